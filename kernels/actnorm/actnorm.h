@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// Activation normalisation with per-sample parameters: y = (v + bias[n]) * exp(log_scale[n]), per channel.
+#ifndef GB_ACTNORM_H
+#define GB_ACTNORM_H
+
+#include "kernels/parallel.h"
+#include "kernels/tensor.h"
+
+// log_scale and bias: n rows of c floats, `stride` floats apart (0: one row serves all samples).
+// v and y: same shape, any strides; y may be the same view as v. The log-determinant of sample n is
+// h*w*sum(log_scale[n]): gb_actnorm_log_det.
+struct gb_actnorm_parameters {
+    const float *log_scale, *bias;
+    ptrdiff_t stride;
+};
+typedef void (*gb_actnorm_forward_fn)(const struct gb_exec *exec, const struct gb_tensor *v,
+                                      const struct gb_actnorm_parameters *parameters,
+                                      const struct gb_tensor *y);
+typedef void (*gb_actnorm_inverse_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
+                                      const struct gb_actnorm_parameters *parameters,
+                                      const struct gb_tensor *v);
+// From the input v and dy: dv = dy*exp(log_scale); d_bias = sum of dv; d_log_scale = sum of dy*y, both over
+// the pixels of each sample, in order (the log-determinant's own gradient, h*w, is added by the caller).
+// d_log_scale, d_bias: n rows of c floats, `d_stride` apart (0 sums the samples into one row, in order),
+// overwritten. dv may be the same view as dy.
+typedef void (*gb_actnorm_backward_fn)(const struct gb_exec *exec, const struct gb_tensor *v,
+                                       const struct gb_actnorm_parameters *parameters,
+                                       const struct gb_tensor *dy, const struct gb_tensor *dv,
+                                       float *d_log_scale, float *d_bias, ptrdiff_t d_stride);
+
+// h*w*sum(log_scale) of one sample, summed in double in channel order.
+double gb_actnorm_log_det(int h, int w, int c, const float *log_scale);
+
+#endif

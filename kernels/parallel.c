@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/parallel.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+void gb_flush_denormals(void) {
+#if defined(__x86_64__)
+    enum { FLUSH_TO_ZERO = 0x8000, DENORMALS_ARE_ZERO = 0x0040 };
+    _mm_setcsr(_mm_getcsr() | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO);
+#endif
+}
+
+#if defined(GB_PTHREADS)
+// ThreadSanitizer does not see libgomp's synchronisation; its build runs the same bodies on plain
+// threads, which it does see.
+#include <pthread.h>
+
+enum { MAX_THREADS = 256 };
+static _Thread_local pthread_barrier_t *team_barrier;
+
+struct worker {
+    gb_parallel_body body;
+    void *argument;
+    int rank, size;
+    pthread_barrier_t *barrier;
+};
+
+static void *work(void *pointer) {
+    struct worker *worker = pointer;
+    pthread_barrier_t *outer = team_barrier;
+    team_barrier = worker->barrier;
+    gb_flush_denormals();
+    worker->body(worker->argument, worker->rank, worker->size);
+    team_barrier = outer;
+    return NULL;
+}
+
+void gb_parallel(int threads, gb_parallel_body body, void *argument) {
+    assert(threads >= 1 && threads <= MAX_THREADS);
+    if (threads == 1) {
+        gb_flush_denormals();
+        body(argument, 0, 1);
+        return;
+    }
+    pthread_t handles[MAX_THREADS];
+    struct worker workers[MAX_THREADS];
+    pthread_barrier_t barrier;
+    pthread_barrier_init(&barrier, NULL, (unsigned)threads);
+    for (int rank = 0; rank < threads; rank++)
+        workers[rank] = (struct worker){body, argument, rank, threads, &barrier};
+    for (int rank = 1; rank < threads; rank++)
+        pthread_create(&handles[rank], NULL, work, &workers[rank]);
+    work(&workers[0]);
+    for (int rank = 1; rank < threads; rank++)
+        pthread_join(handles[rank], NULL);
+    pthread_barrier_destroy(&barrier);
+}
+
+void gb_barrier(int size) {
+    if (size > 1)
+        pthread_barrier_wait(team_barrier);
+}
+#else
+#include <omp.h>
+
+void gb_parallel(int threads, gb_parallel_body body, void *argument) {
+    assert(threads >= 1);
+    if (threads == 1) {
+        gb_flush_denormals();
+        body(argument, 0, 1);
+        return;
+    }
+    // The runtime may grant fewer threads than asked for; the body gets the number granted.
+#pragma omp parallel num_threads(threads)
+    {
+        gb_flush_denormals();
+        body(argument, omp_get_thread_num(), omp_get_num_threads());
+    }
+}
+
+void gb_barrier(int size) {
+    if (size > 1) {
+#pragma omp barrier
+    }
+}
+#endif
+
+struct job_list {
+    void (*job)(void *argument, int index, int rank);
+    void *argument;
+    int jobs;
+    atomic_int next;
+};
+
+static void run_jobs(void *argument, int rank, int size) {
+    (void)size;
+    struct job_list *list = argument;
+    for (int index; (index = atomic_fetch_add(&list->next, 1)) < list->jobs;)
+        list->job(list->argument, index, rank);
+}
+
+void gb_parallel_jobs(int threads, int jobs, void (*job)(void *argument, int index, int rank),
+                      void *argument) {
+    struct job_list list = {.job = job, .argument = argument, .jobs = jobs};
+    atomic_init(&list.next, 0);
+    gb_parallel(threads, run_jobs, &list);
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// The one place where threads are started. A kernel is a body that every thread of a team runs with
+// its rank; it divides its output among the ranks so that no value depends on how many there are.
+#ifndef GB_PARALLEL_H
+#define GB_PARALLEL_H
+
+#include <stddef.h>
+
+// How a kernel is run: on how many threads, and with which scratch memory. Caller-owned; the scratch
+// is at least what the kernel's plan asks for at this number of threads, 64-byte aligned.
+struct gb_exec {
+    int threads;
+    float *scratch;
+    size_t scratch_floats;
+};
+
+typedef void (*gb_parallel_body)(void *argument, int rank, int size);
+
+// Runs body(argument, rank, size) for rank = 0..size-1 at once and waits for all. With threads == 1
+// the body runs on the calling thread with no parallel region, so that a chain of kernels can be one
+// job of an outer gb_parallel. Denormals are flushed to zero on every worker.
+void gb_parallel(int threads, gb_parallel_body body, void *argument);
+
+// Waits for the other ranks of the team that `body` runs in. `size` as the body received it; with
+// size == 1 it does nothing.
+void gb_barrier(int size);
+
+// Runs job(argument, index) for index = 0..jobs-1, each whole on one thread, in any order.
+void gb_parallel_jobs(int threads, int jobs, void (*job)(void *argument, int index, int rank),
+                      void *argument);
+
+// Sets flush-to-zero and denormals-are-zero on the calling thread.
+void gb_flush_denormals(void);
+
+// The contiguous share [begin, end) of `count` units that falls to `rank`.
+struct gb_share {
+    size_t begin, end;
+};
+static inline struct gb_share gb_share_of(size_t count, int rank, int size) {
+    size_t r = (size_t)rank, s = (size_t)size;
+    return (struct gb_share){count * r / s, count * (r + 1) / s};
+}
+
+#endif

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// A tensor is a view: it names memory that somebody else owns. NHWC with the channel innermost; the
+// pixel stride may exceed the channel count, so a channel slice is a view of the same memory.
+#ifndef GB_TENSOR_H
+#define GB_TENSOR_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum gb_type { GB_F32 };
+
+struct gb_tensor {
+    void *data;
+    enum gb_type type;
+    int n, h, w, c;
+    ptrdiff_t image, row, pixel; // strides, in elements; the channel stride is 1
+};
+
+// Per-channel vectors and packed weights are padded with zeros to this many floats, so that kernels
+// may read whole vectors of them at any instruction set. Tensors' own channels are not padded.
+enum { GB_CHANNEL_PAD = 32, GB_ALIGNMENT = 64 };
+
+static inline size_t gb_round_up(size_t value, size_t multiple) {
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+// A dense view of n*h*w*c floats.
+static inline struct gb_tensor gb_dense(float *data, int n, int h, int w, int c) {
+    return (struct gb_tensor){.data = data,
+                              .type = GB_F32,
+                              .n = n,
+                              .h = h,
+                              .w = w,
+                              .c = c,
+                              .image = (ptrdiff_t)h * w * c,
+                              .row = (ptrdiff_t)w * c,
+                              .pixel = c};
+}
+
+// Channels [first, first + count) of a view.
+static inline struct gb_tensor gb_channels(const struct gb_tensor *t, int first, int count) {
+    assert(t->type == GB_F32 && first >= 0 && count >= 0 && first + count <= t->c);
+    struct gb_tensor slice = *t;
+    slice.data = (float *)t->data + first;
+    slice.c = count;
+    return slice;
+}
+
+// Images [first, first + count) of a view.
+static inline struct gb_tensor gb_images(const struct gb_tensor *t, int first, int count) {
+    assert(t->type == GB_F32 && first >= 0 && count >= 0 && first + count <= t->n);
+    struct gb_tensor slice = *t;
+    slice.data = (float *)t->data + first * t->image;
+    slice.n = count;
+    return slice;
+}
+
+// The first channel of a pixel.
+static inline float *gb_at(const struct gb_tensor *t, int n, int y, int x) {
+    assert(t->type == GB_F32);
+    return (float *)t->data + n * t->image + y * t->row + x * t->pixel;
+}
+
+static inline size_t gb_elements(const struct gb_tensor *t) {
+    return (size_t)t->n * (size_t)t->h * (size_t)t->w * (size_t)t->c;
+}
+
+static inline bool gb_same_shape(const struct gb_tensor *a, const struct gb_tensor *b) {
+    return a->n == b->n && a->h == b->h && a->w == b->w && a->c == b->c;
+}
+
+// True when consecutive pixels of all images are `pixel` apart, so that the view is a matrix of
+// n*h*w rows.
+static inline bool gb_is_matrix(const struct gb_tensor *t) {
+    return t->row == t->w * t->pixel && t->image == t->h * t->row;
+}
+
+#endif
