@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Adam's step on one piece of the arrays, for gb_adam itself and for the weight-gradient kernels that
+// apply it while their tile is in cache. Every operation is exact or correctly rounded and works on one
+// element, so that a fused step, a separate step and the scalar reference give the same bits on every
+// instruction set.
+#ifndef GB_ADAM_INLINE_H
+#define GB_ADAM_INLINE_H
+
+#include "kernels/adam/adam.h"
+#include "kernels/simd/simd.h"
+
+// The order of operations is part of the contract:
+//   g = max(-clip, min(clip, g))                          NaN stays NaN
+//   m = fma(1 - beta1, g, beta1 * m)
+//   v = fma((1 - beta2) * g, g, beta2 * v)
+//   w = w - learning_rate * (m * correction1) / (sqrt(v * correction2) + epsilon)
+GB_INLINE void gb_adam_vector(const struct gb_adam *adam, gb_v g, gb_v *w, gb_v *m, gb_v *v) {
+    g = gb_v_max(gb_v_set(-adam->clip), gb_v_min(gb_v_set(adam->clip), g));
+    *m = gb_v_fma(gb_v_set(1 - adam->beta1), g, adam->beta1 * *m);
+    *v = gb_v_fma((1 - adam->beta2) * g, g, adam->beta2 * *v);
+    gb_v deviation = gb_v_sqrt(*v * adam->correction2) + adam->epsilon;
+    *w = *w - adam->learning_rate * (*m * adam->correction1) / deviation;
+}
+
+// One step on `count` floats of each array, as gb_adam_fn. g may be scratch that nobody reads again.
+GB_INLINE void gb_adam_piece(const struct gb_adam *adam, size_t count, const float *g, float *w,
+                             float *m, float *v) {
+    size_t i = 0;
+    for (; i + GB_LANES <= count; i += GB_LANES) {
+        gb_v wi = gb_v_load(w + i), mi = gb_v_load(m + i), vi = gb_v_load(v + i);
+        gb_adam_vector(adam, gb_v_load(g + i), &wi, &mi, &vi);
+        gb_v_store(w + i, wi);
+        gb_v_store(m + i, mi);
+        gb_v_store(v + i, vi);
+    }
+    int rest = (int)(count - i);
+    if (rest) {
+        gb_v wi = gb_v_load_part(w + i, rest), mi = gb_v_load_part(m + i, rest);
+        gb_v vi = gb_v_load_part(v + i, rest);
+        gb_adam_vector(adam, gb_v_load_part(g + i, rest), &wi, &mi, &vi);
+        gb_v_store_part(w + i, wi, rest);
+        gb_v_store_part(m + i, mi, rest);
+        gb_v_store_part(v + i, vi, rest);
+    }
+}
+
+#endif
