@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// A file that is whole or absent: it is written under a temporary name in the same folder, synced,
+// and renamed over its final name. What stood there before stays until the rename.
+#ifndef GB_ATOMIC_FILE_H
+#define GB_ATOMIC_FILE_H
+
+#include <stdio.h>
+
+#include "kernels/status.h"
+
+struct gb_atomic_file {
+    FILE *stream;    // write to it, never close it; write errors may be left to the commit
+    char *path;      // the final name
+    char *temporary; // the name until then
+};
+
+// Opens a temporary file beside `path`. GB_BAD_INPUT where `path` is a folder, GB_IO_ERROR where
+// the system refuses (no such folder, not writable, disk full); then nothing is left open or on the
+// disk.
+enum gb_status gb_atomic_open(struct gb_atomic_file *file, const char *path);
+
+// Flushes, syncs, closes and renames; any error that the stream met is reported here. On failure
+// (GB_IO_ERROR) the temporary file is gone and `path` is as it was. Ends the file either way.
+enum gb_status gb_atomic_commit(struct gb_atomic_file *file);
+
+// Gives up: closes and removes the temporary file, leaving the thread's error message alone. Ends
+// the file; does nothing to one that is already ended or that was never opened (all zeros).
+void gb_atomic_abort(struct gb_atomic_file *file);
+
+#endif

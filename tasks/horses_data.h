@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// The Weizmann Horse Database (Borenstein and Ullman 2002) as it is published: FOLDER/rgb/NAME.jpg
+// and a mask of the same name, FOLDER/figure_ground/NAME.jpg, 328 of each.
+#ifndef GB_HORSES_DATA_H
+#define GB_HORSES_DATA_H
+
+#include "kernels/status.h"
+#include "tasks/dataset.h"
+
+// Without lists: the names in byte order, black images left out, are shuffled with this seed, and
+// the first 200 train (all but one in three where there are fewer than 300).
+enum { GB_HORSES_SPLIT_SEED = 1, GB_HORSES_TRAIN = 200 };
+
+struct gb_horses_source {
+    const char *folder;
+    const char
+        *split_folder; // holds horses_train.txt and horses_test.txt, a file name a line; blank
+                       // lines and carriage returns are ignored. NULL: the seeded split
+    int size;          // S: images are resized to S x S x 3, masks to S x S x 1
+    int threads;       // to decode on; no result depends on it
+};
+
+// Loads both splits (the array has GB_SPLITS entries); free each with gb_dataset_free. Examples
+// stand in the order of their list, or in byte order of their names.
+// - Image and mask differ in size in nearly every pair: each is resized on its own
+// (tasks/resize.h). The
+//   mask, read as grey g in 0..255, is resized first and then cut: 1 where g > 127, else 0.
+// - An image without a pixel above 15 of 255 in any channel is black and is left out wherever it is
+//   named (rgb/horse318.jpg is; the next darkest has pixels far above that).
+// GB_BAD_INPUT with the file and the reason: a folder missing or empty, a mask missing, an image or
+// mask that does not decode, a pair whose aspect ratios differ by more than 2 %, a list missing,
+// empty, naming a file that is not there, or naming one twice, be it in both lists. On failure
+// nothing is held.
+enum gb_status gb_horses_load(const struct gb_horses_source *source, struct gb_dataset splits[]);
+
+#endif
