@@ -5,9 +5,9 @@
 //   y[n, i, j, o] = act(scale[o] * (bias[o] + sum over (a, b, q) of
 //                       x[n, i*stride_h + a - pad_h, j*stride_w + b - pad_w, q] * w[o, q, a, b]))
 //
-// plan() fixes the tile sizes, the layout of the packed weights and the scratch size for a shape, once;
-// pack() brings PyTorch's OIHW weights into that layout; the run functions then work on packed weights
-// only, so that parameters can live in it from start to end.
+// plan() fixes the tile sizes, the layout of the packed weights and the scratch size for a shape,
+// once; pack() brings PyTorch's OIHW weights into that layout; the run functions then work on
+// packed weights only, so that parameters can live in it from start to end.
 #ifndef GB_CONV_H
 #define GB_CONV_H
 
@@ -38,8 +38,13 @@ static inline int gb_conv_out_w(const struct gb_conv_problem *p) {
 // multiply-add of a tap that lies inside the image.
 double gb_conv_flops(const struct gb_conv_problem *p);
 
-// Writes the problem as text, e.g. "n2h16w16c12k256r3s3u1v1p1q1relu", and reads it back (the form that
-// benchmark rows carry). The parser returns GB_BAD_INPUT with a message where the text is not one.
+// GB_BAD_INPUT with a message where the sizes describe no convolution: a number below 1 or beyond
+// 2^20, padding not smaller than the kernel, a kernel larger than the padded image.
+enum gb_status gb_conv_check(const struct gb_conv_problem *p);
+
+// Writes the problem as text, e.g. "n2h16w16c12k256r3s3u1v1p1q1relu", and reads it back (the form
+// that benchmark rows carry). The parser returns GB_BAD_INPUT with a message where the text is not
+// one.
 void gb_conv_print(const struct gb_conv_problem *p, char text[static 96]);
 enum gb_status gb_conv_parse(const char *text, struct gb_conv_problem *p);
 
@@ -57,8 +62,8 @@ static inline size_t gb_conv_scratch_floats(const struct gb_conv_plan *plan, int
     return plan->scratch_shared + (size_t)threads * plan->scratch_per_thread;
 }
 
-// Operands of the fused epilogue. bias and scale have gb_round_up(k, GB_CHANNEL_PAD) readable floats,
-// padding zero; NULL means 0 and 1. The activation is the problem's.
+// Operands of the fused epilogue. bias and scale have gb_round_up(k, GB_CHANNEL_PAD) readable
+// floats, padding zero; NULL means 0 and 1. The activation is the problem's.
 struct gb_conv_epilogue {
     const float *bias, *scale;
 };
@@ -67,28 +72,31 @@ struct gb_conv_epilogue {
 // x = act(scale * (u + bias)) of these kernels: dx is multiplied by act'(x) (computed from x), the
 // product with u's affine map undone is summed over all pixels into
 //   d_bias[q]      = sum of dx * act'(x) * scale[q]
-//   d_log_scale[q] = sum of dx * act'(x) * (scale * (u + bias))       (GB_IDENTITY and GB_RELU only)
-// and what is stored in dx is dx * act'(x) * scale, the gradient of u. Every sum has one fixed order.
-// NULL members are not computed; scale NULL means 1.
+//   d_log_scale[q] = sum of dx * act'(x) * (scale * (u + bias))       (GB_IDENTITY and GB_RELU
+//   only)
+// and what is stored in dx is dx * act'(x) * scale, the gradient of u. Every sum has one fixed
+// order. NULL members are not computed; scale NULL means 1.
 struct gb_conv_input_epilogue {
     enum gb_activation activation;
     const struct gb_tensor *x;   // the input as forward saw it
     const float *scale;          // readable to the channel padding
-    float *d_bias, *d_log_scale; // gb_round_up(c, GB_CHANNEL_PAD) floats; overwritten
+    float *d_bias, *d_log_scale; // gb_round_up(c, GB_CHANNEL_PAD) floats; overwritten, padding zero
 };
 
-// The functions below are entries of a backend's table (kernels/backend.h). Common contract: `x`, `y`,
-// `dx`, `dy` are views of the plan's shapes with any strides (pixel stride >= channels); outputs do not
-// overlap inputs; packed arrays are 64-byte aligned; only the view's own channels are written.
-// Error bound per element: (K + 8) * 2^-24 * sum of |products|, K the number of products summed.
+// The functions below are entries of a backend's table (kernels/backend.h). Common contract: `x`,
+// `y`, `dx`, `dy` are views of the plan's shapes with any strides (pixel stride >= channels);
+// outputs do not overlap inputs; packed arrays are 64-byte aligned; only the view's own channels
+// are written. Error bound per element: (K + 8) * 2^-24 * sum of |products|, K the number of
+// products summed.
 typedef enum gb_status (*gb_conv_plan_fn)(const struct gb_conv_problem *problem,
                                           struct gb_conv_plan *plan);
 typedef void (*gb_conv_plan_free_fn)(struct gb_conv_plan *plan);
 
-// oihw: k*c*kernel_h*kernel_w floats; packed: plan->weight_floats. unpack is the inverse, and serves
-// gradients and Adam's moments, which have the same layout.
+// oihw: k*c*kernel_h*kernel_w floats; packed: plan->weight_floats. unpack is the inverse, and
+// serves gradients and Adam's moments, which have the same layout.
 typedef void (*gb_conv_pack_fn)(const struct gb_conv_plan *plan, const float *oihw, float *packed);
-typedef void (*gb_conv_unpack_fn)(const struct gb_conv_plan *plan, const float *packed, float *oihw);
+typedef void (*gb_conv_unpack_fn)(const struct gb_conv_plan *plan, const float *packed,
+                                  float *oihw);
 
 typedef void (*gb_conv_forward_fn)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
                                    const struct gb_tensor *x, const float *packed,
@@ -98,8 +106,9 @@ typedef void (*gb_conv_forward_fn)(const struct gb_conv_plan *plan, const struct
 // dy here and below is the gradient of the convolution's own output u (before bias, scale and
 // activation): gb_epilogue_backward or a gb_conv_input_epilogue made it. `epilogue` may be NULL.
 // Overwrites dx.
-typedef void (*gb_conv_backward_data_fn)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
-                                         const struct gb_tensor *dy, const float *packed,
+typedef void (*gb_conv_backward_data_fn)(const struct gb_conv_plan *plan,
+                                         const struct gb_exec *exec, const struct gb_tensor *dy,
+                                         const float *packed,
                                          const struct gb_conv_input_epilogue *epilogue,
                                          const struct gb_tensor *dx);
 
@@ -111,11 +120,13 @@ typedef void (*gb_conv_backward_weights_fn)(const struct gb_conv_plan *plan,
                                             const struct gb_tensor *dy, float *d_packed,
                                             const struct gb_adam_target *update);
 
-// The epilogue's own gradient, for a layer whose successor did not fuse it: from dy, the gradient of
-// y = act(scale * (u + bias)), and y itself,
+// The epilogue's own gradient, for a layer whose successor did not fuse it: from dy, the gradient
+// of y = act(scale * (u + bias)), and y itself,
 //   du = dy * act'(y) * scale;  d_bias = sum of du;  d_log_scale = sum of dy * act'(y) * act^-1(y)
 // (d_log_scale for GB_IDENTITY and GB_RELU only, where act^-1 is y). d_bias and d_log_scale may be
-// NULL, scale NULL is 1, du may be the same view as dy. Scratch: gb_epilogue_scratch_floats.
+// NULL and are as in gb_conv_input_epilogue; scale NULL is 1, du may be the same view as dy. The
+// sums go over chunks of GB_EPILOGUE_CHUNK pixels first. Scratch: gb_epilogue_scratch_floats.
+enum { GB_EPILOGUE_CHUNK = 64 };
 typedef void (*gb_epilogue_backward_fn)(const struct gb_exec *exec, enum gb_activation activation,
                                         const struct gb_tensor *dy, const struct gb_tensor *y,
                                         const float *scale, const struct gb_tensor *du,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Fully connected layer on a small batch: y[n, o] = act(bias[o] + sum over i of x[n, i] * w[o, i]).
-// The input is an image view, flattened as PyTorch flattens it for the weights (channel, row, column),
-// although it lies in memory as NHWC: pack() permutes the weights' columns, not the data.
+// The input is an image view, flattened as PyTorch flattens it for the weights (channel, row,
+// column), although it lies in memory as NHWC: pack() permutes the weights' columns, not the data.
 #ifndef GB_FC_H
 #define GB_FC_H
 
@@ -18,6 +18,9 @@ static inline size_t gb_fc_inputs(const struct gb_fc_problem *p) {
     return (size_t)p->h * (size_t)p->w * (size_t)p->c;
 }
 
+// GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20, or the weights beyond 2^31.
+enum gb_status gb_fc_check(const struct gb_fc_problem *p);
+
 struct gb_fc_plan {
     struct gb_fc_problem problem;
     size_t weight_floats; // packed, padding included
@@ -28,23 +31,25 @@ static inline size_t gb_fc_scratch_floats(const struct gb_fc_plan *plan, int thr
     return plan->scratch_shared + (size_t)threads * plan->scratch_per_thread;
 }
 
-// Entries of a backend's table. x and dx: n x h x w x c, dense within an image; y and dy: n x 1 x 1 x k.
-// Error bound as for convolution. out_by_in: PyTorch's weight, k rows of c*h*w.
-typedef enum gb_status (*gb_fc_plan_fn)(const struct gb_fc_problem *problem, struct gb_fc_plan *plan);
+// Entries of a backend's table. x and dx: n x h x w x c, dense within an image; y and dy: n x 1 x 1
+// x k. Error bound as for convolution. out_by_in: PyTorch's weight, k rows of c*h*w.
+typedef enum gb_status (*gb_fc_plan_fn)(const struct gb_fc_problem *problem,
+                                        struct gb_fc_plan *plan);
 typedef void (*gb_fc_plan_free_fn)(struct gb_fc_plan *plan);
 typedef void (*gb_fc_pack_fn)(const struct gb_fc_plan *plan, const float *out_by_in, float *packed);
-typedef void (*gb_fc_unpack_fn)(const struct gb_fc_plan *plan, const float *packed, float *out_by_in);
+typedef void (*gb_fc_unpack_fn)(const struct gb_fc_plan *plan, const float *packed,
+                                float *out_by_in);
 typedef void (*gb_fc_forward_fn)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
                                  const struct gb_tensor *x, const float *packed, const float *bias,
                                  const struct gb_tensor *y);
 
-// One pass over the weights for both gradients: dx (NULL: not wanted; overwritten, computed from the
-// weights as they were) and the weight gradient, stored in d_packed or, with `update`, applied by Adam
-// row by row while it is in cache, with the same bits. dy is the gradient before bias and activation
-// (gb_epilogue_backward made it). 28 bytes of memory traffic a weight with `update`.
+// One pass over the weights for both gradients: dx (NULL: not wanted; overwritten, computed from
+// the weights as they were) and the weight gradient, stored in d_packed or, with `update`, applied
+// by Adam row by row while it is in cache, with the same bits. dy is the gradient before bias and
+// activation (gb_epilogue_backward made it). 28 bytes of memory traffic a weight with `update`.
 typedef void (*gb_fc_backward_fn)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
-                                  const struct gb_tensor *x, const struct gb_tensor *dy, float *packed,
-                                  const struct gb_tensor *dx, float *d_packed,
+                                  const struct gb_tensor *x, const struct gb_tensor *dy,
+                                  float *packed, const struct gb_tensor *dx, float *d_packed,
                                   const struct gb_adam_target *update);
 
 #endif
