@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// The parameters of a model: named tensors in one aligned block, and their gradients and Adam moments
+// in blocks of the same layout. In memory a weight lies as its kernel wants it (packed); outside, in
+// files and tests, it has PyTorch's shape and order.
+#ifndef GB_PARAMS_H
+#define GB_PARAMS_H
+
+#include <stdint.h>
+
+#include "kernels/arena.h"
+#include "kernels/backend.h"
+
+enum gb_layout { GB_LAYOUT_PLAIN, GB_LAYOUT_CONV, GB_LAYOUT_FC };
+
+enum gb_start {
+    GB_START_ZERO,
+    GB_START_NORMAL,   // mean 0, standard deviation `spread`
+    GB_START_UNIFORM,  // in [-spread, spread)
+    GB_START_ROTATION, // atanh of a random rotation matrix, row-major, no entry beyond 0.9: the bias with
+                       // which a tanh yields that rotation
+};
+
+struct gb_param {
+    char name[96];
+    int dims, shape[4]; // PyTorch's
+    enum gb_layout layout;
+    union {
+        const struct gb_conv_plan *conv; // GB_LAYOUT_CONV; lives as long as the model
+        const struct gb_fc_plan *fc;     // GB_LAYOUT_FC
+    } plan;
+    // The first dimension's even entries come first in memory, then its odd ones: networks whose outputs
+    // interleave two tensors outside have them as two halves inside.
+    bool halves;
+    enum gb_start start;
+    float spread;
+    size_t offset, floats; // place in every block; padding (zeros) included
+};
+
+struct gb_params {
+    const struct gb_backend *backend;
+    struct gb_param *list;
+    int count, capacity;
+    size_t floats; // of a block
+    float *value;
+    float *gradient;           // NULL unless asked for
+    float *moment1, *moment2;  // NULL unless asked for
+};
+
+// Number of elements of a parameter (without padding), and of all parameters.
+size_t gb_param_elements(const struct gb_param *param);
+size_t gb_params_elements(const struct gb_params *params);
+
+// Declares a parameter; `offset` and `floats` are filled in here. Returns its index, or -1 when memory
+// ran out (the message is left; gb_params_reserve then fails too). Before gb_params_reserve only.
+int gb_params_add(struct gb_params *params, const struct gb_param *param);
+
+// Allocates the blocks, zeroed.
+enum gb_status gb_params_reserve(struct gb_params *params, bool gradients, bool moments);
+void gb_params_free(struct gb_params *params);
+
+// Fills all values by their `start` from the seed (GB_RANDOM_INIT, sample = index). The same values on
+// every backend.
+enum gb_status gb_params_initialise(struct gb_params *params, uint64_t seed);
+
+// The index of a name, -1 if there is none.
+int gb_params_find(const struct gb_params *params, const char *name);
+
+// Copies parameter `index` of `block` (value, gradient or a moment) to or from PyTorch's order,
+// gb_param_elements floats. GB_OUT_OF_MEMORY where a permuted copy cannot be made.
+enum gb_status gb_params_export(const struct gb_params *params, int index, const float *block,
+                                float *elements);
+enum gb_status gb_params_import(const struct gb_params *params, int index, const float *elements,
+                                float *block);
+
+#endif
