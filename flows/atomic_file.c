@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE // asprintf
+#include "flows/atomic_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void forget(struct gb_atomic_file *file) {
+    free(file->path);
+    free(file->temporary);
+    *file = (struct gb_atomic_file){0};
+}
+
+// Opens a name that nobody else has, by the system's word. The mode is left to the umask, which
+// mkstemp would not do.
+static int open_temporary(struct gb_atomic_file *file) {
+    enum { ATTEMPTS = 100 };
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        free(file->temporary);
+        file->temporary = NULL;
+        if (asprintf(&file->temporary, "%s.%ld-%d.tmp", file->path, (long)getpid(), attempt) < 0) {
+            file->temporary = NULL;
+            errno = ENOMEM;
+            return -1;
+        }
+        int descriptor = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (descriptor >= 0 || errno != EEXIST)
+            return descriptor;
+    }
+    return -1;
+}
+
+enum gb_status gb_atomic_open(struct gb_atomic_file *file, const char *path) {
+    *file = (struct gb_atomic_file){0};
+    // A rename would replace a device or a pipe by a file.
+    struct stat status;
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+        return gb_fail(GB_BAD_INPUT, "write", path,
+                       S_ISDIR(status.st_mode) ? "is a folder" : "is not a regular file");
+    if (!*path)
+        return gb_fail(GB_BAD_INPUT, "write", path, "the file name is empty");
+    file->path = strdup(path);
+    if (!file->path)
+        return gb_fail(GB_OUT_OF_MEMORY, "write", path, "out of memory");
+    int descriptor = open_temporary(file);
+    if (descriptor < 0) {
+        int reason = errno;
+        forget(file);
+        return gb_fail(GB_IO_ERROR, "write", path, "%s", strerror(reason));
+    }
+    file->stream = fdopen(descriptor, "wb");
+    if (!file->stream) {
+        close(descriptor);
+        unlink(file->temporary);
+        forget(file);
+        return gb_fail(GB_OUT_OF_MEMORY, "write", path, "out of memory");
+    }
+    return GB_OK;
+}
+
+enum gb_status gb_atomic_commit(struct gb_atomic_file *file) {
+    errno = 0;
+    bool failed = ferror(file->stream) != 0;
+    failed = fflush(file->stream) != 0 || failed;
+    failed = failed || fsync(fileno(file->stream)) != 0;
+    int reason = errno;
+    // A network file system may report a full disk as late as here.
+    if (fclose(file->stream) != 0 && !failed) {
+        failed = true;
+        reason = errno;
+    }
+    file->stream = NULL;
+    if (!failed && rename(file->temporary, file->path) != 0) {
+        failed = true;
+        reason = errno;
+    }
+    enum gb_status status = GB_OK;
+    if (failed) {
+        unlink(file->temporary);
+        status = gb_fail(GB_IO_ERROR, "write", file->path, "%s",
+                         reason ? strerror(reason) : "a write failed; is the disk full?");
+    }
+    forget(file);
+    return status;
+}
+
+void gb_atomic_abort(struct gb_atomic_file *file) {
+    if (!file->stream)
+        return;
+    fclose(file->stream);
+    unlink(file->temporary);
+    forget(file);
+}
