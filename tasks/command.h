@@ -8,8 +8,8 @@
 
 struct gb_command {
     const char *name, *summary; // summary: one line, no full stop
-    // argv[0] is the command's name. Results go to stdout; a failure leaves its message with gb_fail
-    // and is returned, and main prints it.
+    // argv[0] is the command's name. Results go to stdout; a failure leaves its message with
+    // gb_fail and is returned, and main prints it.
     enum gb_status (*run)(int argc, const char **argv);
 };
 

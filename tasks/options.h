@@ -14,9 +14,9 @@
 //     if (helped)
 //         return GB_OK;
 //
-// A variable that the line does not mention keeps its value, so its initial value is the default and
-// the help shows it. An initial value outside the option's range (0 threads, a NaN) and a NULL string
-// mean "not given"; the help shows none.
+// A variable that the line does not mention keeps its value, so its initial value is the default
+// and the help shows it. An initial value outside the option's range (0 threads, a NaN) and a NULL
+// string mean "not given"; the help shows none.
 #ifndef GB_OPTIONS_H
 #define GB_OPTIONS_H
 
@@ -53,11 +53,11 @@ struct gb_option {
     int *count;       // GB_OPTION_OPERAND_LIST
 };
 
-// Parses a command's arguments (argv[0] is its name) into the variables of `options`, which ends with
-// an entry without a name. With --help it prints the usage to stdout instead and sets *helped.
-// Strings that it stores are argv's own. GB_BAD_INPUT for an unknown option, a missing or unexpected
-// argument or operand, and a value that is none of its type or out of range. Where an option is given
-// twice, the last one counts.
+// Parses a command's arguments (argv[0] is its name) into the variables of `options`, which ends
+// with an entry without a name. With --help it prints the usage to stdout instead and sets *helped.
+// Strings that it stores are argv's own. GB_BAD_INPUT for an unknown option, a missing or
+// unexpected argument or operand, and a value that is none of its type or out of range. Where an
+// option is given twice, the last one counts.
 enum gb_status gb_options_parse(const struct gb_command *command, const struct gb_option *options,
                                 int argc, const char **argv, bool *helped);
 
