@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "kernels/tensor.h"
 
@@ -16,15 +17,28 @@ float *gb_arena_take(struct gb_arena *arena, size_t floats) {
     return arena->base + offset;
 }
 
+enum gb_status gb_block_reserve(size_t floats, const char *what, float **block) {
+    enum { HUGE_PAGE = 2 << 20 };
+    size_t bytes = gb_round_up(floats ? floats * sizeof(float) : 1, GB_ALIGNMENT);
+    size_t alignment = GB_ALIGNMENT;
+    if (bytes >= HUGE_PAGE) {
+        alignment = HUGE_PAGE;
+        bytes = gb_round_up(bytes, HUGE_PAGE);
+    }
+    *block = aligned_alloc(alignment, bytes);
+    if (!*block)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot reserve memory", what, "%zu bytes", bytes);
+#if defined(MADV_HUGEPAGE)
+    if (alignment == HUGE_PAGE)
+        madvise(*block, bytes, MADV_HUGEPAGE); // advice only: a refusal costs speed, not correctness
+#endif
+    memset(*block, 0, bytes);
+    return GB_OK;
+}
+
 enum gb_status gb_arena_reserve(struct gb_arena *arena, const char *what) {
     assert(!arena->base);
-    size_t bytes = gb_round_up(arena->used * sizeof(float), GB_ALIGNMENT);
-    if (bytes == 0)
-        bytes = GB_ALIGNMENT;
-    arena->base = aligned_alloc(GB_ALIGNMENT, bytes);
-    if (!arena->base)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot reserve memory", what, "%zu bytes", bytes);
-    memset(arena->base, 0, bytes);
+    GB_TRY(gb_block_reserve(arena->used, what, &arena->base));
     arena->floats = arena->used;
     arena->used = 0;
     return GB_OK;

@@ -11,6 +11,7 @@
 #include "kernels/fc/fc.h"
 #include "kernels/gaussian/gaussian.h"
 #include "kernels/mix/mix.h"
+#include "kernels/pointwise/pointwise.h"
 #include "kernels/random/random.h"
 #include "kernels/squeeze/squeeze.h"
 
@@ -49,6 +50,8 @@ struct gb_backend {
     gb_gaussian_backward_fn gaussian_backward;
     gb_gaussian_sample_fn gaussian_sample;
     gb_adam_fn adam;
+    gb_add_fn add;
+    gb_exp_fn exp;
     gb_random_uniform_fn random_uniform;
     gb_random_normal_fn random_normal;
 };

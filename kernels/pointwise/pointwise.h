@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// The two elementwise operations that stand alone.
+#ifndef GB_POINTWISE_H
+#define GB_POINTWISE_H
+
+#include "kernels/parallel.h"
+#include "kernels/tensor.h"
+
+// y += x; views of one shape, any strides, no overlap.
+typedef void (*gb_add_fn)(const struct gb_exec *exec, const struct gb_tensor *x,
+                          const struct gb_tensor *y);
+
+// out[i] = exp(factor * in[i]) for `count` floats; within 2 ulp of the exponential of the rounded product.
+// out may be in.
+typedef void (*gb_exp_fn)(const struct gb_exec *exec, size_t count, float factor, const float *in,
+                          float *out);
+
+#endif
