@@ -29,6 +29,14 @@ void gb_barrier(int size);
 void gb_parallel_jobs(int threads, int jobs, void (*job)(void *argument, int index, int rank),
                       void *argument);
 
+// How many threads a kernel should wake: one where the work is too small to win back the 2 us of a
+// fork and join. `work` counts the floats of a plain streaming loop (about 0.2 ns each); dearer
+// kernels count a float several times.
+static inline int gb_threads_for(const struct gb_exec *exec, size_t work) {
+    enum { SMALLEST_SHARED_WORK = 32768 };
+    return work < SMALLEST_SHARED_WORK ? 1 : exec->threads;
+}
+
 // Sets flush-to-zero and denormals-are-zero on the calling thread.
 void gb_flush_denormals(void);
 

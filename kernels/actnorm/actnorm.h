@@ -20,7 +20,8 @@ typedef void (*gb_actnorm_inverse_fn)(const struct gb_exec *exec, const struct g
                                       const struct gb_actnorm_parameters *parameters,
                                       const struct gb_tensor *v);
 // From the input v and dy: dv = dy*exp(log_scale); d_bias = sum of dv; d_log_scale = sum of dy*y, both over
-// the pixels of each sample, in order (the log-determinant's own gradient, h*w, is added by the caller).
+// each sample: the pixels of an image row in order, then the rows in order (the log-determinant's own
+// gradient, h*w, is added by the caller).
 // d_log_scale, d_bias: n rows of c floats, `d_stride` apart (0 sums the samples into one row, in order),
 // overwritten. dv may be the same view as dy.
 typedef void (*gb_actnorm_backward_fn)(const struct gb_exec *exec, const struct gb_tensor *v,

@@ -7,6 +7,8 @@
 #include "kernels/parallel.h"
 #include "kernels/tensor.h"
 
+#define GB_HALF_LOG_2PI 0.91893853320467274178
+
 // z: n x h x w x c; `prior`: n x h x w x 2c, first c channels the mean, last c log_sigma, or NULL for the
 // standard normal. Adds to log_density[n]; sums in the shape of gb_coupling_forward_fn. Scratch:
 // gb_gaussian_scratch_floats(z).

@@ -9,7 +9,8 @@
 #include "kernels/tensor.h"
 
 // u and v: same shape, any strides, no overlap. `matrices`: n matrices of c*c floats.
-// Error bound (c + 2) * 2^-24 * sum |products|.
+// Error bound (c + 2) * 2^-24 * sum |products|. Scratch, here and in the backward:
+// gb_mix_scratch_floats(v).
 typedef void (*gb_mix_forward_fn)(const struct gb_exec *exec, const struct gb_tensor *v,
                                   const float *matrices, const struct gb_tensor *u);
 
@@ -18,6 +19,11 @@ typedef void (*gb_mix_forward_fn)(const struct gb_exec *exec, const struct gb_te
 typedef void (*gb_mix_backward_fn)(const struct gb_exec *exec, const struct gb_tensor *v,
                                    const float *matrices, const struct gb_tensor *du,
                                    const struct gb_tensor *dv, float *d_matrices);
+
+// The matrices, packed.
+static inline size_t gb_mix_scratch_floats(const struct gb_tensor *v) {
+    return (size_t)v->n * (size_t)v->c * gb_round_up((size_t)v->c, GB_CHANNEL_PAD);
+}
 
 // For each of `count` c x c matrices: log|det| and the inverse, by LU with partial pivoting in double;
 // the same code on every backend, no LAPACK. log_abs_det: count doubles; inverses: count*c*c floats,

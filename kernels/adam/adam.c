@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/adam/adam.h"
+
+#include <assert.h>
+
+static double power(double base, long exponent) {
+    double result = 1;
+    for (; exponent > 0; exponent >>= 1, base *= base)
+        if (exponent & 1)
+            result *= base;
+    return result;
+}
+
+struct gb_adam gb_adam_at_step(struct gb_adam adam, long step) {
+    assert(step >= 1);
+    adam.correction1 = (float)(1 / (1 - power(adam.beta1, step)));
+    adam.correction2 = (float)(1 / (1 - power(adam.beta2, step)));
+    return adam;
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#define GB_ISA scalar
+#include "kernels/random/random.h"
+
+#include "kernels/random/random_inline.h"
+
+void gb_philox(const struct gb_random_key *key, uint32_t block, uint32_t words[4]) {
+    uint32_t c0 = block, c1 = key->sample, c2 = key->step, c3 = key->purpose;
+    uint32_t k0 = (uint32_t)key->seed, k1 = (uint32_t)(key->seed >> 32);
+    for (int round = 0; round < GB_PHILOX_ROUNDS; round++) {
+        uint64_t p0 = (uint64_t)GB_PHILOX_M0 * c0, p1 = (uint64_t)GB_PHILOX_M1 * c2;
+        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+        c1 = (uint32_t)p1;
+        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+        c3 = (uint32_t)p0;
+        k0 += GB_PHILOX_W0;
+        k1 += GB_PHILOX_W1;
+    }
+    words[0] = c0;
+    words[1] = c1;
+    words[2] = c2;
+    words[3] = c3;
+}
+
+float gb_random_uniform(const struct gb_random_key *key, uint32_t element) {
+    uint32_t words[4];
+    gb_philox(key, element / 4, words);
+    return gb_random_unit(gb_vi_set((int32_t)words[element % 4]))[0];
+}
+
+float gb_random_normal(const struct gb_random_key *key, uint32_t element) {
+    uint32_t words[4];
+    gb_philox(key, element / 4, words);
+    const uint32_t *pair = &words[element % 4 / 2 * 2];
+    gb_v even, odd;
+    gb_random_pair(gb_vi_set((int32_t)pair[0]), gb_vi_set((int32_t)pair[1]), &even, &odd);
+    return element % 2 ? odd[0] : even[0];
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+// Elementary functions on vectors, for the instruction set that GB_ISA names; a backend's tensors hold
+// no other exp, log or tanh, so their bits do not depend on the C library. Branch-free, every lane on
+// its own, and the same sequence of IEEE operations at any width: scalar, avx2 and avx512 agree bit for
+// bit on every argument whose result is not subnormal. The stated errors are the largest over all
+// floats of the domain (tests/test_math.c), in units of the last place of the result.
+// Polynomials are minimax fits made for these intervals; NaN gives NaN.
+#ifndef GB_MATH_H
+#define GB_MATH_H
+
+#include "kernels/simd/simd.h"
+
+// ln 2 as the sum of two floats.
+#define GB_LN2_HIGH 0x1.62e43p-1f
+#define GB_LN2_LOW -0x1.05c61p-29f
+
+// e^x. Overflow: infinity. Results below 2^-126 are zero where denormals are flushed.
+// Error 0.00 ulp.
+GB_INLINE gb_v gb_v_exp(gb_v x) {
+    // Beyond these the result is infinity or zero anyway, and n below stays an ordinary integer.
+    x = gb_v_min(gb_v_set(89.0f), gb_v_max(gb_v_set(-104.0f), x));
+    // x = n ln 2 + r with |r| <= ln(2)/2; the first subtraction is exact.
+    gb_v n = gb_v_round(x * 0x1.715476p+0f);
+    gb_v r = gb_v_fma(n, gb_v_set(-GB_LN2_HIGH), x);
+    r = gb_v_fma(n, gb_v_set(-GB_LN2_LOW), r);
+    gb_v p = gb_v_set(0x1.6a23c6p-10f);
+    p = gb_v_fma(p, r, gb_v_set(0x1.1239f6p-7f));
+    p = gb_v_fma(p, r, gb_v_set(0x1.5558f2p-5f));
+    p = gb_v_fma(p, r, gb_v_set(0x1.555492p-3f));
+    p = gb_v_fma(p, r, gb_v_set(0x1.fffffcp-2f));
+    gb_v y = gb_v_fma(r * r, p, r) + 1.0f;
+    // 2^n in two factors, since 2^128 is no float.
+    gb_vi whole = gb_v_to_int(n), half = whole >> 1;
+    return y * gb_vi_float_bits((half + 127) << 23) * gb_vi_float_bits((whole - half + 127) << 23);
+}
+
+// ln x. Zero, and what is below 2^-126: -infinity. Negative: NaN. Infinity: infinity.
+// Error 0.00 ulp.
+GB_INLINE gb_v gb_v_log(gb_v x) {
+    // x = 2^e m with m in [sqrt(1/2), sqrt(2)); the constant is the bits of sqrt(1/2).
+    gb_vi bits = gb_v_bits(x);
+    gb_vi exponent = (bits - 0x3f3504f3) >> 23;
+    gb_v e = gb_vi_to_float(exponent);
+    gb_v f = gb_vi_float_bits(bits - (exponent << 23)) - 1.0f;
+    gb_v p = gb_v_set(-0x1.38a45ep-4f);
+    p = gb_v_fma(p, f, gb_v_set(0x1.0557f2p-3f));
+    p = gb_v_fma(p, f, gb_v_set(-0x1.0d86dep-3f));
+    p = gb_v_fma(p, f, gb_v_set(0x1.22dab2p-3f));
+    p = gb_v_fma(p, f, gb_v_set(-0x1.547228p-3f));
+    p = gb_v_fma(p, f, gb_v_set(0x1.99a002p-3f));
+    p = gb_v_fma(p, f, gb_v_set(-0x1.000228p-2f));
+    p = gb_v_fma(p, f, gb_v_set(0x1.555554p-2f));
+    // ln m = f - f^2/2 + f^3 p, the small terms first.
+    gb_v square = f * f;
+    gb_v small = gb_v_fma(f * square, p, e * GB_LN2_LOW);
+    small = gb_v_fma(square, gb_v_set(-0.5f), small);
+    gb_v y = gb_v_fma(e, gb_v_set(GB_LN2_HIGH), f + small);
+    const gb_v infinity = gb_v_set(__builtin_inff());
+    y = gb_v_select(x < gb_v_set(0x1p-126f), -infinity, y);
+    y = gb_v_select(x < gb_v_set(0.0f), gb_v_set(__builtin_nanf("")), y);
+    return gb_v_select(x < infinity, y, x);
+}
+
+// tanh x; odd, +-1 from |x| = 9.02 on. Error 0.00 ulp.
+GB_INLINE gb_v gb_v_tanh(gb_v x) {
+    gb_vi sign = gb_v_bits(x) & (int32_t)0x80000000;
+    gb_v a = gb_vi_float_bits(gb_v_bits(x) ^ sign);
+    // Near zero an odd polynomial, since the quotient would lose the small result's digits.
+    gb_v z = a * a;
+    gb_v p = gb_v_set(-0x1.75e1dp-8f);
+    p = gb_v_fma(p, z, gb_v_set(0x1.52269cp-6f));
+    p = gb_v_fma(p, z, gb_v_set(-0x1.b83c5ap-5f));
+    p = gb_v_fma(p, z, gb_v_set(0x1.110726p-3f));
+    p = gb_v_fma(p, z, gb_v_set(-0x1.555532p-2f));
+    gb_v near = gb_v_fma(a * z, p, a);
+    gb_v far = 1.0f - 2.0f / (gb_v_exp(a + a) + 1.0f);
+    gb_v y = gb_v_select(a < gb_v_set(0.625f), near, far);
+    return gb_vi_float_bits(gb_v_bits(y) | sign);
+}
+
+// 1 / (1 + e^-x). Error 0.00 ulp; zero below -88.7.
+GB_INLINE gb_v gb_v_sigmoid(gb_v x) { return 1.0f / (1.0f + gb_v_exp(-x)); }
+
+// The sine and cosine of 2 pi u for |u| <= 2^20; exact at the quarters.
+// Error 0.00 and 0.00 ulp for the multiples of 2^-24 in [0, 1].
+GB_INLINE void gb_v_sincos_2pi(gb_v u, gb_v *sine, gb_v *cosine) {
+    // 2 pi u = quarter * pi/2 + 2 pi r with |r| <= 1/8, exactly.
+    gb_v quarter = gb_v_round(4.0f * u);
+    gb_v r = gb_v_fma(quarter, gb_v_set(-0.25f), u);
+    gb_v z = r * r;
+    gb_v s = gb_v_set(-0x1.2dc84cp+6f);
+    s = gb_v_fma(s, z, gb_v_set(0x1.466004p+6f));
+    s = gb_v_fma(s, z, gb_v_set(-0x1.4abbbep+5f));
+    // 2 pi as the sum of two floats; the second joins the small term.
+    const float TWO_PI_HIGH = 0x1.921fb6p+2f, TWO_PI_LOW = -0x1.777a5cp-23f;
+    s = gb_v_fma(s, z, gb_v_set(TWO_PI_LOW));
+    s = gb_v_fma(r, gb_v_set(TWO_PI_HIGH), r * s);
+    gb_v c = gb_v_set(0x1.d9d57ep+5f);
+    c = gb_v_fma(c, z, gb_v_set(-0x1.55c5ep+6f));
+    c = gb_v_fma(c, z, gb_v_set(0x1.03c1dep+6f));
+    c = gb_v_fma(c, z, gb_v_set(-0x1.3bd3ccp+4f));
+    c = gb_v_fma(c, z, gb_v_set(1.0f));
+    gb_vi q = gb_v_to_int(quarter);
+    gb_vi odd = -(q & 1);
+    gb_vi sine_sign = (q & 2) << 30, cosine_sign = ((q + 1) & 2) << 30;
+    *sine = gb_vi_float_bits(gb_v_bits(gb_v_select(odd, c, s)) ^ sine_sign);
+    *cosine = gb_vi_float_bits(gb_v_bits(gb_v_select(odd, s, c)) ^ cosine_sign);
+}
+
+#if GB_LANES == 1
+// The same functions of one float, for references and host code.
+GB_INLINE float gb_expf(float x) { return gb_v_exp(gb_v_set(x))[0]; }
+GB_INLINE float gb_logf(float x) { return gb_v_log(gb_v_set(x))[0]; }
+GB_INLINE float gb_tanhf(float x) { return gb_v_tanh(gb_v_set(x))[0]; }
+GB_INLINE float gb_sigmoidf(float x) { return gb_v_sigmoid(gb_v_set(x))[0]; }
+#endif
+
+#endif
