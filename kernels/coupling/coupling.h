@@ -18,9 +18,10 @@ typedef void (*gb_coupling_forward_fn)(const struct gb_exec *exec, const struct 
                                        double *log_det);
 typedef void (*gb_coupling_inverse_fn)(const struct gb_exec *exec, const struct gb_tensor *u,
                                        const struct gb_tensor *raw, const struct gb_tensor *v);
-// From v, raw, du and d_log_det[n] (the loss's gradient for each sample's log-determinant): dv and d_raw.
-// dv may be the same view as du.
-typedef void (*gb_coupling_backward_fn)(const struct gb_exec *exec, const struct gb_tensor *v,
+// From the output u, raw, du and d_log_det[n] (the loss's gradient for each sample's log-determinant): dv and
+// d_raw. It needs u, not v, because d(scale)*scale = du*(v + shift)*scale = du*u: the coupling can then work
+// in place. dv may be the same view as du.
+typedef void (*gb_coupling_backward_fn)(const struct gb_exec *exec, const struct gb_tensor *u,
                                         const struct gb_tensor *raw, const struct gb_tensor *du,
                                         const float *d_log_det, const struct gb_tensor *dv,
                                         const struct gb_tensor *d_raw);
