@@ -24,6 +24,10 @@ enum gb_status gb_dataset_create(struct gb_dataset *dataset, int count, int x_h,
 // Sets the name of an example to a copy of `name`. GB_OUT_OF_MEMORY.
 enum gb_status gb_dataset_name(struct gb_dataset *dataset, int index, const char *name);
 
+// A new data set of the examples indices[0..count) of `from`, copied.
+enum gb_status gb_dataset_select(struct gb_dataset *dataset, const struct gb_dataset *from,
+                                 const int *indices, int count);
+
 // Frees what the data set holds and zeroes it; one that is all zeros is left alone.
 void gb_dataset_free(struct gb_dataset *dataset);
 
