@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: MIT
+// The double-precision c-Glow of the tests, held to what does not depend on any code of this
+// project: its own dense Jacobians, its inverse, and the oracles that the papers' authors' code
+// computed.
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "flows/safetensors.h"
+#include "reference_cglow.h"
+
+static const struct gb_cglow_config tiny[] = {
+    {.x_h = 8,
+     .x_w = 8,
+     .x_c = 1,
+     .y_h = 4,
+     .y_w = 4,
+     .y_c = 1,
+     .levels = 1,
+     .steps = 1,
+     .n_c = 3,
+     .n_w = 4,
+     .coupling_channels = 5,
+     .feature_channels = 3},
+    {.x_h = 9,
+     .x_w = 14,
+     .x_c = 3,
+     .y_h = 4,
+     .y_w = 8,
+     .y_c = 1,
+     .levels = 2,
+     .steps = 2,
+     .n_c = 4,
+     .n_w = 5,
+     .coupling_channels = 6,
+     .feature_channels = 4},
+    {.x_h = 8,
+     .x_w = 8,
+     .x_c = 2,
+     .y_h = 8,
+     .y_w = 8,
+     .y_c = 1,
+     .levels = 3,
+     .steps = 1,
+     .n_c = 3,
+     .n_w = 4,
+     .coupling_channels = 5,
+     .feature_channels = 3},
+    {.x_h = 8,
+     .x_w = 8,
+     .x_c = 3,
+     .y_h = 4,
+     .y_w = 4,
+     .y_c = 3,
+     .levels = 1,
+     .steps = 2,
+     .n_c = 3,
+     .n_w = 4,
+     .coupling_channels = 5,
+     .feature_channels = 3},
+};
+enum { TINY = sizeof tiny / sizeof *tiny };
+
+static double *normals(size_t count, uint64_t *state) {
+    double *values = test_malloc(count * sizeof *values);
+    for (size_t i = 0; i < count; i++)
+        values[i] = reference_normal(state);
+    return values;
+}
+
+// A map of R^n to itself, with what it needs.
+struct map {
+    const struct reference_cglow *model;
+    const struct reference_conditions *conditions;
+    struct reference_shape shape;
+    int level, step;
+    double (*forward)(const struct map *map, const double *v, double *u); // returns log|det|
+    void (*inverse)(const struct map *map, const double *u, double *v);
+};
+
+static const struct reference_step *condition_of(const struct map *map) {
+    return &map->conditions->step[map->level * map->model->config.steps + map->step];
+}
+
+static double actnorm(const struct map *map, const double *v, double *u) {
+    return reference_actnorm_forward(map->shape, condition_of(map), v, u);
+}
+static void actnorm_inverse(const struct map *map, const double *u, double *v) {
+    reference_actnorm_inverse(map->shape, condition_of(map), u, v);
+}
+static double mix(const struct map *map, const double *v, double *u) {
+    return reference_mix_forward(map->shape, condition_of(map), v, u);
+}
+static void mix_inverse(const struct map *map, const double *u, double *v) {
+    reference_mix_inverse(map->shape, condition_of(map), u, v);
+}
+static double coupling(const struct map *map, const double *v, double *u) {
+    return reference_coupling_forward(map->model, map->level, map->step, condition_of(map), v, u);
+}
+static void coupling_inverse(const struct map *map, const double *u, double *v) {
+    reference_coupling_inverse(map->model, map->level, map->step, condition_of(map), u, v);
+}
+static double squeeze(const struct map *map, const double *v, double *u) {
+    reference_squeeze(map->shape, v, u);
+    return 0;
+}
+static void unsqueeze(const struct map *map, const double *u, double *v) {
+    reference_unsqueeze(map->shape, u, v);
+}
+static double flow(const struct map *map, const double *v, double *u) {
+    return reference_cglow_forward(map->model, map->conditions, v, u, NULL).log_det;
+}
+// Standardising by the priors adds a determinant, which makes the prior that of a standard normal.
+static double standardised_flow(const struct map *map, const double *v, double *u) {
+    struct reference_density density =
+        reference_cglow_forward(map->model, map->conditions, v, NULL, u);
+    return density.log_det + density.log_prior -
+           reference_log_normal(reference_elements(map->shape), u, NULL, NULL);
+}
+static void flow_inverse(const struct map *map, const double *u, double *v) {
+    reference_cglow_inverse(map->model, map->conditions, u, 1, v);
+}
+
+// log|det| of the Jacobian of `map` at v, by central differences. With a step of 1e-5 their
+// truncation and rounding errors are both near 1e-10.
+static double dense_log_det(const struct map *map, const double *v) {
+    const double h = 1e-5;
+    size_t n = reference_elements(map->shape);
+    double *jacobian = test_malloc(n * n * sizeof *jacobian);
+    double *at = test_malloc(n * sizeof *at), *above = test_malloc(n * sizeof *at),
+           *below = test_malloc(n * sizeof *at);
+    memcpy(at, v, n * sizeof *at);
+    for (size_t j = 0; j < n; j++) {
+        at[j] = v[j] + h;
+        map->forward(map, at, above);
+        at[j] = v[j] - h;
+        map->forward(map, at, below);
+        at[j] = v[j];
+        for (size_t i = 0; i < n; i++)
+            jacobian[i * n + j] = (above[i] - below[i]) / (2 * h);
+    }
+    double log_det = reference_log_abs_det((int)n, jacobian);
+    test_free(jacobian);
+    test_free(at);
+    test_free(above);
+    test_free(below);
+    return log_det;
+}
+
+static void assert_close(double actual, double expected, double bound) {
+    if (!(fabs(actual - expected) <= bound))
+        fail_msg("%.17g differs from %.17g by more than %g", actual, expected, bound);
+}
+
+static void check_map(const struct map *map, uint64_t seed) {
+    size_t n = reference_elements(map->shape);
+    double *v = normals(n, &seed), *u = test_malloc(n * sizeof *u),
+           *back = test_malloc(n * sizeof *u);
+    double log_det = map->forward(map, v, u);
+    assert_close(log_det, dense_log_det(map, v), 1e-7 * (double)n);
+    if (map->inverse) {
+        map->inverse(map, u, back);
+        for (size_t i = 0; i < n; i++)
+            assert_close(back[i], v[i], 1e-11);
+    }
+    test_free(v);
+    test_free(u);
+    test_free(back);
+}
+
+static void check_level(struct map map, uint64_t seed) {
+    map.shape = reference_cglow_level(&map.model->config, map.level);
+    struct map layers[] = {map, map, map, map};
+    layers[0].forward = actnorm;
+    layers[0].inverse = actnorm_inverse;
+    layers[1].forward = mix;
+    layers[1].inverse = mix_inverse;
+    layers[2].forward = coupling;
+    layers[2].inverse = coupling_inverse;
+    layers[3].forward = squeeze;
+    layers[3].inverse = unsqueeze;
+    for (int i = 0; i < 4; i++)
+        check_map(&layers[i], seed + (uint64_t)i);
+}
+
+static void test_jacobians_and_inverses(void **state) {
+    (void)state;
+    for (int i = 0; i < TINY; i++) {
+        uint64_t seed = 100 + (uint64_t)i;
+        struct reference_cglow *model = reference_cglow_create(&tiny[i]);
+        reference_cglow_randomise(model, seed);
+        double *x = normals((size_t)(tiny[i].x_c * tiny[i].x_h * tiny[i].x_w), &seed);
+        struct reference_conditions *conditions = reference_cglow_condition(model, x);
+        struct map map = {.model = model, .conditions = conditions};
+        for (map.level = 0; map.level < tiny[i].levels; map.level++)
+            check_level(map, seed);
+        map.shape = (struct reference_shape){tiny[i].y_c, tiny[i].y_h, tiny[i].y_w};
+        map.forward = flow;
+        check_map(&map, seed);
+        map.forward = standardised_flow;
+        map.inverse = flow_inverse;
+        check_map(&map, seed);
+        reference_conditions_free(conditions);
+        reference_cglow_free(model);
+        test_free(x);
+    }
+}
+
+// ---- oracles ----
+
+// The path of a parameter in the authors' code. Their flow is one list of layers: each level is a
+// squeeze, the steps and, but for the last, a split.
+static void published_name(const struct gb_cglow_config *config, const char *name, char path[128]) {
+    int level, step, index, used = 0;
+    if (sscanf(name, "levels.%d.split.%n", &level, &used) == 1 && used) {
+        snprintf(path, 128, "param.flow.layers.%d.conv.0.%s",
+                 level * (config->steps + 2) + config->steps + 1, name + used);
+        return;
+    }
+    char layer[16], part[16], leaf[16];
+    assert_int_equal(sscanf(name, "levels.%d.steps.%d.%15[a-z].%15[a-z].%d.%15s", &level, &step,
+                            layer, part, &index, leaf),
+                     6);
+    static const char *const theirs[][2] = {
+        {"actnorm", "actnorm"},   {"mix", "invconv"},      {"coupling", "affine"},
+        {"conv", "x_Con"},        {"fc", "x_Linear"},      {"net", "f"},
+        {"features", "resize_x"}, {"new_bias", "newbias"}, {"log_scale", "logs"},
+    };
+    char *words[] = {layer, part, leaf};
+    bool affine = strcmp(part, "net") == 0 && index < 2 && strcmp(leaf, "weight") != 0;
+    for (int w = 0; w < 3; w++)
+        for (size_t t = 0; t < sizeof theirs / sizeof *theirs; t++)
+            if (strcmp(words[w], theirs[t][0]) == 0) {
+                strcpy(words[w], theirs[t][1]);
+                break;
+            }
+    snprintf(path, 128, "param.flow.layers.%d.%s.%s.%d.%s%s",
+             level * (config->steps + 2) + 1 + step, layer, part, 2 * index,
+             affine ? "actnorm." : "", leaf);
+}
+
+// The elements of a tensor of the file as doubles; test_free them.
+static double *stored(const struct gb_safetensors *file, const char *name, size_t count) {
+    const struct gb_stored_tensor *tensor = gb_safetensors_find(file, name);
+    if (!tensor)
+        fail_msg("the oracle has no tensor %s", name);
+    assert_int_equal(tensor->elements, count);
+    float *floats = test_malloc(count * sizeof *floats);
+    double *values = test_malloc(count * sizeof *values);
+    gb_stored_floats(tensor, floats);
+    for (size_t i = 0; i < count; i++)
+        values[i] = (double)floats[i];
+    test_free(floats);
+    return values;
+}
+
+static int number(const struct gb_safetensors *file, const char *key) {
+    const char *text = json_string_value(json_object_get(gb_safetensors_metadata(file), key));
+    assert_non_null(text);
+    return atoi(text);
+}
+
+static struct gb_cglow_config config_of(const struct gb_safetensors *file) {
+    int h = number(file, "height"), w = number(file, "width");
+    return (struct gb_cglow_config){.x_h = h,
+                                    .x_w = w,
+                                    .x_c = number(file, "x_channels"),
+                                    .y_h = h,
+                                    .y_w = w,
+                                    .y_c = number(file, "y_channels"),
+                                    .levels = number(file, "levels"),
+                                    .steps = number(file, "steps"),
+                                    .n_c = number(file, "n_c"),
+                                    .n_w = number(file, "n_w"),
+                                    .coupling_channels = number(file, "coupling_channels"),
+                                    .feature_channels = 16};
+}
+
+static void load(struct reference_cglow *model, const struct gb_safetensors *file) {
+    for (int i = 0; i < model->count; i++) {
+        struct reference_param *param = &model->params[i];
+        char path[128];
+        published_name(&model->config, param->name, path);
+        double *values = stored(file, path, param->count);
+        memcpy(param->value, values, param->count * sizeof *values);
+        test_free(values);
+    }
+}
+
+static double relative_error(size_t count, const double *actual, const double *expected) {
+    double error = 0, norm = 0;
+    for (size_t i = 0; i < count; i++) {
+        error += (actual[i] - expected[i]) * (actual[i] - expected[i]);
+        norm += expected[i] * expected[i];
+    }
+    return sqrt(error / norm);
+}
+
+// The oracles were computed in double and stored as floats: half a unit in the last place of a
+// float, 6e-8, is the most that can be asked for.
+static const double stored_error = 6e-8;
+
+// The noise for image n of the file in the order of reference_cglow_forward: the file's deepest
+// split comes first.
+static double *sample_noise(const struct gb_safetensors *file, const struct gb_cglow_config *config,
+                            int batch, int n) {
+    size_t place = 0;
+    double *noise = test_malloc((size_t)(config->y_c * config->y_h * config->y_w) * sizeof *noise);
+    for (int l = 0; l < config->levels; l++) {
+        size_t count = reference_elements(reference_cglow_latent(config, l));
+        char name[32] = "sample.z_top";
+        if (l + 1 < config->levels)
+            snprintf(name, sizeof name, "sample.eps.%d", config->levels - 2 - l);
+        double *values = stored(file, name, (size_t)batch * count);
+        memcpy(noise + place, values + (size_t)n * count, count * sizeof *noise);
+        place += count;
+        test_free(values);
+    }
+    return noise;
+}
+
+static void check_oracle(const char *path) {
+    struct gb_safetensors file;
+    FILE *there = fopen(path, "rb");
+    if (!there)
+        skip();
+    fclose(there);
+    if (gb_safetensors_open(&file, path) != GB_OK)
+        fail_msg("%s", gb_error_message());
+    struct gb_cglow_config config = config_of(&file);
+    struct reference_cglow *model = reference_cglow_create(&config);
+    load(model, &file);
+    int batch = number(&file, "batch");
+    size_t count = (size_t)(config.y_c * config.y_h * config.y_w);
+    size_t x_count = (size_t)(config.x_c * config.x_h * config.x_w);
+    size_t top = reference_elements(reference_cglow_latent(&config, config.levels - 1));
+    double *x = stored(&file, "x", (size_t)batch * x_count);
+    double *v = stored(&file, "v", (size_t)batch * count);
+    double *z = stored(&file, "z", (size_t)batch * top);
+    double *sample = stored(&file, "sample.v", (size_t)batch * count);
+    double *bits = stored(&file, "bits_per_dimension", (size_t)batch);
+    double *result = test_malloc(count * sizeof *result);
+    for (int n = 0; n < batch; n++) {
+        struct reference_conditions *conditions =
+            reference_cglow_condition(model, x + (size_t)n * x_count);
+        struct reference_density density =
+            reference_cglow_forward(model, conditions, v + (size_t)n * count, result, NULL);
+        // Theirs is a bit too high: it subtracts ln 2 a dimension.
+        double mine = 1 - (density.log_det + density.log_prior) / (M_LN2 * (double)count);
+        assert_close(mine, bits[n], stored_error * fabs(bits[n]));
+        assert_close(relative_error(top, result + count - top, z + (size_t)n * top), 0,
+                     stored_error);
+
+        double *noise = sample_noise(&file, &config, batch, n);
+        reference_cglow_inverse(model, conditions, noise, 1, result);
+        assert_close(relative_error(count, result, sample + (size_t)n * count), 0, stored_error);
+        test_free(noise);
+        reference_conditions_free(conditions);
+    }
+    double *all[] = {x, v, z, sample, bits, result};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        test_free(all[i]);
+    reference_cglow_free(model);
+    gb_safetensors_close(&file);
+}
+
+static void test_oracle_square(void **state) {
+    (void)state;
+    check_oracle("../shared/oracles/cglow_square.safetensors");
+}
+
+static void test_oracle_depth(void **state) {
+    (void)state;
+    check_oracle("../shared/oracles/cglow_depth.safetensors");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_jacobians_and_inverses),
+        cmocka_unit_test(test_oracle_square),
+        cmocka_unit_test(test_oracle_depth),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
