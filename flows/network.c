@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT
+#include "flows/network.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct gb_tensor gb_take_tensor(struct gb_arena *arena, int n, int h, int w, int c) {
+    struct gb_tensor tensor = gb_dense(NULL, n, h, w, c);
+    tensor.data = gb_arena_take(arena, gb_elements(&tensor));
+    return tensor;
+}
+
+void gb_repeat_images(const struct gb_tensor *images, int repeats,
+                      const struct gb_tensor *repeated) {
+    for (int n = repeated->n - 1; n >= 0; n--)
+        for (int i = 0; i < repeated->h; i++)
+            for (int j = 0; j < repeated->w; j++)
+                memmove(gb_at(repeated, n, i, j), gb_at(images, n / repeats, i, j),
+                        (size_t)repeated->c * sizeof(float));
+}
+
+static float *take_channels(struct gb_arena *arena, int channels) {
+    return gb_arena_take(arena, gb_round_up((size_t)channels, GB_CHANNEL_PAD));
+}
+
+static float *value_of(const struct gb_pass *pass, int index) {
+    return index < 0 ? NULL : pass->params->value + pass->params->list[index].offset;
+}
+
+static int add_param(struct gb_builder *builder, const char *layer, const char *part,
+                     struct gb_param param) {
+    snprintf(param.name, sizeof param.name, "%s%s.%s", builder->prefix, layer, part);
+    return gb_params_add(builder->params, &param);
+}
+
+// Adam's target for a parameter's blocks.
+static struct gb_adam_target target_of(const struct gb_pass *pass, int index) {
+    size_t offset = pass->params->list[index].offset;
+    return (struct gb_adam_target){.adam = pass->adam,
+                                   .weights = pass->params->value + offset,
+                                   .moment1 = pass->params->moment1 + offset,
+                                   .moment2 = pass->params->moment2 + offset};
+}
+
+static float *gradient_of(const struct gb_pass *pass, int index) {
+    return pass->adam ? NULL : pass->params->gradient + pass->params->list[index].offset;
+}
+
+// A per-channel parameter's gradient is known: store it, or let Adam use it.
+static void settle(const struct gb_pass *pass, int index, const float *gradient) {
+    if (index < 0)
+        return;
+    size_t count = gb_param_elements(&pass->params->list[index]);
+    if (!pass->adam) {
+        memcpy(gradient_of(pass, index), gradient, count * sizeof *gradient);
+        return;
+    }
+    const struct gb_exec alone = {.threads = 1};
+    struct gb_adam_target target = target_of(pass, index);
+    pass->backend->adam(&alone, pass->adam, count, gradient, target.weights, target.moment1,
+                        target.moment2);
+}
+
+// ---- Convolution layer ----------------------------------------------------------------------------------
+
+static float log_factor(enum gb_affine affine) { return affine == GB_AFFINE_ZERO_CONV ? 3.0f : 1.0f; }
+
+enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder *builder,
+                                  const struct gb_conv_layer_spec *spec) {
+    const struct gb_conv_problem *p = &spec->problem;
+    GB_TRY(builder->backend->conv_plan(p, &layer->plan));
+    layer->affine = spec->affine;
+    layer->new_bias = layer->log_scale = -1;
+    layer->weight = add_param(builder, spec->name, "weight",
+                              (struct gb_param){.dims = 4,
+                                                .shape = {p->k, p->c, p->kernel_h, p->kernel_w},
+                                                .layout = GB_LAYOUT_CONV,
+                                                .plan.conv = &layer->plan,
+                                                .halves = spec->halves,
+                                                .start = spec->weight_start,
+                                                .spread = spec->weight_spread});
+    struct gb_param channels = {.dims = 1,
+                                .shape = {p->k},
+                                .halves = spec->halves,
+                                .start = spec->bias_start,
+                                .spread = spec->bias_spread};
+    layer->bias = add_param(builder, spec->name, "bias", channels);
+    if (spec->affine == GB_AFFINE_ZERO_CONV)
+        layer->new_bias = add_param(builder, spec->name, "new_bias", channels);
+    if (spec->affine != GB_AFFINE_BIAS)
+        layer->log_scale = add_param(builder, spec->name, "log_scale", channels);
+
+    struct gb_tensor y = gb_dense(NULL, p->n, layer->plan.out_h, layer->plan.out_w, p->k);
+    gb_builder_need_scratch(builder, gb_conv_scratch_floats(&layer->plan, builder->threads));
+    gb_builder_need_scratch(builder, gb_epilogue_scratch_floats(&y));
+    builder->step_flops += gb_conv_flops(p) * (spec->first ? 2 : 3);
+    return GB_OK;
+}
+
+void gb_conv_layer_bind(struct gb_conv_layer *layer, struct gb_arena *arena) {
+    int k = layer->plan.problem.k;
+    layer->d_bias = take_channels(arena, k);
+    if (layer->new_bias >= 0)
+        layer->joint_bias = take_channels(arena, k);
+    if (layer->log_scale >= 0) {
+        layer->scale = take_channels(arena, k);
+        layer->d_log_scale = take_channels(arena, k);
+    }
+}
+
+void gb_conv_layer_free(struct gb_conv_layer *layer, const struct gb_backend *backend) {
+    backend->conv_plan_free(&layer->plan);
+}
+
+// Brings the parameters into the form that the epilogue takes.
+static struct gb_conv_epilogue epilogue_of(struct gb_conv_layer *layer, const struct gb_pass *pass) {
+    int k = layer->plan.problem.k;
+    struct gb_conv_epilogue epilogue = {.bias = value_of(pass, layer->bias), .scale = layer->scale};
+    if (layer->new_bias >= 0) {
+        struct gb_tensor sum = gb_dense(layer->joint_bias, 1, 1, 1, k);
+        struct gb_tensor term = gb_dense(value_of(pass, layer->new_bias), 1, 1, 1, k);
+        memcpy(layer->joint_bias, epilogue.bias, (size_t)k * sizeof(float));
+        pass->backend->add(&pass->exec, &term, &sum);
+        epilogue.bias = layer->joint_bias;
+    }
+    if (layer->log_scale >= 0)
+        pass->backend->exp(&pass->exec, (size_t)k, log_factor(layer->affine),
+                           value_of(pass, layer->log_scale), layer->scale);
+    return epilogue;
+}
+
+void gb_conv_layer_forward(struct gb_conv_layer *layer, const struct gb_pass *pass,
+                           const struct gb_tensor *x, const struct gb_tensor *y) {
+    struct gb_conv_epilogue epilogue = epilogue_of(layer, pass);
+    pass->backend->conv_forward(&layer->plan, &pass->exec, x, value_of(pass, layer->weight), &epilogue,
+                                y);
+}
+
+static void settle_channels(struct gb_conv_layer *layer, const struct gb_pass *pass) {
+    settle(pass, layer->bias, layer->d_bias);
+    settle(pass, layer->new_bias, layer->d_bias);
+    if (layer->log_scale >= 0) {
+        for (int c = 0; c < layer->plan.problem.k; c++)
+            layer->d_log_scale[c] *= log_factor(layer->affine);
+        settle(pass, layer->log_scale, layer->d_log_scale);
+    }
+}
+
+void gb_conv_layer_output_backward(struct gb_conv_layer *layer, const struct gb_pass *pass,
+                                   const struct gb_tensor *dy, const struct gb_tensor *y,
+                                   const struct gb_tensor *du) {
+    pass->backend->epilogue_backward(&pass->exec, layer->plan.problem.activation, dy, y, layer->scale,
+                                     du, layer->d_bias, layer->d_log_scale);
+    settle_channels(layer, pass);
+}
+
+void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *pass,
+                            const struct gb_tensor *x, const struct gb_tensor *du,
+                            struct gb_conv_layer *maker, const struct gb_tensor *dx) {
+    const float *weights = value_of(pass, layer->weight);
+    if (dx && maker) {
+        struct gb_conv_input_epilogue epilogue = {.activation = maker->plan.problem.activation,
+                                                  .x = x,
+                                                  .scale = maker->scale,
+                                                  .d_bias = maker->d_bias,
+                                                  .d_log_scale = maker->d_log_scale};
+        pass->backend->conv_backward_data(&layer->plan, &pass->exec, du, weights, &epilogue, dx);
+        settle_channels(maker, pass);
+    } else if (dx) {
+        pass->backend->conv_backward_data(&layer->plan, &pass->exec, du, weights, NULL, dx);
+    }
+    struct gb_adam_target target;
+    if (pass->adam)
+        target = target_of(pass, layer->weight);
+    pass->backend->conv_backward_weights(&layer->plan, &pass->exec, x, du,
+                                         gradient_of(pass, layer->weight),
+                                         pass->adam ? &target : NULL);
+}
+
+// ---- Fully connected layer ------------------------------------------------------------------------------
+
+enum gb_status gb_fc_layer_plan(struct gb_fc_layer *layer, struct gb_builder *builder,
+                                const struct gb_fc_layer_spec *spec) {
+    const struct gb_fc_problem *p = &spec->problem;
+    GB_TRY(builder->backend->fc_plan(p, &layer->plan));
+    layer->weight = add_param(builder, spec->name, "weight",
+                              (struct gb_param){.dims = 2,
+                                                .shape = {p->k, (int)gb_fc_inputs(p)},
+                                                .layout = GB_LAYOUT_FC,
+                                                .plan.fc = &layer->plan,
+                                                .start = spec->weight_start,
+                                                .spread = spec->weight_spread});
+    layer->bias = add_param(builder, spec->name, "bias",
+                            (struct gb_param){.dims = 1,
+                                              .shape = {p->k},
+                                              .start = spec->bias_start,
+                                              .spread = spec->bias_spread});
+    struct gb_tensor y = gb_dense(NULL, p->n, 1, 1, p->k);
+    gb_builder_need_scratch(builder, gb_fc_scratch_floats(&layer->plan, builder->threads));
+    gb_builder_need_scratch(builder, gb_epilogue_scratch_floats(&y));
+    builder->step_flops += 3 * 2.0 * p->n * (double)gb_fc_inputs(p) * p->k;
+    return GB_OK;
+}
+
+void gb_fc_layer_bind(struct gb_fc_layer *layer, struct gb_arena *arena) {
+    layer->d_bias = take_channels(arena, layer->plan.problem.k);
+}
+
+void gb_fc_layer_free(struct gb_fc_layer *layer, const struct gb_backend *backend) {
+    backend->fc_plan_free(&layer->plan);
+}
+
+void gb_fc_layer_forward(const struct gb_fc_layer *layer, const struct gb_pass *pass,
+                         const struct gb_tensor *x, const struct gb_tensor *y) {
+    pass->backend->fc_forward(&layer->plan, &pass->exec, x, value_of(pass, layer->weight),
+                              value_of(pass, layer->bias), y);
+}
+
+void gb_fc_layer_backward(const struct gb_fc_layer *layer, const struct gb_pass *pass,
+                          const struct gb_tensor *x, const struct gb_tensor *y,
+                          const struct gb_tensor *dy, const struct gb_tensor *dx) {
+    pass->backend->epilogue_backward(&pass->exec, layer->plan.problem.activation, dy, y, NULL, dy,
+                                     layer->d_bias, NULL);
+    settle(pass, layer->bias, layer->d_bias);
+    struct gb_adam_target target;
+    if (pass->adam)
+        target = target_of(pass, layer->weight);
+    pass->backend->fc_backward(&layer->plan, &pass->exec, x, dy, value_of(pass, layer->weight), dx,
+                               gradient_of(pass, layer->weight), pass->adam ? &target : NULL);
+}
+
+// ---- Chain ----------------------------------------------------------------------------------------------
+
+enum gb_status gb_conv_chain_plan(struct gb_conv_chain *chain, struct gb_builder *builder,
+                                  const struct gb_conv_layer_spec specs[GB_CHAIN]) {
+    for (int i = 0; i < GB_CHAIN; i++)
+        GB_TRY(gb_conv_layer_plan(&chain->layer[i], builder, &specs[i]));
+    return GB_OK;
+}
+
+void gb_conv_chain_bind(struct gb_conv_chain *chain, struct gb_arena *arena) {
+    for (int i = 0; i < GB_CHAIN; i++) {
+        const struct gb_conv_plan *plan = &chain->layer[i].plan;
+        gb_conv_layer_bind(&chain->layer[i], arena);
+        chain->out[i] =
+            gb_take_tensor(arena, plan->problem.n, plan->out_h, plan->out_w, plan->problem.k);
+    }
+}
+
+void gb_conv_chain_free(struct gb_conv_chain *chain, const struct gb_backend *backend) {
+    for (int i = 0; i < GB_CHAIN; i++)
+        gb_conv_layer_free(&chain->layer[i], backend);
+}
+
+void gb_conv_chain_forward(struct gb_conv_chain *chain, const struct gb_pass *pass,
+                           const struct gb_tensor *x) {
+    for (int i = 0; i < GB_CHAIN; i++)
+        gb_conv_layer_forward(&chain->layer[i], pass, i == 0 ? x : &chain->out[i - 1],
+                              &chain->out[i]);
+}
+
+size_t gb_conv_chain_workspace(const struct gb_conv_chain *chain) {
+    size_t floats = 0;
+    for (int i = 0; i < GB_CHAIN; i++)
+        floats += gb_round_up(gb_elements(&chain->out[i]), GB_CHANNEL_PAD);
+    return floats;
+}
+
+void gb_conv_chain_backward(struct gb_conv_chain *chain, const struct gb_pass *pass,
+                            const struct gb_tensor *x, const struct gb_tensor *dy, float *workspace,
+                            const struct gb_tensor *dx) {
+    struct gb_tensor du[GB_CHAIN];
+    for (int i = 0; i < GB_CHAIN; i++) {
+        du[i] = chain->out[i];
+        du[i].data = workspace;
+        workspace += gb_round_up(gb_elements(&du[i]), GB_CHANNEL_PAD);
+    }
+    int last = GB_CHAIN - 1;
+    gb_conv_layer_output_backward(&chain->layer[last], pass, dy, &chain->out[last], &du[last]);
+    for (int i = last; i > 0; i--)
+        gb_conv_layer_backward(&chain->layer[i], pass, &chain->out[i - 1], &du[i],
+                               &chain->layer[i - 1], &du[i - 1]);
+    gb_conv_layer_backward(&chain->layer[0], pass, x, &du[0], NULL, dx);
+}

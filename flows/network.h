@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// Feed-forward pieces that conditioning networks and couplings are made of: a convolution layer, a fully
+// connected layer and a chain of convolutions. Every piece has the same life: plan (declare parameters,
+// fix shapes), bind (take memory from the arena, run twice: to measure and for good), forward, backward.
+#ifndef GB_NETWORK_H
+#define GB_NETWORK_H
+
+#include "flows/params.h"
+#include "kernels/arena.h"
+#include "kernels/backend.h"
+
+// What planning a model gathers.
+struct gb_builder {
+    const struct gb_backend *backend;
+    struct gb_params *params;
+    int threads;       // on which the kernels of this part will run
+    size_t scratch;    // the most that any of them needs, in floats
+    double step_flops; // needed operations of a training step, so far
+    char prefix[64];   // of parameter names, with its final dot
+};
+
+// How a pass runs. `adam` NULL: gradients are stored in params->gradient; otherwise each parameter is
+// updated as soon as its gradient is known.
+struct gb_pass {
+    const struct gb_backend *backend;
+    struct gb_exec exec;
+    struct gb_params *params;
+    const struct gb_adam *adam;
+};
+
+static inline void gb_builder_need_scratch(struct gb_builder *builder, size_t floats) {
+    if (builder->scratch < floats)
+        builder->scratch = floats;
+}
+
+// A dense tensor from the arena; data is NULL while measuring.
+struct gb_tensor gb_take_tensor(struct gb_arena *arena, int n, int h, int w, int c);
+
+// Copies image n / repeats of `images` to image n of `repeated`, for the samples that share an input. Same
+// height, width and channels; `repeated` may be `images` continued: the last image is written first.
+void gb_repeat_images(const struct gb_tensor *images, int repeats, const struct gb_tensor *repeated);
+
+// ---- Convolution layer: y = act(scale * (conv(x) + bias)) ----------------------------------------------
+
+enum gb_affine {
+    GB_AFFINE_BIAS,        // bias
+    GB_AFFINE_BIAS_SCALE,  // bias, exp(log_scale)
+    GB_AFFINE_ZERO_CONV,   // bias + new_bias, exp(3 * log_scale): Glow's zero-initialised convolution
+};
+
+struct gb_conv_layer_spec {
+    const char *name; // behind the builder's prefix
+    struct gb_conv_problem problem;
+    enum gb_affine affine;
+    bool halves; // outputs interleave two tensors in files (gb_param.halves)
+    bool first;  // its input is x: no data gradient in training
+    enum gb_start weight_start, bias_start;
+    float weight_spread, bias_spread; // log_scale starts as bias does
+};
+
+struct gb_conv_layer {
+    struct gb_conv_plan plan;
+    enum gb_affine affine;
+    int weight, bias, new_bias, log_scale;          // indices of parameters; -1: there is none
+    float *joint_bias, *scale, *d_bias, *d_log_scale; // of plan.problem.k channels, padded
+};
+
+enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder *builder,
+                                  const struct gb_conv_layer_spec *spec);
+void gb_conv_layer_bind(struct gb_conv_layer *layer, struct gb_arena *arena);
+void gb_conv_layer_free(struct gb_conv_layer *layer, const struct gb_backend *backend);
+
+void gb_conv_layer_forward(struct gb_conv_layer *layer, const struct gb_pass *pass,
+                           const struct gb_tensor *x, const struct gb_tensor *y);
+
+// From dy, the gradient of the layer's output y, to du, that of its bare convolution; du may be dy.
+// Settles bias and log_scale.
+void gb_conv_layer_output_backward(struct gb_conv_layer *layer, const struct gb_pass *pass,
+                                   const struct gb_tensor *dy, const struct gb_tensor *y,
+                                   const struct gb_tensor *du);
+
+// From du on: the data gradient into dx (NULL: not wanted), then the weights. Where `maker` made x, dx is
+// already the gradient of the maker's bare convolution, and maker's bias and log_scale are settled.
+void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *pass,
+                            const struct gb_tensor *x, const struct gb_tensor *du,
+                            struct gb_conv_layer *maker, const struct gb_tensor *dx);
+
+// ---- Fully connected layer: y = act(W x + bias) ---------------------------------------------------------
+
+struct gb_fc_layer {
+    struct gb_fc_plan plan;
+    int weight, bias;
+    float *d_bias;
+};
+
+struct gb_fc_layer_spec {
+    const char *name;
+    struct gb_fc_problem problem;
+    enum gb_start weight_start, bias_start;
+    float weight_spread, bias_spread;
+};
+
+enum gb_status gb_fc_layer_plan(struct gb_fc_layer *layer, struct gb_builder *builder,
+                                const struct gb_fc_layer_spec *spec);
+void gb_fc_layer_bind(struct gb_fc_layer *layer, struct gb_arena *arena);
+void gb_fc_layer_free(struct gb_fc_layer *layer, const struct gb_backend *backend);
+void gb_fc_layer_forward(const struct gb_fc_layer *layer, const struct gb_pass *pass,
+                         const struct gb_tensor *x, const struct gb_tensor *y);
+
+// dy, the gradient of y, is overwritten; dx as in gb_fc_backward_fn.
+void gb_fc_layer_backward(const struct gb_fc_layer *layer, const struct gb_pass *pass,
+                          const struct gb_tensor *x, const struct gb_tensor *y,
+                          const struct gb_tensor *dy, const struct gb_tensor *dx);
+
+// ---- Chain of three convolutions ------------------------------------------------------------------------
+
+enum { GB_CHAIN = 3 };
+
+struct gb_conv_chain {
+    struct gb_conv_layer layer[GB_CHAIN];
+    struct gb_tensor out[GB_CHAIN];
+};
+
+// specs[i+1] takes what specs[i] gives.
+enum gb_status gb_conv_chain_plan(struct gb_conv_chain *chain, struct gb_builder *builder,
+                                  const struct gb_conv_layer_spec specs[GB_CHAIN]);
+void gb_conv_chain_bind(struct gb_conv_chain *chain, struct gb_arena *arena);
+void gb_conv_chain_free(struct gb_conv_chain *chain, const struct gb_backend *backend);
+void gb_conv_chain_forward(struct gb_conv_chain *chain, const struct gb_pass *pass,
+                           const struct gb_tensor *x);
+
+// dy: gradient of out[2]. `workspace`: gb_conv_chain_workspace floats, 64-byte aligned. dx may be NULL.
+void gb_conv_chain_backward(struct gb_conv_chain *chain, const struct gb_pass *pass,
+                            const struct gb_tensor *x, const struct gb_tensor *dy, float *workspace,
+                            const struct gb_tensor *dx);
+size_t gb_conv_chain_workspace(const struct gb_conv_chain *chain);
+
+#endif
