@@ -139,7 +139,7 @@ static enum gb_status read_file(const char *path, unsigned char **bytes, size_t 
 enum gb_status gb_image_read(const char *path, int channels, struct gb_image *image) {
     *image = (struct gb_image){0};
     unsigned char *bytes;
-    size_t size;
+    size_t size = 0;
     GB_TRY(read_file(path, &bytes, &size));
     enum gb_status status = gb_image_decode(bytes, size, path, channels, image);
     free(bytes);

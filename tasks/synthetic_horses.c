@@ -261,13 +261,13 @@ static void transform(struct shape *shape, double cosine, double sine, double sc
     bound(shape);
 }
 
-// Tilts and mirrors the animal, makes it fill 60 to 95 % of the picture and puts it wholly inside.
+// Tilts and mirrors the animal, makes it fill 70 to 98 % of the picture and puts it wholly inside.
 static void place_horse(struct shape *shape, struct dice *dice) {
     double tilt = roll(dice, -0.12, 0.12), norm = sqrt(1.0 + tilt * tilt);
     double mirror = chance(dice, 0.5) ? -1.0 : 1.0;
     transform(shape, 1.0 / norm, tilt / norm, mirror, 1.0, (struct point){0.0, 0.0});
     double w = shape->box.right - shape->box.left, h = shape->box.bottom - shape->box.top;
-    double scale = roll(dice, 0.60, 0.95) / fmax(w, h);
+    double scale = roll(dice, 0.70, 0.98) / fmax(w, h);
     struct point move = {roll(dice, 0.01, 0.99 - w * scale) - shape->box.left * scale,
                          roll(dice, 0.01, 0.99 - h * scale) - shape->box.top * scale};
     transform(shape, 1.0, 0.0, scale, scale, move);
@@ -405,7 +405,7 @@ static bool paint(const struct scene *scene, const struct shape *shape, struct p
         y -= t * axis_y;
         if (x * x + y * y > radius * radius)
             continue;
-        double lit = 0.85 + (0.15 * scene->side_light * x - 0.28 * y) / radius;
+        double lit = 0.92 + (0.10 * scene->side_light * x - 0.18 * y) / radius;
         *colour = gain(limb->colour, lit);
         return true;
     }
