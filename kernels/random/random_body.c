@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/backend.h"
+#include "kernels/random/random_inline.h"
+
+typedef uint64_t wide __attribute__((vector_size(4 * GB_LANES), may_alias));
+
+// What one vector step makes: GB_LANES blocks of four numbers.
+enum { GROUP = 4 * GB_LANES };
+
+// a * b of the lower 32 bits of each 64-bit lane. The compilers' own 64-bit product is three
+// instructions.
+GB_INLINE wide multiply_lower(wide a, wide b) {
+#if GB_ISA_ID == GB_ISA_ID_avx512
+    return (wide)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+#else
+    return (wide)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#endif
+}
+
+// The upper and the lower word of each lane's product.
+GB_INLINE void multiply(gb_vi a, uint32_t b, gb_vi *upper, gb_vi *lower) {
+    const wide factor = b - (wide){0}, upper_word = 0xffffffff00000000u - (wide){0};
+    wide even = multiply_lower((wide)a, factor), odd = multiply_lower((wide)a >> 32, factor);
+    *upper = (gb_vi)((even >> 32) | (odd & upper_word));
+    *lower = (gb_vi)((even & ~upper_word) | (odd << 32));
+}
+
+// Which block of a group each lane computes: those whose numbers `interleave` puts side by side.
+GB_INLINE gb_vi lane_blocks(void) {
+    gb_vi blocks;
+    for (int lane = 0; lane < GB_LANES; lane++)
+        blocks[lane] = lane % 4 * (GB_LANES / 4) + lane / 4;
+    return blocks;
+}
+
+// gb_philox for the GB_LANES blocks from `block` on.
+GB_INLINE void philox(const struct gb_random_key *key, uint32_t block, gb_vi words[4]) {
+    gb_vi c0 = gb_vi_set((int32_t)block) + lane_blocks(), c1 = gb_vi_set((int32_t)key->sample);
+    gb_vi c2 = gb_vi_set((int32_t)key->step), c3 = gb_vi_set((int32_t)key->purpose);
+    uint32_t k0 = (uint32_t)key->seed, k1 = (uint32_t)(key->seed >> 32);
+    for (int round = 0; round < GB_PHILOX_ROUNDS; round++) {
+        gb_vi upper0, lower0, upper1, lower1;
+        multiply(c0, GB_PHILOX_M0, &upper0, &lower0);
+        multiply(c2, GB_PHILOX_M1, &upper1, &lower1);
+        c0 = upper1 ^ c1 ^ (int32_t)k0;
+        c1 = lower1;
+        c2 = upper0 ^ c3 ^ (int32_t)k1;
+        c3 = lower0;
+        k0 += GB_PHILOX_W0;
+        k1 += GB_PHILOX_W1;
+    }
+    words[0] = c0;
+    words[1] = c1;
+    words[2] = c2;
+    words[3] = c3;
+}
+
+// Stores number k of every lane's block to its place in the group. Within each 128 bits this is a
+// 4 x 4 transpose; lane_blocks saves the permutation across them.
+GB_INLINE void interleave(const gb_v numbers[4], float *out) {
+#if GB_ISA_ID == GB_ISA_ID_avx512
+    __m512 low01 = _mm512_unpacklo_ps((__m512)numbers[0], (__m512)numbers[1]);
+    __m512 high01 = _mm512_unpackhi_ps((__m512)numbers[0], (__m512)numbers[1]);
+    __m512 low23 = _mm512_unpacklo_ps((__m512)numbers[2], (__m512)numbers[3]);
+    __m512 high23 = _mm512_unpackhi_ps((__m512)numbers[2], (__m512)numbers[3]);
+    gb_v quarters[4] = {
+        (gb_v)_mm512_unpacklo_pd((__m512d)low01, (__m512d)low23),
+        (gb_v)_mm512_unpackhi_pd((__m512d)low01, (__m512d)low23),
+        (gb_v)_mm512_unpacklo_pd((__m512d)high01, (__m512d)high23),
+        (gb_v)_mm512_unpackhi_pd((__m512d)high01, (__m512d)high23),
+    };
+#else
+    __m256 low01 = _mm256_unpacklo_ps((__m256)numbers[0], (__m256)numbers[1]);
+    __m256 high01 = _mm256_unpackhi_ps((__m256)numbers[0], (__m256)numbers[1]);
+    __m256 low23 = _mm256_unpacklo_ps((__m256)numbers[2], (__m256)numbers[3]);
+    __m256 high23 = _mm256_unpackhi_ps((__m256)numbers[2], (__m256)numbers[3]);
+    gb_v quarters[4] = {
+        (gb_v)_mm256_unpacklo_pd((__m256d)low01, (__m256d)low23),
+        (gb_v)_mm256_unpackhi_pd((__m256d)low01, (__m256d)low23),
+        (gb_v)_mm256_unpacklo_pd((__m256d)high01, (__m256d)high23),
+        (gb_v)_mm256_unpackhi_pd((__m256d)high01, (__m256d)high23),
+    };
+#endif
+    for (int q = 0; q < 4; q++)
+        gb_v_store(out + q * GB_LANES, quarters[q]);
+}
+
+struct fill {
+    const struct gb_random_key *key;
+    uint32_t first;
+    size_t count;
+    float low, range; // uniform
+    float deviation;  // normal
+    float *out;
+};
+
+GB_INLINE void uniform_group(const struct fill *fill, uint32_t block, float *out) {
+    gb_vi words[4];
+    philox(fill->key, block, words);
+    gb_v numbers[4];
+    for (int k = 0; k < 4; k++)
+        numbers[k] = gb_v_fma(gb_random_unit(words[k]), gb_v_set(fill->range), gb_v_set(fill->low));
+    interleave(numbers, out);
+}
+
+GB_INLINE void normal_group(const struct fill *fill, uint32_t block, float *out) {
+    gb_vi words[4];
+    philox(fill->key, block, words);
+    gb_v numbers[4];
+    gb_random_pair(words[0], words[1], &numbers[0], &numbers[1]);
+    gb_random_pair(words[2], words[3], &numbers[2], &numbers[3]);
+    for (int k = 0; k < 4; k++)
+        numbers[k] *= fill->deviation;
+    interleave(numbers, out);
+}
+
+// Groups start at whole blocks; `first` may stand inside one, so the first and the last group may
+// be wanted in part.
+static size_t groups_of(const struct fill *fill) {
+    return (fill->first % 4 + fill->count + GROUP - 1) / GROUP;
+}
+
+GB_INLINE void fill_share(const struct fill *fill, int rank, int size,
+                          void (*group)(const struct fill *, uint32_t, float *)) {
+    const size_t before = fill->first % 4;
+    struct gb_share share = gb_share_of(groups_of(fill), rank, size);
+    for (size_t g = share.begin; g < share.end; g++) {
+        const uint32_t block = fill->first / 4 + (uint32_t)g * GB_LANES;
+        // The group's place [begin, end) in a stream that starts `before` elements ahead of out.
+        size_t begin = g * GROUP, end = begin + GROUP;
+        if (begin >= before && end <= before + fill->count) {
+            group(fill, block, fill->out + (begin - before));
+            continue;
+        }
+        float numbers[GROUP];
+        group(fill, block, numbers);
+        size_t from = begin < before ? before : begin;
+        size_t to = end > before + fill->count ? before + fill->count : end;
+        memcpy(fill->out + (from - before), numbers + (from - begin), (to - from) * sizeof(float));
+    }
+}
+
+static void uniform_share(void *argument, int rank, int size) {
+    fill_share(argument, rank, size, uniform_group);
+}
+
+static void normal_share(void *argument, int rank, int size) {
+    fill_share(argument, rank, size, normal_group);
+}
+
+void GB_NAME(gb_random_uniform_f32)(const struct gb_exec *exec, const struct gb_random_key *key,
+                                    uint32_t first, size_t count, float low, float high,
+                                    float *out) {
+    struct fill fill = {
+        .key = key, .first = first, .count = count, .low = low, .range = high - low, .out = out};
+    gb_parallel(gb_threads_for(exec, count), uniform_share, &fill);
+}
+
+void GB_NAME(gb_random_normal_f32)(const struct gb_exec *exec, const struct gb_random_key *key,
+                                   uint32_t first, size_t count, float deviation, float *out) {
+    struct fill fill = {
+        .key = key, .first = first, .count = count, .deviation = deviation, .out = out};
+    gb_parallel(gb_threads_for(exec, 4 * count), normal_share, &fill);
+}
