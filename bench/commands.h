@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+// The commands of this room.
+#ifndef GB_BENCH_COMMANDS_H
+#define GB_BENCH_COMMANDS_H
+
+#include "tasks/command.h"
+
+extern const struct gb_command gb_info, gb_list;
+
+#endif

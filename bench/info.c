@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "bench/commands.h"
+#include "bench/peaks.h"
+#include "flows/atomic_file.h"
+#include "kernels/backend.h"
+#include "tasks/machine.h"
+#include "tasks/options.h"
+
+static const char *text(const json_t *object, const char *key) {
+    const char *value = json_string_value(json_object_get(object, key));
+    return value && *value ? value : "unknown";
+}
+
+static int integer(const json_t *object, const char *key) {
+    return (int)json_integer_value(json_object_get(object, key));
+}
+
+static bool truth(const json_t *object, const char *key) {
+    return json_is_true(json_object_get(object, key));
+}
+
+static double number(const json_t *object, const char *key) {
+    return json_number_value(json_object_get(object, key));
+}
+
+static void print_cpu(const json_t *machine) {
+    const json_t *cpu = json_object_get(machine, "cpu");
+    printf("cpu         %s, microcode %s\n", text(cpu, "model"), text(cpu, "microcode"));
+    printf("            packages %d, cores %d, CPUs %d, NUMA nodes %d\n", integer(cpu, "packages"),
+           integer(cpu, "cores"), integer(cpu, "cpus"), integer(cpu, "numa_nodes"));
+    printf("sets       ");
+    size_t index;
+    json_t *item;
+    json_array_foreach(json_object_get(cpu, "instruction_sets"), index, item)
+        printf(" %s", json_string_value(item));
+    printf("\ncaches     ");
+    json_array_foreach(json_object_get(machine, "caches"), index, item)
+        printf("%s L%d %d x %d KiB", index ? "," : "", integer(item, "level"),
+               integer(item, "instances"), integer(item, "bytes") / 1024);
+    printf("\nmemory      %.1f GiB\n", number(machine, "memory_bytes") / (1 << 30));
+}
+
+static void print_system(const json_t *machine) {
+    const json_t *frequency = json_object_get(machine, "frequency");
+    const json_t *system = json_object_get(machine, "system");
+    const json_t *build = json_object_get(machine, "build");
+    printf("frequency   governor %s, turbo %s\n", text(frequency, "governor"),
+           text(frequency, "turbo"));
+    printf("system      %s, %s\n", text(system, "distribution"), text(system, "kernel"));
+    printf("build       glowbench %s, commit %s, %s, %s\n", text(build, "version"),
+           text(build, "commit"), text(build, "type"), text(build, "compiler"));
+    printf("flags       %s\n", text(build, "flags"));
+    printf("            %s\n", text(build, "isa_flags"));
+    printf("libraries  ");
+    const char *name, *separator = "";
+    json_t *version;
+    json_object_foreach(json_object_get(machine, "libraries"), name, version) {
+        printf("%s %s %s", separator, name, json_string_value(version));
+        separator = ",";
+    }
+    printf("\nthreads     %d\n", integer(machine, "threads"));
+}
+
+static void print_backends(const json_t *machine) {
+    size_t index;
+    json_t *backend;
+    json_array_foreach(json_object_get(machine, "backends"), index, backend) {
+        printf("%-12s%-8s", index ? "" : "backends", text(backend, "name"));
+        if (!truth(backend, "supported")) {
+            printf("not supported: this CPU lacks %s\n", text(backend, "needs"));
+            continue;
+        }
+        printf("%s; %s\n", truth(backend, "default") ? "the default" : "supported",
+               truth(backend, "same_bits") ? "the same bits with any number of threads"
+                                           : "bits may depend on the number of threads");
+    }
+}
+
+static void print_peaks(const json_t *peaks) {
+    size_t index;
+    json_t *row;
+    printf("\n%-8s  %7s  %14s\n", "FMA", "threads", "fp32 GFLOP/s");
+    json_array_foreach(json_object_get(peaks, "fma"), index, row) printf(
+        "%-8s  %7d  %14.1f\n", text(row, "isa"), integer(row, "threads"), number(row, "gflops"));
+    printf("\n%-8s  %7s  %14s  %9s  %9s  %9s  %9s   GB/s\n", "arrays", "threads", "size of 3, KiB",
+           "read", "copy", "triad", "update");
+    json_array_foreach(json_object_get(peaks, "bandwidth"), index, row) printf(
+        "%-8s  %7d  %14.0f  %9.1f  %9.1f  %9.1f  %9.1f\n", text(row, "level"),
+        integer(row, "threads"), 3 * number(row, "array_bytes") / 1024, number(row, "read_gbs"),
+        number(row, "copy_gbs"), number(row, "triad_gbs"), number(row, "update_gbs"));
+}
+
+// What a run's folder says of its training steps.
+struct run {
+    double flops, parameters, step_seconds;
+    int threads;
+};
+
+static enum gb_status read_number(const json_t *object, const char *path, const char *key,
+                                  double *value) {
+    *value = number(object, key);
+    return *value > 0
+               ? GB_OK
+               : gb_fail(GB_BAD_INPUT, "cannot read run", path, "no positive number %s", key);
+}
+
+static enum gb_status read_run(const char *folder, struct run *run) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/run.json", folder);
+    json_error_t error;
+    json_t *object = json_load_file(path, 0, &error);
+    if (!object)
+        return gb_fail(GB_BAD_INPUT, "cannot read run", path, "line %d: %s", error.line,
+                       error.text);
+    double threads = 0;
+    enum gb_status status = read_number(object, path, "flops_per_step", &run->flops);
+    if (status == GB_OK)
+        status = read_number(object, path, "parameters", &run->parameters);
+    if (status == GB_OK)
+        status = read_number(object, path, "step_seconds_median", &run->step_seconds);
+    if (status == GB_OK)
+        status = read_number(object, path, "threads", &threads);
+    run->threads = (int)threads;
+    json_decref(object);
+    return status;
+}
+
+static void print_share(const struct run *run, const json_t *report) {
+    struct gb_peaks peaks = gb_peaks_at(report, run->threads);
+    double ideal = gb_ideal_step_seconds(&peaks, run->flops, run->parameters);
+    printf(
+        "\na step of the run on %d threads: %.4g s, ideally %.4g s: %.1f %% of the ideal speed\n",
+        run->threads, run->step_seconds, ideal, 100 * ideal / run->step_seconds);
+}
+
+static enum gb_status write_json(const char *path, const json_t *object) {
+    struct gb_atomic_file file;
+    GB_TRY(gb_atomic_open(&file, path));
+    // A stream that fails keeps its error for the commit.
+    json_dumpf(object, file.stream, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    fputc('\n', file.stream);
+    return gb_atomic_commit(&file);
+}
+
+struct request {
+    const char *json, *run;
+    bool peaks;
+};
+
+static enum gb_status report(const struct request *request, json_t *machine) {
+    struct run run = {0};
+    if (request->run)
+        GB_TRY(read_run(request->run, &run));
+    print_cpu(machine);
+    print_system(machine);
+    print_backends(machine);
+    if (request->peaks || request->run) {
+        fflush(stdout);
+        json_t *peaks;
+        GB_TRY(gb_peaks_measure(machine, run.threads, &peaks));
+        json_object_set_new(machine, "peaks", peaks);
+        print_peaks(peaks);
+        if (request->run)
+            print_share(&run, peaks);
+    }
+    return request->json ? write_json(request->json, machine) : GB_OK;
+}
+
+static enum gb_status info(int argc, const char **argv) {
+    struct request request = {0};
+    const struct gb_option options[] = {
+        gb_option_flag("peaks", &request.peaks, "measure FMA and bandwidth peaks, ten seconds"),
+        gb_option_string("run", "DIR", &request.run,
+                         "measure peaks, and compare the training steps of this run with them"),
+        gb_option_string("json", "FILE", &request.json, "write all of it to this file as well"),
+        {0},
+    };
+    bool helped;
+    GB_TRY(gb_options_parse(&gb_info, options, argc, argv, &helped));
+    if (helped)
+        return GB_OK;
+    const struct gb_backend *backend;
+    GB_TRY(gb_backend_find(NULL, &backend)); // a wrong GB_BACKEND is an error here too
+    json_t *machine = gb_machine_json();
+    if (!machine)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot describe", "this machine", "out of memory");
+    enum gb_status status = report(&request, machine);
+    json_decref(machine);
+    return status;
+}
+
+const struct gb_command gb_info = {
+    "info", "Describes this machine, the build and its backends, and measures the machine's peaks",
+    info};

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/commands.h"
+#include "kernels/backend.h"
+#include "tasks/options.h"
+
+// The registry's rows, by instruction set in the order of the backends' names.
+struct kernel {
+    const char *entry, *isa, *tile;
+};
+static const struct kernel kernels[] = {
+#define GB_KERNEL(entry, isa, geometry) {#entry, #isa, geometry},
+#include "kernels/registry.def"
+#undef GB_KERNEL
+};
+enum { KERNELS = sizeof kernels / sizeof *kernels };
+
+static void list_backends(void) {
+    printf("backends:\n");
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++)
+        printf("  %-26sneeds %s%s\n", (*b)->name, (*b)->isa,
+               gb_backend_supported(*b) ? "" : ", which this CPU lacks");
+}
+
+// True for the first row of an entry.
+static bool introduces(const struct kernel *kernel) {
+    for (const struct kernel *earlier = kernels; earlier < kernel; earlier++)
+        if (strcmp(earlier->entry, kernel->entry) == 0)
+            return false;
+    return true;
+}
+
+static void list_kernels(void) {
+    printf("kernels, with the tiles of their micro-kernels:\n");
+    for (const struct kernel *kernel = kernels; kernel < kernels + KERNELS; kernel++) {
+        if (!introduces(kernel))
+            continue;
+        printf("  %-24s", kernel->entry);
+        for (const struct kernel *row = kernel; row < kernels + KERNELS; row++)
+            if (strcmp(row->entry, kernel->entry) == 0)
+                printf("  %s%s%s", row->isa, *row->tile ? ":" : "", row->tile);
+        printf("\n");
+    }
+}
+
+static enum gb_status list(int argc, const char **argv) {
+    const struct gb_option options[] = {{0}};
+    bool helped;
+    GB_TRY(gb_options_parse(&gb_list, options, argc, argv, &helped));
+    if (helped)
+        return GB_OK;
+    list_backends();
+    list_kernels();
+    return GB_OK;
+}
+
+const struct gb_command gb_list = {"list", "Names tasks, models, datasets, backends and kernels",
+                                   list};

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/commands.h"
+#include "kernels/parallel.h"
+#include "tasks/build.h"
+
+static const struct gb_command *const commands[] = {
+    &gb_info,
+    &gb_list,
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_help(void) {
+    printf("usage: glowbench COMMAND [ARGUMENT...]\n"
+           "Benchmarks conditional normalizing flows on this CPU.\n\n");
+    for (int i = 0; i < COMMANDS; i++)
+        printf("  %-10s%s\n", commands[i]->name, commands[i]->summary);
+    printf(
+        "\nglowbench COMMAND --help tells what a command takes; glowbench --version, which build "
+        "this is.\n");
+}
+
+static enum gb_status run(int argc, const char **argv) {
+    if (argc < 2)
+        return gb_fail(GB_BAD_INPUT, "missing command", "COMMAND", "see glowbench --help");
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[1], commands[i]->name) == 0)
+            return commands[i]->run(argc - 1, argv + 1);
+    if (strcmp(argv[1], "--help") == 0)
+        print_help();
+    else if (strcmp(argv[1], "--version") == 0)
+        printf("glowbench %s (%s)\n", gb_build.version, gb_build.commit);
+    else
+        return gb_fail(GB_BAD_INPUT, "unknown command", argv[1], "see glowbench --help");
+    return GB_OK;
+}
+
+// One line, whatever a file's name holds.
+static void print_error(const char *message) {
+    fputs("glowbench: ", stderr);
+    for (; *message; message++)
+        fputc(iscntrl((unsigned char)*message) ? '?' : *message, stderr);
+    fputc('\n', stderr);
+}
+
+int main(int argc, char **argv) {
+    gb_flush_denormals();
+    enum gb_status status = run(argc, (const char **)argv);
+    if (fflush(stdout) != 0 && status == GB_OK)
+        status = gb_fail(GB_IO_ERROR, "cannot write", "standard output", "the system refused");
+    if (status != GB_OK)
+        print_error(gb_error_message());
+    return gb_exit_code(status);
+}

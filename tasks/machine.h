@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// The machine, the build and the libraries that a result came from.
+#ifndef GB_MACHINE_H
+#define GB_MACHINE_H
+
+#include <jansson.h>
+
+// Threads that a run takes where it is not told: OMP_NUM_THREADS if set, else the CPUs that this
+// process may use.
+int gb_machine_threads(void);
+
+// A new JSON object, which the caller owns, or NULL where memory is out:
+//   cpu        model, microcode ("" unknown), instruction_sets, packages, cores, cpus, numa_nodes
+//   caches     one object a level: level, bytes (each), instances, cpus (that share one)
+//   memory_bytes
+//   frequency  governor, turbo ("on", "off"); "" where the system does not tell
+//   system     distribution, kernel
+//   build      version, commit, type, compiler, flags, isa_flags
+//   libraries  a version each
+//   backends   one object each: name, supported, needs, default, same_bits (for any number of
+//   threads) threads    gb_machine_threads()
+json_t *gb_machine_json(void);
+
+#endif
