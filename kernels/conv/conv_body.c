@@ -1,0 +1,705 @@
+// SPDX-License-Identifier: MIT
+// Convolution as a matrix product, in one of two forms:
+//
+//   gathered   y[p, :] = gather(x)[p, :] * W, with gather(x)[p, (tap, q)] the input under the
+//   filter
+//              and W of taps*c rows by k columns: the usual form;
+//   scattered  t[p, :] = x[p, :] * W, with W of c rows by taps*k columns, and then y[p, :] is the
+//   sum
+//              over taps of t[pixel under the tap, (tap, :)]: better where k is small, because
+//              taps*k columns fill the vectors that k columns do not (256 to 12 channels on 16
+//              lanes: 1.4 times as fast).
+//
+// The data gradient is the convolution of dy with transposed weights and reversed taps and takes
+// whichever form suits it; with a stride it is always scattered. The weights' own layout is the one
+// that the forward product reads.
+#include "kernels/adam/adam_inline.h"
+#include "kernels/conv/activation.h"
+#include "kernels/conv/conv.h"
+#include "kernels/conv/gemm.h"
+#include "kernels/conv/window.h"
+
+enum form { GATHERED, SCATTERED };
+
+// One product with its operands' shapes: the forward pass or the data gradient.
+struct product {
+    enum form form;
+    struct gb_window window; // of the convolution
+    struct gb_window reads;  // of the product's rows: the same, or pointwise when scattered
+    int n, in_c, out_c;
+    struct gb_panels weights;
+    size_t rows, tiles, tiles_per_block;
+    size_t out_rows, out_tiles;
+};
+
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+static size_t ceil_div(size_t a, size_t b) {
+    return (a + b - 1) / b;
+}
+
+static size_t outputs_of(const struct gb_window *w, int n) {
+    return (size_t)n * (size_t)w->rows.outputs * (size_t)w->columns.outputs;
+}
+
+// Gathered rows of a tile are padded so that they never lie a multiple of 4 KiB apart, where they
+// would share one set of the first-level cache.
+static size_t gathered_row(const struct product *g) {
+    return gb_round_up(g->weights.rows, 16) + 16;
+}
+
+static struct product product_of(enum form form, struct gb_window window, int n, int in_c,
+                                 int out_c) {
+    enum { BLOCK_FLOATS = 1 << 17 }; // gathered rows kept at once: a quarter of a 2 MiB cache
+    size_t taps = (size_t)gb_window_taps(&window);
+    struct product g = {
+        .form = form, .window = window, .reads = window, .n = n, .in_c = in_c, .out_c = out_c};
+    g.weights = (struct gb_panels){taps * (size_t)in_c, (size_t)out_c};
+    if (form == SCATTERED) {
+        g.reads = gb_window_pointwise(window.rows.inputs, window.columns.inputs);
+        g.weights = (struct gb_panels){(size_t)in_c, taps * (size_t)out_c};
+    }
+    g.rows = outputs_of(&g.reads, n);
+    g.tiles = ceil_div(g.rows, GB_TILE_ROWS);
+    size_t fitting = BLOCK_FLOATS / (GB_TILE_ROWS * gathered_row(&g));
+    g.tiles_per_block = fitting < 1 ? 1 : smaller(fitting, 16);
+    g.out_rows = outputs_of(&window, n);
+    g.out_tiles = ceil_div(g.out_rows, GB_TILE_ROWS);
+    return g;
+}
+
+// The cheaper form by the number of vector operations an input pixel: multiply-adds, and the copies
+// of gathering or the stores, loads and additions of scattering.
+static enum form choose_form(const struct gb_window *window, int n, int in_c, int out_c) {
+    const size_t limit = (size_t)1 << 22; // floats of the scattered product
+    if (window->rows.divisor > 1 || window->columns.divisor > 1)
+        return SCATTERED;
+    if (window->rows.stride > 1 || window->columns.stride > 1 || gb_window_taps(window) == 1)
+        return GATHERED;
+    size_t taps = (size_t)gb_window_taps(window), in = (size_t)in_c, out = (size_t)out_c;
+    size_t scattered_vectors = ceil_div(taps * out, GB_LANES);
+    size_t gathered = taps * in * ceil_div(out, GB_LANES) + 2 * ceil_div(taps * in, GB_LANES);
+    size_t scattered = in * scattered_vectors + 6 * scattered_vectors;
+    size_t floats = outputs_of(window, n) * scattered_vectors * GB_LANES;
+    return scattered < gathered && floats <= limit ? SCATTERED : GATHERED;
+}
+
+static struct product forward_product(const struct gb_conv_problem *p) {
+    struct gb_window window = gb_window_forward(p);
+    return product_of(choose_form(&window, p->n, p->c, p->k), window, p->n, p->c, p->k);
+}
+
+static struct product backward_product(const struct gb_conv_problem *p) {
+    struct gb_window window = gb_window_backward(p);
+    return product_of(choose_form(&window, p->n, p->k, p->c), window, p->n, p->k, p->c);
+}
+
+// Where w[o, q, tap] stands in the packed weights of a product from in to out channels.
+static size_t weight_row(const struct product *g, size_t tap, size_t in) {
+    return g->form == GATHERED ? tap * (size_t)g->in_c + in : in;
+}
+static size_t weight_column(const struct product *g, size_t tap, size_t out) {
+    return g->form == GATHERED ? out : tap * (size_t)g->out_c + out;
+}
+
+// A small convolution runs on one thread: waking the others costs some microseconds.
+static int threads_for(const struct gb_conv_plan *plan, const struct gb_exec *exec) {
+    const double worth_sharing = 1e6; // operations
+    return gb_conv_flops(&plan->problem) < worth_sharing ? 1 : exec->threads;
+}
+
+// ---- Epilogues ----
+
+// Sums per channel are kept by tile of pixels and added up in the order of the tiles.
+static size_t partial_row(int channels) {
+    return 2 * gb_round_up((size_t)channels, GB_CHANNEL_PAD);
+}
+
+static void add_partials(const float *partials, size_t count, int channels, float *d_bias,
+                         float *d_log_scale, int rank, int size) {
+    size_t padded = partial_row(channels) / 2;
+    struct gb_share share = gb_share_of(padded / GB_LANES, rank, size);
+    for (size_t v = share.begin; v < share.end; v++) {
+        gb_v bias = {0}, log_scale = {0};
+        for (size_t t = 0; t < count && v * GB_LANES < (size_t)channels; t++) {
+            bias += gb_v_load(partials + t * 2 * padded + v * GB_LANES);
+            log_scale += gb_v_load(partials + (t * 2 + 1) * padded + v * GB_LANES);
+        }
+        if (d_bias)
+            gb_v_store(d_bias + v * GB_LANES, bias);
+        if (d_log_scale)
+            gb_v_store(d_log_scale + v * GB_LANES, log_scale);
+    }
+}
+
+// ---- Forward and data gradient ----
+
+struct run {
+    struct product g;
+    const struct gb_exec *exec;
+    const struct gb_tensor *in, *out;
+    const float *weights; // panels of g
+    size_t per_thread;
+    // Forward: the packed weights are `weights`, and `forward` is what follows the sum.
+    const struct gb_conv_epilogue *forward;
+    enum gb_activation activation;
+    // Data gradient: packed weights, their product's shape, and what follows (NULL: nothing).
+    const struct product *packed_shape;
+    const float *packed;
+    float *transposed;
+    const struct gb_conv_input_epilogue *backward;
+    float *partials;
+    float *scattered; // t of the scattered form
+    size_t scattered_row;
+};
+
+static gb_v forward_epilogue(const struct run *run, size_t column, gb_v u) {
+    const struct gb_conv_epilogue *e = run->forward;
+    if (e->bias)
+        u += gb_v_load(e->bias + column);
+    if (e->scale)
+        u *= gb_v_load(e->scale + column);
+    return gb_v_activate(run->activation, u);
+}
+
+// Finishes a tile of the output: rows [first, first + count), one panel of columns from `column`
+// on.
+static void finish_forward(const struct run *run, size_t first, size_t count, size_t column,
+                           size_t width, const float *tile) {
+    const struct gb_tensor *out = run->out;
+    struct gb_pixel p = gb_pixel_at(first, out->h, out->w);
+    for (size_t r = 0; r < count; r++, gb_pixel_next(&p, out->h, out->w)) {
+        float *y = gb_at(out, p.n, p.i, p.j);
+        for (size_t v = 0; v < width; v += GB_LANES) {
+            gb_v u = forward_epilogue(run, column + v, gb_v_load(tile + r * width + v));
+            gb_v_store_part(y + column + v, u, (int)smaller((size_t)out->c - column - v, GB_LANES));
+        }
+    }
+}
+
+static void finish_backward(const struct run *run, size_t first, size_t count, size_t column,
+                            size_t width, const float *tile) {
+    const struct gb_conv_input_epilogue *e = run->backward;
+    const struct gb_tensor *out = run->out;
+    float *partial = run->partials + first / GB_TILE_ROWS * partial_row(out->c) + column;
+    for (size_t v = 0; v < width; v += GB_LANES) {
+        struct gb_pixel p = gb_pixel_at(first, out->h, out->w);
+        int lanes = (int)smaller((size_t)out->c - column - v, GB_LANES);
+        gb_v scale = e->scale ? gb_v_load(e->scale + column + v) : gb_v_set(1.0f);
+        gb_v d_bias = {0}, d_log_scale = {0};
+        for (size_t r = 0; r < count; r++, gb_pixel_next(&p, out->h, out->w)) {
+            gb_v x = gb_v_load_part(gb_at(e->x, p.n, p.i, p.j) + column + v, lanes);
+            gb_v g = gb_v_load_part(tile + r * width + v, lanes);
+            g = gb_v_activation_gradient(e->activation, g, x);
+            d_log_scale += g * x;
+            g *= scale;
+            d_bias += g;
+            gb_v_store_part(gb_at(out, p.n, p.i, p.j) + column + v, g, lanes);
+        }
+        gb_v_store(partial + v, d_bias);
+        gb_v_store(partial + partial_row(out->c) / 2 + v, d_log_scale);
+    }
+}
+
+static void finish_plain(const struct run *run, size_t first, size_t count, size_t column,
+                         size_t width, const float *tile) {
+    const struct gb_tensor *out = run->out;
+    struct gb_pixel p = gb_pixel_at(first, out->h, out->w);
+    for (size_t r = 0; r < count; r++, gb_pixel_next(&p, out->h, out->w))
+        gb_copy(gb_at(out, p.n, p.i, p.j) + column, tile + r * width,
+                smaller((size_t)out->c - column, width));
+}
+
+static void finish(const struct run *run, size_t first, size_t count, size_t column, size_t width,
+                   const float *tile) {
+    if (run->forward)
+        finish_forward(run, first, count, column, width, tile);
+    else if (run->backward)
+        finish_backward(run, first, count, column, width, tile);
+    else
+        finish_plain(run, first, count, column, width, tile);
+}
+
+// A thread's walk over the units (tile, panel). Units go block by block of tiles, within a block
+// panel by panel: a panel of weights stays in the first-level cache for all tiles of the block, and
+// the block's gathered rows in the second level for all panels.
+struct unit {
+    size_t block, slot, tile, panel;
+};
+
+static struct unit unit_at(const struct product *g, size_t index) {
+    size_t panels = gb_panel_count(g->weights), per_block = g->tiles_per_block * panels;
+    size_t block = index / per_block, rest = index % per_block;
+    size_t in_block = smaller(g->tiles_per_block, g->tiles - block * g->tiles_per_block);
+    size_t slot = rest % in_block;
+    return (struct unit){block, slot, block * g->tiles_per_block + slot, rest / in_block};
+}
+
+static void gather_tile(const struct run *run, size_t tile, float *to) {
+    const struct product *g = &run->g;
+    size_t first = tile * GB_TILE_ROWS, count = smaller(g->rows - first, GB_TILE_ROWS);
+    int h = g->reads.rows.outputs, w = g->reads.columns.outputs;
+    struct gb_pixel p = gb_pixel_at(first, h, w);
+    for (size_t r = 0; r < count; r++, gb_pixel_next(&p, h, w))
+        gb_window_gather(&g->reads, run->in, p, 0, g->weights.rows, to + r * gathered_row(g));
+}
+
+static void multiply(const struct run *run, int rank, int size) {
+    const struct product *g = &run->g;
+    float *scratch = run->exec->scratch + run->per_thread * (size_t)rank;
+    float tile_sums[GB_TILE_ROWS * GB_TILE_COLUMNS];
+    bool direct = gb_window_is_view(&g->reads, run->in);
+    ptrdiff_t a_row = direct ? run->in->pixel : (ptrdiff_t)gathered_row(g);
+    size_t block = SIZE_MAX, gathered = 0; // bit mask of the block's tiles
+    struct gb_share share = gb_share_of(g->tiles * gb_panel_count(g->weights), rank, size);
+    for (size_t index = share.begin; index < share.end; index++) {
+        struct unit u = unit_at(g, index);
+        if (u.block != block) {
+            block = u.block;
+            gathered = 0;
+        }
+        size_t first = u.tile * GB_TILE_ROWS, count = smaller(g->rows - first, GB_TILE_ROWS);
+        float *own = scratch + u.slot * GB_TILE_ROWS * gathered_row(g);
+        if (!direct && !(gathered >> u.slot & 1)) {
+            gather_tile(run, u.tile, own);
+            gathered |= (size_t)1 << u.slot;
+        }
+        const float *a = direct ? (const float *)run->in->data + (ptrdiff_t)first * a_row : own;
+        const float *b = run->weights + gb_panel_offset(g->weights, u.panel);
+        size_t width = gb_panel_width(g->weights, u.panel), column = u.panel * GB_TILE_COLUMNS;
+        gb_row_kernel *kernel = gb_row_kernels[count - 1][width / GB_LANES - 1];
+        if (g->form == SCATTERED) {
+            kernel(g->weights.rows, a, a_row, b,
+                   run->scattered + first * run->scattered_row + column,
+                   (ptrdiff_t)run->scattered_row);
+        } else {
+            kernel(g->weights.rows, a, a_row, b, tile_sums, (ptrdiff_t)width);
+            finish(run, first, count, column, width, tile_sums);
+        }
+    }
+}
+
+// One vector of output channels of one pixel: its taps in the scattered product added up in order.
+static gb_v sum_taps(const struct run *run, struct gb_pixel p, size_t column) {
+    const struct gb_window *w = &run->g.window;
+    gb_v sum = {0};
+    for (int a = 0; a < w->rows.taps; a++) {
+        int i = gb_axis_input(&w->rows, p.i, a);
+        if (i < 0)
+            continue;
+        for (int b = 0; b < w->columns.taps; b++) {
+            int j = gb_axis_input(&w->columns, p.j, b);
+            if (j < 0)
+                continue;
+            size_t row =
+                ((size_t)p.n * (size_t)w->rows.inputs + (size_t)i) * (size_t)w->columns.inputs +
+                (size_t)j;
+            size_t tap = (size_t)(a * w->columns.taps + b);
+            sum += gb_v_load(run->scattered + row * run->scattered_row +
+                             tap * (size_t)run->g.out_c + column);
+        }
+    }
+    return sum;
+}
+
+static void add_taps(const struct run *run, int rank, int size) {
+    const struct product *g = &run->g;
+    struct gb_panels columns = {1, (size_t)g->out_c};
+    float tile[GB_TILE_ROWS * GB_TILE_COLUMNS];
+    struct gb_share share = gb_share_of(g->out_tiles, rank, size);
+    for (size_t t = share.begin; t < share.end; t++)
+        for (size_t panel = 0; panel < gb_panel_count(columns); panel++) {
+            size_t first = t * GB_TILE_ROWS, count = smaller(g->out_rows - first, GB_TILE_ROWS);
+            size_t width = gb_panel_width(columns, panel), column = panel * GB_TILE_COLUMNS;
+            struct gb_pixel p = gb_pixel_at(first, run->out->h, run->out->w);
+            for (size_t r = 0; r < count; r++, gb_pixel_next(&p, run->out->h, run->out->w))
+                for (size_t v = 0; v < width; v += GB_LANES)
+                    gb_v_store(tile + r * width + v, sum_taps(run, p, column + v));
+            finish(run, first, count, column, width, tile);
+        }
+}
+
+static gb_v load_weights(const float *packed, struct gb_panels p, size_t row, size_t column,
+                         size_t count) {
+    size_t run = gb_panel_run(p, column);
+    const float *from = packed + gb_panel_index(p, row, column);
+    if (count <= run)
+        return gb_v_load_part(from, (int)count);
+    float lanes[GB_LANES] = {0};
+    memcpy(lanes, from, run * sizeof *from);
+    memcpy(lanes + run, packed + gb_panel_index(p, row, column + run),
+           (count - run) * sizeof *from);
+    return gb_v_load(lanes);
+}
+
+static void store_weights(float *packed, struct gb_panels p, size_t row, size_t column,
+                          size_t count, gb_v weights) {
+    size_t run = gb_panel_run(p, column);
+    float *to = packed + gb_panel_index(p, row, column);
+    if (count <= run) {
+        gb_v_store_part(to, weights, (int)count);
+        return;
+    }
+    float lanes[GB_LANES];
+    gb_v_store(lanes, weights);
+    memcpy(to, lanes, run * sizeof *to);
+    memcpy(packed + gb_panel_index(p, row, column + run), lanes + run, (count - run) * sizeof *to);
+}
+
+// The data gradient's weights: in and out channels exchange their roles.
+static void transpose_weights(const struct run *run, int rank, int size) {
+    const struct product *from = run->packed_shape, *to = &run->g;
+    size_t taps = (size_t)gb_window_taps(&to->window);
+    size_t qs = (size_t)from->in_c, os = (size_t)from->out_c;
+    size_t q_blocks = ceil_div(qs, GB_LANES), o_blocks = ceil_div(os, GB_LANES);
+    struct gb_share share = gb_share_of(taps * o_blocks * q_blocks, rank, size);
+    for (size_t index = share.begin; index < share.end; index++) {
+        size_t q = index % q_blocks * GB_LANES, o = index / q_blocks % o_blocks * GB_LANES;
+        size_t tap = index / q_blocks / o_blocks;
+        size_t q_count = smaller(qs - q, GB_LANES), o_count = smaller(os - o, GB_LANES);
+        gb_v square[GB_LANES];
+        for (size_t i = 0; i < GB_LANES; i++)
+            square[i] = i < q_count
+                            ? load_weights(run->packed, from->weights, weight_row(from, tap, q + i),
+                                           weight_column(from, tap, o), o_count)
+                            : (gb_v){0};
+        gb_transpose(square);
+        for (size_t i = 0; i < o_count; i++)
+            store_weights(run->transposed, to->weights, weight_row(to, tap, o + i),
+                          weight_column(to, tap, q), q_count, square[i]);
+    }
+}
+
+static void run_body(void *argument, int rank, int size) {
+    const struct run *run = argument;
+    if (run->packed) {
+        transpose_weights(run, rank, size);
+        gb_barrier(size);
+    }
+    multiply(run, rank, size);
+    if (run->g.form == SCATTERED) {
+        gb_barrier(size);
+        add_taps(run, rank, size);
+    }
+    if (run->backward) {
+        gb_barrier(size);
+        add_partials(run->partials, run->g.out_tiles, run->g.out_c, run->backward->d_bias,
+                     run->backward->d_log_scale, rank, size);
+    }
+}
+
+static size_t scattered_floats(const struct product *g) {
+    // A vector more, for the last tap's whole vectors.
+    return g->form == SCATTERED ? gb_round_up(g->rows * gb_panels_width(g->weights) + GB_LANES, 16)
+                                : 0;
+}
+
+static size_t multiply_scratch(const struct product *g) {
+    return g->tiles_per_block * GB_TILE_ROWS * gathered_row(g);
+}
+
+// ---- Weight gradient ----
+
+// The sum over pixels of a product's left rows times its gradient's rows. In the gathered form,
+// sums of one tap run over the output's rows of pixels where the tap reads inside the image; the
+// scattered form is the same with the roles of x and dy exchanged: dy is gathered.
+enum {
+    BLOCK_STEPS = 256, // pixels at a time: a panel of 32 KiB
+    GROUP_TILES = 32,  // tiles whose sums are kept while the blocks go by
+};
+
+struct weight_run {
+    const struct gb_conv_plan *plan;
+    const struct gb_exec *exec;
+    const struct gb_tensor *x, *dy;
+    struct product forward;
+    struct gb_window a_reads, b_reads; // how the sum's pixels read x and dy
+    size_t taps_of_a;                  // groups of rows: taps, or one
+    float *d_packed;
+    const struct gb_adam_target *update;
+};
+
+static size_t tiles_per_tap(const struct product *forward) {
+    return ceil_div((size_t)forward->in_c, GB_TILE_ROWS);
+}
+// Tiles share a tap's rows evenly.
+static struct gb_share tile_rows(const struct product *forward, size_t tile) {
+    size_t per_tap = tiles_per_tap(forward);
+    struct gb_share rows = gb_share_of((size_t)forward->in_c, (int)(tile % per_tap), (int)per_tap);
+    size_t base = tile / per_tap * (size_t)forward->in_c;
+    return (struct gb_share){base + rows.begin, base + rows.end};
+}
+
+static size_t rows_per_block(const struct gb_window *w) {
+    return larger(1, BLOCK_STEPS / (size_t)w->columns.outputs);
+}
+
+struct weight_scratch {
+    float *sums, *panel;
+    struct gb_segment *segments;
+};
+
+static size_t segment_floats(const struct gb_window *w) {
+    return gb_round_up(rows_per_block(w) * sizeof(struct gb_segment) / sizeof(float), 16);
+}
+static size_t panel_floats(const struct gb_window *w) {
+    return rows_per_block(w) * (size_t)w->columns.outputs * GB_TILE_COLUMNS;
+}
+static const size_t group_floats = (size_t)GROUP_TILES * GB_TILE_ROWS * GB_TILE_COLUMNS;
+
+static size_t weight_run_scratch(const struct gb_window *w) {
+    return group_floats + panel_floats(w) + segment_floats(w);
+}
+
+static struct weight_scratch weight_scratch_at(float *scratch, const struct gb_window *w) {
+    return (struct weight_scratch){scratch, scratch + group_floats,
+                                   (struct gb_segment *)(scratch + group_floats + panel_floats(w))};
+}
+
+// Where tap (a, b) reads x for the rows of pixels [begin, end).
+static size_t list_segments(const struct weight_run *run, size_t tap, size_t begin, size_t end,
+                            struct gb_segment *segments) {
+    const struct gb_axis *rows = &run->a_reads.rows, *columns = &run->a_reads.columns;
+    int a = (int)tap / columns->taps, b = (int)tap % columns->taps;
+    int shift = columns->origin + b; // columns read are j*stride + shift
+    int first = shift >= 0 ? 0 : (-shift + columns->stride - 1) / columns->stride;
+    int last = (columns->inputs - 1 - shift + columns->stride) / columns->stride; // excluded
+    if (columns->inputs - 1 - shift < 0)
+        last = 0;
+    if (last > columns->outputs)
+        last = columns->outputs;
+    size_t count = 0;
+    for (size_t row = begin; row < end && first < last; row++) {
+        int n = (int)row / rows->outputs, i = gb_axis_input(rows, (int)row % rows->outputs, a);
+        if (i >= 0)
+            segments[count++] = (struct gb_segment){
+                gb_at(run->x, n, i, first * columns->stride + shift),
+                (row - begin) * (size_t)columns->outputs + (size_t)first, (size_t)(last - first)};
+    }
+    return count;
+}
+
+static void gather_panel(const struct weight_run *run, size_t begin, size_t end, size_t column,
+                         size_t width, float *panel) {
+    const struct gb_window *w = &run->b_reads;
+    int h = w->rows.outputs, columns = w->columns.outputs;
+    size_t used = smaller(width, run->forward.weights.columns - column);
+    size_t first = begin * (size_t)columns, count = (end - begin) * (size_t)columns;
+    struct gb_pixel p = gb_pixel_at(first, h, columns);
+    for (size_t s = 0; s < count; s++, gb_pixel_next(&p, h, columns)) {
+        gb_window_gather(w, run->dy, p, column, used, panel + s * width);
+        gb_clear(panel + s * width + used, width - used);
+    }
+}
+
+// Sums of tiles [begin, end) of one panel, over all pixels.
+static void sum_group(const struct weight_run *run, struct weight_scratch scratch, size_t panel,
+                      size_t begin, size_t end, float *sums) {
+    const struct product *g = &run->forward;
+    size_t width = gb_panel_width(g->weights, panel), column = panel * GB_TILE_COLUMNS;
+    size_t first_row = tile_rows(g, begin).begin;
+    size_t pixel_rows = (size_t)g->n * (size_t)run->a_reads.rows.outputs;
+    size_t step = rows_per_block(&run->a_reads);
+    gb_clear(sums, (tile_rows(g, end - 1).end - first_row) * width);
+    for (size_t row = 0; row < pixel_rows; row += step) {
+        size_t row_end = smaller(row + step, pixel_rows), listed = SIZE_MAX, segments = 0;
+        gather_panel(run, row, row_end, column, width, scratch.panel);
+        for (size_t tile = begin; tile < end; tile++) {
+            size_t tap = tile / tiles_per_tap(g);
+            if (tap != listed)
+                segments = list_segments(run, listed = tap, row, row_end, scratch.segments);
+            struct gb_share rows = tile_rows(g, tile);
+            gb_step_kernels[rows.end - rows.begin - 1][width / GB_LANES - 1](
+                scratch.segments, segments, rows.begin - tap * (size_t)g->in_c,
+                run->a_reads.columns.stride * run->x->pixel, scratch.panel,
+                sums + (rows.begin - first_row) * width);
+        }
+    }
+}
+
+static void weight_body(void *argument, int rank, int size) {
+    const struct weight_run *run = argument;
+    const struct product *g = &run->forward;
+    const struct gb_adam_target *update = run->update;
+    struct weight_scratch scratch = weight_scratch_at(
+        run->exec->scratch + run->plan->scratch_per_thread * (size_t)rank, &run->a_reads);
+    size_t tiles = run->taps_of_a * tiles_per_tap(g);
+    struct gb_share share = gb_share_of(gb_panel_count(g->weights) * tiles, rank, size);
+    for (size_t unit = share.begin, next; unit < share.end; unit = next) {
+        size_t panel = unit / tiles, begin = unit % tiles;
+        size_t end = smaller(begin + GROUP_TILES, smaller(tiles, begin + share.end - unit));
+        next = unit + end - begin;
+        size_t width = gb_panel_width(g->weights, panel), first = tile_rows(g, begin).begin;
+        size_t at = gb_panel_offset(g->weights, panel) + first * width;
+        sum_group(run, scratch, panel, begin, end, update ? scratch.sums : run->d_packed + at);
+        if (update)
+            gb_adam_piece(update->adam, (tile_rows(g, end - 1).end - first) * width, scratch.sums,
+                          update->weights + at, update->moment1 + at, update->moment2 + at);
+    }
+}
+
+// The sum's pixels are those of the product's rows.
+static struct gb_window weight_window(const struct product *forward) {
+    return forward->reads;
+}
+
+// ---- The backend's entries ----
+
+enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_conv_problem *problem,
+                                         struct gb_conv_plan *plan) {
+    GB_TRY(gb_conv_check(problem));
+    struct product forward = forward_product(problem), backward = backward_product(problem);
+    struct gb_window sums = weight_window(&forward);
+    size_t backward_shared = gb_panels_floats(backward.weights) + scattered_floats(&backward) +
+                             backward.out_tiles * partial_row(problem->c);
+    size_t products = larger(multiply_scratch(&forward), multiply_scratch(&backward));
+    *plan = (struct gb_conv_plan){
+        .problem = *problem,
+        .out_h = gb_conv_out_h(problem),
+        .out_w = gb_conv_out_w(problem),
+        .weight_floats = gb_panels_floats(forward.weights),
+        .scratch_shared = gb_round_up(larger(scattered_floats(&forward), backward_shared), 16),
+        .scratch_per_thread = gb_round_up(larger(products, weight_run_scratch(&sums)), 16),
+    };
+    return GB_OK;
+}
+
+void GB_NAME(gb_conv_plan_free_f32)(struct gb_conv_plan *plan) {
+    (void)plan;
+}
+
+// Where weight number `index` of an OIHW array stands in the packed one.
+static size_t packed_index(const struct product *g, size_t index) {
+    size_t taps = (size_t)gb_window_taps(&g->window), in = (size_t)g->in_c;
+    size_t tap = index % taps, q = index / taps % in, o = index / taps / in;
+    return gb_panel_index(g->weights, weight_row(g, tap, q), weight_column(g, tap, o));
+}
+
+static size_t weight_count(const struct product *g) {
+    return (size_t)gb_window_taps(&g->window) * (size_t)g->in_c * (size_t)g->out_c;
+}
+
+void GB_NAME(gb_conv_pack_f32)(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
+    struct product g = forward_product(&plan->problem);
+    memset(packed, 0, plan->weight_floats * sizeof *packed);
+    for (size_t i = 0; i < weight_count(&g); i++)
+        packed[packed_index(&g, i)] = oihw[i];
+}
+
+void GB_NAME(gb_conv_unpack_f32)(const struct gb_conv_plan *plan, const float *packed,
+                                 float *oihw) {
+    struct product g = forward_product(&plan->problem);
+    for (size_t i = 0; i < weight_count(&g); i++)
+        oihw[i] = packed[packed_index(&g, i)];
+}
+
+void GB_NAME(gb_conv_forward_f32)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                                  const struct gb_tensor *x, const float *packed,
+                                  const struct gb_conv_epilogue *epilogue,
+                                  const struct gb_tensor *y) {
+    struct run run = {.g = forward_product(&plan->problem), .exec = exec, .in = x, .out = y};
+    int threads = threads_for(plan, exec);
+    run.weights = packed;
+    run.per_thread = plan->scratch_per_thread;
+    run.forward = epilogue;
+    run.activation = plan->problem.activation;
+    run.scattered = exec->scratch + (size_t)threads * plan->scratch_per_thread;
+    run.scattered_row = gb_panels_width(run.g.weights);
+    gb_parallel(threads, run_body, &run);
+}
+
+void GB_NAME(gb_conv_backward_data_f32)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                                        const struct gb_tensor *dy, const float *packed,
+                                        const struct gb_conv_input_epilogue *epilogue,
+                                        const struct gb_tensor *dx) {
+    struct product forward = forward_product(&plan->problem);
+    struct run run = {.g = backward_product(&plan->problem), .exec = exec, .in = dy, .out = dx};
+    int threads = threads_for(plan, exec);
+    run.per_thread = plan->scratch_per_thread;
+    run.packed_shape = &forward;
+    run.packed = packed;
+    run.transposed = exec->scratch + (size_t)threads * plan->scratch_per_thread;
+    run.weights = run.transposed;
+    run.scattered = run.transposed + gb_round_up(gb_panels_floats(run.g.weights), 16);
+    run.scattered_row = gb_panels_width(run.g.weights);
+    run.partials = run.scattered + scattered_floats(&run.g);
+    run.backward = epilogue;
+    gb_parallel(threads, run_body, &run);
+}
+
+void GB_NAME(gb_conv_backward_weights_f32)(const struct gb_conv_plan *plan,
+                                           const struct gb_exec *exec, const struct gb_tensor *x,
+                                           const struct gb_tensor *dy, float *d_packed,
+                                           const struct gb_adam_target *update) {
+    struct weight_run run = {.plan = plan, .exec = exec, .x = x, .dy = dy, .d_packed = d_packed};
+    run.update = update;
+    run.forward = forward_product(&plan->problem);
+    run.a_reads = weight_window(&run.forward);
+    run.taps_of_a = (size_t)gb_window_taps(&run.a_reads);
+    run.b_reads = run.forward.form == SCATTERED ? gb_window_backward(&plan->problem)
+                                                : gb_window_pointwise(plan->out_h, plan->out_w);
+    gb_parallel(threads_for(plan, exec), weight_body, &run);
+}
+
+struct epilogue_run {
+    enum gb_activation activation;
+    const struct gb_tensor *dy, *y, *du;
+    const float *scale;
+    float *d_bias, *d_log_scale, *partials;
+    size_t chunks;
+};
+
+static void epilogue_chunk(const struct epilogue_run *run, size_t chunk) {
+    const struct gb_tensor *y = run->y;
+    size_t pixels = (size_t)y->n * (size_t)y->h * (size_t)y->w, first = chunk * GB_EPILOGUE_CHUNK;
+    size_t count = smaller(pixels - first, GB_EPILOGUE_CHUNK);
+    float *partial = run->partials + chunk * partial_row(y->c);
+    for (int column = 0; column < y->c; column += GB_LANES) {
+        struct gb_pixel p = gb_pixel_at(first, y->h, y->w);
+        int lanes = y->c - column < GB_LANES ? y->c - column : GB_LANES;
+        gb_v scale = run->scale ? gb_v_load(run->scale + column) : gb_v_set(1.0f);
+        gb_v d_bias = {0}, d_log_scale = {0};
+        for (size_t s = 0; s < count; s++, gb_pixel_next(&p, y->h, y->w)) {
+            gb_v value = gb_v_load_part(gb_at(y, p.n, p.i, p.j) + column, lanes);
+            gb_v g = gb_v_load_part(gb_at(run->dy, p.n, p.i, p.j) + column, lanes);
+            g = gb_v_activation_gradient(run->activation, g, value);
+            d_log_scale += g * value;
+            g *= scale;
+            d_bias += g;
+            gb_v_store_part(gb_at(run->du, p.n, p.i, p.j) + column, g, lanes);
+        }
+        gb_v_store(partial + column, d_bias);
+        gb_v_store(partial + partial_row(y->c) / 2 + column, d_log_scale);
+    }
+}
+
+static void epilogue_body(void *argument, int rank, int size) {
+    const struct epilogue_run *run = argument;
+    struct gb_share chunks = gb_share_of(run->chunks, rank, size);
+    for (size_t chunk = chunks.begin; chunk < chunks.end; chunk++)
+        epilogue_chunk(run, chunk);
+    gb_barrier(size);
+    add_partials(run->partials, run->chunks, run->y->c, run->d_bias, run->d_log_scale, rank, size);
+}
+
+void GB_NAME(gb_epilogue_backward_f32)(const struct gb_exec *exec, enum gb_activation activation,
+                                       const struct gb_tensor *dy, const struct gb_tensor *y,
+                                       const float *scale, const struct gb_tensor *du,
+                                       float *d_bias, float *d_log_scale) {
+    enum { WORTH_SHARING = 1 << 16 }; // elements
+    size_t pixels = (size_t)y->n * (size_t)y->h * (size_t)y->w;
+    struct epilogue_run run = {activation,
+                               dy,
+                               y,
+                               du,
+                               scale,
+                               d_bias,
+                               d_log_scale,
+                               exec->scratch,
+                               ceil_div(pixels, GB_EPILOGUE_CHUNK)};
+    gb_parallel(gb_elements(y) < WORTH_SHARING ? 1 : exec->threads, epilogue_body, &run);
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// The matrix products that convolution is made of. Both micro-kernels keep a tile of GB_TILE_ROWS
+// rows by one or two vectors of columns in registers for the whole sum, so that every element is
+// one chain of fused multiply-adds in the order of the sum. The tile is as tall as the registers
+// allow: with 12 rows, AVX-512 does 24 multiply-adds for 14 loads; AVX2 has half the registers.
+#ifndef GB_CONV_GEMM_H
+#define GB_CONV_GEMM_H
+
+#include "kernels/simd/simd.h"
+
+#if GB_ISA_ID == GB_ISA_ID_avx512
+enum { GB_TILE_ROWS = 12 };
+#define GB_FOR_TILE_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+#else
+enum { GB_TILE_ROWS = 6 };
+#define GB_FOR_TILE_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#endif
+enum { GB_TILE_VECTORS = 2, GB_TILE_COLUMNS = GB_TILE_VECTORS * GB_LANES };
+
+#if defined(__clang__)
+#define GB_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define GB_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+// A matrix stored by panels of GB_TILE_COLUMNS columns, each panel row after row; the last panel is
+// one vector wide where that holds the rest. Columns of padding hold zeros.
+struct gb_panels {
+    size_t rows, columns;
+};
+GB_INLINE size_t gb_panel_count(struct gb_panels p) {
+    return (p.columns + GB_TILE_COLUMNS - 1) / GB_TILE_COLUMNS;
+}
+GB_INLINE size_t gb_panels_width(struct gb_panels p) { // all columns, padding included
+    return (p.columns + GB_LANES - 1) / GB_LANES * GB_LANES;
+}
+GB_INLINE size_t gb_panels_floats(struct gb_panels p) {
+    return p.rows * gb_panels_width(p);
+}
+GB_INLINE size_t gb_panel_width(struct gb_panels p, size_t panel) {
+    size_t rest = gb_panels_width(p) - panel * GB_TILE_COLUMNS;
+    return rest < GB_TILE_COLUMNS ? rest : GB_TILE_COLUMNS;
+}
+GB_INLINE size_t gb_panel_offset(struct gb_panels p, size_t panel) {
+    return panel * GB_TILE_COLUMNS * p.rows;
+}
+// Where the element stands, and how many columns from it on follow it contiguously.
+GB_INLINE size_t gb_panel_index(struct gb_panels p, size_t row, size_t column) {
+    size_t panel = column / GB_TILE_COLUMNS;
+    return gb_panel_offset(p, panel) + row * gb_panel_width(p, panel) + column % GB_TILE_COLUMNS;
+}
+GB_INLINE size_t gb_panel_run(struct gb_panels p, size_t column) {
+    return gb_panel_width(p, column / GB_TILE_COLUMNS) - column % GB_TILE_COLUMNS;
+}
+
+// c[r][:] = sum over i < depth of a[r*a_row + i] * b[i][:], for one panel b.
+typedef void gb_row_kernel(size_t depth, const float *a, ptrdiff_t a_row, const float *b, float *c,
+                           ptrdiff_t c_row);
+
+GB_INLINE void gb_row_tile(int rows, int vectors, size_t depth, const float *a, ptrdiff_t a_row,
+                           const float *b, float *c, ptrdiff_t c_row) {
+    gb_v sum[GB_TILE_ROWS][GB_TILE_VECTORS];
+    GB_UNROLL for (int r = 0; r < rows; r++) GB_UNROLL for (int v = 0; v < vectors; v++) sum[r][v] =
+        (gb_v){0};
+    for (size_t i = 0; i < depth; i++) {
+        gb_v bv[GB_TILE_VECTORS];
+        GB_UNROLL for (int v = 0; v < vectors; v++) bv[v] = gb_v_load(b + v * GB_LANES);
+        GB_UNROLL for (int r = 0; r < rows; r++) {
+            gb_v av = gb_v_set(a[r * a_row]);
+            GB_UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = gb_v_fma(av, bv[v], sum[r][v]);
+        }
+        a++;
+        b += vectors * GB_LANES;
+    }
+    GB_UNROLL for (int r = 0; r < rows; r++) GB_UNROLL for (int v = 0; v < vectors; v++)
+        gb_v_store(c + r * c_row + v * GB_LANES, sum[r][v]);
+}
+
+// Steps of a sum that run through memory evenly: `a` at its first step, b's row there.
+struct gb_segment {
+    const float *a;
+    size_t b, steps;
+};
+
+// c[r][:] += sum over all steps of a[r] * b[step][:], where `a` advances by a_step from step to
+// step and starts each segment anew, `first` floats behind its pointer. Rows of c are contiguous.
+typedef void gb_step_kernel(const struct gb_segment *segments, size_t count, size_t first,
+                            ptrdiff_t a_step, const float *b, float *c);
+
+GB_INLINE void gb_step_tile(int rows, int vectors, const struct gb_segment *segments, size_t count,
+                            size_t first, ptrdiff_t a_step, const float *b, float *c) {
+    const int width = vectors * GB_LANES;
+    gb_v sum[GB_TILE_ROWS][GB_TILE_VECTORS];
+    GB_UNROLL for (int r = 0; r < rows; r++) GB_UNROLL for (int v = 0; v < vectors; v++) sum[r][v] =
+        gb_v_load(c + r * width + v * GB_LANES);
+    for (size_t s = 0; s < count; s++) {
+        const float *as = segments[s].a + first, *bs = b + segments[s].b * (size_t)width;
+        for (size_t i = segments[s].steps; i > 0; i--) {
+            gb_v bv[GB_TILE_VECTORS];
+            GB_UNROLL for (int v = 0; v < vectors; v++) bv[v] = gb_v_load(bs + v * GB_LANES);
+            GB_UNROLL for (int r = 0; r < rows; r++) {
+                gb_v av = gb_v_set(as[r]);
+                GB_UNROLL for (int v = 0; v < vectors; v++) sum[r][v] =
+                    gb_v_fma(av, bv[v], sum[r][v]);
+            }
+            as += a_step;
+            bs += width;
+        }
+    }
+    GB_UNROLL for (int r = 0; r < rows; r++) GB_UNROLL for (int v = 0; v < vectors; v++)
+        gb_v_store(c + r * width + v * GB_LANES, sum[r][v]);
+}
+
+#define GB_ONE_TILE(r)                                                                             \
+    static void gb_row_tile_##r##x1(size_t depth, const float *a, ptrdiff_t a_row, const float *b, \
+                                    float *c, ptrdiff_t c_row) {                                   \
+        gb_row_tile(r, 1, depth, a, a_row, b, c, c_row);                                           \
+    }                                                                                              \
+    static void gb_row_tile_##r##x2(size_t depth, const float *a, ptrdiff_t a_row, const float *b, \
+                                    float *c, ptrdiff_t c_row) {                                   \
+        gb_row_tile(r, 2, depth, a, a_row, b, c, c_row);                                           \
+    }                                                                                              \
+    static void gb_step_tile_##r##x1(const struct gb_segment *segments, size_t count,              \
+                                     size_t first, ptrdiff_t a_step, const float *b, float *c) {   \
+        gb_step_tile(r, 1, segments, count, first, a_step, b, c);                                  \
+    }                                                                                              \
+    static void gb_step_tile_##r##x2(const struct gb_segment *segments, size_t count,              \
+                                     size_t first, ptrdiff_t a_step, const float *b, float *c) {   \
+        gb_step_tile(r, 2, segments, count, first, a_step, b, c);                                  \
+    }
+GB_FOR_TILE_ROWS(GB_ONE_TILE)
+#undef GB_ONE_TILE
+
+// By rows - 1 and vectors - 1.
+#define GB_ROW_KERNELS(r) {gb_row_tile_##r##x1, gb_row_tile_##r##x2},
+#define GB_STEP_KERNELS(r) {gb_step_tile_##r##x1, gb_step_tile_##r##x2},
+static gb_row_kernel *const gb_row_kernels[][GB_TILE_VECTORS] = {GB_FOR_TILE_ROWS(GB_ROW_KERNELS)};
+static gb_step_kernel *const gb_step_kernels[][GB_TILE_VECTORS] = {
+    GB_FOR_TILE_ROWS(GB_STEP_KERNELS)};
+#undef GB_ROW_KERNELS
+#undef GB_STEP_KERNELS
+
+// Transposes a square of GB_LANES vectors in place.
+#if GB_ISA_ID == GB_ISA_ID_avx512
+// Swaps the off-diagonal blocks of `half` lanes in every pair of rows `half` apart.
+GB_INLINE void gb_transpose_stage(gb_v rows[16], int half) {
+    const gb_vi lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const gb_vi upper = (lane & half) != 0;
+    const __m512i low = (__m512i)((~upper & lane) | (upper & (lane - half + 16)));
+    const __m512i high = (__m512i)((~upper & (lane + half)) | (upper & (lane + 16)));
+    GB_UNROLL for (int i = 0; i < 16; i++) {
+        if (i & half)
+            continue;
+        __m512 a = (__m512)rows[i], b = (__m512)rows[i + half];
+        rows[i] = (gb_v)_mm512_permutex2var_ps(a, low, b);
+        rows[i + half] = (gb_v)_mm512_permutex2var_ps(a, high, b);
+    }
+}
+GB_INLINE void gb_transpose(gb_v rows[16]) {
+    gb_transpose_stage(rows, 8);
+    gb_transpose_stage(rows, 4);
+    gb_transpose_stage(rows, 2);
+    gb_transpose_stage(rows, 1);
+}
+#else
+GB_INLINE void gb_transpose(gb_v rows[8]) {
+    __m256 pair[8], quad[8];
+    GB_UNROLL for (int i = 0; i < 8; i += 2) {
+        pair[i] = _mm256_unpacklo_ps((__m256)rows[i], (__m256)rows[i + 1]);
+        pair[i + 1] = _mm256_unpackhi_ps((__m256)rows[i], (__m256)rows[i + 1]);
+    }
+    GB_UNROLL for (int i = 0; i < 8; i += 4) {
+        quad[i] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
+        quad[i + 1] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0xee);
+        quad[i + 2] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
+        quad[i + 3] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xee);
+    }
+    GB_UNROLL for (int i = 0; i < 4; i++) {
+        rows[i] = (gb_v)_mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20);
+        rows[i + 4] = (gb_v)_mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31);
+    }
+}
+#endif
+
+#endif

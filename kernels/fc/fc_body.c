@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+// The fully connected layer, bound by memory at the batch sizes it meets: both passes read the
+// weights once, as a stream. Packed weights are rows of outputs, one for each input in the order
+// that x has in memory, padded to whole vectors.
+#include "kernels/adam/adam_inline.h"
+#include "kernels/conv/activation.h"
+#include "kernels/fc/fc.h"
+
+enum {
+    BLOCK_VECTORS = 4,                                     // outputs summed at once
+    BLOCK_SAMPLES = GB_ISA_ID == GB_ISA_ID_avx512 ? 4 : 2, // as many as the registers hold
+    PIECE_FLOATS = 1024,                                   // gradient kept before Adam takes it
+};
+
+static size_t row_floats(const struct gb_fc_problem *p) {
+    return gb_round_up((size_t)p->k, GB_LANES);
+}
+
+static size_t rows_per_piece(const struct gb_fc_problem *p) {
+    size_t rows = PIECE_FLOATS / row_floats(p);
+    return rows < 1 ? 1 : rows;
+}
+
+enum gb_status GB_NAME(gb_fc_plan_f32)(const struct gb_fc_problem *problem,
+                                       struct gb_fc_plan *plan) {
+    GB_TRY(gb_fc_check(problem));
+    *plan = (struct gb_fc_plan){
+        .problem = *problem,
+        .weight_floats = gb_fc_inputs(problem) * row_floats(problem),
+        .scratch_per_thread = gb_round_up(rows_per_piece(problem) * row_floats(problem), 16),
+        // dy, its rows padded to whole vectors
+        .scratch_shared = gb_round_up((size_t)problem->n * row_floats(problem), 16),
+    };
+    return GB_OK;
+}
+
+void GB_NAME(gb_fc_plan_free_f32)(struct gb_fc_plan *plan) {
+    (void)plan;
+}
+
+// Where weight number `index` of PyTorch's array stands in the packed one.
+static size_t packed_index(const struct gb_fc_problem *p, size_t index) {
+    size_t w = (size_t)p->w, h = (size_t)p->h, c = (size_t)p->c;
+    size_t input = index % (c * h * w), output = index / (c * h * w);
+    size_t column = input % w, row = input / w % h, channel = input / w / h;
+    return ((row * w + column) * c + channel) * row_floats(p) + output;
+}
+
+void GB_NAME(gb_fc_pack_f32)(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
+    const struct gb_fc_problem *p = &plan->problem;
+    memset(packed, 0, plan->weight_floats * sizeof *packed);
+    for (size_t i = 0; i < gb_fc_inputs(p) * (size_t)p->k; i++)
+        packed[packed_index(p, i)] = out_by_in[i];
+}
+
+void GB_NAME(gb_fc_unpack_f32)(const struct gb_fc_plan *plan, const float *packed,
+                               float *out_by_in) {
+    const struct gb_fc_problem *p = &plan->problem;
+    for (size_t i = 0; i < gb_fc_inputs(p) * (size_t)p->k; i++)
+        out_by_in[i] = packed[packed_index(p, i)];
+}
+
+struct run {
+    const struct gb_fc_plan *plan;
+    const struct gb_exec *exec;
+    const struct gb_tensor *x, *y, *dx;
+    const float *weights, *bias;
+    float *dy; // dense, rows padded to whole vectors
+    float *d_weights;
+    const struct gb_adam_target *update;
+};
+
+static int threads_for(const struct gb_fc_plan *plan, const struct gb_exec *exec) {
+    const size_t worth_sharing = (size_t)1 << 16; // weights: some microseconds of memory traffic
+    return plan->weight_floats < worth_sharing ? 1 : exec->threads;
+}
+
+// A block of outputs for a block of samples.
+GB_INLINE void forward_block(const struct run *run, int sample, int samples, size_t output,
+                             int vectors) {
+    const struct gb_fc_problem *p = &run->plan->problem;
+    size_t inputs = gb_fc_inputs(p), row = row_floats(p);
+    const float *x = gb_at(run->x, sample, 0, 0), *w = run->weights + output;
+    gb_v sum[BLOCK_SAMPLES][BLOCK_VECTORS] = {0};
+    for (size_t i = 0; i < inputs; i++, w += row)
+        for (int v = 0; v < vectors; v++) {
+            gb_v wv = gb_v_load(w + v * GB_LANES);
+            for (int s = 0; s < samples; s++)
+                sum[s][v] = gb_v_fma(gb_v_set(x[s * run->x->image + (ptrdiff_t)i]), wv, sum[s][v]);
+        }
+    for (int s = 0; s < samples; s++)
+        for (int v = 0; v < vectors; v++) {
+            size_t at = output + (size_t)v * GB_LANES, rest = (size_t)p->k - at;
+            gb_v u = sum[s][v];
+            if (run->bias)
+                u += gb_v_load(run->bias + at);
+            gb_v_store_part(gb_at(run->y, sample + s, 0, 0) + at, gb_v_activate(p->activation, u),
+                            rest < GB_LANES ? (int)rest : GB_LANES);
+        }
+}
+
+GB_INLINE void forward_samples(const struct run *run, int sample, int samples, size_t output,
+                               size_t vectors) {
+    if (vectors == BLOCK_VECTORS)
+        forward_block(run, sample, samples, output, BLOCK_VECTORS);
+    else
+        for (size_t v = 0; v < vectors; v++)
+            forward_block(run, sample, samples, output + v * GB_LANES, 1);
+}
+
+static void forward_body(void *argument, int rank, int size) {
+    const struct run *run = argument;
+    const struct gb_fc_problem *p = &run->plan->problem;
+    struct gb_share share = gb_share_of(row_floats(p) / GB_LANES, rank, size);
+    for (size_t v = share.begin; v < share.end; v += BLOCK_VECTORS) {
+        size_t vectors = share.end - v < BLOCK_VECTORS ? share.end - v : BLOCK_VECTORS;
+        int n = 0;
+        for (; n + BLOCK_SAMPLES <= p->n; n += BLOCK_SAMPLES)
+            forward_samples(run, n, BLOCK_SAMPLES, v * GB_LANES, vectors);
+        for (; n + 2 <= p->n; n += 2)
+            forward_samples(run, n, 2, v * GB_LANES, vectors);
+        for (; n < p->n; n++)
+            forward_samples(run, n, 1, v * GB_LANES, vectors);
+    }
+}
+
+void GB_NAME(gb_fc_forward_f32)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                                const struct gb_tensor *x, const float *packed, const float *bias,
+                                const struct gb_tensor *y) {
+    struct run run = {.plan = plan, .exec = exec, .x = x, .y = y, .weights = packed, .bias = bias};
+    gb_parallel(threads_for(plan, exec), forward_body, &run);
+}
+
+static float dot(const float *a, const float *b, size_t floats) {
+    gb_v sum[2] = {0};
+    size_t i = 0;
+    for (; i + 2 * GB_LANES <= floats; i += 2 * GB_LANES) {
+        sum[0] = gb_v_fma(gb_v_load(a + i), gb_v_load(b + i), sum[0]);
+        sum[1] = gb_v_fma(gb_v_load(a + i + GB_LANES), gb_v_load(b + i + GB_LANES), sum[1]);
+    }
+    if (i < floats)
+        sum[0] = gb_v_fma(gb_v_load(a + i), gb_v_load(b + i), sum[0]);
+    return gb_v_sum(sum[0] + sum[1]);
+}
+
+// The gradient of one input's weights: sum over samples of x times dy.
+static void weight_row(const struct run *run, size_t input, float *d) {
+    const struct gb_fc_problem *p = &run->plan->problem;
+    size_t row = row_floats(p);
+    const float *x = gb_at(run->x, 0, 0, 0) + input;
+    for (size_t o = 0; o < row; o += GB_LANES) {
+        gb_v sum = {0};
+        for (int n = 0; n < p->n; n++)
+            sum = gb_v_fma(gb_v_set(x[n * run->x->image]), gb_v_load(run->dy + (size_t)n * row + o),
+                           sum);
+        gb_v_store(d + o, sum);
+    }
+}
+
+static void backward_body(void *argument, int rank, int size) {
+    const struct run *run = argument;
+    const struct gb_fc_problem *p = &run->plan->problem;
+    const struct gb_adam_target *update = run->update;
+    size_t row = row_floats(p), step = rows_per_piece(p);
+    float *scratch = run->exec->scratch + (size_t)rank * run->plan->scratch_per_thread;
+    struct gb_share share = gb_share_of(gb_fc_inputs(p), rank, size);
+    for (size_t i = share.begin; i < share.end; i += step) {
+        size_t end = i + step < share.end ? i + step : share.end;
+        float *d = update ? scratch : run->d_weights + i * row;
+        for (size_t input = i; input < end; input++) {
+            for (int n = 0; run->dx && n < p->n; n++)
+                gb_at(run->dx, n, 0, 0)[input] =
+                    dot(run->weights + input * row, run->dy + (size_t)n * row, row);
+            weight_row(run, input, d + (input - i) * row);
+        }
+        if (update)
+            gb_adam_piece(update->adam, (end - i) * row, d, update->weights + i * row,
+                          update->moment1 + i * row, update->moment2 + i * row);
+    }
+}
+
+void GB_NAME(gb_fc_backward_f32)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                                 const struct gb_tensor *x, const struct gb_tensor *dy,
+                                 float *packed, const struct gb_tensor *dx, float *d_packed,
+                                 const struct gb_adam_target *update) {
+    int threads = threads_for(plan, exec);
+    size_t k = (size_t)plan->problem.k, row = row_floats(&plan->problem);
+    struct run run = {.plan = plan, .exec = exec, .x = x, .dx = dx, .weights = packed};
+    run.dy = exec->scratch + (size_t)threads * plan->scratch_per_thread;
+    run.d_weights = d_packed;
+    run.update = update;
+    for (int n = 0; n < plan->problem.n; n++) {
+        memcpy(run.dy + (size_t)n * row, gb_at(dy, n, 0, 0), k * sizeof *run.dy);
+        memset(run.dy + (size_t)n * row + k, 0, (row - k) * sizeof *run.dy);
+    }
+    gb_parallel(threads, backward_body, &run);
+}
