@@ -227,3 +227,19 @@ enum gb_status gb_params_initialise(struct gb_params *params, uint64_t seed) {
     }
     return status;
 }
+
+enum gb_status gb_params_copy(const struct gb_params *from, struct gb_params *to) {
+    assert(from->count == to->count);
+    enum gb_status status = GB_OK;
+    for (int i = 0; i < from->count && status == GB_OK; i++) {
+        size_t count = gb_param_elements(&from->list[i]);
+        float *elements = malloc(count * sizeof *elements);
+        if (!elements)
+            return gb_fail(GB_OUT_OF_MEMORY, "cannot copy", from->list[i].name, "%zu floats", count);
+        status = gb_params_export(from, i, from->value, elements);
+        if (status == GB_OK)
+            status = gb_params_import(to, i, elements, to->value);
+        free(elements);
+    }
+    return status;
+}

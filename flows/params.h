@@ -72,4 +72,7 @@ enum gb_status gb_params_export(const struct gb_params *params, int index, const
 enum gb_status gb_params_import(const struct gb_params *params, int index, const float *elements,
                                 float *block);
 
+// Copies all values between two models of the same configuration, whatever their backends.
+enum gb_status gb_params_copy(const struct gb_params *from, struct gb_params *to);
+
 #endif

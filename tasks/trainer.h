@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// Training by exact likelihood: minibatches with uniform dequantisation noise, Adam with gradients clipped by
+// value, a log, checkpoints, and a run's record at the end.
+#ifndef GB_TRAINER_H
+#define GB_TRAINER_H
+
+#include "tasks/task.h"
+
+// What decides a run's bits; kept in its checkpoints.
+struct gb_run_config {
+    const struct gb_task *task;
+    struct gb_cglow_config model;
+    int size, batch, iterations;
+    float learning_rate;
+    uint64_t seed;
+};
+
+struct gb_trainer {
+    struct gb_run_config run;
+    const struct gb_backend *backend;
+    const struct gb_dataset *train; // count >= 1
+    int threads;
+    long step; // steps done so far
+    struct gb_cglow *model;
+    struct gb_arena arena;
+    struct gb_tensor x, target, noise; // the minibatch
+    float *d_log_likelihood;           // of each of the batch
+    int *order;                        // the epoch's order of the training set
+    long epoch;                        // that `order` is for; -1: none yet
+};
+
+// Builds the model and fills its parameters from the seed.
+enum gb_status gb_trainer_create(struct gb_trainer *trainer, const struct gb_run_config *run,
+                                 const struct gb_backend *backend, int threads,
+                                 const struct gb_dataset *train);
+void gb_trainer_free(struct gb_trainer *trainer);
+
+// One step. The minibatch's mean bits per dimension, before the update. Everything random is a function of
+// (seed, step): a resumed run goes on with the same bits. GB_CHECK_FAILED where the likelihood is not finite;
+// the parameters are then as they were.
+enum gb_status gb_trainer_step(struct gb_trainer *trainer, double *bits_per_dimension);
+
+// A checkpoint with Adam's moments, the configuration and the step. `data` says where the data came from.
+enum gb_status gb_trainer_save(const struct gb_trainer *trainer, const char *path, const char *data);
+enum gb_status gb_trainer_load(struct gb_trainer *trainer, const char *path);
+
+// The configuration that a checkpoint was made with, and the step that it stands at.
+enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run, long *step);
+
+#endif
