@@ -74,27 +74,26 @@ void GB_NAME(gb_coupling_inverse_f32)(const struct gb_exec *exec, const struct g
 }
 
 struct backward {
-    const struct gb_tensor *v, *raw, *du;
+    const struct gb_tensor *u, *raw, *du;
     const float *d_log_det;
     const struct gb_tensor *dv, *d_raw;
 };
 
 static void backward_row(const void *argument, int n, int y) {
     const struct backward *k = argument;
-    struct gb_dense_piece raw_t, raw_s, v, du;
-    const int c = k->v->c;
-    for (struct gb_piece p = gb_first_piece(k->v, n, y); p.pixels; p = gb_next_piece(k->v, p)) {
+    struct gb_dense_piece raw_t, raw_s, u, du;
+    const int c = k->u->c;
+    for (struct gb_piece p = gb_first_piece(k->u, n, y); p.pixels; p = gb_next_piece(k->u, p)) {
         gb_gather(k->raw, &p, 0, &raw_t);
         gb_gather(k->raw, &p, c, &raw_s);
-        gb_gather(k->v, &p, 0, &v);
+        gb_gather(k->u, &p, 0, &u);
         gb_gather(k->du, &p, 0, &du);
         for (int i = 0; i < p.pixels * p.channels; i += GB_LANES) {
             gb_v shift = gb_v_tanh(gb_v_load(raw_t.at + i));
             gb_v tanh_s = gb_v_tanh(gb_v_load(raw_s.at + i));
             gb_v scale = scale_of(tanh_s);
-            gb_v u = (gb_v_load(v.at + i) + shift) * scale;
             gb_v d_u = gb_v_load(du.at + i), d_v = d_u * scale;
-            gb_v d_scale_input = (d_u * u + k->d_log_det[n]) * (1.0f - scale);
+            gb_v d_scale_input = (d_u * gb_v_load(u.at + i) + k->d_log_det[n]) * (1.0f - scale);
             gb_v_store(du.at + i, d_v);
             gb_v_store(raw_t.at + i, d_v * (1.0f - shift * shift));
             gb_v_store(raw_s.at + i, d_scale_input * (1.0f - tanh_s * tanh_s));
@@ -105,12 +104,12 @@ static void backward_row(const void *argument, int n, int y) {
     }
 }
 
-void GB_NAME(gb_coupling_backward_f32)(const struct gb_exec *exec, const struct gb_tensor *v,
+void GB_NAME(gb_coupling_backward_f32)(const struct gb_exec *exec, const struct gb_tensor *u,
                                        const struct gb_tensor *raw, const struct gb_tensor *du,
                                        const float *d_log_det, const struct gb_tensor *dv,
                                        const struct gb_tensor *d_raw) {
-    assert(gb_same_shape(v, du) && gb_same_shape(v, dv));
-    assert(raw->c == 2 * v->c && gb_same_shape(raw, d_raw));
-    struct backward backward = {v, raw, du, d_log_det, dv, d_raw};
-    gb_for_rows(exec, v, COST, backward_row, &backward);
+    assert(gb_same_shape(u, du) && gb_same_shape(u, dv));
+    assert(raw->c == 2 * u->c && gb_same_shape(raw, d_raw));
+    struct backward backward = {u, raw, du, d_log_det, dv, d_raw};
+    gb_for_rows(exec, u, COST, backward_row, &backward);
 }
