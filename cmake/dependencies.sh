@@ -1,0 +1,52 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Installs with apt what the build needs and is not there; does nothing, and needs no network, where
+# nothing is missing.
+#
+#     sh cmake/dependencies.sh [--tests]     --tests: what the tests need as well
+set -eu
+
+missing=
+
+# The package in $1 is needed unless the command after it succeeds.
+need() {
+    package=$1
+    shift
+    "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+
+need cmake command -v cmake
+need pkg-config command -v pkg-config
+command -v make >/dev/null || need ninja-build command -v ninja
+if ! command -v "${CC:-cc}" >/dev/null; then
+    missing="$missing gcc libc6-dev"
+fi
+need libjpeg-dev pkg-config --exists libjpeg
+need libpng-dev pkg-config --exists libpng
+need libjansson-dev pkg-config --exists jansson
+need libpopt-dev pkg-config --exists popt
+need libhwloc-dev pkg-config --exists hwloc
+if [ "${1:-}" = --tests ]; then
+    need libcmocka-dev pkg-config --exists cmocka
+fi
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "glowbench: cannot install: $missing: no apt-get here; install them by hand" >&2
+    exit 2
+fi
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "glowbench: cannot install: $missing: run as root: apt-get install$missing" >&2
+        exit 2
+    fi
+    as_root=sudo
+fi
+echo "installing${as_root:+ with $as_root}:$missing" >&2
+# shellcheck disable=SC2086 # the packages are words
+{
+    $as_root apt-get update -q
+    $as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends $missing
+} >&2
