@@ -16,7 +16,7 @@
 #include "tasks/image.h"
 #include "tasks/resize.h"
 
-// rgb/horse318.jpg has no pixel above 0; the darkest real photograph reaches 200.
+// The brightest channel of rgb/horse318.jpg is 2, that of the next darkest photograph 235.
 enum { BLACK = 15 };
 
 static const char *const list_names[GB_SPLITS] = {"horses_train.txt", "horses_test.txt"};

@@ -22,15 +22,16 @@ struct gb_horses_source {
 
 // Loads both splits (the array has GB_SPLITS entries); free each with gb_dataset_free. Examples
 // stand in the order of their list, or in byte order of their names.
-// - Image and mask differ in size in nearly every pair: each is resized on its own
-// (tasks/resize.h). The
-//   mask, read as grey g in 0..255, is resized first and then cut: 1 where g > 127, else 0.
-// - An image without a pixel above 15 of 255 in any channel is black and is left out wherever it is
-//   named (rgb/horse318.jpg is; the next darkest has pixels far above that).
+// - Image and mask differ in size in nearly every pair: each is resized on its own, see
+//   tasks/resize.h. The mask, read as grey g in 0..255, is resized first and then cut: 1 where
+//   g > 127, else 0.
+// - An image without a pixel above 15 of 255 in any channel is black and is left out wherever it
+//   is named: rgb/horse318.jpg.
+// - Files that no list names are not read.
 // GB_BAD_INPUT with the file and the reason: a folder missing or empty, a mask missing, an image or
 // mask that does not decode, a pair whose aspect ratios differ by more than 2 %, a list missing,
-// empty, naming a file that is not there, or naming one twice, be it in both lists. On failure
-// nothing is held.
+// empty, naming a file that is not there, or naming one twice, be it in both lists, and a split
+// that is left with no image. On failure nothing is held.
 enum gb_status gb_horses_load(const struct gb_horses_source *source, struct gb_dataset splits[]);
 
 #endif

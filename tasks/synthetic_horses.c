@@ -53,7 +53,8 @@ struct scene {
     double side_light;   // -1 from the left, 1 from the right
 };
 
-// Numbers for one example, drawn one after the other.
+// Numbers for one example, drawn one after the other. C leaves open in which order arguments and
+// initialisers are evaluated, so no more than one of a list may draw.
 struct dice {
     struct gb_random_key key;
     uint32_t next;
@@ -72,6 +73,12 @@ static bool chance(struct dice *dice, double probability) {
 
 static struct point plus(struct point p, double x, double y) {
     return (struct point){p.x + x, p.y + y};
+}
+
+static struct point roll_point(struct dice *dice, double left, double right, double top,
+                               double bottom) {
+    double x = roll(dice, left, right), y = roll(dice, top, bottom);
+    return (struct point){x, y};
 }
 
 // The point `length` from p in the direction (x, y).
@@ -117,6 +124,10 @@ static void bound(struct shape *shape) {
 
 // --- colours ---
 
+static struct colour vary(struct dice *dice, struct colour c, double low, double high) {
+    return gain(c, roll(dice, low, high));
+}
+
 // A coat of any horse, which is also what much of the clutter wears.
 static struct colour coat(struct dice *dice) {
     static const struct colour coats[] = {
@@ -131,7 +142,7 @@ static struct colour coat(struct dice *dice) {
     enum { COATS = sizeof coats / sizeof *coats };
     struct colour one = coats[(int)roll(dice, 0.0, COATS)];
     struct colour other = coats[(int)roll(dice, 0.0, COATS)];
-    return gain(blend(one, other, roll(dice, 0.0, 0.25)), roll(dice, 0.85, 1.15));
+    return vary(dice, blend(one, other, roll(dice, 0.0, 0.25)), 0.85, 1.15);
 }
 
 static struct colour pasture(struct dice *dice) {
@@ -145,12 +156,12 @@ static struct colour pasture(struct dice *dice) {
         {0.84, 0.86, 0.90}, // snow
     };
     enum { KINDS = sizeof kinds / sizeof *kinds };
-    return gain(kinds[(int)roll(dice, 0.0, KINDS)], roll(dice, 0.8, 1.2));
+    return vary(dice, kinds[(int)roll(dice, 0.0, KINDS)], 0.8, 1.2);
 }
 
 static struct colour foliage(struct dice *dice) {
     static const struct colour green = {0.16, 0.28, 0.10}, autumn = {0.50, 0.30, 0.12};
-    return gain(blend(green, autumn, smooth(roll(dice, -0.8, 1.3))), roll(dice, 0.7, 1.5));
+    return vary(dice, blend(green, autumn, smooth(roll(dice, -0.8, 1.3))), 0.7, 1.5);
 }
 
 // --- the animal ---
@@ -193,8 +204,8 @@ static void add_tail(struct shape *shape, struct dice *dice, const struct animal
     double lift = animal->activity * roll(dice, 0.0, 1.2);
     struct point root = {-0.46, -0.12};
     struct point middle = along(root, -0.5 - lift, 0.8 - 0.8 * lift, 0.18);
-    struct point end =
-        along(middle, -0.1 - lift + roll(dice, -0.15, 0.15), 1.0, roll(dice, 0.2, 0.4));
+    double sway = roll(dice, -0.15, 0.15), length = roll(dice, 0.2, 0.4);
+    struct point end = along(middle, sway - 0.1 - lift, 1.0, length);
     add_limb(shape, root, 0.045, middle, 0.060, animal->mane);
     add_limb(shape, middle, 0.060, end, 0.020, animal->mane);
 }
@@ -231,7 +242,9 @@ static void add_neck_and_head(struct shape *shape, struct dice *dice, const stru
 }
 
 static void build_horse(struct shape *shape, struct dice *dice) {
-    struct animal animal = {.coat = coat(dice), .activity = smooth(roll(dice, 0.1, 0.9))};
+    struct animal animal;
+    animal.coat = coat(dice);
+    animal.activity = smooth(roll(dice, 0.1, 0.9));
     animal.far_coat = gain(animal.coat, 0.72);
     animal.mane = chance(dice, 0.5) ? gain(animal.coat, 0.5) : coat(dice);
     animal.hoof = gain(animal.coat, roll(dice, 0.4, 0.8));
@@ -268,24 +281,27 @@ static void place_horse(struct shape *shape, struct dice *dice) {
     transform(shape, 1.0 / norm, tilt / norm, mirror, 1.0, (struct point){0.0, 0.0});
     double w = shape->box.right - shape->box.left, h = shape->box.bottom - shape->box.top;
     double scale = roll(dice, 0.70, 0.98) / fmax(w, h);
-    struct point move = {roll(dice, 0.01, 0.99 - w * scale) - shape->box.left * scale,
-                         roll(dice, 0.01, 0.99 - h * scale) - shape->box.top * scale};
+    struct point corner = roll_point(dice, 0.01, 0.99 - w * scale, 0.01, 0.99 - h * scale);
+    struct point move = plus(corner, -shape->box.left * scale, -shape->box.top * scale);
     transform(shape, 1.0, 0.0, scale, scale, move);
 }
 
 // --- the landscape ---
 
 static void add_tree(struct shape *shape, struct dice *dice, double horizon) {
-    struct point foot = {roll(dice, 0.0, 1.0), horizon + roll(dice, 0.0, 0.15)};
-    struct point fork = along(foot, roll(dice, -0.2, 0.2), -1.0, roll(dice, 0.2, 0.5));
+    struct point foot = roll_point(dice, 0.0, 1.0, horizon, horizon + 0.15);
+    double slant = roll(dice, -0.2, 0.2), height = roll(dice, 0.2, 0.5);
+    struct point fork = along(foot, slant, -1.0, height);
     double thickness = roll(dice, 0.02, 0.05);
     add_limb(shape, foot, thickness, fork, 0.7 * thickness, gain(coat(dice), 0.8));
     struct colour leaves = foliage(dice);
     enum { CLUMPS = 5 };
     for (int i = 0; i < CLUMPS; i++) {
-        struct point clump = plus(fork, roll(dice, -0.14, 0.14), roll(dice, -0.14, 0.08));
-        add_limb(shape, clump, roll(dice, 0.05, 0.11), plus(clump, roll(dice, -0.06, 0.06), 0.02),
-                 roll(dice, 0.04, 0.09), gain(leaves, roll(dice, 0.8, 1.25)));
+        struct point offset = roll_point(dice, -0.14, 0.14, -0.14, 0.08);
+        struct point clump = plus(fork, offset.x, offset.y);
+        struct point other = plus(clump, roll(dice, -0.06, 0.06), 0.02);
+        double radius = roll(dice, 0.05, 0.11), other_radius = roll(dice, 0.04, 0.09);
+        add_limb(shape, clump, radius, other, other_radius, vary(dice, leaves, 0.8, 1.25));
     }
 }
 
@@ -306,10 +322,10 @@ static void add_fence(struct shape *shape, struct dice *dice, double horizon) {
 
 // Trunks and boulders on the ground, of the size and the colours of an animal's parts.
 static void add_boulder(struct shape *shape, struct dice *dice, double horizon) {
-    struct point here = {roll(dice, 0.0, 1.0), roll(dice, horizon + 0.03, 1.0)};
+    struct point here = roll_point(dice, 0.0, 1.0, horizon + 0.03, 1.0);
+    struct point offset = roll_point(dice, -0.2, 0.2, -0.05, 0.05);
     double radius = roll(dice, 0.03, 0.10), flat = roll(dice, 0.5, 1.0);
-    add_limb(shape, here, radius, plus(here, roll(dice, -0.2, 0.2), roll(dice, -0.05, 0.05)),
-             radius * flat, coat(dice));
+    add_limb(shape, here, radius, plus(here, offset.x, offset.y), radius * flat, coat(dice));
 }
 
 static void build_clutter(struct shape *shape, struct dice *dice, double horizon) {
@@ -340,9 +356,10 @@ static void build_scene(struct scene *scene, uint64_t seed, uint32_t index) {
     scene->sky_low =
         blend(scene->sky_top, (struct colour){0.95, 0.93, 0.88}, roll(&dice, 0.2, 0.9));
     if (chance(&dice, 0.35)) // a wood or a wall in place of the sky
-        scene->sky_top = scene->sky_low = gain(foliage(&dice), roll(&dice, 0.6, 1.5));
+        scene->sky_top = scene->sky_low = vary(&dice, foliage(&dice), 0.6, 1.5);
     scene->ground_near = pasture(&dice);
-    scene->ground_far = blend(pasture(&dice), scene->ground_near, roll(&dice, 0.3, 1.0));
+    scene->ground_far = pasture(&dice);
+    scene->ground_far = blend(scene->ground_far, scene->ground_near, roll(&dice, 0.3, 1.0));
     scene->light = roll(&dice, 0.75, 1.15);
     scene->side_light = roll(&dice, -1.0, 1.0);
     build_clutter(&scene->clutter, &dice, scene->horizon);

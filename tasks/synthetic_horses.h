@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Horse-like pictures and their masks, drawn by rule: an articulated animal in a landscape with
-// trees and rocks whose colours overlap with the animal's, so that brightness alone does not find
-// it. It stands in where the real data set is not at hand; scores on it say nothing about the real
-// one.
+// Horse-like pictures and their masks, drawn by rule: an articulated animal in a landscape of
+// trees, rocks and fences whose colours overlap with the animal's, so that brightness alone does
+// not find it. It stands in where the real data set is not at hand; scores on it say nothing about
+// the real one.
 #ifndef GB_SYNTHETIC_HORSES_H
 #define GB_SYNTHETIC_HORSES_H
 
@@ -16,8 +16,8 @@ enum {
     GB_SYNTHETIC_HORSES_SEED = 1,
     GB_SYNTHETIC_HORSES_TRAIN = 200,
     GB_SYNTHETIC_HORSES_TEST = 64,
-    GB_SYNTHETIC_HORSES_TEST_FIRST = 1
-                                     << 20, // index of the first test example; training starts at 0
+    // Index of the first test example; training starts at 0.
+    GB_SYNTHETIC_HORSES_TEST_FIRST = 1 << 20,
 };
 
 // Draws example `index` of `seed`: image size x size x 3 in [0, 1], mask size x size of 0 and 1,
@@ -25,9 +25,9 @@ enum {
 // for bit on every machine. A mask pixel is 1 where at least half of it is covered.
 void gb_synthetic_horse(uint64_t seed, uint32_t index, int size, float *image, float *mask);
 
-// Both splits (the array has GB_SPLITS entries) with the given numbers of examples, at most 2^20
-// each, named "synthetic000000" by index; drawn on `threads` threads. GB_BAD_INPUT,
-// GB_OUT_OF_MEMORY.
+// Both splits (the array has GB_SPLITS entries) with the given numbers of examples, 1 to 2^20 each,
+// named "synthetic0000000" by index; drawn on `threads` threads, on which nothing depends.
+// GB_BAD_INPUT, GB_OUT_OF_MEMORY.
 enum gb_status gb_synthetic_horses_load(uint64_t seed, int size, int train_count, int test_count,
                                         int threads, struct gb_dataset splits[]);
 

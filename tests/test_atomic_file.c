@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "fixture.h"
+#include "flows/atomic_file.h"
+
+static void assert_text(const char *name, const char *expected) {
+    char text[64] = "";
+    FILE *stream = fopen(gb_fixture_path(name), "r");
+    assert_non_null(stream);
+    size_t got = fread(text, 1, sizeof text - 1, stream);
+    fclose(stream);
+    assert_int_equal(got, strlen(expected));
+    assert_string_equal(text, expected);
+}
+
+static void appears_whole_at_the_commit(void **state) {
+    (void)state;
+    gb_fixture_text("file", "old");
+    struct gb_atomic_file file;
+    assert_int_equal(gb_atomic_open(&file, gb_fixture_path("file")), GB_OK);
+    fputs("new content", file.stream);
+    fflush(file.stream);
+    assert_text("file", "old");
+    assert_int_equal(gb_atomic_commit(&file), GB_OK);
+    assert_text("file", "new content");
+    assert_int_equal(gb_fixture_entries(""), 1);
+}
+
+static void leaves_nothing_after_an_abort(void **state) {
+    (void)state;
+    struct gb_atomic_file file;
+    assert_int_equal(gb_atomic_open(&file, gb_fixture_path("file")), GB_OK);
+    fputs("half", file.stream);
+    gb_atomic_abort(&file);
+    gb_atomic_abort(&file); // ended: nothing
+    assert_int_equal(gb_fixture_entries(""), 0);
+}
+
+static void two_writers_do_not_mix(void **state) {
+    (void)state;
+    struct gb_atomic_file one, two;
+    assert_int_equal(gb_atomic_open(&one, gb_fixture_path("file")), GB_OK);
+    assert_int_equal(gb_atomic_open(&two, gb_fixture_path("file")), GB_OK);
+    fputs("one", one.stream);
+    fputs("two", two.stream);
+    assert_int_equal(gb_atomic_commit(&one), GB_OK);
+    assert_int_equal(gb_atomic_commit(&two), GB_OK);
+    assert_text("file", "two");
+    assert_int_equal(gb_fixture_entries(""), 1);
+}
+
+static void assert_refused(const char *path, enum gb_status expected, const char *reason) {
+    struct gb_atomic_file file;
+    assert_int_equal(gb_atomic_open(&file, path), expected);
+    assert_non_null(strstr(gb_error_message(), path));
+    assert_non_null(strstr(gb_error_message(), reason));
+}
+
+static void refuses_what_is_no_file(void **state) {
+    (void)state;
+    assert_refused(gb_fixture_path("none/file"), GB_IO_ERROR, "No such file");
+    assert_refused(gb_fixture_path(""), GB_BAD_INPUT, "is a folder");
+    assert_refused("/dev/null", GB_BAD_INPUT, "not a regular file");
+    assert_refused("", GB_BAD_INPUT, "empty");
+    gb_fixture_text("plain", "");
+    assert_refused(gb_fixture_path("plain/file"), GB_IO_ERROR, "Not a directory");
+}
+
+// A limit on the size of files stands in for a full disk.
+static void a_full_disk_leaves_the_old_file(void **state) {
+    (void)state;
+    gb_fixture_text("file", "old");
+    struct rlimit before;
+    getrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 4096, .rlim_max = before.rlim_max});
+    struct gb_atomic_file file;
+    enum gb_status status = gb_atomic_open(&file, gb_fixture_path("file"));
+    for (int i = 0; status == GB_OK && i < 100000; i++)
+        fputc('x', file.stream);
+    if (status == GB_OK)
+        status = gb_atomic_commit(&file);
+    setrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(status, GB_IO_ERROR);
+    assert_non_null(strstr(gb_error_message(), gb_fixture_path("file")));
+    assert_text("file", "old");
+    assert_int_equal(gb_fixture_entries(""), 1);
+}
+
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, gb_fixture_setup, gb_fixture_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(appears_whole_at_the_commit),     TEST(leaves_nothing_after_an_abort),
+        TEST(two_writers_do_not_mix),          TEST(refuses_what_is_no_file),
+        TEST(a_full_disk_leaves_the_old_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "tasks/metrics.h"
+
+static void assert_close(double value, double expected) {
+    if (!(fabs(value - expected) < 1e-12))
+        fail_msg("%.15g, expected %.15g", value, expected);
+}
+
+static void counts_pixels_by_hand(void **state) {
+    (void)state;
+    float truth[6] = {1, 1, 1, 0, 0, 0}, prediction[6] = {0.5f, 0.9f, 0.49f, 1, 0, 0.2f};
+    struct gb_tensor t = gb_dense(truth, 1, 2, 3, 1), p = gb_dense(prediction, 1, 2, 3, 1);
+    struct gb_confusion counts = {0};
+    gb_confusion_add(&counts, &t, &p);
+    assert_int_equal(counts.true_positive, 2);
+    assert_int_equal(counts.false_negative, 1);
+    assert_int_equal(counts.false_positive, 1);
+    assert_int_equal(counts.true_negative, 2);
+    assert_close(gb_foreground_iou(&counts), 2.0 / 4);
+    assert_close(gb_background_iou(&counts), 2.0 / 4);
+    assert_close(gb_mean_iou(&counts), 0.5);
+    assert_close(gb_pixel_accuracy(&counts), 4.0 / 6);
+    gb_confusion_add(&counts, &t, &t);
+    assert_close(gb_foreground_iou(&counts), 5.0 / 7);
+}
+
+static void an_empty_class_is_right(void **state) {
+    (void)state;
+    float nothing[4] = {0};
+    struct gb_tensor t = gb_dense(nothing, 1, 2, 2, 1);
+    struct gb_mask_scores scores;
+    double per_image;
+    gb_score_masks(&t, &t, &scores, &per_image);
+    assert_close(scores.foreground_iou, 1.0);
+    assert_close(scores.mean_iou, 1.0);
+    assert_close(scores.pixel_accuracy, 1.0);
+    assert_close(per_image, 1.0);
+}
+
+// Twelve images of one pixel row: ten wholly right ones, then a batch of two.
+static void batches_of_ten_weigh_alike(void **state) {
+    (void)state;
+    enum { N = 12, W = 4 };
+    float truth[N * W], prediction[N * W];
+    for (int i = 0; i < N * W; i++)
+        truth[i] = prediction[i] = i % W < 2 ? 1.0f : 0.0f;
+    prediction[10 * W] = 0.0f; // image 10 misses one of two
+    struct gb_tensor t = gb_dense(truth, N, 1, W, 1), p = gb_dense(prediction, N, 1, W, 1);
+    struct gb_mask_scores scores;
+    double per_image[N];
+    gb_score_masks(&t, &p, &scores, per_image);
+    assert_close(scores.foreground_iou, 23.0 / 24);
+    assert_close(scores.mean_iou, (23.0 / 24 + 24.0 / 25) / 2);
+    assert_close(scores.pixel_accuracy, 47.0 / 48);
+    assert_close(scores.iou_batch10, (1.0 + (3.0 / 4 + 4.0 / 5) / 2) / 2);
+    assert_close(per_image[9], 1.0);
+    assert_close(per_image[10], 0.5);
+    assert_close(per_image[11], 1.0);
+}
+
+static void reads_views_with_strides(void **state) {
+    (void)state;
+    float wide[2 * 3 * 2] = {1, 9, 0, 9, 1, 9, 0, 9, 1, 9, 0, 9}, dense[6] = {1, 0, 1, 0, 1, 0};
+    struct gb_tensor all = gb_dense(wide, 2, 1, 3, 2);
+    struct gb_tensor t = gb_channels(&all, 0, 1), p = gb_dense(dense, 2, 1, 3, 1);
+    struct gb_mask_scores scores;
+    gb_score_masks(&t, &p, &scores, NULL);
+    assert_close(scores.mean_iou, 1.0);
+}
+
+static void trivial_predictors_by_hand(void **state) {
+    (void)state;
+    float train[3 * 4] = {1, 1, 0, 0, 1, 0, 0, 0, 1, 1, 0, 1}; // means 1, 2/3, 0, 1/3
+    float test[2 * 4] = {1, 0, 0, 0, 1, 1, 1, 0};
+    struct gb_tensor tr = gb_dense(train, 3, 1, 4, 1), te = gb_dense(test, 2, 1, 4, 1);
+    float mean[4];
+    gb_mean_mask(&tr, mean);
+    assert_float_equal(mean[1], 2.0f / 3, 1e-7f);
+    struct gb_trivial_scores scores;
+    gb_score_trivial(mean, &te, &scores);
+    assert_close(scores.background.foreground_iou, 0.0);
+    assert_close(scores.background.mean_iou, 0.25);
+    assert_close(scores.background.pixel_accuracy, 0.5);
+    assert_close(scores.mean_mask.foreground_iou, 3.0 / 5); // predicts the first two pixels
+    assert_close(scores.mean_mask.pixel_accuracy, 6.0 / 8);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_pixels_by_hand),      cmocka_unit_test(an_empty_class_is_right),
+        cmocka_unit_test(batches_of_ten_weigh_alike), cmocka_unit_test(reads_views_with_strides),
+        cmocka_unit_test(trivial_predictors_by_hand),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
