@@ -5,6 +5,7 @@
 #include "bench/commands.h"
 #include "kernels/backend.h"
 #include "tasks/options.h"
+#include "tasks/task.h"
 
 // The registry's rows, by instruction set in the order of the backends' names.
 struct kernel {
@@ -16,6 +17,18 @@ static const struct kernel kernels[] = {
 #undef GB_KERNEL
 };
 enum { KERNELS = sizeof kernels / sizeof *kernels };
+
+static void list_tasks(void) {
+    printf("tasks:\n");
+    for (const struct gb_task *const *task = gb_tasks(); *task; task++)
+        printf("  %-26s%s (%s)\n", (*task)->name, (*task)->summary, (*task)->paper);
+    printf("models:\n  %-26s%s\n", "cglow",
+           "c-Glow: Structured Output Learning with Conditional "
+           "Generative Flows (Lu and Huang 2020)");
+    printf("datasets, for --data DIR; without it a task draws a synthetic one:\n");
+    for (const struct gb_task *const *task = gb_tasks(); *task; task++)
+        printf("  %-26s%s\n", (*task)->name, (*task)->dataset);
+}
 
 static void list_backends(void) {
     printf("backends:\n");
@@ -51,6 +64,7 @@ static enum gb_status list(int argc, const char **argv) {
     GB_TRY(gb_options_parse(&gb_list, options, argc, argv, &helped));
     if (helped)
         return GB_OK;
+    list_tasks();
     list_backends();
     list_kernels();
     return GB_OK;

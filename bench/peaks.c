@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "bench/peaks_body.h"
 #include "kernels/backend.h"
 #include "kernels/parallel.h"
+#include "tasks/clock.h"
 
 // A trial is long enough that starting the threads does not count (tens of microseconds), and there
 // are enough of them that one is undisturbed.
@@ -70,16 +70,10 @@ static void touch_share(void *argument, int rank, int size) {
             array_of(work, rank, array)[i] = 1.0f;
 }
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 static double run_seconds(struct work *work, int threads) {
-    double start = now();
+    double start = gb_seconds();
     gb_parallel(threads, run_share, work);
-    return now() - start;
+    return gb_seconds() - start;
 }
 
 // The seconds of one round, at best. Trials grow until they are long enough, which warms up, and go
