@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#include "tests/math_body.h"
+
+#include "kernels/simd/math.h"
+
+void GB_NAME(gb_check_math)(enum gb_check_function function, size_t count, const float *x,
+                            float *y) {
+    for (size_t i = 0; i < count; i += GB_LANES) {
+        gb_v v = gb_v_load(x + i), sine, cosine;
+        switch (function) {
+        case GB_CHECK_EXP:
+            v = gb_v_exp(v);
+            break;
+        case GB_CHECK_LOG:
+            v = gb_v_log(v);
+            break;
+        case GB_CHECK_TANH:
+            v = gb_v_tanh(v);
+            break;
+        case GB_CHECK_SIGMOID:
+            v = gb_v_sigmoid(v);
+            break;
+        case GB_CHECK_SINE:
+        case GB_CHECK_COSINE:
+            gb_v_sincos_2pi(v, &sine, &cosine);
+            v = function == GB_CHECK_SINE ? sine : cosine;
+            break;
+        }
+        gb_v_store(y + i, v);
+    }
+}
