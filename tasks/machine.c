@@ -3,7 +3,6 @@
 
 #include <hwloc.h>
 #include <png.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -20,8 +19,7 @@
 
 int gb_machine_threads(void) {
 #if defined(GB_PTHREADS)
-    cpu_set_t allowed;
-    return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
 #else
     return omp_get_max_threads();
 #endif

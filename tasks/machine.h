@@ -5,8 +5,8 @@
 
 #include <jansson.h>
 
-// Threads that a run takes where it is not told: OMP_NUM_THREADS if set, else the CPUs that this
-// process may use.
+// Threads that a run takes where it is not told: OMP_NUM_THREADS if set, else as many as the CPUs
+// that this process may use.
 int gb_machine_threads(void);
 
 // A new JSON object, which the caller owns, or NULL where memory is out:
