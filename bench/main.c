@@ -6,10 +6,10 @@
 #include "bench/commands.h"
 #include "kernels/parallel.h"
 #include "tasks/build.h"
+#include "tasks/commands.h"
 
 static const struct gb_command *const commands[] = {
-    &gb_info,
-    &gb_list,
+    &gb_info, &gb_list, &gb_run_command, &gb_train_command, &gb_eval_command, &gb_sample_command,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -2,10 +2,9 @@
 // Binary segmentation of horses (c-Glow paper, section 5.2, Table 1).
 //
 // Data: the Weizmann Horse Database, 200 images for training; sizes 32, 64 and 128.
-// Preprocessing: the mask is copied to three channels, minus 0.5, so that its two levels lie 1 apart around 0;
-// uniform noise of width 1 dequantises it.
-// Model: L = 3, K = 8, n_c = 64, n_w = 128.
-// Prediction: the mean of samples, + 0.5, the mean over the copies, clipped and rounded.
+// Preprocessing: the mask is copied to three channels, minus 0.5, so that its two levels lie 1
+// apart around 0; uniform noise of width 1 dequantises it. Model: L = 3, K = 8, n_c = 64, n_w =
+// 128. Prediction: the mean of samples, + 0.5, the mean over the copies, clipped and rounded.
 // Metric: intersection over union.
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,8 +89,7 @@ static int set_scores(json_t *metrics, const char *prefix, const struct gb_mask_
 
 static enum gb_status score(const struct gb_dataset *train, const struct gb_dataset *test,
                             const struct gb_tensor *answers, json_t *metrics, json_t *per_image) {
-    enum gb_status out_of_memory =
-        gb_fail(GB_OUT_OF_MEMORY, "cannot score", "horses", "no memory");
+    enum gb_status out_of_memory = gb_fail(GB_OUT_OF_MEMORY, "cannot score", "horses", "no memory");
     double *iou = malloc((size_t)test->count * sizeof *iou);
     float *mean_mask = malloc((size_t)test->y.h * (size_t)test->y.w * sizeof *mean_mask);
     int failed = !iou || !mean_mask;
@@ -104,8 +102,8 @@ static enum gb_status score(const struct gb_dataset *train, const struct gb_data
         // The better of the two blind predictors is the one to beat.
         bool background = trivial.background.mean_iou > trivial.mean_mask.mean_iou;
         failed |= set_scores(metrics, "", &scores);
-        failed |= set_scores(metrics, "trivial_",
-                             background ? &trivial.background : &trivial.mean_mask);
+        failed |=
+            set_scores(metrics, "trivial_", background ? &trivial.background : &trivial.mean_mask);
         for (int i = 0; i < test->count; i++)
             failed |= json_object_set_new(json_array_get(per_image, (size_t)i), "foreground_iou",
                                           json_real(iou[i]));

@@ -35,9 +35,8 @@ enum gb_status gb_predictor_create(struct gb_predictor *p,
                                .dequantise = options->dequantise};
     const struct gb_cglow_use score = {
         .batch = SCORER_BATCH, .samples_per_x = 1, .threads = options->threads};
-    const struct gb_cglow_use sample = {.batch = options->samples,
-                                        .samples_per_x = options->samples,
-                                        .threads = options->threads};
+    const struct gb_cglow_use sample = {
+        .batch = options->samples, .samples_per_x = options->samples, .threads = options->threads};
     enum gb_status status = gb_cglow_create(config, &score, options->backend, &p->scorer);
     if (status == GB_OK)
         status = gb_cglow_create(config, &sample, options->backend, &p->sampler);
@@ -59,7 +58,8 @@ void gb_predictor_free(struct gb_predictor *p) {
     *p = (struct gb_predictor){0};
 }
 
-// Fills the scorer's batch with examples first, first + 1, ...; the last one is repeated beyond the set.
+// Fills the scorer's batch with examples first, first + 1, ...; the last one is repeated beyond the
+// set.
 static void fill_batch(struct gb_predictor *p, const struct gb_dataset *set, int first) {
     const struct gb_exec exec = {.threads = p->threads};
     float half = p->task->level_distance / 2;
@@ -73,7 +73,8 @@ static void fill_batch(struct gb_predictor *p, const struct gb_dataset *set, int
         if (p->dequantise && half > 0) {
             const struct gb_random_key key = {
                 .seed = p->seed, .purpose = GB_RANDOM_DEQUANTISE, .sample = (uint32_t)index};
-            p->backend->random_uniform(&exec, &key, 0, gb_elements(&noise), -half, half, noise.data);
+            p->backend->random_uniform(&exec, &key, 0, gb_elements(&noise), -half, half,
+                                       noise.data);
             p->backend->add(&exec, &noise, &target);
         }
     }
@@ -151,9 +152,9 @@ static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *
     int failed = 0;
     for (int i = 0; i < test->count; i++) {
         sum += bits[i];
-        failed |= json_array_append_new(
-            per_image, json_pack("{s:s, s:f}", "name", test->names[i] ? test->names[i] : "",
-                                 "bits_per_dimension", bits[i]));
+        failed |= json_array_append_new(per_image, json_pack("{s:s, s:f}", "name",
+                                                             test->names[i] ? test->names[i] : "",
+                                                             "bits_per_dimension", bits[i]));
     }
     double mean = sum / test->count;
     failed |= json_object_set_new(metrics, "bits_per_dimension", json_real(mean));
@@ -234,9 +235,8 @@ enum gb_status gb_predictor_picture(struct gb_predictor *p, const struct gb_data
     GB_TRY(gb_arena_reserve(&arena, "picture"));
     bind_sheet(&sheet, &arena, set, images);
     const char **names = calloc((size_t)images, sizeof *names);
-    enum gb_status status =
-        names ? fill_sheet(p, set, &sheet, names)
-              : gb_fail(GB_OUT_OF_MEMORY, "cannot draw", path, "no memory");
+    enum gb_status status = names ? fill_sheet(p, set, &sheet, names)
+                                  : gb_fail(GB_OUT_OF_MEMORY, "cannot draw", path, "no memory");
     if (status == GB_OK) {
         struct gb_picture_column columns[4 + PICTURE_SAMPLES] = {{"input", sheet.x},
                                                                  {"truth", sheet.truth}};

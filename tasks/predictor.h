@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A trained model put to use: likelihood of a split, samples and predictions. It holds two instances of the
-// model, one that scores several images at once and one that draws many samples of one image.
+// A trained model put to use: likelihood of a split, samples and predictions. It holds two
+// instances of the model, one that scores several images at once and one that draws many samples of
+// one image.
 #ifndef GB_PREDICTOR_H
 #define GB_PREDICTOR_H
 
@@ -41,21 +42,23 @@ void gb_predictor_free(struct gb_predictor *predictor);
 enum gb_status gb_predictor_bits(struct gb_predictor *predictor, const struct gb_dataset *set,
                                  double *bits);
 
-// Draws the samples of example `index` into predictor->drawn: latents are keyed by (seed, index, sample).
+// Draws the samples of example `index` into predictor->drawn: latents are keyed by (seed, index,
+// sample).
 enum gb_status gb_predictor_draw(struct gb_predictor *predictor, const struct gb_dataset *set,
                                  int index);
 
 // The sample average of the drawn, as a picture of the task (1 x h x w x channels of data's y).
 void gb_predictor_average(const struct gb_predictor *predictor, const struct gb_tensor *picture);
 
-// Scores a whole split into `metrics` and `per_image` (an empty array): bits per dimension, the task's own
-// metrics, seconds_per_prediction, images_per_second. `train` serves the trivial baselines.
+// Scores a whole split into `metrics` and `per_image` (an empty array): bits per dimension, the
+// task's own metrics, seconds_per_prediction, images_per_second. `train` serves the trivial
+// baselines.
 enum gb_status gb_predictor_evaluate(struct gb_predictor *predictor, const struct gb_dataset *train,
                                      const struct gb_dataset *test, json_t *metrics,
                                      json_t *per_image);
 
-// A picture of `images` examples spread over the set: input, truth, up to four samples, the sample average and
-// the answer.
+// A picture of `images` examples spread over the set: input, truth, up to four samples, the sample
+// average and the answer.
 enum gb_status gb_predictor_picture(struct gb_predictor *predictor, const struct gb_dataset *set,
                                     int images, const char *path);
 

@@ -8,7 +8,9 @@ extern const struct gb_task gb_horses;
 
 static const struct gb_task *const tasks[] = {&gb_horses, NULL};
 
-const struct gb_task *const *gb_tasks(void) { return tasks; }
+const struct gb_task *const *gb_tasks(void) {
+    return tasks;
+}
 
 enum gb_status gb_task_find(const char *name, const struct gb_task **task) {
     char names[256] = "";

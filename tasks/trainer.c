@@ -81,8 +81,8 @@ static int example_at(struct gb_trainer *t, int i) {
     return t->order[place % t->train->count];
 }
 
-static void add_noise(struct gb_trainer *t, enum gb_purpose purpose, int sample, float low, float high,
-                      const struct gb_tensor *image) {
+static void add_noise(struct gb_trainer *t, enum gb_purpose purpose, int sample, float low,
+                      float high, const struct gb_tensor *image) {
     const struct gb_exec exec = {.threads = t->threads};
     const struct gb_random_key key = {.seed = t->run.seed,
                                       .purpose = purpose,
@@ -129,7 +129,8 @@ enum gb_status gb_trainer_step(struct gb_trainer *t, double *bits_per_dimension)
     return GB_OK;
 }
 
-// ---- Checkpoints ----------------------------------------------------------------------------------------
+// ---- Checkpoints
+// ----------------------------------------------------------------------------------------
 
 // A float as its bits: a decimal text would have to be proved to come back the same.
 static uint64_t float_bits(float value) {
@@ -138,7 +139,8 @@ static uint64_t float_bits(float value) {
     return bits;
 }
 
-static enum gb_status fill_metadata(const struct gb_trainer *t, const char *data, json_t *metadata) {
+static enum gb_status fill_metadata(const struct gb_trainer *t, const char *data,
+                                    json_t *metadata) {
     const struct gb_run_config *run = &t->run;
     char rate[32];
     snprintf(rate, sizeof rate, "%.9g", (double)run->learning_rate);
@@ -157,9 +159,8 @@ static enum gb_status fill_metadata(const struct gb_trainer *t, const char *data
 
 enum gb_status gb_trainer_save(const struct gb_trainer *t, const char *path, const char *data) {
     json_t *metadata = json_object();
-    enum gb_status status =
-        metadata ? fill_metadata(t, data, metadata)
-                 : gb_fail(GB_OUT_OF_MEMORY, "cannot save", path, "no memory");
+    enum gb_status status = metadata ? fill_metadata(t, data, metadata)
+                                     : gb_fail(GB_OUT_OF_MEMORY, "cannot save", path, "no memory");
     if (status == GB_OK)
         status = gb_checkpoint_save(path, gb_cglow_params(t->model), metadata);
     json_decref(metadata);
@@ -180,15 +181,16 @@ static enum gb_status read_run(const json_t *metadata, const char *path, struct 
     } integers[] = {
         {"size", &run->size, 1}, {"batch", &run->batch, 1}, {"iterations", &run->iterations, 0}};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++) {
-        GB_TRY(gb_metadata_integer(metadata, path, integers[i].key, (uint64_t)integers[i].low, INT_MAX,
-                                   &value));
+        GB_TRY(gb_metadata_integer(metadata, path, integers[i].key, (uint64_t)integers[i].low,
+                                   INT_MAX, &value));
         *integers[i].to = (int)value;
     }
     GB_TRY(gb_metadata_integer(metadata, path, "learning_rate_bits", 0, UINT32_MAX, &value));
     uint32_t bits = (uint32_t)value;
     memcpy(&run->learning_rate, &bits, sizeof bits);
     if (!(run->learning_rate >= 0) || isinf(run->learning_rate))
-        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path, "its learning rate is no number");
+        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path,
+                       "its learning rate is no number");
     GB_TRY(gb_metadata_integer(metadata, path, "seed", 0, UINT64_MAX, &run->seed));
     GB_TRY(gb_metadata_integer(metadata, path, "step", 0, INT_MAX, &value));
     *step = (long)value;

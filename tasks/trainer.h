@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Training by exact likelihood: minibatches with uniform dequantisation noise, Adam with gradients clipped by
-// value, a log, checkpoints, and a run's record at the end.
+// Training by exact likelihood: minibatches with uniform dequantisation noise, Adam with gradients
+// clipped by value, a log, checkpoints, and a run's record at the end.
 #ifndef GB_TRAINER_H
 #define GB_TRAINER_H
 
@@ -35,13 +35,15 @@ enum gb_status gb_trainer_create(struct gb_trainer *trainer, const struct gb_run
                                  const struct gb_dataset *train);
 void gb_trainer_free(struct gb_trainer *trainer);
 
-// One step. The minibatch's mean bits per dimension, before the update. Everything random is a function of
-// (seed, step): a resumed run goes on with the same bits. GB_CHECK_FAILED where the likelihood is not finite;
-// the parameters are then as they were.
+// One step. The minibatch's mean bits per dimension, before the update. Everything random is a
+// function of (seed, step): a resumed run goes on with the same bits. GB_CHECK_FAILED where the
+// likelihood is not finite; the parameters are then as they were.
 enum gb_status gb_trainer_step(struct gb_trainer *trainer, double *bits_per_dimension);
 
-// A checkpoint with Adam's moments, the configuration and the step. `data` says where the data came from.
-enum gb_status gb_trainer_save(const struct gb_trainer *trainer, const char *path, const char *data);
+// A checkpoint with Adam's moments, the configuration and the step. `data` says where the data came
+// from.
+enum gb_status gb_trainer_save(const struct gb_trainer *trainer, const char *path,
+                               const char *data);
 enum gb_status gb_trainer_load(struct gb_trainer *trainer, const char *path);
 
 // The configuration that a checkpoint was made with, and the step that it stands at.

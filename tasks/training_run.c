@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT
+#include "tasks/training_run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "flows/atomic_file.h"
+#include "tasks/build.h"
+#include "tasks/clock.h"
+#include "tasks/machine.h"
+#include "tasks/predictor.h"
+#include "tasks/progress.h"
+
+enum { LOG_EVERY = 50, PICTURE_IMAGES = 8 };
+
+// ---- Files
+// ----------------------------------------------------------------------------------------------
+
+enum gb_status gb_path_join(const char *folder, const char *name, char path[static GB_PATH]) {
+    if (snprintf(path, GB_PATH, "%s/%s", folder, name) >= GB_PATH)
+        return gb_fail(GB_BAD_INPUT, "cannot use folder", folder, "the path is too long");
+    return GB_OK;
+}
+
+enum gb_status gb_json_write(const char *path, const json_t *json) {
+    struct gb_atomic_file file = {0};
+    GB_TRY(gb_atomic_open(&file, path));
+    if (json_dumpf(json, file.stream, JSON_INDENT(2)) != 0 || fputc('\n', file.stream) == EOF) {
+        gb_atomic_abort(&file);
+        return gb_fail(GB_IO_ERROR, "cannot write", path, "the system refused");
+    }
+    return gb_atomic_commit(&file);
+}
+
+// mkdir -p.
+static enum gb_status make_folder(const char *folder) {
+    char path[GB_PATH];
+    GB_TRY(gb_path_join(folder, "", path));
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST)
+            return gb_fail(GB_IO_ERROR, "cannot make the output folder", path, "%s",
+                           strerror(errno));
+        *slash = '/';
+    }
+    struct stat status;
+    if (stat(folder, &status) != 0 || !S_ISDIR(status.st_mode))
+        return gb_fail(GB_IO_ERROR, "cannot use the output folder", folder, "it is no folder");
+    return GB_OK;
+}
+
+// ---- The log
+// --------------------------------------------------------------------------------------------
+
+// Rows beyond `step` belong to a run that did not get its checkpoint: the resumed one writes them
+// again.
+static enum gb_status keep_log_until(const char *path, long step) {
+    struct gb_atomic_file kept = {0};
+    FILE *log = fopen(path, "r");
+    if (!log)
+        return GB_OK; // a log that somebody removed is begun anew
+    enum gb_status status = gb_atomic_open(&kept, path);
+    char *line = NULL;
+    size_t capacity = 0;
+    while (status == GB_OK && getline(&line, &capacity, log) > 0) {
+        json_t *row = json_loads(line, 0, NULL);
+        json_t *logged = json_object_get(row, "step");
+        if (json_is_integer(logged) && json_integer_value(logged) <= step)
+            fputs(line, kept.stream);
+        json_decref(row);
+    }
+    free(line);
+    fclose(log);
+    return status == GB_OK ? gb_atomic_commit(&kept) : status;
+}
+
+static enum gb_status open_log(const char *out, long step, FILE **log) {
+    char path[GB_PATH];
+    GB_TRY(gb_path_join(out, "log.jsonl", path));
+    if (step > 0)
+        GB_TRY(keep_log_until(path, step));
+    *log = fopen(path, step > 0 ? "a" : "w");
+    if (!*log)
+        return gb_fail(GB_IO_ERROR, "cannot write", path, "%s", strerror(errno));
+    return GB_OK;
+}
+
+struct log_window {
+    double bits, seconds;
+    int steps;
+};
+
+static enum gb_status log_row(FILE *log, const struct gb_trainer *trainer,
+                              struct log_window *window) {
+    double images = (double)window->steps * trainer->run.batch;
+    int written = fprintf(log,
+                          "{\"step\": %ld, \"bits_per_dimension\": %.17g, \"step_seconds\": %.6f, "
+                          "\"images_per_second\": %.3f}\n",
+                          trainer->step, window->bits / window->steps,
+                          window->seconds / window->steps, images / window->seconds);
+    *window = (struct log_window){0};
+    if (written < 0 || fflush(log) != 0)
+        return gb_fail(GB_IO_ERROR, "cannot write", "log.jsonl", "%s", strerror(errno));
+    return GB_OK;
+}
+
+// ---- Training
+// -------------------------------------------------------------------------------------------
+
+static volatile sig_atomic_t stop_asked;
+static void ask_to_stop(int signal) {
+    (void)signal;
+    stop_asked = 1;
+}
+
+// A second signal ends the process at once.
+static void watch_signals(void) {
+    struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = (int)SA_RESETHAND};
+    stop_asked = 0;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static int by_value(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(float *values, long count) {
+    if (count == 0)
+        return 0;
+    qsort(values, (size_t)count, sizeof *values, by_value);
+    return count % 2 ? values[count / 2] : ((double)values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+static enum gb_status save(const struct gb_training_run *run, const struct gb_trainer *trainer) {
+    char path[GB_PATH];
+    GB_TRY(gb_path_join(run->out, "checkpoint.safetensors", path));
+    return gb_trainer_save(trainer, path, run->data_folder ? run->data_folder : "synthetic");
+}
+
+// Steps until the last one; `step_seconds` takes a time for each.
+static enum gb_status train(const struct gb_training_run *run, struct gb_trainer *trainer,
+                            FILE *log, float *step_seconds) {
+    long first = trainer->step, last = run->config.iterations;
+    double smoothed = 0;
+    struct log_window window = {0};
+    struct gb_progress progress;
+    gb_progress_begin(&progress, run->config.task->name, first, last);
+    watch_signals();
+    while (trainer->step < last) {
+        double start = gb_seconds(), bits;
+        GB_TRY(gb_trainer_step(trainer, &bits));
+        double seconds = gb_seconds() - start;
+        step_seconds[trainer->step - 1 - first] = (float)seconds;
+        window.bits += bits;
+        window.seconds += seconds;
+        window.steps++;
+        smoothed = trainer->step == first + 1 ? bits : 0.98 * smoothed + 0.02 * bits;
+        gb_progress_step(&progress, trainer->step, "bits/dim", smoothed, run->config.batch);
+        if (trainer->step % LOG_EVERY == 0)
+            GB_TRY(log_row(log, trainer, &window));
+        bool due = trainer->step % run->checkpoint_every == 0 || trainer->step == last;
+        if (due || stop_asked)
+            GB_TRY(save(run, trainer));
+        if (stop_asked && trainer->step < last) {
+            gb_progress_end(&progress);
+            return gb_fail(GB_INTERRUPTED, "stopped", run->out,
+                           "saved after step %ld of %ld; the same command with --resume goes on",
+                           trainer->step, last);
+        }
+    }
+    gb_progress_end(&progress);
+    return GB_OK;
+}
+
+// ---- The record
+// -----------------------------------------------------------------------------------------
+
+json_t *gb_run_config_json(const struct gb_run_config *c) {
+    const struct gb_cglow_config *m = &c->model;
+    return json_pack(
+        "{s:s, s:i, s:i, s:i, s:f, s:[iii], s:[iii], s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "task",
+        c->task->name, "size", c->size, "batch", c->batch, "iterations", c->iterations,
+        "learning_rate", (double)c->learning_rate, "x", m->x_h, m->x_w, m->x_c, "y", m->y_h, m->y_w,
+        m->y_c, "levels", m->levels, "steps", m->steps, "n_c", m->n_c, "n_w", m->n_w,
+        "coupling_channels", m->coupling_channels, "feature_channels", m->feature_channels, "init",
+        m->init == GB_INIT_LIVE ? "live" : "published");
+}
+
+void gb_metrics_print(const json_t *metrics) {
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)metrics, name, value) {
+        printf("  %-32s %.6g\n", name, json_number_value(value));
+    }
+}
+
+static size_t peak_memory_bytes(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (size_t)usage.ru_maxrss * 1024;
+}
+
+static json_t *record_of(const struct gb_training_run *run, const struct gb_trainer *trainer,
+                         double step_seconds, size_t peak_memory, json_t *metrics) {
+    const struct gb_params *params = gb_cglow_params(trainer->model);
+    json_int_t block = (json_int_t)(params->floats * sizeof(float));
+    return json_pack(
+        "{s:s, s:s, s:o, s:s, s:s, s:i, s:s, s:I, s:o, s:O, s:f, s:f, s:I, s:f, s:I, s:{s:I, s:I, "
+        "s:I}}",
+        "task", run->config.task->name, "model", "cglow", "config",
+        gb_run_config_json(&run->config), "data", run->data_folder ? run->data_folder : "synthetic",
+        "backend", run->backend->name, "threads", run->threads, "commit", gb_build.commit, "seed",
+        (json_int_t)run->config.seed, "machine", gb_machine_json(), "metrics", metrics,
+        "step_seconds_median", step_seconds, "flops_per_step", gb_cglow_step_flops(trainer->model),
+        "parameters", (json_int_t)gb_params_elements(params), "images_per_second",
+        step_seconds > 0 ? run->config.batch / step_seconds : 0.0, "peak_memory_bytes",
+        (json_int_t)peak_memory, "memory", "parameters_bytes", block, "moments_bytes", 2 * block,
+        "activations_bytes", (json_int_t)gb_cglow_activation_bytes(trainer->model));
+}
+
+// Metrics on the test split, and the picture.
+static enum gb_status evaluate(const struct gb_training_run *run, const struct gb_trainer *trainer,
+                               const struct gb_dataset splits[], json_t *metrics) {
+    const struct gb_predictor_options options = {.task = run->config.task,
+                                                 .backend = run->backend,
+                                                 .threads = run->threads,
+                                                 .samples = run->samples,
+                                                 .temperature = 1,
+                                                 .seed = run->config.seed,
+                                                 .dequantise = true};
+    struct gb_predictor predictor;
+    char path[GB_PATH];
+    json_t *per_image = json_array();
+    GB_TRY(gb_path_join(run->out, "samples.png", path));
+    enum gb_status status = gb_predictor_create(&predictor, &options, &run->config.model);
+    const struct gb_params *trained = gb_cglow_params(trainer->model);
+    if (status == GB_OK)
+        status = gb_params_copy(trained, gb_cglow_params(predictor.scorer));
+    if (status == GB_OK)
+        status = gb_params_copy(trained, gb_cglow_params(predictor.sampler));
+    if (status == GB_OK)
+        status = gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], &splits[GB_SPLIT_TEST],
+                                       metrics, per_image);
+    if (status == GB_OK)
+        status = gb_predictor_picture(&predictor, &splits[GB_SPLIT_TEST], PICTURE_IMAGES, path);
+    gb_predictor_free(&predictor);
+    json_decref(per_image);
+    return status;
+}
+
+static enum gb_status finish(const struct gb_training_run *run, const struct gb_trainer *trainer,
+                             const struct gb_dataset splits[], float *step_seconds, long steps,
+                             json_t **record) {
+    size_t peak_memory = peak_memory_bytes();
+    char path[GB_PATH];
+    GB_TRY(gb_path_join(run->out, "run.json", path));
+    json_t *metrics = json_object();
+    enum gb_status status = evaluate(run, trainer, splits, metrics);
+    json_t *json = NULL;
+    if (status == GB_OK) {
+        json = record_of(run, trainer, median(step_seconds, steps), peak_memory, metrics);
+        status = json ? gb_json_write(path, json)
+                      : gb_fail(GB_OUT_OF_MEMORY, "cannot record", path, "no memory");
+    }
+    json_decref(metrics);
+    if (record && status == GB_OK)
+        *record = json;
+    else
+        json_decref(json);
+    return status;
+}
+
+// ---- All of it
+// ------------------------------------------------------------------------------------------
+
+static enum gb_status train_and_finish(const struct gb_training_run *run,
+                                       struct gb_trainer *trainer, const struct gb_dataset splits[],
+                                       json_t **record) {
+    char checkpoint[GB_PATH];
+    GB_TRY(make_folder(run->out));
+    GB_TRY(gb_path_join(run->out, "checkpoint.safetensors", checkpoint));
+    if (run->resume)
+        GB_TRY(gb_trainer_load(trainer, checkpoint));
+    else if (run->replace)
+        unlink(checkpoint);
+    else if (access(checkpoint, F_OK) == 0)
+        return gb_fail(
+            GB_BAD_INPUT, "cannot start a run", checkpoint,
+            "a run is there already: --resume goes on with it, another --out starts anew");
+    long first = trainer->step, steps = run->config.iterations - first;
+    FILE *log = NULL;
+    GB_TRY(open_log(run->out, first, &log));
+    float *step_seconds = malloc((size_t)(steps > 0 ? steps : 1) * sizeof *step_seconds);
+    enum gb_status status = step_seconds ? train(run, trainer, log, step_seconds)
+                                         : gb_fail(GB_OUT_OF_MEMORY, "cannot train", run->out,
+                                                   "no memory for %ld times", steps);
+    fclose(log);
+    if (status == GB_OK)
+        status = finish(run, trainer, splits, step_seconds, steps, record);
+    free(step_seconds);
+    return status;
+}
+
+enum gb_status gb_training_run(const struct gb_training_run *run, json_t **record) {
+    const struct gb_task_source source = {.folder = run->data_folder,
+                                          .split_folder = run->split_folder,
+                                          .size = run->config.size,
+                                          .threads = run->threads};
+    struct gb_dataset splits[GB_SPLITS] = {0};
+    struct gb_trainer trainer = {0};
+    GB_TRY(gb_cglow_check(&run->config.model));
+    enum gb_status status = run->config.task->load(&source, splits);
+    if (status == GB_OK)
+        status = gb_trainer_create(&trainer, &run->config, run->backend, run->threads,
+                                   &splits[GB_SPLIT_TRAIN]);
+    if (status == GB_OK)
+        status = train_and_finish(run, &trainer, splits, record);
+    gb_trainer_free(&trainer);
+    for (int i = 0; i < GB_SPLITS; i++)
+        gb_dataset_free(&splits[i]);
+    return status;
+}
