@@ -5,8 +5,8 @@
 
 #include "kernels/mix/mix.h"
 
-// ln x for a positive normal x, within 2 ulp; the C library's would tie a run's bits to the library.
-// x = 2^e m with m in [sqrt(1/2), sqrt(2)], and ln m = 2 atanh(t) for t = (m - 1)/(m + 1),
+// ln x for a positive normal x, within 2 ulp; the C library's would tie a run's bits to the
+// library. x = 2^e m with m in [sqrt(1/2), sqrt(2)], and ln m = 2 atanh(t) for t = (m - 1)/(m + 1),
 // |t| <= 0.172, by its Taylor series.
 static double natural_log(double x) {
     const double LN2 = 0x1.62e42fefa39efp-1;
@@ -47,19 +47,22 @@ static void subtract_row(int c, double *a, int i, int k, double factor, int from
         a[(size_t)i * c + j] -= factor * a[(size_t)k * c + j];
 }
 
-// A pivot this small next to the largest entry is rounding noise: the matrix is singular in double.
-static double smallest_pivot(int c, const double *matrix) {
-    double largest = 0;
-    for (size_t i = 0; i < (size_t)c * c; i++)
-        largest = fmax(largest, fabs(matrix[i]));
-    return c * DBL_EPSILON * largest;
+// For each column the size of a pivot that is rounding noise next to the column's largest entry:
+// the matrix is singular in double. By columns, so that channels of very different scale pass.
+static void smallest_pivots(int c, const double *matrix, double *smallest) {
+    for (int k = 0; k < c; k++) {
+        double largest = 0;
+        for (int i = 0; i < c; i++)
+            largest = fmax(largest, fabs(matrix[(size_t)i * c + k]));
+        smallest[k] = c * DBL_EPSILON * largest;
+    }
 }
 
-// Overwrites `lu` with its upper factor, and `inverse`, the identity at first, with the row operations
-// that led there (NULL: not wanted). False where no usable pivot is left; a value that is not finite
-// ends in some pivot.
-static bool factorise(int c, double *lu, double *inverse, double *log_abs_det) {
-    const double smallest = smallest_pivot(c, lu);
+// Overwrites `lu` with its upper factor, and `inverse`, the identity at first, with the row
+// operations that led there (NULL: not wanted). False where no usable pivot is left; a value that
+// is not finite ends in some pivot.
+static bool factorise(int c, double *lu, double *inverse, double *smallest, double *log_abs_det) {
+    smallest_pivots(c, lu, smallest);
     *log_abs_det = 0;
     for (int k = 0; k < c; k++) {
         int best = pivot_row(c, lu, k);
@@ -67,7 +70,7 @@ static bool factorise(int c, double *lu, double *inverse, double *log_abs_det) {
         if (inverse)
             swap_rows(c, inverse, k, best);
         double pivot = lu[(size_t)k * c + k];
-        if (!isnormal(pivot) || fabs(pivot) <= smallest)
+        if (!isnormal(pivot) || fabs(pivot) <= smallest[k])
             return false;
         *log_abs_det += natural_log(fabs(pivot));
         for (int i = k + 1; i < c; i++) {
@@ -90,18 +93,21 @@ static void back_substitute(int c, const double *upper, double *inverse) {
     }
 }
 
-size_t gb_mix_invert_workspace(int c) { return 2 * (size_t)c * (size_t)c; }
+size_t gb_mix_invert_workspace(int c) {
+    return (2 * (size_t)c + 1) * (size_t)c;
+}
 
 enum gb_status gb_mix_invert(int count, int c, const float *matrices, double *log_abs_det,
                              float *inverses, double *workspace) {
     const size_t entries = (size_t)c * (size_t)c;
-    double *lu = workspace, *inverse = inverses ? workspace + entries : NULL;
+    double *lu = workspace, *smallest = workspace + 2 * entries;
+    double *inverse = inverses ? workspace + entries : NULL;
     for (int n = 0; n < count; n++) {
         for (size_t i = 0; i < entries; i++)
             lu[i] = matrices[n * entries + i];
         for (size_t i = 0; inverse && i < entries; i++)
             inverse[i] = i % ((size_t)c + 1) == 0;
-        if (!factorise(c, lu, inverse, &log_abs_det[n])) {
+        if (!factorise(c, lu, inverse, smallest, &log_abs_det[n])) {
             char where[32];
             snprintf(where, sizeof where, "matrix %d", n);
             return gb_fail(GB_CHECK_FAILED, "cannot invert channel mixing", where,
