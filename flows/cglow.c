@@ -22,9 +22,9 @@ struct step {
 };
 
 struct level {
-    struct gb_coupling_shape shape;  // n, h, w, c of the level's variables among it
-    struct gb_tensor input;          // after the squeeze
-    struct gb_tensor normalised;     // between actnorm and 1x1 convolution
+    struct gb_coupling_shape shape;   // n, h, w, c of the level's variables among it
+    struct gb_tensor input;           // after the squeeze
+    struct gb_tensor normalised;      // between actnorm and 1x1 convolution
     struct gb_tensor d, d_normalised; // gradients of a step's variables, with training
     struct gb_coupling_shared shared;
     struct gb_split_prior split; // but for the last level
@@ -47,7 +47,9 @@ struct gb_cglow {
     double step_flops;
 };
 
-static bool trains(const struct gb_cglow_use *use) { return use->training || use->gradients; }
+static bool trains(const struct gb_cglow_use *use) {
+    return use->training || use->gradients;
+}
 
 static int step_count(const struct gb_cglow *model) {
     return model->config.levels * model->config.steps;
@@ -61,7 +63,8 @@ static bool is_last(const struct gb_cglow *model, int level) {
     return level == model->config.levels - 1;
 }
 
-// ---- Building -------------------------------------------------------------------------------------------
+// ---- Building
+// -------------------------------------------------------------------------------------------
 
 enum gb_status gb_cglow_check(const struct gb_cglow_config *c) {
     static const char what[] = "unusable model configuration";
@@ -154,7 +157,8 @@ static enum gb_status plan(struct gb_cglow *model) {
     const struct gb_coupling_shape *top = &model->level[config->levels - 1].shape;
     struct gb_tensor latent = gb_dense(NULL, top->batch, top->h, top->w, top->c);
     gb_builder_need_scratch(&main, gb_gaussian_scratch_floats(&latent));
-    // Matrices are used on the main chain too, by the same kernels that the builder of jobs asked for.
+    // Matrices are used on the main chain too, by the same kernels that the builder of jobs asked
+    // for.
     gb_builder_need_scratch(&main, job.scratch);
     model->main = (struct gb_exec){.threads = use->threads, .scratch_floats = main.scratch};
     model->job_scratch = gb_round_up(job.scratch, GB_CHANNEL_PAD);
@@ -162,7 +166,9 @@ static enum gb_status plan(struct gb_cglow *model) {
     return GB_OK;
 }
 
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
 
 static void bind_step(struct gb_cglow *model, struct step *step,
                       const struct gb_coupling_shared *shared) {
@@ -198,8 +204,8 @@ static void bind(struct gb_cglow *model) {
             gb_split_prior_bind(&level->split, arena, trains(use));
     }
     model->main.scratch = gb_arena_take(arena, model->main.scratch_floats);
-    model->job_memory = gb_arena_take(arena, (model->job_scratch + model->job_workspace) *
-                                                 (size_t)use->threads);
+    model->job_memory =
+        gb_arena_take(arena, (model->job_scratch + model->job_workspace) * (size_t)use->threads);
     if (use->input_gradient)
         model->d_x_part = gb_take_tensor(arena, use->batch, model->config.x_h, model->config.x_w,
                                          model->config.x_c);
@@ -254,16 +260,21 @@ void gb_cglow_free(struct gb_cglow *model) {
     free(model);
 }
 
-struct gb_params *gb_cglow_params(struct gb_cglow *model) { return &model->params; }
+struct gb_params *gb_cglow_params(struct gb_cglow *model) {
+    return &model->params;
+}
 const struct gb_cglow_config *gb_cglow_config(const struct gb_cglow *model) {
     return &model->config;
 }
 size_t gb_cglow_activation_bytes(const struct gb_cglow *model) {
     return model->arena.floats * sizeof(float);
 }
-double gb_cglow_step_flops(const struct gb_cglow *model) { return model->step_flops; }
+double gb_cglow_step_flops(const struct gb_cglow *model) {
+    return model->step_flops;
+}
 
-// ---- Conditioning: everything that depends on x alone ---------------------------------------------------
+// ---- Conditioning: everything that depends on x alone
+// ---------------------------------------------------
 
 // A step has three networks on x; each is a job.
 enum { JOBS_PER_STEP = 3 };
@@ -275,12 +286,11 @@ static struct gb_pass main_pass(struct gb_cglow *model, const struct gb_adam *ad
 
 static struct gb_pass job_pass(struct gb_cglow *model, int rank, const struct gb_adam *adam,
                                float **workspace) {
-    float *memory =
-        model->job_memory + (size_t)rank * (model->job_scratch + model->job_workspace);
+    float *memory = model->job_memory + (size_t)rank * (model->job_scratch + model->job_workspace);
     *workspace = memory + model->job_scratch;
     struct gb_pass pass = main_pass(model, adam);
-    pass.exec = (struct gb_exec){
-        .threads = 1, .scratch = memory, .scratch_floats = model->job_scratch};
+    pass.exec =
+        (struct gb_exec){.threads = 1, .scratch = memory, .scratch_floats = model->job_scratch};
     return pass;
 }
 
@@ -360,7 +370,8 @@ static void condition_backward(struct gb_cglow *model, const struct gb_adam *ada
     }
 }
 
-// ---- The flow -------------------------------------------------------------------------------------------
+// ---- The flow
+// -------------------------------------------------------------------------------------------
 
 // What a step's actnorm reads: the previous step's variables, or the squeezed input of the level.
 static const struct gb_tensor *step_input(const struct gb_cglow *model, int l, int k) {
@@ -372,7 +383,9 @@ static const struct gb_tensor *level_output(const struct gb_cglow *model, int l)
     return &step_at(model, l, model->config.steps - 1)->coupling.v;
 }
 
-static struct gb_tensor kept_half(const struct gb_tensor *v) { return gb_channels(v, 0, v->c / 2); }
+static struct gb_tensor kept_half(const struct gb_tensor *v) {
+    return gb_channels(v, 0, v->c / 2);
+}
 static struct gb_tensor latent_half(const struct gb_tensor *v) {
     return gb_channels(v, v->c / 2, v->c / 2);
 }

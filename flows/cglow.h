@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// c-Glow (Lu and Huang, "Structured Output Learning with Conditional Generative Flows"), Figure 1 and
-// appendix A: L levels of squeeze, K steps of (conditional actnorm, conditional 1x1 convolution, conditional
-// affine coupling) and, but for the last level, a split. The flow maps a target y, given an image x, to
-// latents; everything that depends on x alone is computed once by gb_cglow_condition.
+// c-Glow (Lu and Huang, "Structured Output Learning with Conditional Generative Flows"), Figure 1
+// and appendix A: L levels of squeeze, K steps of (conditional actnorm, conditional 1x1
+// convolution, conditional affine coupling) and, but for the last level, a split. The flow maps a
+// target y, given an image x, to latents; everything that depends on x alone is computed once by
+// gb_cglow_condition.
 #ifndef GB_CGLOW_H
 #define GB_CGLOW_H
 
@@ -24,15 +25,15 @@ struct gb_cglow_use {
     int batch;         // targets per pass
     int samples_per_x; // targets that share one conditioning image: batch = images * samples_per_x
     int threads;
-    bool training;       // backward, with Adam applied as it goes; needs samples_per_x == 1
-    bool gradients;      // a full gradient block as well (tests, gradient statistics); implies backward
+    bool training;  // backward, with Adam applied as it goes; needs samples_per_x == 1
+    bool gradients; // a full gradient block as well (tests, gradient statistics); implies backward
     bool input_gradient; // backward also gives dx; slow, for tests
 };
 
 struct gb_cglow;
 
-// GB_BAD_INPUT with a message where the configuration is not one: a size not divisible by 2^L, a level
-// larger than x, a count below 1.
+// GB_BAD_INPUT with a message where the configuration is not one: a size not divisible by 2^L, a
+// level larger than x, a count below 1.
 enum gb_status gb_cglow_check(const struct gb_cglow_config *config);
 
 // Plans and allocates; parameters are zero until gb_params_initialise or a checkpoint fills them.
@@ -46,23 +47,25 @@ const struct gb_cglow_config *gb_cglow_config(const struct gb_cglow *model);
 // Bytes of activations and scratch, beside the parameter blocks; the high-water mark of the plan.
 size_t gb_cglow_activation_bytes(const struct gb_cglow *model);
 
-// Needed floating-point operations of one training step at the model's batch (kernels/conv/conv.h says
-// what is needed; data gradients of the first convolutions on x are not).
+// Needed floating-point operations of one training step at the model's batch (kernels/conv/conv.h
+// says what is needed; data gradients of the first convolutions on x are not).
 double gb_cglow_step_flops(const struct gb_cglow *model);
 
-// Runs every conditioning network on x (batch / samples_per_x images) and takes log|det| and inverse of
-// the 1x1 matrices. GB_CHECK_FAILED where a matrix is singular. `x` must stay valid until backward.
+// Runs every conditioning network on x (batch / samples_per_x images) and takes log|det| and
+// inverse of the 1x1 matrices. GB_CHECK_FAILED where a matrix is singular. `x` must stay valid
+// until backward.
 enum gb_status gb_cglow_condition(struct gb_cglow *model, const struct gb_tensor *x);
 
-// Latents: one view per level in the order of the levels; the last is the top. latents[l] of a level with
-// a split is the half that leaves there. Views into the model, valid until the next pass.
+// Latents: one view per level in the order of the levels; the last is the top. latents[l] of a
+// level with a split is the half that leaves there. Views into the model, valid until the next
+// pass.
 struct gb_latents {
     int count;
     struct gb_tensor level[16];
 };
 
-// y to latents given the conditioning: log p(y|x) in nats for each of the batch, into log_likelihood.
-// `latents` may be NULL.
+// y to latents given the conditioning: log p(y|x) in nats for each of the batch, into
+// log_likelihood. `latents` may be NULL.
 enum gb_status gb_cglow_forward(struct gb_cglow *model, const struct gb_tensor *y,
                                 double *log_likelihood, struct gb_latents *latents);
 
@@ -73,9 +76,9 @@ void gb_cglow_backward(struct gb_cglow *model, const float *d_log_likelihood,
                        const struct gb_adam *adam, const struct gb_tensor *dx,
                        const struct gb_tensor *dy);
 
-// Latents to y given the conditioning. noise.level[l] has the shape of latents.level[l]: for a level with
-// a split, standard normal noise that its prior scales and shifts; for the top, the latent itself before
-// temperature. All are multiplied by `temperature`.
+// Latents to y given the conditioning. noise.level[l] has the shape of latents.level[l]: for a
+// level with a split, standard normal noise that its prior scales and shifts; for the top, the
+// latent itself before temperature. All are multiplied by `temperature`.
 void gb_cglow_inverse(struct gb_cglow *model, const struct gb_latents *noise, float temperature,
                       const struct gb_tensor *y);
 
@@ -85,7 +88,8 @@ void gb_cglow_latent_shapes(const struct gb_cglow *model, struct gb_latents *sha
 // Bits per dimension of a log-likelihood in nats: -log_likelihood / (ln 2 * dimensions).
 double gb_bits_per_dimension(double log_likelihood, size_t dimensions);
 
-// The module path that the authors' code gives to the parameter `name` of this model, or an empty string.
+// The module path that the authors' code gives to the parameter `name` of this model, or an empty
+// string.
 void gb_cglow_published_name(const struct gb_cglow_config *config, const char *name,
                              char published[static 96]);
 

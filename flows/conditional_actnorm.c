@@ -29,8 +29,8 @@ void gb_conditional_actnorm_free(struct gb_conditional_actnorm *layer,
     gb_conditioning_net_free(&layer->net, backend);
 }
 
-void gb_conditional_actnorm_condition(struct gb_conditional_actnorm *layer, const struct gb_pass *pass,
-                                      const struct gb_tensor *x) {
+void gb_conditional_actnorm_condition(struct gb_conditional_actnorm *layer,
+                                      const struct gb_pass *pass, const struct gb_tensor *x) {
     gb_conditioning_net_forward(&layer->net, pass, x);
     if (layer->samples_per_x > 1)
         gb_repeat_images(&layer->net.hidden[GB_CHAIN - 1], layer->samples_per_x,
@@ -61,9 +61,10 @@ void gb_conditional_actnorm_inverse(const struct gb_conditional_actnorm *layer,
     pass->backend->actnorm_inverse(&pass->exec, y, &parameters, v);
 }
 
-void gb_conditional_actnorm_backward(struct gb_conditional_actnorm *layer, const struct gb_pass *pass,
-                                     const struct gb_tensor *v, const struct gb_tensor *dy,
-                                     const float *d_log_det, const struct gb_tensor *dv) {
+void gb_conditional_actnorm_backward(struct gb_conditional_actnorm *layer,
+                                     const struct gb_pass *pass, const struct gb_tensor *v,
+                                     const struct gb_tensor *dy, const float *d_log_det,
+                                     const struct gb_tensor *dv) {
     struct gb_actnorm_parameters parameters = parameters_of(layer);
     float *d_log_scale = layer->d_parameters.data;
     pass->backend->actnorm_backward(&pass->exec, v, &parameters, dy, dv, d_log_scale,
@@ -74,7 +75,8 @@ void gb_conditional_actnorm_backward(struct gb_conditional_actnorm *layer, const
 }
 
 void gb_conditional_actnorm_condition_backward(struct gb_conditional_actnorm *layer,
-                                               const struct gb_pass *pass, const struct gb_tensor *x,
-                                               float *workspace, const struct gb_tensor *dx) {
+                                               const struct gb_pass *pass,
+                                               const struct gb_tensor *x, float *workspace,
+                                               const struct gb_tensor *dx) {
     gb_conditioning_net_backward(&layer->net, pass, x, &layer->d_parameters, workspace, dx);
 }

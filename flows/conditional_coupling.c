@@ -20,16 +20,18 @@ static struct gb_conv_problem same_size_conv(int n, int h, int w, int c, int k, 
                                     .activation = activation};
 }
 
-static enum gb_status plan_features(struct gb_conditional_coupling *layer, struct gb_builder *builder,
-                                    bool live) {
+static enum gb_status plan_features(struct gb_conditional_coupling *layer,
+                                    struct gb_builder *builder, bool live) {
     const struct gb_coupling_shape *s = &layer->shape;
     int half = s->c / 2;
     struct gb_conv_layer_spec specs[GB_CHAIN] = {
         {.name = "coupling.features.0",
-         .problem = same_size_conv(s->images, s->x_h, s->x_w, s->x_c, s->feature_channels, 3, GB_RELU),
+         .problem =
+             same_size_conv(s->images, s->x_h, s->x_w, s->x_c, s->feature_channels, 3, GB_RELU),
          .first = true},
         {.name = "coupling.features.1",
-         .problem = gb_reducing_conv(s->images, s->x_h, s->x_w, s->feature_channels, s->h, s->w, half)},
+         .problem =
+             gb_reducing_conv(s->images, s->x_h, s->x_w, s->feature_channels, s->h, s->w, half)},
         {.name = "coupling.features.2",
          .problem = same_size_conv(s->images, s->h, s->w, half, half, 3, GB_RELU)},
     };
@@ -142,8 +144,8 @@ static void run_network(struct gb_conditional_coupling *layer, const struct gb_p
     gb_conv_layer_forward(&layer->net[2], pass, &layer->hidden[1], &layer->raw);
 }
 
-void gb_conditional_coupling_forward(struct gb_conditional_coupling *layer, const struct gb_pass *pass,
-                                     double *log_det) {
+void gb_conditional_coupling_forward(struct gb_conditional_coupling *layer,
+                                     const struct gb_pass *pass, double *log_det) {
     int half = layer->shape.c / 2;
     struct gb_tensor v2 = gb_channels(&layer->v, half, half);
     run_network(layer, pass);

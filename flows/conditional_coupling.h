@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Conditional affine coupling (paper, section 4.1 and Figure 5 right): features = CN(x) at the level's
-// resolution; (shift, scale) = NN(concat(features, v1)); u = concat(v1, (v2 + shift) * scale).
-// The layer owns one buffer `joined` with channels [features | v1 | v2], so that concat(features, v1) and
-// concat(v1, v2) are both slices of it; it works in place on v = [v1 | v2].
+// Conditional affine coupling (paper, section 4.1 and Figure 5 right): features = CN(x) at the
+// level's resolution; (shift, scale) = NN(concat(features, v1)); u = concat(v1, (v2 + shift) *
+// scale). The layer owns one buffer `joined` with channels [features | v1 | v2], so that
+// concat(features, v1) and concat(v1, v2) are both slices of it; it works in place on v = [v1 |
+// v2].
 #ifndef GB_CONDITIONAL_COUPLING_H
 #define GB_CONDITIONAL_COUPLING_H
 
@@ -18,8 +19,8 @@ struct gb_conditional_coupling {
     struct gb_conv_chain features;
     struct gb_conv_layer net[GB_CHAIN];
     struct gb_coupling_shape shape;
-    struct gb_tensor joined;                // batch x h x w x 3c/2
-    struct gb_tensor input, v;              // slices of joined: the network's input, the flow's variables
+    struct gb_tensor joined;   // batch x h x w x 3c/2
+    struct gb_tensor input, v; // slices of joined: the network's input, the flow's variables
     struct gb_tensor hidden[GB_CHAIN - 1], raw; // what the network's layers give
     struct gb_tensor d_input;
 };
@@ -45,12 +46,13 @@ void gb_conditional_coupling_condition(struct gb_conditional_coupling *layer,
                                        const struct gb_pass *pass, const struct gb_tensor *x);
 
 // layer->v becomes u, and back. forward adds to log_det[n].
-void gb_conditional_coupling_forward(struct gb_conditional_coupling *layer, const struct gb_pass *pass,
-                                     double *log_det);
+void gb_conditional_coupling_forward(struct gb_conditional_coupling *layer,
+                                     const struct gb_pass *pass, double *log_det);
 void gb_conditional_coupling_inverse(struct gb_conditional_coupling *layer,
                                      const struct gb_pass *pass);
 
-// `d`: gradient of u, becomes that of v. After gb_conditional_coupling_forward, whose buffers it reads.
+// `d`: gradient of u, becomes that of v. After gb_conditional_coupling_forward, whose buffers it
+// reads.
 void gb_conditional_coupling_backward(struct gb_conditional_coupling *layer,
                                       const struct gb_coupling_shared *shared,
                                       const struct gb_pass *pass, const struct gb_tensor *d,

@@ -88,8 +88,8 @@ void gb_conditional_mix_backward(struct gb_conditional_mix *layer, const struct 
     }
 }
 
-void gb_conditional_mix_condition_backward(struct gb_conditional_mix *layer, const struct gb_pass *pass,
-                                           const struct gb_tensor *x, float *workspace,
-                                           const struct gb_tensor *dx) {
+void gb_conditional_mix_condition_backward(struct gb_conditional_mix *layer,
+                                           const struct gb_pass *pass, const struct gb_tensor *x,
+                                           float *workspace, const struct gb_tensor *dx) {
     gb_conditioning_net_backward(&layer->net, pass, x, &layer->d_matrices, workspace, dx);
 }

@@ -18,11 +18,12 @@ struct gb_conditional_mix {
 enum gb_status gb_conditional_mix_plan(struct gb_conditional_mix *layer, struct gb_builder *builder,
                                        struct gb_conditioning_shape shape, int batch, int c,
                                        bool live);
-void gb_conditional_mix_bind(struct gb_conditional_mix *layer, struct gb_arena *arena, bool training);
+void gb_conditional_mix_bind(struct gb_conditional_mix *layer, struct gb_arena *arena,
+                             bool training);
 void gb_conditional_mix_free(struct gb_conditional_mix *layer, const struct gb_backend *backend);
 
-// Matrices, inverses and log|det|; one job. A singular matrix is left in layer->status, because messages
-// belong to the thread that called: gb_conditional_mix_check repeats it there.
+// Matrices, inverses and log|det|; one job. A singular matrix is left in layer->status, because
+// messages belong to the thread that called: gb_conditional_mix_check repeats it there.
 void gb_conditional_mix_condition(struct gb_conditional_mix *layer, const struct gb_pass *pass,
                                   const struct gb_tensor *x);
 enum gb_status gb_conditional_mix_check(const struct gb_conditional_mix *layer, const char *name);
@@ -33,13 +34,13 @@ void gb_conditional_mix_forward(const struct gb_conditional_mix *layer, const st
                                 double *log_det);
 void gb_conditional_mix_inverse(const struct gb_conditional_mix *layer, const struct gb_pass *pass,
                                 const struct gb_tensor *u, const struct gb_tensor *v);
-// dv may not overlap du or v. The network's output gradient, that of the log-determinant (h*w*W^-T) included, is
-// kept inside.
+// dv may not overlap du or v. The network's output gradient, that of the log-determinant (h*w*W^-T)
+// included, is kept inside.
 void gb_conditional_mix_backward(struct gb_conditional_mix *layer, const struct gb_pass *pass,
                                  const struct gb_tensor *v, const struct gb_tensor *du,
                                  const float *d_log_det, const struct gb_tensor *dv);
-void gb_conditional_mix_condition_backward(struct gb_conditional_mix *layer, const struct gb_pass *pass,
-                                           const struct gb_tensor *x, float *workspace,
-                                           const struct gb_tensor *dx);
+void gb_conditional_mix_condition_backward(struct gb_conditional_mix *layer,
+                                           const struct gb_pass *pass, const struct gb_tensor *x,
+                                           float *workspace, const struct gb_tensor *dx);
 
 #endif

@@ -27,11 +27,13 @@ float gb_default_bias_spread(const struct gb_conv_problem *p) {
     return (float)(1.0 / sqrt((double)fan_in(p)));
 }
 
-float gb_he_spread(size_t inputs) { return (float)sqrt(2.0 / (double)inputs); }
+float gb_he_spread(size_t inputs) {
+    return (float)sqrt(2.0 / (double)inputs);
+}
 
 static enum gb_status plan_convolutions(struct gb_conditioning_net *net, struct gb_builder *builder,
-                                        const char *name,
-                                        const struct gb_conditioning_shape *shape, bool live) {
+                                        const char *name, const struct gb_conditioning_shape *shape,
+                                        bool live) {
     struct gb_conv_layer_spec specs[GB_CHAIN];
     char names[GB_CHAIN][48];
     int h = shape->x_h, w = shape->x_w, c = shape->x_c;
@@ -39,7 +41,8 @@ static enum gb_status plan_convolutions(struct gb_conditioning_net *net, struct 
         snprintf(names[i], sizeof names[i], "%s.conv.%d", name, i);
         struct gb_conv_problem problem =
             gb_reducing_conv(shape->images, h, w, c, h / 2, w / 2, shape->n_c);
-        specs[i] = (struct gb_conv_layer_spec){.name = names[i], .problem = problem, .first = i == 0};
+        specs[i] =
+            (struct gb_conv_layer_spec){.name = names[i], .problem = problem, .first = i == 0};
         if (live) {
             specs[i].weight_start = GB_START_NORMAL;
             specs[i].weight_spread = gb_he_spread(fan_in(&problem));
@@ -112,9 +115,9 @@ void gb_conditioning_net_forward(struct gb_conditioning_net *net, const struct g
 size_t gb_conditioning_net_workspace(const struct gb_conditioning_net *net) {
     size_t floats = gb_conv_chain_workspace(&net->conv);
     for (int i = 0; i < GB_CHAIN; i++)
-        floats += gb_round_up(gb_fc_inputs(&net->fc[i].plan.problem) *
-                                  (size_t)net->fc[i].plan.problem.n,
-                              GB_CHANNEL_PAD);
+        floats +=
+            gb_round_up(gb_fc_inputs(&net->fc[i].plan.problem) * (size_t)net->fc[i].plan.problem.n,
+                        GB_CHANNEL_PAD);
     return floats;
 }
 

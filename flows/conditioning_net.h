@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The conditioning network of the conditional actnorm and the conditional 1x1 convolution (paper, Figure 5
-// left and appendix A.1): three strided convolutions that halve the image, three fully connected layers, a
-// tanh at the end. It sees x alone, so a whole network is one job on one thread.
+// The conditioning network of the conditional actnorm and the conditional 1x1 convolution (paper,
+// Figure 5 left and appendix A.1): three strided convolutions that halve the image, three fully
+// connected layers, a tanh at the end. It sees x alone, so a whole network is one job on one
+// thread.
 #ifndef GB_CONDITIONING_NET_H
 #define GB_CONDITIONING_NET_H
 

@@ -61,9 +61,12 @@ static void settle(const struct gb_pass *pass, int index, const float *gradient)
                         target.moment2);
 }
 
-// ---- Convolution layer ----------------------------------------------------------------------------------
+// ---- Convolution layer
+// ----------------------------------------------------------------------------------
 
-static float log_factor(enum gb_affine affine) { return affine == GB_AFFINE_ZERO_CONV ? 3.0f : 1.0f; }
+static float log_factor(enum gb_affine affine) {
+    return affine == GB_AFFINE_ZERO_CONV ? 3.0f : 1.0f;
+}
 
 enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder *builder,
                                   const struct gb_conv_layer_spec *spec) {
@@ -113,7 +116,8 @@ void gb_conv_layer_free(struct gb_conv_layer *layer, const struct gb_backend *ba
 }
 
 // Brings the parameters into the form that the epilogue takes.
-static struct gb_conv_epilogue epilogue_of(struct gb_conv_layer *layer, const struct gb_pass *pass) {
+static struct gb_conv_epilogue epilogue_of(struct gb_conv_layer *layer,
+                                           const struct gb_pass *pass) {
     int k = layer->plan.problem.k;
     struct gb_conv_epilogue epilogue = {.bias = value_of(pass, layer->bias), .scale = layer->scale};
     if (layer->new_bias >= 0) {
@@ -132,8 +136,8 @@ static struct gb_conv_epilogue epilogue_of(struct gb_conv_layer *layer, const st
 void gb_conv_layer_forward(struct gb_conv_layer *layer, const struct gb_pass *pass,
                            const struct gb_tensor *x, const struct gb_tensor *y) {
     struct gb_conv_epilogue epilogue = epilogue_of(layer, pass);
-    pass->backend->conv_forward(&layer->plan, &pass->exec, x, value_of(pass, layer->weight), &epilogue,
-                                y);
+    pass->backend->conv_forward(&layer->plan, &pass->exec, x, value_of(pass, layer->weight),
+                                &epilogue, y);
 }
 
 static void settle_channels(struct gb_conv_layer *layer, const struct gb_pass *pass) {
@@ -149,8 +153,8 @@ static void settle_channels(struct gb_conv_layer *layer, const struct gb_pass *p
 void gb_conv_layer_output_backward(struct gb_conv_layer *layer, const struct gb_pass *pass,
                                    const struct gb_tensor *dy, const struct gb_tensor *y,
                                    const struct gb_tensor *du) {
-    pass->backend->epilogue_backward(&pass->exec, layer->plan.problem.activation, dy, y, layer->scale,
-                                     du, layer->d_bias, layer->d_log_scale);
+    pass->backend->epilogue_backward(&pass->exec, layer->plan.problem.activation, dy, y,
+                                     layer->scale, du, layer->d_bias, layer->d_log_scale);
     settle_channels(layer, pass);
 }
 
@@ -177,7 +181,8 @@ void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *p
                                          pass->adam ? &target : NULL);
 }
 
-// ---- Fully connected layer ------------------------------------------------------------------------------
+// ---- Fully connected layer
+// ------------------------------------------------------------------------------
 
 enum gb_status gb_fc_layer_plan(struct gb_fc_layer *layer, struct gb_builder *builder,
                                 const struct gb_fc_layer_spec *spec) {
@@ -190,11 +195,10 @@ enum gb_status gb_fc_layer_plan(struct gb_fc_layer *layer, struct gb_builder *bu
                                                 .plan.fc = &layer->plan,
                                                 .start = spec->weight_start,
                                                 .spread = spec->weight_spread});
-    layer->bias = add_param(builder, spec->name, "bias",
-                            (struct gb_param){.dims = 1,
-                                              .shape = {p->k},
-                                              .start = spec->bias_start,
-                                              .spread = spec->bias_spread});
+    layer->bias = add_param(
+        builder, spec->name, "bias",
+        (struct gb_param){
+            .dims = 1, .shape = {p->k}, .start = spec->bias_start, .spread = spec->bias_spread});
     struct gb_tensor y = gb_dense(NULL, p->n, 1, 1, p->k);
     gb_builder_need_scratch(builder, gb_fc_scratch_floats(&layer->plan, builder->threads));
     gb_builder_need_scratch(builder, gb_epilogue_scratch_floats(&y));
@@ -229,7 +233,8 @@ void gb_fc_layer_backward(const struct gb_fc_layer *layer, const struct gb_pass 
                                gradient_of(pass, layer->weight), pass->adam ? &target : NULL);
 }
 
-// ---- Chain ----------------------------------------------------------------------------------------------
+// ---- Chain
+// ----------------------------------------------------------------------------------------------
 
 enum gb_status gb_conv_chain_plan(struct gb_conv_chain *chain, struct gb_builder *builder,
                                   const struct gb_conv_layer_spec specs[GB_CHAIN]) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Feed-forward pieces that conditioning networks and couplings are made of: a convolution layer, a fully
-// connected layer and a chain of convolutions. Every piece has the same life: plan (declare parameters,
-// fix shapes), bind (take memory from the arena, run twice: to measure and for good), forward, backward.
+// Feed-forward pieces that conditioning networks and couplings are made of: a convolution layer, a
+// fully connected layer and a chain of convolutions. Every piece has the same life: plan (declare
+// parameters, fix shapes), bind (take memory from the arena, run twice: to measure and for good),
+// forward, backward.
 #ifndef GB_NETWORK_H
 #define GB_NETWORK_H
 
@@ -19,8 +20,8 @@ struct gb_builder {
     char prefix[64];   // of parameter names, with its final dot
 };
 
-// How a pass runs. `adam` NULL: gradients are stored in params->gradient; otherwise each parameter is
-// updated as soon as its gradient is known.
+// How a pass runs. `adam` NULL: gradients are stored in params->gradient; otherwise each parameter
+// is updated as soon as its gradient is known.
 struct gb_pass {
     const struct gb_backend *backend;
     struct gb_exec exec;
@@ -36,16 +37,19 @@ static inline void gb_builder_need_scratch(struct gb_builder *builder, size_t fl
 // A dense tensor from the arena; data is NULL while measuring.
 struct gb_tensor gb_take_tensor(struct gb_arena *arena, int n, int h, int w, int c);
 
-// Copies image n / repeats of `images` to image n of `repeated`, for the samples that share an input. Same
-// height, width and channels; `repeated` may be `images` continued: the last image is written first.
-void gb_repeat_images(const struct gb_tensor *images, int repeats, const struct gb_tensor *repeated);
+// Copies image n / repeats of `images` to image n of `repeated`, for the samples that share an
+// input. Same height, width and channels; `repeated` may be `images` continued: the last image is
+// written first.
+void gb_repeat_images(const struct gb_tensor *images, int repeats,
+                      const struct gb_tensor *repeated);
 
-// ---- Convolution layer: y = act(scale * (conv(x) + bias)) ----------------------------------------------
+// ---- Convolution layer: y = act(scale * (conv(x) + bias))
+// ----------------------------------------------
 
 enum gb_affine {
-    GB_AFFINE_BIAS,        // bias
-    GB_AFFINE_BIAS_SCALE,  // bias, exp(log_scale)
-    GB_AFFINE_ZERO_CONV,   // bias + new_bias, exp(3 * log_scale): Glow's zero-initialised convolution
+    GB_AFFINE_BIAS,       // bias
+    GB_AFFINE_BIAS_SCALE, // bias, exp(log_scale)
+    GB_AFFINE_ZERO_CONV, // bias + new_bias, exp(3 * log_scale): Glow's zero-initialised convolution
 };
 
 struct gb_conv_layer_spec {
@@ -61,7 +65,7 @@ struct gb_conv_layer_spec {
 struct gb_conv_layer {
     struct gb_conv_plan plan;
     enum gb_affine affine;
-    int weight, bias, new_bias, log_scale;          // indices of parameters; -1: there is none
+    int weight, bias, new_bias, log_scale;            // indices of parameters; -1: there is none
     float *joint_bias, *scale, *d_bias, *d_log_scale; // of plan.problem.k channels, padded
 };
 
@@ -79,13 +83,15 @@ void gb_conv_layer_output_backward(struct gb_conv_layer *layer, const struct gb_
                                    const struct gb_tensor *dy, const struct gb_tensor *y,
                                    const struct gb_tensor *du);
 
-// From du on: the data gradient into dx (NULL: not wanted), then the weights. Where `maker` made x, dx is
-// already the gradient of the maker's bare convolution, and maker's bias and log_scale are settled.
+// From du on: the data gradient into dx (NULL: not wanted), then the weights. Where `maker` made x,
+// dx is already the gradient of the maker's bare convolution, and maker's bias and log_scale are
+// settled.
 void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *pass,
                             const struct gb_tensor *x, const struct gb_tensor *du,
                             struct gb_conv_layer *maker, const struct gb_tensor *dx);
 
-// ---- Fully connected layer: y = act(W x + bias) ---------------------------------------------------------
+// ---- Fully connected layer: y = act(W x + bias)
+// ---------------------------------------------------------
 
 struct gb_fc_layer {
     struct gb_fc_plan plan;
@@ -112,7 +118,8 @@ void gb_fc_layer_backward(const struct gb_fc_layer *layer, const struct gb_pass 
                           const struct gb_tensor *x, const struct gb_tensor *y,
                           const struct gb_tensor *dy, const struct gb_tensor *dx);
 
-// ---- Chain of three convolutions ------------------------------------------------------------------------
+// ---- Chain of three convolutions
+// ------------------------------------------------------------------------
 
 enum { GB_CHAIN = 3 };
 
@@ -129,7 +136,8 @@ void gb_conv_chain_free(struct gb_conv_chain *chain, const struct gb_backend *ba
 void gb_conv_chain_forward(struct gb_conv_chain *chain, const struct gb_pass *pass,
                            const struct gb_tensor *x);
 
-// dy: gradient of out[2]. `workspace`: gb_conv_chain_workspace floats, 64-byte aligned. dx may be NULL.
+// dy: gradient of out[2]. `workspace`: gb_conv_chain_workspace floats, 64-byte aligned. dx may be
+// NULL.
 void gb_conv_chain_backward(struct gb_conv_chain *chain, const struct gb_pass *pass,
                             const struct gb_tensor *x, const struct gb_tensor *dy, float *workspace,
                             const struct gb_tensor *dx);

@@ -55,7 +55,8 @@ int gb_params_add(struct gb_params *params, const struct gb_param *param) {
 enum gb_status gb_params_reserve(struct gb_params *params, bool gradients, bool moments) {
     if (params->floats == SIZE_MAX)
         return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "parameter list", "no memory");
-    float **const blocks[] = {&params->value, &params->gradient, &params->moment1, &params->moment2};
+    float **const blocks[] = {&params->value, &params->gradient, &params->moment1,
+                              &params->moment2};
     const bool wanted[] = {true, gradients, moments, moments};
     for (int i = 0; i < 4; i++)
         if (wanted[i])
@@ -142,8 +143,8 @@ enum gb_status gb_params_import(const struct gb_params *params, int index, const
     return GB_OK;
 }
 
-// A rotation drawn uniformly: the orthonormalised rows (modified Gram-Schmidt) of a normal matrix, the
-// last row's sign making the determinant's sign irrelevant to log|det|.
+// A rotation drawn uniformly: the orthonormalised rows (modified Gram-Schmidt) of a normal matrix,
+// the last row's sign making the determinant's sign irrelevant to log|det|.
 static void random_rotation(const struct gb_random_key *key, uint32_t first, int c, double *rows) {
     for (int i = 0; i < c; i++) {
         double *row = rows + (size_t)i * (size_t)c;
@@ -235,7 +236,8 @@ enum gb_status gb_params_copy(const struct gb_params *from, struct gb_params *to
         size_t count = gb_param_elements(&from->list[i]);
         float *elements = malloc(count * sizeof *elements);
         if (!elements)
-            return gb_fail(GB_OUT_OF_MEMORY, "cannot copy", from->list[i].name, "%zu floats", count);
+            return gb_fail(GB_OUT_OF_MEMORY, "cannot copy", from->list[i].name, "%zu floats",
+                           count);
         status = gb_params_export(from, i, from->value, elements);
         if (status == GB_OK)
             status = gb_params_import(to, i, elements, to->value);

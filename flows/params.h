@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The parameters of a model: named tensors in one aligned block, and their gradients and Adam moments
-// in blocks of the same layout. In memory a weight lies as its kernel wants it (packed); outside, in
-// files and tests, it has PyTorch's shape and order.
+// The parameters of a model: named tensors in one aligned block, and their gradients and Adam
+// moments in blocks of the same layout. In memory a weight lies as its kernel wants it (packed);
+// outside, in files and tests, it has PyTorch's shape and order.
 #ifndef GB_PARAMS_H
 #define GB_PARAMS_H
 
@@ -16,8 +16,8 @@ enum gb_start {
     GB_START_ZERO,
     GB_START_NORMAL,   // mean 0, standard deviation `spread`
     GB_START_UNIFORM,  // in [-spread, spread)
-    GB_START_ROTATION, // atanh of a random rotation matrix, row-major, no entry beyond 0.9: the bias with
-                       // which a tanh yields that rotation
+    GB_START_ROTATION, // atanh of a random rotation matrix, row-major, no entry beyond 0.9: the
+                       // bias with which a tanh yields that rotation
 };
 
 struct gb_param {
@@ -28,8 +28,8 @@ struct gb_param {
         const struct gb_conv_plan *conv; // GB_LAYOUT_CONV; lives as long as the model
         const struct gb_fc_plan *fc;     // GB_LAYOUT_FC
     } plan;
-    // The first dimension's even entries come first in memory, then its odd ones: networks whose outputs
-    // interleave two tensors outside have them as two halves inside.
+    // The first dimension's even entries come first in memory, then its odd ones: networks whose
+    // outputs interleave two tensors outside have them as two halves inside.
     bool halves;
     enum gb_start start;
     float spread;
@@ -42,24 +42,25 @@ struct gb_params {
     int count, capacity;
     size_t floats; // of a block
     float *value;
-    float *gradient;           // NULL unless asked for
-    float *moment1, *moment2;  // NULL unless asked for
+    float *gradient;          // NULL unless asked for
+    float *moment1, *moment2; // NULL unless asked for
 };
 
 // Number of elements of a parameter (without padding), and of all parameters.
 size_t gb_param_elements(const struct gb_param *param);
 size_t gb_params_elements(const struct gb_params *params);
 
-// Declares a parameter; `offset` and `floats` are filled in here. Returns its index, or -1 when memory
-// ran out (the message is left; gb_params_reserve then fails too). Before gb_params_reserve only.
+// Declares a parameter; `offset` and `floats` are filled in here. Returns its index, or -1 when
+// memory ran out (the message is left; gb_params_reserve then fails too). Before gb_params_reserve
+// only.
 int gb_params_add(struct gb_params *params, const struct gb_param *param);
 
 // Allocates the blocks, zeroed.
 enum gb_status gb_params_reserve(struct gb_params *params, bool gradients, bool moments);
 void gb_params_free(struct gb_params *params);
 
-// Fills all values by their `start` from the seed (GB_RANDOM_INIT, sample = index). The same values on
-// every backend.
+// Fills all values by their `start` from the seed (GB_RANDOM_INIT, sample = index). The same values
+// on every backend.
 enum gb_status gb_params_initialise(struct gb_params *params, uint64_t seed);
 
 // The index of a name, -1 if there is none.

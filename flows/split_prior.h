@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The split at the end of a level: the first half of the channels goes on, the second leaves as a latent
-// under a diagonal Gaussian whose (mean, log sigma) = tanh(conv3x3(kept half)). Not conditioned on x.
+// The split at the end of a level: the first half of the channels goes on, the second leaves as a
+// latent under a diagonal Gaussian whose (mean, log sigma) = tanh(conv3x3(kept half)). Not
+// conditioned on x.
 #ifndef GB_SPLIT_PRIOR_H
 #define GB_SPLIT_PRIOR_H
 
@@ -8,8 +9,8 @@
 
 struct gb_split_prior {
     struct gb_conv_layer conv;
-    struct gb_tensor prior;            // n x h x w x c: means, then log sigmas
-    struct gb_tensor d_prior, d_kept;  // with training
+    struct gb_tensor prior;           // n x h x w x c: means, then log sigmas
+    struct gb_tensor d_prior, d_kept; // with training
 };
 
 // The split of a batch x h x w x c variable, c even.
