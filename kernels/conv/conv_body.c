@@ -10,9 +10,9 @@
 //              taps*k columns fill the vectors that k columns do not (256 to 12 channels on 16
 //              lanes: 1.4 times as fast).
 //
-// The data gradient is the convolution of dy with transposed weights and reversed taps and takes
-// whichever form suits it; with a stride it is always scattered. The weights' own layout is the one
-// that the forward product reads.
+// The data gradient is the convolution of dy with transposed weights and reversed taps: scattered
+// where that is cheaper or a stride demands it, unless the forward product is scattered already.
+// The weights' own layout is the one that the forward product reads.
 #include "kernels/adam/adam_inline.h"
 #include "kernels/conv/activation.h"
 #include "kernels/conv/conv.h"
@@ -74,28 +74,29 @@ static struct product product_of(enum form form, struct gb_window window, int n,
 
 // The cheaper form by the number of vector operations an input pixel: multiply-adds, and the copies
 // of gathering or the stores, loads and additions of scattering.
-static enum form choose_form(const struct gb_window *window, int n, int in_c, int out_c) {
+static bool scattered_is_cheaper(const struct gb_window *window, int n, int in_c, int out_c) {
     const size_t limit = (size_t)1 << 22; // floats of the scattered product
-    if (window->rows.divisor > 1 || window->columns.divisor > 1)
-        return SCATTERED;
-    if (window->rows.stride > 1 || window->columns.stride > 1 || gb_window_taps(window) == 1)
-        return GATHERED;
     size_t taps = (size_t)gb_window_taps(window), in = (size_t)in_c, out = (size_t)out_c;
     size_t scattered_vectors = ceil_div(taps * out, GB_LANES);
     size_t gathered = taps * in * ceil_div(out, GB_LANES) + 2 * ceil_div(taps * in, GB_LANES);
     size_t scattered = in * scattered_vectors + 6 * scattered_vectors;
     size_t floats = outputs_of(window, n) * scattered_vectors * GB_LANES;
-    return scattered < gathered && floats <= limit ? SCATTERED : GATHERED;
+    return taps > 1 && scattered < gathered && floats <= limit;
 }
 
 static struct product forward_product(const struct gb_conv_problem *p) {
     struct gb_window window = gb_window_forward(p);
-    return product_of(choose_form(&window, p->n, p->c, p->k), window, p->n, p->c, p->k);
+    bool strided = p->stride_h > 1 || p->stride_w > 1;
+    bool scattered = !strided && scattered_is_cheaper(&window, p->n, p->c, p->k);
+    return product_of(scattered ? SCATTERED : GATHERED, window, p->n, p->c, p->k);
 }
 
 static struct product backward_product(const struct gb_conv_problem *p) {
     struct gb_window window = gb_window_backward(p);
-    return product_of(choose_form(&window, p->n, p->k, p->c), window, p->n, p->k, p->c);
+    bool strided = p->stride_h > 1 || p->stride_w > 1;
+    bool scattered = strided || (forward_product(p).form == GATHERED &&
+                                 scattered_is_cheaper(&window, p->n, p->k, p->c));
+    return product_of(scattered ? SCATTERED : GATHERED, window, p->n, p->k, p->c);
 }
 
 // Where w[o, q, tap] stands in the packed weights of a product from in to out channels.
@@ -323,54 +324,40 @@ static void add_taps(const struct run *run, int rank, int size) {
         }
 }
 
-static gb_v load_weights(const float *packed, struct gb_panels p, size_t row, size_t column,
-                         size_t count) {
-    size_t run = gb_panel_run(p, column);
-    const float *from = packed + gb_panel_index(p, row, column);
-    if (count <= run)
-        return gb_v_load_part(from, (int)count);
-    float lanes[GB_LANES] = {0};
-    memcpy(lanes, from, run * sizeof *from);
-    memcpy(lanes + run, packed + gb_panel_index(p, row, column + run),
-           (count - run) * sizeof *from);
-    return gb_v_load(lanes);
+// A square that ends early; the rest of its target's columns is padding.
+static void transpose_edge(const float *source, size_t source_row, size_t rows, float *target,
+                           size_t target_row, size_t columns) {
+    float in[GB_LANES * GB_LANES] = {0}, out[GB_LANES * GB_LANES];
+    for (size_t r = 0; r < rows; r++)
+        gb_v_store(in + r * GB_LANES, gb_v_load(source + r * source_row));
+    gb_transpose(in, GB_LANES, out, GB_LANES);
+    for (size_t c = 0; c < columns; c++)
+        gb_v_store(target + c * target_row, gb_v_load(out + c * GB_LANES));
 }
 
-static void store_weights(float *packed, struct gb_panels p, size_t row, size_t column,
-                          size_t count, gb_v weights) {
-    size_t run = gb_panel_run(p, column);
-    float *to = packed + gb_panel_index(p, row, column);
-    if (count <= run) {
-        gb_v_store_part(to, weights, (int)count);
-        return;
-    }
-    float lanes[GB_LANES];
-    gb_v_store(lanes, weights);
-    memcpy(to, lanes, run * sizeof *to);
-    memcpy(packed + gb_panel_index(p, row, column + run), lanes + run, (count - run) * sizeof *to);
-}
-
-// The data gradient's weights: in and out channels exchange their roles.
+// The data gradient's weights, in which in and out channels exchange their roles: the transposed
+// matrix where the two products differ in form, else (both gathered) a transposed matrix for each
+// tap.
 static void transpose_weights(const struct run *run, int rank, int size) {
     const struct product *from = run->packed_shape, *to = &run->g;
-    size_t taps = (size_t)gb_window_taps(&to->window);
-    size_t qs = (size_t)from->in_c, os = (size_t)from->out_c;
-    size_t q_blocks = ceil_div(qs, GB_LANES), o_blocks = ceil_div(os, GB_LANES);
-    struct gb_share share = gb_share_of(taps * o_blocks * q_blocks, rank, size);
+    size_t taps = from->form == to->form ? (size_t)gb_window_taps(&to->window) : 1;
+    size_t rows = from->weights.rows / taps, columns = from->weights.columns;
+    size_t row_blocks = ceil_div(rows, GB_LANES), column_blocks = ceil_div(columns, GB_LANES);
+    struct gb_share share = gb_share_of(taps * column_blocks * row_blocks, rank, size);
     for (size_t index = share.begin; index < share.end; index++) {
-        size_t q = index % q_blocks * GB_LANES, o = index / q_blocks % o_blocks * GB_LANES;
-        size_t tap = index / q_blocks / o_blocks;
-        size_t q_count = smaller(qs - q, GB_LANES), o_count = smaller(os - o, GB_LANES);
-        gb_v square[GB_LANES];
-        for (size_t i = 0; i < GB_LANES; i++)
-            square[i] = i < q_count
-                            ? load_weights(run->packed, from->weights, weight_row(from, tap, q + i),
-                                           weight_column(from, tap, o), o_count)
-                            : (gb_v){0};
-        gb_transpose(square);
-        for (size_t i = 0; i < o_count; i++)
-            store_weights(run->transposed, to->weights, weight_row(to, tap, o + i),
-                          weight_column(to, tap, q), q_count, square[i]);
+        size_t row = index % row_blocks * GB_LANES;
+        size_t column = index / row_blocks % column_blocks * GB_LANES;
+        size_t tap = index / row_blocks / column_blocks;
+        size_t row_count = smaller(rows - row, GB_LANES);
+        size_t column_count = smaller(columns - column, GB_LANES);
+        const float *source = run->packed + gb_panel_index(from->weights, tap * rows + row, column);
+        size_t source_row = gb_panel_width(from->weights, column / GB_TILE_COLUMNS);
+        float *target = run->transposed + gb_panel_index(to->weights, tap * columns + column, row);
+        size_t target_row = gb_panel_width(to->weights, row / GB_TILE_COLUMNS);
+        if (row_count == GB_LANES && column_count == GB_LANES)
+            gb_transpose(source, source_row, target, target_row);
+        else
+            transpose_edge(source, source_row, row_count, target, target_row, column_count);
     }
 }
 
@@ -512,6 +499,8 @@ static void sum_group(const struct weight_run *run, struct weight_scratch scratc
             size_t tap = tile / tiles_per_tap(g);
             if (tap != listed)
                 segments = list_segments(run, listed = tap, row, row_end, scratch.segments);
+            if (segments == 0)
+                continue;
             struct gb_share rows = tile_rows(g, tile);
             gb_step_kernels[rows.end - rows.begin - 1][width / GB_LANES - 1](
                 scratch.segments, segments, rows.begin - tap * (size_t)g->in_c,

@@ -44,16 +44,12 @@ GB_INLINE size_t gb_panel_width(struct gb_panels p, size_t panel) {
 GB_INLINE size_t gb_panel_offset(struct gb_panels p, size_t panel) {
     return panel * GB_TILE_COLUMNS * p.rows;
 }
-// Where the element stands, and how many columns from it on follow it contiguously.
 GB_INLINE size_t gb_panel_index(struct gb_panels p, size_t row, size_t column) {
     size_t panel = column / GB_TILE_COLUMNS;
     return gb_panel_offset(p, panel) + row * gb_panel_width(p, panel) + column % GB_TILE_COLUMNS;
 }
-GB_INLINE size_t gb_panel_run(struct gb_panels p, size_t column) {
-    return gb_panel_width(p, column / GB_TILE_COLUMNS) - column % GB_TILE_COLUMNS;
-}
 
-// c[r][:] = sum over i < depth of a[r*a_row + i] * b[i][:], for one panel b.
+// c[r][:] = sum over i < depth, depth > 0, of a[r*a_row + i] * b[i][:], for one panel b.
 typedef void gb_row_kernel(size_t depth, const float *a, ptrdiff_t a_row, const float *b, float *c,
                            ptrdiff_t c_row);
 
@@ -62,7 +58,7 @@ GB_INLINE void gb_row_tile(int rows, int vectors, size_t depth, const float *a, 
     gb_v sum[GB_TILE_ROWS][GB_TILE_VECTORS];
     GB_UNROLL for (int r = 0; r < rows; r++) GB_UNROLL for (int v = 0; v < vectors; v++) sum[r][v] =
         (gb_v){0};
-    for (size_t i = 0; i < depth; i++) {
+    do {
         gb_v bv[GB_TILE_VECTORS];
         GB_UNROLL for (int v = 0; v < vectors; v++) bv[v] = gb_v_load(b + v * GB_LANES);
         GB_UNROLL for (int r = 0; r < rows; r++) {
@@ -71,7 +67,7 @@ GB_INLINE void gb_row_tile(int rows, int vectors, size_t depth, const float *a, 
         }
         a++;
         b += vectors * GB_LANES;
-    }
+    } while (--depth);
     GB_UNROLL for (int r = 0; r < rows; r++) GB_UNROLL for (int v = 0; v < vectors; v++)
         gb_v_store(c + r * c_row + v * GB_LANES, sum[r][v]);
 }
@@ -93,9 +89,10 @@ GB_INLINE void gb_step_tile(int rows, int vectors, const struct gb_segment *segm
     gb_v sum[GB_TILE_ROWS][GB_TILE_VECTORS];
     GB_UNROLL for (int r = 0; r < rows; r++) GB_UNROLL for (int v = 0; v < vectors; v++) sum[r][v] =
         gb_v_load(c + r * width + v * GB_LANES);
-    for (size_t s = 0; s < count; s++) {
-        const float *as = segments[s].a + first, *bs = b + segments[s].b * (size_t)width;
-        for (size_t i = segments[s].steps; i > 0; i--) {
+    do {
+        const float *as = segments->a + first, *bs = b + segments->b * (size_t)width;
+        size_t steps = segments->steps;
+        do {
             gb_v bv[GB_TILE_VECTORS];
             GB_UNROLL for (int v = 0; v < vectors; v++) bv[v] = gb_v_load(bs + v * GB_LANES);
             GB_UNROLL for (int r = 0; r < rows; r++) {
@@ -105,8 +102,9 @@ GB_INLINE void gb_step_tile(int rows, int vectors, const struct gb_segment *segm
             }
             as += a_step;
             bs += width;
-        }
-    }
+        } while (--steps);
+        segments++;
+    } while (--count);
     GB_UNROLL for (int r = 0; r < rows; r++) GB_UNROLL for (int v = 0; v < vectors; v++)
         gb_v_store(c + r * width + v * GB_LANES, sum[r][v]);
 }
@@ -140,46 +138,41 @@ static gb_step_kernel *const gb_step_kernels[][GB_TILE_VECTORS] = {
 #undef GB_ROW_KERNELS
 #undef GB_STEP_KERNELS
 
-// Transposes a square of GB_LANES vectors in place.
+// Transposes a square of GB_LANES by GB_LANES floats between two strides. Loads bring quads of four
+// columns from every fourth row side by side, so that only the squares of 4 by 4 remain to shuffle:
+// half the work of the one shuffle port that transposing in registers alone would take.
 #if GB_ISA_ID == GB_ISA_ID_avx512
-// Swaps the off-diagonal blocks of `half` lanes in every pair of rows `half` apart.
-GB_INLINE void gb_transpose_stage(gb_v rows[16], int half) {
-    const gb_vi lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    const gb_vi upper = (lane & half) != 0;
-    const __m512i low = (__m512i)((~upper & lane) | (upper & (lane - half + 16)));
-    const __m512i high = (__m512i)((~upper & (lane + half)) | (upper & (lane + 16)));
-    GB_UNROLL for (int i = 0; i < 16; i++) {
-        if (i & half)
-            continue;
-        __m512 a = (__m512)rows[i], b = (__m512)rows[i + half];
-        rows[i] = (gb_v)_mm512_permutex2var_ps(a, low, b);
-        rows[i + half] = (gb_v)_mm512_permutex2var_ps(a, high, b);
-    }
+GB_INLINE __m512 gb_load_quads(const float *p, size_t row) {
+    __m512 quads = _mm512_castps128_ps512(_mm_loadu_ps(p));
+    quads = _mm512_insertf32x4(quads, _mm_loadu_ps(p + 4 * row), 1);
+    quads = _mm512_insertf32x4(quads, _mm_loadu_ps(p + 8 * row), 2);
+    return _mm512_insertf32x4(quads, _mm_loadu_ps(p + 12 * row), 3);
 }
-GB_INLINE void gb_transpose(gb_v rows[16]) {
-    gb_transpose_stage(rows, 8);
-    gb_transpose_stage(rows, 4);
-    gb_transpose_stage(rows, 2);
-    gb_transpose_stage(rows, 1);
-}
+#define GB_QUADS(operation, ...) _mm512_##operation##_ps(__VA_ARGS__)
+typedef __m512 gb_quads;
 #else
-GB_INLINE void gb_transpose(gb_v rows[8]) {
-    __m256 pair[8], quad[8];
-    GB_UNROLL for (int i = 0; i < 8; i += 2) {
-        pair[i] = _mm256_unpacklo_ps((__m256)rows[i], (__m256)rows[i + 1]);
-        pair[i + 1] = _mm256_unpackhi_ps((__m256)rows[i], (__m256)rows[i + 1]);
-    }
-    GB_UNROLL for (int i = 0; i < 8; i += 4) {
-        quad[i] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
-        quad[i + 1] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0xee);
-        quad[i + 2] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
-        quad[i + 3] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xee);
-    }
-    GB_UNROLL for (int i = 0; i < 4; i++) {
-        rows[i] = (gb_v)_mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20);
-        rows[i + 4] = (gb_v)_mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31);
+GB_INLINE __m256 gb_load_quads(const float *p, size_t row) {
+    __m256 quads = _mm256_castps128_ps256(_mm_loadu_ps(p));
+    return _mm256_insertf128_ps(quads, _mm_loadu_ps(p + 4 * row), 1);
+}
+#define GB_QUADS(operation, ...) _mm256_##operation##_ps(__VA_ARGS__)
+typedef __m256 gb_quads;
+#endif
+
+GB_INLINE void gb_transpose(const float *from, size_t from_row, float *to, size_t to_row) {
+    GB_UNROLL for (int quad = 0; quad < GB_LANES; quad += 4) {
+        gb_quads row0 = gb_load_quads(from + quad, from_row);
+        gb_quads row1 = gb_load_quads(from + quad + from_row, from_row);
+        gb_quads row2 = gb_load_quads(from + quad + 2 * from_row, from_row);
+        gb_quads row3 = gb_load_quads(from + quad + 3 * from_row, from_row);
+        gb_quads low01 = GB_QUADS(unpacklo, row0, row1), high01 = GB_QUADS(unpackhi, row0, row1);
+        gb_quads low23 = GB_QUADS(unpacklo, row2, row3), high23 = GB_QUADS(unpackhi, row2, row3);
+        float *out = to + (size_t)quad * to_row;
+        GB_QUADS(storeu, out, GB_QUADS(shuffle, low01, low23, 0x44));
+        GB_QUADS(storeu, out + to_row, GB_QUADS(shuffle, low01, low23, 0xee));
+        GB_QUADS(storeu, out + 2 * to_row, GB_QUADS(shuffle, high01, high23, 0x44));
+        GB_QUADS(storeu, out + 3 * to_row, GB_QUADS(shuffle, high01, high23, 0xee));
     }
 }
-#endif
 
 #endif
