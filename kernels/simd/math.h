@@ -29,8 +29,8 @@ GB_INLINE gb_v gb_v_exp(gb_v x) {
     p = gb_v_fma(p, r, gb_v_set(0x1.555492p-3f));
     p = gb_v_fma(p, r, gb_v_set(0x1.fffffcp-2f));
     gb_v y = gb_v_fma(r * r, p, r) + 1.0f;
-    // 2^n in two factors, since 2^128 is no float.
-    gb_vi whole = gb_v_to_int(n), half = whole >> 1;
+    // 2^n in two factors, since 2^128 is no float. NaN, which r carries on, becomes a number here.
+    gb_vi whole = gb_v_to_int(gb_v_max(n, gb_v_set(-150.0f))), half = whole >> 1;
     return y * gb_vi_float_bits((half + 127) << 23) * gb_vi_float_bits((whole - half + 127) << 23);
 }
 
@@ -38,7 +38,7 @@ GB_INLINE gb_v gb_v_exp(gb_v x) {
 // Error 0.86 ulp.
 GB_INLINE gb_v gb_v_log(gb_v x) {
     // x = 2^e m with m in [sqrt(1/2), sqrt(2)); the constant is the bits of sqrt(1/2).
-    gb_vi bits = gb_v_bits(x);
+    gb_vi bits = gb_v_bits(x) & 0x7fffffff;
     gb_vi exponent = (bits - 0x3f3504f3) >> 23;
     gb_v e = gb_vi_to_float(exponent);
     gb_v f = gb_vi_float_bits(bits - (exponent << 23)) - 1.0f;
