@@ -22,7 +22,7 @@ static bool all_set(uint64_t value, uint64_t bits) { return (value & bits) == bi
 static void detect(void) {
     unsigned a, b, c, d;
     unsigned brand[13] = {0};
-    if (__get_cpuid_max(0x80000000u, NULL) >= 0x80000004u)
+    if ((unsigned)__get_cpuid_max(0x80000000u, NULL) >= 0x80000004u)
         for (unsigned i = 0; i < 3; i++)
             __get_cpuid(0x80000002u + i, &brand[4 * i], &brand[4 * i + 1], &brand[4 * i + 2],
                         &brand[4 * i + 3]);
