@@ -4,7 +4,7 @@
 #include "kernels/simd/rows.h"
 
 // An element costs about this many floats of a streaming loop.
-enum { COST = 8 };
+enum { COST = 16 };
 
 GB_INLINE gb_v scale_of(gb_v tanh_s) {
     return gb_v_sigmoid(tanh_s + 2.0f);

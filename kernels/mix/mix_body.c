@@ -8,7 +8,7 @@
 enum { TILE = GB_LANES / 2, TILE_VECTORS = 2 };
 
 // Multiply-adds per float of a streaming loop.
-enum { PER_FLOAT = 8 };
+enum { PER_FLOAT = 4 };
 
 struct mix {
     const struct gb_tensor *in, *out; // out = matrix * in, or matrix^T * in

@@ -153,12 +153,12 @@ void GB_NAME(gb_random_uniform_f32)(const struct gb_exec *exec, const struct gb_
                                     float *out) {
     struct fill fill = {
         .key = key, .first = first, .count = count, .low = low, .range = high - low, .out = out};
-    gb_parallel(gb_threads_for(exec, count), uniform_share, &fill);
+    gb_parallel(gb_threads_for(exec, 3 * count), uniform_share, &fill);
 }
 
 void GB_NAME(gb_random_normal_f32)(const struct gb_exec *exec, const struct gb_random_key *key,
                                    uint32_t first, size_t count, float deviation, float *out) {
     struct fill fill = {
         .key = key, .first = first, .count = count, .deviation = deviation, .out = out};
-    gb_parallel(gb_threads_for(exec, 4 * count), normal_share, &fill);
+    gb_parallel(gb_threads_for(exec, 5 * count), normal_share, &fill);
 }
