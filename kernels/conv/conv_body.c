@@ -211,8 +211,8 @@ static void finish_plain(const struct run *run, size_t first, size_t count, size
     const struct gb_tensor *out = run->out;
     struct gb_pixel p = gb_pixel_at(first, out->h, out->w);
     for (size_t r = 0; r < count; r++, gb_pixel_next(&p, out->h, out->w))
-        gb_copy(gb_at(out, p.n, p.i, p.j) + column, tile + r * width,
-                smaller((size_t)out->c - column, width));
+        gb_copy_rows(1, smaller((size_t)out->c - column, width), tile + r * width, 0,
+                     gb_at(out, p.n, p.i, p.j) + column, 0);
 }
 
 static void finish(const struct run *run, size_t first, size_t count, size_t column, size_t width,
@@ -240,15 +240,6 @@ static struct unit unit_at(const struct product *g, size_t index) {
     return (struct unit){block, slot, block * g->tiles_per_block + slot, rest / in_block};
 }
 
-static void gather_tile(const struct run *run, size_t tile, float *to) {
-    const struct product *g = &run->g;
-    size_t first = tile * GB_TILE_ROWS, count = smaller(g->rows - first, GB_TILE_ROWS);
-    int h = g->reads.rows.outputs, w = g->reads.columns.outputs;
-    struct gb_pixel p = gb_pixel_at(first, h, w);
-    for (size_t r = 0; r < count; r++, gb_pixel_next(&p, h, w))
-        gb_window_gather(&g->reads, run->in, p, 0, g->weights.rows, to + r * gathered_row(g));
-}
-
 static void multiply(const struct run *run, int rank, int size) {
     const struct product *g = &run->g;
     float *scratch = run->exec->scratch + run->per_thread * (size_t)rank;
@@ -266,7 +257,7 @@ static void multiply(const struct run *run, int rank, int size) {
         size_t first = u.tile * GB_TILE_ROWS, count = smaller(g->rows - first, GB_TILE_ROWS);
         float *own = scratch + u.slot * GB_TILE_ROWS * gathered_row(g);
         if (!direct && !(gathered >> u.slot & 1)) {
-            gather_tile(run, u.tile, own);
+            gb_window_gather(&g->reads, run->in, first, count, 0, g->weights.rows, own, a_row);
             gathered |= (size_t)1 << u.slot;
         }
         const float *a = direct ? (const float *)run->in->data + (ptrdiff_t)first * a_row : own;
@@ -447,40 +438,32 @@ static struct weight_scratch weight_scratch_at(float *scratch, const struct gb_w
                                    (struct gb_segment *)(scratch + group_floats + panel_floats(w))};
 }
 
-// Where tap (a, b) reads x for the rows of pixels [begin, end).
+// Where a tap reads x for the rows of pixels [begin, end).
 static size_t list_segments(const struct weight_run *run, size_t tap, size_t begin, size_t end,
                             struct gb_segment *segments) {
     const struct gb_axis *rows = &run->a_reads.rows, *columns = &run->a_reads.columns;
     int a = (int)tap / columns->taps, b = (int)tap % columns->taps;
-    int shift = columns->origin + b; // columns read are j*stride + shift
-    int first = shift >= 0 ? 0 : (-shift + columns->stride - 1) / columns->stride;
-    int last = (columns->inputs - 1 - shift + columns->stride) / columns->stride; // excluded
-    if (columns->inputs - 1 - shift < 0)
-        last = 0;
-    if (last > columns->outputs)
-        last = columns->outputs;
+    struct gb_range inside = gb_axis_inside(columns, b);
     size_t count = 0;
-    for (size_t row = begin; row < end && first < last; row++) {
+    for (size_t row = begin; row < end && inside.begin < inside.end; row++) {
         int n = (int)row / rows->outputs, i = gb_axis_input(rows, (int)row % rows->outputs, a);
+        int j = inside.begin * columns->stride + columns->origin + b;
         if (i >= 0)
-            segments[count++] = (struct gb_segment){
-                gb_at(run->x, n, i, first * columns->stride + shift),
-                (row - begin) * (size_t)columns->outputs + (size_t)first, (size_t)(last - first)};
+            segments[count++] =
+                (struct gb_segment){gb_at(run->x, n, i, j),
+                                    (row - begin) * (size_t)columns->outputs + (size_t)inside.begin,
+                                    (size_t)(inside.end - inside.begin)};
     }
     return count;
 }
 
 static void gather_panel(const struct weight_run *run, size_t begin, size_t end, size_t column,
                          size_t width, float *panel) {
-    const struct gb_window *w = &run->b_reads;
-    int h = w->rows.outputs, columns = w->columns.outputs;
+    size_t pixels = (size_t)run->b_reads.columns.outputs, rows = (end - begin) * pixels;
     size_t used = smaller(width, run->forward.weights.columns - column);
-    size_t first = begin * (size_t)columns, count = (end - begin) * (size_t)columns;
-    struct gb_pixel p = gb_pixel_at(first, h, columns);
-    for (size_t s = 0; s < count; s++, gb_pixel_next(&p, h, columns)) {
-        gb_window_gather(w, run->dy, p, column, used, panel + s * width);
-        gb_clear(panel + s * width + used, width - used);
-    }
+    gb_window_gather(&run->b_reads, run->dy, begin * pixels, rows, column, used, panel,
+                     (ptrdiff_t)width);
+    gb_clear_rows(rows, width - used, panel + used, (ptrdiff_t)width);
 }
 
 // Sums of tiles [begin, end) of one panel, over all pixels.
@@ -491,7 +474,6 @@ static void sum_group(const struct weight_run *run, struct weight_scratch scratc
     size_t first_row = tile_rows(g, begin).begin;
     size_t pixel_rows = (size_t)g->n * (size_t)run->a_reads.rows.outputs;
     size_t step = rows_per_block(&run->a_reads);
-    gb_clear(sums, (tile_rows(g, end - 1).end - first_row) * width);
     for (size_t row = 0; row < pixel_rows; row += step) {
         size_t row_end = smaller(row + step, pixel_rows), listed = SIZE_MAX, segments = 0;
         gather_panel(run, row, row_end, column, width, scratch.panel);
@@ -499,13 +481,16 @@ static void sum_group(const struct weight_run *run, struct weight_scratch scratc
             size_t tap = tile / tiles_per_tap(g);
             if (tap != listed)
                 segments = list_segments(run, listed = tap, row, row_end, scratch.segments);
-            if (segments == 0)
-                continue;
             struct gb_share rows = tile_rows(g, tile);
-            gb_step_kernels[rows.end - rows.begin - 1][width / GB_LANES - 1](
-                scratch.segments, segments, rows.begin - tap * (size_t)g->in_c,
-                run->a_reads.columns.stride * run->x->pixel, scratch.panel,
-                sums + (rows.begin - first_row) * width);
+            size_t count = rows.end - rows.begin;
+            float *tile_sums = sums + (rows.begin - first_row) * width;
+            if (segments > 0)
+                gb_step_kernels[count - 1][width / GB_LANES - 1](
+                    scratch.segments, segments, rows.begin - tap * (size_t)g->in_c,
+                    run->a_reads.columns.stride * run->x->pixel, scratch.panel, tile_sums,
+                    row == 0);
+            else if (row == 0)
+                gb_clear_rows(1, count * width, tile_sums, 0);
         }
     }
 }

@@ -6,6 +6,8 @@
 #ifndef GB_CONV_GEMM_H
 #define GB_CONV_GEMM_H
 
+#include <stdbool.h>
+
 #include "kernels/simd/simd.h"
 
 #if GB_ISA_ID == GB_ISA_ID_avx512
@@ -56,20 +58,33 @@ typedef void gb_row_kernel(size_t depth, const float *a, ptrdiff_t a_row, const 
 GB_INLINE void gb_row_tile(int rows, int vectors, size_t depth, const float *a, ptrdiff_t a_row,
                            const float *b, float *c, ptrdiff_t c_row) {
     gb_v sum[GB_TILE_ROWS][GB_TILE_VECTORS];
-    GB_UNROLL for (int r = 0; r < rows; r++) GB_UNROLL for (int v = 0; v < vectors; v++) sum[r][v] =
-        (gb_v){0};
+    GB_UNROLL
+    for (int r = 0; r < rows; r++) {
+        GB_UNROLL
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = (gb_v){0};
+    }
     do {
         gb_v bv[GB_TILE_VECTORS];
-        GB_UNROLL for (int v = 0; v < vectors; v++) bv[v] = gb_v_load(b + v * GB_LANES);
-        GB_UNROLL for (int r = 0; r < rows; r++) {
+        GB_UNROLL
+        for (int v = 0; v < vectors; v++)
+            bv[v] = gb_v_load(b + v * GB_LANES);
+        GB_UNROLL
+        for (int r = 0; r < rows; r++) {
             gb_v av = gb_v_set(a[r * a_row]);
-            GB_UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = gb_v_fma(av, bv[v], sum[r][v]);
+            GB_UNROLL
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] = gb_v_fma(av, bv[v], sum[r][v]);
         }
         a++;
         b += vectors * GB_LANES;
     } while (--depth);
-    GB_UNROLL for (int r = 0; r < rows; r++) GB_UNROLL for (int v = 0; v < vectors; v++)
-        gb_v_store(c + r * c_row + v * GB_LANES, sum[r][v]);
+    GB_UNROLL
+    for (int r = 0; r < rows; r++) {
+        GB_UNROLL
+        for (int v = 0; v < vectors; v++)
+            gb_v_store(c + r * c_row + v * GB_LANES, sum[r][v]);
+    }
 }
 
 // Steps of a sum that run through memory evenly: `a` at its first step, b's row there.
@@ -78,35 +93,48 @@ struct gb_segment {
     size_t b, steps;
 };
 
-// c[r][:] += sum over all steps of a[r] * b[step][:], where `a` advances by a_step from step to
-// step and starts each segment anew, `first` floats behind its pointer. Rows of c are contiguous.
+// c[r][:] = (fresh ? 0 : c[r][:]) + sum over all steps of a[r] * b[step][:], where `a` advances by
+// a_step from step to step and starts each segment anew, `first` floats behind its pointer. Rows of
+// c are contiguous.
 typedef void gb_step_kernel(const struct gb_segment *segments, size_t count, size_t first,
-                            ptrdiff_t a_step, const float *b, float *c);
+                            ptrdiff_t a_step, const float *b, float *c, bool fresh);
 
 GB_INLINE void gb_step_tile(int rows, int vectors, const struct gb_segment *segments, size_t count,
-                            size_t first, ptrdiff_t a_step, const float *b, float *c) {
+                            size_t first, ptrdiff_t a_step, const float *b, float *c, bool fresh) {
     const int width = vectors * GB_LANES;
     gb_v sum[GB_TILE_ROWS][GB_TILE_VECTORS];
-    GB_UNROLL for (int r = 0; r < rows; r++) GB_UNROLL for (int v = 0; v < vectors; v++) sum[r][v] =
-        gb_v_load(c + r * width + v * GB_LANES);
+    GB_UNROLL
+    for (int r = 0; r < rows; r++) {
+        GB_UNROLL
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = fresh ? (gb_v){0} : gb_v_load(c + r * width + v * GB_LANES);
+    }
     do {
         const float *as = segments->a + first, *bs = b + segments->b * (size_t)width;
         size_t steps = segments->steps;
         do {
             gb_v bv[GB_TILE_VECTORS];
-            GB_UNROLL for (int v = 0; v < vectors; v++) bv[v] = gb_v_load(bs + v * GB_LANES);
-            GB_UNROLL for (int r = 0; r < rows; r++) {
+            GB_UNROLL
+            for (int v = 0; v < vectors; v++)
+                bv[v] = gb_v_load(bs + v * GB_LANES);
+            GB_UNROLL
+            for (int r = 0; r < rows; r++) {
                 gb_v av = gb_v_set(as[r]);
-                GB_UNROLL for (int v = 0; v < vectors; v++) sum[r][v] =
-                    gb_v_fma(av, bv[v], sum[r][v]);
+                GB_UNROLL
+                for (int v = 0; v < vectors; v++)
+                    sum[r][v] = gb_v_fma(av, bv[v], sum[r][v]);
             }
             as += a_step;
             bs += width;
         } while (--steps);
         segments++;
     } while (--count);
-    GB_UNROLL for (int r = 0; r < rows; r++) GB_UNROLL for (int v = 0; v < vectors; v++)
-        gb_v_store(c + r * width + v * GB_LANES, sum[r][v]);
+    GB_UNROLL
+    for (int r = 0; r < rows; r++) {
+        GB_UNROLL
+        for (int v = 0; v < vectors; v++)
+            gb_v_store(c + r * width + v * GB_LANES, sum[r][v]);
+    }
 }
 
 #define GB_ONE_TILE(r)                                                                             \
@@ -119,12 +147,14 @@ GB_INLINE void gb_step_tile(int rows, int vectors, const struct gb_segment *segm
         gb_row_tile(r, 2, depth, a, a_row, b, c, c_row);                                           \
     }                                                                                              \
     static void gb_step_tile_##r##x1(const struct gb_segment *segments, size_t count,              \
-                                     size_t first, ptrdiff_t a_step, const float *b, float *c) {   \
-        gb_step_tile(r, 1, segments, count, first, a_step, b, c);                                  \
+                                     size_t first, ptrdiff_t a_step, const float *b, float *c,     \
+                                     bool fresh) {                                                 \
+        gb_step_tile(r, 1, segments, count, first, a_step, b, c, fresh);                           \
     }                                                                                              \
     static void gb_step_tile_##r##x2(const struct gb_segment *segments, size_t count,              \
-                                     size_t first, ptrdiff_t a_step, const float *b, float *c) {   \
-        gb_step_tile(r, 2, segments, count, first, a_step, b, c);                                  \
+                                     size_t first, ptrdiff_t a_step, const float *b, float *c,     \
+                                     bool fresh) {                                                 \
+        gb_step_tile(r, 2, segments, count, first, a_step, b, c, fresh);                           \
     }
 GB_FOR_TILE_ROWS(GB_ONE_TILE)
 #undef GB_ONE_TILE
@@ -160,7 +190,8 @@ typedef __m256 gb_quads;
 #endif
 
 GB_INLINE void gb_transpose(const float *from, size_t from_row, float *to, size_t to_row) {
-    GB_UNROLL for (int quad = 0; quad < GB_LANES; quad += 4) {
+    GB_UNROLL
+    for (int quad = 0; quad < GB_LANES; quad += 4) {
         gb_quads row0 = gb_load_quads(from + quad, from_row);
         gb_quads row1 = gb_load_quads(from + quad + from_row, from_row);
         gb_quads row2 = gb_load_quads(from + quad + 2 * from_row, from_row);

@@ -77,42 +77,80 @@ GB_INLINE void gb_pixel_next(struct gb_pixel *p, int h, int w) {
     p->n++;
 }
 
-GB_INLINE void gb_copy(float *to, const float *from, size_t count) {
-    size_t i = 0;
-    for (; i + GB_LANES <= count; i += GB_LANES)
-        gb_v_store(to + i, gb_v_load(from + i));
-    if (i < count)
-        gb_v_store_part(to + i, gb_v_load_part(from + i, (int)(count - i)), (int)(count - i));
+// The outputs whose tap `tap` reads inside the input, for an axis without division.
+struct gb_range {
+    int begin, end;
+};
+GB_INLINE struct gb_range gb_axis_inside(const struct gb_axis *axis, int tap) {
+    int shift = axis->origin + tap * axis->step; // output o reads o*stride + shift
+    int last = axis->inputs - 1 - shift;
+    int begin = shift >= 0 ? 0 : (-shift + axis->stride - 1) / axis->stride;
+    int end = last < 0 ? 0 : last / axis->stride + 1;
+    if (end > axis->outputs)
+        end = axis->outputs;
+    return (struct gb_range){begin < end ? begin : end, end};
 }
 
-GB_INLINE void gb_clear(float *to, size_t count) {
-    size_t i = 0;
-    for (; i + GB_LANES <= count; i += GB_LANES)
-        gb_v_store(to + i, (gb_v){0});
-    if (i < count)
-        gb_v_store_part(to + i, (gb_v){0}, (int)(count - i));
+// `count` floats from every row of one matrix to a row of another; NULL gives zeros.
+GB_INLINE void gb_copy_rows(size_t rows, size_t count, const float *from, ptrdiff_t from_row,
+                            float *to, ptrdiff_t to_row) {
+    for (; rows > 0; rows--, from += from_row, to += to_row) {
+        size_t i = 0;
+        for (; i + GB_LANES <= count; i += GB_LANES)
+            gb_v_store(to + i, gb_v_load(from + i));
+        if (i < count)
+            gb_v_store_part(to + i, gb_v_load_part(from + i, (int)(count - i)), (int)(count - i));
+    }
+}
+GB_INLINE void gb_clear_rows(size_t rows, size_t count, float *to, ptrdiff_t to_row) {
+    for (; rows > 0; rows--, to += to_row) {
+        size_t i = 0;
+        for (; i + GB_LANES <= count; i += GB_LANES)
+            gb_v_store(to + i, (gb_v){0});
+        if (i < count)
+            gb_v_store_part(to + i, (gb_v){0}, (int)(count - i));
+    }
 }
 
-// Columns [first, first + count) of the gathered matrix's row for pixel `p`.
+// Part of the gathered matrix: output pixels [p.j, p.j + pixels) of one row of pixels, `count`
+// channels from `channel` on under one tap.
+static inline void gb_window_gather_tap(const struct gb_window *w, const struct gb_tensor *t,
+                                        struct gb_pixel p, int pixels, int tap, size_t channel,
+                                        size_t count, float *to, ptrdiff_t to_row) {
+    int i = gb_axis_input(&w->rows, p.i, tap / w->columns.taps), b = tap % w->columns.taps;
+    struct gb_range inside = gb_axis_inside(&w->columns, b);
+    int begin = inside.begin > p.j ? inside.begin : p.j, last = p.j + pixels;
+    int end = inside.end < last ? inside.end : last;
+    if (i < 0 || begin >= end) {
+        gb_clear_rows((size_t)pixels, count, to, to_row);
+        return;
+    }
+    int column = begin * w->columns.stride + w->columns.origin + b * w->columns.step;
+    gb_clear_rows((size_t)(begin - p.j), count, to, to_row);
+    gb_copy_rows((size_t)(end - begin), count, gb_at(t, p.n, i, column) + channel,
+                 w->columns.stride * t->pixel, to + (begin - p.j) * to_row, to_row);
+    gb_clear_rows((size_t)(last - end), count, to + (end - p.j) * to_row, to_row);
+}
+
+// Rows [row, row + rows) and columns [column, column + columns) of the gathered matrix.
 static inline void gb_window_gather(const struct gb_window *w, const struct gb_tensor *t,
-                                    struct gb_pixel p, size_t first, size_t count, float *to) {
-    size_t c = (size_t)t->c, tap = first / c, channel = first % c;
-    int taps_w = w->columns.taps;
-    int a = (int)tap / taps_w, b = (int)tap % taps_w;
-    while (count > 0) {
-        size_t run = c - channel < count ? c - channel : count;
-        int i = gb_axis_input(&w->rows, p.i, a), j = gb_axis_input(&w->columns, p.j, b);
-        if (i >= 0 && j >= 0)
-            gb_copy(to, gb_at(t, p.n, i, j) + channel, run);
-        else
-            gb_clear(to, run);
-        to += run;
-        count -= run;
-        channel = 0;
-        if (++b == taps_w) {
-            b = 0;
-            a++;
+                                    size_t row, size_t rows, size_t column, size_t columns,
+                                    float *to, ptrdiff_t to_row) {
+    size_t c = (size_t)t->c;
+    int width = w->columns.outputs;
+    while (rows > 0) {
+        struct gb_pixel p = gb_pixel_at(row, w->rows.outputs, width);
+        size_t pixels = (size_t)(width - p.j) < rows ? (size_t)(width - p.j) : rows;
+        size_t at = column, end = column + columns;
+        while (at < end) {
+            size_t channel = at % c, run = c - channel < end - at ? c - channel : end - at;
+            gb_window_gather_tap(w, t, p, (int)pixels, (int)(at / c), channel, run,
+                                 to + (at - column), to_row);
+            at += run;
         }
+        row += pixels;
+        rows -= pixels;
+        to += (ptrdiff_t)pixels * to_row;
     }
 }
 
