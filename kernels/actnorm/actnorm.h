@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Activation normalisation with per-sample parameters: y = (v + bias[n]) * exp(log_scale[n]), per channel.
+// Activation normalisation with per-sample parameters: y = (v + bias[n]) * exp(log_scale[n]), per
+// channel.
 #ifndef GB_ACTNORM_H
 #define GB_ACTNORM_H
 
@@ -19,11 +20,11 @@ typedef void (*gb_actnorm_forward_fn)(const struct gb_exec *exec, const struct g
 typedef void (*gb_actnorm_inverse_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
                                       const struct gb_actnorm_parameters *parameters,
                                       const struct gb_tensor *v);
-// From the input v and dy: dv = dy*exp(log_scale); d_bias = sum of dv; d_log_scale = sum of dy*y, both over
-// each sample: the pixels of an image row in order, then the rows in order (the log-determinant's own
-// gradient, h*w, is added by the caller).
-// d_log_scale, d_bias: n rows of c floats, `d_stride` apart (0 sums the samples into one row, in order),
-// overwritten. dv may be the same view as dy.
+// From the input v and dy: dv = dy*exp(log_scale); d_bias = sum of dv; d_log_scale = sum of dy*y,
+// both over each sample: the pixels of an image row in order, then the rows in order (the
+// log-determinant's own gradient, h*w, is added by the caller). d_log_scale, d_bias: n rows of c
+// floats, `d_stride` apart (0 sums the samples into one row, in order), overwritten. dv may be the
+// same view as dy.
 typedef void (*gb_actnorm_backward_fn)(const struct gb_exec *exec, const struct gb_tensor *v,
                                        const struct gb_actnorm_parameters *parameters,
                                        const struct gb_tensor *dy, const struct gb_tensor *dv,

@@ -9,16 +9,16 @@
 
 struct gb_adam {
     float learning_rate, beta1, beta2, epsilon;
-    float clip;                          // gradients are clamped to [-clip, clip]; infinity: not at all
-    float correction1, correction2;      // 1 / (1 - beta^t), from gb_adam_at_step
+    float clip;                     // gradients are clamped to [-clip, clip]; infinity: not at all
+    float correction1, correction2; // 1 / (1 - beta^t), from gb_adam_at_step
 };
 
-// Fills the bias corrections for step t = 1, 2, ...; powers by repeated squaring in double, so that no
-// libm result enters.
+// Fills the bias corrections for step t = 1, 2, ...; powers by repeated squaring in double, so that
+// no libm result enters.
 struct gb_adam gb_adam_at_step(struct gb_adam adam, long step);
 
-// Where a weight-gradient kernel applies Adam in place of storing the gradient: the packed weights and
-// both moments, all in the layout of the gradient.
+// Where a weight-gradient kernel applies Adam in place of storing the gradient: the packed weights
+// and both moments, all in the layout of the gradient.
 struct gb_adam_target {
     const struct gb_adam *adam;
     float *weights, *moment1, *moment2;
@@ -26,8 +26,9 @@ struct gb_adam_target {
 
 // g = clamp(g); m = beta1*m + (1-beta1)*g; v = beta2*v + (1-beta2)*g*g;
 // w -= learning_rate * (m*correction1) / (sqrt(v*correction2) + epsilon), elementwise over `count`
-// floats. Overwrites w, m, v; g is read only. The bits of an element do not depend on where it stands.
-// The arrays need no alignment and do not overlap. 24 bytes read and written an element, and 4 for g.
+// floats. Overwrites w, m, v; g is read only. The bits of an element do not depend on where it
+// stands. The arrays need no alignment and do not overlap. 24 bytes read and written an element,
+// and 4 for g.
 typedef void (*gb_adam_fn)(const struct gb_exec *exec, const struct gb_adam *adam, size_t count,
                            const float *gradient, float *weights, float *moment1, float *moment2);
 

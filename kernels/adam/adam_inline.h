@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Adam's step on one piece of the arrays, for gb_adam itself and for the weight-gradient kernels that
-// apply it while their tile is in cache. Every operation is exact or correctly rounded and works on one
-// element, so that a fused step, a separate step and the scalar reference give the same bits on every
-// instruction set.
+// Adam's step on one piece of the arrays, for gb_adam itself and for the weight-gradient kernels
+// that apply it while their tile is in cache. Every operation is exact or correctly rounded and
+// works on one element, so that a fused step, a separate step and the scalar reference give the
+// same bits on every instruction set.
 #ifndef GB_ADAM_INLINE_H
 #define GB_ADAM_INLINE_H
 
@@ -22,7 +22,8 @@ GB_INLINE void gb_adam_vector(const struct gb_adam *adam, gb_v g, gb_v *w, gb_v 
     *w = *w - adam->learning_rate * (*m * adam->correction1) / deviation;
 }
 
-// One step on `count` floats of each array, as gb_adam_fn. g may be scratch that nobody reads again.
+// One step on `count` floats of each array, as gb_adam_fn. g may be scratch that nobody reads
+// again.
 GB_INLINE void gb_adam_piece(const struct gb_adam *adam, size_t count, const float *g, float *w,
                              float *m, float *v) {
     size_t i = 0;

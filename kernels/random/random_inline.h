@@ -13,10 +13,14 @@ enum { GB_PHILOX_ROUNDS = 10 };
 #define GB_PHILOX_W1 0xBB67AE85u
 
 // The upper 24 bits of a word, 0 .. 2^24 - 1.
-GB_INLINE gb_v gb_random_upper(gb_vi word) { return gb_vi_to_float((word >> 8) & 0xffffff); }
+GB_INLINE gb_v gb_random_upper(gb_vi word) {
+    return gb_vi_to_float((word >> 8) & 0xffffff);
+}
 
 // [0, 1).
-GB_INLINE gb_v gb_random_unit(gb_vi word) { return gb_random_upper(word) * 0x1p-24f; }
+GB_INLINE gb_v gb_random_unit(gb_vi word) {
+    return gb_random_upper(word) * 0x1p-24f;
+}
 
 // Box-Muller: two words give the two numbers of a pair.
 GB_INLINE void gb_random_pair(gb_vi word0, gb_vi word1, gb_v *even, gb_v *odd) {
