@@ -147,82 +147,118 @@ struct run {
     size_t per_thread;
     // Forward: the packed weights are `weights`, and `forward` is what follows the sum.
     const struct gb_conv_epilogue *forward;
-    enum gb_activation activation;
     // Data gradient: packed weights, their product's shape, and what follows (NULL: nothing).
     const struct product *packed_shape;
     const float *packed;
     float *transposed;
     const struct gb_conv_input_epilogue *backward;
+    enum gb_activation activation; // of whichever follows
     float *partials;
     float *scattered; // t of the scattered form
     size_t scattered_row;
 };
 
-static gb_v forward_epilogue(const struct run *run, size_t column, gb_v u) {
-    const struct gb_conv_epilogue *e = run->forward;
-    if (e->bias)
-        u += gb_v_load(e->bias + column);
-    if (e->scale)
-        u *= gb_v_load(e->scale + column);
-    return gb_v_activate(run->activation, u);
+GB_INLINE gb_v load_lanes(const float *p, int lanes) {
+    return lanes == GB_LANES ? gb_v_load(p) : gb_v_load_part(p, lanes);
+}
+GB_INLINE void store_lanes(float *p, gb_v v, int lanes) {
+    if (lanes == GB_LANES)
+        gb_v_store(p, v);
+    else
+        gb_v_store_part(p, v, lanes);
+}
+GB_INLINE int lanes_from(int channels, size_t column) {
+    return (int)smaller((size_t)channels - column, GB_LANES);
 }
 
-// Finishes a tile of the output: rows [first, first + count), one panel of columns from `column`
-// on.
-static void finish_forward(const struct run *run, size_t first, size_t count, size_t column,
-                           size_t width, const float *tile) {
-    const struct gb_tensor *out = run->out;
-    struct gb_pixel p = gb_pixel_at(first, out->h, out->w);
-    for (size_t r = 0; r < count; r++, gb_pixel_next(&p, out->h, out->w)) {
-        float *y = gb_at(out, p.n, p.i, p.j);
-        for (size_t v = 0; v < width; v += GB_LANES) {
-            gb_v u = forward_epilogue(run, column + v, gb_v_load(tile + r * width + v));
-            gb_v_store_part(y + column + v, u, (int)smaller((size_t)out->c - column - v, GB_LANES));
+// A tile of sums on its way into the output: rows [first, first + count), `width` columns from
+// `column` on.
+struct tile {
+    size_t first, count, column, width;
+    const float *sums;
+};
+
+// The addresses of a tile's pixels in a view, at the tile's first column.
+static void tile_pixels(const struct gb_tensor *t, const struct tile *tile, float **pixels) {
+    struct gb_pixel p = gb_pixel_at(tile->first, t->h, t->w);
+    for (size_t r = 0; r < tile->count; r++, gb_pixel_next(&p, t->h, t->w))
+        pixels[r] = gb_at(t, p.n, p.i, p.j) + tile->column;
+}
+
+GB_INLINE void finish_forward(const struct run *run, const struct tile *tile,
+                              enum gb_activation activation) {
+    const struct gb_conv_epilogue *e = run->forward;
+    float *y[GB_TILE_ROWS];
+    tile_pixels(run->out, tile, y);
+    for (size_t v = 0; v < tile->width; v += GB_LANES) {
+        int lanes = lanes_from(run->out->c, tile->column + v);
+        gb_v bias = e->bias ? gb_v_load(e->bias + tile->column + v) : (gb_v){0};
+        gb_v scale = e->scale ? gb_v_load(e->scale + tile->column + v) : gb_v_set(1.0f);
+        for (size_t r = 0; r < tile->count; r++) {
+            gb_v u = (gb_v_load(tile->sums + r * tile->width + v) + bias) * scale;
+            store_lanes(y[r] + v, gb_v_activate(activation, u), lanes);
         }
     }
 }
 
-static void finish_backward(const struct run *run, size_t first, size_t count, size_t column,
-                            size_t width, const float *tile) {
+GB_INLINE void finish_backward(const struct run *run, const struct tile *tile,
+                               enum gb_activation activation) {
     const struct gb_conv_input_epilogue *e = run->backward;
-    const struct gb_tensor *out = run->out;
-    float *partial = run->partials + first / GB_TILE_ROWS * partial_row(out->c) + column;
-    for (size_t v = 0; v < width; v += GB_LANES) {
-        struct gb_pixel p = gb_pixel_at(first, out->h, out->w);
-        int lanes = (int)smaller((size_t)out->c - column - v, GB_LANES);
-        gb_v scale = e->scale ? gb_v_load(e->scale + column + v) : gb_v_set(1.0f);
+    size_t partial_floats = partial_row(run->out->c);
+    float *partial = run->partials + tile->first / GB_TILE_ROWS * partial_floats + tile->column;
+    float *x[GB_TILE_ROWS], *dx[GB_TILE_ROWS];
+    tile_pixels(e->x, tile, x);
+    tile_pixels(run->out, tile, dx);
+    for (size_t v = 0; v < tile->width; v += GB_LANES) {
+        int lanes = lanes_from(run->out->c, tile->column + v);
+        gb_v scale = e->scale ? gb_v_load(e->scale + tile->column + v) : gb_v_set(1.0f);
         gb_v d_bias = {0}, d_log_scale = {0};
-        for (size_t r = 0; r < count; r++, gb_pixel_next(&p, out->h, out->w)) {
-            gb_v x = gb_v_load_part(gb_at(e->x, p.n, p.i, p.j) + column + v, lanes);
-            gb_v g = gb_v_load_part(tile + r * width + v, lanes);
-            g = gb_v_activation_gradient(e->activation, g, x);
-            d_log_scale += g * x;
+        for (size_t r = 0; r < tile->count; r++) {
+            gb_v value = load_lanes(x[r] + v, lanes);
+            gb_v g = load_lanes(tile->sums + r * tile->width + v, lanes);
+            g = gb_v_activation_gradient(activation, g, value);
+            d_log_scale += g * value;
             g *= scale;
             d_bias += g;
-            gb_v_store_part(gb_at(out, p.n, p.i, p.j) + column + v, g, lanes);
+            store_lanes(dx[r] + v, g, lanes);
         }
         gb_v_store(partial + v, d_bias);
-        gb_v_store(partial + partial_row(out->c) / 2 + v, d_log_scale);
+        gb_v_store(partial + partial_floats / 2 + v, d_log_scale);
     }
 }
 
-static void finish_plain(const struct run *run, size_t first, size_t count, size_t column,
-                         size_t width, const float *tile) {
-    const struct gb_tensor *out = run->out;
-    struct gb_pixel p = gb_pixel_at(first, out->h, out->w);
-    for (size_t r = 0; r < count; r++, gb_pixel_next(&p, out->h, out->w))
-        gb_copy_rows(1, smaller((size_t)out->c - column, width), tile + r * width, 0,
-                     gb_at(out, p.n, p.i, p.j) + column, 0);
+static void finish_plain(const struct run *run, const struct tile *tile) {
+    float *y[GB_TILE_ROWS];
+    tile_pixels(run->out, tile, y);
+    for (size_t v = 0; v < tile->width; v += GB_LANES) {
+        int lanes = lanes_from(run->out->c, tile->column + v);
+        for (size_t r = 0; r < tile->count; r++)
+            store_lanes(y[r] + v, gb_v_load(tile->sums + r * tile->width + v), lanes);
+    }
 }
 
-static void finish(const struct run *run, size_t first, size_t count, size_t column, size_t width,
-                   const float *tile) {
-    if (run->forward)
-        finish_forward(run, first, count, column, width, tile);
-    else if (run->backward)
-        finish_backward(run, first, count, column, width, tile);
-    else
-        finish_plain(run, first, count, column, width, tile);
+static void finish(const struct run *run, const struct tile *tile) {
+    if (!run->forward && !run->backward) {
+        finish_plain(run, tile);
+        return;
+    }
+    // One instance of the loops for each activation, so that none branches on it.
+    switch (run->activation) {
+    case GB_IDENTITY:
+        run->forward ? finish_forward(run, tile, GB_IDENTITY)
+                     : finish_backward(run, tile, GB_IDENTITY);
+        break;
+    case GB_RELU:
+        run->forward ? finish_forward(run, tile, GB_RELU) : finish_backward(run, tile, GB_RELU);
+        break;
+    case GB_LEAKY_RELU:
+        run->forward ? finish_forward(run, tile, GB_LEAKY_RELU)
+                     : finish_backward(run, tile, GB_LEAKY_RELU);
+        break;
+    case GB_TANH:
+        run->forward ? finish_forward(run, tile, GB_TANH) : finish_backward(run, tile, GB_TANH);
+        break;
+    }
 }
 
 // A thread's walk over the units (tile, panel). Units go block by block of tiles, within a block
@@ -270,7 +306,7 @@ static void multiply(const struct run *run, int rank, int size) {
                    (ptrdiff_t)run->scattered_row);
         } else {
             kernel(g->weights.rows, a, a_row, b, tile_sums, (ptrdiff_t)width);
-            finish(run, first, count, column, width, tile_sums);
+            finish(run, &(struct tile){first, count, column, width, tile_sums});
         }
     }
 }
@@ -301,7 +337,7 @@ static gb_v sum_taps(const struct run *run, struct gb_pixel p, size_t column) {
 static void add_taps(const struct run *run, int rank, int size) {
     const struct product *g = &run->g;
     struct gb_panels columns = {1, (size_t)g->out_c};
-    float tile[GB_TILE_ROWS * GB_TILE_COLUMNS];
+    float sums[GB_TILE_ROWS * GB_TILE_COLUMNS];
     struct gb_share share = gb_share_of(g->out_tiles, rank, size);
     for (size_t t = share.begin; t < share.end; t++)
         for (size_t panel = 0; panel < gb_panel_count(columns); panel++) {
@@ -310,8 +346,8 @@ static void add_taps(const struct run *run, int rank, int size) {
             struct gb_pixel p = gb_pixel_at(first, run->out->h, run->out->w);
             for (size_t r = 0; r < count; r++, gb_pixel_next(&p, run->out->h, run->out->w))
                 for (size_t v = 0; v < width; v += GB_LANES)
-                    gb_v_store(tile + r * width + v, sum_taps(run, p, column + v));
-            finish(run, first, count, column, width, tile);
+                    gb_v_store(sums + r * width + v, sum_taps(run, p, column + v));
+            finish(run, &(struct tile){first, count, column, width, sums});
         }
 }
 
@@ -602,6 +638,7 @@ void GB_NAME(gb_conv_backward_data_f32)(const struct gb_conv_plan *plan, const s
     run.scattered_row = gb_panels_width(run.g.weights);
     run.partials = run.scattered + scattered_floats(&run.g);
     run.backward = epilogue;
+    run.activation = epilogue ? epilogue->activation : GB_IDENTITY;
     gb_parallel(threads, run_body, &run);
 }
 

@@ -136,21 +136,21 @@ static inline void gb_window_gather_tap(const struct gb_window *w, const struct 
 static inline void gb_window_gather(const struct gb_window *w, const struct gb_tensor *t,
                                     size_t row, size_t rows, size_t column, size_t columns,
                                     float *to, ptrdiff_t to_row) {
-    size_t c = (size_t)t->c;
-    int width = w->columns.outputs;
+    size_t c = (size_t)t->c, first_channel = column % c;
+    int first_tap = (int)(column / c), width = w->columns.outputs;
+    struct gb_pixel p = gb_pixel_at(row, w->rows.outputs, width);
     while (rows > 0) {
-        struct gb_pixel p = gb_pixel_at(row, w->rows.outputs, width);
         size_t pixels = (size_t)(width - p.j) < rows ? (size_t)(width - p.j) : rows;
-        size_t at = column, end = column + columns;
-        while (at < end) {
-            size_t channel = at % c, run = c - channel < end - at ? c - channel : end - at;
-            gb_window_gather_tap(w, t, p, (int)pixels, (int)(at / c), channel, run,
-                                 to + (at - column), to_row);
-            at += run;
+        size_t channel = first_channel;
+        int tap = first_tap;
+        for (size_t at = 0, run; at < columns; at += run, channel = 0, tap++) {
+            run = c - channel < columns - at ? c - channel : columns - at;
+            gb_window_gather_tap(w, t, p, (int)pixels, tap, channel, run, to + at, to_row);
         }
-        row += pixels;
         rows -= pixels;
         to += (ptrdiff_t)pixels * to_row;
+        p.j += (int)pixels - 1;
+        gb_pixel_next(&p, w->rows.outputs, width);
     }
 }
 
