@@ -5,10 +5,10 @@
 
 #include "bench/commands.h"
 #include "bench/peaks.h"
-#include "flows/atomic_file.h"
 #include "kernels/backend.h"
 #include "tasks/machine.h"
 #include "tasks/options.h"
+#include "tasks/training_run.h"
 
 static const char *text(const json_t *object, const char *key) {
     const char *value = json_string_value(json_object_get(object, key));
@@ -137,15 +137,6 @@ static void print_share(const struct run *run, const json_t *report) {
         run->threads, run->step_seconds, ideal, 100 * ideal / run->step_seconds);
 }
 
-static enum gb_status write_json(const char *path, const json_t *object) {
-    struct gb_atomic_file file;
-    GB_TRY(gb_atomic_open(&file, path));
-    // A stream that fails keeps its error for the commit.
-    json_dumpf(object, file.stream, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-    fputc('\n', file.stream);
-    return gb_atomic_commit(&file);
-}
-
 struct request {
     const char *json, *run;
     bool peaks;
@@ -167,7 +158,7 @@ static enum gb_status report(const struct request *request, json_t *machine) {
         if (request->run)
             print_share(&run, peaks);
     }
-    return request->json ? write_json(request->json, machine) : GB_OK;
+    return request->json ? gb_json_write(request->json, machine) : GB_OK;
 }
 
 static enum gb_status info(int argc, const char **argv) {
