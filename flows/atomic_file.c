@@ -2,9 +2,12 @@
 #define _GNU_SOURCE // asprintf
 #include "flows/atomic_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -95,4 +98,34 @@ void gb_atomic_abort(struct gb_atomic_file *file) {
     fclose(file->stream);
     unlink(file->temporary);
     forget(file);
+}
+
+enum gb_status gb_atomic_probe(const char *path) {
+    struct gb_atomic_file file;
+    GB_TRY(gb_atomic_open(&file, path));
+    gb_atomic_abort(&file);
+    return GB_OK;
+}
+
+// True for "NAME.PID-ATTEMPT.tmp" of a process that is gone.
+static bool is_abandoned(const char *entry, const char *name) {
+    size_t length = strlen(name);
+    long process;
+    int attempt, end = 0;
+    return strncmp(entry, name, length) == 0 &&
+           sscanf(entry + length, ".%ld-%d.tmp%n", &process, &attempt, &end) == 2 && end > 0 &&
+           !entry[length + (size_t)end] && process > 0 && kill((pid_t)process, 0) != 0 &&
+           errno == ESRCH;
+}
+
+void gb_atomic_sweep(const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    DIR *entries = folder ? opendir(folder) : NULL;
+    for (struct dirent *entry; entries && (entry = readdir(entries));)
+        if (is_abandoned(entry->d_name, name))
+            unlinkat(dirfd(entries), entry->d_name, 0);
+    if (entries)
+        closedir(entries);
+    free(folder);
 }

@@ -27,4 +27,11 @@ enum gb_status gb_atomic_commit(struct gb_atomic_file *file);
 // the file; does nothing to one that is already ended or that was never opened (all zeros).
 void gb_atomic_abort(struct gb_atomic_file *file);
 
+// What gb_atomic_open would say to `path`, to learn it before the work whose result is to be
+// written. Leaves nothing behind.
+enum gb_status gb_atomic_probe(const char *path);
+
+// Removes the temporary files that processes which are no more left beside `path`.
+void gb_atomic_sweep(const char *path);
+
 #endif

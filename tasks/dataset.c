@@ -56,6 +56,23 @@ enum gb_status gb_dataset_select(struct gb_dataset *dataset, const struct gb_dat
     return GB_OK;
 }
 
+// FNV-1a over whole floats.
+static uint64_t hash_floats(uint64_t hash, const struct gb_tensor *tensor) {
+    const uint64_t prime = 0x100000001b3;
+    const float *values = tensor->data;
+    for (size_t i = 0; i < gb_elements(tensor); i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        hash = (hash ^ bits) * prime;
+    }
+    return hash;
+}
+
+uint64_t gb_dataset_hash(const struct gb_dataset *dataset) {
+    const uint64_t basis = 0xcbf29ce484222325;
+    return hash_floats(hash_floats(basis, &dataset->x), &dataset->y);
+}
+
 void gb_dataset_free(struct gb_dataset *dataset) {
     free(dataset->x.data);
     free(dataset->y.data);

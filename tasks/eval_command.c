@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "flows/atomic_file.h"
 #include "flows/checkpoint.h"
 #include "tasks/commands.h"
 #include "tasks/machine.h"
@@ -65,9 +66,14 @@ static enum gb_status load(const struct request *request, struct loaded *loaded)
     GB_TRY(gb_task_find(request->task, &task));
     GB_TRY(gb_backend_find(request->backend, &backend));
     if (!request->checkpoint)
-        return gb_fail(GB_BAD_INPUT, "missing option", "--checkpoint", "the model's file");
+        return gb_fail(GB_BAD_INPUT, "missing option", "--checkpoint", "the file of the model");
     if (request->split_folder && !request->data)
-        return gb_fail(GB_BAD_INPUT, "option needs another", "--split-dir", "--data is not given");
+        return gb_fail(GB_BAD_INPUT, "missing option", "--data", "--split-dir needs it");
+    // Results that cannot be written are not worth working for.
+    if (request->json)
+        GB_TRY(gb_atomic_probe(request->json));
+    if (request->picture)
+        GB_TRY(gb_atomic_probe(request->picture));
     GB_TRY(gb_run_config_read(request->checkpoint, &loaded->run, &step));
     if (loaded->run.task != task)
         return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", request->checkpoint,
@@ -91,16 +97,16 @@ static void shared_options(struct request *r, struct gb_option options[SHARED_OP
         gb_operand("TASK", &r->task, "the task that the model was trained on"),
         gb_option_string("checkpoint", "FILE", &r->checkpoint, "the model (required)"),
         gb_option_string("data", "DIR", &r->data,
-                         "the data set as published (else the task's synthetic one)"),
+                         "the data set as published (else a synthetic one is drawn)"),
         gb_option_string("split-dir", "DIR", &r->split_folder,
                          "lists of the split (else the task's own rule)"),
         gb_option_choice("split", "test|train", &r->split, "which examples"),
-        gb_option_int("samples", "M", &r->samples, 1, 1000, "samples of each example"),
+        gb_option_int("samples", "M", &r->samples, 1, 1000, "samples that a prediction averages"),
         gb_option_float("temperature", "T", &r->temperature, 0, 10,
-                        "standard deviation of the latents"),
+                        "what the latents are multiplied by"),
         gb_option_seed("seed", "N", &r->seed, "of latents and dequantisation noise"),
         gb_option_int("threads", "T", &r->threads, 1, 256,
-                      "threads (else OMP_NUM_THREADS, else all CPUs); no result depends on it"),
+                      "threads (else OMP_NUM_THREADS, else all CPUs); results do not depend on it"),
         gb_option_string("backend", "B", &r->backend,
                          "kernels (else $GB_BACKEND, else the best for this CPU)"),
     };
@@ -154,10 +160,10 @@ static enum gb_status eval(int argc, const char **argv) {
     options[SHARED_OPTIONS] =
         gb_option_choice("dequant", "uniform|none", &request.dequantise,
                          "noise on discrete targets when their likelihood is taken");
-    options[SHARED_OPTIONS + 1] =
-        gb_option_string("json", "FILE", &request.json, "write metrics, each image's too, here");
-    options[SHARED_OPTIONS + 2] = gb_option_string("png", "FILE", &request.picture,
-                                                   "draw examples, samples and predictions here");
+    options[SHARED_OPTIONS + 1] = gb_option_string(
+        "json", "FILE", &request.json, "write the metrics, and each image's, to this file");
+    options[SHARED_OPTIONS + 2] = gb_option_string(
+        "png", "FILE", &request.picture, "draw examples, samples and predictions as this file");
     options[SHARED_OPTIONS + 3] =
         gb_option_int("images", "N", &request.images, 1, 64, "examples of the picture");
     bool helped;
@@ -174,7 +180,7 @@ static enum gb_status eval(int argc, const char **argv) {
     return status;
 }
 
-const struct gb_command gb_eval_command = {"eval", "score a checkpoint on a data set", eval};
+const struct gb_command gb_eval_command = {"eval", "Scores a checkpoint on a data set", eval};
 
 // ---- sample
 // ---------------------------------------------------------------------------------------------
@@ -193,7 +199,7 @@ static enum gb_status sample(int argc, const char **argv) {
     if (helped)
         return GB_OK;
     if (!request.picture)
-        return gb_fail(GB_BAD_INPUT, "missing option", "--png", "the picture to write");
+        return gb_fail(GB_BAD_INPUT, "missing option", "--png", "the file of the picture");
     struct loaded loaded;
     GB_TRY(load(&request, &loaded));
     enum gb_status status = gb_predictor_picture(&loaded.predictor, split_of(&request, &loaded),
@@ -203,4 +209,4 @@ static enum gb_status sample(int argc, const char **argv) {
 }
 
 const struct gb_command gb_sample_command = {
-    "sample", "draw inputs, truths, samples and predictions as a PNG", sample};
+    "sample", "Draws inputs, truths, samples and predictions as a PNG", sample};

@@ -86,8 +86,8 @@ static enum gb_status store_seed(const struct gb_option *option, const char *tex
     // strtoull would take a sign.
     if (!isdigit((unsigned char)*text) || *end)
         return bad_value(option, text, "is not a whole number");
-    if (errno == ERANGE)
-        return bad_value(option, text, "does not fit in 64 bits");
+    if (errno == ERANGE || value > INT64_MAX)
+        return bad_value(option, text, "does not fit in 63 bits");
     *option->to.seed = value;
     return GB_OK;
 }
@@ -132,7 +132,8 @@ static void print_default(const struct gb_option *option) {
             printf(" (default: %g)", (double)*option->to.real);
         break;
     case GB_OPTION_SEED:
-        printf(" (default: %" PRIu64 ")", *option->to.seed);
+        if (*option->to.seed <= INT64_MAX)
+            printf(" (default: %" PRIu64 ")", *option->to.seed);
         break;
     case GB_OPTION_FLAG:
     case GB_OPTION_OPERAND:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tasks/predictor.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,8 +89,12 @@ enum gb_status gb_predictor_bits(struct gb_predictor *p, const struct gb_dataset
         fill_batch(p, set, first);
         GB_TRY(gb_cglow_condition(p->scorer, &p->x_batch));
         GB_TRY(gb_cglow_forward(p->scorer, &p->target, log_likelihood, NULL));
-        for (int i = 0; i < SCORER_BATCH && first + i < set->count; i++)
+        for (int i = 0; i < SCORER_BATCH && first + i < set->count; i++) {
             bits[first + i] = gb_bits_per_dimension(log_likelihood[i], dimensions);
+            if (!isfinite(bits[first + i]))
+                return gb_fail(GB_CHECK_FAILED, "cannot evaluate", set->names[first + i],
+                               "its likelihood is not finite");
+        }
     }
     return GB_OK;
 }
@@ -100,21 +105,17 @@ enum gb_status gb_predictor_draw(struct gb_predictor *p, const struct gb_dataset
     GB_TRY(gb_cglow_condition(p->sampler, &x));
     for (int l = 0; l < p->latents.count; l++) {
         const struct gb_tensor *latent = &p->latents.level[l];
-        for (int m = 0; m < p->samples; m++) {
-            const struct gb_random_key key = {.seed = p->seed,
-                                              .purpose = GB_RANDOM_LATENT,
-                                              .step = (uint32_t)l,
-                                              .sample = (uint32_t)(index * p->samples + m)};
-            p->backend->random_normal(&exec, &key, 0, (size_t)latent->image, 1,
-                                      gb_at(latent, m, 0, 0));
-        }
+        const struct gb_random_key key = {.seed = p->seed,
+                                          .purpose = GB_RANDOM_LATENT,
+                                          .step = (uint32_t)l,
+                                          .sample = (uint32_t)index};
+        p->backend->random_normal(&exec, &key, 0, gb_elements(latent), 1, latent->data);
     }
     gb_cglow_inverse(p->sampler, &p->latents, p->temperature, &p->drawn);
     return GB_OK;
 }
 
 void gb_predictor_average(const struct gb_predictor *p, const struct gb_tensor *picture) {
-    // The mean is taken in place over the first sample: drawn is spent.
     const struct gb_exec exec = {.threads = p->threads};
     struct gb_tensor mean = gb_images(&p->drawn, 0, 1);
     for (int m = 1; m < p->samples; m++) {

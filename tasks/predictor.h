@@ -39,15 +39,17 @@ enum gb_status gb_predictor_create(struct gb_predictor *predictor,
 void gb_predictor_free(struct gb_predictor *predictor);
 
 // Bits per dimension of every example of the set (count doubles), without the authors' extra bit.
+// GB_CHECK_FAILED where one is not finite.
 enum gb_status gb_predictor_bits(struct gb_predictor *predictor, const struct gb_dataset *set,
                                  double *bits);
 
-// Draws the samples of example `index` into predictor->drawn: latents are keyed by (seed, index,
-// sample).
+// Draws the samples of example `index` into predictor->drawn. A sample's latents depend on (seed,
+// index, number of the sample) alone, not on how many are drawn.
 enum gb_status gb_predictor_draw(struct gb_predictor *predictor, const struct gb_dataset *set,
                                  int index);
 
-// The sample average of the drawn, as a picture of the task (1 x h x w x channels of data's y).
+// The sample average of the drawn, as a picture of the task (1 x h x w x channels of data's y). It
+// is taken in place: `drawn` is spent.
 void gb_predictor_average(const struct gb_predictor *predictor, const struct gb_tensor *picture);
 
 // Scores a whole split into `metrics` and `per_image` (an empty array): bits per dimension, the

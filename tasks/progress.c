@@ -3,12 +3,13 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "tasks/clock.h"
 
 static const double terminal_pause = 0.2, line_pause = 10; // seconds between two showings
-enum { BAR = 30 };
+enum { BAR = 30, SHORTEST_BAR = 5 };                       // columns
 
 void gb_duration_text(double seconds, char text[static 32]) {
     long whole = (long)(seconds + 0.5);
@@ -29,6 +30,29 @@ void gb_progress_begin(struct gb_progress *progress, const char *label, long fir
     progress->shown = progress->start;
 }
 
+static int terminal_columns(void) {
+    enum { USUAL = 80 };
+    struct winsize window;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col
+                                                                               : USUAL;
+}
+
+// One line, never wrapped: a line that wrapped could not be drawn over. The bar takes what the text
+// leaves, the text what the label leaves.
+static void redraw(const struct gb_progress *progress, double share, const char *text) {
+    int room = terminal_columns() - 1 - (int)strlen(progress->label) - 1;
+    int bar = room - (int)strlen(text) - (int)strlen("[] ");
+    bar = bar > BAR ? BAR : bar;
+    printf("\r%s ", progress->label);
+    if (bar >= SHORTEST_BAR) {
+        char cells[BAR + 1];
+        memset(cells, '.', BAR);
+        memset(cells, '#', (size_t)(bar * share));
+        printf("[%.*s] ", bar, cells);
+    }
+    printf("%.*s\033[K", room > 0 ? room : 0, text);
+}
+
 void gb_progress_step(struct gb_progress *progress, long step, const char *name, double value,
                       double per_step) {
     double now = gb_seconds();
@@ -37,23 +61,18 @@ void gb_progress_step(struct gb_progress *progress, long step, const char *name,
         return;
     progress->shown = now;
     double done = (double)(step - progress->first), seconds = now - progress->start;
-    char left[32];
+    char left[32], text[160];
     gb_duration_text(seconds / done * (double)(progress->last - step), left);
-    char bar[BAR + 1];
-    int filled = (int)((double)BAR * (double)step / (double)progress->last);
-    memset(bar, '.', BAR);
-    memset(bar, '#', (size_t)filled);
-    bar[BAR] = '\0';
+    snprintf(text, sizeof text, "%ld/%ld  %s %.4f  %.1f images/s  %s left", step, progress->last,
+             name, value, done * per_step / seconds, left);
     if (progress->terminal)
-        printf("\r%s [%s] %ld/%ld  ", progress->label, bar, step, progress->last);
+        redraw(progress, (double)step / (double)progress->last, text);
     else
-        printf("%s %ld/%ld  ", progress->label, step, progress->last);
-    printf("%s %.4f  %.1f images/s  %s left", name, value, done * per_step / seconds, left);
-    fputs(progress->terminal ? "\033[K" : "\n", stdout);
+        printf("%s %s\n", progress->label, text);
     fflush(stdout);
 }
 
 void gb_progress_end(struct gb_progress *progress) {
-    if (progress->terminal)
+    if (progress->terminal && progress->shown > progress->start)
         putchar('\n');
 }

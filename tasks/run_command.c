@@ -193,4 +193,4 @@ static enum gb_status run(int argc, const char **argv) {
 }
 
 const struct gb_command gb_run_command = {
-    "run", "the main job: reduced models of every task, trained and checked on every backend", run};
+    "run", "The main job: trains a reduced model of every task and checks every backend", run};

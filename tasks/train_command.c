@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tasks/commands.h"
 #include "tasks/machine.h"
@@ -11,8 +13,9 @@
 enum { DEFAULT_ITERATIONS = 5000, DEFAULT_BATCH = 2, DEFAULT_SAMPLES = 10 };
 static const float default_learning_rate = 2e-4f;
 static const float unset = -1; // of a float option: below its range
+static const uint64_t unset_seed = UINT64_MAX;
 
-// What the line gave; 0 and NULL: not given.
+// What the line gave; 0, NULL and the two above: not given.
 struct given {
     const char *task, *model, *data, *split_folder, *backend, *out, *init;
     int size, iterations, batch, threads, checkpoint_every, samples;
@@ -57,7 +60,7 @@ static void configure(const struct given *given, const struct gb_task *task,
                                      .size = given->size ? given->size : task->default_size,
                                      .batch = DEFAULT_BATCH,
                                      .learning_rate = default_learning_rate,
-                                     .seed = given->seed};
+                                     .seed = given->seed == unset_seed ? 0 : given->seed};
     task->configure(config->size, &config->model);
     struct setting settings[SETTINGS];
     settings_of(given, config, settings);
@@ -77,6 +80,9 @@ static enum gb_status configure_resumed(const struct given *given, const struct 
                                         const char *checkpoint, struct gb_run_config *config) {
     static const char what[] = "cannot resume with another";
     long step = 0;
+    if (access(checkpoint, F_OK) != 0)
+        return gb_fail(GB_BAD_INPUT, "nothing to resume", checkpoint, "%s; start without --resume",
+                       strerror(errno));
     GB_TRY(gb_run_config_read(checkpoint, config, &step));
     if (config->task != task)
         return gb_fail(GB_BAD_INPUT, what, "TASK", "%s is a run of %s", checkpoint,
@@ -91,8 +97,8 @@ static enum gb_status configure_resumed(const struct given *given, const struct 
         return gb_fail(GB_BAD_INPUT, what, "--lr", "%s has %g", checkpoint,
                        (double)config->learning_rate);
     if (given->init && init_of(given->init) != config->model.init)
-        return gb_fail(GB_BAD_INPUT, what, "--init", "%s has another start", checkpoint);
-    if (given->seed && given->seed != config->seed)
+        return gb_fail(GB_BAD_INPUT, what, "--init", "%s has the other one", checkpoint);
+    if (given->seed != unset_seed && given->seed != config->seed)
         return gb_fail(GB_BAD_INPUT, what, "--seed", "%s has %llu", checkpoint,
                        (unsigned long long)config->seed);
     if (given->iterations)
@@ -103,18 +109,30 @@ static enum gb_status configure_resumed(const struct given *given, const struct 
     return GB_OK;
 }
 
+// The one thing that a model asks of options together; in their words.
+static enum gb_status check_size(const struct gb_run_config *config) {
+    int multiple = 1 << config->model.levels;
+    if (config->size % multiple)
+        return gb_fail(GB_BAD_INPUT, "bad value", "--size",
+                       "%d is not a multiple of %d, which halving it at each of %d levels takes "
+                       "(--levels)",
+                       config->size, multiple, config->model.levels);
+    return GB_OK;
+}
+
 static enum gb_status train(int argc, const char **argv) {
     struct given given = {.model = "cglow",
                           .checkpoint_every = 1000,
                           .samples = DEFAULT_SAMPLES,
-                          .learning_rate = unset};
+                          .learning_rate = unset,
+                          .seed = unset_seed};
     const struct gb_option options[] = {
         gb_operand("TASK", &given.task, "what to train; glowbench list names the tasks"),
         gb_option_string("data", "DIR", &given.data,
-                         "the data set as published (else the task's synthetic one)"),
+                         "the data set as published (else a synthetic one is drawn)"),
         gb_option_string("split-dir", "DIR", &given.split_folder,
                          "lists of the split (else the task's own rule)"),
-        gb_option_int("size", "S", &given.size, 1, 4096,
+        gb_option_int("size", "S", &given.size, 8, 1024,
                       "height and width of the target (else the task's smallest published one)"),
         gb_option_choice("model", "cglow", &given.model, "the model"),
         gb_option_choice("init", "live|published", &given.init,
@@ -122,7 +140,7 @@ static enum gb_status train(int argc, const char **argv) {
         gb_option_int("iters", "N", &given.iterations, 1, INT_MAX, "training steps (else 5000)"),
         gb_option_int("batch", "B", &given.batch, 1, 4096, "examples a step (else 2)"),
         gb_option_float("lr", "R", &given.learning_rate, 0, 1, "learning rate (else 0.0002)"),
-        gb_option_seed("seed", "N", &given.seed, "of everything random"),
+        gb_option_seed("seed", "N", &given.seed, "of everything random (else 0)"),
         gb_option_int("levels", "L", &given.levels, 1, 16, "levels (else the paper's)"),
         gb_option_int("steps", "K", &given.steps, 1, 256, "steps of a level (else the paper's)"),
         gb_option_int("n-c", "N", &given.n_c, 1, 4096,
@@ -136,15 +154,15 @@ static enum gb_status train(int argc, const char **argv) {
         gb_option_int("mask-copies", "N", &given.mask_copies, 1, 64,
                       "channels that a mask is copied to (else 3)"),
         gb_option_int("threads", "T", &given.threads, 1, 256,
-                      "threads (else OMP_NUM_THREADS, else all CPUs); no result depends on it"),
+                      "threads (else OMP_NUM_THREADS, else all CPUs); results do not depend on it"),
         gb_option_string("backend", "B", &given.backend,
                          "kernels (else $GB_BACKEND, else the best for this CPU)"),
         gb_option_string("out", "DIR", &given.out, "the run's folder (else out/TASK)"),
         gb_option_flag("resume", &given.resume, "go on from the folder's checkpoint"),
         gb_option_int("checkpoint-every", "N", &given.checkpoint_every, 1, INT_MAX,
-                      "steps between two checkpoints"),
+                      "steps from one checkpoint to the next"),
         gb_option_int("samples", "M", &given.samples, 1, 1000,
-                      "samples a prediction of the final evaluation"),
+                      "samples that a prediction averages, when the model is scored at the end"),
         {0},
     };
     bool helped;
@@ -163,7 +181,7 @@ static enum gb_status train(int argc, const char **argv) {
     GB_TRY(gb_task_find(given.task, &task));
     GB_TRY(gb_backend_find(given.backend, &run.backend));
     if (given.split_folder && !given.data)
-        return gb_fail(GB_BAD_INPUT, "option needs another", "--split-dir", "--data is not given");
+        return gb_fail(GB_BAD_INPUT, "missing option", "--data", "--split-dir needs it");
     GB_TRY(gb_path_join("out", task->name, out));
     run.out = given.out ? given.out : out;
     GB_TRY(gb_path_join(run.out, "checkpoint.safetensors", checkpoint));
@@ -171,6 +189,7 @@ static enum gb_status train(int argc, const char **argv) {
         GB_TRY(configure_resumed(&given, task, checkpoint, &run.config));
     else
         configure(&given, task, &run.config);
+    GB_TRY(check_size(&run.config));
 
     json_t *record = NULL;
     GB_TRY(gb_training_run(&run, &record));
@@ -183,4 +202,4 @@ static enum gb_status train(int argc, const char **argv) {
 }
 
 const struct gb_command gb_train_command = {
-    "train", "train a task's model and score it; --resume goes on", train};
+    "train", "Trains a task's model and scores it; --resume goes on with a run", train};

@@ -117,6 +117,10 @@ enum gb_status gb_trainer_step(struct gb_trainer *t, double *bits_per_dimension)
     GB_TRY(gb_cglow_forward(t->model, &t->target, log_likelihood, NULL));
     // The loss is the minibatch's mean of bits per dimension.
     for (int i = 0; i < batch; i++) {
+        if (!isfinite(log_likelihood[i]))
+            return gb_fail(GB_CHECK_FAILED, "training diverged", t->run.task->name,
+                           "the likelihood at step %ld is not finite; the learning rate is %g",
+                           t->step + 1, (double)t->run.learning_rate);
         sum += gb_bits_per_dimension(log_likelihood[i], dimensions);
         t->d_log_likelihood[i] = (float)(gb_bits_per_dimension(1, dimensions) / batch);
     }
@@ -126,6 +130,8 @@ enum gb_status gb_trainer_step(struct gb_trainer *t, double *bits_per_dimension)
     gb_cglow_backward(t->model, t->d_log_likelihood, &adam, NULL, NULL);
     t->step++;
     *bits_per_dimension = sum / batch;
+    t->unlogged_bits += *bits_per_dimension;
+    t->unlogged_steps++;
     return GB_OK;
 }
 
@@ -135,6 +141,12 @@ enum gb_status gb_trainer_step(struct gb_trainer *t, double *bits_per_dimension)
 // A float as its bits: a decimal text would have to be proved to come back the same.
 static uint64_t float_bits(float value) {
     uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static uint64_t double_bits(double value) {
+    uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     return bits;
 }
@@ -154,6 +166,9 @@ static enum gb_status fill_metadata(const struct gb_trainer *t, const char *data
     GB_TRY(gb_metadata_set_integer(metadata, "batch", (uint64_t)run->batch));
     GB_TRY(gb_metadata_set_integer(metadata, "iterations", (uint64_t)run->iterations));
     GB_TRY(gb_metadata_set_integer(metadata, "seed", run->seed));
+    GB_TRY(gb_metadata_set_integer(metadata, "data_hash", gb_dataset_hash(t->train)));
+    GB_TRY(gb_metadata_set_integer(metadata, "unlogged_bits", double_bits(t->unlogged_bits)));
+    GB_TRY(gb_metadata_set_integer(metadata, "unlogged_steps", (uint64_t)t->unlogged_steps));
     return gb_metadata_set_integer(metadata, "step", (uint64_t)t->step);
 }
 
@@ -205,11 +220,39 @@ enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run, l
     return status;
 }
 
+// What the trainer has beside its parameters.
+struct state {
+    uint64_t step, unlogged_bits, unlogged_steps;
+};
+
+static enum gb_status read_state(const struct gb_trainer *t, const json_t *metadata,
+                                 const char *path, struct state *state) {
+    uint64_t hash;
+    const char *data;
+    GB_TRY(gb_metadata_string(metadata, path, "data", &data));
+    GB_TRY(gb_metadata_integer(metadata, path, "data_hash", 0, UINT64_MAX, &hash));
+    if (hash != gb_dataset_hash(t->train))
+        return gb_fail(GB_BAD_INPUT, "cannot resume with other training data", path,
+                       "it was trained on other examples, of %s", data);
+    GB_TRY(gb_metadata_integer(metadata, path, "step", 0, INT_MAX, &state->step));
+    GB_TRY(
+        gb_metadata_integer(metadata, path, "unlogged_bits", 0, UINT64_MAX, &state->unlogged_bits));
+    return gb_metadata_integer(metadata, path, "unlogged_steps", 0, state->step,
+                               &state->unlogged_steps);
+}
+
 enum gb_status gb_trainer_load(struct gb_trainer *t, const char *path) {
-    struct gb_run_config saved;
-    long step = 0;
-    GB_TRY(gb_run_config_read(path, &saved, &step));
-    GB_TRY(gb_checkpoint_load(path, gb_cglow_params(t->model), true));
-    t->step = step;
+    json_t *metadata = NULL;
+    struct state state;
+    GB_TRY(gb_checkpoint_metadata(path, &metadata));
+    enum gb_status status = read_state(t, metadata, path, &state);
+    json_decref(metadata);
+    if (status == GB_OK)
+        status = gb_checkpoint_load(path, gb_cglow_params(t->model), true);
+    if (status != GB_OK)
+        return status;
+    t->step = (long)state.step;
+    memcpy(&t->unlogged_bits, &state.unlogged_bits, sizeof t->unlogged_bits);
+    t->unlogged_steps = (int)state.unlogged_steps;
     return GB_OK;
 }

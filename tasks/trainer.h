@@ -27,6 +27,10 @@ struct gb_trainer {
     float *d_log_likelihood;           // of each of the batch
     int *order;                        // the epoch's order of the training set
     long epoch;                        // that `order` is for; -1: none yet
+    // Sum of bits per dimension over the steps since the last log row. Kept in checkpoints, so that
+    // a resumed run writes the same rows.
+    double unlogged_bits;
+    int unlogged_steps;
 };
 
 // Builds the model and fills its parameters from the seed.
@@ -37,13 +41,15 @@ void gb_trainer_free(struct gb_trainer *trainer);
 
 // One step. The minibatch's mean bits per dimension, before the update. Everything random is a
 // function of (seed, step): a resumed run goes on with the same bits. GB_CHECK_FAILED where the
-// likelihood is not finite; the parameters are then as they were.
+// likelihood is not finite; parameters and step are then as they were.
 enum gb_status gb_trainer_step(struct gb_trainer *trainer, double *bits_per_dimension);
 
-// A checkpoint with Adam's moments, the configuration and the step. `data` says where the data came
-// from.
+// A checkpoint with Adam's moments, the configuration, the step and a hash of the training set.
+// `data` says where the data came from.
 enum gb_status gb_trainer_save(const struct gb_trainer *trainer, const char *path,
                                const char *data);
+// Goes on from a checkpoint of the trainer's own configuration. GB_BAD_INPUT where it is of another
+// model or was trained on other examples.
 enum gb_status gb_trainer_load(struct gb_trainer *trainer, const char *path);
 
 // The configuration that a checkpoint was made with, and the step that it stands at.

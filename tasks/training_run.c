@@ -58,8 +58,8 @@ static enum gb_status make_folder(const char *folder) {
 // --------------------------------------------------------------------------------------------
 
 // Rows beyond `step` belong to a run that did not get its checkpoint: the resumed one writes them
-// again.
-static enum gb_status keep_log_until(const char *path, long step) {
+// again. `step_seconds` becomes that of the last row kept.
+static enum gb_status keep_log_until(const char *path, long step, double *step_seconds) {
     struct gb_atomic_file kept = {0};
     FILE *log = fopen(path, "r");
     if (!log)
@@ -70,8 +70,10 @@ static enum gb_status keep_log_until(const char *path, long step) {
     while (status == GB_OK && getline(&line, &capacity, log) > 0) {
         json_t *row = json_loads(line, 0, NULL);
         json_t *logged = json_object_get(row, "step");
-        if (json_is_integer(logged) && json_integer_value(logged) <= step)
+        if (json_is_integer(logged) && json_integer_value(logged) <= step) {
             fputs(line, kept.stream);
+            *step_seconds = json_number_value(json_object_get(row, "step_seconds"));
+        }
         json_decref(row);
     }
     free(line);
@@ -79,30 +81,32 @@ static enum gb_status keep_log_until(const char *path, long step) {
     return status == GB_OK ? gb_atomic_commit(&kept) : status;
 }
 
-static enum gb_status open_log(const char *out, long step, FILE **log) {
+static enum gb_status open_log(const char *out, long step, FILE **log, double *step_seconds) {
     char path[GB_PATH];
     GB_TRY(gb_path_join(out, "log.jsonl", path));
     if (step > 0)
-        GB_TRY(keep_log_until(path, step));
+        GB_TRY(keep_log_until(path, step, step_seconds));
     *log = fopen(path, step > 0 ? "a" : "w");
     if (!*log)
         return gb_fail(GB_IO_ERROR, "cannot write", path, "%s", strerror(errno));
     return GB_OK;
 }
 
+// Time since the last row; a resumed run's first row knows that of its own steps alone.
 struct log_window {
-    double bits, seconds;
+    double seconds;
     int steps;
 };
 
-static enum gb_status log_row(FILE *log, const struct gb_trainer *trainer,
-                              struct log_window *window) {
+static enum gb_status log_row(FILE *log, struct gb_trainer *trainer, struct log_window *window) {
     double images = (double)window->steps * trainer->run.batch;
     int written = fprintf(log,
                           "{\"step\": %ld, \"bits_per_dimension\": %.17g, \"step_seconds\": %.6f, "
                           "\"images_per_second\": %.3f}\n",
-                          trainer->step, window->bits / window->steps,
+                          trainer->step, trainer->unlogged_bits / trainer->unlogged_steps,
                           window->seconds / window->steps, images / window->seconds);
+    trainer->unlogged_bits = 0;
+    trainer->unlogged_steps = 0;
     *window = (struct log_window){0};
     if (written < 0 || fflush(log) != 0)
         return gb_fail(GB_IO_ERROR, "cannot write", "log.jsonl", "%s", strerror(errno));
@@ -118,12 +122,20 @@ static void ask_to_stop(int signal) {
     stop_asked = 1;
 }
 
+static const int watched[] = {SIGINT, SIGTERM};
+enum { WATCHED = sizeof watched / sizeof *watched };
+
 // A second signal ends the process at once.
-static void watch_signals(void) {
+static void watch_signals(struct sigaction before[static WATCHED]) {
     struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = (int)SA_RESETHAND};
     stop_asked = 0;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    for (int i = 0; i < WATCHED; i++)
+        sigaction(watched[i], &action, &before[i]);
+}
+
+static void restore_signals(const struct sigaction before[static WATCHED]) {
+    for (int i = 0; i < WATCHED; i++)
+        sigaction(watched[i], &before[i], NULL);
 }
 
 static int by_value(const void *a, const void *b) {
@@ -132,8 +144,6 @@ static int by_value(const void *a, const void *b) {
 }
 
 static double median(float *values, long count) {
-    if (count == 0)
-        return 0;
     qsort(values, (size_t)count, sizeof *values, by_value);
     return count % 2 ? values[count / 2] : ((double)values[count / 2 - 1] + values[count / 2]) / 2;
 }
@@ -144,39 +154,60 @@ static enum gb_status save(const struct gb_training_run *run, const struct gb_tr
     return gb_trainer_save(trainer, path, run->data_folder ? run->data_folder : "synthetic");
 }
 
+// An option with its value where there is one, to be pasted into a shell.
+static const char *option_text(const char *option, const char *value, char text[static GB_PATH]) {
+    snprintf(text, GB_PATH, value ? " %s '%s'" : "", option, value);
+    return text;
+}
+
+static enum gb_status stopped(const struct gb_training_run *run, long step) {
+    char data[GB_PATH], split[GB_PATH];
+    return gb_fail(GB_INTERRUPTED, "stopped", run->out,
+                   "saved after step %ld of %d; go on with: glowbench train %s%s%s --out '%s' "
+                   "--resume",
+                   step, run->config.iterations, run->config.task->name,
+                   option_text("--data", run->data_folder, data),
+                   option_text("--split-dir", run->split_folder, split), run->out);
+}
+
 // Steps until the last one; `step_seconds` takes a time for each.
-static enum gb_status train(const struct gb_training_run *run, struct gb_trainer *trainer,
-                            FILE *log, float *step_seconds) {
+static enum gb_status make_steps(const struct gb_training_run *run, struct gb_trainer *trainer,
+                                 FILE *log, struct gb_progress *progress, float *step_seconds) {
     long first = trainer->step, last = run->config.iterations;
     double smoothed = 0;
     struct log_window window = {0};
-    struct gb_progress progress;
-    gb_progress_begin(&progress, run->config.task->name, first, last);
-    watch_signals();
     while (trainer->step < last) {
         double start = gb_seconds(), bits;
         GB_TRY(gb_trainer_step(trainer, &bits));
         double seconds = gb_seconds() - start;
         step_seconds[trainer->step - 1 - first] = (float)seconds;
-        window.bits += bits;
         window.seconds += seconds;
         window.steps++;
         smoothed = trainer->step == first + 1 ? bits : 0.98 * smoothed + 0.02 * bits;
-        gb_progress_step(&progress, trainer->step, "bits/dim", smoothed, run->config.batch);
-        if (trainer->step % LOG_EVERY == 0)
+        gb_progress_step(progress, trainer->step, "bits/dim", smoothed, run->config.batch);
+        bool ended = trainer->step == last;
+        if (trainer->step % LOG_EVERY == 0 || ended)
             GB_TRY(log_row(log, trainer, &window));
-        bool due = trainer->step % run->checkpoint_every == 0 || trainer->step == last;
-        if (due || stop_asked)
+        if (trainer->step % run->checkpoint_every == 0 || ended || stop_asked) {
+            fsync(fileno(log)); // no checkpoint without the rows before it
             GB_TRY(save(run, trainer));
-        if (stop_asked && trainer->step < last) {
-            gb_progress_end(&progress);
-            return gb_fail(GB_INTERRUPTED, "stopped", run->out,
-                           "saved after step %ld of %ld; the same command with --resume goes on",
-                           trainer->step, last);
         }
+        if (stop_asked)
+            return stopped(run, trainer->step);
     }
-    gb_progress_end(&progress);
     return GB_OK;
+}
+
+static enum gb_status train(const struct gb_training_run *run, struct gb_trainer *trainer,
+                            FILE *log, float *step_seconds) {
+    struct gb_progress progress;
+    struct sigaction before[WATCHED];
+    gb_progress_begin(&progress, run->config.task->name, trainer->step, run->config.iterations);
+    watch_signals(before);
+    enum gb_status status = make_steps(run, trainer, log, &progress, step_seconds);
+    restore_signals(before);
+    gb_progress_end(&progress);
+    return status;
 }
 
 // ---- The record
@@ -256,7 +287,7 @@ static enum gb_status evaluate(const struct gb_training_run *run, const struct g
 }
 
 static enum gb_status finish(const struct gb_training_run *run, const struct gb_trainer *trainer,
-                             const struct gb_dataset splits[], float *step_seconds, long steps,
+                             const struct gb_dataset splits[], double step_seconds,
                              json_t **record) {
     size_t peak_memory = peak_memory_bytes();
     char path[GB_PATH];
@@ -265,7 +296,7 @@ static enum gb_status finish(const struct gb_training_run *run, const struct gb_
     enum gb_status status = evaluate(run, trainer, splits, metrics);
     json_t *json = NULL;
     if (status == GB_OK) {
-        json = record_of(run, trainer, median(step_seconds, steps), peak_memory, metrics);
+        json = record_of(run, trainer, step_seconds, peak_memory, metrics);
         status = json ? gb_json_write(path, json)
                       : gb_fail(GB_OUT_OF_MEMORY, "cannot record", path, "no memory");
     }
@@ -280,30 +311,71 @@ static enum gb_status finish(const struct gb_training_run *run, const struct gb_
 // ---- All of it
 // ------------------------------------------------------------------------------------------
 
+// What a run leaves, beside its log.
+static const char *const results[] = {"checkpoint.safetensors", "run.json", "samples.png"};
+enum { RESULTS = sizeof results / sizeof *results };
+
+static enum gb_status check_out(const struct gb_training_run *run) {
+    if (run->resume || run->replace)
+        return GB_OK;
+    for (int i = 0; i < RESULTS; i++) {
+        char path[GB_PATH];
+        GB_TRY(gb_path_join(run->out, results[i], path));
+        if (access(path, F_OK) == 0)
+            return gb_fail(
+                GB_BAD_INPUT, "cannot start a run", path,
+                "a run is there already: --resume goes on with it, another --out starts anew");
+    }
+    return GB_OK;
+}
+
+// Makes the folder, and removes what is there of runs that are to be replaced or were killed.
+static enum gb_status clear_out(const struct gb_training_run *run) {
+    GB_TRY(make_folder(run->out));
+    for (int i = 0; i < RESULTS; i++) {
+        char path[GB_PATH];
+        GB_TRY(gb_path_join(run->out, results[i], path));
+        gb_atomic_sweep(path);
+        if (run->replace)
+            unlink(path);
+    }
+    return GB_OK;
+}
+
+static void announce(const struct gb_training_run *run, const struct gb_trainer *trainer,
+                     const struct gb_dataset splits[]) {
+    printf("%s: %d training and %d test images of %s at %dx%d, c-Glow of %zu parameters, %s, %d "
+           "thread%s\n",
+           run->config.task->name, splits[GB_SPLIT_TRAIN].count, splits[GB_SPLIT_TEST].count,
+           run->data_folder ? run->data_folder : "synthetic data", run->config.size,
+           run->config.size, gb_params_elements(gb_cglow_params(trainer->model)),
+           run->backend->name, run->threads, run->threads == 1 ? "" : "s");
+    if (trainer->step > 0)
+        printf("%s: goes on after step %ld\n", run->config.task->name, trainer->step);
+    fflush(stdout);
+}
+
 static enum gb_status train_and_finish(const struct gb_training_run *run,
                                        struct gb_trainer *trainer, const struct gb_dataset splits[],
                                        json_t **record) {
     char checkpoint[GB_PATH];
-    GB_TRY(make_folder(run->out));
     GB_TRY(gb_path_join(run->out, "checkpoint.safetensors", checkpoint));
     if (run->resume)
         GB_TRY(gb_trainer_load(trainer, checkpoint));
-    else if (run->replace)
-        unlink(checkpoint);
-    else if (access(checkpoint, F_OK) == 0)
-        return gb_fail(
-            GB_BAD_INPUT, "cannot start a run", checkpoint,
-            "a run is there already: --resume goes on with it, another --out starts anew");
+    GB_TRY(clear_out(run));
+    announce(run, trainer, splits);
     long first = trainer->step, steps = run->config.iterations - first;
     FILE *log = NULL;
-    GB_TRY(open_log(run->out, first, &log));
+    double logged_seconds = 0; // what a resumed run without a step of its own goes by
+    GB_TRY(open_log(run->out, first, &log, &logged_seconds));
     float *step_seconds = malloc((size_t)(steps > 0 ? steps : 1) * sizeof *step_seconds);
     enum gb_status status = step_seconds ? train(run, trainer, log, step_seconds)
                                          : gb_fail(GB_OUT_OF_MEMORY, "cannot train", run->out,
                                                    "no memory for %ld times", steps);
     fclose(log);
     if (status == GB_OK)
-        status = finish(run, trainer, splits, step_seconds, steps, record);
+        status = finish(run, trainer, splits,
+                        steps > 0 ? median(step_seconds, steps) : logged_seconds, record);
     free(step_seconds);
     return status;
 }
@@ -316,6 +388,7 @@ enum gb_status gb_training_run(const struct gb_training_run *run, json_t **recor
     struct gb_dataset splits[GB_SPLITS] = {0};
     struct gb_trainer trainer = {0};
     GB_TRY(gb_cglow_check(&run->config.model));
+    GB_TRY(check_out(run));
     enum gb_status status = run->config.task->load(&source, splits);
     if (status == GB_OK)
         status = gb_trainer_create(&trainer, &run->config, run->backend, run->threads,

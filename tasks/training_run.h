@@ -20,7 +20,8 @@ struct gb_training_run {
 };
 
 // Runs it. `record` gets what run.json holds; the caller's to json_decref; NULL if not wanted.
-// GB_INTERRUPTED after SIGINT or SIGTERM: the checkpoint then stands at the last whole step.
+// GB_INTERRUPTED after SIGINT or SIGTERM: the checkpoint then stands at the last whole step, and
+// the message tells how to go on.
 // GB_BAD_INPUT where `out` holds a run already and neither resume nor replace is set.
 enum gb_status gb_training_run(const struct gb_training_run *run, json_t **record);
 

@@ -100,6 +100,35 @@ static void a_full_disk_leaves_the_old_file(void **state) {
     assert_int_equal(gb_fixture_entries(""), 1);
 }
 
+static void a_probe_leaves_nothing(void **state) {
+    (void)state;
+    assert_int_equal(gb_atomic_probe(gb_fixture_path("file")), GB_OK);
+    assert_int_equal(gb_fixture_entries(""), 0);
+    assert_int_equal(gb_atomic_probe(gb_fixture_path("none/file")), GB_IO_ERROR);
+}
+
+// Of the temporary files beside a name only those go whose process is no more.
+static void a_sweep_spares_what_is_in_use(void **state) {
+    (void)state;
+    struct gb_atomic_file file;
+    static const char *const others[] = {"file", "file.tmp", "file.999999999-0.tmp.old",
+                                         "file.notes-0.tmp", "other.999999999-0.tmp"};
+    enum { OTHERS = sizeof others / sizeof *others };
+    for (int i = 0; i < OTHERS; i++)
+        gb_fixture_text(others[i], "kept");
+    gb_fixture_text("file.999999999-0.tmp", "half");
+    assert_int_equal(gb_atomic_open(&file, gb_fixture_path("file")), GB_OK);
+    assert_int_equal(gb_fixture_entries(""), OTHERS + 2);
+    gb_atomic_sweep(gb_fixture_path("file"));
+    assert_int_equal(gb_fixture_entries(""), OTHERS + 1);
+    for (int i = 0; i < OTHERS; i++)
+        assert_text(others[i], "kept");
+    fputs("whole", file.stream);
+    assert_int_equal(gb_atomic_commit(&file), GB_OK);
+    assert_text("file", "whole");
+    gb_atomic_sweep(gb_fixture_path("none/file"));
+}
+
 #define TEST(function)                                                                             \
     cmocka_unit_test_setup_teardown(function, gb_fixture_setup, gb_fixture_teardown)
 
@@ -107,7 +136,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(appears_whole_at_the_commit),     TEST(leaves_nothing_after_an_abort),
         TEST(two_writers_do_not_mix),          TEST(refuses_what_is_no_file),
-        TEST(a_full_disk_leaves_the_old_file),
+        TEST(a_full_disk_leaves_the_old_file), TEST(a_probe_leaves_nothing),
+        TEST(a_sweep_spares_what_is_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

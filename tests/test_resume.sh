@@ -1,0 +1,106 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# A run that is killed or interrupted at moments that nobody chose, and resumed with other numbers
+# of threads, ends with the bytes of one that was not.
+#
+#     sh tests/test_resume.sh GLOWBENCH
+set -eu
+
+glowbench=$1
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+cd "$folder"
+failures=0
+unset GB_BACKEND
+
+complain() {
+    echo "FAILED: $*"
+    cat out err
+    failures=$((failures + 1))
+}
+
+every=7
+set -- --size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16 --samples 1 \
+    --iters 700 --checkpoint-every $every
+
+# inode FILE: which file that is; nothing where there is none.
+inode() {
+    ls -i "$1" 2>/dev/null | cut -d ' ' -f 1 || true
+}
+
+# stop SIGNAL SECONDS RUN ARGUMENT...: starts or resumes a run, sends the signal some time after its
+# next checkpoint, and leaves the exit code in $code.
+stop() {
+    signal=$1
+    seconds=$2
+    stopped=$3
+    shift 3
+    before=$(inode "$stopped/checkpoint.safetensors")
+    "$glowbench" train horses --out "$stopped" "$@" >out 2>err &
+    process=$!
+    while kill -0 $process 2>/dev/null &&
+        [ "$(inode "$stopped/checkpoint.safetensors")" = "$before" ]; do
+        sleep 0.01
+    done
+    sleep "$seconds"
+    kill "-$signal" $process 2>/dev/null || true
+    code=0
+    wait $process 2>/dev/null || code=$?
+}
+
+# same RUN: its checkpoint, its log and its scores are those of the run that nobody stopped.
+same() {
+    cmp whole/checkpoint.safetensors "$1/checkpoint.safetensors" || complain "$1: checkpoint"
+    for run in whole "$1"; do
+        sed 's/, "step_seconds.*//' $run/log.jsonl >$run.log
+        sed -n '/"metrics"/,/}/p' $run/run.json | grep -v -e seconds -e per_second >$run.metrics
+    done
+    cmp whole.log "$1.log" || complain "$1: log"
+    cmp whole.metrics "$1.metrics" || complain "$1: metrics"
+    [ "$(ls "$1")" = "$(ls whole)" ] || complain "$1: other files"
+}
+
+"$glowbench" train horses --out whole --threads 1 "$@" >out 2>err || complain "a run"
+
+resume=
+for threads in 1 2 3 1 2; do
+    # shellcheck disable=SC2086 # one option or none
+    stop KILL 0.0$((threads * 2 - 2)) killed --threads $threads $resume "$@"
+    [ $code -eq 137 ] || complain "exit code $code, not that of a killed program"
+    resume=--resume
+done
+# As a process leaves it that is killed while it writes.
+touch killed/checkpoint.safetensors.999999999-0.tmp
+"$glowbench" train horses --out killed --threads 2 --resume "$@" >out 2>err || complain "a resumed run"
+grep -q 'goes on after step [0-9]' out || complain "no word of the resumption"
+same killed
+
+stop INT 0.03 interrupted --threads 2 "$@"
+for signal in TERM INT; do
+    [ $code -eq 130 ] || complain "exit code $code, not 130"
+    [ "$(wc -l <err)" -eq 1 ] || complain "not one line of error"
+    step=$(sed -n 's/^glowbench: stopped: interrupted: saved after step \([0-9]*\) of 700; .*/\1/p' err)
+    [ "${step:-0}" -ge $every ] || complain "no word of what was saved"
+    "$glowbench" eval horses --samples 1 --checkpoint interrupted/checkpoint.safetensors >out 2>err.eval ||
+        complain "an interrupted run's checkpoint"
+    stop $signal 0.02 interrupted --threads 1 --resume "$@"
+done
+[ $code -eq 130 ] || complain "exit code $code, not 130"
+glowbench() {
+    "$glowbench" "$@"
+}
+eval "$(sed 's/.*go on with: //' err) --samples 1" >out 2>err || complain "the command of the message"
+same interrupted
+
+# Done already: the scores are taken again, the time of a step is the log's.
+rm killed/run.json
+"$glowbench" train horses --out killed --resume --samples 1 >out 2>err || complain "nothing left to do"
+same killed
+grep -q '"step_seconds_median": 0\.0*[1-9]' killed/run.json || complain "no time of a step"
+
+# More steps than were asked for at first.
+"$glowbench" train horses --out killed --resume --iters 710 --samples 1 >out 2>err ||
+    complain "more steps"
+[ "$(sed -n '$ s/.*"step": \([0-9]*\),.*/\1/p' killed/log.jsonl)" = 710 ] || complain "no log of them"
+
+[ $failures -eq 0 ] || exit 1
