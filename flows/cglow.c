@@ -68,29 +68,33 @@ static bool is_last(const struct gb_cglow *model, int level) {
 
 enum gb_status gb_cglow_check(const struct gb_cglow_config *c) {
     static const char what[] = "unusable model configuration";
+    // Configurations come from files too: the limits keep every product of sizes in range.
+    enum { SIDE = 1 << 14, CHANNELS = 1 << 16, MATRIX = 1 << 10 };
     const struct {
         const char *name;
-        int value, least;
+        int value, least, most;
     } counts[] = {
-        {"x height", c->x_h, 8},
-        {"x width", c->x_w, 8},
-        {"x channels", c->x_c, 1},
-        {"y height", c->y_h, 2},
-        {"y width", c->y_w, 2},
-        {"y channels", c->y_c, 1},
-        {"levels", c->levels, 1},
-        {"steps", c->steps, 1},
-        {"n_c", c->n_c, 1},
-        {"n_w", c->n_w, 1},
-        {"coupling channels", c->coupling_channels, 1},
-        {"feature channels", c->feature_channels, 1},
+        {"x height", c->x_h, 8, SIDE},
+        {"x width", c->x_w, 8, SIDE},
+        {"x channels", c->x_c, 1, CHANNELS},
+        {"y height", c->y_h, 2, SIDE},
+        {"y width", c->y_w, 2, SIDE},
+        {"y channels", c->y_c, 1, MATRIX / 4},
+        {"levels", c->levels, 1, MAX_LEVELS},
+        {"steps", c->steps, 1, 1024},
+        {"n_c", c->n_c, 1, CHANNELS},
+        {"n_w", c->n_w, 1, CHANNELS},
+        {"coupling channels", c->coupling_channels, 1, CHANNELS},
+        {"feature channels", c->feature_channels, 1, CHANNELS},
     };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        if (counts[i].value < counts[i].least)
-            return gb_fail(GB_BAD_INPUT, what, counts[i].name, "%d is below %d", counts[i].value,
-                           counts[i].least);
-    if (c->levels > MAX_LEVELS)
-        return gb_fail(GB_BAD_INPUT, what, "levels", "%d is above %d", c->levels, MAX_LEVELS);
+        if (counts[i].value < counts[i].least || counts[i].value > counts[i].most)
+            return gb_fail(GB_BAD_INPUT, what, counts[i].name, "%d is not between %d and %d",
+                           counts[i].value, counts[i].least, counts[i].most);
+    int last_channels = c->y_c << (c->levels + 1);
+    if (last_channels > MATRIX)
+        return gb_fail(GB_BAD_INPUT, what, "y channels", "%d make %d at the last level, above %d",
+                       c->y_c, last_channels, MATRIX);
     int multiple = 1 << c->levels;
     if (c->y_h % multiple || c->y_w % multiple)
         return gb_fail(GB_BAD_INPUT, what, "target size",
@@ -213,10 +217,10 @@ static void bind(struct gb_cglow *model) {
 
 enum gb_status gb_cglow_create(const struct gb_cglow_config *config, const struct gb_cglow_use *use,
                                const struct gb_backend *backend, struct gb_cglow **result) {
+    *result = NULL;
     GB_TRY(gb_cglow_check(config));
     assert(use->batch >= 1 && use->samples_per_x >= 1 && use->batch % use->samples_per_x == 0);
     assert(use->samples_per_x == 1 || !trains(use));
-    *result = NULL;
     struct gb_cglow *model = calloc(1, sizeof *model);
     if (!model)
         return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "c-Glow", "no memory");

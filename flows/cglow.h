@@ -33,10 +33,11 @@ struct gb_cglow_use {
 struct gb_cglow;
 
 // GB_BAD_INPUT with a message where the configuration is not one: a size not divisible by 2^L, a
-// level larger than x, a count below 1.
+// level larger than x, a count below 1 or absurdly large.
 enum gb_status gb_cglow_check(const struct gb_cglow_config *config);
 
 // Plans and allocates; parameters are zero until gb_params_initialise or a checkpoint fills them.
+// *model is NULL where it fails.
 enum gb_status gb_cglow_create(const struct gb_cglow_config *config, const struct gb_cglow_use *use,
                                const struct gb_backend *backend, struct gb_cglow **model);
 void gb_cglow_free(struct gb_cglow *model);

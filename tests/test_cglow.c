@@ -2,6 +2,7 @@
 // The float c-Glow, on every backend that this CPU runs, against the double reference: likelihood,
 // latents, inverse, every gradient; and what a model promises besides: the same bits from a fused
 // step, any number of threads and any grouping of samples, its starts, and its refusals.
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -818,7 +819,7 @@ static void test_bad_configurations(void **state) {
     (void)state;
     static const struct gb_cglow_config good = {16, 16, 3, 16, 16, 3,           2,
                                                 2,  4,  4, 8,  4,  GB_INIT_LIVE};
-    struct gb_cglow_config bad[32];
+    struct gb_cglow_config bad[64];
     int count = 0;
 #define BAD(field, value) (bad[count] = good, bad[count++].field = (value))
     BAD(x_h, 0);
@@ -842,11 +843,23 @@ static void test_bad_configurations(void **state) {
     BAD(y_w, 64);
     BAD(x_h, 7); // does not halve three times
     BAD(x_w, 4);
+    // From damaged files; products of sizes must not overflow on the way to the refusal.
+    BAD(x_h, INT_MAX);
+    BAD(x_w, 1 << 30);
+    BAD(x_c, 1 << 30);
+    BAD(y_h, 1 << 30);
+    BAD(y_c, 1 << 30);
+    BAD(y_c, 200); // 1600 at the last level
+    BAD(steps, INT_MAX);
+    BAD(n_c, 1 << 30);
+    BAD(n_w, INT_MAX);
+    BAD(coupling_channels, 1 << 30);
+    BAD(feature_channels, INT_MIN);
 #undef BAD
     flow_check_ok(gb_cglow_check(&good));
     struct gb_cglow_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
     for (int i = 0; i < count; i++) {
-        struct gb_cglow *model = NULL;
+        struct gb_cglow *model = (struct gb_cglow *)&use; // not a model: create must clear it
         flow_check_refused(gb_cglow_check(&bad[i]), GB_BAD_INPUT);
         flow_check_refused(gb_cglow_create(&bad[i], &use, flow_next_backend(NULL), &model),
                            GB_BAD_INPUT);
