@@ -52,6 +52,23 @@ static size_t gathered_row(const struct product *g) {
     return gb_round_up(g->weights.rows, 16) + 16;
 }
 
+// Where all tiles make one block, a thread's units go panel by panel, and it transposes the data
+// gradient's weights by itself as it goes: no other core has them in its cache. Otherwise all
+// threads share the transposed weights.
+static bool transposes_alone(const struct product *g) {
+    return g->tiles <= g->tiles_per_block;
+}
+static size_t own_panel_floats(const struct product *g) {
+    return transposes_alone(g) ? g->weights.rows * GB_TILE_COLUMNS : 0;
+}
+static size_t shared_panels_floats(const struct product *g) {
+    return transposes_alone(g) ? 0 : gb_round_up(gb_panels_floats(g->weights), 16);
+}
+
+static size_t multiply_scratch(const struct product *g) {
+    return own_panel_floats(g) + g->tiles_per_block * GB_TILE_ROWS * gathered_row(g);
+}
+
 static struct product product_of(enum form form, struct gb_window window, int n, int in_c,
                                  int out_c) {
     enum { BLOCK_FLOATS = 1 << 17 }; // gathered rows kept at once: a quarter of a 2 MiB cache
@@ -150,7 +167,7 @@ struct run {
     // Data gradient: packed weights, their product's shape, and what follows (NULL: nothing).
     const struct product *packed_shape;
     const float *packed;
-    float *transposed;
+    float *transposed; // NULL where each thread transposes the panels that it meets
     const struct gb_conv_input_epilogue *backward;
     enum gb_activation activation; // of whichever follows
     float *partials;
@@ -261,6 +278,47 @@ static void finish(const struct run *run, const struct tile *tile) {
     }
 }
 
+// A square that ends early; the rest of its target's columns is padding.
+static void transpose_edge(const float *source, size_t source_row, size_t rows, float *target,
+                           size_t target_row, size_t columns) {
+    float in[GB_LANES * GB_LANES] = {0}, out[GB_LANES * GB_LANES];
+    for (size_t r = 0; r < rows; r++)
+        gb_v_store(in + r * GB_LANES, gb_v_load(source + r * source_row));
+    gb_transpose(in, GB_LANES, out, GB_LANES);
+    for (size_t c = 0; c < columns; c++)
+        gb_v_store(target + c * target_row, gb_v_load(out + c * GB_LANES));
+}
+
+// Writes one panel of the data gradient's weights, in which in and out channels exchange their
+// roles: the transposed matrix where the two products differ in form, else (both gathered) a
+// transposed matrix for each tap.
+static void transpose_panel(const struct run *run, size_t panel, float *to) {
+    const struct product *from = run->packed_shape, *g = &run->g;
+    size_t taps = from->form == g->form ? (size_t)gb_window_taps(&g->window) : 1;
+    size_t rows = from->weights.rows / taps, columns = from->weights.columns;
+    size_t width = gb_panel_width(g->weights, panel), first = panel * GB_TILE_COLUMNS;
+    for (size_t tap = 0; tap < taps; tap++)
+        for (size_t column = 0; column < columns; column += GB_LANES)
+            for (size_t row = first; row < first + width; row += GB_LANES) {
+                const float *source =
+                    run->packed + gb_panel_index(from->weights, tap * rows + row, column);
+                size_t source_row = gb_panel_width(from->weights, column / GB_TILE_COLUMNS);
+                float *target = to + (tap * columns + column) * width + row - first;
+                size_t row_count = smaller(rows - row, GB_LANES);
+                size_t column_count = smaller(columns - column, GB_LANES);
+                if (row_count == GB_LANES && column_count == GB_LANES)
+                    gb_transpose(source, source_row, target, width);
+                else
+                    transpose_edge(source, source_row, row_count, target, width, column_count);
+            }
+}
+
+static void transpose_weights(const struct run *run, int rank, int size) {
+    struct gb_share share = gb_share_of(gb_panel_count(run->g.weights), rank, size);
+    for (size_t panel = share.begin; panel < share.end; panel++)
+        transpose_panel(run, panel, run->transposed + gb_panel_offset(run->g.weights, panel));
+}
+
 // A thread's walk over the units (tile, panel). Units go block by block of tiles, within a block
 // panel by panel: a panel of weights stays in the first-level cache for all tiles of the block, and
 // the block's gathered rows in the second level for all panels.
@@ -276,13 +334,25 @@ static struct unit unit_at(const struct product *g, size_t index) {
     return (struct unit){block, slot, block * g->tiles_per_block + slot, rest / in_block};
 }
 
+// The weights of a panel: in place, or transposed into the thread's scratch when the walk comes to
+// it.
+static const float *panel_weights(const struct run *run, size_t panel, size_t *present,
+                                  float *scratch) {
+    if (run->weights)
+        return run->weights + gb_panel_offset(run->g.weights, panel);
+    if (*present != panel)
+        transpose_panel(run, *present = panel, scratch);
+    return scratch;
+}
+
 static void multiply(const struct run *run, int rank, int size) {
     const struct product *g = &run->g;
-    float *scratch = run->exec->scratch + run->per_thread * (size_t)rank;
-    float tile_sums[GB_TILE_ROWS * GB_TILE_COLUMNS];
+    float *panel_scratch = run->exec->scratch + run->per_thread * (size_t)rank;
+    float *block_scratch = panel_scratch + own_panel_floats(g),
+          sums[GB_TILE_ROWS * GB_TILE_COLUMNS];
     bool direct = gb_window_is_view(&g->reads, run->in);
     ptrdiff_t a_row = direct ? run->in->pixel : (ptrdiff_t)gathered_row(g);
-    size_t block = SIZE_MAX, gathered = 0; // bit mask of the block's tiles
+    size_t block = SIZE_MAX, panel = SIZE_MAX, gathered = 0; // bit mask of the block's tiles
     struct gb_share share = gb_share_of(g->tiles * gb_panel_count(g->weights), rank, size);
     for (size_t index = share.begin; index < share.end; index++) {
         struct unit u = unit_at(g, index);
@@ -291,13 +361,13 @@ static void multiply(const struct run *run, int rank, int size) {
             gathered = 0;
         }
         size_t first = u.tile * GB_TILE_ROWS, count = smaller(g->rows - first, GB_TILE_ROWS);
-        float *own = scratch + u.slot * GB_TILE_ROWS * gathered_row(g);
+        float *own = block_scratch + u.slot * GB_TILE_ROWS * gathered_row(g);
         if (!direct && !(gathered >> u.slot & 1)) {
             gb_window_gather(&g->reads, run->in, first, count, 0, g->weights.rows, own, a_row);
             gathered |= (size_t)1 << u.slot;
         }
         const float *a = direct ? (const float *)run->in->data + (ptrdiff_t)first * a_row : own;
-        const float *b = run->weights + gb_panel_offset(g->weights, u.panel);
+        const float *b = panel_weights(run, u.panel, &panel, panel_scratch);
         size_t width = gb_panel_width(g->weights, u.panel), column = u.panel * GB_TILE_COLUMNS;
         gb_row_kernel *kernel = gb_row_kernels[count - 1][width / GB_LANES - 1];
         if (g->form == SCATTERED) {
@@ -305,30 +375,27 @@ static void multiply(const struct run *run, int rank, int size) {
                    run->scattered + first * run->scattered_row + column,
                    (ptrdiff_t)run->scattered_row);
         } else {
-            kernel(g->weights.rows, a, a_row, b, tile_sums, (ptrdiff_t)width);
-            finish(run, &(struct tile){first, count, column, width, tile_sums});
+            kernel(g->weights.rows, a, a_row, b, sums, (ptrdiff_t)width);
+            finish(run, &(struct tile){first, count, column, width, sums});
         }
     }
 }
 
 // One vector of output channels of one pixel: its taps in the scattered product added up in order.
 static gb_v sum_taps(const struct run *run, struct gb_pixel p, size_t column) {
-    const struct gb_window *w = &run->g.window;
+    const struct gb_axis *rows = &run->g.window.rows, *columns = &run->g.window.columns;
     gb_v sum = {0};
-    for (int a = 0; a < w->rows.taps; a++) {
-        int i = gb_axis_input(&w->rows, p.i, a);
+    for (int a = gb_axis_first_tap(rows, p.i); a < rows->taps; a += rows->divisor) {
+        int i = gb_axis_input(rows, p.i, a);
         if (i < 0)
             continue;
-        for (int b = 0; b < w->columns.taps; b++) {
-            int j = gb_axis_input(&w->columns, p.j, b);
-            if (j < 0)
-                continue;
-            size_t row =
-                ((size_t)p.n * (size_t)w->rows.inputs + (size_t)i) * (size_t)w->columns.inputs +
-                (size_t)j;
-            size_t tap = (size_t)(a * w->columns.taps + b);
-            sum += gb_v_load(run->scattered + row * run->scattered_row +
-                             tap * (size_t)run->g.out_c + column);
+        size_t row = ((size_t)p.n * (size_t)rows->inputs + (size_t)i) * (size_t)columns->inputs;
+        for (int b = gb_axis_first_tap(columns, p.j); b < columns->taps; b += columns->divisor) {
+            int j = gb_axis_input(columns, p.j, b);
+            size_t tap = (size_t)(a * columns->taps + b);
+            if (j >= 0)
+                sum += gb_v_load(run->scattered + (row + (size_t)j) * run->scattered_row +
+                                 tap * (size_t)run->g.out_c + column);
         }
     }
     return sum;
@@ -351,46 +418,9 @@ static void add_taps(const struct run *run, int rank, int size) {
         }
 }
 
-// A square that ends early; the rest of its target's columns is padding.
-static void transpose_edge(const float *source, size_t source_row, size_t rows, float *target,
-                           size_t target_row, size_t columns) {
-    float in[GB_LANES * GB_LANES] = {0}, out[GB_LANES * GB_LANES];
-    for (size_t r = 0; r < rows; r++)
-        gb_v_store(in + r * GB_LANES, gb_v_load(source + r * source_row));
-    gb_transpose(in, GB_LANES, out, GB_LANES);
-    for (size_t c = 0; c < columns; c++)
-        gb_v_store(target + c * target_row, gb_v_load(out + c * GB_LANES));
-}
-
-// The data gradient's weights, in which in and out channels exchange their roles: the transposed
-// matrix where the two products differ in form, else (both gathered) a transposed matrix for each
-// tap.
-static void transpose_weights(const struct run *run, int rank, int size) {
-    const struct product *from = run->packed_shape, *to = &run->g;
-    size_t taps = from->form == to->form ? (size_t)gb_window_taps(&to->window) : 1;
-    size_t rows = from->weights.rows / taps, columns = from->weights.columns;
-    size_t row_blocks = ceil_div(rows, GB_LANES), column_blocks = ceil_div(columns, GB_LANES);
-    struct gb_share share = gb_share_of(taps * column_blocks * row_blocks, rank, size);
-    for (size_t index = share.begin; index < share.end; index++) {
-        size_t row = index % row_blocks * GB_LANES;
-        size_t column = index / row_blocks % column_blocks * GB_LANES;
-        size_t tap = index / row_blocks / column_blocks;
-        size_t row_count = smaller(rows - row, GB_LANES);
-        size_t column_count = smaller(columns - column, GB_LANES);
-        const float *source = run->packed + gb_panel_index(from->weights, tap * rows + row, column);
-        size_t source_row = gb_panel_width(from->weights, column / GB_TILE_COLUMNS);
-        float *target = run->transposed + gb_panel_index(to->weights, tap * columns + column, row);
-        size_t target_row = gb_panel_width(to->weights, row / GB_TILE_COLUMNS);
-        if (row_count == GB_LANES && column_count == GB_LANES)
-            gb_transpose(source, source_row, target, target_row);
-        else
-            transpose_edge(source, source_row, row_count, target, target_row, column_count);
-    }
-}
-
 static void run_body(void *argument, int rank, int size) {
     const struct run *run = argument;
-    if (run->packed) {
+    if (run->transposed) {
         transpose_weights(run, rank, size);
         gb_barrier(size);
     }
@@ -410,10 +440,6 @@ static size_t scattered_floats(const struct product *g) {
     // A vector more, for the last tap's whole vectors.
     return g->form == SCATTERED ? gb_round_up(g->rows * gb_panels_width(g->weights) + GB_LANES, 16)
                                 : 0;
-}
-
-static size_t multiply_scratch(const struct product *g) {
-    return g->tiles_per_block * GB_TILE_ROWS * gathered_row(g);
 }
 
 // ---- Weight gradient ----
@@ -564,7 +590,7 @@ enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_conv_problem *problem,
     GB_TRY(gb_conv_check(problem));
     struct product forward = forward_product(problem), backward = backward_product(problem);
     struct gb_window sums = weight_window(&forward);
-    size_t backward_shared = gb_panels_floats(backward.weights) + scattered_floats(&backward) +
+    size_t backward_shared = shared_panels_floats(&backward) + scattered_floats(&backward) +
                              backward.out_tiles * partial_row(problem->c);
     size_t products = larger(multiply_scratch(&forward), multiply_scratch(&backward));
     *plan = (struct gb_conv_plan){
@@ -632,9 +658,9 @@ void GB_NAME(gb_conv_backward_data_f32)(const struct gb_conv_plan *plan, const s
     run.per_thread = plan->scratch_per_thread;
     run.packed_shape = &forward;
     run.packed = packed;
-    run.transposed = exec->scratch + (size_t)threads * plan->scratch_per_thread;
-    run.weights = run.transposed;
-    run.scattered = run.transposed + gb_round_up(gb_panels_floats(run.g.weights), 16);
+    float *shared = exec->scratch + (size_t)threads * plan->scratch_per_thread;
+    run.weights = run.transposed = transposes_alone(&run.g) ? NULL : shared;
+    run.scattered = shared + shared_panels_floats(&run.g);
     run.scattered_row = gb_panels_width(run.g.weights);
     run.partials = run.scattered + scattered_floats(&run.g);
     run.backward = epilogue;

@@ -29,6 +29,11 @@ GB_INLINE int gb_axis_input(const struct gb_axis *axis, int output, int tap) { /
     return position < axis->inputs ? position : -1;
 }
 
+// The first tap whose division leaves no rest, where taps step backwards; then every divisor-th.
+GB_INLINE int gb_axis_first_tap(const struct gb_axis *axis, int output) {
+    return axis->divisor > 1 ? (output + axis->origin) % axis->divisor : 0;
+}
+
 static inline struct gb_window gb_window_forward(const struct gb_conv_problem *p) {
     return (struct gb_window){
         {gb_conv_out_h(p), p->h, p->kernel_h, p->stride_h, -p->pad_h, 1, 1},
