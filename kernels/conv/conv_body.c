@@ -449,7 +449,8 @@ static size_t scattered_floats(const struct product *g) {
 // scattered form is the same with the roles of x and dy exchanged: dy is gathered.
 enum {
     BLOCK_STEPS = 256, // pixels at a time: a panel of 32 KiB
-    GROUP_TILES = 32,  // tiles whose sums are kept while the blocks go by
+    STRIP_TILES = 32,  // tiles of a panel
+    GROUP_STRIPS = 4,  // strips whose sums are kept while the blocks go by
 };
 
 struct weight_run {
@@ -489,15 +490,16 @@ static size_t segment_floats(const struct gb_window *w) {
 static size_t panel_floats(const struct gb_window *w) {
     return rows_per_block(w) * (size_t)w->columns.outputs * GB_TILE_COLUMNS;
 }
-static const size_t group_floats = (size_t)GROUP_TILES * GB_TILE_ROWS * GB_TILE_COLUMNS;
+static const size_t strip_sums = (size_t)STRIP_TILES * GB_TILE_ROWS * GB_TILE_COLUMNS;
 
 static size_t weight_run_scratch(const struct gb_window *w) {
-    return group_floats + panel_floats(w) + segment_floats(w);
+    return GROUP_STRIPS * strip_sums + panel_floats(w) + segment_floats(w);
 }
 
 static struct weight_scratch weight_scratch_at(float *scratch, const struct gb_window *w) {
-    return (struct weight_scratch){scratch, scratch + group_floats,
-                                   (struct gb_segment *)(scratch + group_floats + panel_floats(w))};
+    return (struct weight_scratch){
+        scratch, scratch + GROUP_STRIPS * strip_sums,
+        (struct gb_segment *)(scratch + GROUP_STRIPS * strip_sums + panel_floats(w))};
 }
 
 // Where a tap reads x for the rows of pixels [begin, end).
@@ -528,33 +530,57 @@ static void gather_panel(const struct weight_run *run, size_t begin, size_t end,
     gb_clear_rows(rows, width - used, panel + used, (ptrdiff_t)width);
 }
 
-// Sums of tiles [begin, end) of one panel, over all pixels.
-static void sum_group(const struct weight_run *run, struct weight_scratch scratch, size_t panel,
-                      size_t begin, size_t end, float *sums) {
+// Tiles [begin, end) of one panel, whose sums are kept while the blocks of pixels go by.
+struct strip {
+    size_t panel, begin, end;
+    float *sums;
+};
+
+static size_t strip_floats(const struct product *g, const struct strip *s) {
+    return (tile_rows(g, s->end - 1).end - tile_rows(g, s->begin).begin) *
+           gb_panel_width(g->weights, s->panel);
+}
+
+// Adds the rows of pixels [row, row_end) to a strip's sums.
+static void sum_block(const struct weight_run *run, const struct weight_scratch *scratch,
+                      const struct strip *strip, size_t row, size_t row_end) {
     const struct product *g = &run->forward;
-    size_t width = gb_panel_width(g->weights, panel), column = panel * GB_TILE_COLUMNS;
-    size_t first_row = tile_rows(g, begin).begin;
-    size_t pixel_rows = (size_t)g->n * (size_t)run->a_reads.rows.outputs;
-    size_t step = rows_per_block(&run->a_reads);
-    for (size_t row = 0; row < pixel_rows; row += step) {
-        size_t row_end = smaller(row + step, pixel_rows), listed = SIZE_MAX, segments = 0;
-        gather_panel(run, row, row_end, column, width, scratch.panel);
-        for (size_t tile = begin; tile < end; tile++) {
-            size_t tap = tile / tiles_per_tap(g);
-            if (tap != listed)
-                segments = list_segments(run, listed = tap, row, row_end, scratch.segments);
-            struct gb_share rows = tile_rows(g, tile);
-            size_t count = rows.end - rows.begin;
-            float *tile_sums = sums + (rows.begin - first_row) * width;
-            if (segments > 0)
-                gb_step_kernels[count - 1][width / GB_LANES - 1](
-                    scratch.segments, segments, rows.begin - tap * (size_t)g->in_c,
-                    run->a_reads.columns.stride * run->x->pixel, scratch.panel, tile_sums,
-                    row == 0);
-            else if (row == 0)
-                gb_clear_rows(1, count * width, tile_sums, 0);
-        }
+    size_t width = gb_panel_width(g->weights, strip->panel), listed = SIZE_MAX, segments = 0;
+    float *sums = strip->sums;
+    gather_panel(run, row, row_end, strip->panel * GB_TILE_COLUMNS, width, scratch->panel);
+    for (size_t tile = strip->begin; tile < strip->end; tile++) {
+        size_t tap = tile / tiles_per_tap(g);
+        if (tap != listed)
+            segments = list_segments(run, listed = tap, row, row_end, scratch->segments);
+        struct gb_share rows = tile_rows(g, tile);
+        size_t count = rows.end - rows.begin;
+        if (segments > 0)
+            gb_step_kernels[count - 1][width / GB_LANES - 1](
+                scratch->segments, segments, rows.begin - tap * (size_t)g->in_c,
+                run->a_reads.columns.stride * run->x->pixel, scratch->panel, sums, row == 0);
+        else if (row == 0)
+            gb_clear_rows(1, count * width, sums, 0);
+        sums += count * width;
     }
+}
+
+// The strips of a group take turns at each block of pixels, which stays in the second-level cache
+// for all of them.
+static void sum_group(const struct weight_run *run, const struct weight_scratch *scratch,
+                      const struct strip *strips, size_t count) {
+    size_t pixel_rows = (size_t)run->forward.n * (size_t)run->a_reads.rows.outputs;
+    size_t step = rows_per_block(&run->a_reads);
+    for (size_t row = 0; row < pixel_rows; row += step)
+        for (size_t s = 0; s < count; s++)
+            sum_block(run, scratch, &strips[s], row, smaller(row + step, pixel_rows));
+}
+
+// Units are tiles, in the order (chunk of tiles, panel, tile in the chunk).
+static struct strip strip_at(const struct product *g, size_t tiles, size_t unit, size_t last) {
+    size_t panels = gb_panel_count(g->weights), chunk = unit / (STRIP_TILES * panels);
+    size_t first = chunk * STRIP_TILES, count = smaller(tiles - first, STRIP_TILES);
+    size_t rest = unit - first * panels, begin = first + rest % count;
+    return (struct strip){rest / count, begin, smaller(first + count, begin + last - unit), NULL};
 }
 
 static void weight_body(void *argument, int rank, int size) {
@@ -565,16 +591,22 @@ static void weight_body(void *argument, int rank, int size) {
         run->exec->scratch + run->plan->scratch_per_thread * (size_t)rank, &run->a_reads);
     size_t tiles = run->taps_of_a * tiles_per_tap(g);
     struct gb_share share = gb_share_of(gb_panel_count(g->weights) * tiles, rank, size);
-    for (size_t unit = share.begin, next; unit < share.end; unit = next) {
-        size_t panel = unit / tiles, begin = unit % tiles;
-        size_t end = smaller(begin + GROUP_TILES, smaller(tiles, begin + share.end - unit));
-        next = unit + end - begin;
-        size_t width = gb_panel_width(g->weights, panel), first = tile_rows(g, begin).begin;
-        size_t at = gb_panel_offset(g->weights, panel) + first * width;
-        sum_group(run, scratch, panel, begin, end, update ? scratch.sums : run->d_packed + at);
-        if (update)
-            gb_adam_piece(update->adam, (tile_rows(g, end - 1).end - first) * width, scratch.sums,
-                          update->weights + at, update->moment1 + at, update->moment2 + at);
+    for (size_t unit = share.begin; unit < share.end;) {
+        struct strip strips[GROUP_STRIPS];
+        size_t places[GROUP_STRIPS], count = 0;
+        for (; count < GROUP_STRIPS && unit < share.end; count++) {
+            struct strip *s = &strips[count];
+            *s = strip_at(g, tiles, unit, share.end);
+            places[count] = gb_panel_offset(g->weights, s->panel) +
+                            tile_rows(g, s->begin).begin * gb_panel_width(g->weights, s->panel);
+            s->sums = update ? scratch.sums + count * strip_sums : run->d_packed + places[count];
+            unit += s->end - s->begin;
+        }
+        sum_group(run, &scratch, strips, count);
+        for (size_t s = 0; update && s < count; s++)
+            gb_adam_piece(update->adam, strip_floats(g, &strips[s]), strips[s].sums,
+                          update->weights + places[s], update->moment1 + places[s],
+                          update->moment2 + places[s]);
     }
 }
 

@@ -122,6 +122,8 @@ GB_INLINE void gb_clear_rows(size_t rows, size_t count, float *to, ptrdiff_t to_
 static inline void gb_window_gather_tap(const struct gb_window *w, const struct gb_tensor *t,
                                         struct gb_pixel p, int pixels, int tap, size_t channel,
                                         size_t count, float *to, ptrdiff_t to_row) {
+    if (pixels == 0)
+        return;
     int i = gb_axis_input(&w->rows, p.i, tap / w->columns.taps), b = tap % w->columns.taps;
     struct gb_range inside = gb_axis_inside(&w->columns, b);
     int begin = inside.begin > p.j ? inside.begin : p.j, last = p.j + pixels;
@@ -137,20 +139,55 @@ static inline void gb_window_gather_tap(const struct gb_window *w, const struct 
     gb_clear_rows((size_t)(last - end), count, to + (end - p.j) * to_row, to_row);
 }
 
+// The same for all taps of filter row `a`, where they lie side by side in the input: pixels whose
+// taps are all inside take one copy.
+static inline void gb_window_gather_filter_row(const struct gb_window *w, const struct gb_tensor *t,
+                                               struct gb_pixel p, int pixels, int a, float *to,
+                                               ptrdiff_t to_row) {
+    int taps = w->columns.taps, c = t->c, last = p.j + pixels;
+    int begin = gb_axis_inside(&w->columns, 0).begin;
+    int end = gb_axis_inside(&w->columns, taps - 1).end;
+    begin = begin < p.j ? p.j : begin > last ? last : begin;
+    end = end < begin ? begin : end > last ? last : end;
+    for (int b = 0; b < taps; b++) {
+        int tap = a * taps + b;
+        float *left = to + b * c, *right = left + (end - p.j) * to_row;
+        gb_window_gather_tap(w, t, p, begin - p.j, tap, 0, (size_t)c, left, to_row);
+        gb_window_gather_tap(w, t, (struct gb_pixel){p.n, p.i, end}, last - end, tap, 0, (size_t)c,
+                             right, to_row);
+    }
+    int i = gb_axis_input(&w->rows, p.i, a), j = begin * w->columns.stride + w->columns.origin;
+    size_t middle = (size_t)(end - begin), count = (size_t)(taps * c);
+    to += (begin - p.j) * to_row;
+    if (i < 0 || middle == 0)
+        gb_clear_rows(middle, count, to, to_row);
+    else
+        gb_copy_rows(middle, count, gb_at(t, p.n, i, j), w->columns.stride * t->pixel, to, to_row);
+}
+
 // Rows [row, row + rows) and columns [column, column + columns) of the gathered matrix.
 static inline void gb_window_gather(const struct gb_window *w, const struct gb_tensor *t,
                                     size_t row, size_t rows, size_t column, size_t columns,
                                     float *to, ptrdiff_t to_row) {
-    size_t c = (size_t)t->c, first_channel = column % c;
+    size_t c = (size_t)t->c, filter_row = (size_t)w->columns.taps * c;
+    bool side_by_side = w->columns.taps > 1 && w->columns.step == 1 && t->pixel == t->c;
     int first_tap = (int)(column / c), width = w->columns.outputs;
     struct gb_pixel p = gb_pixel_at(row, w->rows.outputs, width);
     while (rows > 0) {
         size_t pixels = (size_t)(width - p.j) < rows ? (size_t)(width - p.j) : rows;
-        size_t channel = first_channel;
+        size_t channel = column % c;
         int tap = first_tap;
-        for (size_t at = 0, run; at < columns; at += run, channel = 0, tap++) {
-            run = c - channel < columns - at ? c - channel : columns - at;
-            gb_window_gather_tap(w, t, p, (int)pixels, tap, channel, run, to + at, to_row);
+        for (size_t at = 0, run; at < columns; at += run, channel = 0) {
+            if (side_by_side && channel == 0 && tap % w->columns.taps == 0 &&
+                columns - at >= filter_row) {
+                run = filter_row;
+                gb_window_gather_filter_row(w, t, p, (int)pixels, tap / w->columns.taps, to + at,
+                                            to_row);
+                tap += w->columns.taps;
+            } else {
+                run = c - channel < columns - at ? c - channel : columns - at;
+                gb_window_gather_tap(w, t, p, (int)pixels, tap++, channel, run, to + at, to_row);
+            }
         }
         rows -= pixels;
         to += (ptrdiff_t)pixels * to_row;
