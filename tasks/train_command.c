@@ -114,8 +114,7 @@ static enum gb_status check_size(const struct gb_run_config *config) {
     int multiple = 1 << config->model.levels;
     if (config->size % multiple)
         return gb_fail(GB_BAD_INPUT, "bad value", "--size",
-                       "%d is not a multiple of %d, which halving it at each of %d levels takes "
-                       "(--levels)",
+                       "%d is no multiple of %d: it is halved at each of %d levels (--levels)",
                        config->size, multiple, config->model.levels);
     return GB_OK;
 }

@@ -189,7 +189,9 @@ static enum gb_status read_run(const json_t *metadata, const char *path, struct 
     GB_TRY(gb_cglow_config_from_metadata(metadata, path, &run->model));
     GB_TRY(gb_cglow_check(&run->model));
     GB_TRY(gb_metadata_string(metadata, path, "task", &task));
-    GB_TRY(gb_task_find(task, &run->task));
+    if (gb_task_find(task, &run->task) != GB_OK)
+        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path,
+                       "it is of the task '%s', which is none of glowbench's", task);
     const struct {
         const char *key;
         int *to, low;

@@ -87,11 +87,207 @@ run info --run "$folder"
 echo '{"flops_per_step": 1e9, "parameters": 1000000, "threads": 1}' >"$folder/run.json"
 fails 2 "cannot read run: $folder/run.json: no positive number step_seconds_median" \
     info --run "$folder"
-echo '{"flops_per_step": 1e9, "parameters": 1e6, "step_seconds_median": 1, "threads": 1}' \
-    >"$folder/run.json"
-works ' of the ideal speed$' info --run "$folder" --json "$folder/info.json"
+
+# ---- A run, and what is made of it: good/
+
+tiny='--size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16 --samples 2'
+good=$folder/good
+model=$good/checkpoint.safetensors
+
+# names FILE NAME...: the JSON file has these names.
+names() {
+    file=$1
+    shift
+    for name in "$@"; do
+        grep -q "\"$name\":" "$file" || complain "no $name in $file"
+    done
+}
+
+# shellcheck disable=SC2086 # options without blanks
+works 'horses 8/8  bits/dim [0-9.]*  [0-9.]* images/s  0 s left' \
+    train horses $tiny --iters 8 --threads 1 --out "$good"
+grep -q "$(printf '\r')" "$folder/out" && complain "a bar, although nobody looks"
+metrics='bits_per_dimension bits_per_dimension_published foreground_iou mean_iou iou_batch10
+    pixel_accuracy trivial_foreground_iou trivial_mean_iou trivial_iou_batch10
+    trivial_pixel_accuracy seconds_per_prediction images_per_second'
+# shellcheck disable=SC2086 # names without blanks
+names "$good/run.json" task model config machine metrics $metrics commit seed threads backend \
+    step_seconds_median flops_per_step parameters peak_memory_bytes
+names "$good/log.jsonl" step bits_per_dimension step_seconds images_per_second
+[ "$(ls "$good")" = 'checkpoint.safetensors
+log.jsonl
+run.json
+samples.png' ] || complain "other files than a run's: $(ls "$good")"
+
+works ' of the ideal speed$' info --run "$good" --json "$folder/info.json"
 for name in fma_fp32_gflops triad_gbs update_gbs; do
     grep -q "\"$name\": [0-9.]*[1-9]" "$folder/info.json" || complain "no peaks.$name"
 done
+
+is_png() {
+    [ "$(head -c 8 "$1" | od -An -tx1)" = ' 89 50 4e 47 0d 0a 1a 0a' ] || complain "no PNG: $1"
+}
+
+is_png "$good/samples.png"
+works '^  mean_iou  *[0-9.]*$' eval horses --checkpoint "$model" --samples 2 \
+    --json "$folder/eval.json" --png "$folder/eval.png"
+# shellcheck disable=SC2086 # names without blanks
+names "$folder/eval.json" task model config machine metrics per_image name $metrics
+is_png "$folder/eval.png"
+run sample horses --checkpoint "$model" --samples 2 --png "$folder/sample.png"
+[ "$code" -eq 0 ] || complain "exit code $code: sample"
+is_png "$folder/sample.png"
+
+# The same scores again by the trained model and by its checkpoint.
+scores() {
+    sed -n '/"metrics"/,/}/p' "$1" | grep -v -e seconds -e per_second
+}
+[ "$(scores "$folder/eval.json")" = "$(scores "$good/run.json")" ] || complain "other scores by eval"
+
+if script --version 2>/dev/null | grep -q util-linux; then
+    script -qec "'$glowbench' train horses $tiny --iters 8 --out '$folder/seen'" /dev/null \
+        </dev/null >"$folder/out" 2>"$folder/err"
+    grep -q "$(printf '\r')horses \[#*\] 8/8" "$folder/out" || complain "no bar on a terminal"
+fi
+
+# ---- What train, eval and sample refuse, leaving nothing behind
+
+# refuses MESSAGE ARGUMENT...: as fails 2, and nothing is written to new.
+refuses() {
+    fails 2 "$@"
+    [ ! -e "$folder/new" ] || complain "leaves something: $*"
+}
+
+# refuses_like PATTERN ARGUMENT...: the same, where the message matches PATTERN (grep's).
+refuses_like() {
+    pattern=$1
+    shift
+    run "$@"
+    [ "$code" -eq 2 ] || complain "exit code $code: $*"
+    [ "$(wc -l <"$folder/err")" -eq 1 ] || complain "not one line of error: $*"
+    grep -q "^glowbench: $pattern" "$folder/err" || complain "no '$pattern': $*"
+    [ ! -e "$folder/new" ] || complain "leaves something: $*"
+}
+
+for command in train eval sample; do
+    option="--out $folder/new"
+    [ $command = train ] || option="--checkpoint $model --png $folder/new"
+    # shellcheck disable=SC2086 # options without blanks
+    set -- $command horses $option
+    refuses "missing operand: TASK: see glowbench $command --help" $command
+    # shellcheck disable=SC2086 # options without blanks
+    refuses 'unknown task: horse: there are: horses' $command horse $option
+    refuses "unexpected argument: x: see glowbench $command --help" "$@" x
+    refuses 'bad value: --samples: "0" is not in 1 .. 1000' "$@" --samples 0
+    refuses 'bad value: --samples: "many" is not a whole number' "$@" --samples many
+    refuses 'bad value: --threads: "9999999999" is not in 1 .. 256' "$@" --threads 9999999999
+    refuses 'missing option: --data: --split-dir needs it' "$@" --split-dir "$folder"
+    refuses "horses: $folder/none/figure_ground/: No such file or directory" "$@" \
+        --data "$folder/none"
+    refuses_like 'unknown backend: nothing: --backend takes one of' "$@" --backend nothing
+    export GB_BACKEND=nothing
+    refuses_like 'unknown backend: nothing: GB_BACKEND takes one of' "$@"
+    unset GB_BACKEND
+done
+
+# Data: four pairs of 16 x 16 pixels, then one thing wrong at a time.
+data=$folder/data
+mkdir -p "$data/rgb" "$data/figure_ground" "$folder/lists"
+for name in a b c d; do
+    base64 -d >"$data/rgb/$name.jpg" <<'JPEG'
+/9j/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxl
+Z2P/wAALCAAQABABAREA/8QAFQABAQAAAAAAAAAAAAAAAAAABwb/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/9oACAEBAAA/
+AJMtCUtP/9k=
+JPEG
+    cp "$data/rgb/$name.jpg" "$data/figure_ground"
+done
+set -- eval horses --checkpoint "$model" --samples 1 --data "$data"
+works '^binary segmentation of horses, 1 images' "$@"
+fails 2 "cannot resume with other training data: $model: it was trained on other examples, of \
+synthetic" train horses --resume --out "$good" --data "$data"
+list() {
+    printf '%s.jpg\n' "$@"
+}
+list a >"$folder/lists/horses_train.txt"
+list b c d >"$folder/lists/horses_test.txt"
+works '^binary segmentation of horses, 3 images' "$@" --split-dir "$folder/lists"
+
+set -- train horses --out "$folder/new" --data "$data"
+list e >"$folder/lists/horses_test.txt"
+refuses_like '.*horses_test.txt.*e.jpg' "$@" --split-dir "$folder/lists"
+: >"$folder/lists/horses_test.txt"
+refuses_like '.*horses_test.txt' "$@" --split-dir "$folder/lists"
+rm "$folder/lists/horses_test.txt"
+refuses_like '.*horses_test.txt.*No such file' "$@" --split-dir "$folder/lists"
+
+head -c 130 "$data/rgb/a.jpg" >"$data/rgb/b.jpg"
+refuses_like "image: $data/rgb/b.jpg: truncated or damaged JPEG: " "$@"
+echo 'no picture' >"$data/rgb/b.jpg"
+refuses "image: $data/rgb/b.jpg: not an image of a known format (JPEG)" "$@"
+: >"$data/rgb/b.jpg"
+refuses "image: $data/rgb/b.jpg: the file is empty" "$@"
+cp "$data/rgb/a.jpg" "$data/rgb/b.jpg"
+rm "$data/figure_ground/b.jpg"
+refuses_like '.*b.jpg' "$@"
+rm "$data"/*/*
+refuses "horses: $data/figure_ground/: holds no .jpg file" "$@"
+
+# Models and folders.
+set -- train horses --out "$folder/new"
+refuses 'bad value: --size: 36 is no multiple of 8: it is halved at each of 3 levels (--levels)' \
+    "$@" --size 36
+refuses 'bad value: --size: "4" is not in 8 .. 1024' "$@" --size 4
+refuses 'bad value: --lr: "nan" is not a number' "$@" --lr nan
+refuses 'bad value: --lr: "-1" is not in 0 .. 1' "$@" --lr -1
+refuses 'bad value: --seed: "x" is not a whole number' "$@" --seed x
+refuses 'bad value: --model: "glow" is not one of cglow' "$@" --model glow
+refuses 'missing argument: --iters: see glowbench train --help' "$@" --iters
+refuses "nothing to resume: $folder/new/checkpoint.safetensors: No such file or directory; start \
+without --resume" "$@" --resume
+refuses "cannot start a run: $model: a run is there already: --resume goes on with it, another \
+--out starts anew" train horses --out "$good"
+set -- train horses --size 16 --levels 2
+refuses "cannot use the output folder: $model: it is no folder" "$@" --out "$model"
+refuses "cannot make the output folder: $model/new: Not a directory" "$@" --out "$model/new/run"
+
+set -- train horses --resume --out "$good"
+refuses "cannot resume with another: --size: $model has 16" "$@" --size 32
+refuses "cannot resume with another: --batch: $model has 2" "$@" --batch 3
+refuses "cannot resume with another: --lr: $model has 0.0002" "$@" --lr 0.001
+refuses "cannot resume with another: --seed: $model has 0" "$@" --seed 1
+refuses "cannot resume with another: --init: $model has the other one" "$@" --init published
+refuses "nothing to resume: $model: it stands at step 8, beyond --iters 7" "$@" --iters 7
+
+# Checkpoints: `sed` changes their headers without moving what follows.
+head -c 5000 "$model" >"$folder/cut"
+: >"$folder/empty"
+LC_ALL=C sed 's/"n_c":"8"/"n_c":"9"/' "$model" >"$folder/shape"
+LC_ALL=C sed 's/"task":"horses"/"task":"horsez"/' "$model" >"$folder/task"
+for command in eval sample; do
+    set -- $command horses --png "$folder/new" --checkpoint
+    refuses "missing option: --checkpoint: the file of the model" $command horses --png "$folder/new"
+    refuses "read tensors: $folder/none: No such file or directory" "$@" "$folder/none"
+    refuses "read tensors: $folder: is not a regular file" "$@" "$folder"
+    refuses "read tensors: $folder/empty: is not a safetensors file: only 0 bytes" "$@" \
+        "$folder/empty"
+    refuses "cannot use checkpoint: $folder/task: it is of the task 'horsez', which is none of \
+glowbench's" "$@" "$folder/task"
+    refuses_like "read tensors: $folder/cut: is truncated" "$@" "$folder/cut"
+    refuses_like 'read tensors: .*samples.png: is not a safetensors file' "$@" "$good/samples.png"
+    refuses_like "load checkpoint: $folder/shape: tensor .* has shape" "$@" "$folder/shape"
+    refuses "write: $folder/none/a.png: No such file or directory" $command horses \
+        --checkpoint "$model" --png "$folder/none/a.png"
+done
+refuses "write: $folder/none/a.json: No such file or directory" \
+    eval horses --checkpoint "$model" --json "$folder/none/a.json"
+refuses 'missing option: --png: the file of the picture' sample horses --checkpoint "$model"
+refuses 'bad value: --temperature: "-1" is not in 0 .. 10' \
+    sample horses --checkpoint "$model" --png "$folder/new" --temperature -1
+refuses 'bad value: --split: "all" is not one of test|train' \
+    eval horses --checkpoint "$model" --split all
+refuses 'bad value: --dequant: "no" is not one of uniform|none' \
+    eval horses --checkpoint "$model" --dequant no
+litter=$(find "$folder" -name '*.tmp')
+[ -z "$litter" ] || complain "temporary files: $litter"
 
 [ $failures -eq 0 ] || exit 1

@@ -25,7 +25,7 @@ set -- --size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16 --
 
 # inode FILE: which file that is; nothing where there is none.
 inode() {
-    ls -i "$1" 2>/dev/null | cut -d ' ' -f 1 || true
+    find "$1" -printf %i 2>/dev/null || true
 }
 
 # stop SIGNAL SECONDS RUN ARGUMENT...: starts or resumes a run, sends the signal some time after its
@@ -52,8 +52,8 @@ stop() {
 same() {
     cmp whole/checkpoint.safetensors "$1/checkpoint.safetensors" || complain "$1: checkpoint"
     for run in whole "$1"; do
-        sed 's/, "step_seconds.*//' $run/log.jsonl >$run.log
-        sed -n '/"metrics"/,/}/p' $run/run.json | grep -v -e seconds -e per_second >$run.metrics
+        sed 's/, "step_seconds.*//' "$run/log.jsonl" >"$run.log"
+        sed -n '/"metrics"/,/}/p' "$run/run.json" | grep -v -e seconds -e per_second >"$run.metrics"
     done
     cmp whole.log "$1.log" || complain "$1: log"
     cmp whole.metrics "$1.metrics" || complain "$1: metrics"
@@ -89,7 +89,8 @@ done
 glowbench() {
     "$glowbench" "$@"
 }
-eval "$(sed 's/.*go on with: //' err) --samples 1" >out 2>err || complain "the command of the message"
+told=$(sed 's/.*go on with: //' err)
+eval "$told --samples 1" >out 2>err || complain "the command of the message"
 same interrupted
 
 # Done already: the scores are taken again, the time of a step is the log's.
