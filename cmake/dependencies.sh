@@ -32,13 +32,13 @@ fi
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
-    echo "glowbench: cannot install: $missing: no apt-get here; install them by hand" >&2
+    echo "glowbench: cannot install:$missing: no apt-get here; install them by hand" >&2
     exit 2
 fi
 as_root=
 if [ "$(id -u)" -ne 0 ]; then
     if ! command -v sudo >/dev/null; then
-        echo "glowbench: cannot install: $missing: run as root: apt-get install$missing" >&2
+        echo "glowbench: cannot install:$missing: run as root: apt-get install$missing" >&2
         exit 2
     fi
     as_root=sudo
