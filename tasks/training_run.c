@@ -154,9 +154,11 @@ static enum gb_status save(const struct gb_training_run *run, const struct gb_tr
     return gb_trainer_save(trainer, path, run->data_folder ? run->data_folder : "synthetic");
 }
 
-// An option with its value where there is one, to be pasted into a shell.
+// An option with its value, to be pasted into a shell; nothing where there is no value.
 static const char *option_text(const char *option, const char *value, char text[static GB_PATH]) {
-    snprintf(text, GB_PATH, value ? " %s '%s'" : "", option, value);
+    *text = '\0';
+    if (value)
+        snprintf(text, GB_PATH, " %s '%s'", option, value);
     return text;
 }
 
