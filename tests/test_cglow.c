@@ -817,8 +817,7 @@ static void test_starts_differ_by_seed_only(void **state) {
 
 static void test_bad_configurations(void **state) {
     (void)state;
-    static const struct gb_cglow_config good = {16, 16, 3, 16, 16, 3,           2,
-                                                2,  4,  4, 8,  4,  GB_INIT_LIVE};
+    const struct gb_cglow_config good = {16, 16, 3, 16, 16, 3, 2, 2, 4, 4, 8, 4, GB_INIT_LIVE};
     struct gb_cglow_config bad[64];
     int count = 0;
 #define BAD(field, value) (bad[count] = good, bad[count++].field = (value))

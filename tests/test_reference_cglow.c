@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The double-precision c-Glow of the tests, held to what does not depend on any code of this
-// project: its own dense Jacobians, its inverse, and the oracles that the papers' authors' code
-// computed.
+// The double-precision c-Glow of the tests, held to what does not depend on the float code: its own
+// dense Jacobians, its inverse, and the oracles that the papers' authors' code computed.
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "flow_check.h"
 #include "flows/safetensors.h"
-#include "reference_cglow.h"
 
 // x height, width, channels; the same of y; levels, steps; n_c, n_w, coupling and feature channels.
 static const struct gb_cglow_config tiny[] = {
@@ -111,21 +104,16 @@ static double dense_log_det(const struct map *map, const double *v) {
     return log_det;
 }
 
-static void assert_close(double actual, double expected, double bound) {
-    if (!(fabs(actual - expected) <= bound))
-        fail_msg("%.17g differs from %.17g by more than %g", actual, expected, bound);
-}
-
 static void check_map(const struct map *map, uint64_t seed) {
     size_t n = reference_elements(map->shape);
     double *v = normals(n, &seed), *u = test_malloc(n * sizeof *u),
            *back = test_malloc(n * sizeof *u);
     double log_det = map->forward(map, v, u);
-    assert_close(log_det, dense_log_det(map, v), 1e-7 * (double)n);
+    flow_check_close("log-determinant", log_det, dense_log_det(map, v), 1e-7 * (double)n);
     if (map->inverse) {
         map->inverse(map, u, back);
         for (size_t i = 0; i < n; i++)
-            assert_close(back[i], v[i], 1e-11);
+            flow_check_close("inverse", back[i], v[i], 1e-11);
     }
     test_free(v);
     test_free(u);
@@ -172,37 +160,6 @@ static void test_jacobians_and_inverses(void **state) {
 
 // ---- oracles ----
 
-// The path of a parameter in the authors' code. Their flow is one list of layers: each level is a
-// squeeze, the steps and, but for the last, a split.
-static void published_name(const struct gb_cglow_config *config, const char *name, char path[128]) {
-    int level, step, index, used = 0;
-    if (sscanf(name, "levels.%d.split.%n", &level, &used) == 1 && used) {
-        snprintf(path, 128, "param.flow.layers.%d.conv.0.%s",
-                 level * (config->steps + 2) + config->steps + 1, name + used);
-        return;
-    }
-    char layer[16], part[16], leaf[16];
-    assert_int_equal(sscanf(name, "levels.%d.steps.%d.%15[a-z].%15[a-z].%d.%15s", &level, &step,
-                            layer, part, &index, leaf),
-                     6);
-    static const char *const theirs[][2] = {
-        {"actnorm", "actnorm"},   {"mix", "invconv"},      {"coupling", "affine"},
-        {"conv", "x_Con"},        {"fc", "x_Linear"},      {"net", "f"},
-        {"features", "resize_x"}, {"new_bias", "newbias"}, {"log_scale", "logs"},
-    };
-    char *words[] = {layer, part, leaf};
-    bool affine = strcmp(part, "net") == 0 && index < 2 && strcmp(leaf, "weight") != 0;
-    for (int w = 0; w < 3; w++)
-        for (size_t t = 0; t < sizeof theirs / sizeof *theirs; t++)
-            if (strcmp(words[w], theirs[t][0]) == 0) {
-                strcpy(words[w], theirs[t][1]);
-                break;
-            }
-    snprintf(path, 128, "param.flow.layers.%d.%s.%s.%d.%s%s",
-             level * (config->steps + 2) + 1 + step, layer, part, 2 * index,
-             affine ? "actnorm." : "", leaf);
-}
-
 // The elements of a tensor of the file as doubles; test_free them.
 static double *stored(const struct gb_safetensors *file, const char *name, size_t count) {
     const struct gb_stored_tensor *tensor = gb_safetensors_find(file, name);
@@ -243,21 +200,13 @@ static struct gb_cglow_config config_of(const struct gb_safetensors *file) {
 static void load(struct reference_cglow *model, const struct gb_safetensors *file) {
     for (int i = 0; i < model->count; i++) {
         struct reference_param *param = &model->params[i];
-        char path[128];
-        published_name(&model->config, param->name, path);
-        double *values = stored(file, path, param->count);
+        char path[96], name[112];
+        gb_cglow_published_name(&model->config, param->name, path);
+        snprintf(name, sizeof name, "param.%s", path);
+        double *values = stored(file, name, param->count);
         memcpy(param->value, values, param->count * sizeof *values);
         test_free(values);
     }
-}
-
-static double relative_error(size_t count, const double *actual, const double *expected) {
-    double error = 0, norm = 0;
-    for (size_t i = 0; i < count; i++) {
-        error += (actual[i] - expected[i]) * (actual[i] - expected[i]);
-        norm += expected[i] * expected[i];
-    }
-    return sqrt(error / norm);
 }
 
 // The oracles were computed in double and stored as floats: half a unit in the last place of a
@@ -289,8 +238,7 @@ static void check_oracle(const char *path) {
     if (!there)
         skip();
     fclose(there);
-    if (gb_safetensors_open(&file, path) != GB_OK)
-        fail_msg("%s", gb_error_message());
+    flow_check_ok(gb_safetensors_open(&file, path));
     struct gb_cglow_config config = config_of(&file);
     struct reference_cglow *model = reference_cglow_create(&config);
     load(model, &file);
@@ -311,13 +259,14 @@ static void check_oracle(const char *path) {
             reference_cglow_forward(model, conditions, v + (size_t)n * count, result, NULL);
         // Theirs is a bit too high: it subtracts ln 2 a dimension.
         double mine = 1 - (density.log_det + density.log_prior) / (M_LN2 * (double)count);
-        assert_close(mine, bits[n], stored_error * fabs(bits[n]));
-        assert_close(relative_error(top, result + count - top, z + (size_t)n * top), 0,
-                     stored_error);
+        flow_check_close("bits per dimension", mine, bits[n], stored_error * fabs(bits[n]));
+        flow_check_close("z", flow_relative_error(top, result + count - top, z + (size_t)n * top),
+                         0, stored_error);
 
         double *noise = sample_noise(&file, &config, batch, n);
         reference_cglow_inverse(model, conditions, noise, 1, result);
-        assert_close(relative_error(count, result, sample + (size_t)n * count), 0, stored_error);
+        flow_check_close("sample", flow_relative_error(count, result, sample + (size_t)n * count),
+                         0, stored_error);
         test_free(noise);
         reference_conditions_free(conditions);
     }
