@@ -6,10 +6,16 @@
 #include "kernels/conv/activation.h"
 #include "kernels/fc/fc.h"
 
+// Outputs by samples whose sums the registers hold at once. With AVX-512 all 128 outputs of the
+// models' layers are one block, so that the weights are read as they lie.
+#if GB_ISA_ID == GB_ISA_ID_avx512
+enum { BLOCK_VECTORS = 8, BLOCK_SAMPLES = 2 };
+#else
+enum { BLOCK_VECTORS = 4, BLOCK_SAMPLES = 2 };
+#endif
 enum {
-    BLOCK_VECTORS = 4,                                     // outputs summed at once
-    BLOCK_SAMPLES = GB_ISA_ID == GB_ISA_ID_avx512 ? 4 : 2, // as many as the registers hold
-    PIECE_FLOATS = 1024,                                   // gradient kept before Adam takes it
+    PIECE_FLOATS = 1024, // gradient kept before Adam takes it
+    ROWS_AHEAD = 16,     // prefetched: 30 in place of 24 GB/s on one core
 };
 
 static size_t row_floats(const struct gb_fc_problem *p) {
@@ -85,6 +91,7 @@ GB_INLINE void forward_block(const struct run *run, int sample, int samples, siz
     for (size_t i = 0; i < inputs; i++, w += row)
         for (int v = 0; v < vectors; v++) {
             gb_v wv = gb_v_load(w + v * GB_LANES);
+            __builtin_prefetch(w + ROWS_AHEAD * row + v * GB_LANES);
             for (int s = 0; s < samples; s++)
                 sum[s][v] = gb_v_fma(gb_v_set(x[s * run->x->image + (ptrdiff_t)i]), wv, sum[s][v]);
         }
@@ -99,29 +106,26 @@ GB_INLINE void forward_block(const struct run *run, int sample, int samples, siz
         }
 }
 
-GB_INLINE void forward_samples(const struct run *run, int sample, int samples, size_t output,
-                               size_t vectors) {
-    if (vectors == BLOCK_VECTORS)
-        forward_block(run, sample, samples, output, BLOCK_VECTORS);
-    else
-        for (size_t v = 0; v < vectors; v++)
-            forward_block(run, sample, samples, output + v * GB_LANES, 1);
+GB_INLINE void forward_samples(const struct run *run, int sample, int samples,
+                               struct gb_share vectors) {
+    size_t v = vectors.begin;
+    for (; v + BLOCK_VECTORS <= vectors.end; v += BLOCK_VECTORS)
+        forward_block(run, sample, samples, v * GB_LANES, BLOCK_VECTORS);
+    for (; v + 4 <= vectors.end; v += 4)
+        forward_block(run, sample, samples, v * GB_LANES, 4);
+    for (; v < vectors.end; v++)
+        forward_block(run, sample, samples, v * GB_LANES, 1);
 }
 
 static void forward_body(void *argument, int rank, int size) {
     const struct run *run = argument;
     const struct gb_fc_problem *p = &run->plan->problem;
     struct gb_share share = gb_share_of(row_floats(p) / GB_LANES, rank, size);
-    for (size_t v = share.begin; v < share.end; v += BLOCK_VECTORS) {
-        size_t vectors = share.end - v < BLOCK_VECTORS ? share.end - v : BLOCK_VECTORS;
-        int n = 0;
-        for (; n + BLOCK_SAMPLES <= p->n; n += BLOCK_SAMPLES)
-            forward_samples(run, n, BLOCK_SAMPLES, v * GB_LANES, vectors);
-        for (; n + 2 <= p->n; n += 2)
-            forward_samples(run, n, 2, v * GB_LANES, vectors);
-        for (; n < p->n; n++)
-            forward_samples(run, n, 1, v * GB_LANES, vectors);
-    }
+    int n = 0;
+    for (; n + BLOCK_SAMPLES <= p->n; n += BLOCK_SAMPLES)
+        forward_samples(run, n, BLOCK_SAMPLES, share);
+    for (; n < p->n; n++)
+        forward_samples(run, n, 1, share);
 }
 
 void GB_NAME(gb_fc_forward_f32)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
