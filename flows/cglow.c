@@ -63,8 +63,7 @@ static bool is_last(const struct gb_cglow *model, int level) {
     return level == model->config.levels - 1;
 }
 
-// ---- Building
-// -------------------------------------------------------------------------------------------
+// ---- Building ----
 
 enum gb_status gb_cglow_check(const struct gb_cglow_config *c) {
     static const char what[] = "unusable model configuration";
@@ -277,8 +276,7 @@ double gb_cglow_step_flops(const struct gb_cglow *model) {
     return model->step_flops;
 }
 
-// ---- Conditioning: everything that depends on x alone
-// ---------------------------------------------------
+// ---- Conditioning: everything that depends on x alone ----
 
 // A step has three networks on x; each is a job.
 enum { JOBS_PER_STEP = 3 };
@@ -374,8 +372,7 @@ static void condition_backward(struct gb_cglow *model, const struct gb_adam *ada
     }
 }
 
-// ---- The flow
-// -------------------------------------------------------------------------------------------
+// ---- The flow ----
 
 // What a step's actnorm reads: the previous step's variables, or the squeezed input of the level.
 static const struct gb_tensor *step_input(const struct gb_cglow *model, int l, int k) {

@@ -46,8 +46,7 @@ static bool none_negative(const float *elements, size_t count) {
     return true;
 }
 
-// ---- Save
-// --------------------------------------------------------------------------------------------------
+// ---- Save ----
 
 static struct gb_tensor_entry *list_entries(const struct gb_params *params, int blocks) {
     struct gb_tensor_entry *list = calloc((size_t)(blocks * params->count) + 1, sizeof *list);
@@ -110,8 +109,7 @@ enum gb_status gb_checkpoint_save(const char *path, const struct gb_params *para
     return status;
 }
 
-// ---- Load
-// --------------------------------------------------------------------------------------------------
+// ---- Load ----
 
 static enum gb_status open_checkpoint(struct gb_safetensors *file, const char *path) {
     GB_TRY(gb_safetensors_open(file, path));

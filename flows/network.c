@@ -61,8 +61,7 @@ static void settle(const struct gb_pass *pass, int index, const float *gradient)
                         target.moment2);
 }
 
-// ---- Convolution layer
-// ----------------------------------------------------------------------------------
+// ---- Convolution layer ----
 
 static float log_factor(enum gb_affine affine) {
     return affine == GB_AFFINE_ZERO_CONV ? 3.0f : 1.0f;
@@ -181,8 +180,7 @@ void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *p
                                          pass->adam ? &target : NULL);
 }
 
-// ---- Fully connected layer
-// ------------------------------------------------------------------------------
+// ---- Fully connected layer ----
 
 enum gb_status gb_fc_layer_plan(struct gb_fc_layer *layer, struct gb_builder *builder,
                                 const struct gb_fc_layer_spec *spec) {
@@ -233,8 +231,7 @@ void gb_fc_layer_backward(const struct gb_fc_layer *layer, const struct gb_pass 
                                gradient_of(pass, layer->weight), pass->adam ? &target : NULL);
 }
 
-// ---- Chain
-// ----------------------------------------------------------------------------------------------
+// ---- Chain ----
 
 enum gb_status gb_conv_chain_plan(struct gb_conv_chain *chain, struct gb_builder *builder,
                                   const struct gb_conv_layer_spec specs[GB_CHAIN]) {

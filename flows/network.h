@@ -43,8 +43,7 @@ struct gb_tensor gb_take_tensor(struct gb_arena *arena, int n, int h, int w, int
 void gb_repeat_images(const struct gb_tensor *images, int repeats,
                       const struct gb_tensor *repeated);
 
-// ---- Convolution layer: y = act(scale * (conv(x) + bias))
-// ----------------------------------------------
+// ---- Convolution layer: y = act(scale * (conv(x) + bias)) ----
 
 enum gb_affine {
     GB_AFFINE_BIAS,       // bias
@@ -90,8 +89,7 @@ void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *p
                             const struct gb_tensor *x, const struct gb_tensor *du,
                             struct gb_conv_layer *maker, const struct gb_tensor *dx);
 
-// ---- Fully connected layer: y = act(W x + bias)
-// ---------------------------------------------------------
+// ---- Fully connected layer: y = act(W x + bias) ----
 
 struct gb_fc_layer {
     struct gb_fc_plan plan;
@@ -118,8 +116,7 @@ void gb_fc_layer_backward(const struct gb_fc_layer *layer, const struct gb_pass 
                           const struct gb_tensor *x, const struct gb_tensor *y,
                           const struct gb_tensor *dy, const struct gb_tensor *dx);
 
-// ---- Chain of three convolutions
-// ------------------------------------------------------------------------
+// ---- Chain of three convolutions ----
 
 enum { GB_CHAIN = 3 };
 

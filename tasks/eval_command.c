@@ -116,8 +116,7 @@ static void shared_options(struct request *r, struct gb_option options[SHARED_OP
 static const struct request defaults = {
     .split = "test", .dequantise = "uniform", .samples = DEFAULT_SAMPLES, .temperature = 1};
 
-// ---- eval
-// -----------------------------------------------------------------------------------------------
+// ---- eval ----
 
 static enum gb_status write_result(const struct request *request, const struct loaded *loaded,
                                    json_t *metrics, json_t *per_image) {
@@ -182,8 +181,7 @@ static enum gb_status eval(int argc, const char **argv) {
 
 const struct gb_command gb_eval_command = {"eval", "Scores a checkpoint on a data set", eval};
 
-// ---- sample
-// ---------------------------------------------------------------------------------------------
+// ---- sample ----
 
 static enum gb_status sample(int argc, const char **argv) {
     struct request request = defaults;

@@ -37,8 +37,7 @@ static struct gb_run_config reduced_run(const struct gb_task *task, int iteratio
     return config;
 }
 
-// ---- Training, unless this very build has done it
-// -------------------------------------------------------
+// ---- Training, unless this very build has done it ----
 
 // Sources that no commit names may have changed since.
 static bool build_is_known(void) {
@@ -86,8 +85,7 @@ static enum gb_status train(const struct gb_task *task, const struct gb_backend 
     return GB_OK;
 }
 
-// ---- Checked steps
-// --------------------------------------------------------------------------------------
+// ---- Checked steps ----
 
 static enum gb_status few_steps(const struct gb_run_config *config,
                                 const struct gb_backend *backend, int threads,
@@ -132,8 +130,7 @@ static enum gb_status check(const struct gb_task *task, int threads) {
     return status;
 }
 
-// ---- The command
-// ----------------------------------------------------------------------------------------
+// ---- The command ----
 
 static void print_table(json_t *const *records) {
     printf("\n%-10s %-8s %7s %10s %9s %9s %12s %10s  %s\n", "task", "backend", "steps",

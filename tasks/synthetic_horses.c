@@ -122,7 +122,7 @@ static void bound(struct shape *shape) {
     shape->box = box;
 }
 
-// --- colours ---
+// ---- colours ----
 
 static struct colour vary(struct dice *dice, struct colour c, double low, double high) {
     return gain(c, roll(dice, low, high));
@@ -164,7 +164,7 @@ static struct colour foliage(struct dice *dice) {
     return vary(dice, blend(green, autumn, smooth(roll(dice, -0.8, 1.3))), 0.7, 1.5);
 }
 
-// --- the animal ---
+// ---- the animal ----
 
 struct animal {
     struct colour coat, far_coat, mane, hoof;
@@ -286,7 +286,7 @@ static void place_horse(struct shape *shape, struct dice *dice) {
     transform(shape, 1.0, 0.0, scale, scale, move);
 }
 
-// --- the landscape ---
+// ---- the landscape ----
 
 static void add_tree(struct shape *shape, struct dice *dice, double horizon) {
     struct point foot = roll_point(dice, 0.0, 1.0, horizon, horizon + 0.15);
@@ -372,7 +372,7 @@ static void build_scene(struct scene *scene, uint64_t seed, uint32_t index) {
             scene->noise[y][x] = roll(&texture, 0.0, 1.0);
 }
 
-// --- drawing ---
+// ---- drawing ----
 
 // Value noise: the table, smoothly interpolated and repeated for ever.
 static double noise(const struct scene *scene, double x, double y) {

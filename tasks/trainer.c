@@ -135,8 +135,7 @@ enum gb_status gb_trainer_step(struct gb_trainer *t, double *bits_per_dimension)
     return GB_OK;
 }
 
-// ---- Checkpoints
-// ----------------------------------------------------------------------------------------
+// ---- Checkpoints ----
 
 // A float as its bits: a decimal text would have to be proved to come back the same.
 static uint64_t float_bits(float value) {

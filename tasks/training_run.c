@@ -18,8 +18,7 @@
 
 enum { LOG_EVERY = 50, PICTURE_IMAGES = 8 };
 
-// ---- Files
-// ----------------------------------------------------------------------------------------------
+// ---- Files ----
 
 enum gb_status gb_path_join(const char *folder, const char *name, char path[static GB_PATH]) {
     if (snprintf(path, GB_PATH, "%s/%s", folder, name) >= GB_PATH)
@@ -54,8 +53,7 @@ static enum gb_status make_folder(const char *folder) {
     return GB_OK;
 }
 
-// ---- The log
-// --------------------------------------------------------------------------------------------
+// ---- The log ----
 
 // Rows beyond `step` belong to a run that did not get its checkpoint: the resumed one writes them
 // again. `step_seconds` becomes that of the last row kept.
@@ -113,8 +111,7 @@ static enum gb_status log_row(FILE *log, struct gb_trainer *trainer, struct log_
     return GB_OK;
 }
 
-// ---- Training
-// -------------------------------------------------------------------------------------------
+// ---- Training ----
 
 static volatile sig_atomic_t stop_asked;
 static void ask_to_stop(int signal) {
@@ -212,8 +209,7 @@ static enum gb_status train(const struct gb_training_run *run, struct gb_trainer
     return status;
 }
 
-// ---- The record
-// -----------------------------------------------------------------------------------------
+// ---- The record ----
 
 json_t *gb_run_config_json(const struct gb_run_config *c) {
     const struct gb_cglow_config *m = &c->model;
@@ -310,8 +306,7 @@ static enum gb_status finish(const struct gb_training_run *run, const struct gb_
     return status;
 }
 
-// ---- All of it
-// ------------------------------------------------------------------------------------------
+// ---- All of it ----
 
 // What a run leaves, beside its log.
 static const char *const results[] = {"checkpoint.safetensors", "run.json", "samples.png"};

@@ -38,8 +38,7 @@ struct errors {
     char worst_gradient[GB_PRINTABLE];
 };
 
-// ---- Tensors of the file
-// --------------------------------------------------------------------------------------
+// ---- Tensors of the file ----
 
 static bool all_finite(const float *elements, size_t count) {
     for (size_t i = 0; i < count; i++)
@@ -117,8 +116,7 @@ static enum gb_status fetch_images(struct oracle *oracle, const char *name,
                         : gb_fail(GB_OUT_OF_MEMORY, checking, oracle->file.path, "out of memory");
 }
 
-// ---- Comparison
-// -----------------------------------------------------------------------------------------------
+// ---- Comparison ----
 
 // NaN where `found` holds one.
 static double relative_error(const float *found, const float *expected, size_t count) {
@@ -159,8 +157,7 @@ static void note_gradient(struct errors *errors, const char *name, double error)
     }
 }
 
-// ---- One backend
-// ----------------------------------------------------------------------------------------------
+// ---- One backend ----
 
 // Everything that a run needs memory for.
 struct run {
@@ -320,8 +317,7 @@ static enum gb_status check_backend(struct oracle *oracle, const struct gb_backe
     return GB_OK;
 }
 
-// ---- One file
-// -------------------------------------------------------------------------------------------------
+// ---- One file ----
 
 static enum gb_status read_configuration(struct oracle *oracle) {
     const char *path = oracle->file.path, *model;

@@ -34,8 +34,7 @@ static int remove_folder(void **state) {
     return rmdir(folder); // fails where something else was left behind
 }
 
-// ---- A model of one parameter of every kind
-// -----------------------------------------------------------------
+// ---- A model of one parameter of every kind ----
 
 enum variant { USUAL, WIDER, SHORTER };
 
@@ -201,8 +200,7 @@ static void write_bytes(const void *bytes, size_t count) {
     assert_int_equal(fclose(file), 0);
 }
 
-// ---- Tests
-// ---------------------------------------------------------------------------------------------------
+// ---- Tests ----
 
 static void every_backend_reads_every_other(void **state) {
     (void)state;

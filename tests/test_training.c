@@ -74,8 +74,7 @@ static const struct gb_backend *best_backend(void) {
     return backend;
 }
 
-// ---- Training
-// ------------------------------------------------------------------------------------------------
+// ---- Training ----
 
 static void start(struct gb_trainer *trainer, int batch, const struct gb_backend *backend,
                   int threads) {
@@ -299,8 +298,7 @@ static void test_divergence_is_told(void **state) {
     gb_trainer_free(&trainer);
 }
 
-// ---- Prediction
-// ----------------------------------------------------------------------------------------------
+// ---- Prediction ----
 
 static void predictor_of(struct gb_predictor *predictor, struct gb_predictor_options options) {
     const struct gb_run_config run = tiny_run(1);
@@ -526,8 +524,7 @@ static void test_scores_are_of_the_answers(void **state) {
     json_decref(per_image);
 }
 
-// ---- Learning
-// ------------------------------------------------------------------------------------------------
+// ---- Learning ----
 
 static double test_bits(const struct gb_run_config *run, const struct gb_params *params,
                         const struct gb_dataset *test) {
