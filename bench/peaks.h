@@ -12,8 +12,7 @@
 //   fma_fp32_gflops, triad_gbs, update_gbs   struct gb_peaks at all threads
 //   threads    all
 //   fma        one object each: isa, threads, gflops
-//   bandwidth  one object each: level ("L1", "L2", "L3", "memory"), threads, array_bytes (of each
-//   of
+//   bandwidth  one object each: level ("L1", "L2", "L3", "memory"), threads, array_bytes (of each of
 //              three arrays, all threads together), read_gbs (4 bytes an element), copy_gbs (8),
 //              triad_gbs, update_gbs
 // A figure is the best of the trials in 0.2 s. Threads are not pinned; each works on arrays of its

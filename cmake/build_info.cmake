@@ -1,5 +1,6 @@
-# Writes tasks/build.c.in with its values filled in to OUTPUT. It runs at every build, since a commit
-# changes without CMake noticing; the file is touched only where its content changes.
+# SPDX-License-Identifier: MIT
+# Writes tasks/build.c.in with its values filled in to OUTPUT. It runs at every build, since a
+# commit changes without CMake noticing; the file is touched only where its content changes.
 #
 #     cmake -D SOURCE=DIR -D OUTPUT=FILE -D VERSION=... (every other name in build.c.in but COMMIT)
 #           -P cmake/build_info.cmake

@@ -9,8 +9,7 @@
 struct gb_conditional_actnorm {
     struct gb_conditioning_net net; // 2c outputs: log s, then b
     int batch, samples_per_x, c;
-    struct gb_tensor
-        parameters; // batch x 2c: the network's output, repeated for the samples of one x
+    struct gb_tensor parameters; // batch x 2c: the network's output, repeated for samples of one x
     struct gb_tensor d_parameters;
 };
 

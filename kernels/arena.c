@@ -30,7 +30,7 @@ enum gb_status gb_block_reserve(size_t floats, const char *what, float **block) 
         return gb_fail(GB_OUT_OF_MEMORY, "cannot reserve memory", what, "%zu bytes", bytes);
 #if defined(MADV_HUGEPAGE)
     if (alignment == HUGE_PAGE)
-        madvise(*block, bytes, MADV_HUGEPAGE); // advice only: a refusal costs speed, not correctness
+        madvise(*block, bytes, MADV_HUGEPAGE); // advice: a refusal costs speed, not correctness
 #endif
     memset(*block, 0, bytes);
     return GB_OK;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A backend is a table of kernels. A model holds the table that it was built with, so two backends can
-// live in one process. The native ones are scalar (the reference), avx2 and avx512.
+// A backend is a table of kernels. A model holds the table that it was built with, so two backends
+// can live in one process. The native ones are scalar (the reference), avx2 and avx512.
 #ifndef GB_BACKEND_H
 #define GB_BACKEND_H
 
@@ -56,9 +56,9 @@ struct gb_backend {
     gb_random_normal_fn random_normal;
 };
 
-// The backend called `name`; NULL or "" means $GB_BACKEND if set, else the best that this CPU supports.
-// GB_UNSUPPORTED with a message where the name is unknown, not in this build, or not for this CPU; there
-// is no fallback.
+// The backend called `name`; NULL or "" means $GB_BACKEND if set, else the best that this CPU
+// supports. GB_UNSUPPORTED with a message where the name is unknown, not in this build, or not for
+// this CPU; there is no fallback.
 enum gb_status gb_backend_find(const char *name, const struct gb_backend **backend);
 
 // All backends of this build, best first, ended by NULL, whether or not this CPU runs them.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// What this CPU and its operating system can run, and its caches.
+// What this CPU and its operating system can run.
 #ifndef GB_CPU_H
 #define GB_CPU_H
 
 #include <stdbool.h>
 
-// Instruction-set levels, not single feature bits; checked with CPUID and, for the registers that the
-// operating system must save, XGETBV.
+// Instruction-set levels, not single feature bits; checked with CPUID and, for the registers that
+// the operating system must save, XGETBV.
 struct gb_cpu {
     char model[64]; // the brand string, "" if unknown
     bool avx2;      // AVX2 and FMA

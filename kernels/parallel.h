@@ -6,8 +6,8 @@
 
 #include <stddef.h>
 
-// How a kernel is run: on how many threads, and with which scratch memory. Caller-owned; the scratch
-// is at least what the kernel's plan asks for at this number of threads, 64-byte aligned.
+// How a kernel is run: on how many threads, and with which scratch memory. Caller-owned; the
+// scratch is at least what the kernel's plan asks for at this number of threads, 64-byte aligned.
 struct gb_exec {
     int threads;
     float *scratch;
@@ -17,8 +17,9 @@ struct gb_exec {
 typedef void (*gb_parallel_body)(void *argument, int rank, int size);
 
 // Runs body(argument, rank, size) for rank = 0..size-1 at once and waits for all. With threads == 1
-// the body runs on the calling thread with no parallel region, so that a chain of kernels can be one
-// job of an outer gb_parallel. Denormals are flushed to zero on every worker.
+// the body runs on the calling thread with no parallel region, so that a chain of kernels can be
+// one job of an outer gb_parallel. Denormals are flushed to zero on every thread of the team. The
+// calling thread is one of them and stays so (gb_flush_denormals) after the return.
 void gb_parallel(int threads, gb_parallel_body body, void *argument);
 
 // Waits for the other ranks of the team that `body` runs in. `size` as the body received it; with

@@ -16,7 +16,8 @@ enum gb_status {
 };
 
 // Leaves the message "WHAT: WHERE: WHY" for the calling thread and returns `status`, so that
-// `return gb_fail(...)` is one statement. `what` names the action, `where` the file, field or option.
+// `return gb_fail(...)` is one statement. `what` names the action, `where` the file, field or
+// option.
 enum gb_status gb_fail(enum gb_status status, const char *what, const char *where,
                        const char *why_format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -18,7 +18,8 @@ int gb_machine_threads(void);
 //   build      version, commit, type, compiler, flags, isa_flags
 //   libraries  a version each
 //   backends   one object each: name, supported, needs, default, same_bits (for any number of
-//   threads) threads    gb_machine_threads()
+//              threads)
+//   threads    gb_machine_threads()
 json_t *gb_machine_json(void);
 
 #endif

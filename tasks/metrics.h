@@ -26,9 +26,9 @@ double gb_pixel_accuracy(const struct gb_confusion *counts);
 
 struct gb_mask_scores {
     double foreground_iou, mean_iou, pixel_accuracy; // counts over the whole set
-    double
-        iou_batch10; // the c-Glow authors': mean IoU over the counts of each batch of 10 images in
-                     // order, then the mean over batches, a last smaller batch weighing as much
+    // The c-Glow authors': mean IoU over the counts of each batch of 10 images in order, then the
+    // mean over batches, a last smaller batch weighing as much.
+    double iou_batch10;
 };
 
 // Scores a set of at least one image; `per_image` (NULL, or one entry an image) gets each image's

@@ -10,7 +10,7 @@
 //         {0},
 //     };
 //     bool helped;
-//     GB_TRY(gb_options_parse(&gb_train, options, argc, argv, &helped));
+//     GB_TRY(gb_options_parse(&gb_train_command, options, argc, argv, &helped));
 //     if (helped)
 //         return GB_OK;
 //

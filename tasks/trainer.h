@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Training by exact likelihood: minibatches with uniform dequantisation noise, Adam with gradients
-// clipped by value, a log, checkpoints, and a run's record at the end.
+// Training by exact likelihood, step by step: minibatches with uniform dequantisation noise, Adam
+// with gradients clipped by value, checkpoints. A whole run, with its log and its record, is
+// tasks/training_run.h.
 #ifndef GB_TRAINER_H
 #define GB_TRAINER_H
 

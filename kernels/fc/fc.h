@@ -23,16 +23,18 @@ enum gb_status gb_fc_check(const struct gb_fc_problem *p);
 
 struct gb_fc_plan {
     struct gb_fc_problem problem;
-    size_t weight_floats; // packed, padding included
+    size_t weight_floats; // packed, padding included; padding holds zeros
+    // Scratch that gb_exec must bring to a run function, as in struct gb_conv_plan.
     size_t scratch_shared, scratch_per_thread;
-    void *library;
+    void *library; // a foreign backend's primitives; freed by fc_plan_free
 };
 static inline size_t gb_fc_scratch_floats(const struct gb_fc_plan *plan, int threads) {
     return plan->scratch_shared + (size_t)threads * plan->scratch_per_thread;
 }
 
-// Entries of a backend's table. x and dx: n x h x w x c, dense within an image; y and dy: n x 1 x 1
-// x k. Error bound as for convolution. out_by_in: PyTorch's weight, k rows of c*h*w.
+// Entries of a backend's table. x and dx: n x h x w x c, dense within an image; y and dy:
+// n x 1 x 1 x k. The rest as for convolution, error bound included. out_by_in: PyTorch's weight,
+// k rows of c*h*w. bias: gb_round_up(k, GB_CHANNEL_PAD) readable floats; NULL means 0.
 typedef enum gb_status (*gb_fc_plan_fn)(const struct gb_fc_problem *problem,
                                         struct gb_fc_plan *plan);
 typedef void (*gb_fc_plan_free_fn)(struct gb_fc_plan *plan);
@@ -45,8 +47,9 @@ typedef void (*gb_fc_forward_fn)(const struct gb_fc_plan *plan, const struct gb_
 
 // One pass over the weights for both gradients: dx (NULL: not wanted; overwritten, computed from
 // the weights as they were) and the weight gradient, stored in d_packed or, with `update`, applied
-// by Adam row by row while it is in cache, with the same bits. dy is the gradient before bias and
-// activation (gb_epilogue_backward made it). 28 bytes of memory traffic a weight with `update`.
+// by Adam row by row while it is in cache, with the same bits; `packed` and update->weights are
+// then the same array, and d_packed may be NULL. dy is the gradient before bias and activation
+// (gb_epilogue_backward made it). 28 bytes of memory traffic a weight with `update`.
 typedef void (*gb_fc_backward_fn)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
                                   const struct gb_tensor *x, const struct gb_tensor *dy,
                                   float *packed, const struct gb_tensor *dx, float *d_packed,

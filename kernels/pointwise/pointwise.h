@@ -10,8 +10,8 @@
 typedef void (*gb_add_fn)(const struct gb_exec *exec, const struct gb_tensor *x,
                           const struct gb_tensor *y);
 
-// out[i] = exp(factor * in[i]) for `count` floats; within 2 ulp of the exponential of the rounded product.
-// out may be in.
+// out[i] = exp(factor * in[i]) for `count` floats; within 2 ulp of the exponential of the rounded
+// product. out may be in.
 typedef void (*gb_exp_fn)(const struct gb_exec *exec, size_t count, float factor, const float *in,
                           float *out);
 

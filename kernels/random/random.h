@@ -38,8 +38,8 @@ float gb_random_normal(const struct gb_random_key *key, uint32_t element);
 // Elements first .. first+count-1 of the key's stream: uniform in [low, high), as low + u*(high -
 // low) rounded once, so that `high` itself occurs where the range is narrow beside its ends; or
 // mean 0, variance 1 by Box-Muller (elements 2i and 2i+1 are one pair: radius times cosine, and
-// times sine), times `deviation`. The scalar functions and every instruction set give the same
-// bits.
+// times sine), times `deviation`. Element numbers wrap at 2^32: element 0 follows 2^32 - 1. The
+// scalar functions and every instruction set give the same bits.
 typedef void (*gb_random_uniform_fn)(const struct gb_exec *exec, const struct gb_random_key *key,
                                      uint32_t first, size_t count, float low, float high,
                                      float *out);
