@@ -55,7 +55,6 @@ struct gb_conv_plan {
     // Scratch that gb_exec must bring to a run function, when run on `threads` threads:
     // shared + threads * per_thread floats; the largest of the three run functions.
     size_t scratch_shared, scratch_per_thread;
-    int variant;   // private to the backend: which algorithm and tile sizes
     void *library; // a foreign backend's primitives; freed by conv_plan_free
 };
 static inline size_t gb_conv_scratch_floats(const struct gb_conv_plan *plan, int threads) {

@@ -18,7 +18,8 @@ static size_t weights_per_output(const struct gb_conv_problem *p) {
 
 // w[o, q, a, b] of an OIHW array.
 static size_t weight_index(const struct gb_conv_problem *p, int o, int q, int a, int b) {
-    return ((size_t)(o * p->c + q) * (size_t)p->kernel_h + (size_t)a) * (size_t)p->kernel_w +
+    return (((size_t)o * (size_t)p->c + (size_t)q) * (size_t)p->kernel_h + (size_t)a) *
+               (size_t)p->kernel_w +
            (size_t)b;
 }
 

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// What the epilogues' gradients share: whole and partial vectors of channels, and sums over pixels.
+// Part of conv_body.c.
+#ifndef GB_CONV_EPILOGUE_H
+#define GB_CONV_EPILOGUE_H
+
+#include "kernels/conv/activation.h"
+#include "kernels/conv/product.h"
+
+GB_INLINE gb_v load_lanes(const float *p, int lanes) {
+    return lanes == GB_LANES ? gb_v_load(p) : gb_v_load_part(p, lanes);
+}
+GB_INLINE void store_lanes(float *p, gb_v v, int lanes) {
+    if (lanes == GB_LANES)
+        gb_v_store(p, v);
+    else
+        gb_v_store_part(p, v, lanes);
+}
+GB_INLINE int lanes_from(int channels, size_t column) {
+    return (int)smaller((size_t)channels - column, GB_LANES);
+}
+
+// Sums per channel are kept by tile of pixels and added up in the order of the tiles.
+static size_t partial_row(int channels) {
+    return 2 * gb_round_up((size_t)channels, GB_CHANNEL_PAD);
+}
+
+static void add_partials(const float *partials, size_t count, int channels, float *d_bias,
+                         float *d_log_scale, int rank, int size) {
+    size_t padded = partial_row(channels) / 2;
+    struct gb_share share = gb_share_of(padded / GB_LANES, rank, size);
+    for (size_t v = share.begin; v < share.end; v++) {
+        gb_v bias = {0}, log_scale = {0};
+        for (size_t t = 0; t < count && v * GB_LANES < (size_t)channels; t++) {
+            bias += gb_v_load(partials + t * 2 * padded + v * GB_LANES);
+            log_scale += gb_v_load(partials + (t * 2 + 1) * padded + v * GB_LANES);
+        }
+        if (d_bias)
+            gb_v_store(d_bias + v * GB_LANES, bias);
+        if (d_log_scale)
+            gb_v_store(d_log_scale + v * GB_LANES, log_scale);
+    }
+}
+
+#endif

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MIT
+// Runs a product: the forward pass and the data gradient, with what follows fused behind its tiles.
+// Part of conv_body.c.
+#ifndef GB_CONV_MULTIPLY_H
+#define GB_CONV_MULTIPLY_H
+
+#include "kernels/conv/epilogue.h"
+
+struct multiply_run {
+    struct product g;
+    const struct gb_exec *exec;
+    const struct gb_tensor *in, *out;
+    const float *weights; // panels of g
+    size_t per_thread;
+    // Forward: the packed weights are `weights`, and `forward` is what follows the sum.
+    const struct gb_conv_epilogue *forward;
+    // Data gradient: packed weights, their product's shape, and what follows (NULL: nothing).
+    const struct product *packed_shape;
+    const float *packed;
+    float *transposed; // NULL where each thread transposes the panels that it meets
+    const struct gb_conv_input_epilogue *backward;
+    enum gb_activation activation; // of whichever follows
+    float *partials;
+    float *scattered; // t of the scattered form
+    size_t scattered_row;
+};
+
+// A tile of sums on its way into the output: rows [first, first + count), `width` columns from
+// `column` on.
+struct tile {
+    size_t first, count, column, width;
+    const float *sums;
+};
+
+// The addresses of a tile's pixels in a view, at the tile's first column.
+static void tile_pixels(const struct gb_tensor *t, const struct tile *tile, float **pixels) {
+    struct gb_pixel p = gb_pixel_at(tile->first, t->h, t->w);
+    for (size_t r = 0; r < tile->count; r++, gb_pixel_next(&p, t->h, t->w))
+        pixels[r] = gb_at(t, p.n, p.i, p.j) + tile->column;
+}
+
+GB_INLINE void finish_forward(const struct multiply_run *run, const struct tile *tile,
+                              enum gb_activation activation) {
+    const struct gb_conv_epilogue *e = run->forward;
+    float *y[GB_TILE_ROWS];
+    tile_pixels(run->out, tile, y);
+    for (size_t v = 0; v < tile->width; v += GB_LANES) {
+        int lanes = lanes_from(run->out->c, tile->column + v);
+        gb_v bias = e->bias ? gb_v_load(e->bias + tile->column + v) : (gb_v){0};
+        gb_v scale = e->scale ? gb_v_load(e->scale + tile->column + v) : gb_v_set(1.0f);
+        for (size_t r = 0; r < tile->count; r++) {
+            gb_v u = (gb_v_load(tile->sums + r * tile->width + v) + bias) * scale;
+            store_lanes(y[r] + v, gb_v_activate(activation, u), lanes);
+        }
+    }
+}
+
+GB_INLINE void finish_backward(const struct multiply_run *run, const struct tile *tile,
+                               enum gb_activation activation) {
+    const struct gb_conv_input_epilogue *e = run->backward;
+    size_t partial_floats = partial_row(run->out->c);
+    float *partial = run->partials + tile->first / GB_TILE_ROWS * partial_floats + tile->column;
+    float *x[GB_TILE_ROWS], *dx[GB_TILE_ROWS];
+    tile_pixels(e->x, tile, x);
+    tile_pixels(run->out, tile, dx);
+    for (size_t v = 0; v < tile->width; v += GB_LANES) {
+        int lanes = lanes_from(run->out->c, tile->column + v);
+        gb_v scale = e->scale ? gb_v_load(e->scale + tile->column + v) : gb_v_set(1.0f);
+        gb_v d_bias = {0}, d_log_scale = {0};
+        for (size_t r = 0; r < tile->count; r++) {
+            gb_v value = load_lanes(x[r] + v, lanes);
+            gb_v g = load_lanes(tile->sums + r * tile->width + v, lanes);
+            g = gb_v_activation_gradient(activation, g, value);
+            d_log_scale += g * value;
+            g *= scale;
+            d_bias += g;
+            store_lanes(dx[r] + v, g, lanes);
+        }
+        gb_v_store(partial + v, d_bias);
+        gb_v_store(partial + partial_floats / 2 + v, d_log_scale);
+    }
+}
+
+static void finish_plain(const struct multiply_run *run, const struct tile *tile) {
+    float *y[GB_TILE_ROWS];
+    tile_pixels(run->out, tile, y);
+    for (size_t v = 0; v < tile->width; v += GB_LANES) {
+        int lanes = lanes_from(run->out->c, tile->column + v);
+        for (size_t r = 0; r < tile->count; r++)
+            store_lanes(y[r] + v, gb_v_load(tile->sums + r * tile->width + v), lanes);
+    }
+}
+
+GB_INLINE void finish_with(const struct multiply_run *run, const struct tile *tile,
+                           enum gb_activation activation) {
+    if (run->forward)
+        finish_forward(run, tile, activation);
+    else
+        finish_backward(run, tile, activation);
+}
+
+// One instance of the loops for each activation, so that none branches on it.
+static void finish(const struct multiply_run *run, const struct tile *tile) {
+    if (!run->forward && !run->backward) {
+        finish_plain(run, tile);
+        return;
+    }
+    switch (run->activation) {
+    case GB_IDENTITY:
+        finish_with(run, tile, GB_IDENTITY);
+        break;
+    case GB_RELU:
+        finish_with(run, tile, GB_RELU);
+        break;
+    case GB_LEAKY_RELU:
+        finish_with(run, tile, GB_LEAKY_RELU);
+        break;
+    case GB_TANH:
+        finish_with(run, tile, GB_TANH);
+        break;
+    }
+}
+
+// A square that ends early; the rest of its target's columns is padding.
+static void transpose_edge(const float *source, size_t source_row, size_t rows, float *target,
+                           size_t target_row, size_t columns) {
+    float in[GB_LANES * GB_LANES] = {0}, out[GB_LANES * GB_LANES];
+    for (size_t r = 0; r < rows; r++)
+        gb_v_store(in + r * GB_LANES, gb_v_load(source + r * source_row));
+    gb_transpose(in, GB_LANES, out, GB_LANES);
+    for (size_t c = 0; c < columns; c++)
+        gb_v_store(target + c * target_row, gb_v_load(out + c * GB_LANES));
+}
+
+// Writes one panel of the data gradient's weights, in which in and out channels exchange their
+// roles: the transposed matrix where the two products differ in form, else (both gathered) a
+// transposed matrix for each tap.
+static void transpose_panel(const struct multiply_run *run, size_t panel, float *to) {
+    const struct product *from = run->packed_shape, *g = &run->g;
+    size_t taps = from->form == g->form ? (size_t)gb_window_taps(&g->window) : 1;
+    size_t rows = from->weights.rows / taps, columns = from->weights.columns;
+    size_t width = gb_panel_width(g->weights, panel), first = panel * GB_TILE_COLUMNS;
+    for (size_t tap = 0; tap < taps; tap++)
+        for (size_t column = 0; column < columns; column += GB_LANES)
+            for (size_t row = first; row < first + width; row += GB_LANES) {
+                const float *source =
+                    run->packed + gb_panel_index(from->weights, tap * rows + row, column);
+                size_t source_row = gb_panel_width(from->weights, column / GB_TILE_COLUMNS);
+                float *target = to + (tap * columns + column) * width + row - first;
+                size_t row_count = smaller(rows - row, GB_LANES);
+                size_t column_count = smaller(columns - column, GB_LANES);
+                if (row_count == GB_LANES && column_count == GB_LANES)
+                    gb_transpose(source, source_row, target, width);
+                else
+                    transpose_edge(source, source_row, row_count, target, width, column_count);
+            }
+}
+
+static void transpose_weights(const struct multiply_run *run, int rank, int size) {
+    struct gb_share share = gb_share_of(gb_panel_count(run->g.weights), rank, size);
+    for (size_t panel = share.begin; panel < share.end; panel++)
+        transpose_panel(run, panel, run->transposed + gb_panel_offset(run->g.weights, panel));
+}
+
+// A thread's walk over the units (tile, panel). Units go block by block of tiles, within a block
+// panel by panel: a panel of weights stays in the first-level cache for all tiles of the block, and
+// the block's gathered rows in the second level for all panels.
+struct unit {
+    size_t block, slot, tile, panel;
+};
+
+static struct unit unit_at(const struct product *g, size_t index) {
+    size_t panels = gb_panel_count(g->weights), per_block = g->tiles_per_block * panels;
+    size_t block = index / per_block, rest = index % per_block;
+    size_t in_block = smaller(g->tiles_per_block, g->tiles - block * g->tiles_per_block);
+    size_t slot = rest % in_block;
+    return (struct unit){block, slot, block * g->tiles_per_block + slot, rest / in_block};
+}
+
+// The weights of a panel: in place, or transposed into the thread's scratch when the walk comes to
+// it.
+static const float *panel_weights(const struct multiply_run *run, size_t panel, size_t *present,
+                                  float *scratch) {
+    if (run->weights)
+        return run->weights + gb_panel_offset(run->g.weights, panel);
+    if (*present != panel)
+        transpose_panel(run, *present = panel, scratch);
+    return scratch;
+}
+
+static void multiply(const struct multiply_run *run, int rank, int size) {
+    const struct product *g = &run->g;
+    float *panel_scratch = run->exec->scratch + run->per_thread * (size_t)rank;
+    float *block_scratch = panel_scratch + own_panel_floats(g),
+          sums[GB_TILE_ROWS * GB_TILE_COLUMNS];
+    bool direct = gb_window_is_view(&g->reads, run->in);
+    ptrdiff_t a_row = direct ? run->in->pixel : (ptrdiff_t)gathered_row(g);
+    size_t block = SIZE_MAX, panel = SIZE_MAX, gathered = 0; // bit mask of the block's tiles
+    struct gb_share share = gb_share_of(g->tiles * gb_panel_count(g->weights), rank, size);
+    for (size_t index = share.begin; index < share.end; index++) {
+        struct unit u = unit_at(g, index);
+        if (u.block != block) {
+            block = u.block;
+            gathered = 0;
+        }
+        size_t first = u.tile * GB_TILE_ROWS, count = smaller(g->rows - first, GB_TILE_ROWS);
+        float *own = block_scratch + u.slot * GB_TILE_ROWS * gathered_row(g);
+        if (!direct && !(gathered >> u.slot & 1)) {
+            gb_window_gather(&g->reads, run->in, first, count, 0, g->weights.rows, own, a_row);
+            gathered |= (size_t)1 << u.slot;
+        }
+        const float *a = direct ? (const float *)run->in->data + (ptrdiff_t)first * a_row : own;
+        const float *b = panel_weights(run, u.panel, &panel, panel_scratch);
+        size_t width = gb_panel_width(g->weights, u.panel), column = u.panel * GB_TILE_COLUMNS;
+        gb_row_kernel *kernel = gb_row_kernels[count - 1][width / GB_LANES - 1];
+        if (g->form == SCATTERED) {
+            kernel(g->weights.rows, a, a_row, b,
+                   run->scattered + first * run->scattered_row + column,
+                   (ptrdiff_t)run->scattered_row);
+        } else {
+            kernel(g->weights.rows, a, a_row, b, sums, (ptrdiff_t)width);
+            finish(run, &(struct tile){first, count, column, width, sums});
+        }
+    }
+}
+
+// One vector of output channels of one pixel: its taps in the scattered product added up in order.
+static gb_v sum_taps(const struct multiply_run *run, struct gb_pixel p, size_t column) {
+    const struct gb_axis *rows = &run->g.window.rows, *columns = &run->g.window.columns;
+    gb_v sum = {0};
+    for (int a = gb_axis_first_tap(rows, p.i); a < rows->taps; a += rows->divisor) {
+        int i = gb_axis_input(rows, p.i, a);
+        if (i < 0)
+            continue;
+        size_t row = ((size_t)p.n * (size_t)rows->inputs + (size_t)i) * (size_t)columns->inputs;
+        for (int b = gb_axis_first_tap(columns, p.j); b < columns->taps; b += columns->divisor) {
+            int j = gb_axis_input(columns, p.j, b);
+            size_t tap = (size_t)(a * columns->taps + b);
+            if (j >= 0)
+                sum += gb_v_load(run->scattered + (row + (size_t)j) * run->scattered_row +
+                                 tap * (size_t)run->g.out_c + column);
+        }
+    }
+    return sum;
+}
+
+static void add_taps(const struct multiply_run *run, int rank, int size) {
+    const struct product *g = &run->g;
+    struct gb_panels columns = {1, (size_t)g->out_c};
+    float sums[GB_TILE_ROWS * GB_TILE_COLUMNS];
+    struct gb_share share = gb_share_of(g->out_tiles, rank, size);
+    for (size_t t = share.begin; t < share.end; t++)
+        for (size_t panel = 0; panel < gb_panel_count(columns); panel++) {
+            size_t first = t * GB_TILE_ROWS, count = smaller(g->out_rows - first, GB_TILE_ROWS);
+            size_t width = gb_panel_width(columns, panel), column = panel * GB_TILE_COLUMNS;
+            struct gb_pixel p = gb_pixel_at(first, run->out->h, run->out->w);
+            for (size_t r = 0; r < count; r++, gb_pixel_next(&p, run->out->h, run->out->w))
+                for (size_t v = 0; v < width; v += GB_LANES)
+                    gb_v_store(sums + r * width + v, sum_taps(run, p, column + v));
+            finish(run, &(struct tile){first, count, column, width, sums});
+        }
+}
+
+static void multiply_body(void *argument, int rank, int size) {
+    const struct multiply_run *run = argument;
+    if (run->transposed) {
+        transpose_weights(run, rank, size);
+        gb_barrier(size);
+    }
+    multiply(run, rank, size);
+    if (run->g.form == SCATTERED) {
+        gb_barrier(size);
+        add_taps(run, rank, size);
+    }
+    if (run->backward) {
+        gb_barrier(size);
+        add_partials(run->partials, run->g.out_tiles, run->g.out_c, run->backward->d_bias,
+                     run->backward->d_log_scale, rank, size);
+    }
+}
+
+#endif

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// The shape of one matrix product: of the forward pass, or of the data gradient, which is the
+// convolution of dy with transposed weights and reversed taps. Part of conv_body.c.
+#ifndef GB_CONV_PRODUCT_H
+#define GB_CONV_PRODUCT_H
+
+#include "kernels/conv/gemm.h"
+#include "kernels/conv/window.h"
+
+enum form { GATHERED, SCATTERED };
+
+// One product with its operands' shapes: the forward pass or the data gradient.
+struct product {
+    enum form form;
+    struct gb_window window; // of the convolution
+    struct gb_window reads;  // of the product's rows: the same, or pointwise when scattered
+    int n, in_c, out_c;
+    struct gb_panels weights;
+    size_t rows, tiles, tiles_per_block;
+    size_t out_rows, out_tiles;
+};
+
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+static size_t ceil_div(size_t a, size_t b) {
+    return (a + b - 1) / b;
+}
+
+static size_t outputs_of(const struct gb_window *w, int n) {
+    return (size_t)n * (size_t)w->rows.outputs * (size_t)w->columns.outputs;
+}
+
+// Gathered rows of a tile are padded so that they never lie a multiple of 4 KiB apart, where they
+// would share one set of the first-level cache.
+static size_t gathered_row(const struct product *g) {
+    return gb_round_up(g->weights.rows, 16) + 16;
+}
+
+// Where all tiles make one block, a thread's units go panel by panel, and it transposes the data
+// gradient's weights by itself as it goes: no other core has them in its cache. Otherwise all
+// threads share the transposed weights.
+static bool transposes_alone(const struct product *g) {
+    return g->tiles <= g->tiles_per_block;
+}
+static size_t own_panel_floats(const struct product *g) {
+    return transposes_alone(g) ? g->weights.rows * GB_TILE_COLUMNS : 0;
+}
+static size_t shared_panels_floats(const struct product *g) {
+    return transposes_alone(g) ? 0 : gb_round_up(gb_panels_floats(g->weights), 16);
+}
+
+static size_t multiply_scratch(const struct product *g) {
+    return own_panel_floats(g) + g->tiles_per_block * GB_TILE_ROWS * gathered_row(g);
+}
+
+static struct product product_of(enum form form, struct gb_window window, int n, int in_c,
+                                 int out_c) {
+    enum { BLOCK_FLOATS = 1 << 17 }; // gathered rows kept at once: a quarter of a 2 MiB cache
+    size_t taps = (size_t)gb_window_taps(&window);
+    struct product g = {
+        .form = form, .window = window, .reads = window, .n = n, .in_c = in_c, .out_c = out_c};
+    g.weights = (struct gb_panels){taps * (size_t)in_c, (size_t)out_c};
+    if (form == SCATTERED) {
+        g.reads = gb_window_pointwise(window.rows.inputs, window.columns.inputs);
+        g.weights = (struct gb_panels){(size_t)in_c, taps * (size_t)out_c};
+    }
+    g.rows = outputs_of(&g.reads, n);
+    g.tiles = ceil_div(g.rows, GB_TILE_ROWS);
+    size_t fitting = BLOCK_FLOATS / (GB_TILE_ROWS * gathered_row(&g));
+    g.tiles_per_block = fitting < 1 ? 1 : smaller(fitting, 16);
+    g.out_rows = outputs_of(&window, n);
+    g.out_tiles = ceil_div(g.out_rows, GB_TILE_ROWS);
+    return g;
+}
+
+// The cheaper form by the number of vector operations an input pixel: multiply-adds, and the copies
+// of gathering or the stores, loads and additions of scattering.
+static bool scattered_is_cheaper(const struct gb_window *window, int n, int in_c, int out_c) {
+    const size_t limit = (size_t)1 << 22; // floats of the scattered product
+    size_t taps = (size_t)gb_window_taps(window), in = (size_t)in_c, out = (size_t)out_c;
+    size_t scattered_vectors = ceil_div(taps * out, GB_LANES);
+    size_t gathered = taps * in * ceil_div(out, GB_LANES) + 2 * ceil_div(taps * in, GB_LANES);
+    size_t scattered = in * scattered_vectors + 6 * scattered_vectors;
+    size_t floats = outputs_of(window, n) * scattered_vectors * GB_LANES;
+    return taps > 1 && scattered < gathered && floats <= limit;
+}
+
+static struct product forward_product(const struct gb_conv_problem *p) {
+    struct gb_window window = gb_window_forward(p);
+    bool strided = p->stride_h > 1 || p->stride_w > 1;
+    bool scattered = !strided && scattered_is_cheaper(&window, p->n, p->c, p->k);
+    return product_of(scattered ? SCATTERED : GATHERED, window, p->n, p->c, p->k);
+}
+
+static struct product backward_product(const struct gb_conv_problem *p) {
+    struct gb_window window = gb_window_backward(p);
+    bool strided = p->stride_h > 1 || p->stride_w > 1;
+    bool scattered = strided || (forward_product(p).form == GATHERED &&
+                                 scattered_is_cheaper(&window, p->n, p->k, p->c));
+    return product_of(scattered ? SCATTERED : GATHERED, window, p->n, p->k, p->c);
+}
+
+// Where w[o, q, tap] stands in the packed weights of a product from in to out channels.
+static size_t weight_row(const struct product *g, size_t tap, size_t in) {
+    return g->form == GATHERED ? tap * (size_t)g->in_c + in : in;
+}
+static size_t weight_column(const struct product *g, size_t tap, size_t out) {
+    return g->form == GATHERED ? out : tap * (size_t)g->out_c + out;
+}
+
+// A small convolution runs on one thread: waking the others costs some microseconds.
+static int threads_for(const struct gb_conv_plan *plan, const struct gb_exec *exec) {
+    const double worth_sharing = 1e6; // operations
+    return gb_conv_flops(&plan->problem) < worth_sharing ? 1 : exec->threads;
+}
+
+static size_t scattered_floats(const struct product *g) {
+    // A vector more, for the last tap's whole vectors.
+    return g->form == SCATTERED ? gb_round_up(g->rows * gb_panels_width(g->weights) + GB_LANES, 16)
+                                : 0;
+}
+
+#endif
