@@ -4,22 +4,6 @@
 // Standard deviations of the published start.
 static const float features_spread = 0.1f, network_spread = 0.05f;
 
-static struct gb_conv_problem same_size_conv(int n, int h, int w, int c, int k, int kernel,
-                                             enum gb_activation activation) {
-    return (struct gb_conv_problem){.n = n,
-                                    .h = h,
-                                    .w = w,
-                                    .c = c,
-                                    .k = k,
-                                    .kernel_h = kernel,
-                                    .kernel_w = kernel,
-                                    .stride_h = 1,
-                                    .stride_w = 1,
-                                    .pad_h = kernel / 2,
-                                    .pad_w = kernel / 2,
-                                    .activation = activation};
-}
-
 static enum gb_status plan_features(struct gb_conditional_coupling *layer,
                                     struct gb_builder *builder, bool live) {
     const struct gb_coupling_shape *s = &layer->shape;
@@ -27,26 +11,25 @@ static enum gb_status plan_features(struct gb_conditional_coupling *layer,
     struct gb_conv_layer_spec specs[GB_CHAIN] = {
         {.name = "coupling.features.0",
          .problem =
-             same_size_conv(s->images, s->x_h, s->x_w, s->x_c, s->feature_channels, 3, GB_RELU),
+             gb_same_size_conv(s->images, s->x_h, s->x_w, s->x_c, s->feature_channels, 3, GB_RELU),
          .first = true},
         {.name = "coupling.features.1",
          .problem =
              gb_reducing_conv(s->images, s->x_h, s->x_w, s->feature_channels, s->h, s->w, half)},
         {.name = "coupling.features.2",
-         .problem = same_size_conv(s->images, s->h, s->w, half, half, 3, GB_RELU)},
+         .problem = gb_same_size_conv(s->images, s->h, s->w, half, half, 3, GB_RELU)},
     };
     for (int i = 0; i < GB_CHAIN; i++) {
-        const struct gb_conv_problem *p = &specs[i].problem;
+        size_t fan_in = gb_conv_fan_in(&specs[i].problem);
         bool reducing = i == 1;
         if (live) {
             specs[i].weight_start = GB_START_NORMAL;
-            specs[i].weight_spread =
-                gb_he_spread((size_t)p->c * (size_t)p->kernel_h * (size_t)p->kernel_w);
+            specs[i].weight_spread = gb_he_spread(fan_in);
         } else {
             specs[i].weight_start = reducing ? GB_START_ZERO : GB_START_NORMAL;
             specs[i].weight_spread = features_spread;
             specs[i].bias_start = GB_START_UNIFORM;
-            specs[i].bias_spread = gb_default_bias_spread(p);
+            specs[i].bias_spread = gb_default_bias_spread(fan_in);
         }
     }
     return gb_conv_chain_plan(&layer->features, builder, specs);
@@ -58,13 +41,13 @@ static enum gb_status plan_network(struct gb_conditional_coupling *layer,
     int wide = s->coupling_channels;
     struct gb_conv_layer_spec specs[GB_CHAIN] = {
         {.name = "coupling.net.0",
-         .problem = same_size_conv(s->batch, s->h, s->w, s->c, wide, 3, GB_RELU),
+         .problem = gb_same_size_conv(s->batch, s->h, s->w, s->c, wide, 3, GB_RELU),
          .affine = GB_AFFINE_BIAS_SCALE},
         {.name = "coupling.net.1",
-         .problem = same_size_conv(s->batch, s->h, s->w, wide, wide, 1, GB_RELU),
+         .problem = gb_same_size_conv(s->batch, s->h, s->w, wide, wide, 1, GB_RELU),
          .affine = GB_AFFINE_BIAS_SCALE},
         {.name = "coupling.net.2",
-         .problem = same_size_conv(s->batch, s->h, s->w, wide, s->c, 3, GB_IDENTITY),
+         .problem = gb_same_size_conv(s->batch, s->h, s->w, wide, s->c, 3, GB_IDENTITY),
          .affine = GB_AFFINE_ZERO_CONV,
          .halves = true},
     };

@@ -17,10 +17,6 @@ enum gb_status gb_conditional_mix_plan(struct gb_conditional_mix *layer, struct 
     return gb_conditioning_net_plan(&layer->net, builder, "mix", &shape, live, last);
 }
 
-static double *take_doubles(struct gb_arena *arena, size_t count) {
-    return (double *)(void *)gb_arena_take(arena, count * (sizeof(double) / sizeof(float)));
-}
-
 void gb_conditional_mix_bind(struct gb_conditional_mix *layer, struct gb_arena *arena,
                              bool training) {
     int outputs = layer->c * layer->c;
@@ -31,8 +27,8 @@ void gb_conditional_mix_bind(struct gb_conditional_mix *layer, struct gb_arena *
     layer->inverses = gb_take_tensor(arena, layer->batch, 1, 1, outputs);
     if (training)
         layer->d_matrices = gb_take_tensor(arena, layer->batch, 1, 1, outputs);
-    layer->log_abs_det = take_doubles(arena, (size_t)layer->images);
-    layer->workspace = take_doubles(arena, gb_mix_invert_workspace(layer->c));
+    layer->log_abs_det = gb_take_doubles(arena, (size_t)layer->images);
+    layer->workspace = gb_take_doubles(arena, gb_mix_invert_workspace(layer->c));
 }
 
 void gb_conditional_mix_free(struct gb_conditional_mix *layer, const struct gb_backend *backend) {

@@ -1,35 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "flows/conditioning_net.h"
 
-#include <math.h>
 #include <stdio.h>
-
-struct gb_conv_problem gb_reducing_conv(int n, int in_h, int in_w, int in_c, int out_h, int out_w,
-                                        int out_c) {
-    int stride_h = in_h / out_h, stride_w = in_w / out_w;
-    return (struct gb_conv_problem){.n = n,
-                                    .h = in_h,
-                                    .w = in_w,
-                                    .c = in_c,
-                                    .k = out_c,
-                                    .kernel_h = in_h - (out_h - 1) * stride_h,
-                                    .kernel_w = in_w - (out_w - 1) * stride_w,
-                                    .stride_h = stride_h,
-                                    .stride_w = stride_w,
-                                    .activation = GB_RELU};
-}
-
-static size_t fan_in(const struct gb_conv_problem *p) {
-    return (size_t)p->c * (size_t)p->kernel_h * (size_t)p->kernel_w;
-}
-
-float gb_default_bias_spread(const struct gb_conv_problem *p) {
-    return (float)(1.0 / sqrt((double)fan_in(p)));
-}
-
-float gb_he_spread(size_t inputs) {
-    return (float)sqrt(2.0 / (double)inputs);
-}
 
 static enum gb_status plan_convolutions(struct gb_conditioning_net *net, struct gb_builder *builder,
                                         const char *name, const struct gb_conditioning_shape *shape,
@@ -45,10 +17,10 @@ static enum gb_status plan_convolutions(struct gb_conditioning_net *net, struct 
             (struct gb_conv_layer_spec){.name = names[i], .problem = problem, .first = i == 0};
         if (live) {
             specs[i].weight_start = GB_START_NORMAL;
-            specs[i].weight_spread = gb_he_spread(fan_in(&problem));
+            specs[i].weight_spread = gb_he_spread(gb_conv_fan_in(&problem));
         } else {
             specs[i].bias_start = GB_START_UNIFORM;
-            specs[i].bias_spread = gb_default_bias_spread(&problem);
+            specs[i].bias_spread = gb_default_bias_spread(gb_conv_fan_in(&problem));
         }
         h /= 2, w /= 2, c = shape->n_c;
     }

@@ -41,14 +41,4 @@ void gb_conditioning_net_backward(struct gb_conditioning_net *net, const struct 
                                   float *workspace, const struct gb_tensor *dx);
 size_t gb_conditioning_net_workspace(const struct gb_conditioning_net *net);
 
-// The convolution that takes in x in to out on each axis, with no padding: stride in/out, kernel
-// in - (out - 1) * stride.
-struct gb_conv_problem gb_reducing_conv(int n, int in_h, int in_w, int in_c, int out_h, int out_w,
-                                        int out_c);
-
-// Half-width of PyTorch's default uniform start of a bias: 1 / sqrt(fan in).
-float gb_default_bias_spread(const struct gb_conv_problem *problem);
-// Standard deviation of He's start for ReLU networks: sqrt(2 / fan in).
-float gb_he_spread(size_t fan_in);
-
 #endif

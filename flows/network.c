@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "flows/network.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,53 @@ void gb_repeat_images(const struct gb_tensor *images, int repeats,
                         (size_t)repeated->c * sizeof(float));
 }
 
+double *gb_take_doubles(struct gb_arena *arena, size_t count) {
+    return (double *)(void *)gb_arena_take(arena, count * (sizeof(double) / sizeof(float)));
+}
+
+struct gb_conv_problem gb_reducing_conv(int n, int in_h, int in_w, int in_c, int out_h, int out_w,
+                                        int out_c) {
+    int stride_h = in_h / out_h, stride_w = in_w / out_w;
+    return (struct gb_conv_problem){.n = n,
+                                    .h = in_h,
+                                    .w = in_w,
+                                    .c = in_c,
+                                    .k = out_c,
+                                    .kernel_h = in_h - (out_h - 1) * stride_h,
+                                    .kernel_w = in_w - (out_w - 1) * stride_w,
+                                    .stride_h = stride_h,
+                                    .stride_w = stride_w,
+                                    .activation = GB_RELU};
+}
+
+struct gb_conv_problem gb_same_size_conv(int n, int h, int w, int c, int k, int kernel,
+                                         enum gb_activation activation) {
+    return (struct gb_conv_problem){.n = n,
+                                    .h = h,
+                                    .w = w,
+                                    .c = c,
+                                    .k = k,
+                                    .kernel_h = kernel,
+                                    .kernel_w = kernel,
+                                    .stride_h = 1,
+                                    .stride_w = 1,
+                                    .pad_h = kernel / 2,
+                                    .pad_w = kernel / 2,
+                                    .activation = activation};
+}
+
+size_t gb_conv_fan_in(const struct gb_conv_problem *p) {
+    return (size_t)p->c * (size_t)p->kernel_h * (size_t)p->kernel_w;
+}
+
+float gb_default_bias_spread(size_t fan_in) {
+    return (float)(1.0 / sqrt((double)fan_in));
+}
+
+float gb_he_spread(size_t fan_in) {
+    return (float)sqrt(2.0 / (double)fan_in);
+}
+
 static float *take_channels(struct gb_arena *arena, int channels) {
     return gb_arena_take(arena, gb_round_up((size_t)channels, GB_CHANNEL_PAD));
 }
@@ -27,10 +75,13 @@ static float *value_of(const struct gb_pass *pass, int index) {
     return index < 0 ? NULL : pass->params->value + pass->params->list[index].offset;
 }
 
-static int add_param(struct gb_builder *builder, const char *layer, const char *part,
-                     struct gb_param param) {
-    snprintf(param.name, sizeof param.name, "%s%s.%s", builder->prefix, layer, part);
-    return gb_params_add(builder->params, &param);
+static enum gb_status add_param(struct gb_builder *builder, const char *layer, const char *part,
+                                struct gb_param param, int *index) {
+    int length = snprintf(param.name, sizeof param.name, "%s%s.%s", builder->prefix, layer, part);
+    if (length < 0 || (size_t)length >= sizeof param.name)
+        return gb_fail(GB_BAD_INPUT, "cannot build the model", layer,
+                       "a parameter's name is longer than %zu characters", sizeof param.name - 1);
+    return gb_params_add(builder->params, &param, index);
 }
 
 // Adam's target for a parameter's blocks.
@@ -73,24 +124,24 @@ enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder
     GB_TRY(builder->backend->conv_plan(p, &layer->plan));
     layer->affine = spec->affine;
     layer->new_bias = layer->log_scale = -1;
-    layer->weight = add_param(builder, spec->name, "weight",
-                              (struct gb_param){.dims = 4,
-                                                .shape = {p->k, p->c, p->kernel_h, p->kernel_w},
-                                                .layout = GB_LAYOUT_CONV,
-                                                .plan.conv = &layer->plan,
-                                                .halves = spec->halves,
-                                                .start = spec->weight_start,
-                                                .spread = spec->weight_spread});
-    struct gb_param channels = {.dims = 1,
-                                .shape = {p->k},
-                                .halves = spec->halves,
-                                .start = spec->bias_start,
-                                .spread = spec->bias_spread};
-    layer->bias = add_param(builder, spec->name, "bias", channels);
+    const struct gb_param weight = {.dims = 4,
+                                    .shape = {p->k, p->c, p->kernel_h, p->kernel_w},
+                                    .layout = GB_LAYOUT_CONV,
+                                    .plan.conv = &layer->plan,
+                                    .halves = spec->halves,
+                                    .start = spec->weight_start,
+                                    .spread = spec->weight_spread};
+    const struct gb_param channels = {.dims = 1,
+                                      .shape = {p->k},
+                                      .halves = spec->halves,
+                                      .start = spec->bias_start,
+                                      .spread = spec->bias_spread};
+    GB_TRY(add_param(builder, spec->name, "weight", weight, &layer->weight));
+    GB_TRY(add_param(builder, spec->name, "bias", channels, &layer->bias));
     if (spec->affine == GB_AFFINE_ZERO_CONV)
-        layer->new_bias = add_param(builder, spec->name, "new_bias", channels);
+        GB_TRY(add_param(builder, spec->name, "new_bias", channels, &layer->new_bias));
     if (spec->affine != GB_AFFINE_BIAS)
-        layer->log_scale = add_param(builder, spec->name, "log_scale", channels);
+        GB_TRY(add_param(builder, spec->name, "log_scale", channels, &layer->log_scale));
 
     struct gb_tensor y = gb_dense(NULL, p->n, layer->plan.out_h, layer->plan.out_w, p->k);
     gb_builder_need_scratch(builder, gb_conv_scratch_floats(&layer->plan, builder->threads));
@@ -186,17 +237,16 @@ enum gb_status gb_fc_layer_plan(struct gb_fc_layer *layer, struct gb_builder *bu
                                 const struct gb_fc_layer_spec *spec) {
     const struct gb_fc_problem *p = &spec->problem;
     GB_TRY(builder->backend->fc_plan(p, &layer->plan));
-    layer->weight = add_param(builder, spec->name, "weight",
-                              (struct gb_param){.dims = 2,
-                                                .shape = {p->k, (int)gb_fc_inputs(p)},
-                                                .layout = GB_LAYOUT_FC,
-                                                .plan.fc = &layer->plan,
-                                                .start = spec->weight_start,
-                                                .spread = spec->weight_spread});
-    layer->bias = add_param(
-        builder, spec->name, "bias",
-        (struct gb_param){
-            .dims = 1, .shape = {p->k}, .start = spec->bias_start, .spread = spec->bias_spread});
+    const struct gb_param weight = {.dims = 2,
+                                    .shape = {p->k, (int)gb_fc_inputs(p)},
+                                    .layout = GB_LAYOUT_FC,
+                                    .plan.fc = &layer->plan,
+                                    .start = spec->weight_start,
+                                    .spread = spec->weight_spread};
+    const struct gb_param bias = {
+        .dims = 1, .shape = {p->k}, .start = spec->bias_start, .spread = spec->bias_spread};
+    GB_TRY(add_param(builder, spec->name, "weight", weight, &layer->weight));
+    GB_TRY(add_param(builder, spec->name, "bias", bias, &layer->bias));
     struct gb_tensor y = gb_dense(NULL, p->n, 1, 1, p->k);
     gb_builder_need_scratch(builder, gb_fc_scratch_floats(&layer->plan, builder->threads));
     gb_builder_need_scratch(builder, gb_epilogue_scratch_floats(&y));

@@ -43,6 +43,27 @@ struct gb_tensor gb_take_tensor(struct gb_arena *arena, int n, int h, int w, int
 void gb_repeat_images(const struct gb_tensor *images, int repeats,
                       const struct gb_tensor *repeated);
 
+// Doubles from the arena; NULL while measuring.
+double *gb_take_doubles(struct gb_arena *arena, size_t count);
+
+// ---- Shapes and starts of layers ----
+
+// The convolution that takes in x in to out on each axis, with no padding and ReLU: stride in/out,
+// kernel in - (out - 1) * stride.
+struct gb_conv_problem gb_reducing_conv(int n, int in_h, int in_w, int in_c, int out_h, int out_w,
+                                        int out_c);
+
+// The convolution that keeps h x w: stride 1, an odd kernel, padded by its half.
+struct gb_conv_problem gb_same_size_conv(int n, int h, int w, int c, int k, int kernel,
+                                         enum gb_activation activation);
+
+// Inputs of one output of a convolution.
+size_t gb_conv_fan_in(const struct gb_conv_problem *problem);
+// Half-width of PyTorch's default uniform start of a bias: 1 / sqrt(fan in).
+float gb_default_bias_spread(size_t fan_in);
+// Standard deviation of He's start for ReLU networks: sqrt(2 / fan in).
+float gb_he_spread(size_t fan_in);
+
 // ---- Convolution layer: y = act(scale * (conv(x) + bias)) ----
 
 enum gb_affine {

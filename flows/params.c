@@ -32,15 +32,14 @@ static size_t floats_in_memory(const struct gb_param *param) {
     return gb_param_elements(param);
 }
 
-int gb_params_add(struct gb_params *params, const struct gb_param *param) {
+enum gb_status gb_params_add(struct gb_params *params, const struct gb_param *param, int *index) {
     assert(!params->value);
     if (params->count == params->capacity) {
         int capacity = params->capacity ? 2 * params->capacity : 256;
         struct gb_param *list = realloc(params->list, (size_t)capacity * sizeof *list);
-        if (!list) {
-            params->floats = SIZE_MAX; // gb_params_reserve reports it
-            return -1;
-        }
+        if (!list)
+            return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", param->name,
+                           "no memory for a list of %d parameters", capacity);
         params->list = list;
         params->capacity = capacity;
     }
@@ -49,12 +48,11 @@ int gb_params_add(struct gb_params *params, const struct gb_param *param) {
     added->offset = params->floats;
     added->floats = gb_round_up(floats_in_memory(param), GB_CHANNEL_PAD);
     params->floats += added->floats;
-    return params->count++;
+    *index = params->count++;
+    return GB_OK;
 }
 
 enum gb_status gb_params_reserve(struct gb_params *params, bool gradients, bool moments) {
-    if (params->floats == SIZE_MAX)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "parameter list", "no memory");
     float **const blocks[] = {&params->value, &params->gradient, &params->moment1,
                               &params->moment2};
     const bool wanted[] = {true, gradients, moments, moments};

@@ -50,10 +50,9 @@ struct gb_params {
 size_t gb_param_elements(const struct gb_param *param);
 size_t gb_params_elements(const struct gb_params *params);
 
-// Declares a parameter; `offset` and `floats` are filled in here. Returns its index, or -1 when
-// memory ran out (the message is left; gb_params_reserve then fails too). Before gb_params_reserve
-// only.
-int gb_params_add(struct gb_params *params, const struct gb_param *param);
+// Declares a parameter; `offset` and `floats` are filled in here. Its index goes to *index. Before
+// gb_params_reserve only. GB_OUT_OF_MEMORY.
+enum gb_status gb_params_add(struct gb_params *params, const struct gb_param *param, int *index);
 
 // Allocates the blocks, zeroed.
 enum gb_status gb_params_reserve(struct gb_params *params, bool gradients, bool moments);

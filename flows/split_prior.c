@@ -1,31 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "flows/split_prior.h"
 
-#include "flows/conditioning_net.h"
-
 enum gb_status gb_split_prior_plan(struct gb_split_prior *layer, struct gb_builder *builder, int n,
                                    int h, int w, int c) {
     struct gb_conv_layer_spec spec = {
         .name = "split",
-        .problem = {.n = n,
-                    .h = h,
-                    .w = w,
-                    .c = c / 2,
-                    .k = c,
-                    .kernel_h = 3,
-                    .kernel_w = 3,
-                    .stride_h = 1,
-                    .stride_w = 1,
-                    .pad_h = 1,
-                    .pad_w = 1,
-                    .activation = GB_TANH},
+        .problem = gb_same_size_conv(n, h, w, c / 2, c, 3, GB_TANH),
         .halves = true,
         // Both starts: the published one is live already.
         .weight_start = GB_START_NORMAL,
         .weight_spread = 0.1f,
         .bias_start = GB_START_UNIFORM,
     };
-    spec.bias_spread = gb_default_bias_spread(&spec.problem);
+    spec.bias_spread = gb_default_bias_spread(gb_conv_fan_in(&spec.problem));
     struct gb_tensor latent = gb_dense(NULL, n, h, w, c / 2);
     gb_builder_need_scratch(builder, gb_gaussian_scratch_floats(&latent));
     return gb_conv_layer_plan(&layer->conv, builder, &spec);

@@ -45,7 +45,8 @@ struct model {
 };
 
 static void add(struct model *model, const struct gb_param *param) {
-    assert_true(gb_params_add(&model->params, param) >= 0);
+    int index;
+    assert_int_equal(gb_params_add(&model->params, param, &index), GB_OK);
 }
 
 static void build(struct model *model, const struct gb_backend *backend, enum variant variant,
