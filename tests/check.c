@@ -288,6 +288,14 @@ bool gb_check_number(const char *what, double got, double want, double bound) {
     return near;
 }
 
+bool gb_check_covers(const struct gb_backend *backend) {
+#if defined(GB_PTHREADS)
+    if (backend == gb_check_reference())
+        return false;
+#endif
+    return gb_backend_supported(backend);
+}
+
 const struct gb_backend *gb_check_reference(void) {
     const struct gb_backend *reference = NULL;
     if (gb_backend_find("scalar", &reference) != GB_OK)
