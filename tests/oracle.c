@@ -6,8 +6,8 @@
 // A file (safetensors) describes a model in its metadata and holds its weights as "param.NAME",
 // NAME being the authors' module path, an input, and what the model makes of it: likelihoods,
 // latents, gradients, an inverse. Every native backend that this CPU supports is run on it. Without
-// arguments, the files of ../shared/oracles. Exit code: 0 all agree, 1 one does not, 2 a file is
-// unusable, 77 there are no files.
+// arguments, those that are at hand (tests/real_data.h). Exit code: 0 all agree, 1 one does not,
+// 2 a file is unusable, 77 there are no files.
 #include <glob.h>
 #include <math.h>
 #include <stdbool.h>
@@ -17,6 +17,7 @@
 
 #include "flows/metadata.h"
 #include "flows/safetensors.h"
+#include "real_data.h"
 
 static const char checking[] = "check oracle";
 
@@ -410,9 +411,14 @@ int main(int argc, char **argv) {
         status = worse(status, check_file(argv[i]));
     if (argc > 1)
         return gb_exit_code(status);
+    const char *folder = gb_shared_oracle(".");
+    if (!folder)
+        return NO_FILES;
+    char pattern[4096];
     glob_t found;
-    if (glob("../shared/oracles/cglow_*.safetensors", 0, NULL, &found) != 0) {
-        printf("skipped: there are no files in ../shared/oracles\n");
+    snprintf(pattern, sizeof pattern, "%s/cglow_*.safetensors", folder);
+    if (glob(pattern, 0, NULL, &found) != 0) {
+        printf("skipped: there is no %s; see GB_SHARED_ORACLES in tests/README.md\n", pattern);
         return NO_FILES;
     }
     for (size_t i = 0; i < found.gl_pathc; i++)

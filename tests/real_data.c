@@ -21,11 +21,26 @@ static bool exists(const char *path) {
     return stat(path, &status) == 0;
 }
 
+// The path of `name` in the folder that the variable tells; NULL where it is not there.
+static const char *look_up(const char *variable, const char *otherwise, const char *name,
+                           char path[static PATH_SIZE]) {
+    const char *folder = getenv(variable);
+    snprintf(path, PATH_SIZE, "%s/%s", folder && *folder ? folder : otherwise, name);
+    return exists(path) ? path : NULL;
+}
+
 const char *gb_shared_data(const char *name) {
     static char path[PATH_SIZE];
-    const char *folder = getenv("GB_SHARED_DATA");
-    snprintf(path, sizeof path, "%s/%s", folder && *folder ? folder : "../shared/data", name);
-    return exists(path) ? path : NULL;
+    return look_up("GB_SHARED_DATA", "../shared/data", name, path);
+}
+
+const char *gb_shared_oracle(const char *name) {
+    static char path[PATH_SIZE];
+    const char *found = look_up("GB_SHARED_ORACLES", "../shared/oracles", name, path);
+    if (!found)
+        fprintf(stderr, "%s is not at hand; set GB_SHARED_ORACLES to the folder of the oracles\n",
+                path);
+    return found;
 }
 
 // Makes the cache's folder if need be.

@@ -8,6 +8,7 @@
 
 #include "flow_check.h"
 #include "flows/safetensors.h"
+#include "real_data.h"
 
 // x height, width, channels; the same of y; levels, steps; n_c, n_w, coupling and feature channels.
 static const struct gb_cglow_config tiny[] = {
@@ -232,12 +233,11 @@ static double *sample_noise(const struct gb_safetensors *file, const struct gb_c
     return noise;
 }
 
-static void check_oracle(const char *path) {
+static void check_oracle(const char *name) {
     struct gb_safetensors file;
-    FILE *there = fopen(path, "rb");
-    if (!there)
+    const char *path = gb_shared_oracle(name);
+    if (!path)
         skip();
-    fclose(there);
     flow_check_ok(gb_safetensors_open(&file, path));
     struct gb_cglow_config config = config_of(&file);
     struct reference_cglow *model = reference_cglow_create(&config);
@@ -279,12 +279,12 @@ static void check_oracle(const char *path) {
 
 static void test_oracle_square(void **state) {
     (void)state;
-    check_oracle("../shared/oracles/cglow_square.safetensors");
+    check_oracle("cglow_square.safetensors");
 }
 
 static void test_oracle_depth(void **state) {
     (void)state;
-    check_oracle("../shared/oracles/cglow_depth.safetensors");
+    check_oracle("cglow_depth.safetensors");
 }
 
 int main(void) {

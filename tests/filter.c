@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// Linked into every test program: $GB_TEST_FILTER, a pattern of * and ?, chooses among its tests by
+// name, as cmocka 1 has only a function for that.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+__attribute__((constructor)) static void choose_tests(void) {
+    const char *pattern = getenv("GB_TEST_FILTER");
+    if (pattern)
+        cmocka_set_test_filter(pattern);
+}
