@@ -71,8 +71,7 @@ struct gb_conv_epilogue {
 // x = act(scale * (u + bias)) of these kernels: dx is multiplied by act'(x) (computed from x), the
 // product with u's affine map undone is summed over all pixels into
 //   d_bias[q]      = sum of dx * act'(x) * scale[q]
-//   d_log_scale[q] = sum of dx * act'(x) * (scale * (u + bias))       (GB_IDENTITY and GB_RELU
-//   only)
+//   d_log_scale[q] = sum of dx * act'(x) * (scale * (u + bias))      (GB_IDENTITY and GB_RELU only)
 // and what is stored in dx is dx * act'(x) * scale, the gradient of u. Every sum has one fixed
 // order. NULL members are not computed; scale NULL means 1.
 struct gb_conv_input_epilogue {
@@ -97,6 +96,7 @@ typedef void (*gb_conv_pack_fn)(const struct gb_conv_plan *plan, const float *oi
 typedef void (*gb_conv_unpack_fn)(const struct gb_conv_plan *plan, const float *packed,
                                   float *oihw);
 
+// `epilogue` is not NULL; its members may be. Overwrites y.
 typedef void (*gb_conv_forward_fn)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
                                    const struct gb_tensor *x, const float *packed,
                                    const struct gb_conv_epilogue *epilogue,

@@ -96,7 +96,7 @@ GB_INLINE struct gb_range gb_axis_inside(const struct gb_axis *axis, int tap) {
     return (struct gb_range){begin < end ? begin : end, end};
 }
 
-// `count` floats from every row of one matrix to a row of another; NULL gives zeros.
+// `count` floats from every row of one matrix to a row of another.
 GB_INLINE void gb_copy_rows(size_t rows, size_t count, const float *from, ptrdiff_t from_row,
                             float *to, ptrdiff_t to_row) {
     for (; rows > 0; rows--, from += from_row, to += to_row) {
