@@ -19,7 +19,7 @@ struct gb_atomic_file {
 // disk.
 enum gb_status gb_atomic_open(struct gb_atomic_file *file, const char *path);
 
-// Flushes, syncs, closes and renames; any error that the stream met is reported here. On failure
+// Flushes, syncs, closes, renames and syncs the folder; any error that the stream met is reported here. On failure
 // (GB_IO_ERROR) the temporary file is gone and `path` is as it was. Ends the file either way.
 enum gb_status gb_atomic_commit(struct gb_atomic_file *file);
 
@@ -31,7 +31,7 @@ void gb_atomic_abort(struct gb_atomic_file *file);
 // written. Leaves nothing behind.
 enum gb_status gb_atomic_probe(const char *path);
 
-// Removes the temporary files that processes which are no more left beside `path`.
+// Removes the temporary files beside `path` that no process has open, here or on another host.
 void gb_atomic_sweep(const char *path);
 
 #endif
