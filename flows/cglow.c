@@ -12,8 +12,6 @@
 #include "flows/conditional_mix.h"
 #include "flows/split_prior.h"
 
-enum { MAX_LEVELS = 16 };
-
 // One step of the flow, Figure 1.
 struct step {
     struct gb_conditional_actnorm actnorm;
@@ -36,7 +34,7 @@ struct gb_cglow {
     const struct gb_backend *backend;
     struct gb_params params;
     struct gb_arena arena;
-    struct level level[MAX_LEVELS];
+    struct level level[GB_MAX_LEVELS];
     struct step *steps; // levels * steps of them
     struct gb_tensor x; // of the last condition
     struct gb_exec main;
@@ -64,47 +62,6 @@ static bool is_last(const struct gb_cglow *model, int level) {
 }
 
 // ---- Building ----
-
-enum gb_status gb_cglow_check(const struct gb_cglow_config *c) {
-    static const char what[] = "unusable model configuration";
-    // Configurations come from files too: the limits keep every product of sizes in range.
-    enum { SIDE = 1 << 14, CHANNELS = 1 << 16, MATRIX = 1 << 10 };
-    const struct {
-        const char *name;
-        int value, least, most;
-    } counts[] = {
-        {"x height", c->x_h, 8, SIDE},
-        {"x width", c->x_w, 8, SIDE},
-        {"x channels", c->x_c, 1, CHANNELS},
-        {"y height", c->y_h, 2, SIDE},
-        {"y width", c->y_w, 2, SIDE},
-        {"y channels", c->y_c, 1, MATRIX / 4},
-        {"levels", c->levels, 1, MAX_LEVELS},
-        {"steps", c->steps, 1, 1024},
-        {"n_c", c->n_c, 1, CHANNELS},
-        {"n_w", c->n_w, 1, CHANNELS},
-        {"coupling channels", c->coupling_channels, 1, CHANNELS},
-        {"feature channels", c->feature_channels, 1, CHANNELS},
-    };
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        if (counts[i].value < counts[i].least || counts[i].value > counts[i].most)
-            return gb_fail(GB_BAD_INPUT, what, counts[i].name, "%d is not between %d and %d",
-                           counts[i].value, counts[i].least, counts[i].most);
-    int last_channels = c->y_c << (c->levels + 1);
-    if (last_channels > MATRIX)
-        return gb_fail(GB_BAD_INPUT, what, "y channels", "%d make %d at the last level, above %d",
-                       c->y_c, last_channels, MATRIX);
-    int multiple = 1 << c->levels;
-    if (c->y_h % multiple || c->y_w % multiple)
-        return gb_fail(GB_BAD_INPUT, what, "target size",
-                       "%dx%d is not divisible by 2^levels = %d on both axes", c->y_h, c->y_w,
-                       multiple);
-    if (c->y_h / 2 > c->x_h || c->y_w / 2 > c->x_w)
-        return gb_fail(GB_BAD_INPUT, what, "image size",
-                       "%dx%d is smaller than the first level's %dx%d", c->x_h, c->x_w, c->y_h / 2,
-                       c->y_w / 2);
-    return GB_OK;
-}
 
 static enum gb_status plan_step(struct gb_cglow *model, int l, int k, struct gb_builder *job,
                                 struct gb_builder *main) {
@@ -422,8 +379,8 @@ enum gb_status gb_cglow_forward(struct gb_cglow *model, const struct gb_tensor *
         latents->count = model->config.levels;
     for (int n = 0; n < model->use.batch; n++)
         if (!isfinite(log_likelihood[n]))
-            return gb_fail(GB_CHECK_FAILED, "the likelihood is not finite", "c-Glow",
-                           "sample %d of the batch gives %g", n, log_likelihood[n]);
+            return gb_fail(GB_CHECK_FAILED, "cannot take the likelihood", "c-Glow",
+                           "that of example %d of the batch is %g", n, log_likelihood[n]);
     return GB_OK;
 }
 

@@ -9,7 +9,12 @@
 
 #include "flows/params.h"
 
-enum gb_init { GB_INIT_LIVE, GB_INIT_PUBLISHED };
+enum gb_init { GB_INIT_LIVE, GB_INIT_PUBLISHED, GB_INITS };
+
+// "live", "published".
+extern const char *const gb_init_names[GB_INITS];
+
+enum { GB_MAX_LEVELS = 16 };
 
 struct gb_cglow_config {
     int x_h, x_w, x_c, y_h, y_w, y_c;
@@ -19,6 +24,19 @@ struct gb_cglow_config {
     int feature_channels;  // of the coupling's x path: 16 in the paper
     enum gb_init init;
 };
+
+// The configuration's numbers, a row each: the one list of them for checks, files and records.
+struct gb_cglow_field {
+    const char *key, *name; // in files, "x_height"; in messages, "x height"
+    size_t offset;          // of the int in struct gb_cglow_config
+    int least, most;
+};
+enum { GB_CGLOW_FIELDS = 12 };
+extern const struct gb_cglow_field gb_cglow_fields[GB_CGLOW_FIELDS];
+
+static inline int *gb_cglow_number(struct gb_cglow_config *config, int field) {
+    return (int *)(void *)((char *)config + gb_cglow_fields[field].offset);
+}
 
 // What a model is built to do: memory is planned for it.
 struct gb_cglow_use {
@@ -62,7 +80,7 @@ enum gb_status gb_cglow_condition(struct gb_cglow *model, const struct gb_tensor
 // pass.
 struct gb_latents {
     int count;
-    struct gb_tensor level[16];
+    struct gb_tensor level[GB_MAX_LEVELS];
 };
 
 // y to latents given the conditioning: log p(y|x) in nats for each of the batch, into

@@ -9,7 +9,7 @@
 #include "flows/metadata.h"
 #include "flows/safetensors.h"
 
-static const char saving[] = "save checkpoint", loading[] = "load checkpoint";
+static const char saving[] = "cannot save checkpoint", loading[] = "cannot load checkpoint";
 static const char version_key[] = "checkpoint_version";
 enum { VERSION = 1 };
 

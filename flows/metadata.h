@@ -19,13 +19,13 @@ enum gb_status gb_metadata_string(const json_t *metadata, const char *path, cons
 enum gb_status gb_metadata_integer(const json_t *metadata, const char *path, const char *key,
                                    uint64_t low, uint64_t high, uint64_t *value);
 
-// Sets a key, replacing what it held. GB_OUT_OF_MEMORY.
+// Sets a key, replacing what it held. GB_BAD_INPUT where the text is not UTF-8, GB_OUT_OF_MEMORY.
 enum gb_status gb_metadata_set_string(json_t *metadata, const char *key, const char *text);
 enum gb_status gb_metadata_set_integer(json_t *metadata, const char *key, uint64_t value);
 
 // A c-Glow's configuration, under "model" ("cglow"), "x_height", "x_width", "x_channels", the same
 // for y, "levels", "steps", "n_c", "n_w", "coupling_channels", "feature_channels" and "init"
-// ("live" or "published"). Reading checks each number alone; gb_cglow_check judges them together.
+// ("live" or "published"). Reading checks each number alone (gb_cglow_fields); gb_cglow_check judges them together.
 enum gb_status gb_cglow_config_to_metadata(const struct gb_cglow_config *config, json_t *metadata);
 enum gb_status gb_cglow_config_from_metadata(const json_t *metadata, const char *path,
                                              struct gb_cglow_config *config);

@@ -17,7 +17,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian");
 
-static const char reading[] = "read tensors";
+static const char reading[] = "cannot read tensors";
 static const char metadata_name[] = "__metadata__";
 
 enum {
@@ -331,7 +331,7 @@ enum gb_status gb_safetensors_begin(struct gb_safetensors_writer *writer, const 
     *writer = (struct gb_safetensors_writer){.list = list, .count = count};
     char *header = make_header(list, count, metadata);
     if (!header)
-        return gb_fail(GB_OUT_OF_MEMORY, "write tensors", path, "out of memory");
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot write tensors", path, "out of memory");
     enum gb_status status = gb_atomic_open(&writer->file, path);
     if (status == GB_OK) {
         int used = (int)strlen(header);

@@ -16,6 +16,7 @@
 #include "flows/checkpoint.h"
 #include "flows/metadata.h"
 #include "flows/safetensors.h"
+#include "flows/utf8.h"
 
 static char folder[] = "/tmp/gb_checkpoint_XXXXXX";
 static char path[128];
@@ -426,6 +427,33 @@ static void metadata_tells_the_configuration(void **state) {
     destroy(&model);
 }
 
+static void text_that_is_not_utf8_is_told(void **state) {
+    (void)state;
+    static const char *const good[] = {"", "plain", "\xc3\xa9", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"};
+    static const struct {
+        const char *text, *mended;
+    } bad[] = {{"caf\xe9", "caf?"},
+               {"\xc3", "?"},
+               {"\xc0\xaf.", "??."},
+               {"\xe0\x80\xaf", "???"},
+               {"\xed\xa0\x80", "???"},
+               {"\xf4\x90\x80\x80", "????"},
+               {"\xc3\xa9\xe2\x82", "\xc3\xa9??"}};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        assert_true(gb_is_utf8(good[i]));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char text[16];
+        assert_false(gb_is_utf8(bad[i].text));
+        strcpy(text, bad[i].text);
+        gb_make_utf8(text);
+        assert_string_equal(text, bad[i].mended);
+    }
+    json_t *metadata = json_object();
+    assert_int_equal(gb_metadata_set_string(metadata, "data", "caf\xe9"), GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), "data: the value is not UTF-8"));
+    json_decref(metadata);
+}
+
 static void a_strange_configuration_is_refused(void **state) {
     (void)state;
     static const struct {
@@ -443,9 +471,9 @@ static void a_strange_configuration_is_refused(void **state) {
         {"levels", "1\n2", "'levels' is '1?2'"},
         {"levels", "0x1", "'levels' is '0x1'"},
         {"levels", "1.0", "'levels' is '1.0'"},
-        {"n_w", "1048577", "from 1 to 1048576"},
-        {"n_w", "18446744073709551617", "from 1 to 1048576"},
-        {"n_w", "18446744073709551620", "from 1 to 1048576"},
+        {"n_w", "65537", "from 1 to 65536"},
+        {"n_w", "18446744073709551617", "from 1 to 65536"},
+        {"n_w", "18446744073709551620", "from 1 to 65536"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_t *metadata = json_object();
@@ -479,6 +507,7 @@ int main(void) {
         cmocka_unit_test(a_failed_save_keeps_the_former_file),
         cmocka_unit_test(metadata_tells_the_configuration),
         cmocka_unit_test(a_strange_configuration_is_refused),
+        cmocka_unit_test(text_that_is_not_utf8_is_told),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
