@@ -48,8 +48,8 @@ static void print_system(const json_t *machine) {
     const json_t *frequency = json_object_get(machine, "frequency");
     const json_t *system = json_object_get(machine, "system");
     const json_t *build = json_object_get(machine, "build");
-    printf("frequency   governor %s, turbo %s\n", text(frequency, "governor"),
-           text(frequency, "turbo"));
+    printf("frequency   governor %s, turbo %s; load average %.1f\n", text(frequency, "governor"),
+           text(frequency, "turbo"), number(machine, "load_average"));
     printf("system      %s, %s\n", text(system, "distribution"), text(system, "kernel"));
     printf("build       glowbench %s, commit %s, %s, %s\n", text(build, "version"),
            text(build, "commit"), text(build, "type"), text(build, "compiler"));

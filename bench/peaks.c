@@ -11,9 +11,9 @@
 #include "kernels/parallel.h"
 #include "tasks/clock.h"
 
-// A trial is long enough that starting the threads does not count (tens of microseconds), and there
-// are enough of them that one is undisturbed.
-static const double trial_seconds = 0.005, all_trials_seconds = 0.2;
+// A trial is long enough that starting the threads does not count (tens of microseconds on a quiet
+// machine), and there are enough of them that one is undisturbed.
+static const double trial_seconds = 0.01, all_trials_seconds = 0.2;
 enum { MIN_TRIALS = 3, ARRAYS = 3, MAX_LEVELS = 4, MAX_TEAMS = 3 };
 
 enum loop { FMA, READ, COPY, TRIAD, UPDATE, LOOPS };
@@ -76,20 +76,30 @@ static double run_seconds(struct work *work, int threads) {
     return gb_seconds() - start;
 }
 
-// The seconds of one round, at best. Trials grow until they are long enough, which warms up, and go
-// on growing where one was long only because it was disturbed.
+// How many rounds make a trial. Found on one thread: where other work holds a processor, starting a
+// team can take longer than a trial. Again where a try was long, since it may have been disturbed.
+static size_t rounds_of_trial(struct work *work) {
+    work->rounds = 1;
+    for (int long_tries = 0; long_tries < MIN_TRIALS;) {
+        if (run_seconds(work, 1) >= trial_seconds) {
+            long_tries++;
+        } else {
+            work->rounds *= 2;
+            long_tries = 0;
+        }
+    }
+    return work->rounds;
+}
+
+// The seconds of one round, at best.
 static double best_seconds(struct work *work, enum loop loop, int threads) {
     work->loop = loop;
-    work->rounds = 1;
+    work->rounds = rounds_of_trial(work);
     double best = INFINITY, spent = 0;
-    for (int long_trials = 0; long_trials < MIN_TRIALS || spent < all_trials_seconds;) {
+    for (int trial = 0; trial < MIN_TRIALS || spent < all_trials_seconds; trial++) {
         double seconds = run_seconds(work, threads);
         best = fmin(best, seconds / (double)work->rounds);
         spent += seconds;
-        if (seconds < trial_seconds)
-            work->rounds *= 2;
-        else
-            long_trials++;
     }
     return best;
 }

@@ -4,6 +4,7 @@
 #include <hwloc.h>
 #include <png.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -151,18 +152,23 @@ static json_t *backends_json(void) {
     return backends;
 }
 
+static double load_average(void) {
+    double load;
+    return getloadavg(&load, 1) == 1 ? load : -1;
+}
+
 json_t *gb_machine_json(void) {
     hwloc_topology_t topology;
     if (hwloc_topology_init(&topology) != 0)
         return NULL;
     json_t *machine = NULL;
     if (hwloc_topology_load(topology) == 0)
-        machine = json_pack("{s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:i}", "cpu",
+        machine = json_pack("{s:o, s:o, s:I, s:o, s:f, s:o, s:o, s:o, s:o, s:i}", "cpu",
                             cpu_json(topology), "caches", caches_json(topology), "memory_bytes",
                             (json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE),
-                            "frequency", frequency_json(), "system", system_json(), "build",
-                            build_json(), "libraries", libraries_json(), "backends",
-                            backends_json(), "threads", gb_machine_threads());
+                            "frequency", frequency_json(), "load_average", load_average(), "system",
+                            system_json(), "build", build_json(), "libraries", libraries_json(),
+                            "backends", backends_json(), "threads", gb_machine_threads());
     hwloc_topology_destroy(topology);
     return machine;
 }

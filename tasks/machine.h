@@ -14,6 +14,7 @@ int gb_machine_threads(void);
 //   caches     one object a level: level, bytes (each), instances, cpus (that share one)
 //   memory_bytes
 //   frequency  governor, turbo ("on", "off"); "" where the system does not tell
+//   load_average  of the last minute: other work that slows a measurement; -1 unknown
 //   system     distribution, kernel
 //   build      version, commit, type, compiler, flags, isa_flags
 //   libraries  a version each
