@@ -33,7 +33,7 @@ static struct gb_tensor view_like(const struct fixture *f, const struct gb_tenso
 }
 
 static size_t weight_count(const struct gb_conv_problem *p) {
-    return (size_t)(p->k * p->c * p->kernel_h * p->kernel_w);
+    return (size_t)p->k * (size_t)p->c * (size_t)p->kernel_h * (size_t)p->kernel_w;
 }
 
 static void fixture_open(struct fixture *f, const struct gb_backend *backend,
@@ -484,6 +484,29 @@ static void test_roundtrip(void **state) {
                 2.0 * 2 * 46 * 46 * 12 * 256);
 }
 
+// As many as a count one by one gives.
+static void test_flops(void **state) {
+    (void)state;
+    for (int i = 0; i < 4 * 5 * 3 * 9; i++) {
+        struct gb_conv_problem p = {.n = 3, .w = 1, .c = 5, .k = 2, .kernel_w = 1, .stride_w = 1};
+        p.kernel_h = 1 + i % 4;
+        p.pad_h = i / 4 % 5 % p.kernel_h;
+        p.stride_h = 1 + i / 20 % 3;
+        p.h = 1 + i / 60;
+        if (gb_conv_check(&p) != GB_OK)
+            continue;
+        double products = 0;
+        for (int row = 0; row < gb_conv_out_h(&p); row++)
+            for (int a = 0; a < p.kernel_h; a++)
+                products += inside(row * p.stride_h + a - p.pad_h, p.h);
+        assert_true(gb_conv_flops(&p) == 2 * 3 * 5 * 2 * products);
+    }
+    // The largest kernel and image that there are.
+    struct gb_conv_problem p;
+    assert_int_equal(gb_conv_parse("n1h1048576w1c1k1r1048575s1u1v1p1048574q0", &p), GB_OK);
+    assert_true(gb_conv_flops(&p) == 2.0 * 1048576 * 1048575);
+}
+
 static void test_bad_text(void **state) {
     (void)state;
     static const char *const texts[] = {
@@ -499,6 +522,12 @@ static void test_bad_text(void **state) {
         "n2h2w2c12k256r7s7u1v1p1q1",
         "n2h16w16c12k256r3s3u1v1p3q1",
         "n99999999999999999999h16w16c12k256r3s3u1v1p1q1",
+        "n1048577h16w16c12k256r3s3u1v1p1q1",
+        "n2048h1024w1024c1k1r3s3u2v2p1q1",
+        "n1h1024w1024c1k2048r1s1u1v1p0q0",
+        "n1h1w1c1k1r65536s65536u1v1p65535q65535",
+        "n1h1w1c1048576k2048r1s1u1v1p0q0",
+        "n1048576h1048576w1048576c1048576k1048576r1048576s1048576u1v1p1048575q1048575",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct gb_conv_problem p;
@@ -509,9 +538,9 @@ static void test_bad_text(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_roundtrip),    cmocka_unit_test(test_bad_text),
-        cmocka_unit_test(test_model_shapes), cmocka_unit_test(test_tile_edges),
-        cmocka_unit_test(test_many_pixels),
+        cmocka_unit_test(test_roundtrip),  cmocka_unit_test(test_flops),
+        cmocka_unit_test(test_bad_text),   cmocka_unit_test(test_model_shapes),
+        cmocka_unit_test(test_tile_edges), cmocka_unit_test(test_many_pixels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

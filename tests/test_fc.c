@@ -225,7 +225,11 @@ static void test_bad_problem(void **state) {
     static const struct gb_fc_problem problems[] = {
         {0, 1, 1, 8, 8, GB_IDENTITY},
         {1, 1, 1, 8, -8, GB_IDENTITY},
-        {1, 1 << 10, 1 << 10, 1 << 10, 8, GB_IDENTITY},
+        {1, 1, 1, (1 << 20) + 1, 8, GB_IDENTITY},
+        {1, 1 << 10, 1 << 10, 1 << 10, 2, GB_IDENTITY},   // weights
+        {1 << 11, 1 << 10, 1 << 10, 1, 1, GB_IDENTITY},   // input
+        {1 << 20, 1, 1, 1, 1 << 11, GB_IDENTITY},         // output
+        {1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20, 0}, // all
     };
     GB_CHECK_EACH_BACKEND(backend) {
         for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {

@@ -9,20 +9,30 @@
 enum { SIZE_LIMIT = 1 << 20 }; // of any one number, so that seven digits hold it
 
 // The (output position, tap) pairs along one axis that read a pixel inside the image.
-static long taps_inside(int size, int out_size, int taps, int stride, int pad) {
-    long inside = 0;
-    for (int i = 0; i < out_size; i++)
-        for (int a = 0; a < taps; a++) {
-            int position = i * stride + a - pad;
-            inside += position >= 0 && position < size;
-        }
+static double taps_inside(int size, int out_size, int taps, int stride, int pad) {
+    double inside = 0;
+    for (int a = 0; a < taps; a++) {
+        int before = a < pad ? (pad - a + stride - 1) / stride : 0; // outputs that read left of it
+        int last = size - 1 + pad - a;
+        int end = last < 0 ? 0 : last / stride + 1;
+        end = end < out_size ? end : out_size;
+        inside += before < end ? end - before : 0;
+    }
     return inside;
 }
 
 double gb_conv_flops(const struct gb_conv_problem *p) {
-    long rows = taps_inside(p->h, gb_conv_out_h(p), p->kernel_h, p->stride_h, p->pad_h);
-    long columns = taps_inside(p->w, gb_conv_out_w(p), p->kernel_w, p->stride_w, p->pad_w);
-    return 2.0 * p->n * (double)rows * (double)columns * p->c * p->k;
+    double rows = taps_inside(p->h, gb_conv_out_h(p), p->kernel_h, p->stride_h, p->pad_h);
+    double columns = taps_inside(p->w, gb_conv_out_w(p), p->kernel_w, p->stride_w, p->pad_w);
+    return 2.0 * p->n * rows * columns * p->c * p->k;
+}
+
+// Every position and every number of floats that an array is divided into then fits an int.
+static enum gb_status check_floats(const char *array, double floats) {
+    if (floats < 0x1p31)
+        return GB_OK;
+    return gb_fail(GB_BAD_INPUT, "cannot plan convolution", array, "%.0f floats, not below 2^31",
+                   floats);
 }
 
 enum gb_status gb_conv_check(const struct gb_conv_problem *p) {
@@ -40,7 +50,9 @@ enum gb_status gb_conv_check(const struct gb_conv_problem *p) {
         return gb_fail(GB_BAD_INPUT, "cannot plan convolution", "kernel",
                        "%dx%d is larger than the padded %dx%d image", p->kernel_h, p->kernel_w,
                        p->h + 2 * p->pad_h, p->w + 2 * p->pad_w);
-    return GB_OK;
+    GB_TRY(check_floats("input", (double)p->n * p->h * p->w * p->c));
+    GB_TRY(check_floats("output", (double)p->n * gb_conv_out_h(p) * gb_conv_out_w(p) * p->k));
+    return check_floats("weights", (double)p->k * p->c * p->kernel_h * p->kernel_w);
 }
 
 size_t gb_epilogue_scratch_floats(const struct gb_tensor *y) {

@@ -39,7 +39,8 @@ static inline int gb_conv_out_w(const struct gb_conv_problem *p) {
 double gb_conv_flops(const struct gb_conv_problem *p);
 
 // GB_BAD_INPUT with a message where the sizes describe no convolution: a number below 1 or beyond
-// 2^20, padding not smaller than the kernel, a kernel larger than the padded image.
+// 2^20, padding not smaller than the kernel, a kernel larger than the padded image; or where input,
+// output or weights reach 2^31 floats.
 enum gb_status gb_conv_check(const struct gb_conv_problem *p);
 
 // Writes the problem as text, e.g. "n2h16w16c12k256r3s3u1v1p1q1relu", and reads it back (the form

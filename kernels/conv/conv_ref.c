@@ -78,9 +78,9 @@ static void forward_rows(void *argument, int rank, int size) {
     const struct forward_job *job = argument;
     const struct gb_conv_plan *plan = job->plan;
     const float *bias = job->epilogue->bias, *scale = job->epilogue->scale;
-    struct gb_share rows = gb_share_of((size_t)(plan->problem.n * plan->out_h), rank, size);
+    struct gb_share rows = gb_share_of((size_t)plan->problem.n * (size_t)plan->out_h, rank, size);
     for (size_t row = rows.begin; row < rows.end; row++) {
-        int n = (int)row / plan->out_h, i = (int)row % plan->out_h;
+        int n = (int)(row / (size_t)plan->out_h), i = (int)(row % (size_t)plan->out_h);
         for (int j = 0; j < plan->out_w; j++)
             for (int o = 0; o < plan->problem.k; o++) {
                 float u = forward_sum(job, n, i, j, o) + (bias ? bias[o] : 0.0f);
@@ -172,11 +172,11 @@ static float backward_data_sum(const struct backward_job *job, int n, int row, i
 static void backward_data_rows(void *argument, int rank, int size) {
     const struct backward_job *job = argument;
     const struct gb_conv_problem *p = &job->plan->problem;
-    struct gb_share rows = gb_share_of((size_t)(p->n * p->h), rank, size);
+    struct gb_share rows = gb_share_of((size_t)p->n * (size_t)p->h, rank, size);
     for (size_t row = rows.begin; row < rows.end; row++)
         for (int j = 0; j < p->w; j++)
             for (int q = 0; q < p->c; q++) {
-                int n = (int)row / p->h, i = (int)row % p->h;
+                int n = (int)(row / (size_t)p->h), i = (int)(row % (size_t)p->h);
                 gb_at(job->dx, n, i, j)[q] = backward_data_sum(job, n, i, j, q);
             }
 }

@@ -85,11 +85,12 @@ static size_t list_segments(const struct weight_run *run, size_t tap, size_t beg
     struct gb_range inside = gb_axis_inside(columns, b);
     size_t count = 0;
     for (size_t row = begin; row < end && inside.begin < inside.end; row++) {
-        int n = (int)row / rows->outputs, i = gb_axis_input(rows, (int)row % rows->outputs, a);
+        struct gb_pixel p = gb_pixel_at(row, rows->outputs, 1); // a row of pixels
+        int i = gb_axis_input(rows, p.i, a);
         int j = inside.begin * columns->stride + columns->origin + b;
         if (i >= 0)
             segments[count++] =
-                (struct gb_segment){gb_at(run->x, n, i, j),
+                (struct gb_segment){gb_at(run->x, p.n, i, j),
                                     (row - begin) * (size_t)columns->outputs + (size_t)inside.begin,
                                     (size_t)(inside.end - inside.begin)};
     }

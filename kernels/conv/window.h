@@ -151,13 +151,13 @@ static inline void gb_window_gather_filter_row(const struct gb_window *w, const 
     end = end < begin ? begin : end > last ? last : end;
     for (int b = 0; b < taps; b++) {
         int tap = a * taps + b;
-        float *left = to + b * c, *right = left + (end - p.j) * to_row;
+        float *left = to + (ptrdiff_t)b * c, *right = left + (end - p.j) * to_row;
         gb_window_gather_tap(w, t, p, begin - p.j, tap, 0, (size_t)c, left, to_row);
         gb_window_gather_tap(w, t, (struct gb_pixel){p.n, p.i, end}, last - end, tap, 0, (size_t)c,
                              right, to_row);
     }
     int i = gb_axis_input(&w->rows, p.i, a), j = begin * w->columns.stride + w->columns.origin;
-    size_t middle = (size_t)(end - begin), count = (size_t)(taps * c);
+    size_t middle = (size_t)(end - begin), count = (size_t)taps * (size_t)c;
     to += (begin - p.j) * to_row;
     if (i < 0 || middle == 0)
         gb_clear_rows(middle, count, to, to_row);

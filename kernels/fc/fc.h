@@ -18,7 +18,8 @@ static inline size_t gb_fc_inputs(const struct gb_fc_problem *p) {
     return (size_t)p->h * (size_t)p->w * (size_t)p->c;
 }
 
-// GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20, or the weights beyond 2^31.
+// GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20, or where input, output or
+// weights reach 2^31 floats.
 enum gb_status gb_fc_check(const struct gb_fc_problem *p);
 
 struct gb_fc_plan {
