@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_OPTIONS = 32, HELP = MAX_OPTIONS + 1 }; // popt's return value for entry i is i + 1
+#include "flows/utf8.h"
+
+enum { HELP = 1, FIRST_OPTION }; // what popt returns for --help and for option 0
 
 static bool is_operand(const struct gb_option *option) {
     return option->type == GB_OPTION_OPERAND || option->type == GB_OPTION_OPERAND_LIST;
@@ -97,6 +99,8 @@ static enum gb_status store(const struct gb_option *option, const char *text) {
     case GB_OPTION_STRING:
         if (!*text)
             return bad_value(option, text, "is empty");
+        if (!gb_is_utf8(text))
+            return bad_value(option, text, "is not UTF-8");
         *option->to.string = text;
         return GB_OK;
     case GB_OPTION_CHOICE:
@@ -198,7 +202,7 @@ static enum gb_status take_options(const struct gb_command *command,
         char *copy = poptGetOptArg(context);
         const char *text = copy ? in_argv(copy, argc, argv) : "";
         free(copy);
-        GB_TRY(store(&options[value - 1], text));
+        GB_TRY(store(&options[value - FIRST_OPTION], text));
     }
     return value < -1 ? popt_failure(command, context, value) : GB_OK;
 }
@@ -229,25 +233,28 @@ static enum gb_status take_operands(const struct gb_command *command,
 enum gb_status gb_options_parse(const struct gb_command *command, const struct gb_option *options,
                                 int argc, const char **argv, bool *helped) {
     *helped = false;
-    struct poptOption table[MAX_OPTIONS + 2];
-    size_t rows = 0;
+    static const char what[] = "cannot parse options";
+    size_t count = 0, rows = 0;
+    while (options[count].name)
+        count++;
+    struct poptOption *table = calloc(count + 2, sizeof *table); // --help, and the end
+    if (!table)
+        return gb_fail(GB_OUT_OF_MEMORY, what, command->name, "out of memory");
     for (int i = 0; options[i].name; i++) {
-        assert(i < MAX_OPTIONS);
         if (!is_operand(&options[i]))
             table[rows++] = (struct poptOption){
                 .longName = options[i].name,
                 .argInfo = options[i].type == GB_OPTION_FLAG ? POPT_ARG_NONE : POPT_ARG_STRING,
-                .val = i + 1};
+                .val = FIRST_OPTION + i};
     }
     table[rows++] = (struct poptOption){.longName = "help", .val = HELP};
-    table[rows] = (struct poptOption)POPT_TABLEEND;
-
     poptContext context = poptGetContext("glowbench", argc, argv, table, 0);
-    if (!context)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot parse options", command->name, "out of memory");
-    enum gb_status status = take_options(command, options, context, argc, argv, helped);
+    enum gb_status status = context
+                                ? take_options(command, options, context, argc, argv, helped)
+                                : gb_fail(GB_OUT_OF_MEMORY, what, command->name, "out of memory");
     if (status == GB_OK && !*helped)
         status = take_operands(command, options, context, argc, argv);
     poptFreeContext(context);
+    free(table);
     return status;
 }

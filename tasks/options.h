@@ -61,7 +61,7 @@ struct gb_option {
 enum gb_status gb_options_parse(const struct gb_command *command, const struct gb_option *options,
                                 int argc, const char **argv, bool *helped);
 
-// Any text but the empty one.
+// Any UTF-8 text but the empty one: it may have to be written into JSON.
 static inline struct gb_option gb_option_string(const char *name, const char *argument,
                                                 const char **to, const char *help) {
     return (struct gb_option){name, argument, help, GB_OPTION_STRING, {.string = to}, 0, 0, 0};

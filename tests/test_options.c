@@ -109,6 +109,7 @@ static void bad_lines_are_refused_by_name(void **state) {
         {"--init=pub", "bad value: --init: \"pub\" is not one of live|published"},
         {"--init=", "bad value: --init: \"\" is not one of live|published"},
         {"--data=", "bad value: --data: \"\" is empty"},
+        {"--data=caf\xe9", "bad value: --data: \"caf\xe9\" is not UTF-8"},
         {"--nothing", "unknown option: --nothing: see glowbench train --help"},
         {"-n", "unknown option: -n: see glowbench train --help"},
         {"--data", "missing argument: --data: see glowbench train --help"},
