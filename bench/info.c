@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 
 #include "bench/commands.h"
 #include "bench/peaks.h"
 #include "kernels/backend.h"
+#include "tasks/files.h"
 #include "tasks/machine.h"
 #include "tasks/options.h"
-#include "tasks/training_run.h"
 
 static const char *text(const json_t *object, const char *key) {
     const char *value = json_string_value(json_object_get(object, key));
@@ -109,8 +108,8 @@ static enum gb_status read_number(const json_t *object, const char *path, const 
 }
 
 static enum gb_status read_run(const char *folder, struct run *run) {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/run.json", folder);
+    char path[GB_PATH];
+    GB_TRY(gb_path_join(folder, "run.json", path));
     json_error_t error;
     json_t *object = json_load_file(path, 0, &error);
     if (!object)
@@ -176,9 +175,8 @@ static enum gb_status info(int argc, const char **argv) {
         return GB_OK;
     const struct gb_backend *backend;
     GB_TRY(gb_backend_find(NULL, &backend)); // a wrong GB_BACKEND is an error here too
-    json_t *machine = gb_machine_json();
-    if (!machine)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot describe", "this machine", "out of memory");
+    json_t *machine;
+    GB_TRY(gb_machine_json(&machine));
     enum gb_status status = report(&request, machine);
     json_decref(machine);
     return status;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flows/utf8.h"
+
 // Zeroed and aligned as kernels want it; NULL where memory is short.
 static float *take_floats(int n, int h, int w, int c) {
     size_t bytes = (size_t)n * (size_t)h * (size_t)w * (size_t)c * sizeof(float);
@@ -22,7 +24,7 @@ enum gb_status gb_dataset_create(struct gb_dataset *dataset, int count, int x_h,
         return GB_OK;
     dataset->count = 0;
     gb_dataset_free(dataset);
-    return gb_fail(GB_OUT_OF_MEMORY, "data set", "load",
+    return gb_fail(GB_OUT_OF_MEMORY, "cannot load data", "data set",
                    "no memory for %d examples of %d x %d x %d", count, x_h, x_w, x_c);
 }
 
@@ -30,7 +32,8 @@ enum gb_status gb_dataset_name(struct gb_dataset *dataset, int index, const char
     free(dataset->names[index]);
     dataset->names[index] = strdup(name);
     if (!dataset->names[index])
-        return gb_fail(GB_OUT_OF_MEMORY, "data set", name, "out of memory");
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot load data", name, "out of memory");
+    gb_make_utf8(dataset->names[index]);
     return GB_OK;
 }
 

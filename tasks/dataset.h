@@ -23,7 +23,7 @@ struct gb_dataset {
 enum gb_status gb_dataset_create(struct gb_dataset *dataset, int count, int x_h, int x_w, int x_c,
                                  int y_h, int y_w, int y_c);
 
-// Sets the name of an example to a copy of `name`. GB_OUT_OF_MEMORY.
+// Sets the name of an example to a copy of `name`, in which '?' stands for what is not UTF-8. GB_OUT_OF_MEMORY.
 enum gb_status gb_dataset_name(struct gb_dataset *dataset, int index, const char *name);
 
 // A new data set of the examples indices[0..count) of `from`, copied.

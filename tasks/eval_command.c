@@ -6,6 +6,7 @@
 #include "flows/atomic_file.h"
 #include "flows/checkpoint.h"
 #include "tasks/commands.h"
+#include "tasks/files.h"
 #include "tasks/machine.h"
 #include "tasks/options.h"
 #include "tasks/predictor.h"
@@ -18,6 +19,7 @@ struct loaded {
     struct gb_run_config run;
     struct gb_dataset splits[GB_SPLITS];
     struct gb_predictor predictor;
+    json_t *machine; // for a result that is written
     int threads;
 };
 
@@ -33,6 +35,7 @@ static void unload(struct loaded *loaded) {
     gb_predictor_free(&loaded->predictor);
     for (int i = 0; i < GB_SPLITS; i++)
         gb_dataset_free(&loaded->splits[i]);
+    json_decref(loaded->machine);
 }
 
 static enum gb_status load_into(const struct request *request, const struct gb_backend *backend,
@@ -60,7 +63,7 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
 static enum gb_status load(const struct request *request, struct loaded *loaded) {
     const struct gb_task *task;
     const struct gb_backend *backend;
-    long step;
+    struct gb_run_origin origin;
     *loaded =
         (struct loaded){.threads = request->threads ? request->threads : gb_machine_threads()};
     GB_TRY(gb_task_find(request->task, &task));
@@ -74,10 +77,12 @@ static enum gb_status load(const struct request *request, struct loaded *loaded)
         GB_TRY(gb_atomic_probe(request->json));
     if (request->picture)
         GB_TRY(gb_atomic_probe(request->picture));
-    GB_TRY(gb_run_config_read(request->checkpoint, &loaded->run, &step));
+    GB_TRY(gb_run_config_read(request->checkpoint, &loaded->run, &origin));
     if (loaded->run.task != task)
         return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", request->checkpoint,
                        "it is a model of %s, not of %s", loaded->run.task->name, task->name);
+    if (request->json)
+        GB_TRY(gb_machine_json(&loaded->machine));
     enum gb_status status = load_into(request, backend, loaded);
     if (status != GB_OK)
         unload(loaded);
@@ -121,16 +126,16 @@ static const struct request defaults = {
 static enum gb_status write_result(const struct request *request, const struct loaded *loaded,
                                    json_t *metrics, json_t *per_image) {
     json_t *json =
-        json_pack("{s:s, s:s, s:o, s:{s:s, s:s, s:s, s:i, s:f, s:s, s:I, s:s, s:i}, s:o, s:O, s:O}",
+        json_pack("{s:s, s:s, s:o, s:{s:s, s:s, s:s, s:i, s:f, s:s, s:I, s:s, s:i}, s:O, s:O, s:O}",
                   "task", loaded->run.task->name, "model", "cglow", "config",
                   gb_run_config_json(&loaded->run), "eval", "checkpoint", request->checkpoint,
                   "data", request->data ? request->data : "synthetic", "split", request->split,
                   "samples", request->samples, "temperature", (double)request->temperature,
                   "dequant", request->dequantise, "seed", (json_int_t)request->seed, "backend",
                   loaded->predictor.backend->name, "threads", loaded->threads, "machine",
-                  gb_machine_json(), "metrics", metrics, "per_image", per_image);
+                  loaded->machine, "metrics", metrics, "per_image", per_image);
     if (!json)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot write", request->json, "no memory");
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot write", request->json, "out of memory");
     enum gb_status status = gb_json_write(request->json, json);
     json_decref(json);
     return status;

@@ -19,11 +19,7 @@ static enum gb_status load(const struct gb_task_source *source, struct gb_datase
         return gb_synthetic_horses_load(GB_SYNTHETIC_HORSES_SEED, source->size,
                                         GB_SYNTHETIC_HORSES_TRAIN, GB_SYNTHETIC_HORSES_TEST,
                                         source->threads, splits);
-    const struct gb_horses_source horses = {.folder = source->folder,
-                                            .split_folder = source->split_folder,
-                                            .size = source->size,
-                                            .threads = source->threads};
-    return gb_horses_load(&horses, splits);
+    return gb_horses_load(source, splits);
 }
 
 static void configure(int size, struct gb_cglow_config *config) {
@@ -89,7 +85,6 @@ static int set_scores(json_t *metrics, const char *prefix, const struct gb_mask_
 
 static enum gb_status score(const struct gb_dataset *train, const struct gb_dataset *test,
                             const struct gb_tensor *answers, json_t *metrics, json_t *per_image) {
-    enum gb_status out_of_memory = gb_fail(GB_OUT_OF_MEMORY, "cannot score", "horses", "no memory");
     double *iou = malloc((size_t)test->count * sizeof *iou);
     float *mean_mask = malloc((size_t)test->y.h * (size_t)test->y.w * sizeof *mean_mask);
     int failed = !iou || !mean_mask;
@@ -110,7 +105,7 @@ static enum gb_status score(const struct gb_dataset *train, const struct gb_data
     }
     free(iou);
     free(mean_mask);
-    return failed ? out_of_memory : GB_OK;
+    return failed ? gb_fail(GB_OUT_OF_MEMORY, "cannot score", "horses", "out of memory") : GB_OK;
 }
 
 const struct gb_task gb_horses = {

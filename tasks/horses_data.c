@@ -12,8 +12,8 @@
 #include <strings.h>
 
 #include "kernels/parallel.h"
-#include "kernels/random/random.h"
 #include "tasks/image.h"
+#include "tasks/randomness.h"
 #include "tasks/resize.h"
 
 // The brightest channel of rgb/horse318.jpg is 2, that of the next darkest photograph 235.
@@ -23,7 +23,7 @@ static const char *const list_names[GB_SPLITS] = {"horses_train.txt", "horses_te
 
 // The images of the folder and what becomes of them.
 struct horses {
-    const struct gb_horses_source *source;
+    const struct gb_task_source *source;
     int count;
     char **names;           // in byte order
     struct gb_dataset all;  // by place in `names`
@@ -47,7 +47,7 @@ static void horses_free(struct horses *horses) {
 }
 
 static enum gb_status no_memory(const char *where) {
-    return gb_fail(GB_OUT_OF_MEMORY, "horses", where, "out of memory");
+    return gb_fail(GB_OUT_OF_MEMORY, "cannot read horses", where, "out of memory");
 }
 
 // "folder/room/name"; NULL where memory is short.
@@ -74,9 +74,9 @@ static enum gb_status list_room(const char *folder, const char *room, struct dir
     *count = scandir(path, entries, is_jpg, by_bytes);
     enum gb_status status = GB_OK;
     if (*count < 0)
-        status = gb_fail(GB_BAD_INPUT, "horses", path, "%s", strerror(errno));
+        status = gb_fail(GB_BAD_INPUT, "cannot read horses", path, "%s", strerror(errno));
     else if (*count == 0)
-        status = gb_fail(GB_BAD_INPUT, "horses", path, "holds no .jpg file");
+        status = gb_fail(GB_BAD_INPUT, "cannot read horses", path, "holds no .jpg file");
     if (*count == 0)
         free(*entries);
     free(path);
@@ -122,12 +122,13 @@ static enum gb_status take_line(struct horses *horses, enum gb_split split, cons
     char **found =
         bsearch(&name, horses->names, (size_t)horses->count, sizeof *horses->names, compare_names);
     if (!found)
-        return gb_fail(GB_BAD_INPUT, "horses", list, "line %d: %s/rgb has no %s", line_number,
-                       horses->source->folder, name);
+        return gb_fail(GB_BAD_INPUT, "cannot read horses", list, "line %d: %s/rgb has no %s",
+                       line_number, horses->source->folder, name);
     int place = (int)(found - horses->names);
     if (horses->wanted[place])
-        return gb_fail(GB_BAD_INPUT, "horses", list, "line %d: %s is named twice, here or in %s",
-                       line_number, name, list_names[GB_SPLIT_TRAIN]);
+        return gb_fail(GB_BAD_INPUT, "cannot read horses", list,
+                       "line %d: %s is named twice, here or in %s", line_number, name,
+                       list_names[GB_SPLIT_TRAIN]);
     horses->wanted[place] = true;
     horses->places[split][horses->split_count[split]++] = place;
     return GB_OK;
@@ -136,7 +137,7 @@ static enum gb_status take_line(struct horses *horses, enum gb_split split, cons
 static enum gb_status read_list(struct horses *horses, enum gb_split split, const char *list) {
     FILE *stream = fopen(list, "r");
     if (!stream)
-        return gb_fail(GB_BAD_INPUT, "horses", list, "%s", strerror(errno));
+        return gb_fail(GB_BAD_INPUT, "cannot read horses", list, "%s", strerror(errno));
     enum gb_status status = GB_OK;
     char *line = NULL;
     size_t room = 0;
@@ -146,11 +147,11 @@ static enum gb_status read_list(struct horses *horses, enum gb_split split, cons
             status = take_line(horses, split, list, number, line);
     }
     if (status == GB_OK && ferror(stream))
-        status = gb_fail(GB_BAD_INPUT, "horses", list, "%s", strerror(errno));
+        status = gb_fail(GB_BAD_INPUT, "cannot read horses", list, "%s", strerror(errno));
     free(line);
     fclose(stream);
     if (status == GB_OK && horses->split_count[split] == 0)
-        status = gb_fail(GB_BAD_INPUT, "horses", list, "names no file");
+        status = gb_fail(GB_BAD_INPUT, "cannot read horses", list, "names no file");
     return status;
 }
 
@@ -179,7 +180,7 @@ static enum gb_status check_aspect(const struct gb_image *image, const struct gb
     double ratio = (double)image->w * mask->h / ((double)image->h * mask->w);
     if (fabs(ratio - 1.0) <= 0.02)
         return GB_OK;
-    return gb_fail(GB_BAD_INPUT, "horses", mask_path,
+    return gb_fail(GB_BAD_INPUT, "cannot read horses", mask_path,
                    "%d x %d pixels are not the shape of its image, %d x %d", mask->w, mask->h,
                    image->w, image->h);
 }
@@ -248,14 +249,8 @@ static enum gb_status split_by_seed(struct horses *horses) {
     for (int place = 0; place < horses->count; place++)
         if (!horses->black[place])
             order[usable++] = place;
-    // Fisher-Yates; the product is taken in double, where it stays below i + 1.
     const struct gb_random_key key = {.seed = GB_HORSES_SPLIT_SEED, .purpose = GB_RANDOM_SPLIT};
-    for (int i = usable - 1; i > 0; i--) {
-        int j = (int)((double)gb_random_uniform(&key, (uint32_t)i) * (i + 1));
-        int place = order[i];
-        order[i] = order[j];
-        order[j] = place;
-    }
+    gb_shuffle(&key, order, usable);
     int train = usable >= 300 ? GB_HORSES_TRAIN : usable - usable / 3;
     horses->split_count[GB_SPLIT_TRAIN] = train;
     horses->split_count[GB_SPLIT_TEST] = usable - train;
@@ -276,7 +271,7 @@ static enum gb_status hand_over(struct horses *horses, enum gb_split split,
         if (!horses->black[places[i]])
             places[count++] = places[i];
     if (count == 0)
-        return gb_fail(GB_BAD_INPUT, "horses", horses->source->folder,
+        return gb_fail(GB_BAD_INPUT, "cannot read horses", horses->source->folder,
                        "no usable image is left for the %s split", gb_split_name(split));
     return gb_dataset_select(dataset, &horses->all, places, count);
 }
@@ -295,7 +290,7 @@ static enum gb_status load(struct horses *horses, struct gb_dataset splits[]) {
     return GB_OK;
 }
 
-enum gb_status gb_horses_load(const struct gb_horses_source *source, struct gb_dataset splits[]) {
+enum gb_status gb_horses_load(const struct gb_task_source *source, struct gb_dataset splits[]) {
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_dataset){0};
     struct horses horses = {.source = source};

@@ -5,7 +5,7 @@
 #define GB_HORSES_DATA_H
 
 #include "kernels/status.h"
-#include "tasks/dataset.h"
+#include "tasks/task.h"
 
 // Without lists: the names in byte order, black images left out, are shuffled with this seed, and
 // the first 200 train (all but one in three where there are fewer than 300). Some published images
@@ -13,17 +13,10 @@
 // compare with others', give lists.
 enum { GB_HORSES_SPLIT_SEED = 1, GB_HORSES_TRAIN = 200 };
 
-struct gb_horses_source {
-    const char *folder;
-    // Holds horses_train.txt and horses_test.txt, a file name a line; blank lines and carriage
-    // returns are ignored. NULL: the seeded split.
-    const char *split_folder;
-    int size;    // S: images are resized to S x S x 3, masks to S x S x 1
-    int threads; // to decode on; no result depends on it
-};
-
-// Loads both splits (the array has GB_SPLITS entries); free each with gb_dataset_free. Examples
-// stand in the order of their list, or in byte order of their names.
+// Loads both splits (the array has GB_SPLITS entries) at source->size; free each with
+// gb_dataset_free. source->split_folder holds horses_train.txt and horses_test.txt, a file name a
+// line; blank lines and carriage returns are ignored. Examples stand in the order of their list, or
+// in byte order of their names.
 // - Image and mask differ in size in nearly every pair: each is resized on its own, see
 //   tasks/resize.h. The mask, read as grey g in 0..255, is resized first and then cut: 1 where
 //   g > 127, else 0.
@@ -34,6 +27,6 @@ struct gb_horses_source {
 // mask that does not decode, a pair whose aspect ratios differ by more than 2 %, a list missing,
 // empty, naming a file that is not there, or naming one twice, be it in both lists, and a split
 // that is left with no image. On failure nothing is held.
-enum gb_status gb_horses_load(const struct gb_horses_source *source, struct gb_dataset splits[]);
+enum gb_status gb_horses_load(const struct gb_task_source *source, struct gb_dataset splits[]);
 
 #endif

@@ -18,12 +18,13 @@ enum gb_status gb_image_create(struct gb_image *image, int w, int h, int c, cons
     *image = (struct gb_image){0};
     if (w < 1 || h < 1 || w > GB_IMAGE_MAX_SIDE || h > GB_IMAGE_MAX_SIDE ||
         (long long)w * h > GB_IMAGE_MAX_PIXELS)
-        return gb_fail(GB_BAD_INPUT, "image", where,
+        return gb_fail(GB_BAD_INPUT, "cannot make image", where,
                        "%d x %d pixels are beyond the limits (%d a side, %d in all)", w, h,
                        GB_IMAGE_MAX_SIDE, GB_IMAGE_MAX_PIXELS);
     unsigned char *pixels = calloc((size_t)w * (size_t)h, (size_t)c);
     if (!pixels)
-        return gb_fail(GB_OUT_OF_MEMORY, "image", where, "no memory for %d x %d pixels", w, h);
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot make image", where, "no memory for %d x %d pixels",
+                       w, h);
     *image = (struct gb_image){.w = w, .h = h, .c = c, .pixels = pixels};
     return GB_OK;
 }
@@ -72,7 +73,7 @@ static enum gb_status decode_jpeg(const unsigned char *bytes, size_t size, const
     if (setjmp(errors.escape)) {
         jpeg_destroy_decompress(&decoder);
         gb_image_free(image);
-        return gb_fail(GB_BAD_INPUT, "image", where, "%s JPEG: %s",
+        return gb_fail(GB_BAD_INPUT, "cannot read image", where, "%s JPEG: %s",
                        errors.damaged ? "truncated or damaged" : "unusable", errors.message);
     }
     jpeg_create_decompress(&decoder);
@@ -98,10 +99,11 @@ enum gb_status gb_image_decode(const unsigned char *bytes, size_t size, const ch
                                int channels, struct gb_image *image) {
     *image = (struct gb_image){0};
     if (size == 0)
-        return gb_fail(GB_BAD_INPUT, "image", where, "the file is empty");
+        return gb_fail(GB_BAD_INPUT, "cannot read image", where, "the file is empty");
     if (is_jpeg(bytes, size))
         return decode_jpeg(bytes, size, where, channels, image);
-    return gb_fail(GB_BAD_INPUT, "image", where, "not an image of a known format (JPEG)");
+    return gb_fail(GB_BAD_INPUT, "cannot read image", where,
+                   "not an image of a known format (JPEG)");
 }
 
 // Reads a whole file; *bytes is the caller's to free.
@@ -111,11 +113,12 @@ static enum gb_status read_file(const char *path, unsigned char **bytes, size_t 
     FILE *stream = NULL;
     // Asked first, since opening a pipe would wait for a writer.
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
-        return gb_fail(GB_BAD_INPUT, "image", path,
+        return gb_fail(GB_BAD_INPUT, "cannot read image", path,
                        S_ISDIR(status.st_mode) ? "is a folder" : "is not a regular file");
     stream = fopen(path, "rb");
     if (!stream || fstat(fileno(stream), &status) != 0) {
-        enum gb_status result = gb_fail(GB_BAD_INPUT, "image", path, "%s", strerror(errno));
+        enum gb_status result =
+            gb_fail(GB_BAD_INPUT, "cannot read image", path, "%s", strerror(errno));
         if (stream)
             fclose(stream);
         return result;
@@ -126,11 +129,12 @@ static enum gb_status read_file(const char *path, unsigned char **bytes, size_t 
     int reason = ferror(stream) ? errno : 0;
     fclose(stream);
     if (!*bytes)
-        return gb_fail(GB_OUT_OF_MEMORY, "image", path, "no memory for %zu bytes", *size);
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot read image", path, "no memory for %zu bytes",
+                       *size);
     if (got != *size) {
         free(*bytes);
         *bytes = NULL;
-        return gb_fail(GB_IO_ERROR, "image", path, "%s",
+        return gb_fail(GB_IO_ERROR, "cannot read image", path, "%s",
                        reason ? strerror(reason) : "became shorter while it was read");
     }
     return GB_OK;

@@ -14,6 +14,7 @@
 #include <omp.h>
 #endif
 
+#include "flows/utf8.h"
 #include "kernels/backend.h"
 #include "kernels/cpu.h"
 #include "tasks/build.h"
@@ -44,6 +45,7 @@ static void read_field(const char *path, const char *key, char separator, char *
             continue;
         start += strspn(start, " \t\"");
         snprintf(value, size, "%.*s", (int)strcspn(start, "\"\n"), start);
+        gb_make_utf8(value);
         break;
     }
     fclose(file);
@@ -157,18 +159,26 @@ static double load_average(void) {
     return getloadavg(&load, 1) == 1 ? load : -1;
 }
 
-json_t *gb_machine_json(void) {
+static json_t *machine_json(hwloc_topology_t topology) {
+    return json_pack("{s:o, s:o, s:I, s:o, s:f, s:o, s:o, s:o, s:o, s:i}", "cpu",
+                     cpu_json(topology), "caches", caches_json(topology), "memory_bytes",
+                     (json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE), "frequency",
+                     frequency_json(), "load_average", load_average(), "system", system_json(),
+                     "build", build_json(), "libraries", libraries_json(), "backends",
+                     backends_json(), "threads", gb_machine_threads());
+}
+
+enum gb_status gb_machine_json(json_t **machine) {
+    static const char what[] = "cannot describe", where[] = "this machine";
+    *machine = NULL;
     hwloc_topology_t topology;
     if (hwloc_topology_init(&topology) != 0)
-        return NULL;
-    json_t *machine = NULL;
-    if (hwloc_topology_load(topology) == 0)
-        machine = json_pack("{s:o, s:o, s:I, s:o, s:f, s:o, s:o, s:o, s:o, s:i}", "cpu",
-                            cpu_json(topology), "caches", caches_json(topology), "memory_bytes",
-                            (json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE),
-                            "frequency", frequency_json(), "load_average", load_average(), "system",
-                            system_json(), "build", build_json(), "libraries", libraries_json(),
-                            "backends", backends_json(), "threads", gb_machine_threads());
+        return gb_fail(GB_OUT_OF_MEMORY, what, where, "out of memory");
+    if (hwloc_topology_load(topology) != 0) {
+        hwloc_topology_destroy(topology);
+        return gb_fail(GB_IO_ERROR, what, where, "hwloc finds no topology");
+    }
+    *machine = machine_json(topology);
     hwloc_topology_destroy(topology);
-    return machine;
+    return *machine ? GB_OK : gb_fail(GB_OUT_OF_MEMORY, what, where, "out of memory");
 }

@@ -5,11 +5,13 @@
 
 #include <jansson.h>
 
+#include "kernels/status.h"
+
 // Threads that a run takes where it is not told: OMP_NUM_THREADS if set, else as many as the CPUs
 // that this process may use.
 int gb_machine_threads(void);
 
-// A new JSON object, which the caller owns, or NULL where memory is out:
+// A new JSON object, the caller's to json_decref; NULL where it fails:
 //   cpu        model, microcode ("" unknown), instruction_sets, packages, cores, cpus, numa_nodes
 //   caches     one object a level: level, bytes (each), instances, cpus (that share one)
 //   memory_bytes
@@ -21,6 +23,6 @@ int gb_machine_threads(void);
 //   backends   one object each: name, supported, needs, default, same_bits (for any number of
 //              threads)
 //   threads    gb_machine_threads()
-json_t *gb_machine_json(void);
+enum gb_status gb_machine_json(json_t **machine);
 
 #endif

@@ -2,26 +2,25 @@
 #include "tasks/predictor.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "flows/network.h"
 #include "tasks/clock.h"
 #include "tasks/picture.h"
+#include "tasks/randomness.h"
 
 enum { SCORER_BATCH = 8, PICTURE_SAMPLES = 4 };
 
 static void bind(struct gb_predictor *p, const struct gb_cglow_config *c) {
-    const struct gb_tensor target = gb_dense(NULL, SCORER_BATCH, c->y_h, c->y_w, c->y_c);
-    p->target = p->noise = target;
-    p->target.data = gb_arena_take(&p->arena, gb_elements(&target));
-    p->noise.data = gb_arena_take(&p->arena, gb_elements(&target));
-    p->x_batch = gb_dense(NULL, SCORER_BATCH, c->x_h, c->x_w, c->x_c);
-    p->x_batch.data = gb_arena_take(&p->arena, gb_elements(&p->x_batch));
+    p->target = gb_take_tensor(&p->arena, SCORER_BATCH, c->y_h, c->y_w, c->y_c);
+    p->noise = gb_arena_take(&p->arena, (size_t)p->target.image);
+    p->x_batch = gb_take_tensor(&p->arena, SCORER_BATCH, c->x_h, c->x_w, c->x_c);
     gb_cglow_latent_shapes(p->sampler, &p->latents);
     for (int l = 0; l < p->latents.count; l++)
         p->latents.level[l].data = gb_arena_take(&p->arena, gb_elements(&p->latents.level[l]));
-    p->drawn = gb_dense(NULL, p->samples, c->y_h, c->y_w, c->y_c);
-    p->drawn.data = gb_arena_take(&p->arena, gb_elements(&p->drawn));
+    p->drawn = gb_take_tensor(&p->arena, p->samples, c->y_h, c->y_w, c->y_c);
 }
 
 enum gb_status gb_predictor_create(struct gb_predictor *p,
@@ -62,39 +61,52 @@ void gb_predictor_free(struct gb_predictor *p) {
 // Fills the scorer's batch with examples first, first + 1, ...; the last one is repeated beyond the
 // set.
 static void fill_batch(struct gb_predictor *p, const struct gb_dataset *set, int first) {
-    const struct gb_exec exec = {.threads = p->threads};
     float half = p->task->level_distance / 2;
     for (int i = 0; i < SCORER_BATCH; i++) {
         int index = first + i < set->count ? first + i : set->count - 1;
         struct gb_tensor y = gb_images(&set->y, index, 1);
-        struct gb_tensor target = gb_images(&p->target, i, 1), noise = gb_images(&p->noise, i, 1);
+        struct gb_tensor target = gb_images(&p->target, i, 1);
         memcpy(gb_at(&p->x_batch, i, 0, 0), gb_at(&set->x, index, 0, 0),
                (size_t)p->x_batch.image * sizeof(float));
         p->task->target(&y, &target);
-        if (p->dequantise && half > 0) {
-            const struct gb_random_key key = {
-                .seed = p->seed, .purpose = GB_RANDOM_DEQUANTISE, .sample = (uint32_t)index};
-            p->backend->random_uniform(&exec, &key, 0, gb_elements(&noise), -half, half,
-                                       noise.data);
-            p->backend->add(&exec, &noise, &target);
-        }
+        const struct gb_random_key key = {
+            .seed = p->seed, .purpose = GB_RANDOM_DEQUANTISE, .sample = (uint32_t)index};
+        if (p->dequantise && half > 0)
+            gb_add_noise(p->backend, p->threads, &key, -half, half, &target, p->noise);
     }
+}
+
+// The model's failure, told as that of an image.
+static enum gb_status failed_on(enum gb_status status, const char *what, const char *name) {
+    char reason[256];
+    snprintf(reason, sizeof reason, "%s", gb_error_message());
+    return gb_fail(status, what, name, "%s", reason);
+}
+
+// Log-likelihoods of the scorer's batch, which begins with example `first`.
+static enum gb_status score_batch(struct gb_predictor *p, const struct gb_dataset *set, int first,
+                                  double log_likelihood[static SCORER_BATCH]) {
+    static const char what[] = "cannot evaluate";
+    fill_batch(p, set, first);
+    enum gb_status status = gb_cglow_condition(p->scorer, &p->x_batch);
+    if (status != GB_OK)
+        return failed_on(status, what, set->names[first]);
+    status = gb_cglow_forward(p->scorer, &p->target, log_likelihood, NULL);
+    for (int i = 0; status != GB_OK && i < SCORER_BATCH; i++)
+        if (!isfinite(log_likelihood[i]))
+            return failed_on(status, what, set->names[first + i]);
+    return status;
 }
 
 enum gb_status gb_predictor_bits(struct gb_predictor *p, const struct gb_dataset *set,
                                  double *bits) {
     size_t dimensions = (size_t)p->target.image;
+    GB_TRY(gb_task_check_data(gb_cglow_config(p->scorer), set));
     for (int first = 0; first < set->count; first += SCORER_BATCH) {
         double log_likelihood[SCORER_BATCH];
-        fill_batch(p, set, first);
-        GB_TRY(gb_cglow_condition(p->scorer, &p->x_batch));
-        GB_TRY(gb_cglow_forward(p->scorer, &p->target, log_likelihood, NULL));
-        for (int i = 0; i < SCORER_BATCH && first + i < set->count; i++) {
+        GB_TRY(score_batch(p, set, first, log_likelihood));
+        for (int i = 0; i < SCORER_BATCH && first + i < set->count; i++)
             bits[first + i] = gb_bits_per_dimension(log_likelihood[i], dimensions);
-            if (!isfinite(bits[first + i]))
-                return gb_fail(GB_CHECK_FAILED, "cannot evaluate", set->names[first + i],
-                               "its likelihood is not finite");
-        }
     }
     return GB_OK;
 }
@@ -102,7 +114,10 @@ enum gb_status gb_predictor_bits(struct gb_predictor *p, const struct gb_dataset
 enum gb_status gb_predictor_draw(struct gb_predictor *p, const struct gb_dataset *set, int index) {
     const struct gb_exec exec = {.threads = p->threads};
     struct gb_tensor x = gb_images(&set->x, index, 1);
-    GB_TRY(gb_cglow_condition(p->sampler, &x));
+    GB_TRY(gb_task_check_data(gb_cglow_config(p->sampler), set));
+    enum gb_status status = gb_cglow_condition(p->sampler, &x);
+    if (status != GB_OK)
+        return failed_on(status, "cannot draw", set->names[index]);
     for (int l = 0; l < p->latents.count; l++) {
         const struct gb_tensor *latent = &p->latents.level[l];
         const struct gb_random_key key = {.seed = p->seed,
@@ -164,7 +179,7 @@ static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *
     failed |= json_object_set_new(metrics, "seconds_per_prediction", json_real(seconds));
     failed |= json_object_set_new(metrics, "images_per_second", json_real(1 / seconds));
     if (failed)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot evaluate", p->task->name, "no memory");
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot evaluate", p->task->name, "out of memory");
     return p->task->score(train, test, answers, metrics, per_image);
 }
 
@@ -177,7 +192,7 @@ enum gb_status gb_predictor_evaluate(struct gb_predictor *p, const struct gb_dat
     enum gb_status status =
         bits && answers.data
             ? evaluate(p, train, test, bits, &answers, metrics, per_image)
-            : gb_fail(GB_OUT_OF_MEMORY, "cannot evaluate", p->task->name, "no memory");
+            : gb_fail(GB_OUT_OF_MEMORY, "cannot evaluate", p->task->name, "out of memory");
     free(bits);
     free(answers.data);
     return status;
@@ -237,7 +252,7 @@ enum gb_status gb_predictor_picture(struct gb_predictor *p, const struct gb_data
     bind_sheet(&sheet, &arena, set, images);
     const char **names = calloc((size_t)images, sizeof *names);
     enum gb_status status = names ? fill_sheet(p, set, &sheet, names)
-                                  : gb_fail(GB_OUT_OF_MEMORY, "cannot draw", path, "no memory");
+                                  : gb_fail(GB_OUT_OF_MEMORY, "cannot draw", path, "out of memory");
     if (status == GB_OK) {
         struct gb_picture_column columns[4 + PICTURE_SAMPLES] = {{"input", sheet.x},
                                                                  {"truth", sheet.truth}};

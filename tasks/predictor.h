@@ -16,7 +16,8 @@ struct gb_predictor {
     bool dequantise;
     struct gb_cglow *scorer, *sampler;
     struct gb_arena arena;
-    struct gb_tensor target, noise; // of the scorer's batch
+    struct gb_tensor target; // of the scorer's batch
+    float *noise;            // room for that of one target
     struct gb_tensor x_batch;
     struct gb_latents latents; // noise for the sampler
     struct gb_tensor drawn;    // samples x y

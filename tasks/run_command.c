@@ -4,10 +4,12 @@
 // against the reference.
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tasks/build.h"
 #include "tasks/commands.h"
+#include "tasks/files.h"
 #include "tasks/machine.h"
 #include "tasks/options.h"
 #include "tasks/training_run.h"
@@ -180,12 +182,18 @@ static enum gb_status run(int argc, const char **argv) {
         return GB_OK;
     const struct gb_backend *backend;
     GB_TRY(gb_backend_find(backend_name, &backend));
-    json_t *records[16] = {0};
+    size_t count = 0;
+    while (gb_tasks()[count])
+        count++;
+    json_t **records = calloc(count, sizeof(json_t *));
+    if (!records)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot run", "tasks", "out of memory");
     enum gb_status status = run_all(backend, threads ? threads : gb_machine_threads(),
                                     quick ? QUICK_ITERATIONS : ITERATIONS,
                                     out ? out : (quick ? "out/quick" : "out/run"), records);
-    for (size_t i = 0; i < sizeof records / sizeof *records; i++)
+    for (size_t i = 0; i < count; i++)
         json_decref(records[i]);
+    free(records);
     return status;
 }
 

@@ -48,6 +48,13 @@ struct gb_task {
 // All tasks, ended by NULL.
 const struct gb_task *const *gb_tasks(void);
 
+// Heights and widths of targets that tasks are asked for.
+enum { GB_LEAST_SIZE = 8, GB_MOST_SIZE = 1024 };
+
+// GB_BAD_INPUT where the model takes images or targets of another size than the set's.
+enum gb_status gb_task_check_data(const struct gb_cglow_config *model,
+                                  const struct gb_dataset *set);
+
 // GB_BAD_INPUT with the names that there are.
 enum gb_status gb_task_find(const char *name, const struct gb_task **task);
 

@@ -9,6 +9,8 @@
 
 #include "flows/checkpoint.h"
 #include "flows/metadata.h"
+#include "flows/network.h"
+#include "tasks/randomness.h"
 
 // The paper's Adam, with the code's clipping (gradients of the mean of bits per dimension).
 static const struct gb_adam paper_adam = {
@@ -19,12 +21,11 @@ static const float x_noise = 1.0f / 256;
 static void bind(struct gb_trainer *t) {
     const struct gb_cglow_config *c = &t->run.model;
     int batch = t->run.batch;
-    t->x = gb_dense(NULL, batch, c->x_h, c->x_w, c->x_c);
-    t->target = gb_dense(NULL, batch, c->y_h, c->y_w, c->y_c);
-    t->x.data = gb_arena_take(&t->arena, gb_elements(&t->x));
-    t->target.data = gb_arena_take(&t->arena, gb_elements(&t->target));
+    t->x = gb_take_tensor(&t->arena, batch, c->x_h, c->x_w, c->x_c);
+    t->target = gb_take_tensor(&t->arena, batch, c->y_h, c->y_w, c->y_c);
     size_t x_floats = (size_t)t->x.image, y_floats = (size_t)t->target.image;
-    t->noise.data = gb_arena_take(&t->arena, x_floats > y_floats ? x_floats : y_floats);
+    t->noise = gb_arena_take(&t->arena, x_floats > y_floats ? x_floats : y_floats);
+    t->log_likelihood = gb_take_doubles(&t->arena, (size_t)batch);
     t->d_log_likelihood = gb_arena_take(&t->arena, (size_t)batch);
 }
 
@@ -33,6 +34,7 @@ enum gb_status gb_trainer_create(struct gb_trainer *t, const struct gb_run_confi
                                  const struct gb_dataset *train) {
     *t = (struct gb_trainer){
         .run = *run, .backend = backend, .train = train, .threads = threads, .epoch = -1};
+    GB_TRY(gb_task_check_data(&run->model, train));
     const struct gb_cglow_use use = {
         .batch = run->batch, .samples_per_x = 1, .threads = threads, .training = true};
     GB_TRY(gb_cglow_create(&run->model, &use, backend, &t->model));
@@ -42,7 +44,7 @@ enum gb_status gb_trainer_create(struct gb_trainer *t, const struct gb_run_confi
         bind(t);
         t->order = malloc((size_t)train->count * sizeof *t->order);
         if (!t->order)
-            status = gb_fail(GB_OUT_OF_MEMORY, "cannot train", run->task->name, "no memory");
+            status = gb_fail(GB_OUT_OF_MEMORY, "cannot train", run->task->name, "out of memory");
     }
     if (status == GB_OK)
         status = gb_params_initialise(gb_cglow_params(t->model), run->seed);
@@ -58,18 +60,12 @@ void gb_trainer_free(struct gb_trainer *t) {
     *t = (struct gb_trainer){0};
 }
 
-// Fisher and Yates's shuffle of the training set for an epoch.
 static void shuffle(struct gb_trainer *t, long epoch) {
     const struct gb_random_key key = {
         .seed = t->run.seed, .purpose = GB_RANDOM_SHUFFLE, .step = (uint32_t)epoch};
     for (int i = 0; i < t->train->count; i++)
         t->order[i] = i;
-    for (int i = t->train->count - 1; i > 0; i--) {
-        int j = (int)(gb_random_uniform(&key, (uint32_t)i) * (float)(i + 1));
-        int swapped = t->order[i];
-        t->order[i] = t->order[j];
-        t->order[j] = swapped;
-    }
+    gb_shuffle(&key, t->order, t->train->count);
     t->epoch = epoch;
 }
 
@@ -83,15 +79,11 @@ static int example_at(struct gb_trainer *t, int i) {
 
 static void add_noise(struct gb_trainer *t, enum gb_purpose purpose, int sample, float low,
                       float high, const struct gb_tensor *image) {
-    const struct gb_exec exec = {.threads = t->threads};
     const struct gb_random_key key = {.seed = t->run.seed,
                                       .purpose = purpose,
                                       .step = (uint32_t)t->step + 1,
                                       .sample = (uint32_t)sample};
-    struct gb_tensor noise = *image;
-    noise.data = t->noise.data;
-    t->backend->random_uniform(&exec, &key, 0, gb_elements(image), low, high, noise.data);
-    t->backend->add(&exec, &noise, image);
+    gb_add_noise(t->backend, t->threads, &key, low, high, image, t->noise);
 }
 
 static void fill_batch(struct gb_trainer *t) {
@@ -108,20 +100,28 @@ static void fill_batch(struct gb_trainer *t) {
     }
 }
 
+// The model's failure, told as the step's.
+static enum gb_status diverged(const struct gb_trainer *t) {
+    char reason[256];
+    snprintf(reason, sizeof reason, "%s", gb_error_message());
+    return gb_fail(GB_CHECK_FAILED, "training diverged", t->run.task->name,
+                   "at step %ld with learning rate %g: %s", t->step + 1,
+                   (double)t->run.learning_rate, reason);
+}
+
 enum gb_status gb_trainer_step(struct gb_trainer *t, double *bits_per_dimension) {
     int batch = t->run.batch;
     size_t dimensions = (size_t)t->target.image;
-    double log_likelihood[batch], sum = 0;
     fill_batch(t);
-    GB_TRY(gb_cglow_condition(t->model, &t->x));
-    GB_TRY(gb_cglow_forward(t->model, &t->target, log_likelihood, NULL));
+    enum gb_status status = gb_cglow_condition(t->model, &t->x);
+    if (status == GB_OK)
+        status = gb_cglow_forward(t->model, &t->target, t->log_likelihood, NULL);
+    if (status != GB_OK)
+        return diverged(t);
     // The loss is the minibatch's mean of bits per dimension.
+    double sum = 0;
     for (int i = 0; i < batch; i++) {
-        if (!isfinite(log_likelihood[i]))
-            return gb_fail(GB_CHECK_FAILED, "training diverged", t->run.task->name,
-                           "the likelihood at step %ld is not finite; the learning rate is %g",
-                           t->step + 1, (double)t->run.learning_rate);
-        sum += gb_bits_per_dimension(log_likelihood[i], dimensions);
+        sum += gb_bits_per_dimension(t->log_likelihood[i], dimensions);
         t->d_log_likelihood[i] = (float)(gb_bits_per_dimension(1, dimensions) / batch);
     }
     struct gb_adam adam = paper_adam;
@@ -173,17 +173,25 @@ static enum gb_status fill_metadata(const struct gb_trainer *t, const char *data
 
 enum gb_status gb_trainer_save(const struct gb_trainer *t, const char *path, const char *data) {
     json_t *metadata = json_object();
-    enum gb_status status = metadata ? fill_metadata(t, data, metadata)
-                                     : gb_fail(GB_OUT_OF_MEMORY, "cannot save", path, "no memory");
+    enum gb_status status =
+        metadata ? fill_metadata(t, data, metadata)
+                 : gb_fail(GB_OUT_OF_MEMORY, "cannot save checkpoint", path, "out of memory");
     if (status == GB_OK)
         status = gb_checkpoint_save(path, gb_cglow_params(t->model), metadata);
     json_decref(metadata);
     return status;
 }
 
+static const struct gb_backend *find_backend(const char *name) {
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++)
+        if (strcmp((*b)->name, name) == 0)
+            return *b;
+    return NULL;
+}
+
 static enum gb_status read_run(const json_t *metadata, const char *path, struct gb_run_config *run,
-                               long *step) {
-    const char *task;
+                               struct gb_run_origin *origin) {
+    const char *task, *backend;
     uint64_t value;
     GB_TRY(gb_cglow_config_from_metadata(metadata, path, &run->model));
     GB_TRY(gb_cglow_check(&run->model));
@@ -193,12 +201,13 @@ static enum gb_status read_run(const json_t *metadata, const char *path, struct 
                        "it is of the task '%s', which is none of glowbench's", task);
     const struct {
         const char *key;
-        int *to, low;
-    } integers[] = {
-        {"size", &run->size, 1}, {"batch", &run->batch, 1}, {"iterations", &run->iterations, 0}};
+        int *to, low, high;
+    } integers[] = {{"size", &run->size, GB_LEAST_SIZE, GB_MOST_SIZE},
+                    {"batch", &run->batch, 1, GB_MOST_BATCH},
+                    {"iterations", &run->iterations, 0, INT_MAX}};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++) {
         GB_TRY(gb_metadata_integer(metadata, path, integers[i].key, (uint64_t)integers[i].low,
-                                   INT_MAX, &value));
+                                   (uint64_t)integers[i].high, &value));
         *integers[i].to = (int)value;
     }
     GB_TRY(gb_metadata_integer(metadata, path, "learning_rate_bits", 0, UINT32_MAX, &value));
@@ -207,16 +216,19 @@ static enum gb_status read_run(const json_t *metadata, const char *path, struct 
     if (!(run->learning_rate >= 0) || isinf(run->learning_rate))
         return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path,
                        "its learning rate is no number");
-    GB_TRY(gb_metadata_integer(metadata, path, "seed", 0, UINT64_MAX, &run->seed));
+    GB_TRY(gb_metadata_integer(metadata, path, "seed", 0, INT64_MAX, &run->seed));
+    GB_TRY(gb_metadata_string(metadata, path, "backend", &backend));
+    origin->backend = find_backend(backend);
     GB_TRY(gb_metadata_integer(metadata, path, "step", 0, INT_MAX, &value));
-    *step = (long)value;
+    origin->step = (long)value;
     return GB_OK;
 }
 
-enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run, long *step) {
+enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run,
+                                  struct gb_run_origin *origin) {
     json_t *metadata = NULL;
     GB_TRY(gb_checkpoint_metadata(path, &metadata));
-    enum gb_status status = read_run(metadata, path, run, step);
+    enum gb_status status = read_run(metadata, path, run, origin);
     json_decref(metadata);
     return status;
 }

@@ -16,6 +16,8 @@ struct gb_run_config {
     uint64_t seed;
 };
 
+enum { GB_MOST_BATCH = 4096 };
+
 struct gb_trainer {
     struct gb_run_config run;
     const struct gb_backend *backend;
@@ -24,10 +26,12 @@ struct gb_trainer {
     long step; // steps done so far
     struct gb_cglow *model;
     struct gb_arena arena;
-    struct gb_tensor x, target, noise; // the minibatch
-    float *d_log_likelihood;           // of each of the batch
-    int *order;                        // the epoch's order of the training set
-    long epoch;                        // that `order` is for; -1: none yet
+    struct gb_tensor x, target; // the minibatch
+    float *noise;               // room for that of one image or target
+    double *log_likelihood;     // of each of the batch
+    float *d_log_likelihood;    // of each of the batch
+    int *order;                 // the epoch's order of the training set
+    long epoch;                 // that `order` is for; -1: none yet
     // Sum of bits per dimension over the steps since the last log row. Kept in checkpoints, so that
     // a resumed run writes the same rows.
     double unlogged_bits;
@@ -53,7 +57,14 @@ enum gb_status gb_trainer_save(const struct gb_trainer *trainer, const char *pat
 // model or was trained on other examples.
 enum gb_status gb_trainer_load(struct gb_trainer *trainer, const char *path);
 
-// The configuration that a checkpoint was made with, and the step that it stands at.
-enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run, long *step);
+// Where a checkpoint stands, and what made it.
+struct gb_run_origin {
+    long step;
+    const struct gb_backend *backend; // NULL: one that this build does not have
+};
+
+// The configuration that a checkpoint was made with, and the rest that a run goes on from.
+enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run,
+                                  struct gb_run_origin *origin);
 
 #endif

@@ -12,6 +12,7 @@
 #include "flows/atomic_file.h"
 #include "tasks/build.h"
 #include "tasks/clock.h"
+#include "tasks/files.h"
 #include "tasks/machine.h"
 #include "tasks/predictor.h"
 #include "tasks/progress.h"
@@ -19,22 +20,6 @@
 enum { LOG_EVERY = 50, PICTURE_IMAGES = 8 };
 
 // ---- Files ----
-
-enum gb_status gb_path_join(const char *folder, const char *name, char path[static GB_PATH]) {
-    if (snprintf(path, GB_PATH, "%s/%s", folder, name) >= GB_PATH)
-        return gb_fail(GB_BAD_INPUT, "cannot use folder", folder, "the path is too long");
-    return GB_OK;
-}
-
-enum gb_status gb_json_write(const char *path, const json_t *json) {
-    struct gb_atomic_file file = {0};
-    GB_TRY(gb_atomic_open(&file, path));
-    if (json_dumpf(json, file.stream, JSON_INDENT(2)) != 0 || fputc('\n', file.stream) == EOF) {
-        gb_atomic_abort(&file);
-        return gb_fail(GB_IO_ERROR, "cannot write", path, "the system refused");
-    }
-    return gb_atomic_commit(&file);
-}
 
 // mkdir -p.
 static enum gb_status make_folder(const char *folder) {
@@ -79,15 +64,28 @@ static enum gb_status keep_log_until(const char *path, long step, double *step_s
     return status == GB_OK ? gb_atomic_commit(&kept) : status;
 }
 
-static enum gb_status open_log(const char *out, long step, FILE **log, double *step_seconds) {
+struct run_log {
     char path[GB_PATH];
-    GB_TRY(gb_path_join(out, "log.jsonl", path));
+    FILE *stream;
+};
+
+static enum gb_status log_failed(const struct run_log *log) {
+    return gb_fail(GB_IO_ERROR, "cannot write", log->path, "%s", strerror(errno));
+}
+
+static enum gb_status open_log(const char *out, long step, struct run_log *log,
+                               double *step_seconds) {
+    GB_TRY(gb_path_join(out, "log.jsonl", log->path));
     if (step > 0)
-        GB_TRY(keep_log_until(path, step, step_seconds));
-    *log = fopen(path, step > 0 ? "a" : "w");
-    if (!*log)
-        return gb_fail(GB_IO_ERROR, "cannot write", path, "%s", strerror(errno));
-    return GB_OK;
+        GB_TRY(keep_log_until(log->path, step, step_seconds));
+    log->stream = fopen(log->path, step > 0 ? "a" : "w");
+    return log->stream ? GB_OK : log_failed(log);
+}
+
+// The run's own failure, where there was one, goes before the log's.
+static enum gb_status close_log(struct run_log *log, enum gb_status status) {
+    bool closed = fclose(log->stream) == 0;
+    return status == GB_OK && !closed ? log_failed(log) : status;
 }
 
 // Time since the last row; a resumed run's first row knows that of its own steps alone.
@@ -96,9 +94,10 @@ struct log_window {
     int steps;
 };
 
-static enum gb_status log_row(FILE *log, struct gb_trainer *trainer, struct log_window *window) {
+static enum gb_status log_row(const struct run_log *log, struct gb_trainer *trainer,
+                              struct log_window *window) {
     double images = (double)window->steps * trainer->run.batch;
-    int written = fprintf(log,
+    int written = fprintf(log->stream,
                           "{\"step\": %ld, \"bits_per_dimension\": %.17g, \"step_seconds\": %.6f, "
                           "\"images_per_second\": %.3f}\n",
                           trainer->step, trainer->unlogged_bits / trainer->unlogged_steps,
@@ -106,9 +105,7 @@ static enum gb_status log_row(FILE *log, struct gb_trainer *trainer, struct log_
     trainer->unlogged_bits = 0;
     trainer->unlogged_steps = 0;
     *window = (struct log_window){0};
-    if (written < 0 || fflush(log) != 0)
-        return gb_fail(GB_IO_ERROR, "cannot write", "log.jsonl", "%s", strerror(errno));
-    return GB_OK;
+    return written < 0 || fflush(log->stream) != 0 ? log_failed(log) : GB_OK;
 }
 
 // ---- Training ----
@@ -151,27 +148,16 @@ static enum gb_status save(const struct gb_training_run *run, const struct gb_tr
     return gb_trainer_save(trainer, path, run->data_folder ? run->data_folder : "synthetic");
 }
 
-// An option with its value, to be pasted into a shell; nothing where there is no value.
-static const char *option_text(const char *option, const char *value, char text[static GB_PATH]) {
-    *text = '\0';
-    if (value)
-        snprintf(text, GB_PATH, " %s '%s'", option, value);
-    return text;
-}
-
 static enum gb_status stopped(const struct gb_training_run *run, long step) {
-    char data[GB_PATH], split[GB_PATH];
     return gb_fail(GB_INTERRUPTED, "stopped", run->out,
-                   "saved after step %ld of %d; go on with: glowbench train %s%s%s --out '%s' "
-                   "--resume",
-                   step, run->config.iterations, run->config.task->name,
-                   option_text("--data", run->data_folder, data),
-                   option_text("--split-dir", run->split_folder, split), run->out);
+                   "saved after step %ld of %d; go on with the same command and --resume", step,
+                   run->config.iterations);
 }
 
 // Steps until the last one; `step_seconds` takes a time for each.
 static enum gb_status make_steps(const struct gb_training_run *run, struct gb_trainer *trainer,
-                                 FILE *log, struct gb_progress *progress, float *step_seconds) {
+                                 const struct run_log *log, struct gb_progress *progress,
+                                 float *step_seconds) {
     long first = trainer->step, last = run->config.iterations;
     double smoothed = 0;
     struct log_window window = {0};
@@ -188,7 +174,8 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
         if (trainer->step % LOG_EVERY == 0 || ended)
             GB_TRY(log_row(log, trainer, &window));
         if (trainer->step % run->checkpoint_every == 0 || ended || stop_asked) {
-            fsync(fileno(log)); // no checkpoint without the rows before it
+            if (fsync(fileno(log->stream)) != 0) // no checkpoint without the rows before it
+                return log_failed(log);
             GB_TRY(save(run, trainer));
         }
         if (stop_asked)
@@ -198,7 +185,7 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
 }
 
 static enum gb_status train(const struct gb_training_run *run, struct gb_trainer *trainer,
-                            FILE *log, float *step_seconds) {
+                            const struct run_log *log, float *step_seconds) {
     struct gb_progress progress;
     struct sigaction before[WATCHED];
     gb_progress_begin(&progress, run->config.task->name, trainer->step, run->config.iterations);
@@ -212,22 +199,19 @@ static enum gb_status train(const struct gb_training_run *run, struct gb_trainer
 // ---- The record ----
 
 json_t *gb_run_config_json(const struct gb_run_config *c) {
-    const struct gb_cglow_config *m = &c->model;
-    return json_pack(
-        "{s:s, s:i, s:i, s:i, s:f, s:[iii], s:[iii], s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "task",
-        c->task->name, "size", c->size, "batch", c->batch, "iterations", c->iterations,
-        "learning_rate", (double)c->learning_rate, "x", m->x_h, m->x_w, m->x_c, "y", m->y_h, m->y_w,
-        m->y_c, "levels", m->levels, "steps", m->steps, "n_c", m->n_c, "n_w", m->n_w,
-        "coupling_channels", m->coupling_channels, "feature_channels", m->feature_channels, "init",
-        m->init == GB_INIT_LIVE ? "live" : "published");
-}
-
-void gb_metrics_print(const json_t *metrics) {
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)metrics, name, value) {
-        printf("  %-32s %.6g\n", name, json_number_value(value));
-    }
+    struct gb_cglow_config model = c->model;
+    json_t *json = json_pack("{s:s, s:i, s:i, s:i, s:f, s:I, s:s}", "task", c->task->name, "size",
+                             c->size, "batch", c->batch, "iterations", c->iterations,
+                             "learning_rate", (double)c->learning_rate, "seed", (json_int_t)c->seed,
+                             "init", gb_init_names[model.init]);
+    int failed = !json;
+    for (int i = 0; i < GB_CGLOW_FIELDS; i++)
+        failed |= json_object_set_new(json, gb_cglow_fields[i].key,
+                                      json_integer(*gb_cglow_number(&model, i)));
+    if (!failed)
+        return json;
+    json_decref(json);
+    return NULL;
 }
 
 static size_t peak_memory_bytes(void) {
@@ -237,18 +221,19 @@ static size_t peak_memory_bytes(void) {
 }
 
 static json_t *record_of(const struct gb_training_run *run, const struct gb_trainer *trainer,
-                         double step_seconds, size_t peak_memory, json_t *metrics) {
+                         double step_seconds, size_t peak_memory, json_t *machine,
+                         json_t *metrics) {
     const struct gb_params *params = gb_cglow_params(trainer->model);
     json_int_t block = (json_int_t)(params->floats * sizeof(float));
     return json_pack(
-        "{s:s, s:s, s:o, s:s, s:s, s:i, s:s, s:I, s:o, s:O, s:f, s:f, s:I, s:f, s:I, s:{s:I, s:I, "
+        "{s:s, s:s, s:o, s:s, s:s, s:i, s:s, s:I, s:O, s:O, s:f, s:f, s:I, s:f, s:I, s:{s:I, s:I, "
         "s:I}}",
         "task", run->config.task->name, "model", "cglow", "config",
         gb_run_config_json(&run->config), "data", run->data_folder ? run->data_folder : "synthetic",
         "backend", run->backend->name, "threads", run->threads, "commit", gb_build.commit, "seed",
-        (json_int_t)run->config.seed, "machine", gb_machine_json(), "metrics", metrics,
-        "step_seconds_median", step_seconds, "flops_per_step", gb_cglow_step_flops(trainer->model),
-        "parameters", (json_int_t)gb_params_elements(params), "images_per_second",
+        (json_int_t)run->config.seed, "machine", machine, "metrics", metrics, "step_seconds_median",
+        step_seconds, "flops_per_step", gb_cglow_step_flops(trainer->model), "parameters",
+        (json_int_t)gb_params_elements(params), "images_per_second",
         step_seconds > 0 ? run->config.batch / step_seconds : 0.0, "peak_memory_bytes",
         (json_int_t)peak_memory, "memory", "parameters_bytes", block, "moments_bytes", 2 * block,
         "activations_bytes", (json_int_t)gb_cglow_activation_bytes(trainer->model));
@@ -266,8 +251,8 @@ static enum gb_status evaluate(const struct gb_training_run *run, const struct g
                                                  .dequantise = true};
     struct gb_predictor predictor;
     char path[GB_PATH];
-    json_t *per_image = json_array();
     GB_TRY(gb_path_join(run->out, "samples.png", path));
+    json_t *per_image = json_array();
     enum gb_status status = gb_predictor_create(&predictor, &options, &run->config.model);
     const struct gb_params *trained = gb_cglow_params(trainer->model);
     if (status == GB_OK)
@@ -285,7 +270,7 @@ static enum gb_status evaluate(const struct gb_training_run *run, const struct g
 }
 
 static enum gb_status finish(const struct gb_training_run *run, const struct gb_trainer *trainer,
-                             const struct gb_dataset splits[], double step_seconds,
+                             const struct gb_dataset splits[], double step_seconds, json_t *machine,
                              json_t **record) {
     size_t peak_memory = peak_memory_bytes();
     char path[GB_PATH];
@@ -294,9 +279,9 @@ static enum gb_status finish(const struct gb_training_run *run, const struct gb_
     enum gb_status status = evaluate(run, trainer, splits, metrics);
     json_t *json = NULL;
     if (status == GB_OK) {
-        json = record_of(run, trainer, step_seconds, peak_memory, metrics);
+        json = record_of(run, trainer, step_seconds, peak_memory, machine, metrics);
         status = json ? gb_json_write(path, json)
-                      : gb_fail(GB_OUT_OF_MEMORY, "cannot record", path, "no memory");
+                      : gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
     }
     json_decref(metrics);
     if (record && status == GB_OK)
@@ -354,7 +339,7 @@ static void announce(const struct gb_training_run *run, const struct gb_trainer 
 
 static enum gb_status train_and_finish(const struct gb_training_run *run,
                                        struct gb_trainer *trainer, const struct gb_dataset splits[],
-                                       json_t **record) {
+                                       json_t *machine, json_t **record) {
     char checkpoint[GB_PATH];
     GB_TRY(gb_path_join(run->out, "checkpoint.safetensors", checkpoint));
     if (run->resume)
@@ -362,17 +347,17 @@ static enum gb_status train_and_finish(const struct gb_training_run *run,
     GB_TRY(clear_out(run));
     announce(run, trainer, splits);
     long first = trainer->step, steps = run->config.iterations - first;
-    FILE *log = NULL;
+    struct run_log log;
     double logged_seconds = 0; // what a resumed run without a step of its own goes by
     GB_TRY(open_log(run->out, first, &log, &logged_seconds));
     float *step_seconds = malloc((size_t)(steps > 0 ? steps : 1) * sizeof *step_seconds);
-    enum gb_status status = step_seconds ? train(run, trainer, log, step_seconds)
+    enum gb_status status = step_seconds ? train(run, trainer, &log, step_seconds)
                                          : gb_fail(GB_OUT_OF_MEMORY, "cannot train", run->out,
                                                    "no memory for %ld times", steps);
-    fclose(log);
+    status = close_log(&log, status);
     if (status == GB_OK)
         status = finish(run, trainer, splits,
-                        steps > 0 ? median(step_seconds, steps) : logged_seconds, record);
+                        steps > 0 ? median(step_seconds, steps) : logged_seconds, machine, record);
     free(step_seconds);
     return status;
 }
@@ -386,12 +371,16 @@ enum gb_status gb_training_run(const struct gb_training_run *run, json_t **recor
     struct gb_trainer trainer = {0};
     GB_TRY(gb_cglow_check(&run->config.model));
     GB_TRY(check_out(run));
+    // What the record needs is made before the work that it is about.
+    json_t *machine;
+    GB_TRY(gb_machine_json(&machine));
     enum gb_status status = run->config.task->load(&source, splits);
     if (status == GB_OK)
         status = gb_trainer_create(&trainer, &run->config, run->backend, run->threads,
                                    &splits[GB_SPLIT_TRAIN]);
     if (status == GB_OK)
-        status = train_and_finish(run, &trainer, splits, record);
+        status = train_and_finish(run, &trainer, splits, machine, record);
+    json_decref(machine);
     gb_trainer_free(&trainer);
     for (int i = 0; i < GB_SPLITS; i++)
         gb_dataset_free(&splits[i]);

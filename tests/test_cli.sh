@@ -182,7 +182,7 @@ for command in train eval sample; do
     refuses 'bad value: --samples: "many" is not a whole number' "$@" --samples many
     refuses 'bad value: --threads: "9999999999" is not in 1 .. 256' "$@" --threads 9999999999
     refuses 'missing option: --data: --split-dir needs it' "$@" --split-dir "$folder"
-    refuses "horses: $folder/none/figure_ground/: No such file or directory" "$@" \
+    refuses "cannot read horses: $folder/none/figure_ground/: No such file or directory" "$@" \
         --data "$folder/none"
     refuses_like 'unknown backend: nothing: --backend takes one of' "$@" --backend nothing
     export GB_BACKEND=nothing
@@ -221,16 +221,16 @@ rm "$folder/lists/horses_test.txt"
 refuses_like '.*horses_test.txt.*No such file' "$@" --split-dir "$folder/lists"
 
 head -c 130 "$data/rgb/a.jpg" >"$data/rgb/b.jpg"
-refuses_like "image: $data/rgb/b.jpg: truncated or damaged JPEG: " "$@"
+refuses_like "cannot read image: $data/rgb/b.jpg: truncated or damaged JPEG: " "$@"
 echo 'no picture' >"$data/rgb/b.jpg"
-refuses "image: $data/rgb/b.jpg: not an image of a known format (JPEG)" "$@"
+refuses "cannot read image: $data/rgb/b.jpg: not an image of a known format (JPEG)" "$@"
 : >"$data/rgb/b.jpg"
-refuses "image: $data/rgb/b.jpg: the file is empty" "$@"
+refuses "cannot read image: $data/rgb/b.jpg: the file is empty" "$@"
 cp "$data/rgb/a.jpg" "$data/rgb/b.jpg"
 rm "$data/figure_ground/b.jpg"
 refuses_like '.*b.jpg' "$@"
 rm "$data"/*/*
-refuses "horses: $data/figure_ground/: holds no .jpg file" "$@"
+refuses "cannot read horses: $data/figure_ground/: holds no .jpg file" "$@"
 
 # Models and folders.
 set -- train horses --out "$folder/new"
@@ -255,8 +255,44 @@ refuses "cannot resume with another: --size: $model has 16" "$@" --size 32
 refuses "cannot resume with another: --batch: $model has 2" "$@" --batch 3
 refuses "cannot resume with another: --lr: $model has 0.0002" "$@" --lr 0.001
 refuses "cannot resume with another: --seed: $model has 0" "$@" --seed 1
-refuses "cannot resume with another: --init: $model has the other one" "$@" --init published
+refuses "cannot resume with another: --init: $model has live" "$@" --init published
+refuses_like 'unknown backend: nothing: --backend takes one of' "$@" --backend nothing
 refuses "nothing to resume: $model: it stands at step 8, beyond --iters 7" "$@" --iters 7
+
+# A resumed run stays on its backend, whatever the environment says.
+scalar=$folder/scalar
+# shellcheck disable=SC2086 # options without blanks
+works 'horses 1/1 ' train horses $tiny --iters 1 --backend scalar --out "$scalar"
+export GB_BACKEND=nothing
+works 'horses 2/2 ' train horses --resume --iters 2 --samples 1 --out "$scalar"
+unset GB_BACKEND
+grep -q '"backend": "scalar"' "$scalar/run.json" || complain "another backend in a resumed run"
+best=$(sed -n 's/^  "backend": "\(.*\)",$/\1/p' "$good/run.json")
+if [ "$best" != scalar ]; then
+    refuses "cannot resume with another: --backend: $model has $best" "$@" --backend scalar
+fi
+LC_ALL=C sed 's/"backend":"scalar"/"backend":"scalax"/' "$scalar/checkpoint.safetensors" \
+    >"$folder/backend"
+cp "$folder/backend" "$scalar/checkpoint.safetensors"
+refuses "cannot resume: $scalar/checkpoint.safetensors: it was trained by a backend that this build \
+does not have" train horses --resume --out "$scalar"
+
+# Text that goes into JSON.
+latin=$(printf '%s/caf\351' "$folder")
+refuses "bad value: --data: \"$latin\" is not UTF-8" train horses --out "$folder/new" --data "$latin"
+refuses "bad value: --checkpoint: \"$latin\" is not UTF-8" eval horses --checkpoint "$latin"
+
+# A size in the metadata that is not the model's.
+LC_ALL=C sed 's/"size":"16"/"size":"32"/' "$model" >"$folder/size"
+LC_ALL=C sed 's/"size":"16"/"size":"07"/' "$model" >"$folder/small"
+refuses "cannot read metadata: $folder/small: 'size' is '07', not a whole number from 8 to 1024" \
+    eval horses --checkpoint "$folder/small"
+other="cannot use the model: size: it takes images of 16x16x3 and targets of 16x16, the data have \
+32x32x3 and 32x32"
+cp "$folder/size" "$scalar/checkpoint.safetensors"
+refuses "$other" train horses --resume --out "$scalar"
+refuses "$other" eval horses --checkpoint "$folder/size"
+refuses "$other" sample horses --checkpoint "$folder/size" --png "$folder/new"
 
 # Checkpoints: `sed` changes their headers without moving what follows.
 head -c 5000 "$model" >"$folder/cut"
@@ -266,19 +302,19 @@ LC_ALL=C sed 's/"task":"horses"/"task":"horsez"/' "$model" >"$folder/task"
 for command in eval sample; do
     set -- $command horses --png "$folder/new" --checkpoint
     refuses "missing option: --checkpoint: the file of the model" $command horses --png "$folder/new"
-    refuses "read tensors: $folder/none: No such file or directory" "$@" "$folder/none"
-    refuses "read tensors: $folder: is not a regular file" "$@" "$folder"
-    refuses "read tensors: $folder/empty: is not a safetensors file: only 0 bytes" "$@" \
+    refuses "cannot read tensors: $folder/none: No such file or directory" "$@" "$folder/none"
+    refuses "cannot read tensors: $folder: is not a regular file" "$@" "$folder"
+    refuses "cannot read tensors: $folder/empty: is not a safetensors file: only 0 bytes" "$@" \
         "$folder/empty"
     refuses "cannot use checkpoint: $folder/task: it is of the task 'horsez', which is none of \
 glowbench's" "$@" "$folder/task"
-    refuses_like "read tensors: $folder/cut: is truncated" "$@" "$folder/cut"
-    refuses_like 'read tensors: .*samples.png: is not a safetensors file' "$@" "$good/samples.png"
-    refuses_like "load checkpoint: $folder/shape: tensor .* has shape" "$@" "$folder/shape"
-    refuses "write: $folder/none/a.png: No such file or directory" $command horses \
+    refuses_like "cannot read tensors: $folder/cut: is truncated" "$@" "$folder/cut"
+    refuses_like 'cannot read tensors: .*samples.png: is not a safetensors file' "$@" "$good/samples.png"
+    refuses_like "cannot load checkpoint: $folder/shape: tensor .* has shape" "$@" "$folder/shape"
+    refuses "cannot write: $folder/none/a.png: No such file or directory" $command horses \
         --checkpoint "$model" --png "$folder/none/a.png"
 done
-refuses "write: $folder/none/a.json: No such file or directory" \
+refuses "cannot write: $folder/none/a.json: No such file or directory" \
     eval horses --checkpoint "$model" --json "$folder/none/a.json"
 refuses 'missing option: --png: the file of the picture' sample horses --checkpoint "$model"
 refuses 'bad value: --temperature: "-1" is not in 0 .. 10' \

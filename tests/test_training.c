@@ -292,6 +292,8 @@ static void test_divergence_is_told(void **state) {
     assert_non_null(before);
     memcpy(before, params->value, bytes);
     assert_int_equal(gb_trainer_step(&trainer, bits), GB_CHECK_FAILED);
+    assert_non_null(strstr(gb_error_message(),
+                           "training diverged: horses: at step 2 with learning rate 0.001: "));
     assert_int_equal(trainer.step, 1);
     assert_memory_equal(params->value, before, bytes);
     free(before);
@@ -307,6 +309,48 @@ static void predictor_of(struct gb_predictor *predictor, struct gb_predictor_opt
     assert_int_equal(gb_predictor_create(predictor, &options, &run.model), GB_OK);
     assert_int_equal(gb_params_initialise(gb_cglow_params(predictor->scorer), 5), GB_OK);
     assert_int_equal(gb_params_initialise(gb_cglow_params(predictor->sampler), 5), GB_OK);
+}
+
+static void test_failures_name_the_image(void **state) {
+    (void)state;
+    const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+    struct gb_predictor predictor;
+    double bits[TEST];
+    predictor_of(&predictor, (struct gb_predictor_options){
+                                 .backend = best_backend(), .threads = 1, .samples = 1, .seed = 1});
+    const int bad = TEST - 1;
+    float *pixel = gb_at(&test->y, bad, 3, 4), value = *pixel;
+    *pixel = NAN;
+    assert_int_equal(gb_predictor_bits(&predictor, test, bits), GB_CHECK_FAILED);
+    *pixel = value;
+    assert_non_null(strstr(gb_error_message(), "cannot evaluate: "));
+    assert_non_null(strstr(gb_error_message(), test->names[bad]));
+    float *values = gb_cglow_params(predictor.sampler)->value;
+    for (size_t i = 0; i < gb_cglow_params(predictor.sampler)->floats; i++)
+        values[i] = NAN;
+    assert_int_equal(gb_predictor_draw(&predictor, test, 3), GB_CHECK_FAILED);
+    assert_non_null(strstr(gb_error_message(), "cannot draw: "));
+    assert_non_null(strstr(gb_error_message(), test->names[3]));
+    gb_predictor_free(&predictor);
+}
+
+static void test_other_sizes_are_refused(void **state) {
+    (void)state;
+    struct gb_dataset larger[GB_SPLITS];
+    struct gb_run_config run = tiny_run(1);
+    struct gb_trainer trainer;
+    struct gb_predictor predictor;
+    double bits[1];
+    assert_int_equal(gb_synthetic_horses_load(7, 2 * SIZE, 1, 1, 1, larger), GB_OK);
+    assert_int_equal(gb_trainer_create(&trainer, &run, best_backend(), 1, &larger[GB_SPLIT_TRAIN]),
+                     GB_BAD_INPUT);
+    predictor_of(&predictor, (struct gb_predictor_options){
+                                 .backend = best_backend(), .threads = 1, .samples = 1, .seed = 1});
+    assert_int_equal(gb_predictor_bits(&predictor, &larger[GB_SPLIT_TEST], bits), GB_BAD_INPUT);
+    assert_int_equal(gb_predictor_draw(&predictor, &larger[GB_SPLIT_TEST], 0), GB_BAD_INPUT);
+    gb_predictor_free(&predictor);
+    for (int i = 0; i < GB_SPLITS; i++)
+        gb_dataset_free(&larger[i]);
 }
 
 enum { MANY = 5 };
@@ -578,6 +622,8 @@ int main(void) {
                                         gb_fixture_teardown),
         cmocka_unit_test(test_every_example_once_an_epoch),
         cmocka_unit_test(test_divergence_is_told),
+        cmocka_unit_test(test_failures_name_the_image),
+        cmocka_unit_test(test_other_sizes_are_refused),
         cmocka_unit_test(test_average_is_the_mean_of_samples),
         cmocka_unit_test(test_average_of_one),
         cmocka_unit_test(test_examples_have_their_own_samples),

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// What runs leave: paths in their folders, JSON, and metrics for people.
+#ifndef GB_FILES_H
+#define GB_FILES_H
+
+#include <jansson.h>
+
+#include "kernels/status.h"
+
+// "folder/name" into `path`. GB_BAD_INPUT where it is too long.
+enum { GB_PATH = 4096 };
+enum gb_status gb_path_join(const char *folder, const char *name, char path[static GB_PATH]);
+
+// Writes JSON, indented, whole or not at all.
+enum gb_status gb_json_write(const char *path, const json_t *json);
+
+// Prints metrics as "name value" lines.
+void gb_metrics_print(const json_t *metrics);
+
+#endif
