@@ -70,6 +70,11 @@ static inline bool gb_same_shape(const struct gb_tensor *a, const struct gb_tens
     return a->n == b->n && a->h == b->h && a->w == b->w && a->c == b->c;
 }
 
+// True for a view of this shape whose pixels do not overlap.
+static inline bool gb_has_shape(const struct gb_tensor *t, int n, int h, int w, int c) {
+    return t->n == n && t->h == h && t->w == w && t->c == c && t->pixel >= c;
+}
+
 // True when consecutive pixels of all images are `pixel` apart, so that the view is a matrix of
 // n*h*w rows.
 static inline bool gb_is_matrix(const struct gb_tensor *t) {

@@ -113,7 +113,7 @@ typedef void (*gb_conv_backward_data_fn)(const struct gb_conv_plan *plan,
                                          const struct gb_tensor *dx);
 
 // Weight gradient in the packed layout. With update == NULL it is written to d_packed. Otherwise
-// d_packed may be NULL: the gradient stays in cache-sized pieces of scratch, and Adam is applied to
+// d_packed is NULL: the gradient stays in cache-sized pieces of scratch, and Adam is applied to
 // packed weights and moments piece by piece, with the same bits as storing it first.
 typedef void (*gb_conv_backward_weights_fn)(const struct gb_conv_plan *plan,
                                             const struct gb_exec *exec, const struct gb_tensor *x,
@@ -123,8 +123,8 @@ typedef void (*gb_conv_backward_weights_fn)(const struct gb_conv_plan *plan,
 // The epilogue's own gradient, for a layer whose successor did not fuse it: from dy, the gradient
 // of y = act(scale * (u + bias)), and y itself,
 //   du = dy * act'(y) * scale;  d_bias = sum of du;  d_log_scale = sum of dy * act'(y) * act^-1(y)
-// (d_log_scale for GB_IDENTITY and GB_RELU only, where act^-1 is y). d_bias and d_log_scale may be
-// NULL and are as in gb_conv_input_epilogue; scale NULL is 1, du may be the same view as dy. The
+// (d_log_scale for GB_IDENTITY and GB_RELU only, where act^-1 is y; else it is NULL). d_bias and
+// d_log_scale may be NULL and are as in gb_conv_input_epilogue; scale NULL is 1, du may be the same view as dy. The
 // sums go over chunks of GB_EPILOGUE_CHUNK pixels first. Scratch: gb_epilogue_scratch_floats.
 enum { GB_EPILOGUE_CHUNK = 64 };
 typedef void (*gb_epilogue_backward_fn)(const struct gb_exec *exec, enum gb_activation activation,

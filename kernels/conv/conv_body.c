@@ -11,7 +11,7 @@
 //
 // The data gradient takes the scattered form where that is cheaper or a stride demands it, unless
 // the forward product has it already. Packed weights are the panels that the forward product reads.
-#include "kernels/conv/conv.h"
+#include "kernels/conv/contract.h"
 #include "kernels/conv/multiply.h"
 #include "kernels/conv/weight_gradient.h"
 
@@ -66,6 +66,7 @@ void GB_NAME(gb_conv_forward_f32)(const struct gb_conv_plan *plan, const struct 
                                   const struct gb_tensor *x, const float *packed,
                                   const struct gb_conv_epilogue *epilogue,
                                   const struct gb_tensor *y) {
+    assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
     struct multiply_run run = {
         .g = forward_product(&plan->problem), .exec = exec, .in = x, .out = y};
     int threads = threads_for(plan, exec);
@@ -82,6 +83,8 @@ void GB_NAME(gb_conv_backward_data_f32)(const struct gb_conv_plan *plan, const s
                                         const struct gb_tensor *dy, const float *packed,
                                         const struct gb_conv_input_epilogue *epilogue,
                                         const struct gb_tensor *dx) {
+    assert(gb_conv_operands_fit(plan, exec, dx, dy));
+    assert(gb_conv_input_epilogue_fits(epilogue, dx));
     struct product forward = forward_product(&plan->problem);
     struct multiply_run run = {
         .g = backward_product(&plan->problem), .exec = exec, .in = dy, .out = dx};
@@ -103,6 +106,8 @@ void GB_NAME(gb_conv_backward_weights_f32)(const struct gb_conv_plan *plan,
                                            const struct gb_exec *exec, const struct gb_tensor *x,
                                            const struct gb_tensor *dy, float *d_packed,
                                            const struct gb_adam_target *update) {
+    assert(gb_conv_operands_fit(plan, exec, x, dy));
+    assert(gb_conv_one_target(d_packed, update));
     struct weight_run run = {.plan = plan, .exec = exec, .x = x, .dy = dy, .d_packed = d_packed};
     run.update = update;
     run.forward = forward_product(&plan->problem);
@@ -158,6 +163,9 @@ void GB_NAME(gb_epilogue_backward_f32)(const struct gb_exec *exec, enum gb_activ
                                        const struct gb_tensor *dy, const struct gb_tensor *y,
                                        const float *scale, const struct gb_tensor *du,
                                        float *d_bias, float *d_log_scale) {
+    assert(gb_same_shape(dy, y) && gb_same_shape(du, y));
+    assert(gb_conv_gradients_fit(activation, d_log_scale));
+    assert(exec->scratch_floats >= gb_epilogue_scratch_floats(y));
     enum { WORTH_SHARING = 1 << 16 }; // elements
     size_t pixels = (size_t)y->n * (size_t)y->h * (size_t)y->w;
     struct epilogue_run run = {.activation = activation,

@@ -2,7 +2,7 @@
 // Convolution as the contract defines it, one sum at a time. Packed weights are PyTorch's OIHW.
 #include "kernels/adam/adam_inline.h"
 #include "kernels/conv/activation.h"
-#include "kernels/conv/conv.h"
+#include "kernels/conv/contract.h"
 
 static float activate(enum gb_activation activation, float u) {
     return gb_v_activate(activation, gb_v_set(u))[0];
@@ -94,6 +94,7 @@ void gb_conv_forward_f32__scalar(const struct gb_conv_plan *plan, const struct g
                                  const struct gb_tensor *x, const float *packed,
                                  const struct gb_conv_epilogue *epilogue,
                                  const struct gb_tensor *y) {
+    assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
     struct forward_job job = {plan, x, y, packed, epilogue};
     gb_parallel(exec->threads, forward_rows, &job);
 }
@@ -134,6 +135,8 @@ void gb_epilogue_backward_f32__scalar(const struct gb_exec *exec, enum gb_activa
                                       const struct gb_tensor *dy, const struct gb_tensor *y,
                                       const float *scale, const struct gb_tensor *du, float *d_bias,
                                       float *d_log_scale) {
+    assert(gb_same_shape(dy, y) && gb_same_shape(du, y));
+    assert(gb_conv_gradients_fit(activation, d_log_scale));
     struct epilogue_job job = {activation, dy, y, du, scale, d_bias, d_log_scale};
     gb_parallel(exec->threads, epilogue_channels, &job);
     size_t c = (size_t)y->c, padding = gb_round_up(c, GB_CHANNEL_PAD) - c;
@@ -185,6 +188,8 @@ void gb_conv_backward_data_f32__scalar(const struct gb_conv_plan *plan, const st
                                        const struct gb_tensor *dy, const float *packed,
                                        const struct gb_conv_input_epilogue *epilogue,
                                        const struct gb_tensor *dx) {
+    assert(gb_conv_operands_fit(plan, exec, dx, dy));
+    assert(gb_conv_input_epilogue_fits(epilogue, dx));
     struct backward_job job = {.plan = plan, .dx = dx, .dy = dy, .weights = packed};
     gb_parallel(exec->threads, backward_data_rows, &job);
     if (epilogue)
@@ -230,6 +235,8 @@ void gb_conv_backward_weights_f32__scalar(const struct gb_conv_plan *plan,
                                           const struct gb_exec *exec, const struct gb_tensor *x,
                                           const struct gb_tensor *dy, float *d_packed,
                                           const struct gb_adam_target *update) {
+    assert(gb_conv_operands_fit(plan, exec, x, dy));
+    assert(gb_conv_one_target(d_packed, update));
     struct backward_job job = {
         .plan = plan, .exec = exec, .x = x, .dy = dy, .d_weights = d_packed, .update = update};
     gb_parallel(exec->threads, backward_weights_outputs, &job);

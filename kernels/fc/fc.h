@@ -49,7 +49,7 @@ typedef void (*gb_fc_forward_fn)(const struct gb_fc_plan *plan, const struct gb_
 // One pass over the weights for both gradients: dx (NULL: not wanted; overwritten, computed from
 // the weights as they were) and the weight gradient, stored in d_packed or, with `update`, applied
 // by Adam row by row while it is in cache, with the same bits; `packed` and update->weights are
-// then the same array, and d_packed may be NULL. dy is the gradient before bias and activation
+// then the same array, and d_packed is NULL. dy is the gradient before bias and activation
 // (gb_epilogue_backward made it). 28 bytes of memory traffic a weight with `update`.
 typedef void (*gb_fc_backward_fn)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
                                   const struct gb_tensor *x, const struct gb_tensor *dy,

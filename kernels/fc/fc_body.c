@@ -4,7 +4,7 @@
 // that x has in memory, padded to whole vectors.
 #include "kernels/adam/adam_inline.h"
 #include "kernels/conv/activation.h"
-#include "kernels/fc/fc.h"
+#include "kernels/fc/contract.h"
 
 // Outputs by samples whose sums the registers hold at once. With AVX-512 all 128 outputs of the
 // models' layers are one block, so that the weights are read as they lie.
@@ -131,6 +131,7 @@ static void forward_body(void *argument, int rank, int size) {
 void GB_NAME(gb_fc_forward_f32)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
                                 const struct gb_tensor *x, const float *packed, const float *bias,
                                 const struct gb_tensor *y) {
+    assert(gb_fc_operands_fit(plan, exec, x, y));
     struct run run = {.plan = plan, .exec = exec, .x = x, .y = y, .weights = packed, .bias = bias};
     gb_parallel(threads_for(plan, exec), forward_body, &run);
 }
@@ -187,6 +188,9 @@ void GB_NAME(gb_fc_backward_f32)(const struct gb_fc_plan *plan, const struct gb_
                                  const struct gb_tensor *x, const struct gb_tensor *dy,
                                  float *packed, const struct gb_tensor *dx, float *d_packed,
                                  const struct gb_adam_target *update) {
+    assert(gb_fc_operands_fit(plan, exec, x, dy) &&
+           (!dx || gb_fc_operands_fit(plan, exec, dx, dy)));
+    assert(gb_fc_one_target(packed, d_packed, update));
     int threads = threads_for(plan, exec);
     size_t k = (size_t)plan->problem.k, row = row_floats(&plan->problem);
     struct run run = {.plan = plan, .exec = exec, .x = x, .dx = dx, .weights = packed};

@@ -2,7 +2,7 @@
 // The fully connected layer as the contract defines it. Packed weights are PyTorch's.
 #include "kernels/adam/adam_inline.h"
 #include "kernels/conv/activation.h"
-#include "kernels/fc/fc.h"
+#include "kernels/fc/contract.h"
 
 enum gb_status gb_fc_plan_f32__scalar(const struct gb_fc_problem *problem,
                                       struct gb_fc_plan *plan) {
@@ -62,6 +62,7 @@ static void forward_outputs(void *argument, int rank, int size) {
 void gb_fc_forward_f32__scalar(const struct gb_fc_plan *plan, const struct gb_exec *exec,
                                const struct gb_tensor *x, const float *packed, const float *bias,
                                const struct gb_tensor *y) {
+    assert(gb_fc_operands_fit(plan, exec, x, y));
     struct job job = {.plan = plan, .x = x, .y = y, .weights = packed, .bias = bias};
     gb_parallel(exec->threads, forward_outputs, &job);
 }
@@ -109,6 +110,9 @@ void gb_fc_backward_f32__scalar(const struct gb_fc_plan *plan, const struct gb_e
                                 const struct gb_tensor *x, const struct gb_tensor *dy,
                                 float *packed, const struct gb_tensor *dx, float *d_packed,
                                 const struct gb_adam_target *update) {
+    assert(gb_fc_operands_fit(plan, exec, x, dy) &&
+           (!dx || gb_fc_operands_fit(plan, exec, dx, dy)));
+    assert(gb_fc_one_target(packed, d_packed, update));
     struct job job = {plan, exec, x, NULL, dx, dy, packed, NULL, d_packed, update};
     gb_parallel(exec->threads, backward, &job);
 }

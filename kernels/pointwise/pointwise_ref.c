@@ -5,6 +5,7 @@
 void gb_add_f32__scalar(const struct gb_exec *exec, const struct gb_tensor *x,
                         const struct gb_tensor *y) {
     (void)exec;
+    assert(gb_same_shape(x, y));
     for (int n = 0; n < y->n; n++)
         for (int i = 0; i < y->h; i++)
             for (int j = 0; j < y->w; j++)

@@ -151,6 +151,7 @@ static void normal_share(void *argument, int rank, int size) {
 void GB_NAME(gb_random_uniform_f32)(const struct gb_exec *exec, const struct gb_random_key *key,
                                     uint32_t first, size_t count, float low, float high,
                                     float *out) {
+    assert(low <= high);
     struct fill fill = {
         .key = key, .first = first, .count = count, .low = low, .range = high - low, .out = out};
     gb_parallel(gb_threads_for(exec, 3 * count), uniform_share, &fill);

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// What the run functions' contract says about their arguments, for assertions.
+#ifndef GB_FC_CONTRACT_H
+#define GB_FC_CONTRACT_H
+
+#include "kernels/fc/fc.h"
+
+// x (or dx) and y (or dy) have the plan's shapes, and exec brings the plan's scratch.
+static inline bool gb_fc_operands_fit(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                                      const struct gb_tensor *x, const struct gb_tensor *y) {
+    const struct gb_fc_problem *p = &plan->problem;
+    return gb_has_shape(x, p->n, p->h, p->w, p->c) && x->pixel == x->c &&
+           x->row == x->w * x->pixel && gb_has_shape(y, p->n, 1, 1, p->k) &&
+           exec->scratch_floats >= gb_fc_scratch_floats(plan, exec->threads);
+}
+
+// The gradient goes to one of two places; what Adam updates are the weights that dx is made of.
+static inline bool gb_fc_one_target(const float *packed, const float *d_packed,
+                                    const struct gb_adam_target *update) {
+    return update ? !d_packed && packed == update->weights : d_packed != NULL;
+}
+
+#endif
