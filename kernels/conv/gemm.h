@@ -13,17 +13,13 @@
 #if GB_ISA_ID == GB_ISA_ID_avx512
 enum { GB_TILE_ROWS = 12 };
 #define GB_FOR_TILE_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
-#else
+#elif GB_ISA_ID == GB_ISA_ID_avx2
 enum { GB_TILE_ROWS = 6 };
 #define GB_FOR_TILE_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#else
+#error "no tile for this instruction set"
 #endif
 enum { GB_TILE_VECTORS = 2, GB_TILE_COLUMNS = GB_TILE_VECTORS * GB_LANES };
-
-#if defined(__clang__)
-#define GB_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define GB_UNROLL _Pragma("GCC unroll 16")
-#endif
 
 // A matrix stored by panels of GB_TILE_COLUMNS columns, each panel row after row; the last panel is
 // one vector wide where that holds the rest. Columns of padding hold zeros.
@@ -167,43 +163,5 @@ static gb_step_kernel *const gb_step_kernels[][GB_TILE_VECTORS] = {
     GB_FOR_TILE_ROWS(GB_STEP_KERNELS)};
 #undef GB_ROW_KERNELS
 #undef GB_STEP_KERNELS
-
-// Transposes a square of GB_LANES by GB_LANES floats between two strides. Loads bring quads of four
-// columns from every fourth row side by side, so that only the squares of 4 by 4 remain to shuffle:
-// half the work of the one shuffle port that transposing in registers alone would take.
-#if GB_ISA_ID == GB_ISA_ID_avx512
-GB_INLINE __m512 gb_load_quads(const float *p, size_t row) {
-    __m512 quads = _mm512_castps128_ps512(_mm_loadu_ps(p));
-    quads = _mm512_insertf32x4(quads, _mm_loadu_ps(p + 4 * row), 1);
-    quads = _mm512_insertf32x4(quads, _mm_loadu_ps(p + 8 * row), 2);
-    return _mm512_insertf32x4(quads, _mm_loadu_ps(p + 12 * row), 3);
-}
-#define GB_QUADS(operation, ...) _mm512_##operation##_ps(__VA_ARGS__)
-typedef __m512 gb_quads;
-#else
-GB_INLINE __m256 gb_load_quads(const float *p, size_t row) {
-    __m256 quads = _mm256_castps128_ps256(_mm_loadu_ps(p));
-    return _mm256_insertf128_ps(quads, _mm_loadu_ps(p + 4 * row), 1);
-}
-#define GB_QUADS(operation, ...) _mm256_##operation##_ps(__VA_ARGS__)
-typedef __m256 gb_quads;
-#endif
-
-GB_INLINE void gb_transpose(const float *from, size_t from_row, float *to, size_t to_row) {
-    GB_UNROLL
-    for (int quad = 0; quad < GB_LANES; quad += 4) {
-        gb_quads row0 = gb_load_quads(from + quad, from_row);
-        gb_quads row1 = gb_load_quads(from + quad + from_row, from_row);
-        gb_quads row2 = gb_load_quads(from + quad + 2 * from_row, from_row);
-        gb_quads row3 = gb_load_quads(from + quad + 3 * from_row, from_row);
-        gb_quads low01 = GB_QUADS(unpacklo, row0, row1), high01 = GB_QUADS(unpackhi, row0, row1);
-        gb_quads low23 = GB_QUADS(unpacklo, row2, row3), high23 = GB_QUADS(unpackhi, row2, row3);
-        float *out = to + (size_t)quad * to_row;
-        GB_QUADS(storeu, out, GB_QUADS(shuffle, low01, low23, 0x44));
-        GB_QUADS(storeu, out + to_row, GB_QUADS(shuffle, low01, low23, 0xee));
-        GB_QUADS(storeu, out + 2 * to_row, GB_QUADS(shuffle, high01, high23, 0x44));
-        GB_QUADS(storeu, out + 3 * to_row, GB_QUADS(shuffle, high01, high23, 0xee));
-    }
-}
 
 #endif

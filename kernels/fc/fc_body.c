@@ -10,8 +10,10 @@
 // models' layers are one block, so that the weights are read as they lie.
 #if GB_ISA_ID == GB_ISA_ID_avx512
 enum { BLOCK_VECTORS = 8, BLOCK_SAMPLES = 2 };
-#else
+#elif GB_ISA_ID == GB_ISA_ID_avx2
 enum { BLOCK_VECTORS = 4, BLOCK_SAMPLES = 2 };
+#else
+#error "no block for this instruction set"
 #endif
 enum {
     PIECE_FLOATS = 1024, // gradient kept before Adam takes it

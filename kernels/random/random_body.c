@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/backend.h"
 #include "kernels/random/random_inline.h"
+#include "kernels/simd/transpose.h"
 
 typedef uint64_t wide __attribute__((vector_size(4 * GB_LANES), may_alias));
 
@@ -12,8 +13,10 @@ enum { GROUP = 4 * GB_LANES };
 GB_INLINE wide multiply_lower(wide a, wide b) {
 #if GB_ISA_ID == GB_ISA_ID_avx512
     return (wide)_mm512_mul_epu32((__m512i)a, (__m512i)b);
-#else
+#elif GB_ISA_ID == GB_ISA_ID_avx2
     return (wide)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#else
+#error "no product for this instruction set"
 #endif
 }
 
@@ -57,32 +60,10 @@ GB_INLINE void philox(const struct gb_random_key *key, uint32_t block, gb_vi wor
 
 // Stores number k of every lane's block to its place in the group. Within each 128 bits this is a
 // 4 x 4 transpose; lane_blocks saves the permutation across them.
-GB_INLINE void interleave(const gb_v numbers[4], float *out) {
-#if GB_ISA_ID == GB_ISA_ID_avx512
-    __m512 low01 = _mm512_unpacklo_ps((__m512)numbers[0], (__m512)numbers[1]);
-    __m512 high01 = _mm512_unpackhi_ps((__m512)numbers[0], (__m512)numbers[1]);
-    __m512 low23 = _mm512_unpacklo_ps((__m512)numbers[2], (__m512)numbers[3]);
-    __m512 high23 = _mm512_unpackhi_ps((__m512)numbers[2], (__m512)numbers[3]);
-    gb_v quarters[4] = {
-        (gb_v)_mm512_unpacklo_pd((__m512d)low01, (__m512d)low23),
-        (gb_v)_mm512_unpackhi_pd((__m512d)low01, (__m512d)low23),
-        (gb_v)_mm512_unpacklo_pd((__m512d)high01, (__m512d)high23),
-        (gb_v)_mm512_unpackhi_pd((__m512d)high01, (__m512d)high23),
-    };
-#else
-    __m256 low01 = _mm256_unpacklo_ps((__m256)numbers[0], (__m256)numbers[1]);
-    __m256 high01 = _mm256_unpackhi_ps((__m256)numbers[0], (__m256)numbers[1]);
-    __m256 low23 = _mm256_unpacklo_ps((__m256)numbers[2], (__m256)numbers[3]);
-    __m256 high23 = _mm256_unpackhi_ps((__m256)numbers[2], (__m256)numbers[3]);
-    gb_v quarters[4] = {
-        (gb_v)_mm256_unpacklo_pd((__m256d)low01, (__m256d)low23),
-        (gb_v)_mm256_unpackhi_pd((__m256d)low01, (__m256d)low23),
-        (gb_v)_mm256_unpacklo_pd((__m256d)high01, (__m256d)high23),
-        (gb_v)_mm256_unpackhi_pd((__m256d)high01, (__m256d)high23),
-    };
-#endif
+GB_INLINE void interleave(gb_v numbers[4], float *out) {
+    gb_transpose_quads(numbers);
     for (int q = 0; q < 4; q++)
-        gb_v_store(out + q * GB_LANES, quarters[q]);
+        gb_v_store(out + q * GB_LANES, numbers[q]);
 }
 
 struct fill {

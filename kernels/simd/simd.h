@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define GB_ISA_ID_scalar 0
-#define GB_ISA_ID_avx2 1
-#define GB_ISA_ID_avx512 2
+#define GB_ISA_ID_scalar 1 // an unknown name is 0 to the preprocessor
+#define GB_ISA_ID_avx2 2
+#define GB_ISA_ID_avx512 3
 #define GB_PASTE_(a, b) a##b
 #define GB_PASTE(a, b) GB_PASTE_(a, b)
 #define GB_ISA_ID GB_PASTE(GB_ISA_ID_, GB_ISA)
@@ -28,12 +28,21 @@
 #elif GB_ISA_ID == GB_ISA_ID_avx512
 #include <immintrin.h>
 #define GB_LANES 16
+#else
+#error "unknown instruction set"
 #endif
 
 typedef float gb_v __attribute__((vector_size(4 * GB_LANES), may_alias));
 typedef int32_t gb_vi __attribute__((vector_size(4 * GB_LANES), may_alias));
 
 #define GB_INLINE static inline __attribute__((always_inline, unused))
+
+// Before a loop of at most 16 turns whose arrays are to live in registers.
+#if defined(__clang__)
+#define GB_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define GB_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 GB_INLINE gb_v gb_v_set(float x) {
     return x - (gb_v){0};
