@@ -166,7 +166,6 @@ void GB_NAME(gb_epilogue_backward_f32)(const struct gb_exec *exec, enum gb_activ
     assert(gb_same_shape(dy, y) && gb_same_shape(du, y));
     assert(gb_conv_gradients_fit(activation, d_log_scale));
     assert(exec->scratch_floats >= gb_epilogue_scratch_floats(y));
-    enum { WORTH_SHARING = 1 << 16 }; // elements
     size_t pixels = (size_t)y->n * (size_t)y->h * (size_t)y->w;
     struct epilogue_run run = {.activation = activation,
                                .dy = dy,
@@ -177,5 +176,5 @@ void GB_NAME(gb_epilogue_backward_f32)(const struct gb_exec *exec, enum gb_activ
                                .d_log_scale = d_log_scale,
                                .partials = exec->scratch,
                                .chunks = ceil_div(pixels, GB_EPILOGUE_CHUNK)};
-    gb_parallel(gb_elements(y) < WORTH_SHARING ? 1 : exec->threads, epilogue_body, &run);
+    gb_parallel(gb_threads_for(exec, gb_elements(y)), epilogue_body, &run);
 }

@@ -78,11 +78,6 @@ struct run {
     const struct gb_adam_target *update;
 };
 
-static int threads_for(const struct gb_fc_plan *plan, const struct gb_exec *exec) {
-    const size_t worth_sharing = (size_t)1 << 16; // weights: some microseconds of memory traffic
-    return plan->weight_floats < worth_sharing ? 1 : exec->threads;
-}
-
 // A block of outputs for a block of samples.
 GB_INLINE void forward_block(const struct run *run, int sample, int samples, size_t output,
                              int vectors) {
@@ -135,7 +130,7 @@ void GB_NAME(gb_fc_forward_f32)(const struct gb_fc_plan *plan, const struct gb_e
                                 const struct gb_tensor *y) {
     assert(gb_fc_operands_fit(plan, exec, x, y));
     struct run run = {.plan = plan, .exec = exec, .x = x, .y = y, .weights = packed, .bias = bias};
-    gb_parallel(threads_for(plan, exec), forward_body, &run);
+    gb_parallel(gb_threads_for(exec, plan->weight_floats), forward_body, &run);
 }
 
 static float dot(const float *a, const float *b, size_t floats) {
@@ -193,7 +188,7 @@ void GB_NAME(gb_fc_backward_f32)(const struct gb_fc_plan *plan, const struct gb_
     assert(gb_fc_operands_fit(plan, exec, x, dy) &&
            (!dx || gb_fc_operands_fit(plan, exec, dx, dy)));
     assert(gb_fc_one_target(packed, d_packed, update));
-    int threads = threads_for(plan, exec);
+    int threads = gb_threads_for(exec, plan->weight_floats);
     size_t k = (size_t)plan->problem.k, row = row_floats(&plan->problem);
     struct run run = {.plan = plan, .exec = exec, .x = x, .dx = dx, .weights = packed};
     run.dy = exec->scratch + (size_t)threads * plan->scratch_per_thread;
