@@ -25,7 +25,8 @@ enum gb_status gb_metadata_set_integer(json_t *metadata, const char *key, uint64
 
 // A c-Glow's configuration, under "model" ("cglow"), "x_height", "x_width", "x_channels", the same
 // for y, "levels", "steps", "n_c", "n_w", "coupling_channels", "feature_channels" and "init"
-// ("live" or "published"). Reading checks each number alone (gb_cglow_fields); gb_cglow_check judges them together.
+// (gb_init_names). Reading checks each number alone (gb_cglow_fields); gb_cglow_check judges them
+// together.
 enum gb_status gb_cglow_config_to_metadata(const struct gb_cglow_config *config, json_t *metadata);
 enum gb_status gb_cglow_config_from_metadata(const json_t *metadata, const char *path,
                                              struct gb_cglow_config *config);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tasks/files.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "flows/atomic_file.h"
@@ -14,10 +15,12 @@ enum gb_status gb_path_join(const char *folder, const char *name, char path[stat
 enum gb_status gb_json_write(const char *path, const json_t *json) {
     struct gb_atomic_file file = {0};
     GB_TRY(gb_atomic_open(&file, path));
-    if (json_dumpf(json, file.stream, JSON_INDENT(2)) != 0 || fputc('\n', file.stream) == EOF) {
+    bool dumped = json_dumpf(json, file.stream, JSON_INDENT(2)) == 0;
+    if (!dumped && !ferror(file.stream)) {
         gb_atomic_abort(&file);
-        return gb_fail(GB_IO_ERROR, "cannot write", path, "the system refused");
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
     }
+    fputc('\n', file.stream);
     return gb_atomic_commit(&file);
 }
 

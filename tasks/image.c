@@ -173,11 +173,11 @@ static enum gb_status encode_png(FILE *stream, const char *path, const struct gb
     png_infop info = png ? png_create_info_struct(png) : NULL;
     if (!info) {
         png_destroy_write_struct(&png, NULL);
-        return gb_fail(GB_OUT_OF_MEMORY, "write", path, "out of memory");
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
     }
     if (setjmp(errors.escape)) {
         png_destroy_write_struct(&png, &info);
-        return gb_fail(GB_IO_ERROR, "write", path, "%s", errors.message);
+        return gb_fail(GB_IO_ERROR, "cannot write", path, "%s", errors.message);
     }
     png_init_io(png, stream);
     png_set_IHDR(png, info, (png_uint_32)image->w, (png_uint_32)image->h, 8,

@@ -40,12 +40,13 @@ enum gb_status gb_predictor_create(struct gb_predictor *predictor,
 void gb_predictor_free(struct gb_predictor *predictor);
 
 // Bits per dimension of every example of the set (count doubles), without the authors' extra bit.
-// GB_CHECK_FAILED where one is not finite.
+// GB_CHECK_FAILED with the image's name where one is not finite or a matrix is singular (then the
+// name of the first of the scorer's batch), GB_BAD_INPUT where the set's sizes are not the model's.
 enum gb_status gb_predictor_bits(struct gb_predictor *predictor, const struct gb_dataset *set,
                                  double *bits);
 
 // Draws the samples of example `index` into predictor->drawn. A sample's latents depend on (seed,
-// index, number of the sample) alone, not on how many are drawn.
+// index, number of the sample) alone, not on how many are drawn. Fails as gb_predictor_bits does.
 enum gb_status gb_predictor_draw(struct gb_predictor *predictor, const struct gb_dataset *set,
                                  int index);
 

@@ -93,8 +93,8 @@ enum gb_status gb_resize(const struct gb_image *image, int h, int w, float *out)
     float *narrow = malloc((size_t)image->h * row_floats * sizeof *narrow);
     enum gb_status status = GB_OK;
     if (!narrow || make_axis(&columns, image->w, w) || make_axis(&rows, image->h, h)) {
-        status = gb_fail(GB_OUT_OF_MEMORY, "image", "resize", "no memory for %d x %d from %d x %d",
-                         w, h, image->w, image->h);
+        status = gb_fail(GB_OUT_OF_MEMORY, "cannot resize", "image",
+                         "no memory for %d x %d from %d x %d", w, h, image->w, image->h);
     } else {
         resize_columns(image, &columns, w, narrow);
         resize_rows(narrow, &rows, h, row_floats, out);

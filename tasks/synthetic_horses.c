@@ -517,7 +517,7 @@ enum gb_status gb_synthetic_horses_load(uint64_t seed, int size, int train_count
     for (int split = 0; split < GB_SPLITS; split++) {
         splits[split] = (struct gb_dataset){0};
         if (counts[split] < 1 || counts[split] > GB_SYNTHETIC_HORSES_TEST_FIRST)
-            status = gb_fail(GB_BAD_INPUT, "synthetic horses", gb_split_name(split),
+            status = gb_fail(GB_BAD_INPUT, "cannot draw horses", gb_split_name(split),
                              "%d examples are out of range", counts[split]);
     }
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)

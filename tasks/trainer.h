@@ -38,15 +38,17 @@ struct gb_trainer {
     int unlogged_steps;
 };
 
-// Builds the model and fills its parameters from the seed.
+// Builds the model and fills its parameters from the seed. GB_BAD_INPUT where the model takes other
+// sizes than the set has.
 enum gb_status gb_trainer_create(struct gb_trainer *trainer, const struct gb_run_config *run,
                                  const struct gb_backend *backend, int threads,
                                  const struct gb_dataset *train);
 void gb_trainer_free(struct gb_trainer *trainer);
 
 // One step. The minibatch's mean bits per dimension, before the update. Everything random is a
-// function of (seed, step): a resumed run goes on with the same bits. GB_CHECK_FAILED where the
-// likelihood is not finite; parameters and step are then as they were.
+// function of (seed, step): a resumed run goes on with the same bits. GB_CHECK_FAILED with the step
+// and the learning rate where the likelihood is not finite or a matrix is singular; parameters and
+// step are then as they were.
 enum gb_status gb_trainer_step(struct gb_trainer *trainer, double *bits_per_dimension);
 
 // A checkpoint with Adam's moments, the configuration, the step and a hash of the training set.
