@@ -1,22 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <stdio.h>
-#include <string.h>
 
 #include "bench/commands.h"
 #include "kernels/backend.h"
 #include "tasks/options.h"
 #include "tasks/task.h"
-
-// The registry's rows, by instruction set in the order of the backends' names.
-struct kernel {
-    const char *entry, *isa, *tile;
-};
-static const struct kernel kernels[] = {
-#define GB_KERNEL(entry, isa, geometry) {#entry, #isa, geometry},
-#include "kernels/registry.def"
-#undef GB_KERNEL
-};
-enum { KERNELS = sizeof kernels / sizeof *kernels };
 
 static void list_tasks(void) {
     printf("tasks:\n");
@@ -37,25 +25,10 @@ static void list_backends(void) {
                gb_backend_supported(*b) ? "" : ", which this CPU lacks");
 }
 
-// True for the first row of an entry.
-static bool introduces(const struct kernel *kernel) {
-    for (const struct kernel *earlier = kernels; earlier < kernel; earlier++)
-        if (strcmp(earlier->entry, kernel->entry) == 0)
-            return false;
-    return true;
-}
-
 static void list_kernels(void) {
-    printf("kernels, with the tiles of their micro-kernels:\n");
-    for (const struct kernel *kernel = kernels; kernel < kernels + KERNELS; kernel++) {
-        if (!introduces(kernel))
-            continue;
-        printf("  %-24s", kernel->entry);
-        for (const struct kernel *row = kernel; row < kernels + KERNELS; row++)
-            if (strcmp(row->entry, kernel->entry) == 0)
-                printf("  %s%s%s", row->isa, *row->tile ? ":" : "", row->tile);
-        printf("\n");
-    }
+#define PRINT(entry, isa) "  " #entry "\n"
+    printf("kernels, each in every backend:\n" GB_KERNELS(PRINT, ));
+#undef PRINT
 }
 
 static enum gb_status list(int argc, const char **argv) {

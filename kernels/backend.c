@@ -7,50 +7,21 @@
 
 #include "kernels/cpu.h"
 
-#define GB_KERNEL(entry, isa, geometry) __typeof__(*(gb_##entry##_fn)0) gb_##entry##_f32__##isa;
-#include "kernels/registry.def"
-#undef GB_KERNEL
+#define DECLARE(entry, isa) __typeof__(*(gb_##entry##_fn)0) gb_##entry##_f32__##isa;
+#define FILL(entry, isa) .entry = gb_##entry##_f32__##isa,
 
-// A table takes the registry's rows of its own instruction set.
-#define GB_KERNEL(entry, isa, geometry) GB_TAKE_##isa(entry)
-
-#define GB_TAKE_scalar(entry) .entry = gb_##entry##_f32__scalar,
-#define GB_TAKE_avx2(entry)
-#define GB_TAKE_avx512(entry)
+GB_KERNELS(DECLARE, scalar)
 static const struct gb_backend scalar = {
-    .name = "scalar",
-    .isa = "any CPU",
-    .lanes = 1,
-#include "kernels/registry.def"
-};
-#undef GB_TAKE_scalar
-#undef GB_TAKE_avx2
-#undef GB_TAKE_avx512
+    .name = "scalar", .isa = "any CPU", .lanes = 1, GB_KERNELS(FILL, scalar)};
 
 #if defined(__x86_64__)
-#define GB_TAKE_scalar(entry)
-#define GB_TAKE_avx2(entry) .entry = gb_##entry##_f32__avx2,
-#define GB_TAKE_avx512(entry)
+GB_KERNELS(DECLARE, avx2)
 static const struct gb_backend avx2 = {
-    .name = "avx2",
-    .isa = "AVX2 and FMA",
-    .lanes = 8,
-#include "kernels/registry.def"
-};
-#undef GB_TAKE_avx2
-#undef GB_TAKE_avx512
+    .name = "avx2", .isa = "AVX2 and FMA", .lanes = 8, GB_KERNELS(FILL, avx2)};
 
-#define GB_TAKE_avx2(entry)
-#define GB_TAKE_avx512(entry) .entry = gb_##entry##_f32__avx512,
+GB_KERNELS(DECLARE, avx512)
 static const struct gb_backend avx512 = {
-    .name = "avx512",
-    .isa = "AVX-512 F, DQ, BW and VL",
-    .lanes = 16,
-#include "kernels/registry.def"
-};
-#undef GB_TAKE_scalar
-#undef GB_TAKE_avx2
-#undef GB_TAKE_avx512
+    .name = "avx512", .isa = "AVX-512 F, DQ, BW and VL", .lanes = 16, GB_KERNELS(FILL, avx512)};
 #endif
 
 static const struct gb_backend *const backends[] = {
@@ -62,7 +33,9 @@ static const struct gb_backend *const backends[] = {
     NULL,
 };
 
-const struct gb_backend *const *gb_backends(void) { return backends; }
+const struct gb_backend *const *gb_backends(void) {
+    return backends;
+}
 
 bool gb_backend_supported(const struct gb_backend *backend) {
 #if defined(__x86_64__)

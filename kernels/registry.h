@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// Every kernel of a backend: X(entry, isa) for each, where gb_<entry>_f32__<isa> is the function and
+// gb_<entry>_fn its type. backend.h makes the table's fields of it, backend.c the tables, and
+// bench/list.c the listing.
+#ifndef GB_REGISTRY_H
+#define GB_REGISTRY_H
+
+#define GB_KERNELS(X, isa)                                                                         \
+    X(conv_plan, isa)                                                                              \
+    X(conv_plan_free, isa)                                                                         \
+    X(conv_pack, isa)                                                                              \
+    X(conv_unpack, isa)                                                                            \
+    X(conv_forward, isa)                                                                           \
+    X(conv_backward_data, isa)                                                                     \
+    X(conv_backward_weights, isa)                                                                  \
+    X(epilogue_backward, isa)                                                                      \
+    X(fc_plan, isa)                                                                                \
+    X(fc_plan_free, isa)                                                                           \
+    X(fc_pack, isa)                                                                                \
+    X(fc_unpack, isa)                                                                              \
+    X(fc_forward, isa)                                                                             \
+    X(fc_backward, isa)                                                                            \
+    X(mix_forward, isa)                                                                            \
+    X(mix_backward, isa)                                                                           \
+    X(actnorm_forward, isa)                                                                        \
+    X(actnorm_inverse, isa)                                                                        \
+    X(actnorm_backward, isa)                                                                       \
+    X(coupling_forward, isa)                                                                       \
+    X(coupling_inverse, isa)                                                                       \
+    X(coupling_backward, isa)                                                                      \
+    X(squeeze, isa)                                                                                \
+    X(unsqueeze, isa)                                                                              \
+    X(gaussian_forward, isa)                                                                       \
+    X(gaussian_backward, isa)                                                                      \
+    X(gaussian_sample, isa)                                                                        \
+    X(adam, isa)                                                                                   \
+    X(add, isa)                                                                                    \
+    X(exp, isa)                                                                                    \
+    X(random_uniform, isa)                                                                         \
+    X(random_normal, isa)
+
+#endif
