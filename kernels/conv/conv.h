@@ -56,7 +56,9 @@ struct gb_conv_plan {
     // Scratch that gb_exec must bring to a run function, when run on `threads` threads:
     // shared + threads * per_thread floats; the largest of the three run functions.
     size_t scratch_shared, scratch_per_thread;
-    void *library; // a foreign backend's primitives; freed by conv_plan_free
+    // What the backend keeps with the plan, such as a foreign library's primitives; freed by
+    // conv_plan_free. Native backends keep nothing: NULL.
+    void *library;
 };
 static inline size_t gb_conv_scratch_floats(const struct gb_conv_plan *plan, int threads) {
     return plan->scratch_shared + (size_t)threads * plan->scratch_per_thread;

@@ -27,7 +27,9 @@ struct gb_fc_plan {
     size_t weight_floats; // packed, padding included; padding holds zeros
     // Scratch that gb_exec must bring to a run function, as in struct gb_conv_plan.
     size_t scratch_shared, scratch_per_thread;
-    void *library; // a foreign backend's primitives; freed by fc_plan_free
+    // What the backend keeps with the plan, such as a foreign library's primitives; freed by
+    // fc_plan_free. Native backends keep nothing: NULL.
+    void *library;
 };
 static inline size_t gb_fc_scratch_floats(const struct gb_fc_plan *plan, int threads) {
     return plan->scratch_shared + (size_t)threads * plan->scratch_per_thread;
