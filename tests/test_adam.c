@@ -121,12 +121,32 @@ static void clips_only_where_asked(void **state) {
     gb_check_free();
 }
 
+// Weights without a gradient so far, padding among them, stay as they are; a gradient so small that its
+// square vanishes still counts for the first moment alone.
+static void takes_moments_of_zero(void **state) {
+    (void)state;
+    const struct gb_adam adam = gb_adam_at_step(settings, 1);
+    GB_CHECK_EACH_BACKEND(backend) {
+        struct arrays a = make_arrays(2, GB_CHECK_INTEGERS);
+        const float gradients[] = {0, 1e-25f}, weights[] = {0.5f, 0.5f};
+        memcpy(a.gradient, gradients, sizeof gradients);
+        memcpy(a.weights, weights, sizeof weights);
+        memset(a.moment1, 0, 2 * sizeof(float));
+        memset(a.moment2, 0, 2 * sizeof(float));
+        step(backend, 1, &adam, 0, 2, &a);
+        assert_true(gb_check_number("no gradient", a.weights[0], 0.5, 0));
+        assert_true(gb_check_number("tiny gradient", a.weights[1], 0.5, 1e-7));
+    }
+    gb_check_free();
+}
+
 int main(void) {
     gb_flush_denormals();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_the_definition_in_double),
         cmocka_unit_test(gives_the_same_bits_everywhere),
         cmocka_unit_test(clips_only_where_asked),
+        cmocka_unit_test(takes_moments_of_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -239,10 +239,11 @@ static void multiply(const struct multiply_run *run, int rank, int size) {
     }
 }
 
-// One vector of output channels of one pixel: its taps in the scattered product added up in order.
-static gb_v sum_taps(const struct multiply_run *run, struct gb_pixel p, size_t column) {
+// A panel's output channels of one pixel: its taps in the scattered product added up in order.
+GB_INLINE void sum_taps(const struct multiply_run *run, struct gb_pixel p, size_t column,
+                        size_t width, float *sums) {
     const struct gb_axis *rows = &run->g.window.rows, *columns = &run->g.window.columns;
-    gb_v sum = {0};
+    gb_v sum[GB_TILE_VECTORS] = {0};
     for (int a = gb_axis_first_tap(rows, p.i); a < rows->taps; a += rows->divisor) {
         int i = gb_axis_input(rows, p.i, a);
         if (i < 0)
@@ -250,13 +251,17 @@ static gb_v sum_taps(const struct multiply_run *run, struct gb_pixel p, size_t c
         size_t row = ((size_t)p.n * (size_t)rows->inputs + (size_t)i) * (size_t)columns->inputs;
         for (int b = gb_axis_first_tap(columns, p.j); b < columns->taps; b += columns->divisor) {
             int j = gb_axis_input(columns, p.j, b);
+            if (j < 0)
+                continue;
             size_t tap = (size_t)(a * columns->taps + b);
-            if (j >= 0)
-                sum += gb_v_load(run->scattered + (row + (size_t)j) * run->scattered_row +
-                                 tap * (size_t)run->g.out_c + column);
+            const float *t = run->scattered + (row + (size_t)j) * run->scattered_row +
+                             tap * (size_t)run->g.out_c + column;
+            for (size_t v = 0; v < width / GB_LANES; v++)
+                sum[v] += gb_v_load(t + v * GB_LANES);
         }
     }
-    return sum;
+    for (size_t v = 0; v < width / GB_LANES; v++)
+        gb_v_store(sums + v * GB_LANES, sum[v]);
 }
 
 static void add_taps(const struct multiply_run *run, int rank, int size) {
@@ -270,8 +275,7 @@ static void add_taps(const struct multiply_run *run, int rank, int size) {
             size_t width = gb_panel_width(columns, panel), column = panel * GB_TILE_COLUMNS;
             struct gb_pixel p = gb_pixel_at(first, run->out->h, run->out->w);
             for (size_t r = 0; r < count; r++, gb_pixel_next(&p, run->out->h, run->out->w))
-                for (size_t v = 0; v < width; v += GB_LANES)
-                    gb_v_store(sums + r * width + v, sum_taps(run, p, column + v));
+                sum_taps(run, p, column, width, sums + r * width);
             finish(run, &(struct tile){first, count, column, width, sums});
         }
 }
