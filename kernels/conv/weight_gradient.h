@@ -118,9 +118,33 @@ static size_t strip_floats(const struct product *g, const struct strip *s) {
            gb_panel_width(g->weights, s->panel);
 }
 
+// What is asked for ahead: x under the rows of pixels [row, end), an equal part beside each tile.
+struct fetch {
+    size_t row, end, part, parts;
+};
+
+// x was last seen in the forward pass and lies in memory by now: asked for a block ahead it is in the
+// second-level cache when its turn comes.
+static void fetch_part(const struct weight_run *run, struct fetch *fetch) {
+    enum { LINE_FLOATS = 16, SECOND_LEVEL = 2 };
+    const struct gb_axis *rows = &run->a_reads.rows;
+    size_t row_floats = (size_t)run->x->w * (size_t)run->x->pixel;
+    size_t floats = (fetch->end - fetch->row) * row_floats;
+    size_t begin = floats * fetch->part / fetch->parts / LINE_FLOATS * LINE_FLOATS;
+    size_t end = floats * ++fetch->part / fetch->parts;
+    for (size_t at = begin; at < end;) {
+        struct gb_pixel p = gb_pixel_at(fetch->row + at / row_floats, rows->outputs, 1);
+        const float *x = gb_at(run->x, p.n, p.i * rows->stride, 0) + at % row_floats;
+        size_t count = smaller(end - at, row_floats - at % row_floats);
+        for (size_t i = 0; i < count; i += LINE_FLOATS)
+            __builtin_prefetch(x + i, 0, SECOND_LEVEL);
+        at += count;
+    }
+}
+
 // Adds the rows of pixels [row, row_end) to a strip's sums.
 static void sum_block(const struct weight_run *run, const struct weight_scratch *scratch,
-                      const struct strip *strip, size_t row, size_t row_end) {
+                      const struct strip *strip, size_t row, size_t row_end, struct fetch *ahead) {
     const struct product *g = &run->forward;
     size_t width = gb_panel_width(g->weights, strip->panel), listed = SIZE_MAX, segments = 0;
     float *sums = strip->sums;
@@ -131,6 +155,7 @@ static void sum_block(const struct weight_run *run, const struct weight_scratch 
             segments = list_segments(run, listed = tap, row, row_end, scratch->segments);
         struct gb_share rows = tile_rows(g, tile);
         size_t count = rows.end - rows.begin;
+        fetch_part(run, ahead);
         if (segments > 0)
             gb_step_kernels[count - 1][width / GB_LANES - 1](
                 scratch->segments, segments, rows.begin - tap * (size_t)g->in_c,
@@ -145,10 +170,15 @@ static void sum_block(const struct weight_run *run, const struct weight_scratch 
 // for all of them.
 static void sum_group(const struct weight_run *run, const struct weight_scratch *scratch,
                       const struct strip *strips, size_t count) {
-    size_t pixel_rows = pixel_rows_of(run), step = rows_per_block(&run->a_reads);
-    for (size_t row = 0; row < pixel_rows; row += step)
+    size_t pixel_rows = pixel_rows_of(run), step = rows_per_block(&run->a_reads), tiles = 0;
+    for (size_t s = 0; s < count; s++)
+        tiles += strips[s].end - strips[s].begin;
+    for (size_t row = 0; row < pixel_rows; row += step) {
+        size_t end = smaller(row + step, pixel_rows);
+        struct fetch ahead = {end, smaller(end + step, pixel_rows), 0, tiles};
         for (size_t s = 0; s < count; s++)
-            sum_block(run, scratch, &strips[s], row, smaller(row + step, pixel_rows));
+            sum_block(run, scratch, &strips[s], row, end, &ahead);
+    }
 }
 
 // Units are tiles, in the order (chunk of tiles, panel, tile in the chunk).
