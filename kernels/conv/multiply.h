@@ -82,15 +82,21 @@ GB_INLINE void finish_backward(const struct multiply_run *run, const struct tile
     }
 }
 
-// The activations that a tile's epilogue will read lie in memory by now; asked for before the sums,
-// which take about a microsecond, they are there after them.
-static void fetch_ahead(const struct multiply_run *run, const struct tile *tile) {
+static void fetch_pixels(const struct gb_tensor *t, const struct tile *tile) {
     enum { LINE_FLOATS = 16 };
-    float *x[GB_TILE_ROWS];
-    tile_pixels(run->backward->x, tile, x);
+    float *pixels[GB_TILE_ROWS];
+    tile_pixels(t, tile, pixels);
     for (size_t r = 0; r < tile->count; r++)
         for (size_t i = 0; i < tile->width; i += LINE_FLOATS)
-            __builtin_prefetch(x[r] + i);
+            __builtin_prefetch(pixels[r] + i);
+}
+
+// The activations that a tile's epilogue reads and those that it writes lie in memory by now; asked
+// for before the sums, which take about a microsecond, they are there after them.
+static void fetch_ahead(const struct multiply_run *run, const struct tile *tile) {
+    fetch_pixels(run->out, tile);
+    if (run->backward)
+        fetch_pixels(run->backward->x, tile);
 }
 
 static void finish_plain(const struct multiply_run *run, const struct tile *tile) {
@@ -231,8 +237,7 @@ static void multiply(const struct multiply_run *run, int rank, int size) {
                    (ptrdiff_t)run->scattered_row);
         } else {
             const struct tile tile = {first, count, column, width, sums};
-            if (run->backward)
-                fetch_ahead(run, &tile);
+            fetch_ahead(run, &tile);
             kernel(g->weights.rows, a, a_row, b, sums, (ptrdiff_t)width);
             finish(run, &tile);
         }
