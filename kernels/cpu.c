@@ -17,7 +17,9 @@ static uint64_t extended_control_register(void) {
     return (uint64_t)high << 32 | low;
 }
 
-static bool all_set(uint64_t value, uint64_t bits) { return (value & bits) == bits; }
+static bool all_set(uint64_t value, uint64_t bits) {
+    return (value & bits) == bits;
+}
 
 static void detect(void) {
     unsigned a, b, c, d;

@@ -18,7 +18,9 @@ enum gb_status gb_fail(enum gb_status status, const char *what, const char *wher
     return status;
 }
 
-const char *gb_error_message(void) { return message; }
+const char *gb_error_message(void) {
+    return message;
+}
 
 int gb_exit_code(enum gb_status status) {
     switch (status) {

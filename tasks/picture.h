@@ -19,7 +19,8 @@ struct gb_picture {
     const struct gb_picture_column *columns;
     int column_count;
     int row_count;
-    const char *const *row_captions; // row_count lines above the rows; NULL for none, as may entries
+    // row_count lines above the rows; NULL for none, as may entries
+    const char *const *row_captions;
 };
 
 // Writes the sheet as a PNG file. Every image is enlarged by the whole factor (nearest neighbour)

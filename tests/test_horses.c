@@ -59,9 +59,9 @@ static int setup(void **state) {
 
 static enum gb_status load_lists(const char *lists, struct gb_dataset splits[]) {
     struct gb_task_source source = {.folder = gb_fixture_path(""),
-                                      .split_folder = lists ? gb_fixture_path(lists) : NULL,
-                                      .size = SIZE,
-                                      .threads = 2};
+                                    .split_folder = lists ? gb_fixture_path(lists) : NULL,
+                                    .size = SIZE,
+                                    .threads = 2};
     return gb_horses_load(&source, splits);
 }
 
