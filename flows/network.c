@@ -121,7 +121,7 @@ static float log_factor(enum gb_affine affine) {
 enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder *builder,
                                   const struct gb_conv_layer_spec *spec) {
     const struct gb_conv_problem *p = &spec->problem;
-    GB_TRY(builder->backend->conv_plan(p, &layer->plan));
+    GB_TRY(builder->backend->conv_plan(p, builder->threads, &layer->plan));
     layer->affine = spec->affine;
     layer->new_bias = layer->log_scale = -1;
     const struct gb_param weight = {.dims = 4,
@@ -236,7 +236,7 @@ void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *p
 enum gb_status gb_fc_layer_plan(struct gb_fc_layer *layer, struct gb_builder *builder,
                                 const struct gb_fc_layer_spec *spec) {
     const struct gb_fc_problem *p = &spec->problem;
-    GB_TRY(builder->backend->fc_plan(p, &layer->plan));
+    GB_TRY(builder->backend->fc_plan(p, builder->threads, &layer->plan));
     const struct gb_param weight = {.dims = 2,
                                     .shape = {p->k, (int)gb_fc_inputs(p)},
                                     .layout = GB_LAYOUT_FC,

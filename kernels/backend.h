@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A backend is a table of kernels. A model holds the table that it was built with, so two backends
-// can live in one process. The native ones are scalar (the reference), avx2 and avx512.
+// can live in one process. The native ones are scalar (the reference), avx2 and avx512. A foreign
+// one lays a library's entries over a copy of the best native table of this CPU (onednn/onednn.h,
+// blas/blas.h) and borrows the others.
 #ifndef GB_BACKEND_H
 #define GB_BACKEND_H
 
@@ -18,8 +20,11 @@
 
 struct gb_backend {
     const char *name;
-    const char *isa; // what its code needs, for people
-    int lanes;       // floats per vector
+    const char *isa;     // what its code needs, for people
+    const char *library; // a foreign library's name and version as found at run time; "" native
+    int lanes;           // floats per vector
+    bool same_bits;      // for any number of threads
+    const struct gb_backend *lender; // of the entries that a foreign library lacks; NULL native
 
 #define GB_FIELD(entry, isa) gb_##entry##_fn entry;
     GB_KERNELS(GB_FIELD, )
@@ -31,10 +36,14 @@ struct gb_backend {
 // this CPU; there is no fallback.
 enum gb_status gb_backend_find(const char *name, const struct gb_backend **backend);
 
-// All backends of this build, best first, ended by NULL, whether or not this CPU runs them.
+// All backends of this build, the native ones first, best first, ended by NULL, whether or not this
+// CPU runs them.
 const struct gb_backend *const *gb_backends(void);
 
 // True if this CPU and operating system run it.
 bool gb_backend_supported(const struct gb_backend *backend);
+
+// True if the backend's kernel of the registry's name, "conv_forward", is its lender's.
+bool gb_backend_borrows(const struct gb_backend *backend, const char *entry);
 
 #endif

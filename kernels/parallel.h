@@ -12,6 +12,9 @@ struct gb_exec {
     int threads;
     float *scratch;
     size_t scratch_floats;
+    // NULL, or where a kernel that reorders operands for a foreign library adds the seconds that it
+    // spent on that. Native kernels pack as they go and add nothing.
+    double *reorder_seconds;
 };
 
 typedef void (*gb_parallel_body)(void *argument, int rank, int size);

@@ -141,6 +141,17 @@ static json_t *libraries_json(void) {
                      gb_build.popt_version, "hwloc", gb_build.hwloc_version, "openmp", openmp);
 }
 
+// The kernels that a foreign library lacks.
+static json_t *borrowed_json(const struct gb_backend *backend) {
+    json_t *borrowed = json_array();
+#define LIST(entry, isa)                                                                           \
+    if (gb_backend_borrows(backend, #entry))                                                       \
+        json_array_append_new(borrowed, json_string(#entry));
+    GB_KERNELS(LIST, )
+#undef LIST
+    return borrowed;
+}
+
 static json_t *backends_json(void) {
     const struct gb_backend *chosen = NULL;
     if (gb_backend_find(NULL, &chosen) != GB_OK)
@@ -148,9 +159,10 @@ static json_t *backends_json(void) {
     json_t *backends = json_array();
     for (const struct gb_backend *const *b = gb_backends(); *b; b++)
         json_array_append_new(backends,
-                              json_pack("{s:s, s:b, s:s, s:b, s:b}", "name", (*b)->name,
+                              json_pack("{s:s, s:b, s:s, s:b, s:b, s:s, s:o}", "name", (*b)->name,
                                         "supported", gb_backend_supported(*b), "needs", (*b)->isa,
-                                        "default", *b == chosen, "same_bits", true));
+                                        "default", *b == chosen, "same_bits", (*b)->same_bits,
+                                        "library", (*b)->library, "borrowed", borrowed_json(*b)));
     return backends;
 }
 

@@ -21,7 +21,8 @@ int gb_machine_threads(void);
 //   build      version, commit, type, compiler, flags, isa_flags
 //   libraries  a version each
 //   backends   one object each: name, supported, needs, default, same_bits (for any number of
-//              threads)
+//              threads), library (a foreign one's version, else ""), borrowed (kernels that the
+//              library lacks and the best native backend lends)
 //   threads    gb_machine_threads()
 enum gb_status gb_machine_json(json_t **machine);
 

@@ -66,8 +66,8 @@ static void build(struct model *model, const struct gb_backend *backend, enum va
                                          .pad_h = 1,
                                          .pad_w = 1};
     const struct gb_fc_problem fc = {.n = 2, .h = 2, .w = 3, .c = 4, .k = 6};
-    assert_int_equal(backend->conv_plan(&conv, &model->conv), GB_OK);
-    assert_int_equal(backend->fc_plan(&fc, &model->fc), GB_OK);
+    assert_int_equal(backend->conv_plan(&conv, 1, &model->conv), GB_OK);
+    assert_int_equal(backend->fc_plan(&fc, 1, &model->fc), GB_OK);
     struct gb_param weight = {.name = "conv.weight",
                               .dims = 4,
                               .shape = {k, 5, 3, 3},

@@ -43,7 +43,7 @@ static void fixture_open(struct fixture *f, const struct gb_backend *backend,
     *f = (struct fixture){.backend = backend, .fill = fill, .layout = layout};
     gb_conv_print(p, problem);
     snprintf(f->text, sizeof f->text, "%s on %s", problem, backend->name);
-    assert_int_equal(backend->conv_plan(p, &f->plan), GB_OK);
+    assert_int_equal(backend->conv_plan(p, GB_CHECK_MAX_THREADS, &f->plan), GB_OK);
     f->x = gb_check_view("x", p->n, p->h, p->w, p->c, layout);
     f->dy = gb_check_view("dy", p->n, f->plan.out_h, f->plan.out_w, p->k, layout);
     gb_check_fill(&f->x, fill, 1);

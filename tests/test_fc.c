@@ -31,7 +31,7 @@ static void fixture_open(struct fixture *f, const struct gb_backend *backend,
         .backend = backend, .fill = fill, .weights = gb_fc_inputs(p) * (size_t)p->k};
     snprintf(f->text, sizeof f->text, "%d of %dx%dx%d to %d on %s", p->n, p->h, p->w, p->c, p->k,
              backend->name);
-    assert_int_equal(backend->fc_plan(p, &f->plan), GB_OK);
+    assert_int_equal(backend->fc_plan(p, GB_CHECK_MAX_THREADS, &f->plan), GB_OK);
     f->x = gb_check_view("x", p->n, p->h, p->w, p->c, GB_CHECK_FLUSH);
     f->dy = gb_check_view("dy", p->n, 1, 1, p->k, GB_CHECK_SLICE);
     f->out_by_in = gb_check_floats("out_by_in", f->weights, GB_CHECK_FLUSH);
@@ -234,7 +234,7 @@ static void test_bad_problem(void **state) {
     GB_CHECK_EACH_BACKEND(backend) {
         for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
             struct gb_fc_plan plan;
-            assert_int_equal(backend->fc_plan(&problems[i], &plan), GB_BAD_INPUT);
+            assert_int_equal(backend->fc_plan(&problems[i], 1, &plan), GB_BAD_INPUT);
         }
     }
 }

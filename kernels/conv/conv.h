@@ -89,7 +89,10 @@ struct gb_conv_input_epilogue {
 // outputs do not overlap inputs; packed arrays are 64-byte aligned; only the view's own channels
 // are written. Error bound per element: (K + 8) * 2^-24 * sum of |products|, K the number of
 // products summed.
-typedef enum gb_status (*gb_conv_plan_fn)(const struct gb_conv_problem *problem,
+// `threads`: the most that an execution (gb_exec) will have. Native kernels take fewer as well; a
+// foreign library may run on this many whatever the execution says, so a plan for a job inside
+// gb_parallel_jobs is made for 1.
+typedef enum gb_status (*gb_conv_plan_fn)(const struct gb_conv_problem *problem, int threads,
                                           struct gb_conv_plan *plan);
 typedef void (*gb_conv_plan_free_fn)(struct gb_conv_plan *plan);
 

@@ -15,8 +15,9 @@
 #include "kernels/conv/multiply.h"
 #include "kernels/conv/weight_gradient.h"
 
-enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_conv_problem *problem,
+enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_conv_problem *problem, int threads,
                                          struct gb_conv_plan *plan) {
+    (void)threads;
     GB_TRY(gb_conv_check(problem));
     struct product forward = forward_product(problem), backward = backward_product(problem);
     size_t backward_shared = shared_panels_floats(&backward) + scattered_floats(&backward) +

@@ -27,8 +27,9 @@ static bool inside(int position, int size) {
     return position >= 0 && position < size;
 }
 
-enum gb_status gb_conv_plan_f32__scalar(const struct gb_conv_problem *problem,
+enum gb_status gb_conv_plan_f32__scalar(const struct gb_conv_problem *problem, int threads,
                                         struct gb_conv_plan *plan) {
+    (void)threads;
     GB_TRY(gb_conv_check(problem));
     *plan = (struct gb_conv_plan){
         .problem = *problem,

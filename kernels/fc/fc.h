@@ -38,7 +38,7 @@ static inline size_t gb_fc_scratch_floats(const struct gb_fc_plan *plan, int thr
 // Entries of a backend's table. x and dx: n x h x w x c, dense within an image; y and dy:
 // n x 1 x 1 x k. The rest as for convolution, error bound included. out_by_in: PyTorch's weight,
 // k rows of c*h*w. bias: gb_round_up(k, GB_CHANNEL_PAD) readable floats; NULL means 0.
-typedef enum gb_status (*gb_fc_plan_fn)(const struct gb_fc_problem *problem,
+typedef enum gb_status (*gb_fc_plan_fn)(const struct gb_fc_problem *problem, int threads,
                                         struct gb_fc_plan *plan);
 typedef void (*gb_fc_plan_free_fn)(struct gb_fc_plan *plan);
 typedef void (*gb_fc_pack_fn)(const struct gb_fc_plan *plan, const float *out_by_in, float *packed);

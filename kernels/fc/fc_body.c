@@ -29,8 +29,9 @@ static size_t rows_per_piece(const struct gb_fc_problem *p) {
     return rows < 1 ? 1 : rows;
 }
 
-enum gb_status GB_NAME(gb_fc_plan_f32)(const struct gb_fc_problem *problem,
+enum gb_status GB_NAME(gb_fc_plan_f32)(const struct gb_fc_problem *problem, int threads,
                                        struct gb_fc_plan *plan) {
+    (void)threads;
     GB_TRY(gb_fc_check(problem));
     *plan = (struct gb_fc_plan){
         .problem = *problem,

@@ -4,8 +4,9 @@
 #include "kernels/conv/activation.h"
 #include "kernels/fc/contract.h"
 
-enum gb_status gb_fc_plan_f32__scalar(const struct gb_fc_problem *problem,
+enum gb_status gb_fc_plan_f32__scalar(const struct gb_fc_problem *problem, int threads,
                                       struct gb_fc_plan *plan) {
+    (void)threads;
     GB_TRY(gb_fc_check(problem));
     size_t inputs = gb_fc_inputs(problem);
     *plan = (struct gb_fc_plan){
