@@ -39,4 +39,21 @@
     X(random_uniform, isa)                                                                         \
     X(random_normal, isa)
 
+// Every operation that a benchmark times: X(operation), where gb_<operation>_operation describes it
+// (kernels/problem.h).
+#define GB_OPERATIONS(X)                                                                           \
+    X(conv)                                                                                        \
+    X(epilogue)                                                                                    \
+    X(fc)                                                                                          \
+    X(mix)                                                                                         \
+    X(actnorm)                                                                                     \
+    X(coupling)                                                                                    \
+    X(squeeze)                                                                                     \
+    X(gaussian)                                                                                    \
+    X(adam)                                                                                        \
+    X(add)                                                                                         \
+    X(exp)                                                                                         \
+    X(random_uniform)                                                                              \
+    X(random_normal)
+
 #endif

@@ -13,6 +13,7 @@
 
 #include "kernels/adam/adam.h"
 #include "kernels/parallel.h"
+#include "kernels/problem.h"
 #include "kernels/status.h"
 #include "kernels/tensor.h"
 
@@ -43,10 +44,8 @@ double gb_conv_flops(const struct gb_conv_problem *p);
 // output or weights reach 2^31 floats.
 enum gb_status gb_conv_check(const struct gb_conv_problem *p);
 
-// Writes the problem as text, e.g. "n2h16w16c12k256r3s3u1v1p1q1relu", and reads it back (the form
-// that benchmark rows carry). The parser returns GB_BAD_INPUT with a message where the text is not
-// one.
-void gb_conv_print(const struct gb_conv_problem *p, char text[static 96]);
+// The problem as text, "n2h16w16c12k256r3s3u1v1p1q1relu", and back (gb_problem_print and _parse).
+void gb_conv_print(const struct gb_conv_problem *p, char text[static GB_PROBLEM_TEXT]);
 enum gb_status gb_conv_parse(const char *text, struct gb_conv_problem *p);
 
 struct gb_conv_plan {
@@ -137,5 +136,11 @@ typedef void (*gb_epilogue_backward_fn)(const struct gb_exec *exec, enum gb_acti
                                         const float *scale, const struct gb_tensor *du,
                                         float *d_bias, float *d_log_scale);
 size_t gb_epilogue_scratch_floats(const struct gb_tensor *y);
+
+// The shape of y; text "n2h16w16c256relu".
+struct gb_epilogue_problem {
+    struct gb_image_problem image;
+    enum gb_activation activation;
+};
 
 #endif

@@ -5,6 +5,7 @@
 #define GB_GAUSSIAN_H
 
 #include "kernels/parallel.h"
+#include "kernels/problem.h"
 #include "kernels/tensor.h"
 
 #define GB_HALF_LOG_2PI 0.91893853320467274178
@@ -24,5 +25,11 @@ typedef void (*gb_gaussian_sample_fn)(const struct gb_exec *exec, const struct g
                                       const struct gb_tensor *prior, float temperature,
                                       const struct gb_tensor *z);
 size_t gb_gaussian_scratch_floats(const struct gb_tensor *z);
+
+// The shape of z, and whether there is a prior; text "n2h4w4c48prior".
+struct gb_gaussian_problem {
+    struct gb_image_problem image;
+    int prior; // 0 or 1
+};
 
 #endif
