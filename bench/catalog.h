@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// The list of benchmarks. It is made from the models themselves (bench/models.h): a training step
+// and a sampling pass of each run on a recorder (bench/recorder.h), which gives every kernel's
+// problem and how often a step has it; their layers, steps and samples come from the same table.
+#ifndef GB_CATALOG_H
+#define GB_CATALOG_H
+
+#include "bench/benchmark.h"
+
+enum gb_catalog_kind {
+    GB_CATALOG_KERNELS = 1,
+    GB_CATALOG_LAYERS = 2,  // "layer/...": a layer of a flow with its networks
+    GB_CATALOG_STEPS = 4,   // "step/...": a training step
+    GB_CATALOG_SAMPLES = 8, // "sample/...": a sampling pass
+    GB_CATALOG_ALL = 15,
+};
+
+struct gb_catalog_request {
+    const struct gb_backend *const *backends; // ended by NULL
+    const int *threads;
+    int thread_count;
+    // A problem's whole text, which selects that problem alone and need not be in any model; or a
+    // POSIX extended regular expression that is searched for in the problems of the models. NULL:
+    // all of these.
+    const char *filter;
+    unsigned kinds; // enum gb_catalog_kind, or-ed; it does not bind a whole text
+};
+
+struct gb_catalog {
+    struct gb_benchmark *list; // by problem, then backend, then number of threads
+    int count;
+    void *memory; // what the list points to
+};
+
+// Each distinct problem once for every backend and number of threads. GB_BAD_INPUT where the filter
+// is no expression or selects nothing; GB_OUT_OF_MEMORY. On failure there is nothing to free.
+enum gb_status gb_catalog_make(const struct gb_catalog_request *request,
+                               struct gb_catalog *catalog);
+
+void gb_catalog_free(struct gb_catalog *catalog);
+
+#endif
