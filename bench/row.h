@@ -62,10 +62,13 @@ enum gb_status gb_row_write(FILE *file, const char *path, const struct gb_row *r
 
 void gb_row_free(struct gb_row *row);
 
-struct gb_rows {
+struct gb_rows {         // zeroed: none
     struct gb_row *list; // in the file's order
     size_t count;
 };
+
+// Moves the row to the end of the list; on GB_OUT_OF_MEMORY it stays the caller's.
+enum gb_status gb_rows_add(struct gb_rows *rows, struct gb_row *row);
 
 // Reads a file of rows. GB_BAD_INPUT, naming the line, where one is no row or cut short, and where
 // the file holds none. On failure there are no rows. A sweep that was resumed has two control rows
@@ -73,8 +76,8 @@ struct gb_rows {
 enum gb_status gb_rows_read(const char *path, struct gb_rows *rows);
 
 // The same, for a sweep that goes on in a file that it may have been killed in: a last line that is
-// cut short is left out, and *whole_bytes is where it begins (the file's size, if it is whole). A
-// file that is absent or empty holds no rows.
+// cut short is left out, and *whole_bytes is where it begins (the file's size, where the file is
+// whole). A file that is absent or empty holds no rows.
 enum gb_status gb_rows_recover(const char *path, struct gb_rows *rows, size_t *whole_bytes);
 
 void gb_rows_free(struct gb_rows *rows);
