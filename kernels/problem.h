@@ -91,6 +91,10 @@ enum gb_status gb_problem_parse(const struct gb_operation *operation, const char
 struct gb_cost gb_problem_cost(const struct gb_operation *operation, const void *problem,
                                enum gb_direction direction);
 
+// GB_BAD_INPUT with a message unless an array of an operation's problem stays below 2^31 floats, so
+// that every position in it fits an int.
+enum gb_status gb_floats_check(const char *operation, const char *array, double floats);
+
 // ---- Problems of operations that need no struct of their own, and what others are made of ----
 
 // A tensor's shape: of mix, actnorm, coupling and add, and of squeeze the wide side (h and w even).

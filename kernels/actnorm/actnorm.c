@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/actnorm/actnorm.h"
+#include "kernels/problem.h"
 
 double gb_actnorm_log_det(int h, int w, int c, const float *log_scale) {
     double sum = 0;
@@ -7,3 +8,26 @@ double gb_actnorm_log_det(int h, int w, int c, const float *log_scale) {
         sum += log_scale[i];
     return (double)h * w * sum;
 }
+
+// Every sample has its own log-scale and bias. Backward needs (v + bias) * dv for the log-scale, and
+// a sum for each parameter.
+static struct gb_cost actnorm_cost(const void *problem, enum gb_direction direction) {
+    const struct gb_image_problem *p = problem;
+    double floats = gb_image_floats(p), channels = (double)p->n * p->c;
+    double exps = GB_EXP_FLOPS * channels;
+    if (direction == GB_BACKWARD)
+        return (struct gb_cost){5 * floats + exps, sizeof(float) * (3 * floats + 4 * channels)};
+    return (struct gb_cost){2 * floats + exps, sizeof(float) * (2 * floats + 2 * channels)};
+}
+
+const struct gb_operation gb_actnorm_operation = {
+    .name = "actnorm",
+    .what = "actnorm",
+    .entries = {[GB_FORWARD] = "actnorm_forward",
+                [GB_INVERSE] = "actnorm_inverse",
+                [GB_BACKWARD] = "actnorm_backward"},
+    .problem_bytes = sizeof(struct gb_image_problem),
+    .sizes = gb_image_sizes,
+    .check = gb_image_check,
+    .cost = actnorm_cost,
+};

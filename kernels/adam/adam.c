@@ -17,3 +17,19 @@ struct gb_adam gb_adam_at_step(struct gb_adam adam, long step) {
     adam.correction2 = (float)(1 / (1 - power(adam.beta2, step)));
     return adam;
 }
+
+// With the gradient, which is read.
+static struct gb_cost adam_cost(const void *problem, enum gb_direction direction) {
+    (void)direction;
+    double count = ((const struct gb_array_problem *)problem)->count;
+    return (struct gb_cost){GB_ADAM_FLOPS * count, (GB_ADAM_BYTES + sizeof(float)) * count};
+}
+
+const struct gb_operation gb_adam_operation = {
+    .name = "adam",
+    .what = "Adam",
+    .entries = {[GB_FORWARD] = "adam"},
+    .problem_bytes = sizeof(struct gb_array_problem),
+    .sizes = gb_array_sizes,
+    .cost = adam_cost,
+};

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "kernels/parallel.h"
+#include "kernels/problem.h"
 
 struct gb_adam {
     float learning_rate, beta1, beta2, epsilon;
@@ -31,5 +32,9 @@ struct gb_adam_target {
 // and 4 for g.
 typedef void (*gb_adam_fn)(const struct gb_exec *exec, const struct gb_adam *adam, size_t count,
                            const float *gradient, float *weights, float *moment1, float *moment2);
+
+// What a step needs an element: operations, and traffic of the weights and both moments, read and
+// written.
+enum { GB_ADAM_FLOPS = 14, GB_ADAM_BYTES = 24 };
 
 #endif

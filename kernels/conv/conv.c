@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What every backend's convolution shares: its operation count and its name as text.
+// What every backend's convolution and epilogue share: their costs and their names as text.
 #include "kernels/conv/conv.h"
 
 #include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-
-enum { SIZE_LIMIT = 1 << 20 }; // of any one number, so that seven digits hold it
 
 // The (output position, tap) pairs along one axis that read a pixel inside the image.
 static double taps_inside(int size, int out_size, int taps, int stride, int pad) {
@@ -27,32 +23,76 @@ double gb_conv_flops(const struct gb_conv_problem *p) {
     return 2.0 * p->n * rows * columns * p->c * p->k;
 }
 
-// Every position and every number of floats that an array is divided into then fits an int.
-static enum gb_status check_floats(const char *array, double floats) {
-    if (floats < 0x1p31)
-        return GB_OK;
-    return gb_fail(GB_BAD_INPUT, "cannot plan convolution", array, "%.0f floats, not below 2^31",
-                   floats);
+static struct gb_cost conv_cost(const void *problem, enum gb_direction direction) {
+    const struct gb_conv_problem *p = problem;
+    bool update = direction == GB_BACKWARD_UPDATE;
+    double inputs = (double)p->n * p->h * p->w * p->c;
+    double outputs = (double)p->n * gb_conv_out_h(p) * gb_conv_out_w(p) * p->k;
+    double weights = (double)p->k * p->c * p->kernel_h * p->kernel_w;
+    return (struct gb_cost){gb_conv_flops(p) + (update ? GB_ADAM_FLOPS * weights : 0),
+                            sizeof(float) * (inputs + outputs) +
+                                (update ? GB_ADAM_BYTES : sizeof(float)) * weights};
 }
 
-enum gb_status gb_conv_check(const struct gb_conv_problem *p) {
-    const int sizes[] = {p->n,        p->h,        p->w,        p->c,       p->k,
-                         p->kernel_h, p->kernel_w, p->stride_h, p->stride_w};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (sizes[i] < 1 || sizes[i] > SIZE_LIMIT)
-            return gb_fail(GB_BAD_INPUT, "cannot plan convolution", "sizes",
-                           "%d is not between 1 and %d", sizes[i], SIZE_LIMIT);
-    if (p->pad_h < 0 || p->pad_h >= p->kernel_h || p->pad_w < 0 || p->pad_w >= p->kernel_w)
-        return gb_fail(GB_BAD_INPUT, "cannot plan convolution", "padding",
-                       "%d and %d are not smaller than the %dx%d kernel", p->pad_h, p->pad_w,
-                       p->kernel_h, p->kernel_w);
+static enum gb_status conv_check(const void *problem) {
+    const struct gb_conv_problem *p = problem;
+    if (p->pad_h >= p->kernel_h || p->pad_w >= p->kernel_w)
+        return gb_fail(GB_BAD_INPUT, "sizes make no sense", "convolution",
+                       "padding of %d and %d is not smaller than the %dx%d kernel", p->pad_h,
+                       p->pad_w, p->kernel_h, p->kernel_w);
     if (p->h + 2 * p->pad_h < p->kernel_h || p->w + 2 * p->pad_w < p->kernel_w)
-        return gb_fail(GB_BAD_INPUT, "cannot plan convolution", "kernel",
-                       "%dx%d is larger than the padded %dx%d image", p->kernel_h, p->kernel_w,
-                       p->h + 2 * p->pad_h, p->w + 2 * p->pad_w);
-    GB_TRY(check_floats("input", (double)p->n * p->h * p->w * p->c));
-    GB_TRY(check_floats("output", (double)p->n * gb_conv_out_h(p) * gb_conv_out_w(p) * p->k));
-    return check_floats("weights", (double)p->k * p->c * p->kernel_h * p->kernel_w);
+        return gb_fail(GB_BAD_INPUT, "sizes make no sense", "convolution",
+                       "the %dx%d kernel is larger than the padded %dx%d image", p->kernel_h,
+                       p->kernel_w, p->h + 2 * p->pad_h, p->w + 2 * p->pad_w);
+    GB_TRY(gb_floats_check("convolution", "input", (double)p->n * p->h * p->w * p->c));
+    GB_TRY(gb_floats_check("convolution", "output",
+                           (double)p->n * gb_conv_out_h(p) * gb_conv_out_w(p) * p->k));
+    return gb_floats_check("convolution", "weights",
+                           (double)p->k * p->c * p->kernel_h * p->kernel_w);
+}
+
+static const struct gb_problem_size conv_sizes[] = {
+    {'n', offsetof(struct gb_conv_problem, n), 1, GB_SIZE_LIMIT},
+    {'h', offsetof(struct gb_conv_problem, h), 1, GB_SIZE_LIMIT},
+    {'w', offsetof(struct gb_conv_problem, w), 1, GB_SIZE_LIMIT},
+    {'c', offsetof(struct gb_conv_problem, c), 1, GB_SIZE_LIMIT},
+    {'k', offsetof(struct gb_conv_problem, k), 1, GB_SIZE_LIMIT},
+    {'r', offsetof(struct gb_conv_problem, kernel_h), 1, GB_SIZE_LIMIT},
+    {'s', offsetof(struct gb_conv_problem, kernel_w), 1, GB_SIZE_LIMIT},
+    {'u', offsetof(struct gb_conv_problem, stride_h), 1, GB_SIZE_LIMIT},
+    {'v', offsetof(struct gb_conv_problem, stride_w), 1, GB_SIZE_LIMIT},
+    {'p', offsetof(struct gb_conv_problem, pad_h), 0, GB_SIZE_LIMIT},
+    {'q', offsetof(struct gb_conv_problem, pad_w), 0, GB_SIZE_LIMIT},
+    {0},
+};
+
+const char *const gb_activation_names[] = {"", "relu", "leaky", "tanh", NULL};
+
+const struct gb_operation gb_conv_operation = {
+    .name = "conv",
+    .what = "convolution",
+    .entries = {[GB_FORWARD] = "conv_forward",
+                [GB_BACKWARD_DATA] = "conv_backward_data",
+                [GB_BACKWARD_WEIGHTS] = "conv_backward_weights",
+                [GB_BACKWARD_UPDATE] = "conv_backward_weights"},
+    .problem_bytes = sizeof(struct gb_conv_problem),
+    .sizes = conv_sizes,
+    .words = gb_activation_names,
+    .word = offsetof(struct gb_conv_problem, activation),
+    .check = conv_check,
+    .cost = conv_cost,
+};
+
+enum gb_status gb_conv_check(const struct gb_conv_problem *p) {
+    return gb_problem_check(&gb_conv_operation, p);
+}
+
+void gb_conv_print(const struct gb_conv_problem *p, char text[static GB_PROBLEM_TEXT]) {
+    gb_problem_print(&gb_conv_operation, p, text);
+}
+
+enum gb_status gb_conv_parse(const char *text, struct gb_conv_problem *p) {
+    return gb_problem_parse(&gb_conv_operation, text, p);
 }
 
 size_t gb_epilogue_scratch_floats(const struct gb_tensor *y) {
@@ -61,61 +101,25 @@ size_t gb_epilogue_scratch_floats(const struct gb_tensor *y) {
     return chunks * 2 * gb_round_up((size_t)y->c, GB_CHANNEL_PAD);
 }
 
-// The text's fields in their order: a letter, then the number.
-static const struct field {
-    char letter;
-    size_t offset;
-} fields[] = {
-    {'n', offsetof(struct gb_conv_problem, n)},
-    {'h', offsetof(struct gb_conv_problem, h)},
-    {'w', offsetof(struct gb_conv_problem, w)},
-    {'c', offsetof(struct gb_conv_problem, c)},
-    {'k', offsetof(struct gb_conv_problem, k)},
-    {'r', offsetof(struct gb_conv_problem, kernel_h)},
-    {'s', offsetof(struct gb_conv_problem, kernel_w)},
-    {'u', offsetof(struct gb_conv_problem, stride_h)},
-    {'v', offsetof(struct gb_conv_problem, stride_w)},
-    {'p', offsetof(struct gb_conv_problem, pad_h)},
-    {'q', offsetof(struct gb_conv_problem, pad_w)},
+// Reads dy and y, writes du. The slope, the scale and the sum of d_bias are as many operations as
+// the activation makes of them; d_log_scale's product and sum are wanted where there is one.
+static struct gb_cost epilogue_cost(const void *problem, enum gb_direction direction) {
+    (void)direction;
+    const struct gb_epilogue_problem *p = problem;
+    static const double flops[] = {
+        [GB_IDENTITY] = 4, [GB_RELU] = 4, [GB_LEAKY_RELU] = 3, [GB_TANH] = 5};
+    double y = gb_image_floats(&p->image);
+    return (struct gb_cost){flops[p->activation] * y, sizeof(float) * 3 * y};
+}
+
+const struct gb_operation gb_epilogue_operation = {
+    .name = "epilogue",
+    .what = "epilogue",
+    .entries = {[GB_BACKWARD] = "epilogue_backward"},
+    .problem_bytes = sizeof(struct gb_epilogue_problem),
+    .sizes = gb_image_sizes,
+    .words = gb_activation_names,
+    .word = offsetof(struct gb_epilogue_problem, activation),
+    .check = gb_image_check,
+    .cost = epilogue_cost,
 };
-enum { FIELDS = sizeof fields / sizeof *fields };
-static const char *const activation_names[] = {"", "relu", "leaky", "tanh"};
-
-static int *field_of(struct gb_conv_problem *p, int i) {
-    return (int *)((char *)p + fields[i].offset);
-}
-
-void gb_conv_print(const struct gb_conv_problem *p, char text[static 96]) {
-    struct gb_conv_problem copy = *p;
-    size_t used = 0;
-    for (int i = 0; i < FIELDS; i++)
-        used +=
-            (size_t)snprintf(text + used, 96 - used, "%c%d", fields[i].letter, *field_of(&copy, i));
-    snprintf(text + used, 96 - used, "%s", activation_names[p->activation]);
-}
-
-enum gb_status gb_conv_parse(const char *text, struct gb_conv_problem *p) {
-    static const char what[] = "not a convolution";
-    const char *at = text;
-    for (int i = 0; i < FIELDS; i++) {
-        if (*at != fields[i].letter)
-            return gb_fail(GB_BAD_INPUT, what, text, "expected '%c' at character %td",
-                           fields[i].letter, at - text + 1);
-        at++;
-        if (*at < '0' || *at > '9')
-            return gb_fail(GB_BAD_INPUT, what, text, "no number after '%c'", fields[i].letter);
-        long value = 0;
-        for (; *at >= '0' && *at <= '9' && value <= SIZE_LIMIT; at++)
-            value = 10 * value + (*at - '0');
-        if (value > SIZE_LIMIT)
-            return gb_fail(GB_BAD_INPUT, what, text, "the number after '%c' exceeds %d",
-                           fields[i].letter, SIZE_LIMIT);
-        *field_of(p, i) = (int)value;
-    }
-    for (int activation = GB_IDENTITY; activation <= GB_TANH; activation++)
-        if (strcmp(at, activation_names[activation]) == 0) {
-            p->activation = (enum gb_activation)activation;
-            return gb_conv_check(p);
-        }
-    return gb_fail(GB_BAD_INPUT, what, text, "unknown activation '%s'", at);
-}

@@ -18,7 +18,8 @@
 #include "kernels/tensor.h"
 
 enum gb_activation { GB_IDENTITY, GB_RELU, GB_LEAKY_RELU, GB_TANH };
-static const float gb_leaky_slope = 0.2f; // below zero; the CNF paper's value
+extern const char *const gb_activation_names[]; // in problem texts; ended by NULL
+static const float gb_leaky_slope = 0.2f;       // below zero; the CNF paper's value
 
 struct gb_conv_problem {
     int n, h, w, c; // input
@@ -39,9 +40,9 @@ static inline int gb_conv_out_w(const struct gb_conv_problem *p) {
 // multiply-add of a tap that lies inside the image.
 double gb_conv_flops(const struct gb_conv_problem *p);
 
-// GB_BAD_INPUT with a message where the sizes describe no convolution: a number below 1 or beyond
-// 2^20, padding not smaller than the kernel, a kernel larger than the padded image; or where input,
-// output or weights reach 2^31 floats.
+// GB_BAD_INPUT with a message where the sizes describe no convolution: a number below 1 (padding: 0)
+// or beyond 2^20, padding not smaller than the kernel, a kernel larger than the padded image; or
+// where input, output or weights reach 2^31 floats.
 enum gb_status gb_conv_check(const struct gb_conv_problem *p);
 
 // The problem as text, "n2h16w16c12k256r3s3u1v1p1q1relu", and back (gb_problem_print and _parse).

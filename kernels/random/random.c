@@ -2,6 +2,7 @@
 #define GB_ISA scalar
 #include "kernels/random/random.h"
 
+#include "kernels/problem.h"
 #include "kernels/random/random_inline.h"
 
 void gb_philox(const struct gb_random_key *key, uint32_t block, uint32_t words[4]) {
@@ -36,3 +37,36 @@ float gb_random_normal(const struct gb_random_key *key, uint32_t element) {
     gb_random_pair(gb_vi_set((int32_t)pair[0]), gb_vi_set((int32_t)pair[1]), &even, &odd);
     return element % 2 ? odd[0] : even[0];
 }
+
+static struct gb_cost random_uniform_cost(const void *problem, enum gb_direction direction) {
+    (void)direction;
+    double count = ((const struct gb_array_problem *)problem)->count;
+    return (struct gb_cost){3 * count, sizeof(float) * count};
+}
+
+const struct gb_operation gb_random_uniform_operation = {
+    .name = "random_uniform",
+    .what = "uniform numbers",
+    .entries = {[GB_FORWARD] = "random_uniform"},
+    .problem_bytes = sizeof(struct gb_array_problem),
+    .sizes = gb_array_sizes,
+    .cost = random_uniform_cost,
+};
+
+// Half of a pair: two uniform numbers (3 operations), a radius (logarithm, product, root), an angle,
+// two products and as many by the deviation.
+static struct gb_cost random_normal_cost(const void *problem, enum gb_direction direction) {
+    (void)direction;
+    double count = ((const struct gb_array_problem *)problem)->count;
+    return (struct gb_cost){(3 + GB_LOG_FLOPS + 2 + GB_SINCOS_FLOPS + 4) / 2.0 * count,
+                            sizeof(float) * count};
+}
+
+const struct gb_operation gb_random_normal_operation = {
+    .name = "random_normal",
+    .what = "normal numbers",
+    .entries = {[GB_FORWARD] = "random_normal"},
+    .problem_bytes = sizeof(struct gb_array_problem),
+    .sizes = gb_array_sizes,
+    .cost = random_normal_cost,
+};

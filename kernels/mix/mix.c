@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/mix/mix.h"
+#include "kernels/problem.h"
+
+// Backward reads v, du and the matrices, and writes dv and the matrices' gradient.
+static struct gb_cost mix_cost(const void *problem, enum gb_direction direction) {
+    const struct gb_image_problem *p = problem;
+    double floats = gb_image_floats(p), matrices = (double)p->n * p->c * p->c;
+    double product = 2 * floats * p->c;
+    if (direction == GB_BACKWARD)
+        return (struct gb_cost){2 * product, sizeof(float) * (3 * floats + 2 * matrices)};
+    return (struct gb_cost){product, sizeof(float) * (2 * floats + matrices)};
+}
+
+const struct gb_operation gb_mix_operation = {
+    .name = "mix",
+    .what = "mix",
+    .entries = {[GB_FORWARD] = "mix_forward", [GB_BACKWARD] = "mix_backward"},
+    .problem_bytes = sizeof(struct gb_image_problem),
+    .sizes = gb_image_sizes,
+    .check = gb_image_check,
+    .cost = mix_cost,
+};

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/problem.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct gb_operation *const *gb_operations(void) {
+#define ADDRESS(name) &gb_##name##_operation,
+    static const struct gb_operation *const all[] = {GB_OPERATIONS(ADDRESS) NULL};
+#undef ADDRESS
+    return all;
+}
+
+const char *gb_direction_name(enum gb_direction direction) {
+    static const char *const names[] = {
+        [GB_FORWARD] = "forward",
+        [GB_INVERSE] = "inverse",
+        [GB_SAMPLE] = "sample",
+        [GB_BACKWARD] = "backward",
+        [GB_BACKWARD_DATA] = "backward_data",
+        [GB_BACKWARD_WEIGHTS] = "backward_weights",
+        [GB_BACKWARD_UPDATE] = "backward_update",
+    };
+    return names[direction];
+}
+
+static int number_at(const void *problem, size_t offset) {
+    int number;
+    memcpy(&number, (const char *)problem + offset, sizeof number);
+    return number;
+}
+
+static void set_number(void *problem, size_t offset, int number) {
+    memcpy((char *)problem + offset, &number, sizeof number);
+}
+
+enum gb_status gb_problem_check(const struct gb_operation *operation, const void *problem) {
+    for (const struct gb_problem_size *size = operation->sizes; size->letter; size++) {
+        int number = number_at(problem, size->offset);
+        if (number < size->least || number > size->most)
+            return gb_fail(GB_BAD_INPUT, "sizes make no sense", operation->what,
+                           "'%c' is %d, not between %d and %d", size->letter, number, size->least,
+                           size->most);
+    }
+    return operation->check ? operation->check(problem) : GB_OK;
+}
+
+void gb_problem_print(const struct gb_operation *operation, const void *problem,
+                      char text[static GB_PROBLEM_TEXT]) {
+    size_t used = 0;
+    for (const struct gb_problem_size *size = operation->sizes; size->letter; size++) {
+        used += (size_t)snprintf(text + used, GB_PROBLEM_TEXT - used, "%c%d", size->letter,
+                                 number_at(problem, size->offset));
+        assert(used < GB_PROBLEM_TEXT);
+    }
+    if (operation->words)
+        snprintf(text + used, GB_PROBLEM_TEXT - used, "%s",
+                 operation->words[number_at(problem, operation->word)]);
+}
+
+// Reads "<letter><number>" at *at and moves behind it.
+static enum gb_status parse_size(const char *text, const char **at,
+                                 const struct gb_problem_size *size, int *number) {
+    static const char what[] = "cannot read problem";
+    if (**at != size->letter)
+        return gb_fail(GB_BAD_INPUT, what, text, "expected '%c' at character %td", size->letter,
+                       *at - text + 1);
+    ++*at;
+    if (**at < '0' || **at > '9')
+        return gb_fail(GB_BAD_INPUT, what, text, "no number after '%c'", size->letter);
+    long long value = 0;
+    for (; **at >= '0' && **at <= '9' && value <= INT_MAX; ++*at)
+        value = 10 * value + (**at - '0');
+    if (value > size->most)
+        return gb_fail(GB_BAD_INPUT, what, text, "the number after '%c' exceeds %d", size->letter,
+                       size->most);
+    *number = (int)value;
+    return GB_OK;
+}
+
+static enum gb_status parse_word(const struct gb_operation *operation, const char *text,
+                                 const char *rest, void *problem) {
+    static const char *const none[] = {"", NULL};
+    const char *const *words = operation->words ? operation->words : none;
+    for (int i = 0; words[i]; i++)
+        if (strcmp(rest, words[i]) == 0) {
+            if (operation->words)
+                set_number(problem, operation->word, i);
+            return GB_OK;
+        }
+    return gb_fail(GB_BAD_INPUT, "cannot read problem", text, "%s does not end in '%s'",
+                   operation->what, rest);
+}
+
+enum gb_status gb_problem_parse(const struct gb_operation *operation, const char *text,
+                                void *problem) {
+    memset(problem, 0, operation->problem_bytes);
+    const char *at = text;
+    for (const struct gb_problem_size *size = operation->sizes; size->letter; size++) {
+        int number;
+        GB_TRY(parse_size(text, &at, size, &number));
+        set_number(problem, size->offset, number);
+    }
+    GB_TRY(parse_word(operation, text, at, problem));
+    return gb_problem_check(operation, problem);
+}
+
+struct gb_cost gb_problem_cost(const struct gb_operation *operation, const void *problem,
+                               enum gb_direction direction) {
+    assert(operation->entries[direction]);
+    return operation->cost(problem, direction);
+}
+
+const struct gb_problem_size gb_image_sizes[] = {
+    {'n', offsetof(struct gb_image_problem, n), 1, GB_SIZE_LIMIT},
+    {'h', offsetof(struct gb_image_problem, h), 1, GB_SIZE_LIMIT},
+    {'w', offsetof(struct gb_image_problem, w), 1, GB_SIZE_LIMIT},
+    {'c', offsetof(struct gb_image_problem, c), 1, GB_SIZE_LIMIT},
+    {0},
+};
+
+enum gb_status gb_floats_check(const char *operation, const char *array, double floats) {
+    if (floats < 0x1p31)
+        return GB_OK;
+    return gb_fail(GB_BAD_INPUT, "sizes make no sense", operation,
+                   "%s has %.0f floats, not below 2^31", array, floats);
+}
+
+enum gb_status gb_image_check(const void *problem) {
+    return gb_floats_check("image", "it", gb_image_floats(problem));
+}
+
+const struct gb_problem_size gb_array_sizes[] = {
+    {'e', offsetof(struct gb_array_problem, count), 1, INT_MAX},
+    {0},
+};
