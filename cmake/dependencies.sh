@@ -21,6 +21,8 @@ command -v make >/dev/null || need ninja-build command -v ninja
 if ! command -v "${CC:-cc}" >/dev/null; then
     missing="$missing gcc libc6-dev"
 fi
+need g++ command -v "${CXX:-c++}"
+need libbenchmark-dev pkg-config --exists benchmark
 need libjpeg-dev pkg-config --exists libjpeg
 need libpng-dev pkg-config --exists libpng
 need libjansson-dev pkg-config --exists jansson
