@@ -5,6 +5,7 @@
 #ifndef GB_BENCHMARK_H
 #define GB_BENCHMARK_H
 
+#include "bench/peaks.h"
 #include "kernels/arena.h"
 #include "kernels/backend.h"
 #include "kernels/status.h"
@@ -28,6 +29,7 @@ struct gb_benchmark {
     // Of one run: the operations that are needed, a multiply-add counted as two, and the least
     // traffic: each operand read once, each result written once, one updated in place both.
     double flops, bytes;
+    enum gb_traffic traffic; // what those bytes are like, and so which bandwidth is their wall
     const struct gb_mix_share *shares;
     int share_count;
     bool borrowed;     // the kernel is the backend's lender's (gb_backend_borrows)
