@@ -53,23 +53,29 @@ static void redraw(const struct gb_progress *progress, double share, const char 
     printf("%.*s\033[K", room > 0 ? room : 0, text);
 }
 
+bool gb_progress_due(const struct gb_progress *progress) {
+    return gb_seconds() - progress->shown >= (progress->terminal ? terminal_pause : line_pause);
+}
+
+void gb_progress_show(struct gb_progress *progress, double share, const char *text) {
+    progress->shown = gb_seconds();
+    if (progress->terminal)
+        redraw(progress, share, text);
+    else
+        printf("%s %s\n", progress->label, text);
+    fflush(stdout);
+}
+
 void gb_progress_step(struct gb_progress *progress, long step, const char *name, double value,
                       double per_step) {
-    double now = gb_seconds();
-    bool last = step == progress->last;
-    if (!last && now - progress->shown < (progress->terminal ? terminal_pause : line_pause))
+    if (step != progress->last && !gb_progress_due(progress))
         return;
-    progress->shown = now;
-    double done = (double)(step - progress->first), seconds = now - progress->start;
+    double done = (double)(step - progress->first), seconds = gb_seconds() - progress->start;
     char left[32], text[160];
     gb_duration_text(seconds / done * (double)(progress->last - step), left);
     snprintf(text, sizeof text, "%ld/%ld  %s %.4f  %.1f images/s  %s left", step, progress->last,
              name, value, done * per_step / seconds, left);
-    if (progress->terminal)
-        redraw(progress, (double)step / (double)progress->last, text);
-    else
-        printf("%s %s\n", progress->label, text);
-    fflush(stdout);
+    gb_progress_show(progress, (double)step / (double)progress->last, text);
 }
 
 void gb_progress_end(struct gb_progress *progress) {

@@ -20,6 +20,11 @@ void gb_progress_begin(struct gb_progress *progress, const char *label, long fir
 void gb_progress_step(struct gb_progress *progress, long step, const char *name, double value,
                       double per_step);
 
+// For loops whose steps cost differently: true if it is time to show something; then `share` of the
+// work is done, 0 to 1, and `text` says more.
+bool gb_progress_due(const struct gb_progress *progress);
+void gb_progress_show(struct gb_progress *progress, double share, const char *text);
+
 // Ends the bar's line.
 void gb_progress_end(struct gb_progress *progress);
 

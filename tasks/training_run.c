@@ -2,7 +2,6 @@
 #include "tasks/training_run.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,6 +12,7 @@
 #include "tasks/build.h"
 #include "tasks/clock.h"
 #include "tasks/files.h"
+#include "tasks/interrupt.h"
 #include "tasks/machine.h"
 #include "tasks/predictor.h"
 #include "tasks/progress.h"
@@ -110,28 +110,6 @@ static enum gb_status log_row(const struct run_log *log, struct gb_trainer *trai
 
 // ---- Training ----
 
-static volatile sig_atomic_t stop_asked;
-static void ask_to_stop(int signal) {
-    (void)signal;
-    stop_asked = 1;
-}
-
-static const int watched[] = {SIGINT, SIGTERM};
-enum { WATCHED = sizeof watched / sizeof *watched };
-
-// A second signal ends the process at once.
-static void watch_signals(struct sigaction before[static WATCHED]) {
-    struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = (int)SA_RESETHAND};
-    stop_asked = 0;
-    for (int i = 0; i < WATCHED; i++)
-        sigaction(watched[i], &action, &before[i]);
-}
-
-static void restore_signals(const struct sigaction before[static WATCHED]) {
-    for (int i = 0; i < WATCHED; i++)
-        sigaction(watched[i], &before[i], NULL);
-}
-
 static int by_value(const void *a, const void *b) {
     float x = *(const float *)a, y = *(const float *)b;
     return (x > y) - (x < y);
@@ -173,12 +151,12 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
         bool ended = trainer->step == last;
         if (trainer->step % LOG_EVERY == 0 || ended)
             GB_TRY(log_row(log, trainer, &window));
-        if (trainer->step % run->checkpoint_every == 0 || ended || stop_asked) {
+        if (trainer->step % run->checkpoint_every == 0 || ended || gb_interrupt_asked()) {
             if (fsync(fileno(log->stream)) != 0) // no checkpoint without the rows before it
                 return log_failed(log);
             GB_TRY(save(run, trainer));
         }
-        if (stop_asked)
+        if (gb_interrupt_asked())
             return stopped(run, trainer->step);
     }
     return GB_OK;
@@ -187,11 +165,10 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
 static enum gb_status train(const struct gb_training_run *run, struct gb_trainer *trainer,
                             const struct run_log *log, float *step_seconds) {
     struct gb_progress progress;
-    struct sigaction before[WATCHED];
     gb_progress_begin(&progress, run->config.task->name, trainer->step, run->config.iterations);
-    watch_signals(before);
+    gb_interrupt_watch();
     enum gb_status status = make_steps(run, trainer, log, &progress, step_seconds);
-    restore_signals(before);
+    gb_interrupt_unwatch();
     gb_progress_end(&progress);
     return status;
 }
