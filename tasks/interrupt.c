@@ -2,6 +2,7 @@
 #include "tasks/interrupt.h"
 
 #include <signal.h>
+#include <stddef.h>
 
 static volatile sig_atomic_t stop_asked;
 static void ask_to_stop(int signal) {
