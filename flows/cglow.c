@@ -367,7 +367,8 @@ enum gb_status gb_cglow_forward(struct gb_cglow *model, const struct gb_tensor *
         const struct gb_tensor *v = level_output(model, l);
         struct gb_tensor kept = kept_half(v), latent = is_last(model, l) ? *v : latent_half(v);
         if (is_last(model, l)) {
-            model->backend->gaussian_forward(&pass.exec, &latent, NULL, log_likelihood);
+            model->backend->gaussian_forward(&pass.exec, GB_SIGMA_EXP, &latent, NULL,
+                                             log_likelihood);
         } else {
             gb_split_prior_forward(&level->split, &pass, &kept, &latent, log_likelihood);
             model->backend->squeeze(&pass.exec, &kept, &model->level[l + 1].input);
@@ -396,7 +397,8 @@ void gb_cglow_backward(struct gb_cglow *model, const float *d_log_likelihood,
         struct gb_tensor kept = kept_half(v), latent = latent_half(v);
         struct gb_tensor d_kept = kept_half(d), d_latent = latent_half(d);
         if (is_last(model, l)) {
-            model->backend->gaussian_backward(&pass.exec, v, NULL, d_log_likelihood, d, NULL);
+            model->backend->gaussian_backward(&pass.exec, GB_SIGMA_EXP, v, NULL, d_log_likelihood,
+                                              d, NULL);
         } else {
             model->backend->unsqueeze(&pass.exec, &model->level[l + 1].d, &d_kept);
             gb_split_prior_backward(&level->split, &pass, &kept, &latent, d_log_likelihood, &d_kept,
@@ -427,7 +429,8 @@ void gb_cglow_inverse(struct gb_cglow *model, const struct gb_latents *noise, fl
         struct level *level = &model->level[l];
         const struct gb_tensor *v = level_output(model, l);
         if (is_last(model, l)) {
-            model->backend->gaussian_sample(&pass.exec, &noise->level[l], NULL, temperature, v);
+            model->backend->gaussian_sample(&pass.exec, GB_SIGMA_EXP, &noise->level[l], NULL,
+                                            temperature, v);
         } else {
             struct gb_tensor kept = kept_half(v), latent = latent_half(v);
             model->backend->unsqueeze(&pass.exec, &model->level[l + 1].input, &kept);

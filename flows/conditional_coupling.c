@@ -132,7 +132,8 @@ void gb_conditional_coupling_forward(struct gb_conditional_coupling *layer,
     int half = layer->shape.c / 2;
     struct gb_tensor v2 = gb_channels(&layer->v, half, half);
     run_network(layer, pass);
-    pass->backend->coupling_forward(&pass->exec, &v2, &layer->raw, &v2, log_det);
+    pass->backend->coupling_forward(&pass->exec, GB_COUPLING_SIGMOID, &v2, &layer->raw, &v2,
+                                    log_det);
 }
 
 void gb_conditional_coupling_inverse(struct gb_conditional_coupling *layer,
@@ -140,7 +141,7 @@ void gb_conditional_coupling_inverse(struct gb_conditional_coupling *layer,
     int half = layer->shape.c / 2;
     struct gb_tensor u2 = gb_channels(&layer->v, half, half);
     run_network(layer, pass);
-    pass->backend->coupling_inverse(&pass->exec, &u2, &layer->raw, &u2);
+    pass->backend->coupling_inverse(&pass->exec, GB_COUPLING_SIGMOID, &u2, &layer->raw, &u2);
 }
 
 void gb_conditional_coupling_backward(struct gb_conditional_coupling *layer,
@@ -152,8 +153,8 @@ void gb_conditional_coupling_backward(struct gb_conditional_coupling *layer,
     struct gb_tensor d1 = gb_channels(d, 0, half), d2 = gb_channels(d, half, half);
     struct gb_conv_layer *net = layer->net;
 
-    pass->backend->coupling_backward(&pass->exec, &u2, &layer->raw, &d2, d_log_det, &d2,
-                                     &shared->d_raw);
+    pass->backend->coupling_backward(&pass->exec, GB_COUPLING_SIGMOID, &u2, &layer->raw, &d2,
+                                     d_log_det, &d2, &shared->d_raw);
     gb_conv_layer_output_backward(&net[2], pass, &shared->d_raw, &layer->raw, &shared->d_raw);
     gb_conv_layer_backward(&net[2], pass, &layer->hidden[1], &shared->d_raw, &net[1],
                            &shared->d_hidden[1]);

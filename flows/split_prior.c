@@ -36,22 +36,23 @@ void gb_split_prior_forward(struct gb_split_prior *layer, const struct gb_pass *
                             const struct gb_tensor *kept, const struct gb_tensor *latent,
                             double *log_density) {
     gb_conv_layer_forward(&layer->conv, pass, kept, &layer->prior);
-    pass->backend->gaussian_forward(&pass->exec, latent, &layer->prior, log_density);
+    pass->backend->gaussian_forward(&pass->exec, GB_SIGMA_EXP, latent, &layer->prior, log_density);
 }
 
 void gb_split_prior_sample(struct gb_split_prior *layer, const struct gb_pass *pass,
                            const struct gb_tensor *kept, const struct gb_tensor *noise,
                            float temperature, const struct gb_tensor *latent) {
     gb_conv_layer_forward(&layer->conv, pass, kept, &layer->prior);
-    pass->backend->gaussian_sample(&pass->exec, noise, &layer->prior, temperature, latent);
+    pass->backend->gaussian_sample(&pass->exec, GB_SIGMA_EXP, noise, &layer->prior, temperature,
+                                   latent);
 }
 
 void gb_split_prior_backward(struct gb_split_prior *layer, const struct gb_pass *pass,
                              const struct gb_tensor *kept, const struct gb_tensor *latent,
                              const float *d_log_density, const struct gb_tensor *d_kept,
                              const struct gb_tensor *d_latent) {
-    pass->backend->gaussian_backward(&pass->exec, latent, &layer->prior, d_log_density, d_latent,
-                                     &layer->d_prior);
+    pass->backend->gaussian_backward(&pass->exec, GB_SIGMA_EXP, latent, &layer->prior,
+                                     d_log_density, d_latent, &layer->d_prior);
     gb_conv_layer_output_backward(&layer->conv, pass, &layer->d_prior, &layer->prior,
                                   &layer->d_prior);
     gb_conv_layer_backward(&layer->conv, pass, kept, &layer->d_prior, NULL, &layer->d_kept);

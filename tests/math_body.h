@@ -10,6 +10,9 @@ enum gb_check_function {
     GB_CHECK_LOG,
     GB_CHECK_TANH,
     GB_CHECK_SIGMOID,
+    GB_CHECK_EXPM1,
+    GB_CHECK_SOFTPLUS,
+    GB_CHECK_LOG_ONE_MINUS_EXP,
     GB_CHECK_SINE,
     GB_CHECK_COSINE,
 };

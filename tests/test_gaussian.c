@@ -11,6 +11,7 @@
 #include "tests/check.h"
 
 struct scene {
+    enum gb_sigma_form form;
     int n, h, w, c;
     enum gb_check_layout layout;
     struct gb_tensor z, prior_view;
@@ -22,9 +23,9 @@ static struct gb_tensor view_like(const struct scene *s, const char *name) {
     return gb_check_view(name, s->n, s->h, s->w, s->c, s->layout);
 }
 
-static void make_scene(struct scene *s, const struct gb_check_shape *shape,
+static void make_scene(struct scene *s, enum gb_sigma_form form, const struct gb_check_shape *shape,
                        enum gb_check_layout layout, bool with_prior) {
-    *s = (struct scene){shape->n, shape->h, shape->w, shape->c, layout, .prior = NULL};
+    *s = (struct scene){form, shape->n, shape->h, shape->w, shape->c, layout, .prior = NULL};
     s->z = view_like(s, "z");
     gb_check_fill(&s->z, GB_CHECK_NORMAL, 1);
     if (with_prior) {
@@ -37,21 +38,23 @@ static void make_scene(struct scene *s, const struct gb_check_shape *shape,
 }
 
 struct element {
-    double z, mean, log_sigma, d;
+    double z, mean, sigma, d, slope; // slope: of log(sigma) in the raw value
 };
 
 static struct element element_at(const struct scene *s, int n, int i, int j, int c) {
-    struct element e = {.z = gb_at(&s->z, n, i, j)[c]};
+    struct element e = {.z = gb_at(&s->z, n, i, j)[c], .sigma = 1};
     if (s->prior) {
+        const double raw = gb_at(s->prior, n, i, j)[s->c + c];
         e.mean = gb_at(s->prior, n, i, j)[c];
-        e.log_sigma = gb_at(s->prior, n, i, j)[s->c + c];
+        e.sigma = s->form == GB_SIGMA_EXP ? exp(raw) : log1p(exp(raw));
+        e.slope = s->form == GB_SIGMA_EXP ? 1 : 1 / (1 + exp(-raw)) / e.sigma;
     }
-    e.d = (e.z - e.mean) * exp(-e.log_sigma);
+    e.d = (e.z - e.mean) / e.sigma;
     return e;
 }
 
 static double log_density_of(const struct element *e) {
-    return -0.5 * (log(2 * acos(-1)) + 2 * e->log_sigma + e->d * e->d);
+    return -0.5 * (log(2 * acos(-1)) + 2 * log(e->sigma) + e->d * e->d);
 }
 
 struct result {
@@ -73,10 +76,11 @@ static struct result run(const struct scene *s, const struct gb_backend *backend
     if (in_place)
         gb_check_fill(&r.sample, GB_CHECK_NORMAL, 1);
     const struct gb_exec exec = gb_check_exec(threads, gb_gaussian_scratch_floats(&s->z));
-    backend->gaussian_forward(&exec, &s->z, s->prior, r.log_density);
-    backend->gaussian_backward(&exec, &s->z, s->prior, s->d_log_density, &r.dz,
+    backend->gaussian_forward(&exec, s->form, &s->z, s->prior, r.log_density);
+    backend->gaussian_backward(&exec, s->form, &s->z, s->prior, s->d_log_density, &r.dz,
                                s->prior ? &r.d_prior : NULL);
-    backend->gaussian_sample(&exec, in_place ? &r.sample : &s->z, s->prior, temperature, &r.sample);
+    backend->gaussian_sample(&exec, s->form, in_place ? &r.sample : &s->z, s->prior, temperature,
+                             &r.sample);
     return r;
 }
 
@@ -97,9 +101,9 @@ static void check_values(const struct scene *s, const struct gb_backend *backend
             for (int j = 0; j < s->w; j++)
                 for (int c = 0; c < s->c; c++, index++) {
                     const struct element x = element_at(s, n, i, j, c);
-                    const double sigma = exp(x.log_sigma), d_log = s->d_log_density[n];
+                    const double sigma = x.sigma, d_log = s->d_log_density[n];
                     log_density[n] += log_density_of(&x);
-                    size[n] += fabs(x.log_sigma) + x.d * x.d;
+                    size[n] += fabs(log(sigma)) + x.d * x.d + (s->form != GB_SIGMA_EXP);
                     z[index] = x.mean + sigma * x.z * temperature;
                     z_bound[index] = 8 * e * (fabs(x.mean) + fabs(sigma * x.z * temperature));
                     dz[index] = -d_log * x.d / sigma;
@@ -107,7 +111,7 @@ static void check_values(const struct scene *s, const struct gb_backend *backend
                     const size_t mean = index / (size_t)s->c * 2 * (size_t)s->c + (size_t)c;
                     d_prior[mean] = -dz[index];
                     d_prior_bound[mean] = dz_bound[index];
-                    d_prior[mean + (size_t)s->c] = d_log * (x.d * x.d - 1);
+                    d_prior[mean + (size_t)s->c] = d_log * (x.d * x.d - 1) * x.slope;
                     d_prior_bound[mean + (size_t)s->c] = 16 * e * fabs(d_log) * (x.d * x.d + 1);
                 }
     const struct result r = run(s, backend, 1, false);
@@ -139,11 +143,16 @@ static void check_bits(const struct scene *s, const struct gb_backend *backend) 
 }
 
 static void for_every_scene(void (*check)(const struct scene *, const struct gb_backend *)) {
-    for (int shape = 0; shape < GB_CHECK_SHAPES; shape++)
-        for (int layout = 0; layout < GB_CHECK_LAYOUTS; layout++)
-            for (int with_prior = 0; with_prior < 2; with_prior++) {
+    static const struct {
+        enum gb_sigma_form form;
+        bool with_prior;
+    } priors[] = {{GB_SIGMA_EXP, false}, {GB_SIGMA_EXP, true}, {GB_SIGMA_SOFTPLUS, true}};
+    for (size_t prior = 0; prior < sizeof priors / sizeof *priors; prior++)
+        for (int shape = 0; shape < GB_CHECK_SHAPES; shape++)
+            for (int layout = 0; layout < GB_CHECK_LAYOUTS; layout++) {
                 struct scene scene;
-                make_scene(&scene, &gb_check_shapes[shape], layout, with_prior);
+                make_scene(&scene, priors[prior].form, &gb_check_shapes[shape], layout,
+                           priors[prior].with_prior);
                 GB_CHECK_EACH_BACKEND(backend)
                 check(&scene, backend);
                 assert_true(gb_check_guards());
@@ -183,10 +192,9 @@ static double quotient(const struct scene *s, float *at) {
     return (above - below) / ((double)high - low);
 }
 
-static void gradients_are_difference_quotients(void **state) {
-    (void)state;
+static void check_gradients(enum gb_sigma_form form) {
     struct scene s;
-    make_scene(&s, &(struct gb_check_shape){2, 2, 3, 3}, GB_CHECK_DENSE, true);
+    make_scene(&s, form, &(struct gb_check_shape){2, 2, 3, 3}, GB_CHECK_DENSE, true);
     const struct result r = run(&s, gb_check_reference(), 1, false);
     for (int n = 0; n < s.n; n++)
         for (int i = 0; i < s.h; i++)
@@ -203,6 +211,12 @@ static void gradients_are_difference_quotients(void **state) {
                 }
             }
     gb_check_free();
+}
+
+static void gradients_are_difference_quotients(void **state) {
+    (void)state;
+    check_gradients(GB_SIGMA_EXP);
+    check_gradients(GB_SIGMA_SOFTPLUS);
 }
 
 int main(void) {

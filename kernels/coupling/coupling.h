@@ -1,30 +1,46 @@
 // SPDX-License-Identifier: MIT
-// The affine coupling's elementwise part. `raw` is what the coupling network gives, 2*c channels:
-// the first c the shift, the last c the raw scale (checkpoints interleave them, even = shift;
-// packing reorders). For c-Glow
-//   shift = tanh(raw_t);  scale = sigmoid(tanh(raw_s) + 2);  u = (v + shift) * scale
-// and the log-determinant of a sample is the sum of log(scale).
+// The coupling's elementwise part: the map u of v that the coupling network's output `raw` says.
 #ifndef GB_COUPLING_H
 #define GB_COUPLING_H
 
 #include "kernels/parallel.h"
 #include "kernels/tensor.h"
 
-// v and u: n x h x w x c, any strides, u may be the same view as v; raw: n x h x w x 2c.
-// Adds to log_det[n] (doubles): each image row is summed in float lanes, then the rows in order in
-// double. Scratch: gb_coupling_scratch_floats(v).
-typedef void (*gb_coupling_forward_fn)(const struct gb_exec *exec, const struct gb_tensor *v,
-                                       const struct gb_tensor *raw, const struct gb_tensor *u,
-                                       double *log_det);
-typedef void (*gb_coupling_inverse_fn)(const struct gb_exec *exec, const struct gb_tensor *u,
-                                       const struct gb_tensor *raw, const struct gb_tensor *v);
+// How the network's output is read: as c shifts raw_t and, but for the additive form, c raw scales
+// raw_s behind them (checkpoints interleave them, even = shift; packing reorders).
+enum gb_coupling_form {
+    // c-Glow's: u = (v + tanh(raw_t)) * scale, scale = sigmoid(tanh(raw_s) + 2).
+    GB_COUPLING_SIGMOID,
+    // CNF's: u = v * scale + raw_t, scale = softplus(raw_s); raw_s above -87, where the scale would
+    // vanish.
+    GB_COUPLING_SOFTPLUS,
+    // CNF's for vessels, which keeps volumes: u = v + raw_t.
+    GB_COUPLING_ADDITIVE,
+};
+
+// Channels of `raw` for c channels of v.
+static inline int gb_coupling_raw_channels(enum gb_coupling_form form, int c) {
+    return form == GB_COUPLING_ADDITIVE ? c : 2 * c;
+}
+
+// v and u: n x h x w x c, any strides, u may be the same view as v; raw: n x h x w x
+// gb_coupling_raw_channels. Adds a sample's sum of log(scale) to log_det[n] (doubles; NULL for the
+// additive form, where it is nothing): each image row is summed in float lanes, then the rows in
+// order in double. Scratch: gb_coupling_scratch_floats(v).
+typedef void (*gb_coupling_forward_fn)(const struct gb_exec *exec, enum gb_coupling_form form,
+                                       const struct gb_tensor *v, const struct gb_tensor *raw,
+                                       const struct gb_tensor *u, double *log_det);
+typedef void (*gb_coupling_inverse_fn)(const struct gb_exec *exec, enum gb_coupling_form form,
+                                       const struct gb_tensor *u, const struct gb_tensor *raw,
+                                       const struct gb_tensor *v);
 // From the output u, raw, du and d_log_det[n] (the loss's gradient for each sample's
-// log-determinant): dv and d_raw. It needs u, not v, because d(scale)*scale = du*(v + shift)*scale
-// = du*u: the coupling can then work in place. dv may be the same view as du.
-typedef void (*gb_coupling_backward_fn)(const struct gb_exec *exec, const struct gb_tensor *u,
-                                        const struct gb_tensor *raw, const struct gb_tensor *du,
-                                        const float *d_log_det, const struct gb_tensor *dv,
-                                        const struct gb_tensor *d_raw);
+// log-determinant; unused by the additive form): dv and d_raw. It needs u, not v, because
+// d(scale)*scale is du*u or, for the softplus, du*(u - shift): the coupling can then work in place.
+// dv may be the same view as du.
+typedef void (*gb_coupling_backward_fn)(const struct gb_exec *exec, enum gb_coupling_form form,
+                                        const struct gb_tensor *u, const struct gb_tensor *raw,
+                                        const struct gb_tensor *du, const float *d_log_det,
+                                        const struct gb_tensor *dv, const struct gb_tensor *d_raw);
 size_t gb_coupling_scratch_floats(const struct gb_tensor *v);
 
 #endif

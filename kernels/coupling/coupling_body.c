@@ -6,110 +6,173 @@
 // An element costs about this many floats of a streaming loop.
 enum { COST = 16 };
 
-GB_INLINE gb_v scale_of(gb_v tanh_s) {
-    return gb_v_sigmoid(tanh_s + 2.0f);
-}
-
-struct forward {
-    const struct gb_tensor *v, *raw, *u;
-    float *row_log_det;
+struct coupling {
+    enum gb_coupling_form form;
+    const struct gb_tensor *in, *raw, *out;
+    float *row_log_det; // forward
+    // Backward: `in` is u, and `out` is dv.
+    const struct gb_tensor *du, *d_raw;
+    const float *d_log_det;
 };
 
-static void forward_row(const void *argument, int n, int y) {
-    const struct forward *k = argument;
-    struct gb_dense_piece raw_t, raw_s, v;
-    gb_v log_det = {0};
-    for (struct gb_piece p = gb_first_piece(k->v, n, y); p.pixels; p = gb_next_piece(k->v, p)) {
-        gb_gather(k->raw, &p, 0, &raw_t);
-        gb_gather(k->raw, &p, k->v->c, &raw_s);
-        gb_gather(k->v, &p, 0, &v);
-        const int count = p.pixels * p.channels;
-        for (int i = 0; i < count; i += GB_LANES) {
-            gb_v shift = gb_v_tanh(gb_v_load(raw_t.at + i));
-            gb_v scale = scale_of(gb_v_tanh(gb_v_load(raw_s.at + i)));
-            gb_v_store(v.at + i, (gb_v_load(v.at + i) + shift) * scale);
-            log_det += gb_v_keep(gb_v_log(scale), gb_smaller(count - i, GB_LANES));
-        }
-        gb_scatter(k->u, &p, 0, &v);
+// What the network says of a vector of elements. tanh_s is the sigmoid form's alone.
+struct map {
+    gb_v shift, scale, tanh_s;
+};
+
+GB_INLINE struct map map_of(enum gb_coupling_form form, gb_v raw_t, gb_v raw_s) {
+    struct map m = {raw_t, gb_v_set(1.0f), {0}};
+    if (form == GB_COUPLING_SIGMOID) {
+        m.shift = gb_v_tanh(raw_t);
+        m.tanh_s = gb_v_tanh(raw_s);
+        m.scale = gb_v_sigmoid(m.tanh_s + 2.0f);
+    } else if (form == GB_COUPLING_SOFTPLUS) {
+        m.scale = gb_v_softplus(raw_s);
     }
-    k->row_log_det[n * k->v->h + y] = gb_v_sum(log_det);
+    return m;
 }
 
-void GB_NAME(gb_coupling_forward_f32)(const struct gb_exec *exec, const struct gb_tensor *v,
-                                      const struct gb_tensor *raw, const struct gb_tensor *u,
-                                      double *log_det) {
-    assert(gb_same_shape(v, u) && raw->c == 2 * v->c);
+// A piece of the network's output, and of the tensor that it maps.
+struct pieces {
+    struct gb_dense_piece raw_t, raw_s, value, du;
+};
+
+GB_INLINE void gather_pieces(const struct coupling *k, enum gb_coupling_form form,
+                             const struct gb_piece *p, struct pieces *pieces) {
+    gb_gather(k->raw, p, 0, &pieces->raw_t);
+    if (form != GB_COUPLING_ADDITIVE)
+        gb_gather(k->raw, p, k->in->c, &pieces->raw_s);
+    gb_gather(k->in, p, 0, &pieces->value);
+}
+
+GB_INLINE struct map map_in(enum gb_coupling_form form, const struct pieces *pieces, int i) {
+    const gb_v none = {0};
+    return map_of(form, gb_v_load(pieces->raw_t.at + i),
+                  form == GB_COUPLING_ADDITIVE ? none : gb_v_load(pieces->raw_s.at + i));
+}
+
+// The rows below are compiled once for each form: callers pass a constant.
+
+GB_INLINE void forward_row(enum gb_coupling_form form, const struct coupling *k, int n, int y) {
+    struct pieces pieces;
+    gb_v log_det = {0};
+    for (struct gb_piece p = gb_first_piece(k->in, n, y); p.pixels; p = gb_next_piece(k->in, p)) {
+        gather_pieces(k, form, &p, &pieces);
+        const int count = p.pixels * p.channels;
+        for (int i = 0; i < count; i += GB_LANES) {
+            struct map m = map_in(form, &pieces, i);
+            gb_v v = gb_v_load(pieces.value.at + i);
+            gb_v u = form == GB_COUPLING_SIGMOID ? (v + m.shift) * m.scale : v * m.scale + m.shift;
+            gb_v_store(pieces.value.at + i, u);
+            if (form != GB_COUPLING_ADDITIVE)
+                log_det += gb_v_keep(gb_v_log(m.scale), gb_smaller(count - i, GB_LANES));
+        }
+        gb_scatter(k->out, &p, 0, &pieces.value);
+    }
+    if (form != GB_COUPLING_ADDITIVE)
+        k->row_log_det[n * k->in->h + y] = gb_v_sum(log_det);
+}
+
+GB_INLINE void inverse_row(enum gb_coupling_form form, const struct coupling *k, int n, int y) {
+    struct pieces pieces;
+    for (struct gb_piece p = gb_first_piece(k->in, n, y); p.pixels; p = gb_next_piece(k->in, p)) {
+        gather_pieces(k, form, &p, &pieces);
+        for (int i = 0; i < p.pixels * p.channels; i += GB_LANES) {
+            struct map m = map_in(form, &pieces, i);
+            gb_v u = gb_v_load(pieces.value.at + i);
+            gb_v v = form == GB_COUPLING_SIGMOID ? u / m.scale - m.shift : (u - m.shift) / m.scale;
+            gb_v_store(pieces.value.at + i, v);
+        }
+        gb_scatter(k->out, &p, 0, &pieces.value);
+    }
+}
+
+GB_INLINE void backward_row(enum gb_coupling_form form, const struct coupling *k, int n, int y) {
+    struct pieces pieces;
+    for (struct gb_piece p = gb_first_piece(k->in, n, y); p.pixels; p = gb_next_piece(k->in, p)) {
+        gather_pieces(k, form, &p, &pieces);
+        gb_gather(k->du, &p, 0, &pieces.du);
+        for (int i = 0; i < p.pixels * p.channels; i += GB_LANES) {
+            struct map m = map_in(form, &pieces, i);
+            gb_v u = gb_v_load(pieces.value.at + i);
+            gb_v d_u = gb_v_load(pieces.du.at + i), d_v = d_u * m.scale;
+            gb_v_store(pieces.du.at + i, d_v);
+            if (form == GB_COUPLING_SIGMOID) {
+                gb_v d_scale_input = (d_u * u + k->d_log_det[n]) * (1.0f - m.scale);
+                gb_v_store(pieces.raw_t.at + i, d_v * (1.0f - m.shift * m.shift));
+                gb_v_store(pieces.raw_s.at + i, d_scale_input * (1.0f - m.tanh_s * m.tanh_s));
+            } else {
+                gb_v_store(pieces.raw_t.at + i, d_u);
+            }
+            if (form == GB_COUPLING_SOFTPLUS) {
+                gb_v slope = gb_v_sigmoid(gb_v_load(pieces.raw_s.at + i)) / m.scale;
+                gb_v d_log_scale = d_u * (u - m.shift) + k->d_log_det[n];
+                gb_v_store(pieces.raw_s.at + i, d_log_scale * slope);
+            }
+        }
+        gb_scatter(k->out, &p, 0, &pieces.du);
+        gb_scatter(k->d_raw, &p, 0, &pieces.raw_t);
+        if (form != GB_COUPLING_ADDITIVE)
+            gb_scatter(k->d_raw, &p, k->in->c, &pieces.raw_s);
+    }
+}
+
+// A row for gb_for_rows, which goes to the one of its form.
+#define FOR_EVERY_FORM(row)                                                                        \
+    static void any_##row(const void *argument, int n, int y) {                                    \
+        const struct coupling *k = argument;                                                       \
+        switch (k->form) {                                                                         \
+        case GB_COUPLING_SIGMOID:                                                                  \
+            row(GB_COUPLING_SIGMOID, k, n, y);                                                     \
+            break;                                                                                 \
+        case GB_COUPLING_SOFTPLUS:                                                                 \
+            row(GB_COUPLING_SOFTPLUS, k, n, y);                                                    \
+            break;                                                                                 \
+        case GB_COUPLING_ADDITIVE:                                                                 \
+            row(GB_COUPLING_ADDITIVE, k, n, y);                                                    \
+            break;                                                                                 \
+        }                                                                                          \
+    }
+FOR_EVERY_FORM(forward_row)
+FOR_EVERY_FORM(inverse_row)
+FOR_EVERY_FORM(backward_row)
+
+static size_t cost_of(enum gb_coupling_form form) {
+    return form == GB_COUPLING_ADDITIVE ? 1 : COST;
+}
+
+void GB_NAME(gb_coupling_forward_f32)(const struct gb_exec *exec, enum gb_coupling_form form,
+                                      const struct gb_tensor *v, const struct gb_tensor *raw,
+                                      const struct gb_tensor *u, double *log_det) {
+    assert(gb_same_shape(v, u) && raw->c == gb_coupling_raw_channels(form, v->c));
     assert(exec->scratch_floats >= gb_coupling_scratch_floats(v));
-    struct forward forward = {v, raw, u, exec->scratch};
-    gb_for_rows(exec, v, COST, forward_row, &forward);
-    for (int row = 0; row < v->n * v->h; row++)
+    struct coupling coupling = {
+        .form = form, .in = v, .raw = raw, .out = u, .row_log_det = exec->scratch};
+    gb_for_rows(exec, v, cost_of(form), any_forward_row, &coupling);
+    for (int row = 0; row < v->n * v->h && form != GB_COUPLING_ADDITIVE; row++)
         log_det[row / v->h] += exec->scratch[row];
 }
 
-struct inverse {
-    const struct gb_tensor *u, *raw, *v;
-};
-
-static void inverse_row(const void *argument, int n, int y) {
-    const struct inverse *k = argument;
-    struct gb_dense_piece raw_t, raw_s, u;
-    for (struct gb_piece p = gb_first_piece(k->u, n, y); p.pixels; p = gb_next_piece(k->u, p)) {
-        gb_gather(k->raw, &p, 0, &raw_t);
-        gb_gather(k->raw, &p, k->u->c, &raw_s);
-        gb_gather(k->u, &p, 0, &u);
-        for (int i = 0; i < p.pixels * p.channels; i += GB_LANES) {
-            gb_v shift = gb_v_tanh(gb_v_load(raw_t.at + i));
-            gb_v scale = scale_of(gb_v_tanh(gb_v_load(raw_s.at + i)));
-            gb_v_store(u.at + i, gb_v_load(u.at + i) / scale - shift);
-        }
-        gb_scatter(k->v, &p, 0, &u);
-    }
+void GB_NAME(gb_coupling_inverse_f32)(const struct gb_exec *exec, enum gb_coupling_form form,
+                                      const struct gb_tensor *u, const struct gb_tensor *raw,
+                                      const struct gb_tensor *v) {
+    assert(gb_same_shape(v, u) && raw->c == gb_coupling_raw_channels(form, v->c));
+    struct coupling coupling = {.form = form, .in = u, .raw = raw, .out = v};
+    gb_for_rows(exec, u, cost_of(form), any_inverse_row, &coupling);
 }
 
-void GB_NAME(gb_coupling_inverse_f32)(const struct gb_exec *exec, const struct gb_tensor *u,
-                                      const struct gb_tensor *raw, const struct gb_tensor *v) {
-    assert(gb_same_shape(v, u) && raw->c == 2 * v->c);
-    struct inverse inverse = {u, raw, v};
-    gb_for_rows(exec, u, COST, inverse_row, &inverse);
-}
-
-struct backward {
-    const struct gb_tensor *u, *raw, *du;
-    const float *d_log_det;
-    const struct gb_tensor *dv, *d_raw;
-};
-
-static void backward_row(const void *argument, int n, int y) {
-    const struct backward *k = argument;
-    struct gb_dense_piece raw_t, raw_s, u, du;
-    const int c = k->u->c;
-    for (struct gb_piece p = gb_first_piece(k->u, n, y); p.pixels; p = gb_next_piece(k->u, p)) {
-        gb_gather(k->raw, &p, 0, &raw_t);
-        gb_gather(k->raw, &p, c, &raw_s);
-        gb_gather(k->u, &p, 0, &u);
-        gb_gather(k->du, &p, 0, &du);
-        for (int i = 0; i < p.pixels * p.channels; i += GB_LANES) {
-            gb_v shift = gb_v_tanh(gb_v_load(raw_t.at + i));
-            gb_v tanh_s = gb_v_tanh(gb_v_load(raw_s.at + i));
-            gb_v scale = scale_of(tanh_s);
-            gb_v d_u = gb_v_load(du.at + i), d_v = d_u * scale;
-            gb_v d_scale_input = (d_u * gb_v_load(u.at + i) + k->d_log_det[n]) * (1.0f - scale);
-            gb_v_store(du.at + i, d_v);
-            gb_v_store(raw_t.at + i, d_v * (1.0f - shift * shift));
-            gb_v_store(raw_s.at + i, d_scale_input * (1.0f - tanh_s * tanh_s));
-        }
-        gb_scatter(k->dv, &p, 0, &du);
-        gb_scatter(k->d_raw, &p, 0, &raw_t);
-        gb_scatter(k->d_raw, &p, c, &raw_s);
-    }
-}
-
-void GB_NAME(gb_coupling_backward_f32)(const struct gb_exec *exec, const struct gb_tensor *u,
-                                       const struct gb_tensor *raw, const struct gb_tensor *du,
-                                       const float *d_log_det, const struct gb_tensor *dv,
-                                       const struct gb_tensor *d_raw) {
+void GB_NAME(gb_coupling_backward_f32)(const struct gb_exec *exec, enum gb_coupling_form form,
+                                       const struct gb_tensor *u, const struct gb_tensor *raw,
+                                       const struct gb_tensor *du, const float *d_log_det,
+                                       const struct gb_tensor *dv, const struct gb_tensor *d_raw) {
     assert(gb_same_shape(u, du) && gb_same_shape(u, dv));
-    assert(raw->c == 2 * u->c && gb_same_shape(raw, d_raw));
-    struct backward backward = {u, raw, du, d_log_det, dv, d_raw};
-    gb_for_rows(exec, u, COST, backward_row, &backward);
+    assert(raw->c == gb_coupling_raw_channels(form, u->c) && gb_same_shape(raw, d_raw));
+    struct coupling coupling = {.form = form,
+                                .in = u,
+                                .raw = raw,
+                                .out = dv,
+                                .du = du,
+                                .d_raw = d_raw,
+                                .d_log_det = d_log_det};
+    gb_for_rows(exec, u, cost_of(form), any_backward_row, &coupling);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Log-density of a diagonal Gaussian, log N(z; mean, exp(log_sigma)^2), summed over a sample's
-// elements: -1/2 * sum of (log(2 pi) + 2*log_sigma + ((z - mean) * exp(-log_sigma))^2).
+// Log-density of a diagonal Gaussian, log N(z; mean, sigma^2), summed over a sample's elements:
+// -1/2 * sum of (log(2 pi) + 2*log(sigma) + ((z - mean) / sigma)^2).
 #ifndef GB_GAUSSIAN_H
 #define GB_GAUSSIAN_H
 
@@ -10,20 +10,27 @@
 
 #define GB_HALF_LOG_2PI 0.91893853320467274178
 
-// z: n x h x w x c; `prior`: n x h x w x 2c, first c channels the mean, last c log_sigma, or NULL
+// How the prior's network gives sigma.
+enum gb_sigma_form {
+    GB_SIGMA_EXP,      // c-Glow: sigma = exp(raw)
+    GB_SIGMA_SOFTPLUS, // CNF: sigma = softplus(raw); raw above -87, where sigma would vanish
+};
+
+// z: n x h x w x c; `prior`: n x h x w x 2c, first c channels the mean, last c the raw sigma, or NULL
 // for the standard normal. Adds to log_density[n]; sums in the shape of gb_coupling_forward_fn.
 // Scratch: gb_gaussian_scratch_floats(z).
-typedef void (*gb_gaussian_forward_fn)(const struct gb_exec *exec, const struct gb_tensor *z,
-                                       const struct gb_tensor *prior, double *log_density);
+typedef void (*gb_gaussian_forward_fn)(const struct gb_exec *exec, enum gb_sigma_form form,
+                                       const struct gb_tensor *z, const struct gb_tensor *prior,
+                                       double *log_density);
 // From d_log_density[n]: dz (overwritten) and, with a prior, d_prior (overwritten).
-typedef void (*gb_gaussian_backward_fn)(const struct gb_exec *exec, const struct gb_tensor *z,
-                                        const struct gb_tensor *prior, const float *d_log_density,
-                                        const struct gb_tensor *dz,
+typedef void (*gb_gaussian_backward_fn)(const struct gb_exec *exec, enum gb_sigma_form form,
+                                        const struct gb_tensor *z, const struct gb_tensor *prior,
+                                        const float *d_log_density, const struct gb_tensor *dz,
                                         const struct gb_tensor *d_prior);
-// z = mean + exp(log_sigma) * noise * temperature. noise and z may be the same view.
-typedef void (*gb_gaussian_sample_fn)(const struct gb_exec *exec, const struct gb_tensor *noise,
-                                      const struct gb_tensor *prior, float temperature,
-                                      const struct gb_tensor *z);
+// z = mean + sigma * noise * temperature. noise and z may be the same view.
+typedef void (*gb_gaussian_sample_fn)(const struct gb_exec *exec, enum gb_sigma_form form,
+                                      const struct gb_tensor *noise, const struct gb_tensor *prior,
+                                      float temperature, const struct gb_tensor *z);
 size_t gb_gaussian_scratch_floats(const struct gb_tensor *z);
 
 // The shape of z, and whether there is a prior; text "n2h4w4c48prior".

@@ -2,20 +2,27 @@
 #include "kernels/backend.h"
 #include "kernels/simd/math.h"
 
-// The prior of one element; the standard normal where there is none.
+// The prior of one element; the standard normal where there is none. Slope: of log_sigma in what
+// the network gave.
 struct normal {
-    float mean, log_sigma;
+    float mean, sigma, inverse_sigma, log_sigma, slope;
 };
 
-static struct normal normal_at(const struct gb_tensor *prior, int n, int i, int j, int c) {
+static struct normal normal_at(enum gb_sigma_form form, const struct gb_tensor *prior, int n, int i,
+                               int j, int c) {
     if (!prior)
-        return (struct normal){0, 0};
+        return (struct normal){0, 1, 1, 0, 0};
     const float *pixel = gb_at(prior, n, i, j);
-    return (struct normal){pixel[c], pixel[prior->c / 2 + c]};
+    float mean = pixel[c], raw = pixel[prior->c / 2 + c];
+    if (form == GB_SIGMA_EXP)
+        return (struct normal){mean, gb_expf(raw), gb_expf(-raw), raw, 1};
+    float sigma = gb_softplusf(raw);
+    return (struct normal){mean, sigma, 1 / sigma, gb_logf(sigma), gb_sigmoidf(raw) / sigma};
 }
 
-void gb_gaussian_forward_f32__scalar(const struct gb_exec *exec, const struct gb_tensor *z,
-                                     const struct gb_tensor *prior, double *log_density) {
+void gb_gaussian_forward_f32__scalar(const struct gb_exec *exec, enum gb_sigma_form form,
+                                     const struct gb_tensor *z, const struct gb_tensor *prior,
+                                     double *log_density) {
     (void)exec;
     assert(!prior || prior->c == 2 * z->c);
     const double elements_per_sample = (double)z->h * z->w * z->c;
@@ -25,8 +32,8 @@ void gb_gaussian_forward_f32__scalar(const struct gb_exec *exec, const struct gb
             float row = 0;
             for (int j = 0; j < z->w; j++)
                 for (int c = 0; c < z->c; c++) {
-                    struct normal p = normal_at(prior, n, i, j, c);
-                    float d = (gb_at(z, n, i, j)[c] - p.mean) * gb_expf(-p.log_sigma);
+                    struct normal p = normal_at(form, prior, n, i, j, c);
+                    float d = (gb_at(z, n, i, j)[c] - p.mean) * p.inverse_sigma;
                     row += p.log_sigma + 0.5f * d * d;
                 }
             sum += row;
@@ -35,38 +42,39 @@ void gb_gaussian_forward_f32__scalar(const struct gb_exec *exec, const struct gb
     }
 }
 
-void gb_gaussian_backward_f32__scalar(const struct gb_exec *exec, const struct gb_tensor *z,
-                                      const struct gb_tensor *prior, const float *d_log_density,
-                                      const struct gb_tensor *dz, const struct gb_tensor *d_prior) {
+void gb_gaussian_backward_f32__scalar(const struct gb_exec *exec, enum gb_sigma_form form,
+                                      const struct gb_tensor *z, const struct gb_tensor *prior,
+                                      const float *d_log_density, const struct gb_tensor *dz,
+                                      const struct gb_tensor *d_prior) {
     (void)exec;
     assert(gb_same_shape(z, dz) && (!prior || gb_same_shape(prior, d_prior)));
     for (int n = 0; n < z->n; n++)
         for (int i = 0; i < z->h; i++)
             for (int j = 0; j < z->w; j++)
                 for (int c = 0; c < z->c; c++) {
-                    struct normal p = normal_at(prior, n, i, j, c);
-                    float inverse_sigma = gb_expf(-p.log_sigma);
-                    float d = (gb_at(z, n, i, j)[c] - p.mean) * inverse_sigma;
-                    float d_mean = d_log_density[n] * d * inverse_sigma;
+                    struct normal p = normal_at(form, prior, n, i, j, c);
+                    float d = (gb_at(z, n, i, j)[c] - p.mean) * p.inverse_sigma;
+                    float d_mean = d_log_density[n] * d * p.inverse_sigma;
                     gb_at(dz, n, i, j)[c] = -d_mean;
                     if (prior) {
                         gb_at(d_prior, n, i, j)[c] = d_mean;
-                        gb_at(d_prior, n, i, j)[z->c + c] = d_log_density[n] * (d * d - 1);
+                        gb_at(d_prior, n, i, j)[z->c + c] =
+                            d_log_density[n] * (d * d - 1) * p.slope;
                     }
                 }
 }
 
-void gb_gaussian_sample_f32__scalar(const struct gb_exec *exec, const struct gb_tensor *noise,
-                                    const struct gb_tensor *prior, float temperature,
-                                    const struct gb_tensor *z) {
+void gb_gaussian_sample_f32__scalar(const struct gb_exec *exec, enum gb_sigma_form form,
+                                    const struct gb_tensor *noise, const struct gb_tensor *prior,
+                                    float temperature, const struct gb_tensor *z) {
     (void)exec;
     assert(gb_same_shape(noise, z) && (!prior || prior->c == 2 * z->c));
     for (int n = 0; n < z->n; n++)
         for (int i = 0; i < z->h; i++)
             for (int j = 0; j < z->w; j++)
                 for (int c = 0; c < z->c; c++) {
-                    struct normal p = normal_at(prior, n, i, j, c);
+                    struct normal p = normal_at(form, prior, n, i, j, c);
                     gb_at(z, n, i, j)[c] =
-                        p.mean + gb_expf(p.log_sigma) * (gb_at(noise, n, i, j)[c] * temperature);
+                        p.mean + p.sigma * (gb_at(noise, n, i, j)[c] * temperature);
                 }
 }

@@ -14,34 +14,41 @@
 #define GB_LN2_HIGH 0x1.62e43p-1f
 #define GB_LN2_LOW -0x1.05c61p-29f
 
-// e^x. Overflow: infinity. Results below 2^-126 are zero where denormals are flushed.
-// Error 1.01 ulp.
-GB_INLINE gb_v gb_v_exp(gb_v x) {
-    // Beyond these the result is infinity or zero anyway, and n below stays an ordinary integer.
-    x = gb_v_min(gb_v_set(89.0f), gb_v_max(gb_v_set(-104.0f), x));
-    // x = n ln 2 + r with |r| <= ln(2)/2; the first subtraction is exact.
-    gb_v n = gb_v_round(x * 0x1.715476p+0f);
-    gb_v r = gb_v_fma(n, gb_v_set(-GB_LN2_HIGH), x);
-    r = gb_v_fma(n, gb_v_set(-GB_LN2_LOW), r);
+// x = n ln 2 + r with |r| <= ln(2)/2: n, whole, and e^r - 1.
+GB_INLINE gb_v gb_v_exp_reduced(gb_v x, gb_v *n) {
+    *n = gb_v_round(x * 0x1.715476p+0f);
+    gb_v r = gb_v_fma(*n, gb_v_set(-GB_LN2_HIGH), x); // exact
+    r = gb_v_fma(*n, gb_v_set(-GB_LN2_LOW), r);
     gb_v p = gb_v_set(0x1.6a23c6p-10f);
     p = gb_v_fma(p, r, gb_v_set(0x1.1239f6p-7f));
     p = gb_v_fma(p, r, gb_v_set(0x1.5558f2p-5f));
     p = gb_v_fma(p, r, gb_v_set(0x1.555492p-3f));
     p = gb_v_fma(p, r, gb_v_set(0x1.fffffcp-2f));
-    gb_v y = gb_v_fma(r * r, p, r) + 1.0f;
-    // 2^n in two factors, since 2^128 is no float. NaN, which r carries on, becomes a number here.
+    return gb_v_fma(r * r, p, r);
+}
+
+// e^x. Overflow: infinity. Results below 2^-126 are zero where denormals are flushed.
+// Error 1.01 ulp.
+GB_INLINE gb_v gb_v_exp(gb_v x) {
+    // Beyond these the result is infinity or zero anyway, and n below stays an ordinary integer.
+    x = gb_v_min(gb_v_set(89.0f), gb_v_max(gb_v_set(-104.0f), x));
+    gb_v n, y = gb_v_exp_reduced(x, &n) + 1.0f;
+    // 2^n in two factors, since 2^128 is no float. NaN, which y carries on, becomes a number here.
     gb_vi whole = gb_v_to_int(gb_v_max(n, gb_v_set(-150.0f))), half = whole >> 1;
     return y * gb_vi_float_bits((half + 127) << 23) * gb_vi_float_bits((whole - half + 127) << 23);
 }
 
-// ln x. Zero, and what is below 2^-126: -infinity. Negative: NaN. Infinity: infinity.
-// Error 0.86 ulp.
-GB_INLINE gb_v gb_v_log(gb_v x) {
-    // x = 2^e m with m in [sqrt(1/2), sqrt(2)); the constant is the bits of sqrt(1/2).
-    gb_vi bits = gb_v_bits(x) & 0x7fffffff;
-    gb_vi exponent = (bits - 0x3f3504f3) >> 23;
-    gb_v e = gb_vi_to_float(exponent);
-    gb_v f = gb_vi_float_bits(bits - (exponent << 23)) - 1.0f;
+// e^x - 1 for x <= 87. Error 1.50 ulp.
+GB_INLINE gb_v gb_v_expm1(gb_v x) {
+    x = gb_v_max(gb_v_set(-87.0f), x); // -1 from there on
+    gb_v n, y = gb_v_exp_reduced(x, &n);
+    gb_vi whole = gb_v_to_int(gb_v_max(n, gb_v_set(-150.0f))); // as above
+    gb_v power = gb_vi_float_bits((whole + 127) << 23);
+    return gb_v_fma(power, y, power - 1.0f);
+}
+
+// e ln 2 + ln(1 + f) for 1 + f in [sqrt(1/2), sqrt(2)) and a whole number e.
+GB_INLINE gb_v gb_v_log_reduced(gb_v e, gb_v f) {
     gb_v p = gb_v_set(-0x1.38a45ep-4f);
     p = gb_v_fma(p, f, gb_v_set(0x1.0557f2p-3f));
     p = gb_v_fma(p, f, gb_v_set(-0x1.0d86dep-3f));
@@ -50,11 +57,21 @@ GB_INLINE gb_v gb_v_log(gb_v x) {
     p = gb_v_fma(p, f, gb_v_set(0x1.99a002p-3f));
     p = gb_v_fma(p, f, gb_v_set(-0x1.000228p-2f));
     p = gb_v_fma(p, f, gb_v_set(0x1.555554p-2f));
-    // ln m = f - f^2/2 + f^3 p, the small terms first.
+    // ln(1 + f) = f - f^2/2 + f^3 p, the small terms first.
     gb_v square = f * f;
     gb_v small = gb_v_fma(f * square, p, e * GB_LN2_LOW);
     small = gb_v_fma(square, gb_v_set(-0.5f), small);
-    gb_v y = gb_v_fma(e, gb_v_set(GB_LN2_HIGH), f + small);
+    return gb_v_fma(e, gb_v_set(GB_LN2_HIGH), f + small);
+}
+
+// ln x. Zero, and what is below 2^-126: -infinity. Negative: NaN. Infinity: infinity.
+// Error 0.86 ulp.
+GB_INLINE gb_v gb_v_log(gb_v x) {
+    // x = 2^e m with m in [sqrt(1/2), sqrt(2)); the constant is the bits of sqrt(1/2).
+    gb_vi bits = gb_v_bits(x) & 0x7fffffff;
+    gb_vi exponent = (bits - 0x3f3504f3) >> 23;
+    gb_v f = gb_vi_float_bits(bits - (exponent << 23)) - 1.0f;
+    gb_v y = gb_v_log_reduced(gb_vi_to_float(exponent), f);
     const gb_v infinity = gb_v_set(__builtin_inff());
     y = gb_v_select(x < gb_v_set(0x1p-126f), -infinity, y);
     y = gb_v_select(x < gb_v_set(0.0f), gb_v_set(__builtin_nanf("")), y);
@@ -81,6 +98,21 @@ GB_INLINE gb_v gb_v_tanh(gb_v x) {
 // 1 / (1 + e^-x). Error 2.49 ulp; zero below -88.7.
 GB_INLINE gb_v gb_v_sigmoid(gb_v x) {
     return 1.0f / (1.0f + gb_v_exp(-x));
+}
+
+// ln(1 + e^x). Error 1.75 ulp; below -87.3 zero where denormals are flushed.
+GB_INLINE gb_v gb_v_softplus(gb_v x) {
+    // max(x, 0) + ln(1 + t), where t = e^-|x| <= 1 is not lost beside the 1.
+    gb_v t = gb_v_exp(gb_vi_float_bits(gb_v_bits(x) | (int32_t)0x80000000));
+    gb_vi upper = t > gb_v_set(0x1.a8279ap-2f); // 1 + t > sqrt(2): halved
+    gb_v f = gb_v_select(upper, 0.5f * (t - 1.0f), t);
+    gb_v e = gb_v_select(upper, gb_v_set(1.0f), gb_v_set(0.0f));
+    return gb_v_max(x, gb_v_set(0.0f)) + gb_v_log_reduced(e, f);
+}
+
+// ln(1 - e^-y) for y > 0. Error 0.95 units in the last place of 1 + |result|.
+GB_INLINE gb_v gb_v_log_one_minus_exp(gb_v y) {
+    return gb_v_log(-gb_v_expm1(-y));
 }
 
 // The sine and cosine of 2 pi u for |u| <= 2^20; exact at the quarters.
@@ -122,6 +154,12 @@ GB_INLINE float gb_tanhf(float x) {
 }
 GB_INLINE float gb_sigmoidf(float x) {
     return gb_v_sigmoid(gb_v_set(x))[0];
+}
+GB_INLINE float gb_softplusf(float x) {
+    return gb_v_softplus(gb_v_set(x))[0];
+}
+GB_INLINE float gb_expm1f(float x) {
+    return gb_v_expm1(gb_v_set(x))[0];
 }
 #endif
 
