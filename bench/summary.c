@@ -245,19 +245,19 @@ static int by_value(const void *a, const void *b) {
 
 // Each probe of the same wall comes to a slightly other figure: those within 30 % of the next one
 // are taken together, by their median.
-static struct gb_walls join_walls(double *values, int count) {
-    struct gb_walls walls = {0};
-    enum { WALLS = sizeof walls.values / sizeof *walls.values };
+static struct gb_roofs join_roofs(double *values, int count) {
+    struct gb_roofs roofs = {0};
+    enum { ROOFS = sizeof roofs.values / sizeof *roofs.values };
     qsort(values, (size_t)count, sizeof *values, by_value);
-    for (int begin = 0, end; begin < count && walls.count < WALLS; begin = end) {
+    for (int begin = 0, end; begin < count && roofs.count < ROOFS; begin = end) {
         for (end = begin + 1; end < count && values[end] < 1.3 * values[end - 1];)
             end++;
-        walls.values[walls.count++] = values[(begin + end) / 2];
+        roofs.values[roofs.count++] = values[(begin + end) / 2];
     }
-    return walls;
+    return roofs;
 }
 
-static enum gb_status find_walls(struct gb_summary *s, const struct gb_row *const *rows,
+static enum gb_status find_roofs(struct gb_summary *s, const struct gb_row *const *rows,
                                  int count) {
     s->compute = calloc((size_t)s->setting_count, sizeof *s->compute);
     s->bandwidth = calloc((size_t)s->setting_count, sizeof *s->bandwidth);
@@ -274,8 +274,8 @@ static enum gb_status find_walls(struct gb_summary *s, const struct gb_row *cons
             if (rows[i]->peak_gbs > 0)
                 bandwidth[bandwidths++] = rows[i]->peak_gbs;
         }
-        s->compute[setting] = join_walls(compute, computes);
-        s->bandwidth[setting] = join_walls(bandwidth, bandwidths);
+        s->compute[setting] = join_roofs(compute, computes);
+        s->bandwidth[setting] = join_roofs(bandwidth, bandwidths);
     }
     free(compute);
     free(bandwidth);
@@ -294,7 +294,7 @@ static enum gb_status make_summary(const struct gb_row *const *rows, int count,
         return out_of_memory();
     qsort(s->settings, (size_t)s->setting_count, sizeof *s->settings, by_cache_and_threads);
     GB_TRY(fill_cells(s, rows, count));
-    return find_walls(s, rows, count);
+    return find_roofs(s, rows, count);
 }
 
 static void free_summary(struct gb_summary *s) {

@@ -51,7 +51,7 @@ struct gb_summary {
     char (*models)[GB_MODEL];
     struct gb_cell *cells; // [setting][line][column]
     // The walls between which the rows were measured, ascending; walls closer than 30 % are one.
-    struct gb_walls {
+    struct gb_roofs {
         int count;
         double values[8];
     } * compute, *bandwidth; // [setting], GFLOP/s and GB/s
