@@ -15,6 +15,11 @@ need() {
     "$@" >/dev/null 2>&1 || missing="$missing $package"
 }
 
+# True if the compiler finds the header.
+includes() {
+    echo "#include <$1>" | "${CC:-cc}" -E -x c -
+}
+
 need cmake command -v cmake
 need pkg-config command -v pkg-config
 command -v make >/dev/null || need ninja-build command -v ninja
@@ -28,6 +33,7 @@ need libpng-dev pkg-config --exists libpng
 need libjansson-dev pkg-config --exists jansson
 need libpopt-dev pkg-config --exists popt
 need libhwloc-dev pkg-config --exists hwloc
+need libdnnl-dev includes oneapi/dnnl/dnnl.h
 if [ "${1:-}" = --tests ]; then
     need libcmocka-dev pkg-config --exists cmocka
 fi

@@ -57,7 +57,8 @@ struct gb_conv_plan {
     // shared + threads * per_thread floats; the largest of the three run functions.
     size_t scratch_shared, scratch_per_thread;
     // What the backend keeps with the plan, such as a foreign library's primitives; freed by
-    // conv_plan_free. Native backends keep nothing: NULL.
+    // conv_plan_free. Native backends keep nothing: NULL. Executions write to it, so that a plan is
+    // executed by one caller at a time (a layer has its own).
     void *library;
 };
 static inline size_t gb_conv_scratch_floats(const struct gb_conv_plan *plan, int threads) {

@@ -1,0 +1,650 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/onednn/onednn.h"
+
+#include <omp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernels/backend.h"
+#include "kernels/conv/contract.h"
+#include "kernels/fc/contract.h"
+#include "kernels/onednn/onednn_compat.h"
+
+static const struct gb_backend *lender; // of Adam and the epilogues' gradients
+static dnnl_engine_t engine;            // lives as long as the program
+static dnnl_status_t engine_status;
+static pthread_once_t engine_once = PTHREAD_ONCE_INIT;
+
+static void make_engine(void) {
+    engine_status = dnnl_engine_create(&engine, dnnl_cpu, 0);
+}
+
+static enum gb_status told(dnnl_status_t status, const char *what, const char *where) {
+    if (status == dnnl_success)
+        return GB_OK;
+    return gb_fail(status == dnnl_out_of_memory ? GB_OUT_OF_MEMORY : GB_UNSUPPORTED, what, where,
+                   "oneDNN: %s", dnnl_status2str(status));
+}
+
+// ---- A primitive with its operands ----
+
+enum { MOST_OPERANDS = 5 };
+
+struct call {
+    dnnl_primitive_t primitive; // NULL: nothing to do
+    int operands;
+    dnnl_exec_arg_t arguments[MOST_OPERANDS + 1]; // the scratchpad is the last, where there is one
+    size_t scratchpad_floats;
+};
+
+static size_t layout_floats(layout_view layout) {
+    return dnnl_memory_desc_get_size(layout) / sizeof(float);
+}
+
+static dnnl_status_t add_argument(struct call *call, int index, int name, layout_view layout) {
+    call->arguments[index].arg = name;
+    return dnnl_memory_create(&call->arguments[index].memory, layout, engine, DNNL_MEMORY_NONE);
+}
+
+// `names`: the operands as oneDNN calls them (DNNL_ARG_), ended by 0.
+static dnnl_status_t call_make(struct call *call, const_dnnl_primitive_desc_t descriptor,
+                               const int *names) {
+    DNNL_TRY(dnnl_primitive_create(&call->primitive, descriptor));
+    for (; names[call->operands]; call->operands++) {
+        int name = names[call->operands];
+        DNNL_TRY(
+            add_argument(call, call->operands, name,
+                         dnnl_primitive_desc_query_md(descriptor, dnnl_query_exec_arg_md, name)));
+    }
+    layout_view scratchpad = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
+    size_t bytes = dnnl_memory_desc_get_size(scratchpad);
+    call->scratchpad_floats = (bytes + sizeof(float) - 1) / sizeof(float);
+    return bytes ? add_argument(call, call->operands, DNNL_ARG_SCRATCHPAD, scratchpad)
+                 : dnnl_success;
+}
+
+static void call_free(struct call *call) {
+    for (int i = 0; i <= MOST_OPERANDS; i++)
+        if (call->arguments[i].memory)
+            dnnl_memory_destroy(call->arguments[i].memory);
+    if (call->primitive)
+        dnnl_primitive_destroy(call->primitive);
+}
+
+// Who runs the primitives of a plan.
+struct team {
+    int threads;
+    dnnl_stream_t stream;
+};
+
+// oneDNN divides the work among as many threads as OpenMP would start: when a primitive is made,
+// and for some again when it runs.
+static int set_threads(int threads) {
+    int before = omp_get_max_threads();
+    omp_set_num_threads(threads);
+    return before;
+}
+
+static void call_run(const struct call *call, const struct team *team, float *scratchpad,
+                     const void *const *operands) {
+    int count = call->operands + (call->scratchpad_floats != 0);
+    for (int i = 0; i < count; i++) {
+        // oneDNN's interface knows no const; it writes outputs only.
+        const void *data = i < call->operands ? operands[i] : scratchpad;
+        dnnl_memory_set_data_handle(call->arguments[i].memory, (void *)(uintptr_t)data);
+    }
+    gb_flush_denormals();
+    int before = set_threads(team->threads);
+    dnnl_status_t status =
+        dnnl_primitive_execute(call->primitive, team->stream, count, call->arguments);
+    assert(status == dnnl_success);
+    (void)status;
+    dnnl_stream_wait(team->stream);
+    omp_set_num_threads(before);
+}
+#define RUN(call, team, scratchpad, ...)                                                           \
+    call_run(call, team, scratchpad, (const void *const[]){__VA_ARGS__})
+
+// ---- Reordering, which is timed apart ----
+
+static double reorder_start(const struct gb_exec *exec) {
+    if (!exec->reorder_seconds)
+        return 0;
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static void reorder_end(const struct gb_exec *exec, double start) {
+    if (exec->reorder_seconds)
+        *exec->reorder_seconds += reorder_start(exec) - start;
+}
+
+// Strides over a single row, column or image say nothing.
+static bool is_dense(const struct gb_tensor *t) {
+    const ptrdiff_t row = (ptrdiff_t)t->w * t->c;
+    return (t->w == 1 || t->pixel == t->c) && (t->h == 1 || t->row == row) &&
+           (t->n == 1 || t->image == t->h * row);
+}
+
+struct copy {
+    const struct gb_tensor *from, *to;
+};
+
+static void copy_rows(void *argument, int rank, int size) {
+    const struct copy *copy = argument;
+    const struct gb_tensor *t = copy->from;
+    struct gb_share rows = gb_share_of((size_t)t->n * (size_t)t->h, rank, size);
+    for (size_t row = rows.begin; row < rows.end; row++) {
+        int n = (int)(row / (size_t)t->h), i = (int)(row % (size_t)t->h);
+        for (int j = 0; j < t->w; j++)
+            memcpy(gb_at(copy->to, n, i, j), gb_at(t, n, i, j), (size_t)t->c * sizeof(float));
+    }
+}
+
+static void copy_view(const struct gb_exec *exec, const struct gb_tensor *from,
+                      const struct gb_tensor *to) {
+    struct copy copy = {from, to};
+    double start = reorder_start(exec);
+    gb_parallel(gb_threads_for(exec, gb_elements(from)), copy_rows, &copy);
+    reorder_end(exec, start);
+}
+
+// An input as oneDNN reads it: in place, or copied to `room`.
+static const float *dense_input(const struct gb_exec *exec, const struct gb_tensor *view,
+                                float *room) {
+    if (is_dense(view))
+        return view->data;
+    struct gb_tensor dense = gb_dense(room, view->n, view->h, view->w, view->c);
+    copy_view(exec, view, &dense);
+    return room;
+}
+
+// Where oneDNN writes an output: in place, or in `room`.
+static struct gb_tensor dense_output(const struct gb_tensor *view, float *room) {
+    return gb_dense(is_dense(view) ? view->data : room, view->n, view->h, view->w, view->c);
+}
+
+static void deliver(const struct gb_exec *exec, const struct gb_tensor *made,
+                    const struct gb_tensor *view) {
+    if (made->data != view->data)
+        copy_view(exec, made, view);
+}
+
+// ---- Products: what a convolution and an inner product have in common ----
+
+struct product_shape {
+    describe_fn describe;
+    dnnl_dims_t x, weights, y; // N C H W, O I H W; y of an inner product is N C
+    int y_dimensions;
+    dnnl_dims_t strides, padding;
+    enum gb_activation activation;
+};
+
+// What plan->library points to.
+struct product {
+    struct team team;
+    float *no_bias;           // zeros
+    struct call pack, unpack; // between PyTorch's order and the packed layout
+    struct call forward[2];   // without and with a scale
+    // The data gradient, and packed weights into the layout that it reads.
+    struct call data, data_reorder;
+    // The weight gradient, and what it writes into the packed layout.
+    struct call weights, weights_reorder;
+    size_t packed_floats, own_floats; // own: the larger of the gradients' layouts of weights
+    // Where things lie in scratch: x first, if copied; then y, if copied; weights as a gradient has
+    // them; in the packed layout; the scratchpad of the primitive that runs; what the lender takes.
+    size_t y_at, own_at, packed_at, scratchpad_at, rest_at;
+};
+
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+static dnnl_status_t append_activation(dnnl_post_ops_t operations, enum gb_activation activation) {
+    switch (activation) {
+    case GB_RELU:
+        return append_eltwise(operations, dnnl_eltwise_relu, 0.0f);
+    case GB_LEAKY_RELU:
+        return append_eltwise(operations, dnnl_eltwise_relu, gb_leaky_slope);
+    case GB_TANH:
+        return append_eltwise(operations, dnnl_eltwise_tanh, 0.0f);
+    case GB_IDENTITY:
+        break;
+    }
+    return dnnl_success;
+}
+
+static dnnl_status_t append_scale(dnnl_post_ops_t operations, dnnl_dim_t channels) {
+    struct layout scale = {0};
+    DNNL_TRY(layout_make(&scale, 4, (dnnl_dims_t){1, channels, 1, 1}, dnnl_nchw));
+    dnnl_status_t status =
+        dnnl_post_ops_append_binary(operations, dnnl_binary_mul, layout_of(&scale));
+    layout_free(&scale);
+    return status;
+}
+
+static dnnl_status_t set_epilogue(dnnl_primitive_attr_t attributes,
+                                  const struct product_shape *shape, bool scaled) {
+    dnnl_post_ops_t operations;
+    DNNL_TRY(dnnl_post_ops_create(&operations));
+    dnnl_status_t status = scaled ? append_scale(operations, shape->y[1]) : dnnl_success;
+    if (status == dnnl_success)
+        status = append_activation(operations, shape->activation);
+    if (status == dnnl_success)
+        status = dnnl_primitive_attr_set_post_ops(attributes, operations);
+    dnnl_post_ops_destroy(operations);
+    return status;
+}
+
+// Single precision whatever the environment asks for, and scratchpads that the caller brings.
+static dnnl_status_t attributes_make(dnnl_primitive_attr_t *attributes) {
+    DNNL_TRY(dnnl_primitive_attr_create(attributes));
+    DNNL_TRY(dnnl_primitive_attr_set_fpmath_mode(*attributes, dnnl_fpmath_mode_strict));
+    return dnnl_primitive_attr_set_scratchpad_mode(*attributes, dnnl_scratchpad_mode_user);
+}
+
+static const int forward_names[] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST, 0};
+static const int scaled_forward_names[] = {DNNL_ARG_SRC,
+                                           DNNL_ARG_WEIGHTS,
+                                           DNNL_ARG_BIAS,
+                                           DNNL_ARG_DST,
+                                           DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
+                                           0};
+static const int data_names[] = {DNNL_ARG_DIFF_DST, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_SRC, 0};
+static const int weights_names[] = {DNNL_ARG_SRC, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_WEIGHTS, 0};
+static const int reorder_names[] = {DNNL_ARG_FROM, DNNL_ARG_TO, 0};
+
+// What making a product's primitives needs, and is freed thereafter.
+struct making {
+    struct product *product;
+    const struct product_shape *shape;
+    struct layout x, y, bias, any_weights, plain_weights;
+    dnnl_primitive_attr_t attributes; // without an epilogue
+    dnnl_primitive_desc_t forward, data, weights;
+    layout_view packed; // as `forward` has it
+};
+
+static dnnl_status_t describe(const struct making *m, enum direction direction, layout_view weights,
+                              const_dnnl_primitive_attr_t attributes,
+                              dnnl_primitive_desc_t *descriptor) {
+    struct primitive_spec spec = {.direction = direction,
+                                  .source = layout_of(&m->x),
+                                  .weights = weights,
+                                  .bias = direction == FORWARD ? layout_of(&m->bias) : NULL,
+                                  .destination = layout_of(&m->y),
+                                  .attributes = attributes,
+                                  .forward = direction == FORWARD ? NULL : m->forward};
+    memcpy(spec.strides, m->shape->strides, sizeof spec.strides);
+    memcpy(spec.padding, m->shape->padding, sizeof spec.padding);
+    return m->shape->describe(engine, &spec, descriptor);
+}
+
+static dnnl_status_t make_forward(struct making *m, bool scaled, layout_view weights,
+                                  dnnl_primitive_desc_t *descriptor) {
+    dnnl_primitive_attr_t attributes = NULL;
+    dnnl_status_t status = attributes_make(&attributes);
+    if (status == dnnl_success)
+        status = set_epilogue(attributes, m->shape, scaled);
+    if (status == dnnl_success)
+        status = describe(m, FORWARD, weights, attributes, descriptor);
+    if (status == dnnl_success)
+        status = call_make(&m->product->forward[scaled], *descriptor,
+                           scaled ? scaled_forward_names : forward_names);
+    if (attributes)
+        dnnl_primitive_attr_destroy(attributes);
+    return status;
+}
+
+static dnnl_status_t make_scaled_forward(struct making *m) {
+    dnnl_primitive_desc_t descriptor = NULL;
+    dnnl_status_t status = make_forward(m, true, m->packed, &descriptor);
+    if (descriptor)
+        dnnl_primitive_desc_destroy(descriptor);
+    return status;
+}
+
+static dnnl_status_t make_reorder(struct call *call, layout_view from, layout_view to,
+                                  const_dnnl_primitive_attr_t attributes) {
+    dnnl_primitive_desc_t descriptor;
+    DNNL_TRY(dnnl_reorder_primitive_desc_create(&descriptor, from, engine, to, engine, attributes));
+    dnnl_status_t status = call_make(call, descriptor, reorder_names);
+    dnnl_primitive_desc_destroy(descriptor);
+    return status;
+}
+
+static dnnl_status_t make_packing(struct making *m) {
+    layout_view plain = layout_of(&m->plain_weights);
+    DNNL_TRY(make_reorder(&m->product->pack, plain, m->packed, NULL));
+    return make_reorder(&m->product->unpack, m->packed, plain, NULL);
+}
+
+static dnnl_status_t make_data(struct making *m) {
+    struct product *p = m->product;
+    DNNL_TRY(describe(m, BACKWARD_DATA, layout_of(&m->any_weights), m->attributes, &m->data));
+    DNNL_TRY(call_make(&p->data, m->data, data_names));
+    layout_view own = dnnl_primitive_desc_query_md(m->data, dnnl_query_weights_md, 0);
+    p->own_floats = larger(p->own_floats, layout_floats(own));
+    return dnnl_memory_desc_equal(m->packed, own)
+               ? dnnl_success
+               : make_reorder(&p->data_reorder, m->packed, own, m->attributes);
+}
+
+static dnnl_status_t make_weights(struct making *m) {
+    struct product *p = m->product;
+    DNNL_TRY(describe(m, BACKWARD_WEIGHTS, layout_of(&m->any_weights), m->attributes, &m->weights));
+    DNNL_TRY(call_make(&p->weights, m->weights, weights_names));
+    layout_view own = dnnl_primitive_desc_query_md(m->weights, dnnl_query_diff_weights_md, 0);
+    p->own_floats = larger(p->own_floats, layout_floats(own));
+    return dnnl_memory_desc_equal(m->packed, own)
+               ? dnnl_success
+               : make_reorder(&p->weights_reorder, own, m->packed, m->attributes);
+}
+
+static dnnl_status_t make_layouts(struct making *m) {
+    const struct product_shape *s = m->shape;
+    DNNL_TRY(layout_make(&m->x, 4, s->x, dnnl_nhwc));
+    DNNL_TRY(layout_make(&m->y, s->y_dimensions, s->y, s->y_dimensions == 2 ? dnnl_nc : dnnl_nhwc));
+    DNNL_TRY(layout_make(&m->bias, 1, (dnnl_dims_t){s->y[1]}, dnnl_x));
+    DNNL_TRY(layout_make(&m->any_weights, 4, s->weights, dnnl_format_tag_any));
+    return layout_make(&m->plain_weights, 4, s->weights, dnnl_oihw);
+}
+
+enum { CALLS = 8 };
+
+static void list_calls(struct product *p, struct call *calls[CALLS]) {
+    struct call *const all[CALLS] = {&p->pack,       &p->unpack,         &p->forward[0],
+                                     &p->forward[1], &p->data,           &p->data_reorder,
+                                     &p->weights,    &p->weights_reorder};
+    memcpy(calls, all, sizeof all);
+}
+
+static size_t aligned(size_t floats) {
+    return gb_round_up(floats, GB_ALIGNMENT / sizeof(float));
+}
+
+static void divide_scratch(struct making *m) {
+    struct product *p = m->product;
+    struct call *calls[CALLS];
+    size_t scratchpad = 0;
+    list_calls(p, calls);
+    for (int i = 0; i < CALLS; i++)
+        scratchpad = larger(scratchpad, calls[i]->scratchpad_floats);
+    p->y_at = aligned(layout_floats(layout_of(&m->x)));
+    p->own_at = p->y_at + aligned(layout_floats(layout_of(&m->y)));
+    p->packed_at = p->own_at + aligned(p->own_floats);
+    p->scratchpad_at = p->packed_at + aligned(p->packed_floats);
+    p->rest_at = p->scratchpad_at + aligned(scratchpad);
+}
+
+static dnnl_status_t make_primitives(struct making *m) {
+    struct product *p = m->product;
+    DNNL_TRY(make_layouts(m));
+    DNNL_TRY(attributes_make(&m->attributes));
+    DNNL_TRY(make_forward(m, false, layout_of(&m->any_weights), &m->forward));
+    m->packed = dnnl_primitive_desc_query_md(m->forward, dnnl_query_weights_md, 0);
+    DNNL_TRY(make_scaled_forward(m));
+    DNNL_TRY(make_packing(m));
+    DNNL_TRY(make_data(m));
+    DNNL_TRY(make_weights(m));
+    p->packed_floats = layout_floats(m->packed);
+    divide_scratch(m);
+    return dnnl_stream_create(&p->team.stream, engine, dnnl_stream_default_flags);
+}
+
+static void making_free(struct making *m) {
+    struct layout *layouts[] = {&m->x, &m->y, &m->bias, &m->any_weights, &m->plain_weights};
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
+        layout_free(layouts[i]);
+    dnnl_primitive_desc_t descriptors[] = {m->forward, m->data, m->weights};
+    for (size_t i = 0; i < sizeof descriptors / sizeof *descriptors; i++)
+        if (descriptors[i])
+            dnnl_primitive_desc_destroy(descriptors[i]);
+    if (m->attributes)
+        dnnl_primitive_attr_destroy(m->attributes);
+}
+
+static void product_free(struct product *p) {
+    if (!p)
+        return;
+    struct call *calls[CALLS];
+    list_calls(p, calls);
+    for (int i = 0; i < CALLS; i++)
+        call_free(calls[i]);
+    if (p->team.stream)
+        dnnl_stream_destroy(p->team.stream);
+    free(p->no_bias);
+    free(p);
+}
+
+static dnnl_status_t product_make(const struct product_shape *shape, int threads,
+                                  struct product **made) {
+    pthread_once(&engine_once, make_engine);
+    DNNL_TRY(engine_status);
+    struct product *p = calloc(1, sizeof *p);
+    if (!p)
+        return dnnl_out_of_memory;
+    p->team.threads = threads;
+    p->no_bias = calloc((size_t)shape->y[1], sizeof *p->no_bias);
+    struct making making = {.product = p, .shape = shape};
+    int before = set_threads(threads);
+    dnnl_status_t status = p->no_bias ? make_primitives(&making) : dnnl_out_of_memory;
+    omp_set_num_threads(before);
+    making_free(&making);
+    if (status != dnnl_success) {
+        product_free(p);
+        p = NULL;
+    }
+    *made = p;
+    return status;
+}
+
+static void reorder(const struct product *p, const struct gb_exec *exec, const struct call *call,
+                    const float *from, float *to) {
+    double start = reorder_start(exec);
+    RUN(call, &p->team, exec->scratch + p->scratchpad_at, from, to);
+    reorder_end(exec, start);
+}
+
+static void product_forward(const struct product *p, const struct gb_exec *exec,
+                            const struct gb_tensor *x, const float *packed,
+                            const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
+    const float *bias = epilogue->bias ? epilogue->bias : p->no_bias, *scale = epilogue->scale;
+    const float *input = dense_input(exec, x, exec->scratch);
+    struct gb_tensor output = dense_output(y, exec->scratch + p->y_at);
+    RUN(&p->forward[scale != NULL], &p->team, exec->scratch + p->scratchpad_at, input, packed, bias,
+        output.data, scale);
+    deliver(exec, &output, y);
+}
+
+static void product_data(const struct product *p, const struct gb_exec *exec,
+                         const struct gb_tensor *dy, const float *packed,
+                         const struct gb_tensor *dx) {
+    const float *input = dense_input(exec, dy, exec->scratch + p->y_at), *weights = packed;
+    if (p->data_reorder.primitive) {
+        reorder(p, exec, &p->data_reorder, packed, exec->scratch + p->own_at);
+        weights = exec->scratch + p->own_at;
+    }
+    RUN(&p->data, &p->team, exec->scratch + p->scratchpad_at, input, weights, dx->data);
+}
+
+static void product_weights(const struct product *p, const struct gb_exec *exec,
+                            const struct gb_tensor *x, const struct gb_tensor *dy, float *d_packed,
+                            const struct gb_adam_target *update) {
+    const float *input = dense_input(exec, x, exec->scratch);
+    const float *gradient = dense_input(exec, dy, exec->scratch + p->y_at);
+    float *packed = update ? exec->scratch + p->packed_at : d_packed;
+    float *own = p->weights_reorder.primitive ? exec->scratch + p->own_at : packed;
+    RUN(&p->weights, &p->team, exec->scratch + p->scratchpad_at, input, gradient, own);
+    if (p->weights_reorder.primitive)
+        reorder(p, exec, &p->weights_reorder, own, packed);
+    if (update)
+        lender->adam(exec, update->adam, p->packed_floats, packed, update->weights, update->moment1,
+                     update->moment2);
+}
+
+// ---- Convolution ----
+
+static enum gb_status conv_plan(const struct gb_conv_problem *p, int threads,
+                                struct gb_conv_plan *plan) {
+    GB_TRY(gb_conv_check(p));
+    const int out_h = gb_conv_out_h(p), out_w = gb_conv_out_w(p);
+    const struct product_shape shape = {.describe = describe_convolution,
+                                        .x = {p->n, p->c, p->h, p->w},
+                                        .weights = {p->k, p->c, p->kernel_h, p->kernel_w},
+                                        .y = {p->n, p->k, out_h, out_w},
+                                        .y_dimensions = 4,
+                                        .strides = {p->stride_h, p->stride_w},
+                                        .padding = {p->pad_h, p->pad_w},
+                                        .activation = p->activation};
+    char text[96];
+    struct product *product;
+    gb_conv_print(p, text);
+    GB_TRY(told(product_make(&shape, threads, &product), "cannot plan convolution", text));
+    const struct gb_tensor x = gb_dense(NULL, p->n, p->h, p->w, p->c);
+    *plan =
+        (struct gb_conv_plan){.problem = *p,
+                              .out_h = out_h,
+                              .out_w = out_w,
+                              .weight_floats = product->packed_floats,
+                              .scratch_shared = product->rest_at + gb_epilogue_scratch_floats(&x),
+                              .library = product};
+    return GB_OK;
+}
+
+static void conv_plan_free(struct gb_conv_plan *plan) {
+    product_free(plan->library);
+    plan->library = NULL;
+}
+
+static void conv_pack(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
+    const struct product *p = plan->library;
+    RUN(&p->pack, &p->team, NULL, oihw, packed);
+}
+
+static void conv_unpack(const struct gb_conv_plan *plan, const float *packed, float *oihw) {
+    const struct product *p = plan->library;
+    RUN(&p->unpack, &p->team, NULL, packed, oihw);
+}
+
+static void conv_forward(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                         const struct gb_tensor *x, const float *packed,
+                         const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
+    assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
+    product_forward(plan->library, exec, x, packed, epilogue, y);
+}
+
+static void conv_backward_data(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                               const struct gb_tensor *dy, const float *packed,
+                               const struct gb_conv_input_epilogue *e, const struct gb_tensor *dx) {
+    assert(gb_conv_operands_fit(plan, exec, dx, dy));
+    assert(gb_conv_input_epilogue_fits(e, dx));
+    const struct product *p = plan->library;
+    const struct gb_tensor made = dense_output(dx, exec->scratch);
+    product_data(p, exec, dy, packed, &made);
+    if (!e) {
+        deliver(exec, &made, dx);
+        return;
+    }
+    struct gb_exec rest = *exec; // beside what was made
+    rest.scratch += p->rest_at;
+    rest.scratch_floats -= p->rest_at;
+    lender->epilogue_backward(&rest, e->activation, &made, e->x, e->scale, dx, e->d_bias,
+                              e->d_log_scale);
+}
+
+static void conv_backward_weights(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                                  const struct gb_tensor *x, const struct gb_tensor *dy,
+                                  float *d_packed, const struct gb_adam_target *update) {
+    assert(gb_conv_operands_fit(plan, exec, x, dy));
+    assert(gb_conv_one_target(d_packed, update));
+    product_weights(plan->library, exec, x, dy, d_packed, update);
+}
+
+// ---- Fully connected layer: an inner product, whose packing permutes what NHWC demands ----
+
+static enum gb_status fc_plan(const struct gb_fc_problem *p, int threads, struct gb_fc_plan *plan) {
+    GB_TRY(gb_fc_check(p));
+    const struct product_shape shape = {.describe = describe_inner_product,
+                                        .x = {p->n, p->c, p->h, p->w},
+                                        .weights = {p->k, p->c, p->h, p->w},
+                                        .y = {p->n, p->k},
+                                        .y_dimensions = 2,
+                                        .activation = p->activation};
+    char text[96];
+    struct product *product;
+    snprintf(text, sizeof text, "%d of %dx%dx%d to %d", p->n, p->h, p->w, p->c, p->k);
+    GB_TRY(
+        told(product_make(&shape, threads, &product), "cannot plan fully connected layer", text));
+    *plan = (struct gb_fc_plan){.problem = *p,
+                                .weight_floats = product->packed_floats,
+                                .scratch_shared = product->rest_at,
+                                .library = product};
+    return GB_OK;
+}
+
+static void fc_plan_free(struct gb_fc_plan *plan) {
+    product_free(plan->library);
+    plan->library = NULL;
+}
+
+static void fc_pack(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
+    const struct product *p = plan->library;
+    RUN(&p->pack, &p->team, NULL, out_by_in, packed);
+}
+
+static void fc_unpack(const struct gb_fc_plan *plan, const float *packed, float *out_by_in) {
+    const struct product *p = plan->library;
+    RUN(&p->unpack, &p->team, NULL, packed, out_by_in);
+}
+
+static void fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                       const struct gb_tensor *x, const float *packed, const float *bias,
+                       const struct gb_tensor *y) {
+    assert(gb_fc_operands_fit(plan, exec, x, y));
+    product_forward(plan->library, exec, x, packed, &(struct gb_conv_epilogue){.bias = bias}, y);
+}
+
+static void fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                        const struct gb_tensor *x, const struct gb_tensor *dy, float *packed,
+                        const struct gb_tensor *dx, float *d_packed,
+                        const struct gb_adam_target *update) {
+    assert(gb_fc_operands_fit(plan, exec, x, dy) &&
+           (!dx || gb_fc_operands_fit(plan, exec, dx, dy)));
+    assert(gb_fc_one_target(packed, d_packed, update));
+    if (dx) {
+        const struct gb_tensor made = dense_output(dx, exec->scratch);
+        product_data(plan->library, exec, dy, packed, &made);
+        deliver(exec, &made, dx);
+    }
+    product_weights(plan->library, exec, x, dy, d_packed, update);
+}
+
+// ---- The table ----
+
+void gb_onednn_overlay(struct gb_backend *table) {
+    static char library[32];
+    const dnnl_version_t *version = dnnl_version();
+    snprintf(library, sizeof library, "oneDNN %d.%d.%d", version->major, version->minor,
+             version->patch);
+    lender = table->lender;
+    table->name = "onednn";
+    table->isa = "SSE4.1";
+    table->library = library;
+    table->conv_plan = conv_plan;
+    table->conv_plan_free = conv_plan_free;
+    table->conv_pack = conv_pack;
+    table->conv_unpack = conv_unpack;
+    table->conv_forward = conv_forward;
+    table->conv_backward_data = conv_backward_data;
+    table->conv_backward_weights = conv_backward_weights;
+    table->fc_plan = fc_plan;
+    table->fc_plan_free = fc_plan_free;
+    table->fc_pack = fc_pack;
+    table->fc_unpack = fc_unpack;
+    table->fc_forward = fc_forward;
+    table->fc_backward = fc_backward;
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+// Where the C APIs of oneDNN 2 and 3 differ, and nothing else: in 2 a memory descriptor is a struct
+// and a primitive descriptor is made of an operation descriptor; in 3 memory descriptors are
+// handles and primitive descriptors are made directly. Part of onednn.c.
+#ifndef GB_ONEDNN_COMPAT_H
+#define GB_ONEDNN_COMPAT_H
+
+#include <dnnl.h>
+#include <dnnl_debug.h>
+
+// Passes a failure of the library up.
+#define DNNL_TRY(expression)                                                                       \
+    do {                                                                                           \
+        dnnl_status_t dnnl_try_status_ = (expression);                                             \
+        if (dnnl_try_status_ != dnnl_success)                                                      \
+            return dnnl_try_status_;                                                               \
+    } while (0)
+
+#if DNNL_VERSION_MAJOR >= 3
+typedef const_dnnl_memory_desc_t layout_view; // a memory descriptor that somebody else owns
+#else
+typedef const dnnl_memory_desc_t *layout_view;
+#endif
+
+// A memory descriptor of float32 that is ours; zeroed, it may be freed.
+struct layout {
+    dnnl_memory_desc_t descriptor;
+};
+
+enum direction { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS };
+
+// A convolution or inner product. Where the direction computes the gradient of an operand, the
+// operand's name stands for its gradient. bias NULL: none.
+struct primitive_spec {
+    enum direction direction;
+    layout_view source, weights, bias, destination;
+    dnnl_dims_t strides, padding; // a convolution's
+    const_dnnl_primitive_attr_t attributes;
+    const_dnnl_primitive_desc_t forward; // NULL for direction FORWARD
+};
+
+typedef dnnl_status_t (*describe_fn)(dnnl_engine_t engine, const struct primitive_spec *s,
+                                     dnnl_primitive_desc_t *descriptor);
+
+#if DNNL_VERSION_MAJOR >= 3
+
+static dnnl_status_t layout_make(struct layout *layout, int dimensions, const dnnl_dims_t sizes,
+                                 dnnl_format_tag_t tag) {
+    return dnnl_memory_desc_create_with_tag(&layout->descriptor, dimensions, sizes, dnnl_f32, tag);
+}
+
+static layout_view layout_of(const struct layout *layout) {
+    return layout->descriptor;
+}
+
+static void layout_free(struct layout *layout) {
+    if (layout->descriptor)
+        dnnl_memory_desc_destroy(layout->descriptor);
+}
+
+static dnnl_status_t append_eltwise(dnnl_post_ops_t operations, dnnl_alg_kind_t kind, float alpha) {
+    return dnnl_post_ops_append_eltwise(operations, kind, alpha, 0.0f);
+}
+
+static dnnl_status_t describe_convolution(dnnl_engine_t engine, const struct primitive_spec *s,
+                                          dnnl_primitive_desc_t *descriptor) {
+    static const dnnl_dims_t undilated = {0};
+    switch (s->direction) {
+    case BACKWARD_DATA:
+        return dnnl_convolution_backward_data_primitive_desc_create(
+            descriptor, engine, dnnl_convolution_direct, s->source, s->weights, s->destination,
+            s->strides, undilated, s->padding, s->padding, s->forward, s->attributes);
+    case BACKWARD_WEIGHTS:
+        return dnnl_convolution_backward_weights_primitive_desc_create(
+            descriptor, engine, dnnl_convolution_direct, s->source, s->weights, s->bias,
+            s->destination, s->strides, undilated, s->padding, s->padding, s->forward,
+            s->attributes);
+    case FORWARD:
+        break;
+    }
+    return dnnl_convolution_forward_primitive_desc_create(
+        descriptor, engine, dnnl_forward_training, dnnl_convolution_direct, s->source, s->weights,
+        s->bias, s->destination, s->strides, undilated, s->padding, s->padding, s->attributes);
+}
+
+static dnnl_status_t describe_inner_product(dnnl_engine_t engine, const struct primitive_spec *s,
+                                            dnnl_primitive_desc_t *descriptor) {
+    switch (s->direction) {
+    case BACKWARD_DATA:
+        return dnnl_inner_product_backward_data_primitive_desc_create(
+            descriptor, engine, s->source, s->weights, s->destination, s->forward, s->attributes);
+    case BACKWARD_WEIGHTS:
+        return dnnl_inner_product_backward_weights_primitive_desc_create(
+            descriptor, engine, s->source, s->weights, s->bias, s->destination, s->forward,
+            s->attributes);
+    case FORWARD:
+        break;
+    }
+    return dnnl_inner_product_forward_primitive_desc_create(
+        descriptor, engine, dnnl_forward_training, s->source, s->weights, s->bias, s->destination,
+        s->attributes);
+}
+
+#else
+
+static dnnl_status_t layout_make(struct layout *layout, int dimensions, const dnnl_dims_t sizes,
+                                 dnnl_format_tag_t tag) {
+    return dnnl_memory_desc_init_by_tag(&layout->descriptor, dimensions, sizes, dnnl_f32, tag);
+}
+
+static layout_view layout_of(const struct layout *layout) {
+    return &layout->descriptor;
+}
+
+static void layout_free(struct layout *layout) {
+    (void)layout;
+}
+
+static dnnl_status_t append_eltwise(dnnl_post_ops_t operations, dnnl_alg_kind_t kind, float alpha) {
+    return dnnl_post_ops_append_eltwise(operations, 1.0f, kind, alpha, 0.0f);
+}
+
+static dnnl_status_t describe_convolution(dnnl_engine_t engine, const struct primitive_spec *s,
+                                          dnnl_primitive_desc_t *descriptor) {
+    dnnl_convolution_desc_t operation;
+    switch (s->direction) {
+    case FORWARD:
+        DNNL_TRY(dnnl_convolution_forward_desc_init(
+            &operation, dnnl_forward_training, dnnl_convolution_direct, s->source, s->weights,
+            s->bias, s->destination, s->strides, s->padding, s->padding));
+        break;
+    case BACKWARD_DATA:
+        DNNL_TRY(dnnl_convolution_backward_data_desc_init(&operation, dnnl_convolution_direct,
+                                                          s->source, s->weights, s->destination,
+                                                          s->strides, s->padding, s->padding));
+        break;
+    case BACKWARD_WEIGHTS:
+        DNNL_TRY(dnnl_convolution_backward_weights_desc_init(
+            &operation, dnnl_convolution_direct, s->source, s->weights, s->bias, s->destination,
+            s->strides, s->padding, s->padding));
+        break;
+    }
+    return dnnl_primitive_desc_create(descriptor, &operation, s->attributes, engine, s->forward);
+}
+
+static dnnl_status_t describe_inner_product(dnnl_engine_t engine, const struct primitive_spec *s,
+                                            dnnl_primitive_desc_t *descriptor) {
+    dnnl_inner_product_desc_t operation;
+    switch (s->direction) {
+    case FORWARD:
+        DNNL_TRY(dnnl_inner_product_forward_desc_init(&operation, dnnl_forward_training, s->source,
+                                                      s->weights, s->bias, s->destination));
+        break;
+    case BACKWARD_DATA:
+        DNNL_TRY(dnnl_inner_product_backward_data_desc_init(&operation, s->source, s->weights,
+                                                            s->destination));
+        break;
+    case BACKWARD_WEIGHTS:
+        DNNL_TRY(dnnl_inner_product_backward_weights_desc_init(&operation, s->source, s->weights,
+                                                               s->bias, s->destination));
+        break;
+    }
+    return dnnl_primitive_desc_create(descriptor, &operation, s->attributes, engine, s->forward);
+}
+
+#endif
+
+#endif
