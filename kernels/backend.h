@@ -14,6 +14,7 @@
 #include "kernels/gaussian/gaussian.h"
 #include "kernels/mix/mix.h"
 #include "kernels/pointwise/pointwise.h"
+#include "kernels/pool/pool.h"
 #include "kernels/random/random.h"
 #include "kernels/registry.h"
 #include "kernels/squeeze/squeeze.h"

@@ -30,6 +30,8 @@
     X(coupling_backward, isa)                                                                      \
     X(squeeze, isa)                                                                                \
     X(unsqueeze, isa)                                                                              \
+    X(max_pool_forward, isa)                                                                       \
+    X(max_pool_backward, isa)                                                                      \
     X(gaussian_forward, isa)                                                                       \
     X(gaussian_backward, isa)                                                                      \
     X(gaussian_sample, isa)                                                                        \
