@@ -17,6 +17,7 @@
 #include "kernels/pool/pool.h"
 #include "kernels/random/random.h"
 #include "kernels/registry.h"
+#include "kernels/resample/resample.h"
 #include "kernels/squeeze/squeeze.h"
 
 struct gb_backend {

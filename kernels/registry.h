@@ -32,6 +32,8 @@
     X(unsqueeze, isa)                                                                              \
     X(max_pool_forward, isa)                                                                       \
     X(max_pool_backward, isa)                                                                      \
+    X(upsample_forward, isa)                                                                       \
+    X(upsample_backward, isa)                                                                      \
     X(gaussian_forward, isa)                                                                       \
     X(gaussian_backward, isa)                                                                      \
     X(gaussian_sample, isa)                                                                        \

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/backend.h"
+
+void gb_upsample_forward_f32__scalar(const struct gb_exec *exec, int factor,
+                                     const struct gb_tensor *x, const struct gb_tensor *y) {
+    (void)exec;
+    assert(gb_has_shape(y, x->n, x->h * factor, x->w * factor, x->c));
+    for (int n = 0; n < y->n; n++)
+        for (int i = 0; i < y->h; i++)
+            for (int j = 0; j < y->w; j++)
+                for (int c = 0; c < y->c; c++)
+                    gb_at(y, n, i, j)[c] = gb_at(x, n, i / factor, j / factor)[c];
+}
+
+void gb_upsample_backward_f32__scalar(const struct gb_exec *exec, int factor,
+                                      const struct gb_tensor *dy, const struct gb_tensor *dx) {
+    (void)exec;
+    assert(gb_has_shape(dy, dx->n, dx->h * factor, dx->w * factor, dx->c));
+    for (int n = 0; n < dx->n; n++)
+        for (int i = 0; i < dx->h; i++)
+            for (int j = 0; j < dx->w; j++)
+                for (int c = 0; c < dx->c; c++) {
+                    float sum = 0;
+                    for (int a = 0; a < factor; a++)
+                        for (int b = 0; b < factor; b++)
+                            sum += gb_at(dy, n, i * factor + a, j * factor + b)[c];
+                    gb_at(dx, n, i, j)[c] = sum;
+                }
+}
