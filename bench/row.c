@@ -71,6 +71,47 @@ static const struct field fields[] = {
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 
+// ---- Figures ----
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double gb_quantile(double *values, int count, double share) {
+    if (count == 0)
+        return NAN;
+    qsort(values, (size_t)count, sizeof *values, by_value);
+    double place = share * (count - 1), below = floor(place);
+    int i = (int)below, next = i + 1 < count ? i + 1 : i;
+    return values[i] + (place - below) * (values[next] - values[i]);
+}
+
+static void evaluate_seconds(struct gb_row *row, double *seconds) {
+    memcpy(seconds, row->seconds, (size_t)row->repetitions * sizeof *seconds);
+    row->median_seconds = gb_quantile(seconds, row->repetitions, 0.5);
+    row->spread = (gb_quantile(seconds, row->repetitions, 0.75) -
+                   gb_quantile(seconds, row->repetitions, 0.25)) /
+                  row->median_seconds;
+}
+
+enum gb_status gb_row_evaluate(struct gb_row *row) {
+    row->median_seconds = row->spread = NAN;
+    if (row->seconds) {
+        double *seconds = malloc((size_t)row->repetitions * sizeof *seconds);
+        if (!seconds)
+            return gb_fail(GB_OUT_OF_MEMORY, "cannot evaluate", row->problem, "out of memory");
+        evaluate_seconds(row, seconds);
+        free(seconds);
+    }
+    row->gflops = 1e-9 * row->flops / row->median_seconds;
+    row->gbs = 1e-9 * row->bytes / row->median_seconds;
+    double compute = row->flops / row->peak_gflops, traffic = row->bytes / row->peak_gbs;
+    row->wall = compute > traffic ? GB_WALL_COMPUTE : GB_WALL_BANDWIDTH;
+    row->share_of_peak = 1e-9 * fmax(compute, traffic) / row->median_seconds;
+    return GB_OK;
+}
+
 // ---- Writing ----
 
 static json_t *shares_json(const struct gb_row *row) {

@@ -44,7 +44,7 @@ struct gb_row {
     double peak_gflops, peak_gbs;
     enum gb_wall wall;
     double share_of_peak;
-    double reorder_seconds; // median of the repetitions; NAN where the benchmark does not tell
+    double reorder_seconds; // of one run, on average; NAN where the benchmark does not tell
 
     char *error; // why it has no time: then `seconds` is NULL and what follows from it is NAN
 
@@ -55,6 +55,14 @@ struct gb_row {
     json_t *machine;     // cpu, caches, memory_bytes, system, as in gb_machine_json
     json_t *build;       // version, commit, type, compiler, flags, isa_flags, libraries
 };
+
+// Fills in what follows from seconds, flops, bytes and peaks: median, spread, rates, wall and share
+// of the peak; NAN where there are no times. GB_OUT_OF_MEMORY.
+enum gb_status gb_row_evaluate(struct gb_row *row);
+
+// The value below which a share of the values lies, interpolated between neighbours: 0.5 is the
+// median. NAN of none. Sorts them.
+double gb_quantile(double *values, int count, double share);
 
 // Appends the row's line to `file` and flushes it. GB_IO_ERROR naming `path` where the system
 // refuses.
