@@ -9,8 +9,12 @@
 // columns fill the vectors that k columns do not: from 256 to 12 channels on 16 lanes it is 1.4
 // times as fast.
 //
-// The data gradient takes the scattered form where that is cheaper or a stride demands it, unless
-// the forward product has it already. Packed weights are the panels that the forward product reads.
+// Disjoint: the scattered form where every output belongs to one tap, as in the data gradient of a
+// kernel as wide as its stride: the product's columns go straight to their pixels. From 64 to 64
+// channels by 2x2 it is 1.8 times as fast as scattering.
+//
+// The data gradient takes the disjoint form where it can, the scattered one where that is cheaper or
+// a stride demands it, unless the forward product has it already. Packed weights are the panels that the forward product reads.
 #include "kernels/conv/contract.h"
 #include "kernels/conv/multiply.h"
 #include "kernels/conv/weight_gradient.h"
@@ -21,7 +25,7 @@ enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_conv_problem *problem, 
     GB_TRY(gb_conv_check(problem));
     struct product forward = forward_product(problem), backward = backward_product(problem);
     size_t backward_shared = shared_panels_floats(&backward) + scattered_floats(&backward) +
-                             backward.out_tiles * partial_row(problem->c);
+                             backward.partials * partial_row(problem->c);
     size_t products = larger(multiply_scratch(&forward), multiply_scratch(&backward));
     *plan = (struct gb_conv_plan){
         .problem = *problem,

@@ -26,32 +26,88 @@ struct multiply_run {
     size_t scattered_row;
 };
 
-// A tile of sums on its way into the output: rows [first, first + count), `width` columns from
-// `column` on.
-struct tile {
-    size_t first, count, column, width;
-    const float *sums;
+// The pixels that a tile's rows are: where they lie in the output and, for the data gradient, in
+// the input that the epilogue reads. In the disjoint form, those of the first tap.
+struct pixels {
+    float *out[GB_TILE_ROWS], *x[GB_TILE_ROWS];
 };
 
-// The addresses of a tile's pixels in a view, at the tile's first column.
-static void tile_pixels(const struct gb_tensor *t, const struct tile *tile, float **pixels) {
-    struct gb_pixel p = gb_pixel_at(tile->first, t->h, t->w);
-    for (size_t r = 0; r < tile->count; r++, gb_pixel_next(&p, t->h, t->w))
-        pixels[r] = gb_at(t, p.n, p.i, p.j) + tile->column;
+// A tile of sums on its way into the output: `count` rows, `width` columns from `column` on.
+struct tile {
+    size_t count, column, width;
+    const struct pixels *pixels;
+    const float *sums;
+    float *partial; // where the data gradient's sums over the tile go, NULL in a forward pass
+};
+
+// Where a vector of columns goes: `out` and `x` floats behind the tile's pixels, as channels from
+// `channel` on.
+struct place {
+    ptrdiff_t out, x;
+    size_t channel;
+    float *partial;
+};
+
+static ptrdiff_t tap_offset(const struct product *g, const struct gb_tensor *t, size_t tap) {
+    size_t across = (size_t)g->window.columns.taps;
+    return (ptrdiff_t)(tap / across) * t->row + (ptrdiff_t)(tap % across) * t->pixel;
+}
+
+static size_t partial_floats(const struct multiply_run *run) {
+    return partial_row(run->out->c);
+}
+
+// The sums of a tile whose first row is `first`; in the disjoint form one row of them for each tap.
+static float *tile_partial(const struct multiply_run *run, size_t first) {
+    if (!run->backward)
+        return NULL;
+    size_t taps = run->g.form == DISJOINT ? (size_t)gb_window_taps(&run->g.window) : 1;
+    return run->partials + first / GB_TILE_ROWS * taps * partial_floats(run);
+}
+
+GB_INLINE struct place place_of(const struct multiply_run *run, const struct tile *tile,
+                                size_t column) {
+    if (run->g.form != DISJOINT)
+        return (struct place){(ptrdiff_t)column, (ptrdiff_t)column, column, tile->partial};
+    size_t tap = column / (size_t)run->g.out_c, channel = column % (size_t)run->g.out_c;
+    struct place place = {.out = tap_offset(&run->g, run->out, tap) + (ptrdiff_t)channel,
+                          .channel = channel};
+    if (run->backward) {
+        place.x = tap_offset(&run->g, run->backward->x, tap) + (ptrdiff_t)channel;
+        place.partial = tile->partial + tap * partial_floats(run);
+    }
+    return place;
+}
+
+static void list_pixels_of(const struct product *g, const struct gb_tensor *t, size_t first,
+                           size_t count, float **pixels) {
+    const struct gb_axis *rows = &g->window.rows, *columns = &g->window.columns;
+    bool disjoint = g->form == DISJOINT;
+    int h = disjoint ? rows->inputs : t->h, w = disjoint ? columns->inputs : t->w;
+    int down = disjoint ? rows->divisor : 1, right = disjoint ? columns->divisor : 1;
+    struct gb_pixel p = gb_pixel_at(first, h, w);
+    for (size_t r = 0; r < count; r++, gb_pixel_next(&p, h, w))
+        pixels[r] = gb_at(t, p.n, p.i * down, p.j * right);
+}
+
+static void list_pixels(const struct multiply_run *run, size_t first, size_t count,
+                        struct pixels *pixels) {
+    list_pixels_of(&run->g, run->out, first, count, pixels->out);
+    if (run->backward)
+        list_pixels_of(&run->g, run->backward->x, first, count, pixels->x);
 }
 
 GB_INLINE void finish_forward(const struct multiply_run *run, const struct tile *tile,
                               enum gb_activation activation) {
     const struct gb_conv_epilogue *e = run->forward;
-    float *y[GB_TILE_ROWS];
-    tile_pixels(run->out, tile, y);
     for (size_t v = 0; v < tile->width; v += GB_LANES) {
-        int lanes = lanes_from(run->out->c, tile->column + v);
-        gb_v bias = e->bias ? gb_v_load(e->bias + tile->column + v) : (gb_v){0};
-        gb_v scale = e->scale ? gb_v_load(e->scale + tile->column + v) : gb_v_set(1.0f);
+        size_t channel = tile->column + v;
+        int lanes = lanes_from(run->out->c, channel);
+        gb_v bias = e->bias ? gb_v_load(e->bias + channel) : (gb_v){0};
+        gb_v scale = e->scale ? gb_v_load(e->scale + channel) : gb_v_set(1.0f);
         for (size_t r = 0; r < tile->count; r++) {
             gb_v u = (gb_v_load(tile->sums + r * tile->width + v) + bias) * scale;
-            store_lanes(y[r] + v, gb_v_activate(activation, u), lanes);
+            store_lanes(tile->pixels->out[r] + channel, gb_v_activate(activation, u), lanes);
         }
     }
 }
@@ -59,53 +115,45 @@ GB_INLINE void finish_forward(const struct multiply_run *run, const struct tile 
 GB_INLINE void finish_backward(const struct multiply_run *run, const struct tile *tile,
                                enum gb_activation activation) {
     const struct gb_conv_input_epilogue *e = run->backward;
-    size_t partial_floats = partial_row(run->out->c);
-    float *partial = run->partials + tile->first / GB_TILE_ROWS * partial_floats + tile->column;
-    float *x[GB_TILE_ROWS], *dx[GB_TILE_ROWS];
-    tile_pixels(e->x, tile, x);
-    tile_pixels(run->out, tile, dx);
     for (size_t v = 0; v < tile->width; v += GB_LANES) {
-        int lanes = lanes_from(run->out->c, tile->column + v);
-        gb_v scale = e->scale ? gb_v_load(e->scale + tile->column + v) : gb_v_set(1.0f);
+        const struct place place = place_of(run, tile, tile->column + v);
+        int lanes = lanes_from(run->out->c, place.channel);
+        gb_v scale = e->scale ? gb_v_load(e->scale + place.channel) : gb_v_set(1.0f);
         gb_v d_bias = {0}, d_log_scale = {0};
         for (size_t r = 0; r < tile->count; r++) {
-            gb_v value = load_lanes(x[r] + v, lanes);
+            gb_v value = load_lanes(tile->pixels->x[r] + place.x, lanes);
             gb_v g = load_lanes(tile->sums + r * tile->width + v, lanes);
             g = gb_v_activation_gradient(activation, g, value);
             d_log_scale += g * value;
             g *= scale;
             d_bias += g;
-            store_lanes(dx[r] + v, g, lanes);
+            store_lanes(tile->pixels->out[r] + place.out, g, lanes);
         }
-        gb_v_store(partial + v, d_bias);
-        gb_v_store(partial + partial_floats / 2 + v, d_log_scale);
+        gb_v_store(place.partial + place.channel, d_bias);
+        gb_v_store(place.partial + partial_floats(run) / 2 + place.channel, d_log_scale);
     }
-}
-
-static void fetch_pixels(const struct gb_tensor *t, const struct tile *tile) {
-    enum { LINE_FLOATS = 16 };
-    float *pixels[GB_TILE_ROWS];
-    tile_pixels(t, tile, pixels);
-    for (size_t r = 0; r < tile->count; r++)
-        for (size_t i = 0; i < tile->width; i += LINE_FLOATS)
-            __builtin_prefetch(pixels[r] + i);
 }
 
 // The activations that a tile's epilogue reads and those that it writes lie in memory by now; asked
 // for before the sums, which take about a microsecond, they are there after them.
 static void fetch_ahead(const struct multiply_run *run, const struct tile *tile) {
-    fetch_pixels(run->out, tile);
-    if (run->backward)
-        fetch_pixels(run->backward->x, tile);
+    enum { LINE_FLOATS = 16 };
+    for (size_t v = 0; v < tile->width; v += LINE_FLOATS) {
+        const struct place place = place_of(run, tile, tile->column + v);
+        for (size_t r = 0; r < tile->count; r++)
+            __builtin_prefetch(tile->pixels->out[r] + place.out);
+        for (size_t r = 0; run->backward && r < tile->count; r++)
+            __builtin_prefetch(tile->pixels->x[r] + place.x);
+    }
 }
 
 static void finish_plain(const struct multiply_run *run, const struct tile *tile) {
-    float *y[GB_TILE_ROWS];
-    tile_pixels(run->out, tile, y);
     for (size_t v = 0; v < tile->width; v += GB_LANES) {
-        int lanes = lanes_from(run->out->c, tile->column + v);
+        const struct place place = place_of(run, tile, tile->column + v);
+        int lanes = lanes_from(run->out->c, place.channel);
         for (size_t r = 0; r < tile->count; r++)
-            store_lanes(y[r] + v, gb_v_load(tile->sums + r * tile->width + v), lanes);
+            store_lanes(tile->pixels->out[r] + place.out,
+                        gb_v_load(tile->sums + r * tile->width + v), lanes);
     }
 }
 
@@ -184,15 +232,29 @@ static void transpose_weights(const struct multiply_run *run, int rank, int size
 // panel by panel: a panel of weights stays in the first-level cache for all tiles of the block, and
 // the block's gathered rows in the second level for all panels.
 struct unit {
-    size_t block, slot, tile, panel;
+    size_t block, slot, panel;
+    size_t tiles; // of the block
 };
 
+static size_t tiles_of_block(const struct product *g, size_t block) {
+    return smaller(g->tiles_per_block, g->tiles - block * g->tiles_per_block);
+}
+
 static struct unit unit_at(const struct product *g, size_t index) {
-    size_t panels = gb_panel_count(g->weights), per_block = g->tiles_per_block * panels;
-    size_t block = index / per_block, rest = index % per_block;
-    size_t in_block = smaller(g->tiles_per_block, g->tiles - block * g->tiles_per_block);
-    size_t slot = rest % in_block;
-    return (struct unit){block, slot, block * g->tiles_per_block + slot, rest / in_block};
+    size_t per_block = g->tiles_per_block * gb_panel_count(g->weights);
+    size_t block = index / per_block, rest = index % per_block, tiles = tiles_of_block(g, block);
+    return (struct unit){block, rest % tiles, rest / tiles, tiles};
+}
+
+static void unit_next(const struct product *g, struct unit *u) {
+    if (++u->slot < u->tiles)
+        return;
+    u->slot = 0;
+    if (++u->panel < gb_panel_count(g->weights))
+        return;
+    u->panel = 0;
+    if (++u->block * g->tiles_per_block < g->tiles)
+        u->tiles = tiles_of_block(g, u->block);
 }
 
 // The weights of a panel: in place, or transposed into the thread's scratch when the walk comes to
@@ -213,19 +275,24 @@ static void multiply(const struct multiply_run *run, int rank, int size) {
           sums[GB_TILE_ROWS * GB_TILE_COLUMNS];
     bool direct = gb_window_is_view(&g->reads, run->in);
     ptrdiff_t a_row = direct ? run->in->pixel : (ptrdiff_t)gathered_row(g);
-    size_t block = SIZE_MAX, panel = SIZE_MAX, gathered = 0; // bit mask of the block's tiles
+    size_t block = SIZE_MAX, panel = SIZE_MAX, seen = 0; // bit mask of the block's tiles
+    struct pixels pixels[TILES_PER_BLOCK];
     struct gb_share share = gb_share_of(g->tiles * gb_panel_count(g->weights), rank, size);
-    for (size_t index = share.begin; index < share.end; index++) {
-        struct unit u = unit_at(g, index);
+    struct unit u = unit_at(g, share.begin);
+    for (size_t index = share.begin; index < share.end; index++, unit_next(g, &u)) {
         if (u.block != block) {
             block = u.block;
-            gathered = 0;
+            seen = 0;
         }
-        size_t first = u.tile * GB_TILE_ROWS, count = smaller(g->rows - first, GB_TILE_ROWS);
+        size_t first = (u.block * g->tiles_per_block + u.slot) * GB_TILE_ROWS;
+        size_t count = smaller(g->rows - first, GB_TILE_ROWS);
         float *own = block_scratch + u.slot * GB_TILE_ROWS * gathered_row(g);
-        if (!direct && !(gathered >> u.slot & 1)) {
-            gb_window_gather(&g->reads, run->in, first, count, 0, g->weights.rows, own, a_row);
-            gathered |= (size_t)1 << u.slot;
+        if (!(seen >> u.slot & 1)) {
+            seen |= (size_t)1 << u.slot;
+            if (!direct)
+                gb_window_gather(&g->reads, run->in, first, count, 0, g->weights.rows, own, a_row);
+            if (g->form != SCATTERED)
+                list_pixels(run, first, count, &pixels[u.slot]);
         }
         const float *a = direct ? (const float *)run->in->data + (ptrdiff_t)first * a_row : own;
         const float *b = panel_weights(run, u.panel, &panel, panel_scratch);
@@ -236,7 +303,8 @@ static void multiply(const struct multiply_run *run, int rank, int size) {
                    run->scattered + first * run->scattered_row + column,
                    (ptrdiff_t)run->scattered_row);
         } else {
-            const struct tile tile = {first, count, column, width, sums};
+            const struct tile tile = {count,           column, width,
+                                      &pixels[u.slot], sums,   tile_partial(run, first)};
             fetch_ahead(run, &tile);
             kernel(g->weights.rows, a, a_row, b, sums, (ptrdiff_t)width);
             finish(run, &tile);
@@ -274,15 +342,19 @@ static void add_taps(const struct multiply_run *run, int rank, int size) {
     struct gb_panels columns = {1, (size_t)g->out_c};
     float sums[GB_TILE_ROWS * GB_TILE_COLUMNS];
     struct gb_share share = gb_share_of(g->out_tiles, rank, size);
-    for (size_t t = share.begin; t < share.end; t++)
+    for (size_t t = share.begin; t < share.end; t++) {
+        size_t first = t * GB_TILE_ROWS, count = smaller(g->out_rows - first, GB_TILE_ROWS);
+        struct pixels pixels;
+        list_pixels(run, first, count, &pixels);
         for (size_t panel = 0; panel < gb_panel_count(columns); panel++) {
-            size_t first = t * GB_TILE_ROWS, count = smaller(g->out_rows - first, GB_TILE_ROWS);
             size_t width = gb_panel_width(columns, panel), column = panel * GB_TILE_COLUMNS;
             struct gb_pixel p = gb_pixel_at(first, run->out->h, run->out->w);
             for (size_t r = 0; r < count; r++, gb_pixel_next(&p, run->out->h, run->out->w))
                 sum_taps(run, p, column, width, sums + r * width);
-            finish(run, &(struct tile){first, count, column, width, sums});
+            finish(run,
+                   &(struct tile){count, column, width, &pixels, sums, tile_partial(run, first)});
         }
+    }
 }
 
 static void multiply_body(void *argument, int rank, int size) {
@@ -298,7 +370,7 @@ static void multiply_body(void *argument, int rank, int size) {
     }
     if (run->backward) {
         gb_barrier(size);
-        add_partials(run->partials, run->g.out_tiles, run->g.out_c, run->backward->d_bias,
+        add_partials(run->partials, run->g.partials, run->g.out_c, run->backward->d_bias,
                      run->backward->d_log_scale, rank, size);
     }
 }

@@ -7,7 +7,8 @@
 #include "kernels/conv/gemm.h"
 #include "kernels/conv/window.h"
 
-enum form { GATHERED, SCATTERED };
+enum form { GATHERED, SCATTERED, DISJOINT };
+enum { TILES_PER_BLOCK = 16 }; // at most
 
 // One product with its operands' shapes: the forward pass or the data gradient.
 struct product {
@@ -18,6 +19,7 @@ struct product {
     struct gb_panels weights;
     size_t rows, tiles, tiles_per_block;
     size_t out_rows, out_tiles;
+    size_t partials; // sums per channel that the data gradient's epilogue leaves
 };
 
 static size_t smaller(size_t a, size_t b) {
@@ -64,16 +66,17 @@ static struct product product_of(enum form form, struct gb_window window, int n,
     struct product g = {
         .form = form, .window = window, .reads = window, .n = n, .in_c = in_c, .out_c = out_c};
     g.weights = (struct gb_panels){taps * (size_t)in_c, (size_t)out_c};
-    if (form == SCATTERED) {
+    if (form != GATHERED) {
         g.reads = gb_window_pointwise(window.rows.inputs, window.columns.inputs);
         g.weights = (struct gb_panels){(size_t)in_c, taps * (size_t)out_c};
     }
     g.rows = outputs_of(&g.reads, n);
     g.tiles = ceil_div(g.rows, GB_TILE_ROWS);
     size_t fitting = BLOCK_FLOATS / (GB_TILE_ROWS * gathered_row(&g));
-    g.tiles_per_block = fitting < 1 ? 1 : smaller(fitting, 16);
+    g.tiles_per_block = fitting < 1 ? 1 : smaller(fitting, TILES_PER_BLOCK);
     g.out_rows = outputs_of(&window, n);
     g.out_tiles = ceil_div(g.out_rows, GB_TILE_ROWS);
+    g.partials = form == DISJOINT ? g.tiles * taps : g.out_tiles;
     return g;
 }
 
@@ -96,8 +99,19 @@ static struct product forward_product(const struct gb_conv_problem *p) {
     return product_of(scattered ? SCATTERED : GATHERED, window, p->n, p->c, p->k);
 }
 
+// An output whose taps, strides apart, cover it without overlap.
+static bool axis_is_disjoint(const struct gb_axis *a) {
+    return a->taps == a->divisor && a->origin == 0 && a->outputs == a->inputs * a->taps;
+}
+static bool taps_are_disjoint(const struct gb_window *w, int out_c) {
+    return w->rows.divisor * w->columns.divisor > 1 && out_c % GB_LANES == 0 &&
+           axis_is_disjoint(&w->rows) && axis_is_disjoint(&w->columns);
+}
+
 static struct product backward_product(const struct gb_conv_problem *p) {
     struct gb_window window = gb_window_backward(p);
+    if (taps_are_disjoint(&window, p->c))
+        return product_of(DISJOINT, window, p->n, p->k, p->c);
     bool strided = p->stride_h > 1 || p->stride_w > 1;
     bool scattered = strided || (forward_product(p).form == GATHERED &&
                                  scattered_is_cheaper(&window, p->n, p->k, p->c));
