@@ -5,6 +5,7 @@
 
 #include "tasks/command.h"
 
+extern const struct gb_command gb_compare_command;
 extern const struct gb_command gb_info, gb_list;
 
 #endif

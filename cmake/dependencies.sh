@@ -33,6 +33,7 @@ need libpng-dev pkg-config --exists libpng
 need libjansson-dev pkg-config --exists jansson
 need libpopt-dev pkg-config --exists popt
 need libhwloc-dev pkg-config --exists hwloc
+need libgsl-dev pkg-config --exists gsl
 need libdnnl-dev includes oneapi/dnnl/dnnl.h
 if [ "${1:-}" = --tests ]; then
     need libcmocka-dev pkg-config --exists cmocka
