@@ -432,6 +432,19 @@ void gb_summaries_free(struct gb_summaries *summaries) {
     *summaries = (struct gb_summaries){0};
 }
 
+struct gb_setting_text gb_setting_text(const struct gb_setting *setting) {
+    struct gb_setting_text text;
+    snprintf(text.text, sizeof text.text, "%d thread%s, %s caches", setting->threads,
+             setting->threads == 1 ? "" : "s", setting->cache == GB_CACHE_WARM ? "warm" : "cold");
+    return text;
+}
+
+const char *gb_summary_machine(const struct gb_summary *summary) {
+    const json_t *cpu = json_object_get(summary->first->machine, "cpu");
+    const char *model = json_string_value(json_object_get(cpu, "model"));
+    return model ? model : "unknown CPU";
+}
+
 const struct gb_cell *gb_summary_cell(const struct gb_summary *summary, int setting, int line,
                                       int column) {
     return cells_of(summary, setting, line) + column;

@@ -68,6 +68,15 @@ enum gb_status gb_summaries_make(const struct gb_row *rows, size_t count,
                                  struct gb_summaries *summaries);
 void gb_summaries_free(struct gb_summaries *summaries);
 
+// "2 threads, warm caches".
+struct gb_setting_text {
+    char text[48];
+};
+struct gb_setting_text gb_setting_text(const struct gb_setting *setting);
+
+// The model of the CPU.
+const char *gb_summary_machine(const struct gb_summary *summary);
+
 const struct gb_cell *gb_summary_cell(const struct gb_summary *summary, int setting, int line,
                                       int column);
 

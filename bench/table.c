@@ -38,12 +38,6 @@ static void print_cell(FILE *file, int width, double seconds, double share, doub
             gb_figure_share(share).text, gb_figure_ratio(speed).text, mark);
 }
 
-static const char *setting_text(const struct gb_setting *setting, char text[static 64]) {
-    snprintf(text, 64, "%d thread%s, %s caches", setting->threads, setting->threads == 1 ? "" : "s",
-             setting->cache == GB_CACHE_WARM ? "warm" : "cold");
-    return text;
-}
-
 // ---- Problems ----
 
 static void print_line(FILE *file, const struct gb_summary *s, int setting, int line, int width,
@@ -89,14 +83,13 @@ static void print_group(FILE *file, const struct gb_summary *s, int setting, int
 
 static void print_problems(FILE *file, const struct gb_summary *s, int setting,
                            struct notes *notes) {
-    char text[64];
     int width = 0;
     for (int i = 0; i < s->line_count; i++)
         width = larger(width, (int)strlen(s->lines[i].shape));
     for (int i = 0; i < s->group_count; i++)
         width = larger(width, (int)strlen(s->groups[i].name));
     fprintf(file, "\n== %s: time, share of peak, speed (the best is 1.00)\n",
-            setting_text(&s->settings[setting], text));
+            gb_setting_text(&s->settings[setting]).text);
     for (int group = 0; group < s->group_count; group++)
         print_group(file, s, setting, group, width, notes);
 }
@@ -127,15 +120,14 @@ static void print_means(FILE *file, const struct gb_summary *s, int setting, int
 
 static void print_model(FILE *file, const struct gb_summary *s, int setting, int model,
                         struct notes *notes) {
-    char text[64];
     int width = (int)strlen(all_kernels);
     for (int i = 0; i < s->group_count; i++)
         width = larger(width, (int)strlen(s->groups[i].name));
-    setting_text(&s->settings[setting], text);
+    struct gb_setting_text at = gb_setting_text(&s->settings[setting]);
     if (*s->models[model])
-        fprintf(file, "\n== one training step of %s, %s\n", s->models[model], text);
+        fprintf(file, "\n== one training step of %s, %s\n", s->models[model], at.text);
     else
-        fprintf(file, "\n== problems outside training steps, each once, %s\n", text);
+        fprintf(file, "\n== problems outside training steps, each once, %s\n", at.text);
     print_heads(file, s, "", width, true);
     for (int group = 0; group < s->group_count; group++)
         print_means(file, s, setting, model, group, width, notes);
@@ -149,10 +141,9 @@ static void print_failures(FILE *file, const struct gb_summary *s) {
         for (int line = 0; line < s->line_count; line++)
             for (int i = 0; i < s->column_count; i++) {
                 const struct gb_cell *cell = gb_summary_cell(s, setting, line, i);
-                char text[64];
                 if (cell->error)
                     fprintf(file, "FAILED  %s, %s, %s: %s\n", s->lines[line].row->problem,
-                            s->columns[i].label, setting_text(&s->settings[setting], text),
+                            s->columns[i].label, gb_setting_text(&s->settings[setting]).text,
                             cell->error);
             }
 }
@@ -169,10 +160,8 @@ static void print_notes(FILE *file, const struct gb_summary *s, const struct not
 }
 
 static void print_machine(FILE *file, const struct gb_summary *s) {
-    const json_t *cpu = json_object_get(s->first->machine, "cpu");
-    const char *model = json_string_value(json_object_get(cpu, "model"));
     const char *commit = json_string_value(json_object_get(s->first->build, "commit"));
-    fprintf(file, "\n%s, commit %s", model ? model : "unknown CPU", commit ? commit : "unknown");
+    fprintf(file, "\n%s, commit %s", gb_summary_machine(s), commit ? commit : "unknown");
     for (int i = 0; i < s->column_count; i++)
         if (*s->columns[i].library)
             fprintf(file, ", %s %s", s->columns[i].backend, s->columns[i].library);
