@@ -35,6 +35,7 @@ need libpopt-dev pkg-config --exists popt
 need libhwloc-dev pkg-config --exists hwloc
 need libgsl-dev pkg-config --exists gsl
 need libdnnl-dev includes oneapi/dnnl/dnnl.h
+need libopenblas-openmp-dev sh -c 'ls /usr/lib/*/openblas-openmp/libopenblas.so'
 if [ "${1:-}" = --tests ]; then
     need libcmocka-dev pkg-config --exists cmocka
 fi

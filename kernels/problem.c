@@ -99,7 +99,7 @@ enum gb_status gb_problem_parse(const struct gb_operation *operation, const char
     memset(problem, 0, operation->problem_bytes);
     const char *at = text;
     for (const struct gb_problem_size *size = operation->sizes; size->letter; size++) {
-        int number;
+        int number = 0;
         GB_TRY(parse_size(text, &at, size, &number));
         set_number(problem, size->offset, number);
     }

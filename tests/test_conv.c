@@ -313,20 +313,19 @@ static void check_products(const struct fixture *f, enum gb_activation activatio
 static void check_epilogues(const struct fixture *f, enum gb_activation activation) {
     struct gb_tensor g = view_like(f, &f->x, "g"), x = view_like(f, &f->x, "activated x");
     gb_check_fill(&x, f->fill, 6);
-    struct gb_exec one = exec_of(f, 1);
-    f->backend->conv_backward_data(&f->plan, &one, &f->dy, f->packed, NULL, &g);
     for (int fused = 0; fused < 2; fused++) {
         struct gradients got[GB_CHECK_MAX_THREADS];
         for (int t = 0; t < GB_CHECK_MAX_THREADS; t++) {
             got[t] = gradients_new(f, activation);
+            struct gb_exec exec = exec_of(f, t + 1);
+            f->backend->conv_backward_data(&f->plan, &exec, &f->dy, f->packed, NULL, &g);
             if (fused) {
-                struct gb_exec exec = exec_of(f, t + 1);
                 struct gb_conv_input_epilogue epilogue = {activation, &x, f->scale, got[t].d_bias,
                                                           got[t].d_log_scale};
                 f->backend->conv_backward_data(&f->plan, &exec, &f->dy, f->packed, &epilogue,
                                                &got[t].du);
             } else {
-                struct gb_exec exec = gb_check_exec(t + 1, gb_epilogue_scratch_floats(&x));
+                exec = gb_check_exec(t + 1, gb_epilogue_scratch_floats(&x));
                 f->backend->epilogue_backward(&exec, activation, &g, &x, f->scale, &got[t].du,
                                               got[t].d_bias, got[t].d_log_scale);
             }

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+# The library of the backend `blas` as the target gb_blas; where it is missing, no target and no
+# such backend. GB_BLAS_VENDOR is OpenBLAS, BLIS, or another that FindBLAS knows by its BLA_VENDOR
+# (Intel10_64lp is MKL) and that, as these do, runs on OpenMP or serially.
+#
+# Debian's /usr/lib/*/libblas.so is whichever library has the highest priority, so the first two are
+# sought by name and in their own folders. OpenBLAS has to be the OpenMP flavour: no other runs
+# serially where a parallel region calls it.
+include(CheckCSourceRuns)
+
+if(GB_BLAS_VENDOR STREQUAL "OpenBLAS")
+    set(gb_blas_names openblaso openblas)
+    set(gb_blas_folders openblas-openmp openblas)
+    set(gb_blas_definition GB_BLAS_IS_OPENBLAS)
+elseif(GB_BLAS_VENDOR STREQUAL "BLIS")
+    set(gb_blas_names blis blis-mt)
+    set(gb_blas_folders blis-openmp blis)
+    set(gb_blas_definition GB_BLAS_IS_BLIS)
+else()
+    set(gb_blas_names "")
+    set(gb_blas_folders mkl)
+    set(gb_blas_definition "GB_BLAS_NAME=\"${GB_BLAS_VENDOR}\"")
+endif()
+
+# Another vendor, another search.
+set(gb_blas_library GB_BLAS_LIBRARY_${GB_BLAS_VENDOR})
+set(gb_blas_include GB_BLAS_INCLUDE_${GB_BLAS_VENDOR})
+if(gb_blas_names)
+    find_library(${gb_blas_library} NAMES ${gb_blas_names} PATH_SUFFIXES ${gb_blas_folders})
+else()
+    set(BLA_VENDOR ${GB_BLAS_VENDOR})
+    find_package(BLAS QUIET)
+    set(${gb_blas_library} ${BLAS_LIBRARIES})
+endif()
+find_path(${gb_blas_include} NAMES mkl_cblas.h cblas.h PATH_SUFFIXES ${gb_blas_folders})
+mark_as_advanced(${gb_blas_library} ${gb_blas_include})
+if(NOT ${gb_blas_library} OR NOT ${gb_blas_include})
+    message(STATUS "Backend blas: not built, ${GB_BLAS_VENDOR} or its C header is missing")
+    return()
+endif()
+
+if(GB_BLAS_VENDOR STREQUAL "OpenBLAS")
+    set(CMAKE_REQUIRED_LIBRARIES ${${gb_blas_library}})
+    set(CMAKE_REQUIRED_INCLUDES ${${gb_blas_include}})
+    check_c_source_runs("#include <cblas.h>
+        int main(void) { return openblas_get_parallel() != OPENBLAS_OPENMP; }" GB_OPENBLAS_OPENMP)
+    unset(CMAKE_REQUIRED_LIBRARIES)
+    unset(CMAKE_REQUIRED_INCLUDES)
+    if(NOT GB_OPENBLAS_OPENMP)
+        message(STATUS "Backend blas: not built, ${${gb_blas_library}} does not run on OpenMP")
+        return()
+    endif()
+endif()
+
+set(gb_blas_header cblas.h)
+if(EXISTS ${${gb_blas_include}}/mkl_cblas.h)
+    set(gb_blas_header mkl_cblas.h)
+endif()
+message(STATUS "Backend blas: ${GB_BLAS_VENDOR}, ${${gb_blas_library}}")
+add_library(gb_blas INTERFACE)
+target_include_directories(gb_blas SYSTEM INTERFACE ${${gb_blas_include}})
+target_link_libraries(gb_blas INTERFACE ${${gb_blas_library}})
+target_compile_definitions(gb_blas INTERFACE GB_BLAS ${gb_blas_definition}
+                                             GB_BLAS_HEADER=<${gb_blas_header}>)

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/blas/blas.h"
+
+#include <stdio.h>
+
+#include <omp.h>
+
+#include GB_BLAS_HEADER
+#if defined(GB_BLAS_IS_BLIS)
+#include <blis.h>
+#endif
+
+#include "kernels/blas/layers.h"
+#include "kernels/blas/product.h"
+
+const struct gb_backend *gb_blas_lender;
+gb_blas_epilogue_fn *gb_blas_epilogue;
+
+void gb_blas_multiply(int rows, int columns, int depth, struct gb_matrix a, bool a_transposed,
+                      struct gb_matrix b, bool b_transposed, bool add, struct gb_matrix c) {
+    cblas_sgemm(CblasRowMajor, a_transposed ? CblasTrans : CblasNoTrans,
+                b_transposed ? CblasTrans : CblasNoTrans, rows, columns, depth, 1.0f, a.data,
+                (int)a.pitch, b.data, (int)b.pitch, add ? 1.0f : 0.0f, c.data, (int)c.pitch);
+}
+
+// Inside a parallel region an OpenMP library takes one thread by itself; outside, this many.
+void gb_blas_parallel(int threads, gb_parallel_body body, void *argument) {
+    int before = omp_get_max_threads();
+    omp_set_num_threads(1);
+    gb_parallel(threads, body, argument);
+    omp_set_num_threads(before);
+}
+
+void gb_blas_update(const struct gb_adam_target *target, size_t first, size_t count,
+                    const float *gradient) {
+    const struct gb_exec alone = {.threads = 1};
+    gb_blas_lender->adam(&alone, target->adam, count, gradient, target->weights + first,
+                         target->moment1 + first, target->moment2 + first);
+}
+
+// Name and version as found at run time.
+static const char *library(void) {
+    static char text[160];
+#if defined(GB_BLAS_IS_OPENBLAS)
+    snprintf(text, sizeof text, "%s", openblas_get_config());
+#elif defined(GB_BLAS_IS_BLIS)
+    bli_thread_set_num_threads(1); // it does not ask OpenMP
+    snprintf(text, sizeof text, "BLIS %s", bli_info_get_version_str());
+#else
+    snprintf(text, sizeof text, "%s, version unknown", GB_BLAS_NAME);
+#endif
+    return text;
+}
+
+void gb_blas_overlay(struct gb_backend *table) {
+    gb_blas_lender = table->lender;
+    gb_blas_epilogue = gb_blas_epilogue__scalar;
+#if defined(__x86_64__)
+    if (gb_blas_lender->lanes == 16)
+        gb_blas_epilogue = gb_blas_epilogue__avx512;
+    else if (gb_blas_lender->lanes == 8)
+        gb_blas_epilogue = gb_blas_epilogue__avx2;
+#endif
+    table->name = "blas";
+    table->library = library();
+#define LAY(entry) table->entry = gb_blas_##entry;
+    GB_BLAS_LAYERS(LAY)
+#undef LAY
+}

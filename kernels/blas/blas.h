@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// The backend `blas`: convolution as im2col + SGEMM and the fully connected layer as SGEMM, through
+// the CBLAS interface of OpenBLAS (the default), BLIS or another library that CMake was told to
+// take (GB_BLAS_VENDOR). Everything else is the lender's.
+//
+// The library runs serially: gb_parallel divides a kernel into blocks, and each thread gathers its
+// block, multiplies it and applies the epilogue while it is in cache. To the library's own threads
+// that would be three parallel regions a block.
+//
+// Packed weights are the matrix that SGEMM takes as it is, transposed or not, in all three passes:
+// taps*c rows of k for convolution (HWIO), k rows of h*w*c for the fully connected layer.
+#ifndef GB_BLAS_H
+#define GB_BLAS_H
+
+struct gb_backend;
+
+// Lays the entries conv_* and fc_* over `table`, a copy of its lender's. Called once, before any
+// plan is made.
+void gb_blas_overlay(struct gb_backend *table);
+
+#endif

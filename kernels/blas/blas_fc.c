@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+// The fully connected layer as SGEMM with n, the batch, as the small side. W is packed as k rows of
+// h*w*c, the inputs in the order of memory. Threads divide the outputs, and for dx the inputs.
+#include "kernels/blas/layers.h"
+#include "kernels/blas/product.h"
+#include "kernels/fc/contract.h"
+
+// Floats of W's gradient that Adam takes at a time: a quarter of a level-2 cache of 2 MiB, beside
+// the weights and two moments.
+enum { PIECE_FLOATS = 1 << 17 };
+
+// Outputs in a piece of W's gradient.
+static size_t piece_outputs(const struct gb_fc_problem *p) {
+    size_t outputs = PIECE_FLOATS / gb_fc_inputs(p), all = (size_t)p->k;
+    return outputs < 1 ? 1 : outputs < all ? outputs : all;
+}
+
+enum gb_status gb_blas_fc_plan(const struct gb_fc_problem *problem, int threads,
+                               struct gb_fc_plan *plan) {
+    (void)threads;
+    GB_TRY(gb_fc_check(problem));
+    *plan = (struct gb_fc_plan){
+        .problem = *problem,
+        .weight_floats = (size_t)problem->k * gb_fc_inputs(problem),
+        .scratch_per_thread = gb_round_up(piece_outputs(problem) * gb_fc_inputs(problem),
+                                          GB_ALIGNMENT / sizeof(float)),
+    };
+    return GB_OK;
+}
+
+void gb_blas_fc_plan_free(struct gb_fc_plan *plan) {
+    (void)plan;
+}
+
+// Where weight number `index` of PyTorch's array, k rows of c*h*w, stands in the packed one.
+static size_t packed_index(const struct gb_fc_problem *p, size_t index) {
+    size_t pixels = (size_t)p->h * (size_t)p->w, c = (size_t)p->c;
+    size_t pixel = index % pixels, q = index / pixels % c, o = index / pixels / c;
+    return (o * pixels + pixel) * c + q;
+}
+
+void gb_blas_fc_pack(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
+    for (size_t i = 0; i < plan->weight_floats; i++)
+        packed[packed_index(&plan->problem, i)] = out_by_in[i];
+}
+
+void gb_blas_fc_unpack(const struct gb_fc_plan *plan, const float *packed, float *out_by_in) {
+    for (size_t i = 0; i < plan->weight_floats; i++)
+        out_by_in[i] = packed[packed_index(&plan->problem, i)];
+}
+
+struct fc_run {
+    const struct gb_fc_plan *plan;
+    const struct gb_exec *exec;
+    const struct gb_tensor *x, *y, *dx; // y: or dy
+    float *packed, *d_packed;
+    const float *bias;
+    const struct gb_adam_target *update;
+};
+
+// A view's images as rows, from float `first` of each on.
+static struct gb_matrix rows_of(const struct gb_tensor *t, size_t first) {
+    ptrdiff_t floats = (ptrdiff_t)t->h * t->w * t->c;
+    return (struct gb_matrix){(float *)t->data + first, t->n > 1 ? t->image : floats};
+}
+
+static struct gb_matrix weights_from(const struct fc_run *run, float *packed, size_t output,
+                                     size_t input) {
+    size_t inputs = gb_fc_inputs(&run->plan->problem);
+    return (struct gb_matrix){packed + output * inputs + input, (ptrdiff_t)inputs};
+}
+
+static void forward_outputs(void *argument, int rank, int size) {
+    const struct fc_run *run = argument;
+    const struct gb_fc_problem *p = &run->plan->problem;
+    struct gb_share outputs = gb_share_of((size_t)p->k, rank, size);
+    int count = (int)(outputs.end - outputs.begin);
+    if (count == 0)
+        return;
+    struct gb_matrix y = rows_of(run->y, outputs.begin);
+    gb_blas_multiply(p->n, count, (int)gb_fc_inputs(p), rows_of(run->x, 0), false,
+                     weights_from(run, run->packed, outputs.begin, 0), true, false, y);
+    struct gb_conv_epilogue epilogue = {.bias = run->bias ? run->bias + outputs.begin : NULL};
+    gb_blas_epilogue((size_t)p->n, count, y, &epilogue, p->activation, y);
+}
+
+// A float of gb_threads_for in the time of a weight that is read from cache.
+static int threads_for(const struct gb_fc_plan *plan, const struct gb_exec *exec) {
+    return gb_threads_for(exec, plan->weight_floats);
+}
+
+void gb_blas_fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                        const struct gb_tensor *x, const float *packed, const float *bias,
+                        const struct gb_tensor *y) {
+    assert(gb_fc_operands_fit(plan, exec, x, y));
+    struct fc_run run = {.plan = plan, .exec = exec, .x = x, .y = y, .bias = bias};
+    run.packed = (float *)packed; // only read
+    gb_blas_parallel(threads_for(plan, exec), forward_outputs, &run);
+}
+
+static void data_gradient(const struct fc_run *run, struct gb_share inputs) {
+    const struct gb_fc_problem *p = &run->plan->problem;
+    if (inputs.begin < inputs.end)
+        gb_blas_multiply(p->n, (int)(inputs.end - inputs.begin), p->k, rows_of(run->y, 0), false,
+                         weights_from(run, run->packed, 0, inputs.begin), false, false,
+                         rows_of(run->dx, inputs.begin));
+}
+
+static void weight_gradient(const struct fc_run *run, struct gb_share outputs, float *scratch) {
+    const struct gb_fc_problem *p = &run->plan->problem;
+    size_t inputs = gb_fc_inputs(p), piece = piece_outputs(p);
+    for (size_t first = outputs.begin, end; first < outputs.end; first = end) {
+        end = first + piece < outputs.end ? first + piece : outputs.end;
+        struct gb_matrix d = run->update ? (struct gb_matrix){scratch, (ptrdiff_t)inputs}
+                                         : weights_from(run, run->d_packed, first, 0);
+        gb_blas_multiply((int)(end - first), (int)inputs, p->n, rows_of(run->y, first), true,
+                         rows_of(run->x, 0), false, false, d);
+        if (run->update)
+            gb_blas_update(run->update, first * inputs, (end - first) * inputs, d.data);
+    }
+}
+
+static void backward(void *argument, int rank, int size) {
+    const struct fc_run *run = argument;
+    const struct gb_fc_problem *p = &run->plan->problem;
+    if (run->dx)
+        data_gradient(run, gb_share_of(gb_fc_inputs(p), rank, size));
+    gb_barrier(size); // dx reads all weights before any is updated
+    weight_gradient(run, gb_share_of((size_t)p->k, rank, size),
+                    run->exec->scratch + (size_t)rank * run->plan->scratch_per_thread);
+}
+
+void gb_blas_fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                         const struct gb_tensor *x, const struct gb_tensor *dy, float *packed,
+                         const struct gb_tensor *dx, float *d_packed,
+                         const struct gb_adam_target *update) {
+    assert(gb_fc_operands_fit(plan, exec, x, dy) &&
+           (!dx || gb_fc_operands_fit(plan, exec, dx, dy)));
+    assert(gb_fc_one_target(packed, d_packed, update));
+    struct fc_run run = {.plan = plan, .exec = exec, .x = x, .y = dy, .dx = dx};
+    run.packed = packed;
+    run.d_packed = d_packed;
+    run.update = update;
+    gb_blas_parallel(threads_for(plan, exec), backward, &run);
+}

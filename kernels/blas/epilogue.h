@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// What follows a product while it is in cache, once for each instruction set.
+#ifndef GB_BLAS_EPILOGUE_H
+#define GB_BLAS_EPILOGUE_H
+
+#include "kernels/conv/conv.h"
+
+// Rows of floats, `pitch` apart.
+struct gb_matrix {
+    float *data;
+    ptrdiff_t pitch;
+};
+
+// y = act(scale * (u + bias)) for `rows` rows of `channels` floats; y may be u. Of `epilogue`, which
+// is as in conv.h, no more than `channels` floats are read.
+typedef void gb_blas_epilogue_fn(size_t rows, int channels, struct gb_matrix u,
+                                 const struct gb_conv_epilogue *epilogue,
+                                 enum gb_activation activation, struct gb_matrix y);
+
+gb_blas_epilogue_fn gb_blas_epilogue__scalar;
+#if defined(__x86_64__)
+gb_blas_epilogue_fn gb_blas_epilogue__avx2, gb_blas_epilogue__avx512;
+#endif
+
+#endif

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// SGEMM through CBLAS, and what the two layers share around it.
+#ifndef GB_BLAS_PRODUCT_H
+#define GB_BLAS_PRODUCT_H
+
+#include "kernels/backend.h"
+#include "kernels/blas/epilogue.h"
+
+// The native table whose epilogue_backward and adam the layers call, and its forward epilogue.
+extern const struct gb_backend *gb_blas_lender;
+extern gb_blas_epilogue_fn *gb_blas_epilogue;
+
+// c (rows x columns) = a b, or += a b; a is rows x depth, stored transposed where a_transposed, and
+// b depth x columns likewise. On the calling thread alone, inside gb_blas_parallel.
+void gb_blas_multiply(int rows, int columns, int depth, struct gb_matrix a, bool a_transposed,
+                      struct gb_matrix b, bool b_transposed, bool add, struct gb_matrix c);
+
+// gb_parallel in which the library runs serially, with one thread too.
+void gb_blas_parallel(int threads, gb_parallel_body body, void *argument);
+
+// Applies Adam to `count` weights from `first` on, on the calling thread.
+void gb_blas_update(const struct gb_adam_target *target, size_t first, size_t count,
+                    const float *gradient);
+
+// Pieces of at most `largest` that `count` is divided into, as many for each of `size` ranks; some
+// may be empty. gb_share_of then gives each rank its pieces and each piece its part of `count`.
+static inline size_t gb_blas_pieces(size_t count, size_t largest, int size) {
+    return gb_round_up((count + largest - 1) / largest, (size_t)size);
+}
+
+#endif
