@@ -6,6 +6,6 @@
 #include "tasks/command.h"
 
 extern const struct gb_command gb_compare_command;
-extern const struct gb_command gb_info, gb_list;
+extern const struct gb_command gb_info, gb_list, gb_report_command;
 
 #endif
