@@ -34,6 +34,10 @@
     X(max_pool_backward, isa)                                                                      \
     X(upsample_forward, isa)                                                                       \
     X(upsample_backward, isa)                                                                      \
+    X(moments, isa)                                                                                \
+    X(instance_norm_forward, isa)                                                                  \
+    X(instance_norm_inverse, isa)                                                                  \
+    X(instance_norm_backward, isa)                                                                 \
     X(gaussian_forward, isa)                                                                       \
     X(gaussian_backward, isa)                                                                      \
     X(gaussian_sample, isa)                                                                        \

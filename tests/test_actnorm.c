@@ -221,6 +221,41 @@ static void log_determinant_is_the_scaled_sum(void **state) {
         "log det", gb_actnorm_log_det(3, 5, 3, (const float[]){0.5f, -2, 0.25f}), 15 * -1.25, 0));
 }
 
+// What the moments of some data say takes that data to mean 0 and variance 1.
+static void starts_from_data(void **state) {
+    (void)state;
+    GB_CHECK_EACH_BACKEND(backend) {
+        const struct gb_exec exec = gb_check_exec(1, 4096);
+        struct gb_tensor v = gb_check_view("v", 3, 8, 9, 7, GB_CHECK_SLICE);
+        float mean[7], variance[7], log_scale[7], bias[7];
+        gb_check_fill(&v, GB_CHECK_NORMAL, 1);
+        for (int n = 0; n < v.n; n++)
+            for (int pixel = 0; pixel < v.h * v.w; pixel++)
+                for (int c = 0; c < v.c; c++) {
+                    float *at = gb_at(&v, n, pixel / v.w, pixel % v.w) + c;
+                    *at = *at * 0.03f * (float)(c + 1) + 5 - (float)c;
+                }
+        backend->moments(&exec, &v, mean, variance, 0);
+        gb_actnorm_start(v.c, mean, variance, log_scale, bias);
+        const struct gb_actnorm_parameters parameters = {log_scale, bias, 0};
+        backend->actnorm_forward(&exec, &v, &parameters, &v);
+        backend->moments(&exec, &v, mean, variance, 0);
+        for (int c = 0; c < v.c; c++) {
+            assert_true(gb_check_number("mean", mean[c], 0, 1e-4));
+            assert_true(gb_check_number("variance", variance[c], 1, 1e-3));
+        }
+        gb_check_free();
+    }
+}
+
+static void a_constant_channel_starts_finite(void **state) {
+    (void)state;
+    float log_scale, bias;
+    gb_actnorm_start(1, (const float[]){3}, (const float[]){0}, &log_scale, &bias);
+    assert_true(gb_check_number("log scale", log_scale, log(1e6), 1e-5));
+    assert_true(bias == -3);
+}
+
 int main(void) {
     gb_flush_denormals();
     const struct CMUnitTest tests[] = {
@@ -228,6 +263,8 @@ int main(void) {
         cmocka_unit_test(gives_the_same_bits_everywhere),
         cmocka_unit_test(gradients_are_difference_quotients),
         cmocka_unit_test(log_determinant_is_the_scaled_sum),
+        cmocka_unit_test(starts_from_data),
+        cmocka_unit_test(a_constant_channel_starts_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

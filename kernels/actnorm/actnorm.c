@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/actnorm/actnorm.h"
+
+#include <math.h>
+
+#include "kernels/logarithm.h"
 #include "kernels/problem.h"
 
 double gb_actnorm_log_det(int h, int w, int c, const float *log_scale) {
@@ -7,6 +11,14 @@ double gb_actnorm_log_det(int h, int w, int c, const float *log_scale) {
     for (int i = 0; i < c; i++)
         sum += log_scale[i];
     return (double)h * w * sum;
+}
+
+void gb_actnorm_start(int c, const float *mean, const float *variance, float *log_scale,
+                      float *bias) {
+    for (int i = 0; i < c; i++) {
+        log_scale[i] = (float)-gb_natural_log(sqrt((double)variance[i]) + 1e-6);
+        bias[i] = -mean[i];
+    }
 }
 
 // Every sample has its own log-scale and bias. Backward needs (v + bias) * dv for the log-scale, and

@@ -33,4 +33,10 @@ typedef void (*gb_actnorm_backward_fn)(const struct gb_exec *exec, const struct 
 // h*w*sum(log_scale) of one sample, summed in double in channel order.
 double gb_actnorm_log_det(int h, int w, int c, const float *log_scale);
 
+// The parameters that take c channels of these moments (kernels/moments/moments.h) to mean 0 and
+// variance 1, for a start from data: log_scale = -log(sqrt(variance) + 1e-6), bias = -mean. The
+// summand keeps the scale finite where a channel is constant.
+void gb_actnorm_start(int c, const float *mean, const float *variance, float *log_scale,
+                      float *bias);
+
 #endif

@@ -3,26 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "kernels/logarithm.h"
 #include "kernels/mix/mix.h"
-
-// ln x for a positive normal x, within 2 ulp; the C library's would tie a run's bits to the
-// library. x = 2^e m with m in [sqrt(1/2), sqrt(2)], and ln m = 2 atanh(t) for t = (m - 1)/(m + 1),
-// |t| <= 0.172, by its Taylor series.
-static double natural_log(double x) {
-    const double LN2 = 0x1.62e42fefa39efp-1;
-    int exponent;
-    double m = frexp(x, &exponent);
-    if (m < 0x1.6a09e667f3bcdp-1) {
-        m *= 2;
-        exponent--;
-    }
-    double t = (m - 1) / (m + 1), square = t * t;
-    // 21 is the last odd power that counts: 0.172^22 < 2^-53.
-    double series = 0;
-    for (int k = 21; k >= 1; k -= 2)
-        series = series * square + 1.0 / k;
-    return exponent * LN2 + 2 * t * series;
-}
 
 // The row of the entry of largest magnitude in column k, from row k on.
 static int pivot_row(int c, const double *lu, int k) {
@@ -72,7 +54,7 @@ static bool factorise(int c, double *lu, double *inverse, double *smallest, doub
         double pivot = lu[(size_t)k * c + k];
         if (!isnormal(pivot) || fabs(pivot) <= smallest[k])
             return false;
-        *log_abs_det += natural_log(fabs(pivot));
+        *log_abs_det += gb_natural_log(fabs(pivot));
         for (int i = k + 1; i < c; i++) {
             double factor = lu[(size_t)i * c + k] / pivot;
             subtract_row(c, lu, i, k, factor, k + 1);
