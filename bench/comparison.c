@@ -383,8 +383,14 @@ bool gb_comparison_look(struct gb_comparison *c, const struct gb_looks *looks, i
                         double threshold) {
     c->rule = (struct gb_rule){GB_PAIRED, threshold, looks->level};
     judge(c);
-    return look == looks->count - 1 || c->verdict == GB_REGRESSION ||
-           (c->verdict == GB_NO_REGRESSION && shows_none(c, GB_FALSE_ALARMS / looks->count));
+    if (c->verdict == GB_NO_REGRESSION && shows_none(c, GB_FALSE_ALARMS / looks->count)) {
+        decide(c, GB_NO_REGRESSION,
+               "each of %d operations and %d rows is shown to be slower by less than %.3g %%, if "
+               "at all",
+               c->operation_count, c->row_count, 100 * (threshold - 1));
+        return true;
+    }
+    return look == looks->count - 1 || c->verdict == GB_REGRESSION;
 }
 
 enum gb_status gb_comparison_status(const struct gb_comparison *c, const char *name) {

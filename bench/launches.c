@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "bench/launches.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "tasks/interrupt.h"
 
 extern char **environ;
 
@@ -41,8 +45,12 @@ static enum gb_status exit_status(int code) {
 
 static enum gb_status wait_for(pid_t child, const char *name, FILE *errors) {
     int state;
-    if (waitpid(child, &state, 0) != child)
-        return gb_fail(GB_IO_ERROR, what, name, "cannot wait for it");
+    while (waitpid(child, &state, 0) != child) {
+        if (errno != EINTR)
+            return gb_fail(GB_IO_ERROR, what, name, "%s", strerror(errno));
+        if (gb_interrupt_asked())
+            kill(child, SIGTERM); // asked of this process alone, maybe
+    }
     if (WIFSIGNALED(state))
         return gb_fail(GB_IO_ERROR, what, name, "killed by signal %d", WTERMSIG(state));
     if (WEXITSTATUS(state) == 0)
@@ -76,6 +84,8 @@ enum gb_status gb_launch(const char *executable, const char *const *arguments, b
     enum gb_status status = error == 0 ? wait_for(child, name, errors)
                                        : gb_fail(GB_BAD_INPUT, what, name, "%s", strerror(error));
     fclose(errors);
+    if ((status == GB_OK || status == GB_CHECK_FAILED) && gb_interrupt_asked())
+        return gb_fail(GB_INTERRUPTED, "stopped", name, "as it was asked to");
     return status;
 }
 
@@ -107,6 +117,7 @@ enum gb_status gb_launches_run(int argc, const char **argv, int launches) {
     words[count++] = "--launch";
     words[count++] = number;
     enum gb_status result = GB_OK;
+    gb_interrupt_watch();
     for (int i = 0; i < launches && (result == GB_OK || result == GB_CHECK_FAILED); i++) {
         snprintf(number, sizeof number, "%d", i);
         if (i > 0 && !resumes)
@@ -116,6 +127,7 @@ enum gb_status gb_launches_run(int argc, const char **argv, int launches) {
         if (status != GB_OK)
             result = status;
     }
+    gb_interrupt_unwatch();
     free(words);
     return result;
 }

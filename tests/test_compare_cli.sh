@@ -1,68 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# `glowbench compare` on made-up files of rows: each exit code and what is told.
+# `glowbench compare` on made-up files of rows, and `glowbench ab` on made-up builds: each exit code
+# and what is told.
 #
 #     sh tests/test_compare_cli.sh GLOWBENCH
 set -eu
 
 glowbench=$1
+tests=$(dirname "$0")
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 failures=0
 
-# rows FILE [NAME=VALUE...]: a file of six rows and the control in nine launches, with noise of 1 %
-# that depends on `seed`. Factors on times: of row `slow`, of all rows of `operation`, of the control.
+# rows FILE [NAME=VALUE...]: a file of rows.
 rows() {
     file=$1
     shift
-    awk 'BEGIN {
-        launches = 9; seed = 1; slow = -1; factor = 1; control = 1; cpu = "A"; type = "Release"
-        error = -1; missing = -1; operation = ""; commit = "1"
-        for (i = 1; i < ARGC; i++) {
-            split(ARGV[i], word, "=")
-            if (word[1] == "launches") launches = word[2]
-            else if (word[1] == "seed") seed = word[2]
-            else if (word[1] == "slow") slow = word[2]
-            else if (word[1] == "factor") factor = word[2]
-            else if (word[1] == "control") control = word[2]
-            else if (word[1] == "cpu") cpu = word[2]
-            else if (word[1] == "type") type = word[2]
-            else if (word[1] == "commit") commit = word[2]
-            else if (word[1] == "error") error = word[2]
-            else if (word[1] == "missing") missing = word[2]
-            else if (word[1] == "operation") operation = word[2]
-            else exit 1
-        }
-        state = seed
-        for (launch = 0; launch < launches; launch++)
-            for (row = 0; row <= 6; row++) {
-                name = row == 6 ? "control" : row % 2 ? "conv" : "fc"
-                noise = 0
-                for (i = 0; i < 6; i++) {
-                    state = (state * 16807) % 2147483647
-                    noise += (state / 2147483647 - 0.5) * 0.014
-                }
-                seconds = 0.001 * (row + 1) * (1 + noise)
-                if (row == slow || name == operation) seconds *= factor
-                if (row == 6) seconds *= control
-                if (row == missing) continue
-                printf "{\"schema\":1,\"problem\":\"%s/forward/n%d\",\"operation\":\"%s\"," \
-                    "\"direction\":\"forward\",\"mixes\":{},\"backend\":\"%s\",\"library\":\"\"," \
-                    "\"borrowed\":false,\"threads\":1,\"cache\":\"warm\",\"launch\":%d,", \
-                    name, row, name, row == 6 ? "none" : "avx2", launch
-                if (row == error)
-                    printf "\"seconds\":null,\"median_seconds\":null,"
-                else
-                    printf "\"seconds\":[%.9g],\"median_seconds\":%.9g,", seconds, seconds
-                printf "\"spread\":0.01,\"flops\":1e6,\"bytes\":1e6,\"gflops\":1.0,\"gbs\":1.0," \
-                    "\"wall\":\"compute\",\"peak_gflops\":2.0,\"peak_gbs\":2.0," \
-                    "\"share_of_peak\":0.5,\"reorder_seconds\":null,\"error\":%s,\"cpus\":[0]," \
-                    "\"load_average\":0.5,\"finished\":\"2024-05-01T12:00:00Z\"," \
-                    "\"machine\":{\"cpu\":{\"model\":\"%s\"},\"caches\":[]}," \
-                    "\"build\":{\"commit\":\"%s\",\"type\":\"%s\",\"compiler\":\"GNU 12\"}}\n", \
-                    row == error ? "\"it differs\"" : "null", cpu, commit, type
-            }
-    }' "$@" >"$file"
+    awk -f "$tests/rows.awk" "$@" >"$file"
 }
 
 complain() {
@@ -71,19 +25,26 @@ complain() {
     failures=$((failures + 1))
 }
 
-# verdict CODE PATTERN ARGUMENT...: compare's exit code, and PATTERN (grep's) in what it prints; one
-# line of error unless the code is 0.
-verdict() {
+# gives CODE PATTERN ARGUMENT...: the exit code, and PATTERN (grep's) in what it prints; one line of
+# error unless the code is 0.
+gives() {
     expected=$1
     pattern=$2
     shift 2
     code=0
-    "$glowbench" compare "$@" >"$folder/out" 2>"$folder/err" || code=$?
+    "$glowbench" "$@" >"$folder/out" 2>"$folder/err" || code=$?
     [ "$code" -eq "$expected" ] || complain "exit code $code, not $expected: $*"
     cat "$folder/out" "$folder/err" | grep -q -e "$pattern" || complain "no '$pattern': $*"
     lines=1
     [ "$expected" -ne 0 ] || lines=0
     [ "$(wc -l <"$folder/err")" -eq $lines ] || complain "not $lines lines of error: $*"
+}
+
+verdict() {
+    expected=$1
+    pattern=$2
+    shift 2
+    gives "$expected" "$pattern" compare "$@"
 }
 
 base=$folder/base
@@ -179,6 +140,65 @@ for percent in x '' 0% -3% 3%% 101% nan; do
     verdict 2 '^glowbench: bad value: --threshold: ' "$base" "$base" --threshold "$percent"
 done
 verdict 0 '^no regression' "$base" "$base" --threshold 2.5
+
+# ---- Builds in pairs
+
+# build FILE NAME=VALUE...: an executable that answers to bench with rows like these, but its launch.
+build() {
+    cat >"$1" <<SCRIPT
+#!/bin/sh
+echo "\$*" >>"$folder/calls"
+while [ \$# -gt 0 ]; do
+    case \$1 in
+    --json) json=\$2 ;;
+    --launch) launch=\$2 ;;
+    esac
+    shift
+done
+awk -f "$tests/rows.awk" launches=100 only="\$launch" $2 >>"\$json"
+exit ${3:-0}
+SCRIPT
+    chmod +x "$1"
+}
+
+# pairs CODE PATTERN ARGUMENT...
+pairs() {
+    expected=$1
+    pattern=$2
+    shift 2
+    gives "$expected" "$pattern" ab --base "$base" --new "$new" "$@"
+}
+
+build "$base" seed=1
+build "$new" seed=2
+pairs 0 '^no regression: each of 2 operations and 6 rows is shown to be slower by less' --seed 1
+pairs 0 '^6 rows: looks after 14 19 24 28 pairs; --seed 1$' --seed 1
+pairs 0 'signed ranks of the pairs of 14 and 14 launches' --seed 1
+pairs 0 'signed ranks of the pairs of 13 and 13 launches' --pairs 13 --out "$folder/kept"
+[ "$(wc -l <"$folder/kept/new.jsonl")" -eq 91 ] || complain "not 7 rows in 13 launches"
+gives 0 '^no regression' compare "$folder/kept/base.jsonl" "$folder/kept/new.jsonl"
+: >"$folder/calls"
+pairs 0 '^no regression' --filter conv --reps 3 --threads 1 --cache warm --backend avx2
+grep -c 'bench .*--launch 3 --resume --filter conv --backend avx2 --threads 1 --cache warm --reps 3$' \
+    "$folder/calls" | grep -qx 2 || complain "not two calls of launch 3: $(cat "$folder/calls")"
+pairs 2 '^glowbench: cannot decide: --pairs: 11 pairs are too few for 6 rows' --pairs 11
+build "$new" 'seed=2 slow=3 factor=1.05'
+pairs 1 '^conv/forward/n3 .* slower$'
+pairs 1 '^glowbench: regression: .*/new: '
+build "$new" 'seed=2 slow=3 factor=0.95'
+pairs 0 '^conv/forward/n3 .* faster$'
+build "$new" 'seed=2 control=1.05'
+pairs 2 '^cannot decide: the control'
+build "$new" 'seed=2 error=2' 1
+pairs 1 '^fc/forward/n2 .* failed in NEW: it differs$'
+build "$new" 'seed=2 type=Debug'
+pairs 3 '^glowbench: not comparable: .*/new: of another build'
+pairs 0 '^no regression' --allow-other-build
+build "$new" 'seed=2' 2
+pairs 2 "^glowbench: launch failed: $new: it does not say why"
+new=$folder/none
+pairs 2 '^glowbench: launch failed: .*/none: No such file'
+gives 2 '^glowbench: missing option: --new' ab --base "$base"
 
 if [ $failures -ne 0 ]; then
     echo "$failures failures"
