@@ -82,15 +82,16 @@ static void print_backends(const json_t *machine) {
 static void print_peaks(const json_t *peaks) {
     size_t index;
     json_t *row;
-    printf("\n%-8s  %7s  %14s\n", "FMA", "threads", "fp32 GFLOP/s");
-    json_array_foreach(json_object_get(peaks, "fma"), index, row) printf(
-        "%-8s  %7d  %14.1f\n", text(row, "isa"), integer(row, "threads"), number(row, "gflops"));
-    printf("\n%-8s  %7s  %14s  %9s  %9s  %9s  %9s   GB/s\n", "arrays", "threads", "size of 3, KiB",
+    printf("\n%-12s  %-8s  %7s  %9s\n", "multiply-add", "operands", "threads", "GFLOP/s");
+    json_array_foreach(json_object_get(peaks, "fma"), index, row)
+        printf("%-12s  %-8s  %7d  %9.1f\n", text(row, "isa"), text(row, "precision"),
+               integer(row, "threads"), number(row, "gflops"));
+    printf("\n%-12s  %8s  %7s  %9s  %9s  %9s  %9s   GB/s\n", "working set", "KiB", "threads",
            "read", "copy", "triad", "update");
-    json_array_foreach(json_object_get(peaks, "bandwidth"), index, row) printf(
-        "%-8s  %7d  %14.0f  %9.1f  %9.1f  %9.1f  %9.1f\n", text(row, "level"),
-        integer(row, "threads"), 3 * number(row, "array_bytes") / 1024, number(row, "read_gbs"),
-        number(row, "copy_gbs"), number(row, "triad_gbs"), number(row, "update_gbs"));
+    json_array_foreach(json_object_get(peaks, "bandwidth"), index, row)
+        printf("%-12s  %8.0f  %7d  %9.1f  %9.1f  %9.1f  %9.1f\n", text(row, "level"),
+               number(row, "bytes") / 1024, integer(row, "threads"), number(row, "read_gbs"),
+               number(row, "copy_gbs"), number(row, "triad_gbs"), number(row, "update_gbs"));
 }
 
 // What a run's folder says of its training steps.

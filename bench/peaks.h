@@ -6,18 +6,21 @@
 #include <jansson.h>
 #include <stddef.h>
 
+#include "bench/meter.h"
 #include "kernels/status.h"
 
-// Measures with 1, `threads` and all threads of `machine` (gb_machine_json); threads 0: only the
-// other two. *report becomes a new JSON object, which the caller owns:
+// Measures on 1, 2, ... threads of `machine` (gb_machine_json): all numbers where that has at most
+// 8, else powers of two and all; and on `threads`, if that is not 0. *report becomes a new JSON object, which the
+// caller owns:
 //   fma_fp32_gflops, triad_gbs, update_gbs   struct gb_peaks at all threads
 //   threads    all
-//   fma        one object each: isa, threads, gflops
-//   bandwidth  one object each: level ("L1", "L2", "L3", "memory"), threads, array_bytes (of each of
-//              three arrays, all threads together), read_gbs (4 bytes an element), copy_gbs (8),
-//              triad_gbs, update_gbs
-// A figure is the best of the trials in 0.2 s. Threads are not pinned; each works on arrays of its
-// own, which it touches first. About ten seconds. GB_OUT_OF_MEMORY; then there is no report.
+//   cpus       where their ranks were pinned (bench/pin.h); none where that cannot be
+//   fma        one object each: isa, precision ("fp32", "bf16": of the operands), threads, gflops
+//   bandwidth  one object each: level ("L1", "L2", "L3", "memory"), threads, bytes (of the working
+//              set, all threads together), read_gbs, copy_gbs, triad_gbs, update_gbs
+// A figure is the best of a hundred trials of 2 ms (bench/meter.h), each thread in memory of its
+// own: about six seconds for each number of threads. The threads are pinned while it
+// lasts. GB_OUT_OF_MEMORY; then there is no report.
 enum gb_status gb_peaks_measure(const json_t *machine, int threads, json_t **report);
 
 struct gb_peaks {
@@ -52,8 +55,8 @@ struct gb_walls {
 };
 
 struct gb_probe {
-    int threads;
-    struct gb_meter *meter;
+    struct gb_meter meter;
+    struct gb_meter_job fma, streams[3]; // by enum gb_traffic
 };
 
 // Prepares to measure on teams of `threads`, in `working_set` bytes of memory of their own, divided
