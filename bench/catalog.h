@@ -6,6 +6,7 @@
 #define GB_CATALOG_H
 
 #include "bench/benchmark.h"
+#include "bench/models.h"
 
 enum gb_catalog_kind {
     GB_CATALOG_KERNELS = 1,
@@ -23,7 +24,8 @@ struct gb_catalog_request {
     // POSIX extended regular expression that is searched for in the problems of the models. NULL:
     // all of these.
     const char *filter;
-    unsigned kinds; // enum gb_catalog_kind, or-ed; it does not bind a whole text
+    unsigned kinds;                // enum gb_catalog_kind, or-ed; they do not bind a whole text
+    const struct gb_model *models; // ended by one without a name; NULL: gb_models()
 };
 
 struct gb_catalog {
@@ -32,6 +34,12 @@ struct gb_catalog {
     void *memory; // what the list points to
 };
 
+// Shares: a training step has a weight gradient with Adam fused ("backward_update"); the same
+// gradient stored ("backward_weights", for fully connected layers "backward"), which is what
+// libraries offer, is listed with the same count beside it, so a geometric mean is one of an
+// operation and direction. What only sampling has (directions "inverse" and "sample") counts how
+// often a pass that draws as many samples as the step has targets has it.
+//
 // Each distinct problem once for every backend and number of threads. GB_BAD_INPUT where the filter
 // is no expression or selects nothing; GB_OUT_OF_MEMORY. On failure there is nothing to free.
 enum gb_status gb_catalog_make(const struct gb_catalog_request *request,

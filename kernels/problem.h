@@ -38,6 +38,7 @@ enum {
     GB_LOG_FLOPS = 25,
     GB_TANH_FLOPS = 35,
     GB_SIGMOID_FLOPS = 21,
+    GB_SOFTPLUS_FLOPS = 46,
     GB_SINCOS_FLOPS = 21, // both
 };
 
@@ -97,7 +98,7 @@ enum gb_status gb_floats_check(const char *operation, const char *array, double 
 
 // ---- Problems of operations that need no struct of their own, and what others are made of ----
 
-// A tensor's shape: of mix, actnorm, coupling and add, and of squeeze the wide side (h and w even).
+// A tensor's shape: of mix, actnorm and add, and of squeeze the wide side (h and w even).
 // Text "n2h16w16c12".
 struct gb_image_problem {
     int n, h, w, c;

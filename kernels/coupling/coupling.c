@@ -8,20 +8,29 @@ size_t gb_coupling_scratch_floats(const struct gb_tensor *v) {
 }
 
 // An element's own input, output and raw pair; backward reads u, du and the pair, and writes dv and
-// the pair's gradient. Shift and scale are two hyperbolic tangents, an addition and a sigmoid.
+// the pair's gradient. The additive form has one raw number in place of the pair, and backward
+// hands du on to two places.
 static struct gb_cost coupling_cost(const void *problem, enum gb_direction direction) {
     enum { SHIFT_AND_SCALE = 2 * GB_TANH_FLOPS + 1 + GB_SIGMOID_FLOPS };
-    double floats = gb_image_floats(problem);
-    switch (direction) {
-    case GB_FORWARD:
-        return (struct gb_cost){(SHIFT_AND_SCALE + 2 + GB_LOG_FLOPS + 1) * floats,
-                                sizeof(float) * 4 * floats};
-    case GB_INVERSE:
-        return (struct gb_cost){(SHIFT_AND_SCALE + 2) * floats, sizeof(float) * 4 * floats};
-    default:
-        return (struct gb_cost){(SHIFT_AND_SCALE + 11) * floats, sizeof(float) * 7 * floats};
-    }
+    const struct gb_coupling_problem *p = problem;
+    static const struct {
+        double flops, floats; // of an element
+    } needs[][GB_DIRECTIONS] = {
+        [GB_COUPLING_SIGMOID] = {[GB_FORWARD] = {SHIFT_AND_SCALE + 2 + GB_LOG_FLOPS + 1, 4},
+                                 [GB_INVERSE] = {SHIFT_AND_SCALE + 2, 4},
+                                 [GB_BACKWARD] = {SHIFT_AND_SCALE + 11, 7}},
+        [GB_COUPLING_SOFTPLUS] = {[GB_FORWARD] = {GB_SOFTPLUS_FLOPS + 2 + GB_LOG_FLOPS + 1, 4},
+                                  [GB_INVERSE] = {GB_SOFTPLUS_FLOPS + 2, 4},
+                                  [GB_BACKWARD] = {GB_SOFTPLUS_FLOPS + GB_SIGMOID_FLOPS + 6, 7}},
+        [GB_COUPLING_ADDITIVE] =
+            {[GB_FORWARD] = {1, 3}, [GB_INVERSE] = {1, 3}, [GB_BACKWARD] = {0, 3}},
+    };
+    double floats = gb_image_floats(&p->image);
+    return (struct gb_cost){needs[p->form][direction].flops * floats,
+                            sizeof(float) * needs[p->form][direction].floats * floats};
 }
+
+static const char *const forms[] = {"", "softplus", "additive", NULL};
 
 const struct gb_operation gb_coupling_operation = {
     .name = "coupling",
@@ -29,8 +38,10 @@ const struct gb_operation gb_coupling_operation = {
     .entries = {[GB_FORWARD] = "coupling_forward",
                 [GB_INVERSE] = "coupling_inverse",
                 [GB_BACKWARD] = "coupling_backward"},
-    .problem_bytes = sizeof(struct gb_image_problem),
+    .problem_bytes = sizeof(struct gb_coupling_problem),
     .sizes = gb_image_sizes,
+    .words = forms,
+    .word = offsetof(struct gb_coupling_problem, form),
     .check = gb_image_check,
     .cost = coupling_cost,
 };

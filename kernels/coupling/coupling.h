@@ -4,6 +4,7 @@
 #define GB_COUPLING_H
 
 #include "kernels/parallel.h"
+#include "kernels/problem.h"
 #include "kernels/tensor.h"
 
 // How the network's output is read: as c shifts raw_t and, but for the additive form, c raw scales
@@ -42,5 +43,11 @@ typedef void (*gb_coupling_backward_fn)(const struct gb_exec *exec, enum gb_coup
                                         const struct gb_tensor *du, const float *d_log_det,
                                         const struct gb_tensor *dv, const struct gb_tensor *d_raw);
 size_t gb_coupling_scratch_floats(const struct gb_tensor *v);
+
+// The shape of v, and the form; text "n2h16w16c6", "n2h16w16c6softplus", "n2h16w16c6additive".
+struct gb_coupling_problem {
+    struct gb_image_problem image;
+    enum gb_coupling_form form;
+};
 
 #endif

@@ -11,17 +11,19 @@ static struct gb_cost gaussian_cost(const void *problem, enum gb_direction direc
     const struct gb_gaussian_problem *p = problem;
     static const struct {
         double flops, floats; // of an element
-    } needs[GB_DIRECTIONS][2] = {
-        [GB_FORWARD] = {{3, 1}, {GB_EXP_FLOPS + 6, 3}},
-        [GB_SAMPLE] = {{1, 2}, {GB_EXP_FLOPS + 3, 4}},
-        [GB_BACKWARD] = {{1, 2}, {GB_EXP_FLOPS + 7, 6}},
+    } needs[GB_DIRECTIONS][3] = {
+        [GB_FORWARD] = {{3, 1}, {GB_EXP_FLOPS + 6, 3}, {GB_SOFTPLUS_FLOPS + GB_LOG_FLOPS + 7, 3}},
+        [GB_SAMPLE] = {{1, 2}, {GB_EXP_FLOPS + 3, 4}, {GB_SOFTPLUS_FLOPS + 3, 4}},
+        [GB_BACKWARD] = {{1, 2},
+                         {GB_EXP_FLOPS + 7, 6},
+                         {GB_SOFTPLUS_FLOPS + GB_SIGMOID_FLOPS + 10, 6}},
     };
     double floats = gb_image_floats(&p->image);
     return (struct gb_cost){needs[direction][p->prior].flops * floats,
                             sizeof(float) * needs[direction][p->prior].floats * floats};
 }
 
-static const char *const priors[] = {"", "prior", NULL};
+static const char *const priors[] = {"", "prior", "softplus", NULL};
 
 const struct gb_operation gb_gaussian_operation = {
     .name = "gaussian",

@@ -33,10 +33,12 @@ typedef void (*gb_gaussian_sample_fn)(const struct gb_exec *exec, enum gb_sigma_
                                       float temperature, const struct gb_tensor *z);
 size_t gb_gaussian_scratch_floats(const struct gb_tensor *z);
 
-// The shape of z, and whether there is a prior; text "n2h4w4c48prior".
+// The shape of z, and the prior: none, one with sigma = exp, or softplus; text "n2h4w4c48",
+// "n2h4w4c48prior", "n2h4w4c48softplus".
+enum gb_prior_kind { GB_PRIOR_NONE, GB_PRIOR_EXP, GB_PRIOR_SOFTPLUS };
 struct gb_gaussian_problem {
     struct gb_image_problem image;
-    int prior; // 0 or 1
+    enum gb_prior_kind prior;
 };
 
 #endif
