@@ -43,6 +43,7 @@
     X(gaussian_sample, isa)                                                                        \
     X(adam, isa)                                                                                   \
     X(add, isa)                                                                                    \
+    X(add_scaled, isa)                                                                             \
     X(exp, isa)                                                                                    \
     X(random_uniform, isa)                                                                         \
     X(random_normal, isa)

@@ -125,6 +125,44 @@ static void is_the_definition_in_double(void **state) {
     }
 }
 
+// One matrix for the whole batch, on slices of wider tensors: what copies of it give, and the sum of
+// their gradients.
+static void stacked_images_share_a_matrix(void **state) {
+    (void)state;
+    enum { N = 3, H = 4, W = 5, C = 13, ENTRIES = C * C };
+    GB_CHECK_EACH_BACKEND(backend) {
+        struct gb_tensor wide[4], t[4], stacked[4];
+        static const char *const names[4] = {"v", "du", "u", "dv"};
+        for (int i = 0; i < 4; i++) {
+            wide[i] = gb_check_view(names[i], N, H, W, 2 * C, GB_CHECK_FLUSH);
+            gb_check_fill(&wide[i], GB_CHECK_INTEGERS, (uint32_t)i);
+            t[i] = gb_channels(&wide[i], C, C);
+            stacked[i] = gb_stack_images(&t[i]);
+        }
+        float *matrices = gb_check_floats("matrices", N * ENTRIES, GB_CHECK_FLUSH);
+        float *d_matrices = gb_check_floats("d matrices", N * ENTRIES, GB_CHECK_FLUSH);
+        float *d_shared = gb_check_floats("d shared", ENTRIES, GB_CHECK_FLUSH);
+        gb_check_fill_floats(matrices, ENTRIES, GB_CHECK_INTEGERS, 9);
+        for (int n = 1; n < N; n++)
+            memcpy(matrices + n * ENTRIES, matrices, ENTRIES * sizeof(float));
+        const struct gb_exec exec = gb_check_exec(2, gb_mix_scratch_floats(&t[0]));
+        struct gb_tensor u = gb_check_view("want u", N, H, W, C, GB_CHECK_SLICE);
+        struct gb_tensor dv = gb_check_view("want dv", N, H, W, C, GB_CHECK_SLICE);
+        backend->mix_forward(&exec, &t[0], matrices, &u);
+        backend->mix_backward(&exec, &t[0], matrices, &t[1], &dv, d_matrices);
+        backend->mix_forward(&exec, &stacked[0], matrices, &stacked[2]);
+        backend->mix_backward(&exec, &stacked[0], matrices, &stacked[1], &stacked[3], d_shared);
+        for (int n = 1; n < N; n++)
+            for (int i = 0; i < ENTRIES; i++)
+                d_matrices[i] += d_matrices[n * ENTRIES + i];
+        assert_true(gb_check_same_bits("u", &u, &t[2]));
+        assert_true(gb_check_same_bits("dv", &dv, &t[3]));
+        assert_true(gb_check_same_floats("d matrix", ENTRIES, d_matrices, d_shared));
+        assert_true(gb_check_guards());
+        gb_check_free();
+    }
+}
+
 // sum of du * u; linear in every argument, so that quotients over any step are exact.
 static double loss(const struct scene *s) {
     double sum = 0;
@@ -253,6 +291,7 @@ int main(void) {
     gb_flush_denormals();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_the_definition_in_double),
+        cmocka_unit_test(stacked_images_share_a_matrix),
         cmocka_unit_test(gradients_are_difference_quotients),
         cmocka_unit_test(inverse_times_matrix_is_the_identity),
         cmocka_unit_test(log_determinants_are_right),

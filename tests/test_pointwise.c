@@ -41,6 +41,52 @@ static void adds_every_element_exactly(void **state) {
                 check_add(&gb_check_shapes[s], layout, layout_of_x);
 }
 
+static struct gb_tensor filled(const char *name, const struct gb_check_shape *s,
+                               enum gb_check_layout layout, uint32_t stream) {
+    struct gb_tensor t = gb_check_view(name, s->n, s->h, s->w, s->c, layout);
+    gb_check_fill(&t, GB_CHECK_PATHOLOGICAL, stream);
+    return t;
+}
+
+static void check_add_scaled(const struct gb_check_shape *s, enum gb_check_layout layout,
+                             enum gb_check_layout layout_of_x, bool with_x) {
+    static const float factor = 0.2f;
+    struct gb_tensor want = filled("want", s, GB_CHECK_DENSE, 1);
+    struct gb_tensor added = filled("x", s, layout_of_x, 1), r = filled("r", s, layout, 2);
+    for (int n = 0; n < s->n; n++)
+        for (int i = 0; i < s->h; i++)
+            for (int j = 0; j < s->w; j++)
+                for (int c = 0; c < s->c; c++) {
+                    float *w = gb_at(&want, n, i, j) + c, scaled = gb_at(&r, n, i, j)[c];
+                    *w = with_x ? fmaf(factor, scaled, *w) : factor * scaled;
+                }
+    const struct gb_tensor *x = with_x ? &added : NULL;
+    GB_CHECK_EACH_BACKEND(backend)
+    for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
+        const struct gb_exec exec = {.threads = threads};
+        struct gb_tensor y = gb_check_view("y", s->n, s->h, s->w, s->c, layout);
+        backend->add_scaled(&exec, x, factor, &r, &y);
+        assert_true(gb_check_same_bits("add scaled", &want, &y));
+        struct gb_tensor over_r = filled("over r", s, layout, 2);
+        backend->add_scaled(&exec, x, factor, &over_r, &over_r);
+        assert_true(gb_check_same_bits("over r", &want, &over_r));
+        struct gb_tensor over_x = filled("over x", s, layout, 1);
+        backend->add_scaled(&exec, with_x ? &over_x : NULL, factor, &r, &over_x);
+        assert_true(gb_check_same_bits("over x", &want, &over_x));
+    }
+    assert_true(gb_check_guards());
+    gb_check_free();
+}
+
+static void adds_every_scaled_element_exactly(void **state) {
+    (void)state;
+    for (int s = 0; s < GB_CHECK_SHAPES; s++)
+        for (int layout = 0; layout < GB_CHECK_LAYOUTS; layout++)
+            for (int layout_of_x = 0; layout_of_x < GB_CHECK_LAYOUTS; layout_of_x++)
+                for (int with_x = 0; with_x < 2; with_x++)
+                    check_add_scaled(&gb_check_shapes[s], layout, layout_of_x, with_x);
+}
+
 // Two units in the last place: each at most 2^-23 of a normal number.
 static void check_exp(size_t count, float factor) {
     float *in = gb_check_floats("in", count, GB_CHECK_FLUSH);
@@ -92,6 +138,7 @@ int main(void) {
     gb_flush_denormals();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(adds_every_element_exactly),
+        cmocka_unit_test(adds_every_scaled_element_exactly),
         cmocka_unit_test(exponential_is_within_two_units_in_the_last_place),
         cmocka_unit_test(exponential_of_nothing_touches_nothing),
     };

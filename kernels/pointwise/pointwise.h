@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The two elementwise operations that stand alone.
+// The elementwise operations that stand alone.
 #ifndef GB_POINTWISE_H
 #define GB_POINTWISE_H
 
@@ -9,6 +9,12 @@
 // y += x; views of one shape, any strides, no overlap.
 typedef void (*gb_add_fn)(const struct gb_exec *exec, const struct gb_tensor *x,
                           const struct gb_tensor *y);
+
+// y = x + factor * r, rounded once, as RRDBs scale their residuals; views of one shape, any strides,
+// y may be the same view as x or r. x NULL: y = factor * r, the gradient of r.
+typedef void (*gb_add_scaled_fn)(const struct gb_exec *exec, const struct gb_tensor *x,
+                                 float factor, const struct gb_tensor *r,
+                                 const struct gb_tensor *y);
 
 // out[i] = exp(factor * in[i]) for `count` floats; within 2 ulp of the exponential of the rounded
 // product. out may be in.

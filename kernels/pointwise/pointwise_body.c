@@ -24,6 +24,33 @@ void GB_NAME(gb_add_f32)(const struct gb_exec *exec, const struct gb_tensor *x,
     gb_for_rows(exec, y, 1, add_row, &add);
 }
 
+struct add_scaled {
+    const struct gb_tensor *x, *r, *y;
+    float factor;
+};
+
+static void add_scaled_row(const void *argument, int n, int i) {
+    const struct add_scaled *k = argument;
+    const gb_v factor = gb_v_set(k->factor);
+    for (int j = 0; j < k->y->w; j++) {
+        const float *x = k->x ? gb_at(k->x, n, i, j) : NULL, *r = gb_at(k->r, n, i, j);
+        float *y = gb_at(k->y, n, i, j);
+        for (int c = 0, left = k->y->c; left > 0; c += GB_LANES, left -= GB_LANES) {
+            gb_v value = gb_load_left(r + c, left) * factor;
+            if (x)
+                value = gb_v_fma(gb_load_left(r + c, left), factor, gb_load_left(x + c, left));
+            gb_store_left(y + c, value, left);
+        }
+    }
+}
+
+void GB_NAME(gb_add_scaled_f32)(const struct gb_exec *exec, const struct gb_tensor *x, float factor,
+                                const struct gb_tensor *r, const struct gb_tensor *y) {
+    assert(gb_same_shape(r, y) && (!x || gb_same_shape(x, y)));
+    struct add_scaled add = {x, r, y, factor};
+    gb_for_rows(exec, y, 1, add_scaled_row, &add);
+}
+
 struct exponential {
     size_t count;
     float factor;

@@ -13,6 +13,20 @@ void gb_add_f32__scalar(const struct gb_exec *exec, const struct gb_tensor *x,
                     gb_at(y, n, i, j)[c] += gb_at(x, n, i, j)[c];
 }
 
+void gb_add_scaled_f32__scalar(const struct gb_exec *exec, const struct gb_tensor *x, float factor,
+                               const struct gb_tensor *r, const struct gb_tensor *y) {
+    (void)exec;
+    assert(gb_same_shape(r, y) && (!x || gb_same_shape(x, y)));
+    for (int n = 0; n < y->n; n++)
+        for (int i = 0; i < y->h; i++)
+            for (int j = 0; j < y->w; j++)
+                for (int c = 0; c < y->c; c++) {
+                    float scaled = gb_at(r, n, i, j)[c];
+                    gb_at(y, n, i, j)[c] =
+                        x ? fmaf(factor, scaled, gb_at(x, n, i, j)[c]) : factor * scaled;
+                }
+}
+
 void gb_exp_f32__scalar(const struct gb_exec *exec, size_t count, float factor, const float *in,
                         float *out) {
     (void)exec;
