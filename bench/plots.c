@@ -638,7 +638,7 @@ enum gb_status gb_plot_curves(const struct gb_training_record *records, int coun
         *letter = *letter == '_' ? ' ' : *letter;
     snprintf(picture->title, sizeof picture->title, "Training: %s", axis);
     put_title(&canvas, picture->title);
-    put_panel(&canvas, (struct box){80, top, WIDTH - 110, PLOT}, "");
+    put_panel(&canvas, (struct box){100, top, WIDTH - 140, PLOT}, "");
     fprintf(canvas.script, "set xlabel 'training step' font ',10'\nset ylabel ");
     put_text(canvas.script, axis);
     fprintf(canvas.script, " font ',10'\n");

@@ -258,13 +258,12 @@ static void put_mean_row(FILE *file, const struct gb_summary *s, int setting, in
     fprintf(file, "</td><td>%d</td>", any.calls);
     for (int i = 0; i < s->column_count; i++) {
         struct gb_mean mean = gb_summary_mean(s, setting, model, group, i);
-        if (mean.timed == 0)
-            fputs("<td class=\"first none\" colspan=\"3\">–</td>", file);
-        else
+        if (mean.timed == mean.problems)
             put_figures(file, mean.seconds, mean.share_of_peak, mean.speed,
-                        mean.timed < mean.problems ? "~"
-                        : mean.borrowed            ? "*"
-                                                   : "");
+                        mean.borrowed ? "*" : "");
+        else
+            fprintf(file, "<td class=\"first none\" colspan=\"3\">%d of %d timed</td>", mean.timed,
+                    mean.problems);
     }
     fputs("</tr>\n", file);
 }
@@ -358,7 +357,7 @@ static void put_summary(FILE *file, const struct gb_report *report, int summary)
     put_in(file, "p class=\"note\"",
            "Time: the sum over all calls of one training step. Of peak, and speed relative to the "
            "best backend: geometric means in which every call counts the same. * with kernels "
-           "borrowed from the native backend. ~ over fewer problems, since some have no time.");
+           "borrowed from the native backend. No figures where not every problem has a time.");
     for (int model = 0; model < s->model_count; model++)
         put_model(file, report, summary, model);
     put_in(file, "h3", "Roofline");
@@ -518,7 +517,7 @@ static void put_samples(FILE *file, const struct gb_training_record *record) {
     put(file, record->folder);
     fputs("\" src=\"data:image/png;base64,", file);
     put_base64(file, record->samples, record->sample_bytes);
-    fputs("\">\n<figcaption>Samples of ", file);
+    fputs("\"/>\n<figcaption>Samples of ", file);
     put(file, record->folder);
     fputs("</figcaption></figure>\n", file);
 }
@@ -556,14 +555,14 @@ static void put_contents(FILE *file, const struct gb_report *report) {
 
 void gb_report_page(FILE *file, const struct gb_report *report) {
     fprintf(file,
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-            "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+            "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\n"
             "<title>glowbench report</title>\n<style>\n%s</style>\n</head>\n<body><main>\n"
             "<h1>glowbench report</h1>\n",
             style);
     if (report->summaries.count)
         fputs("<p>Each backend has one colour everywhere. <b>Speed</b> is relative to the fastest "
-              "backend at the same problem: 1.00 is the best, 0.50 takes twice as long.<br>\n"
+              "backend at the same problem: 1.00 is the best, 0.50 takes twice as long.<br/>\n"
               "<b>Of peak</b> is the time that the wall in the way, arithmetic or memory traffic "
               "as measured in the same run, would take / the time taken: 100 % cannot be "
               "beaten.</p>\n",

@@ -128,16 +128,26 @@ static bool add_models(struct gb_summary *s, const struct gb_row *row) {
     return true;
 }
 
+// Versions of one library stand next to each other.
+static bool add_column(struct gb_summary *s, const struct gb_row *row) {
+    struct gb_column *columns = grow(s->columns, s->column_count, sizeof *columns);
+    if (!columns)
+        return false;
+    s->columns = columns;
+    int at = s->column_count;
+    for (int i = 0; i < s->column_count; i++)
+        if (strcmp(columns[i].backend, row->backend) == 0)
+            at = i + 1;
+    memmove(columns + at + 1, columns + at, (size_t)(s->column_count++ - at) * sizeof *columns);
+    columns[at] = (struct gb_column){0};
+    strcpy(columns[at].backend, row->backend);
+    strcpy(columns[at].library, row->library);
+    return true;
+}
+
 static bool add_axes(struct gb_summary *s, const struct gb_row *row) {
-    if (find_column(s, row) < 0) {
-        struct gb_column *columns = grow(s->columns, s->column_count, sizeof *columns);
-        if (!columns)
-            return false;
-        s->columns = columns;
-        struct gb_column *column = &columns[s->column_count++];
-        strcpy(column->backend, row->backend);
-        strcpy(column->library, row->library);
-    }
+    if (find_column(s, row) < 0 && !add_column(s, row))
+        return false;
     if (find_setting(s, row) < 0) {
         struct gb_setting *settings = grow(s->settings, s->setting_count, sizeof *settings);
         if (!settings)
@@ -352,8 +362,8 @@ static void name_columns(struct gb_column **columns, int count) {
         if (same)
             colour = same->colour;
         columns[i]->colour = colour ? colour : spare_colours[spare++ % SPARE];
-        snprintf(columns[i]->label, sizeof columns[i]->label, "%s%s%s", columns[i]->backend,
-                 only ? "" : " ", only ? "" : columns[i]->library);
+        snprintf(columns[i]->label, sizeof columns[i]->label, "%s",
+                 only || !*columns[i]->library ? columns[i]->backend : columns[i]->library);
     }
 }
 
@@ -462,8 +472,8 @@ int gb_summary_count(const struct gb_summary *summary, int line, int model) {
 
 struct gb_mean gb_summary_mean(const struct gb_summary *summary, int setting, int model, int group,
                                int column) {
-    struct gb_mean mean = {0};
-    double speed = 0, share = 0, weight = 0;
+    struct gb_mean mean = {.speed = NAN, .share_of_peak = NAN, .seconds = NAN};
+    double speed = 0, share = 0, seconds = 0;
     for (int i = 0; i < summary->line_count; i++) {
         int calls = gb_summary_count(summary, i, model), of = summary->lines[i].group;
         if (calls == 0 || (group == GB_ALL_KERNELS ? !summary->groups[of].kernel : of != group))
@@ -475,14 +485,14 @@ struct gb_mean gb_summary_mean(const struct gb_summary *summary, int setting, in
             continue;
         mean.timed++;
         mean.borrowed |= cell->borrowed;
-        mean.seconds += calls * cell->seconds;
+        seconds += calls * cell->seconds;
         speed += calls * log(cell->speed);
         share += calls * log(cell->share_of_peak);
-        weight += calls;
     }
-    mean.speed = mean.timed ? exp(speed / weight) : NAN;
-    mean.share_of_peak = mean.timed ? exp(share / weight) : NAN;
-    if (mean.timed < mean.problems || mean.problems == 0)
-        mean.seconds = NAN;
+    if (mean.problems > 0 && mean.timed == mean.problems) {
+        mean.seconds = seconds;
+        mean.speed = exp(speed / mean.calls);
+        mean.share_of_peak = exp(share / mean.calls);
+    }
     return mean;
 }

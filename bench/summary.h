@@ -10,7 +10,7 @@
 
 struct gb_column {
     char backend[GB_WORD], library[64];
-    char label[100]; // the backend's name, with the library where two versions of it are shown
+    char label[64];  // the backend's name; its library's where two versions of it are shown
     unsigned colour; // 0xRRGGBB; the same for the same backend in all summaries made together
 };
 
@@ -86,13 +86,13 @@ int gb_summary_count(const struct gb_summary *summary, int line, int model);
 // A column's means over those problems of a group that a model has. The means are geometric, and
 // each problem weighs as often as a training step has it: every call counts the same, whatever it
 // takes, so that a backend cannot make up for many slow small calls by one fast large call. What
-// the calls cost together is told by the total, in which the large ones count most.
+// the calls cost together is told by the total, in which the large ones count most. There are no
+// means over some of the problems only: a backend could come out ahead by failing where it is slow.
 struct gb_mean {
-    int problems, timed;         // timed: those with a time in this column; the means are over them
-    int calls;                   // of all problems together, in one training step
-    bool borrowed;               // by any of them
-    double speed, share_of_peak; // NAN where nothing is timed
-    double seconds;              // of all calls together; NAN unless all problems are timed
+    int problems, timed;                  // timed: those with a time in this column
+    int calls;                            // of all problems together, in one training step
+    bool borrowed;                        // by any of them
+    double speed, share_of_peak, seconds; // means, and the total; NAN unless all are timed
 };
 
 enum { GB_ALL_KERNELS = -1 }; // for `group`: all groups of kernels

@@ -98,6 +98,12 @@ static void print_problems(FILE *file, const struct gb_summary *s, int setting,
 
 static const char all_kernels[] = "all kernels";
 
+static void print_part(FILE *file, int width, const struct gb_mean *mean) {
+    char text[32];
+    snprintf(text, sizeof text, "%d of %d", mean->timed, mean->problems);
+    fprintf(file, "  %*s ", width - 1, text);
+}
+
 static void print_means(FILE *file, const struct gb_summary *s, int setting, int model, int group,
                         int width, struct notes *notes) {
     int calls = gb_summary_mean(s, setting, model, group, 0).calls;
@@ -107,13 +113,14 @@ static void print_means(FILE *file, const struct gb_summary *s, int setting, int
     for (int i = 0; i < s->column_count; i++) {
         struct gb_mean mean = gb_summary_mean(s, setting, model, group, i);
         int column = column_width(&s->columns[i]);
-        bool incomplete = mean.timed > 0 && mean.timed < mean.problems;
-        char mark = incomplete ? '~' : mean.borrowed ? '*' : ' ';
-        if (mean.timed == 0)
+        if (mean.timed == mean.problems)
+            print_cell(file, column, mean.seconds, mean.share_of_peak, mean.speed,
+                       mean.borrowed ? '*' : ' ');
+        else if (mean.timed == 0)
             fprintf(file, "  %*s ", column - 1, "-");
         else
-            print_cell(file, column, mean.seconds, mean.share_of_peak, mean.speed, mark);
-        notes->incomplete |= incomplete;
+            print_part(file, column, &mean);
+        notes->incomplete |= mean.timed > 0 && mean.timed < mean.problems;
     }
     fputc('\n', file);
 }
@@ -154,7 +161,7 @@ static void print_notes(FILE *file, const struct gb_summary *s, const struct not
     if (notes->borrowed)
         fprintf(file, "*  the backend has no such kernel and borrows the native one\n");
     if (notes->incomplete)
-        fprintf(file, "~  over fewer problems: some have no time\n");
+        fprintf(file, "N of M: so many problems have a time, and there is no mean\n");
     if (notes->failed)
         print_failures(file, s);
 }

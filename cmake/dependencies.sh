@@ -3,7 +3,9 @@
 # Installs with apt what the build needs and is not there; does nothing, and needs no network, where
 # nothing is missing.
 #
-#     sh cmake/dependencies.sh [--tests]     --tests: what the tests need as well
+#     sh cmake/dependencies.sh [--tests] [--pip]
+#
+# --tests: what the tests need as well; --pip: what fetching from PyPI does
 set -eu
 
 missing=
@@ -35,10 +37,14 @@ need libpopt-dev pkg-config --exists popt
 need libhwloc-dev pkg-config --exists hwloc
 need libgsl-dev pkg-config --exists gsl
 need libdnnl-dev includes oneapi/dnnl/dnnl.h
+need gnuplot-nox command -v gnuplot
 need libopenblas-openmp-dev sh -c 'ls /usr/lib/*/openblas-openmp/libopenblas.so'
-if [ "${1:-}" = --tests ]; then
-    need libcmocka-dev pkg-config --exists cmocka
-fi
+for part; do
+    case $part in
+    --tests) need libcmocka-dev pkg-config --exists cmocka ;;
+    --pip) need python3-pip python3 -m pip --version ;;
+    esac
+done
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
