@@ -18,6 +18,7 @@
 #include "kernels/conv/contract.h"
 #include "kernels/conv/multiply.h"
 #include "kernels/conv/weight_gradient.h"
+#include "kernels/slowdown.h"
 
 enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_conv_problem *problem, int threads,
                                          struct gb_conv_plan *plan) {
@@ -72,6 +73,7 @@ void GB_NAME(gb_conv_forward_f32)(const struct gb_conv_plan *plan, const struct 
                                   const struct gb_conv_epilogue *epilogue,
                                   const struct gb_tensor *y) {
     assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
+    double begin = gb_slowdown_begin();
     struct multiply_run run = {
         .g = forward_product(&plan->problem), .exec = exec, .in = x, .out = y};
     int threads = threads_for(plan, exec);
@@ -82,6 +84,7 @@ void GB_NAME(gb_conv_forward_f32)(const struct gb_conv_plan *plan, const struct 
     run.scattered = exec->scratch + (size_t)threads * plan->scratch_per_thread;
     run.scattered_row = gb_panels_width(run.g.weights);
     gb_parallel(threads, multiply_body, &run);
+    gb_slowdown_end(begin);
 }
 
 void GB_NAME(gb_conv_backward_data_f32)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
