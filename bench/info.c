@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "bench/commands.h"
 #include "bench/peaks.h"
+#include "bench/pin.h"
 #include "kernels/backend.h"
 #include "tasks/files.h"
 #include "tasks/machine.h"
@@ -61,7 +63,55 @@ static void print_system(const json_t *machine) {
         printf("%s %s %s", separator, name, json_string_value(version));
         separator = ",";
     }
-    printf("\nthreads     %d\n", integer(machine, "threads"));
+    putchar('\n');
+}
+
+// Where a measurement pins the threads.
+static enum gb_status add_cpus(json_t *machine) {
+    int threads = integer(machine, "threads");
+    int cpus[threads];
+    json_t *list = json_array();
+    if (gb_pin_threads(threads, cpus) == GB_OK)
+        for (int rank = 0; rank < threads; rank++)
+            json_array_append_new(list, json_integer(cpus[rank]));
+    gb_unpin_threads();
+    if (json_object_set_new(machine, "cpus", list) != 0)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot describe", "this machine", "out of memory");
+    return GB_OK;
+}
+
+static void print_threads(const json_t *machine) {
+    const json_t *cpus = json_object_get(machine, "cpus");
+    printf("threads     %d, ", integer(machine, "threads"));
+    if (json_array_size(cpus) == 0) {
+        printf("not pinned when measuring: %s\n", gb_error_message());
+        return;
+    }
+    printf("when measuring pinned to CPUs");
+    size_t index;
+    json_t *cpu;
+    json_array_foreach(cpus, index, cpu)
+        printf("%s %d", index ? "," : "", (int)json_integer_value(cpu));
+    putchar('\n');
+}
+
+// A foreign backend's library, and which kernels it lacks and a native backend lends.
+static void print_library(const json_t *backend) {
+    enum { INDENT = 20, LINE = 100 };
+    size_t index;
+    json_t *kernel;
+    printf("%*s%s\n", INDENT, "", text(backend, "library"));
+    const json_t *borrowed = json_object_get(backend, "borrowed");
+    if (json_array_size(borrowed) == 0)
+        return;
+    int column = printf("%*sborrows", INDENT, "");
+    json_array_foreach(borrowed, index, kernel) {
+        const char *name = json_string_value(kernel);
+        if (column + 1 + (int)strlen(name) > LINE)
+            column = printf("\n%*s", INDENT - 1, "") - 1;
+        column += printf(" %s", name);
+    }
+    putchar('\n');
 }
 
 static void print_backends(const json_t *machine) {
@@ -76,6 +126,8 @@ static void print_backends(const json_t *machine) {
         printf("%s; %s\n", truth(backend, "default") ? "the default" : "supported",
                truth(backend, "same_bits") ? "the same bits with any number of threads"
                                            : "bits may depend on the number of threads");
+        if (*json_string_value(json_object_get(backend, "library")))
+            print_library(backend);
     }
 }
 
@@ -148,6 +200,7 @@ static enum gb_status report(const struct request *request, json_t *machine) {
         GB_TRY(read_run(request->run, &run));
     print_cpu(machine);
     print_system(machine);
+    print_threads(machine);
     print_backends(machine);
     if (request->peaks || request->run) {
         fflush(stdout);
@@ -164,7 +217,8 @@ static enum gb_status report(const struct request *request, json_t *machine) {
 static enum gb_status info(int argc, const char **argv) {
     struct request request = {0};
     const struct gb_option options[] = {
-        gb_option_flag("peaks", &request.peaks, "measure FMA and bandwidth peaks, ten seconds"),
+        gb_option_flag("peaks", &request.peaks,
+                       "measure FMA and bandwidth peaks; six seconds for each number of threads"),
         gb_option_string("run", "DIR", &request.run,
                          "measure peaks, and compare the training steps of this run with them"),
         gb_option_string("json", "FILE", &request.json, "write all of it to this file as well"),
@@ -178,7 +232,9 @@ static enum gb_status info(int argc, const char **argv) {
     GB_TRY(gb_backend_find(NULL, &backend)); // a wrong GB_BACKEND is an error here too
     json_t *machine;
     GB_TRY(gb_machine_json(&machine));
-    enum gb_status status = report(&request, machine);
+    enum gb_status status = add_cpus(machine);
+    if (status == GB_OK)
+        status = report(&request, machine);
     json_decref(machine);
     return status;
 }

@@ -139,21 +139,9 @@ struct gb_peaks gb_peaks_at(const json_t *report, int threads) {
     return peaks;
 }
 
-// Pins the threads, if that can be, and lists where all of them are.
-static json_t *pin(int threads) {
-    int cpus[threads];
-    json_t *list = json_array();
-    if (gb_pin_threads(threads, cpus) == GB_OK)
-        for (int rank = 0; rank < threads; rank++)
-            json_array_append_new(list, json_integer(cpus[rank]));
-    return list;
-}
-
 static enum gb_status measure(const struct walls *walls, int threads, json_t *report) {
-    json_t *cpus = pin(threads);
-    if (threads == (int)number(report, "threads"))
-        json_object_set(report, "cpus", cpus);
-    json_decref(cpus);
+    int cpus[threads];
+    (void)gb_pin_threads(threads, cpus); // where that cannot be, they are measured as they run
     GB_TRY(measure_fma(threads, json_object_get(report, "fma")));
     return measure_bandwidth(walls, threads, json_object_get(report, "bandwidth"));
 }

@@ -14,7 +14,6 @@
 // caller owns:
 //   fma_fp32_gflops, triad_gbs, update_gbs   struct gb_peaks at all threads
 //   threads    all
-//   cpus       where their ranks were pinned (bench/pin.h); none where that cannot be
 //   fma        one object each: isa, precision ("fp32", "bf16": of the operands), threads, gflops
 //   bandwidth  one object each: level ("L1", "L2", "L3", "memory"), threads, bytes (of the working
 //              set, all threads together), read_gbs, copy_gbs, triad_gbs, update_gbs

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What of pinning and peaks does not depend on time.
 #define _GNU_SOURCE // sched_getaffinity
+#include <math.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 // After the four headers that it wants first.
 #include <cmocka.h>
 
+#include "bench/peaks.h"
 #include "bench/pin.h"
 #include "kernels/parallel.h"
 
@@ -101,12 +103,59 @@ static void more_threads_than_cpus_are_refused(void **state) {
     assert_memory_equal(&before, masks_of_team(1), sizeof before);
 }
 
+static void probe_finds_walls(void **state) {
+    (void)state;
+    const size_t working_sets[] = {0, 100000, 3000000};
+    for (int threads = 1; threads <= 2; threads++)
+        for (size_t i = 0; i < sizeof working_sets / sizeof *working_sets; i++) {
+            struct gb_probe probe;
+            assert_int_equal(gb_probe_open(&probe, threads, working_sets[i]), GB_OK);
+            for (int run = 0; run < 2; run++) {
+                struct gb_walls walls = gb_probe_run(&probe);
+                assert_true(isfinite(walls.fma_gflops) && walls.fma_gflops > 0);
+                for (int traffic = 0; traffic < 3; traffic++)
+                    assert_true(isfinite(walls.gbs[traffic]) && walls.gbs[traffic] > 0);
+            }
+            gb_probe_close(&probe);
+        }
+}
+
+static void bodies_of_all_instruction_sets_run(void **state) {
+    (void)state;
+    const struct gb_fma_body *const *bodies = gb_fma_bodies();
+    assert_string_equal(bodies[0]->precision, "fp32");
+    for (; *bodies; bodies++)
+        assert_true(isfinite((*bodies)->run(100)));
+}
+
+static void peaks_are_found_by_threads_and_precision(void **state) {
+    (void)state;
+    json_t *report = json_pack(
+        "{s:[{s:s, s:s, s:i, s:f}, {s:s, s:s, s:i, s:f}, {s:s, s:s, s:i, s:f}], s:[{s:s, s:i, s:f, "
+        "s:f}, {s:s, s:i, s:f, s:f}]}",
+        "fma", "isa", "a", "precision", "fp32", "threads", 2, "gflops", 20.0, "isa", "b",
+        "precision", "fp32", "threads", 2, "gflops", 30.0, "isa", "c", "precision", "bf16",
+        "threads", 2, "gflops", 90.0, "bandwidth", "level", "L3", "threads", 2, "triad_gbs", 7.0,
+        "update_gbs", 8.0, "level", "memory", "threads", 2, "triad_gbs", 3.0, "update_gbs", 6.0);
+    assert_non_null(report);
+    struct gb_peaks peaks = gb_peaks_at(report, 2);
+    assert_float_equal(peaks.fma_fp32_gflops, 30, 0);
+    assert_float_equal(peaks.triad_gbs, 3, 0);
+    assert_float_equal(peaks.update_gbs, 6, 0);
+    // 60 GFLOP take 2 s, and the 24 bytes of each of a thousand million parameters 4 s.
+    assert_float_equal(gb_ideal_step_seconds(&peaks, 60e9, 1e9), 6, 1e-6);
+    json_decref(report);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_rank_has_a_cpu_of_its_own),
         cmocka_unit_test(unpinning_gives_back_what_was),
         cmocka_unit_test(only_allowed_cpus_are_taken),
         cmocka_unit_test(more_threads_than_cpus_are_refused),
+        cmocka_unit_test(probe_finds_walls),
+        cmocka_unit_test(bodies_of_all_instruction_sets_run),
+        cmocka_unit_test(peaks_are_found_by_threads_and_precision),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
