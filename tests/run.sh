@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Builds and runs the tests: under AddressSanitizer and UndefinedBehaviorSanitizer, those that are
-# about threads under ThreadSanitizer, all of them as Clang builds them where it is installed, and
-# last, so that its verdict closes the output, the release build. Installs what is missing first.
+# about threads under ThreadSanitizer, all of them as Clang builds them where it is installed, those
+# that run on every backend with oneDNN 3 where PyPI can be reached, and last, so that its verdict
+# closes the output, the release build. Installs what is missing first.
 #
 #     sh tests/run.sh [CTEST ARGUMENT...]     GB_TESTS_QUICK=1: the release build alone
 set -eu
@@ -59,6 +60,13 @@ if [ "${GB_TESTS_QUICK:-0}" != 1 ]; then
     wrapper=
     if supported clang -fopenmp; then
         run clang "$@"
+    fi
+    # The release build below has the system's oneDNN.
+    if GB_ONEDNN3=$(sh "$root/cmake/onednn3.sh"); then
+        export GB_ONEDNN3
+        run onednn3 --label-regex backends "$@"
+    else
+        echo "== skipped: oneDNN 3 could not be fetched"
     fi
 fi
 run release "$@"
