@@ -10,6 +10,7 @@
 #include "kernels/adam/adam.h"
 #include "kernels/conv/conv.h"
 #include "kernels/coupling/coupling.h"
+#include "kernels/dequantise/dequantise.h"
 #include "kernels/fc/fc.h"
 #include "kernels/gaussian/gaussian.h"
 #include "kernels/instance_norm/instance_norm.h"

@@ -38,6 +38,9 @@
     X(instance_norm_forward, isa)                                                                  \
     X(instance_norm_inverse, isa)                                                                  \
     X(instance_norm_backward, isa)                                                                 \
+    X(dequantise_forward, isa)                                                                     \
+    X(dequantise_inverse, isa)                                                                     \
+    X(dequantise_backward, isa)                                                                    \
     X(gaussian_forward, isa)                                                                       \
     X(gaussian_backward, isa)                                                                      \
     X(gaussian_sample, isa)                                                                        \

@@ -29,6 +29,9 @@ void GB_NAME(gb_check_math)(enum gb_check_function function, size_t count, const
         case GB_CHECK_LOG_ONE_MINUS_EXP:
             v = gb_v_log_one_minus_exp(v);
             break;
+        case GB_CHECK_SOFTPLUS_INVERSE:
+            v = gb_v_softplus_inverse(v);
+            break;
         case GB_CHECK_SINE:
         case GB_CHECK_COSINE:
             gb_v_sincos_2pi(v, &sine, &cosine);

@@ -24,6 +24,9 @@ static double softplus(double x) {
 static double log_one_minus_exp(double y) {
     return log(-expm1(-y));
 }
+static double softplus_inverse(double y) {
+    return y + log_one_minus_exp(y);
+}
 
 // Reduced by hand: the quarters exactly, the rest within an eighth of a turn.
 static double sine(double u) {
@@ -51,6 +54,8 @@ static const struct function {
     {"expm1", GB_CHECK_EXPM1, expm1, 1.50, -INFINITY, 87.0f, false},
     {"softplus", GB_CHECK_SOFTPLUS, softplus, 1.75, -87.3f, INFINITY, false},
     {"log(1 - exp)", GB_CHECK_LOG_ONE_MINUS_EXP, log_one_minus_exp, 0.95, 0x1p-126f, INFINITY,
+     true},
+    {"softplus inverse", GB_CHECK_SOFTPLUS_INVERSE, softplus_inverse, 1.50, 0x1p-126f, INFINITY,
      true},
     {"sine", GB_CHECK_SINE, sine, 0.99, 0, 1, false},
     {"cosine", GB_CHECK_COSINE, cosine, 0.99, 0, 1, false},
@@ -175,13 +180,15 @@ static void has_the_right_limits(void **state) {
     assert_true(value_of(GB_CHECK_SOFTPLUS, INFINITY) == INFINITY);
     assert_true(value_of(GB_CHECK_LOG_ONE_MINUS_EXP, INFINITY) == 0);
     assert_true(value_of(GB_CHECK_LOG_ONE_MINUS_EXP, 0) == -INFINITY);
+    assert_true(value_of(GB_CHECK_SOFTPLUS_INVERSE, INFINITY) == INFINITY);
+    assert_true(value_of(GB_CHECK_SOFTPLUS_INVERSE, 0) == -INFINITY);
     const float quarters[5][3] = {
         {0, 0, 1}, {0.25f, 1, 0}, {0.5f, 0, -1}, {0.75f, -1, 0}, {1, 0, 1}};
     for (int i = 0; i < 5; i++) {
         assert_true(value_of(GB_CHECK_SINE, quarters[i][0]) == quarters[i][1]);
         assert_true(value_of(GB_CHECK_COSINE, quarters[i][0]) == quarters[i][2]);
     }
-    for (int f = GB_CHECK_EXP; f <= GB_CHECK_LOG_ONE_MINUS_EXP; f++)
+    for (int f = GB_CHECK_EXP; f <= GB_CHECK_SOFTPLUS_INVERSE; f++)
         assert_true(isnan(value_of((enum gb_check_function)f, NAN)));
 }
 
