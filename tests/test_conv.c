@@ -447,6 +447,16 @@ static void test_model_shapes(void **state) {
         "n1h8w8c128k128r3s3u1v1p1q1leaky", "n1h8w8c160k32r3s3u1v1p1q1leaky", NULL});
 }
 
+// More tiles than a block has and sums of several parts, with weights that one thread transposes and
+// that all share; windows that touch each input once, and such that leave some out.
+static void test_blocks(void **state) {
+    (void)state;
+    check_texts((const char *const[]){
+        "n1h16w16c33k40r3s3u1v1p1q1relu", "n1h15w17c520k20r1s1u1v1p0q0", "n3h9w9c40k96r3s3u1v1p1q1",
+        "n2h16w16c32k8r4s4u4v4p0q0relu", "n2h20w12c16k24r2s2u2v2p0q0leaky",
+        "n1h9w9c16k8r2s2u2v2p0q0relu", "n1h8w12c16k5r2s3u2v3p0q0", NULL});
+}
+
 static uint32_t random_below(uint64_t *state, uint32_t limit) {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)(*state >> 33) % limit;
@@ -479,11 +489,13 @@ static void test_tile_edges(void **state) {
     }
 }
 
-// Many pixels: more than one block of the weight gradient's sum.
+// Many pixels: more than one block of the weight gradient's sum. Together with many channels: more
+// than a foreign library's im2col holds of a block of pixels.
 static void test_many_pixels(void **state) {
     (void)state;
     check_texts((const char *const[]){"n3h23w31c5k19r3s3u1v1p1q1", "n1h5w301c17k9r3s3u1v1p1q1relu",
-                                      "n2h40w40c3k2r3s3u2v2p1q1leaky", NULL});
+                                      "n2h40w40c3k2r3s3u2v2p1q1leaky",
+                                      "n1h32w32c40k5r3s3u1v1p1q1", NULL});
 }
 
 static void test_roundtrip(void **state) {
@@ -552,9 +564,10 @@ static void test_bad_text(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_roundtrip),  cmocka_unit_test(test_flops),
-        cmocka_unit_test(test_bad_text),   cmocka_unit_test(test_model_shapes),
-        cmocka_unit_test(test_tile_edges), cmocka_unit_test(test_many_pixels),
+        cmocka_unit_test(test_roundtrip),   cmocka_unit_test(test_flops),
+        cmocka_unit_test(test_bad_text),    cmocka_unit_test(test_model_shapes),
+        cmocka_unit_test(test_blocks),      cmocka_unit_test(test_tile_edges),
+        cmocka_unit_test(test_many_pixels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,18 +47,19 @@ GB_INLINE size_t gb_panel_index(struct gb_panels p, size_t row, size_t column) {
     return gb_panel_offset(p, panel) + row * gb_panel_width(p, panel) + column % GB_TILE_COLUMNS;
 }
 
-// c[r][:] = sum over i < depth, depth > 0, of a[r*a_row + i] * b[i][:], for one panel b.
+// c[r][:] = (fresh ? 0 : c[r][:]) + sum over i < depth, depth > 0, of a[r*a_row + i] * b[i][:], for
+// one panel b.
 typedef void gb_row_kernel(size_t depth, const float *a, ptrdiff_t a_row, const float *b, float *c,
-                           ptrdiff_t c_row);
+                           ptrdiff_t c_row, bool fresh);
 
 GB_INLINE void gb_row_tile(int rows, int vectors, size_t depth, const float *a, ptrdiff_t a_row,
-                           const float *b, float *c, ptrdiff_t c_row) {
+                           const float *b, float *c, ptrdiff_t c_row, bool fresh) {
     gb_v sum[GB_TILE_ROWS][GB_TILE_VECTORS];
     GB_UNROLL
     for (int r = 0; r < rows; r++) {
         GB_UNROLL
         for (int v = 0; v < vectors; v++)
-            sum[r][v] = (gb_v){0};
+            sum[r][v] = fresh ? (gb_v){0} : gb_v_load(c + r * c_row + v * GB_LANES);
     }
     do {
         gb_v bv[GB_TILE_VECTORS];
@@ -135,12 +136,12 @@ GB_INLINE void gb_step_tile(int rows, int vectors, const struct gb_segment *segm
 
 #define GB_ONE_TILE(r)                                                                             \
     static void gb_row_tile_##r##x1(size_t depth, const float *a, ptrdiff_t a_row, const float *b, \
-                                    float *c, ptrdiff_t c_row) {                                   \
-        gb_row_tile(r, 1, depth, a, a_row, b, c, c_row);                                           \
+                                    float *c, ptrdiff_t c_row, bool fresh) {                       \
+        gb_row_tile(r, 1, depth, a, a_row, b, c, c_row, fresh);                                    \
     }                                                                                              \
     static void gb_row_tile_##r##x2(size_t depth, const float *a, ptrdiff_t a_row, const float *b, \
-                                    float *c, ptrdiff_t c_row) {                                   \
-        gb_row_tile(r, 2, depth, a, a_row, b, c, c_row);                                           \
+                                    float *c, ptrdiff_t c_row, bool fresh) {                       \
+        gb_row_tile(r, 2, depth, a, a_row, b, c, c_row, fresh);                                    \
     }                                                                                              \
     static void gb_step_tile_##r##x1(const struct gb_segment *segments, size_t count,              \
                                      size_t first, ptrdiff_t a_step, const float *b, float *c,     \

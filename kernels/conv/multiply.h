@@ -228,33 +228,26 @@ static void transpose_weights(const struct multiply_run *run, int rank, int size
         transpose_panel(run, panel, run->transposed + gb_panel_offset(run->g.weights, panel));
 }
 
-// A thread's walk over the units (tile, panel). Units go block by block of tiles, within a block
-// panel by panel: a panel of weights stays in the first-level cache for all tiles of the block, and
-// the block's gathered rows in the second level for all panels.
+// A thread's walk over the units (tile, panel). Units go block by block of tiles; in a block part by
+// part of the sum, within a part panel by panel: a part of a panel stays in the first-level cache
+// for all tiles of the block, and the block's gathered rows and sums in the second level.
 struct unit {
-    size_t block, slot, panel;
-    size_t tiles; // of the block
+    size_t block, panel, slot;
+    size_t tiles, units; // of the block
 };
 
-static size_t tiles_of_block(const struct product *g, size_t block) {
-    return smaller(g->tiles_per_block, g->tiles - block * g->tiles_per_block);
-}
-
 static struct unit unit_at(const struct product *g, size_t index) {
-    size_t per_block = g->tiles_per_block * gb_panel_count(g->weights);
-    size_t block = index / per_block, rest = index % per_block, tiles = tiles_of_block(g, block);
-    return (struct unit){block, rest % tiles, rest / tiles, tiles};
+    size_t panels = gb_panel_count(g->weights), per_block = TILES_PER_BLOCK * panels;
+    size_t block = index / per_block, rest = index % per_block;
+    size_t tiles = smaller(TILES_PER_BLOCK, g->tiles - block * TILES_PER_BLOCK);
+    return (struct unit){block, rest / tiles, rest % tiles, tiles, tiles * panels};
 }
 
-static void unit_next(const struct product *g, struct unit *u) {
-    if (++u->slot < u->tiles)
-        return;
-    u->slot = 0;
-    if (++u->panel < gb_panel_count(g->weights))
-        return;
-    u->panel = 0;
-    if (++u->block * g->tiles_per_block < g->tiles)
-        u->tiles = tiles_of_block(g, u->block);
+static void unit_next(struct unit *u) {
+    if (++u->slot == u->tiles) {
+        u->slot = 0;
+        u->panel++;
+    }
 }
 
 // The weights of a panel: in place, or transposed into the thread's scratch when the walk comes to
@@ -268,47 +261,103 @@ static const float *panel_weights(const struct multiply_run *run, size_t panel, 
     return scratch;
 }
 
+// What a thread keeps of the block of tiles that it is in.
+struct block {
+    const struct multiply_run *run;
+    bool direct;     // the rows are the input's own memory
+    ptrdiff_t a_row; // between rows
+    float *panel;    // transposed, where the thread does that alone
+    size_t present;  // which panel that is
+    float *sums, *gathered;
+    size_t listed, ready; // bit masks of the tiles whose pixels are listed, whose part is gathered
+    struct pixels pixels[TILES_PER_BLOCK];
+};
+
+// A tile of the product and a part of its sum.
+struct piece {
+    size_t slot, first, count; // in the block; the tile's rows
+    size_t begin, end;         // steps of the sum
+};
+
+static const float *piece_rows(struct block *block, const struct piece *p) {
+    const struct multiply_run *run = block->run;
+    if (block->direct)
+        return (const float *)run->in->data + (ptrdiff_t)p->first * block->a_row + p->begin;
+    float *rows = block->gathered + p->slot * GB_TILE_ROWS * (size_t)block->a_row;
+    if (!(block->ready >> p->slot & 1)) {
+        block->ready |= (size_t)1 << p->slot;
+        gb_window_gather(&run->g.reads, run->in, p->first, p->count, p->begin, p->end - p->begin,
+                         rows, block->a_row);
+    }
+    return rows;
+}
+
+static const struct pixels *piece_pixels(struct block *block, const struct piece *p) {
+    if (!(block->listed >> p->slot & 1)) {
+        block->listed |= (size_t)1 << p->slot;
+        list_pixels(block->run, p->first, p->count, &block->pixels[p->slot]);
+    }
+    return &block->pixels[p->slot];
+}
+
+static void multiply_piece(struct block *block, const struct piece *p, size_t panel, float *sums) {
+    const struct multiply_run *run = block->run;
+    const struct product *g = &run->g;
+    size_t width = gb_panel_width(g->weights, panel), column = panel * GB_TILE_COLUMNS;
+    const float *a = piece_rows(block, p);
+    const float *b = panel_weights(run, panel, &block->present, block->panel) + p->begin * width;
+    gb_row_kernel *kernel = gb_row_kernels[p->count - 1][width / GB_LANES - 1];
+    size_t steps = p->end - p->begin;
+    bool fresh = p->begin == 0;
+    if (g->form == SCATTERED) {
+        kernel(steps, a, block->a_row, b, run->scattered + p->first * run->scattered_row + column,
+               (ptrdiff_t)run->scattered_row, fresh);
+    } else if (p->end < g->weights.rows) {
+        kernel(steps, a, block->a_row, b, sums, (ptrdiff_t)width, fresh);
+    } else {
+        const struct tile tile = {
+            p->count, column, width, piece_pixels(block, p), sums, tile_partial(run, p->first)};
+        fetch_ahead(run, &tile);
+        kernel(steps, a, block->a_row, b, sums, (ptrdiff_t)width, fresh);
+        finish(run, &tile);
+    }
+}
+
+// `count` units of one block, from `start` on.
+static void multiply_block(struct block *block, struct unit start, size_t count) {
+    const struct product *g = &block->run->g;
+    size_t kept = g->parts > 1 ? GB_TILE_ROWS * GB_TILE_COLUMNS : 0;
+    block->listed = 0;
+    for (size_t part = 0; part < g->parts; part++) {
+        struct unit u = start;
+        block->ready = 0;
+        for (size_t i = 0; i < count; i++, unit_next(&u)) {
+            size_t first = (u.block * TILES_PER_BLOCK + u.slot) * GB_TILE_ROWS;
+            size_t begin = part * g->part_rows;
+            const struct piece piece = {u.slot, first, smaller(g->rows - first, GB_TILE_ROWS),
+                                        begin, smaller(begin + g->part_rows, g->weights.rows)};
+            multiply_piece(block, &piece, u.panel, block->sums + i * kept);
+        }
+    }
+}
+
 static void multiply(const struct multiply_run *run, int rank, int size) {
     const struct product *g = &run->g;
-    float *panel_scratch = run->exec->scratch + run->per_thread * (size_t)rank;
-    float *block_scratch = panel_scratch + own_panel_floats(g),
-          sums[GB_TILE_ROWS * GB_TILE_COLUMNS];
     bool direct = gb_window_is_view(&g->reads, run->in);
-    ptrdiff_t a_row = direct ? run->in->pixel : (ptrdiff_t)gathered_row(g);
-    size_t block = SIZE_MAX, panel = SIZE_MAX, seen = 0; // bit mask of the block's tiles
-    struct pixels pixels[TILES_PER_BLOCK];
+    struct block block = {.run = run,
+                          .direct = direct,
+                          .a_row = direct ? run->in->pixel : (ptrdiff_t)gathered_row(g),
+                          .panel = run->exec->scratch + run->per_thread * (size_t)rank,
+                          .present = SIZE_MAX};
+    block.sums = block.panel + own_panel_floats(g);
+    block.gathered = block.sums + sums_floats(g);
     struct gb_share share = gb_share_of(g->tiles * gb_panel_count(g->weights), rank, size);
-    struct unit u = unit_at(g, share.begin);
-    for (size_t index = share.begin; index < share.end; index++, unit_next(g, &u)) {
-        if (u.block != block) {
-            block = u.block;
-            seen = 0;
-        }
-        size_t first = (u.block * g->tiles_per_block + u.slot) * GB_TILE_ROWS;
-        size_t count = smaller(g->rows - first, GB_TILE_ROWS);
-        float *own = block_scratch + u.slot * GB_TILE_ROWS * gathered_row(g);
-        if (!(seen >> u.slot & 1)) {
-            seen |= (size_t)1 << u.slot;
-            if (!direct)
-                gb_window_gather(&g->reads, run->in, first, count, 0, g->weights.rows, own, a_row);
-            if (g->form != SCATTERED)
-                list_pixels(run, first, count, &pixels[u.slot]);
-        }
-        const float *a = direct ? (const float *)run->in->data + (ptrdiff_t)first * a_row : own;
-        const float *b = panel_weights(run, u.panel, &panel, panel_scratch);
-        size_t width = gb_panel_width(g->weights, u.panel), column = u.panel * GB_TILE_COLUMNS;
-        gb_row_kernel *kernel = gb_row_kernels[count - 1][width / GB_LANES - 1];
-        if (g->form == SCATTERED) {
-            kernel(g->weights.rows, a, a_row, b,
-                   run->scattered + first * run->scattered_row + column,
-                   (ptrdiff_t)run->scattered_row);
-        } else {
-            const struct tile tile = {count,           column, width,
-                                      &pixels[u.slot], sums,   tile_partial(run, first)};
-            fetch_ahead(run, &tile);
-            kernel(g->weights.rows, a, a_row, b, sums, (ptrdiff_t)width);
-            finish(run, &tile);
-        }
+    for (size_t index = share.begin; index < share.end;) {
+        struct unit u = unit_at(g, index);
+        size_t rest = u.units - (u.panel * u.tiles + u.slot);
+        size_t count = smaller(rest, share.end - index);
+        multiply_block(&block, u, count);
+        index += count;
     }
 }
 
