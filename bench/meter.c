@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "bench/meter.h"
 
-#include <math.h>
+#include <assert.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -108,7 +108,7 @@ void gb_meter_close(struct gb_meter *meter) {
 
 // ---- Trials
 
-enum { LONG_TRIES = 3 };
+enum { LONG_TRIES = 3, MAX_TRIALS = 128, SURPASSED_BY = 8 };
 // Where other work holds the processors, trials last longer. How much longer all may take.
 enum { PATIENCE = 4 };
 
@@ -127,8 +127,8 @@ struct series {
     atomic_size_t arrivals;
     // By rank 0 alone:
     int long_tries; // while it finds how much work makes a trial
-    int trials;     // that are left
-    double best;
+    int trials, measured;
+    double rates[MAX_TRIALS];
 };
 
 // Where a loop leaves its result, so that the compiler cannot drop it.
@@ -177,8 +177,8 @@ static void next_trial(struct series *series, int size) {
     }
     double seconds = all.end - all.begin;
     if (series->long_tries == LONG_TRIES) {
-        series->best = fmax(series->best, trial_rate(series, seconds, size));
-        series->done = --series->trials <= 0 || all.end > series->deadline;
+        series->rates[series->measured++] = trial_rate(series, seconds, size);
+        series->done = series->measured == series->trials || all.end > series->deadline;
     } else if (series->spans[0].end - series->spans[0].begin >= series->trial_seconds) {
         // One of them may have been disturbed, and of all ranks one is more often than rank 0 alone.
         series->long_tries++;
@@ -211,8 +211,14 @@ static void run_series(void *argument, int rank, int size) {
     }
 }
 
+static int compare_falling(const void *left, const void *right) {
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a < b) - (a > b);
+}
+
 double gb_meter_rate(struct gb_meter *meter, struct gb_meter_job *job, double trial_seconds,
                      int trials) {
+    assert(trials >= 1 && trials <= MAX_TRIALS);
     struct span spans[meter->threads];
     struct series series = {
         .meter = meter,
@@ -227,5 +233,7 @@ double gb_meter_rate(struct gb_meter *meter, struct gb_meter_job *job, double tr
         job->work = GB_STREAM_CHUNK;
     lay_out(&series);
     gb_parallel(meter->threads, run_series, &series);
-    return series.best;
+    size_t measured = (size_t)series.measured;
+    qsort(series.rates, measured, sizeof series.rates[0], compare_falling);
+    return series.rates[measured / SURPASSED_BY];
 }
