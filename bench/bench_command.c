@@ -146,7 +146,7 @@ static enum gb_status sweep_into(const struct given *given, const struct gb_cata
         .report = report,
     };
     enum gb_status status = gb_sweep_run(&sweep, &journal);
-    if (given->launch < 0)
+    if (given->launch < 0 && journal.rows.count > 0)
         gb_bench_table_print(stdout, journal.rows.list, journal.rows.count);
     gb_journal_close(&journal);
     return status;

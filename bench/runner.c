@@ -277,6 +277,13 @@ static enum gb_status time_group(struct run *run, struct group *group) {
 
 // ---- The sweep ----
 
+static void show_size(const struct run *run) {
+    char duration[32];
+    gb_duration_text(run->cost_all, duration);
+    printf("%d row%s to time, about %s\n", run->rows_all, run->rows_all == 1 ? "" : "s", duration);
+    fflush(stdout);
+}
+
 static enum gb_status keep_controls(struct run *run) {
     for (int i = 0; i < run->control_count; i++)
         GB_TRY(keep_row(run, &run->controls[i]));
@@ -304,6 +311,7 @@ enum gb_status gb_sweep_run(const struct gb_sweep *sweep, struct gb_journal *jou
     gb_progress_begin(&run.progress, "bench", 0, 0);
     gb_interrupt_watch();
     enum gb_status status = visit_groups(&run, count_group);
+    show_size(&run);
     if (status == GB_OK)
         status = visit_groups(&run, time_group);
     if (status == GB_OK || status == GB_INTERRUPTED) {
