@@ -30,8 +30,12 @@
     X(coupling_backward, isa)                                                                      \
     X(squeeze, isa)                                                                                \
     X(unsqueeze, isa)                                                                              \
+    X(max_pool_plan, isa)                                                                          \
+    X(max_pool_plan_free, isa)                                                                     \
     X(max_pool_forward, isa)                                                                       \
     X(max_pool_backward, isa)                                                                      \
+    X(upsample_plan, isa)                                                                          \
+    X(upsample_plan_free, isa)                                                                     \
     X(upsample_forward, isa)                                                                       \
     X(upsample_backward, isa)                                                                      \
     X(moments, isa)                                                                                \

@@ -10,22 +10,26 @@
 
 #include "tests/check.h"
 
-static const struct gb_pool_window windows[] = {{2, 2}, {1, 1}, {3, 1}, {3, 2}, {2, 3}, {5, 4}};
+static const struct window {
+    int kernel, stride;
+} windows[] = {{2, 2}, {1, 1}, {3, 1}, {3, 2}, {2, 3}, {5, 4}};
 enum { WINDOWS = sizeof windows / sizeof *windows };
 
 struct scene {
-    struct gb_pool_window window;
+    struct gb_pool_problem problem;
     enum gb_check_layout layout;
     struct gb_tensor x, dy;
 };
 
-static struct scene make_scene(struct gb_pool_window window, const struct gb_check_shape *shape,
+static struct scene make_scene(struct window window, const struct gb_check_shape *shape,
                                enum gb_check_layout layout, enum gb_check_fill fill) {
     // Room for a window, and for rows behind the last.
     const int h = shape->h + window.kernel, w = shape->w + window.kernel;
-    struct scene s = {window, layout, .x = gb_check_view("x", shape->n, h, w, shape->c, layout),
-                      .dy = gb_check_view("dy", shape->n, gb_pool_out(h, window),
-                                          gb_pool_out(w, window), shape->c, layout)};
+    struct scene s = {.problem = {shape->n, h, w, shape->c, window.kernel, window.stride},
+                      .layout = layout};
+    s.x = gb_check_view("x", shape->n, h, w, shape->c, layout);
+    s.dy = gb_check_view("dy", shape->n, gb_pool_out(h, &s.problem), gb_pool_out(w, &s.problem),
+                         shape->c, layout);
     gb_check_fill(&s.x, fill, 1);
     gb_check_fill(&s.dy, GB_CHECK_NORMAL, 2);
     return s;
@@ -42,9 +46,12 @@ struct result {
 
 static struct result run(const struct scene *s, const struct gb_backend *backend, int threads) {
     struct result r = {view_like(s, &s->dy, "y"), view_like(s, &s->x, "dx")};
-    const struct gb_exec exec = {.threads = threads};
-    backend->max_pool_forward(&exec, s->window, &s->x, &r.y);
-    backend->max_pool_backward(&exec, s->window, &s->x, &s->dy, &r.dx);
+    struct gb_pool_plan plan;
+    assert_int_equal(backend->max_pool_plan(&s->problem, GB_CHECK_MAX_THREADS, &plan), GB_OK);
+    const struct gb_exec exec = gb_check_exec(threads, plan.scratch_floats);
+    backend->max_pool_forward(&plan, &exec, &s->x, &r.y);
+    backend->max_pool_backward(&plan, &exec, &s->x, &s->dy, &r.dx);
+    backend->max_pool_plan_free(&plan);
     return r;
 }
 
@@ -59,16 +66,17 @@ static void check_definition(const struct scene *s, const struct result *r) {
                 for (int c = 0; c < r->y.c; c++) {
                     const float y = gb_at(&r->y, n, i, j)[c];
                     int found = -1;
-                    for (int p = s->window.kernel * s->window.kernel - 1; p >= 0; p--) {
-                        const float x = gb_at(&s->x, n, i * s->window.stride + p / s->window.kernel,
-                                              j * s->window.stride + p % s->window.kernel)[c];
+                    for (int p = s->problem.kernel * s->problem.kernel - 1; p >= 0; p--) {
+                        const float x =
+                            gb_at(&s->x, n, i * s->problem.stride + p / s->problem.kernel,
+                                  j * s->problem.stride + p % s->problem.kernel)[c];
                         assert_true(x <= y);
                         if (x == y)
                             found = p;
                     }
                     assert_true(found >= 0);
-                    gb_at(&want, n, i * s->window.stride + found / s->window.kernel,
-                          j * s->window.stride + found % s->window.kernel)[c] +=
+                    gb_at(&want, n, i * s->problem.stride + found / s->problem.kernel,
+                          j * s->problem.stride + found % s->problem.kernel)[c] +=
                         gb_at(&s->dy, n, i, j)[c];
                 }
     assert_true(gb_check_same_bits("dx", &want, &r->dx));
@@ -97,21 +105,36 @@ static void is_the_definition_everywhere(void **state) {
                 }
 }
 
-// A NaN is not hidden by what stands beside it, and takes the gradient.
+// A NaN is not hidden by what stands beside it, and takes the gradient: natively, the contract says.
 static void passes_nan_on(void **state) {
     (void)state;
+    const struct gb_pool_problem problem = {1, 2, 2, 1, 2, 2};
     GB_CHECK_EACH_BACKEND(backend)
-    for (int at = 0; at < 4; at++) {
+    for (int at = 0; at < 4 && !backend->lender; at++) {
+        struct gb_pool_plan plan;
+        assert_int_equal(backend->max_pool_plan(&problem, 1, &plan), GB_OK);
         float x[4] = {3, -1, 2, 3}, dx[4], y, dy = 5;
         x[at] = NAN;
         const struct gb_exec exec = {.threads = 1};
         struct gb_tensor in = gb_dense(x, 1, 2, 2, 1), d_in = gb_dense(dx, 1, 2, 2, 1);
         struct gb_tensor out = gb_dense(&y, 1, 1, 1, 1), d_out = gb_dense(&dy, 1, 1, 1, 1);
-        backend->max_pool_forward(&exec, (struct gb_pool_window){2, 2}, &in, &out);
-        backend->max_pool_backward(&exec, (struct gb_pool_window){2, 2}, &in, &d_out, &d_in);
+        backend->max_pool_forward(&plan, &exec, &in, &out);
+        backend->max_pool_backward(&plan, &exec, &in, &d_out, &d_in);
+        backend->max_pool_plan_free(&plan);
         assert_true(isnan(y));
         for (int i = 0; i < 4; i++)
             assert_true(dx[i] == (i == at ? 5 : 0));
+    }
+}
+
+static void refuses_bad_problems(void **state) {
+    (void)state;
+    static const struct gb_pool_problem problems[] = {
+        {1, 4, 4, 0, 2, 2}, {1, 4, 4, 1, 2, 0}, {1, 4, 2, 1, 3, 1}, {1 << 20, 64, 64, 1, 2, 2}};
+    GB_CHECK_EACH_BACKEND(backend)
+    for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
+        struct gb_pool_plan plan;
+        assert_int_equal(backend->max_pool_plan(&problems[i], 1, &plan), GB_BAD_INPUT);
     }
 }
 
@@ -120,6 +143,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_the_definition_everywhere),
         cmocka_unit_test(passes_nan_on),
+        cmocka_unit_test(refuses_bad_problems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,9 +25,13 @@ static struct gb_tensor view_like(const struct scene *s, const struct gb_tensor 
 
 static struct result run(const struct scene *s, const struct gb_backend *backend, int threads) {
     struct result r = {view_like(s, &s->dy, "y"), view_like(s, &s->x, "dx")};
-    const struct gb_exec exec = {.threads = threads};
-    backend->upsample_forward(&exec, s->factor, &s->x, &r.y);
-    backend->upsample_backward(&exec, s->factor, &s->dy, &r.dx);
+    const struct gb_upsample_problem problem = {s->x.n, s->x.h, s->x.w, s->x.c, s->factor};
+    struct gb_upsample_plan plan;
+    assert_int_equal(backend->upsample_plan(&problem, GB_CHECK_MAX_THREADS, &plan), GB_OK);
+    const struct gb_exec exec = gb_check_exec(threads, plan.scratch_floats);
+    backend->upsample_forward(&plan, &exec, &s->x, &r.y);
+    backend->upsample_backward(&plan, &exec, &s->dy, &r.dx);
+    backend->upsample_plan_free(&plan);
     return r;
 }
 
@@ -74,10 +78,22 @@ static void upsampling_is_the_definition_everywhere(void **state) {
                 check_upsampling(factor, &gb_check_shapes[shape], layout);
 }
 
+static void refuses_bad_problems(void **state) {
+    (void)state;
+    static const struct gb_upsample_problem problems[] = {
+        {0, 4, 4, 1, 2}, {1, 4, 4, 1, -1}, {1, 1 << 10, 1 << 10, 1, 1 << 6}};
+    GB_CHECK_EACH_BACKEND(backend)
+    for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
+        struct gb_upsample_plan plan;
+        assert_int_equal(backend->upsample_plan(&problems[i], 1, &plan), GB_BAD_INPUT);
+    }
+}
+
 int main(void) {
     gb_flush_denormals();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(upsampling_is_the_definition_everywhere),
+        cmocka_unit_test(refuses_bad_problems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

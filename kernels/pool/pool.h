@@ -6,26 +6,43 @@
 #define GB_POOL_H
 
 #include "kernels/parallel.h"
+#include "kernels/status.h"
 #include "kernels/tensor.h"
 
-struct gb_pool_window {
+struct gb_pool_problem {
+    int n, h, w, c;     // x
     int kernel, stride; // both ways
 };
 
-static inline int gb_pool_out(int size, struct gb_pool_window window) {
-    return (size - window.kernel) / window.stride + 1;
+static inline int gb_pool_out(int size, const struct gb_pool_problem *p) {
+    return (size - p->kernel) / p->stride + 1;
 }
 
-// x: n x h x w x c, no smaller than the window; y: n x gb_pool_out(h) x gb_pool_out(w) x c. Any
-// strides, no overlap. Exact; NaN where the window holds one.
-typedef void (*gb_max_pool_forward_fn)(const struct gb_exec *exec, struct gb_pool_window window,
+// GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20, the window is larger than x,
+// or x reaches 2^31 floats.
+enum gb_status gb_pool_check(const struct gb_pool_problem *p);
+
+struct gb_pool_plan {
+    struct gb_pool_problem problem;
+    size_t scratch_floats; // that gb_exec must bring, however many threads it has
+    void *library;         // as in struct gb_conv_plan
+};
+
+// x and dx have the problem's shape; y and dy are n x gb_pool_out(h) x gb_pool_out(w) x c. Any
+// strides; outputs do not overlap inputs. `threads` as for a convolution's plan.
+typedef enum gb_status (*gb_max_pool_plan_fn)(const struct gb_pool_problem *problem, int threads,
+                                              struct gb_pool_plan *plan);
+typedef void (*gb_max_pool_plan_free_fn)(struct gb_pool_plan *plan);
+
+// Exact. NaN where the window holds one; a foreign library may miss it.
+typedef void (*gb_max_pool_forward_fn)(const struct gb_pool_plan *plan, const struct gb_exec *exec,
                                        const struct gb_tensor *x, const struct gb_tensor *y);
 
 // Every output's gradient goes to its maximum, the first one in row order where several are equal
 // (the last NaN where there is one), as PyTorch has it. The place is found anew in x: that is cheaper
-// than to store it. Overwrites dx, of x's shape; where windows overlap, gradients are added in the
-// outputs' row order. dx overlaps neither x nor dy.
-typedef void (*gb_max_pool_backward_fn)(const struct gb_exec *exec, struct gb_pool_window window,
+// than to store it. Overwrites dx; where windows overlap, gradients are added in the outputs' row
+// order.
+typedef void (*gb_max_pool_backward_fn)(const struct gb_pool_plan *plan, const struct gb_exec *exec,
                                         const struct gb_tensor *x, const struct gb_tensor *dy,
                                         const struct gb_tensor *dx);
 

@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/backend.h"
+#include "kernels/pool/contract.h"
 #include "kernels/simd/rows.h"
 
 struct pool {
-    struct gb_pool_window window;
+    struct gb_pool_problem problem;
     const struct gb_tensor *x, *y;
     const struct gb_tensor *dx; // backward, where y is dy
 };
 
-static void check_shapes(const struct pool *k) {
-    (void)k;
-    assert(k->window.kernel > 0 && k->window.stride > 0);
-    assert(k->x->h >= k->window.kernel && k->x->w >= k->window.kernel);
-    assert(gb_has_shape(k->y, k->x->n, gb_pool_out(k->x->h, k->window),
-                        gb_pool_out(k->x->w, k->window), k->x->c));
+enum gb_status GB_NAME(gb_max_pool_plan_f32)(const struct gb_pool_problem *problem, int threads,
+                                             struct gb_pool_plan *plan) {
+    (void)threads;
+    GB_TRY(gb_pool_check(problem));
+    *plan = (struct gb_pool_plan){.problem = *problem};
+    return GB_OK;
+}
+
+void GB_NAME(gb_max_pool_plan_free_f32)(struct gb_pool_plan *plan) {
+    (void)plan;
 }
 
 // A window's maximum in one vector of channels, and its position a*kernel + b.
@@ -23,7 +28,7 @@ struct maximum {
 };
 
 GB_INLINE struct maximum maximum_of(const struct pool *k, int n, int i, int j, int c, int left) {
-    const int kernel = k->window.kernel, stride = k->window.stride;
+    const int kernel = k->problem.kernel, stride = k->problem.stride;
     const float *corner = gb_at(k->x, n, i * stride, j * stride) + c;
     struct maximum best = {gb_load_left(corner, left), gb_vi_set(0)};
     for (int a = 0; a < kernel; a++)
@@ -43,11 +48,12 @@ static void forward_row(const void *argument, int n, int i) {
             gb_store_left(gb_at(k->y, n, i, j) + c, maximum_of(k, n, i, j, c, left).value, left);
 }
 
-void GB_NAME(gb_max_pool_forward_f32)(const struct gb_exec *exec, struct gb_pool_window window,
+void GB_NAME(gb_max_pool_forward_f32)(const struct gb_pool_plan *plan, const struct gb_exec *exec,
                                       const struct gb_tensor *x, const struct gb_tensor *y) {
-    struct pool pool = {window, x, y, NULL};
-    check_shapes(&pool);
-    gb_for_rows(exec, y, (size_t)window.kernel * (size_t)window.kernel, forward_row, &pool);
+    assert(gb_pool_operands_fit(plan, exec, x, y));
+    struct pool pool = {plan->problem, x, y, NULL};
+    const size_t window = (size_t)plan->problem.kernel * (size_t)plan->problem.kernel;
+    gb_for_rows(exec, y, window, forward_row, &pool);
 }
 
 static void clear_rows(const struct gb_tensor *t, int n, int first, int end) {
@@ -58,7 +64,7 @@ static void clear_rows(const struct gb_tensor *t, int n, int first, int end) {
 
 // Adds the gradients of one row of outputs.
 static void backward_row(const struct pool *k, int n, int i) {
-    const int kernel = k->window.kernel, stride = k->window.stride;
+    const int kernel = k->problem.kernel, stride = k->problem.stride;
     for (int j = 0; j < k->y->w; j++)
         for (int c = 0, left = k->y->c; left > 0; c += GB_LANES, left -= GB_LANES) {
             gb_vi position = maximum_of(k, n, i, j, c, left).position;
@@ -77,8 +83,8 @@ static void backward_row(const struct pool *k, int n, int i) {
 // Where windows do not overlap, a row of outputs has rows of dx of its own; else only an image has.
 static void backward_share(void *argument, int rank, int size) {
     const struct pool *k = argument;
-    const int stride = k->window.stride, rows = k->y->h;
-    const int bands = stride >= k->window.kernel ? rows : 1;
+    const int stride = k->problem.stride, rows = k->y->h;
+    const int bands = stride >= k->problem.kernel ? rows : 1;
     struct gb_share share = gb_share_of((size_t)k->y->n * (size_t)bands, rank, size);
     for (size_t unit = share.begin; unit < share.end; unit++) {
         const int n = (int)(unit / (size_t)bands), band = (int)(unit % (size_t)bands);
@@ -89,11 +95,10 @@ static void backward_share(void *argument, int rank, int size) {
     }
 }
 
-void GB_NAME(gb_max_pool_backward_f32)(const struct gb_exec *exec, struct gb_pool_window window,
+void GB_NAME(gb_max_pool_backward_f32)(const struct gb_pool_plan *plan, const struct gb_exec *exec,
                                        const struct gb_tensor *x, const struct gb_tensor *dy,
                                        const struct gb_tensor *dx) {
-    struct pool pool = {window, x, dy, dx};
-    check_shapes(&pool);
-    assert(gb_same_shape(x, dx));
+    assert(gb_pool_operands_fit(plan, exec, x, dy) && gb_same_shape(x, dx));
+    struct pool pool = {plan->problem, x, dy, dx};
     gb_parallel(gb_threads_for(exec, 2 * gb_elements(x)), backward_share, &pool);
 }
