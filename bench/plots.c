@@ -171,17 +171,17 @@ static const char *model_text(const struct gb_summary *s, int model) {
 
 // ---- Bars ----
 
-// The groups that a model has, and "all kernels" last.
+// "All kernels", and then the groups that a model has.
 static int bar_groups(const struct gb_summary *s, int model, int groups[]) {
-    int count = 0, kernels = 0;
-    for (int group = 0; group < s->group_count; group++)
-        if (gb_summary_mean(s, 0, model, group, 0).problems) {
+    int count = 0;
+    for (int group = GB_ALL_KERNELS; group < s->group_count; group++)
+        if (gb_summary_mean(s, 0, model, group, 0).problems)
             groups[count++] = group;
-            kernels += s->groups[group].kernel;
-        }
-    if (kernels > 1)
-        groups[count++] = GB_ALL_KERNELS;
     return count;
+}
+
+static const char *group_text(const struct gb_summary *s, int group) {
+    return group == GB_ALL_KERNELS ? "all kernels" : s->groups[group].name;
 }
 
 static void put_group_tics(FILE *script, const struct gb_summary *s, const int groups[], int count,
@@ -189,9 +189,7 @@ static void put_group_tics(FILE *script, const struct gb_summary *s, const int g
     fprintf(script, "set ytics scale 0 (");
     for (int i = 0; i < count; i++) {
         fprintf(script, "%s", i ? ", " : "");
-        put_text(script, !labelled                     ? ""
-                         : groups[i] == GB_ALL_KERNELS ? "all kernels"
-                                                       : s->groups[groups[i]].name);
+        put_text(script, labelled ? group_text(s, groups[i]) : "");
         fprintf(script, " %g", i + 0.5);
     }
     fprintf(script, ")\n");
@@ -236,10 +234,13 @@ static void put_bar_panel(FILE *script, const struct gb_summary *s, int setting,
 
 enum gb_status gb_plot_bars(const struct gb_summary *s, int model, struct gb_picture *picture) {
     int groups[s->group_count + 1], count = bar_groups(s, model, groups);
+    int columns = smaller(s->setting_count, 4), label = 0;
+    for (int i = 0; i < count; i++)
+        label = larger(label, (int)strlen(group_text(s, groups[i])));
     struct grid grid = {.panels = s->setting_count,
-                        .columns = smaller(s->setting_count, 4),
-                        .left = 176,
-                        .panel_width = 210,
+                        .columns = columns,
+                        .left = 28 + 8 * label,
+                        .panel_width = larger(210, 420 / columns),
                         .panel_height = count * larger(18, 10 * s->column_count + 4),
                         .right_gap = 16,
                         .bottom_gap = 58};
@@ -394,7 +395,7 @@ enum gb_status gb_plot_roofline(const struct gb_summary *s, int setting,
     if (x.high == 0)
         return GB_OK;
     const struct grid grid = {.panels = s->column_count,
-                              .columns = smaller(s->column_count, 3),
+                              .columns = s->column_count == 4 ? 2 : smaller(s->column_count, 3),
                               .left = 70,
                               .top = 84,
                               .panel_width = 300,

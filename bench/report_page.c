@@ -114,7 +114,8 @@ static void put_picture(FILE *file, const struct gb_report *report,
 }
 
 static void put_base64(FILE *file, const unsigned char *bytes, size_t count) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < count; i += 3) {
         size_t left = count - i;
         unsigned three = (unsigned)bytes[i] << 16 | (left > 1 ? (unsigned)bytes[i + 1] << 8 : 0) |
@@ -355,7 +356,8 @@ static void put_summary(FILE *file, const struct gb_report *report, int summary)
     put_failures(file, s);
     put_in(file, "h3", "Backends over each model's mix");
     put_in(file, "p class=\"note\"",
-           "Time: the sum over all calls of one training step. Of peak, and speed relative to the "
+           "Time: of all calls of the problems measured in one training step. Of peak, and speed "
+           "relative to the "
            "best backend: geometric means in which every call counts the same. * with kernels "
            "borrowed from the native backend. No figures where not every problem has a time.");
     for (int model = 0; model < s->model_count; model++)
@@ -414,30 +416,38 @@ static void put_side_by_side_heads(FILE *file, const struct gb_summaries *summar
     fputs("</tr></thead>\n<tbody>\n", file);
 }
 
-static void put_side_by_side_row(FILE *file, const struct gb_summaries *summaries, const char *name,
-                                 const struct gb_setting *setting) {
+// The time of a model's kernels; NAN where they are others than the first summary's, which was then
+// measured on other problems.
+static double step_seconds(const struct gb_summary *s, const struct gb_summary *first,
+                           const char *model, const struct gb_setting *setting, int column) {
+    int at = find_setting(s, setting), of = find_model(s, model);
+    if (at < 0 || of < 0)
+        return NAN;
+    struct gb_mean mean = gb_summary_mean(s, at, of, GB_ALL_KERNELS, column);
+    struct gb_mean same = gb_summary_mean(first, 0, find_model(first, model), GB_ALL_KERNELS, 0);
+    return mean.problems == same.problems && mean.calls == same.calls ? mean.seconds : NAN;
+}
+
+static void put_side_by_side_row(FILE *file, const struct gb_summaries *summaries,
+                                 const char *model, const struct gb_setting *setting) {
     fputs("<tr><td>", file);
-    put(file, name);
+    put(file, model);
     fprintf(file, "</td><td>%s</td>", gb_setting_text(setting).text);
-    for (int i = 0; i < summaries->count; i++) {
-        const struct gb_summary *s = &summaries->list[i];
-        int at = find_setting(s, setting), model = find_model(s, name);
-        for (int j = 0; j < s->column_count; j++) {
-            double seconds = at < 0 || model < 0
-                                 ? NAN
-                                 : gb_summary_mean(s, at, model, GB_ALL_KERNELS, j).seconds;
+    for (int i = 0; i < summaries->count; i++)
+        for (int j = 0; j < summaries->list[i].column_count; j++)
             fprintf(file, "<td%s>%s</td>", j ? "" : " class=\"first\"",
-                    gb_figure_seconds(seconds).text);
-        }
-    }
+                    gb_figure_seconds(
+                        step_seconds(&summaries->list[i], &summaries->list[0], model, setting, j))
+                        .text);
     fputs("</tr>\n", file);
 }
 
 static void put_side_by_side(FILE *file, const struct gb_summaries *summaries) {
     const struct gb_summary *first = &summaries->list[0];
     put_in(file, "h2", "Side by side");
-    put_in(file, "p class=\"note\"",
-           "Total time of all kernels of one training step, where every one of them has a time.");
+    put_in(
+        file, "p class=\"note\"",
+        "Time of all calls of the kernels measured in one training step, where each has a time.");
     put_side_by_side_heads(file, summaries);
     for (int model = 0; model < first->model_count; model++)
         for (int setting = 0; *first->models[model] && setting < first->setting_count; setting++)

@@ -156,8 +156,9 @@ static void print_failures(FILE *file, const struct gb_summary *s) {
 }
 
 static void print_notes(FILE *file, const struct gb_summary *s, const struct notes *notes) {
-    fprintf(file, "\nThe lower tables: the time is the sum over all calls of a step; share and "
-                  "speed are geometric means in which every call\ncounts the same.\n");
+    fprintf(file,
+            "\nOf a step: the time of all its calls of the problems above; share and speed are "
+            "geometric means over the calls.\n");
     if (notes->borrowed)
         fprintf(file, "*  the backend has no such kernel and borrows the native one\n");
     if (notes->incomplete)

@@ -109,8 +109,8 @@ static void weighs_problems_by_their_calls(void **state) {
         "               calls                   x                   y\n"
         "fc/forward         1   1.50ns  25% 1.00                   - \n"
         "all kernels        1   1.50ns  25% 1.00                   - \n"
-        "\nThe lower tables: the time is the sum over all calls of a step; share and speed are "
-        "geometric means in which every call\ncounts the same.\n"
+        "\nOf a step: the time of all its calls of the problems above; share and speed are "
+        "geometric means over the calls.\n"
         "*  the backend has no such kernel and borrows the native one\n"
         "FAILED  fc/forward/d, y, 1 thread, warm caches: element 3 is 1, not 2\n");
 }
@@ -139,8 +139,8 @@ static void has_no_mean_over_some_problems(void **state) {
         "               calls                   x                   y\n"
         "conv/forward       4   3.00ms  50% 0.84              1 of 2 \n"
         "all kernels        4   3.00ms  50% 0.84              1 of 2 \n"
-        "\nThe lower tables: the time is the sum over all calls of a step; share and speed are "
-        "geometric means in which every call\ncounts the same.\n"
+        "\nOf a step: the time of all its calls of the problems above; share and speed are "
+        "geometric means over the calls.\n"
         "N of M: so many problems have a time, and there is no mean\n");
 }
 
