@@ -40,7 +40,7 @@ enum gb_status gb_meter_open(struct gb_meter *meter, int threads, size_t working
 // Granite Rapids went 12 to 20 % faster for a tenth of the trials. A trial is one to two times
 // `trial_seconds` of work, from the moment that all ranks are there until the last has done, and
 // goes on where the one before it ended, so that sets which are too large for it are walked in
-// pieces. At most 128 trials; fewer are made where other work makes them last four times as long.
+// pieces. At most 256 trials; fewer are made where other work makes them last four times as long.
 double gb_meter_rate(struct gb_meter *meter, struct gb_meter_job *job, double trial_seconds,
                      int trials);
 

@@ -17,7 +17,7 @@
 //   fma        one object each: isa, precision ("fp32", "bf16": of the operands), threads, gflops
 //   bandwidth  one object each: level ("L1", "L2", "L3", "memory"), threads, bytes (of the working
 //              set, all threads together), read_gbs, copy_gbs, triad_gbs, update_gbs
-// A figure is what one in eight of a hundred trials of 2 ms surpasses (bench/meter.h), each thread
+// A figure is what one in eight of 200 trials of half a millisecond surpasses (bench/meter.h), each thread
 // in memory of its own: about six seconds for each number of threads. The threads are pinned while
 // it lasts. GB_OUT_OF_MEMORY; then there is no report.
 enum gb_status gb_peaks_measure(const json_t *machine, int threads, json_t **report);
@@ -64,7 +64,7 @@ struct gb_probe {
 // wall). GB_OUT_OF_MEMORY; then there is no probe.
 enum gb_status gb_probe_open(struct gb_probe *probe, int threads, size_t working_set);
 
-// The walls now: of each the second best of eight trials of about 1 ms, so 35 ms in all. The working set is
+// The walls now: of each the second best of twelve trials of half a millisecond or more, so 35 ms in all. The working set is
 // walked as a benchmark's own repetitions would walk it, and so lies where theirs does.
 struct gb_walls gb_probe_run(struct gb_probe *probe);
 

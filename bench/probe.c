@@ -2,9 +2,9 @@
 #include "bench/meter.h"
 #include "bench/peaks.h"
 
-// Long enough to start a team, short enough to stand between the repetitions of a benchmark.
-static const double trial_seconds = 0.00075;
-enum { TRIALS = 8, LEAST_SHARE = 24 << 10, MOST = 512 << 20 };
+// Few enough to stand between the repetitions of a benchmark.
+static const double trial_seconds = 0.0005;
+enum { TRIALS = 12, LEAST_SHARE = 24 << 10, MOST = 512 << 20 };
 
 enum gb_status gb_probe_open(struct gb_probe *probe, int threads, size_t working_set) {
     size_t least = (size_t)threads * LEAST_SHARE;
