@@ -494,8 +494,8 @@ static void test_tile_edges(void **state) {
 static void test_many_pixels(void **state) {
     (void)state;
     check_texts((const char *const[]){"n3h23w31c5k19r3s3u1v1p1q1", "n1h5w301c17k9r3s3u1v1p1q1relu",
-                                      "n2h40w40c3k2r3s3u2v2p1q1leaky",
-                                      "n1h32w32c40k5r3s3u1v1p1q1", NULL});
+                                      "n2h40w40c3k2r3s3u2v2p1q1leaky", "n1h32w32c40k5r3s3u1v1p1q1",
+                                      NULL});
 }
 
 static void test_roundtrip(void **state) {
