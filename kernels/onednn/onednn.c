@@ -12,6 +12,8 @@
 #include "kernels/conv/contract.h"
 #include "kernels/fc/contract.h"
 #include "kernels/onednn/onednn_compat.h"
+#include "kernels/pool/contract.h"
+#include "kernels/resample/contract.h"
 
 static const struct gb_backend *lender; // of Adam and the epilogues' gradients
 static dnnl_engine_t engine;            // lives as long as the program
@@ -20,6 +22,11 @@ static pthread_once_t engine_once = PTHREAD_ONCE_INIT;
 
 static void make_engine(void) {
     engine_status = dnnl_engine_create(&engine, dnnl_cpu, 0);
+}
+
+static dnnl_status_t engine_ready(void) {
+    pthread_once(&engine_once, make_engine);
+    return engine_status;
 }
 
 static enum gb_status told(dnnl_status_t status, const char *what, const char *where) {
@@ -40,8 +47,20 @@ struct call {
     size_t scratchpad_floats;
 };
 
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+static size_t aligned(size_t floats) {
+    return gb_round_up(floats, GB_ALIGNMENT / sizeof(float));
+}
+
+static size_t floats_of_bytes(size_t bytes) {
+    return (bytes + sizeof(float) - 1) / sizeof(float);
+}
+
 static size_t layout_floats(layout_view layout) {
-    return dnnl_memory_desc_get_size(layout) / sizeof(float);
+    return floats_of_bytes(dnnl_memory_desc_get_size(layout));
 }
 
 static dnnl_status_t add_argument(struct call *call, int index, int name, layout_view layout) {
@@ -60,10 +79,10 @@ static dnnl_status_t call_make(struct call *call, const_dnnl_primitive_desc_t de
                          dnnl_primitive_desc_query_md(descriptor, dnnl_query_exec_arg_md, name)));
     }
     layout_view scratchpad = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
-    size_t bytes = dnnl_memory_desc_get_size(scratchpad);
-    call->scratchpad_floats = (bytes + sizeof(float) - 1) / sizeof(float);
-    return bytes ? add_argument(call, call->operands, DNNL_ARG_SCRATCHPAD, scratchpad)
-                 : dnnl_success;
+    call->scratchpad_floats = layout_floats(scratchpad);
+    return call->scratchpad_floats
+               ? add_argument(call, call->operands, DNNL_ARG_SCRATCHPAD, scratchpad)
+               : dnnl_success;
 }
 
 static void call_free(struct call *call) {
@@ -90,14 +109,14 @@ static int set_threads(int threads) {
 
 static void call_run(const struct call *call, const struct team *team, float *scratchpad,
                      const void *const *operands) {
-    int count = call->operands + (call->scratchpad_floats != 0);
+    int before = set_threads(team->threads),
+        count = call->operands + (call->scratchpad_floats != 0);
     for (int i = 0; i < count; i++) {
         // oneDNN's interface knows no const; it writes outputs only.
         const void *data = i < call->operands ? operands[i] : scratchpad;
         dnnl_memory_set_data_handle(call->arguments[i].memory, (void *)(uintptr_t)data);
     }
     gb_flush_denormals();
-    int before = set_threads(team->threads);
     dnnl_status_t status =
         dnnl_primitive_execute(call->primitive, team->stream, count, call->arguments);
     assert(status == dnnl_success);
@@ -182,6 +201,7 @@ struct product_shape {
     int y_dimensions;
     dnnl_dims_t strides, padding;
     enum gb_activation activation;
+    bool scaled; // a forward primitive with a scale is wanted as well
 };
 
 // What plan->library points to.
@@ -199,10 +219,6 @@ struct product {
     // them; in the packed layout; the scratchpad of the primitive that runs; what the lender takes.
     size_t y_at, own_at, packed_at, scratchpad_at, rest_at;
 };
-
-static size_t larger(size_t a, size_t b) {
-    return a > b ? a : b;
-}
 
 static dnnl_status_t append_activation(dnnl_post_ops_t operations, enum gb_activation activation) {
     switch (activation) {
@@ -362,10 +378,6 @@ static void list_calls(struct product *p, struct call *calls[CALLS]) {
     memcpy(calls, all, sizeof all);
 }
 
-static size_t aligned(size_t floats) {
-    return gb_round_up(floats, GB_ALIGNMENT / sizeof(float));
-}
-
 static void divide_scratch(struct making *m) {
     struct product *p = m->product;
     struct call *calls[CALLS];
@@ -386,7 +398,8 @@ static dnnl_status_t make_primitives(struct making *m) {
     DNNL_TRY(attributes_make(&m->attributes));
     DNNL_TRY(make_forward(m, false, layout_of(&m->any_weights), &m->forward));
     m->packed = dnnl_primitive_desc_query_md(m->forward, dnnl_query_weights_md, 0);
-    DNNL_TRY(make_scaled_forward(m));
+    if (m->shape->scaled)
+        DNNL_TRY(make_scaled_forward(m));
     DNNL_TRY(make_packing(m));
     DNNL_TRY(make_data(m));
     DNNL_TRY(make_weights(m));
@@ -422,8 +435,7 @@ static void product_free(struct product *p) {
 
 static dnnl_status_t product_make(const struct product_shape *shape, int threads,
                                   struct product **made) {
-    pthread_once(&engine_once, make_engine);
-    DNNL_TRY(engine_status);
+    DNNL_TRY(engine_ready());
     struct product *p = calloc(1, sizeof *p);
     if (!p)
         return dnnl_out_of_memory;
@@ -499,7 +511,8 @@ static enum gb_status conv_plan(const struct gb_conv_problem *p, int threads,
                                         .y_dimensions = 4,
                                         .strides = {p->stride_h, p->stride_w},
                                         .padding = {p->pad_h, p->pad_w},
-                                        .activation = p->activation};
+                                        .activation = p->activation,
+                                        .scaled = true};
     char text[96];
     struct product *product;
     gb_conv_print(p, text);
@@ -623,6 +636,204 @@ static void fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *exe
     product_weights(plan->library, exec, x, dy, d_packed, update);
 }
 
+// ---- Changes of size: max-pooling and upsampling ----
+
+struct resize_shape {
+    describe_fn describe;
+    dnnl_dims_t x, y; // N C H W
+    dnnl_dims_t window, strides;
+    const int *forward_names, *backward_names;
+};
+
+// What plan->library points to.
+struct resize {
+    struct team team;
+    struct call forward, backward;
+    // Where things lie in scratch: x first, if copied; then y, if copied; pooling's notes of where
+    // the maxima are; the scratchpad.
+    size_t y_at, notes_at, scratchpad_at, scratch_floats;
+};
+
+static const int pool_forward_names[] = {DNNL_ARG_SRC, DNNL_ARG_DST, DNNL_ARG_WORKSPACE, 0};
+static const int pool_backward_names[] = {DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_SRC, DNNL_ARG_WORKSPACE,
+                                          0};
+static const int upsample_forward_names[] = {DNNL_ARG_SRC, DNNL_ARG_DST, 0};
+static const int upsample_backward_names[] = {DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_SRC, 0};
+
+// What making a resize's primitives needs, and is freed thereafter.
+struct resize_making {
+    struct resize *resize;
+    const struct resize_shape *shape;
+    struct layout x, y;
+    dnnl_primitive_attr_t attributes;
+    dnnl_primitive_desc_t forward, backward;
+};
+
+static void divide_resize_scratch(struct resize_making *m) {
+    struct resize *r = m->resize;
+    size_t notes = dnnl_memory_desc_get_size(
+        dnnl_primitive_desc_query_md(m->forward, dnnl_query_workspace_md, 0));
+    r->y_at = aligned(layout_floats(layout_of(&m->x)));
+    r->notes_at = r->y_at + aligned(layout_floats(layout_of(&m->y)));
+    r->scratchpad_at = r->notes_at + aligned(floats_of_bytes(notes));
+    r->scratch_floats = r->scratchpad_at + aligned(larger(r->forward.scratchpad_floats,
+                                                          r->backward.scratchpad_floats));
+}
+
+static dnnl_status_t make_resize_primitives(struct resize_making *m) {
+    const struct resize_shape *s = m->shape;
+    DNNL_TRY(layout_make(&m->x, 4, s->x, dnnl_nhwc));
+    DNNL_TRY(layout_make(&m->y, 4, s->y, dnnl_nhwc));
+    DNNL_TRY(attributes_make(&m->attributes));
+    struct primitive_spec spec = {.direction = FORWARD,
+                                  .source = layout_of(&m->x),
+                                  .destination = layout_of(&m->y),
+                                  .attributes = m->attributes};
+    memcpy(spec.window, s->window, sizeof spec.window);
+    memcpy(spec.strides, s->strides, sizeof spec.strides);
+    DNNL_TRY(s->describe(engine, &spec, &m->forward));
+    spec.direction = BACKWARD_DATA;
+    spec.forward = m->forward;
+    DNNL_TRY(s->describe(engine, &spec, &m->backward));
+    DNNL_TRY(call_make(&m->resize->forward, m->forward, s->forward_names));
+    DNNL_TRY(call_make(&m->resize->backward, m->backward, s->backward_names));
+    divide_resize_scratch(m);
+    return dnnl_stream_create(&m->resize->team.stream, engine, dnnl_stream_default_flags);
+}
+
+static void resize_making_free(struct resize_making *m) {
+    layout_free(&m->x);
+    layout_free(&m->y);
+    if (m->forward)
+        dnnl_primitive_desc_destroy(m->forward);
+    if (m->backward)
+        dnnl_primitive_desc_destroy(m->backward);
+    if (m->attributes)
+        dnnl_primitive_attr_destroy(m->attributes);
+}
+
+static void resize_free(struct resize *r) {
+    if (!r)
+        return;
+    call_free(&r->forward);
+    call_free(&r->backward);
+    if (r->team.stream)
+        dnnl_stream_destroy(r->team.stream);
+    free(r);
+}
+
+static dnnl_status_t resize_make(const struct resize_shape *shape, int threads,
+                                 struct resize **made) {
+    DNNL_TRY(engine_ready());
+    struct resize *r = calloc(1, sizeof *r);
+    if (!r)
+        return dnnl_out_of_memory;
+    r->team.threads = threads;
+    struct resize_making making = {.resize = r, .shape = shape};
+    int before = set_threads(threads);
+    dnnl_status_t status = make_resize_primitives(&making);
+    omp_set_num_threads(before);
+    resize_making_free(&making);
+    if (status != dnnl_success) {
+        resize_free(r);
+        r = NULL;
+    }
+    *made = r;
+    return status;
+}
+
+static enum gb_status max_pool_plan(const struct gb_pool_problem *p, int threads,
+                                    struct gb_pool_plan *plan) {
+    GB_TRY(gb_pool_check(p));
+    const struct resize_shape shape = {
+        .describe = describe_max_pooling,
+        .x = {p->n, p->c, p->h, p->w},
+        .y = {p->n, p->c, gb_pool_out(p->h, p), gb_pool_out(p->w, p)},
+        .window = {p->kernel, p->kernel},
+        .strides = {p->stride, p->stride},
+        .forward_names = pool_forward_names,
+        .backward_names = pool_backward_names};
+    char text[96];
+    struct resize *resize;
+    snprintf(text, sizeof text, "%d of %dx%dx%d by %d", p->n, p->h, p->w, p->c, p->kernel);
+    GB_TRY(told(resize_make(&shape, threads, &resize), "cannot plan max-pooling", text));
+    *plan = (struct gb_pool_plan){
+        .problem = *p, .scratch_floats = resize->scratch_floats, .library = resize};
+    return GB_OK;
+}
+
+static void max_pool_plan_free(struct gb_pool_plan *plan) {
+    resize_free(plan->library);
+    plan->library = NULL;
+}
+
+static void max_pool_forward(const struct gb_pool_plan *plan, const struct gb_exec *exec,
+                             const struct gb_tensor *x, const struct gb_tensor *y) {
+    assert(gb_pool_operands_fit(plan, exec, x, y));
+    const struct resize *r = plan->library;
+    float *scratch = exec->scratch;
+    const float *input = dense_input(exec, x, scratch);
+    const struct gb_tensor made = dense_output(y, scratch + r->y_at);
+    RUN(&r->forward, &r->team, scratch + r->scratchpad_at, input, made.data, scratch + r->notes_at);
+    deliver(exec, &made, y);
+}
+
+// The contract's gradient needs no forward run before it: the notes are taken anew.
+static void max_pool_backward(const struct gb_pool_plan *plan, const struct gb_exec *exec,
+                              const struct gb_tensor *x, const struct gb_tensor *dy,
+                              const struct gb_tensor *dx) {
+    assert(gb_pool_operands_fit(plan, exec, x, dy) && gb_same_shape(x, dx));
+    const struct resize *r = plan->library;
+    float *scratch = exec->scratch, *y = scratch + r->y_at, *notes = scratch + r->notes_at;
+    RUN(&r->forward, &r->team, scratch + r->scratchpad_at, dense_input(exec, x, scratch), y, notes);
+    const struct gb_tensor made = dense_output(dx, scratch);
+    RUN(&r->backward, &r->team, scratch + r->scratchpad_at, dense_input(exec, dy, y), made.data,
+        notes);
+    deliver(exec, &made, dx);
+}
+
+static enum gb_status upsample_plan(const struct gb_upsample_problem *p, int threads,
+                                    struct gb_upsample_plan *plan) {
+    GB_TRY(gb_upsample_check(p));
+    const struct resize_shape shape = {.describe = describe_upsampling,
+                                       .x = {p->n, p->c, p->h, p->w},
+                                       .y = {p->n, p->c, p->h * p->factor, p->w * p->factor},
+                                       .forward_names = upsample_forward_names,
+                                       .backward_names = upsample_backward_names};
+    char text[96];
+    struct resize *resize;
+    snprintf(text, sizeof text, "%d of %dx%dx%d by %d", p->n, p->h, p->w, p->c, p->factor);
+    GB_TRY(told(resize_make(&shape, threads, &resize), "cannot plan upsampling", text));
+    *plan = (struct gb_upsample_plan){
+        .problem = *p, .scratch_floats = resize->scratch_floats, .library = resize};
+    return GB_OK;
+}
+
+static void upsample_plan_free(struct gb_upsample_plan *plan) {
+    resize_free(plan->library);
+    plan->library = NULL;
+}
+
+static void upsample_forward(const struct gb_upsample_plan *plan, const struct gb_exec *exec,
+                             const struct gb_tensor *x, const struct gb_tensor *y) {
+    assert(gb_upsample_operands_fit(plan, exec, x, y));
+    const struct resize *r = plan->library;
+    const float *input = dense_input(exec, x, exec->scratch);
+    const struct gb_tensor made = dense_output(y, exec->scratch + r->y_at);
+    RUN(&r->forward, &r->team, exec->scratch + r->scratchpad_at, input, made.data);
+    deliver(exec, &made, y);
+}
+
+static void upsample_backward(const struct gb_upsample_plan *plan, const struct gb_exec *exec,
+                              const struct gb_tensor *dy, const struct gb_tensor *dx) {
+    assert(gb_upsample_operands_fit(plan, exec, dx, dy));
+    const struct resize *r = plan->library;
+    const float *input = dense_input(exec, dy, exec->scratch + r->y_at);
+    const struct gb_tensor made = dense_output(dx, exec->scratch);
+    RUN(&r->backward, &r->team, exec->scratch + r->scratchpad_at, input, made.data);
+    deliver(exec, &made, dx);
+}
+
 // ---- The table ----
 
 void gb_onednn_overlay(struct gb_backend *table) {
@@ -647,4 +858,12 @@ void gb_onednn_overlay(struct gb_backend *table) {
     table->fc_unpack = fc_unpack;
     table->fc_forward = fc_forward;
     table->fc_backward = fc_backward;
+    table->max_pool_plan = max_pool_plan;
+    table->max_pool_plan_free = max_pool_plan_free;
+    table->max_pool_forward = max_pool_forward;
+    table->max_pool_backward = max_pool_backward;
+    table->upsample_plan = upsample_plan;
+    table->upsample_plan_free = upsample_plan_free;
+    table->upsample_forward = upsample_forward;
+    table->upsample_backward = upsample_backward;
 }

@@ -29,12 +29,12 @@ struct layout {
 
 enum direction { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS };
 
-// A convolution or inner product. Where the direction computes the gradient of an operand, the
-// operand's name stands for its gradient. bias NULL: none.
+// What a primitive of any kind is made of, as far as its kind has it. Where the direction computes
+// the gradient of an operand, the operand's name stands for its gradient. bias NULL: none.
 struct primitive_spec {
     enum direction direction;
     layout_view source, weights, bias, destination;
-    dnnl_dims_t strides, padding; // a convolution's
+    dnnl_dims_t window, strides, padding;
     const_dnnl_primitive_attr_t attributes;
     const_dnnl_primitive_desc_t forward; // NULL for direction FORWARD
 };
@@ -62,9 +62,10 @@ static dnnl_status_t append_eltwise(dnnl_post_ops_t operations, dnnl_alg_kind_t 
     return dnnl_post_ops_append_eltwise(operations, kind, alpha, 0.0f);
 }
 
+static const dnnl_dims_t undilated = {0};
+
 static dnnl_status_t describe_convolution(dnnl_engine_t engine, const struct primitive_spec *s,
                                           dnnl_primitive_desc_t *descriptor) {
-    static const dnnl_dims_t undilated = {0};
     switch (s->direction) {
     case BACKWARD_DATA:
         return dnnl_convolution_backward_data_primitive_desc_create(
@@ -99,6 +100,28 @@ static dnnl_status_t describe_inner_product(dnnl_engine_t engine, const struct p
     return dnnl_inner_product_forward_primitive_desc_create(
         descriptor, engine, dnnl_forward_training, s->source, s->weights, s->bias, s->destination,
         s->attributes);
+}
+
+static dnnl_status_t describe_max_pooling(dnnl_engine_t engine, const struct primitive_spec *s,
+                                          dnnl_primitive_desc_t *descriptor) {
+    if (s->direction == BACKWARD_DATA)
+        return dnnl_pooling_backward_primitive_desc_create(
+            descriptor, engine, dnnl_pooling_max, s->source, s->destination, s->strides, s->window,
+            undilated, s->padding, s->padding, s->forward, s->attributes);
+    return dnnl_pooling_forward_primitive_desc_create(
+        descriptor, engine, dnnl_forward_training, dnnl_pooling_max, s->source, s->destination,
+        s->strides, s->window, undilated, s->padding, s->padding, s->attributes);
+}
+
+static dnnl_status_t describe_upsampling(dnnl_engine_t engine, const struct primitive_spec *s,
+                                         dnnl_primitive_desc_t *descriptor) {
+    if (s->direction == BACKWARD_DATA)
+        return dnnl_resampling_backward_primitive_desc_create(
+            descriptor, engine, dnnl_resampling_nearest, NULL, s->source, s->destination,
+            s->forward, s->attributes);
+    return dnnl_resampling_forward_primitive_desc_create(descriptor, engine, dnnl_forward_training,
+                                                         dnnl_resampling_nearest, NULL, s->source,
+                                                         s->destination, s->attributes);
 }
 
 #else
@@ -160,6 +183,33 @@ static dnnl_status_t describe_inner_product(dnnl_engine_t engine, const struct p
                                                                s->bias, s->destination));
         break;
     }
+    return dnnl_primitive_desc_create(descriptor, &operation, s->attributes, engine, s->forward);
+}
+
+static dnnl_status_t describe_max_pooling(dnnl_engine_t engine, const struct primitive_spec *s,
+                                          dnnl_primitive_desc_t *descriptor) {
+    dnnl_pooling_desc_t operation;
+    if (s->direction == BACKWARD_DATA)
+        DNNL_TRY(dnnl_pooling_backward_desc_init(&operation, dnnl_pooling_max, s->source,
+                                                 s->destination, s->strides, s->window, s->padding,
+                                                 s->padding));
+    else
+        DNNL_TRY(dnnl_pooling_forward_desc_init(&operation, dnnl_forward_training, dnnl_pooling_max,
+                                                s->source, s->destination, s->strides, s->window,
+                                                s->padding, s->padding));
+    return dnnl_primitive_desc_create(descriptor, &operation, s->attributes, engine, s->forward);
+}
+
+static dnnl_status_t describe_upsampling(dnnl_engine_t engine, const struct primitive_spec *s,
+                                         dnnl_primitive_desc_t *descriptor) {
+    dnnl_resampling_desc_t operation;
+    if (s->direction == BACKWARD_DATA)
+        DNNL_TRY(dnnl_resampling_backward_desc_init(&operation, dnnl_resampling_nearest, NULL,
+                                                    s->source, s->destination));
+    else
+        DNNL_TRY(dnnl_resampling_forward_desc_init(&operation, dnnl_forward_training,
+                                                   dnnl_resampling_nearest, NULL, s->source,
+                                                   s->destination));
     return dnnl_primitive_desc_create(descriptor, &operation, s->attributes, engine, s->forward);
 }
 

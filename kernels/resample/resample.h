@@ -33,7 +33,8 @@ typedef void (*gb_upsample_plan_free_fn)(struct gb_upsample_plan *plan);
 typedef void (*gb_upsample_forward_fn)(const struct gb_upsample_plan *plan,
                                        const struct gb_exec *exec, const struct gb_tensor *x,
                                        const struct gb_tensor *y);
-// dx = the sum of dy over each block of factor x factor pixels, in row order. Overwrites dx.
+// dx = the sum of dy over each block of factor x factor pixels, in row order (a foreign library's
+// order is its own, with a convolution's error bound). Overwrites dx.
 typedef void (*gb_upsample_backward_fn)(const struct gb_upsample_plan *plan,
                                         const struct gb_exec *exec, const struct gb_tensor *dy,
                                         const struct gb_tensor *dx);
