@@ -48,6 +48,13 @@
     X(gaussian_forward, isa)                                                                       \
     X(gaussian_backward, isa)                                                                      \
     X(gaussian_sample, isa)                                                                        \
+    X(logistic_forward, isa)                                                                       \
+    X(logistic_backward, isa)                                                                      \
+    X(logistic_sample, isa)                                                                        \
+    X(bernoulli_forward, isa)                                                                      \
+    X(bernoulli_backward, isa)                                                                     \
+    X(bernoulli_mean, isa)                                                                         \
+    X(bernoulli_sample, isa)                                                                       \
     X(adam, isa)                                                                                   \
     X(add, isa)                                                                                    \
     X(add_scaled, isa)                                                                             \

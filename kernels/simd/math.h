@@ -166,6 +166,9 @@ GB_INLINE float gb_softplusf(float x) {
 GB_INLINE float gb_softplus_inversef(float y) {
     return gb_v_softplus_inverse(gb_v_set(y))[0];
 }
+GB_INLINE float gb_expm1f(float x) {
+    return gb_v_expm1(gb_v_set(x))[0];
+}
 GB_INLINE float gb_log_one_minus_expf(float y) {
     return gb_v_log_one_minus_exp(gb_v_set(y))[0];
 }
