@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Changes of resolution. Upsampling by nearest neighbour, up by a whole factor:
-// y[n, i, j, c] = x[n, i/factor, j/factor, c].
+// Changes of resolution.
 #ifndef GB_RESAMPLE_H
 #define GB_RESAMPLE_H
 
@@ -8,35 +7,43 @@
 #include "kernels/status.h"
 #include "kernels/tensor.h"
 
-struct gb_upsample_problem {
-    int n, h, w, c; // x
-    int factor;
+// Nearest neighbour, up by a whole factor: y[n, i, j, c] = x[n, i/factor, j/factor, c].
+// x: n x h x w x c; y: n x h*factor x w*factor x c; any strides, no overlap. Copies bits.
+typedef void (*gb_upsample_forward_fn)(const struct gb_exec *exec, int factor,
+                                       const struct gb_tensor *x, const struct gb_tensor *y);
+// dx = the sum of dy over each block of factor x factor pixels, in row order. Overwrites dx.
+typedef void (*gb_upsample_backward_fn)(const struct gb_exec *exec, int factor,
+                                        const struct gb_tensor *dy, const struct gb_tensor *dx);
+
+// Bicubic interpolation as MATLAB's imresize has it: Keys' kernel with a = -1/2, widened by 1/scale
+// where the scale is below 1 (antialiasing), pixels mirrored at the borders, edges included, weights
+// normalised to a sum of 1; rows are combined first, then columns. Values are not rounded or clamped:
+// results may leave the range of the input.
+struct gb_bicubic_axis {
+    int in, out, taps;
+    int *index;    // out rows of `taps` input positions
+    float *weight; // and their weights, computed in double
 };
-
-// GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20, or where y reaches 2^31
-// floats.
-enum gb_status gb_upsample_check(const struct gb_upsample_problem *p);
-
-struct gb_upsample_plan {
-    struct gb_upsample_problem problem;
-    size_t scratch_floats; // that gb_exec must bring, however many threads it has
-    void *library;         // as in struct gb_conv_plan
+struct gb_bicubic_plan {
+    struct gb_bicubic_axis rows, columns;
 };
+// Both ways by `scale`: ceil(h * scale) x ceil(w * scale) pixels; or to a size given, each way by the
+// quotient of the sizes. GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20 or a scale
+// is outside [2^-10, 2^10]; GB_OUT_OF_MEMORY. The caller frees the plan.
+enum gb_status gb_bicubic_plan_scale(int h, int w, double scale, struct gb_bicubic_plan *plan);
+enum gb_status gb_bicubic_plan_size(int h, int w, int out_h, int out_w,
+                                    struct gb_bicubic_plan *plan);
+void gb_bicubic_plan_free(struct gb_bicubic_plan *plan);
 
-// x and dx have the problem's shape; y and dy are n x h*factor x w*factor x c. Any strides, no
-// overlap. `threads` as for a convolution's plan.
-typedef enum gb_status (*gb_upsample_plan_fn)(const struct gb_upsample_problem *problem,
-                                              int threads, struct gb_upsample_plan *plan);
-typedef void (*gb_upsample_plan_free_fn)(struct gb_upsample_plan *plan);
+// x and y: views of the plan's two sizes, of the same n and c, any strides, no overlap. Error bound
+// (taps of rows + taps of columns + 8) * 2^-24 * sum |products|. Scratch:
+// gb_bicubic_scratch_floats(x, threads).
+typedef void (*gb_bicubic_fn)(const struct gb_exec *exec, const struct gb_bicubic_plan *plan,
+                              const struct gb_tensor *x, const struct gb_tensor *y);
 
-// Copies bits.
-typedef void (*gb_upsample_forward_fn)(const struct gb_upsample_plan *plan,
-                                       const struct gb_exec *exec, const struct gb_tensor *x,
-                                       const struct gb_tensor *y);
-// dx = the sum of dy over each block of factor x factor pixels, in row order (a foreign library's
-// order is its own, with a convolution's error bound). Overwrites dx.
-typedef void (*gb_upsample_backward_fn)(const struct gb_upsample_plan *plan,
-                                        const struct gb_exec *exec, const struct gb_tensor *dy,
-                                        const struct gb_tensor *dx);
+// A row of x for each thread.
+static inline size_t gb_bicubic_scratch_floats(const struct gb_tensor *x, int threads) {
+    return (size_t)threads * gb_round_up((size_t)x->w * (size_t)x->c, GB_CHANNEL_PAD);
+}
 
 #endif

@@ -1,24 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/backend.h"
-#include "kernels/resample/contract.h"
 #include "kernels/simd/rows.h"
 
 struct upsample {
     int factor;
     const struct gb_tensor *narrow, *wide;
 };
-
-enum gb_status GB_NAME(gb_upsample_plan_f32)(const struct gb_upsample_problem *problem, int threads,
-                                             struct gb_upsample_plan *plan) {
-    (void)threads;
-    GB_TRY(gb_upsample_check(problem));
-    *plan = (struct gb_upsample_plan){.problem = *problem};
-    return GB_OK;
-}
-
-void GB_NAME(gb_upsample_plan_free_f32)(struct gb_upsample_plan *plan) {
-    (void)plan;
-}
 
 static void forward_row(const void *argument, int n, int i) {
     const struct upsample *k = argument;
@@ -30,11 +17,10 @@ static void forward_row(const void *argument, int n, int i) {
     }
 }
 
-void GB_NAME(gb_upsample_forward_f32)(const struct gb_upsample_plan *plan,
-                                      const struct gb_exec *exec, const struct gb_tensor *x,
-                                      const struct gb_tensor *y) {
-    assert(gb_upsample_operands_fit(plan, exec, x, y));
-    struct upsample upsample = {plan->problem.factor, x, y};
+void GB_NAME(gb_upsample_forward_f32)(const struct gb_exec *exec, int factor,
+                                      const struct gb_tensor *x, const struct gb_tensor *y) {
+    assert(gb_has_shape(y, x->n, x->h * factor, x->w * factor, x->c));
+    struct upsample upsample = {factor, x, y};
     gb_for_rows(exec, y, 1, forward_row, &upsample);
 }
 
@@ -53,11 +39,71 @@ static void backward_row(const void *argument, int n, int i) {
     }
 }
 
-void GB_NAME(gb_upsample_backward_f32)(const struct gb_upsample_plan *plan,
-                                       const struct gb_exec *exec, const struct gb_tensor *dy,
-                                       const struct gb_tensor *dx) {
-    assert(gb_upsample_operands_fit(plan, exec, dx, dy));
-    struct upsample upsample = {plan->problem.factor, dx, dy};
-    gb_for_rows(exec, dx, (size_t)plan->problem.factor * (size_t)plan->problem.factor, backward_row,
-                &upsample);
+void GB_NAME(gb_upsample_backward_f32)(const struct gb_exec *exec, int factor,
+                                       const struct gb_tensor *dy, const struct gb_tensor *dx) {
+    assert(gb_has_shape(dy, dx->n, dx->h * factor, dx->w * factor, dx->c));
+    struct upsample upsample = {factor, dx, dy};
+    gb_for_rows(exec, dx, (size_t)factor * (size_t)factor, backward_row, &upsample);
+}
+
+struct bicubic {
+    const struct gb_bicubic_plan *plan;
+    const struct gb_tensor *x, *y;
+    float *rows; // one for each thread
+};
+
+// Row i of an output image, before columns are combined: in one run of floats where the input's
+// pixels lie side by side, else pixel by pixel.
+static void combine_rows(const struct bicubic *k, int n, int i, float *row) {
+    const struct gb_bicubic_axis *axis = &k->plan->rows;
+    const int *index = axis->index + (size_t)i * (size_t)axis->taps;
+    const float *weight = axis->weight + (size_t)i * (size_t)axis->taps;
+    const bool dense = k->x->pixel == k->x->c;
+    const int runs = dense ? 1 : k->x->w, run = dense ? k->x->w * k->x->c : k->x->c;
+    for (int r = 0; r < runs; r++)
+        for (int c = 0, left = run; left > 0; c += GB_LANES, left -= GB_LANES) {
+            gb_v sum = {0};
+            for (int t = 0; t < axis->taps; t++)
+                sum = gb_v_fma(gb_v_set(weight[t]),
+                               gb_load_left(gb_at(k->x, n, index[t], r) + c, left), sum);
+            gb_store_left(row + (size_t)r * (size_t)run + c, sum, left);
+        }
+}
+
+static void combine_columns(const struct bicubic *k, int n, int i, const float *row) {
+    const struct gb_bicubic_axis *axis = &k->plan->columns;
+    const int channels = k->x->c;
+    for (int j = 0; j < k->y->w; j++) {
+        const int *index = axis->index + (size_t)j * (size_t)axis->taps;
+        const float *weight = axis->weight + (size_t)j * (size_t)axis->taps;
+        for (int c = 0, left = channels; left > 0; c += GB_LANES, left -= GB_LANES) {
+            gb_v sum = {0};
+            for (int t = 0; t < axis->taps; t++)
+                sum = gb_v_fma(gb_v_set(weight[t]),
+                               gb_load_left(row + (size_t)index[t] * (size_t)channels + c, left),
+                               sum);
+            gb_store_left(gb_at(k->y, n, i, j) + c, sum, left);
+        }
+    }
+}
+
+static void bicubic_share(void *argument, int rank, int size) {
+    const struct bicubic *k = argument;
+    float *row = k->rows + gb_bicubic_scratch_floats(k->x, rank);
+    const size_t h = (size_t)k->y->h;
+    struct gb_share share = gb_share_of((size_t)k->y->n * h, rank, size);
+    for (size_t r = share.begin; r < share.end; r++) {
+        combine_rows(k, (int)(r / h), (int)(r % h), row);
+        combine_columns(k, (int)(r / h), (int)(r % h), row);
+    }
+}
+
+void GB_NAME(gb_bicubic_f32)(const struct gb_exec *exec, const struct gb_bicubic_plan *plan,
+                             const struct gb_tensor *x, const struct gb_tensor *y) {
+    assert(gb_has_shape(x, x->n, plan->rows.in, plan->columns.in, x->c));
+    assert(gb_has_shape(y, x->n, plan->rows.out, plan->columns.out, x->c));
+    assert(exec->scratch_floats >= gb_bicubic_scratch_floats(x, exec->threads));
+    struct bicubic bicubic = {plan, x, y, exec->scratch};
+    const size_t taps = (size_t)(plan->rows.taps + plan->columns.taps);
+    gb_parallel(gb_threads_for(exec, gb_elements(y) * taps), bicubic_share, &bicubic);
 }
