@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/backend.h"
+#include "kernels/resample/contract.h"
 #include "kernels/simd/rows.h"
 
 struct upsample {
     int factor;
     const struct gb_tensor *narrow, *wide;
 };
+
+enum gb_status GB_NAME(gb_upsample_plan_f32)(const struct gb_upsample_problem *problem, int threads,
+                                             struct gb_upsample_plan *plan) {
+    (void)threads;
+    GB_TRY(gb_upsample_check(problem));
+    *plan = (struct gb_upsample_plan){.problem = *problem};
+    return GB_OK;
+}
+
+void GB_NAME(gb_upsample_plan_free_f32)(struct gb_upsample_plan *plan) {
+    (void)plan;
+}
 
 static void forward_row(const void *argument, int n, int i) {
     const struct upsample *k = argument;
@@ -17,10 +30,11 @@ static void forward_row(const void *argument, int n, int i) {
     }
 }
 
-void GB_NAME(gb_upsample_forward_f32)(const struct gb_exec *exec, int factor,
-                                      const struct gb_tensor *x, const struct gb_tensor *y) {
-    assert(gb_has_shape(y, x->n, x->h * factor, x->w * factor, x->c));
-    struct upsample upsample = {factor, x, y};
+void GB_NAME(gb_upsample_forward_f32)(const struct gb_upsample_plan *plan,
+                                      const struct gb_exec *exec, const struct gb_tensor *x,
+                                      const struct gb_tensor *y) {
+    assert(gb_upsample_operands_fit(plan, exec, x, y));
+    struct upsample upsample = {plan->problem.factor, x, y};
     gb_for_rows(exec, y, 1, forward_row, &upsample);
 }
 
@@ -39,11 +53,13 @@ static void backward_row(const void *argument, int n, int i) {
     }
 }
 
-void GB_NAME(gb_upsample_backward_f32)(const struct gb_exec *exec, int factor,
-                                       const struct gb_tensor *dy, const struct gb_tensor *dx) {
-    assert(gb_has_shape(dy, dx->n, dx->h * factor, dx->w * factor, dx->c));
-    struct upsample upsample = {factor, dx, dy};
-    gb_for_rows(exec, dx, (size_t)factor * (size_t)factor, backward_row, &upsample);
+void GB_NAME(gb_upsample_backward_f32)(const struct gb_upsample_plan *plan,
+                                       const struct gb_exec *exec, const struct gb_tensor *dy,
+                                       const struct gb_tensor *dx) {
+    assert(gb_upsample_operands_fit(plan, exec, dx, dy));
+    struct upsample upsample = {plan->problem.factor, dx, dy};
+    gb_for_rows(exec, dx, (size_t)plan->problem.factor * (size_t)plan->problem.factor, backward_row,
+                &upsample);
 }
 
 struct bicubic {

@@ -2,11 +2,26 @@
 #include <math.h>
 
 #include "kernels/backend.h"
+#include "kernels/resample/contract.h"
 
-void gb_upsample_forward_f32__scalar(const struct gb_exec *exec, int factor,
-                                     const struct gb_tensor *x, const struct gb_tensor *y) {
+enum gb_status gb_upsample_plan_f32__scalar(const struct gb_upsample_problem *problem, int threads,
+                                            struct gb_upsample_plan *plan) {
+    (void)threads;
+    GB_TRY(gb_upsample_check(problem));
+    *plan = (struct gb_upsample_plan){.problem = *problem};
+    return GB_OK;
+}
+
+void gb_upsample_plan_free_f32__scalar(struct gb_upsample_plan *plan) {
+    (void)plan;
+}
+
+void gb_upsample_forward_f32__scalar(const struct gb_upsample_plan *plan,
+                                     const struct gb_exec *exec, const struct gb_tensor *x,
+                                     const struct gb_tensor *y) {
+    assert(gb_upsample_operands_fit(plan, exec, x, y));
     (void)exec;
-    assert(gb_has_shape(y, x->n, x->h * factor, x->w * factor, x->c));
+    const int factor = plan->problem.factor;
     for (int n = 0; n < y->n; n++)
         for (int i = 0; i < y->h; i++)
             for (int j = 0; j < y->w; j++)
@@ -14,10 +29,12 @@ void gb_upsample_forward_f32__scalar(const struct gb_exec *exec, int factor,
                     gb_at(y, n, i, j)[c] = gb_at(x, n, i / factor, j / factor)[c];
 }
 
-void gb_upsample_backward_f32__scalar(const struct gb_exec *exec, int factor,
-                                      const struct gb_tensor *dy, const struct gb_tensor *dx) {
+void gb_upsample_backward_f32__scalar(const struct gb_upsample_plan *plan,
+                                      const struct gb_exec *exec, const struct gb_tensor *dy,
+                                      const struct gb_tensor *dx) {
+    assert(gb_upsample_operands_fit(plan, exec, dx, dy));
     (void)exec;
-    assert(gb_has_shape(dy, dx->n, dx->h * factor, dx->w * factor, dx->c));
+    const int factor = plan->problem.factor;
     for (int n = 0; n < dx->n; n++)
         for (int i = 0; i < dx->h; i++)
             for (int j = 0; j < dx->w; j++)
