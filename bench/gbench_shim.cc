@@ -20,7 +20,8 @@ void initialize() {
     if (done)
         return;
     done = true;
-    char name[] = "glowbench", interleave[] = "--benchmark_enable_random_interleaving=true";
+    // Static: it keeps a pointer to the name.
+    static char name[] = "glowbench", interleave[] = "--benchmark_enable_random_interleaving=true";
     char *argv[] = {name, interleave, nullptr};
     int argc = 2;
     benchmark::Initialize(&argc, argv);
