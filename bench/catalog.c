@@ -54,42 +54,63 @@ static enum gb_status append(struct entries *entries, enum gb_catalog_kind kind,
     return GB_OK;
 }
 
+// Models are added one after the other.
+static bool is_last_share(const struct entry *entry, const struct gb_model *model) {
+    int last = entry->share_count - 1;
+    return last >= 0 && strcmp(entry->shares[last].model, model->name) == 0;
+}
+
 static enum gb_status add(struct entries *entries, const struct gb_model *model,
                           enum gb_catalog_kind kind, const char *text, int count) {
     struct entry *entry = find(entries, text);
     if (!entry)
         GB_TRY(append(entries, kind, text, &entry));
-    int last = entry->share_count - 1;
-    if (last < 0 || strcmp(entry->shares[last].model, model->name) != 0) {
-        last++;
+    if (!is_last_share(entry, model)) {
         struct gb_mix_share *shares =
-            realloc(entry->shares, (size_t)(last + 1) * sizeof *entry->shares);
+            realloc(entry->shares, (size_t)(entry->share_count + 1) * sizeof *entry->shares);
         if (!shares)
             return out_of_memory();
         entry->shares = shares;
-        shares[last] = (struct gb_mix_share){.count = 0};
-        snprintf(shares[last].model, sizeof shares[last].model, "%s", model->name);
-        entry->share_count++;
+        struct gb_mix_share *share = &shares[entry->share_count++];
+        *share = (struct gb_mix_share){.count = 0};
+        snprintf(share->model, sizeof share->model, "%s", model->name);
     }
-    entry->shares[last].count += count;
+    entry->shares[entry->share_count - 1].count += count;
     return GB_OK;
+}
+
+static void print_kernel(const struct gb_recorded *recorded, enum gb_direction direction,
+                         char text[static GB_PROBLEM]) {
+    char shape[GB_PROBLEM_TEXT];
+    gb_problem_print(recorded->operation, &recorded->problem, shape);
+    snprintf(text, GB_PROBLEM, "%s/%s/%s", recorded->operation->name, gb_direction_name(direction),
+             shape);
 }
 
 static enum gb_status add_kernel(struct entries *entries, const struct gb_model *model,
                                  const struct gb_recorded *recorded, enum gb_direction direction) {
-    char shape[GB_PROBLEM_TEXT], text[GB_PROBLEM];
-    gb_problem_print(recorded->operation, &recorded->problem, shape);
-    snprintf(text, sizeof text, "%s/%s/%s", recorded->operation->name, gb_direction_name(direction),
-             shape);
+    char text[GB_PROBLEM];
+    print_kernel(recorded, direction, text);
     return add(entries, model, GB_CATALOG_KERNELS, text, recorded->count);
 }
 
+static bool has_kernel(const struct entries *entries, const struct gb_model *model,
+                       const struct gb_recorded *recorded) {
+    char text[GB_PROBLEM];
+    print_kernel(recorded, recorded->direction, text);
+    const struct entry *entry = find(entries, text);
+    return entry && is_last_share(entry, model);
+}
+
 // A training step's kernels, weight gradients with and without Adam; of a sampling pass those that
-// no step has, since its networks are the step's forward.
+// the step does not have. Its networks run on one image, but they are the step's.
 static enum gb_status add_recorded(struct entries *entries, const struct gb_model *model,
                                    enum gb_pass_kind kind, const struct gb_recorded *r) {
-    if (kind == GB_PASS_SAMPLE && r->direction != GB_INVERSE && r->direction != GB_SAMPLE)
-        return GB_OK;
+    if (kind == GB_PASS_SAMPLE) {
+        bool own = r->direction == GB_INVERSE || r->direction == GB_SAMPLE;
+        return own && !has_kernel(entries, model, r) ? add_kernel(entries, model, r, r->direction)
+                                                     : GB_OK;
+    }
     enum gb_direction stored = gb_stored_direction(r->operation, r->direction);
     if (stored != r->direction)
         GB_TRY(add_kernel(entries, model, r, stored));

@@ -38,7 +38,7 @@ struct gb_catalog {
 // gradient stored ("backward_weights", for fully connected layers "backward"), which is what
 // libraries offer, is listed with the same count beside it, so a geometric mean is one of an
 // operation and direction. What only sampling has (directions "inverse" and "sample") counts how
-// often a pass that draws as many samples as the step has targets has it.
+// often a pass that draws as many samples as a step has targets has it.
 //
 // Each distinct problem once for every backend and number of threads. GB_BAD_INPUT where the filter
 // is no expression or selects nothing; GB_OUT_OF_MEMORY. On failure there is nothing to free.

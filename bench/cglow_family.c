@@ -94,7 +94,7 @@ static enum gb_status fill(void *argument) {
     for (int i = 0; i < params->count; i++)
         if (params->list[i].start == GB_START_ZERO) {
             params->list[i].start = GB_START_NORMAL;
-            params->list[i].spread = 0.02f;
+            params->list[i].spread = 0.002f; // near the start that the paper meant
         }
     GB_TRY(gb_params_initialise(params, SEED));
     const struct gb_exec one = {.threads = 1};
@@ -152,6 +152,15 @@ static double parameters(const void *argument) {
     return (double)gb_params_elements(gb_cglow_params(run->model));
 }
 
+static double moments(const void *argument) {
+    const struct run *run = argument;
+    const struct gb_params *params = gb_cglow_params(run->model);
+    double sum = 0;
+    for (size_t i = 0; i < params->floats; i++)
+        sum += fabsf(params->moment1[i]);
+    return sum;
+}
+
 static size_t dimensions(const void *config) {
     const struct gb_cglow_config *c = config;
     return elements(1, c->y_h, c->y_w, c->y_c);
@@ -164,6 +173,7 @@ const struct gb_model_family gb_cglow_family = {
     .pass = pass,
     .results = results,
     .parameters = parameters,
+    .moments = moments,
     .dimensions = dimensions,
     .layers = gb_cglow_layers,
 };

@@ -377,7 +377,7 @@ static enum gb_status fill(struct state *s) {
     for (int i = 0; i < s->params.count; i++)
         if (s->params.list[i].start == GB_START_ZERO) {
             s->params.list[i].start = GB_START_NORMAL;
-            s->params.list[i].spread = 0.02f;
+            s->params.list[i].spread = 0.002f;
         }
     GB_TRY(gb_params_initialise(&s->params, SEED));
     fill_inputs(s);

@@ -112,13 +112,26 @@ static enum gb_status compare_pass(const struct gb_benchmark *benchmark, const c
     return compare(benchmark, what, count, got, family->results(reference, &count), false);
 }
 
+static enum gb_status compare_gradients(const struct gb_benchmark *benchmark, const void *tested,
+                                        const void *reference) {
+    const struct gb_model_family *family = family_of(benchmark);
+    double got = family->moments(tested), want = family->moments(reference);
+    double bound = GB_CHECK_GRADIENTS * want;
+    return fabs(got - want) <= bound
+               ? GB_OK
+               : gb_fail(GB_CHECK_FAILED, "wrong result", benchmark->problem,
+                         "gradients on %s, %d threads, sum to %.9g, not %.9g +- %.3g",
+                         benchmark->backend->name, benchmark->threads, got, want, bound);
+}
+
 static enum gb_status compare_runs(const struct gb_benchmark *benchmark, void *tested,
                                    void *reference) {
     const struct description *description = benchmark->description;
     GB_TRY(compare_pass(benchmark, "at first", tested, reference));
-    return description->use.kind == GB_PASS_TRAIN
-               ? compare_pass(benchmark, "after a step", tested, reference)
-               : GB_OK;
+    if (description->use.kind != GB_PASS_TRAIN)
+        return GB_OK;
+    GB_TRY(compare_gradients(benchmark, tested, reference));
+    return compare_pass(benchmark, "after a step", tested, reference);
 }
 
 // On models of their own, since the step moves the parameters.

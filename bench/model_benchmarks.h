@@ -7,10 +7,11 @@
 // a warm one to them.
 //
 // Steps are timed at learning rate 0, so that every run does the same. Checks: where a pass takes
-// no more than GB_CHECK_PASS_FLOPS, the scalar reference runs it too, and log-likelihoods, before
-// and after a step that moves the parameters, may differ by GB_CHECK_NATS a dimension, sampled
-// elements by GB_CHECK_SAMPLE. Where it takes more, two passes must give the same: to the bit on a
-// backend that promises that, else within these bounds, and finite.
+// no more than GB_CHECK_PASS_FLOPS, the scalar reference runs it too. Log-likelihoods, before and
+// after a step that moves the parameters, may differ by GB_CHECK_NATS a dimension, the sum of the
+// magnitudes of all gradients by the share GB_CHECK_GRADIENTS, sampled elements by GB_CHECK_SAMPLE
+// of the larger of 1 and their value. Where a pass takes more, two must give the same: to the bit on
+// a backend that promises that, else within these bounds, and finite.
 #ifndef GB_MODEL_BENCHMARKS_H
 #define GB_MODEL_BENCHMARKS_H
 
@@ -19,8 +20,9 @@
 
 // A scalar pass of as many takes about four seconds.
 #define GB_CHECK_PASS_FLOPS 0x1p33
-#define GB_CHECK_NATS 1e-4
-#define GB_CHECK_SAMPLE 1e-2
+#define GB_CHECK_NATS 1e-6
+#define GB_CHECK_GRADIENTS 1e-6
+#define GB_CHECK_SAMPLE 1e-3
 
 // The text of a model's pass.
 void gb_pass_print(const struct gb_model *model, enum gb_pass_kind kind, int batch,

@@ -37,7 +37,9 @@ struct gb_model_family {
     // What the last pass gave: the log-likelihoods (nats) that a training pass found before its
     // update, or the samples' elements. The run's, until the next pass.
     const double *(*results)(void *run, size_t *count);
-    double (*parameters)(const void *run);    // their number
+    double (*parameters)(const void *run); // their number
+    // The sum of the magnitudes of Adam's first moments, which every gradient moves.
+    double (*moments)(const void *run);
     size_t (*dimensions)(const void *config); // of a target
     // The distinct layers of a training step with `batch` targets; *calls is the caller's to free.
     enum gb_status (*layers)(const void *config, int batch, struct gb_layer_call **calls,

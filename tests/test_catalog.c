@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: MIT
+// The list of benchmarks: what a model counted by hand is made of, texts that name their problems
+// again, checks that pass on every backend and fail on a wrong kernel.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/catalog.h"
+#include "flows/cglow.h"
+#include "tasks/task.h"
+
+// Two levels of one step: c = 8 at 8x8, 16 at 4x4.
+static const struct gb_cglow_config tiny_config = {.x_h = 16,
+                                                   .x_w = 16,
+                                                   .x_c = 3,
+                                                   .y_h = 16,
+                                                   .y_w = 16,
+                                                   .y_c = 2,
+                                                   .levels = 2,
+                                                   .steps = 1,
+                                                   .n_c = 4,
+                                                   .n_w = 6,
+                                                   .coupling_channels = 12,
+                                                   .feature_channels = 5,
+                                                   .init = GB_INIT_LIVE};
+static const struct gb_model tiny[] = {
+    {"cglow-tiny-16", "this test", &gb_cglow_family, &tiny_config, .batch = 2, .samples = 3}, {0}};
+
+static const struct gb_backend *backend_named(const char *name) {
+    const struct gb_backend *backend;
+    assert_int_equal(gb_backend_find(name, &backend), GB_OK);
+    return backend;
+}
+
+// Rows for these backends (NULL: the scalar one) with one thread.
+static struct gb_catalog catalog_of(const struct gb_model *models, const char *filter,
+                                    unsigned kinds, const struct gb_backend *backend) {
+    const struct gb_backend *const backends[] = {backend ? backend : backend_named("scalar"), NULL};
+    const int threads[] = {1};
+    const struct gb_catalog_request request = {.backends = backends,
+                                               .threads = threads,
+                                               .thread_count = 1,
+                                               .filter = filter,
+                                               .kinds = kinds,
+                                               .models = models};
+    struct gb_catalog catalog;
+    if (gb_catalog_make(&request, &catalog) != GB_OK)
+        fail_msg("%s", gb_error_message());
+    return catalog;
+}
+
+static int share_of(const struct gb_catalog *catalog, const char *problem) {
+    for (int i = 0; i < catalog->count; i++)
+        if (strcmp(catalog->list[i].problem, problem) == 0) {
+            assert_int_equal(catalog->list[i].share_count, 1);
+            return catalog->list[i].shares->count;
+        }
+    return 0;
+}
+
+static void test_counts(void **state) {
+    (void)state;
+    static const struct {
+        const char *problem;
+        int count;
+    } counts[] = {
+        // Two conditioning networks a step, on the same image.
+        {"conv/forward/n2h16w16c3k4r2s2u2v2p0q0relu", 4},
+        {"conv/forward/n2h8w8c4k4r2s2u2v2p0q0relu", 4},
+        {"conv/forward/n2h4w4c4k4r2s2u2v2p0q0relu", 4},
+        {"fc/forward/n2h2w2c4k6relu", 4},
+        {"fc/forward/n2h1w1c6k6relu", 4},
+        {"fc/forward/n2h1w1c6k16tanh", 1}, // actnorm's log-scale and bias, of 8 channels
+        {"fc/forward/n2h1w1c6k64tanh", 1}, // an 8 x 8 matrix
+        {"fc/forward/n2h1w1c6k32tanh", 1},
+        {"fc/forward/n2h1w1c6k256tanh", 1},
+        {"fc/backward/n2h2w2c4k6", 4},
+        {"fc/backward_update/n2h2w2c4k6", 4},
+        {"fc/backward_update/n2h1w1c6k256", 1},
+        // The couplings' paths from x.
+        {"conv/forward/n2h16w16c3k5r3s3u1v1p1q1relu", 2},
+        {"conv/forward/n2h16w16c5k4r2s2u2v2p0q0relu", 1},
+        {"conv/forward/n2h16w16c5k8r4s4u4v4p0q0relu", 1},
+        {"conv/forward/n2h8w8c4k4r3s3u1v1p1q1relu", 1},
+        {"conv/forward/n2h4w4c8k8r3s3u1v1p1q1relu", 1},
+        // The couplings, and the split between the levels.
+        {"conv/forward/n2h8w8c8k12r3s3u1v1p1q1relu", 1},
+        {"conv/forward/n2h8w8c12k12r1s1u1v1p0q0relu", 1},
+        {"conv/forward/n2h8w8c12k8r3s3u1v1p1q1", 1},
+        {"conv/forward/n2h4w4c12k16r3s3u1v1p1q1", 1},
+        {"conv/forward/n2h8w8c4k8r3s3u1v1p1q1tanh", 1},
+        // Backward: x takes no gradient; behind an activation the epilogue is fused.
+        {"conv/backward_data/n2h16w16c3k4r2s2u2v2p0q0", 0},
+        {"conv/backward_data/n2h8w8c4k4r2s2u2v2p0q0relu", 4},
+        {"conv/backward_data/n2h8w8c12k8r3s3u1v1p1q1relu", 1},
+        {"conv/backward_data/n2h8w8c8k12r3s3u1v1p1q1", 1},
+        {"conv/backward_update/n2h16w16c3k4r2s2u2v2p0q0", 4},
+        {"conv/backward_weights/n2h16w16c3k4r2s2u2v2p0q0", 4},
+        {"epilogue/backward/n2h8w8c8", 1},     // the coupling network's end
+        {"epilogue/backward/n2h8w8c8tanh", 1}, // the split's
+        {"epilogue/backward/n2h1w1c6relu", 8}, // FC layers
+        // The flow: backward computes actnorm's output again.
+        {"actnorm/forward/n2h8w8c8", 2},
+        {"actnorm/inverse/n2h8w8c8", 1},
+        {"actnorm/backward/n2h8w8c8", 1},
+        {"mix/forward/n2h4w4c16", 1},
+        {"mix/backward/n2h4w4c16", 1},
+        {"coupling/forward/n2h8w8c4", 1},
+        {"coupling/inverse/n2h8w8c4", 1},
+        {"coupling/backward/n2h4w4c8", 1},
+        {"squeeze/forward/n2h16w16c2", 1},
+        {"squeeze/forward/n2h8w8c4", 1},
+        {"squeeze/inverse/n2h8w8c4", 1},   // of the gradient
+        {"squeeze/inverse/n2h16w16c2", 1}, // only sampling
+        {"gaussian/forward/n2h8w8c4prior", 1},
+        {"gaussian/forward/n2h4w4c16", 1},
+        {"gaussian/backward/n2h4w4c16", 1},
+        {"gaussian/sample/n2h8w8c4prior", 1},
+        {"layer/coupling_forward/n2h8w8c8k12", 1},
+        {"layer/features_backward/n2x16y16z3f5h4w4o8", 1},
+        {"layer/rotation_inverse/n2h4w4c16", 1},
+        {"layer/network_forward/n2x16y16z3d4e6o256", 1},
+        {"step/train/cglow-tiny-16b2", 1},
+        {"sample/inverse/cglow-tiny-16s3", 1},
+    };
+    struct gb_catalog catalog = catalog_of(tiny, NULL, GB_CATALOG_ALL, NULL);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (share_of(&catalog, counts[i].problem) != counts[i].count)
+            fail_msg("%s: %d, not %d", counts[i].problem, share_of(&catalog, counts[i].problem),
+                     counts[i].count);
+    // 12 convolutions a step and the split's: nothing was missed.
+    int forward = 0, data = 0, update = 0, stored = 0;
+    for (int i = 0; i < catalog.count; i++) {
+        const struct gb_benchmark *b = &catalog.list[i];
+        if (strcmp(b->operation, "conv") != 0)
+            continue;
+        forward += strcmp(b->direction, "forward") == 0 ? b->shares->count : 0;
+        data += strcmp(b->direction, "backward_data") == 0 ? b->shares->count : 0;
+        update += strcmp(b->direction, "backward_update") == 0 ? b->shares->count : 0;
+        stored += strcmp(b->direction, "backward_weights") == 0 ? b->shares->count : 0;
+    }
+    assert_int_equal(forward, 25);
+    assert_int_equal(data, 19);
+    assert_int_equal(update, 25);
+    assert_int_equal(stored, 25);
+    gb_catalog_free(&catalog);
+}
+
+// What the recorder finds is what the model says of itself.
+static void test_flops(void **state) {
+    (void)state;
+    const struct gb_cglow_use use = {
+        .batch = 2, .samples_per_x = 1, .threads = 1, .training = true};
+    struct gb_cglow *model;
+    assert_int_equal(gb_cglow_create(&tiny_config, &use, backend_named("scalar"), &model), GB_OK);
+    struct gb_catalog catalog = catalog_of(tiny, NULL, GB_CATALOG_STEPS, NULL);
+    assert_int_equal(catalog.count, 1);
+    assert_true(catalog.list->flops == gb_cglow_step_flops(model));
+    assert_true(catalog.list->bytes == 24.0 * (double)gb_params_elements(gb_cglow_params(model)));
+    gb_catalog_free(&catalog);
+    gb_cglow_free(model);
+}
+
+// Every text selects its own problem, with the same costs and shares.
+static void test_texts(void **state) {
+    (void)state;
+    struct gb_catalog all = catalog_of(tiny, NULL, GB_CATALOG_ALL, NULL);
+    for (int i = 0; i < all.count; i++) {
+        const struct gb_benchmark *want = &all.list[i];
+        struct gb_catalog one = catalog_of(tiny, want->problem, GB_CATALOG_ALL, NULL);
+        if (one.count != 1 || strcmp(one.list->problem, want->problem) != 0)
+            fail_msg("%s selects %d rows, %s", want->problem, one.count, one.list->problem);
+        assert_true(one.list->flops == want->flops && one.list->bytes == want->bytes);
+        assert_int_equal(one.list->share_count, 1);
+        assert_int_equal(one.list->shares->count, want->shares->count);
+        char text[GB_PROBLEM];
+        snprintf(text, sizeof text, "%s/%s/", want->operation, want->direction);
+        assert_int_equal(strncmp(text, want->problem, strlen(text)), 0);
+        gb_catalog_free(&one);
+    }
+    gb_catalog_free(&all);
+}
+
+static void test_filters(void **state) {
+    (void)state;
+    struct gb_catalog catalog =
+        catalog_of(tiny, "^(conv|fc)/forward/.*tanh$", GB_CATALOG_ALL, NULL);
+    assert_int_equal(catalog.count, 5);
+    gb_catalog_free(&catalog);
+    // A problem that no model has, whatever the kinds.
+    catalog = catalog_of(tiny, "conv/forward/n1h8w8c64k64r3s3u1v1p1q1relu", GB_CATALOG_STEPS, NULL);
+    assert_int_equal(catalog.count, 1);
+    assert_int_equal(catalog.list->share_count, 0);
+    assert_true(catalog.list->flops == 2.0 * 22 * 22 * 64 * 64);
+    gb_catalog_free(&catalog);
+    static const char *const bad[] = {"conv/forward/(", "no such problem",
+                                      "conv/sample/n1h8w8c64k64r3s3u1v1p1q1",
+                                      "step/train/cglow-tiny-16b0", "conv/forward/n1h8w8c64k0"};
+    const struct gb_backend *const backends[] = {backend_named("scalar"), NULL};
+    const int threads[] = {1};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const struct gb_catalog_request request = {.backends = backends,
+                                                   .threads = threads,
+                                                   .thread_count = 1,
+                                                   .filter = bad[i],
+                                                   .kinds = GB_CATALOG_ALL,
+                                                   .models = tiny};
+        assert_int_equal(gb_catalog_make(&request, &catalog), GB_BAD_INPUT);
+        assert_non_null(strstr(gb_error_message(), bad[i]));
+        assert_null(catalog.list);
+    }
+}
+
+// The table's numbers of a task that there is are the task's.
+static void test_papers_models(void **state) {
+    (void)state;
+    for (const struct gb_model *m = gb_models(); m->name; m++)
+        for (const struct gb_task *const *task = gb_tasks(); *task; task++) {
+            char begin[64];
+            int size = 0;
+            snprintf(begin, sizeof begin, "cglow-%s-", (*task)->name);
+            if (strncmp(m->name, begin, strlen(begin)) != 0 ||
+                sscanf(m->name + strlen(begin), "%d", &size) != 1)
+                continue;
+            struct gb_cglow_config config;
+            (*task)->configure(size, &config);
+            assert_memory_equal(m->config, &config, sizeof config);
+        }
+}
+
+// ---- Running them ----
+
+// Sets a benchmark up, runs it twice and checks it.
+static enum gb_status check_benchmark(const struct gb_benchmark *benchmark) {
+    struct gb_arena arena = {0};
+    void *state;
+    GB_TRY(benchmark->setup(benchmark, &arena, &state));
+    benchmark->teardown(state);
+    GB_TRY(gb_arena_reserve(&arena, "operands"));
+    enum gb_status status = benchmark->setup(benchmark, &arena, &state);
+    if (status == GB_OK) {
+        benchmark->run(state);
+        benchmark->run(state);
+        status = benchmark->check(state);
+        if (status == GB_OK)
+            status = benchmark->check(state);
+        if (benchmark->reorder_seconds)
+            assert_true(benchmark->reorder_seconds(state) >= 0);
+        benchmark->teardown(state);
+    }
+    gb_arena_free(&arena);
+    return status;
+}
+
+static void check_all(const char *filter, int threads) {
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
+        if (!gb_backend_supported(*b))
+            continue;
+        struct gb_catalog catalog = catalog_of(tiny, filter, GB_CATALOG_ALL, *b);
+        for (int i = 0; i < catalog.count; i++) {
+            catalog.list[i].threads = threads;
+            if (check_benchmark(&catalog.list[i]) != GB_OK)
+                fail_msg("%s", gb_error_message());
+        }
+        gb_catalog_free(&catalog);
+    }
+}
+
+static void test_checks_pass(void **state) {
+    (void)state;
+    check_all(NULL, 1);
+}
+
+static void test_checks_pass_on_threads(void **state) {
+    (void)state;
+    check_all(NULL, 2);
+    // Enough to be shared among threads, and more than the check takes in full.
+    check_all("conv/forward/n2h32w32c64k256r3s3u1v1p1q1relu", 2);
+    check_all("conv/backward_update/n2h32w32c64k256r3s3u1v1p1q1", 2);
+    check_all("coupling/forward/n2h64w64c12", 2);
+    check_all("coupling/backward/n2h8w8c6softplus", 2);
+    check_all("coupling/forward/n2h8w8c6additive", 2);
+    check_all("gaussian/backward/n2h8w8c6softplus", 2);
+    check_all("conv/backward_data/n1h9w7c5k3r3s3u2v2p1q1leaky", 2);
+    check_all("random_normal/forward/e100000", 2);
+    check_all("random_uniform/forward/e1000", 1);
+}
+
+// ---- Wrong kernels ----
+
+static const struct gb_backend *right;
+
+static void spoil(float *value) {
+    *value += 0.5f;
+}
+
+static void spoil_last(const struct gb_tensor *t) {
+    spoil(gb_at(t, t->n - 1, t->h - 1, t->w - 1) + t->c - 1);
+}
+
+static void wrong_conv_forward(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                               const struct gb_tensor *x, const float *packed,
+                               const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
+    right->conv_forward(plan, exec, x, packed, epilogue, y);
+    spoil_last(y);
+}
+
+static void wrong_conv_backward_data(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                                     const struct gb_tensor *dy, const float *packed,
+                                     const struct gb_conv_input_epilogue *epilogue,
+                                     const struct gb_tensor *dx) {
+    right->conv_backward_data(plan, exec, dy, packed, epilogue, dx);
+    if (epilogue)
+        spoil(epilogue->d_bias);
+    else
+        spoil_last(dx);
+}
+
+// Forgets the last image.
+static void wrong_conv_backward_weights(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                                        const struct gb_tensor *x, const struct gb_tensor *dy,
+                                        float *d_packed, const struct gb_adam_target *update) {
+    struct gb_tensor none = *dy;
+    float *zeros = calloc(gb_elements(dy), sizeof *zeros);
+    for (size_t i = 0; i < gb_elements(dy) / 2; i++)
+        zeros[i] = ((float *)dy->data)[i];
+    none.data = zeros;
+    right->conv_backward_weights(plan, exec, x, &none, d_packed, update);
+    free(zeros);
+}
+
+// Right when it stores the gradient, wrong when it hands it to Adam.
+static void wrong_update(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                         const struct gb_tensor *x, const struct gb_tensor *dy, float *d_packed,
+                         const struct gb_adam_target *update) {
+    right->conv_backward_weights(plan, exec, x, dy, d_packed, update);
+    if (update)
+        update->moment1[1] *= 1.01f;
+}
+
+static void wrong_fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                             const struct gb_tensor *x, const float *packed, const float *bias,
+                             const struct gb_tensor *y) {
+    (void)bias;
+    right->fc_forward(plan, exec, x, packed, NULL, y);
+}
+
+static void wrong_fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                              const struct gb_tensor *x, const struct gb_tensor *dy, float *packed,
+                              const struct gb_tensor *dx, float *d_packed,
+                              const struct gb_adam_target *update) {
+    right->fc_backward(plan, exec, x, dy, packed, dx, d_packed, update);
+    spoil_last(dx);
+}
+
+static void wrong_mix_backward(const struct gb_exec *exec, const struct gb_tensor *v,
+                               const float *matrices, const struct gb_tensor *du,
+                               const struct gb_tensor *dv, float *d_matrices) {
+    right->mix_backward(exec, v, matrices, du, dv, d_matrices);
+    spoil(d_matrices + 3);
+}
+
+static void wrong_actnorm_backward(const struct gb_exec *exec, const struct gb_tensor *v,
+                                   const struct gb_actnorm_parameters *parameters,
+                                   const struct gb_tensor *dy, const struct gb_tensor *dv,
+                                   float *d_log_scale, float *d_bias, ptrdiff_t d_stride) {
+    right->actnorm_backward(exec, v, parameters, dy, dv, d_bias, d_log_scale, d_stride);
+}
+
+static void wrong_coupling_forward(const struct gb_exec *exec, enum gb_coupling_form form,
+                                   const struct gb_tensor *v, const struct gb_tensor *raw,
+                                   const struct gb_tensor *u, double *log_det) {
+    right->coupling_forward(exec, form, v, raw, u, log_det);
+    log_det[0] += 0.5;
+}
+
+static void wrong_adam(const struct gb_exec *exec, const struct gb_adam *adam, size_t count,
+                       const float *gradient, float *weights, float *moment1, float *moment2) {
+    right->adam(exec, adam, count - 1, gradient, weights, moment1, moment2);
+}
+
+static void wrong_squeeze(const struct gb_exec *exec, const struct gb_tensor *wide,
+                          const struct gb_tensor *deep) {
+    right->squeeze(exec, wide, deep);
+    memset(gb_at(deep, deep->n - 1, 0, 0), 0, sizeof(float));
+}
+
+static void expect_caught(const struct gb_backend *wrong, const char *problem) {
+    struct gb_catalog catalog = catalog_of(tiny, problem, GB_CATALOG_ALL, wrong);
+    assert_int_equal(catalog.count, 1);
+    enum gb_status status = check_benchmark(catalog.list);
+    if (status != GB_CHECK_FAILED || !strstr(gb_error_message(), problem))
+        fail_msg("%s passes with a wrong kernel", problem);
+    gb_catalog_free(&catalog);
+}
+
+static void test_wrong_kernels(void **state) {
+    (void)state;
+    assert_int_equal(gb_backend_find("scalar", &right), GB_OK);
+    struct gb_backend wrong = *right;
+    wrong.name = "wrong";
+#define EXPECT(entry, function, ...)                                                               \
+    do {                                                                                           \
+        static const char *const problems[] = {__VA_ARGS__};                                       \
+        wrong.entry = function;                                                                    \
+        for (size_t i = 0; i < sizeof problems / sizeof *problems; i++)                            \
+            expect_caught(&wrong, problems[i]);                                                    \
+        wrong.entry = right->entry;                                                                \
+    } while (0)
+    EXPECT(conv_forward, wrong_conv_forward, "conv/forward/n2h8w8c8k12r3s3u1v1p1q1relu",
+           "conv/forward/n2h32w32c64k256r3s3u1v1p1q1", "layer/coupling_forward/n2h8w8c8k12",
+           "layer/network_forward/n2x16y16z3d4e6o16", "step/train/cglow-tiny-16b2",
+           "sample/inverse/cglow-tiny-16s3");
+    EXPECT(conv_backward_data, wrong_conv_backward_data,
+           "conv/backward_data/n2h8w8c8k12r3s3u1v1p1q1",
+           "conv/backward_data/n2h8w8c12k8r3s3u1v1p1q1relu", "layer/coupling_backward/n2h8w8c8k12");
+    EXPECT(conv_backward_weights, wrong_conv_backward_weights,
+           "conv/backward_weights/n2h8w8c8k12r3s3u1v1p1q1",
+           "conv/backward_update/n2h8w8c8k12r3s3u1v1p1q1",
+           "layer/features_backward/n2x16y16z3f5h4w4o8", "step/train/cglow-tiny-16b2");
+    EXPECT(conv_backward_weights, wrong_update, "conv/backward_update/n2h8w8c8k12r3s3u1v1p1q1");
+    EXPECT(fc_forward, wrong_fc_forward, "fc/forward/n2h2w2c4k6relu");
+    EXPECT(fc_backward, wrong_fc_backward, "fc/backward/n2h2w2c4k6",
+           "fc/backward_update/n2h2w2c4k6", "layer/network_backward/n2x16y16z3d4e6o16");
+    EXPECT(mix_backward, wrong_mix_backward, "mix/backward/n2h4w4c16",
+           "step/train/cglow-tiny-16b2");
+    EXPECT(actnorm_backward, wrong_actnorm_backward, "actnorm/backward/n2h8w8c8");
+    EXPECT(coupling_forward, wrong_coupling_forward, "coupling/forward/n2h8w8c4",
+           "step/train/cglow-tiny-16b2");
+    EXPECT(adam, wrong_adam, "adam/forward/e12");
+    EXPECT(squeeze, wrong_squeeze, "squeeze/forward/n2h8w8c4");
+#undef EXPECT
+}
+
+int main(void) {
+    gb_flush_denormals();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_flops),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_papers_models),
+        cmocka_unit_test(test_checks_pass),
+        cmocka_unit_test(test_checks_pass_on_threads),
+        cmocka_unit_test(test_wrong_kernels),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
