@@ -5,9 +5,10 @@
 
 #include <omp.h>
 
-#include GB_BLAS_HEADER
 #if defined(GB_BLAS_IS_BLIS)
 #include <blis.h>
+#else
+#include GB_BLAS_HEADER
 #endif
 
 #include "kernels/blas/layers.h"
@@ -16,12 +17,27 @@
 const struct gb_backend *gb_blas_lender;
 gb_blas_epilogue_fn *gb_blas_epilogue;
 
+#if defined(GB_BLAS_IS_BLIS)
+// Through BLIS's own interface, since it does not ask OpenMP for the number of threads, and since
+// the kernels that it takes for small matrices by default read beyond the operands' ends (0.9).
+void gb_blas_multiply(int rows, int columns, int depth, struct gb_matrix a, bool a_transposed,
+                      struct gb_matrix b, bool b_transposed, bool add, struct gb_matrix c) {
+    rntm_t how = BLIS_RNTM_INITIALIZER;
+    bli_rntm_set_num_threads(1, &how);
+    bli_rntm_disable_l3_sup(&how);
+    float one = 1.0f, kept = add ? 1.0f : 0.0f;
+    bli_sgemm_ex(a_transposed ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE,
+                 b_transposed ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE, rows, columns, depth, &one,
+                 a.data, a.pitch, 1, b.data, b.pitch, 1, &kept, c.data, c.pitch, 1, NULL, &how);
+}
+#else
 void gb_blas_multiply(int rows, int columns, int depth, struct gb_matrix a, bool a_transposed,
                       struct gb_matrix b, bool b_transposed, bool add, struct gb_matrix c) {
     cblas_sgemm(CblasRowMajor, a_transposed ? CblasTrans : CblasNoTrans,
                 b_transposed ? CblasTrans : CblasNoTrans, rows, columns, depth, 1.0f, a.data,
                 (int)a.pitch, b.data, (int)b.pitch, add ? 1.0f : 0.0f, c.data, (int)c.pitch);
 }
+#endif
 
 // Inside a parallel region an OpenMP library takes one thread by itself; outside, this many.
 void gb_blas_parallel(int threads, gb_parallel_body body, void *argument) {
@@ -44,8 +60,8 @@ static const char *library(void) {
 #if defined(GB_BLAS_IS_OPENBLAS)
     snprintf(text, sizeof text, "%s", openblas_get_config());
 #elif defined(GB_BLAS_IS_BLIS)
-    bli_thread_set_num_threads(1); // it does not ask OpenMP
-    snprintf(text, sizeof text, "BLIS %s", bli_info_get_version_str());
+    snprintf(text, sizeof text, "BLIS %s %s", bli_info_get_version_str(),
+             bli_arch_string(bli_arch_query_id()));
 #else
     snprintf(text, sizeof text, "%s, version unknown", GB_BLAS_NAME);
 #endif
