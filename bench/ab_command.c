@@ -68,9 +68,10 @@ static enum gb_side first_side(uint64_t seed, int pair) {
 // *failed: a row's check did.
 static enum gb_status run_pair(const struct session *session, int pair, bool *failed) {
     enum gb_side first = first_side(session->request->seed, pair);
+    const enum gb_side order[GB_SIDES] = {first, first == GB_BASE ? GB_NEW : GB_BASE};
     *failed = false;
     for (int i = 0; i < GB_SIDES; i++) {
-        enum gb_status status = launch(session, i == 0 ? first : GB_BASE + GB_NEW - first, pair);
+        enum gb_status status = launch(session, order[i], pair);
         if (status != GB_OK && status != GB_CHECK_FAILED)
             return status;
         *failed |= status == GB_CHECK_FAILED;
