@@ -184,12 +184,12 @@ static struct gb_adam_target target_of(const struct gb_kernel_state *s) {
                                    gb_kernel_floats(s, s->weights + MOMENT2)};
 }
 
-// A stored gradient in PyTorch's order.
+// A stored gradient in PyTorch's order. Its sums walk through memory a pixel at a time, which takes
+// about four times as long as a walk along channels.
 static enum gb_status hold_gradient(const struct truth *t, float *oihw) {
     const struct gb_conv_problem *p = &t->p;
     struct gb_tensor view = gb_dense(oihw, p->k, p->c, p->kernel_h, p->kernel_w);
-    return hold(t, "weight gradient", &view, (double)p->n * t->out_h * t->out_w,
-                weight_gradient_of);
+    return hold(t, "weight gradient", &view, 4.0 * p->n * t->out_h * t->out_w, weight_gradient_of);
 }
 
 // What the kernel made of weights and moments, against Adam on the gradient that it stores.
