@@ -13,17 +13,25 @@
 #include "tasks/machine.h"
 #include "tasks/options.h"
 
-enum { MOST_THREADS = 256, MOST_TEAMS = 16, MOST_BACKENDS = 16, FEWEST_REPETITIONS = 9 };
+enum {
+    MOST_THREADS = 256,
+    MOST_TEAMS = 16,
+    MOST_BACKENDS = 16,
+    MOST_MODELS = 64,
+    FEWEST_REPETITIONS = 9
+};
 
 // What the line gave, and what it comes to.
 struct given {
-    const char *filter, *kinds, *backends, *threads, *cache, *json, *gbench_json;
+    const char *filter, *kinds, *models, *backends, *threads, *cache, *json, *gbench_json;
     int repetitions, launches, launch; // launch -1: this process is none of several
     bool resume, list;
 
     const struct gb_backend *chosen_backends[MOST_BACKENDS + 1]; // ended by NULL
     int backend_count;
     int teams[MOST_TEAMS], team_count;
+    struct gb_model chosen_models[MOST_MODELS + 1]; // ended by one without a name
+    int model_count;
     unsigned chosen_kinds;
 };
 
@@ -54,6 +62,27 @@ static enum gb_status add_team(struct given *given, const char *word) {
         return gb_fail(GB_BAD_INPUT, "bad value", "--threads", "more than %d", MOST_TEAMS);
     given->teams[given->team_count++] = (int)threads;
     return GB_OK;
+}
+
+// Every model whose name begins with the word: "cglow-horses" has three sizes.
+static enum gb_status add_models(struct given *given, const char *word) {
+    char names[1024] = "";
+    bool found = false;
+    for (const struct gb_model *m = gb_models(); m->name; m++) {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", m->name);
+        if (strncmp(m->name, word, strlen(word)) != 0)
+            continue;
+        found = true;
+        bool known = false;
+        for (int i = 0; i < given->model_count; i++)
+            known = known || given->chosen_models[i].name == m->name;
+        if (!known && given->model_count < MOST_MODELS)
+            given->chosen_models[given->model_count++] = *m;
+    }
+    return found ? GB_OK
+                 : gb_fail(GB_BAD_INPUT, "bad value", "--model", "\"%s\" begins none of %s", word,
+                           names);
 }
 
 static enum gb_status add_kind(struct given *given, const char *word) {
@@ -107,6 +136,8 @@ static enum gb_status choose(struct given *given) {
         GB_TRY(each_word("--kind", given->kinds, given, add_kind));
     else
         given->chosen_kinds = GB_CATALOG_ALL;
+    if (given->models)
+        GB_TRY(each_word("--model", given->models, given, add_models));
     if (given->threads)
         return each_word("--threads", given->threads, given, add_team);
     int all = gb_machine_threads();
@@ -191,6 +222,7 @@ static enum gb_status run_selected(const struct given *given) {
         .thread_count = given->team_count,
         .filter = given->filter,
         .kinds = given->chosen_kinds,
+        .models = given->models ? given->chosen_models : NULL,
     };
     struct gb_catalog catalog;
     GB_TRY(gb_catalog_make(&request, &catalog));
@@ -228,6 +260,8 @@ static enum gb_status bench(int argc, const char **argv) {
                          "prints them all"),
         gb_option_string("kind", "A,B", &given.kinds,
                          "of kernels, layers, steps, samples (default: all, which takes hours)"),
+        gb_option_string("model", "A,B", &given.models,
+                         "of the models whose names begin so, \"cglow-horses\" (default: all)"),
         gb_option_string("backend", "A,B", &given.backends,
                          "backends (default: all that this CPU supports but scalar)"),
         gb_option_string("threads", "1,2", &given.threads,
