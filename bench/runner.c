@@ -116,8 +116,10 @@ static double cost_of(const struct gb_benchmark *benchmark, int repetitions) {
     return checks + repetitions * fmax(shortest, 2 * run);
 }
 
+// The rows, and what comes with any group: its warm-up, its control and the probes of the walls.
 static double cost_of_group(const struct run *run, const struct group *group) {
-    double cost = 0;
+    const double warm_up = 0.2, control_and_probes = 0.1;
+    double cost = warm_up + control_and_probes * run->sweep->repetitions;
     for (int i = 0; i < group->count; i++)
         cost += cost_of(group->rows[i].benchmark, run->sweep->repetitions);
     return cost;
