@@ -456,8 +456,3 @@ void gb_cglow_latent_shapes(const struct gb_cglow *model, struct gb_latents *sha
             gb_dense(NULL, s->batch, s->h, s->w, is_last(model, l) ? s->c : s->c / 2);
     }
 }
-
-double gb_bits_per_dimension(double log_likelihood, size_t dimensions) {
-    static const double ln_2 = 0.69314718055994530942;
-    return -log_likelihood / (ln_2 * (double)dimensions);
-}

@@ -7,14 +7,14 @@
 #ifndef GB_CGLOW_H
 #define GB_CGLOW_H
 
+#include "flows/config.h"
+#include "flows/latents.h"
 #include "flows/params.h"
 
 enum gb_init { GB_INIT_LIVE, GB_INIT_PUBLISHED, GB_INITS };
 
 // "live", "published".
 extern const char *const gb_init_names[GB_INITS];
-
-enum { GB_MAX_LEVELS = 16 };
 
 struct gb_cglow_config {
     int x_h, x_w, x_c, y_h, y_w, y_c;
@@ -25,18 +25,9 @@ struct gb_cglow_config {
     enum gb_init init;
 };
 
-// The configuration's numbers, a row each: the one list of them for checks, files and records.
-struct gb_cglow_field {
-    const char *key, *name; // in files, "x_height"; in messages, "x height"
-    size_t offset;          // of the int in struct gb_cglow_config
-    int least, most;
-};
+// The configuration's numbers (flows/config.h).
 enum { GB_CGLOW_FIELDS = 12 };
-extern const struct gb_cglow_field gb_cglow_fields[GB_CGLOW_FIELDS];
-
-static inline int *gb_cglow_number(struct gb_cglow_config *config, int field) {
-    return (int *)(void *)((char *)config + gb_cglow_fields[field].offset);
-}
+extern const struct gb_config_field gb_cglow_fields[GB_CGLOW_FIELDS];
 
 // What a model is built to do: memory is planned for it.
 struct gb_cglow_use {
@@ -75,14 +66,6 @@ double gb_cglow_step_flops(const struct gb_cglow *model);
 // until backward.
 enum gb_status gb_cglow_condition(struct gb_cglow *model, const struct gb_tensor *x);
 
-// Latents: one view per level in the order of the levels; the last is the top. latents[l] of a
-// level with a split is the half that leaves there. Views into the model, valid until the next
-// pass.
-struct gb_latents {
-    int count;
-    struct gb_tensor level[GB_MAX_LEVELS];
-};
-
 // y to latents given the conditioning: log p(y|x) in nats for each of the batch, into
 // log_likelihood. `latents` may be NULL.
 enum gb_status gb_cglow_forward(struct gb_cglow *model, const struct gb_tensor *y,
@@ -104,12 +87,17 @@ void gb_cglow_inverse(struct gb_cglow *model, const struct gb_latents *noise, fl
 // The shapes that noise must have: dense views with data == NULL.
 void gb_cglow_latent_shapes(const struct gb_cglow *model, struct gb_latents *shapes);
 
-// Bits per dimension of a log-likelihood in nats: -log_likelihood / (ln 2 * dimensions).
-double gb_bits_per_dimension(double log_likelihood, size_t dimensions);
-
 // The module path that the authors' code gives to the parameter `name` of this model, or an empty
 // string.
 void gb_cglow_published_name(const struct gb_cglow_config *config, const char *name,
                              char published[static 96]);
+
+// A c-Glow's configuration, under "model" ("cglow"), "x_height", "x_width", "x_channels", the same
+// for y, "levels", "steps", "n_c", "n_w", "coupling_channels", "feature_channels" and "init"
+// (gb_init_names). Reading checks each number alone (gb_cglow_fields); gb_cglow_check judges them
+// together.
+enum gb_status gb_cglow_config_to_metadata(const struct gb_cglow_config *config, json_t *metadata);
+enum gb_status gb_cglow_config_from_metadata(const json_t *metadata, const char *path,
+                                             struct gb_cglow_config *config);
 
 #endif

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <stddef.h>
-#include <string.h>
 
 #include "flows/cglow.h"
 #include "flows/metadata.h"
-#include "flows/safetensors.h"
 
 const char *const gb_init_names[GB_INITS] = {"live", "published"};
 
@@ -13,7 +11,7 @@ enum { SIDE = 1 << 14, CHANNELS = 1 << 16, MATRIX = 1 << 10 };
 
 #define FIELD(field) offsetof(struct gb_cglow_config, field)
 
-const struct gb_cglow_field gb_cglow_fields[GB_CGLOW_FIELDS] = {
+const struct gb_config_field gb_cglow_fields[GB_CGLOW_FIELDS] = {
     {"x_height", "x height", FIELD(x_h), 8, SIDE},
     {"x_width", "x width", FIELD(x_w), 8, SIDE},
     {"x_channels", "x channels", FIELD(x_c), 1, CHANNELS},
@@ -31,13 +29,7 @@ const struct gb_cglow_field gb_cglow_fields[GB_CGLOW_FIELDS] = {
 enum gb_status gb_cglow_check(const struct gb_cglow_config *config) {
     static const char what[] = "unusable model configuration";
     struct gb_cglow_config c = *config;
-    for (int i = 0; i < GB_CGLOW_FIELDS; i++) {
-        const struct gb_cglow_field *field = &gb_cglow_fields[i];
-        int value = *gb_cglow_number(&c, i);
-        if (value < field->least || value > field->most)
-            return gb_fail(GB_BAD_INPUT, what, field->name, "%d is not between %d and %d", value,
-                           field->least, field->most);
-    }
+    GB_TRY(gb_config_check(config, gb_cglow_fields, GB_CGLOW_FIELDS));
     int last_channels = c.y_c << (c.levels + 1);
     if (last_channels > MATRIX)
         return gb_fail(GB_BAD_INPUT, what, "y channels", "%d make %d at the last level, above %d",
@@ -55,39 +47,18 @@ enum gb_status gb_cglow_check(const struct gb_cglow_config *config) {
 }
 
 enum gb_status gb_cglow_config_to_metadata(const struct gb_cglow_config *config, json_t *metadata) {
-    struct gb_cglow_config c = *config;
-    GB_TRY(gb_metadata_set_string(metadata, "model", "cglow"));
-    for (int i = 0; i < GB_CGLOW_FIELDS; i++)
-        GB_TRY(gb_metadata_set_integer(metadata, gb_cglow_fields[i].key,
-                                       (uint64_t)*gb_cglow_number(&c, i)));
+    GB_TRY(gb_config_to_metadata(config, gb_cglow_fields, GB_CGLOW_FIELDS, "cglow", metadata));
     return gb_metadata_set_string(metadata, "init", gb_init_names[config->init]);
 }
 
 enum gb_status gb_cglow_config_from_metadata(const json_t *metadata, const char *path,
                                              struct gb_cglow_config *config) {
-    static const char what[] = "cannot read metadata";
-    struct gb_cglow_config read = {.init = GB_INITS};
-    const char *model, *init;
-    char printable[GB_PRINTABLE];
-    GB_TRY(gb_metadata_string(metadata, path, "model", &model));
-    if (strcmp(model, "cglow") != 0)
-        return gb_fail(GB_BAD_INPUT, what, path, "'model' is '%s', not 'cglow'",
-                       gb_printable(model, printable));
-    for (int i = 0; i < GB_CGLOW_FIELDS; i++) {
-        const struct gb_cglow_field *field = &gb_cglow_fields[i];
-        uint64_t value;
-        GB_TRY(gb_metadata_integer(metadata, path, field->key, (uint64_t)field->least,
-                                   (uint64_t)field->most, &value));
-        *gb_cglow_number(&read, i) = (int)value;
-    }
-    GB_TRY(gb_metadata_string(metadata, path, "init", &init));
-    for (int i = 0; i < GB_INITS; i++)
-        if (strcmp(init, gb_init_names[i]) == 0)
-            read.init = (enum gb_init)i;
-    if (read.init == GB_INITS)
-        return gb_fail(GB_BAD_INPUT, what, path, "'init' is '%s', neither '%s' nor '%s'",
-                       gb_printable(init, printable), gb_init_names[GB_INIT_LIVE],
-                       gb_init_names[GB_INIT_PUBLISHED]);
+    struct gb_cglow_config read = {0};
+    int init;
+    GB_TRY(
+        gb_config_from_metadata(metadata, path, "cglow", gb_cglow_fields, GB_CGLOW_FIELDS, &read));
+    GB_TRY(gb_config_choice(metadata, path, "init", gb_init_names, &init));
+    read.init = (enum gb_init)init;
     *config = read;
     return GB_OK;
 }

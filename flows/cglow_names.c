@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "flows/cglow.h"
+#include "flows/names.h"
 
 // Within a step: our name, theirs. A row that ends in a dot is a module with a weight and a bias.
-static const struct {
-    const char *ours, *theirs;
-} step_names[] = {
+static const struct gb_name_pair step_names[] = {
     {"actnorm.conv.0.", "actnorm.x_Con.0."},
     {"actnorm.conv.1.", "actnorm.x_Con.2."},
     {"actnorm.conv.2.", "actnorm.x_Con.4."},
@@ -34,55 +30,23 @@ static const struct {
     {"coupling.net.2.", "affine.f.4."},
     {"coupling.net.2.new_bias", "affine.f.4.newbias"},
     {"coupling.net.2.log_scale", "affine.f.4.logs"},
+    {0},
 };
-
-static bool is_weight_or_bias(const char *leaf) {
-    return strcmp(leaf, "weight") == 0 || strcmp(leaf, "bias") == 0;
-}
-
-// Moves past `word`, if it comes next.
-static bool take_word(const char **name, const char *word) {
-    size_t length = strlen(word);
-    if (strncmp(*name, word, length) != 0)
-        return false;
-    *name += length;
-    return true;
-}
-
-// Moves past a decimal index below `limit` and its dot.
-static bool take_index(const char **name, int limit, int *index) {
-    char *end;
-    if (**name < '0' || **name > '9')
-        return false;
-    long value = strtol(*name, &end, 10);
-    if (value >= limit || *end != '.')
-        return false;
-    *name = end + 1;
-    *index = (int)value;
-    return true;
-}
-
-static void name_step(int layer, const char *rest, char published[static 96]) {
-    for (size_t i = 0; i < sizeof step_names / sizeof *step_names; i++) {
-        const char *ours = step_names[i].ours, *leaf = rest;
-        if (!take_word(&leaf, ours))
-            continue;
-        bool module = ours[strlen(ours) - 1] == '.';
-        if (module ? is_weight_or_bias(leaf) : !*leaf)
-            snprintf(published, 96, "flow.layers.%d.%s%s", layer, step_names[i].theirs, leaf);
-    }
-}
 
 void gb_cglow_published_name(const struct gb_cglow_config *config, const char *name,
                              char published[static 96]) {
     *published = '\0';
     int level, step;
-    if (!take_word(&name, "levels.") || !take_index(&name, config->levels, &level))
+    char prefix[64];
+    if (!gb_name_word(&name, "levels.") || !gb_name_index(&name, config->levels, &level))
         return;
     // A level of theirs is a squeeze, the steps, and a split, numbered through.
     int squeeze = level * (config->steps + 2);
-    if (take_word(&name, "steps.") && take_index(&name, config->steps, &step))
-        name_step(squeeze + 1 + step, name, published);
-    else if (level < config->levels - 1 && take_word(&name, "split.") && is_weight_or_bias(name))
+    if (gb_name_word(&name, "steps.") && gb_name_index(&name, config->steps, &step)) {
+        snprintf(prefix, sizeof prefix, "flow.layers.%d.", squeeze + 1 + step);
+        gb_name_published(step_names, prefix, name, published);
+    } else if (level < config->levels - 1 && gb_name_word(&name, "split.") &&
+               gb_name_is_weight_or_bias(name)) {
         snprintf(published, 96, "flow.layers.%d.conv.0.%s", squeeze + config->steps + 1, name);
+    }
 }

@@ -48,11 +48,11 @@ static enum gb_status plan_network(struct gb_conditional_coupling *layer,
          .affine = GB_AFFINE_BIAS_SCALE},
         {.name = "coupling.net.2",
          .problem = gb_same_size_conv(s->batch, s->h, s->w, wide, s->c, 3, GB_IDENTITY),
-         .affine = GB_AFFINE_ZERO_CONV,
+         .affine = GB_AFFINE_ZERO_CONV_NEW_BIAS,
          .halves = true},
     };
     for (int i = 0; i < GB_CHAIN; i++) {
-        if (specs[i].affine != GB_AFFINE_ZERO_CONV) {
+        if (specs[i].affine != GB_AFFINE_ZERO_CONV_NEW_BIAS) {
             specs[i].weight_start = specs[i].bias_start = GB_START_NORMAL;
             specs[i].weight_spread = specs[i].bias_spread = network_spread;
         }

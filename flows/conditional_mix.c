@@ -11,7 +11,7 @@ enum gb_status gb_conditional_mix_plan(struct gb_conditional_mix *layer, struct 
     shape.outputs = c * c;
     struct gb_last_layer_start last = {GB_START_NORMAL, GB_START_NORMAL, 0.1f};
     if (live)
-        last = (struct gb_last_layer_start){GB_START_ZERO, GB_START_ROTATION, 0};
+        last = (struct gb_last_layer_start){GB_START_ZERO, GB_START_ATANH_ROTATION, 0};
     struct gb_tensor v = gb_dense(NULL, batch, 1, 1, c);
     gb_builder_need_scratch(builder, gb_mix_scratch_floats(&v));
     return gb_conditioning_net_plan(&layer->net, builder, "mix", &shape, live, last);

@@ -6,7 +6,6 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#include "flows/cglow.h"
 #include "kernels/status.h"
 
 // The text under `key`. GB_BAD_INPUT where it is missing or is no string; the message names `path`,
@@ -22,13 +21,5 @@ enum gb_status gb_metadata_integer(const json_t *metadata, const char *path, con
 // Sets a key, replacing what it held. GB_BAD_INPUT where the text is not UTF-8, GB_OUT_OF_MEMORY.
 enum gb_status gb_metadata_set_string(json_t *metadata, const char *key, const char *text);
 enum gb_status gb_metadata_set_integer(json_t *metadata, const char *key, uint64_t value);
-
-// A c-Glow's configuration, under "model" ("cglow"), "x_height", "x_width", "x_channels", the same
-// for y, "levels", "steps", "n_c", "n_w", "coupling_channels", "feature_channels" and "init"
-// (gb_init_names). Reading checks each number alone (gb_cglow_fields); gb_cglow_check judges them
-// together.
-enum gb_status gb_cglow_config_to_metadata(const struct gb_cglow_config *config, json_t *metadata);
-enum gb_status gb_cglow_config_from_metadata(const json_t *metadata, const char *path,
-                                             struct gb_cglow_config *config);
 
 #endif

@@ -71,17 +71,20 @@ static float *take_channels(struct gb_arena *arena, int channels) {
     return gb_arena_take(arena, gb_round_up((size_t)channels, GB_CHANNEL_PAD));
 }
 
-static float *value_of(const struct gb_pass *pass, int index) {
-    return index < 0 ? NULL : pass->params->value + pass->params->list[index].offset;
+enum gb_status gb_builder_add_param(struct gb_builder *builder, const char *name,
+                                    struct gb_param param, int *index) {
+    int length = snprintf(param.name, sizeof param.name, "%s%s", builder->prefix, name);
+    if (length < 0 || (size_t)length >= sizeof param.name)
+        return gb_fail(GB_BAD_INPUT, "cannot build the model", name,
+                       "a parameter's name is longer than %zu characters", sizeof param.name - 1);
+    return gb_params_add(builder->params, &param, index);
 }
 
 static enum gb_status add_param(struct gb_builder *builder, const char *layer, const char *part,
                                 struct gb_param param, int *index) {
-    int length = snprintf(param.name, sizeof param.name, "%s%s.%s", builder->prefix, layer, part);
-    if (length < 0 || (size_t)length >= sizeof param.name)
-        return gb_fail(GB_BAD_INPUT, "cannot build the model", layer,
-                       "a parameter's name is longer than %zu characters", sizeof param.name - 1);
-    return gb_params_add(builder->params, &param, index);
+    char name[2 * sizeof param.name];
+    snprintf(name, sizeof name, "%s.%s", layer, part);
+    return gb_builder_add_param(builder, name, param, index);
 }
 
 // Adam's target for a parameter's blocks.
@@ -97,8 +100,7 @@ static float *gradient_of(const struct gb_pass *pass, int index) {
     return pass->adam ? NULL : pass->params->gradient + pass->params->list[index].offset;
 }
 
-// A per-channel parameter's gradient is known: store it, or let Adam use it.
-static void settle(const struct gb_pass *pass, int index, const float *gradient) {
+void gb_pass_settle(const struct gb_pass *pass, int index, const float *gradient) {
     if (index < 0)
         return;
     size_t count = gb_param_elements(&pass->params->list[index]);
@@ -115,7 +117,7 @@ static void settle(const struct gb_pass *pass, int index, const float *gradient)
 // ---- Convolution layer ----
 
 static float log_factor(enum gb_affine affine) {
-    return affine == GB_AFFINE_ZERO_CONV ? 3.0f : 1.0f;
+    return affine >= GB_AFFINE_ZERO_CONV ? 3.0f : 1.0f;
 }
 
 enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder *builder,
@@ -129,6 +131,7 @@ enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder
                                     .layout = GB_LAYOUT_CONV,
                                     .plan.conv = &layer->plan,
                                     .halves = spec->halves,
+                                    .last_inputs = spec->last_inputs,
                                     .start = spec->weight_start,
                                     .spread = spec->weight_spread};
     const struct gb_param channels = {.dims = 1,
@@ -138,7 +141,7 @@ enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder
                                       .spread = spec->bias_spread};
     GB_TRY(add_param(builder, spec->name, "weight", weight, &layer->weight));
     GB_TRY(add_param(builder, spec->name, "bias", channels, &layer->bias));
-    if (spec->affine == GB_AFFINE_ZERO_CONV)
+    if (spec->affine == GB_AFFINE_ZERO_CONV_NEW_BIAS)
         GB_TRY(add_param(builder, spec->name, "new_bias", channels, &layer->new_bias));
     if (spec->affine != GB_AFFINE_BIAS)
         GB_TRY(add_param(builder, spec->name, "log_scale", channels, &layer->log_scale));
@@ -169,34 +172,35 @@ void gb_conv_layer_free(struct gb_conv_layer *layer, const struct gb_backend *ba
 static struct gb_conv_epilogue epilogue_of(struct gb_conv_layer *layer,
                                            const struct gb_pass *pass) {
     int k = layer->plan.problem.k;
-    struct gb_conv_epilogue epilogue = {.bias = value_of(pass, layer->bias), .scale = layer->scale};
+    struct gb_conv_epilogue epilogue = {.bias = gb_pass_value(pass, layer->bias),
+                                        .scale = layer->scale};
     if (layer->new_bias >= 0) {
         struct gb_tensor sum = gb_dense(layer->joint_bias, 1, 1, 1, k);
-        struct gb_tensor term = gb_dense(value_of(pass, layer->new_bias), 1, 1, 1, k);
+        struct gb_tensor term = gb_dense(gb_pass_value(pass, layer->new_bias), 1, 1, 1, k);
         memcpy(layer->joint_bias, epilogue.bias, (size_t)k * sizeof(float));
         pass->backend->add(&pass->exec, &term, &sum);
         epilogue.bias = layer->joint_bias;
     }
     if (layer->log_scale >= 0)
         pass->backend->exp(&pass->exec, (size_t)k, log_factor(layer->affine),
-                           value_of(pass, layer->log_scale), layer->scale);
+                           gb_pass_value(pass, layer->log_scale), layer->scale);
     return epilogue;
 }
 
 void gb_conv_layer_forward(struct gb_conv_layer *layer, const struct gb_pass *pass,
                            const struct gb_tensor *x, const struct gb_tensor *y) {
     struct gb_conv_epilogue epilogue = epilogue_of(layer, pass);
-    pass->backend->conv_forward(&layer->plan, &pass->exec, x, value_of(pass, layer->weight),
+    pass->backend->conv_forward(&layer->plan, &pass->exec, x, gb_pass_value(pass, layer->weight),
                                 &epilogue, y);
 }
 
 static void settle_channels(struct gb_conv_layer *layer, const struct gb_pass *pass) {
-    settle(pass, layer->bias, layer->d_bias);
-    settle(pass, layer->new_bias, layer->d_bias);
+    gb_pass_settle(pass, layer->bias, layer->d_bias);
+    gb_pass_settle(pass, layer->new_bias, layer->d_bias);
     if (layer->log_scale >= 0) {
         for (int c = 0; c < layer->plan.problem.k; c++)
             layer->d_log_scale[c] *= log_factor(layer->affine);
-        settle(pass, layer->log_scale, layer->d_log_scale);
+        gb_pass_settle(pass, layer->log_scale, layer->d_log_scale);
     }
 }
 
@@ -211,7 +215,7 @@ void gb_conv_layer_output_backward(struct gb_conv_layer *layer, const struct gb_
 void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *pass,
                             const struct gb_tensor *x, const struct gb_tensor *du,
                             struct gb_conv_layer *maker, const struct gb_tensor *dx) {
-    const float *weights = value_of(pass, layer->weight);
+    const float *weights = gb_pass_value(pass, layer->weight);
     if (dx && maker) {
         struct gb_conv_input_epilogue epilogue = {.activation = maker->plan.problem.activation,
                                                   .x = x,
@@ -264,8 +268,8 @@ void gb_fc_layer_free(struct gb_fc_layer *layer, const struct gb_backend *backen
 
 void gb_fc_layer_forward(const struct gb_fc_layer *layer, const struct gb_pass *pass,
                          const struct gb_tensor *x, const struct gb_tensor *y) {
-    pass->backend->fc_forward(&layer->plan, &pass->exec, x, value_of(pass, layer->weight),
-                              value_of(pass, layer->bias), y);
+    pass->backend->fc_forward(&layer->plan, &pass->exec, x, gb_pass_value(pass, layer->weight),
+                              gb_pass_value(pass, layer->bias), y);
 }
 
 void gb_fc_layer_backward(const struct gb_fc_layer *layer, const struct gb_pass *pass,
@@ -273,12 +277,12 @@ void gb_fc_layer_backward(const struct gb_fc_layer *layer, const struct gb_pass 
                           const struct gb_tensor *dy, const struct gb_tensor *dx) {
     pass->backend->epilogue_backward(&pass->exec, layer->plan.problem.activation, dy, y, NULL, dy,
                                      layer->d_bias, NULL);
-    settle(pass, layer->bias, layer->d_bias);
+    gb_pass_settle(pass, layer->bias, layer->d_bias);
     struct gb_adam_target target;
     if (pass->adam)
         target = target_of(pass, layer->weight);
-    pass->backend->fc_backward(&layer->plan, &pass->exec, x, dy, value_of(pass, layer->weight), dx,
-                               gradient_of(pass, layer->weight), pass->adam ? &target : NULL);
+    pass->backend->fc_backward(&layer->plan, &pass->exec, x, dy, gb_pass_value(pass, layer->weight),
+                               dx, gradient_of(pass, layer->weight), pass->adam ? &target : NULL);
 }
 
 // ---- Chain ----

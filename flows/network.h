@@ -29,6 +29,18 @@ struct gb_pass {
     const struct gb_adam *adam;
 };
 
+// Declares a parameter that lies plainly in memory, named behind the builder's prefix.
+enum gb_status gb_builder_add_param(struct gb_builder *builder, const char *name,
+                                    struct gb_param param, int *index);
+
+// A parameter's values in a pass; NULL for index -1.
+static inline float *gb_pass_value(const struct gb_pass *pass, int index) {
+    return index < 0 ? NULL : pass->params->value + pass->params->list[index].offset;
+}
+
+// The gradient of a plain parameter is known: stores it, or lets Adam use it. Nothing for index -1.
+void gb_pass_settle(const struct gb_pass *pass, int index, const float *gradient);
+
 static inline void gb_builder_need_scratch(struct gb_builder *builder, size_t floats) {
     if (builder->scratch < floats)
         builder->scratch = floats;
@@ -67,17 +79,19 @@ float gb_he_spread(size_t fan_in);
 // ---- Convolution layer: y = act(scale * (conv(x) + bias)) ----
 
 enum gb_affine {
-    GB_AFFINE_BIAS,       // bias
-    GB_AFFINE_BIAS_SCALE, // bias, exp(log_scale)
-    GB_AFFINE_ZERO_CONV, // bias + new_bias, exp(3 * log_scale): Glow's zero-initialised convolution
+    GB_AFFINE_BIAS,               // bias
+    GB_AFFINE_BIAS_SCALE,         // bias, exp(log_scale)
+    GB_AFFINE_ZERO_CONV,          // bias, exp(3 * log_scale): Glow's zero-initialised convolution
+    GB_AFFINE_ZERO_CONV_NEW_BIAS, // the same with bias + new_bias, as c-Glow has it
 };
 
 struct gb_conv_layer_spec {
     const char *name; // behind the builder's prefix
     struct gb_conv_problem problem;
     enum gb_affine affine;
-    bool halves; // outputs interleave two tensors in files (gb_param.halves)
-    bool first;  // its input is x: no data gradient in training
+    bool halves;     // outputs interleave two tensors in files (gb_param.halves)
+    int last_inputs; // gb_param.last_inputs
+    bool first;      // its input is x: no data gradient in training
     enum gb_start weight_start, bias_start;
     float weight_spread, bias_spread; // log_scale starts as bias does
 };

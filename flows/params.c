@@ -16,7 +16,8 @@ size_t gb_param_elements(const struct gb_param *param) {
 size_t gb_params_elements(const struct gb_params *params) {
     size_t elements = 0;
     for (int i = 0; i < params->count; i++)
-        elements += gb_param_elements(&params->list[i]);
+        if (!params->list[i].statistic)
+            elements += gb_param_elements(&params->list[i]);
     return elements;
 }
 
@@ -78,20 +79,35 @@ int gb_params_find(const struct gb_params *params, const char *name) {
     return -1;
 }
 
-// Where row `outer` of the first dimension lies in memory.
-static size_t row_in_memory(const struct gb_param *param, size_t outer) {
-    if (!param->halves)
-        return outer;
-    return outer / 2 + outer % 2 * ((size_t)param->shape[0] / 2);
+// Copies a parameter between PyTorch's order and the order of its rows and inputs in memory.
+enum copy_direction { TO_MEMORY, FROM_MEMORY };
+static void copy_permuted(const struct gb_param *param, enum copy_direction direction,
+                          const float *from, float *to) {
+    size_t rows = (size_t)param->shape[0], row = gb_param_elements(param) / rows;
+    size_t first =
+        param->last_inputs ? row / (size_t)param->shape[1] * (size_t)param->last_inputs : 0;
+    for (size_t r = 0; r < rows; r++) {
+        size_t place = param->halves ? r / 2 + r % 2 * (rows / 2) : r;
+        // A row is [a | b] outside and [b | a] in memory.
+        size_t source = (direction == TO_MEMORY ? r : place) * row;
+        size_t target = (direction == TO_MEMORY ? place : r) * row;
+        size_t head = direction == TO_MEMORY ? first : row - first;
+        memcpy(to + target, from + source + head, (row - head) * sizeof *to);
+        memcpy(to + target + row - head, from + source, head * sizeof *to);
+    }
+}
+
+static bool is_permuted(const struct gb_param *param) {
+    return param->halves || param->last_inputs;
 }
 
 enum gb_status gb_params_export(const struct gb_params *params, int index, const float *block,
                                 float *elements) {
     const struct gb_param *param = &params->list[index];
     const float *memory = block + param->offset;
-    size_t count = gb_param_elements(param), rows = (size_t)param->shape[0], row = count / rows;
+    size_t count = gb_param_elements(param);
     float *ordered = elements;
-    if (param->halves && !(ordered = malloc(count * sizeof *ordered)))
+    if (is_permuted(param) && !(ordered = malloc(count * sizeof *ordered)))
         return gb_fail(GB_OUT_OF_MEMORY, "cannot export", param->name, "%zu floats", count);
     switch (param->layout) {
     case GB_LAYOUT_PLAIN:
@@ -104,10 +120,8 @@ enum gb_status gb_params_export(const struct gb_params *params, int index, const
         params->backend->fc_unpack(param->plan.fc, memory, ordered);
         break;
     }
-    if (param->halves) {
-        for (size_t outer = 0; outer < rows; outer++)
-            memcpy(elements + outer * row, ordered + row_in_memory(param, outer) * row,
-                   row * sizeof *elements);
+    if (is_permuted(param)) {
+        copy_permuted(param, FROM_MEMORY, ordered, elements);
         free(ordered);
     }
     return GB_OK;
@@ -117,13 +131,11 @@ enum gb_status gb_params_import(const struct gb_params *params, int index, const
                                 float *block) {
     const struct gb_param *param = &params->list[index];
     float *memory = block + param->offset, *permuted = NULL;
-    size_t count = gb_param_elements(param), rows = (size_t)param->shape[0], row = count / rows;
-    if (param->halves) {
+    size_t count = gb_param_elements(param);
+    if (is_permuted(param)) {
         if (!(permuted = malloc(count * sizeof *permuted)))
             return gb_fail(GB_OUT_OF_MEMORY, "cannot import", param->name, "%zu floats", count);
-        for (size_t outer = 0; outer < rows; outer++)
-            memcpy(permuted + row_in_memory(param, outer) * row, elements + outer * row,
-                   row * sizeof *elements);
+        copy_permuted(param, TO_MEMORY, elements, permuted);
         elements = permuted;
     }
     switch (param->layout) {
@@ -173,24 +185,26 @@ static float series_atanh(double x) {
     return (float)sum;
 }
 
-static enum gb_status start_as_rotation(const struct gb_random_key *key, size_t count,
-                                        const char *name, float *elements) {
+static enum gb_status start_as_rotation(const struct gb_random_key *key,
+                                        const struct gb_param *param, float *elements) {
+    size_t count = gb_param_elements(param);
     int c = 1;
     while ((size_t)c * (size_t)c < count)
         c++;
     double *rows = malloc(count * sizeof *rows);
     if (!rows)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot initialise", name, "%zu doubles", count);
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot initialise", param->name, "%zu doubles", count);
+    bool through_tanh = param->start == GB_START_ATANH_ROTATION;
     // A rotation with an entry near 1 would start its tanh saturated; half of the 4 x 4 ones pass.
-    double largest = 1;
-    for (uint32_t attempt = 0; largest > 0.9; attempt++) {
+    double most = through_tanh ? 0.9 : 1.1, largest = INFINITY;
+    for (uint32_t attempt = 0; largest > most; attempt++) {
         random_rotation(key, attempt * (uint32_t)gb_round_up(count, 4), c, rows);
         largest = 0;
         for (size_t i = 0; i < count; i++)
             largest = fmax(largest, fabs(rows[i]));
     }
     for (size_t i = 0; i < count; i++)
-        elements[i] = series_atanh(rows[i]);
+        elements[i] = through_tanh ? series_atanh(rows[i]) : (float)rows[i];
     free(rows);
     return GB_OK;
 }
@@ -208,6 +222,10 @@ enum gb_status gb_params_initialise(struct gb_params *params, uint64_t seed) {
         switch (param->start) {
         case GB_START_ZERO:
             break;
+        case GB_START_CONSTANT:
+            for (size_t e = 0; e < count; e++)
+                elements[e] = param->spread;
+            break;
         case GB_START_NORMAL:
             for (size_t e = 0; e < count; e++)
                 elements[e] = param->spread * gb_random_normal(&key, (uint32_t)e);
@@ -217,7 +235,8 @@ enum gb_status gb_params_initialise(struct gb_params *params, uint64_t seed) {
                 elements[e] = param->spread * (2 * gb_random_uniform(&key, (uint32_t)e) - 1);
             break;
         case GB_START_ROTATION:
-            status = start_as_rotation(&key, count, param->name, elements);
+        case GB_START_ATANH_ROTATION:
+            status = start_as_rotation(&key, param, elements);
             break;
         }
         if (status == GB_OK)

@@ -14,10 +14,12 @@ enum gb_layout { GB_LAYOUT_PLAIN, GB_LAYOUT_CONV, GB_LAYOUT_FC };
 
 enum gb_start {
     GB_START_ZERO,
-    GB_START_NORMAL,   // mean 0, standard deviation `spread`
-    GB_START_UNIFORM,  // in [-spread, spread)
-    GB_START_ROTATION, // atanh of a random rotation matrix, row-major, no entry beyond 0.9: the
-                       // bias with which a tanh yields that rotation
+    GB_START_CONSTANT,       // `spread` itself
+    GB_START_NORMAL,         // mean 0, standard deviation `spread`
+    GB_START_UNIFORM,        // in [-spread, spread)
+    GB_START_ROTATION,       // a random rotation matrix, row-major
+    GB_START_ATANH_ROTATION, // atanh of one with no entry beyond 0.9: the bias with which a tanh
+                             // yields that rotation
 };
 
 struct gb_param {
@@ -31,6 +33,10 @@ struct gb_param {
     // The first dimension's even entries come first in memory, then its odd ones: networks whose
     // outputs interleave two tensors outside have them as two halves inside.
     bool halves;
+    // The second dimension's first so many entries come last in memory: a network's input may be
+    // concat(a, b) outside and a slice that holds [b | a] inside.
+    int last_inputs;
+    bool statistic; // moved by what passes through the layer, not by Adam
     enum gb_start start;
     float spread;
     size_t offset, floats; // place in every block; padding (zeros) included
@@ -46,7 +52,7 @@ struct gb_params {
     float *moment1, *moment2; // NULL unless asked for
 };
 
-// Number of elements of a parameter (without padding), and of all parameters.
+// Number of elements of a parameter (without padding), and of all that Adam moves.
 size_t gb_param_elements(const struct gb_param *param);
 size_t gb_params_elements(const struct gb_params *params);
 

@@ -184,7 +184,7 @@ json_t *gb_run_config_json(const struct gb_run_config *c) {
     int failed = !json;
     for (int i = 0; i < GB_CGLOW_FIELDS; i++)
         failed |= json_object_set_new(json, gb_cglow_fields[i].key,
-                                      json_integer(*gb_cglow_number(&model, i)));
+                                      json_integer(gb_config_number(&model, &gb_cglow_fields[i])));
     if (!failed)
         return json;
     json_decref(json);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "flows/cglow.h"
 #include "flows/checkpoint.h"
 #include "flows/metadata.h"
 #include "flows/safetensors.h"
