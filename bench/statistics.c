@@ -237,7 +237,7 @@ struct gb_looks gb_looks_plan(int tests, double level, int most) {
     struct gb_looks looks = {.count = GB_LOOKS_MAX};
     int first = gb_pairs_least(tests, level / looks.count);
     if (most == 0)
-        most = 2 * first;
+        most = 4 * first < GB_SAMPLE_MAX ? 4 * first : GB_SAMPLE_MAX;
     while (looks.count > 0 && first + looks.count - 1 > most) {
         looks.count--;
         first = looks.count ? gb_pairs_least(tests, level / looks.count) : 0;

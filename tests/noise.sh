@@ -14,7 +14,7 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 alike=${1:-40}
 slow=${2:-20}
-filter='conv/forward/n2h16w16(c256k256r1s1|c12k256r3s3|c256k12r3s3)|conv/backward_data/n2h16w16c256k256r1s1'
+filter='conv/(forward/n2h16w16(c256k256r1s1|c256k12r3s3)|backward_data/n2h16w16c256k256r1s1)'
 build=$root/build/noise
 
 cd "$root"
@@ -44,9 +44,10 @@ stop() {
 trap stop EXIT
 trap 'exit 130' INT TERM
 
-# The other load: training without end.
+# The other load: training without end, in steps that are short beside a repetition.
 start_load() {
-    taskset -c "$(($(nproc) - 1))" "$base" train horses --threads 1 --iters 100000000 \
+    taskset -c "$(($(nproc) - 1))" "$base" train horses --threads 1 --iters 100000000 --size 32 \
+        --levels 2 --steps 2 --n-c 16 --n-w 32 --coupling-channels 64 \
         --out "$rows/load" >/dev/null 2>&1 &
     load=$!
 }

@@ -172,7 +172,7 @@ pairs() {
 build "$base" seed=1
 build "$new" seed=2
 pairs 0 '^no regression: each of 2 operations and 6 rows is shown to be slower by less' --seed 1
-pairs 0 '^6 rows: looks after 14 19 24 28 pairs; --seed 1$' --seed 1
+pairs 0 '^6 rows: looks after 14 28 42 56 pairs; --seed 1$' --seed 1
 pairs 0 'signed ranks of the pairs of 14 and 14 launches' --seed 1
 pairs 0 'signed ranks of the pairs of 13 and 13 launches' --pairs 13 --out "$folder/kept"
 [ "$(wc -l <"$folder/kept/new.jsonl")" -eq 91 ] || complain "not 7 rows in 13 launches"

@@ -220,7 +220,7 @@ static void looks_spend_the_level(void **state) {
     struct gb_looks looks = gb_looks_plan(10, 0.0025, 0);
     assert_int_equal(looks.count, 4);
     assert_int_equal(looks.pairs[0], gb_pairs_least(10, 0.0025 / 4));
-    assert_int_equal(looks.pairs[3], 2 * looks.pairs[0]);
+    assert_int_equal(looks.pairs[3], 4 * looks.pairs[0]);
     assert_close(looks.level * looks.count, 0.0025);
     for (int most = 1; most < 40; most++) {
         looks = gb_looks_plan(10, 0.0025, most);
@@ -236,7 +236,7 @@ static void looks_spend_the_level(void **state) {
 
 // ---- The whole decision, on made-up rows
 
-enum { ROWS = 20, CONTROLS = 1, LAUNCHES = 9, PAIRS = 40 };
+enum { ROWS = 20, CONTROLS = 1, LAUNCHES = 9, PAIRS = 30 };
 
 // Rows of two operations, one launch after another; the control's is the last of a launch.
 struct sweep {
@@ -315,7 +315,7 @@ static struct outcome compare(const struct noise *noise, double factor, double t
 // The same in pairs, looked at as planned.
 static struct outcome compare_pairs(const struct noise *noise, double factor, double threshold,
                                     gsl_rng *rng) {
-    struct gb_looks looks = gb_looks_plan(ROWS, GB_FALSE_ALARMS / GB_GATES, 0);
+    struct gb_looks looks = gb_looks_plan(ROWS, GB_FALSE_ALARMS / GB_GATES, PAIRS);
     make_sweep(&base, PAIRS, noise, rng);
     make_sweep(&new, PAIRS, noise, rng);
     slow_down(&new, 3, factor);
@@ -379,7 +379,7 @@ static void a_slow_row_is_found(void **state) {
     assert_true(sessions >= 0.98 * TRIALS);
     assert_true(pairs >= 0.98 * TRIALS);
     assert_true(none >= 0.98 * TRIALS);
-    // Sequences stop early where all is clear: the last look would be at 30.
+    // Sequences stop early where all is clear: the last look would be at PAIRS.
     assert_true(count < 20 * TRIALS && none_count < 20 * TRIALS);
 }
 
