@@ -837,10 +837,11 @@ static void upsample_backward(const struct gb_upsample_plan *plan, const struct 
 // ---- The table ----
 
 void gb_onednn_overlay(struct gb_backend *table) {
-    static char library[32];
+    static char library[64];
     const dnnl_version_t *version = dnnl_version();
-    snprintf(library, sizeof library, "oneDNN %d.%d.%d", version->major, version->minor,
-             version->patch);
+    const bool openmp = DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP;
+    snprintf(library, sizeof library, "oneDNN %d.%d.%d%s", version->major, version->minor,
+             version->patch, openmp ? "" : ", its own number of threads");
     lender = table->lender;
     table->name = "onednn";
     table->isa = "SSE4.1";
