@@ -61,7 +61,7 @@ stop_load() {
 # outcome CODE FILE: what a comparison called the new build.
 outcome() {
     case $1 in
-    0) if grep -q ' faster$' "$2"; then echo faster; else echo alike; fi ;;
+    0) if grep -q '[0-9]  faster$' "$2"; then echo faster; else echo alike; fi ;;
     1) echo slower ;;
     *) echo undecided ;;
     esac
