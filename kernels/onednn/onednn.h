@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The backend `onednn`: oneDNN's convolutions and inner products behind the contracts of conv.h and
-// fc.h. It builds against oneDNN 2.6 and 3.x.
+// The backend `onednn`: oneDNN's convolutions, inner products, max-pooling and nearest-neighbour
+// resampling behind the contracts of conv.h, fc.h, pool.h and resample.h. It builds against oneDNN
+// 2.6 and 3.x.
 //
 // Primitives are made by the plan, for the plan's number of threads, and run on that many whatever
 // the execution says. Running one points its memory objects at the operands, so a plan is executed
-// by one thread at a time. Nothing is allocated: oneDNN's scratchpads lie in the execution's scratch.
+// by one caller at a time. Nothing is allocated: oneDNN's scratchpads lie in the execution's
+// scratch.
 //
 // Activations are dense NHWC to oneDNN. It takes other strides too, but only its plain reference
 // does (measured with 2.6 and 3.2: 200 times slower), so a view that is not dense goes through a
