@@ -9,6 +9,8 @@
 
 // ---- Operands ----
 
+enum { WEIGHTS_STREAM = 100, MASK_STREAM }; // of random numbers; operands have the first ones
+
 void gb_kernel_take(struct gb_kernel_state *state, enum gb_role role, enum gb_fill fill, int n,
                     int h, int w, int c) {
     struct gb_operand operand = {gb_dense(NULL, n, h, w, c), role, fill, 1};
@@ -48,7 +50,6 @@ static bool is_conv(const struct gb_kernel_state *state) {
 }
 
 enum gb_status gb_kernel_weights(const struct gb_kernel_state *state, float **elements) {
-    enum { STREAM = 100 }; // no operand's
     size_t count, fan_in;
     if (is_conv(state)) {
         const struct gb_conv_problem *p = gb_kernel_problem(state);
@@ -63,7 +64,7 @@ enum gb_status gb_kernel_weights(const struct gb_kernel_state *state, float **el
     if (!*elements)
         return gb_fail(GB_OUT_OF_MEMORY, "cannot set up", state->benchmark->problem, "%zu weights",
                        count);
-    gb_kernel_fill_normal(state, STREAM, 1 / sqrtf((float)fan_in), count, *elements);
+    gb_kernel_fill_normal(state, WEIGHTS_STREAM, 1 / sqrtf((float)fan_in), count, *elements);
     return GB_OK;
 }
 
@@ -72,6 +73,13 @@ void gb_kernel_pack(const struct gb_kernel_state *state, const float *elements, 
         state->backend->conv_pack(&state->plan.conv, elements, packed);
     else
         state->backend->fc_pack(&state->plan.fc, elements, packed);
+}
+
+static void fill_uniform(const struct gb_kernel_state *state, uint32_t stream, size_t count,
+                         float *floats) {
+    const struct gb_exec one = {.threads = 1};
+    const struct gb_random_key key = {.seed = 1, .purpose = GB_RANDOM_TEST, .sample = stream};
+    state->backend->random_uniform(&one, &key, 0, count, 0, 1, floats);
 }
 
 static enum gb_status fill_operand(const struct gb_kernel_state *state, int i) {
@@ -84,6 +92,14 @@ static enum gb_status fill_operand(const struct gb_kernel_state *state, int i) {
         break;
     case GB_FILL_SMALL:
         gb_kernel_fill_normal(state, (uint32_t)i, 0.25f, count, floats);
+        break;
+    case GB_FILL_UNIFORM:
+        fill_uniform(state, (uint32_t)i, count, floats);
+        break;
+    case GB_FILL_MASK:
+        fill_uniform(state, MASK_STREAM, count, floats);
+        for (size_t e = 0; e < count; e++)
+            floats[e] = floats[e] >= 0.5f;
         break;
     case GB_FILL_ZERO:
         memset(floats, 0, count * sizeof *floats);
@@ -114,11 +130,8 @@ static const struct gb_kernel *kernel_of(const struct gb_kernel_state *state) {
 
 static void teardown(void *argument) {
     struct gb_kernel_state *state = argument;
-    const struct gb_operation *operation = kernel_of(state)->operation;
-    if (operation == &gb_conv_operation)
-        state->backend->conv_plan_free(&state->plan.conv);
-    else if (operation == &gb_fc_operation)
-        state->backend->fc_plan_free(&state->plan.fc);
+    if (kernel_of(state)->free)
+        kernel_of(state)->free(state);
     free(state);
 }
 

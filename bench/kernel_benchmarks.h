@@ -24,7 +24,9 @@ enum { GB_CHECK_PRODUCTS = 1 << 25 };
 
 enum gb_fill {
     GB_FILL_NORMAL,
-    GB_FILL_SMALL, // deviation 1/4: exponents
+    GB_FILL_SMALL,   // deviation 1/4: exponents
+    GB_FILL_UNIFORM, // in [0, 1)
+    GB_FILL_MASK,    // 0 and 1, the same in every operand
     GB_FILL_ZERO,
     GB_FILL_WEIGHTS, // packed weights that keep the size of sums near 1
 };
@@ -46,6 +48,8 @@ struct gb_kernel_state {
     union {
         struct gb_conv_plan conv;
         struct gb_fc_plan fc;
+        struct gb_pool_plan pool;
+        struct gb_upsample_plan upsample;
     } plan;
     struct gb_operand operand[8]; // by the kernel's own enum, in the order of taking
     int operands;
@@ -64,6 +68,7 @@ struct gb_kernel {
     // Makes the plan and takes operands and scratch.
     enum gb_status (*plan)(struct gb_kernel_state *state);
     void (*run)(struct gb_kernel_state *state);
+    void (*free)(struct gb_kernel_state *state); // the plan; NULL: there is none
     // NULL: against the reference, as above.
     enum gb_status (*check)(struct gb_kernel_state *state);
 };

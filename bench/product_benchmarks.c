@@ -258,6 +258,10 @@ static enum gb_status plan_conv(struct gb_kernel_state *s) {
     return GB_OK;
 }
 
+static void free_conv(struct gb_kernel_state *s) {
+    s->backend->conv_plan_free(&s->plan.conv);
+}
+
 static enum gb_status plan_conv_forward(struct gb_kernel_state *s) {
     const struct gb_conv_problem *p = gb_kernel_problem(s);
     GB_TRY(plan_conv(s));
@@ -464,6 +468,10 @@ static enum gb_status plan_fc(struct gb_kernel_state *s) {
     return GB_OK;
 }
 
+static void free_fc(struct gb_kernel_state *s) {
+    s->backend->fc_plan_free(&s->plan.fc);
+}
+
 static enum gb_status plan_fc_forward(struct gb_kernel_state *s) {
     const struct gb_fc_problem *p = gb_kernel_problem(s);
     GB_TRY(plan_fc(s));
@@ -665,22 +673,22 @@ static enum gb_status check_mix_backward(struct gb_kernel_state *s) {
 
 const struct gb_kernel gb_product_kernels[] = {
     {&gb_conv_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_conv_forward, run_conv_forward,
-     check_conv_forward},
+     free_conv, check_conv_forward},
     {&gb_conv_operation, GB_BACKWARD_DATA, GB_TRAFFIC_TRIAD, plan_conv_data, run_conv_data,
-     check_conv_data},
+     free_conv, check_conv_data},
     {&gb_conv_operation, GB_BACKWARD_WEIGHTS, GB_TRAFFIC_TRIAD, plan_conv_weights, run_conv_weights,
-     check_conv_weights},
+     free_conv, check_conv_weights},
     {&gb_conv_operation, GB_BACKWARD_UPDATE, GB_TRAFFIC_TRIAD, plan_conv_update, run_conv_update,
-     check_conv_weights},
-    {&gb_fc_operation, GB_FORWARD, GB_TRAFFIC_READ, plan_fc_forward, run_fc_forward,
+     free_conv, check_conv_weights},
+    {&gb_fc_operation, GB_FORWARD, GB_TRAFFIC_READ, plan_fc_forward, run_fc_forward, free_fc,
      check_fc_forward},
-    {&gb_fc_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_fc_backward, run_fc_backward,
+    {&gb_fc_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_fc_backward, run_fc_backward, free_fc,
      check_fc_backward},
     {&gb_fc_operation, GB_BACKWARD_UPDATE, GB_TRAFFIC_UPDATE, plan_fc_update, run_fc_update,
-     check_fc_backward},
-    {&gb_mix_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_mix_forward, run_mix_forward,
+     free_fc, check_fc_backward},
+    {&gb_mix_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_mix_forward, run_mix_forward, NULL,
      check_mix_forward},
-    {&gb_mix_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_mix_backward, run_mix_backward,
+    {&gb_mix_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_mix_backward, run_mix_backward, NULL,
      check_mix_backward},
     {0},
 };

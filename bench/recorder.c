@@ -336,47 +336,199 @@ static void record_random_normal(const struct gb_exec *exec, const struct gb_ran
     note_array(&gb_random_normal_operation, count);
 }
 
+static enum gb_status record_max_pool_plan(const struct gb_pool_problem *problem, int threads,
+                                           struct gb_pool_plan *plan) {
+    (void)threads;
+    GB_TRY(gb_pool_check(problem));
+    *plan = (struct gb_pool_plan){.problem = *problem};
+    return GB_OK;
+}
+
+static void record_max_pool_plan_free(struct gb_pool_plan *plan) {
+    (void)plan;
+}
+
+static void record_max_pool_forward(const struct gb_pool_plan *plan, const struct gb_exec *exec,
+                                    const struct gb_tensor *x, const struct gb_tensor *y) {
+    (void)exec, (void)x, (void)y;
+    note(&gb_max_pool_operation, GB_FORWARD, &plan->problem);
+}
+
+static void record_max_pool_backward(const struct gb_pool_plan *plan, const struct gb_exec *exec,
+                                     const struct gb_tensor *x, const struct gb_tensor *dy,
+                                     const struct gb_tensor *dx) {
+    (void)exec, (void)x, (void)dy, (void)dx;
+    note(&gb_max_pool_operation, GB_BACKWARD, &plan->problem);
+}
+
+static enum gb_status record_upsample_plan(const struct gb_upsample_problem *problem, int threads,
+                                           struct gb_upsample_plan *plan) {
+    (void)threads;
+    GB_TRY(gb_upsample_check(problem));
+    *plan = (struct gb_upsample_plan){.problem = *problem};
+    return GB_OK;
+}
+
+static void record_upsample_plan_free(struct gb_upsample_plan *plan) {
+    (void)plan;
+}
+
+static void record_upsample_forward(const struct gb_upsample_plan *plan, const struct gb_exec *exec,
+                                    const struct gb_tensor *x, const struct gb_tensor *y) {
+    (void)exec, (void)x, (void)y;
+    note(&gb_upsample_operation, GB_FORWARD, &plan->problem);
+}
+
+static void record_upsample_backward(const struct gb_upsample_plan *plan,
+                                     const struct gb_exec *exec, const struct gb_tensor *dy,
+                                     const struct gb_tensor *dx) {
+    (void)exec, (void)dy, (void)dx;
+    note(&gb_upsample_operation, GB_BACKWARD, &plan->problem);
+}
+
+static void record_moments(const struct gb_exec *exec, const struct gb_tensor *v, float *mean,
+                           float *variance, ptrdiff_t stride) {
+    (void)exec, (void)mean, (void)variance;
+    note(&gb_moments_operation, GB_FORWARD,
+         &(struct gb_moments_problem){{v->n, v->h, v->w, v->c}, stride == 0});
+}
+
+static void note_instance_norm(enum gb_direction direction, enum gb_activation activation,
+                               const struct gb_tensor *v) {
+    note(&gb_instance_norm_operation, direction,
+         &(struct gb_instance_norm_problem){{v->n, v->h, v->w, v->c}, activation});
+}
+
+static void record_instance_norm_forward(const struct gb_exec *exec, enum gb_activation activation,
+                                         const struct gb_tensor *v,
+                                         const struct gb_norm_moments *moments,
+                                         const struct gb_tensor *y) {
+    (void)exec, (void)moments, (void)y;
+    note_instance_norm(GB_FORWARD, activation, v);
+}
+
+static void record_instance_norm_inverse(const struct gb_exec *exec, const struct gb_tensor *y,
+                                         const struct gb_norm_moments *moments,
+                                         const struct gb_tensor *v) {
+    (void)exec, (void)moments, (void)v;
+    note_instance_norm(GB_INVERSE, GB_IDENTITY, y);
+}
+
+static void record_instance_norm_backward(const struct gb_exec *exec, enum gb_activation activation,
+                                          const struct gb_tensor *v,
+                                          const struct gb_norm_moments *moments,
+                                          const struct gb_tensor *dy, const float *d_log_det,
+                                          const struct gb_tensor *dv) {
+    (void)exec, (void)moments, (void)dy, (void)d_log_det, (void)dv;
+    note_instance_norm(GB_BACKWARD, activation, v);
+}
+
+static void record_dequantise_forward(const struct gb_exec *exec, const struct gb_tensor *y,
+                                      const struct gb_tensor *u, const struct gb_tensor *v,
+                                      double *log_det) {
+    (void)exec, (void)y, (void)v, (void)log_det;
+    note_image(&gb_dequantise_operation, GB_FORWARD, u);
+}
+
+static void record_dequantise_inverse(const struct gb_exec *exec, const struct gb_tensor *y,
+                                      const struct gb_tensor *v, const struct gb_tensor *u) {
+    (void)exec, (void)y, (void)u;
+    note_image(&gb_dequantise_operation, GB_INVERSE, v);
+}
+
+static void record_dequantise_backward(const struct gb_exec *exec, const struct gb_tensor *y,
+                                       const struct gb_tensor *u, const struct gb_tensor *dv,
+                                       const float *d_log_det, const struct gb_tensor *du) {
+    (void)exec, (void)y, (void)dv, (void)d_log_det, (void)du;
+    note_image(&gb_dequantise_operation, GB_BACKWARD, u);
+}
+
+// Preparation of data, which is no model's.
+static void record_bicubic(const struct gb_exec *exec, const struct gb_bicubic_plan *plan,
+                           const struct gb_tensor *x, const struct gb_tensor *y) {
+    (void)exec, (void)plan, (void)x, (void)y;
+}
+
+static void note_logistic(enum gb_direction direction, int levels, const struct gb_tensor *x) {
+    note(&gb_logistic_operation, direction,
+         &(struct gb_logistic_problem){{x->n, x->h, x->w, x->c}, levels});
+}
+
+static void record_logistic_forward(const struct gb_exec *exec, int levels,
+                                    const struct gb_tensor *x, const struct gb_tensor *raw,
+                                    double *log_likelihood) {
+    (void)exec, (void)raw, (void)log_likelihood;
+    note_logistic(GB_FORWARD, levels, x);
+}
+
+static void record_logistic_backward(const struct gb_exec *exec, int levels,
+                                     const struct gb_tensor *x, const struct gb_tensor *raw,
+                                     const float *d_log_likelihood, const struct gb_tensor *d_raw) {
+    (void)exec, (void)raw, (void)d_log_likelihood, (void)d_raw;
+    note_logistic(GB_BACKWARD, levels, x);
+}
+
+static void record_logistic_sample(const struct gb_exec *exec, int levels,
+                                   const struct gb_tensor *uniform, const struct gb_tensor *raw,
+                                   float temperature, const struct gb_tensor *x) {
+    (void)exec, (void)raw, (void)temperature, (void)x;
+    note_logistic(GB_SAMPLE, levels, uniform);
+}
+
+static void note_bernoulli(enum gb_direction direction, const struct gb_bernoulli *bernoulli,
+                           const struct gb_tensor *y) {
+    note(&gb_bernoulli_operation, direction,
+         &(struct gb_bernoulli_problem){{y->n, y->h, y->w, y->c}, bernoulli->normalised});
+}
+
+static void record_bernoulli_forward(const struct gb_exec *exec,
+                                     const struct gb_bernoulli *bernoulli,
+                                     const struct gb_tensor *y, const struct gb_tensor *logits,
+                                     double *log_likelihood) {
+    (void)exec, (void)logits, (void)log_likelihood;
+    note_bernoulli(GB_FORWARD, bernoulli, y);
+}
+
+static void record_bernoulli_backward(const struct gb_exec *exec,
+                                      const struct gb_bernoulli *bernoulli,
+                                      const struct gb_tensor *y, const struct gb_tensor *logits,
+                                      const float *d_log_likelihood,
+                                      const struct gb_tensor *d_logits) {
+    (void)exec, (void)logits, (void)d_log_likelihood, (void)d_logits;
+    note_bernoulli(GB_BACKWARD, bernoulli, y);
+}
+
+// A prediction's, which is neither a step's nor a sample's.
+static void record_bernoulli_mean(const struct gb_exec *exec, const struct gb_bernoulli *bernoulli,
+                                  const struct gb_tensor *logits, const struct gb_tensor *mean) {
+    (void)exec, (void)bernoulli, (void)logits, (void)mean;
+}
+
+static void record_bernoulli_sample(const struct gb_exec *exec,
+                                    const struct gb_bernoulli *bernoulli,
+                                    const struct gb_tensor *uniform, const struct gb_tensor *logits,
+                                    const struct gb_tensor *y) {
+    (void)exec, (void)logits, (void)y;
+    note_bernoulli(GB_SAMPLE, bernoulli, uniform);
+}
+
+static void record_add_scaled(const struct gb_exec *exec, const struct gb_tensor *x, float factor,
+                              const struct gb_tensor *r, const struct gb_tensor *y) {
+    (void)exec, (void)factor, (void)y;
+    note(&gb_add_scaled_operation, GB_FORWARD,
+         &(struct gb_add_scaled_problem){{r->n, r->h, r->w, r->c}, x == NULL});
+}
+
 const struct gb_backend *gb_recorder(void) {
-#define ENTRY(entry) .entry = record_##entry
+#define FILL(entry, isa) .entry = record_##entry,
     static const struct gb_backend recorder = {
         .name = "recorder",
         .isa = "any CPU",
         .library = "",
         .lanes = 1,
         .same_bits = true,
-        ENTRY(conv_plan),
-        ENTRY(conv_plan_free),
-        ENTRY(conv_pack),
-        ENTRY(conv_unpack),
-        ENTRY(conv_forward),
-        ENTRY(conv_backward_data),
-        ENTRY(conv_backward_weights),
-        ENTRY(epilogue_backward),
-        ENTRY(fc_plan),
-        ENTRY(fc_plan_free),
-        ENTRY(fc_pack),
-        ENTRY(fc_unpack),
-        ENTRY(fc_forward),
-        ENTRY(fc_backward),
-        ENTRY(mix_forward),
-        ENTRY(mix_backward),
-        ENTRY(actnorm_forward),
-        ENTRY(actnorm_inverse),
-        ENTRY(actnorm_backward),
-        ENTRY(coupling_forward),
-        ENTRY(coupling_inverse),
-        ENTRY(coupling_backward),
-        ENTRY(squeeze),
-        ENTRY(unsqueeze),
-        ENTRY(gaussian_forward),
-        ENTRY(gaussian_backward),
-        ENTRY(gaussian_sample),
-        ENTRY(adam),
-        ENTRY(add),
-        ENTRY(exp),
-        ENTRY(random_uniform),
-        ENTRY(random_normal),
+        GB_KERNELS(FILL, )
     };
-#undef ENTRY
+#undef FILL
     return &recorder;
 }

@@ -34,11 +34,12 @@ struct gb_cost {
     double flops, bytes;
 };
 enum {
-    GB_EXP_FLOPS = 19,
+    GB_EXP_FLOPS = 19, // expm1 as well
     GB_LOG_FLOPS = 25,
     GB_TANH_FLOPS = 35,
     GB_SIGMOID_FLOPS = 21,
     GB_SOFTPLUS_FLOPS = 46,
+    GB_LOG_ONE_MINUS_EXP_FLOPS = 44,
     GB_SINCOS_FLOPS = 21, // both
 };
 

@@ -73,9 +73,17 @@
     X(actnorm)                                                                                     \
     X(coupling)                                                                                    \
     X(squeeze)                                                                                     \
+    X(max_pool)                                                                                    \
+    X(upsample)                                                                                    \
+    X(moments)                                                                                     \
+    X(instance_norm)                                                                               \
+    X(dequantise)                                                                                  \
     X(gaussian)                                                                                    \
+    X(logistic)                                                                                    \
+    X(bernoulli)                                                                                   \
     X(adam)                                                                                        \
     X(add)                                                                                         \
+    X(add_scaled)                                                                                  \
     X(exp)                                                                                         \
     X(random_uniform)                                                                              \
     X(random_normal)

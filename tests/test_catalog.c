@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "bench/catalog.h"
+#include "bench/kernel_benchmarks.h"
 #include "flows/cglow.h"
 #include "tasks/task.h"
 
@@ -289,7 +290,34 @@ static void test_checks_pass_on_threads(void **state) {
     check_all("coupling/forward/n2h8w8c6additive", 2);
     check_all("gaussian/backward/n2h8w8c6softplus", 2);
     check_all("conv/backward_data/n1h9w7c5k3r3s3u2v2p1q1leaky", 2);
-    check_all("random_normal/forward/e100000", 2);
+    static const char *const others[] = {
+        "max_pool/forward/n2h8w8c16r2u2",
+        "max_pool/backward/n1h7w9c5r3u2",
+        "upsample/forward/n2h8w8c16f2",
+        "upsample/backward/n2h8w8c16f2",
+        "moments/forward/n2h8w8c12",
+        "moments/forward/n2h8w8c12joint",
+        "instance_norm/forward/n2h8w8c12relu",
+        "instance_norm/inverse/n2h8w8c12",
+        "instance_norm/backward/n2h8w8c12relu",
+        "dequantise/forward/n2h8w8c1",
+        "dequantise/inverse/n2h8w8c1",
+        "dequantise/backward/n2h8w8c1",
+        "logistic/forward/n2h8w8c3l256",
+        "logistic/backward/n2h8w8c3l256",
+        "logistic/sample/n2h8w8c3l256",
+        "bernoulli/forward/n2h8w8c1",
+        "bernoulli/backward/n2h8w8c1",
+        "bernoulli/sample/n2h8w8c1",
+        "bernoulli/forward/n2h8w8c1normalised",
+        "bernoulli/backward/n2h8w8c1normalised",
+        "add_scaled/forward/n2h8w8c16",
+        "add_scaled/forward/n2h8w8c16alone",
+        "gaussian/sample/n2h8w8c6softplus",
+        "random_normal/forward/e100000",
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        check_all(others[i], 2);
     check_all("random_uniform/forward/e1000", 1);
 }
 
@@ -401,6 +429,36 @@ static void expect_caught(const struct gb_backend *wrong, const char *problem) {
     gb_catalog_free(&catalog);
 }
 
+// Every operation in every direction can be timed.
+static void test_every_operation(void **state) {
+    (void)state;
+    static const char *const shapes[] = {"n2h8w8c4",
+                                         "n2h8w8c4k8",
+                                         "e12",
+                                         "n2h8w8c4l256",
+                                         "n2h8w8c4f2",
+                                         "n2h8w8c4r2u2",
+                                         "n2h8w8c4k8r3s3u1v1p1q1"};
+    for (const struct gb_operation *const *o = gb_operations(); *o; o++)
+        for (int direction = 0; direction < GB_DIRECTIONS; direction++) {
+            if (!(*o)->entries[direction])
+                continue;
+            bool timed = false;
+            for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+                struct gb_benchmark benchmark;
+                char text[GB_PROBLEM];
+                snprintf(text, sizeof text, "%s/%s/%s", (*o)->name,
+                         gb_direction_name((enum gb_direction)direction), shapes[i]);
+                if (gb_kernel_benchmark(text, &benchmark) != GB_OK)
+                    continue;
+                free(benchmark.description);
+                timed = true;
+            }
+            if (!timed)
+                fail_msg("%s/%s", (*o)->name, gb_direction_name((enum gb_direction)direction));
+        }
+}
+
 static void test_wrong_kernels(void **state) {
     (void)state;
     assert_int_equal(gb_backend_find("scalar", &right), GB_OK);
@@ -449,6 +507,7 @@ int main(void) {
         cmocka_unit_test(test_papers_models),
         cmocka_unit_test(test_checks_pass),
         cmocka_unit_test(test_checks_pass_on_threads),
+        cmocka_unit_test(test_every_operation),
         cmocka_unit_test(test_wrong_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #define GB_BERNOULLI_H
 
 #include "kernels/parallel.h"
+#include "kernels/problem.h"
 #include "kernels/tensor.h"
 
 struct gb_bernoulli {
@@ -42,5 +43,11 @@ typedef void (*gb_bernoulli_sample_fn)(const struct gb_exec *exec,
 static inline size_t gb_bernoulli_scratch_floats(const struct gb_tensor *y) {
     return (size_t)y->n * (size_t)y->h;
 }
+
+// The shape of y, and whether the normaliser is taken off; text "n2h64w64c1", "n2h64w64c1normalised".
+struct gb_bernoulli_problem {
+    struct gb_image_problem image;
+    int normalised; // 0 or 1
+};
 
 #endif

@@ -53,4 +53,10 @@ static inline size_t gb_instance_norm_scratch_floats(const struct gb_tensor *v) 
 // -h*w/2 * sum of log(variance + GB_NORM_EPSILON) over c channels, in double, in order.
 double gb_instance_norm_log_det(int h, int w, int c, const float *variance);
 
+// The shape of v, and the activation; text "n2h32w32c12", "n2h32w32c12relu".
+struct gb_instance_norm_problem {
+    struct gb_image_problem image;
+    enum gb_activation activation;
+};
+
 #endif

@@ -7,6 +7,7 @@
 #define GB_LOGISTIC_H
 
 #include "kernels/parallel.h"
+#include "kernels/problem.h"
 #include "kernels/tensor.h"
 
 // x: n x h x w x c, the levels; `raw`: n x h x w x 2c, from a network: first c channels the mean less
@@ -33,5 +34,11 @@ typedef void (*gb_logistic_sample_fn)(const struct gb_exec *exec, int levels,
 static inline size_t gb_logistic_scratch_floats(const struct gb_tensor *x) {
     return (size_t)x->n * (size_t)x->h;
 }
+
+// The shape of x, and the levels; text "n2h64w64c3l256".
+struct gb_logistic_problem {
+    struct gb_image_problem image;
+    int levels;
+};
 
 #endif

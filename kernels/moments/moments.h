@@ -4,6 +4,7 @@
 #define GB_MOMENTS_H
 
 #include "kernels/parallel.h"
+#include "kernels/problem.h"
 #include "kernels/tensor.h"
 
 // v: n x h x w x c, any strides. mean and variance: n rows of c floats, `stride` floats apart, one for
@@ -19,5 +20,11 @@ typedef void (*gb_moments_fn)(const struct gb_exec *exec, const struct gb_tensor
 static inline size_t gb_moments_scratch_floats(const struct gb_tensor *v) {
     return 2 * (size_t)v->n * (size_t)v->h * (size_t)v->c;
 }
+
+// The shape of v, and whether all images make one row; text "n2h32w32c12", "n2h32w32c12joint".
+struct gb_moments_problem {
+    struct gb_image_problem image;
+    int joint; // 0 or 1
+};
 
 #endif

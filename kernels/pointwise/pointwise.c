@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "kernels/pointwise/pointwise.h"
 #include "kernels/problem.h"
 
 static struct gb_cost add_cost(const void *problem, enum gb_direction direction) {
@@ -15,6 +16,28 @@ const struct gb_operation gb_add_operation = {
     .sizes = gb_image_sizes,
     .check = gb_image_check,
     .cost = add_cost,
+};
+
+static struct gb_cost add_scaled_cost(const void *problem, enum gb_direction direction) {
+    (void)direction;
+    const struct gb_add_scaled_problem *p = problem;
+    double floats = gb_image_floats(&p->image);
+    return p->alone ? (struct gb_cost){floats, sizeof(float) * 2 * floats}
+                    : (struct gb_cost){2 * floats, sizeof(float) * 3 * floats};
+}
+
+static const char *const terms[] = {"", "alone", NULL};
+
+const struct gb_operation gb_add_scaled_operation = {
+    .name = "add_scaled",
+    .what = "scaled addition",
+    .entries = {[GB_FORWARD] = "add_scaled"},
+    .problem_bytes = sizeof(struct gb_add_scaled_problem),
+    .sizes = gb_image_sizes,
+    .words = terms,
+    .word = offsetof(struct gb_add_scaled_problem, alone),
+    .check = gb_image_check,
+    .cost = add_scaled_cost,
 };
 
 static struct gb_cost exp_cost(const void *problem, enum gb_direction direction) {

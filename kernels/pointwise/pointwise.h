@@ -4,6 +4,7 @@
 #define GB_POINTWISE_H
 
 #include "kernels/parallel.h"
+#include "kernels/problem.h"
 #include "kernels/tensor.h"
 
 // y += x; views of one shape, any strides, no overlap.
@@ -15,6 +16,12 @@ typedef void (*gb_add_fn)(const struct gb_exec *exec, const struct gb_tensor *x,
 typedef void (*gb_add_scaled_fn)(const struct gb_exec *exec, const struct gb_tensor *x,
                                  float factor, const struct gb_tensor *r,
                                  const struct gb_tensor *y);
+
+// The shape, and whether x is NULL; text "n2h32w32c128", "n2h32w32c128alone".
+struct gb_add_scaled_problem {
+    struct gb_image_problem image;
+    int alone; // 0 or 1
+};
 
 // out[i] = exp(factor * in[i]) for `count` floats; within 2 ulp of the exponential of the rounded
 // product. out may be in.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/pool/pool.h"
+#include "kernels/problem.h"
 
 enum gb_status gb_pool_check(const struct gb_pool_problem *p) {
     enum { SIZE_LIMIT = 1 << 20 };
@@ -17,3 +18,35 @@ enum gb_status gb_pool_check(const struct gb_pool_problem *p) {
                ? GB_OK
                : gb_fail(GB_BAD_INPUT, what, "input", "%.0f floats, not below 2^31", floats);
 }
+
+static enum gb_status pool_check(const void *problem) {
+    return gb_pool_check(problem);
+}
+
+// The place of a maximum is found by comparisons; backward reads x for it.
+static struct gb_cost pool_cost(const void *problem, enum gb_direction direction) {
+    const struct gb_pool_problem *p = problem;
+    double images = (double)p->n * p->c;
+    double x = images * p->h * p->w, y = images * gb_pool_out(p->h, p) * gb_pool_out(p->w, p);
+    return (struct gb_cost){0, sizeof(float) * (direction == GB_BACKWARD ? 2 * x + y : x + y)};
+}
+
+static const struct gb_problem_size pool_sizes[] = {
+    {'n', offsetof(struct gb_pool_problem, n), 1, GB_SIZE_LIMIT},
+    {'h', offsetof(struct gb_pool_problem, h), 1, GB_SIZE_LIMIT},
+    {'w', offsetof(struct gb_pool_problem, w), 1, GB_SIZE_LIMIT},
+    {'c', offsetof(struct gb_pool_problem, c), 1, GB_SIZE_LIMIT},
+    {'r', offsetof(struct gb_pool_problem, kernel), 1, GB_SIZE_LIMIT},
+    {'u', offsetof(struct gb_pool_problem, stride), 1, GB_SIZE_LIMIT},
+    {0},
+};
+
+const struct gb_operation gb_max_pool_operation = {
+    .name = "max_pool",
+    .what = "max-pooling",
+    .entries = {[GB_FORWARD] = "max_pool_forward", [GB_BACKWARD] = "max_pool_backward"},
+    .problem_bytes = sizeof(struct gb_pool_problem),
+    .sizes = pool_sizes,
+    .check = pool_check,
+    .cost = pool_cost,
+};

@@ -9,6 +9,7 @@
 #include "kernels/status.h"
 #include "kernels/tensor.h"
 
+// Text "n2h64w64c32r2u2".
 struct gb_pool_problem {
     int n, h, w, c;     // x
     int kernel, stride; // both ways

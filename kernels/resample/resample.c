@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "kernels/problem.h"
+
 enum gb_status gb_upsample_check(const struct gb_upsample_problem *p) {
     enum { SIZE_LIMIT = 1 << 20 };
     static const char what[] = "cannot plan upsampling";
@@ -17,6 +19,35 @@ enum gb_status gb_upsample_check(const struct gb_upsample_problem *p) {
                ? GB_OK
                : gb_fail(GB_BAD_INPUT, what, "output", "%.0f floats, not below 2^31", floats);
 }
+
+static enum gb_status upsample_check(const void *problem) {
+    return gb_upsample_check(problem);
+}
+
+static struct gb_cost upsample_cost(const void *problem, enum gb_direction direction) {
+    const struct gb_upsample_problem *p = problem;
+    double x = (double)p->n * p->h * p->w * p->c, y = x * p->factor * p->factor;
+    return (struct gb_cost){direction == GB_BACKWARD ? y - x : 0, sizeof(float) * (x + y)};
+}
+
+static const struct gb_problem_size upsample_sizes[] = {
+    {'n', offsetof(struct gb_upsample_problem, n), 1, GB_SIZE_LIMIT},
+    {'h', offsetof(struct gb_upsample_problem, h), 1, GB_SIZE_LIMIT},
+    {'w', offsetof(struct gb_upsample_problem, w), 1, GB_SIZE_LIMIT},
+    {'c', offsetof(struct gb_upsample_problem, c), 1, GB_SIZE_LIMIT},
+    {'f', offsetof(struct gb_upsample_problem, factor), 1, GB_SIZE_LIMIT},
+    {0},
+};
+
+const struct gb_operation gb_upsample_operation = {
+    .name = "upsample",
+    .what = "upsampling",
+    .entries = {[GB_FORWARD] = "upsample_forward", [GB_BACKWARD] = "upsample_backward"},
+    .problem_bytes = sizeof(struct gb_upsample_problem),
+    .sizes = upsample_sizes,
+    .check = upsample_check,
+    .cost = upsample_cost,
+};
 
 // Keys' cubic convolution kernel with a = -1/2.
 static double cubic(double x) {

@@ -8,6 +8,7 @@
 #include "kernels/status.h"
 #include "kernels/tensor.h"
 
+// Text "n2h32w32c128f2".
 struct gb_upsample_problem {
     int n, h, w, c; // x
     int factor;
