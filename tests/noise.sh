@@ -8,7 +8,8 @@
 #
 #     sh tests/noise.sh [ALIKE [SLOW]]     how many comparisons: 40 and 20, more than an hour
 #
-# Goes on where it was stopped, as long as the build is the same. Leave the machine alone meanwhile.
+# Goes on where it was stopped, with the builds and results in build/noise; remove that folder to
+# begin anew. Leave the machine alone meanwhile.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -17,18 +18,21 @@ slow=${2:-20}
 filter='conv/(forward/n2h16w16(c256k256r1s1|c256k12r3s3)|backward_data/n2h16w16c256k256r1s1)'
 build=$root/build/noise
 
-cd "$root"
-sh cmake/dependencies.sh
-for percent in 0 5; do
-    cmake -S . -B "$build/$percent" -D CMAKE_BUILD_TYPE=Release -D GB_TEST_SLOWDOWN=$percent >/dev/null
-    cmake --build "$build/$percent" --target glowbench --parallel "$(nproc)" >/dev/null
-done
 base=$build/0/bench/glowbench
 same=$build/same
 slowed=$build/5/bench/glowbench
-cp "$base" "$same"
-results=$build/results-$(sha256sum "$base" "$slowed" | sha256sum | cut -c 1-12)
-touch "$results"
+results=$build/results
+cd "$root"
+sh cmake/dependencies.sh
+if [ ! -e "$results" ]; then
+    for percent in 0 5; do
+        cmake -S . -B "$build/$percent" -D CMAKE_BUILD_TYPE=Release \
+            -D GB_TEST_SLOWDOWN=$percent >/dev/null
+        cmake --build "$build/$percent" --target glowbench --parallel "$(nproc)" >/dev/null
+    done
+    cp "$base" "$same"
+    : >"$results"
+fi
 native=$("$base" info | sed -n 's/^.* \([a-z0-9][a-z0-9]*\)  *the default;.*/\1/p')
 if [ "$(nproc)" -lt 2 ]; then
     echo "glowbench: cannot test verdicts: noise.sh: it takes two CPUs" >&2
@@ -54,7 +58,7 @@ start_load() {
 
 stop_load() {
     kill "$load"
-    wait "$load" || true
+    wait "$load" 2>/dev/null || true
     load=
 }
 
@@ -74,7 +78,8 @@ once() {
     began=$(date +%s)
     code=0
     "$base" ab --base "$base" --new "$3" --filter "$filter" --kind kernels --backend "$native" \
-        --threads "$4" --cache warm --reps 3 --allow-other-build --out "$rows/ab" >"$rows/ab.txt" 2>&1 || code=$?
+        --threads "$4" --cache warm --reps 3 --allow-other-build --out "$rows/ab" \
+        >"$rows/ab.txt" 2>&1 || code=$?
     if ! grep -q '^\(no regression\|regression\|cannot decide\): ' "$rows/ab.txt"; then
         cat "$rows/ab.txt" # no verdict: it failed
         exit 2
