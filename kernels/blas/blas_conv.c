@@ -25,14 +25,6 @@ enum {
 
 static const struct gb_exec alone = {.threads = 1}; // for the lender's kernels inside a team
 
-static size_t smaller(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
-static size_t larger(size_t a, size_t b) {
-    return a > b ? a : b;
-}
-
 // Rows of W.
 static size_t gathered_row(const struct gb_conv_problem *p) {
     return (size_t)p->kernel_h * (size_t)p->kernel_w * (size_t)p->c;

@@ -10,6 +10,13 @@
 extern const struct gb_backend *gb_blas_lender;
 extern gb_blas_epilogue_fn *gb_blas_epilogue;
 
+static inline size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+static inline size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
 // c (rows x columns) = a b, or += a b; a is rows x depth, stored transposed where a_transposed, and
 // b depth x columns likewise. On the calling thread alone, inside gb_blas_parallel.
 void gb_blas_multiply(int rows, int columns, int depth, struct gb_matrix a, bool a_transposed,
