@@ -32,6 +32,8 @@ need g++ command -v "${CXX:-c++}"
 need libbenchmark-dev pkg-config --exists benchmark
 need libjpeg-dev pkg-config --exists libjpeg
 need libpng-dev pkg-config --exists libpng
+need libtiff-dev pkg-config --exists libtiff-4
+need libgif-dev includes gif_lib.h
 need libjansson-dev pkg-config --exists jansson
 need libpopt-dev pkg-config --exists popt
 need libhwloc-dev pkg-config --exists hwloc

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "tasks/machine.h"
 
+#include <gif_lib.h>
 #include <hwloc.h>
 #include <png.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <tiffio.h>
 #include <unistd.h>
 // After stdio.h, whose FILE it takes for granted.
 #include <jpeglib.h>
@@ -136,9 +138,12 @@ static json_t *libraries_json(void) {
 #else
     const char *openmp = TEXT(_OPENMP);
 #endif
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "jpeg", jpeg, "png",
-                     png_get_libpng_ver(NULL), "jansson", jansson_version_str(), "popt",
-                     gb_build.popt_version, "hwloc", gb_build.hwloc_version, "openmp", openmp);
+    const char *gif = TEXT(GIFLIB_MAJOR) "." TEXT(GIFLIB_MINOR) "." TEXT(GIFLIB_RELEASE);
+    const char *tiff = TIFFGetVersion() + strcspn(TIFFGetVersion(), "0123456789");
+    return json_pack("{s:s, s:s, s:s#, s:s, s:s, s:s, s:s, s:s}", "jpeg", jpeg, "png",
+                     png_get_libpng_ver(NULL), "tiff", tiff, (int)strcspn(tiff, "\n"), "gif", gif,
+                     "jansson", jansson_version_str(), "popt", gb_build.popt_version, "hwloc",
+                     gb_build.hwloc_version, "openmp", openmp);
 }
 
 // The kernels that a foreign library lacks.

@@ -189,7 +189,7 @@ static void draw(struct gb_image *sheet, const struct layout *layout,
 enum gb_status gb_picture_write(const char *path, const struct gb_picture *picture) {
     struct layout layout = lay_out(picture);
     struct gb_image sheet;
-    GB_TRY(gb_image_create(&sheet, layout.w, layout.h, 3, path));
+    GB_TRY(gb_image_create(&sheet, layout.w, layout.h, 3, 8, path));
     draw(&sheet, &layout, picture);
     enum gb_status status = gb_png_write(path, &sheet);
     gb_image_free(&sheet);

@@ -133,7 +133,7 @@ static struct gb_image read_png(const char *path) {
 static void writes_png(void **state) {
     (void)state;
     struct gb_image image;
-    assert_int_equal(gb_image_create(&image, 7, 5, 3, "test"), GB_OK);
+    assert_int_equal(gb_image_create(&image, 7, 5, 3, 8, "test"), GB_OK);
     for (int i = 0; i < 7 * 5 * 3; i++)
         image.pixels[i] = (unsigned char)(i * 2);
     assert_int_equal(gb_png_write(gb_fixture_path("out.png"), &image), GB_OK);
@@ -154,7 +154,7 @@ static void writes_png(void **state) {
 
 static void assert_row(const unsigned char *source, int source_w, int w, const double *expected) {
     struct gb_image image;
-    assert_int_equal(gb_image_create(&image, source_w, 1, 1, "test"), GB_OK);
+    assert_int_equal(gb_image_create(&image, source_w, 1, 1, 8, "test"), GB_OK);
     memcpy(image.pixels, source, (size_t)source_w);
     float out[16];
     assert_int_equal(gb_resize(&image, 1, w, out), GB_OK);
@@ -187,8 +187,8 @@ static void resizes_axes_and_channels_alone(void **state) {
     (void)state;
     enum { W = 23, H = 17 };
     struct gb_image image, turned;
-    assert_int_equal(gb_image_create(&image, W, H, 3, "test"), GB_OK);
-    assert_int_equal(gb_image_create(&turned, H, W, 1, "test"), GB_OK);
+    assert_int_equal(gb_image_create(&image, W, H, 3, 8, "test"), GB_OK);
+    assert_int_equal(gb_image_create(&turned, H, W, 1, 8, "test"), GB_OK);
     for (int y = 0; y < H; y++)
         for (int x = 0; x < W; x++) {
             image.pixels[(y * W + x) * 3 + 0] = 255;
