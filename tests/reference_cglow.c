@@ -8,17 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *allocate(size_t count, size_t size) {
-    void *memory = calloc(count ? count : 1, size);
-    if (!memory)
-        abort();
-    return memory;
-}
-
-static double *doubles(size_t count) {
-    return allocate(count, sizeof(double));
-}
-
 // ---- parameters ----
 
 static void add(struct reference_cglow *model, int dims, const int shape[], const char *format, ...)
@@ -39,7 +28,7 @@ static void add(struct reference_cglow *model, int dims, const int shape[], cons
         param->shape[i] = shape[i];
         param->count *= (size_t)shape[i];
     }
-    param->value = doubles(param->count);
+    param->value = reference_doubles(param->count);
 }
 
 static void add_conv(struct reference_cglow *model, const char *prefix, int out, int in,
@@ -97,7 +86,7 @@ static void add_coupling(struct reference_cglow *model, const char *prefix,
 }
 
 struct reference_cglow *reference_cglow_create(const struct gb_cglow_config *config) {
-    struct reference_cglow *model = allocate(1, sizeof *model);
+    struct reference_cglow *model = reference_allocate(1, sizeof *model);
     model->config = *config;
     char name[64];
     for (int l = 0; l < config->levels; l++) {
@@ -145,19 +134,6 @@ static const double *value_of(const struct reference_cglow *model, const char *p
     return reference_cglow_param(model, "%s.%s", prefix, leaf)->value;
 }
 
-// splitmix64 (Steele, Lea and Flood 2014).
-double reference_uniform(uint64_t *state) {
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
-}
-
-double reference_normal(uint64_t *state) {
-    double radius = sqrt(-2 * log(1 - reference_uniform(state)));
-    return radius * cos(2 * M_PI * reference_uniform(state));
-}
-
 static bool ends_with(const char *text, const char *end) {
     size_t length = strlen(text), tail = strlen(end);
     return length >= tail && strcmp(text + length - tail, end) == 0;
@@ -194,110 +170,49 @@ void reference_cglow_randomise(struct reference_cglow *model, uint64_t seed) {
 
 // ---- networks ----
 
-enum activation { IDENTITY, RELU, TANH };
-
-static double activate(enum activation activation, double u) {
-    switch (activation) {
-    case RELU:
-        return u > 0 ? u : 0;
-    case TANH:
-        return tanh(u);
-    case IDENTITY:
-        break;
-    }
-    return u;
-}
-
-// An image with its own memory.
-struct image {
-    struct reference_shape shape;
-    double *data;
-};
-
-static struct image image_new(int c, int h, int w) {
-    struct reference_shape shape = {c, h, w};
-    return (struct image){shape, doubles(reference_elements(shape))};
-}
-
-static double pixel(const struct image *in, int c, int y, int x) {
-    if (y < 0 || x < 0 || y >= in->shape.h || x >= in->shape.w)
-        return 0;
-    return in->data[(c * in->shape.h + y) * in->shape.w + x];
-}
-
-struct convolution {
-    int k, kernel_h, kernel_w, stride_h, stride_w, pad;
-    const double *weight; // k, c, kernel_h, kernel_w
-};
-
-static double convolution_at(const struct convolution *conv, const struct image *in, int o, int i,
-                             int j) {
-    double sum = 0;
-    const double *w = conv->weight + (ptrdiff_t)o * in->shape.c * conv->kernel_h * conv->kernel_w;
-    for (int q = 0; q < in->shape.c; q++)
-        for (int a = 0; a < conv->kernel_h; a++)
-            for (int b = 0; b < conv->kernel_w; b++)
-                sum += *w++ * pixel(in, q, i * conv->stride_h + a - conv->pad,
-                                    j * conv->stride_w + b - conv->pad);
-    return sum;
-}
-
-// act((conv(in) + bias) * exp(log_scale)); log_scale NULL is 0. Consumes `in`.
-static struct image convolve(const struct convolution *conv, struct image in, const double *bias,
-                             const double *log_scale, enum activation activation) {
-    int h = (in.shape.h + 2 * conv->pad - conv->kernel_h) / conv->stride_h + 1;
-    int w = (in.shape.w + 2 * conv->pad - conv->kernel_w) / conv->stride_w + 1;
-    struct image out = image_new(conv->k, h, w);
-    double *to = out.data;
-    for (int o = 0; o < conv->k; o++)
-        for (int i = 0; i < h; i++)
-            for (int j = 0; j < w; j++) {
-                double u = convolution_at(conv, &in, o, i, j) + bias[o];
-                *to++ = activate(activation, u * (log_scale ? exp(log_scale[o]) : 1));
-            }
-    free(in.data);
-    return out;
-}
-
-static struct image same_convolution(const struct reference_cglow *model, const char *prefix, int k,
-                                     int kernel, struct image in, enum activation activation) {
-    struct convolution conv = {
+static struct reference_image same_convolution(const struct reference_cglow *model,
+                                               const char *prefix, int k, int kernel,
+                                               struct reference_image in,
+                                               enum reference_activation activation) {
+    struct reference_convolution conv = {
         k, kernel, kernel, 1, 1, kernel / 2, value_of(model, prefix, "weight")};
-    return convolve(&conv, in, value_of(model, prefix, "bias"), NULL, activation);
+    return reference_convolve(&conv, in, value_of(model, prefix, "bias"), NULL, activation);
 }
 
-static struct image strided_convolution(const struct reference_cglow *model, const char *prefix,
-                                        int k, int h, int w, struct image in) {
-    struct convolution conv = {k,
-                               kernel_of(in.shape.h, h),
-                               kernel_of(in.shape.w, w),
-                               stride_of(in.shape.h, h),
-                               stride_of(in.shape.w, w),
-                               0,
-                               value_of(model, prefix, "weight")};
-    return convolve(&conv, in, value_of(model, prefix, "bias"), NULL, RELU);
+static struct reference_image strided_convolution(const struct reference_cglow *model,
+                                                  const char *prefix, int k, int h, int w,
+                                                  struct reference_image in) {
+    struct reference_convolution conv = {k,
+                                         kernel_of(in.shape.h, h),
+                                         kernel_of(in.shape.w, w),
+                                         stride_of(in.shape.h, h),
+                                         stride_of(in.shape.w, w),
+                                         0,
+                                         value_of(model, prefix, "weight")};
+    return reference_convolve(&conv, in, value_of(model, prefix, "bias"), NULL, REFERENCE_RELU);
 }
 
-static struct image fully_connected(const struct reference_cglow *model, const char *prefix,
-                                    struct image in, enum activation activation) {
+static struct reference_image fully_connected(const struct reference_cglow *model,
+                                              const char *prefix, struct reference_image in,
+                                              enum reference_activation activation) {
     const struct reference_param *weight = reference_cglow_param(model, "%s.weight", prefix);
     const double *bias = value_of(model, prefix, "bias");
     int k = weight->shape[0];
     size_t inputs = reference_elements(in.shape);
-    struct image out = image_new(k, 1, 1);
+    struct reference_image out = reference_image_new(k, 1, 1);
     for (int o = 0; o < k; o++) {
         double sum = bias[o];
         for (size_t i = 0; i < inputs; i++)
             sum += weight->value[(size_t)o * inputs + i] * in.data[i];
-        out.data[o] = activate(activation, sum);
+        out.data[o] = reference_activate(activation, sum);
     }
     free(in.data);
     return out;
 }
 
-static struct image copy_of_x(const struct reference_cglow *model, const double *x) {
+static struct reference_image copy_of_x(const struct reference_cglow *model, const double *x) {
     const struct gb_cglow_config *config = &model->config;
-    struct image image = image_new(config->x_c, config->x_h, config->x_w);
+    struct reference_image image = reference_image_new(config->x_c, config->x_h, config->x_w);
     memcpy(image.data, x, reference_elements(image.shape) * sizeof *x);
     return image;
 }
@@ -305,7 +220,7 @@ static struct image copy_of_x(const struct reference_cglow *model, const double 
 // The outputs, tanh applied; the caller frees them.
 static double *conditioning_network(const struct reference_cglow *model, const char *prefix,
                                     const double *x) {
-    struct image image = copy_of_x(model, x);
+    struct reference_image image = copy_of_x(model, x);
     char name[80];
     for (int i = 0; i < 3; i++) {
         snprintf(name, sizeof name, "%s.conv.%d", prefix, i);
@@ -314,29 +229,29 @@ static double *conditioning_network(const struct reference_cglow *model, const c
     }
     for (int i = 0; i < 3; i++) {
         snprintf(name, sizeof name, "%s.fc.%d", prefix, i);
-        image = fully_connected(model, name, image, i < 2 ? RELU : TANH);
+        image = fully_connected(model, name, image, i < 2 ? REFERENCE_RELU : REFERENCE_TANH);
     }
     return image.data;
 }
 
 static double *coupling_features(const struct reference_cglow *model, const char *prefix,
                                  struct reference_shape shape, const double *x) {
-    struct image image = copy_of_x(model, x);
+    struct reference_image image = copy_of_x(model, x);
     char name[80];
     snprintf(name, sizeof name, "%s.features.0", prefix);
-    image = same_convolution(model, name, model->config.feature_channels, 3, image, RELU);
+    image = same_convolution(model, name, model->config.feature_channels, 3, image, REFERENCE_RELU);
     snprintf(name, sizeof name, "%s.features.1", prefix);
     image = strided_convolution(model, name, shape.c / 2, shape.h, shape.w, image);
     snprintf(name, sizeof name, "%s.features.2", prefix);
-    return same_convolution(model, name, shape.c / 2, 3, image, RELU).data;
+    return same_convolution(model, name, shape.c / 2, 3, image, REFERENCE_RELU).data;
 }
 
 struct reference_conditions *reference_cglow_condition(const struct reference_cglow *model,
                                                        const double *x) {
     const struct gb_cglow_config *config = &model->config;
-    struct reference_conditions *conditions = allocate(1, sizeof *conditions);
+    struct reference_conditions *conditions = reference_allocate(1, sizeof *conditions);
     conditions->count = config->levels * config->steps;
-    conditions->step = allocate((size_t)conditions->count, sizeof *conditions->step);
+    conditions->step = reference_allocate((size_t)conditions->count, sizeof *conditions->step);
     char name[64];
     for (int i = 0; i < conditions->count; i++) {
         int l = i / config->steps, k = i % config->steps;
@@ -387,52 +302,6 @@ void reference_actnorm_inverse(struct reference_shape shape, const struct refere
             v[c * pixels + p] = u[c * pixels + p] * exp(-step->log_scale[c]) - step->bias[c];
 }
 
-// Gaussian elimination with partial pivoting on [matrix | right], n x n and n x columns, until
-// `right` is matrix^-1 right; returns log|det|.
-static double eliminate(int n, double *matrix, int columns, double *right) {
-    double log_det = 0;
-    for (int i = 0; i < n; i++) {
-        int pivot = i;
-        for (int r = i + 1; r < n; r++)
-            if (fabs(matrix[r * n + i]) > fabs(matrix[pivot * n + i]))
-                pivot = r;
-        log_det += log(fabs(matrix[pivot * n + i]));
-        if (isinf(log_det))
-            return log_det;
-        for (int j = 0; j < n; j++) {
-            double swap = matrix[i * n + j];
-            matrix[i * n + j] = matrix[pivot * n + j];
-            matrix[pivot * n + j] = swap;
-        }
-        for (int j = 0; j < columns; j++) {
-            double swap = right[i * columns + j];
-            right[i * columns + j] = right[pivot * columns + j];
-            right[pivot * columns + j] = swap;
-        }
-        for (int r = 0; r < n; r++) {
-            double factor = r == i ? 0 : matrix[r * n + i] / matrix[i * n + i];
-            for (int j = i; j < n; j++)
-                matrix[r * n + j] -= factor * matrix[i * n + j];
-            for (int j = 0; j < columns; j++)
-                right[r * columns + j] -= factor * right[i * columns + j];
-        }
-    }
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j < columns; j++)
-            right[i * columns + j] /= matrix[i * n + i];
-    return log_det;
-}
-
-double reference_log_abs_det(int n, double *matrix) {
-    return eliminate(n, matrix, 0, NULL);
-}
-
-static double *copy_of(size_t count, const double *values) {
-    double *copy = doubles(count);
-    memcpy(copy, values, count * sizeof *copy);
-    return copy;
-}
-
 double reference_mix_forward(struct reference_shape shape, const struct reference_step *step,
                              const double *v, double *u) {
     int c = shape.c, pixels = shape.h * shape.w;
@@ -442,7 +311,7 @@ double reference_mix_forward(struct reference_shape shape, const struct referenc
             for (int q = 0; q < c; q++)
                 u[o * pixels + p] += step->matrix[o * c + q] * v[q * pixels + p];
         }
-    double *matrix = copy_of((size_t)c * (size_t)c, step->matrix);
+    double *matrix = reference_copy((size_t)c * (size_t)c, step->matrix);
     double log_det = pixels * reference_log_abs_det(c, matrix);
     free(matrix);
     return log_det;
@@ -450,9 +319,9 @@ double reference_mix_forward(struct reference_shape shape, const struct referenc
 
 void reference_mix_inverse(struct reference_shape shape, const struct reference_step *step,
                            const double *u, double *v) {
-    double *matrix = copy_of((size_t)shape.c * (size_t)shape.c, step->matrix);
+    double *matrix = reference_copy((size_t)shape.c * (size_t)shape.c, step->matrix);
     memcpy(v, u, reference_elements(shape) * sizeof *v);
-    eliminate(shape.c, matrix, shape.h * shape.w, v);
+    reference_eliminate(shape.c, matrix, shape.h * shape.w, v);
     free(matrix);
 }
 
@@ -462,7 +331,7 @@ static double *coupling_network(const struct reference_cglow *model, int level, 
                                 const double *features, const double *v) {
     struct reference_shape shape = reference_cglow_level(&model->config, level);
     size_t half = reference_elements(shape) / 2;
-    struct image image = image_new(shape.c, shape.h, shape.w);
+    struct reference_image image = reference_image_new(shape.c, shape.h, shape.w);
     memcpy(image.data, features, half * sizeof *features);
     memcpy(image.data + half, v, half * sizeof *v);
     char name[80];
@@ -470,14 +339,15 @@ static double *coupling_network(const struct reference_cglow *model, int level, 
         snprintf(name, sizeof name, "levels.%d.steps.%d.coupling.net.%d", level, step, i);
         const struct reference_param *weight = reference_cglow_param(model, "%s.weight", name);
         int k = weight->shape[0], side = weight->shape[2];
-        double *bias = copy_of((size_t)k, value_of(model, name, "bias"));
-        double *log_scale = copy_of((size_t)k, value_of(model, name, "log_scale"));
+        double *bias = reference_copy((size_t)k, value_of(model, name, "bias"));
+        double *log_scale = reference_copy((size_t)k, value_of(model, name, "log_scale"));
         for (int o = 0; i == 2 && o < k; o++) {
             bias[o] += value_of(model, name, "new_bias")[o];
             log_scale[o] *= 3;
         }
-        struct convolution conv = {k, side, side, 1, 1, side / 2, weight->value};
-        image = convolve(&conv, image, bias, log_scale, i < 2 ? RELU : TANH);
+        struct reference_convolution conv = {k, side, side, 1, 1, side / 2, weight->value};
+        image = reference_convolve(&conv, image, bias, log_scale,
+                                   i < 2 ? REFERENCE_RELU : REFERENCE_TANH);
         free(bias);
         free(log_scale);
     }
@@ -522,34 +392,15 @@ void reference_coupling_inverse(const struct reference_cglow *model, int level, 
     free(raw);
 }
 
-static void squeeze(struct reference_shape shape, const double *from, double *to, bool forward) {
-    int deep = 0;
-    for (int c = 0; c < shape.c; c++)
-        for (int i = 0; i < shape.h; i++)
-            for (int j = 0; j < shape.w; j++, deep++) {
-                int row = 2 * i + c % 4 / 2, column = 2 * j + c % 2;
-                int wide = (c / 4 * 2 * shape.h + row) * 2 * shape.w + column;
-                to[forward ? deep : wide] = from[forward ? wide : deep];
-            }
-}
-
-void reference_squeeze(struct reference_shape shape, const double *wide, double *deep) {
-    squeeze(shape, wide, deep, true);
-}
-
-void reference_unsqueeze(struct reference_shape shape, const double *deep, double *wide) {
-    squeeze(shape, deep, wide, false);
-}
-
 void reference_split_prior(const struct reference_cglow *model, int level, const double *kept,
                            double *mean, double *log_sigma) {
     struct reference_shape shape = reference_cglow_level(&model->config, level);
     int half = shape.c / 2, pixels = shape.h * shape.w;
-    struct image image = image_new(half, shape.h, shape.w);
+    struct reference_image image = reference_image_new(half, shape.h, shape.w);
     memcpy(image.data, kept, (size_t)(half * pixels) * sizeof *kept);
     char name[32];
     snprintf(name, sizeof name, "levels.%d.split", level);
-    image = same_convolution(model, name, shape.c, 3, image, TANH);
+    image = same_convolution(model, name, shape.c, 3, image, REFERENCE_TANH);
     for (int c = 0; c < half; c++)
         for (int p = 0; p < pixels; p++) {
             mean[c * pixels + p] = image.data[2 * c * pixels + p];
@@ -614,7 +465,8 @@ struct reference_density reference_cglow_forward(const struct reference_cglow *m
                                                  const double *y, double *latents, double *noise) {
     const struct gb_cglow_config *config = &model->config;
     size_t count = (size_t)config->y_c * (size_t)config->y_h * (size_t)config->y_w, left = 0;
-    double *kept = copy_of(count, y), *v = doubles(count), *work = doubles(count);
+    double *kept = reference_copy(count, y), *v = reference_doubles(count),
+           *work = reference_doubles(count);
     struct reference_density total = {0, 0};
     for (int l = 0; l < config->levels; l++) {
         struct reference_shape shape = reference_cglow_level(config, l);
@@ -644,7 +496,7 @@ void reference_cglow_inverse(const struct reference_cglow *model,
                              double temperature, double *y) {
     const struct gb_cglow_config *config = &model->config;
     size_t count = (size_t)config->y_c * (size_t)config->y_h * (size_t)config->y_w;
-    double *v = doubles(count), *work = doubles(count);
+    double *v = reference_doubles(count), *work = reference_doubles(count);
     size_t place = count; // where the noise of the levels above l ends
     for (int l = config->levels - 1; l >= 0; l--) {
         struct reference_shape shape = reference_cglow_level(config, l);

@@ -9,22 +9,12 @@
 #include <stdint.h>
 
 #include "flows/cglow.h"
-
-struct reference_param {
-    char name[96];
-    int dims, shape[4];
-    size_t count;
-    double *value;
-};
+#include "reference_image.h"
 
 struct reference_cglow {
     struct gb_cglow_config config;
     int count;
     struct reference_param *params;
-};
-
-struct reference_shape {
-    int c, h, w;
 };
 
 // What a step takes from x.
@@ -53,17 +43,9 @@ struct reference_param *reference_cglow_param(const struct reference_cglow *mode
 // are floats, so that a float model can hold the same.
 void reference_cglow_randomise(struct reference_cglow *model, uint64_t seed);
 
-// Numbers of the tests: uniform in [0, 1) and standard normal from a counter that they advance.
-double reference_uniform(uint64_t *state);
-double reference_normal(uint64_t *state);
-
 // The shape of the flow inside a level (after its squeeze), and of the latent that leaves there.
 struct reference_shape reference_cglow_level(const struct gb_cglow_config *config, int level);
 struct reference_shape reference_cglow_latent(const struct gb_cglow_config *config, int level);
-static inline size_t reference_elements(struct reference_shape shape) {
-    return (size_t)shape.c * (size_t)shape.h * (size_t)shape.w;
-}
-
 struct reference_conditions *reference_cglow_condition(const struct reference_cglow *model,
                                                        const double *x);
 void reference_conditions_free(struct reference_conditions *conditions);
@@ -102,10 +84,6 @@ double reference_coupling_forward(const struct reference_cglow *model, int level
 void reference_coupling_inverse(const struct reference_cglow *model, int level, int step,
                                 const struct reference_step *condition, const double *u, double *v);
 
-// Squeezes `wide` (c, 2h, 2w) to `deep` (4c, h, w), and back; `shape` is the deep one.
-void reference_squeeze(struct reference_shape shape, const double *wide, double *deep);
-void reference_unsqueeze(struct reference_shape shape, const double *deep, double *wide);
-
 // The prior of level's second half given the first, `kept`: mean and log sigma of c/2 channels
 // each.
 void reference_split_prior(const struct reference_cglow *model, int level, const double *kept,
@@ -114,8 +92,5 @@ void reference_split_prior(const struct reference_cglow *model, int level, const
 // log N(z; mean, exp(log_sigma)^2); NULL mean and log_sigma: the standard normal.
 double reference_log_normal(size_t count, const double *z, const double *mean,
                             const double *log_sigma);
-
-// log|det| of an n x n matrix, which is overwritten; -infinity where it is singular.
-double reference_log_abs_det(int n, double *matrix);
 
 #endif
