@@ -444,8 +444,8 @@ static void record_dequantise_backward(const struct gb_exec *exec, const struct 
 }
 
 // Preparation of data, which is no model's.
-static void record_bicubic(const struct gb_exec *exec, const struct gb_bicubic_plan *plan,
-                           const struct gb_tensor *x, const struct gb_tensor *y) {
+static void record_resample(const struct gb_exec *exec, const struct gb_resample_plan *plan,
+                            const struct gb_tensor *x, const struct gb_tensor *y) {
     (void)exec, (void)plan, (void)x, (void)y;
 }
 

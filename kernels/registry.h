@@ -45,7 +45,7 @@
     X(dequantise_forward, isa)                                                                     \
     X(dequantise_inverse, isa)                                                                     \
     X(dequantise_backward, isa)                                                                    \
-    X(bicubic, isa)                                                                                \
+    X(resample, isa)                                                                               \
     X(gaussian_forward, isa)                                                                       \
     X(gaussian_backward, isa)                                                                      \
     X(gaussian_sample, isa)                                                                        \

@@ -189,8 +189,8 @@ static enum gb_status fill_example(struct horses *horses, int place, const struc
                                    const struct gb_image *mask) {
     int size = horses->source->size;
     float *y = gb_at(&horses->all.y, place, 0, 0);
-    GB_TRY(gb_resize(image, size, size, gb_at(&horses->all.x, place, 0, 0)));
-    GB_TRY(gb_resize(mask, size, size, y));
+    GB_TRY(gb_resize(image, GB_BILINEAR, size, size, gb_at(&horses->all.x, place, 0, 0)));
+    GB_TRY(gb_resize(mask, GB_BILINEAR, size, size, y));
     for (int i = 0; i < size * size; i++)
         y[i] = y[i] * 255.0f > 127.0f ? 1.0f : 0.0f;
     horses->black[place] = is_black(image);

@@ -157,7 +157,7 @@ static void assert_row(const unsigned char *source, int source_w, int w, const d
     assert_int_equal(gb_image_create(&image, source_w, 1, 1, 8, "test"), GB_OK);
     memcpy(image.pixels, source, (size_t)source_w);
     float out[16];
-    assert_int_equal(gb_resize(&image, 1, w, out), GB_OK);
+    assert_int_equal(gb_resize(&image, GB_BILINEAR, 1, w, out), GB_OK);
     for (int x = 0; x < w; x++)
         if (fabs(out[x] * 255.0 - expected[x]) > 1e-4)
             fail_msg("%d of %d: %g, expected %g", x, w, out[x] * 255.0, expected[x]);
@@ -196,8 +196,8 @@ static void resizes_axes_and_channels_alone(void **state) {
             turned.pixels[x * H + y] = (unsigned char)checks(x, y, 1);
         }
     float out[8 * 10 * 3], out_turned[10 * 8];
-    assert_int_equal(gb_resize(&image, 8, 10, out), GB_OK);
-    assert_int_equal(gb_resize(&turned, 10, 8, out_turned), GB_OK);
+    assert_int_equal(gb_resize(&image, GB_BILINEAR, 8, 10, out), GB_OK);
+    assert_int_equal(gb_resize(&turned, GB_BILINEAR, 10, 8, out_turned), GB_OK);
     for (int y = 0; y < 8; y++)
         for (int x = 0; x < 10; x++) {
             const float *pixel = out + (y * 10 + x) * 3;

@@ -102,24 +102,31 @@ static double cubic(double x) {
     return x < 2 ? -0.5 * x * x * x + 2.5 * x * x - 4 * x + 2 : 0;
 }
 
-// Input i's weight in output o: over all its mirror images, of which the near ones matter.
-static double bicubic_weight(const struct gb_bicubic_axis *axis, double scale, int o, int i) {
+static double triangle(double x) {
+    return fmax(1 - fabs(x), 0);
+}
+
+// Input i's weight in output o: for bicubic over all its mirror images, of which the near ones matter.
+static double axis_weight(enum gb_resample_filter filter, const struct gb_resample_axis *axis,
+                          double scale, int o, int i) {
     const double shrink = fmin(scale, 1), centre = (o + 0.5) / scale - 0.5;
-    const int reach = (int)(4 / shrink / axis->in) + 2;
+    const int reach = filter == GB_BICUBIC ? (int)(4 / shrink / axis->in) + 2 : 0;
     double weight = 0, sum = 0;
     for (int image = -reach; image <= reach; image++)
         for (int j = 0; j < axis->in; j++) {
             const double at = image * axis->in + (image % 2 ? axis->in - 1 - j : j);
-            const double w = cubic(shrink * (centre - at));
+            const double distance = shrink * (centre - at);
+            const double w = filter == GB_BICUBIC ? cubic(distance) : triangle(distance);
             sum += w;
             weight += j == i ? w : 0;
         }
     return weight / sum;
 }
 
-static void check_bicubic(const struct gb_bicubic_plan *plan, double scale_h, double scale_w, int n,
-                          int c, enum gb_check_layout layout) {
-    const struct gb_bicubic_axis *rows = &plan->rows, *columns = &plan->columns;
+static void check_resampling(enum gb_resample_filter filter, const struct gb_resample_plan *plan,
+                             double scale_h, double scale_w, int n, int c,
+                             enum gb_check_layout layout) {
+    const struct gb_resample_axis *rows = &plan->rows, *columns = &plan->columns;
     struct gb_tensor x = gb_check_view("x", n, rows->in, columns->in, c, layout);
     struct gb_tensor want = gb_check_view("y", n, rows->out, columns->out, c, layout);
     const size_t elements = gb_elements(&want);
@@ -131,8 +138,8 @@ static void check_bicubic(const struct gb_bicubic_plan *plan, double scale_h, do
             for (int j = 0; j < columns->out; j++, index += (size_t)c)
                 for (int a = 0; a < rows->in; a++)
                     for (int b = 0; b < columns->in; b++) {
-                        const double weight = bicubic_weight(rows, scale_h, i, a) *
-                                              bicubic_weight(columns, scale_w, j, b);
+                        const double weight = axis_weight(filter, rows, scale_h, i, a) *
+                                              axis_weight(filter, columns, scale_w, j, b);
                         for (int channel = 0; channel < c && weight != 0; channel++) {
                             const double product = weight * gb_at(&x, image, a, b)[channel];
                             value[index + (size_t)channel] += product;
@@ -142,64 +149,71 @@ static void check_bicubic(const struct gb_bicubic_plan *plan, double scale_h, do
     // Where an input is met by several mirror images, their weights may cancel: a floor.
     for (size_t i = 0; i < elements; i++)
         bound[i] = (rows->taps + columns->taps + 8) * GB_CHECK_ROUNDING * (bound[i] + 1);
-    gb_check_reference()->bicubic(&(struct gb_exec){.threads = 1}, plan, &x, &want);
-    assert_true(gb_check_near("bicubic", &want, value, bound));
+    gb_check_reference()->resample(&(struct gb_exec){.threads = 1}, plan, &x, &want);
+    assert_true(gb_check_near("resampled", &want, value, bound));
     GB_CHECK_EACH_BACKEND(backend)
     for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
-        const struct gb_exec exec = gb_check_exec(threads, gb_bicubic_scratch_floats(&x, threads));
+        const struct gb_exec exec = gb_check_exec(threads, gb_resample_scratch_floats(&x, threads));
         struct gb_tensor y = gb_check_view("y", n, rows->out, columns->out, c, layout);
-        backend->bicubic(&exec, plan, &x, &y);
-        assert_true(gb_check_same_bits("bicubic", &want, &y));
+        backend->resample(&exec, plan, &x, &y);
+        assert_true(gb_check_same_bits("resampled", &want, &y));
     }
     assert_true(gb_check_guards());
     gb_check_free();
 }
 
-static void bicubic_is_the_definition_everywhere(void **state) {
+static void check_scale(enum gb_resample_filter filter, int h, int w, double scale, int c,
+                        enum gb_check_layout layout) {
+    struct gb_resample_plan plan;
+    assert_int_equal(gb_resample_plan_scale(filter, h, w, scale, &plan), GB_OK);
+    assert_int_equal(plan.rows.out, (int)ceil(h * scale));
+    check_resampling(filter, &plan, scale, scale, 2, c, layout);
+    gb_resample_plan_free(&plan);
+}
+
+static void resampling_is_the_definition_everywhere(void **state) {
     (void)state;
     static const double scales[] = {2, 0.5, 1, 3, 1.0 / 3, 0.25, 0.7, 1.37, 4};
     static const int sizes[][2] = {{12, 10}, {1, 7}, {5, 3}};
     static const int channels[] = {1, 3, 19};
-    for (size_t scale = 0; scale < sizeof scales / sizeof *scales; scale++)
-        for (int size = 0; size < 3; size++)
-            for (int layout = 0; layout < GB_CHECK_LAYOUTS; layout++) {
-                const int h = sizes[size][0], w = sizes[size][1];
-                struct gb_bicubic_plan plan;
-                assert_int_equal(gb_bicubic_plan_scale(h, w, scales[scale], &plan), GB_OK);
-                assert_int_equal(plan.rows.out, (int)ceil(h * scales[scale]));
-                check_bicubic(&plan, scales[scale], scales[scale], 2, channels[size], layout);
-                gb_bicubic_plan_free(&plan);
-            }
+    for (int filter = GB_BILINEAR; filter <= GB_BICUBIC; filter++)
+        for (size_t scale = 0; scale < sizeof scales / sizeof *scales; scale++)
+            for (int size = 0; size < 3; size++)
+                for (int layout = 0; layout < GB_CHECK_LAYOUTS; layout++)
+                    check_scale(filter, sizes[size][0], sizes[size][1], scales[scale],
+                                channels[size], layout);
 }
 
-static void bicubic_reaches_a_size(void **state) {
+static void resampling_reaches_a_size(void **state) {
     (void)state;
-    struct gb_bicubic_plan plan;
-    assert_int_equal(gb_bicubic_plan_size(9, 14, 21, 5, &plan), GB_OK);
-    assert_int_equal(plan.rows.out, 21);
-    assert_int_equal(plan.columns.out, 5);
-    check_bicubic(&plan, 21.0 / 9, 5.0 / 14, 1, 3, GB_CHECK_SLICE);
-    gb_bicubic_plan_free(&plan);
+    struct gb_resample_plan plan;
+    for (int filter = GB_BILINEAR; filter <= GB_BICUBIC; filter++) {
+        assert_int_equal(gb_resample_plan_size(filter, 9, 14, 21, 5, &plan), GB_OK);
+        assert_int_equal(plan.rows.out, 21);
+        assert_int_equal(plan.columns.out, 5);
+        check_resampling(filter, &plan, 21.0 / 9, 5.0 / 14, 1, 3, GB_CHECK_SLICE);
+        gb_resample_plan_free(&plan);
+    }
 }
 
 // Enough rows to be shared among threads, and more than a piece of a row.
-static void bicubic_gives_the_same_bits_on_large_images(void **state) {
+static void resampling_gives_the_same_bits_on_large_images(void **state) {
     (void)state;
-    struct gb_bicubic_plan plan;
-    assert_int_equal(gb_bicubic_plan_scale(60, 100, 0.5, &plan), GB_OK);
+    struct gb_resample_plan plan;
+    assert_int_equal(gb_resample_plan_scale(GB_BICUBIC, 60, 100, 0.5, &plan), GB_OK);
     struct gb_tensor x = gb_check_view("x", 1, 60, 100, 3, GB_CHECK_FLUSH);
     struct gb_tensor want = gb_check_view("want", 1, 30, 50, 3, GB_CHECK_FLUSH);
     gb_check_fill(&x, GB_CHECK_NORMAL, 1);
-    gb_check_reference()->bicubic(&(struct gb_exec){.threads = 1}, &plan, &x, &want);
+    gb_check_reference()->resample(&(struct gb_exec){.threads = 1}, &plan, &x, &want);
     GB_CHECK_EACH_BACKEND(backend)
     for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
-        const struct gb_exec exec = gb_check_exec(threads, gb_bicubic_scratch_floats(&x, threads));
+        const struct gb_exec exec = gb_check_exec(threads, gb_resample_scratch_floats(&x, threads));
         struct gb_tensor y = gb_check_view("y", 1, 30, 50, 3, GB_CHECK_FLUSH);
-        backend->bicubic(&exec, &plan, &x, &y);
-        assert_true(gb_check_same_bits("bicubic", &want, &y));
+        backend->resample(&exec, &plan, &x, &y);
+        assert_true(gb_check_same_bits("resampled", &want, &y));
     }
     assert_true(gb_check_guards());
-    gb_bicubic_plan_free(&plan);
+    gb_resample_plan_free(&plan);
     gb_check_free();
 }
 
@@ -208,9 +222,9 @@ static void bicubic_weights_are_matlabs(void **state) {
     (void)state;
     static const float halving[] = {-3, -9, 29, 111, 111, 29, -9, -3}; // 256ths
     static const float doubling[] = {-3, 29, 111, -9};                 // 128ths, to the right
-    struct gb_bicubic_plan half, twice;
-    assert_int_equal(gb_bicubic_plan_scale(20, 20, 0.5, &half), GB_OK);
-    assert_int_equal(gb_bicubic_plan_scale(20, 20, 2, &twice), GB_OK);
+    struct gb_resample_plan half, twice;
+    assert_int_equal(gb_resample_plan_scale(GB_BICUBIC, 20, 20, 0.5, &half), GB_OK);
+    assert_int_equal(gb_resample_plan_scale(GB_BICUBIC, 20, 20, 2, &twice), GB_OK);
     assert_int_equal(half.rows.taps, 8);
     assert_int_equal(twice.rows.taps, 4);
     for (int t = 0; t < 8; t++) {
@@ -221,21 +235,21 @@ static void bicubic_weights_are_matlabs(void **state) {
         assert_true(twice.rows.weight[10 * 4 + t] == doubling[t] / 128);
         assert_int_equal(twice.rows.index[10 * 4 + t], 3 + t);
     }
-    gb_bicubic_plan_free(&half);
-    gb_bicubic_plan_free(&twice);
+    gb_resample_plan_free(&half);
+    gb_resample_plan_free(&twice);
 }
 
-static void bicubic_refuses_what_is_no_scale(void **state) {
+static void resampling_refuses_what_is_no_scale(void **state) {
     (void)state;
     static const double bad[] = {0, -1, NAN, INFINITY, 2000, 1e-4};
-    struct gb_bicubic_plan plan;
+    struct gb_resample_plan plan;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_int_equal(gb_bicubic_plan_scale(8, 8, bad[i], &plan), GB_BAD_INPUT);
-        assert_non_null(strstr(gb_error_message(), "bicubic"));
+        assert_int_equal(gb_resample_plan_scale(GB_BICUBIC, 8, 8, bad[i], &plan), GB_BAD_INPUT);
+        assert_non_null(strstr(gb_error_message(), "resampling"));
     }
-    assert_int_equal(gb_bicubic_plan_scale(0, 8, 1, &plan), GB_BAD_INPUT);
-    assert_int_equal(gb_bicubic_plan_scale(1 << 20, 8, 2, &plan), GB_BAD_INPUT);
-    assert_int_equal(gb_bicubic_plan_size(8, 8, 8, 0, &plan), GB_BAD_INPUT);
+    assert_int_equal(gb_resample_plan_scale(GB_BICUBIC, 0, 8, 1, &plan), GB_BAD_INPUT);
+    assert_int_equal(gb_resample_plan_scale(GB_BICUBIC, 1 << 20, 8, 2, &plan), GB_BAD_INPUT);
+    assert_int_equal(gb_resample_plan_size(GB_BICUBIC, 8, 8, 8, 0, &plan), GB_BAD_INPUT);
 }
 
 int main(void) {
@@ -243,11 +257,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(upsampling_is_the_definition_everywhere),
         cmocka_unit_test(refuses_bad_problems),
-        cmocka_unit_test(bicubic_is_the_definition_everywhere),
-        cmocka_unit_test(bicubic_reaches_a_size),
-        cmocka_unit_test(bicubic_gives_the_same_bits_on_large_images),
+        cmocka_unit_test(resampling_is_the_definition_everywhere),
+        cmocka_unit_test(resampling_reaches_a_size),
+        cmocka_unit_test(resampling_gives_the_same_bits_on_large_images),
         cmocka_unit_test(bicubic_weights_are_matlabs),
-        cmocka_unit_test(bicubic_refuses_what_is_no_scale),
+        cmocka_unit_test(resampling_refuses_what_is_no_scale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

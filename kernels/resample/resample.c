@@ -59,6 +59,16 @@ static double cubic(double x) {
     return 0;
 }
 
+static double triangle(double x) {
+    return fmax(1 - fabs(x), 0);
+}
+
+static const struct filter {
+    double (*weight)(double distance);
+    int reach;    // the distance from which on it is zero
+    bool mirrors; // the image at its borders; else pixels outside are dropped
+} filters[] = {[GB_BILINEAR] = {triangle, 1, false}, [GB_BICUBIC] = {cubic, 2, true}};
+
 // The pixel that stands at a position outside, mirrored with the border pixel repeated.
 static int mirrored(int position, int size) {
     int period = 2 * size;
@@ -68,33 +78,41 @@ static int mirrored(int position, int size) {
     return p < size ? p : period - 1 - p;
 }
 
+static double weight_at(const struct filter *filter, const struct gb_resample_axis *axis,
+                        double shrink, double centre, int place) {
+    const bool counts = filter->mirrors || (place >= 0 && place < axis->in);
+    return counts ? filter->weight(shrink * (centre - place)) : 0;
+}
+
 // One output position: `taps` inputs around its place among them, and their weights.
-static void weigh(const struct gb_bicubic_axis *axis, int out, double scale) {
+static void weigh(const struct filter *filter, const struct gb_resample_axis *axis, int out,
+                  double scale) {
     const double shrink = fmin(scale, 1);
     const double centre = (out + 0.5) / scale - 0.5;
-    const int first = (int)floor(centre - 2 / shrink) + 1;
+    const int first = (int)floor(centre - filter->reach / shrink) + 1;
     int *index = axis->index + (size_t)out * (size_t)axis->taps;
     float *weight = axis->weight + (size_t)out * (size_t)axis->taps;
     double sum = 0;
     for (int t = 0; t < axis->taps; t++)
-        sum += cubic(shrink * (centre - (first + t)));
+        sum += weight_at(filter, axis, shrink, centre, first + t);
     for (int t = 0; t < axis->taps; t++) {
         index[t] = mirrored(first + t, axis->in);
-        weight[t] = (float)(cubic(shrink * (centre - (first + t))) / sum);
+        weight[t] = (float)(weight_at(filter, axis, shrink, centre, first + t) / sum);
     }
 }
 
-static enum gb_status plan_axis(struct gb_bicubic_axis *axis, int in, int out, double scale) {
-    // Positions within 2/shrink of the centre, on either side.
-    const int taps = (int)ceil(4 / fmin(scale, 1));
+static enum gb_status plan_axis(const struct filter *filter, struct gb_resample_axis *axis, int in,
+                                int out, double scale) {
+    // Positions within the filter's reach of the centre, on either side.
+    const int taps = (int)ceil(2 * filter->reach / fmin(scale, 1));
     const size_t entries = (size_t)out * (size_t)taps;
-    *axis = (struct gb_bicubic_axis){in, out, taps, malloc(entries * sizeof *axis->index),
-                                     malloc(entries * sizeof *axis->weight)};
+    *axis = (struct gb_resample_axis){in, out, taps, malloc(entries * sizeof *axis->index),
+                                      malloc(entries * sizeof *axis->weight)};
     if (!axis->index || !axis->weight)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot plan", "bicubic resampling",
-                       "no memory for %zu weights", entries);
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot plan", "resampling", "no memory for %zu weights",
+                       entries);
     for (int o = 0; o < out; o++)
-        weigh(axis, o, scale);
+        weigh(filter, axis, o, scale);
     return GB_OK;
 }
 
@@ -102,40 +120,42 @@ static enum gb_status check_axis(int in, double out, double scale) {
     const double LARGEST_SIZE = 1 << 20, LARGEST_SCALE = 1 << 10;
     // Written so that NaN fails.
     if (!(scale >= 1 / LARGEST_SCALE && scale <= LARGEST_SCALE))
-        return gb_fail(GB_BAD_INPUT, "sizes make no sense", "bicubic resampling",
+        return gb_fail(GB_BAD_INPUT, "sizes make no sense", "resampling",
                        "a scale of %g is outside 1/1024 ... 1024", scale);
     if (in < 1 || in > LARGEST_SIZE || out < 1 || out > LARGEST_SIZE)
-        return gb_fail(GB_BAD_INPUT, "sizes make no sense", "bicubic resampling",
+        return gb_fail(GB_BAD_INPUT, "sizes make no sense", "resampling",
                        "%d to %.0f pixels, and 1 to %.0f are possible", in, out, LARGEST_SIZE);
     return GB_OK;
 }
 
-static enum gb_status plan_both(int h, int w, double out_h, double out_w, double scale_h,
-                                double scale_w, struct gb_bicubic_plan *plan) {
-    *plan = (struct gb_bicubic_plan){0};
+static enum gb_status plan_both(enum gb_resample_filter filter, int h, int w, double out_h,
+                                double out_w, double scale_h, double scale_w,
+                                struct gb_resample_plan *plan) {
+    *plan = (struct gb_resample_plan){0};
     GB_TRY(check_axis(h, out_h, scale_h));
     GB_TRY(check_axis(w, out_w, scale_w));
-    enum gb_status status = plan_axis(&plan->rows, h, (int)out_h, scale_h);
+    enum gb_status status = plan_axis(&filters[filter], &plan->rows, h, (int)out_h, scale_h);
     if (status == GB_OK)
-        status = plan_axis(&plan->columns, w, (int)out_w, scale_w);
+        status = plan_axis(&filters[filter], &plan->columns, w, (int)out_w, scale_w);
     if (status != GB_OK)
-        gb_bicubic_plan_free(plan);
+        gb_resample_plan_free(plan);
     return status;
 }
 
-enum gb_status gb_bicubic_plan_scale(int h, int w, double scale, struct gb_bicubic_plan *plan) {
-    return plan_both(h, w, ceil(h * scale), ceil(w * scale), scale, scale, plan);
+enum gb_status gb_resample_plan_scale(enum gb_resample_filter filter, int h, int w, double scale,
+                                      struct gb_resample_plan *plan) {
+    return plan_both(filter, h, w, ceil(h * scale), ceil(w * scale), scale, scale, plan);
 }
 
-enum gb_status gb_bicubic_plan_size(int h, int w, int out_h, int out_w,
-                                    struct gb_bicubic_plan *plan) {
-    return plan_both(h, w, out_h, out_w, (double)out_h / h, (double)out_w / w, plan);
+enum gb_status gb_resample_plan_size(enum gb_resample_filter filter, int h, int w, int out_h,
+                                     int out_w, struct gb_resample_plan *plan) {
+    return plan_both(filter, h, w, out_h, out_w, (double)out_h / h, (double)out_w / w, plan);
 }
 
-void gb_bicubic_plan_free(struct gb_bicubic_plan *plan) {
+void gb_resample_plan_free(struct gb_resample_plan *plan) {
     free(plan->rows.index);
     free(plan->rows.weight);
     free(plan->columns.index);
     free(plan->columns.weight);
-    *plan = (struct gb_bicubic_plan){0};
+    *plan = (struct gb_resample_plan){0};
 }

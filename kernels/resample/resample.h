@@ -40,34 +40,39 @@ typedef void (*gb_upsample_backward_fn)(const struct gb_upsample_plan *plan,
                                         const struct gb_exec *exec, const struct gb_tensor *dy,
                                         const struct gb_tensor *dx);
 
-// Bicubic interpolation as MATLAB's imresize has it: Keys' kernel with a = -1/2, widened by 1/scale
-// where the scale is below 1 (antialiasing), pixels mirrored at the borders, edges included, weights
-// normalised to a sum of 1; rows are combined first, then columns. Values are not rounded or clamped:
-// results may leave the range of the input.
-struct gb_bicubic_axis {
+// Images to any size. Both filters are antialiased: a kernel around each output pixel's centre in the
+// input, widened by 1/scale where the scale is below 1, weights normalised to a sum of 1. Rows are
+// combined first, then columns. Values are not rounded or clamped.
+//   GB_BILINEAR  a triangle; pixels outside are dropped: what Pillow and PyTorch (antialias) do
+//   GB_BICUBIC   Keys' kernel with a = -1/2; the image is mirrored at its borders, edges included:
+//                MATLAB's imresize. Results may leave the range of the input
+enum gb_resample_filter { GB_BILINEAR, GB_BICUBIC };
+
+struct gb_resample_axis {
     int in, out, taps;
     int *index;    // out rows of `taps` input positions
     float *weight; // and their weights, computed in double
 };
-struct gb_bicubic_plan {
-    struct gb_bicubic_axis rows, columns;
+struct gb_resample_plan {
+    struct gb_resample_axis rows, columns;
 };
 // Both ways by `scale`: ceil(h * scale) x ceil(w * scale) pixels; or to a size given, each way by the
 // quotient of the sizes. GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20 or a scale
 // is outside [2^-10, 2^10]; GB_OUT_OF_MEMORY. The caller frees the plan.
-enum gb_status gb_bicubic_plan_scale(int h, int w, double scale, struct gb_bicubic_plan *plan);
-enum gb_status gb_bicubic_plan_size(int h, int w, int out_h, int out_w,
-                                    struct gb_bicubic_plan *plan);
-void gb_bicubic_plan_free(struct gb_bicubic_plan *plan);
+enum gb_status gb_resample_plan_scale(enum gb_resample_filter filter, int h, int w, double scale,
+                                      struct gb_resample_plan *plan);
+enum gb_status gb_resample_plan_size(enum gb_resample_filter filter, int h, int w, int out_h,
+                                     int out_w, struct gb_resample_plan *plan);
+void gb_resample_plan_free(struct gb_resample_plan *plan);
 
 // x and y: views of the plan's two sizes, of the same n and c, any strides, no overlap. Error bound
 // (taps of rows + taps of columns + 8) * 2^-24 * sum |products|. Scratch:
-// gb_bicubic_scratch_floats(x, threads).
-typedef void (*gb_bicubic_fn)(const struct gb_exec *exec, const struct gb_bicubic_plan *plan,
-                              const struct gb_tensor *x, const struct gb_tensor *y);
+// gb_resample_scratch_floats(x, threads).
+typedef void (*gb_resample_fn)(const struct gb_exec *exec, const struct gb_resample_plan *plan,
+                               const struct gb_tensor *x, const struct gb_tensor *y);
 
 // A row of x for each thread.
-static inline size_t gb_bicubic_scratch_floats(const struct gb_tensor *x, int threads) {
+static inline size_t gb_resample_scratch_floats(const struct gb_tensor *x, int threads) {
     return (size_t)threads * gb_round_up((size_t)x->w * (size_t)x->c, GB_CHANNEL_PAD);
 }
 

@@ -62,16 +62,16 @@ void GB_NAME(gb_upsample_backward_f32)(const struct gb_upsample_plan *plan,
                 &upsample);
 }
 
-struct bicubic {
-    const struct gb_bicubic_plan *plan;
+struct resample {
+    const struct gb_resample_plan *plan;
     const struct gb_tensor *x, *y;
     float *rows; // one for each thread
 };
 
 // Row i of an output image, before columns are combined: in one run of floats where the input's
 // pixels lie side by side, else pixel by pixel.
-static void combine_rows(const struct bicubic *k, int n, int i, float *row) {
-    const struct gb_bicubic_axis *axis = &k->plan->rows;
+static void combine_rows(const struct resample *k, int n, int i, float *row) {
+    const struct gb_resample_axis *axis = &k->plan->rows;
     const int *index = axis->index + (size_t)i * (size_t)axis->taps;
     const float *weight = axis->weight + (size_t)i * (size_t)axis->taps;
     const bool dense = k->x->pixel == k->x->c;
@@ -86,8 +86,8 @@ static void combine_rows(const struct bicubic *k, int n, int i, float *row) {
         }
 }
 
-static void combine_columns(const struct bicubic *k, int n, int i, const float *row) {
-    const struct gb_bicubic_axis *axis = &k->plan->columns;
+static void combine_columns(const struct resample *k, int n, int i, const float *row) {
+    const struct gb_resample_axis *axis = &k->plan->columns;
     const int channels = k->x->c;
     for (int j = 0; j < k->y->w; j++) {
         const int *index = axis->index + (size_t)j * (size_t)axis->taps;
@@ -103,9 +103,9 @@ static void combine_columns(const struct bicubic *k, int n, int i, const float *
     }
 }
 
-static void bicubic_share(void *argument, int rank, int size) {
-    const struct bicubic *k = argument;
-    float *row = k->rows + gb_bicubic_scratch_floats(k->x, rank);
+static void resample_share(void *argument, int rank, int size) {
+    const struct resample *k = argument;
+    float *row = k->rows + gb_resample_scratch_floats(k->x, rank);
     const size_t h = (size_t)k->y->h;
     struct gb_share share = gb_share_of((size_t)k->y->n * h, rank, size);
     for (size_t r = share.begin; r < share.end; r++) {
@@ -114,12 +114,12 @@ static void bicubic_share(void *argument, int rank, int size) {
     }
 }
 
-void GB_NAME(gb_bicubic_f32)(const struct gb_exec *exec, const struct gb_bicubic_plan *plan,
-                             const struct gb_tensor *x, const struct gb_tensor *y) {
+void GB_NAME(gb_resample_f32)(const struct gb_exec *exec, const struct gb_resample_plan *plan,
+                              const struct gb_tensor *x, const struct gb_tensor *y) {
     assert(gb_has_shape(x, x->n, plan->rows.in, plan->columns.in, x->c));
     assert(gb_has_shape(y, x->n, plan->rows.out, plan->columns.out, x->c));
-    assert(exec->scratch_floats >= gb_bicubic_scratch_floats(x, exec->threads));
-    struct bicubic bicubic = {plan, x, y, exec->scratch};
+    assert(exec->scratch_floats >= gb_resample_scratch_floats(x, exec->threads));
+    struct resample resample = {plan, x, y, exec->scratch};
     const size_t taps = (size_t)(plan->rows.taps + plan->columns.taps);
-    gb_parallel(gb_threads_for(exec, gb_elements(y) * taps), bicubic_share, &bicubic);
+    gb_parallel(gb_threads_for(exec, gb_elements(y) * taps), resample_share, &resample);
 }

@@ -47,12 +47,12 @@ void gb_upsample_backward_f32__scalar(const struct gb_upsample_plan *plan,
                 }
 }
 
-void gb_bicubic_f32__scalar(const struct gb_exec *exec, const struct gb_bicubic_plan *plan,
-                            const struct gb_tensor *x, const struct gb_tensor *y) {
+void gb_resample_f32__scalar(const struct gb_exec *exec, const struct gb_resample_plan *plan,
+                             const struct gb_tensor *x, const struct gb_tensor *y) {
     (void)exec;
     assert(gb_has_shape(x, x->n, plan->rows.in, plan->columns.in, x->c));
     assert(gb_has_shape(y, x->n, plan->rows.out, plan->columns.out, x->c));
-    const struct gb_bicubic_axis *rows = &plan->rows, *columns = &plan->columns;
+    const struct gb_resample_axis *rows = &plan->rows, *columns = &plan->columns;
     for (int n = 0; n < y->n; n++)
         for (int i = 0; i < y->h; i++)
             for (int j = 0; j < y->w; j++)
