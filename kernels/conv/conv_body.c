@@ -2,7 +2,8 @@
 // Convolution as a matrix product, in one of two forms.
 //
 // Gathered, the usual one: y[p, :] = g[p, :] * W, where g[p, (tap, q)] is the input under the
-// filter and W has taps*c rows and k columns.
+// filter and W has taps*c rows and k columns. g is never made: the input is copied once with its
+// padding, where it has any, and a tile, pixels of one row, reads it there filter row by filter row.
 //
 // Scattered: t[p, :] = x[p, :] * W, where W has c rows and taps*k columns; then y[p, :] is the sum
 // over taps of t[pixel under the tap, (tap, :)]. It is better where k is small, because taps*k
@@ -25,15 +26,16 @@ enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_conv_problem *problem, 
     (void)threads;
     GB_TRY(gb_conv_check(problem));
     struct product forward = forward_product(problem), backward = backward_product(problem);
+    size_t forward_shared = scattered_floats(&forward) + forward.plane.floats;
     size_t backward_shared = shared_panels_floats(&backward) + scattered_floats(&backward) +
-                             backward.partials * partial_row(problem->c);
+                             backward.partials * partial_row(problem->c) + backward.plane.floats;
     size_t products = larger(multiply_scratch(&forward), multiply_scratch(&backward));
     *plan = (struct gb_conv_plan){
         .problem = *problem,
         .out_h = gb_conv_out_h(problem),
         .out_w = gb_conv_out_w(problem),
         .weight_floats = gb_panels_floats(forward.weights),
-        .scratch_shared = gb_round_up(larger(scattered_floats(&forward), backward_shared), 16),
+        .scratch_shared = gb_round_up(larger(forward_shared, backward_shared), 16),
         .scratch_per_thread = gb_round_up(larger(products, weight_scratch_floats(&forward)), 16),
     };
     return GB_OK;
@@ -83,6 +85,7 @@ void GB_NAME(gb_conv_forward_f32)(const struct gb_conv_plan *plan, const struct 
     run.activation = plan->problem.activation;
     run.scattered = exec->scratch + (size_t)threads * plan->scratch_per_thread;
     run.scattered_row = gb_panels_width(run.g.weights);
+    set_source(&run, run.scattered + scattered_floats(&run.g));
     gb_parallel(threads, multiply_body, &run);
     gb_slowdown_end(begin);
 }
@@ -107,6 +110,7 @@ void GB_NAME(gb_conv_backward_data_f32)(const struct gb_conv_plan *plan, const s
     run.partials = run.scattered + scattered_floats(&run.g);
     run.backward = epilogue;
     run.activation = epilogue ? epilogue->activation : GB_IDENTITY;
+    set_source(&run, run.partials + run.g.partials * partial_row(dx->c));
     gb_parallel(threads, multiply_body, &run);
 }
 

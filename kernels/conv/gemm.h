@@ -47,13 +47,26 @@ GB_INLINE size_t gb_panel_index(struct gb_panels p, size_t row, size_t column) {
     return gb_panel_offset(p, panel) + row * gb_panel_width(p, panel) + column % GB_TILE_COLUMNS;
 }
 
-// c[r][:] = (fresh ? 0 : c[r][:]) + sum over i < depth, depth > 0, of a[r*a_row + i] * b[i][:], for
-// one panel b.
-typedef void gb_row_kernel(size_t depth, const float *a, ptrdiff_t a_row, const float *b, float *c,
-                           ptrdiff_t c_row, bool fresh);
+// Steps of a sum that run through memory evenly: where `a` is at the first of them, counted from a
+// tile's base, and b's row there.
+struct gb_segment {
+    ptrdiff_t a;
+    size_t b, steps;
+};
 
-GB_INLINE void gb_row_tile(int rows, int vectors, size_t depth, const float *a, ptrdiff_t a_row,
-                           const float *b, float *c, ptrdiff_t c_row, bool fresh) {
+// c[r][:] = (fresh ? 0 : c[r][:]) + sum over all steps of a[r*a_row] * b[step][:] for one panel b,
+// where `a` advances by one float from step to step and starts each segment anew.
+typedef void gb_row_kernel(const float *a, const struct gb_segment *segments, size_t count,
+                           ptrdiff_t a_row, const float *b, float *c, ptrdiff_t c_row, bool fresh);
+
+// The same with a[r], where `a` advances by a_step; rows of c are contiguous.
+typedef void gb_step_kernel(const float *a, const struct gb_segment *segments, size_t count,
+                            ptrdiff_t a_step, const float *b, float *c, bool fresh);
+
+GB_INLINE void gb_tile(int rows, int vectors, const float *a, const struct gb_segment *segments,
+                       size_t count, ptrdiff_t a_row, ptrdiff_t a_step, const float *b, float *c,
+                       ptrdiff_t c_row, bool fresh) {
+    const int width = vectors * GB_LANES;
     gb_v sum[GB_TILE_ROWS][GB_TILE_VECTORS];
     GB_UNROLL
     for (int r = 0; r < rows; r++) {
@@ -62,52 +75,7 @@ GB_INLINE void gb_row_tile(int rows, int vectors, size_t depth, const float *a, 
             sum[r][v] = fresh ? (gb_v){0} : gb_v_load(c + r * c_row + v * GB_LANES);
     }
     do {
-        gb_v bv[GB_TILE_VECTORS];
-        GB_UNROLL
-        for (int v = 0; v < vectors; v++)
-            bv[v] = gb_v_load(b + v * GB_LANES);
-        GB_UNROLL
-        for (int r = 0; r < rows; r++) {
-            gb_v av = gb_v_set(a[r * a_row]);
-            GB_UNROLL
-            for (int v = 0; v < vectors; v++)
-                sum[r][v] = gb_v_fma(av, bv[v], sum[r][v]);
-        }
-        a++;
-        b += vectors * GB_LANES;
-    } while (--depth);
-    GB_UNROLL
-    for (int r = 0; r < rows; r++) {
-        GB_UNROLL
-        for (int v = 0; v < vectors; v++)
-            gb_v_store(c + r * c_row + v * GB_LANES, sum[r][v]);
-    }
-}
-
-// Steps of a sum that run through memory evenly: `a` at its first step, b's row there.
-struct gb_segment {
-    const float *a;
-    size_t b, steps;
-};
-
-// c[r][:] = (fresh ? 0 : c[r][:]) + sum over all steps of a[r] * b[step][:], where `a` advances by
-// a_step from step to step and starts each segment anew, `first` floats behind its pointer. Rows of
-// c are contiguous.
-typedef void gb_step_kernel(const struct gb_segment *segments, size_t count, size_t first,
-                            ptrdiff_t a_step, const float *b, float *c, bool fresh);
-
-GB_INLINE void gb_step_tile(int rows, int vectors, const struct gb_segment *segments, size_t count,
-                            size_t first, ptrdiff_t a_step, const float *b, float *c, bool fresh) {
-    const int width = vectors * GB_LANES;
-    gb_v sum[GB_TILE_ROWS][GB_TILE_VECTORS];
-    GB_UNROLL
-    for (int r = 0; r < rows; r++) {
-        GB_UNROLL
-        for (int v = 0; v < vectors; v++)
-            sum[r][v] = fresh ? (gb_v){0} : gb_v_load(c + r * width + v * GB_LANES);
-    }
-    do {
-        const float *as = segments->a + first, *bs = b + segments->b * (size_t)width;
+        const float *as = a + segments->a, *bs = b + segments->b * (size_t)width;
         size_t steps = segments->steps;
         do {
             gb_v bv[GB_TILE_VECTORS];
@@ -116,7 +84,7 @@ GB_INLINE void gb_step_tile(int rows, int vectors, const struct gb_segment *segm
                 bv[v] = gb_v_load(bs + v * GB_LANES);
             GB_UNROLL
             for (int r = 0; r < rows; r++) {
-                gb_v av = gb_v_set(as[r]);
+                gb_v av = gb_v_set(as[r * a_row]);
                 GB_UNROLL
                 for (int v = 0; v < vectors; v++)
                     sum[r][v] = gb_v_fma(av, bv[v], sum[r][v]);
@@ -130,28 +98,30 @@ GB_INLINE void gb_step_tile(int rows, int vectors, const struct gb_segment *segm
     for (int r = 0; r < rows; r++) {
         GB_UNROLL
         for (int v = 0; v < vectors; v++)
-            gb_v_store(c + r * width + v * GB_LANES, sum[r][v]);
+            gb_v_store(c + r * c_row + v * GB_LANES, sum[r][v]);
     }
 }
 
 #define GB_ONE_TILE(r)                                                                             \
-    static void gb_row_tile_##r##x1(size_t depth, const float *a, ptrdiff_t a_row, const float *b, \
-                                    float *c, ptrdiff_t c_row, bool fresh) {                       \
-        gb_row_tile(r, 1, depth, a, a_row, b, c, c_row, fresh);                                    \
+    static void gb_row_tile_##r##x1(const float *a, const struct gb_segment *segments,             \
+                                    size_t count, ptrdiff_t a_row, const float *b, float *c,       \
+                                    ptrdiff_t c_row, bool fresh) {                                 \
+        gb_tile(r, 1, a, segments, count, a_row, 1, b, c, c_row, fresh);                           \
     }                                                                                              \
-    static void gb_row_tile_##r##x2(size_t depth, const float *a, ptrdiff_t a_row, const float *b, \
-                                    float *c, ptrdiff_t c_row, bool fresh) {                       \
-        gb_row_tile(r, 2, depth, a, a_row, b, c, c_row, fresh);                                    \
-    }                                                                                              \
-    static void gb_step_tile_##r##x1(const struct gb_segment *segments, size_t count,              \
-                                     size_t first, ptrdiff_t a_step, const float *b, float *c,     \
+    static void gb_step_tile_##r##x1(const float *a, const struct gb_segment *segments,            \
+                                     size_t count, ptrdiff_t a_step, const float *b, float *c,     \
                                      bool fresh) {                                                 \
-        gb_step_tile(r, 1, segments, count, first, a_step, b, c, fresh);                           \
+        gb_tile(r, 1, a, segments, count, 1, a_step, b, c, 1 * GB_LANES, fresh);                   \
     }                                                                                              \
-    static void gb_step_tile_##r##x2(const struct gb_segment *segments, size_t count,              \
-                                     size_t first, ptrdiff_t a_step, const float *b, float *c,     \
+    static void gb_row_tile_##r##x2(const float *a, const struct gb_segment *segments,             \
+                                    size_t count, ptrdiff_t a_row, const float *b, float *c,       \
+                                    ptrdiff_t c_row, bool fresh) {                                 \
+        gb_tile(r, 2, a, segments, count, a_row, 1, b, c, c_row, fresh);                           \
+    }                                                                                              \
+    static void gb_step_tile_##r##x2(const float *a, const struct gb_segment *segments,            \
+                                     size_t count, ptrdiff_t a_step, const float *b, float *c,     \
                                      bool fresh) {                                                 \
-        gb_step_tile(r, 2, segments, count, first, a_step, b, c, fresh);                           \
+        gb_tile(r, 2, a, segments, count, 1, a_step, b, c, 2 * GB_LANES, fresh);                   \
     }
 GB_FOR_TILE_ROWS(GB_ONE_TILE)
 #undef GB_ONE_TILE

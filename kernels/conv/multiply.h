@@ -24,7 +24,54 @@ struct multiply_run {
     float *partials;
     float *scattered; // t of the scattered form
     size_t scattered_row;
+    float *plane;        // where the input is copied with its padding; NULL: it is read in place
+    const float *source; // what the product's rows are read from: position (0, 0) of the windows
+    ptrdiff_t image, line, pixel; // its strides
 };
+
+// True where windows reach into the padding, or rows counted through would not lie evenly.
+static bool needs_plane(const struct product *g, const struct gb_tensor *in) {
+    const struct plane *p = &g->plane;
+    if (g->across == 0)
+        return !gb_is_matrix(in);
+    return p->shift_h != 0 || p->shift_w != 0 || p->h > in->h || p->w > in->w;
+}
+
+static void set_source(struct multiply_run *run, float *plane) {
+    const struct gb_tensor *in = run->in;
+    const struct plane *p = &run->g.plane;
+    ptrdiff_t c = in->c;
+    bool copied = needs_plane(&run->g, in);
+    run->plane = copied ? plane : NULL;
+    run->source = copied ? plane : in->data;
+    run->pixel = copied ? c : in->pixel;
+    run->line = copied ? p->w * c : in->row;
+    run->image = copied ? p->h * p->w * c : in->image;
+}
+
+// Copies the thread's share of the plane's lines.
+static void fill_plane(const struct multiply_run *run, int rank, int size) {
+    const struct gb_tensor *in = run->in;
+    const struct plane *p = &run->g.plane;
+    size_t c = (size_t)in->c;
+    int left = -p->shift_w, most = p->w - left, inside = in->w < most ? in->w : most;
+    struct gb_share share = gb_share_of((size_t)in->n * (size_t)p->h, rank, size);
+    for (size_t l = share.begin; l < share.end; l++) {
+        int n = (int)(l / (size_t)p->h), i = (int)(l % (size_t)p->h) + p->shift_h;
+        float *to = run->plane + n * run->image + (i - p->shift_h) * run->line;
+        if (i < 0 || i >= in->h) {
+            gb_clear_rows(1, (size_t)p->w * c, to, 0);
+            continue;
+        }
+        gb_clear_rows(1, (size_t)left * c, to, 0);
+        to += (size_t)left * c;
+        if (in->pixel == in->c)
+            gb_copy_rows(1, (size_t)inside * c, gb_at(in, n, i, 0), 0, to, 0);
+        else
+            gb_copy_rows((size_t)inside, c, gb_at(in, n, i, 0), in->pixel, to, (ptrdiff_t)c);
+        gb_clear_rows(1, (size_t)(most - inside) * c, to + (size_t)inside * c, 0);
+    }
+}
 
 // The pixels that a tile's rows are: where they lie in the output and, for the data gradient, in
 // the input that the epilogue reads. In the disjoint form, those of the first tap.
@@ -57,12 +104,12 @@ static size_t partial_floats(const struct multiply_run *run) {
     return partial_row(run->out->c);
 }
 
-// The sums of a tile whose first row is `first`; in the disjoint form one row of them for each tap.
-static float *tile_partial(const struct multiply_run *run, size_t first) {
+// The sums of tile number `index`; in the disjoint form one row of them for each tap.
+static float *tile_partial(const struct multiply_run *run, size_t index) {
     if (!run->backward)
         return NULL;
     size_t taps = run->g.form == DISJOINT ? (size_t)gb_window_taps(&run->g.window) : 1;
-    return run->partials + first / GB_TILE_ROWS * taps * partial_floats(run);
+    return run->partials + index * taps * partial_floats(run);
 }
 
 GB_INLINE struct place place_of(const struct multiply_run *run, const struct tile *tile,
@@ -264,93 +311,110 @@ static const float *panel_weights(const struct multiply_run *run, size_t panel, 
 // What a thread keeps of the block of tiles that it is in.
 struct block {
     const struct multiply_run *run;
-    bool direct;     // the rows are the input's own memory
-    ptrdiff_t a_row; // between rows
-    float *panel;    // transposed, where the thread does that alone
-    size_t present;  // which panel that is
-    float *sums, *gathered;
-    size_t listed, ready; // bit masks of the tiles whose pixels are listed, whose part is gathered
-    struct pixels pixels[TILES_PER_BLOCK];
+    float *panel;   // transposed, where the thread does that alone
+    size_t present; // which panel that is
+    float *sums;
+    size_t entered; // bit mask of the tiles whose places are known
+    struct tile_place {
+        size_t first, count; // rows of the product
+        const float *base;   // the first row, at position (0, 0) of its window
+        struct pixels pixels;
+    } tiles[TILES_PER_BLOCK];
 };
 
-// A tile of the product and a part of its sum.
-struct piece {
-    size_t slot, first, count; // in the block; the tile's rows
-    size_t begin, end;         // steps of the sum
-};
-
-static const float *piece_rows(struct block *block, const struct piece *p) {
+static const struct tile_place *enter_tile(struct block *block, size_t slot, size_t index) {
     const struct multiply_run *run = block->run;
-    if (block->direct)
-        return (const float *)run->in->data + (ptrdiff_t)p->first * block->a_row + p->begin;
-    float *rows = block->gathered + p->slot * GB_TILE_ROWS * (size_t)block->a_row;
-    if (!(block->ready >> p->slot & 1)) {
-        block->ready |= (size_t)1 << p->slot;
-        gb_window_gather(&run->g.reads, run->in, p->first, p->count, p->begin, p->end - p->begin,
-                         rows, block->a_row);
-    }
-    return rows;
+    const struct gb_axis *rows = &run->g.reads.rows, *columns = &run->g.reads.columns;
+    struct tile_place *place = &block->tiles[slot];
+    if (block->entered >> slot & 1)
+        return place;
+    block->entered |= (size_t)1 << slot;
+    struct gb_share share = tile_of(&run->g, index);
+    struct gb_pixel p = gb_pixel_at(share.begin, rows->outputs, columns->outputs);
+    place->first = share.begin;
+    place->count = share.end - share.begin;
+    place->base = run->source + p.n * run->image + p.i * rows->stride * run->line +
+                  p.j * columns->stride * run->pixel;
+    if (run->g.form != SCATTERED)
+        list_pixels(run, place->first, place->count, &place->pixels);
+    return place;
 }
 
-static const struct pixels *piece_pixels(struct block *block, const struct piece *p) {
-    if (!(block->listed >> p->slot & 1)) {
-        block->listed |= (size_t)1 << p->slot;
-        list_pixels(block->run, p->first, p->count, &block->pixels[p->slot]);
+// Where a tile's first row lies under steps [begin, end) of the sum, counted from its base: filter
+// rows in one run where they lie so, else tap by tap. Taps that step backwards are met from the last.
+static size_t list_steps(const struct multiply_run *run, size_t begin, size_t end,
+                         struct gb_segment *segments) {
+    const struct gb_axis *rows = &run->g.reads.rows, *columns = &run->g.reads.columns;
+    int across = columns->taps, c = run->g.in_c;
+    int taps_a_run = columns->step > 0 && run->pixel == c ? across : 1;
+    size_t floats = (size_t)taps_a_run * (size_t)c, count = 0;
+    for (size_t at = begin, steps; at < end; at += steps) {
+        int tap = (int)(at / floats) * taps_a_run, a = tap / across, b = tap % across;
+        if (rows->step < 0) {
+            a = rows->taps - 1 - a;
+            b = across - 1 - b;
+        }
+        steps = smaller(floats - at % floats, end - at);
+        segments[count++] = (struct gb_segment){
+            a * run->line + b * run->pixel + (ptrdiff_t)(at % floats), at - begin, steps};
     }
-    return &block->pixels[p->slot];
+    return count;
 }
 
-static void multiply_piece(struct block *block, const struct piece *p, size_t panel, float *sums) {
+// A part of the sums: steps [begin, end), and where their operands lie.
+struct part {
+    size_t begin, end, segment_count;
+    struct gb_segment segments[PART_ROWS + 1];
+};
+
+static void multiply_tile(struct block *block, size_t index, const struct unit *u,
+                          const struct part *part, float *sums) {
     const struct multiply_run *run = block->run;
     const struct product *g = &run->g;
-    size_t width = gb_panel_width(g->weights, panel), column = panel * GB_TILE_COLUMNS;
-    const float *a = piece_rows(block, p);
-    const float *b = panel_weights(run, panel, &block->present, block->panel) + p->begin * width;
-    gb_row_kernel *kernel = gb_row_kernels[p->count - 1][width / GB_LANES - 1];
-    size_t steps = p->end - p->begin;
-    bool fresh = p->begin == 0;
+    const struct tile_place *place = enter_tile(block, u->slot, index);
+    size_t width = gb_panel_width(g->weights, u->panel), column = u->panel * GB_TILE_COLUMNS;
+    const float *b =
+        panel_weights(run, u->panel, &block->present, block->panel) + part->begin * width;
+    gb_row_kernel *kernel = gb_row_kernels[place->count - 1][width / GB_LANES - 1];
+    ptrdiff_t a_row = g->reads.columns.stride * run->pixel, c_row = (ptrdiff_t)width;
+    bool last = part->end == g->weights.rows;
     if (g->form == SCATTERED) {
-        kernel(steps, a, block->a_row, b, run->scattered + p->first * run->scattered_row + column,
-               (ptrdiff_t)run->scattered_row, fresh);
-    } else if (p->end < g->weights.rows) {
-        kernel(steps, a, block->a_row, b, sums, (ptrdiff_t)width, fresh);
-    } else {
-        const struct tile tile = {
-            p->count, column, width, piece_pixels(block, p), sums, tile_partial(run, p->first)};
-        fetch_ahead(run, &tile);
-        kernel(steps, a, block->a_row, b, sums, (ptrdiff_t)width, fresh);
-        finish(run, &tile);
+        sums = run->scattered + place->first * run->scattered_row + column;
+        c_row = (ptrdiff_t)run->scattered_row;
+        last = false;
     }
+    const struct tile tile = {place->count,   column, width,
+                              &place->pixels, sums,   tile_partial(run, index)};
+    if (last)
+        fetch_ahead(run, &tile);
+    kernel(place->base, part->segments, part->segment_count, a_row, b, sums, c_row,
+           part->begin == 0);
+    if (last)
+        finish(run, &tile);
 }
 
 // `count` units of one block, from `start` on.
 static void multiply_block(struct block *block, struct unit start, size_t count) {
     const struct product *g = &block->run->g;
     size_t kept = g->parts > 1 ? GB_TILE_ROWS * GB_TILE_COLUMNS : 0;
-    block->listed = 0;
-    for (size_t part = 0; part < g->parts; part++) {
+    struct part part = {0};
+    block->entered = 0;
+    for (; part.begin < g->weights.rows; part.begin = part.end) {
         struct unit u = start;
-        block->ready = 0;
-        for (size_t i = 0; i < count; i++, unit_next(&u)) {
-            size_t first = (u.block * TILES_PER_BLOCK + u.slot) * GB_TILE_ROWS;
-            size_t begin = part * g->part_rows;
-            const struct piece piece = {u.slot, first, smaller(g->rows - first, GB_TILE_ROWS),
-                                        begin, smaller(begin + g->part_rows, g->weights.rows)};
-            multiply_piece(block, &piece, u.panel, block->sums + i * kept);
-        }
+        part.end = smaller(part.begin + g->part_rows, g->weights.rows);
+        part.segment_count = list_steps(block->run, part.begin, part.end, part.segments);
+        for (size_t i = 0; i < count; i++, unit_next(&u))
+            multiply_tile(block, u.block * TILES_PER_BLOCK + u.slot, &u, &part,
+                          block->sums + i * kept);
     }
 }
 
 static void multiply(const struct multiply_run *run, int rank, int size) {
     const struct product *g = &run->g;
-    bool direct = gb_window_is_view(&g->reads, run->in);
     struct block block = {.run = run,
-                          .direct = direct,
-                          .a_row = direct ? run->in->pixel : (ptrdiff_t)gathered_row(g),
                           .panel = run->exec->scratch + run->per_thread * (size_t)rank,
                           .present = SIZE_MAX};
     block.sums = block.panel + own_panel_floats(g);
-    block.gathered = block.sums + sums_floats(g);
     struct gb_share share = gb_share_of(g->tiles * gb_panel_count(g->weights), rank, size);
     for (size_t index = share.begin; index < share.end;) {
         struct unit u = unit_at(g, index);
@@ -400,18 +464,19 @@ static void add_taps(const struct multiply_run *run, int rank, int size) {
             struct gb_pixel p = gb_pixel_at(first, run->out->h, run->out->w);
             for (size_t r = 0; r < count; r++, gb_pixel_next(&p, run->out->h, run->out->w))
                 sum_taps(run, p, column, width, sums + r * width);
-            finish(run,
-                   &(struct tile){count, column, width, &pixels, sums, tile_partial(run, first)});
+            finish(run, &(struct tile){count, column, width, &pixels, sums, tile_partial(run, t)});
         }
     }
 }
 
 static void multiply_body(void *argument, int rank, int size) {
     const struct multiply_run *run = argument;
-    if (run->transposed) {
+    if (run->plane)
+        fill_plane(run, rank, size);
+    if (run->transposed)
         transpose_weights(run, rank, size);
+    if (run->plane || run->transposed)
         gb_barrier(size);
-    }
     multiply(run, rank, size);
     if (run->g.form == SCATTERED) {
         gb_barrier(size);

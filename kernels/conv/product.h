@@ -10,9 +10,16 @@
 enum form { GATHERED, SCATTERED, DISJOINT };
 enum {
     TILES_PER_BLOCK = 16,
-    // A sum longer than this goes part by part: a part of a panel is 32 KiB, and a block's gathered
-    // parts are 200 KiB.
+    // A sum longer than this goes part by part: a part of a panel is 32 KiB, and what a block's tiles
+    // read of the input beside it 200 KiB.
     PART_ROWS = 256,
+};
+
+// The input with its padding, dense: what a window reads lies there in whole filter rows. Position
+// (0, 0) is the input's (shift_h, shift_w).
+struct plane {
+    int h, w, shift_h, shift_w;
+    size_t floats;
 };
 
 // One product with its operands' shapes: the forward pass or the data gradient.
@@ -22,7 +29,10 @@ struct product {
     struct gb_window reads;  // of the product's rows: the same, or pointwise when scattered
     int n, in_c, out_c;
     struct gb_panels weights;
-    size_t rows, tiles;
+    // The rows of the product, output pixels, and their tiles: `across` of them in a row of outputs,
+    // or (0) counted through.
+    size_t rows, tiles, across;
+    struct plane plane;
     size_t part_rows, parts;
     size_t out_rows, out_tiles;
     size_t partials; // sums per channel that the data gradient's epilogue leaves
@@ -43,17 +53,11 @@ static size_t outputs_of(const struct gb_window *w, int n) {
 }
 
 // The rows of weights, that is steps of the sum, in a part. Parts begin at a filter row or a tap
-// where they can, which makes gathering cheap.
+// where they can, so that their steps run through memory evenly.
 static size_t part_rows(size_t taps_across, size_t in_c) {
     size_t filter_row = taps_across * in_c;
     size_t unit = filter_row <= PART_ROWS ? filter_row : in_c;
     return unit <= PART_ROWS ? PART_ROWS / unit * unit : ceil_div(in_c, ceil_div(in_c, PART_ROWS));
-}
-
-// Gathered rows of a tile are padded so that they never lie a multiple of 4 KiB apart, where they
-// would share one set of the first-level cache.
-static size_t gathered_row(const struct product *g) {
-    return gb_round_up(smaller(g->weights.rows, g->part_rows), 16) + 16;
 }
 
 // Where all tiles make one block and one part, a thread's units go panel by panel, and it transposes
@@ -75,11 +79,37 @@ static size_t sums_floats(const struct product *g) {
         g->parts == 1 ? 1 : smaller(g->tiles, TILES_PER_BLOCK) * gb_panel_count(g->weights);
     return tiles * GB_TILE_ROWS * GB_TILE_COLUMNS;
 }
-static size_t gathered_floats(const struct product *g) {
-    return smaller(g->tiles, TILES_PER_BLOCK) * GB_TILE_ROWS * gathered_row(g);
-}
 static size_t multiply_scratch(const struct product *g) {
-    return own_panel_floats(g) + sums_floats(g) + gathered_floats(g);
+    return own_panel_floats(g) + sums_floats(g);
+}
+
+// Tile number `index`: its first row, and how many.
+static struct gb_share tile_of(const struct product *g, size_t index) {
+    if (g->across == 0) {
+        size_t first = index * GB_TILE_ROWS;
+        return (struct gb_share){first, smaller(first + GB_TILE_ROWS, g->rows)};
+    }
+    size_t width = (size_t)g->reads.columns.outputs, line = index / g->across * width;
+    struct gb_share share = gb_share_of(width, (int)(index % g->across), (int)g->across);
+    return (struct gb_share){line + share.begin, line + share.end};
+}
+
+// What one axis of a window reads, padding included.
+static int axis_extent(const struct gb_axis *a) {
+    return (a->outputs - 1) * a->stride + a->taps;
+}
+static int axis_shift(const struct gb_axis *a) {
+    return a->step > 0 ? a->origin : a->origin - (a->taps - 1);
+}
+static struct plane plane_of(const struct gb_window *reads, int n, int c) {
+    return (struct plane){.h = axis_extent(&reads->rows),
+                          .w = axis_extent(&reads->columns),
+                          .shift_h = axis_shift(&reads->rows),
+                          .shift_w = axis_shift(&reads->columns),
+                          .floats =
+                              gb_round_up((size_t)n * (size_t)axis_extent(&reads->rows) *
+                                              (size_t)axis_extent(&reads->columns) * (size_t)c,
+                                          16)};
 }
 
 static struct product product_of(enum form form, struct gb_window window, int n, int in_c,
@@ -93,12 +123,18 @@ static struct product product_of(enum form form, struct gb_window window, int n,
         g.weights = (struct gb_panels){(size_t)in_c, taps * (size_t)out_c};
     }
     g.rows = outputs_of(&g.reads, n);
-    g.tiles = ceil_div(g.rows, GB_TILE_ROWS);
+    bool pointwise = gb_window_taps(&g.reads) == 1 && g.reads.rows.stride == 1 &&
+                     g.reads.columns.stride == 1 && g.reads.rows.origin == 0 &&
+                     g.reads.columns.origin == 0;
+    size_t lines = (size_t)n * (size_t)g.reads.rows.outputs;
+    g.across = pointwise ? 0 : ceil_div((size_t)g.reads.columns.outputs, GB_TILE_ROWS);
+    g.tiles = pointwise ? ceil_div(g.rows, GB_TILE_ROWS) : lines * g.across;
+    g.plane = plane_of(&g.reads, n, in_c);
     g.part_rows = part_rows((size_t)g.reads.columns.taps, (size_t)in_c);
     g.parts = ceil_div(g.weights.rows, g.part_rows);
     g.out_rows = outputs_of(&window, n);
     g.out_tiles = ceil_div(g.out_rows, GB_TILE_ROWS);
-    g.partials = form == DISJOINT ? g.tiles * taps : g.out_tiles;
+    g.partials = form == SCATTERED ? g.out_tiles : form == DISJOINT ? g.tiles * taps : g.tiles;
     return g;
 }
 

@@ -90,7 +90,7 @@ static size_t list_segments(const struct weight_run *run, size_t tap, size_t beg
         int j = inside.begin * columns->stride + columns->origin + b;
         if (i >= 0)
             segments[count++] =
-                (struct gb_segment){gb_at(run->x, p.n, i, j),
+                (struct gb_segment){gb_at(run->x, p.n, i, j) - (const float *)run->x->data,
                                     (row - begin) * (size_t)columns->outputs + (size_t)inside.begin,
                                     (size_t)(inside.end - inside.begin)};
     }
@@ -158,8 +158,9 @@ static void sum_block(const struct weight_run *run, const struct weight_scratch 
         fetch_part(run, ahead);
         if (segments > 0)
             gb_step_kernels[count - 1][width / GB_LANES - 1](
-                scratch->segments, segments, rows.begin - tap * (size_t)g->in_c,
-                run->a_reads.columns.stride * run->x->pixel, scratch->panel, sums, row == 0);
+                (const float *)run->x->data + (rows.begin - tap * (size_t)g->in_c),
+                scratch->segments, segments, run->a_reads.columns.stride * run->x->pixel,
+                scratch->panel, sums, row == 0);
         else if (row == 0)
             gb_clear_rows(1, count * width, sums, 0);
         sums += count * width;

@@ -56,13 +56,6 @@ GB_INLINE int gb_window_taps(const struct gb_window *w) {
     return w->rows.taps * w->columns.taps;
 }
 
-// True where the gathered matrix is the view's own memory.
-GB_INLINE bool gb_window_is_view(const struct gb_window *w, const struct gb_tensor *t) {
-    return gb_window_taps(w) == 1 && w->rows.stride == 1 && w->columns.stride == 1 &&
-           w->rows.outputs == t->h && w->columns.outputs == t->w && w->rows.origin == 0 &&
-           w->columns.origin == 0 && gb_is_matrix(t);
-}
-
 // An output pixel, walked in memory order.
 struct gb_pixel {
     int n, i, j;
