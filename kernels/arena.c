@@ -17,6 +17,18 @@ float *gb_arena_take(struct gb_arena *arena, size_t floats) {
     return arena->base + offset;
 }
 
+// Zeroes whole pages without touching them: the system gives zeros when they are first used, to the
+// thread that uses them.
+static bool give_back(void *pages, size_t bytes) {
+#if defined(__linux__)
+    madvise(pages, bytes, MADV_HUGEPAGE); // advice: a refusal costs speed, not correctness
+    return madvise(pages, bytes, MADV_DONTNEED) == 0;
+#else
+    (void)pages, (void)bytes;
+    return false;
+#endif
+}
+
 enum gb_status gb_block_reserve(size_t floats, const char *what, float **block) {
     enum { HUGE_PAGE = 2 << 20 };
     size_t bytes = gb_round_up(floats ? floats * sizeof(float) : 1, GB_ALIGNMENT);
@@ -28,10 +40,8 @@ enum gb_status gb_block_reserve(size_t floats, const char *what, float **block) 
     *block = aligned_alloc(alignment, bytes);
     if (!*block)
         return gb_fail(GB_OUT_OF_MEMORY, "cannot reserve memory", what, "%zu bytes", bytes);
-#if defined(MADV_HUGEPAGE)
-    if (alignment == HUGE_PAGE)
-        madvise(*block, bytes, MADV_HUGEPAGE); // advice: a refusal costs speed, not correctness
-#endif
+    if (alignment == HUGE_PAGE && give_back(*block, bytes))
+        return GB_OK;
     memset(*block, 0, bytes);
     return GB_OK;
 }
