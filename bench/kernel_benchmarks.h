@@ -2,8 +2,10 @@
 // Benchmarks of single kernels: for each operation and direction its operands, its run and its
 // check. This header is what the files that hold them share, and how the catalogue makes one.
 //
-// Operands are dense and normally distributed. In a flow some are slices of wider pixels; problems
-// do not name strides, and what a library is compared on is the dense case.
+// Operands are dense and normally distributed. In a flow some are slices of wider pixels; problems do
+// not name strides, since they hardly matter: on the slices that c-Glow uses, couplings, mixes and
+// Gaussians take 0 to 1 % longer, actnorm (a forward run of 1 to 17 us) 1 to 15 %. Operands that
+// c-Glow updates in place are.
 //
 // Checks. Products (convolution, fully connected, mix) are held to sums in double precision by the
 // plain definition, within twice the kernel's own error bound (it states one rounding a term; two
