@@ -55,7 +55,7 @@ static const struct function {
     {"softplus", GB_CHECK_SOFTPLUS, softplus, 1.75, -87.3f, INFINITY, false},
     {"log(1 - exp)", GB_CHECK_LOG_ONE_MINUS_EXP, log_one_minus_exp, 0.95, 0x1p-126f, INFINITY,
      true},
-    {"softplus inverse", GB_CHECK_SOFTPLUS_INVERSE, softplus_inverse, 1.50, 0x1p-126f, INFINITY,
+    {"softplus inverse", GB_CHECK_SOFTPLUS_INVERSE, softplus_inverse, 1.65, 0x1p-126f, INFINITY,
      true},
     {"sine", GB_CHECK_SINE, sine, 0.99, 0, 1, false},
     {"cosine", GB_CHECK_COSINE, cosine, 0.99, 0, 1, false},
