@@ -85,7 +85,8 @@ void GB_NAME(gb_conv_forward_f32)(const struct gb_conv_plan *plan, const struct 
     run.activation = plan->problem.activation;
     run.scattered = exec->scratch + (size_t)threads * plan->scratch_per_thread;
     run.scattered_row = gb_panels_width(run.g.weights);
-    set_source(&run, run.scattered + scattered_floats(&run.g));
+    run.source =
+        source_of(&run.g, x, needs_plane(&run.g, x), run.scattered + scattered_floats(&run.g));
     gb_parallel(threads, multiply_body, &run);
     gb_slowdown_end(begin);
 }
@@ -110,7 +111,8 @@ void GB_NAME(gb_conv_backward_data_f32)(const struct gb_conv_plan *plan, const s
     run.partials = run.scattered + scattered_floats(&run.g);
     run.backward = epilogue;
     run.activation = epilogue ? epilogue->activation : GB_IDENTITY;
-    set_source(&run, run.partials + run.g.partials * partial_row(dx->c));
+    run.source = source_of(&run.g, dy, needs_plane(&run.g, dy),
+                           run.partials + run.g.partials * partial_row(dx->c));
     gb_parallel(threads, multiply_body, &run);
 }
 
@@ -121,13 +123,16 @@ void GB_NAME(gb_conv_backward_weights_f32)(const struct gb_conv_plan *plan,
     assert(gb_conv_operands_fit(plan, exec, x, dy));
     assert(gb_conv_one_target(d_packed, update));
     struct weight_run run = {.plan = plan, .exec = exec, .x = x, .dy = dy, .d_packed = d_packed};
+    int threads = threads_for(plan, exec);
     run.update = update;
     run.forward = forward_product(&plan->problem);
     run.a_reads = run.forward.reads;
-    run.taps_of_a = (size_t)gb_window_taps(&run.a_reads);
+    if (groups_filter_rows(&run.forward))
+        run.source = source_of(&run.forward, x, needs_plane(&run.forward, x) || x->pixel != x->c,
+                               exec->scratch + (size_t)threads * plan->scratch_per_thread);
     run.b_reads = run.forward.form == SCATTERED ? gb_window_backward(&plan->problem)
                                                 : gb_window_pointwise(plan->out_h, plan->out_w);
-    gb_parallel(threads_for(plan, exec), weight_body, &run);
+    gb_parallel(threads, weight_body, &run);
 }
 
 struct epilogue_run {

@@ -5,6 +5,7 @@
 #define GB_CONV_MULTIPLY_H
 
 #include "kernels/conv/epilogue.h"
+#include "kernels/conv/source.h"
 #include "kernels/simd/transpose.h"
 
 struct multiply_run {
@@ -24,54 +25,8 @@ struct multiply_run {
     float *partials;
     float *scattered; // t of the scattered form
     size_t scattered_row;
-    float *plane;        // where the input is copied with its padding; NULL: it is read in place
-    const float *source; // what the product's rows are read from: position (0, 0) of the windows
-    ptrdiff_t image, line, pixel; // its strides
+    struct source source; // of the product's rows
 };
-
-// True where windows reach into the padding, or rows counted through would not lie evenly.
-static bool needs_plane(const struct product *g, const struct gb_tensor *in) {
-    const struct plane *p = &g->plane;
-    if (g->across == 0)
-        return !gb_is_matrix(in);
-    return p->shift_h != 0 || p->shift_w != 0 || p->h > in->h || p->w > in->w;
-}
-
-static void set_source(struct multiply_run *run, float *plane) {
-    const struct gb_tensor *in = run->in;
-    const struct plane *p = &run->g.plane;
-    ptrdiff_t c = in->c;
-    bool copied = needs_plane(&run->g, in);
-    run->plane = copied ? plane : NULL;
-    run->source = copied ? plane : in->data;
-    run->pixel = copied ? c : in->pixel;
-    run->line = copied ? p->w * c : in->row;
-    run->image = copied ? p->h * p->w * c : in->image;
-}
-
-// Copies the thread's share of the plane's lines.
-static void fill_plane(const struct multiply_run *run, int rank, int size) {
-    const struct gb_tensor *in = run->in;
-    const struct plane *p = &run->g.plane;
-    size_t c = (size_t)in->c;
-    int left = -p->shift_w, most = p->w - left, inside = in->w < most ? in->w : most;
-    struct gb_share share = gb_share_of((size_t)in->n * (size_t)p->h, rank, size);
-    for (size_t l = share.begin; l < share.end; l++) {
-        int n = (int)(l / (size_t)p->h), i = (int)(l % (size_t)p->h) + p->shift_h;
-        float *to = run->plane + n * run->image + (i - p->shift_h) * run->line;
-        if (i < 0 || i >= in->h) {
-            gb_clear_rows(1, (size_t)p->w * c, to, 0);
-            continue;
-        }
-        gb_clear_rows(1, (size_t)left * c, to, 0);
-        to += (size_t)left * c;
-        if (in->pixel == in->c)
-            gb_copy_rows(1, (size_t)inside * c, gb_at(in, n, i, 0), 0, to, 0);
-        else
-            gb_copy_rows((size_t)inside, c, gb_at(in, n, i, 0), in->pixel, to, (ptrdiff_t)c);
-        gb_clear_rows(1, (size_t)(most - inside) * c, to + (size_t)inside * c, 0);
-    }
-}
 
 // The pixels that a tile's rows are: where they lie in the output and, for the data gradient, in
 // the input that the epilogue reads. In the disjoint form, those of the first tap.
@@ -333,8 +288,7 @@ static const struct tile_place *enter_tile(struct block *block, size_t slot, siz
     struct gb_pixel p = gb_pixel_at(share.begin, rows->outputs, columns->outputs);
     place->first = share.begin;
     place->count = share.end - share.begin;
-    place->base = run->source + p.n * run->image + p.i * rows->stride * run->line +
-                  p.j * columns->stride * run->pixel;
+    place->base = source_at(&run->source, p.n, p.i * rows->stride, p.j * columns->stride);
     if (run->g.form != SCATTERED)
         list_pixels(run, place->first, place->count, &place->pixels);
     return place;
@@ -346,7 +300,7 @@ static size_t list_steps(const struct multiply_run *run, size_t begin, size_t en
                          struct gb_segment *segments) {
     const struct gb_axis *rows = &run->g.reads.rows, *columns = &run->g.reads.columns;
     int across = columns->taps, c = run->g.in_c;
-    int taps_a_run = columns->step > 0 && run->pixel == c ? across : 1;
+    int taps_a_run = columns->step > 0 && run->source.pixel == c ? across : 1;
     size_t floats = (size_t)taps_a_run * (size_t)c, count = 0;
     for (size_t at = begin, steps; at < end; at += steps) {
         int tap = (int)(at / floats) * taps_a_run, a = tap / across, b = tap % across;
@@ -355,8 +309,9 @@ static size_t list_steps(const struct multiply_run *run, size_t begin, size_t en
             b = across - 1 - b;
         }
         steps = smaller(floats - at % floats, end - at);
-        segments[count++] = (struct gb_segment){
-            a * run->line + b * run->pixel + (ptrdiff_t)(at % floats), at - begin, steps};
+        segments[count++] = (struct gb_segment){a * run->source.line + b * run->source.pixel +
+                                                    (ptrdiff_t)(at % floats),
+                                                at - begin, steps};
     }
     return count;
 }
@@ -376,7 +331,7 @@ static void multiply_tile(struct block *block, size_t index, const struct unit *
     const float *b =
         panel_weights(run, u->panel, &block->present, block->panel) + part->begin * width;
     gb_row_kernel *kernel = gb_row_kernels[place->count - 1][width / GB_LANES - 1];
-    ptrdiff_t a_row = g->reads.columns.stride * run->pixel, c_row = (ptrdiff_t)width;
+    ptrdiff_t a_row = g->reads.columns.stride * run->source.pixel, c_row = (ptrdiff_t)width;
     bool last = part->end == g->weights.rows;
     if (g->form == SCATTERED) {
         sums = run->scattered + place->first * run->scattered_row + column;
@@ -471,11 +426,11 @@ static void add_taps(const struct multiply_run *run, int rank, int size) {
 
 static void multiply_body(void *argument, int rank, int size) {
     const struct multiply_run *run = argument;
-    if (run->plane)
-        fill_plane(run, rank, size);
+    if (run->source.plane)
+        fill_plane(&run->source, &run->g.plane, run->in, rank, size);
     if (run->transposed)
         transpose_weights(run, rank, size);
-    if (run->plane || run->transposed)
+    if (run->source.plane || run->transposed)
         gb_barrier(size);
     multiply(run, rank, size);
     if (run->g.form == SCATTERED) {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The weight gradient: for every weight the sum over pixels of the forward product's left operand
 // times the gradient of its right one. In the gathered form a tap's sums run over the rows of
-// output pixels where the tap reads inside the image; the scattered form is the same with x and dy
-// exchanged: there dy is gathered. Part of conv_body.c.
+// output pixels where the tap reads inside the image; with so few channels that they do not fill a
+// tile, a whole filter row's sums run together, over x with its padding. The scattered form is the
+// same with x and dy exchanged: there dy is gathered. Part of conv_body.c.
 #ifndef GB_CONV_WEIGHT_GRADIENT_H
 #define GB_CONV_WEIGHT_GRADIENT_H
 
 #include "kernels/adam/adam_inline.h"
-#include "kernels/conv/product.h"
+#include "kernels/conv/source.h"
 
 enum {
     BLOCK_STEPS = 128, // pixels at a time: a panel of 16 KiB
@@ -26,19 +27,29 @@ struct weight_run {
     const struct gb_tensor *x, *dy;
     struct product forward;
     struct gb_window a_reads, b_reads; // how the sum's pixels read x and dy
-    size_t taps_of_a;                  // groups of rows: taps, or one
+    struct source source;              // of filter rows
     float *d_packed;
     const struct gb_adam_target *update;
 };
 
-static size_t tiles_per_tap(const struct product *forward) {
-    return ceil_div((size_t)forward->in_c, GB_TILE_ROWS);
+// Rows of weights come in groups that share their pixels: taps, or filter rows.
+static bool groups_filter_rows(const struct product *g) {
+    return g->reads.columns.taps > 1 && g->in_c < GB_TILE_ROWS;
 }
-// Tiles share a tap's rows evenly.
-static struct gb_share tile_rows(const struct product *forward, size_t tile) {
-    size_t per_tap = tiles_per_tap(forward);
-    struct gb_share rows = gb_share_of((size_t)forward->in_c, (int)(tile % per_tap), (int)per_tap);
-    size_t base = tile / per_tap * (size_t)forward->in_c;
+static size_t group_count(const struct product *g) {
+    return groups_filter_rows(g) ? (size_t)g->reads.rows.taps : (size_t)gb_window_taps(&g->reads);
+}
+static size_t group_rows(const struct product *g) {
+    return (size_t)g->in_c * (groups_filter_rows(g) ? (size_t)g->reads.columns.taps : 1);
+}
+
+static size_t tiles_per_group(const struct product *g) {
+    return ceil_div(group_rows(g), GB_TILE_ROWS);
+}
+// Tiles share a group's rows evenly.
+static struct gb_share tile_rows(const struct product *g, size_t tile) {
+    size_t per_group = tiles_per_group(g), base = tile / per_group * group_rows(g);
+    struct gb_share rows = gb_share_of(group_rows(g), (int)(tile % per_group), (int)per_group);
     return (struct gb_share){base + rows.begin, base + rows.end};
 }
 
@@ -62,8 +73,7 @@ static size_t panel_floats(const struct gb_window *w) {
     return rows_per_block(w) * (size_t)w->columns.outputs * GB_TILE_COLUMNS;
 }
 static size_t sum_floats(const struct product *g) {
-    size_t taps = (size_t)gb_window_taps(&g->reads);
-    size_t tiles = taps * tiles_per_tap(g) * gb_panel_count(g->weights);
+    size_t tiles = group_count(g) * tiles_per_group(g) * gb_panel_count(g->weights);
     return smaller(tiles, GROUP_TILES) * GB_TILE_ROWS * GB_TILE_COLUMNS;
 }
 
@@ -95,6 +105,19 @@ static size_t list_segments(const struct weight_run *run, size_t tap, size_t beg
                                     (size_t)(inside.end - inside.begin)};
     }
     return count;
+}
+
+static size_t list_filter_rows(const struct weight_run *run, size_t a, size_t begin, size_t end,
+                               struct gb_segment *segments) {
+    const struct gb_axis *rows = &run->a_reads.rows, *columns = &run->a_reads.columns;
+    for (size_t row = begin; row < end; row++) {
+        struct gb_pixel p = gb_pixel_at(row, rows->outputs, 1);
+        const float *at = source_at(&run->source, p.n, p.i * rows->stride + (int)a, 0);
+        segments[row - begin] =
+            (struct gb_segment){at - run->source.data, (row - begin) * (size_t)columns->outputs,
+                                (size_t)columns->outputs};
+    }
+    return end - begin;
 }
 
 static void gather_panel(const struct weight_run *run, size_t begin, size_t end, size_t column,
@@ -148,18 +171,24 @@ static void sum_block(const struct weight_run *run, const struct weight_scratch 
     const struct product *g = &run->forward;
     size_t width = gb_panel_width(g->weights, strip->panel), listed = SIZE_MAX, segments = 0;
     float *sums = strip->sums;
+    bool filter_rows = groups_filter_rows(g);
+    const float *a = filter_rows ? run->source.data : run->x->data;
+    ptrdiff_t a_step =
+        run->a_reads.columns.stride * (filter_rows ? run->source.pixel : run->x->pixel);
     gather_panel(run, row, row_end, strip->panel * GB_TILE_COLUMNS, width, scratch->panel);
     for (size_t tile = strip->begin; tile < strip->end; tile++) {
-        size_t tap = tile / tiles_per_tap(g);
-        if (tap != listed)
-            segments = list_segments(run, listed = tap, row, row_end, scratch->segments);
+        size_t group = tile / tiles_per_group(g);
+        if (group != listed) {
+            listed = group;
+            segments = filter_rows ? list_filter_rows(run, group, row, row_end, scratch->segments)
+                                   : list_segments(run, group, row, row_end, scratch->segments);
+        }
         struct gb_share rows = tile_rows(g, tile);
         size_t count = rows.end - rows.begin;
         fetch_part(run, ahead);
         if (segments > 0)
             gb_step_kernels[count - 1][width / GB_LANES - 1](
-                (const float *)run->x->data + (rows.begin - tap * (size_t)g->in_c),
-                scratch->segments, segments, run->a_reads.columns.stride * run->x->pixel,
+                a + (rows.begin - group * group_rows(g)), scratch->segments, segments, a_step,
                 scratch->panel, sums, row == 0);
         else if (row == 0)
             gb_clear_rows(1, count * width, sums, 0);
@@ -197,7 +226,7 @@ static struct strip strip_at(const struct product *g, size_t tiles, size_t unit,
 static size_t list_strips(const struct weight_run *run, size_t unit, size_t last, float *sums,
                           struct strip *strips) {
     const struct product *g = &run->forward;
-    size_t tiles = run->taps_of_a * tiles_per_tap(g), pixel_rows = pixel_rows_of(run), count = 0;
+    size_t tiles = group_count(g) * tiles_per_group(g), pixel_rows = pixel_rows_of(run), count = 0;
     size_t most = pixel_rows <= rows_per_block(&run->a_reads) ? 1 : GROUP_STRIPS;
     for (size_t listed = 0; count < most && unit < last; count++) {
         struct strip s = strip_at(g, tiles, unit, last);
@@ -220,7 +249,11 @@ static void weight_body(void *argument, int rank, int size) {
     const struct gb_adam_target *update = run->update;
     struct weight_scratch scratch =
         weight_scratch_at(run->exec->scratch + run->plan->scratch_per_thread * (size_t)rank, g);
-    size_t tiles = run->taps_of_a * tiles_per_tap(g);
+    if (run->source.plane) {
+        fill_plane(&run->source, &g->plane, run->x, rank, size);
+        gb_barrier(size);
+    }
+    size_t tiles = group_count(g) * tiles_per_group(g);
     struct gb_share share = gb_share_of(gb_panel_count(g->weights) * tiles, rank, size);
     for (size_t unit = share.begin; unit < share.end;) {
         struct strip strips[GROUP_STRIPS];
