@@ -132,6 +132,8 @@ static enum gb_status add_kernels(struct entries *entries, const struct gb_model
 static enum gb_status add_layers(struct entries *entries, const struct gb_model *model) {
     struct gb_layer_call *calls;
     int count;
+    if (!model->family->layers)
+        return GB_OK;
     GB_TRY(model->family->layers(model->config, model->batch, &calls, &count));
     enum gb_status status = GB_OK;
     for (int i = 0; i < count && status == GB_OK; i++)

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "flows/cglow.h"
+#include "flows/cnf.h"
 
 // Sections 5.1 and A.3.
 #define CGLOW_USE .batch = 2, .samples = 10
@@ -17,6 +18,24 @@
         .n_w = (nw), .coupling_channels = 256, .feature_channels = 16, .init = GB_INIT_LIVE        \
     }
 #define SQUARE(size, l) CGLOW(size, size, 3, size, size, 3, l, 64, 128)
+
+// CNF paper, Tables 5, 6 and 8: patches of `size`, from half of that. The paper's batch is 64.
+#define CNF_PATCH(size)                                                                            \
+    &(const struct gb_cnf_config) {                                                                \
+        .kind = GB_CNF_SUPER_RESOLUTION, .x_h = (size) / 2, .x_w = (size) / 2, .x_c = 3,           \
+        .y_h = (size), .y_w = (size), .y_c = 3, .levels = 2, .steps = 8,                           \
+        .condition_channels = 128, .coupling_channels = 512, .rrdb_blocks = 16, .growth = 32       \
+    }
+// Tables 4, 5 and 7; the paper tells neither the features' channels nor the dequantiser's steps.
+#define CNF_MASK(height, width)                                                                    \
+    &(const struct gb_cnf_config) {                                                                \
+        .kind = GB_CNF_SEGMENTATION, .x_h = (height), .x_w = (width), .x_c = 3, .y_h = (height),   \
+        .y_w = (width), .y_c = 1, .levels = 2, .steps = 2, .condition_channels = 32,               \
+        .coupling_channels = 32, .dequantiser_steps = 2                                            \
+    }
+
+static const char patches[] = "CNF paper, section 5.1; a smaller batch than the paper's 64";
+static const char vessels[] = "CNF paper, section 5.2; DRIVE's pictures padded to multiples of 16";
 
 static const char horses[] = "c-Glow paper, section 5.2; the mask copied to three channels";
 static const char faces[] = "c-Glow paper, section 5.3; a channel for each of three classes";
@@ -36,6 +55,9 @@ static const struct gb_model models[] = {
      CGLOW_USE},
     {"cglow-inpaint-64", centre, &gb_cglow_family, CGLOW(64, 64, 3, 32, 32, 3, 3, 64, 128),
      CGLOW_USE},
+    {"cnf-sr-32", patches, &gb_cnf_family, CNF_PATCH(32), .batch = 8, .samples = 1},
+    {"cnf-sr-64", patches, &gb_cnf_family, CNF_PATCH(64), .batch = 2, .samples = 1},
+    {"cnf-vessels-592x576", vessels, &gb_cnf_family, CNF_MASK(592, 576), .batch = 2, .samples = 10},
     {0},
 };
 

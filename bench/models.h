@@ -26,7 +26,8 @@ struct gb_layer_call {
 
 // A family of models: how one is built for a kind of pass, and run. `run` is the family's own.
 struct gb_model_family {
-    // Plans and reserves; parameters and inputs are zero. No run where it fails.
+    // Plans and reserves; parameters and inputs are zero, matrices that are to be inverted the
+    // identity. No run where it fails.
     enum gb_status (*open)(const void *config, const struct gb_pass_use *use,
                            const struct gb_backend *backend, void **run);
     void (*close)(void *run);
@@ -42,6 +43,7 @@ struct gb_model_family {
     double (*moments)(const void *run);
     size_t (*dimensions)(const void *config); // of a target
     // The distinct layers of a training step with `batch` targets; *calls is the caller's to free.
+    // NULL: none are listed.
     enum gb_status (*layers)(const void *config, int batch, struct gb_layer_call **calls,
                              int *count);
 };
@@ -63,5 +65,6 @@ enum gb_status gb_model_record(const struct gb_model *model, const struct gb_pas
                                struct gb_recording *recording, double *parameters);
 
 extern const struct gb_model_family gb_cglow_family; // config: struct gb_cglow_config
+extern const struct gb_model_family gb_cnf_family;   // config: struct gb_cnf_config
 
 #endif

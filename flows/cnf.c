@@ -67,11 +67,8 @@ static void plan_rrdb_features(struct gb_cnf *model, struct gb_place x) {
     for (int l = 0; l < config->levels; l++) {
         char name[32];
         snprintf(name, sizeof name, "features.levels.%d", l);
-        struct gb_conv_layer_spec spec = {
-            .name = name,
-            .problem = gb_reducing_conv(0, h, w, channels, h / 2, w / 2, channels),
-            .weight_start = GB_START_NORMAL};
-        spec.weight_spread = gb_he_spread(gb_conv_fan_in(&spec.problem));
+        struct gb_conv_layer_spec spec = gb_conv_layer_default(name, channels, 2, GB_IDENTITY);
+        spec.problem = gb_reducing_conv(0, h, w, channels, h / 2, w / 2, channels);
         spec.problem.activation = GB_IDENTITY;
         h /= 2, w /= 2;
         struct gb_place to = gb_feed_forward_buffer(net, h, w, channels);

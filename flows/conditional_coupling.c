@@ -29,7 +29,7 @@ static enum gb_status plan_features(struct gb_conditional_coupling *layer,
             specs[i].weight_start = reducing ? GB_START_ZERO : GB_START_NORMAL;
             specs[i].weight_spread = features_spread;
             specs[i].bias_start = GB_START_UNIFORM;
-            specs[i].bias_spread = gb_default_bias_spread(fan_in);
+            specs[i].bias_spread = gb_default_spread(fan_in);
         }
     }
     return gb_conv_chain_plan(&layer->features, builder, specs);

@@ -20,7 +20,7 @@ static enum gb_status plan_convolutions(struct gb_conditioning_net *net, struct 
             specs[i].weight_spread = gb_he_spread(gb_conv_fan_in(&problem));
         } else {
             specs[i].bias_start = GB_START_UNIFORM;
-            specs[i].bias_spread = gb_default_bias_spread(gb_conv_fan_in(&problem));
+            specs[i].bias_spread = gb_default_spread(gb_conv_fan_in(&problem));
         }
         h /= 2, w /= 2, c = shape->n_c;
     }

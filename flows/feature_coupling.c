@@ -1,15 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "flows/feature_coupling.h"
 
-static struct gb_conv_layer_spec hidden_spec(const char *name, int inputs, int kernel,
-                                             enum gb_activation activation) {
-    return (struct gb_conv_layer_spec){
-        .name = name,
-        .problem = gb_same_size_conv(0, 0, 0, inputs, 0, kernel, activation),
-        .weight_start = GB_START_NORMAL,
-        .weight_spread = gb_he_spread((size_t)(inputs * kernel * kernel))};
-}
-
 enum gb_status gb_feature_coupling_plan(struct gb_feature_coupling *layer,
                                         struct gb_builder *builder,
                                         const struct gb_feature_coupling_shape *shape,
@@ -26,12 +17,12 @@ enum gb_status gb_feature_coupling_plan(struct gb_feature_coupling *layer,
         gb_feed_forward_buffer(net, h, w, gb_coupling_raw_channels(shape->form, half));
 
     struct gb_conv_layer_spec spec =
-        hidden_spec("coupling.net.0", input.count, 3, affine ? GB_RELU : GB_IDENTITY);
+        gb_conv_layer_default("coupling.net.0", input.count, 3, affine ? GB_RELU : GB_IDENTITY);
     spec.last_inputs = half;
     gb_feed_forward_conv(net, spec, input, first);
     if (affine)
-        gb_feed_forward_conv(net, hidden_spec("coupling.net.1", shape->hidden, 1, GB_RELU), first,
-                             second);
+        gb_feed_forward_conv(
+            net, gb_conv_layer_default("coupling.net.1", shape->hidden, 1, GB_RELU), first, second);
     else
         gb_feed_forward_norm(net, GB_RELU, first, second);
     // Zero at first.

@@ -59,7 +59,7 @@ size_t gb_conv_fan_in(const struct gb_conv_problem *p) {
     return (size_t)p->c * (size_t)p->kernel_h * (size_t)p->kernel_w;
 }
 
-float gb_default_bias_spread(size_t fan_in) {
+float gb_default_spread(size_t fan_in) {
     return (float)(1.0 / sqrt((double)fan_in));
 }
 
@@ -118,6 +118,17 @@ void gb_pass_settle(const struct gb_pass *pass, int index, const float *gradient
 
 static float log_factor(enum gb_affine affine) {
     return affine >= GB_AFFINE_ZERO_CONV ? 3.0f : 1.0f;
+}
+
+struct gb_conv_layer_spec gb_conv_layer_default(const char *name, int inputs, int kernel,
+                                                enum gb_activation activation) {
+    struct gb_conv_layer_spec spec = {.name = name,
+                                      .problem =
+                                          gb_same_size_conv(0, 0, 0, inputs, 0, kernel, activation),
+                                      .weight_start = GB_START_UNIFORM,
+                                      .bias_start = GB_START_UNIFORM};
+    spec.weight_spread = spec.bias_spread = gb_default_spread(gb_conv_fan_in(&spec.problem));
+    return spec;
 }
 
 enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder *builder,

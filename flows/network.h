@@ -71,8 +71,8 @@ struct gb_conv_problem gb_same_size_conv(int n, int h, int w, int c, int k, int 
 
 // Inputs of one output of a convolution.
 size_t gb_conv_fan_in(const struct gb_conv_problem *problem);
-// Half-width of PyTorch's default uniform start of a bias: 1 / sqrt(fan in).
-float gb_default_bias_spread(size_t fan_in);
+// Half-width of PyTorch's default uniform start of weights and biases: 1 / sqrt(fan in).
+float gb_default_spread(size_t fan_in);
 // Standard deviation of He's start for ReLU networks: sqrt(2 / fan in).
 float gb_he_spread(size_t fan_in);
 
@@ -102,6 +102,11 @@ struct gb_conv_layer {
     int weight, bias, new_bias, log_scale;            // indices of parameters; -1: there is none
     float *joint_bias, *scale, *d_bias, *d_log_scale; // of plan.problem.k channels, padded
 };
+
+// A square kernel that keeps the size, PyTorch's default start; sizes and outputs are left to
+// gb_feed_forward_conv.
+struct gb_conv_layer_spec gb_conv_layer_default(const char *name, int inputs, int kernel,
+                                                enum gb_activation activation);
 
 enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder *builder,
                                   const struct gb_conv_layer_spec *spec);

@@ -12,7 +12,7 @@ enum gb_status gb_split_prior_plan(struct gb_split_prior *layer, struct gb_build
         .weight_spread = 0.1f,
         .bias_start = GB_START_UNIFORM,
     };
-    spec.bias_spread = gb_default_bias_spread(gb_conv_fan_in(&spec.problem));
+    spec.bias_spread = gb_default_spread(gb_conv_fan_in(&spec.problem));
     struct gb_tensor latent = gb_dense(NULL, n, h, w, c / 2);
     gb_builder_need_scratch(builder, gb_gaussian_scratch_floats(&latent));
     return gb_conv_layer_plan(&layer->conv, builder, &spec);

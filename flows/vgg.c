@@ -11,13 +11,9 @@ static struct gb_place block(struct gb_feed_forward *net, int layer, int h, int 
     snprintf(name, sizeof name, "features.layers.%d", layer);
     struct gb_place normalised = gb_feed_forward_buffer(net, h, w, from.count);
     struct gb_place to = gb_feed_forward_buffer(net, h, w, channels);
-    const struct gb_conv_layer_spec spec = {
-        .name = name,
-        .problem = gb_same_size_conv(0, 0, 0, from.count, channels, KERNEL, GB_IDENTITY),
-        .weight_start = GB_START_NORMAL,
-        .weight_spread = gb_he_spread((size_t)from.count * KERNEL * KERNEL)};
     gb_feed_forward_norm(net, GB_RELU, from, normalised);
-    gb_feed_forward_conv(net, spec, normalised, to);
+    gb_feed_forward_conv(net, gb_conv_layer_default(name, from.count, KERNEL, GB_IDENTITY),
+                         normalised, to);
     return to;
 }
 

@@ -17,6 +17,7 @@
 
 #include "flows/cglow.h"
 #include "flows/cnf.h"
+#include "flows/flow.h"
 #include "flows/metadata.h"
 #include "flows/safetensors.h"
 #include "real_data.h"
@@ -40,24 +41,10 @@ struct oracle {
     int batch, bins;
 };
 
-// A model as the checks see it. `model`: the family's own.
+// How a model's file is written.
 struct family {
-    const char *model; // in the metadata
+    const struct gb_flow_kind *kind; // its name is in the metadata
     enum gb_status (*read)(struct oracle *oracle);
-    enum gb_status (*open)(const struct oracle *oracle, const struct gb_backend *backend,
-                           void **model);
-    void (*close)(void *model);
-    struct gb_params *(*params)(void *model);
-    void (*name)(const struct oracle *oracle, const char *ours, char published[static 96]);
-    void (*shapes)(const struct oracle *oracle, struct gb_tensor *x, struct gb_tensor *y);
-    void (*latent_shapes)(void *model, struct gb_latents *shapes);
-    enum gb_status (*condition)(void *model, const struct gb_tensor *x);
-    enum gb_status (*forward)(void *model, const struct gb_tensor *y, double *log_likelihood,
-                              struct gb_latents *latents);
-    void (*backward)(void *model, const float *d_log_likelihood, const struct gb_tensor *dx,
-                     const struct gb_tensor *dy);
-    void (*inverse)(void *model, const struct gb_latents *noise, float temperature,
-                    const struct gb_tensor *y);
     // Tensors of the file: the image; the target, and what is to be added to it or NULL; the noise of
     // the top, and the first number of the splits' "sample.eps.<i>", which begin with the deepest
     // level's; the sample; the temperature, or NULL for 1.
@@ -205,7 +192,7 @@ struct run {
 };
 
 static void free_run(struct run *run) {
-    run->oracle->family->close(run->model);
+    run->oracle->family->kind->free(run->model);
     struct gb_tensor *const images[] = {&run->x, &run->y, &run->dx, &run->dy, &run->sample};
     for (size_t i = 0; i < sizeof images / sizeof *images; i++)
         free(images[i]->data);
@@ -220,7 +207,7 @@ static void free_run(struct run *run) {
 static enum gb_status name_tensor(const struct run *run, const char *prefix,
                                   const struct gb_param *param, char name[static 128]) {
     char published[96];
-    run->oracle->family->name(run->oracle, param->name, published);
+    run->oracle->family->kind->published_name(&run->oracle->config, param->name, published);
     if (!*published)
         return gb_fail(GB_CHECK_FAILED, checking, run->oracle->file.path,
                        "parameter '%s' has no published name", param->name);
@@ -229,7 +216,7 @@ static enum gb_status name_tensor(const struct run *run, const char *prefix,
 }
 
 static enum gb_status import_weights(struct run *run) {
-    struct gb_params *params = run->oracle->family->params(run->model);
+    struct gb_params *params = run->oracle->family->kind->params(run->model);
     for (int i = 0; i < params->count; i++) {
         char name[128];
         float *elements;
@@ -245,7 +232,10 @@ static enum gb_status import_weights(struct run *run) {
 static enum gb_status allocate(struct run *run) {
     const struct oracle *oracle = run->oracle;
     size_t images = (size_t)oracle->batch;
-    oracle->family->shapes(oracle, &run->x, &run->y);
+    struct gb_flow_shapes shapes;
+    oracle->family->kind->shapes(&oracle->config, oracle->batch, &shapes);
+    run->x = shapes.x;
+    run->y = shapes.y;
     run->dx = run->x;
     run->dy = run->sample = run->y;
     run->dx.data = malloc(gb_elements(&run->dx) * sizeof(float));
@@ -281,7 +271,7 @@ static enum gb_status fetch_inputs(struct run *run) {
 static enum gb_status fetch_noise(struct run *run) {
     const struct family *family = run->oracle->family;
     struct gb_latents shapes;
-    family->latent_shapes(run->model, &shapes);
+    family->kind->latent_shapes(run->model, &shapes);
     int top = shapes.count - 1;
     run->noise = shapes;
     GB_TRY(fetch_images(run->oracle, family->top_noise, &run->noise.level[top]));
@@ -302,7 +292,8 @@ static enum gb_status fetch_noise(struct run *run) {
 
 static enum gb_status check_forward(struct run *run, struct errors *errors) {
     struct gb_latents latents;
-    GB_TRY(run->oracle->family->forward(run->model, &run->y, run->log_likelihood, &latents));
+    GB_TRY(run->oracle->family->kind->forward(run->model, &run->y, NULL, run->log_likelihood,
+                                              &latents));
     size_t dimensions = gb_elements(&run->y) / (size_t)run->y.n;
     // The authors take the noise to fill a bin of 1/bins, whatever the target's levels.
     for (int n = 0; n < run->y.n; n++)
@@ -317,7 +308,7 @@ static enum gb_status check_gradients(struct run *run, struct errors *errors) {
     for (int n = 0; n < run->y.n; n++)
         run->d_log_likelihood[n] = (float)(-1 / (log(2) * (double)gb_elements(&run->y)));
     const struct family *family = run->oracle->family;
-    family->backward(run->model, run->d_log_likelihood, &run->dx, &run->dy);
+    family->kind->backward(run->model, run->d_log_likelihood, NULL, &run->dx, &run->dy);
     double error;
     if (family->input_gradients) {
         GB_TRY(compare_images(run->oracle, "grad.x", &run->dx, &error));
@@ -325,7 +316,7 @@ static enum gb_status check_gradients(struct run *run, struct errors *errors) {
         GB_TRY(compare_images(run->oracle, "grad.v", &run->dy, &error));
         note_gradient(errors, "grad.v", error);
     }
-    struct gb_params *params = family->params(run->model);
+    struct gb_params *params = family->kind->params(run->model);
     for (int i = 0; i < params->count; i++) {
         char name[128];
         GB_TRY(name_tensor(run, "grad.param.", &params->list[i], name));
@@ -349,11 +340,16 @@ static enum gb_status check_all(struct run *run, const struct gb_backend *backen
     const struct family *family = oracle->family;
     GB_TRY(allocate(run));
     GB_TRY(fetch_inputs(run));
-    GB_TRY(family->open(oracle, backend, &run->model));
+    const struct gb_flow_use use = {.batch = oracle->batch,
+                                    .samples_per_x = 1,
+                                    .threads = THREADS,
+                                    .gradients = true,
+                                    .input_gradient = true};
+    GB_TRY(family->kind->create(&oracle->config, &use, backend, &run->model));
     GB_TRY(import_weights(run));
     GB_TRY(fetch_noise(run));
-    GB_TRY(family->condition(run->model, &run->x));
-    family->inverse(run->model, &run->noise, run->temperature, &run->sample);
+    GB_TRY(family->kind->condition(run->model, &run->x));
+    family->kind->inverse(run->model, &run->noise, run->temperature, &run->sample);
     GB_TRY(compare_images(oracle, family->sample, &run->sample, &errors->inverse));
     GB_TRY(check_forward(run, errors));
     return check_gradients(run, errors);
@@ -414,60 +410,6 @@ static enum gb_status cglow_read(struct oracle *oracle) {
     return GB_OK;
 }
 
-static enum gb_status cglow_open(const struct oracle *oracle, const struct gb_backend *backend,
-                                 void **model) {
-    const struct gb_cglow_use use = {.batch = oracle->batch,
-                                     .samples_per_x = 1,
-                                     .threads = THREADS,
-                                     .gradients = true,
-                                     .input_gradient = true};
-    struct gb_cglow *cglow;
-    enum gb_status status = gb_cglow_create(&oracle->config.cglow, &use, backend, &cglow);
-    *model = cglow;
-    return status;
-}
-
-static void cglow_close(void *model) {
-    gb_cglow_free(model);
-}
-
-static struct gb_params *cglow_params(void *model) {
-    return gb_cglow_params(model);
-}
-
-static void cglow_name(const struct oracle *oracle, const char *ours, char published[static 96]) {
-    gb_cglow_published_name(&oracle->config.cglow, ours, published);
-}
-
-static void cglow_shapes(const struct oracle *oracle, struct gb_tensor *x, struct gb_tensor *y) {
-    const struct gb_cglow_config *config = &oracle->config.cglow;
-    *x = gb_dense(NULL, oracle->batch, config->x_h, config->x_w, config->x_c);
-    *y = gb_dense(NULL, oracle->batch, config->y_h, config->y_w, config->y_c);
-}
-
-static void cglow_latent_shapes(void *model, struct gb_latents *shapes) {
-    gb_cglow_latent_shapes(model, shapes);
-}
-
-static enum gb_status cglow_condition(void *model, const struct gb_tensor *x) {
-    return gb_cglow_condition(model, x);
-}
-
-static enum gb_status cglow_forward(void *model, const struct gb_tensor *y, double *log_likelihood,
-                                    struct gb_latents *latents) {
-    return gb_cglow_forward(model, y, log_likelihood, latents);
-}
-
-static void cglow_backward(void *model, const float *d_log_likelihood, const struct gb_tensor *dx,
-                           const struct gb_tensor *dy) {
-    gb_cglow_backward(model, d_log_likelihood, NULL, dx, dy);
-}
-
-static void cglow_inverse(void *model, const struct gb_latents *noise, float temperature,
-                          const struct gb_tensor *y) {
-    gb_cglow_inverse(model, noise, temperature, y);
-}
-
 static enum gb_status cnf_read(struct oracle *oracle) {
     struct gb_cnf_config *config = &oracle->config.cnf;
     int patch, scale;
@@ -488,57 +430,6 @@ static enum gb_status cnf_read(struct oracle *oracle) {
     return GB_OK;
 }
 
-static enum gb_status cnf_open(const struct oracle *oracle, const struct gb_backend *backend,
-                               void **model) {
-    const struct gb_cnf_use use = {
-        .batch = oracle->batch, .samples_per_x = 1, .threads = THREADS, .gradients = true};
-    struct gb_cnf *cnf;
-    enum gb_status status = gb_cnf_create(&oracle->config.cnf, &use, backend, &cnf);
-    *model = cnf;
-    return status;
-}
-
-static void cnf_close(void *model) {
-    gb_cnf_free(model);
-}
-
-static struct gb_params *cnf_params(void *model) {
-    return gb_cnf_params(model);
-}
-
-static void cnf_name(const struct oracle *oracle, const char *ours, char published[static 96]) {
-    gb_cnf_published_name(&oracle->config.cnf, ours, published);
-}
-
-static void cnf_shapes(const struct oracle *oracle, struct gb_tensor *x, struct gb_tensor *y) {
-    const struct gb_cnf_config *config = &oracle->config.cnf;
-    *x = gb_dense(NULL, oracle->batch, config->x_h, config->x_w, config->x_c);
-    *y = gb_dense(NULL, oracle->batch, config->y_h, config->y_w, config->y_c);
-}
-
-static void cnf_latent_shapes(void *model, struct gb_latents *shapes) {
-    gb_cnf_latent_shapes(model, shapes);
-}
-
-static enum gb_status cnf_condition(void *model, const struct gb_tensor *x) {
-    return gb_cnf_condition(model, x);
-}
-
-static enum gb_status cnf_forward(void *model, const struct gb_tensor *y, double *log_likelihood,
-                                  struct gb_latents *latents) {
-    return gb_cnf_forward(model, y, NULL, log_likelihood, latents);
-}
-
-static void cnf_backward(void *model, const float *d_log_likelihood, const struct gb_tensor *dx,
-                         const struct gb_tensor *dy) {
-    gb_cnf_backward(model, d_log_likelihood, NULL, dx, dy);
-}
-
-static void cnf_inverse(void *model, const struct gb_latents *noise, float temperature,
-                        const struct gb_tensor *y) {
-    gb_cnf_inverse(model, noise, temperature, y);
-}
-
 // The top prior's mean and log deviation.
 static const char *const cglow_idle[] = {"param.new_mean", "param.new_logs", NULL};
 // What follows the features that the flow takes.
@@ -552,36 +443,16 @@ static const char *const cnf_idle[] = {RRDB "HRconv.weight",
                                        NULL};
 #undef RRDB
 
-static const struct family families[] = {{.model = "cglow",
+static const struct family families[] = {{.kind = &gb_cglow_flow,
                                           .read = cglow_read,
-                                          .open = cglow_open,
-                                          .close = cglow_close,
-                                          .params = cglow_params,
-                                          .name = cglow_name,
-                                          .shapes = cglow_shapes,
-                                          .latent_shapes = cglow_latent_shapes,
-                                          .condition = cglow_condition,
-                                          .forward = cglow_forward,
-                                          .backward = cglow_backward,
-                                          .inverse = cglow_inverse,
                                           .x = "x",
                                           .y = "v",
                                           .top_noise = "sample.z_top",
                                           .sample = "sample.v",
                                           .input_gradients = true,
                                           .idle = cglow_idle},
-                                         {.model = "cnf",
+                                         {.kind = &gb_cnf_flow,
                                           .read = cnf_read,
-                                          .open = cnf_open,
-                                          .close = cnf_close,
-                                          .params = cnf_params,
-                                          .name = cnf_name,
-                                          .shapes = cnf_shapes,
-                                          .latent_shapes = cnf_latent_shapes,
-                                          .condition = cnf_condition,
-                                          .forward = cnf_forward,
-                                          .backward = cnf_backward,
-                                          .inverse = cnf_inverse,
                                           .x = "x_low",
                                           .y = "y",
                                           .y_noise = "dequantisation_noise",
@@ -599,7 +470,7 @@ static enum gb_status read_configuration(struct oracle *oracle) {
     char printable[GB_PRINTABLE];
     GB_TRY(gb_metadata_string(metadata, path, "model", &model));
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-        if (strcmp(model, families[i].model) == 0)
+        if (strcmp(model, families[i].kind->name) == 0)
             oracle->family = &families[i];
     if (!oracle->family)
         return gb_fail(GB_UNSUPPORTED, checking, path, "model '%s' is not supported",
