@@ -11,7 +11,7 @@
 struct tiff_source {
     const struct gb_image_file *file;
     size_t at;
-    char message[256]; // the first error's
+    char message[256]; // the first error's; "" without one
 };
 
 // libtiff's handlers for the process would print; those of one file (since 4.5) need no lock.
@@ -25,11 +25,11 @@ static int keep_error(TIFF *tiff, void *user, const char *module, const char *fo
     return 1; // and not on to the process's handler
 }
 
-// Warnings are about tags that are not needed.
-static int ignore_warning(TIFF *tiff, void *user, const char *module, const char *format,
-                          va_list arguments) {
-    (void)tiff, (void)user, (void)module, (void)format, (void)arguments;
-    return 1;
+// Warnings are about tags that are not needed, with one exception: where a file's end cuts a tag off,
+// libtiff guesses, and takes the places in a palette for grey.
+static int judge_warning(TIFF *tiff, void *user, const char *module, const char *format,
+                         va_list arguments) {
+    return strstr(format, "IO error") ? keep_error(tiff, user, module, format, arguments) : 1;
 }
 
 static tmsize_t read_bytes(thandle_t handle, void *to, tmsize_t size) {
@@ -65,7 +65,7 @@ static TIFF *open_tiff(struct tiff_source *source) {
     // Four channels of 16 bits of the largest image: what a hostile header may make libtiff take.
     TIFFOpenOptionsSetMaxSingleMemAlloc(options, (tmsize_t)GB_IMAGE_MAX_PIXELS * 8);
     TIFFOpenOptionsSetErrorHandlerExtR(options, keep_error, source);
-    TIFFOpenOptionsSetWarningHandlerExtR(options, ignore_warning, NULL);
+    TIFFOpenOptionsSetWarningHandlerExtR(options, judge_warning, source);
     TIFF *tiff =
         TIFFClientOpenExt(source->file->path, "rm" /* never mapped */, source, read_bytes,
                           write_nothing, seek, close_nothing, size_of, NULL, NULL, options);
@@ -194,6 +194,8 @@ static enum gb_status decode(const struct gb_image_file *file, int channels,
     if (!tiff)
         return damaged(&source, "it cannot be opened");
     enum gb_status status = read_tiff(tiff, &source, image);
+    if (status == GB_OK && *source.message)
+        status = damaged(&source, "");
     TIFFClose(tiff);
     return status;
 }

@@ -15,42 +15,72 @@ static const struct gb_backend *fastest_backend(void) {
     return *backend;
 }
 
-static void to_floats(const struct gb_image *image, float *values, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        values[i] = image->bits == 8 ? image->pixels[i] : image->pixels16[i];
+static enum gb_status no_memory(const struct gb_tensor *t) {
+    return gb_fail(GB_OUT_OF_MEMORY, "cannot resize", "image", "no memory for %d x %d pixels", t->w,
+                   t->h);
 }
 
-static enum gb_status resample(const struct gb_image *image, const struct gb_resample_plan *plan,
-                               float *out) {
-    const size_t count = (size_t)image->w * (size_t)image->h * (size_t)image->c;
-    const int h = plan->rows.out, w = plan->columns.out;
-    struct gb_tensor x = gb_dense(NULL, 1, image->h, image->w, image->c);
-    const struct gb_tensor y = gb_dense(out, 1, h, w, image->c);
-    struct gb_exec exec = {.threads = 1, .scratch_floats = gb_resample_scratch_floats(&x, 1)};
-    // Scratch first, since it is aligned.
-    exec.scratch = aligned_alloc(
-        GB_ALIGNMENT, gb_round_up(exec.scratch_floats + count, GB_CHANNEL_PAD) * sizeof(float));
-    if (!exec.scratch)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot resize", "image",
-                       "no memory for %d x %d from %d x %d", w, h, image->w, image->h);
-    x.data = exec.scratch + exec.scratch_floats;
-    to_floats(image, x.data, count);
-    fastest_backend()->resample(&exec, plan, &x, &y);
+static enum gb_status resample(enum gb_resample_filter filter, const struct gb_tensor *x,
+                               const struct gb_tensor *y) {
+    struct gb_resample_plan plan;
+    GB_TRY(gb_resample_plan_size(filter, x->h, x->w, y->h, y->w, &plan));
+    struct gb_exec exec = {.threads = 1, .scratch_floats = gb_resample_scratch_floats(x, 1)};
+    exec.scratch = aligned_alloc(GB_ALIGNMENT, exec.scratch_floats * sizeof *exec.scratch);
+    if (exec.scratch)
+        fastest_backend()->resample(&exec, &plan, x, y);
+    const enum gb_status status = exec.scratch ? GB_OK : no_memory(x);
     free(exec.scratch);
-    return GB_OK;
+    gb_resample_plan_free(&plan);
+    return status;
+}
+
+// Rounds to levels, halves up.
+static void round_levels(const struct gb_tensor *t, float full) {
+    float *value = t->data;
+    const size_t count = gb_elements(t);
+    for (size_t i = 0; i < count; i++)
+        value[i] = fminf(fmaxf(floorf(value[i] + 0.5f), 0.0f), full);
+}
+
+static enum gb_status resize_as_matlab(const struct gb_tensor *x, const struct gb_tensor *y,
+                                       float full) {
+    const bool columns_first = (long long)y->w * x->h < (long long)y->h * x->w;
+    const int h = columns_first ? x->h : y->h, w = columns_first ? y->w : x->w;
+    const struct gb_tensor middle =
+        gb_dense(malloc((size_t)h * (size_t)w * (size_t)x->c * sizeof(float)), 1, h, w, x->c);
+    if (!middle.data)
+        return no_memory(&middle);
+    enum gb_status status = resample(GB_BICUBIC, x, &middle);
+    if (status == GB_OK) {
+        round_levels(&middle, full);
+        status = resample(GB_BICUBIC, &middle, y);
+    }
+    if (status == GB_OK)
+        round_levels(y, full);
+    free(middle.data);
+    return status;
 }
 
 enum gb_status gb_resize(const struct gb_image *image, enum gb_resample_filter filter, int h, int w,
                          float *out) {
-    struct gb_resample_plan plan;
-    GB_TRY(gb_resample_plan_size(filter, image->h, image->w, h, w, &plan));
-    enum gb_status status = resample(image, &plan, out);
-    gb_resample_plan_free(&plan);
-    GB_TRY(status);
     const float full = image->bits == 8 ? UINT8_MAX : UINT16_MAX;
-    const size_t count = (size_t)h * (size_t)w * (size_t)image->c;
+    const struct gb_tensor y = gb_dense(out, 1, h, w, image->c);
+    struct gb_tensor x = gb_dense(NULL, 1, image->h, image->w, image->c);
+    float *levels = malloc(gb_elements(&x) * sizeof *levels);
+    if (!levels)
+        return no_memory(&x);
+    x.data = levels;
+    const size_t count = gb_elements(&x);
     for (size_t i = 0; i < count; i++)
-        out[i] = fminf(fmaxf(out[i] / full, 0.0f), 1.0f);
+        levels[i] = image->bits == 8 ? image->pixels[i] : image->pixels16[i];
+    const enum gb_status status =
+        filter == GB_BICUBIC ? resize_as_matlab(&x, &y, full) : resample(filter, &x, &y);
+    free(levels);
+    GB_TRY(status);
+    // The cut takes away what rounding adds beyond white.
+    const size_t out_count = gb_elements(&y);
+    for (size_t i = 0; i < out_count; i++)
+        out[i] = fminf(out[i] / full, 1.0f);
     return GB_OK;
 }
 

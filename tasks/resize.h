@@ -7,9 +7,12 @@
 #include "tasks/image.h"
 
 // Resizes to h x w x image->c floats in [0, 1] (NHWC of one image; full scale -> 1), `out` dense and
-// given by the caller; what the filter (kernels/resample/resample.h) gives beyond black and white is
-// cut. Equal sizes are a copy. The bits depend on nothing but the arguments. Pixel i covers
-// [i, i + 1). GB_BAD_INPUT where a side shrinks or grows more than 1024 times, GB_OUT_OF_MEMORY.
+// given by the caller. Filters are those of kernels/resample/resample.h, pixel i covering [i, i + 1):
+//   GB_BILINEAR  not rounded
+//   GB_BICUBIC   as MATLAB's imresize of whole numbers: the way that shrinks more first (rows where
+//                both do alike), each way rounded to the image's levels and cut to their range
+// Equal sizes are a copy. The bits depend on nothing but the arguments. GB_BAD_INPUT where a side
+// shrinks or grows more than 1024 times, GB_OUT_OF_MEMORY.
 enum gb_status gb_resize(const struct gb_image *image, enum gb_resample_filter filter, int h, int w,
                          float *out);
 

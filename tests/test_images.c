@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "fixture.h"
+#include "real_data.h"
 #include "tasks/image.h"
 #include "tasks/picture.h"
 #include "tasks/resize.h"
@@ -209,6 +210,125 @@ static void resizes_axes_and_channels_alone(void **state) {
     gb_image_free(&turned);
 }
 
+static void resizes_all_depths_alike(void **state) {
+    (void)state;
+    struct gb_image image, deep;
+    assert_int_equal(gb_image_create(&image, 19, 13, 3, 8, "test"), GB_OK);
+    assert_int_equal(gb_image_create(&deep, 19, 13, 3, 16, "test"), GB_OK);
+    for (int i = 0; i < 19 * 13 * 3; i++) {
+        image.pixels[i] = (unsigned char)checks(i % 7, i / 7, 0);
+        deep.pixels16[i] = (uint16_t)(image.pixels[i] * 257);
+    }
+    for (int filter = GB_BILINEAR; filter <= GB_BICUBIC; filter++) {
+        float out[25 * 7 * 3], out_deep[25 * 7 * 3];
+        assert_int_equal(gb_resize(&image, filter, 25, 7, out), GB_OK);
+        assert_int_equal(gb_resize(&deep, filter, 25, 7, out_deep), GB_OK);
+        for (int i = 0; i < 25 * 7 * 3; i++)
+            // Bicubic results of 8 bits were rounded to them, twice.
+            assert_true(out[i] >= 0 && out[i] <= 1 &&
+                        fabsf(out[i] - out_deep[i]) < (filter == GB_BICUBIC ? 0.006f : 1e-6f));
+        float same[13 * 19 * 3];
+        assert_int_equal(gb_resize(&image, filter, 13, 19, same), GB_OK);
+        for (int i = 0; i < 13 * 19 * 3; i++)
+            assert_true(same[i] == (float)image.pixels[i] / 255.0f);
+    }
+    assert_int_equal(gb_resize(&image, GB_BILINEAR, 13, 19 * 1025, NULL), GB_BAD_INPUT);
+    gb_image_free(&image);
+    gb_image_free(&deep);
+}
+
+static void resizes_labels_to_labels(void **state) {
+    (void)state;
+    static const unsigned char row[4] = {7, 1, 200, 3};
+    struct gb_image image, resized;
+    assert_int_equal(gb_image_create(&image, 4, 1, 1, 8, "test"), GB_OK);
+    memcpy(image.pixels, row, 4);
+    assert_int_equal(gb_resize_labels(&image, 2, 8, &resized), GB_OK);
+    assert_memory_equal(resized.pixels, ((unsigned char[]){7, 7, 1, 1, 200, 200, 3, 3}), 8);
+    assert_memory_equal(resized.pixels + 8, resized.pixels, 8);
+    gb_image_free(&resized);
+    assert_int_equal(gb_resize_labels(&image, 1, 3, &resized), GB_OK); // centres 2/3, 2, 10/3
+    assert_memory_equal(resized.pixels, ((unsigned char[]){7, 200, 3}), 3);
+    gb_image_free(&resized);
+    gb_image_free(&image);
+    assert_int_equal(gb_image_create(&image, 2, 2, 3, 16, "test"), GB_OK);
+    for (int i = 0; i < 12; i++)
+        image.pixels16[i] = (uint16_t)(5000 * i);
+    assert_int_equal(gb_resize_labels(&image, 4, 2, &resized), GB_OK);
+    assert_true(resized.c == 3 && resized.bits == 16 && resized.w == 2 && resized.h == 4);
+    for (int i = 0; i < 24; i++)
+        assert_int_equal(resized.pixels16[i], image.pixels16[i / 12 * 6 + i % 6]);
+    gb_image_free(&resized);
+    gb_image_free(&image);
+}
+
+static void crops(void **state) {
+    (void)state;
+    for (int bits = 8; bits <= 16; bits += 8) {
+        struct gb_image image;
+        assert_int_equal(gb_image_create(&image, 7, 5, 3, bits, "test"), GB_OK);
+        for (int i = 0; i < 7 * 5 * 3; i++)
+            if (bits == 8)
+                image.pixels[i] = (unsigned char)i;
+            else
+                image.pixels16[i] = (uint16_t)(600 * i);
+        gb_image_crop(&image, 2, 1, 4, 3);
+        assert_true(image.w == 4 && image.h == 3 && image.c == 3 && image.bits == bits);
+        for (int i = 0; i < 4 * 3 * 3; i++) {
+            const int from = (i / 12 + 1) * 21 + 6 + i % 12;
+            assert_int_equal(bits == 8 ? image.pixels[i] : image.pixels16[i] / 600, from);
+        }
+        gb_image_free(&image);
+    }
+}
+
+// Halves an image and compares it with what MATLAB's imresize made of it: the largest difference in
+// grey levels.
+static double distance_from_matlab(const char *path, const char *half_path) {
+    struct gb_image image, half;
+    if (gb_image_read(path, 3, &image) != GB_OK || gb_image_read(half_path, 3, &half) != GB_OK)
+        fail_msg("%s", gb_error_message());
+    gb_image_crop(&image, 0, 0, image.w / 2 * 2, image.h / 2 * 2);
+    assert_true(half.w == image.w / 2 && half.h == image.h / 2);
+    const size_t count = (size_t)half.w * (size_t)half.h * 3;
+    float *out = malloc(count * sizeof *out);
+    assert_non_null(out);
+    assert_int_equal(gb_resize(&image, GB_BICUBIC, half.h, half.w, out), GB_OK);
+    double distance = 0;
+    for (size_t i = 0; i < count; i++)
+        distance = fmax(distance, fabs(out[i] * 255.0 - half.pixels[i]));
+    free(out);
+    gb_image_free(&image);
+    gb_image_free(&half);
+    return distance;
+}
+
+// Low-resolution images are numbered in the order of the names of those they were made from.
+static void halves_as_matlab(void **state) {
+    (void)state;
+    const char *folder = gb_real_data("sr_sets", (const char *const[]){"sr_sets.tar", NULL});
+    if (!folder)
+        skip();
+    static const struct {
+        const char *name;
+        const char *images[15];
+    } sets[] = {{"Set5", {"baby", "bird", "butterfly", "head", "woman"}},
+                {"Set14",
+                 {"baboon", "barbara", "bridge", "coastguard", "comic", "face", "flowers",
+                  "foreman", "lenna", "man", "monarch", "pepper", "ppt3", "zebra"}}};
+    for (int set = 0; set < 2; set++)
+        for (int i = 0; sets[set].images[i]; i++) {
+            char path[4096], half_path[4096];
+            snprintf(path, sizeof path, "%s/%s/%s.png", folder, sets[set].name,
+                     sets[set].images[i]);
+            snprintf(half_path, sizeof half_path, "%s/%s_LR/image_SRF_2/img_%03d_SRF_2_LR.png",
+                     folder, sets[set].name, i + 1);
+            const double distance = distance_from_matlab(path, half_path);
+            if (distance > 1e-4)
+                fail_msg("%s: %g grey levels from %s", path, distance, half_path);
+        }
+}
+
 // One example: red and half-grey cells enlarged from 2 x 2, and text somewhere above them.
 static void draws_a_sheet(void **state) {
     (void)state;
@@ -258,6 +378,10 @@ int main(void) {
         TEST(writes_png),
         cmocka_unit_test(resizes_as_by_hand),
         cmocka_unit_test(resizes_axes_and_channels_alone),
+        cmocka_unit_test(resizes_all_depths_alike),
+        cmocka_unit_test(resizes_labels_to_labels),
+        cmocka_unit_test(crops),
+        cmocka_unit_test(halves_as_matlab),
         TEST(draws_a_sheet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,20 +106,18 @@ static double triangle(double x) {
     return fmax(1 - fabs(x), 0);
 }
 
-// Input i's weight in output o: for bicubic over all its mirror images, of which the near ones matter.
+// Input i's weight in output o: for bicubic a border's is that of all places beyond it as well.
 static double axis_weight(enum gb_resample_filter filter, const struct gb_resample_axis *axis,
                           double scale, int o, int i) {
     const double shrink = fmin(scale, 1), centre = (o + 0.5) / scale - 0.5;
-    const int reach = filter == GB_BICUBIC ? (int)(4 / shrink / axis->in) + 2 : 0;
+    const int beyond = filter == GB_BICUBIC ? (int)(4 / shrink) + 4 : 0;
     double weight = 0, sum = 0;
-    for (int image = -reach; image <= reach; image++)
-        for (int j = 0; j < axis->in; j++) {
-            const double at = image * axis->in + (image % 2 ? axis->in - 1 - j : j);
-            const double distance = shrink * (centre - at);
-            const double w = filter == GB_BICUBIC ? cubic(distance) : triangle(distance);
-            sum += w;
-            weight += j == i ? w : 0;
-        }
+    for (int place = -beyond; place < axis->in + beyond; place++) {
+        const double distance = shrink * (centre - place);
+        const double w = filter == GB_BICUBIC ? cubic(distance) : triangle(distance);
+        sum += w;
+        weight += (int)fmin(fmax(place, 0), axis->in - 1) == i ? w : 0;
+    }
     return weight / sum;
 }
 
@@ -146,7 +144,7 @@ static void check_resampling(enum gb_resample_filter filter, const struct gb_res
                             bound[index + (size_t)channel] += fabs(product);
                         }
                     }
-    // Where an input is met by several mirror images, their weights may cancel: a floor.
+    // A border's weights may cancel: a floor.
     for (size_t i = 0; i < elements; i++)
         bound[i] = (rows->taps + columns->taps + 8) * GB_CHECK_ROUNDING * (bound[i] + 1);
     gb_check_reference()->resample(&(struct gb_exec){.threads = 1}, plan, &x, &want);

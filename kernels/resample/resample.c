@@ -66,21 +66,16 @@ static double triangle(double x) {
 static const struct filter {
     double (*weight)(double distance);
     int reach;    // the distance from which on it is zero
-    bool mirrors; // the image at its borders; else pixels outside are dropped
+    bool repeats; // the image's borders; else pixels outside are dropped
 } filters[] = {[GB_BILINEAR] = {triangle, 1, false}, [GB_BICUBIC] = {cubic, 2, true}};
 
-// The pixel that stands at a position outside, mirrored with the border pixel repeated.
-static int mirrored(int position, int size) {
-    int period = 2 * size;
-    int p = position % period;
-    if (p < 0)
-        p += period;
-    return p < size ? p : period - 1 - p;
+static int clamp(int place, int size) {
+    return place < 0 ? 0 : place < size ? place : size - 1;
 }
 
 static double weight_at(const struct filter *filter, const struct gb_resample_axis *axis,
                         double shrink, double centre, int place) {
-    const bool counts = filter->mirrors || (place >= 0 && place < axis->in);
+    const bool counts = filter->repeats || place == clamp(place, axis->in);
     return counts ? filter->weight(shrink * (centre - place)) : 0;
 }
 
@@ -96,7 +91,7 @@ static void weigh(const struct filter *filter, const struct gb_resample_axis *ax
     for (int t = 0; t < axis->taps; t++)
         sum += weight_at(filter, axis, shrink, centre, first + t);
     for (int t = 0; t < axis->taps; t++) {
-        index[t] = mirrored(first + t, axis->in);
+        index[t] = clamp(first + t, axis->in);
         weight[t] = (float)(weight_at(filter, axis, shrink, centre, first + t) / sum);
     }
 }
