@@ -89,7 +89,7 @@ static enum gb_status plan_coupling(struct state *s) {
 }
 
 static void bind_coupling(struct state *s, struct gb_arena *arena) {
-    gb_coupling_shared_bind(&s->shared, arena, &s->coupling.shape, true);
+    gb_coupling_shared_bind(&s->shared, arena, &s->coupling, true);
     gb_conditional_coupling_bind(&s->coupling, arena, &s->shared, true);
     s->d = take_variables(s, arena);
     s->v = s->coupling.joined; // with the features
@@ -133,10 +133,10 @@ static enum gb_status plan_features(struct state *s) {
 }
 
 static void bind_features(struct state *s, struct gb_arena *arena) {
-    gb_coupling_shared_bind(&s->shared, arena, &s->coupling.shape, true);
+    gb_coupling_shared_bind(&s->shared, arena, &s->coupling, true);
     gb_conditional_coupling_bind(&s->coupling, arena, &s->shared, true);
     s->x = take_image(s, arena);
-    s->workspace = gb_arena_take(arena, gb_conv_chain_workspace(&s->coupling.features));
+    s->workspace = gb_arena_take(arena, s->coupling.features.workspace_floats);
     s->d = s->coupling.d_input;
 }
 
@@ -151,17 +151,18 @@ static void run_features_backward(struct state *s) {
 // A gradient of x is not wanted in training, so there is none to compare.
 static struct gb_tensor features_output(const struct state *s, enum gb_direction direction) {
     (void)direction;
-    return s->coupling.features.out[GB_CHAIN - 1];
+    return *gb_feed_forward_value(&s->coupling.features, 0);
 }
 
 // ---- Actnorm and 1x1 convolution ----
 
 // Their networks run once, on an image of the least size, to give the parameters.
+enum { LEAST_X = 8 };
+
 static enum gb_status plan_rotation(struct state *s) {
-    enum { LEAST = 8 };
     const struct shape *p = &s->description->shape;
     const struct gb_conditioning_shape shape = {
-        .images = p->n, .x_h = LEAST, .x_w = LEAST, .x_c = 1, .n_c = 1, .n_w = 1};
+        .images = p->n, .x_h = LEAST_X, .x_w = LEAST_X, .x_c = 1, .n_c = 1, .n_w = 1};
     GB_TRY(gb_conditional_actnorm_plan(&s->actnorm, &s->builder, shape, p->n, p->c, true));
     struct gb_tensor v = gb_dense(NULL, p->n, p->h, p->w, p->c);
     gb_builder_need_scratch(&s->builder, gb_mix_scratch_floats(&v));
@@ -169,10 +170,10 @@ static enum gb_status plan_rotation(struct state *s) {
 }
 
 static void bind_rotation(struct state *s, struct gb_arena *arena) {
-    const struct gb_conv_problem *p = &s->actnorm.net.conv.layer[0].plan.problem;
+    const struct shape *p = &s->description->shape;
     gb_conditional_actnorm_bind(&s->actnorm, arena, true);
     gb_conditional_mix_bind(&s->mix, arena, true);
-    s->x = gb_take_tensor(arena, p->n, p->h, p->w, p->c);
+    s->x = gb_take_tensor(arena, p->n, LEAST_X, LEAST_X, 1);
     s->v = take_variables(s, arena);
     s->between = take_variables(s, arena);
     s->out = take_variables(s, arena);
@@ -253,7 +254,7 @@ static void run_network_backward(struct state *s) {
 
 static struct gb_tensor network_output(const struct state *s, enum gb_direction direction) {
     (void)direction;
-    return s->net.hidden[GB_CHAIN - 1];
+    return s->net.hidden[GB_FC_LAYERS - 1];
 }
 
 // ---- The kinds ----

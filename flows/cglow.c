@@ -140,7 +140,7 @@ static void bind_step(struct gb_cglow *model, struct step *step,
         return;
     size_t floats = gb_conditioning_net_workspace(&step->actnorm.net);
     floats = larger(floats, gb_conditioning_net_workspace(&step->mix.net));
-    floats = larger(floats, gb_conv_chain_workspace(&step->coupling.features));
+    floats = larger(floats, step->coupling.features.workspace_floats);
     model->job_workspace = larger(model->job_workspace, floats);
 }
 
@@ -157,7 +157,8 @@ static void bind(struct gb_cglow *model) {
             level->d = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
             level->d_normalised = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
         }
-        gb_coupling_shared_bind(&level->shared, arena, s, trains(use));
+        gb_coupling_shared_bind(&level->shared, arena, &step_at(model, l, 0)->coupling,
+                                trains(use));
         for (int k = 0; k < model->config.steps; k++)
             bind_step(model, step_at(model, l, k), &level->shared);
         if (!is_last(model, l))

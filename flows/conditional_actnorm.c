@@ -17,7 +17,7 @@ enum gb_status gb_conditional_actnorm_plan(struct gb_conditional_actnorm *layer,
 void gb_conditional_actnorm_bind(struct gb_conditional_actnorm *layer, struct gb_arena *arena,
                                  bool training) {
     gb_conditioning_net_bind(&layer->net, arena);
-    layer->parameters = layer->net.hidden[GB_CHAIN - 1];
+    layer->parameters = layer->net.hidden[GB_FC_LAYERS - 1];
     if (layer->samples_per_x > 1)
         layer->parameters = gb_take_tensor(arena, layer->batch, 1, 1, 2 * layer->c);
     if (training)
@@ -33,7 +33,7 @@ void gb_conditional_actnorm_condition(struct gb_conditional_actnorm *layer,
                                       const struct gb_pass *pass, const struct gb_tensor *x) {
     gb_conditioning_net_forward(&layer->net, pass, x);
     if (layer->samples_per_x > 1)
-        gb_repeat_images(&layer->net.hidden[GB_CHAIN - 1], layer->samples_per_x,
+        gb_repeat_images(&layer->net.hidden[GB_FC_LAYERS - 1], layer->samples_per_x,
                          &layer->parameters);
 }
 

@@ -16,26 +16,26 @@ struct gb_coupling_shape {
 };
 
 struct gb_conditional_coupling {
-    struct gb_conv_chain features;
-    struct gb_conv_layer net[GB_CHAIN];
+    struct gb_feed_forward features, net;
     struct gb_coupling_shape shape;
     struct gb_tensor joined;   // batch x h x w x 3c/2
     struct gb_tensor input, v; // slices of joined: the network's input, the flow's variables
-    struct gb_tensor hidden[GB_CHAIN - 1], raw; // what the network's layers give
     struct gb_tensor d_input;
 };
 
 // Memory that couplings of one level may share: what does not outlive a call.
 struct gb_coupling_shared {
-    struct gb_tensor hidden[GB_CHAIN - 1], raw;     // without training
-    struct gb_tensor d_hidden[GB_CHAIN - 1], d_raw; // with training
+    float *values;          // without training: of the network
+    float *workspace;       // with training: of its gradients
+    struct gb_tensor d_raw; // with training
 };
-void gb_coupling_shared_bind(struct gb_coupling_shared *shared, struct gb_arena *arena,
-                             const struct gb_coupling_shape *shape, bool training);
 
 enum gb_status gb_conditional_coupling_plan(struct gb_conditional_coupling *layer,
                                             struct gb_builder *job, struct gb_builder *main,
                                             const struct gb_coupling_shape *shape, bool live);
+// `of`: one of the layers that share it.
+void gb_coupling_shared_bind(struct gb_coupling_shared *shared, struct gb_arena *arena,
+                             const struct gb_conditional_coupling *of, bool training);
 void gb_conditional_coupling_bind(struct gb_conditional_coupling *layer, struct gb_arena *arena,
                                   const struct gb_coupling_shared *shared, bool training);
 void gb_conditional_coupling_free(struct gb_conditional_coupling *layer,
@@ -57,6 +57,7 @@ void gb_conditional_coupling_backward(struct gb_conditional_coupling *layer,
                                       const struct gb_coupling_shared *shared,
                                       const struct gb_pass *pass, const struct gb_tensor *d,
                                       const float *d_log_det);
+// Spends layer->d_input. `workspace`: of layer->features.
 void gb_conditional_coupling_condition_backward(struct gb_conditional_coupling *layer,
                                                 const struct gb_pass *pass,
                                                 const struct gb_tensor *x, float *workspace,

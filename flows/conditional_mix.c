@@ -21,7 +21,7 @@ void gb_conditional_mix_bind(struct gb_conditional_mix *layer, struct gb_arena *
                              bool training) {
     int outputs = layer->c * layer->c;
     gb_conditioning_net_bind(&layer->net, arena);
-    layer->matrices = layer->net.hidden[GB_CHAIN - 1];
+    layer->matrices = layer->net.hidden[GB_FC_LAYERS - 1];
     if (layer->samples_per_x > 1)
         layer->matrices = gb_take_tensor(arena, layer->batch, 1, 1, outputs);
     layer->inverses = gb_take_tensor(arena, layer->batch, 1, 1, outputs);
@@ -38,7 +38,7 @@ void gb_conditional_mix_free(struct gb_conditional_mix *layer, const struct gb_b
 void gb_conditional_mix_condition(struct gb_conditional_mix *layer, const struct gb_pass *pass,
                                   const struct gb_tensor *x) {
     gb_conditioning_net_forward(&layer->net, pass, x);
-    const struct gb_tensor *out = &layer->net.hidden[GB_CHAIN - 1];
+    const struct gb_tensor *out = &layer->net.hidden[GB_FC_LAYERS - 1];
     layer->status = gb_mix_invert(layer->images, layer->c, out->data, layer->log_abs_det,
                                   layer->inverses.data, layer->workspace);
     if (layer->samples_per_x > 1) {

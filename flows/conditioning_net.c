@@ -6,43 +6,47 @@
 static enum gb_status plan_convolutions(struct gb_conditioning_net *net, struct gb_builder *builder,
                                         const char *name, const struct gb_conditioning_shape *shape,
                                         bool live) {
-    struct gb_conv_layer_spec specs[GB_CHAIN];
-    char names[GB_CHAIN][48];
-    int h = shape->x_h, w = shape->x_w, c = shape->x_c;
-    for (int i = 0; i < GB_CHAIN; i++) {
-        snprintf(names[i], sizeof names[i], "%s.conv.%d", name, i);
-        struct gb_conv_problem problem =
-            gb_reducing_conv(shape->images, h, w, c, h / 2, w / 2, shape->n_c);
-        specs[i] =
-            (struct gb_conv_layer_spec){.name = names[i], .problem = problem, .first = i == 0};
+    enum { CONVOLUTIONS = 3 };
+    int h = shape->x_h, w = shape->x_w;
+    struct gb_place at =
+        gb_feed_forward_begin(&net->conv, builder, true, shape->images, h, w, shape->x_c);
+    for (int i = 0; i < CONVOLUTIONS; i++) {
+        char layer[48];
+        snprintf(layer, sizeof layer, "%s.conv.%d", name, i);
+        struct gb_conv_layer_spec spec = {
+            .name = layer,
+            .problem = gb_reducing_conv(shape->images, h, w, at.count, h / 2, w / 2, shape->n_c)};
         if (live) {
-            specs[i].weight_start = GB_START_NORMAL;
-            specs[i].weight_spread = gb_he_spread(gb_conv_fan_in(&problem));
+            spec.weight_start = GB_START_NORMAL;
+            spec.weight_spread = gb_he_spread(gb_conv_fan_in(&spec.problem));
         } else {
-            specs[i].bias_start = GB_START_UNIFORM;
-            specs[i].bias_spread = gb_default_spread(gb_conv_fan_in(&problem));
+            spec.bias_start = GB_START_UNIFORM;
+            spec.bias_spread = gb_default_spread(gb_conv_fan_in(&spec.problem));
         }
-        h /= 2, w /= 2, c = shape->n_c;
+        h /= 2, w /= 2;
+        struct gb_place to = gb_feed_forward_buffer(&net->conv, h, w, shape->n_c);
+        gb_feed_forward_conv(&net->conv, spec, at, to);
+        at = to;
     }
-    return gb_conv_chain_plan(&net->conv, builder, specs);
+    gb_feed_forward_output(&net->conv, at);
+    return gb_feed_forward_end(&net->conv);
 }
 
 enum gb_status gb_conditioning_net_plan(struct gb_conditioning_net *net, struct gb_builder *builder,
                                         const char *name, const struct gb_conditioning_shape *shape,
                                         bool live, struct gb_last_layer_start last) {
     GB_TRY(plan_convolutions(net, builder, name, shape, live));
-    const struct gb_conv_plan *body = &net->conv.layer[GB_CHAIN - 1].plan;
     struct gb_fc_problem problem = {.n = shape->images,
-                                    .h = body->out_h,
-                                    .w = body->out_w,
+                                    .h = shape->x_h / 2 / 2 / 2,
+                                    .w = shape->x_w / 2 / 2 / 2,
                                     .c = shape->n_c,
                                     .k = shape->n_w,
                                     .activation = GB_RELU};
-    for (int i = 0; i < GB_CHAIN; i++) {
+    for (int i = 0; i < GB_FC_LAYERS; i++) {
         char layer[48];
         snprintf(layer, sizeof layer, "%s.fc.%d", name, i);
         struct gb_fc_layer_spec spec = {.name = layer};
-        if (i == GB_CHAIN - 1) {
+        if (i == GB_FC_LAYERS - 1) {
             problem.k = shape->outputs;
             problem.activation = GB_TANH;
             spec.weight_start = last.weight;
@@ -61,8 +65,8 @@ enum gb_status gb_conditioning_net_plan(struct gb_conditioning_net *net, struct 
 }
 
 void gb_conditioning_net_bind(struct gb_conditioning_net *net, struct gb_arena *arena) {
-    gb_conv_chain_bind(&net->conv, arena);
-    for (int i = 0; i < GB_CHAIN; i++) {
+    gb_feed_forward_bind(&net->conv, arena, gb_arena_take(arena, net->conv.value_floats));
+    for (int i = 0; i < GB_FC_LAYERS; i++) {
         const struct gb_fc_problem *p = &net->fc[i].plan.problem;
         gb_fc_layer_bind(&net->fc[i], arena);
         net->hidden[i] = gb_take_tensor(arena, p->n, 1, 1, p->k);
@@ -70,23 +74,23 @@ void gb_conditioning_net_bind(struct gb_conditioning_net *net, struct gb_arena *
 }
 
 void gb_conditioning_net_free(struct gb_conditioning_net *net, const struct gb_backend *backend) {
-    gb_conv_chain_free(&net->conv, backend);
-    for (int i = 0; i < GB_CHAIN; i++)
+    gb_feed_forward_free(&net->conv, backend);
+    for (int i = 0; i < GB_FC_LAYERS; i++)
         gb_fc_layer_free(&net->fc[i], backend);
 }
 
 void gb_conditioning_net_forward(struct gb_conditioning_net *net, const struct gb_pass *pass,
                                  const struct gb_tensor *x) {
-    gb_conv_chain_forward(&net->conv, pass, x);
-    for (int i = 0; i < GB_CHAIN; i++)
+    gb_feed_forward_forward(&net->conv, pass, x);
+    for (int i = 0; i < GB_FC_LAYERS; i++)
         gb_fc_layer_forward(&net->fc[i], pass,
-                            i == 0 ? &net->conv.out[GB_CHAIN - 1] : &net->hidden[i - 1],
+                            i == 0 ? gb_feed_forward_value(&net->conv, 0) : &net->hidden[i - 1],
                             &net->hidden[i]);
 }
 
 size_t gb_conditioning_net_workspace(const struct gb_conditioning_net *net) {
-    size_t floats = gb_conv_chain_workspace(&net->conv);
-    for (int i = 0; i < GB_CHAIN; i++)
+    size_t floats = net->conv.workspace_floats;
+    for (int i = 0; i < GB_FC_LAYERS; i++)
         floats +=
             gb_round_up(gb_fc_inputs(&net->fc[i].plan.problem) * (size_t)net->fc[i].plan.problem.n,
                         GB_CHANNEL_PAD);
@@ -97,12 +101,13 @@ void gb_conditioning_net_backward(struct gb_conditioning_net *net, const struct 
                                   const struct gb_tensor *x, const struct gb_tensor *dy,
                                   float *workspace, const struct gb_tensor *dx) {
     struct gb_tensor d_out = *dy;
-    for (int i = GB_CHAIN - 1; i >= 0; i--) {
-        const struct gb_tensor *input = i == 0 ? &net->conv.out[GB_CHAIN - 1] : &net->hidden[i - 1];
+    for (int i = GB_FC_LAYERS - 1; i >= 0; i--) {
+        const struct gb_tensor *input =
+            i == 0 ? gb_feed_forward_value(&net->conv, 0) : &net->hidden[i - 1];
         struct gb_tensor d_input = gb_dense(workspace, input->n, input->h, input->w, input->c);
         workspace += gb_round_up(gb_elements(&d_input), GB_CHANNEL_PAD);
         gb_fc_layer_backward(&net->fc[i], pass, input, &net->hidden[i], &d_out, &d_input);
         d_out = d_input;
     }
-    gb_conv_chain_backward(&net->conv, pass, x, &d_out, workspace, dx);
+    gb_feed_forward_backward(&net->conv, pass, x, &d_out, workspace, dx);
 }

@@ -6,12 +6,14 @@
 #ifndef GB_CONDITIONING_NET_H
 #define GB_CONDITIONING_NET_H
 
-#include "flows/network.h"
+#include "flows/feed_forward.h"
+
+enum { GB_FC_LAYERS = 3 };
 
 struct gb_conditioning_net {
-    struct gb_conv_chain conv;
-    struct gb_fc_layer fc[GB_CHAIN];
-    struct gb_tensor hidden[GB_CHAIN]; // outputs of the FC layers, images x 1 x 1 x width
+    struct gb_feed_forward conv;
+    struct gb_fc_layer fc[GB_FC_LAYERS];
+    struct gb_tensor hidden[GB_FC_LAYERS]; // outputs of the FC layers, images x 1 x 1 x width
 };
 
 struct gb_conditioning_shape {

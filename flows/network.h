@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Feed-forward pieces that conditioning networks and couplings are made of: a convolution layer, a
-// fully connected layer and a chain of convolutions. Every piece has the same life: plan (declare
+// Feed-forward pieces that networks are made of (feed_forward.h, conditioning_net.h): a convolution
+// layer and a fully connected layer. Every piece has the same life: plan (declare
 // parameters, fix shapes), bind (take memory from the arena, run twice: to measure and for good),
 // forward, backward.
 #ifndef GB_NETWORK_H
@@ -155,29 +155,5 @@ void gb_fc_layer_forward(const struct gb_fc_layer *layer, const struct gb_pass *
 void gb_fc_layer_backward(const struct gb_fc_layer *layer, const struct gb_pass *pass,
                           const struct gb_tensor *x, const struct gb_tensor *y,
                           const struct gb_tensor *dy, const struct gb_tensor *dx);
-
-// ---- Chain of three convolutions ----
-
-enum { GB_CHAIN = 3 };
-
-struct gb_conv_chain {
-    struct gb_conv_layer layer[GB_CHAIN];
-    struct gb_tensor out[GB_CHAIN];
-};
-
-// specs[i+1] takes what specs[i] gives.
-enum gb_status gb_conv_chain_plan(struct gb_conv_chain *chain, struct gb_builder *builder,
-                                  const struct gb_conv_layer_spec specs[GB_CHAIN]);
-void gb_conv_chain_bind(struct gb_conv_chain *chain, struct gb_arena *arena);
-void gb_conv_chain_free(struct gb_conv_chain *chain, const struct gb_backend *backend);
-void gb_conv_chain_forward(struct gb_conv_chain *chain, const struct gb_pass *pass,
-                           const struct gb_tensor *x);
-
-// dy: gradient of out[2]. `workspace`: gb_conv_chain_workspace floats, 64-byte aligned. dx may be
-// NULL.
-void gb_conv_chain_backward(struct gb_conv_chain *chain, const struct gb_pass *pass,
-                            const struct gb_tensor *x, const struct gb_tensor *dy, float *workspace,
-                            const struct gb_tensor *dx);
-size_t gb_conv_chain_workspace(const struct gb_conv_chain *chain);
 
 #endif

@@ -82,13 +82,13 @@ static void bind(struct layers *layers) {
     struct gb_arena *arena = &layers->arena;
     gb_conditional_actnorm_bind(&layers->actnorm, arena, true);
     gb_conditional_mix_bind(&layers->mix, arena, true);
-    gb_coupling_shared_bind(&layers->shared, arena, &layers->coupling.shape, true);
+    gb_coupling_shared_bind(&layers->shared, arena, &layers->coupling, true);
     gb_conditional_coupling_bind(&layers->coupling, arena, &layers->shared, true);
     gb_split_prior_bind(&layers->split, arena, true);
     layers->pass.exec.scratch = gb_arena_take(arena, layers->pass.exec.scratch_floats);
     size_t workspace = gb_conditioning_net_workspace(&layers->actnorm.net);
     workspace = larger(workspace, gb_conditioning_net_workspace(&layers->mix.net));
-    workspace = larger(workspace, gb_conv_chain_workspace(&layers->coupling.features));
+    workspace = larger(workspace, layers->coupling.features.workspace_floats);
     layers->workspace = gb_arena_take(arena, workspace);
 }
 
