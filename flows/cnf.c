@@ -81,8 +81,9 @@ static void plan_rrdb_features(struct gb_cnf *model, struct gb_place x) {
 static enum gb_status plan_features(struct gb_cnf *model, struct gb_builder *builder) {
     const struct gb_cnf_config *config = &model->config;
     int images = model->use.batch / model->use.samples_per_x;
-    struct gb_place x = gb_feed_forward_begin(&model->features, builder, trains(&model->use),
-                                              images, config->x_h, config->x_w, config->x_c);
+    struct gb_place x = gb_feed_forward_begin(
+        &model->features, builder, trains(&model->use) ? GB_WANTED_PARAMETERS : GB_WANTED_NOTHING,
+        images, config->x_h, config->x_w, config->x_c);
     if (config->kind == GB_CNF_SUPER_RESOLUTION)
         plan_rrdb_features(model, x);
     else

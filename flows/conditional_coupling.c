@@ -17,8 +17,8 @@ static enum gb_status plan_features(struct gb_conditional_coupling *layer,
         {.name = "coupling.features.2",
          .problem = gb_same_size_conv(s->images, s->h, s->w, half, half, 3, GB_RELU)},
     };
-    struct gb_place at =
-        gb_feed_forward_begin(net, builder, true, s->images, s->x_h, s->x_w, s->x_c);
+    struct gb_place at = gb_feed_forward_begin(net, builder, GB_WANTED_PARAMETERS, s->images,
+                                               s->x_h, s->x_w, s->x_c);
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         size_t fan_in = gb_conv_fan_in(&specs[i].problem);
         bool reducing = i == 1;
@@ -55,7 +55,8 @@ static enum gb_status plan_network(struct gb_conditional_coupling *layer,
         .problem = gb_same_size_conv(s->batch, h, w, wide, s->c, 3, GB_IDENTITY),
         .affine = GB_AFFINE_ZERO_CONV_NEW_BIAS,
         .halves = true};
-    struct gb_place input = gb_feed_forward_begin(net, builder, true, s->batch, h, w, s->c);
+    struct gb_place input =
+        gb_feed_forward_begin(net, builder, GB_WANTED_ALL, s->batch, h, w, s->c);
     struct gb_place first = gb_feed_forward_buffer(net, h, w, wide);
     struct gb_place second = gb_feed_forward_buffer(net, h, w, wide);
     struct gb_place raw = gb_feed_forward_buffer(net, h, w, s->c);

@@ -8,8 +8,8 @@ static enum gb_status plan_convolutions(struct gb_conditioning_net *net, struct 
                                         bool live) {
     enum { CONVOLUTIONS = 3 };
     int h = shape->x_h, w = shape->x_w;
-    struct gb_place at =
-        gb_feed_forward_begin(&net->conv, builder, true, shape->images, h, w, shape->x_c);
+    struct gb_place at = gb_feed_forward_begin(&net->conv, builder, GB_WANTED_PARAMETERS,
+                                               shape->images, h, w, shape->x_c);
     for (int i = 0; i < CONVOLUTIONS; i++) {
         char layer[48];
         snprintf(layer, sizeof layer, "%s.conv.%d", name, i);

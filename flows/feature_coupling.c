@@ -10,7 +10,8 @@ enum gb_status gb_feature_coupling_plan(struct gb_feature_coupling *layer,
     int h = shape->h, w = shape->w, half = shape->c / 2;
     struct gb_feed_forward *net = &layer->net;
     struct gb_place input =
-        gb_feed_forward_begin(net, builder, training, shape->batch, h, w, shape->features + half);
+        gb_feed_forward_begin(net, builder, training ? GB_WANTED_ALL : GB_WANTED_NOTHING,
+                              shape->batch, h, w, shape->features + half);
     struct gb_place first = gb_feed_forward_buffer(net, h, w, shape->hidden);
     struct gb_place second = gb_feed_forward_buffer(net, h, w, shape->hidden);
     struct gb_place raw =
@@ -53,7 +54,7 @@ void gb_feature_coupling_shared_bind(struct gb_feature_coupling_shared *shared,
         shared->joined = take_joined(arena, s);
         shared->values = gb_arena_take(arena, of->net.value_floats);
     }
-    if (!of->net.training)
+    if (!of->net.wanted)
         return;
     shared->workspace = gb_arena_take(arena, of->net.workspace_floats);
     shared->d_raw =

@@ -40,7 +40,7 @@ struct gb_feed_forward_operation {
 struct gb_feed_forward_buffer {
     int h, w, c;
     int output;   // which one it is, or -1
-    bool trained; // something before it has parameters
+    bool trained; // its gradient is needed: something before it has parameters
     struct gb_tensor value;
     size_t value_at, gradient_at; // in values, in backward's workspace
 };
@@ -88,9 +88,12 @@ struct gb_place gb_feed_forward_buffer(struct gb_feed_forward *net, int h, int w
 }
 
 struct gb_place gb_feed_forward_begin(struct gb_feed_forward *net, struct gb_builder *builder,
-                                      bool training, int images, int h, int w, int c) {
-    *net = (struct gb_feed_forward){.builder = builder, .training = training, .images = images};
-    return gb_feed_forward_buffer(net, h, w, c);
+                                      enum gb_wanted wanted, int images, int h, int w, int c) {
+    *net = (struct gb_feed_forward){.builder = builder, .wanted = wanted, .images = images};
+    struct gb_place input = gb_feed_forward_buffer(net, h, w, c);
+    if (net->status == GB_OK)
+        net->buffers[INPUT].trained = wanted == GB_WANTED_ALL;
+    return input;
 }
 
 // NULL after a failure.
@@ -284,11 +287,11 @@ static struct uses uses_of(const struct gb_feed_forward *net, int buffer) {
         if (operation->to.buffer == buffer)
             uses.first_write = i;
         if (operation->kind == CONV && operation->to.buffer == buffer)
-            uses.kept |= net->training && (operation->conv.layer.plan.problem.activation ||
-                                           operation->conv.layer.log_scale >= 0);
+            uses.kept |= net->wanted && (operation->conv.layer.plan.problem.activation ||
+                                         operation->conv.layer.log_scale >= 0);
         if (takes &&
             (operation->kind == CONV || operation->kind == NORM || operation->kind == POOL))
-            uses.kept |= net->training;
+            uses.kept |= net->wanted != GB_WANTED_NOTHING;
     }
     return uses;
 }
@@ -359,7 +362,7 @@ static void plan_memory(struct gb_feed_forward *net, const struct packing *packi
     net->value_floats = pack(net, packing->spans, packing->slots, packing->at);
     for (int b = 0; b < net->buffer_count; b++)
         net->buffers[b].value_at = packing->at[b];
-    if (!net->training)
+    if (!net->wanted)
         return;
     // Backward, operation i runs at time last - i. Gradients of outputs are the caller's.
     for (int b = 0; b < net->buffer_count; b++) {
@@ -383,7 +386,7 @@ enum gb_status gb_feed_forward_end(struct gb_feed_forward *net) {
                               .slots = calloc(buffers, sizeof *packing.slots),
                               .at = calloc(buffers, sizeof *packing.at)};
     if (packing.known && packing.spans && packing.slots && packing.at) {
-        if (net->training)
+        if (net->wanted)
             plan_contributions(net, packing.known);
         plan_memory(net, &packing);
     } else {
@@ -599,7 +602,7 @@ static void map_backward(const struct gradients *gradients,
 void gb_feed_forward_backward(struct gb_feed_forward *net, const struct gb_pass *pass,
                               const struct gb_tensor *x, const struct gb_tensor *d_outputs,
                               float *workspace, const struct gb_tensor *dx) {
-    assert(net->training);
+    assert(net->wanted && (dx || net->wanted != GB_WANTED_ALL));
     const struct gradients gradients = {
         .net = net, .pass = pass, .x = x, .dx = dx, .d_outputs = d_outputs, .workspace = workspace};
     for (int i = net->operation_count - 1; i >= 0; i--) {

@@ -23,6 +23,13 @@ static inline struct gb_place gb_part(struct gb_place place, int first, int coun
     return (struct gb_place){place.buffer, place.first + first, count};
 }
 
+// What backward is needed for.
+enum gb_wanted {
+    GB_WANTED_NOTHING,    // there is no backward
+    GB_WANTED_PARAMETERS, // their gradients; the input is data, and its gradient is for tests
+    GB_WANTED_ALL,        // the input's gradient too
+};
+
 enum { GB_MAX_OUTPUTS = 16 };
 
 struct gb_feed_forward_buffer;
@@ -32,7 +39,7 @@ struct gb_feed_forward {
     struct gb_builder *builder; // until the end
     enum gb_status status;
     int images;
-    bool training; // values are kept for backward
+    enum gb_wanted wanted; // of backward, for which values are kept
     int buffer_count, operation_count, output_count, buffer_capacity, operation_capacity;
     struct gb_feed_forward_buffer *buffers; // the first is the input
     struct gb_feed_forward_operation **operations;
@@ -42,9 +49,9 @@ struct gb_feed_forward {
     size_t partial;          // of it, what one reader of a value that has several gives
 };
 
-// The input, images x h x w x c. `training`: backward will be run.
+// The input, images x h x w x c.
 struct gb_place gb_feed_forward_begin(struct gb_feed_forward *net, struct gb_builder *builder,
-                                      bool training, int images, int h, int w, int c);
+                                      enum gb_wanted wanted, int images, int h, int w, int c);
 // A new buffer.
 struct gb_place gb_feed_forward_buffer(struct gb_feed_forward *net, int h, int w, int c);
 
@@ -84,7 +91,7 @@ void gb_feed_forward_forward(struct gb_feed_forward *net, const struct gb_pass *
                              const struct gb_tensor *x);
 
 // d_outputs: the gradient of every output, overwritten. `workspace`: net->workspace_floats, 64-byte
-// aligned. dx: overwritten; NULL where it is not wanted.
+// aligned. dx: overwritten; may be NULL but for GB_WANTED_ALL.
 void gb_feed_forward_backward(struct gb_feed_forward *net, const struct gb_pass *pass,
                               const struct gb_tensor *x, const struct gb_tensor *d_outputs,
                               float *workspace, const struct gb_tensor *dx);

@@ -15,6 +15,7 @@
 #include "bench/catalog.h"
 #include "bench/kernel_benchmarks.h"
 #include "flows/cglow.h"
+#include "flows/cnf.h"
 #include "tasks/task.h"
 
 // Two levels of one step: c = 8 at 8x8, 16 at 4x4.
@@ -33,6 +34,36 @@ static const struct gb_cglow_config tiny_config = {.x_h = 16,
                                                    .init = GB_INIT_LIVE};
 static const struct gb_model tiny[] = {
     {"cglow-tiny-16", "this test", &gb_cglow_family, &tiny_config, .batch = 2, .samples = 3}, {0}};
+
+static const struct gb_cnf_config tiny_patch = {.kind = GB_CNF_SUPER_RESOLUTION,
+                                                .x_h = 4,
+                                                .x_w = 8,
+                                                .x_c = 3,
+                                                .y_h = 8,
+                                                .y_w = 16,
+                                                .y_c = 3,
+                                                .levels = 2,
+                                                .steps = 2,
+                                                .condition_channels = 6,
+                                                .coupling_channels = 7,
+                                                .rrdb_blocks = 1,
+                                                .growth = 4};
+static const struct gb_cnf_config tiny_mask = {.kind = GB_CNF_SEGMENTATION,
+                                               .x_h = 16,
+                                               .x_w = 8,
+                                               .x_c = 3,
+                                               .y_h = 16,
+                                               .y_w = 8,
+                                               .y_c = 1,
+                                               .levels = 2,
+                                               .steps = 1,
+                                               .condition_channels = 6,
+                                               .coupling_channels = 7,
+                                               .dequantiser_steps = 2};
+static const struct gb_model tiny_cnf[] = {
+    {"cnf-patch-8", "this test", &gb_cnf_family, &tiny_patch, .batch = 2, .samples = 3},
+    {"cnf-mask-16", "this test", &gb_cnf_family, &tiny_mask, .batch = 2, .samples = 3},
+    {0}};
 
 static const struct gb_backend *backend_named(const char *name) {
     const struct gb_backend *backend;
@@ -167,6 +198,21 @@ static void test_flops(void **state) {
     assert_true(catalog.list->bytes == 24.0 * (double)gb_params_elements(gb_cglow_params(model)));
     gb_catalog_free(&catalog);
     gb_cglow_free(model);
+}
+
+static void test_flops_of_cnf(void **state) {
+    (void)state;
+    const struct gb_cnf_use use = {.batch = 2, .samples_per_x = 1, .threads = 1, .training = true};
+    for (const struct gb_model *m = tiny_cnf; m->name; m++) {
+        struct gb_cnf *model;
+        struct gb_catalog catalog = catalog_of(tiny_cnf, m->name, GB_CATALOG_STEPS, NULL);
+        assert_int_equal(gb_cnf_create(m->config, &use, backend_named("scalar"), &model), GB_OK);
+        assert_int_equal(catalog.count, 1);
+        assert_true(catalog.list->flops == gb_cnf_step_flops(model));
+        assert_true(catalog.list->bytes == 24.0 * (double)gb_params_elements(gb_cnf_params(model)));
+        gb_catalog_free(&catalog);
+        gb_cnf_free(model);
+    }
 }
 
 // Every text selects its own problem, with the same costs and shares.
@@ -502,6 +548,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_flops),
+        cmocka_unit_test(test_flops_of_cnf),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_papers_models),
