@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "bench/commands.h"
-#include "bench/peaks.h"
-#include "bench/pin.h"
+#include "bench/peaks/peaks.h"
+#include "bench/peaks/pin.h"
 #include "kernels/backend.h"
-#include "tasks/files.h"
-#include "tasks/machine.h"
-#include "tasks/options.h"
+#include "tasks/program/files.h"
+#include "tasks/program/machine.h"
+#include "tasks/program/options.h"
 
 static const char *text(const json_t *object, const char *key) {
     const char *value = json_string_value(json_object_get(object, key));

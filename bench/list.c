@@ -3,7 +3,7 @@
 
 #include "bench/commands.h"
 #include "kernels/backend.h"
-#include "tasks/options.h"
+#include "tasks/program/options.h"
 #include "tasks/task.h"
 
 static void list_tasks(void) {

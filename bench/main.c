@@ -5,13 +5,14 @@
 
 #include "bench/commands.h"
 #include "kernels/parallel.h"
-#include "tasks/build.h"
-#include "tasks/commands.h"
+#include "tasks/program/build.h"
+#include "tasks/training/commands.h"
 
 static const struct gb_command *const commands[] = {
-    &gb_info, &gb_list, &gb_run_command, &gb_train_command, &gb_eval_command, &gb_sample_command,
-    &gb_bench_command, &gb_report_command,
-    &gb_compare_command, &gb_ab_command,
+    &gb_info,          &gb_list,           &gb_run_command,
+    &gb_train_command, &gb_eval_command,   &gb_sample_command,
+    &gb_bench_command, &gb_report_command, &gb_compare_command,
+    &gb_ab_command,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tasks/horses_data.h"
-#include "tasks/metrics.h"
-#include "tasks/synthetic_horses.h"
+#include "tasks/data/horses_data.h"
+#include "tasks/metrics/metrics.h"
+#include "tasks/synthetic/synthetic_horses.h"
 #include "tasks/task.h"
 
 static enum gb_status load(const struct gb_task_source *source, struct gb_dataset splits[]) {

@@ -7,8 +7,8 @@
 
 #include <jansson.h>
 
-#include "flows/cglow.h"
-#include "tasks/dataset.h"
+#include "flows/models/cglow.h"
+#include "tasks/data/dataset.h"
 
 // Where a task's data come from.
 struct gb_task_source {

@@ -15,11 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flows/cglow.h"
-#include "flows/cnf.h"
-#include "flows/flow.h"
-#include "flows/metadata.h"
-#include "flows/safetensors.h"
+#include "flows/files/metadata.h"
+#include "flows/files/safetensors.h"
+#include "flows/models/cglow.h"
+#include "flows/models/cnf.h"
+#include "flows/models/flow.h"
 #include "real_data.h"
 
 static const char checking[] = "check oracle";

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "flows/cglow.h"
+#include "flows/models/cglow.h"
 #include "reference_image.h"
 
 struct reference_cglow {

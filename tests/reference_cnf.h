@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "flows/cnf.h"
+#include "flows/models/cnf.h"
 #include "reference_image.h"
 
 struct reference_cnf {

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #include "fixture.h"
-#include "flows/atomic_file.h"
+#include "flows/files/atomic_file.h"
 
 static void assert_text(const char *name, const char *expected) {
     char text[64] = "";

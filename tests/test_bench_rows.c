@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/journal.h"
-#include "bench/row.h"
+#include "bench/runner/journal.h"
+#include "bench/runner/row.h"
 #include "tests/fixture.h"
 
 // A row with something in every field.

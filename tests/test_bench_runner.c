@@ -14,8 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bench/flush.h"
-#include "bench/runner.h"
+#include "bench/runner/flush.h"
+#include "bench/runner/runner.h"
 #include "tests/fixture.h"
 
 static const struct gb_backend backend_a = {.name = "a", .library = "libA 1"};

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/table.h"
+#include "bench/report/table.h"
 
 static struct gb_row row_of(const char *operation, const char *shape, const char *backend,
                             double seconds, double share) {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "flow_check.h"
-#include "flows/cglow.h"
+#include "flows/models/cglow.h"
 
 // Relative L2 errors that float arithmetic may have against double. A sum of K products is off by
 // about sqrt(K) * 2^-24 of its size, K is some hundreds here, and errors add up over the steps. In

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "flows/cglow.h"
+#include "flows/models/cglow.h"
 
 static const struct gb_cglow_config config = {.levels = 3, .steps = 8};
 

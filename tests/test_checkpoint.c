@@ -13,11 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "flows/cglow.h"
-#include "flows/checkpoint.h"
-#include "flows/metadata.h"
-#include "flows/safetensors.h"
-#include "flows/utf8.h"
+#include "flows/files/checkpoint.h"
+#include "flows/files/metadata.h"
+#include "flows/files/safetensors.h"
+#include "flows/files/utf8.h"
+#include "flows/models/cglow.h"
 
 static char folder[] = "/tmp/gb_checkpoint_XXXXXX";
 static char path[128];

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "flow_check.h"
-#include "flows/checkpoint.h"
-#include "flows/cnf.h"
+#include "flows/files/checkpoint.h"
+#include "flows/models/cnf.h"
 #include "reference_cnf.h"
 
 // Relative L2 errors that float arithmetic may have against double; in brackets the largest seen

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "flow_check.h"
-#include "flows/conditional_actnorm.h"
-#include "flows/conditional_coupling.h"
-#include "flows/conditional_mix.h"
-#include "flows/split_prior.h"
+#include "flows/layers/conditional_actnorm.h"
+#include "flows/layers/conditional_coupling.h"
+#include "flows/layers/conditional_mix.h"
+#include "flows/layers/split_prior.h"
 
 // As in test_cglow.c, for one layer; log-determinants and log-densities by the element.
 static const double value_bound = 1e-6;    // (1.8e-7)

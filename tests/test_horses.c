@@ -13,9 +13,9 @@
 
 #include "fixture.h"
 #include "real_data.h"
-#include "tasks/horses_data.h"
-#include "tasks/metrics.h"
-#include "tasks/synthetic_horses.h"
+#include "tasks/data/horses_data.h"
+#include "tasks/metrics/metrics.h"
+#include "tasks/synthetic/synthetic_horses.h"
 
 static int photograph(int x, int y, int channel) {
     return 60 + 2 * x + y + 20 * channel;

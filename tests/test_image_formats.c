@@ -14,7 +14,7 @@
 #include <tiffio.h>
 
 #include "fixture.h"
-#include "tasks/image.h"
+#include "tasks/images/image.h"
 
 enum { W = 37, H = 29 }; // odd, and several strips
 

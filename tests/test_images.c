@@ -15,9 +15,9 @@
 
 #include "fixture.h"
 #include "real_data.h"
-#include "tasks/image.h"
-#include "tasks/picture.h"
-#include "tasks/resize.h"
+#include "tasks/images/image.h"
+#include "tasks/images/picture.h"
+#include "tasks/images/resize.h"
 
 static int ramp(int x, int y, int channel) {
     return 3 * x + 2 * y + 30 * channel;

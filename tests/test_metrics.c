@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-#include "tasks/metrics.h"
+#include "tasks/metrics/metrics.h"
 
 static void assert_close(double value, double expected) {
     if (!(fabs(value - expected) < 1e-12))

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tasks/options.h"
+#include "tasks/program/options.h"
 
 struct given {
     const char *task, *data, *init;

@@ -12,8 +12,8 @@
 // After the four headers that it wants first.
 #include <cmocka.h>
 
-#include "bench/peaks.h"
-#include "bench/pin.h"
+#include "bench/peaks/peaks.h"
+#include "bench/peaks/pin.h"
 #include "kernels/parallel.h"
 
 enum { MAX_CPUS = 1024 };

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "flow_check.h"
-#include "flows/safetensors.h"
+#include "flows/files/safetensors.h"
 #include "real_data.h"
 
 // x height, width, channels; the same of y; levels, steps; n_c, n_w, coupling and feature channels.

@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "flows/safetensors.h"
+#include "flows/files/safetensors.h"
 #include "kernels/random/random.h"
 
 static char folder[] = "/tmp/gb_safetensors_XXXXXX";

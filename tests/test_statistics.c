@@ -13,7 +13,7 @@
 
 #include <gsl/gsl_randist.h>
 
-#include "bench/comparison.h"
+#include "bench/compare/comparison.h"
 
 static void assert_close(double value, double expected) {
     if (!(fabs(value - expected) <= 1e-12 * fmax(1, fabs(expected))))

@@ -13,10 +13,10 @@
 #include <cmocka.h>
 
 #include "fixture.h"
-#include "tasks/metrics.h"
-#include "tasks/predictor.h"
-#include "tasks/synthetic_horses.h"
-#include "tasks/trainer.h"
+#include "tasks/metrics/metrics.h"
+#include "tasks/synthetic/synthetic_horses.h"
+#include "tasks/training/predictor.h"
+#include "tasks/training/trainer.h"
 
 enum { SIZE = 16, TRAIN = 5, TEST = 11, STEPS = 10 };
 

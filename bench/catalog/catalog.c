@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT
+#include "bench/catalog/catalog.h"
+
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/catalog/kernel_benchmarks.h"
+#include "bench/catalog/layer_benchmarks.h"
+#include "bench/catalog/model_benchmarks.h"
+
+// A distinct problem of the models.
+struct entry {
+    char text[GB_PROBLEM];
+    enum gb_catalog_kind kind;
+    struct gb_mix_share *shares; // one for each model that has it
+    int share_count;
+    struct gb_benchmark benchmark; // but for backend and threads; made once selected
+};
+
+struct entries {
+    struct entry *list;
+    int count, capacity;
+    const struct gb_model *models;
+};
+
+static enum gb_status out_of_memory(void) {
+    return gb_fail(GB_OUT_OF_MEMORY, "cannot list benchmarks", "catalogue", "no memory");
+}
+
+// ---- The distinct problems ----
+
+static struct entry *find(const struct entries *entries, const char *text) {
+    for (int i = 0; i < entries->count; i++)
+        if (strcmp(entries->list[i].text, text) == 0)
+            return &entries->list[i];
+    return NULL;
+}
+
+static enum gb_status append(struct entries *entries, enum gb_catalog_kind kind, const char *text,
+                             struct entry **added) {
+    if (entries->count == entries->capacity) {
+        int capacity = entries->capacity ? 2 * entries->capacity : 256;
+        struct entry *list = realloc(entries->list, (size_t)capacity * sizeof *list);
+        if (!list)
+            return out_of_memory();
+        entries->list = list;
+        entries->capacity = capacity;
+    }
+    struct entry *entry = *added = &entries->list[entries->count++];
+    *entry = (struct entry){.kind = kind};
+    snprintf(entry->text, sizeof entry->text, "%s", text);
+    return GB_OK;
+}
+
+// Models are added one after the other.
+static bool is_last_share(const struct entry *entry, const struct gb_model *model) {
+    int last = entry->share_count - 1;
+    return last >= 0 && strcmp(entry->shares[last].model, model->name) == 0;
+}
+
+static enum gb_status add(struct entries *entries, const struct gb_model *model,
+                          enum gb_catalog_kind kind, const char *text, int count) {
+    struct entry *entry = find(entries, text);
+    if (!entry)
+        GB_TRY(append(entries, kind, text, &entry));
+    if (!is_last_share(entry, model)) {
+        struct gb_mix_share *shares =
+            realloc(entry->shares, (size_t)(entry->share_count + 1) * sizeof *entry->shares);
+        if (!shares)
+            return out_of_memory();
+        entry->shares = shares;
+        struct gb_mix_share *share = &shares[entry->share_count++];
+        *share = (struct gb_mix_share){.count = 0};
+        snprintf(share->model, sizeof share->model, "%s", model->name);
+    }
+    entry->shares[entry->share_count - 1].count += count;
+    return GB_OK;
+}
+
+static void print_kernel(const struct gb_recorded *recorded, enum gb_direction direction,
+                         char text[static GB_PROBLEM]) {
+    char shape[GB_PROBLEM_TEXT];
+    gb_problem_print(recorded->operation, &recorded->problem, shape);
+    snprintf(text, GB_PROBLEM, "%s/%s/%s", recorded->operation->name, gb_direction_name(direction),
+             shape);
+}
+
+static enum gb_status add_kernel(struct entries *entries, const struct gb_model *model,
+                                 const struct gb_recorded *recorded, enum gb_direction direction) {
+    char text[GB_PROBLEM];
+    print_kernel(recorded, direction, text);
+    return add(entries, model, GB_CATALOG_KERNELS, text, recorded->count);
+}
+
+static bool has_kernel(const struct entries *entries, const struct gb_model *model,
+                       const struct gb_recorded *recorded) {
+    char text[GB_PROBLEM];
+    print_kernel(recorded, recorded->direction, text);
+    const struct entry *entry = find(entries, text);
+    return entry && is_last_share(entry, model);
+}
+
+// A training step's kernels, weight gradients with and without Adam; of a sampling pass those that
+// the step does not have. Its networks run on one image, but they are the step's.
+static enum gb_status add_recorded(struct entries *entries, const struct gb_model *model,
+                                   enum gb_pass_kind kind, const struct gb_recorded *r) {
+    if (kind == GB_PASS_SAMPLE) {
+        bool own = r->direction == GB_INVERSE || r->direction == GB_SAMPLE;
+        return own && !has_kernel(entries, model, r) ? add_kernel(entries, model, r, r->direction)
+                                                     : GB_OK;
+    }
+    enum gb_direction stored = gb_stored_direction(r->operation, r->direction);
+    if (stored != r->direction)
+        GB_TRY(add_kernel(entries, model, r, stored));
+    return add_kernel(entries, model, r, r->direction);
+}
+
+static enum gb_status add_kernels(struct entries *entries, const struct gb_model *model,
+                                  enum gb_pass_kind kind) {
+    const struct gb_pass_use use = {.kind = kind, .batch = model->batch, .threads = 1};
+    struct gb_recording recording = {0};
+    double parameters;
+    enum gb_status status = gb_model_record(model, &use, &recording, &parameters);
+    for (int i = 0; i < recording.count && status == GB_OK; i++)
+        status = add_recorded(entries, model, kind, &recording.list[i]);
+    gb_recording_free(&recording);
+    return status;
+}
+
+static enum gb_status add_layers(struct entries *entries, const struct gb_model *model) {
+    struct gb_layer_call *calls;
+    int count;
+    if (!model->family->layers)
+        return GB_OK;
+    GB_TRY(model->family->layers(model->config, model->batch, &calls, &count));
+    enum gb_status status = GB_OK;
+    for (int i = 0; i < count && status == GB_OK; i++)
+        status = add(entries, model, GB_CATALOG_LAYERS, calls[i].text, calls[i].count);
+    free(calls);
+    return status;
+}
+
+static enum gb_status add_pass(struct entries *entries, const struct gb_model *model,
+                               enum gb_pass_kind kind) {
+    char text[GB_PROBLEM];
+    bool trains = kind == GB_PASS_TRAIN;
+    gb_pass_print(model, kind, trains ? model->batch : model->samples, text);
+    return add(entries, model, trains ? GB_CATALOG_STEPS : GB_CATALOG_SAMPLES, text, 1);
+}
+
+static enum gb_status add_model(struct entries *entries, const struct gb_model *model,
+                                unsigned kinds) {
+    if (kinds & GB_CATALOG_KERNELS) {
+        GB_TRY(add_kernels(entries, model, GB_PASS_TRAIN));
+        GB_TRY(add_kernels(entries, model, GB_PASS_SAMPLE));
+    }
+    if (kinds & GB_CATALOG_LAYERS)
+        GB_TRY(add_layers(entries, model));
+    if (kinds & GB_CATALOG_STEPS)
+        GB_TRY(add_pass(entries, model, GB_PASS_TRAIN));
+    if (kinds & GB_CATALOG_SAMPLES)
+        GB_TRY(add_pass(entries, model, GB_PASS_SAMPLE));
+    return GB_OK;
+}
+
+static void entries_free(struct entries *entries) {
+    for (int i = 0; i < entries->count; i++) {
+        free(entries->list[i].shares);
+        free(entries->list[i].benchmark.description);
+    }
+    free(entries->list);
+    *entries = (struct entries){0};
+}
+
+// ---- What the filter selects ----
+
+static enum gb_catalog_kind kind_of(const char *text) {
+    static const struct {
+        const char *begin;
+        enum gb_catalog_kind kind;
+    } words[] = {{"layer/", GB_CATALOG_LAYERS},
+                 {"step/", GB_CATALOG_STEPS},
+                 {"sample/", GB_CATALOG_SAMPLES}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strncmp(text, words[i].begin, strlen(words[i].begin)) == 0)
+            return words[i].kind;
+    return GB_CATALOG_KERNELS;
+}
+
+static enum gb_status make(const struct gb_model *models, const char *text,
+                           struct gb_benchmark *benchmark) {
+    switch (kind_of(text)) {
+    case GB_CATALOG_LAYERS:
+        return gb_layer_benchmark(text, benchmark);
+    case GB_CATALOG_STEPS:
+    case GB_CATALOG_SAMPLES:
+        return gb_pass_benchmark(models, text, benchmark);
+    default:
+        return gb_kernel_benchmark(text, benchmark);
+    }
+}
+
+static void remove_entry(struct entries *entries, int i) {
+    free(entries->list[i].shares);
+    free(entries->list[i].benchmark.description);
+    entries->list[i] = entries->list[--entries->count];
+}
+
+// Keeps the entry of this text alone; adds it where no model has it.
+static enum gb_status keep_text(struct entries *entries, const char *text,
+                                const struct gb_benchmark *benchmark) {
+    for (int i = entries->count - 1; i >= 0; i--)
+        if (strcmp(entries->list[i].text, text) != 0)
+            remove_entry(entries, i);
+    struct entry *entry = find(entries, text);
+    if (!entry)
+        GB_TRY(append(entries, kind_of(text), text, &entry));
+    entry->benchmark = *benchmark;
+    return GB_OK;
+}
+
+static enum gb_status keep_matching(struct entries *entries, const char *filter) {
+    regex_t expression;
+    int error = regcomp(&expression, filter, REG_EXTENDED | REG_NOSUB);
+    if (error) {
+        char why[128];
+        regerror(error, &expression, why, sizeof why);
+        return gb_fail(GB_BAD_INPUT, "bad filter", filter, "%s", why);
+    }
+    for (int i = entries->count - 1; i >= 0; i--)
+        if (regexec(&expression, entries->list[i].text, 0, NULL, 0) != 0)
+            remove_entry(entries, i);
+    regfree(&expression);
+    return GB_OK;
+}
+
+static enum gb_status make_all(struct entries *entries) {
+    for (int i = 0; i < entries->count; i++) {
+        struct entry *entry = &entries->list[i];
+        if (!entry->benchmark.setup)
+            GB_TRY(make(entries->models, entry->text, &entry->benchmark));
+        entry->benchmark.shares = entry->shares;
+        entry->benchmark.share_count = entry->share_count;
+    }
+    return GB_OK;
+}
+
+static int in_order(const void *left, const void *right) {
+    const struct entry *a = left, *b = right;
+    return a->kind != b->kind ? (a->kind > b->kind) - (a->kind < b->kind)
+                              : strcmp(a->text, b->text);
+}
+
+// The problems that the request asks for, made.
+static enum gb_status select_entries(const struct gb_catalog_request *request,
+                                     struct entries *entries) {
+    struct gb_benchmark named = {0};
+    const char *filter = request->filter;
+    bool whole = filter && make(entries->models, filter, &named) == GB_OK;
+    unsigned kinds = whole ? (unsigned)kind_of(filter) : request->kinds;
+    enum gb_status status = GB_OK;
+    for (const struct gb_model *m = entries->models; m->name && status == GB_OK; m++)
+        status = add_model(entries, m, kinds);
+    if (status == GB_OK && whole)
+        status = keep_text(entries, filter, &named);
+    else if (status == GB_OK && filter)
+        status = keep_matching(entries, filter);
+    if (status != GB_OK) {
+        if (whole)
+            free(named.description);
+        return status;
+    }
+    if (entries->count == 0)
+        return gb_fail(GB_BAD_INPUT, "nothing to run", filter ? filter : "no filter",
+                       "no problem of the models matches, and it is none itself");
+    GB_TRY(make_all(entries));
+    qsort(entries->list, (size_t)entries->count, sizeof *entries->list, in_order);
+    return GB_OK;
+}
+
+// ---- The list ----
+
+static enum gb_status list(const struct gb_catalog_request *request, const struct entries *entries,
+                           struct gb_catalog *catalog) {
+    int backends = 0;
+    while (request->backends[backends])
+        backends++;
+    size_t rows = (size_t)entries->count * (size_t)backends * (size_t)request->thread_count;
+    catalog->list = calloc(rows, sizeof *catalog->list);
+    if (!catalog->list)
+        return out_of_memory();
+    for (int i = 0; i < entries->count; i++)
+        for (int b = 0; b < backends; b++)
+            for (int t = 0; t < request->thread_count; t++) {
+                struct gb_benchmark *row = &catalog->list[catalog->count++];
+                *row = entries->list[i].benchmark;
+                row->backend = request->backends[b];
+                row->threads = request->threads[t];
+                if (entries->list[i].kind == GB_CATALOG_KERNELS)
+                    gb_kernel_place(row);
+            }
+    return GB_OK;
+}
+
+enum gb_status gb_catalog_make(const struct gb_catalog_request *request,
+                               struct gb_catalog *catalog) {
+    *catalog = (struct gb_catalog){0};
+    struct entries *entries = calloc(1, sizeof *entries);
+    if (!entries)
+        return out_of_memory();
+    entries->models = request->models ? request->models : gb_models();
+    catalog->memory = entries;
+    enum gb_status status = select_entries(request, entries);
+    if (status == GB_OK)
+        status = list(request, entries, catalog);
+    if (status != GB_OK)
+        gb_catalog_free(catalog);
+    return status;
+}
+
+void gb_catalog_free(struct gb_catalog *catalog) {
+    if (catalog->memory)
+        entries_free(catalog->memory);
+    free(catalog->memory);
+    free(catalog->list);
+    *catalog = (struct gb_catalog){0};
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// The list of benchmarks. It is made from the models themselves (bench/catalog/models.h): a training step
+// and a sampling pass of each run on a recorder (bench/catalog/recorder.h), which gives every kernel's
+// problem and how often a step has it; their layers, steps and samples come from the same table.
+#ifndef GB_CATALOG_H
+#define GB_CATALOG_H
+
+#include "bench/catalog/models.h"
+#include "bench/runner/benchmark.h"
+
+enum gb_catalog_kind {
+    GB_CATALOG_KERNELS = 1,
+    GB_CATALOG_LAYERS = 2,  // "layer/...": a layer of a flow with its networks
+    GB_CATALOG_STEPS = 4,   // "step/...": a training step
+    GB_CATALOG_SAMPLES = 8, // "sample/...": a sampling pass
+    GB_CATALOG_ALL = 15,
+};
+
+struct gb_catalog_request {
+    const struct gb_backend *const *backends; // ended by NULL
+    const int *threads;
+    int thread_count;
+    // A problem's whole text, which selects that problem alone and need not be in any model; or a
+    // POSIX extended regular expression that is searched for in the problems of the models. NULL:
+    // all of these.
+    const char *filter;
+    unsigned kinds;                // enum gb_catalog_kind, or-ed; they do not bind a whole text
+    const struct gb_model *models; // ended by one without a name; NULL: gb_models()
+};
+
+struct gb_catalog {
+    struct gb_benchmark *list; // by problem, then backend, then number of threads
+    int count;
+    void *memory; // what the list points to
+};
+
+// Shares: a training step has a weight gradient with Adam fused ("backward_update"); the same
+// gradient stored ("backward_weights", for fully connected layers "backward"), which is what
+// libraries offer, is listed with the same count beside it, so a geometric mean is one of an
+// operation and direction. What only sampling has (directions "inverse" and "sample") counts how
+// often a pass that draws as many samples as a step has targets has it.
+//
+// Each distinct problem once for every backend and number of threads. GB_BAD_INPUT where the filter
+// is no expression or selects nothing; GB_OUT_OF_MEMORY. On failure there is nothing to free.
+enum gb_status gb_catalog_make(const struct gb_catalog_request *request,
+                               struct gb_catalog *catalog);
+
+void gb_catalog_free(struct gb_catalog *catalog);
+
+#endif

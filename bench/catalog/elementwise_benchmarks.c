@@ -1,0 +1,712 @@
+// SPDX-License-Identifier: MIT
+// Kernels that work element by element, or copy. In place where c-Glow runs them in place.
+#include "bench/catalog/kernel_benchmarks.h"
+
+static const struct gb_tensor *view(const struct gb_kernel_state *s, int operand) {
+    return &s->operand[operand].view;
+}
+
+static void take_image(struct gb_kernel_state *s, enum gb_role role, enum gb_fill fill,
+                       const struct gb_image_problem *p, int channels) {
+    gb_kernel_take(s, role, fill, p->n, p->h, p->w, channels);
+}
+
+// A number a sample or a channel that sums over `terms` elements each.
+static void take_summed(struct gb_kernel_state *s, int rows, int row, double terms) {
+    gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, 1, 1, rows, row);
+    s->operand[s->operands - 1].terms = terms;
+}
+
+static const float temperature = 0.7f; // of samples
+
+// ---- Epilogue ----
+
+enum epilogue_operand {
+    EPILOGUE_DY,
+    EPILOGUE_Y,
+    EPILOGUE_SCALE,
+    EPILOGUE_D_BIAS,
+    EPILOGUE_D_LOG_SCALE
+};
+
+// In place, as convolution layers do it.
+static enum gb_status plan_epilogue(struct gb_kernel_state *s) {
+    const struct gb_epilogue_problem *p = gb_kernel_problem(s);
+    double pixels = (double)p->image.n * p->image.h * p->image.w;
+    take_image(s, GB_ROLE_IN_PLACE, GB_FILL_NORMAL, &p->image, p->image.c);
+    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, &p->image, p->image.c);
+    gb_kernel_take_channels(s, GB_ROLE_IN, GB_FILL_NORMAL, p->image.c);
+    for (int sum = EPILOGUE_D_BIAS; sum <= EPILOGUE_D_LOG_SCALE; sum++) {
+        gb_kernel_take_channels(s, GB_ROLE_OUT, GB_FILL_ZERO, p->image.c);
+        s->operand[sum].terms = pixels;
+    }
+    gb_kernel_take_scratch(s, gb_epilogue_scratch_floats(view(s, EPILOGUE_Y)));
+    return GB_OK;
+}
+
+static void run_epilogue(struct gb_kernel_state *s) {
+    const struct gb_epilogue_problem *p = gb_kernel_problem(s);
+    bool invertible = p->activation == GB_IDENTITY || p->activation == GB_RELU;
+    s->backend->epilogue_backward(&s->exec, p->activation, view(s, EPILOGUE_DY),
+                                  view(s, EPILOGUE_Y), gb_kernel_floats(s, EPILOGUE_SCALE),
+                                  view(s, EPILOGUE_DY), gb_kernel_floats(s, EPILOGUE_D_BIAS),
+                                  invertible ? gb_kernel_floats(s, EPILOGUE_D_LOG_SCALE) : NULL);
+}
+
+// ---- Actnorm ----
+
+enum actnorm_operand {
+    ACTNORM_IN,
+    ACTNORM_LOG_SCALE,
+    ACTNORM_BIAS,
+    ACTNORM_OUT,
+    ACTNORM_DY,
+    ACTNORM_D_LOG_SCALE,
+    ACTNORM_D_BIAS
+};
+
+static enum gb_status plan_actnorm(struct gb_kernel_state *s) {
+    const struct gb_image_problem *p = gb_kernel_problem(s);
+    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, p, p->c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_SMALL, 1, 1, p->n, p->c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, 1, 1, p->n, p->c);
+    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, p, p->c);
+    return GB_OK;
+}
+
+static enum gb_status plan_actnorm_backward(struct gb_kernel_state *s) {
+    const struct gb_image_problem *p = gb_kernel_problem(s);
+    GB_TRY(plan_actnorm(s));
+    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, p, p->c);
+    take_summed(s, p->n, p->c, (double)p->h * p->w);
+    take_summed(s, p->n, p->c, (double)p->h * p->w);
+    return GB_OK;
+}
+
+static struct gb_actnorm_parameters actnorm_parameters(const struct gb_kernel_state *s) {
+    return (struct gb_actnorm_parameters){gb_kernel_floats(s, ACTNORM_LOG_SCALE),
+                                          gb_kernel_floats(s, ACTNORM_BIAS),
+                                          view(s, ACTNORM_IN)->c};
+}
+
+static void run_actnorm_forward(struct gb_kernel_state *s) {
+    struct gb_actnorm_parameters parameters = actnorm_parameters(s);
+    s->backend->actnorm_forward(&s->exec, view(s, ACTNORM_IN), &parameters, view(s, ACTNORM_OUT));
+}
+
+static void run_actnorm_inverse(struct gb_kernel_state *s) {
+    struct gb_actnorm_parameters parameters = actnorm_parameters(s);
+    s->backend->actnorm_inverse(&s->exec, view(s, ACTNORM_IN), &parameters, view(s, ACTNORM_OUT));
+}
+
+static void run_actnorm_backward(struct gb_kernel_state *s) {
+    struct gb_actnorm_parameters parameters = actnorm_parameters(s);
+    s->backend->actnorm_backward(&s->exec, view(s, ACTNORM_IN), &parameters, view(s, ACTNORM_DY),
+                                 view(s, ACTNORM_OUT), gb_kernel_floats(s, ACTNORM_D_LOG_SCALE),
+                                 gb_kernel_floats(s, ACTNORM_D_BIAS), parameters.stride);
+}
+
+// ---- Coupling ----
+
+enum coupling_operand { COUPLING_V, COUPLING_RAW, COUPLING_DU, COUPLING_D_LOG_DET, COUPLING_D_RAW };
+
+static void take_coupling(struct gb_kernel_state *s, enum gb_role role) {
+    const struct gb_coupling_problem *p = gb_kernel_problem(s);
+    take_image(s, role, GB_FILL_NORMAL, &p->image, p->image.c);
+    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, &p->image,
+               gb_coupling_raw_channels(p->form, p->image.c));
+    gb_kernel_take_scratch(s, gb_coupling_scratch_floats(view(s, COUPLING_V)));
+}
+
+static enum gb_status plan_coupling_forward(struct gb_kernel_state *s) {
+    const struct gb_coupling_problem *p = gb_kernel_problem(s);
+    take_coupling(s, GB_ROLE_IN_PLACE);
+    gb_kernel_take_sums(s, p->image.n, (double)p->image.h * p->image.w * p->image.c);
+    return GB_OK;
+}
+
+static enum gb_status plan_coupling_inverse(struct gb_kernel_state *s) {
+    take_coupling(s, GB_ROLE_IN_PLACE);
+    return GB_OK;
+}
+
+static enum gb_status plan_coupling_backward(struct gb_kernel_state *s) {
+    const struct gb_coupling_problem *p = gb_kernel_problem(s);
+    take_coupling(s, GB_ROLE_IN);
+    take_image(s, GB_ROLE_IN_PLACE, GB_FILL_NORMAL, &p->image, p->image.c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, 1, 1, 1, p->image.n);
+    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, &p->image,
+               gb_coupling_raw_channels(p->form, p->image.c));
+    return GB_OK;
+}
+
+static void run_coupling_forward(struct gb_kernel_state *s) {
+    const struct gb_coupling_problem *p = gb_kernel_problem(s);
+    s->backend->coupling_forward(&s->exec, p->form, view(s, COUPLING_V), view(s, COUPLING_RAW),
+                                 view(s, COUPLING_V),
+                                 p->form == GB_COUPLING_ADDITIVE ? NULL : s->sums);
+}
+
+// Run again and again it lets v grow beyond all bounds, which its speed does not depend on.
+static void run_coupling_inverse(struct gb_kernel_state *s) {
+    const struct gb_coupling_problem *p = gb_kernel_problem(s);
+    s->backend->coupling_inverse(&s->exec, p->form, view(s, COUPLING_V), view(s, COUPLING_RAW),
+                                 view(s, COUPLING_V));
+}
+
+static void run_coupling_backward(struct gb_kernel_state *s) {
+    const struct gb_coupling_problem *p = gb_kernel_problem(s);
+    s->backend->coupling_backward(&s->exec, p->form, view(s, COUPLING_V), view(s, COUPLING_RAW),
+                                  view(s, COUPLING_DU), gb_kernel_floats(s, COUPLING_D_LOG_DET),
+                                  view(s, COUPLING_DU), view(s, COUPLING_D_RAW));
+}
+
+// ---- Squeeze ----
+
+enum squeeze_operand { SQUEEZE_IN, SQUEEZE_OUT };
+
+static enum gb_status plan_squeeze(struct gb_kernel_state *s) {
+    const struct gb_image_problem *p = gb_kernel_problem(s);
+    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, p->n, p->h, p->w, p->c);
+    gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, p->h / 2, p->w / 2, 4 * p->c);
+    return GB_OK;
+}
+
+static enum gb_status plan_unsqueeze(struct gb_kernel_state *s) {
+    const struct gb_image_problem *p = gb_kernel_problem(s);
+    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, p->n, p->h / 2, p->w / 2, 4 * p->c);
+    gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, p->h, p->w, p->c);
+    return GB_OK;
+}
+
+static void run_squeeze(struct gb_kernel_state *s) {
+    s->backend->squeeze(&s->exec, view(s, SQUEEZE_IN), view(s, SQUEEZE_OUT));
+}
+
+static void run_unsqueeze(struct gb_kernel_state *s) {
+    s->backend->unsqueeze(&s->exec, view(s, SQUEEZE_IN), view(s, SQUEEZE_OUT));
+}
+
+// ---- Gaussian ----
+
+enum gaussian_operand { GAUSSIAN_Z, GAUSSIAN_PRIOR, GAUSSIAN_OUT, GAUSSIAN_D, GAUSSIAN_D_PRIOR };
+
+static const struct gb_tensor *prior(const struct gb_kernel_state *s, int operand) {
+    const struct gb_gaussian_problem *p = gb_kernel_problem(s);
+    return p->prior ? view(s, operand) : NULL;
+}
+
+static enum gb_sigma_form sigma(const struct gb_kernel_state *s) {
+    const struct gb_gaussian_problem *p = gb_kernel_problem(s);
+    return p->prior == GB_PRIOR_SOFTPLUS ? GB_SIGMA_SOFTPLUS : GB_SIGMA_EXP;
+}
+
+static void take_gaussian(struct gb_kernel_state *s) {
+    const struct gb_gaussian_problem *p = gb_kernel_problem(s);
+    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, &p->image, p->image.c);
+    take_image(s, GB_ROLE_IN, GB_FILL_SMALL, &p->image, p->prior ? 2 * p->image.c : 0);
+    gb_kernel_take_scratch(s, gb_gaussian_scratch_floats(view(s, GAUSSIAN_Z)));
+}
+
+static enum gb_status plan_gaussian_forward(struct gb_kernel_state *s) {
+    const struct gb_gaussian_problem *p = gb_kernel_problem(s);
+    take_gaussian(s);
+    gb_kernel_take_sums(s, p->image.n, (double)p->image.h * p->image.w * p->image.c);
+    return GB_OK;
+}
+
+static enum gb_status plan_gaussian_sample(struct gb_kernel_state *s) {
+    const struct gb_gaussian_problem *p = gb_kernel_problem(s);
+    take_gaussian(s);
+    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, &p->image, p->image.c);
+    return GB_OK;
+}
+
+static enum gb_status plan_gaussian_backward(struct gb_kernel_state *s) {
+    const struct gb_gaussian_problem *p = gb_kernel_problem(s);
+    GB_TRY(plan_gaussian_sample(s));
+    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, 1, 1, 1, p->image.n);
+    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, &p->image, p->prior ? 2 * p->image.c : 0);
+    return GB_OK;
+}
+
+static void run_gaussian_forward(struct gb_kernel_state *s) {
+    s->backend->gaussian_forward(&s->exec, sigma(s), view(s, GAUSSIAN_Z), prior(s, GAUSSIAN_PRIOR),
+                                 s->sums);
+}
+
+static void run_gaussian_sample(struct gb_kernel_state *s) {
+    s->backend->gaussian_sample(&s->exec, sigma(s), view(s, GAUSSIAN_Z), prior(s, GAUSSIAN_PRIOR),
+                                temperature, view(s, GAUSSIAN_OUT));
+}
+
+static void run_gaussian_backward(struct gb_kernel_state *s) {
+    s->backend->gaussian_backward(&s->exec, sigma(s), view(s, GAUSSIAN_Z), prior(s, GAUSSIAN_PRIOR),
+                                  gb_kernel_floats(s, GAUSSIAN_D), view(s, GAUSSIAN_OUT),
+                                  prior(s, GAUSSIAN_D_PRIOR));
+}
+
+// ---- Arrays ----
+
+static void take_array(struct gb_kernel_state *s, enum gb_role role, enum gb_fill fill) {
+    const struct gb_array_problem *p = gb_kernel_problem(s);
+    gb_kernel_take(s, role, fill, 1, 1, 1, p->count);
+}
+
+static size_t array_count(const struct gb_kernel_state *s) {
+    const struct gb_array_problem *p = gb_kernel_problem(s);
+    return (size_t)p->count;
+}
+
+enum adam_operand { ADAM_GRADIENT, ADAM_WEIGHTS, ADAM_MOMENT1, ADAM_MOMENT2 };
+
+static enum gb_status plan_adam(struct gb_kernel_state *s) {
+    take_array(s, GB_ROLE_IN, GB_FILL_NORMAL);
+    take_array(s, GB_ROLE_IN_PLACE, GB_FILL_NORMAL);
+    take_array(s, GB_ROLE_IN_PLACE, GB_FILL_ZERO);
+    take_array(s, GB_ROLE_IN_PLACE, GB_FILL_ZERO);
+    return GB_OK;
+}
+
+static void run_adam(struct gb_kernel_state *s) {
+    s->backend->adam(&s->exec, &s->adam, array_count(s), gb_kernel_floats(s, ADAM_GRADIENT),
+                     gb_kernel_floats(s, ADAM_WEIGHTS), gb_kernel_floats(s, ADAM_MOMENT1),
+                     gb_kernel_floats(s, ADAM_MOMENT2));
+}
+
+static enum gb_status plan_exp(struct gb_kernel_state *s) {
+    take_array(s, GB_ROLE_IN, GB_FILL_SMALL);
+    take_array(s, GB_ROLE_OUT, GB_FILL_ZERO);
+    return GB_OK;
+}
+
+static void run_exp(struct gb_kernel_state *s) {
+    const float factor = 3; // of Glow's zero-initialised convolution
+    s->backend->exp(&s->exec, array_count(s), factor, gb_kernel_floats(s, 0),
+                    gb_kernel_floats(s, 1));
+}
+
+static enum gb_status plan_random(struct gb_kernel_state *s) {
+    take_array(s, GB_ROLE_OUT, GB_FILL_ZERO);
+    return GB_OK;
+}
+
+static const struct gb_random_key random_key = {.seed = 1, .purpose = GB_RANDOM_TEST};
+
+static void run_random_uniform(struct gb_kernel_state *s) {
+    s->backend->random_uniform(&s->exec, &random_key, 0, array_count(s), 0, 1,
+                               gb_kernel_floats(s, 0));
+}
+
+static void run_random_normal(struct gb_kernel_state *s) {
+    s->backend->random_normal(&s->exec, &random_key, 0, array_count(s), 1, gb_kernel_floats(s, 0));
+}
+
+// ---- Addition ----
+
+enum add_operand { ADD_X, ADD_Y };
+
+static enum gb_status plan_add(struct gb_kernel_state *s) {
+    const struct gb_image_problem *p = gb_kernel_problem(s);
+    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, p, p->c);
+    take_image(s, GB_ROLE_IN_PLACE, GB_FILL_NORMAL, p, p->c);
+    return GB_OK;
+}
+
+static void run_add(struct gb_kernel_state *s) {
+    s->backend->add(&s->exec, view(s, ADD_X), view(s, ADD_Y));
+}
+
+enum scaled_operand { SCALED_X, SCALED_R, SCALED_Y };
+
+static enum gb_status plan_add_scaled(struct gb_kernel_state *s) {
+    const struct gb_add_scaled_problem *p = gb_kernel_problem(s);
+    for (int i = SCALED_X; i <= SCALED_Y; i++)
+        take_image(s, i == SCALED_Y ? GB_ROLE_OUT : GB_ROLE_IN, GB_FILL_NORMAL, &p->image,
+                   p->image.c);
+    return GB_OK;
+}
+
+static void run_add_scaled(struct gb_kernel_state *s) {
+    const float factor = 0.2f; // an RRDB's
+    const struct gb_add_scaled_problem *p = gb_kernel_problem(s);
+    s->backend->add_scaled(&s->exec, p->alone ? NULL : view(s, SCALED_X), factor, view(s, SCALED_R),
+                           view(s, SCALED_Y));
+}
+
+// ---- Changes of resolution ----
+
+enum resolution_operand { FINE, COARSE, FINE_GRADIENT };
+
+static enum gb_status plan_pool(struct gb_kernel_state *s) {
+    const struct gb_pool_problem *p = gb_kernel_problem(s);
+    GB_TRY(s->backend->max_pool_plan(p, s->exec.threads, &s->plan.pool));
+    gb_kernel_take_scratch(s, s->plan.pool.scratch_floats);
+    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, p->n, p->h, p->w, p->c);
+    gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, gb_pool_out(p->h, p), gb_pool_out(p->w, p),
+                   p->c);
+    return GB_OK;
+}
+
+static enum gb_status plan_pool_backward(struct gb_kernel_state *s) {
+    const struct gb_pool_problem *p = gb_kernel_problem(s);
+    GB_TRY(plan_pool(s));
+    s->operand[COARSE].role = GB_ROLE_IN;
+    s->operand[COARSE].fill = GB_FILL_NORMAL;
+    gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, p->h, p->w, p->c);
+    return GB_OK;
+}
+
+static void run_pool_forward(struct gb_kernel_state *s) {
+    s->backend->max_pool_forward(&s->plan.pool, &s->exec, view(s, FINE), view(s, COARSE));
+}
+
+static void run_pool_backward(struct gb_kernel_state *s) {
+    s->backend->max_pool_backward(&s->plan.pool, &s->exec, view(s, FINE), view(s, COARSE),
+                                  view(s, FINE_GRADIENT));
+}
+
+static void free_pool(struct gb_kernel_state *s) {
+    s->backend->max_pool_plan_free(&s->plan.pool);
+}
+
+// Forward from coarse to fine, backward the other way.
+static enum gb_status plan_upsample(struct gb_kernel_state *s, bool forward) {
+    const struct gb_upsample_problem *p = gb_kernel_problem(s);
+    GB_TRY(s->backend->upsample_plan(p, s->exec.threads, &s->plan.upsample));
+    gb_kernel_take_scratch(s, s->plan.upsample.scratch_floats);
+    gb_kernel_take(s, forward ? GB_ROLE_OUT : GB_ROLE_IN, GB_FILL_NORMAL, p->n, p->h * p->factor,
+                   p->w * p->factor, p->c);
+    gb_kernel_take(s, forward ? GB_ROLE_IN : GB_ROLE_OUT, GB_FILL_NORMAL, p->n, p->h, p->w, p->c);
+    return GB_OK;
+}
+
+static enum gb_status plan_upsample_forward(struct gb_kernel_state *s) {
+    return plan_upsample(s, true);
+}
+
+static enum gb_status plan_upsample_backward(struct gb_kernel_state *s) {
+    return plan_upsample(s, false);
+}
+
+static void run_upsample_forward(struct gb_kernel_state *s) {
+    s->backend->upsample_forward(&s->plan.upsample, &s->exec, view(s, COARSE), view(s, FINE));
+}
+
+static void run_upsample_backward(struct gb_kernel_state *s) {
+    s->backend->upsample_backward(&s->plan.upsample, &s->exec, view(s, FINE), view(s, COARSE));
+}
+
+static void free_upsample(struct gb_kernel_state *s) {
+    s->backend->upsample_plan_free(&s->plan.upsample);
+}
+
+// ---- Moments and instance normalisation ----
+
+enum norm_operand { NORM_IN, NORM_MEAN, NORM_VARIANCE, NORM_OUT, NORM_DY, NORM_D_LOG_DET };
+
+static enum gb_status plan_moments(struct gb_kernel_state *s) {
+    const struct gb_moments_problem *p = gb_kernel_problem(s);
+    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, &p->image, p->image.c);
+    for (int moment = NORM_MEAN; moment <= NORM_VARIANCE; moment++)
+        take_summed(s, p->joint ? 1 : p->image.n, p->image.c, p->image.w);
+    gb_kernel_take_scratch(s, gb_moments_scratch_floats(view(s, NORM_IN)));
+    return GB_OK;
+}
+
+static void run_moments(struct gb_kernel_state *s) {
+    const struct gb_moments_problem *p = gb_kernel_problem(s);
+    s->backend->moments(&s->exec, view(s, NORM_IN), gb_kernel_floats(s, NORM_MEAN),
+                        gb_kernel_floats(s, NORM_VARIANCE), p->joint ? 0 : p->image.c);
+}
+
+// Its moments are made up: any will do.
+static enum gb_status plan_instance_norm(struct gb_kernel_state *s) {
+    const struct gb_instance_norm_problem *p = gb_kernel_problem(s);
+    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, &p->image, p->image.c);
+    for (int moment = NORM_MEAN; moment <= NORM_VARIANCE; moment++)
+        gb_kernel_take(s, GB_ROLE_IN, moment == NORM_MEAN ? GB_FILL_SMALL : GB_FILL_UNIFORM, 1, 1,
+                       p->image.n, p->image.c);
+    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, &p->image, p->image.c);
+    // Variances near 0 make results, and their roundings, up to 300 times as large.
+    s->operand[NORM_OUT].terms = 300;
+    return GB_OK;
+}
+
+static enum gb_status plan_instance_norm_backward(struct gb_kernel_state *s) {
+    const struct gb_instance_norm_problem *p = gb_kernel_problem(s);
+    GB_TRY(plan_instance_norm(s));
+    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, &p->image, p->image.c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, 1, 1, 1, p->image.n);
+    gb_kernel_take_scratch(s, gb_instance_norm_scratch_floats(view(s, NORM_IN)));
+    return GB_OK;
+}
+
+static struct gb_norm_moments norm_moments(const struct gb_kernel_state *s) {
+    return (struct gb_norm_moments){gb_kernel_floats(s, NORM_MEAN),
+                                    gb_kernel_floats(s, NORM_VARIANCE), view(s, NORM_IN)->c};
+}
+
+static void run_instance_norm_forward(struct gb_kernel_state *s) {
+    const struct gb_instance_norm_problem *p = gb_kernel_problem(s);
+    struct gb_norm_moments moments = norm_moments(s);
+    s->backend->instance_norm_forward(&s->exec, p->activation, view(s, NORM_IN), &moments,
+                                      view(s, NORM_OUT));
+}
+
+static void run_instance_norm_inverse(struct gb_kernel_state *s) {
+    struct gb_norm_moments moments = norm_moments(s);
+    s->backend->instance_norm_inverse(&s->exec, view(s, NORM_IN), &moments, view(s, NORM_OUT));
+}
+
+static void run_instance_norm_backward(struct gb_kernel_state *s) {
+    const struct gb_instance_norm_problem *p = gb_kernel_problem(s);
+    struct gb_norm_moments moments = norm_moments(s);
+    s->backend->instance_norm_backward(&s->exec, p->activation, view(s, NORM_IN), &moments,
+                                       view(s, NORM_DY), gb_kernel_floats(s, NORM_D_LOG_DET),
+                                       view(s, NORM_OUT));
+}
+
+// ---- Dequantisation ----
+
+enum dequantise_operand {
+    DEQUANTISE_MASK,
+    DEQUANTISE_IN,
+    DEQUANTISE_OUT,
+    DEQUANTISE_DV,
+    DEQUANTISE_D_LOG_DET
+};
+
+// The mask itself is a v on its own side of the middle.
+static void take_dequantise(struct gb_kernel_state *s, enum gb_fill fill) {
+    const struct gb_image_problem *p = gb_kernel_problem(s);
+    take_image(s, GB_ROLE_IN, GB_FILL_MASK, p, p->c);
+    take_image(s, GB_ROLE_IN, fill, p, p->c);
+    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, p, p->c);
+}
+
+static enum gb_status plan_dequantise_forward(struct gb_kernel_state *s) {
+    const struct gb_image_problem *p = gb_kernel_problem(s);
+    take_dequantise(s, GB_FILL_NORMAL);
+    gb_kernel_take_sums(s, p->n, (double)p->h * p->w * p->c);
+    gb_kernel_take_scratch(s, gb_dequantise_scratch_floats(view(s, DEQUANTISE_IN)));
+    return GB_OK;
+}
+
+static enum gb_status plan_dequantise_inverse(struct gb_kernel_state *s) {
+    take_dequantise(s, GB_FILL_MASK);
+    return GB_OK;
+}
+
+static enum gb_status plan_dequantise_backward(struct gb_kernel_state *s) {
+    const struct gb_image_problem *p = gb_kernel_problem(s);
+    take_dequantise(s, GB_FILL_NORMAL);
+    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, p, p->c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, 1, 1, 1, p->n);
+    return GB_OK;
+}
+
+static void run_dequantise_forward(struct gb_kernel_state *s) {
+    s->backend->dequantise_forward(&s->exec, view(s, DEQUANTISE_MASK), view(s, DEQUANTISE_IN),
+                                   view(s, DEQUANTISE_OUT), s->sums);
+}
+
+static void run_dequantise_inverse(struct gb_kernel_state *s) {
+    s->backend->dequantise_inverse(&s->exec, view(s, DEQUANTISE_MASK), view(s, DEQUANTISE_IN),
+                                   view(s, DEQUANTISE_OUT));
+}
+
+static void run_dequantise_backward(struct gb_kernel_state *s) {
+    s->backend->dequantise_backward(
+        &s->exec, view(s, DEQUANTISE_MASK), view(s, DEQUANTISE_IN), view(s, DEQUANTISE_DV),
+        gb_kernel_floats(s, DEQUANTISE_D_LOG_DET), view(s, DEQUANTISE_OUT));
+}
+
+// ---- Likelihoods of the factored baselines ----
+
+enum likelihood_operand { LIKELIHOOD_DATA, LIKELIHOOD_RAW, LIKELIHOOD_OUT, LIKELIHOOD_D };
+
+// `channels` of what the network gives.
+static void take_likelihood(struct gb_kernel_state *s, const struct gb_image_problem *p,
+                            enum gb_fill data, enum gb_fill raw, int channels) {
+    take_image(s, GB_ROLE_IN, data, p, p->c);
+    take_image(s, GB_ROLE_IN, raw, p, channels);
+}
+
+static void take_likelihood_sums(struct gb_kernel_state *s, const struct gb_image_problem *p,
+                                 size_t scratch) {
+    gb_kernel_take_sums(s, p->n, (double)p->h * p->w * p->c);
+    gb_kernel_take_scratch(s, scratch);
+}
+
+static void take_likelihood_gradient(struct gb_kernel_state *s, const struct gb_image_problem *p) {
+    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, p, view(s, LIKELIHOOD_RAW)->c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, 1, 1, 1, p->n);
+}
+
+static void take_logistic(struct gb_kernel_state *s) {
+    const struct gb_logistic_problem *p = gb_kernel_problem(s);
+    take_likelihood(s, &p->image, GB_FILL_UNIFORM, GB_FILL_SMALL, 2 * p->image.c);
+}
+
+static enum gb_status plan_logistic_forward(struct gb_kernel_state *s) {
+    const struct gb_logistic_problem *p = gb_kernel_problem(s);
+    take_logistic(s);
+    take_likelihood_sums(s, &p->image, gb_logistic_scratch_floats(view(s, LIKELIHOOD_DATA)));
+    return GB_OK;
+}
+
+static enum gb_status plan_logistic_backward(struct gb_kernel_state *s) {
+    const struct gb_logistic_problem *p = gb_kernel_problem(s);
+    take_logistic(s);
+    take_likelihood_gradient(s, &p->image);
+    return GB_OK;
+}
+
+static enum gb_status plan_logistic_sample(struct gb_kernel_state *s) {
+    const struct gb_logistic_problem *p = gb_kernel_problem(s);
+    take_logistic(s);
+    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, &p->image, p->image.c);
+    return GB_OK;
+}
+
+static int levels_of(const struct gb_kernel_state *s) {
+    const struct gb_logistic_problem *p = gb_kernel_problem(s);
+    return p->levels;
+}
+
+static void run_logistic_forward(struct gb_kernel_state *s) {
+    s->backend->logistic_forward(&s->exec, levels_of(s), view(s, LIKELIHOOD_DATA),
+                                 view(s, LIKELIHOOD_RAW), s->sums);
+}
+
+static void run_logistic_backward(struct gb_kernel_state *s) {
+    s->backend->logistic_backward(&s->exec, levels_of(s), view(s, LIKELIHOOD_DATA),
+                                  view(s, LIKELIHOOD_RAW), gb_kernel_floats(s, LIKELIHOOD_D),
+                                  view(s, LIKELIHOOD_OUT));
+}
+
+static void run_logistic_sample(struct gb_kernel_state *s) {
+    s->backend->logistic_sample(&s->exec, levels_of(s), view(s, LIKELIHOOD_DATA),
+                                view(s, LIKELIHOOD_RAW), temperature, view(s, LIKELIHOOD_OUT));
+}
+
+static void take_bernoulli(struct gb_kernel_state *s, enum gb_fill data) {
+    const struct gb_bernoulli_problem *p = gb_kernel_problem(s);
+    take_likelihood(s, &p->image, data, GB_FILL_NORMAL, p->image.c);
+}
+
+static enum gb_status plan_bernoulli_forward(struct gb_kernel_state *s) {
+    const struct gb_bernoulli_problem *p = gb_kernel_problem(s);
+    take_bernoulli(s, GB_FILL_MASK);
+    take_likelihood_sums(s, &p->image, gb_bernoulli_scratch_floats(view(s, LIKELIHOOD_DATA)));
+    return GB_OK;
+}
+
+static enum gb_status plan_bernoulli_backward(struct gb_kernel_state *s) {
+    const struct gb_bernoulli_problem *p = gb_kernel_problem(s);
+    take_bernoulli(s, GB_FILL_MASK);
+    take_likelihood_gradient(s, &p->image);
+    return GB_OK;
+}
+
+static enum gb_status plan_bernoulli_sample(struct gb_kernel_state *s) {
+    const struct gb_bernoulli_problem *p = gb_kernel_problem(s);
+    take_bernoulli(s, GB_FILL_UNIFORM);
+    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, &p->image, p->image.c);
+    return GB_OK;
+}
+
+// With the weights of the vessels' default.
+static struct gb_bernoulli bernoulli_of(const struct gb_kernel_state *s) {
+    const struct gb_bernoulli_problem *p = gb_kernel_problem(s);
+    return (struct gb_bernoulli){.weight_one = 0.9f, .weight_zero = 0.1f, p->normalised};
+}
+
+static void run_bernoulli_forward(struct gb_kernel_state *s) {
+    struct gb_bernoulli bernoulli = bernoulli_of(s);
+    s->backend->bernoulli_forward(&s->exec, &bernoulli, view(s, LIKELIHOOD_DATA),
+                                  view(s, LIKELIHOOD_RAW), s->sums);
+}
+
+static void run_bernoulli_backward(struct gb_kernel_state *s) {
+    struct gb_bernoulli bernoulli = bernoulli_of(s);
+    s->backend->bernoulli_backward(&s->exec, &bernoulli, view(s, LIKELIHOOD_DATA),
+                                   view(s, LIKELIHOOD_RAW), gb_kernel_floats(s, LIKELIHOOD_D),
+                                   view(s, LIKELIHOOD_OUT));
+}
+
+static void run_bernoulli_sample(struct gb_kernel_state *s) {
+    struct gb_bernoulli bernoulli = bernoulli_of(s);
+    s->backend->bernoulli_sample(&s->exec, &bernoulli, view(s, LIKELIHOOD_DATA),
+                                 view(s, LIKELIHOOD_RAW), view(s, LIKELIHOOD_OUT));
+}
+
+const struct gb_kernel gb_elementwise_kernels[] = {
+    {&gb_epilogue_operation, GB_BACKWARD, GB_TRAFFIC_UPDATE, plan_epilogue, run_epilogue, NULL,
+     NULL},
+    {&gb_actnorm_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_actnorm, run_actnorm_forward, NULL,
+     NULL},
+    {&gb_actnorm_operation, GB_INVERSE, GB_TRAFFIC_TRIAD, plan_actnorm, run_actnorm_inverse, NULL,
+     NULL},
+    {&gb_actnorm_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_actnorm_backward,
+     run_actnorm_backward, NULL, NULL},
+    {&gb_coupling_operation, GB_FORWARD, GB_TRAFFIC_UPDATE, plan_coupling_forward,
+     run_coupling_forward, NULL, NULL},
+    {&gb_coupling_operation, GB_INVERSE, GB_TRAFFIC_UPDATE, plan_coupling_inverse,
+     run_coupling_inverse, NULL, NULL},
+    {&gb_coupling_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_coupling_backward,
+     run_coupling_backward, NULL, NULL},
+    {&gb_squeeze_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_squeeze, run_squeeze, NULL, NULL},
+    {&gb_squeeze_operation, GB_INVERSE, GB_TRAFFIC_TRIAD, plan_unsqueeze, run_unsqueeze, NULL,
+     NULL},
+    {&gb_gaussian_operation, GB_FORWARD, GB_TRAFFIC_READ, plan_gaussian_forward,
+     run_gaussian_forward, NULL, NULL},
+    {&gb_gaussian_operation, GB_SAMPLE, GB_TRAFFIC_TRIAD, plan_gaussian_sample, run_gaussian_sample,
+     NULL, NULL},
+    {&gb_gaussian_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_gaussian_backward,
+     run_gaussian_backward, NULL, NULL},
+    {&gb_adam_operation, GB_FORWARD, GB_TRAFFIC_UPDATE, plan_adam, run_adam, NULL, NULL},
+    {&gb_add_operation, GB_FORWARD, GB_TRAFFIC_UPDATE, plan_add, run_add, NULL, NULL},
+    {&gb_exp_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_exp, run_exp, NULL, NULL},
+    {&gb_random_uniform_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_random, run_random_uniform,
+     NULL, NULL},
+    {&gb_random_normal_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_random, run_random_normal,
+     NULL, NULL},
+    {&gb_add_scaled_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_add_scaled, run_add_scaled, NULL,
+     NULL},
+    {&gb_max_pool_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_pool, run_pool_forward, free_pool,
+     NULL},
+    {&gb_max_pool_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_pool_backward, run_pool_backward,
+     free_pool, NULL},
+    {&gb_upsample_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_upsample_forward,
+     run_upsample_forward, free_upsample, NULL},
+    {&gb_upsample_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_upsample_backward,
+     run_upsample_backward, free_upsample, NULL},
+    {&gb_moments_operation, GB_FORWARD, GB_TRAFFIC_READ, plan_moments, run_moments, NULL, NULL},
+    {&gb_instance_norm_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_instance_norm,
+     run_instance_norm_forward, NULL, NULL},
+    {&gb_instance_norm_operation, GB_INVERSE, GB_TRAFFIC_TRIAD, plan_instance_norm,
+     run_instance_norm_inverse, NULL, NULL},
+    {&gb_instance_norm_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_instance_norm_backward,
+     run_instance_norm_backward, NULL, NULL},
+    {&gb_dequantise_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_dequantise_forward,
+     run_dequantise_forward, NULL, NULL},
+    {&gb_dequantise_operation, GB_INVERSE, GB_TRAFFIC_TRIAD, plan_dequantise_inverse,
+     run_dequantise_inverse, NULL, NULL},
+    {&gb_dequantise_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_dequantise_backward,
+     run_dequantise_backward, NULL, NULL},
+    {&gb_logistic_operation, GB_FORWARD, GB_TRAFFIC_READ, plan_logistic_forward,
+     run_logistic_forward, NULL, NULL},
+    {&gb_logistic_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_logistic_backward,
+     run_logistic_backward, NULL, NULL},
+    {&gb_logistic_operation, GB_SAMPLE, GB_TRAFFIC_TRIAD, plan_logistic_sample, run_logistic_sample,
+     NULL, NULL},
+    {&gb_bernoulli_operation, GB_FORWARD, GB_TRAFFIC_READ, plan_bernoulli_forward,
+     run_bernoulli_forward, NULL, NULL},
+    {&gb_bernoulli_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_bernoulli_backward,
+     run_bernoulli_backward, NULL, NULL},
+    {&gb_bernoulli_operation, GB_SAMPLE, GB_TRAFFIC_TRIAD, plan_bernoulli_sample,
+     run_bernoulli_sample, NULL, NULL},
+    {0},
+};

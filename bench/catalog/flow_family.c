@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+// Conditional flows as the benchmarks run them.
+#include <math.h>
+#include <stdlib.h>
+
+#include "bench/catalog/layer_benchmarks.h"
+#include "bench/catalog/models.h"
+#include "flows/models/flow.h"
+#include "kernels/arena.h"
+
+struct run {
+    const struct gb_flow_kind *kind;
+    void *model;
+    struct gb_pass_use use;
+    float *memory; // of what follows
+    struct gb_flow_shapes shapes;
+    struct gb_tensor x, y;
+    struct gb_tensor dequantisation; // noise, where the flow wants it
+    struct gb_latents noise;         // sampling
+    float *d_log_likelihood;         // training
+    double *results;
+    size_t result_count;
+    long step;
+};
+
+static void close(void *argument) {
+    struct run *run = argument;
+    if (!run)
+        return;
+    run->kind->free(run->model);
+    free(run->memory);
+    free(run->results);
+    free(run);
+}
+
+// Inputs, in one block; taken twice, as kernels/arena.h says.
+static void take_inputs(struct run *run, struct gb_arena *arena) {
+    int batch = run->use.batch;
+    run->y = run->dequantisation = run->shapes.y;
+    run->x = run->shapes.x;
+    run->x.n = run->use.kind == GB_PASS_TRAIN ? batch : 1;
+    run->x.data = gb_arena_take(arena, gb_elements(&run->x));
+    run->y.data = gb_arena_take(arena, gb_elements(&run->y));
+    run->d_log_likelihood = gb_arena_take(arena, (size_t)batch);
+    if (run->shapes.dequantises)
+        run->dequantisation.data = gb_arena_take(arena, gb_elements(&run->dequantisation));
+    if (run->use.kind == GB_PASS_TRAIN)
+        return;
+    run->kind->latent_shapes(run->model, &run->noise);
+    for (int l = 0; l < run->noise.count; l++)
+        run->noise.level[l].data = gb_arena_take(arena, gb_elements(&run->noise.level[l]));
+}
+
+static enum gb_status reserve_inputs(struct run *run) {
+    struct gb_arena arena = {0};
+    take_inputs(run, &arena);
+    GB_TRY(gb_arena_reserve(&arena, "inputs"));
+    run->memory = arena.base;
+    take_inputs(run, &arena);
+    run->result_count =
+        run->use.kind == GB_PASS_TRAIN ? (size_t)run->use.batch : gb_elements(&run->y);
+    run->results = calloc(run->result_count, sizeof *run->results);
+    return run->results ? GB_OK
+                        : gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "results",
+                                  "%zu doubles", run->result_count);
+}
+
+// Of parameters that are zero, no singular matrix shall keep a pass from being recorded.
+static void make_regular(const struct gb_params *params) {
+    for (int i = 0; i < params->count; i++) {
+        const struct gb_param *param = &params->list[i];
+        for (int c = 0; param->start == GB_START_ROTATION && c < param->shape[0]; c++)
+            params->value[param->offset + (size_t)(c * param->shape[0] + c)] = 1;
+    }
+}
+
+static enum gb_status build(struct run *run, const void *config, const struct gb_backend *backend) {
+    bool trains = run->use.kind == GB_PASS_TRAIN;
+    const struct gb_flow_use use = {.batch = run->use.batch,
+                                    .samples_per_x = trains ? 1 : run->use.batch,
+                                    .threads = run->use.threads,
+                                    .training = trains};
+    GB_TRY(run->kind->create(config, &use, backend, &run->model));
+    make_regular(run->kind->params(run->model));
+    run->kind->shapes(config, run->use.batch, &run->shapes);
+    return reserve_inputs(run);
+}
+
+static enum gb_status open(const struct gb_flow_kind *kind, const void *config,
+                           const struct gb_pass_use *use, const struct gb_backend *backend,
+                           void **result) {
+    *result = NULL;
+    struct run *run = calloc(1, sizeof *run);
+    if (!run)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", kind->name, "no memory");
+    run->kind = kind;
+    run->use = *use;
+    enum gb_status status = build(run, config, backend);
+    if (status != GB_OK) {
+        close(run);
+        return status;
+    }
+    *result = run;
+    return GB_OK;
+}
+
+static enum gb_status open_cglow(const void *config, const struct gb_pass_use *use,
+                                 const struct gb_backend *backend, void **run) {
+    return open(&gb_cglow_flow, config, use, backend, run);
+}
+
+static enum gb_status open_cnf(const void *config, const struct gb_pass_use *use,
+                               const struct gb_backend *backend, void **run) {
+    return open(&gb_cnf_flow, config, use, backend, run);
+}
+
+static enum gb_status fill(void *argument) {
+    enum { SEED = 1 };
+    struct run *run = argument;
+    struct gb_params *params = run->kind->params(run->model);
+    for (int i = 0; i < params->count; i++)
+        if (params->list[i].start == GB_START_ZERO) {
+            params->list[i].start = GB_START_NORMAL;
+            params->list[i].spread = 0.002f; // near the start that the paper meant
+        }
+    GB_TRY(gb_params_initialise(params, SEED));
+    const struct gb_exec one = {.threads = 1};
+    struct gb_random_key key = {.seed = SEED, .purpose = GB_RANDOM_TEST};
+    const struct gb_backend *backend = params->backend;
+    backend->random_uniform(&one, &key, 0, gb_elements(&run->x), 0, 1, run->x.data);
+    key.sample = 1;
+    backend->random_uniform(&one, &key, 0, gb_elements(&run->y), -0.5f, 0.5f, run->y.data);
+    if (run->shapes.dequantises) {
+        float *mask = run->y.data;
+        for (size_t i = 0; i < gb_elements(&run->y); i++)
+            mask[i] = mask[i] > 0;
+        key.sample++;
+        backend->random_normal(&one, &key, 0, gb_elements(&run->y), 1, run->dequantisation.data);
+    }
+    for (int l = 0; l < run->noise.count; l++) {
+        const struct gb_tensor *noise = &run->noise.level[l];
+        key.sample++;
+        backend->random_normal(&one, &key, 0, gb_elements(noise), 1, noise->data);
+    }
+    for (int n = 0; n < run->use.batch; n++)
+        run->d_log_likelihood[n] = -1.0f / (float)run->use.batch;
+    return GB_OK;
+}
+
+static enum gb_status train(struct run *run, float learning_rate) {
+    const struct gb_adam settings = {.learning_rate = learning_rate,
+                                     .beta1 = 0.9f,
+                                     .beta2 = 0.999f,
+                                     .epsilon = 1e-8f,
+                                     .clip = 0.25f};
+    struct gb_adam adam = gb_adam_at_step(settings, ++run->step);
+    const struct gb_tensor *noise = run->shapes.dequantises ? &run->dequantisation : NULL;
+    GB_TRY(run->kind->condition(run->model, &run->x));
+    GB_TRY(run->kind->forward(run->model, &run->y, noise, run->results, NULL));
+    run->kind->backward(run->model, run->d_log_likelihood, &adam, NULL, NULL);
+    return GB_OK;
+}
+
+static enum gb_status sample(struct run *run) {
+    GB_TRY(run->kind->condition(run->model, &run->x));
+    run->kind->inverse(run->model, &run->noise, 1, &run->y);
+    return GB_OK;
+}
+
+static enum gb_status pass(void *argument, float learning_rate) {
+    struct run *run = argument;
+    return run->use.kind == GB_PASS_TRAIN ? train(run, learning_rate) : sample(run);
+}
+
+static const double *results(void *argument, size_t *count) {
+    struct run *run = argument;
+    *count = run->result_count;
+    const float *y = run->y.data;
+    if (run->use.kind == GB_PASS_SAMPLE)
+        for (size_t i = 0; i < run->result_count; i++)
+            run->results[i] = y[i];
+    return run->results;
+}
+
+static double parameters(const void *argument) {
+    const struct run *run = argument;
+    return (double)gb_params_elements(run->kind->params(run->model));
+}
+
+static double moments(const void *argument) {
+    const struct run *run = argument;
+    const struct gb_params *params = run->kind->params(run->model);
+    double sum = 0;
+    for (size_t i = 0; i < params->floats; i++)
+        sum += fabsf(params->moment1[i]);
+    return sum;
+}
+
+static size_t dimensions(const struct gb_flow_kind *kind, const void *config) {
+    struct gb_flow_shapes shapes;
+    kind->shapes(config, 1, &shapes);
+    return gb_elements(&shapes.y);
+}
+
+static size_t cglow_dimensions(const void *config) {
+    return dimensions(&gb_cglow_flow, config);
+}
+
+static size_t cnf_dimensions(const void *config) {
+    return dimensions(&gb_cnf_flow, config);
+}
+
+const struct gb_model_family gb_cglow_family = {
+    .open = open_cglow,
+    .close = close,
+    .fill = fill,
+    .pass = pass,
+    .results = results,
+    .parameters = parameters,
+    .moments = moments,
+    .dimensions = cglow_dimensions,
+    .layers = gb_cglow_layers,
+};
+
+const struct gb_model_family gb_cnf_family = {
+    .open = open_cnf,
+    .close = close,
+    .fill = fill,
+    .pass = pass,
+    .results = results,
+    .parameters = parameters,
+    .moments = moments,
+    .dimensions = cnf_dimensions,
+};

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+#include "bench/catalog/model_benchmarks.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/catalog/recorder.h"
+
+struct description {
+    const struct gb_model *model;
+    struct gb_pass_use use; // threads apart
+};
+
+struct state {
+    const struct gb_benchmark *benchmark;
+    void *run; // NULL while measuring
+    enum gb_status status;
+};
+
+// How the two kinds are written: words, and the letter before the batch.
+static const struct {
+    const char *operation, *direction;
+    char letter;
+} kinds[] = {
+    [GB_PASS_TRAIN] = {"step", "train", 'b'},
+    [GB_PASS_SAMPLE] = {"sample", "inverse", 's'},
+};
+
+static const struct gb_model_family *family_of(const struct gb_benchmark *benchmark) {
+    const struct description *description = benchmark->description;
+    return description->model->family;
+}
+
+// ---- Life ----
+
+static enum gb_status open_filled(const struct gb_benchmark *benchmark,
+                                  const struct gb_backend *backend, int threads, void **run) {
+    const struct description *description = benchmark->description;
+    const struct gb_model_family *family = family_of(benchmark);
+    struct gb_pass_use use = description->use;
+    use.threads = threads;
+    GB_TRY(family->open(description->model->config, &use, backend, run));
+    enum gb_status status = family->fill(*run);
+    if (status != GB_OK)
+        family->close(*run);
+    return status;
+}
+
+static void teardown(void *argument) {
+    struct state *state = argument;
+    if (state->run)
+        family_of(state->benchmark)->close(state->run);
+    free(state);
+}
+
+static enum gb_status setup(const struct gb_benchmark *benchmark, struct gb_arena *arena,
+                            void **result) {
+    *result = NULL;
+    struct state *state = calloc(1, sizeof *state);
+    if (!state)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot set up", benchmark->problem, "no memory");
+    state->benchmark = benchmark;
+    enum gb_status status =
+        arena->base ? open_filled(benchmark, benchmark->backend, benchmark->threads, &state->run)
+                    : GB_OK;
+    if (status != GB_OK) {
+        free(state);
+        return status;
+    }
+    *result = state;
+    return GB_OK;
+}
+
+// A pass that fails goes on failing, and the check says why.
+static void run(void *argument) {
+    struct state *state = argument;
+    state->status = family_of(state->benchmark)->pass(state->run, 0);
+}
+
+// ---- Checks ----
+
+static enum gb_status compare(const struct gb_benchmark *benchmark, const char *what, size_t count,
+                              const double *got, const double *want, bool bits) {
+    const struct description *description = benchmark->description;
+    bool trains = description->use.kind == GB_PASS_TRAIN;
+    double dimensions = (double)description->model->family->dimensions(description->model->config);
+    for (size_t i = 0; i < count; i++) {
+        double bound =
+            trains ? GB_CHECK_NATS * dimensions : GB_CHECK_SAMPLE * fmax(1, fabs(want[i]));
+        if (bits)
+            bound = 0;
+        if (!(fabs(got[i] - want[i]) <= bound))
+            return gb_fail(GB_CHECK_FAILED, "wrong result", benchmark->problem,
+                           "%s %zu %s on %s, %d threads: %.9g, not %.9g +- %.3g",
+                           trains ? "log-likelihood" : "element", i, what, benchmark->backend->name,
+                           benchmark->threads, got[i], want[i], bound);
+    }
+    return GB_OK;
+}
+
+// One pass of a run and of the reference's.
+static enum gb_status compare_pass(const struct gb_benchmark *benchmark, const char *what,
+                                   void *tested, void *reference) {
+    const float learning_rate = 2e-4f; // the paper's
+    const struct gb_model_family *family = family_of(benchmark);
+    GB_TRY(family->pass(tested, learning_rate));
+    GB_TRY(family->pass(reference, learning_rate));
+    size_t count;
+    const double *got = family->results(tested, &count);
+    return compare(benchmark, what, count, got, family->results(reference, &count), false);
+}
+
+static enum gb_status compare_gradients(const struct gb_benchmark *benchmark, const void *tested,
+                                        const void *reference) {
+    const struct gb_model_family *family = family_of(benchmark);
+    double got = family->moments(tested), want = family->moments(reference);
+    double bound = GB_CHECK_GRADIENTS * want;
+    return fabs(got - want) <= bound
+               ? GB_OK
+               : gb_fail(GB_CHECK_FAILED, "wrong result", benchmark->problem,
+                         "gradients on %s, %d threads, sum to %.9g, not %.9g +- %.3g",
+                         benchmark->backend->name, benchmark->threads, got, want, bound);
+}
+
+static enum gb_status compare_runs(const struct gb_benchmark *benchmark, void *tested,
+                                   void *reference) {
+    const struct description *description = benchmark->description;
+    GB_TRY(compare_pass(benchmark, "at first", tested, reference));
+    if (description->use.kind != GB_PASS_TRAIN)
+        return GB_OK;
+    GB_TRY(compare_gradients(benchmark, tested, reference));
+    return compare_pass(benchmark, "after a step", tested, reference);
+}
+
+// On models of their own, since the step moves the parameters.
+static enum gb_status check_against_reference(const struct gb_benchmark *benchmark) {
+    const struct gb_model_family *family = family_of(benchmark);
+    const struct gb_backend *scalar;
+    void *tested, *reference;
+    GB_TRY(gb_backend_find("scalar", &scalar));
+    GB_TRY(open_filled(benchmark, benchmark->backend, benchmark->threads, &tested));
+    enum gb_status status = open_filled(benchmark, scalar, 1, &reference);
+    if (status == GB_OK) {
+        status = compare_runs(benchmark, tested, reference);
+        family->close(reference);
+    }
+    family->close(tested);
+    return status;
+}
+
+static enum gb_status check_repeats(struct state *state) {
+    const struct gb_benchmark *benchmark = state->benchmark;
+    const struct gb_model_family *family = family_of(benchmark);
+    size_t count;
+    GB_TRY(family->pass(state->run, 0));
+    const double *results = family->results(state->run, &count);
+    double *first = malloc(count * sizeof *first);
+    if (!first)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot check", benchmark->problem, "%zu doubles", count);
+    memcpy(first, results, count * sizeof *first);
+    enum gb_status status = family->pass(state->run, 0);
+    if (status == GB_OK)
+        status = compare(benchmark, "the second time", count, family->results(state->run, &count),
+                         first, benchmark->backend->same_bits);
+    free(first);
+    return status;
+}
+
+static enum gb_status check(void *argument) {
+    struct state *state = argument;
+    GB_TRY(state->status);
+    return state->benchmark->flops <= GB_CHECK_PASS_FLOPS
+               ? check_against_reference(state->benchmark)
+               : check_repeats(state);
+}
+
+// ---- From text ----
+
+void gb_pass_print(const struct gb_model *model, enum gb_pass_kind kind, int batch,
+                   char text[static GB_PROBLEM]) {
+    snprintf(text, GB_PROBLEM, "%s/%s/%s%c%d", kinds[kind].operation, kinds[kind].direction,
+             model->name, kinds[kind].letter, batch);
+}
+
+// A name and the batch, of the model and kind that print as this text.
+static bool parse(const struct gb_model *models, const char *text, struct description *d) {
+    size_t length = strlen(text), digits = 0;
+    while (digits < length && text[length - digits - 1] >= '0' && text[length - digits - 1] <= '9')
+        digits++;
+    if (digits < 1 || digits > 4)
+        return false;
+    d->use.batch = atoi(text + length - digits);
+    for (d->model = models; d->model->name; d->model++)
+        for (int kind = GB_PASS_TRAIN; kind <= GB_PASS_SAMPLE; kind++) {
+            char printed[GB_PROBLEM];
+            d->use.kind = (enum gb_pass_kind)kind;
+            gb_pass_print(d->model, d->use.kind, d->use.batch, printed);
+            if (d->use.batch >= 1 && strcmp(printed, text) == 0)
+                return true;
+        }
+    return false;
+}
+
+static enum gb_status set_cost(const struct description *d, struct gb_benchmark *benchmark) {
+    const bool trains = d->use.kind == GB_PASS_TRAIN;
+    struct gb_recording recording = {0};
+    double parameters;
+    GB_TRY(gb_model_record(d->model, &d->use, &recording, &parameters));
+    benchmark->flops = gb_recording_flops(&recording);
+    benchmark->bytes = (trains ? 24 : 4) * parameters;
+    benchmark->traffic = trains ? GB_TRAFFIC_UPDATE : GB_TRAFFIC_READ;
+    gb_recording_free(&recording);
+    return GB_OK;
+}
+
+enum gb_status gb_pass_benchmark(const struct gb_model *models, const char *text,
+                                 struct gb_benchmark *benchmark) {
+    *benchmark =
+        (struct gb_benchmark){.setup = setup, .run = run, .check = check, .teardown = teardown};
+    struct description description = {.use.threads = 1};
+    if (!parse(models, text, &description))
+        return gb_fail(GB_BAD_INPUT, "unknown problem", text, "no model and batch are named so");
+    snprintf(benchmark->problem, sizeof benchmark->problem, "%s", text);
+    strcpy(benchmark->operation, kinds[description.use.kind].operation);
+    strcpy(benchmark->direction, kinds[description.use.kind].direction);
+    GB_TRY(set_cost(&description, benchmark));
+    struct description *kept = malloc(sizeof *kept);
+    if (!kept)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot list benchmarks", text, "no memory");
+    *kept = description;
+    benchmark->description = kept;
+    return GB_OK;
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include "bench/catalog/models.h"
+
+#include <stddef.h>
+
+#include "flows/models/cglow.h"
+#include "flows/models/cnf.h"
+
+// Sections 5.1 and A.3.
+#define CGLOW_USE .batch = 2, .samples = 10
+
+// An image of x_h x x_w x x_c and a target of y_h x y_w x y_c: every other number but the last four
+// is section 5.1's.
+#define CGLOW(x_height, x_width, x_channels, y_height, y_width, y_channels, l, nc, nw)             \
+    &(const struct gb_cglow_config) {                                                              \
+        .x_h = (x_height), .x_w = (x_width), .x_c = (x_channels), .y_h = (y_height),               \
+        .y_w = (y_width), .y_c = (y_channels), .levels = (l), .steps = 8, .n_c = (nc),             \
+        .n_w = (nw), .coupling_channels = 256, .feature_channels = 16, .init = GB_INIT_LIVE        \
+    }
+#define SQUARE(size, l) CGLOW(size, size, 3, size, size, 3, l, 64, 128)
+
+// CNF paper, Tables 5, 6 and 8: patches of `size`, from half of that. The paper's batch is 64.
+#define CNF_PATCH(size)                                                                            \
+    &(const struct gb_cnf_config) {                                                                \
+        .kind = GB_CNF_SUPER_RESOLUTION, .x_h = (size) / 2, .x_w = (size) / 2, .x_c = 3,           \
+        .y_h = (size), .y_w = (size), .y_c = 3, .levels = 2, .steps = 8,                           \
+        .condition_channels = 128, .coupling_channels = 512, .rrdb_blocks = 16, .growth = 32       \
+    }
+// Tables 4, 5 and 7; the paper tells neither the features' channels nor the dequantiser's steps.
+#define CNF_MASK(height, width)                                                                    \
+    &(const struct gb_cnf_config) {                                                                \
+        .kind = GB_CNF_SEGMENTATION, .x_h = (height), .x_w = (width), .x_c = 3, .y_h = (height),   \
+        .y_w = (width), .y_c = 1, .levels = 2, .steps = 2, .condition_channels = 32,               \
+        .coupling_channels = 32, .dequantiser_steps = 2                                            \
+    }
+
+static const char patches[] = "CNF paper, section 5.1; a smaller batch than the paper's 64";
+static const char vessels[] = "CNF paper, section 5.2; DRIVE's pictures padded to multiples of 16";
+
+static const char horses[] = "c-Glow paper, section 5.2; the mask copied to three channels";
+static const char faces[] = "c-Glow paper, section 5.3; a channel for each of three classes";
+static const char noise[] = "c-Glow paper, section 5.4";
+static const char depth[] = "c-Glow paper, section 5.5; one channel";
+static const char centre[] = "c-Glow paper, section 5.6; the target is the quarter in the middle";
+
+static const struct gb_model models[] = {
+    {"cglow-horses-32", horses, &gb_cglow_family, SQUARE(32, 3), CGLOW_USE},
+    {"cglow-horses-64", horses, &gb_cglow_family, SQUARE(64, 3), CGLOW_USE},
+    {"cglow-horses-128", horses, &gb_cglow_family, SQUARE(128, 3), CGLOW_USE},
+    {"cglow-lfw-32", faces, &gb_cglow_family, SQUARE(32, 4), CGLOW_USE},
+    {"cglow-lfw-64", faces, &gb_cglow_family, SQUARE(64, 4), CGLOW_USE},
+    {"cglow-lfw-128", faces, &gb_cglow_family, SQUARE(128, 4), CGLOW_USE},
+    {"cglow-denoise-128", noise, &gb_cglow_family, SQUARE(128, 3), CGLOW_USE},
+    {"cglow-depth-96x128", depth, &gb_cglow_family, CGLOW(96, 128, 1, 96, 128, 1, 3, 8, 32),
+     CGLOW_USE},
+    {"cglow-inpaint-64", centre, &gb_cglow_family, CGLOW(64, 64, 3, 32, 32, 3, 3, 64, 128),
+     CGLOW_USE},
+    {"cnf-sr-32", patches, &gb_cnf_family, CNF_PATCH(32), .batch = 8, .samples = 1},
+    {"cnf-sr-64", patches, &gb_cnf_family, CNF_PATCH(64), .batch = 2, .samples = 1},
+    {"cnf-vessels-592x576", vessels, &gb_cnf_family, CNF_MASK(592, 576), .batch = 2, .samples = 10},
+    {0},
+};
+
+const struct gb_model *gb_models(void) {
+    return models;
+}
+
+enum gb_status gb_model_record(const struct gb_model *model, const struct gb_pass_use *use,
+                               struct gb_recording *recording, double *parameters) {
+    void *run;
+    struct gb_pass_use alone = *use;
+    alone.threads = 1;
+    GB_TRY(model->family->open(model->config, &alone, gb_recorder(), &run));
+    gb_record(recording);
+    enum gb_status status = model->family->pass(run, 0);
+    enum gb_status ended = gb_record_end(recording);
+    *parameters = model->family->parameters(run);
+    model->family->close(run);
+    if (status == GB_OK)
+        status = ended;
+    if (status != GB_OK)
+        gb_recording_free(recording);
+    return status;
+}

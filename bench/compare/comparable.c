@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include "bench/compare/comparable.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum gb_status check_uniform(const struct gb_rows *rows, const char *name) {
+    const struct gb_row *first = &rows->list[0];
+    for (size_t i = 1; i < rows->count; i++) {
+        const struct gb_row *row = &rows->list[i];
+        if (!json_equal(row->machine, first->machine))
+            return gb_fail(GB_BAD_INPUT, "cannot compare", name, "row %zu is of another machine",
+                           i + 1);
+        if (!json_equal(row->build, first->build))
+            return gb_fail(GB_BAD_INPUT, "cannot compare", name, "row %zu is of another build",
+                           i + 1);
+    }
+    return GB_OK;
+}
+
+// The first of the keys under which both objects differ, or NULL.
+static const char *first_difference(const json_t *a, const json_t *b, const char *const *keys) {
+    for (; *keys; keys++) {
+        const json_t *left = json_object_get(a, *keys), *right = json_object_get(b, *keys);
+        if (left != right && !json_equal(left, right))
+            return *keys;
+    }
+    return NULL;
+}
+
+static enum gb_status check_same(const json_t *base, const json_t *new, const char *const *keys,
+                                 const char *what, const char *name) {
+    const char *key = first_difference(base, new, keys);
+    if (!key)
+        return GB_OK;
+    char *was = json_dumps(json_object_get(base, key), JSON_ENCODE_ANY | JSON_COMPACT);
+    char *is = json_dumps(json_object_get(new, key), JSON_ENCODE_ANY | JSON_COMPACT);
+    enum gb_status status = gb_fail(
+        GB_NOT_COMPARABLE, "not comparable", name,
+        "of another %s: %s was %.200s and is %.200s; --allow-other-%s compares all the same", what,
+        key, was ? was : "unknown", is ? is : "unknown", what);
+    free(was);
+    free(is);
+    return status;
+}
+
+enum gb_status gb_rows_comparable(const struct gb_rows rows[GB_SIDES],
+                                  const char *const names[GB_SIDES],
+                                  const struct gb_allowed *allowed) {
+    static const char *const machine[] = {"cpu", "caches", NULL};
+    static const char *const build[] = {"type", "compiler", "flags", "isa_flags", NULL};
+    GB_TRY(check_uniform(&rows[GB_BASE], names[GB_BASE]));
+    GB_TRY(check_uniform(&rows[GB_NEW], names[GB_NEW]));
+    const struct gb_row *base = rows[GB_BASE].list, *new = rows[GB_NEW].list;
+    if (!allowed->other_machine)
+        GB_TRY(check_same(base->machine, new->machine, machine, "machine", names[GB_NEW]));
+    if (!allowed->other_build)
+        GB_TRY(check_same(base->build, new->build, build, "build", names[GB_NEW]));
+    return GB_OK;
+}
+
+enum gb_status gb_threshold_parse(const char *text, double *ratio) {
+    char *end;
+    double percent = strtod(text, &end);
+    bool number = end != text && !isspace((unsigned char)*text);
+    end += *end == '%';
+    if (!number || *end || !(percent >= 0.1 && percent <= 100))
+        return gb_fail(GB_BAD_INPUT, "bad value", "--threshold",
+                       "\"%s\" is not a percentage in 0.1%% .. 100%%", text);
+    *ratio = 1 + percent / 100;
+    return GB_OK;
+}
+
+static const char *text(const json_t *object, const char *key) {
+    const char *value = json_string_value(json_object_get(object, key));
+    return value ? value : "unknown";
+}
+
+void gb_rows_print_origin(const char *side, const char *name, const struct gb_rows *rows) {
+    const json_t *build = rows->list[0].build;
+    printf("%-5s %s: commit %s, %s, %s\n", side, name, text(build, "commit"), text(build, "type"),
+           text(build, "compiler"));
+}

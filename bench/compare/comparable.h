@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// What two sets of rows must share before their times are compared.
+#ifndef GB_COMPARABLE_H
+#define GB_COMPARABLE_H
+
+#include "bench/compare/comparison.h"
+
+struct gb_allowed {
+    bool other_machine, other_build;
+};
+
+// Each file's rows must come of one machine and one build (GB_BAD_INPUT), and both files' of the
+// same machine (CPU and caches) and the same kind of build (type, compiler, flags), unless
+// `allowed`: GB_NOT_COMPARABLE.
+enum gb_status gb_rows_comparable(const struct gb_rows rows[GB_SIDES],
+                                  const char *const names[GB_SIDES],
+                                  const struct gb_allowed *allowed);
+
+// "3%" or "3" as the ratio 1.03. GB_BAD_INPUT unless it is a number from 0.1 to 100.
+enum gb_status gb_threshold_parse(const char *text, double *ratio);
+#define GB_THRESHOLD "3%" // the default
+
+// Prints which build the rows are of.
+void gb_rows_print_origin(const char *side, const char *name, const struct gb_rows *rows);
+
+#endif

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "bench/commands.h"
+#include "bench/compare/comparable.h"
+#include "tasks/program/options.h"
+
+struct request {
+    const char *paths[GB_SIDES], *threshold;
+    struct gb_allowed allowed;
+};
+
+static enum gb_status judge(const struct gb_rows rows[GB_SIDES], const struct request *request,
+                            double threshold) {
+    GB_TRY(gb_rows_comparable(rows, request->paths, &request->allowed));
+    struct gb_comparison comparison;
+    GB_TRY(gb_comparison_make(rows, &comparison));
+    gb_comparison_judge(&comparison, threshold);
+    gb_rows_print_origin("BASE", request->paths[GB_BASE], &rows[GB_BASE]);
+    gb_rows_print_origin("NEW", request->paths[GB_NEW], &rows[GB_NEW]);
+    gb_comparison_print(&comparison);
+    enum gb_status status = gb_comparison_status(&comparison, request->paths[GB_NEW]);
+    gb_comparison_free(&comparison);
+    return status;
+}
+
+static enum gb_status compare(int argc, const char **argv) {
+    struct request request = {.threshold = GB_THRESHOLD};
+    const struct gb_option options[] = {
+        gb_operand("BASE", &request.paths[GB_BASE], "rows of bench --launches N --json BASE"),
+        gb_operand("NEW", &request.paths[GB_NEW], "rows of the same benchmarks, to be judged"),
+        gb_option_string("threshold", "PERCENT", &request.threshold,
+                         "the least change that counts"),
+        gb_option_flag("allow-other-machine", &request.allowed.other_machine,
+                       "compare rows of different CPUs, too"),
+        gb_option_flag("allow-other-build", &request.allowed.other_build,
+                       "compare rows of different build types, compilers and flags, too"),
+        {0},
+    };
+    bool helped;
+    GB_TRY(gb_options_parse(&gb_compare_command, options, argc, argv, &helped));
+    if (helped)
+        return GB_OK;
+    double threshold;
+    GB_TRY(gb_threshold_parse(request.threshold, &threshold));
+    struct gb_rows rows[GB_SIDES];
+    GB_TRY(gb_rows_read(request.paths[GB_BASE], &rows[GB_BASE]));
+    enum gb_status status = gb_rows_read(request.paths[GB_NEW], &rows[GB_NEW]);
+    if (status == GB_OK)
+        status = judge(rows, &request, threshold);
+    gb_rows_free(&rows[GB_BASE]);
+    gb_rows_free(&rows[GB_NEW]);
+    return status;
+}
+
+const struct gb_command gb_compare_command = {
+    "compare", "Tells from two files of rows whether the second is slower, noise apart", compare};

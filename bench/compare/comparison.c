@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: MIT
+#include "bench/compare/comparison.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char what[] = "cannot compare";
+static const char *const side_names[GB_SIDES] = {"BASE", "NEW"};
+
+// ---- Joining ----
+
+struct entry {
+    const struct gb_row *row;
+    enum gb_side side;
+};
+
+static int by_key(const struct gb_row *a, const struct gb_row *b) {
+    int order = strcmp(a->problem, b->problem);
+    if (order == 0)
+        order = strcmp(a->backend, b->backend);
+    if (order == 0)
+        order = a->threads - b->threads;
+    return order ? order : (int)a->cache - (int)b->cache;
+}
+
+static int by_key_side_launch(const void *left, const void *right) {
+    const struct entry *a = left, *b = right;
+    int order = by_key(a->row, b->row);
+    if (order == 0)
+        order = (int)a->side - (int)b->side;
+    return order ? order : a->row->launch - b->row->launch;
+}
+
+static bool is_control(const struct gb_row *row) {
+    return strcmp(row->operation, "control") == 0;
+}
+
+// The entries of one key, which stand side by side.
+struct like {
+    size_t count, on[GB_SIDES];
+    const struct gb_row *error[GB_SIDES]; // the first row with one
+};
+
+static struct like like_of(const struct entry *entries, size_t most) {
+    struct like like = {0};
+    for (size_t i = 0; i < most && by_key(entries[i].row, entries[0].row) == 0; i++) {
+        const struct gb_row *row = entries[i].row;
+        enum gb_side side = entries[i].side;
+        like.count++;
+        like.on[side]++;
+        if (row->error && !like.error[side])
+            like.error[side] = row;
+    }
+    return like;
+}
+
+static enum gb_status take_times(const struct entry *entries, size_t count,
+                                 struct gb_compared *compared) {
+    *compared = (struct gb_compared){.row = entries[0].row, .rows = 1};
+    for (int i = 0; i < GB_SAMPLE_MAX; i++)
+        compared->times[GB_BASE][i] = compared->times[GB_NEW][i] = NAN;
+    for (size_t i = 0, end; i < count; i = end) {
+        const struct gb_row *row = entries[i].row;
+        enum gb_side side = entries[i].side;
+        double sum = 0;
+        for (end = i;
+             end < count && entries[end].side == side && entries[end].row->launch == row->launch;
+             end++)
+            sum += log(entries[end].row->median_seconds);
+        if (end - i > 1 && !is_control(row))
+            return gb_fail(GB_BAD_INPUT, what, row->problem, "launch %d of %s has it twice",
+                           row->launch, side_names[side]);
+        compared->times[side][row->launch] = sum / (double)(end - i);
+    }
+    return GB_OK;
+}
+
+static void leave_out(struct gb_comparison *c, const struct gb_row *row,
+                      enum gb_unjoined_reason reason) {
+    c->unjoined[c->unjoined_count++] = (struct gb_unjoined){row, reason};
+    c->failures += reason == GB_FAILS_IN_NEW;
+}
+
+static enum gb_status join_like(struct gb_comparison *c, const struct entry *entries,
+                                const struct like *like) {
+    const struct gb_row *row = entries[0].row;
+    if (like->on[GB_NEW] == 0)
+        leave_out(c, row, GB_ONLY_IN_BASE);
+    else if (like->on[GB_BASE] == 0)
+        leave_out(c, row, GB_ONLY_IN_NEW);
+    else if (like->error[GB_BASE])
+        leave_out(c, like->error[GB_BASE], GB_FAILS_IN_BASE);
+    else if (like->error[GB_NEW])
+        leave_out(c, like->error[GB_NEW], GB_FAILS_IN_NEW);
+    else if (is_control(row))
+        return take_times(entries, like->count, &c->controls[c->control_count++]);
+    else
+        return take_times(entries, like->count, &c->rows[c->row_count++]);
+    return GB_OK;
+}
+
+static enum gb_status join(struct gb_comparison *c, const struct gb_rows rows[GB_SIDES],
+                           struct entry *entries) {
+    size_t count = 0;
+    for (enum gb_side side = GB_BASE; side < GB_SIDES; side++)
+        for (size_t i = 0; i < rows[side].count; i++)
+            entries[count++] = (struct entry){&rows[side].list[i], side};
+    qsort(entries, count, sizeof *entries, by_key_side_launch);
+    for (size_t i = 0; i < count;) {
+        struct like like = like_of(entries + i, count - i);
+        GB_TRY(join_like(c, entries + i, &like));
+        i += like.count;
+    }
+    return GB_OK;
+}
+
+static enum gb_status count_launches(struct gb_comparison *c, enum gb_side side,
+                                     const struct gb_rows *rows) {
+    bool seen[GB_SAMPLE_MAX] = {0};
+    for (size_t i = 0; i < rows->count; i++) {
+        int launch = rows->list[i].launch;
+        if (launch >= GB_SAMPLE_MAX)
+            return gb_fail(GB_BAD_INPUT, what, side_names[side],
+                           "launch %d: at most %d launches are compared", launch, GB_SAMPLE_MAX);
+        c->launches[side] += !seen[launch];
+        seen[launch] = true;
+    }
+    return GB_OK;
+}
+
+// ---- Operations ----
+
+static bool same_operation(const struct gb_row *a, const struct gb_row *b) {
+    return strcmp(a->operation, b->operation) == 0 && strcmp(a->direction, b->direction) == 0 &&
+           strcmp(a->backend, b->backend) == 0 && a->threads == b->threads;
+}
+
+static int collect(const double *values, double *finite) {
+    int count = 0;
+    for (int i = 0; i < GB_SAMPLE_MAX; i++)
+        if (isfinite(values[i]))
+            finite[count++] = values[i];
+    return count;
+}
+
+static bool is_complete(const struct gb_comparison *c, const struct gb_compared *row) {
+    double finite[GB_SAMPLE_MAX];
+    return collect(row->times[GB_BASE], finite) == c->launches[GB_BASE] &&
+           collect(row->times[GB_NEW], finite) == c->launches[GB_NEW];
+}
+
+static void add_to_operation(struct gb_comparison *c, const struct gb_compared *row) {
+    struct gb_compared *mean = c->operations, *end = mean + c->operation_count;
+    while (mean < end && !same_operation(mean->row, row->row))
+        mean++;
+    if (mean == end) {
+        *mean = *row;
+        c->operation_count++;
+        return;
+    }
+    mean->rows++;
+    for (enum gb_side side = GB_BASE; side < GB_SIDES; side++)
+        for (int i = 0; i < GB_SAMPLE_MAX; i++)
+            mean->times[side][i] += (row->times[side][i] - mean->times[side][i]) / mean->rows;
+}
+
+static enum gb_status allocate(struct gb_comparison *c, size_t rows) {
+    c->rows = calloc(rows, sizeof *c->rows);
+    c->operations = calloc(rows, sizeof *c->operations);
+    c->controls = calloc(rows, sizeof *c->controls);
+    c->unjoined = calloc(rows, sizeof *c->unjoined);
+    c->chances = calloc(rows, sizeof *c->chances);
+    c->found = calloc(rows, sizeof *c->found);
+    return c->rows && c->operations && c->controls && c->unjoined && c->chances && c->found
+               ? GB_OK
+               : gb_fail(GB_OUT_OF_MEMORY, what, "rows", "out of memory");
+}
+
+static enum gb_status make(struct gb_comparison *c, const struct gb_rows rows[GB_SIDES]) {
+    GB_TRY(count_launches(c, GB_BASE, &rows[GB_BASE]));
+    GB_TRY(count_launches(c, GB_NEW, &rows[GB_NEW]));
+    size_t count = rows[GB_BASE].count + rows[GB_NEW].count;
+    GB_TRY(allocate(c, count));
+    struct entry *entries = calloc(count, sizeof *entries);
+    if (!entries)
+        return gb_fail(GB_OUT_OF_MEMORY, what, "rows", "out of memory");
+    enum gb_status status = join(c, rows, entries);
+    free(entries);
+    GB_TRY(status);
+    if (c->row_count == 0 && c->failures == 0)
+        return gb_fail(GB_BAD_INPUT, what, "rows", "no row has a time in both");
+    // A launch that lacks some of the rows would have another mean: only rows of all launches count.
+    for (int i = 0; i < c->row_count; i++)
+        if (is_complete(c, &c->rows[i]))
+            add_to_operation(c, &c->rows[i]);
+    return GB_OK;
+}
+
+enum gb_status gb_comparison_make(const struct gb_rows rows[GB_SIDES], struct gb_comparison *c) {
+    *c = (struct gb_comparison){0};
+    enum gb_status status = make(c, rows);
+    if (status != GB_OK)
+        gb_comparison_free(c);
+    return status;
+}
+
+void gb_comparison_free(struct gb_comparison *c) {
+    free(c->rows);
+    free(c->operations);
+    free(c->controls);
+    free(c->unjoined);
+    free(c->chances);
+    free(c->found);
+    *c = (struct gb_comparison){0};
+}
+
+// ---- Testing ----
+
+// Of the launches that both sides have.
+static int log_ratios(const struct gb_compared *c, double *ratios) {
+    double differences[GB_SAMPLE_MAX];
+    for (int i = 0; i < GB_SAMPLE_MAX; i++)
+        differences[i] = c->times[GB_NEW][i] - c->times[GB_BASE][i];
+    return collect(differences, ratios);
+}
+
+// Both: the shift, and in *least the smallest chance that so many launches can give.
+static struct gb_interval test_pairs(struct gb_compared *c, double *least) {
+    double ratios[GB_SAMPLE_MAX];
+    int count = log_ratios(c, ratios);
+    *least = gb_signed_rank_least(count);
+    if (count == 0)
+        return (struct gb_interval){NAN, -INFINITY, INFINITY};
+    c->chance = gb_signed_rank(ratios, count, 0);
+    return gb_signed_rank_interval(ratios, count, GB_CONFIDENCE);
+}
+
+static struct gb_interval test_sessions(struct gb_compared *c, double *least) {
+    double base[GB_SAMPLE_MAX], new[GB_SAMPLE_MAX];
+    int base_count = collect(c->times[GB_BASE], base), new_count = collect(c->times[GB_NEW], new);
+    *least = gb_rank_sum_least(base_count, new_count);
+    c->chance = gb_rank_sum(base, base_count, new, new_count);
+    return gb_rank_sum_interval(base, base_count, new, new_count, GB_CONFIDENCE);
+}
+
+// As one of `tests` tests.
+static void test(struct gb_compared *c, int tests, const struct gb_rule *rule) {
+    double least;
+    c->chance = (struct gb_tails){1, 1};
+    struct gb_interval shift =
+        rule->pairing == GB_PAIRED ? test_pairs(c, &least) : test_sessions(c, &least);
+    c->ratio = exp(shift.estimate);
+    c->low = exp(shift.low);
+    c->high = exp(shift.high);
+    c->change = GB_UNCHANGED;
+    c->undecidable = least > rule->level / tests;
+}
+
+// A gate in one direction.
+static void find(struct gb_comparison *c, struct gb_compared *list, int count,
+                 enum gb_change change, const struct gb_rule *rule) {
+    for (int i = 0; i < count; i++)
+        c->chances[i] = change == GB_SLOWER ? list[i].chance.high : list[i].chance.low;
+    gb_discover(c->chances, count, rule->level, c->found);
+    for (int i = 0; i < count; i++) {
+        double factor = change == GB_SLOWER ? list[i].ratio : 1 / list[i].ratio;
+        if (c->found[i] && factor >= rule->threshold)
+            list[i].change = change;
+    }
+}
+
+static void pass(struct gb_comparison *c, struct gb_compared *list, int count,
+                 const struct gb_rule *rule) {
+    for (int i = 0; i < count; i++)
+        test(&list[i], count, rule);
+    find(c, list, count, GB_SLOWER, rule);
+    find(c, list, count, GB_FASTER, rule);
+}
+
+static bool has_moved(const struct gb_compared *control, const struct gb_rule *rule) {
+    return 2 * fmin(control->chance.high, control->chance.low) <= GB_FALSE_ALARMS &&
+           fabs(log(control->ratio)) > log(rule->threshold) / 2;
+}
+
+// ---- The verdict ----
+
+static int count_changed(const struct gb_compared *list, int count, enum gb_change change) {
+    int changed = 0;
+    for (int i = 0; i < count; i++)
+        changed += list[i].change == change;
+    return changed;
+}
+
+static int count_undecidable(const struct gb_comparison *c) {
+    int count = 0;
+    for (int i = 0; i < c->row_count; i++)
+        count += c->rows[i].undecidable;
+    return count;
+}
+
+static int least_launches(int rows, const struct gb_rule *rule) {
+    if (rule->pairing == GB_PAIRED)
+        return gb_pairs_least(rows, rule->level);
+    int launches = 1;
+    while (launches < GB_SAMPLE_MAX && gb_rank_sum_least(launches, launches) > rule->level / rows)
+        launches++;
+    return launches;
+}
+
+__attribute__((format(printf, 3, 4))) static void
+decide(struct gb_comparison *c, enum gb_verdict verdict, const char *format, ...) {
+    c->verdict = verdict;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(c->reason, sizeof c->reason, format, arguments);
+    va_end(arguments);
+}
+
+// Whether the control forbids a verdict; then that is decided.
+static bool control_forbids(struct gb_comparison *c) {
+    if (c->control_count == 0)
+        decide(c, GB_CANNOT_DECIDE, "no control row has a time in both");
+    for (int i = 0; i < c->control_count; i++) {
+        const struct gb_compared *control = &c->controls[i];
+        if (!has_moved(control, &c->rule))
+            continue;
+        decide(c, GB_CANNOT_DECIDE,
+               "the control of %d thread%s, which no build changes, took %.3f times as long",
+               control->row->threads, control->row->threads == 1 ? "" : "s", control->ratio);
+        return true;
+    }
+    return c->control_count == 0;
+}
+
+static void judge(struct gb_comparison *c) {
+    pass(c, c->operations, c->operation_count, &c->rule);
+    pass(c, c->rows, c->row_count, &c->rule);
+    for (int i = 0; i < c->control_count; i++)
+        test(&c->controls[i], 1, &c->rule);
+    int operations = count_changed(c->operations, c->operation_count, GB_SLOWER);
+    int rows = count_changed(c->rows, c->row_count, GB_SLOWER), undecidable = count_undecidable(c);
+    double percent = 100 * (c->rule.threshold - 1);
+    if (c->failures > 0)
+        decide(c, GB_REGRESSION, "%d row%s without an error in BASE failed", c->failures,
+               c->failures == 1 ? "" : "s");
+    else if (control_forbids(c))
+        return;
+    else if (operations > 0 || rows > 0)
+        decide(c, GB_REGRESSION,
+               "%d of %d operations and %d of %d rows are slower by %.3g %% or more", operations,
+               c->operation_count, rows, c->row_count, percent);
+    else if (undecidable > 0)
+        decide(c, GB_CANNOT_DECIDE,
+               "%d of %d rows have too few launches, whatever the times: it takes %d", undecidable,
+               c->row_count, least_launches(c->row_count, &c->rule));
+    else
+        decide(c, GB_NO_REGRESSION,
+               "none of %d operations and %d rows is found slower by %.3g %% or more",
+               c->operation_count, c->row_count, percent);
+}
+
+void gb_comparison_judge(struct gb_comparison *c, double threshold) {
+    c->rule = (struct gb_rule){GB_UNPAIRED, threshold, GB_FALSE_ALARMS / GB_GATES};
+    judge(c);
+}
+
+static bool shows_none(const struct gb_comparison *c, double level) {
+    const struct gb_compared *lists[] = {c->operations, c->rows};
+    const int counts[] = {c->operation_count, c->row_count};
+    for (int list = 0; list < 2; list++)
+        for (int i = 0; i < counts[list]; i++) {
+            double ratios[GB_SAMPLE_MAX];
+            int count = log_ratios(&lists[list][i], ratios);
+            if (count == 0 || gb_signed_rank(ratios, count, log(c->rule.threshold)).low > level)
+                return false;
+        }
+    return true;
+}
+
+bool gb_comparison_look(struct gb_comparison *c, const struct gb_looks *looks, int look,
+                        double threshold) {
+    c->rule = (struct gb_rule){GB_PAIRED, threshold, looks->level};
+    judge(c);
+    if (c->verdict == GB_NO_REGRESSION && shows_none(c, GB_FALSE_ALARMS / looks->count)) {
+        decide(c, GB_NO_REGRESSION,
+               "each of %d operations and %d rows is shown to be slower by less than %.3g %%, if "
+               "at all",
+               c->operation_count, c->row_count, 100 * (threshold - 1));
+        return true;
+    }
+    return look == looks->count - 1 || c->verdict == GB_REGRESSION;
+}
+
+enum gb_status gb_comparison_status(const struct gb_comparison *c, const char *name) {
+    switch (c->verdict) {
+    case GB_NO_REGRESSION:
+        break;
+    case GB_REGRESSION:
+        return gb_fail(GB_CHECK_FAILED, "regression", name, "%s", c->reason);
+    case GB_CANNOT_DECIDE:
+        return gb_fail(GB_BAD_INPUT, "cannot decide", name, "%s", c->reason);
+    }
+    return GB_OK;
+}

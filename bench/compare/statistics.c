@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+#include "bench/compare/statistics.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include <gsl/gsl_cdf.h>
+#include <gsl/gsl_sort.h>
+#include <gsl/gsl_statistics.h>
+
+// ---- Ranks and what sums of them can be ----
+
+enum { EXACT_MAX = 40 }; // values of both samples up to which the rank sum is exact
+
+// Twice the ranks, whole numbers even where ties share a rank's mean.
+static void double_ranks(const double *values, int count, int *ranks) {
+    size_t order[2 * GB_SAMPLE_MAX];
+    gsl_sort_index(order, values, 1, (size_t)count);
+    for (int begin = 0, end; begin < count; begin = end) {
+        for (end = begin + 1; end < count && values[order[end]] == values[order[begin]]; end++)
+            ;
+        for (int i = begin; i < end; i++)
+            ranks[order[i]] = begin + 1 + end; // of ranks begin+1 .. end
+    }
+}
+
+static int sum_of(const int *numbers, int count) {
+    int sum = 0;
+    for (int i = 0; i < count; i++)
+        sum += numbers[i];
+    return sum;
+}
+
+static struct gb_tails tails_at(const double *chance, int largest, int seen) {
+    struct gb_tails tails = {0, 0};
+    for (int sum = 0; sum <= seen; sum++)
+        tails.low += chance[sum];
+    for (int sum = seen; sum <= largest; sum++)
+        tails.high += chance[sum];
+    return tails;
+}
+
+enum { SIGNED_SUM_MAX = GB_SAMPLE_MAX * (GB_SAMPLE_MAX + 1) };
+
+// chance[s]: that the numbers of a subset sum to s, each number in it with chance 1/2.
+static void subset_chances(const int *numbers, int count, double *chance) {
+    chance[0] = 1;
+    for (int i = 0, largest = 0; i < count; i++) {
+        int number = numbers[i];
+        for (int sum = largest + 1; sum <= largest + number; sum++)
+            chance[sum] = 0;
+        largest += number;
+        for (int sum = largest; sum >= 0; sum--)
+            chance[sum] = (chance[sum] + (sum >= number ? chance[sum - number] : 0)) / 2;
+    }
+}
+
+enum { CHOSEN_MAX = EXACT_MAX / 2, CHOSEN_SUM_MAX = CHOSEN_MAX * 2 * EXACT_MAX };
+
+// chance[s]: that `chosen` of the numbers sum to s, each choice as likely as any other.
+static void choice_chances(const int *numbers, int count, int chosen, int largest, double *chance) {
+    double ways[CHOSEN_MAX + 1][CHOSEN_SUM_MAX + 1];
+    for (int k = 0; k <= chosen; k++)
+        memset(ways[k], 0, ((size_t)largest + 1) * sizeof **ways);
+    ways[0][0] = 1;
+    for (int i = 0; i < count; i++)
+        for (int k = chosen < i + 1 ? chosen : i + 1; k > 0; k--)
+            for (int sum = numbers[i]; sum <= largest; sum++)
+                ways[k][sum] += ways[k - 1][sum - numbers[i]];
+    double all = 0;
+    for (int sum = 0; sum <= largest; sum++)
+        all += ways[chosen][sum];
+    for (int sum = 0; sum <= largest; sum++)
+        chance[sum] = ways[chosen][sum] / all;
+}
+
+// ---- Tests ----
+
+struct gb_tails gb_signed_rank(const double *values, int count, double center) {
+    assert(count >= 1 && count <= GB_SAMPLE_MAX);
+    double sizes[GB_SAMPLE_MAX] = {0}, chance[SIGNED_SUM_MAX + 1];
+    int ranks[GB_SAMPLE_MAX], seen = 0, signs = 0;
+    for (int i = 0; i < count; i++)
+        sizes[i] = fabs(values[i] - center);
+    double_ranks(sizes, count, ranks);
+    // A zero has a rank but no sign that could have been the other (Pratt 1959).
+    for (int i = 0; i < count; i++) {
+        if (sizes[i] == 0)
+            continue;
+        seen += values[i] > center ? ranks[i] : 0;
+        ranks[signs++] = ranks[i];
+    }
+    subset_chances(ranks, signs, chance);
+    return tails_at(chance, sum_of(ranks, signs), seen);
+}
+
+static struct gb_tails normal_tails(const int *ranks, int count, int chosen, int seen) {
+    double mean = (double)sum_of(ranks, count) / count, squares = 0;
+    for (int i = 0; i < count; i++)
+        squares += (ranks[i] - mean) * (ranks[i] - mean);
+    double variance = squares / (count - 1) / count * chosen * (count - chosen);
+    if (variance == 0)
+        return (struct gb_tails){1, 1};
+    // Ranks are doubled: half a rank is 1.
+    double distance = seen - chosen * mean, deviation = sqrt(variance);
+    return (struct gb_tails){gsl_cdf_ugaussian_Q((distance - 1) / deviation),
+                             gsl_cdf_ugaussian_P((distance + 1) / deviation)};
+}
+
+struct gb_tails gb_rank_sum(const double *a, int a_count, const double *b, int b_count) {
+    assert(a_count >= 1 && a_count <= GB_SAMPLE_MAX && b_count >= 1 && b_count <= GB_SAMPLE_MAX);
+    // Of the smaller sample, whose sums are fewer; it is first.
+    bool swapped = b_count < a_count;
+    const double *small = swapped ? b : a, *large = swapped ? a : b;
+    int chosen = swapped ? b_count : a_count, count = a_count + b_count;
+    double values[2 * GB_SAMPLE_MAX];
+    int ranks[2 * GB_SAMPLE_MAX] = {0};
+    memcpy(values, small, (size_t)chosen * sizeof *values);
+    memcpy(values + chosen, large, (size_t)(count - chosen) * sizeof *values);
+    double_ranks(values, count, ranks);
+    int seen = sum_of(ranks, chosen), largest = 2 * chosen * count;
+    struct gb_tails tails;
+    if (count <= EXACT_MAX) {
+        double chance[CHOSEN_SUM_MAX + 1];
+        choice_chances(ranks, count, chosen, largest, chance);
+        tails = tails_at(chance, largest, seen);
+    } else {
+        tails = normal_tails(ranks, count, chosen, seen);
+    }
+    return swapped ? tails : (struct gb_tails){tails.low, tails.high};
+}
+
+double gb_signed_rank_least(int count) {
+    return ldexp(1, -count);
+}
+
+double gb_rank_sum_least(int a_count, int b_count) {
+    double a[GB_SAMPLE_MAX], b[GB_SAMPLE_MAX];
+    for (int i = 0; i < a_count; i++)
+        a[i] = i;
+    for (int i = 0; i < b_count; i++)
+        b[i] = a_count + i;
+    return gb_rank_sum(a, a_count, b, b_count).high;
+}
+
+// ---- Intervals: those shifts that the tests would not refuse ----
+
+// The median and the values that `cut` others leave out on either side, of all of them.
+static struct gb_interval between(double *values, int count, int cut) {
+    gsl_sort(values, 1, (size_t)count);
+    struct gb_interval interval = {gsl_stats_median_from_sorted_data(values, 1, (size_t)count),
+                                   -INFINITY, INFINITY};
+    if (cut > 0 && 2 * cut <= count) {
+        interval.low = values[cut - 1];
+        interval.high = values[count - cut];
+    }
+    return interval;
+}
+
+// How many of a statistic's lowest values have at most that chance together. Its values are every
+// second sum from `first` on.
+static int cut_for(const double *chance, int first, int largest, double at_most) {
+    double sum = 0;
+    int cut = 0;
+    for (int at = first; at <= largest && (sum += chance[at]) <= at_most; at += 2)
+        cut++;
+    return cut;
+}
+
+struct gb_interval gb_signed_rank_interval(const double *values, int count, double confidence) {
+    assert(count >= 1 && count <= GB_SAMPLE_MAX);
+    double means[GB_SAMPLE_MAX * (GB_SAMPLE_MAX + 1) / 2], chance[SIGNED_SUM_MAX + 1];
+    int pairs = 0, ranks[GB_SAMPLE_MAX];
+    for (int i = 0; i < count; i++) {
+        ranks[i] = 2 * (i + 1);
+        for (int j = i; j < count; j++)
+            means[pairs++] = (values[i] + values[j]) / 2;
+    }
+    subset_chances(ranks, count, chance);
+    return between(means, pairs, cut_for(chance, 0, sum_of(ranks, count), (1 - confidence) / 2));
+}
+
+// The same by the normal approximation, to whose right tail half a step is added.
+static int normal_cut(int a_count, int b_count, double at_most) {
+    double product = (double)a_count * b_count;
+    double deviation = sqrt(product * (a_count + b_count + 1) / 12);
+    double cut = product / 2 + 0.5 + deviation * gsl_cdf_ugaussian_Pinv(at_most);
+    return cut > 0 ? (int)cut : 0;
+}
+
+struct gb_interval gb_rank_sum_interval(const double *a, int a_count, const double *b, int b_count,
+                                        double confidence) {
+    assert(a_count >= 1 && a_count <= GB_SAMPLE_MAX && b_count >= 1 && b_count <= GB_SAMPLE_MAX);
+    double differences[GB_SAMPLE_MAX * GB_SAMPLE_MAX];
+    int pairs = 0, count = a_count + b_count, cut;
+    for (int i = 0; i < a_count; i++)
+        for (int j = 0; j < b_count; j++)
+            differences[pairs++] = b[j] - a[i];
+    if (count <= EXACT_MAX) {
+        double chance[CHOSEN_SUM_MAX + 1];
+        int ranks[EXACT_MAX], chosen = a_count < b_count ? a_count : b_count;
+        for (int i = 0; i < count; i++)
+            ranks[i] = 2 * (i + 1);
+        int largest = 2 * chosen * count;
+        choice_chances(ranks, count, chosen, largest, chance);
+        cut = cut_for(chance, chosen * (chosen + 1), largest, (1 - confidence) / 2);
+    } else {
+        cut = normal_cut(a_count, b_count, (1 - confidence) / 2);
+    }
+    return between(differences, pairs, cut);
+}
+
+// ---- Many tests, many looks ----
+
+void gb_discover(const double *chances, int count, double rate, bool *discovered) {
+    double limit = -1; // the largest chance that is discovered
+    for (int i = 0; i < count; i++) {
+        int as_small = 0;
+        for (int j = 0; j < count; j++)
+            as_small += chances[j] <= chances[i];
+        if (chances[i] <= rate * as_small / count)
+            limit = fmax(limit, chances[i]);
+    }
+    for (int i = 0; i < count; i++)
+        discovered[i] = chances[i] <= limit;
+}
+
+int gb_pairs_least(int tests, double level) {
+    int pairs = 1;
+    while (gb_signed_rank_least(pairs) > level / tests)
+        pairs++;
+    return pairs;
+}
+
+struct gb_looks gb_looks_plan(int tests, double level, int most) {
+    struct gb_looks looks = {.count = GB_LOOKS_MAX};
+    int first = gb_pairs_least(tests, level / looks.count);
+    if (most == 0)
+        most = 4 * first < GB_SAMPLE_MAX ? 4 * first : GB_SAMPLE_MAX;
+    while (looks.count > 0 && first + looks.count - 1 > most) {
+        looks.count--;
+        first = looks.count ? gb_pairs_least(tests, level / looks.count) : 0;
+    }
+    for (int i = 0; i < looks.count; i++)
+        looks.pairs[i] =
+            most - (most - first) * (looks.count - 1 - i) / (looks.count > 1 ? looks.count - 1 : 1);
+    looks.level = looks.count ? level / looks.count : 0;
+    return looks;
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+#include "bench/peaks/meter.h"
+
+#include <assert.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+#include "kernels/backend.h"
+#include "kernels/cpu.h"
+#include "kernels/parallel.h"
+#include "kernels/tensor.h"
+#include "tasks/program/clock.h"
+
+const char *const gb_stream_names[GB_STREAMS] = {"read", "copy", "triad", "update"};
+static const struct {
+    int arrays, bytes; // bytes an element counted
+} streams[GB_STREAMS] = {{1, 4}, {2, 8}, {3, 12}, {3, 24}};
+
+// Linux grants a process the tiles' registers when it asks for them.
+static bool runs_amx_bf16(void) {
+#if defined(__x86_64__) && defined(__linux__)
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+    return gb_cpu()->amx_bf16 && syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+    return false;
+#endif
+}
+
+const struct gb_fma_body *const *gb_fma_bodies(void) {
+    static const struct gb_fma_body *bodies[5];
+    int count = 0;
+#if defined(__x86_64__)
+    const struct gb_cpu *cpu = gb_cpu();
+    if (cpu->avx512)
+        bodies[count++] = &gb_fma_body__avx512;
+    if (cpu->avx2)
+        bodies[count++] = &gb_fma_body__avx2;
+    if (cpu->avx512_bf16)
+        bodies[count++] = &gb_fma_body__avx512_bf16;
+    if (runs_amx_bf16())
+        bodies[count++] = &gb_fma_body__amx_bf16;
+#endif
+    if (count == 0)
+        bodies[count++] = &gb_fma_body__scalar;
+    bodies[count] = NULL;
+    return bodies;
+}
+
+static gb_stream_fn stream_body(enum gb_stream stream) {
+#if defined(__x86_64__)
+    if (gb_cpu()->avx512)
+        return gb_streams__avx512[stream];
+    if (gb_cpu()->avx2)
+        return gb_streams__avx2[stream];
+#endif
+    return gb_streams__scalar[stream];
+}
+
+// ---- Memory
+
+// Two pages lie between arrays, so that no prefetch strays from one into the next, and 512 bytes,
+// so that equal places of all arrays do not share a cache's sets.
+enum { GAP = 2 * 1024 + 128, LARGE_PAGE = 2 << 20 };
+
+static size_t array_floats(const struct gb_meter *meter, enum gb_stream stream) {
+    return meter->share / (size_t)streams[stream].arrays / GB_STREAM_CHUNK * GB_STREAM_CHUNK;
+}
+
+static void touch_share(void *argument, int rank, int size) {
+    (void)size;
+    const struct gb_meter *meter = argument;
+    float *share = meter->block + (size_t)rank * meter->stride;
+    for (size_t i = 0; i < meter->stride; i++)
+        share[i] = 1.0f;
+}
+
+enum gb_status gb_meter_open(struct gb_meter *meter, int threads, size_t working_set) {
+    size_t least = GB_STREAM_ARRAYS * GB_STREAM_CHUNK;
+    size_t share = working_set / (size_t)threads / sizeof(float);
+    *meter = (struct gb_meter){.threads = threads, .share = share < least ? least : share};
+    // Shares begin with a large page of their own, and large pages are asked for: with small ones
+    // two threads' triad in memory took 30 GB/s at best but 28 in the median and 16 in a quarter of
+    // all trials, where large ones gave 31, 31 and 30.
+    meter->stride =
+        gb_round_up(meter->share + (GB_STREAM_ARRAYS - 1) * GAP, LARGE_PAGE / sizeof(float));
+    size_t bytes = (size_t)threads * meter->stride * sizeof(float);
+    meter->block = aligned_alloc(LARGE_PAGE, bytes);
+    if (!meter->block)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot measure peaks", "working set", "%zu bytes", bytes);
+#if defined(MADV_HUGEPAGE)
+    madvise(meter->block, bytes, MADV_HUGEPAGE); // advice: a refusal costs speed alone
+#endif
+    gb_parallel(threads, touch_share, meter);
+    return GB_OK;
+}
+
+void gb_meter_close(struct gb_meter *meter) {
+    free(meter->block);
+    *meter = (struct gb_meter){0};
+}
+
+// ---- Trials
+
+enum { LONG_TRIES = 3, MAX_TRIALS = 256, SURPASSED_BY = 8 };
+// Where other work holds the processors, trials last longer. How much longer all may take.
+enum { PATIENCE = 4 };
+
+struct span {
+    double begin, end;
+};
+
+struct series {
+    const struct gb_meter *meter;
+    struct gb_meter_job *job;
+    double trial_seconds, deadline;
+    // The trial in hand, for all ranks alike.
+    size_t begin, count, rounds;
+    bool done;
+    struct span *spans; // of each rank
+    atomic_size_t arrivals;
+    // By rank 0 alone:
+    int long_tries; // while it finds how much work makes a trial
+    int trials, measured;
+    double rates[MAX_TRIALS];
+};
+
+// Where a loop leaves its result, so that the compiler cannot drop it.
+static _Thread_local volatile float sink;
+
+static void run_trial(const struct series *series, int rank) {
+    const struct gb_meter *meter = series->meter;
+    const struct gb_meter_job *job = series->job;
+    if (job->fma) {
+        sink = job->fma->run(series->rounds);
+        return;
+    }
+    size_t floats = array_floats(meter, job->stream);
+    float *share = meter->block + (size_t)rank * meter->stride, *arrays[GB_STREAM_ARRAYS];
+    for (int array = 0; array < GB_STREAM_ARRAYS; array++)
+        arrays[array] = share + (size_t)array * (floats + GAP) + series->begin;
+    sink = stream_body(job->stream)(arrays, series->count, series->rounds);
+}
+
+// The whole arrays several times, or the next piece of them.
+static void lay_out(struct series *series) {
+    struct gb_meter_job *job = series->job;
+    series->rounds = job->work;
+    if (job->fma)
+        return;
+    size_t floats = array_floats(series->meter, job->stream);
+    series->count = job->work < floats ? gb_round_up(job->work, GB_STREAM_CHUNK) : floats;
+    series->rounds = job->work < floats ? 1 : job->work / floats;
+    series->begin = job->position + series->count <= floats ? job->position : 0;
+    job->position = series->begin + series->count;
+}
+
+static double trial_rate(const struct series *series, double seconds, int size) {
+    const struct gb_meter_job *job = series->job;
+    double each = job->fma ? job->fma->flops_a_round
+                           : (double)streams[job->stream].bytes * (double)series->count;
+    return each * (double)series->rounds * size / seconds;
+}
+
+// Judges the trial that all ranks have run, and lays out the next.
+static void next_trial(struct series *series, int size) {
+    struct span all = series->spans[0];
+    for (int rank = 1; rank < size; rank++) {
+        all.begin = series->spans[rank].begin < all.begin ? series->spans[rank].begin : all.begin;
+        all.end = series->spans[rank].end > all.end ? series->spans[rank].end : all.end;
+    }
+    double seconds = all.end - all.begin;
+    if (series->long_tries == LONG_TRIES) {
+        series->rates[series->measured++] = trial_rate(series, seconds, size);
+        bool late = all.end > series->deadline && series->measured > SURPASSED_BY;
+        series->done = late || series->measured == series->trials;
+    } else if (series->spans[0].end - series->spans[0].begin >= series->trial_seconds) {
+        // One of them may have been disturbed, and of all ranks one is more often than rank 0 alone.
+        series->long_tries++;
+    } else {
+        series->job->work *= 2;
+        series->long_tries = 0;
+    }
+    lay_out(series);
+}
+
+// Waits for all ranks, and so that they go on within a microsecond: a barrier that sleeps lets them
+// go tens of microseconds apart.
+static void gather(struct series *series, int size) {
+    size_t ticket = atomic_fetch_add(&series->arrivals, 1), ranks = (size_t)size;
+    while (atomic_load(&series->arrivals) < (ticket / ranks + 1) * ranks)
+        sched_yield();
+}
+
+static void run_series(void *argument, int rank, int size) {
+    struct series *series = argument;
+    while (!series->done) {
+        gather(series, size);
+        series->spans[rank].begin = gb_seconds();
+        run_trial(series, rank);
+        series->spans[rank].end = gb_seconds();
+        gather(series, size);
+        if (rank == 0)
+            next_trial(series, size);
+        gather(series, size);
+    }
+}
+
+static int compare_falling(const void *left, const void *right) {
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a < b) - (a > b);
+}
+
+double gb_meter_rate(struct gb_meter *meter, struct gb_meter_job *job, double trial_seconds,
+                     int trials) {
+    assert(trials >= 1 && trials <= MAX_TRIALS);
+    struct span spans[meter->threads];
+    struct series series = {
+        .meter = meter,
+        .job = job,
+        .trial_seconds = trial_seconds,
+        .deadline = gb_seconds() + PATIENCE * trials * trial_seconds,
+        .trials = trials,
+        .spans = spans,
+        .long_tries = job->work ? LONG_TRIES : 0,
+    };
+    if (!job->work)
+        job->work = GB_STREAM_CHUNK;
+    lay_out(&series);
+    gb_parallel(meter->threads, run_series, &series);
+    size_t measured = (size_t)series.measured;
+    qsort(series.rates, measured, sizeof series.rates[0], compare_falling);
+    return series.rates[measured / SURPASSED_BY];
+}

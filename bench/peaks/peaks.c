@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#include "bench/peaks/peaks.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/peaks/meter.h"
+#include "bench/peaks/pin.h"
+
+// A trial is shorter than the milliseconds that a system lets other work run for, so that many fall
+// between: with trials of 25 ms two threads' update in memory came to between 42 and 62 GB/s.
+static const double trial_seconds = 0.0005;
+enum { TRIALS = 200, MAX_LEVELS = 4, MAX_TEAMS = 16 };
+
+// Where data may lie.
+struct level {
+    char name[8];
+    double bytes; // of one cache; 0: memory
+    int instances;
+};
+
+struct walls {
+    struct level levels[MAX_LEVELS];
+    int level_count;
+    double memory_bytes;
+    int cores;
+};
+
+static double number(const json_t *object, const char *key) {
+    return json_number_value(json_object_get(object, key));
+}
+
+static struct walls find_walls(const json_t *machine) {
+    struct walls walls = {.memory_bytes = number(machine, "memory_bytes"),
+                          .cores = (int)number(json_object_get(machine, "cpu"), "cores")};
+    size_t index;
+    json_t *cache;
+    json_array_foreach(json_object_get(machine, "caches"), index, cache) {
+        struct level *level = &walls.levels[walls.level_count++];
+        snprintf(level->name, sizeof level->name, "L%d", (int)number(cache, "level"));
+        level->bytes = number(cache, "bytes");
+        level->instances = (int)number(cache, "instances");
+    }
+    strcpy(walls.levels[walls.level_count++].name, "memory");
+    return walls;
+}
+
+// All of a level that so many threads reach, which fill one cache's cores after the other's.
+static double reach(const struct walls *walls, const struct level *level, int threads) {
+    double cores_each = fmax(1, (double)walls->cores / level->instances);
+    return level->bytes * fmin(level->instances, ceil(threads / cores_each));
+}
+
+// Half of L1; then the geometric mean of a level and the one below it, which is well out of the one
+// and into the other; then four times the last level, at least 768 MiB, but no more than an eighth
+// of the memory. 0: the level holds no more than the one below it.
+static double working_set(const struct walls *walls, int index, int threads) {
+    const struct level *level = &walls->levels[index], *below = level - 1;
+    if (level->bytes == 0) {
+        double last = index ? below->bytes * below->instances : 0;
+        return fmin(fmax(4 * last, 768 << 20), walls->memory_bytes / 8);
+    }
+    double bytes = reach(walls, level, threads);
+    if (index == 0)
+        return bytes / 2;
+    double bytes_below = reach(walls, below, threads);
+    return bytes > bytes_below ? sqrt(bytes * bytes_below) : 0;
+}
+
+static enum gb_status measure_level(const struct level *level, double bytes, int threads,
+                                    json_t *rows) {
+    struct gb_meter meter;
+    GB_TRY(gb_meter_open(&meter, threads, (size_t)bytes));
+    json_t *row = json_pack("{s:s, s:i, s:I}", "level", level->name, "threads", threads, "bytes",
+                            (json_int_t)bytes);
+    for (int stream = 0; stream < GB_STREAMS; stream++) {
+        struct gb_meter_job job = {.stream = (enum gb_stream)stream};
+        char key[16];
+        snprintf(key, sizeof key, "%s_gbs", gb_stream_names[stream]);
+        double rate = gb_meter_rate(&meter, &job, trial_seconds, TRIALS);
+        json_object_set_new(row, key, json_real(1e-9 * rate));
+    }
+    gb_meter_close(&meter);
+    json_array_append_new(rows, row);
+    return GB_OK;
+}
+
+static enum gb_status measure_bandwidth(const struct walls *walls, int threads, json_t *rows) {
+    for (int index = 0; index < walls->level_count; index++) {
+        double bytes = working_set(walls, index, threads);
+        if (bytes > 0)
+            GB_TRY(measure_level(&walls->levels[index], bytes, threads, rows));
+    }
+    return GB_OK;
+}
+
+static enum gb_status measure_fma(int threads, json_t *rows) {
+    struct gb_meter meter;
+    GB_TRY(gb_meter_open(&meter, threads, 0));
+    for (const struct gb_fma_body *const *body = gb_fma_bodies(); *body; body++) {
+        struct gb_meter_job job = {.fma = *body};
+        double rate = gb_meter_rate(&meter, &job, trial_seconds, TRIALS);
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:i, s:f}", "isa", (*body)->isa,
+                                              "precision", (*body)->precision, "threads", threads,
+                                              "gflops", 1e-9 * rate));
+    }
+    gb_meter_close(&meter);
+    return GB_OK;
+}
+
+// The numbers of threads to measure with, rising.
+static int list_teams(int all, int wanted, int teams[]) {
+    int count = 0;
+    for (int threads = 1; threads <= (all > wanted ? all : wanted); threads++) {
+        bool power_of_two = (threads & (threads - 1)) == 0;
+        if (threads == all || threads == wanted || (threads < all && (all <= 8 || power_of_two)))
+            teams[count++] = threads;
+    }
+    return count;
+}
+
+struct gb_peaks gb_peaks_at(const json_t *report, int threads) {
+    struct gb_peaks peaks = {0};
+    size_t index;
+    json_t *row;
+    json_array_foreach(json_object_get(report, "fma"), index, row) {
+        const char *precision = json_string_value(json_object_get(row, "precision"));
+        if ((int)number(row, "threads") == threads && strcmp(precision, "fp32") == 0)
+            peaks.fma_fp32_gflops = fmax(peaks.fma_fp32_gflops, number(row, "gflops"));
+    }
+    json_array_foreach(json_object_get(report, "bandwidth"), index, row) {
+        if ((int)number(row, "threads") == threads &&
+            strcmp(json_string_value(json_object_get(row, "level")), "memory") == 0) {
+            peaks.triad_gbs = number(row, "triad_gbs");
+            peaks.update_gbs = number(row, "update_gbs");
+        }
+    }
+    return peaks;
+}
+
+static enum gb_status measure(const struct walls *walls, int threads, json_t *report) {
+    int cpus[threads];
+    (void)gb_pin_threads(threads, cpus); // where that cannot be, they are measured as they run
+    GB_TRY(measure_fma(threads, json_object_get(report, "fma")));
+    return measure_bandwidth(walls, threads, json_object_get(report, "bandwidth"));
+}
+
+enum gb_status gb_peaks_measure(const json_t *machine, int threads, json_t **report) {
+    struct walls walls = find_walls(machine);
+    int all = (int)number(machine, "threads"), teams[MAX_TEAMS];
+    int team_count = list_teams(all, threads, teams);
+    *report = json_pack("{s:i, s:[], s:[]}", "threads", all, "fma", "bandwidth");
+    if (!*report)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot measure peaks", "report", "out of memory");
+    enum gb_status status = GB_OK;
+    for (int i = 0; i < team_count && status == GB_OK; i++)
+        status = measure(&walls, teams[i], *report);
+    gb_unpin_threads();
+    if (status != GB_OK) {
+        json_decref(*report);
+        return status;
+    }
+    struct gb_peaks peaks = gb_peaks_at(*report, all);
+    json_object_set_new(*report, "fma_fp32_gflops", json_real(peaks.fma_fp32_gflops));
+    json_object_set_new(*report, "triad_gbs", json_real(peaks.triad_gbs));
+    json_object_set_new(*report, "update_gbs", json_real(peaks.update_gbs));
+    return GB_OK;
+}
+
+double gb_ideal_step_seconds(const struct gb_peaks *peaks, double flops, double parameters) {
+    const double update_bytes = 24;
+    return 1e-9 * (flops / peaks->fma_fp32_gflops + update_bytes * parameters / peaks->update_gbs);
+}

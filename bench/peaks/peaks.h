@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// The machine's walls, measured: how fast it multiplies and adds, and how fast it moves memory.
+#ifndef GB_PEAKS_H
+#define GB_PEAKS_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "bench/peaks/meter.h"
+#include "kernels/status.h"
+
+// Measures on 1, 2, ... threads of `machine` (gb_machine_json): all numbers where that has at most
+// 8, else powers of two and all; and on `threads`, if that is not 0. *report becomes a new JSON
+// object, which the caller owns:
+//   fma_fp32_gflops, triad_gbs, update_gbs   struct gb_peaks at all threads
+//   threads    all
+//   fma        one object each: isa, precision ("fp32", "bf16": of the operands), threads, gflops
+//   bandwidth  one object each: level ("L1", "L2", "L3", "memory"), threads, bytes (of the working
+//              set, all threads together), read_gbs, copy_gbs, triad_gbs, update_gbs
+// A figure is what one in eight of 200 trials of half a millisecond surpasses (bench/peaks/meter.h), each thread
+// in memory of its own: about six seconds for each number of threads. The threads are pinned while
+// it lasts. GB_OUT_OF_MEMORY; then there is no report.
+enum gb_status gb_peaks_measure(const json_t *machine, int threads, json_t **report);
+
+struct gb_peaks {
+    double fma_fp32_gflops; // two FLOPs a multiply-add, by the best instruction set
+    double triad_gbs;       // a = b + s*c in memory: 12 bytes an element counted, 16 moved
+    double update_gbs;      // three arrays read and written in place, as Adam does: 24 bytes
+};
+
+// Those of a report at a number of threads that it measured.
+struct gb_peaks gb_peaks_at(const json_t *report, int threads);
+
+// Seconds that a training step would take at the walls: its FLOPs at the FMA peak, and then 24
+// bytes a parameter at the update bandwidth. A yardstick, not a bound: it leaves out activations.
+double gb_ideal_step_seconds(const struct gb_peaks *peaks, double flops, double parameters);
+
+// ---- A short look at the walls, between the repetitions of a benchmark
+
+// What a kernel's traffic is like: which loop's bandwidth is its wall, counting each operand read
+// once and each result written once (struct gb_benchmark's bytes). They differ, since a line that
+// is overwritten is first read from where it lies, unless the kernel has read it anyway: on two
+// cores of a Granite Rapids that take 31 GB/s from memory, reading counts 31, triad 31, and update,
+// which writes as much beside, 62. In L2 it is reading that is faster: 330, 220, 220.
+enum gb_traffic {
+    GB_TRAFFIC_TRIAD,  // results go elsewhere: the rule
+    GB_TRAFFIC_READ,   // hardly any results: less than one byte in eight is written
+    GB_TRAFFIC_UPDATE, // results take the place of operands: most written bytes were read
+};
+
+struct gb_walls {
+    double fma_gflops; // fp32 multiply-adds of the best instruction set, two FLOPs each
+    double gbs[3];     // by enum gb_traffic
+};
+
+struct gb_probe {
+    struct gb_meter meter;
+    struct gb_meter_job fma, streams[3]; // by enum gb_traffic
+};
+
+// Prepares to measure on teams of `threads`, in `working_set` bytes of memory of their own, divided
+// among them, which each touches first: pin the threads before. It takes no less than 24 KiB a
+// thread, which L1 holds, and no more than 512 MiB, for which SIZE_MAX may stand (a cold run's
+// wall). GB_OUT_OF_MEMORY; then there is no probe.
+enum gb_status gb_probe_open(struct gb_probe *probe, int threads, size_t working_set);
+
+// The walls now: of each the second best of twelve trials of half a millisecond or more, so 35 ms in all. The working set is
+// walked as a benchmark's own repetitions would walk it, and so lies where theirs does.
+struct gb_walls gb_probe_run(struct gb_probe *probe);
+
+void gb_probe_close(struct gb_probe *probe);
+
+#endif

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+#include "bench/peaks/meter.h"
+#include "bench/peaks/peaks.h"
+
+// Few enough to stand between the repetitions of a benchmark.
+static const double trial_seconds = 0.0005;
+enum { TRIALS = 12, LEAST_SHARE = 24 << 10, MOST = 512 << 20 };
+
+enum gb_status gb_probe_open(struct gb_probe *probe, int threads, size_t working_set) {
+    size_t least = (size_t)threads * LEAST_SHARE;
+    size_t bytes = working_set < least ? least : working_set < MOST ? working_set : MOST;
+    *probe = (struct gb_probe){
+        .fma = {.fma = gb_fma_bodies()[0]},
+        .streams = {[GB_TRAFFIC_TRIAD] = {.stream = GB_STREAM_TRIAD},
+                    [GB_TRAFFIC_READ] = {.stream = GB_STREAM_READ},
+                    [GB_TRAFFIC_UPDATE] = {.stream = GB_STREAM_UPDATE}},
+    };
+    return gb_meter_open(&probe->meter, threads, bytes);
+}
+
+struct gb_walls gb_probe_run(struct gb_probe *probe) {
+    struct gb_walls walls;
+    walls.fma_gflops = 1e-9 * gb_meter_rate(&probe->meter, &probe->fma, trial_seconds, TRIALS);
+    for (int traffic = 0; traffic < 3; traffic++)
+        walls.gbs[traffic] =
+            1e-9 * gb_meter_rate(&probe->meter, &probe->streams[traffic], trial_seconds, TRIALS);
+    return walls;
+}
+
+void gb_probe_close(struct gb_probe *probe) {
+    gb_meter_close(&probe->meter);
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#include "bench/report/gnuplot.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static const char what[] = "cannot draw", program[] = "gnuplot";
+
+static enum gb_status system_failure(int error) {
+    return gb_fail(GB_IO_ERROR, what, program, "%s", strerror(error));
+}
+
+// The script and what came of it, in files without a name: nothing is left behind, whatever
+// happens, and no pipe can fill up while the other end waits.
+enum { IN, OUT, ERRORS, STREAMS };
+static const int descriptors[STREAMS] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+
+static enum gb_status spawn(FILE *const streams[static STREAMS], int *exit_status) {
+    posix_spawn_file_actions_t actions;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error)
+        return system_failure(error);
+    for (int i = 0; i < STREAMS && !error; i++)
+        error = posix_spawn_file_actions_adddup2(&actions, fileno(streams[i]), descriptors[i]);
+    // The user's own settings for gnuplot stay out of it.
+    char *arguments[] = {(char *)program, "--default-settings", "-", NULL};
+    pid_t process = 0;
+    if (!error)
+        error = posix_spawnp(&process, program, &actions, NULL, arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (error == ENOENT)
+        return gb_fail(GB_UNSUPPORTED, what, program, "it is not installed: package gnuplot-nox");
+    if (error)
+        return system_failure(error);
+    while (waitpid(process, exit_status, 0) < 0)
+        if (errno != EINTR)
+            return system_failure(errno);
+    return GB_OK;
+}
+
+// All of a file, with a NUL behind it.
+static enum gb_status read_all(FILE *file, char **bytes, size_t *count) {
+    long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+    if (size < 0)
+        return system_failure(errno);
+    rewind(file);
+    *bytes = malloc((size_t)size + 1);
+    if (!*bytes)
+        return gb_fail(GB_OUT_OF_MEMORY, what, program, "out of memory");
+    *count = fread(*bytes, 1, (size_t)size, file);
+    (*bytes)[*count] = '\0';
+    return GB_OK;
+}
+
+// The first line that says what is wrong; gnuplot shows where before it does.
+static enum gb_status complain(FILE *errors) {
+    char *text = NULL;
+    size_t count;
+    GB_TRY(read_all(errors, &text, &count));
+    char *line = strstr(text, "line ");
+    line = line ? line : text;
+    line[strcspn(line, "\n")] = '\0';
+    enum gb_status status =
+        gb_fail(GB_IO_ERROR, what, program, "%s", *line ? line : "it failed without a word");
+    free(text);
+    return status;
+}
+
+static enum gb_status run_on(FILE *const streams[static STREAMS], const char *terminal,
+                             const char *script, char **bytes, size_t *count) {
+    if (fprintf(streams[IN], "set encoding utf8\nset terminal %s\n%s", terminal, script) < 0 ||
+        fflush(streams[IN]) != 0)
+        return system_failure(errno);
+    rewind(streams[IN]);
+    int exit_status = 0;
+    GB_TRY(spawn(streams, &exit_status));
+    if (exit_status != 0)
+        return complain(streams[ERRORS]);
+    GB_TRY(read_all(streams[OUT], bytes, count));
+    return *count > 0 ? GB_OK : complain(streams[ERRORS]);
+}
+
+static enum gb_status run(const char *terminal, const char *script, char **bytes, size_t *count) {
+    FILE *streams[STREAMS];
+    int open = 0;
+    while (open < STREAMS && (streams[open] = tmpfile()))
+        open++;
+    enum gb_status status =
+        open == STREAMS ? run_on(streams, terminal, script, bytes, count) : system_failure(errno);
+    while (open > 0)
+        fclose(streams[--open]);
+    return status;
+}
+
+enum gb_status gb_gnuplot_draw(struct gb_picture *picture, const char *script, int width,
+                               int height) {
+    char terminal[256];
+    snprintf(terminal, sizeof terminal,
+             "svg noenhanced size %d,%d font 'sans-serif,12' background '#ffffff' name 'glowbench'",
+             width, height);
+    enum gb_status status = run(terminal, script, &picture->svg, &picture->svg_bytes);
+    snprintf(terminal, sizeof terminal,
+             "pngcairo noenhanced size %d,%d font 'sans,12' fontscale 2 linewidth 2 pointscale 2 "
+             "background '#ffffff'",
+             2 * width, 2 * height);
+    if (status == GB_OK)
+        status = run(terminal, script, &picture->png, &picture->png_bytes);
+    if (status != GB_OK)
+        gb_picture_free(picture);
+    return status;
+}
+
+void gb_picture_free(struct gb_picture *picture) {
+    free(picture->svg);
+    free(picture->png);
+    picture->svg = picture->png = NULL;
+    picture->svg_bytes = picture->png_bytes = 0;
+}

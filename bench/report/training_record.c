@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#include "bench/report/training_record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tasks/program/files.h"
+
+static const char what[] = "cannot read run";
+
+static enum gb_status read_run(const char *folder, json_t **run) {
+    char path[GB_PATH];
+    GB_TRY(gb_path_join(folder, "run.json", path));
+    json_error_t error;
+    *run = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    if (!*run)
+        return gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", error.line, error.text);
+    if (!json_is_string(json_object_get(*run, "task")))
+        return gb_fail(GB_BAD_INPUT, what, path, "no text task: not the record of a run");
+    return GB_OK;
+}
+
+static enum gb_status read_rows(FILE *file, const char *path, json_t *log) {
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t length;
+    enum gb_status status = GB_OK;
+    for (int number = 1; status == GB_OK && (length = getline(&line, &capacity, file)) > 0;
+         number++) {
+        json_error_t error;
+        json_t *row = json_loadb(line, (size_t)length, JSON_REJECT_DUPLICATES, &error);
+        if (!row)
+            status = gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", number, error.text);
+        else if (!json_is_integer(json_object_get(row, "step")))
+            status = gb_fail(GB_BAD_INPUT, what, path, "line %d: no whole number step", number);
+        else if (json_array_append(log, row) != 0)
+            status = gb_fail(GB_OUT_OF_MEMORY, what, path, "out of memory");
+        json_decref(row);
+    }
+    free(line);
+    return status;
+}
+
+static enum gb_status read_log(const char *folder, json_t **log) {
+    char path[GB_PATH];
+    GB_TRY(gb_path_join(folder, "log.jsonl", path));
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
+    *log = json_array();
+    enum gb_status status = read_rows(file, path, *log);
+    fclose(file);
+    return status;
+}
+
+static enum gb_status read_samples(const char *folder, struct gb_training_record *record) {
+    char path[GB_PATH];
+    GB_TRY(gb_path_join(folder, "samples.png", path));
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return errno == ENOENT ? GB_OK : gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
+    long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+    enum gb_status status = GB_OK;
+    record->samples = size > 0 ? malloc((size_t)size) : NULL;
+    rewind(file);
+    if (!record->samples)
+        status = size > 0 ? gb_fail(GB_OUT_OF_MEMORY, what, path, "out of memory")
+                          : gb_fail(GB_BAD_INPUT, what, path, "the file is empty");
+    else if (fread(record->samples, 1, (size_t)size, file) != (size_t)size)
+        status = gb_fail(GB_IO_ERROR, what, path, "%s", strerror(errno));
+    record->sample_bytes = (size_t)(size > 0 ? size : 0);
+    fclose(file);
+    if (status == GB_OK &&
+        (record->sample_bytes < 8 || memcmp(record->samples, "\x89PNG\r\n\x1a\n", 8) != 0))
+        status = gb_fail(GB_BAD_INPUT, what, path, "not a PNG");
+    return status;
+}
+
+enum gb_status gb_training_record_read(const char *folder, struct gb_training_record *record) {
+    *record = (struct gb_training_record){.folder = folder};
+    enum gb_status status = read_run(folder, &record->run);
+    if (status == GB_OK)
+        status = read_log(folder, &record->log);
+    if (status == GB_OK)
+        status = read_samples(folder, record);
+    if (status != GB_OK)
+        gb_training_record_free(record);
+    return status;
+}
+
+void gb_training_record_free(struct gb_training_record *record) {
+    json_decref(record->run);
+    json_decref(record->log);
+    free(record->samples);
+    *record = (struct gb_training_record){0};
+}

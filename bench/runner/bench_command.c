@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/catalog/catalog.h"
+#include "bench/commands.h"
+#include "bench/report/table.h"
+#include "bench/runner/launches.h"
+#include "bench/runner/runner.h"
+#include "flows/files/atomic_file.h"
+#include "tasks/program/build.h"
+#include "tasks/program/machine.h"
+#include "tasks/program/options.h"
+
+enum {
+    MOST_THREADS = 256,
+    MOST_TEAMS = 16,
+    MOST_BACKENDS = 16,
+    MOST_MODELS = 64,
+    FEWEST_REPETITIONS = 9
+};
+
+// What the line gave, and what it comes to.
+struct given {
+    const char *filter, *kinds, *models, *backends, *threads, *cache, *json, *gbench_json;
+    int repetitions, launches, launch; // launch -1: this process is none of several
+    bool resume, list;
+
+    const struct gb_backend *chosen_backends[MOST_BACKENDS + 1]; // ended by NULL
+    int backend_count;
+    int teams[MOST_TEAMS], team_count;
+    struct gb_model chosen_models[MOST_MODELS + 1]; // ended by one without a name
+    int model_count;
+    unsigned chosen_kinds;
+};
+
+// ---- Lists of words ----
+
+static enum gb_status add_backend(struct given *given, const char *name) {
+    const struct gb_backend *backend;
+    GB_TRY(gb_backend_find(name, &backend));
+    for (int i = 0; i < given->backend_count; i++)
+        if (given->chosen_backends[i] == backend)
+            return GB_OK;
+    if (given->backend_count == MOST_BACKENDS)
+        return gb_fail(GB_BAD_INPUT, "bad value", "--backend", "more than %d", MOST_BACKENDS);
+    given->chosen_backends[given->backend_count++] = backend;
+    return GB_OK;
+}
+
+static enum gb_status add_team(struct given *given, const char *word) {
+    char *end;
+    long threads = strtol(word, &end, 10);
+    if (*end || threads < 1 || threads > MOST_THREADS)
+        return gb_fail(GB_BAD_INPUT, "bad value", "--threads", "\"%s\" is not in 1 .. %d", word,
+                       MOST_THREADS);
+    for (int i = 0; i < given->team_count; i++)
+        if (given->teams[i] == threads)
+            return GB_OK;
+    if (given->team_count == MOST_TEAMS)
+        return gb_fail(GB_BAD_INPUT, "bad value", "--threads", "more than %d", MOST_TEAMS);
+    given->teams[given->team_count++] = (int)threads;
+    return GB_OK;
+}
+
+// Every model whose name begins with the word: "cglow-horses" has three sizes.
+static enum gb_status add_models(struct given *given, const char *word) {
+    char names[1024] = "";
+    bool found = false;
+    for (const struct gb_model *m = gb_models(); m->name; m++) {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", m->name);
+        if (strncmp(m->name, word, strlen(word)) != 0)
+            continue;
+        found = true;
+        bool known = false;
+        for (int i = 0; i < given->model_count; i++)
+            known = known || given->chosen_models[i].name == m->name;
+        if (!known && given->model_count < MOST_MODELS)
+            given->chosen_models[given->model_count++] = *m;
+    }
+    return found ? GB_OK
+                 : gb_fail(GB_BAD_INPUT, "bad value", "--model", "\"%s\" begins none of %s", word,
+                           names);
+}
+
+static enum gb_status add_kind(struct given *given, const char *word) {
+    static const struct {
+        const char *word;
+        enum gb_catalog_kind kind;
+    } kinds[] = {{"kernels", GB_CATALOG_KERNELS},
+                 {"layers", GB_CATALOG_LAYERS},
+                 {"steps", GB_CATALOG_STEPS},
+                 {"samples", GB_CATALOG_SAMPLES}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(word, kinds[i].word) == 0) {
+            given->chosen_kinds |= kinds[i].kind;
+            return GB_OK;
+        }
+    return gb_fail(GB_BAD_INPUT, "bad value", "--kind",
+                   "\"%s\" is not one of kernels, layers, steps, samples", word);
+}
+
+// Calls `add` for each word of "A,B,C".
+static enum gb_status each_word(const char *option, const char *list, struct given *given,
+                                enum gb_status (*add)(struct given *, const char *)) {
+    char *words = strdup(list), *rest = words, *word;
+    if (!words)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot read", option, "out of memory");
+    enum gb_status status = GB_OK;
+    while (status == GB_OK && (word = strsep(&rest, ",")))
+        status = *word
+                     ? add(given, word)
+                     : gb_fail(GB_BAD_INPUT, "bad value", option, "\"%s\" has an empty word", list);
+    free(words);
+    return status;
+}
+
+// ---- Defaults ----
+
+// Every backend that this CPU supports but the plain reference, which would take hours.
+static enum gb_status default_backends(struct given *given) {
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++)
+        if (gb_backend_supported(*b) && strcmp((*b)->name, "scalar") != 0)
+            GB_TRY(add_backend(given, (*b)->name));
+    return given->backend_count > 0 ? GB_OK : add_backend(given, "scalar");
+}
+
+static enum gb_status choose(struct given *given) {
+    if (given->backends)
+        GB_TRY(each_word("--backend", given->backends, given, add_backend));
+    else
+        GB_TRY(default_backends(given));
+    if (given->kinds)
+        GB_TRY(each_word("--kind", given->kinds, given, add_kind));
+    else
+        given->chosen_kinds = GB_CATALOG_ALL;
+    if (given->models)
+        GB_TRY(each_word("--model", given->models, given, add_models));
+    if (given->threads)
+        return each_word("--threads", given->threads, given, add_team);
+    int all = gb_machine_threads();
+    given->teams[0] = 1;
+    given->teams[1] = all;
+    given->team_count = all > 1 ? 2 : 1;
+    return GB_OK;
+}
+
+static enum gb_status check_combination(const struct given *given) {
+    const char *what = "missing option", *json = "--json";
+    if (given->resume && !given->json)
+        return gb_fail(GB_BAD_INPUT, what, json, "--resume needs it: the file to go on with");
+    if (given->launches > 1 && !given->json)
+        return gb_fail(GB_BAD_INPUT, what, json, "--launches needs it: the file of all rows");
+    if (given->launches > 1 && given->gbench_json)
+        return gb_fail(GB_BAD_INPUT, "bad combination", "--gbench-json",
+                       "it holds a single launch, not --launches");
+    return GB_OK;
+}
+
+// ---- One sweep ----
+
+static enum gb_status sweep_into(const struct given *given, const struct gb_catalog *catalog,
+                                 struct gb_gbench_report *report) {
+    struct gb_journal journal;
+    GB_TRY(gb_journal_open(&journal, given->json, given->resume));
+    if (journal.dropped)
+        printf("%s: dropped the last line, which was cut short\n", given->json);
+    const struct gb_sweep sweep = {
+        .list = catalog->list,
+        .count = catalog->count,
+        .repetitions = given->repetitions,
+        .warm = strcmp(given->cache, "cold") != 0,
+        .cold = strcmp(given->cache, "warm") != 0,
+        .launch = given->launch < 0 ? 0 : given->launch,
+        .report = report,
+    };
+    enum gb_status status = gb_sweep_run(&sweep, &journal);
+    if (given->launch < 0 && journal.rows.count > 0)
+        gb_bench_table_print(stdout, journal.rows.list, journal.rows.count);
+    gb_journal_close(&journal);
+    return status;
+}
+
+static enum gb_status sweep(const struct given *given, const struct gb_catalog *catalog) {
+    if (!given->gbench_json)
+        return sweep_into(given, catalog, NULL);
+    const char *const context[] = {"glowbench_version",
+                                   gb_build.version,
+                                   "commit",
+                                   gb_build.commit,
+                                   "build_type",
+                                   gb_build.type,
+                                   "compiler",
+                                   gb_build.compiler,
+                                   "flags",
+                                   gb_build.flags,
+                                   "isa_flags",
+                                   gb_build.isa_flags,
+                                   NULL};
+    struct gb_atomic_file file;
+    struct gb_gbench_report *report = NULL;
+    GB_TRY(gb_atomic_open(&file, given->gbench_json));
+    enum gb_status status = gb_gbench_report_open(file.stream, context, &report);
+    if (status == GB_OK)
+        status = sweep_into(given, catalog, report);
+    gb_gbench_report_close(report);
+    // A sweep that was stopped, or that found a wrong kernel, has something to show all the same.
+    if (status == GB_OK || status == GB_CHECK_FAILED || status == GB_INTERRUPTED) {
+        enum gb_status committed = gb_atomic_commit(&file);
+        return committed == GB_OK ? status : committed;
+    }
+    gb_atomic_abort(&file);
+    return status;
+}
+
+static enum gb_status run_selected(const struct given *given) {
+    const struct gb_catalog_request request = {
+        .backends = given->chosen_backends,
+        .threads = given->teams,
+        .thread_count = given->team_count,
+        .filter = given->filter,
+        .kinds = given->chosen_kinds,
+        .models = given->models ? given->chosen_models : NULL,
+    };
+    struct gb_catalog catalog;
+    GB_TRY(gb_catalog_make(&request, &catalog));
+    enum gb_status status = GB_OK;
+    if (given->list) {
+        for (int i = 0; i < catalog.count; i++)
+            if (i == 0 || strcmp(catalog.list[i].problem, catalog.list[i - 1].problem) != 0)
+                puts(catalog.list[i].problem);
+    } else {
+        status = sweep(given, &catalog);
+    }
+    gb_catalog_free(&catalog);
+    return status;
+}
+
+// ---- Several launches ----
+
+static enum gb_status launch_all(const struct given *given, int argc, const char **argv) {
+    enum gb_status status = gb_launches_run(argc, argv, given->launches);
+    if (status != GB_OK && status != GB_CHECK_FAILED)
+        return status;
+    struct gb_rows rows;
+    GB_TRY(gb_rows_read(given->json, &rows));
+    gb_bench_table_print(stdout, rows.list, rows.count);
+    gb_rows_free(&rows);
+    return status;
+}
+
+static enum gb_status bench(int argc, const char **argv) {
+    struct given given = {
+        .repetitions = FEWEST_REPETITIONS, .launches = 1, .launch = -1, .cache = "both"};
+    const struct gb_option options[] = {
+        gb_option_string("filter", "REGEX", &given.filter,
+                         "problems in which this POSIX extended expression is found; --list "
+                         "prints them all"),
+        gb_option_string("kind", "A,B", &given.kinds,
+                         "of kernels, layers, steps, samples (default: all, about four hours)"),
+        gb_option_string("model", "A,B", &given.models,
+                         "of the models whose names begin so, \"cglow-horses\" (default: all)"),
+        gb_option_string("backend", "A,B", &given.backends,
+                         "backends (default: all that this CPU supports but scalar)"),
+        gb_option_string("threads", "1,2", &given.threads,
+                         "numbers of threads (default: 1 and all)"),
+        gb_option_choice("cache", "warm|cold|both", &given.cache,
+                         "where operands lie when a run begins"),
+        gb_option_int("reps", "N", &given.repetitions, 1, 10000,
+                      "repetitions of 20 ms or a run; fewer than 9 are for a quick look"),
+        gb_option_string("json", "FILE", &given.json, "rows, a line each, as they come"),
+        gb_option_flag("resume", &given.resume, "go on with the rows that FILE has already"),
+        gb_option_string("gbench-json", "FILE", &given.gbench_json,
+                         "the new rows as Google Benchmark's JSON"),
+        gb_option_int("launches", "N", &given.launches, 1, 1000,
+                      "times all of it N times, in a process of its own each"),
+        gb_option_int("launch", "I", &given.launch, 0, 999,
+                      "the number of this process among several; --launches sets it"),
+        gb_option_flag("list", &given.list, "print the problems and time nothing"),
+        {0},
+    };
+    bool helped;
+    GB_TRY(gb_options_parse(&gb_bench_command, options, argc, argv, &helped));
+    if (helped)
+        return GB_OK;
+    GB_TRY(choose(&given));
+    GB_TRY(check_combination(&given));
+    return given.launches > 1 && !given.list ? launch_all(&given, argc, argv)
+                                             : run_selected(&given);
+}
+
+const struct gb_command gb_bench_command = {
+    "bench", "Times kernels, layers, steps and samples on every backend", bench};

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include "bench/runner/journal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tasks/program/machine.h"
+
+static const char what[] = "cannot start a sweep";
+
+// Those parts of gb_machine_json that decide what a row can be compared with.
+static enum gb_status describe_here(struct gb_journal *journal) {
+    json_t *all;
+    GB_TRY(gb_machine_json(&all));
+    const char *const machine_keys[] = {"cpu", "caches", "memory_bytes", "system"};
+    journal->machine = json_object();
+    for (size_t i = 0; i < sizeof machine_keys / sizeof *machine_keys; i++)
+        json_object_set(journal->machine, machine_keys[i], json_object_get(all, machine_keys[i]));
+    journal->build = json_copy(json_object_get(all, "build"));
+    json_object_set(journal->build, "libraries", json_object_get(all, "libraries"));
+    json_decref(all);
+    if (!journal->machine || !journal->build)
+        return gb_fail(GB_OUT_OF_MEMORY, what, "this machine", "out of memory");
+    return GB_OK;
+}
+
+static enum gb_status check_origin(const struct gb_journal *journal) {
+    for (size_t i = 0; i < journal->rows.count; i++) {
+        const struct gb_row *row = &journal->rows.list[i];
+        if (!json_equal(row->machine, journal->machine))
+            return gb_fail(GB_NOT_COMPARABLE, "cannot resume", journal->path,
+                           "row %zu is of another machine", i + 1);
+        if (!json_equal(row->build, journal->build))
+            return gb_fail(GB_NOT_COMPARABLE, "cannot resume", journal->path,
+                           "row %zu is of another build", i + 1);
+    }
+    return GB_OK;
+}
+
+static enum gb_status refused(const char *path) {
+    return gb_fail(GB_IO_ERROR, what, path, "%s", strerror(errno));
+}
+
+static enum gb_status open_file(struct gb_journal *journal, bool resume) {
+    journal->file = fopen(journal->path, "a");
+    struct stat file;
+    if (!journal->file || fstat(fileno(journal->file), &file) != 0)
+        return refused(journal->path);
+    if (file.st_size > 0 && !resume)
+        return gb_fail(GB_BAD_INPUT, what, journal->path,
+                       "rows are there already: --resume goes on with them, another --json starts "
+                       "anew");
+    size_t whole_bytes;
+    GB_TRY(gb_rows_recover(journal->path, &journal->rows, &whole_bytes));
+    GB_TRY(check_origin(journal));
+    journal->dropped = (size_t)file.st_size > whole_bytes;
+    if (journal->dropped && ftruncate(fileno(journal->file), (off_t)whole_bytes) != 0)
+        return refused(journal->path);
+    return GB_OK;
+}
+
+enum gb_status gb_journal_open(struct gb_journal *journal, const char *path, bool resume) {
+    *journal = (struct gb_journal){.path = path};
+    enum gb_status status = describe_here(journal);
+    if (status == GB_OK && path)
+        status = open_file(journal, resume);
+    if (status != GB_OK)
+        gb_journal_close(journal);
+    return status;
+}
+
+const struct gb_row *gb_journal_find(const struct gb_journal *journal, const char *problem,
+                                     const char *backend, int threads, enum gb_cache cache,
+                                     int launch) {
+    for (size_t i = 0; i < journal->rows.count; i++) {
+        const struct gb_row *row = &journal->rows.list[i];
+        if (row->threads == threads && row->cache == cache && row->launch == launch &&
+            strcmp(row->problem, problem) == 0 && strcmp(row->backend, backend) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+enum gb_status gb_journal_add(struct gb_journal *journal, struct gb_row *row) {
+    if (getloadavg(&row->load_average, 1) != 1)
+        row->load_average = -1;
+    time_t now = time(NULL);
+    struct tm utc;
+    strftime(row->finished, sizeof row->finished, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    row->machine = json_incref(journal->machine);
+    row->build = json_incref(journal->build);
+    if (journal->file)
+        GB_TRY(gb_row_write(journal->file, journal->path, row));
+    return gb_rows_add(&journal->rows, row);
+}
+
+void gb_journal_close(struct gb_journal *journal) {
+    if (journal->file)
+        fclose(journal->file); // every row was flushed
+    gb_rows_free(&journal->rows);
+    json_decref(journal->machine);
+    json_decref(journal->build);
+    *journal = (struct gb_journal){0};
+}

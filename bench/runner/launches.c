@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#include "bench/runner/launches.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tasks/training/interrupt.h"
+
+extern char **environ;
+
+static const char what[] = "launch failed";
+
+// The first line of what a launch wrote to its standard error, without the program's name.
+static void read_error(FILE *errors, char line[static 512]) {
+    static const char prefix[] = "glowbench: ";
+    rewind(errors);
+    if (!fgets(line, 512, errors))
+        strcpy(line, "it does not say why");
+    line[strcspn(line, "\n")] = '\0';
+    if (strncmp(line, prefix, strlen(prefix)) == 0)
+        memmove(line, line + strlen(prefix), strlen(line + strlen(prefix)) + 1);
+}
+
+static enum gb_status exit_status(int code) {
+    switch (code) {
+    case 0:
+        return GB_OK;
+    case 1:
+        return GB_CHECK_FAILED;
+    case 3:
+        return GB_NOT_COMPARABLE;
+    case 130:
+        return GB_INTERRUPTED;
+    default:
+        return GB_BAD_INPUT;
+    }
+}
+
+static enum gb_status wait_for(pid_t child, const char *name, FILE *errors) {
+    int state;
+    while (waitpid(child, &state, 0) != child) {
+        if (errno != EINTR)
+            return gb_fail(GB_IO_ERROR, what, name, "%s", strerror(errno));
+        if (gb_interrupt_asked())
+            kill(child, SIGTERM); // asked of this process alone, maybe
+    }
+    if (WIFSIGNALED(state))
+        return gb_fail(GB_IO_ERROR, what, name, "killed by signal %d", WTERMSIG(state));
+    if (WEXITSTATUS(state) == 0)
+        return GB_OK;
+    char line[512];
+    read_error(errors, line);
+    return gb_fail(exit_status(WEXITSTATUS(state)), what, name, "%s", line);
+}
+
+enum gb_status gb_launch(const char *executable, const char *const *arguments, bool quiet) {
+    enum { WORDS = 256 };
+    const char *name = strcmp(executable, GB_THIS_EXECUTABLE) == 0 ? "bench" : executable;
+    const char *words[WORDS] = {"glowbench"};
+    int count = 1;
+    for (; *arguments && count < WORDS - 1; arguments++)
+        words[count++] = *arguments;
+    if (*arguments)
+        return gb_fail(GB_BAD_INPUT, what, name, "more than %d arguments", WORDS - 2);
+    FILE *errors = tmpfile();
+    if (!errors)
+        return gb_fail(GB_IO_ERROR, what, name, "cannot make a temporary file");
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, fileno(errors), STDERR_FILENO);
+    if (quiet)
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    fflush(stdout); // or the launch's output would overtake it
+    pid_t child;
+    int error = posix_spawn(&child, executable, &actions, NULL, (char *const *)words, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    enum gb_status status = error == 0 ? wait_for(child, name, errors)
+                                       : gb_fail(GB_BAD_INPUT, what, name, "%s", strerror(error));
+    fclose(errors);
+    if ((status == GB_OK || status == GB_CHECK_FAILED) && gb_interrupt_asked())
+        return gb_fail(GB_INTERRUPTED, "stopped", name, "as it was asked to");
+    return status;
+}
+
+// Copies the command line without --launches; *resumes: it asks for --resume itself.
+static int copy_arguments(int argc, const char **argv, const char **words, bool *resumes) {
+    static const char launches[] = "--launches";
+    int count = 0;
+    *resumes = false;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], launches) == 0) {
+            i++; // its value
+            continue;
+        }
+        if (strncmp(argv[i], "--launches=", strlen(launches) + 1) == 0)
+            continue;
+        *resumes |= strcmp(argv[i], "--resume") == 0;
+        words[count++] = argv[i];
+    }
+    return count;
+}
+
+enum gb_status gb_launches_run(int argc, const char **argv, int launches) {
+    const char **words = calloc((size_t)argc + 4, sizeof *words);
+    if (!words)
+        return gb_fail(GB_OUT_OF_MEMORY, what, "bench", "out of memory");
+    bool resumes;
+    int count = copy_arguments(argc, argv, words, &resumes);
+    char number[16];
+    words[count++] = "--launch";
+    words[count++] = number;
+    enum gb_status result = GB_OK;
+    gb_interrupt_watch();
+    for (int i = 0; i < launches && (result == GB_OK || result == GB_CHECK_FAILED); i++) {
+        snprintf(number, sizeof number, "%d", i);
+        if (i > 0 && !resumes)
+            words[count] = "--resume";
+        printf("launch %d of %d\n", i + 1, launches);
+        enum gb_status status = gb_launch(GB_THIS_EXECUTABLE, words, false);
+        if (status != GB_OK)
+            result = status;
+    }
+    gb_interrupt_unwatch();
+    free(words);
+    return result;
+}

@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: MIT
+#include "bench/runner/row.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flows/files/utf8.h"
+
+static const char *const caches[] = {"warm", "cold", NULL};
+static const char *const walls[] = {"compute", "bandwidth", NULL};
+
+// ---- A line's fields, in its order ----
+
+enum type {
+    TEXT,    // char[size]
+    WORD,    // an enumeration by its words
+    COUNT,   // int >= least
+    FLAG,    // bool
+    REAL,    // double
+    MAYBE,   // double; null for NAN
+    SHARES,  // shares and share_count
+    SECONDS, // seconds and repetitions
+    NOTE,    // char *, null for NULL
+    CPUS,    // cpus and cpu_count
+    OBJECT,  // json_t *
+};
+
+struct field {
+    const char *key;
+    enum type type;
+    size_t offset, size;
+    const char *const *words;
+    int least;
+};
+
+#define MEMBER(key, type, member)                                                                  \
+    key, type, offsetof(struct gb_row, member), sizeof((struct gb_row *)0)->member
+
+static const struct field fields[] = {
+    {MEMBER("problem", TEXT, problem), NULL, 0},
+    {MEMBER("operation", TEXT, operation), NULL, 0},
+    {MEMBER("direction", TEXT, direction), NULL, 0},
+    {MEMBER("mixes", SHARES, shares), NULL, 0},
+    {MEMBER("backend", TEXT, backend), NULL, 0},
+    {MEMBER("library", TEXT, library), NULL, 0},
+    {MEMBER("borrowed", FLAG, borrowed), NULL, 0},
+    {MEMBER("threads", COUNT, threads), NULL, 1},
+    {MEMBER("cache", WORD, cache), caches, 0},
+    {MEMBER("launch", COUNT, launch), NULL, 0},
+    {MEMBER("seconds", SECONDS, seconds), NULL, 0},
+    {MEMBER("median_seconds", MAYBE, median_seconds), NULL, 0},
+    {MEMBER("spread", MAYBE, spread), NULL, 0},
+    {MEMBER("flops", REAL, flops), NULL, 0},
+    {MEMBER("bytes", REAL, bytes), NULL, 0},
+    {MEMBER("gflops", MAYBE, gflops), NULL, 0},
+    {MEMBER("gbs", MAYBE, gbs), NULL, 0},
+    {MEMBER("wall", WORD, wall), walls, 0},
+    {MEMBER("peak_gflops", MAYBE, peak_gflops), NULL, 0},
+    {MEMBER("peak_gbs", MAYBE, peak_gbs), NULL, 0},
+    {MEMBER("share_of_peak", MAYBE, share_of_peak), NULL, 0},
+    {MEMBER("reorder_seconds", MAYBE, reorder_seconds), NULL, 0},
+    {MEMBER("error", NOTE, error), NULL, 0},
+    {MEMBER("cpus", CPUS, cpus), NULL, 0},
+    {MEMBER("load_average", REAL, load_average), NULL, 0},
+    {MEMBER("finished", TEXT, finished), NULL, 0},
+    {MEMBER("machine", OBJECT, machine), NULL, 0},
+    {MEMBER("build", OBJECT, build), NULL, 0},
+};
+enum { FIELDS = sizeof fields / sizeof *fields };
+
+// ---- Figures ----
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double gb_quantile(double *values, int count, double share) {
+    if (count == 0)
+        return NAN;
+    qsort(values, (size_t)count, sizeof *values, by_value);
+    double place = share * (count - 1), below = floor(place);
+    int i = (int)below, next = i + 1 < count ? i + 1 : i;
+    return values[i] + (place - below) * (values[next] - values[i]);
+}
+
+static void evaluate_seconds(struct gb_row *row, double *seconds) {
+    memcpy(seconds, row->seconds, (size_t)row->repetitions * sizeof *seconds);
+    row->median_seconds = gb_quantile(seconds, row->repetitions, 0.5);
+    row->spread = (gb_quantile(seconds, row->repetitions, 0.75) -
+                   gb_quantile(seconds, row->repetitions, 0.25)) /
+                  row->median_seconds;
+}
+
+enum gb_status gb_row_evaluate(struct gb_row *row) {
+    row->median_seconds = row->spread = NAN;
+    if (row->seconds) {
+        double *seconds = malloc((size_t)row->repetitions * sizeof *seconds);
+        if (!seconds)
+            return gb_fail(GB_OUT_OF_MEMORY, "cannot evaluate", row->problem, "out of memory");
+        evaluate_seconds(row, seconds);
+        free(seconds);
+    }
+    row->gflops = 1e-9 * row->flops / row->median_seconds;
+    row->gbs = 1e-9 * row->bytes / row->median_seconds;
+    double compute = row->flops / row->peak_gflops, traffic = row->bytes / row->peak_gbs;
+    row->wall = compute > traffic ? GB_WALL_COMPUTE : GB_WALL_BANDWIDTH;
+    row->share_of_peak = 1e-9 * fmax(compute, traffic) / row->median_seconds;
+    return GB_OK;
+}
+
+// ---- Writing ----
+
+static json_t *shares_json(const struct gb_row *row) {
+    json_t *mixes = json_object();
+    for (int i = 0; i < row->share_count; i++)
+        json_object_set_new(mixes, row->shares[i].model, json_integer(row->shares[i].count));
+    return mixes;
+}
+
+static json_t *seconds_json(const struct gb_row *row) {
+    if (!row->seconds)
+        return json_null();
+    json_t *seconds = json_array();
+    for (int i = 0; i < row->repetitions; i++)
+        json_array_append_new(seconds, json_real(row->seconds[i]));
+    return seconds;
+}
+
+static json_t *cpus_json(const struct gb_row *row) {
+    json_t *cpus = json_array();
+    for (int i = 0; i < row->cpu_count; i++)
+        json_array_append_new(cpus, json_integer(row->cpus[i]));
+    return cpus;
+}
+
+static json_t *note_json(const char *note) {
+    if (!note)
+        return json_null();
+    // A message may name a file.
+    char *text = strdup(note);
+    if (!text)
+        return NULL;
+    gb_make_utf8(text);
+    json_t *json = json_string(text);
+    free(text);
+    return json;
+}
+
+// A new reference; NULL without memory.
+static json_t *value_json(const struct gb_row *row, const struct field *field) {
+    const void *at = (const char *)row + field->offset;
+    switch (field->type) {
+    case TEXT:
+        return json_string(at);
+    case WORD:
+        return json_string(field->words[*(const unsigned *)at]);
+    case COUNT:
+        return json_integer(*(const int *)at);
+    case FLAG:
+        return json_boolean(*(const bool *)at);
+    case REAL:
+    case MAYBE:
+        return isnan(*(const double *)at) ? json_null() : json_real(*(const double *)at);
+    case SHARES:
+        return shares_json(row);
+    case SECONDS:
+        return seconds_json(row);
+    case NOTE:
+        return note_json(*(char *const *)at);
+    case CPUS:
+        return cpus_json(row);
+    case OBJECT:
+        return json_incref(*(json_t *const *)at);
+    }
+    return NULL;
+}
+
+static char *line_of(const struct gb_row *row) {
+    json_t *object = json_pack("{s:i}", "schema", GB_ROW_SCHEMA);
+    int failed = 0;
+    for (int i = 0; i < FIELDS; i++)
+        failed |= json_object_set_new(object, fields[i].key, value_json(row, &fields[i]));
+    char *line = failed ? NULL : json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    return line;
+}
+
+enum gb_status gb_row_write(FILE *file, const char *path, const struct gb_row *row) {
+    static const char what[] = "cannot write row";
+    char *line = line_of(row);
+    if (!line)
+        return gb_fail(GB_OUT_OF_MEMORY, what, path, "out of memory");
+    int result = fprintf(file, "%s\n", line);
+    free(line);
+    if (result < 0 || fflush(file) != 0)
+        return gb_fail(GB_IO_ERROR, what, path, "%s", strerror(errno));
+    return GB_OK;
+}
+
+// ---- Reading ----
+
+static bool take_shares(struct gb_row *row, const json_t *mixes) {
+    size_t count = json_object_size(mixes);
+    row->shares = calloc(count ? count : 1, sizeof *row->shares);
+    if (!json_is_object(mixes) || !row->shares)
+        return false;
+    const char *model;
+    json_t *times;
+    json_object_foreach((json_t *)mixes, model, times) {
+        struct gb_mix_share *share = &row->shares[row->share_count++];
+        if (!json_is_integer(times) || strlen(model) >= sizeof share->model)
+            return false;
+        strcpy(share->model, model);
+        share->count = (int)json_integer_value(times);
+    }
+    return true;
+}
+
+static bool take_seconds(struct gb_row *row, const json_t *seconds) {
+    if (json_is_null(seconds))
+        return true;
+    size_t count = json_array_size(seconds);
+    row->seconds = calloc(count ? count : 1, sizeof *row->seconds);
+    if (count == 0 || !row->seconds)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        row->seconds[i] = json_number_value(json_array_get(seconds, i));
+        if (!(row->seconds[i] > 0))
+            return false;
+    }
+    row->repetitions = (int)count;
+    return true;
+}
+
+static bool take_cpus(struct gb_row *row, const json_t *cpus) {
+    size_t count = json_array_size(cpus);
+    row->cpus = calloc(count ? count : 1, sizeof *row->cpus);
+    if (!json_is_array(cpus) || !row->cpus)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        row->cpus[i] = (int)json_integer_value(json_array_get(cpus, i));
+    row->cpu_count = (int)count;
+    return true;
+}
+
+static bool take_text(char *to, size_t size, const json_t *value) {
+    const char *text = json_string_value(value);
+    if (!text || strlen(text) >= size)
+        return false;
+    strcpy(to, text);
+    return true;
+}
+
+static bool take_word(unsigned *to, const char *const *words, const json_t *value) {
+    const char *text = json_string_value(value);
+    for (unsigned i = 0; text && words[i]; i++)
+        if (strcmp(text, words[i]) == 0) {
+            *to = i;
+            return true;
+        }
+    return false;
+}
+
+static bool take_value(struct gb_row *row, const struct field *field, json_t *value) {
+    void *at = (char *)row + field->offset;
+    switch (field->type) {
+    case TEXT:
+        return take_text(at, field->size, value);
+    case WORD:
+        return take_word(at, field->words, value);
+    case COUNT:
+        *(int *)at = (int)json_integer_value(value);
+        return json_is_integer(value) && json_integer_value(value) >= field->least &&
+               json_integer_value(value) == *(int *)at;
+    case FLAG:
+        *(bool *)at = json_is_true(value);
+        return json_is_boolean(value);
+    case REAL:
+    case MAYBE:
+        *(double *)at = json_is_null(value) ? (double)NAN : json_number_value(value);
+        return json_is_number(value) || (field->type == MAYBE && json_is_null(value));
+    case SHARES:
+        return take_shares(row, value);
+    case SECONDS:
+        return take_seconds(row, value);
+    case NOTE:
+        *(char **)at = json_is_string(value) ? strdup(json_string_value(value)) : NULL;
+        return json_is_null(value) || *(char **)at;
+    case CPUS:
+        return take_cpus(row, value);
+    case OBJECT:
+        *(json_t **)at = json_incref(value);
+        return json_is_object(value);
+    }
+    return false;
+}
+
+// Fills a zeroed row; NULL, or the key whose value is missing or none that it can have.
+static const char *take_row(struct gb_row *row, const json_t *object) {
+    if (json_integer_value(json_object_get(object, "schema")) != GB_ROW_SCHEMA)
+        return "schema";
+    for (int i = 0; i < FIELDS; i++) {
+        json_t *value = json_object_get(object, fields[i].key);
+        if (!value || !take_value(row, &fields[i], value))
+            return fields[i].key;
+    }
+    // A row has times or a reason why not.
+    if (!row->error != !!row->seconds)
+        return "seconds";
+    if (row->seconds && !(row->median_seconds > 0))
+        return "median_seconds";
+    return NULL;
+}
+
+void gb_row_free(struct gb_row *row) {
+    free(row->shares);
+    free(row->seconds);
+    free(row->error);
+    free(row->cpus);
+    json_decref(row->machine);
+    json_decref(row->build);
+    *row = (struct gb_row){0};
+}
+
+void gb_rows_free(struct gb_rows *rows) {
+    for (size_t i = 0; i < rows->count; i++)
+        gb_row_free(&rows->list[i]);
+    free(rows->list);
+    *rows = (struct gb_rows){0};
+}
+
+static const char reading[] = "cannot read rows";
+
+enum gb_status gb_rows_add(struct gb_rows *rows, struct gb_row *row) {
+    // Room grows by doubling: it is full where the count is a power of two, or zero.
+    if ((rows->count & (rows->count - 1)) == 0) {
+        size_t room = rows->count ? 2 * rows->count : 1;
+        struct gb_row *list = realloc(rows->list, room * sizeof *list);
+        if (!list)
+            return gb_fail(GB_OUT_OF_MEMORY, "cannot keep rows", row->problem, "out of memory");
+        rows->list = list;
+    }
+    rows->list[rows->count++] = *row;
+    *row = (struct gb_row){0};
+    return GB_OK;
+}
+
+static enum gb_status read_line(const char *path, size_t number, const char *line, size_t length,
+                                struct gb_rows *rows) {
+    json_error_t error;
+    json_t *object = json_loadb(line, length, JSON_REJECT_DUPLICATES, &error);
+    if (!object)
+        return gb_fail(GB_BAD_INPUT, reading, path, "line %zu: %s", number, error.text);
+    struct gb_row row = {0};
+    const char *key = take_row(&row, object);
+    json_decref(object);
+    enum gb_status status = key ? gb_fail(GB_BAD_INPUT, reading, path,
+                                          "line %zu: '%s' is missing or unusable", number, key)
+                                : gb_rows_add(rows, &row);
+    if (status != GB_OK)
+        gb_row_free(&row);
+    return status;
+}
+
+// All whole lines. *cut is the number of the last line if it has no end, else 0.
+static enum gb_status read_lines(FILE *file, const char *path, struct gb_rows *rows,
+                                 size_t *whole_bytes, size_t *cut) {
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t length;
+    enum gb_status status = GB_OK;
+    *whole_bytes = *cut = 0;
+    for (size_t number = 1; status == GB_OK && !*cut && (length = getline(&line, &size, file)) > 0;
+         number++) {
+        if (line[length - 1] == '\n') {
+            status = read_line(path, number, line, (size_t)length, rows);
+            *whole_bytes += (size_t)length;
+        } else {
+            *cut = number;
+        }
+    }
+    if (status == GB_OK && ferror(file))
+        status = gb_fail(GB_IO_ERROR, reading, path, "%s", strerror(errno));
+    free(line);
+    return status;
+}
+
+enum gb_status gb_rows_read(const char *path, struct gb_rows *rows) {
+    *rows = (struct gb_rows){0};
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return gb_fail(GB_BAD_INPUT, reading, path, "%s", strerror(errno));
+    size_t whole_bytes, cut;
+    enum gb_status status = read_lines(file, path, rows, &whole_bytes, &cut);
+    fclose(file);
+    if (status == GB_OK && cut)
+        status = gb_fail(GB_BAD_INPUT, reading, path, "line %zu is cut short", cut);
+    else if (status == GB_OK && rows->count == 0)
+        status = gb_fail(GB_BAD_INPUT, reading, path, "the file holds no row");
+    if (status != GB_OK)
+        gb_rows_free(rows);
+    return status;
+}
+
+enum gb_status gb_rows_recover(const char *path, struct gb_rows *rows, size_t *whole_bytes) {
+    *rows = (struct gb_rows){0};
+    *whole_bytes = 0;
+    FILE *file = fopen(path, "r");
+    if (!file && errno == ENOENT)
+        return GB_OK;
+    if (!file)
+        return gb_fail(GB_BAD_INPUT, reading, path, "%s", strerror(errno));
+    size_t cut;
+    enum gb_status status = read_lines(file, path, rows, whole_bytes, &cut);
+    fclose(file);
+    if (status != GB_OK)
+        gb_rows_free(rows);
+    return status;
+}

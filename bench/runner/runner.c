@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: MIT
+#include "bench/runner/runner.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/peaks/peaks.h"
+#include "bench/peaks/pin.h"
+#include "bench/runner/control.h"
+#include "bench/runner/timing.h"
+#include "tasks/program/clock.h"
+#include "tasks/training/interrupt.h"
+#include "tasks/training/progress.h"
+
+enum { MOST_TEAMS = 16 };
+
+// A sweep that runs.
+struct run {
+    const struct gb_sweep *sweep;
+    struct gb_journal *journal;
+    int threads, *cpus; // that are pinned; threads 0: none yet
+    int cpu_count;      // 0: they could not be
+    struct gb_probe memory_probe;
+    bool probe_open;
+    struct gb_row controls[MOST_TEAMS]; // in the making
+    int control_count;
+    struct gb_progress progress;
+    int rows_all, rows_done;
+    double cost_all, cost_done, cost_group; // estimated seconds
+    const char *problem;                    // that is being timed
+};
+
+// The rows of a problem and a number of threads that the journal does not have.
+struct group {
+    struct gb_timing rows[GB_GROUP_ROWS];
+    int count;
+};
+
+static const char *backend_name(const struct gb_benchmark *benchmark) {
+    return benchmark->backend ? benchmark->backend->name : "none";
+}
+
+// ---- What is to be done ----
+
+static bool wanted(const struct gb_sweep *sweep, const struct gb_benchmark *benchmark,
+                   enum gb_cache cache) {
+    bool whole_model =
+        strcmp(benchmark->operation, "step") == 0 || strcmp(benchmark->operation, "sample") == 0;
+    return cache == GB_CACHE_COLD ? sweep->cold && !whole_model : sweep->warm;
+}
+
+static void add_rows(const struct run *run, const struct gb_benchmark *benchmark,
+                     struct group *group) {
+    for (enum gb_cache cache = GB_CACHE_WARM; cache <= GB_CACHE_COLD; cache++) {
+        if (!wanted(run->sweep, benchmark, cache) ||
+            gb_journal_find(run->journal, benchmark->problem, backend_name(benchmark),
+                            benchmark->threads, cache, run->sweep->launch))
+            continue;
+        assert(group->count < GB_GROUP_ROWS);
+        group->rows[group->count++] = (struct gb_timing){.benchmark = benchmark, .cache = cache};
+    }
+}
+
+static int end_of_problem(const struct gb_sweep *sweep, int first) {
+    int end = first + 1;
+    while (end < sweep->count && strcmp(sweep->list[end].problem, sweep->list[first].problem) == 0)
+        end++;
+    return end;
+}
+
+// Calls `visit` for every group of a number of threads that has rows to be timed.
+static enum gb_status visit_team(struct run *run, int threads,
+                                 enum gb_status (*visit)(struct run *, struct group *)) {
+    const struct gb_sweep *sweep = run->sweep;
+    for (int first = 0, end; first < sweep->count; first = end) {
+        end = end_of_problem(sweep, first);
+        struct group group = {.count = 0};
+        for (int i = first; i < end; i++)
+            if (sweep->list[i].threads == threads)
+                add_rows(run, &sweep->list[i], &group);
+        if (group.count > 0)
+            GB_TRY(visit(run, &group));
+    }
+    return GB_OK;
+}
+
+static bool met_before(const struct gb_sweep *sweep, int index) {
+    for (int i = 0; i < index; i++)
+        if (sweep->list[i].threads == sweep->list[index].threads)
+            return true;
+    return false;
+}
+
+// All of one number of threads first, since threads are pinned anew for another.
+static enum gb_status visit_groups(struct run *run,
+                                   enum gb_status (*visit)(struct run *, struct group *)) {
+    for (int i = 0; i < run->sweep->count; i++)
+        if (!met_before(run->sweep, i))
+            GB_TRY(visit_team(run, run->sweep->list[i].threads, visit));
+    return GB_OK;
+}
+
+// ---- Cost ----
+
+// Seconds that a row takes, guessed for a usual CPU. Only the proportions matter: the time left is
+// corrected by how long it really took so far.
+static double cost_of(const struct gb_benchmark *benchmark, int repetitions) {
+    const double flops = 50e9, reference_flops = 2e9, bytes = 5e9; // a second
+    const double shortest = 0.05; // of a repetition, with what goes before it
+    double run = fmax(benchmark->flops / flops / benchmark->threads, benchmark->bytes / bytes);
+    double checks = benchmark->flops / reference_flops + benchmark->bytes / bytes;
+    return checks + repetitions * fmax(shortest, 2 * run);
+}
+
+// The rows, and what comes with any group: its warm-up, its control and the probes of the walls.
+static double cost_of_group(const struct run *run, const struct group *group) {
+    const double warm_up = 0.2, control_and_probes = 0.1;
+    double cost = warm_up + control_and_probes * run->sweep->repetitions;
+    for (int i = 0; i < group->count; i++)
+        cost += cost_of(group->rows[i].benchmark, run->sweep->repetitions);
+    return cost;
+}
+
+static enum gb_status count_group(struct run *run, struct group *group) {
+    run->cost_all += cost_of_group(run, group);
+    run->rows_all += group->count;
+    return GB_OK;
+}
+
+static void show_progress(void *argument, double share) {
+    struct run *run = argument;
+    if (!gb_progress_due(&run->progress))
+        return;
+    double done = run->cost_done + share * run->cost_group, left = run->cost_all - done;
+    if (done > 0)
+        left *= (gb_seconds() - run->progress.start) / done;
+    char duration[32], text[GB_PROBLEM + 128];
+    gb_duration_text(left, duration);
+    snprintf(text, sizeof text, "%d/%d rows  %s left  %s, %d thread%s", run->rows_done,
+             run->rows_all, duration, run->problem, run->threads, run->threads == 1 ? "" : "s");
+    gb_progress_show(&run->progress, done / run->cost_all, text);
+}
+
+// ---- Threads ----
+
+static void unpin(struct run *run) {
+    if (run->probe_open)
+        gb_probe_close(&run->memory_probe);
+    run->probe_open = false;
+    gb_unpin_threads();
+    free(run->cpus);
+    run->cpus = NULL;
+}
+
+static enum gb_status pin(struct run *run, int threads) {
+    if (run->threads == threads)
+        return GB_OK;
+    unpin(run);
+    run->threads = threads;
+    run->cpus = calloc((size_t)threads, sizeof *run->cpus);
+    if (!run->cpus)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot pin threads", "bench", "out of memory");
+    enum gb_status status = gb_pin_threads(threads, run->cpus);
+    // Where the system keeps its threads to itself there is still something to be measured.
+    run->cpu_count = status == GB_OK ? threads : 0;
+    if (status != GB_IO_ERROR)
+        GB_TRY(status);
+    if (run->sweep->cold) {
+        GB_TRY(gb_probe_open(&run->memory_probe, threads, SIZE_MAX));
+        run->probe_open = true;
+    }
+    return GB_OK;
+}
+
+// ---- Rows ----
+
+// What a row says besides its times.
+static enum gb_status describe(const struct run *run, struct gb_timing *timing) {
+    const struct gb_benchmark *b = timing->benchmark;
+    struct gb_row *row = &timing->row;
+    memcpy(row->problem, b->problem, sizeof row->problem);
+    memcpy(row->operation, b->operation, sizeof row->operation);
+    memcpy(row->direction, b->direction, sizeof row->direction);
+    snprintf(row->backend, sizeof row->backend, "%s", backend_name(b));
+    snprintf(row->library, sizeof row->library, "%s", b->backend ? b->backend->library : "");
+    row->borrowed = b->borrowed;
+    row->threads = b->threads;
+    row->cache = timing->cache;
+    row->launch = run->sweep->launch;
+    row->flops = b->flops;
+    row->bytes = b->bytes;
+    row->reorder_seconds = row->peak_gflops = row->peak_gbs = NAN;
+    row->shares = calloc((size_t)b->share_count + 1, sizeof *row->shares);
+    row->cpus = calloc((size_t)run->cpu_count + 1, sizeof *row->cpus);
+    if (!row->shares || !row->cpus)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot time", b->problem, "out of memory");
+    row->share_count = b->share_count;
+    for (int i = 0; i < b->share_count; i++)
+        row->shares[i] = b->shares[i];
+    row->cpu_count = run->cpu_count;
+    memcpy(row->cpus, run->cpus, (size_t)run->cpu_count * sizeof *row->cpus);
+    return GB_OK;
+}
+
+// Adds a group's part to the control row of its number of threads. The peaks stay those of the last
+// part.
+static enum gb_status add_control(struct run *run, struct gb_row *part) {
+    int i = 0;
+    while (i < run->control_count && run->controls[i].threads != part->threads)
+        i++;
+    if (part->error)
+        return GB_OK;
+    if (i == run->control_count) {
+        assert(i < MOST_TEAMS);
+        run->controls[run->control_count++] = *part;
+        *part = (struct gb_row){0};
+        return GB_OK;
+    }
+    struct gb_row *row = &run->controls[i];
+    size_t count = (size_t)row->repetitions, more = (size_t)part->repetitions;
+    double *seconds = realloc(row->seconds, (count + more) * sizeof *seconds);
+    if (!seconds)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot keep rows", row->problem, "out of memory");
+    memcpy(seconds + count, part->seconds, more * sizeof *seconds);
+    row->seconds = seconds;
+    row->repetitions += part->repetitions;
+    row->peak_gflops = part->peak_gflops;
+    row->peak_gbs = part->peak_gbs;
+    return GB_OK;
+}
+
+static enum gb_status keep_row(struct run *run, struct gb_row *row) {
+    GB_TRY(gb_row_evaluate(row));
+    return gb_journal_add(run->journal, row);
+}
+
+// ---- Groups ----
+
+// The last row of `group` is the control's.
+static enum gb_status time_rows(struct run *run, struct group *group) {
+    const struct gb_timing_options options = {
+        .repetitions = run->sweep->repetitions,
+        .memory_probe = run->probe_open ? &run->memory_probe : NULL,
+        .report = run->sweep->report,
+        .progress = show_progress,
+        .progress_argument = run,
+    };
+    for (int i = 0; i < group->count; i++)
+        GB_TRY(describe(run, &group->rows[i]));
+    GB_TRY(gb_time_group(group->rows, group->count, &options));
+    for (int i = 0; i < group->count - 1; i++)
+        GB_TRY(keep_row(run, &group->rows[i].row));
+    return add_control(run, &group->rows[group->count - 1].row);
+}
+
+static enum gb_status time_group(struct run *run, struct group *group) {
+    const struct gb_benchmark *first = group->rows[0].benchmark;
+    if (gb_interrupt_asked())
+        return gb_fail(GB_INTERRUPTED, "stopped", run->journal->path ? run->journal->path : "bench",
+                       "after %d of %d rows%s", run->rows_done, run->rows_all,
+                       run->journal->path ? "; go on with the same command and --resume" : "");
+    GB_TRY(pin(run, first->threads));
+    run->problem = first->problem;
+    run->cost_group = cost_of_group(run, group);
+    show_progress(run, 0);
+    struct gb_benchmark control = gb_control_benchmark(first->threads);
+    group->rows[group->count++] = (struct gb_timing){.benchmark = &control};
+    enum gb_status status = time_rows(run, group);
+    for (int i = 0; i < group->count; i++)
+        gb_row_free(&group->rows[i].row);
+    run->rows_done += group->count - 1;
+    run->cost_done += run->cost_group;
+    return status;
+}
+
+// ---- The sweep ----
+
+static void show_size(const struct run *run) {
+    char duration[32];
+    gb_duration_text(run->cost_all, duration);
+    printf("%d row%s to time, about %s\n", run->rows_all, run->rows_all == 1 ? "" : "s", duration);
+    fflush(stdout);
+}
+
+static enum gb_status keep_controls(struct run *run) {
+    for (int i = 0; i < run->control_count; i++)
+        GB_TRY(keep_row(run, &run->controls[i]));
+    return GB_OK;
+}
+
+// GB_CHECK_FAILED where a row of this launch has an error.
+static enum gb_status verdict(const struct run *run) {
+    const struct gb_rows *rows = &run->journal->rows;
+    const struct gb_row *first = NULL;
+    int failed = 0;
+    for (size_t i = 0; i < rows->count; i++)
+        if (rows->list[i].error && rows->list[i].launch == run->sweep->launch) {
+            first = first ? first : &rows->list[i];
+            failed++;
+        }
+    if (!first)
+        return GB_OK;
+    return gb_fail(GB_CHECK_FAILED, "rows without a time", first->backend, "%d, the first: %s: %s",
+                   failed, first->problem, first->error);
+}
+
+enum gb_status gb_sweep_run(const struct gb_sweep *sweep, struct gb_journal *journal) {
+    struct run run = {.sweep = sweep, .journal = journal};
+    gb_progress_begin(&run.progress, "bench", 0, 0);
+    gb_interrupt_watch();
+    enum gb_status status = visit_groups(&run, count_group);
+    show_size(&run);
+    if (status == GB_OK)
+        status = visit_groups(&run, time_group);
+    if (status == GB_OK || status == GB_INTERRUPTED) {
+        enum gb_status kept = keep_controls(&run);
+        status = kept == GB_OK ? status : kept;
+    }
+    if (status == GB_OK)
+        status = verdict(&run);
+    for (int i = 0; i < run.control_count; i++)
+        gb_row_free(&run.controls[i]);
+    gb_interrupt_unwatch();
+    unpin(&run);
+    gb_progress_end(&run.progress);
+    return status;
+}

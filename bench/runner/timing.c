@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: MIT
+#include "bench/runner/timing.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/peaks/peaks.h"
+#include "bench/runner/flush.h"
+#include "tasks/program/clock.h"
+
+// Long enough that what starts a repetition (a team of threads woken: tens of microseconds) does
+// not count.
+static const double repetition_seconds = 0.02;
+static const double group_warm_up = 0.2, least_warm_up = 0.02;
+// A run that takes longer than this warms its caches itself, in a small part of its time.
+static const double warms_itself = 0.25;
+
+// A benchmark that is set up, for its warm and its cold row.
+struct subject {
+    const struct gb_benchmark *benchmark;
+    struct gb_arena arena;
+    void *state;      // NULL: it is not, or no more
+    size_t footprint; // bytes that it takes, as far as is known before
+    double run_seconds;
+    struct gb_timing *rows;
+    int row_count;
+};
+
+// A row of a subject that passed its first check.
+struct timed {
+    struct session *session;
+    struct subject *subject;
+    struct gb_timing *row;
+    double reorder_seconds; // sum over the last runs of the repetitions so far
+};
+
+enum { NAME = GB_PROBLEM + 2 * GB_WORD, MOST_PROBES = 64, CACHES = 2 };
+
+// A portion of a group, from setup to teardown.
+struct session {
+    const struct gb_timing_options *options;
+    struct subject *subjects;
+    int subject_count;
+    struct timed timed[GB_GROUP_ROWS];
+    struct gb_gbench gbench[GB_GROUP_ROWS];
+    char names[GB_GROUP_ROWS][NAME];
+    int timed_count, started; // started: repetitions, of all rows
+    struct gb_probe probe;    // of the walls where a warm run's operands lie
+    struct peaks {
+        double gflops[MOST_PROBES], gbs[MOST_PROBES];
+    } peaks[CACHES]; // by probe
+    int probes;
+    double share_before, share; // of the group's work: what went before, what this is
+};
+
+// ---- Setting up ----
+
+static void fail_rows(struct subject *subject) {
+    for (int i = 0; i < subject->row_count; i++) {
+        struct gb_row *row = &subject->rows[i].row;
+        if (!row->error)
+            row->error = strdup(gb_error_message());
+    }
+}
+
+static bool failed(const struct subject *subject) {
+    return subject->rows[0].row.error;
+}
+
+static enum gb_status measure(struct subject *subject) {
+    const struct gb_benchmark *benchmark = subject->benchmark;
+    struct gb_arena arena = {0};
+    void *state = NULL;
+    GB_TRY(benchmark->setup(benchmark, &arena, &state));
+    benchmark->teardown(state);
+    subject->arena = arena;
+    subject->footprint = (size_t)fmax((double)(arena.used * sizeof(float)), benchmark->bytes);
+    return GB_OK;
+}
+
+static enum gb_status set_up(struct subject *subject) {
+    GB_TRY(gb_arena_reserve(&subject->arena, subject->benchmark->problem));
+    return subject->benchmark->setup(subject->benchmark, &subject->arena, &subject->state);
+}
+
+static enum gb_status check(const struct subject *subject) {
+    return subject->benchmark->check ? subject->benchmark->check(subject->state) : GB_OK;
+}
+
+static void tear_down(struct subject *subject) {
+    if (subject->state)
+        subject->benchmark->teardown(subject->state);
+    subject->state = NULL;
+    gb_arena_free(&subject->arena);
+}
+
+static void set_up_all(struct session *session) {
+    for (struct subject *s = session->subjects; s < session->subjects + session->subject_count; s++)
+        if (!failed(s) && (set_up(s) != GB_OK || check(s) != GB_OK))
+            fail_rows(s);
+}
+
+// ---- Runs ----
+
+static double seconds_of_run(const struct subject *subject) {
+    double start = gb_seconds();
+    subject->benchmark->run(subject->state);
+    return gb_seconds() - start;
+}
+
+static double seconds_of_cold_run(const struct subject *subject) {
+    gb_flush_block(subject->arena.base, subject->arena.floats * sizeof(float));
+    return seconds_of_run(subject);
+}
+
+static void warm_up(struct subject *subject, double seconds) {
+    double start = gb_seconds();
+    subject->run_seconds = INFINITY;
+    do
+        subject->run_seconds = fmin(subject->run_seconds, seconds_of_run(subject));
+    while (gb_seconds() - start < seconds);
+}
+
+// Runs that make a repetition, with the flushing between cold ones.
+static int64_t iterations_of(const struct subject *subject, enum gb_cache cache) {
+    double seconds = subject->run_seconds;
+    if (cache == GB_CACHE_COLD) {
+        double start = gb_seconds();
+        seconds_of_cold_run(subject);
+        seconds = gb_seconds() - start;
+    }
+    return seconds < repetition_seconds ? (int64_t)ceil(repetition_seconds / seconds) : 1;
+}
+
+static void add_peaks(struct session *session, enum gb_cache cache, struct gb_probe *probe) {
+    struct gb_walls walls = gb_probe_run(probe);
+    // All rows are of one problem, or the control's, which nobody holds against a wall.
+    enum gb_traffic traffic = session->subjects[0].benchmark->traffic;
+    session->peaks[cache].gflops[session->probes] = walls.fma_gflops;
+    session->peaks[cache].gbs[session->probes] = walls.gbs[traffic];
+}
+
+static void probe_walls(struct session *session) {
+    if (session->probes == MOST_PROBES)
+        return;
+    add_peaks(session, GB_CACHE_WARM, &session->probe);
+    if (session->options->memory_probe)
+        add_peaks(session, GB_CACHE_COLD, session->options->memory_probe);
+    session->probes++;
+}
+
+static void prepare(void *argument) {
+    const struct timed *timed = argument;
+    struct session *session = timed->session;
+    if (session->started++ % session->timed_count == 0)
+        probe_walls(session);
+    if (timed->row->cache == GB_CACHE_WARM && timed->subject->run_seconds < warms_itself)
+        timed->subject->benchmark->run(timed->subject->state);
+}
+
+static void run_warm(void *argument) {
+    const struct subject *subject = ((const struct timed *)argument)->subject;
+    subject->benchmark->run(subject->state);
+}
+
+static double run_cold(void *argument) {
+    return seconds_of_cold_run(((const struct timed *)argument)->subject);
+}
+
+static void finish(void *argument) {
+    struct timed *timed = argument;
+    const struct session *session = timed->session;
+    const struct subject *subject = timed->subject;
+    if (subject->benchmark->reorder_seconds)
+        timed->reorder_seconds += subject->benchmark->reorder_seconds(subject->state);
+    const struct gb_timing_options *options = session->options;
+    double done = session->started / ((double)options->repetitions * session->timed_count);
+    if (options->progress)
+        options->progress(options->progress_argument,
+                          session->share_before + session->share * done);
+}
+
+// ---- A portion of a group ----
+
+static struct gb_gbench gbench_of(struct timed *timed, char name[static NAME]) {
+    const struct gb_benchmark *benchmark = timed->subject->benchmark;
+    bool cold = timed->row->cache == GB_CACHE_COLD;
+    snprintf(name, NAME, "%s/%s/%s", benchmark->problem,
+             benchmark->backend ? benchmark->backend->name : "none", cold ? "cold" : "warm");
+    return (struct gb_gbench){
+        .name = name,
+        .threads = benchmark->threads,
+        .iterations = iterations_of(timed->subject, timed->row->cache),
+        .flops = benchmark->flops,
+        .bytes = benchmark->bytes,
+        .prepare = prepare,
+        .run = cold ? NULL : run_warm,
+        .run_seconds = cold ? run_cold : NULL,
+        .finish = finish,
+        .argument = timed,
+        .seconds = timed->row->row.seconds,
+    };
+}
+
+static enum gb_status list_timed(struct session *session) {
+    for (int i = 0; i < session->subject_count; i++) {
+        struct subject *subject = &session->subjects[i];
+        for (int j = 0; j < subject->row_count && !failed(subject); j++) {
+            struct gb_timing *row = &subject->rows[j];
+            row->row.seconds = calloc((size_t)session->options->repetitions, sizeof(double));
+            if (!row->row.seconds)
+                return gb_fail(GB_OUT_OF_MEMORY, "cannot time", subject->benchmark->problem,
+                               "out of memory");
+            session->timed[session->timed_count++] =
+                (struct timed){.session = session, .subject = subject, .row = row};
+        }
+    }
+    return GB_OK;
+}
+
+static void check_again(struct session *session) {
+    for (int i = 0; i < session->subject_count; i++) {
+        struct subject *subject = &session->subjects[i];
+        if (!failed(subject) && check(subject) != GB_OK)
+            fail_rows(subject);
+    }
+}
+
+static void conclude(struct session *session) {
+    int repetitions = session->options->repetitions;
+    for (int i = 0; i < session->timed_count; i++) {
+        const struct timed *timed = &session->timed[i];
+        struct gb_row *row = &timed->row->row;
+        struct peaks *peaks = &session->peaks[timed->row->cache];
+        row->repetitions = repetitions;
+        row->peak_gflops = gb_quantile(peaks->gflops, session->probes, 0.5);
+        row->peak_gbs = gb_quantile(peaks->gbs, session->probes, 0.5);
+        if (timed->subject->benchmark->reorder_seconds)
+            row->reorder_seconds = timed->reorder_seconds / repetitions;
+        session->gbench[i].error = row->error;
+    }
+}
+
+static enum gb_status time_all(struct session *session) {
+    const struct gb_timing_options *options = session->options;
+    double each = fmax(least_warm_up, group_warm_up / session->timed_count);
+    for (int i = 0; i < session->subject_count; i++)
+        if (!failed(&session->subjects[i]))
+            warm_up(&session->subjects[i], each);
+    for (int i = 0; i < session->timed_count; i++)
+        session->gbench[i] = gbench_of(&session->timed[i], session->names[i]);
+    GB_TRY(gb_gbench_run(session->gbench, session->timed_count, options->repetitions,
+                         options->report));
+    check_again(session);
+    conclude(session);
+    return options->report ? gb_gbench_report_keep(options->report, session->gbench) : GB_OK;
+}
+
+// The bytes that runs go over again and again. What is updated in place is counted twice in `bytes`.
+static size_t working_set(const struct gb_benchmark *benchmark) {
+    return (size_t)(benchmark->traffic == GB_TRAFFIC_UPDATE ? benchmark->bytes / 2
+                                                            : benchmark->bytes);
+}
+
+static enum gb_status time_portion(struct session *session) {
+    set_up_all(session);
+    enum gb_status status = list_timed(session);
+    if (status == GB_OK && session->timed_count > 0) {
+        const struct gb_benchmark *first = session->subjects[0].benchmark;
+        status = gb_probe_open(&session->probe, first->threads, working_set(first));
+        if (status == GB_OK) {
+            status = time_all(session);
+            gb_probe_close(&session->probe);
+        }
+    }
+    for (int i = 0; i < session->subject_count; i++)
+        tear_down(&session->subjects[i]);
+    return status;
+}
+
+// ---- Groups ----
+
+// One subject for the neighbouring rows of each benchmark.
+static int find_subjects(struct gb_timing *list, int count, struct subject *subjects) {
+    int found = 0;
+    for (int i = 0; i < count; i++) {
+        if (i > 0 && list[i].benchmark == list[i - 1].benchmark)
+            subjects[found - 1].row_count++;
+        else
+            subjects[found++] =
+                (struct subject){.benchmark = list[i].benchmark, .rows = &list[i], .row_count = 1};
+    }
+    return found;
+}
+
+// How many subjects fit together, one at least.
+static int portion_of(const struct subject *subjects, int count) {
+    size_t room = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE) / 2;
+    int fit = 0;
+    for (size_t taken = 0; fit < count; fit++) {
+        taken += subjects[fit].footprint;
+        if (fit > 0 && taken > room)
+            break;
+    }
+    return fit;
+}
+
+enum gb_status gb_time_group(struct gb_timing *list, int count,
+                             const struct gb_timing_options *options) {
+    struct subject subjects[GB_GROUP_ROWS];
+    int subject_count = find_subjects(list, count, subjects);
+    for (int i = 0; i < subject_count; i++)
+        if (measure(&subjects[i]) != GB_OK)
+            fail_rows(&subjects[i]);
+    enum gb_status status = GB_OK;
+    for (int first = 0, fit; first < subject_count && status == GB_OK; first += fit) {
+        fit = portion_of(subjects + first, subject_count - first);
+        struct session session = {.options = options,
+                                  .subjects = subjects + first,
+                                  .subject_count = fit,
+                                  .share_before = (double)first / subject_count,
+                                  .share = (double)fit / subject_count};
+        status = time_portion(&session);
+    }
+    // What has an error has no times.
+    for (int i = 0; i < count; i++)
+        if (list[i].row.error || status != GB_OK) {
+            free(list[i].row.seconds);
+            list[i].row.seconds = NULL;
+            list[i].row.repetitions = 0;
+        }
+    return status;
+}

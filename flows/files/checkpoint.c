@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+#include "flows/files/checkpoint.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "flows/files/metadata.h"
+#include "flows/files/safetensors.h"
+
+static const char saving[] = "cannot save checkpoint", loading[] = "cannot load checkpoint";
+static const char version_key[] = "checkpoint_version";
+enum { VERSION = 1 };
+
+enum { VALUES, MOMENT1, MOMENT2, BLOCKS };
+static const char *const prefixes[BLOCKS] = {"", "adam.moment1.", "adam.moment2."};
+
+static float *block_of(const struct gb_params *params, int block) {
+    return (float *const[BLOCKS]){params->value, params->moment1, params->moment2}[block];
+}
+
+static void name_tensor(char name[static 128], int block, const struct gb_param *param) {
+    snprintf(name, 128, "%s%s", prefixes[block], param->name);
+}
+
+static float *allocate_largest(const struct gb_params *params) {
+    size_t largest = 1;
+    for (int i = 0; i < params->count; i++)
+        if (largest < gb_param_elements(&params->list[i]))
+            largest = gb_param_elements(&params->list[i]);
+    return malloc(largest * sizeof(float));
+}
+
+static bool all_finite(const float *elements, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(elements[i]))
+            return false;
+    return true;
+}
+
+static bool none_negative(const float *elements, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (elements[i] < 0)
+            return false;
+    return true;
+}
+
+// ---- Save ----
+
+static struct gb_tensor_entry *list_entries(const struct gb_params *params, int blocks) {
+    struct gb_tensor_entry *list = calloc((size_t)(blocks * params->count) + 1, sizeof *list);
+    struct gb_tensor_entry *entry = list;
+    for (int block = 0; list && block < blocks; block++) {
+        for (int i = 0; i < params->count; i++, entry++) {
+            const struct gb_param *param = &params->list[i];
+            name_tensor(entry->name, block, param);
+            entry->dims = param->dims;
+            for (int d = 0; d < param->dims; d++)
+                entry->shape[d] = (size_t)param->shape[d];
+        }
+    }
+    return list;
+}
+
+static enum gb_status append_all(struct gb_safetensors_writer *writer, const char *path,
+                                 const struct gb_params *params, int blocks, float *elements) {
+    for (int block = 0; block < blocks; block++) {
+        for (int i = 0; i < params->count; i++) {
+            GB_TRY(gb_params_export(params, i, block_of(params, block), elements));
+            if (!all_finite(elements, gb_param_elements(&params->list[i])))
+                return gb_fail(GB_CHECK_FAILED, saving, path,
+                               "tensor '%s%s' has a value that is not finite", prefixes[block],
+                               params->list[i].name);
+            gb_safetensors_append(writer, elements);
+        }
+    }
+    return GB_OK;
+}
+
+static enum gb_status write_all(const char *path, const struct gb_params *params, int blocks,
+                                const struct gb_tensor_entry *list, const json_t *metadata,
+                                float *elements) {
+    struct gb_safetensors_writer writer;
+    GB_TRY(gb_safetensors_begin(&writer, path, list, (size_t)(blocks * params->count), metadata));
+    enum gb_status status = append_all(&writer, path, params, blocks, elements);
+    if (status == GB_OK)
+        return gb_safetensors_commit(&writer);
+    gb_safetensors_abort(&writer);
+    return status;
+}
+
+enum gb_status gb_checkpoint_save(const char *path, const struct gb_params *params,
+                                  const json_t *metadata) {
+    int blocks = params->moment1 ? BLOCKS : 1;
+    struct gb_tensor_entry *list = list_entries(params, blocks);
+    float *elements = allocate_largest(params);
+    json_t *versioned = json_copy((json_t *)metadata);
+    enum gb_status status;
+    if (!list || !elements || !versioned)
+        status = gb_fail(GB_OUT_OF_MEMORY, saving, path, "out of memory");
+    else
+        status = gb_metadata_set_integer(versioned, version_key, VERSION);
+    if (status == GB_OK)
+        status = write_all(path, params, blocks, list, versioned, elements);
+    json_decref(versioned);
+    free(elements);
+    free(list);
+    return status;
+}
+
+// ---- Load ----
+
+static enum gb_status open_checkpoint(struct gb_safetensors *file, const char *path) {
+    GB_TRY(gb_safetensors_open(file, path));
+    uint64_t version;
+    enum gb_status status = gb_metadata_integer(gb_safetensors_metadata(file), path, version_key,
+                                                VERSION, VERSION, &version);
+    if (status != GB_OK)
+        gb_safetensors_close(file);
+    return status;
+}
+
+static void print_shape(const size_t *shape, int dims, char text[static 128]) {
+    int used = snprintf(text, 128, "[");
+    for (int i = 0; i < dims && used < 100; i++)
+        used += snprintf(text + used, 128 - (size_t)used, i ? ", %zu" : "%zu", shape[i]);
+    snprintf(text + used, 128 - (size_t)used, "]");
+}
+
+static enum gb_status check_shape(const char *path, const struct gb_stored_tensor *tensor,
+                                  const struct gb_param *param) {
+    size_t wanted[4];
+    bool same = tensor->dims == param->dims;
+    for (int d = 0; d < param->dims; d++) {
+        wanted[d] = (size_t)param->shape[d];
+        same = same && tensor->shape[d] == wanted[d];
+    }
+    if (!same) {
+        char found_text[128], wanted_text[128];
+        print_shape(tensor->shape, tensor->dims, found_text);
+        print_shape(wanted, param->dims, wanted_text);
+        return gb_fail(GB_BAD_INPUT, loading, path, "tensor '%s' has shape %s, the model's has %s",
+                       tensor->name, found_text, wanted_text);
+    }
+    if (tensor->type != GB_ELEMENT_F32)
+        return gb_fail(GB_BAD_INPUT, loading, path, "tensor '%s' is not of dtype F32",
+                       tensor->name);
+    return GB_OK;
+}
+
+static enum gb_status check_values(const char *path, const struct gb_stored_tensor *tensor,
+                                   int block, float *elements) {
+    gb_stored_floats(tensor, elements);
+    if (!all_finite(elements, tensor->elements))
+        return gb_fail(GB_BAD_INPUT, loading, path, "tensor '%s' has a value that is not finite",
+                       tensor->name);
+    if (block == MOMENT2 && !none_negative(elements, tensor->elements))
+        return gb_fail(GB_BAD_INPUT, loading, path, "tensor '%s' has a negative value",
+                       tensor->name);
+    return GB_OK;
+}
+
+// Checks one block's tensors and marks them as known. Those that are not wanted may be absent.
+static enum gb_status check_block(const struct gb_safetensors *file, const struct gb_params *params,
+                                  int block, bool wanted, bool *known, float *elements) {
+    for (int i = 0; i < params->count; i++) {
+        char name[128];
+        name_tensor(name, block, &params->list[i]);
+        const struct gb_stored_tensor *tensor = gb_safetensors_find(file, name);
+        if (!tensor && wanted)
+            return gb_fail(GB_BAD_INPUT, loading, file->path, "there is no tensor '%s'", name);
+        if (!tensor)
+            continue;
+        known[tensor - file->list] = true;
+        GB_TRY(check_shape(file->path, tensor, &params->list[i]));
+        if (wanted)
+            GB_TRY(check_values(file->path, tensor, block, elements));
+    }
+    return GB_OK;
+}
+
+static enum gb_status check_known(const struct gb_safetensors *file, const bool *known) {
+    for (size_t i = 0; i < file->count; i++) {
+        char printable[GB_PRINTABLE];
+        if (!known[i])
+            return gb_fail(GB_BAD_INPUT, loading, file->path, "tensor '%s' is not of this model",
+                           gb_printable(file->list[i].name, printable));
+    }
+    return GB_OK;
+}
+
+static enum gb_status import_block(const struct gb_safetensors *file,
+                                   const struct gb_params *params, int block, float *elements) {
+    for (int i = 0; i < params->count; i++) {
+        char name[128];
+        name_tensor(name, block, &params->list[i]);
+        gb_stored_floats(gb_safetensors_find(file, name), elements);
+        GB_TRY(gb_params_import(params, i, elements, block_of(params, block)));
+    }
+    return GB_OK;
+}
+
+static enum gb_status load_blocks(const struct gb_safetensors *file, struct gb_params *params,
+                                  int blocks, bool *known, float *elements) {
+    for (int block = 0; block < BLOCKS; block++)
+        GB_TRY(check_block(file, params, block, block < blocks, known, elements));
+    GB_TRY(check_known(file, known));
+    for (int block = 0; block < blocks; block++)
+        GB_TRY(import_block(file, params, block, elements));
+    return GB_OK;
+}
+
+enum gb_status gb_checkpoint_load(const char *path, struct gb_params *params, bool moments) {
+    assert(params->value && (!moments || (params->moment1 && params->moment2)));
+    struct gb_safetensors file;
+    GB_TRY(open_checkpoint(&file, path));
+    bool *known = calloc(file.count + 1, sizeof *known);
+    float *elements = allocate_largest(params);
+    enum gb_status status;
+    if (known && elements)
+        status = load_blocks(&file, params, moments ? BLOCKS : 1, known, elements);
+    else
+        status = gb_fail(GB_OUT_OF_MEMORY, loading, path, "out of memory");
+    free(elements);
+    free(known);
+    gb_safetensors_close(&file);
+    return status;
+}
+
+enum gb_status gb_checkpoint_metadata(const char *path, json_t **metadata) {
+    struct gb_safetensors file;
+    GB_TRY(open_checkpoint(&file, path));
+    *metadata = json_incref((json_t *)gb_safetensors_metadata(&file));
+    gb_safetensors_close(&file);
+    return GB_OK;
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include "flows/layers/conditional_actnorm.h"
+
+enum gb_status gb_conditional_actnorm_plan(struct gb_conditional_actnorm *layer,
+                                           struct gb_builder *builder,
+                                           struct gb_conditioning_shape shape, int batch, int c,
+                                           bool live) {
+    layer->batch = batch;
+    layer->samples_per_x = batch / shape.images;
+    layer->c = c;
+    shape.outputs = 2 * c;
+    // Both starts: zero, so that the layer begins as the identity.
+    struct gb_last_layer_start zero = {GB_START_ZERO, GB_START_ZERO, 0};
+    return gb_conditioning_net_plan(&layer->net, builder, "actnorm", &shape, live, zero);
+}
+
+void gb_conditional_actnorm_bind(struct gb_conditional_actnorm *layer, struct gb_arena *arena,
+                                 bool training) {
+    gb_conditioning_net_bind(&layer->net, arena);
+    layer->parameters = layer->net.hidden[GB_FC_LAYERS - 1];
+    if (layer->samples_per_x > 1)
+        layer->parameters = gb_take_tensor(arena, layer->batch, 1, 1, 2 * layer->c);
+    if (training)
+        layer->d_parameters = gb_take_tensor(arena, layer->batch, 1, 1, 2 * layer->c);
+}
+
+void gb_conditional_actnorm_free(struct gb_conditional_actnorm *layer,
+                                 const struct gb_backend *backend) {
+    gb_conditioning_net_free(&layer->net, backend);
+}
+
+void gb_conditional_actnorm_condition(struct gb_conditional_actnorm *layer,
+                                      const struct gb_pass *pass, const struct gb_tensor *x) {
+    gb_conditioning_net_forward(&layer->net, pass, x);
+    if (layer->samples_per_x > 1)
+        gb_repeat_images(&layer->net.hidden[GB_FC_LAYERS - 1], layer->samples_per_x,
+                         &layer->parameters);
+}
+
+static struct gb_actnorm_parameters parameters_of(const struct gb_conditional_actnorm *layer) {
+    const float *log_scale = layer->parameters.data;
+    return (struct gb_actnorm_parameters){
+        .log_scale = log_scale, .bias = log_scale + layer->c, .stride = 2 * layer->c};
+}
+
+void gb_conditional_actnorm_forward(const struct gb_conditional_actnorm *layer,
+                                    const struct gb_pass *pass, const struct gb_tensor *v,
+                                    const struct gb_tensor *y, double *log_det) {
+    struct gb_actnorm_parameters parameters = parameters_of(layer);
+    pass->backend->actnorm_forward(&pass->exec, v, &parameters, y);
+    if (log_det)
+        for (int n = 0; n < v->n; n++)
+            log_det[n] += gb_actnorm_log_det(v->h, v->w, layer->c,
+                                             parameters.log_scale + n * parameters.stride);
+}
+
+void gb_conditional_actnorm_inverse(const struct gb_conditional_actnorm *layer,
+                                    const struct gb_pass *pass, const struct gb_tensor *y,
+                                    const struct gb_tensor *v) {
+    struct gb_actnorm_parameters parameters = parameters_of(layer);
+    pass->backend->actnorm_inverse(&pass->exec, y, &parameters, v);
+}
+
+void gb_conditional_actnorm_backward(struct gb_conditional_actnorm *layer,
+                                     const struct gb_pass *pass, const struct gb_tensor *v,
+                                     const struct gb_tensor *dy, const float *d_log_det,
+                                     const struct gb_tensor *dv) {
+    struct gb_actnorm_parameters parameters = parameters_of(layer);
+    float *d_log_scale = layer->d_parameters.data;
+    pass->backend->actnorm_backward(&pass->exec, v, &parameters, dy, dv, d_log_scale,
+                                    d_log_scale + layer->c, 2 * layer->c);
+    for (int n = 0; n < v->n; n++)
+        for (int c = 0; c < layer->c; c++)
+            d_log_scale[(ptrdiff_t)n * 2 * layer->c + c] += (float)(v->h * v->w) * d_log_det[n];
+}
+
+void gb_conditional_actnorm_condition_backward(struct gb_conditional_actnorm *layer,
+                                               const struct gb_pass *pass,
+                                               const struct gb_tensor *x, float *workspace,
+                                               const struct gb_tensor *dx) {
+    gb_conditioning_net_backward(&layer->net, pass, x, &layer->d_parameters, workspace, dx);
+}

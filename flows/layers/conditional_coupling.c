@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#include "flows/layers/conditional_coupling.h"
+
+// Standard deviations of the published start.
+static const float features_spread = 0.1f, network_spread = 0.05f;
+
+static enum gb_status plan_features(struct gb_conditional_coupling *layer,
+                                    struct gb_builder *builder, bool live) {
+    const struct gb_coupling_shape *s = &layer->shape;
+    int half = s->c / 2, wide = s->feature_channels;
+    struct gb_feed_forward *net = &layer->features;
+    struct gb_conv_layer_spec specs[] = {
+        {.name = "coupling.features.0",
+         .problem = gb_same_size_conv(s->images, s->x_h, s->x_w, s->x_c, wide, 3, GB_RELU)},
+        {.name = "coupling.features.1",
+         .problem = gb_reducing_conv(s->images, s->x_h, s->x_w, wide, s->h, s->w, half)},
+        {.name = "coupling.features.2",
+         .problem = gb_same_size_conv(s->images, s->h, s->w, half, half, 3, GB_RELU)},
+    };
+    struct gb_place at = gb_feed_forward_begin(net, builder, GB_WANTED_PARAMETERS, s->images,
+                                               s->x_h, s->x_w, s->x_c);
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+        size_t fan_in = gb_conv_fan_in(&specs[i].problem);
+        bool reducing = i == 1;
+        if (live) {
+            specs[i].weight_start = GB_START_NORMAL;
+            specs[i].weight_spread = gb_he_spread(fan_in);
+        } else {
+            specs[i].weight_start = reducing ? GB_START_ZERO : GB_START_NORMAL;
+            specs[i].weight_spread = features_spread;
+            specs[i].bias_start = GB_START_UNIFORM;
+            specs[i].bias_spread = gb_default_spread(fan_in);
+        }
+        const struct gb_conv_problem *p = &specs[i].problem;
+        struct gb_place to = gb_feed_forward_buffer(net, gb_conv_out_h(p), gb_conv_out_w(p), p->k);
+        gb_feed_forward_conv(net, specs[i], at, to);
+        at = to;
+    }
+    gb_feed_forward_output(net, at);
+    return gb_feed_forward_end(net);
+}
+
+static enum gb_status plan_network(struct gb_conditional_coupling *layer,
+                                   struct gb_builder *builder) {
+    const struct gb_coupling_shape *s = &layer->shape;
+    int h = s->h, w = s->w, wide = s->coupling_channels;
+    struct gb_feed_forward *net = &layer->net;
+    struct gb_conv_layer_spec hidden = {.affine = GB_AFFINE_BIAS_SCALE,
+                                        .weight_start = GB_START_NORMAL,
+                                        .weight_spread = network_spread,
+                                        .bias_start = GB_START_NORMAL,
+                                        .bias_spread = network_spread};
+    const struct gb_conv_layer_spec last = {
+        .name = "coupling.net.2",
+        .problem = gb_same_size_conv(s->batch, h, w, wide, s->c, 3, GB_IDENTITY),
+        .affine = GB_AFFINE_ZERO_CONV_NEW_BIAS,
+        .halves = true};
+    struct gb_place input =
+        gb_feed_forward_begin(net, builder, GB_WANTED_ALL, s->batch, h, w, s->c);
+    struct gb_place first = gb_feed_forward_buffer(net, h, w, wide);
+    struct gb_place second = gb_feed_forward_buffer(net, h, w, wide);
+    struct gb_place raw = gb_feed_forward_buffer(net, h, w, s->c);
+    hidden.name = "coupling.net.0";
+    hidden.problem = gb_same_size_conv(s->batch, h, w, s->c, wide, 3, GB_RELU);
+    gb_feed_forward_conv(net, hidden, input, first);
+    hidden.name = "coupling.net.1";
+    hidden.problem = gb_same_size_conv(s->batch, h, w, wide, wide, 1, GB_RELU);
+    gb_feed_forward_conv(net, hidden, first, second);
+    gb_feed_forward_conv(net, last, second, raw);
+    gb_feed_forward_output(net, raw);
+    return gb_feed_forward_end(net);
+}
+
+enum gb_status gb_conditional_coupling_plan(struct gb_conditional_coupling *layer,
+                                            struct gb_builder *job, struct gb_builder *main,
+                                            const struct gb_coupling_shape *shape, bool live) {
+    layer->shape = *shape;
+    GB_TRY(plan_features(layer, job, live));
+    GB_TRY(plan_network(layer, main));
+    struct gb_tensor half = gb_dense(NULL, shape->batch, shape->h, shape->w, shape->c / 2);
+    gb_builder_need_scratch(main, gb_coupling_scratch_floats(&half));
+    return GB_OK;
+}
+
+void gb_coupling_shared_bind(struct gb_coupling_shared *shared, struct gb_arena *arena,
+                             const struct gb_conditional_coupling *of, bool training) {
+    const struct gb_coupling_shape *s = &of->shape;
+    if (training) {
+        shared->workspace = gb_arena_take(arena, of->net.workspace_floats);
+        shared->d_raw = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
+    } else {
+        shared->values = gb_arena_take(arena, of->net.value_floats);
+    }
+}
+
+void gb_conditional_coupling_bind(struct gb_conditional_coupling *layer, struct gb_arena *arena,
+                                  const struct gb_coupling_shared *shared, bool training) {
+    const struct gb_coupling_shape *s = &layer->shape;
+    gb_feed_forward_bind(&layer->features, arena,
+                         gb_arena_take(arena, layer->features.value_floats));
+    gb_feed_forward_bind(&layer->net, arena,
+                         training ? gb_arena_take(arena, layer->net.value_floats) : shared->values);
+    layer->joined = gb_take_tensor(arena, s->batch, s->h, s->w, s->c / 2 * 3);
+    layer->input = gb_channels(&layer->joined, 0, s->c);
+    layer->v = gb_channels(&layer->joined, s->c / 2, s->c);
+    if (training)
+        layer->d_input = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
+}
+
+void gb_conditional_coupling_free(struct gb_conditional_coupling *layer,
+                                  const struct gb_backend *backend) {
+    gb_feed_forward_free(&layer->features, backend);
+    gb_feed_forward_free(&layer->net, backend);
+}
+
+void gb_conditional_coupling_condition(struct gb_conditional_coupling *layer,
+                                       const struct gb_pass *pass, const struct gb_tensor *x) {
+    gb_feed_forward_forward(&layer->features, pass, x);
+    struct gb_tensor features = gb_channels(&layer->joined, 0, layer->shape.c / 2);
+    gb_repeat_images(gb_feed_forward_value(&layer->features, 0),
+                     layer->shape.batch / layer->shape.images, &features);
+}
+
+void gb_conditional_coupling_forward(struct gb_conditional_coupling *layer,
+                                     const struct gb_pass *pass, double *log_det) {
+    int half = layer->shape.c / 2;
+    struct gb_tensor v2 = gb_channels(&layer->v, half, half);
+    gb_feed_forward_forward(&layer->net, pass, &layer->input);
+    pass->backend->coupling_forward(&pass->exec, GB_COUPLING_SIGMOID, &v2,
+                                    gb_feed_forward_value(&layer->net, 0), &v2, log_det);
+}
+
+void gb_conditional_coupling_inverse(struct gb_conditional_coupling *layer,
+                                     const struct gb_pass *pass) {
+    int half = layer->shape.c / 2;
+    struct gb_tensor u2 = gb_channels(&layer->v, half, half);
+    gb_feed_forward_forward(&layer->net, pass, &layer->input);
+    pass->backend->coupling_inverse(&pass->exec, GB_COUPLING_SIGMOID, &u2,
+                                    gb_feed_forward_value(&layer->net, 0), &u2);
+}
+
+void gb_conditional_coupling_backward(struct gb_conditional_coupling *layer,
+                                      const struct gb_coupling_shared *shared,
+                                      const struct gb_pass *pass, const struct gb_tensor *d,
+                                      const float *d_log_det) {
+    int half = layer->shape.c / 2;
+    struct gb_tensor u2 = gb_channels(&layer->v, half, half);
+    struct gb_tensor d1 = gb_channels(d, 0, half), d2 = gb_channels(d, half, half);
+    pass->backend->coupling_backward(&pass->exec, GB_COUPLING_SIGMOID, &u2,
+                                     gb_feed_forward_value(&layer->net, 0), &d2, d_log_det, &d2,
+                                     &shared->d_raw);
+    gb_feed_forward_backward(&layer->net, pass, &layer->input, &shared->d_raw, shared->workspace,
+                             &layer->d_input);
+    struct gb_tensor d_v1 = gb_channels(&layer->d_input, half, half);
+    pass->backend->add(&pass->exec, &d_v1, &d1);
+}
+
+void gb_conditional_coupling_condition_backward(struct gb_conditional_coupling *layer,
+                                                const struct gb_pass *pass,
+                                                const struct gb_tensor *x, float *workspace,
+                                                const struct gb_tensor *dx) {
+    struct gb_tensor d_features = gb_channels(&layer->d_input, 0, layer->shape.c / 2);
+    gb_feed_forward_backward(&layer->features, pass, x, &d_features, workspace, dx);
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// Steps of CNF's flow at one resolution, conditioned on features of it (CNF, section 5.1): each is a
+// normalisation, an invertible 1x1 convolution and a coupling.
+#ifndef GB_FLOW_STEPS_H
+#define GB_FLOW_STEPS_H
+
+#include "flows/layers/actnorm_layer.h"
+#include "flows/layers/feature_coupling.h"
+#include "flows/layers/mix_layer.h"
+#include "flows/layers/norm_layer.h"
+
+// What backward finds of forward's values.
+enum gb_memory {
+    GB_MEMORY_NONE,       // there is no backward
+    GB_MEMORY_STORED,     // every step keeps its own
+    GB_MEMORY_REVERSIBLE, // steps share one set; it is computed again from the output, by the inverse
+};
+
+struct gb_flow_steps_shape {
+    int count;
+    bool instance_norm;                        // the normalisation; else actnorm
+    struct gb_feature_coupling_shape coupling; // n, h, w, c of the variables among it
+    enum gb_memory memory;
+};
+
+struct gb_flow_step {
+    union {
+        struct gb_actnorm_layer actnorm;
+        struct gb_norm_layer norm;
+    };
+    struct gb_mix_layer mix;
+    struct gb_feature_coupling coupling;
+};
+
+struct gb_flow_steps {
+    struct gb_flow_steps_shape shape;
+    struct gb_flow_step *list;
+    struct gb_feature_coupling_shared shared;
+    struct gb_tensor input;           // the variables as they enter: the caller writes them
+    struct gb_tensor normalised;      // between normalisation and 1x1 convolution
+    struct gb_tensor d, d_normalised; // gradients of the variables, with backward
+};
+
+// Parameters under "steps.<k>." behind the builder's prefix.
+enum gb_status gb_flow_steps_plan(struct gb_flow_steps *steps, struct gb_builder *builder,
+                                  const struct gb_flow_steps_shape *shape);
+void gb_flow_steps_bind(struct gb_flow_steps *steps, struct gb_arena *arena);
+void gb_flow_steps_free(struct gb_flow_steps *steps, const struct gb_backend *backend);
+
+// Whatever does not depend on the variables: the features (of batch / repeats images) and the 1x1
+// matrices' inverses. GB_CHECK_FAILED where one is singular.
+enum gb_status gb_flow_steps_condition(struct gb_flow_steps *steps, const struct gb_pass *pass,
+                                       const struct gb_tensor *features);
+
+// The variables as they leave: a view into the last step. Beside them in memory, before their first
+// channel, lie the features: the two and the variables' first half are one view, of which
+// gb_flow_steps_context gives [features | first `channels` channels].
+const struct gb_tensor *gb_flow_steps_output(const struct gb_flow_steps *steps);
+struct gb_tensor gb_flow_steps_context(const struct gb_flow_steps *steps, int channels);
+
+// steps->input to output; adds to log_det[n]. `start`: each actnorm is first started from the data
+// that reaches it.
+void gb_flow_steps_forward(struct gb_flow_steps *steps, const struct gb_pass *pass, bool start,
+                           double *log_det);
+// Output to steps->input.
+void gb_flow_steps_inverse(struct gb_flow_steps *steps, const struct gb_pass *pass);
+
+// steps->d: gradient of the output, becomes that of the input; adds to d_features. After forward.
+void gb_flow_steps_backward(struct gb_flow_steps *steps, const struct gb_pass *pass,
+                            const float *d_log_det, const struct gb_tensor *d_features);
+
+#endif

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#include "flows/layers/split_prior.h"
+
+enum gb_status gb_split_prior_plan(struct gb_split_prior *layer, struct gb_builder *builder, int n,
+                                   int h, int w, int c) {
+    struct gb_conv_layer_spec spec = {
+        .name = "split",
+        .problem = gb_same_size_conv(n, h, w, c / 2, c, 3, GB_TANH),
+        .halves = true,
+        // Both starts: the published one is live already.
+        .weight_start = GB_START_NORMAL,
+        .weight_spread = 0.1f,
+        .bias_start = GB_START_UNIFORM,
+    };
+    spec.bias_spread = gb_default_spread(gb_conv_fan_in(&spec.problem));
+    struct gb_tensor latent = gb_dense(NULL, n, h, w, c / 2);
+    gb_builder_need_scratch(builder, gb_gaussian_scratch_floats(&latent));
+    return gb_conv_layer_plan(&layer->conv, builder, &spec);
+}
+
+void gb_split_prior_bind(struct gb_split_prior *layer, struct gb_arena *arena, bool training) {
+    const struct gb_conv_problem *p = &layer->conv.plan.problem;
+    gb_conv_layer_bind(&layer->conv, arena);
+    layer->prior = gb_take_tensor(arena, p->n, p->h, p->w, p->k);
+    if (training) {
+        layer->d_prior = gb_take_tensor(arena, p->n, p->h, p->w, p->k);
+        layer->d_kept = gb_take_tensor(arena, p->n, p->h, p->w, p->c);
+    }
+}
+
+void gb_split_prior_free(struct gb_split_prior *layer, const struct gb_backend *backend) {
+    gb_conv_layer_free(&layer->conv, backend);
+}
+
+void gb_split_prior_forward(struct gb_split_prior *layer, const struct gb_pass *pass,
+                            const struct gb_tensor *kept, const struct gb_tensor *latent,
+                            double *log_density) {
+    gb_conv_layer_forward(&layer->conv, pass, kept, &layer->prior);
+    pass->backend->gaussian_forward(&pass->exec, GB_SIGMA_EXP, latent, &layer->prior, log_density);
+}
+
+void gb_split_prior_sample(struct gb_split_prior *layer, const struct gb_pass *pass,
+                           const struct gb_tensor *kept, const struct gb_tensor *noise,
+                           float temperature, const struct gb_tensor *latent) {
+    gb_conv_layer_forward(&layer->conv, pass, kept, &layer->prior);
+    pass->backend->gaussian_sample(&pass->exec, GB_SIGMA_EXP, noise, &layer->prior, temperature,
+                                   latent);
+}
+
+void gb_split_prior_backward(struct gb_split_prior *layer, const struct gb_pass *pass,
+                             const struct gb_tensor *kept, const struct gb_tensor *latent,
+                             const float *d_log_density, const struct gb_tensor *d_kept,
+                             const struct gb_tensor *d_latent) {
+    pass->backend->gaussian_backward(&pass->exec, GB_SIGMA_EXP, latent, &layer->prior,
+                                     d_log_density, d_latent, &layer->d_prior);
+    gb_conv_layer_output_backward(&layer->conv, pass, &layer->d_prior, &layer->prior,
+                                  &layer->d_prior);
+    gb_conv_layer_backward(&layer->conv, pass, kept, &layer->d_prior, NULL, &layer->d_kept);
+    pass->backend->add(&pass->exec, &layer->d_kept, d_kept);
+}

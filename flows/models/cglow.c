@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: MIT
+#include "flows/models/cglow.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flows/layers/conditional_actnorm.h"
+#include "flows/layers/conditional_coupling.h"
+#include "flows/layers/conditional_mix.h"
+#include "flows/layers/split_prior.h"
+
+// One step of the flow, Figure 1.
+struct step {
+    struct gb_conditional_actnorm actnorm;
+    struct gb_conditional_mix mix;
+    struct gb_conditional_coupling coupling;
+};
+
+struct level {
+    struct gb_coupling_shape shape;   // n, h, w, c of the level's variables among it
+    struct gb_tensor input;           // after the squeeze
+    struct gb_tensor normalised;      // between actnorm and 1x1 convolution
+    struct gb_tensor d, d_normalised; // gradients of a step's variables, with training
+    struct gb_coupling_shared shared;
+    struct gb_split_prior split; // but for the last level
+};
+
+struct gb_cglow {
+    struct gb_cglow_config config;
+    struct gb_cglow_use use;
+    const struct gb_backend *backend;
+    struct gb_params params;
+    struct gb_arena arena;
+    struct level level[GB_MAX_LEVELS];
+    struct step *steps; // levels * steps of them
+    struct gb_tensor x; // of the last condition
+    struct gb_exec main;
+    // What each thread has to itself while it runs conditioning networks.
+    size_t job_scratch, job_workspace;
+    float *job_memory;
+    struct gb_tensor d_x_part; // one network's share of dx
+    double step_flops;
+};
+
+static bool trains(const struct gb_cglow_use *use) {
+    return use->training || use->gradients;
+}
+
+static int step_count(const struct gb_cglow *model) {
+    return model->config.levels * model->config.steps;
+}
+
+static struct step *step_at(const struct gb_cglow *model, int level, int step) {
+    return &model->steps[level * model->config.steps + step];
+}
+
+static bool is_last(const struct gb_cglow *model, int level) {
+    return level == model->config.levels - 1;
+}
+
+// ---- Building ----
+
+static enum gb_status plan_step(struct gb_cglow *model, int l, int k, struct gb_builder *job,
+                                struct gb_builder *main) {
+    const struct gb_cglow_config *config = &model->config;
+    const struct gb_coupling_shape *s = &model->level[l].shape;
+    struct gb_conditioning_shape shape = {.images = s->images,
+                                          .x_h = s->x_h,
+                                          .x_w = s->x_w,
+                                          .x_c = s->x_c,
+                                          .n_c = config->n_c,
+                                          .n_w = config->n_w};
+    bool live = config->init == GB_INIT_LIVE;
+    struct step *step = step_at(model, l, k);
+    snprintf(job->prefix, sizeof job->prefix, "levels.%d.steps.%d.", l, k);
+    memcpy(main->prefix, job->prefix, sizeof main->prefix);
+    GB_TRY(gb_conditional_actnorm_plan(&step->actnorm, job, shape, s->batch, s->c, live));
+    GB_TRY(gb_conditional_mix_plan(&step->mix, job, shape, s->batch, s->c, live));
+    GB_TRY(gb_conditional_coupling_plan(&step->coupling, job, main, s, live));
+    // The mixing itself: forward and both gradients, two operations a multiply-add.
+    main->step_flops += 3 * 2.0 * s->batch * s->h * s->w * s->c * s->c;
+    return GB_OK;
+}
+
+// Declares every layer and parameter.
+static enum gb_status plan(struct gb_cglow *model) {
+    const struct gb_cglow_config *config = &model->config;
+    const struct gb_cglow_use *use = &model->use;
+    struct gb_builder job = {.backend = model->backend, .params = &model->params, .threads = 1};
+    struct gb_builder main = job;
+    main.threads = use->threads;
+    struct gb_coupling_shape shape = {.images = use->batch / use->samples_per_x,
+                                      .x_h = config->x_h,
+                                      .x_w = config->x_w,
+                                      .x_c = config->x_c,
+                                      .batch = use->batch,
+                                      .h = config->y_h,
+                                      .w = config->y_w,
+                                      .c = config->y_c,
+                                      .coupling_channels = config->coupling_channels,
+                                      .feature_channels = config->feature_channels};
+    for (int l = 0; l < config->levels; l++) {
+        shape.h /= 2, shape.w /= 2, shape.c *= 4;
+        model->level[l].shape = shape;
+        for (int k = 0; k < config->steps; k++)
+            GB_TRY(plan_step(model, l, k, &job, &main));
+        if (is_last(model, l))
+            break;
+        snprintf(main.prefix, sizeof main.prefix, "levels.%d.", l);
+        GB_TRY(gb_split_prior_plan(&model->level[l].split, &main, use->batch, shape.h, shape.w,
+                                   shape.c));
+        shape.c /= 2;
+    }
+    const struct gb_coupling_shape *top = &model->level[config->levels - 1].shape;
+    struct gb_tensor latent = gb_dense(NULL, top->batch, top->h, top->w, top->c);
+    gb_builder_need_scratch(&main, gb_gaussian_scratch_floats(&latent));
+    // Matrices are used on the main chain too, by the same kernels that the builder of jobs asked
+    // for.
+    gb_builder_need_scratch(&main, job.scratch);
+    model->main = (struct gb_exec){.threads = use->threads, .scratch_floats = main.scratch};
+    model->job_scratch = gb_round_up(job.scratch, GB_CHANNEL_PAD);
+    model->step_flops = job.step_flops + main.step_flops;
+    return GB_OK;
+}
+
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+static void bind_step(struct gb_cglow *model, struct step *step,
+                      const struct gb_coupling_shared *shared) {
+    bool training = trains(&model->use);
+    gb_conditional_actnorm_bind(&step->actnorm, &model->arena, training);
+    gb_conditional_mix_bind(&step->mix, &model->arena, training);
+    gb_conditional_coupling_bind(&step->coupling, &model->arena, shared, training);
+    if (!training)
+        return;
+    size_t floats = gb_conditioning_net_workspace(&step->actnorm.net);
+    floats = larger(floats, gb_conditioning_net_workspace(&step->mix.net));
+    floats = larger(floats, step->coupling.features.workspace_floats);
+    model->job_workspace = larger(model->job_workspace, floats);
+}
+
+// Takes all memory from the arena; run twice, to measure and for good.
+static void bind(struct gb_cglow *model) {
+    const struct gb_cglow_use *use = &model->use;
+    struct gb_arena *arena = &model->arena;
+    for (int l = 0; l < model->config.levels; l++) {
+        struct level *level = &model->level[l];
+        const struct gb_coupling_shape *s = &level->shape;
+        level->input = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
+        level->normalised = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
+        if (trains(use)) {
+            level->d = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
+            level->d_normalised = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
+        }
+        gb_coupling_shared_bind(&level->shared, arena, &step_at(model, l, 0)->coupling,
+                                trains(use));
+        for (int k = 0; k < model->config.steps; k++)
+            bind_step(model, step_at(model, l, k), &level->shared);
+        if (!is_last(model, l))
+            gb_split_prior_bind(&level->split, arena, trains(use));
+    }
+    model->main.scratch = gb_arena_take(arena, model->main.scratch_floats);
+    model->job_memory =
+        gb_arena_take(arena, (model->job_scratch + model->job_workspace) * (size_t)use->threads);
+    if (use->input_gradient)
+        model->d_x_part = gb_take_tensor(arena, use->batch, model->config.x_h, model->config.x_w,
+                                         model->config.x_c);
+}
+
+enum gb_status gb_cglow_create(const struct gb_cglow_config *config, const struct gb_cglow_use *use,
+                               const struct gb_backend *backend, struct gb_cglow **result) {
+    *result = NULL;
+    GB_TRY(gb_cglow_check(config));
+    assert(use->batch >= 1 && use->samples_per_x >= 1 && use->batch % use->samples_per_x == 0);
+    assert(use->samples_per_x == 1 || !trains(use));
+    struct gb_cglow *model = calloc(1, sizeof *model);
+    if (!model)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "c-Glow", "no memory");
+    model->config = *config;
+    model->use = *use;
+    model->backend = backend;
+    model->params.backend = backend;
+    model->steps = calloc((size_t)step_count(model), sizeof *model->steps);
+    enum gb_status status =
+        model->steps ? plan(model)
+                     : gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "c-Glow", "no memory");
+    if (status == GB_OK) {
+        bind(model);
+        status = gb_arena_reserve(&model->arena, "activations");
+    }
+    if (status == GB_OK) {
+        bind(model);
+        status = gb_params_reserve(&model->params, use->gradients, use->training);
+    }
+    if (status != GB_OK) {
+        gb_cglow_free(model);
+        return status;
+    }
+    *result = model;
+    return GB_OK;
+}
+
+void gb_cglow_free(struct gb_cglow *model) {
+    if (!model)
+        return;
+    for (int i = 0; model->steps && i < step_count(model); i++) {
+        gb_conditional_actnorm_free(&model->steps[i].actnorm, model->backend);
+        gb_conditional_mix_free(&model->steps[i].mix, model->backend);
+        gb_conditional_coupling_free(&model->steps[i].coupling, model->backend);
+    }
+    for (int l = 0; l + 1 < model->config.levels; l++)
+        gb_split_prior_free(&model->level[l].split, model->backend);
+    free(model->steps);
+    gb_arena_free(&model->arena);
+    gb_params_free(&model->params);
+    free(model);
+}
+
+struct gb_params *gb_cglow_params(struct gb_cglow *model) {
+    return &model->params;
+}
+const struct gb_cglow_config *gb_cglow_config(const struct gb_cglow *model) {
+    return &model->config;
+}
+size_t gb_cglow_activation_bytes(const struct gb_cglow *model) {
+    return model->arena.floats * sizeof(float);
+}
+double gb_cglow_step_flops(const struct gb_cglow *model) {
+    return model->step_flops;
+}
+
+// ---- Conditioning: everything that depends on x alone ----
+
+// A step has three networks on x; each is a job.
+enum { JOBS_PER_STEP = 3 };
+
+static struct gb_pass main_pass(struct gb_cglow *model, const struct gb_adam *adam) {
+    return (struct gb_pass){
+        .backend = model->backend, .exec = model->main, .params = &model->params, .adam = adam};
+}
+
+static struct gb_pass job_pass(struct gb_cglow *model, int rank, const struct gb_adam *adam,
+                               float **workspace) {
+    float *memory = model->job_memory + (size_t)rank * (model->job_scratch + model->job_workspace);
+    *workspace = memory + model->job_scratch;
+    struct gb_pass pass = main_pass(model, adam);
+    pass.exec =
+        (struct gb_exec){.threads = 1, .scratch = memory, .scratch_floats = model->job_scratch};
+    return pass;
+}
+
+static void condition_job(void *argument, int index, int rank) {
+    struct gb_cglow *model = argument;
+    struct step *step = &model->steps[index / JOBS_PER_STEP];
+    float *workspace;
+    struct gb_pass pass = job_pass(model, rank, NULL, &workspace);
+    switch (index % JOBS_PER_STEP) {
+    case 0:
+        gb_conditional_actnorm_condition(&step->actnorm, &pass, &model->x);
+        break;
+    case 1:
+        gb_conditional_mix_condition(&step->mix, &pass, &model->x);
+        break;
+    default:
+        gb_conditional_coupling_condition(&step->coupling, &pass, &model->x);
+    }
+}
+
+enum gb_status gb_cglow_condition(struct gb_cglow *model, const struct gb_tensor *x) {
+    assert(x->n == model->use.batch / model->use.samples_per_x);
+    model->x = *x;
+    gb_parallel_jobs(model->use.threads, JOBS_PER_STEP * step_count(model), condition_job, model);
+    for (int i = 0; i < step_count(model); i++) {
+        char name[64];
+        snprintf(name, sizeof name, "level %d, step %d", i / model->config.steps,
+                 i % model->config.steps);
+        GB_TRY(gb_conditional_mix_check(&model->steps[i].mix, name));
+    }
+    return GB_OK;
+}
+
+struct condition_backward {
+    struct gb_cglow *model;
+    const struct gb_adam *adam;
+    const struct gb_tensor *dx;
+};
+
+static void condition_backward_job(void *argument, int index, int rank) {
+    const struct condition_backward *backward = argument;
+    struct gb_cglow *model = backward->model;
+    struct step *step = &model->steps[index / JOBS_PER_STEP];
+    float *workspace;
+    struct gb_pass pass = job_pass(model, rank, backward->adam, &workspace);
+    const struct gb_tensor *x = &model->x, *dx = backward->dx;
+    switch (index % JOBS_PER_STEP) {
+    case 0:
+        gb_conditional_actnorm_condition_backward(&step->actnorm, &pass, x, workspace, dx);
+        break;
+    case 1:
+        gb_conditional_mix_condition_backward(&step->mix, &pass, x, workspace, dx);
+        break;
+    default:
+        gb_conditional_coupling_condition_backward(&step->coupling, &pass, x, workspace, dx);
+    }
+}
+
+static void condition_backward(struct gb_cglow *model, const struct gb_adam *adam,
+                               const struct gb_tensor *dx) {
+    int jobs = JOBS_PER_STEP * step_count(model);
+    struct condition_backward backward = {.model = model, .adam = adam};
+    if (!dx) {
+        gb_parallel_jobs(model->use.threads, jobs, condition_backward_job, &backward);
+        return;
+    }
+    // The networks' shares of dx are added in the order of the jobs.
+    struct gb_pass pass = main_pass(model, adam);
+    for (int n = 0; n < dx->n; n++)
+        for (int i = 0; i < dx->h; i++)
+            for (int j = 0; j < dx->w; j++)
+                memset(gb_at(dx, n, i, j), 0, (size_t)dx->c * sizeof(float));
+    backward.dx = &model->d_x_part;
+    for (int index = 0; index < jobs; index++) {
+        condition_backward_job(&backward, index, 0);
+        model->backend->add(&pass.exec, &model->d_x_part, dx);
+    }
+}
+
+// ---- The flow ----
+
+// What a step's actnorm reads: the previous step's variables, or the squeezed input of the level.
+static const struct gb_tensor *step_input(const struct gb_cglow *model, int l, int k) {
+    return k == 0 ? &model->level[l].input : &step_at(model, l, k - 1)->coupling.v;
+}
+
+// The variables that leave a level.
+static const struct gb_tensor *level_output(const struct gb_cglow *model, int l) {
+    return &step_at(model, l, model->config.steps - 1)->coupling.v;
+}
+
+static struct gb_tensor kept_half(const struct gb_tensor *v) {
+    return gb_channels(v, 0, v->c / 2);
+}
+static struct gb_tensor latent_half(const struct gb_tensor *v) {
+    return gb_channels(v, v->c / 2, v->c / 2);
+}
+
+enum gb_status gb_cglow_forward(struct gb_cglow *model, const struct gb_tensor *y,
+                                double *log_likelihood, struct gb_latents *latents) {
+    struct gb_pass pass = main_pass(model, NULL);
+    for (int n = 0; n < model->use.batch; n++)
+        log_likelihood[n] = 0;
+    model->backend->squeeze(&pass.exec, y, &model->level[0].input);
+    for (int l = 0; l < model->config.levels; l++) {
+        struct level *level = &model->level[l];
+        for (int k = 0; k < model->config.steps; k++) {
+            struct step *step = step_at(model, l, k);
+            gb_conditional_actnorm_forward(&step->actnorm, &pass, step_input(model, l, k),
+                                           &level->normalised, log_likelihood);
+            gb_conditional_mix_forward(&step->mix, &pass, &level->normalised, &step->coupling.v,
+                                       log_likelihood);
+            gb_conditional_coupling_forward(&step->coupling, &pass, log_likelihood);
+        }
+        const struct gb_tensor *v = level_output(model, l);
+        struct gb_tensor kept = kept_half(v), latent = is_last(model, l) ? *v : latent_half(v);
+        if (is_last(model, l)) {
+            model->backend->gaussian_forward(&pass.exec, GB_SIGMA_EXP, &latent, NULL,
+                                             log_likelihood);
+        } else {
+            gb_split_prior_forward(&level->split, &pass, &kept, &latent, log_likelihood);
+            model->backend->squeeze(&pass.exec, &kept, &model->level[l + 1].input);
+        }
+        if (latents)
+            latents->level[l] = latent;
+    }
+    if (latents)
+        latents->count = model->config.levels;
+    for (int n = 0; n < model->use.batch; n++)
+        if (!isfinite(log_likelihood[n]))
+            return gb_fail(GB_CHECK_FAILED, "cannot take the likelihood", "c-Glow",
+                           "that of example %d of the batch is %g", n, log_likelihood[n]);
+    return GB_OK;
+}
+
+void gb_cglow_backward(struct gb_cglow *model, const float *d_log_likelihood,
+                       const struct gb_adam *adam, const struct gb_tensor *dx,
+                       const struct gb_tensor *dy) {
+    assert(adam ? model->use.training : model->use.gradients);
+    assert(!dx || model->use.input_gradient);
+    struct gb_pass pass = main_pass(model, adam);
+    for (int l = model->config.levels - 1; l >= 0; l--) {
+        struct level *level = &model->level[l];
+        const struct gb_tensor *v = level_output(model, l), *d = &level->d;
+        struct gb_tensor kept = kept_half(v), latent = latent_half(v);
+        struct gb_tensor d_kept = kept_half(d), d_latent = latent_half(d);
+        if (is_last(model, l)) {
+            model->backend->gaussian_backward(&pass.exec, GB_SIGMA_EXP, v, NULL, d_log_likelihood,
+                                              d, NULL);
+        } else {
+            model->backend->unsqueeze(&pass.exec, &model->level[l + 1].d, &d_kept);
+            gb_split_prior_backward(&level->split, &pass, &kept, &latent, d_log_likelihood, &d_kept,
+                                    &d_latent);
+        }
+        for (int k = model->config.steps - 1; k >= 0; k--) {
+            struct step *step = step_at(model, l, k);
+            const struct gb_tensor *input = step_input(model, l, k);
+            gb_conditional_coupling_backward(&step->coupling, &level->shared, &pass, d,
+                                             d_log_likelihood);
+            // What the 1x1 convolution saw is cheaper to compute again than to keep for every step.
+            gb_conditional_actnorm_forward(&step->actnorm, &pass, input, &level->normalised, NULL);
+            gb_conditional_mix_backward(&step->mix, &pass, &level->normalised, d, d_log_likelihood,
+                                        &level->d_normalised);
+            gb_conditional_actnorm_backward(&step->actnorm, &pass, input, &level->d_normalised,
+                                            d_log_likelihood, d);
+        }
+    }
+    if (dy)
+        model->backend->unsqueeze(&pass.exec, &model->level[0].d, dy);
+    condition_backward(model, adam, dx);
+}
+
+void gb_cglow_inverse(struct gb_cglow *model, const struct gb_latents *noise, float temperature,
+                      const struct gb_tensor *y) {
+    struct gb_pass pass = main_pass(model, NULL);
+    for (int l = model->config.levels - 1; l >= 0; l--) {
+        struct level *level = &model->level[l];
+        const struct gb_tensor *v = level_output(model, l);
+        if (is_last(model, l)) {
+            model->backend->gaussian_sample(&pass.exec, GB_SIGMA_EXP, &noise->level[l], NULL,
+                                            temperature, v);
+        } else {
+            struct gb_tensor kept = kept_half(v), latent = latent_half(v);
+            model->backend->unsqueeze(&pass.exec, &model->level[l + 1].input, &kept);
+            gb_split_prior_sample(&level->split, &pass, &kept, &noise->level[l], temperature,
+                                  &latent);
+        }
+        for (int k = model->config.steps - 1; k >= 0; k--) {
+            struct step *step = step_at(model, l, k);
+            gb_conditional_coupling_inverse(&step->coupling, &pass);
+            gb_conditional_mix_inverse(&step->mix, &pass, &step->coupling.v, &level->normalised);
+            gb_conditional_actnorm_inverse(&step->actnorm, &pass, &level->normalised,
+                                           step_input(model, l, k));
+        }
+    }
+    model->backend->unsqueeze(&pass.exec, &model->level[0].input, y);
+}
+
+void gb_cglow_latent_shapes(const struct gb_cglow *model, struct gb_latents *shapes) {
+    shapes->count = model->config.levels;
+    for (int l = 0; l < model->config.levels; l++) {
+        const struct gb_coupling_shape *s = &model->level[l].shape;
+        shapes->level[l] =
+            gb_dense(NULL, s->batch, s->h, s->w, is_last(model, l) ? s->c : s->c / 2);
+    }
+}

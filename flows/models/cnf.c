@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: MIT
+#include "flows/models/cnf.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flows/layers/dequantiser.h"
+#include "flows/layers/feature_prior.h"
+#include "flows/networks/rrdb.h"
+#include "flows/networks/vgg.h"
+
+struct level {
+    struct gb_flow_steps steps;
+    struct gb_feature_prior prior;
+    struct gb_tensor d_features; // with backward
+};
+
+struct gb_cnf {
+    struct gb_cnf_config config;
+    struct gb_cnf_use use;
+    const struct gb_backend *backend;
+    struct gb_params params;
+    struct gb_arena arena;
+    struct gb_feed_forward features; // output l: at the resolution of level l
+    float *features_workspace;
+    struct level level[GB_MAX_LEVELS];
+    struct gb_dequantiser dequantiser; // with dequantiser_steps
+    struct gb_tensor x;                // of the last condition
+    struct gb_exec exec;
+    double step_flops;
+};
+
+static bool trains(const struct gb_cnf_use *use) {
+    return use->training || use->gradients;
+}
+
+static enum gb_memory memory_of(const struct gb_cnf_use *use) {
+    if (!trains(use))
+        return GB_MEMORY_NONE;
+    return use->reversible ? GB_MEMORY_REVERSIBLE : GB_MEMORY_STORED;
+}
+
+static bool is_last(const struct gb_cnf *model, int level) {
+    return level == model->config.levels - 1;
+}
+
+static bool dequantises(const struct gb_cnf *model) {
+    return model->config.dequantiser_steps > 0;
+}
+
+// ---- Building ----
+
+// Table 8's network, then a 2x2 convolution to each level from the one above.
+static void plan_rrdb_features(struct gb_cnf *model, struct gb_place x) {
+    const struct gb_cnf_config *config = &model->config;
+    struct gb_feed_forward *net = &model->features;
+    int channels = config->condition_channels, h = config->y_h, w = config->y_w;
+    const struct gb_rrdb_shape shape = {.h = config->x_h,
+                                        .w = config->x_w,
+                                        .blocks = config->rrdb_blocks,
+                                        .growth = config->growth,
+                                        .channels = channels};
+    struct gb_place from = gb_rrdb(net, &shape, x);
+    for (int l = 0; l < config->levels; l++) {
+        char name[32];
+        snprintf(name, sizeof name, "features.levels.%d", l);
+        struct gb_conv_layer_spec spec = gb_conv_layer_default(name, channels, 2, GB_IDENTITY);
+        spec.problem = gb_reducing_conv(0, h, w, channels, h / 2, w / 2, channels);
+        spec.problem.activation = GB_IDENTITY;
+        h /= 2, w /= 2;
+        struct gb_place to = gb_feed_forward_buffer(net, h, w, channels);
+        gb_feed_forward_conv(net, spec, from, to);
+        gb_feed_forward_output(net, to);
+        from = to;
+    }
+}
+
+static enum gb_status plan_features(struct gb_cnf *model, struct gb_builder *builder) {
+    const struct gb_cnf_config *config = &model->config;
+    int images = model->use.batch / model->use.samples_per_x;
+    struct gb_place x = gb_feed_forward_begin(
+        &model->features, builder, trains(&model->use) ? GB_WANTED_PARAMETERS : GB_WANTED_NOTHING,
+        images, config->x_h, config->x_w, config->x_c);
+    if (config->kind == GB_CNF_SUPER_RESOLUTION)
+        plan_rrdb_features(model, x);
+    else
+        gb_vgg(&model->features, config->x_h, config->x_w, config->levels,
+               config->condition_channels, x);
+    return gb_feed_forward_end(&model->features);
+}
+
+static enum gb_status plan_levels(struct gb_cnf *model, struct gb_builder *builder,
+                                  struct gb_flow_steps_shape shape) {
+    struct gb_feature_coupling_shape *s = &shape.coupling;
+    for (int l = 0; l < model->config.levels; l++) {
+        struct level *level = &model->level[l];
+        s->h /= 2, s->w /= 2, s->c *= 4;
+        int kept = is_last(model, l) ? 0 : s->c / 2;
+        snprintf(builder->prefix, sizeof builder->prefix, "levels.%d.", l);
+        GB_TRY(gb_flow_steps_plan(&level->steps, builder, &shape));
+        GB_TRY(gb_feature_prior_plan(&level->prior, builder, s->batch, s->h, s->w, s->features,
+                                     kept, s->c - kept));
+        s->c = kept;
+    }
+    return GB_OK;
+}
+
+// Declares every layer and parameter.
+static enum gb_status plan(struct gb_cnf *model) {
+    const struct gb_cnf_config *config = &model->config;
+    bool segments = config->kind == GB_CNF_SEGMENTATION;
+    struct gb_builder builder = {
+        .backend = model->backend, .params = &model->params, .threads = model->use.threads};
+    const struct gb_flow_steps_shape shape = {
+        .count = config->steps,
+        .instance_norm = segments,
+        .memory = memory_of(&model->use),
+        .coupling = {.form = segments ? GB_COUPLING_ADDITIVE : GB_COUPLING_SOFTPLUS,
+                     .batch = model->use.batch,
+                     .h = config->y_h,
+                     .w = config->y_w,
+                     .c = config->y_c,
+                     .features = config->condition_channels,
+                     .hidden = config->coupling_channels}};
+    GB_TRY(plan_features(model, &builder));
+    GB_TRY(plan_levels(model, &builder, shape));
+    if (dequantises(model)) {
+        struct gb_flow_steps_shape own = shape;
+        own.count = config->dequantiser_steps;
+        GB_TRY(gb_dequantiser_plan(&model->dequantiser, &builder, &own));
+    }
+    model->exec =
+        (struct gb_exec){.threads = model->use.threads, .scratch_floats = builder.scratch};
+    model->step_flops = builder.step_flops;
+    return GB_OK;
+}
+
+// Takes all memory from the arena; run twice, to measure and for good.
+static void bind(struct gb_cnf *model) {
+    struct gb_arena *arena = &model->arena;
+    bool backward = trains(&model->use);
+    gb_feed_forward_bind(&model->features, arena,
+                         gb_arena_take(arena, model->features.value_floats));
+    if (backward)
+        model->features_workspace = gb_arena_take(arena, model->features.workspace_floats);
+    for (int l = 0; l < model->config.levels; l++) {
+        struct level *level = &model->level[l];
+        const struct gb_tensor *features = gb_feed_forward_value(&model->features, l);
+        gb_flow_steps_bind(&level->steps, arena);
+        gb_feature_prior_bind(&level->prior, arena, backward);
+        if (backward)
+            level->d_features =
+                gb_take_tensor(arena, features->n, features->h, features->w, features->c);
+    }
+    if (dequantises(model))
+        gb_dequantiser_bind(&model->dequantiser, arena);
+    model->exec.scratch = gb_arena_take(arena, model->exec.scratch_floats);
+}
+
+enum gb_status gb_cnf_create(const struct gb_cnf_config *config, const struct gb_cnf_use *use,
+                             const struct gb_backend *backend, struct gb_cnf **result) {
+    *result = NULL;
+    GB_TRY(gb_cnf_check(config));
+    assert(use->batch >= 1 && use->samples_per_x >= 1 && use->batch % use->samples_per_x == 0);
+    assert(use->samples_per_x == 1 || !trains(use));
+    struct gb_cnf *model = calloc(1, sizeof *model);
+    if (!model)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "CNF", "no memory");
+    model->config = *config;
+    model->use = *use;
+    model->backend = backend;
+    model->params.backend = backend;
+    enum gb_status status = plan(model);
+    if (status == GB_OK) {
+        bind(model);
+        status = gb_arena_reserve(&model->arena, "activations");
+    }
+    if (status == GB_OK) {
+        bind(model);
+        status = gb_params_reserve(&model->params, use->gradients, use->training);
+    }
+    if (status != GB_OK) {
+        gb_cnf_free(model);
+        return status;
+    }
+    *result = model;
+    return GB_OK;
+}
+
+void gb_cnf_free(struct gb_cnf *model) {
+    if (!model)
+        return;
+    gb_feed_forward_free(&model->features, model->backend);
+    for (int l = 0; l < model->config.levels; l++) {
+        gb_flow_steps_free(&model->level[l].steps, model->backend);
+        gb_feature_prior_free(&model->level[l].prior, model->backend);
+    }
+    gb_dequantiser_free(&model->dequantiser, model->backend);
+    gb_arena_free(&model->arena);
+    gb_params_free(&model->params);
+    free(model);
+}
+
+struct gb_params *gb_cnf_params(struct gb_cnf *model) {
+    return &model->params;
+}
+const struct gb_cnf_config *gb_cnf_config(const struct gb_cnf *model) {
+    return &model->config;
+}
+size_t gb_cnf_activation_bytes(const struct gb_cnf *model) {
+    return model->arena.floats * sizeof(float);
+}
+double gb_cnf_step_flops(const struct gb_cnf *model) {
+    return model->step_flops;
+}
+
+// ---- Conditioning: everything that depends on x alone ----
+
+static struct gb_pass pass_of(struct gb_cnf *model, const struct gb_adam *adam) {
+    return (struct gb_pass){
+        .backend = model->backend, .exec = model->exec, .params = &model->params, .adam = adam};
+}
+
+enum gb_status gb_cnf_condition(struct gb_cnf *model, const struct gb_tensor *x) {
+    assert(x->n == model->use.batch / model->use.samples_per_x);
+    struct gb_pass pass = pass_of(model, NULL);
+    model->x = *x;
+    gb_feed_forward_forward(&model->features, &pass, x);
+    for (int l = 0; l < model->config.levels; l++)
+        GB_TRY(gb_flow_steps_condition(&model->level[l].steps, &pass,
+                                       gb_feed_forward_value(&model->features, l)));
+    return GB_OK;
+}
+
+static void condition_backward(struct gb_cnf *model, const struct gb_pass *pass,
+                               const struct gb_tensor *dx) {
+    struct gb_tensor d_features[GB_MAX_LEVELS];
+    for (int l = 0; l < model->config.levels; l++)
+        d_features[l] = model->level[l].d_features;
+    gb_feed_forward_backward(&model->features, pass, &model->x, d_features,
+                             model->features_workspace, dx);
+}
+
+// ---- The flow ----
+
+static struct gb_tensor kept_half(const struct gb_tensor *v) {
+    return gb_channels(v, 0, v->c / 2);
+}
+
+// The variables that leave at a level.
+static struct gb_tensor latent_of(const struct gb_cnf *model, int l, const struct gb_tensor *v) {
+    return is_last(model, l) ? *v : gb_channels(v, v->c / 2, v->c / 2);
+}
+
+// What a level's prior sees: [features | kept half], or the features alone.
+static struct gb_tensor prior_input(const struct gb_cnf *model, int l) {
+    const struct gb_flow_steps *steps = &model->level[l].steps;
+    return gb_flow_steps_context(steps, is_last(model, l) ? 0 : steps->input.c / 2);
+}
+
+static enum gb_status run_forward(struct gb_cnf *model, const struct gb_tensor *y,
+                                  const struct gb_tensor *noise, bool start, double *log_likelihood,
+                                  struct gb_latents *latents) {
+    assert(!noise == !dequantises(model));
+    struct gb_pass pass = pass_of(model, NULL);
+    for (int n = 0; n < model->use.batch; n++)
+        log_likelihood[n] = 0;
+    if (dequantises(model)) {
+        GB_TRY(gb_dequantiser_forward(&model->dequantiser, &pass,
+                                      gb_feed_forward_value(&model->features, 0), y, noise, start,
+                                      log_likelihood));
+        y = &model->dequantiser.v;
+    }
+    model->backend->squeeze(&pass.exec, y, &model->level[0].steps.input);
+    for (int l = 0; l < model->config.levels; l++) {
+        struct level *level = &model->level[l];
+        gb_flow_steps_forward(&level->steps, &pass, start, log_likelihood);
+        const struct gb_tensor *v = gb_flow_steps_output(&level->steps);
+        struct gb_tensor latent = latent_of(model, l, v), input = prior_input(model, l);
+        gb_feature_prior_forward(&level->prior, &pass, &input, &latent, log_likelihood);
+        if (!is_last(model, l)) {
+            struct gb_tensor kept = kept_half(v);
+            model->backend->squeeze(&pass.exec, &kept, &model->level[l + 1].steps.input);
+        }
+        if (latents)
+            latents->level[l] = latent;
+    }
+    if (latents)
+        latents->count = model->config.levels;
+    for (int n = 0; n < model->use.batch; n++)
+        if (!isfinite(log_likelihood[n]))
+            return gb_fail(GB_CHECK_FAILED, "cannot take the likelihood", "CNF",
+                           "that of example %d of the batch is %g", n, log_likelihood[n]);
+    return GB_OK;
+}
+
+enum gb_status gb_cnf_forward(struct gb_cnf *model, const struct gb_tensor *y,
+                              const struct gb_tensor *noise, double *log_likelihood,
+                              struct gb_latents *latents) {
+    return run_forward(model, y, noise, false, log_likelihood, latents);
+}
+
+enum gb_status gb_cnf_start(struct gb_cnf *model, const struct gb_tensor *y,
+                            const struct gb_tensor *noise) {
+    double *log_likelihood = malloc((size_t)model->use.batch * sizeof *log_likelihood);
+    if (!log_likelihood)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot start the model", "CNF", "no memory");
+    enum gb_status status = run_forward(model, y, noise, true, log_likelihood, NULL);
+    free(log_likelihood);
+    return status;
+}
+
+// From the latent's density and the level above to the gradient of a level's output.
+static void prior_backward(struct gb_cnf *model, int l, const struct gb_pass *pass,
+                           const float *d_log_likelihood) {
+    struct level *level = &model->level[l];
+    const struct gb_backend *backend = model->backend;
+    struct gb_tensor latent = latent_of(model, l, gb_flow_steps_output(&level->steps));
+    struct gb_tensor d_latent = latent_of(model, l, &level->steps.d);
+    struct gb_tensor input = prior_input(model, l);
+    struct gb_tensor d_input = gb_channels(&level->steps.shared.d_input, 0, input.c);
+    struct gb_tensor d_from_features = gb_channels(&d_input, 0, level->d_features.c);
+    gb_feature_prior_backward(&level->prior, pass, &input, &latent, d_log_likelihood, &d_latent,
+                              &d_input);
+    backend->add(&pass->exec, &d_from_features, &level->d_features);
+    if (is_last(model, l))
+        return;
+    struct gb_tensor d_kept = kept_half(&level->steps.d);
+    struct gb_tensor d_from_kept = gb_channels(&d_input, level->d_features.c, d_kept.c);
+    backend->unsqueeze(&pass->exec, &model->level[l + 1].steps.d, &d_kept);
+    backend->add(&pass->exec, &d_from_kept, &d_kept);
+}
+
+void gb_cnf_backward(struct gb_cnf *model, const float *d_log_likelihood,
+                     const struct gb_adam *adam, const struct gb_tensor *dx,
+                     const struct gb_tensor *dy) {
+    assert(adam ? model->use.training : model->use.gradients);
+    assert(!dy || !dequantises(model));
+    struct gb_pass pass = pass_of(model, adam);
+    for (int l = model->config.levels - 1; l >= 0; l--) {
+        struct level *level = &model->level[l];
+        memset(level->d_features.data, 0, gb_elements(&level->d_features) * sizeof(float));
+        prior_backward(model, l, &pass, d_log_likelihood);
+        gb_flow_steps_backward(&level->steps, &pass, d_log_likelihood, &level->d_features);
+    }
+    struct gb_tensor *d_first = &model->level[0].steps.d;
+    if (dequantises(model)) {
+        // v itself is spent: the levels hold it squeezed.
+        struct gb_tensor *dv = &model->dequantiser.v;
+        model->backend->unsqueeze(&pass.exec, d_first, dv);
+        gb_dequantiser_backward(&model->dequantiser, &pass, dv, d_log_likelihood,
+                                &model->level[0].d_features);
+    }
+    if (dy)
+        model->backend->unsqueeze(&pass.exec, d_first, dy);
+    condition_backward(model, &pass, dx);
+}
+
+void gb_cnf_inverse(struct gb_cnf *model, const struct gb_latents *noise, float temperature,
+                    const struct gb_tensor *y) {
+    struct gb_pass pass = pass_of(model, NULL);
+    for (int l = model->config.levels - 1; l >= 0; l--) {
+        struct level *level = &model->level[l];
+        const struct gb_tensor *v = gb_flow_steps_output(&level->steps);
+        if (!is_last(model, l)) {
+            struct gb_tensor kept = kept_half(v);
+            model->backend->unsqueeze(&pass.exec, &model->level[l + 1].steps.input, &kept);
+        }
+        struct gb_tensor latent = latent_of(model, l, v), input = prior_input(model, l);
+        gb_feature_prior_sample(&level->prior, &pass, &input, &noise->level[l], temperature,
+                                &latent);
+        gb_flow_steps_inverse(&level->steps, &pass);
+    }
+    model->backend->unsqueeze(&pass.exec, &model->level[0].steps.input, y);
+}
+
+void gb_cnf_latent_shapes(const struct gb_cnf *model, struct gb_latents *shapes) {
+    shapes->count = model->config.levels;
+    for (int l = 0; l < model->config.levels; l++) {
+        const struct gb_feature_coupling_shape *s = &model->level[l].steps.shape.coupling;
+        shapes->level[l] =
+            gb_dense(NULL, s->batch, s->h, s->w, is_last(model, l) ? s->c : s->c / 2);
+    }
+}

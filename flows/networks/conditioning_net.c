@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "flows/networks/conditioning_net.h"
+
+#include <stdio.h>
+
+static enum gb_status plan_convolutions(struct gb_conditioning_net *net, struct gb_builder *builder,
+                                        const char *name, const struct gb_conditioning_shape *shape,
+                                        bool live) {
+    enum { CONVOLUTIONS = 3 };
+    int h = shape->x_h, w = shape->x_w;
+    struct gb_place at = gb_feed_forward_begin(&net->conv, builder, GB_WANTED_PARAMETERS,
+                                               shape->images, h, w, shape->x_c);
+    for (int i = 0; i < CONVOLUTIONS; i++) {
+        char layer[48];
+        snprintf(layer, sizeof layer, "%s.conv.%d", name, i);
+        struct gb_conv_layer_spec spec = {
+            .name = layer,
+            .problem = gb_reducing_conv(shape->images, h, w, at.count, h / 2, w / 2, shape->n_c)};
+        if (live) {
+            spec.weight_start = GB_START_NORMAL;
+            spec.weight_spread = gb_he_spread(gb_conv_fan_in(&spec.problem));
+        } else {
+            spec.bias_start = GB_START_UNIFORM;
+            spec.bias_spread = gb_default_spread(gb_conv_fan_in(&spec.problem));
+        }
+        h /= 2, w /= 2;
+        struct gb_place to = gb_feed_forward_buffer(&net->conv, h, w, shape->n_c);
+        gb_feed_forward_conv(&net->conv, spec, at, to);
+        at = to;
+    }
+    gb_feed_forward_output(&net->conv, at);
+    return gb_feed_forward_end(&net->conv);
+}
+
+enum gb_status gb_conditioning_net_plan(struct gb_conditioning_net *net, struct gb_builder *builder,
+                                        const char *name, const struct gb_conditioning_shape *shape,
+                                        bool live, struct gb_last_layer_start last) {
+    GB_TRY(plan_convolutions(net, builder, name, shape, live));
+    struct gb_fc_problem problem = {.n = shape->images,
+                                    .h = shape->x_h / 2 / 2 / 2,
+                                    .w = shape->x_w / 2 / 2 / 2,
+                                    .c = shape->n_c,
+                                    .k = shape->n_w,
+                                    .activation = GB_RELU};
+    for (int i = 0; i < GB_FC_LAYERS; i++) {
+        char layer[48];
+        snprintf(layer, sizeof layer, "%s.fc.%d", name, i);
+        struct gb_fc_layer_spec spec = {.name = layer};
+        if (i == GB_FC_LAYERS - 1) {
+            problem.k = shape->outputs;
+            problem.activation = GB_TANH;
+            spec.weight_start = last.weight;
+            spec.bias_start = last.bias;
+            spec.weight_spread = spec.bias_spread = last.spread;
+        } else if (live) {
+            spec.weight_start = GB_START_NORMAL;
+            spec.weight_spread = gb_he_spread(gb_fc_inputs(&problem));
+        }
+        spec.problem = problem;
+        GB_TRY(gb_fc_layer_plan(&net->fc[i], builder, &spec));
+        problem.h = problem.w = 1;
+        problem.c = problem.k;
+    }
+    return GB_OK;
+}
+
+void gb_conditioning_net_bind(struct gb_conditioning_net *net, struct gb_arena *arena) {
+    gb_feed_forward_bind(&net->conv, arena, gb_arena_take(arena, net->conv.value_floats));
+    for (int i = 0; i < GB_FC_LAYERS; i++) {
+        const struct gb_fc_problem *p = &net->fc[i].plan.problem;
+        gb_fc_layer_bind(&net->fc[i], arena);
+        net->hidden[i] = gb_take_tensor(arena, p->n, 1, 1, p->k);
+    }
+}
+
+void gb_conditioning_net_free(struct gb_conditioning_net *net, const struct gb_backend *backend) {
+    gb_feed_forward_free(&net->conv, backend);
+    for (int i = 0; i < GB_FC_LAYERS; i++)
+        gb_fc_layer_free(&net->fc[i], backend);
+}
+
+void gb_conditioning_net_forward(struct gb_conditioning_net *net, const struct gb_pass *pass,
+                                 const struct gb_tensor *x) {
+    gb_feed_forward_forward(&net->conv, pass, x);
+    for (int i = 0; i < GB_FC_LAYERS; i++)
+        gb_fc_layer_forward(&net->fc[i], pass,
+                            i == 0 ? gb_feed_forward_value(&net->conv, 0) : &net->hidden[i - 1],
+                            &net->hidden[i]);
+}
+
+size_t gb_conditioning_net_workspace(const struct gb_conditioning_net *net) {
+    size_t floats = net->conv.workspace_floats;
+    for (int i = 0; i < GB_FC_LAYERS; i++)
+        floats +=
+            gb_round_up(gb_fc_inputs(&net->fc[i].plan.problem) * (size_t)net->fc[i].plan.problem.n,
+                        GB_CHANNEL_PAD);
+    return floats;
+}
+
+void gb_conditioning_net_backward(struct gb_conditioning_net *net, const struct gb_pass *pass,
+                                  const struct gb_tensor *x, const struct gb_tensor *dy,
+                                  float *workspace, const struct gb_tensor *dx) {
+    struct gb_tensor d_out = *dy;
+    for (int i = GB_FC_LAYERS - 1; i >= 0; i--) {
+        const struct gb_tensor *input =
+            i == 0 ? gb_feed_forward_value(&net->conv, 0) : &net->hidden[i - 1];
+        struct gb_tensor d_input = gb_dense(workspace, input->n, input->h, input->w, input->c);
+        workspace += gb_round_up(gb_elements(&d_input), GB_CHANNEL_PAD);
+        gb_fc_layer_backward(&net->fc[i], pass, input, &net->hidden[i], &d_out, &d_input);
+        d_out = d_input;
+    }
+    gb_feed_forward_backward(&net->conv, pass, x, &d_out, workspace, dx);
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// The conditioning network of the conditional actnorm and the conditional 1x1 convolution (paper,
+// Figure 5 left and appendix A.1): three strided convolutions that halve the image, three fully
+// connected layers, a tanh at the end. It sees x alone, so a whole network is one job on one
+// thread.
+#ifndef GB_CONDITIONING_NET_H
+#define GB_CONDITIONING_NET_H
+
+#include "flows/networks/feed_forward.h"
+
+enum { GB_FC_LAYERS = 3 };
+
+struct gb_conditioning_net {
+    struct gb_feed_forward conv;
+    struct gb_fc_layer fc[GB_FC_LAYERS];
+    struct gb_tensor hidden[GB_FC_LAYERS]; // outputs of the FC layers, images x 1 x 1 x width
+};
+
+struct gb_conditioning_shape {
+    int images, x_h, x_w, x_c; // x_h, x_w >= 8
+    int n_c, n_w, outputs;
+};
+
+// What the network's last layer starts with; `init` decides for the others.
+struct gb_last_layer_start {
+    enum gb_start weight, bias;
+    float spread;
+};
+
+enum gb_status gb_conditioning_net_plan(struct gb_conditioning_net *net, struct gb_builder *builder,
+                                        const char *name, const struct gb_conditioning_shape *shape,
+                                        bool live, struct gb_last_layer_start last);
+void gb_conditioning_net_bind(struct gb_conditioning_net *net, struct gb_arena *arena);
+void gb_conditioning_net_free(struct gb_conditioning_net *net, const struct gb_backend *backend);
+
+// x to hidden[2].
+void gb_conditioning_net_forward(struct gb_conditioning_net *net, const struct gb_pass *pass,
+                                 const struct gb_tensor *x);
+
+// dy, the gradient of hidden[2], is overwritten. dx may be NULL.
+void gb_conditioning_net_backward(struct gb_conditioning_net *net, const struct gb_pass *pass,
+                                  const struct gb_tensor *x, const struct gb_tensor *dy,
+                                  float *workspace, const struct gb_tensor *dx);
+size_t gb_conditioning_net_workspace(const struct gb_conditioning_net *net);
+
+#endif

@@ -1,0 +1,621 @@
+// SPDX-License-Identifier: MIT
+#include "flows/networks/feed_forward.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { CONV, NORM, POOL, UPSAMPLE, RESIDUAL };
+
+// Where a gradient goes. What is already there is added to; `missing` channels behind it, which
+// nobody has written yet, count as zero.
+struct contribution {
+    bool add;
+    struct gb_place missing;
+};
+
+struct gb_feed_forward_operation {
+    enum kind kind;
+    struct gb_place from, to;
+    struct gb_place skip; // RESIDUAL: x; `from` is r
+    struct contribution d_from, d_skip;
+    union {
+        struct {
+            struct gb_conv_layer layer;
+            // The layer that made `from` for this one alone: its activation's gradient is taken
+            // along with the data gradient.
+            struct gb_conv_layer *maker;
+            bool fused; // with its only reader, as its maker
+        } conv;
+        struct {
+            enum gb_activation activation;
+            float *mean, *variance; // images x channels
+        } norm;
+        struct gb_pool_plan pool;
+        struct gb_upsample_plan upsample;
+        float factor; // RESIDUAL
+    };
+};
+
+struct gb_feed_forward_buffer {
+    int h, w, c;
+    int output;   // which one it is, or -1
+    bool trained; // its gradient is needed: something before it has parameters
+    struct gb_tensor value;
+    size_t value_at, gradient_at; // in values, in backward's workspace
+};
+
+enum { INPUT, NOT_AN_OUTPUT = -1 };
+
+static struct gb_tensor shape_of(const struct gb_feed_forward *net, int buffer) {
+    const struct gb_feed_forward_buffer *b = &net->buffers[buffer];
+    return gb_dense(NULL, net->images, b->h, b->w, b->c);
+}
+
+// ---- Describing ----
+
+static void fail(struct gb_feed_forward *net, enum gb_status status) {
+    if (net->status == GB_OK)
+        net->status = status;
+}
+
+static enum gb_status no_memory(void) {
+    return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "network", "no memory");
+}
+
+// Makes room for one more in a list.
+static void *grow(struct gb_feed_forward *net, void *list, int count, int *capacity, size_t size) {
+    if (count < *capacity)
+        return list;
+    int larger = *capacity ? 2 * *capacity : 16;
+    void *grown = realloc(list, (size_t)larger * size);
+    if (!grown) {
+        fail(net, no_memory());
+        return list;
+    }
+    *capacity = larger;
+    return grown;
+}
+
+struct gb_place gb_feed_forward_buffer(struct gb_feed_forward *net, int h, int w, int c) {
+    net->buffers =
+        grow(net, net->buffers, net->buffer_count, &net->buffer_capacity, sizeof *net->buffers);
+    if (net->status != GB_OK)
+        return (struct gb_place){INPUT, 0, c};
+    net->buffers[net->buffer_count] =
+        (struct gb_feed_forward_buffer){.h = h, .w = w, .c = c, .output = NOT_AN_OUTPUT};
+    return (struct gb_place){net->buffer_count++, 0, c};
+}
+
+struct gb_place gb_feed_forward_begin(struct gb_feed_forward *net, struct gb_builder *builder,
+                                      enum gb_wanted wanted, int images, int h, int w, int c) {
+    *net = (struct gb_feed_forward){.builder = builder, .wanted = wanted, .images = images};
+    struct gb_place input = gb_feed_forward_buffer(net, h, w, c);
+    if (net->status == GB_OK)
+        net->buffers[INPUT].trained = wanted == GB_WANTED_ALL;
+    return input;
+}
+
+// NULL after a failure.
+static struct gb_feed_forward_operation *append(struct gb_feed_forward *net, enum kind kind,
+                                                struct gb_place from, struct gb_place to) {
+    net->operations = grow(net, net->operations, net->operation_count, &net->operation_capacity,
+                           sizeof *net->operations);
+    if (net->status != GB_OK)
+        return NULL;
+    struct gb_feed_forward_operation *operation = calloc(1, sizeof *operation);
+    if (!operation) {
+        fail(net, no_memory());
+        return NULL;
+    }
+    operation->kind = kind;
+    operation->from = from;
+    operation->to = to;
+    net->operations[net->operation_count++] = operation;
+    return operation;
+}
+
+static void mark_trained(struct gb_feed_forward *net, struct gb_place from, struct gb_place to) {
+    net->buffers[to.buffer].trained |= net->buffers[from.buffer].trained;
+}
+
+void gb_feed_forward_conv(struct gb_feed_forward *net, struct gb_conv_layer_spec spec,
+                          struct gb_place from, struct gb_place to) {
+    struct gb_feed_forward_operation *operation = append(net, CONV, from, to);
+    if (!operation)
+        return;
+    const struct gb_feed_forward_buffer *in = &net->buffers[from.buffer];
+    struct gb_feed_forward_buffer *out = &net->buffers[to.buffer];
+    spec.problem.n = net->images;
+    spec.problem.h = in->h;
+    spec.problem.w = in->w;
+    spec.problem.c = from.count;
+    spec.problem.k = to.count;
+    spec.first = !in->trained;
+    assert(gb_conv_out_h(&spec.problem) == out->h && gb_conv_out_w(&spec.problem) == out->w);
+    fail(net, gb_conv_layer_plan(&operation->conv.layer, net->builder, &spec));
+    out->trained = true;
+}
+
+void gb_feed_forward_norm(struct gb_feed_forward *net, enum gb_activation activation,
+                          struct gb_place from, struct gb_place to) {
+    struct gb_feed_forward_operation *operation = append(net, NORM, from, to);
+    if (!operation)
+        return;
+    operation->norm.activation = activation;
+    struct gb_tensor v = shape_of(net, from.buffer);
+    v.c = from.count;
+    gb_builder_need_scratch(net->builder, gb_moments_scratch_floats(&v));
+    gb_builder_need_scratch(net->builder, gb_instance_norm_scratch_floats(&v));
+    mark_trained(net, from, to);
+}
+
+void gb_feed_forward_pool(struct gb_feed_forward *net, struct gb_place from, struct gb_place to) {
+    struct gb_feed_forward_operation *operation = append(net, POOL, from, to);
+    if (!operation)
+        return;
+    const struct gb_feed_forward_buffer *in = &net->buffers[from.buffer];
+    const struct gb_pool_problem problem = {
+        .n = net->images, .h = in->h, .w = in->w, .c = from.count, .kernel = 2, .stride = 2};
+    struct gb_builder *builder = net->builder;
+    fail(net, builder->backend->max_pool_plan(&problem, builder->threads, &operation->pool));
+    gb_builder_need_scratch(builder, operation->pool.scratch_floats);
+    mark_trained(net, from, to);
+}
+
+void gb_feed_forward_upsample(struct gb_feed_forward *net, struct gb_place from,
+                              struct gb_place to) {
+    struct gb_feed_forward_operation *operation = append(net, UPSAMPLE, from, to);
+    if (!operation)
+        return;
+    const struct gb_feed_forward_buffer *in = &net->buffers[from.buffer];
+    const struct gb_upsample_problem problem = {
+        .n = net->images, .h = in->h, .w = in->w, .c = from.count, .factor = 2};
+    struct gb_builder *builder = net->builder;
+    fail(net, builder->backend->upsample_plan(&problem, builder->threads, &operation->upsample));
+    gb_builder_need_scratch(builder, operation->upsample.scratch_floats);
+    mark_trained(net, from, to);
+}
+
+void gb_feed_forward_residual(struct gb_feed_forward *net, struct gb_place x, float factor,
+                              struct gb_place r, struct gb_place to) {
+    struct gb_feed_forward_operation *operation = append(net, RESIDUAL, r, to);
+    if (!operation)
+        return;
+    operation->skip = x;
+    operation->factor = factor;
+    mark_trained(net, x, to);
+    mark_trained(net, r, to);
+}
+
+void gb_feed_forward_output(struct gb_feed_forward *net, struct gb_place place) {
+    if (net->status != GB_OK)
+        return;
+    assert(net->output_count < GB_MAX_OUTPUTS && place.count == net->buffers[place.buffer].c);
+    net->buffers[place.buffer].output = net->output_count;
+    net->outputs[net->output_count++] = place;
+}
+
+// ---- Planning: who adds to which gradient ----
+
+static bool same_place(struct gb_place a, struct gb_place b) {
+    return a.buffer == b.buffer && a.first == b.first && a.count == b.count;
+}
+
+static bool overlap(struct gb_place a, struct gb_place b) {
+    return a.buffer == b.buffer && a.first < b.first + b.count && b.first < a.first + a.count;
+}
+
+static bool reads(const struct gb_feed_forward_operation *operation, struct gb_place place) {
+    return overlap(operation->from, place) ||
+           (operation->kind == RESIDUAL && overlap(operation->skip, place));
+}
+
+// The convolution that made `place` for one reader only; NULL if it is none.
+static struct gb_feed_forward_operation *only_maker(const struct gb_feed_forward *net,
+                                                    struct gb_place place) {
+    struct gb_feed_forward_operation *maker = NULL;
+    int readers = 0;
+    for (int i = 0; i < net->operation_count; i++) {
+        struct gb_feed_forward_operation *operation = net->operations[i];
+        if (operation->kind == CONV && same_place(operation->to, place))
+            maker = operation;
+        readers += reads(operation, place);
+    }
+    return readers == 1 && net->buffers[place.buffer].output == NOT_AN_OUTPUT ? maker : NULL;
+}
+
+// A reader of `place` gives its share of the gradient; *known: channels that have a share so far.
+static struct contribution contribute(struct gb_feed_forward *net, struct gb_place place,
+                                      int *known) {
+    int end = place.first + place.count;
+    struct contribution contribution = {.add = place.first > 0 || *known > 0};
+    if (contribution.add) {
+        struct gb_tensor share = shape_of(net, place.buffer);
+        share.c = place.count;
+        size_t floats = gb_round_up(gb_elements(&share), GB_CHANNEL_PAD);
+        net->partial = net->partial > floats ? net->partial : floats;
+    }
+    if (contribution.add && *known < end)
+        contribution.missing = (struct gb_place){place.buffer, *known, end - *known};
+    if (*known < end)
+        *known = end;
+    return contribution;
+}
+
+// `known`: a zero for each buffer.
+static void plan_contributions(struct gb_feed_forward *net, int *known) {
+    for (int i = 0; i < net->output_count; i++)
+        known[net->outputs[i].buffer] = net->outputs[i].count;
+    for (int i = net->operation_count - 1; i >= 0; i--) {
+        struct gb_feed_forward_operation *operation = net->operations[i];
+        assert(known[operation->to.buffer] >= operation->to.first + operation->to.count);
+        operation->d_from = contribute(net, operation->from, &known[operation->from.buffer]);
+        if (operation->kind == RESIDUAL)
+            operation->d_skip = contribute(net, operation->skip, &known[operation->skip.buffer]);
+        if (operation->kind != CONV || operation->d_from.add)
+            continue;
+        struct gb_feed_forward_operation *maker = only_maker(net, operation->from);
+        if (maker) {
+            operation->conv.maker = &maker->conv.layer;
+            maker->conv.fused = true;
+        }
+    }
+}
+
+// ---- Planning: memory ----
+
+// When a buffer's memory is first and last in use.
+struct span {
+    int begin, end;
+};
+
+// What a buffer is kept for.
+struct uses {
+    int first_write, last_read;
+    bool kept; // its value is needed backward
+};
+
+static struct uses uses_of(const struct gb_feed_forward *net, int buffer) {
+    struct uses uses = {net->operation_count, -1, net->buffers[buffer].output != NOT_AN_OUTPUT};
+    for (int i = net->operation_count - 1; i >= 0; i--) {
+        const struct gb_feed_forward_operation *operation = net->operations[i];
+        bool takes = operation->from.buffer == buffer;
+        bool skips = operation->kind == RESIDUAL && operation->skip.buffer == buffer;
+        if ((takes || skips) && uses.last_read < 0)
+            uses.last_read = i;
+        if (operation->to.buffer == buffer)
+            uses.first_write = i;
+        if (operation->kind == CONV && operation->to.buffer == buffer)
+            uses.kept |= net->wanted && (operation->conv.layer.plan.problem.activation ||
+                                         operation->conv.layer.log_scale >= 0);
+        if (takes &&
+            (operation->kind == CONV || operation->kind == NORM || operation->kind == POOL))
+            uses.kept |= net->wanted != GB_WANTED_NOTHING;
+    }
+    return uses;
+}
+
+struct slot {
+    size_t floats;
+    int busy; // until this time
+};
+
+// The slot that is free at `time` and fits best.
+static int choose_slot(const struct slot *slots, int count, size_t floats, int time) {
+    int best = count;
+    for (int s = 0; s < count; s++) {
+        if (slots[s].busy >= time)
+            continue;
+        bool fits = slots[s].floats >= floats;
+        bool best_fits = best < count && slots[best].floats >= floats;
+        if (best == count || (fits && (!best_fits || slots[s].floats < slots[best].floats)) ||
+            (!fits && !best_fits && slots[s].floats > slots[best].floats))
+            best = s;
+    }
+    return best;
+}
+
+// Gives each buffer but the input and those with an empty span a place at[b]; returns the floats of
+// all. `slots`: one for each buffer.
+static size_t pack(const struct gb_feed_forward *net, const struct span *spans, struct slot *slots,
+                   size_t *at) {
+    int slot_count = 0;
+    for (int time = 0; time < net->operation_count; time++)
+        for (int b = 1; b < net->buffer_count; b++) {
+            if (spans[b].begin != time || spans[b].end < time)
+                continue;
+            struct gb_tensor shape = shape_of(net, b);
+            size_t floats = gb_round_up(gb_elements(&shape), GB_CHANNEL_PAD);
+            int s = choose_slot(slots, slot_count, floats, time);
+            if (s == slot_count)
+                slots[slot_count++] = (struct slot){0};
+            slots[s].floats = slots[s].floats > floats ? slots[s].floats : floats;
+            slots[s].busy = spans[b].end;
+            at[b] = (size_t)s;
+        }
+    size_t floats = 0;
+    for (int s = 0; s < slot_count; s++) {
+        size_t size = slots[s].floats;
+        slots[s].floats = floats; // from here on, where it begins
+        floats += size;
+    }
+    for (int b = 1; b < net->buffer_count; b++)
+        if (spans[b].end >= spans[b].begin)
+            at[b] = slots[at[b]].floats;
+    return floats;
+}
+
+struct packing {
+    int *known;
+    struct span *spans;
+    struct slot *slots;
+    size_t *at;
+};
+
+static void plan_memory(struct gb_feed_forward *net, const struct packing *packing) {
+    int last = net->operation_count - 1;
+    for (int b = 0; b < net->buffer_count; b++) {
+        struct uses uses = uses_of(net, b);
+        packing->spans[b] = (struct span){uses.first_write, uses.kept ? last : uses.last_read};
+    }
+    net->value_floats = pack(net, packing->spans, packing->slots, packing->at);
+    for (int b = 0; b < net->buffer_count; b++)
+        net->buffers[b].value_at = packing->at[b];
+    if (!net->wanted)
+        return;
+    // Backward, operation i runs at time last - i. Gradients of outputs are the caller's.
+    for (int b = 0; b < net->buffer_count; b++) {
+        struct uses uses = uses_of(net, b);
+        packing->spans[b] = (struct span){last - uses.last_read, last - uses.first_write};
+        if (net->buffers[b].output != NOT_AN_OUTPUT)
+            packing->spans[b] = (struct span){0, -1};
+    }
+    net->workspace_floats = net->partial + pack(net, packing->spans, packing->slots, packing->at);
+    for (int b = 0; b < net->buffer_count; b++)
+        net->buffers[b].gradient_at = net->partial + packing->at[b];
+}
+
+enum gb_status gb_feed_forward_end(struct gb_feed_forward *net) {
+    net->builder = NULL;
+    if (net->status != GB_OK)
+        return net->status;
+    size_t buffers = (size_t)net->buffer_count;
+    struct packing packing = {.known = calloc(buffers, sizeof *packing.known),
+                              .spans = calloc(buffers, sizeof *packing.spans),
+                              .slots = calloc(buffers, sizeof *packing.slots),
+                              .at = calloc(buffers, sizeof *packing.at)};
+    if (packing.known && packing.spans && packing.slots && packing.at) {
+        if (net->wanted)
+            plan_contributions(net, packing.known);
+        plan_memory(net, &packing);
+    } else {
+        fail(net, no_memory());
+    }
+    free(packing.known);
+    free(packing.spans);
+    free(packing.slots);
+    free(packing.at);
+    return net->status;
+}
+
+// ---- Memory ----
+
+void gb_feed_forward_bind(struct gb_feed_forward *net, struct gb_arena *arena, float *values) {
+    for (int b = 1; b < net->buffer_count; b++) {
+        struct gb_feed_forward_buffer *buffer = &net->buffers[b];
+        buffer->value = shape_of(net, b);
+        buffer->value.data = values ? values + buffer->value_at : NULL;
+    }
+    for (int i = 0; i < net->operation_count; i++) {
+        struct gb_feed_forward_operation *operation = net->operations[i];
+        size_t moments = (size_t)net->images * (size_t)operation->from.count;
+        if (operation->kind == CONV)
+            gb_conv_layer_bind(&operation->conv.layer, arena);
+        if (operation->kind != NORM)
+            continue;
+        operation->norm.mean = gb_arena_take(arena, moments);
+        operation->norm.variance = gb_arena_take(arena, moments);
+    }
+}
+
+void gb_feed_forward_free(struct gb_feed_forward *net, const struct gb_backend *backend) {
+    for (int i = 0; i < net->operation_count; i++) {
+        struct gb_feed_forward_operation *operation = net->operations[i];
+        if (operation->kind == CONV)
+            gb_conv_layer_free(&operation->conv.layer, backend);
+        if (operation->kind == POOL)
+            backend->max_pool_plan_free(&operation->pool);
+        if (operation->kind == UPSAMPLE)
+            backend->upsample_plan_free(&operation->upsample);
+        free(operation);
+    }
+    free(net->operations);
+    free(net->buffers);
+    *net = (struct gb_feed_forward){0};
+}
+
+const struct gb_tensor *gb_feed_forward_value(const struct gb_feed_forward *net, int index) {
+    assert(index >= 0 && index < net->output_count);
+    return &net->buffers[net->outputs[index].buffer].value;
+}
+
+// ---- Forward ----
+
+static struct gb_tensor value_at(const struct gb_feed_forward *net, const struct gb_tensor *x,
+                                 struct gb_place place) {
+    const struct gb_tensor *buffer = place.buffer == INPUT ? x : &net->buffers[place.buffer].value;
+    return gb_channels(buffer, place.first, place.count);
+}
+
+static struct gb_norm_moments moments_of(const struct gb_feed_forward_operation *operation) {
+    return (struct gb_norm_moments){operation->norm.mean, operation->norm.variance,
+                                    operation->from.count};
+}
+
+static void normalise(const struct gb_feed_forward_operation *operation, const struct gb_pass *pass,
+                      const struct gb_tensor *from, const struct gb_tensor *to) {
+    struct gb_norm_moments moments = moments_of(operation);
+    pass->backend->moments(&pass->exec, from, operation->norm.mean, operation->norm.variance,
+                           moments.stride);
+    pass->backend->instance_norm_forward(&pass->exec, operation->norm.activation, from, &moments,
+                                         to);
+}
+
+void gb_feed_forward_forward(struct gb_feed_forward *net, const struct gb_pass *pass,
+                             const struct gb_tensor *x) {
+    const struct gb_backend *backend = pass->backend;
+    for (int i = 0; i < net->operation_count; i++) {
+        struct gb_feed_forward_operation *operation = net->operations[i];
+        struct gb_tensor from = value_at(net, x, operation->from);
+        struct gb_tensor to = value_at(net, x, operation->to);
+        switch (operation->kind) {
+        case CONV:
+            gb_conv_layer_forward(&operation->conv.layer, pass, &from, &to);
+            break;
+        case NORM:
+            normalise(operation, pass, &from, &to);
+            break;
+        case POOL:
+            backend->max_pool_forward(&operation->pool, &pass->exec, &from, &to);
+            break;
+        case UPSAMPLE:
+            backend->upsample_forward(&operation->upsample, &pass->exec, &from, &to);
+            break;
+        case RESIDUAL: {
+            struct gb_tensor skip = value_at(net, x, operation->skip);
+            backend->add_scaled(&pass->exec, &skip, operation->factor, &from, &to);
+        }
+        }
+    }
+}
+
+// ---- Backward ----
+
+struct gradients {
+    const struct gb_feed_forward *net;
+    const struct gb_pass *pass;
+    const struct gb_tensor *x, *dx, *d_outputs;
+    float *workspace;
+};
+
+static struct gb_tensor gradient_at(const struct gradients *gradients, struct gb_place place) {
+    const struct gb_feed_forward_buffer *buffer = &gradients->net->buffers[place.buffer];
+    if (place.buffer == INPUT)
+        return gb_channels(gradients->dx, place.first, place.count);
+    if (buffer->output != NOT_AN_OUTPUT)
+        return gb_channels(&gradients->d_outputs[buffer->output], place.first, place.count);
+    struct gb_tensor whole = buffer->value;
+    whole.data = gradients->workspace + buffer->gradient_at;
+    return gb_channels(&whole, place.first, place.count);
+}
+
+static void clear(const struct gradients *gradients, struct gb_place place) {
+    struct gb_tensor t = gradient_at(gradients, place);
+    for (int n = 0; n < t.n; n++)
+        for (int i = 0; i < t.h; i++)
+            for (int j = 0; j < t.w; j++)
+                memset(gb_at(&t, n, i, j), 0, (size_t)t.c * sizeof(float));
+}
+
+// Where an operation writes its share of a gradient: in place, or to be added.
+static struct gb_tensor share_of(const struct gradients *gradients, struct gb_place place,
+                                 const struct contribution *contribution) {
+    struct gb_tensor d = gradient_at(gradients, place);
+    if (contribution->missing.count > 0)
+        clear(gradients, contribution->missing);
+    return contribution->add ? gb_dense(gradients->workspace, d.n, d.h, d.w, d.c) : d;
+}
+
+static void add_share(const struct gradients *gradients, struct gb_place place,
+                      const struct contribution *contribution, const struct gb_tensor *share) {
+    if (!contribution->add)
+        return;
+    struct gb_tensor d = gradient_at(gradients, place);
+    gradients->pass->backend->add(&gradients->pass->exec, share, &d);
+}
+
+static bool wants_gradient(const struct gradients *gradients, struct gb_place place) {
+    return gradients->dx || gradients->net->buffers[place.buffer].trained;
+}
+
+static void residual_backward(const struct gradients *gradients,
+                              const struct gb_feed_forward_operation *operation,
+                              const struct gb_tensor *dy) {
+    const struct gb_pass *pass = gradients->pass;
+    const struct {
+        struct gb_place place;
+        const struct contribution *contribution;
+        float factor;
+    } parts[] = {{operation->from, &operation->d_from, operation->factor},
+                 {operation->skip, &operation->d_skip, 1}};
+    for (int i = 0; i < 2; i++) {
+        if (!wants_gradient(gradients, parts[i].place))
+            continue;
+        struct gb_tensor d = gradient_at(gradients, parts[i].place);
+        if (parts[i].contribution->missing.count > 0)
+            clear(gradients, parts[i].contribution->missing);
+        pass->backend->add_scaled(&pass->exec, parts[i].contribution->add ? &d : NULL,
+                                  parts[i].factor, dy, &d);
+    }
+}
+
+static void conv_backward(const struct gradients *gradients,
+                          struct gb_feed_forward_operation *operation, const struct gb_tensor *from,
+                          const struct gb_tensor *dy) {
+    const struct gb_pass *pass = gradients->pass;
+    struct gb_conv_layer *layer = &operation->conv.layer;
+    if (!operation->conv.fused) {
+        struct gb_tensor y = value_at(gradients->net, gradients->x, operation->to);
+        gb_conv_layer_output_backward(layer, pass, dy, &y, dy);
+    }
+    if (!wants_gradient(gradients, operation->from)) {
+        gb_conv_layer_backward(layer, pass, from, dy, NULL, NULL);
+        return;
+    }
+    struct gb_tensor share = share_of(gradients, operation->from, &operation->d_from);
+    gb_conv_layer_backward(layer, pass, from, dy, operation->conv.maker, &share);
+    add_share(gradients, operation->from, &operation->d_from, &share);
+}
+
+// Those without parameters.
+static void map_backward(const struct gradients *gradients,
+                         const struct gb_feed_forward_operation *operation,
+                         const struct gb_tensor *from, const struct gb_tensor *dy) {
+    if (!wants_gradient(gradients, operation->from))
+        return;
+    const struct gb_pass *pass = gradients->pass;
+    const struct gb_backend *backend = pass->backend;
+    struct gb_tensor share = share_of(gradients, operation->from, &operation->d_from);
+    if (operation->kind == NORM) {
+        struct gb_norm_moments moments = moments_of(operation);
+        backend->instance_norm_backward(&pass->exec, operation->norm.activation, from, &moments, dy,
+                                        NULL, &share);
+    } else if (operation->kind == POOL) {
+        backend->max_pool_backward(&operation->pool, &pass->exec, from, dy, &share);
+    } else {
+        backend->upsample_backward(&operation->upsample, &pass->exec, dy, &share);
+    }
+    add_share(gradients, operation->from, &operation->d_from, &share);
+}
+
+void gb_feed_forward_backward(struct gb_feed_forward *net, const struct gb_pass *pass,
+                              const struct gb_tensor *x, const struct gb_tensor *d_outputs,
+                              float *workspace, const struct gb_tensor *dx) {
+    assert(net->wanted && (dx || net->wanted != GB_WANTED_ALL));
+    const struct gradients gradients = {
+        .net = net, .pass = pass, .x = x, .dx = dx, .d_outputs = d_outputs, .workspace = workspace};
+    for (int i = net->operation_count - 1; i >= 0; i--) {
+        struct gb_feed_forward_operation *operation = net->operations[i];
+        if (!wants_gradient(&gradients, operation->to))
+            continue;
+        struct gb_tensor from = value_at(net, x, operation->from);
+        struct gb_tensor dy = gradient_at(&gradients, operation->to);
+        if (operation->kind == CONV)
+            conv_backward(&gradients, operation, &from, &dy);
+        else if (operation->kind == RESIDUAL)
+            residual_backward(&gradients, operation, &dy);
+        else
+            map_backward(&gradients, operation, &from, &dy);
+    }
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: MIT
+#include "flows/networks/network.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct gb_tensor gb_take_tensor(struct gb_arena *arena, int n, int h, int w, int c) {
+    struct gb_tensor tensor = gb_dense(NULL, n, h, w, c);
+    tensor.data = gb_arena_take(arena, gb_elements(&tensor));
+    return tensor;
+}
+
+void gb_repeat_images(const struct gb_tensor *images, int repeats,
+                      const struct gb_tensor *repeated) {
+    for (int n = repeated->n - 1; n >= 0; n--)
+        for (int i = 0; i < repeated->h; i++)
+            for (int j = 0; j < repeated->w; j++)
+                memmove(gb_at(repeated, n, i, j), gb_at(images, n / repeats, i, j),
+                        (size_t)repeated->c * sizeof(float));
+}
+
+double *gb_take_doubles(struct gb_arena *arena, size_t count) {
+    return (double *)(void *)gb_arena_take(arena, count * (sizeof(double) / sizeof(float)));
+}
+
+struct gb_conv_problem gb_reducing_conv(int n, int in_h, int in_w, int in_c, int out_h, int out_w,
+                                        int out_c) {
+    int stride_h = in_h / out_h, stride_w = in_w / out_w;
+    return (struct gb_conv_problem){.n = n,
+                                    .h = in_h,
+                                    .w = in_w,
+                                    .c = in_c,
+                                    .k = out_c,
+                                    .kernel_h = in_h - (out_h - 1) * stride_h,
+                                    .kernel_w = in_w - (out_w - 1) * stride_w,
+                                    .stride_h = stride_h,
+                                    .stride_w = stride_w,
+                                    .activation = GB_RELU};
+}
+
+struct gb_conv_problem gb_same_size_conv(int n, int h, int w, int c, int k, int kernel,
+                                         enum gb_activation activation) {
+    return (struct gb_conv_problem){.n = n,
+                                    .h = h,
+                                    .w = w,
+                                    .c = c,
+                                    .k = k,
+                                    .kernel_h = kernel,
+                                    .kernel_w = kernel,
+                                    .stride_h = 1,
+                                    .stride_w = 1,
+                                    .pad_h = kernel / 2,
+                                    .pad_w = kernel / 2,
+                                    .activation = activation};
+}
+
+size_t gb_conv_fan_in(const struct gb_conv_problem *p) {
+    return (size_t)p->c * (size_t)p->kernel_h * (size_t)p->kernel_w;
+}
+
+float gb_default_spread(size_t fan_in) {
+    return (float)(1.0 / sqrt((double)fan_in));
+}
+
+float gb_he_spread(size_t fan_in) {
+    return (float)sqrt(2.0 / (double)fan_in);
+}
+
+static float *take_channels(struct gb_arena *arena, int channels) {
+    return gb_arena_take(arena, gb_round_up((size_t)channels, GB_CHANNEL_PAD));
+}
+
+enum gb_status gb_builder_add_param(struct gb_builder *builder, const char *name,
+                                    struct gb_param param, int *index) {
+    int length = snprintf(param.name, sizeof param.name, "%s%s", builder->prefix, name);
+    if (length < 0 || (size_t)length >= sizeof param.name)
+        return gb_fail(GB_BAD_INPUT, "cannot build the model", name,
+                       "a parameter's name is longer than %zu characters", sizeof param.name - 1);
+    return gb_params_add(builder->params, &param, index);
+}
+
+static enum gb_status add_param(struct gb_builder *builder, const char *layer, const char *part,
+                                struct gb_param param, int *index) {
+    char name[2 * sizeof param.name];
+    snprintf(name, sizeof name, "%s.%s", layer, part);
+    return gb_builder_add_param(builder, name, param, index);
+}
+
+// Adam's target for a parameter's blocks.
+static struct gb_adam_target target_of(const struct gb_pass *pass, int index) {
+    size_t offset = pass->params->list[index].offset;
+    return (struct gb_adam_target){.adam = pass->adam,
+                                   .weights = pass->params->value + offset,
+                                   .moment1 = pass->params->moment1 + offset,
+                                   .moment2 = pass->params->moment2 + offset};
+}
+
+static float *gradient_of(const struct gb_pass *pass, int index) {
+    return pass->adam ? NULL : pass->params->gradient + pass->params->list[index].offset;
+}
+
+void gb_pass_settle(const struct gb_pass *pass, int index, const float *gradient) {
+    if (index < 0)
+        return;
+    size_t count = gb_param_elements(&pass->params->list[index]);
+    if (!pass->adam) {
+        memcpy(gradient_of(pass, index), gradient, count * sizeof *gradient);
+        return;
+    }
+    const struct gb_exec alone = {.threads = 1};
+    struct gb_adam_target target = target_of(pass, index);
+    pass->backend->adam(&alone, pass->adam, count, gradient, target.weights, target.moment1,
+                        target.moment2);
+}
+
+// ---- Convolution layer ----
+
+static float log_factor(enum gb_affine affine) {
+    return affine >= GB_AFFINE_ZERO_CONV ? 3.0f : 1.0f;
+}
+
+struct gb_conv_layer_spec gb_conv_layer_default(const char *name, int inputs, int kernel,
+                                                enum gb_activation activation) {
+    struct gb_conv_layer_spec spec = {.name = name,
+                                      .problem =
+                                          gb_same_size_conv(0, 0, 0, inputs, 0, kernel, activation),
+                                      .weight_start = GB_START_UNIFORM,
+                                      .bias_start = GB_START_UNIFORM};
+    spec.weight_spread = spec.bias_spread = gb_default_spread(gb_conv_fan_in(&spec.problem));
+    return spec;
+}
+
+enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder *builder,
+                                  const struct gb_conv_layer_spec *spec) {
+    const struct gb_conv_problem *p = &spec->problem;
+    GB_TRY(builder->backend->conv_plan(p, builder->threads, &layer->plan));
+    layer->affine = spec->affine;
+    layer->new_bias = layer->log_scale = -1;
+    const struct gb_param weight = {.dims = 4,
+                                    .shape = {p->k, p->c, p->kernel_h, p->kernel_w},
+                                    .layout = GB_LAYOUT_CONV,
+                                    .plan.conv = &layer->plan,
+                                    .halves = spec->halves,
+                                    .last_inputs = spec->last_inputs,
+                                    .start = spec->weight_start,
+                                    .spread = spec->weight_spread};
+    const struct gb_param channels = {.dims = 1,
+                                      .shape = {p->k},
+                                      .halves = spec->halves,
+                                      .start = spec->bias_start,
+                                      .spread = spec->bias_spread};
+    GB_TRY(add_param(builder, spec->name, "weight", weight, &layer->weight));
+    GB_TRY(add_param(builder, spec->name, "bias", channels, &layer->bias));
+    if (spec->affine == GB_AFFINE_ZERO_CONV_NEW_BIAS)
+        GB_TRY(add_param(builder, spec->name, "new_bias", channels, &layer->new_bias));
+    if (spec->affine != GB_AFFINE_BIAS)
+        GB_TRY(add_param(builder, spec->name, "log_scale", channels, &layer->log_scale));
+
+    struct gb_tensor y = gb_dense(NULL, p->n, layer->plan.out_h, layer->plan.out_w, p->k);
+    gb_builder_need_scratch(builder, gb_conv_scratch_floats(&layer->plan, builder->threads));
+    gb_builder_need_scratch(builder, gb_epilogue_scratch_floats(&y));
+    builder->step_flops += gb_conv_flops(p) * (spec->first ? 2 : 3);
+    return GB_OK;
+}
+
+void gb_conv_layer_bind(struct gb_conv_layer *layer, struct gb_arena *arena) {
+    int k = layer->plan.problem.k;
+    layer->d_bias = take_channels(arena, k);
+    if (layer->new_bias >= 0)
+        layer->joint_bias = take_channels(arena, k);
+    if (layer->log_scale >= 0) {
+        layer->scale = take_channels(arena, k);
+        layer->d_log_scale = take_channels(arena, k);
+    }
+}
+
+void gb_conv_layer_free(struct gb_conv_layer *layer, const struct gb_backend *backend) {
+    backend->conv_plan_free(&layer->plan);
+}
+
+// Brings the parameters into the form that the epilogue takes.
+static struct gb_conv_epilogue epilogue_of(struct gb_conv_layer *layer,
+                                           const struct gb_pass *pass) {
+    int k = layer->plan.problem.k;
+    struct gb_conv_epilogue epilogue = {.bias = gb_pass_value(pass, layer->bias),
+                                        .scale = layer->scale};
+    if (layer->new_bias >= 0) {
+        struct gb_tensor sum = gb_dense(layer->joint_bias, 1, 1, 1, k);
+        struct gb_tensor term = gb_dense(gb_pass_value(pass, layer->new_bias), 1, 1, 1, k);
+        memcpy(layer->joint_bias, epilogue.bias, (size_t)k * sizeof(float));
+        pass->backend->add(&pass->exec, &term, &sum);
+        epilogue.bias = layer->joint_bias;
+    }
+    if (layer->log_scale >= 0)
+        pass->backend->exp(&pass->exec, (size_t)k, log_factor(layer->affine),
+                           gb_pass_value(pass, layer->log_scale), layer->scale);
+    return epilogue;
+}
+
+void gb_conv_layer_forward(struct gb_conv_layer *layer, const struct gb_pass *pass,
+                           const struct gb_tensor *x, const struct gb_tensor *y) {
+    struct gb_conv_epilogue epilogue = epilogue_of(layer, pass);
+    pass->backend->conv_forward(&layer->plan, &pass->exec, x, gb_pass_value(pass, layer->weight),
+                                &epilogue, y);
+}
+
+static void settle_channels(struct gb_conv_layer *layer, const struct gb_pass *pass) {
+    gb_pass_settle(pass, layer->bias, layer->d_bias);
+    gb_pass_settle(pass, layer->new_bias, layer->d_bias);
+    if (layer->log_scale >= 0) {
+        for (int c = 0; c < layer->plan.problem.k; c++)
+            layer->d_log_scale[c] *= log_factor(layer->affine);
+        gb_pass_settle(pass, layer->log_scale, layer->d_log_scale);
+    }
+}
+
+void gb_conv_layer_output_backward(struct gb_conv_layer *layer, const struct gb_pass *pass,
+                                   const struct gb_tensor *dy, const struct gb_tensor *y,
+                                   const struct gb_tensor *du) {
+    pass->backend->epilogue_backward(&pass->exec, layer->plan.problem.activation, dy, y,
+                                     layer->scale, du, layer->d_bias, layer->d_log_scale);
+    settle_channels(layer, pass);
+}
+
+void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *pass,
+                            const struct gb_tensor *x, const struct gb_tensor *du,
+                            struct gb_conv_layer *maker, const struct gb_tensor *dx) {
+    const float *weights = gb_pass_value(pass, layer->weight);
+    if (dx && maker) {
+        struct gb_conv_input_epilogue epilogue = {.activation = maker->plan.problem.activation,
+                                                  .x = x,
+                                                  .scale = maker->scale,
+                                                  .d_bias = maker->d_bias,
+                                                  .d_log_scale = maker->d_log_scale};
+        pass->backend->conv_backward_data(&layer->plan, &pass->exec, du, weights, &epilogue, dx);
+        settle_channels(maker, pass);
+    } else if (dx) {
+        pass->backend->conv_backward_data(&layer->plan, &pass->exec, du, weights, NULL, dx);
+    }
+    struct gb_adam_target target;
+    if (pass->adam)
+        target = target_of(pass, layer->weight);
+    pass->backend->conv_backward_weights(&layer->plan, &pass->exec, x, du,
+                                         gradient_of(pass, layer->weight),
+                                         pass->adam ? &target : NULL);
+}
+
+// ---- Fully connected layer ----
+
+enum gb_status gb_fc_layer_plan(struct gb_fc_layer *layer, struct gb_builder *builder,
+                                const struct gb_fc_layer_spec *spec) {
+    const struct gb_fc_problem *p = &spec->problem;
+    GB_TRY(builder->backend->fc_plan(p, builder->threads, &layer->plan));
+    const struct gb_param weight = {.dims = 2,
+                                    .shape = {p->k, (int)gb_fc_inputs(p)},
+                                    .layout = GB_LAYOUT_FC,
+                                    .plan.fc = &layer->plan,
+                                    .start = spec->weight_start,
+                                    .spread = spec->weight_spread};
+    const struct gb_param bias = {
+        .dims = 1, .shape = {p->k}, .start = spec->bias_start, .spread = spec->bias_spread};
+    GB_TRY(add_param(builder, spec->name, "weight", weight, &layer->weight));
+    GB_TRY(add_param(builder, spec->name, "bias", bias, &layer->bias));
+    struct gb_tensor y = gb_dense(NULL, p->n, 1, 1, p->k);
+    gb_builder_need_scratch(builder, gb_fc_scratch_floats(&layer->plan, builder->threads));
+    gb_builder_need_scratch(builder, gb_epilogue_scratch_floats(&y));
+    builder->step_flops += 3 * 2.0 * p->n * (double)gb_fc_inputs(p) * p->k;
+    return GB_OK;
+}
+
+void gb_fc_layer_bind(struct gb_fc_layer *layer, struct gb_arena *arena) {
+    layer->d_bias = take_channels(arena, layer->plan.problem.k);
+}
+
+void gb_fc_layer_free(struct gb_fc_layer *layer, const struct gb_backend *backend) {
+    backend->fc_plan_free(&layer->plan);
+}
+
+void gb_fc_layer_forward(const struct gb_fc_layer *layer, const struct gb_pass *pass,
+                         const struct gb_tensor *x, const struct gb_tensor *y) {
+    pass->backend->fc_forward(&layer->plan, &pass->exec, x, gb_pass_value(pass, layer->weight),
+                              gb_pass_value(pass, layer->bias), y);
+}
+
+void gb_fc_layer_backward(const struct gb_fc_layer *layer, const struct gb_pass *pass,
+                          const struct gb_tensor *x, const struct gb_tensor *y,
+                          const struct gb_tensor *dy, const struct gb_tensor *dx) {
+    pass->backend->epilogue_backward(&pass->exec, layer->plan.problem.activation, dy, y, NULL, dy,
+                                     layer->d_bias, NULL);
+    gb_pass_settle(pass, layer->bias, layer->d_bias);
+    struct gb_adam_target target;
+    if (pass->adam)
+        target = target_of(pass, layer->weight);
+    pass->backend->fc_backward(&layer->plan, &pass->exec, x, dy, gb_pass_value(pass, layer->weight),
+                               dx, gradient_of(pass, layer->weight), pass->adam ? &target : NULL);
+}

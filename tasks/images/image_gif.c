@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#include <stdlib.h>
+#include <string.h>
+
+#include <gif_lib.h>
+
+#include "tasks/images/image_decoder.h"
+
+struct gif_source {
+    const struct gb_image_file *file;
+    size_t at;
+};
+
+static int read_bytes(GifFileType *gif, GifByteType *to, int size) {
+    struct gif_source *source = gif->UserData;
+    return (int)gb_image_take(source->file, &source->at, to, (size_t)size);
+}
+
+static enum gb_status damaged(const struct gb_image_file *file, int error) {
+    const char *why = GifErrorString(error);
+    return gb_image_damaged(file, &gb_gif_decoder, why ? why : "it cannot be decoded");
+}
+
+// The next record that is no extension.
+static int find_record(GifFileType *gif, GifRecordType *type) {
+    for (;;) {
+        if (DGifGetRecordType(gif, type) != GIF_OK)
+            return GIF_ERROR;
+        if (*type != EXTENSION_RECORD_TYPE)
+            return GIF_OK;
+        int code;
+        GifByteType *block;
+        int result = DGifGetExtension(gif, &code, &block);
+        while (result == GIF_OK && block)
+            result = DGifGetExtensionNext(gif, &block);
+        if (result != GIF_OK)
+            return result;
+    }
+}
+
+static bool look_up(const ColorMapObject *palette, const GifPixelType *row, int w,
+                    unsigned char *rgb) {
+    for (int x = 0; x < w; x++, rgb += 3) {
+        if (row[x] >= palette->ColorCount)
+            return false;
+        const GifColorType *colour = &palette->Colors[row[x]];
+        rgb[0] = colour->Red;
+        rgb[1] = colour->Green;
+        rgb[2] = colour->Blue;
+    }
+    return true;
+}
+
+static enum gb_status read_rows(GifFileType *gif, const struct gb_image_file *file,
+                                const ColorMapObject *palette, GifPixelType *row,
+                                struct gb_image *image) {
+    static const int first[] = {0, 4, 2, 1}, step[] = {8, 8, 4, 2}; // interlaced
+    const int passes = gif->Image.Interlace ? 4 : 1;
+    for (int pass = 0; pass < passes; pass++)
+        for (int y = first[pass]; y<image->h; y += passes> 1 ? step[pass] : 1) {
+            if (DGifGetLine(gif, row, image->w) != GIF_OK)
+                return damaged(file, gif->Error);
+            unsigned char *rgb = image->pixels + (size_t)y * (size_t)image->w * 3;
+            if (!look_up(palette, row, image->w, rgb))
+                return gb_image_damaged(file, &gb_gif_decoder, "a pixel has no colour");
+        }
+    return GB_OK;
+}
+
+static enum gb_status read_image(GifFileType *gif, const struct gb_image_file *file,
+                                 struct gb_image *image) {
+    GB_TRY(gb_image_create(image, gif->SWidth, gif->SHeight, 3, 8, file->path));
+    GifRecordType type;
+    if (find_record(gif, &type) != GIF_OK)
+        return damaged(file, gif->Error);
+    if (type != IMAGE_DESC_RECORD_TYPE)
+        return gb_image_unusable(file, &gb_gif_decoder, "it holds no image");
+    if (DGifGetImageDesc(gif) != GIF_OK)
+        return damaged(file, gif->Error);
+    if (gif->Image.Left != 0 || gif->Image.Top != 0 || gif->Image.Width != image->w ||
+        gif->Image.Height != image->h)
+        return gb_image_unusable(file, &gb_gif_decoder, "its image does not fill its screen");
+    const ColorMapObject *palette = gif->Image.ColorMap ? gif->Image.ColorMap : gif->SColorMap;
+    if (!palette)
+        return gb_image_unusable(file, &gb_gif_decoder, "it has no palette");
+    GifPixelType *row = malloc((size_t)image->w);
+    if (!row)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot read image", file->path, "out of memory");
+    enum gb_status status = read_rows(gif, file, palette, row, image);
+    free(row);
+    // A file cut behind its pixels is cut all the same.
+    if (status == GB_OK && find_record(gif, &type) != GIF_OK)
+        status = damaged(file, gif->Error);
+    return status;
+}
+
+static bool recognises(const struct gb_image_file *file) {
+    return file->size >= 6 &&
+           (memcmp(file->bytes, "GIF87a", 6) == 0 || memcmp(file->bytes, "GIF89a", 6) == 0);
+}
+
+static enum gb_status decode(const struct gb_image_file *file, int channels,
+                             struct gb_image *image) {
+    (void)channels;
+    struct gif_source source = {.file = file};
+    int error = 0;
+    GifFileType *gif = DGifOpen(&source, read_bytes, &error);
+    if (!gif)
+        return damaged(file, error);
+    enum gb_status status = read_image(gif, file, image);
+    DGifCloseFile(gif, &error);
+    return status;
+}
+
+const struct gb_image_decoder gb_gif_decoder = {"GIF", recognises, decode};

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#include <assert.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <png.h>
+
+#include "flows/files/atomic_file.h"
+#include "tasks/images/image_decoder.h"
+
+struct png_errors {
+    jmp_buf escape;
+    char message[128];
+};
+
+static void escape(png_structp png, png_const_charp message) {
+    struct png_errors *errors = png_get_error_ptr(png);
+    snprintf(errors->message, sizeof errors->message, "%s", message);
+    longjmp(errors->escape, 1);
+}
+
+// Warnings are about chunks that are not pixels, such as colour profiles.
+static void ignore_warning(png_structp png, png_const_charp message) {
+    (void)png;
+    (void)message;
+}
+
+static bool recognises(const struct gb_image_file *file) {
+    return file->size >= 4 && memcmp(file->bytes, "\x89PNG", 4) == 0;
+}
+
+struct png_source {
+    const struct gb_image_file *file;
+    size_t at;
+};
+
+static void read_bytes(png_structp png, png_bytep to, size_t size) {
+    struct png_source *source = png_get_io_ptr(png);
+    if (gb_image_take(source->file, &source->at, to, size) != size)
+        png_error(png, "the file ends early");
+}
+
+// Asks for 8 or 16 bits in this machine's order, and grey or RGB. No gamma is asked for, so that
+// values stay the file's own.
+static void choose_form(png_structp png, png_infop info) {
+    const png_byte type = png_get_color_type(png, info);
+    if (type == PNG_COLOR_TYPE_PALETTE)
+        png_set_palette_to_rgb(png);
+    if (type == PNG_COLOR_TYPE_GRAY)
+        png_set_expand_gray_1_2_4_to_8(png);
+    png_set_strip_alpha(png);
+    if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+        png_set_swap(png);
+}
+
+// Jumps to the escape on errors.
+static enum gb_status read_png(png_structp png, png_infop info, const struct gb_image_file *file,
+                               struct gb_image *image) {
+    // Sizes are gb_image_create's to judge.
+    png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    png_read_info(png, info);
+    choose_form(png, info);
+    const int passes = png_set_interlace_handling(png);
+    png_read_update_info(png, info);
+    GB_TRY(gb_image_create(image, (int)png_get_image_width(png, info),
+                           (int)png_get_image_height(png, info), (int)png_get_channels(png, info),
+                           png_get_bit_depth(png, info), file->path));
+    const size_t stride = png_get_rowbytes(png, info);
+    for (int pass = 0; pass < passes; pass++)
+        for (int y = 0; y < image->h; y++)
+            png_read_row(png, image->pixels + (size_t)y * stride, NULL);
+    png_read_end(png, NULL); // a file cut behind its pixels is cut all the same
+    return GB_OK;
+}
+
+static enum gb_status decode(const struct gb_image_file *file, int channels,
+                             struct gb_image *image) {
+    (void)channels;
+    struct png_errors errors = {.message = ""};
+    struct png_source source = {.file = file};
+    png_structp png =
+        png_create_read_struct(PNG_LIBPNG_VER_STRING, &errors, escape, ignore_warning);
+    png_infop info = png ? png_create_info_struct(png) : NULL;
+    if (!info) {
+        png_destroy_read_struct(&png, NULL, NULL);
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot read image", file->path, "out of memory");
+    }
+    if (setjmp(errors.escape)) {
+        png_destroy_read_struct(&png, &info, NULL);
+        return gb_image_damaged(file, &gb_png_decoder, errors.message);
+    }
+    png_set_read_fn(png, &source, read_bytes);
+    enum gb_status status = read_png(png, info, file, image);
+    png_destroy_read_struct(&png, &info, NULL);
+    return status;
+}
+
+const struct gb_image_decoder gb_png_decoder = {"PNG", recognises, decode};
+
+static enum gb_status encode(FILE *stream, const char *path, const struct gb_image *image) {
+    struct png_errors errors = {.message = ""};
+    png_structp png =
+        png_create_write_struct(PNG_LIBPNG_VER_STRING, &errors, escape, ignore_warning);
+    png_infop info = png ? png_create_info_struct(png) : NULL;
+    if (!info) {
+        png_destroy_write_struct(&png, NULL);
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
+    }
+    if (setjmp(errors.escape)) {
+        png_destroy_write_struct(&png, &info);
+        return gb_fail(GB_IO_ERROR, "cannot write", path, "%s", errors.message);
+    }
+    png_init_io(png, stream);
+    png_set_IHDR(png, info, (png_uint_32)image->w, (png_uint_32)image->h, 8,
+                 image->c == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(png, info);
+    for (int y = 0; y < image->h; y++)
+        png_write_row(png, image->pixels + (size_t)y * (size_t)image->w * (size_t)image->c);
+    png_write_end(png, info);
+    png_destroy_write_struct(&png, &info);
+    return GB_OK;
+}
+
+enum gb_status gb_png_write(const char *path, const struct gb_image *image) {
+    assert(image->bits == 8);
+    struct gb_atomic_file file;
+    GB_TRY(gb_atomic_open(&file, path));
+    enum gb_status status = encode(file.stream, path, image);
+    if (status != GB_OK) {
+        gb_atomic_abort(&file);
+        return status;
+    }
+    return gb_atomic_commit(&file);
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <tiffio.h>
+
+#include "tasks/images/image_decoder.h"
+
+struct tiff_source {
+    const struct gb_image_file *file;
+    size_t at;
+    char message[256]; // the first error's; "" without one
+};
+
+// libtiff's handlers for the process would print; those of one file (since 4.5) need no lock.
+static int keep_error(TIFF *tiff, void *user, const char *module, const char *format,
+                      va_list arguments) {
+    (void)tiff;
+    (void)module;
+    struct tiff_source *source = user;
+    if (!*source->message)
+        vsnprintf(source->message, sizeof source->message, format, arguments);
+    return 1; // and not on to the process's handler
+}
+
+// Warnings are about tags that are not needed, with one exception: where a file's end cuts a tag off,
+// libtiff guesses, and takes the places in a palette for grey.
+static int judge_warning(TIFF *tiff, void *user, const char *module, const char *format,
+                         va_list arguments) {
+    return strstr(format, "IO error") ? keep_error(tiff, user, module, format, arguments) : 1;
+}
+
+static tmsize_t read_bytes(thandle_t handle, void *to, tmsize_t size) {
+    struct tiff_source *source = handle;
+    return (tmsize_t)gb_image_take(source->file, &source->at, to, (size_t)size);
+}
+
+static tmsize_t write_nothing(thandle_t handle, void *from, tmsize_t size) {
+    (void)handle, (void)from, (void)size;
+    return -1;
+}
+
+static toff_t seek(thandle_t handle, toff_t offset, int whence) {
+    struct tiff_source *source = handle;
+    const toff_t base[] = {
+        [SEEK_SET] = 0, [SEEK_CUR] = source->at, [SEEK_END] = source->file->size};
+    return source->at = (size_t)(base[whence] + offset);
+}
+
+static toff_t size_of(thandle_t handle) {
+    return ((struct tiff_source *)handle)->file->size;
+}
+
+static int close_nothing(thandle_t handle) {
+    (void)handle;
+    return 0;
+}
+
+static TIFF *open_tiff(struct tiff_source *source) {
+    TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
+    if (!options)
+        return NULL;
+    // Four channels of 16 bits of the largest image: what a hostile header may make libtiff take.
+    TIFFOpenOptionsSetMaxSingleMemAlloc(options, (tmsize_t)GB_IMAGE_MAX_PIXELS * 8);
+    TIFFOpenOptionsSetErrorHandlerExtR(options, keep_error, source);
+    TIFFOpenOptionsSetWarningHandlerExtR(options, judge_warning, source);
+    TIFF *tiff =
+        TIFFClientOpenExt(source->file->path, "rm" /* never mapped */, source, read_bytes,
+                          write_nothing, seek, close_nothing, size_of, NULL, NULL, options);
+    TIFFOpenOptionsFree(options);
+    return tiff;
+}
+
+struct form {
+    int w, h;
+    uint16_t bits, samples; // of a pixel, alpha included
+    uint16_t photometric;
+    const uint16_t *palette[3]; // PHOTOMETRIC_PALETTE
+};
+
+static enum gb_status unusable(const struct tiff_source *source, const char *why) {
+    return gb_image_unusable(source->file, &gb_tiff_decoder, why);
+}
+
+static enum gb_status damaged(const struct tiff_source *source, const char *why) {
+    return gb_image_damaged(source->file, &gb_tiff_decoder,
+                            *source->message ? source->message : why);
+}
+
+static int channels_of(const struct form *form) {
+    return form->photometric == PHOTOMETRIC_RGB || form->photometric == PHOTOMETRIC_PALETTE ? 3 : 1;
+}
+
+// Samples of a pixel that carry its colour.
+static int colour_samples(const struct form *form) {
+    return form->photometric == PHOTOMETRIC_RGB ? 3 : 1;
+}
+
+static enum gb_status read_form(TIFF *tiff, const struct tiff_source *source, struct form *form) {
+    uint32_t w = 0, h = 0;
+    uint16_t kind, planes, extra, *extras;
+    uint16_t *palette[3];
+    if (!TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &w) ||
+        !TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &h) ||
+        !TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &form->photometric))
+        return damaged(source, "a tag that every image needs is missing");
+    // gb_image_create refuses what is cut to an int's largest value.
+    form->w = w < INT32_MAX ? (int)w : INT32_MAX;
+    form->h = h < INT32_MAX ? (int)h : INT32_MAX;
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_BITSPERSAMPLE, &form->bits);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLESPERPIXEL, &form->samples);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLEFORMAT, &kind);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_PLANARCONFIG, &planes);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_EXTRASAMPLES, &extra, &extras);
+    if (TIFFIsTiled(tiff))
+        return unusable(source, "it is stored in tiles");
+    if (planes != PLANARCONFIG_CONTIG && form->samples > 1)
+        return unusable(source, "its channels are stored apart");
+    if (kind != SAMPLEFORMAT_UINT || (form->bits != 8 && form->bits != 16))
+        return unusable(source, "its channels are not whole numbers of 8 or 16 bits");
+    if (form->photometric > PHOTOMETRIC_PALETTE)
+        return unusable(source, "its colours are neither grey nor RGB nor a palette's");
+    if (form->samples != colour_samples(form) + extra || extra > 1)
+        return unusable(source, "it has a wrong number of channels");
+    if (form->photometric == PHOTOMETRIC_PALETTE) {
+        if (form->bits != 8 ||
+            !TIFFGetField(tiff, TIFFTAG_COLORMAP, &palette[0], &palette[1], &palette[2]))
+            return unusable(source, "its palette is missing or not of 256 colours");
+        memcpy(form->palette, palette, sizeof palette);
+    }
+    return GB_OK;
+}
+
+static void unpack_row(const struct form *form, const void *row, struct gb_image *image, int y) {
+    const unsigned char *row8 = row;
+    const uint16_t *row16 = row;
+    const size_t first = (size_t)y * (size_t)image->w * (size_t)image->c;
+    for (int x = 0; x < image->w; x++)
+        for (int c = 0; c < image->c; c++) {
+            const size_t to = first + (size_t)(x * image->c + c);
+            const size_t pixel = (size_t)x * form->samples;
+            if (form->photometric == PHOTOMETRIC_PALETTE)
+                // 8 bits stand in the upper half, and mostly in the lower one again.
+                image->pixels[to] = (unsigned char)(form->palette[c][row8[pixel]] >> 8);
+            else if (image->bits == 8)
+                image->pixels[to] = row8[pixel + (size_t)c];
+            else
+                image->pixels16[to] = row16[pixel + (size_t)c];
+        }
+}
+
+static void invert(struct gb_image *image) {
+    const size_t values = (size_t)image->w * (size_t)image->h * (size_t)image->c;
+    for (size_t i = 0; i < values; i++)
+        if (image->bits == 8)
+            image->pixels[i] = (unsigned char)~image->pixels[i];
+        else
+            image->pixels16[i] = (uint16_t)~image->pixels16[i];
+}
+
+static enum gb_status read_tiff(TIFF *tiff, const struct tiff_source *source,
+                                struct gb_image *image) {
+    struct form form;
+    GB_TRY(read_form(tiff, source, &form));
+    GB_TRY(
+        gb_image_create(image, form.w, form.h, channels_of(&form), form.bits, source->file->path));
+    void *row = malloc((size_t)TIFFScanlineSize(tiff) + 1);
+    if (!row)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot read image", source->file->path, "out of memory");
+    enum gb_status status = GB_OK;
+    for (int y = 0; status == GB_OK && y < image->h; y++)
+        if (TIFFReadScanline(tiff, row, (uint32_t)y, 0) == 1)
+            unpack_row(&form, row, image, y);
+        else
+            status = damaged(source, "its pixels cannot be read");
+    free(row);
+    if (status == GB_OK && form.photometric == PHOTOMETRIC_MINISWHITE)
+        invert(image);
+    return status;
+}
+
+static bool recognises(const struct gb_image_file *file) {
+    return file->size >= 4 &&
+           (memcmp(file->bytes, "II*\0", 4) == 0 || memcmp(file->bytes, "MM\0*", 4) == 0);
+}
+
+static enum gb_status decode(const struct gb_image_file *file, int channels,
+                             struct gb_image *image) {
+    (void)channels;
+    struct tiff_source source = {.file = file};
+    TIFF *tiff = open_tiff(&source);
+    if (!tiff)
+        return damaged(&source, "it cannot be opened");
+    enum gb_status status = read_tiff(tiff, &source, image);
+    if (status == GB_OK && *source.message)
+        status = damaged(&source, "");
+    TIFFClose(tiff);
+    return status;
+}
+
+const struct gb_image_decoder gb_tiff_decoder = {"TIFF", recognises, decode};

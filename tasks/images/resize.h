@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#ifndef GB_RESIZE_H
+#define GB_RESIZE_H
+
+#include "kernels/resample/resample.h"
+#include "kernels/status.h"
+#include "tasks/images/image.h"
+
+// Resizes to h x w x image->c floats in [0, 1] (NHWC of one image; full scale -> 1), `out` dense and
+// given by the caller. Filters are those of kernels/resample/resample.h, pixel i covering [i, i + 1):
+//   GB_BILINEAR  not rounded
+//   GB_BICUBIC   as MATLAB's imresize of whole numbers: the way that shrinks more first (rows where
+//                both do alike), each way rounded to the image's levels and cut to their range
+// Equal sizes are a copy. The bits depend on nothing but the arguments. GB_BAD_INPUT where a side
+// shrinks or grows more than 1024 times, GB_OUT_OF_MEMORY.
+enum gb_status gb_resize(const struct gb_image *image, enum gb_resample_filter filter, int h, int w,
+                         float *out);
+
+// Resizes a label map to an image of h x w pixels, each the one of `image` in which its centre lies,
+// the later one where it lies between two. As gb_image_create.
+enum gb_status gb_resize_labels(const struct gb_image *image, int h, int w,
+                                struct gb_image *resized);
+
+#endif

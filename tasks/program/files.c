@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#include "tasks/program/files.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "flows/files/atomic_file.h"
+
+enum gb_status gb_path_join(const char *folder, const char *name, char path[static GB_PATH]) {
+    if (snprintf(path, GB_PATH, "%s/%s", folder, name) >= GB_PATH)
+        return gb_fail(GB_BAD_INPUT, "cannot use folder", folder, "the path is too long");
+    return GB_OK;
+}
+
+enum gb_status gb_json_write(const char *path, const json_t *json) {
+    struct gb_atomic_file file = {0};
+    GB_TRY(gb_atomic_open(&file, path));
+    bool dumped = json_dumpf(json, file.stream, JSON_INDENT(2)) == 0;
+    if (!dumped && !ferror(file.stream)) {
+        gb_atomic_abort(&file);
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
+    }
+    fputc('\n', file.stream);
+    return gb_atomic_commit(&file);
+}
+
+void gb_metrics_print(const json_t *metrics) {
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)metrics, name, value) {
+        printf("  %-32s %.6g\n", name, json_number_value(value));
+    }
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+// eval and sample: what can be done with a checkpoint.
+#include <stdio.h>
+#include <string.h>
+
+#include "flows/files/atomic_file.h"
+#include "flows/files/checkpoint.h"
+#include "tasks/program/files.h"
+#include "tasks/program/machine.h"
+#include "tasks/program/options.h"
+#include "tasks/training/commands.h"
+#include "tasks/training/predictor.h"
+#include "tasks/training/training_run.h"
+
+enum { DEFAULT_SAMPLES = 10, DEFAULT_IMAGES = 8 };
+
+// A checkpoint's model, ready to be used on a data set.
+struct loaded {
+    struct gb_run_config run;
+    struct gb_dataset splits[GB_SPLITS];
+    struct gb_predictor predictor;
+    json_t *machine; // for a result that is written
+    int threads;
+};
+
+struct request {
+    const char *task, *checkpoint, *data, *split_folder, *split, *backend, *dequantise, *json,
+        *picture;
+    int samples, threads, images;
+    float temperature;
+    uint64_t seed;
+};
+
+static void unload(struct loaded *loaded) {
+    gb_predictor_free(&loaded->predictor);
+    for (int i = 0; i < GB_SPLITS; i++)
+        gb_dataset_free(&loaded->splits[i]);
+    json_decref(loaded->machine);
+}
+
+static enum gb_status load_into(const struct request *request, const struct gb_backend *backend,
+                                struct loaded *loaded) {
+    const struct gb_run_config *run = &loaded->run;
+    const struct gb_task_source source = {.folder = request->data,
+                                          .split_folder = request->split_folder,
+                                          .size = run->size,
+                                          .threads = loaded->threads};
+    const struct gb_predictor_options options = {.task = run->task,
+                                                 .backend = backend,
+                                                 .threads = loaded->threads,
+                                                 .samples = request->samples,
+                                                 .temperature = request->temperature,
+                                                 .seed = request->seed,
+                                                 .dequantise =
+                                                     strcmp(request->dequantise, "none") != 0};
+    GB_TRY(gb_predictor_create(&loaded->predictor, &options, &run->model));
+    struct gb_params *params = gb_cglow_params(loaded->predictor.scorer);
+    GB_TRY(gb_checkpoint_load(request->checkpoint, params, false));
+    GB_TRY(gb_params_copy(params, gb_cglow_params(loaded->predictor.sampler)));
+    return run->task->load(&source, loaded->splits);
+}
+
+static enum gb_status load(const struct request *request, struct loaded *loaded) {
+    const struct gb_task *task;
+    const struct gb_backend *backend;
+    struct gb_run_origin origin;
+    *loaded =
+        (struct loaded){.threads = request->threads ? request->threads : gb_machine_threads()};
+    GB_TRY(gb_task_find(request->task, &task));
+    GB_TRY(gb_backend_find(request->backend, &backend));
+    if (!request->checkpoint)
+        return gb_fail(GB_BAD_INPUT, "missing option", "--checkpoint", "the file of the model");
+    if (request->split_folder && !request->data)
+        return gb_fail(GB_BAD_INPUT, "missing option", "--data", "--split-dir needs it");
+    // Results that cannot be written are not worth working for.
+    if (request->json)
+        GB_TRY(gb_atomic_probe(request->json));
+    if (request->picture)
+        GB_TRY(gb_atomic_probe(request->picture));
+    GB_TRY(gb_run_config_read(request->checkpoint, &loaded->run, &origin));
+    if (loaded->run.task != task)
+        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", request->checkpoint,
+                       "it is a model of %s, not of %s", loaded->run.task->name, task->name);
+    if (request->json)
+        GB_TRY(gb_machine_json(&loaded->machine));
+    enum gb_status status = load_into(request, backend, loaded);
+    if (status != GB_OK)
+        unload(loaded);
+    return status;
+}
+
+static const struct gb_dataset *split_of(const struct request *request,
+                                         const struct loaded *loaded) {
+    bool test = strcmp(request->split, gb_split_name(GB_SPLIT_TEST)) == 0;
+    return &loaded->splits[test ? GB_SPLIT_TEST : GB_SPLIT_TRAIN];
+}
+
+// The options that both commands take.
+enum { SHARED_OPTIONS = 10 };
+static void shared_options(struct request *r, struct gb_option options[SHARED_OPTIONS]) {
+    const struct gb_option shared[SHARED_OPTIONS] = {
+        gb_operand("TASK", &r->task, "the task that the model was trained on"),
+        gb_option_string("checkpoint", "FILE", &r->checkpoint, "the model (required)"),
+        gb_option_string("data", "DIR", &r->data,
+                         "the data set as published (else a synthetic one is drawn)"),
+        gb_option_string("split-dir", "DIR", &r->split_folder,
+                         "lists of the split (else the task's own rule)"),
+        gb_option_choice("split", "test|train", &r->split, "which examples"),
+        gb_option_int("samples", "M", &r->samples, 1, 1000, "samples that a prediction averages"),
+        gb_option_float("temperature", "T", &r->temperature, 0, 10,
+                        "what the latents are multiplied by"),
+        gb_option_seed("seed", "N", &r->seed, "of latents and dequantisation noise"),
+        gb_option_int("threads", "T", &r->threads, 1, 256,
+                      "threads (else OMP_NUM_THREADS, else all CPUs); results do not depend on it"),
+        gb_option_string("backend", "B", &r->backend,
+                         "kernels (else $GB_BACKEND, else the best for this CPU)"),
+    };
+    memcpy(options, shared, sizeof shared);
+}
+
+static const struct request defaults = {
+    .split = "test", .dequantise = "uniform", .samples = DEFAULT_SAMPLES, .temperature = 1};
+
+// ---- eval ----
+
+static enum gb_status write_result(const struct request *request, const struct loaded *loaded,
+                                   json_t *metrics, json_t *per_image) {
+    json_t *json =
+        json_pack("{s:s, s:s, s:o, s:{s:s, s:s, s:s, s:i, s:f, s:s, s:I, s:s, s:i}, s:O, s:O, s:O}",
+                  "task", loaded->run.task->name, "model", "cglow", "config",
+                  gb_run_config_json(&loaded->run), "eval", "checkpoint", request->checkpoint,
+                  "data", request->data ? request->data : "synthetic", "split", request->split,
+                  "samples", request->samples, "temperature", (double)request->temperature,
+                  "dequant", request->dequantise, "seed", (json_int_t)request->seed, "backend",
+                  loaded->predictor.backend->name, "threads", loaded->threads, "machine",
+                  loaded->machine, "metrics", metrics, "per_image", per_image);
+    if (!json)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot write", request->json, "out of memory");
+    enum gb_status status = gb_json_write(request->json, json);
+    json_decref(json);
+    return status;
+}
+
+static enum gb_status evaluate(const struct request *request, struct loaded *loaded,
+                               json_t *metrics, json_t *per_image) {
+    const struct gb_dataset *set = split_of(request, loaded);
+    GB_TRY(gb_predictor_evaluate(&loaded->predictor, &loaded->splits[GB_SPLIT_TRAIN], set, metrics,
+                                 per_image));
+    printf("%s, %d images of the %s split of %s\n", loaded->run.task->summary, set->count,
+           request->split, request->data ? request->data : "the synthetic data");
+    gb_metrics_print(metrics);
+    if (request->picture)
+        GB_TRY(gb_predictor_picture(&loaded->predictor, set, request->images, request->picture));
+    if (request->json)
+        GB_TRY(write_result(request, loaded, metrics, per_image));
+    return GB_OK;
+}
+
+static enum gb_status eval(int argc, const char **argv) {
+    struct request request = defaults;
+    request.images = DEFAULT_IMAGES;
+    struct gb_option options[SHARED_OPTIONS + 5] = {0};
+    shared_options(&request, options);
+    options[SHARED_OPTIONS] =
+        gb_option_choice("dequant", "uniform|none", &request.dequantise,
+                         "noise on discrete targets when their likelihood is taken");
+    options[SHARED_OPTIONS + 1] = gb_option_string(
+        "json", "FILE", &request.json, "write the metrics, and each image's, to this file");
+    options[SHARED_OPTIONS + 2] = gb_option_string(
+        "png", "FILE", &request.picture, "draw examples, samples and predictions as this file");
+    options[SHARED_OPTIONS + 3] =
+        gb_option_int("images", "N", &request.images, 1, 64, "examples of the picture");
+    bool helped;
+    GB_TRY(gb_options_parse(&gb_eval_command, options, argc, argv, &helped));
+    if (helped)
+        return GB_OK;
+    struct loaded loaded;
+    GB_TRY(load(&request, &loaded));
+    json_t *metrics = json_object(), *per_image = json_array();
+    enum gb_status status = evaluate(&request, &loaded, metrics, per_image);
+    json_decref(metrics);
+    json_decref(per_image);
+    unload(&loaded);
+    return status;
+}
+
+const struct gb_command gb_eval_command = {"eval", "Scores a checkpoint on a data set", eval};
+
+// ---- sample ----
+
+static enum gb_status sample(int argc, const char **argv) {
+    struct request request = defaults;
+    request.images = DEFAULT_IMAGES;
+    struct gb_option options[SHARED_OPTIONS + 3] = {0};
+    shared_options(&request, options);
+    options[SHARED_OPTIONS] =
+        gb_option_string("png", "FILE", &request.picture, "the picture to write (required)");
+    options[SHARED_OPTIONS + 1] =
+        gb_option_int("images", "N", &request.images, 1, 64, "examples, spread over the split");
+    bool helped;
+    GB_TRY(gb_options_parse(&gb_sample_command, options, argc, argv, &helped));
+    if (helped)
+        return GB_OK;
+    if (!request.picture)
+        return gb_fail(GB_BAD_INPUT, "missing option", "--png", "the file of the picture");
+    struct loaded loaded;
+    GB_TRY(load(&request, &loaded));
+    enum gb_status status = gb_predictor_picture(&loaded.predictor, split_of(&request, &loaded),
+                                                 request.images, request.picture);
+    unload(&loaded);
+    return status;
+}
+
+const struct gb_command gb_sample_command = {
+    "sample", "Draws inputs, truths, samples and predictions as a PNG", sample};

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: MIT
+#include "tasks/training/training_run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "flows/files/atomic_file.h"
+#include "tasks/program/build.h"
+#include "tasks/program/clock.h"
+#include "tasks/program/files.h"
+#include "tasks/program/machine.h"
+#include "tasks/training/interrupt.h"
+#include "tasks/training/predictor.h"
+#include "tasks/training/progress.h"
+
+enum { LOG_EVERY = 50, PICTURE_IMAGES = 8 };
+
+// ---- Files ----
+
+// mkdir -p.
+static enum gb_status make_folder(const char *folder) {
+    char path[GB_PATH];
+    GB_TRY(gb_path_join(folder, "", path));
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST)
+            return gb_fail(GB_IO_ERROR, "cannot make the output folder", path, "%s",
+                           strerror(errno));
+        *slash = '/';
+    }
+    struct stat status;
+    if (stat(folder, &status) != 0 || !S_ISDIR(status.st_mode))
+        return gb_fail(GB_IO_ERROR, "cannot use the output folder", folder, "it is no folder");
+    return GB_OK;
+}
+
+// ---- The log ----
+
+// Rows beyond `step` belong to a run that did not get its checkpoint: the resumed one writes them
+// again. `step_seconds` becomes that of the last row kept.
+static enum gb_status keep_log_until(const char *path, long step, double *step_seconds) {
+    struct gb_atomic_file kept = {0};
+    FILE *log = fopen(path, "r");
+    if (!log)
+        return GB_OK; // a log that somebody removed is begun anew
+    enum gb_status status = gb_atomic_open(&kept, path);
+    char *line = NULL;
+    size_t capacity = 0;
+    while (status == GB_OK && getline(&line, &capacity, log) > 0) {
+        json_t *row = json_loads(line, 0, NULL);
+        json_t *logged = json_object_get(row, "step");
+        if (json_is_integer(logged) && json_integer_value(logged) <= step) {
+            fputs(line, kept.stream);
+            *step_seconds = json_number_value(json_object_get(row, "step_seconds"));
+        }
+        json_decref(row);
+    }
+    free(line);
+    fclose(log);
+    return status == GB_OK ? gb_atomic_commit(&kept) : status;
+}
+
+struct run_log {
+    char path[GB_PATH];
+    FILE *stream;
+};
+
+static enum gb_status log_failed(const struct run_log *log) {
+    return gb_fail(GB_IO_ERROR, "cannot write", log->path, "%s", strerror(errno));
+}
+
+static enum gb_status open_log(const char *out, long step, struct run_log *log,
+                               double *step_seconds) {
+    GB_TRY(gb_path_join(out, "log.jsonl", log->path));
+    if (step > 0)
+        GB_TRY(keep_log_until(log->path, step, step_seconds));
+    log->stream = fopen(log->path, step > 0 ? "a" : "w");
+    return log->stream ? GB_OK : log_failed(log);
+}
+
+// The run's own failure, where there was one, goes before the log's.
+static enum gb_status close_log(struct run_log *log, enum gb_status status) {
+    bool closed = fclose(log->stream) == 0;
+    return status == GB_OK && !closed ? log_failed(log) : status;
+}
+
+// Time since the last row; a resumed run's first row knows that of its own steps alone.
+struct log_window {
+    double seconds;
+    int steps;
+};
+
+static enum gb_status log_row(const struct run_log *log, struct gb_trainer *trainer,
+                              struct log_window *window) {
+    double images = (double)window->steps * trainer->run.batch;
+    int written = fprintf(log->stream,
+                          "{\"step\": %ld, \"bits_per_dimension\": %.17g, \"step_seconds\": %.6f, "
+                          "\"images_per_second\": %.3f}\n",
+                          trainer->step, trainer->unlogged_bits / trainer->unlogged_steps,
+                          window->seconds / window->steps, images / window->seconds);
+    trainer->unlogged_bits = 0;
+    trainer->unlogged_steps = 0;
+    *window = (struct log_window){0};
+    return written < 0 || fflush(log->stream) != 0 ? log_failed(log) : GB_OK;
+}
+
+// ---- Training ----
+
+static int by_value(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(float *values, long count) {
+    qsort(values, (size_t)count, sizeof *values, by_value);
+    return count % 2 ? values[count / 2] : ((double)values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+static enum gb_status save(const struct gb_training_run *run, const struct gb_trainer *trainer) {
+    char path[GB_PATH];
+    GB_TRY(gb_path_join(run->out, "checkpoint.safetensors", path));
+    return gb_trainer_save(trainer, path, run->data_folder ? run->data_folder : "synthetic");
+}
+
+static enum gb_status stopped(const struct gb_training_run *run, long step) {
+    return gb_fail(GB_INTERRUPTED, "stopped", run->out,
+                   "saved after step %ld of %d; go on with the same command and --resume", step,
+                   run->config.iterations);
+}
+
+// Steps until the last one; `step_seconds` takes a time for each.
+static enum gb_status make_steps(const struct gb_training_run *run, struct gb_trainer *trainer,
+                                 const struct run_log *log, struct gb_progress *progress,
+                                 float *step_seconds) {
+    long first = trainer->step, last = run->config.iterations;
+    double smoothed = 0;
+    struct log_window window = {0};
+    while (trainer->step < last) {
+        double start = gb_seconds(), bits;
+        GB_TRY(gb_trainer_step(trainer, &bits));
+        double seconds = gb_seconds() - start;
+        step_seconds[trainer->step - 1 - first] = (float)seconds;
+        window.seconds += seconds;
+        window.steps++;
+        smoothed = trainer->step == first + 1 ? bits : 0.98 * smoothed + 0.02 * bits;
+        gb_progress_step(progress, trainer->step, "bits/dim", smoothed, run->config.batch);
+        bool ended = trainer->step == last;
+        if (trainer->step % LOG_EVERY == 0 || ended)
+            GB_TRY(log_row(log, trainer, &window));
+        if (trainer->step % run->checkpoint_every == 0 || ended || gb_interrupt_asked()) {
+            if (fsync(fileno(log->stream)) != 0) // no checkpoint without the rows before it
+                return log_failed(log);
+            GB_TRY(save(run, trainer));
+        }
+        if (gb_interrupt_asked())
+            return stopped(run, trainer->step);
+    }
+    return GB_OK;
+}
+
+static enum gb_status train(const struct gb_training_run *run, struct gb_trainer *trainer,
+                            const struct run_log *log, float *step_seconds) {
+    struct gb_progress progress;
+    gb_progress_begin(&progress, run->config.task->name, trainer->step, run->config.iterations);
+    gb_interrupt_watch();
+    enum gb_status status = make_steps(run, trainer, log, &progress, step_seconds);
+    gb_interrupt_unwatch();
+    gb_progress_end(&progress);
+    return status;
+}
+
+// ---- The record ----
+
+json_t *gb_run_config_json(const struct gb_run_config *c) {
+    struct gb_cglow_config model = c->model;
+    json_t *json = json_pack("{s:s, s:i, s:i, s:i, s:f, s:I, s:s}", "task", c->task->name, "size",
+                             c->size, "batch", c->batch, "iterations", c->iterations,
+                             "learning_rate", (double)c->learning_rate, "seed", (json_int_t)c->seed,
+                             "init", gb_init_names[model.init]);
+    int failed = !json;
+    for (int i = 0; i < GB_CGLOW_FIELDS; i++)
+        failed |= json_object_set_new(json, gb_cglow_fields[i].key,
+                                      json_integer(gb_config_number(&model, &gb_cglow_fields[i])));
+    if (!failed)
+        return json;
+    json_decref(json);
+    return NULL;
+}
+
+static size_t peak_memory_bytes(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (size_t)usage.ru_maxrss * 1024;
+}
+
+static json_t *record_of(const struct gb_training_run *run, const struct gb_trainer *trainer,
+                         double step_seconds, size_t peak_memory, json_t *machine,
+                         json_t *metrics) {
+    const struct gb_params *params = gb_cglow_params(trainer->model);
+    json_int_t block = (json_int_t)(params->floats * sizeof(float));
+    return json_pack(
+        "{s:s, s:s, s:o, s:s, s:s, s:i, s:s, s:I, s:O, s:O, s:f, s:f, s:I, s:f, s:I, s:{s:I, s:I, "
+        "s:I}}",
+        "task", run->config.task->name, "model", "cglow", "config",
+        gb_run_config_json(&run->config), "data", run->data_folder ? run->data_folder : "synthetic",
+        "backend", run->backend->name, "threads", run->threads, "commit", gb_build.commit, "seed",
+        (json_int_t)run->config.seed, "machine", machine, "metrics", metrics, "step_seconds_median",
+        step_seconds, "flops_per_step", gb_cglow_step_flops(trainer->model), "parameters",
+        (json_int_t)gb_params_elements(params), "images_per_second",
+        step_seconds > 0 ? run->config.batch / step_seconds : 0.0, "peak_memory_bytes",
+        (json_int_t)peak_memory, "memory", "parameters_bytes", block, "moments_bytes", 2 * block,
+        "activations_bytes", (json_int_t)gb_cglow_activation_bytes(trainer->model));
+}
+
+// Metrics on the test split, and the picture.
+static enum gb_status evaluate(const struct gb_training_run *run, const struct gb_trainer *trainer,
+                               const struct gb_dataset splits[], json_t *metrics) {
+    const struct gb_predictor_options options = {.task = run->config.task,
+                                                 .backend = run->backend,
+                                                 .threads = run->threads,
+                                                 .samples = run->samples,
+                                                 .temperature = 1,
+                                                 .seed = run->config.seed,
+                                                 .dequantise = true};
+    struct gb_predictor predictor;
+    char path[GB_PATH];
+    GB_TRY(gb_path_join(run->out, "samples.png", path));
+    json_t *per_image = json_array();
+    enum gb_status status = gb_predictor_create(&predictor, &options, &run->config.model);
+    const struct gb_params *trained = gb_cglow_params(trainer->model);
+    if (status == GB_OK)
+        status = gb_params_copy(trained, gb_cglow_params(predictor.scorer));
+    if (status == GB_OK)
+        status = gb_params_copy(trained, gb_cglow_params(predictor.sampler));
+    if (status == GB_OK)
+        status = gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], &splits[GB_SPLIT_TEST],
+                                       metrics, per_image);
+    if (status == GB_OK)
+        status = gb_predictor_picture(&predictor, &splits[GB_SPLIT_TEST], PICTURE_IMAGES, path);
+    gb_predictor_free(&predictor);
+    json_decref(per_image);
+    return status;
+}
+
+static enum gb_status finish(const struct gb_training_run *run, const struct gb_trainer *trainer,
+                             const struct gb_dataset splits[], double step_seconds, json_t *machine,
+                             json_t **record) {
+    size_t peak_memory = peak_memory_bytes();
+    char path[GB_PATH];
+    GB_TRY(gb_path_join(run->out, "run.json", path));
+    json_t *metrics = json_object();
+    enum gb_status status = evaluate(run, trainer, splits, metrics);
+    json_t *json = NULL;
+    if (status == GB_OK) {
+        json = record_of(run, trainer, step_seconds, peak_memory, machine, metrics);
+        status = json ? gb_json_write(path, json)
+                      : gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
+    }
+    json_decref(metrics);
+    if (record && status == GB_OK)
+        *record = json;
+    else
+        json_decref(json);
+    return status;
+}
+
+// ---- All of it ----
+
+// What a run leaves, beside its log.
+static const char *const results[] = {"checkpoint.safetensors", "run.json", "samples.png"};
+enum { RESULTS = sizeof results / sizeof *results };
+
+static enum gb_status check_out(const struct gb_training_run *run) {
+    if (run->resume || run->replace)
+        return GB_OK;
+    for (int i = 0; i < RESULTS; i++) {
+        char path[GB_PATH];
+        GB_TRY(gb_path_join(run->out, results[i], path));
+        if (access(path, F_OK) == 0)
+            return gb_fail(
+                GB_BAD_INPUT, "cannot start a run", path,
+                "a run is there already: --resume goes on with it, another --out starts anew");
+    }
+    return GB_OK;
+}
+
+// Makes the folder, and removes what is there of runs that are to be replaced or were killed.
+static enum gb_status clear_out(const struct gb_training_run *run) {
+    GB_TRY(make_folder(run->out));
+    for (int i = 0; i < RESULTS; i++) {
+        char path[GB_PATH];
+        GB_TRY(gb_path_join(run->out, results[i], path));
+        gb_atomic_sweep(path);
+        if (run->replace)
+            unlink(path);
+    }
+    return GB_OK;
+}
+
+static void announce(const struct gb_training_run *run, const struct gb_trainer *trainer,
+                     const struct gb_dataset splits[]) {
+    printf("%s: %d training and %d test images of %s at %dx%d, c-Glow of %zu parameters, %s, %d "
+           "thread%s\n",
+           run->config.task->name, splits[GB_SPLIT_TRAIN].count, splits[GB_SPLIT_TEST].count,
+           run->data_folder ? run->data_folder : "synthetic data", run->config.size,
+           run->config.size, gb_params_elements(gb_cglow_params(trainer->model)),
+           run->backend->name, run->threads, run->threads == 1 ? "" : "s");
+    if (trainer->step > 0)
+        printf("%s: goes on after step %ld\n", run->config.task->name, trainer->step);
+    fflush(stdout);
+}
+
+static enum gb_status train_and_finish(const struct gb_training_run *run,
+                                       struct gb_trainer *trainer, const struct gb_dataset splits[],
+                                       json_t *machine, json_t **record) {
+    char checkpoint[GB_PATH];
+    GB_TRY(gb_path_join(run->out, "checkpoint.safetensors", checkpoint));
+    if (run->resume)
+        GB_TRY(gb_trainer_load(trainer, checkpoint));
+    GB_TRY(clear_out(run));
+    announce(run, trainer, splits);
+    long first = trainer->step, steps = run->config.iterations - first;
+    struct run_log log;
+    double logged_seconds = 0; // what a resumed run without a step of its own goes by
+    GB_TRY(open_log(run->out, first, &log, &logged_seconds));
+    float *step_seconds = malloc((size_t)(steps > 0 ? steps : 1) * sizeof *step_seconds);
+    enum gb_status status = step_seconds ? train(run, trainer, &log, step_seconds)
+                                         : gb_fail(GB_OUT_OF_MEMORY, "cannot train", run->out,
+                                                   "no memory for %ld times", steps);
+    status = close_log(&log, status);
+    if (status == GB_OK)
+        status = finish(run, trainer, splits,
+                        steps > 0 ? median(step_seconds, steps) : logged_seconds, machine, record);
+    free(step_seconds);
+    return status;
+}
+
+enum gb_status gb_training_run(const struct gb_training_run *run, json_t **record) {
+    const struct gb_task_source source = {.folder = run->data_folder,
+                                          .split_folder = run->split_folder,
+                                          .size = run->config.size,
+                                          .threads = run->threads};
+    struct gb_dataset splits[GB_SPLITS] = {0};
+    struct gb_trainer trainer = {0};
+    GB_TRY(gb_cglow_check(&run->config.model));
+    GB_TRY(check_out(run));
+    // What the record needs is made before the work that it is about.
+    json_t *machine;
+    GB_TRY(gb_machine_json(&machine));
+    enum gb_status status = run->config.task->load(&source, splits);
+    if (status == GB_OK)
+        status = gb_trainer_create(&trainer, &run->config, run->backend, run->threads,
+                                   &splits[GB_SPLIT_TRAIN]);
+    if (status == GB_OK)
+        status = train_and_finish(run, &trainer, splits, machine, record);
+    json_decref(machine);
+    gb_trainer_free(&trainer);
+    for (int i = 0; i < GB_SPLITS; i++)
+        gb_dataset_free(&splits[i]);
+    return status;
+}
