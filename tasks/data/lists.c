@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE // getline
+#include "tasks/data/lists.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static enum gb_status no_memory(const char *where) {
+    return gb_fail(GB_OUT_OF_MEMORY, "cannot list names", where, "out of memory");
+}
+
+// Makes room for one more entry. Room doubles, so it is full where the count is a power of two.
+static bool grow(struct gb_list *list) {
+    const int count = list->count;
+    if (count & (count - 1))
+        return true;
+    const size_t room = count ? 2 * (size_t)count : 1;
+    char **names = realloc(list->names, room * sizeof *names);
+    list->names = names ? names : list->names;
+    int *lines = realloc(list->lines, room * sizeof *lines);
+    list->lines = lines ? lines : list->lines;
+    return names && lines;
+}
+
+// The line without blanks at its ends, in place.
+static char *trim(char *line) {
+    while (isspace((unsigned char)*line))
+        line++;
+    size_t length = strlen(line);
+    while (length && isspace((unsigned char)line[length - 1]))
+        length--;
+    line[length] = 0;
+    return line;
+}
+
+static enum gb_status read_lines(FILE *stream, const char *path, struct gb_list *list) {
+    enum gb_status status = GB_OK;
+    char *line = NULL;
+    size_t room = 0;
+    errno = 0;
+    for (int number = 1; status == GB_OK && getline(&line, &room, stream) >= 0; number++) {
+        const char *name = trim(line);
+        if (!*name)
+            continue;
+        char *copy = strdup(name);
+        if (copy && grow(list)) {
+            list->names[list->count] = copy;
+            list->lines[list->count++] = number;
+        } else {
+            free(copy);
+            status = no_memory(path);
+        }
+    }
+    if (status == GB_OK && !feof(stream)) // a folder opens, but does not read
+        status = gb_fail(GB_BAD_INPUT, "cannot read list", path, "%s", strerror(errno));
+    free(line);
+    return status;
+}
+
+enum gb_status gb_list_read(const char *path, struct gb_list *list) {
+    *list = (struct gb_list){0};
+    FILE *stream = fopen(path, "r");
+    if (!stream)
+        return gb_fail(GB_BAD_INPUT, "cannot read list", path, "%s", strerror(errno));
+    enum gb_status status = read_lines(stream, path, list);
+    fclose(stream);
+    if (status == GB_OK && list->count == 0)
+        status = gb_fail(GB_BAD_INPUT, "cannot read list", path, "names nothing");
+    if (status != GB_OK)
+        gb_list_free(list);
+    return status;
+}
+
+static bool ends_with(const char *name, const char *suffix) {
+    const size_t length = strlen(name), tail = strlen(suffix);
+    return length >= tail && strcasecmp(name + length - tail, suffix) == 0;
+}
+
+static int by_bytes(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static enum gb_status read_entries(DIR *stream, const char *folder, const char *suffix,
+                                   struct gb_list *list) {
+    const struct dirent *entry;
+    while (errno = 0, (entry = readdir(stream))) {
+        if (entry->d_name[0] == '.' || !ends_with(entry->d_name, suffix))
+            continue;
+        if (!grow(list) || !(list->names[list->count] = strdup(entry->d_name)))
+            return no_memory(folder);
+        list->count++;
+    }
+    if (errno)
+        return gb_fail(GB_BAD_INPUT, "cannot read folder", folder, "%s", strerror(errno));
+    if (list->count == 0)
+        return gb_fail(GB_BAD_INPUT, "cannot read folder", folder, "holds no %s file", suffix);
+    return GB_OK;
+}
+
+enum gb_status gb_list_folder(const char *folder, const char *suffix, struct gb_list *list) {
+    *list = (struct gb_list){0};
+    DIR *stream = opendir(folder);
+    if (!stream)
+        return gb_fail(GB_BAD_INPUT, "cannot read folder", folder, "%s", strerror(errno));
+    const enum gb_status status = read_entries(stream, folder, suffix, list);
+    closedir(stream);
+    free(list->lines);
+    list->lines = NULL;
+    if (status == GB_OK)
+        qsort(list->names, (size_t)list->count, sizeof *list->names, by_bytes);
+    else
+        gb_list_free(list);
+    return status;
+}
+
+void gb_list_free(struct gb_list *list) {
+    for (int i = 0; i < list->count; i++)
+        free(list->names[i]);
+    free(list->names);
+    free(list->lines);
+    *list = (struct gb_list){0};
+}
+
+int gb_list_find(const struct gb_list *sorted, const char *name) {
+    char **found =
+        bsearch(&name, sorted->names, (size_t)sorted->count, sizeof *sorted->names, by_bytes);
+    return found ? (int)(found - sorted->names) : -1;
+}
+
+enum gb_status gb_list_places(const struct gb_list *list, const char *path,
+                              const struct gb_list *sorted, const char *folder, bool *taken,
+                              int *places) {
+    for (int i = 0; i < list->count; i++) {
+        places[i] = gb_list_find(sorted, list->names[i]);
+        if (places[i] < 0)
+            return gb_fail(GB_BAD_INPUT, "cannot read list", path, "line %d: %s has no %s",
+                           list->lines[i], folder, list->names[i]);
+        if (taken[places[i]])
+            return gb_fail(GB_BAD_INPUT, "cannot read list", path,
+                           "line %d: %s is named twice, here or in a list before", list->lines[i],
+                           list->names[i]);
+        taken[places[i]] = true;
+    }
+    return GB_OK;
+}
