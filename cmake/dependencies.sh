@@ -34,6 +34,7 @@ need libjpeg-dev pkg-config --exists libjpeg
 need libpng-dev pkg-config --exists libpng
 need libtiff-dev pkg-config --exists libtiff-4
 need libgif-dev includes gif_lib.h
+need libzip-dev pkg-config --exists libzip
 need libjansson-dev pkg-config --exists jansson
 need libpopt-dev pkg-config --exists popt
 need libhwloc-dev pkg-config --exists hwloc
