@@ -19,7 +19,7 @@
 #include "flows/files/safetensors.h"
 #include "flows/models/cglow.h"
 #include "flows/models/cnf.h"
-#include "flows/models/flow.h"
+#include "flows/models/model.h"
 #include "real_data.h"
 
 static const char checking[] = "check oracle";
@@ -43,7 +43,7 @@ struct oracle {
 
 // How a model's file is written.
 struct family {
-    const struct gb_flow_kind *kind; // its name is in the metadata
+    const struct gb_model_kind *kind; // its name is in the metadata
     enum gb_status (*read)(struct oracle *oracle);
     // Tensors of the file: the image; the target, and what is to be added to it or NULL; the noise of
     // the top, and the first number of the splits' "sample.eps.<i>", which begin with the deepest
@@ -232,7 +232,7 @@ static enum gb_status import_weights(struct run *run) {
 static enum gb_status allocate(struct run *run) {
     const struct oracle *oracle = run->oracle;
     size_t images = (size_t)oracle->batch;
-    struct gb_flow_shapes shapes;
+    struct gb_model_shapes shapes;
     oracle->family->kind->shapes(&oracle->config, oracle->batch, &shapes);
     run->x = shapes.x;
     run->y = shapes.y;
@@ -340,11 +340,11 @@ static enum gb_status check_all(struct run *run, const struct gb_backend *backen
     const struct family *family = oracle->family;
     GB_TRY(allocate(run));
     GB_TRY(fetch_inputs(run));
-    const struct gb_flow_use use = {.batch = oracle->batch,
-                                    .samples_per_x = 1,
-                                    .threads = THREADS,
-                                    .gradients = true,
-                                    .input_gradient = true};
+    const struct gb_model_use use = {.batch = oracle->batch,
+                                     .samples_per_x = 1,
+                                     .threads = THREADS,
+                                     .gradients = true,
+                                     .input_gradient = true};
     GB_TRY(family->kind->create(&oracle->config, &use, backend, &run->model));
     GB_TRY(import_weights(run));
     GB_TRY(fetch_noise(run));
@@ -443,7 +443,7 @@ static const char *const cnf_idle[] = {RRDB "HRconv.weight",
                                        NULL};
 #undef RRDB
 
-static const struct family families[] = {{.kind = &gb_cglow_flow,
+static const struct family families[] = {{.kind = &gb_cglow_model,
                                           .read = cglow_read,
                                           .x = "x",
                                           .y = "v",
@@ -451,7 +451,7 @@ static const struct family families[] = {{.kind = &gb_cglow_flow,
                                           .sample = "sample.v",
                                           .input_gradients = true,
                                           .idle = cglow_idle},
-                                         {.kind = &gb_cnf_flow,
+                                         {.kind = &gb_cnf_model,
                                           .read = cnf_read,
                                           .x = "x_low",
                                           .y = "y",
@@ -470,7 +470,7 @@ static enum gb_status read_configuration(struct oracle *oracle) {
     char printable[GB_PRINTABLE];
     GB_TRY(gb_metadata_string(metadata, path, "model", &model));
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-        if (strcmp(model, families[i].kind->name) == 0)
+        if (strcmp(model, gb_model_name(families[i].kind)) == 0)
             oracle->family = &families[i];
     if (!oracle->family)
         return gb_fail(GB_UNSUPPORTED, checking, path, "model '%s' is not supported",

@@ -413,12 +413,12 @@ static void metadata_tells_the_configuration(void **state) {
     struct model model;
     build(&model, scalar(), USUAL, false);
     json_t *written = json_object(), *read;
-    assert_int_equal(gb_cglow_config_to_metadata(&sample_config, written), GB_OK);
+    assert_int_equal(gb_config_to_metadata(&sample_config, &gb_cglow_table, written), GB_OK);
     assert_int_equal(gb_metadata_set_integer(written, "seed", UINT64_MAX), GB_OK);
     assert_int_equal(gb_checkpoint_save(path, &model.params, written), GB_OK);
     assert_int_equal(gb_checkpoint_metadata(path, &read), GB_OK);
     struct gb_cglow_config config;
-    assert_int_equal(gb_cglow_config_from_metadata(read, path, &config), GB_OK);
+    assert_int_equal(gb_config_from_metadata(read, path, &gb_cglow_table, &config), GB_OK);
     assert_memory_equal(&config, &sample_config, sizeof config);
     uint64_t seed;
     assert_int_equal(gb_metadata_integer(read, path, "seed", 0, UINT64_MAX, &seed), GB_OK);
@@ -478,13 +478,13 @@ static void a_strange_configuration_is_refused(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_t *metadata = json_object();
-        assert_int_equal(gb_cglow_config_to_metadata(&sample_config, metadata), GB_OK);
+        assert_int_equal(gb_config_to_metadata(&sample_config, &gb_cglow_table, metadata), GB_OK);
         if (cases[i].text)
             assert_int_equal(gb_metadata_set_string(metadata, cases[i].key, cases[i].text), GB_OK);
         else
             json_object_del(metadata, cases[i].key);
         struct gb_cglow_config config = {.levels = -7};
-        assert_int_equal(gb_cglow_config_from_metadata(metadata, "some/file", &config),
+        assert_int_equal(gb_config_from_metadata(metadata, "some/file", &gb_cglow_table, &config),
                          GB_BAD_INPUT);
         if (!strstr(gb_error_message(), cases[i].why) || !strstr(gb_error_message(), "some/file"))
             fail_msg("expected '%s' in: %s", cases[i].why, gb_error_message());
@@ -492,7 +492,8 @@ static void a_strange_configuration_is_refused(void **state) {
         json_decref(metadata);
     }
     struct gb_cglow_config config;
-    assert_int_equal(gb_cglow_config_from_metadata(NULL, "some/file", &config), GB_BAD_INPUT);
+    assert_int_equal(gb_config_from_metadata(NULL, "some/file", &gb_cglow_table, &config),
+                     GB_BAD_INPUT);
 }
 
 int main(void) {

@@ -795,13 +795,13 @@ static void test_checkpoint(void **state) {
             train_step(&scene, trained, &adam, log_likelihood);
         }
         json_t *metadata = json_object(), *read;
-        flow_check_ok(gb_cnf_config_to_metadata(&cases[i].config, metadata));
+        flow_check_ok(gb_config_to_metadata(&cases[i].config, &gb_cnf_table, metadata));
         flow_check_ok(gb_checkpoint_save(path, gb_cnf_params(trained), metadata));
         json_decref(metadata);
 
         struct gb_cnf_config config = {.levels = -7};
         flow_check_ok(gb_checkpoint_metadata(path, &read));
-        flow_check_ok(gb_cnf_config_from_metadata(read, path, &config));
+        flow_check_ok(gb_config_from_metadata(read, path, &gb_cnf_table, &config));
         json_decref(read);
         assert_memory_equal(&config, &cases[i].config, sizeof config);
         struct gb_cnf *loaded = scene_model(&scene, use, flow_next_backend(NULL));
@@ -818,11 +818,13 @@ static void test_strange_metadata(void **state) {
     (void)state;
     struct gb_cnf_config config = {.levels = -7};
     json_t *metadata = json_object();
-    flow_check_ok(gb_cnf_config_to_metadata(&cases[0].config, metadata));
+    flow_check_ok(gb_config_to_metadata(&cases[0].config, &gb_cnf_table, metadata));
     json_object_set_new(metadata, "kind", json_string("something else"));
-    flow_check_refused(gb_cnf_config_from_metadata(metadata, "a file", &config), GB_BAD_INPUT);
+    flow_check_refused(gb_config_from_metadata(metadata, "a file", &gb_cnf_table, &config),
+                       GB_BAD_INPUT);
     json_object_set_new(metadata, "model", json_string("cglow"));
-    flow_check_refused(gb_cnf_config_from_metadata(metadata, "a file", &config), GB_BAD_INPUT);
+    flow_check_refused(gb_config_from_metadata(metadata, "a file", &gb_cnf_table, &config),
+                       GB_BAD_INPUT);
     assert_int_equal(config.levels, -7);
     json_decref(metadata);
 }

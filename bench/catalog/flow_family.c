@@ -5,15 +5,15 @@
 
 #include "bench/catalog/layer_benchmarks.h"
 #include "bench/catalog/models.h"
-#include "flows/models/flow.h"
+#include "flows/models/model.h"
 #include "kernels/arena.h"
 
 struct run {
-    const struct gb_flow_kind *kind;
+    const struct gb_model_kind *kind;
     void *model;
     struct gb_pass_use use;
     float *memory; // of what follows
-    struct gb_flow_shapes shapes;
+    struct gb_model_shapes shapes;
     struct gb_tensor x, y;
     struct gb_tensor dequantisation; // noise, where the flow wants it
     struct gb_latents noise;         // sampling
@@ -22,6 +22,10 @@ struct run {
     size_t result_count;
     long step;
 };
+
+static bool wants_noise(const struct run *run) {
+    return run->shapes.dequantisation == GB_DEQUANTISED_BY_MODEL;
+}
 
 static void close(void *argument) {
     struct run *run = argument;
@@ -42,7 +46,7 @@ static void take_inputs(struct run *run, struct gb_arena *arena) {
     run->x.data = gb_arena_take(arena, gb_elements(&run->x));
     run->y.data = gb_arena_take(arena, gb_elements(&run->y));
     run->d_log_likelihood = gb_arena_take(arena, (size_t)batch);
-    if (run->shapes.dequantises)
+    if (wants_noise(run))
         run->dequantisation.data = gb_arena_take(arena, gb_elements(&run->dequantisation));
     if (run->use.kind == GB_PASS_TRAIN)
         return;
@@ -76,23 +80,23 @@ static void make_regular(const struct gb_params *params) {
 
 static enum gb_status build(struct run *run, const void *config, const struct gb_backend *backend) {
     bool trains = run->use.kind == GB_PASS_TRAIN;
-    const struct gb_flow_use use = {.batch = run->use.batch,
-                                    .samples_per_x = trains ? 1 : run->use.batch,
-                                    .threads = run->use.threads,
-                                    .training = trains};
+    const struct gb_model_use use = {.batch = run->use.batch,
+                                     .samples_per_x = trains ? 1 : run->use.batch,
+                                     .threads = run->use.threads,
+                                     .training = trains};
     GB_TRY(run->kind->create(config, &use, backend, &run->model));
     make_regular(run->kind->params(run->model));
     run->kind->shapes(config, run->use.batch, &run->shapes);
     return reserve_inputs(run);
 }
 
-static enum gb_status open(const struct gb_flow_kind *kind, const void *config,
+static enum gb_status open(const struct gb_model_kind *kind, const void *config,
                            const struct gb_pass_use *use, const struct gb_backend *backend,
                            void **result) {
     *result = NULL;
     struct run *run = calloc(1, sizeof *run);
     if (!run)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", kind->name, "no memory");
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", kind->title, "no memory");
     run->kind = kind;
     run->use = *use;
     enum gb_status status = build(run, config, backend);
@@ -106,12 +110,12 @@ static enum gb_status open(const struct gb_flow_kind *kind, const void *config,
 
 static enum gb_status open_cglow(const void *config, const struct gb_pass_use *use,
                                  const struct gb_backend *backend, void **run) {
-    return open(&gb_cglow_flow, config, use, backend, run);
+    return open(&gb_cglow_model, config, use, backend, run);
 }
 
 static enum gb_status open_cnf(const void *config, const struct gb_pass_use *use,
                                const struct gb_backend *backend, void **run) {
-    return open(&gb_cnf_flow, config, use, backend, run);
+    return open(&gb_cnf_model, config, use, backend, run);
 }
 
 static enum gb_status fill(void *argument) {
@@ -130,7 +134,7 @@ static enum gb_status fill(void *argument) {
     backend->random_uniform(&one, &key, 0, gb_elements(&run->x), 0, 1, run->x.data);
     key.sample = 1;
     backend->random_uniform(&one, &key, 0, gb_elements(&run->y), -0.5f, 0.5f, run->y.data);
-    if (run->shapes.dequantises) {
+    if (wants_noise(run)) {
         float *mask = run->y.data;
         for (size_t i = 0; i < gb_elements(&run->y); i++)
             mask[i] = mask[i] > 0;
@@ -154,7 +158,7 @@ static enum gb_status train(struct run *run, float learning_rate) {
                                      .epsilon = 1e-8f,
                                      .clip = 0.25f};
     struct gb_adam adam = gb_adam_at_step(settings, ++run->step);
-    const struct gb_tensor *noise = run->shapes.dequantises ? &run->dequantisation : NULL;
+    const struct gb_tensor *noise = wants_noise(run) ? &run->dequantisation : NULL;
     GB_TRY(run->kind->condition(run->model, &run->x));
     GB_TRY(run->kind->forward(run->model, &run->y, noise, run->results, NULL));
     run->kind->backward(run->model, run->d_log_likelihood, &adam, NULL, NULL);
@@ -196,18 +200,18 @@ static double moments(const void *argument) {
     return sum;
 }
 
-static size_t dimensions(const struct gb_flow_kind *kind, const void *config) {
-    struct gb_flow_shapes shapes;
+static size_t dimensions(const struct gb_model_kind *kind, const void *config) {
+    struct gb_model_shapes shapes;
     kind->shapes(config, 1, &shapes);
     return gb_elements(&shapes.y);
 }
 
 static size_t cglow_dimensions(const void *config) {
-    return dimensions(&gb_cglow_flow, config);
+    return dimensions(&gb_cglow_model, config);
 }
 
 static size_t cnf_dimensions(const void *config) {
-    return dimensions(&gb_cnf_flow, config);
+    return dimensions(&gb_cnf_model, config);
 }
 
 const struct gb_model_family gb_cglow_family = {

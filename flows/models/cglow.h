@@ -25,9 +25,7 @@ struct gb_cglow_config {
     enum gb_init init;
 };
 
-// The configuration's numbers (flows/models/config.h).
-enum { GB_CGLOW_FIELDS = 12 };
-extern const struct gb_config_field gb_cglow_fields[GB_CGLOW_FIELDS];
+extern const struct gb_config_table gb_cglow_table; // of its numbers and choices
 
 // What a model is built to do: memory is planned for it.
 struct gb_cglow_use {
@@ -91,13 +89,5 @@ void gb_cglow_latent_shapes(const struct gb_cglow *model, struct gb_latents *sha
 // string.
 void gb_cglow_published_name(const struct gb_cglow_config *config, const char *name,
                              char published[static 96]);
-
-// A c-Glow's configuration, under "model" ("cglow"), "x_height", "x_width", "x_channels", the same
-// for y, "levels", "steps", "n_c", "n_w", "coupling_channels", "feature_channels" and "init"
-// (gb_init_names). Reading checks each number alone (gb_cglow_fields); gb_cglow_check judges them
-// together.
-enum gb_status gb_cglow_config_to_metadata(const struct gb_cglow_config *config, json_t *metadata);
-enum gb_status gb_cglow_config_from_metadata(const json_t *metadata, const char *path,
-                                             struct gb_cglow_config *config);
 
 #endif

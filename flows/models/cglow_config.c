@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <stddef.h>
 
-#include "flows/files/metadata.h"
 #include "flows/models/cglow.h"
 
 const char *const gb_init_names[GB_INITS] = {"live", "published"};
@@ -11,25 +10,30 @@ enum { SIDE = 1 << 14, CHANNELS = 1 << 16, MATRIX = 1 << 10 };
 
 #define FIELD(field) offsetof(struct gb_cglow_config, field)
 
-const struct gb_config_field gb_cglow_fields[GB_CGLOW_FIELDS] = {
-    {"x_height", "x height", FIELD(x_h), 8, SIDE},
-    {"x_width", "x width", FIELD(x_w), 8, SIDE},
-    {"x_channels", "x channels", FIELD(x_c), 1, CHANNELS},
-    {"y_height", "y height", FIELD(y_h), 2, SIDE},
-    {"y_width", "y width", FIELD(y_w), 2, SIDE},
-    {"y_channels", "y channels", FIELD(y_c), 1, MATRIX / 4},
-    {"levels", "levels", FIELD(levels), 1, GB_MAX_LEVELS},
-    {"steps", "steps", FIELD(steps), 1, 1024},
-    {"n_c", "n_c", FIELD(n_c), 1, CHANNELS},
-    {"n_w", "n_w", FIELD(n_w), 1, CHANNELS},
-    {"coupling_channels", "coupling channels", FIELD(coupling_channels), 1, CHANNELS},
-    {"feature_channels", "feature channels", FIELD(feature_channels), 1, CHANNELS},
+static const struct gb_config_field fields[] = {
+    {"x_height", "x height", FIELD(x_h), 8, SIDE, NULL, NULL},
+    {"x_width", "x width", FIELD(x_w), 8, SIDE, NULL, NULL},
+    {"x_channels", "x channels", FIELD(x_c), 1, CHANNELS, NULL, NULL},
+    {"y_height", "y height", FIELD(y_h), 2, SIDE, NULL, NULL},
+    {"y_width", "y width", FIELD(y_w), 2, SIDE, NULL, NULL},
+    {"y_channels", "y channels", FIELD(y_c), 1, MATRIX / 4, NULL, NULL},
+    {"levels", "levels", FIELD(levels), 1, GB_MAX_LEVELS, "levels", NULL},
+    {"steps", "steps", FIELD(steps), 1, 1024, "steps of a level", NULL},
+    {"n_c", "n_c", FIELD(n_c), 1, CHANNELS, "channels of the conditioning networks", NULL},
+    {"n_w", "n_w", FIELD(n_w), 1, CHANNELS, "width of the conditioning networks' FC layers", NULL},
+    {"coupling_channels", "coupling channels", FIELD(coupling_channels), 1, CHANNELS,
+     "width of the couplings", NULL},
+    {"feature_channels", "feature channels", FIELD(feature_channels), 1, CHANNELS,
+     "width of the couplings' x path", NULL},
+    {"init", "init", FIELD(init), 0, GB_INITS - 1, "start of the parameters", gb_init_names},
 };
+
+const struct gb_config_table gb_cglow_table = {"cglow", fields, sizeof fields / sizeof *fields};
 
 enum gb_status gb_cglow_check(const struct gb_cglow_config *config) {
     static const char what[] = "unusable model configuration";
     struct gb_cglow_config c = *config;
-    GB_TRY(gb_config_check(config, gb_cglow_fields, GB_CGLOW_FIELDS));
+    GB_TRY(gb_config_check(config, &gb_cglow_table));
     int last_channels = c.y_c << (c.levels + 1);
     if (last_channels > MATRIX)
         return gb_fail(GB_BAD_INPUT, what, "y channels", "%d make %d at the last level, above %d",
@@ -43,22 +47,5 @@ enum gb_status gb_cglow_check(const struct gb_cglow_config *config) {
         return gb_fail(GB_BAD_INPUT, what, "image size",
                        "%dx%d is smaller than the first level's %dx%d", c.x_h, c.x_w, c.y_h / 2,
                        c.y_w / 2);
-    return GB_OK;
-}
-
-enum gb_status gb_cglow_config_to_metadata(const struct gb_cglow_config *config, json_t *metadata) {
-    GB_TRY(gb_config_to_metadata(config, gb_cglow_fields, GB_CGLOW_FIELDS, "cglow", metadata));
-    return gb_metadata_set_string(metadata, "init", gb_init_names[config->init]);
-}
-
-enum gb_status gb_cglow_config_from_metadata(const json_t *metadata, const char *path,
-                                             struct gb_cglow_config *config) {
-    struct gb_cglow_config read = {0};
-    int init;
-    GB_TRY(
-        gb_config_from_metadata(metadata, path, "cglow", gb_cglow_fields, GB_CGLOW_FIELDS, &read));
-    GB_TRY(gb_config_choice(metadata, path, "init", gb_init_names, &init));
-    read.init = (enum gb_init)init;
-    *config = read;
     return GB_OK;
 }

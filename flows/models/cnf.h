@@ -30,9 +30,7 @@ struct gb_cnf_config {
     int dequantiser_steps;   // of segmentation; 0: the caller dequantises
 };
 
-// The configuration's numbers (flows/models/config.h).
-enum { GB_CNF_FIELDS = 13 };
-extern const struct gb_config_field gb_cnf_fields[GB_CNF_FIELDS];
+extern const struct gb_config_table gb_cnf_table; // of its numbers and choices
 
 // What a model is built to do: memory is planned for it.
 struct gb_cnf_use {
@@ -102,12 +100,5 @@ void gb_cnf_latent_shapes(const struct gb_cnf *model, struct gb_latents *shapes)
 // string.
 void gb_cnf_published_name(const struct gb_cnf_config *config, const char *name,
                            char published[static 96]);
-
-// The configuration as strings of a tensor file's metadata ("model" is "cnf"), and back; `path` names
-// the file in messages. Reading checks each number alone (gb_cnf_fields); gb_cnf_check judges them
-// together.
-enum gb_status gb_cnf_config_to_metadata(const struct gb_cnf_config *config, json_t *metadata);
-enum gb_status gb_cnf_config_from_metadata(const json_t *metadata, const char *path,
-                                           struct gb_cnf_config *config);
 
 #endif

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <stddef.h>
 
-#include "flows/files/metadata.h"
 #include "flows/models/cnf.h"
 
 const char *const gb_cnf_kind_names[GB_CNF_KINDS] = {"super-resolution", "segmentation"};
@@ -11,21 +10,28 @@ enum { SIDE = 1 << 14, CHANNELS = 1 << 12, MATRIX = 1 << 10 };
 
 #define FIELD(field) offsetof(struct gb_cnf_config, field)
 
-const struct gb_config_field gb_cnf_fields[GB_CNF_FIELDS] = {
-    {"x_height", "x height", FIELD(x_h), 1, SIDE},
-    {"x_width", "x width", FIELD(x_w), 1, SIDE},
-    {"x_channels", "x channels", FIELD(x_c), 1, CHANNELS},
-    {"y_height", "y height", FIELD(y_h), 2, SIDE},
-    {"y_width", "y width", FIELD(y_w), 2, SIDE},
-    {"y_channels", "y channels", FIELD(y_c), 1, MATRIX / 4},
-    {"levels", "levels", FIELD(levels), 1, GB_MAX_LEVELS},
-    {"steps", "steps", FIELD(steps), 1, 1024},
-    {"condition_channels", "condition channels", FIELD(condition_channels), 1, CHANNELS},
-    {"coupling_channels", "coupling channels", FIELD(coupling_channels), 1, CHANNELS},
-    {"rrdb_blocks", "RRDB blocks", FIELD(rrdb_blocks), 0, 1024},
-    {"growth", "growth", FIELD(growth), 0, CHANNELS},
-    {"dequantiser_steps", "dequantiser steps", FIELD(dequantiser_steps), 0, 1024},
+static const struct gb_config_field fields[] = {
+    {"x_height", "x height", FIELD(x_h), 1, SIDE, NULL, NULL},
+    {"x_width", "x width", FIELD(x_w), 1, SIDE, NULL, NULL},
+    {"x_channels", "x channels", FIELD(x_c), 1, CHANNELS, NULL, NULL},
+    {"y_height", "y height", FIELD(y_h), 2, SIDE, NULL, NULL},
+    {"y_width", "y width", FIELD(y_w), 2, SIDE, NULL, NULL},
+    {"y_channels", "y channels", FIELD(y_c), 1, MATRIX / 4, NULL, NULL},
+    {"levels", "levels", FIELD(levels), 1, GB_MAX_LEVELS, "levels", NULL},
+    {"steps", "steps", FIELD(steps), 1, 1024, "steps of a level", NULL},
+    {"condition_channels", "condition channels", FIELD(condition_channels), 1, CHANNELS,
+     "channels of the features", NULL},
+    {"coupling_channels", "coupling channels", FIELD(coupling_channels), 1, CHANNELS,
+     "width of the couplings", NULL},
+    {"rrdb_blocks", "RRDB blocks", FIELD(rrdb_blocks), 0, 1024, "RRDB blocks of the features",
+     NULL},
+    {"growth", "growth", FIELD(growth), 0, CHANNELS, "growth of the dense blocks", NULL},
+    {"dequantiser_steps", "dequantiser steps", FIELD(dequantiser_steps), 0, 1024,
+     "steps of the dequantiser", NULL},
+    {"kind", "kind", FIELD(kind), 0, GB_CNF_KINDS - 1, NULL, gb_cnf_kind_names},
 };
+
+const struct gb_config_table gb_cnf_table = {"cnf", fields, sizeof fields / sizeof *fields};
 
 static const char what[] = "unusable model configuration";
 
@@ -54,7 +60,7 @@ static enum gb_status check_segmentation(const struct gb_cnf_config *c) {
 
 enum gb_status gb_cnf_check(const struct gb_cnf_config *config) {
     const struct gb_cnf_config c = *config;
-    GB_TRY(gb_config_check(config, gb_cnf_fields, GB_CNF_FIELDS));
+    GB_TRY(gb_config_check(config, &gb_cnf_table));
     int last_channels = c.y_c << (c.levels + 1);
     if (last_channels > MATRIX)
         return gb_fail(GB_BAD_INPUT, what, "y channels", "%d make %d at the last level, above %d",
@@ -65,20 +71,4 @@ enum gb_status gb_cnf_check(const struct gb_cnf_config *config) {
                        "%dx%d is not divisible by 2^levels = %d on both axes", c.y_h, c.y_w,
                        multiple);
     return c.kind == GB_CNF_SUPER_RESOLUTION ? check_super_resolution(&c) : check_segmentation(&c);
-}
-
-enum gb_status gb_cnf_config_to_metadata(const struct gb_cnf_config *config, json_t *metadata) {
-    GB_TRY(gb_config_to_metadata(config, gb_cnf_fields, GB_CNF_FIELDS, "cnf", metadata));
-    return gb_metadata_set_string(metadata, "kind", gb_cnf_kind_names[config->kind]);
-}
-
-enum gb_status gb_cnf_config_from_metadata(const json_t *metadata, const char *path,
-                                           struct gb_cnf_config *config) {
-    struct gb_cnf_config read = {0};
-    int kind;
-    GB_TRY(gb_config_from_metadata(metadata, path, "cnf", gb_cnf_fields, GB_CNF_FIELDS, &read));
-    GB_TRY(gb_config_choice(metadata, path, "kind", gb_cnf_kind_names, &kind));
-    read.kind = (enum gb_cnf_kind)kind;
-    *config = read;
-    return GB_OK;
 }

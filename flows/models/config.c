@@ -8,10 +8,16 @@
 
 static const char reading[] = "cannot read metadata";
 
-enum gb_status gb_config_check(const void *config, const struct gb_config_field *fields,
-                               int count) {
-    for (int i = 0; i < count; i++) {
-        const struct gb_config_field *field = &fields[i];
+const struct gb_config_field *gb_config_find(const struct gb_config_table *table, const char *key) {
+    for (int i = 0; i < table->count; i++)
+        if (strcmp(table->fields[i].key, key) == 0)
+            return &table->fields[i];
+    return NULL;
+}
+
+enum gb_status gb_config_check(const void *config, const struct gb_config_table *table) {
+    for (int i = 0; i < table->count; i++) {
+        const struct gb_config_field *field = &table->fields[i];
         int value = gb_config_number(config, field);
         if (value < field->least || value > field->most)
             return gb_fail(GB_BAD_INPUT, "unusable model configuration", field->name,
@@ -20,41 +26,67 @@ enum gb_status gb_config_check(const void *config, const struct gb_config_field 
     return GB_OK;
 }
 
-enum gb_status gb_config_to_metadata(const void *config, const struct gb_config_field *fields,
-                                     int count, const char *model, json_t *metadata) {
-    GB_TRY(gb_metadata_set_string(metadata, "model", model));
-    for (int i = 0; i < count; i++)
-        GB_TRY(gb_metadata_set_integer(metadata, fields[i].key,
-                                       (uint64_t)gb_config_number(config, &fields[i])));
-    return GB_OK;
-}
-
-enum gb_status gb_config_from_metadata(const json_t *metadata, const char *path, const char *model,
-                                       const struct gb_config_field *fields, int count,
-                                       void *config) {
-    const char *found;
-    char printable[GB_PRINTABLE];
-    GB_TRY(gb_metadata_string(metadata, path, "model", &found));
-    if (strcmp(found, model) != 0)
-        return gb_fail(GB_BAD_INPUT, reading, path, "'model' is '%s', not '%s'",
-                       gb_printable(found, printable), model);
-    for (int i = 0; i < count; i++) {
-        uint64_t value;
-        GB_TRY(gb_metadata_integer(metadata, path, fields[i].key, (uint64_t)fields[i].least,
-                                   (uint64_t)fields[i].most, &value));
-        *(int *)(void *)((char *)config + fields[i].offset) = (int)value;
+enum gb_status gb_config_to_metadata(const void *config, const struct gb_config_table *table,
+                                     json_t *metadata) {
+    GB_TRY(gb_metadata_set_string(metadata, "model", table->model));
+    for (int i = 0; i < table->count; i++) {
+        const struct gb_config_field *field = &table->fields[i];
+        int value = gb_config_number(config, field);
+        if (field->names)
+            GB_TRY(gb_metadata_set_string(metadata, field->key, field->names[value]));
+        else
+            GB_TRY(gb_metadata_set_integer(metadata, field->key, (uint64_t)value));
     }
     return GB_OK;
 }
 
-enum gb_status gb_config_choice(const json_t *metadata, const char *path, const char *key,
-                                const char *const names[2], int *index) {
+static enum gb_status read_choice(const json_t *metadata, const char *path,
+                                  const struct gb_config_field *field, int *value) {
     const char *text;
     char printable[GB_PRINTABLE];
-    GB_TRY(gb_metadata_string(metadata, path, key, &text));
-    for (*index = 0; *index < 2; ++*index)
-        if (strcmp(text, names[*index]) == 0)
+    GB_TRY(gb_metadata_string(metadata, path, field->key, &text));
+    for (*value = 0; *value <= field->most; ++*value)
+        if (strcmp(text, field->names[*value]) == 0)
             return GB_OK;
-    return gb_fail(GB_BAD_INPUT, reading, path, "'%s' is '%s', neither '%s' nor '%s'", key,
-                   gb_printable(text, printable), names[0], names[1]);
+    return gb_fail(GB_BAD_INPUT, reading, path, "'%s' is '%s', which is none of its values",
+                   field->key, gb_printable(text, printable));
+}
+
+static enum gb_status read_number(const json_t *metadata, const char *path,
+                                  const struct gb_config_field *field, int *value) {
+    uint64_t number;
+    GB_TRY(gb_metadata_integer(metadata, path, field->key, (uint64_t)field->least,
+                               (uint64_t)field->most, &number));
+    *value = (int)number;
+    return GB_OK;
+}
+
+enum gb_status gb_config_from_metadata(const json_t *metadata, const char *path,
+                                       const struct gb_config_table *table, void *config) {
+    const char *found;
+    char printable[GB_PRINTABLE];
+    int values[GB_MOST_FIELDS];
+    GB_TRY(gb_metadata_string(metadata, path, "model", &found));
+    if (strcmp(found, table->model) != 0)
+        return gb_fail(GB_BAD_INPUT, reading, path, "'model' is '%s', not '%s'",
+                       gb_printable(found, printable), table->model);
+    for (int i = 0; i < table->count; i++) {
+        const struct gb_config_field *field = &table->fields[i];
+        GB_TRY(field->names ? read_choice(metadata, path, field, &values[i])
+                            : read_number(metadata, path, field, &values[i]));
+    }
+    for (int i = 0; i < table->count; i++)
+        gb_config_set(config, &table->fields[i], values[i]);
+    return GB_OK;
+}
+
+int gb_config_to_json(const void *config, const struct gb_config_table *table, json_t *json) {
+    int failed = 0;
+    for (int i = 0; i < table->count; i++) {
+        const struct gb_config_field *field = &table->fields[i];
+        int value = gb_config_number(config, field);
+        json_t *entry = field->names ? json_string(field->names[value]) : json_integer(value);
+        failed |= json_object_set_new(json, field->key, entry);
+    }
+    return failed;
 }

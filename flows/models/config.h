@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A model's configuration as a table: the one list of its numbers for checks, files and records, and
-// its choices among names.
+// A model's configuration as a table: the one list of its numbers, and of its choices among names, for
+// checks, files, records and the command line.
 #ifndef GB_CONFIG_H
 #define GB_CONFIG_H
 
@@ -13,25 +13,41 @@ struct gb_config_field {
     const char *key, *name; // in files, "x_height"; in messages, "x height"
     size_t offset;          // of the int in the configuration
     int least, most;
+    const char *help;         // of the option that sets it; NULL: it follows from the data
+    const char *const *names; // of a choice: what the numbers 0 .. most stand for; else NULL
+};
+
+enum { GB_MOST_FIELDS = 32 };
+
+struct gb_config_table {
+    const char *model; // the configuration's name in files, under "model"
+    const struct gb_config_field *fields;
+    int count; // GB_MOST_FIELDS at most
 };
 
 static inline int gb_config_number(const void *config, const struct gb_config_field *field) {
     return *(const int *)(const void *)((const char *)config + field->offset);
 }
 
-// GB_BAD_INPUT where a number is out of its range.
-enum gb_status gb_config_check(const void *config, const struct gb_config_field *fields, int count);
+static inline void gb_config_set(void *config, const struct gb_config_field *field, int value) {
+    *(int *)(void *)((char *)config + field->offset) = value;
+}
 
-// Sets "model" and every field.
-enum gb_status gb_config_to_metadata(const void *config, const struct gb_config_field *fields,
-                                     int count, const char *model, json_t *metadata);
+// The field with this key; NULL if there is none.
+const struct gb_config_field *gb_config_find(const struct gb_config_table *table, const char *key);
+
+// GB_BAD_INPUT where a number is out of its range.
+enum gb_status gb_config_check(const void *config, const struct gb_config_table *table);
+
+// The configuration as strings of a tensor file's metadata: "model" and every field, a choice by its
+// name.
+enum gb_status gb_config_to_metadata(const void *config, const struct gb_config_table *table,
+                                     json_t *metadata);
 // GB_BAD_INPUT where "model" is another, or a field is missing or out of its range; `path` names the
-// file in messages. Fields read so far are set then.
-enum gb_status gb_config_from_metadata(const json_t *metadata, const char *path, const char *model,
-                                       const struct gb_config_field *fields, int count,
-                                       void *config);
-// The index of the text under `key` in a list of two names. GB_BAD_INPUT where it is neither.
-enum gb_status gb_config_choice(const json_t *metadata, const char *path, const char *key,
-                                const char *const names[2], int *index);
+// file in messages. Reading checks each field alone. *config is unchanged where it fails.
+enum gb_status gb_config_from_metadata(const json_t *metadata, const char *path,
+                                       const struct gb_config_table *table, void *config);
+// Adds every field to a JSON object: a number, or a choice's name. Non-zero where memory is short.
+int gb_config_to_json(const void *config, const struct gb_config_table *table, json_t *json);
 
 #endif

@@ -155,7 +155,7 @@ static enum gb_status fill_metadata(const struct gb_trainer *t, const char *data
     const struct gb_run_config *run = &t->run;
     char rate[32];
     snprintf(rate, sizeof rate, "%.9g", (double)run->learning_rate);
-    GB_TRY(gb_cglow_config_to_metadata(&run->model, metadata));
+    GB_TRY(gb_config_to_metadata(&run->model, &gb_cglow_table, metadata));
     GB_TRY(gb_metadata_set_string(metadata, "task", run->task->name));
     GB_TRY(gb_metadata_set_string(metadata, "data", data));
     GB_TRY(gb_metadata_set_string(metadata, "backend", t->backend->name));
@@ -193,7 +193,7 @@ static enum gb_status read_run(const json_t *metadata, const char *path, struct 
                                struct gb_run_origin *origin) {
     const char *task, *backend;
     uint64_t value;
-    GB_TRY(gb_cglow_config_from_metadata(metadata, path, &run->model));
+    GB_TRY(gb_config_from_metadata(metadata, path, &gb_cglow_table, &run->model));
     GB_TRY(gb_cglow_check(&run->model));
     GB_TRY(gb_metadata_string(metadata, path, "task", &task));
     if (gb_task_find(task, &run->task) != GB_OK)

@@ -176,15 +176,11 @@ static enum gb_status train(const struct gb_training_run *run, struct gb_trainer
 // ---- The record ----
 
 json_t *gb_run_config_json(const struct gb_run_config *c) {
-    struct gb_cglow_config model = c->model;
-    json_t *json = json_pack("{s:s, s:i, s:i, s:i, s:f, s:I, s:s}", "task", c->task->name, "size",
-                             c->size, "batch", c->batch, "iterations", c->iterations,
-                             "learning_rate", (double)c->learning_rate, "seed", (json_int_t)c->seed,
-                             "init", gb_init_names[model.init]);
-    int failed = !json;
-    for (int i = 0; i < GB_CGLOW_FIELDS; i++)
-        failed |= json_object_set_new(json, gb_cglow_fields[i].key,
-                                      json_integer(gb_config_number(&model, &gb_cglow_fields[i])));
+    json_t *json =
+        json_pack("{s:s, s:i, s:i, s:i, s:f, s:I}", "task", c->task->name, "size", c->size, "batch",
+                  c->batch, "iterations", c->iterations, "learning_rate", (double)c->learning_rate,
+                  "seed", (json_int_t)c->seed);
+    int failed = !json || gb_config_to_json(&c->model, &gb_cglow_table, json);
     if (!failed)
         return json;
     json_decref(json);

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "flows/models/flow.h"
-
-#include "flows/models/cglow.h"
-#include "flows/models/cnf.h"
+#include "flows/models/model.h"
 
 // ---- c-Glow ----
 
@@ -10,7 +7,7 @@ static enum gb_status cglow_check(const void *config) {
     return gb_cglow_check(config);
 }
 
-static enum gb_status cglow_create(const void *config, const struct gb_flow_use *use,
+static enum gb_status cglow_create(const void *config, const struct gb_model_use *use,
                                    const struct gb_backend *backend, void **model) {
     const struct gb_cglow_use own = {.batch = use->batch,
                                      .samples_per_x = use->samples_per_x,
@@ -40,10 +37,10 @@ static double cglow_step_flops(const void *model) {
     return gb_cglow_step_flops(model);
 }
 
-static void cglow_shapes(const void *config, int batch, struct gb_flow_shapes *shapes) {
+static void cglow_shapes(const void *config, int batch, struct gb_model_shapes *shapes) {
     const struct gb_cglow_config *c = config;
-    *shapes = (struct gb_flow_shapes){.x = gb_dense(NULL, batch, c->x_h, c->x_w, c->x_c),
-                                      .y = gb_dense(NULL, batch, c->y_h, c->y_w, c->y_c)};
+    *shapes = (struct gb_model_shapes){.x = gb_dense(NULL, batch, c->x_h, c->x_w, c->x_c),
+                                       .y = gb_dense(NULL, batch, c->y_h, c->y_w, c->y_c)};
 }
 
 static void cglow_latent_shapes(const void *model, struct gb_latents *shapes) {
@@ -52,12 +49,6 @@ static void cglow_latent_shapes(const void *model, struct gb_latents *shapes) {
 
 static enum gb_status cglow_condition(void *model, const struct gb_tensor *x) {
     return gb_cglow_condition(model, x);
-}
-
-static enum gb_status cglow_start(void *model, const struct gb_tensor *y,
-                                  const struct gb_tensor *noise) {
-    (void)model, (void)y, (void)noise;
-    return GB_OK;
 }
 
 static enum gb_status cglow_forward(void *model, const struct gb_tensor *y,
@@ -81,32 +72,23 @@ static void cglow_published_name(const void *config, const char *name, char publ
     gb_cglow_published_name(config, name, published);
 }
 
-static enum gb_status cglow_to_metadata(const void *config, json_t *metadata) {
-    return gb_cglow_config_to_metadata(config, metadata);
-}
-
-static enum gb_status cglow_from_metadata(const json_t *metadata, const char *path, void *config) {
-    return gb_cglow_config_from_metadata(metadata, path, config);
-}
-
-const struct gb_flow_kind gb_cglow_flow = {.name = "cglow",
-                                           .config_bytes = sizeof(struct gb_cglow_config),
-                                           .check = cglow_check,
-                                           .create = cglow_create,
-                                           .free = cglow_free,
-                                           .params = cglow_params,
-                                           .activation_bytes = cglow_activation_bytes,
-                                           .step_flops = cglow_step_flops,
-                                           .shapes = cglow_shapes,
-                                           .latent_shapes = cglow_latent_shapes,
-                                           .condition = cglow_condition,
-                                           .start = cglow_start,
-                                           .forward = cglow_forward,
-                                           .backward = cglow_backward,
-                                           .inverse = cglow_inverse,
-                                           .published_name = cglow_published_name,
-                                           .to_metadata = cglow_to_metadata,
-                                           .from_metadata = cglow_from_metadata};
+const struct gb_model_kind gb_cglow_model = {
+    .title = "c-Glow",
+    .table = &gb_cglow_table,
+    .check = cglow_check,
+    .create = cglow_create,
+    .free = cglow_free,
+    .params = cglow_params,
+    .activation_bytes = cglow_activation_bytes,
+    .step_flops = cglow_step_flops,
+    .shapes = cglow_shapes,
+    .latent_shapes = cglow_latent_shapes,
+    .condition = cglow_condition,
+    .forward = cglow_forward,
+    .backward = cglow_backward,
+    .inverse = cglow_inverse,
+    .published_name = cglow_published_name,
+};
 
 // ---- CNF ----
 
@@ -114,7 +96,7 @@ static enum gb_status cnf_check(const void *config) {
     return gb_cnf_check(config);
 }
 
-static enum gb_status cnf_create(const void *config, const struct gb_flow_use *use,
+static enum gb_status cnf_create(const void *config, const struct gb_model_use *use,
                                  const struct gb_backend *backend, void **model) {
     const struct gb_cnf_use own = {.batch = use->batch,
                                    .samples_per_x = use->samples_per_x,
@@ -144,11 +126,13 @@ static double cnf_step_flops(const void *model) {
     return gb_cnf_step_flops(model);
 }
 
-static void cnf_shapes(const void *config, int batch, struct gb_flow_shapes *shapes) {
+static void cnf_shapes(const void *config, int batch, struct gb_model_shapes *shapes) {
     const struct gb_cnf_config *c = config;
-    *shapes = (struct gb_flow_shapes){.x = gb_dense(NULL, batch, c->x_h, c->x_w, c->x_c),
-                                      .y = gb_dense(NULL, batch, c->y_h, c->y_w, c->y_c),
-                                      .dequantises = c->dequantiser_steps > 0};
+    *shapes = (struct gb_model_shapes){.x = gb_dense(NULL, batch, c->x_h, c->x_w, c->x_c),
+                                       .y = gb_dense(NULL, batch, c->y_h, c->y_w, c->y_c),
+                                       .dequantisation = c->dequantiser_steps > 0
+                                                             ? GB_DEQUANTISED_BY_MODEL
+                                                             : GB_DEQUANTISED_BY_CALLER};
 }
 
 static void cnf_latent_shapes(const void *model, struct gb_latents *shapes) {
@@ -184,29 +168,39 @@ static void cnf_published_name(const void *config, const char *name, char publis
     gb_cnf_published_name(config, name, published);
 }
 
-static enum gb_status cnf_to_metadata(const void *config, json_t *metadata) {
-    return gb_cnf_config_to_metadata(config, metadata);
+const struct gb_model_kind gb_cnf_model = {
+    .title = "CNF",
+    .table = &gb_cnf_table,
+    .check = cnf_check,
+    .create = cnf_create,
+    .free = cnf_free,
+    .params = cnf_params,
+    .activation_bytes = cnf_activation_bytes,
+    .step_flops = cnf_step_flops,
+    .shapes = cnf_shapes,
+    .latent_shapes = cnf_latent_shapes,
+    .condition = cnf_condition,
+    .start = cnf_start,
+    .forward = cnf_forward,
+    .backward = cnf_backward,
+    .inverse = cnf_inverse,
+    .published_name = cnf_published_name,
+};
+
+// ---- All of them ----
+
+const struct gb_model_kind *const *gb_model_kinds(void) {
+    static const struct gb_model_kind *const kinds[] = {&gb_cglow_model, &gb_cnf_model, NULL};
+    return kinds;
 }
 
-static enum gb_status cnf_from_metadata(const json_t *metadata, const char *path, void *config) {
-    return gb_cnf_config_from_metadata(metadata, path, config);
+enum gb_status gb_model_resize(const struct gb_model_kind *kind, void *config, int x_h, int x_w,
+                               int y_h, int y_w) {
+    const struct {
+        const char *key;
+        int value;
+    } sizes[] = {{"x_height", x_h}, {"x_width", x_w}, {"y_height", y_h}, {"y_width", y_w}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        gb_config_set(config, gb_config_find(kind->table, sizes[i].key), sizes[i].value);
+    return kind->check(config);
 }
-
-const struct gb_flow_kind gb_cnf_flow = {.name = "cnf",
-                                         .config_bytes = sizeof(struct gb_cnf_config),
-                                         .check = cnf_check,
-                                         .create = cnf_create,
-                                         .free = cnf_free,
-                                         .params = cnf_params,
-                                         .activation_bytes = cnf_activation_bytes,
-                                         .step_flops = cnf_step_flops,
-                                         .shapes = cnf_shapes,
-                                         .latent_shapes = cnf_latent_shapes,
-                                         .condition = cnf_condition,
-                                         .start = cnf_start,
-                                         .forward = cnf_forward,
-                                         .backward = cnf_backward,
-                                         .inverse = cnf_inverse,
-                                         .published_name = cnf_published_name,
-                                         .to_metadata = cnf_to_metadata,
-                                         .from_metadata = cnf_from_metadata};
