@@ -20,18 +20,44 @@ static void counts_pixels_by_hand(void **state) {
     (void)state;
     float truth[6] = {1, 1, 1, 0, 0, 0}, prediction[6] = {0.5f, 0.9f, 0.49f, 1, 0, 0.2f};
     struct gb_tensor t = gb_dense(truth, 1, 2, 3, 1), p = gb_dense(prediction, 1, 2, 3, 1);
-    struct gb_confusion counts = {0};
+    struct gb_confusion counts = {.classes = 2};
     gb_confusion_add(&counts, &t, &p);
-    assert_int_equal(counts.true_positive, 2);
-    assert_int_equal(counts.false_negative, 1);
-    assert_int_equal(counts.false_positive, 1);
-    assert_int_equal(counts.true_negative, 2);
-    assert_close(gb_foreground_iou(&counts), 2.0 / 4);
-    assert_close(gb_background_iou(&counts), 2.0 / 4);
+    assert_int_equal(counts.pixels[1][1], 2);
+    assert_int_equal(counts.pixels[1][0], 1);
+    assert_int_equal(counts.pixels[0][1], 1);
+    assert_int_equal(counts.pixels[0][0], 2);
+    assert_close(gb_class_iou(&counts, 1), 2.0 / 4);
+    assert_close(gb_class_iou(&counts, 0), 2.0 / 4);
     assert_close(gb_mean_iou(&counts), 0.5);
     assert_close(gb_pixel_accuracy(&counts), 4.0 / 6);
     gb_confusion_add(&counts, &t, &t);
-    assert_close(gb_foreground_iou(&counts), 5.0 / 7);
+    assert_close(gb_class_iou(&counts, 1), 5.0 / 7);
+}
+
+static void counts_three_classes_by_hand(void **state) {
+    (void)state;
+    float truth[8] = {0, 0, 0, 1, 1, 2, 2, 2}, prediction[8] = {0, 0, 1, 1, 2, 2, 2.4f, 0.49f};
+    struct gb_tensor t = gb_dense(truth, 1, 2, 4, 1), p = gb_dense(prediction, 1, 2, 4, 1);
+    struct gb_confusion counts = gb_confusion_of(&t, &p, 0, 1, 3);
+    assert_close(gb_class_iou(&counts, 0), 2.0 / 4);
+    assert_close(gb_class_iou(&counts, 1), 1.0 / 3);
+    assert_close(gb_class_iou(&counts, 2), 2.0 / 4);
+    assert_close(gb_mean_iou(&counts), (0.5 + 1.0 / 3 + 0.5) / 3);
+    assert_close(gb_pixel_accuracy(&counts), 5.0 / 8);
+    assert_int_equal(gb_class_of(-3.0f, 3), 0);
+    assert_int_equal(gb_class_of(1.5f, 3), 2);
+    assert_int_equal(gb_class_of(1e30f, 3), 2);
+    assert_int_equal(gb_class_of(NAN, 3), 0);
+}
+
+static void the_most_frequent_class_by_hand(void **state) {
+    (void)state;
+    float train[3 * 4] = {0, 1, 2, 1, 0, 1, 2, 2, 2, 0, 1, 0}, map[4];
+    struct gb_tensor t = gb_dense(train, 3, 1, 4, 1);
+    gb_most_frequent(&t, 3, map);
+    const float expected[4] = {0, 1, 2, 2}; // of three that are alike the last
+    for (int i = 0; i < 4; i++)
+        assert_true(map[i] == expected[i]);
 }
 
 static void an_empty_class_is_right(void **state) {
@@ -97,9 +123,13 @@ static void trivial_predictors_by_hand(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_pixels_by_hand),      cmocka_unit_test(an_empty_class_is_right),
-        cmocka_unit_test(batches_of_ten_weigh_alike), cmocka_unit_test(reads_views_with_strides),
+        cmocka_unit_test(counts_pixels_by_hand),
+        cmocka_unit_test(an_empty_class_is_right),
+        cmocka_unit_test(batches_of_ten_weigh_alike),
+        cmocka_unit_test(reads_views_with_strides),
         cmocka_unit_test(trivial_predictors_by_hand),
+        cmocka_unit_test(counts_three_classes_by_hand),
+        cmocka_unit_test(the_most_frequent_class_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

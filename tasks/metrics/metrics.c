@@ -4,47 +4,78 @@
 void gb_confusion_add(struct gb_confusion *counts, const struct gb_tensor *truth,
                       const struct gb_tensor *prediction) {
     assert(gb_same_shape(truth, prediction) && truth->c == 1);
-    uint64_t pixels[2][2] = {{0}}; // by truth, by prediction
+    assert(counts->classes >= 2 && counts->classes <= GB_MOST_CLASSES);
     for (int n = 0; n < truth->n; n++)
         for (int y = 0; y < truth->h; y++)
-            for (int x = 0; x < truth->w; x++)
-                pixels[*gb_at(truth, n, y, x) >= 0.5f][*gb_at(prediction, n, y, x) >= 0.5f]++;
-    counts->true_positive += pixels[1][1];
-    counts->false_positive += pixels[0][1];
-    counts->false_negative += pixels[1][0];
-    counts->true_negative += pixels[0][0];
+            for (int x = 0; x < truth->w; x++) {
+                const int is = gb_class_of(*gb_at(truth, n, y, x), counts->classes);
+                const int said = gb_class_of(*gb_at(prediction, n, y, x), counts->classes);
+                counts->pixels[is][said]++;
+            }
 }
 
 static double share(uint64_t part, uint64_t whole) {
     return whole ? (double)part / (double)whole : 1.0;
 }
 
-double gb_foreground_iou(const struct gb_confusion *counts) {
-    return share(counts->true_positive,
-                 counts->true_positive + counts->false_positive + counts->false_negative);
-}
-
-double gb_background_iou(const struct gb_confusion *counts) {
-    return share(counts->true_negative,
-                 counts->true_negative + counts->false_positive + counts->false_negative);
+double gb_class_iou(const struct gb_confusion *counts, int class) {
+    uint64_t either = 0;
+    for (int other = 0; other < counts->classes; other++)
+        either += counts->pixels[class][other] + counts->pixels[other][class];
+    const uint64_t both = counts->pixels[class][class];
+    return share(both, either - both);
 }
 
 double gb_mean_iou(const struct gb_confusion *counts) {
-    return (gb_foreground_iou(counts) + gb_background_iou(counts)) / 2.0;
+    double sum = 0.0;
+    for (int class = 0; class < counts->classes; class ++)
+        sum += gb_class_iou(counts, class);
+    return sum / counts->classes;
 }
 
 double gb_pixel_accuracy(const struct gb_confusion *counts) {
-    uint64_t right = counts->true_positive + counts->true_negative;
-    return share(right, right + counts->false_positive + counts->false_negative);
+    uint64_t right = 0, all = 0;
+    for (int is = 0; is < counts->classes; is++) {
+        right += counts->pixels[is][is];
+        for (int said = 0; said < counts->classes; said++)
+            all += counts->pixels[is][said];
+    }
+    return share(right, all);
 }
 
-static struct gb_confusion confusion_of(const struct gb_tensor *truth,
-                                        const struct gb_tensor *prediction, int first, int count) {
+struct gb_confusion gb_confusion_of(const struct gb_tensor *truth,
+                                    const struct gb_tensor *prediction, int first, int count,
+                                    int classes) {
     struct gb_tensor some_truth = gb_images(truth, first, count);
     struct gb_tensor some_prediction = gb_images(prediction, first, count);
-    struct gb_confusion counts = {0};
+    struct gb_confusion counts = {.classes = classes};
     gb_confusion_add(&counts, &some_truth, &some_prediction);
     return counts;
+}
+
+void gb_most_frequent(const struct gb_tensor *train, int classes, float *map) {
+    assert(train->c == 1 && train->n >= 1 && classes <= GB_MOST_CLASSES);
+    for (int y = 0; y < train->h; y++)
+        for (int x = 0; x < train->w; x++) {
+            int counts[GB_MOST_CLASSES] = {0}, most = 0;
+            for (int n = 0; n < train->n; n++)
+                counts[gb_class_of(*gb_at(train, n, y, x), classes)]++;
+            for (int class = 1; class < classes; class ++)
+                most = counts[class] >= counts[most] ? class : most;
+            map[y * train->w + x] = (float)most;
+        }
+}
+
+struct gb_tensor gb_same_map(const float *map, int n, int h, int w) {
+    struct gb_tensor same = gb_dense((float *)(uintptr_t)map, n, h, w, 1);
+    same.image = 0;
+    return same;
+}
+
+struct gb_tensor gb_same_class(const float *class, int n, int h, int w) {
+    struct gb_tensor same = gb_same_map(class, n, h, w);
+    same.row = same.pixel = 0;
+    return same;
 }
 
 void gb_score_masks(const struct gb_tensor *truth, const struct gb_tensor *prediction,
@@ -55,17 +86,17 @@ void gb_score_masks(const struct gb_tensor *truth, const struct gb_tensor *predi
     int batches = 0;
     for (int first = 0; first < truth->n; first += BATCH, batches++) {
         int count = truth->n - first < BATCH ? truth->n - first : BATCH;
-        struct gb_confusion counts = confusion_of(truth, prediction, first, count);
+        struct gb_confusion counts = gb_confusion_of(truth, prediction, first, count, 2);
         batch_sum += gb_mean_iou(&counts);
     }
-    struct gb_confusion counts = confusion_of(truth, prediction, 0, truth->n);
-    *scores = (struct gb_mask_scores){.foreground_iou = gb_foreground_iou(&counts),
+    struct gb_confusion counts = gb_confusion_of(truth, prediction, 0, truth->n, 2);
+    *scores = (struct gb_mask_scores){.foreground_iou = gb_class_iou(&counts, 1),
                                       .mean_iou = gb_mean_iou(&counts),
                                       .pixel_accuracy = gb_pixel_accuracy(&counts),
                                       .iou_batch10 = batch_sum / batches};
     for (int i = 0; per_image && i < truth->n; i++) {
-        struct gb_confusion one = confusion_of(truth, prediction, i, 1);
-        per_image[i] = gb_foreground_iou(&one);
+        struct gb_confusion one = gb_confusion_of(truth, prediction, i, 1, 2);
+        per_image[i] = gb_class_iou(&one, 1);
     }
 }
 
@@ -82,13 +113,9 @@ void gb_mean_mask(const struct gb_tensor *train, float *mean) {
 
 void gb_score_trivial(const float *mean, const struct gb_tensor *test,
                       struct gb_trivial_scores *scores) {
-    // A view that shows the same memory for every image and, without foreground, every row and
-    // pixel.
-    struct gb_tensor same_mask = gb_dense((float *)(uintptr_t)mean, test->n, test->h, test->w, 1);
-    same_mask.image = 0;
-    float nothing = 0.0f;
-    struct gb_tensor empty = gb_dense(&nothing, test->n, test->h, test->w, 1);
-    empty.image = empty.row = empty.pixel = 0;
+    const float nothing = 0.0f;
+    struct gb_tensor same_mask = gb_same_map(mean, test->n, test->h, test->w);
+    struct gb_tensor empty = gb_same_class(&nothing, test->n, test->h, test->w);
     gb_score_masks(test, &same_mask, &scores->mean_mask, NULL);
     gb_score_masks(test, &empty, &scores->background, NULL);
 }

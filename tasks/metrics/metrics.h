@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Scores of binary masks. Truth and prediction are one-channel tensors of the same shape; a value
-// of at least 0.5 is foreground. A tensor with image stride 0 predicts one mask for every image.
+// Scores of label maps: which class each pixel is of. Truth and prediction are one-channel tensors of
+// the same shape; a value stands for the class nearest to it, halves for the upper one, and the last
+// class for all beyond, the first for NaN. A binary mask is a label map of two classes: 1, at least 0.5, is foreground. A
+// tensor with image stride 0 predicts one map for every image.
 #ifndef GB_METRICS_H
 #define GB_METRICS_H
 
@@ -8,21 +10,45 @@
 
 #include "kernels/tensor.h"
 
+enum { GB_MOST_CLASSES = 8 };
+
 struct gb_confusion {
-    uint64_t true_positive, false_positive, false_negative, true_negative; // pixels
+    int classes;                                       // 2 to GB_MOST_CLASSES
+    uint64_t pixels[GB_MOST_CLASSES][GB_MOST_CLASSES]; // by truth, by prediction
 };
+
+// The class that a value of a label map stands for.
+static inline int gb_class_of(float value, int classes) {
+    return !(value >= 0.5f)                 ? 0
+           : value >= (float)classes - 0.5f ? classes - 1
+                                            : (int)(value + 0.5f);
+}
 
 // Adds the pixels of all images to the counts.
 void gb_confusion_add(struct gb_confusion *counts, const struct gb_tensor *truth,
                       const struct gb_tensor *prediction);
 
-// Intersection over union of the foreground, of the background, and their mean. A class that is in
-// neither truth nor prediction (an empty union) is fully right: 1.
-double gb_foreground_iou(const struct gb_confusion *counts);
-double gb_background_iou(const struct gb_confusion *counts);
+// Intersection over union of one class, and the mean over all. A class that is in neither truth nor
+// prediction (an empty union) is fully right: 1.
+double gb_class_iou(const struct gb_confusion *counts, int class);
 double gb_mean_iou(const struct gb_confusion *counts);
 // The share of pixels that are right; 1 where there are none.
 double gb_pixel_accuracy(const struct gb_confusion *counts);
+
+// The counts of `count` images from `first` on.
+struct gb_confusion gb_confusion_of(const struct gb_tensor *truth,
+                                    const struct gb_tensor *prediction, int first, int count,
+                                    int classes);
+
+// What a model must beat, blind to the image: the class that most of the maps of `train` have at a
+// pixel, the upper of two that are alike, into h*w floats.
+void gb_most_frequent(const struct gb_tensor *train, int classes, float *map);
+
+// A view of `map`, h*w floats, as the prediction for n images, and one of a single class everywhere.
+struct gb_tensor gb_same_map(const float *map, int n, int h, int w);
+struct gb_tensor gb_same_class(const float *class, int n, int h, int w);
+
+// ---- binary masks ----
 
 struct gb_mask_scores {
     double foreground_iou, mean_iou, pixel_accuracy; // counts over the whole set
