@@ -77,8 +77,8 @@ once() {
     rm -rf "$rows/ab"
     began=$(date +%s)
     code=0
-    "$base" ab --base "$base" --new "$3" --filter "$filter" --kind kernels --backend "$native" \
-        --threads "$4" --cache warm --reps 3 --allow-other-build --out "$rows/ab" \
+    "$base" ab --base "$base" --new "$3" --filter "$filter" --kind kernels \
+        --model cglow-horses-32 --backend "$native" --threads "$4" --cache warm --reps 3 --allow-other-build --out "$rows/ab" \
         >"$rows/ab.txt" 2>&1 || code=$?
     if ! grep -q '^\(no regression\|regression\|cannot decide\): ' "$rows/ab.txt"; then
         cat "$rows/ab.txt" # no verdict: it failed

@@ -20,7 +20,7 @@
 #include "bench/catalog/recorder.h"
 #include "bench/runner/benchmark.h"
 
-enum { GB_CHECK_PRODUCTS = 1 << 25 };
+enum { GB_CHECK_PRODUCTS = 1 << 23 };
 #define GB_CHECK_ROUNDING 0x1p-18
 #define GB_CHECK_LEARNING_RATE 1e-3f
 

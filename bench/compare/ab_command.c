@@ -16,7 +16,7 @@
 #include "tasks/training/interrupt.h"
 #include "tasks/training/progress.h"
 
-enum { FORWARDED = 6 };
+enum { FORWARDED = 7 };
 
 struct request {
     const char *executables[GB_SIDES], *folder, *threshold_text;
@@ -27,8 +27,8 @@ struct request {
     double threshold;
 };
 
-static const char *const forwarded_names[FORWARDED] = {"--filter",  "--kind",  "--backend",
-                                                       "--threads", "--cache", "--reps"};
+static const char *const forwarded_names[FORWARDED] = {
+    "--filter", "--kind", "--model", "--backend", "--threads", "--cache", "--reps"};
 
 // A session that runs.
 struct session {
@@ -206,10 +206,11 @@ static enum gb_status ab(int argc, const char **argv) {
         gb_option_string("new", "EXE", &request.executables[GB_NEW], "the glowbench to be judged"),
         gb_option_string("filter", "REGEX", &request.forwarded[0], "as bench takes it"),
         gb_option_string("kind", "A,B", &request.forwarded[1], "as bench takes it"),
-        gb_option_string("backend", "A,B", &request.forwarded[2], "as bench takes it"),
-        gb_option_string("threads", "1,2", &request.forwarded[3], "as bench takes it"),
-        gb_option_string("cache", "WORD", &request.forwarded[4], "as bench takes it"),
-        gb_option_string("reps", "N", &request.forwarded[5], "as bench takes it"),
+        gb_option_string("model", "A,B", &request.forwarded[2], "as bench takes it"),
+        gb_option_string("backend", "A,B", &request.forwarded[3], "as bench takes it"),
+        gb_option_string("threads", "1,2", &request.forwarded[4], "as bench takes it"),
+        gb_option_string("cache", "WORD", &request.forwarded[5], "as bench takes it"),
+        gb_option_string("reps", "N", &request.forwarded[6], "as bench takes it"),
         gb_option_string("threshold", "PERCENT", &request.threshold_text,
                          "the least change that counts"),
         gb_option_int("pairs", "N", &request.most_pairs, 1, GB_SAMPLE_MAX,

@@ -50,7 +50,7 @@ enum gb_traffic {
 
 struct gb_walls {
     double fma_gflops; // fp32 multiply-adds of the best instruction set, two FLOPs each
-    double gbs[3];     // by enum gb_traffic
+    double gbs;
 };
 
 struct gb_probe {
@@ -64,9 +64,10 @@ struct gb_probe {
 // wall). GB_OUT_OF_MEMORY; then there is no probe.
 enum gb_status gb_probe_open(struct gb_probe *probe, int threads, size_t working_set);
 
-// The walls now: of each the second best of twelve trials of half a millisecond or more, so 35 ms in all. The working set is
-// walked as a benchmark's own repetitions would walk it, and so lies where theirs does.
-struct gb_walls gb_probe_run(struct gb_probe *probe);
+// The walls of what has this traffic, now: of each the second best of twelve trials of half a
+// millisecond or more, so 17 ms in all. The working set is walked as a benchmark's own repetitions
+// would walk it, and so lies where theirs does.
+struct gb_walls gb_probe_run(struct gb_probe *probe, enum gb_traffic traffic);
 
 void gb_probe_close(struct gb_probe *probe);
 

@@ -18,13 +18,12 @@ enum gb_status gb_probe_open(struct gb_probe *probe, int threads, size_t working
     return gb_meter_open(&probe->meter, threads, bytes);
 }
 
-struct gb_walls gb_probe_run(struct gb_probe *probe) {
-    struct gb_walls walls;
-    walls.fma_gflops = 1e-9 * gb_meter_rate(&probe->meter, &probe->fma, trial_seconds, TRIALS);
-    for (int traffic = 0; traffic < 3; traffic++)
-        walls.gbs[traffic] =
-            1e-9 * gb_meter_rate(&probe->meter, &probe->streams[traffic], trial_seconds, TRIALS);
-    return walls;
+static double rate(struct gb_probe *probe, struct gb_meter_job *job) {
+    return 1e-9 * gb_meter_rate(&probe->meter, job, trial_seconds, TRIALS);
+}
+
+struct gb_walls gb_probe_run(struct gb_probe *probe, enum gb_traffic traffic) {
+    return (struct gb_walls){rate(probe, &probe->fma), rate(probe, &probe->streams[traffic])};
 }
 
 void gb_probe_close(struct gb_probe *probe) {

@@ -26,6 +26,7 @@ struct run {
     int cpu_count;      // 0: they could not be
     struct gb_probe memory_probe;
     bool probe_open;
+    bool warmed_up;                     // the pinned threads are
     struct gb_row controls[MOST_TEAMS]; // in the making
     int control_count;
     struct gb_progress progress;
@@ -113,13 +114,13 @@ static double cost_of(const struct gb_benchmark *benchmark, int repetitions) {
     const double shortest = 0.05; // of a repetition, with what goes before it
     double run = fmax(benchmark->flops / flops / benchmark->threads, benchmark->bytes / bytes);
     double checks = benchmark->flops / reference_flops + benchmark->bytes / bytes;
-    return checks + repetitions * fmax(shortest, 2 * run);
+    return checks + shortest + repetitions * fmax(shortest, 2 * run);
 }
 
-// The rows, and what comes with any group: its warm-up, its control and the probes of the walls.
+// The rows, and what comes with any group: its control and the probes of the walls.
 static double cost_of_group(const struct run *run, const struct group *group) {
-    const double warm_up = 0.2, control_and_probes = 0.1;
-    double cost = warm_up + control_and_probes * run->sweep->repetitions;
+    const double control_and_probes = 0.05;
+    double cost = control_and_probes * run->sweep->repetitions;
     for (int i = 0; i < group->count; i++)
         cost += cost_of(group->rows[i].benchmark, run->sweep->repetitions);
     return cost;
@@ -161,6 +162,7 @@ static enum gb_status pin(struct run *run, int threads) {
         return GB_OK;
     unpin(run);
     run->threads = threads;
+    run->warmed_up = false;
     run->cpus = calloc((size_t)threads, sizeof *run->cpus);
     if (!run->cpus)
         return gb_fail(GB_OUT_OF_MEMORY, "cannot pin threads", "bench", "out of memory");
@@ -242,7 +244,10 @@ static enum gb_status keep_row(struct run *run, struct gb_row *row) {
 
 // The last row of `group` is the control's.
 static enum gb_status time_rows(struct run *run, struct group *group) {
+    // CPUs that have been idle take tens of milliseconds to reach their clock.
+    const double first_warm_up = 0.2;
     const struct gb_timing_options options = {
+        .warm_up = run->warmed_up ? 0 : first_warm_up,
         .repetitions = run->sweep->repetitions,
         .memory_probe = run->probe_open ? &run->memory_probe : NULL,
         .report = run->sweep->report,
@@ -252,6 +257,7 @@ static enum gb_status time_rows(struct run *run, struct group *group) {
     for (int i = 0; i < group->count; i++)
         GB_TRY(describe(run, &group->rows[i]));
     GB_TRY(gb_time_group(group->rows, group->count, &options));
+    run->warmed_up = true;
     for (int i = 0; i < group->count - 1; i++)
         GB_TRY(keep_row(run, &group->rows[i].row));
     return add_control(run, &group->rows[group->count - 1].row);

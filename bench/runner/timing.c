@@ -15,7 +15,7 @@
 // Long enough that what starts a repetition (a team of threads woken: tens of microseconds) does
 // not count.
 static const double repetition_seconds = 0.02;
-static const double group_warm_up = 0.2, least_warm_up = 0.02;
+static const double least_warm_up = 0.02;
 // A run that takes longer than this warms its caches itself, in a small part of its time.
 static const double warms_itself = 0.25;
 
@@ -137,11 +137,10 @@ static int64_t iterations_of(const struct subject *subject, enum gb_cache cache)
 }
 
 static void add_peaks(struct session *session, enum gb_cache cache, struct gb_probe *probe) {
-    struct gb_walls walls = gb_probe_run(probe);
     // All rows are of one problem, or the control's, which nobody holds against a wall.
-    enum gb_traffic traffic = session->subjects[0].benchmark->traffic;
+    struct gb_walls walls = gb_probe_run(probe, session->subjects[0].benchmark->traffic);
     session->peaks[cache].gflops[session->probes] = walls.fma_gflops;
-    session->peaks[cache].gbs[session->probes] = walls.gbs[traffic];
+    session->peaks[cache].gbs[session->probes] = walls.gbs;
 }
 
 static void probe_walls(struct session *session) {
@@ -247,7 +246,7 @@ static void conclude(struct session *session) {
 
 static enum gb_status time_all(struct session *session) {
     const struct gb_timing_options *options = session->options;
-    double each = fmax(least_warm_up, group_warm_up / session->timed_count);
+    double each = fmax(least_warm_up, options->warm_up / session->timed_count);
     for (int i = 0; i < session->subject_count; i++)
         if (!failed(&session->subjects[i]))
             warm_up(&session->subjects[i], each);

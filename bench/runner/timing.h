@@ -21,6 +21,7 @@ struct gb_timing {
 
 struct gb_timing_options {
     int repetitions;
+    double warm_up;                  // seconds of runs before the first repetition, of all together
     struct gb_probe *memory_probe;   // of the memory's walls, for cold rows
     struct gb_gbench_report *report; // gets what Google Benchmark measured; NULL: none
     // Told after each repetition how much of the group is done, 0 to 1.
@@ -31,8 +32,7 @@ struct gb_timing_options {
 // Times rows of one number of threads, which must be pinned; those of a benchmark follow each other.
 //   - All are set up at once, in portions that fit in half of the machine's memory.
 //   - Each is checked. One that fails gets an error in place of times.
-//   - Each runs for 20 ms at least, all together for 0.2 s, which also tells how many runs make a
-//     repetition of 20 ms. A cold run first puts the benchmark's arena out of the caches; before a
+//   - Each is warmed up for 20 ms at least, which also tells how many runs make a repetition of 20 ms. A cold run first puts the benchmark's arena out of the caches; before a
 //     warm repetition there is an untimed run.
 //   - Every time that as many repetitions have passed as there are rows, the walls are probed.
 //   - Each is checked again; one that fails now loses its times.
