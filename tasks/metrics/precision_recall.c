@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#include "tasks/metrics/precision_recall.h"
+
+#include <stdlib.h>
+
+static double share(uint64_t part, uint64_t whole) {
+    return whole ? (double)part / (double)whole : 1.0;
+}
+
+struct gb_pr_point gb_pr_point_of(const struct gb_detections *counts) {
+    uint64_t right = counts->right, wrong = counts->wrong, missed = counts->missed;
+    return (struct gb_pr_point){.precision = share(right, right + wrong),
+                                .recall = share(right, right + missed),
+                                .f_score = share(2 * right, 2 * right + wrong + missed)};
+}
+
+static bool is_inside(const struct gb_tensor *mask, int n, int y, int x) {
+    return !mask || *gb_at(mask, n, y, x) >= 0.5f;
+}
+
+void gb_detections_add(struct gb_detections *counts, const struct gb_tensor *truth,
+                       const struct gb_tensor *answer, const struct gb_tensor *mask) {
+    assert(gb_same_shape(truth, answer) && truth->c == 1);
+    assert(!mask || gb_same_shape(truth, mask));
+    uint64_t pixels[2][2] = {{0}}; // by truth, by answer
+    for (int n = 0; n < truth->n; n++)
+        for (int y = 0; y < truth->h; y++)
+            for (int x = 0; x < truth->w; x++)
+                if (is_inside(mask, n, y, x))
+                    pixels[*gb_at(truth, n, y, x) >= 0.5f][*gb_at(answer, n, y, x) >= 0.5f]++;
+    counts->right += pixels[1][1];
+    counts->wrong += pixels[0][1];
+    counts->missed += pixels[1][0];
+}
+
+enum gb_status gb_soft_counts_create(struct gb_soft_counts *counts, int levels) {
+    assert(levels >= 2);
+    *counts = (struct gb_soft_counts){.levels = levels,
+                                      .ones = calloc((size_t)levels, sizeof *counts->ones),
+                                      .zeros = calloc((size_t)levels, sizeof *counts->zeros)};
+    if (counts->ones && counts->zeros)
+        return GB_OK;
+    gb_soft_counts_free(counts);
+    return gb_fail(GB_OUT_OF_MEMORY, "cannot score", "precision and recall", "out of memory");
+}
+
+void gb_soft_counts_free(struct gb_soft_counts *counts) {
+    free(counts->ones);
+    free(counts->zeros);
+    *counts = (struct gb_soft_counts){0};
+}
+
+void gb_soft_counts_add(struct gb_soft_counts *counts, const struct gb_tensor *truth,
+                        const struct gb_tensor *soft, const struct gb_tensor *mask) {
+    assert(gb_same_shape(truth, soft) && truth->c == 1);
+    assert(!mask || gb_same_shape(truth, mask));
+    const double top = counts->levels - 1;
+    for (int n = 0; n < truth->n; n++)
+        for (int y = 0; y < truth->h; y++)
+            for (int x = 0; x < truth->w; x++) {
+                if (!is_inside(mask, n, y, x))
+                    continue;
+                double level = *gb_at(soft, n, y, x) * top + 0.5;
+                size_t place = (size_t)(level < 0 ? 0 : level > top ? top : level);
+                (*gb_at(truth, n, y, x) >= 0.5f ? counts->ones : counts->zeros)[place]++;
+            }
+}
+
+void gb_pr_curve(const struct gb_soft_counts *counts, struct gb_pr_point *points) {
+    struct gb_detections above = {0};
+    for (int level = 0; level < counts->levels; level++)
+        above.missed += counts->ones[level];
+    for (int level = counts->levels - 1; level >= 1; level--) {
+        above.right += counts->ones[level];
+        above.wrong += counts->zeros[level];
+        above.missed -= counts->ones[level];
+        points[level - 1] = gb_pr_point_of(&above);
+    }
+}
+
+int gb_pr_best(const struct gb_pr_point *points, int count) {
+    int best = 0;
+    for (int i = 1; i < count; i++)
+        if (points[i].f_score > points[best].f_score)
+            best = i;
+    return best;
+}
