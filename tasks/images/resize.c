@@ -84,20 +84,15 @@ enum gb_status gb_resize(const struct gb_image *image, enum gb_resample_filter f
     return GB_OK;
 }
 
-// floor((place + 1/2) * source / target), exactly.
-static int nearest(int place, int source, int target) {
-    return (int)((2LL * place + 1) * source / (2LL * target));
-}
-
 enum gb_status gb_resize_labels(const struct gb_image *image, int h, int w,
                                 struct gb_image *resized) {
     GB_TRY(gb_image_create(resized, w, h, image->c, image->bits, "label map"));
     const size_t pixel = (size_t)(image->c * image->bits / 8);
     unsigned char *to = resized->pixels;
     for (int y = 0; y < h; y++) {
-        const size_t row = (size_t)nearest(y, image->h, h) * (size_t)image->w;
+        const size_t row = (size_t)gb_nearest(y, image->h, h) * (size_t)image->w;
         for (int x = 0; x < w; x++, to += pixel)
-            memcpy(to, image->pixels + (row + (size_t)nearest(x, image->w, w)) * pixel, pixel);
+            memcpy(to, image->pixels + (row + (size_t)gb_nearest(x, image->w, w)) * pixel, pixel);
     }
     return GB_OK;
 }

@@ -16,8 +16,14 @@
 enum gb_status gb_resize(const struct gb_image *image, enum gb_resample_filter filter, int h, int w,
                          float *out);
 
-// Resizes a label map to an image of h x w pixels, each the one of `image` in which its centre lies,
-// the later one where it lies between two. As gb_image_create.
+// The pixel of `source` in whose row or column the centre of pixel `place` of `target` lies, the later
+// one where it lies between two: floor((place + 1/2) * source / target), exactly.
+static inline int gb_nearest(int place, int source, int target) {
+    return (int)((2LL * place + 1) * source / (2LL * target));
+}
+
+// Resizes a label map to an image of h x w pixels, each the nearest one of `image`. As
+// gb_image_create.
 enum gb_status gb_resize_labels(const struct gb_image *image, int h, int w,
                                 struct gb_image *resized);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Scores of label maps: which class each pixel is of. Truth and prediction are one-channel tensors of
-// the same shape; a value stands for the class nearest to it, halves for the upper one, and the last
-// class for all beyond, the first for NaN. A binary mask is a label map of two classes: 1, at least 0.5, is foreground. A
-// tensor with image stride 0 predicts one map for every image.
+// the same shape; a value stands for the class nearest to it, halves for the upper one, beyond the
+// last for the last, NaN for the first. A binary mask is a label map of two classes: 1, at least 0.5,
+// is foreground. A tensor with image stride 0 predicts one map for every image.
 #ifndef GB_METRICS_H
 #define GB_METRICS_H
 

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "tasks/metrics/harmonic_fill.h"
+
+enum { N = 2, H = 40, W = 70, C = 3 };
+static float pixels[N * H * W * C];
+
+// Harmonic on the grid as well: each value is the mean of its neighbours.
+static float plane(int n, int y, int x, int c) {
+    return 0.1f + 0.01f * (float)x - 0.02f * (float)(n + 1) * (float)y + 0.3f * (float)c;
+}
+static float saddle(int n, int y, int x, int c) {
+    return 0.001f * (float)(c + 1) * (float)(x * x - y * y) + (float)n;
+}
+
+static void continues(float (*function)(int, int, int, int), int top, int left, int h, int w) {
+    const struct gb_tensor images = gb_dense(pixels, N, H, W, C);
+    for (int n = 0; n < N; n++)
+        for (int y = 0; y < H; y++)
+            for (int x = 0; x < W; x++)
+                for (int c = 0; c < C; c++) {
+                    const int inside = y >= top && y < top + h && x >= left && x < left + w;
+                    gb_at(&images, n, y, x)[c] = inside ? NAN : function(n, y, x, c);
+                }
+    gb_harmonic_fill(&images, top, left, h, w);
+    for (int n = 0; n < N; n++)
+        for (int y = 0; y < H; y++)
+            for (int x = 0; x < W; x++)
+                for (int c = 0; c < C; c++)
+                    assert_float_equal(gb_at(&images, n, y, x)[c], function(n, y, x, c),
+                                       10 * GB_HARMONIC_TOLERANCE);
+}
+
+static void continues_harmonic_functions(void **state) {
+    (void)state;
+    continues(plane, 4, 20, 32, 32);
+    continues(saddle, 4, 20, 32, 32);
+    continues(saddle, 1, 1, 1, 1);
+    continues(plane, 3, 1, 5, 68);
+    continues(saddle, 38, 5, 1, 60);
+}
+
+// Inside and outside of the block lie in one view with room between pixels.
+static void leaves_other_channels_alone(void **state) {
+    (void)state;
+    const struct gb_tensor wide = gb_dense(pixels, 1, 10, 10, C);
+    for (int i = 0; i < 10 * 10 * C; i++)
+        pixels[i] = (float)(i % 7);
+    float before[10 * 10 * C];
+    memcpy(before, pixels, sizeof before);
+    const struct gb_tensor middle = gb_channels(&wide, 1, 1);
+    gb_harmonic_fill(&middle, 2, 3, 4, 5);
+    for (int y = 0; y < 10; y++)
+        for (int x = 0; x < 10; x++)
+            for (int c = 0; c < C; c++) {
+                const int filled = c == 1 && y >= 2 && y < 6 && x >= 3 && x < 8;
+                const float now = gb_at(&wide, 0, y, x)[c], then = before[(y * 10 + x) * C + c];
+                assert_true(filled ? now > 0.0f && now < 6.0f : now == then);
+            }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(continues_harmonic_functions),
+        cmocka_unit_test(leaves_other_channels_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
