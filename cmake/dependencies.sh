@@ -38,7 +38,6 @@ need libzip-dev pkg-config --exists libzip
 need libjansson-dev pkg-config --exists jansson
 need libpopt-dev pkg-config --exists popt
 need libhwloc-dev pkg-config --exists hwloc
-need libgsl-dev pkg-config --exists gsl
 need libdnnl-dev includes oneapi/dnnl/dnnl.h
 need gnuplot-nox command -v gnuplot
 need libopenblas-openmp-dev sh -c 'ls /usr/lib/*/openblas-openmp/libopenblas.so'

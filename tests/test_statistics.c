@@ -11,9 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <gsl/gsl_randist.h>
-
 #include "bench/compare/comparison.h"
+#include "kernels/random/random.h"
+
+// Made-up noise: a stream of random numbers.
+struct noise_stream {
+    uint32_t used;
+};
+
+static const struct gb_random_key key = {.seed = 1, .purpose = GB_RANDOM_TEST};
+
+static double uniform(struct noise_stream *stream) {
+    return gb_random_uniform(&key, stream->used++);
+}
+
+static double normal(struct noise_stream *stream, double deviation) {
+    return deviation * gb_random_normal(&key, stream->used++);
+}
 
 static void assert_close(double value, double expected) {
     if (!(fabs(value - expected) <= 1e-12 * fmax(1, fabs(expected))))
@@ -68,12 +82,12 @@ static void rank_sums_by_hand(void **state) {
 // All ways to choose `b_count` of the values, by their bits.
 static void rank_sums_as_enumerated(void **state) {
     (void)state;
-    gsl_rng *rng = gsl_rng_alloc(gsl_rng_mt19937);
+    struct noise_stream stream = {0};
     for (int trial = 0; trial < 50; trial++) {
         double values[12];
         int a_count = 2 + trial % 5, count = a_count + 2 + trial % 4;
         for (int i = 0; i < count; i++)
-            values[i] = floor(20 * gsl_rng_uniform(rng)); // some are equal
+            values[i] = floor(20 * uniform(&stream)); // some are equal
         double seen = 0, ways = 0, high = 0, low = 0;
         for (unsigned chosen = (1u << count); chosen-- > 0;) {
             if (__builtin_popcount(chosen) != count - a_count)
@@ -93,7 +107,6 @@ static void rank_sums_as_enumerated(void **state) {
         assert_close(tails.high, high / ways);
         assert_close(tails.low, low / ways);
     }
-    gsl_rng_free(rng);
 }
 
 // Beyond 40 values: near the exact ones, and larger in the far tail.
@@ -163,20 +176,20 @@ static void intervals_of_too_few_values_are_infinite(void **state) {
 }
 
 // Noise of launches: mostly small, now and then a launch that is 5 % slower as a whole.
-static double launch_noise(gsl_rng *rng, double deviation) {
-    return gsl_ran_gaussian(rng, deviation) + (gsl_rng_uniform(rng) < 0.1 ? 0.05 : 0);
+static double launch_noise(struct noise_stream *stream, double deviation) {
+    return normal(stream, deviation) + (uniform(stream) < 0.1 ? 0.05 : 0);
 }
 
 static void intervals_cover_as_often_as_they_say(void **state) {
     (void)state;
     enum { TRIALS = 4000, N = 12 };
-    gsl_rng *rng = gsl_rng_alloc(gsl_rng_mt19937);
+    struct noise_stream stream = {0};
     int pairs = 0, sessions = 0, large = 0;
     for (int trial = 0; trial < TRIALS; trial++) {
         double a[2 * N], b[2 * N], difference[N];
         for (int i = 0; i < 2 * N; i++) {
-            a[i] = launch_noise(rng, 0.01);
-            b[i] = launch_noise(rng, 0.01) + 0.02;
+            a[i] = launch_noise(&stream, 0.01);
+            b[i] = launch_noise(&stream, 0.01) + 0.02;
         }
         for (int i = 0; i < N; i++)
             difference[i] = b[i] - a[i];
@@ -187,7 +200,6 @@ static void intervals_cover_as_often_as_they_say(void **state) {
         interval = gb_rank_sum_interval(a, 2 * N, b, 2 * N, 0.95);
         large += interval.low <= 0.02 && interval.high >= 0.02;
     }
-    gsl_rng_free(rng);
     print_message("95 %% intervals cover: pairs %.2f %%, sessions %.2f %%, large ones %.2f %%\n",
                   100.0 * pairs / TRIALS, 100.0 * sessions / TRIALS, 100.0 * large / TRIALS);
     // Whole steps of the ranks: a little more than 95 %; four standard errors are 1.4 %.
@@ -257,14 +269,15 @@ struct noise {
     double launch, row; // deviations of what a launch's rows share, and of each
 };
 
-static void make_sweep(struct sweep *sweep, int launches, const struct noise *noise, gsl_rng *rng) {
+static void make_sweep(struct sweep *sweep, int launches, const struct noise *noise,
+                       struct noise_stream *stream) {
     int count = 0;
     for (int launch = 0; launch < launches; launch++) {
-        double shared = noise->launch > 0 ? launch_noise(rng, noise->launch) : 0;
+        double shared = noise->launch > 0 ? launch_noise(stream, noise->launch) : 0;
         for (int number = 0; number < ROWS + CONTROLS; number++) {
             struct gb_row *row = &sweep->list[count++];
             name_row(row, number, launch);
-            row->median_seconds = exp(shared + gsl_ran_gaussian(rng, noise->row)) * (1 + number);
+            row->median_seconds = exp(shared + normal(stream, noise->row)) * (1 + number);
         }
     }
     sweep->rows[0] = (struct gb_rows){sweep->list, (size_t)count};
@@ -300,9 +313,9 @@ struct outcome {
 
 // Of two sweeps, a row of new slower by `factor`.
 static struct outcome compare(const struct noise *noise, double factor, double threshold,
-                              gsl_rng *rng) {
-    make_sweep(&base, LAUNCHES, noise, rng);
-    make_sweep(&new, LAUNCHES, noise, rng);
+                              struct noise_stream *stream) {
+    make_sweep(&base, LAUNCHES, noise, stream);
+    make_sweep(&new, LAUNCHES, noise, stream);
     slow_down(&new, 3, factor);
     struct gb_comparison c;
     join(&c);
@@ -314,10 +327,10 @@ static struct outcome compare(const struct noise *noise, double factor, double t
 
 // The same in pairs, looked at as planned.
 static struct outcome compare_pairs(const struct noise *noise, double factor, double threshold,
-                                    gsl_rng *rng) {
+                                    struct noise_stream *stream) {
     struct gb_looks looks = gb_looks_plan(ROWS, GB_FALSE_ALARMS / GB_GATES, PAIRS);
-    make_sweep(&base, PAIRS, noise, rng);
-    make_sweep(&new, PAIRS, noise, rng);
+    make_sweep(&base, PAIRS, noise, stream);
+    make_sweep(&new, PAIRS, noise, stream);
     slow_down(&new, 3, factor);
     struct outcome outcome = {0};
     bool done = false;
@@ -339,15 +352,14 @@ static const struct noise wild = {0.04, 0.02}, calm = {0, 0.01};
 static void false_alarms_are_rarer_than_designed(void **state) {
     (void)state;
     enum { TRIALS = 1000 };
-    gsl_rng *rng = gsl_rng_alloc(gsl_rng_mt19937);
+    struct noise_stream stream = {0};
     int sessions = 0, pairs = 0, undecided = 0;
     for (int trial = 0; trial < TRIALS; trial++) {
-        struct outcome outcome = compare(&wild, 1, 1.0001, rng);
+        struct outcome outcome = compare(&wild, 1, 1.0001, &stream);
         sessions += outcome.changed;
         undecided += outcome.verdict == GB_CANNOT_DECIDE;
-        pairs += compare_pairs(&wild, 1, 1.0001, rng).changed;
+        pairs += compare_pairs(&wild, 1, 1.0001, &stream).changed;
     }
-    gsl_rng_free(rng);
     print_message("of %d called different: sessions %d, pairs %d; sessions that cannot decide %d\n",
                   TRIALS, sessions, pairs, undecided);
     assert_true(sessions <= GB_FALSE_ALARMS * TRIALS);
@@ -360,18 +372,17 @@ static void false_alarms_are_rarer_than_designed(void **state) {
 static void a_slow_row_is_found(void **state) {
     (void)state;
     enum { TRIALS = 300 };
-    gsl_rng *rng = gsl_rng_alloc(gsl_rng_mt19937);
+    struct noise_stream stream = {0};
     int sessions = 0, pairs = 0, count = 0, none = 0, none_count = 0;
     for (int trial = 0; trial < TRIALS; trial++) {
-        sessions += compare(&calm, 1.05, 1.03, rng).verdict == GB_REGRESSION;
-        struct outcome outcome = compare_pairs(&calm, 1.05, 1.03, rng);
+        sessions += compare(&calm, 1.05, 1.03, &stream).verdict == GB_REGRESSION;
+        struct outcome outcome = compare_pairs(&calm, 1.05, 1.03, &stream);
         pairs += outcome.verdict == GB_REGRESSION;
         count += outcome.pairs;
-        outcome = compare_pairs(&calm, 1, 1.03, rng);
+        outcome = compare_pairs(&calm, 1, 1.03, &stream);
         none += outcome.verdict == GB_NO_REGRESSION;
         none_count += outcome.pairs;
     }
-    gsl_rng_free(rng);
     print_message("of %d found: sessions %d, pairs %d, %.1f each; none where none is: pairs %d, "
                   "%.1f each\n",
                   TRIALS, sessions, pairs, (double)count / TRIALS, none,

@@ -5,9 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include <gsl/gsl_cdf.h>
-#include <gsl/gsl_sort.h>
-#include <gsl/gsl_statistics.h>
+#include "bench/quantile.h"
 
 // ---- Ranks and what sums of them can be ----
 
@@ -15,13 +13,16 @@ enum { EXACT_MAX = 40 }; // values of both samples up to which the rank sum is e
 
 // Twice the ranks, whole numbers even where ties share a rank's mean.
 static void double_ranks(const double *values, int count, int *ranks) {
-    size_t order[2 * GB_SAMPLE_MAX];
-    gsl_sort_index(order, values, 1, (size_t)count);
-    for (int begin = 0, end; begin < count; begin = end) {
-        for (end = begin + 1; end < count && values[order[end]] == values[order[begin]]; end++)
+    double sorted[2 * GB_SAMPLE_MAX];
+    memcpy(sorted, values, (size_t)count * sizeof *sorted);
+    gb_sort(sorted, count);
+    for (int i = 0; i < count; i++) {
+        int below = 0, end;
+        while (sorted[below] < values[i])
+            below++;
+        for (end = below; end < count && sorted[end] == values[i]; end++)
             ;
-        for (int i = begin; i < end; i++)
-            ranks[order[i]] = begin + 1 + end; // of ranks begin+1 .. end
+        ranks[i] = below + 1 + end; // of ranks below+1 .. end
     }
 }
 
@@ -95,6 +96,11 @@ struct gb_tails gb_signed_rank(const double *values, int count, double center) {
     return tails_at(chance, sum_of(ranks, signs), seen);
 }
 
+// The chance of a standard normal number below `x`.
+static double normal_below(double x) {
+    return erfc(-x * M_SQRT1_2) / 2;
+}
+
 static struct gb_tails normal_tails(const int *ranks, int count, int chosen, int seen) {
     double mean = (double)sum_of(ranks, count) / count, squares = 0;
     for (int i = 0; i < count; i++)
@@ -104,8 +110,8 @@ static struct gb_tails normal_tails(const int *ranks, int count, int chosen, int
         return (struct gb_tails){1, 1};
     // Ranks are doubled: half a rank is 1.
     double distance = seen - chosen * mean, deviation = sqrt(variance);
-    return (struct gb_tails){gsl_cdf_ugaussian_Q((distance - 1) / deviation),
-                             gsl_cdf_ugaussian_P((distance + 1) / deviation)};
+    return (struct gb_tails){normal_below(-(distance - 1) / deviation),
+                             normal_below((distance + 1) / deviation)};
 }
 
 struct gb_tails gb_rank_sum(const double *a, int a_count, const double *b, int b_count) {
@@ -148,9 +154,7 @@ double gb_rank_sum_least(int a_count, int b_count) {
 
 // The median and the values that `cut` others leave out on either side, of all of them.
 static struct gb_interval between(double *values, int count, int cut) {
-    gsl_sort(values, 1, (size_t)count);
-    struct gb_interval interval = {gsl_stats_median_from_sorted_data(values, 1, (size_t)count),
-                                   -INFINITY, INFINITY};
+    struct gb_interval interval = {gb_quantile(values, count, 0.5), -INFINITY, INFINITY};
     if (cut > 0 && 2 * cut <= count) {
         interval.low = values[cut - 1];
         interval.high = values[count - cut];
@@ -185,8 +189,10 @@ struct gb_interval gb_signed_rank_interval(const double *values, int count, doub
 static int normal_cut(int a_count, int b_count, double at_most) {
     double product = (double)a_count * b_count;
     double deviation = sqrt(product * (a_count + b_count + 1) / 12);
-    double cut = product / 2 + 0.5 + deviation * gsl_cdf_ugaussian_Pinv(at_most);
-    return cut > 0 ? (int)cut : 0;
+    int cut = 0;
+    while (normal_below((cut + 0.5 - product / 2) / deviation) <= at_most)
+        cut++;
+    return cut;
 }
 
 struct gb_interval gb_rank_sum_interval(const double *a, int a_count, const double *b, int b_count,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #endif
 
+#include "bench/quantile.h"
 #include "kernels/backend.h"
 #include "kernels/cpu.h"
 #include "kernels/parallel.h"
@@ -212,11 +213,6 @@ static void run_series(void *argument, int rank, int size) {
     }
 }
 
-static int compare_falling(const void *left, const void *right) {
-    double a = *(const double *)left, b = *(const double *)right;
-    return (a < b) - (a > b);
-}
-
 double gb_meter_rate(struct gb_meter *meter, struct gb_meter_job *job, double trial_seconds,
                      int trials) {
     assert(trials >= 1 && trials <= MAX_TRIALS);
@@ -234,7 +230,6 @@ double gb_meter_rate(struct gb_meter *meter, struct gb_meter_job *job, double tr
         job->work = GB_STREAM_CHUNK;
     lay_out(&series);
     gb_parallel(meter->threads, run_series, &series);
-    size_t measured = (size_t)series.measured;
-    qsort(series.rates, measured, sizeof series.rates[0], compare_falling);
-    return series.rates[measured / SURPASSED_BY];
+    gb_sort(series.rates, series.measured);
+    return series.rates[series.measured - 1 - series.measured / SURPASSED_BY];
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/quantile.h"
 #include "bench/report/figures.h"
 
 // ---- A canvas of panels ----
@@ -565,11 +566,6 @@ unsigned gb_run_colour(int run) {
     return colours[run % (int)(sizeof colours / sizeof *colours)];
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 // A run's data block; the values are added to `values` as well. False if it is empty.
 static bool put_curve(FILE *script, const struct gb_training_record *record, const char *figure,
                       int index, double *values, int *count) {
@@ -592,7 +588,7 @@ static bool put_curve(FILE *script, const struct gb_training_record *record, con
 // A model's first steps are so far off that they would squeeze all others into a line: a tenth of
 // the values may lie beyond the frame.
 static void put_curve_range(FILE *script, double *values, int count) {
-    qsort(values, (size_t)count, sizeof *values, by_value);
+    gb_sort(values, count);
     double low = values[count / 50], high = values[count - 1 - count / 10];
     double margin = 0.08 * (high - low) + 1e-3 * fabs(high) + 1e-9;
     fprintf(script, "set yrange [%g:%g]\n", low - margin, high + margin);

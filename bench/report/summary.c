@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/quantile.h"
+
 static enum gb_status out_of_memory(void) {
     return gb_fail(GB_OUT_OF_MEMORY, "cannot sum up", "rows", "out of memory");
 }
@@ -248,17 +250,12 @@ static enum gb_status fill_cells(struct gb_summary *s, const struct gb_row *cons
 
 // ---- Walls ----
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 // Each probe of the same wall comes to a slightly other figure: those within 30 % of the next one
 // are taken together, by their median.
 static struct gb_roofs join_roofs(double *values, int count) {
     struct gb_roofs roofs = {0};
     enum { ROOFS = sizeof roofs.values / sizeof *roofs.values };
-    qsort(values, (size_t)count, sizeof *values, by_value);
+    gb_sort(values, count);
     for (int begin = 0, end; begin < count && roofs.count < ROOFS; begin = end) {
         for (end = begin + 1; end < count && values[end] < 1.3 * values[end - 1];)
             end++;

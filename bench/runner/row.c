@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/quantile.h"
 #include "flows/files/utf8.h"
 
 static const char *const caches[] = {"warm", "cold", NULL};
@@ -72,20 +73,6 @@ static const struct field fields[] = {
 enum { FIELDS = sizeof fields / sizeof *fields };
 
 // ---- Figures ----
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double gb_quantile(double *values, int count, double share) {
-    if (count == 0)
-        return NAN;
-    qsort(values, (size_t)count, sizeof *values, by_value);
-    double place = share * (count - 1), below = floor(place);
-    int i = (int)below, next = i + 1 < count ? i + 1 : i;
-    return values[i] + (place - below) * (values[next] - values[i]);
-}
 
 static void evaluate_seconds(struct gb_row *row, double *seconds) {
     memcpy(seconds, row->seconds, (size_t)row->repetitions * sizeof *seconds);

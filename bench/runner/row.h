@@ -60,10 +60,6 @@ struct gb_row {
 // of the peak; NAN where there are no times. GB_OUT_OF_MEMORY.
 enum gb_status gb_row_evaluate(struct gb_row *row);
 
-// The value below which a share of the values lies, interpolated between neighbours: 0.5 is the
-// median. NAN of none. Sorts them.
-double gb_quantile(double *values, int count, double share);
-
 // Appends the row's line to `file` and flushes it. GB_IO_ERROR naming `path` where the system
 // refuses.
 enum gb_status gb_row_write(FILE *file, const char *path, const struct gb_row *row);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bench/peaks/peaks.h"
+#include "bench/quantile.h"
 #include "bench/runner/flush.h"
 #include "tasks/program/clock.h"
 

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#ifndef GB_QUANTILE_H
+#define GB_QUANTILE_H
+
+// Ascending.
+void gb_sort(double *values, int count);
+
+// The value below which a share of the values lies, interpolated between neighbours: 0.5 is the
+// median. NAN of none. Sorts them.
+double gb_quantile(double *values, int count, double share);
+
+#endif
