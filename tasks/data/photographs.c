@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE // asprintf
+#include "tasks/data/photographs.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/parallel.h"
+#include "tasks/images/resize.h"
+
+static const char cannot_read[] = "cannot read photographs";
+
+enum gb_status gb_photographs_create(struct gb_photographs *photographs, int count) {
+    *photographs = (struct gb_photographs){.count = count};
+    photographs->images = calloc((size_t)count, sizeof *photographs->images);
+    photographs->names = calloc((size_t)count, sizeof *photographs->names);
+    if (photographs->images && photographs->names)
+        return GB_OK;
+    free(photographs->images);
+    free(photographs->names);
+    *photographs = (struct gb_photographs){0};
+    return gb_fail(GB_OUT_OF_MEMORY, "cannot hold photographs", "memory", "%d are too many", count);
+}
+
+void gb_photographs_free(struct gb_photographs *photographs) {
+    for (int i = 0; i < photographs->count; i++) {
+        gb_image_free(&photographs->images[i]);
+        free(photographs->names[i]);
+    }
+    free(photographs->images);
+    free(photographs->names);
+    *photographs = (struct gb_photographs){0};
+}
+
+struct reading {
+    const char *folder;
+    char *const *names;
+    int least_side;
+    struct gb_photographs *photographs;
+    enum gb_status *done; // by photograph
+};
+
+static enum gb_status read_one(const struct reading *reading, int index) {
+    struct gb_image *image = &reading->photographs->images[index];
+    char **name = &reading->photographs->names[index], *path;
+    if (!*name)
+        *name = strdup(reading->names[index]);
+    if (!*name || asprintf(&path, "%s/%s", reading->folder, *name) < 0)
+        return gb_fail(GB_OUT_OF_MEMORY, cannot_read, reading->folder, "out of memory");
+    enum gb_status status = gb_image_read(path, 3, image);
+    if (status == GB_OK && (image->w < reading->least_side || image->h < reading->least_side))
+        status = gb_fail(GB_BAD_INPUT, cannot_read, path,
+                         "%d x %d pixels, and each side must have %d at least", image->w, image->h,
+                         reading->least_side);
+    if (status != GB_OK)
+        gb_image_free(image);
+    free(path);
+    return status;
+}
+
+static void read_job(void *argument, int index, int rank) {
+    (void)rank;
+    const struct reading *reading = argument;
+    reading->done[index] = read_one(reading, index);
+}
+
+enum gb_status gb_photographs_read(const char *folder, char *const *names, int count,
+                                   int least_side, int threads,
+                                   struct gb_photographs *photographs) {
+    GB_TRY(gb_photographs_create(photographs, count));
+    struct reading reading = {folder, names, least_side, photographs,
+                              calloc((size_t)count, sizeof *reading.done)};
+    enum gb_status status = GB_OK;
+    if (!reading.done)
+        status = gb_fail(GB_OUT_OF_MEMORY, cannot_read, folder, "out of memory");
+    else
+        gb_parallel_jobs(threads, count, read_job, &reading);
+    // The message of a failure stayed with the thread that met it: meet it here again.
+    for (int i = 0; status == GB_OK && i < count; i++)
+        if (reading.done[i] != GB_OK)
+            status = read_one(&reading, i);
+    free(reading.done);
+    if (status != GB_OK)
+        gb_photographs_free(photographs);
+    return status;
+}
+
+static uint64_t mix(uint64_t hash, const void *bytes, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        hash = (hash ^ ((const unsigned char *)bytes)[i]) * UINT64_C(0x100000001b3); // FNV-1a
+    return hash;
+}
+
+uint64_t gb_photographs_hash(const struct gb_photographs *photographs) {
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (int i = 0; i < photographs->count; i++) {
+        const struct gb_image *image = &photographs->images[i];
+        const int sizes[] = {image->w, image->h};
+        hash = mix(hash, sizes, sizeof sizes);
+        hash = mix(hash, image->pixels, (size_t)image->w * (size_t)image->h * 3);
+    }
+    return hash;
+}
+
+// A square of a photograph, mirrored or not each way.
+struct square {
+    int x, y;
+    bool mirror_x, mirror_y;
+};
+
+static struct square choose(const struct gb_image *photograph, const struct gb_patch_rule *rule,
+                            const struct gb_random_key *key) {
+    // How many places there are each way.
+    const int columns = photograph->w - rule->crop + 1, rows = photograph->h - rule->crop + 1;
+    assert(columns >= 1 && rows >= 1);
+    if (!rule->random)
+        return (struct square){.x = (columns - 1) / 2, .y = (rows - 1) / 2};
+    struct gb_random_key place = *key;
+    place.purpose = GB_RANDOM_AUGMENT;
+    // In double the products stay below the number of places.
+    return (struct square){.x = (int)((double)gb_random_uniform(&place, 0) * columns),
+                           .y = (int)((double)gb_random_uniform(&place, 1) * rows),
+                           .mirror_x = gb_random_uniform(&place, 2) < 0.5f,
+                           .mirror_y = gb_random_uniform(&place, 3) < 0.5f};
+}
+
+static void cut(const struct gb_image *photograph, const struct square *square,
+                struct gb_image *patch) {
+    const int side = patch->w;
+    unsigned char *to = patch->pixels;
+    for (int y = 0; y < side; y++) {
+        const int row = square->y + (square->mirror_y ? side - 1 - y : y);
+        const unsigned char *from =
+            photograph->pixels + ((size_t)row * (size_t)photograph->w + (size_t)square->x) * 3;
+        for (int x = 0; x < side; x++, to += 3)
+            memcpy(to, from + 3 * (square->mirror_x ? side - 1 - x : x), 3);
+    }
+}
+
+enum gb_status gb_patch_take(const struct gb_image *photograph, const struct gb_patch_rule *rule,
+                             const struct gb_random_key *key, float *patch) {
+    assert(photograph->c == 3 && photograph->bits == 8);
+    const struct square square = choose(photograph, rule, key);
+    struct gb_image image;
+    GB_TRY(gb_image_create(&image, rule->crop, rule->crop, 3, 8, "patch"));
+    cut(photograph, &square, &image);
+    const enum gb_status status = gb_resize(&image, GB_BICUBIC, rule->size, rule->size, patch);
+    gb_image_free(&image);
+    return status;
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// Photographs in memory, read once and kept as 8 bits a channel, and square patches of them: random
+// ones for training, the central one for testing.
+#ifndef GB_PHOTOGRAPHS_H
+#define GB_PHOTOGRAPHS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernels/random/random.h"
+#include "kernels/status.h"
+#include "tasks/images/image.h"
+
+struct gb_photographs {
+    int count;
+    struct gb_image *images; // of 3 channels and 8 bits
+    char **names;            // as people know them: "train/100075.jpg"
+};
+
+// Takes memory for `count` empty images without names. GB_OUT_OF_MEMORY.
+enum gb_status gb_photographs_create(struct gb_photographs *photographs, int count);
+// Frees what they hold and zeroes them; all zeros are left alone.
+void gb_photographs_free(struct gb_photographs *photographs);
+
+// Reads FOLDER/NAME for each of `count` names, on `threads` threads. GB_BAD_INPUT with the file as
+// gb_image_read, and for one with a side below `least_side`. On failure nothing is held.
+enum gb_status gb_photographs_read(const char *folder, char *const *names, int count,
+                                   int least_side, int threads, struct gb_photographs *photographs);
+
+// A hash of all pixels and sizes in order; names do not count.
+uint64_t gb_photographs_hash(const struct gb_photographs *photographs);
+
+// Which patch of a photograph is taken.
+struct gb_patch_rule {
+    int crop; // side of the square that is cut out; no photograph has a shorter one
+    int size; // side that it is resized to (bicubic, tasks/images/resize.h; a copy where they agree)
+    bool random; // anywhere, mirrored or not each way; else from the middle
+};
+
+// Fills size x size x 3 floats in [0, 1], multiples of 1/255. The place is drawn by the key's words
+// (seed, step, sample), under the purpose GB_RANDOM_AUGMENT. GB_OUT_OF_MEMORY.
+enum gb_status gb_patch_take(const struct gb_image *photograph, const struct gb_patch_rule *rule,
+                             const struct gb_random_key *key, float *patch);
+
+#endif
