@@ -105,7 +105,7 @@ static void clips_to_what_can_be_shown(void **state) {
     float values[] = {-0.5f, 0.0f, 0.25f, 1.0f, 1.5f, NAN};
     const float expected[] = {0.0f, 0.0f, 0.25f, 1.0f, 1.0f, 0.0f};
     const struct gb_tensor images = gb_dense(values, 1, 1, 2, 3);
-    gb_clip(&images);
+    gb_clip(&images, &images);
     assert_memory_equal(values, expected, sizeof expected);
 }
 

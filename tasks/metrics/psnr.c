@@ -101,12 +101,14 @@ void gb_luma(const struct gb_tensor *rgb, const struct gb_tensor *luma) {
             }
 }
 
-void gb_clip(const struct gb_tensor *images) {
+void gb_clip(const struct gb_tensor *images, const struct gb_tensor *clipped) {
+    assert(gb_same_shape(images, clipped));
     for (int n = 0; n < images->n; n++)
         for (int y = 0; y < images->h; y++)
             for (int x = 0; x < images->w; x++) {
-                float *pixel = gb_at(images, n, y, x);
+                const float *from = gb_at(images, n, y, x);
+                float *to = gb_at(clipped, n, y, x);
                 for (int c = 0; c < images->c; c++)
-                    pixel[c] = fminf(fmaxf(pixel[c], 0.0f), 1.0f);
+                    to[c] = fminf(fmaxf(from[c], 0.0f), 1.0f);
             }
 }
