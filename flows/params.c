@@ -211,6 +211,7 @@ static enum gb_status start_as_rotation(const struct gb_random_key *key,
 
 enum gb_status gb_params_initialise(struct gb_params *params, uint64_t seed) {
     enum gb_status status = GB_OK;
+    const struct gb_exec alone = {.threads = 1};
     for (int i = 0; i < params->count && status == GB_OK; i++) {
         const struct gb_param *param = &params->list[i];
         size_t count = gb_param_elements(param);
@@ -227,12 +228,11 @@ enum gb_status gb_params_initialise(struct gb_params *params, uint64_t seed) {
                 elements[e] = param->spread;
             break;
         case GB_START_NORMAL:
-            for (size_t e = 0; e < count; e++)
-                elements[e] = param->spread * gb_random_normal(&key, (uint32_t)e);
+            params->backend->random_normal(&alone, &key, 0, count, param->spread, elements);
             break;
         case GB_START_UNIFORM:
-            for (size_t e = 0; e < count; e++)
-                elements[e] = param->spread * (2 * gb_random_uniform(&key, (uint32_t)e) - 1);
+            params->backend->random_uniform(&alone, &key, 0, count, -param->spread, param->spread,
+                                            elements);
             break;
         case GB_START_ROTATION:
         case GB_START_ATANH_ROTATION:
