@@ -78,6 +78,16 @@ static void plan_rrdb_features(struct gb_cnf *model, struct gb_place x) {
     }
 }
 
+// Table 4's network.
+static void plan_vgg_features(struct gb_cnf *model, struct gb_place x) {
+    const struct gb_cnf_config *config = &model->config;
+    struct gb_place features[GB_MAX_LEVELS + 1];
+    gb_vgg(&model->features, config->x_h, config->x_w, config->levels, config->condition_channels,
+           x, features);
+    for (int l = 1; l <= config->levels; l++)
+        gb_feed_forward_output(&model->features, features[l]);
+}
+
 static enum gb_status plan_features(struct gb_cnf *model, struct gb_builder *builder) {
     const struct gb_cnf_config *config = &model->config;
     int images = model->use.batch / model->use.samples_per_x;
@@ -87,8 +97,7 @@ static enum gb_status plan_features(struct gb_cnf *model, struct gb_builder *bui
     if (config->kind == GB_CNF_SUPER_RESOLUTION)
         plan_rrdb_features(model, x);
     else
-        gb_vgg(&model->features, config->x_h, config->x_w, config->levels,
-               config->condition_channels, x);
+        plan_vgg_features(model, x);
     return gb_feed_forward_end(&model->features);
 }
 
@@ -160,34 +169,52 @@ static void bind(struct gb_cnf *model) {
     model->exec.scratch = gb_arena_take(arena, model->exec.scratch_floats);
 }
 
+// A model that is planned and has no memory yet; where there is none for its description, NULL.
+static enum gb_status new (const struct gb_cnf_config *config, const struct gb_cnf_use *use,
+                           const struct gb_backend *backend, struct gb_cnf **result) {
+        *result = NULL; GB_TRY(gb_cnf_check(config));
+        struct gb_cnf *model = *result = calloc(1, sizeof *model);
+        if (!model) return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "CNF", "no memory");
+        model->config = *config;
+        model->use = *use;
+        model->backend = backend;
+        model->params.backend = backend;
+        return plan(model);
+}
+
+static enum gb_status reserve(struct gb_cnf *model) {
+    bind(model);
+    GB_TRY(gb_arena_reserve(&model->arena, "activations"));
+    bind(model);
+    return gb_params_reserve(&model->params, model->use.gradients, model->use.training);
+}
+
 enum gb_status gb_cnf_create(const struct gb_cnf_config *config, const struct gb_cnf_use *use,
                              const struct gb_backend *backend, struct gb_cnf **result) {
-    *result = NULL;
-    GB_TRY(gb_cnf_check(config));
     assert(use->batch >= 1 && use->samples_per_x >= 1 && use->batch % use->samples_per_x == 0);
     assert(use->samples_per_x == 1 || !trains(use));
-    struct gb_cnf *model = calloc(1, sizeof *model);
-    if (!model)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "CNF", "no memory");
-    model->config = *config;
-    model->use = *use;
-    model->backend = backend;
-    model->params.backend = backend;
-    enum gb_status status = plan(model);
-    if (status == GB_OK) {
-        bind(model);
-        status = gb_arena_reserve(&model->arena, "activations");
-    }
-    if (status == GB_OK) {
-        bind(model);
-        status = gb_params_reserve(&model->params, use->gradients, use->training);
-    }
+    struct gb_cnf *model;
+    enum gb_status status = new (config, use, backend, &model);
+    if (status == GB_OK)
+        status = reserve(model);
     if (status != GB_OK) {
         gb_cnf_free(model);
-        return status;
+        model = NULL;
     }
     *result = model;
-    return GB_OK;
+    return status;
+}
+
+enum gb_status gb_cnf_parameters(const struct gb_cnf_config *config, size_t *parameters) {
+    const struct gb_cnf_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
+    const struct gb_backend *scalar;
+    struct gb_cnf *model;
+    GB_TRY(gb_backend_find("scalar", &scalar));
+    enum gb_status status = new (config, &use, scalar, &model);
+    if (status == GB_OK)
+        *parameters = gb_params_elements(&model->params);
+    gb_cnf_free(model);
+    return status;
 }
 
 void gb_cnf_free(struct gb_cnf *model) {

@@ -53,6 +53,9 @@ enum gb_status gb_cnf_create(const struct gb_cnf_config *config, const struct gb
                              const struct gb_backend *backend, struct gb_cnf **model);
 void gb_cnf_free(struct gb_cnf *model);
 
+// The number of parameters that a model would have.
+enum gb_status gb_cnf_parameters(const struct gb_cnf_config *config, size_t *parameters);
+
 struct gb_params *gb_cnf_params(struct gb_cnf *model);
 const struct gb_cnf_config *gb_cnf_config(const struct gb_cnf *model);
 

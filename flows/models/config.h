@@ -19,6 +19,22 @@ struct gb_config_field {
 
 enum { GB_MOST_FIELDS = 32 };
 
+// What a feed-forward model's configuration begins with, and its fields. Configurations come from
+// files too: the limits keep every product of sizes in range.
+struct gb_image_sizes {
+    int x_h, x_w, x_c, y_h, y_w, y_c;
+};
+enum { GB_MOST_SIDE = 1 << 14, GB_MOST_CHANNELS = 1 << 12 };
+#define GB_SIZE_FIELD(key, name, field, most)                                                      \
+    {key, name, offsetof(struct gb_image_sizes, field), 1, most, NULL, NULL}
+#define GB_SIZE_FIELDS                                                                             \
+    GB_SIZE_FIELD("x_height", "x height", x_h, GB_MOST_SIDE),                                      \
+        GB_SIZE_FIELD("x_width", "x width", x_w, GB_MOST_SIDE),                                    \
+        GB_SIZE_FIELD("x_channels", "x channels", x_c, GB_MOST_CHANNELS),                          \
+        GB_SIZE_FIELD("y_height", "y height", y_h, GB_MOST_SIDE),                                  \
+        GB_SIZE_FIELD("y_width", "y width", y_w, GB_MOST_SIDE),                                    \
+        GB_SIZE_FIELD("y_channels", "y channels", y_c, GB_MOST_CHANNELS)
+
 struct gb_config_table {
     const char *model; // the configuration's name in files, under "model"
     const struct gb_config_field *fields;

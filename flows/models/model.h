@@ -8,6 +8,7 @@
 
 #include "flows/models/cglow.h"
 #include "flows/models/cnf.h"
+#include "flows/models/factored.h"
 
 struct gb_model_use {
     int batch, samples_per_x, threads;
@@ -33,6 +34,7 @@ struct gb_model_shapes {
 union gb_model_config {
     struct gb_cglow_config cglow;
     struct gb_cnf_config cnf;
+    struct gb_factored_config factored;
 };
 
 // `config`: the model's member of gb_model_config. `model`: what create made of it.
@@ -65,7 +67,7 @@ struct gb_model_kind {
     void (*published_name)(const void *config, const char *name, char published[static 96]);
 };
 
-extern const struct gb_model_kind gb_cglow_model, gb_cnf_model;
+extern const struct gb_model_kind gb_cglow_model, gb_cnf_model, gb_factored_model;
 
 // All kinds, ended by NULL.
 const struct gb_model_kind *const *gb_model_kinds(void);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { CONV, NORM, POOL, UPSAMPLE, RESIDUAL };
+enum kind { CONV, NORM, POOL, UPSAMPLE, ENLARGE, RESIDUAL };
 
 // Where a gradient goes. What is already there is added to; `missing` channels behind it, which
 // nobody has written yet, count as zero.
@@ -33,6 +33,7 @@ struct gb_feed_forward_operation {
         } norm;
         struct gb_pool_plan pool;
         struct gb_upsample_plan upsample;
+        struct gb_resample_plan enlarge;
         float factor; // RESIDUAL
     };
 };
@@ -175,6 +176,19 @@ void gb_feed_forward_upsample(struct gb_feed_forward *net, struct gb_place from,
     fail(net, builder->backend->upsample_plan(&problem, builder->threads, &operation->upsample));
     gb_builder_need_scratch(builder, operation->upsample.scratch_floats);
     mark_trained(net, from, to);
+}
+
+void gb_feed_forward_enlarge(struct gb_feed_forward *net, struct gb_place from,
+                             struct gb_place to) {
+    struct gb_feed_forward_operation *operation = append(net, ENLARGE, from, to);
+    if (!operation)
+        return;
+    const struct gb_feed_forward_buffer *in = &net->buffers[from.buffer];
+    const struct gb_feed_forward_buffer *out = &net->buffers[to.buffer];
+    assert(!in->trained && out->h % in->h == 0 && out->w % in->w == 0);
+    fail(net, gb_resample_plan_size(GB_BICUBIC, in->h, in->w, out->h, out->w, &operation->enlarge));
+    struct gb_tensor x = shape_of(net, from.buffer);
+    gb_builder_need_scratch(net->builder, gb_resample_scratch_floats(&x, net->builder->threads));
 }
 
 void gb_feed_forward_residual(struct gb_feed_forward *net, struct gb_place x, float factor,
@@ -428,6 +442,8 @@ void gb_feed_forward_free(struct gb_feed_forward *net, const struct gb_backend *
             backend->max_pool_plan_free(&operation->pool);
         if (operation->kind == UPSAMPLE)
             backend->upsample_plan_free(&operation->upsample);
+        if (operation->kind == ENLARGE)
+            gb_resample_plan_free(&operation->enlarge);
         free(operation);
     }
     free(net->operations);
@@ -481,6 +497,9 @@ void gb_feed_forward_forward(struct gb_feed_forward *net, const struct gb_pass *
             break;
         case UPSAMPLE:
             backend->upsample_forward(&operation->upsample, &pass->exec, &from, &to);
+            break;
+        case ENLARGE:
+            backend->resample(&pass->exec, &operation->enlarge, &from, &to);
             break;
         case RESIDUAL: {
             struct gb_tensor skip = value_at(net, x, operation->skip);
@@ -584,6 +603,7 @@ static void map_backward(const struct gradients *gradients,
                          const struct gb_tensor *from, const struct gb_tensor *dy) {
     if (!wants_gradient(gradients, operation->from))
         return;
+    assert(operation->kind != ENLARGE);
     const struct gb_pass *pass = gradients->pass;
     const struct gb_backend *backend = pass->backend;
     struct gb_tensor share = share_of(gradients, operation->from, &operation->d_from);

@@ -70,6 +70,9 @@ void gb_feed_forward_pool(struct gb_feed_forward *net, struct gb_place from, str
 // Nearest neighbour, twice the size.
 void gb_feed_forward_upsample(struct gb_feed_forward *net, struct gb_place from,
                               struct gb_place to);
+// Bicubic, to any whole multiple of the size (kernels/resample). Only of a net's input that is data:
+// nothing passes a gradient back through it.
+void gb_feed_forward_enlarge(struct gb_feed_forward *net, struct gb_place from, struct gb_place to);
 // to = x + factor * r.
 void gb_feed_forward_residual(struct gb_feed_forward *net, struct gb_place x, float factor,
                               struct gb_place r, struct gb_place to);

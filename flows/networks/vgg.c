@@ -17,18 +17,17 @@ static struct gb_place block(struct gb_feed_forward *net, int layer, int h, int 
     return to;
 }
 
-void gb_vgg(struct gb_feed_forward *net, int h, int w, int levels, int channels,
-            struct gb_place x) {
+void gb_vgg(struct gb_feed_forward *net, int h, int w, int levels, int channels, struct gb_place x,
+            struct gb_place *features) {
     int layer = 1; // as Table 4 counts, the input being layer 0
-    struct gb_place at = block(net, layer++, h, w, channels, x);
-    for (int l = 0; l < levels; l++) {
+    features[0] = block(net, layer++, h, w, channels, x);
+    for (int l = 1; l <= levels; l++) {
         h /= 2, w /= 2;
-        struct gb_place pooled = gb_feed_forward_buffer(net, h, w, channels);
-        gb_feed_forward_pool(net, at, pooled);
+        struct gb_place at = gb_feed_forward_buffer(net, h, w, channels);
+        gb_feed_forward_pool(net, features[l - 1], at);
         layer++;
-        at = pooled;
         for (int b = 0; b < BLOCKS; b++)
             at = block(net, layer++, h, w, channels, at);
-        gb_feed_forward_output(net, at);
+        features[l] = at;
     }
 }

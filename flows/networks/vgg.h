@@ -6,8 +6,10 @@
 
 #include "flows/networks/feed_forward.h"
 
-// Adds the network to `net`, its parameters under "features.", and makes outputs of layers 4, 7, 10,
-// ... : `levels` of them, the first at half of h x w, each of `channels` channels.
-void gb_vgg(struct gb_feed_forward *net, int h, int w, int levels, int channels, struct gb_place x);
+// Adds the network to `net`, its parameters under "features."; features[0] is the place of layer 1's
+// output, h x w, and features[1], features[2], ... those of layers 4, 7, ...: of `levels` of them,
+// each at half the size of the one before. All have `channels` channels.
+void gb_vgg(struct gb_feed_forward *net, int h, int w, int levels, int channels, struct gb_place x,
+            struct gb_place *features);
 
 #endif

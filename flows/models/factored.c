@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#include "flows/models/factored.h"
+
+#include <stdio.h>
+
+#include "flows/models/model.h"
+#include "flows/models/regression.h"
+#include "flows/networks/rrdb.h"
+#include "flows/networks/vgg.h"
+
+enum { KERNEL = 3, PIXEL_LEVELS = 256, SIDE_CHANNELS = 16, ONES_PERCENT = 90 };
+
+#define FIELD(field) offsetof(struct gb_factored_config, field)
+
+static const struct gb_config_field fields[] = {
+    GB_SIZE_FIELDS,
+    {"kind", "kind", FIELD(kind), 0, GB_CNF_KINDS - 1, NULL, gb_cnf_kind_names},
+    {"channels", "channels", FIELD(channels), 1, GB_MOST_CHANNELS, "channels of the features",
+     NULL},
+    {"rrdb_blocks", "RRDB blocks", FIELD(rrdb_blocks), 0, 1024, "RRDB blocks of the features",
+     NULL},
+    {"growth", "growth", FIELD(growth), 0, GB_MOST_CHANNELS, "growth of the dense blocks", NULL},
+    {"levels", "levels", FIELD(levels), 0, GB_MAX_LEVELS, "resolutions below the full one", NULL},
+    {"ones_percent", "weight of ones", FIELD(ones_percent), 0, 99,
+     "weight of vessels in percent (as printed: 10)", NULL},
+};
+
+const struct gb_config_table gb_factored_table = {"factored", fields,
+                                                  sizeof fields / sizeof *fields};
+
+static const char what[] = "unusable model configuration";
+
+static enum gb_status check_super_resolution(const struct gb_factored_config *c) {
+    const struct gb_image_sizes *s = &c->sizes;
+    if (s->y_h != 2 * s->x_h || s->y_w != 2 * s->x_w)
+        return gb_fail(GB_BAD_INPUT, what, "target size", "%dx%d is not twice the image's %dx%d",
+                       s->y_h, s->y_w, s->x_h, s->x_w);
+    if (c->rrdb_blocks < 1 || c->growth < 1)
+        return gb_fail(GB_BAD_INPUT, what, "RRDB blocks", "%d of growth %d are no feature network",
+                       c->rrdb_blocks, c->growth);
+    return GB_OK;
+}
+
+static enum gb_status check_segmentation(const struct gb_factored_config *c) {
+    const struct gb_image_sizes *s = &c->sizes;
+    int multiple = 1 << c->levels;
+    GB_TRY(gb_regression_check_same_size(s));
+    if (c->levels < 1 || s->y_h % multiple || s->y_w % multiple)
+        return gb_fail(GB_BAD_INPUT, what, "levels", "%dx%d cannot be halved %d times", s->y_h,
+                       s->y_w, c->levels);
+    if (c->ones_percent < 1)
+        return gb_fail(GB_BAD_INPUT, what, "weight of ones", "%d %% is none", c->ones_percent);
+    return GB_OK;
+}
+
+static enum gb_status check(const void *config) {
+    const struct gb_factored_config *c = config;
+    GB_TRY(gb_config_check(config, &gb_factored_table));
+    return c->kind == GB_CNF_SUPER_RESOLUTION ? check_super_resolution(c) : check_segmentation(c);
+}
+
+// ---- The networks ----
+
+static void conv(struct gb_feed_forward *net, const char *name, enum gb_activation activation,
+                 struct gb_place from, struct gb_place to) {
+    gb_feed_forward_conv(net, gb_conv_layer_default(name, from.count, KERNEL, activation), from,
+                         to);
+}
+
+static struct gb_place super_resolution(const struct gb_factored_config *c,
+                                        struct gb_feed_forward *net, struct gb_place x) {
+    const struct gb_image_sizes *s = &c->sizes;
+    const struct gb_rrdb_shape shape = {.h = s->x_h,
+                                        .w = s->x_w,
+                                        .blocks = c->rrdb_blocks,
+                                        .growth = c->growth,
+                                        .channels = c->channels};
+    struct gb_place features = gb_rrdb(net, &shape, x);
+    struct gb_place raw = gb_feed_forward_buffer(net, s->y_h, s->y_w, 2 * s->y_c);
+    conv(net, "head", GB_IDENTITY, features, raw);
+    return raw;
+}
+
+// Doubles an image `level` times; the last time into `to`.
+static void enlarge(struct gb_feed_forward *net, const struct gb_image_sizes *s, int level,
+                    struct gb_place from, struct gb_place to) {
+    for (int l = level - 1; l > 0; l--) {
+        struct gb_place twice = gb_feed_forward_buffer(net, s->y_h >> l, s->y_w >> l, from.count);
+        gb_feed_forward_upsample(net, from, twice);
+        from = twice;
+    }
+    gb_feed_forward_upsample(net, from, to);
+}
+
+static struct gb_place segmentation(const struct gb_factored_config *c, struct gb_feed_forward *net,
+                                    struct gb_place x) {
+    const struct gb_image_sizes *s = &c->sizes;
+    struct gb_place features[GB_MAX_LEVELS + 1];
+    gb_vgg(net, s->y_h, s->y_w, c->levels, c->channels, x, features);
+    struct gb_place joined =
+        gb_feed_forward_buffer(net, s->y_h, s->y_w, (c->levels + 1) * SIDE_CHANNELS);
+    for (int l = 0; l <= c->levels; l++) {
+        char name[32];
+        snprintf(name, sizeof name, "sides.%d", l);
+        struct gb_place full = gb_part(joined, l * SIDE_CHANNELS, SIDE_CHANNELS);
+        struct gb_place side =
+            l ? gb_feed_forward_buffer(net, s->y_h >> l, s->y_w >> l, SIDE_CHANNELS) : full;
+        conv(net, name, GB_RELU, features[l], side);
+        if (l)
+            enlarge(net, s, l, side, full);
+    }
+    struct gb_place logits = gb_feed_forward_buffer(net, s->y_h, s->y_w, s->y_c);
+    conv(net, "head", GB_IDENTITY, joined, logits);
+    return logits;
+}
+
+static struct gb_place network(const void *config, struct gb_feed_forward *net, struct gb_place x) {
+    const struct gb_factored_config *c = config;
+    return c->kind == GB_CNF_SUPER_RESOLUTION ? super_resolution(c, net, x)
+                                              : segmentation(c, net, x);
+}
+
+static struct gb_likelihood likelihood(const void *config, bool training) {
+    const struct gb_factored_config *c = config;
+    if (c->kind == GB_CNF_SUPER_RESOLUTION)
+        return (struct gb_likelihood){GB_LIKELIHOOD_LOGISTIC, .levels = PIXEL_LEVELS};
+    const struct gb_bernoulli bernoulli = {.weight_one = (float)c->ones_percent / 100,
+                                           .weight_zero = (float)(100 - c->ones_percent) / 100,
+                                           .normalised = !training};
+    return (struct gb_likelihood){GB_LIKELIHOOD_BERNOULLI, .bernoulli = bernoulli};
+}
+
+static const struct gb_regression_form form = {"factored", check, network, likelihood, false};
+
+static enum gb_status create(const void *config, const struct gb_model_use *use,
+                             const struct gb_backend *backend, void **model) {
+    return gb_regression_create(&form, config, use, backend, model);
+}
+
+const struct gb_model_kind gb_factored_model = {
+    .title = "factored",
+    .table = &gb_factored_table,
+    .uniform_noise = true,
+    .check = check,
+    .create = create,
+    GB_REGRESSION_FUNCTIONS,
+};
+
+// ---- As many parameters as a flow ----
+
+static int *size_of(struct gb_factored_config *config) {
+    return config->kind == GB_CNF_SUPER_RESOLUTION ? &config->growth : &config->channels;
+}
+
+// On the smallest images: weights do not depend on them.
+static enum gb_status parameters_at(struct gb_factored_config config, int size,
+                                    size_t *parameters) {
+    bool segments = config.kind == GB_CNF_SEGMENTATION;
+    int side = segments ? 1 << config.levels : 2;
+    config.sizes.y_h = config.sizes.y_w = side;
+    config.sizes.x_h = config.sizes.x_w = segments ? side : side / 2;
+    *size_of(&config) = size;
+    return gb_regression_parameters(&form, &config, parameters);
+}
+
+static size_t distance(size_t a, size_t b) {
+    return a > b ? a - b : b - a;
+}
+
+// Sets the growth, or the channels, that comes nearest; their numbers of parameters ascend.
+static enum gb_status come_near(struct gb_factored_config *config, size_t wanted) {
+    int below = 1, above = GB_MOST_CHANNELS;
+    size_t few, many;
+    while (above - below > 1) {
+        int middle = (below + above) / 2;
+        size_t parameters;
+        GB_TRY(parameters_at(*config, middle, &parameters));
+        *(parameters <= wanted ? &below : &above) = middle;
+    }
+    GB_TRY(parameters_at(*config, below, &few));
+    GB_TRY(parameters_at(*config, above, &many));
+    *size_of(config) = distance(many, wanted) < distance(few, wanted) ? above : below;
+    return GB_OK;
+}
+
+enum gb_status gb_factored_match(const struct gb_cnf_config *flow,
+                                 struct gb_factored_config *config) {
+    bool segments = flow->kind == GB_CNF_SEGMENTATION;
+    size_t parameters;
+    GB_TRY(gb_cnf_parameters(flow, &parameters));
+    *config = (struct gb_factored_config){
+        .sizes = {flow->x_h, flow->x_w, flow->x_c, flow->y_h, flow->y_w, flow->y_c},
+        .kind = flow->kind,
+        .channels = flow->condition_channels,
+        .rrdb_blocks = flow->rrdb_blocks,
+        .levels = segments ? flow->levels : 0,
+        .ones_percent = segments ? ONES_PERCENT : 0};
+    return come_near(config, parameters);
+}
