@@ -19,7 +19,7 @@ enum gb_purpose {
     GB_RANDOM_SPLIT = 6,      // seeded train/test split
     GB_RANDOM_SYNTHETIC = 7,  // procedural data; sample = index of the image
     GB_RANDOM_AUGMENT = 8,
-    GB_RANDOM_PAIRS = 9, // order of two builds in a pair of launches; element = pair
+    GB_RANDOM_PAIRS = 9,       // order of two builds in a pair of launches; element = pair
     GB_RANDOM_CORRUPTION = 10, // what a task spoils its inputs with
     GB_RANDOM_TEST = 99,
 };
