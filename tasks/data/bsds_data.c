@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE // asprintf
+#include "tasks/data/bsds_data.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tasks/data/lists.h"
+#include "tasks/program/files.h"
+
+static const char cannot_read[] = "cannot read BSDS500";
+
+// Names under images, of one split.
+struct names {
+    int count;
+    char **names;
+};
+
+static void free_names(struct names *names) {
+    for (int i = 0; i < names->count; i++)
+        free(names->names[i]);
+    free(names->names);
+}
+
+static enum gb_status no_memory(const char *where) {
+    return gb_fail(GB_OUT_OF_MEMORY, cannot_read, where, "out of memory");
+}
+
+// Adds "part/NAME" for the names of the list at places[0..count), or its first `count` where there
+// are no places.
+static enum gb_status add_names(struct names *names, const char *part, const struct gb_list *list,
+                                const int *places, int count) {
+    char **grown = realloc(names->names, (size_t)(names->count + count) * sizeof *grown);
+    if (!grown)
+        return no_memory(part);
+    names->names = grown;
+    for (int i = 0; i < count; i++) {
+        const char *name = list->names[places ? places[i] : i];
+        if (asprintf(&names->names[names->count], "%s/%s", part, name) < 0)
+            return no_memory(part);
+        names->count++;
+    }
+    return GB_OK;
+}
+
+// Adds all that a part of the data set holds.
+static enum gb_status add_part(const char *images, const char *part, struct names *names) {
+    char folder[GB_PATH];
+    struct gb_list held;
+    GB_TRY(gb_path_join(images, part, folder));
+    GB_TRY(gb_list_folder(folder, ".jpg", &held));
+    const enum gb_status status = add_names(names, part, &held, NULL, held.count);
+    gb_list_free(&held);
+    return status;
+}
+
+static enum gb_status add_listed(const char *path, const char *images, const struct gb_list *val,
+                                 struct names *names) {
+    struct gb_list list;
+    GB_TRY(gb_list_read(path, &list));
+    int *places = calloc((size_t)list.count, sizeof *places);
+    bool *taken = calloc((size_t)val->count, sizeof *taken);
+    enum gb_status status = places && taken ? GB_OK : no_memory(path);
+    if (status == GB_OK)
+        status = gb_list_places(&list, path, val, images, taken, places);
+    if (status == GB_OK)
+        status = add_names(names, "val", val, places, list.count);
+    free(places);
+    free(taken);
+    gb_list_free(&list);
+    return status;
+}
+
+static enum gb_status add_tested(const char *images, const char *split_folder,
+                                 struct names *names) {
+    struct gb_list val;
+    char folder[GB_PATH], list[GB_PATH];
+    GB_TRY(gb_path_join(images, "val", folder));
+    GB_TRY(gb_list_folder(folder, ".jpg", &val));
+    enum gb_status status;
+    if (split_folder) {
+        status = gb_path_join(split_folder, "bsd68.txt", list);
+        if (status == GB_OK)
+            status = add_listed(list, folder, &val, names);
+    } else {
+        const int count = val.count < GB_BSDS_TEST ? val.count : GB_BSDS_TEST;
+        status = add_names(names, "val", &val, NULL, count);
+    }
+    gb_list_free(&val);
+    return status;
+}
+
+static enum gb_status find_names(const char *images, const char *split_folder,
+                                 struct names splits[]) {
+    GB_TRY(add_part(images, "train", &splits[GB_SPLIT_TRAIN]));
+    GB_TRY(add_part(images, "test", &splits[GB_SPLIT_TRAIN]));
+    return add_tested(images, split_folder, &splits[GB_SPLIT_TEST]);
+}
+
+enum gb_status gb_bsds_read(const struct gb_task_source *source, int least_side,
+                            struct gb_photographs splits[]) {
+    struct names names[GB_SPLITS] = {0};
+    char images[GB_PATH];
+    for (int split = 0; split < GB_SPLITS; split++)
+        splits[split] = (struct gb_photographs){0};
+    enum gb_status status = gb_path_join(source->folder, "images", images);
+    if (status == GB_OK)
+        status = find_names(images, source->split_folder, names);
+    for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
+        status = gb_photographs_read(images, names[split].names, names[split].count, least_side,
+                                     source->threads, &splits[split]);
+    for (int split = 0; split < GB_SPLITS; split++) {
+        free_names(&names[split]);
+        if (status != GB_OK)
+            gb_photographs_free(&splits[split]);
+    }
+    return status;
+}
