@@ -59,7 +59,7 @@ function print_row(row, launch, seconds,    failed) {
         name_of(row)
     printf "\"direction\":\"forward\",\"mixes\":{},\"backend\":\"%s\",\"library\":\"\",",
         row == 6 ? "none" : "avx2"
-    printf "\"borrowed\":false,\"threads\":1,\"cache\":\"warm\",\"launch\":%d,", launch
+    printf "\"borrowers\":[],\"threads\":1,\"cache\":\"warm\",\"launch\":%d,", launch
     if (failed)
         printf "\"seconds\":null,\"median_seconds\":null,\"error\":\"it differs\","
     else

@@ -21,7 +21,7 @@ static struct gb_row full_row(void) {
                          .share_count = 2,
                          .backend = "onednn",
                          .library = "oneDNN 2.6.3",
-                         .borrowed = true,
+                         .borrowers = {"blas", "other"},
                          .threads = 2,
                          .cache = GB_CACHE_COLD,
                          .launch = 3,
@@ -84,7 +84,7 @@ static void a_row_comes_back_as_it_was(void **state) {
     assert_string_equal(read->direction, row.direction);
     assert_string_equal(read->backend, row.backend);
     assert_string_equal(read->library, row.library);
-    assert_true(read->borrowed);
+    assert_memory_equal(read->borrowers, row.borrowers, sizeof row.borrowers);
     assert_int_equal(read->share_count, 2);
     assert_memory_equal(read->shares, row.shares, 2 * sizeof *row.shares);
     assert_int_equal(read->threads, 2);

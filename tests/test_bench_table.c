@@ -38,8 +38,8 @@ static struct gb_row shared(struct gb_row row, struct gb_mix_share *share) {
     return row;
 }
 
-static struct gb_row lent(struct gb_row row) {
-    row.borrowed = true;
+static struct gb_row lent(struct gb_row row, const char *borrower) {
+    strcpy(row.borrowers[0], borrower);
     return row;
 }
 
@@ -79,8 +79,7 @@ static void weighs_problems_by_their_calls(void **state) {
         launched(shared(row_of("conv", "b", "x", 0.9e-6, 0.82), &b), 0),
         launched(shared(row_of("conv", "b", "x", 1.1e-6, 0.78), &b), 1),
         shared(row_of("conv", "b", "y", 8e-6, 0.1), &b),
-        shared(row_of("fc", "c", "x", 4e-6, 0.25), &c),
-        lent(shared(row_of("fc", "c", "y", 4e-6, 0.25), &c)),
+        lent(shared(row_of("fc", "c", "x", 4e-6, 0.25), &c), "y"),
         row_of("fc", "d", "x", 1.5e-9, 0.25),
         failed(row_of("fc", "d", "y", 0, 0), error),
     };

@@ -235,6 +235,41 @@ static void test_texts(void **state) {
     gb_catalog_free(&all);
 }
 
+// A kernel that foreign backends lack is in the list once, as the lender's.
+static void test_borrowed_kernels(void **state) {
+    (void)state;
+    const int threads[] = {1, 2};
+    struct gb_catalog_request request = {.backends = gb_backends(),
+                                         .threads = threads,
+                                         .thread_count = 2,
+                                         .filter = "adam/forward/e12",
+                                         .kinds = GB_CATALOG_KERNELS,
+                                         .models = tiny};
+    const struct gb_backend *borrower = NULL;
+    int natives = 0, borrowers = 0;
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
+        borrower = (*b)->lender ? *b : borrower;
+        *((*b)->lender ? &borrowers : &natives) += 1;
+    }
+    struct gb_catalog catalog;
+    assert_int_equal(gb_catalog_make(&request, &catalog), GB_OK);
+    assert_int_equal(catalog.count, 2 * natives);
+    for (int i = 0; i < catalog.count; i++) {
+        bool lends = borrower && catalog.list[i].backend == borrower->lender;
+        assert_null(catalog.list[i].backend->lender);
+        assert_int_equal(catalog.list[i].borrower_count, lends ? borrowers : 0);
+    }
+    gb_catalog_free(&catalog);
+    if (!borrower)
+        return;
+    request.backends = (const struct gb_backend *const[]){borrower, NULL};
+    assert_int_equal(gb_catalog_make(&request, &catalog), GB_OK);
+    assert_int_equal(catalog.count, 2);
+    assert_ptr_equal(catalog.list->backend, borrower->lender);
+    assert_ptr_equal(catalog.list->borrowers[0], borrower);
+    gb_catalog_free(&catalog);
+}
+
 static void test_filters(void **state) {
     (void)state;
     struct gb_catalog catalog =
@@ -547,11 +582,17 @@ static void test_wrong_kernels(void **state) {
 int main(void) {
     gb_flush_denormals();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),          cmocka_unit_test(test_flops),
-        cmocka_unit_test(test_flops_of_cnf),    cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_filters),         cmocka_unit_test(test_papers_models),
-        cmocka_unit_test(test_checks_pass),     cmocka_unit_test(test_checks_pass_on_threads),
-        cmocka_unit_test(test_every_operation), cmocka_unit_test(test_wrong_kernels),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_flops),
+        cmocka_unit_test(test_flops_of_cnf),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_borrowed_kernels),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_papers_models),
+        cmocka_unit_test(test_checks_pass),
+        cmocka_unit_test(test_checks_pass_on_threads),
+        cmocka_unit_test(test_every_operation),
+        cmocka_unit_test(test_wrong_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

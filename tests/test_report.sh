@@ -45,7 +45,7 @@ has() {
 row() {
     printf '{"schema": 1, "problem": "%s/forward/n2c8", "operation": "%s", ' "$5" "$5"
     printf '"direction": "forward", "mixes": {"cglow-horses-32": 3}, "backend": "%s", ' "$2"
-    printf '"library": "%s", "borrowed": false, "threads": %d, "cache": "warm", ' "$3" "$4"
+    printf '"library": "%s", "borrowers": [], "threads": %d, "cache": "warm", ' "$3" "$4"
     printf '"launch": 0, "seconds": [%s], "median_seconds": %s, "spread": 0, ' "$6" "$6"
     printf '"flops": 1e9, "bytes": 1e8, "gflops": 50, "gbs": 5, "wall": "compute", '
     printf '"peak_gflops": 100, "peak_gbs": 20, "share_of_peak": 0.5, "reorder_seconds": null, '

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "bench/catalog/catalog.h"
 
+#include <assert.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -282,6 +283,28 @@ static enum gb_status select_entries(const struct gb_catalog_request *request,
 
 // ---- The list ----
 
+// A row of the entry, whose rows begin at `first`; a borrowed kernel's is its lender's.
+static void list_row(const struct entry *entry, const struct gb_backend *backend, int threads,
+                     int first, struct gb_catalog *catalog) {
+    bool kernel = entry->kind == GB_CATALOG_KERNELS;
+    const struct gb_backend *owner = kernel ? gb_kernel_owner(&entry->benchmark, backend) : backend;
+    struct gb_benchmark *row = catalog->list + first, *end = catalog->list + catalog->count;
+    while (row < end && (row->backend != owner || row->threads != threads))
+        row++;
+    if (row == end) {
+        catalog->count++;
+        *row = entry->benchmark;
+        row->backend = owner;
+        row->threads = threads;
+        if (kernel)
+            gb_kernel_place(row, owner);
+    }
+    if (owner != backend) {
+        assert(row->borrower_count < GB_BORROWERS);
+        row->borrowers[row->borrower_count++] = backend;
+    }
+}
+
 static enum gb_status list(const struct gb_catalog_request *request, const struct entries *entries,
                            struct gb_catalog *catalog) {
     int backends = 0;
@@ -291,16 +314,13 @@ static enum gb_status list(const struct gb_catalog_request *request, const struc
     catalog->list = calloc(rows, sizeof *catalog->list);
     if (!catalog->list)
         return out_of_memory();
-    for (int i = 0; i < entries->count; i++)
+    for (int i = 0; i < entries->count; i++) {
+        int first = catalog->count;
         for (int b = 0; b < backends; b++)
-            for (int t = 0; t < request->thread_count; t++) {
-                struct gb_benchmark *row = &catalog->list[catalog->count++];
-                *row = entries->list[i].benchmark;
-                row->backend = request->backends[b];
-                row->threads = request->threads[t];
-                if (entries->list[i].kind == GB_CATALOG_KERNELS)
-                    gb_kernel_place(row);
-            }
+            for (int t = 0; t < request->thread_count; t++)
+                list_row(&entries->list[i], request->backends[b], request->threads[t], first,
+                         catalog);
+    }
     return GB_OK;
 }
 

@@ -40,7 +40,9 @@ struct gb_catalog {
 // operation and direction. What only sampling has (directions "inverse" and "sample") counts how
 // often a pass that draws as many samples as a step has targets has it.
 //
-// Each distinct problem once for every backend and number of threads. GB_BAD_INPUT where the filter
+// Each distinct problem once for every backend and number of threads; a kernel that a backend lacks
+// is its lender's, and listed for that one alone, asked for or not (struct gb_benchmark's
+// borrowers). GB_BAD_INPUT where the filter
 // is no expression or selects nothing; GB_OUT_OF_MEMORY. On failure there is nothing to free.
 enum gb_status gb_catalog_make(const struct gb_catalog_request *request,
                                struct gb_catalog *catalog);

@@ -300,11 +300,15 @@ enum gb_status gb_kernel_benchmark(const char *text, struct gb_benchmark *benchm
     return GB_OK;
 }
 
-void gb_kernel_place(struct gb_benchmark *benchmark) {
+const struct gb_backend *gb_kernel_owner(const struct gb_benchmark *benchmark,
+                                         const struct gb_backend *backend) {
     const struct gb_kernel_description *description = benchmark->description;
     const struct gb_kernel *kernel = description->kernel;
     const char *entry = kernel->operation->entries[kernel->direction];
-    benchmark->borrowed = gb_backend_borrows(benchmark->backend, entry);
-    bool foreign = benchmark->backend->lender && !benchmark->borrowed;
-    benchmark->reorder_seconds = foreign ? reorder_seconds : NULL;
+    return gb_backend_borrows(backend, entry) ? backend->lender : backend;
+}
+
+void gb_kernel_place(struct gb_benchmark *benchmark, const struct gb_backend *owner) {
+    benchmark->backend = owner;
+    benchmark->reorder_seconds = owner->lender ? reorder_seconds : NULL;
 }

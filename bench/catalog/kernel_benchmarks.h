@@ -121,7 +121,10 @@ enum gb_status gb_kernel_differs(const struct gb_kernel_state *state, const char
 // Makes a benchmark of "conv/forward/n2h...", but for backend, threads and shares; its description
 // is the caller's to free. GB_BAD_INPUT where the text is no problem of a kernel.
 enum gb_status gb_kernel_benchmark(const char *text, struct gb_benchmark *benchmark);
-// Then, once it has its backend: what depends on that.
-void gb_kernel_place(struct gb_benchmark *benchmark);
+// The backend whose kernel runs where this one is asked for: itself, or the lender of what it lacks.
+const struct gb_backend *gb_kernel_owner(const struct gb_benchmark *benchmark,
+                                         const struct gb_backend *backend);
+// Gives the benchmark the backend that owns its kernel.
+void gb_kernel_place(struct gb_benchmark *benchmark, const struct gb_backend *owner);
 
 #endif

@@ -191,7 +191,6 @@ static int by_cell_and_seconds(const void *a, const void *b) {
 // The launches of one cell, sorted by their time.
 static void fill_cell(struct gb_cell *cell, const struct place *places, int count) {
     *cell = (struct gb_cell){.launches = count,
-                             .borrowed = places->row->borrowed,
                              .seconds = NAN,
                              .spread = NAN,
                              .gflops = NAN,
@@ -213,6 +212,24 @@ static void fill_cell(struct gb_cell *cell, const struct place *places, int coun
 
 static struct gb_cell *cells_of(const struct gb_summary *s, int setting, int line) {
     return s->cells + ((size_t)setting * s->line_count + line) * s->column_count;
+}
+
+static bool borrows(const char *backend, const struct gb_row *row) {
+    for (int i = 0; i < GB_BORROWERS; i++)
+        if (strcmp(row->borrowers[i], backend) == 0)
+            return true;
+    return false;
+}
+
+// Fills the cells of those that borrow the row's kernel.
+static void lend(struct gb_summary *s, const struct gb_row *row) {
+    struct gb_cell *cells = cells_of(s, find_setting(s, row), find_line(s, row));
+    const struct gb_cell *own = &cells[find_column(s, row)];
+    for (int i = 0; i < s->column_count; i++)
+        if (!cells[i].launches && borrows(s->columns[i].backend, row)) {
+            cells[i] = *own;
+            cells[i].borrowed = true;
+        }
 }
 
 static void compare_columns(struct gb_cell *cells, int count) {
@@ -242,6 +259,8 @@ static enum gb_status fill_cells(struct gb_summary *s, const struct gb_row *cons
         fill_cell(places[begin].cell, places + begin, end - begin);
     }
     free(places);
+    for (int i = 0; i < count; i++)
+        lend(s, rows[i]);
     for (int setting = 0; setting < s->setting_count; setting++)
         for (int line = 0; line < s->line_count; line++)
             compare_columns(cells_of(s, setting, line), s->column_count);

@@ -34,7 +34,7 @@ struct gb_line {
 struct gb_cell {
     int launches;      // joined here; 0: not measured
     const char *error; // of the first launch that failed: then there are no figures
-    bool borrowed;
+    bool borrowed;     // the figures are those of the backend whose kernel it is
     double seconds, spread, gflops, gbs, share_of_peak; // medians; NAN where there are none
     double speed; // seconds of the fastest backend at this problem and setting / seconds
 };

@@ -11,6 +11,7 @@
 #include "kernels/status.h"
 
 enum { GB_PROBLEM = 160, GB_WORD = 32, GB_MODEL = 48 }; // sizes of texts, with their final NUL
+enum { GB_BORROWERS = 4 };                              // at most
 
 // How often one training step of a model has a problem.
 struct gb_mix_share {
@@ -32,7 +33,9 @@ struct gb_benchmark {
     enum gb_traffic traffic; // what those bytes are like, and so which bandwidth is their wall
     const struct gb_mix_share *shares;
     int share_count;
-    bool borrowed;     // the kernel is the backend's lender's (gb_backend_borrows)
+    // Backends asked for that run this kernel too, since they lack one: it is timed once for all.
+    const struct gb_backend *borrowers[GB_BORROWERS];
+    int borrower_count;
     void *description; // the maker's own, for setup
 
     // Makes a state to run. It is called twice, in the way of kernels/arena.h: first with an arena

@@ -19,7 +19,7 @@ enum type {
     TEXT,    // char[size]
     WORD,    // an enumeration by its words
     COUNT,   // int >= least
-    FLAG,    // bool
+    WORDS,   // char[][GB_WORD], an array without the empty ones
     REAL,    // double
     MAYBE,   // double; null for NAN
     SHARES,  // shares and share_count
@@ -47,7 +47,7 @@ static const struct field fields[] = {
     {MEMBER("mixes", SHARES, shares), NULL, 0},
     {MEMBER("backend", TEXT, backend), NULL, 0},
     {MEMBER("library", TEXT, library), NULL, 0},
-    {MEMBER("borrowed", FLAG, borrowed), NULL, 0},
+    {MEMBER("borrowers", WORDS, borrowers), NULL, 0},
     {MEMBER("threads", COUNT, threads), NULL, 1},
     {MEMBER("cache", WORD, cache), caches, 0},
     {MEMBER("launch", COUNT, launch), NULL, 0},
@@ -124,6 +124,13 @@ static json_t *cpus_json(const struct gb_row *row) {
     return cpus;
 }
 
+static json_t *words_json(const char *words, size_t bytes) {
+    json_t *array = json_array();
+    for (const char *word = words; word < words + bytes && *word; word += GB_WORD)
+        json_array_append_new(array, json_string(word));
+    return array;
+}
+
 static json_t *note_json(const char *note) {
     if (!note)
         return json_null();
@@ -147,8 +154,8 @@ static json_t *value_json(const struct gb_row *row, const struct field *field) {
         return json_string(field->words[*(const unsigned *)at]);
     case COUNT:
         return json_integer(*(const int *)at);
-    case FLAG:
-        return json_boolean(*(const bool *)at);
+    case WORDS:
+        return words_json(at, field->size);
     case REAL:
     case MAYBE:
         return isnan(*(const double *)at) ? json_null() : json_real(*(const double *)at);
@@ -242,6 +249,16 @@ static bool take_text(char *to, size_t size, const json_t *value) {
     return true;
 }
 
+static bool take_words(char *to, size_t bytes, const json_t *array) {
+    size_t count = json_array_size(array);
+    if (!json_is_array(array) || count > bytes / GB_WORD)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!take_text(to + i * GB_WORD, GB_WORD, json_array_get(array, i)))
+            return false;
+    return true;
+}
+
 static bool take_word(unsigned *to, const char *const *words, const json_t *value) {
     const char *text = json_string_value(value);
     for (unsigned i = 0; text && words[i]; i++)
@@ -263,9 +280,8 @@ static bool take_value(struct gb_row *row, const struct field *field, json_t *va
         *(int *)at = (int)json_integer_value(value);
         return json_is_integer(value) && json_integer_value(value) >= field->least &&
                json_integer_value(value) == *(int *)at;
-    case FLAG:
-        *(bool *)at = json_is_true(value);
-        return json_is_boolean(value);
+    case WORDS:
+        return take_words(at, field->size, value);
     case REAL:
     case MAYBE:
         *(double *)at = json_is_null(value) ? (double)NAN : json_number_value(value);

@@ -27,7 +27,8 @@ struct gb_row {
     int share_count;
     char backend[GB_WORD]; // "none" for the control row
     char library[64];      // a foreign one's name and version; "" native
-    bool borrowed;         // this kernel is the backend's lender's
+    char borrowers[GB_BORROWERS]
+                  [GB_WORD]; // other backends that run this kernel; "" behind the last
     int threads;
     enum gb_cache cache; // what its operands lay in when a run began
     int launch;          // which process of `bench --launches` timed it, from 0

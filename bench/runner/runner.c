@@ -189,7 +189,8 @@ static enum gb_status describe(const struct run *run, struct gb_timing *timing) 
     memcpy(row->direction, b->direction, sizeof row->direction);
     snprintf(row->backend, sizeof row->backend, "%s", backend_name(b));
     snprintf(row->library, sizeof row->library, "%s", b->backend ? b->backend->library : "");
-    row->borrowed = b->borrowed;
+    for (int i = 0; i < b->borrower_count; i++)
+        snprintf(row->borrowers[i], GB_WORD, "%s", b->borrowers[i]->name);
     row->threads = b->threads;
     row->cache = timing->cache;
     row->launch = run->sweep->launch;
