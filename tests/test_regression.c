@@ -38,6 +38,9 @@ static const struct model_case cases[] = {
      {.factored = {{16, 8, 3, 16, 8, 1}, GB_CNF_SEGMENTATION, 5, 0, 0, 2, 90}},
      MASK,
      true},
+    {"DnCNN", &gb_dncnn_model, {.dncnn = {{8, 6, 3, 8, 6, 3}, 4, 5}}, REAL, true},
+    {"SRCNN", &gb_srcnn_model, {.srcnn = {{5, 6, 3, 10, 12, 3}, 7, 4}}, REAL, false},
+    {"feed-forward network", &gb_ffn_model, {.ffn = {{16, 8, 3, 8, 4, 2}, 2, 4}}, REAL, true},
 };
 enum { CASES = sizeof cases / sizeof *cases, BATCH = 2 };
 static const float d_log_likelihood[] = {-0.5f, -0.25f};
@@ -161,7 +164,7 @@ static double slope_along(const struct scene *scene, void *model, float *at, siz
 static void check_slope(const struct scene *scene, void *model, const char *name, float *at,
                         size_t count, const float *gradient) {
     // What rounding adds to the slope: errors of the loss, beside a step of this length.
-    const double step = 5e-3, noise = 2e-7 * fabs(loss(scene, model)) / step;
+    const double step = 1e-3, noise = 2e-7 * fabs(loss(scene, model)) / step;
     double length = length_of(count, gradient);
     if (length <= noise)
         return; // such as biases in front of an instance norm, which have no effect

@@ -190,8 +190,9 @@ const struct gb_model_kind gb_cnf_model = {
 // ---- All of them ----
 
 const struct gb_model_kind *const *gb_model_kinds(void) {
-    static const struct gb_model_kind *const kinds[] = {&gb_cglow_model, &gb_cnf_model,
-                                                        &gb_factored_model, NULL};
+    static const struct gb_model_kind *const kinds[] = {
+        &gb_cglow_model, &gb_cnf_model, &gb_factored_model, &gb_dncnn_model, &gb_srcnn_model,
+        &gb_ffn_model,   NULL};
     return kinds;
 }
 

@@ -8,7 +8,10 @@
 
 #include "flows/models/cglow.h"
 #include "flows/models/cnf.h"
+#include "flows/models/dncnn.h"
 #include "flows/models/factored.h"
+#include "flows/models/ffn.h"
+#include "flows/models/srcnn.h"
 
 struct gb_model_use {
     int batch, samples_per_x, threads;
@@ -35,6 +38,9 @@ union gb_model_config {
     struct gb_cglow_config cglow;
     struct gb_cnf_config cnf;
     struct gb_factored_config factored;
+    struct gb_dncnn_config dncnn;
+    struct gb_srcnn_config srcnn;
+    struct gb_ffn_config ffn;
 };
 
 // `config`: the model's member of gb_model_config. `model`: what create made of it.
@@ -67,7 +73,8 @@ struct gb_model_kind {
     void (*published_name)(const void *config, const char *name, char published[static 96]);
 };
 
-extern const struct gb_model_kind gb_cglow_model, gb_cnf_model, gb_factored_model;
+extern const struct gb_model_kind gb_cglow_model, gb_cnf_model, gb_factored_model, gb_dncnn_model,
+    gb_srcnn_model, gb_ffn_model;
 
 // All kinds, ended by NULL.
 const struct gb_model_kind *const *gb_model_kinds(void);

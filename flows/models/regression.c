@@ -124,6 +124,11 @@ enum gb_status gb_regression_parameters(const struct gb_regression_form *form, c
     return status;
 }
 
+struct gb_likelihood gb_squared_error(const void *config, bool training) {
+    (void)config, (void)training;
+    return (struct gb_likelihood){GB_LIKELIHOOD_GAUSSIAN};
+}
+
 enum gb_status gb_regression_check_same_size(const struct gb_image_sizes *sizes) {
     if (sizes->x_h == sizes->y_h && sizes->x_w == sizes->y_w)
         return GB_OK;

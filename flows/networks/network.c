@@ -131,6 +131,14 @@ struct gb_conv_layer_spec gb_conv_layer_default(const char *name, int inputs, in
     return spec;
 }
 
+struct gb_conv_layer_spec gb_conv_layer_he(const char *name, int inputs, int kernel) {
+    struct gb_conv_layer_spec spec = gb_conv_layer_default(name, inputs, kernel, GB_RELU);
+    spec.weight_start = GB_START_NORMAL;
+    spec.weight_spread = gb_he_spread(gb_conv_fan_in(&spec.problem));
+    spec.bias_start = GB_START_ZERO;
+    return spec;
+}
+
 enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder *builder,
                                   const struct gb_conv_layer_spec *spec) {
     const struct gb_conv_problem *p = &spec->problem;

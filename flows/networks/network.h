@@ -108,6 +108,9 @@ struct gb_conv_layer {
 struct gb_conv_layer_spec gb_conv_layer_default(const char *name, int inputs, int kernel,
                                                 enum gb_activation activation);
 
+// The same with ReLU and He's start.
+struct gb_conv_layer_spec gb_conv_layer_he(const char *name, int inputs, int kernel);
+
 enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder *builder,
                                   const struct gb_conv_layer_spec *spec);
 void gb_conv_layer_bind(struct gb_conv_layer *layer, struct gb_arena *arena);
