@@ -32,7 +32,7 @@ static const struct gb_cglow_config tiny_config = {.x_h = 16,
                                                    .coupling_channels = 12,
                                                    .feature_channels = 5,
                                                    .init = GB_INIT_LIVE};
-static const struct gb_model tiny[] = {
+static const struct gb_model_case tiny[] = {
     {"cglow-tiny-16", "this test", &gb_cglow_family, &tiny_config, .batch = 2, .samples = 3}, {0}};
 
 static const struct gb_cnf_config tiny_patch = {.kind = GB_CNF_SUPER_RESOLUTION,
@@ -60,7 +60,7 @@ static const struct gb_cnf_config tiny_mask = {.kind = GB_CNF_SEGMENTATION,
                                                .condition_channels = 6,
                                                .coupling_channels = 7,
                                                .dequantiser_steps = 2};
-static const struct gb_model tiny_cnf[] = {
+static const struct gb_model_case tiny_cnf[] = {
     {"cnf-patch-8", "this test", &gb_cnf_family, &tiny_patch, .batch = 2, .samples = 3},
     {"cnf-mask-16", "this test", &gb_cnf_family, &tiny_mask, .batch = 2, .samples = 3},
     {0}};
@@ -72,7 +72,7 @@ static const struct gb_backend *backend_named(const char *name) {
 }
 
 // Rows for these backends (NULL: the scalar one) with one thread.
-static struct gb_catalog catalog_of(const struct gb_model *models, const char *filter,
+static struct gb_catalog catalog_of(const struct gb_model_case *models, const char *filter,
                                     unsigned kinds, const struct gb_backend *backend) {
     const struct gb_backend *const backends[] = {backend ? backend : backend_named("scalar"), NULL};
     const int threads[] = {1};
@@ -203,7 +203,7 @@ static void test_flops(void **state) {
 static void test_flops_of_cnf(void **state) {
     (void)state;
     const struct gb_cnf_use use = {.batch = 2, .samples_per_x = 1, .threads = 1, .training = true};
-    for (const struct gb_model *m = tiny_cnf; m->name; m++) {
+    for (const struct gb_model_case *m = tiny_cnf; m->name; m++) {
         struct gb_cnf *model;
         struct gb_catalog catalog = catalog_of(tiny_cnf, m->name, GB_CATALOG_STEPS, NULL);
         assert_int_equal(gb_cnf_create(m->config, &use, backend_named("scalar"), &model), GB_OK);
@@ -303,7 +303,7 @@ static void test_filters(void **state) {
 // The table's numbers of a task that there is are the task's.
 static void test_papers_models(void **state) {
     (void)state;
-    for (const struct gb_model *m = gb_models(); m->name; m++)
+    for (const struct gb_model_case *m = gb_model_cases(); m->name; m++)
         for (const struct gb_task *const *task = gb_tasks(); *task; task++) {
             char begin[64];
             int size = 0;

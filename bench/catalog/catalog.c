@@ -23,7 +23,7 @@ struct entry {
 struct entries {
     struct entry *list;
     int count, capacity;
-    const struct gb_model *models;
+    const struct gb_model_case *models;
 };
 
 static enum gb_status out_of_memory(void) {
@@ -56,12 +56,12 @@ static enum gb_status append(struct entries *entries, enum gb_catalog_kind kind,
 }
 
 // Models are added one after the other.
-static bool is_last_share(const struct entry *entry, const struct gb_model *model) {
+static bool is_last_share(const struct entry *entry, const struct gb_model_case *model) {
     int last = entry->share_count - 1;
     return last >= 0 && strcmp(entry->shares[last].model, model->name) == 0;
 }
 
-static enum gb_status add(struct entries *entries, const struct gb_model *model,
+static enum gb_status add(struct entries *entries, const struct gb_model_case *model,
                           enum gb_catalog_kind kind, const char *text, int count) {
     struct entry *entry = find(entries, text);
     if (!entry)
@@ -88,14 +88,14 @@ static void print_kernel(const struct gb_recorded *recorded, enum gb_direction d
              shape);
 }
 
-static enum gb_status add_kernel(struct entries *entries, const struct gb_model *model,
+static enum gb_status add_kernel(struct entries *entries, const struct gb_model_case *model,
                                  const struct gb_recorded *recorded, enum gb_direction direction) {
     char text[GB_PROBLEM];
     print_kernel(recorded, direction, text);
     return add(entries, model, GB_CATALOG_KERNELS, text, recorded->count);
 }
 
-static bool has_kernel(const struct entries *entries, const struct gb_model *model,
+static bool has_kernel(const struct entries *entries, const struct gb_model_case *model,
                        const struct gb_recorded *recorded) {
     char text[GB_PROBLEM];
     print_kernel(recorded, recorded->direction, text);
@@ -105,7 +105,7 @@ static bool has_kernel(const struct entries *entries, const struct gb_model *mod
 
 // A training step's kernels, weight gradients with and without Adam; of a sampling pass those that
 // the step does not have. Its networks run on one image, but they are the step's.
-static enum gb_status add_recorded(struct entries *entries, const struct gb_model *model,
+static enum gb_status add_recorded(struct entries *entries, const struct gb_model_case *model,
                                    enum gb_pass_kind kind, const struct gb_recorded *r) {
     if (kind == GB_PASS_SAMPLE) {
         bool own = r->direction == GB_INVERSE || r->direction == GB_SAMPLE;
@@ -118,7 +118,7 @@ static enum gb_status add_recorded(struct entries *entries, const struct gb_mode
     return add_kernel(entries, model, r, r->direction);
 }
 
-static enum gb_status add_kernels(struct entries *entries, const struct gb_model *model,
+static enum gb_status add_kernels(struct entries *entries, const struct gb_model_case *model,
                                   enum gb_pass_kind kind) {
     const struct gb_pass_use use = {.kind = kind, .batch = model->batch, .threads = 1};
     struct gb_recording recording = {0};
@@ -130,7 +130,7 @@ static enum gb_status add_kernels(struct entries *entries, const struct gb_model
     return status;
 }
 
-static enum gb_status add_layers(struct entries *entries, const struct gb_model *model) {
+static enum gb_status add_layers(struct entries *entries, const struct gb_model_case *model) {
     struct gb_layer_call *calls;
     int count;
     if (!model->family->layers)
@@ -143,7 +143,7 @@ static enum gb_status add_layers(struct entries *entries, const struct gb_model 
     return status;
 }
 
-static enum gb_status add_pass(struct entries *entries, const struct gb_model *model,
+static enum gb_status add_pass(struct entries *entries, const struct gb_model_case *model,
                                enum gb_pass_kind kind) {
     char text[GB_PROBLEM];
     bool trains = kind == GB_PASS_TRAIN;
@@ -151,7 +151,7 @@ static enum gb_status add_pass(struct entries *entries, const struct gb_model *m
     return add(entries, model, trains ? GB_CATALOG_STEPS : GB_CATALOG_SAMPLES, text, 1);
 }
 
-static enum gb_status add_model(struct entries *entries, const struct gb_model *model,
+static enum gb_status add_model(struct entries *entries, const struct gb_model_case *model,
                                 unsigned kinds) {
     if (kinds & GB_CATALOG_KERNELS) {
         GB_TRY(add_kernels(entries, model, GB_PASS_TRAIN));
@@ -190,7 +190,7 @@ static enum gb_catalog_kind kind_of(const char *text) {
     return GB_CATALOG_KERNELS;
 }
 
-static enum gb_status make(const struct gb_model *models, const char *text,
+static enum gb_status make(const struct gb_model_case *models, const char *text,
                            struct gb_benchmark *benchmark) {
     switch (kind_of(text)) {
     case GB_CATALOG_LAYERS:
@@ -262,7 +262,7 @@ static enum gb_status select_entries(const struct gb_catalog_request *request,
     bool whole = filter && make(entries->models, filter, &named) == GB_OK;
     unsigned kinds = whole ? (unsigned)kind_of(filter) : request->kinds;
     enum gb_status status = GB_OK;
-    for (const struct gb_model *m = entries->models; m->name && status == GB_OK; m++)
+    for (const struct gb_model_case *m = entries->models; m->name && status == GB_OK; m++)
         status = add_model(entries, m, kinds);
     if (status == GB_OK && whole)
         status = keep_text(entries, filter, &named);
@@ -330,7 +330,7 @@ enum gb_status gb_catalog_make(const struct gb_catalog_request *request,
     struct entries *entries = calloc(1, sizeof *entries);
     if (!entries)
         return out_of_memory();
-    entries->models = request->models ? request->models : gb_models();
+    entries->models = request->models ? request->models : gb_model_cases();
     catalog->memory = entries;
     enum gb_status status = select_entries(request, entries);
     if (status == GB_OK)

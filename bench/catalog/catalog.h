@@ -24,8 +24,8 @@ struct gb_catalog_request {
     // POSIX extended regular expression that is searched for in the problems of the models. NULL:
     // all of these.
     const char *filter;
-    unsigned kinds;                // enum gb_catalog_kind, or-ed; they do not bind a whole text
-    const struct gb_model *models; // ended by one without a name; NULL: gb_models()
+    unsigned kinds; // enum gb_catalog_kind, or-ed; they do not bind a whole text
+    const struct gb_model_case *models; // ended by one without a name; NULL: gb_model_cases()
 };
 
 struct gb_catalog {

@@ -9,7 +9,7 @@
 #include "bench/catalog/recorder.h"
 
 struct description {
-    const struct gb_model *model;
+    const struct gb_model_case *model;
     struct gb_pass_use use; // threads apart
 };
 
@@ -178,14 +178,14 @@ static enum gb_status check(void *argument) {
 
 // ---- From text ----
 
-void gb_pass_print(const struct gb_model *model, enum gb_pass_kind kind, int batch,
+void gb_pass_print(const struct gb_model_case *model, enum gb_pass_kind kind, int batch,
                    char text[static GB_PROBLEM]) {
     snprintf(text, GB_PROBLEM, "%s/%s/%s%c%d", kinds[kind].operation, kinds[kind].direction,
              model->name, kinds[kind].letter, batch);
 }
 
 // A name and the batch, of the model and kind that print as this text.
-static bool parse(const struct gb_model *models, const char *text, struct description *d) {
+static bool parse(const struct gb_model_case *models, const char *text, struct description *d) {
     size_t length = strlen(text), digits = 0;
     while (digits < length && text[length - digits - 1] >= '0' && text[length - digits - 1] <= '9')
         digits++;
@@ -215,7 +215,7 @@ static enum gb_status set_cost(const struct description *d, struct gb_benchmark 
     return GB_OK;
 }
 
-enum gb_status gb_pass_benchmark(const struct gb_model *models, const char *text,
+enum gb_status gb_pass_benchmark(const struct gb_model_case *models, const char *text,
                                  struct gb_benchmark *benchmark) {
     *benchmark =
         (struct gb_benchmark){.setup = setup, .run = run, .check = check, .teardown = teardown};

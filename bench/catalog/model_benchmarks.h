@@ -25,11 +25,11 @@
 #define GB_CHECK_SAMPLE 1e-3
 
 // The text of a model's pass.
-void gb_pass_print(const struct gb_model *model, enum gb_pass_kind kind, int batch,
+void gb_pass_print(const struct gb_model_case *model, enum gb_pass_kind kind, int batch,
                    char text[static GB_PROBLEM]);
 
 // As gb_kernel_benchmark, for a pass of one of `models`.
-enum gb_status gb_pass_benchmark(const struct gb_model *models, const char *text,
+enum gb_status gb_pass_benchmark(const struct gb_model_case *models, const char *text,
                                  struct gb_benchmark *benchmark);
 
 #endif

@@ -43,7 +43,7 @@ static const char noise[] = "c-Glow paper, section 5.4";
 static const char depth[] = "c-Glow paper, section 5.5; one channel";
 static const char centre[] = "c-Glow paper, section 5.6; the target is the quarter in the middle";
 
-static const struct gb_model models[] = {
+static const struct gb_model_case models[] = {
     {"cglow-horses-32", horses, &gb_cglow_family, SQUARE(32, 3), CGLOW_USE},
     {"cglow-horses-64", horses, &gb_cglow_family, SQUARE(64, 3), CGLOW_USE},
     {"cglow-horses-128", horses, &gb_cglow_family, SQUARE(128, 3), CGLOW_USE},
@@ -61,11 +61,11 @@ static const struct gb_model models[] = {
     {0},
 };
 
-const struct gb_model *gb_models(void) {
+const struct gb_model_case *gb_model_cases(void) {
     return models;
 }
 
-enum gb_status gb_model_record(const struct gb_model *model, const struct gb_pass_use *use,
+enum gb_status gb_model_record(const struct gb_model_case *model, const struct gb_pass_use *use,
                                struct gb_recording *recording, double *parameters) {
     void *run;
     struct gb_pass_use alone = *use;

@@ -48,7 +48,7 @@ struct gb_model_family {
                              int *count);
 };
 
-struct gb_model {
+struct gb_model_case {
     const char *name;   // family, task, size of the target: "cglow-horses-32"
     const char *source; // where its numbers stand
     const struct gb_model_family *family;
@@ -58,10 +58,10 @@ struct gb_model {
 };
 
 // The papers' models, ended by one without a name.
-const struct gb_model *gb_models(void);
+const struct gb_model_case *gb_model_cases(void);
 
 // Lists what one pass asks of the kernels, with one thread, and counts the model's parameters.
-enum gb_status gb_model_record(const struct gb_model *model, const struct gb_pass_use *use,
+enum gb_status gb_model_record(const struct gb_model_case *model, const struct gb_pass_use *use,
                                struct gb_recording *recording, double *parameters);
 
 extern const struct gb_model_family gb_cglow_family; // config: struct gb_cglow_config

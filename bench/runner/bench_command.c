@@ -30,7 +30,7 @@ struct given {
     const struct gb_backend *chosen_backends[MOST_BACKENDS + 1]; // ended by NULL
     int backend_count;
     int teams[MOST_TEAMS], team_count;
-    struct gb_model chosen_models[MOST_MODELS + 1]; // ended by one without a name
+    struct gb_model_case chosen_models[MOST_MODELS + 1]; // ended by one without a name
     int model_count;
     unsigned chosen_kinds;
 };
@@ -68,7 +68,7 @@ static enum gb_status add_team(struct given *given, const char *word) {
 static enum gb_status add_models(struct given *given, const char *word) {
     char names[1024] = "";
     bool found = false;
-    for (const struct gb_model *m = gb_models(); m->name; m++) {
+    for (const struct gb_model_case *m = gb_model_cases(); m->name; m++) {
         size_t used = strlen(names);
         snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", m->name);
         if (strncmp(m->name, word, strlen(word)) != 0)
