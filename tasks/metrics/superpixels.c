@@ -106,15 +106,13 @@ struct clustering {
     int *nearest;             // each pixel's centre
 };
 
-static struct feature feature_at(const struct gb_image *image, int x, int y) {
-    const unsigned char *rgb = image->pixels + 3 * ((size_t)y * (size_t)image->w + (size_t)x);
-    const double scale = 100.0 / UINT8_MAX;
-    const double luma = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
-    return (struct feature){.x = x,
-                            .y = y,
-                            .luma = scale * luma,
-                            .blue = scale * 0.564 * (rgb[2] - luma),
-                            .red = scale * 0.713 * (rgb[0] - luma)};
+static struct feature feature_at(const struct gb_tensor *image, int x, int y) {
+    const float *rgb = gb_at(image, 0, y, x);
+    const double red = 100.0 * (double)rgb[0], green = 100.0 * (double)rgb[1],
+                 blue = 100.0 * (double)rgb[2];
+    const double luma = 0.299 * red + 0.587 * green + 0.114 * blue;
+    return (struct feature){
+        .x = x, .y = y, .luma = luma, .blue = 0.564 * (blue - luma), .red = 0.713 * (red - luma)};
 }
 
 static void place_centres(struct clustering *c) {
@@ -231,7 +229,7 @@ static void connect(const struct clustering *c, struct gb_superpixels *superpixe
     }
 }
 
-enum gb_status gb_slic(const struct gb_image *image, int count, double compactness,
+enum gb_status gb_slic(const struct gb_tensor *image, int count, double compactness,
                        struct gb_superpixels *superpixels) {
     const double step = sqrt((double)image->w * image->h / count);
     const int columns = (int)fmax(1.0, floor(image->w / step + 0.5));

@@ -8,7 +8,6 @@
 
 #include "kernels/status.h"
 #include "kernels/tensor.h"
-#include "tasks/images/image.h"
 
 struct gb_superpixels {
     int w, h, count;
@@ -28,8 +27,7 @@ enum gb_status gb_superpixels_read(const char *path, int w, int h,
 enum { GB_SLIC_COUNT = 225 };
 #define GB_SLIC_COMPACTNESS 10.0
 
-// Simple linear iterative clustering (Achanta et al. 2012) of an image of 8 bits and 3 channels: a
-// grid of about `count` centres, 10 rounds of k-means over the pixels within a grid's step around each
+// Simple linear iterative clustering (Achanta et al. 2012) of one image of 3 channels in [0, 1]: a grid of about `count` centres, 10 rounds of k-means over the pixels within a grid's step around each
 // centre by the squared distance
 //   colour^2 + (compactness * place / step)^2,
 // then patches that are not in one piece are cut apart, and pieces smaller than a quarter of the mean
@@ -37,7 +35,7 @@ enum { GB_SLIC_COUNT = 225 };
 // colour differences with black and white 100 apart, in place of CIELAB, whose cube roots machines
 // do not round alike; centres start where the grid has them. The labels depend on nothing but the
 // arguments. GB_OUT_OF_MEMORY; then *superpixels holds nothing.
-enum gb_status gb_slic(const struct gb_image *image, int count, double compactness,
+enum gb_status gb_slic(const struct gb_tensor *image, int count, double compactness,
                        struct gb_superpixels *superpixels);
 
 struct gb_superpixel_counts {
