@@ -4,7 +4,7 @@
 void gb_confusion_add(struct gb_confusion *counts, const struct gb_tensor *truth,
                       const struct gb_tensor *prediction) {
     assert(gb_same_shape(truth, prediction) && truth->c == 1);
-    assert(counts->classes >= 2 && counts->classes <= GB_MOST_CLASSES);
+    assert(counts->classes >= 2 && counts->classes <= GB_LABEL_CLASSES);
     for (int n = 0; n < truth->n; n++)
         for (int y = 0; y < truth->h; y++)
             for (int x = 0; x < truth->w; x++) {
@@ -54,10 +54,10 @@ struct gb_confusion gb_confusion_of(const struct gb_tensor *truth,
 }
 
 void gb_most_frequent(const struct gb_tensor *train, int classes, float *map) {
-    assert(train->c == 1 && train->n >= 1 && classes <= GB_MOST_CLASSES);
+    assert(train->c == 1 && train->n >= 1 && classes <= GB_LABEL_CLASSES);
     for (int y = 0; y < train->h; y++)
         for (int x = 0; x < train->w; x++) {
-            int counts[GB_MOST_CLASSES] = {0}, most = 0;
+            int counts[GB_LABEL_CLASSES] = {0}, most = 0;
             for (int n = 0; n < train->n; n++)
                 counts[gb_class_of(*gb_at(train, n, y, x), classes)]++;
             for (int class = 1; class < classes; class ++)

@@ -10,11 +10,11 @@
 
 #include "kernels/tensor.h"
 
-enum { GB_MOST_CLASSES = 8 };
+enum { GB_LABEL_CLASSES = 8 };
 
 struct gb_confusion {
-    int classes;                                       // 2 to GB_MOST_CLASSES
-    uint64_t pixels[GB_MOST_CLASSES][GB_MOST_CLASSES]; // by truth, by prediction
+    int classes;                                         // 2 to GB_LABEL_CLASSES
+    uint64_t pixels[GB_LABEL_CLASSES][GB_LABEL_CLASSES]; // by truth, by prediction
 };
 
 // The class that a value of a label map stands for.
