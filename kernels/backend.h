@@ -9,6 +9,7 @@
 #include "kernels/actnorm/actnorm.h"
 #include "kernels/adam/adam.h"
 #include "kernels/bernoulli/bernoulli.h"
+#include "kernels/categorical/categorical.h"
 #include "kernels/conv/conv.h"
 #include "kernels/coupling/coupling.h"
 #include "kernels/dequantise/dequantise.h"

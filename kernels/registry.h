@@ -56,6 +56,9 @@
     X(bernoulli_backward, isa)                                                                     \
     X(bernoulli_mean, isa)                                                                         \
     X(bernoulli_sample, isa)                                                                       \
+    X(categorical_forward, isa)                                                                    \
+    X(categorical_backward, isa)                                                                   \
+    X(categorical_mean, isa)                                                                       \
     X(adam, isa)                                                                                   \
     X(add, isa)                                                                                    \
     X(add_scaled, isa)                                                                             \
@@ -81,6 +84,7 @@
     X(gaussian)                                                                                    \
     X(logistic)                                                                                    \
     X(bernoulli)                                                                                   \
+    X(categorical)                                                                                 \
     X(adam)                                                                                        \
     X(add)                                                                                         \
     X(add_scaled)                                                                                  \

@@ -392,6 +392,8 @@ static void test_checks_pass_on_threads(void **state) {
         "bernoulli/sample/n2h8w8c1",
         "bernoulli/forward/n2h8w8c1normalised",
         "bernoulli/backward/n2h8w8c1normalised",
+        "categorical/forward/n2h8w8c3",
+        "categorical/backward/n2h8w8c3",
         "add_scaled/forward/n2h8w8c16",
         "add_scaled/forward/n2h8w8c16alone",
         "gaussian/sample/n2h8w8c6softplus",

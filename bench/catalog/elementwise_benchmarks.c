@@ -642,6 +642,34 @@ static void run_bernoulli_sample(struct gb_kernel_state *s) {
                                  view(s, LIKELIHOOD_RAW), view(s, LIKELIHOOD_OUT));
 }
 
+static void take_categorical(struct gb_kernel_state *s) {
+    const struct gb_image_problem *p = gb_kernel_problem(s);
+    take_likelihood(s, p, GB_FILL_MASK, GB_FILL_NORMAL, p->c);
+}
+
+static enum gb_status plan_categorical_forward(struct gb_kernel_state *s) {
+    const struct gb_image_problem *p = gb_kernel_problem(s);
+    take_categorical(s);
+    take_likelihood_sums(s, p, gb_categorical_scratch_floats(view(s, LIKELIHOOD_DATA)));
+    return GB_OK;
+}
+
+static enum gb_status plan_categorical_backward(struct gb_kernel_state *s) {
+    take_categorical(s);
+    take_likelihood_gradient(s, gb_kernel_problem(s));
+    return GB_OK;
+}
+
+static void run_categorical_forward(struct gb_kernel_state *s) {
+    s->backend->categorical_forward(&s->exec, view(s, LIKELIHOOD_DATA), view(s, LIKELIHOOD_RAW),
+                                    s->sums);
+}
+
+static void run_categorical_backward(struct gb_kernel_state *s) {
+    s->backend->categorical_backward(&s->exec, view(s, LIKELIHOOD_DATA), view(s, LIKELIHOOD_RAW),
+                                     gb_kernel_floats(s, LIKELIHOOD_D), view(s, LIKELIHOOD_OUT));
+}
+
 const struct gb_kernel gb_elementwise_kernels[] = {
     {&gb_epilogue_operation, GB_BACKWARD, GB_TRAFFIC_UPDATE, plan_epilogue, run_epilogue, NULL,
      NULL},
@@ -708,5 +736,9 @@ const struct gb_kernel gb_elementwise_kernels[] = {
      run_bernoulli_backward, NULL, NULL},
     {&gb_bernoulli_operation, GB_SAMPLE, GB_TRAFFIC_TRIAD, plan_bernoulli_sample,
      run_bernoulli_sample, NULL, NULL},
+    {&gb_categorical_operation, GB_FORWARD, GB_TRAFFIC_READ, plan_categorical_forward,
+     run_categorical_forward, NULL, NULL},
+    {&gb_categorical_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_categorical_backward,
+     run_categorical_backward, NULL, NULL},
     {0},
 };

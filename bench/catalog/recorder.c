@@ -512,6 +512,26 @@ static void record_bernoulli_sample(const struct gb_exec *exec,
     note_bernoulli(GB_SAMPLE, bernoulli, uniform);
 }
 
+static void record_categorical_forward(const struct gb_exec *exec, const struct gb_tensor *y,
+                                       const struct gb_tensor *logits, double *log_likelihood) {
+    (void)exec, (void)logits, (void)log_likelihood;
+    note_image(&gb_categorical_operation, GB_FORWARD, y);
+}
+
+static void record_categorical_backward(const struct gb_exec *exec, const struct gb_tensor *y,
+                                        const struct gb_tensor *logits,
+                                        const float *d_log_likelihood,
+                                        const struct gb_tensor *d_logits) {
+    (void)exec, (void)logits, (void)d_log_likelihood, (void)d_logits;
+    note_image(&gb_categorical_operation, GB_BACKWARD, y);
+}
+
+// A prediction's, as above.
+static void record_categorical_mean(const struct gb_exec *exec, const struct gb_tensor *logits,
+                                    const struct gb_tensor *mean) {
+    (void)exec, (void)logits, (void)mean;
+}
+
 static void record_add_scaled(const struct gb_exec *exec, const struct gb_tensor *x, float factor,
                               const struct gb_tensor *r, const struct gb_tensor *y) {
     (void)exec, (void)factor, (void)y;

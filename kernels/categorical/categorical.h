@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Likelihood of labels by softmax: with p = exp(logits) / sum(exp(logits)) over a pixel's channels, one
+// for each class,
+//   log L = sum over channels of y * log p,
+// cross entropy with the sign of a likelihood. y is one-hot, or any weights of the classes; a pixel of
+// zeros does not count.
+#ifndef GB_CATEGORICAL_H
+#define GB_CATEGORICAL_H
+
+#include "kernels/parallel.h"
+#include "kernels/problem.h"
+#include "kernels/tensor.h"
+
+enum { GB_MOST_CLASSES = 64 };
+
+// y and logits: n x h x w x c, any strides, c from 1 to GB_MOST_CLASSES. Adds to log_likelihood[n]
+// (natural logarithms); sums in the shape of gb_coupling_forward_fn. Error of an element: y * (8 + c) *
+// 2^-24 * (1 + the largest difference of its pixel's logits). Scratch:
+// gb_categorical_scratch_floats(y).
+typedef void (*gb_categorical_forward_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
+                                          const struct gb_tensor *logits, double *log_likelihood);
+// From d_log_likelihood[n]: d_logits, overwritten; it may be the same view as logits.
+typedef void (*gb_categorical_backward_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
+                                           const struct gb_tensor *logits,
+                                           const float *d_log_likelihood,
+                                           const struct gb_tensor *d_logits);
+// p, which may be the same view as logits.
+typedef void (*gb_categorical_mean_fn)(const struct gb_exec *exec, const struct gb_tensor *logits,
+                                       const struct gb_tensor *mean);
+
+// One partial sum for each image row.
+static inline size_t gb_categorical_scratch_floats(const struct gb_tensor *y) {
+    return (size_t)y->n * (size_t)y->h;
+}
+
+// The shape of y is a problem: struct gb_image_problem, text "n2h64w64c3".
+
+#endif
