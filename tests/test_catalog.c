@@ -341,11 +341,12 @@ static enum gb_status check_benchmark(const struct gb_benchmark *benchmark) {
     return status;
 }
 
-static void check_all(const char *filter, int threads) {
+static void check_models(const struct gb_model_case *models, const char *filter, unsigned kinds,
+                         int threads) {
     for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
         if (!gb_backend_supported(*b))
             continue;
-        struct gb_catalog catalog = catalog_of(tiny, filter, GB_CATALOG_ALL, *b);
+        struct gb_catalog catalog = catalog_of(models, filter, kinds, *b);
         for (int i = 0; i < catalog.count; i++) {
             catalog.list[i].threads = threads;
             if (check_benchmark(&catalog.list[i]) != GB_OK)
@@ -353,6 +354,32 @@ static void check_all(const char *filter, int threads) {
         }
         gb_catalog_free(&catalog);
     }
+}
+
+static void check_all(const char *filter, int threads) {
+    check_models(tiny, filter, GB_CATALOG_ALL, threads);
+}
+
+static void test_cnf_layers(void **state) {
+    (void)state;
+    struct gb_catalog catalog = catalog_of(tiny_cnf, NULL, GB_CATALOG_LAYERS, NULL);
+    static const struct {
+        const char *problem;
+        int count;
+    } counts[] = {{"layer/rrdb_forward/n2x4y8z3b1g4f6", 1},
+                  {"layer/vgg_backward/n2x16y8z3l2f6", 1},
+                  {"layer/dequantiser_forward/n2h16w8c1f6k7s2additive", 1},
+                  {"layer/steps_inverse/n2h4w8c12f6k7s2softplus", 1},
+                  {"layer/feature_coupling_backward/n2h2w4c24f6k7softplus", 2},
+                  {"layer/feature_coupling_forward/n2h4w2c8f6k7additive", 1}};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (share_of(&catalog, counts[i].problem) != counts[i].count)
+            fail_msg("%s: not %d times", counts[i].problem, counts[i].count);
+    for (int i = 0; i < catalog.count; i++)
+        assert_true(catalog.list[i].flops > 0 && catalog.list[i].bytes > 0);
+    gb_catalog_free(&catalog);
+    check_models(tiny_cnf, NULL, GB_CATALOG_LAYERS, 1);
+    check_models(tiny_cnf, NULL, GB_CATALOG_LAYERS, 2);
 }
 
 static void test_checks_pass(void **state) {
@@ -584,17 +611,12 @@ static void test_wrong_kernels(void **state) {
 int main(void) {
     gb_flush_denormals();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_flops),
-        cmocka_unit_test(test_flops_of_cnf),
-        cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_borrowed_kernels),
-        cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_papers_models),
-        cmocka_unit_test(test_checks_pass),
-        cmocka_unit_test(test_checks_pass_on_threads),
-        cmocka_unit_test(test_every_operation),
-        cmocka_unit_test(test_wrong_kernels),
+        cmocka_unit_test(test_counts),           cmocka_unit_test(test_flops),
+        cmocka_unit_test(test_flops_of_cnf),     cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_borrowed_kernels), cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_papers_models),    cmocka_unit_test(test_cnf_layers),
+        cmocka_unit_test(test_checks_pass),      cmocka_unit_test(test_checks_pass_on_threads),
+        cmocka_unit_test(test_every_operation),  cmocka_unit_test(test_wrong_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,8 +69,7 @@ static enum gb_status reserve_inputs(struct run *run) {
                                   "%zu doubles", run->result_count);
 }
 
-// Of parameters that are zero, no singular matrix shall keep a pass from being recorded.
-static void make_regular(const struct gb_params *params) {
+void gb_make_regular(const struct gb_params *params) {
     for (int i = 0; i < params->count; i++) {
         const struct gb_param *param = &params->list[i];
         for (int c = 0; param->start == GB_START_ROTATION && c < param->shape[0]; c++)
@@ -85,7 +84,7 @@ static enum gb_status build(struct run *run, const void *config, const struct gb
                                      .threads = run->use.threads,
                                      .training = trains};
     GB_TRY(run->kind->create(config, &use, backend, &run->model));
-    make_regular(run->kind->params(run->model));
+    gb_make_regular(run->kind->params(run->model));
     run->kind->shapes(config, run->use.batch, &run->shapes);
     return reserve_inputs(run);
 }
@@ -235,4 +234,5 @@ const struct gb_model_family gb_cnf_family = {
     .parameters = parameters,
     .moments = moments,
     .dimensions = cnf_dimensions,
+    .layers = gb_cnf_layers,
 };

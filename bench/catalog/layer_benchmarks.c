@@ -1,352 +1,58 @@
 // SPDX-License-Identifier: MIT
 #include "bench/catalog/layer_benchmarks.h"
 
-#include <assert.h>
 #include <math.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/catalog/recorder.h"
-#include "flows/layers/conditional_actnorm.h"
-#include "flows/layers/conditional_coupling.h"
-#include "flows/layers/conditional_mix.h"
-#include "flows/models/cglow.h"
+#include "bench/catalog/layers.h"
 
-// All numbers that any layer has.
-struct shape {
-    int n, h, w, c;       // variables
-    int k;                // channels of the coupling's network
-    int x_h, x_w, x_c;    // conditioning image
-    int f, d, e, outputs; // feature channels; channels, width and outputs of a network
-};
-
-struct state;
-
-// A kind of layer: the parts of its life, and its runs by direction.
-struct layer {
-    const char *name;
-    struct gb_operation text; // its name and shape as text (kernels/problem.h); no kernels
-    enum gb_status (*plan)(struct state *state);
-    void (*bind)(struct state *state, struct gb_arena *arena);
-    void (*free)(struct state *state);
-    enum gb_status (*prepare)(struct state *state);  // what runs but once; NULL: nothing
-    void (*run[GB_DIRECTIONS])(struct state *state); // NULL: there is no such direction
-    // What a check compares. A backward run's parameters are compared beside it.
-    struct gb_tensor (*output)(const struct state *state, enum gb_direction direction);
-};
+static const struct gb_layer *const kinds[] = {gb_cglow_layer_kinds, gb_cnf_layer_kinds};
 
 struct description {
-    const struct layer *layer;
+    const struct gb_layer *layer;
     enum gb_direction direction;
-    struct shape shape;
+    struct gb_layer_shape shape;
 };
 
-struct state {
-    const struct gb_benchmark *benchmark;
-    const struct description *description;
-    struct gb_params params; // blocks in the arena
-    struct gb_builder builder;
-    struct gb_pass pass;
-    struct gb_adam adam;
-    struct gb_conditional_coupling coupling;
-    struct gb_coupling_shared shared;
-    struct gb_conditional_actnorm actnorm;
-    struct gb_conditional_mix mix;
-    struct gb_conditioning_net net;
-    struct gb_tensor x, v, between, out, d, d_between;
-    float *d_log_det, *workspace;
-    double *log_det;
-};
+static const struct description *description_of(const struct gb_layer_state *state) {
+    return state->benchmark->description;
+}
 
-static struct gb_tensor take_variables(struct state *s, struct gb_arena *arena) {
-    const struct shape *p = &s->description->shape;
+static const struct gb_layer *layer_of(const struct gb_layer_state *state) {
+    return description_of(state)->layer;
+}
+
+static enum gb_direction direction_of(const struct gb_layer_state *state) {
+    return description_of(state)->direction;
+}
+
+struct gb_tensor gb_layer_take_variables(const struct gb_layer_state *state,
+                                         struct gb_arena *arena) {
+    const struct gb_layer_shape *p = state->shape;
     return gb_take_tensor(arena, p->n, p->h, p->w, p->c);
 }
 
-static struct gb_tensor take_image(struct state *s, struct gb_arena *arena) {
-    const struct shape *p = &s->description->shape;
+struct gb_tensor gb_layer_take_image(const struct gb_layer_state *state, struct gb_arena *arena) {
+    const struct gb_layer_shape *p = state->shape;
     return gb_take_tensor(arena, p->n, p->x_h, p->x_w, p->x_c);
 }
 
-// ---- Coupling ----
-
-// The path from x is not run: an image of the least size stands for it.
-static enum gb_status plan_coupling(struct state *s) {
-    const struct shape *p = &s->description->shape;
-    const struct gb_coupling_shape shape = {.images = p->n,
-                                            .x_h = p->h,
-                                            .x_w = p->w,
-                                            .x_c = 1,
-                                            .batch = p->n,
-                                            .h = p->h,
-                                            .w = p->w,
-                                            .c = p->c,
-                                            .coupling_channels = p->k,
-                                            .feature_channels = 1};
-    return gb_conditional_coupling_plan(&s->coupling, &s->builder, &s->builder, &shape, true);
+void gb_layer_fill(const struct gb_layer_state *state, const struct gb_tensor *tensor,
+                   uint32_t stream) {
+    const struct gb_exec one = {.threads = 1};
+    const struct gb_random_key key = {.seed = 1, .purpose = GB_RANDOM_TEST, .sample = stream};
+    if (tensor->data)
+        state->builder.backend->random_normal(&one, &key, 0, gb_elements(tensor), 1, tensor->data);
 }
-
-static void bind_coupling(struct state *s, struct gb_arena *arena) {
-    gb_coupling_shared_bind(&s->shared, arena, &s->coupling, true);
-    gb_conditional_coupling_bind(&s->coupling, arena, &s->shared, true);
-    s->d = take_variables(s, arena);
-    s->v = s->coupling.joined; // with the features
-}
-
-static void free_coupling(struct state *s) {
-    gb_conditional_coupling_free(&s->coupling, s->builder.backend);
-}
-
-static void run_coupling_forward(struct state *s) {
-    gb_conditional_coupling_forward(&s->coupling, &s->pass, s->log_det);
-}
-
-static void run_coupling_inverse(struct state *s) {
-    gb_conditional_coupling_inverse(&s->coupling, &s->pass);
-}
-
-static void run_coupling_backward(struct state *s) {
-    gb_conditional_coupling_backward(&s->coupling, &s->shared, &s->pass, &s->d, s->d_log_det);
-}
-
-static struct gb_tensor coupling_output(const struct state *s, enum gb_direction direction) {
-    return direction == GB_BACKWARD ? s->d : s->coupling.v;
-}
-
-// ---- The coupling's path from x ----
-
-static enum gb_status plan_features(struct state *s) {
-    const struct shape *p = &s->description->shape;
-    const struct gb_coupling_shape shape = {.images = p->n,
-                                            .x_h = p->x_h,
-                                            .x_w = p->x_w,
-                                            .x_c = p->x_c,
-                                            .batch = p->n,
-                                            .h = p->h,
-                                            .w = p->w,
-                                            .c = 2 * p->outputs,
-                                            .coupling_channels = 1,
-                                            .feature_channels = p->f};
-    return gb_conditional_coupling_plan(&s->coupling, &s->builder, &s->builder, &shape, true);
-}
-
-static void bind_features(struct state *s, struct gb_arena *arena) {
-    gb_coupling_shared_bind(&s->shared, arena, &s->coupling, true);
-    gb_conditional_coupling_bind(&s->coupling, arena, &s->shared, true);
-    s->x = take_image(s, arena);
-    s->workspace = gb_arena_take(arena, s->coupling.features.workspace_floats);
-    s->d = s->coupling.d_input;
-}
-
-static void run_features_forward(struct state *s) {
-    gb_conditional_coupling_condition(&s->coupling, &s->pass, &s->x);
-}
-
-static void run_features_backward(struct state *s) {
-    gb_conditional_coupling_condition_backward(&s->coupling, &s->pass, &s->x, s->workspace, NULL);
-}
-
-// A gradient of x is not wanted in training, so there is none to compare.
-static struct gb_tensor features_output(const struct state *s, enum gb_direction direction) {
-    (void)direction;
-    return *gb_feed_forward_value(&s->coupling.features, 0);
-}
-
-// ---- Actnorm and 1x1 convolution ----
-
-// Their networks run once, on an image of the least size, to give the parameters.
-enum { LEAST_X = 8 };
-
-static enum gb_status plan_rotation(struct state *s) {
-    const struct shape *p = &s->description->shape;
-    const struct gb_conditioning_shape shape = {
-        .images = p->n, .x_h = LEAST_X, .x_w = LEAST_X, .x_c = 1, .n_c = 1, .n_w = 1};
-    GB_TRY(gb_conditional_actnorm_plan(&s->actnorm, &s->builder, shape, p->n, p->c, true));
-    struct gb_tensor v = gb_dense(NULL, p->n, p->h, p->w, p->c);
-    gb_builder_need_scratch(&s->builder, gb_mix_scratch_floats(&v));
-    return gb_conditional_mix_plan(&s->mix, &s->builder, shape, p->n, p->c, true);
-}
-
-static void bind_rotation(struct state *s, struct gb_arena *arena) {
-    const struct shape *p = &s->description->shape;
-    gb_conditional_actnorm_bind(&s->actnorm, arena, true);
-    gb_conditional_mix_bind(&s->mix, arena, true);
-    s->x = gb_take_tensor(arena, p->n, LEAST_X, LEAST_X, 1);
-    s->v = take_variables(s, arena);
-    s->between = take_variables(s, arena);
-    s->out = take_variables(s, arena);
-    s->d = take_variables(s, arena);
-    s->d_between = take_variables(s, arena);
-}
-
-static void free_rotation(struct state *s) {
-    gb_conditional_actnorm_free(&s->actnorm, s->builder.backend);
-    gb_conditional_mix_free(&s->mix, s->builder.backend);
-}
-
-static enum gb_status prepare_rotation(struct state *s) {
-    gb_conditional_actnorm_condition(&s->actnorm, &s->pass, &s->x);
-    gb_conditional_mix_condition(&s->mix, &s->pass, &s->x);
-    return gb_conditional_mix_check(&s->mix, s->benchmark->problem);
-}
-
-static void run_rotation_forward(struct state *s) {
-    gb_conditional_actnorm_forward(&s->actnorm, &s->pass, &s->v, &s->between, s->log_det);
-    gb_conditional_mix_forward(&s->mix, &s->pass, &s->between, &s->out, s->log_det);
-}
-
-static void run_rotation_inverse(struct state *s) {
-    gb_conditional_mix_inverse(&s->mix, &s->pass, &s->v, &s->between);
-    gb_conditional_actnorm_inverse(&s->actnorm, &s->pass, &s->between, &s->out);
-}
-
-// As c-Glow does it: what the 1x1 convolution saw is computed again.
-static void run_rotation_backward(struct state *s) {
-    gb_conditional_actnorm_forward(&s->actnorm, &s->pass, &s->v, &s->between, NULL);
-    gb_conditional_mix_backward(&s->mix, &s->pass, &s->between, &s->d, s->d_log_det, &s->d_between);
-    gb_conditional_actnorm_backward(&s->actnorm, &s->pass, &s->v, &s->d_between, s->d_log_det,
-                                    &s->out);
-}
-
-static struct gb_tensor rotation_output(const struct state *s, enum gb_direction direction) {
-    (void)direction;
-    return s->out;
-}
-
-// ---- Conditioning network ----
-
-static enum gb_status plan_network(struct state *s) {
-    const struct shape *p = &s->description->shape;
-    const struct gb_conditioning_shape shape = {.images = p->n,
-                                                .x_h = p->x_h,
-                                                .x_w = p->x_w,
-                                                .x_c = p->x_c,
-                                                .n_c = p->d,
-                                                .n_w = p->e,
-                                                .outputs = p->outputs};
-    const struct gb_last_layer_start last = {GB_START_NORMAL, GB_START_NORMAL, 0.1f};
-    return gb_conditioning_net_plan(&s->net, &s->builder, "network", &shape, true, last);
-}
-
-static void bind_network(struct state *s, struct gb_arena *arena) {
-    const struct shape *p = &s->description->shape;
-    gb_conditioning_net_bind(&s->net, arena);
-    s->x = take_image(s, arena);
-    s->v = gb_take_tensor(arena, p->n, 1, 1, p->outputs); // the gradient that comes
-    s->d = gb_take_tensor(arena, p->n, 1, 1, p->outputs); // what backward overwrites
-    s->workspace = gb_arena_take(arena, gb_conditioning_net_workspace(&s->net));
-}
-
-static void free_network(struct state *s) {
-    gb_conditioning_net_free(&s->net, s->builder.backend);
-}
-
-static void run_network_forward(struct state *s) {
-    gb_conditioning_net_forward(&s->net, &s->pass, &s->x);
-}
-
-static void run_network_backward(struct state *s) {
-    memcpy(s->d.data, s->v.data, gb_elements(&s->v) * sizeof(float));
-    gb_conditioning_net_backward(&s->net, &s->pass, &s->x, &s->d, s->workspace, NULL);
-}
-
-static struct gb_tensor network_output(const struct state *s, enum gb_direction direction) {
-    (void)direction;
-    return s->net.hidden[GB_FC_LAYERS - 1];
-}
-
-// ---- The kinds ----
-
-#define SIZE(letter, member, least)                                                                \
-    { letter, offsetof(struct shape, member), least, GB_SIZE_LIMIT }
-static const struct gb_problem_size coupling_sizes[] = {
-    SIZE('n', n, 1), SIZE('h', h, 1), SIZE('w', w, 1), SIZE('c', c, 2), SIZE('k', k, 1), {0}};
-static const struct gb_problem_size features_sizes[] = {
-    SIZE('n', n, 1),   SIZE('x', x_h, 1),     SIZE('y', x_w, 1),
-    SIZE('z', x_c, 1), SIZE('f', f, 1),       SIZE('h', h, 1),
-    SIZE('w', w, 1),   SIZE('o', outputs, 1), {0}};
-static const struct gb_problem_size rotation_sizes[] = {
-    SIZE('n', n, 1), SIZE('h', h, 1), SIZE('w', w, 1), SIZE('c', c, 1), {0}};
-static const struct gb_problem_size network_sizes[] = {
-    SIZE('n', n, 1), SIZE('x', x_h, 8), SIZE('y', x_w, 8),     SIZE('z', x_c, 1),
-    SIZE('d', d, 1), SIZE('e', e, 1),   SIZE('o', outputs, 1), {0}};
-#undef SIZE
-
-static enum gb_status check_coupling_shape(const void *problem) {
-    const struct shape *p = problem;
-    return p->c % 2 == 0 ? GB_OK
-                         : gb_fail(GB_BAD_INPUT, "sizes make no sense", "coupling layer",
-                                   "%d channels have no halves", p->c);
-}
-
-static enum gb_status check_features_shape(const void *problem) {
-    const struct shape *p = problem;
-    return p->x_h >= p->h && p->x_w >= p->w
-               ? GB_OK
-               : gb_fail(GB_BAD_INPUT, "sizes make no sense", "feature network",
-                         "%dx%d is larger than the image of %dx%d", p->h, p->w, p->x_h, p->x_w);
-}
-
-enum { COUPLING, FEATURES, ROTATION, NETWORK, KINDS };
-static const struct layer layers[KINDS] = {
-    [COUPLING] = {.name = "coupling",
-                  .text = {.name = "layer",
-                           .what = "coupling layer",
-                           .problem_bytes = sizeof(struct shape),
-                           .sizes = coupling_sizes,
-                           .check = check_coupling_shape},
-                  .plan = plan_coupling,
-                  .bind = bind_coupling,
-                  .free = free_coupling,
-                  .run = {[GB_FORWARD] = run_coupling_forward,
-                          [GB_INVERSE] = run_coupling_inverse,
-                          [GB_BACKWARD] = run_coupling_backward},
-                  .output = coupling_output},
-    [FEATURES] =
-        {.name = "features",
-         .text = {.name = "layer",
-                  .what = "feature network",
-                  .problem_bytes = sizeof(struct shape),
-                  .sizes = features_sizes,
-                  .check = check_features_shape},
-         .plan = plan_features,
-         .bind = bind_features,
-         .free = free_coupling,
-         .run = {[GB_FORWARD] = run_features_forward, [GB_BACKWARD] = run_features_backward},
-         .output = features_output},
-    [ROTATION] = {.name = "rotation",
-                  .text = {.name = "layer",
-                           .what = "actnorm and 1x1 convolution",
-                           .problem_bytes = sizeof(struct shape),
-                           .sizes = rotation_sizes},
-                  .plan = plan_rotation,
-                  .bind = bind_rotation,
-                  .free = free_rotation,
-                  .prepare = prepare_rotation,
-                  .run = {[GB_FORWARD] = run_rotation_forward,
-                          [GB_INVERSE] = run_rotation_inverse,
-                          [GB_BACKWARD] = run_rotation_backward},
-                  .output = rotation_output},
-    [NETWORK] = {.name = "network",
-                 .text = {.name = "layer",
-                          .what = "conditioning network",
-                          .problem_bytes = sizeof(struct shape),
-                          .sizes = network_sizes},
-                 .plan = plan_network,
-                 .bind = bind_network,
-                 .free = free_network,
-                 .run = {[GB_FORWARD] = run_network_forward, [GB_BACKWARD] = run_network_backward},
-                 .output = network_output},
-};
 
 // ---- Life ----
 
 // Parameters and what belongs to no layer alone.
-static void bind(struct state *s, struct gb_arena *arena) {
+static void bind(struct gb_layer_state *s, struct gb_arena *arena) {
     size_t floats = s->params.floats;
-    int n = s->description->shape.n;
+    int n = s->shape->n;
     s->params.value = gb_arena_take(arena, floats);
     s->params.moment1 = gb_arena_take(arena, floats);
     s->params.moment2 = gb_arena_take(arena, floats);
@@ -354,26 +60,19 @@ static void bind(struct state *s, struct gb_arena *arena) {
     s->log_det = gb_take_doubles(arena, (size_t)n);
     s->pass.exec.scratch = gb_arena_take(arena, s->builder.scratch);
     s->pass.exec.scratch_floats = s->builder.scratch;
-    s->description->layer->bind(s, arena);
-}
-
-static void fill_tensor(const struct state *s, const struct gb_tensor *t, uint32_t stream) {
-    const struct gb_exec one = {.threads = 1};
-    const struct gb_random_key key = {.seed = 1, .purpose = GB_RANDOM_TEST, .sample = stream};
-    if (t->data)
-        s->builder.backend->random_normal(&one, &key, 0, gb_elements(t), 1, t->data);
+    layer_of(s)->bind(s, arena);
 }
 
 // Variables and gradients; all are dense but for slices of joined, which v then is as a whole.
-static void fill_inputs(struct state *s) {
-    fill_tensor(s, &s->x, 0);
-    fill_tensor(s, &s->v, 1);
-    fill_tensor(s, &s->d, 2);
-    for (int n = 0; n < s->description->shape.n; n++)
+static void fill_inputs(struct gb_layer_state *s) {
+    gb_layer_fill(s, &s->x, 0);
+    gb_layer_fill(s, &s->v, 1);
+    gb_layer_fill(s, &s->d, 2);
+    for (int n = 0; n < s->shape->n; n++)
         s->d_log_det[n] = 1;
 }
 
-static enum gb_status fill(struct state *s) {
+static enum gb_status fill(struct gb_layer_state *s) {
     enum { SEED = 1 };
     for (int i = 0; i < s->params.count; i++)
         if (s->params.list[i].start == GB_START_ZERO) {
@@ -382,24 +81,25 @@ static enum gb_status fill(struct state *s) {
         }
     GB_TRY(gb_params_initialise(&s->params, SEED));
     fill_inputs(s);
-    const struct layer *layer = s->description->layer;
+    const struct gb_layer *layer = layer_of(s);
     if (layer->prepare)
         GB_TRY(layer->prepare(s));
-    if (s->description->direction == GB_BACKWARD) {
+    if (direction_of(s) == GB_BACKWARD) {
         layer->run[GB_FORWARD](s); // its outputs are what backward reads
-        fill_tensor(s, &s->d, 2);
+        gb_layer_fill(s, &s->d, 2);
     }
     return GB_OK;
 }
 
 static void teardown(void *argument) {
-    struct state *state = argument;
-    state->description->layer->free(state);
+    struct gb_layer_state *state = argument;
+    layer_of(state)->free(state);
+    free(state->own);
     free(state->params.list);
     free(state);
 }
 
-static enum gb_status plan(struct state *s) {
+static enum gb_status plan(struct gb_layer_state *s) {
     s->builder = (struct gb_builder){
         .backend = s->benchmark->backend, .params = &s->params, .threads = s->benchmark->threads};
     s->params.backend = s->builder.backend;
@@ -411,17 +111,26 @@ static enum gb_status plan(struct state *s) {
                                .exec = {.threads = s->builder.threads},
                                .params = &s->params,
                                .adam = &s->adam};
-    return s->description->layer->plan(s);
+    return layer_of(s)->plan(s);
+}
+
+static enum gb_status no_memory(const struct gb_benchmark *benchmark) {
+    return gb_fail(GB_OUT_OF_MEMORY, "cannot set up", benchmark->problem, "no memory");
 }
 
 // A layer with its memory, which is not filled.
 static enum gb_status build(const struct gb_benchmark *benchmark, struct gb_arena *arena,
-                            struct state **result) {
-    struct state *state = calloc(1, sizeof *state);
+                            struct gb_layer_state **result) {
+    struct gb_layer_state *state = calloc(1, sizeof *state);
     if (!state)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot set up", benchmark->problem, "no memory");
+        return no_memory(benchmark);
     state->benchmark = benchmark;
-    state->description = benchmark->description;
+    state->shape = &description_of(state)->shape;
+    state->own = calloc(1, layer_of(state)->own_bytes);
+    if (!state->own) {
+        free(state);
+        return no_memory(benchmark);
+    }
     enum gb_status status = plan(state);
     if (status != GB_OK) {
         teardown(state);
@@ -434,7 +143,7 @@ static enum gb_status build(const struct gb_benchmark *benchmark, struct gb_aren
 
 static enum gb_status setup(const struct gb_benchmark *benchmark, struct gb_arena *arena,
                             void **result) {
-    struct state *state;
+    struct gb_layer_state *state;
     *result = NULL;
     GB_TRY(build(benchmark, arena, &state));
     enum gb_status status = arena->base ? fill(state) : GB_OK;
@@ -447,8 +156,8 @@ static enum gb_status setup(const struct gb_benchmark *benchmark, struct gb_aren
 }
 
 static void run(void *argument) {
-    struct state *state = argument;
-    state->description->layer->run[state->description->direction](state);
+    struct gb_layer_state *state = argument;
+    layer_of(state)->run[direction_of(state)](state);
 }
 
 // ---- Check ----
@@ -482,22 +191,27 @@ static enum gb_status open_copy(const struct gb_benchmark *benchmark,
     return status;
 }
 
-static enum gb_status compare(const struct gb_benchmark *benchmark, const char *what, size_t count,
-                              const float *got, const float *want) {
+static double largest_of(size_t count, const float *values) {
     double largest = 0;
     for (size_t i = 0; i < count; i++)
-        largest = fmax(largest, fabs((double)want[i]));
+        largest = fmax(largest, fabs((double)values[i]));
+    return largest;
+}
+
+static enum gb_status compare(const struct gb_benchmark *benchmark, const char *what, double bound,
+                              size_t count, const float *got, const float *want) {
     for (size_t i = 0; i < count; i++)
-        if (!(fabs((double)got[i] - want[i]) <= GB_CHECK_LAYER * largest))
+        if (!(fabs((double)got[i] - want[i]) <= bound))
             return gb_fail(GB_CHECK_FAILED, "wrong result", benchmark->problem,
                            "%s %zu on %s, %d threads: %.9g, not %.9g +- %.3g", what, i,
-                           benchmark->backend->name, benchmark->threads, got[i], want[i],
-                           GB_CHECK_LAYER * largest);
+                           benchmark->backend->name, benchmark->threads, got[i], want[i], bound);
     return GB_OK;
 }
 
 // First moments are a tenth of the gradients after one step from zero.
-static enum gb_status compare_moments(const struct state *got, const struct state *want) {
+static enum gb_status compare_moments(const struct gb_layer_state *got,
+                                      const struct gb_layer_state *want) {
+    double least = GB_CHECK_LEAST * largest_of(want->params.floats, want->params.moment1);
     for (int i = 0; i < got->params.count; i++) {
         size_t count = gb_param_elements(&got->params.list[i]);
         float *elements[2];
@@ -507,28 +221,38 @@ static enum gb_status compare_moments(const struct state *got, const struct stat
         if (status == GB_OK)
             status = gb_params_export(&want->params, i, want->params.moment1, elements[1]);
         if (status == GB_OK)
-            status =
-                compare(got->benchmark, got->params.list[i].name, count, elements[0], elements[1]);
+            status = compare(got->benchmark, got->params.list[i].name,
+                             GB_CHECK_LAYER * fmax(least, largest_of(count, elements[1])), count,
+                             elements[0], elements[1]);
         free(elements[0]);
         GB_TRY(status);
     }
     return GB_OK;
 }
 
-static enum gb_status compare_output(const struct state *got, const struct state *want) {
-    struct gb_tensor a = got->description->layer->output(got, got->description->direction);
-    struct gb_tensor b = want->description->layer->output(want, want->description->direction);
+static const float *pixel_of(const struct gb_tensor *t, size_t pixel) {
+    size_t row = pixel / (size_t)t->w;
+    return gb_at(t, (int)(row / (size_t)t->h), (int)(row % (size_t)t->h),
+                 (int)(pixel % (size_t)t->w));
+}
+
+static enum gb_status compare_output(const struct gb_layer_state *got,
+                                     const struct gb_layer_state *want) {
+    struct gb_tensor a = layer_of(got)->output(got, direction_of(got));
+    struct gb_tensor b = layer_of(want)->output(want, direction_of(want));
     // A slice lies in rows of a wider pixel: each row of channels is contiguous.
-    for (int n = 0; n < a.n; n++)
-        for (int i = 0; i < a.h; i++)
-            for (int j = 0; j < a.w; j++)
-                GB_TRY(compare(got->benchmark, "element", (size_t)a.c, gb_at(&a, n, i, j),
-                               gb_at(&b, n, i, j)));
+    size_t pixels = (size_t)a.n * (size_t)a.h * (size_t)a.w, c = (size_t)a.c;
+    double largest = 0;
+    for (size_t p = 0; p < pixels; p++)
+        largest = fmax(largest, largest_of(c, pixel_of(&b, p)));
+    for (size_t p = 0; p < pixels; p++)
+        GB_TRY(compare(got->benchmark, "element", GB_CHECK_LAYER * largest, c, pixel_of(&a, p),
+                       pixel_of(&b, p)));
     return GB_OK;
 }
 
 static enum gb_status check(void *argument) {
-    const struct gb_benchmark *benchmark = ((struct state *)argument)->benchmark;
+    const struct gb_benchmark *benchmark = ((struct gb_layer_state *)argument)->benchmark;
     const struct gb_backend *backend = benchmark->backend;
     if (benchmark->flops <= GB_CHECK_LAYER_FLOPS)
         GB_TRY(gb_backend_find("scalar", &backend));
@@ -539,7 +263,7 @@ static enum gb_status check(void *argument) {
         run(tested.state);
         run(reference.state);
         status = compare_output(tested.state, reference.state);
-        if (status == GB_OK && ((struct state *)argument)->description->direction == GB_BACKWARD)
+        if (status == GB_OK && direction_of(argument) == GB_BACKWARD)
             status = compare_moments(tested.state, reference.state);
         close_copy(&reference);
     }
@@ -549,40 +273,40 @@ static enum gb_status check(void *argument) {
 
 // ---- From and to text ----
 
-static void print(int kind, enum gb_direction direction, const struct shape *shape,
-                  char text[static GB_PROBLEM]) {
+static void print(const struct gb_layer *layer, enum gb_direction direction,
+                  const struct gb_layer_shape *shape, char text[static GB_PROBLEM]) {
     char sizes[GB_PROBLEM_TEXT];
-    gb_problem_print(&layers[kind].text, shape, sizes);
-    snprintf(text, GB_PROBLEM, "layer/%s_%s/%s", layers[kind].name, gb_direction_name(direction),
-             sizes);
+    gb_problem_print(&layer->text, shape, sizes);
+    snprintf(text, GB_PROBLEM, "layer/%s_%s/%s", layer->name, gb_direction_name(direction), sizes);
+}
+
+// Whether `text` up to `length` is "coupling_forward".
+static bool is_named(const struct gb_layer *layer, enum gb_direction direction, const char *text,
+                     size_t length) {
+    char words[GB_WORD];
+    snprintf(words, sizeof words, "%s_%s", layer->name, gb_direction_name(direction));
+    return layer->run[direction] && strlen(words) == length && strncmp(words, text, length) == 0;
 }
 
 // "coupling_forward/n2h..." of "layer/coupling_forward/n2h...".
-static enum gb_status parse(const char *text, struct description *description) {
-    const char *shape = strchr(text, '/');
-    for (int kind = 0; kind < KINDS && shape; kind++)
-        for (int direction = 0; direction < GB_DIRECTIONS; direction++) {
-            char words[GB_WORD];
-            snprintf(words, sizeof words, "%s_%s", layers[kind].name,
-                     gb_direction_name((enum gb_direction)direction));
-            if (!layers[kind].run[direction] || strlen(words) != (size_t)(shape - text) ||
-                strncmp(words, text, strlen(words)) != 0)
-                continue;
-            description->layer = &layers[kind];
-            description->direction = (enum gb_direction)direction;
-            return gb_problem_parse(&layers[kind].text, shape + 1, &description->shape);
-        }
+static enum gb_status parse(const char *text, struct description *d) {
+    size_t length = strcspn(text, "/");
+    for (size_t i = 0; text[length] && i < sizeof kinds / sizeof *kinds; i++)
+        for (d->layer = kinds[i]; d->layer->name; d->layer++)
+            for (d->direction = 0; d->direction < GB_DIRECTIONS; d->direction++)
+                if (is_named(d->layer, d->direction, text, length))
+                    return gb_problem_parse(&d->layer->text, text + length + 1, &d->shape);
     return gb_fail(GB_BAD_INPUT, "unknown problem", text, "no layer is named so");
 }
 
 // What a run takes: products, as the recorder finds them, and numbers of the layer itself.
-static enum gb_status record_cost(struct state *s, struct gb_benchmark *benchmark) {
+static enum gb_status record_cost(struct gb_layer_state *s, struct gb_benchmark *benchmark) {
     struct gb_recording recording = {0};
     gb_record(&recording);
     run(s);
     GB_TRY(gb_record_end(&recording));
-    struct gb_tensor output = s->description->layer->output(s, s->description->direction);
-    bool backward = s->description->direction == GB_BACKWARD;
+    struct gb_tensor output = layer_of(s)->output(s, direction_of(s));
+    bool backward = direction_of(s) == GB_BACKWARD;
     double parameters = (double)gb_params_elements(&s->params);
     double own = (double)(gb_elements(&s->x) + gb_elements(&s->v) + gb_elements(&output));
     benchmark->flops = gb_recording_flops(&recording);
@@ -597,12 +321,13 @@ static enum gb_status set_cost(struct gb_benchmark *benchmark) {
     recorded.backend = gb_recorder();
     recorded.threads = 1;
     struct gb_arena arena = {0};
-    struct state *state;
+    struct gb_layer_state *state;
     GB_TRY(build(&recorded, &arena, &state));
     teardown(state);
     GB_TRY(gb_arena_reserve(&arena, "the layer to record"));
     enum gb_status status = build(&recorded, &arena, &state);
     if (status == GB_OK) {
+        gb_make_regular(&state->params);
         status = record_cost(state, benchmark);
         teardown(state);
     }
@@ -633,53 +358,34 @@ enum gb_status gb_layer_benchmark(const char *text, struct gb_benchmark *benchma
 
 // ---- Of a model ----
 
-struct calls {
-    struct gb_layer_call *list;
-    int count;
-};
+// Room for one more; lists grow by doubling, so one whose count is a power of two is full.
+static bool grow(struct gb_layer_calls *calls) {
+    if ((calls->count & (calls->count - 1)) == 0) {
+        size_t room = calls->count ? 2 * (size_t)calls->count : 1;
+        struct gb_layer_call *list = realloc(calls->list, room * sizeof *list);
+        calls->incomplete |= !list;
+        calls->list = list ? list : calls->list;
+    }
+    return !calls->incomplete;
+}
 
-// In all directions; a step has no inverse, which counts for a sampling pass.
-static void add(struct calls *calls, int kind, const struct shape *shape, int count) {
+void gb_layer_calls_add(struct gb_layer_calls *calls, const struct gb_layer *layer,
+                        const struct gb_layer_shape *shape, int count) {
     for (int direction = 0; direction < GB_DIRECTIONS; direction++)
-        if (layers[kind].run[direction]) {
+        if (layer->run[direction] && grow(calls)) {
             struct gb_layer_call *call = &calls->list[calls->count++];
-            print(kind, (enum gb_direction)direction, shape, call->text);
+            print(layer, (enum gb_direction)direction, shape, call->text);
             call->count = count;
         }
 }
 
-enum gb_status gb_cglow_layers(const void *config, int batch, struct gb_layer_call **list,
-                               int *count) {
-    enum { CALLS_A_LEVEL = 3 + 2 + 3 + 2 + 2 };
-    const struct gb_cglow_config *c = config;
-    struct calls calls = {0};
-    calls.list = calloc((size_t)c->levels * CALLS_A_LEVEL, sizeof *calls.list);
-    if (!calls.list)
+enum gb_status gb_layer_calls_end(struct gb_layer_calls *calls, struct gb_layer_call **list,
+                                  int *count) {
+    if (calls->incomplete) {
+        free(calls->list);
         return gb_fail(GB_OUT_OF_MEMORY, "cannot list benchmarks", "layers", "no memory");
-    struct shape shape = {.n = batch,
-                          .h = c->y_h,
-                          .w = c->y_w,
-                          .c = c->y_c,
-                          .k = c->coupling_channels,
-                          .x_h = c->x_h,
-                          .x_w = c->x_w,
-                          .x_c = c->x_c,
-                          .f = c->feature_channels,
-                          .d = c->n_c,
-                          .e = c->n_w};
-    for (int level = 0; level < c->levels; level++) {
-        shape.h /= 2, shape.w /= 2, shape.c *= 4;
-        add(&calls, COUPLING, &shape, c->steps);
-        add(&calls, ROTATION, &shape, c->steps);
-        shape.outputs = shape.c / 2;
-        add(&calls, FEATURES, &shape, c->steps);
-        shape.outputs = 2 * shape.c;
-        add(&calls, NETWORK, &shape, c->steps);
-        shape.outputs = shape.c * shape.c;
-        add(&calls, NETWORK, &shape, c->steps);
-        shape.c /= 2;
     }
-    *list = calls.list;
-    *count = calls.count;
+    *list = calls->list;
+    *count = calls->count;
     return GB_OK;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Benchmarks of whole layers of c-Glow, as flows/ runs them:
+// Benchmarks of whole layers, as flows/ runs them. c-Glow's:
 //   layer/coupling_{forward,inverse,backward}/n2h16w16c12k256   the conditional coupling of n x h x
 //       w x c variables with networks of k channels, the features of x given
 //   layer/features_{forward,backward}/n2x32y32z3f16h16w16o6     its path from x (x x y x z) through
@@ -8,14 +8,25 @@
 //       convolution, their parameters given
 //   layer/network_{forward,backward}/n2x32y32z3d64e128o24       a conditioning network of the latter
 //       two: d channels, FC layers of e, o outputs
+// CNF's, with features of f channels and networks of k ("softplus" as for super-resolution, "additive"
+// as for segmentation):
+//   layer/feature_coupling_{forward,inverse,backward}/n8h16w16c12f128k512softplus   a coupling
+//   layer/steps_{forward,inverse,backward}/n8h16w16c12f128k512s8softplus   the s steps of a level:
+//       normalisation, 1x1 convolution and coupling
+//   layer/dequantiser_{forward,backward}/n2h592w576c1f32k32s2additive   of a mask, by s steps
+//   layer/rrdb_{forward,backward}/n8x16y16z3b16g32f128   the feature network of b blocks of dense
+//       convolutions that add g channels each
+//   layer/vgg_{forward,backward}/n2x592y576z3l2f32   the feature network of l levels
 // Backward updates parameters by Adam at learning rate 0. FLOPs are those of convolutions, fully
 // connected layers and mixes; bytes what the parameters (backward: with moments, read and written)
 // and the layer's own input and output take. In a model a network on x is one job on one thread;
 // here its kernels share the threads.
 //
 // Check: the scalar reference runs the same layer, and elements may differ by GB_CHECK_LAYER of the
-// output's largest. Where the layer takes more than GB_CHECK_LAYER_FLOPS, two runs on the same
-// input must agree as closely, and be finite.
+// output's largest; gradients of their parameter's largest, or of GB_CHECK_LEAST of all parameters'
+// largest where that is more (a bias before a normalisation has a gradient of nothing but rounding).
+// Where the layer takes more than GB_CHECK_LAYER_FLOPS, two runs on the same input must agree as
+// closely, and be finite.
 #ifndef GB_LAYER_BENCHMARKS_H
 #define GB_LAYER_BENCHMARKS_H
 
@@ -24,10 +35,13 @@
 
 #define GB_CHECK_LAYER_FLOPS 0x1p31
 #define GB_CHECK_LAYER 1e-4
+#define GB_CHECK_LEAST 1e-2
 
-// The layers of a c-Glow's training step: gb_cglow_family.layers.
+// The layers of a model's training step (gb_model_family.layers).
 enum gb_status gb_cglow_layers(const void *config, int batch, struct gb_layer_call **calls,
                                int *count);
+enum gb_status gb_cnf_layers(const void *config, int batch, struct gb_layer_call **calls,
+                             int *count);
 
 // As gb_kernel_benchmark, for a layer.
 enum gb_status gb_layer_benchmark(const char *text, struct gb_benchmark *benchmark);

@@ -6,6 +6,7 @@
 
 #include "bench/catalog/recorder.h"
 #include "bench/runner/benchmark.h"
+#include "flows/params.h"
 
 enum gb_pass_kind {
     GB_PASS_TRAIN,  // conditioning, forward, backward with Adam; an image for each target
@@ -63,6 +64,10 @@ const struct gb_model_case *gb_model_cases(void);
 // Lists what one pass asks of the kernels, with one thread, and counts the model's parameters.
 enum gb_status gb_model_record(const struct gb_model_case *model, const struct gb_pass_use *use,
                                struct gb_recording *recording, double *parameters);
+
+// Gives zero parameters that are matrices the identity, so that none is singular: that would end a
+// pass before it is recorded.
+void gb_make_regular(const struct gb_params *params);
 
 extern const struct gb_model_family gb_cglow_family; // config: struct gb_cglow_config
 extern const struct gb_model_family gb_cnf_family;   // config: struct gb_cnf_config
