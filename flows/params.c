@@ -209,6 +209,15 @@ static enum gb_status start_as_rotation(const struct gb_random_key *key,
     return GB_OK;
 }
 
+static void start_as_blur(const struct gb_param *param, float *elements) {
+    static const float kernel[9] = {1, 2, 1, 2, 4, 2, 1, 2, 1};
+    assert(param->dims == 4 && param->shape[0] == param->shape[1]);
+    assert(param->shape[2] == 3 && param->shape[3] == 3);
+    for (int c = 0; c < param->shape[0]; c++)
+        for (int i = 0; i < 9; i++)
+            elements[(c * param->shape[0] + c) * 9 + i] = kernel[i] / 16;
+}
+
 enum gb_status gb_params_initialise(struct gb_params *params, uint64_t seed) {
     enum gb_status status = GB_OK;
     const struct gb_exec alone = {.threads = 1};
@@ -233,6 +242,9 @@ enum gb_status gb_params_initialise(struct gb_params *params, uint64_t seed) {
         case GB_START_UNIFORM:
             params->backend->random_uniform(&alone, &key, 0, count, -param->spread, param->spread,
                                             elements);
+            break;
+        case GB_START_BLUR:
+            start_as_blur(param, elements);
             break;
         case GB_START_ROTATION:
         case GB_START_ATANH_ROTATION:

@@ -14,10 +14,12 @@ enum gb_layout { GB_LAYOUT_PLAIN, GB_LAYOUT_CONV, GB_LAYOUT_FC };
 
 enum gb_start {
     GB_START_ZERO,
-    GB_START_CONSTANT,       // `spread` itself
-    GB_START_NORMAL,         // mean 0, standard deviation `spread`
-    GB_START_UNIFORM,        // in [-spread, spread)
-    GB_START_ROTATION,       // a random rotation matrix, row-major
+    GB_START_CONSTANT, // `spread` itself
+    GB_START_NORMAL,   // mean 0, standard deviation `spread`
+    GB_START_UNIFORM,  // in [-spread, spread)
+    GB_START_BLUR,     // 3x3 kernels from each channel to itself, 1 2 1 in both directions, of
+                       // sum 1: behind doubling by nearest neighbours, bilinear interpolation
+    GB_START_ROTATION, // a random rotation matrix, row-major
     GB_START_ATANH_ROTATION, // atanh of one with no entry beyond 0.9: the bias with which a tanh
                              // yields that rotation
 };

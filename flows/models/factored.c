@@ -123,11 +123,11 @@ static struct gb_place network(const void *config, struct gb_feed_forward *net, 
 static struct gb_likelihood likelihood(const void *config, bool training) {
     const struct gb_factored_config *c = config;
     if (c->kind == GB_CNF_SUPER_RESOLUTION)
-        return (struct gb_likelihood){GB_LIKELIHOOD_LOGISTIC, .levels = PIXEL_LEVELS};
+        return (struct gb_likelihood){.form = GB_LIKELIHOOD_LOGISTIC, .levels = PIXEL_LEVELS};
     const struct gb_bernoulli bernoulli = {.weight_one = (float)c->ones_percent / 100,
                                            .weight_zero = (float)(100 - c->ones_percent) / 100,
                                            .normalised = !training};
-    return (struct gb_likelihood){GB_LIKELIHOOD_BERNOULLI, .bernoulli = bernoulli};
+    return (struct gb_likelihood){.form = GB_LIKELIHOOD_BERNOULLI, .bernoulli = bernoulli};
 }
 
 static const struct gb_regression_form form = {"factored", check, network, likelihood, false};

@@ -47,6 +47,9 @@ void gb_likelihood_forward(const struct gb_likelihood *likelihood, const struct 
     case GB_LIKELIHOOD_BERNOULLI:
         backend->bernoulli_forward(&pass->exec, &likelihood->bernoulli, y, raw, log_likelihood);
         break;
+    case GB_LIKELIHOOD_CATEGORICAL:
+        backend->categorical_forward(&pass->exec, y, raw, log_likelihood);
+        break;
     }
 }
 
@@ -65,6 +68,9 @@ void gb_likelihood_backward(const struct gb_likelihood *likelihood, const struct
     case GB_LIKELIHOOD_BERNOULLI:
         backend->bernoulli_backward(&pass->exec, &likelihood->bernoulli, y, raw, d_log_likelihood,
                                     d_raw);
+        break;
+    case GB_LIKELIHOOD_CATEGORICAL:
+        backend->categorical_backward(&pass->exec, y, raw, d_log_likelihood, d_raw);
         break;
     }
 }
@@ -87,6 +93,9 @@ void gb_likelihood_sample(const struct gb_likelihood *likelihood, const struct g
             backend->bernoulli_sample(&pass->exec, bernoulli, uniform, raw, y);
         else
             backend->bernoulli_mean(&pass->exec, bernoulli, raw, y);
+        break;
+    case GB_LIKELIHOOD_CATEGORICAL:
+        backend->categorical_mean(&pass->exec, raw, y);
         break;
     }
 }

@@ -7,9 +7,10 @@
 #include "flows/networks/network.h"
 
 enum gb_likelihood_form {
-    GB_LIKELIHOOD_GAUSSIAN,  // raw: the mean; sigma is fixed, so that this is squared error
-    GB_LIKELIHOOD_LOGISTIC,  // kernels/logistic: mean less 1/2, logarithm of the scale
-    GB_LIKELIHOOD_BERNOULLI, // kernels/bernoulli: the logit of a one
+    GB_LIKELIHOOD_GAUSSIAN,    // raw: the mean; sigma is fixed, so that this is squared error
+    GB_LIKELIHOOD_LOGISTIC,    // kernels/logistic: mean less 1/2, logarithm of the scale
+    GB_LIKELIHOOD_BERNOULLI,   // kernels/bernoulli: the logit of a one
+    GB_LIKELIHOOD_CATEGORICAL, // kernels/categorical: a logit for each class
 };
 
 // Errors of images in [0, 1] are of this order; with 1 a loss would be all constant.
@@ -37,7 +38,7 @@ void gb_likelihood_backward(const struct gb_likelihood *likelihood, const struct
                             const float *d_log_likelihood, const struct gb_tensor *d_raw);
 // A sample, from uniform numbers in [0, 1) of y's shape. Temperature 0, or uniform == NULL: every
 // element's mean. Others scale a logistic's scale and leave a Bernoulli distribution as it is. A
-// Gaussian's answer is always the mean; a logistic's takes numbers at temperature 0 too, where it does
+// Gaussian's and a categorical distribution's answer is always the mean; a logistic's takes numbers at temperature 0 too, where it does
 // not matter which, and gives the level nearest to the mean.
 void gb_likelihood_sample(const struct gb_likelihood *likelihood, const struct gb_pass *pass,
                           const struct gb_tensor *uniform, const struct gb_tensor *raw,

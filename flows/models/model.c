@@ -191,8 +191,8 @@ const struct gb_model_kind gb_cnf_model = {
 
 const struct gb_model_kind *const *gb_model_kinds(void) {
     static const struct gb_model_kind *const kinds[] = {
-        &gb_cglow_model, &gb_cnf_model, &gb_factored_model, &gb_dncnn_model, &gb_srcnn_model,
-        &gb_ffn_model,   NULL};
+        &gb_cglow_model, &gb_cnf_model, &gb_factored_model, &gb_dncnn_model,
+        &gb_srcnn_model, &gb_ffn_model, &gb_fcn_model,      NULL};
     return kinds;
 }
 

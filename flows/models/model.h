@@ -10,6 +10,7 @@
 #include "flows/models/cnf.h"
 #include "flows/models/dncnn.h"
 #include "flows/models/factored.h"
+#include "flows/models/fcn.h"
 #include "flows/models/ffn.h"
 #include "flows/models/srcnn.h"
 
@@ -41,6 +42,7 @@ union gb_model_config {
     struct gb_dncnn_config dncnn;
     struct gb_srcnn_config srcnn;
     struct gb_ffn_config ffn;
+    struct gb_fcn_config fcn;
 };
 
 // `config`: the model's member of gb_model_config. `model`: what create made of it.
@@ -74,7 +76,7 @@ struct gb_model_kind {
 };
 
 extern const struct gb_model_kind gb_cglow_model, gb_cnf_model, gb_factored_model, gb_dncnn_model,
-    gb_srcnn_model, gb_ffn_model;
+    gb_srcnn_model, gb_ffn_model, gb_fcn_model;
 
 // All kinds, ended by NULL.
 const struct gb_model_kind *const *gb_model_kinds(void);

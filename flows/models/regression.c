@@ -126,7 +126,7 @@ enum gb_status gb_regression_parameters(const struct gb_regression_form *form, c
 
 struct gb_likelihood gb_squared_error(const void *config, bool training) {
     (void)config, (void)training;
-    return (struct gb_likelihood){GB_LIKELIHOOD_GAUSSIAN};
+    return (struct gb_likelihood){.form = GB_LIKELIHOOD_GAUSSIAN};
 }
 
 enum gb_status gb_regression_check_same_size(const struct gb_image_sizes *sizes) {

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+#include "flows/models/fcn.h"
+
+#include <stdio.h>
+
+#include "flows/models/model.h"
+#include "flows/models/regression.h"
+
+// VGG-16: convolutions of each block, and their channels and those of the layers behind in units of
+// the first block's.
+enum { BLOCKS = 5, KERNEL = 3, TOP_KERNEL = 7, TOP_CHANNELS = 64 };
+static const struct {
+    int convolutions, channels;
+} blocks[BLOCKS] = {{2, 1}, {2, 2}, {3, 4}, {3, 8}, {3, 8}};
+enum { FIRST_SCORED = 3, STRIDE = 1 << BLOCKS }; // scores: behind so many blocks, and deeper
+
+#define FIELD(field) offsetof(struct gb_fcn_config, field)
+
+static const struct gb_config_field fields[] = {
+    GB_SIZE_FIELDS,
+    {"width", "width", FIELD(width), 1, GB_MOST_CHANNELS / TOP_CHANNELS,
+     "channels of the first block (VGG-16: 64)", NULL},
+};
+
+const struct gb_config_table gb_fcn_table = {"fcn", fields, sizeof fields / sizeof *fields};
+
+static const char what[] = "unusable model configuration";
+
+static enum gb_status check(const void *config) {
+    const struct gb_fcn_config *c = config;
+    const struct gb_image_sizes *s = &c->sizes;
+    GB_TRY(gb_config_check(config, &gb_fcn_table));
+    GB_TRY(gb_regression_check_same_size(s));
+    if (s->x_h % STRIDE || s->x_w % STRIDE)
+        return gb_fail(GB_BAD_INPUT, what, "image size", "%dx%d is not divisible by %d", s->x_h,
+                       s->x_w, STRIDE);
+    if (s->y_c > GB_MOST_CLASSES)
+        return gb_fail(GB_BAD_INPUT, what, "y channels", "%d classes, above %d", s->y_c,
+                       GB_MOST_CLASSES);
+    return GB_OK;
+}
+
+// A buffer at 1 / 2^halvings of the size.
+static struct gb_place buffer(const struct gb_fcn_config *c, struct gb_feed_forward *net,
+                              int halvings, int channels) {
+    return gb_feed_forward_buffer(net, c->sizes.x_h >> halvings, c->sizes.x_w >> halvings,
+                                  channels);
+}
+
+static struct gb_place conv(const struct gb_fcn_config *c, struct gb_feed_forward *net,
+                            struct gb_conv_layer_spec spec, int halvings, struct gb_place from,
+                            int channels) {
+    struct gb_place to = buffer(c, net, halvings, channels);
+    gb_feed_forward_conv(net, spec, from, to);
+    return to;
+}
+
+// Block b, numbered from 0, and its pooling.
+static struct gb_place block(const struct gb_fcn_config *c, struct gb_feed_forward *net, int b,
+                             struct gb_place at) {
+    for (int i = 0; i < blocks[b].convolutions; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "blocks.%d.%d", b, i);
+        at = conv(c, net, gb_conv_layer_he(name, at.count, KERNEL), b, at,
+                  c->width * blocks[b].channels);
+    }
+    struct gb_place pooled = buffer(c, net, b + 1, at.count);
+    gb_feed_forward_pool(net, at, pooled);
+    return pooled;
+}
+
+// Scores of the classes; they start as zeros.
+static struct gb_place scores(const struct gb_fcn_config *c, struct gb_feed_forward *net,
+                              int halvings, struct gb_place features) {
+    char name[32];
+    snprintf(name, sizeof name, "scores.%d", halvings - FIRST_SCORED);
+    struct gb_conv_layer_spec spec = gb_conv_layer_default(name, features.count, 1, GB_IDENTITY);
+    spec.weight_start = spec.bias_start = GB_START_ZERO;
+    return conv(c, net, spec, halvings, features, c->sizes.y_c);
+}
+
+// To twice the size, from 1 / 2^halvings of the full one.
+static struct gb_place enlarge(const struct gb_fcn_config *c, struct gb_feed_forward *net,
+                               int halvings, struct gb_place from) {
+    char name[32];
+    snprintf(name, sizeof name, "enlarge.%d", halvings - 1);
+    struct gb_conv_layer_spec spec = gb_conv_layer_default(name, from.count, KERNEL, GB_IDENTITY);
+    spec.weight_start = GB_START_BLUR;
+    spec.bias_start = GB_START_ZERO;
+    struct gb_place twice = buffer(c, net, halvings - 1, from.count);
+    gb_feed_forward_upsample(net, from, twice);
+    return conv(c, net, spec, halvings - 1, twice, from.count);
+}
+
+static struct gb_place network(const void *config, struct gb_feed_forward *net, struct gb_place x) {
+    const struct gb_fcn_config *c = config;
+    struct gb_place features[BLOCKS + 1]; // at 1 / 2^i of the size
+    features[0] = x;
+    for (int b = 0; b < BLOCKS; b++)
+        features[b + 1] = block(c, net, b, features[b]);
+    int channels = c->width * TOP_CHANNELS;
+    struct gb_place wide =
+        conv(c, net, gb_conv_layer_he("top.0", features[BLOCKS].count, TOP_KERNEL), BLOCKS,
+             features[BLOCKS], channels);
+    struct gb_place top =
+        conv(c, net, gb_conv_layer_he("top.1", channels, 1), BLOCKS, wide, channels);
+    struct gb_place at = scores(c, net, BLOCKS, top);
+    for (int halvings = BLOCKS; halvings > 0; halvings--) {
+        at = enlarge(c, net, halvings, at);
+        if (halvings <= FIRST_SCORED)
+            continue;
+        struct gb_place finer = scores(c, net, halvings - 1, features[halvings - 1]);
+        struct gb_place sum = buffer(c, net, halvings - 1, at.count);
+        gb_feed_forward_residual(net, finer, 1, at, sum);
+        at = sum;
+    }
+    return at;
+}
+
+static struct gb_likelihood likelihood(const void *config, bool training) {
+    (void)training;
+    const struct gb_fcn_config *c = config;
+    if (c->sizes.y_c > 1)
+        return (struct gb_likelihood){.form = GB_LIKELIHOOD_CATEGORICAL};
+    return (struct gb_likelihood){.form = GB_LIKELIHOOD_BERNOULLI, .bernoulli = {1, 1, false}};
+}
+
+static const struct gb_regression_form form = {"FCN-8s", check, network, likelihood, true};
+
+static enum gb_status create(const void *config, const struct gb_model_use *use,
+                             const struct gb_backend *backend, void **model) {
+    return gb_regression_create(&form, config, use, backend, model);
+}
+
+const struct gb_model_kind gb_fcn_model = {
+    .title = "FCN-8s",
+    .table = &gb_fcn_table,
+    .one_answer = true,
+    .check = check,
+    .create = create,
+    GB_REGRESSION_FUNCTIONS,
+};
