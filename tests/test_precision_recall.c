@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "tasks/images/pr_plane.h"
 #include "tasks/metrics/precision_recall.h"
 
 enum { H = 2, W = 4 };
@@ -91,12 +92,33 @@ static void empty_answers_are_precise(void **state) {
     assert_true(gb_pr_point_of(&nothing).f_score == 1);
 }
 
+// Recall to the right, precision upwards, lines of equal F-score below their ends.
+static void draws_the_plane(void **state) {
+    (void)state;
+    enum { S = 101 };
+    static float values[S * S * 3];
+    const struct gb_tensor plane = gb_dense(values, 1, S, S, 3);
+    const float ink[3] = {0, 0, 0};
+    const struct gb_pr_point right = {1, 1, 1}, cautious = {1, 0.25, 0.4};
+    gb_pr_plane_clear(&plane);
+    assert_true(gb_at(&plane, 0, 30, 30)[0] == 1);
+    // F-score 0.5 at precision and recall 0.5.
+    assert_true(gb_at(&plane, 0, 50, 50)[0] < gb_at(&plane, 0, 50, 50)[1]);
+    gb_pr_plane_dots(&plane, &right, 1, 0, ink);
+    gb_pr_plane_dots(&plane, &cautious, 1, 1, ink);
+    assert_true(gb_at(&plane, 0, 0, 100)[1] == 0);
+    assert_true(gb_at(&plane, 0, 0, 25)[1] == 0);
+    assert_true(gb_at(&plane, 0, 1, 25)[1] == 0);
+    assert_true(gb_at(&plane, 0, 1, 24)[1] != 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_inside_the_mask),
         cmocka_unit_test(draws_the_curve_of_all_thresholds),
         cmocka_unit_test(adds_images_up),
         cmocka_unit_test(empty_answers_are_precise),
+        cmocka_unit_test(draws_the_plane),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

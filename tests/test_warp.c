@@ -40,8 +40,8 @@ static void copies_windows(void **state) {
     struct gb_image image = make_image(20, 15, 3, plane);
     static float values[12 * 10 * 3];
     struct gb_tensor out = gb_dense(values, 1, 12, 10, 3);
-    const struct gb_affine identity = {.xx = 1, .yy = 1};
-    struct gb_affine map = gb_affine_anchor(identity, 0, 0, 14, 6);
+    const struct gb_affine_map identity = {.xx = 1, .yy = 1};
+    struct gb_affine_map map = gb_affine_anchor(identity, 0, 0, 14, 6);
     gb_warp(&image, &map, &out);
     for (int y = 0; y < 12; y++)
         for (int x = 0; x < 10; x++)
@@ -61,7 +61,7 @@ static void follows_the_map(void **state) {
     struct gb_tensor out = gb_dense(values, 1, 6, 6, 1);
     for (uint32_t i = 0; i < 20; i++) {
         const struct gb_random_key key = key_of(i);
-        struct gb_affine map = gb_augmentation_draw(&paper, &key);
+        struct gb_affine_map map = gb_augmentation_draw(&paper, &key);
         map = gb_affine_anchor(map, 3, 3, 11.25, 12.5);
         gb_warp(&image, &map, &out);
         for (int v = 0; v < 6; v++)
@@ -83,7 +83,7 @@ static void keeps_masks_on_their_image(void **state) {
     struct gb_tensor warped = gb_dense(value, 1, S, S, 1), mask = gb_dense(one, 1, S, S, 1);
     for (uint32_t i = 0; i < 20; i++) {
         const struct gb_random_key key = key_of(i);
-        struct gb_affine map = gb_augmentation_draw(&paper, &key);
+        struct gb_affine_map map = gb_augmentation_draw(&paper, &key);
         map = gb_affine_anchor(map, S / 2, S / 2, S / 2, S / 2);
         gb_warp(&image, &map, &warped);
         gb_warp_mask(&image, &map, &mask);
@@ -106,7 +106,7 @@ static void draws_what_the_paper_says(void **state) {
     double log_area = 0, shears = 0;
     for (uint32_t i = 0; i < DRAWS; i++) {
         const struct gb_random_key key = key_of(i);
-        struct gb_affine map = gb_augmentation_draw(&paper, &key);
+        struct gb_affine_map map = gb_augmentation_draw(&paper, &key);
         double zoom = 1 / sqrt(map.xx * map.xx + map.yx * map.yx);
         double cosine = map.xx * zoom, sine = map.yx * zoom;
         assert_in_range(1000 * zoom, 799, 1201);
@@ -126,13 +126,13 @@ static void draws_what_the_paper_says(void **state) {
 static void draws_by_the_key_alone(void **state) {
     (void)state;
     const struct gb_random_key key = key_of(5), other = key_of(6);
-    struct gb_affine a = gb_augmentation_draw(&paper, &key);
-    struct gb_affine b = gb_augmentation_draw(&paper, &key);
-    struct gb_affine c = gb_augmentation_draw(&paper, &other);
+    struct gb_affine_map a = gb_augmentation_draw(&paper, &key);
+    struct gb_affine_map b = gb_augmentation_draw(&paper, &key);
+    struct gb_affine_map c = gb_augmentation_draw(&paper, &other);
     assert_memory_equal(&a, &b, sizeof a);
     assert_memory_not_equal(&a, &c, sizeof a);
     const struct gb_augmentation none = {0};
-    struct gb_affine identity = gb_augmentation_draw(&none, &key);
+    struct gb_affine_map identity = gb_augmentation_draw(&none, &key);
     assert_true(identity.xx == 1 && identity.yy == 1 && identity.xy == 0 && identity.yx == 0);
 }
 

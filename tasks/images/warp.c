@@ -22,8 +22,8 @@ static double tangent(double x) {
     return x * (15 - x * x) / (15 - 6 * x * x);
 }
 
-struct gb_affine gb_augmentation_draw(const struct gb_augmentation *ranges,
-                                      const struct gb_random_key *key) {
+struct gb_affine_map gb_augmentation_draw(const struct gb_augmentation *ranges,
+                                          const struct gb_random_key *key) {
     const double radians = 3.14159265358979323846 / 180;
     struct gb_random_key own = *key;
     own.purpose = GB_RANDOM_AUGMENT;
@@ -35,13 +35,14 @@ struct gb_affine gb_augmentation_draw(const struct gb_augmentation *ranges,
     if (ranges->rotate)
         draw_direction(&own, &next, &cosine, &sine);
     // Rotation after shear, over the enlargement.
-    return (struct gb_affine){.xx = cosine / zoom,
-                              .xy = (cosine * shear - sine) / zoom,
-                              .yx = sine / zoom,
-                              .yy = (sine * shear + cosine) / zoom};
+    return (struct gb_affine_map){.xx = cosine / zoom,
+                                  .xy = (cosine * shear - sine) / zoom,
+                                  .yx = sine / zoom,
+                                  .yy = (sine * shear + cosine) / zoom};
 }
 
-struct gb_affine gb_affine_anchor(struct gb_affine map, double u, double v, double x, double y) {
+struct gb_affine_map gb_affine_anchor(struct gb_affine_map map, double u, double v, double x,
+                                      double y) {
     map.x = x - (map.xx * u + map.xy * v);
     map.y = y - (map.yx * u + map.yy * v);
     return map;
@@ -73,7 +74,7 @@ static void look_up(const struct gb_image *image, double x, double y, float *out
     }
 }
 
-void gb_warp(const struct gb_image *image, const struct gb_affine *map,
+void gb_warp(const struct gb_image *image, const struct gb_affine_map *map,
              const struct gb_tensor *out) {
     assert(image->bits == 8 && out->n == 1 && out->c == image->c);
     for (int i = 0; i < out->h; i++)
@@ -84,7 +85,7 @@ void gb_warp(const struct gb_image *image, const struct gb_affine *map,
         }
 }
 
-void gb_warp_mask(const struct gb_image *mask, const struct gb_affine *map,
+void gb_warp_mask(const struct gb_image *mask, const struct gb_affine_map *map,
                   const struct gb_tensor *out) {
     assert(mask->c == 1);
     gb_warp(mask, map, out);
