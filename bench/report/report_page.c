@@ -498,12 +498,22 @@ static void put_record_row(FILE *file, const struct gb_training_record *record, 
     fputs("</tr>\n", file);
 }
 
+// Adds the names of metrics that are numbers; curves have no place in a table.
+static void add_names(json_t *names, const json_t *metrics) {
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)metrics, name, value) {
+        if (json_is_number(value))
+            json_object_set(names, name, value);
+    }
+}
+
 static void put_records_table(FILE *file, const struct gb_report *report) {
     static const char *const heads[] = {"run",   "task",       "model",     "backend",  "threads",
                                         "steps", "parameters", "time/step", "images/s", "peak MiB"};
     json_t *metrics = json_object(); // the names that any run has, in order
     for (int i = 0; i < report->record_count; i++)
-        json_object_update_missing(metrics, json_object_get(report->records[i].run, "metrics"));
+        add_names(metrics, json_object_get(report->records[i].run, "metrics"));
     fputs("<div class=\"scroll\"><table>\n<thead><tr>", file);
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         put_in(file, "th", heads[i]);

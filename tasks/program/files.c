@@ -28,6 +28,7 @@ void gb_metrics_print(const json_t *metrics) {
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)metrics, name, value) {
-        printf("  %-32s %.6g\n", name, json_number_value(value));
+        if (json_is_number(value))
+            printf("  %-32s %.6g\n", name, json_number_value(value));
     }
 }

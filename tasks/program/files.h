@@ -14,7 +14,7 @@ enum gb_status gb_path_join(const char *folder, const char *name, char path[stat
 // Writes JSON, indented, whole or not at all.
 enum gb_status gb_json_write(const char *path, const json_t *json);
 
-// Prints metrics as "name value" lines.
+// Prints metrics as "name value" lines; those that are no numbers, such as curves, are left out.
 void gb_metrics_print(const json_t *metrics);
 
 #endif
