@@ -14,8 +14,8 @@
 
 #include "bench/catalog/catalog.h"
 #include "bench/catalog/kernel_benchmarks.h"
-#include "flows/models/cglow.h"
-#include "flows/models/cnf.h"
+#include "bench/catalog/recorder.h"
+#include "flows/models/model.h"
 #include "tasks/task.h"
 
 // Two levels of one step: c = 8 at 8x8, 16 at 4x4.
@@ -215,6 +215,59 @@ static void test_flops_of_cnf(void **state) {
     }
 }
 
+// Operations of a training step with one image, as the recorder sees them.
+static double recorded_flops(const struct gb_model_kind *kind, const void *config) {
+    const struct gb_model_use use = {
+        .batch = 1, .samples_per_x = 1, .threads = 1, .training = true};
+    const struct gb_adam adam =
+        gb_adam_at_step((struct gb_adam){.beta1 = 0.9f, .beta2 = 0.999f}, 1);
+    const float d_log_likelihood = -1;
+    double log_likelihood;
+    struct gb_recording recording = {0};
+    struct gb_model_shapes shapes;
+    void *model;
+    kind->shapes(config, 1, &shapes);
+    float *images = calloc(gb_elements(&shapes.x) + gb_elements(&shapes.y), sizeof *images);
+    shapes.x.data = images;
+    shapes.y.data = images + gb_elements(&shapes.x);
+    assert_int_equal(kind->create(config, &use, gb_recorder(), &model), GB_OK);
+    gb_record(&recording);
+    assert_int_equal(kind->condition(model, &shapes.x), GB_OK);
+    assert_int_equal(kind->forward(model, &shapes.y, NULL, &log_likelihood, NULL), GB_OK);
+    kind->backward(model, &d_log_likelihood, &adam, NULL, NULL);
+    assert_int_equal(gb_record_end(&recording), GB_OK);
+    double flops = gb_recording_flops(&recording);
+    assert_true(flops == kind->step_flops(model));
+    gb_recording_free(&recording);
+    kind->free(model);
+    free(images);
+    return flops;
+}
+
+static double conv_flops(double pixels, int inputs, int kernel, int outputs) {
+    return 2 * pixels * kernel * kernel * inputs * outputs;
+}
+
+static void test_flops_of_baselines(void **state) {
+    (void)state;
+    struct gb_factored_config factored;
+    assert_int_equal(gb_factored_match(&tiny_patch, &factored), GB_OK);
+    assert_true(recorded_flops(&gb_factored_model, &factored) > 0);
+    assert_int_equal(gb_factored_match(&tiny_mask, &factored), GB_OK);
+    assert_true(recorded_flops(&gb_factored_model, &factored) > 0);
+    const struct gb_dncnn_config dncnn = {{8, 8, 3, 8, 8, 3}, 4, 5};
+    assert_true(recorded_flops(&gb_dncnn_model, &dncnn) > 0);
+    const struct gb_ffn_config ffn = {{16, 16, 3, 8, 8, 3}, 2, 4};
+    assert_true(recorded_flops(&gb_ffn_model, &ffn) > 0);
+    const struct gb_fcn_config fcn = {{32, 32, 3, 32, 32, 3}, 2};
+    assert_true(recorded_flops(&gb_fcn_model, &fcn) > 0);
+    // No tap of a 1x1 convolution is in the padding, and the first one sends no gradient back.
+    const struct gb_srcnn_config srcnn = {{4, 4, 3, 8, 8, 3}, 6, 5};
+    double whole = 3 * conv_flops(64, 6, 1, 5), flops = recorded_flops(&gb_srcnn_model, &srcnn);
+    assert_true(flops > whole &&
+                flops < whole + 2 * conv_flops(64, 3, 9, 6) + 3 * conv_flops(64, 5, 5, 3));
+}
+
 // Every text selects its own problem, with the same costs and shares.
 static void test_texts(void **state) {
     (void)state;
@@ -379,7 +432,7 @@ static void test_cnf_layers(void **state) {
         assert_true(catalog.list[i].flops > 0 && catalog.list[i].bytes > 0);
     gb_catalog_free(&catalog);
     check_models(tiny_cnf, NULL, GB_CATALOG_LAYERS, 1);
-    check_models(tiny_cnf, NULL, GB_CATALOG_LAYERS, 2);
+    check_models(tiny_cnf, NULL, GB_CATALOG_ALL, 2);
 }
 
 static void test_checks_pass(void **state) {
@@ -611,12 +664,19 @@ static void test_wrong_kernels(void **state) {
 int main(void) {
     gb_flush_denormals();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),           cmocka_unit_test(test_flops),
-        cmocka_unit_test(test_flops_of_cnf),     cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_borrowed_kernels), cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_papers_models),    cmocka_unit_test(test_cnf_layers),
-        cmocka_unit_test(test_checks_pass),      cmocka_unit_test(test_checks_pass_on_threads),
-        cmocka_unit_test(test_every_operation),  cmocka_unit_test(test_wrong_kernels),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_flops),
+        cmocka_unit_test(test_flops_of_cnf),
+        cmocka_unit_test(test_flops_of_baselines),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_borrowed_kernels),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_papers_models),
+        cmocka_unit_test(test_cnf_layers),
+        cmocka_unit_test(test_checks_pass),
+        cmocka_unit_test(test_checks_pass_on_threads),
+        cmocka_unit_test(test_every_operation),
+        cmocka_unit_test(test_wrong_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
