@@ -6,13 +6,20 @@
 #include "tasks/program/options.h"
 #include "tasks/task.h"
 
+static void list_task(const struct gb_task *task) {
+    printf("  %-26s%s (%s); models:", task->name, task->summary, task->paper);
+    for (const struct gb_task_model *model = task->models; model->name; model++)
+        printf(" %s", model->name);
+    printf("\n");
+}
+
 static void list_tasks(void) {
     printf("tasks:\n");
     for (const struct gb_task *const *task = gb_tasks(); *task; task++)
-        printf("  %-26s%s (%s)\n", (*task)->name, (*task)->summary, (*task)->paper);
-    printf("models:\n  %-26s%s\n", "cglow",
-           "c-Glow: Structured Output Learning with Conditional "
-           "Generative Flows (Lu and Huang 2020)");
+        list_task(*task);
+    printf("models:\n");
+    for (const struct gb_model_kind *const *kind = gb_model_kinds(); *kind; kind++)
+        printf("  %-26s%s\n", gb_model_name(*kind), (*kind)->title);
     printf("datasets, for --data DIR; without it a task draws a synthetic one:\n");
     for (const struct gb_task *const *task = gb_tasks(); *task; task++)
         printf("  %-26s%s\n", (*task)->name, (*task)->dataset);

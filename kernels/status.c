@@ -3,8 +3,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
-static _Thread_local char message[1024];
+static _Thread_local char message[GB_MESSAGE];
 
 enum gb_status gb_fail(enum gb_status status, const char *what, const char *where,
                        const char *why_format, ...) {
@@ -15,6 +16,17 @@ enum gb_status gb_fail(enum gb_status status, const char *what, const char *wher
         vsnprintf(message + used, sizeof message - (size_t)used, why_format, arguments);
         va_end(arguments);
     }
+    return status;
+}
+
+enum gb_status gb_fail_within(enum gb_status status, const char *what, const char *where) {
+    char why[GB_MESSAGE];
+    memcpy(why, message, sizeof why);
+    return gb_fail(status, what, where, "%s", why);
+}
+
+enum gb_status gb_fail_again(enum gb_status status, const char *reason) {
+    snprintf(message, sizeof message, "%s", reason);
     return status;
 }
 

@@ -15,11 +15,19 @@ enum gb_status {
     GB_INTERRUPTED,    // the user asked to stop; the state was saved
 };
 
+enum { GB_MESSAGE = 1024 }; // bytes of one at most
+
 // Leaves the message "WHAT: WHERE: WHY" for the calling thread and returns `status`, so that
 // `return gb_fail(...)` is one statement. `what` names the action, `where` the file, field or
 // option.
 enum gb_status gb_fail(enum gb_status status, const char *what, const char *where,
                        const char *why_format, ...) __attribute__((format(printf, 4, 5)));
+
+// A failure within WHAT, told as its own: leaves "WHAT: WHERE: " and the message that is there.
+enum gb_status gb_fail_within(enum gb_status status, const char *what, const char *where);
+
+// Leaves a message that another thread has left there.
+enum gb_status gb_fail_again(enum gb_status status, const char *message);
 
 // The message left by the last gb_fail on this thread; "" if there was none. Valid until the next.
 const char *gb_error_message(void);

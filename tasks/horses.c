@@ -11,34 +11,39 @@
 
 #include "tasks/data/horses_data.h"
 #include "tasks/metrics/metrics.h"
+#include "tasks/recipes.h"
 #include "tasks/synthetic/synthetic_horses.h"
-#include "tasks/task.h"
 
 static enum gb_status load(const struct gb_task_source *source, struct gb_dataset splits[]) {
     if (!source->folder)
-        return gb_synthetic_horses_load(GB_SYNTHETIC_HORSES_SEED, source->size,
-                                        GB_SYNTHETIC_HORSES_TRAIN, GB_SYNTHETIC_HORSES_TEST,
-                                        source->threads, splits);
+        return gb_synthetic_horses_load(GB_SYNTHETIC_SEED, source->size, GB_SYNTHETIC_HORSES_TRAIN,
+                                        GB_SYNTHETIC_HORSES_TEST, source->threads, splits);
     return gb_horses_load(source, splits);
 }
 
-static void configure(int size, struct gb_cglow_config *config) {
-    *config = (struct gb_cglow_config){.x_h = size,
-                                       .x_w = size,
-                                       .x_c = 3,
-                                       .y_h = size,
-                                       .y_w = size,
-                                       .y_c = 3, // copies of the mask
-                                       .levels = 3,
-                                       .steps = 8,
-                                       .n_c = 64,
-                                       .n_w = 128,
-                                       .coupling_channels = 256,
-                                       .feature_channels = 16,
-                                       .init = GB_INIT_LIVE};
+static void configure(const struct gb_example_shape *shape, void *config) {
+    *(struct gb_cglow_config *)config = (struct gb_cglow_config){.x_h = shape->x_h,
+                                                                 .x_w = shape->x_w,
+                                                                 .x_c = shape->x_c,
+                                                                 .y_h = shape->y_h,
+                                                                 .y_w = shape->y_w,
+                                                                 .y_c = 3, // copies of the mask
+                                                                 .levels = 3,
+                                                                 .steps = 8,
+                                                                 .n_c = 64,
+                                                                 .n_w = 128,
+                                                                 .coupling_channels = 256,
+                                                                 .feature_channels = 16,
+                                                                 .init = GB_INIT_LIVE};
 }
 
-static void target(const struct gb_tensor *mask, const struct gb_tensor *target) {
+static const struct gb_task_model models[] = {
+    {.name = "cglow", .kind = &gb_cglow_model, .configure = configure, .recipe = GB_CGLOW_RECIPE},
+    {0}};
+
+static void target(const struct gb_tensor *x, const struct gb_tensor *mask,
+                   const struct gb_tensor *target) {
+    (void)x;
     for (int n = 0; n < mask->n; n++)
         for (int i = 0; i < mask->h; i++)
             for (int j = 0; j < mask->w; j++)
@@ -46,7 +51,9 @@ static void target(const struct gb_tensor *mask, const struct gb_tensor *target)
                     gb_at(target, n, i, j)[copy] = *gb_at(mask, n, i, j) - 0.5f;
 }
 
-static void reveal(const struct gb_tensor *target, const struct gb_tensor *picture) {
+static void reveal(const struct gb_tensor *x, const struct gb_tensor *target,
+                   const struct gb_tensor *picture) {
+    (void)x;
     for (int n = 0; n < target->n; n++)
         for (int i = 0; i < target->h; i++)
             for (int j = 0; j < target->w; j++) {
@@ -57,7 +64,9 @@ static void reveal(const struct gb_tensor *target, const struct gb_tensor *pictu
             }
 }
 
-static void decide(const struct gb_tensor *picture, const struct gb_tensor *answer) {
+static void decide(const struct gb_tensor *x, const struct gb_tensor *picture,
+                   const struct gb_tensor *answer) {
+    (void)x;
     for (int n = 0; n < picture->n; n++)
         for (int i = 0; i < picture->h; i++)
             for (int j = 0; j < picture->w; j++)
@@ -83,29 +92,42 @@ static int set_scores(json_t *metrics, const char *prefix, const struct gb_mask_
     return failed;
 }
 
-static enum gb_status score(const struct gb_dataset *train, const struct gb_dataset *test,
-                            const struct gb_tensor *answers, json_t *metrics, json_t *per_image) {
-    double *iou = malloc((size_t)test->count * sizeof *iou);
-    float *mean_mask = malloc((size_t)test->y.h * (size_t)test->y.w * sizeof *mean_mask);
-    int failed = !iou || !mean_mask;
-    if (!failed) {
-        struct gb_mask_scores scores;
-        struct gb_trivial_scores trivial;
-        gb_score_masks(&test->y, answers, &scores, iou);
-        gb_mean_mask(&train->y, mean_mask);
-        gb_score_trivial(mean_mask, &test->y, &trivial);
-        // The better of the two blind predictors is the one to beat.
-        bool background = trivial.background.mean_iou > trivial.mean_mask.mean_iou;
-        failed |= set_scores(metrics, "", &scores);
-        failed |=
-            set_scores(metrics, "trivial_", background ? &trivial.background : &trivial.mean_mask);
-        for (int i = 0; i < test->count; i++)
-            failed |= json_object_set_new(json_array_get(per_image, (size_t)i), "foreground_iou",
-                                          json_real(iou[i]));
-    }
+static enum gb_status out_of_memory(void) {
+    return gb_fail(GB_OUT_OF_MEMORY, "cannot score", "horses", "out of memory");
+}
+
+static int add_scores(const struct gb_answers *answers, const struct gb_examples *train,
+                      double *iou, float *mean_mask, json_t *metrics, json_t *per_image) {
+    const struct gb_tensor *truth = &answers->examples->y;
+    struct gb_mask_scores scores;
+    struct gb_trivial_scores trivial;
+    gb_score_masks(truth, answers->answers, &scores, iou);
+    gb_mean_mask(&train->y, mean_mask);
+    gb_score_trivial(mean_mask, truth, &trivial);
+    // The better of the two blind predictors is the one to beat.
+    bool background = trivial.background.mean_iou > trivial.mean_mask.mean_iou;
+    int failed = set_scores(metrics, "", &scores);
+    failed |=
+        set_scores(metrics, "trivial_", background ? &trivial.background : &trivial.mean_mask);
+    for (int i = 0; i < truth->n; i++)
+        failed |= json_object_set_new(json_array_get(per_image, (size_t)i), "foreground_iou",
+                                      json_real(iou[i]));
+    return failed;
+}
+
+static enum gb_status score(const struct gb_answers *answers, json_t *metrics, json_t *per_image) {
+    const struct gb_tensor *truth = &answers->examples->y;
+    struct gb_examples train;
+    GB_TRY(gb_dataset_gather(answers->train, NULL, answers->train->count, 0, answers->threads,
+                             &train));
+    double *iou = malloc((size_t)truth->n * sizeof *iou);
+    float *mean_mask = malloc((size_t)truth->h * (size_t)truth->w * sizeof *mean_mask);
+    int failed =
+        !iou || !mean_mask || add_scores(answers, &train, iou, mean_mask, metrics, per_image);
     free(iou);
     free(mean_mask);
-    return failed ? gb_fail(GB_OUT_OF_MEMORY, "cannot score", "horses", "out of memory") : GB_OK;
+    gb_examples_free(&train);
+    return failed ? out_of_memory() : GB_OK;
 }
 
 const struct gb_task gb_horses = {
@@ -113,14 +135,23 @@ const struct gb_task gb_horses = {
     .summary = "binary segmentation of horses",
     .paper = "c-Glow, section 5.2, Table 1",
     .dataset = "Weizmann Horse Database: rgb/*.jpg and figure_ground/*.jpg",
+    .size = "height and width",
     .default_size = 32,
     .level_distance = 1,
+    .noise_low = -0.5f,
     .published_bits = 1, // log2 of the two levels, although they lie 1 apart
+    .reduced = {.size = 32,
+                .batch = 4,
+                .iterations = 2500,
+                .learning_rate = 5e-4f,
+                .reduce = gb_reduce_cglow},
+    .models = models,
     .load = load,
-    .configure = configure,
+    .copies = true,
     .target = target,
     .reveal = reveal,
     .decide = decide,
+    .picture_channels = 1,
     .score = score,
     .headline = "mean_iou",
 };

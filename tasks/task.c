@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tasks/task.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +13,12 @@ const struct gb_task *const *gb_tasks(void) {
     return tasks;
 }
 
+// Adds a name to a list of them for a message.
+static void append(char names[static 256], const char *name) {
+    size_t used = strlen(names);
+    snprintf(names + used, 256 - used, "%s%s", used ? ", " : "", name);
+}
+
 enum gb_status gb_task_find(const char *name, const struct gb_task **task) {
     char names[256] = "";
     for (const struct gb_task *const *t = tasks; *t; t++) {
@@ -19,21 +26,42 @@ enum gb_status gb_task_find(const char *name, const struct gb_task **task) {
             *task = *t;
             return GB_OK;
         }
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", (*t)->name);
+        append(names, (*t)->name);
     }
     return gb_fail(GB_BAD_INPUT, "unknown task", name, "there are: %s", names);
 }
 
-enum gb_status gb_task_check_data(const struct gb_cglow_config *model,
-                                  const struct gb_dataset *set) {
-    const struct gb_tensor *x = &set->x, *y = &set->y;
-    if (x->h == model->x_h && x->w == model->x_w && x->c == model->x_c && y->h == model->y_h &&
-        y->w == model->y_w)
+enum gb_status gb_task_model_find(const struct gb_task *task, const char *name,
+                                  const struct gb_task_model **model) {
+    char names[256] = "";
+    for (const struct gb_task_model *m = task->models; m->name; m++) {
+        if (!name || strcmp(m->name, name) == 0) {
+            *model = m;
+            return GB_OK;
+        }
+        append(names, m->name);
+    }
+    return gb_fail(GB_BAD_INPUT, "unknown model", name, "%s has: %s", task->name, names);
+}
+
+double gb_task_bits(const struct gb_task *task, enum gb_dequantisation dequantisation,
+                    double log_likelihood, size_t dimensions) {
+    double bits = gb_bits_per_dimension(log_likelihood, dimensions);
+    bool density = dequantisation == GB_DEQUANTISED_BY_CALLER && task->level_distance > 0;
+    return density ? bits - log2((double)task->level_distance) : bits;
+}
+
+enum gb_status gb_task_check_shape(const struct gb_model_kind *kind, const void *config,
+                                   const struct gb_example_shape *shape) {
+    struct gb_model_shapes takes;
+    kind->shapes(config, 1, &takes);
+    const struct gb_tensor *x = &takes.x, *y = &takes.y;
+    if (x->h == shape->x_h && x->w == shape->x_w && x->c == shape->x_c && y->h == shape->y_h &&
+        y->w == shape->y_w)
         return GB_OK;
     return gb_fail(GB_BAD_INPUT, "cannot use the model", "size",
                    "it takes images of %dx%dx%d and targets of %dx%d, the data have %dx%dx%d and "
                    "%dx%d",
-                   model->x_h, model->x_w, model->x_c, model->y_h, model->y_w, x->h, x->w, x->c,
-                   y->h, y->w);
+                   x->h, x->w, x->c, y->h, y->w, shape->x_h, shape->x_w, shape->x_c, shape->y_h,
+                   shape->y_w);
 }

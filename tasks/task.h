@@ -1,20 +1,54 @@
 // SPDX-License-Identifier: MIT
 // A task: a data set, what a model is asked about it, and how its answer is scored. A task is one
-// file (tasks/horses.c) that reads like its section of the paper; what tasks share is in the files
+// file (tasks/horses.c) that reads like its section of the paper; what tasks share is in the folders
 // around it.
 #ifndef GB_TASK_H
 #define GB_TASK_H
 
 #include <jansson.h>
 
-#include "flows/models/cglow.h"
+#include "flows/models/model.h"
 #include "tasks/data/dataset.h"
+
+struct gb_predictor;
 
 // Where a task's data come from.
 struct gb_task_source {
     const char *folder;       // the data set as published; NULL: the task's synthetic one
     const char *split_folder; // the lists of the split; NULL: the task's own rule
-    int size;                 // height and width of the target
+    int size;                 // the task's measure of an example, such as its height
+    int threads;
+};
+
+// How a model is trained by default, as its paper says.
+struct gb_recipe {
+    int batch;
+    struct gb_adam adam; // but for its corrections (gb_adam_at_step)
+    int halve_every;     // steps after which the learning rate halves; 0: never
+    float x_noise;       // width of the uniform noise on inputs while training; 0: none
+};
+
+// A model that can do the task.
+struct gb_task_model {
+    const char *name; // what --model takes: "cglow"
+    const struct gb_model_kind *kind;
+    // The paper's configuration for examples of this shape, into the kind's own struct.
+    void (*configure)(const struct gb_example_shape *shape, void *config);
+    struct gb_recipe recipe;
+};
+
+// The main job: the first model on synthetic data, made so small that half a minute trains it.
+struct gb_reduced_run {
+    int size, batch, iterations;
+    float learning_rate;
+    void (*reduce)(void *config); // NULL: the model stays as it is
+};
+
+// What a model answered about a test split.
+struct gb_answers {
+    const struct gb_dataset *train, *test; // train serves the trivial baselines
+    const struct gb_examples *examples;    // the test split's, count of them
+    const struct gb_tensor *answers;       // of decide, shape of the picture
     int threads;
 };
 
@@ -22,40 +56,65 @@ struct gb_task {
     const char *name, *summary;
     const char *paper;   // section and table
     const char *dataset; // what `folder` must hold
+    const char *size;    // what the size measures, for the help: "height and width"
     int default_size;
-    // The distance between two levels of a discrete target: uniform dequantisation noise fills it.
-    // 0: the target is real-valued and gets none.
-    float level_distance;
+    // The distance between two levels of a discrete target: uniform dequantisation noise in
+    // [noise_low, noise_low + level_distance) fills it, and bits per dimension count it. 0: the target
+    // is real-valued, gets none, and its bits are a differential entropy at the target's scale.
+    float level_distance, noise_low;
     // What the authors' code adds to bits per dimension by its own choice of levels.
     double published_bits;
+    struct gb_reduced_run reduced;
+    const struct gb_task_model *models; // the first is the default; ends with one without a name
 
-    // Both splits.
+    // Both splits (the array has GB_SPLITS entries); free each with gb_dataset_free. On failure
+    // nothing is held.
     enum gb_status (*load)(const struct gb_task_source *source, struct gb_dataset splits[]);
-    // The paper's model for this size of target.
-    void (*configure)(int size, struct gb_cglow_config *config);
-    // Data's y to the model's target, before noise; the inverse for a sample or a mean of samples,
-    // as a picture in [0, 1] (values beyond are the picture's to clip); the answer that is scored.
-    void (*target)(const struct gb_tensor *y, const struct gb_tensor *target);
-    void (*reveal)(const struct gb_tensor *target, const struct gb_tensor *picture);
-    void (*decide)(const struct gb_tensor *picture, const struct gb_tensor *answer);
+    // The target takes any number of channels, which all say the same: --mask-copies.
+    bool copies;
+    // Data to the model's target, before noise; its inverse for a sample or a mean of samples, as a
+    // picture (in [0, 1]; values beyond are the picture's to clip); the answer that is scored. All
+    // for any number of examples.
+    void (*target)(const struct gb_tensor *x, const struct gb_tensor *y,
+                   const struct gb_tensor *target);
+    void (*reveal)(const struct gb_tensor *x, const struct gb_tensor *target,
+                   const struct gb_tensor *picture);
+    void (*decide)(const struct gb_tensor *x, const struct gb_tensor *picture,
+                   const struct gb_tensor *answer);
+    int picture_channels;
     // Adds the task's metrics, and those of its trivial baselines as "trivial_NAME", to `metrics`,
     // and to each object of the array `per_image`. GB_OUT_OF_MEMORY.
-    enum gb_status (*score)(const struct gb_dataset *train, const struct gb_dataset *test,
-                            const struct gb_tensor *answers, json_t *metrics, json_t *per_image);
+    enum gb_status (*score)(const struct gb_answers *answers, json_t *metrics, json_t *per_image);
+    // For a task whose protocol is its own: takes the place of the common evaluation (bits per
+    // dimension, one answer an example, score). NULL: the common one.
+    enum gb_status (*evaluate)(struct gb_predictor *predictor, const struct gb_dataset *train,
+                               const struct gb_dataset *test, json_t *metrics, json_t *per_image);
+    // Likewise for the picture.
+    enum gb_status (*picture)(struct gb_predictor *predictor, const struct gb_dataset *test,
+                              int images, const char *path);
     const char *headline; // the metric that stands for the task in one line
+    bool lower_is_better;
 };
 
 // All tasks, ended by NULL.
 const struct gb_task *const *gb_tasks(void);
 
-// Heights and widths of targets that tasks are asked for.
+// Sizes that tasks are asked for.
 enum { GB_LEAST_SIZE = 8, GB_MOST_SIZE = 1024 };
 
-// GB_BAD_INPUT where the model takes images or targets of another size than the set's.
-enum gb_status gb_task_check_data(const struct gb_cglow_config *model,
-                                  const struct gb_dataset *set);
+// Bits per dimension of a log-likelihood (nats) of one target with this many dimensions, as the task
+// counts them: of a density that dequantisation noise was added for, those of the levels.
+double gb_task_bits(const struct gb_task *task, enum gb_dequantisation dequantisation,
+                    double log_likelihood, size_t dimensions);
+
+// GB_BAD_INPUT where a model takes inputs or targets of another size than the examples have.
+enum gb_status gb_task_check_shape(const struct gb_model_kind *kind, const void *config,
+                                   const struct gb_example_shape *shape);
 
 // GB_BAD_INPUT with the names that there are.
 enum gb_status gb_task_find(const char *name, const struct gb_task **task);
+// NULL: the task's first.
+enum gb_status gb_task_model_find(const struct gb_task *task, const char *name,
+                                  const struct gb_task_model **model);
 
 #endif

@@ -353,20 +353,27 @@ static void test_filters(void **state) {
     }
 }
 
-// The table's numbers of a task that there is are the task's.
+// The table's numbers of a c-Glow's task that there is are the task's.
 static void test_papers_models(void **state) {
     (void)state;
     for (const struct gb_model_case *m = gb_model_cases(); m->name; m++)
         for (const struct gb_task *const *task = gb_tasks(); *task; task++) {
+            const struct gb_task_model *model = (*task)->models;
             char begin[64];
-            int size = 0;
             snprintf(begin, sizeof begin, "cglow-%s-", (*task)->name);
-            if (strncmp(m->name, begin, strlen(begin)) != 0 ||
-                sscanf(m->name + strlen(begin), "%d", &size) != 1)
+            if (strncmp(m->name, begin, strlen(begin)) != 0)
                 continue;
+            assert_ptr_equal(model->kind, &gb_cglow_model);
+            const struct gb_cglow_config *listed = m->config;
+            const struct gb_example_shape shape = {.x_h = listed->x_h,
+                                                   .x_w = listed->x_w,
+                                                   .x_c = listed->x_c,
+                                                   .y_h = listed->y_h,
+                                                   .y_w = listed->y_w,
+                                                   .y_c = listed->y_c};
             struct gb_cglow_config config;
-            (*task)->configure(size, &config);
-            assert_memory_equal(m->config, &config, sizeof config);
+            model->configure(&shape, &config);
+            assert_memory_equal(listed, &config, sizeof config);
         }
 }
 

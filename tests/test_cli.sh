@@ -185,7 +185,7 @@ for command in train eval sample; do
     refuses 'bad value: --samples: "many" is not a whole number' "$@" --samples many
     refuses 'bad value: --threads: "9999999999" is not in 1 .. 256' "$@" --threads 9999999999
     refuses 'missing option: --data: --split-dir needs it' "$@" --split-dir "$folder"
-    refuses "cannot read horses: $folder/none/figure_ground/: No such file or directory" "$@" \
+    refuses "cannot read folder: $folder/none/figure_ground/: No such file or directory" "$@" \
         --data "$folder/none"
     refuses_like 'unknown backend: nothing: --backend takes one of' "$@" --backend nothing
     export GB_BACKEND=nothing
@@ -233,17 +233,17 @@ cp "$data/rgb/a.jpg" "$data/rgb/b.jpg"
 rm "$data/figure_ground/b.jpg"
 refuses_like '.*b.jpg' "$@"
 rm "$data"/*/*
-refuses "cannot read horses: $data/figure_ground/: holds no .jpg file" "$@"
+refuses "cannot read folder: $data/figure_ground/: holds no .jpg file" "$@"
 
 # Models and folders.
 set -- train horses --out "$folder/new"
-refuses 'bad value: --size: 36 is no multiple of 8: it is halved at each of 3 levels (--levels)' \
+refuses 'unusable model configuration: target size: 36x36 is not divisible by 2^levels = 8 on both axes' \
     "$@" --size 36
 refuses 'bad value: --size: "4" is not in 8 .. 1024' "$@" --size 4
 refuses 'bad value: --lr: "nan" is not a number' "$@" --lr nan
 refuses 'bad value: --lr: "-1" is not in 0 .. 1' "$@" --lr -1
 refuses 'bad value: --seed: "x" is not a whole number' "$@" --seed x
-refuses 'bad value: --model: "glow" is not one of cglow' "$@" --model glow
+refuses 'unknown model: glow: horses has: cglow' "$@" --model glow
 refuses 'missing argument: --iters: see glowbench train --help' "$@" --iters
 refuses "nothing to resume: $folder/new/checkpoint.safetensors: No such file or directory; start \
 without --resume" "$@" --resume

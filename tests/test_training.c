@@ -21,6 +21,11 @@
 enum { SIZE = 16, TRAIN = 5, TEST = 11, STEPS = 10 };
 
 static struct gb_dataset splits[GB_SPLITS];
+
+// All examples of a set that holds them.
+static struct gb_examples *held(const struct gb_dataset *set) {
+    return set->source;
+}
 static const struct gb_task *horses;
 
 static int load_data(void **state) {
@@ -39,17 +44,18 @@ static int free_data(void **state) {
 
 static struct gb_run_config tiny_run(int batch) {
     struct gb_run_config run = {.task = horses,
+                                .model = horses->models,
                                 .size = SIZE,
                                 .batch = batch,
                                 .iterations = STEPS,
                                 .learning_rate = 1e-3f,
                                 .seed = 3};
-    horses->configure(SIZE, &run.model);
-    run.model.levels = 2;
-    run.model.steps = 1;
-    run.model.n_c = 8;
-    run.model.n_w = 16;
-    run.model.coupling_channels = 24;
+    horses->models->configure(&splits[GB_SPLIT_TRAIN].shape, &run.config);
+    run.config.cglow.levels = 2;
+    run.config.cglow.steps = 1;
+    run.config.cglow.n_c = 8;
+    run.config.cglow.n_w = 16;
+    run.config.cglow.coupling_channels = 24;
     return run;
 }
 
@@ -80,8 +86,8 @@ static const struct gb_backend *best_backend(void) {
 static void start(struct gb_trainer *trainer, int batch, const struct gb_backend *backend,
                   int threads) {
     const struct gb_run_config run = tiny_run(batch);
-    assert_int_equal(gb_trainer_create(trainer, &run, backend, threads, &splits[GB_SPLIT_TRAIN]),
-                     GB_OK);
+    const struct gb_trainer_options options = {.backend = backend, .threads = threads};
+    assert_int_equal(gb_trainer_create(trainer, &run, &options, &splits[GB_SPLIT_TRAIN]), GB_OK);
 }
 
 static void train(struct gb_trainer *trainer, int steps, double *bits) {
@@ -90,7 +96,7 @@ static void train(struct gb_trainer *trainer, int steps, double *bits) {
 }
 
 static void assert_same_state(struct gb_trainer *a, struct gb_trainer *b) {
-    const struct gb_params *p = gb_cglow_params(a->model), *q = gb_cglow_params(b->model);
+    const struct gb_params *p = gb_trainer_params(a), *q = gb_trainer_params(b);
     size_t bytes = p->floats * sizeof(float);
     assert_int_equal(a->step, b->step);
     assert_int_equal(p->floats, q->floats);
@@ -207,12 +213,12 @@ static void test_moments_matter(void **state) {
     assert_int_equal(gb_trainer_save(&whole, gb_fixture_path("half"), "synthetic"), GB_OK);
     start(&without, 2, best_backend(), 1);
     assert_int_equal(gb_trainer_load(&without, gb_fixture_path("half")), GB_OK);
-    struct gb_params *params = gb_cglow_params(without.model);
+    struct gb_params *params = gb_trainer_params(&without);
     memset(params->moment1, 0, params->floats * sizeof(float));
     train(&whole, 1, bits);
     train(&without, 1, &other);
     assert_memory_equal(bits, &other, sizeof other);
-    assert_memory_not_equal(gb_cglow_params(whole.model)->value, params->value,
+    assert_memory_not_equal(gb_trainer_params(&whole)->value, params->value,
                             params->floats * sizeof(float));
     gb_trainer_free(&whole);
     gb_trainer_free(&without);
@@ -223,10 +229,10 @@ static void test_seed_matters(void **state) {
     struct gb_trainer a, b;
     double bits, other;
     struct gb_run_config run = tiny_run(2);
+    const struct gb_trainer_options options = {.backend = best_backend(), .threads = 1};
     start(&a, 2, best_backend(), 1);
     run.seed++;
-    assert_int_equal(gb_trainer_create(&b, &run, best_backend(), 1, &splits[GB_SPLIT_TRAIN]),
-                     GB_OK);
+    assert_int_equal(gb_trainer_create(&b, &run, &options, &splits[GB_SPLIT_TRAIN]), GB_OK);
     train(&a, 1, &bits);
     train(&b, 1, &other);
     assert_memory_not_equal(&bits, &other, sizeof bits);
@@ -239,10 +245,14 @@ static void test_load_refuses_other_examples(void **state) {
     struct gb_trainer trainer;
     start(&trainer, 2, best_backend(), 1);
     assert_int_equal(gb_trainer_save(&trainer, gb_fixture_path("start"), "synthetic"), GB_OK);
-    *gb_at(&splits[GB_SPLIT_TRAIN].y, TRAIN - 1, 3, 4) += 0.5f;
+    uint64_t hash = splits[GB_SPLIT_TRAIN].hash;
+    *gb_at(&held(&splits[GB_SPLIT_TRAIN])->y, TRAIN - 1, 3, 4) += 0.5f;
+    splits[GB_SPLIT_TRAIN].hash = gb_examples_hash(held(&splits[GB_SPLIT_TRAIN]));
     assert_int_equal(gb_trainer_load(&trainer, gb_fixture_path("start")), GB_BAD_INPUT);
     assert_non_null(strstr(gb_error_message(), "other training data"));
-    *gb_at(&splits[GB_SPLIT_TRAIN].y, TRAIN - 1, 3, 4) -= 0.5f;
+    *gb_at(&held(&splits[GB_SPLIT_TRAIN])->y, TRAIN - 1, 3, 4) -= 0.5f;
+    splits[GB_SPLIT_TRAIN].hash = gb_examples_hash(held(&splits[GB_SPLIT_TRAIN]));
+    assert_int_equal(splits[GB_SPLIT_TRAIN].hash, hash);
     assert_int_equal(gb_trainer_load(&trainer, gb_fixture_path("start")), GB_OK);
     gb_trainer_free(&trainer);
 }
@@ -258,11 +268,11 @@ static bool within(const struct gb_tensor *a, int i, const struct gb_tensor *b, 
 
 // The example that stands at place `i` of the minibatch: its image is there but for noise of one
 // level of 256, and its mask but for noise of half a level to either side.
-static int example_in_batch(const struct gb_trainer *trainer, int i) {
-    const struct gb_dataset *set = trainer->train;
+static int example_in_batch(const struct gb_trainer *trainer, const struct gb_batch *batch, int i) {
+    const struct gb_examples *set = held(trainer->train);
     int found = -1;
     for (int e = 0; e < set->count; e++)
-        if (within(&trainer->x, i, &set->x, e, -1e-6f, 1.0f / 256 + 1e-6f)) {
+        if (within(&batch->x, i, &set->x, e, -1e-6f, 1.0f / 256 + 1e-6f)) {
             assert_int_equal(found, -1);
             found = e;
         }
@@ -270,7 +280,7 @@ static int example_in_batch(const struct gb_trainer *trainer, int i) {
     for (int row = 0; row < SIZE; row++)
         for (int column = 0; column < SIZE; column++)
             for (int copy = 0; copy < 3; copy++) {
-                float noise = gb_at(&trainer->target, i, row, column)[copy] -
+                float noise = gb_at(&batch->target, i, row, column)[copy] -
                               (*gb_at(&set->y, found, row, column) - 0.5f);
                 assert_true(noise >= -0.5f && noise <= 0.5f);
             }
@@ -285,10 +295,10 @@ static void test_every_example_once_an_epoch(void **state) {
         int order[PLACES];
         start(&trainer, batch, best_backend(), 1);
         for (int step = 0; step < PLACES / batch; step++) {
-            double bits;
-            train(&trainer, 1, &bits);
+            const struct gb_batch *taken;
+            assert_int_equal(gb_loader_take(trainer.loader, step, &taken), GB_OK);
             for (int i = 0; i < batch; i++)
-                order[step * batch + i] = example_in_batch(&trainer, i);
+                order[step * batch + i] = example_in_batch(&trainer, taken, i);
         }
         bool reordered = false;
         for (int epoch = 0; epoch < EPOCHS; epoch++) {
@@ -309,7 +319,7 @@ static void test_divergence_is_told(void **state) {
     double bits[STEPS];
     start(&trainer, 2, best_backend(), 1);
     train(&trainer, 1, bits);
-    struct gb_params *params = gb_cglow_params(trainer.model);
+    struct gb_params *params = gb_trainer_params(&trainer);
     size_t bytes = params->floats * sizeof(float);
     for (size_t i = 0; i < params->floats; i++)
         params->value[i] = NAN;
@@ -329,11 +339,32 @@ static void test_divergence_is_told(void **state) {
 
 static void predictor_of(struct gb_predictor *predictor, struct gb_predictor_options options) {
     const struct gb_run_config run = tiny_run(1);
-    options.task = horses;
     options.temperature = 1;
-    assert_int_equal(gb_predictor_create(predictor, &options, &run.model), GB_OK);
-    assert_int_equal(gb_params_initialise(gb_cglow_params(predictor->scorer), 5), GB_OK);
-    assert_int_equal(gb_params_initialise(gb_cglow_params(predictor->sampler), 5), GB_OK);
+    assert_int_equal(gb_predictor_create(predictor, &run, &options), GB_OK);
+    struct gb_params *params = predictor->kind->params(predictor->scorer);
+    assert_int_equal(gb_params_initialise(params, 5), GB_OK);
+    assert_int_equal(gb_predictor_load(predictor, params), GB_OK);
+}
+
+static enum gb_status bits_of(struct gb_predictor *predictor, const struct gb_dataset *set,
+                              double *bits) {
+    return gb_predictor_bits(predictor, held(set), set->names, bits);
+}
+
+static enum gb_status draw(struct gb_predictor *predictor, const struct gb_dataset *set,
+                           int index) {
+    struct gb_tensor x = gb_images(&held(set)->x, index, 1);
+    return gb_predictor_draw(predictor, &x, set->names[index], index, 0);
+}
+
+// The picture of a prediction.
+static void predict(struct gb_predictor *predictor, const struct gb_dataset *set, int index,
+                    const struct gb_tensor *picture) {
+    struct gb_tensor x = gb_images(&held(set)->x, index, 1);
+    float values[SIZE * SIZE * 3];
+    const struct gb_tensor answer = gb_dense(values, 1, SIZE, SIZE, 3);
+    assert_int_equal(gb_predictor_answer(predictor, &x, set->names[index], index, &answer), GB_OK);
+    horses->reveal(&x, &answer, picture);
 }
 
 static void test_failures_name_the_image(void **state) {
@@ -344,16 +375,17 @@ static void test_failures_name_the_image(void **state) {
     predictor_of(&predictor, (struct gb_predictor_options){
                                  .backend = best_backend(), .threads = 1, .samples = 1, .seed = 1});
     const int bad = TEST - 1;
-    float *pixel = gb_at(&test->y, bad, 3, 4), value = *pixel;
+    float *pixel = gb_at(&held(test)->y, bad, 3, 4), value = *pixel;
     *pixel = NAN;
-    assert_int_equal(gb_predictor_bits(&predictor, test, bits), GB_CHECK_FAILED);
+    assert_int_equal(bits_of(&predictor, test, bits), GB_CHECK_FAILED);
     *pixel = value;
     assert_non_null(strstr(gb_error_message(), "cannot evaluate: "));
     assert_non_null(strstr(gb_error_message(), test->names[bad]));
-    float *values = gb_cglow_params(predictor.sampler)->value;
-    for (size_t i = 0; i < gb_cglow_params(predictor.sampler)->floats; i++)
+    struct gb_params *params = predictor.kind->params(predictor.sampler);
+    float *values = params->value;
+    for (size_t i = 0; i < params->floats; i++)
         values[i] = NAN;
-    assert_int_equal(gb_predictor_draw(&predictor, test, 3), GB_CHECK_FAILED);
+    assert_int_equal(draw(&predictor, test, 3), GB_CHECK_FAILED);
     assert_non_null(strstr(gb_error_message(), "cannot draw: "));
     assert_non_null(strstr(gb_error_message(), test->names[3]));
     gb_predictor_free(&predictor);
@@ -363,16 +395,17 @@ static void test_other_sizes_are_refused(void **state) {
     (void)state;
     struct gb_dataset larger[GB_SPLITS];
     struct gb_run_config run = tiny_run(1);
+    const struct gb_trainer_options options = {.backend = best_backend(), .threads = 1};
     struct gb_trainer trainer;
     struct gb_predictor predictor;
     double bits[1];
     assert_int_equal(gb_synthetic_horses_load(7, 2 * SIZE, 1, 1, 1, larger), GB_OK);
-    assert_int_equal(gb_trainer_create(&trainer, &run, best_backend(), 1, &larger[GB_SPLIT_TRAIN]),
+    assert_int_equal(gb_trainer_create(&trainer, &run, &options, &larger[GB_SPLIT_TRAIN]),
                      GB_BAD_INPUT);
     predictor_of(&predictor, (struct gb_predictor_options){
                                  .backend = best_backend(), .threads = 1, .samples = 1, .seed = 1});
-    assert_int_equal(gb_predictor_bits(&predictor, &larger[GB_SPLIT_TEST], bits), GB_BAD_INPUT);
-    assert_int_equal(gb_predictor_draw(&predictor, &larger[GB_SPLIT_TEST], 0), GB_BAD_INPUT);
+    assert_int_equal(bits_of(&predictor, &larger[GB_SPLIT_TEST], bits), GB_BAD_INPUT);
+    assert_int_equal(draw(&predictor, &larger[GB_SPLIT_TEST], 0), GB_BAD_INPUT);
     gb_predictor_free(&predictor);
     for (int i = 0; i < GB_SPLITS; i++)
         gb_dataset_free(&larger[i]);
@@ -387,7 +420,7 @@ static void check_average(const struct gb_backend *backend) {
     predictor_of(&many, (struct gb_predictor_options){
                             .backend = backend, .threads = 2, .samples = MANY, .seed = 1});
     const int index = 3;
-    assert_int_equal(gb_predictor_draw(&many, test, index), GB_OK);
+    assert_int_equal(draw(&many, test, index), GB_OK);
     size_t image = (size_t)many.drawn.image;
     float drawn[MANY * image], picture[SIZE * SIZE];
     memcpy(drawn, many.drawn.data, sizeof drawn);
@@ -395,14 +428,14 @@ static void check_average(const struct gb_backend *backend) {
         struct gb_predictor few;
         predictor_of(&few, (struct gb_predictor_options){
                                .backend = backend, .threads = 1, .samples = samples, .seed = 1});
-        assert_int_equal(gb_predictor_draw(&few, test, index), GB_OK);
+        assert_int_equal(draw(&few, test, index), GB_OK);
         assert_memory_equal(few.drawn.data, drawn, (size_t)samples * image * sizeof(float));
         gb_predictor_free(&few);
     }
     assert_memory_not_equal(drawn, drawn + image, image * sizeof(float));
 
     const struct gb_tensor answer = gb_dense(picture, 1, SIZE, SIZE, 1);
-    gb_predictor_average(&many, &answer);
+    predict(&many, test, index, &answer);
     for (size_t pixel = 0; pixel < SIZE * SIZE; pixel++) {
         double sum = 0;
         for (size_t m = 0; m < MANY; m++)
@@ -423,12 +456,12 @@ static void test_average_of_one(void **state) {
     struct gb_predictor one;
     predictor_of(&one, (struct gb_predictor_options){
                            .backend = best_backend(), .threads = 1, .samples = 1, .seed = 1});
-    assert_int_equal(gb_predictor_draw(&one, &splits[GB_SPLIT_TEST], 0), GB_OK);
+    assert_int_equal(draw(&one, &splits[GB_SPLIT_TEST], 0), GB_OK);
     float revealed[SIZE * SIZE], picture[SIZE * SIZE];
     const struct gb_tensor expected = gb_dense(revealed, 1, SIZE, SIZE, 1);
     const struct gb_tensor answer = gb_dense(picture, 1, SIZE, SIZE, 1);
-    horses->reveal(&one.drawn, &expected);
-    gb_predictor_average(&one, &answer);
+    horses->reveal(NULL, &one.drawn, &expected);
+    predict(&one, &splits[GB_SPLIT_TEST], 0, &answer);
     assert_memory_equal(picture, revealed, sizeof picture);
     gb_predictor_free(&one);
 }
@@ -441,9 +474,9 @@ static void test_examples_have_their_own_samples(void **state) {
     const struct gb_tensor *latent = &predictor.latents.level[0];
     size_t floats = gb_elements(latent);
     float first[floats];
-    assert_int_equal(gb_predictor_draw(&predictor, &splits[GB_SPLIT_TEST], 0), GB_OK);
+    assert_int_equal(draw(&predictor, &splits[GB_SPLIT_TEST], 0), GB_OK);
     memcpy(first, latent->data, sizeof first);
-    assert_int_equal(gb_predictor_draw(&predictor, &splits[GB_SPLIT_TEST], 1), GB_OK);
+    assert_int_equal(draw(&predictor, &splits[GB_SPLIT_TEST], 1), GB_OK);
     assert_memory_not_equal(first, latent->data, sizeof first);
     gb_predictor_free(&predictor);
 }
@@ -457,14 +490,14 @@ static void check_batches(const struct gb_backend *backend) {
     double all[TEST], some[CHOSEN];
     predictor_of(&predictor, (struct gb_predictor_options){
                                  .backend = backend, .threads = 2, .samples = 1, .seed = 1});
-    assert_int_equal(gb_predictor_bits(&predictor, test, all), GB_OK);
+    assert_int_equal(bits_of(&predictor, test, all), GB_OK);
     for (int count = 1; count <= CHOSEN; count++) {
-        struct gb_dataset set;
-        assert_int_equal(gb_dataset_select(&set, test, chosen, count), GB_OK);
-        assert_int_equal(gb_predictor_bits(&predictor, &set, some), GB_OK);
+        struct gb_examples set;
+        assert_int_equal(gb_examples_select(held(test), chosen, count, &set), GB_OK);
+        assert_int_equal(gb_predictor_bits(&predictor, &set, test->names, some), GB_OK);
         for (int i = 0; i < count; i++)
             assert_memory_equal(&some[i], &all[chosen[i]], sizeof *some);
-        gb_dataset_free(&set);
+        gb_examples_free(&set);
     }
     gb_predictor_free(&predictor);
 }
@@ -486,9 +519,9 @@ static void test_dequantisation(void **state) {
     predictor_of(&plain, options);
     options.dequantise = true;
     predictor_of(&noisy, options);
-    assert_int_equal(gb_predictor_bits(&plain, test, bits), GB_OK);
-    assert_int_equal(gb_predictor_bits(&noisy, test, noisy_bits), GB_OK);
-    assert_int_equal(gb_predictor_bits(&noisy, test, again), GB_OK);
+    assert_int_equal(bits_of(&plain, test, bits), GB_OK);
+    assert_int_equal(bits_of(&noisy, test, noisy_bits), GB_OK);
+    assert_int_equal(bits_of(&noisy, test, again), GB_OK);
     assert_memory_equal(noisy_bits, again, sizeof again);
 
     // The sampler draws one: a model of batch 1.
@@ -496,8 +529,8 @@ static void test_dequantisation(void **state) {
     float values[SIZE * SIZE * 3];
     const struct gb_tensor target = gb_dense(values, 1, SIZE, SIZE, 3);
     for (int i = 0; i < TEST; i++) {
-        struct gb_tensor x = gb_images(&test->x, i, 1), y = gb_images(&test->y, i, 1);
-        horses->target(&y, &target);
+        struct gb_tensor x = gb_images(&held(test)->x, i, 1), y = gb_images(&held(test)->y, i, 1);
+        horses->target(&x, &y, &target);
         assert_int_equal(gb_cglow_condition(model, &x), GB_OK);
         assert_int_equal(gb_cglow_forward(model, &target, &log_likelihood, NULL), GB_OK);
         double expected = gb_bits_per_dimension(log_likelihood, SIZE * SIZE * 3);
@@ -560,15 +593,14 @@ static void test_scores_are_of_the_answers(void **state) {
     float masks[TEST * SIZE * SIZE];
     const struct gb_tensor answers = gb_dense(masks, TEST, SIZE, SIZE, 1);
     struct gb_mask_scores scores;
-    assert_int_equal(gb_predictor_bits(&predictor, test, bits), GB_OK);
+    assert_int_equal(bits_of(&predictor, test, bits), GB_OK);
     for (int i = 0; i < TEST; i++) {
         struct gb_tensor answer = gb_images(&answers, i, 1);
-        assert_int_equal(gb_predictor_draw(&predictor, test, i), GB_OK);
-        gb_predictor_average(&predictor, &answer);
-        horses->decide(&answer, &answer);
+        predict(&predictor, test, i, &answer);
+        horses->decide(NULL, &answer, &answer);
         sum += bits[i];
     }
-    gb_score_masks(&test->y, &answers, &scores, iou);
+    gb_score_masks(&held(test)->y, &answers, &scores, iou);
     double mean = sum / TEST;
     const struct {
         const char *name;
@@ -598,16 +630,15 @@ static void test_scores_are_of_the_answers(void **state) {
 static double test_bits(const struct gb_run_config *run, const struct gb_params *params,
                         const struct gb_dataset *test) {
     struct gb_predictor predictor;
-    const struct gb_predictor_options options = {.task = horses,
-                                                 .backend = params->backend,
+    const struct gb_predictor_options options = {.backend = params->backend,
                                                  .threads = 2,
                                                  .samples = 1,
                                                  .temperature = 1,
                                                  .dequantise = true};
     double bits[test->count], sum = 0;
-    assert_int_equal(gb_predictor_create(&predictor, &options, &run->model), GB_OK);
-    assert_int_equal(gb_params_copy(params, gb_cglow_params(predictor.scorer)), GB_OK);
-    assert_int_equal(gb_predictor_bits(&predictor, test, bits), GB_OK);
+    assert_int_equal(gb_predictor_create(&predictor, run, &options), GB_OK);
+    assert_int_equal(gb_predictor_load(&predictor, params), GB_OK);
+    assert_int_equal(bits_of(&predictor, test, bits), GB_OK);
     for (int i = 0; i < test->count; i++)
         sum += bits[i];
     gb_predictor_free(&predictor);
@@ -623,9 +654,9 @@ static void test_training_learns(void **state) {
     struct gb_trainer trainer;
     double bits[LEARNING_STEPS];
     assert_int_equal(gb_synthetic_horses_load(1, SIZE, 100, 32, 2, many), GB_OK);
-    assert_int_equal(gb_trainer_create(&trainer, &run, best_backend(), 2, &many[GB_SPLIT_TRAIN]),
-                     GB_OK);
-    const struct gb_params *params = gb_cglow_params(trainer.model);
+    const struct gb_trainer_options options = {.backend = best_backend(), .threads = 2};
+    assert_int_equal(gb_trainer_create(&trainer, &run, &options, &many[GB_SPLIT_TRAIN]), GB_OK);
+    const struct gb_params *params = gb_trainer_params(&trainer);
     double before = test_bits(&run, params, &many[GB_SPLIT_TEST]);
     train(&trainer, LEARNING_STEPS, bits);
     double after = test_bits(&run, params, &many[GB_SPLIT_TEST]);

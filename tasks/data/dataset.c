@@ -1,69 +1,143 @@
 // SPDX-License-Identifier: MIT
 #include "tasks/data/dataset.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "flows/files/utf8.h"
+#include "kernels/parallel.h"
 
-// Zeroed and aligned as kernels want it; NULL where memory is short.
-static float *take_floats(int n, int h, int w, int c) {
+static const char what[] = "cannot load data";
+
+// ---- Data sets ----
+
+enum gb_status gb_dataset_create(struct gb_dataset *set, int count,
+                                 const struct gb_example_shape *shape) {
+    *set = (struct gb_dataset){.shape = *shape};
+    set->names = calloc((size_t)count + 1, sizeof *set->names);
+    if (!set->names)
+        return gb_fail(GB_OUT_OF_MEMORY, what, "data set", "no memory for %d names", count);
+    set->count = count;
+    return GB_OK;
+}
+
+enum gb_status gb_dataset_name(struct gb_dataset *set, int index, const char *name) {
+    free(set->names[index]);
+    set->names[index] = strdup(name);
+    if (!set->names[index])
+        return gb_fail(GB_OUT_OF_MEMORY, what, name, "out of memory");
+    gb_make_utf8(set->names[index]);
+    return GB_OK;
+}
+
+void gb_dataset_free(struct gb_dataset *set) {
+    if (set->free_source)
+        set->free_source(set->source);
+    for (int i = 0; i < set->count; i++)
+        free(set->names[i]);
+    free(set->names);
+    *set = (struct gb_dataset){0};
+}
+
+struct gb_example_shape gb_dataset_shape(const struct gb_dataset *set, int index) {
+    return set->shape_of ? set->shape_of(set, index) : set->shape;
+}
+
+const char *gb_split_name(enum gb_split split) {
+    return split == GB_SPLIT_TRAIN ? "train" : "test";
+}
+
+// ---- Examples in memory ----
+
+// Zeroed and aligned as kernels want it; no data where memory is short.
+static struct gb_tensor take(int n, int h, int w, int c) {
     size_t bytes = (size_t)n * (size_t)h * (size_t)w * (size_t)c * sizeof(float);
     bytes = gb_round_up(bytes + 1, GB_ALIGNMENT);
     float *data = aligned_alloc(GB_ALIGNMENT, bytes);
-    return data ? memset(data, 0, bytes) : NULL;
+    return gb_dense(data ? memset(data, 0, bytes) : NULL, n, h, w, c);
 }
 
-enum gb_status gb_dataset_create(struct gb_dataset *dataset, int count, int x_h, int x_w, int x_c,
-                                 int y_h, int y_w, int y_c) {
-    *dataset = (struct gb_dataset){.count = count};
-    dataset->x = gb_dense(take_floats(count, x_h, x_w, x_c), count, x_h, x_w, x_c);
-    dataset->y = gb_dense(take_floats(count, y_h, y_w, y_c), count, y_h, y_w, y_c);
-    dataset->names = calloc((size_t)count + 1, sizeof *dataset->names);
-    if (dataset->x.data && dataset->y.data && dataset->names)
+enum gb_status gb_examples_create(struct gb_examples *examples, int count,
+                                  const struct gb_example_shape *shape) {
+    *examples = (struct gb_examples){
+        .count = count,
+        .x = take(count, shape->x_h, shape->x_w, shape->x_c),
+        .y = take(count, shape->y_h, shape->y_w, shape->y_c),
+    };
+    if (shape->masked)
+        examples->mask = take(count, shape->y_h, shape->y_w, 1);
+    if (examples->x.data && examples->y.data && (examples->mask.data || !shape->masked))
         return GB_OK;
-    dataset->count = 0;
-    gb_dataset_free(dataset);
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot load data", "data set",
-                   "no memory for %d examples of %d x %d x %d", count, x_h, x_w, x_c);
+    gb_examples_free(examples);
+    return gb_fail(GB_OUT_OF_MEMORY, what, "examples", "no memory for %d of %d x %d x %d", count,
+                   shape->x_h, shape->x_w, shape->x_c);
 }
 
-enum gb_status gb_dataset_name(struct gb_dataset *dataset, int index, const char *name) {
-    free(dataset->names[index]);
-    dataset->names[index] = strdup(name);
-    if (!dataset->names[index])
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot load data", name, "out of memory");
-    gb_make_utf8(dataset->names[index]);
-    return GB_OK;
+void gb_examples_free(struct gb_examples *examples) {
+    free(examples->x.data);
+    free(examples->y.data);
+    free(examples->mask.data);
+    *examples = (struct gb_examples){0};
 }
 
-static void copy_image(const struct gb_tensor *to, int to_index, const struct gb_tensor *from,
-                       int from_index) {
-    memcpy(gb_at(to, to_index, 0, 0), gb_at(from, from_index, 0, 0),
-           (size_t)from->image * sizeof(float));
+struct gb_example gb_example_at(const struct gb_examples *examples, int index) {
+    struct gb_example example = {.x = gb_images(&examples->x, index, 1),
+                                 .y = gb_images(&examples->y, index, 1)};
+    if (examples->mask.data)
+        example.mask = gb_images(&examples->mask, index, 1);
+    return example;
 }
 
-enum gb_status gb_dataset_select(struct gb_dataset *dataset, const struct gb_dataset *from,
-                                 const int *indices, int count) {
-    GB_TRY(gb_dataset_create(dataset, count, from->x.h, from->x.w, from->x.c, from->y.h, from->y.w,
-                             from->y.c));
+static void copy(const struct gb_tensor *to, const struct gb_tensor *from) {
+    assert(gb_elements(to) == gb_elements(from));
+    memcpy(to->data, from->data, gb_elements(from) * sizeof(float));
+}
+
+static void copy_example(const struct gb_example *to, const struct gb_example *from) {
+    copy(&to->x, &from->x);
+    copy(&to->y, &from->y);
+    if (from->mask.data)
+        copy(&to->mask, &from->mask);
+}
+
+enum gb_status gb_examples_select(const struct gb_examples *from, const int *indices, int count,
+                                  struct gb_examples *examples) {
+    const struct gb_example_shape shape = {.x_h = from->x.h,
+                                           .x_w = from->x.w,
+                                           .x_c = from->x.c,
+                                           .y_h = from->y.h,
+                                           .y_w = from->y.w,
+                                           .y_c = from->y.c,
+                                           .masked = from->mask.data != NULL};
+    GB_TRY(gb_examples_create(examples, count, &shape));
     for (int i = 0; i < count; i++) {
-        copy_image(&dataset->x, i, &from->x, indices[i]);
-        copy_image(&dataset->y, i, &from->y, indices[i]);
-        enum gb_status status = gb_dataset_name(dataset, i, from->names[indices[i]]);
-        if (status != GB_OK) {
-            gb_dataset_free(dataset);
-            return status;
-        }
+        struct gb_example to = gb_example_at(examples, i), chosen = gb_example_at(from, indices[i]);
+        copy_example(&to, &chosen);
     }
     return GB_OK;
+}
+
+// ---- Data sets of examples in memory ----
+
+static enum gb_status fill_held(const struct gb_dataset *set, int index,
+                                const struct gb_random_key *key, const struct gb_example *example) {
+    (void)key;
+    struct gb_example held = gb_example_at(set->source, index);
+    copy_example(example, &held);
+    return GB_OK;
+}
+
+static void free_held(void *source) {
+    gb_examples_free(source);
+    free(source);
 }
 
 // FNV-1a over whole floats.
 static uint64_t hash_floats(uint64_t hash, const struct gb_tensor *tensor) {
     const uint64_t prime = 0x100000001b3;
     const float *values = tensor->data;
-    for (size_t i = 0; i < gb_elements(tensor); i++) {
+    for (size_t i = 0; values && i < gb_elements(tensor); i++) {
         uint32_t bits;
         memcpy(&bits, &values[i], sizeof bits);
         hash = (hash ^ bits) * prime;
@@ -71,20 +145,81 @@ static uint64_t hash_floats(uint64_t hash, const struct gb_tensor *tensor) {
     return hash;
 }
 
-uint64_t gb_dataset_hash(const struct gb_dataset *dataset) {
+uint64_t gb_examples_hash(const struct gb_examples *examples) {
     const uint64_t basis = 0xcbf29ce484222325;
-    return hash_floats(hash_floats(basis, &dataset->x), &dataset->y);
+    return hash_floats(hash_floats(hash_floats(basis, &examples->x), &examples->y),
+                       &examples->mask);
 }
 
-void gb_dataset_free(struct gb_dataset *dataset) {
-    free(dataset->x.data);
-    free(dataset->y.data);
-    for (int i = 0; i < dataset->count; i++)
-        free(dataset->names[i]);
-    free(dataset->names);
-    *dataset = (struct gb_dataset){0};
+enum gb_status gb_dataset_hold(struct gb_dataset *set, struct gb_examples *examples) {
+    assert(set->count == examples->count);
+    struct gb_examples *held = malloc(sizeof *held);
+    if (!held)
+        return gb_fail(GB_OUT_OF_MEMORY, what, "data set", "out of memory");
+    *held = *examples;
+    *examples = (struct gb_examples){0};
+    set->hash = gb_examples_hash(held);
+    set->source = held;
+    set->fill = fill_held;
+    set->free_source = free_held;
+    return GB_OK;
 }
 
-const char *gb_split_name(enum gb_split split) {
-    return split == GB_SPLIT_TRAIN ? "train" : "test";
+// ---- Gathering ----
+
+struct gathering {
+    const struct gb_dataset *set;
+    const int *indices;
+    uint64_t seed;
+    const struct gb_examples *examples;
+    enum gb_status *status;
+};
+
+static enum gb_status gather_one(const struct gathering *gathering, int place) {
+    int index = gathering->indices ? gathering->indices[place] : place;
+    const struct gb_random_key key = {.seed = gathering->seed, .sample = (uint32_t)index};
+    struct gb_example example = gb_example_at(gathering->examples, place);
+    return gathering->set->fill(gathering->set, index, &key, &example);
+}
+
+static void gather_job(void *argument, int place, int rank) {
+    (void)rank;
+    struct gathering *gathering = argument;
+    gathering->status[place] = gather_one(gathering, place);
+}
+
+static enum gb_status gather(struct gathering *gathering, int count, int threads) {
+    gb_parallel_jobs(threads, count, gather_job, gathering);
+    for (int i = 0; i < count; i++)
+        // The message of a failure stayed with the thread that met it: meet it here again.
+        if (gathering->status[i] != GB_OK)
+            GB_TRY(gather_one(gathering, i));
+    return GB_OK;
+}
+
+enum gb_status gb_dataset_gather(const struct gb_dataset *set, const int *indices, int count,
+                                 uint64_t seed, int threads, struct gb_examples *examples) {
+    GB_TRY(gb_examples_create(examples, count, &set->shape));
+    struct gathering gathering = {
+        .set = set, .indices = indices, .seed = seed, .examples = examples};
+    gathering.status = calloc((size_t)count + 1, sizeof *gathering.status);
+    enum gb_status status = gathering.status
+                                ? gather(&gathering, count, threads)
+                                : gb_fail(GB_OUT_OF_MEMORY, what, "data set", "out of memory");
+    free(gathering.status);
+    if (status != GB_OK)
+        gb_examples_free(examples);
+    return status;
+}
+
+enum gb_status gb_dataset_keep(struct gb_dataset *set, int threads) {
+    struct gb_examples examples;
+    GB_TRY(gb_dataset_gather(set, NULL, set->count, 0, threads, &examples));
+    void *source = set->source;
+    void (*free_source)(void *) = set->free_source;
+    enum gb_status status = gb_dataset_hold(set, &examples);
+    gb_examples_free(&examples);
+    if (status == GB_OK && free_source)
+        free_source(source);
+    return status;
 }

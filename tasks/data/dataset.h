@@ -1,40 +1,93 @@
 // SPDX-License-Identifier: MIT
-// The examples of one split, in memory at the size that the model sees.
+// The examples of one split, as a model sees them: a source that fills one example at a time. What a
+// source gives may be the same every time (a resized photograph) or drawn anew by a key (a random
+// crop, noise).
 #ifndef GB_DATASET_H
 #define GB_DATASET_H
 
 #include <stdint.h>
 
+#include "kernels/random/random.h"
 #include "kernels/status.h"
 #include "kernels/tensor.h"
 
 enum gb_split { GB_SPLIT_TRAIN, GB_SPLIT_TEST, GB_SPLITS };
 
-struct gb_dataset {
-    int count;
-    struct gb_tensor x; // inputs, count x h x w x c, in [0, 1]
-    struct gb_tensor y; // targets as the data has them (a mask: one channel of 0 and 1), before any
-                        // copying, shifting or noise that a model wants
-    char **names;       // count names for people and lists, such as "horse001.jpg"
+// Heights, widths and channels of an example.
+struct gb_example_shape {
+    int x_h, x_w, x_c, y_h, y_w, y_c;
+    bool masked; // there is a mask of y's height and width
 };
 
-// Takes memory for `count` examples of the given x and y sizes: all zeros, no names (NULL).
-// GB_OUT_OF_MEMORY.
-enum gb_status gb_dataset_create(struct gb_dataset *dataset, int count, int x_h, int x_w, int x_c,
-                                 int y_h, int y_w, int y_c);
+// Where an example goes; each a dense view of one image.
+struct gb_example {
+    struct gb_tensor x; // the input, in [0, 1] unless the task says otherwise
+    struct gb_tensor y; // the target as the data have it (a mask: one channel of 0 and 1), before
+                        // any copying, shifting or noise that a model wants
+    struct gb_tensor mask; // one channel: 1 where y counts, 0 where it is not known; no data where
+                           // the shape is not masked
+};
 
-// Sets the name of an example to a copy of `name`, in which '?' stands for what is not UTF-8. GB_OUT_OF_MEMORY.
-enum gb_status gb_dataset_name(struct gb_dataset *dataset, int index, const char *name);
+struct gb_dataset {
+    int count;
+    struct gb_example_shape shape; // of every example; where they differ (whole photographs) zeros
+                                   // for what differs, and shape_of tells
+    char **names;  // count names for people and lists, such as "horse001.jpg"; UTF-8
+    uint64_t hash; // of what the examples are made from: sets that differ hardly ever share one
+    void *source;  // the maker's; `fill`, `shape_of` and `free_source` know it
 
-// A new data set of the examples indices[0..count) of `from`, copied.
-enum gb_status gb_dataset_select(struct gb_dataset *dataset, const struct gb_dataset *from,
-                                 const int *indices, int count);
+    // Fills example `index` as `key` draws it; a source that draws nothing ignores the key. Its words
+    // of (seed, step, sample) are the caller's, its purpose is set here. What is drawn depends on
+    // (index, key) alone. Safe on many threads at once; uses one. GB_BAD_INPUT with the file's name
+    // where a file that is read this late does not decode, GB_OUT_OF_MEMORY.
+    enum gb_status (*fill)(const struct gb_dataset *set, int index, const struct gb_random_key *key,
+                           const struct gb_example *example);
+    struct gb_example_shape (*shape_of)(const struct gb_dataset *set, int index); // NULL: `shape`
+    void (*free_source)(void *source); // NULL: nothing to free
+};
 
-// A hash of all pixels in order (names do not count): two sets that differ hardly ever share one.
-uint64_t gb_dataset_hash(const struct gb_dataset *dataset);
+// The shape of example `index`.
+struct gb_example_shape gb_dataset_shape(const struct gb_dataset *set, int index);
 
+// Takes memory for `count` names, all NULL. GB_OUT_OF_MEMORY.
+enum gb_status gb_dataset_create(struct gb_dataset *set, int count,
+                                 const struct gb_example_shape *shape);
+// Sets the name of an example to a copy of `name`, in which '?' stands for what is not UTF-8.
+enum gb_status gb_dataset_name(struct gb_dataset *set, int index, const char *name);
 // Frees what the data set holds and zeroes it; one that is all zeros is left alone.
-void gb_dataset_free(struct gb_dataset *dataset);
+void gb_dataset_free(struct gb_dataset *set);
+
+// Examples in memory: `count` of one shape, stacked.
+struct gb_examples {
+    int count;
+    struct gb_tensor x, y, mask; // count x h x w x c; the mask without data where there is none
+};
+
+// Takes memory, all zeros. GB_OUT_OF_MEMORY; then there are none.
+enum gb_status gb_examples_create(struct gb_examples *examples, int count,
+                                  const struct gb_example_shape *shape);
+void gb_examples_free(struct gb_examples *examples);
+
+// Example `index`, a view.
+struct gb_example gb_example_at(const struct gb_examples *examples, int index);
+// New ones: indices[0..count) of `from`, copied. GB_OUT_OF_MEMORY; then there are none.
+enum gb_status gb_examples_select(const struct gb_examples *from, const int *indices, int count,
+                                  struct gb_examples *examples);
+// A hash of all values in order.
+uint64_t gb_examples_hash(const struct gb_examples *examples);
+
+// Makes `set`, created with their count and shape, one that gives these examples, with their hash. It
+// takes them over: *examples is zeroed. GB_OUT_OF_MEMORY.
+enum gb_status gb_dataset_hold(struct gb_dataset *set, struct gb_examples *examples);
+
+// Makes a set of one shape one that holds its examples, filled once with seed 0 on `threads` threads.
+// On failure the set is unchanged.
+enum gb_status gb_dataset_keep(struct gb_dataset *set, int threads);
+
+// Fills the examples indices[0..count) (NULL: the first `count`) of a set of one shape, on `threads`
+// threads, with the key (seed, step 0, sample = index).
+enum gb_status gb_dataset_gather(const struct gb_dataset *set, const int *indices, int count,
+                                 uint64_t seed, int threads, struct gb_examples *examples);
 
 // "train", "test".
 const char *gb_split_name(enum gb_split split);

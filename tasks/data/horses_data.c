@@ -2,16 +2,13 @@
 #define _GNU_SOURCE // asprintf
 #include "tasks/data/horses_data.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "kernels/parallel.h"
+#include "tasks/data/lists.h"
 #include "tasks/data/randomness.h"
 #include "tasks/images/image.h"
 #include "tasks/images/resize.h"
@@ -21,29 +18,25 @@ enum { BLACK = 15 };
 
 static const char *const list_names[GB_SPLITS] = {"horses_train.txt", "horses_test.txt"};
 
-// The images of the folder and what becomes of them.
+// The images that are wanted and what becomes of them.
 struct horses {
     const struct gb_task_source *source;
-    int count;
-    char **names;           // in byte order
-    struct gb_dataset all;  // by place in `names`
-    bool *wanted;           // by place: a list names it, or there are no lists
-    bool *black;            // by place
-    enum gb_status *read;   // by place
-    int *places[GB_SPLITS]; // the places of each split's examples, in order
+    struct gb_list names; // of all images of the folder, in byte order
+    int count;            // of those wanted: all, or the lists' one after the other
+    int *places;          // of each in `names`
+    bool *black;          // each
+    struct gb_examples examples;
+    int *chosen[GB_SPLITS]; // of a split, by place among those wanted
     int split_count[GB_SPLITS];
 };
 
 static void horses_free(struct horses *horses) {
-    for (int i = 0; i < horses->count; i++)
-        free(horses->names[i]);
-    free(horses->names);
-    gb_dataset_free(&horses->all);
-    free(horses->wanted);
+    gb_list_free(&horses->names);
+    free(horses->places);
     free(horses->black);
-    free(horses->read);
+    gb_examples_free(&horses->examples);
     for (int split = 0; split < GB_SPLITS; split++)
-        free(horses->places[split]);
+        free(horses->chosen[split]);
 }
 
 static enum gb_status no_memory(const char *where) {
@@ -56,116 +49,70 @@ static char *join(const char *folder, const char *room, const char *name) {
     return asprintf(&path, "%s/%s/%s", folder, room, name) < 0 ? NULL : path;
 }
 
-static int is_jpg(const struct dirent *entry) {
-    const char *dot = strrchr(entry->d_name, '.');
-    return entry->d_name[0] != '.' && dot && strcasecmp(dot, ".jpg") == 0;
-}
+// ---- Which images ----
 
-static int by_bytes(const struct dirent **a, const struct dirent **b) {
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-// How many JPEG files `room` of the folder holds, with their entries; the caller frees them.
-static enum gb_status list_room(const char *folder, const char *room, struct dirent ***entries,
-                                int *count) {
+static enum gb_status list_room(const char *folder, const char *room, struct gb_list *list) {
     char *path = join(folder, room, "");
     if (!path)
         return no_memory(folder);
-    *count = scandir(path, entries, is_jpg, by_bytes);
-    enum gb_status status = GB_OK;
-    if (*count < 0)
-        status = gb_fail(GB_BAD_INPUT, "cannot read horses", path, "%s", strerror(errno));
-    else if (*count == 0)
-        status = gb_fail(GB_BAD_INPUT, "cannot read horses", path, "holds no .jpg file");
-    if (*count == 0)
-        free(*entries);
+    enum gb_status status = gb_list_folder(path, ".jpg", list);
     free(path);
     return status;
 }
 
-static void free_entries(struct dirent **entries, int count) {
-    for (int i = 0; i < count; i++)
-        free(entries[i]);
-    free(entries);
-}
-
 static enum gb_status find_names(struct horses *horses) {
-    struct dirent **entries;
-    int count;
+    const char *folder = horses->source->folder;
     // The masks are looked for by name later; here only a folder that cannot be theirs is refused.
-    GB_TRY(list_room(horses->source->folder, "figure_ground", &entries, &count));
-    free_entries(entries, count);
-    GB_TRY(list_room(horses->source->folder, "rgb", &entries, &count));
-    horses->names = calloc((size_t)count, sizeof *horses->names);
-    horses->wanted = calloc((size_t)count, sizeof *horses->wanted);
-    horses->black = calloc((size_t)count, sizeof *horses->black);
-    horses->read = calloc((size_t)count, sizeof *horses->read);
-    for (int split = 0; split < GB_SPLITS; split++)
-        horses->places[split] = calloc((size_t)count, sizeof *horses->places[split]);
-    bool whole = horses->names && horses->wanted && horses->black && horses->read &&
-                 horses->places[GB_SPLIT_TRAIN] && horses->places[GB_SPLIT_TEST];
-    for (int i = 0; whole && i < count; i++) {
-        horses->names[i] = strdup(entries[i]->d_name);
-        whole = horses->names[i] != NULL;
-        horses->count = i + 1;
+    struct gb_list masks;
+    GB_TRY(list_room(folder, "figure_ground", &masks));
+    gb_list_free(&masks);
+    GB_TRY(list_room(folder, "rgb", &horses->names));
+    size_t count = (size_t)horses->names.count;
+    horses->places = calloc(count, sizeof *horses->places);
+    horses->black = calloc(count, sizeof *horses->black);
+    bool whole = horses->places && horses->black;
+    for (int split = 0; split < GB_SPLITS; split++) {
+        horses->chosen[split] = calloc(count, sizeof *horses->chosen[split]);
+        whole &= horses->chosen[split] != NULL;
     }
-    free_entries(entries, count);
-    return whole ? GB_OK : no_memory(horses->source->folder);
+    return whole ? GB_OK : no_memory(folder);
 }
 
-static int compare_names(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static enum gb_status take_line(struct horses *horses, enum gb_split split, const char *list,
-                                int line_number, const char *name) {
-    char **found =
-        bsearch(&name, horses->names, (size_t)horses->count, sizeof *horses->names, compare_names);
-    if (!found)
-        return gb_fail(GB_BAD_INPUT, "cannot read horses", list, "line %d: %s/rgb has no %s",
-                       line_number, horses->source->folder, name);
-    int place = (int)(found - horses->names);
-    if (horses->wanted[place])
-        return gb_fail(GB_BAD_INPUT, "cannot read horses", list,
-                       "line %d: %s is named twice, here or in %s", line_number, name,
-                       list_names[GB_SPLIT_TRAIN]);
-    horses->wanted[place] = true;
-    horses->places[split][horses->split_count[split]++] = place;
-    return GB_OK;
-}
-
-static enum gb_status read_list(struct horses *horses, enum gb_split split, const char *list) {
-    FILE *stream = fopen(list, "r");
-    if (!stream)
-        return gb_fail(GB_BAD_INPUT, "cannot read horses", list, "%s", strerror(errno));
-    enum gb_status status = GB_OK;
-    char *line = NULL;
-    size_t room = 0;
-    for (int number = 1; status == GB_OK && getline(&line, &room, stream) >= 0; number++) {
-        line[strcspn(line, "\r\n")] = 0;
-        if (*line)
-            status = take_line(horses, split, list, number, line);
-    }
-    if (status == GB_OK && ferror(stream))
-        status = gb_fail(GB_BAD_INPUT, "cannot read horses", list, "%s", strerror(errno));
-    free(line);
-    fclose(stream);
-    if (status == GB_OK && horses->split_count[split] == 0)
-        status = gb_fail(GB_BAD_INPUT, "cannot read horses", list, "names no file");
+// Wants what a split's list names.
+static enum gb_status want_list(struct horses *horses, enum gb_split split, bool *taken) {
+    char *path = join(horses->source->split_folder, ".", list_names[split]);
+    char *room = join(horses->source->folder, "rgb", "");
+    struct gb_list list = {0};
+    enum gb_status status = path && room ? gb_list_read(path, &list) : no_memory(list_names[split]);
+    // No name is taken twice, so that all fit.
+    if (status == GB_OK && list.count + horses->count > horses->names.count)
+        status = gb_fail(GB_BAD_INPUT, "cannot read list", path, "names more than %s holds", room);
+    if (status == GB_OK)
+        status = gb_list_places(&list, path, &horses->names, room, taken,
+                                horses->places + horses->count);
+    for (int i = 0; status == GB_OK && i < list.count; i++)
+        horses->chosen[split][horses->split_count[split]++] = horses->count++;
+    gb_list_free(&list);
+    free(path);
+    free(room);
     return status;
 }
 
-static enum gb_status read_lists(struct horses *horses) {
-    for (int split = 0; split < GB_SPLITS; split++) {
-        char *list;
-        if (asprintf(&list, "%s/%s", horses->source->split_folder, list_names[split]) < 0)
-            return no_memory(horses->source->split_folder);
-        enum gb_status status = read_list(horses, split, list);
-        free(list);
-        GB_TRY(status);
-    }
-    return GB_OK;
+static enum gb_status want_lists(struct horses *horses) {
+    bool *taken = calloc((size_t)horses->names.count, sizeof *taken);
+    enum gb_status status = taken ? GB_OK : no_memory(horses->source->folder);
+    for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
+        status = want_list(horses, (enum gb_split)split, taken);
+    free(taken);
+    return status;
 }
+
+static void want_all(struct horses *horses) {
+    for (int i = 0; i < horses->names.count; i++)
+        horses->places[horses->count++] = i;
+}
+
+// ---- Reading ----
 
 static bool is_black(const struct gb_image *image) {
     size_t bytes = (size_t)image->w * (size_t)image->h * (size_t)image->c;
@@ -185,20 +132,23 @@ static enum gb_status check_aspect(const struct gb_image *image, const struct gb
                    image->w, image->h);
 }
 
-static enum gb_status fill_example(struct horses *horses, int place, const struct gb_image *image,
-                                   const struct gb_image *mask) {
-    int size = horses->source->size;
-    float *y = gb_at(&horses->all.y, place, 0, 0);
-    GB_TRY(gb_resize(image, GB_BILINEAR, size, size, gb_at(&horses->all.x, place, 0, 0)));
-    GB_TRY(gb_resize(mask, GB_BILINEAR, size, size, y));
-    for (int i = 0; i < size * size; i++)
+static enum gb_status resize_pair(const struct gb_image *image, const struct gb_image *mask,
+                                  const struct gb_example *example) {
+    int h = example->y.h, w = example->y.w;
+    float *y = example->y.data;
+    GB_TRY(gb_resize(image, GB_BILINEAR, h, w, example->x.data));
+    GB_TRY(gb_resize(mask, GB_BILINEAR, h, w, y));
+    for (int i = 0; i < h * w; i++)
         y[i] = y[i] * 255.0f > 127.0f ? 1.0f : 0.0f;
-    horses->black[place] = is_black(image);
     return GB_OK;
 }
 
-static enum gb_status read_pair(struct horses *horses, int place) {
-    const char *folder = horses->source->folder, *name = horses->names[place];
+// Example `index` of those wanted.
+static enum gb_status read_pair(const struct gb_dataset *set, int index,
+                                const struct gb_random_key *key, const struct gb_example *example) {
+    (void)key;
+    struct horses *horses = set->source;
+    const char *folder = horses->source->folder, *name = horses->names.names[horses->places[index]];
     char *image_path = join(folder, "rgb", name), *mask_path = join(folder, "figure_ground", name);
     struct gb_image image = {0}, mask = {0};
     enum gb_status status = image_path && mask_path ? GB_OK : no_memory(name);
@@ -209,7 +159,9 @@ static enum gb_status read_pair(struct horses *horses, int place) {
     if (status == GB_OK)
         status = check_aspect(&image, &mask, mask_path);
     if (status == GB_OK)
-        status = fill_example(horses, place, &image, &mask);
+        status = resize_pair(&image, &mask, example);
+    if (status == GB_OK)
+        horses->black[index] = is_black(&image);
     gb_image_free(&image);
     gb_image_free(&mask);
     free(image_path);
@@ -217,27 +169,24 @@ static enum gb_status read_pair(struct horses *horses, int place) {
     return status;
 }
 
-static void read_job(void *argument, int place, int rank) {
-    (void)rank;
-    struct horses *horses = argument;
-    if (horses->wanted[place])
-        horses->read[place] = read_pair(horses, place);
+static struct gb_example_shape shape_of(const struct gb_task_source *source) {
+    int size = source->size;
+    return (struct gb_example_shape){
+        .x_h = size, .x_w = size, .x_c = 3, .y_h = size, .y_w = size, .y_c = 1};
 }
 
 static enum gb_status read_pairs(struct horses *horses) {
-    int size = horses->source->size;
-    GB_TRY(gb_dataset_create(&horses->all, horses->count, size, size, 3, size, size, 1));
-    gb_parallel_jobs(horses->source->threads, horses->count, read_job, horses);
-    for (int i = 0; i < horses->count; i++) {
-        // The message of a failure stayed with the thread that met it: meet it here again.
-        if (horses->read[i] != GB_OK)
-            GB_TRY(read_pair(horses, i));
-        GB_TRY(gb_dataset_name(&horses->all, i, horses->names[i]));
-    }
-    return GB_OK;
+    const struct gb_dataset wanted = {.count = horses->count,
+                                      .shape = shape_of(horses->source),
+                                      .source = horses,
+                                      .fill = read_pair};
+    return gb_dataset_gather(&wanted, NULL, wanted.count, 0, horses->source->threads,
+                             &horses->examples);
 }
 
-static int compare_places(const void *a, const void *b) {
+// ---- Splits ----
+
+static int by_place(const void *a, const void *b) {
     return *(const int *)a - *(const int *)b;
 }
 
@@ -246,9 +195,9 @@ static enum gb_status split_by_seed(struct horses *horses) {
     if (!order)
         return no_memory(horses->source->folder);
     int usable = 0;
-    for (int place = 0; place < horses->count; place++)
-        if (!horses->black[place])
-            order[usable++] = place;
+    for (int i = 0; i < horses->count; i++)
+        if (!horses->black[i])
+            order[usable++] = i;
     const struct gb_random_key key = {.seed = GB_HORSES_SPLIT_SEED, .purpose = GB_RANDOM_SPLIT};
     gb_shuffle(&key, order, usable);
     int train = usable >= 300 ? GB_HORSES_TRAIN : usable - usable / 3;
@@ -256,8 +205,8 @@ static enum gb_status split_by_seed(struct horses *horses) {
     horses->split_count[GB_SPLIT_TEST] = usable - train;
     for (int split = 0, first = 0; split < GB_SPLITS; split++) {
         int count = horses->split_count[split];
-        memcpy(horses->places[split], order + first, (size_t)count * sizeof *order);
-        qsort(horses->places[split], (size_t)count, sizeof *order, compare_places);
+        memcpy(horses->chosen[split], order + first, (size_t)count * sizeof *order);
+        qsort(horses->chosen[split], (size_t)count, sizeof *order, by_place);
         first += count;
     }
     free(order);
@@ -265,28 +214,36 @@ static enum gb_status split_by_seed(struct horses *horses) {
 }
 
 static enum gb_status hand_over(struct horses *horses, enum gb_split split,
-                                struct gb_dataset *dataset) {
-    int *places = horses->places[split], count = 0;
+                                struct gb_dataset *set) {
+    int *chosen = horses->chosen[split], count = 0;
     for (int i = 0; i < horses->split_count[split]; i++)
-        if (!horses->black[places[i]])
-            places[count++] = places[i];
+        if (!horses->black[chosen[i]])
+            chosen[count++] = chosen[i];
     if (count == 0)
         return gb_fail(GB_BAD_INPUT, "cannot read horses", horses->source->folder,
                        "no usable image is left for the %s split", gb_split_name(split));
-    return gb_dataset_select(dataset, &horses->all, places, count);
+    const struct gb_example_shape shape = shape_of(horses->source);
+    struct gb_examples examples;
+    GB_TRY(gb_dataset_create(set, count, &shape));
+    GB_TRY(gb_examples_select(&horses->examples, chosen, count, &examples));
+    enum gb_status status = gb_dataset_hold(set, &examples);
+    gb_examples_free(&examples);
+    for (int i = 0; status == GB_OK && i < count; i++)
+        status = gb_dataset_name(set, i, horses->names.names[horses->places[chosen[i]]]);
+    return status;
 }
 
 static enum gb_status load(struct horses *horses, struct gb_dataset splits[]) {
     GB_TRY(find_names(horses));
     if (horses->source->split_folder)
-        GB_TRY(read_lists(horses));
+        GB_TRY(want_lists(horses));
     else
-        memset(horses->wanted, true, (size_t)horses->count);
+        want_all(horses);
     GB_TRY(read_pairs(horses));
     if (!horses->source->split_folder)
         GB_TRY(split_by_seed(horses));
     for (int split = 0; split < GB_SPLITS; split++)
-        GB_TRY(hand_over(horses, split, &splits[split]));
+        GB_TRY(hand_over(horses, (enum gb_split)split, &splits[split]));
     return GB_OK;
 }
 

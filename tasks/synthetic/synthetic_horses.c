@@ -325,47 +325,16 @@ void gb_synthetic_horse(uint64_t seed, uint32_t index, int size, float *image, f
         }
 }
 
-struct drawing {
-    uint64_t seed;
-    uint32_t first;
-    struct gb_dataset *dataset;
-};
-
-static void draw_job(void *argument, int index, int rank) {
-    (void)rank;
-    const struct drawing *drawing = argument;
-    const struct gb_dataset *dataset = drawing->dataset;
-    gb_synthetic_horse(drawing->seed, drawing->first + (uint32_t)index, dataset->x.h,
-                       gb_at(&dataset->x, index, 0, 0), gb_at(&dataset->y, index, 0, 0));
-}
-
-static enum gb_status draw_split(uint64_t seed, uint32_t first, int size, int count, int threads,
-                                 struct gb_dataset *dataset) {
-    GB_TRY(gb_dataset_create(dataset, count, size, size, 3, size, size, 1));
-    struct drawing drawing = {seed, first, dataset};
-    gb_parallel_jobs(threads, count, draw_job, &drawing);
-    for (int i = 0; i < count; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "synthetic%07u", first + (unsigned)i);
-        GB_TRY(gb_dataset_name(dataset, i, name));
-    }
-    return GB_OK;
+static void draw(uint64_t seed, uint32_t index, const struct gb_example *example) {
+    gb_synthetic_horse(seed, index, example->x.h, example->x.data, example->y.data);
 }
 
 enum gb_status gb_synthetic_horses_load(uint64_t seed, int size, int train_count, int test_count,
                                         int threads, struct gb_dataset splits[]) {
-    const int counts[GB_SPLITS] = {train_count, test_count};
-    const uint32_t first[GB_SPLITS] = {0, GB_SYNTHETIC_HORSES_TEST_FIRST};
-    enum gb_status status = GB_OK;
-    for (int split = 0; split < GB_SPLITS; split++) {
-        splits[split] = (struct gb_dataset){0};
-        if (counts[split] < 1 || counts[split] > GB_SYNTHETIC_HORSES_TEST_FIRST)
-            status = gb_fail(GB_BAD_INPUT, "cannot draw horses", gb_split_name(split),
-                             "%d examples are out of range", counts[split]);
-    }
-    for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
-        status = draw_split(seed, first[split], size, counts[split], threads, &splits[split]);
-    for (int split = 0; status != GB_OK && split < GB_SPLITS; split++)
-        gb_dataset_free(&splits[split]);
-    return status;
+    const struct gb_synthetic horses = {
+        .name = "horses",
+        .shape = {.x_h = size, .x_w = size, .x_c = 3, .y_h = size, .y_w = size, .y_c = 1},
+        .counts = {train_count, test_count},
+        .draw = draw};
+    return gb_synthetic_load(&horses, seed, threads, splits);
 }

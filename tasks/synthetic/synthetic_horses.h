@@ -9,25 +9,17 @@
 #include <stdint.h>
 
 #include "kernels/status.h"
-#include "tasks/data/dataset.h"
+#include "tasks/synthetic/synthetic.h"
 
 // The data set of the horses task where no folder is given.
-enum {
-    GB_SYNTHETIC_HORSES_SEED = 1,
-    GB_SYNTHETIC_HORSES_TRAIN = 200,
-    GB_SYNTHETIC_HORSES_TEST = 64,
-    // Index of the first test example; training starts at 0.
-    GB_SYNTHETIC_HORSES_TEST_FIRST = 1 << 20,
-};
+enum { GB_SYNTHETIC_HORSES_TRAIN = 200, GB_SYNTHETIC_HORSES_TEST = 64 };
 
 // Draws example `index` of `seed`: image size x size x 3 in [0, 1], mask size x size of 0 and 1,
 // both dense. The composition is a function of (seed, index), the pixels of these and the size, bit
 // for bit on every machine. A mask pixel is 1 where at least half of it is covered.
 void gb_synthetic_horse(uint64_t seed, uint32_t index, int size, float *image, float *mask);
 
-// Both splits (the array has GB_SPLITS entries) with the given numbers of examples, 1 to 2^20 each,
-// named "synthetic0000000" by index; drawn on `threads` threads, on which nothing depends.
-// GB_BAD_INPUT, GB_OUT_OF_MEMORY.
+// Both splits, as gb_synthetic_load.
 enum gb_status gb_synthetic_horses_load(uint64_t seed, int size, int train_count, int test_count,
                                         int threads, struct gb_dataset splits[]);
 

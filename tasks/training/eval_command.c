@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "flows/files/atomic_file.h"
-#include "flows/files/checkpoint.h"
 #include "tasks/program/files.h"
 #include "tasks/program/machine.h"
 #include "tasks/program/options.h"
@@ -25,9 +24,9 @@ struct loaded {
 
 struct request {
     const char *task, *checkpoint, *data, *split_folder, *split, *backend, *dequantise, *json,
-        *picture;
-    int samples, threads, images;
-    float temperature;
+        *picture, *prediction, *ascent_start;
+    int samples, threads, images, ascent_steps;
+    float temperature, ascent_rate;
     uint64_t seed;
 };
 
@@ -45,18 +44,21 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
                                           .split_folder = request->split_folder,
                                           .size = run->size,
                                           .threads = loaded->threads};
-    const struct gb_predictor_options options = {.task = run->task,
-                                                 .backend = backend,
-                                                 .threads = loaded->threads,
-                                                 .samples = request->samples,
-                                                 .temperature = request->temperature,
-                                                 .seed = request->seed,
-                                                 .dequantise =
-                                                     strcmp(request->dequantise, "none") != 0};
-    GB_TRY(gb_predictor_create(&loaded->predictor, &options, &run->model));
-    struct gb_params *params = gb_cglow_params(loaded->predictor.scorer);
-    GB_TRY(gb_checkpoint_load(request->checkpoint, params, false));
-    GB_TRY(gb_params_copy(params, gb_cglow_params(loaded->predictor.sampler)));
+    const struct gb_predictor_options options = {
+        .backend = backend,
+        .threads = loaded->threads,
+        .samples = request->samples,
+        .temperature = request->temperature,
+        .seed = request->seed,
+        .dequantise = strcmp(request->dequantise, "none") != 0,
+        .prediction = strcmp(request->prediction, gb_prediction_names[GB_PREDICT_GRADIENT]) == 0
+                          ? GB_PREDICT_GRADIENT
+                          : GB_PREDICT_MEAN,
+        .ascent = {.from_mean = strcmp(request->ascent_start, "mean") == 0,
+                   .steps = request->ascent_steps,
+                   .rate = request->ascent_rate}};
+    GB_TRY(gb_predictor_create(&loaded->predictor, run, &options));
+    GB_TRY(gb_predictor_restore(&loaded->predictor, request->checkpoint));
     return run->task->load(&source, loaded->splits);
 }
 
@@ -96,7 +98,7 @@ static const struct gb_dataset *split_of(const struct request *request,
 }
 
 // The options that both commands take.
-enum { SHARED_OPTIONS = 10 };
+enum { SHARED_OPTIONS = 14 };
 static void shared_options(struct request *r, struct gb_option options[SHARED_OPTIONS]) {
     const struct gb_option shared[SHARED_OPTIONS] = {
         gb_operand("TASK", &r->task, "the task that the model was trained on"),
@@ -109,6 +111,13 @@ static void shared_options(struct request *r, struct gb_option options[SHARED_OP
         gb_option_int("samples", "M", &r->samples, 1, 1000, "samples that a prediction averages"),
         gb_option_float("temperature", "T", &r->temperature, 0, 10,
                         "what the latents are multiplied by"),
+        gb_option_choice("predict", "mean|gradient", &r->prediction,
+                         "the prediction: the mean of samples, or gradient ascent on p(y|x)"),
+        gb_option_choice(
+            "ascent-start", "mode|mean", &r->ascent_start,
+            "where ascent starts: the sample of temperature 0, or the mean of samples"),
+        gb_option_int("ascent-steps", "N", &r->ascent_steps, 1, 100000, "steps of ascent"),
+        gb_option_float("ascent-rate", "R", &r->ascent_rate, 0, 1, "how far a step goes at most"),
         gb_option_seed("seed", "N", &r->seed, "of latents and dequantisation noise"),
         gb_option_int("threads", "T", &r->threads, 1, 256,
                       "threads (else OMP_NUM_THREADS, else all CPUs); results do not depend on it"),
@@ -119,21 +128,31 @@ static void shared_options(struct request *r, struct gb_option options[SHARED_OP
 }
 
 static const struct request defaults = {
-    .split = "test", .dequantise = "uniform", .samples = DEFAULT_SAMPLES, .temperature = 1};
+    .split = "test",
+    .dequantise = "uniform",
+    .prediction = "mean",
+    .ascent_start = "mode",
+    .ascent_steps = 100,
+    .ascent_rate = 0.01f,
+    .samples = DEFAULT_SAMPLES,
+    .temperature = 1,
+};
 
 // ---- eval ----
 
 static enum gb_status write_result(const struct request *request, const struct loaded *loaded,
                                    json_t *metrics, json_t *per_image) {
-    json_t *json =
-        json_pack("{s:s, s:s, s:o, s:{s:s, s:s, s:s, s:i, s:f, s:s, s:I, s:s, s:i}, s:O, s:O, s:O}",
-                  "task", loaded->run.task->name, "model", "cglow", "config",
-                  gb_run_config_json(&loaded->run), "eval", "checkpoint", request->checkpoint,
-                  "data", request->data ? request->data : "synthetic", "split", request->split,
-                  "samples", request->samples, "temperature", (double)request->temperature,
-                  "dequant", request->dequantise, "seed", (json_int_t)request->seed, "backend",
-                  loaded->predictor.backend->name, "threads", loaded->threads, "machine",
-                  loaded->machine, "metrics", metrics, "per_image", per_image);
+    json_t *json = json_pack(
+        "{s:s, s:s, s:o, s:{s:s, s:s, s:s, s:i, s:f, s:s, s:s, s:s, s:i, s:f, s:I, s:s, s:i}, s:O, "
+        "s:O, s:O}",
+        "task", loaded->run.task->name, "model", loaded->run.model->name, "config",
+        gb_run_config_json(&loaded->run), "eval", "checkpoint", request->checkpoint, "data",
+        request->data ? request->data : "synthetic", "split", request->split, "samples",
+        request->samples, "temperature", (double)request->temperature, "dequant",
+        request->dequantise, "predict", request->prediction, "ascent_start", request->ascent_start,
+        "ascent_steps", request->ascent_steps, "ascent_rate", (double)request->ascent_rate, "seed",
+        (json_int_t)request->seed, "backend", loaded->predictor.options.backend->name, "threads",
+        loaded->threads, "machine", loaded->machine, "metrics", metrics, "per_image", per_image);
     if (!json)
         return gb_fail(GB_OUT_OF_MEMORY, "cannot write", request->json, "out of memory");
     enum gb_status status = gb_json_write(request->json, json);

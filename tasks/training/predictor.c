@@ -1,274 +1,309 @@
 // SPDX-License-Identifier: MIT
 #include "tasks/training/predictor.h"
 
+#include <assert.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "flows/files/checkpoint.h"
 #include "flows/networks/network.h"
 #include "tasks/data/randomness.h"
-#include "tasks/images/picture.h"
-#include "tasks/program/clock.h"
 
-enum { SCORER_BATCH = 8, PICTURE_SAMPLES = 4 };
+const char *const gb_prediction_names[GB_PREDICTIONS] = {"mean", "gradient"};
 
-static void bind(struct gb_predictor *p, const struct gb_cglow_config *c) {
-    p->target = gb_take_tensor(&p->arena, SCORER_BATCH, c->y_h, c->y_w, c->y_c);
-    p->noise = gb_arena_take(&p->arena, (size_t)p->target.image);
-    p->x_batch = gb_take_tensor(&p->arena, SCORER_BATCH, c->x_h, c->x_w, c->x_c);
-    gb_cglow_latent_shapes(p->sampler, &p->latents);
-    for (int l = 0; l < p->latents.count; l++)
-        p->latents.level[l].data = gb_arena_take(&p->arena, gb_elements(&p->latents.level[l]));
-    p->drawn = gb_take_tensor(&p->arena, p->samples, c->y_h, c->y_w, c->y_c);
+// Floats of targets that the scorer and the sampler take at once, so that activations of whole
+// photographs fit into memory; one target in any case.
+enum { SCORED_AT_ONCE = 8, SCORED_FLOATS = 1 << 19, DRAWN_FLOATS = 1 << 21 };
+
+// ---- Life ----
+
+static int at_once(int wanted, const struct gb_tensor *target, int floats) {
+    long fit = floats / (target->image > 0 ? target->image : 1);
+    return wanted <= fit ? wanted : fit < 1 ? 1 : (int)fit;
 }
 
-enum gb_status gb_predictor_create(struct gb_predictor *p,
-                                   const struct gb_predictor_options *options,
-                                   const struct gb_cglow_config *config) {
-    *p = (struct gb_predictor){.task = options->task,
-                               .backend = options->backend,
-                               .threads = options->threads,
-                               .samples = options->samples,
-                               .temperature = options->temperature,
-                               .seed = options->seed,
-                               .dequantise = options->dequantise};
-    const struct gb_cglow_use score = {
-        .batch = SCORER_BATCH, .samples_per_x = 1, .threads = options->threads};
-    const struct gb_cglow_use sample = {
-        .batch = options->samples, .samples_per_x = options->samples, .threads = options->threads};
-    enum gb_status status = gb_cglow_create(config, &score, options->backend, &p->scorer);
-    if (status == GB_OK)
-        status = gb_cglow_create(config, &sample, options->backend, &p->sampler);
-    if (status == GB_OK) {
-        bind(p, config);
-        status = gb_arena_reserve(&p->arena, "predictions");
-    }
-    if (status == GB_OK)
-        bind(p, config);
-    else
+static void bind(struct gb_predictor *p, const struct gb_model_shapes *one) {
+    const struct gb_tensor *x = &one->x, *y = &one->y;
+    p->x = gb_take_tensor(&p->arena, p->scored_at_once, x->h, x->w, x->c);
+    p->target = gb_take_tensor(&p->arena, p->scored_at_once, y->h, y->w, y->c);
+    p->noise = gb_take_tensor(&p->arena, p->scored_at_once, y->h, y->w, y->c);
+    p->uniform = gb_arena_take(&p->arena, (size_t)y->image);
+    p->kind->latent_shapes(p->sampler, &p->latents);
+    for (int l = 0; l < p->latents.count; l++)
+        p->latents.level[l].data = gb_arena_take(&p->arena, gb_elements(&p->latents.level[l]));
+    p->drawn = gb_take_tensor(&p->arena, p->drawn_at_once, y->h, y->w, y->c);
+    if (!p->climber)
+        return;
+    struct gb_tensor *const ascent[] = {&p->climbed, &p->moments[0], &p->moments[1], &p->d_climbed};
+    for (size_t i = 0; i < sizeof ascent / sizeof *ascent; i++)
+        *ascent[i] = gb_take_tensor(&p->arena, 1, y->h, y->w, y->c);
+}
+
+static enum gb_status build_climber(struct gb_predictor *p) {
+    const struct gb_model_use use = {
+        .batch = 1, .samples_per_x = 1, .threads = p->options.threads, .gradients = true};
+    if (p->kind->one_answer || p->dequantisation == GB_DEQUANTISED_BY_MODEL)
+        return gb_fail(GB_BAD_INPUT, "cannot predict", "--predict gradient",
+                       "%s has no density that could be climbed", p->kind->title);
+    return p->kind->create(&p->config, &use, p->options.backend, &p->climber);
+}
+
+// Everything that depends on the sizes.
+static enum gb_status build(struct gb_predictor *p) {
+    struct gb_model_shapes one;
+    p->kind->shapes(&p->config, 1, &one);
+    p->dequantisation = one.dequantisation;
+    p->scored_at_once = at_once(SCORED_AT_ONCE, &one.y, SCORED_FLOATS);
+    p->drawn_at_once = at_once(p->samples, &one.y, DRAWN_FLOATS);
+    const struct gb_model_use score = {
+        .batch = p->scored_at_once, .samples_per_x = 1, .threads = p->options.threads};
+    const struct gb_model_use sample = {.batch = p->drawn_at_once,
+                                        .samples_per_x = p->drawn_at_once,
+                                        .threads = p->options.threads};
+    GB_TRY(p->kind->create(&p->config, &score, p->options.backend, &p->scorer));
+    GB_TRY(p->kind->create(&p->config, &sample, p->options.backend, &p->sampler));
+    if (p->options.prediction == GB_PREDICT_GRADIENT)
+        GB_TRY(build_climber(p));
+    bind(p, &one);
+    GB_TRY(gb_arena_reserve(&p->arena, "predictions"));
+    bind(p, &one);
+    return GB_OK;
+}
+
+enum gb_status gb_predictor_create(struct gb_predictor *p, const struct gb_run_config *run,
+                                   const struct gb_predictor_options *options) {
+    const struct gb_model_kind *kind = run->model->kind;
+    *p = (struct gb_predictor){.task = run->task,
+                               .kind = kind,
+                               .config = run->config,
+                               .options = *options,
+                               .samples = kind->one_answer ? 1 : options->samples};
+    enum gb_status status = build(p);
+    if (status != GB_OK)
         gb_predictor_free(p);
     return status;
 }
 
+static void free_model(struct gb_predictor *p, void **model) {
+    if (*model)
+        p->kind->free(*model);
+    *model = NULL;
+}
+
 void gb_predictor_free(struct gb_predictor *p) {
-    gb_cglow_free(p->scorer);
-    gb_cglow_free(p->sampler);
+    free_model(p, &p->scorer);
+    free_model(p, &p->sampler);
+    free_model(p, &p->climber);
     gb_arena_free(&p->arena);
     *p = (struct gb_predictor){0};
 }
 
-// Fills the scorer's batch with examples first, first + 1, ...; the last one is repeated beyond the
-// set.
-static void fill_batch(struct gb_predictor *p, const struct gb_dataset *set, int first) {
-    float half = p->task->level_distance / 2;
-    for (int i = 0; i < SCORER_BATCH; i++) {
-        int index = first + i < set->count ? first + i : set->count - 1;
-        struct gb_tensor y = gb_images(&set->y, index, 1);
-        struct gb_tensor target = gb_images(&p->target, i, 1);
-        memcpy(gb_at(&p->x_batch, i, 0, 0), gb_at(&set->x, index, 0, 0),
-               (size_t)p->x_batch.image * sizeof(float));
-        p->task->target(&y, &target);
-        const struct gb_random_key key = {
-            .seed = p->seed, .purpose = GB_RANDOM_DEQUANTISE, .sample = (uint32_t)index};
-        if (p->dequantise && half > 0)
-            gb_add_noise(p->backend, p->threads, &key, -half, half, &target, p->noise);
-    }
+// The values of the others become the scorer's.
+static enum gb_status share_parameters(struct gb_predictor *p) {
+    const struct gb_params *params = p->kind->params(p->scorer);
+    GB_TRY(gb_params_copy(params, p->kind->params(p->sampler)));
+    return p->climber ? gb_params_copy(params, p->kind->params(p->climber)) : GB_OK;
 }
 
-// The model's failure, told as that of an image.
-static enum gb_status failed_on(enum gb_status status, const char *what, const char *name) {
-    char reason[256];
-    snprintf(reason, sizeof reason, "%s", gb_error_message());
-    return gb_fail(status, what, name, "%s", reason);
+enum gb_status gb_predictor_load(struct gb_predictor *p, const struct gb_params *trained) {
+    GB_TRY(gb_params_copy(trained, p->kind->params(p->scorer)));
+    return share_parameters(p);
+}
+
+enum gb_status gb_predictor_restore(struct gb_predictor *p, const char *checkpoint) {
+    GB_TRY(gb_checkpoint_load(checkpoint, p->kind->params(p->scorer), false));
+    return share_parameters(p);
+}
+
+enum gb_status gb_predictor_resize(struct gb_predictor *p, const struct gb_example_shape *shape) {
+    if (gb_task_check_shape(p->kind, &p->config, shape) == GB_OK)
+        return GB_OK;
+    struct gb_predictor old = *p;
+    *p = (struct gb_predictor){.task = old.task,
+                               .kind = old.kind,
+                               .config = old.config,
+                               .options = old.options,
+                               .samples = old.samples};
+    enum gb_status status =
+        gb_model_resize(p->kind, &p->config, shape->x_h, shape->x_w, shape->y_h, shape->y_w);
+    if (status == GB_OK)
+        status = build(p);
+    if (status == GB_OK)
+        status = gb_predictor_load(p, old.kind->params(old.scorer));
+    gb_predictor_free(&old);
+    return status;
+}
+
+// ---- Likelihood ----
+
+static struct gb_example_shape shape_of(const struct gb_tensor *x, const struct gb_tensor *y) {
+    return (struct gb_example_shape){
+        .x_h = x->h, .x_w = x->w, .x_c = x->c, .y_h = y->h, .y_w = y->w, .y_c = y->c};
+}
+
+static void add_noise(struct gb_predictor *p, int place, int index) {
+    const struct gb_exec exec = {.threads = p->options.threads};
+    const struct gb_task *task = p->task;
+    const struct gb_random_key key = {
+        .seed = p->options.seed, .purpose = GB_RANDOM_DEQUANTISE, .sample = (uint32_t)index};
+    struct gb_tensor target = gb_images(&p->target, place, 1);
+    if (p->dequantisation == GB_DEQUANTISED_BY_MODEL)
+        p->options.backend->random_normal(&exec, &key, 0, gb_elements(&target), 1,
+                                          gb_at(&p->noise, place, 0, 0));
+    else if (p->dequantisation == GB_DEQUANTISED_BY_CALLER && task->level_distance > 0 &&
+             p->options.dequantise)
+        gb_add_noise(p->options.backend, p->options.threads, &key, task->noise_low,
+                     task->noise_low + task->level_distance, &target, p->uniform);
+}
+
+// Fills the scorer's batch with examples first, first + 1, ...; the last one is repeated beyond the
+// end.
+static void fill_batch(struct gb_predictor *p, const struct gb_examples *examples, int first) {
+    for (int i = 0; i < p->scored_at_once; i++) {
+        int index = first + i < examples->count ? first + i : examples->count - 1;
+        struct gb_tensor x = gb_images(&examples->x, index, 1);
+        struct gb_tensor y = gb_images(&examples->y, index, 1);
+        struct gb_tensor target = gb_images(&p->target, i, 1);
+        memcpy(gb_at(&p->x, i, 0, 0), x.data, (size_t)p->x.image * sizeof(float));
+        p->task->target(&x, &y, &target);
+        add_noise(p, i, index);
+    }
 }
 
 // Log-likelihoods of the scorer's batch, which begins with example `first`.
-static enum gb_status score_batch(struct gb_predictor *p, const struct gb_dataset *set, int first,
-                                  double log_likelihood[static SCORER_BATCH]) {
+static enum gb_status score_batch(struct gb_predictor *p, const struct gb_examples *examples,
+                                  char *const *names, int first,
+                                  double log_likelihood[static SCORED_AT_ONCE]) {
     static const char what[] = "cannot evaluate";
-    fill_batch(p, set, first);
-    enum gb_status status = gb_cglow_condition(p->scorer, &p->x_batch);
+    bool wants_noise = p->dequantisation == GB_DEQUANTISED_BY_MODEL;
+    fill_batch(p, examples, first);
+    enum gb_status status = p->kind->condition(p->scorer, &p->x);
     if (status != GB_OK)
-        return failed_on(status, what, set->names[first]);
-    status = gb_cglow_forward(p->scorer, &p->target, log_likelihood, NULL);
-    for (int i = 0; status != GB_OK && i < SCORER_BATCH; i++)
+        return gb_fail_within(status, what, names[first]);
+    status = p->kind->forward(p->scorer, &p->target, wants_noise ? &p->noise : NULL, log_likelihood,
+                              NULL);
+    for (int i = 0; status != GB_OK && i < p->scored_at_once && first + i < examples->count; i++)
         if (!isfinite(log_likelihood[i]))
-            return failed_on(status, what, set->names[first + i]);
+            return gb_fail_within(status, what, names[first + i]);
     return status;
 }
 
-enum gb_status gb_predictor_bits(struct gb_predictor *p, const struct gb_dataset *set,
-                                 double *bits) {
+enum gb_status gb_predictor_bits(struct gb_predictor *p, const struct gb_examples *examples,
+                                 char *const *names, double *bits) {
     size_t dimensions = (size_t)p->target.image;
-    GB_TRY(gb_task_check_data(gb_cglow_config(p->scorer), set));
-    for (int first = 0; first < set->count; first += SCORER_BATCH) {
-        double log_likelihood[SCORER_BATCH];
-        GB_TRY(score_batch(p, set, first, log_likelihood));
-        for (int i = 0; i < SCORER_BATCH && first + i < set->count; i++)
-            bits[first + i] = gb_bits_per_dimension(log_likelihood[i], dimensions);
+    const struct gb_example_shape shape = shape_of(&examples->x, &examples->y);
+    GB_TRY(gb_task_check_shape(p->kind, &p->config, &shape));
+    for (int first = 0; first < examples->count; first += p->scored_at_once) {
+        double log_likelihood[SCORED_AT_ONCE];
+        GB_TRY(score_batch(p, examples, names, first, log_likelihood));
+        for (int i = 0; i < p->scored_at_once && first + i < examples->count; i++)
+            bits[first + i] =
+                gb_task_bits(p->task, p->dequantisation, log_likelihood[i], dimensions);
     }
     return GB_OK;
 }
 
-enum gb_status gb_predictor_draw(struct gb_predictor *p, const struct gb_dataset *set, int index) {
-    const struct gb_exec exec = {.threads = p->threads};
-    struct gb_tensor x = gb_images(&set->x, index, 1);
-    GB_TRY(gb_task_check_data(gb_cglow_config(p->sampler), set));
-    enum gb_status status = gb_cglow_condition(p->sampler, &x);
-    if (status != GB_OK)
-        return failed_on(status, "cannot draw", set->names[index]);
+// ---- Samples ----
+
+// Noise for the samples from number `first` on.
+static void draw_latents(struct gb_predictor *p, int index, int first) {
+    const struct gb_exec exec = {.threads = p->options.threads};
+    const struct gb_backend *backend = p->options.backend;
     for (int l = 0; l < p->latents.count; l++) {
         const struct gb_tensor *latent = &p->latents.level[l];
-        const struct gb_random_key key = {.seed = p->seed,
+        const struct gb_random_key key = {.seed = p->options.seed,
                                           .purpose = GB_RANDOM_LATENT,
                                           .step = (uint32_t)l,
                                           .sample = (uint32_t)index};
-        p->backend->random_normal(&exec, &key, 0, gb_elements(latent), 1, latent->data);
+        uint32_t element = (uint32_t)first * (uint32_t)latent->image;
+        if (p->kind->uniform_noise)
+            backend->random_uniform(&exec, &key, element, gb_elements(latent), 0, 1, latent->data);
+        else
+            backend->random_normal(&exec, &key, element, gb_elements(latent), 1, latent->data);
     }
-    gb_cglow_inverse(p->sampler, &p->latents, p->temperature, &p->drawn);
+}
+
+static enum gb_status draw(struct gb_predictor *p, const struct gb_tensor *x, const char *name,
+                           int index, int first, float temperature) {
+    enum gb_status status = p->kind->condition(p->sampler, x);
+    if (status != GB_OK)
+        return gb_fail_within(status, "cannot draw", name);
+    draw_latents(p, index, first);
+    p->kind->inverse(p->sampler, &p->latents, temperature, &p->drawn);
     return GB_OK;
 }
 
-void gb_predictor_average(const struct gb_predictor *p, const struct gb_tensor *picture) {
-    const struct gb_exec exec = {.threads = p->threads};
-    struct gb_tensor mean = gb_images(&p->drawn, 0, 1);
-    for (int m = 1; m < p->samples; m++) {
-        struct gb_tensor sample = gb_images(&p->drawn, m, 1);
-        p->backend->add(&exec, &sample, &mean);
-    }
-    float *values = mean.data;
-    for (size_t i = 0; i < gb_elements(&mean); i++)
-        values[i] /= (float)p->samples;
-    p->task->reveal(&mean, picture);
+enum gb_status gb_predictor_draw(struct gb_predictor *p, const struct gb_tensor *x,
+                                 const char *name, int index, int first) {
+    struct gb_example_shape shape = shape_of(x, &p->target);
+    GB_TRY(gb_task_check_shape(p->kind, &p->config, &shape));
+    return draw(p, x, name, index, first, p->options.temperature);
 }
 
-// The answers for the whole set, into `answers` (shape of set->y).
-static enum gb_status predict(struct gb_predictor *p, const struct gb_dataset *set,
-                              const struct gb_tensor *answers) {
-    for (int i = 0; i < set->count; i++) {
-        struct gb_tensor answer = gb_images(answers, i, 1);
-        GB_TRY(gb_predictor_draw(p, set, i));
-        gb_predictor_average(p, &answer);
-        p->task->decide(&answer, &answer);
-    }
-    return GB_OK;
-}
-
-static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *train,
-                               const struct gb_dataset *test, double *bits,
-                               const struct gb_tensor *answers, json_t *metrics,
-                               json_t *per_image) {
-    GB_TRY(gb_predictor_bits(p, test, bits));
-    double start = gb_seconds();
-    GB_TRY(predict(p, test, answers));
-    double seconds = (gb_seconds() - start) / test->count;
-
-    double sum = 0;
-    int failed = 0;
-    for (int i = 0; i < test->count; i++) {
-        sum += bits[i];
-        failed |= json_array_append_new(per_image, json_pack("{s:s, s:f}", "name",
-                                                             test->names[i] ? test->names[i] : "",
-                                                             "bits_per_dimension", bits[i]));
-    }
-    double mean = sum / test->count;
-    failed |= json_object_set_new(metrics, "bits_per_dimension", json_real(mean));
-    failed |= json_object_set_new(metrics, "bits_per_dimension_published",
-                                  json_real(mean + p->task->published_bits));
-    failed |= json_object_set_new(metrics, "seconds_per_prediction", json_real(seconds));
-    failed |= json_object_set_new(metrics, "images_per_second", json_real(1 / seconds));
-    if (failed)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot evaluate", p->task->name, "out of memory");
-    return p->task->score(train, test, answers, metrics, per_image);
-}
-
-enum gb_status gb_predictor_evaluate(struct gb_predictor *p, const struct gb_dataset *train,
-                                     const struct gb_dataset *test, json_t *metrics,
-                                     json_t *per_image) {
-    double *bits = malloc((size_t)test->count * sizeof *bits);
-    struct gb_tensor answers = test->y;
-    answers.data = malloc(gb_elements(&answers) * sizeof(float));
-    enum gb_status status =
-        bits && answers.data
-            ? evaluate(p, train, test, bits, &answers, metrics, per_image)
-            : gb_fail(GB_OUT_OF_MEMORY, "cannot evaluate", p->task->name, "out of memory");
-    free(bits);
-    free(answers.data);
-    return status;
-}
-
-// The columns of the picture, in one block: input, truth, samples, average, answer.
-struct sheet {
-    struct gb_tensor x, truth, samples[PICTURE_SAMPLES], average, answer;
-};
-
-static void bind_sheet(struct sheet *sheet, struct gb_arena *arena, const struct gb_dataset *set,
-                       int images) {
-    const struct gb_tensor *x = &set->x, *y = &set->y;
-    struct gb_tensor *const columns[] = {&sheet->truth,      &sheet->samples[0], &sheet->samples[1],
-                                         &sheet->samples[2], &sheet->samples[3], &sheet->average,
-                                         &sheet->answer};
-    sheet->x = gb_dense(NULL, images, x->h, x->w, x->c);
-    sheet->x.data = gb_arena_take(arena, gb_elements(&sheet->x));
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
-        *columns[i] = gb_dense(NULL, images, y->h, y->w, y->c);
-        columns[i]->data = gb_arena_take(arena, gb_elements(columns[i]));
-    }
-}
-
-static enum gb_status fill_sheet(struct gb_predictor *p, const struct gb_dataset *set,
-                                 struct sheet *sheet, const char **names) {
-    int images = sheet->x.n;
-    for (int i = 0; i < images; i++) {
-        int index = (int)((long)i * set->count / images);
-        names[i] = set->names[index];
-        memcpy(gb_at(&sheet->x, i, 0, 0), gb_at(&set->x, index, 0, 0),
-               (size_t)sheet->x.image * sizeof(float));
-        memcpy(gb_at(&sheet->truth, i, 0, 0), gb_at(&set->y, index, 0, 0),
-               (size_t)sheet->truth.image * sizeof(float));
-        GB_TRY(gb_predictor_draw(p, set, index));
-        for (int m = 0; m < PICTURE_SAMPLES && m < p->samples; m++) {
-            struct gb_tensor sample = gb_images(&p->drawn, m, 1);
-            struct gb_tensor cell = gb_images(&sheet->samples[m], i, 1);
-            p->task->reveal(&sample, &cell);
+static enum gb_status sample_mean(struct gb_predictor *p, const struct gb_tensor *x,
+                                  const char *name, int index, const struct gb_tensor *answer) {
+    const struct gb_exec exec = {.threads = p->options.threads};
+    for (int first = 0; first < p->samples; first += p->drawn_at_once) {
+        GB_TRY(gb_predictor_draw(p, x, name, index, first));
+        for (int m = first; m < p->samples && m < first + p->drawn_at_once; m++) {
+            struct gb_tensor sample = gb_images(&p->drawn, m - first, 1);
+            if (m == 0)
+                memcpy(answer->data, sample.data, (size_t)sample.image * sizeof(float));
+            else
+                p->options.backend->add(&exec, &sample, answer);
         }
-        struct gb_tensor average = gb_images(&sheet->average, i, 1);
-        struct gb_tensor answer = gb_images(&sheet->answer, i, 1);
-        gb_predictor_average(p, &average);
-        p->task->decide(&average, &answer);
     }
+    float *values = answer->data;
+    for (size_t i = 0; i < gb_elements(answer); i++)
+        values[i] /= (float)p->samples;
     return GB_OK;
 }
 
-enum gb_status gb_predictor_picture(struct gb_predictor *p, const struct gb_dataset *set,
-                                    int images, const char *path) {
-    if (images > set->count)
-        images = set->count;
-    struct sheet sheet;
-    struct gb_arena arena = {0};
-    bind_sheet(&sheet, &arena, set, images);
-    GB_TRY(gb_arena_reserve(&arena, "picture"));
-    bind_sheet(&sheet, &arena, set, images);
-    const char **names = calloc((size_t)images, sizeof *names);
-    enum gb_status status = names ? fill_sheet(p, set, &sheet, names)
-                                  : gb_fail(GB_OUT_OF_MEMORY, "cannot draw", path, "out of memory");
-    if (status == GB_OK) {
-        struct gb_picture_column columns[4 + PICTURE_SAMPLES] = {{"input", sheet.x},
-                                                                 {"truth", sheet.truth}};
-        int count = 2;
-        for (int m = 0; m < PICTURE_SAMPLES && m < p->samples; m++)
-            columns[count++] = (struct gb_picture_column){"sample", sheet.samples[m]};
-        columns[count++] = (struct gb_picture_column){"mean", sheet.average};
-        columns[count++] = (struct gb_picture_column){"prediction", sheet.answer};
-        const struct gb_picture picture = {.title = p->task->summary,
-                                           .columns = columns,
-                                           .column_count = count,
-                                           .row_count = images,
-                                           .row_captions = names};
-        status = gb_picture_write(path, &picture);
+// ---- Gradient ascent ----
+
+static enum gb_status climb(struct gb_predictor *p, const struct gb_tensor *x, const char *name) {
+    const struct gb_exec exec = {.threads = p->options.threads};
+    const struct gb_adam rule = {.learning_rate = p->options.ascent.rate,
+                                 .beta1 = 0.9f,
+                                 .beta2 = 0.999f,
+                                 .epsilon = 1e-8f,
+                                 .clip = INFINITY};
+    size_t count = gb_elements(&p->climbed);
+    // Adam goes down.
+    const float d_log_likelihood = (float)gb_bits_per_dimension(1, count);
+    for (int i = 0; i < 2; i++)
+        memset(p->moments[i].data, 0, count * sizeof(float));
+    enum gb_status status = p->kind->condition(p->climber, x);
+    for (int step = 1; status == GB_OK && step <= p->options.ascent.steps; step++) {
+        double log_likelihood;
+        status = p->kind->forward(p->climber, &p->climbed, NULL, &log_likelihood, NULL);
+        if (status != GB_OK)
+            break;
+        p->kind->backward(p->climber, &d_log_likelihood, NULL, NULL, &p->d_climbed);
+        const struct gb_adam adam = gb_adam_at_step(rule, step);
+        p->options.backend->adam(&exec, &adam, count, p->d_climbed.data, p->climbed.data,
+                                 p->moments[0].data, p->moments[1].data);
     }
-    free(names);
-    gb_arena_free(&arena);
-    return status;
+    return status == GB_OK ? GB_OK : gb_fail_within(status, "cannot predict", name);
+}
+
+static enum gb_status ascend(struct gb_predictor *p, const struct gb_tensor *x, const char *name,
+                             int index, const struct gb_tensor *answer) {
+    size_t bytes = (size_t)p->climbed.image * sizeof(float);
+    if (p->options.ascent.from_mean) {
+        GB_TRY(sample_mean(p, x, name, index, &p->climbed));
+    } else {
+        GB_TRY(draw(p, x, name, index, 0, 0));
+        memcpy(p->climbed.data, p->drawn.data, bytes);
+    }
+    GB_TRY(climb(p, x, name));
+    memcpy(answer->data, p->climbed.data, bytes);
+    return GB_OK;
+}
+
+enum gb_status gb_predictor_answer(struct gb_predictor *p, const struct gb_tensor *x,
+                                   const char *name, int index, const struct gb_tensor *answer) {
+    return p->options.prediction == GB_PREDICT_GRADIENT ? ascend(p, x, name, index, answer)
+                                                        : sample_mean(p, x, name, index, answer);
 }

@@ -1,68 +1,98 @@
 // SPDX-License-Identifier: MIT
-// A trained model put to use: likelihood of a split, samples and predictions. It holds two
-// instances of the model, one that scores several images at once and one that draws many samples of
-// one image.
+// A trained model put to use: likelihoods, samples and predictions. It holds two instances of the
+// model, one that scores several examples at once and one that draws several samples for one input.
 #ifndef GB_PREDICTOR_H
 #define GB_PREDICTOR_H
 
-#include "tasks/task.h"
+#include "kernels/arena.h"
+#include "tasks/training/run_config.h"
 
-struct gb_predictor {
-    const struct gb_task *task;
-    const struct gb_backend *backend;
-    int threads, samples;
-    float temperature;
-    uint64_t seed; // of the dequantisation noise and the latents
-    bool dequantise;
-    struct gb_cglow *scorer, *sampler;
-    struct gb_arena arena;
-    struct gb_tensor target; // of the scorer's batch
-    float *noise;            // room for that of one target
-    struct gb_tensor x_batch;
-    struct gb_latents latents; // noise for the sampler
-    struct gb_tensor drawn;    // samples x y
+enum gb_prediction {
+    GB_PREDICT_MEAN,     // the mean of samples (c-Glow paper, Equation 4)
+    GB_PREDICT_GRADIENT, // arg max p(y|x) by gradient ascent (Equation 3)
+    GB_PREDICTIONS,
+};
+extern const char *const gb_prediction_names[GB_PREDICTIONS]; // "mean", "gradient"
+
+// Gradient ascent on log p(y|x) / (dimensions * ln 2) by Adam's steps, which go `rate` at most.
+struct gb_ascent {
+    bool from_mean; // starts at the mean of samples; else at the sample of temperature 0
+    int steps;
+    float rate;
 };
 
 struct gb_predictor_options {
-    const struct gb_task *task;
     const struct gb_backend *backend;
     int threads;
-    int samples;       // M of the sample average; 10 in the paper
-    float temperature; // of the latents; 1 in the paper
-    uint64_t seed;
-    bool dequantise; // noise on targets when their likelihood is taken
+    int samples;       // M of the sample average; 10 in the c-Glow paper
+    float temperature; // of the latents; 1 in the c-Glow paper
+    uint64_t seed;     // of dequantisation noise and latents
+    bool dequantise;   // noise on targets when their likelihood is taken
+    enum gb_prediction prediction;
+    struct gb_ascent ascent;
 };
 
-// Parameters are still zero: fill both by gb_params_copy or from a checkpoint.
-enum gb_status gb_predictor_create(struct gb_predictor *predictor,
-                                   const struct gb_predictor_options *options,
-                                   const struct gb_cglow_config *config);
+struct gb_predictor {
+    const struct gb_task *task;
+    const struct gb_model_kind *kind;
+    union gb_model_config config;
+    struct gb_predictor_options options;
+    enum gb_dequantisation dequantisation;
+    int samples; // drawn for an input: options.samples, 1 of a model that has one answer
+    int scored_at_once, drawn_at_once;
+    void *scorer, *sampler;
+    void *climber; // of one target, with gradients; NULL but with GB_PREDICT_GRADIENT
+    struct gb_arena arena;
+    struct gb_tensor x, target,
+        noise;                 // of the scorer's batch; noise for the model's own dequantiser
+    float *uniform;            // room for the noise of one target
+    struct gb_latents latents; // noise for the sampler
+    struct gb_tensor drawn;    // drawn_at_once targets
+    struct gb_tensor climbed, moments[2], d_climbed; // of gradient ascent
+};
+
+// Parameters are still zero: fill them by gb_predictor_load or gb_predictor_restore. GB_BAD_INPUT where
+// the model cannot do what is asked.
+enum gb_status gb_predictor_create(struct gb_predictor *predictor, const struct gb_run_config *run,
+                                   const struct gb_predictor_options *options);
 void gb_predictor_free(struct gb_predictor *predictor);
 
-// Bits per dimension of every example of the set (count doubles), without the authors' extra bit.
-// GB_CHECK_FAILED with the image's name where one is not finite or a matrix is singular (then the
-// name of the first of the scorer's batch), GB_BAD_INPUT where the set's sizes are not the model's.
-enum gb_status gb_predictor_bits(struct gb_predictor *predictor, const struct gb_dataset *set,
-                                 double *bits);
+// Takes the values of a trained model's parameters, whatever its backend; or those of a checkpoint.
+enum gb_status gb_predictor_load(struct gb_predictor *predictor, const struct gb_params *trained);
+enum gb_status gb_predictor_restore(struct gb_predictor *predictor, const char *checkpoint);
 
-// Draws the samples of example `index` into predictor->drawn. A sample's latents depend on (seed,
-// index, number of the sample) alone, not on how many are drawn. Fails as gb_predictor_bits does.
-enum gb_status gb_predictor_draw(struct gb_predictor *predictor, const struct gb_dataset *set,
-                                 int index);
+// Goes over to examples of another size, with the same parameters: for test sets of whole images.
+// GB_BAD_INPUT where the model does not take the size; then the predictor can only be freed.
+enum gb_status gb_predictor_resize(struct gb_predictor *predictor,
+                                   const struct gb_example_shape *shape);
 
-// The sample average of the drawn, as a picture of the task (1 x h x w x channels of data's y). It
-// is taken in place: `drawn` is spent.
-void gb_predictor_average(const struct gb_predictor *predictor, const struct gb_tensor *picture);
+// Bits per dimension of every example (count doubles; gb_task_bits), without the authors' extra bit. The
+// noise of example i is a function of (seed, i). GB_CHECK_FAILED with the example's name where one is
+// not finite or a matrix is singular (then the first name of the scorer's batch), GB_BAD_INPUT where
+// the examples' sizes are not the model's.
+enum gb_status gb_predictor_bits(struct gb_predictor *predictor, const struct gb_examples *examples,
+                                 char *const *names, double *bits);
 
-// Scores a whole split into `metrics` and `per_image` (an empty array): bits per dimension, the
-// task's own metrics, seconds_per_prediction, images_per_second. `train` serves the trivial
-// baselines.
+// Draws samples first .. first + drawn_at_once - 1 for example `index`, whose input is x, into
+// predictor->drawn. A sample's latents depend on (seed, index, number of the sample) alone. `name` is
+// for messages. Fails as gb_predictor_bits does.
+enum gb_status gb_predictor_draw(struct gb_predictor *predictor, const struct gb_tensor *x,
+                                 const char *name, int index, int first);
+
+// The prediction for example `index` as a target, into `answer` (dense, of one target): the mean of the
+// samples, or what ascent finds. predictor->drawn is spent.
+enum gb_status gb_predictor_answer(struct gb_predictor *predictor, const struct gb_tensor *x,
+                                   const char *name, int index, const struct gb_tensor *answer);
+
+// Scores a whole split into `metrics` and `per_image` (an empty array): bits per dimension ("loss" of a
+// model with one answer), the task's own metrics, seconds_per_prediction, images_per_second; or as the
+// task's own protocol has it. `train` serves the trivial baselines.
 enum gb_status gb_predictor_evaluate(struct gb_predictor *predictor, const struct gb_dataset *train,
                                      const struct gb_dataset *test, json_t *metrics,
                                      json_t *per_image);
 
-// A picture of `images` examples spread over the set: input, truth, up to four samples, the sample
-// average and the answer.
+// A picture of `images` examples spread over the set: input, truth, up to four samples, their mean and
+// the answer; or the task's own.
 enum gb_status gb_predictor_picture(struct gb_predictor *predictor, const struct gb_dataset *set,
                                     int images, const char *path);
 

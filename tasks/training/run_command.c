@@ -14,29 +14,38 @@
 #include "tasks/training/commands.h"
 #include "tasks/training/training_run.h"
 
-enum { ITERATIONS = 2500, QUICK_ITERATIONS = 300, CHECK_STEPS = 10, SAMPLES = 10 };
+enum { QUICK_SHARE = 8, CHECK_STEPS = 10, SAMPLES = 10 };
 
 // Ten steps on a backend and on the reference differ by rounding alone; a wrong gradient moves bits
 // per dimension by 1e-2 and more. Measured between scalar, avx2 and avx512: 2e-6 at the most.
 static const double check_bound = 1e-4;
 
-// The paper's model with fewer steps and narrower networks, so that minutes train it.
-static void reduce(struct gb_cglow_config *model) {
-    model->steps = 4;
-    model->n_c = 32;
-    model->n_w = 64;
-    model->coupling_channels = 128;
+// A task, its synthetic data and its first model, made small enough to be trained in a minute.
+struct job {
+    struct gb_run_config config;
+    struct gb_dataset splits[GB_SPLITS];
+};
+
+static enum gb_status open_job(const struct gb_task *task, int threads, int iterations,
+                               struct job *job) {
+    const struct gb_reduced_run *reduced = &task->reduced;
+    const struct gb_task_source source = {.size = reduced->size, .threads = threads};
+    const struct gb_task_model *model = &task->models[0];
+    *job = (struct job){0};
+    GB_TRY(task->load(&source, job->splits));
+    gb_run_config_default(task, model, source.size, &job->splits[GB_SPLIT_TRAIN].shape,
+                          &job->config);
+    if (reduced->reduce)
+        reduced->reduce(&job->config.config);
+    job->config.batch = reduced->batch;
+    job->config.learning_rate = reduced->learning_rate;
+    job->config.iterations = iterations;
+    return GB_OK;
 }
 
-static struct gb_run_config reduced_run(const struct gb_task *task, int iterations) {
-    struct gb_run_config config = {.task = task,
-                                   .size = task->default_size,
-                                   .batch = 4,
-                                   .iterations = iterations,
-                                   .learning_rate = 5e-4f};
-    task->configure(config.size, &config.model);
-    reduce(&config.model);
-    return config;
+static void close_job(struct job *job) {
+    for (int i = 0; i < GB_SPLITS; i++)
+        gb_dataset_free(&job->splits[i]);
 }
 
 // ---- Training, unless this very build has done it ----
@@ -68,11 +77,12 @@ static double number(const json_t *record, const char *object, const char *name)
     return json_number_value(json_object_get(from, name));
 }
 
-static enum gb_status train(const struct gb_task *task, const struct gb_backend *backend,
-                            int threads, int iterations, const char *out, json_t **record) {
+static enum gb_status train(const struct job *job, const struct gb_backend *backend, int threads,
+                            const char *out, json_t **record) {
+    const struct gb_task *task = job->config.task;
     char folder[GB_PATH];
     GB_TRY(gb_path_join(out, task->name, folder));
-    struct gb_training_run run = {.config = reduced_run(task, iterations),
+    struct gb_training_run run = {.config = job->config,
                                   .backend = backend,
                                   .threads = threads,
                                   .out = folder,
@@ -83,17 +93,17 @@ static enum gb_status train(const struct gb_task *task, const struct gb_backend 
     if (*record)
         printf("%s: trained by this build already, in %s\n", task->name, folder);
     else
-        GB_TRY(gb_training_run(&run, record));
+        GB_TRY(gb_training_run(&run, job->splits, record));
     return GB_OK;
 }
 
 // ---- Checked steps ----
 
-static enum gb_status few_steps(const struct gb_run_config *config,
-                                const struct gb_backend *backend, int threads,
-                                const struct gb_dataset *train, double *bits) {
+static enum gb_status few_steps(const struct job *job, const struct gb_backend *backend,
+                                int threads, double *bits) {
+    const struct gb_trainer_options options = {.backend = backend, .threads = threads};
     struct gb_trainer trainer;
-    GB_TRY(gb_trainer_create(&trainer, config, backend, threads, train));
+    GB_TRY(gb_trainer_create(&trainer, &job->config, &options, &job->splits[GB_SPLIT_TRAIN]));
     enum gb_status status = GB_OK;
     for (int i = 0; i < CHECK_STEPS && status == GB_OK; i++)
         status = gb_trainer_step(&trainer, &bits[i]);
@@ -101,35 +111,30 @@ static enum gb_status few_steps(const struct gb_run_config *config,
     return status;
 }
 
-static enum gb_status check(const struct gb_task *task, int threads) {
-    const struct gb_run_config config = reduced_run(task, CHECK_STEPS);
-    const struct gb_task_source source = {.size = config.size, .threads = threads};
-    struct gb_dataset splits[GB_SPLITS] = {0};
+static enum gb_status check_backend(const struct job *job, const struct gb_backend *backend,
+                                    int threads, const double expected[static CHECK_STEPS]) {
+    const char *task = job->config.task->name;
+    double bits[CHECK_STEPS], worst = 0;
+    GB_TRY(few_steps(job, backend, threads, bits));
+    for (int i = 0; i < CHECK_STEPS; i++)
+        worst = fmax(worst, fabs(bits[i] - expected[i]) / fmax(fabs(expected[i]), 1));
+    bool agrees = worst <= check_bound;
+    printf("  %-10s %-10s %d steps, largest relative difference of bits/dim %.1e: %s\n", task,
+           backend->name, CHECK_STEPS, worst, agrees ? "agrees" : "DIFFERS");
+    return agrees ? GB_OK
+                  : gb_fail(GB_CHECK_FAILED, "backend disagrees with scalar", backend->name,
+                            "%s, %.1e is above %.0e", task, worst, check_bound);
+}
+
+static enum gb_status check(const struct job *job, int threads) {
     const struct gb_backend *reference;
-    double expected[CHECK_STEPS], bits[CHECK_STEPS];
+    double expected[CHECK_STEPS];
     GB_TRY(gb_backend_find("scalar", &reference));
-    enum gb_status status = task->load(&source, splits);
-    if (status == GB_OK)
-        status = few_steps(&config, reference, threads, &splits[GB_SPLIT_TRAIN], expected);
-    for (const struct gb_backend *const *b = gb_backends(); *b && status == GB_OK; b++) {
-        if (*b == reference || !gb_backend_supported(*b))
-            continue;
-        status = few_steps(&config, *b, threads, &splits[GB_SPLIT_TRAIN], bits);
-        if (status != GB_OK)
-            break;
-        double worst = 0;
-        for (int i = 0; i < CHECK_STEPS; i++)
-            worst = fmax(worst, fabs(bits[i] - expected[i]) / fabs(expected[i]));
-        bool agrees = worst <= check_bound;
-        printf("  %-10s %-10s %d steps, largest relative difference of bits/dim %.1e: %s\n",
-               task->name, (*b)->name, CHECK_STEPS, worst, agrees ? "agrees" : "DIFFERS");
-        if (!agrees)
-            status = gb_fail(GB_CHECK_FAILED, "backend disagrees with scalar", (*b)->name,
-                             "%s, %.1e is above %.0e", task->name, worst, check_bound);
-    }
-    for (int i = 0; i < GB_SPLITS; i++)
-        gb_dataset_free(&splits[i]);
-    return status;
+    GB_TRY(few_steps(job, reference, threads, expected));
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++)
+        if (*b != reference && gb_backend_supported(*b))
+            GB_TRY(check_backend(job, *b, threads, expected));
+    return GB_OK;
 }
 
 // ---- The command ----
@@ -153,15 +158,35 @@ static void print_table(json_t *const *records) {
     }
 }
 
-static enum gb_status run_all(const struct gb_backend *backend, int threads, int iterations,
+static enum gb_status train_task(const struct gb_task *task, const struct gb_backend *backend,
+                                 int threads, bool quick, const char *out, json_t **record) {
+    struct job job;
+    int iterations = task->reduced.iterations / (quick ? QUICK_SHARE : 1);
+    enum gb_status status = open_job(task, threads, iterations, &job);
+    if (status == GB_OK)
+        status = train(&job, backend, threads, out, record);
+    close_job(&job);
+    return status;
+}
+
+static enum gb_status check_task(const struct gb_task *task, int threads) {
+    struct job job;
+    enum gb_status status = open_job(task, threads, CHECK_STEPS, &job);
+    if (status == GB_OK)
+        status = check(&job, threads);
+    close_job(&job);
+    return status;
+}
+
+static enum gb_status run_all(const struct gb_backend *backend, int threads, bool quick,
                               const char *out, json_t **records) {
     const struct gb_task *const *tasks = gb_tasks();
     for (int i = 0; tasks[i]; i++)
-        GB_TRY(train(tasks[i], backend, threads, iterations, out, &records[i]));
+        GB_TRY(train_task(tasks[i], backend, threads, quick, out, &records[i]));
     print_table(records);
     printf("\nThe same first steps on every backend, against scalar (bound %.0e):\n", check_bound);
     for (int i = 0; tasks[i]; i++)
-        GB_TRY(check(tasks[i], threads));
+        GB_TRY(check_task(tasks[i], threads));
     printf("\nRuns, their logs and pictures: %s\n", out);
     return GB_OK;
 }
@@ -188,8 +213,7 @@ static enum gb_status run(int argc, const char **argv) {
     json_t **records = calloc(count, sizeof(json_t *));
     if (!records)
         return gb_fail(GB_OUT_OF_MEMORY, "cannot run", "tasks", "out of memory");
-    enum gb_status status = run_all(backend, threads ? threads : gb_machine_threads(),
-                                    quick ? QUICK_ITERATIONS : ITERATIONS,
+    enum gb_status status = run_all(backend, threads ? threads : gb_machine_threads(), quick,
                                     out ? out : (quick ? "out/quick" : "out/run"), records);
     for (size_t i = 0; i < count; i++)
         json_decref(records[i]);

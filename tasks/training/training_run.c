@@ -175,18 +175,6 @@ static enum gb_status train(const struct gb_training_run *run, struct gb_trainer
 
 // ---- The record ----
 
-json_t *gb_run_config_json(const struct gb_run_config *c) {
-    json_t *json =
-        json_pack("{s:s, s:i, s:i, s:i, s:f, s:I}", "task", c->task->name, "size", c->size, "batch",
-                  c->batch, "iterations", c->iterations, "learning_rate", (double)c->learning_rate,
-                  "seed", (json_int_t)c->seed);
-    int failed = !json || gb_config_to_json(&c->model, &gb_cglow_table, json);
-    if (!failed)
-        return json;
-    json_decref(json);
-    return NULL;
-}
-
 static size_t peak_memory_bytes(void) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
@@ -196,27 +184,27 @@ static size_t peak_memory_bytes(void) {
 static json_t *record_of(const struct gb_training_run *run, const struct gb_trainer *trainer,
                          double step_seconds, size_t peak_memory, json_t *machine,
                          json_t *metrics) {
-    const struct gb_params *params = gb_cglow_params(trainer->model);
+    const struct gb_params *params = gb_trainer_params(trainer);
+    const struct gb_model_kind *kind = run->config.model->kind;
     json_int_t block = (json_int_t)(params->floats * sizeof(float));
     return json_pack(
         "{s:s, s:s, s:o, s:s, s:s, s:i, s:s, s:I, s:O, s:O, s:f, s:f, s:I, s:f, s:I, s:{s:I, s:I, "
         "s:I}}",
-        "task", run->config.task->name, "model", "cglow", "config",
+        "task", run->config.task->name, "model", run->config.model->name, "config",
         gb_run_config_json(&run->config), "data", run->data_folder ? run->data_folder : "synthetic",
         "backend", run->backend->name, "threads", run->threads, "commit", gb_build.commit, "seed",
         (json_int_t)run->config.seed, "machine", machine, "metrics", metrics, "step_seconds_median",
-        step_seconds, "flops_per_step", gb_cglow_step_flops(trainer->model), "parameters",
+        step_seconds, "flops_per_step", kind->step_flops(trainer->model), "parameters",
         (json_int_t)gb_params_elements(params), "images_per_second",
         step_seconds > 0 ? run->config.batch / step_seconds : 0.0, "peak_memory_bytes",
         (json_int_t)peak_memory, "memory", "parameters_bytes", block, "moments_bytes", 2 * block,
-        "activations_bytes", (json_int_t)gb_cglow_activation_bytes(trainer->model));
+        "activations_bytes", (json_int_t)kind->activation_bytes(trainer->model));
 }
 
 // Metrics on the test split, and the picture.
 static enum gb_status evaluate(const struct gb_training_run *run, const struct gb_trainer *trainer,
                                const struct gb_dataset splits[], json_t *metrics) {
-    const struct gb_predictor_options options = {.task = run->config.task,
-                                                 .backend = run->backend,
+    const struct gb_predictor_options options = {.backend = run->backend,
                                                  .threads = run->threads,
                                                  .samples = run->samples,
                                                  .temperature = 1,
@@ -226,12 +214,9 @@ static enum gb_status evaluate(const struct gb_training_run *run, const struct g
     char path[GB_PATH];
     GB_TRY(gb_path_join(run->out, "samples.png", path));
     json_t *per_image = json_array();
-    enum gb_status status = gb_predictor_create(&predictor, &options, &run->config.model);
-    const struct gb_params *trained = gb_cglow_params(trainer->model);
+    enum gb_status status = gb_predictor_create(&predictor, &run->config, &options);
     if (status == GB_OK)
-        status = gb_params_copy(trained, gb_cglow_params(predictor.scorer));
-    if (status == GB_OK)
-        status = gb_params_copy(trained, gb_cglow_params(predictor.sampler));
+        status = gb_predictor_load(&predictor, gb_trainer_params(trainer));
     if (status == GB_OK)
         status = gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], &splits[GB_SPLIT_TEST],
                                        metrics, per_image);
@@ -270,7 +255,7 @@ static enum gb_status finish(const struct gb_training_run *run, const struct gb_
 static const char *const results[] = {"checkpoint.safetensors", "run.json", "samples.png"};
 enum { RESULTS = sizeof results / sizeof *results };
 
-static enum gb_status check_out(const struct gb_training_run *run) {
+enum gb_status gb_training_run_check(const struct gb_training_run *run) {
     if (run->resume || run->replace)
         return GB_OK;
     for (int i = 0; i < RESULTS; i++) {
@@ -299,14 +284,18 @@ static enum gb_status clear_out(const struct gb_training_run *run) {
 
 static void announce(const struct gb_training_run *run, const struct gb_trainer *trainer,
                      const struct gb_dataset splits[]) {
-    printf("%s: %d training and %d test images of %s at %dx%d, c-Glow of %zu parameters, %s, %d "
-           "thread%s\n",
-           run->config.task->name, splits[GB_SPLIT_TRAIN].count, splits[GB_SPLIT_TEST].count,
-           run->data_folder ? run->data_folder : "synthetic data", run->config.size,
-           run->config.size, gb_params_elements(gb_cglow_params(trainer->model)),
-           run->backend->name, run->threads, run->threads == 1 ? "" : "s");
+    const struct gb_run_config *config = &run->config;
+    struct gb_model_shapes one;
+    config->model->kind->shapes(&config->config, 1, &one);
+    printf("%s: %d training and %d test images of %s, targets of %dx%d, %s (%s) of %zu parameters, "
+           "%s, %d thread%s\n",
+           config->task->name, splits[GB_SPLIT_TRAIN].count, splits[GB_SPLIT_TEST].count,
+           run->data_folder ? run->data_folder : "synthetic data", one.y.h, one.y.w,
+           config->model->kind->title, config->model->name,
+           gb_params_elements(gb_trainer_params(trainer)), run->backend->name, run->threads,
+           run->threads == 1 ? "" : "s");
     if (trainer->step > 0)
-        printf("%s: goes on after step %ld\n", run->config.task->name, trainer->step);
+        printf("%s: goes on after step %ld\n", config->task->name, trainer->step);
     fflush(stdout);
 }
 
@@ -335,27 +324,21 @@ static enum gb_status train_and_finish(const struct gb_training_run *run,
     return status;
 }
 
-enum gb_status gb_training_run(const struct gb_training_run *run, json_t **record) {
-    const struct gb_task_source source = {.folder = run->data_folder,
-                                          .split_folder = run->split_folder,
-                                          .size = run->config.size,
-                                          .threads = run->threads};
-    struct gb_dataset splits[GB_SPLITS] = {0};
+enum gb_status gb_training_run(const struct gb_training_run *run, const struct gb_dataset splits[],
+                               json_t **record) {
+    const struct gb_trainer_options options = {
+        .backend = run->backend, .threads = run->threads, .reversible = run->reversible};
     struct gb_trainer trainer = {0};
-    GB_TRY(gb_cglow_check(&run->config.model));
-    GB_TRY(check_out(run));
+    GB_TRY(run->config.model->kind->check(&run->config.config));
+    GB_TRY(gb_training_run_check(run));
     // What the record needs is made before the work that it is about.
     json_t *machine;
     GB_TRY(gb_machine_json(&machine));
-    enum gb_status status = run->config.task->load(&source, splits);
-    if (status == GB_OK)
-        status = gb_trainer_create(&trainer, &run->config, run->backend, run->threads,
-                                   &splits[GB_SPLIT_TRAIN]);
+    enum gb_status status =
+        gb_trainer_create(&trainer, &run->config, &options, &splits[GB_SPLIT_TRAIN]);
     if (status == GB_OK)
         status = train_and_finish(run, &trainer, splits, machine, record);
     json_decref(machine);
     gb_trainer_free(&trainer);
-    for (int i = 0; i < GB_SPLITS; i++)
-        gb_dataset_free(&splits[i]);
     return status;
 }

@@ -12,6 +12,7 @@ struct gb_training_run {
     const char *data_folder, *split_folder; // UTF-8. NULL: synthetic data, the task's own split
     const struct gb_backend *backend;
     int threads;
+    bool reversible; // compute a flow's activations again rather than keep them
     const char *out;
     bool resume;          // go on from out's checkpoint, whose configuration `config` already is
     bool replace;         // a run that `out` holds may be thrown away
@@ -19,13 +20,15 @@ struct gb_training_run {
     int samples;          // of the final evaluation's sample average
 };
 
-// Runs it. `record` gets what run.json holds; the caller's to json_decref; NULL if not wanted.
+// GB_BAD_INPUT where `out` holds a run already and neither resume nor replace is set: to be asked before
+// the data is loaded. Of `config` nothing needs to be known yet.
+enum gb_status gb_training_run_check(const struct gb_training_run *run);
+
+// Runs it on the task's splits. `record` gets what run.json holds; the caller's to json_decref; NULL if
+// not wanted.
 // GB_INTERRUPTED after SIGINT or SIGTERM: the checkpoint then stands at the last whole step, and
 // the message says so.
-// GB_BAD_INPUT where `out` holds a run already and neither resume nor replace is set.
-enum gb_status gb_training_run(const struct gb_training_run *run, json_t **record);
-
-// A run's configuration as JSON, a new reference; NULL without memory.
-json_t *gb_run_config_json(const struct gb_run_config *config);
+enum gb_status gb_training_run(const struct gb_training_run *run, const struct gb_dataset splits[],
+                               json_t **record);
 
 #endif

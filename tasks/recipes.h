@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// How the papers train their models, whatever the task.
+#ifndef GB_RECIPES_H
+#define GB_RECIPES_H
+
+#include "tasks/task.h"
+
+// c-Glow, section 5.1, with the code's clipping (gradients of the mean of bits per dimension) and its
+// noise on images, which have 256 levels in [0, 1].
+#define GB_CGLOW_RECIPE                                                                            \
+    {                                                                                              \
+        .batch = 2,                                                                                \
+        .adam = {.learning_rate = 2e-4f,                                                           \
+                 .beta1 = 0.9f,                                                                    \
+                 .beta2 = 0.999f,                                                                  \
+                 .epsilon = 1e-8f,                                                                 \
+                 .clip = 0.25f},                                                                   \
+        .x_noise = 1.0f / 256                                                                      \
+    }
+
+// Half the steps, and networks of half the width.
+void gb_reduce_cglow(void *config);
+
+#endif

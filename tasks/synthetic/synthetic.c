@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#include "tasks/synthetic/synthetic.h"
+
+#include <stdio.h>
+
+// What a split is drawn from, until it is held.
+struct drawing {
+    const struct gb_synthetic *synthetic;
+    uint64_t seed;
+    uint32_t first;
+};
+
+static enum gb_status draw(const struct gb_dataset *set, int index, const struct gb_random_key *key,
+                           const struct gb_example *example) {
+    (void)key;
+    const struct drawing *drawing = set->source;
+    drawing->synthetic->draw(drawing->seed, drawing->first + (uint32_t)index, example);
+    return GB_OK;
+}
+
+static enum gb_status draw_split(struct drawing *drawing, int count, int threads,
+                                 struct gb_dataset *set) {
+    GB_TRY(gb_dataset_create(set, count, &drawing->synthetic->shape));
+    set->source = drawing;
+    set->fill = draw;
+    for (int i = 0; i < count; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "synthetic%07u", drawing->first + (unsigned)i);
+        GB_TRY(gb_dataset_name(set, i, name));
+    }
+    return gb_dataset_keep(set, threads);
+}
+
+enum gb_status gb_synthetic_load(const struct gb_synthetic *synthetic, uint64_t seed, int threads,
+                                 struct gb_dataset splits[]) {
+    const uint32_t first[GB_SPLITS] = {0, GB_SYNTHETIC_TEST_FIRST};
+    enum gb_status status = GB_OK;
+    for (int split = 0; split < GB_SPLITS; split++) {
+        splits[split] = (struct gb_dataset){0};
+        int count = synthetic->counts[split];
+        if (count < 1 || count > GB_SYNTHETIC_TEST_FIRST)
+            status = gb_fail(GB_BAD_INPUT, "cannot draw data", synthetic->name,
+                             "%d %s examples are out of range", count, gb_split_name(split));
+    }
+    for (int split = 0; status == GB_OK && split < GB_SPLITS; split++) {
+        struct drawing drawing = {synthetic, seed, first[split]};
+        status = draw_split(&drawing, synthetic->counts[split], threads, &splits[split]);
+    }
+    for (int split = 0; status != GB_OK && split < GB_SPLITS; split++)
+        gb_dataset_free(&splits[split]);
+    return status;
+}

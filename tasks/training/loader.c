@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+#include "tasks/training/loader.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "flows/networks/network.h"
+#include "tasks/data/randomness.h"
+
+// A step's minibatch lies in slot step % 2, so that one is made while the other is used.
+enum { SLOTS = 2 };
+
+struct slot {
+    struct gb_batch batch;
+    long step; // that it holds; -1: none
+    enum gb_status status;
+    char message[GB_MESSAGE]; // of a failure
+};
+
+struct gb_loader {
+    const struct gb_run_config *run;
+    const struct gb_backend *backend;
+    const struct gb_dataset *train;
+    enum gb_dequantisation dequantisation;
+    struct gb_arena arena;
+    struct slot slots[SLOTS];
+    // The maker's own.
+    float *noise; // room for that of one input or target
+    int *order;   // the epoch's order of the training set
+    long epoch;   // that `order` is for; -1: none yet
+    // Shared, under the mutex, as is slot->step.
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    long wanted; // the step to be made; -1: none
+    bool quits;
+    pthread_t maker;
+    bool runs; // there is a maker
+};
+
+// ---- Making a minibatch ----
+
+static void shuffle(struct gb_loader *loader, long epoch) {
+    const struct gb_random_key key = {
+        .seed = loader->run->seed, .purpose = GB_RANDOM_SHUFFLE, .step = (uint32_t)epoch};
+    for (int i = 0; i < loader->train->count; i++)
+        loader->order[i] = i;
+    gb_shuffle(&key, loader->order, loader->train->count);
+    loader->epoch = epoch;
+}
+
+// Which example stands at place i of a step's minibatch: epochs follow each other without a gap.
+static int example_at(struct gb_loader *loader, long step, int i) {
+    long place = step * loader->run->batch + i;
+    if (place / loader->train->count != loader->epoch)
+        shuffle(loader, place / loader->train->count);
+    return loader->order[place % loader->train->count];
+}
+
+static struct gb_random_key key_of(const struct gb_loader *loader, enum gb_purpose purpose,
+                                   long step, int i) {
+    return (struct gb_random_key){.seed = loader->run->seed,
+                                  .purpose = purpose,
+                                  .step = (uint32_t)step + 1,
+                                  .sample = (uint32_t)i};
+}
+
+static enum gb_status make_example(struct gb_loader *loader, long step, int i,
+                                   const struct gb_batch *batch) {
+    struct gb_example example = {.x = gb_images(&batch->x, i, 1), .y = gb_images(&batch->y, i, 1)};
+    if (batch->mask.data)
+        example.mask = gb_images(&batch->mask, i, 1);
+    struct gb_random_key key = key_of(loader, GB_RANDOM_AUGMENT, step, i);
+    GB_TRY(loader->train->fill(loader->train, example_at(loader, step, i), &key, &example));
+    float width = loader->run->model->recipe.x_noise;
+    key = key_of(loader, GB_RANDOM_X_NOISE, step, i);
+    if (width > 0)
+        gb_add_noise(loader->backend, 1, &key, 0, width, &example.x, loader->noise);
+    return GB_OK;
+}
+
+static void dequantise(struct gb_loader *loader, long step, int i, const struct gb_batch *batch) {
+    const struct gb_task *task = loader->run->task;
+    const struct gb_exec one = {.threads = 1};
+    const struct gb_random_key key = key_of(loader, GB_RANDOM_DEQUANTISE, step, i);
+    struct gb_tensor target = gb_images(&batch->target, i, 1);
+    if (loader->dequantisation == GB_DEQUANTISED_BY_CALLER && task->level_distance > 0)
+        gb_add_noise(loader->backend, 1, &key, task->noise_low,
+                     task->noise_low + task->level_distance, &target, loader->noise);
+    if (loader->dequantisation == GB_DEQUANTISED_BY_MODEL)
+        loader->backend->random_normal(&one, &key, 0, gb_elements(&target), 1,
+                                       gb_at(&batch->noise, i, 0, 0));
+}
+
+static enum gb_status make(struct gb_loader *loader, long step, const struct gb_batch *batch) {
+    for (int i = 0; i < loader->run->batch; i++)
+        GB_TRY(make_example(loader, step, i, batch));
+    loader->run->task->target(&batch->x, &batch->y, &batch->target);
+    for (int i = 0; i < loader->run->batch; i++)
+        dequantise(loader, step, i, batch);
+    return GB_OK;
+}
+
+static void *make_all(void *argument) {
+    struct gb_loader *loader = argument;
+    gb_flush_denormals();
+    pthread_mutex_lock(&loader->mutex);
+    while (!loader->quits) {
+        long step = loader->wanted;
+        if (step < 0) {
+            pthread_cond_wait(&loader->changed, &loader->mutex);
+            continue;
+        }
+        struct slot *slot = &loader->slots[step % SLOTS];
+        loader->wanted = slot->step = -1;
+        pthread_mutex_unlock(&loader->mutex);
+        slot->status = make(loader, step, &slot->batch);
+        if (slot->status != GB_OK)
+            snprintf(slot->message, sizeof slot->message, "%s", gb_error_message());
+        pthread_mutex_lock(&loader->mutex);
+        slot->step = step;
+        pthread_cond_broadcast(&loader->changed);
+    }
+    pthread_mutex_unlock(&loader->mutex);
+    return NULL;
+}
+
+enum gb_status gb_loader_take(struct gb_loader *loader, long step, const struct gb_batch **batch) {
+    struct slot *slot = &loader->slots[step % SLOTS], *next = &loader->slots[(step + 1) % SLOTS];
+    pthread_mutex_lock(&loader->mutex);
+    while (slot->step != step) {
+        loader->wanted = step; // it is being made already, or it is made now
+        pthread_cond_broadcast(&loader->changed);
+        pthread_cond_wait(&loader->changed, &loader->mutex);
+    }
+    if (next->step != step + 1)
+        loader->wanted = step + 1;
+    pthread_cond_broadcast(&loader->changed);
+    pthread_mutex_unlock(&loader->mutex);
+    *batch = &slot->batch;
+    return slot->status == GB_OK ? GB_OK : gb_fail_again(slot->status, slot->message);
+}
+
+// ---- Life ----
+
+static void bind(struct gb_loader *loader, const struct gb_model_shapes *shapes) {
+    const struct gb_example_shape *shape = &loader->train->shape;
+    const struct gb_tensor *target = &shapes->y;
+    int n = target->n;
+    for (int i = 0; i < SLOTS; i++) {
+        struct gb_batch *batch = &loader->slots[i].batch;
+        batch->x = gb_take_tensor(&loader->arena, n, shape->x_h, shape->x_w, shape->x_c);
+        batch->y = gb_take_tensor(&loader->arena, n, shape->y_h, shape->y_w, shape->y_c);
+        if (shape->masked)
+            batch->mask = gb_take_tensor(&loader->arena, n, shape->y_h, shape->y_w, 1);
+        batch->target = gb_take_tensor(&loader->arena, n, target->h, target->w, target->c);
+        if (shapes->dequantisation == GB_DEQUANTISED_BY_MODEL)
+            batch->noise = gb_take_tensor(&loader->arena, n, target->h, target->w, target->c);
+    }
+    size_t x_floats = (size_t)loader->slots[0].batch.x.image, y_floats = (size_t)target->image;
+    loader->noise = gb_arena_take(&loader->arena, x_floats > y_floats ? x_floats : y_floats);
+}
+
+static enum gb_status open(struct gb_loader *loader) {
+    static const char what[] = "cannot load examples";
+    const char *name = loader->run->task->name;
+    const struct gb_model_kind *kind = loader->run->model->kind;
+    struct gb_model_shapes shapes;
+    GB_TRY(gb_task_check_shape(kind, &loader->run->config, &loader->train->shape));
+    kind->shapes(&loader->run->config, loader->run->batch, &shapes);
+    loader->dequantisation = shapes.dequantisation;
+    bind(loader, &shapes);
+    GB_TRY(gb_arena_reserve(&loader->arena, "minibatches"));
+    bind(loader, &shapes);
+    loader->order = malloc((size_t)loader->train->count * sizeof *loader->order);
+    if (!loader->order)
+        return gb_fail(GB_OUT_OF_MEMORY, what, name, "out of memory");
+    if (pthread_create(&loader->maker, NULL, make_all, loader) != 0)
+        return gb_fail(GB_OUT_OF_MEMORY, what, name, "the system gives no thread");
+    loader->runs = true;
+    return GB_OK;
+}
+
+enum gb_status gb_loader_create(const struct gb_run_config *run, const struct gb_backend *backend,
+                                const struct gb_dataset *train, struct gb_loader **result) {
+    *result = NULL;
+    struct gb_loader *loader = calloc(1, sizeof *loader);
+    if (!loader)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot load examples", run->task->name, "out of memory");
+    loader->run = run;
+    loader->backend = backend;
+    loader->train = train;
+    loader->epoch = loader->wanted = -1;
+    for (int i = 0; i < SLOTS; i++)
+        loader->slots[i].step = -1;
+    pthread_mutex_init(&loader->mutex, NULL);
+    pthread_cond_init(&loader->changed, NULL);
+    enum gb_status status = open(loader);
+    if (status == GB_OK)
+        *result = loader;
+    else
+        gb_loader_free(loader);
+    return status;
+}
+
+void gb_loader_free(struct gb_loader *loader) {
+    if (!loader)
+        return;
+    if (loader->runs) {
+        pthread_mutex_lock(&loader->mutex);
+        loader->quits = true;
+        pthread_cond_broadcast(&loader->changed);
+        pthread_mutex_unlock(&loader->mutex);
+        pthread_join(loader->maker, NULL);
+    }
+    pthread_cond_destroy(&loader->changed);
+    pthread_mutex_destroy(&loader->mutex);
+    gb_arena_free(&loader->arena);
+    free(loader->order);
+    free(loader);
+}

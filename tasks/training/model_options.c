@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include "tasks/training/model_options.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct gb_model_option *find(struct gb_model_options *given, const char *key) {
+    for (int i = 0; i < given->count; i++)
+        if (strcmp(given->list[i].field->key, key) == 0)
+            return &given->list[i];
+    return NULL;
+}
+
+static void add(struct gb_model_options *given, const struct gb_config_field *field) {
+    assert(given->count < GB_MODEL_OPTIONS);
+    struct gb_model_option *option = &given->list[given->count++];
+    *option = (struct gb_model_option){.field = field, .number = field->least - 1};
+    snprintf(option->name, sizeof option->name, "%s", field->key);
+    for (char *c = option->name; *c; c++)
+        if (*c == '_')
+            *c = '-';
+    snprintf(option->help, sizeof option->help, "%s (else the paper's)", field->help);
+    for (int i = 0; field->names && i <= field->most; i++) {
+        size_t used = strlen(option->choices);
+        snprintf(option->choices + used, sizeof option->choices - used, "%s%s", i ? "|" : "",
+                 field->names[i]);
+    }
+}
+
+void gb_model_options(struct gb_model_options *given, struct gb_option *options) {
+    given->count = 0;
+    for (const struct gb_model_kind *const *kind = gb_model_kinds(); *kind; kind++)
+        for (int i = 0; i < (*kind)->table->count; i++) {
+            const struct gb_config_field *field = &(*kind)->table->fields[i];
+            if (field->help && !find(given, field->key))
+                add(given, field);
+        }
+    for (int i = 0; i < given->count; i++) {
+        struct gb_model_option *o = &given->list[i];
+        options[i] = o->field->names ? gb_option_choice(o->name, o->choices, &o->choice, o->help)
+                                     : gb_option_int(o->name, "N", &o->number, o->field->least,
+                                                     o->field->most, o->help);
+    }
+}
+
+static bool was_given(const struct gb_model_option *option) {
+    return option->field->names ? option->choice != NULL : option->number >= option->field->least;
+}
+
+static int value_of(const struct gb_model_option *option) {
+    if (!option->field->names)
+        return option->number;
+    int value = 0;
+    while (strcmp(option->field->names[value], option->choice) != 0)
+        value++;
+    return value;
+}
+
+static enum gb_status field_of(const struct gb_model_option *option,
+                               const struct gb_model_kind *kind,
+                               const struct gb_config_field **field) {
+    *field = gb_config_find(kind->table, option->field->key);
+    if (*field)
+        return GB_OK;
+    char name[64];
+    snprintf(name, sizeof name, "--%s", option->name);
+    return gb_fail(GB_BAD_INPUT, "unknown option", name, "%s has none", kind->title);
+}
+
+enum gb_status gb_model_options_apply(const struct gb_model_options *given,
+                                      const struct gb_model_kind *kind, void *config) {
+    for (int i = 0; i < given->count; i++) {
+        const struct gb_config_field *field;
+        if (!was_given(&given->list[i]))
+            continue;
+        GB_TRY(field_of(&given->list[i], kind, &field));
+        gb_config_set(config, field, value_of(&given->list[i]));
+    }
+    return GB_OK;
+}
+
+enum gb_status gb_model_options_agree(const struct gb_model_options *given,
+                                      const struct gb_model_kind *kind, const void *config,
+                                      const char *path) {
+    for (int i = 0; i < given->count; i++) {
+        const struct gb_model_option *option = &given->list[i];
+        const struct gb_config_field *field;
+        if (!was_given(option))
+            continue;
+        GB_TRY(field_of(option, kind, &field));
+        int has = gb_config_number(config, field);
+        if (has == value_of(option))
+            continue;
+        char name[64], text[32];
+        snprintf(name, sizeof name, "--%s", option->name);
+        snprintf(text, sizeof text, "%d", has);
+        return gb_fail(GB_BAD_INPUT, "cannot resume with another", name, "%s has %s", path,
+                       field->names ? field->names[has] : text);
+    }
+    return GB_OK;
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+#include "tasks/training/run_config.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "flows/files/checkpoint.h"
+#include "flows/files/metadata.h"
+
+void gb_run_config_default(const struct gb_task *task, const struct gb_task_model *model, int size,
+                           const struct gb_example_shape *shape, struct gb_run_config *run) {
+    *run = (struct gb_run_config){.task = task,
+                                  .model = model,
+                                  .size = size,
+                                  .batch = model->recipe.batch,
+                                  .learning_rate = model->recipe.adam.learning_rate};
+    model->configure(shape, &run->config);
+}
+
+// A float as its bits: a decimal text would have to be proved to come back the same.
+static uint64_t float_bits(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+enum gb_status gb_run_config_to_metadata(const struct gb_run_config *run, json_t *metadata) {
+    char rate[32];
+    snprintf(rate, sizeof rate, "%.9g", (double)run->learning_rate);
+    GB_TRY(gb_config_to_metadata(&run->config, run->model->kind->table, metadata));
+    GB_TRY(gb_metadata_set_string(metadata, "task", run->task->name));
+    GB_TRY(gb_metadata_set_string(metadata, "task_model", run->model->name));
+    GB_TRY(gb_metadata_set_string(metadata, "learning_rate", rate));
+    GB_TRY(gb_metadata_set_integer(metadata, "learning_rate_bits", float_bits(run->learning_rate)));
+    GB_TRY(gb_metadata_set_integer(metadata, "size", (uint64_t)run->size));
+    GB_TRY(gb_metadata_set_integer(metadata, "batch", (uint64_t)run->batch));
+    GB_TRY(gb_metadata_set_integer(metadata, "iterations", (uint64_t)run->iterations));
+    return gb_metadata_set_integer(metadata, "seed", run->seed);
+}
+
+static enum gb_status read_task(const json_t *metadata, const char *path,
+                                struct gb_run_config *run) {
+    const char *task, *model;
+    GB_TRY(gb_metadata_string(metadata, path, "task", &task));
+    GB_TRY(gb_metadata_string(metadata, path, "task_model", &model));
+    if (gb_task_find(task, &run->task) != GB_OK)
+        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path,
+                       "it is of the task '%s', which is none of glowbench's", task);
+    if (gb_task_model_find(run->task, model, &run->model) != GB_OK)
+        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path,
+                       "it is of the model '%s', which is none of %s's", model, task);
+    GB_TRY(gb_config_from_metadata(metadata, path, run->model->kind->table, &run->config));
+    return run->model->kind->check(&run->config);
+}
+
+static enum gb_status read_numbers(const json_t *metadata, const char *path,
+                                   struct gb_run_config *run) {
+    uint64_t value;
+    const struct {
+        const char *key;
+        int *to, low, high;
+    } integers[] = {{"size", &run->size, GB_LEAST_SIZE, GB_MOST_SIZE},
+                    {"batch", &run->batch, 1, GB_MOST_BATCH},
+                    {"iterations", &run->iterations, 0, INT_MAX}};
+    for (size_t i = 0; i < sizeof integers / sizeof *integers; i++) {
+        GB_TRY(gb_metadata_integer(metadata, path, integers[i].key, (uint64_t)integers[i].low,
+                                   (uint64_t)integers[i].high, &value));
+        *integers[i].to = (int)value;
+    }
+    GB_TRY(gb_metadata_integer(metadata, path, "learning_rate_bits", 0, UINT32_MAX, &value));
+    uint32_t bits = (uint32_t)value;
+    memcpy(&run->learning_rate, &bits, sizeof bits);
+    if (!(run->learning_rate >= 0) || isinf(run->learning_rate))
+        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path,
+                       "its learning rate is no number");
+    return gb_metadata_integer(metadata, path, "seed", 0, INT64_MAX, &run->seed);
+}
+
+static const struct gb_backend *find_backend(const char *name) {
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++)
+        if (strcmp((*b)->name, name) == 0)
+            return *b;
+    return NULL;
+}
+
+static enum gb_status read_run(const json_t *metadata, const char *path, struct gb_run_config *run,
+                               struct gb_run_origin *origin) {
+    const char *backend;
+    uint64_t step;
+    GB_TRY(read_task(metadata, path, run));
+    GB_TRY(read_numbers(metadata, path, run));
+    GB_TRY(gb_metadata_string(metadata, path, "backend", &backend));
+    GB_TRY(gb_metadata_integer(metadata, path, "step", 0, INT_MAX, &step));
+    *origin = (struct gb_run_origin){.step = (long)step, .backend = find_backend(backend)};
+    return GB_OK;
+}
+
+enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run,
+                                  struct gb_run_origin *origin) {
+    json_t *metadata = NULL;
+    GB_TRY(gb_checkpoint_metadata(path, &metadata));
+    enum gb_status status = read_run(metadata, path, run, origin);
+    json_decref(metadata);
+    return status;
+}
+
+json_t *gb_run_config_json(const struct gb_run_config *run) {
+    json_t *json = json_pack("{s:s, s:s, s:i, s:i, s:i, s:f, s:I}", "task", run->task->name,
+                             "model", run->model->name, "size", run->size, "batch", run->batch,
+                             "iterations", run->iterations, "learning_rate",
+                             (double)run->learning_rate, "seed", (json_int_t)run->seed);
+    if (json && gb_config_to_json(&run->config, run->model->kind->table, json) == 0)
+        return json;
+    json_decref(json);
+    return NULL;
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// What decides a training run's bits; kept in its checkpoints and its record.
+#ifndef GB_RUN_CONFIG_H
+#define GB_RUN_CONFIG_H
+
+#include "tasks/task.h"
+
+struct gb_run_config {
+    const struct gb_task *task;
+    const struct gb_task_model *model;
+    union gb_model_config config; // of the model
+    int size, batch, iterations;
+    float learning_rate;
+    uint64_t seed;
+};
+
+enum { GB_MOST_BATCH = 4096 };
+
+// The task's default for examples of this shape, but for the iterations: 0.
+void gb_run_config_default(const struct gb_task *task, const struct gb_task_model *model, int size,
+                           const struct gb_example_shape *shape, struct gb_run_config *run);
+
+// Its entries of a checkpoint's metadata.
+enum gb_status gb_run_config_to_metadata(const struct gb_run_config *run, json_t *metadata);
+
+// Where a checkpoint stands, and what made it.
+struct gb_run_origin {
+    long step;
+    const struct gb_backend *backend; // NULL: one that this build does not have
+};
+
+// The configuration that a checkpoint was made with, and the rest that a run goes on from.
+// GB_BAD_INPUT.
+enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run,
+                                  struct gb_run_origin *origin);
+
+// As JSON, a new reference; NULL without memory.
+json_t *gb_run_config_json(const struct gb_run_config *run);
+
+#endif
