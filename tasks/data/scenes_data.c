@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE // asprintf
+#include "tasks/data/scenes_data.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tasks/program/files.h"
+
+static const char cannot_read[] = "cannot read 7-Scenes";
+static const char depth_ending[] = ".depth.png";
+
+static enum gb_status no_memory(const char *where) {
+    return gb_fail(GB_OUT_OF_MEMORY, cannot_read, where, "out of memory");
+}
+
+// ---- numbers in text ----
+
+// Reads exactly `count` finite numbers.
+static enum gb_status read_numbers(const char *path, int count, double *numbers) {
+    FILE *stream = fopen(path, "r");
+    if (!stream)
+        return gb_fail(GB_BAD_INPUT, cannot_read, path, "%s", strerror(errno));
+    int read = 0;
+    while (read < count && fscanf(stream, "%lf", &numbers[read]) == 1 && isfinite(numbers[read]))
+        read++;
+    char rest;
+    bool whole = read == count && fscanf(stream, " %c", &rest) == EOF;
+    fclose(stream);
+    return whole ? GB_OK
+                 : gb_fail(GB_BAD_INPUT, cannot_read, path, "it is not %d finite numbers", count);
+}
+
+static enum gb_status read_camera(const char *folder, struct gb_camera *camera) {
+    *camera = (struct gb_camera){
+        .w = GB_SCENES_W, .h = GB_SCENES_H, .fx = 585, .fy = 585, .cx = 320, .cy = 240};
+    char path[GB_PATH];
+    struct stat file;
+    double k[9];
+    GB_TRY(gb_path_join(folder, "camera-intrinsics.txt", path));
+    if (stat(path, &file) != 0 && errno == ENOENT)
+        return GB_OK;
+    GB_TRY(read_numbers(path, 9, k));
+    camera->fx = k[0], camera->cx = k[2];
+    camera->fy = k[4], camera->cy = k[5];
+    bool pinhole =
+        k[0] > 0 && k[4] > 0 && k[1] == 0 && k[3] == 0 && k[6] == 0 && k[7] == 0 && k[8] == 1;
+    bool in_view = k[2] > 0 && k[2] < GB_SCENES_W && k[5] > 0 && k[5] < GB_SCENES_H;
+    return pinhole && in_view
+               ? GB_OK
+               : gb_fail(GB_BAD_INPUT, cannot_read, path,
+                         "these are not the intrinsics of a camera of %d x %d pixels without skew",
+                         GB_SCENES_W, GB_SCENES_H);
+}
+
+// ---- frames ----
+
+static bool is_folder(const char *path) {
+    struct stat file;
+    return stat(path, &file) == 0 && S_ISDIR(file.st_mode);
+}
+
+// Adds "NAME" without the ending for every depth map of FOLDER/SEQUENCE, or nothing.
+static enum gb_status add_sequence(struct gb_scenes *scenes, const char *sequence) {
+    char folder[GB_PATH];
+    struct gb_list held;
+    GB_TRY(gb_path_join(scenes->folder, sequence, folder));
+    if (!is_folder(folder))
+        return GB_OK;
+    GB_TRY(gb_list_folder(folder, depth_ending, &held));
+    struct gb_list *frames = &scenes->frames;
+    enum gb_status status = GB_OK;
+    char **names =
+        realloc(frames->names, (size_t)(frames->count + held.count) * sizeof *frames->names);
+    if (names)
+        frames->names = names;
+    else
+        status = no_memory(folder);
+    for (int i = 0; status == GB_OK && i < held.count; i++) {
+        int length = (int)(strlen(held.names[i]) - strlen(depth_ending));
+        if (asprintf(&names[frames->count], "%s/%.*s", sequence, length, held.names[i]) < 0)
+            status = no_memory(folder);
+        else
+            frames->count++;
+    }
+    gb_list_free(&held);
+    return status;
+}
+
+// Adds the sequences of one entry of the data set's folder, where it is a scene.
+static enum gb_status add_scene(struct gb_scenes *scenes, const char *scene) {
+    char folder[GB_PATH], sequence[GB_PATH];
+    struct gb_list entries;
+    GB_TRY(gb_path_join(scenes->folder, scene, folder));
+    if (!is_folder(folder))
+        return GB_OK;
+    GB_TRY(gb_list_folder(folder, "", &entries));
+    enum gb_status status = GB_OK;
+    for (int i = 0; status == GB_OK && i < entries.count; i++) {
+        if (strncmp(entries.names[i], "seq-", 4) != 0)
+            continue;
+        status = gb_path_join(scene, entries.names[i], sequence);
+        if (status == GB_OK)
+            status = add_sequence(scenes, sequence);
+    }
+    gb_list_free(&entries);
+    return status;
+}
+
+static int by_bytes(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static enum gb_status find_frames(struct gb_scenes *scenes) {
+    struct gb_list entries;
+    GB_TRY(gb_list_folder(scenes->folder, "", &entries));
+    enum gb_status status = GB_OK;
+    for (int i = 0; status == GB_OK && i < entries.count; i++)
+        status = add_scene(scenes, entries.names[i]);
+    gb_list_free(&entries);
+    GB_TRY(status);
+    if (scenes->frames.count == 0)
+        return gb_fail(GB_BAD_INPUT, cannot_read, scenes->folder,
+                       "it holds no SCENE/seq-NN/frame-NNNNNN%s", depth_ending);
+    qsort(scenes->frames.names, (size_t)scenes->frames.count, sizeof *scenes->frames.names,
+          by_bytes);
+    return GB_OK;
+}
+
+enum gb_status gb_scenes_open(const char *folder, struct gb_scenes *scenes) {
+    *scenes = (struct gb_scenes){.folder = strdup(folder)};
+    enum gb_status status =
+        scenes->folder ? read_camera(folder, &scenes->camera) : no_memory(folder);
+    if (status == GB_OK)
+        status = find_frames(scenes);
+    if (status != GB_OK)
+        gb_scenes_free(scenes);
+    return status;
+}
+
+void gb_scenes_free(struct gb_scenes *scenes) {
+    gb_list_free(&scenes->frames);
+    free(scenes->folder);
+    *scenes = (struct gb_scenes){0};
+}
+
+char *gb_scenes_path(const struct gb_scenes *scenes, int frame, const char *ending) {
+    char *path;
+    return asprintf(&path, "%s/%s%s", scenes->folder, scenes->frames.names[frame], ending) < 0
+               ? NULL
+               : path;
+}
+
+enum gb_status gb_scenes_read_depth(const struct gb_scenes *scenes, int frame,
+                                    struct gb_image *depth) {
+    *depth = (struct gb_image){0};
+    char *path = gb_scenes_path(scenes, frame, depth_ending);
+    enum gb_status status = path ? gb_image_read_grey16(path, depth) : no_memory(scenes->folder);
+    if (status == GB_OK && (depth->w != GB_SCENES_W || depth->h != GB_SCENES_H)) {
+        status = gb_fail(GB_BAD_INPUT, cannot_read, path, "it has %d x %d pixels, not %d x %d",
+                         depth->w, depth->h, GB_SCENES_W, GB_SCENES_H);
+        gb_image_free(depth);
+    }
+    free(path);
+    return status;
+}
+
+// The published rotations are orthonormal within 1e-6.
+static bool is_rotation(double r[3][3]) {
+    const double tolerance = 1e-3;
+    bool rotation = true;
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 3; j++) {
+            double dot = r[0][i] * r[0][j] + r[1][i] * r[1][j] + r[2][i] * r[2][j];
+            rotation = rotation && fabs(dot - (i == j)) < tolerance;
+        }
+    double determinant = r[0][0] * (r[1][1] * r[2][2] - r[1][2] * r[2][1]) -
+                         r[0][1] * (r[1][0] * r[2][2] - r[1][2] * r[2][0]) +
+                         r[0][2] * (r[1][0] * r[2][1] - r[1][1] * r[2][0]);
+    return rotation && determinant > 0;
+}
+
+enum gb_status gb_scenes_read_pose(const struct gb_scenes *scenes, int frame,
+                                   struct gb_pose *pose) {
+    char *path = gb_scenes_path(scenes, frame, ".pose.txt");
+    if (!path)
+        return no_memory(scenes->folder);
+    double m[16];
+    enum gb_status status = read_numbers(path, 16, m);
+    for (int row = 0; status == GB_OK && row < 3; row++) {
+        memcpy(pose->rotation[row], &m[4 * row], sizeof pose->rotation[row]);
+        pose->place[row] = m[4 * row + 3];
+    }
+    bool motion = status == GB_OK && m[12] == 0 && m[13] == 0 && m[14] == 0 && m[15] == 1 &&
+                  is_rotation(pose->rotation);
+    if (status == GB_OK && !motion)
+        status = gb_fail(GB_BAD_INPUT, cannot_read, path, "the matrix is no rigid motion");
+    free(path);
+    return status;
+}
+
+// ---- splits ----
+
+static size_t scene_length(const char *name) {
+    return strcspn(name, "/");
+}
+
+int gb_scenes_scene_end(const struct gb_scenes *scenes, int frame) {
+    const char *scene = scenes->frames.names[frame];
+    size_t length = scene_length(scene) + 1; // with the slash
+    int end = frame;
+    while (end < scenes->frames.count && strncmp(scenes->frames.names[end], scene, length) == 0)
+        end++;
+    return end;
+}
+
+static enum gb_status take_split(struct gb_scenes_split *split, enum gb_split which, int count) {
+    split->frames[which] = calloc((size_t)count, sizeof *split->frames[which]);
+    split->count[which] = count;
+    return split->frames[which] ? GB_OK : no_memory(gb_split_name(which));
+}
+
+static int fewest(int a, int b) {
+    return a < b ? a : b;
+}
+
+// The frames [begin, end) of the scene; empty where it is not there.
+struct range {
+    int begin, end;
+};
+
+static struct range find_scene(const struct gb_scenes *scenes, const char *scene) {
+    for (int begin = 0; begin < scenes->frames.count;) {
+        int end = gb_scenes_scene_end(scenes, begin);
+        const char *name = scenes->frames.names[begin];
+        if (scene_length(name) == strlen(scene) && strncmp(name, scene, strlen(scene)) == 0)
+            return (struct range){begin, end};
+        begin = end;
+    }
+    return (struct range){0, 0};
+}
+
+static bool has_all_scenes(const struct gb_scenes *scenes) {
+    static const char *const names[] = {"chess",   "fire",       "heads", "office",
+                                        "pumpkin", "redkitchen", "stairs"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (find_scene(scenes, names[i]).end == 0)
+            return false;
+    return true;
+}
+
+static enum gb_status split_as_published(const struct gb_scenes *scenes,
+                                         struct gb_scenes_split *split) {
+    const struct range chess = find_scene(scenes, GB_SCENES_TRAIN_SCENE);
+    const int inside = chess.end - chess.begin, outside = scenes->frames.count - inside;
+    GB_TRY(take_split(split, GB_SPLIT_TRAIN, fewest(inside, GB_SCENES_TRAIN)));
+    GB_TRY(take_split(split, GB_SPLIT_TEST, fewest(outside, GB_SCENES_TEST)));
+    for (int i = 0, count = split->count[GB_SPLIT_TRAIN]; i < count; i++)
+        split->frames[GB_SPLIT_TRAIN][i] = chess.begin + (int)((int64_t)i * inside / count);
+    for (int i = 0, count = split->count[GB_SPLIT_TEST]; i < count; i++) {
+        int place = (int)((int64_t)i * outside / count);
+        split->frames[GB_SPLIT_TEST][i] = place < chess.begin ? place : place + inside;
+    }
+    return GB_OK;
+}
+
+static enum gb_status split_row(const struct gb_scenes *scenes, struct gb_scenes_split *split) {
+    const int count = scenes->frames.count, scale = fewest(count, GB_SCENES_ROW);
+    const int train = scale * GB_SCENES_TRAIN / GB_SCENES_ROW,
+              gap = scale * GB_SCENES_GAP / GB_SCENES_ROW;
+    if (train < 1)
+        return gb_fail(GB_BAD_INPUT, cannot_read, scenes->folder, "%d frame is too few to split",
+                       count);
+    GB_TRY(take_split(split, GB_SPLIT_TRAIN, train));
+    GB_TRY(take_split(split, GB_SPLIT_TEST, count - train - gap));
+    for (int i = 0; i < train; i++)
+        split->frames[GB_SPLIT_TRAIN][i] = i;
+    for (int i = 0; i < split->count[GB_SPLIT_TEST]; i++)
+        split->frames[GB_SPLIT_TEST][i] = train + gap + i;
+    return GB_OK;
+}
+
+static enum gb_status read_list(const struct gb_scenes *scenes, const char *path, bool *taken,
+                                enum gb_split which, struct gb_scenes_split *split) {
+    struct gb_list list;
+    GB_TRY(gb_list_read(path, &list));
+    enum gb_status status = take_split(split, which, list.count);
+    if (status == GB_OK)
+        status = gb_list_places(&list, path, &scenes->frames, scenes->folder, taken,
+                                split->frames[which]);
+    gb_list_free(&list);
+    return status;
+}
+
+static enum gb_status split_as_listed(const struct gb_scenes *scenes, const char *folder,
+                                      struct gb_scenes_split *split) {
+    static const char *const names[GB_SPLITS] = {"depth_train.txt", "depth_test.txt"};
+    bool *taken = calloc((size_t)scenes->frames.count, sizeof *taken);
+    enum gb_status status = taken ? GB_OK : no_memory(folder);
+    for (int which = 0; status == GB_OK && which < GB_SPLITS; which++) {
+        char path[GB_PATH];
+        status = gb_path_join(folder, names[which], path);
+        if (status == GB_OK)
+            status = read_list(scenes, path, taken, which, split);
+    }
+    free(taken);
+    return status;
+}
+
+enum gb_status gb_scenes_split(const struct gb_scenes *scenes, const char *split_folder,
+                               struct gb_scenes_split *split) {
+    *split = (struct gb_scenes_split){0};
+    enum gb_status status = split_folder             ? split_as_listed(scenes, split_folder, split)
+                            : has_all_scenes(scenes) ? split_as_published(scenes, split)
+                                                     : split_row(scenes, split);
+    if (status != GB_OK)
+        gb_scenes_split_free(split);
+    return status;
+}
+
+void gb_scenes_split_free(struct gb_scenes_split *split) {
+    for (int which = 0; which < GB_SPLITS; which++)
+        free(split->frames[which]);
+    *split = (struct gb_scenes_split){0};
+}

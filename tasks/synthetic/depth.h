@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// Depth maps of rooms with boxes and spheres, clean and as a structured-light sensor might measure
+// them: the disparity between projector and camera is found at a place up to a pixel away, with an
+// error that neighbours share in part, and in steps of an eighth of a pixel, so that the error of
+// depth grows with its square; what the projector does not reach (the shadows beside edges), what
+// is seen too obliquely and some pixels along edges are holes. They stand in where real data are
+// not at hand; scores on them say nothing about the real ones.
+#ifndef GB_SYNTHETIC_DEPTH_H
+#define GB_SYNTHETIC_DEPTH_H
+
+#include <stdint.h>
+
+#include "tasks/data/depth_maps.h"
+
+// Draws example `index` of `seed`: h x w levels of each, 0 for none (tasks/data/depth_maps.h). The
+// room is a function of (seed, index), the maps of these and their size, bit for bit on every
+// machine. The width spans the view of 57 degrees whatever it is.
+void gb_synthetic_depth(uint64_t seed, uint32_t index, int h, int w, uint16_t *raw,
+                        uint16_t *clean);
+
+// Draws examples first .. first+count-1, named "depth0000000" by index, on `threads` threads, on
+// which nothing depends. GB_OUT_OF_MEMORY.
+enum gb_status gb_synthetic_depth_maps(uint64_t seed, uint32_t first, int count, int h, int w,
+                                       int threads, struct gb_depth_maps *maps);
+
+#endif
