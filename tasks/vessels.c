@@ -1,0 +1,507 @@
+// SPDX-License-Identifier: MIT
+// Segmentation of the retina's vessels (CNF paper, section 5.2, Table 3, Figures 4 and 5).
+//
+// Data: DRIVE or CHASE_DB1, whole photographs at full resolution, or windows on them by --size; rotated,
+// scaled and sheared for training. Model: L = 2, K = 2, instance norm, additive couplings, binary
+// variational dequantisation by a flow of one scale; the paper gives no numbers of channels and no steps
+// for the dequantiser: 32 and 2 here. Prediction: the mean of samples, each cut at 0.5 first; of the factored
+// baseline, which has it, the probability. Metrics inside the field of view: the maximal F-score over the
+// curve of precision and recall, the F-score of single samples, that of the second observer ("human");
+// bits per dimension of the whole padded tensor, the same for all models.
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flows/models/factored.h"
+#include "tasks/data/vessels_data.h"
+#include "tasks/images/picture.h"
+#include "tasks/images/pr_plane.h"
+#include "tasks/metrics/precision_recall.h"
+#include "tasks/program/clock.h"
+#include "tasks/synthetic/fundus.h"
+#include "tasks/training/predictor.h"
+
+static enum gb_status load(const struct gb_task_source *source, struct gb_dataset splits[]) {
+    if (!source->folder)
+        return gb_fundus_load(GB_SYNTHETIC_SEED, GB_FUNDUS_SIZE, GB_FUNDUS_TRAIN, GB_FUNDUS_TEST,
+                              source, splits);
+    return gb_vessels_load(source, splits);
+}
+
+// ---- models ----
+
+static struct gb_cnf_config flow(const struct gb_example_shape *shape, int dequantiser_steps) {
+    return (struct gb_cnf_config){.kind = GB_CNF_SEGMENTATION,
+                                  .x_h = shape->x_h,
+                                  .x_w = shape->x_w,
+                                  .x_c = shape->x_c,
+                                  .y_h = shape->y_h,
+                                  .y_w = shape->y_w,
+                                  .y_c = shape->y_c,
+                                  .levels = 2,
+                                  .steps = 2,
+                                  .condition_channels = 32,
+                                  .coupling_channels = 32,
+                                  .dequantiser_steps = dequantiser_steps};
+}
+
+enum { DEQUANTISER_STEPS = 2 };
+
+static void configure_cnf(const struct gb_example_shape *shape, void *config) {
+    *(struct gb_cnf_config *)config = flow(shape, DEQUANTISER_STEPS);
+}
+
+static void configure_uniform(const struct gb_example_shape *shape, void *config) {
+    *(struct gb_cnf_config *)config = flow(shape, 0);
+}
+
+static void configure_factored(const struct gb_example_shape *shape, void *config) {
+    const struct gb_cnf_config matched = flow(shape, DEQUANTISER_STEPS);
+    *(struct gb_factored_config *)config = (struct gb_factored_config){0};
+    gb_factored_match(&matched, config); // where it fails, creating such a model fails as well
+}
+
+#define RECIPE                                                                                     \
+    {                                                                                              \
+        .batch = 2, .adam = {                                                                      \
+            .learning_rate = 1e-3f,                                                                \
+            .beta1 = 0.9f,                                                                         \
+            .beta2 = 0.999f,                                                                       \
+            .epsilon = 1e-8f,                                                                      \
+            .clip = INFINITY                                                                       \
+        }                                                                                          \
+    }
+
+static const struct gb_task_model models[] = {
+    {.name = "cnf", .kind = &gb_cnf_model, .configure = configure_cnf, .recipe = RECIPE},
+    {.name = "cnf-uniform",
+     .kind = &gb_cnf_model,
+     .configure = configure_uniform,
+     .recipe = RECIPE},
+    {.name = "factored",
+     .kind = &gb_factored_model,
+     .configure = configure_factored,
+     .recipe = RECIPE},
+    {0}};
+
+static void copy(const struct gb_tensor *x, const struct gb_tensor *from,
+                 const struct gb_tensor *to) {
+    (void)x;
+    memcpy(to->data, from->data, gb_elements(from) * sizeof(float));
+}
+
+// In place, as well as not.
+static void cut(const struct gb_tensor *x, const struct gb_tensor *from,
+                const struct gb_tensor *to) {
+    (void)x;
+    const float *values = from->data;
+    float *ones = to->data;
+    for (size_t i = 0; i < gb_elements(from); i++)
+        ones[i] = values[i] > 0.5f;
+}
+
+// ---- evaluation ----
+
+// Levels of the curve for a model that gives probabilities.
+enum { PROBABILITY_LEVELS = 256 };
+
+// What samples say about one photograph.
+struct opinion {
+    struct gb_tensor mean;       // of one image: the share of samples that have a vessel there
+    struct gb_pr_point *samples; // of each
+    int sample_count;
+};
+
+static enum gb_status out_of_memory(void) {
+    return gb_fail(GB_OUT_OF_MEMORY, "cannot evaluate", "vessels", "out of memory");
+}
+
+static enum gb_status opinion_create(struct opinion *opinion, const struct gb_predictor *p) {
+    const struct gb_tensor *y = &p->target;
+    *opinion =
+        (struct opinion){.mean = gb_dense(NULL, 1, y->h, y->w, y->c), .sample_count = p->samples};
+    opinion->mean.data = malloc(gb_elements(&opinion->mean) * sizeof(float));
+    opinion->samples = malloc((size_t)p->samples * sizeof *opinion->samples);
+    return opinion->mean.data && opinion->samples ? GB_OK : out_of_memory();
+}
+
+static void opinion_free(struct opinion *opinion) {
+    free(opinion->mean.data);
+    free(opinion->samples);
+}
+
+// The probability of a vessel, in place of the mean of samples.
+static enum gb_status ask_probability(struct gb_predictor *p, const struct gb_tensor *x,
+                                      const char *name, int index, struct opinion *opinion) {
+    float temperature = p->options.temperature;
+    p->options.temperature = 0;
+    enum gb_status status = gb_predictor_draw(p, x, name, index, 0);
+    p->options.temperature = temperature;
+    GB_TRY(status);
+    struct gb_tensor probability = gb_images(&p->drawn, 0, 1);
+    copy(x, &probability, &opinion->mean);
+    return GB_OK;
+}
+
+// The first of the samples stay in `kept` (of any number of images; NULL: none).
+static enum gb_status ask(struct gb_predictor *p, const struct gb_example *example,
+                          const char *name, int index, const struct gb_tensor *kept,
+                          struct opinion *opinion) {
+    const struct gb_exec exec = {.threads = p->options.threads};
+    const struct gb_tensor *mean = &opinion->mean;
+    float *shares = mean->data;
+    memset(shares, 0, gb_elements(mean) * sizeof *shares);
+    for (int m = 0; m < p->samples; m++) {
+        int place = m % p->drawn_at_once;
+        if (place == 0)
+            GB_TRY(gb_predictor_draw(p, &example->x, name, index, m));
+        struct gb_tensor sample = gb_images(&p->drawn, place, 1);
+        cut(NULL, &sample, &sample);
+        struct gb_detections detections = {0};
+        gb_detections_add(&detections, &example->y, &sample, &example->mask);
+        opinion->samples[m] = gb_pr_point_of(&detections);
+        p->options.backend->add(&exec, &sample, mean);
+        if (kept && m < kept->n) {
+            struct gb_tensor keep = gb_images(kept, m, 1);
+            copy(NULL, &sample, &keep);
+        }
+    }
+    for (size_t i = 0; i < gb_elements(mean); i++)
+        shares[i] /= (float)p->samples;
+    return p->kind->uniform_noise ? ask_probability(p, &example->x, name, index, opinion) : GB_OK;
+}
+
+// Sums over the photographs of a split.
+struct tally {
+    struct gb_soft_counts counts;
+    struct gb_pr_point *curve; // counts.levels - 1 points
+    double *bits;              // of each photograph
+    struct gb_tensor second;   // room for the second observer
+    struct gb_detections human;
+    int seconded; // photographs with a second observer
+    double sample_f_scores;
+};
+
+static enum gb_status tally_create(struct tally *tally, const struct gb_predictor *p, int count) {
+    const struct gb_tensor *y = &p->target;
+    int levels = p->kind->uniform_noise ? PROBABILITY_LEVELS : p->samples + 1;
+    *tally = (struct tally){.second = gb_dense(NULL, 1, y->h, y->w, y->c)};
+    GB_TRY(gb_soft_counts_create(&tally->counts, levels));
+    tally->curve = malloc((size_t)levels * sizeof *tally->curve);
+    tally->bits = malloc((size_t)count * sizeof *tally->bits);
+    tally->second.data = malloc(gb_elements(&tally->second) * sizeof(float));
+    return tally->curve && tally->bits && tally->second.data ? GB_OK : out_of_memory();
+}
+
+static void tally_free(struct tally *tally) {
+    gb_soft_counts_free(&tally->counts);
+    free(tally->curve);
+    free(tally->bits);
+    free(tally->second.data);
+}
+
+// What the second observer says of an example of gb_dataset_gather.
+static bool ask_human(const struct gb_predictor *p, const struct gb_dataset *set, int index,
+                      const struct gb_example *example, const struct gb_tensor *second,
+                      struct gb_detections *detections) {
+    const struct gb_random_key key = {.seed = p->options.seed, .sample = (uint32_t)index};
+    if (!gb_vessels_second(set, index, &key, second))
+        return false;
+    gb_detections_add(detections, &example->y, second, &example->mask);
+    return true;
+}
+
+static json_t *point_json(const struct gb_pr_point *point) {
+    return json_pack("{s:f, s:f, s:f}", "recall", point->recall, "precision", point->precision,
+                     "f_score", point->f_score);
+}
+
+static json_t *points_json(const struct gb_pr_point *points, int count) {
+    json_t *array = json_array();
+    for (int i = 0; i < count; i++)
+        if (json_array_append_new(array, point_json(&points[i])) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    return array;
+}
+
+static enum gb_status add_photograph(struct gb_predictor *p, const struct gb_dataset *set,
+                                     int index, const struct gb_example *example,
+                                     const struct opinion *opinion, struct tally *tally,
+                                     json_t *per_image) {
+    gb_soft_counts_add(&tally->counts, &example->y, &opinion->mean, &example->mask);
+    double f_scores = 0;
+    for (int m = 0; m < opinion->sample_count; m++)
+        f_scores += opinion->samples[m].f_score;
+    tally->sample_f_scores += f_scores / opinion->sample_count;
+    json_t *json =
+        json_pack("{s:s, s:f, s:f, s:o}", "name", set->names[index], "bits_per_dimension",
+                  tally->bits[index], "sample_f_score", f_scores / opinion->sample_count, "samples",
+                  points_json(opinion->samples, opinion->sample_count));
+    struct gb_detections human = {0};
+    int failed = json_array_append_new(per_image, json);
+    if (ask_human(p, set, index, example, &tally->second, &human)) {
+        struct gb_pr_point point = gb_pr_point_of(&human);
+        failed |= json_object_set_new(json, "human", point_json(&point));
+        tally->human.right += human.right;
+        tally->human.wrong += human.wrong;
+        tally->human.missed += human.missed;
+        tally->seconded++;
+    }
+    return failed ? out_of_memory() : GB_OK;
+}
+
+// Bits per dimension of a blind model: every pixel a vessel with the training set's share of them.
+static double blind_bits(const struct gb_dataset *train, const struct gb_tensor *truth) {
+    const double pixels = (double)truth->h * truth->w;
+    double ones = 0, train_ones = 0;
+    for (int i = 0; i < train->count; i++) {
+        const struct gb_image *vessels = &gb_vessels_image(train, i)->vessels;
+        for (size_t j = 0; j < (size_t)vessels->w * (size_t)vessels->h; j++)
+            train_ones += vessels->pixels[j] != 0;
+    }
+    const float *values = truth->data;
+    for (size_t i = 0; i < gb_elements(truth); i++)
+        ones += values[i] != 0;
+    double rate = train_ones / (pixels * train->count), share = ones / (pixels * truth->n);
+    return -share * log2(rate) - (1 - share) * log2(1 - rate);
+}
+
+static int set_number(json_t *metrics, const char *name, double value) {
+    return json_object_set_new(metrics, name, json_real(value));
+}
+
+static int set_point(json_t *metrics, const char *f_score, const char *precision,
+                     const char *recall, const struct gb_pr_point *point) {
+    return set_number(metrics, f_score, point->f_score) |
+           set_number(metrics, precision, point->precision) |
+           set_number(metrics, recall, point->recall);
+}
+
+static enum gb_status add_metrics(const struct gb_dataset *train, const struct gb_dataset *test,
+                                  const struct gb_examples *examples, const struct tally *tally,
+                                  json_t *metrics) {
+    const int points = tally->counts.levels - 1, count = examples->count;
+    const struct gb_image *image = &gb_vessels_image(test, 0)->image;
+    const double dimensions = (double)examples->y.h * examples->y.w;
+    gb_pr_curve(&tally->counts, tally->curve);
+    struct gb_detections everywhere = {0};
+    for (int level = 0; level <= points; level++) {
+        everywhere.right += tally->counts.ones[level];
+        everywhere.wrong += tally->counts.zeros[level];
+    }
+    double bits = 0;
+    for (int i = 0; i < count; i++)
+        bits += tally->bits[i] / count;
+    int best = gb_pr_best(tally->curve, points);
+    int failed = set_number(metrics, "bits_per_dimension", bits);
+    // Padding is certain, so it flatters: the same bits over the photograph's own pixels.
+    failed |= set_number(metrics, "bits_per_photograph_pixel",
+                         bits * dimensions / ((double)image->h * image->w));
+    failed |= set_number(metrics, "dimensions", dimensions);
+    failed |= set_number(metrics, "trivial_bits_per_dimension", blind_bits(train, &examples->y));
+    failed |= set_point(metrics, "f_score", "precision", "recall", &tally->curve[best]);
+    failed |= set_number(metrics, "threshold", (best + 1.0) / points);
+    failed |= set_number(metrics, "sample_f_score", tally->sample_f_scores / count);
+    failed |= set_number(metrics, "trivial_f_score", gb_pr_point_of(&everywhere).f_score);
+    if (tally->seconded == count) {
+        struct gb_pr_point human = gb_pr_point_of(&tally->human);
+        failed |= set_point(metrics, "human_f_score", "human_precision", "human_recall", &human);
+    }
+    failed |= json_object_set_new(metrics, "curve", points_json(tally->curve, points));
+    return failed ? out_of_memory() : GB_OK;
+}
+
+static enum gb_status evaluate_all(struct gb_predictor *p, const struct gb_dataset *train,
+                                   const struct gb_dataset *test,
+                                   const struct gb_examples *examples, struct opinion *opinion,
+                                   struct tally *tally, json_t *metrics, json_t *per_image) {
+    GB_TRY(gb_predictor_bits(p, examples, test->names, tally->bits));
+    double seconds = 0;
+    for (int i = 0; i < examples->count; i++) {
+        struct gb_example example = gb_example_at(examples, i);
+        double start = gb_seconds();
+        GB_TRY(ask(p, &example, test->names[i], i, NULL, opinion));
+        seconds += (gb_seconds() - start) / examples->count;
+        GB_TRY(add_photograph(p, test, i, &example, opinion, tally, per_image));
+    }
+    GB_TRY(add_metrics(train, test, examples, tally, metrics));
+    int failed = set_number(metrics, "seconds_per_prediction", seconds) |
+                 set_number(metrics, "images_per_second", 1 / seconds);
+    return failed ? out_of_memory() : GB_OK;
+}
+
+static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *train,
+                               const struct gb_dataset *test, json_t *metrics, json_t *per_image) {
+    struct gb_examples examples;
+    struct opinion opinion = {0};
+    struct tally tally = {0};
+    GB_TRY(gb_predictor_resize(p, &test->shape));
+    GB_TRY(
+        gb_dataset_gather(test, NULL, test->count, p->options.seed, p->options.threads, &examples));
+    enum gb_status status = opinion_create(&opinion, p);
+    if (status == GB_OK)
+        status = tally_create(&tally, p, test->count);
+    if (status == GB_OK)
+        status = evaluate_all(p, train, test, &examples, &opinion, &tally, metrics, per_image);
+    opinion_free(&opinion);
+    tally_free(&tally);
+    gb_examples_free(&examples);
+    return status;
+}
+
+// ---- the picture ----
+
+enum { KEPT = 2, MOST_SIDE = 336 };
+
+static const float curve_colour[3] = {0, 0, 0}, sample_colour[3] = {0.9f, 0.5f, 0.1f},
+                   best_colour[3] = {0.8f, 0, 0}, human_colour[3] = {0, 0.4f, 0.9f};
+
+// A row a photograph, in one block; whole photographs are shown smaller.
+struct sheet {
+    struct gb_tensor input, truth, second, samples[KEPT], mean, plane;
+    struct gb_tensor kept; // KEPT samples at full size
+};
+
+static void bind_sheet(struct sheet *sheet, struct gb_arena *arena, int rows,
+                       const struct gb_tensor *y) {
+    int longer = y->h > y->w ? y->h : y->w, factor = (longer + MOST_SIDE - 1) / MOST_SIDE;
+    int h = y->h / factor, w = y->w / factor;
+    struct gb_tensor *const grey[] = {&sheet->truth, &sheet->second, &sheet->samples[0],
+                                      &sheet->samples[1], &sheet->mean};
+    for (size_t i = 0; i < sizeof grey / sizeof *grey; i++)
+        *grey[i] = gb_take_tensor(arena, rows, h, w, 1);
+    sheet->input = gb_take_tensor(arena, rows, h, w, 3);
+    sheet->plane = gb_take_tensor(arena, rows, h, h, 3);
+    sheet->kept = gb_take_tensor(arena, KEPT, y->h, y->w, 1);
+}
+
+// One image to row `row`: means of whole blocks of pixels.
+static void show(const struct gb_tensor *image, const struct gb_tensor *column, int row) {
+    const int factor = image->h / column->h;
+    for (int y = 0; y < column->h; y++)
+        for (int x = 0; x < column->w; x++)
+            for (int c = 0; c < column->c; c++) {
+                float sum = 0;
+                for (int i = 0; i < factor * factor; i++)
+                    sum += gb_at(image, 0, y * factor + i / factor, x * factor + i % factor)[c];
+                gb_at(column, row, y, x)[c] = sum / (float)(factor * factor);
+            }
+}
+
+// Figure 5 for one photograph: its curve and the best of it, the samples, the second observer.
+static enum gb_status draw_plane(const struct gb_example *example, const struct opinion *opinion,
+                                 const struct gb_pr_point *human, const struct gb_tensor *plane) {
+    enum { POINTS = PROBABILITY_LEVELS - 1 };
+    struct gb_pr_point curve[POINTS];
+    struct gb_soft_counts counts;
+    GB_TRY(gb_soft_counts_create(&counts, PROBABILITY_LEVELS));
+    gb_soft_counts_add(&counts, &example->y, &opinion->mean, &example->mask);
+    gb_pr_curve(&counts, curve);
+    gb_soft_counts_free(&counts);
+    int best = gb_pr_best(curve, POINTS), dot = plane->h / 100 + 1;
+    gb_pr_plane_clear(plane);
+    gb_pr_plane_dots(plane, curve, POINTS, 0, curve_colour);
+    gb_pr_plane_dots(plane, opinion->samples, opinion->sample_count, dot - 1, sample_colour);
+    gb_pr_plane_dots(plane, &curve[best], 1, dot, best_colour);
+    if (human)
+        gb_pr_plane_dots(plane, human, 1, dot, human_colour);
+    return GB_OK;
+}
+
+static enum gb_status fill_row(struct gb_predictor *p, const struct gb_dataset *set, int index,
+                               const struct gb_example *example, int row, struct opinion *opinion,
+                               struct sheet *sheet) {
+    struct gb_tensor plane = gb_images(&sheet->plane, row, 1);
+    struct gb_tensor second = gb_images(&sheet->kept, 0, 1); // until the samples come
+    struct gb_detections detections = {0};
+    bool seconded = ask_human(p, set, index, example, &second, &detections);
+    struct gb_pr_point human = gb_pr_point_of(&detections);
+    if (seconded)
+        show(&second, &sheet->second, row);
+    GB_TRY(ask(p, example, set->names[index], index, &sheet->kept, opinion));
+    show(&example->x, &sheet->input, row);
+    show(&example->y, &sheet->truth, row);
+    for (int m = 0; m < KEPT && m < p->samples; m++) {
+        struct gb_tensor sample = gb_images(&sheet->kept, m, 1);
+        show(&sample, &sheet->samples[m], row);
+    }
+    show(&opinion->mean, &sheet->mean, row);
+    return draw_plane(example, opinion, seconded ? &human : NULL, &plane);
+}
+
+static enum gb_status fill_sheet(struct gb_predictor *p, const struct gb_dataset *set,
+                                 struct opinion *opinion, struct sheet *sheet, const char **names) {
+    for (int row = 0; row < sheet->input.n; row++) {
+        int index = (int)((long)row * set->count / sheet->input.n);
+        const struct gb_random_key key = {.seed = p->options.seed, .sample = (uint32_t)index};
+        struct gb_examples one;
+        GB_TRY(gb_examples_create(&one, 1, &set->shape));
+        struct gb_example example = gb_example_at(&one, 0);
+        enum gb_status status = set->fill(set, index, &key, &example);
+        if (status == GB_OK)
+            status = fill_row(p, set, index, &example, row, opinion, sheet);
+        gb_examples_free(&one);
+        GB_TRY(status);
+        names[row] = set->names[index];
+    }
+    return GB_OK;
+}
+
+static enum gb_status write_sheet(const struct sheet *sheet, const char *const *names,
+                                  const char *path) {
+    const struct gb_picture_column columns[] = {
+        {"input", sheet->input},       {"truth", sheet->truth},       {"human", sheet->second},
+        {"sample", sheet->samples[0]}, {"sample", sheet->samples[1]}, {"mean", sheet->mean},
+        {"PR plane", sheet->plane}};
+    const struct gb_picture picture = {.title = "segmentation of the retina's vessels",
+                                       .columns = columns,
+                                       .column_count = sizeof columns / sizeof *columns,
+                                       .row_count = sheet->input.n,
+                                       .row_captions = names};
+    return gb_picture_write(path, &picture);
+}
+
+static enum gb_status draw_picture(struct gb_predictor *p, const struct gb_dataset *set, int images,
+                                   const char *path) {
+    struct sheet sheet;
+    struct gb_arena arena = {0};
+    struct opinion opinion = {0};
+    GB_TRY(gb_predictor_resize(p, &set->shape));
+    bind_sheet(&sheet, &arena, images, &p->target);
+    GB_TRY(gb_arena_reserve(&arena, "picture"));
+    bind_sheet(&sheet, &arena, images, &p->target);
+    const char **names = calloc((size_t)images, sizeof *names);
+    enum gb_status status = names ? opinion_create(&opinion, p) : out_of_memory();
+    if (status == GB_OK)
+        status = fill_sheet(p, set, &opinion, &sheet, names);
+    if (status == GB_OK)
+        status = write_sheet(&sheet, names, path);
+    opinion_free(&opinion);
+    free(names);
+    gb_arena_free(&arena);
+    return status;
+}
+
+const struct gb_task gb_vessels = {
+    .name = "vessels",
+    .summary = "segmentation of the retina's vessels",
+    .paper = "CNF, section 5.2, Table 3",
+    .dataset = "DRIVE (training/, test/) or CHASE_DB1 (Image_*.jpg and *_1stHO.png, *_2ndHO.png)",
+    .size = "height and width of training windows, at most those of the padded photographs",
+    .default_size = GB_MOST_SIZE,
+    // A mask's levels are 0 and 1; uniform noise is centred on them.
+    .level_distance = 1,
+    .noise_low = -0.5f,
+    .reduced = {.size = GB_FUNDUS_SIZE, .batch = 2, .iterations = 500, .learning_rate = 1e-3f},
+    .models = models,
+    .load = load,
+    .target = copy,
+    .reveal = copy,
+    .decide = cut,
+    .picture_channels = 1,
+    .evaluate = evaluate,
+    .picture = draw_picture,
+    .headline = "f_score",
+};

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+// The vessels task: what is measured of each model on whole photographs.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "fixture.h"
+#include "tasks/metrics/precision_recall.h"
+#include "tasks/synthetic/fundus.h"
+#include "tasks/training/predictor.h"
+
+// Windows are smaller than photographs, and these no multiple of GB_VESSELS_MULTIPLE.
+enum { WINDOW = 16, SIDE = 40, PADDED = 48, TRAIN = 3, TEST = 2, SAMPLES = 5 };
+
+static const struct gb_task *vessels;
+static struct gb_dataset splits[GB_SPLITS];
+
+static int load_data(void **state) {
+    (void)state;
+    const struct gb_task_source source = {.size = WINDOW, .threads = 1};
+    gb_flush_denormals();
+    return gb_task_find("vessels", &vessels) != GB_OK ||
+           gb_fundus_load(1, SIDE, TRAIN, TEST, &source, splits) != GB_OK;
+}
+
+static int free_data(void **state) {
+    (void)state;
+    for (int i = 0; i < GB_SPLITS; i++)
+        gb_dataset_free(&splits[i]);
+    return 0;
+}
+
+// A predictor of untrained parameters.
+static void make_predictor(const char *model_name, struct gb_predictor *predictor) {
+    struct gb_run_config run;
+    const struct gb_task_model *model;
+    struct gb_predictor_options options = {
+        .threads = 2, .samples = SAMPLES, .temperature = 1, .seed = 3, .dequantise = true};
+    assert_int_equal(gb_backend_find(NULL, &options.backend), GB_OK);
+    assert_int_equal(gb_task_model_find(vessels, model_name, &model), GB_OK);
+    gb_run_config_default(vessels, model, WINDOW, &splits[GB_SPLIT_TRAIN].shape, &run);
+    assert_int_equal(gb_predictor_create(predictor, &run, &options), GB_OK);
+    struct gb_params *params = predictor->kind->params(predictor->scorer);
+    assert_int_equal(gb_params_initialise(params, 5), GB_OK);
+    assert_int_equal(gb_params_copy(params, predictor->kind->params(predictor->sampler)), GB_OK);
+}
+
+static double number(const json_t *object, const char *name) {
+    const json_t *value = json_object_get(object, name);
+    if (!json_is_number(value))
+        fail_msg("no number %s", name);
+    return json_number_value(value);
+}
+
+static struct gb_pr_point human(void) {
+    struct gb_detections detections = {0};
+    for (int i = 0; i < TEST; i++) {
+        const struct gb_vessel_image *image = gb_vessels_image(&splits[GB_SPLIT_TEST], i);
+        for (int p = 0; p < SIDE * SIDE; p++) {
+            bool inside = image->field.pixels[p], truth = image->vessels.pixels[p],
+                 answer = image->second.pixels[p];
+            detections.right += inside && truth && answer;
+            detections.wrong += inside && !truth && answer;
+            detections.missed += inside && truth && !answer;
+        }
+    }
+    return gb_pr_point_of(&detections);
+}
+
+static void check_metrics(const json_t *metrics, int points) {
+    struct gb_pr_point second = human();
+    assert_true(number(metrics, "dimensions") == PADDED * PADDED);
+    double ratio =
+        number(metrics, "bits_per_photograph_pixel") / number(metrics, "bits_per_dimension");
+    assert_float_equal(ratio, (double)(PADDED * PADDED) / (SIDE * SIDE), 1e-9);
+    assert_float_equal(number(metrics, "human_f_score"), second.f_score, 1e-12);
+    assert_float_equal(number(metrics, "human_recall"), second.recall, 1e-12);
+    // The best of the curve is on it, and no point of it is better.
+    const json_t *curve = json_object_get(metrics, "curve"), *point;
+    double best = 0;
+    size_t i;
+    assert_int_equal(json_array_size(curve), points);
+    json_array_foreach(curve, i, point) best = fmax(best, number(point, "f_score"));
+    assert_float_equal(number(metrics, "f_score"), best, 1e-12);
+    assert_true(number(metrics, "trivial_f_score") > 0.1);
+    // A coin that knows how rare vessels are.
+    assert_true(number(metrics, "trivial_bits_per_dimension") > 0.1 &&
+                number(metrics, "trivial_bits_per_dimension") < 0.5);
+}
+
+static void check_photographs(const json_t *per_image, const json_t *metrics) {
+    double bits = 0, f_scores = 0;
+    const json_t *photograph;
+    size_t i;
+    assert_int_equal(json_array_size(per_image), TEST);
+    json_array_foreach(per_image, i, photograph) {
+        bits += number(photograph, "bits_per_dimension") / TEST;
+        f_scores += number(photograph, "sample_f_score") / TEST;
+        assert_int_equal(json_array_size(json_object_get(photograph, "samples")), SAMPLES);
+        assert_non_null(json_object_get(photograph, "human"));
+    }
+    assert_float_equal(number(metrics, "bits_per_dimension"), bits, 1e-9);
+    assert_float_equal(number(metrics, "sample_f_score"), f_scores, 1e-9);
+}
+
+// All models on the same whole photographs, though they are built for windows.
+static void measures_every_model(void **state) {
+    (void)state;
+    for (const struct gb_task_model *model = vessels->models; model->name; model++) {
+        struct gb_predictor predictor;
+        json_t *metrics = json_object(), *per_image = json_array();
+        make_predictor(model->name, &predictor);
+        if (gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], &splits[GB_SPLIT_TEST],
+                                  metrics, per_image) != GB_OK)
+            fail_msg("%s: %s", model->name, gb_error_message());
+        check_metrics(metrics, predictor.kind->uniform_noise ? 255 : SAMPLES);
+        check_photographs(per_image, metrics);
+        json_decref(metrics);
+        json_decref(per_image);
+        gb_predictor_free(&predictor);
+    }
+}
+
+// The flow's bits count its own dequantisation; those of the factored model no noise at all.
+static void dequantises_by_model(void **state) {
+    (void)state;
+    static const enum gb_dequantisation expected[] = {GB_DEQUANTISED_BY_MODEL,
+                                                      GB_DEQUANTISED_BY_CALLER, GB_NOT_DEQUANTISED};
+    for (int i = 0; vessels->models[i].name; i++) {
+        struct gb_predictor predictor;
+        make_predictor(vessels->models[i].name, &predictor);
+        assert_int_equal(predictor.dequantisation, expected[i]);
+        gb_predictor_free(&predictor);
+    }
+}
+
+// Within 2 %, as the paper compares them.
+static void gives_the_baseline_as_many_parameters(void **state) {
+    (void)state;
+    size_t count[2];
+    static const char *const names[] = {"cnf", "factored"};
+    for (int i = 0; i < 2; i++) {
+        struct gb_predictor predictor;
+        make_predictor(names[i], &predictor);
+        count[i] = gb_params_elements(predictor.kind->params(predictor.scorer));
+        gb_predictor_free(&predictor);
+    }
+    assert_float_equal((double)count[1] / (double)count[0], 1, 0.02);
+}
+
+static void draws_its_picture(void **state) {
+    (void)state;
+    struct gb_predictor predictor;
+    make_predictor("cnf", &predictor);
+    assert_int_equal(gb_predictor_picture(&predictor, &splits[GB_SPLIT_TEST], TEST,
+                                          gb_fixture_path("samples.png")),
+                     GB_OK);
+    assert_int_equal(gb_fixture_entries(""), 1);
+    gb_predictor_free(&predictor);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(measures_every_model),
+        cmocka_unit_test(dequantises_by_model),
+        cmocka_unit_test(gives_the_baseline_as_many_parameters),
+        cmocka_unit_test_setup_teardown(draws_its_picture, gb_fixture_setup, gb_fixture_teardown),
+    };
+    return cmocka_run_group_tests(tests, load_data, free_data);
+}
