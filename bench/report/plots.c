@@ -172,11 +172,25 @@ static const char *model_text(const struct gb_summary *s, int model) {
 
 // ---- Bars ----
 
+// Whether on every backend, as far as it was timed, a group takes hardly any of a step.
+static bool is_minor(const struct gb_summary *s, int model, int group) {
+    bool timed = false;
+    for (int setting = 0; setting < s->setting_count; setting++)
+        for (int column = 0; column < s->column_count; column++) {
+            double all = gb_summary_mean(s, setting, model, GB_ALL_KERNELS, column).seconds;
+            double seconds = gb_summary_mean(s, setting, model, group, column).seconds;
+            if (seconds >= GB_MINOR_SHARE * all)
+                return false;
+            timed |= seconds < GB_MINOR_SHARE * all;
+        }
+    return timed;
+}
+
 // "All kernels", and then the groups that a model has.
 static int bar_groups(const struct gb_summary *s, int model, int groups[]) {
     int count = 0;
     for (int group = GB_ALL_KERNELS; group < s->group_count; group++)
-        if (gb_summary_mean(s, 0, model, group, 0).problems)
+        if (gb_summary_mean(s, 0, model, group, 0).problems && !is_minor(s, model, group))
             groups[count++] = group;
     return count;
 }
@@ -196,18 +210,20 @@ static void put_group_tics(FILE *script, const struct gb_summary *s, const int g
     fprintf(script, ")\n");
 }
 
-// A data block with the bar of each group: x, y, left, right, low, high. False if it is empty.
+// A data block with the bar of each group whose kernels are borrowed, or are not: x, y, left, right,
+// low, high. False if it is empty.
 static bool put_bars(FILE *script, const struct gb_summary *s, int setting, int model,
-                     const int groups[], int count, int column) {
+                     const int groups[], int count, int column, bool borrowed) {
     bool any = false;
     double height = 0.84 / s->column_count;
-    fprintf(script, "$bars%d << END\n", column);
+    fprintf(script, "$bars%d << END\n", 2 * column + borrowed);
     for (int i = 0; i < count; i++) {
-        double speed = gb_summary_mean(s, setting, model, groups[i], column).speed;
-        if (isnan(speed))
+        struct gb_mean mean = gb_summary_mean(s, setting, model, groups[i], column);
+        bool lent = mean.borrowed && groups[i] != GB_ALL_KERNELS;
+        if (isnan(mean.speed) || lent != borrowed)
             continue;
         double low = i + 0.08 + column * height, high = low + 0.9 * height;
-        fprintf(script, "%g %g 0 %g %g %g\n", speed, (low + high) / 2, speed, low, high);
+        fprintf(script, "%g %g 0 %g %g %g\n", mean.speed, (low + high) / 2, mean.speed, low, high);
         any = true;
     }
     fprintf(script, "END\n");
@@ -216,20 +232,21 @@ static bool put_bars(FILE *script, const struct gb_summary *s, int setting, int 
 
 static void put_bar_panel(FILE *script, const struct gb_summary *s, int setting, int model,
                           const int groups[], int count) {
-    bool any[s->column_count];
-    for (int i = 0; i < s->column_count; i++)
-        any[i] = put_bars(script, s, setting, model, groups, count, i);
+    int blocks = 2 * s->column_count;
+    bool any[blocks];
+    for (int i = 0; i < blocks; i++)
+        any[i] = put_bars(script, s, setting, model, groups, count, i / 2, i % 2);
     fprintf(script,
             "set xrange [0:1.19]\nset yrange [%d:0]\nset xtics 0,0.25,1 scale 0.5\n"
             "set grid xtics noytics\nset arrow from 1,0 to 1,%d nohead lc rgb '#808080'\nplot NaN",
             count, count);
-    for (int i = 0; i < s->column_count; i++)
+    for (int i = 0; i < blocks; i++)
         if (any[i])
             fprintf(script,
-                    ", $bars%d using 1:2:3:4:5:6 with boxxyerror fs solid noborder lc rgb '#%06x'"
+                    ", $bars%d using 1:2:3:4:5:6 with boxxyerror fs %s lc rgb '#%06x'"
                     ", $bars%d using 1:2:(sprintf('%%.2f', $1)) with labels left offset 0.2,0 "
                     "font ',8'",
-                    i, s->columns[i].colour, i);
+                    i, i % 2 ? "empty border" : "solid noborder", s->columns[i / 2].colour, i);
     fprintf(script, "\n");
 }
 
@@ -471,10 +488,20 @@ static int scaling_panels(const struct gb_summary *s, struct calls *panels) {
     return count;
 }
 
+// The upper end of every panel's scale.
+static double highest_speed(const struct gb_summary *s, const struct calls panels[], int count,
+                            int base, int end) {
+    double highest = (double)s->settings[end - 1].threads / s->settings[base].threads;
+    for (int panel = 0; panel < count; panel++)
+        for (int column = 0; column < s->column_count; column++)
+            for (int i = base; i < end; i++)
+                highest = fmax(highest, scaled_speed(s, panels[panel], column, base, i));
+    return highest;
+}
+
 static void put_scaling_panel(FILE *script, const struct gb_summary *s, struct calls calls,
-                              int base, int end) {
+                              int base, int end, double highest) {
     double first = s->settings[base].threads, last = s->settings[end - 1].threads;
-    double highest = last / first;
     bool any[s->column_count];
     for (int column = 0; column < s->column_count; column++) {
         any[column] = false;
@@ -484,7 +511,6 @@ static void put_scaling_panel(FILE *script, const struct gb_summary *s, struct c
             if (isnan(speed))
                 continue;
             any[column] = true;
-            highest = fmax(highest, speed);
             fprintf(script, "%d %g\n", s->settings[i].threads, speed);
         }
         fprintf(script, "END\n");
@@ -526,6 +552,7 @@ static enum gb_status draw_scaling(const struct gb_summary *s, int base, int end
     put_backends(&canvas, s);
     put_thread_tics(canvas.script, s, base, end);
     fprintf(canvas.script, "set xlabel 'threads' font ',10' offset 0,0.4\n");
+    double highest = highest_speed(s, panels, count, base, end);
     for (int i = 0; i < count; i++) {
         char title[128];
         snprintf(title, sizeof title, "%s%s", model_text(s, panels[i].model),
@@ -533,7 +560,7 @@ static enum gb_status draw_scaling(const struct gb_summary *s, int base, int end
         put_panel(&canvas, grid_box(&grid, i), title);
         fprintf(canvas.script, "set ylabel '%s' font ',10' offset 1,0\n",
                 i % grid.columns == 0 ? "speedup" : "");
-        put_scaling_panel(canvas.script, s, panels[i], base, end);
+        put_scaling_panel(canvas.script, s, panels[i], base, end, highest);
         end_panel(&canvas);
     }
     return close_canvas(&canvas, picture);

@@ -9,7 +9,8 @@
 #include "bench/report/training_record.h"
 
 // Speed relative to the best backend in each operation of a model: a panel for each setting, a bar
-// for each backend.
+// for each backend. Left out is what on every backend takes less than GB_MINOR_SHARE of a step.
+#define GB_MINOR_SHARE 0.01
 enum gb_status gb_plot_bars(const struct gb_summary *summary, int model,
                             struct gb_picture *picture);
 
