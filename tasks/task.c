@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const struct gb_task gb_horses, gb_denoise, gb_vessels;
+extern const struct gb_task gb_horses, gb_denoise, gb_vessels, gb_sr;
 
-static const struct gb_task *const tasks[] = {&gb_horses, &gb_denoise, &gb_vessels, NULL};
+static const struct gb_task *const tasks[] = {&gb_horses, &gb_denoise, &gb_vessels, &gb_sr, NULL};
 
 const struct gb_task *const *gb_tasks(void) {
     return tasks;

@@ -224,21 +224,24 @@ static void draw_latents(struct gb_predictor *p, int index, int first) {
     }
 }
 
-static enum gb_status draw(struct gb_predictor *p, const struct gb_tensor *x, const char *name,
-                           int index, int first, float temperature) {
+enum gb_status gb_predictor_condition(struct gb_predictor *p, const struct gb_tensor *x,
+                                      const char *name) {
+    struct gb_example_shape shape = shape_of(x, &p->target);
+    GB_TRY(gb_task_check_shape(p->kind, &p->config, &shape));
     enum gb_status status = p->kind->condition(p->sampler, x);
-    if (status != GB_OK)
-        return gb_fail_within(status, "cannot draw", name);
+    return status == GB_OK ? GB_OK : gb_fail_within(status, "cannot draw", name);
+}
+
+void gb_predictor_sample(struct gb_predictor *p, int index, int first, float temperature) {
     draw_latents(p, index, first);
     p->kind->inverse(p->sampler, &p->latents, temperature, &p->drawn);
-    return GB_OK;
 }
 
 enum gb_status gb_predictor_draw(struct gb_predictor *p, const struct gb_tensor *x,
                                  const char *name, int index, int first) {
-    struct gb_example_shape shape = shape_of(x, &p->target);
-    GB_TRY(gb_task_check_shape(p->kind, &p->config, &shape));
-    return draw(p, x, name, index, first, p->options.temperature);
+    GB_TRY(gb_predictor_condition(p, x, name));
+    gb_predictor_sample(p, index, first, p->options.temperature);
+    return GB_OK;
 }
 
 static enum gb_status sample_mean(struct gb_predictor *p, const struct gb_tensor *x,
@@ -294,7 +297,8 @@ static enum gb_status ascend(struct gb_predictor *p, const struct gb_tensor *x, 
     if (p->options.ascent.from_mean) {
         GB_TRY(sample_mean(p, x, name, index, &p->climbed));
     } else {
-        GB_TRY(draw(p, x, name, index, 0, 0));
+        GB_TRY(gb_predictor_condition(p, x, name));
+        gb_predictor_sample(p, index, 0, 0);
         memcpy(p->climbed.data, p->drawn.data, bytes);
     }
     GB_TRY(climb(p, x, name));

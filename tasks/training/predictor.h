@@ -73,9 +73,14 @@ enum gb_status gb_predictor_resize(struct gb_predictor *predictor,
 enum gb_status gb_predictor_bits(struct gb_predictor *predictor, const struct gb_examples *examples,
                                  char *const *names, double *bits);
 
-// Draws samples first .. first + drawn_at_once - 1 for example `index`, whose input is x, into
-// predictor->drawn. A sample's latents depend on (seed, index, number of the sample) alone. `name` is
-// for messages. Fails as gb_predictor_bits does.
+// Conditions the sampler on x, for any number of samples. `name` is for messages. Fails as
+// gb_predictor_bits does.
+enum gb_status gb_predictor_condition(struct gb_predictor *predictor, const struct gb_tensor *x,
+                                      const char *name);
+// Draws samples first .. first + drawn_at_once - 1 for example `index`, whose input it was conditioned
+// on, into predictor->drawn. A sample's latents depend on (seed, index, number of the sample) alone.
+void gb_predictor_sample(struct gb_predictor *predictor, int index, int first, float temperature);
+// Both, at the predictor's own temperature.
 enum gb_status gb_predictor_draw(struct gb_predictor *predictor, const struct gb_tensor *x,
                                  const char *name, int index, int first);
 

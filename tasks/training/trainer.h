@@ -9,7 +9,7 @@
 struct gb_trainer {
     struct gb_run_config run;
     const struct gb_backend *backend;
-    const struct gb_dataset *train; // count >= 1
+    const struct gb_dataset *train;
     int threads;
     long step;   // steps done so far
     void *model; // of run.model->kind
@@ -30,7 +30,7 @@ struct gb_trainer_options {
 };
 
 // Builds the model and fills its parameters from the seed. GB_BAD_INPUT where the model takes other
-// sizes than the set has. The trainer must not be moved.
+// sizes than the set has, and where the set is empty. The trainer must not be moved.
 enum gb_status gb_trainer_create(struct gb_trainer *trainer, const struct gb_run_config *run,
                                  const struct gb_trainer_options *options,
                                  const struct gb_dataset *train);

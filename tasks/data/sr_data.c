@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+#include "tasks/data/sr_data.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/parallel.h"
+#include "tasks/data/sr_files.h"
+#include "tasks/images/resize.h"
+
+// Photographs of both resolutions, one beside the other.
+struct pairs {
+    struct gb_photographs high, low;
+};
+
+// A part of a photograph, in pixels of the high resolution.
+struct window {
+    int photograph, top, left;
+};
+
+// What a data set's examples are parts of.
+struct parts {
+    const struct pairs *pairs;
+    struct pairs own;       // all zeros where the pairs are another data set's
+    struct window *windows; // of crops and middles
+    int multiple;           // of padded photographs
+};
+
+static enum gb_status no_memory(const char *where) {
+    return gb_fail(GB_OUT_OF_MEMORY, "cannot prepare photographs", where, "out of memory");
+}
+
+// ---- Examples ----
+
+// Copies a view's height and width of the image from (top, left) on; zeros beyond the image.
+static void copy_pixels(const struct gb_image *image, int top, int left,
+                        const struct gb_tensor *to) {
+    const int rows = image->h - top < to->h ? image->h - top : to->h;
+    const int columns = image->w - left < to->w ? image->w - left : to->w;
+    memset(to->data, 0, gb_elements(to) * sizeof(float));
+    for (int i = 0; i < rows; i++) {
+        const size_t first = ((size_t)(top + i) * (size_t)image->w + (size_t)left) * 3;
+        const unsigned char *from = image->pixels + first;
+        float *row = gb_at(to, 0, i, 0);
+        for (int j = 0; j < columns * 3; j++)
+            row[j] = (float)from[j] / 256;
+    }
+}
+
+static void copy_window(const struct gb_dataset *set, const struct window *window,
+                        const struct gb_example *example) {
+    const struct parts *parts = set->source;
+    const int i = window->photograph;
+    copy_pixels(&parts->pairs->high.images[i], window->top, window->left, &example->y);
+    copy_pixels(&parts->pairs->low.images[i], window->top / 2, window->left / 2, &example->x);
+}
+
+// An evenly drawn place for a square of a photograph.
+static struct window draw_window(const struct pairs *pairs, int photograph, int side,
+                                 const struct gb_random_key *key) {
+    const struct gb_image *image = &pairs->high.images[photograph];
+    // In double the products stay below the numbers of places.
+    const double down = gb_random_uniform(key, 0), right = gb_random_uniform(key, 1);
+    return (struct window){.photograph = photograph,
+                           .top = 2 * (int)(down * ((image->h - side) / 2 + 1)),
+                           .left = 2 * (int)(right * ((image->w - side) / 2 + 1))};
+}
+
+static enum gb_status fill_patch(const struct gb_dataset *set, int index,
+                                 const struct gb_random_key *key,
+                                 const struct gb_example *example) {
+    const struct parts *parts = set->source;
+    struct gb_random_key place = *key;
+    place.purpose = GB_RANDOM_AUGMENT;
+    const struct window window = draw_window(parts->pairs, index, set->shape.y_h, &place);
+    copy_window(set, &window, example);
+    return GB_OK;
+}
+
+static enum gb_status fill_window(const struct gb_dataset *set, int index,
+                                  const struct gb_random_key *key,
+                                  const struct gb_example *example) {
+    (void)key;
+    const struct parts *parts = set->source;
+    copy_window(set, &parts->windows[index], example);
+    return GB_OK;
+}
+
+static enum gb_status fill_whole(const struct gb_dataset *set, int index,
+                                 const struct gb_random_key *key,
+                                 const struct gb_example *example) {
+    (void)key;
+    copy_window(set, &(struct window){.photograph = index}, example);
+    return GB_OK;
+}
+
+static struct gb_example_shape shape_for(int h, int w) {
+    return (struct gb_example_shape){
+        .x_h = h / 2, .x_w = w / 2, .x_c = 3, .y_h = h, .y_w = w, .y_c = 3};
+}
+
+static struct gb_example_shape whole_shape(const struct gb_dataset *set, int index) {
+    const struct parts *parts = set->source;
+    const struct gb_image *image = &parts->pairs->high.images[index];
+    return shape_for(image->h, image->w);
+}
+
+static struct gb_example_shape padded_shape(const struct gb_dataset *set, int index) {
+    const struct parts *parts = set->source;
+    const struct gb_image *image = &parts->pairs->high.images[index];
+    const int longer = image->h > image->w ? image->h : image->w;
+    const int side = (int)gb_round_up((size_t)longer, (size_t)parts->multiple);
+    return shape_for(side, side);
+}
+
+// ---- Two resolutions ----
+
+static enum gb_status halve(const struct gb_image *high, struct gb_image *low) {
+    const int h = high->h / 2, w = high->w / 2, count = h * w * 3;
+    float *values = malloc((size_t)count * sizeof *values);
+    if (!values)
+        return no_memory("image");
+    enum gb_status status = gb_resize(high, GB_BICUBIC, h, w, values);
+    if (status == GB_OK)
+        status = gb_image_create(low, w, h, 3, 8, "low resolution");
+    for (int i = 0; status == GB_OK && i < count; i++)
+        low->pixels[i] = (unsigned char)lrintf(values[i] * 255);
+    free(values);
+    return status;
+}
+
+static void free_pairs(struct pairs *pairs) {
+    gb_photographs_free(&pairs->high);
+    gb_photographs_free(&pairs->low);
+}
+
+struct halving {
+    struct pairs *pairs;
+    enum gb_status *done; // by photograph
+};
+
+static void halve_job(void *argument, int index, int rank) {
+    (void)rank;
+    const struct halving *halving = argument;
+    struct gb_image *high = &halving->pairs->high.images[index];
+    gb_image_crop(high, 0, 0, high->w & ~1, high->h & ~1);
+    halving->done[index] = halve(high, &halving->pairs->low.images[index]);
+}
+
+// Takes over the photographs and makes their halves.
+static enum gb_status make_pairs(struct gb_photographs *photographs, int threads,
+                                 struct pairs *pairs) {
+    *pairs = (struct pairs){.high = *photographs};
+    *photographs = (struct gb_photographs){0};
+    const int count = pairs->high.count;
+    GB_TRY(gb_photographs_create(&pairs->low, count));
+    struct halving halving = {pairs, calloc((size_t)count + 1, sizeof *halving.done)};
+    if (!halving.done)
+        return no_memory("photographs");
+    gb_parallel_jobs(threads, count, halve_job, &halving);
+    // The message of a failure stayed with the thread that met it: meet it here again.
+    enum gb_status status = GB_OK;
+    for (int i = 0; status == GB_OK && i < count; i++)
+        if (halving.done[i] != GB_OK)
+            status = halve(&pairs->high.images[i], &pairs->low.images[i]);
+    free(halving.done);
+    return status;
+}
+
+// ---- Data sets ----
+
+static void free_parts(void *source) {
+    struct parts *parts = source;
+    free_pairs(&parts->own);
+    free(parts->windows);
+    free(parts);
+}
+
+// A data set of examples of one shape, or whose shapes are told by `shape_of`. *parts is all zeros.
+static enum gb_status create_set(struct gb_dataset *set, int count,
+                                 const struct gb_example_shape *shape, struct parts **parts) {
+    GB_TRY(gb_dataset_create(set, count, shape));
+    *parts = calloc(1, sizeof **parts);
+    if (!*parts) {
+        gb_dataset_free(set);
+        return no_memory("data set");
+    }
+    set->source = *parts;
+    set->free_source = free_parts;
+    return GB_OK;
+}
+
+static enum gb_status name_all(struct gb_dataset *set, char *const *names) {
+    for (int i = 0; i < set->count; i++)
+        GB_TRY(gb_dataset_name(set, i, names[i]));
+    return GB_OK;
+}
+
+// Frees the data set where it is not whole.
+static enum gb_status whole_or_freed(enum gb_status status, struct gb_dataset *set) {
+    if (status != GB_OK)
+        gb_dataset_free(set);
+    return status;
+}
+
+// The data set of these photographs, which it takes over.
+static enum gb_status make_split(struct gb_photographs *photographs, enum gb_split split,
+                                 const struct gb_task_source *source, struct gb_dataset *set) {
+    const bool trains = split == GB_SPLIT_TRAIN;
+    const struct gb_example_shape shape =
+        trains ? shape_for(source->size, source->size) : (struct gb_example_shape){0};
+    struct parts *parts;
+    GB_TRY(create_set(set, photographs->count, &shape, &parts));
+    set->hash = gb_photographs_hash(photographs);
+    set->fill = trains ? fill_patch : fill_whole;
+    set->shape_of = trains ? NULL : whole_shape;
+    parts->pairs = &parts->own;
+    enum gb_status status = make_pairs(photographs, source->threads, &parts->own);
+    if (status == GB_OK)
+        status = name_all(set, parts->own.high.names);
+    return whole_or_freed(status, set);
+}
+
+enum gb_status gb_sr_load(const struct gb_task_source *source, struct gb_dataset splits[]) {
+    struct gb_photographs photographs[GB_SPLITS];
+    for (int split = 0; split < GB_SPLITS; split++)
+        splits[split] = (struct gb_dataset){0};
+    if (source->size % 2)
+        return gb_fail(GB_BAD_INPUT, "cannot prepare photographs", "size",
+                       "patches of %d pixels have no half", source->size);
+    GB_TRY(gb_sr_read(source, photographs));
+    enum gb_status status = GB_OK;
+    for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
+        status = make_split(&photographs[split], split, source, &splits[split]);
+    for (int split = 0; split < GB_SPLITS; split++) {
+        gb_photographs_free(&photographs[split]);
+        if (status != GB_OK)
+            gb_dataset_free(&splits[split]);
+    }
+    return status;
+}
+
+static const struct pairs *pairs_of(const struct gb_dataset *set) {
+    const struct parts *parts = set->source;
+    return parts->pairs;
+}
+
+// A data set of windows, side x side, that are still to be set.
+static enum gb_status create_windows(const struct gb_dataset *test, int count, int side,
+                                     struct gb_dataset *set) {
+    const struct gb_example_shape shape = shape_for(side, side);
+    struct parts *parts;
+    GB_TRY(create_set(set, count, &shape, &parts));
+    set->hash = test->hash;
+    set->fill = fill_window;
+    parts->pairs = pairs_of(test);
+    parts->windows = calloc((size_t)count, sizeof *parts->windows);
+    return parts->windows ? GB_OK : whole_or_freed(no_memory("windows"), set);
+}
+
+enum gb_status gb_sr_crops(const struct gb_dataset *test, int first, int photographs, int count,
+                           int side, uint64_t seed, struct gb_dataset *crops) {
+    GB_TRY(create_windows(test, count, side, crops));
+    const struct parts *parts = crops->source;
+    enum gb_status status = GB_OK;
+    for (int i = 0; status == GB_OK && i < count; i++) {
+        const struct gb_random_key key = {
+            .seed = seed, .purpose = GB_RANDOM_AUGMENT, .sample = (uint32_t)i};
+        const int photograph = first + (int)((double)gb_random_uniform(&key, 2) * photographs);
+        parts->windows[i] = draw_window(parts->pairs, photograph, side, &key);
+        status = gb_dataset_name(crops, i, test->names[photograph]);
+    }
+    return whole_or_freed(status, crops);
+}
+
+enum gb_status gb_sr_middles(const struct gb_dataset *test, int side, struct gb_dataset *middles) {
+    GB_TRY(create_windows(test, test->count, side, middles));
+    const struct parts *parts = middles->source;
+    for (int i = 0; i < test->count; i++) {
+        const struct gb_image *image = &parts->pairs->high.images[i];
+        parts->windows[i] = (struct window){
+            .photograph = i, .top = (image->h - side) / 4 * 2, .left = (image->w - side) / 4 * 2};
+    }
+    return whole_or_freed(name_all(middles, test->names), middles);
+}
+
+enum gb_status gb_sr_pad(const struct gb_dataset *test, int multiple, struct gb_dataset *padded) {
+    const struct gb_example_shape shape = {0};
+    struct parts *parts;
+    GB_TRY(create_set(padded, test->count, &shape, &parts));
+    padded->hash = test->hash;
+    padded->fill = fill_whole;
+    padded->shape_of = padded_shape;
+    parts->pairs = pairs_of(test);
+    parts->multiple = multiple;
+    return whole_or_freed(name_all(padded, test->names), padded);
+}

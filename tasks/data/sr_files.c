@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE // asprintf, strchrnul
+#include "tasks/data/sr_files.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "tasks/data/lists.h"
+#include "tasks/data/npz.h"
+#include "tasks/program/files.h"
+#include "tasks/synthetic/natural.h"
+
+static const char what[] = "cannot read photographs";
+
+// The embedded pictures.
+enum {
+    SEED = 1,
+    TRAIN = 64,
+    TRAIN_SIDE = 192, // or the patch's, where that is longer
+    TEST = 8,
+    TEST_SIDE = 96,
+    TEST_FIRST = 1 << 20,
+};
+
+struct reading {
+    const struct gb_task_source *source;
+    struct gb_photographs *splits; // so far
+};
+
+static enum gb_status no_memory(const char *where) {
+    return gb_fail(GB_OUT_OF_MEMORY, what, where, "out of memory");
+}
+
+// Moves a photograph, under PREFIX and its name.
+static enum gb_status move(struct gb_photographs *from, int i, const char *prefix,
+                           struct gb_photographs *to, int j) {
+    if (asprintf(&to->names[j], "%s%s", prefix, from->names[i]) < 0) {
+        to->names[j] = NULL;
+        return no_memory(prefix);
+    }
+    to->images[j] = from->images[i];
+    from->images[i] = (struct gb_image){0};
+    return GB_OK;
+}
+
+// Moves all of `more` behind those of a split.
+static enum gb_status append(struct reading *reading, enum gb_split split,
+                             struct gb_photographs *more, const char *prefix) {
+    struct gb_photographs *before = &reading->splits[split], all;
+    enum gb_status status = gb_photographs_create(&all, before->count + more->count);
+    for (int i = 0; status == GB_OK && i < before->count; i++)
+        status = move(before, i, "", &all, i);
+    for (int i = 0; status == GB_OK && i < more->count; i++)
+        status = move(more, i, prefix, &all, before->count + i);
+    gb_photographs_free(more);
+    gb_photographs_free(before);
+    *before = all;
+    return status;
+}
+
+// ---- Folders of images ----
+
+static bool is_folder(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+static bool exists(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0;
+}
+
+static bool is_image(const char *name) {
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".ppm", ".pgm",
+                                          ".pnm", ".tif", ".tiff", ".gif"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
+        if (strcasecmp(dot, endings[i]) == 0)
+            return true;
+    return false;
+}
+
+static int least_side(const struct reading *reading, enum gb_split split) {
+    return split == GB_SPLIT_TRAIN ? reading->source->size : GB_SR_LEAST_SIDE;
+}
+
+static enum gb_status read_names(struct reading *reading, enum gb_split split, const char *folder,
+                                 char *const *names, int count, const char *prefix) {
+    struct gb_photographs more;
+    GB_TRY(gb_photographs_read(folder, names, count, least_side(reading, split),
+                               reading->source->threads, &more));
+    return append(reading, split, &more, prefix);
+}
+
+// Reads the images among the entries of a folder, if there are any.
+static enum gb_status read_entries(struct reading *reading, enum gb_split split, const char *folder,
+                                   const struct gb_list *entries, const char *prefix) {
+    char **names = calloc((size_t)entries->count, sizeof *names);
+    if (!names)
+        return no_memory(folder);
+    int count = 0;
+    for (int i = 0; i < entries->count; i++)
+        if (is_image(entries->names[i]))
+            names[count++] = entries->names[i];
+    const enum gb_status status =
+        count ? read_names(reading, split, folder, names, count, prefix) : GB_OK;
+    free(names);
+    return status;
+}
+
+static enum gb_status read_images(struct reading *reading, enum gb_split split, const char *folder,
+                                  const char *prefix) {
+    struct gb_list entries;
+    GB_TRY(gb_list_folder(folder, "", &entries));
+    const enum gb_status status = read_entries(reading, split, folder, &entries, prefix);
+    gb_list_free(&entries);
+    return status;
+}
+
+// ---- Published layouts ----
+
+// What is done to a folder, or to each of the folders in it.
+typedef enum gb_status (*visit_fn)(struct reading *reading, const char *folder, const char *name);
+
+static enum gb_status visit_folders(struct reading *reading, const char *folder, visit_fn visit) {
+    struct gb_list entries;
+    GB_TRY(gb_list_folder(folder, "", &entries));
+    enum gb_status status = GB_OK;
+    for (int i = 0; status == GB_OK && i < entries.count; i++) {
+        char path[GB_PATH];
+        status = gb_path_join(folder, entries.names[i], path);
+        if (status == GB_OK && is_folder(path))
+            status = visit(reading, path, entries.names[i]);
+    }
+    gb_list_free(&entries);
+    return status;
+}
+
+static enum gb_status read_bsd100(struct reading *reading, const char *folder) {
+    char path[GB_PATH];
+    if (!reading->source->split_folder)
+        return read_images(reading, GB_SPLIT_TEST, folder, "BSD100/");
+    GB_TRY(gb_path_join(reading->source->split_folder, "bsd100.txt", path));
+    struct gb_list names;
+    GB_TRY(gb_list_read(path, &names));
+    const enum gb_status status =
+        read_names(reading, GB_SPLIT_TEST, folder, names.names, names.count, "BSD100/");
+    gb_list_free(&names);
+    return status;
+}
+
+static enum gb_status read_bsds500(struct reading *reading, const char *folder) {
+    char train[GB_PATH], val[GB_PATH], test[GB_PATH];
+    GB_TRY(gb_path_join(folder, "images/train", train));
+    GB_TRY(gb_path_join(folder, "images/val", val));
+    GB_TRY(gb_path_join(folder, "images/test", test));
+    if (!is_folder(train) || !is_folder(val) || !is_folder(test))
+        return GB_OK;
+    GB_TRY(read_images(reading, GB_SPLIT_TRAIN, train, "train/"));
+    GB_TRY(read_images(reading, GB_SPLIT_TRAIN, test, "test/"));
+    return read_bsd100(reading, val);
+}
+
+static enum gb_status read_test_sets(struct reading *reading, const char *folder) {
+    static const char *const sets[] = {"Set5", "Set14", "BSD100"};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        char path[GB_PATH], prefix[16];
+        GB_TRY(gb_path_join(folder, sets[i], path));
+        snprintf(prefix, sizeof prefix, "%s/", sets[i]);
+        if (is_folder(path))
+            GB_TRY(read_images(reading, GB_SPLIT_TEST, path, prefix));
+    }
+    return GB_OK;
+}
+
+// An image of planes, one after the other.
+static enum gb_status unpack_image(const unsigned char *planes, int side, const char *path,
+                                   struct gb_image *image) {
+    GB_TRY(gb_image_create(image, side, side, 3, 8, path));
+    const int pixels = side * side;
+    for (int i = 0; i < pixels; i++)
+        for (int c = 0; c < 3; c++)
+            image->pixels[i * 3 + c] = planes[c * pixels + i];
+    return GB_OK;
+}
+
+// Every `every`th row, from the first on.
+static enum gb_status unpack_rows(const struct gb_byte_matrix *rows, int side, int every,
+                                  const char *path, struct gb_photographs *images) {
+    GB_TRY(gb_photographs_create(images, ((int)rows->rows + every - 1) / every));
+    enum gb_status status = GB_OK;
+    for (int i = 0; status == GB_OK && i < images->count; i++) {
+        const size_t row = (size_t)i * (size_t)every;
+        if (asprintf(&images->names[i], "%07zu", row) < 0) {
+            images->names[i] = NULL;
+            status = no_memory(path);
+        } else {
+            status =
+                unpack_image(rows->values + row * rows->columns, side, path, &images->images[i]);
+        }
+    }
+    if (status != GB_OK)
+        gb_photographs_free(images);
+    return status;
+}
+
+static enum gb_status read_archive(struct reading *reading, enum gb_split split, const char *path,
+                                   const char *prefix) {
+    struct gb_byte_matrix rows;
+    GB_TRY(gb_npz_read(path, "data", &rows));
+    const int least = least_side(reading, split);
+    const int side = rows.columns <= INT_MAX ? (int)lrint(sqrt((double)rows.columns / 3)) : 0;
+    const int every =
+        split == GB_SPLIT_TEST ? (int)((rows.rows + GB_SR_MOST_TESTED - 1) / GB_SR_MOST_TESTED) : 1;
+    struct gb_photographs images = {0};
+    enum gb_status status;
+    if (rows.rows > INT_MAX / 2 || 3 * (size_t)side * (size_t)side != rows.columns)
+        status = gb_fail(GB_BAD_INPUT, what, path, "%zu rows of %zu bytes are no square images",
+                         rows.rows, rows.columns);
+    else if (side < least)
+        status = gb_fail(GB_BAD_INPUT, what, path, "images of %d x %d pixels, where %d are needed",
+                         side, side, least);
+    else
+        status = unpack_rows(&rows, side, every, path, &images);
+    gb_byte_matrix_free(&rows);
+    return status == GB_OK ? append(reading, split, &images, prefix) : status;
+}
+
+static enum gb_status read_imagenet(struct reading *reading, const char *folder) {
+    enum { BATCHES = 10 };
+    char path[GB_PATH];
+    for (int batch = 1; batch <= BATCHES; batch++) {
+        char name[32], prefix[16];
+        snprintf(name, sizeof name, "train_data_batch_%d.npz", batch);
+        snprintf(prefix, sizeof prefix, "batch %d/", batch);
+        GB_TRY(gb_path_join(folder, name, path));
+        if (exists(path))
+            GB_TRY(read_archive(reading, GB_SPLIT_TRAIN, path, prefix));
+    }
+    GB_TRY(gb_path_join(folder, "val_data.npz", path));
+    return exists(path) ? read_archive(reading, GB_SPLIT_TEST, path, "ImageNet/") : GB_OK;
+}
+
+static enum gb_status read_layouts(struct reading *reading, const char *folder, const char *name) {
+    (void)name;
+    GB_TRY(read_bsds500(reading, folder));
+    GB_TRY(read_test_sets(reading, folder));
+    return read_imagenet(reading, folder);
+}
+
+static enum gb_status read_to_train(struct reading *reading, const char *folder, const char *name) {
+    char prefix[GB_PATH];
+    snprintf(prefix, sizeof prefix, "%s/", name);
+    return read_images(reading, GB_SPLIT_TRAIN, folder, prefix);
+}
+
+static int count_all(const struct reading *reading) {
+    return reading->splits[GB_SPLIT_TRAIN].count + reading->splits[GB_SPLIT_TEST].count;
+}
+
+static enum gb_status read_root(struct reading *reading, const char *root) {
+    const int before = count_all(reading);
+    GB_TRY(read_layouts(reading, root, ""));
+    if (count_all(reading) == before)
+        GB_TRY(visit_folders(reading, root, read_layouts));
+    if (count_all(reading) == before) {
+        GB_TRY(read_images(reading, GB_SPLIT_TRAIN, root, ""));
+        GB_TRY(visit_folders(reading, root, read_to_train));
+    }
+    if (count_all(reading) == before)
+        return gb_fail(GB_BAD_INPUT, what, root, "holds no images");
+    return GB_OK;
+}
+
+static enum gb_status read_roots(struct reading *reading, const char *roots) {
+    if (is_folder(roots)) // whatever its name
+        return read_root(reading, roots);
+    char *root;
+    for (const char *at = roots; *at; at += strcspn(at, ":"), at += *at == ':') {
+        if (!(root = strndup(at, strcspn(at, ":"))))
+            return no_memory(roots);
+        const enum gb_status status = read_root(reading, root);
+        free(root);
+        GB_TRY(status);
+    }
+    return GB_OK;
+}
+
+// ---- Splits ----
+
+// Takes every tenth out of the training photographs.
+static enum gb_status hold_out(struct reading *reading) {
+    enum { ONE_OF = 10 };
+    struct gb_photographs *all = &reading->splits[GB_SPLIT_TRAIN], parts[GB_SPLITS] = {0};
+    int every = (all->count + GB_SR_MOST_TESTED - 1) / GB_SR_MOST_TESTED;
+    every = every > ONE_OF ? every : all->count < ONE_OF ? all->count : ONE_OF;
+    const int counts[GB_SPLITS] = {all->count - all->count / every, all->count / every};
+    enum gb_status status = GB_OK;
+    for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
+        status = gb_photographs_create(&parts[split], counts[split]);
+    for (int i = 0, used[GB_SPLITS] = {0}; status == GB_OK && i < all->count; i++) {
+        const bool tests = i % every == every - 1;
+        const enum gb_split split = tests ? GB_SPLIT_TEST : GB_SPLIT_TRAIN;
+        status = move(all, i, tests ? "held-out/" : "", &parts[split], used[split]++);
+    }
+    gb_photographs_free(all);
+    for (int split = 0; split < GB_SPLITS; split++)
+        reading->splits[split] = parts[split];
+    return status;
+}
+
+static enum gb_status draw_synthetic(struct reading *reading) {
+    const struct gb_task_source *source = reading->source;
+    const int side = source->size > TRAIN_SIDE ? source->size : TRAIN_SIDE;
+    struct gb_photographs test;
+    GB_TRY(gb_natural_photographs(SEED, 0, TRAIN, side, side, source->threads,
+                                  &reading->splits[GB_SPLIT_TRAIN]));
+    GB_TRY(gb_natural_photographs(SEED, TEST_FIRST, TEST, TEST_SIDE, TEST_SIDE, source->threads,
+                                  &test));
+    return append(reading, GB_SPLIT_TEST, &test, "synthetic/");
+}
+
+static enum gb_status read_all(struct reading *reading) {
+    const char *folder = reading->source->folder;
+    if (!folder)
+        return draw_synthetic(reading);
+    GB_TRY(read_roots(reading, folder));
+    if (reading->splits[GB_SPLIT_TEST].count > 0)
+        return GB_OK;
+    if (reading->splits[GB_SPLIT_TRAIN].count < 2)
+        return gb_fail(GB_BAD_INPUT, what, folder, "one image cannot both train and test");
+    return hold_out(reading);
+}
+
+enum gb_status gb_sr_read(const struct gb_task_source *source, struct gb_photographs splits[]) {
+    struct reading reading = {source, splits};
+    for (int split = 0; split < GB_SPLITS; split++)
+        splits[split] = (struct gb_photographs){0};
+    const enum gb_status status = read_all(&reading);
+    for (int split = 0; status != GB_OK && split < GB_SPLITS; split++)
+        gb_photographs_free(&splits[split]);
+    return status;
+}

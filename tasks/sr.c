@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: MIT
+// Single-image super-resolution by two (CNF paper, section 5.1, Tables 1 and 2).
+//
+// Data: patches of 32 x 32 or 64 x 64 pixels, of photographs or of ImageNet32 and ImageNet64. The low
+// resolution is MATLAB's bicubic reduction. Preprocessing: levels / 256, and uniform noise in [0, 1/256)
+// dequantises the target. Models: CNF with L = 2, K = 8 and 16 RRDBs of growth 32 (Tables 5, 6 and 8);
+// the factored baseline with as many parameters; SRCNN. Prediction: one sample at each of four
+// temperatures; the level nearest to the mean is the factored model's at temperature 0.
+//
+// Metrics, of every test set and of all images: bits per dimension of 1,000 random crops of 128 x 128
+// pixels (of the whole where images are smaller), the mean over crops; PSNR and SSIM on luma
+// (tasks/metrics/super_resolution.h) of whole images, padded with zeros to squares before and cut after
+// the model has seen them, the mean over images. "psnr" and "ssim" are those at temperature 0.
+// The trivial baseline repeats pixels; bicubic enlargement stands beside it.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flows/networks/network.h"
+#include "tasks/data/sr_data.h"
+#include "tasks/images/picture.h"
+#include "tasks/metrics/super_resolution.h"
+#include "tasks/program/clock.h"
+#include "tasks/training/predictor.h"
+
+// ---- Models ----
+
+static void configure_cnf(const struct gb_example_shape *shape, void *config) {
+    *(struct gb_cnf_config *)config = (struct gb_cnf_config){.kind = GB_CNF_SUPER_RESOLUTION,
+                                                             .x_h = shape->x_h,
+                                                             .x_w = shape->x_w,
+                                                             .x_c = shape->x_c,
+                                                             .y_h = shape->y_h,
+                                                             .y_w = shape->y_w,
+                                                             .y_c = shape->y_c,
+                                                             .levels = 2,
+                                                             .steps = 8,
+                                                             .condition_channels = 128,
+                                                             .coupling_channels = 512,
+                                                             .rrdb_blocks = 16,
+                                                             .growth = 32};
+}
+
+static void configure_factored(const struct gb_example_shape *shape, void *config) {
+    struct gb_cnf_config flow;
+    configure_cnf(shape, &flow);
+    // One that does not match stays all zeros, which the model refuses.
+    if (gb_factored_match(&flow, config) != GB_OK)
+        *(struct gb_factored_config *)config = (struct gb_factored_config){0};
+}
+
+static void configure_srcnn(const struct gb_example_shape *shape, void *config) {
+    *(struct gb_srcnn_config *)config = (struct gb_srcnn_config){.sizes = {.x_h = shape->x_h,
+                                                                           .x_w = shape->x_w,
+                                                                           .x_c = shape->x_c,
+                                                                           .y_h = shape->y_h,
+                                                                           .y_w = shape->y_w,
+                                                                           .y_c = shape->y_c},
+                                                                 .patch_channels = 64,
+                                                                 .mapping_channels = 32};
+}
+
+// Appendix A; the paper trains for 200,000 steps, and the code halves the rate after each so many.
+#define RECIPE                                                                                     \
+    {                                                                                              \
+        .batch = 64,                                                                               \
+        .adam = {.learning_rate = 1e-4f,                                                           \
+                 .beta1 = 0.9f,                                                                    \
+                 .beta2 = 0.999f,                                                                  \
+                 .epsilon = 1e-8f,                                                                 \
+                 .clip = INFINITY},                                                                \
+        .halve_every = 200000                                                                      \
+    }
+
+static const struct gb_task_model models[] = {
+    {.name = "cnf", .kind = &gb_cnf_model, .configure = configure_cnf, .recipe = RECIPE},
+    {.name = "factored",
+     .kind = &gb_factored_model,
+     .configure = configure_factored,
+     .recipe = RECIPE},
+    {.name = "srcnn", .kind = &gb_srcnn_model, .configure = configure_srcnn, .recipe = RECIPE},
+    {0}};
+
+static void reduce(void *config) {
+    struct gb_cnf_config *c = config;
+    c->steps = 2;
+    c->condition_channels = 32;
+    c->coupling_channels = 64;
+    c->rrdb_blocks = 1;
+    c->growth = 16;
+}
+
+// ---- Targets and pictures ----
+
+// Each value times `factor`.
+static void scale(const struct gb_tensor *from, float factor, const struct gb_tensor *to) {
+    for (int n = 0; n < from->n; n++)
+        for (int i = 0; i < from->h; i++)
+            for (int j = 0; j < from->w; j++)
+                for (int c = 0; c < from->c; c++)
+                    gb_at(to, n, i, j)[c] = gb_at(from, n, i, j)[c] * factor;
+}
+
+static void target(const struct gb_tensor *x, const struct gb_tensor *y,
+                   const struct gb_tensor *target) {
+    (void)x;
+    scale(y, 1, target);
+}
+
+static const float levels_to_picture = 256.0f / 255.0f;
+
+static void reveal(const struct gb_tensor *x, const struct gb_tensor *target,
+                   const struct gb_tensor *picture) {
+    (void)x;
+    scale(target, levels_to_picture, picture);
+}
+
+static void decide(const struct gb_tensor *x, const struct gb_tensor *picture,
+                   const struct gb_tensor *answer) {
+    (void)x;
+    scale(picture, 1, answer);
+}
+
+// ---- Scores ----
+
+enum { CROPS = 1000, SYNTHETIC_CROPS = 64, CROP_SIDE = 128, TEMPERATURES = 4 };
+
+static const struct {
+    float value;
+    const char *suffix; // of metrics' names
+    const char *caption;
+} temperatures[TEMPERATURES] = {
+    {0, "", "temp 0"}, {0.5f, "_0.5", "temp 0.5"}, {0.8f, "_0.8", "temp 0.8"}, {1, "_1", "temp 1"}};
+
+// What answers are scored by, each with PSNR and SSIM: samples at the temperatures, and the baselines.
+enum { BICUBIC = TEMPERATURES, REPEATED, ANSWERS };
+
+// Sums over crops and over images.
+struct sums {
+    double bits;
+    int crops;
+    struct gb_sr_score scores[ANSWERS];
+    double seconds; // of predictions
+    int images;
+};
+
+// A test set: photographs [first, first + count) of the split.
+struct test_set {
+    const struct gb_dataset *split;
+    int first, count;
+    int name_length; // of the set's, with which those of its photographs begin
+};
+
+static enum gb_status no_memory(const char *where) {
+    return gb_fail(GB_OUT_OF_MEMORY, "cannot evaluate", where, "out of memory");
+}
+
+// How many answers a model gives: one that has a single one gives it whatever the temperature.
+static int answers_of(const struct gb_predictor *predictor) {
+    return predictor->kind->one_answer ? 1 : TEMPERATURES;
+}
+
+static struct test_set test_set_at(const struct gb_dataset *split, int first) {
+    struct test_set set = {.split = split, .first = first};
+    set.name_length = (int)strcspn(split->names[first], "/");
+    while (first + set.count < split->count &&
+           strncmp(split->names[first + set.count], split->names[first],
+                   (size_t)set.name_length + 1) == 0)
+        set.count++;
+    return set;
+}
+
+// What the model needs heights and widths of targets to be multiples of.
+static int multiple_of(const struct gb_predictor *predictor) {
+    const struct gb_config_field *levels = gb_config_find(predictor->kind->table, "levels");
+    const int count = levels ? gb_config_number(&predictor->config, levels) : 0;
+    return 2 << (count > 1 ? count - 1 : 0);
+}
+
+static int crop_side(const struct gb_predictor *predictor, const struct test_set *set) {
+    int side = CROP_SIDE;
+    for (int i = set->first; i < set->first + set->count; i++) {
+        const struct gb_example_shape shape = gb_dataset_shape(set->split, i);
+        side = shape.y_h < side ? shape.y_h : side;
+        side = shape.y_w < side ? shape.y_w : side;
+    }
+    const int multiple = multiple_of(predictor);
+    return side / multiple * multiple;
+}
+
+static enum gb_status add_bits_of(struct gb_predictor *predictor, const struct gb_dataset *crops,
+                                  struct sums *sums) {
+    struct gb_examples examples;
+    GB_TRY(gb_dataset_gather(crops, NULL, crops->count, predictor->options.seed,
+                             predictor->options.threads, &examples));
+    double *bits = malloc((size_t)crops->count * sizeof *bits);
+    enum gb_status status = bits ? GB_OK : no_memory("crops");
+    if (status == GB_OK)
+        status = gb_predictor_resize(predictor, &crops->shape);
+    if (status == GB_OK)
+        status = gb_predictor_bits(predictor, &examples, crops->names, bits);
+    for (int i = 0; status == GB_OK && i < crops->count; i++)
+        sums->bits += bits[i];
+    free(bits);
+    gb_examples_free(&examples);
+    return status;
+}
+
+static enum gb_status add_bits(struct gb_predictor *predictor, const struct test_set *set,
+                               struct sums *sums) {
+    const bool synthetic = strncmp(set->split->names[set->first], "synthetic/", 10) == 0;
+    struct gb_dataset crops;
+    sums->crops = synthetic ? SYNTHETIC_CROPS : CROPS;
+    GB_TRY(gb_sr_crops(set->split, set->first, set->count, sums->crops, crop_side(predictor, set),
+                       predictor->options.seed, &crops));
+    const enum gb_status status = add_bits_of(predictor, &crops, sums);
+    gb_dataset_free(&crops);
+    return status;
+}
+
+// Pixel repetition, the simplest enlargement.
+static void repeat_pixels(const struct gb_tensor *low, const struct gb_tensor *high) {
+    for (int i = 0; i < high->h; i++)
+        for (int j = 0; j < high->w; j++)
+            memcpy(gb_at(high, 0, i, j), gb_at(low, 0, i / 2, j / 2), 3 * sizeof(float));
+}
+
+// The left upper part of a view.
+static struct gb_tensor corner(const struct gb_tensor *t, int h, int w) {
+    struct gb_tensor part = *t;
+    part.h = h;
+    part.w = w;
+    return part;
+}
+
+static enum gb_status score_baselines(const struct gb_tensor *low, const struct gb_tensor *truth,
+                                      struct gb_sr_score scores[ANSWERS]) {
+    struct gb_tensor high = gb_dense(NULL, 1, truth->h, truth->w, 3);
+    high.data = malloc(gb_elements(&high) * sizeof(float));
+    if (!high.data)
+        return no_memory("baselines");
+    enum gb_status status = gb_sr_bicubic(low, &high);
+    if (status == GB_OK)
+        status = gb_sr_score(truth, &high, &scores[BICUBIC]);
+    if (status == GB_OK) {
+        repeat_pixels(low, &high);
+        status = gb_sr_score(truth, &high, &scores[REPEATED]);
+    }
+    free(high.data);
+    return status;
+}
+
+// Scores photograph `index`, of which `padded` is the padded pair.
+static enum gb_status score_pair(struct gb_predictor *predictor, const struct gb_dataset *split,
+                                 int index, const struct gb_examples *padded,
+                                 struct gb_sr_score scores[ANSWERS], double *seconds) {
+    const struct gb_example_shape whole = gb_dataset_shape(split, index);
+    const struct gb_tensor truth = corner(&padded->y, whole.y_h, whole.y_w);
+    const struct gb_tensor low = corner(&padded->x, whole.x_h, whole.x_w);
+    GB_TRY(score_baselines(&low, &truth, scores));
+    const double start = gb_seconds();
+    GB_TRY(gb_predictor_condition(predictor, &padded->x, split->names[index]));
+    for (int t = 0; t < answers_of(predictor); t++) {
+        gb_predictor_sample(predictor, index, 0, temperatures[t].value);
+        if (t == 0)
+            *seconds = gb_seconds() - start;
+        const struct gb_tensor answer = corner(&predictor->drawn, whole.y_h, whole.y_w);
+        GB_TRY(gb_sr_score(&truth, &answer, &scores[t]));
+    }
+    return GB_OK;
+}
+
+static int set_score(json_t *object, const char *set, const char *baseline, const char *suffix,
+                     const struct gb_sr_score *sum, int count) {
+    char psnr[96], ssim[96];
+    snprintf(psnr, sizeof psnr, "%s%spsnr%s", set, baseline, suffix);
+    snprintf(ssim, sizeof ssim, "%s%sssim%s", set, baseline, suffix);
+    return json_object_set_new(object, psnr, json_real(sum->psnr / count)) |
+           json_object_set_new(object, ssim, json_real(sum->ssim / count));
+}
+
+// Means of `count` images' scores; `set` comes before the names.
+static int set_scores(json_t *object, const char *set, int answers,
+                      const struct gb_sr_score sums[ANSWERS], int count) {
+    int failed = 0;
+    for (int t = 0; t < answers; t++)
+        failed |= set_score(object, set, "", temperatures[t].suffix, &sums[t], count);
+    failed |= set_score(object, set, "bicubic_", "", &sums[BICUBIC], count);
+    return failed | set_score(object, set, "trivial_", "", &sums[REPEATED], count);
+}
+
+static enum gb_status add_image(struct gb_predictor *predictor, const struct gb_dataset *split,
+                                const struct gb_dataset *padded, int index, struct sums *sums,
+                                json_t *per_image) {
+    const struct gb_example_shape shape = gb_dataset_shape(padded, index);
+    const struct gb_random_key key = {.seed = predictor->options.seed, .sample = (uint32_t)index};
+    struct gb_sr_score scores[ANSWERS] = {0};
+    double seconds = 0;
+    struct gb_examples pair;
+    GB_TRY(gb_examples_create(&pair, 1, &shape));
+    const struct gb_example example = gb_example_at(&pair, 0);
+    enum gb_status status = padded->fill(padded, index, &key, &example);
+    if (status == GB_OK)
+        status = gb_predictor_resize(predictor, &shape);
+    if (status == GB_OK)
+        status = score_pair(predictor, split, index, &pair, scores, &seconds);
+    gb_examples_free(&pair);
+    GB_TRY(status);
+    for (int answer = 0; answer < ANSWERS; answer++) {
+        sums->scores[answer].psnr += scores[answer].psnr;
+        sums->scores[answer].ssim += scores[answer].ssim;
+    }
+    sums->seconds += seconds;
+    sums->images++;
+    json_t *object = json_pack("{s:s}", "name", split->names[index]);
+    const int failed = json_array_append_new(per_image, object) ||
+                       set_scores(object, "", answers_of(predictor), scores, 1);
+    return failed ? no_memory("metrics") : GB_OK;
+}
+
+static enum gb_status add_images(struct gb_predictor *predictor, const struct test_set *set,
+                                 struct sums *sums, json_t *per_image) {
+    struct gb_dataset padded;
+    GB_TRY(gb_sr_pad(set->split, multiple_of(predictor), &padded));
+    enum gb_status status = GB_OK;
+    for (int i = 0; status == GB_OK && i < set->count; i++)
+        status = add_image(predictor, set->split, &padded, set->first + i, sums, per_image);
+    gb_dataset_free(&padded);
+    return status;
+}
+
+// The means, their names after `set`, and what they were taken over.
+static enum gb_status report(const struct gb_predictor *predictor, const struct sums *sums,
+                             const char *set, json_t *metrics) {
+    const char *likelihood = predictor->kind->one_answer ? "loss" : "bits_per_dimension";
+    char name[96];
+    snprintf(name, sizeof name, "%s%s", set, likelihood);
+    int failed = json_object_set_new(metrics, name, json_real(sums->bits / sums->crops));
+    snprintf(name, sizeof name, "%scrops", set);
+    failed |= json_object_set_new(metrics, name, json_integer(sums->crops));
+    snprintf(name, sizeof name, "%simages", set);
+    failed |= json_object_set_new(metrics, name, json_integer(sums->images));
+    failed |= set_scores(metrics, set, answers_of(predictor), sums->scores, sums->images);
+    return failed ? no_memory("metrics") : GB_OK;
+}
+
+static void add_sums(const struct sums *from, struct sums *to) {
+    to->bits += from->bits;
+    to->crops += from->crops;
+    for (int answer = 0; answer < ANSWERS; answer++) {
+        to->scores[answer].psnr += from->scores[answer].psnr;
+        to->scores[answer].ssim += from->scores[answer].ssim;
+    }
+    to->seconds += from->seconds;
+    to->images += from->images;
+}
+
+static enum gb_status evaluate_set(struct gb_predictor *predictor, const struct test_set *set,
+                                   struct sums *all, json_t *metrics, json_t *per_image) {
+    struct sums sums = {0};
+    GB_TRY(add_bits(predictor, set, &sums));
+    GB_TRY(add_images(predictor, set, &sums, per_image));
+    add_sums(&sums, all);
+    char name[64];
+    snprintf(name, sizeof name, "%.*s_", set->name_length, set->split->names[set->first]);
+    return report(predictor, &sums, name, metrics);
+}
+
+static enum gb_status evaluate(struct gb_predictor *predictor, const struct gb_dataset *train,
+                               const struct gb_dataset *test, json_t *metrics, json_t *per_image) {
+    (void)train;
+    struct sums all = {0};
+    if (test->shape.y_h > 0)
+        return gb_fail(GB_BAD_INPUT, "cannot evaluate", "--split train",
+                       "sr scores whole photographs, and those that train give patches");
+    predictor->samples = 1;
+    for (int first = 0; first < test->count;) {
+        const struct test_set set = test_set_at(test, first);
+        GB_TRY(evaluate_set(predictor, &set, &all, metrics, per_image));
+        first += set.count;
+    }
+    GB_TRY(report(predictor, &all, "", metrics));
+    const double seconds = all.seconds / all.images;
+    const int failed = json_object_set_new(metrics, "seconds_per_prediction", json_real(seconds)) |
+                       json_object_set_new(metrics, "images_per_second", json_real(1 / seconds));
+    return failed ? no_memory("metrics") : GB_OK;
+}
+
+// ---- Picture ----
+
+// The columns of the picture: the middles of photographs.
+struct sheet {
+    struct gb_tensor low, bicubic, samples[TEMPERATURES], truth;
+};
+
+static void bind_sheet(struct sheet *sheet, struct gb_arena *arena,
+                       const struct gb_examples *pairs) {
+    const struct gb_tensor *x = &pairs->x, *y = &pairs->y;
+    sheet->low = gb_take_tensor(arena, x->n, x->h, x->w, x->c);
+    sheet->bicubic = gb_take_tensor(arena, y->n, y->h, y->w, y->c);
+    for (int t = 0; t < TEMPERATURES; t++)
+        sheet->samples[t] = gb_take_tensor(arena, y->n, y->h, y->w, y->c);
+    sheet->truth = gb_take_tensor(arena, y->n, y->h, y->w, y->c);
+}
+
+static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_examples *pairs,
+                               int row, const char *name, struct sheet *sheet) {
+    const struct gb_example pair = gb_example_at(pairs, row);
+    const struct gb_tensor bicubic = gb_images(&sheet->bicubic, row, 1);
+    GB_TRY(gb_sr_bicubic(&pair.x, &bicubic));
+    scale(&bicubic, levels_to_picture, &bicubic);
+    GB_TRY(gb_predictor_condition(predictor, &pair.x, name));
+    for (int t = 0; t < answers_of(predictor); t++) {
+        const struct gb_tensor cell = gb_images(&sheet->samples[t], row, 1);
+        const struct gb_tensor sample = gb_images(&predictor->drawn, 0, 1);
+        gb_predictor_sample(predictor, row, 0, temperatures[t].value);
+        scale(&sample, levels_to_picture, &cell);
+    }
+    return GB_OK;
+}
+
+static enum gb_status write_sheet(const struct gb_predictor *predictor, const struct sheet *sheet,
+                                  const char *const *names, const char *path) {
+    struct gb_picture_column columns[TEMPERATURES + 3] = {{"low resolution", sheet->low},
+                                                          {"bicubic", sheet->bicubic}};
+    int count = 2;
+    for (int t = 0; t < answers_of(predictor); t++)
+        columns[count++] = (struct gb_picture_column){
+            predictor->kind->one_answer ? "prediction" : temperatures[t].caption,
+            sheet->samples[t]};
+    columns[count++] = (struct gb_picture_column){"truth", sheet->truth};
+    const struct gb_picture picture = {.title = predictor->task->summary,
+                                       .columns = columns,
+                                       .column_count = count,
+                                       .row_count = sheet->truth.n,
+                                       .row_captions = names};
+    return gb_picture_write(path, &picture);
+}
+
+static enum gb_status draw_sheet(struct gb_predictor *predictor, const struct gb_examples *pairs,
+                                 const char *const *names, struct gb_arena *arena,
+                                 const char *path) {
+    struct sheet sheet;
+    bind_sheet(&sheet, arena, pairs);
+    GB_TRY(gb_arena_reserve(arena, "picture"));
+    bind_sheet(&sheet, arena, pairs);
+    scale(&pairs->x, levels_to_picture, &sheet.low);
+    scale(&pairs->y, levels_to_picture, &sheet.truth);
+    for (int row = 0; row < pairs->count; row++)
+        GB_TRY(fill_row(predictor, pairs, row, names[row], &sheet));
+    return write_sheet(predictor, &sheet, names, path);
+}
+
+static enum gb_status draw_middles(struct gb_predictor *predictor, const struct gb_dataset *middles,
+                                   const int *rows, const char *const *names, int images,
+                                   const char *path) {
+    struct gb_examples pairs;
+    GB_TRY(gb_dataset_gather(middles, rows, images, predictor->options.seed,
+                             predictor->options.threads, &pairs));
+    struct gb_arena arena = {0};
+    enum gb_status status = gb_predictor_resize(predictor, &middles->shape);
+    if (status == GB_OK)
+        status = draw_sheet(predictor, &pairs, names, &arena, path);
+    gb_arena_free(&arena);
+    gb_examples_free(&pairs);
+    return status;
+}
+
+static enum gb_status picture(struct gb_predictor *predictor, const struct gb_dataset *test,
+                              int images, const char *path) {
+    images = images < test->count ? images : test->count;
+    const struct test_set all = {.split = test, .count = test->count};
+    int *rows = calloc((size_t)images, sizeof *rows);
+    const char **names = calloc((size_t)images, sizeof *names);
+    struct gb_dataset middles = {0};
+    predictor->samples = 1;
+    enum gb_status status = rows && names ? GB_OK : no_memory(path);
+    if (status == GB_OK)
+        status = gb_sr_middles(test, crop_side(predictor, &all), &middles);
+    for (int i = 0; status == GB_OK && i < images; i++) {
+        rows[i] = (int)((long)i * test->count / images);
+        names[i] = test->names[rows[i]];
+    }
+    if (status == GB_OK)
+        status = draw_middles(predictor, &middles, rows, names, images, path);
+    gb_dataset_free(&middles);
+    free(rows);
+    free(names);
+    return status;
+}
+
+const struct gb_task gb_sr = {
+    .name = "sr",
+    .summary = "super-resolution by two",
+    .paper = "CNF, section 5.1, Tables 1 and 2",
+    .dataset = "photographs: BSDS500, ImageNet32/64 as npz, or a folder of images; Set5, Set14 and "
+               "BSD100 to test on; several folders with colons between (tasks/data/sr_files.h)",
+    .size = "height and width of training patches",
+    .default_size = 32,
+    .level_distance = 1.0f / 256,
+    .models = models,
+    .reduced =
+        {.size = 32, .batch = 8, .iterations = 1000, .learning_rate = 1e-3f, .reduce = reduce},
+    .load = gb_sr_load,
+    .target = target,
+    .reveal = reveal,
+    .decide = decide,
+    .picture_channels = 3,
+    .evaluate = evaluate,
+    .picture = picture,
+    .headline = "psnr",
+};

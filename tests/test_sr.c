@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: MIT
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zip.h>
+
+#include "fixture.h"
+#include "real_data.h"
+#include "tasks/data/sr_data.h"
+#include "tasks/data/sr_files.h"
+#include "tasks/metrics/super_resolution.h"
+
+enum { SIZE = 16 };
+
+static int photograph(int x, int y, int channel) {
+    return (5 * x + 3 * y + x * y / 8 + 40 * channel) % 256;
+}
+
+static int other(int x, int y, int channel) {
+    return (7 * x + 2 * y + 90 * channel) % 256;
+}
+
+static int grey(int x, int y, int channel) {
+    (void)channel;
+    return (3 * x + 5 * y) % 256;
+}
+
+// Two formats, sides odd and even, a folder in the folder.
+static void write_photographs(const char *folder) {
+    char name[128];
+    gb_fixture_folder(folder);
+    snprintf(name, sizeof name, "%s/sub", folder);
+    gb_fixture_folder(name);
+    snprintf(name, sizeof name, "%s/a.png", folder);
+    gb_fixture_png(name, 41, 33, 2 /* RGB */, 8, false, photograph);
+    snprintf(name, sizeof name, "%s/b.ppm", folder);
+    gb_fixture_pnm(name, 24, 40, '6', 255, other);
+    snprintf(name, sizeof name, "%s/sub/c.pgm", folder);
+    gb_fixture_pnm(name, 30, 30, '5', 255, grey);
+    snprintf(name, sizeof name, "%s/notes.txt", folder);
+    gb_fixture_text(name, "not one of them");
+}
+
+static enum gb_status load(const char *folder, const char *lists, struct gb_dataset splits[]) {
+    const struct gb_task_source source = {
+        .folder = folder, .split_folder = lists, .size = SIZE, .threads = 2};
+    return gb_sr_load(&source, splits);
+}
+
+static void free_splits(struct gb_dataset splits[]) {
+    for (int split = 0; split < GB_SPLITS; split++)
+        gb_dataset_free(&splits[split]);
+}
+
+// An example in memory.
+struct held {
+    struct gb_example example;
+    struct gb_example_shape shape;
+};
+
+static struct held fill(const struct gb_dataset *set, int index, uint32_t step) {
+    struct held held = {.shape = gb_dataset_shape(set, index)};
+    const struct gb_example_shape *s = &held.shape;
+    struct gb_tensor *x = &held.example.x, *y = &held.example.y;
+    *x = gb_dense(NULL, 1, s->x_h, s->x_w, s->x_c);
+    *y = gb_dense(NULL, 1, s->y_h, s->y_w, s->y_c);
+    x->data = malloc(gb_elements(x) * sizeof(float));
+    y->data = malloc(gb_elements(y) * sizeof(float));
+    assert_true(x->data && y->data);
+    const struct gb_random_key key = {.seed = 5, .step = step, .sample = (uint32_t)index};
+    assert_int_equal(set->fill(set, index, &key, &held.example), GB_OK);
+    return held;
+}
+
+static void release(struct held *held) {
+    free(held->example.x.data);
+    free(held->example.y.data);
+}
+
+static void assert_refused(const char *folder, const char *lists, const char *reason) {
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(folder, lists, splits), GB_BAD_INPUT);
+    if (!strstr(gb_error_message(), reason))
+        fail_msg("\"%s\" does not say \"%s\"", gb_error_message(), reason);
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count + splits[GB_SPLIT_TEST].count, 0);
+}
+
+// ---- Where photographs come from ----
+
+static void holds_out_some_of_a_folder(void **state) {
+    (void)state;
+    write_photographs("photos");
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(gb_fixture_path("photos"), NULL, splits), GB_OK);
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
+    assert_int_equal(train->count, 2);
+    assert_string_equal(train->names[0], "a.png");
+    assert_string_equal(train->names[1], "b.ppm");
+    assert_int_equal(test->count, 1);
+    assert_string_equal(test->names[0], "held-out/sub/c.pgm");
+    struct held whole = fill(test, 0, 0);
+    assert_int_equal(whole.shape.y_h, 30);
+    assert_int_equal(whole.shape.x_w, 15);
+    for (int c = 0; c < 3; c++)
+        assert_true(gb_at(&whole.example.y, 0, 7, 4)[c] == (float)grey(4, 7, c) / 256);
+    release(&whole);
+    free_splits(splits);
+}
+
+static void joins_folders_and_finds_test_sets(void **state) {
+    (void)state;
+    write_photographs("photos");
+    gb_fixture_folder("sets");
+    gb_fixture_folder("sets/Set5");
+    gb_fixture_folder("sets/Set5_LR");
+    gb_fixture_png("sets/Set5/bird.png", 37, 29, 2, 8, false, photograph);
+    char folders[1024];
+    snprintf(folders, sizeof folders, "%s:%s", gb_fixture_path("photos"), gb_fixture_path("sets"));
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(folders, NULL, splits), GB_OK);
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 3);
+    assert_string_equal(splits[GB_SPLIT_TRAIN].names[2], "sub/c.pgm");
+    assert_int_equal(splits[GB_SPLIT_TEST].count, 1);
+    assert_string_equal(splits[GB_SPLIT_TEST].names[0], "Set5/bird.png");
+    const struct gb_example_shape shape = gb_dataset_shape(&splits[GB_SPLIT_TEST], 0);
+    assert_int_equal(shape.y_w, 36); // cut to even sides
+    assert_int_equal(shape.y_h, 28);
+    free_splits(splits);
+    // The test sets alone, found in a folder of folders, train nothing.
+    assert_int_equal(load(gb_fixture_path("sets"), NULL, splits), GB_OK);
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 0);
+    assert_int_equal(splits[GB_SPLIT_TEST].count, 1);
+    free_splits(splits);
+}
+
+static void write_bsds500(void) {
+    static const char *const folders[] = {"bsds", "bsds/images", "bsds/images/train",
+                                          "bsds/images/val", "bsds/images/test"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        gb_fixture_folder(folders[i]);
+    gb_fixture_jpeg("bsds/images/train/1.jpg", 48, 32, 3, photograph);
+    gb_fixture_jpeg("bsds/images/test/2.jpg", 32, 48, 3, photograph);
+    gb_fixture_jpeg("bsds/images/val/3.jpg", 48, 32, 3, other);
+    gb_fixture_jpeg("bsds/images/val/4.jpg", 48, 32, 3, other);
+}
+
+static void never_trains_on_val(void **state) {
+    (void)state;
+    write_bsds500();
+    gb_fixture_folder("lists");
+    gb_fixture_text("lists/bsd100.txt", "4.jpg\r\n");
+    for (int listed = 0; listed < 2; listed++) {
+        struct gb_dataset splits[GB_SPLITS];
+        assert_int_equal(
+            load(gb_fixture_path("bsds"), listed ? gb_fixture_path("lists") : NULL, splits), GB_OK);
+        const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+        assert_int_equal(splits[GB_SPLIT_TRAIN].count, 2);
+        assert_string_equal(splits[GB_SPLIT_TRAIN].names[0], "train/1.jpg");
+        assert_string_equal(splits[GB_SPLIT_TRAIN].names[1], "test/2.jpg");
+        assert_int_equal(test->count, listed ? 1 : 2);
+        assert_string_equal(test->names[test->count - 1], "BSD100/4.jpg");
+        free_splits(splits);
+    }
+    gb_fixture_text("lists/bsd100.txt", "5.jpg\n");
+    assert_refused(gb_fixture_path("bsds"), gb_fixture_path("lists"), "5.jpg");
+    gb_fixture_folder("empty");
+    assert_refused(gb_fixture_path("bsds"), gb_fixture_path("empty"), "bsd100.txt");
+}
+
+// ImageNet32 in small: `rows` images whose pixels tell row, plane and place.
+static void write_batch(const char *name, int rows, int columns) {
+    const size_t size = 128 + (size_t)rows * (size_t)columns;
+    unsigned char *bytes = malloc(size);
+    assert_non_null(bytes);
+    memset(bytes, ' ', 128);
+    const int dictionary =
+        snprintf((char *)bytes + 10, 118,
+                 "{'descr': '|u1', 'fortran_order': False, 'shape': (%d, %d), }", rows, columns);
+    bytes[10 + dictionary] = ' ';
+    memcpy(bytes, "\x93NUMPY\x01\x00\x76\x00", 10);
+    bytes[127] = '\n';
+    for (int row = 0; row < rows; row++)
+        for (int i = 0; i < columns; i++)
+            bytes[128 + row * columns + i] =
+                (unsigned char)(row + 50 * (i / (columns / 3)) + i % 16);
+    int error;
+    zip_t *archive = zip_open(gb_fixture_path(name), ZIP_CREATE | ZIP_TRUNCATE, &error);
+    assert_non_null(archive);
+    zip_source_t *source = zip_source_buffer(archive, bytes, size, 0);
+    assert_non_null(source);
+    assert_true(zip_file_add(archive, "data.npy", source, ZIP_FL_OVERWRITE) >= 0);
+    assert_int_equal(zip_close(archive), 0);
+    free(bytes);
+}
+
+static void reads_imagenet_batches(void **state) {
+    (void)state;
+    gb_fixture_folder("imagenet");
+    gb_fixture_folder("imagenet/train");
+    gb_fixture_folder("imagenet/val");
+    write_batch("imagenet/train/train_data_batch_1.npz", 3, 3 * 32 * 32);
+    write_batch("imagenet/train/train_data_batch_10.npz", 2, 3 * 32 * 32);
+    write_batch("imagenet/val/val_data.npz", GB_SR_MOST_TESTED * 2 + 1, 3 * 32 * 32);
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(gb_fixture_path("imagenet"), NULL, splits), GB_OK);
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
+    assert_int_equal(train->count, 5);
+    assert_string_equal(train->names[4], "batch 10/0000001");
+    assert_int_equal(test->count, 667); // every third
+    assert_string_equal(test->names[2], "ImageNet/0000006");
+    struct held image = fill(test, 2, 0);
+    assert_int_equal(image.shape.y_h, 32);
+    for (int c = 0; c < 3; c++)
+        assert_true(gb_at(&image.example.y, 0, 5, 9)[c] == (float)(6 + 50 * c + 9) / 256);
+    release(&image);
+    free_splits(splits);
+    write_batch("imagenet/val/val_data.npz", 3, 3 * 32 * 31);
+    assert_refused(gb_fixture_path("imagenet"), NULL, "no square images");
+    write_batch("imagenet/val/val_data.npz", 3, 3 * 8 * 8);
+    assert_refused(gb_fixture_path("imagenet"), NULL, "8 x 8 pixels");
+    gb_fixture_truncate("imagenet/val/val_data.npz", 100);
+    assert_refused(gb_fixture_path("imagenet"), NULL, "val_data.npz");
+}
+
+static void refuses_what_is_no_photograph(void **state) {
+    (void)state;
+    assert_refused(gb_fixture_path("nowhere"), NULL, "nowhere");
+    gb_fixture_folder("empty");
+    assert_refused(gb_fixture_path("empty"), NULL, "empty");
+    gb_fixture_text("empty/notes.txt", "no images");
+    assert_refused(gb_fixture_path("empty"), NULL, "holds no images");
+    write_photographs("photos");
+    gb_fixture_truncate("photos/b.ppm", 200);
+    assert_refused(gb_fixture_path("photos"), NULL, "b.ppm");
+    gb_fixture_png("photos/b.ppm", 60, SIZE - 1, 2, 8, false, photograph);
+    assert_refused(gb_fixture_path("photos"), NULL, "60 x 15");
+    gb_fixture_folder("one");
+    gb_fixture_png("one/a.png", 32, 32, 2, 8, false, photograph);
+    assert_refused(gb_fixture_path("one"), NULL, "one image");
+    const struct gb_task_source odd = {.folder = gb_fixture_path("photos"), .size = 15};
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(gb_sr_load(&odd, splits), GB_BAD_INPUT);
+}
+
+// ---- What is made of them ----
+
+// The place in the photograph `other` of 24 x 40 pixels that a patch begins at; fails where there is
+// none, or where it is odd.
+static void assert_patch_of_other(const struct gb_tensor *patch) {
+    for (int top = 0; top + SIZE <= 40; top += 2)
+        for (int left = 0; left + SIZE <= 24; left += 2) {
+            bool same = true;
+            for (int i = 0; same && i < SIZE * SIZE; i++)
+                for (int c = 0; c < 3; c++)
+                    same &= gb_at(patch, 0, i / SIZE, i % SIZE)[c] ==
+                            (float)other(left + i % SIZE, top + i / SIZE, c) / 256;
+            if (same)
+                return;
+        }
+    fail_msg("no part of the photograph at even coordinates");
+}
+
+static void draws_patches_by_the_key(void **state) {
+    (void)state;
+    write_photographs("photos");
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(gb_fixture_path("photos"), NULL, splits), GB_OK);
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
+    assert_int_equal(train->shape.y_h, SIZE);
+    assert_int_equal(train->shape.x_w, SIZE / 2);
+    int different = 0;
+    for (uint32_t step = 0; step < 8; step++) {
+        struct held once = fill(train, 1, step), again = fill(train, 1, step),
+                    first = fill(train, 1, 0);
+        const size_t bytes = gb_elements(&once.example.y) * sizeof(float);
+        assert_patch_of_other(&once.example.y);
+        assert_memory_equal(once.example.y.data, again.example.y.data, bytes);
+        assert_memory_equal(once.example.x.data, again.example.x.data, bytes / 4);
+        different += memcmp(once.example.y.data, first.example.y.data, bytes) != 0;
+        release(&once);
+        release(&again);
+        release(&first);
+    }
+    assert_true(different >= 4);
+    free_splits(splits);
+}
+
+static void cuts_crops_and_pads(void **state) {
+    (void)state;
+    gb_fixture_folder("Set14");
+    gb_fixture_png("Set14/a.png", 41, 33, 2, 8, false, photograph);
+    gb_fixture_png("Set14/b.png", 24, 40, 2, 8, false, other);
+    struct gb_dataset splits[GB_SPLITS], crops, padded;
+    assert_int_equal(load(gb_fixture_path(""), NULL, splits), GB_OK);
+    const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+    assert_int_equal(gb_sr_crops(test, 1, 1, 20, SIZE, 3, &crops), GB_OK);
+    for (int i = 0; i < crops.count; i++) {
+        struct held crop = fill(&crops, i, 0);
+        assert_patch_of_other(&crop.example.y);
+        assert_string_equal(crops.names[i], "Set14/b.png");
+        release(&crop);
+    }
+    gb_dataset_free(&crops);
+    assert_int_equal(gb_sr_pad(test, 8, &padded), GB_OK);
+    struct held whole = fill(test, 0, 0), square = fill(&padded, 0, 0);
+    assert_int_equal(square.shape.y_h, 40);
+    assert_int_equal(square.shape.y_w, 40);
+    assert_int_equal(square.shape.x_h, 20);
+    const struct gb_tensor *y = &square.example.y;
+    for (int i = 0; i < 40; i++)
+        for (int j = 0; j < 40; j++)
+            for (int c = 0; c < 3; c++)
+                assert_true(gb_at(y, 0, i, j)[c] ==
+                            (i < 32 ? gb_at(&whole.example.y, 0, i, j)[c] : 0));
+    release(&whole);
+    release(&square);
+    assert_int_equal(gb_dataset_shape(&padded, 1).y_h, 40);
+    gb_dataset_free(&padded);
+    free_splits(splits);
+}
+
+// ---- Scores ----
+
+static void scores_clamped_luma_inside_the_border(void **state) {
+    (void)state;
+    enum { SIDE = 20, COUNT = SIDE * SIDE * 3 };
+    float right[COUNT], given[COUNT];
+    const struct gb_tensor truth = gb_dense(right, 1, SIDE, SIDE, 3);
+    const struct gb_tensor answer = gb_dense(given, 1, SIDE, SIDE, 3);
+    for (int i = 0; i < COUNT; i++) {
+        right[i] = i % 3 ? 255.0f / 256 : 0;
+        given[i] = i % 3 ? 3 : -2; // clamped to the truth
+    }
+    given[0] = 0.5f; // the border does not count
+    struct gb_sr_score score;
+    assert_int_equal(gb_sr_score(&truth, &answer, &score), GB_OK);
+    assert_true(score.psnr == 100 && score.ssim == 1);
+    // Grey of another level: the difference itself, not the luma's narrower one.
+    for (int i = 0; i < COUNT; i++) {
+        right[i] = 100.0f / 256;
+        given[i] = 110.0f / 256;
+    }
+    assert_int_equal(gb_sr_score(&truth, &answer, &score), GB_OK);
+    assert_true(fabs(score.psnr - 20 * log10(25.5)) < 1e-4);
+    for (int i = 0; i < COUNT; i++)
+        right[i] = given[i] = (i % 3 == 0) ? 100.0f / 256 : 90.0f / 256;
+    for (int i = 0; i < COUNT; i++)
+        given[i] += 10.0f / 256;
+    assert_int_equal(gb_sr_score(&truth, &answer, &score), GB_OK);
+    assert_true(fabs(score.psnr - 20 * log10(25.5 * 255 / 219)) < 1e-3);
+}
+
+// The mean scores of bicubic enlargement over a test set.
+static void score_bicubic(const struct gb_dataset *test, const char *set, double *psnr,
+                          double *ssim) {
+    int count = 0;
+    *psnr = *ssim = 0;
+    for (int i = 0; i < test->count; i++) {
+        if (strncmp(test->names[i], set, strlen(set)) != 0)
+            continue;
+        struct held whole = fill(test, i, 0);
+        struct gb_tensor high = whole.example.y;
+        high.data = malloc(gb_elements(&high) * sizeof(float));
+        assert_non_null(high.data);
+        struct gb_sr_score score;
+        assert_int_equal(gb_sr_bicubic(&whole.example.x, &high), GB_OK);
+        assert_int_equal(gb_sr_score(&whole.example.y, &high, &score), GB_OK);
+        *psnr += score.psnr;
+        *ssim += score.ssim;
+        count++;
+        free(high.data);
+        release(&whole);
+    }
+    assert_true(count > 0);
+    *psnr /= count;
+    *ssim /= count;
+}
+
+// The published low resolution of a test set's image, by its place in the order of names.
+static void assert_published_low(const struct gb_dataset *test, int index, const char *folder,
+                                 const char *set, int number) {
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s_LR/image_SRF_2/img_%03d_SRF_2_LR.png", folder, set, number);
+    struct gb_image published;
+    assert_int_equal(gb_image_read(path, 3, &published), GB_OK);
+    struct held whole = fill(test, index, 0);
+    const struct gb_tensor *x = &whole.example.x;
+    assert_int_equal(published.w, x->w);
+    assert_int_equal(published.h, x->h);
+    const float *values = x->data;
+    for (size_t i = 0; i < gb_elements(x); i++)
+        assert_true(values[i] * 256 == published.pixels[i]);
+    release(&whole);
+    gb_image_free(&published);
+}
+
+static void bicubic_scores_what_is_published(void **state) {
+    (void)state;
+    static const char *const archives[] = {"sr_sets.tar", NULL};
+    const char *folder = gb_real_data("sr_sets", archives);
+    if (!folder)
+        skip();
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(folder, NULL, splits), GB_OK);
+    const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+    assert_int_equal(test->count, 19);
+    for (int i = 0; i < test->count; i++)
+        assert_published_low(test, i, folder, i < 5 ? "Set5" : "Set14", i < 5 ? i + 1 : i - 4);
+    double psnr, ssim;
+    score_bicubic(test, "Set5/", &psnr, &ssim);
+    // The papers print 33.7 and 0.930, 30.2 and 0.869.
+    assert_true(fabs(psnr - 33.67) < 0.01 && fabs(ssim - 0.930) < 0.001);
+    score_bicubic(test, "Set14/", &psnr, &ssim);
+    assert_true(fabs(psnr - 30.14) < 0.01 && fabs(ssim - 0.868) < 0.001);
+    free_splits(splits);
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, gb_fixture_setup, gb_fixture_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(holds_out_some_of_a_folder),
+        IN_FOLDER(joins_folders_and_finds_test_sets),
+        IN_FOLDER(never_trains_on_val),
+        IN_FOLDER(reads_imagenet_batches),
+        IN_FOLDER(refuses_what_is_no_photograph),
+        IN_FOLDER(draws_patches_by_the_key),
+        IN_FOLDER(cuts_crops_and_pads),
+        cmocka_unit_test(scores_clamped_luma_inside_the_border),
+        cmocka_unit_test(bicubic_scores_what_is_published),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
