@@ -120,17 +120,26 @@ enum gb_status gb_examples_select(const struct gb_examples *from, const int *ind
 
 // ---- Data sets of examples in memory ----
 
+struct held {
+    struct gb_examples examples;
+    struct gb_dataset origin; // of a set that was kept
+};
+
 static enum gb_status fill_held(const struct gb_dataset *set, int index,
                                 const struct gb_random_key *key, const struct gb_example *example) {
     (void)key;
-    struct gb_example held = gb_example_at(set->source, index);
+    const struct held *source = set->source;
+    struct gb_example held = gb_example_at(&source->examples, index);
     copy_example(example, &held);
     return GB_OK;
 }
 
 static void free_held(void *source) {
-    gb_examples_free(source);
-    free(source);
+    struct held *held = source;
+    gb_examples_free(&held->examples);
+    if (held->origin.free_source)
+        held->origin.free_source(held->origin.source);
+    free(held);
 }
 
 // FNV-1a over whole floats.
@@ -153,12 +162,12 @@ uint64_t gb_examples_hash(const struct gb_examples *examples) {
 
 enum gb_status gb_dataset_hold(struct gb_dataset *set, struct gb_examples *examples) {
     assert(set->count == examples->count);
-    struct gb_examples *held = malloc(sizeof *held);
+    struct held *held = calloc(1, sizeof *held);
     if (!held)
         return gb_fail(GB_OUT_OF_MEMORY, what, "data set", "out of memory");
-    *held = *examples;
+    held->examples = *examples;
     *examples = (struct gb_examples){0};
-    set->hash = gb_examples_hash(held);
+    set->hash = gb_examples_hash(&held->examples);
     set->source = held;
     set->fill = fill_held;
     set->free_source = free_held;
@@ -215,11 +224,16 @@ enum gb_status gb_dataset_gather(const struct gb_dataset *set, const int *indice
 enum gb_status gb_dataset_keep(struct gb_dataset *set, int threads) {
     struct gb_examples examples;
     GB_TRY(gb_dataset_gather(set, NULL, set->count, 0, threads, &examples));
-    void *source = set->source;
-    void (*free_source)(void *) = set->free_source;
+    struct gb_dataset origin = *set;
+    origin.names = NULL;
     enum gb_status status = gb_dataset_hold(set, &examples);
     gb_examples_free(&examples);
-    if (status == GB_OK && free_source)
-        free_source(source);
+    if (status == GB_OK)
+        ((struct held *)set->source)->origin = origin;
     return status;
+}
+
+const struct gb_dataset *gb_dataset_origin(const struct gb_dataset *set) {
+    const struct held *held = set->fill == fill_held ? set->source : NULL;
+    return held && held->origin.fill ? &held->origin : NULL;
 }

@@ -2,10 +2,11 @@
 #include "tasks/synthetic/synthetic.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
-// What a split is drawn from, until it is held.
+// What a split is drawn from.
 struct drawing {
-    const struct gb_synthetic *synthetic;
+    struct gb_synthetic synthetic;
     uint64_t seed;
     uint32_t first;
 };
@@ -14,15 +15,21 @@ static enum gb_status draw(const struct gb_dataset *set, int index, const struct
                            const struct gb_example *example) {
     (void)key;
     const struct drawing *drawing = set->source;
-    drawing->synthetic->draw(drawing->seed, drawing->first + (uint32_t)index, example);
+    drawing->synthetic.draw(drawing->seed, drawing->first + (uint32_t)index, example);
     return GB_OK;
 }
 
-static enum gb_status draw_split(struct drawing *drawing, int count, int threads,
+static enum gb_status draw_split(const struct drawing *drawing, int count, int threads,
                                  struct gb_dataset *set) {
-    GB_TRY(gb_dataset_create(set, count, &drawing->synthetic->shape));
-    set->source = drawing;
+    GB_TRY(gb_dataset_create(set, count, &drawing->synthetic.shape));
+    struct drawing *source = malloc(sizeof *source);
+    if (!source)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot draw data", drawing->synthetic.name,
+                       "out of memory");
+    *source = *drawing;
+    set->source = source;
     set->fill = draw;
+    set->free_source = free;
     for (int i = 0; i < count; i++) {
         char name[32];
         snprintf(name, sizeof name, "synthetic%07u", drawing->first + (unsigned)i);
@@ -43,7 +50,7 @@ enum gb_status gb_synthetic_load(const struct gb_synthetic *synthetic, uint64_t 
                              "%d %s examples are out of range", count, gb_split_name(split));
     }
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++) {
-        struct drawing drawing = {synthetic, seed, first[split]};
+        const struct drawing drawing = {*synthetic, seed, first[split]};
         status = draw_split(&drawing, synthetic->counts[split], threads, &splits[split]);
     }
     for (int split = 0; status != GB_OK && split < GB_SPLITS; split++)

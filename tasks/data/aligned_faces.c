@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE // asprintf
+#include "tasks/data/aligned_faces.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tasks/data/lists.h"
+#include "tasks/data/randomness.h"
+#include "tasks/images/resize.h"
+#include "tasks/program/files.h"
+
+static const char cannot_read[] = "cannot read faces";
+
+static enum gb_status no_memory(const char *where) {
+    return gb_fail(GB_OUT_OF_MEMORY, cannot_read, where, "out of memory");
+}
+
+// ---- Examples ----
+
+void gb_hide_block(const struct gb_example *example) {
+    const struct gb_tensor *x = &example->x;
+    const struct gb_hidden_block block = gb_hidden_block(x->h);
+    float *value = x->data;
+    for (size_t i = 0; i < gb_elements(x); i++)
+        value[i] = floorf(value[i] * 255.0f + 0.5f) / 255.0f;
+    for (int row = 0; row < block.size; row++) {
+        float *hidden = gb_at(x, 0, block.from + row, block.from);
+        const size_t bytes = (size_t)(block.size * x->c) * sizeof *hidden;
+        memcpy(gb_at(&example->y, 0, row, 0), hidden, bytes);
+        memset(hidden, 0, bytes);
+    }
+}
+
+// What a split is read from.
+struct faces {
+    char root[GB_PATH]; // the folder of images
+    char **names;       // the data set's own are for people
+    int count;
+};
+
+static void free_faces(void *source) {
+    struct faces *faces = source;
+    for (int i = 0; i < faces->count; i++)
+        free(faces->names[i]);
+    free(faces->names);
+    free(faces);
+}
+
+static enum gb_status fill(const struct gb_dataset *set, int index, const struct gb_random_key *key,
+                           const struct gb_example *example) {
+    (void)key;
+    const struct faces *faces = set->source;
+    char path[GB_PATH];
+    struct gb_image image;
+    GB_TRY(gb_path_join(faces->root, faces->names[index], path));
+    GB_TRY(gb_image_read(path, 3, &image));
+    const int side = image.w < image.h ? image.w : image.h;
+    gb_image_crop(&image, (image.w - side) / 2, (image.h - side) / 2, side, side);
+    const struct gb_tensor *x = &example->x;
+    const enum gb_status status = gb_resize(&image, GB_BILINEAR, x->h, x->w, x->data);
+    gb_image_free(&image);
+    if (status == GB_OK)
+        gb_hide_block(example);
+    return status;
+}
+
+// ---- Files ----
+
+static bool is_folder(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+// Appends the images of a person's folder as "PERSON/NAME".
+static enum gb_status list_person(const char *root, const char *person, struct gb_list *all) {
+    char folder[GB_PATH];
+    struct gb_list images;
+    GB_TRY(gb_path_join(root, person, folder));
+    if (!is_folder(folder))
+        return GB_OK;
+    GB_TRY(gb_list_folder(folder, ".jpg", &images));
+    const size_t room = (size_t)(all->count + images.count);
+    char **names = realloc(all->names, room * sizeof *names);
+    enum gb_status status = names ? GB_OK : no_memory(folder);
+    all->names = names ? names : all->names;
+    for (int i = 0; status == GB_OK && i < images.count; i++) {
+        if (asprintf(&all->names[all->count], "%s/%s", person, images.names[i]) < 0)
+            status = no_memory(folder);
+        else
+            all->count++;
+    }
+    gb_list_free(&images);
+    return status;
+}
+
+static enum gb_status list_persons(const char *root, struct gb_list *all) {
+    struct gb_list persons;
+    *all = (struct gb_list){0};
+    GB_TRY(gb_list_folder(root, "", &persons));
+    enum gb_status status = GB_OK;
+    for (int i = 0; status == GB_OK && i < persons.count; i++)
+        status = list_person(root, persons.names[i], all);
+    gb_list_free(&persons);
+    if (status != GB_OK)
+        gb_list_free(all);
+    return status;
+}
+
+// The images of a folder of whichever kind, and the folder that their names start from.
+static enum gb_status list_images(const char *folder, char root[static GB_PATH],
+                                  struct gb_list *all) {
+    static const char *const rooms[] = {"img_align_celeba", "Img/img_align_celeba"};
+    for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+        GB_TRY(gb_path_join(folder, rooms[i], root));
+        if (is_folder(root))
+            return gb_list_folder(root, ".jpg", all);
+    }
+    GB_TRY(gb_path_join(folder, "lfw_funneled", root));
+    if (is_folder(root))
+        return list_persons(root, all);
+    snprintf(root, GB_PATH, "%s", folder); // shorter than the paths before
+    return gb_list_folder(root, ".jpg", all);
+}
+
+// ---- Splits ----
+
+// Places among all images; each array has room for all.
+struct split {
+    int *places[GB_SPLITS];
+    int counts[GB_SPLITS];
+};
+
+static int by_place(const void *a, const void *b) {
+    return *(const int *)a - *(const int *)b;
+}
+
+// Draws test images among places[0..count) to its front, a quarter of `of` at most.
+static void draw_test(int *places, int count, int of, int *drawn) {
+    const struct gb_random_key key = {.seed = GB_ALIGNED_FACES_SEED, .purpose = GB_RANDOM_SPLIT};
+    const int quarter = of / 4;
+    *drawn = quarter < GB_ALIGNED_FACES_TEST ? quarter : GB_ALIGNED_FACES_TEST;
+    *drawn = *drawn < count ? *drawn : count;
+    gb_shuffle(&key, places, count);
+    qsort(places, (size_t)*drawn, sizeof *places, by_place);
+}
+
+// The first of a shuffle test, the others train.
+static void split_all(int count, struct split *split) {
+    int *all = split->places[GB_SPLIT_TEST];
+    for (int i = 0; i < count; i++)
+        all[i] = i;
+    draw_test(all, count, count, &split->counts[GB_SPLIT_TEST]);
+    split->counts[GB_SPLIT_TRAIN] = count - split->counts[GB_SPLIT_TEST];
+    for (int i = 0; i < split->counts[GB_SPLIT_TRAIN]; i++)
+        split->places[GB_SPLIT_TRAIN][i] = all[split->counts[GB_SPLIT_TEST] + i];
+    qsort(split->places[GB_SPLIT_TRAIN], (size_t)split->counts[GB_SPLIT_TRAIN], sizeof *all,
+          by_place);
+}
+
+// "000001.jpg 0" to "000001.jpg" in place, and the 0.
+static enum gb_status take_part(const struct gb_list *list, int index, const char *path,
+                                int *part) {
+    char *line = list->names[index];
+    const size_t name = strcspn(line, " \t"), blanks = strspn(line + name, " \t");
+    const char *number = line + name + blanks;
+    if (name == 0 || blanks == 0 || !strchr("012", *number) || number[1])
+        return gb_fail(GB_BAD_INPUT, cannot_read, path,
+                       "line %d: \"%s\" is not a file's name and 0, 1 or 2", list->lines[index],
+                       line);
+    *part = *number - '0';
+    line[name] = 0;
+    return GB_OK;
+}
+
+static enum gb_status split_list(const struct gb_list *list, const char *path, const char *root,
+                                 const struct gb_list *all, bool *taken, int *parts, int *places,
+                                 struct split *split) {
+    for (int i = 0; i < list->count; i++)
+        GB_TRY(take_part(list, i, path, &parts[i]));
+    GB_TRY(gb_list_places(list, path, all, root, taken, places));
+    enum { TRAIN, VALIDATION, TEST };
+    for (int i = 0; i < list->count; i++)
+        if (parts[i] != VALIDATION) {
+            const enum gb_split to = parts[i] == TEST ? GB_SPLIT_TEST : GB_SPLIT_TRAIN;
+            split->places[to][split->counts[to]++] = places[i];
+        }
+    const int train = split->counts[GB_SPLIT_TRAIN], test = split->counts[GB_SPLIT_TEST];
+    if (train == 0 || test == 0)
+        return gb_fail(GB_BAD_INPUT, cannot_read, path,
+                       "names %d images for training and %d for "
+                       "testing",
+                       train, test);
+    draw_test(split->places[GB_SPLIT_TEST], test, train + test, &split->counts[GB_SPLIT_TEST]);
+    return GB_OK;
+}
+
+static enum gb_status split_by_list(const char *folder, const char *root, const struct gb_list *all,
+                                    struct split *split) {
+    char path[GB_PATH];
+    struct gb_list list;
+    GB_TRY(gb_path_join(folder, "list_eval_partition.txt", path));
+    GB_TRY(gb_list_read(path, &list));
+    bool *taken = calloc((size_t)all->count, sizeof *taken);
+    int *parts = calloc((size_t)list.count, sizeof *parts),
+        *places = calloc((size_t)list.count, sizeof *places);
+    const enum gb_status status =
+        taken && parts && places ? split_list(&list, path, root, all, taken, parts, places, split)
+                                 : no_memory(path);
+    free(taken);
+    free(parts);
+    free(places);
+    gb_list_free(&list);
+    return status;
+}
+
+// FNV-1a.
+static uint64_t hash_text(uint64_t hash, const char *text) {
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+// The names in order and the first image: all of them would take minutes to read.
+static enum gb_status hash_set(struct gb_dataset *set) {
+    struct gb_examples first;
+    GB_TRY(gb_dataset_gather(set, NULL, 1, 0, 1, &first));
+    set->hash = gb_examples_hash(&first);
+    gb_examples_free(&first);
+    const struct faces *faces = set->source;
+    for (int i = 0; i < faces->count; i++)
+        set->hash = hash_text(set->hash, faces->names[i]);
+    return GB_OK;
+}
+
+static enum gb_status copy_names(const char *root, const struct gb_list *all, const int *places,
+                                 int count, struct faces *faces) {
+    memcpy(faces->root, root, sizeof faces->root);
+    faces->names = calloc((size_t)count, sizeof *faces->names);
+    if (!faces->names)
+        return no_memory(root);
+    faces->count = count;
+    for (int i = 0; i < count; i++) {
+        faces->names[i] = strdup(all->names[places[i]]);
+        if (!faces->names[i])
+            return no_memory(root);
+    }
+    return GB_OK;
+}
+
+static enum gb_status make_set(int size, const char *root, const struct gb_list *all,
+                               const int *places, int count, struct gb_dataset *set) {
+    const struct gb_example_shape shape = gb_hidden_block_shape(size);
+    GB_TRY(gb_dataset_create(set, count, &shape));
+    struct faces *faces = calloc(1, sizeof *faces);
+    if (!faces)
+        return no_memory(root);
+    set->source = faces;
+    set->free_source = free_faces;
+    set->fill = fill;
+    GB_TRY(copy_names(root, all, places, count, faces));
+    for (int i = 0; i < count; i++)
+        GB_TRY(gb_dataset_name(set, i, faces->names[i]));
+    return hash_set(set);
+}
+
+static enum gb_status make_splits(const struct gb_task_source *source, const char *root,
+                                  const struct gb_list *all, struct split *split,
+                                  struct gb_dataset splits[]) {
+    if (source->split_folder)
+        GB_TRY(split_by_list(source->split_folder, root, all, split));
+    else
+        split_all(all->count, split);
+    for (int s = 0; s < GB_SPLITS; s++) {
+        if (split->counts[s] == 0)
+            return gb_fail(GB_BAD_INPUT, cannot_read, root, "%d images are too few to split",
+                           all->count);
+        GB_TRY(make_set(source->size, root, all, split->places[s], split->counts[s], &splits[s]));
+    }
+    return GB_OK;
+}
+
+enum gb_status gb_aligned_faces_load(const struct gb_task_source *source,
+                                     struct gb_dataset splits[]) {
+    for (int s = 0; s < GB_SPLITS; s++)
+        splits[s] = (struct gb_dataset){0};
+    char root[GB_PATH];
+    struct gb_list all;
+    GB_TRY(list_images(source->folder, root, &all));
+    struct split split = {0};
+    for (int s = 0; s < GB_SPLITS; s++)
+        split.places[s] = calloc((size_t)all.count, sizeof *split.places[s]);
+    enum gb_status status = split.places[GB_SPLIT_TRAIN] && split.places[GB_SPLIT_TEST]
+                                ? make_splits(source, root, &all, &split, splits)
+                                : no_memory(source->folder);
+    for (int s = 0; s < GB_SPLITS; s++) {
+        free(split.places[s]);
+        if (status != GB_OK)
+            gb_dataset_free(&splits[s]);
+    }
+    gb_list_free(&all);
+    return status;
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+// Inpainting of faces (c-Glow paper, section 5.6, Table 5).
+//
+// Data: CelebA's aligned images, of which 2,000 at random test; also LFW's funneled images. The middle
+// square of each, resized to 64 x 64; a block in the middle, half as high and wide, is hidden: 25 % of the
+// pixels. Preprocessing: the input is the image with black in the block's place, the target the block.
+// Its 256 levels go to the middles of bins of width 1/256 around 0, which uniform noise of that width
+// fills. Model: L = 3, K = 8, n_c = 64, n_w = 128; the input is twice as high and wide as the target.
+// Prediction: the mean of samples, clipped. Metric: PSNR on the block, mean over images. Baselines: the
+// mean colour of what is seen, and the harmonic (Poisson) fill from the block's border.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tasks/data/aligned_faces.h"
+#include "tasks/metrics/harmonic_fill.h"
+#include "tasks/metrics/psnr.h"
+#include "tasks/recipes.h"
+#include "tasks/synthetic/faces.h"
+#include "tasks/synthetic/synthetic.h"
+
+// ---- Synthetic data ----
+
+enum { SYNTHETIC_TRAIN = 400, SYNTHETIC_TEST = 64 };
+
+static void draw(uint64_t seed, uint32_t index, const struct gb_example *example) {
+    gb_synthetic_face(seed, index, GB_FACE_ALIGNED, example->x.h, example->x.data, NULL);
+    gb_hide_block(example);
+}
+
+static enum gb_status load(const struct gb_task_source *source, struct gb_dataset splits[]) {
+    if (source->folder)
+        return gb_aligned_faces_load(source, splits);
+    const struct gb_synthetic faces = {.name = "faces",
+                                       .shape = gb_hidden_block_shape(source->size),
+                                       .counts = {SYNTHETIC_TRAIN, SYNTHETIC_TEST},
+                                       .draw = draw};
+    return gb_synthetic_load(&faces, GB_SYNTHETIC_SEED, source->threads, splits);
+}
+
+static void configure_cglow(const struct gb_example_shape *shape, void *config) {
+    *(struct gb_cglow_config *)config = (struct gb_cglow_config){.x_h = shape->x_h,
+                                                                 .x_w = shape->x_w,
+                                                                 .x_c = shape->x_c,
+                                                                 .y_h = shape->y_h,
+                                                                 .y_w = shape->y_w,
+                                                                 .y_c = shape->y_c,
+                                                                 .levels = 3,
+                                                                 .steps = 8,
+                                                                 .n_c = 64,
+                                                                 .n_w = 128,
+                                                                 .coupling_channels = 256,
+                                                                 .feature_channels = 16,
+                                                                 .init = GB_INIT_LIVE};
+}
+
+static const struct gb_task_model models[] = {{.name = "cglow",
+                                               .kind = &gb_cglow_model,
+                                               .configure = configure_cglow,
+                                               .recipe = GB_CGLOW_RECIPE},
+                                              {0}};
+
+// ---- Targets ----
+
+// Files have 256 levels, 1/255 apart; a level's bin is 1/256 wide.
+#define LEVELS 256.0f
+
+static void target(const struct gb_tensor *x, const struct gb_tensor *block,
+                   const struct gb_tensor *target) {
+    (void)x;
+    for (int n = 0; n < block->n; n++)
+        for (int i = 0; i < block->h; i++)
+            for (int j = 0; j < block->w; j++)
+                for (int c = 0; c < block->c; c++) {
+                    const float level = gb_at(block, n, i, j)[c] * (LEVELS - 1.0f);
+                    gb_at(target, n, i, j)[c] = (level + 0.5f) / LEVELS - 0.5f;
+                }
+}
+
+static void reveal(const struct gb_tensor *x, const struct gb_tensor *target,
+                   const struct gb_tensor *picture) {
+    (void)x;
+    for (int n = 0; n < target->n; n++)
+        for (int i = 0; i < target->h; i++)
+            for (int j = 0; j < target->w; j++)
+                for (int c = 0; c < target->c; c++) {
+                    const float level = (gb_at(target, n, i, j)[c] + 0.5f) * LEVELS - 0.5f;
+                    gb_at(picture, n, i, j)[c] = level / (LEVELS - 1.0f);
+                }
+}
+
+static void decide(const struct gb_tensor *x, const struct gb_tensor *picture,
+                   const struct gb_tensor *answer) {
+    (void)x;
+    gb_clip(picture, answer);
+}
+
+// ---- Scores ----
+
+// What the block is measured against: the model's answer, and two fills that know no faces.
+enum predictor { MODEL, MEAN_COLOUR, HARMONIC_FILL, PREDICTORS };
+
+static const char *const names[PREDICTORS] = {"psnr", "mean_colour_psnr", "harmonic_fill_psnr"};
+
+static struct gb_tensor block_of(const struct gb_tensor *image) {
+    const struct gb_hidden_block block = gb_hidden_block(image->h);
+    struct gb_tensor view = *image;
+    view.data = gb_at(image, 0, block.from, block.from);
+    view.h = view.w = block.size;
+    return view;
+}
+
+// Fills the block of one image, which is black, with the mean of the other pixels.
+static void fill_mean_colour(const struct gb_tensor *image) {
+    const struct gb_tensor block = block_of(image);
+    const int seen = image->h * image->w - block.h * block.w;
+    for (int c = 0; c < image->c; c++) {
+        double sum = 0.0;
+        for (int i = 0; i < image->h; i++)
+            for (int j = 0; j < image->w; j++)
+                sum += gb_at(image, 0, i, j)[c];
+        for (int i = 0; i < block.h; i++)
+            for (int j = 0; j < block.w; j++)
+                gb_at(&block, 0, i, j)[c] = (float)(sum / seen);
+    }
+}
+
+// The PSNR of each predictor on one example; `image` is a copy of its input, which is filled.
+static void score_example(const struct gb_tensor *truth, const struct gb_tensor *answer,
+                          const struct gb_tensor *image, double psnr[static PREDICTORS]) {
+    const struct gb_hidden_block hidden = gb_hidden_block(image->h);
+    const struct gb_tensor block = block_of(image);
+    psnr[MODEL] = gb_psnr(truth, answer, NULL, 1.0);
+    fill_mean_colour(image);
+    psnr[MEAN_COLOUR] = gb_psnr(truth, &block, NULL, 1.0);
+    gb_harmonic_fill(image, hidden.from, hidden.from, hidden.size, hidden.size);
+    psnr[HARMONIC_FILL] = gb_psnr(truth, &block, NULL, 1.0);
+}
+
+static enum gb_status score(const struct gb_answers *answers, json_t *metrics, json_t *per_image) {
+    const struct gb_examples *examples = answers->examples;
+    struct gb_tensor image = gb_images(&examples->x, 0, 1);
+    image.data = malloc(gb_elements(&image) * sizeof(float));
+    double sums[PREDICTORS] = {0};
+    int failed = image.data == NULL;
+    for (int i = 0; !failed && i < examples->count; i++) {
+        const struct gb_tensor truth = gb_images(&examples->y, i, 1);
+        const struct gb_tensor answer = gb_images(answers->answers, i, 1);
+        double psnr[PREDICTORS];
+        memcpy(image.data, gb_at(&examples->x, i, 0, 0), gb_elements(&image) * sizeof(float));
+        score_example(&truth, &answer, &image, psnr);
+        for (int p = 0; p < PREDICTORS; p++) {
+            sums[p] += psnr[p];
+            failed |= json_object_set_new(json_array_get(per_image, (size_t)i), names[p],
+                                          json_real(psnr[p]));
+        }
+    }
+    free(image.data);
+    for (int p = 0; p < PREDICTORS; p++)
+        failed |= json_object_set_new(metrics, names[p], json_real(sums[p] / examples->count));
+    // The better of the two is the one to beat.
+    const double trivial = fmax(sums[MEAN_COLOUR], sums[HARMONIC_FILL]) / examples->count;
+    failed |= json_object_set_new(metrics, "trivial_psnr", json_real(trivial));
+    return failed ? gb_fail(GB_OUT_OF_MEMORY, "cannot score", "inpaint", "out of memory") : GB_OK;
+}
+
+const struct gb_task gb_inpaint = {
+    .name = "inpaint",
+    .summary = "inpainting of the middle of faces",
+    .paper = "c-Glow, section 5.6, Table 5",
+    .dataset = "CelebA: img_align_celeba/*.jpg; or LFW: lfw_funneled/*/*.jpg; or a folder of *.jpg",
+    .size = "height and width of the whole image",
+    .default_size = 64,
+    .level_distance = 1 / LEVELS,
+    .noise_low = -0.5f / LEVELS,
+    .reduced = {.size = 32,
+                .batch = 4,
+                .iterations = 1500,
+                .learning_rate = 5e-4f,
+                .reduce = gb_reduce_cglow},
+    .models = models,
+    .load = load,
+    .target = target,
+    .reveal = reveal,
+    .decide = decide,
+    .picture_channels = 3,
+    .score = score,
+    .headline = "psnr",
+};
