@@ -259,7 +259,7 @@ static void test_flops_of_baselines(void **state) {
     assert_true(recorded_flops(&gb_dncnn_model, &dncnn) > 0);
     const struct gb_ffn_config ffn = {{16, 16, 3, 8, 8, 3}, 2, 4};
     assert_true(recorded_flops(&gb_ffn_model, &ffn) > 0);
-    const struct gb_fcn_config fcn = {{32, 32, 3, 32, 32, 3}, 2};
+    const struct gb_fcn_config fcn = {{32, 32, 3, 32, 32, 3}, GB_FCN_ZERO_ONE, 2};
     assert_true(recorded_flops(&gb_fcn_model, &fcn) > 0);
     // No tap of a 1x1 convolution is in the padding, and the first one sends no gradient back.
     const struct gb_srcnn_config srcnn = {{4, 4, 3, 8, 8, 3}, 6, 5};

@@ -44,8 +44,18 @@ static const struct model_case cases[] = {
     {"DnCNN", &gb_dncnn_model, {.dncnn = {{8, 6, 3, 8, 6, 3}, 4, 5}}, REAL, true, 0.9},
     {"SRCNN", &gb_srcnn_model, {.srcnn = {{5, 6, 3, 10, 12, 3}, 7, 4}}, REAL, false, 0.9},
     {"feed-forward network", &gb_ffn_model, {.ffn = {{16, 8, 3, 8, 4, 2}, 2, 4}}, REAL, true, 0.9},
-    {"FCN-8s of a mask", &gb_fcn_model, {.fcn = {{32, 64, 3, 32, 64, 1}, 2}}, MASK, true, 1.2},
-    {"FCN-8s of labels", &gb_fcn_model, {.fcn = {{64, 32, 3, 64, 32, 3}, 1}}, LABELS, true, 1.2},
+    {"FCN-8s of a mask",
+     &gb_fcn_model,
+     {.fcn = {{32, 64, 3, 32, 64, 1}, GB_FCN_ZERO_ONE, 2}},
+     MASK,
+     true,
+     1.2},
+    {"FCN-8s of labels",
+     &gb_fcn_model,
+     {.fcn = {{64, 32, 3, 64, 32, 3}, GB_FCN_ZERO_ONE, 1}},
+     LABELS,
+     true,
+     1.2},
 };
 enum { CASES = sizeof cases / sizeof *cases, BATCH = 2 };
 static const float d_log_likelihood[] = {-0.5f, -0.25f};
@@ -517,6 +527,41 @@ static void test_start_of_fcn(void **state) {
     scene_free(&scene);
 }
 
+// Masks around 0 are the same masks: the same likelihood and gradients, and answers half lower.
+static void test_centred_targets(void **state) {
+    (void)state;
+    struct model_case centred = cases[CASES - 2];
+    centred.config.fcn.targets = GB_FCN_CENTRED;
+    struct scene scene = scene_new(&cases[CASES - 2]), other = scene_new(&cases[CASES - 2]);
+    const struct gb_model_use use = {.threads = 2, .training = true, .gradients = true};
+    flow_check_ok(gb_fcn_model.check(&centred.config));
+    centred.config.fcn.sizes.y_c = 3;
+    flow_check_refused(gb_fcn_model.check(&centred.config), GB_BAD_INPUT);
+    centred.config.fcn.sizes.y_c = 1;
+    struct gb_tensor *y = &other.y.tensor;
+    for (int n = 0; n < BATCH; n++)
+        for (int i = 0; i < y->h; i++)
+            for (int j = 0; j < y->w; j++)
+                *gb_at(y, n, i, j) -= 0.5f;
+    void *plain = model_new(&scene, use, flow_next_backend(NULL));
+    other.of = &centred;
+    void *shifted = model_new(&other, use, flow_next_backend(NULL));
+    train(&scene, plain, NULL);
+    train(&other, shifted, NULL);
+    const struct gb_params *a = gb_fcn_model.params(plain), *b = gb_fcn_model.params(shifted);
+    assert_memory_equal(a->gradient, b->gradient, a->floats * sizeof(float));
+    answer(&scene, plain, &scene.x.tensor, 1, &scene.y);
+    answer(&other, shifted, &other.x.tensor, 1, &other.y);
+    for (int n = 0; n < BATCH; n++)
+        for (int i = 0; i < y->h; i++)
+            for (int j = 0; j < y->w; j++)
+                assert_true(*gb_at(y, n, i, j) == *gb_at(&scene.y.tensor, n, i, j) - 0.5f);
+    gb_fcn_model.free(plain);
+    gb_fcn_model.free(shifted);
+    scene_free(&scene);
+    scene_free(&other);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients),
@@ -529,6 +574,7 @@ int main(void) {
         cmocka_unit_test(test_parameters_of_factored),
         cmocka_unit_test(test_normaliser_of_factored),
         cmocka_unit_test(test_start_of_fcn),
+        cmocka_unit_test(test_centred_targets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

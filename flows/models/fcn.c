@@ -14,10 +14,13 @@ static const struct {
 } blocks[BLOCKS] = {{2, 1}, {2, 2}, {3, 4}, {3, 8}, {3, 8}};
 enum { FIRST_SCORED = 3, STRIDE = 1 << BLOCKS }; // scores: behind so many blocks, and deeper
 
+static const char *const target_names[GB_FCN_TARGETS] = {"zero-one", "centred"};
+
 #define FIELD(field) offsetof(struct gb_fcn_config, field)
 
 static const struct gb_config_field fields[] = {
     GB_SIZE_FIELDS,
+    {"targets", "targets", FIELD(targets), 0, GB_FCN_TARGETS - 1, NULL, target_names},
     {"width", "width", FIELD(width), 1, GB_MOST_CHANNELS / TOP_CHANNELS,
      "channels of the first block (VGG-16: 64)", NULL},
 };
@@ -34,6 +37,8 @@ static enum gb_status check(const void *config) {
     if (s->x_h % STRIDE || s->x_w % STRIDE)
         return gb_fail(GB_BAD_INPUT, what, "image size", "%dx%d is not divisible by %d", s->x_h,
                        s->x_w, STRIDE);
+    if (c->targets == GB_FCN_CENTRED && s->y_c > 1)
+        return gb_fail(GB_BAD_INPUT, what, "y channels", "%d, but a mask around 0 has one", s->y_c);
     if (s->y_c > GB_MOST_CLASSES)
         return gb_fail(GB_BAD_INPUT, what, "y channels", "%d classes, above %d", s->y_c,
                        GB_MOST_CLASSES);
@@ -120,9 +125,10 @@ static struct gb_place network(const void *config, struct gb_feed_forward *net, 
 static struct gb_likelihood likelihood(const void *config, bool training) {
     (void)training;
     const struct gb_fcn_config *c = config;
-    if (c->sizes.y_c > 1)
-        return (struct gb_likelihood){.form = GB_LIKELIHOOD_CATEGORICAL};
-    return (struct gb_likelihood){.form = GB_LIKELIHOOD_BERNOULLI, .bernoulli = {1, 1, false}};
+    return (struct gb_likelihood){.form = c->sizes.y_c > 1 ? GB_LIKELIHOOD_CATEGORICAL
+                                                           : GB_LIKELIHOOD_BERNOULLI,
+                                  .bernoulli = {.weight_one = 1, .weight_zero = 1},
+                                  .zero = c->targets == GB_FCN_CENTRED ? -0.5f : 0};
 }
 
 static const struct gb_regression_form form = {"FCN-8s", check, network, likelihood, true};

@@ -14,10 +14,15 @@
 
 #include "flows/models/config.h"
 
+// What stands for 0 and 1 in y, and for the ends of probabilities in answers: c-Glow's masks have
+// their levels around 0. Those have one channel here.
+enum gb_fcn_targets { GB_FCN_ZERO_ONE, GB_FCN_CENTRED, GB_FCN_TARGETS };
+
 struct gb_fcn_config {
     // y of x's height and width, multiples of 32. One channel: the mask of a Bernoulli distribution;
     // more: a channel for each class, one-hot.
     struct gb_image_sizes sizes;
+    enum gb_fcn_targets targets;
     int width; // channels of the first block; the others' follow as in VGG-16
 };
 

@@ -18,6 +18,9 @@ static const float gb_likelihood_sigma = 0.1f;
 
 struct gb_likelihood {
     enum gb_likelihood_form form;
+    // What y has in place of 0, and 1 more in place of 1; for regression.c, which takes it off before
+    // the functions below see y, and adds it to their answers.
+    float zero;
     int levels;                    // GB_LIKELIHOOD_LOGISTIC
     struct gb_bernoulli bernoulli; // GB_LIKELIHOOD_BERNOULLI
 };

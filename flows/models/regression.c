@@ -16,16 +16,22 @@ struct gb_regression {
     struct gb_params params;
     struct gb_arena arena;
     struct gb_feed_forward net;
-    float *workspace;       // of the net's backward
-    struct gb_tensor raw;   // the net's output, once for each sample
-    struct gb_tensor d_raw; // forward leaves there what backward needs
-    struct gb_tensor x, y;  // of the last condition, of the last forward
+    float *workspace;        // of the net's backward
+    struct gb_tensor raw;    // the net's output, once for each sample
+    struct gb_tensor d_raw;  // forward leaves there what backward needs
+    struct gb_tensor zeros;  // where the likelihood's zero is not 0: that number, of y's shape
+    struct gb_tensor labels; // and y without it
+    struct gb_tensor x, y;   // of the last condition, of the last forward (or `labels`)
     struct gb_exec exec;
     double step_flops;
 };
 
 static bool trains(const struct gb_model_use *use) {
     return use->training || use->gradients;
+}
+
+static bool has_own_zero(const struct gb_regression *model) {
+    return model->likelihood.zero < 0 || model->likelihood.zero > 0;
 }
 
 static enum gb_wanted wanted(const struct gb_model_use *use) {
@@ -67,6 +73,12 @@ static void bind(struct gb_regression *model) {
     model->raw.data = model->use.samples_per_x == 1
                           ? gb_feed_forward_value(&model->net, 0)->data
                           : gb_arena_take(arena, gb_elements(&model->raw));
+    if (has_own_zero(model)) {
+        model->zeros = model->labels =
+            gb_dense(NULL, model->use.batch, model->sizes.y_h, model->sizes.y_w, model->sizes.y_c);
+        model->zeros.data = gb_arena_take(arena, gb_elements(&model->zeros));
+        model->labels.data = gb_arena_take(arena, gb_elements(&model->labels));
+    }
     model->exec.scratch = gb_arena_take(arena, model->exec.scratch_floats);
 }
 
@@ -91,6 +103,8 @@ static enum gb_status reserve(struct gb_regression *model) {
     bind(model);
     GB_TRY(gb_arena_reserve(&model->arena, "activations"));
     bind(model);
+    for (size_t i = 0; has_own_zero(model) && i < gb_elements(&model->zeros); i++)
+        ((float *)model->zeros.data)[i] = model->likelihood.zero;
     return gb_params_reserve(&model->params, model->use.gradients, model->use.training);
 }
 
@@ -203,9 +217,14 @@ enum gb_status gb_regression_forward(void *argument, const struct gb_tensor *y,
     (void)noise;
     struct gb_pass pass = pass_of(model, NULL);
     model->y = *y;
+    if (has_own_zero(model)) {
+        model->backend->add_scaled(&pass.exec, y, -1, &model->zeros, &model->labels);
+        model->y = model->labels;
+    }
     for (int n = 0; n < model->use.batch; n++)
         log_likelihood[n] = 0;
-    gb_likelihood_forward(&model->likelihood, &pass, y, &model->raw, &model->d_raw, log_likelihood);
+    gb_likelihood_forward(&model->likelihood, &pass, &model->y, &model->raw, &model->d_raw,
+                          log_likelihood);
     if (latents)
         latents->count = 0;
     for (int n = 0; n < model->use.batch; n++)
@@ -235,4 +254,6 @@ void gb_regression_inverse(void *argument, const struct gb_latents *noise, float
     gb_likelihood_sample(&model->likelihood, &pass,
                          model->form->one_answer ? NULL : &noise->level[0], &model->raw,
                          temperature, y);
+    if (has_own_zero(model))
+        model->backend->add_scaled(&pass.exec, y, 1, &model->zeros, y);
 }
