@@ -10,6 +10,7 @@
 #include "bench/catalog/kernel_benchmarks.h"
 #include "bench/catalog/layer_benchmarks.h"
 #include "bench/catalog/model_benchmarks.h"
+#include "bench/grow.h"
 
 // A distinct problem of the models.
 struct entry {
@@ -22,7 +23,7 @@ struct entry {
 
 struct entries {
     struct entry *list;
-    int count, capacity;
+    int count;
     const struct gb_model_case *models;
 };
 
@@ -41,14 +42,10 @@ static struct entry *find(const struct entries *entries, const char *text) {
 
 static enum gb_status append(struct entries *entries, enum gb_catalog_kind kind, const char *text,
                              struct entry **added) {
-    if (entries->count == entries->capacity) {
-        int capacity = entries->capacity ? 2 * entries->capacity : 256;
-        struct entry *list = realloc(entries->list, (size_t)capacity * sizeof *list);
-        if (!list)
-            return out_of_memory();
-        entries->list = list;
-        entries->capacity = capacity;
-    }
+    struct entry *list = gb_grow(entries->list, (size_t)entries->count, sizeof *list);
+    if (!list)
+        return out_of_memory();
+    entries->list = list;
     struct entry *entry = *added = &entries->list[entries->count++];
     *entry = (struct entry){.kind = kind};
     snprintf(entry->text, sizeof entry->text, "%s", text);
@@ -68,12 +65,11 @@ static enum gb_status add(struct entries *entries, const struct gb_model_case *m
         GB_TRY(append(entries, kind, text, &entry));
     if (!is_last_share(entry, model)) {
         struct gb_mix_share *shares =
-            realloc(entry->shares, (size_t)(entry->share_count + 1) * sizeof *entry->shares);
+            gb_grow(entry->shares, (size_t)entry->share_count, sizeof *entry->shares);
         if (!shares)
             return out_of_memory();
         entry->shares = shares;
         struct gb_mix_share *share = &shares[entry->share_count++];
-        *share = (struct gb_mix_share){.count = 0};
         snprintf(share->model, sizeof share->model, "%s", model->name);
     }
     entry->shares[entry->share_count - 1].count += count;

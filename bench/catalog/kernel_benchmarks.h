@@ -2,10 +2,10 @@
 // Benchmarks of single kernels: for each operation and direction its operands, its run and its
 // check. This header is what the files that hold them share, and how the catalogue makes one.
 //
-// Operands are dense and normally distributed. In a flow some are slices of wider pixels; problems do
-// not name strides, since they hardly matter: on the slices that c-Glow uses, couplings, mixes and
-// Gaussians take 0 to 1 % longer, actnorm (a forward run of 1 to 17 us) 1 to 15 %. Operands that
-// c-Glow updates in place are.
+// Operands are dense and normally distributed. In a flow some are slices of wider pixels; problems
+// do not name strides, since they hardly matter: on the slices that c-Glow uses, couplings, mixes
+// and Gaussians take 0 to 1 % longer, actnorm (a forward run of 1 to 17 us) 1 to 15 %. Operands
+// that c-Glow updates in place are.
 //
 // Checks. Products (convolution, fully connected, mix) are held to sums in double precision by the
 // plain definition, within twice the kernel's own error bound (it states one rounding a term; two
@@ -121,7 +121,8 @@ enum gb_status gb_kernel_differs(const struct gb_kernel_state *state, const char
 // Makes a benchmark of "conv/forward/n2h...", but for backend, threads and shares; its description
 // is the caller's to free. GB_BAD_INPUT where the text is no problem of a kernel.
 enum gb_status gb_kernel_benchmark(const char *text, struct gb_benchmark *benchmark);
-// The backend whose kernel runs where this one is asked for: itself, or the lender of what it lacks.
+// The backend whose kernel runs where this one is asked for: itself, or the lender of what it
+// lacks.
 const struct gb_backend *gb_kernel_owner(const struct gb_benchmark *benchmark,
                                          const struct gb_backend *backend);
 // Gives the benchmark the backend that owns its kernel.

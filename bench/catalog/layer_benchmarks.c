@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bench/catalog/layers.h"
+#include "bench/grow.h"
 
 static const struct gb_layer *const kinds[] = {gb_cglow_layer_kinds, gb_cnf_layer_kinds};
 
@@ -358,25 +359,21 @@ enum gb_status gb_layer_benchmark(const char *text, struct gb_benchmark *benchma
 
 // ---- Of a model ----
 
-// Room for one more; lists grow by doubling, so one whose count is a power of two is full.
-static bool grow(struct gb_layer_calls *calls) {
-    if ((calls->count & (calls->count - 1)) == 0) {
-        size_t room = calls->count ? 2 * (size_t)calls->count : 1;
-        struct gb_layer_call *list = realloc(calls->list, room * sizeof *list);
-        calls->incomplete |= !list;
-        calls->list = list ? list : calls->list;
-    }
-    return !calls->incomplete;
-}
-
 void gb_layer_calls_add(struct gb_layer_calls *calls, const struct gb_layer *layer,
                         const struct gb_layer_shape *shape, int count) {
-    for (int direction = 0; direction < GB_DIRECTIONS; direction++)
-        if (layer->run[direction] && grow(calls)) {
-            struct gb_layer_call *call = &calls->list[calls->count++];
-            print(layer, (enum gb_direction)direction, shape, call->text);
-            call->count = count;
+    for (int direction = 0; direction < GB_DIRECTIONS; direction++) {
+        if (!layer->run[direction])
+            continue;
+        struct gb_layer_call *list = gb_grow(calls->list, (size_t)calls->count, sizeof *list);
+        if (!list) {
+            calls->incomplete = true;
+            return;
         }
+        calls->list = list;
+        struct gb_layer_call *call = &list[calls->count++];
+        print(layer, (enum gb_direction)direction, shape, call->text);
+        call->count = count;
+    }
 }
 
 enum gb_status gb_layer_calls_end(struct gb_layer_calls *calls, struct gb_layer_call **list,

@@ -6,10 +6,10 @@
 //       f channels to features at h x w of o channels
 //   layer/rotation_{forward,inverse,backward}/n2h16w16c12       conditional actnorm and 1x1
 //       convolution, their parameters given
-//   layer/network_{forward,backward}/n2x32y32z3d64e128o24       a conditioning network of the latter
+//   layer/network_{forward,backward}/n2x32y32z3d64e128o24       a conditioning network of these
 //       two: d channels, FC layers of e, o outputs
-// CNF's, with features of f channels and networks of k ("softplus" as for super-resolution, "additive"
-// as for segmentation):
+// CNF's, with features of f channels and networks of k ("softplus" as for super-resolution,
+// "additive" as for segmentation):
 //   layer/feature_coupling_{forward,inverse,backward}/n8h16w16c12f128k512softplus   a coupling
 //   layer/steps_{forward,inverse,backward}/n8h16w16c12f128k512s8softplus   the s steps of a level:
 //       normalisation, 1x1 convolution and coupling
@@ -24,9 +24,9 @@
 //
 // Check: the scalar reference runs the same layer, and elements may differ by GB_CHECK_LAYER of the
 // output's largest; gradients of their parameter's largest, or of GB_CHECK_LEAST of all parameters'
-// largest where that is more (a bias before a normalisation has a gradient of nothing but rounding).
-// Where the layer takes more than GB_CHECK_LAYER_FLOPS, two runs on the same input must agree as
-// closely, and be finite.
+// largest where that is more (a bias before a normalisation has a gradient of nothing but
+// rounding). Where the layer takes more than GB_CHECK_LAYER_FLOPS, two runs on the same input must
+// agree as closely, and be finite.
 #ifndef GB_LAYER_BENCHMARKS_H
 #define GB_LAYER_BENCHMARKS_H
 

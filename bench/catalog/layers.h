@@ -64,8 +64,8 @@ struct gb_tensor gb_layer_take_variables(const struct gb_layer_state *state,
                                          struct gb_arena *arena);
 struct gb_tensor gb_layer_take_image(const struct gb_layer_state *state, struct gb_arena *arena);
 
-// Normal numbers that depend on `stream` alone; the inputs above have 0 to 2. Nothing where the tensor
-// has no data.
+// Normal numbers that depend on `stream` alone; the inputs above have 0 to 2. Nothing where the
+// tensor has no data.
 void gb_layer_fill(const struct gb_layer_state *state, const struct gb_tensor *tensor,
                    uint32_t stream);
 

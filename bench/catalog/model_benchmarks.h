@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
-// Benchmarks of whole passes of models (bench/catalog/models.h): "step/train/cglow-horses-32b2" is a
-// training step of batch 2, "sample/inverse/cglow-horses-32s10" ten samples for one image. Their
-// FLOPs are those of convolutions, fully connected layers and mixes. Their bytes are what Adam moves
-// in a step, 24 a parameter, and in a sampling pass the parameters, read once: as in the ideal step
-// (bench/peaks/peaks.h) activations are left out. Models hold their own memory, so that a cold run is as
-// a warm one to them.
+// Benchmarks of whole passes of models (bench/catalog/models.h): "step/train/cglow-horses-32b2" is
+// a training step of batch 2, "sample/inverse/cglow-horses-32s10" ten samples for one image. Their
+// FLOPs are those of convolutions, fully connected layers and mixes. Their bytes are what Adam
+// moves in a step, 24 a parameter, and in a sampling pass the parameters, read once: as in the
+// ideal step (bench/peaks/peaks.h) activations are left out. Models hold their own memory, so that
+// a cold run is as a warm one to them.
 //
 // Steps are timed at learning rate 0, so that every run does the same. Checks: where a pass takes
 // no more than GB_CHECK_PASS_FLOPS, the scalar reference runs it too. Log-likelihoods, before and
 // after a step that moves the parameters, may differ by GB_CHECK_NATS a dimension, the sum of the
 // magnitudes of all gradients by the share GB_CHECK_GRADIENTS, sampled elements by GB_CHECK_SAMPLE
-// of the larger of 1 and their value. Where a pass takes more, two must give the same: to the bit on
-// a backend that promises that, else within these bounds, and finite.
+// of the larger of 1 and their value. Where a pass takes more, two must give the same: to the bit
+// on a backend that promises that, else within these bounds, and finite.
 #ifndef GB_MODEL_BENCHMARKS_H
 #define GB_MODEL_BENCHMARKS_H
 

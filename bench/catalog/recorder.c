@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/grow.h"
+
 // Kernels have no argument for it.
 static _Thread_local struct gb_recording *recording_now;
 
@@ -23,15 +25,10 @@ static struct gb_recorded *find(const struct gb_recording *recording,
 
 static struct gb_recorded *append(struct gb_recording *recording,
                                   const struct gb_recorded *recorded) {
-    if (recording->count == recording->capacity) {
-        int capacity = recording->capacity ? 2 * recording->capacity : 64;
-        struct gb_recorded *list =
-            realloc(recording->list, (size_t)capacity * sizeof *recording->list);
-        if (!list)
-            return NULL;
-        recording->list = list;
-        recording->capacity = capacity;
-    }
+    struct gb_recorded *list = gb_grow(recording->list, (size_t)recording->count, sizeof *list);
+    if (!list)
+        return NULL;
+    recording->list = list;
     recording->list[recording->count] = *recorded;
     return &recording->list[recording->count++];
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A backend that computes next to nothing and notes every kernel that it is asked for: run a model
 // on it once, and it knows what a pass of this model is made of. Weights and scratch take no memory
-// and activations are never touched after their reservation, so a pass at 128 x 128 takes a fraction
-// of a second.
+// and activations are never touched after their reservation, so a pass at 128 x 128 takes a
+// fraction of a second.
 #ifndef GB_RECORDER_H
 #define GB_RECORDER_H
 
@@ -17,9 +17,9 @@ struct gb_any_problem {
 struct gb_recorded {
     const struct gb_operation *operation;
     enum gb_direction direction;
-    // Backward, a convolution's and a fully connected layer's own activation takes no part: the word
-    // is "", but for a convolution's backward_data, where it is that of the fused input epilogue
-    // ("": none was fused).
+    // Backward, a convolution's and a fully connected layer's own activation takes no part: the
+    // word is "", but for a convolution's backward_data, where it is that of the fused input
+    // epilogue ("": none was fused).
     struct gb_any_problem problem;
     int count; // calls
 };
@@ -27,7 +27,7 @@ struct gb_recorded {
 // The distinct problems, in the order of their first calls.
 struct gb_recording {
     struct gb_recorded *list;
-    int count, capacity;
+    int count;
     bool incomplete; // memory ran out
 };
 
@@ -43,7 +43,8 @@ void gb_record(struct gb_recording *recording);
 enum gb_status gb_record_end(struct gb_recording *recording);
 void gb_recording_free(struct gb_recording *recording);
 
-// The direction that stores the gradient which GB_BACKWARD_UPDATE hands to Adam; others as they are.
+// The direction that stores the gradient which GB_BACKWARD_UPDATE hands to Adam; others as they
+// are.
 enum gb_direction gb_stored_direction(const struct gb_operation *operation,
                                       enum gb_direction direction);
 

@@ -191,7 +191,8 @@ static enum gb_status make(struct gb_comparison *c, const struct gb_rows rows[GB
     GB_TRY(status);
     if (c->row_count == 0 && c->failures == 0)
         return gb_fail(GB_BAD_INPUT, what, "rows", "no row has a time in both");
-    // A launch that lacks some of the rows would have another mean: only rows of all launches count.
+    // A launch that lacks some of the rows would have another mean: only rows of all launches
+    // count.
     for (int i = 0; i < c->row_count; i++)
         if (is_complete(c, &c->rows[i]))
             add_to_operation(c, &c->rows[i]);

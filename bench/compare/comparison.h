@@ -70,9 +70,9 @@ struct gb_comparison {
     bool *found;
 };
 
-// Joins the rows, which must outlive the comparison. GB_BAD_INPUT where a launch has a row twice (of
-// the control, such are averaged), where there are more than GB_SAMPLE_MAX launches, and where no
-// row has its like.
+// Joins the rows, which must outlive the comparison. GB_BAD_INPUT where a launch has a row twice
+// (of the control, such are averaged), where there are more than GB_SAMPLE_MAX launches, and where
+// no row has its like.
 enum gb_status gb_comparison_make(const struct gb_rows rows[GB_SIDES],
                                   struct gb_comparison *comparison);
 void gb_comparison_free(struct gb_comparison *comparison);

@@ -61,8 +61,8 @@ struct gb_looks {
     double level;                   // of one look
 };
 
-// For `tests` tests and at most `most` pairs; most 0: four times as many as the first look takes, but
-// no more than GB_SAMPLE_MAX.
+// For `tests` tests and at most `most` pairs; most 0: four times as many as the first look takes,
+// but no more than GB_SAMPLE_MAX.
 struct gb_looks gb_looks_plan(int tests, double level, int most);
 
 // The fewest pairs with which a single look could discover one of the tests alone.

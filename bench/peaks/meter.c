@@ -182,7 +182,8 @@ static void next_trial(struct series *series, int size) {
         bool late = all.end > series->deadline && series->measured > SURPASSED_BY;
         series->done = late || series->measured == series->trials;
     } else if (series->spans[0].end - series->spans[0].begin >= series->trial_seconds) {
-        // One of them may have been disturbed, and of all ranks one is more often than rank 0 alone.
+        // One of them may have been disturbed, and of all ranks one is more often than rank 0
+        // alone.
         series->long_tries++;
     } else {
         series->job->work *= 2;

@@ -17,9 +17,9 @@
 //   fma        one object each: isa, precision ("fp32", "bf16": of the operands), threads, gflops
 //   bandwidth  one object each: level ("L1", "L2", "L3", "memory"), threads, bytes (of the working
 //              set, all threads together), read_gbs, copy_gbs, triad_gbs, update_gbs
-// A figure is what one in eight of 200 trials of half a millisecond surpasses (bench/peaks/meter.h), each thread
-// in memory of its own: about six seconds for each number of threads. The threads are pinned while
-// it lasts. GB_OUT_OF_MEMORY; then there is no report.
+// A figure is what one in eight of 200 trials of half a millisecond surpasses
+// (bench/peaks/meter.h), each thread in memory of its own: about six seconds for each number of
+// threads. The threads are pinned while it lasts. GB_OUT_OF_MEMORY; then there is no report.
 enum gb_status gb_peaks_measure(const json_t *machine, int threads, json_t **report);
 
 struct gb_peaks {

@@ -210,8 +210,8 @@ static void put_group_tics(FILE *script, const struct gb_summary *s, const int g
     fprintf(script, ")\n");
 }
 
-// A data block with the bar of each group whose kernels are borrowed, or are not: x, y, left, right,
-// low, high. False if it is empty.
+// A data block with the bar of each group whose kernels are borrowed, or are not: x, y, left,
+// right, low, high. False if it is empty.
 static bool put_bars(FILE *script, const struct gb_summary *s, int setting, int model,
                      const int groups[], int count, int column, bool borrowed) {
     bool any = false;

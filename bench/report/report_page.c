@@ -382,20 +382,6 @@ static void put_summary(FILE *file, const struct gb_report *report, int summary)
 
 // ---- Machines side by side ----
 
-static int find_setting(const struct gb_summary *s, const struct gb_setting *setting) {
-    for (int i = 0; i < s->setting_count; i++)
-        if (s->settings[i].threads == setting->threads && s->settings[i].cache == setting->cache)
-            return i;
-    return -1;
-}
-
-static int find_model(const struct gb_summary *s, const char *name) {
-    for (int i = 0; i < s->model_count; i++)
-        if (strcmp(s->models[i], name) == 0)
-            return i;
-    return -1;
-}
-
 static void put_side_by_side_heads(FILE *file, const struct gb_summaries *summaries) {
     fputs("<div class=\"scroll\"><table>\n<thead><tr><th rowspan=\"2\">kernels of a step</th>"
           "<th rowspan=\"2\">setting</th>",
@@ -421,11 +407,13 @@ static void put_side_by_side_heads(FILE *file, const struct gb_summaries *summar
 // measured on other problems.
 static double step_seconds(const struct gb_summary *s, const struct gb_summary *first,
                            const char *model, const struct gb_setting *setting, int column) {
-    int at = find_setting(s, setting), of = find_model(s, model);
+    int at = gb_summary_find_setting(s, setting->threads, setting->cache);
+    int of = gb_summary_find_model(s, model);
     if (at < 0 || of < 0)
         return NAN;
     struct gb_mean mean = gb_summary_mean(s, at, of, GB_ALL_KERNELS, column);
-    struct gb_mean same = gb_summary_mean(first, 0, find_model(first, model), GB_ALL_KERNELS, 0);
+    struct gb_mean same =
+        gb_summary_mean(first, 0, gb_summary_find_model(first, model), GB_ALL_KERNELS, 0);
     return mean.problems == same.problems && mean.calls == same.calls ? mean.seconds : NAN;
 }
 

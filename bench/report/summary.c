@@ -5,20 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/grow.h"
 #include "bench/quantile.h"
 
 static enum gb_status out_of_memory(void) {
     return gb_fail(GB_OUT_OF_MEMORY, "cannot sum up", "rows", "out of memory");
-}
-
-// The list with room for one more element of `size` bytes, zeroed; NULL without memory. Lists grow
-// by doubling, so one whose count is a power of two is full.
-static void *grow(void *list, int count, size_t size) {
-    bool full = (count & (count - 1)) == 0;
-    char *grown = full ? realloc(list, (count ? 2 * (size_t)count : 1) * size) : list;
-    if (grown)
-        memset(grown + (size_t)count * size, 0, size);
-    return grown;
 }
 
 static bool is_control(const struct gb_row *row) {
@@ -53,11 +44,15 @@ static int find_column(const struct gb_summary *s, const struct gb_row *row) {
     return -1;
 }
 
-static int find_setting(const struct gb_summary *s, const struct gb_row *row) {
+int gb_summary_find_setting(const struct gb_summary *s, int threads, enum gb_cache cache) {
     for (int i = 0; i < s->setting_count; i++)
-        if (s->settings[i].threads == row->threads && s->settings[i].cache == row->cache)
+        if (s->settings[i].threads == threads && s->settings[i].cache == cache)
             return i;
     return -1;
+}
+
+static int find_setting(const struct gb_summary *s, const struct gb_row *row) {
+    return gb_summary_find_setting(s, row->threads, row->cache);
 }
 
 static int find_group(const struct gb_summary *s, const char *name) {
@@ -75,7 +70,7 @@ static int find_line(const struct gb_summary *s, const struct gb_row *row) {
     return -1;
 }
 
-static int find_model(const struct gb_summary *s, const char *name) {
+int gb_summary_find_model(const struct gb_summary *s, const char *name) {
     for (int i = 0; i < s->model_count; i++)
         if (strcmp(s->models[i], name) == 0)
             return i;
@@ -95,7 +90,7 @@ static bool add_line(struct gb_summary *s, const struct gb_row *row) {
     snprintf(name, sizeof name, "%s/%s", row->operation, row->direction);
     int group = find_group(s, name);
     if (group < 0) {
-        struct gb_group *groups = grow(s->groups, s->group_count, sizeof *groups);
+        struct gb_group *groups = gb_grow(s->groups, (size_t)s->group_count, sizeof *groups);
         if (!groups)
             return false;
         s->groups = groups;
@@ -103,7 +98,7 @@ static bool add_line(struct gb_summary *s, const struct gb_row *row) {
         strcpy(groups[group].name, name);
         groups[group].kernel = is_kernel(row->operation);
     }
-    struct gb_line *lines = grow(s->lines, s->line_count, sizeof *lines);
+    struct gb_line *lines = gb_grow(s->lines, (size_t)s->line_count, sizeof *lines);
     if (!lines)
         return false;
     s->lines = lines;
@@ -115,7 +110,7 @@ static bool add_line(struct gb_summary *s, const struct gb_row *row) {
 }
 
 static bool add_model(struct gb_summary *s, const char *name) {
-    char(*models)[GB_MODEL] = grow(s->models, s->model_count, sizeof *models);
+    char(*models)[GB_MODEL] = gb_grow(s->models, (size_t)s->model_count, sizeof *models);
     if (!models)
         return false;
     s->models = models;
@@ -125,14 +120,15 @@ static bool add_model(struct gb_summary *s, const char *name) {
 
 static bool add_models(struct gb_summary *s, const struct gb_row *row) {
     for (int i = 0; i < row->share_count; i++)
-        if (find_model(s, row->shares[i].model) < 0 && !add_model(s, row->shares[i].model))
+        if (gb_summary_find_model(s, row->shares[i].model) < 0 &&
+            !add_model(s, row->shares[i].model))
             return false;
     return true;
 }
 
 // Versions of one library stand next to each other.
 static bool add_column(struct gb_summary *s, const struct gb_row *row) {
-    struct gb_column *columns = grow(s->columns, s->column_count, sizeof *columns);
+    struct gb_column *columns = gb_grow(s->columns, (size_t)s->column_count, sizeof *columns);
     if (!columns)
         return false;
     s->columns = columns;
@@ -151,7 +147,8 @@ static bool add_axes(struct gb_summary *s, const struct gb_row *row) {
     if (find_column(s, row) < 0 && !add_column(s, row))
         return false;
     if (find_setting(s, row) < 0) {
-        struct gb_setting *settings = grow(s->settings, s->setting_count, sizeof *settings);
+        struct gb_setting *settings =
+            gb_grow(s->settings, (size_t)s->setting_count, sizeof *settings);
         if (!settings)
             return false;
         s->settings = settings;
@@ -388,7 +385,7 @@ static enum gb_status name_all_columns(struct gb_summaries *summaries) {
     struct gb_column **columns = NULL;
     for (int i = 0; i < summaries->count; i++)
         for (int j = 0; j < summaries->list[i].column_count; j++) {
-            struct gb_column **grown = grow(columns, count, sizeof *columns);
+            struct gb_column **grown = gb_grow(columns, (size_t)count, sizeof *columns);
             if (!grown) {
                 free(columns);
                 return out_of_memory();
@@ -419,7 +416,7 @@ static int gather(const struct gb_row **rows, int count) {
 static enum gb_status make_summaries(const struct gb_row **rows, int count,
                                      struct gb_summaries *summaries) {
     while (count > 0) {
-        struct gb_summary *list = grow(summaries->list, summaries->count, sizeof *list);
+        struct gb_summary *list = gb_grow(summaries->list, (size_t)summaries->count, sizeof *list);
         if (!list)
             return out_of_memory();
         summaries->list = list;

@@ -74,6 +74,10 @@ struct gb_setting_text {
 };
 struct gb_setting_text gb_setting_text(const struct gb_setting *setting);
 
+// Where they are; -1: not there.
+int gb_summary_find_setting(const struct gb_summary *summary, int threads, enum gb_cache cache);
+int gb_summary_find_model(const struct gb_summary *summary, const char *name);
+
 // The model of the CPU.
 const char *gb_summary_machine(const struct gb_summary *summary);
 

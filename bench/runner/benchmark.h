@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A benchmark is a struct: one problem on one backend with a number of threads, and the functions
-// that set it up, run it and check it. The catalogue makes them (bench/catalog/catalog.h), the runner times
-// them (bench/runner/runner.h).
+// that set it up, run it and check it. The catalogue makes them (bench/catalog/catalog.h), the
+// runner times them (bench/runner/runner.h).
 #ifndef GB_BENCHMARK_H
 #define GB_BENCHMARK_H
 

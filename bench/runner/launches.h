@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Launches: runs of the program in processes of their own. Where a process's memory and code come to
-// lie stays as it is until it ends and can change a kernel's speed by a quarter, so repetitions in
-// one process agree with each other better than with those of the next: what a verdict rests on are
-// launches.
+// Launches: runs of the program in processes of their own. Where a process's memory and code come
+// to lie stays as it is until it ends and can change a kernel's speed by a quarter, so repetitions
+// in one process agree with each other better than with those of the next: what a verdict rests on
+// are launches.
 #ifndef GB_LAUNCHES_H
 #define GB_LAUNCHES_H
 

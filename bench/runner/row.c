@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/grow.h"
 #include "bench/quantile.h"
 #include "flows/files/utf8.h"
 
@@ -339,14 +340,10 @@ void gb_rows_free(struct gb_rows *rows) {
 static const char reading[] = "cannot read rows";
 
 enum gb_status gb_rows_add(struct gb_rows *rows, struct gb_row *row) {
-    // Room grows by doubling: it is full where the count is a power of two, or zero.
-    if ((rows->count & (rows->count - 1)) == 0) {
-        size_t room = rows->count ? 2 * rows->count : 1;
-        struct gb_row *list = realloc(rows->list, room * sizeof *list);
-        if (!list)
-            return gb_fail(GB_OUT_OF_MEMORY, "cannot keep rows", row->problem, "out of memory");
-        rows->list = list;
-    }
+    struct gb_row *list = gb_grow(rows->list, rows->count, sizeof *list);
+    if (!list)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot keep rows", row->problem, "out of memory");
+    rows->list = list;
     rows->list[rows->count++] = *row;
     *row = (struct gb_row){0};
     return GB_OK;

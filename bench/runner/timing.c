@@ -260,7 +260,8 @@ static enum gb_status time_all(struct session *session) {
     return options->report ? gb_gbench_report_keep(options->report, session->gbench) : GB_OK;
 }
 
-// The bytes that runs go over again and again. What is updated in place is counted twice in `bytes`.
+// The bytes that runs go over again and again. What is updated in place is counted twice in
+// `bytes`.
 static size_t working_set(const struct gb_benchmark *benchmark) {
     return (size_t)(benchmark->traffic == GB_TRAFFIC_UPDATE ? benchmark->bytes / 2
                                                             : benchmark->bytes);

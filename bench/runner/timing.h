@@ -29,11 +29,13 @@ struct gb_timing_options {
     void *progress_argument;
 };
 
-// Times rows of one number of threads, which must be pinned; those of a benchmark follow each other.
+// Times rows of one number of threads, which must be pinned; those of a benchmark follow each
+// other.
 //   - All are set up at once, in portions that fit in half of the machine's memory.
 //   - Each is checked. One that fails gets an error in place of times.
-//   - Each is warmed up for 20 ms at least, which also tells how many runs make a repetition of 20 ms. A cold run first puts the benchmark's arena out of the caches; before a
-//     warm repetition there is an untimed run.
+//   - Each is warmed up for 20 ms at least, which also tells how many runs make a repetition of
+//     20 ms. A cold run first puts the benchmark's arena out of the caches; before a warm
+//     repetition there is an untimed run.
 //   - Every time that as many repetitions have passed as there are rows, the walls are probed.
 //   - Each is checked again; one that fails now loses its times.
 // GB_OUT_OF_MEMORY where the measurement itself cannot have what it needs.
