@@ -46,6 +46,11 @@ enum gb_status gb_task_model_find(const struct gb_task *task, const char *name,
     return gb_fail(GB_BAD_INPUT, "unknown model", name, "%s has: %s", task->name, names);
 }
 
+int gb_task_samples(const struct gb_task *task) {
+    enum { CGLOW_SAMPLES = 10 };
+    return task->samples ? task->samples : CGLOW_SAMPLES;
+}
+
 double gb_task_bits(const struct gb_task *task, enum gb_dequantisation dequantisation,
                     double log_likelihood, size_t dimensions) {
     double bits = gb_bits_per_dimension(log_likelihood, dimensions);

@@ -64,6 +64,7 @@ struct gb_task {
     float level_distance, noise_low;
     // What the authors' code adds to bits per dimension by its own choice of levels.
     double published_bits;
+    int samples; // that a prediction averages by default; 0: 10, as in c-Glow's paper
     struct gb_reduced_run reduced;
     const struct gb_task_model *models; // the first is the default; ends with one without a name
 
@@ -101,6 +102,9 @@ const struct gb_task *const *gb_tasks(void);
 
 // Sizes that tasks are asked for.
 enum { GB_LEAST_SIZE = 8, GB_MOST_SIZE = 1024 };
+
+// Samples that a prediction averages, where nobody says how many.
+int gb_task_samples(const struct gb_task *task);
 
 // Bits per dimension of a log-likelihood (nats) of one target with this many dimensions, as the task
 // counts them: of a density that dequantisation noise was added for, those of the levels.

@@ -494,6 +494,7 @@ const struct gb_task gb_vessels = {
     // A mask's levels are 0 and 1; uniform noise is centred on them.
     .level_distance = 1,
     .noise_low = -0.5f,
+    .samples = 100,
     .reduced = {.size = GB_FUNDUS_SIZE, .batch = 2, .iterations = 500, .learning_rate = 1e-3f},
     .models = models,
     .load = load,

@@ -11,7 +11,7 @@
 #include "tasks/training/predictor.h"
 #include "tasks/training/training_run.h"
 
-enum { DEFAULT_SAMPLES = 10, DEFAULT_IMAGES = 8 };
+enum { DEFAULT_IMAGES = 8 };
 
 // A checkpoint's model, ready to be used on a data set.
 struct loaded {
@@ -47,7 +47,7 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
     const struct gb_predictor_options options = {
         .backend = backend,
         .threads = loaded->threads,
-        .samples = request->samples,
+        .samples = request->samples ? request->samples : gb_task_samples(run->task),
         .temperature = request->temperature,
         .seed = request->seed,
         .dequantise = strcmp(request->dequantise, "none") != 0,
@@ -108,7 +108,8 @@ static void shared_options(struct request *r, struct gb_option options[SHARED_OP
         gb_option_string("split-dir", "DIR", &r->split_folder,
                          "lists of the split (else the task's own rule)"),
         gb_option_choice("split", "test|train", &r->split, "which examples"),
-        gb_option_int("samples", "M", &r->samples, 1, 1000, "samples that a prediction averages"),
+        gb_option_int("samples", "M", &r->samples, 1, 1000,
+                      "samples that a prediction averages (else the paper's)"),
         gb_option_float("temperature", "T", &r->temperature, 0, 10,
                         "what the latents are multiplied by"),
         gb_option_choice("predict", "mean|gradient", &r->prediction,
@@ -134,7 +135,6 @@ static const struct request defaults = {
     .ascent_start = "mode",
     .ascent_steps = 100,
     .ascent_rate = 0.01f,
-    .samples = DEFAULT_SAMPLES,
     .temperature = 1,
 };
 
@@ -148,7 +148,7 @@ static enum gb_status write_result(const struct request *request, const struct l
         "task", loaded->run.task->name, "model", loaded->run.model->name, "config",
         gb_run_config_json(&loaded->run), "eval", "checkpoint", request->checkpoint, "data",
         request->data ? request->data : "synthetic", "split", request->split, "samples",
-        request->samples, "temperature", (double)request->temperature, "dequant",
+        loaded->predictor.options.samples, "temperature", (double)request->temperature, "dequant",
         request->dequantise, "predict", request->prediction, "ascent_start", request->ascent_start,
         "ascent_steps", request->ascent_steps, "ascent_rate", (double)request->ascent_rate, "seed",
         (json_int_t)request->seed, "backend", loaded->predictor.options.backend->name, "threads",

@@ -13,8 +13,7 @@
 
 #define DEFAULT_ITERATIONS 5000
 #define TEXT_(x) #x
-#define TEXT(x) TEXT_(x) // of a default, for the help
-enum { DEFAULT_SAMPLES = 10 };
+#define TEXT(x) TEXT_(x)       // of a default, for the help
 static const float unset = -1; // of a float option: below its range
 static const uint64_t unset_seed = UINT64_MAX;
 
@@ -174,11 +173,11 @@ static enum gb_status start(const struct given *given) {
                                   .threads = given->threads ? given->threads : gb_machine_threads(),
                                   .reversible = strcmp(given->memory, "reversible") == 0,
                                   .resume = given->resume,
-                                  .checkpoint_every = given->checkpoint_every,
-                                  .samples = given->samples};
+                                  .checkpoint_every = given->checkpoint_every};
     const struct gb_task *task;
     char out[GB_PATH];
     GB_TRY(gb_task_find(given->task, &task));
+    run.samples = given->samples ? given->samples : gb_task_samples(task);
     if (given->split_folder && !given->data)
         return gb_fail(GB_BAD_INPUT, "missing option", "--data", "--split-dir needs it");
     GB_TRY(gb_path_join("out", task->name, out));
@@ -194,11 +193,8 @@ static enum gb_status start(const struct given *given) {
 }
 
 static enum gb_status train(int argc, const char **argv) {
-    struct given given = {.memory = "stored",
-                          .checkpoint_every = 1000,
-                          .samples = DEFAULT_SAMPLES,
-                          .learning_rate = unset,
-                          .seed = unset_seed};
+    struct given given = {
+        .memory = "stored", .checkpoint_every = 1000, .learning_rate = unset, .seed = unset_seed};
     const struct gb_option own[] = {
         gb_operand("TASK", &given.task, "what to train; glowbench list names the tasks"),
         gb_option_string("data", "DIR", &given.data,
@@ -228,8 +224,10 @@ static enum gb_status train(int argc, const char **argv) {
         gb_option_flag("resume", &given.resume, "go on from the folder's checkpoint"),
         gb_option_int("checkpoint-every", "N", &given.checkpoint_every, 1, INT_MAX,
                       "steps from one checkpoint to the next"),
-        gb_option_int("samples", "M", &given.samples, 1, 1000,
-                      "samples that a prediction averages, when the model is scored at the end"),
+        gb_option_int(
+            "samples", "M", &given.samples, 1, 1000,
+            "samples that a prediction averages, when the model is scored at the end (else "
+            "the paper's)"),
     };
     enum { OWN = sizeof own / sizeof *own };
     struct gb_option options[OWN + GB_MODEL_OPTIONS + 1] = {0};
