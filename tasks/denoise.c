@@ -221,7 +221,7 @@ const struct gb_task gb_denoise = {
     .default_size = 128,
     .reduced = {.size = 32,
                 .batch = 4,
-                .iterations = 2500,
+                .iterations = 1200,
                 .learning_rate = 5e-4f,
                 .reduce = gb_reduce_cglow},
     .models = models,
