@@ -139,13 +139,7 @@ static const struct gb_task_model models[] = {{.name = "cglow",
                                               {.name = "dncnn",
                                                .kind = &gb_dncnn_model,
                                                .configure = configure_dncnn,
-                                               .recipe = {.batch = 8,
-                                                          .adam = {.learning_rate = 1e-3f,
-                                                                   .beta1 = 0.9f,
-                                                                   .beta2 = 0.999f,
-                                                                   .epsilon = 1e-8f,
-                                                                   .clip = 0.25f},
-                                                          .halve_every = 10000}},
+                                               .recipe = GB_BASELINE_RECIPE(8, 1e-3f)},
                                               {0}};
 
 // ---- prediction ----

@@ -55,10 +55,25 @@ static void configure_cglow(const struct gb_example_shape *shape, void *config) 
                                                                  .init = GB_INIT_LIVE};
 }
 
+static void configure_ffn(const struct gb_example_shape *shape, void *config) {
+    *(struct gb_ffn_config *)config = (struct gb_ffn_config){.sizes = {.x_h = shape->x_h,
+                                                                       .x_w = shape->x_w,
+                                                                       .x_c = shape->x_c,
+                                                                       .y_h = shape->y_h,
+                                                                       .y_w = shape->y_w,
+                                                                       .y_c = shape->y_c},
+                                                             .levels = 4,
+                                                             .channels = 64};
+}
+
 static const struct gb_task_model models[] = {{.name = "cglow",
                                                .kind = &gb_cglow_model,
                                                .configure = configure_cglow,
                                                .recipe = GB_CGLOW_RECIPE},
+                                              {.name = "ffn",
+                                               .kind = &gb_ffn_model,
+                                               .configure = configure_ffn,
+                                               .recipe = GB_BASELINE_RECIPE(16, 3e-4f)},
                                               {0}};
 
 // ---- Targets ----

@@ -55,8 +55,24 @@ static void configure(const struct gb_example_shape *shape, void *config) {
                                                                  .init = GB_INIT_LIVE};
 }
 
+// FCN-8s, a quarter as wide as VGG-16.
+static void configure_fcn(const struct gb_example_shape *shape, void *config) {
+    *(struct gb_fcn_config *)config = (struct gb_fcn_config){.sizes = {.x_h = shape->x_h,
+                                                                       .x_w = shape->x_w,
+                                                                       .x_c = shape->x_c,
+                                                                       .y_h = shape->y_h,
+                                                                       .y_w = shape->y_w,
+                                                                       .y_c = GB_FACE_PARTS},
+                                                             .targets = GB_FCN_ZERO_ONE,
+                                                             .width = 16};
+}
+
 static const struct gb_task_model models[] = {
     {.name = "cglow", .kind = &gb_cglow_model, .configure = configure, .recipe = GB_CGLOW_RECIPE},
+    {.name = "fcn",
+     .kind = &gb_fcn_model,
+     .configure = configure_fcn,
+     .recipe = GB_BASELINE_RECIPE(8, 1e-4f)},
     {0}};
 
 static void target(const struct gb_tensor *x, const struct gb_tensor *parts,

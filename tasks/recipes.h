@@ -18,6 +18,18 @@
         .x_noise = 1.0f / 256                                                                      \
     }
 
+// Feed-forward networks that flows are measured against, as this project trains them.
+#define GB_BASELINE_RECIPE(examples, rate)                                                         \
+    {                                                                                              \
+        .batch = (examples),                                                                       \
+        .adam = {.learning_rate = (rate),                                                          \
+                 .beta1 = 0.9f,                                                                    \
+                 .beta2 = 0.999f,                                                                  \
+                 .epsilon = 1e-8f,                                                                 \
+                 .clip = 0.25f},                                                                   \
+        .halve_every = 10000                                                                       \
+    }
+
 // Half the steps, and networks of half the width.
 void gb_reduce_cglow(void *config);
 

@@ -243,7 +243,7 @@ refuses 'bad value: --size: "4" is not in 8 .. 1024' "$@" --size 4
 refuses 'bad value: --lr: "nan" is not a number' "$@" --lr nan
 refuses 'bad value: --lr: "-1" is not in 0 .. 1' "$@" --lr -1
 refuses 'bad value: --seed: "x" is not a whole number' "$@" --seed x
-refuses 'unknown model: glow: horses has: cglow' "$@" --model glow
+refuses 'unknown model: glow: horses has: cglow, fcn' "$@" --model glow
 refuses 'missing argument: --iters: see glowbench train --help' "$@" --iters
 refuses "nothing to resume: $folder/new/checkpoint.safetensors: No such file or directory; start \
 without --resume" "$@" --resume
