@@ -27,8 +27,9 @@ enum gb_status gb_superpixels_read(const char *path, int w, int h,
 enum { GB_SLIC_COUNT = 225 };
 #define GB_SLIC_COMPACTNESS 10.0
 
-// Simple linear iterative clustering (Achanta et al. 2012) of one image of 3 channels in [0, 1]: a grid of about `count` centres, 10 rounds of k-means over the pixels within a grid's step around each
-// centre by the squared distance
+// Simple linear iterative clustering (Achanta et al. 2012) of one image of 3 channels in [0, 1]: a grid
+// of about `count` centres, 10 rounds of k-means over the pixels within a grid's step around each centre
+// by the squared distance
 //   colour^2 + (compactness * place / step)^2,
 // then patches that are not in one piece are cut apart, and pieces smaller than a quarter of the mean
 // join the one before them in their row (or column, at the left edge). Colours are BT.601 luma and
