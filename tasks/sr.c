@@ -210,8 +210,9 @@ static enum gb_status add_bits_of(struct gb_predictor *predictor, const struct g
 static enum gb_status add_bits(struct gb_predictor *predictor, const struct test_set *set,
                                struct sums *sums) {
     const bool synthetic = strncmp(set->split->names[set->first], "synthetic/", 10) == 0;
+    const int asked = predictor->options.crops;
     struct gb_dataset crops;
-    sums->crops = synthetic ? SYNTHETIC_CROPS : CROPS;
+    sums->crops = asked ? asked : synthetic ? SYNTHETIC_CROPS : CROPS;
     GB_TRY(gb_sr_crops(set->split, set->first, set->count, sums->crops, crop_side(predictor, set),
                        predictor->options.seed, &crops));
     const enum gb_status status = add_bits_of(predictor, &crops, sums);

@@ -25,7 +25,7 @@ struct loaded {
 struct request {
     const char *task, *checkpoint, *data, *split_folder, *split, *backend, *dequantise, *json,
         *picture, *prediction, *ascent_start;
-    int samples, threads, images, ascent_steps;
+    int samples, crops, threads, images, ascent_steps;
     float temperature, ascent_rate;
     uint64_t seed;
 };
@@ -51,6 +51,7 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
         .temperature = request->temperature,
         .seed = request->seed,
         .dequantise = strcmp(request->dequantise, "none") != 0,
+        .crops = request->crops,
         .prediction = strcmp(request->prediction, gb_prediction_names[GB_PREDICT_GRADIENT]) == 0
                           ? GB_PREDICT_GRADIENT
                           : GB_PREDICT_MEAN,
@@ -178,7 +179,7 @@ static enum gb_status evaluate(const struct request *request, struct loaded *loa
 static enum gb_status eval(int argc, const char **argv) {
     struct request request = defaults;
     request.images = DEFAULT_IMAGES;
-    struct gb_option options[SHARED_OPTIONS + 5] = {0};
+    struct gb_option options[SHARED_OPTIONS + 6] = {0};
     shared_options(&request, options);
     options[SHARED_OPTIONS] =
         gb_option_choice("dequant", "uniform|none", &request.dequantise,
@@ -189,6 +190,9 @@ static enum gb_status eval(int argc, const char **argv) {
         "png", "FILE", &request.picture, "draw examples, samples and predictions as this file");
     options[SHARED_OPTIONS + 3] =
         gb_option_int("images", "N", &request.images, 1, 64, "examples of the picture");
+    options[SHARED_OPTIONS + 4] =
+        gb_option_int("crops", "N", &request.crops, 1, GB_MOST_CROPS,
+                      "of sr: random crops of a test set that are scored (else the paper's 1,000)");
     bool helped;
     GB_TRY(gb_options_parse(&gb_eval_command, options, argc, argv, &helped));
     if (helped)

@@ -14,7 +14,7 @@ struct gb_run_config {
     uint64_t seed;
 };
 
-enum { GB_MOST_BATCH = 4096 };
+enum { GB_MOST_BATCH = 4096, GB_MOST_CROPS = 10000 };
 
 // The task's default for examples of this shape, but for the iterations: 0.
 void gb_run_config_default(const struct gb_task *task, const struct gb_task_model *model, int size,

@@ -20,7 +20,7 @@ static const uint64_t unset_seed = UINT64_MAX;
 // What the line gave; 0, NULL and the two above: not given.
 struct given {
     const char *task, *model, *data, *split_folder, *backend, *out, *memory;
-    int size, iterations, batch, threads, checkpoint_every, samples, mask_copies;
+    int size, iterations, batch, threads, checkpoint_every, samples, crops, mask_copies;
     float learning_rate;
     uint64_t seed;
     bool resume;
@@ -173,7 +173,8 @@ static enum gb_status start(const struct given *given) {
                                   .threads = given->threads ? given->threads : gb_machine_threads(),
                                   .reversible = strcmp(given->memory, "reversible") == 0,
                                   .resume = given->resume,
-                                  .checkpoint_every = given->checkpoint_every};
+                                  .checkpoint_every = given->checkpoint_every,
+                                  .crops = given->crops};
     const struct gb_task *task;
     char out[GB_PATH];
     GB_TRY(gb_task_find(given->task, &task));
@@ -228,6 +229,8 @@ static enum gb_status train(int argc, const char **argv) {
             "samples", "M", &given.samples, 1, 1000,
             "samples that a prediction averages, when the model is scored at the end (else "
             "the paper's)"),
+        gb_option_int("crops", "N", &given.crops, 1, GB_MOST_CROPS,
+                      "of sr: random crops of a test set that are scored (else the paper's 1,000)"),
     };
     enum { OWN = sizeof own / sizeof *own };
     struct gb_option options[OWN + GB_MODEL_OPTIONS + 1] = {0};

@@ -209,7 +209,8 @@ static enum gb_status evaluate(const struct gb_training_run *run, const struct g
                                                  .samples = run->samples,
                                                  .temperature = 1,
                                                  .seed = run->config.seed,
-                                                 .dequantise = true};
+                                                 .dequantise = true,
+                                                 .crops = run->crops};
     struct gb_predictor predictor;
     char path[GB_PATH];
     GB_TRY(gb_path_join(run->out, "samples.png", path));

@@ -18,6 +18,7 @@ struct gb_training_run {
     bool replace;         // a run that `out` holds may be thrown away
     int checkpoint_every; // steps
     int samples;          // of the final evaluation's sample average
+    int crops;            // as in struct gb_predictor_options
 };
 
 // GB_BAD_INPUT where `out` holds a run already and neither resume nor replace is set: to be asked before
