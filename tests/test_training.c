@@ -541,6 +541,52 @@ static void test_dequantisation(void **state) {
     gb_predictor_free(&noisy);
 }
 
+// The log-likelihood of a target, in bits per dimension.
+static double bits_of_target(struct gb_predictor *predictor, const struct gb_tensor *x,
+                             const struct gb_tensor *target) {
+    double log_likelihood;
+    assert_int_equal(gb_cglow_condition(predictor->climber, x), GB_OK);
+    assert_int_equal(gb_cglow_forward(predictor->climber, target, &log_likelihood, NULL), GB_OK);
+    return gb_bits_per_dimension(log_likelihood, SIZE * SIZE * 3);
+}
+
+// Ascent finds a likelier target than the one that it starts from, by steps of about the length
+// that was asked for: Adam goes (1 - beta1) / sqrt(1 - beta2) = 3.2 times it at most.
+static void check_ascent(const struct gb_backend *backend) {
+    const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+    struct gb_tensor x = gb_images(&held(test)->x, 2, 1);
+    float values[2][SIZE * SIZE * 3];
+    double bits[2][2];
+    for (int from_mean = 0; from_mean < 2; from_mean++)
+        for (int longer = 0; longer < 2; longer++) {
+            struct gb_predictor predictor;
+            predictor_of(&predictor,
+                         (struct gb_predictor_options){.backend = backend,
+                                                       .threads = 1,
+                                                       .samples = 2,
+                                                       .seed = 1,
+                                                       .prediction = GB_PREDICT_GRADIENT,
+                                                       .ascent = {.from_mean = from_mean,
+                                                                  .steps = longer ? 8 : 1,
+                                                                  .rate = longer ? 0.01f : 0}});
+            const struct gb_tensor answer = gb_dense(values[longer], 1, SIZE, SIZE, 3);
+            assert_int_equal(gb_predictor_answer(&predictor, &x, test->names[2], 2, &answer),
+                             GB_OK);
+            bits[from_mean][longer] = bits_of_target(&predictor, &x, &answer);
+            gb_predictor_free(&predictor);
+            for (int i = 0; longer && i < SIZE * SIZE * 3; i++)
+                assert_true(fabsf(values[1][i] - values[0][i]) <= 8 * 0.032f);
+        }
+    for (int from_mean = 0; from_mean < 2; from_mean++)
+        assert_true(bits[from_mean][1] < bits[from_mean][0]);
+    assert_true(bits[0][0] != bits[1][0]); // the two starts
+}
+
+static void test_ascent_climbs(void **state) {
+    (void)state;
+    on_backends_of_same_bits(check_ascent);
+}
+
 static void evaluate(const struct gb_backend *backend, int threads, json_t **metrics,
                      json_t **per_image) {
     struct gb_predictor predictor;
@@ -686,6 +732,7 @@ int main(void) {
         cmocka_unit_test(test_examples_have_their_own_samples),
         cmocka_unit_test(test_likelihood_is_of_the_example_alone),
         cmocka_unit_test(test_dequantisation),
+        cmocka_unit_test(test_ascent_climbs),
         cmocka_unit_test(test_threads_change_no_score),
         cmocka_unit_test(test_scores_are_of_the_answers),
         cmocka_unit_test(test_training_learns),

@@ -119,7 +119,7 @@ static void shared_options(struct request *r, struct gb_option options[SHARED_OP
             "ascent-start", "mode|mean", &r->ascent_start,
             "where ascent starts: the sample of temperature 0, or the mean of samples"),
         gb_option_int("ascent-steps", "N", &r->ascent_steps, 1, 100000, "steps of ascent"),
-        gb_option_float("ascent-rate", "R", &r->ascent_rate, 0, 1, "how far a step goes at most"),
+        gb_option_float("ascent-rate", "R", &r->ascent_rate, 0, 1, "about how far a step goes"),
         gb_option_seed("seed", "N", &r->seed, "of latents and dequantisation noise"),
         gb_option_int("threads", "T", &r->threads, 1, 256,
                       "threads (else OMP_NUM_THREADS, else all CPUs); results do not depend on it"),

@@ -14,7 +14,7 @@ enum gb_prediction {
 };
 extern const char *const gb_prediction_names[GB_PREDICTIONS]; // "mean", "gradient"
 
-// Gradient ascent on log p(y|x) / (dimensions * ln 2) by Adam's steps, which go `rate` at most.
+// Gradient ascent on log p(y|x) / (dimensions * ln 2) by Adam, whose steps go about `rate`.
 struct gb_ascent {
     bool from_mean; // starts at the mean of samples; else at the sample of temperature 0
     int steps;
