@@ -243,14 +243,17 @@ struct gb_looks gb_looks_plan(int tests, double level, int most) {
     struct gb_looks looks = {.count = GB_LOOKS_MAX};
     int first = gb_pairs_least(tests, level / looks.count);
     if (most == 0)
-        most = 4 * first < GB_SAMPLE_MAX ? 4 * first : GB_SAMPLE_MAX;
+        most = 8 * first < GB_SAMPLE_MAX ? 8 * first : GB_SAMPLE_MAX;
     while (looks.count > 0 && first + looks.count - 1 > most) {
         looks.count--;
         first = looks.count ? gb_pairs_least(tests, level / looks.count) : 0;
     }
-    for (int i = 0; i < looks.count; i++)
-        looks.pairs[i] =
-            most - (most - first) * (looks.count - 1 - i) / (looks.count > 1 ? looks.count - 1 : 1);
+    for (int i = 0; i < looks.count; i++) {
+        double share = looks.count > 1 ? (double)i / (looks.count - 1) : 1;
+        looks.pairs[i] = (int)lround(first * pow((double)most / first, share));
+        if (i > 0 && looks.pairs[i] <= looks.pairs[i - 1])
+            looks.pairs[i] = looks.pairs[i - 1] + 1;
+    }
     looks.level = looks.count ? level / looks.count : 0;
     return looks;
 }

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-enum { GB_SAMPLE_MAX = 100 }; // values that a sample can have
+enum { GB_SAMPLE_MAX = 160 }; // values that a sample can have
 
 // The chance, where nothing has shifted, of a rank sum as high as the one seen or higher, and of
 // one as low or lower. Ties share their ranks' mean and are exact, too.
@@ -51,7 +51,8 @@ double gb_signed_rank_least(int count);
 double gb_rank_sum_least(int a_count, int b_count);
 
 // When a sequence of pairs is looked at, from the first number of pairs at which one of the tests
-// alone could be discovered, to the last. Looking more often than once must not raise the false
+// alone could be discovered, to the last, by equal factors: what other work on the machine hides from
+// one look takes several times the pairs to see. Looking more often than once must not raise the false
 // alarms: each look gets the same share of `level`, so that all together have at most `level`
 // however they depend on each other (linear alpha spending, Lan and DeMets 1983, with the union
 // bound in place of their joint distribution, which rank tests do not share).
@@ -61,7 +62,7 @@ struct gb_looks {
     double level;                   // of one look
 };
 
-// For `tests` tests and at most `most` pairs; most 0: four times as many as the first look takes,
+// For `tests` tests and at most `most` pairs; most 0: eight times as many as the first look takes,
 // but no more than GB_SAMPLE_MAX.
 struct gb_looks gb_looks_plan(int tests, double level, int most);
 
