@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const struct gb_task gb_horses, gb_denoise, gb_lfw, gb_inpaint;
+extern const struct gb_task gb_horses, gb_lfw, gb_denoise, gb_depth, gb_inpaint;
 extern const struct gb_task gb_sr, gb_vessels;
 
-static const struct gb_task *const tasks[] = {&gb_horses, &gb_denoise, &gb_lfw, &gb_inpaint,
-                                              &gb_sr,     &gb_vessels, NULL};
+static const struct gb_task *const tasks[] = {&gb_horses,  &gb_lfw, &gb_denoise, &gb_depth,
+                                              &gb_inpaint, &gb_sr,  &gb_vessels, NULL};
 
 const struct gb_task *const *gb_tasks(void) {
     return tasks;

@@ -307,13 +307,14 @@ static enum gb_status make_map(const struct preparation *p, const struct order *
     camera.w = window.w, camera.h = window.h;
     camera.cx -= window.x, camera.cy -= window.y;
     float *rendered = malloc((size_t)window.w * (size_t)window.h * sizeof *rendered);
-    if (rendered) {
-        gb_tsdf_render(p->volume, &camera, &p->poses[order->frame], rendered);
+    enum gb_status status =
+        rendered ? gb_tsdf_render(p->volume, &camera, &p->poses[order->frame], rendered)
+                 : no_memory(p->scenes->folder);
+    if (status == GB_OK)
         store(&depth, &window, rendered, maps, order->index);
-    }
     free(rendered);
     gb_image_free(&depth);
-    return rendered ? GB_OK : no_memory(p->scenes->folder);
+    return status;
 }
 
 static void make_map_job(void *argument, int i, int rank) {

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE // asprintf
 #include "tasks/data/scenes_data.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -65,13 +66,11 @@ static bool is_folder(const char *path) {
     return stat(path, &file) == 0 && S_ISDIR(file.st_mode);
 }
 
-// Adds "NAME" without the ending for every depth map of FOLDER/SEQUENCE, or nothing.
+// Adds the frames of FOLDER/SEQUENCE that have a depth map.
 static enum gb_status add_sequence(struct gb_scenes *scenes, const char *sequence) {
     char folder[GB_PATH];
     struct gb_list held;
     GB_TRY(gb_path_join(scenes->folder, sequence, folder));
-    if (!is_folder(folder))
-        return GB_OK;
     GB_TRY(gb_list_folder(folder, depth_ending, &held));
     struct gb_list *frames = &scenes->frames;
     enum gb_status status = GB_OK;
@@ -92,24 +91,42 @@ static enum gb_status add_sequence(struct gb_scenes *scenes, const char *sequenc
     return status;
 }
 
-// Adds the sequences of one entry of the data set's folder, where it is a scene.
-static enum gb_status add_scene(struct gb_scenes *scenes, const char *scene) {
-    char folder[GB_PATH], sequence[GB_PATH];
-    struct gb_list entries;
-    GB_TRY(gb_path_join(scenes->folder, scene, folder));
-    if (!is_folder(folder))
-        return GB_OK;
-    GB_TRY(gb_list_folder(folder, "", &entries));
+static int is_visible(const struct dirent *entry) {
+    return entry->d_name[0] != '.';
+}
+
+static int is_sequence(const struct dirent *entry) {
+    return strncmp(entry->d_name, "seq-", 4) == 0;
+}
+
+// Calls `add` with FOLDER-relative paths of the folders in FOLDER/`within` ("": in FOLDER itself).
+static enum gb_status for_folders(struct gb_scenes *scenes, const char *within,
+                                  int (*filter)(const struct dirent *),
+                                  enum gb_status (*add)(struct gb_scenes *, const char *)) {
+    char folder[GB_PATH], name[GB_PATH], path[GB_PATH];
+    struct dirent **entries;
+    GB_TRY(gb_path_join(scenes->folder, within, folder));
+    const int count = scandir(folder, &entries, filter, NULL);
+    if (count < 0)
+        return gb_fail(GB_BAD_INPUT, cannot_read, folder, "%s", strerror(errno));
     enum gb_status status = GB_OK;
-    for (int i = 0; status == GB_OK && i < entries.count; i++) {
-        if (strncmp(entries.names[i], "seq-", 4) != 0)
-            continue;
-        status = gb_path_join(scene, entries.names[i], sequence);
+    for (int i = 0; i < count; i++) {
         if (status == GB_OK)
-            status = add_sequence(scenes, sequence);
+            status = *within ? gb_path_join(within, entries[i]->d_name, name)
+                             : gb_path_join(".", entries[i]->d_name, name);
+        const char *relative = *within ? name : name + strlen("./");
+        if (status == GB_OK)
+            status = gb_path_join(scenes->folder, relative, path);
+        if (status == GB_OK && is_folder(path))
+            status = add(scenes, relative);
+        free(entries[i]);
     }
-    gb_list_free(&entries);
+    free(entries);
     return status;
+}
+
+static enum gb_status add_scene(struct gb_scenes *scenes, const char *scene) {
+    return for_folders(scenes, scene, is_sequence, add_sequence);
 }
 
 static int by_bytes(const void *a, const void *b) {
@@ -117,13 +134,7 @@ static int by_bytes(const void *a, const void *b) {
 }
 
 static enum gb_status find_frames(struct gb_scenes *scenes) {
-    struct gb_list entries;
-    GB_TRY(gb_list_folder(scenes->folder, "", &entries));
-    enum gb_status status = GB_OK;
-    for (int i = 0; status == GB_OK && i < entries.count; i++)
-        status = add_scene(scenes, entries.names[i]);
-    gb_list_free(&entries);
-    GB_TRY(status);
+    GB_TRY(for_folders(scenes, "", is_visible, add_scene));
     if (scenes->frames.count == 0)
         return gb_fail(GB_BAD_INPUT, cannot_read, scenes->folder,
                        "it holds no SCENE/seq-NN/frame-NNNNNN%s", depth_ending);

@@ -14,7 +14,7 @@ enum { SIDE = 8, VOXELS = SIDE * SIDE * SIDE };
 struct block {
     float distance[VOXELS]; // metres, x innermost
     float weight[VOXELS];   // 0: never seen
-    float least_distance;   // of all voxels: without a surface where it is positive
+    float least_distance;   // of voxels that were seen: without a surface where it is positive
     int x, y, z;            // in blocks from the volume's corner
 };
 
@@ -212,20 +212,62 @@ static struct vector first_voxel(const struct gb_tsdf *volume, const struct gb_p
     return to_camera(pose, world);
 }
 
-// False where the ball around the block is outside the view or beyond the depths.
-static bool may_see(const struct view *view, struct vector first, const struct vector axes[3]) {
-    const struct gb_tsdf_options *options = &view->volume->options;
+// A ball around a block and what is interpolated with its voxels, in camera coordinates.
+struct ball {
+    struct vector middle;
+    float radius;
+};
+
+static struct ball ball_around(const struct gb_tsdf *volume, struct vector first,
+                               const struct vector axes[static 3]) {
     const float half = (SIDE - 1) / 2.0f;
-    float x = first.x + half * (axes[0].x + axes[1].x + axes[2].x);
-    float y = first.y + half * (axes[0].y + axes[1].y + axes[2].y);
-    float z = first.z + half * (axes[0].z + axes[1].z + axes[2].z);
-    // Half the diagonal, seen obliquely at the image's border by less than twice.
-    float reach = 2.0f * 0.87f * SIDE * (float)options->voxel;
-    const struct gb_camera *c = view->camera;
-    float left = (float)(-c->cx / c->fx) * z, right = (float)((c->w - c->cx) / c->fx) * z;
-    float top = (float)(-c->cy / c->fy) * z, bottom = (float)((c->h - c->cy) / c->fy) * z;
-    return z > -reach && z < (float)(options->farthest + options->truncation) + reach &&
-           x > left - reach && x < right + reach && y > top - reach && y < bottom + reach;
+    return (struct ball){{first.x + half * (axes[0].x + axes[1].x + axes[2].x),
+                          first.y + half * (axes[0].y + axes[1].y + axes[2].y),
+                          first.z + half * (axes[0].z + axes[1].z + axes[2].z)},
+                         0.87f * (SIDE + 2) * (float)volume->options.voxel};
+}
+
+// What a ball covers of an image: pixels, and depths from `nearest` on.
+struct footprint {
+    int left, right, top, bottom; // empty where right < left or bottom < top
+    float nearest;
+};
+
+// From the least to the greatest of f * (at +- radius) / z + c for the ball's depths z, a pixel more to
+// either side; cut to 0..count-1.
+static void cover(float at, float radius, const float z[static 2], double f, double c, int count,
+                  int *first, int *last) {
+    const float low = at - radius, high = at + radius;
+    const double from = f * low / (low < 0 ? z[0] : z[1]) + c - 1,
+                 to = f * high / (high < 0 ? z[1] : z[0]) + c + 1;
+    *first = (int)fmax(from, 0);
+    *last = (int)fmin(to, count - 1);
+    if (to < 0 || from > count - 1)
+        *last = *first - 1;
+}
+
+static struct footprint footprint_of(const struct gb_camera *camera, const struct ball *ball) {
+    const float z[2] = {ball->middle.z - ball->radius, ball->middle.z + ball->radius};
+    struct footprint print = {0, camera->w - 1, 0, camera->h - 1, z[0]};
+    if (z[1] <= 0)
+        print.right = -1;
+    // A ball that reaches the camera's plane may be anywhere.
+    if (z[0] <= ball->radius)
+        return print;
+    cover(ball->middle.x, ball->radius, z, camera->fx, camera->cx, camera->w, &print.left,
+          &print.right);
+    cover(ball->middle.y, ball->radius, z, camera->fy, camera->cy, camera->h, &print.top,
+          &print.bottom);
+    return print;
+}
+
+static bool may_see(const struct view *view, struct vector first,
+                    const struct vector axes[static 3]) {
+    const struct gb_tsdf_options *options = &view->volume->options;
+    const struct ball ball = ball_around(view->volume, first, axes);
+    const struct footprint print = footprint_of(view->camera, &ball);
+    return print.left <= print.right && print.top <= print.bottom &&
+           print.nearest < (float)(options->farthest + options->truncation);
 }
 
 // Takes the view into account in the row of voxels that starts at `voxel`, at `first` in camera
@@ -276,21 +318,28 @@ static void fuse_block(const struct view *view, struct block *block,
                                  first.z + y * axes[1].z + z * axes[2].z};
             fuse_row(view, block, (k * SIDE + j) * SIDE, row, axes[0]);
         }
-    float least = block->distance[0];
-    for (int i = 1; i < VOXELS; i++)
-        least = block->distance[i] < least ? block->distance[i] : least;
+    float least = INFINITY;
+    for (int i = 0; i < VOXELS; i++) {
+        const float known = block->weight[i] > 0 ? block->distance[i] : INFINITY;
+        least = known < least ? known : least;
+    }
     block->least_distance = least;
+}
+
+// What a voxel more along each of the volume's axes adds, in camera coordinates.
+static void find_axes(const struct gb_tsdf *volume, const struct gb_pose *pose,
+                      struct vector axes[static 3]) {
+    for (int axis = 0; axis < 3; axis++) {
+        double along[3] = {0};
+        along[axis] = volume->options.voxel;
+        axes[axis] = to_camera(pose, along);
+    }
 }
 
 static void fuse_body(void *argument, int rank, int size) {
     const struct view *view = argument;
-    const double voxel = view->volume->options.voxel;
     struct vector axes[3];
-    for (int axis = 0; axis < 3; axis++) {
-        double along[3] = {0};
-        along[axis] = voxel;
-        axes[axis] = to_camera(view->pose, along);
-    }
+    find_axes(view->volume, view->pose, axes);
     // In turn, since blocks that were taken together are seen together.
     for (size_t i = (size_t)rank; i < view->volume->count; i += (size_t)size)
         fuse_block(view, view->volume->blocks[i], axes);
@@ -398,11 +447,11 @@ static float exit_block(const struct ray *ray, struct vector p, int x, int y, in
     return ez < least ? ez : least;
 }
 
-// The depth at which a ray meets a surface, 0 for none.
-static float cast(const struct gb_tsdf *volume, const struct ray *ray) {
+// The depth at which a ray meets a surface, 0 for none; there is none before `start`.
+static float cast(const struct gb_tsdf *volume, const struct ray *ray, float start) {
     const float voxel = (float)volume->options.voxel, farthest = (float)volume->options.farthest;
     bool behind = false; // what was looked at last is known to lie behind a surface
-    for (float depth = (float)volume->options.nearest; depth < farthest;) {
+    for (float depth = start; depth < farthest;) {
         struct vector p = along(ray->from, ray->direction, depth);
         int x = (int)p.x, y = (int)p.y, z = (int)p.z;
         if (!inside(volume, x, y, z))
@@ -431,19 +480,64 @@ static float cast(const struct gb_tsdf *volume, const struct ray *ray) {
     return 0;
 }
 
-void gb_tsdf_render(const struct gb_tsdf *volume, const struct gb_camera *camera,
-                    const struct gb_pose *pose, float *depth) {
+// Square tiles of an image, and the depth from which on there may be a surface in each. Rays that
+// start there take a third of the time.
+enum { TILE = 8 };
+struct tiles {
+    int across, down;
+    float *start; // infinity: none
+};
+
+static void find_starts(const struct gb_tsdf *volume, const struct gb_camera *camera,
+                        const struct gb_pose *pose, const struct tiles *tiles) {
+    struct vector axes[3];
+    find_axes(volume, pose, axes);
+    for (int i = 0; i < tiles->across * tiles->down; i++)
+        tiles->start[i] = INFINITY;
+    for (size_t i = 0; i < volume->count; i++) {
+        const struct block *block = volume->blocks[i];
+        if (block->least_distance > 0)
+            continue;
+        const struct ball ball = ball_around(volume, first_voxel(volume, pose, block), axes);
+        const struct footprint print = footprint_of(camera, &ball);
+        if (print.right < print.left || print.bottom < print.top)
+            continue;
+        for (int y = print.top / TILE; y <= print.bottom / TILE; y++)
+            for (int x = print.left / TILE; x <= print.right / TILE; x++) {
+                float *start = &tiles->start[y * tiles->across + x];
+                *start = print.nearest < *start ? print.nearest : *start;
+            }
+    }
+}
+
+static void render_rows(const struct gb_tsdf *volume, const struct gb_camera *camera,
+                        const struct gb_pose *pose, const struct tiles *tiles, float *depth) {
     const double voxel = volume->options.voxel, *corner = volume->corner, *place = pose->place;
-    const struct vector from = {(float)((place[0] - corner[0]) / voxel),
-                                (float)((place[1] - corner[1]) / voxel),
-                                (float)((place[2] - corner[2]) / voxel)};
+    const float nearest = (float)volume->options.nearest;
+    struct ray ray = {.from = {(float)((place[0] - corner[0]) / voxel),
+                               (float)((place[1] - corner[1]) / voxel),
+                               (float)((place[2] - corner[2]) / voxel)}};
     for (int v = 0; v < camera->h; v++)
         for (int u = 0; u < camera->w; u++) {
+            const float start = tiles->start[v / TILE * tiles->across + u / TILE];
             double d[3];
             ray_direction(camera, pose, u, v, d);
-            struct vector direction = {(float)(d[0] / voxel), (float)(d[1] / voxel),
-                                       (float)(d[2] / voxel)};
-            struct vector inverse = {1 / direction.x, 1 / direction.y, 1 / direction.z};
-            depth[v * camera->w + u] = cast(volume, &(struct ray){from, direction, inverse});
+            ray.direction = (struct vector){(float)(d[0] / voxel), (float)(d[1] / voxel),
+                                            (float)(d[2] / voxel)};
+            ray.inverse =
+                (struct vector){1 / ray.direction.x, 1 / ray.direction.y, 1 / ray.direction.z};
+            depth[v * camera->w + u] = cast(volume, &ray, start > nearest ? start : nearest);
         }
+}
+
+enum gb_status gb_tsdf_render(const struct gb_tsdf *volume, const struct gb_camera *camera,
+                              const struct gb_pose *pose, float *depth) {
+    struct tiles tiles = {(camera->w + TILE - 1) / TILE, (camera->h + TILE - 1) / TILE, NULL};
+    tiles.start = malloc((size_t)tiles.across * (size_t)tiles.down * sizeof *tiles.start);
+    if (!tiles.start)
+        return no_memory(volume);
+    find_starts(volume, camera, pose, &tiles);
+    render_rows(volume, camera, pose, &tiles, depth);
+    free(tiles.start);
+    return GB_OK;
 }

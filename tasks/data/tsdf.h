@@ -56,8 +56,8 @@ enum gb_status gb_tsdf_fuse(struct gb_tsdf *volume, const struct gb_camera *came
 // ray leaves measured free space through the zero of the trilinearly interpolated distance. The
 // camera lies among the volume's poses. Uses one thread; safe on many at once while nothing is
 // fused.
-void gb_tsdf_render(const struct gb_tsdf *volume, const struct gb_camera *camera,
-                    const struct gb_pose *pose, float *depth);
+enum gb_status gb_tsdf_render(const struct gb_tsdf *volume, const struct gb_camera *camera,
+                              const struct gb_pose *pose, float *depth);
 
 // Memory that the volume holds, blocks and directory.
 size_t gb_tsdf_bytes(const struct gb_tsdf *volume);
