@@ -28,7 +28,8 @@ enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_conv_problem *problem, 
     struct product forward = forward_product(problem), backward = backward_product(problem);
     size_t forward_shared = scattered_floats(&forward) + forward.plane.floats;
     size_t backward_shared = shared_panels_floats(&backward) + scattered_floats(&backward) +
-                             backward.partials * partial_row(problem->c) + backward.plane.floats;
+                             partial_count(&backward) * partial_row(problem->c) +
+                             backward.plane.floats;
     size_t products = larger(multiply_scratch(&forward), multiply_scratch(&backward));
     *plan = (struct gb_conv_plan){
         .problem = *problem,
@@ -80,6 +81,8 @@ void GB_NAME(gb_conv_forward_f32)(const struct gb_conv_plan *plan, const struct 
         .g = forward_product(&plan->problem), .exec = exec, .in = x, .out = y};
     int threads = threads_for(plan, exec);
     run.weights = packed;
+    if (counts_through(&run.g, x, y, NULL))
+        lay_in_one_line(&run.g);
     run.per_thread = plan->scratch_per_thread;
     run.forward = epilogue;
     run.activation = plan->problem.activation;
@@ -101,18 +104,20 @@ void GB_NAME(gb_conv_backward_data_f32)(const struct gb_conv_plan *plan, const s
     struct multiply_run run = {
         .g = backward_product(&plan->problem), .exec = exec, .in = dy, .out = dx};
     int threads = threads_for(plan, exec);
+    if (counts_through(&run.g, dy, dx, epilogue ? epilogue->x : NULL))
+        lay_in_one_line(&run.g);
     run.per_thread = plan->scratch_per_thread;
     run.packed_shape = &forward;
     run.packed = packed;
     float *shared = exec->scratch + (size_t)threads * plan->scratch_per_thread;
-    run.weights = run.transposed = transposes_alone(&run.g) ? NULL : shared;
+    run.weights = run.transposed = run.g.transposes_alone ? NULL : shared;
     run.scattered = shared + shared_panels_floats(&run.g);
     run.scattered_row = gb_panels_width(run.g.weights);
     run.partials = run.scattered + scattered_floats(&run.g);
     run.backward = epilogue;
     run.activation = epilogue ? epilogue->activation : GB_IDENTITY;
     run.source = source_of(&run.g, dy, needs_plane(&run.g, dy),
-                           run.partials + run.g.partials * partial_row(dx->c));
+                           run.partials + partial_count(&run.g) * partial_row(dx->c));
     gb_parallel(threads, multiply_body, &run);
 }
 
@@ -126,6 +131,7 @@ void GB_NAME(gb_conv_backward_weights_f32)(const struct gb_conv_plan *plan,
     int threads = threads_for(plan, exec);
     run.update = update;
     run.forward = forward_product(&plan->problem);
+    run.tiling = weight_tiling(&run.forward);
     run.a_reads = run.forward.reads;
     if (groups_filter_rows(&run.forward))
         run.source = source_of(&run.forward, x, needs_plane(&run.forward, x) || x->pixel != x->c,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The matrix products that convolution is made of. Both micro-kernels keep a tile of GB_TILE_ROWS
-// rows by one or two vectors of columns in registers for the whole sum, so that every element is
-// one chain of fused multiply-adds in the order of the sum. The tile is as tall as the registers
-// allow: with 12 rows, AVX-512 does 24 multiply-adds for 14 loads; AVX2 has half the registers.
+// The matrix products that convolution is made of. Both micro-kernels keep a tile of some rows by one
+// to GB_TILE_VECTORS vectors of columns in registers for the whole sum, so that every element is one
+// chain of fused multiply-adds in the order of the sum. A tile has as many rows as the registers
+// allow: with AVX-512, 24 multiply-adds take 14 loads by 12 rows and 2 vectors, 10 by 6 rows and 4;
+// AVX2 has half the registers.
 #ifndef GB_CONV_GEMM_H
 #define GB_CONV_GEMM_H
 
@@ -10,24 +11,34 @@
 
 #include "kernels/simd/simd.h"
 
+#define GB_SIX_TILES(X, v) X(1, v) X(2, v) X(3, v) X(4, v) X(5, v) X(6, v)
+#define GB_EIGHT_TILES(X, v) GB_SIX_TILES(X, v) X(7, v) X(8, v)
+#define GB_TWELVE_TILES(X, v) GB_EIGHT_TILES(X, v) X(9, v) X(10, v) X(11, v) X(12, v)
 #if GB_ISA_ID == GB_ISA_ID_avx512
-enum { GB_TILE_ROWS = 12 };
-#define GB_FOR_TILE_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+enum { GB_TILE_ROWS = 12, GB_TILE_VECTORS = 4, GB_TILE_SUMS = 24 };
+#define GB_FOR_TILES(X)                                                                            \
+    GB_TWELVE_TILES(X, 1) GB_TWELVE_TILES(X, 2) GB_EIGHT_TILES(X, 3) GB_SIX_TILES(X, 4)
 #elif GB_ISA_ID == GB_ISA_ID_avx2
-enum { GB_TILE_ROWS = 6 };
-#define GB_FOR_TILE_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+enum { GB_TILE_ROWS = 6, GB_TILE_VECTORS = 2, GB_TILE_SUMS = 12 };
+#define GB_FOR_TILES(X) GB_SIX_TILES(X, 1) GB_SIX_TILES(X, 2)
 #else
 #error "no tile for this instruction set"
 #endif
-enum { GB_TILE_VECTORS = 2, GB_TILE_COLUMNS = GB_TILE_VECTORS * GB_LANES };
+enum { GB_TILE_FLOATS = GB_TILE_SUMS * GB_LANES };
 
-// A matrix stored by panels of GB_TILE_COLUMNS columns, each panel row after row; the last panel is
-// one vector wide where that holds the rest. Columns of padding hold zeros.
+// A matrix stored by panels of `width` columns, each panel row after row; the last panel is as many
+// vectors wide as hold the rest. Columns of padding hold zeros.
 struct gb_panels {
-    size_t rows, columns;
+    size_t rows, columns, width;
 };
+// Panels of about equal width: 5 vectors are 3 and 2.
+GB_INLINE struct gb_panels gb_panels_of(size_t rows, size_t columns) {
+    size_t vectors = (columns + GB_LANES - 1) / GB_LANES;
+    size_t panels = (vectors + GB_TILE_VECTORS - 1) / GB_TILE_VECTORS;
+    return (struct gb_panels){rows, columns, (vectors + panels - 1) / panels * GB_LANES};
+}
 GB_INLINE size_t gb_panel_count(struct gb_panels p) {
-    return (p.columns + GB_TILE_COLUMNS - 1) / GB_TILE_COLUMNS;
+    return (p.columns + p.width - 1) / p.width;
 }
 GB_INLINE size_t gb_panels_width(struct gb_panels p) { // all columns, padding included
     return (p.columns + GB_LANES - 1) / GB_LANES * GB_LANES;
@@ -36,15 +47,20 @@ GB_INLINE size_t gb_panels_floats(struct gb_panels p) {
     return p.rows * gb_panels_width(p);
 }
 GB_INLINE size_t gb_panel_width(struct gb_panels p, size_t panel) {
-    size_t rest = gb_panels_width(p) - panel * GB_TILE_COLUMNS;
-    return rest < GB_TILE_COLUMNS ? rest : GB_TILE_COLUMNS;
+    size_t rest = gb_panels_width(p) - panel * p.width;
+    return rest < p.width ? rest : p.width;
 }
 GB_INLINE size_t gb_panel_offset(struct gb_panels p, size_t panel) {
-    return panel * GB_TILE_COLUMNS * p.rows;
+    return panel * p.width * p.rows;
 }
 GB_INLINE size_t gb_panel_index(struct gb_panels p, size_t row, size_t column) {
-    size_t panel = column / GB_TILE_COLUMNS;
-    return gb_panel_offset(p, panel) + row * gb_panel_width(p, panel) + column % GB_TILE_COLUMNS;
+    size_t panel = column / p.width;
+    return gb_panel_offset(p, panel) + row * gb_panel_width(p, panel) + column % p.width;
+}
+// The most rows of a tile beside a panel.
+GB_INLINE size_t gb_tile_rows(struct gb_panels p) {
+    size_t rows = GB_TILE_FLOATS / p.width;
+    return rows < GB_TILE_ROWS ? rows : GB_TILE_ROWS;
 }
 
 // Steps of a sum that run through memory evenly: where `a` is at the first of them, counted from a
@@ -102,37 +118,28 @@ GB_INLINE void gb_tile(int rows, int vectors, const float *a, const struct gb_se
     }
 }
 
-#define GB_ONE_TILE(r)                                                                             \
-    static void gb_row_tile_##r##x1(const float *a, const struct gb_segment *segments,             \
-                                    size_t count, ptrdiff_t a_row, const float *b, float *c,       \
-                                    ptrdiff_t c_row, bool fresh) {                                 \
-        gb_tile(r, 1, a, segments, count, a_row, 1, b, c, c_row, fresh);                           \
+#define GB_ONE_TILE(r, v)                                                                          \
+    static void gb_row_tile_##r##x##v(const float *a, const struct gb_segment *segments,           \
+                                      size_t count, ptrdiff_t a_row, const float *b, float *c,     \
+                                      ptrdiff_t c_row, bool fresh) {                               \
+        gb_tile(r, v, a, segments, count, a_row, 1, b, c, c_row, fresh);                           \
     }                                                                                              \
-    static void gb_step_tile_##r##x1(const float *a, const struct gb_segment *segments,            \
-                                     size_t count, ptrdiff_t a_step, const float *b, float *c,     \
-                                     bool fresh) {                                                 \
-        gb_tile(r, 1, a, segments, count, 1, a_step, b, c, 1 * GB_LANES, fresh);                   \
-    }                                                                                              \
-    static void gb_row_tile_##r##x2(const float *a, const struct gb_segment *segments,             \
-                                    size_t count, ptrdiff_t a_row, const float *b, float *c,       \
-                                    ptrdiff_t c_row, bool fresh) {                                 \
-        gb_tile(r, 2, a, segments, count, a_row, 1, b, c, c_row, fresh);                           \
-    }                                                                                              \
-    static void gb_step_tile_##r##x2(const float *a, const struct gb_segment *segments,            \
-                                     size_t count, ptrdiff_t a_step, const float *b, float *c,     \
-                                     bool fresh) {                                                 \
-        gb_tile(r, 2, a, segments, count, 1, a_step, b, c, 2 * GB_LANES, fresh);                   \
+    static void gb_step_tile_##r##x##v(const float *a, const struct gb_segment *segments,          \
+                                       size_t count, ptrdiff_t a_step, const float *b, float *c,   \
+                                       bool fresh) {                                               \
+        gb_tile(r, v, a, segments, count, 1, a_step, b, c, v *GB_LANES, fresh);                    \
     }
-GB_FOR_TILE_ROWS(GB_ONE_TILE)
+GB_FOR_TILES(GB_ONE_TILE)
 #undef GB_ONE_TILE
 
-// By rows - 1 and vectors - 1.
-#define GB_ROW_KERNELS(r) {gb_row_tile_##r##x1, gb_row_tile_##r##x2},
-#define GB_STEP_KERNELS(r) {gb_step_tile_##r##x1, gb_step_tile_##r##x2},
-static gb_row_kernel *const gb_row_kernels[][GB_TILE_VECTORS] = {GB_FOR_TILE_ROWS(GB_ROW_KERNELS)};
-static gb_step_kernel *const gb_step_kernels[][GB_TILE_VECTORS] = {
-    GB_FOR_TILE_ROWS(GB_STEP_KERNELS)};
-#undef GB_ROW_KERNELS
-#undef GB_STEP_KERNELS
+// By vectors - 1 and rows - 1.
+#define GB_ROW_KERNEL(r, v) [v - 1][r - 1] = gb_row_tile_##r##x##v,
+#define GB_STEP_KERNEL(r, v) [v - 1][r - 1] = gb_step_tile_##r##x##v,
+static gb_row_kernel *const gb_row_kernels[GB_TILE_VECTORS][GB_TILE_ROWS] = {
+    GB_FOR_TILES(GB_ROW_KERNEL)};
+static gb_step_kernel *const gb_step_kernels[GB_TILE_VECTORS][GB_TILE_ROWS] = {
+    GB_FOR_TILES(GB_STEP_KERNEL)};
+#undef GB_ROW_KERNEL
+#undef GB_STEP_KERNEL
 
 #endif

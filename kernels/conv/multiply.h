@@ -28,32 +28,27 @@ struct multiply_run {
     struct source source; // of the product's rows
 };
 
-// The pixels that a tile's rows are: where they lie in the output and, for the data gradient, in
-// the input that the epilogue reads. In the disjoint form, those of the first tap.
-struct pixels {
-    float *out[GB_TILE_ROWS], *x[GB_TILE_ROWS];
-};
-
-// A tile of sums on its way into the output: `count` rows, `width` columns from `column` on.
+// A tile of the product: `count` rows from `row` on.
 struct tile {
-    size_t count, column, width;
-    const struct pixels *pixels;
-    const float *sums;
+    size_t row, count;
+    const float *in; // of the first row, position (0, 0) of its window
+    // The first row's pixel in the output and, for the data gradient, in the input that the epilogue
+    // reads; in the disjoint form, that of the first tap.
+    float *out;
+    const float *x;
     float *partial; // where the data gradient's sums over the tile go, NULL in a forward pass
 };
 
-// Where a vector of columns goes: `out` and `x` floats behind the tile's pixels, as channels from
-// `channel` on.
-struct place {
-    ptrdiff_t out, x;
-    size_t channel;
-    float *partial;
+// A panel: `width` columns from `column` on. A vector of them goes `out` and `x` floats behind a tile's
+// pixels, as channels from `channel` on.
+struct panel {
+    size_t column, width;
+    const float *weights;
+    struct place {
+        ptrdiff_t out, x, partial;
+        size_t channel;
+    } places[GB_TILE_VECTORS];
 };
-
-static ptrdiff_t tap_offset(const struct product *g, const struct gb_tensor *t, size_t tap) {
-    size_t across = (size_t)g->window.columns.taps;
-    return (ptrdiff_t)(tap / across) * t->row + (ptrdiff_t)(tap % across) * t->pixel;
-}
 
 static size_t partial_floats(const struct multiply_run *run) {
     return partial_row(run->out->c);
@@ -67,124 +62,143 @@ static float *tile_partial(const struct multiply_run *run, size_t index) {
     return run->partials + index * taps * partial_floats(run);
 }
 
-GB_INLINE struct place place_of(const struct multiply_run *run, const struct tile *tile,
-                                size_t column) {
-    if (run->g.form != DISJOINT)
-        return (struct place){(ptrdiff_t)column, (ptrdiff_t)column, column, tile->partial};
-    size_t tap = column / (size_t)run->g.out_c, channel = column % (size_t)run->g.out_c;
-    struct place place = {.out = tap_offset(&run->g, run->out, tap) + (ptrdiff_t)channel,
-                          .channel = channel};
-    if (run->backward) {
-        place.x = tap_offset(&run->g, run->backward->x, tap) + (ptrdiff_t)channel;
-        place.partial = tile->partial + tap * partial_floats(run);
-    }
-    return place;
+static ptrdiff_t tap_offset(const struct product *g, const struct gb_tensor *t, size_t tap) {
+    size_t across = (size_t)g->window.columns.taps;
+    return (ptrdiff_t)(tap / across) * t->row + (ptrdiff_t)(tap % across) * t->pixel;
 }
 
-static void list_pixels_of(const struct product *g, const struct gb_tensor *t, size_t first,
-                           size_t count, float **pixels) {
-    const struct gb_axis *rows = &g->window.rows, *columns = &g->window.columns;
-    bool disjoint = g->form == DISJOINT;
-    int h = disjoint ? rows->inputs : t->h, w = disjoint ? columns->inputs : t->w;
-    int down = disjoint ? rows->divisor : 1, right = disjoint ? columns->divisor : 1;
-    struct gb_pixel p = gb_pixel_at(first, h, w);
-    for (size_t r = 0; r < count; r++, gb_pixel_next(&p, h, w))
-        pixels[r] = gb_at(t, p.n, p.i * down, p.j * right);
+static struct place place_of(const struct multiply_run *run, size_t column) {
+    const struct product *g = &run->g;
+    size_t tap = g->form == DISJOINT ? column / (size_t)g->out_c : 0;
+    size_t channel = column - tap * (size_t)g->out_c;
+    return (struct place){
+        .out = tap_offset(g, run->out, tap) + (ptrdiff_t)channel,
+        .x = run->backward ? tap_offset(g, run->backward->x, tap) + (ptrdiff_t)channel : 0,
+        .partial = (ptrdiff_t)(tap * partial_floats(run) + channel),
+        .channel = channel};
 }
 
-static void list_pixels(const struct multiply_run *run, size_t first, size_t count,
-                        struct pixels *pixels) {
-    list_pixels_of(&run->g, run->out, first, count, pixels->out);
-    if (run->backward)
-        list_pixels_of(&run->g, run->backward->x, first, count, pixels->x);
+// Panel number `index` of `panels`; its weights are for the caller to find.
+static struct panel panel_of(const struct multiply_run *run, struct gb_panels panels,
+                             size_t index) {
+    struct panel p = {.column = index * panels.width, .width = gb_panel_width(panels, index)};
+    for (size_t v = 0; v < p.width; v += GB_LANES)
+        p.places[v / GB_LANES] = place_of(run, p.column + v);
+    return p;
+}
+
+// A tile's first pixel, and the floats from one to the next.
+static float *first_pixel(const struct product *g, const struct gb_tensor *t, struct stretch s) {
+    return gb_at(t, s.n, s.line * g->down, s.begin * g->right);
+}
+static ptrdiff_t pixel_step(const struct product *g, const struct gb_tensor *t) {
+    return g->right * t->pixel;
 }
 
 GB_INLINE void finish_forward(const struct multiply_run *run, const struct tile *tile,
+                              const struct panel *panel, const float *sums,
                               enum gb_activation activation) {
     const struct gb_conv_epilogue *e = run->forward;
-    for (size_t v = 0; v < tile->width; v += GB_LANES) {
-        size_t channel = tile->column + v;
+    ptrdiff_t step = pixel_step(&run->g, run->out);
+    size_t width = panel->width, count = tile->count;
+    for (size_t v = 0; v < width; v += GB_LANES) {
+        size_t channel = panel->column + v;
         int lanes = lanes_from(run->out->c, channel);
         gb_v bias = e->bias ? gb_v_load(e->bias + channel) : (gb_v){0};
         gb_v scale = e->scale ? gb_v_load(e->scale + channel) : gb_v_set(1.0f);
-        for (size_t r = 0; r < tile->count; r++) {
-            gb_v u = (gb_v_load(tile->sums + r * tile->width + v) + bias) * scale;
-            store_lanes(tile->pixels->out[r] + channel, gb_v_activate(activation, u), lanes);
+        float *out = tile->out + channel;
+        for (size_t r = 0; r < count; r++, out += step) {
+            gb_v u = (gb_v_load(sums + r * width + v) + bias) * scale;
+            store_lanes(out, gb_v_activate(activation, u), lanes);
         }
     }
 }
 
 GB_INLINE void finish_backward(const struct multiply_run *run, const struct tile *tile,
+                               const struct panel *panel, const float *sums,
                                enum gb_activation activation) {
     const struct gb_conv_input_epilogue *e = run->backward;
-    for (size_t v = 0; v < tile->width; v += GB_LANES) {
-        const struct place place = place_of(run, tile, tile->column + v);
-        int lanes = lanes_from(run->out->c, place.channel);
-        gb_v scale = e->scale ? gb_v_load(e->scale + place.channel) : gb_v_set(1.0f);
+    ptrdiff_t step = pixel_step(&run->g, run->out), x_step = pixel_step(&run->g, e->x);
+    size_t width = panel->width, count = tile->count;
+    for (size_t v = 0; v < width; v += GB_LANES) {
+        const struct place *place = &panel->places[v / GB_LANES];
+        int lanes = lanes_from(run->out->c, place->channel);
+        gb_v scale = e->scale ? gb_v_load(e->scale + place->channel) : gb_v_set(1.0f);
         gb_v d_bias = {0}, d_log_scale = {0};
-        for (size_t r = 0; r < tile->count; r++) {
-            gb_v value = load_lanes(tile->pixels->x[r] + place.x, lanes);
-            gb_v g = load_lanes(tile->sums + r * tile->width + v, lanes);
+        const float *x = tile->x + place->x;
+        float *out = tile->out + place->out, *partial = tile->partial + place->partial;
+        for (size_t r = 0; r < count; r++, out += step, x += x_step) {
+            gb_v value = load_lanes(x, lanes);
+            gb_v g = gb_v_keep(gb_v_load(sums + r * width + v), lanes);
             g = gb_v_activation_gradient(activation, g, value);
             d_log_scale += g * value;
             g *= scale;
             d_bias += g;
-            store_lanes(tile->pixels->out[r] + place.out, g, lanes);
+            store_lanes(out, g, lanes);
         }
-        gb_v_store(place.partial + place.channel, d_bias);
-        gb_v_store(place.partial + partial_floats(run) / 2 + place.channel, d_log_scale);
+        gb_v_store(partial, d_bias);
+        gb_v_store(partial + partial_floats(run) / 2, d_log_scale);
+    }
+}
+
+static void finish_plain(const struct multiply_run *run, const struct tile *tile,
+                         const struct panel *panel, const float *sums) {
+    ptrdiff_t step = pixel_step(&run->g, run->out);
+    for (size_t v = 0; v < panel->width; v += GB_LANES) {
+        const struct place *place = &panel->places[v / GB_LANES];
+        int lanes = lanes_from(run->out->c, place->channel);
+        float *out = tile->out + place->out;
+        for (size_t r = 0; r < tile->count; r++, out += step)
+            store_lanes(out, gb_v_load(sums + r * panel->width + v), lanes);
     }
 }
 
 // The activations that a tile's epilogue reads and those that it writes lie in memory by now; asked
 // for before the sums, which take about a microsecond, they are there after them.
-static void fetch_ahead(const struct multiply_run *run, const struct tile *tile) {
-    enum { LINE_FLOATS = 16 };
-    for (size_t v = 0; v < tile->width; v += LINE_FLOATS) {
-        const struct place place = place_of(run, tile, tile->column + v);
-        for (size_t r = 0; r < tile->count; r++)
-            __builtin_prefetch(tile->pixels->out[r] + place.out);
-        for (size_t r = 0; run->backward && r < tile->count; r++)
-            __builtin_prefetch(tile->pixels->x[r] + place.x);
-    }
-}
-
-static void finish_plain(const struct multiply_run *run, const struct tile *tile) {
-    for (size_t v = 0; v < tile->width; v += GB_LANES) {
-        const struct place place = place_of(run, tile, tile->column + v);
-        int lanes = lanes_from(run->out->c, place.channel);
-        for (size_t r = 0; r < tile->count; r++)
-            store_lanes(tile->pixels->out[r] + place.out,
-                        gb_v_load(tile->sums + r * tile->width + v), lanes);
+static void fetch_ahead(const struct multiply_run *run, const struct tile *tile,
+                        const struct panel *panel) {
+    enum { LINE_FLOATS = 16, LEAST_STEPS = 64 };
+    if (run->g.weights.rows < LEAST_STEPS)
+        return;
+    ptrdiff_t count = (ptrdiff_t)tile->count, step = pixel_step(&run->g, run->out);
+    ptrdiff_t x_step = run->backward ? pixel_step(&run->g, run->backward->x) : 0;
+    for (size_t v = 0; v < panel->width; v += LINE_FLOATS) {
+        const struct place *place = &panel->places[v / GB_LANES];
+        for (ptrdiff_t r = 0; r < count; r++)
+            __builtin_prefetch(tile->out + place->out + r * step);
+        for (ptrdiff_t r = 0; run->backward && r < count; r++)
+            __builtin_prefetch(tile->x + place->x + r * x_step);
     }
 }
 
 GB_INLINE void finish_with(const struct multiply_run *run, const struct tile *tile,
+                           const struct panel *panel, const float *sums,
                            enum gb_activation activation) {
     if (run->forward)
-        finish_forward(run, tile, activation);
+        finish_forward(run, tile, panel, sums, activation);
     else
-        finish_backward(run, tile, activation);
+        finish_backward(run, tile, panel, sums, activation);
 }
 
 // One instance of the loops for each activation, so that none branches on it.
-static void finish(const struct multiply_run *run, const struct tile *tile) {
+static void finish(const struct multiply_run *run, const struct tile *tile,
+                   const struct panel *panel, const float *sums) {
     if (!run->forward && !run->backward) {
-        finish_plain(run, tile);
+        finish_plain(run, tile, panel, sums);
         return;
     }
     switch (run->activation) {
     case GB_IDENTITY:
-        finish_with(run, tile, GB_IDENTITY);
+        finish_with(run, tile, panel, sums, GB_IDENTITY);
         break;
     case GB_RELU:
-        finish_with(run, tile, GB_RELU);
+        finish_with(run, tile, panel, sums, GB_RELU);
         break;
     case GB_LEAKY_RELU:
-        finish_with(run, tile, GB_LEAKY_RELU);
+        finish_with(run, tile, panel, sums, GB_LEAKY_RELU);
         break;
     case GB_TANH:
-        finish_with(run, tile, GB_TANH);
+        finish_with(run, tile, panel, sums, GB_TANH);
         break;
     }
 }
@@ -207,13 +221,13 @@ static void transpose_panel(const struct multiply_run *run, size_t panel, float 
     const struct product *from = run->packed_shape, *g = &run->g;
     size_t taps = from->form == g->form ? (size_t)gb_window_taps(&g->window) : 1;
     size_t rows = from->weights.rows / taps, columns = from->weights.columns;
-    size_t width = gb_panel_width(g->weights, panel), first = panel * GB_TILE_COLUMNS;
+    size_t width = gb_panel_width(g->weights, panel), first = panel * g->weights.width;
     for (size_t tap = 0; tap < taps; tap++)
         for (size_t column = 0; column < columns; column += GB_LANES)
             for (size_t row = first; row < first + width; row += GB_LANES) {
                 const float *source =
                     run->packed + gb_panel_index(from->weights, tap * rows + row, column);
-                size_t source_row = gb_panel_width(from->weights, column / GB_TILE_COLUMNS);
+                size_t source_row = gb_panel_width(from->weights, column / from->weights.width);
                 float *target = to + (tap * columns + column) * width + row - first;
                 size_t row_count = smaller(rows - row, GB_LANES);
                 size_t column_count = smaller(columns - column, GB_LANES);
@@ -232,66 +246,46 @@ static void transpose_weights(const struct multiply_run *run, int rank, int size
 
 // A thread's walk over the units (tile, panel). Units go block by block of tiles; in a block part by
 // part of the sum, within a part panel by panel: a part of a panel stays in the first-level cache
-// for all tiles of the block, and the block's gathered rows and sums in the second level.
-struct unit {
-    size_t block, panel, slot;
-    size_t tiles, units; // of the block
+// for all tiles of the block, and the block's rows and sums in the second level.
+struct block {
+    const struct multiply_run *run;
+    float *panel; // transposed, where the thread does that alone
+    float *sums;
+    size_t count;
+    struct tile tiles[TILES_PER_BLOCK];
 };
-
-static struct unit unit_at(const struct product *g, size_t index) {
-    size_t panels = gb_panel_count(g->weights), per_block = TILES_PER_BLOCK * panels;
-    size_t block = index / per_block, rest = index % per_block;
-    size_t tiles = smaller(TILES_PER_BLOCK, g->tiles - block * TILES_PER_BLOCK);
-    return (struct unit){block, rest / tiles, rest % tiles, tiles, tiles * panels};
-}
-
-static void unit_next(struct unit *u) {
-    if (++u->slot == u->tiles) {
-        u->slot = 0;
-        u->panel++;
-    }
-}
 
 // The weights of a panel: in place, or transposed into the thread's scratch when the walk comes to
 // it.
-static const float *panel_weights(const struct multiply_run *run, size_t panel, size_t *present,
-                                  float *scratch) {
+static const float *panel_weights(const struct block *block, size_t panel) {
+    const struct multiply_run *run = block->run;
     if (run->weights)
         return run->weights + gb_panel_offset(run->g.weights, panel);
-    if (*present != panel)
-        transpose_panel(run, *present = panel, scratch);
-    return scratch;
+    transpose_panel(run, panel, block->panel);
+    return block->panel;
 }
 
-// What a thread keeps of the block of tiles that it is in.
-struct block {
-    const struct multiply_run *run;
-    float *panel;   // transposed, where the thread does that alone
-    size_t present; // which panel that is
-    float *sums;
-    size_t entered; // bit mask of the tiles whose places are known
-    struct tile_place {
-        size_t first, count; // rows of the product
-        const float *base;   // the first row, at position (0, 0) of its window
-        struct pixels pixels;
-    } tiles[TILES_PER_BLOCK];
-};
+static struct tile tile_of(const struct multiply_run *run, size_t index) {
+    const struct product *g = &run->g;
+    struct stretch s = tile_at(&g->tiling, index);
+    int row = (s.n * g->tiling.height + s.line) * g->tiling.width + s.begin;
+    struct tile tile = {.row = (size_t)row,
+                        .count = (size_t)s.count,
+                        .in = source_at(&run->source, s.n, s.line * g->reads.rows.stride,
+                                        s.begin * g->reads.columns.stride)};
+    if (g->form == SCATTERED)
+        return tile;
+    tile.out = first_pixel(g, run->out, s);
+    tile.x = run->backward ? first_pixel(g, run->backward->x, s) : NULL;
+    tile.partial = tile_partial(run, index);
+    return tile;
+}
 
-static const struct tile_place *enter_tile(struct block *block, size_t slot, size_t index) {
+static void enter_block(struct block *block, size_t first) {
     const struct multiply_run *run = block->run;
-    const struct gb_axis *rows = &run->g.reads.rows, *columns = &run->g.reads.columns;
-    struct tile_place *place = &block->tiles[slot];
-    if (block->entered >> slot & 1)
-        return place;
-    block->entered |= (size_t)1 << slot;
-    struct gb_share share = tile_of(&run->g, index);
-    struct gb_pixel p = gb_pixel_at(share.begin, rows->outputs, columns->outputs);
-    place->first = share.begin;
-    place->count = share.end - share.begin;
-    place->base = source_at(&run->source, p.n, p.i * rows->stride, p.j * columns->stride);
-    if (run->g.form != SCATTERED)
-        list_pixels(run, place->first, place->count, &place->pixels);
-    return place;
+    block->count = smaller(TILES_PER_BLOCK, tile_count(&run->g.tiling) - first);
+    for (size_t slot = 0; slot < block->count; slot++)
+        block->tiles[slot] = tile_of(run, first + slot);
 }
 
 // Where a tile's first row lies under steps [begin, end) of the sum, counted from its base: filter
@@ -319,64 +313,61 @@ static size_t list_steps(const struct multiply_run *run, size_t begin, size_t en
 // A part of the sums: steps [begin, end), and where their operands lie.
 struct part {
     size_t begin, end, segment_count;
-    struct gb_segment segments[PART_ROWS + 1];
+    struct gb_segment segments[MOST_PART_ROWS + 1];
 };
 
-static void multiply_tile(struct block *block, size_t index, const struct unit *u,
-                          const struct part *part, float *sums) {
-    const struct multiply_run *run = block->run;
+static void multiply_tile(const struct multiply_run *run, const struct tile *tile,
+                          const struct panel *panel, const struct part *part, float *sums) {
     const struct product *g = &run->g;
-    const struct tile_place *place = enter_tile(block, u->slot, index);
-    size_t width = gb_panel_width(g->weights, u->panel), column = u->panel * GB_TILE_COLUMNS;
-    const float *b =
-        panel_weights(run, u->panel, &block->present, block->panel) + part->begin * width;
-    gb_row_kernel *kernel = gb_row_kernels[place->count - 1][width / GB_LANES - 1];
-    ptrdiff_t a_row = g->reads.columns.stride * run->source.pixel, c_row = (ptrdiff_t)width;
-    bool last = part->end == g->weights.rows;
+    gb_row_kernel *kernel = gb_row_kernels[panel->width / GB_LANES - 1][tile->count - 1];
+    ptrdiff_t in_step = g->reads.columns.stride * run->source.pixel;
+    const float *weights = panel->weights + part->begin * panel->width;
+    bool first = part->begin == 0, last = part->end == g->weights.rows;
     if (g->form == SCATTERED) {
-        sums = run->scattered + place->first * run->scattered_row + column;
-        c_row = (ptrdiff_t)run->scattered_row;
-        last = false;
+        kernel(tile->in, part->segments, part->segment_count, in_step, weights,
+               run->scattered + tile->row * run->scattered_row + panel->column,
+               (ptrdiff_t)run->scattered_row, first);
+        return;
     }
-    const struct tile tile = {place->count,   column, width,
-                              &place->pixels, sums,   tile_partial(run, index)};
     if (last)
-        fetch_ahead(run, &tile);
-    kernel(place->base, part->segments, part->segment_count, a_row, b, sums, c_row,
-           part->begin == 0);
+        fetch_ahead(run, tile, panel);
+    kernel(tile->in, part->segments, part->segment_count, in_step, weights, sums,
+           (ptrdiff_t)panel->width, first);
     if (last)
-        finish(run, &tile);
+        finish(run, tile, panel, sums);
 }
 
-// `count` units of one block, from `start` on.
-static void multiply_block(struct block *block, struct unit start, size_t count) {
-    const struct product *g = &block->run->g;
-    size_t kept = g->parts > 1 ? GB_TILE_ROWS * GB_TILE_COLUMNS : 0;
-    struct part part = {0};
-    block->entered = 0;
-    for (; part.begin < g->weights.rows; part.begin = part.end) {
-        struct unit u = start;
-        part.end = smaller(part.begin + g->part_rows, g->weights.rows);
-        part.segment_count = list_steps(block->run, part.begin, part.end, part.segments);
-        for (size_t i = 0; i < count; i++, unit_next(&u))
-            multiply_tile(block, u.block * TILES_PER_BLOCK + u.slot, &u, &part,
-                          block->sums + i * kept);
+// A part of `count` units of a block, from unit number `first` of the block on.
+static void multiply_part(const struct block *block, const struct part *part, size_t first,
+                          size_t count) {
+    const struct multiply_run *run = block->run;
+    const struct product *g = &run->g;
+    size_t kept = g->parts > 1 ? GB_TILE_FLOATS : 0, slot = first % block->count;
+    float *sums = block->sums;
+    for (size_t p = first / block->count; count > 0; p++, slot = 0) {
+        struct panel panel = panel_of(run, g->weights, p);
+        panel.weights = panel_weights(block, p);
+        for (; slot < block->count && count > 0; slot++, count--, sums += kept)
+            multiply_tile(run, &block->tiles[slot], &panel, part, sums);
     }
 }
 
 static void multiply(const struct multiply_run *run, int rank, int size) {
     const struct product *g = &run->g;
-    struct block block = {.run = run,
-                          .panel = run->exec->scratch + run->per_thread * (size_t)rank,
-                          .present = SIZE_MAX};
+    size_t panels = gb_panel_count(g->weights), per_block = TILES_PER_BLOCK * panels;
+    struct block block = {.run = run, .panel = run->exec->scratch + run->per_thread * (size_t)rank};
     block.sums = block.panel + own_panel_floats(g);
-    struct gb_share share = gb_share_of(g->tiles * gb_panel_count(g->weights), rank, size);
-    for (size_t index = share.begin; index < share.end;) {
-        struct unit u = unit_at(g, index);
-        size_t rest = u.units - (u.panel * u.tiles + u.slot);
-        size_t count = smaller(rest, share.end - index);
-        multiply_block(&block, u, count);
-        index += count;
+    struct gb_share share = gb_share_of(tile_count(&g->tiling) * panels, rank, size);
+    for (size_t unit = share.begin, count; unit < share.end; unit += count) {
+        size_t first = unit % per_block;
+        enter_block(&block, unit / per_block * TILES_PER_BLOCK);
+        count = smaller(block.count * panels - first, share.end - unit);
+        struct part part;
+        for (part.begin = 0; part.begin < g->weights.rows; part.begin = part.end) {
+            part.end = smaller(part.begin + g->part_rows, g->weights.rows);
+            part.segment_count = list_steps(run, part.begin, part.end, part.segments);
+            multiply_part(&block, &part, first, count);
+        }
     }
 }
 
@@ -407,19 +398,21 @@ GB_INLINE void sum_taps(const struct multiply_run *run, struct gb_pixel p, size_
 
 static void add_taps(const struct multiply_run *run, int rank, int size) {
     const struct product *g = &run->g;
-    struct gb_panels columns = {1, (size_t)g->out_c};
-    float sums[GB_TILE_ROWS * GB_TILE_COLUMNS];
-    struct gb_share share = gb_share_of(g->out_tiles, rank, size);
+    struct gb_panels columns = gb_panels_of(1, (size_t)g->out_c);
+    float sums[GB_TILE_FLOATS];
+    struct gb_share share = gb_share_of(tile_count(&g->out_tiling), rank, size);
     for (size_t t = share.begin; t < share.end; t++) {
-        size_t first = t * GB_TILE_ROWS, count = smaller(g->out_rows - first, GB_TILE_ROWS);
-        struct pixels pixels;
-        list_pixels(run, first, count, &pixels);
-        for (size_t panel = 0; panel < gb_panel_count(columns); panel++) {
-            size_t width = gb_panel_width(columns, panel), column = panel * GB_TILE_COLUMNS;
-            struct gb_pixel p = gb_pixel_at(first, run->out->h, run->out->w);
-            for (size_t r = 0; r < count; r++, gb_pixel_next(&p, run->out->h, run->out->w))
-                sum_taps(run, p, column, width, sums + r * width);
-            finish(run, &(struct tile){count, column, width, &pixels, sums, tile_partial(run, t)});
+        struct stretch s = tile_at(&g->out_tiling, t);
+        struct tile tile = {.count = (size_t)s.count,
+                            .out = first_pixel(g, run->out, s),
+                            .x = run->backward ? first_pixel(g, run->backward->x, s) : NULL,
+                            .partial = tile_partial(run, t)};
+        for (size_t p = 0; p < gb_panel_count(columns); p++) {
+            struct panel panel = panel_of(run, columns, p);
+            struct gb_pixel pixel = {s.n, s.line, s.begin};
+            for (size_t r = 0; r < tile.count; r++, pixel.j++)
+                sum_taps(run, pixel, panel.column, panel.width, sums + r * panel.width);
+            finish(run, &tile, &panel, sums);
         }
     }
 }
@@ -439,7 +432,7 @@ static void multiply_body(void *argument, int rank, int size) {
     }
     if (run->backward) {
         gb_barrier(size);
-        add_partials(run->partials, run->g.partials, run->g.out_c, run->backward->d_bias,
+        add_partials(run->partials, partial_count(&run->g), run->g.out_c, run->backward->d_bias,
                      run->backward->d_log_scale, rank, size);
     }
 }

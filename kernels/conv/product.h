@@ -12,7 +12,8 @@ enum {
     TILES_PER_BLOCK = 16,
     // A sum longer than this goes part by part: a part of a panel is 32 KiB, and what a block's tiles
     // read of the input beside it 200 KiB.
-    PART_ROWS = 256,
+    PART_FLOATS = 8192,
+    MOST_PART_ROWS = 256,
 };
 
 // The input with its padding, dense: what a window reads lies there in whole filter rows. Position
@@ -22,6 +23,17 @@ struct plane {
     size_t floats;
 };
 
+// Pixels or other rows in tiles: images of `height` lines of `width` pixels, each line in `across` tiles: the first
+// `longer` ones are of `least` + 1 pixels, the others of `least`.
+struct tiling {
+    int images, height, width, across, longer, least;
+};
+
+// The pixels of one tile.
+struct stretch {
+    int n, line, begin, count;
+};
+
 // One product with its operands' shapes: the forward pass or the data gradient.
 struct product {
     enum form form;
@@ -29,13 +41,15 @@ struct product {
     struct gb_window reads;  // of the product's rows: the same, or pointwise when scattered
     int n, in_c, out_c;
     struct gb_panels weights;
-    // The rows of the product, output pixels, and their tiles: `across` of them in a row of outputs,
-    // or (0) counted through.
-    size_t rows, tiles, across;
+    struct tiling tiling;     // of the product's rows
+    struct tiling out_tiling; // of the scattered form's output
+    int down, right;          // from a row of the product to the next in the output, in pixels
     struct plane plane;
     size_t part_rows, parts;
-    size_t out_rows, out_tiles;
-    size_t partials; // sums per channel that the data gradient's epilogue leaves
+    // Where all tiles make one block and one part, a thread's units go panel by panel, and it
+    // transposes the data gradient's weights by itself as it goes: no other core has them in its
+    // cache. Otherwise all threads share the transposed weights.
+    bool transposes_alone;
 };
 
 static size_t smaller(size_t a, size_t b) {
@@ -54,44 +68,54 @@ static size_t outputs_of(const struct gb_window *w, int n) {
 
 // The rows of weights, that is steps of the sum, in a part. Parts begin at a filter row or a tap
 // where they can, so that their steps run through memory evenly.
-static size_t part_rows(size_t taps_across, size_t in_c) {
+static size_t part_rows(struct gb_panels weights, size_t taps_across, size_t in_c) {
+    size_t most = smaller(PART_FLOATS / weights.width, MOST_PART_ROWS);
     size_t filter_row = taps_across * in_c;
-    size_t unit = filter_row <= PART_ROWS ? filter_row : in_c;
-    return unit <= PART_ROWS ? PART_ROWS / unit * unit : ceil_div(in_c, ceil_div(in_c, PART_ROWS));
+    size_t unit = filter_row <= most ? filter_row : in_c;
+    return unit <= most ? most / unit * unit : ceil_div(in_c, ceil_div(in_c, most));
 }
 
-// Where all tiles make one block and one part, a thread's units go panel by panel, and it transposes
-// the data gradient's weights by itself as it goes: no other core has them in its cache. Otherwise
-// all threads share the transposed weights.
-static bool transposes_alone(const struct product *g) {
-    return g->tiles <= TILES_PER_BLOCK && g->parts == 1;
-}
 static size_t own_panel_floats(const struct product *g) {
-    return transposes_alone(g) ? g->weights.rows * GB_TILE_COLUMNS : 0;
+    return g->transposes_alone ? g->weights.rows * g->weights.width : 0;
 }
 static size_t shared_panels_floats(const struct product *g) {
-    return transposes_alone(g) ? 0 : gb_round_up(gb_panels_floats(g->weights), 16);
+    return g->transposes_alone ? 0 : gb_round_up(gb_panels_floats(g->weights), 16);
+}
+
+static struct tiling tiling_of(int images, int height, int width, struct gb_panels beside) {
+    int across = (int)ceil_div((size_t)width, gb_tile_rows(beside));
+    return (struct tiling){images, height, width, across, width % across, width / across};
+}
+static size_t tile_count(const struct tiling *t) {
+    return (size_t)t->images * (size_t)t->height * (size_t)t->across;
+}
+static size_t pixel_count(const struct tiling *t) {
+    return (size_t)t->images * (size_t)t->height * (size_t)t->width;
+}
+// Tiles are met one by one, the shortest every 20 ns: hence so few divisions, and by 32 bits.
+static struct stretch tile_at(const struct tiling *t, size_t index) {
+    int line = (int)index / t->across, part = (int)index % t->across;
+    int before = part < t->longer ? part : t->longer;
+    return (struct stretch){line / t->height, line % t->height, part * t->least + before,
+                            t->least + (part < t->longer)};
 }
 
 // A block's sums between parts.
 static size_t sums_floats(const struct product *g) {
-    size_t tiles =
-        g->parts == 1 ? 1 : smaller(g->tiles, TILES_PER_BLOCK) * gb_panel_count(g->weights);
-    return tiles * GB_TILE_ROWS * GB_TILE_COLUMNS;
+    size_t tiles = g->parts == 1 ? 1
+                                 : smaller(tile_count(&g->tiling), TILES_PER_BLOCK) *
+                                       gb_panel_count(g->weights);
+    return tiles * GB_TILE_FLOATS;
 }
 static size_t multiply_scratch(const struct product *g) {
     return own_panel_floats(g) + sums_floats(g);
 }
 
-// Tile number `index`: its first row, and how many.
-static struct gb_share tile_of(const struct product *g, size_t index) {
-    if (g->across == 0) {
-        size_t first = index * GB_TILE_ROWS;
-        return (struct gb_share){first, smaller(first + GB_TILE_ROWS, g->rows)};
-    }
-    size_t width = (size_t)g->reads.columns.outputs, line = index / g->across * width;
-    struct gb_share share = gb_share_of(width, (int)(index % g->across), (int)g->across);
-    return (struct gb_share){line + share.begin, line + share.end};
+// Sums per channel that the data gradient's epilogue leaves: one of a tile, or of its pixels under
+// each tap.
+static size_t partial_count(const struct product *g) {
+    return tile_count(g->form == SCATTERED ? &g->out_tiling : &g->tiling) *
+           (g->form == DISJOINT ? (size_t)gb_window_taps(&g->window) : 1);
 }
 
 // What one axis of a window reads, padding included.
@@ -112,29 +136,44 @@ static struct plane plane_of(const struct gb_window *reads, int n, int c) {
                                           16)};
 }
 
+static bool is_pointwise(const struct gb_window *w) {
+    return gb_window_taps(w) == 1 && w->rows.stride == 1 && w->columns.stride == 1 &&
+           w->rows.origin == 0 && w->columns.origin == 0;
+}
+
+// True where the product's rows can be counted through, as pixels of one line: those of matrices under
+// a 1x1 kernel. `x` may be NULL. What scatters writes its own matrix.
+static bool counts_through(const struct product *g, const struct gb_tensor *in,
+                           const struct gb_tensor *out, const struct gb_tensor *x) {
+    bool even = g->form == SCATTERED || (gb_is_matrix(out) && (!x || gb_is_matrix(x)));
+    return g->form != DISJOINT && is_pointwise(&g->reads) && gb_is_matrix(in) && even;
+}
+static void lay_in_one_line(struct product *g) {
+    g->tiling = tiling_of(1, 1, (int)pixel_count(&g->tiling), g->weights);
+}
+
 static struct product product_of(enum form form, struct gb_window window, int n, int in_c,
                                  int out_c) {
     size_t taps = (size_t)gb_window_taps(&window);
     struct product g = {
         .form = form, .window = window, .reads = window, .n = n, .in_c = in_c, .out_c = out_c};
-    g.weights = (struct gb_panels){taps * (size_t)in_c, (size_t)out_c};
+    g.weights = gb_panels_of(taps * (size_t)in_c, (size_t)out_c);
+    g.down = g.right = 1;
     if (form != GATHERED) {
         g.reads = gb_window_pointwise(window.rows.inputs, window.columns.inputs);
-        g.weights = (struct gb_panels){(size_t)in_c, taps * (size_t)out_c};
+        g.weights = gb_panels_of((size_t)in_c, taps * (size_t)out_c);
     }
-    g.rows = outputs_of(&g.reads, n);
-    bool pointwise = gb_window_taps(&g.reads) == 1 && g.reads.rows.stride == 1 &&
-                     g.reads.columns.stride == 1 && g.reads.rows.origin == 0 &&
-                     g.reads.columns.origin == 0;
-    size_t lines = (size_t)n * (size_t)g.reads.rows.outputs;
-    g.across = pointwise ? 0 : ceil_div((size_t)g.reads.columns.outputs, GB_TILE_ROWS);
-    g.tiles = pointwise ? ceil_div(g.rows, GB_TILE_ROWS) : lines * g.across;
+    if (form == DISJOINT) {
+        g.down = window.rows.divisor;
+        g.right = window.columns.divisor;
+    }
+    g.tiling = tiling_of(n, g.reads.rows.outputs, g.reads.columns.outputs, g.weights);
+    g.out_tiling =
+        tiling_of(n, window.rows.outputs, window.columns.outputs, gb_panels_of(1, (size_t)out_c));
     g.plane = plane_of(&g.reads, n, in_c);
-    g.part_rows = part_rows((size_t)g.reads.columns.taps, (size_t)in_c);
+    g.part_rows = part_rows(g.weights, (size_t)g.reads.columns.taps, (size_t)in_c);
     g.parts = ceil_div(g.weights.rows, g.part_rows);
-    g.out_rows = outputs_of(&window, n);
-    g.out_tiles = ceil_div(g.out_rows, GB_TILE_ROWS);
-    g.partials = form == SCATTERED ? g.out_tiles : form == DISJOINT ? g.tiles * taps : g.tiles;
+    g.transposes_alone = tile_count(&g.tiling) <= TILES_PER_BLOCK && g.parts == 1;
     return g;
 }
 
@@ -193,8 +232,9 @@ static int threads_for(const struct gb_conv_plan *plan, const struct gb_exec *ex
 
 static size_t scattered_floats(const struct product *g) {
     // A vector more, for the last tap's whole vectors.
-    return g->form == SCATTERED ? gb_round_up(g->rows * gb_panels_width(g->weights) + GB_LANES, 16)
-                                : 0;
+    return g->form == SCATTERED
+               ? gb_round_up(pixel_count(&g->tiling) * gb_panels_width(g->weights) + GB_LANES, 16)
+               : 0;
 }
 
 #endif

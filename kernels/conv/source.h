@@ -16,11 +16,9 @@ static const float *source_at(const struct source *s, int n, int line, int colum
     return s->data + n * s->image + line * s->line + column * s->pixel;
 }
 
-// True where windows reach into the padding, or rows counted through would not lie evenly.
+// True where windows reach into the padding.
 static bool needs_plane(const struct product *g, const struct gb_tensor *in) {
     const struct plane *p = &g->plane;
-    if (g->across == 0)
-        return !gb_is_matrix(in);
     return p->shift_h != 0 || p->shift_w != 0 || p->h > in->h || p->w > in->w;
 }
 

@@ -26,6 +26,7 @@ struct weight_run {
     const struct gb_exec *exec;
     const struct gb_tensor *x, *dy;
     struct product forward;
+    struct tiling tiling;              // of the rows of weights
     struct gb_window a_reads, b_reads; // how the sum's pixels read x and dy
     struct source source;              // of filter rows
     float *d_packed;
@@ -36,21 +37,16 @@ struct weight_run {
 static bool groups_filter_rows(const struct product *g) {
     return g->reads.columns.taps > 1 && g->in_c < GB_TILE_ROWS;
 }
-static size_t group_count(const struct product *g) {
-    return groups_filter_rows(g) ? (size_t)g->reads.rows.taps : (size_t)gb_window_taps(&g->reads);
+// Their tiles: a group is a line.
+static struct tiling weight_tiling(const struct product *g) {
+    int across = g->reads.columns.taps, taps = gb_window_taps(&g->reads);
+    return groups_filter_rows(g) ? tiling_of(1, taps / across, across * g->in_c, g->weights)
+                                 : tiling_of(1, taps, g->in_c, g->weights);
 }
-static size_t group_rows(const struct product *g) {
-    return (size_t)g->in_c * (groups_filter_rows(g) ? (size_t)g->reads.columns.taps : 1);
-}
-
-static size_t tiles_per_group(const struct product *g) {
-    return ceil_div(group_rows(g), GB_TILE_ROWS);
-}
-// Tiles share a group's rows evenly.
-static struct gb_share tile_rows(const struct product *g, size_t tile) {
-    size_t per_group = tiles_per_group(g), base = tile / per_group * group_rows(g);
-    struct gb_share rows = gb_share_of(group_rows(g), (int)(tile % per_group), (int)per_group);
-    return (struct gb_share){base + rows.begin, base + rows.end};
+// A tile's first row of weights, or for the number of tiles that of all rows.
+static size_t first_row(const struct tiling *tiling, size_t tile) {
+    struct stretch s = tile_at(tiling, tile);
+    return (size_t)((s.n * tiling->height + s.line) * tiling->width + s.begin);
 }
 
 static size_t pixel_rows_of(const struct weight_run *run) {
@@ -69,22 +65,23 @@ struct weight_scratch {
 static size_t segment_floats(const struct gb_window *w) {
     return gb_round_up(rows_per_block(w) * sizeof(struct gb_segment) / sizeof(float), 16);
 }
-static size_t panel_floats(const struct gb_window *w) {
-    return rows_per_block(w) * (size_t)w->columns.outputs * GB_TILE_COLUMNS;
+static size_t panel_floats(const struct product *g) {
+    const struct gb_window *w = &g->reads;
+    return rows_per_block(w) * (size_t)w->columns.outputs * g->weights.width;
 }
 static size_t sum_floats(const struct product *g) {
-    size_t tiles = group_count(g) * tiles_per_group(g) * gb_panel_count(g->weights);
-    return smaller(tiles, GROUP_TILES) * GB_TILE_ROWS * GB_TILE_COLUMNS;
+    struct tiling tiling = weight_tiling(g);
+    size_t tiles = tile_count(&tiling) * gb_panel_count(g->weights);
+    return smaller(tiles, GROUP_TILES) * GB_TILE_FLOATS;
 }
 
 static size_t weight_scratch_floats(const struct product *g) {
-    return sum_floats(g) + panel_floats(&g->reads) + segment_floats(&g->reads);
+    return sum_floats(g) + panel_floats(g) + segment_floats(&g->reads);
 }
 
 static struct weight_scratch weight_scratch_at(float *scratch, const struct product *g) {
     float *panel = scratch + sum_floats(g);
-    return (struct weight_scratch){scratch, panel,
-                                   (struct gb_segment *)(panel + panel_floats(&g->reads))};
+    return (struct weight_scratch){scratch, panel, (struct gb_segment *)(panel + panel_floats(g))};
 }
 
 // Where a tap reads x for the rows of pixels [begin, end).
@@ -129,6 +126,19 @@ static void gather_panel(const struct weight_run *run, size_t begin, size_t end,
     gb_clear_rows(rows, width - used, panel + used, (ptrdiff_t)width);
 }
 
+// The panel for the rows of pixels [begin, end). Where dy's channels fill one, it is dy as it lies: 3x3
+// from 3 to 16 channels has 3 tiles, for which the copy took a third of the time.
+static const float *panel_at(const struct weight_run *run, size_t begin, size_t end, size_t panel,
+                             float *room) {
+    const struct product *g = &run->forward;
+    size_t width = gb_panel_width(g->weights, panel);
+    if (g->form != SCATTERED && (size_t)run->dy->pixel == width && run->dy->c == run->dy->pixel &&
+        gb_is_matrix(run->dy))
+        return gb_at(run->dy, 0, 0, 0) + begin * (size_t)run->b_reads.columns.outputs * width;
+    gather_panel(run, begin, end, panel * g->weights.width, width, room);
+    return room;
+}
+
 // Tiles [begin, end) of one panel, whose sums are kept while the blocks of pixels go by.
 struct strip {
     size_t panel, begin, end;
@@ -136,9 +146,9 @@ struct strip {
     float *sums;
 };
 
-static size_t strip_floats(const struct product *g, const struct strip *s) {
-    return (tile_rows(g, s->end - 1).end - tile_rows(g, s->begin).begin) *
-           gb_panel_width(g->weights, s->panel);
+static size_t strip_floats(const struct weight_run *run, const struct strip *s) {
+    return (first_row(&run->tiling, s->end) - first_row(&run->tiling, s->begin)) *
+           gb_panel_width(run->forward.weights, s->panel);
 }
 
 // What is asked for ahead: x under the rows of pixels [row, end), an equal part beside each tile.
@@ -175,21 +185,19 @@ static void sum_block(const struct weight_run *run, const struct weight_scratch 
     const float *a = filter_rows ? run->source.data : run->x->data;
     ptrdiff_t a_step =
         run->a_reads.columns.stride * (filter_rows ? run->source.pixel : run->x->pixel);
-    gather_panel(run, row, row_end, strip->panel * GB_TILE_COLUMNS, width, scratch->panel);
+    const float *panel = panel_at(run, row, row_end, strip->panel, scratch->panel);
     for (size_t tile = strip->begin; tile < strip->end; tile++) {
-        size_t group = tile / tiles_per_group(g);
+        struct stretch rows = tile_at(&run->tiling, tile);
+        size_t group = (size_t)rows.line, count = (size_t)rows.count;
         if (group != listed) {
             listed = group;
             segments = filter_rows ? list_filter_rows(run, group, row, row_end, scratch->segments)
                                    : list_segments(run, group, row, row_end, scratch->segments);
         }
-        struct gb_share rows = tile_rows(g, tile);
-        size_t count = rows.end - rows.begin;
         fetch_part(run, ahead);
         if (segments > 0)
-            gb_step_kernels[count - 1][width / GB_LANES - 1](
-                a + (rows.begin - group * group_rows(g)), scratch->segments, segments, a_step,
-                scratch->panel, sums, row == 0);
+            gb_step_kernels[width / GB_LANES - 1][count - 1](
+                a + rows.begin, scratch->segments, segments, a_step, panel, sums, row == 0);
         else if (row == 0)
             gb_clear_rows(1, count * width, sums, 0);
         sums += count * width;
@@ -226,7 +234,7 @@ static struct strip strip_at(const struct product *g, size_t tiles, size_t unit,
 static size_t list_strips(const struct weight_run *run, size_t unit, size_t last, float *sums,
                           struct strip *strips) {
     const struct product *g = &run->forward;
-    size_t tiles = group_count(g) * tiles_per_group(g), pixel_rows = pixel_rows_of(run), count = 0;
+    size_t tiles = tile_count(&run->tiling), pixel_rows = pixel_rows_of(run), count = 0;
     size_t most = pixel_rows <= rows_per_block(&run->a_reads) ? 1 : GROUP_STRIPS;
     for (size_t listed = 0; count < most && unit < last; count++) {
         struct strip s = strip_at(g, tiles, unit, last);
@@ -234,9 +242,9 @@ static size_t list_strips(const struct weight_run *run, size_t unit, size_t last
         if (count > 0 && listed > GROUP_TILES)
             break;
         s.place = gb_panel_offset(g->weights, s.panel) +
-                  tile_rows(g, s.begin).begin * gb_panel_width(g->weights, s.panel);
+                  first_row(&run->tiling, s.begin) * gb_panel_width(g->weights, s.panel);
         s.sums = run->update ? sums : run->d_packed + s.place;
-        sums += strip_floats(g, &s);
+        sums += strip_floats(run, &s);
         unit += s.end - s.begin;
         strips[count] = s;
     }
@@ -253,7 +261,7 @@ static void weight_body(void *argument, int rank, int size) {
         fill_plane(&run->source, &g->plane, run->x, rank, size);
         gb_barrier(size);
     }
-    size_t tiles = group_count(g) * tiles_per_group(g);
+    size_t tiles = tile_count(&run->tiling);
     struct gb_share share = gb_share_of(gb_panel_count(g->weights) * tiles, rank, size);
     for (size_t unit = share.begin; unit < share.end;) {
         struct strip strips[GROUP_STRIPS];
@@ -261,8 +269,9 @@ static void weight_body(void *argument, int rank, int size) {
         sum_group(run, &scratch, strips, count);
         for (const struct strip *s = strips; s < strips + count; s++) {
             if (update)
-                gb_adam_piece(update->adam, strip_floats(g, s), s->sums, update->weights + s->place,
-                              update->moment1 + s->place, update->moment2 + s->place);
+                gb_adam_piece(update->adam, strip_floats(run, s), s->sums,
+                              update->weights + s->place, update->moment1 + s->place,
+                              update->moment2 + s->place);
             unit += s->end - s->begin;
         }
     }
