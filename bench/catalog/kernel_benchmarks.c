@@ -291,6 +291,7 @@ enum gb_status gb_kernel_benchmark(const char *text, struct gb_benchmark *benchm
     struct gb_cost cost = gb_problem_cost(*operation, &description.problem, kernel->direction);
     benchmark->flops = cost.flops;
     benchmark->bytes = cost.bytes;
+    benchmark->check_flops = kernel->check ? fmin(2.0 * GB_CHECK_PRODUCTS, cost.flops) : cost.flops;
     benchmark->traffic = kernel->traffic;
     struct gb_kernel_description *kept = malloc(sizeof *kept);
     if (!kept)

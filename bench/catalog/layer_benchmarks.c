@@ -311,6 +311,7 @@ static enum gb_status record_cost(struct gb_layer_state *s, struct gb_benchmark 
     double parameters = (double)gb_params_elements(&s->params);
     double own = (double)(gb_elements(&s->x) + gb_elements(&s->v) + gb_elements(&output));
     benchmark->flops = gb_recording_flops(&recording);
+    benchmark->check_flops = benchmark->flops <= GB_CHECK_LAYER_FLOPS ? benchmark->flops : 0;
     benchmark->bytes = (backward ? 24 : 4) * parameters + sizeof(float) * own;
     benchmark->traffic = backward ? GB_TRAFFIC_UPDATE : GB_TRAFFIC_TRIAD;
     gb_recording_free(&recording);

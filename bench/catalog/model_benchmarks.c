@@ -209,6 +209,8 @@ static enum gb_status set_cost(const struct description *d, struct gb_benchmark 
     double parameters;
     GB_TRY(gb_model_record(d->model, &d->use, &recording, &parameters));
     benchmark->flops = gb_recording_flops(&recording);
+    benchmark->check_flops =
+        benchmark->flops <= GB_CHECK_PASS_FLOPS ? (trains ? 2 : 1) * benchmark->flops : 0;
     benchmark->bytes = (trains ? 24 : 4) * parameters;
     benchmark->traffic = trains ? GB_TRAFFIC_UPDATE : GB_TRAFFIC_READ;
     gb_recording_free(&recording);

@@ -111,10 +111,10 @@ static enum gb_status visit_groups(struct run *run,
 // corrected by how long it really took so far.
 static double cost_of(const struct gb_benchmark *benchmark, int repetitions) {
     const double flops = 50e9, reference_flops = 2e9, bytes = 5e9; // a second
-    const double shortest = 0.05; // of a repetition, with what goes before it
+    const double shortest = 0.03; // of a repetition, with what goes before it
     double run = fmax(benchmark->flops / flops / benchmark->threads, benchmark->bytes / bytes);
-    double checks = benchmark->flops / reference_flops + benchmark->bytes / bytes;
-    return checks + shortest + repetitions * fmax(shortest, 2 * run);
+    double check = benchmark->check_flops / reference_flops + benchmark->bytes / bytes + 2 * run;
+    return 2 * check + (1 + repetitions) * fmax(shortest, 2 * run);
 }
 
 // The rows, and what comes with any group: its control and the probes of the walls.
