@@ -104,30 +104,12 @@ static enum gb_status load(const struct gb_task_source *source, struct gb_datase
 // ---- models ----
 
 static void configure_cglow(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_cglow_config *)config = (struct gb_cglow_config){.x_h = shape->x_h,
-                                                                 .x_w = shape->x_w,
-                                                                 .x_c = shape->x_c,
-                                                                 .y_h = shape->y_h,
-                                                                 .y_w = shape->y_w,
-                                                                 .y_c = shape->y_c,
-                                                                 .levels = 3,
-                                                                 .steps = 8,
-                                                                 .n_c = 64,
-                                                                 .n_w = 128,
-                                                                 .coupling_channels = 256,
-                                                                 .feature_channels = 16,
-                                                                 .init = GB_INIT_LIVE};
+    *(struct gb_cglow_config *)config = gb_cglow_of_paper(shape, shape->y_c, 3, 64, 128);
 }
 
 static void configure_dncnn(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_dncnn_config *)config = (struct gb_dncnn_config){.sizes = {.x_h = shape->x_h,
-                                                                           .x_w = shape->x_w,
-                                                                           .x_c = shape->x_c,
-                                                                           .y_h = shape->y_h,
-                                                                           .y_w = shape->y_w,
-                                                                           .y_c = shape->y_c},
-                                                                 .layers = 17,
-                                                                 .channels = 64};
+    *(struct gb_dncnn_config *)config = (struct gb_dncnn_config){
+        .sizes = gb_sizes_of(shape, shape->y_c), .layers = 17, .channels = 64};
 }
 
 // DnCNN's authors train by gradient descent with momentum at rates that batch normalisation allows;

@@ -40,31 +40,13 @@ static enum gb_status load(const struct gb_task_source *source, struct gb_datase
 }
 
 static void configure(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_cglow_config *)config = (struct gb_cglow_config){.x_h = shape->x_h,
-                                                                 .x_w = shape->x_w,
-                                                                 .x_c = shape->x_c,
-                                                                 .y_h = shape->y_h,
-                                                                 .y_w = shape->y_w,
-                                                                 .y_c = GB_FACE_PARTS,
-                                                                 .levels = 4,
-                                                                 .steps = 8,
-                                                                 .n_c = 64,
-                                                                 .n_w = 128,
-                                                                 .coupling_channels = 256,
-                                                                 .feature_channels = 16,
-                                                                 .init = GB_INIT_LIVE};
+    *(struct gb_cglow_config *)config = gb_cglow_of_paper(shape, GB_FACE_PARTS, 4, 64, 128);
 }
 
 // FCN-8s, a quarter as wide as VGG-16.
 static void configure_fcn(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_fcn_config *)config = (struct gb_fcn_config){.sizes = {.x_h = shape->x_h,
-                                                                       .x_w = shape->x_w,
-                                                                       .x_c = shape->x_c,
-                                                                       .y_h = shape->y_h,
-                                                                       .y_w = shape->y_w,
-                                                                       .y_c = GB_FACE_PARTS},
-                                                             .targets = GB_FCN_ZERO_ONE,
-                                                             .width = 16};
+    *(struct gb_fcn_config *)config = (struct gb_fcn_config){
+        .sizes = gb_sizes_of(shape, GB_FACE_PARTS), .targets = GB_FCN_ZERO_ONE, .width = 16};
 }
 
 static const struct gb_task_model models[] = {

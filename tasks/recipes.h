@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How the papers train their models, whatever the task.
+// The papers' models and how they are trained, as far as tasks share them.
 #ifndef GB_RECIPES_H
 #define GB_RECIPES_H
 
@@ -29,6 +29,14 @@
                  .clip = 0.25f},                                                                   \
         .halve_every = 10000                                                                       \
     }
+
+// c-Glow of section 5.1 for examples of this shape, with targets of y_c channels: K = 8, and what tasks
+// differ in.
+struct gb_cglow_config gb_cglow_of_paper(const struct gb_example_shape *shape, int y_c, int levels,
+                                         int n_c, int n_w);
+
+// Sizes of a feed-forward model for examples of this shape, with outputs of y_c channels.
+struct gb_image_sizes gb_sizes_of(const struct gb_example_shape *shape, int y_c);
 
 // Half the steps, and networks of half the width.
 void gb_reduce_cglow(void *config);

@@ -22,6 +22,7 @@
 #include "tasks/images/picture.h"
 #include "tasks/metrics/super_resolution.h"
 #include "tasks/program/clock.h"
+#include "tasks/recipes.h"
 #include "tasks/training/predictor.h"
 
 // ---- Models ----
@@ -51,14 +52,8 @@ static void configure_factored(const struct gb_example_shape *shape, void *confi
 }
 
 static void configure_srcnn(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_srcnn_config *)config = (struct gb_srcnn_config){.sizes = {.x_h = shape->x_h,
-                                                                           .x_w = shape->x_w,
-                                                                           .x_c = shape->x_c,
-                                                                           .y_h = shape->y_h,
-                                                                           .y_w = shape->y_w,
-                                                                           .y_c = shape->y_c},
-                                                                 .patch_channels = 64,
-                                                                 .mapping_channels = 32};
+    *(struct gb_srcnn_config *)config = (struct gb_srcnn_config){
+        .sizes = gb_sizes_of(shape, shape->y_c), .patch_channels = 64, .mapping_channels = 32};
 }
 
 // Appendix A; the paper trains for 200,000 steps, and the code halves the rate after each so many.
