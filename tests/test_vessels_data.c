@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include "fixture.h"
 #include "real_data.h"
 #include "tasks/data/vessels_data.h"
+#include "tasks/images/level.h"
 #include "tasks/metrics/precision_recall.h"
 #include "tasks/synthetic/fundus.h"
 
@@ -131,6 +133,7 @@ static void assert_whole(const struct gb_dataset *test, int (*field)(int x, int 
     assert_int_equal(test->shape.x_h, 32);
     assert_int_equal(test->shape.x_w, 32);
     assert_true(test->shape.masked);
+    const float neutral = GB_LEVEL_NEUTRAL / 255.0f;
     struct gb_example example = take(test, 0, 1, 0);
     for (int y = 0; y < 32; y++)
         for (int x = 0; x < 32; x++) {
@@ -140,11 +143,10 @@ static void assert_whole(const struct gb_dataset *test, int (*field)(int x, int 
             if (expected_field != UNKNOWN)
                 assert_int_equal(*gb_at(&example.mask, 0, y, x), expected_field);
             if (!inside)
-                assert_true(gb_at(&example.x, 0, y, x)[0] == 0);
+                assert_true(gb_at(&example.x, 0, y, x)[0] == neutral);
         }
-    // Away from edges, which a JPEG smears.
-    float expected = (float)(photograph(15, 10, 1) / 255.0);
-    assert_float_equal(gb_at(&example.x, 0, 10, 15)[1], expected, 0.03);
+    // Light that changes evenly is levelled.
+    assert_float_equal(gb_at(&example.x, 0, 10, 15)[1], neutral, 0.015);
     const struct gb_vessel_image *image = gb_vessels_image(test, 0);
     assert_int_equal(image->second.w, W);
     for (int x = 0; x < W; x++)
@@ -361,7 +363,7 @@ static void draws_the_same_bits_everywhere(void **state) {
     (void)state;
     struct gb_vessel_image picture;
     assert_int_equal(gb_fundus_draw(GB_SYNTHETIC_SEED, 5, 64, &picture), GB_OK);
-    assert_int_equal(hash(&picture.image), UINT64_C(0xe46df8585c54c7e1));
+    assert_int_equal(hash(&picture.image), UINT64_C(0x3bacb599c9169aa7));
     assert_int_equal(hash(&picture.vessels), UINT64_C(0x3ec3575fbd151022));
     assert_int_equal(hash(&picture.second), UINT64_C(0x9eab16acebff5a34));
     gb_vessel_image_clear(&picture);
@@ -388,37 +390,48 @@ static void draws_pictures_by_index_alone(void **state) {
     assert_int_equal(gb_fundus_load(7, 48, 2, -1, &source, one), GB_BAD_INPUT);
 }
 
+// The best F-score of a threshold on the green channel: vessels are what is darker, or brighter, than it.
+static double best_threshold(const struct gb_vessel_image *pictures, int count, bool darker) {
+    double best = 0;
+    for (int level = 5; level < 250; level += 5) {
+        struct gb_detections detections = {0};
+        for (int i = 0; i < count; i++)
+            for (int p = 0; p < pictures[i].image.w * pictures[i].image.h; p++) {
+                int green = pictures[i].image.pixels[3 * p + 1];
+                bool truth = pictures[i].vessels.pixels[p];
+                bool answer = darker ? green < level : green > level;
+                if (!pictures[i].field.pixels[p])
+                    continue;
+                detections.right += truth && answer;
+                detections.wrong += !truth && answer;
+                detections.missed += truth && !answer;
+            }
+        best = fmax(best, gb_pr_point_of(&detections).f_score);
+    }
+    return best;
+}
+
 // About a tenth of the field is vessel, the second observer agrees as people do, and no threshold on
-// the green channel finds the vessels (F-score 0.30 measured; vessel everywhere reaches 0.19).
+// the green channel finds the vessels (F-score 0.24 measured; vessel everywhere reaches 0.19), not even
+// where the light is levelled (0.53).
 static void draws_a_task_worth_learning(void **state) {
     (void)state;
-    const struct gb_task_source source = {.size = 128, .threads = 2};
+    enum { COUNT = 40, S = 128 };
+    const struct gb_task_source source = {.size = S, .threads = 2};
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(gb_fundus_load(1, 128, 40, 1, &source, splits), GB_OK);
+    struct gb_vessel_image raw[COUNT];
+    assert_int_equal(gb_fundus_load(1, S, COUNT, 1, &source, splits), GB_OK);
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(gb_fundus_draw(1, (uint32_t)i, S, &raw[i]), GB_OK);
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
     struct census all = count(train);
     assert_float_equal(all.field, 0.694, 0.01);
     assert_float_equal(all.vessels, 0.105, 0.015);
     assert_float_equal(all.f_score, 0.875, 0.03);
-    double best = 0;
-    for (int level = 5; level < 200; level += 5) {
-        struct gb_detections detections = {0};
-        for (int i = 0; i < train->count; i++) {
-            const struct gb_vessel_image *image = gb_vessels_image(train, i);
-            for (int p = 0; p < 128 * 128; p++) {
-                bool truth = image->vessels.pixels[p],
-                     dark = image->image.pixels[3 * p + 1] < level;
-                if (!image->field.pixels[p])
-                    continue;
-                detections.right += truth && dark;
-                detections.wrong += !truth && dark;
-                detections.missed += truth && !dark;
-            }
-        }
-        double f_score = gb_pr_point_of(&detections).f_score;
-        best = f_score > best ? f_score : best;
-    }
-    assert_true(best < 0.4);
+    assert_true(best_threshold(raw, COUNT, true) < 0.3);
+    assert_true(best_threshold(gb_vessels_image(train, 0), COUNT, false) < 0.6);
+    for (int i = 0; i < COUNT; i++)
+        gb_vessel_image_clear(&raw[i]);
     free_splits(splits);
 }
 

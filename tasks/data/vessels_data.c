@@ -9,6 +9,7 @@
 
 #include "kernels/parallel.h"
 #include "tasks/data/lists.h"
+#include "tasks/images/level.h"
 #include "tasks/images/warp.h"
 
 static const char what[] = "cannot read vessels";
@@ -69,6 +70,14 @@ static struct gb_affine_map map_of(const struct windows *windows, int index,
     return gb_affine_anchor(gb_augmentation_draw(&augmentation, key), w / 2.0, h / 2.0, x, y);
 }
 
+static void blank_outside(const struct gb_tensor *field, const struct gb_tensor *x) {
+    const float neutral = GB_LEVEL_NEUTRAL / 255.0f;
+    for (int i = 0; i < x->h; i++)
+        for (int j = 0; j < x->w; j++)
+            for (int c = 0; c < x->c && *gb_at(field, 0, i, j) == 0; c++)
+                gb_at(x, 0, i, j)[c] = neutral;
+}
+
 static enum gb_status fill(const struct gb_dataset *set, int index, const struct gb_random_key *key,
                            const struct gb_example *example) {
     const struct windows *windows = set->source;
@@ -76,8 +85,8 @@ static enum gb_status fill(const struct gb_dataset *set, int index, const struct
     struct gb_affine_map map = map_of(windows, index, key, example->x.h, example->x.w);
     gb_warp(&image->image, &map, &example->x);
     gb_warp_mask(&image->vessels, &map, &example->y);
-    if (example->mask.data)
-        gb_warp_mask(&image->field, &map, &example->mask);
+    gb_warp_mask(&image->field, &map, &example->mask);
+    blank_outside(&example->mask, &example->x);
     return GB_OK;
 }
 
@@ -114,9 +123,12 @@ enum gb_status gb_vessels_hold(struct gb_vessel_image *images, int count, enum g
     struct windows *windows = malloc(sizeof *windows);
     enum gb_status status =
         windows ? gb_dataset_create(set, count, &shape) : no_memory(gb_split_name(split));
+    for (int i = 0; status == GB_OK && i < count; i++)
+        status = gb_level_light(&images[i].image, &images[i].field, w / GB_VESSELS_LEVEL);
     if (status != GB_OK) {
         free(windows);
         gb_vessel_images_free(images, count);
+        gb_dataset_free(set);
         return status;
     }
     *windows = (struct windows){count, train, images};

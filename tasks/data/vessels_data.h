@@ -13,7 +13,7 @@
 
 // One photograph. The masks have its size, one channel, 0 and 255.
 struct gb_vessel_image {
-    struct gb_image image;   // three channels
+    struct gb_image image;   // three channels; levelled once a set holds it
     struct gb_image vessels; // as the first observer traced them: the truth
     struct gb_image second;  // as the second did; no pixels where none did
     struct gb_image field;   // the field of view
@@ -23,10 +23,15 @@ void gb_vessel_image_clear(struct gb_vessel_image *image);
 void gb_vessel_images_free(struct gb_vessel_image *images, int count);
 
 // The side of training windows is the source's size, but never more than the padded image's: the
-// largest size that a task takes trains on whole images. Whole images are padded with zeros at the
+// largest size that a task takes trains on whole images. Whole images are padded at the
 // right and at the bottom to a multiple of GB_VESSELS_MULTIPLE: 576 x 592 for DRIVE, 1008 x 960 for
 // CHASE_DB1.
-enum { GB_VESSELS_MULTIPLE = 16 };
+// The light of photographs is levelled (tasks/images/level.h) over squares whose radius is the padded
+// width over GB_VESSELS_LEVEL, and padding and all that lies outside the field of view is neutral. The paper
+// says nothing of that. Without it a network with instance normalisation takes a window for something
+// else than the whole photograph, which is dark around the field: trained on windows of 128 x 128 of
+// CHASE_DB1 for 200 steps of 4 it reached an F-score of 0.22 on whole photographs, with it 0.54.
+enum { GB_VESSELS_MULTIPLE = 16, GB_VESSELS_LEVEL = 32 };
 
 // Loads both splits (the array has GB_SPLITS entries); free each with gb_dataset_free. Examples are x
 // (three channels), y (the first observer's vessels) and the field of view as mask. The training

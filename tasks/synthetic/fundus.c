@@ -110,7 +110,7 @@ static void grow_all(struct scene *scene, struct gb_dice *dice) {
         double slope = gb_roll(dice, 0.3, 0.6), radius = gb_roll(dice, 0.0085, 0.012);
         struct growth growth = {.at = gb_plus(scene->disc, gb_roll(dice, -0.02, 0.02), 0),
                                 .radius = (arch ? 1.0 : 0.75) * (vein ? 1.2 : 0.9) * radius,
-                                .contrast = vein ? 0.55 : 0.42};
+                                .contrast = vein ? 0.38 : 0.28};
         growth.x = arch ? towards * slope : -towards;
         growth.y = up * (arch ? 1 : slope * 1.5);
         turn(&growth, 0); // to unit length
@@ -170,7 +170,7 @@ static struct gb_colour background(const struct scene *scene, struct gb_point p)
     double texture = 0.5 * gb_value_noise_at(noise, 5 * p.x, 5 * p.y) +
                      0.3 * gb_value_noise_at(noise, 11 * p.x + 4 * p.y, 30 * p.y - 9 * p.x) +
                      0.2 * gb_value_noise_at(noise, 40 * p.x, 40 * p.y + 7);
-    double gain = light * (0.85 + 0.3 * texture);
+    double gain = light * (0.75 + 0.5 * texture);
     gain *= 1 - 0.35 * (1 - gb_smooth(distance(p, scene->macula) / 0.13));
     for (int i = 0; i < scene->spot_count; i++) {
         const struct spot *spot = &scene->spots[i];
@@ -254,7 +254,7 @@ static void draw_pixels(const struct scene *scene, const struct raster *raster,
         for (int x = 0; x < size; x++) {
             struct pixel pixel = look(scene, raster, x, y);
             size_t place = (size_t)y * (size_t)size + (size_t)x;
-            double noise = 0.04 * ((double)gb_random_uniform(sensor, (uint32_t)place) - 0.5);
+            double noise = 0.07 * ((double)gb_random_uniform(sensor, (uint32_t)place) - 0.5);
             unsigned char *to = picture->image.pixels + 3 * place;
             to[0] = to_byte(pixel.colour.r / points + noise);
             to[1] = to_byte(pixel.colour.g / points + noise);
