@@ -22,7 +22,7 @@
 
 // ---- Synthetic data ----
 
-enum { SYNTHETIC_TRAIN = 400, SYNTHETIC_TEST = 64 };
+enum { SYNTHETIC_TRAIN = 1000, SYNTHETIC_TEST = 64 };
 
 static void draw(uint64_t seed, uint32_t index, const struct gb_example *example) {
     gb_synthetic_face(seed, index, GB_FACE_ALIGNED, example->x.h, example->x.data, NULL);

@@ -22,7 +22,7 @@
 
 // ---- Synthetic data ----
 
-enum { SYNTHETIC_TRAIN = 300, SYNTHETIC_TEST = 64 };
+enum { SYNTHETIC_TRAIN = 600, SYNTHETIC_TEST = 64 };
 
 static void draw(uint64_t seed, uint32_t index, const struct gb_example *example) {
     gb_synthetic_face(seed, index, GB_FACE_ANYWHERE, example->x.h, example->x.data,
