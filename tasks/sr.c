@@ -81,7 +81,7 @@ static void reduce(void *config) {
     struct gb_cnf_config *c = config;
     c->steps = 2;
     c->condition_channels = 32;
-    c->coupling_channels = 64;
+    c->coupling_channels = 48;
     c->rrdb_blocks = 1;
     c->growth = 16;
 }
@@ -418,7 +418,7 @@ static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_e
 
 static enum gb_status write_sheet(const struct gb_predictor *predictor, const struct sheet *sheet,
                                   const char *const *names, const char *path) {
-    struct gb_picture_column columns[TEMPERATURES + 3] = {{"low resolution", sheet->low},
+    struct gb_picture_column columns[TEMPERATURES + 3] = {{"input", sheet->low},
                                                           {"bicubic", sheet->bicubic}};
     int count = 2;
     for (int t = 0; t < answers_of(predictor); t++)
@@ -497,7 +497,7 @@ const struct gb_task gb_sr = {
     .level_distance = 1.0f / 256,
     .models = models,
     .reduced =
-        {.size = 32, .batch = 8, .iterations = 1000, .learning_rate = 1e-3f, .reduce = reduce},
+        {.size = 32, .batch = 8, .iterations = 1600, .learning_rate = 2e-3f, .reduce = reduce},
     .load = gb_sr_load,
     .target = target,
     .reveal = reveal,

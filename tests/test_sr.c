@@ -18,6 +18,7 @@
 #include "tasks/data/sr_data.h"
 #include "tasks/data/sr_files.h"
 #include "tasks/metrics/super_resolution.h"
+#include "tasks/training/predictor.h"
 
 enum { SIZE = 16 };
 
@@ -424,6 +425,116 @@ static void bicubic_scores_what_is_published(void **state) {
     free_splits(splits);
 }
 
+// ---- The task ----
+
+static const struct gb_task *task;
+
+static void assert_metric(const json_t *metrics, const char *name, double low, double high) {
+    const json_t *value = json_object_get(metrics, name);
+    if (!json_is_number(value))
+        fail_msg("no %s", name);
+    if (!(json_number_value(value) >= low && json_number_value(value) <= high))
+        fail_msg("%s is %g", name, json_number_value(value));
+}
+
+// A tiny model of the name, untrained but for the parameters' start, evaluated on a test set.
+static void evaluate_tiny(const char *name, int threads, const struct gb_dataset splits[],
+                          json_t *metrics, json_t *per_image) {
+    struct gb_run_config run;
+    const struct gb_task_model *model;
+    assert_int_equal(gb_task_model_find(task, name, &model), GB_OK);
+    gb_run_config_default(task, model, SIZE, &splits[GB_SPLIT_TRAIN].shape, &run);
+    const char *const fields[] = {
+        "steps", "condition_channels", "coupling_channels", "rrdb_blocks", "growth", "channels"};
+    const int values[] = {1, 8, 8, 1, 4, 8};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const struct gb_config_field *field = gb_config_find(model->kind->table, fields[i]);
+        if (field)
+            gb_config_set(&run.config, field, values[i]);
+    }
+    struct gb_predictor_options options = {
+        .threads = threads, .samples = 3, .seed = 4, .dequantise = true, .crops = 5};
+    struct gb_predictor predictor;
+    assert_int_equal(gb_backend_find(NULL, &options.backend), GB_OK);
+    assert_int_equal(gb_predictor_create(&predictor, &run, &options), GB_OK);
+    struct gb_params *params = predictor.kind->params(predictor.scorer);
+    assert_int_equal(gb_params_initialise(params, 9), GB_OK);
+    assert_int_equal(gb_params_copy(params, predictor.kind->params(predictor.sampler)), GB_OK);
+    const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+    assert_int_equal(
+        gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], test, metrics, per_image),
+        GB_OK);
+    assert_int_equal(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
+                                           &splits[GB_SPLIT_TRAIN], metrics, per_image),
+                     GB_BAD_INPUT);
+    assert_int_equal(gb_predictor_picture(&predictor, test, 2, gb_fixture_path("picture.png")),
+                     GB_OK);
+    assert_true(gb_fixture_size("picture.png") > 0);
+    gb_predictor_free(&predictor);
+}
+
+static void write_two_sets(void) {
+    write_photographs("photos");
+    gb_fixture_folder("Set5");
+    gb_fixture_folder("Set14");
+    gb_fixture_png("Set5/a.png", 41, 33, 2, 8, false, photograph);
+    gb_fixture_png("Set14/b.png", 24, 40, 2, 8, false, other);
+    gb_fixture_png("Set14/c.png", 30, 30, 0, 8, false, grey);
+}
+
+static void evaluates_whole_photographs(void **state) {
+    (void)state;
+    write_two_sets();
+    char folders[1024];
+    snprintf(folders, sizeof folders, "%s:%s", gb_fixture_path("photos"), gb_fixture_path(""));
+    static const char *const models[] = {"cnf", "factored", "srcnn"};
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(gb_task_find("sr", &task), GB_OK);
+    assert_int_equal(load(folders, NULL, splits), GB_OK);
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        json_t *metrics[2], *per_image[2];
+        for (int threads = 1; threads <= 2; threads++) {
+            metrics[threads - 1] = json_object();
+            per_image[threads - 1] = json_array();
+            evaluate_tiny(models[i], threads, splits, metrics[threads - 1], per_image[threads - 1]);
+            json_object_del(metrics[threads - 1], "seconds_per_prediction");
+            json_object_del(metrics[threads - 1], "images_per_second");
+        }
+        assert_true(json_equal(metrics[0], metrics[1]));
+        assert_true(json_equal(per_image[0], per_image[1]));
+        const bool one_answer = i == 2;
+        assert_int_equal(json_array_size(per_image[0]), 3);
+        assert_metric(metrics[0], one_answer ? "loss" : "bits_per_dimension", -1e3, 1e3);
+        assert_metric(metrics[0], "crops", 10, 10);
+        assert_metric(metrics[0], "Set14_crops", 5, 5);
+        assert_metric(metrics[0], "Set5_images", 1, 1);
+        assert_metric(metrics[0], "Set14_images", 2, 2);
+        assert_metric(metrics[0], "psnr", 0, 100);
+        assert_metric(metrics[0], "Set14_ssim", -1, 1);
+        assert_metric(metrics[0], "Set5_bicubic_psnr", 5, 100);
+        assert_metric(metrics[0], "trivial_ssim", -1, 1);
+        assert_true(!json_object_get(metrics[0], "psnr_0.8") == one_answer);
+        for (int j = 0; j < 2; j++) {
+            json_decref(metrics[j]);
+            json_decref(per_image[j]);
+        }
+    }
+    free_splits(splits);
+}
+
+// tests/test_regression.c holds the numbers of parameters that growths make.
+static void factored_follows_the_flow(void **state) {
+    (void)state;
+    const struct gb_example_shape shape = {16, 16, 3, 32, 32, 3, false};
+    const struct gb_task_model *model;
+    struct gb_factored_config config;
+    assert_int_equal(gb_task_find("sr", &task), GB_OK);
+    assert_int_equal(gb_task_model_find(task, "factored", &model), GB_OK);
+    model->configure(&shape, &config);
+    assert_int_equal(config.rrdb_blocks, 16);
+    assert_int_equal(config.growth, 56); // 55 in the paper
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, gb_fixture_setup, gb_fixture_teardown)
 
 int main(void) {
@@ -437,6 +548,8 @@ int main(void) {
         IN_FOLDER(cuts_crops_and_pads),
         cmocka_unit_test(scores_clamped_luma_inside_the_border),
         cmocka_unit_test(bicubic_scores_what_is_published),
+        IN_FOLDER(evaluates_whole_photographs),
+        cmocka_unit_test(factored_follows_the_flow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
