@@ -121,7 +121,7 @@ static const struct gb_task_model models[] = {{.name = "cglow",
                                               {.name = "dncnn",
                                                .kind = &gb_dncnn_model,
                                                .configure = configure_dncnn,
-                                               .recipe = GB_BASELINE_RECIPE(8, 1e-3f)},
+                                               .recipe = GB_BASELINE_RECIPE(8, 3e-4f)},
                                               {0}};
 
 // ---- prediction ----

@@ -43,7 +43,12 @@ static struct gb_place network(const void *config, struct gb_feed_forward *net, 
     return at;
 }
 
-static const struct gb_regression_form form = {"DnCNN", check, network, gb_squared_error, true};
+static struct gb_likelihood likelihood(const void *config, bool training) {
+    (void)config, (void)training;
+    return (struct gb_likelihood){.form = GB_LIKELIHOOD_GAUSSIAN, .sigma = 1};
+}
+
+static const struct gb_regression_form form = {"DnCNN", check, network, likelihood, true};
 
 static enum gb_status create(const void *config, const struct gb_model_use *use,
                              const struct gb_backend *backend, void **model) {

@@ -105,7 +105,7 @@ static struct gb_place network(const void *config, struct gb_feed_forward *net, 
 }
 
 static const struct gb_regression_form form = {"feed-forward network", check, network,
-                                               gb_squared_error, true};
+                                               gb_image_error, true};
 
 static enum gb_status create(const void *config, const struct gb_model_use *use,
                              const struct gb_backend *backend, void **model) {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "flows/models/likelihood.h"
 
-// ln 0.1
-static const double log_sigma = -2.30258509299404568402;
+#include "kernels/logarithm.h"
 
 int gb_likelihood_channels(const struct gb_likelihood *likelihood, int y_channels) {
     return likelihood->form == GB_LIKELIHOOD_LOGISTIC ? 2 * y_channels : y_channels;
@@ -14,23 +13,23 @@ size_t gb_likelihood_scratch_floats(const struct gb_tensor *raw) {
 }
 
 // Leaves (y - mean) / sigma.
-static void gaussian_forward(const struct gb_pass *pass, const struct gb_tensor *y,
+static void gaussian_forward(float sigma, const struct gb_pass *pass, const struct gb_tensor *y,
                              const struct gb_tensor *mean, const struct gb_tensor *standard,
                              double *log_likelihood) {
     const struct gb_backend *backend = pass->backend;
     backend->add_scaled(&pass->exec, y, -1, mean, standard);
-    backend->add_scaled(&pass->exec, NULL, 1 / gb_likelihood_sigma, standard, standard);
+    backend->add_scaled(&pass->exec, NULL, 1 / sigma, standard, standard);
     backend->gaussian_forward(&pass->exec, GB_SIGMA_EXP, standard, NULL, log_likelihood);
     for (int n = 0; n < y->n; n++)
-        log_likelihood[n] -= log_sigma * (double)y->h * y->w * y->c;
+        log_likelihood[n] -= gb_natural_log((double)sigma) * y->h * y->w * y->c;
 }
 
-static void gaussian_backward(const struct gb_pass *pass, const float *d_log_likelihood,
-                              const struct gb_tensor *standard) {
+static void gaussian_backward(float sigma, const struct gb_pass *pass,
+                              const float *d_log_likelihood, const struct gb_tensor *standard) {
     const struct gb_backend *backend = pass->backend;
     backend->gaussian_backward(&pass->exec, GB_SIGMA_EXP, standard, NULL, d_log_likelihood,
                                standard, NULL);
-    backend->add_scaled(&pass->exec, NULL, -1 / gb_likelihood_sigma, standard, standard);
+    backend->add_scaled(&pass->exec, NULL, -1 / sigma, standard, standard);
 }
 
 void gb_likelihood_forward(const struct gb_likelihood *likelihood, const struct gb_pass *pass,
@@ -39,7 +38,7 @@ void gb_likelihood_forward(const struct gb_likelihood *likelihood, const struct 
     const struct gb_backend *backend = pass->backend;
     switch (likelihood->form) {
     case GB_LIKELIHOOD_GAUSSIAN:
-        gaussian_forward(pass, y, raw, d_raw, log_likelihood);
+        gaussian_forward(likelihood->sigma, pass, y, raw, d_raw, log_likelihood);
         break;
     case GB_LIKELIHOOD_LOGISTIC:
         backend->logistic_forward(&pass->exec, likelihood->levels, y, raw, log_likelihood);
@@ -59,7 +58,7 @@ void gb_likelihood_backward(const struct gb_likelihood *likelihood, const struct
     const struct gb_backend *backend = pass->backend;
     switch (likelihood->form) {
     case GB_LIKELIHOOD_GAUSSIAN:
-        gaussian_backward(pass, d_log_likelihood, d_raw);
+        gaussian_backward(likelihood->sigma, pass, d_log_likelihood, d_raw);
         break;
     case GB_LIKELIHOOD_LOGISTIC:
         backend->logistic_backward(&pass->exec, likelihood->levels, y, raw, d_log_likelihood,

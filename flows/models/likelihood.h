@@ -13,16 +13,16 @@ enum gb_likelihood_form {
     GB_LIKELIHOOD_CATEGORICAL, // kernels/categorical: a logit for each class
 };
 
-// Errors of images in [0, 1] are of this order; with 1 a loss would be all constant.
-static const float gb_likelihood_sigma = 0.1f;
-
 struct gb_likelihood {
     enum gb_likelihood_form form;
+    // GB_LIKELIHOOD_GAUSSIAN: of the order of what errors end at, since the loss of a wider one is all
+    // constant.
+    float sigma;
+    int levels;                    // GB_LIKELIHOOD_LOGISTIC
+    struct gb_bernoulli bernoulli; // GB_LIKELIHOOD_BERNOULLI
     // What y has in place of 0, and 1 more in place of 1; for regression.c, which takes it off before
     // the functions below see y, and adds it to their answers.
     float zero;
-    int levels;                    // GB_LIKELIHOOD_LOGISTIC
-    struct gb_bernoulli bernoulli; // GB_LIKELIHOOD_BERNOULLI
 };
 
 // Channels of raw for so many of y.

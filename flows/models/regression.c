@@ -138,9 +138,9 @@ enum gb_status gb_regression_parameters(const struct gb_regression_form *form, c
     return status;
 }
 
-struct gb_likelihood gb_squared_error(const void *config, bool training) {
+struct gb_likelihood gb_image_error(const void *config, bool training) {
     (void)config, (void)training;
-    return (struct gb_likelihood){.form = GB_LIKELIHOOD_GAUSSIAN};
+    return (struct gb_likelihood){.form = GB_LIKELIHOOD_GAUSSIAN, .sigma = 0.1f};
 }
 
 enum gb_status gb_regression_check_same_size(const struct gb_image_sizes *sizes) {

@@ -36,8 +36,9 @@ enum gb_status gb_regression_create(const struct gb_regression_form *form, const
 enum gb_status gb_regression_parameters(const struct gb_regression_form *form, const void *config,
                                         size_t *parameters);
 
-// A `likelihood` for the form: squared error, the configuration notwithstanding.
-struct gb_likelihood gb_squared_error(const void *config, bool training);
+// A `likelihood` for the form: squared error of images in [0, 1], a Gaussian of sigma 0.1, whatever
+// the configuration.
+struct gb_likelihood gb_image_error(const void *config, bool training);
 
 // GB_BAD_INPUT unless y has x's height and width.
 enum gb_status gb_regression_check_same_size(const struct gb_image_sizes *sizes);
