@@ -43,7 +43,7 @@ static void bind(struct gb_predictor *p, const struct gb_model_shapes *one) {
 static enum gb_status build_climber(struct gb_predictor *p) {
     const struct gb_model_use use = {
         .batch = 1, .samples_per_x = 1, .threads = p->options.threads, .gradients = true};
-    if (p->kind->one_answer || p->dequantisation == GB_DEQUANTISED_BY_MODEL)
+    if (p->kind->one_answer || p->dequantisation != GB_DEQUANTISED_BY_CALLER)
         return gb_fail(GB_BAD_INPUT, "cannot predict", "--predict gradient",
                        "%s has no density that could be climbed", p->kind->title);
     return p->kind->create(&p->config, &use, p->options.backend, &p->climber);
