@@ -253,6 +253,9 @@ struct block {
     float *sums;
     size_t count;
     struct tile tiles[TILES_PER_BLOCK];
+    // What the next block reads of the input beyond this one's, and how much of it each unit asks for.
+    const float *ahead;
+    size_t ahead_floats;
 };
 
 // The weights of a panel: in place, or transposed into the thread's scratch when the walk comes to
@@ -281,11 +284,36 @@ static struct tile tile_of(const struct multiply_run *run, size_t index) {
     return tile;
 }
 
+// The last line of input under the windows of a tile, or of the last one there is.
+static const float *input_under(const struct multiply_run *run, size_t index) {
+    const struct product *g = &run->g;
+    struct tile tile = tile_of(run, smaller(index, tile_count(&g->tiling) - 1));
+    return tile.in + (g->reads.rows.taps - 1) * run->source.line;
+}
+
 static void enter_block(struct block *block, size_t first) {
     const struct multiply_run *run = block->run;
-    block->count = smaller(TILES_PER_BLOCK, tile_count(&run->g.tiling) - first);
+    const struct product *g = &run->g;
+    block->count = smaller(TILES_PER_BLOCK, tile_count(&g->tiling) - first);
     for (size_t slot = 0; slot < block->count; slot++)
         block->tiles[slot] = tile_of(run, first + slot);
+    block->ahead_floats = 0;
+    if (g->plane.floats < CACHED_FLOATS)
+        return;
+    size_t units = block->count * gb_panel_count(g->weights) * g->parts,
+           next = first + block->count;
+    block->ahead = input_under(run, next);
+    block->ahead_floats = (size_t)(input_under(run, next + TILES_PER_BLOCK) - block->ahead) / units;
+}
+
+// A large input lies in the third level or in memory, and a tile's rows are too short for the processor
+// to see that they go on. Asked for a block ahead they are in the second level when their turn comes:
+// 1x1 from 256 to 256 channels at 2 x 32 x 32 pixels is 1.06 times as fast forward, 1.09 backward.
+static void fetch_input(struct block *block) {
+    enum { LINE_FLOATS = 16, SECOND_LEVEL = 2 };
+    for (size_t i = 0; i < block->ahead_floats; i += LINE_FLOATS)
+        __builtin_prefetch(block->ahead + i, 0, SECOND_LEVEL);
+    block->ahead += block->ahead_floats;
 }
 
 // Where a tile's first row lies under steps [begin, end) of the sum, counted from its base: filter
@@ -338,7 +366,7 @@ static void multiply_tile(const struct multiply_run *run, const struct tile *til
 }
 
 // A part of `count` units of a block, from unit number `first` of the block on.
-static void multiply_part(const struct block *block, const struct part *part, size_t first,
+static void multiply_part(struct block *block, const struct part *part, size_t first,
                           size_t count) {
     const struct multiply_run *run = block->run;
     const struct product *g = &run->g;
@@ -347,8 +375,10 @@ static void multiply_part(const struct block *block, const struct part *part, si
     for (size_t p = first / block->count; count > 0; p++, slot = 0) {
         struct panel panel = panel_of(run, g->weights, p);
         panel.weights = panel_weights(block, p);
-        for (; slot < block->count && count > 0; slot++, count--, sums += kept)
+        for (; slot < block->count && count > 0; slot++, count--, sums += kept) {
+            fetch_input(block);
             multiply_tile(run, &block->tiles[slot], &panel, part, sums);
+        }
     }
 }
 
