@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: MIT
 // Refinement of depth maps (c-Glow paper, section 5.5, Table 4).
 //
-// Data: 7-Scenes, 200 frames of Chess for training and 5,500 of the other scenes for testing; of
-// the clean maps that a volume fused from a scene's frames gives (tasks/data/depth_maps.h).
+// Data: 7-Scenes, 200 frames of Chess for training and 5,500 of the other scenes for testing; the
+// clean maps are rendered from a volume fused from a scene's frames (tasks/data/depth_maps.h).
 // Preprocessing: crops of 96 x 128 pixels, random ones while training, for testing one of each
-// frame that is always the same. Depths are in units of 4 m. The input is the measured depth, 0
-// where there is none, and a second channel that is 1 where there is one. The target is, as for
-// colour images (section 5.4), what is wrong with the input, measured less clean, in units of 2 cm,
-// which is about its deviation. A pixel is valid where sensor and volume have a depth and these lie
-// within 10 cm: farther apart they see different surfaces, since edges lie a pixel or two off.
-// Where it is not valid the target holds normal noise of the same spread, so that a density has
-// nothing to gain there. Model: L = 3, K = 8, n_c = 8, n_w = 32. Prediction: the measured depth
-// less the mean of samples. Metric: PSNR over valid pixels with 4 m as the peak, the mean over
-// images.
+// frame that is always the same. Depths are in units of 4 m. The input has three channels: the
+// measured depth, 0 where there is none; 1 where there is one, else 0; and how far it lies from the
+// mean around it, in units of 2 cm. The third says nothing new, but an error of 1 cm is 0.0025 of
+// the first, and networks of this size do not come to see it: after 1,500 steps of batch 4 on drawn
+// maps of 24 x 32 the PSNR was 49.6 dB without it and 53.5 dB with it, the measured maps' own 50.0
+// dB. The target is, as for colour images (section 5.4), what is wrong with the input, measured
+// less clean, in units of 2 cm, which is about its deviation. A pixel is valid where sensor and
+// volume have a depth and these lie within 10 cm: farther apart they see different surfaces, since
+// edges lie a pixel or two off (4 % of the pixels of Red Kitchen). Where it is not valid the target
+// holds normal noise of the same spread, so that a density has nothing to gain there. Model: L = 3,
+// K = 8, n_c = 8, n_w = 32. Prediction: the measured depth less the mean of samples. Metric: PSNR
+// over valid pixels with 4 m as the peak, the mean over images; beside it that of the measured
+// depth (trivial_psnr) and of the mean around it (smoothed_psnr).
 #include <math.h>
 #include <stdlib.h>
 
@@ -39,13 +43,32 @@ static int width_of(int height) {
 
 // ---- data ----
 
-static void fill_pixel(const struct gb_depth_maps *maps, size_t place, float noise,
-                       float x[static 2], float *y, float *mask) {
+// The mean over the 7 x 7 pixels around a measured depth that lie within 10 cm of it, in metres.
+static float smoothed(const struct gb_depth_maps *maps, int index, int row, int column) {
+    enum { REACH = 3 };
+    const int h = maps->h, w = maps->w, most = (int)(most_apart * GB_DEPTH_RAW_LEVELS);
+    const uint16_t *map = maps->raw + (size_t)index * (size_t)h * (size_t)w;
+    const int here = map[row * w + column];
+    int sum = 0, count = 0;
+    for (int y = row - REACH; y <= row + REACH; y++)
+        for (int x = column - REACH; x <= column + REACH; x++)
+            if (y >= 0 && x >= 0 && y < h && x < w && abs(map[y * w + x] - here) <= most) {
+                sum += map[y * w + x];
+                count++;
+            }
+    return (float)sum / (float)(count * GB_DEPTH_RAW_LEVELS);
+}
+
+static void fill_pixel(const struct gb_depth_maps *maps, int index, int row, int column,
+                       float noise, float x[static 3], float *y, float *mask) {
+    const size_t place =
+        ((size_t)index * (size_t)maps->h + (size_t)row) * (size_t)maps->w + (size_t)column;
     const float raw = (float)maps->raw[place] / GB_DEPTH_RAW_LEVELS;
     const float clean = (float)maps->clean[place] / GB_DEPTH_CLEAN_LEVELS;
     const bool valid = raw > 0 && clean > 0 && fabsf(raw - clean) <= most_apart;
     x[0] = raw / unit;
     x[1] = raw > 0 ? 1 : 0;
+    x[2] = raw > 0 ? (raw - smoothed(maps, index, row, column)) / error_unit : 0;
     *y = valid ? (raw - clean) / error_unit : noise_spread * noise;
     *mask = valid ? 1 : 0;
 }
@@ -61,12 +84,10 @@ static enum gb_status fill(const struct gb_dataset *set, int index, const struct
     const int top = (int)(gb_random_uniform(&crop, 0) * (float)(maps->h - h + 1));
     const int left = (int)(gb_random_uniform(&crop, 1) * (float)(maps->w - w + 1));
     for (int i = 0; i < h; i++)
-        for (int j = 0; j < w; j++) {
-            const size_t row = (size_t)index * (size_t)maps->h + (size_t)(top + i);
-            fill_pixel(maps, row * (size_t)maps->w + (size_t)(left + j),
+        for (int j = 0; j < w; j++)
+            fill_pixel(maps, index, top + i, left + j,
                        gb_random_normal(&noise, (uint32_t)(i * w + j)), gb_at(&example->x, 0, i, j),
                        gb_at(&example->y, 0, i, j), gb_at(&example->mask, 0, i, j));
-        }
     return GB_OK;
 }
 
@@ -78,7 +99,7 @@ static void free_maps(void *source) {
 // Takes the maps over.
 static enum gb_status make_split(struct gb_depth_maps *maps, int h, int w, struct gb_dataset *set) {
     const struct gb_example_shape shape = {
-        .x_h = h, .x_w = w, .x_c = 2, .y_h = h, .y_w = w, .y_c = 1, .masked = true};
+        .x_h = h, .x_w = w, .x_c = 3, .y_h = h, .y_w = w, .y_c = 1, .masked = true};
     GB_TRY(gb_dataset_create(set, maps->count, &shape));
     for (int i = 0; i < set->count; i++)
         GB_TRY(gb_dataset_name(set, i, maps->names[i]));
@@ -122,7 +143,19 @@ static enum gb_status load(const struct gb_task_source *source, struct gb_datase
 // ---- model ----
 
 static void configure(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_cglow_config *)config = gb_cglow_of_paper(shape, shape->y_c, 3, 8, 32);
+    *(struct gb_cglow_config *)config = (struct gb_cglow_config){.x_h = shape->x_h,
+                                                                 .x_w = shape->x_w,
+                                                                 .x_c = shape->x_c,
+                                                                 .y_h = shape->y_h,
+                                                                 .y_w = shape->y_w,
+                                                                 .y_c = shape->y_c,
+                                                                 .levels = 3,
+                                                                 .steps = 8,
+                                                                 .n_c = 8,
+                                                                 .n_w = 32,
+                                                                 .coupling_channels = 256,
+                                                                 .feature_channels = 16,
+                                                                 .init = GB_INIT_LIVE};
 }
 
 // The paper's, but for the noise on inputs, which is meant for images of 256 levels: here it would
@@ -170,44 +203,59 @@ static void decide(const struct gb_tensor *x, const struct gb_tensor *picture,
 
 // ---- metric ----
 
+enum method { ANSWERED, TRIVIAL, SMOOTHED, METHODS };
+static const char *const metric_names[METHODS] = {"psnr", "trivial_psnr", "smoothed_psnr"};
+
 struct scores {
-    double psnr, trivial_psnr; // sums over images
-    int images;                // those that have a valid pixel
+    double sums[METHODS]; // over images
+    int images;           // those that have a valid pixel
 };
 
+// The mean around each measured depth.
+static void smooth(const struct gb_tensor *x, const struct gb_tensor *smoothed) {
+    const struct gb_tensor apart = gb_channels(x, 2, 1);
+    reveal(x, &apart, smoothed);
+}
+
 static int score_image(const struct gb_answers *answers, int index, const struct gb_tensor *truth,
-                       json_t *image, struct scores *scores) {
+                       const struct gb_tensor *smoothed, json_t *image, struct scores *scores) {
     const struct gb_examples *examples = answers->examples;
     const struct gb_tensor x = gb_images(&examples->x, index, 1), raw = gb_channels(&x, 0, 1);
     const struct gb_tensor y = gb_images(&examples->y, index, 1);
     const struct gb_tensor mask = gb_images(&examples->mask, index, 1);
     const struct gb_tensor answer = gb_images(answers->answers, index, 1);
     reveal(&x, &y, truth);
-    const double psnr = gb_psnr(truth, &answer, &mask, 1.0);
-    const double trivial = gb_psnr(truth, &raw, &mask, 1.0);
-    if (isnan(trivial)) // no valid pixel
+    smooth(&x, smoothed);
+    const struct gb_tensor *const maps[METHODS] = {&answer, &raw, smoothed};
+    if (isnan(gb_psnr(truth, &raw, &mask, 1.0))) // no valid pixel
         return 0;
-    scores->psnr += psnr;
-    scores->trivial_psnr += trivial;
+    int failed = 0;
     scores->images++;
-    return json_object_set_new(image, "psnr", json_real(psnr)) |
-           json_object_set_new(image, "trivial_psnr", json_real(trivial));
+    for (int method = 0; method < METHODS; method++) {
+        const double psnr = gb_psnr(truth, maps[method], &mask, 1.0);
+        scores->sums[method] += psnr;
+        failed |= json_object_set_new(image, metric_names[method], json_real(psnr));
+    }
+    return failed;
 }
 
 static enum gb_status score(const struct gb_answers *answers, json_t *metrics, json_t *per_image) {
     const struct gb_examples *examples = answers->examples;
-    struct gb_tensor truth = gb_dense(NULL, 1, examples->y.h, examples->y.w, 1);
+    struct gb_tensor truth = gb_dense(NULL, 1, examples->y.h, examples->y.w, 1), smoothed = truth;
     truth.data = malloc(gb_elements(&truth) * sizeof(float));
+    smoothed.data = malloc(gb_elements(&smoothed) * sizeof(float));
     struct scores scores = {0};
-    int failed = !truth.data;
+    int failed = !truth.data || !smoothed.data;
     for (int i = 0; !failed && i < examples->count; i++)
-        failed |= score_image(answers, i, &truth, json_array_get(per_image, (size_t)i), &scores);
+        failed |= score_image(answers, i, &truth, &smoothed, json_array_get(per_image, (size_t)i),
+                              &scores);
     free(truth.data);
+    free(smoothed.data);
     if (!failed && scores.images == 0)
         return gb_fail(GB_BAD_INPUT, "cannot score", "depth", "no image has a valid pixel");
-    failed |= json_object_set_new(metrics, "psnr", json_real(scores.psnr / scores.images));
-    failed |= json_object_set_new(metrics, "trivial_psnr",
-                                  json_real(scores.trivial_psnr / scores.images));
+    for (int method = 0; !failed && method < METHODS; method++)
+        failed |= json_object_set_new(metrics, metric_names[method],
+                                      json_real(scores.sums[method] / scores.images));
     return failed ? gb_fail(GB_OUT_OF_MEMORY, "cannot score", "depth", "out of memory") : GB_OK;
 }
 
@@ -215,10 +263,10 @@ static enum gb_status score(const struct gb_answers *answers, json_t *metrics, j
 
 // Depths as reliefs, lit along the rows, in which an error of a centimetre shows; and how far the
 // input and the answer are from the truth, at valid pixels.
-enum column { MEASURED, CLEAN, SAMPLE, PREDICTION, ERROR_BEFORE, ERROR_AFTER, COLUMNS };
+enum column { MEASURED, CLEAN, SAMPLE, PREDICTION, ERROR_IN, ERROR_OUT, COLUMNS };
 
-static const char *const captions[COLUMNS] = {"measured",   "clean",        "sample",
-                                              "prediction", "error before", "error after"};
+static const char *const captions[COLUMNS] = {"measured",   "clean",    "sample",
+                                              "prediction", "error in", "error out"};
 
 struct sheet {
     struct gb_tensor columns[COLUMNS];
@@ -233,15 +281,17 @@ static void bind_sheet(struct sheet *sheet, struct gb_arena *arena, int rows, in
     sheet->target = gb_take_tensor(arena, 1, h, w, 1);
 }
 
-// Grey where the surface faces the camera; a step of 4 cm a pixel is white or black, and so is a
-// hole.
-static void draw_relief(const struct gb_tensor *depth, const struct gb_tensor *picture) {
+// Grey where the surface faces the camera; a step of 4 cm a pixel is white or black, and so is what
+// is not known.
+static void draw_relief(const struct gb_tensor *depth, const struct gb_tensor *known,
+                        const struct gb_tensor *picture) {
     const float gain = 0.5f * unit / 0.04f;
     for (int i = 0; i < depth->h; i++)
         for (int j = 0; j < depth->w; j++) {
-            const float here = *gb_at(depth, 0, i, j),
-                        before = *gb_at(depth, 0, i, j > 0 ? j - 1 : 0);
-            *gb_at(picture, 0, i, j) = here > 0 && before > 0 ? 0.5f + gain * (before - here) : 0;
+            const int left = j > 0 ? j - 1 : 0;
+            const float rise = *gb_at(depth, 0, i, left) - *gb_at(depth, 0, i, j);
+            const bool shown = *gb_at(known, 0, i, j) > 0 && *gb_at(known, 0, i, left) > 0;
+            *gb_at(picture, 0, i, j) = shown ? 0.5f + gain * rise : 0;
         }
 }
 
@@ -256,9 +306,9 @@ static void draw_error(const struct gb_tensor *depth, const struct gb_tensor *tr
 }
 
 static void relief_in(const struct sheet *sheet, enum column column, int row,
-                      const struct gb_tensor *depth) {
+                      const struct gb_tensor *depth, const struct gb_tensor *known) {
     const struct gb_tensor picture = gb_images(&sheet->columns[column], row, 1);
-    draw_relief(depth, &picture);
+    draw_relief(depth, known, &picture);
 }
 
 static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_examples *examples,
@@ -267,17 +317,17 @@ static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_e
     const struct gb_tensor y = gb_images(&examples->y, row, 1);
     const struct gb_tensor mask = gb_images(&examples->mask, row, 1);
     reveal(&x, &y, &sheet->truth);
-    relief_in(sheet, MEASURED, row, &raw);
-    relief_in(sheet, CLEAN, row, &sheet->truth);
+    relief_in(sheet, MEASURED, row, &raw, &raw);
+    relief_in(sheet, CLEAN, row, &sheet->truth, &mask);
     GB_TRY(gb_predictor_draw(predictor, &x, name, index, 0));
     const struct gb_tensor drawn = gb_images(&predictor->drawn, 0, 1);
     reveal(&x, &drawn, &sheet->answer);
-    relief_in(sheet, SAMPLE, row, &sheet->answer);
+    relief_in(sheet, SAMPLE, row, &sheet->answer, &raw);
     GB_TRY(gb_predictor_answer(predictor, &x, name, index, &sheet->target));
     reveal(&x, &sheet->target, &sheet->answer);
-    relief_in(sheet, PREDICTION, row, &sheet->answer);
-    const struct gb_tensor before = gb_images(&sheet->columns[ERROR_BEFORE], row, 1);
-    const struct gb_tensor after = gb_images(&sheet->columns[ERROR_AFTER], row, 1);
+    relief_in(sheet, PREDICTION, row, &sheet->answer, &raw);
+    const struct gb_tensor before = gb_images(&sheet->columns[ERROR_IN], row, 1);
+    const struct gb_tensor after = gb_images(&sheet->columns[ERROR_OUT], row, 1);
     draw_error(&raw, &sheet->truth, &mask, &before);
     draw_error(&sheet->answer, &sheet->truth, &mask, &after);
     return GB_OK;
@@ -346,7 +396,7 @@ const struct gb_task gb_depth = {
     .default_size = 96,
     .reduced = {.size = 24,
                 .batch = 4,
-                .iterations = 2500,
+                .iterations = 1000,
                 .learning_rate = 5e-4f,
                 .reduce = gb_reduce_cglow},
     .models = models,

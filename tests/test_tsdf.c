@@ -165,6 +165,27 @@ static void renders_a_ball(void **state) {
     gb_tsdf_free(volume);
 }
 
+// Rays that pass the ball leave the space, on whichever side of it.
+static void sees_past_a_ball_from_all_sides(void **state) {
+    (void)state;
+    static const double turns[][4] = {
+        {1, 0, 0, 0}, {-1, 0, 0, 3}, {0, 1, -1.5, 1.5}, {0, -1, 1.5, 1.5}};
+    for (int i = 0; i < 4; i++) {
+        const double cosine = turns[i][0], sine = turns[i][1];
+        const struct gb_pose pose = {{{cosine, 0, sine}, {0, 1, 0}, {-sine, 0, cosine}},
+                                     {turns[i][2], 0, turns[i][3]}};
+        struct gb_tsdf *volume;
+        uint16_t depth[PIXELS];
+        measure(ball, &pose, 0, 0, depth);
+        assert_int_equal(gb_tsdf_create(&options, &pose, 1, "test", &volume), GB_OK);
+        assert_int_equal(gb_tsdf_fuse(volume, &camera, &pose, depth, 1), GB_OK);
+        const struct difference d = compare(volume, ball, &pose);
+        assert_true(d.compared > PIXELS / 10);
+        assert_true(d.rms < 0.005);
+        gb_tsdf_free(volume);
+    }
+}
+
 static void keeps_what_is_in_front(void **state) {
     (void)state;
     struct gb_pose poses[MOST_VIEWS];
@@ -272,6 +293,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(renders_a_wall),
         cmocka_unit_test(renders_a_ball),
+        cmocka_unit_test(sees_past_a_ball_from_all_sides),
         cmocka_unit_test(keeps_what_is_in_front),
         cmocka_unit_test(averages_noise_away),
         cmocka_unit_test(gives_the_same_bits_with_any_number_of_threads),

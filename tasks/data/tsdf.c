@@ -233,8 +233,8 @@ struct footprint {
     float nearest;
 };
 
-// From the least to the greatest of f * (at +- radius) / z + c for the ball's depths z, a pixel more to
-// either side; cut to 0..count-1.
+// From the least to the greatest of f * (at +- radius) / z + c for the ball's depths z, a pixel
+// more to either side; cut to 0..count-1.
 static void cover(float at, float radius, const float z[static 2], double f, double c, int count,
                   int *first, int *last) {
     const float low = at - radius, high = at + radius;
@@ -360,15 +360,14 @@ static struct vector along(struct vector from, struct vector direction, float t)
                            from.z + t * direction.z};
 }
 
-static bool inside(const struct gb_tsdf *volume, int x, int y, int z) {
-    return x >= 0 && y >= 0 && z >= 0 && x < SIDE * volume->size[0] && y < SIDE * volume->size[1] &&
-           z < SIDE * volume->size[2];
+// True where the eight voxels around a point are places of the volume.
+static bool inside(const struct gb_tsdf *volume, struct vector p) {
+    return p.x >= 1 && p.y >= 1 && p.z >= 1 && p.x < (float)(SIDE * volume->size[0] - 1) &&
+           p.y < (float)(SIDE * volume->size[1] - 1) && p.z < (float)(SIDE * volume->size[2] - 1);
 }
 
 // The block that holds voxel (x, y, z); NULL for none.
 static inline const struct block *block_of(const struct gb_tsdf *volume, int x, int y, int z) {
-    if (!inside(volume, x, y, z))
-        return NULL;
     uint32_t entry = *entry_at(volume, x / SIDE, y / SIDE, z / SIDE);
     return entry ? volume->blocks[entry - 1] : NULL;
 }
@@ -389,7 +388,7 @@ static void read_voxel(const struct block *block, int voxel, struct cube *cube, 
 }
 
 static void read_cube(const struct gb_tsdf *volume, struct vector p, struct cube *cube) {
-    // Voxels have their values in their middles. Places are positive where anything is.
+    // Voxels have their values in their middles.
     float x = p.x - 0.5f, y = p.y - 0.5f, z = p.z - 0.5f;
     int ix = (int)x, iy = (int)y, iz = (int)z;
     cube->x = x - (float)ix, cube->y = y - (float)iy, cube->z = z - (float)iz;
@@ -410,6 +409,8 @@ static float between(float a, float b, float t) {
 // well enough.
 static bool sample(const struct gb_tsdf *volume, struct vector p, float *distance) {
     struct cube cube;
+    if (!inside(volume, p))
+        return false;
     read_cube(volume, p, &cube);
     for (int corner = 0; corner < 8; corner++)
         if (cube.weight[corner] < (float)volume->options.least_weight)
@@ -453,9 +454,9 @@ static float cast(const struct gb_tsdf *volume, const struct ray *ray, float sta
     bool behind = false; // what was looked at last is known to lie behind a surface
     for (float depth = start; depth < farthest;) {
         struct vector p = along(ray->from, ray->direction, depth);
-        int x = (int)p.x, y = (int)p.y, z = (int)p.z;
-        if (!inside(volume, x, y, z))
+        if (!inside(volume, p))
             return 0;
+        int x = (int)p.x, y = (int)p.y, z = (int)p.z;
         const struct block *block = block_of(volume, x, y, z);
         if (!block || block->least_distance > 0) {
             behind = false;

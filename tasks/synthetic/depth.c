@@ -38,11 +38,11 @@ struct room {
 };
 
 // What the numbers of an example are for: the key's step.
-enum { STEP_ROOM, STEP_NOISE, STEP_FIELD, STEP_HOLES };
+enum { STEP_ROOM, STEP_NOISE, STEP_FIELD, STEP_HOLES, STEP_WINDOW };
 
-// The sensor: a projector `BASELINE` to the right of the camera, focal length 585 pixels at 640.
-static const double FOCAL = 585.0 / 640.0, BASELINE = 0.075;
-// Of disparity, in pixels of 640 across.
+// The sensor: 160 x 120 pixels, a projector to the right of the camera (metres).
+static const double ACROSS = 160, DOWN = 120, FOCAL = 146.25, BASELINE = 0.075;
+// Of disparity, which is found at four times the resolution, in pixels of 640 across.
 static const double STEP = 1.0 / 8.0, NOISE = 0.10, FIELD = 0.5;
 static const double FARTHEST = 4.5;
 
@@ -133,8 +133,8 @@ static struct hit look(const struct room *room, struct vector from, struct vecto
     return hit;
 }
 
-// The direction of the ray through a place of an image that is 1 wide, (0, 0) its middle; it gains
-// one metre of depth a metre.
+// The direction of the ray through a place of the image, in pixels from its middle; it gains one
+// metre of depth a metre.
 static struct vector sight(const struct room *room, double x, double y) {
     const double u = x / FOCAL, v = y / FOCAL;
     const double *r = room->right, *d = room->down, *f = room->forward;
@@ -233,14 +233,12 @@ struct sensor {
     struct room room;
     struct gb_value_noise field;
     struct gb_random_key noise, holes;
-    int h, w;
+    int h, w;         // of the window
+    double left, top; // its first pixel, in pixels from the image's middle
 };
 
-// The middle of pixel (x, y) and what is `dx`, `dy` pixels from there.
 static struct vector pixel_sight(const struct sensor *sensor, double x, double y) {
-    const double scale = 1.0 / sensor->w;
-    return sight(&sensor->room, (x + 0.5 - 0.5 * sensor->w) * scale,
-                 (y + 0.5 - 0.5 * sensor->h) * scale);
+    return sight(&sensor->room, sensor->left + x, sensor->top + y);
 }
 
 // True where the projector's light does not reach.
@@ -279,13 +277,23 @@ static double measure(const struct sensor *sensor, const uint16_t *clean, int x,
         (double)gb_random_uniform(&sensor->holes, pixel) < dropout ||
         in_shadow(room, at(room->eye, direction, hit.t)))
         return 0;
-    // Errors that neighbours share reach over about 8 pixels of 640.
-    const double scale = 640.0 / sensor->w;
-    const double shared = gb_value_noise_at(&sensor->field, x * scale / 8, y * scale / 8) - 0.5;
-    double disparity = 640 * FOCAL * BASELINE / hit.t + FIELD * shared +
+    const double focal = 4 * FOCAL; // as disparity is found
+    // Errors that neighbours share reach over about 3 pixels.
+    const double shared = gb_value_noise_at(&sensor->field, x / 3.0, y / 3.0) - 0.5;
+    double disparity = focal * BASELINE / hit.t + FIELD * shared +
                        NOISE * (double)gb_random_normal(&sensor->noise, 4 * pixel + 2);
     disparity = rint(disparity / STEP) * STEP;
-    return disparity > 0 ? 640 * FOCAL * BASELINE / disparity : 0;
+    return disparity > 0 ? focal * BASELINE / disparity : 0;
+}
+
+// Anywhere in the image, or around its middle where it is larger.
+static void place_window(struct sensor *sensor, uint64_t seed, uint32_t index) {
+    struct gb_dice dice = {
+        .key = {
+            .seed = seed, .purpose = GB_RANDOM_SYNTHETIC, .step = STEP_WINDOW, .sample = index}};
+    const double across = fmax(0, ACROSS - sensor->w), down = fmax(0, DOWN - sensor->h);
+    sensor->left = gb_roll(&dice, -0.5, 0.5) * across - 0.5 * sensor->w;
+    sensor->top = gb_roll(&dice, -0.5, 0.5) * down - 0.5 * sensor->h;
 }
 
 void gb_synthetic_depth(uint64_t seed, uint32_t index, int h, int w, uint16_t *raw,
@@ -296,6 +304,7 @@ void gb_synthetic_depth(uint64_t seed, uint32_t index, int h, int w, uint16_t *r
     sensor.holes.step = STEP_HOLES;
     key.step = STEP_FIELD;
     build_room(&sensor.room, seed, index);
+    place_window(&sensor, seed, index);
     gb_value_noise_create(&sensor.field, &key);
     const struct room *room = &sensor.room;
     for (int y = 0; y < h; y++)

@@ -12,9 +12,9 @@
 
 #include "tasks/data/depth_maps.h"
 
-// Draws example `index` of `seed`: h x w levels of each, 0 for none (tasks/data/depth_maps.h). The
-// room is a function of (seed, index), the maps of these and their size, bit for bit on every
-// machine. The width spans the view of 57 degrees whatever it is.
+// Draws example `index` of `seed`: h x w levels of each, 0 for none (tasks/data/depth_maps.h), a
+// window of the sensor's 160 x 120 pixels. It is a function of its arguments, bit for bit on every
+// machine.
 void gb_synthetic_depth(uint64_t seed, uint32_t index, int h, int w, uint16_t *raw,
                         uint16_t *clean);
 
