@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -311,6 +312,35 @@ static void test_every_example_once_an_epoch(void **state) {
         assert_true(reordered);
         gb_trainer_free(&trainer);
     }
+}
+
+// A set whose examples take longer to fill than their steps take.
+static int slow_fills;
+static enum gb_status fill_slowly(const struct gb_dataset *set, int index,
+                                  const struct gb_random_key *key,
+                                  const struct gb_example *example) {
+    (void)set;
+    const struct timespec pause = {.tv_nsec = 2000000};
+    nanosleep(&pause, NULL);
+    slow_fills++;
+    return splits[GB_SPLIT_TRAIN].fill(&splits[GB_SPLIT_TRAIN], index, key, example);
+}
+
+// A step that is waited for while it is being made is made once.
+static void test_slow_examples_are_filled_once(void **state) {
+    (void)state;
+    enum { TAKEN = 40 };
+    struct gb_dataset slow = splits[GB_SPLIT_TRAIN];
+    slow.fill = fill_slowly;
+    slow_fills = 0;
+    const struct gb_run_config run = tiny_run(1);
+    struct gb_loader *loader;
+    const struct gb_batch *taken;
+    assert_int_equal(gb_loader_create(&run, best_backend(), &slow, &loader), GB_OK);
+    for (int step = 0; step < TAKEN; step++)
+        assert_int_equal(gb_loader_take(loader, step, &taken), GB_OK);
+    gb_loader_free(loader);
+    assert_in_range(slow_fills, TAKEN, TAKEN + 1);
 }
 
 static void test_divergence_is_told(void **state) {
@@ -724,6 +754,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_load_refuses_other_examples, gb_fixture_setup,
                                         gb_fixture_teardown),
         cmocka_unit_test(test_every_example_once_an_epoch),
+        cmocka_unit_test(test_slow_examples_are_filled_once),
         cmocka_unit_test(test_divergence_is_told),
         cmocka_unit_test(test_failures_name_the_image),
         cmocka_unit_test(test_other_sizes_are_refused),

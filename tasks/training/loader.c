@@ -33,6 +33,7 @@ struct gb_loader {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     long wanted; // the step to be made; -1: none
+    long making; // the step that is being made; -1: none
     bool quits;
     pthread_t maker;
     bool runs; // there is a maker
@@ -113,29 +114,37 @@ static void *make_all(void *argument) {
         }
         struct slot *slot = &loader->slots[step % SLOTS];
         loader->wanted = slot->step = -1;
+        loader->making = step;
         pthread_mutex_unlock(&loader->mutex);
         slot->status = make(loader, step, &slot->batch);
         if (slot->status != GB_OK)
             snprintf(slot->message, sizeof slot->message, "%s", gb_error_message());
         pthread_mutex_lock(&loader->mutex);
         slot->step = step;
+        loader->making = -1;
         pthread_cond_broadcast(&loader->changed);
     }
     pthread_mutex_unlock(&loader->mutex);
     return NULL;
 }
 
+// Under the mutex. A step that is being made must not be asked for again: the maker would begin it anew,
+// and whoever waits for it would find it unmade each time.
+static void want(struct gb_loader *loader, long step) {
+    if (loader->slots[step % SLOTS].step == step || loader->making == step)
+        return;
+    loader->wanted = step;
+    pthread_cond_broadcast(&loader->changed);
+}
+
 enum gb_status gb_loader_take(struct gb_loader *loader, long step, const struct gb_batch **batch) {
-    struct slot *slot = &loader->slots[step % SLOTS], *next = &loader->slots[(step + 1) % SLOTS];
+    struct slot *slot = &loader->slots[step % SLOTS];
     pthread_mutex_lock(&loader->mutex);
     while (slot->step != step) {
-        loader->wanted = step; // it is being made already, or it is made now
-        pthread_cond_broadcast(&loader->changed);
+        want(loader, step);
         pthread_cond_wait(&loader->changed, &loader->mutex);
     }
-    if (next->step != step + 1)
-        loader->wanted = step + 1;
-    pthread_cond_broadcast(&loader->changed);
+    want(loader, step + 1);
     pthread_mutex_unlock(&loader->mutex);
     *batch = &slot->batch;
     return slot->status == GB_OK ? GB_OK : gb_fail_again(slot->status, slot->message);
@@ -190,7 +199,7 @@ enum gb_status gb_loader_create(const struct gb_run_config *run, const struct gb
     loader->run = run;
     loader->backend = backend;
     loader->train = train;
-    loader->epoch = loader->wanted = -1;
+    loader->epoch = loader->wanted = loader->making = -1;
     for (int i = 0; i < SLOTS; i++)
         loader->slots[i].step = -1;
     pthread_mutex_init(&loader->mutex, NULL);
