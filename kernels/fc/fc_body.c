@@ -5,6 +5,7 @@
 #include "kernels/adam/adam_inline.h"
 #include "kernels/conv/activation.h"
 #include "kernels/fc/contract.h"
+#include "kernels/simd/transpose.h"
 
 // Outputs by samples whose sums the registers hold at once. With AVX-512 all 128 outputs of the
 // models' layers are one block, so that the weights are read as they lie.
@@ -136,7 +137,8 @@ void GB_NAME(gb_fc_forward_f32)(const struct gb_fc_plan *plan, const struct gb_e
     gb_parallel(gb_threads_for(exec, plan->weight_floats), forward_body, &run);
 }
 
-static float dot(const float *a, const float *b, size_t floats) {
+// The lanes of a row of weights times a row of dy, yet to be added up.
+static gb_v products(const float *a, const float *b, size_t floats) {
     gb_v sum[2] = {0};
     size_t i = 0;
     for (; i + 2 * GB_LANES <= floats; i += 2 * GB_LANES) {
@@ -145,7 +147,24 @@ static float dot(const float *a, const float *b, size_t floats) {
     }
     if (i < floats)
         sum[0] = gb_v_fma(gb_v_load(a + i), gb_v_load(b + i), sum[0]);
-    return gb_v_sum(sum[0] + sum[1]);
+    return sum[0] + sum[1];
+}
+
+// dx of at most GB_LANES inputs of a sample. Lanes are added up for all of them at once, as rows of
+// their transpose: a sum across the lanes of one vector takes longer than its products.
+static void input_gradients(const struct run *run, int sample, size_t first, size_t count) {
+    size_t row = row_floats(&run->plan->problem);
+    const float *dy = run->dy + (size_t)sample * row;
+    float lanes[GB_LANES * GB_LANES] = {0}, rows[GB_LANES * GB_LANES];
+    for (size_t i = 0; i < count; i++)
+        gb_v_store(lanes + i * GB_LANES, products(run->weights + (first + i) * row, dy, row));
+    gb_transpose(lanes, GB_LANES, rows, GB_LANES);
+    gb_v sum[2] = {0};
+    for (size_t lane = 0; lane < GB_LANES; lane += 2) {
+        sum[0] += gb_v_load(rows + lane * GB_LANES);
+        sum[1] += gb_v_load(rows + (lane + 1) * GB_LANES);
+    }
+    gb_v_store_part(gb_at(run->dx, sample, 0, 0) + first, sum[0] + sum[1], (int)count);
 }
 
 // The gradient of one input's weights: sum over samples of x times dy.
@@ -162,25 +181,31 @@ static void weight_row(const struct run *run, size_t input, float *d) {
     }
 }
 
+// The gradient of the weights of inputs [first, end), to where it goes.
+static void weight_rows(const struct run *run, size_t first, size_t end, float *piece) {
+    const struct gb_adam_target *update = run->update;
+    size_t row = row_floats(&run->plan->problem), step = rows_per_piece(&run->plan->problem);
+    for (size_t i = first, rows; i < end; i += rows) {
+        rows = i + step < end ? step : end - i;
+        float *d = update ? piece : run->d_weights + i * row;
+        for (size_t r = 0; r < rows; r++)
+            weight_row(run, i + r, d + r * row);
+        if (update)
+            gb_adam_piece(update->adam, rows * row, d, update->weights + i * row,
+                          update->moment1 + i * row, update->moment2 + i * row);
+    }
+}
+
 static void backward_body(void *argument, int rank, int size) {
     const struct run *run = argument;
     const struct gb_fc_problem *p = &run->plan->problem;
-    const struct gb_adam_target *update = run->update;
-    size_t row = row_floats(p), step = rows_per_piece(p);
-    float *scratch = run->exec->scratch + (size_t)rank * run->plan->scratch_per_thread;
+    float *piece = run->exec->scratch + (size_t)rank * run->plan->scratch_per_thread;
     struct gb_share share = gb_share_of(gb_fc_inputs(p), rank, size);
-    for (size_t i = share.begin; i < share.end; i += step) {
-        size_t end = i + step < share.end ? i + step : share.end;
-        float *d = update ? scratch : run->d_weights + i * row;
-        for (size_t input = i; input < end; input++) {
-            for (int n = 0; run->dx && n < p->n; n++)
-                gb_at(run->dx, n, 0, 0)[input] =
-                    dot(run->weights + input * row, run->dy + (size_t)n * row, row);
-            weight_row(run, input, d + (input - i) * row);
-        }
-        if (update)
-            gb_adam_piece(update->adam, (end - i) * row, d, update->weights + i * row,
-                          update->moment1 + i * row, update->moment2 + i * row);
+    for (size_t i = share.begin, end; i < share.end; i = end) {
+        end = i + GB_LANES < share.end ? i + GB_LANES : share.end;
+        for (int n = 0; run->dx && n < p->n; n++)
+            input_gradients(run, n, i, end - i);
+        weight_rows(run, i, end, piece);
     }
 }
 
