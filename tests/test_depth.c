@@ -306,6 +306,11 @@ static void says_what_is_wrong_with_intrinsics(void **state) {
     assert_bad(NULL, "camera-intrinsics.txt", "not the intrinsics");
     gb_fixture_text("camera-intrinsics.txt", "585 0 2320\n0 585 240\n0 0 1\n");
     assert_bad(NULL, "camera-intrinsics.txt", "not the intrinsics");
+    // A line of sight that no number holds, a step between lines that no int does.
+    gb_fixture_text("camera-intrinsics.txt", "1e-300 0 320\n0 585 240\n0 0 1\n");
+    assert_bad(NULL, "camera-intrinsics.txt", "not the intrinsics");
+    gb_fixture_text("camera-intrinsics.txt", "585 0 320\n0 1e300 240\n0 0 1\n");
+    assert_bad(NULL, "camera-intrinsics.txt", "not the intrinsics");
 }
 
 static void says_what_is_wrong_with_a_list(void **state) {

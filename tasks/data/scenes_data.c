@@ -49,8 +49,10 @@ static enum gb_status read_camera(const char *folder, struct gb_camera *camera) 
     GB_TRY(read_numbers(path, 9, k));
     camera->fx = k[0], camera->cx = k[2];
     camera->fy = k[4], camera->cy = k[5];
-    bool pinhole =
-        k[0] > 0 && k[4] > 0 && k[1] == 0 && k[3] == 0 && k[6] == 0 && k[7] == 0 && k[8] == 1;
+    // A lens sees a tenth to ten times as wide as it looks far.
+    const double least = GB_SCENES_W / 10.0, most = GB_SCENES_W * 10.0;
+    bool focal = k[0] >= least && k[0] <= most && k[4] >= least && k[4] <= most;
+    bool pinhole = focal && k[1] == 0 && k[3] == 0 && k[6] == 0 && k[7] == 0 && k[8] == 1;
     bool in_view = k[2] > 0 && k[2] < GB_SCENES_W && k[5] > 0 && k[5] < GB_SCENES_H;
     return pinhole && in_view
                ? GB_OK

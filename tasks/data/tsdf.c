@@ -158,10 +158,11 @@ static enum gb_status touch_ray(struct gb_tsdf *volume, const struct gb_pose *po
         int at[3];
         for (int axis = 0; axis < 3; axis++) {
             double place = pose->place[axis] + depth * direction[axis] - volume->corner[axis];
-            at[axis] = (int)(place / block);
-            // The corners of an image reach farther than its middle at the same depth.
-            if (place < 0 || at[axis] >= volume->size[axis])
+            // The corners of an image reach farther than its middle at the same depth. Asked before
+            // the conversion, and so that NaN is outside.
+            if (!(place >= 0 && place / block < volume->size[axis]))
                 return GB_OK;
+            at[axis] = (int)(place / block);
         }
         uint32_t *entry = entry_at(volume, at[0], at[1], at[2]);
         if (*entry == 0)
