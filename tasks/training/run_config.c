@@ -8,6 +8,7 @@
 
 #include "flows/files/checkpoint.h"
 #include "flows/files/metadata.h"
+#include "flows/files/safetensors.h"
 
 void gb_run_config_default(const struct gb_task *task, const struct gb_task_model *model, int size,
                            const struct gb_example_shape *shape, struct gb_run_config *run) {
@@ -43,14 +44,17 @@ enum gb_status gb_run_config_to_metadata(const struct gb_run_config *run, json_t
 static enum gb_status read_task(const json_t *metadata, const char *path,
                                 struct gb_run_config *run) {
     const char *task, *model;
+    char printable[GB_PRINTABLE];
     GB_TRY(gb_metadata_string(metadata, path, "task", &task));
     GB_TRY(gb_metadata_string(metadata, path, "task_model", &model));
     if (gb_task_find(task, &run->task) != GB_OK)
         return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path,
-                       "it is of the task '%s', which is none of glowbench's", task);
+                       "it is of the task '%s', which is none of glowbench's",
+                       gb_printable(task, printable));
     if (gb_task_model_find(run->task, model, &run->model) != GB_OK)
         return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path,
-                       "it is of the model '%s', which is none of %s's", model, task);
+                       "it is of the model '%s', which is none of %s's",
+                       gb_printable(model, printable), task);
     GB_TRY(gb_config_from_metadata(metadata, path, run->model->kind->table, &run->config));
     return run->model->kind->check(&run->config);
 }

@@ -9,6 +9,7 @@
 
 #include "flows/files/checkpoint.h"
 #include "flows/files/metadata.h"
+#include "flows/files/safetensors.h"
 
 static enum gb_status build(struct gb_trainer *t, const struct gb_trainer_options *options) {
     const struct gb_run_config *run = &t->run;
@@ -66,12 +67,12 @@ static enum gb_status take_likelihoods(struct gb_trainer *t, const struct gb_bat
         status = kind->start(t->model, &batch->target, noise);
     if (status == GB_OK)
         status = kind->forward(t->model, &batch->target, noise, t->log_likelihood, NULL);
-    if (status == GB_OK)
-        return GB_OK;
+    if (status != GB_CHECK_FAILED)
+        return status;
     char where[128];
     snprintf(where, sizeof where, "%s: at step %ld with learning rate %g", t->run.task->name,
              t->step + 1, (double)t->run.learning_rate);
-    return gb_fail_within(GB_CHECK_FAILED, "training diverged", where);
+    return gb_fail_within(status, "training diverged", where);
 }
 
 static struct gb_adam adam_of(const struct gb_trainer *t) {
@@ -142,11 +143,12 @@ static enum gb_status read_state(const struct gb_trainer *t, const json_t *metad
                                  const char *path, struct state *state) {
     uint64_t hash;
     const char *data;
+    char printable[GB_PRINTABLE];
     GB_TRY(gb_metadata_string(metadata, path, "data", &data));
     GB_TRY(gb_metadata_integer(metadata, path, "data_hash", 0, UINT64_MAX, &hash));
     if (hash != t->train->hash)
         return gb_fail(GB_BAD_INPUT, "cannot resume with other training data", path,
-                       "it was trained on other examples, of %s", data);
+                       "it was trained on other examples, of %s", gb_printable(data, printable));
     GB_TRY(gb_metadata_integer(metadata, path, "step", 0, INT_MAX, &state->step));
     GB_TRY(
         gb_metadata_integer(metadata, path, "unlogged_bits", 0, UINT64_MAX, &state->unlogged_bits));
