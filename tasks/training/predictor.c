@@ -247,8 +247,9 @@ enum gb_status gb_predictor_draw(struct gb_predictor *p, const struct gb_tensor 
 static enum gb_status sample_mean(struct gb_predictor *p, const struct gb_tensor *x,
                                   const char *name, int index, const struct gb_tensor *answer) {
     const struct gb_exec exec = {.threads = p->options.threads};
+    GB_TRY(gb_predictor_condition(p, x, name));
     for (int first = 0; first < p->samples; first += p->drawn_at_once) {
-        GB_TRY(gb_predictor_draw(p, x, name, index, first));
+        gb_predictor_sample(p, index, first, p->options.temperature);
         for (int m = first; m < p->samples && m < first + p->drawn_at_once; m++) {
             struct gb_tensor sample = gb_images(&p->drawn, m - first, 1);
             if (m == 0)
