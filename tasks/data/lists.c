@@ -98,7 +98,8 @@ static enum gb_status read_entries(DIR *stream, const char *folder, const char *
     if (errno)
         return gb_fail(GB_BAD_INPUT, "cannot read folder", folder, "%s", strerror(errno));
     if (list->count == 0)
-        return gb_fail(GB_BAD_INPUT, "cannot read folder", folder, "holds no %s file", suffix);
+        return gb_fail(GB_BAD_INPUT, "cannot read folder", folder, "holds no %s%sfile", suffix,
+                       *suffix ? " " : "");
     return GB_OK;
 }
 
