@@ -84,7 +84,8 @@ struct gb_task {
                    const struct gb_tensor *answer);
     int picture_channels;
     // Adds the task's metrics, and those of its trivial baselines as "trivial_NAME", to `metrics`,
-    // and to each object of the array `per_image`. GB_OUT_OF_MEMORY.
+    // and to each object of the array `per_image`. GB_OUT_OF_MEMORY, and GB_BAD_INPUT where the examples
+    // cannot be scored. NULL where `evaluate` is given.
     enum gb_status (*score)(const struct gb_answers *answers, json_t *metrics, json_t *per_image);
     // For a task whose protocol is its own: takes the place of the common evaluation (bits per
     // dimension, one answer an example, score). NULL: the common one.

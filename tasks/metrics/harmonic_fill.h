@@ -13,7 +13,8 @@
 // Fills the h x w pixels from row `top` and column `left` on of every image, in place, with the
 // solution of Laplace's equation for each channel: each value is the mean of its four neighbours, and
 // those outside the block stand (Poisson's image editing without a source). The block's own values are
-// not read; it must lie inside with a pixel around it.
+// not read; it must lie inside with a pixel around it. Values lie around [0, 1]: among much larger ones
+// floats change by more than the tolerance, and the sweeps never end.
 void gb_harmonic_fill(const struct gb_tensor *images, int top, int left, int h, int w);
 
 #endif
