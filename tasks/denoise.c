@@ -84,7 +84,7 @@ static enum gb_status load(const struct gb_task_source *source, struct gb_datase
     struct gb_photographs photographs[GB_SPLITS] = {0};
     struct gb_patch_rule rule = {.crop = source->folder ? CROP : source->size,
                                  .size = source->size};
-    enum gb_status status = source->folder ? gb_bsds_read(source, CROP, photographs)
+    enum gb_status status = source->folder ? gb_bsds_read(source, &gb_bsd68, CROP, photographs)
                                            : draw_photographs(source->size + source->size / 8,
                                                               source->threads, photographs);
     for (int split = 0; split < GB_SPLITS; split++)

@@ -131,7 +131,7 @@ static enum gb_status read_splits(bool listed, int least_side, struct gb_photogr
         .split_folder = listed ? gb_fixture_path("lists") : NULL,
         .threads = 2,
     };
-    return gb_bsds_read(&source, least_side, splits);
+    return gb_bsds_read(&source, &gb_bsd68, least_side, splits);
 }
 
 static void assert_names(const struct gb_photographs *photographs, int count,
@@ -222,10 +222,10 @@ static void reads_the_published_data(void **state) {
         skip();
     const struct gb_task_source source = {.folder = folder, .split_folder = lists, .threads = 2};
     struct gb_photographs splits[GB_SPLITS];
-    if (gb_bsds_read(&source, 256, splits) != GB_OK)
+    if (gb_bsds_read(&source, &gb_bsd68, 256, splits) != GB_OK)
         fail_msg("%s", gb_error_message());
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 400);
-    assert_int_equal(splits[GB_SPLIT_TEST].count, GB_BSDS_TEST);
+    assert_int_equal(splits[GB_SPLIT_TEST].count, gb_bsd68.most);
     for (int split = 0; split < GB_SPLITS; split++) {
         for (int i = 0; i < splits[split].count; i++) {
             const struct gb_image *image = &splits[split].images[i];

@@ -168,7 +168,7 @@ static void never_trains_on_val(void **state) {
         assert_string_equal(splits[GB_SPLIT_TRAIN].names[0], "train/1.jpg");
         assert_string_equal(splits[GB_SPLIT_TRAIN].names[1], "test/2.jpg");
         assert_int_equal(test->count, listed ? 1 : 2);
-        assert_string_equal(test->names[test->count - 1], "BSD100/4.jpg");
+        assert_string_equal(test->names[test->count - 1], "BSD100/val/4.jpg");
         free_splits(splits);
     }
     gb_fixture_text("lists/bsd100.txt", "5.jpg\n");

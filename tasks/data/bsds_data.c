@@ -9,6 +9,8 @@
 #include "tasks/data/lists.h"
 #include "tasks/program/files.h"
 
+const struct gb_bsds_test gb_bsd68 = {"bsd68.txt", 68}, gb_bsd100 = {"bsd100.txt", 100};
+
 static const char cannot_read[] = "cannot read BSDS500";
 
 // Names under images, of one split.
@@ -73,18 +75,18 @@ static enum gb_status add_listed(const char *path, const char *images, const str
 }
 
 static enum gb_status add_tested(const char *images, const char *split_folder,
-                                 struct names *names) {
+                                 const struct gb_bsds_test *test, struct names *names) {
     struct gb_list val;
     char folder[GB_PATH], list[GB_PATH];
     GB_TRY(gb_path_join(images, "val", folder));
     GB_TRY(gb_list_folder(folder, ".jpg", &val));
     enum gb_status status;
     if (split_folder) {
-        status = gb_path_join(split_folder, "bsd68.txt", list);
+        status = gb_path_join(split_folder, test->list, list);
         if (status == GB_OK)
             status = add_listed(list, folder, &val, names);
     } else {
-        const int count = val.count < GB_BSDS_TEST ? val.count : GB_BSDS_TEST;
+        const int count = val.count < test->most ? val.count : test->most;
         status = add_names(names, "val", &val, NULL, count);
     }
     gb_list_free(&val);
@@ -92,21 +94,21 @@ static enum gb_status add_tested(const char *images, const char *split_folder,
 }
 
 static enum gb_status find_names(const char *images, const char *split_folder,
-                                 struct names splits[]) {
+                                 const struct gb_bsds_test *test, struct names splits[]) {
     GB_TRY(add_part(images, "train", &splits[GB_SPLIT_TRAIN]));
     GB_TRY(add_part(images, "test", &splits[GB_SPLIT_TRAIN]));
-    return add_tested(images, split_folder, &splits[GB_SPLIT_TEST]);
+    return add_tested(images, split_folder, test, &splits[GB_SPLIT_TEST]);
 }
 
-enum gb_status gb_bsds_read(const struct gb_task_source *source, int least_side,
-                            struct gb_photographs splits[]) {
+enum gb_status gb_bsds_read(const struct gb_task_source *source, const struct gb_bsds_test *test,
+                            int least_side, struct gb_photographs splits[]) {
     struct names names[GB_SPLITS] = {0};
     char images[GB_PATH];
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_photographs){0};
     enum gb_status status = gb_path_join(source->folder, "images", images);
     if (status == GB_OK)
-        status = find_names(images, source->split_folder, names);
+        status = find_names(images, source->split_folder, test, names);
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
         status = gb_photographs_read(images, names[split].names, names[split].count, least_side,
                                      source->threads, &splits[split]);

@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "tasks/data/bsds_data.h"
 #include "tasks/data/lists.h"
 #include "tasks/data/npz.h"
 #include "tasks/program/files.h"
@@ -142,29 +143,24 @@ static enum gb_status visit_folders(struct reading *reading, const char *folder,
     return status;
 }
 
-static enum gb_status read_bsd100(struct reading *reading, const char *folder) {
-    char path[GB_PATH];
-    if (!reading->source->split_folder)
-        return read_images(reading, GB_SPLIT_TEST, folder, "BSD100/");
-    GB_TRY(gb_path_join(reading->source->split_folder, "bsd100.txt", path));
-    struct gb_list names;
-    GB_TRY(gb_list_read(path, &names));
-    const enum gb_status status =
-        read_names(reading, GB_SPLIT_TEST, folder, names.names, names.count, "BSD100/");
-    gb_list_free(&names);
-    return status;
-}
-
 static enum gb_status read_bsds500(struct reading *reading, const char *folder) {
-    char train[GB_PATH], val[GB_PATH], test[GB_PATH];
+    static const char *const prefixes[GB_SPLITS] = {"", "BSD100/"};
+    char train[GB_PATH];
     GB_TRY(gb_path_join(folder, "images/train", train));
-    GB_TRY(gb_path_join(folder, "images/val", val));
-    GB_TRY(gb_path_join(folder, "images/test", test));
-    if (!is_folder(train) || !is_folder(val) || !is_folder(test))
+    if (!is_folder(train))
         return GB_OK;
-    GB_TRY(read_images(reading, GB_SPLIT_TRAIN, train, "train/"));
-    GB_TRY(read_images(reading, GB_SPLIT_TRAIN, test, "test/"));
-    return read_bsd100(reading, val);
+    struct gb_task_source source = *reading->source;
+    source.folder = folder;
+    const int least = source.size > GB_SR_LEAST_SIDE ? source.size : GB_SR_LEAST_SIDE;
+    struct gb_photographs more[GB_SPLITS];
+    GB_TRY(gb_bsds_read(&source, &gb_bsd100, least, more));
+    enum gb_status status = GB_OK;
+    for (int split = 0; split < GB_SPLITS; split++) {
+        if (status == GB_OK)
+            status = append(reading, split, &more[split], prefixes[split]);
+        gb_photographs_free(&more[split]);
+    }
+    return status;
 }
 
 static enum gb_status read_test_sets(struct reading *reading, const char *folder) {

@@ -15,8 +15,8 @@ enum {
 // gb_photographs_free. Those that test are named SET/FILE, and those of a set stand together.
 //
 // source->folder is one folder, or several with colons between. Each is, or its folders are:
-//   BSDS500        images/train and images/test, which train; images/val, the test set BSD100:
-//                  what source->split_folder's bsd100.txt names, or all
+//   BSDS500        as tasks/data/bsds_data.h reads it: images/train and images/test train, of
+//                  images/val the test set BSD100, which bsd100.txt lists, or all
 //   test sets      any of the folders Set5, Set14 and BSD100, with images
 //   ImageNet32/64  train_data_batch_1.npz to ..._10.npz, as many as there are, which train, and
 //                  val_data.npz, the test set ImageNet: GB_SR_MOST_TESTED of it, evenly spread. The
