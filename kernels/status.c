@@ -7,6 +7,13 @@
 
 static _Thread_local char message[GB_MESSAGE];
 
+// Names and texts from files may hold anything; a terminal is shown none of their control characters.
+static void keep_one_line(void) {
+    for (char *c = message; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+}
+
 enum gb_status gb_fail(enum gb_status status, const char *what, const char *where,
                        const char *why_format, ...) {
     int used = snprintf(message, sizeof message, "%s: %s: ", what, where);
@@ -16,6 +23,7 @@ enum gb_status gb_fail(enum gb_status status, const char *what, const char *wher
         vsnprintf(message + used, sizeof message - (size_t)used, why_format, arguments);
         va_end(arguments);
     }
+    keep_one_line();
     return status;
 }
 

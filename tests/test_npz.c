@@ -103,6 +103,7 @@ static void refuses_other_arrays(void **state) {
         const char *dictionary, *reason;
     } arrays[] = {
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 3), }", "'<f4'"},
+        {"{'descr': '\033[2J\n', 'fortran_order': False, 'shape': (3, 12), }", "'?[2J?'"},
         {"{'descr': '|u1', 'fortran_order': True, 'shape': (3, 12), }", "not in C order"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': (36,), }", "(36,)"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4, 3), }", "(3, 4, 3)"},
