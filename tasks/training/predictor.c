@@ -186,7 +186,7 @@ static enum gb_status score_batch(struct gb_predictor *p, const struct gb_exampl
     for (int i = 0; status != GB_OK && i < p->scored_at_once && first + i < examples->count; i++)
         if (!isfinite(log_likelihood[i]))
             return gb_fail_within(status, what, names[first + i]);
-    return status;
+    return status == GB_OK ? GB_OK : gb_fail_within(status, what, names[first]);
 }
 
 enum gb_status gb_predictor_bits(struct gb_predictor *p, const struct gb_examples *examples,
