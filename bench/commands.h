@@ -7,6 +7,6 @@
 
 extern const struct gb_command gb_ab_command, gb_compare_command;
 extern const struct gb_command gb_bench_command;
-extern const struct gb_command gb_info, gb_list, gb_report_command;
+extern const struct gb_command gb_info, gb_list, gb_report_command, gb_tables_command;
 
 #endif

@@ -22,37 +22,18 @@ static enum gb_status read_run(const char *folder, json_t **run) {
     return GB_OK;
 }
 
-static enum gb_status read_rows(FILE *file, const char *path, json_t *log) {
-    char *line = NULL;
-    size_t capacity = 0;
-    ssize_t length;
-    enum gb_status status = GB_OK;
-    for (int number = 1; status == GB_OK && (length = getline(&line, &capacity, file)) > 0;
-         number++) {
-        json_error_t error;
-        json_t *row = json_loadb(line, (size_t)length, JSON_REJECT_DUPLICATES, &error);
-        if (!row)
-            status = gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", number, error.text);
-        else if (!json_is_integer(json_object_get(row, "step")))
-            status = gb_fail(GB_BAD_INPUT, what, path, "line %d: no whole number step", number);
-        else if (json_array_append(log, row) != 0)
-            status = gb_fail(GB_OUT_OF_MEMORY, what, path, "out of memory");
-        json_decref(row);
-    }
-    free(line);
-    return status;
-}
-
 static enum gb_status read_log(const char *folder, json_t **log) {
     char path[GB_PATH];
     GB_TRY(gb_path_join(folder, "log.jsonl", path));
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
     *log = json_array();
-    enum gb_status status = read_rows(file, path, *log);
-    fclose(file);
-    return status;
+    GB_TRY(gb_json_lines_read(what, path, *log));
+    size_t i;
+    json_t *row;
+    json_array_foreach(*log, i, row) {
+        if (!json_is_integer(json_object_get(row, "step")))
+            return gb_fail(GB_BAD_INPUT, what, path, "line %zu: no whole number step", i + 1);
+    }
+    return GB_OK;
 }
 
 static enum gb_status read_samples(const char *folder, struct gb_training_record *record) {

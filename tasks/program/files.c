@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "tasks/program/files.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "flows/files/atomic_file.h"
 
@@ -22,6 +25,33 @@ enum gb_status gb_json_write(const char *path, const json_t *json) {
     }
     fputc('\n', file.stream);
     return gb_atomic_commit(&file);
+}
+
+static enum gb_status read_lines(FILE *file, const char *what, const char *path, json_t *values) {
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t length;
+    enum gb_status status = GB_OK;
+    for (int number = 1; status == GB_OK && (length = getline(&line, &capacity, file)) > 0;
+         number++) {
+        json_error_t error;
+        json_t *value = json_loadb(line, (size_t)length, JSON_REJECT_DUPLICATES, &error);
+        if (!value)
+            status = gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", number, error.text);
+        else if (json_array_append_new(values, value) != 0)
+            status = gb_fail(GB_OUT_OF_MEMORY, what, path, "out of memory");
+    }
+    free(line);
+    return status;
+}
+
+enum gb_status gb_json_lines_read(const char *what, const char *path, json_t *values) {
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
+    enum gb_status status = read_lines(file, what, path, values);
+    fclose(file);
+    return status;
 }
 
 void gb_metrics_print(const json_t *metrics) {

@@ -12,6 +12,7 @@
 #include "tasks/program/machine.h"
 #include "tasks/program/options.h"
 #include "tasks/training/commands.h"
+#include "tasks/training/reduced_run.h"
 #include "tasks/training/training_run.h"
 
 enum { QUICK_SHARE = 8, CHECK_STEPS = 10, SAMPLES = 10 };
@@ -22,34 +23,6 @@ enum { QUICK_SHARE = 8, CHECK_STEPS = 10, SAMPLES = 10 };
 // rounding, and Adam makes whole steps of their signs. So the steps are of the paper's length, not of
 // the reduced run's.
 static const double check_bound = 1e-4;
-
-// A task, its synthetic data and its first model, made small enough to be trained in a minute.
-struct job {
-    struct gb_run_config config;
-    struct gb_dataset splits[GB_SPLITS];
-};
-
-static enum gb_status open_job(const struct gb_task *task, int threads, int iterations,
-                               struct job *job) {
-    const struct gb_reduced_run *reduced = &task->reduced;
-    const struct gb_task_source source = {.size = reduced->size, .threads = threads};
-    const struct gb_task_model *model = &task->models[0];
-    *job = (struct job){0};
-    GB_TRY(task->load(&source, job->splits));
-    gb_run_config_default(task, model, source.size, &job->splits[GB_SPLIT_TRAIN].shape,
-                          &job->config);
-    if (reduced->reduce)
-        reduced->reduce(&job->config.config);
-    job->config.batch = reduced->batch;
-    job->config.learning_rate = reduced->learning_rate;
-    job->config.iterations = iterations;
-    return GB_OK;
-}
-
-static void close_job(struct job *job) {
-    for (int i = 0; i < GB_SPLITS; i++)
-        gb_dataset_free(&job->splits[i]);
-}
 
 // ---- Training, unless this very build has done it ----
 
@@ -80,8 +53,8 @@ static double number(const json_t *record, const char *object, const char *name)
     return json_number_value(json_object_get(from, name));
 }
 
-static enum gb_status train(const struct job *job, const struct gb_backend *backend, int threads,
-                            const char *out, json_t **record) {
+static enum gb_status train(const struct gb_reduced_job *job, const struct gb_backend *backend,
+                            int threads, const char *out, json_t **record) {
     const struct gb_task *task = job->config.task;
     char folder[GB_PATH];
     GB_TRY(gb_path_join(out, task->name, folder));
@@ -102,7 +75,7 @@ static enum gb_status train(const struct job *job, const struct gb_backend *back
 
 // ---- Checked steps ----
 
-static enum gb_status few_steps(const struct job *job, const struct gb_backend *backend,
+static enum gb_status few_steps(const struct gb_reduced_job *job, const struct gb_backend *backend,
                                 int threads, double *bits) {
     const struct gb_trainer_options options = {.backend = backend, .threads = threads};
     struct gb_run_config config = job->config;
@@ -116,8 +89,9 @@ static enum gb_status few_steps(const struct job *job, const struct gb_backend *
     return status;
 }
 
-static enum gb_status check_backend(const struct job *job, const struct gb_backend *backend,
-                                    int threads, const double expected[static CHECK_STEPS]) {
+static enum gb_status check_backend(const struct gb_reduced_job *job,
+                                    const struct gb_backend *backend, int threads,
+                                    const double expected[static CHECK_STEPS]) {
     const char *task = job->config.task->name;
     double bits[CHECK_STEPS], worst = 0;
     GB_TRY(few_steps(job, backend, threads, bits));
@@ -131,7 +105,7 @@ static enum gb_status check_backend(const struct job *job, const struct gb_backe
                             "%s, %.1e is above %.0e", task, worst, check_bound);
 }
 
-static enum gb_status check(const struct job *job, int threads) {
+static enum gb_status check(const struct gb_reduced_job *job, int threads) {
     const struct gb_backend *reference;
     double expected[CHECK_STEPS];
     GB_TRY(gb_backend_find("scalar", &reference));
@@ -165,21 +139,21 @@ static void print_table(json_t *const *records) {
 
 static enum gb_status train_task(const struct gb_task *task, const struct gb_backend *backend,
                                  int threads, bool quick, const char *out, json_t **record) {
-    struct job job;
+    struct gb_reduced_job job;
     int iterations = task->reduced.iterations / (quick ? QUICK_SHARE : 1);
-    enum gb_status status = open_job(task, threads, iterations, &job);
+    enum gb_status status = gb_reduced_open(task, threads, iterations, &job);
     if (status == GB_OK)
         status = train(&job, backend, threads, out, record);
-    close_job(&job);
+    gb_reduced_close(&job);
     return status;
 }
 
 static enum gb_status check_task(const struct gb_task *task, int threads) {
-    struct job job;
-    enum gb_status status = open_job(task, threads, CHECK_STEPS, &job);
+    struct gb_reduced_job job;
+    enum gb_status status = gb_reduced_open(task, threads, CHECK_STEPS, &job);
     if (status == GB_OK)
         status = check(&job, threads);
-    close_job(&job);
+    gb_reduced_close(&job);
     return status;
 }
 

@@ -8,6 +8,7 @@
 #include "tasks/program/files.h"
 #include "tasks/program/machine.h"
 #include "tasks/training/commands.h"
+#include "tasks/training/interrupt.h"
 #include "tasks/training/model_options.h"
 #include "tasks/training/training_run.h"
 
@@ -21,9 +22,9 @@ static const uint64_t unset_seed = UINT64_MAX;
 struct given {
     const char *task, *model, *data, *split_folder, *backend, *out, *memory;
     int size, iterations, batch, threads, checkpoint_every, samples, crops, mask_copies;
-    float learning_rate;
+    float learning_rate, minutes;
     uint64_t seed;
-    bool resume;
+    bool resume, score_unfinished;
     struct gb_model_options of_model;
 };
 
@@ -174,7 +175,9 @@ static enum gb_status start(const struct given *given) {
                                   .reversible = strcmp(given->memory, "reversible") == 0,
                                   .resume = given->resume,
                                   .checkpoint_every = given->checkpoint_every,
-                                  .crops = given->crops};
+                                  .crops = given->crops,
+                                  .time_limit = given->minutes > 0 ? 60.0 * given->minutes : 0,
+                                  .score_unfinished = given->score_unfinished};
     const struct gb_task *task;
     char out[GB_PATH];
     GB_TRY(gb_task_find(given->task, &task));
@@ -184,7 +187,12 @@ static enum gb_status start(const struct given *given) {
     GB_TRY(gb_path_join("out", task->name, out));
     run.out = given->out ? given->out : out;
     json_t *record = NULL;
-    GB_TRY(load_and_run(given, task, &run, &record));
+    enum gb_status status = load_and_run(given, task, &run, &record);
+    if (status == GB_INTERRUPTED && !gb_interrupt_asked()) { // the time limit, which was asked for
+        printf("%s\n", gb_error_message());
+        return GB_OK;
+    }
+    GB_TRY(status);
     printf("%s: %.1f ms a step, peak memory %.0f MB\n", run.out,
            1e3 * json_number_value(json_object_get(record, "step_seconds_median")),
            1e-6 * json_number_value(json_object_get(record, "peak_memory_bytes")));
@@ -194,8 +202,11 @@ static enum gb_status start(const struct given *given) {
 }
 
 static enum gb_status train(int argc, const char **argv) {
-    struct given given = {
-        .memory = "stored", .checkpoint_every = 1000, .learning_rate = unset, .seed = unset_seed};
+    struct given given = {.memory = "stored",
+                          .checkpoint_every = 1000,
+                          .learning_rate = unset,
+                          .minutes = unset,
+                          .seed = unset_seed};
     const struct gb_option own[] = {
         gb_operand("TASK", &given.task, "what to train; glowbench list names the tasks"),
         gb_option_string("data", "DIR", &given.data,
@@ -225,6 +236,10 @@ static enum gb_status train(int argc, const char **argv) {
         gb_option_flag("resume", &given.resume, "go on from the folder's checkpoint"),
         gb_option_int("checkpoint-every", "N", &given.checkpoint_every, 1, INT_MAX,
                       "steps from one checkpoint to the next"),
+        gb_option_float("time-limit", "MINUTES", &given.minutes, 0, 1e6f,
+                        "of training after which it saves and stops (else none)"),
+        gb_option_flag("score-unfinished", &given.score_unfinished,
+                       "score the model as it stands where the time limit stops it"),
         gb_option_int(
             "samples", "M", &given.samples, 1, 1000,
             "samples that a prediction averages, when the model is scored at the end (else "

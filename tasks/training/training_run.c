@@ -137,7 +137,7 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
                                  const struct run_log *log, struct gb_progress *progress,
                                  float *step_seconds) {
     long first = trainer->step, last = run->config.iterations;
-    double smoothed = 0;
+    double smoothed = 0, begun = gb_seconds();
     struct log_window window = {0};
     while (trainer->step < last) {
         double start = gb_seconds(), bits;
@@ -149,15 +149,18 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
         smoothed = trainer->step == first + 1 ? bits : 0.98 * smoothed + 0.02 * bits;
         gb_progress_step(progress, trainer->step, "bits/dim", smoothed, run->config.batch);
         bool ended = trainer->step == last;
+        bool late = run->time_limit > 0 && gb_seconds() - begun >= run->time_limit;
         if (trainer->step % LOG_EVERY == 0 || ended)
             GB_TRY(log_row(log, trainer, &window));
-        if (trainer->step % run->checkpoint_every == 0 || ended || gb_interrupt_asked()) {
+        if (trainer->step % run->checkpoint_every == 0 || ended || late || gb_interrupt_asked()) {
             if (fsync(fileno(log->stream)) != 0) // no checkpoint without the rows before it
                 return log_failed(log);
             GB_TRY(save(run, trainer));
         }
-        if (gb_interrupt_asked())
+        if (gb_interrupt_asked() || (late && !ended && !run->score_unfinished))
             return stopped(run, trainer->step);
+        if (late)
+            break;
     }
     return GB_OK;
 }
@@ -188,17 +191,19 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
     const struct gb_model_kind *kind = run->config.model->kind;
     json_int_t block = (json_int_t)(params->floats * sizeof(float));
     return json_pack(
-        "{s:s, s:s, s:o, s:s, s:s, s:i, s:s, s:I, s:O, s:O, s:f, s:f, s:I, s:f, s:I, s:{s:I, s:I, "
+        "{s:s, s:s, s:o, s:s, s:s, s:i, s:s, s:I, s:I, s:O, s:O, s:f, s:f, s:I, s:f, s:I, s:{s:I, "
+        "s:I, "
         "s:I}}",
         "task", run->config.task->name, "model", run->config.model->name, "config",
         gb_run_config_json(&run->config), "data", run->data_folder ? run->data_folder : "synthetic",
         "backend", run->backend->name, "threads", run->threads, "commit", gb_build.commit, "seed",
-        (json_int_t)run->config.seed, "machine", machine, "metrics", metrics, "step_seconds_median",
-        step_seconds, "flops_per_step", kind->step_flops(trainer->model), "parameters",
-        (json_int_t)gb_params_elements(params), "images_per_second",
-        step_seconds > 0 ? run->config.batch / step_seconds : 0.0, "peak_memory_bytes",
-        (json_int_t)peak_memory, "memory", "parameters_bytes", block, "moments_bytes", 2 * block,
-        "activations_bytes", (json_int_t)kind->activation_bytes(trainer->model));
+        (json_int_t)run->config.seed, "steps", (json_int_t)trainer->step, "machine", machine,
+        "metrics", metrics, "step_seconds_median", step_seconds, "flops_per_step",
+        kind->step_flops(trainer->model), "parameters", (json_int_t)gb_params_elements(params),
+        "images_per_second", step_seconds > 0 ? run->config.batch / step_seconds : 0.0,
+        "peak_memory_bytes", (json_int_t)peak_memory, "memory", "parameters_bytes", block,
+        "moments_bytes", 2 * block, "activations_bytes",
+        (json_int_t)kind->activation_bytes(trainer->model));
 }
 
 // Metrics on the test split, and the picture.
@@ -309,15 +314,16 @@ static enum gb_status train_and_finish(const struct gb_training_run *run,
         GB_TRY(gb_trainer_load(trainer, checkpoint));
     GB_TRY(clear_out(run));
     announce(run, trainer, splits);
-    long first = trainer->step, steps = run->config.iterations - first;
+    long first = trainer->step, most = run->config.iterations - first;
     struct run_log log;
     double logged_seconds = 0; // what a resumed run without a step of its own goes by
     GB_TRY(open_log(run->out, first, &log, &logged_seconds));
-    float *step_seconds = malloc((size_t)(steps > 0 ? steps : 1) * sizeof *step_seconds);
+    float *step_seconds = malloc((size_t)(most > 0 ? most : 1) * sizeof *step_seconds);
     enum gb_status status = step_seconds ? train(run, trainer, &log, step_seconds)
                                          : gb_fail(GB_OUT_OF_MEMORY, "cannot train", run->out,
-                                                   "no memory for %ld times", steps);
+                                                   "no memory for %ld times", most);
     status = close_log(&log, status);
+    long steps = trainer->step - first;
     if (status == GB_OK)
         status = finish(run, trainer, splits,
                         steps > 0 ? median(step_seconds, steps) : logged_seconds, machine, record);

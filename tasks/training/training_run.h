@@ -14,11 +14,13 @@ struct gb_training_run {
     int threads;
     bool reversible; // compute a flow's activations again rather than keep them
     const char *out;
-    bool resume;          // go on from out's checkpoint, whose configuration `config` already is
-    bool replace;         // a run that `out` holds may be thrown away
-    int checkpoint_every; // steps
-    int samples;          // of the final evaluation's sample average
-    int crops;            // as in struct gb_predictor_options
+    bool resume;           // go on from out's checkpoint, whose configuration `config` already is
+    bool replace;          // a run that `out` holds may be thrown away
+    int checkpoint_every;  // steps
+    int samples;           // of the final evaluation's sample average
+    int crops;             // as in struct gb_predictor_options
+    double time_limit;     // seconds of steps after which it saves and stops; 0: none
+    bool score_unfinished; // where the limit stops it, it is scored and recorded as it stands
 };
 
 // GB_BAD_INPUT where `out` holds a run already and neither resume nor replace is set: to be asked before
@@ -27,8 +29,8 @@ enum gb_status gb_training_run_check(const struct gb_training_run *run);
 
 // Runs it on the task's splits. `record` gets what run.json holds; the caller's to json_decref; NULL if
 // not wanted.
-// GB_INTERRUPTED after SIGINT or SIGTERM: the checkpoint then stands at the last whole step, and
-// the message says so.
+// GB_INTERRUPTED after SIGINT or SIGTERM, and at the time limit unless it is to be scored: the checkpoint
+// then stands at the last whole step, and the message says so.
 enum gb_status gb_training_run(const struct gb_training_run *run, const struct gb_dataset splits[],
                                json_t **record);
 

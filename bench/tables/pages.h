@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#ifndef GB_PAGES_H
+#define GB_PAGES_H
+
+#include "bench/tables/results.h"
+
+// Writes README.md and index.html into the folder of results: each table with the published lines
+// and those that were measured, why a cell is empty, what made each figure, and the curves of
+// training, drawn where gnuplot is installed. Both are made whole before either is written.
+enum gb_status gb_pages_write(const struct gb_results *results);
+
+#endif

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+#include "bench/tables/results.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "flows/files/atomic_file.h"
+#include "tasks/data/lists.h"
+#include "tasks/program/files.h"
+#include "tasks/task.h"
+
+static const char what[] = "cannot use results";
+
+const char *gb_text(const json_t *object, const char *key) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+json_int_t gb_whole(const json_t *object, const char *key) {
+    return json_integer_value(json_object_get(object, key));
+}
+
+static enum gb_status read_json(const char *path, json_t **json) {
+    json_error_t error;
+    *json = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    if (*json)
+        return GB_OK;
+    return gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", error.line, error.text);
+}
+
+// GB_BAD_INPUT where a value has not the members that the format of json_unpack names.
+static enum gb_status check_members(json_t *json, const char *path, const char *format, ...) {
+    json_error_t error;
+    va_list keys;
+    va_start(keys, format);
+    int failed = json_vunpack_ex(json, &error, JSON_VALIDATE_ONLY, format, keys);
+    va_end(keys);
+    return failed ? gb_fail(GB_BAD_INPUT, what, path, "%s", error.text) : GB_OK;
+}
+
+// The element of an array of objects with this text under `key`; NULL where there is none.
+static json_t *find(const json_t *array, const char *key, const char *text) {
+    size_t i;
+    json_t *object;
+    json_array_foreach(array, i, object) {
+        if (strcmp(gb_text(object, key), text) == 0)
+            return object;
+    }
+    return NULL;
+}
+
+// ---- The papers' tables ----
+
+static enum gb_status check_table(const char *path, json_t *table) {
+    GB_TRY(check_members(table, path, "{s:s, s:s, s:s, s:[], s:[], s:[]}", "id", "title", "note",
+                         "columns", "published", "measured"));
+    const json_t *columns = json_object_get(table, "columns");
+    size_t i;
+    json_t *each;
+    json_array_foreach(columns, i, each)
+        GB_TRY(check_members(each, path, "{s:s, s:i}", "name", "decimals"));
+    json_array_foreach(json_object_get(table, "measured"), i, each)
+        GB_TRY(check_members(each, path, "{s:s, s:s}", "line", "unmeasured"));
+    json_array_foreach(json_object_get(table, "published"), i, each) {
+        GB_TRY(check_members(each, path, "{s:s, s:[]}", "line", "values"));
+        if (json_array_size(json_object_get(each, "values")) != json_array_size(columns))
+            return gb_fail(GB_BAD_INPUT, what, path, "table %s, line %s: not one value a column",
+                           gb_text(table, "id"), gb_text(each, "line"));
+    }
+    return GB_OK;
+}
+
+static enum gb_status read_tables(struct gb_results *results) {
+    char path[GB_PATH];
+    json_t *published = NULL, *table;
+    size_t i;
+    GB_TRY(gb_path_join(results->folder, "published.json", path));
+    GB_TRY(read_json(path, &published));
+    results->tables = json_incref(json_object_get(published, "tables"));
+    json_decref(published);
+    if (json_array_size(results->tables) == 0)
+        return gb_fail(GB_BAD_INPUT, what, path, "it has no tables");
+    json_array_foreach(results->tables, i, table) GB_TRY(check_table(path, table));
+    return GB_OK;
+}
+
+// ---- Runs ----
+
+static enum gb_status check_cell(const struct gb_results *results, const char *path, json_t *cell) {
+    GB_TRY(check_members(cell, path, "{s:s, s:s, s:s, s:s}", "table", "line", "column", "metric"));
+    const json_t *table = find(results->tables, "id", gb_text(cell, "table"));
+    if (find(json_object_get(table, "measured"), "line", gb_text(cell, "line")) &&
+        find(json_object_get(table, "columns"), "name", gb_text(cell, "column")))
+        return GB_OK;
+    return gb_fail(GB_BAD_INPUT, what, path,
+                   "published.json has no cell %s, %s, %s that is measured", gb_text(cell, "table"),
+                   gb_text(cell, "line"), gb_text(cell, "column"));
+}
+
+static enum gb_status check_run(const struct gb_results *results, const char *path, json_t *run) {
+    const struct gb_task *task;
+    size_t i;
+    json_t *each;
+    const char *key;
+    GB_TRY(check_members(run, path, "{s:s, s:{s:i}, s:[i], s:[], s:[]}", "task", "options", "iters",
+                         "seeds", "cells", "notes"));
+    if (gb_task_find(gb_text(run, "task"), &task) != GB_OK)
+        return gb_fail_within(GB_BAD_INPUT, what, path);
+    json_object_foreach(json_object_get(run, "options"), key, each) {
+        if (!json_is_string(each) && !json_is_number(each))
+            return gb_fail(GB_BAD_INPUT, what, path, "option %s is no text and no number", key);
+    }
+    json_array_foreach(json_object_get(run, "cells"), i, each)
+        GB_TRY(check_cell(results, path, each));
+    return GB_OK;
+}
+
+static enum gb_status read_run(struct gb_results *results, const char *folder, const char *file) {
+    char path[GB_PATH], name[GB_PATH];
+    json_t *run = NULL;
+    GB_TRY(gb_path_join(folder, file, path));
+    GB_TRY(read_json(path, &run));
+    snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(".json")), file);
+    if (json_object_set_new(results->runs, name, run) != 0)
+        return gb_fail(GB_BAD_INPUT, what, path, "the file's name is no UTF-8");
+    return check_run(results, path, run);
+}
+
+static enum gb_status read_runs(struct gb_results *results) {
+    char folder[GB_PATH];
+    struct gb_list files;
+    GB_TRY(gb_path_join(results->folder, "runs", folder));
+    GB_TRY(gb_list_folder(folder, ".json", &files));
+    results->runs = json_object();
+    enum gb_status status = GB_OK;
+    for (int i = 0; i < files.count && status == GB_OK; i++)
+        status = read_run(results, folder, files.names[i]);
+    gb_list_free(&files);
+    return status;
+}
+
+// ---- Rows ----
+
+static enum gb_status read_rows(struct gb_results *results) {
+    char path[GB_PATH];
+    results->rows = json_array();
+    GB_TRY(gb_path_join(results->folder, "rows.jsonl", path));
+    if (access(path, F_OK) != 0)
+        return GB_OK;
+    GB_TRY(gb_json_lines_read(what, path, results->rows));
+    size_t i;
+    json_t *row;
+    json_array_foreach(results->rows, i, row) GB_TRY(
+        check_members(row, path, "{s:s, s:I, s:I, s:{}}", "run", "seed", "steps", "metrics"));
+    return GB_OK;
+}
+
+json_t *gb_results_row(const struct gb_results *results, const char *run, json_int_t seed) {
+    size_t i;
+    json_t *row;
+    json_array_foreach(results->rows, i, row) {
+        if (strcmp(gb_text(row, "run"), run) == 0 && gb_whole(row, "seed") == seed)
+            return row;
+    }
+    return NULL;
+}
+
+static enum gb_status write_rows(const struct gb_results *results, const char *path) {
+    struct gb_atomic_file file = {0};
+    GB_TRY(gb_atomic_open(&file, path));
+    size_t i;
+    json_t *row;
+    json_array_foreach(results->rows, i, row) {
+        if (json_dumpf(row, file.stream, 0) != 0 && !ferror(file.stream)) {
+            gb_atomic_abort(&file);
+            return gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
+        }
+        fputc('\n', file.stream);
+    }
+    return gb_atomic_commit(&file);
+}
+
+enum gb_status gb_results_add(struct gb_results *results, json_t *row) {
+    char path[GB_PATH];
+    GB_TRY(gb_path_join(results->folder, "rows.jsonl", path));
+    size_t i;
+    json_t *old, *former = gb_results_row(results, gb_text(row, "run"), gb_whole(row, "seed"));
+    int failed = former ? 0 : json_array_append(results->rows, row);
+    json_array_foreach(results->rows, i, old) {
+        if (old == former)
+            failed |= json_array_set(results->rows, i, row);
+    }
+    return failed ? gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory")
+                  : write_rows(results, path);
+}
+
+// ---- All of it ----
+
+enum gb_status gb_results_read(const char *folder, struct gb_results *results) {
+    *results = (struct gb_results){.folder = folder};
+    enum gb_status status = read_tables(results);
+    if (status == GB_OK)
+        status = read_runs(results);
+    if (status == GB_OK)
+        status = read_rows(results);
+    if (status != GB_OK)
+        gb_results_free(results);
+    return status;
+}
+
+void gb_results_free(struct gb_results *results) {
+    json_decref(results->tables);
+    json_decref(results->runs);
+    json_decref(results->rows);
+    *results = (struct gb_results){0};
+}

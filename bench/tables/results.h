@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// The folder of results: what the papers published, which runs there are to be, and what they gave.
+//
+//   published.json     the papers' tables: columns, published lines, lines that are measured here
+//   runs/NAME.json     a run: what is trained, on what, and which cells its metrics go into
+//   rows.jsonl         a line for each run and seed that was made
+//   check.json         metrics of the small runs that must come out the same (same_bits.h)
+//   README.md, index.html, curves-TASK.svg    made from the above (pages.h)
+#ifndef GB_RESULTS_H
+#define GB_RESULTS_H
+
+#include <jansson.h>
+
+#include "kernels/status.h"
+
+struct gb_results {
+    const char *folder;
+    json_t *tables; // an array, in the papers' order
+    json_t *runs;   // an object, by name, in byte order of the names
+    json_t *rows;   // an array, in the order in which they were made
+};
+
+// Reads and checks all of it; rows may be missing. GB_BAD_INPUT with the file, and the line or what
+// is wrong with it: then there are none. `folder` must outlive the results.
+enum gb_status gb_results_read(const char *folder, struct gb_results *results);
+void gb_results_free(struct gb_results *results);
+
+// Takes a row in, in place of one that the same run and seed left before, and writes rows.jsonl,
+// whole or not at all. The reference to `row` stays the caller's.
+enum gb_status gb_results_add(struct gb_results *results, json_t *row);
+
+// The row of a run and seed; NULL where there is none.
+json_t *gb_results_row(const struct gb_results *results, const char *run, json_int_t seed);
+
+// An object's text, "" where there is none.
+const char *gb_text(const json_t *object, const char *key);
+// An object's whole number, 0 where there is none.
+json_int_t gb_whole(const json_t *object, const char *key);
+
+#endif

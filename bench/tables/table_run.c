@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE // vasprintf
+#include "bench/tables/table_run.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench/report/training_record.h"
+#include "tasks/program/files.h"
+#include "tasks/task.h"
+#include "tasks/training/commands.h"
+
+enum { MOST_WORDS = 64, CURVE_POINTS = 200 };
+
+// A run of one seed, and where it lies.
+struct place {
+    const char *name;
+    const json_t *config;
+    json_int_t seed;
+    char folder[GB_PATH], record[GB_PATH], checkpoint[GB_PATH];
+};
+
+static enum gb_status find_place(const struct gb_results *results, const struct gb_table_run *run,
+                                 struct place *place) {
+    char name[GB_PATH];
+    *place = (struct place){.name = run->name, .config = json_object_get(results->runs, run->name)};
+    if (!place->config)
+        return gb_fail(GB_BAD_INPUT, "unknown run", run->name, "%s/runs has no %s.json",
+                       results->folder, run->name);
+    const json_t *seeds = json_object_get(place->config, "seeds");
+    place->seed = run->seed == UINT64_MAX ? json_integer_value(json_array_get(seeds, 0))
+                                          : (json_int_t)run->seed;
+    snprintf(name, sizeof name, "%s-%lld", run->name, (long long)place->seed);
+    GB_TRY(gb_path_join(run->out, name, place->folder));
+    GB_TRY(gb_path_join(place->folder, "run.json", place->record));
+    return gb_path_join(place->folder, "checkpoint.safetensors", place->checkpoint);
+}
+
+// ---- The line of `glowbench train` ----
+
+struct line {
+    int count;
+    char *words[MOST_WORDS + 1];
+    bool failed;
+};
+
+static void __attribute__((format(printf, 2, 3))) add(struct line *line, const char *format, ...) {
+    char *word = NULL;
+    va_list values;
+    va_start(values, format);
+    if (line->count == MOST_WORDS || vasprintf(&word, format, values) < 0)
+        line->failed = true;
+    else
+        line->words[line->count++] = word;
+    va_end(values);
+}
+
+static void free_line(struct line *line) {
+    while (line->count > 0)
+        free(line->words[--line->count]);
+}
+
+// Every folder of a list with colons between, below `data`.
+static void add_folders(struct line *line, const char *data, const char *folders) {
+    char paths[GB_PATH] = "";
+    size_t used = 0;
+    while (*folders) {
+        int length = (int)strcspn(folders, ":");
+        used += (size_t)snprintf(paths + used, sizeof paths - used, "%s%s/%.*s", used ? ":" : "",
+                                 data, length, folders);
+        line->failed |= used >= sizeof paths;
+        if (line->failed)
+            return;
+        folders += length + (folders[length] == ':');
+    }
+    add(line, "%s", paths);
+}
+
+// What decides the run's bits, with the data sets below `data`.
+static void add_run(struct line *line, const struct place *place, const char *data) {
+    const char *key;
+    json_t *value;
+    add(line, "train");
+    add(line, "%s", gb_text(place->config, "task"));
+    json_object_foreach(json_object_get(place->config, "options"), key, value) {
+        add(line, "--%s", key);
+        if (json_is_string(value))
+            add(line, "%s", json_string_value(value));
+        else if (json_is_integer(value))
+            add(line, "%lld", (long long)json_integer_value(value));
+        else
+            add(line, "%.9g", json_number_value(value));
+    }
+    add(line, "--seed");
+    add(line, "%lld", (long long)place->seed);
+    if (*gb_text(place->config, "data")) {
+        add(line, "--data");
+        add_folders(line, data, gb_text(place->config, "data"));
+    }
+    if (*gb_text(place->config, "splits")) {
+        add(line, "--split-dir");
+        add_folders(line, data, gb_text(place->config, "splits"));
+    }
+}
+
+static void add_manner(struct line *line, const struct place *place,
+                       const struct gb_table_run *run) {
+    add(line, "--out");
+    add(line, "%s", place->folder);
+    if (access(place->checkpoint, F_OK) == 0)
+        add(line, "--resume");
+    if (run->threads) {
+        add(line, "--threads");
+        add(line, "%d", run->threads);
+    }
+    if (run->minutes >= 0) {
+        add(line, "--time-limit");
+        add(line, "%.9g", (double)run->minutes);
+    }
+    if (run->score_unfinished)
+        add(line, "--score-unfinished");
+}
+
+static enum gb_status train(const struct place *place, const struct gb_table_run *run) {
+    if (*gb_text(place->config, "data") && !run->data)
+        return gb_fail(GB_BAD_INPUT, "missing option", "--data", "%s is made from %s", place->name,
+                       gb_text(place->config, "data"));
+    struct line line = {0};
+    add_run(&line, place, run->data);
+    add_manner(&line, place, run);
+    enum gb_status status =
+        line.failed
+            ? gb_fail(GB_BAD_INPUT, "cannot start a run", place->name, "its line is too long")
+            : gb_train_command.run(line.count, (const char **)line.words);
+    free_line(&line);
+    return status;
+}
+
+// ---- The row ----
+
+static json_t *command_of(const struct place *place) {
+    struct line line = {0};
+    char text[GB_PATH];
+    size_t used = (size_t)snprintf(text, sizeof text, "glowbench");
+    add_run(&line, place, "DIR");
+    for (int i = 0; i < line.count && used < sizeof text; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, " %s", line.words[i]);
+    free_line(&line);
+    return json_string(text);
+}
+
+static json_t *machine_of(const json_t *machine) {
+    const json_t *cpu = json_object_get(machine, "cpu"),
+                 *system = json_object_get(machine, "system"),
+                 *build = json_object_get(machine, "build");
+    return json_pack("{s:s, s:I, s:s, s:s}", "cpu", gb_text(cpu, "model"), "cores",
+                     gb_whole(cpu, "cores"), "system", gb_text(system, "distribution"), "compiler",
+                     gb_text(build, "compiler"));
+}
+
+// Curves of a whole photograph set stay in the run's folder.
+static json_t *numbers_of(json_t *metrics) {
+    json_t *numbers = json_object(), *value;
+    const char *name;
+    json_object_foreach(metrics, name, value) {
+        if (json_is_number(value))
+            json_object_set(numbers, name, value);
+    }
+    return numbers;
+}
+
+// The log's bits per dimension, thinned by means over as many rows as leave CURVE_POINTS, and the
+// seconds that all steps took.
+static json_t *curve_of(const json_t *log, double *seconds) {
+    json_t *curve = json_array(), *row;
+    size_t i, group = json_array_size(log) / CURVE_POINTS + 1, last = 0;
+    double bits = 0;
+    *seconds = 0;
+    json_array_foreach(log, i, row) {
+        json_int_t step = gb_whole(row, "step");
+        *seconds += json_number_value(json_object_get(row, "step_seconds")) *
+                    (double)(step - (json_int_t)last);
+        last = (size_t)step;
+        bits += json_number_value(json_object_get(row, "bits_per_dimension"));
+        if ((i + 1) % group == 0) {
+            json_array_append_new(curve, json_pack("{s:I, s:f}", "step", step, "bits_per_dimension",
+                                                   bits / (double)group));
+            bits = 0;
+        }
+    }
+    return curve;
+}
+
+// The task's headline at this and at earlier scorings of the same run, at earlier steps.
+static json_t *scores_of(const struct gb_results *results, const struct place *place,
+                         const json_t *record) {
+    const struct gb_task *task;
+    json_t *scores = json_array(), *score;
+    size_t i;
+    json_t *former = gb_results_row(results, place->name, place->seed);
+    json_array_foreach(json_object_get(former, "scores"), i, score) {
+        if (gb_whole(score, "step") < gb_whole(record, "steps"))
+            json_array_append(scores, score);
+    }
+    const json_t *metrics = json_object_get(record, "metrics");
+    if (gb_task_find(gb_text(record, "task"), &task) == GB_OK)
+        json_array_append_new(scores,
+                              json_pack("{s:I, s:O?}", "step", gb_whole(record, "steps"),
+                                        task->headline, json_object_get(metrics, task->headline)));
+    return scores;
+}
+
+static json_t *row_of(const struct gb_results *results, const struct place *place,
+                      const struct gb_training_record *record) {
+    const json_t *run = record->run;
+    char day[32];
+    time_t now = time(NULL);
+    struct tm date;
+    strftime(day, sizeof day, "%Y-%m-%d", gmtime_r(&now, &date));
+    double seconds;
+    json_t *curve = curve_of(record->log, &seconds);
+    return json_pack(
+        "{s:s, s:I, s:s, s:s, s:I, s:O?, s:f, s:O?, s:O?, s:s, s:I, s:s, s:s, s:o, s:o, s:o, s:o, "
+        "s:o}",
+        "run", place->name, "seed", place->seed, "task", gb_text(run, "task"), "model",
+        gb_text(run, "model"), "steps", gb_whole(run, "steps"), "iterations",
+        json_object_get(json_object_get(run, "config"), "iterations"), "training_seconds", seconds,
+        "step_seconds_median", json_object_get(run, "step_seconds_median"), "parameters",
+        json_object_get(run, "parameters"), "backend", gb_text(run, "backend"), "threads",
+        gb_whole(run, "threads"), "commit", gb_text(run, "commit"), "day", day, "command",
+        command_of(place), "machine", machine_of(json_object_get(run, "machine")), "metrics",
+        numbers_of(json_object_get(run, "metrics")), "scores", scores_of(results, place, run),
+        "curve", curve);
+}
+
+static enum gb_status add_row(struct gb_results *results, const struct place *place) {
+    struct gb_training_record record;
+    GB_TRY(gb_training_record_read(place->folder, &record));
+    json_t *row = row_of(results, place, &record);
+    enum gb_status status = row ? gb_results_add(results, row)
+                                : gb_fail(GB_BAD_INPUT, "cannot use run", place->record,
+                                          "it is no record of a training run");
+    if (status == GB_OK)
+        printf("%s, seed %lld: %lld of %lld steps, its row is in %s/rows.jsonl\n", place->name,
+               (long long)place->seed, (long long)gb_whole(row, "steps"),
+               (long long)gb_whole(row, "iterations"), results->folder);
+    json_decref(row);
+    gb_training_record_free(&record);
+    return status;
+}
+
+// ---- All of it ----
+
+static bool finished(const struct place *place) {
+    json_t *record = json_load_file(place->record, 0, NULL);
+    const json_t *options = json_object_get(place->config, "options");
+    bool is = record && gb_whole(record, "steps") >= gb_whole(options, "iters");
+    json_decref(record);
+    return is;
+}
+
+enum gb_status gb_table_run(struct gb_results *results, const struct gb_table_run *run) {
+    struct place place;
+    GB_TRY(find_place(results, run, &place));
+    if (!finished(&place)) {
+        unlink(place.record); // of fewer steps
+        GB_TRY(train(&place, run));
+        if (access(place.record, F_OK) != 0) {
+            printf("%s, seed %lld: unfinished, no row; the same command goes on with it\n",
+                   place.name, (long long)place.seed);
+            return GB_OK;
+        }
+    }
+    return add_row(results, &place);
+}
