@@ -169,11 +169,12 @@ static enum gb_status evaluate(const struct request *request, struct loaded *loa
     printf("%s, %d images of the %s split of %s\n", loaded->run.task->summary, set->count,
            request->split, request->data ? request->data : "the synthetic data");
     gb_metrics_print(metrics);
-    if (request->picture)
-        GB_TRY(gb_predictor_picture(&loaded->predictor, set, request->images, request->picture));
+    // Before the picture, which may be too large to draw.
     if (request->json)
         GB_TRY(write_result(request, loaded, metrics, per_image));
-    return GB_OK;
+    return request->picture
+               ? gb_predictor_picture(&loaded->predictor, set, request->images, request->picture)
+               : GB_OK;
 }
 
 static enum gb_status eval(int argc, const char **argv) {
