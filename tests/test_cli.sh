@@ -179,7 +179,7 @@ for command in train eval sample; do
     set -- $command horses $option
     refuses "missing operand: TASK: see glowbench $command --help" $command
     # shellcheck disable=SC2086 # options without blanks
-    refuses 'unknown task: horse: there are: horses' $command horse $option
+    refuses 'unknown task: horse: there are: horses, lfw, denoise, depth, inpaint, sr, vessels' $command horse $option
     refuses "unexpected argument: x: see glowbench $command --help" "$@" x
     refuses 'bad value: --samples: "0" is not in 1 .. 1000' "$@" --samples 0
     refuses 'bad value: --samples: "many" is not a whole number' "$@" --samples many
