@@ -150,21 +150,33 @@ static gb_v products(const float *a, const float *b, size_t floats) {
     return sum[0] + sum[1];
 }
 
-// dx of at most GB_LANES inputs of a sample. Lanes are added up for all of them at once, as rows of
-// their transpose: a sum across the lanes of one vector takes longer than its products.
-static void input_gradients(const struct run *run, int sample, size_t first, size_t count) {
-    size_t row = row_floats(&run->plan->problem);
-    const float *dy = run->dy + (size_t)sample * row;
-    float lanes[GB_LANES * GB_LANES] = {0}, rows[GB_LANES * GB_LANES];
-    for (size_t i = 0; i < count; i++)
-        gb_v_store(lanes + i * GB_LANES, products(run->weights + (first + i) * row, dy, row));
-    gb_transpose(lanes, GB_LANES, rows, GB_LANES);
+// dx of at most GB_LANES inputs, whose products with the dy of one sample have these lanes. They are
+// added up for all inputs at once, as rows of their transpose: a sum across the lanes of one vector
+// takes longer than its products.
+static gb_v sums_of_lanes(const float *lanes) {
+    float rows[GB_LANES * GB_LANES];
     gb_v sum[2] = {0};
+    gb_transpose(lanes, GB_LANES, rows, GB_LANES);
     for (size_t lane = 0; lane < GB_LANES; lane += 2) {
         sum[0] += gb_v_load(rows + lane * GB_LANES);
         sum[1] += gb_v_load(rows + (lane + 1) * GB_LANES);
     }
-    gb_v_store_part(gb_at(run->dx, sample, 0, 0) + first, sum[0] + sum[1], (int)count);
+    return sum[0] + sum[1];
+}
+
+// Samples take turns at a row of weights while it is near.
+static void input_gradients(const struct run *run, int sample, int samples, size_t first,
+                            size_t count) {
+    size_t row = row_floats(&run->plan->problem);
+    const float *dy = run->dy + (size_t)sample * row;
+    float lanes[BLOCK_SAMPLES][GB_LANES * GB_LANES] = {0};
+    for (size_t i = 0; i < count; i++)
+        for (int s = 0; s < samples; s++)
+            gb_v_store(lanes[s] + i * GB_LANES,
+                       products(run->weights + (first + i) * row, dy + (size_t)s * row, row));
+    for (int s = 0; s < samples; s++)
+        gb_v_store_part(gb_at(run->dx, sample + s, 0, 0) + first, sums_of_lanes(lanes[s]),
+                        (int)count);
 }
 
 // The gradient of one input's weights: sum over samples of x times dy.
@@ -203,8 +215,9 @@ static void backward_body(void *argument, int rank, int size) {
     struct gb_share share = gb_share_of(gb_fc_inputs(p), rank, size);
     for (size_t i = share.begin, end; i < share.end; i = end) {
         end = i + GB_LANES < share.end ? i + GB_LANES : share.end;
-        for (int n = 0; run->dx && n < p->n; n++)
-            input_gradients(run, n, i, end - i);
+        for (int n = 0; run->dx && n < p->n; n += BLOCK_SAMPLES)
+            input_gradients(run, n, n + BLOCK_SAMPLES <= p->n ? BLOCK_SAMPLES : p->n - n, i,
+                            end - i);
         weight_rows(run, i, end, piece);
     }
 }
