@@ -130,6 +130,7 @@ static enum gb_status score_superpixels(const struct scoring *scoring, int index
     GB_TRY(find_superpixels(origin, index, &example.x, &superpixels));
     enum gb_status status = GB_OK;
     for (int p = 0; status == GB_OK && p < PREDICTORS; p++) {
+        scoring->counts[index][p] = (struct gb_superpixel_counts){0};
         const struct gb_tensor prediction = gb_images(&scoring->predictions[p], index, 1);
         status = gb_superpixels_score(&superpixels, &example.y, &prediction, GB_FACE_PARTS,
                                       &scoring->counts[index][p]);

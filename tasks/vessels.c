@@ -58,8 +58,9 @@ static void configure_uniform(const struct gb_example_shape *shape, void *config
 
 static void configure_factored(const struct gb_example_shape *shape, void *config) {
     const struct gb_cnf_config matched = flow(shape, DEQUANTISER_STEPS);
-    *(struct gb_factored_config *)config = (struct gb_factored_config){0};
-    gb_factored_match(&matched, config); // where it fails, creating such a model fails as well
+    // One that does not match stays all zeros, which the model refuses.
+    if (gb_factored_match(&matched, config) != GB_OK)
+        *(struct gb_factored_config *)config = (struct gb_factored_config){0};
 }
 
 #define RECIPE                                                                                     \
@@ -132,16 +133,10 @@ static void opinion_free(struct opinion *opinion) {
 }
 
 // The probability of a vessel, in place of the mean of samples.
-static enum gb_status ask_probability(struct gb_predictor *p, const struct gb_tensor *x,
-                                      const char *name, int index, struct opinion *opinion) {
-    float temperature = p->options.temperature;
-    p->options.temperature = 0;
-    enum gb_status status = gb_predictor_draw(p, x, name, index, 0);
-    p->options.temperature = temperature;
-    GB_TRY(status);
+static void ask_probability(struct gb_predictor *p, int index, struct opinion *opinion) {
+    gb_predictor_sample(p, index, 0, 0);
     struct gb_tensor probability = gb_images(&p->drawn, 0, 1);
-    copy(x, &probability, &opinion->mean);
-    return GB_OK;
+    copy(NULL, &probability, &opinion->mean);
 }
 
 // The first of the samples stay in `kept` (of any number of images; NULL: none).
@@ -152,10 +147,11 @@ static enum gb_status ask(struct gb_predictor *p, const struct gb_example *examp
     const struct gb_tensor *mean = &opinion->mean;
     float *shares = mean->data;
     memset(shares, 0, gb_elements(mean) * sizeof *shares);
+    GB_TRY(gb_predictor_condition(p, &example->x, name));
     for (int m = 0; m < p->samples; m++) {
         int place = m % p->drawn_at_once;
         if (place == 0)
-            GB_TRY(gb_predictor_draw(p, &example->x, name, index, m));
+            gb_predictor_sample(p, index, m, p->options.temperature);
         struct gb_tensor sample = gb_images(&p->drawn, place, 1);
         cut(NULL, &sample, &sample);
         struct gb_detections detections = {0};
@@ -169,7 +165,9 @@ static enum gb_status ask(struct gb_predictor *p, const struct gb_example *examp
     }
     for (size_t i = 0; i < gb_elements(mean); i++)
         shares[i] /= (float)p->samples;
-    return p->kind->uniform_noise ? ask_probability(p, &example->x, name, index, opinion) : GB_OK;
+    if (p->kind->uniform_noise)
+        ask_probability(p, index, opinion);
+    return GB_OK;
 }
 
 // Sums over the photographs of a split.
@@ -258,7 +256,8 @@ static enum gb_status add_photograph(struct gb_predictor *p, const struct gb_dat
     return failed ? out_of_memory() : GB_OK;
 }
 
-// Bits per dimension of a blind model: every pixel a vessel with the training set's share of them.
+// Bits per dimension of a blind model: every pixel a vessel with the training set's share of them, one
+// pixel of either kind counted beside, so that a set without vessels leaves it a chance.
 static double blind_bits(const struct gb_dataset *train, const struct gb_tensor *truth) {
     const double pixels = (double)truth->h * truth->w;
     double ones = 0, train_ones = 0;
@@ -270,7 +269,8 @@ static double blind_bits(const struct gb_dataset *train, const struct gb_tensor 
     const float *values = truth->data;
     for (size_t i = 0; i < gb_elements(truth); i++)
         ones += values[i] != 0;
-    double rate = train_ones / (pixels * train->count), share = ones / (pixels * truth->n);
+    double rate = (train_ones + 1) / (pixels * train->count + 2),
+           share = ones / (pixels * truth->n);
     return -share * log2(rate) - (1 - share) * log2(1 - rate);
 }
 

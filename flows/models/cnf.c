@@ -170,16 +170,18 @@ static void bind(struct gb_cnf *model) {
 }
 
 // A model that is planned and has no memory yet; where there is none for its description, NULL.
-static enum gb_status new (const struct gb_cnf_config *config, const struct gb_cnf_use *use,
-                           const struct gb_backend *backend, struct gb_cnf **result) {
-        *result = NULL; GB_TRY(gb_cnf_check(config));
-        struct gb_cnf *model = *result = calloc(1, sizeof *model);
-        if (!model) return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "CNF", "no memory");
-        model->config = *config;
-        model->use = *use;
-        model->backend = backend;
-        model->params.backend = backend;
-        return plan(model);
+static enum gb_status make_plan(const struct gb_cnf_config *config, const struct gb_cnf_use *use,
+                                const struct gb_backend *backend, struct gb_cnf **result) {
+    *result = NULL;
+    GB_TRY(gb_cnf_check(config));
+    struct gb_cnf *model = *result = calloc(1, sizeof *model);
+    if (!model)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "CNF", "no memory");
+    model->config = *config;
+    model->use = *use;
+    model->backend = backend;
+    model->params.backend = backend;
+    return plan(model);
 }
 
 static enum gb_status reserve(struct gb_cnf *model) {
@@ -194,7 +196,7 @@ enum gb_status gb_cnf_create(const struct gb_cnf_config *config, const struct gb
     assert(use->batch >= 1 && use->samples_per_x >= 1 && use->batch % use->samples_per_x == 0);
     assert(use->samples_per_x == 1 || !trains(use));
     struct gb_cnf *model;
-    enum gb_status status = new (config, use, backend, &model);
+    enum gb_status status = make_plan(config, use, backend, &model);
     if (status == GB_OK)
         status = reserve(model);
     if (status != GB_OK) {
@@ -210,7 +212,7 @@ enum gb_status gb_cnf_parameters(const struct gb_cnf_config *config, size_t *par
     const struct gb_backend *scalar;
     struct gb_cnf *model;
     GB_TRY(gb_backend_find("scalar", &scalar));
-    enum gb_status status = new (config, &use, scalar, &model);
+    enum gb_status status = make_plan(config, &use, scalar, &model);
     if (status == GB_OK)
         *parameters = gb_params_elements(&model->params);
     gb_cnf_free(model);

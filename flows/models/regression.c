@@ -83,20 +83,21 @@ static void bind(struct gb_regression *model) {
 }
 
 // A model that is planned and has no memory yet; where there is none for its description, NULL.
-static enum gb_status new (const struct gb_regression_form *form, const void *config,
-                           const struct gb_model_use *use, const struct gb_backend *backend,
-                           struct gb_regression **result) {
-        *result = NULL; GB_TRY(form->check(config));
-        struct gb_regression *model = *result = calloc(1, sizeof *model);
-        if (!model) return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", form->title,
-                                   "no memory");
-        model->form = form;
-        model->use = *use;
-        model->sizes = *(const struct gb_image_sizes *)config;
-        model->likelihood = form->likelihood(config, trains(use));
-        model->backend = backend;
-        model->params.backend = backend;
-        return plan(model, config);
+static enum gb_status make_plan(const struct gb_regression_form *form, const void *config,
+                                const struct gb_model_use *use, const struct gb_backend *backend,
+                                struct gb_regression **result) {
+    *result = NULL;
+    GB_TRY(form->check(config));
+    struct gb_regression *model = *result = calloc(1, sizeof *model);
+    if (!model)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", form->title, "no memory");
+    model->form = form;
+    model->use = *use;
+    model->sizes = *(const struct gb_image_sizes *)config;
+    model->likelihood = form->likelihood(config, trains(use));
+    model->backend = backend;
+    model->params.backend = backend;
+    return plan(model, config);
 }
 
 static enum gb_status reserve(struct gb_regression *model) {
@@ -114,7 +115,7 @@ enum gb_status gb_regression_create(const struct gb_regression_form *form, const
     assert(use->batch >= 1 && use->samples_per_x >= 1 && use->batch % use->samples_per_x == 0);
     assert(use->samples_per_x == 1 || !trains(use));
     struct gb_regression *model;
-    enum gb_status status = new (form, config, use, backend, &model);
+    enum gb_status status = make_plan(form, config, use, backend, &model);
     if (status == GB_OK)
         status = reserve(model);
     if (status != GB_OK) {
@@ -131,7 +132,7 @@ enum gb_status gb_regression_parameters(const struct gb_regression_form *form, c
     const struct gb_backend *scalar;
     struct gb_regression *model;
     GB_TRY(gb_backend_find("scalar", &scalar));
-    enum gb_status status = new (form, config, &use, scalar, &model);
+    enum gb_status status = make_plan(form, config, &use, scalar, &model);
     if (status == GB_OK)
         *parameters = gb_params_elements(&model->params);
     gb_regression_free(model);
