@@ -11,7 +11,7 @@
 #include "tasks/training/reduced_run.h"
 #include "tasks/training/trainer.h"
 
-enum { STEPS = 4, TESTED = 4, SAMPLES = 2, CROPS = 4, MOST_THREADS = 2 };
+enum { STEPS = 2, TESTED = 2, SAMPLES = 2, CROPS = 1, MOST_THREADS = 2 };
 
 // Adam's first steps have the size of the learning rate, whatever a gradient's: rounding decides the
 // sign of those next to nothing. Measured between scalar, avx2 and avx512: 1.5e-3 at the most.

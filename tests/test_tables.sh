@@ -1,0 +1,140 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The papers' tables of small made-up results; a run that is stopped by its time limit and goes on.
+#
+#     sh tests/test_tables.sh GLOWBENCH
+set -eu
+
+glowbench=$1
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+cd "$folder"
+failures=0
+unset GB_BACKEND
+
+complain() {
+    echo "FAILED: $*"
+    cat out err
+    failures=$((failures + 1))
+}
+
+# tables ARGUMENT...: runs the command; its exit code is in $code.
+tables() {
+    code=0
+    "$glowbench" tables --results made "$@" >out 2>err || code=$?
+}
+
+# has FILE TEXT
+has() {
+    grep -qF -e "$2" "made/$1" || complain "$1 has no: $2"
+}
+
+mkdir -p made/runs
+cat >made/published.json <<'END'
+{"tables": [{
+    "id": "t", "title": "Table 1: horses <IoU>", "note": "",
+    "columns": [{"name": "small", "decimals": 2}, {"name": "large", "decimals": 2}],
+    "published": [{"line": "theirs", "values": ["0.812", null]}],
+    "measured": [{"line": "ours", "unmeasured": "too large"}, {"line": "blind", "unmeasured": "too blind"}]
+}]}
+END
+cat >made/runs/tiny.json <<'END'
+{
+    "task": "horses",
+    "options": {"size": 16, "levels": 2, "steps": 1, "n-c": 8, "n-w": 16, "coupling-channels": 16,
+                "samples": 1, "iters": 4000},
+    "paper_iterations": 50000, "seeds": [3, 4], "data": null, "splits": null,
+    "cells": [{"table": "t", "line": "ours", "column": "small", "metric": "mean_iou"},
+              {"table": "t", "line": "blind", "column": "small", "metric": "no_such"}],
+    "notes": ["Drawn horses."]
+}
+END
+
+# Nothing is measured yet.
+tables
+[ $code -eq 0 ] || complain "tables without rows"
+has README.md '| theirs | 0.812 | – | published |'
+has README.md '| ours |  |  | here: `tiny` |'
+has README.md '- ours, small: not made yet: glowbench tables --run tiny --data DIR'
+has README.md '- ours, large: too large'
+has README.md '## Table 1: horses \<IoU>'
+has index.html '<h2>Table 1: horses &lt;IoU></h2>'
+
+# One seed, then two: their mean and deviation.
+row='"task": "horses", "model": "cglow", "iterations": 50000, "command": "glowbench train"'
+echo "{\"run\": \"tiny\", \"seed\": 3, \"steps\": 10, $row, \"metrics\": {\"mean_iou\": 0.5}}" >made/rows.jsonl
+tables
+has README.md '| ours | 0.50 |  | here: `tiny`, seed 3: 10 of the paper'"'"'s 50000 steps |'
+has README.md '- blind, small: tiny has no no_such'
+has README.md '`tiny`: Drawn horses.'
+echo "{\"run\": \"tiny\", \"seed\": 4, \"steps\": 50000, $row, \"metrics\": {\"mean_iou\": 0.7}}" >>made/rows.jsonl
+tables
+has README.md '| ours | 0.60 ± 0.14 |  |'
+
+# Bad files change nothing.
+cp made/README.md before.md
+cp made/index.html before.html
+
+# refuses FILE WORDS: the file is told, with these words, and no page is touched.
+refuses() {
+    tables
+    [ $code -eq 2 ] || complain "$1: exit code $code"
+    [ "$(wc -l <err)" -eq 1 ] || complain "$1: not one line"
+    grep -qF -e "$1" err || complain "the file is not named"
+    grep -qF -e "$2" err || complain "no word of: $2"
+    cmp -s before.md made/README.md || complain "$1: README.md changed"
+    cmp -s before.html made/index.html || complain "$1: index.html changed"
+    mv "saved" "made/$1"
+}
+cp made/rows.jsonl saved
+echo '{"run": "tiny"' >>made/rows.jsonl
+refuses rows.jsonl 'line 3: '
+cp made/rows.jsonl saved
+echo '{"run": "tiny", "seed": 1, "metrics": {}}' >>made/rows.jsonl
+refuses rows.jsonl 'steps'
+cp made/published.json saved
+sed 's/"0.812", null/"0.812"/' saved >made/published.json
+refuses published.json 'not one value a column'
+cp made/runs/tiny.json saved
+sed 's/"line": "ours"/"line": "nobody"/' saved >made/runs/tiny.json
+refuses runs/tiny.json 'nobody'
+cp made/runs/tiny.json saved
+sed 's/horses/cows/' saved >made/runs/tiny.json
+refuses runs/tiny.json "cows"
+cp made/runs/tiny.json saved
+: >made/runs/tiny.json
+refuses runs/tiny.json 'line 1'
+
+tables --run other
+[ $code -eq 2 ] && grep -q 'unknown run' err || complain "an unknown run"
+
+# A run stops at its time limit without a row, goes on by itself, and replaces the row of its seed.
+rm made/rows.jsonl
+tables --run tiny --out runs --time-limit 0.01 --threads 1
+[ $code -eq 0 ] || complain "time limit: exit code $code"
+grep -q 'unfinished, no row' out || complain "no word of what is left"
+[ ! -e made/rows.jsonl ] || complain "a row of a run that is not finished"
+tables --run tiny --out runs --time-limit 0.01 --threads 1 --score-unfinished
+[ $code -eq 0 ] || complain "score: exit code $code"
+grep -q 'goes on after step [0-9]' out || complain "it did not go on"
+[ "$(wc -l <made/rows.jsonl)" -eq 1 ] || complain "not one row"
+grep -q '"steps": 4000' made/rows.jsonl && complain "the limit did not stop it"
+tables --run tiny --out runs --threads 2
+[ $code -eq 0 ] || complain "the rest: exit code $code"
+[ "$(wc -l <made/rows.jsonl)" -eq 1 ] || complain "the row was not replaced"
+grep -q '"steps": 4000, "iterations": 4000' made/rows.jsonl || complain "not all steps"
+grep -q '"scores": \[{"step": [0-9]*, "mean_iou": [0-9.]*}, {"step": 4000' made/rows.jsonl ||
+    complain "the earlier score is lost"
+"$glowbench" train horses --size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16 \
+    --samples 1 --iters 4000 --seed 3 --out whole >out 2>err || complain "the same run at once"
+cmp runs/tiny-3/checkpoint.safetensors whole/checkpoint.safetensors || complain "other bits than at once"
+tables --run tiny --out runs
+grep -q 'goes on after\|ms a step' out && complain "a finished run was trained again"
+tables
+has README.md 'seed 3: 4000 of 4000 steps'
+if command -v gnuplot >/dev/null; then
+    [ -s made/curves-horses.svg ] || complain "no curves"
+    has README.md '![horses](curves-horses.svg)'
+fi
+
+[ $failures -eq 0 ] || exit 1
