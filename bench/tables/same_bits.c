@@ -189,7 +189,9 @@ static enum gb_status check(const char *path, const json_t *committed, bool upda
         status = gb_json_write(path, found);
     json_decref(found);
     if (status == GB_OK && count > 0)
-        status = gb_fail(GB_CHECK_FAILED, "metrics differ", path, "%d of them, see above", count);
+        status =
+            gb_fail(GB_CHECK_FAILED, "metrics differ", path,
+                    "%d of them, see above; where that was meant, --update writes it anew", count);
     return status;
 }
 
