@@ -40,8 +40,8 @@ static inline int gb_conv_out_w(const struct gb_conv_problem *p) {
 // multiply-add of a tap that lies inside the image.
 double gb_conv_flops(const struct gb_conv_problem *p);
 
-// GB_BAD_INPUT with a message where the sizes describe no convolution: a number below 1 (padding: 0)
-// or beyond 2^20, padding not smaller than the kernel, a kernel larger than the padded image; or
+// GB_BAD_INPUT with a message where the sizes describe no convolution: a number below 1 (padding:
+// 0) or beyond 2^20, padding not smaller than the kernel, a kernel larger than the padded image; or
 // where input, output or weights reach 2^31 floats.
 enum gb_status gb_conv_check(const struct gb_conv_problem *p);
 
@@ -130,8 +130,9 @@ typedef void (*gb_conv_backward_weights_fn)(const struct gb_conv_plan *plan,
 // of y = act(scale * (u + bias)), and y itself,
 //   du = dy * act'(y) * scale;  d_bias = sum of du;  d_log_scale = sum of dy * act'(y) * act^-1(y)
 // (d_log_scale for GB_IDENTITY and GB_RELU only, where act^-1 is y; else it is NULL). d_bias and
-// d_log_scale may be NULL and are as in gb_conv_input_epilogue; scale NULL is 1, du may be the same view as dy. The
-// sums go over chunks of GB_EPILOGUE_CHUNK pixels first. Scratch: gb_epilogue_scratch_floats.
+// d_log_scale may be NULL and are as in gb_conv_input_epilogue; scale NULL is 1, du may be the same
+// view as dy. The sums go over chunks of GB_EPILOGUE_CHUNK pixels first. Scratch:
+// gb_epilogue_scratch_floats.
 enum { GB_EPILOGUE_CHUNK = 64 };
 typedef void (*gb_epilogue_backward_fn)(const struct gb_exec *exec, enum gb_activation activation,
                                         const struct gb_tensor *dy, const struct gb_tensor *y,

@@ -3,7 +3,8 @@
 //
 // Gathered, the usual one: y[p, :] = g[p, :] * W, where g[p, (tap, q)] is the input under the
 // filter and W has taps*c rows and k columns. g is never made: the input is copied once with its
-// padding, where it has any, and a tile, pixels of one row, reads it there filter row by filter row.
+// padding, where it has any, and a tile, pixels of one row, reads it there filter row by filter
+// row.
 //
 // Scattered: t[p, :] = x[p, :] * W, where W has c rows and taps*k columns; then y[p, :] is the sum
 // over taps of t[pixel under the tap, (tap, :)]. It is better where k is small, because taps*k
@@ -14,8 +15,9 @@
 // kernel as wide as its stride: the product's columns go straight to their pixels. From 64 to 64
 // channels by 2x2 it is 1.8 times as fast as scattering.
 //
-// The data gradient takes the disjoint form where it can, the scattered one where that is cheaper or
-// a stride demands it, unless the forward product has it already. Packed weights are the panels that the forward product reads.
+// The data gradient takes the disjoint form where it can, the scattered one where that is cheaper
+// or a stride demands it, unless the forward product has it already. Packed weights are the panels
+// that the forward product reads.
 #include "kernels/conv/contract.h"
 #include "kernels/conv/multiply.h"
 #include "kernels/conv/weight_gradient.h"
@@ -133,9 +135,6 @@ void GB_NAME(gb_conv_backward_weights_f32)(const struct gb_conv_plan *plan,
     run.forward = forward_product(&plan->problem);
     run.tiling = weight_tiling(&run.forward);
     run.a_reads = run.forward.reads;
-    if (groups_filter_rows(&run.forward))
-        run.source = source_of(&run.forward, x, needs_plane(&run.forward, x) || x->pixel != x->c,
-                               exec->scratch + (size_t)threads * plan->scratch_per_thread);
     run.b_reads = run.forward.form == SCATTERED ? gb_window_backward(&plan->problem)
                                                 : gb_window_pointwise(plan->out_h, plan->out_w);
     gb_parallel(threads, weight_body, &run);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The matrix products that convolution is made of. Both micro-kernels keep a tile of some rows by one
-// to GB_TILE_VECTORS vectors of columns in registers for the whole sum, so that every element is one
-// chain of fused multiply-adds in the order of the sum. A tile has as many rows as the registers
-// allow: with AVX-512, 24 multiply-adds take 14 loads by 12 rows and 2 vectors, 10 by 6 rows and 4;
-// AVX2 has half the registers.
+// The matrix products that convolution is made of. Both micro-kernels keep a tile of some rows by
+// one to GB_TILE_VECTORS vectors of columns in registers for the whole sum, so that every element
+// is one chain of fused multiply-adds in the order of the sum. A tile has as many rows as the
+// registers allow: with AVX-512, 24 multiply-adds take 14 loads by 12 rows and 2 vectors, 10 by 6
+// rows and 4; AVX2 has half the registers.
 #ifndef GB_CONV_GEMM_H
 #define GB_CONV_GEMM_H
 

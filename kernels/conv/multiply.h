@@ -32,15 +32,15 @@ struct multiply_run {
 struct tile {
     size_t row, count;
     const float *in; // of the first row, position (0, 0) of its window
-    // The first row's pixel in the output and, for the data gradient, in the input that the epilogue
-    // reads; in the disjoint form, that of the first tap.
+    // The first row's pixel in the output and, for the data gradient, in the input that the
+    // epilogue reads; in the disjoint form, that of the first tap.
     float *out;
     const float *x;
     float *partial; // where the data gradient's sums over the tile go, NULL in a forward pass
 };
 
-// A panel: `width` columns from `column` on. A vector of them goes `out` and `x` floats behind a tile's
-// pixels, as channels from `channel` on.
+// A panel: `width` columns from `column` on. A vector of them goes `out` and `x` floats behind a
+// tile's pixels, as channels from `channel` on.
 struct panel {
     size_t column, width;
     const float *weights;
@@ -244,16 +244,17 @@ static void transpose_weights(const struct multiply_run *run, int rank, int size
         transpose_panel(run, panel, run->transposed + gb_panel_offset(run->g.weights, panel));
 }
 
-// A thread's walk over the units (tile, panel). Units go block by block of tiles; in a block part by
-// part of the sum, within a part panel by panel: a part of a panel stays in the first-level cache
-// for all tiles of the block, and the block's rows and sums in the second level.
+// A thread's walk over the units (tile, panel). Units go block by block of tiles; in a block part
+// by part of the sum, within a part panel by panel: a part of a panel stays in the first-level
+// cache for all tiles of the block, and the block's rows and sums in the second level.
 struct block {
     const struct multiply_run *run;
     float *panel; // transposed, where the thread does that alone
     float *sums;
     size_t count;
     struct tile tiles[TILES_PER_BLOCK];
-    // What the next block reads of the input beyond this one's, and how much of it each unit asks for.
+    // What the next block reads of the input beyond this one's, and how much of it each unit asks
+    // for.
     const float *ahead;
     size_t ahead_floats;
 };
@@ -306,9 +307,10 @@ static void enter_block(struct block *block, size_t first) {
     block->ahead_floats = (size_t)(input_under(run, next + TILES_PER_BLOCK) - block->ahead) / units;
 }
 
-// A large input lies in the third level or in memory, and a tile's rows are too short for the processor
-// to see that they go on. Asked for a block ahead they are in the second level when their turn comes:
-// 1x1 from 256 to 256 channels at 2 x 32 x 32 pixels is 1.06 times as fast forward, 1.09 backward.
+// A large input lies in the third level or in memory, and a tile's rows are too short for the
+// processor to see that they go on. Asked for a block ahead they are in the second level when their
+// turn comes: 1x1 from 256 to 256 channels at 2 x 32 x 32 pixels is 1.06 times as fast forward,
+// 1.09 backward.
 static void fetch_input(struct block *block) {
     enum { LINE_FLOATS = 16, SECOND_LEVEL = 2 };
     for (size_t i = 0; i < block->ahead_floats; i += LINE_FLOATS)
@@ -317,7 +319,8 @@ static void fetch_input(struct block *block) {
 }
 
 // Where a tile's first row lies under steps [begin, end) of the sum, counted from its base: filter
-// rows in one run where they lie so, else tap by tap. Taps that step backwards are met from the last.
+// rows in one run where they lie so, else tap by tap. Taps that step backwards are met from the
+// last.
 static size_t list_steps(const struct multiply_run *run, size_t begin, size_t end,
                          struct gb_segment *segments) {
     const struct gb_axis *rows = &run->g.reads.rows, *columns = &run->g.reads.columns;

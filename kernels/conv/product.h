@@ -10,8 +10,8 @@
 enum form { GATHERED, SCATTERED, DISJOINT };
 enum {
     TILES_PER_BLOCK = 16,
-    // A sum longer than this goes part by part: a part of a panel is 32 KiB, and what a block's tiles
-    // read of the input beside it 200 KiB.
+    // A sum longer than this goes part by part: a part of a panel is 32 KiB, and what a block's
+    // tiles read of the input beside it 200 KiB.
     PART_FLOATS = 8192,
     MOST_PART_ROWS = 256,
     // What the second-level cache holds beside other operands.
@@ -25,8 +25,8 @@ struct plane {
     size_t floats;
 };
 
-// Pixels or other rows in tiles: images of `height` lines of `width` pixels, each line in `across` tiles: the first
-// `longer` ones are of `least` + 1 pixels, the others of `least`.
+// Pixels or other rows in tiles: images of `height` lines of `width` pixels, each line in `across`
+// tiles: the first `longer` ones are of `least` + 1 pixels, the others of `least`.
 struct tiling {
     int images, height, width, across, longer, least;
 };
@@ -143,8 +143,8 @@ static bool is_pointwise(const struct gb_window *w) {
            w->rows.origin == 0 && w->columns.origin == 0;
 }
 
-// True where the product's rows can be counted through, as pixels of one line: those of matrices under
-// a 1x1 kernel. `x` may be NULL. What scatters writes its own matrix.
+// True where the product's rows can be counted through, as pixels of one line: those of matrices
+// under a 1x1 kernel. `x` may be NULL. What scatters writes its own matrix.
 static bool counts_through(const struct product *g, const struct gb_tensor *in,
                            const struct gb_tensor *out, const struct gb_tensor *x) {
     bool even = g->form == SCATTERED || (gb_is_matrix(out) && (!x || gb_is_matrix(x)));

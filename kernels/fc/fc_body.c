@@ -150,9 +150,9 @@ static gb_v products(const float *a, const float *b, size_t floats) {
     return sum[0] + sum[1];
 }
 
-// dx of at most GB_LANES inputs, whose products with the dy of one sample have these lanes. They are
-// added up for all inputs at once, as rows of their transpose: a sum across the lanes of one vector
-// takes longer than its products.
+// dx of at most GB_LANES inputs, whose products with the dy of one sample have these lanes. They
+// are added up for all inputs at once, as rows of their transpose: a sum across the lanes of one
+// vector takes longer than its products.
 static gb_v sums_of_lanes(const float *lanes) {
     float rows[GB_LANES * GB_LANES];
     gb_v sum[2] = {0};
@@ -215,9 +215,10 @@ static void backward_body(void *argument, int rank, int size) {
     struct gb_share share = gb_share_of(gb_fc_inputs(p), rank, size);
     for (size_t i = share.begin, end; i < share.end; i = end) {
         end = i + GB_LANES < share.end ? i + GB_LANES : share.end;
-        for (int n = 0; run->dx && n < p->n; n += BLOCK_SAMPLES)
-            input_gradients(run, n, n + BLOCK_SAMPLES <= p->n ? BLOCK_SAMPLES : p->n - n, i,
-                            end - i);
+        for (int n = 0, samples; run->dx && n < p->n; n += samples) {
+            samples = n + BLOCK_SAMPLES <= p->n ? BLOCK_SAMPLES : p->n - n;
+            input_gradients(run, n, samples, i, end - i);
+        }
         weight_rows(run, i, end, piece);
     }
 }
