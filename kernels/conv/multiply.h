@@ -249,24 +249,22 @@ static void transpose_weights(const struct multiply_run *run, int rank, int size
 // cache for all tiles of the block, and the block's rows and sums in the second level.
 struct block {
     const struct multiply_run *run;
-    float *panel; // transposed, where the thread does that alone
+    const float *weights; // panels
     float *sums;
     size_t count;
-    struct tile tiles[TILES_PER_BLOCK];
+    struct tile tiles[MOST_BLOCK_TILES];
     // What the next block reads of the input beyond this one's, and how much of it each unit asks
     // for.
     const float *ahead;
     size_t ahead_floats;
 };
 
-// The weights of a panel: in place, or transposed into the thread's scratch when the walk comes to
-// it.
-static const float *panel_weights(const struct block *block, size_t panel) {
-    const struct multiply_run *run = block->run;
-    if (run->weights)
-        return run->weights + gb_panel_offset(run->g.weights, panel);
-    transpose_panel(run, panel, block->panel);
-    return block->panel;
+// The panels that the units of a thread's share need, where all are in one block: panel by panel.
+static void transpose_share(const struct multiply_run *run, struct gb_share share, float *to) {
+    const struct product *g = &run->g;
+    size_t tiles = tile_count(&g->tiling);
+    for (size_t panel = share.begin / tiles; panel * tiles < share.end; panel++)
+        transpose_panel(run, panel, to + gb_panel_offset(g->weights, panel));
 }
 
 static struct tile tile_of(const struct multiply_run *run, size_t index) {
@@ -295,7 +293,7 @@ static const float *input_under(const struct multiply_run *run, size_t index) {
 static void enter_block(struct block *block, size_t first) {
     const struct multiply_run *run = block->run;
     const struct product *g = &run->g;
-    block->count = smaller(TILES_PER_BLOCK, tile_count(&g->tiling) - first);
+    block->count = smaller(g->block_tiles, tile_count(&g->tiling) - first);
     for (size_t slot = 0; slot < block->count; slot++)
         block->tiles[slot] = tile_of(run, first + slot);
     block->ahead_floats = 0;
@@ -304,7 +302,7 @@ static void enter_block(struct block *block, size_t first) {
     size_t units = block->count * gb_panel_count(g->weights) * g->parts,
            next = first + block->count;
     block->ahead = input_under(run, next);
-    block->ahead_floats = (size_t)(input_under(run, next + TILES_PER_BLOCK) - block->ahead) / units;
+    block->ahead_floats = (size_t)(input_under(run, next + g->block_tiles) - block->ahead) / units;
 }
 
 // A large input lies in the third level or in memory, and a tile's rows are too short for the
@@ -377,7 +375,7 @@ static void multiply_part(struct block *block, const struct part *part, size_t f
     float *sums = block->sums;
     for (size_t p = first / block->count; count > 0; p++, slot = 0) {
         struct panel panel = panel_of(run, g->weights, p);
-        panel.weights = panel_weights(block, p);
+        panel.weights = block->weights + gb_panel_offset(g->weights, p);
         for (; slot < block->count && count > 0; slot++, count--, sums += kept) {
             fetch_input(block);
             multiply_tile(run, &block->tiles[slot], &panel, part, sums);
@@ -387,13 +385,17 @@ static void multiply_part(struct block *block, const struct part *part, size_t f
 
 static void multiply(const struct multiply_run *run, int rank, int size) {
     const struct product *g = &run->g;
-    size_t panels = gb_panel_count(g->weights), per_block = TILES_PER_BLOCK * panels;
-    struct block block = {.run = run, .panel = run->exec->scratch + run->per_thread * (size_t)rank};
-    block.sums = block.panel + own_panel_floats(g);
+    size_t panels = gb_panel_count(g->weights), per_block = g->block_tiles * panels;
+    float *own = run->exec->scratch + run->per_thread * (size_t)rank;
+    struct block block = {.run = run, .weights = run->weights, .sums = own + own_panels_floats(g)};
     struct gb_share share = gb_share_of(tile_count(&g->tiling) * panels, rank, size);
+    if (!run->weights) {
+        transpose_share(run, share, own);
+        block.weights = own;
+    }
     for (size_t unit = share.begin, count; unit < share.end; unit += count) {
         size_t first = unit % per_block;
-        enter_block(&block, unit / per_block * TILES_PER_BLOCK);
+        enter_block(&block, unit / per_block * g->block_tiles);
         count = smaller(block.count * panels - first, share.end - unit);
         struct part part;
         for (part.begin = 0; part.begin < g->weights.rows; part.begin = part.end) {

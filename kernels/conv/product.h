@@ -9,7 +9,9 @@
 
 enum form { GATHERED, SCATTERED, DISJOINT };
 enum {
-    TILES_PER_BLOCK = 16,
+    // Tiles go block by block: one of so many rows, which are fewer tiles where these are higher.
+    BLOCK_ROWS = 192,
+    MOST_BLOCK_TILES = 32,
     // A sum longer than this goes part by part: a part of a panel is 32 KiB, and what a block's
     // tiles read of the input beside it 200 KiB.
     PART_FLOATS = 8192,
@@ -48,9 +50,10 @@ struct product {
     int down, right;          // from a row of the product to the next in the output, in pixels
     struct plane plane;
     size_t part_rows, parts;
-    // Where all tiles make one block and one part, a thread's units go panel by panel, and it
-    // transposes the data gradient's weights by itself as it goes: no other core has them in its
-    // cache. Otherwise all threads share the transposed weights.
+    size_t block_tiles;
+    // Where all tiles make one block, a thread transposes those of the data gradient's weights that
+    // it needs by itself: the others would come from another core's cache. Otherwise all threads
+    // share the transposed weights.
     bool transposes_alone;
 };
 
@@ -77,11 +80,14 @@ static size_t part_rows(struct gb_panels weights, size_t taps_across, size_t in_
     return unit <= most ? most / unit * unit : ceil_div(in_c, ceil_div(in_c, most));
 }
 
-static size_t own_panel_floats(const struct product *g) {
-    return g->transposes_alone ? g->weights.rows * g->weights.width : 0;
+static size_t transposed_floats(const struct product *g) {
+    return gb_round_up(gb_panels_floats(g->weights), 16);
+}
+static size_t own_panels_floats(const struct product *g) {
+    return g->transposes_alone ? transposed_floats(g) : 0;
 }
 static size_t shared_panels_floats(const struct product *g) {
-    return g->transposes_alone ? 0 : gb_round_up(gb_panels_floats(g->weights), 16);
+    return g->transposes_alone ? 0 : transposed_floats(g);
 }
 
 static struct tiling tiling_of(int images, int height, int width, struct gb_panels beside) {
@@ -105,12 +111,12 @@ static struct stretch tile_at(const struct tiling *t, size_t index) {
 // A block's sums between parts.
 static size_t sums_floats(const struct product *g) {
     size_t tiles = g->parts == 1 ? 1
-                                 : smaller(tile_count(&g->tiling), TILES_PER_BLOCK) *
+                                 : smaller(tile_count(&g->tiling), g->block_tiles) *
                                        gb_panel_count(g->weights);
     return tiles * GB_TILE_FLOATS;
 }
 static size_t multiply_scratch(const struct product *g) {
-    return own_panel_floats(g) + sums_floats(g);
+    return own_panels_floats(g) + sums_floats(g);
 }
 
 // Sums per channel that the data gradient's epilogue leaves: one of a tile, or of its pixels under
@@ -175,7 +181,8 @@ static struct product product_of(enum form form, struct gb_window window, int n,
     g.plane = plane_of(&g.reads, n, in_c);
     g.part_rows = part_rows(g.weights, (size_t)g.reads.columns.taps, (size_t)in_c);
     g.parts = ceil_div(g.weights.rows, g.part_rows);
-    g.transposes_alone = tile_count(&g.tiling) <= TILES_PER_BLOCK && g.parts == 1;
+    g.block_tiles = smaller(BLOCK_ROWS / gb_tile_rows(g.weights), MOST_BLOCK_TILES);
+    g.transposes_alone = tile_count(&g.tiling) <= g.block_tiles;
     return g;
 }
 
