@@ -110,11 +110,11 @@ tables --run other
 
 # A run stops at its time limit without a row, goes on by itself, and replaces the row of its seed.
 rm made/rows.jsonl
-tables --run tiny --out runs --time-limit 0.01 --threads 1
+tables --run tiny --out runs --time-limit 0.001 --threads 1
 [ $code -eq 0 ] || complain "time limit: exit code $code"
 grep -q 'unfinished, no row' out || complain "no word of what is left"
 [ ! -e made/rows.jsonl ] || complain "a row of a run that is not finished"
-tables --run tiny --out runs --time-limit 0.01 --threads 1 --score-unfinished
+tables --run tiny --out runs --time-limit 0.001 --threads 1 --score-unfinished
 [ $code -eq 0 ] || complain "score: exit code $code"
 grep -q 'goes on after step [0-9]' out || complain "it did not go on"
 [ "$(wc -l <made/rows.jsonl)" -eq 1 ] || complain "not one row"
