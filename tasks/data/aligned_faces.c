@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tasks/data/hash.h"
 #include "tasks/data/lists.h"
 #include "tasks/data/randomness.h"
 #include "tasks/images/resize.h"
@@ -218,14 +219,6 @@ static enum gb_status split_by_list(const char *folder, const char *root, const 
     return status;
 }
 
-// FNV-1a.
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count) {
-    const unsigned char *byte = bytes;
-    for (size_t i = 0; i < count; i++)
-        hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
 // The first image, and the names in order with the sizes of their files: all images would take minutes to
 // read.
 static enum gb_status hash_set(struct gb_dataset *set) {
@@ -241,8 +234,8 @@ static enum gb_status hash_set(struct gb_dataset *set) {
         if (stat(path, &file) != 0)
             return gb_fail(GB_BAD_INPUT, cannot_read, path, "%s", strerror(errno));
         const int64_t size = file.st_size;
-        set->hash = hash_bytes(set->hash, faces->names[i], strlen(faces->names[i]) + 1);
-        set->hash = hash_bytes(set->hash, &size, sizeof size);
+        set->hash = gb_hash_bytes(set->hash, faces->names[i], strlen(faces->names[i]) + 1);
+        set->hash = gb_hash_bytes(set->hash, &size, sizeof size);
     }
     return GB_OK;
 }

@@ -7,6 +7,7 @@
 
 #include "flows/files/utf8.h"
 #include "kernels/parallel.h"
+#include "tasks/data/hash.h"
 
 static const char what[] = "cannot load data";
 
@@ -142,21 +143,18 @@ static void free_held(void *source) {
     free(held);
 }
 
-// FNV-1a over whole floats.
 static uint64_t hash_floats(uint64_t hash, const struct gb_tensor *tensor) {
-    const uint64_t prime = 0x100000001b3;
     const float *values = tensor->data;
     for (size_t i = 0; values && i < gb_elements(tensor); i++) {
         uint32_t bits;
         memcpy(&bits, &values[i], sizeof bits);
-        hash = (hash ^ bits) * prime;
+        hash = gb_hash_word(hash, bits);
     }
     return hash;
 }
 
 uint64_t gb_examples_hash(const struct gb_examples *examples) {
-    const uint64_t basis = 0xcbf29ce484222325;
-    return hash_floats(hash_floats(hash_floats(basis, &examples->x), &examples->y),
+    return hash_floats(hash_floats(hash_floats(GB_HASH_BASIS, &examples->x), &examples->y),
                        &examples->mask);
 }
 

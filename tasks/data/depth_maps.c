@@ -12,6 +12,7 @@
 #include "flows/files/atomic_file.h"
 #include "kernels/parallel.h"
 #include "kernels/random/random.h"
+#include "tasks/data/hash.h"
 #include "tasks/data/scenes_data.h"
 #include "tasks/data/tsdf.h"
 #include "tasks/program/cache.h"
@@ -55,18 +56,11 @@ enum gb_status gb_depth_maps_name(struct gb_depth_maps *maps, int index, const c
     return maps->names[index] ? GB_OK : no_memory(name);
 }
 
-// FNV-1a over whole words.
-static uint64_t hash_word(uint64_t hash, uint64_t word) {
-    return (hash ^ word) * UINT64_C(0x100000001b3);
-}
-
-static const uint64_t hash_basis = UINT64_C(0xcbf29ce484222325);
-
 uint64_t gb_depth_maps_hash(const struct gb_depth_maps *maps) {
-    uint64_t hash = hash_word(hash_word(hash_basis, (uint64_t)maps->h), (uint64_t)maps->w);
+    uint64_t hash = gb_hash_word(gb_hash_word(GB_HASH_BASIS, (uint64_t)maps->h), (uint64_t)maps->w);
     const size_t pixels = pixels_of(maps);
     for (size_t i = 0; i < pixels; i++)
-        hash = hash_word(hash, (uint64_t)maps->raw[i] << 16 | maps->clean[i]);
+        hash = gb_hash_word(hash, (uint64_t)maps->raw[i] << 16 | maps->clean[i]);
     return hash;
 }
 
@@ -82,16 +76,10 @@ struct record {
 };
 static const char magic[8] = "gbdepth1";
 
-static uint64_t hash_text(uint64_t hash, const char *text) {
-    for (; *text; text++)
-        hash = hash_word(hash, (unsigned char)*text);
-    return hash_word(hash, 0);
-}
-
 static uint64_t hash_number(uint64_t hash, double number) {
     uint64_t bits;
     memcpy(&bits, &number, sizeof bits);
-    return hash_word(hash, bits);
+    return gb_hash_word(hash, bits);
 }
 
 // Zeros stand for a file that is missing, which its reading will report.
@@ -103,9 +91,9 @@ static enum gb_status hash_file(const struct gb_scenes *scenes, int frame, const
     struct stat file = {0};
     if (stat(path, &file) != 0)
         file = (struct stat){0};
-    *hash = hash_word(*hash, (uint64_t)file.st_size);
-    *hash = hash_word(*hash, (uint64_t)file.st_mtim.tv_sec);
-    *hash = hash_word(*hash, (uint64_t)file.st_mtim.tv_nsec);
+    *hash = gb_hash_word(*hash, (uint64_t)file.st_size);
+    *hash = gb_hash_word(*hash, (uint64_t)file.st_mtim.tv_sec);
+    *hash = gb_hash_word(*hash, (uint64_t)file.st_mtim.tv_nsec);
     free(path);
     return GB_OK;
 }
@@ -136,18 +124,19 @@ static enum gb_status make_key(const struct gb_scenes *scenes, const struct gb_s
                               options->nearest,
                               options->farthest,
                               options->least_weight};
-    uint64_t hash = hash_basis;
+    uint64_t hash = GB_HASH_BASIS;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         hash = hash_number(hash, numbers[i]);
     for (int frame = 0; frame < scenes->frames.count; frame++) {
-        hash = hash_text(hash, scenes->frames.names[frame]);
+        const char *name = scenes->frames.names[frame];
+        hash = gb_hash_bytes(hash, name, strlen(name) + 1);
         GB_TRY(hash_file(scenes, frame, ".depth.png", &hash));
         GB_TRY(hash_file(scenes, frame, ".pose.txt", &hash));
     }
     for (int which = 0; which < GB_SPLITS; which++) {
-        hash = hash_word(hash, (uint64_t)split->count[which]);
+        hash = gb_hash_word(hash, (uint64_t)split->count[which]);
         for (int i = 0; i < split->count[which]; i++)
-            hash = hash_word(hash, (uint64_t)split->frames[which][i]);
+            hash = gb_hash_word(hash, (uint64_t)split->frames[which][i]);
     }
     *key = hash;
     return GB_OK;

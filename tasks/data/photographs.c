@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernels/parallel.h"
+#include "tasks/data/hash.h"
 #include "tasks/images/resize.h"
 
 static const char cannot_read[] = "cannot read photographs";
@@ -87,19 +88,13 @@ enum gb_status gb_photographs_read(const char *folder, char *const *names, int c
     return status;
 }
 
-static uint64_t mix(uint64_t hash, const void *bytes, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        hash = (hash ^ ((const unsigned char *)bytes)[i]) * UINT64_C(0x100000001b3); // FNV-1a
-    return hash;
-}
-
 uint64_t gb_photographs_hash(const struct gb_photographs *photographs) {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    uint64_t hash = GB_HASH_BASIS;
     for (int i = 0; i < photographs->count; i++) {
         const struct gb_image *image = &photographs->images[i];
         const int sizes[] = {image->w, image->h};
-        hash = mix(hash, sizes, sizeof sizes);
-        hash = mix(hash, image->pixels, (size_t)image->w * (size_t)image->h * 3);
+        hash = gb_hash_bytes(hash, sizes, sizeof sizes);
+        hash = gb_hash_bytes(hash, image->pixels, (size_t)image->w * (size_t)image->h * 3);
     }
     return hash;
 }

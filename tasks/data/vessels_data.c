@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "kernels/parallel.h"
+#include "tasks/data/hash.h"
 #include "tasks/data/lists.h"
 #include "tasks/images/level.h"
 #include "tasks/images/warp.h"
@@ -103,9 +104,7 @@ bool gb_vessels_second(const struct gb_dataset *set, int index, const struct gb_
 
 static uint64_t hash_image(uint64_t hash, const struct gb_image *image) {
     const size_t count = image->pixels ? (size_t)image->h * (size_t)image->w * (size_t)image->c : 0;
-    for (size_t i = 0; i < count; i++)
-        hash = (hash ^ image->pixels[i]) * 0x100000001b3; // FNV-1a
-    return hash;
+    return gb_hash_bytes(hash, image->pixels, count);
 }
 
 enum gb_status gb_vessels_hold(struct gb_vessel_image *images, int count, enum gb_split split,
@@ -135,7 +134,7 @@ enum gb_status gb_vessels_hold(struct gb_vessel_image *images, int count, enum g
     set->source = windows;
     set->fill = fill;
     set->free_source = free_windows;
-    set->hash = 0xcbf29ce484222325;
+    set->hash = GB_HASH_BASIS;
     for (int i = 0; i < count; i++) {
         set->hash = hash_image(set->hash, &images[i].image);
         set->hash = hash_image(set->hash, &images[i].vessels);
