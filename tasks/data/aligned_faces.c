@@ -72,17 +72,12 @@ static enum gb_status fill(const struct gb_dataset *set, int index, const struct
 
 // ---- Files ----
 
-static bool is_folder(const char *path) {
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-}
-
 // Appends the images of a person's folder as "PERSON/NAME".
 static enum gb_status list_person(const char *root, const char *person, struct gb_list *all) {
     char folder[GB_PATH];
     struct gb_list images;
     GB_TRY(gb_path_join(root, person, folder));
-    if (!is_folder(folder))
+    if (!gb_is_folder(folder))
         return GB_OK;
     GB_TRY(gb_list_folder(folder, ".jpg", &images));
     const size_t room = (size_t)(all->count + images.count);
@@ -118,11 +113,11 @@ static enum gb_status list_images(const char *folder, char root[static GB_PATH],
     static const char *const rooms[] = {"img_align_celeba", "Img/img_align_celeba"};
     for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
         GB_TRY(gb_path_join(folder, rooms[i], root));
-        if (is_folder(root))
+        if (gb_is_folder(root))
             return gb_list_folder(root, ".jpg", all);
     }
     GB_TRY(gb_path_join(folder, "lfw_funneled", root));
-    if (is_folder(root))
+    if (gb_is_folder(root))
         return list_persons(root, all);
     snprintf(root, GB_PATH, "%s", folder); // shorter than the paths before
     return gb_list_folder(root, ".jpg", all);

@@ -63,11 +63,6 @@ static enum gb_status read_camera(const char *folder, struct gb_camera *camera) 
 
 // ---- frames ----
 
-static bool is_folder(const char *path) {
-    struct stat file;
-    return stat(path, &file) == 0 && S_ISDIR(file.st_mode);
-}
-
 // Adds the frames of FOLDER/SEQUENCE that have a depth map.
 static enum gb_status add_sequence(struct gb_scenes *scenes, const char *sequence) {
     char folder[GB_PATH];
@@ -119,7 +114,7 @@ static enum gb_status for_folders(struct gb_scenes *scenes, const char *within,
         const char *relative = *within ? name : name + strlen("./");
         if (status == GB_OK)
             status = gb_path_join(scenes->folder, relative, path);
-        if (status == GB_OK && is_folder(path))
+        if (status == GB_OK && gb_is_folder(path))
             status = add(scenes, relative);
         free(entries[i]);
     }

@@ -67,11 +67,6 @@ static enum gb_status append(struct reading *reading, enum gb_split split,
 
 // ---- Folders of images ----
 
-static bool is_folder(const char *path) {
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-}
-
 static bool exists(const char *path) {
     struct stat status;
     return stat(path, &status) == 0;
@@ -136,7 +131,7 @@ static enum gb_status visit_folders(struct reading *reading, const char *folder,
     for (int i = 0; status == GB_OK && i < entries.count; i++) {
         char path[GB_PATH];
         status = gb_path_join(folder, entries.names[i], path);
-        if (status == GB_OK && is_folder(path))
+        if (status == GB_OK && gb_is_folder(path))
             status = visit(reading, path, entries.names[i]);
     }
     gb_list_free(&entries);
@@ -147,7 +142,7 @@ static enum gb_status read_bsds500(struct reading *reading, const char *folder) 
     static const char *const prefixes[GB_SPLITS] = {"", "BSD100/"};
     char train[GB_PATH];
     GB_TRY(gb_path_join(folder, "images/train", train));
-    if (!is_folder(train))
+    if (!gb_is_folder(train))
         return GB_OK;
     struct gb_task_source source = *reading->source;
     source.folder = folder;
@@ -169,7 +164,7 @@ static enum gb_status read_test_sets(struct reading *reading, const char *folder
         char path[GB_PATH], prefix[16];
         GB_TRY(gb_path_join(folder, sets[i], path));
         snprintf(prefix, sizeof prefix, "%s/", sets[i]);
-        if (is_folder(path))
+        if (gb_is_folder(path))
             GB_TRY(read_images(reading, GB_SPLIT_TEST, path, prefix));
     }
     return GB_OK;
@@ -275,7 +270,7 @@ static enum gb_status read_root(struct reading *reading, const char *root) {
 }
 
 static enum gb_status read_roots(struct reading *reading, const char *roots) {
-    if (is_folder(roots)) // whatever its name
+    if (gb_is_folder(roots)) // whatever its name
         return read_root(reading, roots);
     char *root;
     for (const char *at = roots; *at; at += strcspn(at, ":"), at += *at == ':') {

@@ -2,10 +2,10 @@
 #include "tasks/program/files.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "flows/files/atomic_file.h"
 
@@ -13,6 +13,11 @@ enum gb_status gb_path_join(const char *folder, const char *name, char path[stat
     if (snprintf(path, GB_PATH, "%s/%s", folder, name) >= GB_PATH)
         return gb_fail(GB_BAD_INPUT, "cannot use folder", folder, "the path is too long");
     return GB_OK;
+}
+
+bool gb_is_folder(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
 enum gb_status gb_json_write(const char *path, const json_t *json) {

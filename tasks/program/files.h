@@ -4,12 +4,16 @@
 #define GB_FILES_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "kernels/status.h"
 
 // "folder/name" into `path`. GB_BAD_INPUT where it is too long.
 enum { GB_PATH = 4096 };
 enum gb_status gb_path_join(const char *folder, const char *name, char path[static GB_PATH]);
+
+// Whether there is a folder of this name.
+bool gb_is_folder(const char *path);
 
 // Writes JSON, indented, whole or not at all.
 enum gb_status gb_json_write(const char *path, const json_t *json);
