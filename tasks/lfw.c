@@ -107,6 +107,7 @@ static const char *const prefixes[PREDICTORS] = {"", "trivial_"};
 
 struct scoring {
     const struct gb_dataset *origin;                   // gives the test examples at full size
+    const int *indices;                                // of the scored ones in it
     struct gb_tensor predictions[PREDICTORS];          // label maps
     struct gb_superpixel_counts (*counts)[PREDICTORS]; // by example
     enum gb_status *status;                            // by example
@@ -123,11 +124,12 @@ static enum gb_status find_superpixels(const struct gb_dataset *origin, int inde
 static enum gb_status score_superpixels(const struct scoring *scoring, int index,
                                         const struct gb_examples *room) {
     const struct gb_dataset *origin = scoring->origin;
+    const int place = scoring->indices[index];
     const struct gb_random_key key = {0}; // nothing is drawn by it
     const struct gb_example example = gb_example_at(room, 0);
     struct gb_superpixels superpixels = {0};
-    GB_TRY(origin->fill(origin, index, &key, &example));
-    GB_TRY(find_superpixels(origin, index, &example.x, &superpixels));
+    GB_TRY(origin->fill(origin, place, &key, &example));
+    GB_TRY(find_superpixels(origin, place, &example.x, &superpixels));
     enum gb_status status = GB_OK;
     for (int p = 0; status == GB_OK && p < PREDICTORS; p++) {
         scoring->counts[index][p] = (struct gb_superpixel_counts){0};
@@ -220,6 +222,7 @@ static enum gb_status score_maps(const struct gb_answers *answers, float *labels
     gb_most_frequent(&train.y, GB_FACE_PARTS, blind);
     gb_examples_free(&train);
     scoring->origin = gb_dataset_origin(answers->test);
+    scoring->indices = answers->indices;
     scoring->predictions[MODEL] = gb_dense(labels, truth->n, truth->h, truth->w, 1);
     scoring->predictions[TRIVIAL] = gb_same_map(blind, truth->n, truth->h, truth->w);
     to_labels(answers->answers, &scoring->predictions[MODEL]);

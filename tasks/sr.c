@@ -319,9 +319,13 @@ static enum gb_status add_images(struct gb_predictor *predictor, const struct te
                                  struct sums *sums, json_t *per_image) {
     struct gb_dataset padded;
     GB_TRY(gb_sr_pad(set->split, multiple_of(predictor), &padded));
+    const int asked = predictor->options.images;
+    const int count = asked && asked < set->count ? asked : set->count;
     enum gb_status status = GB_OK;
-    for (int i = 0; status == GB_OK && i < set->count; i++)
-        status = add_image(predictor, set->split, &padded, set->first + i, sums, per_image);
+    for (int i = 0; status == GB_OK && i < count; i++) {
+        const int index = set->first + (int)((long)i * set->count / count);
+        status = add_image(predictor, set->split, &padded, index, sums, per_image);
+    }
     gb_dataset_free(&padded);
     return status;
 }

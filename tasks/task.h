@@ -47,7 +47,8 @@ struct gb_reduced_run {
 // What a model answered about a test split.
 struct gb_answers {
     const struct gb_dataset *train, *test; // train serves the trivial baselines
-    const struct gb_examples *examples;    // the test split's, count of them
+    const struct gb_examples *examples;    // those of the test split that are scored
+    const int *indices;                    // where each of them stands in the split
     const struct gb_tensor *answers;       // of decide, shape of the picture
     int threads;
 };

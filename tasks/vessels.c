@@ -228,8 +228,9 @@ static json_t *points_json(const struct gb_pr_point *points, int count) {
     return array;
 }
 
+// Photograph `index` of the set, whose bits per dimension are known.
 static enum gb_status add_photograph(struct gb_predictor *p, const struct gb_dataset *set,
-                                     int index, const struct gb_example *example,
+                                     int index, double bits, const struct gb_example *example,
                                      const struct opinion *opinion, struct tally *tally,
                                      json_t *per_image) {
     struct gb_tensor green = gb_channels(&example->x, 1, 1);
@@ -240,8 +241,8 @@ static enum gb_status add_photograph(struct gb_predictor *p, const struct gb_dat
         f_scores += opinion->samples[m].f_score;
     tally->sample_f_scores += f_scores / opinion->sample_count;
     json_t *json =
-        json_pack("{s:s, s:f, s:f, s:o}", "name", set->names[index], "bits_per_dimension",
-                  tally->bits[index], "sample_f_score", f_scores / opinion->sample_count, "samples",
+        json_pack("{s:s, s:f, s:f, s:o}", "name", set->names[index], "bits_per_dimension", bits,
+                  "sample_f_score", f_scores / opinion->sample_count, "samples",
                   points_json(opinion->samples, opinion->sample_count));
     struct gb_detections human = {0};
     int failed = json_array_append_new(per_image, json);
@@ -324,17 +325,18 @@ static enum gb_status add_metrics(const struct gb_dataset *train, const struct g
 }
 
 static enum gb_status evaluate_all(struct gb_predictor *p, const struct gb_dataset *train,
-                                   const struct gb_dataset *test,
+                                   const struct gb_dataset *test, const struct gb_selection *scored,
                                    const struct gb_examples *examples, struct opinion *opinion,
                                    struct tally *tally, json_t *metrics, json_t *per_image) {
-    GB_TRY(gb_predictor_bits(p, examples, test->names, tally->bits));
+    GB_TRY(gb_predictor_bits(p, examples, scored->names, tally->bits));
     double seconds = 0;
-    for (int i = 0; i < examples->count; i++) {
+    for (int i = 0; i < scored->count; i++) {
+        const int index = scored->indices[i];
         struct gb_example example = gb_example_at(examples, i);
         double start = gb_seconds();
-        GB_TRY(ask(p, &example, test->names[i], i, NULL, opinion));
-        seconds += (gb_seconds() - start) / examples->count;
-        GB_TRY(add_photograph(p, test, i, &example, opinion, tally, per_image));
+        GB_TRY(ask(p, &example, scored->names[i], index, NULL, opinion));
+        seconds += (gb_seconds() - start) / scored->count;
+        GB_TRY(add_photograph(p, test, index, tally->bits[i], &example, opinion, tally, per_image));
     }
     GB_TRY(add_metrics(train, test, examples, tally, metrics));
     int failed = set_number(metrics, "seconds_per_prediction", seconds) |
@@ -344,20 +346,25 @@ static enum gb_status evaluate_all(struct gb_predictor *p, const struct gb_datas
 
 static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *train,
                                const struct gb_dataset *test, json_t *metrics, json_t *per_image) {
-    struct gb_examples examples;
+    struct gb_selection scored;
+    struct gb_examples examples = {0};
     struct opinion opinion = {0};
     struct tally tally = {0};
     GB_TRY(gb_predictor_resize(p, &test->shape));
-    GB_TRY(
-        gb_dataset_gather(test, NULL, test->count, p->options.seed, p->options.threads, &examples));
-    enum gb_status status = opinion_create(&opinion, p);
+    GB_TRY(gb_dataset_select(test, p->options.images, &scored));
+    enum gb_status status = gb_dataset_gather(test, scored.indices, scored.count, p->options.seed,
+                                              p->options.threads, &examples);
     if (status == GB_OK)
-        status = tally_create(&tally, p, test->count);
+        status = opinion_create(&opinion, p);
     if (status == GB_OK)
-        status = evaluate_all(p, train, test, &examples, &opinion, &tally, metrics, per_image);
+        status = tally_create(&tally, p, scored.count);
+    if (status == GB_OK)
+        status =
+            evaluate_all(p, train, test, &scored, &examples, &opinion, &tally, metrics, per_image);
     opinion_free(&opinion);
     tally_free(&tally);
     gb_examples_free(&examples);
+    gb_selection_free(&scored);
     return status;
 }
 

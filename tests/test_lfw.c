@@ -237,8 +237,10 @@ static double metric(const json_t *metrics, const char *name) {
 // Scores the truth as if it were the answer.
 static json_t *score_truth(struct gb_dataset splits[]) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+    struct gb_selection all;
     struct gb_examples examples;
-    assert_int_equal(gb_dataset_gather(test, NULL, test->count, 0, 1, &examples), GB_OK);
+    assert_int_equal(gb_dataset_select(test, 0, &all), GB_OK);
+    assert_int_equal(gb_dataset_gather(test, all.indices, all.count, 0, 1, &examples), GB_OK);
     const struct gb_tensor *y = &examples.y;
     struct gb_tensor answers =
         gb_dense(malloc(3 * gb_elements(y) * sizeof(float)), y->n, y->h, y->w, 3);
@@ -250,6 +252,7 @@ static json_t *score_truth(struct gb_dataset splits[]) {
     const struct gb_answers scored = {.train = &splits[GB_SPLIT_TRAIN],
                                       .test = test,
                                       .examples = &examples,
+                                      .indices = all.indices,
                                       .answers = &answers,
                                       .threads = 2};
     if (gb_lfw.score(&scored, metrics, per_image) != GB_OK)
@@ -257,6 +260,7 @@ static json_t *score_truth(struct gb_dataset splits[]) {
     assert_true(metric(json_array_get(per_image, 0), "superpixel_accuracy") > 0.9);
     free(answers.data);
     gb_examples_free(&examples);
+    gb_selection_free(&all);
     json_decref(per_image);
     return metrics;
 }

@@ -21,7 +21,7 @@ complain() {
 
 every=7
 set -- --size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16 --samples 1 \
-    --iters 700 --checkpoint-every $every
+    --iters 700 --checkpoint-every $every --score-every 20 --score-images 2
 
 # inode FILE: which file that is; nothing where there is none.
 inode() {

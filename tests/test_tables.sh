@@ -42,7 +42,7 @@ cat >made/runs/tiny.json <<'END'
 {
     "task": "horses",
     "options": {"size": 16, "levels": 2, "steps": 1, "n-c": 8, "n-w": 16, "coupling-channels": 16,
-                "samples": 1, "iters": 4000},
+                "samples": 1, "score-every": 1000, "score-images": 2, "iters": 4000},
     "paper_iterations": 50000, "seeds": [3, 4], "data": null, "splits": null,
     "cells": [{"table": "t", "line": "ours", "column": "small", "metric": "mean_iou"},
               {"table": "t", "line": "blind", "column": "small", "metric": "no_such"}],
@@ -123,8 +123,8 @@ tables --run tiny --out runs --threads 2
 [ $code -eq 0 ] || complain "the rest: exit code $code"
 [ "$(wc -l <made/rows.jsonl)" -eq 1 ] || complain "the row was not replaced"
 grep -q '"steps": 4000, "iterations": 4000' made/rows.jsonl || complain "not all steps"
-grep -q '"scores": \[{"step": [0-9]*, "mean_iou": [0-9.]*}, {"step": 4000' made/rows.jsonl ||
-    complain "the earlier score is lost"
+grep -q '"scores": \[{"step": 1000, "mean_iou": [0-9.]*, .*{"step": 4000, "mean_iou"' made/rows.jsonl ||
+    complain "no scores"
 "$glowbench" train horses --size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16 \
     --samples 1 --iters 4000 --seed 3 --out whole >out 2>err || complain "the same run at once"
 cmp runs/tiny-3/checkpoint.safetensors whole/checkpoint.safetensors || complain "other bits than at once"
@@ -133,8 +133,10 @@ grep -q 'goes on after\|ms a step' out && complain "a finished run was trained a
 tables
 has README.md 'seed 3: 4000 of 4000 steps'
 if command -v gnuplot >/dev/null; then
-    [ -s made/curves-horses.svg ] || complain "no curves"
-    has README.md '![horses](curves-horses.svg)'
+    for picture in curve scores; do
+        [ -s made/$picture-horses.svg ] || complain "no curves"
+        has README.md "![horses]($picture-horses.svg)"
+    done
 fi
 
 [ $failures -eq 0 ] || exit 1

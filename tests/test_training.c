@@ -617,15 +617,18 @@ static void test_ascent_climbs(void **state) {
     on_backends_of_same_bits(check_ascent);
 }
 
-static void evaluate(const struct gb_backend *backend, int threads, json_t **metrics,
+// Of `images` test examples; 0: all.
+static void evaluate(const struct gb_backend *backend, int threads, int images, json_t **metrics,
                      json_t **per_image) {
     struct gb_predictor predictor;
     *metrics = json_object();
     *per_image = json_array();
-    predictor_of(
-        &predictor,
-        (struct gb_predictor_options){
-            .backend = backend, .threads = threads, .samples = 3, .seed = 1, .dequantise = true});
+    predictor_of(&predictor, (struct gb_predictor_options){.backend = backend,
+                                                           .threads = threads,
+                                                           .samples = 3,
+                                                           .seed = 1,
+                                                           .dequantise = true,
+                                                           .images = images});
     assert_int_equal(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
                                            &splits[GB_SPLIT_TEST], *metrics, *per_image),
                      GB_OK);
@@ -635,7 +638,7 @@ static void evaluate(const struct gb_backend *backend, int threads, json_t **met
 static void check_evaluation(const struct gb_backend *backend) {
     json_t *metrics[2], *per_image[2];
     for (int i = 0; i < 2; i++) {
-        evaluate(backend, i + 1, &metrics[i], &per_image[i]);
+        evaluate(backend, i + 1, 0, &metrics[i], &per_image[i]);
         assert_true(json_real_value(json_object_get(metrics[i], "seconds_per_prediction")) > 0);
         assert_int_equal(json_object_del(metrics[i], "seconds_per_prediction"), 0);
         assert_int_equal(json_object_del(metrics[i], "images_per_second"), 0);
@@ -653,11 +656,31 @@ static void test_threads_change_no_score(void **state) {
     on_backends_of_same_bits(check_evaluation);
 }
 
+// Few examples, spread over the set, get the answers that they get among all.
+static void test_few_are_scored_as_among_all(void **state) {
+    (void)state;
+    enum { FEW = 3 };
+    json_t *all_metrics, *all, *few_metrics, *few;
+    evaluate(best_backend(), 1, 0, &all_metrics, &all);
+    evaluate(best_backend(), 1, FEW, &few_metrics, &few);
+    assert_int_equal(json_array_size(few), FEW);
+    for (size_t i = 0; i < FEW; i++) {
+        const json_t *row = json_array_get(few, i), *same = json_array_get(all, i * TEST / FEW);
+        const char *const shared[] = {"name", "foreground_iou"};
+        for (int j = 0; j < 2; j++)
+            assert_true(
+                json_equal(json_object_get(row, shared[j]), json_object_get(same, shared[j])));
+    }
+    json_t *const made[] = {all_metrics, all, few_metrics, few};
+    for (int i = 0; i < 4; i++)
+        json_decref(made[i]);
+}
+
 static void test_scores_are_of_the_answers(void **state) {
     (void)state;
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     json_t *metrics, *per_image;
-    evaluate(best_backend(), 1, &metrics, &per_image);
+    evaluate(best_backend(), 1, 0, &metrics, &per_image);
     assert_int_equal(json_array_size(per_image), TEST);
 
     struct gb_predictor predictor;
@@ -765,6 +788,7 @@ int main(void) {
         cmocka_unit_test(test_dequantisation),
         cmocka_unit_test(test_ascent_climbs),
         cmocka_unit_test(test_threads_change_no_score),
+        cmocka_unit_test(test_few_are_scored_as_among_all),
         cmocka_unit_test(test_scores_are_of_the_answers),
         cmocka_unit_test(test_training_learns),
     };

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/quantile.h"
 #include "bench/report/figures.h"
 
 // ---- A canvas of panels ----
@@ -593,45 +592,49 @@ unsigned gb_run_colour(int run) {
     return colours[run % (int)(sizeof colours / sizeof *colours)];
 }
 
-// A run's data block; the values are added to `values` as well. False if it is empty.
+// The least and the largest value that a frame must hold.
+struct range {
+    double low, high;
+};
+
+// A run's data block. False if it is empty. Its values widen the range, but for the first tenth of
+// them: a model's first steps are so far off that they would squeeze all others into a line.
 static bool put_curve(FILE *script, const struct gb_training_record *record, const char *figure,
-                      int index, double *values, int *count) {
-    size_t i;
+                      int index, struct range *range) {
+    size_t i, count = json_array_size(record->log);
     json_t *row;
-    int before = *count;
+    bool any = false;
     fprintf(script, "$curve%d << END\n", index);
     json_array_foreach(record->log, i, row) {
-        const json_t *value = json_object_get(row, figure);
-        if (!json_is_number(value))
+        if (!json_is_number(json_object_get(row, figure)))
             continue;
-        values[(*count)++] = json_number_value(value);
+        const double value = json_number_value(json_object_get(row, figure));
+        any = true;
         fprintf(script, "%lld %.9g\n", (long long)json_integer_value(json_object_get(row, "step")),
-                json_number_value(value));
+                value);
+        if (i >= count / 10) {
+            range->low = fmin(range->low, value);
+            range->high = fmax(range->high, value);
+        }
     }
     fprintf(script, "END\n");
-    return *count > before;
-}
-
-// A model's first steps are so far off that they would squeeze all others into a line: a tenth of
-// the values may lie beyond the frame.
-static void put_curve_range(FILE *script, double *values, int count) {
-    gb_sort(values, count);
-    double low = values[count / 50], high = values[count - 1 - count / 10];
-    double margin = 0.08 * (high - low) + 1e-3 * fabs(high) + 1e-9;
-    fprintf(script, "set yrange [%g:%g]\n", low - margin, high + margin);
+    return any;
 }
 
 static void put_curves(const struct canvas *canvas, const struct gb_training_record *records,
-                       int count, const char *figure, double *values) {
+                       int count, const char *figure) {
+    struct range range = {INFINITY, -INFINITY};
     bool any[count];
-    int total = 0, x = 14, line = 0;
+    int x = 14, line = 0;
     for (int i = 0; i < count; i++) {
-        any[i] = put_curve(canvas->script, &records[i], figure, i, values, &total);
+        any[i] = put_curve(canvas->script, &records[i], figure, i, &range);
         if (any[i])
             put_entry(canvas, gb_run_colour(i), records[i].folder, &x, &line);
     }
-    if (total > 0)
-        put_curve_range(canvas->script, values, total);
+    if (range.low <= range.high) {
+        double margin = 0.08 * (range.high - range.low) + 1e-3 * fabs(range.high) + 1e-9;
+        fprintf(canvas->script, "set yrange [%g:%g]\n", range.low - margin, range.high + margin);
+    }
     fprintf(canvas->script, "set xrange [0:*]\nplot NaN");
     for (int i = 0; i < count; i++)
         if (any[i])
@@ -644,18 +647,12 @@ enum gb_status gb_plot_curves(const struct gb_training_record *records, int coun
                               const char *figure, struct gb_picture *picture) {
     enum { WIDTH = 760, PLOT = 320 };
     int x = 14, line = 0;
-    size_t rows = 1;
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         place_entry((int)strlen(records[i].folder), WIDTH, &x, &line);
-        rows += json_array_size(records[i].log);
-    }
     int top = LEGEND_TOP + (line + 1) * LEGEND_LINE + 8;
     struct canvas canvas;
-    double *values = malloc(rows * sizeof *values);
-    if (!values || !open_canvas(&canvas, WIDTH, top + PLOT + 60)) {
-        free(values);
+    if (!open_canvas(&canvas, WIDTH, top + PLOT + 60))
         return no_canvas(picture);
-    }
     char axis[64];
     snprintf(axis, sizeof axis, "%s", figure);
     for (char *letter = axis; *letter; letter++)
@@ -666,7 +663,6 @@ enum gb_status gb_plot_curves(const struct gb_training_record *records, int coun
     fprintf(canvas.script, "set xlabel 'training step' font ',10'\nset ylabel ");
     put_text(canvas.script, axis);
     fprintf(canvas.script, " font ',10'\n");
-    put_curves(&canvas, records, count, figure, values);
-    free(values);
+    put_curves(&canvas, records, count, figure);
     return close_canvas(&canvas, picture);
 }

@@ -283,37 +283,45 @@ static void put_runs(const struct page *page, const struct gb_results *results,
 
 // ---- Learning curves ----
 
+// What is drawn of a task's runs, each a member of their rows.
+enum { BITS, SCORES, KINDS };
+static const char *const members[KINDS] = {"curve", "scores"};
+
 struct curves {
-    struct gb_picture *pictures; // of each task; without forms where nothing is drawn
+    struct gb_picture (*pictures)[KINDS]; // of each task; without forms where nothing is drawn
     size_t count;
 };
 
-static enum gb_status draw(const struct gb_results *results, const struct gb_task *task,
+// A line for each of the task's rows that has the figure.
+static enum gb_status draw(const struct gb_results *results, const struct gb_task *task, int kind,
                            struct gb_picture *picture) {
     size_t i, count = 0, rows = json_array_size(results->rows);
     struct gb_training_record records[rows + 1];
     char names[rows + 1][96];
     json_t *row;
     json_array_foreach(results->rows, i, row) {
+        json_t *log = json_object_get(row, members[kind]);
         // Of a model that gives one answer the likelihood compares with no other's.
         bool likelihood = json_object_get(json_object_get(row, "metrics"), "bits_per_dimension");
-        if (strcmp(gb_text(row, "task"), task->name) != 0 || !likelihood)
+        if (strcmp(gb_text(row, "task"), task->name) != 0 || json_array_size(log) == 0 ||
+            (kind == BITS && !likelihood))
             continue;
         snprintf(names[count], sizeof *names, "%s, seed %lld", gb_text(row, "run"),
                  (long long)gb_whole(row, "seed"));
-        records[count] = (struct gb_training_record){.folder = names[count],
-                                                     .log = json_object_get(row, "curve")};
+        records[count] = (struct gb_training_record){.folder = names[count], .log = log};
         count++;
     }
     if (count == 0)
         return GB_OK;
-    snprintf(picture->name, sizeof picture->name, "curves-%s", task->name);
-    return gb_plot_curves(records, (int)count, "bits_per_dimension", picture);
+    snprintf(picture->name, sizeof picture->name, "%s-%s", members[kind], task->name);
+    return gb_plot_curves(records, (int)count, kind == BITS ? "bits_per_dimension" : task->headline,
+                          picture);
 }
 
 static void free_curves(struct curves *curves) {
     for (size_t i = 0; i < curves->count; i++)
-        gb_picture_free(&curves->pictures[i]);
+        for (int kind = 0; kind < KINDS; kind++)
+            gb_picture_free(&curves->pictures[i][kind]);
     free(curves->pictures);
 }
 
@@ -324,8 +332,9 @@ static enum gb_status draw_curves(const struct gb_results *results, struct curve
     if (!curves->pictures)
         return gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "curves", "out of memory");
     enum gb_status status = GB_OK;
-    for (size_t i = 0; i < curves->count && status == GB_OK; i++)
-        status = draw(results, gb_tasks()[i], &curves->pictures[i]);
+    for (size_t i = 0; i < KINDS * curves->count && status == GB_OK; i++)
+        status = draw(results, gb_tasks()[i / KINDS], (int)(i % KINDS),
+                      &curves->pictures[i / KINDS][i % KINDS]);
     if (status != GB_UNSUPPORTED)
         return status;
     fprintf(stderr, "glowbench: %s: pages without curves\n", gb_error_message());
@@ -334,14 +343,16 @@ static enum gb_status draw_curves(const struct gb_results *results, struct curve
 
 static void put_curves(const struct page *page, const struct curves *curves) {
     put_heading(page, "Learning curves");
-    put_paragraph(page, "Bits per dimension of the minibatches while training. A baseline of one "
-                        "answer has no likelihood that could stand beside them.");
-    for (size_t i = 0; i < curves->count; i++) {
-        const struct gb_picture *picture = &curves->pictures[i];
+    put_paragraph(page,
+                  "Bits per dimension of the minibatches, and the metric of a few test images by "
+                  "few samples, while training. A baseline of one answer has no likelihood that "
+                  "could stand beside the others'.");
+    for (size_t i = 0; i < KINDS * curves->count; i++) {
+        const struct gb_picture *picture = &curves->pictures[i / KINDS][i % KINDS];
         if (picture->svg)
             fprintf(page->file,
                     page->html ? "<p><img alt=\"%s\" src=\"%s.svg\"/></p>\n" : "![%s](%s.svg)\n\n",
-                    gb_tasks()[i]->name, picture->name);
+                    gb_tasks()[i / KINDS]->name, picture->name);
     }
 }
 
@@ -413,8 +424,8 @@ static enum gb_status write_page(const struct gb_results *results, const struct 
 }
 
 static enum gb_status write_all(const struct gb_results *results, const struct curves *curves) {
-    for (size_t i = 0; i < curves->count; i++) {
-        const struct gb_picture *picture = &curves->pictures[i];
+    for (size_t i = 0; i < KINDS * curves->count; i++) {
+        const struct gb_picture *picture = &curves->pictures[i / KINDS][i % KINDS];
         char name[128];
         snprintf(name, sizeof name, "%s.svg", picture->name);
         if (picture->svg)

@@ -173,74 +173,77 @@ static json_t *numbers_of(json_t *metrics) {
     return numbers;
 }
 
-// The log's bits per dimension, thinned by means over as many rows as leave CURVE_POINTS, and the
-// seconds that all steps took.
-static json_t *curve_of(const json_t *log, double *seconds) {
-    json_t *curve = json_array(), *row;
-    size_t i, group = json_array_size(log) / CURVE_POINTS + 1, last = 0;
-    double bits = 0;
-    *seconds = 0;
+// The rows of a log that have a figure.
+static json_t *rows_with(const json_t *log, const char *figure) {
+    json_t *rows = json_array(), *row;
+    size_t i;
     json_array_foreach(log, i, row) {
-        json_int_t step = gb_whole(row, "step");
-        *seconds += json_number_value(json_object_get(row, "step_seconds")) *
-                    (double)(step - (json_int_t)last);
-        last = (size_t)step;
+        if (json_object_get(row, figure))
+            json_array_append(rows, row);
+    }
+    return rows;
+}
+
+// The seconds that all steps took; rows tell the mean since the one before.
+static double training_seconds(const json_t *steps) {
+    double seconds = 0;
+    json_int_t last = 0;
+    size_t i;
+    json_t *row;
+    json_array_foreach(steps, i, row) {
+        const double mean = json_number_value(json_object_get(row, "step_seconds"));
+        seconds += mean * (double)(gb_whole(row, "step") - last);
+        last = gb_whole(row, "step");
+    }
+    return seconds;
+}
+
+// Bits per dimension of the minibatches, thinned by means over as many rows as leave CURVE_POINTS.
+static json_t *curve_of(const json_t *steps) {
+    json_t *curve = json_array(), *row;
+    size_t i, group = json_array_size(steps) / CURVE_POINTS + 1;
+    double bits = 0;
+    json_array_foreach(steps, i, row) {
         bits += json_number_value(json_object_get(row, "bits_per_dimension"));
         if ((i + 1) % group == 0) {
-            json_array_append_new(curve, json_pack("{s:I, s:f}", "step", step, "bits_per_dimension",
-                                                   bits / (double)group));
+            json_array_append_new(curve, json_pack("{s:I, s:f}", "step", gb_whole(row, "step"),
+                                                   "bits_per_dimension", bits / (double)group));
             bits = 0;
         }
     }
     return curve;
 }
 
-// The task's headline at this and at earlier scorings of the same run, at earlier steps.
-static json_t *scores_of(const struct gb_results *results, const struct place *place,
-                         const json_t *record) {
-    const struct gb_task *task;
-    json_t *scores = json_array(), *score;
-    size_t i;
-    json_t *former = gb_results_row(results, place->name, place->seed);
-    json_array_foreach(json_object_get(former, "scores"), i, score) {
-        if (gb_whole(score, "step") < gb_whole(record, "steps"))
-            json_array_append(scores, score);
-    }
-    const json_t *metrics = json_object_get(record, "metrics");
-    if (gb_task_find(gb_text(record, "task"), &task) == GB_OK)
-        json_array_append_new(scores,
-                              json_pack("{s:I, s:O?}", "step", gb_whole(record, "steps"),
-                                        task->headline, json_object_get(metrics, task->headline)));
-    return scores;
-}
-
-static json_t *row_of(const struct gb_results *results, const struct place *place,
-                      const struct gb_training_record *record) {
+static json_t *row_of(const struct place *place, const struct gb_training_record *record) {
     const json_t *run = record->run;
+    const struct gb_task *task;
+    if (gb_task_find(gb_text(run, "task"), &task) != GB_OK)
+        return NULL;
     char day[32];
     time_t now = time(NULL);
     struct tm date;
     strftime(day, sizeof day, "%Y-%m-%d", gmtime_r(&now, &date));
-    double seconds;
-    json_t *curve = curve_of(record->log, &seconds);
-    return json_pack(
+    json_t *steps = rows_with(record->log, "step_seconds");
+    json_t *row = json_pack(
         "{s:s, s:I, s:s, s:s, s:I, s:O?, s:f, s:O?, s:O?, s:s, s:I, s:s, s:s, s:o, s:o, s:o, s:o, "
         "s:o}",
         "run", place->name, "seed", place->seed, "task", gb_text(run, "task"), "model",
         gb_text(run, "model"), "steps", gb_whole(run, "steps"), "iterations",
-        json_object_get(json_object_get(run, "config"), "iterations"), "training_seconds", seconds,
-        "step_seconds_median", json_object_get(run, "step_seconds_median"), "parameters",
-        json_object_get(run, "parameters"), "backend", gb_text(run, "backend"), "threads",
-        gb_whole(run, "threads"), "commit", gb_text(run, "commit"), "day", day, "command",
-        command_of(place), "machine", machine_of(json_object_get(run, "machine")), "metrics",
-        numbers_of(json_object_get(run, "metrics")), "scores", scores_of(results, place, run),
-        "curve", curve);
+        json_object_get(json_object_get(run, "config"), "iterations"), "training_seconds",
+        training_seconds(steps), "step_seconds_median", json_object_get(run, "step_seconds_median"),
+        "parameters", json_object_get(run, "parameters"), "backend", gb_text(run, "backend"),
+        "threads", gb_whole(run, "threads"), "commit", gb_text(run, "commit"), "day", day,
+        "command", command_of(place), "machine", machine_of(json_object_get(run, "machine")),
+        "metrics", numbers_of(json_object_get(run, "metrics")), "scores",
+        rows_with(record->log, task->headline), "curve", curve_of(steps));
+    json_decref(steps);
+    return row;
 }
 
 static enum gb_status add_row(struct gb_results *results, const struct place *place) {
     struct gb_training_record record;
     GB_TRY(gb_training_record_read(place->folder, &record));
-    json_t *row = row_of(results, place, &record);
+    json_t *row = row_of(place, &record);
     enum gb_status status = row ? gb_results_add(results, row)
                                 : gb_fail(GB_BAD_INPUT, "cannot use run", place->record,
                                           "it is no record of a training run");

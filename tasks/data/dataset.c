@@ -49,6 +49,32 @@ const char *gb_split_name(enum gb_split split) {
     return split == GB_SPLIT_TRAIN ? "train" : "test";
 }
 
+// ---- Selections ----
+
+enum gb_status gb_dataset_select(const struct gb_dataset *set, int count,
+                                 struct gb_selection *selection) {
+    if (count == 0 || count > set->count)
+        count = set->count;
+    *selection = (struct gb_selection){.count = count,
+                                       .indices = malloc((size_t)count * sizeof(int) + 1),
+                                       .names = malloc((size_t)count * sizeof(char *) + 1)};
+    if (!selection->indices || !selection->names) {
+        gb_selection_free(selection);
+        return gb_fail(GB_OUT_OF_MEMORY, what, "data set", "no memory to choose %d of it", count);
+    }
+    for (int i = 0; i < count; i++) {
+        selection->indices[i] = (int)((long)i * set->count / count);
+        selection->names[i] = set->names[selection->indices[i]];
+    }
+    return GB_OK;
+}
+
+void gb_selection_free(struct gb_selection *selection) {
+    free(selection->indices);
+    free(selection->names);
+    *selection = (struct gb_selection){0};
+}
+
 // ---- Examples in memory ----
 
 // Zeroed and aligned as kernels want it; no data where memory is short.

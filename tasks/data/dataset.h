@@ -92,6 +92,17 @@ const struct gb_dataset *gb_dataset_origin(const struct gb_dataset *set);
 enum gb_status gb_dataset_gather(const struct gb_dataset *set, const int *indices, int count,
                                  uint64_t seed, int threads, struct gb_examples *examples);
 
+// Examples spread evenly over a set.
+struct gb_selection {
+    int count;
+    int *indices;
+    char **names; // the set's own
+};
+// `count` of them, all where that is 0 or more than the set has. GB_OUT_OF_MEMORY; then there are none.
+enum gb_status gb_dataset_select(const struct gb_dataset *set, int count,
+                                 struct gb_selection *selection);
+void gb_selection_free(struct gb_selection *selection);
+
 // "train", "test".
 const char *gb_split_name(enum gb_split split);
 

@@ -20,8 +20,8 @@ static enum gb_status no_memory(const struct gb_predictor *p) {
 
 // ---- Scores ----
 
-// The answers of all examples.
-static enum gb_status predict(struct gb_predictor *p, const struct gb_dataset *test,
+// The answers of the scored examples.
+static enum gb_status predict(struct gb_predictor *p, const struct gb_selection *scored,
                               const struct gb_examples *examples, const struct gb_tensor *picture,
                               const struct gb_tensor *answers) {
     struct gb_model_shapes one;
@@ -30,7 +30,7 @@ static enum gb_status predict(struct gb_predictor *p, const struct gb_dataset *t
     enum gb_status status = one.y.data ? GB_OK : no_memory(p);
     for (int i = 0; status == GB_OK && i < examples->count; i++) {
         struct gb_tensor x = gb_images(&examples->x, i, 1), answer = gb_images(answers, i, 1);
-        status = gb_predictor_answer(p, &x, name_of(test, i), i, &one.y);
+        status = gb_predictor_answer(p, &x, scored->names[i], scored->indices[i], &one.y);
         if (status != GB_OK)
             break;
         p->task->reveal(&x, &one.y, picture);
@@ -40,17 +40,17 @@ static enum gb_status predict(struct gb_predictor *p, const struct gb_dataset *t
     return status;
 }
 
-static int add_bits(const struct gb_predictor *p, const struct gb_dataset *test, const double *bits,
-                    json_t *metrics, json_t *per_image) {
+static int add_bits(const struct gb_predictor *p, const struct gb_selection *scored,
+                    const double *bits, json_t *metrics, json_t *per_image) {
     const char *name = p->kind->one_answer ? "loss" : "bits_per_dimension";
     double sum = 0;
     int failed = 0;
-    for (int i = 0; i < test->count; i++) {
+    for (int i = 0; i < scored->count; i++) {
         sum += bits[i];
         failed |= json_array_append_new(
-            per_image, json_pack("{s:s, s:f}", "name", name_of(test, i), name, bits[i]));
+            per_image, json_pack("{s:s, s:f}", "name", scored->names[i], name, bits[i]));
     }
-    double mean = sum / test->count;
+    double mean = sum / scored->count;
     failed |= json_object_set_new(metrics, name, json_real(mean));
     if (!p->kind->one_answer)
         failed |= json_object_set_new(metrics, "bits_per_dimension_published",
@@ -59,6 +59,7 @@ static int add_bits(const struct gb_predictor *p, const struct gb_dataset *test,
 }
 
 struct room {
+    struct gb_selection scored;
     struct gb_examples examples;
     double *bits;
     struct gb_tensor picture, answers;
@@ -67,11 +68,12 @@ struct room {
 static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *train,
                                const struct gb_dataset *test, const struct room *room,
                                json_t *metrics, json_t *per_image) {
-    GB_TRY(gb_predictor_bits(p, &room->examples, test->names, room->bits));
+    const struct gb_selection *scored = &room->scored;
+    GB_TRY(gb_predictor_bits(p, &room->examples, scored->names, room->bits));
     double start = gb_seconds();
-    GB_TRY(predict(p, test, &room->examples, &room->picture, &room->answers));
-    double seconds = (gb_seconds() - start) / test->count;
-    int failed = add_bits(p, test, room->bits, metrics, per_image);
+    GB_TRY(predict(p, scored, &room->examples, &room->picture, &room->answers));
+    double seconds = (gb_seconds() - start) / scored->count;
+    int failed = add_bits(p, scored, room->bits, metrics, per_image);
     failed |= json_object_set_new(metrics, "seconds_per_prediction", json_real(seconds));
     failed |= json_object_set_new(metrics, "images_per_second", json_real(1 / seconds));
     if (failed)
@@ -79,9 +81,33 @@ static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *
     const struct gb_answers answers = {.train = train,
                                        .test = test,
                                        .examples = &room->examples,
+                                       .indices = scored->indices,
                                        .answers = &room->answers,
                                        .threads = p->options.threads};
     return p->task->score(&answers, metrics, per_image);
+}
+
+static enum gb_status take_room(const struct gb_predictor *p, const struct gb_dataset *test,
+                                struct room *room) {
+    const int channels = p->task->picture_channels;
+    GB_TRY(gb_dataset_select(test, p->options.images, &room->scored));
+    const int count = room->scored.count;
+    GB_TRY(gb_dataset_gather(test, room->scored.indices, count, p->options.seed, p->options.threads,
+                             &room->examples));
+    room->bits = malloc((size_t)count * sizeof *room->bits);
+    room->picture = gb_dense(NULL, 1, test->shape.y_h, test->shape.y_w, channels);
+    room->answers = gb_dense(NULL, count, test->shape.y_h, test->shape.y_w, channels);
+    room->picture.data = malloc(gb_elements(&room->picture) * sizeof(float));
+    room->answers.data = malloc(gb_elements(&room->answers) * sizeof(float));
+    return room->bits && room->picture.data && room->answers.data ? GB_OK : no_memory(p);
+}
+
+static void free_room(struct room *room) {
+    gb_selection_free(&room->scored);
+    gb_examples_free(&room->examples);
+    free(room->bits);
+    free(room->picture.data);
+    free(room->answers.data);
 }
 
 enum gb_status gb_predictor_evaluate(struct gb_predictor *p, const struct gb_dataset *train,
@@ -89,22 +115,11 @@ enum gb_status gb_predictor_evaluate(struct gb_predictor *p, const struct gb_dat
                                      json_t *per_image) {
     if (p->task->evaluate)
         return p->task->evaluate(p, train, test, metrics, per_image);
-    struct room room;
-    GB_TRY(gb_dataset_gather(test, NULL, test->count, p->options.seed, p->options.threads,
-                             &room.examples));
-    room.bits = malloc((size_t)test->count * sizeof *room.bits);
-    int channels = p->task->picture_channels;
-    room.picture = gb_dense(NULL, 1, test->shape.y_h, test->shape.y_w, channels);
-    room.answers = gb_dense(NULL, test->count, test->shape.y_h, test->shape.y_w, channels);
-    room.picture.data = malloc(gb_elements(&room.picture) * sizeof(float));
-    room.answers.data = malloc(gb_elements(&room.answers) * sizeof(float));
-    enum gb_status status = room.bits && room.picture.data && room.answers.data
-                                ? evaluate(p, train, test, &room, metrics, per_image)
-                                : no_memory(p);
-    gb_examples_free(&room.examples);
-    free(room.bits);
-    free(room.picture.data);
-    free(room.answers.data);
+    struct room room = {0};
+    enum gb_status status = take_room(p, test, &room);
+    if (status == GB_OK)
+        status = evaluate(p, train, test, &room, metrics, per_image);
+    free_room(&room);
     return status;
 }
 

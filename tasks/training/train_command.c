@@ -22,6 +22,7 @@ static const uint64_t unset_seed = UINT64_MAX;
 struct given {
     const char *task, *model, *data, *split_folder, *backend, *out, *memory;
     int size, iterations, batch, threads, checkpoint_every, samples, crops, mask_copies;
+    int score_every, score_images;
     float learning_rate, minutes;
     uint64_t seed;
     bool resume, score_unfinished;
@@ -176,6 +177,8 @@ static enum gb_status start(const struct given *given) {
                                   .resume = given->resume,
                                   .checkpoint_every = given->checkpoint_every,
                                   .crops = given->crops,
+                                  .score_every = given->score_every,
+                                  .score_images = given->score_images,
                                   .time_limit = given->minutes > 0 ? 60.0 * given->minutes : 0,
                                   .score_unfinished = given->score_unfinished};
     const struct gb_task *task;
@@ -204,6 +207,7 @@ static enum gb_status start(const struct given *given) {
 static enum gb_status train(int argc, const char **argv) {
     struct given given = {.memory = "stored",
                           .checkpoint_every = 1000,
+                          .score_images = 16,
                           .learning_rate = unset,
                           .minutes = unset,
                           .seed = unset_seed};
@@ -244,6 +248,10 @@ static enum gb_status train(int argc, const char **argv) {
             "samples", "M", &given.samples, 1, 1000,
             "samples that a prediction averages, when the model is scored at the end (else "
             "the paper's)"),
+        gb_option_int("score-every", "N", &given.score_every, 1, INT_MAX,
+                      "steps after which the log gets a score on few test images (else none)"),
+        gb_option_int("score-images", "N", &given.score_images, 1, INT_MAX,
+                      "of that score: test images, spread evenly; of sr: of each test set"),
         gb_option_int("crops", "N", &given.crops, 1, GB_MOST_CROPS,
                       "of sr: random crops of a test set that are scored (else the paper's 1,000)"),
     };

@@ -19,6 +19,9 @@
 
 enum { LOG_EVERY = 50, PICTURE_IMAGES = 8 };
 
+// Of the scores while training, which shall cost little beside it.
+enum { SCORE_SAMPLES = 4, SCORE_CROPS = 4 };
+
 // ---- Files ----
 
 // mkdir -p.
@@ -41,7 +44,7 @@ static enum gb_status make_folder(const char *folder) {
 // ---- The log ----
 
 // Rows beyond `step` belong to a run that did not get its checkpoint: the resumed one writes them
-// again. `step_seconds` becomes that of the last row kept.
+// again. `step_seconds` becomes that of the last row kept that has one.
 static enum gb_status keep_log_until(const char *path, long step, double *step_seconds) {
     struct gb_atomic_file kept = {0};
     FILE *log = fopen(path, "r");
@@ -55,7 +58,8 @@ static enum gb_status keep_log_until(const char *path, long step, double *step_s
         json_t *logged = json_object_get(row, "step");
         if (json_is_integer(logged) && json_integer_value(logged) <= step) {
             fputs(line, kept.stream);
-            *step_seconds = json_number_value(json_object_get(row, "step_seconds"));
+            const json_t *seconds = json_object_get(row, "step_seconds");
+            *step_seconds = seconds ? json_number_value(seconds) : *step_seconds;
         }
         json_decref(row);
     }
@@ -108,6 +112,66 @@ static enum gb_status log_row(const struct run_log *log, struct gb_trainer *trai
     return written < 0 || fflush(log->stream) != 0 ? log_failed(log) : GB_OK;
 }
 
+// ---- Scores ----
+
+// Metrics on the test split, and a picture where there is a path for it.
+static enum gb_status evaluate(const struct gb_training_run *run, const struct gb_trainer *trainer,
+                               const struct gb_dataset splits[],
+                               const struct gb_predictor_options *options, const char *picture,
+                               json_t *metrics) {
+    struct gb_predictor predictor;
+    GB_TRY(gb_predictor_create(&predictor, &run->config, options));
+    json_t *per_image = json_array();
+    enum gb_status status = gb_predictor_load(&predictor, gb_trainer_params(trainer));
+    if (status == GB_OK)
+        status = gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], &splits[GB_SPLIT_TEST],
+                                       metrics, per_image);
+    if (status == GB_OK && picture)
+        status = gb_predictor_picture(&predictor, &splits[GB_SPLIT_TEST], PICTURE_IMAGES, picture);
+    gb_predictor_free(&predictor);
+    json_decref(per_image);
+    return status;
+}
+
+static struct gb_predictor_options options_of(const struct gb_training_run *run) {
+    return (struct gb_predictor_options){.backend = run->backend,
+                                         .threads = run->threads,
+                                         .samples = run->samples,
+                                         .temperature = 1,
+                                         .seed = run->config.seed,
+                                         .dequantise = true,
+                                         .crops = run->crops};
+}
+
+static enum gb_status log_metrics(const struct run_log *log, const struct gb_trainer *trainer,
+                                  const json_t *metrics) {
+    const char *headline = trainer->run.task->headline;
+    json_t *row = json_pack("{s:I, s:O?, s:O*}", "step", (json_int_t)trainer->step, headline,
+                            json_object_get(metrics, headline), "test_bits_per_dimension",
+                            json_object_get(metrics, "bits_per_dimension"));
+    if (!row)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot write", log->path, "out of memory");
+    bool written = json_dumpf(row, log->stream, 0) == 0 && fputc('\n', log->stream) != EOF;
+    json_decref(row);
+    return written && fflush(log->stream) == 0 ? GB_OK : log_failed(log);
+}
+
+// What the model makes of a few test images, by few samples. A likelihood that is not finite, as an
+// early model may have, is no reason to give the run up: the row has no metric then.
+static enum gb_status log_score(const struct gb_training_run *run, const struct gb_trainer *trainer,
+                                const struct gb_dataset splits[], const struct run_log *log) {
+    struct gb_predictor_options options = options_of(run);
+    options.samples = run->samples < SCORE_SAMPLES ? run->samples : SCORE_SAMPLES;
+    options.images = run->score_images;
+    options.crops = SCORE_CROPS;
+    json_t *metrics = json_object();
+    enum gb_status status = evaluate(run, trainer, splits, &options, NULL, metrics);
+    if (status == GB_OK || status == GB_CHECK_FAILED)
+        status = log_metrics(log, trainer, metrics);
+    json_decref(metrics);
+    return status;
+}
+
 // ---- Training ----
 
 static int by_value(const void *a, const void *b) {
@@ -134,8 +198,8 @@ static enum gb_status stopped(const struct gb_training_run *run, long step) {
 
 // Steps until the last one; `step_seconds` takes a time for each.
 static enum gb_status make_steps(const struct gb_training_run *run, struct gb_trainer *trainer,
-                                 const struct run_log *log, struct gb_progress *progress,
-                                 float *step_seconds) {
+                                 const struct gb_dataset splits[], const struct run_log *log,
+                                 struct gb_progress *progress, float *step_seconds) {
     long first = trainer->step, last = run->config.iterations;
     double smoothed = 0, begun = gb_seconds();
     struct log_window window = {0};
@@ -152,6 +216,8 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
         bool late = run->time_limit > 0 && gb_seconds() - begun >= run->time_limit;
         if (trainer->step % LOG_EVERY == 0 || ended)
             GB_TRY(log_row(log, trainer, &window));
+        if (run->score_every > 0 && trainer->step % run->score_every == 0)
+            GB_TRY(log_score(run, trainer, splits, log));
         if (trainer->step % run->checkpoint_every == 0 || ended || late || gb_interrupt_asked()) {
             if (fsync(fileno(log->stream)) != 0) // no checkpoint without the rows before it
                 return log_failed(log);
@@ -166,11 +232,12 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
 }
 
 static enum gb_status train(const struct gb_training_run *run, struct gb_trainer *trainer,
-                            const struct run_log *log, float *step_seconds) {
+                            const struct gb_dataset splits[], const struct run_log *log,
+                            float *step_seconds) {
     struct gb_progress progress;
     gb_progress_begin(&progress, run->config.task->name, trainer->step, run->config.iterations);
     gb_interrupt_watch();
-    enum gb_status status = make_steps(run, trainer, log, &progress, step_seconds);
+    enum gb_status status = make_steps(run, trainer, splits, log, &progress, step_seconds);
     gb_interrupt_unwatch();
     gb_progress_end(&progress);
     return status;
@@ -206,41 +273,16 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
         (json_int_t)kind->activation_bytes(trainer->model));
 }
 
-// Metrics on the test split, and the picture.
-static enum gb_status evaluate(const struct gb_training_run *run, const struct gb_trainer *trainer,
-                               const struct gb_dataset splits[], json_t *metrics) {
-    const struct gb_predictor_options options = {.backend = run->backend,
-                                                 .threads = run->threads,
-                                                 .samples = run->samples,
-                                                 .temperature = 1,
-                                                 .seed = run->config.seed,
-                                                 .dequantise = true,
-                                                 .crops = run->crops};
-    struct gb_predictor predictor;
-    char path[GB_PATH];
-    GB_TRY(gb_path_join(run->out, "samples.png", path));
-    json_t *per_image = json_array();
-    enum gb_status status = gb_predictor_create(&predictor, &run->config, &options);
-    if (status == GB_OK)
-        status = gb_predictor_load(&predictor, gb_trainer_params(trainer));
-    if (status == GB_OK)
-        status = gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], &splits[GB_SPLIT_TEST],
-                                       metrics, per_image);
-    if (status == GB_OK)
-        status = gb_predictor_picture(&predictor, &splits[GB_SPLIT_TEST], PICTURE_IMAGES, path);
-    gb_predictor_free(&predictor);
-    json_decref(per_image);
-    return status;
-}
-
 static enum gb_status finish(const struct gb_training_run *run, const struct gb_trainer *trainer,
                              const struct gb_dataset splits[], double step_seconds, json_t *machine,
                              json_t **record) {
     size_t peak_memory = peak_memory_bytes();
-    char path[GB_PATH];
+    const struct gb_predictor_options options = options_of(run);
+    char path[GB_PATH], picture[GB_PATH];
     GB_TRY(gb_path_join(run->out, "run.json", path));
+    GB_TRY(gb_path_join(run->out, "samples.png", picture));
     json_t *metrics = json_object();
-    enum gb_status status = evaluate(run, trainer, splits, metrics);
+    enum gb_status status = evaluate(run, trainer, splits, &options, picture, metrics);
     json_t *json = NULL;
     if (status == GB_OK) {
         json = record_of(run, trainer, step_seconds, peak_memory, machine, metrics);
@@ -319,7 +361,7 @@ static enum gb_status train_and_finish(const struct gb_training_run *run,
     double logged_seconds = 0; // what a resumed run without a step of its own goes by
     GB_TRY(open_log(run->out, first, &log, &logged_seconds));
     float *step_seconds = malloc((size_t)(most > 0 ? most : 1) * sizeof *step_seconds);
-    enum gb_status status = step_seconds ? train(run, trainer, &log, step_seconds)
+    enum gb_status status = step_seconds ? train(run, trainer, splits, &log, step_seconds)
                                          : gb_fail(GB_OUT_OF_MEMORY, "cannot train", run->out,
                                                    "no memory for %ld times", most);
     status = close_log(&log, status);

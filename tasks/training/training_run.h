@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A whole training run and its folder: checkpoint.safetensors, log.jsonl (a row a logged step), and
-// at the end run.json (configuration, machine, commit, seed, metrics, speed, memory) and
-// samples.png.
+// A whole training run and its folder: checkpoint.safetensors, log.jsonl (a row a logged step, and
+// one a step that is scored), and at the end run.json (configuration, machine, commit, seed, metrics,
+// speed, memory) and samples.png.
 #ifndef GB_TRAINING_RUN_H
 #define GB_TRAINING_RUN_H
 
@@ -19,6 +19,8 @@ struct gb_training_run {
     int checkpoint_every;  // steps
     int samples;           // of the final evaluation's sample average
     int crops;             // as in struct gb_predictor_options
+    int score_every;       // steps from one score on few test images to the next; 0: none
+    int score_images;      // as `images` in struct gb_predictor_options
     double time_limit;     // seconds of steps after which it saves and stops; 0: none
     bool score_unfinished; // where the limit stops it, it is scored and recorded as it stands
 };
