@@ -12,7 +12,7 @@ GB_INLINE gb_v gb_v_activate(enum gb_activation activation, gb_v u) {
     const gb_v zero = {0};
     switch (activation) {
     case GB_RELU:
-        return gb_v_select(u > zero, u, zero);
+        return gb_v_max(u, zero);
     case GB_LEAKY_RELU:
         return gb_v_select(u > zero, u, u * gb_v_set(gb_leaky_slope));
     case GB_TANH:

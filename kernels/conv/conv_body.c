@@ -38,7 +38,8 @@ enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_conv_problem *problem, 
         .out_h = gb_conv_out_h(problem),
         .out_w = gb_conv_out_w(problem),
         .weight_floats = gb_panels_floats(forward.weights),
-        .scratch_shared = gb_round_up(larger(forward_shared, backward_shared), 16),
+        .scratch_shared = gb_round_up(
+            larger(larger(forward_shared, backward_shared), partials_floats(&forward)), 16),
         .scratch_per_thread = gb_round_up(larger(products, weight_scratch_floats(&forward)), 16),
     };
     return GB_OK;
@@ -134,6 +135,8 @@ void GB_NAME(gb_conv_backward_weights_f32)(const struct gb_conv_plan *plan,
     run.update = update;
     run.forward = forward_product(&plan->problem);
     run.tiling = weight_tiling(&run.forward);
+    run.chunks = chunk_count(&run.forward);
+    run.partials = exec->scratch + (size_t)threads * plan->scratch_per_thread;
     run.a_reads = run.forward.reads;
     run.b_reads = run.forward.form == SCATTERED ? gb_window_backward(&plan->problem)
                                                 : gb_window_pointwise(plan->out_h, plan->out_w);

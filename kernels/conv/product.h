@@ -191,7 +191,7 @@ static struct product product_of(enum form form, struct gb_window window, int n,
 // product leaves the second-level cache: 3x3 from 128 to 32 channels at 4 x 32 x 32 pixels is 1.2
 // times as fast gathered, though it has 2 % more multiply-adds.
 static bool scattered_is_cheaper(const struct gb_window *window, int n, int in_c, int out_c) {
-    enum { MOST_FLOATS = 1 << 22, CACHED_COST = 16, COST = 40 };
+    enum { MOST_FLOATS = 1 << 22, CACHED_COST = 24, COST = 40 };
     size_t taps = (size_t)gb_window_taps(window), in = (size_t)in_c, out = (size_t)out_c;
     size_t vectors = ceil_div(taps * out, GB_LANES);
     size_t floats = outputs_of(window, n) * vectors * GB_LANES;

@@ -3,7 +3,8 @@
 // times the gradient of its right one. In the gathered form a tap's sums run over the rows of
 // output pixels where the tap reads inside the image; with so few channels that they do not fill a
 // tile, a whole filter row's sums run together, over x with its padding. The scattered form is the
-// same with x and dy exchanged: there dy is gathered. Part of conv_body.c.
+// same with x and dy exchanged: there dy is gathered. Where tiles are few, the pixels are divided as
+// well. Part of conv_body.c.
 #ifndef GB_CONV_WEIGHT_GRADIENT_H
 #define GB_CONV_WEIGHT_GRADIENT_H
 
@@ -19,6 +20,8 @@ enum {
     // Strips that take turns, and their tiles, whose sums are kept meanwhile.
     GROUP_STRIPS = 16,
     GROUP_TILES = 4 * STRIP_TILES,
+    // Units of work below which the pixels are divided.
+    LEAST_UNITS = 12,
 };
 
 struct weight_run {
@@ -29,13 +32,15 @@ struct weight_run {
     struct tiling tiling;              // of the rows of weights
     struct gb_window a_reads, b_reads; // how the sum's pixels read x and dy
     struct source source;              // of filter rows; each thread has its own
+    size_t chunks;
+    float *partials; // gradients of the chunks, one behind the other, where there are several
     float *d_packed;
     const struct gb_adam_target *update;
 };
 
 // Rows of weights come in groups that share their pixels: taps, or filter rows.
 static bool groups_filter_rows(const struct product *g) {
-    return g->reads.columns.taps > 1 && g->in_c < GB_TILE_ROWS;
+    return g->reads.columns.taps > 1 && g->in_c < GB_TILE_SUMS / 2;
 }
 // Their tiles: a group is a line.
 static struct tiling weight_tiling(const struct product *g) {
@@ -55,6 +60,32 @@ static size_t pixel_rows_of(const struct weight_run *run) {
 
 static size_t rows_per_block(const struct gb_window *w) {
     return larger(1, BLOCK_STEPS / (size_t)w->columns.outputs);
+}
+
+static size_t block_count(const struct product *g, const struct gb_window *a_reads) {
+    return ceil_div((size_t)g->n * (size_t)a_reads->rows.outputs, rows_per_block(a_reads));
+}
+
+// Chunks of pixels whose sums are made apart and then added in order, so that threads find enough
+// to share: 3x3 from 3 to 16 channels has three tiles. The shape alone decides.
+static size_t chunk_count(const struct product *g) {
+    struct tiling tiling = weight_tiling(g);
+    size_t units = tile_count(&tiling) * gb_panel_count(g->weights);
+    return smaller(ceil_div(LEAST_UNITS, units), block_count(g, &g->reads));
+}
+static size_t partials_floats(const struct product *g) {
+    size_t chunks = chunk_count(g);
+    return chunks > 1 ? chunks * gb_panels_floats(g->weights) : 0;
+}
+// Rows of pixels [begin, end).
+struct chunk {
+    size_t index, begin, end;
+};
+static struct chunk chunk_at(const struct weight_run *run, size_t index) {
+    size_t step = rows_per_block(&run->a_reads), rows = pixel_rows_of(run);
+    size_t blocks = block_count(&run->forward, &run->a_reads);
+    struct gb_share share = gb_share_of(blocks, (int)index, (int)run->chunks);
+    return (struct chunk){index, share.begin * step, smaller(share.end * step, rows)};
 }
 
 struct weight_scratch {
@@ -121,10 +152,31 @@ static size_t list_filter_rows(const struct weight_run *run, size_t a, size_t be
     return end - begin;
 }
 
+// Rows of `count` floats to rows of as many whole vectors as they take.
+static void copy_padded(size_t rows, size_t count, const float *from, ptrdiff_t from_row,
+                        float *to) {
+    size_t whole = count / GB_LANES * GB_LANES;
+    int rest = (int)(count - whole);
+    for (; rows > 0; rows--, from += from_row) {
+        for (size_t i = 0; i < whole; i += GB_LANES, to += GB_LANES)
+            gb_v_store(to, gb_v_load(from + i));
+        if (rest > 0) {
+            gb_v_store(to, gb_v_load_part(from + whole, rest));
+            to += GB_LANES;
+        }
+    }
+}
+
 static void gather_panel(const struct weight_run *run, size_t begin, size_t end, size_t column,
                          size_t width, float *panel) {
     size_t pixels = (size_t)run->b_reads.columns.outputs, rows = (end - begin) * pixels;
     size_t used = smaller(width, run->forward.weights.columns - column);
+    if (run->forward.form != SCATTERED && gb_is_matrix(run->dy)) {
+        const float *dy = gb_at(run->dy, 0, 0, 0) + column;
+        copy_padded(rows, used, dy + begin * pixels * (size_t)run->dy->pixel, run->dy->pixel,
+                    panel);
+        return;
+    }
     gb_window_gather(&run->b_reads, run->dy, begin * pixels, rows, column, used, panel,
                      (ptrdiff_t)width);
     gb_clear_rows(rows, width - used, panel + used, (ptrdiff_t)width);
@@ -179,9 +231,10 @@ static void fetch_part(const struct weight_run *run, struct fetch *fetch) {
     }
 }
 
-// Adds the rows of pixels [row, row_end) to a strip's sums.
+// Adds the rows of pixels [row, row_end) to a strip's sums, of which they are the first if `fresh`.
 static void sum_block(const struct weight_run *run, const struct weight_scratch *scratch,
-                      const struct strip *strip, size_t row, size_t row_end, struct fetch *ahead) {
+                      const struct strip *strip, size_t row, size_t row_end, bool fresh,
+                      struct fetch *ahead) {
     const struct product *g = &run->forward;
     size_t width = gb_panel_width(g->weights, strip->panel), listed = SIZE_MAX, segments = 0;
     float *sums = strip->sums;
@@ -200,9 +253,9 @@ static void sum_block(const struct weight_run *run, const struct weight_scratch 
         }
         fetch_part(run, ahead);
         if (segments > 0)
-            gb_step_kernels[width / GB_LANES - 1][count - 1](
-                a + rows.begin, scratch->segments, segments, a_step, panel, sums, row == 0);
-        else if (row == 0)
+            gb_step_kernels[width / GB_LANES - 1][count - 1](a + rows.begin, scratch->segments,
+                                                             segments, a_step, panel, sums, fresh);
+        else if (fresh)
             gb_clear_rows(1, count * width, sums, 0);
         sums += count * width;
     }
@@ -211,15 +264,15 @@ static void sum_block(const struct weight_run *run, const struct weight_scratch 
 // The strips of a group take turns at each block of pixels, which stays in the second-level cache
 // for all of them.
 static void sum_group(const struct weight_run *run, const struct weight_scratch *scratch,
-                      const struct strip *strips, size_t count) {
-    size_t pixel_rows = pixel_rows_of(run), step = rows_per_block(&run->a_reads), tiles = 0;
+                      const struct chunk *chunk, const struct strip *strips, size_t count) {
+    size_t step = rows_per_block(&run->a_reads), tiles = 0;
     for (size_t s = 0; s < count; s++)
         tiles += strips[s].end - strips[s].begin;
-    for (size_t row = 0; row < pixel_rows; row += step) {
-        size_t end = smaller(row + step, pixel_rows);
-        struct fetch ahead = {end, smaller(end + step, pixel_rows), 0, tiles};
+    for (size_t row = chunk->begin; row < chunk->end; row += step) {
+        size_t end = smaller(row + step, chunk->end);
+        struct fetch ahead = {end, smaller(end + step, chunk->end), 0, tiles};
         for (size_t s = 0; s < count; s++)
-            sum_block(run, scratch, &strips[s], row, end, &ahead);
+            sum_block(run, scratch, &strips[s], row, end, row == chunk->begin, &ahead);
     }
 }
 
@@ -229,17 +282,25 @@ static struct strip strip_at(const struct product *g, size_t tiles, size_t unit,
     size_t in_chunk = ceil_div(tiles, ceil_div(tiles, STRIP_TILES)); // chunks are about equal
     size_t first = unit / (in_chunk * panels) * in_chunk, count = smaller(tiles - first, in_chunk);
     size_t rest = unit - first * panels, begin = first + rest % count;
-    return (struct strip){rest / count, begin, smaller(first + count, begin + last - unit), 0,
-                          NULL};
+    return (struct strip){
+        .panel = rest / count, .begin = begin, .end = smaller(first + count, begin + last - unit)};
 }
 
-// The next strips of a thread's share, from `unit` on. Where one block holds all pixels there is
-// nothing to take turns for.
-static size_t list_strips(const struct weight_run *run, size_t unit, size_t last, float *sums,
-                          struct strip *strips) {
+// Where a strip's gradient goes: to its chunk's, to the caller, or to `sums`, for Adam.
+static float *strip_sums(const struct weight_run *run, const struct chunk *chunk,
+                         const struct strip *s, float *sums) {
+    if (run->chunks > 1)
+        return run->partials + chunk->index * gb_panels_floats(run->forward.weights) + s->place;
+    return run->update ? sums : run->d_packed + s->place;
+}
+
+// The next strips of a thread's share of a chunk, from `unit` on. Where one block holds all pixels
+// there is nothing to take turns for.
+static size_t list_strips(const struct weight_run *run, const struct chunk *chunk, size_t unit,
+                          size_t last, float *sums, struct strip *strips) {
     const struct product *g = &run->forward;
-    size_t tiles = tile_count(&run->tiling), pixel_rows = pixel_rows_of(run), count = 0;
-    size_t most = pixel_rows <= rows_per_block(&run->a_reads) ? 1 : GROUP_STRIPS;
+    size_t tiles = tile_count(&run->tiling), count = 0;
+    size_t most = chunk->end - chunk->begin <= rows_per_block(&run->a_reads) ? 1 : GROUP_STRIPS;
     for (size_t listed = 0; count < most && unit < last; count++) {
         struct strip s = strip_at(g, tiles, unit, last);
         listed += s.end - s.begin;
@@ -247,12 +308,34 @@ static size_t list_strips(const struct weight_run *run, size_t unit, size_t last
             break;
         s.place = gb_panel_offset(g->weights, s.panel) +
                   first_row(&run->tiling, s.begin) * gb_panel_width(g->weights, s.panel);
-        s.sums = run->update ? sums : run->d_packed + s.place;
+        s.sums = strip_sums(run, chunk, &s, sums);
         sums += strip_floats(run, &s);
         unit += s.end - s.begin;
         strips[count] = s;
     }
     return count;
+}
+
+static void update_piece(const struct gb_adam_target *update, size_t count, const float *gradient,
+                         size_t place) {
+    gb_adam_piece(update->adam, count, gradient, update->weights + place, update->moment1 + place,
+                  update->moment2 + place);
+}
+
+// Adds up the chunks' gradients in order, each thread its share of the weights.
+static void add_chunks(const struct weight_run *run, int rank, int size) {
+    size_t floats = gb_panels_floats(run->forward.weights);
+    struct gb_share share = gb_share_of(floats / GB_LANES, rank, size);
+    size_t begin = share.begin * GB_LANES, end = share.end * GB_LANES;
+    float *sums = run->update ? run->partials : run->d_packed;
+    for (size_t i = begin; i < end; i += GB_LANES) {
+        gb_v sum = gb_v_load(run->partials + i);
+        for (size_t chunk = 1; chunk < run->chunks; chunk++)
+            sum += gb_v_load(run->partials + chunk * floats + i);
+        gb_v_store(sums + i, sum);
+    }
+    if (run->update && begin < end)
+        update_piece(run->update, end - begin, sums + begin, begin);
 }
 
 // Every thread reads all filter rows and copies them for itself. Made together, half of the copy
@@ -270,24 +353,27 @@ static struct source filter_row_source(const struct weight_run *run, float *plan
 static void weight_body(void *argument, int rank, int size) {
     struct weight_run own = *(const struct weight_run *)argument, *run = &own;
     const struct product *g = &run->forward;
-    const struct gb_adam_target *update = run->update;
     struct weight_scratch scratch =
         weight_scratch_at(run->exec->scratch + run->plan->scratch_per_thread * (size_t)rank, g);
     if (groups_filter_rows(g))
         run->source = filter_row_source(run, scratch.plane);
-    size_t tiles = tile_count(&run->tiling);
-    struct gb_share share = gb_share_of(gb_panel_count(g->weights) * tiles, rank, size);
+    size_t units = gb_panel_count(g->weights) * tile_count(&run->tiling);
+    struct gb_share share = gb_share_of(run->chunks * units, rank, size);
     for (size_t unit = share.begin; unit < share.end;) {
         struct strip strips[GROUP_STRIPS];
-        size_t count = list_strips(run, unit, share.end, scratch.sums, strips);
-        sum_group(run, &scratch, strips, count);
+        struct chunk chunk = chunk_at(run, unit / units);
+        size_t first = unit % units, last = smaller(first + share.end - unit, units);
+        size_t count = list_strips(run, &chunk, first, last, scratch.sums, strips);
+        sum_group(run, &scratch, &chunk, strips, count);
         for (const struct strip *s = strips; s < strips + count; s++) {
-            if (update)
-                gb_adam_piece(update->adam, strip_floats(run, s), s->sums,
-                              update->weights + s->place, update->moment1 + s->place,
-                              update->moment2 + s->place);
+            if (run->update && run->chunks == 1)
+                update_piece(run->update, strip_floats(run, s), s->sums, s->place);
             unit += s->end - s->begin;
         }
+    }
+    if (run->chunks > 1) {
+        gb_barrier(size);
+        add_chunks(run, rank, size);
     }
 }
 

@@ -37,12 +37,15 @@ typedef int32_t gb_vi __attribute__((vector_size(4 * GB_LANES), may_alias));
 
 #define GB_INLINE static inline __attribute__((always_inline, unused))
 
-// Before a loop of at most 16 turns whose arrays are to live in registers.
+// Before a loop of at most 24 turns whose arrays are to live in registers.
 #if defined(__clang__)
 #define GB_UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define GB_UNROLL _Pragma("GCC unroll 16")
+#define GB_UNROLL _Pragma("GCC unroll 24")
 #endif
+
+// Makes the compiler forget how a pointer was computed, so that it keeps it in a register.
+#define GB_FORGET(pointer) __asm__("" : "+r"(pointer))
 
 GB_INLINE gb_v gb_v_set(float x) {
     return x - (gb_v){0};
