@@ -2,7 +2,9 @@
 #include "kernels/parallel.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -18,8 +20,6 @@ void gb_flush_denormals(void) {
 #if defined(GB_PTHREADS)
 // ThreadSanitizer does not see libgomp's synchronisation; its build runs the same bodies on plain
 // threads, which it does see.
-#include <pthread.h>
-
 enum { MAX_THREADS = 256 };
 static _Thread_local pthread_barrier_t *team_barrier;
 
@@ -109,4 +109,43 @@ void gb_parallel_jobs(int threads, int jobs, void (*job)(void *argument, int ind
     struct job_list list = {.job = job, .argument = argument, .jobs = jobs};
     atomic_init(&list.next, 0);
     gb_parallel(threads, run_jobs, &list);
+}
+
+struct tries {
+    enum gb_status (*attempt)(void *argument, int index);
+    void *argument;
+    atomic_int failed; // the lowest index that did; `count` so far: none
+    pthread_mutex_t lock;
+    enum gb_status status; // of that index, and its message
+    char message[GB_MESSAGE];
+};
+
+static void keep_failure(struct tries *tries, int index, enum gb_status status) {
+    pthread_mutex_lock(&tries->lock);
+    if (index < tries->failed) {
+        tries->failed = index;
+        tries->status = status;
+        snprintf(tries->message, sizeof tries->message, "%s", gb_error_message());
+    }
+    pthread_mutex_unlock(&tries->lock);
+}
+
+static void try_one(void *argument, int index, int rank) {
+    (void)rank;
+    struct tries *tries = argument;
+    if (index > tries->failed)
+        return;
+    enum gb_status status = tries->attempt(tries->argument, index);
+    if (status != GB_OK)
+        keep_failure(tries, index, status);
+}
+
+enum gb_status gb_parallel_tries(int threads, int count,
+                                 enum gb_status (*attempt)(void *argument, int index),
+                                 void *argument) {
+    struct tries tries = {
+        .attempt = attempt, .argument = argument, .lock = PTHREAD_MUTEX_INITIALIZER};
+    atomic_init(&tries.failed, count);
+    gb_parallel_jobs(threads, count, try_one, &tries);
+    return tries.status == GB_OK ? GB_OK : gb_fail_again(tries.status, tries.message);
 }

@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#include "kernels/status.h"
+
 // How a kernel is run: on how many threads, and with which scratch memory. Caller-owned; the
 // scratch is at least what the kernel's plan asks for at this number of threads, 64-byte aligned.
 struct gb_exec {
@@ -32,6 +34,13 @@ void gb_barrier(int size);
 // Runs job(argument, index) for index = 0..jobs-1, each whole on one thread, in any order.
 void gb_parallel_jobs(int threads, int jobs, void (*job)(void *argument, int index, int rank),
                       void *argument);
+
+// Runs attempt(argument, index) for index = 0..count-1, each whole on one thread, in any order. Returns
+// the failure of the lowest index that fails, its message left for the calling thread; after a failure
+// indices above it may not run.
+enum gb_status gb_parallel_tries(int threads, int count,
+                                 enum gb_status (*attempt)(void *argument, int index),
+                                 void *argument);
 
 // How many threads a kernel should wake: one where the work is too small to win back the 2 us of a
 // fork and join. `work` counts the floats of a plain streaming loop (about 0.2 ns each); dearer

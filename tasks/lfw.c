@@ -110,7 +110,6 @@ struct scoring {
     const int *indices;                                // of the scored ones in it
     struct gb_tensor predictions[PREDICTORS];          // label maps
     struct gb_superpixel_counts (*counts)[PREDICTORS]; // by example
-    enum gb_status *status;                            // by example
 };
 
 static enum gb_status find_superpixels(const struct gb_dataset *origin, int index,
@@ -132,7 +131,6 @@ static enum gb_status score_superpixels(const struct scoring *scoring, int index
     GB_TRY(find_superpixels(origin, place, &example.x, &superpixels));
     enum gb_status status = GB_OK;
     for (int p = 0; status == GB_OK && p < PREDICTORS; p++) {
-        scoring->counts[index][p] = (struct gb_superpixel_counts){0};
         const struct gb_tensor prediction = gb_images(&scoring->predictions[p], index, 1);
         status = gb_superpixels_score(&superpixels, &example.y, &prediction, GB_FACE_PARTS,
                                       &scoring->counts[index][p]);
@@ -141,19 +139,14 @@ static enum gb_status score_superpixels(const struct scoring *scoring, int index
     return status;
 }
 
-static enum gb_status score_example(const struct scoring *scoring, int index) {
+static enum gb_status score_example(void *argument, int index) {
+    const struct scoring *scoring = argument;
     const struct gb_example_shape full = gb_lfw_shape(GB_LFW_SIDE);
     struct gb_examples room;
     GB_TRY(gb_examples_create(&room, 1, &full));
     const enum gb_status status = score_superpixels(scoring, index, &room);
     gb_examples_free(&room);
     return status;
-}
-
-static void score_job(void *argument, int index, int rank) {
-    (void)rank;
-    struct scoring *scoring = argument;
-    scoring->status[index] = score_example(scoring, index);
 }
 
 static double accuracy(struct gb_superpixel_counts counts) {
@@ -191,15 +184,11 @@ static enum gb_status out_of_memory(void) {
 static enum gb_status add_scores(struct scoring *scoring, const struct gb_answers *answers,
                                  json_t *metrics, json_t *per_image) {
     const struct gb_tensor *truth = &answers->examples->y;
-    gb_parallel_jobs(answers->threads, truth->n, score_job, scoring);
+    GB_TRY(gb_parallel_tries(answers->threads, truth->n, score_example, scoring));
     int failed = 0;
-    for (int i = 0; i < truth->n; i++) {
-        // The message of a failure stayed with the thread that met it: meet it here again.
-        if (scoring->status[i] != GB_OK)
-            GB_TRY(score_example(scoring, i));
+    for (int i = 0; i < truth->n; i++)
         failed |= json_object_set_new(json_array_get(per_image, (size_t)i), "superpixel_accuracy",
                                       json_real(accuracy(scoring->counts[i][MODEL])));
-    }
     for (int p = 0; p < PREDICTORS; p++)
         failed |= set_scores(scoring, truth, (enum predictor)p, metrics);
     return failed ? out_of_memory() : GB_OK;
@@ -233,16 +222,14 @@ static enum gb_status score(const struct gb_answers *answers, json_t *metrics, j
     const struct gb_tensor *truth = &answers->examples->y;
     float *labels = malloc(gb_elements(truth) * sizeof *labels);
     float *blind = malloc((size_t)truth->h * (size_t)truth->w * sizeof *blind);
-    struct scoring scoring = {.counts = calloc((size_t)truth->n, sizeof *scoring.counts),
-                              .status = calloc((size_t)truth->n, sizeof *scoring.status)};
+    struct scoring scoring = {.counts = calloc((size_t)truth->n, sizeof *scoring.counts)};
     const enum gb_status status =
-        labels && blind && scoring.counts && scoring.status
+        labels && blind && scoring.counts
             ? score_maps(answers, labels, blind, &scoring, metrics, per_image)
             : out_of_memory();
     free(labels);
     free(blind);
     free(scoring.counts);
-    free(scoring.status);
     return status;
 }
 

@@ -114,6 +114,10 @@ refuses 'hollow/run.json' hollow
 cp -r "$run" cut
 echo '{"step": ' >>cut/log.jsonl
 refuses 'cut/log.jsonl: line 4' two.jsonl cut
+rm cut/log.jsonl
+mkdir cut/log.jsonl
+refuses 'cut/log.jsonl: Is a directory' cut
+rmdir cut/log.jsonl
 cp "$run/log.jsonl" cut/log.jsonl
 echo text >cut/samples.png
 refuses 'cut/samples.png: not a PNG' cut

@@ -2,6 +2,7 @@
 // Training and prediction: the same bits for any number of threads and after a resumption, every
 // example once an epoch, samples and likelihoods that depend on nothing but their own example, and
 // a model that learns.
+#include <limits.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -441,6 +442,17 @@ static void test_other_sizes_are_refused(void **state) {
         gb_dataset_free(&larger[i]);
 }
 
+// Samples share no noise, of which there are 2^32 numbers an example.
+static void test_too_many_samples_are_refused(void **state) {
+    (void)state;
+    struct gb_predictor predictor;
+    struct gb_run_config run = tiny_run(1);
+    const struct gb_predictor_options options = {
+        .backend = best_backend(), .threads = 1, .samples = INT_MAX};
+    assert_int_equal(gb_predictor_create(&predictor, &run, &options), GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), "--samples"));
+}
+
 enum { MANY = 5 };
 
 // The first samples of many are the samples of few, and the average is their mean.
@@ -781,6 +793,7 @@ int main(void) {
         cmocka_unit_test(test_divergence_is_told),
         cmocka_unit_test(test_failures_name_the_image),
         cmocka_unit_test(test_other_sizes_are_refused),
+        cmocka_unit_test(test_too_many_samples_are_refused),
         cmocka_unit_test(test_average_is_the_mean_of_samples),
         cmocka_unit_test(test_average_of_one),
         cmocka_unit_test(test_examples_have_their_own_samples),

@@ -205,29 +205,14 @@ struct gathering {
     const int *indices;
     uint64_t seed;
     const struct gb_examples *examples;
-    enum gb_status *status;
 };
 
-static enum gb_status gather_one(const struct gathering *gathering, int place) {
+static enum gb_status gather_one(void *argument, int place) {
+    const struct gathering *gathering = argument;
     int index = gathering->indices ? gathering->indices[place] : place;
     const struct gb_random_key key = {.seed = gathering->seed, .sample = (uint32_t)index};
     struct gb_example example = gb_example_at(gathering->examples, place);
     return gathering->set->fill(gathering->set, index, &key, &example);
-}
-
-static void gather_job(void *argument, int place, int rank) {
-    (void)rank;
-    struct gathering *gathering = argument;
-    gathering->status[place] = gather_one(gathering, place);
-}
-
-static enum gb_status gather(struct gathering *gathering, int count, int threads) {
-    gb_parallel_jobs(threads, count, gather_job, gathering);
-    for (int i = 0; i < count; i++)
-        // The message of a failure stayed with the thread that met it: meet it here again.
-        if (gathering->status[i] != GB_OK)
-            GB_TRY(gather_one(gathering, i));
-    return GB_OK;
 }
 
 enum gb_status gb_dataset_gather(const struct gb_dataset *set, const int *indices, int count,
@@ -235,11 +220,7 @@ enum gb_status gb_dataset_gather(const struct gb_dataset *set, const int *indice
     GB_TRY(gb_examples_create(examples, count, &set->shape));
     struct gathering gathering = {
         .set = set, .indices = indices, .seed = seed, .examples = examples};
-    gathering.status = calloc((size_t)count + 1, sizeof *gathering.status);
-    enum gb_status status = gathering.status
-                                ? gather(&gathering, count, threads)
-                                : gb_fail(GB_OUT_OF_MEMORY, what, "data set", "out of memory");
-    free(gathering.status);
+    const enum gb_status status = gb_parallel_tries(threads, count, gather_one, &gathering);
     if (status != GB_OK)
         gb_examples_free(examples);
     return status;

@@ -200,31 +200,22 @@ struct preparation {
     int first, stride;      // its frames in a batch
     struct gb_pose *poses;  // by frame, of the scene in hand
     struct gb_image batch[BATCH];
-    enum gb_status read[BATCH];
 
     struct order *orders; // by frame
     int order_count, next;
-    enum gb_status *made; // by order
 };
 
-static void read_frame_job(void *argument, int i, int rank) {
-    (void)rank;
+static enum gb_status read_frame(void *argument, int i) {
     struct preparation *p = argument;
-    p->read[i] = gb_scenes_read_depth(p->scenes, p->first + i * p->stride, &p->batch[i]);
+    return gb_scenes_read_depth(p->scenes, p->first + i * p->stride, &p->batch[i]);
 }
 
 // Fuses `count` frames from p->first on.
 static enum gb_status fuse_batch(struct preparation *p, int count) {
-    gb_parallel_jobs(p->threads, count, read_frame_job, p);
-    enum gb_status status = GB_OK;
-    for (int i = 0; i < count && status == GB_OK; i++) {
-        const int frame = p->first + i * p->stride;
-        // The message of a failure stayed with the thread that met it: meet it here again.
-        status = p->read[i] == GB_OK ? GB_OK : gb_scenes_read_depth(p->scenes, frame, &p->batch[i]);
-        if (status == GB_OK)
-            status = gb_tsdf_fuse(p->volume, &p->scenes->camera, &p->poses[frame],
-                                  p->batch[i].pixels16, p->threads);
-    }
+    enum gb_status status = gb_parallel_tries(p->threads, count, read_frame, p);
+    for (int i = 0; i < count && status == GB_OK; i++)
+        status = gb_tsdf_fuse(p->volume, &p->scenes->camera, &p->poses[p->first + i * p->stride],
+                              p->batch[i].pixels16, p->threads);
     for (int i = 0; i < count; i++)
         gb_image_free(&p->batch[i]);
     return status;
@@ -284,7 +275,10 @@ static void store(const struct gb_image *depth, const struct window *window, con
         }
 }
 
-static enum gb_status make_map(const struct preparation *p, const struct order *order) {
+// The map of the order `i` after the next.
+static enum gb_status make_map(void *argument, int i) {
+    const struct preparation *p = argument;
+    const struct order *order = &p->orders[p->next + i];
     const struct gb_depth_maps *maps = &p->splits[order->split];
     struct gb_image depth;
     GB_TRY(gb_scenes_read_depth(p->scenes, order->frame, &depth));
@@ -306,21 +300,13 @@ static enum gb_status make_map(const struct preparation *p, const struct order *
     return status;
 }
 
-static void make_map_job(void *argument, int i, int rank) {
-    (void)rank;
-    struct preparation *p = argument;
-    p->made[p->next + i] = make_map(p, &p->orders[p->next + i]);
-}
-
 // Makes the maps of frames before `end` that are left.
 static enum gb_status make_maps(struct preparation *p, int end) {
     int after = p->next;
     while (after < p->order_count && p->orders[after].frame < end)
         after++;
-    gb_parallel_jobs(p->threads, after - p->next, make_map_job, p);
-    for (; p->next < after; p->next++)
-        if (p->made[p->next] != GB_OK)
-            GB_TRY(make_map(p, &p->orders[p->next])); // for its message, as above
+    GB_TRY(gb_parallel_tries(p->threads, after - p->next, make_map, p));
+    p->next = after;
     return GB_OK;
 }
 
@@ -331,9 +317,8 @@ static int by_frame(const void *a, const void *b) {
 static enum gb_status place_orders(struct preparation *p, const struct gb_scenes_split *split) {
     const size_t count = (size_t)(split->count[GB_SPLIT_TRAIN] + split->count[GB_SPLIT_TEST]);
     p->orders = calloc(count, sizeof *p->orders);
-    p->made = calloc(count, sizeof *p->made);
     p->poses = calloc((size_t)p->scenes->frames.count, sizeof *p->poses);
-    if (!p->orders || !p->made || !p->poses)
+    if (!p->orders || !p->poses)
         return no_memory(p->scenes->folder);
     for (int which = 0; which < GB_SPLITS; which++)
         for (int i = 0; i < split->count[which]; i++)
@@ -366,7 +351,6 @@ static enum gb_status prepare(const struct gb_scenes *scenes, const struct gb_sc
     if (status == GB_OK)
         status = make_scenes(&p);
     free(p.orders);
-    free(p.made);
     free(p.poses);
     return status;
 }

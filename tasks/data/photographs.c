@@ -40,14 +40,13 @@ struct reading {
     char *const *names;
     int least_side;
     struct gb_photographs *photographs;
-    enum gb_status *done; // by photograph
 };
 
-static enum gb_status read_one(const struct reading *reading, int index) {
+static enum gb_status read_one(void *argument, int index) {
+    const struct reading *reading = argument;
     struct gb_image *image = &reading->photographs->images[index];
     char **name = &reading->photographs->names[index], *path;
-    if (!*name)
-        *name = strdup(reading->names[index]);
+    *name = strdup(reading->names[index]);
     if (!*name || asprintf(&path, "%s/%s", reading->folder, *name) < 0)
         return gb_fail(GB_OUT_OF_MEMORY, cannot_read, reading->folder, "out of memory");
     enum gb_status status = gb_image_read(path, 3, image);
@@ -55,34 +54,16 @@ static enum gb_status read_one(const struct reading *reading, int index) {
         status = gb_fail(GB_BAD_INPUT, cannot_read, path,
                          "%d x %d pixels, and each side must have %d at least", image->w, image->h,
                          reading->least_side);
-    if (status != GB_OK)
-        gb_image_free(image);
     free(path);
     return status;
-}
-
-static void read_job(void *argument, int index, int rank) {
-    (void)rank;
-    const struct reading *reading = argument;
-    reading->done[index] = read_one(reading, index);
 }
 
 enum gb_status gb_photographs_read(const char *folder, char *const *names, int count,
                                    int least_side, int threads,
                                    struct gb_photographs *photographs) {
     GB_TRY(gb_photographs_create(photographs, count));
-    struct reading reading = {folder, names, least_side, photographs,
-                              calloc((size_t)count, sizeof *reading.done)};
-    enum gb_status status = GB_OK;
-    if (!reading.done)
-        status = gb_fail(GB_OUT_OF_MEMORY, cannot_read, folder, "out of memory");
-    else
-        gb_parallel_jobs(threads, count, read_job, &reading);
-    // The message of a failure stayed with the thread that met it: meet it here again.
-    for (int i = 0; status == GB_OK && i < count; i++)
-        if (reading.done[i] != GB_OK)
-            status = read_one(&reading, i);
-    free(reading.done);
+    struct reading reading = {folder, names, least_side, photographs};
+    const enum gb_status status = gb_parallel_tries(threads, count, read_one, &reading);
     if (status != GB_OK)
         gb_photographs_free(photographs);
     return status;

@@ -135,17 +135,11 @@ static void free_pairs(struct pairs *pairs) {
     gb_photographs_free(&pairs->low);
 }
 
-struct halving {
-    struct pairs *pairs;
-    enum gb_status *done; // by photograph
-};
-
-static void halve_job(void *argument, int index, int rank) {
-    (void)rank;
-    const struct halving *halving = argument;
-    struct gb_image *high = &halving->pairs->high.images[index];
+static enum gb_status halve_one(void *argument, int index) {
+    const struct pairs *pairs = argument;
+    struct gb_image *high = &pairs->high.images[index];
     gb_image_crop(high, 0, 0, high->w & ~1, high->h & ~1);
-    halving->done[index] = halve(high, &halving->pairs->low.images[index]);
+    return halve(high, &pairs->low.images[index]);
 }
 
 // Takes over the photographs and makes their halves.
@@ -153,19 +147,8 @@ static enum gb_status make_pairs(struct gb_photographs *photographs, int threads
                                  struct pairs *pairs) {
     *pairs = (struct pairs){.high = *photographs};
     *photographs = (struct gb_photographs){0};
-    const int count = pairs->high.count;
-    GB_TRY(gb_photographs_create(&pairs->low, count));
-    struct halving halving = {pairs, calloc((size_t)count + 1, sizeof *halving.done)};
-    if (!halving.done)
-        return no_memory("photographs");
-    gb_parallel_jobs(threads, count, halve_job, &halving);
-    // The message of a failure stayed with the thread that met it: meet it here again.
-    enum gb_status status = GB_OK;
-    for (int i = 0; status == GB_OK && i < count; i++)
-        if (halving.done[i] != GB_OK)
-            status = halve(&pairs->high.images[i], &pairs->low.images[i]);
-    free(halving.done);
-    return status;
+    GB_TRY(gb_photographs_create(&pairs->low, pairs->high.count));
+    return gb_parallel_tries(threads, pairs->high.count, halve_one, pairs);
 }
 
 // ---- Data sets ----

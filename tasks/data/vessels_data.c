@@ -396,25 +396,18 @@ struct reading {
     const struct folder *folder;
     const struct choice *choice;
     struct gb_vessel_image *images;
-    enum gb_status *status;
 };
 
-static void read_job(void *argument, int index, int rank) {
-    (void)rank;
+static enum gb_status read_one(void *argument, int index) {
     const struct reading *reading = argument;
-    reading->status[index] = read_image(&reading->folder->entries[reading->choice->places[index]],
-                                        &reading->images[index]);
+    return read_image(&reading->folder->entries[reading->choice->places[index]],
+                      &reading->images[index]);
 }
 
-static enum gb_status check_reading(const struct reading *reading) {
+static enum gb_status check_sizes(const struct reading *reading) {
     const struct gb_image *first = &reading->images[0].image;
     for (int i = 0; i < reading->choice->count; i++) {
         const struct entry *entry = &reading->folder->entries[reading->choice->places[i]];
-        // The message of a failure stayed with the thread that met it: meet it here again.
-        if (reading->status[i] != GB_OK) {
-            gb_vessel_image_clear(&reading->images[i]);
-            GB_TRY(read_image(entry, &reading->images[i]));
-        }
         const struct gb_image *image = &reading->images[i].image;
         if (image->w != first->w || image->h != first->h)
             return gb_fail(GB_BAD_INPUT, what, entry->image,
@@ -430,14 +423,12 @@ static enum gb_status read_split(const struct folder *folder, const struct choic
     const int count = choice->count;
     struct reading reading = {.folder = folder,
                               .choice = choice,
-                              .images = calloc((size_t)count, sizeof *reading.images),
-                              .status = calloc((size_t)count, sizeof *reading.status)};
-    enum gb_status status = reading.images && reading.status ? GB_OK : no_memory(folder->path);
-    if (status == GB_OK) {
-        gb_parallel_jobs(source->threads, count, read_job, &reading);
-        status = check_reading(&reading);
-    }
-    free(reading.status);
+                              .images = calloc((size_t)count, sizeof *reading.images)};
+    if (!reading.images)
+        return no_memory(folder->path);
+    enum gb_status status = gb_parallel_tries(source->threads, count, read_one, &reading);
+    if (status == GB_OK)
+        status = check_sizes(&reading);
     if (status != GB_OK) {
         gb_vessel_images_free(reading.images, count);
         return status;

@@ -46,6 +46,8 @@ static enum gb_status read_lines(FILE *file, const char *what, const char *path,
         else if (json_array_append_new(values, value) != 0)
             status = gb_fail(GB_OUT_OF_MEMORY, what, path, "out of memory");
     }
+    if (status == GB_OK && !feof(file)) // a folder opens, but does not read
+        status = gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
     free(line);
     return status;
 }

@@ -19,7 +19,7 @@ bool gb_is_folder(const char *path);
 enum gb_status gb_json_write(const char *path, const json_t *json);
 
 // Appends the value on each line of a file to an array. GB_BAD_INPUT, "`what`: path: line 3: ...", where
-// the file is missing or a line is damaged.
+// the file is missing, does not read or a line is damaged.
 enum gb_status gb_json_lines_read(const char *what, const char *path, json_t *values);
 
 // Prints metrics as "name value" lines; those that are no numbers, such as curves, are left out.

@@ -274,10 +274,14 @@ static enum gb_status create(int size, struct gb_vessel_image *picture) {
     return gb_image_create(&picture->field, size, size, 1, 8, where);
 }
 
+static enum gb_status out_of_memory(void) {
+    return gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "synthetic fundus", "out of memory");
+}
+
 static enum gb_status draw(uint64_t seed, uint32_t index, struct scene *scene,
                            const struct raster *raster, struct gb_vessel_image *picture) {
     if (!scene || !raster->taken || !raster->seen)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "synthetic fundus", "out of memory");
+        return out_of_memory();
     const struct gb_random_key sensor = {
         .seed = seed, .purpose = GB_RANDOM_SYNTHETIC, .step = STEP_SENSOR, .sample = index};
     build(scene, seed, index);
@@ -314,25 +318,12 @@ struct drawing {
     uint32_t first;
     int side;
     struct gb_vessel_image *pictures;
-    enum gb_status *status;
 };
 
-static void draw_job(void *argument, int index, int rank) {
-    (void)rank;
+static enum gb_status draw_one(void *argument, int index) {
     const struct drawing *drawing = argument;
-    drawing->status[index] = gb_fundus_draw(drawing->seed, drawing->first + (uint32_t)index,
-                                            drawing->side, &drawing->pictures[index]);
-}
-
-static enum gb_status draw_all(const struct drawing *drawing, int count, int threads) {
-    if (!drawing->pictures || !drawing->status)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "synthetic fundus", "out of memory");
-    gb_parallel_jobs(threads, count, draw_job, (void *)drawing);
-    for (int i = 0; i < count; i++)
-        if (drawing->status[i] != GB_OK)
-            return gb_fail(drawing->status[i], "cannot draw", "synthetic fundus",
-                           "%d pictures of %d pixels a side", count, drawing->side);
-    return GB_OK;
+    return gb_fundus_draw(drawing->seed, drawing->first + (uint32_t)index, drawing->side,
+                          &drawing->pictures[index]);
 }
 
 static enum gb_status load_split(uint64_t seed, int side, enum gb_split split, int count,
@@ -343,10 +334,10 @@ static enum gb_status load_split(uint64_t seed, int side, enum gb_split split, i
     struct drawing drawing = {.seed = seed,
                               .first = split == GB_SPLIT_TEST ? GB_SYNTHETIC_TEST_FIRST : 0,
                               .side = side,
-                              .pictures = calloc((size_t)count, sizeof *drawing.pictures),
-                              .status = calloc((size_t)count, sizeof *drawing.status)};
-    enum gb_status status = draw_all(&drawing, count, source->threads);
-    free(drawing.status);
+                              .pictures = calloc((size_t)count, sizeof *drawing.pictures)};
+    if (!drawing.pictures)
+        return out_of_memory();
+    const enum gb_status status = gb_parallel_tries(source->threads, count, draw_one, &drawing);
     if (status != GB_OK) {
         gb_vessel_images_free(drawing.pictures, count);
         return status;

@@ -366,40 +366,25 @@ struct drawing {
     uint32_t first;
     int w, h;
     struct gb_photographs *photographs;
-    enum gb_status *done; // by picture
 };
 
-static enum gb_status draw_one(const struct drawing *drawing, int index) {
+static enum gb_status draw_one(void *argument, int index) {
+    const struct drawing *drawing = argument;
     char name[32];
     snprintf(name, sizeof name, "natural%07u", drawing->first + (unsigned)index);
     char **kept = &drawing->photographs->names[index];
-    if (!*kept)
-        *kept = strdup(name);
+    *kept = strdup(name);
     if (!*kept)
         return no_memory();
     return gb_natural_draw(drawing->seed, drawing->first + (uint32_t)index, drawing->w, drawing->h,
                            &drawing->photographs->images[index]);
 }
 
-static void draw_job(void *argument, int index, int rank) {
-    (void)rank;
-    const struct drawing *drawing = argument;
-    drawing->done[index] = draw_one(drawing, index);
-}
-
 enum gb_status gb_natural_photographs(uint64_t seed, uint32_t first, int count, int w, int h,
                                       int threads, struct gb_photographs *photographs) {
     GB_TRY(gb_photographs_create(photographs, count));
-    struct drawing drawing = {seed, first,       w,
-                              h,    photographs, calloc((size_t)count, sizeof *drawing.done)};
-    enum gb_status status = drawing.done ? GB_OK : no_memory();
-    if (status == GB_OK)
-        gb_parallel_jobs(threads, count, draw_job, &drawing);
-    // The message of a failure stayed with the thread that met it.
-    for (int i = 0; status == GB_OK && i < count; i++)
-        if (drawing.done[i] != GB_OK)
-            status = draw_one(&drawing, i);
-    free(drawing.done);
+    struct drawing drawing = {seed, first, w, h, photographs};
+    const enum gb_status status = gb_parallel_tries(threads, count, draw_one, &drawing);
     if (status != GB_OK)
         gb_photographs_free(photographs);
     return status;

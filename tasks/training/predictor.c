@@ -49,10 +49,20 @@ static enum gb_status build_climber(struct gb_predictor *p) {
     return p->kind->create(&p->config, &use, p->options.backend, &p->climber);
 }
 
+// Random numbers are counted in 32 bits (kernels/random/random.h), and samples share no noise.
+static enum gb_status check_samples(const struct gb_predictor *p, const struct gb_tensor *y) {
+    if ((uint64_t)p->samples * (uint64_t)y->image <= UINT32_MAX)
+        return GB_OK;
+    return gb_fail(GB_BAD_INPUT, "cannot predict", "--samples",
+                   "%d of %td numbers each want more noise than there is (2^32 numbers)",
+                   p->samples, y->image);
+}
+
 // Everything that depends on the sizes.
 static enum gb_status build(struct gb_predictor *p) {
     struct gb_model_shapes one;
     p->kind->shapes(&p->config, 1, &one);
+    GB_TRY(check_samples(p, &one.y));
     p->dequantisation = one.dequantisation;
     p->scored_at_once = at_once(SCORED_AT_ONCE, &one.y, SCORED_FLOATS);
     p->drawn_at_once = at_once(p->samples, &one.y, DRAWN_FLOATS);
