@@ -23,6 +23,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "flows/networks/network.h"
 #include "kernels/arena.h"
 #include "tasks/data/depth_maps.h"
 #include "tasks/images/picture.h"

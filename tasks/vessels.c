@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "flows/models/factored.h"
+#include "flows/networks/network.h"
 #include "tasks/data/vessels_data.h"
 #include "tasks/images/picture.h"
 #include "tasks/images/pr_plane.h"

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "flows/params.h"
 #include "reference_cglow.h"
 
 // A batch of images. The values are floats, so that both forms hold the same. Memory of the view

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flows/models/latents.h"
+
 // ---- parameters ----
 
 struct reference_cnf *reference_cnf_create(const struct gb_cnf_config *config,

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "flows/models/cnf.h"
+#include "flows/params.h"
 #include "reference_image.h"
 
 struct reference_cnf {

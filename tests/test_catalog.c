@@ -188,30 +188,35 @@ static void test_counts(void **state) {
 // What the recorder finds is what the model says of itself.
 static void test_flops(void **state) {
     (void)state;
-    const struct gb_cglow_use use = {
+    const struct gb_model_use use = {
         .batch = 2, .samples_per_x = 1, .threads = 1, .training = true};
-    struct gb_cglow *model;
-    assert_int_equal(gb_cglow_create(&tiny_config, &use, backend_named("scalar"), &model), GB_OK);
+    void *model;
+    assert_int_equal(gb_cglow_model.create(&tiny_config, &use, backend_named("scalar"), &model),
+                     GB_OK);
     struct gb_catalog catalog = catalog_of(tiny, NULL, GB_CATALOG_STEPS, NULL);
     assert_int_equal(catalog.count, 1);
-    assert_true(catalog.list->flops == gb_cglow_step_flops(model));
-    assert_true(catalog.list->bytes == 24.0 * (double)gb_params_elements(gb_cglow_params(model)));
+    assert_true(catalog.list->flops == gb_cglow_model.step_flops(model));
+    assert_true(catalog.list->bytes ==
+                24.0 * (double)gb_params_elements(gb_cglow_model.params(model)));
     gb_catalog_free(&catalog);
-    gb_cglow_free(model);
+    gb_cglow_model.free(model);
 }
 
 static void test_flops_of_cnf(void **state) {
     (void)state;
-    const struct gb_cnf_use use = {.batch = 2, .samples_per_x = 1, .threads = 1, .training = true};
+    const struct gb_model_use use = {
+        .batch = 2, .samples_per_x = 1, .threads = 1, .training = true};
     for (const struct gb_model_case *m = tiny_cnf; m->name; m++) {
-        struct gb_cnf *model;
+        void *model;
         struct gb_catalog catalog = catalog_of(tiny_cnf, m->name, GB_CATALOG_STEPS, NULL);
-        assert_int_equal(gb_cnf_create(m->config, &use, backend_named("scalar"), &model), GB_OK);
+        assert_int_equal(gb_cnf_model.create(m->config, &use, backend_named("scalar"), &model),
+                         GB_OK);
         assert_int_equal(catalog.count, 1);
-        assert_true(catalog.list->flops == gb_cnf_step_flops(model));
-        assert_true(catalog.list->bytes == 24.0 * (double)gb_params_elements(gb_cnf_params(model)));
+        assert_true(catalog.list->flops == gb_cnf_model.step_flops(model));
+        assert_true(catalog.list->bytes ==
+                    24.0 * (double)gb_params_elements(gb_cnf_model.params(model)));
         gb_catalog_free(&catalog);
-        gb_cnf_free(model);
+        gb_cnf_model.free(model);
     }
 }
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "flow_check.h"
-#include "flows/models/cglow.h"
+#include "flows/models/model.h"
 
 // Relative L2 errors that float arithmetic may have against double. A sum of K products is off by
 // about sqrt(K) * 2^-24 of its size, K is some hundreds here, and errors add up over the steps. In
@@ -85,13 +85,12 @@ static void scene_free(struct scene *scene) {
     reference_cglow_free(scene->reference);
 }
 
-static struct gb_cglow *model_new(const struct gb_cglow_config *config, struct gb_cglow_use use,
-                                  const struct gb_backend *backend,
-                                  const struct reference_cglow *reference) {
-    struct gb_cglow *model = NULL;
-    flow_check_ok(gb_cglow_create(config, &use, backend, &model));
+static void *model_new(const struct gb_cglow_config *config, struct gb_model_use use,
+                       const struct gb_backend *backend, const struct reference_cglow *reference) {
+    void *model = NULL;
+    flow_check_ok(gb_cglow_model.create(config, &use, backend, &model));
     if (reference)
-        flow_import(gb_cglow_params(model), reference);
+        flow_import(gb_cglow_model.params(model), reference);
     return model;
 }
 
@@ -106,9 +105,9 @@ static void read_latents(const struct gb_latents *latents, int n, double *values
 }
 
 // Noise of the model's shapes from `values`, one image after the other; free level[0].data.
-static struct gb_latents noise_new(const struct gb_cglow *model, const double *values) {
+static struct gb_latents noise_new(const void *model, const double *values) {
     struct gb_latents noise;
-    gb_cglow_latent_shapes(model, &noise);
+    gb_cglow_model.latent_shapes(model, &noise);
     size_t floats = 0;
     for (int l = 0; l < noise.count; l++)
         floats += gb_elements(&noise.level[l]);
@@ -146,10 +145,10 @@ static void check_latents(const struct scene *scene, const struct gb_latents *la
     test_free(values);
 }
 
-static void check_forward(const struct scene *scene, struct gb_cglow *model) {
+static void check_forward(const struct scene *scene, void *model) {
     double log_likelihood[8];
     struct gb_latents latents;
-    flow_check_ok(gb_cglow_forward(model, &scene->y.tensor, log_likelihood, &latents));
+    flow_check_ok(gb_cglow_model.forward(model, &scene->y.tensor, NULL, log_likelihood, &latents));
     for (int n = 0; n < scene->flow->batch; n++) {
         const struct reference_density *density = &scene->density[n];
         flow_check_close("log-likelihood", log_likelihood[n], density->log_det + density->log_prior,
@@ -160,12 +159,12 @@ static void check_forward(const struct scene *scene, struct gb_cglow *model) {
 
 // The noise that belongs to y gives y back; other noise gives what the reference makes of it, and
 // forward brings it back.
-static void check_inverse(const struct scene *scene, struct gb_cglow *model, enum flow_gaps gaps) {
+static void check_inverse(const struct scene *scene, void *model, enum flow_gaps gaps) {
     struct flow_images y = flow_images_new(scene->flow->batch, scene->y.shape, gaps, NULL);
     double *back = test_malloc(scene->dimensions * sizeof *back);
     double *expected = test_malloc(scene->dimensions * sizeof *expected);
     struct gb_latents noise = noise_new(model, scene->noise);
-    gb_cglow_inverse(model, &noise, 1, &y.tensor);
+    gb_cglow_model.inverse(model, &noise, 1, &y.tensor);
     flow_check_gaps(&y);
     for (int n = 0; n < scene->flow->batch; n++) {
         flow_read(&y.tensor, n, back);
@@ -176,8 +175,8 @@ static void check_inverse(const struct scene *scene, struct gb_cglow *model, enu
     const float temperature = 0.75f;
     struct gb_latents latents;
     double log_likelihood[8];
-    gb_cglow_inverse(model, &noise, temperature, &y.tensor);
-    flow_check_ok(gb_cglow_forward(model, &y.tensor, log_likelihood, &latents));
+    gb_cglow_model.inverse(model, &noise, temperature, &y.tensor);
+    flow_check_ok(gb_cglow_model.forward(model, &y.tensor, NULL, log_likelihood, &latents));
     for (int n = 0; n < scene->flow->batch; n++) {
         const double *of_image = scene->noise + (size_t)n * scene->dimensions;
         reference_cglow_inverse(scene->reference, scene->conditions[n], of_image,
@@ -203,13 +202,13 @@ static void test_forward_and_inverse(void **state) {
             struct scene scene = scene_new(&cases[i], gaps);
             for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));) {
                 print_message("           %s, %s\n", b->name, cases[i].name);
-                struct gb_cglow_use use = {
+                struct gb_model_use use = {
                     .batch = cases[i].batch, .samples_per_x = 1, .threads = 2};
-                struct gb_cglow *model = model_new(&cases[i].config, use, b, scene.reference);
-                flow_check_ok(gb_cglow_condition(model, &scene.x.tensor));
+                void *model = model_new(&cases[i].config, use, b, scene.reference);
+                flow_check_ok(gb_cglow_model.condition(model, &scene.x.tensor));
                 check_forward(&scene, model);
                 check_inverse(&scene, model, gaps);
-                gb_cglow_free(model);
+                gb_cglow_model.free(model);
             }
             scene_free(&scene);
         }
@@ -218,10 +217,10 @@ static void test_forward_and_inverse(void **state) {
 static void test_latent_shapes(void **state) {
     (void)state;
     for (int i = 0; i < CASES; i++) {
-        struct gb_cglow_use use = {.batch = cases[i].batch, .samples_per_x = 1, .threads = 1};
-        struct gb_cglow *model = model_new(&cases[i].config, use, flow_next_backend(NULL), NULL);
+        struct gb_model_use use = {.batch = cases[i].batch, .samples_per_x = 1, .threads = 1};
+        void *model = model_new(&cases[i].config, use, flow_next_backend(NULL), NULL);
         struct gb_latents shapes;
-        gb_cglow_latent_shapes(model, &shapes);
+        gb_cglow_model.latent_shapes(model, &shapes);
         assert_int_equal(shapes.count, cases[i].config.levels);
         for (int l = 0; l < shapes.count; l++) {
             struct reference_shape shape = reference_cglow_latent(&cases[i].config, l);
@@ -232,9 +231,8 @@ static void test_latent_shapes(void **state) {
             assert_int_equal(shapes.level[l].row, expected.row);
             assert_int_equal(shapes.level[l].image, expected.image);
         }
-        assert_true(gb_cglow_activation_bytes(model) > 0);
-        assert_memory_equal(gb_cglow_config(model), &cases[i].config, sizeof cases[i].config);
-        gb_cglow_free(model);
+        assert_true(gb_cglow_model.activation_bytes(model) > 0);
+        gb_cglow_model.free(model);
     }
 }
 
@@ -251,24 +249,24 @@ static void check_samples_per_x(const struct scene *scene, const struct gb_backe
     for (size_t i = 0; i < (size_t)batch * scene->dimensions; i++)
         noise[i] = reference_normal(&state);
 
-    struct gb_cglow_use together = {.batch = batch, .samples_per_x = SAMPLES, .threads = 2};
-    struct gb_cglow_use single = {.batch = 1, .samples_per_x = 1, .threads = 1};
-    struct gb_cglow *many = model_new(config, together, backend, scene->reference);
-    struct gb_cglow *one = model_new(config, single, backend, scene->reference);
+    struct gb_model_use together = {.batch = batch, .samples_per_x = SAMPLES, .threads = 2};
+    struct gb_model_use single = {.batch = 1, .samples_per_x = 1, .threads = 1};
+    void *many = model_new(config, together, backend, scene->reference);
+    void *one = model_new(config, single, backend, scene->reference);
     double *many_likelihood = test_malloc((size_t)batch * sizeof(double)), one_likelihood;
-    flow_check_ok(gb_cglow_condition(many, &scene->x.tensor));
-    flow_check_ok(gb_cglow_forward(many, &y.tensor, many_likelihood, NULL));
+    flow_check_ok(gb_cglow_model.condition(many, &scene->x.tensor));
+    flow_check_ok(gb_cglow_model.forward(many, &y.tensor, NULL, many_likelihood, NULL));
     struct gb_latents many_noise = noise_new(many, noise);
-    gb_cglow_inverse(many, &many_noise, 1, &sampled.tensor);
+    gb_cglow_model.inverse(many, &many_noise, 1, &sampled.tensor);
     for (int n = 0; n < batch; n++) {
         struct gb_tensor x = gb_images(&scene->x.tensor, n / SAMPLES, 1);
         struct gb_tensor target = gb_images(&y.tensor, n, 1);
-        flow_check_ok(gb_cglow_condition(one, &x));
-        flow_check_ok(gb_cglow_forward(one, &target, &one_likelihood, NULL));
+        flow_check_ok(gb_cglow_model.condition(one, &x));
+        flow_check_ok(gb_cglow_model.forward(one, &target, NULL, &one_likelihood, NULL));
         flow_check_close("log-likelihood of a sample", many_likelihood[n], one_likelihood,
                          likelihood_bound * 8 * (double)scene->dimensions);
         struct gb_latents noise_of_one = noise_new(one, noise + (size_t)n * scene->dimensions);
-        gb_cglow_inverse(one, &noise_of_one, 1, &alone.tensor);
+        gb_cglow_model.inverse(one, &noise_of_one, 1, &alone.tensor);
         flow_read(&sampled.tensor, n, flow_image(&sampled, n));
         flow_read(&alone.tensor, 0, alone.values);
         double error =
@@ -279,8 +277,8 @@ static void check_samples_per_x(const struct scene *scene, const struct gb_backe
     test_free(many_noise.level[0].data);
     test_free(many_likelihood);
     test_free(noise);
-    gb_cglow_free(many);
-    gb_cglow_free(one);
+    gb_cglow_model.free(many);
+    gb_cglow_model.free(one);
     flow_images_free(&y);
     flow_images_free(&sampled);
     flow_images_free(&alone);
@@ -432,19 +430,19 @@ static bool right_along(const struct scene *scene, const struct probe *probe,
 
 static void check_gradients(const struct scene *scene, const struct probes *probes,
                             const struct gb_backend *backend, enum flow_gaps gaps) {
-    struct gb_cglow_use use = {.batch = scene->flow->batch,
+    struct gb_model_use use = {.batch = scene->flow->batch,
                                .samples_per_x = 1,
                                .threads = 2,
                                .gradients = true,
                                .input_gradient = true};
-    struct gb_cglow *model = model_new(&scene->flow->config, use, backend, scene->reference);
-    struct gb_params *params = gb_cglow_params(model);
+    void *model = model_new(&scene->flow->config, use, backend, scene->reference);
+    struct gb_params *params = gb_cglow_model.params(model);
     struct flow_images dx = flow_images_new(use.batch, scene->x.shape, gaps, NULL);
     struct flow_images dy = flow_images_new(use.batch, scene->y.shape, gaps, NULL);
     double log_likelihood[8];
-    flow_check_ok(gb_cglow_condition(model, &scene->x.tensor));
-    flow_check_ok(gb_cglow_forward(model, &scene->y.tensor, log_likelihood, NULL));
-    gb_cglow_backward(model, d_log_likelihood, NULL, &dx.tensor, &dy.tensor);
+    flow_check_ok(gb_cglow_model.condition(model, &scene->x.tensor));
+    flow_check_ok(gb_cglow_model.forward(model, &scene->y.tensor, NULL, log_likelihood, NULL));
+    gb_cglow_model.backward(model, d_log_likelihood, NULL, &dx.tensor, &dy.tensor);
     flow_check_gaps(&dx);
     flow_check_gaps(&dy);
     int wrong = 0;
@@ -454,7 +452,7 @@ static void check_gradients(const struct scene *scene, const struct probes *prob
         fail_msg("%d of %d derivatives are wrong", wrong, probes->count);
     flow_images_free(&dx);
     flow_images_free(&dy);
-    gb_cglow_free(model);
+    gb_cglow_model.free(model);
 }
 
 static void test_gradients(void **state) {
@@ -488,28 +486,28 @@ static void check_same_block(const struct gb_params *a, const struct gb_params *
             fail_msg("%s: other bits", a->list[i].name);
 }
 
-static void check_same_state(struct gb_cglow *a, struct gb_cglow *b) {
-    const struct gb_params *of_a = gb_cglow_params(a), *of_b = gb_cglow_params(b);
+static void check_same_state(void *a, void *b) {
+    const struct gb_params *of_a = gb_cglow_model.params(a), *of_b = gb_cglow_model.params(b);
     assert_int_equal(of_a->floats, of_b->floats);
     check_same_block(of_a, of_b, of_a->value, of_b->value);
     check_same_block(of_a, of_b, of_a->moment1, of_b->moment1);
     check_same_block(of_a, of_b, of_a->moment2, of_b->moment2);
 }
 
-static void train_step(const struct scene *scene, struct gb_cglow *model,
-                       const struct gb_adam *adam, double *log_likelihood) {
-    flow_check_ok(gb_cglow_condition(model, &scene->x.tensor));
-    flow_check_ok(gb_cglow_forward(model, &scene->y.tensor, log_likelihood, NULL));
-    gb_cglow_backward(model, d_log_likelihood, adam, NULL, NULL);
+static void train_step(const struct scene *scene, void *model, const struct gb_adam *adam,
+                       double *log_likelihood) {
+    flow_check_ok(gb_cglow_model.condition(model, &scene->x.tensor));
+    flow_check_ok(gb_cglow_model.forward(model, &scene->y.tensor, NULL, log_likelihood, NULL));
+    gb_cglow_model.backward(model, d_log_likelihood, adam, NULL, NULL);
 }
 
 static void check_fused_adam(const struct scene *scene, const struct gb_backend *backend) {
-    struct gb_cglow_use use = {
+    struct gb_model_use use = {
         .batch = scene->flow->batch, .samples_per_x = 1, .threads = 2, .training = true};
-    struct gb_cglow *fused = model_new(&scene->flow->config, use, backend, scene->reference);
+    void *fused = model_new(&scene->flow->config, use, backend, scene->reference);
     use.gradients = true;
-    struct gb_cglow *stored = model_new(&scene->flow->config, use, backend, scene->reference);
-    struct gb_params *params = gb_cglow_params(stored);
+    void *stored = model_new(&scene->flow->config, use, backend, scene->reference);
+    struct gb_params *params = gb_cglow_model.params(stored);
     const struct gb_exec exec = {.threads = 1};
     double log_likelihood[8];
     for (long step = 1; step <= 3; step++) {
@@ -520,15 +518,15 @@ static void check_fused_adam(const struct scene *scene, const struct gb_backend 
                       params->moment1, params->moment2);
         check_same_state(fused, stored);
     }
-    gb_cglow_free(fused);
-    gb_cglow_free(stored);
+    gb_cglow_model.free(fused);
+    gb_cglow_model.free(stored);
 }
 
 static void check_threads(const struct scene *scene, const struct gb_backend *backend) {
     enum { MOST = 3, STEPS = 10 };
-    struct gb_cglow *model[MOST];
+    void *model[MOST];
     for (int t = 0; t < MOST; t++) {
-        struct gb_cglow_use use = {
+        struct gb_model_use use = {
             .batch = scene->flow->batch, .samples_per_x = 1, .threads = t + 1, .training = true};
         model[t] = model_new(&scene->flow->config, use, backend, scene->reference);
     }
@@ -543,7 +541,7 @@ static void check_threads(const struct scene *scene, const struct gb_backend *ba
     for (int t = 1; t < MOST; t++)
         check_same_state(model[0], model[t]);
     for (int t = 0; t < MOST; t++)
-        gb_cglow_free(model[t]);
+        gb_cglow_model.free(model[t]);
 }
 
 // Over all cases and backends; `same_bits`: those that promise it.
@@ -575,16 +573,16 @@ static void test_threads(void **state) {
 static void check_sample_threads(const struct scene *scene, const struct gb_backend *backend) {
     struct flow_images y[3];
     for (int t = 0; t < 3; t++) {
-        struct gb_cglow_use use = {
+        struct gb_model_use use = {
             .batch = scene->flow->batch, .samples_per_x = 1, .threads = t + 1};
-        struct gb_cglow *model = model_new(&scene->flow->config, use, backend, scene->reference);
+        void *model = model_new(&scene->flow->config, use, backend, scene->reference);
         y[t] = flow_images_new(use.batch, scene->y.shape, FLOW_DENSE, NULL);
-        flow_check_ok(gb_cglow_condition(model, &scene->x.tensor));
+        flow_check_ok(gb_cglow_model.condition(model, &scene->x.tensor));
         struct gb_latents noise = noise_new(model, scene->noise);
-        gb_cglow_inverse(model, &noise, 0.5f, &y[t].tensor);
+        gb_cglow_model.inverse(model, &noise, 0.5f, &y[t].tensor);
         assert_memory_equal(y[t].memory, y[0].memory, y[0].floats * sizeof *y[0].memory);
         test_free(noise.level[0].data);
-        gb_cglow_free(model);
+        gb_cglow_model.free(model);
     }
     for (int t = 0; t < 3; t++)
         flow_images_free(&y[t]);
@@ -608,7 +606,7 @@ static bool contains(const char *text, const char *part) {
 
 // A model with its start, and the same parameters in the reference.
 struct started {
-    struct gb_cglow *model;
+    void *model;
     struct reference_cglow *reference;
 };
 
@@ -619,20 +617,20 @@ static struct started start(const struct flow_case *flow, enum gb_init init,
     // Wide enough that no ReLU network is dead by chance.
     config.n_c = config.feature_channels = 16;
     config.n_w = 64;
-    struct gb_cglow_use use = {.batch = flow->batch,
+    struct gb_model_use use = {.batch = flow->batch,
                                .samples_per_x = 1,
                                .threads = 2,
                                .training = true,
                                .gradients = true};
     struct started started = {model_new(&config, use, backend, NULL),
                               reference_cglow_create(&config)};
-    flow_check_ok(gb_params_initialise(gb_cglow_params(started.model), seed));
-    flow_export(gb_cglow_params(started.model), started.reference);
+    flow_check_ok(gb_params_initialise(gb_cglow_model.params(started.model), seed));
+    flow_export(gb_cglow_model.params(started.model), started.reference);
     return started;
 }
 
 static void started_free(struct started *started) {
-    gb_cglow_free(started->model);
+    gb_cglow_model.free(started->model);
     reference_cglow_free(started->reference);
 }
 
@@ -676,8 +674,8 @@ static void check_live_identity(const struct scene *scene,
 // Whether the gradient of a parameter is all zero, is not, or may be either.
 enum reach { NEVER, ALWAYS, EITHER };
 
-static void check_gradients_reach(struct gb_cglow *model, enum reach (*wanted)(const char *name)) {
-    const struct gb_params *params = gb_cglow_params(model);
+static void check_gradients_reach(void *model, enum reach (*wanted)(const char *name)) {
+    const struct gb_params *params = gb_cglow_model.params(model);
     for (int i = 0; i < params->count; i++) {
         const char *name = params->list[i].name;
         double *gradient = flow_export_block(params, i, params->gradient);
@@ -858,26 +856,26 @@ static void test_bad_configurations(void **state) {
     BAD(coupling_channels, 1 << 30);
     BAD(feature_channels, INT_MIN);
 #undef BAD
-    flow_check_ok(gb_cglow_check(&good));
-    struct gb_cglow_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
+    flow_check_ok(gb_cglow_model.check(&good));
+    struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
     for (int i = 0; i < count; i++) {
-        struct gb_cglow *model = (struct gb_cglow *)&use; // not a model: create must clear it
-        flow_check_refused(gb_cglow_check(&bad[i]), GB_BAD_INPUT);
-        flow_check_refused(gb_cglow_create(&bad[i], &use, flow_next_backend(NULL), &model),
+        void *model = (void *)&use; // not a model: create must clear it
+        flow_check_refused(gb_cglow_model.check(&bad[i]), GB_BAD_INPUT);
+        flow_check_refused(gb_cglow_model.create(&bad[i], &use, flow_next_backend(NULL), &model),
                            GB_BAD_INPUT);
         assert_null(model);
     }
     // The smallest there is: x halves three times, y once.
     struct gb_cglow_config least = {8, 8, 1, 2, 2, 1, 1, 1, 1, 1, 1, 1, GB_INIT_LIVE};
-    flow_check_ok(gb_cglow_check(&least));
-    gb_cglow_free(model_new(&least, use, flow_next_backend(NULL), NULL));
+    flow_check_ok(gb_cglow_model.check(&least));
+    gb_cglow_model.free(model_new(&least, use, flow_next_backend(NULL), NULL));
 }
 
 // W = 0 has no log-determinant, and NaN none either.
 static void test_singular_matrices(void **state) {
     (void)state;
     struct scene scene = scene_new(&cases[0], FLOW_DENSE);
-    struct gb_cglow_use use = {.batch = cases[0].batch, .samples_per_x = 1, .threads = 2};
+    struct gb_model_use use = {.batch = cases[0].batch, .samples_per_x = 1, .threads = 2};
     struct reference_param *weight =
         reference_cglow_param(scene.reference, "levels.1.steps.0.mix.fc.2.weight");
     struct reference_param *bias =
@@ -887,9 +885,9 @@ static void test_singular_matrices(void **state) {
         for (size_t i = 0; i < bias->count; i++)
             bias->value[i] = poison ? (double)NAN : 0;
         for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));) {
-            struct gb_cglow *model = model_new(&cases[0].config, use, b, scene.reference);
-            flow_check_refused(gb_cglow_condition(model, &scene.x.tensor), GB_CHECK_FAILED);
-            gb_cglow_free(model);
+            void *model = model_new(&cases[0].config, use, b, scene.reference);
+            flow_check_refused(gb_cglow_model.condition(model, &scene.x.tensor), GB_CHECK_FAILED);
+            gb_cglow_model.free(model);
         }
     }
     scene_free(&scene);
@@ -898,15 +896,16 @@ static void test_singular_matrices(void **state) {
 static void test_likelihood_that_is_not_finite(void **state) {
     (void)state;
     struct scene scene = scene_new(&cases[0], FLOW_DENSE);
-    struct gb_cglow_use use = {.batch = cases[0].batch, .samples_per_x = 1, .threads = 2};
+    struct gb_model_use use = {.batch = cases[0].batch, .samples_per_x = 1, .threads = 2};
     gb_at(&scene.y.tensor, 1, 3, 2)[1] = NAN;
     for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));) {
         double log_likelihood[8];
-        struct gb_cglow *model = model_new(&cases[0].config, use, b, scene.reference);
-        flow_check_ok(gb_cglow_condition(model, &scene.x.tensor));
-        flow_check_refused(gb_cglow_forward(model, &scene.y.tensor, log_likelihood, NULL),
-                           GB_CHECK_FAILED);
-        gb_cglow_free(model);
+        void *model = model_new(&cases[0].config, use, b, scene.reference);
+        flow_check_ok(gb_cglow_model.condition(model, &scene.x.tensor));
+        flow_check_refused(
+            gb_cglow_model.forward(model, &scene.y.tensor, NULL, log_likelihood, NULL),
+            GB_CHECK_FAILED);
+        gb_cglow_model.free(model);
     }
     scene_free(&scene);
 }

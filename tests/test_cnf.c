@@ -12,7 +12,7 @@
 
 #include "flow_check.h"
 #include "flows/files/checkpoint.h"
-#include "flows/models/cnf.h"
+#include "flows/models/model.h"
 #include "reference_cnf.h"
 
 // Relative L2 errors that float arithmetic may have against double; in brackets the largest seen
@@ -54,15 +54,15 @@ struct scene {
     size_t dimensions;              // of one target
 };
 
-static struct gb_cnf *model_new(const struct gb_cnf_config *config, struct gb_cnf_use use,
-                                const struct gb_backend *backend) {
-    struct gb_cnf *model = NULL;
-    flow_check_ok(gb_cnf_create(config, &use, backend, &model));
+static void *model_new(const struct gb_cnf_config *config, struct gb_model_use use,
+                       const struct gb_backend *backend) {
+    void *model = NULL;
+    flow_check_ok(gb_cnf_model.create(config, &use, backend, &model));
     return model;
 }
 
-static void import(struct gb_cnf *model, const struct reference_cnf *reference) {
-    struct gb_params *params = gb_cnf_params(model);
+static void import(void *model, const struct reference_cnf *reference) {
+    struct gb_params *params = gb_cnf_model.params(model);
     assert_int_equal(params->count, reference->count);
     for (int i = 0; i < params->count; i++) {
         const struct reference_param *from = &reference->params[i];
@@ -89,11 +89,11 @@ static void make_mask(struct flow_images *y) {
 static struct scene scene_new(const struct flow_case *flow, enum flow_gaps gaps) {
     const struct gb_cnf_config *config = &flow->config;
     uint64_t state = 177 + (uint64_t)(flow - cases);
-    struct gb_cnf_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
-    struct gb_cnf *model = model_new(config, use, flow_next_backend(NULL));
+    struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
+    void *model = model_new(config, use, flow_next_backend(NULL));
     struct scene scene = {.flow = flow,
-                          .reference = reference_cnf_create(config, gb_cnf_params(model))};
-    gb_cnf_free(model);
+                          .reference = reference_cnf_create(config, gb_cnf_model.params(model))};
+    gb_cnf_model.free(model);
     reference_cnf_randomise(scene.reference, state);
     struct reference_shape x = {config->x_c, config->x_h, config->x_w};
     struct reference_shape y = {config->y_c, config->y_h, config->y_w};
@@ -121,20 +121,20 @@ static const double *reference_noise(const struct scene *scene, int n) {
     return dequantises(scene) ? flow_image(&scene->noise, n) : NULL;
 }
 
-static struct gb_cnf *scene_model(const struct scene *scene, struct gb_cnf_use use,
-                                  const struct gb_backend *backend) {
+static void *scene_model(const struct scene *scene, struct gb_model_use use,
+                         const struct gb_backend *backend) {
     use.batch = use.batch ? use.batch : scene->flow->batch;
     use.samples_per_x = use.samples_per_x ? use.samples_per_x : 1;
-    struct gb_cnf *model = model_new(&scene->flow->config, use, backend);
+    void *model = model_new(&scene->flow->config, use, backend);
     import(model, scene->reference);
     return model;
 }
 
-static void forward(const struct scene *scene, struct gb_cnf *model, double *log_likelihood,
+static void forward(const struct scene *scene, void *model, double *log_likelihood,
                     struct gb_latents *latents) {
-    flow_check_ok(gb_cnf_condition(model, &scene->x.tensor));
+    flow_check_ok(gb_cnf_model.condition(model, &scene->x.tensor));
     flow_check_ok(
-        gb_cnf_forward(model, &scene->y.tensor, noise_of(scene), log_likelihood, latents));
+        gb_cnf_model.forward(model, &scene->y.tensor, noise_of(scene), log_likelihood, latents));
 }
 
 // Runs a check over all cases and backends; `same_bits`: those that promise it.
@@ -233,8 +233,8 @@ static void check_forward(struct scene *scene, const struct gb_backend *backend)
     double *expected = test_malloc(scene->dimensions * sizeof *expected);
     for (int training = 0; training < 2; training++) {
         struct gb_latents latents;
-        struct gb_cnf_use use = {.threads = 2, .gradients = training, .reversible = training};
-        struct gb_cnf *model = scene_model(scene, use, backend);
+        struct gb_model_use use = {.threads = 2, .gradients = training, .reversible = training};
+        void *model = scene_model(scene, use, backend);
         scene->reference->own_moments = training;
         forward(scene, model, log_likelihood, &latents);
         assert_int_equal(latents.count, scene->flow->config.levels);
@@ -249,7 +249,7 @@ static void check_forward(struct scene *scene, const struct gb_backend *backend)
             flow_check_close("latents", flow_relative_error(scene->dimensions, found, expected), 0,
                              latent_bound);
         }
-        gb_cnf_free(model);
+        gb_cnf_model.free(model);
     }
     scene->reference->own_moments = false;
     test_free(found);
@@ -262,9 +262,9 @@ static void test_forward(void **state) {
 }
 
 // Noise of the model's shapes from `values`, one image after the other; free level[0].data.
-static struct gb_latents noise_new(const struct gb_cnf *model, const double *values) {
+static struct gb_latents noise_new(const void *model, const double *values) {
     struct gb_latents noise;
-    gb_cnf_latent_shapes(model, &noise);
+    gb_cnf_model.latent_shapes(model, &noise);
     size_t floats = 0;
     for (int l = 0; l < noise.count; l++)
         floats += gb_elements(&noise.level[l]);
@@ -293,18 +293,18 @@ static void check_inverse(struct scene *scene, const struct gb_backend *backend)
         reference_cnf_forward(scene->reference, flow_image(&scene->x, (int)n),
                               flow_image(&scene->y, (int)n), reference_noise(scene, (int)n),
                               v + n * size, NULL, standard + n * size);
-    struct gb_cnf *model = scene_model(scene, (struct gb_cnf_use){.threads = 2}, backend);
+    void *model = scene_model(scene, (struct gb_model_use){.threads = 2}, backend);
     struct flow_images y = flow_images_new((int)batch, scene->y.shape, FLOW_GAPS, NULL);
     struct gb_latents noise = noise_new(model, standard);
-    flow_check_ok(gb_cnf_condition(model, &scene->x.tensor));
-    gb_cnf_inverse(model, &noise, 1, &y.tensor);
+    flow_check_ok(gb_cnf_model.condition(model, &scene->x.tensor));
+    gb_cnf_model.inverse(model, &noise, 1, &y.tensor);
     flow_check_gaps(&y);
     for (size_t n = 0; n < batch; n++) {
         flow_read(&y.tensor, (int)n, back);
         flow_check_close("inverse of forward", flow_relative_error(size, back, v + n * size), 0,
                          image_bound);
     }
-    gb_cnf_inverse(model, &noise, temperature, &y.tensor);
+    gb_cnf_model.inverse(model, &noise, temperature, &y.tensor);
     for (size_t n = 0; n < batch && !dequantises(scene); n++) {
         double *other = flow_image(&y, (int)n);
         flow_read(&y.tensor, (int)n, other);
@@ -320,7 +320,7 @@ static void check_inverse(struct scene *scene, const struct gb_backend *backend)
     test_free(v);
     test_free(back);
     flow_images_free(&y);
-    gb_cnf_free(model);
+    gb_cnf_model.free(model);
 }
 
 static void test_inverse(void **state) {
@@ -338,20 +338,20 @@ static void check_samples_per_x(struct scene *scene, const struct gb_backend *ba
     double *found = test_malloc(size * sizeof *found), *alone = test_malloc(size * sizeof *alone);
     for (size_t i = 0; i < (size_t)batch * size; i++)
         values[i] = reference_normal(&state);
-    struct gb_cnf_use together = {.batch = batch, .samples_per_x = SAMPLES, .threads = 2};
-    struct gb_cnf_use single = {.batch = 1, .threads = 1};
-    struct gb_cnf *many = scene_model(scene, together, backend);
-    struct gb_cnf *one = scene_model(scene, single, backend);
+    struct gb_model_use together = {.batch = batch, .samples_per_x = SAMPLES, .threads = 2};
+    struct gb_model_use single = {.batch = 1, .threads = 1};
+    void *many = scene_model(scene, together, backend);
+    void *one = scene_model(scene, single, backend);
     struct flow_images y = flow_images_new(batch, scene->y.shape, FLOW_DENSE, NULL);
     struct flow_images y_alone = flow_images_new(1, scene->y.shape, FLOW_DENSE, NULL);
     struct gb_latents noise = noise_new(many, values);
-    flow_check_ok(gb_cnf_condition(many, &scene->x.tensor));
-    gb_cnf_inverse(many, &noise, 0.5f, &y.tensor);
+    flow_check_ok(gb_cnf_model.condition(many, &scene->x.tensor));
+    gb_cnf_model.inverse(many, &noise, 0.5f, &y.tensor);
     for (int n = 0; n < batch; n++) {
         struct gb_tensor x = gb_images(&scene->x.tensor, n / SAMPLES, 1);
         struct gb_latents own = noise_new(one, values + (size_t)n * size);
-        flow_check_ok(gb_cnf_condition(one, &x));
-        gb_cnf_inverse(one, &own, 0.5f, &y_alone.tensor);
+        flow_check_ok(gb_cnf_model.condition(one, &x));
+        gb_cnf_model.inverse(one, &own, 0.5f, &y_alone.tensor);
         flow_read(&y.tensor, n, found);
         flow_read(&y_alone.tensor, 0, alone);
         flow_check_close("sample", flow_relative_error(size, found, alone), 0, image_bound);
@@ -363,8 +363,8 @@ static void check_samples_per_x(struct scene *scene, const struct gb_backend *ba
     test_free(alone);
     flow_images_free(&y);
     flow_images_free(&y_alone);
-    gb_cnf_free(many);
-    gb_cnf_free(one);
+    gb_cnf_model.free(many);
+    gb_cnf_model.free(one);
 }
 
 static void test_samples_per_x(void **state) {
@@ -465,15 +465,15 @@ static bool has_gradient(const struct scene *scene, const struct gb_param *param
 
 static void check_gradients(const struct scene *scene, const struct probe *probes, int count,
                             const struct gb_backend *backend, bool reversible) {
-    struct gb_cnf_use use = {.threads = 2, .gradients = true, .reversible = reversible};
-    struct gb_cnf *model = scene_model(scene, use, backend);
-    const struct gb_params *params = gb_cnf_params(model);
+    struct gb_model_use use = {.threads = 2, .gradients = true, .reversible = reversible};
+    void *model = scene_model(scene, use, backend);
+    const struct gb_params *params = gb_cnf_model.params(model);
     struct flow_images dx = flow_images_new(scene->flow->batch, scene->x.shape, FLOW_GAPS, NULL);
     struct flow_images dy = flow_images_new(scene->flow->batch, scene->y.shape, FLOW_GAPS, NULL);
     double log_likelihood[MOST_IMAGES];
     forward(scene, model, log_likelihood, NULL);
-    gb_cnf_backward(model, d_log_likelihood, NULL, &dx.tensor,
-                    dequantises(scene) ? NULL : &dy.tensor);
+    gb_cnf_model.backward(model, d_log_likelihood, NULL, &dx.tensor,
+                          dequantises(scene) ? NULL : &dy.tensor);
     flow_check_gaps(&dx);
     int wrong = 0;
     for (int i = 0; i < count; i++) {
@@ -487,7 +487,7 @@ static void check_gradients(const struct scene *scene, const struct probe *probe
         fail_msg("%d of %d derivatives are wrong", wrong, count);
     flow_images_free(&dx);
     flow_images_free(&dy);
-    gb_cnf_free(model);
+    gb_cnf_model.free(model);
 }
 
 static void test_gradients(void **state) {
@@ -495,9 +495,9 @@ static void test_gradients(void **state) {
     for (int i = 0; i < CASES; i++) {
         struct scene scene = scene_new(&cases[i], i % 2 ? FLOW_GAPS : FLOW_DENSE);
         scene.reference->own_moments = true;
-        struct gb_cnf *model =
-            scene_model(&scene, (struct gb_cnf_use){.threads = 1}, flow_next_backend(NULL));
-        const struct gb_params *params = gb_cnf_params(model);
+        void *model =
+            scene_model(&scene, (struct gb_model_use){.threads = 1}, flow_next_backend(NULL));
+        const struct gb_params *params = gb_cnf_model.params(model);
         struct probe *probes =
             test_malloc((size_t)(params->count + 2) * DIRECTIONS * sizeof *probes);
         int count = 0;
@@ -525,7 +525,7 @@ static void test_gradients(void **state) {
         for (int p = 0; p < count; p++)
             test_free(probes[p].direction);
         test_free(probes);
-        gb_cnf_free(model);
+        gb_cnf_model.free(model);
         scene_free(&scene);
     }
 }
@@ -538,15 +538,15 @@ static struct gb_adam adam_at(long step) {
     return gb_adam_at_step(adam, step);
 }
 
-static void train_step(const struct scene *scene, struct gb_cnf *model, const struct gb_adam *adam,
+static void train_step(const struct scene *scene, void *model, const struct gb_adam *adam,
                        double *log_likelihood) {
     forward(scene, model, log_likelihood, NULL);
-    gb_cnf_backward(model, d_log_likelihood, adam, NULL, NULL);
+    gb_cnf_model.backward(model, d_log_likelihood, adam, NULL, NULL);
 }
 
 // Of all that Adam moves and, with `statistics`, of the others too.
-static void check_same_state(struct gb_cnf *a, struct gb_cnf *b, bool statistics) {
-    const struct gb_params *of_a = gb_cnf_params(a), *of_b = gb_cnf_params(b);
+static void check_same_state(void *a, void *b, bool statistics) {
+    const struct gb_params *of_a = gb_cnf_model.params(a), *of_b = gb_cnf_model.params(b);
     assert_int_equal(of_a->floats, of_b->floats);
     for (int i = 0; i < of_a->count; i++) {
         const struct gb_param *param = &of_a->list[i];
@@ -562,11 +562,11 @@ static void check_same_state(struct gb_cnf *a, struct gb_cnf *b, bool statistics
 
 // Adam as gradients become known, and Adam on stored gradients.
 static void check_fused_adam(struct scene *scene, const struct gb_backend *backend) {
-    struct gb_cnf_use use = {.threads = 2, .training = true};
-    struct gb_cnf *fused = scene_model(scene, use, backend);
+    struct gb_model_use use = {.threads = 2, .training = true};
+    void *fused = scene_model(scene, use, backend);
     use.gradients = true;
-    struct gb_cnf *stored = scene_model(scene, use, backend);
-    struct gb_params *params = gb_cnf_params(stored);
+    void *stored = scene_model(scene, use, backend);
+    struct gb_params *params = gb_cnf_model.params(stored);
     const struct gb_exec exec = {.threads = 1};
     double log_likelihood[MOST_IMAGES];
     for (long step = 1; step <= 3; step++) {
@@ -577,8 +577,8 @@ static void check_fused_adam(struct scene *scene, const struct gb_backend *backe
                       params->moment1, params->moment2);
         check_same_state(fused, stored, false);
     }
-    gb_cnf_free(fused);
-    gb_cnf_free(stored);
+    gb_cnf_model.free(fused);
+    gb_cnf_model.free(stored);
 }
 
 static void test_fused_adam(void **state) {
@@ -589,9 +589,10 @@ static void test_fused_adam(void **state) {
 static void check_threads(struct scene *scene, const struct gb_backend *backend) {
     enum { MOST = 3, STEPS = 10 };
     for (int reversible = 0; reversible < 2; reversible++) {
-        struct gb_cnf *model[MOST];
+        void *model[MOST];
         for (int t = 0; t < MOST; t++) {
-            struct gb_cnf_use use = {.threads = t + 1, .training = true, .reversible = reversible};
+            struct gb_model_use use = {
+                .threads = t + 1, .training = true, .reversible = reversible};
             model[t] = scene_model(scene, use, backend);
         }
         for (long step = 1; step <= STEPS; step++) {
@@ -605,7 +606,7 @@ static void check_threads(struct scene *scene, const struct gb_backend *backend)
         for (int t = 1; t < MOST; t++)
             check_same_state(model[0], model[t], true);
         for (int t = 0; t < MOST; t++)
-            gb_cnf_free(model[t]);
+            gb_cnf_model.free(model[t]);
     }
 }
 
@@ -622,14 +623,14 @@ static void check_sample_threads(struct scene *scene, const struct gb_backend *b
         values[i] = reference_normal(&state);
     struct flow_images y[3];
     for (int t = 0; t < 3; t++) {
-        struct gb_cnf *model = scene_model(scene, (struct gb_cnf_use){.threads = t + 1}, backend);
+        void *model = scene_model(scene, (struct gb_model_use){.threads = t + 1}, backend);
         struct gb_latents noise = noise_new(model, values);
         y[t] = flow_images_new(scene->flow->batch, scene->y.shape, FLOW_DENSE, NULL);
-        flow_check_ok(gb_cnf_condition(model, &scene->x.tensor));
-        gb_cnf_inverse(model, &noise, 0.8f, &y[t].tensor);
+        flow_check_ok(gb_cnf_model.condition(model, &scene->x.tensor));
+        gb_cnf_model.inverse(model, &noise, 0.8f, &y[t].tensor);
         assert_memory_equal(y[t].memory, y[0].memory, y[0].floats * sizeof *y[0].memory);
         test_free(noise.level[0].data);
-        gb_cnf_free(model);
+        gb_cnf_model.free(model);
     }
     for (int t = 0; t < 3; t++)
         flow_images_free(&y[t]);
@@ -647,15 +648,15 @@ static void test_memory(void **state) {
     (void)state;
     for (int i = 0; i < CASES; i++) {
         struct scene scene = scene_new(&cases[i], FLOW_DENSE);
-        const struct gb_cnf_use uses[] = {{.threads = 1},
-                                          {.threads = 1, .training = true, .reversible = true},
-                                          {.threads = 1, .training = true}};
+        const struct gb_model_use uses[] = {{.threads = 1},
+                                            {.threads = 1, .training = true, .reversible = true},
+                                            {.threads = 1, .training = true}};
         size_t bytes[3];
         for (int u = 0; u < 3; u++) {
-            struct gb_cnf *model = scene_model(&scene, uses[u], flow_next_backend(NULL));
-            bytes[u] = gb_cnf_activation_bytes(model);
-            assert_true(gb_cnf_step_flops(model) > 0);
-            gb_cnf_free(model);
+            void *model = scene_model(&scene, uses[u], flow_next_backend(NULL));
+            bytes[u] = gb_cnf_model.activation_bytes(model);
+            assert_true(gb_cnf_model.step_flops(model) > 0);
+            gb_cnf_model.free(model);
         }
         assert_true(bytes[0] < bytes[1]);
         assert_true(cases[i].config.steps > 1 ? bytes[1] < bytes[2] : bytes[1] <= bytes[2]);
@@ -706,14 +707,14 @@ static void check_first_actnorm(const struct scene *scene, const struct gb_param
 }
 
 static void check_start(struct scene *scene, const struct gb_backend *backend) {
-    struct gb_cnf_use use = {.threads = 2, .training = true, .gradients = true};
-    struct gb_cnf *model = scene_model(scene, use, backend);
-    struct gb_params *params = gb_cnf_params(model);
+    struct gb_model_use use = {.threads = 2, .training = true, .gradients = true};
+    void *model = scene_model(scene, use, backend);
+    struct gb_params *params = gb_cnf_model.params(model);
     bool actnorm = scene->flow->config.kind == GB_CNF_SUPER_RESOLUTION;
     double log_likelihood[MOST_IMAGES];
     flow_check_ok(gb_params_initialise(params, 11));
-    flow_check_ok(gb_cnf_condition(model, &scene->x.tensor));
-    flow_check_ok(gb_cnf_start(model, &scene->y.tensor, noise_of(scene)));
+    flow_check_ok(gb_cnf_model.condition(model, &scene->x.tensor));
+    flow_check_ok(gb_cnf_model.start(model, &scene->y.tensor, noise_of(scene)));
     for (int i = 0; i < params->count; i++) {
         if (strstr(params->list[i].name, "mix.weight"))
             check_rotation(params, i);
@@ -736,7 +737,7 @@ static void check_start(struct scene *scene, const struct gb_backend *backend) {
             fail_msg("%s: a gradient of squared length %g", params->list[i].name, square);
         test_free(gradient);
     }
-    gb_cnf_free(model);
+    gb_cnf_model.free(model);
 }
 
 static void test_start(void **state) {
@@ -748,9 +749,9 @@ static void test_start(void **state) {
 static void check_running_moments(struct scene *scene, const struct gb_backend *backend) {
     if (scene->flow->config.kind != GB_CNF_SEGMENTATION || dequantises(scene))
         return;
-    struct gb_cnf_use use = {.threads = 2, .training = true};
-    struct gb_cnf *model = scene_model(scene, use, backend);
-    const struct gb_params *params = gb_cnf_params(model);
+    struct gb_model_use use = {.threads = 2, .training = true};
+    void *model = scene_model(scene, use, backend);
+    const struct gb_params *params = gb_cnf_model.params(model);
     int index = gb_params_find(params, "levels.0.steps.0.norm.mean");
     double *before = flow_export_block(params, index, params->value);
     double log_likelihood[MOST_IMAGES];
@@ -769,7 +770,7 @@ static void check_running_moments(struct scene *scene, const struct gb_backend *
     }
     test_free(before);
     test_free(after);
-    gb_cnf_free(model);
+    gb_cnf_model.free(model);
 }
 
 static void test_running_moments(void **state) {
@@ -787,8 +788,8 @@ static void test_checkpoint(void **state) {
     close(file);
     for (int i = 0; i < CASES; i++) {
         struct scene scene = scene_new(&cases[i], FLOW_DENSE);
-        struct gb_cnf_use use = {.threads = 2, .training = true};
-        struct gb_cnf *trained = scene_model(&scene, use, flow_next_backend(NULL));
+        struct gb_model_use use = {.threads = 2, .training = true};
+        void *trained = scene_model(&scene, use, flow_next_backend(NULL));
         double log_likelihood[MOST_IMAGES];
         for (long step = 1; step <= 2; step++) {
             struct gb_adam adam = adam_at(step);
@@ -796,7 +797,7 @@ static void test_checkpoint(void **state) {
         }
         json_t *metadata = json_object(), *read;
         flow_check_ok(gb_config_to_metadata(&cases[i].config, &gb_cnf_table, metadata));
-        flow_check_ok(gb_checkpoint_save(path, gb_cnf_params(trained), metadata));
+        flow_check_ok(gb_checkpoint_save(path, gb_cnf_model.params(trained), metadata));
         json_decref(metadata);
 
         struct gb_cnf_config config = {.levels = -7};
@@ -804,11 +805,11 @@ static void test_checkpoint(void **state) {
         flow_check_ok(gb_config_from_metadata(read, path, &gb_cnf_table, &config));
         json_decref(read);
         assert_memory_equal(&config, &cases[i].config, sizeof config);
-        struct gb_cnf *loaded = scene_model(&scene, use, flow_next_backend(NULL));
-        flow_check_ok(gb_checkpoint_load(path, gb_cnf_params(loaded), true));
+        void *loaded = scene_model(&scene, use, flow_next_backend(NULL));
+        flow_check_ok(gb_checkpoint_load(path, gb_cnf_model.params(loaded), true));
         check_same_state(trained, loaded, true);
-        gb_cnf_free(trained);
-        gb_cnf_free(loaded);
+        gb_cnf_model.free(trained);
+        gb_cnf_model.free(loaded);
         scene_free(&scene);
     }
     unlink(path);
@@ -901,13 +902,13 @@ static void test_bad_configurations(void **state) {
     BAD(seg, dequantiser_steps, -1);
     BAD(seg, y_w, 1 << 30);
 #undef BAD
-    flow_check_ok(gb_cnf_check(&sr));
-    flow_check_ok(gb_cnf_check(&seg));
-    struct gb_cnf_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
+    flow_check_ok(gb_cnf_model.check(&sr));
+    flow_check_ok(gb_cnf_model.check(&seg));
+    struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
     for (int i = 0; i < count; i++) {
-        struct gb_cnf *model = (struct gb_cnf *)&use; // not a model: create must clear it
-        flow_check_refused(gb_cnf_check(&bad[i]), GB_BAD_INPUT);
-        flow_check_refused(gb_cnf_create(&bad[i], &use, flow_next_backend(NULL), &model),
+        void *model = (void *)&use; // not a model: create must clear it
+        flow_check_refused(gb_cnf_model.check(&bad[i]), GB_BAD_INPUT);
+        flow_check_refused(gb_cnf_model.create(&bad[i], &use, flow_next_backend(NULL), &model),
                            GB_BAD_INPUT);
         assert_null(model);
     }
@@ -919,14 +920,14 @@ static void test_singular_matrices(void **state) {
     struct scene scene = scene_new(&cases[0], FLOW_DENSE);
     for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));)
         for (int poison = 0; poison < 2; poison++) {
-            struct gb_cnf *model = scene_model(&scene, (struct gb_cnf_use){.threads = 2}, b);
-            struct gb_params *params = gb_cnf_params(model);
+            void *model = scene_model(&scene, (struct gb_model_use){.threads = 2}, b);
+            struct gb_params *params = gb_cnf_model.params(model);
             const struct gb_param *weight =
                 &params->list[gb_params_find(params, "levels.1.steps.0.mix.weight")];
             for (size_t e = 0; e < gb_param_elements(weight); e++)
                 params->value[weight->offset + e] = poison ? NAN : 0;
-            flow_check_refused(gb_cnf_condition(model, &scene.x.tensor), GB_CHECK_FAILED);
-            gb_cnf_free(model);
+            flow_check_refused(gb_cnf_model.condition(model, &scene.x.tensor), GB_CHECK_FAILED);
+            gb_cnf_model.free(model);
         }
     scene_free(&scene);
 }
@@ -937,11 +938,11 @@ static void test_likelihood_that_is_not_finite(void **state) {
     double log_likelihood[MOST_IMAGES];
     gb_at(&scene.y.tensor, 1, 3, 2)[1] = NAN;
     for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));) {
-        struct gb_cnf *model = scene_model(&scene, (struct gb_cnf_use){.threads = 2}, b);
-        flow_check_ok(gb_cnf_condition(model, &scene.x.tensor));
-        flow_check_refused(gb_cnf_forward(model, &scene.y.tensor, NULL, log_likelihood, NULL),
+        void *model = scene_model(&scene, (struct gb_model_use){.threads = 2}, b);
+        flow_check_ok(gb_cnf_model.condition(model, &scene.x.tensor));
+        flow_check_refused(gb_cnf_model.forward(model, &scene.y.tensor, NULL, log_likelihood, NULL),
                            GB_CHECK_FAILED);
-        gb_cnf_free(model);
+        gb_cnf_model.free(model);
     }
     scene_free(&scene);
 }

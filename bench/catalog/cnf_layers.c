@@ -6,6 +6,7 @@
 #include "bench/catalog/layer_benchmarks.h"
 #include "bench/catalog/layers.h"
 #include "flows/layers/dequantiser.h"
+#include "flows/models/latents.h"
 #include "flows/networks/rrdb.h"
 #include "flows/networks/vgg.h"
 

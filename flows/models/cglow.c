@@ -11,6 +11,7 @@
 #include "flows/layers/conditional_coupling.h"
 #include "flows/layers/conditional_mix.h"
 #include "flows/layers/split_prior.h"
+#include "flows/models/model.h"
 
 // One step of the flow, Figure 1.
 struct step {
@@ -30,7 +31,7 @@ struct level {
 
 struct gb_cglow {
     struct gb_cglow_config config;
-    struct gb_cglow_use use;
+    struct gb_model_use use;
     const struct gb_backend *backend;
     struct gb_params params;
     struct gb_arena arena;
@@ -44,10 +45,6 @@ struct gb_cglow {
     struct gb_tensor d_x_part; // one network's share of dx
     double step_flops;
 };
-
-static bool trains(const struct gb_cglow_use *use) {
-    return use->training || use->gradients;
-}
 
 static int step_count(const struct gb_cglow *model) {
     return model->config.levels * model->config.steps;
@@ -88,7 +85,7 @@ static enum gb_status plan_step(struct gb_cglow *model, int l, int k, struct gb_
 // Declares every layer and parameter.
 static enum gb_status plan(struct gb_cglow *model) {
     const struct gb_cglow_config *config = &model->config;
-    const struct gb_cglow_use *use = &model->use;
+    const struct gb_model_use *use = &model->use;
     struct gb_builder job = {.backend = model->backend, .params = &model->params, .threads = 1};
     struct gb_builder main = job;
     main.threads = use->threads;
@@ -132,7 +129,7 @@ static size_t larger(size_t a, size_t b) {
 
 static void bind_step(struct gb_cglow *model, struct step *step,
                       const struct gb_coupling_shared *shared) {
-    bool training = trains(&model->use);
+    bool training = gb_model_trains(&model->use);
     gb_conditional_actnorm_bind(&step->actnorm, &model->arena, training);
     gb_conditional_mix_bind(&step->mix, &model->arena, training);
     gb_conditional_coupling_bind(&step->coupling, &model->arena, shared, training);
@@ -146,23 +143,23 @@ static void bind_step(struct gb_cglow *model, struct step *step,
 
 // Takes all memory from the arena; run twice, to measure and for good.
 static void bind(struct gb_cglow *model) {
-    const struct gb_cglow_use *use = &model->use;
+    const struct gb_model_use *use = &model->use;
     struct gb_arena *arena = &model->arena;
     for (int l = 0; l < model->config.levels; l++) {
         struct level *level = &model->level[l];
         const struct gb_coupling_shape *s = &level->shape;
         level->input = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
         level->normalised = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
-        if (trains(use)) {
+        if (gb_model_trains(use)) {
             level->d = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
             level->d_normalised = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
         }
         gb_coupling_shared_bind(&level->shared, arena, &step_at(model, l, 0)->coupling,
-                                trains(use));
+                                gb_model_trains(use));
         for (int k = 0; k < model->config.steps; k++)
             bind_step(model, step_at(model, l, k), &level->shared);
         if (!is_last(model, l))
-            gb_split_prior_bind(&level->split, arena, trains(use));
+            gb_split_prior_bind(&level->split, arena, gb_model_trains(use));
     }
     model->main.scratch = gb_arena_take(arena, model->main.scratch_floats);
     model->job_memory =
@@ -172,12 +169,30 @@ static void bind(struct gb_cglow *model) {
                                          model->config.x_c);
 }
 
-enum gb_status gb_cglow_create(const struct gb_cglow_config *config, const struct gb_cglow_use *use,
-                               const struct gb_backend *backend, struct gb_cglow **result) {
+static void free_model(void *argument) {
+    struct gb_cglow *model = argument;
+    if (!model)
+        return;
+    for (int i = 0; model->steps && i < step_count(model); i++) {
+        gb_conditional_actnorm_free(&model->steps[i].actnorm, model->backend);
+        gb_conditional_mix_free(&model->steps[i].mix, model->backend);
+        gb_conditional_coupling_free(&model->steps[i].coupling, model->backend);
+    }
+    for (int l = 0; l + 1 < model->config.levels; l++)
+        gb_split_prior_free(&model->level[l].split, model->backend);
+    free(model->steps);
+    gb_arena_free(&model->arena);
+    gb_params_free(&model->params);
+    free(model);
+}
+
+static enum gb_status create(const void *argument, const struct gb_model_use *use,
+                             const struct gb_backend *backend, void **result) {
+    const struct gb_cglow_config *config = argument;
     *result = NULL;
     GB_TRY(gb_cglow_check(config));
     assert(use->batch >= 1 && use->samples_per_x >= 1 && use->batch % use->samples_per_x == 0);
-    assert(use->samples_per_x == 1 || !trains(use));
+    assert(use->samples_per_x == 1 || !gb_model_trains(use));
     struct gb_cglow *model = calloc(1, sizeof *model);
     if (!model)
         return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "c-Glow", "no memory");
@@ -198,39 +213,25 @@ enum gb_status gb_cglow_create(const struct gb_cglow_config *config, const struc
         status = gb_params_reserve(&model->params, use->gradients, use->training);
     }
     if (status != GB_OK) {
-        gb_cglow_free(model);
+        free_model(model);
         return status;
     }
     *result = model;
     return GB_OK;
 }
 
-void gb_cglow_free(struct gb_cglow *model) {
-    if (!model)
-        return;
-    for (int i = 0; model->steps && i < step_count(model); i++) {
-        gb_conditional_actnorm_free(&model->steps[i].actnorm, model->backend);
-        gb_conditional_mix_free(&model->steps[i].mix, model->backend);
-        gb_conditional_coupling_free(&model->steps[i].coupling, model->backend);
-    }
-    for (int l = 0; l + 1 < model->config.levels; l++)
-        gb_split_prior_free(&model->level[l].split, model->backend);
-    free(model->steps);
-    gb_arena_free(&model->arena);
-    gb_params_free(&model->params);
-    free(model);
-}
-
-struct gb_params *gb_cglow_params(struct gb_cglow *model) {
+static struct gb_params *params_of(void *argument) {
+    struct gb_cglow *model = argument;
     return &model->params;
 }
-const struct gb_cglow_config *gb_cglow_config(const struct gb_cglow *model) {
-    return &model->config;
-}
-size_t gb_cglow_activation_bytes(const struct gb_cglow *model) {
+
+static size_t activation_bytes(const void *argument) {
+    const struct gb_cglow *model = argument;
     return model->arena.floats * sizeof(float);
 }
-double gb_cglow_step_flops(const struct gb_cglow *model) {
+
+static double step_flops(const void *argument) {
+    const struct gb_cglow *model = argument;
     return model->step_flops;
 }
 
@@ -271,7 +272,8 @@ static void condition_job(void *argument, int index, int rank) {
     }
 }
 
-enum gb_status gb_cglow_condition(struct gb_cglow *model, const struct gb_tensor *x) {
+static enum gb_status condition(void *argument, const struct gb_tensor *x) {
+    struct gb_cglow *model = argument;
     assert(x->n == model->use.batch / model->use.samples_per_x);
     model->x = *x;
     gb_parallel_jobs(model->use.threads, JOBS_PER_STEP * step_count(model), condition_job, model);
@@ -349,8 +351,12 @@ static struct gb_tensor latent_half(const struct gb_tensor *v) {
     return gb_channels(v, v->c / 2, v->c / 2);
 }
 
-enum gb_status gb_cglow_forward(struct gb_cglow *model, const struct gb_tensor *y,
-                                double *log_likelihood, struct gb_latents *latents) {
+static enum gb_status forward(void *argument, const struct gb_tensor *y,
+                              const struct gb_tensor *noise, double *log_likelihood,
+                              struct gb_latents *latents) {
+    struct gb_cglow *model = argument;
+    assert(!noise);
+    (void)noise;
     struct gb_pass pass = main_pass(model, NULL);
     for (int n = 0; n < model->use.batch; n++)
         log_likelihood[n] = 0;
@@ -386,9 +392,9 @@ enum gb_status gb_cglow_forward(struct gb_cglow *model, const struct gb_tensor *
     return GB_OK;
 }
 
-void gb_cglow_backward(struct gb_cglow *model, const float *d_log_likelihood,
-                       const struct gb_adam *adam, const struct gb_tensor *dx,
-                       const struct gb_tensor *dy) {
+static void backward(void *argument, const float *d_log_likelihood, const struct gb_adam *adam,
+                     const struct gb_tensor *dx, const struct gb_tensor *dy) {
+    struct gb_cglow *model = argument;
     assert(adam ? model->use.training : model->use.gradients);
     assert(!dx || model->use.input_gradient);
     struct gb_pass pass = main_pass(model, adam);
@@ -423,8 +429,9 @@ void gb_cglow_backward(struct gb_cglow *model, const float *d_log_likelihood,
     condition_backward(model, adam, dx);
 }
 
-void gb_cglow_inverse(struct gb_cglow *model, const struct gb_latents *noise, float temperature,
-                      const struct gb_tensor *y) {
+static void inverse(void *argument, const struct gb_latents *noise, float temperature,
+                    const struct gb_tensor *y) {
+    struct gb_cglow *model = argument;
     struct gb_pass pass = main_pass(model, NULL);
     for (int l = model->config.levels - 1; l >= 0; l--) {
         struct level *level = &model->level[l];
@@ -449,7 +456,14 @@ void gb_cglow_inverse(struct gb_cglow *model, const struct gb_latents *noise, fl
     model->backend->unsqueeze(&pass.exec, &model->level[0].input, y);
 }
 
-void gb_cglow_latent_shapes(const struct gb_cglow *model, struct gb_latents *shapes) {
+static void shapes_of(const void *config, int batch, struct gb_model_shapes *shapes) {
+    const struct gb_cglow_config *c = config;
+    *shapes = (struct gb_model_shapes){.x = gb_dense(NULL, batch, c->x_h, c->x_w, c->x_c),
+                                       .y = gb_dense(NULL, batch, c->y_h, c->y_w, c->y_c)};
+}
+
+static void latent_shapes(const void *argument, struct gb_latents *shapes) {
+    const struct gb_cglow *model = argument;
     shapes->count = model->config.levels;
     for (int l = 0; l < model->config.levels; l++) {
         const struct gb_coupling_shape *s = &model->level[l].shape;
@@ -457,3 +471,21 @@ void gb_cglow_latent_shapes(const struct gb_cglow *model, struct gb_latents *sha
             gb_dense(NULL, s->batch, s->h, s->w, is_last(model, l) ? s->c : s->c / 2);
     }
 }
+
+const struct gb_model_kind gb_cglow_model = {
+    .title = "c-Glow",
+    .table = &gb_cglow_table,
+    .check = gb_cglow_check,
+    .create = create,
+    .free = free_model,
+    .params = params_of,
+    .activation_bytes = activation_bytes,
+    .step_flops = step_flops,
+    .shapes = shapes_of,
+    .latent_shapes = latent_shapes,
+    .condition = condition,
+    .forward = forward,
+    .backward = backward,
+    .inverse = inverse,
+    .published_name = gb_cglow_published_name,
+};

@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "flows/models/cglow.h"
+#include "flows/models/latents.h"
 
 const char *const gb_init_names[GB_INITS] = {"live", "published"};
 
@@ -30,9 +31,9 @@ static const struct gb_config_field fields[] = {
 
 const struct gb_config_table gb_cglow_table = {"cglow", fields, sizeof fields / sizeof *fields};
 
-enum gb_status gb_cglow_check(const struct gb_cglow_config *config) {
+enum gb_status gb_cglow_check(const void *config) {
     static const char what[] = "unusable model configuration";
-    struct gb_cglow_config c = *config;
+    const struct gb_cglow_config c = *(const struct gb_cglow_config *)config;
     GB_TRY(gb_config_check(config, &gb_cglow_table));
     int last_channels = c.y_c << (c.levels + 1);
     if (last_channels > MATRIX)

@@ -33,8 +33,8 @@ static const struct gb_name_pair step_names[] = {
     {0},
 };
 
-void gb_cglow_published_name(const struct gb_cglow_config *config, const char *name,
-                             char published[static 96]) {
+void gb_cglow_published_name(const void *argument, const char *name, char published[static 96]) {
+    const struct gb_cglow_config *config = argument;
     *published = '\0';
     int level, step;
     char prefix[64];

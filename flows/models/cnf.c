@@ -9,6 +9,8 @@
 
 #include "flows/layers/dequantiser.h"
 #include "flows/layers/feature_prior.h"
+#include "flows/layers/flow_steps.h"
+#include "flows/models/model.h"
 #include "flows/networks/rrdb.h"
 #include "flows/networks/vgg.h"
 
@@ -20,7 +22,7 @@ struct level {
 
 struct gb_cnf {
     struct gb_cnf_config config;
-    struct gb_cnf_use use;
+    struct gb_model_use use;
     const struct gb_backend *backend;
     struct gb_params params;
     struct gb_arena arena;
@@ -33,12 +35,8 @@ struct gb_cnf {
     double step_flops;
 };
 
-static bool trains(const struct gb_cnf_use *use) {
-    return use->training || use->gradients;
-}
-
-static enum gb_memory memory_of(const struct gb_cnf_use *use) {
-    if (!trains(use))
+static enum gb_memory memory_of(const struct gb_model_use *use) {
+    if (!gb_model_trains(use))
         return GB_MEMORY_NONE;
     return use->reversible ? GB_MEMORY_REVERSIBLE : GB_MEMORY_STORED;
 }
@@ -91,9 +89,10 @@ static void plan_vgg_features(struct gb_cnf *model, struct gb_place x) {
 static enum gb_status plan_features(struct gb_cnf *model, struct gb_builder *builder) {
     const struct gb_cnf_config *config = &model->config;
     int images = model->use.batch / model->use.samples_per_x;
-    struct gb_place x = gb_feed_forward_begin(
-        &model->features, builder, trains(&model->use) ? GB_WANTED_PARAMETERS : GB_WANTED_NOTHING,
-        images, config->x_h, config->x_w, config->x_c);
+    struct gb_place x = gb_feed_forward_begin(&model->features, builder,
+                                              gb_model_trains(&model->use) ? GB_WANTED_PARAMETERS
+                                                                           : GB_WANTED_NOTHING,
+                                              images, config->x_h, config->x_w, config->x_c);
     if (config->kind == GB_CNF_SUPER_RESOLUTION)
         plan_rrdb_features(model, x);
     else
@@ -150,7 +149,7 @@ static enum gb_status plan(struct gb_cnf *model) {
 // Takes all memory from the arena; run twice, to measure and for good.
 static void bind(struct gb_cnf *model) {
     struct gb_arena *arena = &model->arena;
-    bool backward = trains(&model->use);
+    bool backward = gb_model_trains(&model->use);
     gb_feed_forward_bind(&model->features, arena,
                          gb_arena_take(arena, model->features.value_floats));
     if (backward)
@@ -170,7 +169,7 @@ static void bind(struct gb_cnf *model) {
 }
 
 // A model that is planned and has no memory yet; where there is none for its description, NULL.
-static enum gb_status make_plan(const struct gb_cnf_config *config, const struct gb_cnf_use *use,
+static enum gb_status make_plan(const struct gb_cnf_config *config, const struct gb_model_use *use,
                                 const struct gb_backend *backend, struct gb_cnf **result) {
     *result = NULL;
     GB_TRY(gb_cnf_check(config));
@@ -191,35 +190,8 @@ static enum gb_status reserve(struct gb_cnf *model) {
     return gb_params_reserve(&model->params, model->use.gradients, model->use.training);
 }
 
-enum gb_status gb_cnf_create(const struct gb_cnf_config *config, const struct gb_cnf_use *use,
-                             const struct gb_backend *backend, struct gb_cnf **result) {
-    assert(use->batch >= 1 && use->samples_per_x >= 1 && use->batch % use->samples_per_x == 0);
-    assert(use->samples_per_x == 1 || !trains(use));
-    struct gb_cnf *model;
-    enum gb_status status = make_plan(config, use, backend, &model);
-    if (status == GB_OK)
-        status = reserve(model);
-    if (status != GB_OK) {
-        gb_cnf_free(model);
-        model = NULL;
-    }
-    *result = model;
-    return status;
-}
-
-enum gb_status gb_cnf_parameters(const struct gb_cnf_config *config, size_t *parameters) {
-    const struct gb_cnf_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
-    const struct gb_backend *scalar;
-    struct gb_cnf *model;
-    GB_TRY(gb_backend_find("scalar", &scalar));
-    enum gb_status status = make_plan(config, &use, scalar, &model);
-    if (status == GB_OK)
-        *parameters = gb_params_elements(&model->params);
-    gb_cnf_free(model);
-    return status;
-}
-
-void gb_cnf_free(struct gb_cnf *model) {
+static void free_model(void *argument) {
+    struct gb_cnf *model = argument;
     if (!model)
         return;
     gb_feed_forward_free(&model->features, model->backend);
@@ -233,16 +205,46 @@ void gb_cnf_free(struct gb_cnf *model) {
     free(model);
 }
 
-struct gb_params *gb_cnf_params(struct gb_cnf *model) {
+static enum gb_status create(const void *config, const struct gb_model_use *use,
+                             const struct gb_backend *backend, void **result) {
+    assert(use->batch >= 1 && use->samples_per_x >= 1 && use->batch % use->samples_per_x == 0);
+    assert(use->samples_per_x == 1 || !gb_model_trains(use));
+    struct gb_cnf *model;
+    enum gb_status status = make_plan(config, use, backend, &model);
+    if (status == GB_OK)
+        status = reserve(model);
+    if (status != GB_OK) {
+        free_model(model);
+        model = NULL;
+    }
+    *result = model;
+    return status;
+}
+
+enum gb_status gb_cnf_parameters(const struct gb_cnf_config *config, size_t *parameters) {
+    const struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
+    const struct gb_backend *scalar;
+    struct gb_cnf *model;
+    GB_TRY(gb_backend_find("scalar", &scalar));
+    enum gb_status status = make_plan(config, &use, scalar, &model);
+    if (status == GB_OK)
+        *parameters = gb_params_elements(&model->params);
+    free_model(model);
+    return status;
+}
+
+static struct gb_params *params_of(void *argument) {
+    struct gb_cnf *model = argument;
     return &model->params;
 }
-const struct gb_cnf_config *gb_cnf_config(const struct gb_cnf *model) {
-    return &model->config;
-}
-size_t gb_cnf_activation_bytes(const struct gb_cnf *model) {
+
+static size_t activation_bytes(const void *argument) {
+    const struct gb_cnf *model = argument;
     return model->arena.floats * sizeof(float);
 }
-double gb_cnf_step_flops(const struct gb_cnf *model) {
+
+static double step_flops(const void *argument) {
+    const struct gb_cnf *model = argument;
     return model->step_flops;
 }
 
@@ -253,7 +255,8 @@ static struct gb_pass pass_of(struct gb_cnf *model, const struct gb_adam *adam) 
         .backend = model->backend, .exec = model->exec, .params = &model->params, .adam = adam};
 }
 
-enum gb_status gb_cnf_condition(struct gb_cnf *model, const struct gb_tensor *x) {
+static enum gb_status condition(void *argument, const struct gb_tensor *x) {
+    struct gb_cnf *model = argument;
     assert(x->n == model->use.batch / model->use.samples_per_x);
     struct gb_pass pass = pass_of(model, NULL);
     model->x = *x;
@@ -326,14 +329,14 @@ static enum gb_status run_forward(struct gb_cnf *model, const struct gb_tensor *
     return GB_OK;
 }
 
-enum gb_status gb_cnf_forward(struct gb_cnf *model, const struct gb_tensor *y,
-                              const struct gb_tensor *noise, double *log_likelihood,
-                              struct gb_latents *latents) {
+static enum gb_status forward(void *model, const struct gb_tensor *y, const struct gb_tensor *noise,
+                              double *log_likelihood, struct gb_latents *latents) {
     return run_forward(model, y, noise, false, log_likelihood, latents);
 }
 
-enum gb_status gb_cnf_start(struct gb_cnf *model, const struct gb_tensor *y,
+static enum gb_status start(void *argument, const struct gb_tensor *y,
                             const struct gb_tensor *noise) {
+    struct gb_cnf *model = argument;
     double *log_likelihood = malloc((size_t)model->use.batch * sizeof *log_likelihood);
     if (!log_likelihood)
         return gb_fail(GB_OUT_OF_MEMORY, "cannot start the model", "CNF", "no memory");
@@ -363,9 +366,9 @@ static void prior_backward(struct gb_cnf *model, int l, const struct gb_pass *pa
     backend->add(&pass->exec, &d_from_kept, &d_kept);
 }
 
-void gb_cnf_backward(struct gb_cnf *model, const float *d_log_likelihood,
-                     const struct gb_adam *adam, const struct gb_tensor *dx,
-                     const struct gb_tensor *dy) {
+static void backward(void *argument, const float *d_log_likelihood, const struct gb_adam *adam,
+                     const struct gb_tensor *dx, const struct gb_tensor *dy) {
+    struct gb_cnf *model = argument;
     assert(adam ? model->use.training : model->use.gradients);
     assert(!dy || !dequantises(model));
     struct gb_pass pass = pass_of(model, adam);
@@ -388,8 +391,9 @@ void gb_cnf_backward(struct gb_cnf *model, const float *d_log_likelihood,
     condition_backward(model, &pass, dx);
 }
 
-void gb_cnf_inverse(struct gb_cnf *model, const struct gb_latents *noise, float temperature,
+static void inverse(void *argument, const struct gb_latents *noise, float temperature,
                     const struct gb_tensor *y) {
+    struct gb_cnf *model = argument;
     struct gb_pass pass = pass_of(model, NULL);
     for (int l = model->config.levels - 1; l >= 0; l--) {
         struct level *level = &model->level[l];
@@ -406,7 +410,17 @@ void gb_cnf_inverse(struct gb_cnf *model, const struct gb_latents *noise, float 
     model->backend->unsqueeze(&pass.exec, &model->level[0].steps.input, y);
 }
 
-void gb_cnf_latent_shapes(const struct gb_cnf *model, struct gb_latents *shapes) {
+static void shapes_of(const void *config, int batch, struct gb_model_shapes *shapes) {
+    const struct gb_cnf_config *c = config;
+    *shapes = (struct gb_model_shapes){.x = gb_dense(NULL, batch, c->x_h, c->x_w, c->x_c),
+                                       .y = gb_dense(NULL, batch, c->y_h, c->y_w, c->y_c),
+                                       .dequantisation = c->dequantiser_steps > 0
+                                                             ? GB_DEQUANTISED_BY_MODEL
+                                                             : GB_DEQUANTISED_BY_CALLER};
+}
+
+static void latent_shapes(const void *argument, struct gb_latents *shapes) {
+    const struct gb_cnf *model = argument;
     shapes->count = model->config.levels;
     for (int l = 0; l < model->config.levels; l++) {
         const struct gb_feature_coupling_shape *s = &model->level[l].steps.shape.coupling;
@@ -414,3 +428,22 @@ void gb_cnf_latent_shapes(const struct gb_cnf *model, struct gb_latents *shapes)
             gb_dense(NULL, s->batch, s->h, s->w, is_last(model, l) ? s->c : s->c / 2);
     }
 }
+
+const struct gb_model_kind gb_cnf_model = {
+    .title = "CNF",
+    .table = &gb_cnf_table,
+    .check = gb_cnf_check,
+    .create = create,
+    .free = free_model,
+    .params = params_of,
+    .activation_bytes = activation_bytes,
+    .step_flops = step_flops,
+    .shapes = shapes_of,
+    .latent_shapes = latent_shapes,
+    .condition = condition,
+    .start = start,
+    .forward = forward,
+    .backward = backward,
+    .inverse = inverse,
+    .published_name = gb_cnf_published_name,
+};

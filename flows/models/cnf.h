@@ -11,9 +11,7 @@
 #ifndef GB_CNF_H
 #define GB_CNF_H
 
-#include "flows/layers/flow_steps.h"
 #include "flows/models/config.h"
-#include "flows/models/latents.h"
 
 enum gb_cnf_kind { GB_CNF_SUPER_RESOLUTION, GB_CNF_SEGMENTATION, GB_CNF_KINDS };
 
@@ -32,76 +30,11 @@ struct gb_cnf_config {
 
 extern const struct gb_config_table gb_cnf_table; // of its numbers and choices
 
-// What a model is built to do: memory is planned for it.
-struct gb_cnf_use {
-    int batch;         // targets per pass
-    int samples_per_x; // targets that share one conditioning image: batch = images * samples_per_x
-    int threads;
-    bool training;   // backward, with Adam applied as it goes; needs samples_per_x == 1
-    bool gradients;  // a full gradient block as well (tests, gradient statistics); implies backward
-    bool reversible; // backward computes the flow's activations again, by the inverse
-};
-
-struct gb_cnf;
-
-// GB_BAD_INPUT with a message where the configuration is not one.
-enum gb_status gb_cnf_check(const struct gb_cnf_config *config);
-
-// Plans and allocates; parameters are zero until gb_params_initialise or a checkpoint fills them.
-// *model is NULL where it fails.
-enum gb_status gb_cnf_create(const struct gb_cnf_config *config, const struct gb_cnf_use *use,
-                             const struct gb_backend *backend, struct gb_cnf **model);
-void gb_cnf_free(struct gb_cnf *model);
-
 // The number of parameters that a model would have.
 enum gb_status gb_cnf_parameters(const struct gb_cnf_config *config, size_t *parameters);
 
-struct gb_params *gb_cnf_params(struct gb_cnf *model);
-const struct gb_cnf_config *gb_cnf_config(const struct gb_cnf *model);
-
-// Bytes of activations and scratch, beside the parameter blocks; the high-water mark of the plan.
-size_t gb_cnf_activation_bytes(const struct gb_cnf *model);
-
-// Needed floating-point operations of one training step at the model's batch (kernels/conv/conv.h
-// says what is needed; what GB_MEMORY_REVERSIBLE computes again is not).
-double gb_cnf_step_flops(const struct gb_cnf *model);
-
-// The features of x (batch / samples_per_x images) and the inverses of the 1x1 matrices.
-// GB_CHECK_FAILED where a matrix is singular. `x` must stay valid until backward.
-enum gb_status gb_cnf_condition(struct gb_cnf *model, const struct gb_tensor *x);
-
-// Starts every actnorm from the batch y, given the conditioning: before the first training step.
-// `noise` as in gb_cnf_forward.
-enum gb_status gb_cnf_start(struct gb_cnf *model, const struct gb_tensor *y,
-                            const struct gb_tensor *noise);
-
-// y to latents given the conditioning: log p(y|x) in nats for each of the batch, into log_likelihood.
-// With a dequantiser y is a mask of 0 and 1 and `noise` standard normal numbers of its shape, else
-// NULL; both must stay valid until backward. `latents` may be NULL.
-enum gb_status gb_cnf_forward(struct gb_cnf *model, const struct gb_tensor *y,
-                              const struct gb_tensor *noise, double *log_likelihood,
-                              struct gb_latents *latents);
-
-// Gradients of the sum over the batch of d_log_likelihood[n] * log p(y_n | x_n), after forward.
-// adam == NULL: stored in the gradient block. Otherwise every parameter is updated as soon as its
-// gradient is known, and the conditioning and activations are spent. dx may be NULL, and so may dy,
-// which a model with a dequantiser does not have.
-void gb_cnf_backward(struct gb_cnf *model, const float *d_log_likelihood,
-                     const struct gb_adam *adam, const struct gb_tensor *dx,
-                     const struct gb_tensor *dy);
-
-// Latents to y given the conditioning. noise.level[l] has the shape of latents.level[l]: standard
-// normal noise, multiplied by `temperature`, then scaled and shifted by its prior. With a dequantiser
-// y > 0.5 is the mask.
-void gb_cnf_inverse(struct gb_cnf *model, const struct gb_latents *noise, float temperature,
-                    const struct gb_tensor *y);
-
-// The shapes that noise must have: dense views with data == NULL.
-void gb_cnf_latent_shapes(const struct gb_cnf *model, struct gb_latents *shapes);
-
-// The module path that the authors' code gives to the parameter `name` of this model, or an empty
-// string.
-void gb_cnf_published_name(const struct gb_cnf_config *config, const char *name,
-                           char published[static 96]);
+// Parts of gb_cnf_model (model.h) in files of their own.
+enum gb_status gb_cnf_check(const void *config);
+void gb_cnf_published_name(const void *config, const char *name, char published[static 96]);
 
 #endif

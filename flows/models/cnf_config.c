@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "flows/models/cnf.h"
+#include "flows/models/latents.h"
 
 const char *const gb_cnf_kind_names[GB_CNF_KINDS] = {"super-resolution", "segmentation"};
 
@@ -58,8 +59,8 @@ static enum gb_status check_segmentation(const struct gb_cnf_config *c) {
     return GB_OK;
 }
 
-enum gb_status gb_cnf_check(const struct gb_cnf_config *config) {
-    const struct gb_cnf_config c = *config;
+enum gb_status gb_cnf_check(const void *config) {
+    const struct gb_cnf_config c = *(const struct gb_cnf_config *)config;
     GB_TRY(gb_config_check(config, &gb_cnf_table));
     int last_channels = c.y_c << (c.levels + 1);
     if (last_channels > MATRIX)

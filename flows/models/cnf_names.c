@@ -51,8 +51,8 @@ static void name_features(const struct gb_cnf_config *config, const char *name,
     }
 }
 
-void gb_cnf_published_name(const struct gb_cnf_config *config, const char *name,
-                           char published[static 96]) {
+void gb_cnf_published_name(const void *argument, const char *name, char published[static 96]) {
+    const struct gb_cnf_config *config = argument;
     *published = '\0';
     int level, step;
     char prefix[64];

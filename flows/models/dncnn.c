@@ -48,7 +48,13 @@ static struct gb_likelihood likelihood(const void *config, bool training) {
     return (struct gb_likelihood){.form = GB_LIKELIHOOD_GAUSSIAN, .sigma = 1};
 }
 
-static const struct gb_regression_form form = {"DnCNN", check, network, likelihood, true};
+static const struct gb_regression_form form = {
+    .title = "DnCNN",
+    .check = check,
+    .network = network,
+    .likelihood = likelihood,
+    .one_answer = true,
+};
 
 static enum gb_status create(const void *config, const struct gb_model_use *use,
                              const struct gb_backend *backend, void **model) {

@@ -130,7 +130,12 @@ static struct gb_likelihood likelihood(const void *config, bool training) {
     return (struct gb_likelihood){.form = GB_LIKELIHOOD_BERNOULLI, .bernoulli = bernoulli};
 }
 
-static const struct gb_regression_form form = {"factored", check, network, likelihood, false};
+static const struct gb_regression_form form = {
+    .title = "factored",
+    .check = check,
+    .network = network,
+    .likelihood = likelihood,
+};
 
 static enum gb_status create(const void *config, const struct gb_model_use *use,
                              const struct gb_backend *backend, void **model) {

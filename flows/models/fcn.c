@@ -127,11 +127,22 @@ static struct gb_likelihood likelihood(const void *config, bool training) {
     const struct gb_fcn_config *c = config;
     return (struct gb_likelihood){.form = c->sizes.y_c > 1 ? GB_LIKELIHOOD_CATEGORICAL
                                                            : GB_LIKELIHOOD_BERNOULLI,
-                                  .bernoulli = {.weight_one = 1, .weight_zero = 1},
-                                  .zero = c->targets == GB_FCN_CENTRED ? -0.5f : 0};
+                                  .bernoulli = {.weight_one = 1, .weight_zero = 1}};
 }
 
-static const struct gb_regression_form form = {"FCN-8s", check, network, likelihood, true};
+static float zero(const void *config) {
+    const struct gb_fcn_config *c = config;
+    return c->targets == GB_FCN_CENTRED ? -0.5f : 0;
+}
+
+static const struct gb_regression_form form = {
+    .title = "FCN-8s",
+    .check = check,
+    .network = network,
+    .likelihood = likelihood,
+    .one_answer = true,
+    .zero = zero,
+};
 
 static enum gb_status create(const void *config, const struct gb_model_use *use,
                              const struct gb_backend *backend, void **model) {

@@ -104,8 +104,13 @@ static struct gb_place network(const void *config, struct gb_feed_forward *net, 
     return y;
 }
 
-static const struct gb_regression_form form = {"feed-forward network", check, network,
-                                               gb_image_error, true};
+static const struct gb_regression_form form = {
+    .title = "feed-forward network",
+    .check = check,
+    .network = network,
+    .likelihood = gb_image_error,
+    .one_answer = true,
+};
 
 static enum gb_status create(const void *config, const struct gb_model_use *use,
                              const struct gb_backend *backend, void **model) {

@@ -20,9 +20,6 @@ struct gb_likelihood {
     float sigma;
     int levels;                    // GB_LIKELIHOOD_LOGISTIC
     struct gb_bernoulli bernoulli; // GB_LIKELIHOOD_BERNOULLI
-    // What y has in place of 0, and 1 more in place of 1; for regression.c, which takes it off before
-    // the functions below see y, and adds it to their answers.
-    float zero;
 };
 
 // Channels of raw for so many of y.

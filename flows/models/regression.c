@@ -12,6 +12,7 @@ struct gb_regression {
     struct gb_model_use use;
     struct gb_image_sizes sizes;
     struct gb_likelihood likelihood;
+    float zero; // what y has in place of 0
     const struct gb_backend *backend;
     struct gb_params params;
     struct gb_arena arena;
@@ -19,23 +20,19 @@ struct gb_regression {
     float *workspace;        // of the net's backward
     struct gb_tensor raw;    // the net's output, once for each sample
     struct gb_tensor d_raw;  // forward leaves there what backward needs
-    struct gb_tensor zeros;  // where the likelihood's zero is not 0: that number, of y's shape
+    struct gb_tensor zeros;  // where zero is not 0: it, of y's shape
     struct gb_tensor labels; // and y without it
     struct gb_tensor x, y;   // of the last condition, of the last forward (or `labels`)
     struct gb_exec exec;
     double step_flops;
 };
 
-static bool trains(const struct gb_model_use *use) {
-    return use->training || use->gradients;
-}
-
 static bool has_own_zero(const struct gb_regression *model) {
-    return model->likelihood.zero < 0 || model->likelihood.zero > 0;
+    return model->zero < 0 || model->zero > 0;
 }
 
 static enum gb_wanted wanted(const struct gb_model_use *use) {
-    if (!trains(use))
+    if (!gb_model_trains(use))
         return GB_WANTED_NOTHING;
     return use->input_gradient ? GB_WANTED_ALL : GB_WANTED_PARAMETERS;
 }
@@ -66,7 +63,7 @@ static enum gb_status plan(struct gb_regression *model, const void *config) {
 static void bind(struct gb_regression *model) {
     struct gb_arena *arena = &model->arena;
     gb_feed_forward_bind(&model->net, arena, gb_arena_take(arena, model->net.value_floats));
-    if (trains(&model->use))
+    if (gb_model_trains(&model->use))
         model->workspace = gb_arena_take(arena, model->net.workspace_floats);
     model->d_raw = model->raw;
     model->d_raw.data = gb_arena_take(arena, gb_elements(&model->raw));
@@ -94,7 +91,8 @@ static enum gb_status make_plan(const struct gb_regression_form *form, const voi
     model->form = form;
     model->use = *use;
     model->sizes = *(const struct gb_image_sizes *)config;
-    model->likelihood = form->likelihood(config, trains(use));
+    model->likelihood = form->likelihood(config, gb_model_trains(use));
+    model->zero = form->zero ? form->zero(config) : 0;
     model->backend = backend;
     model->params.backend = backend;
     return plan(model, config);
@@ -105,7 +103,7 @@ static enum gb_status reserve(struct gb_regression *model) {
     GB_TRY(gb_arena_reserve(&model->arena, "activations"));
     bind(model);
     for (size_t i = 0; has_own_zero(model) && i < gb_elements(&model->zeros); i++)
-        ((float *)model->zeros.data)[i] = model->likelihood.zero;
+        ((float *)model->zeros.data)[i] = model->zero;
     return gb_params_reserve(&model->params, model->use.gradients, model->use.training);
 }
 
@@ -113,7 +111,7 @@ enum gb_status gb_regression_create(const struct gb_regression_form *form, const
                                     const struct gb_model_use *use,
                                     const struct gb_backend *backend, void **result) {
     assert(use->batch >= 1 && use->samples_per_x >= 1 && use->batch % use->samples_per_x == 0);
-    assert(use->samples_per_x == 1 || !trains(use));
+    assert(use->samples_per_x == 1 || !gb_model_trains(use));
     struct gb_regression *model;
     enum gb_status status = make_plan(form, config, use, backend, &model);
     if (status == GB_OK)

@@ -8,9 +8,9 @@
 #include "flows/models/config.h"
 #include "flows/models/latents.h"
 #include "flows/models/likelihood.h"
+#include "flows/models/use.h"
 #include "flows/networks/feed_forward.h"
 
-struct gb_model_use;
 struct gb_model_shapes;
 
 // `config`, everywhere: the model's own, which begins with struct gb_image_sizes.
@@ -23,11 +23,11 @@ struct gb_regression_form {
     // What is maximised in training, or what a trained model is scored by.
     struct gb_likelihood (*likelihood)(const void *config, bool training);
     bool one_answer; // no samples
+    // What y has in place of the likelihood's 0, and 1 more in place of its 1. NULL: 0.
+    float (*zero)(const void *config);
 };
 
-struct gb_regression;
-
-// As gb_cnf_create. `model` is a struct gb_regression.
+// As struct gb_model_kind's.
 enum gb_status gb_regression_create(const struct gb_regression_form *form, const void *config,
                                     const struct gb_model_use *use,
                                     const struct gb_backend *backend, void **model);
@@ -43,7 +43,7 @@ struct gb_likelihood gb_image_error(const void *config, bool training);
 // GB_BAD_INPUT unless y has x's height and width.
 enum gb_status gb_regression_check_same_size(const struct gb_image_sizes *sizes);
 
-// Functions of struct gb_model_kind, as gb_cnf's: condition runs the network, forward takes the
+// Functions of struct gb_model_kind: condition runs the network, forward takes the
 // likelihood, inverse the answer. There is no dy, nor are there latents of a y.
 void gb_regression_free(void *model);
 struct gb_params *gb_regression_params(void *model);
