@@ -117,7 +117,7 @@ static void configure_dncnn(const struct gb_example_shape *shape, void *config) 
 static const struct gb_task_model models[] = {{.name = "cglow",
                                                .kind = &gb_cglow_model,
                                                .configure = configure_cglow,
-                                               .recipe = GB_CGLOW_RECIPE},
+                                               .recipe = GB_CGLOW_RECIPE(GB_LEVEL_NOISE)},
                                               {.name = "dncnn",
                                                .kind = &gb_dncnn_model,
                                                .configure = configure_dncnn,

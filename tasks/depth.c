@@ -147,32 +147,14 @@ static enum gb_status load(const struct gb_task_source *source, struct gb_datase
 // ---- model ----
 
 static void configure(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_cglow_config *)config = (struct gb_cglow_config){.x_h = shape->x_h,
-                                                                 .x_w = shape->x_w,
-                                                                 .x_c = shape->x_c,
-                                                                 .y_h = shape->y_h,
-                                                                 .y_w = shape->y_w,
-                                                                 .y_c = shape->y_c,
-                                                                 .levels = 3,
-                                                                 .steps = 8,
-                                                                 .n_c = 8,
-                                                                 .n_w = 32,
-                                                                 .coupling_channels = 256,
-                                                                 .feature_channels = 16,
-                                                                 .init = GB_INIT_LIVE};
+    *(struct gb_cglow_config *)config = gb_cglow_of_paper(shape, shape->y_c, 3, 8, 32);
 }
 
-// The paper's, but for the noise on inputs, which is meant for images of 256 levels: here it would
-// be as large as the sensor's.
+// Without noise on inputs, which would be as large as the sensor's.
 static const struct gb_task_model models[] = {{.name = "cglow",
                                                .kind = &gb_cglow_model,
                                                .configure = configure,
-                                               .recipe = {.batch = 2,
-                                                          .adam = {.learning_rate = 2e-4f,
-                                                                   .beta1 = 0.9f,
-                                                                   .beta2 = 0.999f,
-                                                                   .epsilon = 1e-8f,
-                                                                   .clip = 0.25f}}},
+                                               .recipe = GB_CGLOW_RECIPE(0)},
                                               {0}};
 
 // ---- prediction ----

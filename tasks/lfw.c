@@ -49,13 +49,15 @@ static void configure_fcn(const struct gb_example_shape *shape, void *config) {
         .sizes = gb_sizes_of(shape, GB_FACE_PARTS), .targets = GB_FCN_ZERO_ONE, .width = 16};
 }
 
-static const struct gb_task_model models[] = {
-    {.name = "cglow", .kind = &gb_cglow_model, .configure = configure, .recipe = GB_CGLOW_RECIPE},
-    {.name = "fcn",
-     .kind = &gb_fcn_model,
-     .configure = configure_fcn,
-     .recipe = GB_BASELINE_RECIPE(8, 1e-4f)},
-    {0}};
+static const struct gb_task_model models[] = {{.name = "cglow",
+                                               .kind = &gb_cglow_model,
+                                               .configure = configure,
+                                               .recipe = GB_CGLOW_RECIPE(GB_LEVEL_NOISE)},
+                                              {.name = "fcn",
+                                               .kind = &gb_fcn_model,
+                                               .configure = configure_fcn,
+                                               .recipe = GB_BASELINE_RECIPE(8, 1e-4f)},
+                                              {0}};
 
 static void target(const struct gb_tensor *x, const struct gb_tensor *parts,
                    const struct gb_tensor *target) {

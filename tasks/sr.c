@@ -12,7 +12,6 @@
 // (tasks/metrics/super_resolution.h) of whole images, padded with zeros to squares before and cut after
 // the model has seen them, the mean over images. "psnr" and "ssim" are those at temperature 0.
 // The trivial baseline repeats pixels; bicubic enlargement stands beside it.
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,17 +55,8 @@ static void configure_srcnn(const struct gb_example_shape *shape, void *config) 
         .sizes = gb_sizes_of(shape, shape->y_c), .patch_channels = 64, .mapping_channels = 32};
 }
 
-// Appendix A; the paper trains for 200,000 steps, and the code halves the rate after each so many.
-#define RECIPE                                                                                     \
-    {                                                                                              \
-        .batch = 64,                                                                               \
-        .adam = {.learning_rate = 1e-4f,                                                           \
-                 .beta1 = 0.9f,                                                                    \
-                 .beta2 = 0.999f,                                                                  \
-                 .epsilon = 1e-8f,                                                                 \
-                 .clip = INFINITY},                                                                \
-        .halve_every = 200000                                                                      \
-    }
+// The paper trains for 200,000 steps, and the code halves the rate after each so many.
+#define RECIPE GB_CNF_RECIPE(64, 1e-4f, 200000)
 
 static const struct gb_task_model models[] = {
     {.name = "cnf", .kind = &gb_cnf_model, .configure = configure_cnf, .recipe = RECIPE},
@@ -74,7 +64,10 @@ static const struct gb_task_model models[] = {
      .kind = &gb_factored_model,
      .configure = configure_factored,
      .recipe = RECIPE},
-    {.name = "srcnn", .kind = &gb_srcnn_model, .configure = configure_srcnn, .recipe = RECIPE},
+    {.name = "srcnn",
+     .kind = &gb_srcnn_model,
+     .configure = configure_srcnn,
+     .recipe = GB_BASELINE_RECIPE(16, 1e-3f)},
     {0}};
 
 static void reduce(void *config) {

@@ -20,6 +20,7 @@
 #include "tasks/images/pr_plane.h"
 #include "tasks/metrics/precision_recall.h"
 #include "tasks/program/clock.h"
+#include "tasks/recipes.h"
 #include "tasks/synthetic/fundus.h"
 #include "tasks/training/predictor.h"
 
@@ -64,16 +65,7 @@ static void configure_factored(const struct gb_example_shape *shape, void *confi
         *(struct gb_factored_config *)config = (struct gb_factored_config){0};
 }
 
-#define RECIPE                                                                                     \
-    {                                                                                              \
-        .batch = 2, .adam = {                                                                      \
-            .learning_rate = 1e-3f,                                                                \
-            .beta1 = 0.9f,                                                                         \
-            .beta2 = 0.999f,                                                                       \
-            .epsilon = 1e-8f,                                                                      \
-            .clip = INFINITY                                                                       \
-        }                                                                                          \
-    }
+#define RECIPE GB_CNF_RECIPE(2, 1e-3f, 0)
 
 static const struct gb_task_model models[] = {
     {.name = "cnf", .kind = &gb_cnf_model, .configure = configure_cnf, .recipe = RECIPE},
