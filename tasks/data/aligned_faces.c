@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#define _GNU_SOURCE // asprintf
 #include "tasks/data/aligned_faces.h"
 
 #include <errno.h>
@@ -85,10 +84,11 @@ static enum gb_status list_person(const char *root, const char *person, struct g
     enum gb_status status = names ? GB_OK : no_memory(folder);
     all->names = names ? names : all->names;
     for (int i = 0; status == GB_OK && i < images.count; i++) {
-        if (asprintf(&all->names[all->count], "%s/%s", person, images.names[i]) < 0)
-            status = no_memory(folder);
+        char *name = gb_format("%s/%s", person, images.names[i]);
+        if (name)
+            names[all->count++] = name;
         else
-            all->count++;
+            status = no_memory(folder);
     }
     gb_list_free(&images);
     return status;

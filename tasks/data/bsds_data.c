@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
-#define _GNU_SOURCE // asprintf
 #include "tasks/data/bsds_data.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "tasks/data/lists.h"
@@ -38,10 +36,10 @@ static enum gb_status add_names(struct names *names, const char *part, const str
         return no_memory(part);
     names->names = grown;
     for (int i = 0; i < count; i++) {
-        const char *name = list->names[places ? places[i] : i];
-        if (asprintf(&names->names[names->count], "%s/%s", part, name) < 0)
+        char *name = gb_format("%s/%s", part, list->names[places ? places[i] : i]);
+        if (!name)
             return no_memory(part);
-        names->count++;
+        names->names[names->count++] = name;
     }
     return GB_OK;
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
-#define _GNU_SOURCE // asprintf
 #include "tasks/data/horses_data.h"
 
 #include <math.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +10,7 @@
 #include "tasks/data/randomness.h"
 #include "tasks/images/image.h"
 #include "tasks/images/resize.h"
+#include "tasks/program/files.h"
 
 // The brightest channel of rgb/horse318.jpg is 2, that of the next darkest photograph 235.
 enum { BLACK = 15 };
@@ -43,16 +42,10 @@ static enum gb_status no_memory(const char *where) {
     return gb_fail(GB_OUT_OF_MEMORY, "cannot read horses", where, "out of memory");
 }
 
-// "folder/room/name"; NULL where memory is short.
-static char *join(const char *folder, const char *room, const char *name) {
-    char *path;
-    return asprintf(&path, "%s/%s/%s", folder, room, name) < 0 ? NULL : path;
-}
-
 // ---- Which images ----
 
 static enum gb_status list_room(const char *folder, const char *room, struct gb_list *list) {
-    char *path = join(folder, room, "");
+    char *path = gb_format("%s/%s", folder, room);
     if (!path)
         return no_memory(folder);
     enum gb_status status = gb_list_folder(path, ".jpg", list);
@@ -80,8 +73,8 @@ static enum gb_status find_names(struct horses *horses) {
 
 // Wants what a split's list names.
 static enum gb_status want_list(struct horses *horses, enum gb_split split, bool *taken) {
-    char *path = join(horses->source->split_folder, ".", list_names[split]);
-    char *room = join(horses->source->folder, "rgb", "");
+    char *path = gb_format("%s/%s", horses->source->split_folder, list_names[split]);
+    char *room = gb_format("%s/rgb", horses->source->folder);
     struct gb_list list = {0};
     enum gb_status status = path && room ? gb_list_read(path, &list) : no_memory(list_names[split]);
     // No name is taken twice, so that all fit.
@@ -149,7 +142,8 @@ static enum gb_status read_pair(const struct gb_dataset *set, int index,
     (void)key;
     struct horses *horses = set->source;
     const char *folder = horses->source->folder, *name = horses->names.names[horses->places[index]];
-    char *image_path = join(folder, "rgb", name), *mask_path = join(folder, "figure_ground", name);
+    char *image_path = gb_format("%s/rgb/%s", folder, name);
+    char *mask_path = gb_format("%s/figure_ground/%s", folder, name);
     struct gb_image image = {0}, mask = {0};
     enum gb_status status = image_path && mask_path ? GB_OK : no_memory(name);
     if (status == GB_OK)

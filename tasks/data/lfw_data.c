@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
-#define _GNU_SOURCE // asprintf
 #include "tasks/data/lfw_data.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "tasks/data/lists.h"
 #include "tasks/images/resize.h"
+#include "tasks/program/files.h"
 #include "tasks/synthetic/faces.h"
 
 static const char cannot_read[] = "cannot read faces";
@@ -104,11 +103,8 @@ static enum gb_status read_example(const char *image_path, const char *label_pat
 static char *path_by_person(const struct faces *faces, int index, const char *room,
                             const char *suffix) {
     const char *name = faces->list.names[index];
-    char *path;
-    return asprintf(&path, "%s/%s/%.*s/%s%s", faces->folder, room, (int)(strrchr(name, '_') - name),
-                    name, name, suffix) < 0
-               ? NULL
-               : path;
+    const int person = (int)(strrchr(name, '_') - name);
+    return gb_format("%s/%s/%.*s/%s%s", faces->folder, room, person, name, name, suffix);
 }
 
 static enum gb_status fill(const struct gb_dataset *set, int index, const struct gb_random_key *key,
@@ -116,9 +112,8 @@ static enum gb_status fill(const struct gb_dataset *set, int index, const struct
     (void)key;
     const struct faces *faces = set->source;
     const char *name = faces->list.names[index];
-    char *image_path = path_by_person(faces, index, "lfw_funneled", ".jpg"), *label_path;
-    if (asprintf(&label_path, "%s/%s/%s.ppm", faces->folder, labels_room, name) < 0)
-        label_path = NULL;
+    char *image_path = path_by_person(faces, index, "lfw_funneled", ".jpg");
+    char *label_path = gb_format("%s/%s/%s.ppm", faces->folder, labels_room, name);
     const enum gb_status status =
         image_path && label_path ? read_example(image_path, label_path, example) : no_memory(name);
     free(image_path);
@@ -132,12 +127,9 @@ enum gb_status gb_lfw_superpixels(const struct gb_dataset *origin, int index,
     if (origin->fill != fill)
         return GB_OK;
     const struct faces *faces = origin->source;
-    char *room;
-    if (asprintf(&room, "%s/%s", faces->folder, superpixels_room) < 0)
-        return no_memory(faces->folder);
-    const bool given = access(room, F_OK) == 0;
-    free(room);
-    if (!given)
+    char room[GB_PATH];
+    GB_TRY(gb_path_join(faces->folder, superpixels_room, room));
+    if (access(room, F_OK) != 0)
         return GB_OK;
     char *path = path_by_person(faces, index, superpixels_room, ".dat");
     const enum gb_status status =
@@ -157,8 +149,8 @@ static enum gb_status to_file(const struct gb_list *list, int index, const char 
     if (person == 0 || end == *line + person || *end || number < 0 || number > 9999)
         return gb_fail(GB_BAD_INPUT, cannot_read, path,
                        "line %d: \"%s\" is not a person and a number", list->lines[index], *line);
-    char *file;
-    if (asprintf(&file, "%.*s_%04ld.ppm", (int)person, *line, number) < 0)
+    char *file = gb_format("%.*s_%04ld.ppm", (int)person, *line, number);
+    if (!file)
         return no_memory(path);
     free(*line);
     *line = file;
@@ -183,15 +175,11 @@ static enum gb_status check_list(struct gb_list *list, const char *path,
 static enum gb_status read_list(const struct gb_task_source *source, enum gb_split split,
                                 const struct gb_list *labels, bool *taken, struct gb_list *list) {
     static const char *const names[GB_SPLITS] = {"parts_train.txt", "parts_test.txt"};
-    char *path;
-    if (asprintf(&path, "%s/%s", source->split_folder ? source->split_folder : source->folder,
-                 names[split]) < 0)
-        return no_memory(source->folder);
-    enum gb_status status = gb_list_read(path, list);
-    if (status == GB_OK)
-        status = check_list(list, path, labels, taken);
-    free(path);
-    return status;
+    char path[GB_PATH];
+    GB_TRY(gb_path_join(source->split_folder ? source->split_folder : source->folder, names[split],
+                        path));
+    GB_TRY(gb_list_read(path, list));
+    return check_list(list, path, labels, taken);
 }
 
 static enum gb_status load_split(const struct gb_task_source *source, enum gb_split split,
@@ -221,12 +209,10 @@ static enum gb_status load_split(const struct gb_task_source *source, enum gb_sp
 enum gb_status gb_lfw_load(const struct gb_task_source *source, struct gb_dataset splits[]) {
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_dataset){0};
-    char *room;
-    if (asprintf(&room, "%s/%s", source->folder, labels_room) < 0)
-        return no_memory(source->folder);
+    char room[GB_PATH];
     struct gb_list labels;
+    GB_TRY(gb_path_join(source->folder, labels_room, room));
     enum gb_status status = gb_list_folder(room, ".ppm", &labels);
-    free(room);
     bool *taken = calloc((size_t)labels.count + 1, sizeof *taken);
     if (status == GB_OK && !taken)
         status = no_memory(source->folder);

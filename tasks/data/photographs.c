@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
-#define _GNU_SOURCE // asprintf
 #include "tasks/data/photographs.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernels/parallel.h"
 #include "tasks/data/hash.h"
 #include "tasks/images/resize.h"
+#include "tasks/program/files.h"
 
 static const char cannot_read[] = "cannot read photographs";
 
@@ -45,17 +44,17 @@ struct reading {
 static enum gb_status read_one(void *argument, int index) {
     const struct reading *reading = argument;
     struct gb_image *image = &reading->photographs->images[index];
-    char **name = &reading->photographs->names[index], *path;
-    *name = strdup(reading->names[index]);
-    if (!*name || asprintf(&path, "%s/%s", reading->folder, *name) < 0)
+    char path[GB_PATH];
+    const char *name = reading->photographs->names[index] = strdup(reading->names[index]);
+    if (!name)
         return gb_fail(GB_OUT_OF_MEMORY, cannot_read, reading->folder, "out of memory");
-    enum gb_status status = gb_image_read(path, 3, image);
-    if (status == GB_OK && (image->w < reading->least_side || image->h < reading->least_side))
-        status = gb_fail(GB_BAD_INPUT, cannot_read, path,
-                         "%d x %d pixels, and each side must have %d at least", image->w, image->h,
-                         reading->least_side);
-    free(path);
-    return status;
+    GB_TRY(gb_path_join(reading->folder, name, path));
+    GB_TRY(gb_image_read(path, 3, image));
+    if (image->w < reading->least_side || image->h < reading->least_side)
+        return gb_fail(GB_BAD_INPUT, cannot_read, path,
+                       "%d x %d pixels, and each side must have %d at least", image->w, image->h,
+                       reading->least_side);
+    return GB_OK;
 }
 
 enum gb_status gb_photographs_read(const char *folder, char *const *names, int count,

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#define _GNU_SOURCE // asprintf
 #include "tasks/data/scenes_data.h"
 
 #include <dirent.h>
@@ -79,10 +78,11 @@ static enum gb_status add_sequence(struct gb_scenes *scenes, const char *sequenc
         status = no_memory(folder);
     for (int i = 0; status == GB_OK && i < held.count; i++) {
         int length = (int)(strlen(held.names[i]) - strlen(depth_ending));
-        if (asprintf(&names[frames->count], "%s/%.*s", sequence, length, held.names[i]) < 0)
-            status = no_memory(folder);
+        char *name = gb_format("%s/%.*s", sequence, length, held.names[i]);
+        if (name)
+            names[frames->count++] = name;
         else
-            frames->count++;
+            status = no_memory(folder);
     }
     gb_list_free(&held);
     return status;
@@ -158,10 +158,7 @@ void gb_scenes_free(struct gb_scenes *scenes) {
 }
 
 char *gb_scenes_path(const struct gb_scenes *scenes, int frame, const char *ending) {
-    char *path;
-    return asprintf(&path, "%s/%s%s", scenes->folder, scenes->frames.names[frame], ending) < 0
-               ? NULL
-               : path;
+    return gb_format("%s/%s%s", scenes->folder, scenes->frames.names[frame], ending);
 }
 
 enum gb_status gb_scenes_read_depth(const struct gb_scenes *scenes, int frame,

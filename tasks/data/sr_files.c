@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#define _GNU_SOURCE // asprintf, strchrnul
+#define _GNU_SOURCE // strchrnul
 #include "tasks/data/sr_files.h"
 
 #include <limits.h>
@@ -41,10 +41,9 @@ static enum gb_status no_memory(const char *where) {
 // Moves a photograph, under PREFIX and its name.
 static enum gb_status move(struct gb_photographs *from, int i, const char *prefix,
                            struct gb_photographs *to, int j) {
-    if (asprintf(&to->names[j], "%s%s", prefix, from->names[i]) < 0) {
-        to->names[j] = NULL;
+    to->names[j] = gb_format("%s%s", prefix, from->names[i]);
+    if (!to->names[j])
         return no_memory(prefix);
-    }
     to->images[j] = from->images[i];
     from->images[i] = (struct gb_image){0};
     return GB_OK;
@@ -188,13 +187,10 @@ static enum gb_status unpack_rows(const struct gb_byte_matrix *rows, int side, i
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < images->count; i++) {
         const size_t row = (size_t)i * (size_t)every;
-        if (asprintf(&images->names[i], "%07zu", row) < 0) {
-            images->names[i] = NULL;
-            status = no_memory(path);
-        } else {
-            status =
-                unpack_image(rows->values + row * rows->columns, side, path, &images->images[i]);
-        }
+        images->names[i] = gb_format("%07zu", row);
+        status = images->names[i] ? unpack_image(rows->values + row * rows->columns, side, path,
+                                                 &images->images[i])
+                                  : no_memory(path);
     }
     if (status != GB_OK)
         gb_photographs_free(images);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
-#define _GNU_SOURCE // asprintf
 #include "tasks/data/vessels_data.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +10,7 @@
 #include "tasks/data/lists.h"
 #include "tasks/images/level.h"
 #include "tasks/images/warp.h"
+#include "tasks/program/files.h"
 
 static const char what[] = "cannot read vessels";
 
@@ -174,17 +173,6 @@ static void folder_free(struct folder *folder) {
     free(folder->entries);
 }
 
-// asprintf, with NULL where memory is short.
-static char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *text(const char *format, ...) {
-    char *result;
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vasprintf(&result, format, arguments);
-    va_end(arguments);
-    return length < 0 ? NULL : result;
-}
-
 static enum gb_status make_room(struct folder *folder, int more) {
     struct entry *entries =
         realloc(folder->entries, (size_t)(folder->count + more) * sizeof *entries);
@@ -207,9 +195,9 @@ static enum gb_status add_chase(struct folder *folder, const char *name) {
     int stem = (int)strlen(name) - (int)strlen(".jpg");
     struct entry *entry = &folder->entries[folder->count++];
     *entry = (struct entry){.name = strdup(name),
-                            .image = text("%s/%s", folder->path, name),
-                            .vessels = text("%s/%.*s_1stHO.png", folder->path, stem, name),
-                            .second = text("%s/%.*s_2ndHO.png", folder->path, stem, name),
+                            .image = gb_format("%s/%s", folder->path, name),
+                            .vessels = gb_format("%s/%.*s_1stHO.png", folder->path, stem, name),
+                            .second = gb_format("%s/%.*s_2ndHO.png", folder->path, stem, name),
                             .split = subject <= LAST_TO_TRAIN ? GB_SPLIT_TRAIN : GB_SPLIT_TEST};
     bool whole = entry->name && entry->image && entry->vessels && entry->second;
     return whole ? GB_OK : no_memory(folder->path);
@@ -221,15 +209,15 @@ static enum gb_status add_drive(struct folder *folder, const char *half, enum gb
     int number = (int)strcspn(name, "_"), stem = (int)strlen(name) - (int)strlen(".tif");
     const char *path = folder->path;
     struct entry *entry = &folder->entries[folder->count++];
-    *entry = (struct entry){.name = strdup(name),
-                            .image = text("%s/%s/images/%s", path, half, name),
-                            .vessels =
-                                text("%s/%s/1st_manual/%.*s_manual1.gif", path, half, number, name),
-                            .field = text("%s/%s/mask/%.*s_mask.gif", path, half, stem, name),
-                            .split = split};
+    *entry = (struct entry){
+        .name = strdup(name),
+        .image = gb_format("%s/%s/images/%s", path, half, name),
+        .vessels = gb_format("%s/%s/1st_manual/%.*s_manual1.gif", path, half, number, name),
+        .field = gb_format("%s/%s/mask/%.*s_mask.gif", path, half, stem, name),
+        .split = split};
     bool whole = entry->name && entry->image && entry->vessels && entry->field;
     if (split == GB_SPLIT_TEST) {
-        entry->second = text("%s/%s/2nd_manual/%.*s_manual2.gif", path, half, number, name);
+        entry->second = gb_format("%s/%s/2nd_manual/%.*s_manual2.gif", path, half, number, name);
         whole = whole && entry->second;
     }
     return whole ? GB_OK : no_memory(path);
@@ -248,7 +236,7 @@ static enum gb_status find_chase(struct folder *folder) {
 static enum gb_status find_drive_half(struct folder *folder, const char *half,
                                       enum gb_split split) {
     struct gb_list list;
-    char *room = text("%s/%s/images", folder->path, half);
+    char *room = gb_format("%s/%s/images", folder->path, half);
     enum gb_status status = room ? gb_list_folder(room, ".tif", &list) : no_memory(folder->path);
     free(room);
     GB_TRY(status);
@@ -265,7 +253,7 @@ static int by_name(const void *a, const void *b) {
 
 static enum gb_status find_entries(struct folder *folder) {
     struct stat status;
-    char *training = text("%s/training", folder->path);
+    char *training = gb_format("%s/training", folder->path);
     if (!training)
         return no_memory(folder->path);
     bool drive = stat(training, &status) == 0;
@@ -300,7 +288,7 @@ static enum gb_status choose_by_list(const struct folder *folder, const struct g
                                      const char *split_folder, enum gb_split split, bool *taken,
                                      struct choice *choice) {
     struct gb_list list = {0};
-    char *path = text("%s/vessels_%s.txt", split_folder, gb_split_name(split));
+    char *path = gb_format("%s/vessels_%s.txt", split_folder, gb_split_name(split));
     enum gb_status status = path ? gb_list_read(path, &list) : no_memory(split_folder);
     if (status == GB_OK && list.count > folder->count)
         status = gb_fail(GB_BAD_INPUT, what, path, "%d names for the %d images of %s", list.count,

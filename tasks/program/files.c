@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
+#define _GNU_SOURCE // vasprintf
 #include "tasks/program/files.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,15 @@ enum gb_status gb_path_join(const char *folder, const char *name, char path[stat
     if (snprintf(path, GB_PATH, "%s/%s", folder, name) >= GB_PATH)
         return gb_fail(GB_BAD_INPUT, "cannot use folder", folder, "the path is too long");
     return GB_OK;
+}
+
+char *gb_format(const char *format, ...) {
+    char *text;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    return length < 0 ? NULL : text;
 }
 
 bool gb_is_folder(const char *path) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What runs leave: paths in their folders, JSON, and metrics for people.
+// Paths and other texts, JSON, and metrics for people.
 #ifndef GB_FILES_H
 #define GB_FILES_H
 
@@ -11,6 +11,9 @@
 // "folder/name" into `path`. GB_BAD_INPUT where it is too long.
 enum { GB_PATH = 4096 };
 enum gb_status gb_path_join(const char *folder, const char *name, char path[static GB_PATH]);
+
+// A text made as by printf, to be freed; NULL where memory is short.
+char *gb_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 // Whether there is a folder of this name.
 bool gb_is_folder(const char *path);
