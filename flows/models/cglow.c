@@ -2,7 +2,6 @@
 #include "flows/models/cglow.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -385,11 +384,7 @@ static enum gb_status forward(void *argument, const struct gb_tensor *y,
     }
     if (latents)
         latents->count = model->config.levels;
-    for (int n = 0; n < model->use.batch; n++)
-        if (!isfinite(log_likelihood[n]))
-            return gb_fail(GB_CHECK_FAILED, "cannot take the likelihood", "c-Glow",
-                           "that of example %d of the batch is %g", n, log_likelihood[n]);
-    return GB_OK;
+    return gb_likelihoods_check("c-Glow", model->use.batch, log_likelihood);
 }
 
 static void backward(void *argument, const float *d_log_likelihood, const struct gb_adam *adam,
@@ -464,12 +459,8 @@ static void shapes_of(const void *config, int batch, struct gb_model_shapes *sha
 
 static void latent_shapes(const void *argument, struct gb_latents *shapes) {
     const struct gb_cglow *model = argument;
-    shapes->count = model->config.levels;
-    for (int l = 0; l < model->config.levels; l++) {
-        const struct gb_coupling_shape *s = &model->level[l].shape;
-        shapes->level[l] =
-            gb_dense(NULL, s->batch, s->h, s->w, is_last(model, l) ? s->c : s->c / 2);
-    }
+    const struct gb_cglow_config *c = &model->config;
+    gb_latent_shapes(c->levels, model->use.batch, c->y_h, c->y_w, c->y_c, shapes);
 }
 
 const struct gb_model_kind gb_cglow_model = {

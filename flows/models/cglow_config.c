@@ -7,7 +7,7 @@
 const char *const gb_init_names[GB_INITS] = {"live", "published"};
 
 // Configurations come from files too: the limits keep every product of sizes in range.
-enum { SIDE = 1 << 14, CHANNELS = 1 << 16, MATRIX = 1 << 10 };
+enum { SIDE = 1 << 14, CHANNELS = 1 << 16 };
 
 #define FIELD(field) offsetof(struct gb_cglow_config, field)
 
@@ -17,7 +17,7 @@ static const struct gb_config_field fields[] = {
     {"x_channels", "x channels", FIELD(x_c), 1, CHANNELS, NULL, NULL},
     {"y_height", "y height", FIELD(y_h), 2, SIDE, NULL, NULL},
     {"y_width", "y width", FIELD(y_w), 2, SIDE, NULL, NULL},
-    {"y_channels", "y channels", FIELD(y_c), 1, MATRIX / 4, NULL, NULL},
+    {"y_channels", "y channels", FIELD(y_c), 1, GB_MAX_MATRIX / 4, NULL, NULL},
     {"levels", "levels", FIELD(levels), 1, GB_MAX_LEVELS, "levels", NULL},
     {"steps", "steps", FIELD(steps), 1, 1024, "steps of a level", NULL},
     {"n_c", "n_c", FIELD(n_c), 1, CHANNELS, "channels of the conditioning networks", NULL},
@@ -35,15 +35,7 @@ enum gb_status gb_cglow_check(const void *config) {
     static const char what[] = "unusable model configuration";
     const struct gb_cglow_config c = *(const struct gb_cglow_config *)config;
     GB_TRY(gb_config_check(config, &gb_cglow_table));
-    int last_channels = c.y_c << (c.levels + 1);
-    if (last_channels > MATRIX)
-        return gb_fail(GB_BAD_INPUT, what, "y channels", "%d make %d at the last level, above %d",
-                       c.y_c, last_channels, MATRIX);
-    int multiple = 1 << c.levels;
-    if (c.y_h % multiple || c.y_w % multiple)
-        return gb_fail(GB_BAD_INPUT, what, "target size",
-                       "%dx%d is not divisible by 2^levels = %d on both axes", c.y_h, c.y_w,
-                       multiple);
+    GB_TRY(gb_levels_check(c.levels, c.y_h, c.y_w, c.y_c));
     if (c.y_h / 2 > c.x_h || c.y_w / 2 > c.x_w)
         return gb_fail(GB_BAD_INPUT, what, "image size",
                        "%dx%d is smaller than the first level's %dx%d", c.x_h, c.x_w, c.y_h / 2,

@@ -7,7 +7,7 @@
 const char *const gb_cnf_kind_names[GB_CNF_KINDS] = {"super-resolution", "segmentation"};
 
 // Configurations come from files too: the limits keep every product of sizes in range.
-enum { SIDE = 1 << 14, CHANNELS = 1 << 12, MATRIX = 1 << 10 };
+enum { SIDE = 1 << 14, CHANNELS = 1 << 12 };
 
 #define FIELD(field) offsetof(struct gb_cnf_config, field)
 
@@ -17,7 +17,7 @@ static const struct gb_config_field fields[] = {
     {"x_channels", "x channels", FIELD(x_c), 1, CHANNELS, NULL, NULL},
     {"y_height", "y height", FIELD(y_h), 2, SIDE, NULL, NULL},
     {"y_width", "y width", FIELD(y_w), 2, SIDE, NULL, NULL},
-    {"y_channels", "y channels", FIELD(y_c), 1, MATRIX / 4, NULL, NULL},
+    {"y_channels", "y channels", FIELD(y_c), 1, GB_MAX_MATRIX / 4, NULL, NULL},
     {"levels", "levels", FIELD(levels), 1, GB_MAX_LEVELS, "levels", NULL},
     {"steps", "steps", FIELD(steps), 1, 1024, "steps of a level", NULL},
     {"condition_channels", "condition channels", FIELD(condition_channels), 1, CHANNELS,
@@ -62,14 +62,6 @@ static enum gb_status check_segmentation(const struct gb_cnf_config *c) {
 enum gb_status gb_cnf_check(const void *config) {
     const struct gb_cnf_config c = *(const struct gb_cnf_config *)config;
     GB_TRY(gb_config_check(config, &gb_cnf_table));
-    int last_channels = c.y_c << (c.levels + 1);
-    if (last_channels > MATRIX)
-        return gb_fail(GB_BAD_INPUT, what, "y channels", "%d make %d at the last level, above %d",
-                       c.y_c, last_channels, MATRIX);
-    int multiple = 1 << c.levels;
-    if (c.y_h % multiple || c.y_w % multiple)
-        return gb_fail(GB_BAD_INPUT, what, "target size",
-                       "%dx%d is not divisible by 2^levels = %d on both axes", c.y_h, c.y_w,
-                       multiple);
+    GB_TRY(gb_levels_check(c.levels, c.y_h, c.y_w, c.y_c));
     return c.kind == GB_CNF_SUPER_RESOLUTION ? check_super_resolution(&c) : check_segmentation(&c);
 }

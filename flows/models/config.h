@@ -26,7 +26,7 @@ struct gb_image_sizes {
 };
 enum { GB_MOST_SIDE = 1 << 14, GB_MOST_CHANNELS = 1 << 12 };
 #define GB_SIZE_FIELD(key, name, field, most)                                                      \
-    {key, name, offsetof(struct gb_image_sizes, field), 1, most, NULL, NULL}
+    { key, name, offsetof(struct gb_image_sizes, field), 1, most, NULL, NULL }
 #define GB_SIZE_FIELDS                                                                             \
     GB_SIZE_FIELD("x_height", "x height", x_h, GB_MOST_SIDE),                                      \
         GB_SIZE_FIELD("x_width", "x width", x_w, GB_MOST_SIDE),                                    \

@@ -2,7 +2,6 @@
 #include "flows/models/regression.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 
 #include "flows/models/model.h"
@@ -226,11 +225,7 @@ enum gb_status gb_regression_forward(void *argument, const struct gb_tensor *y,
                           log_likelihood);
     if (latents)
         latents->count = 0;
-    for (int n = 0; n < model->use.batch; n++)
-        if (!isfinite(log_likelihood[n]))
-            return gb_fail(GB_CHECK_FAILED, "cannot take the likelihood", model->form->title,
-                           "that of example %d of the batch is %g", n, log_likelihood[n]);
-    return GB_OK;
+    return gb_likelihoods_check(model->form->title, model->use.batch, log_likelihood);
 }
 
 void gb_regression_backward(void *argument, const float *d_log_likelihood,

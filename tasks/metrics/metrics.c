@@ -28,8 +28,8 @@ double gb_class_iou(const struct gb_confusion *counts, int class) {
 
 double gb_mean_iou(const struct gb_confusion *counts) {
     double sum = 0.0;
-    for (int class = 0; class < counts->classes; class ++)
-        sum += gb_class_iou(counts, class);
+    for (int label = 0; label < counts->classes; label++)
+        sum += gb_class_iou(counts, label);
     return sum / counts->classes;
 }
 
@@ -60,8 +60,8 @@ void gb_most_frequent(const struct gb_tensor *train, int classes, float *map) {
             int counts[GB_LABEL_CLASSES] = {0}, most = 0;
             for (int n = 0; n < train->n; n++)
                 counts[gb_class_of(*gb_at(train, n, y, x), classes)]++;
-            for (int class = 1; class < classes; class ++)
-                most = counts[class] >= counts[most] ? class : most;
+            for (int label = 1; label < classes; label++)
+                most = counts[label] >= counts[most] ? label : most;
             map[y * train->w + x] = (float)most;
         }
 }

@@ -78,8 +78,9 @@ enum gb_status gb_sr_bicubic(const struct gb_tensor *low, const struct gb_tensor
                 *to++ = (unsigned char)lrintf(gb_at(low, 0, i, j)[c] * 256);
     const enum gb_status status = gb_resize(&image, GB_BICUBIC, high->h, high->w, high->data);
     gb_image_free(&image);
+    GB_TRY(status);
     float *values = high->data;
     for (size_t i = 0; i < gb_elements(high); i++)
         values[i] *= 255.0f / 256.0f;
-    return status;
+    return GB_OK;
 }

@@ -287,8 +287,8 @@ static void vote(const struct gb_superpixels *superpixels, const struct gb_tenso
 // The class with the most votes; -1 without any.
 static int elected(const int *votes, int classes) {
     int most = 0;
-    for (int class = 1; class < classes; class ++)
-        most = votes[class] > votes[most] ? class : most;
+    for (int label = 1; label < classes; label++)
+        most = votes[label] > votes[most] ? label : most;
     return votes[most] ? most : -1;
 }
 
