@@ -14,6 +14,7 @@
 #include "tasks/data/bsds_data.h"
 #include "tasks/data/photographs.h"
 #include "tasks/metrics/psnr.h"
+#include "tasks/metrics/record.h"
 #include "tasks/recipes.h"
 #include "tasks/synthetic/natural.h"
 #include "tasks/synthetic/synthetic.h"
@@ -155,6 +156,29 @@ static void decide(const struct gb_tensor *x, const struct gb_tensor *picture,
 
 // ---- metric ----
 
+// Of the predictors: the model, and the noisy image as it is.
+enum { MODEL, TRIVIAL, PREDICTORS };
+static const char *const metric_names[PREDICTORS] = {"psnr", "trivial_psnr"};
+
+// The PSNR of each on one example; `clipped` is room for one.
+static enum gb_status score_image(const struct gb_answers *answers, int index,
+                                  const struct gb_examples *clipped, json_t *image,
+                                  double sums[static PREDICTORS]) {
+    const struct gb_tensor x = gb_images(&answers->examples->x, index, 1);
+    const struct gb_tensor y = gb_images(&answers->examples->y, index, 1);
+    const struct gb_tensor answer = gb_images(answers->answers, index, 1);
+    reveal(&x, &y, &clipped->y);
+    gb_clip(&clipped->y, &clipped->y);
+    gb_clip(&x, &clipped->x);
+    const double psnr[PREDICTORS] = {gb_psnr(&clipped->y, &answer, NULL, 1.0),
+                                     gb_psnr(&clipped->y, &clipped->x, NULL, 1.0)};
+    for (int p = 0; p < PREDICTORS; p++) {
+        sums[p] += psnr[p];
+        GB_TRY(gb_metric_set(image, "", metric_names[p], psnr[p]));
+    }
+    return GB_OK;
+}
+
 static enum gb_status score(const struct gb_answers *answers, json_t *metrics, json_t *per_image) {
     const struct gb_examples *examples = answers->examples;
     const struct gb_example_shape shape = {.x_h = examples->x.h,
@@ -165,27 +189,14 @@ static enum gb_status score(const struct gb_answers *answers, json_t *metrics, j
                                            .y_c = examples->y.c};
     struct gb_examples clipped; // x: the noisy image, y: the clean one
     GB_TRY(gb_examples_create(&clipped, 1, &shape));
-    double sum = 0.0, noisy_sum = 0.0;
-    int failed = 0;
-    for (int i = 0; i < examples->count; i++) {
-        const struct gb_tensor x = gb_images(&examples->x, i, 1);
-        const struct gb_tensor y = gb_images(&examples->y, i, 1);
-        const struct gb_tensor answer = gb_images(answers->answers, i, 1);
-        reveal(&x, &y, &clipped.y);
-        gb_clip(&clipped.y, &clipped.y);
-        gb_clip(&x, &clipped.x);
-        const double psnr = gb_psnr(&clipped.y, &answer, NULL, 1.0);
-        const double noisy_psnr = gb_psnr(&clipped.y, &clipped.x, NULL, 1.0);
-        json_t *image = json_array_get(per_image, (size_t)i);
-        failed |= json_object_set_new(image, "psnr", json_real(psnr));
-        failed |= json_object_set_new(image, "trivial_psnr", json_real(noisy_psnr));
-        sum += psnr;
-        noisy_sum += noisy_psnr;
-    }
+    double sums[PREDICTORS] = {0};
+    enum gb_status status = GB_OK;
+    for (int i = 0; status == GB_OK && i < examples->count; i++)
+        status = score_image(answers, i, &clipped, json_array_get(per_image, (size_t)i), sums);
     gb_examples_free(&clipped);
-    failed |= json_object_set_new(metrics, "psnr", json_real(sum / examples->count));
-    failed |= json_object_set_new(metrics, "trivial_psnr", json_real(noisy_sum / examples->count));
-    return failed ? gb_fail(GB_OUT_OF_MEMORY, "cannot score", "denoise", "out of memory") : GB_OK;
+    for (int p = 0; status == GB_OK && p < PREDICTORS; p++)
+        status = gb_metric_set(metrics, "", metric_names[p], sums[p] / examples->count);
+    return status;
 }
 
 const struct gb_task gb_denoise = {

@@ -28,6 +28,7 @@
 #include "tasks/data/depth_maps.h"
 #include "tasks/images/picture.h"
 #include "tasks/metrics/psnr.h"
+#include "tasks/metrics/record.h"
 #include "tasks/recipes.h"
 #include "tasks/synthetic/depth.h"
 #include "tasks/synthetic/synthetic.h"
@@ -203,8 +204,9 @@ static void smooth(const struct gb_tensor *x, const struct gb_tensor *smoothed) 
     reveal(x, &apart, smoothed);
 }
 
-static int score_image(const struct gb_answers *answers, int index, const struct gb_tensor *truth,
-                       const struct gb_tensor *smoothed, json_t *image, struct scores *scores) {
+static enum gb_status score_image(const struct gb_answers *answers, int index,
+                                  const struct gb_tensor *truth, const struct gb_tensor *smoothed,
+                                  json_t *image, struct scores *scores) {
     const struct gb_examples *examples = answers->examples;
     const struct gb_tensor x = gb_images(&examples->x, index, 1), raw = gb_channels(&x, 0, 1);
     const struct gb_tensor y = gb_images(&examples->y, index, 1);
@@ -214,15 +216,14 @@ static int score_image(const struct gb_answers *answers, int index, const struct
     smooth(&x, smoothed);
     const struct gb_tensor *const maps[METHODS] = {&answer, &raw, smoothed};
     if (isnan(gb_psnr(truth, &raw, &mask, 1.0))) // no valid pixel
-        return 0;
-    int failed = 0;
+        return GB_OK;
     scores->images++;
     for (int method = 0; method < METHODS; method++) {
         const double psnr = gb_psnr(truth, maps[method], &mask, 1.0);
         scores->sums[method] += psnr;
-        failed |= json_object_set_new(image, metric_names[method], json_real(psnr));
+        GB_TRY(gb_metric_set(image, "", metric_names[method], psnr));
     }
-    return failed;
+    return GB_OK;
 }
 
 static enum gb_status score(const struct gb_answers *answers, json_t *metrics, json_t *per_image) {
@@ -231,18 +232,20 @@ static enum gb_status score(const struct gb_answers *answers, json_t *metrics, j
     truth.data = malloc(gb_elements(&truth) * sizeof(float));
     smoothed.data = malloc(gb_elements(&smoothed) * sizeof(float));
     struct scores scores = {0};
-    int failed = !truth.data || !smoothed.data;
-    for (int i = 0; !failed && i < examples->count; i++)
-        failed |= score_image(answers, i, &truth, &smoothed, json_array_get(per_image, (size_t)i),
-                              &scores);
+    enum gb_status status = truth.data && smoothed.data ? GB_OK
+                                                        : gb_fail(GB_OUT_OF_MEMORY, "cannot score",
+                                                                  "depth", "out of memory");
+    for (int i = 0; status == GB_OK && i < examples->count; i++)
+        status = score_image(answers, i, &truth, &smoothed, json_array_get(per_image, (size_t)i),
+                             &scores);
     free(truth.data);
     free(smoothed.data);
-    if (!failed && scores.images == 0)
+    if (status == GB_OK && scores.images == 0)
         return gb_fail(GB_BAD_INPUT, "cannot score", "depth", "no image has a valid pixel");
-    for (int method = 0; !failed && method < METHODS; method++)
-        failed |= json_object_set_new(metrics, metric_names[method],
-                                      json_real(scores.sums[method] / scores.images));
-    return failed ? gb_fail(GB_OUT_OF_MEMORY, "cannot score", "depth", "out of memory") : GB_OK;
+    for (int method = 0; status == GB_OK && method < METHODS; method++)
+        status =
+            gb_metric_set(metrics, "", metric_names[method], scores.sums[method] / scores.images);
+    return status;
 }
 
 // ---- picture ----

@@ -6,11 +6,11 @@
 // apart around 0; uniform noise of width 1 dequantises it. Model: L = 3, K = 8, n_c = 64, n_w =
 // 128. Prediction: the mean of samples, + 0.5, the mean over the copies, clipped and rounded.
 // Metric: intersection over union.
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "tasks/data/horses_data.h"
 #include "tasks/metrics/metrics.h"
+#include "tasks/metrics/record.h"
 #include "tasks/recipes.h"
 #include "tasks/synthetic/synthetic_horses.h"
 
@@ -74,7 +74,8 @@ static void decide(const struct gb_tensor *x, const struct gb_tensor *picture,
                 *gb_at(answer, n, i, j) = *gb_at(picture, n, i, j) >= 0.5f ? 1 : 0;
 }
 
-static int set_scores(json_t *metrics, const char *prefix, const struct gb_mask_scores *s) {
+static enum gb_status set_scores(json_t *metrics, const char *prefix,
+                                 const struct gb_mask_scores *s) {
     const struct {
         const char *name;
         double value;
@@ -84,21 +85,18 @@ static int set_scores(json_t *metrics, const char *prefix, const struct gb_mask_
         {"iou_batch10", s->iou_batch10},
         {"pixel_accuracy", s->pixel_accuracy},
     };
-    int failed = 0;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "%s%s", prefix, rows[i].name);
-        failed |= json_object_set_new(metrics, name, json_real(rows[i].value));
-    }
-    return failed;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        GB_TRY(gb_metric_set(metrics, prefix, rows[i].name, rows[i].value));
+    return GB_OK;
 }
 
 static enum gb_status out_of_memory(void) {
     return gb_fail(GB_OUT_OF_MEMORY, "cannot score", "horses", "out of memory");
 }
 
-static int add_scores(const struct gb_answers *answers, const struct gb_examples *train,
-                      double *iou, float *mean_mask, json_t *metrics, json_t *per_image) {
+static enum gb_status add_scores(const struct gb_answers *answers, const struct gb_examples *train,
+                                 double *iou, float *mean_mask, json_t *metrics,
+                                 json_t *per_image) {
     const struct gb_tensor *truth = &answers->examples->y;
     struct gb_mask_scores scores;
     struct gb_trivial_scores trivial;
@@ -107,13 +105,11 @@ static int add_scores(const struct gb_answers *answers, const struct gb_examples
     gb_score_trivial(mean_mask, truth, &trivial);
     // The better of the two blind predictors is the one to beat.
     bool background = trivial.background.mean_iou > trivial.mean_mask.mean_iou;
-    int failed = set_scores(metrics, "", &scores);
-    failed |=
-        set_scores(metrics, "trivial_", background ? &trivial.background : &trivial.mean_mask);
+    GB_TRY(set_scores(metrics, "", &scores));
+    GB_TRY(set_scores(metrics, "trivial_", background ? &trivial.background : &trivial.mean_mask));
     for (int i = 0; i < truth->n; i++)
-        failed |= json_object_set_new(json_array_get(per_image, (size_t)i), "foreground_iou",
-                                      json_real(iou[i]));
-    return failed;
+        GB_TRY(gb_metric_set(json_array_get(per_image, (size_t)i), "", "foreground_iou", iou[i]));
+    return GB_OK;
 }
 
 static enum gb_status score(const struct gb_answers *answers, json_t *metrics, json_t *per_image) {
@@ -123,12 +119,13 @@ static enum gb_status score(const struct gb_answers *answers, json_t *metrics, j
                              &train));
     double *iou = malloc((size_t)truth->n * sizeof *iou);
     float *mean_mask = malloc((size_t)truth->h * (size_t)truth->w * sizeof *mean_mask);
-    int failed =
-        !iou || !mean_mask || add_scores(answers, &train, iou, mean_mask, metrics, per_image);
+    enum gb_status status = iou && mean_mask
+                                ? add_scores(answers, &train, iou, mean_mask, metrics, per_image)
+                                : out_of_memory();
     free(iou);
     free(mean_mask);
     gb_examples_free(&train);
-    return failed ? out_of_memory() : GB_OK;
+    return status;
 }
 
 const struct gb_task gb_horses = {

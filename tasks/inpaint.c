@@ -16,6 +16,7 @@
 #include "tasks/data/aligned_faces.h"
 #include "tasks/metrics/harmonic_fill.h"
 #include "tasks/metrics/psnr.h"
+#include "tasks/metrics/record.h"
 #include "tasks/recipes.h"
 #include "tasks/synthetic/faces.h"
 #include "tasks/synthetic/synthetic.h"
@@ -140,26 +141,26 @@ static enum gb_status score(const struct gb_answers *answers, json_t *metrics, j
     struct gb_tensor image = gb_images(&examples->x, 0, 1);
     image.data = malloc(gb_elements(&image) * sizeof(float));
     double sums[PREDICTORS] = {0};
-    int failed = image.data == NULL;
-    for (int i = 0; !failed && i < examples->count; i++) {
+    enum gb_status status =
+        image.data ? GB_OK : gb_fail(GB_OUT_OF_MEMORY, "cannot score", "inpaint", "out of memory");
+    for (int i = 0; status == GB_OK && i < examples->count; i++) {
         const struct gb_tensor truth = gb_images(&examples->y, i, 1);
         const struct gb_tensor answer = gb_images(answers->answers, i, 1);
         double psnr[PREDICTORS];
         memcpy(image.data, gb_at(&examples->x, i, 0, 0), gb_elements(&image) * sizeof(float));
         score_example(&truth, &answer, &image, psnr);
-        for (int p = 0; p < PREDICTORS; p++) {
+        for (int p = 0; status == GB_OK && p < PREDICTORS; p++) {
             sums[p] += psnr[p];
-            failed |= json_object_set_new(json_array_get(per_image, (size_t)i), names[p],
-                                          json_real(psnr[p]));
+            status = gb_metric_set(json_array_get(per_image, (size_t)i), "", names[p], psnr[p]);
         }
     }
     free(image.data);
+    GB_TRY(status);
     for (int p = 0; p < PREDICTORS; p++)
-        failed |= json_object_set_new(metrics, names[p], json_real(sums[p] / examples->count));
+        GB_TRY(gb_metric_set(metrics, "", names[p], sums[p] / examples->count));
     // The better of the two is the one to beat.
     const double trivial = fmax(sums[MEAN_COLOUR], sums[HARMONIC_FILL]) / examples->count;
-    failed |= json_object_set_new(metrics, "trivial_psnr", json_real(trivial));
-    return failed ? gb_fail(GB_OUT_OF_MEMORY, "cannot score", "inpaint", "out of memory") : GB_OK;
+    return gb_metric_set(metrics, "", "trivial_psnr", trivial);
 }
 
 const struct gb_task gb_inpaint = {

@@ -10,12 +10,12 @@
 // L = 4, K = 8, n_c = 64, n_w = 128. Prediction: the mean of samples, and of its channels the largest.
 // Metric: superpixel accuracy (SPA) at full size, a superpixel's class being the most frequent label in
 // it; with it pixel accuracy and mean IoU at the model's size.
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "kernels/parallel.h"
 #include "tasks/data/lfw_data.h"
 #include "tasks/metrics/metrics.h"
+#include "tasks/metrics/record.h"
 #include "tasks/recipes.h"
 #include "tasks/synthetic/faces.h"
 #include "tasks/synthetic/synthetic.h"
@@ -155,14 +155,8 @@ static double accuracy(struct gb_superpixel_counts counts) {
     return counts.all ? (double)counts.right / (double)counts.all : 1.0;
 }
 
-static int set_score(json_t *metrics, enum predictor predictor, const char *name, double value) {
-    char whole[64];
-    snprintf(whole, sizeof whole, "%s%s", prefixes[predictor], name);
-    return json_object_set_new(metrics, whole, json_real(value));
-}
-
-static int set_scores(const struct scoring *scoring, const struct gb_tensor *truth,
-                      enum predictor predictor, json_t *metrics) {
+static enum gb_status set_scores(const struct scoring *scoring, const struct gb_tensor *truth,
+                                 enum predictor predictor, json_t *metrics) {
     static const char *const ious[GB_FACE_PARTS] = {"hair_iou", "face_iou", "background_iou"};
     const struct gb_confusion pixels =
         gb_confusion_of(truth, &scoring->predictions[predictor], 0, truth->n, GB_FACE_PARTS);
@@ -171,12 +165,13 @@ static int set_scores(const struct scoring *scoring, const struct gb_tensor *tru
         superpixels.right += scoring->counts[i][predictor].right;
         superpixels.all += scoring->counts[i][predictor].all;
     }
-    int failed = set_score(metrics, predictor, "superpixel_accuracy", accuracy(superpixels));
-    failed |= set_score(metrics, predictor, "pixel_accuracy", gb_pixel_accuracy(&pixels));
-    failed |= set_score(metrics, predictor, "mean_iou", gb_mean_iou(&pixels));
+    const char *prefix = prefixes[predictor];
+    GB_TRY(gb_metric_set(metrics, prefix, "superpixel_accuracy", accuracy(superpixels)));
+    GB_TRY(gb_metric_set(metrics, prefix, "pixel_accuracy", gb_pixel_accuracy(&pixels)));
+    GB_TRY(gb_metric_set(metrics, prefix, "mean_iou", gb_mean_iou(&pixels)));
     for (int part = 0; part < GB_FACE_PARTS; part++)
-        failed |= set_score(metrics, predictor, ious[part], gb_class_iou(&pixels, part));
-    return failed;
+        GB_TRY(gb_metric_set(metrics, prefix, ious[part], gb_class_iou(&pixels, part)));
+    return GB_OK;
 }
 
 static enum gb_status out_of_memory(void) {
@@ -187,13 +182,12 @@ static enum gb_status add_scores(struct scoring *scoring, const struct gb_answer
                                  json_t *metrics, json_t *per_image) {
     const struct gb_tensor *truth = &answers->examples->y;
     GB_TRY(gb_parallel_tries(answers->threads, truth->n, score_example, scoring));
-    int failed = 0;
     for (int i = 0; i < truth->n; i++)
-        failed |= json_object_set_new(json_array_get(per_image, (size_t)i), "superpixel_accuracy",
-                                      json_real(accuracy(scoring->counts[i][MODEL])));
+        GB_TRY(gb_metric_set(json_array_get(per_image, (size_t)i), "", "superpixel_accuracy",
+                             accuracy(scoring->counts[i][MODEL])));
     for (int p = 0; p < PREDICTORS; p++)
-        failed |= set_scores(scoring, truth, (enum predictor)p, metrics);
-    return failed ? out_of_memory() : GB_OK;
+        GB_TRY(set_scores(scoring, truth, (enum predictor)p, metrics));
+    return GB_OK;
 }
 
 // One-hot answers as label maps.

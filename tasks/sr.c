@@ -19,6 +19,7 @@
 #include "flows/networks/network.h"
 #include "tasks/data/sr_data.h"
 #include "tasks/images/picture.h"
+#include "tasks/metrics/record.h"
 #include "tasks/metrics/super_resolution.h"
 #include "tasks/program/clock.h"
 #include "tasks/recipes.h"
@@ -260,23 +261,22 @@ static enum gb_status score_pair(struct gb_predictor *predictor, const struct gb
     return GB_OK;
 }
 
-static int set_score(json_t *object, const char *set, const char *baseline, const char *suffix,
-                     const struct gb_sr_score *sum, int count) {
-    char psnr[96], ssim[96];
-    snprintf(psnr, sizeof psnr, "%s%spsnr%s", set, baseline, suffix);
-    snprintf(ssim, sizeof ssim, "%s%sssim%s", set, baseline, suffix);
-    return json_object_set_new(object, psnr, json_real(sum->psnr / count)) |
-           json_object_set_new(object, ssim, json_real(sum->ssim / count));
+static enum gb_status set_score(json_t *object, const char *set, const char *baseline,
+                                const char *suffix, const struct gb_sr_score *sum, int count) {
+    char psnr[32], ssim[32];
+    snprintf(psnr, sizeof psnr, "%spsnr%s", baseline, suffix);
+    snprintf(ssim, sizeof ssim, "%sssim%s", baseline, suffix);
+    GB_TRY(gb_metric_set(object, set, psnr, sum->psnr / count));
+    return gb_metric_set(object, set, ssim, sum->ssim / count);
 }
 
 // Means of `count` images' scores; `set` comes before the names.
-static int set_scores(json_t *object, const char *set, int answers,
-                      const struct gb_sr_score sums[ANSWERS], int count) {
-    int failed = 0;
+static enum gb_status set_scores(json_t *object, const char *set, int answers,
+                                 const struct gb_sr_score sums[ANSWERS], int count) {
     for (int t = 0; t < answers; t++)
-        failed |= set_score(object, set, "", temperatures[t].suffix, &sums[t], count);
-    failed |= set_score(object, set, "bicubic_", "", &sums[BICUBIC], count);
-    return failed | set_score(object, set, "trivial_", "", &sums[REPEATED], count);
+        GB_TRY(set_score(object, set, "", temperatures[t].suffix, &sums[t], count));
+    GB_TRY(set_score(object, set, "bicubic_", "", &sums[BICUBIC], count));
+    return set_score(object, set, "trivial_", "", &sums[REPEATED], count);
 }
 
 static enum gb_status add_image(struct gb_predictor *predictor, const struct gb_dataset *split,
@@ -303,9 +303,9 @@ static enum gb_status add_image(struct gb_predictor *predictor, const struct gb_
     sums->seconds += seconds;
     sums->images++;
     json_t *object = json_pack("{s:s}", "name", split->names[index]);
-    const int failed = json_array_append_new(per_image, object) ||
-                       set_scores(object, "", answers_of(predictor), scores, 1);
-    return failed ? no_memory("metrics") : GB_OK;
+    if (json_array_append_new(per_image, object) != 0)
+        return no_memory("metrics");
+    return set_scores(object, "", answers_of(predictor), scores, 1);
 }
 
 static enum gb_status add_images(struct gb_predictor *predictor, const struct test_set *set,
@@ -323,19 +323,20 @@ static enum gb_status add_images(struct gb_predictor *predictor, const struct te
     return status;
 }
 
+static enum gb_status set_count(json_t *metrics, const char *set, const char *name, int count) {
+    char whole[96];
+    snprintf(whole, sizeof whole, "%s%s", set, name);
+    return json_object_set_new(metrics, whole, json_integer(count)) ? no_memory("metrics") : GB_OK;
+}
+
 // The means, their names after `set`, and what they were taken over.
 static enum gb_status report(const struct gb_predictor *predictor, const struct sums *sums,
                              const char *set, json_t *metrics) {
     const char *likelihood = predictor->kind->one_answer ? "loss" : "bits_per_dimension";
-    char name[96];
-    snprintf(name, sizeof name, "%s%s", set, likelihood);
-    int failed = json_object_set_new(metrics, name, json_real(sums->bits / sums->crops));
-    snprintf(name, sizeof name, "%scrops", set);
-    failed |= json_object_set_new(metrics, name, json_integer(sums->crops));
-    snprintf(name, sizeof name, "%simages", set);
-    failed |= json_object_set_new(metrics, name, json_integer(sums->images));
-    failed |= set_scores(metrics, set, answers_of(predictor), sums->scores, sums->images);
-    return failed ? no_memory("metrics") : GB_OK;
+    GB_TRY(gb_metric_set(metrics, set, likelihood, sums->bits / sums->crops));
+    GB_TRY(set_count(metrics, set, "crops", sums->crops));
+    GB_TRY(set_count(metrics, set, "images", sums->images));
+    return set_scores(metrics, set, answers_of(predictor), sums->scores, sums->images);
 }
 
 static void add_sums(const struct sums *from, struct sums *to) {
@@ -374,10 +375,7 @@ static enum gb_status evaluate(struct gb_predictor *predictor, const struct gb_d
         first += set.count;
     }
     GB_TRY(report(predictor, &all, "", metrics));
-    const double seconds = all.seconds / all.images;
-    const int failed = json_object_set_new(metrics, "seconds_per_prediction", json_real(seconds)) |
-                       json_object_set_new(metrics, "images_per_second", json_real(1 / seconds));
-    return failed ? no_memory("metrics") : GB_OK;
+    return gb_metric_set_speed(metrics, all.seconds / all.images);
 }
 
 // ---- Picture ----

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A task: a data set, what a model is asked about it, and how its answer is scored. A task is one
-// file (tasks/horses.c) that reads like its section of the paper; what tasks share is in the folders
-// around it.
+// file (tasks/horses.c) that reads like its section of the paper; what tasks share is in the
+// folders around it.
 #ifndef GB_TASK_H
 #define GB_TASK_H
 
@@ -60,8 +60,9 @@ struct gb_task {
     const char *size;    // what the size measures, for the help: "height and width"
     int default_size;
     // The distance between two levels of a discrete target: uniform dequantisation noise in
-    // [noise_low, noise_low + level_distance) fills it, and bits per dimension count it. 0: the target
-    // is real-valued, gets none, and its bits are a differential entropy at the target's scale.
+    // [noise_low, noise_low + level_distance) fills it, and bits per dimension count it. 0: the
+    // target is real-valued, gets none, and its bits are a differential entropy at the target's
+    // scale.
     float level_distance, noise_low;
     // What the authors' code adds to bits per dimension by its own choice of levels.
     double published_bits;
@@ -85,8 +86,9 @@ struct gb_task {
                    const struct gb_tensor *answer);
     int picture_channels;
     // Adds the task's metrics, and those of its trivial baselines as "trivial_NAME", to `metrics`,
-    // and to each object of the array `per_image`. GB_OUT_OF_MEMORY, and GB_BAD_INPUT where the examples
-    // cannot be scored. NULL where `evaluate` is given.
+    // and to each object of the array `per_image`. GB_OUT_OF_MEMORY, GB_BAD_INPUT where the
+    // examples cannot be scored, and GB_CHECK_FAILED where a metric is not finite. NULL where
+    // `evaluate` is given.
     enum gb_status (*score)(const struct gb_answers *answers, json_t *metrics, json_t *per_image);
     // For a task whose protocol is its own: takes the place of the common evaluation (bits per
     // dimension, one answer an example, score). NULL: the common one.
@@ -108,8 +110,8 @@ enum { GB_LEAST_SIZE = 8, GB_MOST_SIZE = 1024 };
 // Samples that a prediction averages, where nobody says how many.
 int gb_task_samples(const struct gb_task *task);
 
-// Bits per dimension of a log-likelihood (nats) of one target with this many dimensions, as the task
-// counts them: of a density that dequantisation noise was added for, those of the levels.
+// Bits per dimension of a log-likelihood (nats) of one target with this many dimensions, as the
+// task counts them: of a density that dequantisation noise was added for, those of the levels.
 double gb_task_bits(const struct gb_task *task, enum gb_dequantisation dequantisation,
                     double log_likelihood, size_t dimensions);
 

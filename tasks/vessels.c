@@ -19,6 +19,7 @@
 #include "tasks/images/picture.h"
 #include "tasks/images/pr_plane.h"
 #include "tasks/metrics/precision_recall.h"
+#include "tasks/metrics/record.h"
 #include "tasks/program/clock.h"
 #include "tasks/recipes.h"
 #include "tasks/synthetic/fundus.h"
@@ -268,15 +269,11 @@ static double blind_bits(const struct gb_dataset *train, const struct gb_tensor 
     return -share * log2(rate) - (1 - share) * log2(1 - rate);
 }
 
-static int set_number(json_t *metrics, const char *name, double value) {
-    return json_object_set_new(metrics, name, json_real(value));
-}
-
-static int set_point(json_t *metrics, const char *f_score, const char *precision,
-                     const char *recall, const struct gb_pr_point *point) {
-    return set_number(metrics, f_score, point->f_score) |
-           set_number(metrics, precision, point->precision) |
-           set_number(metrics, recall, point->recall);
+static enum gb_status set_point(json_t *metrics, const char *prefix,
+                                const struct gb_pr_point *point) {
+    GB_TRY(gb_metric_set(metrics, prefix, "f_score", point->f_score));
+    GB_TRY(gb_metric_set(metrics, prefix, "precision", point->precision));
+    return gb_metric_set(metrics, prefix, "recall", point->recall);
 }
 
 static enum gb_status add_metrics(const struct gb_dataset *train, const struct gb_dataset *test,
@@ -298,23 +295,30 @@ static enum gb_status add_metrics(const struct gb_dataset *train, const struct g
     double green = tally->curve[gb_pr_best(tally->curve, PROBABILITY_LEVELS - 1)].f_score;
     gb_pr_curve(&tally->counts, tally->curve);
     int best = gb_pr_best(tally->curve, points);
-    int failed = set_number(metrics, "bits_per_dimension", bits);
-    // Padding is certain, so it flatters: the same bits over the photograph's own pixels.
-    failed |= set_number(metrics, "bits_per_photograph_pixel",
-                         bits * dimensions / ((double)image->h * image->w));
-    failed |= set_number(metrics, "dimensions", dimensions);
-    failed |= set_number(metrics, "trivial_bits_per_dimension", blind_bits(train, &examples->y));
-    failed |= set_point(metrics, "f_score", "precision", "recall", &tally->curve[best]);
-    failed |= set_number(metrics, "best_threshold", (best + 1.0) / points);
-    failed |= set_number(metrics, "sample_f_score", tally->sample_f_scores / count);
-    failed |= set_number(metrics, "threshold_f_score", green);
-    failed |= set_number(metrics, "trivial_f_score", gb_pr_point_of(&everywhere).f_score);
+    const struct {
+        const char *name;
+        double value;
+    } numbers[] = {
+        {"bits_per_dimension", bits},
+        // Padding is certain, so it flatters: the same bits over the photograph's own pixels.
+        {"bits_per_photograph_pixel", bits * dimensions / ((double)image->h * image->w)},
+        {"dimensions", dimensions},
+        {"trivial_bits_per_dimension", blind_bits(train, &examples->y)},
+        {"best_threshold", (best + 1.0) / points},
+        {"sample_f_score", tally->sample_f_scores / count},
+        {"threshold_f_score", green},
+        {"trivial_f_score", gb_pr_point_of(&everywhere).f_score},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        GB_TRY(gb_metric_set(metrics, "", numbers[i].name, numbers[i].value));
+    GB_TRY(set_point(metrics, "", &tally->curve[best]));
     if (tally->seconded == count) {
         struct gb_pr_point human = gb_pr_point_of(&tally->human);
-        failed |= set_point(metrics, "human_f_score", "human_precision", "human_recall", &human);
+        GB_TRY(set_point(metrics, "human_", &human));
     }
-    failed |= json_object_set_new(metrics, "curve", points_json(tally->curve, points));
-    return failed ? out_of_memory() : GB_OK;
+    return json_object_set_new(metrics, "curve", points_json(tally->curve, points))
+               ? out_of_memory()
+               : GB_OK;
 }
 
 static enum gb_status evaluate_all(struct gb_predictor *p, const struct gb_dataset *train,
@@ -332,9 +336,7 @@ static enum gb_status evaluate_all(struct gb_predictor *p, const struct gb_datas
         GB_TRY(add_photograph(p, test, index, tally->bits[i], &example, opinion, tally, per_image));
     }
     GB_TRY(add_metrics(train, test, examples, tally, metrics));
-    int failed = set_number(metrics, "seconds_per_prediction", seconds) |
-                 set_number(metrics, "images_per_second", 1 / seconds);
-    return failed ? out_of_memory() : GB_OK;
+    return gb_metric_set_speed(metrics, seconds);
 }
 
 static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *train,

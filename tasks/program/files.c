@@ -71,12 +71,3 @@ enum gb_status gb_json_lines_read(const char *what, const char *path, json_t *va
     fclose(file);
     return status;
 }
-
-void gb_metrics_print(const json_t *metrics) {
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)metrics, name, value) {
-        if (json_is_number(value))
-            printf("  %-32s %.6g\n", name, json_number_value(value));
-    }
-}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Paths and other texts, JSON, and metrics for people.
+// Paths and other texts, and JSON in files.
 #ifndef GB_FILES_H
 #define GB_FILES_H
 
@@ -24,8 +24,5 @@ enum gb_status gb_json_write(const char *path, const json_t *json);
 // Appends the value on each line of a file to an array. GB_BAD_INPUT, "`what`: path: line 3: ...", where
 // the file is missing, does not read or a line is damaged.
 enum gb_status gb_json_lines_read(const char *what, const char *path, json_t *values);
-
-// Prints metrics as "name value" lines; those that are no numbers, such as curves, are left out.
-void gb_metrics_print(const json_t *metrics);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "flows/files/atomic_file.h"
+#include "tasks/metrics/record.h"
 #include "tasks/program/files.h"
 #include "tasks/program/machine.h"
 #include "tasks/program/options.h"

@@ -5,6 +5,7 @@
 
 #include "flows/networks/network.h"
 #include "tasks/images/picture.h"
+#include "tasks/metrics/record.h"
 #include "tasks/program/clock.h"
 #include "tasks/training/predictor.h"
 
@@ -40,22 +41,21 @@ static enum gb_status predict(struct gb_predictor *p, const struct gb_selection 
     return status;
 }
 
-static int add_bits(const struct gb_predictor *p, const struct gb_selection *scored,
-                    const double *bits, json_t *metrics, json_t *per_image) {
+static enum gb_status add_bits(const struct gb_predictor *p, const struct gb_selection *scored,
+                               const double *bits, json_t *metrics, json_t *per_image) {
     const char *name = p->kind->one_answer ? "loss" : "bits_per_dimension";
     double sum = 0;
-    int failed = 0;
     for (int i = 0; i < scored->count; i++) {
         sum += bits[i];
-        failed |= json_array_append_new(
-            per_image, json_pack("{s:s, s:f}", "name", scored->names[i], name, bits[i]));
+        if (json_array_append_new(
+                per_image, json_pack("{s:s, s:f}", "name", scored->names[i], name, bits[i])) != 0)
+            return no_memory(p);
     }
     double mean = sum / scored->count;
-    failed |= json_object_set_new(metrics, name, json_real(mean));
-    if (!p->kind->one_answer)
-        failed |= json_object_set_new(metrics, "bits_per_dimension_published",
-                                      json_real(mean + p->task->published_bits));
-    return failed;
+    GB_TRY(gb_metric_set(metrics, "", name, mean));
+    return p->kind->one_answer ? GB_OK
+                               : gb_metric_set(metrics, "", "bits_per_dimension_published",
+                                               mean + p->task->published_bits);
 }
 
 struct room {
@@ -73,11 +73,8 @@ static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *
     double start = gb_seconds();
     GB_TRY(predict(p, scored, &room->examples, &room->picture, &room->answers));
     double seconds = (gb_seconds() - start) / scored->count;
-    int failed = add_bits(p, scored, room->bits, metrics, per_image);
-    failed |= json_object_set_new(metrics, "seconds_per_prediction", json_real(seconds));
-    failed |= json_object_set_new(metrics, "images_per_second", json_real(1 / seconds));
-    if (failed)
-        return no_memory(p);
+    GB_TRY(add_bits(p, scored, room->bits, metrics, per_image));
+    GB_TRY(gb_metric_set_speed(metrics, seconds));
     const struct gb_answers answers = {.train = train,
                                        .test = test,
                                        .examples = &room->examples,

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tasks/metrics/record.h"
 #include "tasks/program/files.h"
 #include "tasks/program/machine.h"
 #include "tasks/training/commands.h"
