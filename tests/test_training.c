@@ -508,6 +508,36 @@ static void test_average_of_one(void **state) {
     gb_predictor_free(&one);
 }
 
+// Samples 2i and 2i + 1 are a pair, and no two pairs are alike, whoever draws them together.
+static void test_samples_come_in_pairs(void **state) {
+    (void)state;
+    enum { SAMPLES = 4 };
+    struct gb_predictor together, alone;
+    struct gb_predictor_options options = {
+        .backend = best_backend(), .threads = 1, .samples = SAMPLES, .seed = 1};
+    predictor_of(&together, options);
+    options.samples = 1;
+    predictor_of(&alone, options);
+    assert_int_equal(draw(&together, &splits[GB_SPLIT_TEST], 0), GB_OK);
+    assert_int_equal(draw(&alone, &splits[GB_SPLIT_TEST], 0), GB_OK);
+    for (int l = 0; l < alone.latents.count; l++) {
+        const float *latents = together.latents.level[l].data;
+        const float *sample = alone.latents.level[l].data;
+        size_t image = gb_elements(&alone.latents.level[l]);
+        for (size_t i = 0; i < image; i++) {
+            assert_true(latents[i] == -latents[image + i]);
+            assert_true(latents[2 * image + i] == -latents[3 * image + i]);
+        }
+        assert_memory_not_equal(latents, latents + 2 * image, image * sizeof *latents);
+        for (int m = 0; m < SAMPLES; m++) {
+            gb_predictor_sample(&alone, 0, m, 1);
+            assert_memory_equal(sample, latents + (size_t)m * image, image * sizeof *latents);
+        }
+    }
+    gb_predictor_free(&together);
+    gb_predictor_free(&alone);
+}
+
 static void test_examples_have_their_own_samples(void **state) {
     (void)state;
     struct gb_predictor predictor;
@@ -798,6 +828,7 @@ int main(void) {
         cmocka_unit_test(test_too_many_samples_are_refused),
         cmocka_unit_test(test_average_is_the_mean_of_samples),
         cmocka_unit_test(test_average_of_one),
+        cmocka_unit_test(test_samples_come_in_pairs),
         cmocka_unit_test(test_examples_have_their_own_samples),
         cmocka_unit_test(test_likelihood_is_of_the_example_alone),
         cmocka_unit_test(test_dequantisation),

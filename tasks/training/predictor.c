@@ -216,21 +216,31 @@ enum gb_status gb_predictor_bits(struct gb_predictor *p, const struct gb_example
 
 // ---- Samples ----
 
-// Noise for the samples from number `first` on.
-static void draw_latents(struct gb_predictor *p, int index, int first) {
+// Noise for sample `number` in one level, of one image.
+static void draw_latent(const struct gb_predictor *p, const struct gb_random_key *key, int number,
+                        const struct gb_tensor *latent) {
     const struct gb_exec exec = {.threads = p->options.threads};
     const struct gb_backend *backend = p->options.backend;
+    const size_t count = gb_elements(latent);
+    if (p->kind->uniform_noise)
+        backend->random_uniform(&exec, key, (uint32_t)number * (uint32_t)count, count, 0, 1,
+                                latent->data);
+    else
+        backend->random_normal(&exec, key, (uint32_t)(number / 2) * (uint32_t)count, count,
+                               number % 2 ? -1 : 1, latent->data);
+}
+
+// Noise for the samples from number `first` on.
+static void draw_latents(struct gb_predictor *p, int index, int first) {
     for (int l = 0; l < p->latents.count; l++) {
-        const struct gb_tensor *latent = &p->latents.level[l];
         const struct gb_random_key key = {.seed = p->options.seed,
                                           .purpose = GB_RANDOM_LATENT,
                                           .step = (uint32_t)l,
                                           .sample = (uint32_t)index};
-        uint32_t element = (uint32_t)first * (uint32_t)latent->image;
-        if (p->kind->uniform_noise)
-            backend->random_uniform(&exec, &key, element, gb_elements(latent), 0, 1, latent->data);
-        else
-            backend->random_normal(&exec, &key, element, gb_elements(latent), 1, latent->data);
+        for (int m = 0; m < p->latents.level[l].n; m++) {
+            const struct gb_tensor latent = gb_images(&p->latents.level[l], m, 1);
+            draw_latent(p, &key, first + m, &latent);
+        }
     }
 }
 
