@@ -4,10 +4,15 @@
 // Data: CelebA's aligned images, of which 2,000 at random test; also LFW's funneled images. The middle
 // square of each, resized to 64 x 64; a block in the middle, half as high and wide, is hidden: 25 % of the
 // pixels. Preprocessing: the input is the image with black in the block's place, the target the block.
-// Its 256 levels go to the middles of bins of width 1/256 around 0, which uniform noise of that width
-// fills. Model: L = 3, K = 8, n_c = 64, n_w = 128; the input is twice as high and wide as the target.
-// Prediction: the mean of samples, clipped. Metric: PSNR on the block, mean over images. Baselines: the
-// mean colour of what is seen, and the harmonic (Poisson) fill from the block's border.
+// Its 256 levels go to the middles of bins of width 1/256, which uniform noise of that width fills. The
+// flow sees how far they lie from the harmonic (Poisson) fill from the block's border, in units of 0.2:
+// a function of the input, so that the block has the same density, shifted and to scale. Cells of the
+// couplings' features lie over the input as a whole, not over its middle, and the colours around the
+// block reach the flow slowly otherwise: after 500 steps of a reduced model (--size 32 --batch 4 --steps
+// 4 --coupling-channels 32 --n-c 8 --n-w 32 --lr 1e-3) on LFW the PSNR was 16.2 dB around grey and 17.5
+// dB around the fill, at 4.93 and 4.72 bits per dimension. Model: L = 3, K = 8, n_c = 64, n_w = 128; the
+// input is twice as high and wide as the target. Prediction: the mean of samples, clipped. Metric: PSNR
+// on the block, mean over images. Baselines: the mean colour of what is seen, and the harmonic fill.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,28 +68,37 @@ static const struct gb_task_model models[] = {{.name = "cglow",
 
 // Files have 256 levels, 1/255 apart; a level's bin is 1/256 wide.
 #define LEVELS 256.0f
+// The target's unit, of white: about the deviation of a block from its harmonic fill.
+#define UNIT 0.2f
+
+static void fill_block(const struct gb_tensor *x, const struct gb_tensor *block) {
+    const struct gb_hidden_block hidden = gb_hidden_block(x->h);
+    gb_harmonic_fill(x, hidden.from, hidden.from, block);
+}
 
 static void target(const struct gb_tensor *x, const struct gb_tensor *block,
                    const struct gb_tensor *target) {
-    (void)x;
+    fill_block(x, target);
     for (int n = 0; n < block->n; n++)
         for (int i = 0; i < block->h; i++)
             for (int j = 0; j < block->w; j++)
                 for (int c = 0; c < block->c; c++) {
                     const float level = gb_at(block, n, i, j)[c] * (LEVELS - 1.0f);
-                    gb_at(target, n, i, j)[c] = (level + 0.5f) / LEVELS - 0.5f;
+                    float *value = &gb_at(target, n, i, j)[c];
+                    *value = ((level + 0.5f) / LEVELS - *value) / UNIT;
                 }
 }
 
 static void reveal(const struct gb_tensor *x, const struct gb_tensor *target,
                    const struct gb_tensor *picture) {
-    (void)x;
+    fill_block(x, picture);
     for (int n = 0; n < target->n; n++)
         for (int i = 0; i < target->h; i++)
             for (int j = 0; j < target->w; j++)
                 for (int c = 0; c < target->c; c++) {
-                    const float level = (gb_at(target, n, i, j)[c] + 0.5f) * LEVELS - 0.5f;
-                    gb_at(picture, n, i, j)[c] = level / (LEVELS - 1.0f);
+                    float *value = &gb_at(picture, n, i, j)[c];
+                    const float middle = gb_at(target, n, i, j)[c] * UNIT + *value;
+                    *value = (middle * LEVELS - 0.5f) / (LEVELS - 1.0f);
                 }
 }
 
@@ -127,12 +141,11 @@ static void fill_mean_colour(const struct gb_tensor *image) {
 // The PSNR of each predictor on one example; `image` is a copy of its input, which is filled.
 static void score_example(const struct gb_tensor *truth, const struct gb_tensor *answer,
                           const struct gb_tensor *image, double psnr[static PREDICTORS]) {
-    const struct gb_hidden_block hidden = gb_hidden_block(image->h);
     const struct gb_tensor block = block_of(image);
     psnr[MODEL] = gb_psnr(truth, answer, NULL, 1.0);
     fill_mean_colour(image);
     psnr[MEAN_COLOUR] = gb_psnr(truth, &block, NULL, 1.0);
-    gb_harmonic_fill(image, hidden.from, hidden.from, hidden.size, hidden.size);
+    fill_block(image, &block);
     psnr[HARMONIC_FILL] = gb_psnr(truth, &block, NULL, 1.0);
 }
 
@@ -170,8 +183,8 @@ const struct gb_task gb_inpaint = {
     .dataset = "CelebA: img_align_celeba/*.jpg; or LFW: lfw_funneled/*/*.jpg; or a folder of *.jpg",
     .size = "height and width of the whole image",
     .default_size = 64,
-    .level_distance = 1 / LEVELS,
-    .noise_low = -0.5f / LEVELS,
+    .level_distance = 1 / LEVELS / UNIT,
+    .noise_low = -0.5f / LEVELS / UNIT,
     .reduced = {.size = 32,
                 .batch = 4,
                 .iterations = 1500,

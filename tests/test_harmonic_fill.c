@@ -23,6 +23,14 @@ static float saddle(int n, int y, int x, int c) {
     return 0.001f * (float)(c + 1) * (float)(x * x - y * y) + (float)n;
 }
 
+// The block of every image, in place.
+static struct gb_tensor block_of(const struct gb_tensor *images, int top, int left, int h, int w) {
+    struct gb_tensor block = *images;
+    block.data = gb_at(images, 0, top, left);
+    block.h = h, block.w = w;
+    return block;
+}
+
 static void continues(float (*function)(int, int, int, int), int top, int left, int h, int w) {
     const struct gb_tensor images = gb_dense(pixels, N, H, W, C);
     for (int n = 0; n < N; n++)
@@ -32,7 +40,8 @@ static void continues(float (*function)(int, int, int, int), int top, int left, 
                     const int inside = y >= top && y < top + h && x >= left && x < left + w;
                     gb_at(&images, n, y, x)[c] = inside ? NAN : function(n, y, x, c);
                 }
-    gb_harmonic_fill(&images, top, left, h, w);
+    const struct gb_tensor block = block_of(&images, top, left, h, w);
+    gb_harmonic_fill(&images, top, left, &block);
     for (int n = 0; n < N; n++)
         for (int y = 0; y < H; y++)
             for (int x = 0; x < W; x++)
@@ -59,7 +68,8 @@ static void leaves_other_channels_alone(void **state) {
     float before[10 * 10 * C];
     memcpy(before, pixels, sizeof before);
     const struct gb_tensor middle = gb_channels(&wide, 1, 1);
-    gb_harmonic_fill(&middle, 2, 3, 4, 5);
+    const struct gb_tensor block = block_of(&middle, 2, 3, 4, 5);
+    gb_harmonic_fill(&middle, 2, 3, &block);
     for (int y = 0; y < 10; y++)
         for (int x = 0; x < 10; x++)
             for (int c = 0; c < C; c++) {
@@ -69,10 +79,30 @@ static void leaves_other_channels_alone(void **state) {
             }
 }
 
+// A block of its own gets the values that one in place gets, and the images stand.
+static void fills_a_block_beside_the_images(void **state) {
+    (void)state;
+    enum { TOP = 4, LEFT = 20, SIDE = 9 };
+    static float before[N * H * W * C], apart[N * SIDE * SIDE * C];
+    for (int i = 0; i < N * H * W * C; i++)
+        pixels[i] = before[i] = (float)(i * 7 % 31) / 31.0f;
+    const struct gb_tensor images = gb_dense(pixels, N, H, W, C);
+    const struct gb_tensor own = gb_dense(apart, N, SIDE, SIDE, C);
+    gb_harmonic_fill(&images, TOP, LEFT, &own);
+    assert_memory_equal(pixels, before, sizeof before);
+    const struct gb_tensor placed = block_of(&images, TOP, LEFT, SIDE, SIDE);
+    gb_harmonic_fill(&images, TOP, LEFT, &placed);
+    for (int n = 0; n < N; n++)
+        for (int y = 0; y < SIDE; y++)
+            assert_memory_equal(gb_at(&placed, n, y, 0), gb_at(&own, n, y, 0),
+                                SIDE * C * sizeof(float));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(continues_harmonic_functions),
         cmocka_unit_test(leaves_other_channels_alone),
+        cmocka_unit_test(fills_a_block_beside_the_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -206,30 +206,37 @@ static void names_a_file_that_does_not_decode(void **state) {
     free_splits(splits);
 }
 
-// Every level lies in the middle of its bin of dequantisation noise, and comes back.
+// Every level lies in the middle of its bin of dequantisation noise around the harmonic fill, and comes
+// back.
 static void targets_keep_every_level(void **state) {
     (void)state;
-    enum { N = 258 };
+    enum { HALF = 16, WHOLE = 2 * HALF, N = HALF * HALF * 3 };
+    static float seen[WHOLE * WHOLE * 3];
     float block[N], target[N], picture[N], answer[N];
+    const float fill = 0.4f, unit = 0.2f; // of white
+    for (int i = 0; i < WHOLE * WHOLE * 3; i++)
+        seen[i] = fill;
     for (int i = 0; i < N; i++)
-        block[i] = (float)(i < 256 ? i : 255) / 255.0f;
-    const struct gb_tensor none = {0}, y = gb_dense(block, 1, 1, N / 3, 3),
-                           t = gb_dense(target, 1, 1, N / 3, 3),
-                           p = gb_dense(picture, 1, 1, N / 3, 3),
-                           a = gb_dense(answer, 1, 1, N / 3, 3);
-    gb_inpaint.target(&none, &y, &t);
-    for (int i = 0; i < 256; i++) {
-        assert_float_equal(target[i] + gb_inpaint.noise_low, (float)i / 256.0f - 0.5f, 1e-6f);
-        assert_float_equal(target[i] + gb_inpaint.noise_low + gb_inpaint.level_distance,
-                           (float)(i + 1) / 256.0f - 0.5f, 1e-6f);
+        block[i] = (float)(i % 256) / 255.0f;
+    const struct gb_tensor x = gb_dense(seen, 1, WHOLE, WHOLE, 3),
+                           y = gb_dense(block, 1, HALF, HALF, 3),
+                           t = gb_dense(target, 1, HALF, HALF, 3),
+                           p = gb_dense(picture, 1, HALF, HALF, 3),
+                           a = gb_dense(answer, 1, HALF, HALF, 3);
+    gb_inpaint.target(&x, &y, &t);
+    for (int i = 0; i < N; i++) {
+        const float low = (float)(i % 256) / 256.0f - fill,
+                    lowest = target[i] + gb_inpaint.noise_low;
+        assert_float_equal(lowest, low / unit, 1e-5f);
+        assert_float_equal(lowest + gb_inpaint.level_distance, (low + 1.0f / 256.0f) / unit, 1e-5f);
     }
-    gb_inpaint.reveal(&none, &t, &p);
+    gb_inpaint.reveal(&x, &t, &p);
     for (int i = 0; i < N; i++)
         assert_float_equal(picture[i], block[i], 1e-6f);
-    target[0] = -0.6f;
-    target[1] = 0.7f;
-    gb_inpaint.reveal(&none, &t, &p);
-    gb_inpaint.decide(&none, &p, &a);
+    target[0] = -2.1f;
+    target[1] = 3.1f;
+    gb_inpaint.reveal(&x, &t, &p);
+    gb_inpaint.decide(&x, &p, &a);
     assert_true(answer[0] == 0.0f && answer[1] == 1.0f);
 }
 
