@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
 // Inpainting of faces (c-Glow paper, section 5.6, Table 5).
 //
-// Data: CelebA's aligned images, of which 2,000 at random test; also LFW's funneled images. The middle
-// square of each, resized to 64 x 64; a block in the middle, half as high and wide, is hidden: 25 % of the
-// pixels. Preprocessing: the input is the image with black in the block's place, the target the block.
-// Its 256 levels go to the middles of bins of width 1/256, which uniform noise of that width fills. The
-// flow sees how far they lie from the harmonic (Poisson) fill from the block's border, in units of 0.2:
-// a function of the input, so that the block has the same density, shifted and to scale. Cells of the
-// couplings' features lie over the input as a whole, not over its middle, and the colours around the
-// block reach the flow slowly otherwise: after 500 steps of a reduced model (--size 32 --batch 4 --steps
-// 4 --coupling-channels 32 --n-c 8 --n-w 32 --lr 1e-3) on LFW the PSNR was 16.2 dB around grey and 17.5
-// dB around the fill, at 4.93 and 4.72 bits per dimension. Model: L = 3, K = 8, n_c = 64, n_w = 128; the
-// input is twice as high and wide as the target. Prediction: the mean of samples, clipped. Metric: PSNR
-// on the block, mean over images. Baselines: the mean colour of what is seen, and the harmonic fill.
+// Data: CelebA's aligned images, of which 2,000 at random test; also LFW's funneled images. The
+// middle square of each, resized to 64 x 64; a block in the middle, half as high and wide, is
+// hidden: 25 % of the pixels. Preprocessing: the input is the image with black in the block's
+// place, the target the block. Its 256 levels go to the middles of bins of width 1/256, which
+// uniform noise of that width fills. The flow sees how far they lie from the harmonic (Poisson)
+// fill from the block's border, in units of 0.2: a function of the input, so that the block has the
+// same density, shifted and to scale. Cells of the couplings' features lie over the input as a
+// whole, not over its middle, and the colours around the block reach the flow slowly otherwise:
+// after 500 steps of a reduced model (--size 32 --batch 4 --steps 4 --coupling-channels 32 --n-c 8
+// --n-w 32 --lr 1e-3) on LFW the PSNR was 16.2 dB around grey and 17.6 dB around the fill, at 4.93
+// and 4.72 bits per dimension. Model: L = 3, K = 8, n_c = 64, n_w = 128; the input is twice as high
+// and wide as the target. Prediction: the mean of samples, clipped. Metric: PSNR on the block, mean
+// over images. Baselines: the mean colour of what is seen, and the harmonic fill.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

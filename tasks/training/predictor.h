@@ -79,12 +79,12 @@ enum gb_status gb_predictor_bits(struct gb_predictor *predictor, const struct gb
 // gb_predictor_bits does.
 enum gb_status gb_predictor_condition(struct gb_predictor *predictor, const struct gb_tensor *x,
                                       const char *name);
-// Draws samples first .. first + drawn_at_once - 1 for example `index`, whose input it was conditioned
-// on, into predictor->drawn. A sample's latents depend on (seed, index, number of the sample) alone.
-// Normal ones come in pairs: samples 2i and 2i + 1 have opposite latents (antithetic variates). Each
-// is distributed as the model says, but their mean loses what the noise adds linearly: 500 steps of
-// a reduced model on BSDS500 denoise to 24.08 dB by the mean of 10 samples in pairs, 23.61 dB by that
-// of 10 without, and 24.03 dB by that of 100 without.
+// Draws samples first .. first + drawn_at_once - 1 for example `index`, whose input it was
+// conditioned on, into predictor->drawn. A sample's latents depend on (seed, index, number of the
+// sample) alone. Normal ones come in pairs: samples 2i and 2i + 1 have opposite latents (antithetic
+// variates). Each is distributed as the model says, but their mean loses what the noise adds
+// linearly: 500 steps of a reduced model on BSDS500 denoise to 24.08 dB by the mean of 10 samples
+// in pairs, 23.61 dB by that of 10 without, and 24.03 dB by that of 100 without.
 void gb_predictor_sample(struct gb_predictor *predictor, int index, int first, float temperature);
 // Both, at the predictor's own temperature.
 enum gb_status gb_predictor_draw(struct gb_predictor *predictor, const struct gb_tensor *x,
