@@ -6,6 +6,7 @@
 set -eu
 
 glowbench=$1
+results=$(cd "$(dirname "$0")/../results" && pwd)
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 cd "$folder"
@@ -33,6 +34,8 @@ mkdir -p made/runs
 cat >made/published.json <<'END'
 {"tables": [{
     "id": "t", "title": "Table 1: horses <IoU>", "note": "",
+    "summary": {"what": "drawn horses", "column": "small", "published": "theirs", "measured": "ours",
+                "blind": "blind"},
     "columns": [{"name": "small", "decimals": 2}, {"name": "large", "decimals": 2}],
     "published": [{"line": "theirs", "values": ["0.812", null]}],
     "measured": [{"line": "ours", "unmeasured": "too large"}, {"line": "blind", "unmeasured": "too blind"}]
@@ -55,6 +58,7 @@ tables
 [ $code -eq 0 ] || complain "tables without rows"
 has README.md '| theirs | 0.812 | – | published |'
 has README.md '| ours |  |  | here: `tiny` |'
+has README.md '| drawn horses | 0.812 |  |  | blind |  |'
 has README.md '- ours, small: not made yet: glowbench tables --run tiny --data DIR'
 has README.md '- ours, large: too large'
 has README.md '## Table 1: horses \<IoU>'
@@ -64,12 +68,12 @@ has index.html '<h2>Table 1: horses &lt;IoU></h2>'
 row='"task": "horses", "model": "cglow", "iterations": 50000, "command": "glowbench train"'
 echo "{\"run\": \"tiny\", \"seed\": 3, \"steps\": 10, $row, \"metrics\": {\"mean_iou\": 0.5}}" >made/rows.jsonl
 tables
-has README.md '| ours | 0.50 |  | here: `tiny`, seed 3: 10 of the paper'"'"'s 50000 steps |'
+has README.md '| ours | 0.50 |  | here: `tiny`, 1 of 2 seeds, 10 of the paper'"'"'s 50000 steps. Drawn horses. |'
 has README.md '- blind, small: tiny has no no_such'
-has README.md '`tiny`: Drawn horses.'
+has README.md '| drawn horses | 0.812 | 0.50 |  | blind | 10 of the paper'"'"'s 50000 steps |'
 echo "{\"run\": \"tiny\", \"seed\": 4, \"steps\": 50000, $row, \"metrics\": {\"mean_iou\": 0.7}}" >>made/rows.jsonl
 tables
-has README.md '| ours | 0.60 ± 0.14 |  |'
+has README.md '| ours | 0.60 ± 0.14 |  | here: `tiny`, 2 of 2 seeds, 10 to 50000 of the paper'"'"'s 50000 steps.'
 
 # Bad files change nothing.
 cp made/README.md before.md
@@ -119,6 +123,8 @@ tables --run tiny --out runs --time-limit 0.001 --threads 1 --score-unfinished
 grep -q 'goes on after step [0-9]' out || complain "it did not go on"
 [ "$(wc -l <made/rows.jsonl)" -eq 1 ] || complain "not one row"
 grep -q '"steps": 4000' made/rows.jsonl && complain "the limit did not stop it"
+steps=$(sed -n 's/.*"steps": \([0-9]*\).*/\1/p' made/rows.jsonl)
+grep -q -e "--iters $steps --seed 3" made/rows.jsonl || complain "another command than the row's"
 tables --run tiny --out runs --threads 2
 [ $code -eq 0 ] || complain "the rest: exit code $code"
 [ "$(wc -l <made/rows.jsonl)" -eq 1 ] || complain "the row was not replaced"
@@ -131,12 +137,20 @@ cmp runs/tiny-3/checkpoint.safetensors whole/checkpoint.safetensors || complain 
 tables --run tiny --out runs
 grep -q 'goes on after\|ms a step' out && complain "a finished run was trained again"
 tables
-has README.md 'seed 3: 4000 of 4000 steps'
+has README.md '`tiny`, seed 3: 4000 steps in '
+has README.md '--score-images 2 --iters 4000 --seed 3`'
 if command -v gnuplot >/dev/null; then
     for picture in curve scores; do
         [ -s made/$picture-horses.svg ] || complain "no curves"
-        has README.md "![horses]($picture-horses.svg)"
+        has README.md "![$picture-horses]($picture-horses.svg)"
     done
+fi
+
+# The committed page is that of the committed rows.
+if command -v gnuplot >/dev/null; then
+    cp -r "$results" committed
+    "$glowbench" tables --results committed >out 2>err || complain "the committed results"
+    cmp "$results/README.md" committed/README.md || complain "results/README.md is old: glowbench tables makes it"
 fi
 
 [ $failures -eq 0 ] || exit 1

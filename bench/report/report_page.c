@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "bench/report/embed.h"
 #include "bench/report/figures.h"
 #include "bench/report/plots.h"
 #include "bench/report/report.h"
@@ -75,28 +76,6 @@ static const char style[] =
 
 // ---- Pictures ----
 
-static bool begins(const char *text, const char *with) {
-    return strncmp(text, with, strlen(with)) == 0;
-}
-
-// gnuplot gives the elements of all its pictures the same names; on one page they must differ.
-static void put_svg(FILE *file, const struct gb_picture *picture) {
-    static const char *const before_names[] = {" id=\"", " id='", "href=\"#", "href='#", "url(#"};
-    const char *at = strstr(picture->svg, "<svg");
-    while (at && *at) {
-        const char *found = NULL;
-        for (size_t i = 0; i < sizeof before_names / sizeof *before_names; i++)
-            if (begins(at, before_names[i]))
-                found = before_names[i];
-        if (found) {
-            fprintf(file, "%s%s-", found, picture->name);
-            at += strlen(found);
-        } else {
-            fputc(*at++, file);
-        }
-    }
-}
-
 static void put_picture(FILE *file, const struct gb_report *report,
                         const struct gb_picture *picture, const char *caption) {
     if (!picture->svg)
@@ -104,27 +83,13 @@ static void put_picture(FILE *file, const struct gb_report *report,
     fputs("<figure><div class=\"picture\" role=\"img\" aria-label=\"", file);
     put(file, picture->title);
     fputs("\">\n", file);
-    put_svg(file, picture);
+    gb_embed_svg(file, picture);
     fputs("</div>\n<figcaption>", file);
     put(file, caption);
     fputs(" Also in <code>", file);
     const char *slash = strrchr(report->base, '/');
     put(file, slash ? slash + 1 : report->base);
     fprintf(file, "-%s.svg</code> and <code>.png</code>.</figcaption></figure>\n", picture->name);
-}
-
-static void put_base64(FILE *file, const unsigned char *bytes, size_t count) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < count; i += 3) {
-        size_t left = count - i;
-        unsigned three = (unsigned)bytes[i] << 16 | (left > 1 ? (unsigned)bytes[i + 1] << 8 : 0) |
-                         (left > 2 ? bytes[i + 2] : 0);
-        fputc(digits[three >> 18], file);
-        fputc(digits[three >> 12 & 63], file);
-        fputc(left > 1 ? digits[three >> 6 & 63] : '=', file);
-        fputc(left > 2 ? digits[three & 63] : '=', file);
-    }
 }
 
 // ---- The machine and the build ----
@@ -555,7 +520,7 @@ static void put_samples(FILE *file, const struct gb_training_record *record) {
     fputs("<figure><img alt=\"Samples of ", file);
     put(file, record->folder);
     fputs("\" src=\"data:image/png;base64,", file);
-    put_base64(file, record->samples, record->sample_bytes);
+    gb_embed_base64(file, record->samples, record->sample_bytes);
     fputs("\"/>\n<figcaption>Samples of ", file);
     put(file, record->folder);
     fputs("</figcaption></figure>\n", file);

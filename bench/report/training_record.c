@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "bench/report/training_record.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "bench/report/embed.h"
 #include "tasks/program/files.h"
 
 static const char what[] = "cannot read run";
@@ -39,24 +37,7 @@ static enum gb_status read_log(const char *folder, json_t **log) {
 static enum gb_status read_samples(const char *folder, struct gb_training_record *record) {
     char path[GB_PATH];
     GB_TRY(gb_path_join(folder, "samples.png", path));
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return errno == ENOENT ? GB_OK : gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
-    long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
-    enum gb_status status = GB_OK;
-    record->samples = size > 0 ? malloc((size_t)size) : NULL;
-    rewind(file);
-    if (!record->samples)
-        status = size > 0 ? gb_fail(GB_OUT_OF_MEMORY, what, path, "out of memory")
-                          : gb_fail(GB_BAD_INPUT, what, path, "the file is empty");
-    else if (fread(record->samples, 1, (size_t)size, file) != (size_t)size)
-        status = gb_fail(GB_IO_ERROR, what, path, "%s", strerror(errno));
-    record->sample_bytes = (size_t)(size > 0 ? size : 0);
-    fclose(file);
-    if (status == GB_OK &&
-        (record->sample_bytes < 8 || memcmp(record->samples, "\x89PNG\r\n\x1a\n", 8) != 0))
-        status = gb_fail(GB_BAD_INPUT, what, path, "not a PNG");
-    return status;
+    return gb_png_read(what, path, &record->samples, &record->sample_bytes);
 }
 
 enum gb_status gb_training_record_read(const char *folder, struct gb_training_record *record) {

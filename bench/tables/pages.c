@@ -2,67 +2,19 @@
 #include "bench/tables/pages.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/report/embed.h"
 #include "bench/report/plots.h"
+#include "bench/tables/markup.h"
 #include "flows/files/atomic_file.h"
 #include "tasks/program/files.h"
 #include "tasks/task.h"
 #include "tasks/training/progress.h"
 
-// ---- A page, as Markdown or as HTML ----
-
-struct page {
-    FILE *file;
-    bool html;
-};
-
-static void put(const struct page *page, const char *text) {
-    for (; *text; text++)
-        if (page->html && *text == '<')
-            fputs("&lt;", page->file);
-        else if (page->html && *text == '&')
-            fputs("&amp;", page->file);
-        else if (!page->html && strchr("|*<\\", *text))
-            fprintf(page->file, "\\%c", *text);
-        else
-            fputc(*text, page->file);
-}
-
-static void __attribute__((format(printf, 2, 3)))
-put_format(const struct page *page, const char *format, ...) {
-    char text[GB_PATH];
-    va_list values;
-    va_start(values, format);
-    vsnprintf(text, sizeof text, format, values);
-    va_end(values);
-    put(page, text);
-}
-
-static void put_code(const struct page *page, const char *text) {
-    fputs(page->html ? "<code>" : "`", page->file);
-    page->html ? put(page, text) : (void)fputs(text, page->file);
-    fputs(page->html ? "</code>" : "`", page->file);
-}
-
-static void put_heading(const struct page *page, const char *text) {
-    fputs(page->html ? "<h2>" : "\n## ", page->file);
-    put(page, text);
-    fputs(page->html ? "</h2>\n" : "\n\n", page->file);
-}
-
-static void begin(const struct page *page, const char *html, const char *markdown) {
-    fputs(page->html ? html : markdown, page->file);
-}
-
-static void put_paragraph(const struct page *page, const char *text) {
-    begin(page, "<p>", "");
-    put(page, text);
-    begin(page, "</p>\n", "\n\n");
+static bool same(const json_t *object, const char *key, const char *text) {
+    return strcmp(gb_text(object, key), text) == 0;
 }
 
 // ---- Cells ----
@@ -72,25 +24,29 @@ struct cell {
     char why[256]; // it is empty
 };
 
-// What the rows of a run have of a metric: a mean, and a deviation where there are several seeds.
+// What the rows of a run have of a metric: a mean, and a deviation where seeds differ in it.
 static void measure(const struct gb_results *results, const json_t *use, int decimals,
                     const char *run, struct cell *cell) {
-    double sum = 0, squares = 0;
+    double sum = 0, squares = 0, first = NAN;
     int count = 0, rows = 0;
+    bool differ = false;
     size_t i;
     json_t *row;
     json_array_foreach(results->rows, i, row) {
         const json_t *value =
             json_object_get(json_object_get(row, "metrics"), gb_text(use, "metric"));
-        if (strcmp(gb_text(row, "run"), run) != 0)
+        if (!same(row, "run", run))
             continue;
         rows++;
         if (!json_is_number(value))
             continue;
         double number = json_number_value(value);
-        count++;
-        sum += number;
-        squares += number * number;
+        if (count++ == 0)
+            first = number;
+        differ |= number != first;
+        // Sums of what lies around zero keep their digits.
+        sum += number - first;
+        squares += (number - first) * (number - first);
     }
     double mean = sum / count;
     if (count == 0 && rows == 0)
@@ -98,28 +54,27 @@ static void measure(const struct gb_results *results, const json_t *use, int dec
                  run);
     else if (count == 0)
         snprintf(cell->why, sizeof cell->why, "%s has no %s", run, gb_text(use, "metric"));
-    else if (count == 1)
-        snprintf(cell->text, sizeof cell->text, "%.*f", decimals, mean);
+    else if (!differ)
+        snprintf(cell->text, sizeof cell->text, "%.*f", decimals, first);
     else
-        snprintf(cell->text, sizeof cell->text, "%.*f ± %.*f", decimals, mean, decimals,
+        snprintf(cell->text, sizeof cell->text, "%.*f ± %.*f", decimals, first + mean, decimals,
                  sqrt(fmax(squares - sum * mean, 0) / (count - 1)));
 }
 
 static bool is_of(const json_t *use, const char *table, const char *line, const char *column) {
-    return strcmp(gb_text(use, "table"), table) == 0 &&
-           (!line || strcmp(gb_text(use, "line"), line) == 0) &&
-           (!column || strcmp(gb_text(use, "column"), column) == 0);
+    return same(use, "table", table) && (!line || same(use, "line", line)) &&
+           (!column || same(use, "column", column));
 }
 
-static struct cell cell_of(const struct gb_results *results, const char *table, const json_t *line,
-                           const json_t *column) {
+static struct cell cell_of(const struct gb_results *results, const json_t *table,
+                           const json_t *line, const json_t *column) {
     struct cell cell = {0};
     const char *run;
     json_t *config, *use;
     size_t i;
     json_object_foreach(results->runs, run, config) {
         json_array_foreach(json_object_get(config, "cells"), i, use) {
-            if (!is_of(use, table, gb_text(line, "line"), gb_text(column, "name")))
+            if (!is_of(use, gb_text(table, "id"), gb_text(line, "line"), gb_text(column, "name")))
                 continue;
             measure(results, use, (int)gb_whole(column, "decimals"), run, &cell);
             return cell;
@@ -129,172 +84,308 @@ static struct cell cell_of(const struct gb_results *results, const char *table, 
     return cell;
 }
 
+// ---- Where a line's figures come from ----
+
+// Whether a run gives a cell of the table, and of its line where there is one.
+static bool serves(const json_t *config, const char *table, const char *line) {
+    size_t i;
+    json_t *use;
+    json_array_foreach(json_object_get(config, "cells"), i, use) {
+        if (is_of(use, table, line, NULL))
+            return true;
+    }
+    return false;
+}
+
+struct budget {
+    int seeds;              // that were made
+    json_int_t least, most; // steps
+};
+
+static struct budget budget_of(const struct gb_results *results, const char *run) {
+    struct budget budget = {0};
+    size_t i;
+    json_t *row;
+    json_array_foreach(results->rows, i, row) {
+        const json_int_t steps = gb_whole(row, "steps");
+        if (!same(row, "run", run))
+            continue;
+        if (budget.seeds == 0 || steps < budget.least)
+            budget.least = steps;
+        if (steps > budget.most)
+            budget.most = steps;
+        budget.seeds++;
+    }
+    return budget;
+}
+
+// "160 of the paper's 50000 steps".
+static void put_steps(const struct gb_page *page, const struct budget *budget,
+                      const json_t *config) {
+    const json_int_t paper = gb_whole(config, "paper_iterations");
+    gb_page_format(page, "%lld", (long long)budget->least);
+    if (budget->most > budget->least)
+        gb_page_format(page, " to %lld", (long long)budget->most);
+    if (paper)
+        gb_page_format(page, " of the paper's %lld", (long long)paper);
+    gb_page_text(page, " steps");
+}
+
+// What was done of what the paper did, and on what other data.
+static void put_budget(const struct gb_page *page, const struct gb_results *results,
+                       const char *run, const json_t *config) {
+    const struct budget budget = budget_of(results, run);
+    const size_t seeds = json_array_size(json_object_get(config, "seeds"));
+    size_t i;
+    json_t *note;
+    if (budget.seeds == 0)
+        return;
+    if (seeds > 1)
+        gb_page_format(page, ", %d of %zu seeds", budget.seeds, seeds);
+    gb_page_text(page, ", ");
+    put_steps(page, &budget, config);
+    gb_page_text(page, ".");
+    json_array_foreach(json_object_get(config, "notes"), i, note)
+        gb_page_format(page, " %s", json_string_value(note));
+}
+
+static void put_source(const struct gb_page *page, const struct gb_results *results,
+                       const char *table, const char *line) {
+    const char *run;
+    json_t *config;
+    gb_page_text(page, "here");
+    json_object_foreach(results->runs, run, config) {
+        if (!serves(config, table, line))
+            continue;
+        gb_page_text(page, ": ");
+        gb_page_code(page, run);
+        put_budget(page, results, run, config);
+    }
+}
+
 // ---- A table ----
 
-// A run that gives the line a cell, and what it is short of, where that can be told.
-static void put_source(const struct page *page, const struct gb_results *results, const char *table,
-                       const char *line) {
-    const char *run, *before = "";
-    json_t *config, *use, *row;
-    size_t i;
-    json_object_foreach(results->runs, run, config) {
-        bool of_line = false;
-        json_array_foreach(json_object_get(config, "cells"), i, use) of_line |=
-            is_of(use, table, line, NULL);
-        if (!of_line)
-            continue;
-        fputs(before, page->file);
-        before = "; ";
-        put_code(page, run);
-        json_array_foreach(results->rows, i, row) {
-            if (strcmp(gb_text(row, "run"), run) != 0)
-                continue;
-            json_int_t paper = gb_whole(config, "paper_iterations");
-            if (gb_whole(row, "steps") == (paper ? paper : gb_whole(row, "iterations")))
-                continue;
-            put_format(page, ", seed %lld: %lld", (long long)gb_whole(row, "seed"),
-                       (long long)gb_whole(row, "steps"));
-            put_format(page, paper ? " of the paper's %lld steps" : " of %lld steps",
-                       (long long)(paper ? paper : gb_whole(row, "iterations")));
-        }
-    }
-}
-
-static void put_field(const struct page *page, const char *text) {
-    begin(page, "<td>", " ");
-    put(page, text);
-    begin(page, "</td>", " |");
-}
-
-static void put_heads(const struct page *page, const json_t *table) {
-    const json_t *columns = json_object_get(table, "columns");
-    size_t i;
-    json_t *column;
-    begin(page, "<table>\n<tr><th></th>", "| |");
-    json_array_foreach(columns, i, column) {
-        begin(page, "<th>", " ");
-        put(page, gb_text(column, "name"));
-        begin(page, "</th>", " |");
-    }
-    begin(page, "<th></th></tr>\n", " |\n|---|");
-    for (i = 0; !page->html && i < json_array_size(columns); i++)
-        fputs("---:|", page->file);
-    begin(page, "", "---|\n");
-}
-
-static void put_published(const struct page *page, const json_t *table) {
+static void put_published(const struct gb_page *page, const json_t *table) {
     size_t i, j;
     json_t *line, *value;
     json_array_foreach(json_object_get(table, "published"), i, line) {
-        begin(page, "<tr>", "|");
-        put_field(page, gb_text(line, "line"));
+        gb_page_begin_row(page, false);
+        gb_page_field(page, gb_text(line, "line"));
         json_array_foreach(json_object_get(line, "values"), j, value)
-            put_field(page, json_is_string(value) ? json_string_value(value) : "–");
-        put_field(page, "published");
-        begin(page, "</tr>\n", "\n");
+            gb_page_field(page, json_is_string(value) ? json_string_value(value) : "–");
+        gb_page_field(page, "published");
+        gb_page_end_row(page);
     }
 }
 
-static void put_measured(const struct page *page, const struct gb_results *results,
+static void put_measured(const struct gb_page *page, const struct gb_results *results,
                          const json_t *table) {
-    const char *id = gb_text(table, "id");
     size_t i, j;
     json_t *line, *column;
     json_array_foreach(json_object_get(table, "measured"), i, line) {
-        begin(page, "<tr class=\"here\">", "|");
-        put_field(page, gb_text(line, "line"));
+        gb_page_begin_row(page, true);
+        gb_page_field(page, gb_text(line, "line"));
         json_array_foreach(json_object_get(table, "columns"), j, column)
-            put_field(page, cell_of(results, id, line, column).text);
-        begin(page, "<td>here: ", " here: ");
-        put_source(page, results, id, gb_text(line, "line"));
-        begin(page, "</td></tr>\n", " |\n");
+            gb_page_field(page, cell_of(results, table, line, column).text);
+        gb_page_begin_field(page);
+        put_source(page, results, gb_text(table, "id"), gb_text(line, "line"));
+        gb_page_end_field(page);
+        gb_page_end_row(page);
     }
-    begin(page, "</table>\n", "\n");
 }
 
-static void put_reasons(const struct page *page, const struct gb_results *results,
-                        const json_t *table) {
+static void put_table(const struct gb_page *page, const struct gb_results *results,
+                      const json_t *table) {
+    const json_t *columns = json_object_get(table, "columns");
+    const size_t count = json_array_size(columns);
+    const char *heads[count + 2];
+    size_t i;
+    json_t *column;
+    heads[0] = heads[count + 1] = "";
+    json_array_foreach(columns, i, column) heads[i + 1] = gb_text(column, "name");
+    gb_page_begin_table(page, heads, (int)count + 2);
+    put_published(page, table);
+    put_measured(page, results, table);
+    gb_page_end_table(page);
+}
+
+// The columns of a line that are empty for the reason for which column `first` is.
+static void put_reason(const struct gb_page *page, const json_t *table, const json_t *line,
+                       const struct cell *cells, size_t first) {
+    size_t i;
+    json_t *column;
+    gb_page_begin_item(page);
+    gb_page_text(page, gb_text(line, "line"));
+    json_array_foreach(json_object_get(table, "columns"), i, column) {
+        if (strcmp(cells[i].why, cells[first].why) == 0)
+            gb_page_format(page, ", %s", gb_text(column, "name"));
+    }
+    gb_page_format(page, ": %s", cells[first].why);
+    gb_page_end_item(page);
+}
+
+// Each reason is told once.
+static void put_reasons_of(const struct gb_page *page, const struct gb_results *results,
+                           const json_t *table, const json_t *line) {
+    const json_t *columns = json_object_get(table, "columns");
+    const size_t count = json_array_size(columns);
+    struct cell cells[count + 1];
+    for (size_t i = 0; i < count; i++)
+        cells[i] = cell_of(results, table, line, json_array_get(columns, i));
+    for (size_t i = 0; i < count; i++) {
+        bool told = *cells[i].text;
+        for (size_t j = 0; j < i; j++)
+            told |= strcmp(cells[i].why, cells[j].why) == 0;
+        if (!told)
+            put_reason(page, table, line, cells, i);
+    }
+}
+
+static bool has_empty_cell(const struct gb_results *results, const json_t *table) {
     size_t i, j;
     json_t *line, *column;
-    bool any = false;
     json_array_foreach(json_object_get(table, "measured"), i, line) {
         json_array_foreach(json_object_get(table, "columns"), j, column) {
-            struct cell cell = cell_of(results, gb_text(table, "id"), line, column);
-            if (*cell.text)
-                continue;
-            if (!any)
-                begin(page, "<p>Empty cells:</p>\n<ul>\n", "Empty cells:\n\n");
-            any = true;
-            begin(page, "<li>", "- ");
-            put_format(page, "%s, %s: %s", gb_text(line, "line"), gb_text(column, "name"),
-                       cell.why);
-            begin(page, "</li>\n", "\n");
+            if (!*cell_of(results, table, line, column).text)
+                return true;
         }
     }
-    if (any)
-        begin(page, "</ul>\n", "\n");
+    return false;
+}
+
+static void put_reasons(const struct gb_page *page, const struct gb_results *results,
+                        const json_t *table) {
+    size_t i;
+    json_t *line;
+    if (!has_empty_cell(results, table))
+        return;
+    gb_page_paragraph(page, "Empty cells:");
+    gb_page_begin_list(page);
+    json_array_foreach(json_object_get(table, "measured"), i, line)
+        put_reasons_of(page, results, table, line);
+    gb_page_end_list(page);
 }
 
 // ---- Runs ----
 
-static void put_row(const struct page *page, const json_t *row) {
+static void put_row(const struct gb_page *page, const json_t *row) {
     const json_t *machine = json_object_get(row, "machine");
     char duration[32];
     gb_duration_text(json_number_value(json_object_get(row, "training_seconds")), duration);
-    begin(page, "<li>", "- ");
-    put_format(page, "seed %lld: %lld of %lld steps in %s (%.0f ms a step), %s, %lld threads, %s, ",
-               (long long)gb_whole(row, "seed"), (long long)gb_whole(row, "steps"),
-               (long long)gb_whole(row, "iterations"), duration,
-               1e3 * json_number_value(json_object_get(row, "step_seconds_median")),
-               gb_text(row, "backend"), (long long)gb_whole(row, "threads"),
-               gb_text(machine, "cpu"));
-    put_format(page, "%s, commit %.12s, %s: ", gb_text(machine, "compiler"), gb_text(row, "commit"),
-               gb_text(row, "day"));
-    put_code(page, gb_text(row, "command"));
-    begin(page, "</li>\n", "\n");
+    gb_page_begin_item(page);
+    gb_page_code(page, gb_text(row, "run"));
+    gb_page_format(page, ", seed %lld: %lld steps in %s, %.0f ms each; %s, threads: %lld",
+                   (long long)gb_whole(row, "seed"), (long long)gb_whole(row, "steps"), duration,
+                   1e3 * json_number_value(json_object_get(row, "step_seconds_median")),
+                   gb_text(row, "backend"), (long long)gb_whole(row, "threads"));
+    gb_page_format(page, "; %s, cores: %lld, %s, %s; commit %.12s, %s: ", gb_text(machine, "cpu"),
+                   (long long)gb_whole(machine, "cores"), gb_text(machine, "system"),
+                   gb_text(machine, "compiler"), gb_text(row, "commit"), gb_text(row, "day"));
+    gb_page_code(page, gb_text(row, "command"));
+    gb_page_end_item(page);
 }
 
-static void put_runs(const struct page *page, const struct gb_results *results,
+static void put_runs(const struct gb_page *page, const struct gb_results *results,
                      const json_t *table) {
-    const char *run;
-    json_t *config, *use, *note, *row;
     size_t i;
-    json_object_foreach(results->runs, run, config) {
-        bool of_table = false, any = false;
-        json_array_foreach(json_object_get(config, "cells"), i, use) of_table |=
-            is_of(use, gb_text(table, "id"), NULL, NULL);
-        json_array_foreach(results->rows, i, row) any |= strcmp(gb_text(row, "run"), run) == 0;
-        if (!of_table || !any)
+    json_t *row;
+    bool any = false;
+    json_array_foreach(results->rows, i, row) {
+        const json_t *config = json_object_get(results->runs, gb_text(row, "run"));
+        if (!serves(config, gb_text(table, "id"), NULL))
             continue;
-        begin(page, "<p>", "");
-        put_code(page, run);
-        fputs(":", page->file);
-        json_array_foreach(json_object_get(config, "notes"), i, note) {
-            put_format(page, " %s", json_string_value(note));
+        if (!any) {
+            gb_page_paragraph(page, "Made by:");
+            gb_page_begin_list(page);
         }
-        begin(page, "</p>\n<ul>\n", "\n\n");
-        json_array_foreach(results->rows, i, row) {
-            if (strcmp(gb_text(row, "run"), run) == 0)
-                put_row(page, row);
-        }
-        begin(page, "</ul>\n", "\n");
+        any = true;
+        put_row(page, row);
+    }
+    if (any)
+        gb_page_end_list(page);
+}
+
+// ---- At a glance ----
+
+static const json_t *find_line(const json_t *table, const char *list, const char *name) {
+    size_t i;
+    json_t *line;
+    json_array_foreach(json_object_get(table, list), i, line) {
+        if (same(line, "line", name))
+            return line;
+    }
+    return NULL;
+}
+
+static void put_summary_budget(const struct gb_page *page, const struct gb_results *results,
+                               const char *table, const char *line) {
+    const char *run;
+    json_t *config;
+    json_object_foreach(results->runs, run, config) {
+        const struct budget budget = budget_of(results, run);
+        if (serves(config, table, line) && budget.seeds > 0)
+            put_steps(page, &budget, config);
     }
 }
 
-// ---- Learning curves ----
+// The figures of a table that say most, as its member `summary` names them.
+static void put_summary_row(const struct gb_page *page, const struct gb_results *results,
+                            const json_t *table, const json_t *summary) {
+    static const char *const measured[] = {"measured", "blind"};
+    const json_t *columns = json_object_get(table, "columns"), *published;
+    size_t place;
+    json_t *column;
+    json_array_foreach(columns, place, column) {
+        if (same(column, "name", gb_text(summary, "column")))
+            break;
+    }
+    published = find_line(table, "published", gb_text(summary, "published"));
+    gb_page_begin_row(page, false);
+    gb_page_field(page, gb_text(summary, "what"));
+    const char *text =
+        json_string_value(json_array_get(json_object_get(published, "values"), place));
+    gb_page_field(page, text ? text : "–");
+    for (int i = 0; i < 2; i++) {
+        const json_t *line = find_line(table, "measured", gb_text(summary, measured[i]));
+        const struct cell cell =
+            line && column ? cell_of(results, table, line, column) : (struct cell){.text = "–"};
+        gb_page_field(page, cell.text);
+    }
+    gb_page_field(page, gb_text(summary, "blind"));
+    gb_page_begin_field(page);
+    put_summary_budget(page, results, gb_text(table, "id"), gb_text(summary, "measured"));
+    gb_page_end_field(page);
+    gb_page_end_row(page);
+}
+
+static void put_summary(const struct gb_page *page, const struct gb_results *results) {
+    static const char *const heads[] = {"", "paper", "here", "beside it", "", "training here"};
+    size_t i;
+    json_t *table;
+    gb_page_begin_table(page, heads, sizeof heads / sizeof *heads);
+    json_array_foreach(results->tables, i, table) {
+        const json_t *summary = json_object_get(table, "summary");
+        if (summary)
+            put_summary_row(page, results, table, summary);
+    }
+    gb_page_end_table(page);
+}
+
+// ---- Pictures ----
 
 // What is drawn of a task's runs, each a member of their rows.
 enum { BITS, SCORES, KINDS };
 static const char *const members[KINDS] = {"curve", "scores"};
 
-struct curves {
-    struct gb_picture (*pictures)[KINDS]; // of each task; without forms where nothing is drawn
-    size_t count;
+struct pictures {
+    struct gb_picture curves[KINDS]; // without forms where nothing is drawn
+    unsigned char *samples;          // pictures/TASK.png; NULL where there is none
+    size_t sample_bytes;
 };
 
 // A line for each of the task's rows that has the figure.
-static enum gb_status draw(const struct gb_results *results, const struct gb_task *task, int kind,
-                           struct gb_picture *picture) {
+static enum gb_status draw_curves(const struct gb_results *results, const struct gb_task *task,
+                                  int kind, struct gb_picture *picture) {
     size_t i, count = 0, rows = json_array_size(results->rows);
     struct gb_training_record records[rows + 1];
     char names[rows + 1][96];
@@ -303,7 +394,7 @@ static enum gb_status draw(const struct gb_results *results, const struct gb_tas
         json_t *log = json_object_get(row, members[kind]);
         // Of a model that gives one answer the likelihood compares with no other's.
         bool likelihood = json_object_get(json_object_get(row, "metrics"), "bits_per_dimension");
-        if (strcmp(gb_text(row, "task"), task->name) != 0 || json_array_size(log) == 0 ||
+        if (!same(row, "task", task->name) || json_array_size(log) == 0 ||
             (kind == BITS && !likelihood))
             continue;
         snprintf(names[count], sizeof *names, "%s, seed %lld", gb_text(row, "run"),
@@ -318,58 +409,84 @@ static enum gb_status draw(const struct gb_results *results, const struct gb_tas
                           picture);
 }
 
-static void free_curves(struct curves *curves) {
-    for (size_t i = 0; i < curves->count; i++)
-        for (int kind = 0; kind < KINDS; kind++)
-            gb_picture_free(&curves->pictures[i][kind]);
-    free(curves->pictures);
-}
-
-static enum gb_status draw_curves(const struct gb_results *results, struct curves *curves) {
-    while (gb_tasks()[curves->count])
-        curves->count++;
-    curves->pictures = calloc(curves->count, sizeof *curves->pictures);
-    if (!curves->pictures)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "curves", "out of memory");
-    enum gb_status status = GB_OK;
-    for (size_t i = 0; i < KINDS * curves->count && status == GB_OK; i++)
-        status = draw(results, gb_tasks()[i / KINDS], (int)(i % KINDS),
-                      &curves->pictures[i / KINDS][i % KINDS]);
-    if (status != GB_UNSUPPORTED)
-        return status;
-    fprintf(stderr, "glowbench: %s: pages without curves\n", gb_error_message());
+static enum gb_status find_pictures(const struct gb_results *results, const struct gb_task *task,
+                                    struct pictures *pictures) {
+    char path[GB_PATH], name[64];
+    snprintf(name, sizeof name, "pictures/%s.png", task->name);
+    GB_TRY(gb_path_join(results->folder, name, path));
+    GB_TRY(gb_png_read("cannot make pages", path, &pictures->samples, &pictures->sample_bytes));
+    for (int kind = 0; kind < KINDS; kind++) {
+        enum gb_status status = draw_curves(results, task, kind, &pictures->curves[kind]);
+        if (status == GB_UNSUPPORTED)
+            fprintf(stderr, "glowbench: %s: pages without curves\n", gb_error_message());
+        else if (status != GB_OK)
+            return status;
+    }
     return GB_OK;
 }
 
-static void put_curves(const struct page *page, const struct curves *curves) {
-    put_heading(page, "Learning curves");
-    put_paragraph(page,
-                  "Bits per dimension of the minibatches, and the metric of a few test images by "
-                  "few samples, while training. A baseline of one answer has no likelihood that "
-                  "could stand beside the others'.");
-    for (size_t i = 0; i < KINDS * curves->count; i++) {
-        const struct gb_picture *picture = &curves->pictures[i / KINDS][i % KINDS];
-        if (picture->svg)
-            fprintf(page->file,
-                    page->html ? "<p><img alt=\"%s\" src=\"%s.svg\"/></p>\n" : "![%s](%s.svg)\n\n",
-                    gb_tasks()[i / KINDS]->name, picture->name);
+static void free_pictures(struct pictures *pictures, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        for (int kind = 0; kind < KINDS; kind++)
+            gb_picture_free(&pictures[i].curves[kind]);
+        free(pictures[i].samples);
+    }
+    free(pictures);
+}
+
+static void put_curve(const struct gb_page *page, const struct gb_picture *curve) {
+    if (!curve->svg)
+        return;
+    if (page->html)
+        gb_embed_svg(page->file, curve);
+    else
+        fprintf(page->file, "![%s](%s.svg)\n\n", curve->name, curve->name);
+}
+
+static void put_curves(const struct gb_page *page, const struct pictures *pictures) {
+    gb_page_heading(page, "Learning curves");
+    gb_page_paragraph(page,
+                      "Bits per dimension of the minibatches, and the metric of a few test images "
+                      "by few samples, while training. A baseline of one answer has no likelihood "
+                      "that could stand beside the others'.");
+    for (size_t i = 0; gb_tasks()[i]; i++)
+        for (int kind = 0; kind < KINDS; kind++)
+            put_curve(page, &pictures[i].curves[kind]);
+}
+
+static void put_samples(const struct gb_page *page, const struct pictures *pictures) {
+    gb_page_heading(page, "Pictures");
+    gb_page_paragraph(page, "What reduced models make of drawn data, by sh results/pictures.sh: no "
+                            "picture of a published "
+                            "data set may be passed on.");
+    for (size_t i = 0; gb_tasks()[i]; i++) {
+        if (!pictures[i].samples)
+            continue;
+        if (page->html) {
+            fprintf(page->file, "<p><img alt=\"%s\" src=\"data:image/png;base64,",
+                    gb_tasks()[i]->name);
+            gb_embed_base64(page->file, pictures[i].samples, pictures[i].sample_bytes);
+            fputs("\"/></p>\n", page->file);
+        } else {
+            fprintf(page->file, "![%s](pictures/%s.png)\n\n", gb_tasks()[i]->name,
+                    gb_tasks()[i]->name);
+        }
     }
 }
 
 // ---- All of it ----
 
 static const char style[] =
-    "body{max-width:70rem;margin:2rem auto;padding:0 1rem;font:16px/1.5 system-ui,sans-serif;"
+    "body{max-width:80rem;margin:2rem auto;padding:0 1rem;font:16px/1.5 system-ui,sans-serif;"
     "color:#1b1f24;background:#fff}table{border-collapse:collapse;margin:1rem 0}"
     "td,th{padding:.2rem .6rem;border-bottom:1px solid #d5dae0;text-align:right;"
     "font-variant-numeric:tabular-nums}td:first-child,td:last-child{text-align:left}"
-    "tr.here{background:#f4f6f8;font-weight:600}code{font-size:.85em}li{overflow-wrap:anywhere}"
-    "img{max-width:100%}";
+    "th,td:not(:last-child){white-space:nowrap}td:last-child{font-size:.88em}tr.here{background:#"
+    "f4f6f8}"
+    "tr.here td:not(:last-child){font-weight:600}code{font-size:.85em}li{overflow-wrap:anywhere}"
+    ".scroll{overflow-x:auto}svg,img{max-width:100%;height:auto}img{image-rendering:pixelated}";
 
-static void put_page(const struct page *page, const struct gb_results *results,
-                     const struct curves *curves) {
-    size_t i;
-    json_t *table;
+static void put_top(const struct gb_page *page) {
     if (page->html)
         fprintf(page->file,
                 "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"/>"
@@ -380,23 +497,30 @@ static void put_page(const struct page *page, const struct gb_results *results,
         fputs("# Results\n\n<!-- Made by `glowbench tables` from published.json, runs/ and "
               "rows.jsonl: do not edit. -->\n\n",
               page->file);
-    put_paragraph(
-        page, "The tables of both papers: published figures beside those measured here. Several "
-              "seeds are mean ± standard deviation. What a run took, and what differs from "
-              "the paper, stands below its table.");
+}
+
+static void put_page(const struct gb_page *page, const struct gb_results *results,
+                     const struct pictures *pictures) {
+    size_t i;
+    json_t *table;
+    put_top(page);
+    gb_page_paragraph(page,
+                      "The tables of both papers: published figures beside those measured here. "
+                      "First one figure of each; then all of them, what was done of what the paper "
+                      "did, why a cell is empty, and what made each figure. Several seeds are mean "
+                      "± standard deviation.");
+    put_summary(page, results);
     json_array_foreach(results->tables, i, table) {
-        put_heading(page, gb_text(table, "title"));
-        put_heads(page, table);
-        put_published(page, table);
-        put_measured(page, results, table);
+        gb_page_heading(page, gb_text(table, "title"));
+        put_table(page, results, table);
         if (*gb_text(table, "note"))
-            put_paragraph(page, gb_text(table, "note"));
+            gb_page_paragraph(page, gb_text(table, "note"));
         put_reasons(page, results, table);
         put_runs(page, results, table);
     }
-    put_curves(page, curves);
-    if (page->html)
-        fputs("</body>\n</html>\n", page->file);
+    put_curves(page, pictures);
+    put_samples(page, pictures);
+    gb_page_raw(page, "</body>\n</html>\n", "");
 }
 
 static enum gb_status write_file(const char *folder, const char *name, const char *bytes,
@@ -409,13 +533,13 @@ static enum gb_status write_file(const char *folder, const char *name, const cha
     return gb_atomic_commit(&file);
 }
 
-static enum gb_status write_page(const struct gb_results *results, const struct curves *curves,
+static enum gb_status write_page(const struct gb_results *results, const struct pictures *pictures,
                                  bool html, const char *name) {
     char *text = NULL;
     size_t size = 0;
-    struct page page = {open_memstream(&text, &size), html};
+    struct gb_page page = {open_memstream(&text, &size), html};
     if (page.file)
-        put_page(&page, results, curves);
+        put_page(&page, results, pictures);
     enum gb_status status = page.file && fclose(page.file) == 0
                                 ? write_file(results->folder, name, text, size)
                                 : gb_fail(GB_OUT_OF_MEMORY, "cannot write", name, "out of memory");
@@ -423,24 +547,31 @@ static enum gb_status write_page(const struct gb_results *results, const struct 
     return status;
 }
 
-static enum gb_status write_all(const struct gb_results *results, const struct curves *curves) {
-    for (size_t i = 0; i < KINDS * curves->count; i++) {
-        const struct gb_picture *picture = &curves->pictures[i / KINDS][i % KINDS];
-        char name[128];
-        snprintf(name, sizeof name, "%s.svg", picture->name);
-        if (picture->svg)
-            GB_TRY(write_file(results->folder, name, picture->svg, picture->svg_bytes));
-    }
-    GB_TRY(write_page(results, curves, false, "README.md"));
-    return write_page(results, curves, true, "index.html");
+static enum gb_status write_all(const struct gb_results *results, const struct pictures *pictures) {
+    for (size_t i = 0; gb_tasks()[i]; i++)
+        for (int kind = 0; kind < KINDS; kind++) {
+            const struct gb_picture *curve = &pictures[i].curves[kind];
+            char name[128];
+            snprintf(name, sizeof name, "%s.svg", curve->name);
+            if (curve->svg)
+                GB_TRY(write_file(results->folder, name, curve->svg, curve->svg_bytes));
+        }
+    GB_TRY(write_page(results, pictures, false, "README.md"));
+    return write_page(results, pictures, true, "index.html");
 }
 
 enum gb_status gb_pages_write(const struct gb_results *results) {
-    struct curves curves = {0};
-    enum gb_status status = draw_curves(results, &curves);
+    size_t count = 0;
+    while (gb_tasks()[count])
+        count++;
+    struct pictures *pictures = calloc(count, sizeof *pictures);
+    enum gb_status status =
+        pictures ? GB_OK : gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "pictures", "out of memory");
+    for (size_t i = 0; status == GB_OK && i < count; i++)
+        status = find_pictures(results, gb_tasks()[i], &pictures[i]);
     if (status == GB_OK)
-        status = write_all(results, &curves);
-    free_curves(&curves);
+        status = write_all(results, pictures);
+    free_pictures(pictures, pictures ? count : 0);
     if (status == GB_OK)
         printf("%s/README.md, %s/index.html\n", results->folder, results->folder);
     return status;

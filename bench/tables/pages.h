@@ -4,9 +4,9 @@
 
 #include "bench/tables/results.h"
 
-// Writes README.md and index.html into the folder of results: each table with the published lines
+// Writes README.md and index.html into the folder of results: a summary, each table with the published lines
 // and those that were measured, why a cell is empty, what made each figure, and the curves of
-// training, drawn where gnuplot is installed. Both are made whole before either is written.
+// training, drawn where gnuplot is installed, and the pictures. Both are made whole before either is written.
 enum gb_status gb_pages_write(const struct gb_results *results);
 
 #endif

@@ -5,6 +5,7 @@
 //   runs/NAME.json     a run: what is trained, on what, and which cells its metrics go into
 //   rows.jsonl         a line for each run and seed that was made
 //   check.json         metrics of the small runs that must come out the same (same_bits.h)
+//   pictures/TASK.png  what small models make of drawn data (pictures.sh)
 //   README.md, index.html, curve-TASK.svg, scores-TASK.svg    made from the above (pages.h)
 #ifndef GB_RESULTS_H
 #define GB_RESULTS_H

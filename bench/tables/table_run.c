@@ -80,15 +80,18 @@ static void add_folders(struct line *line, const char *data, const char *folders
     add(line, "%s", paths);
 }
 
-// What decides the run's bits, with the data sets below `data`.
-static void add_run(struct line *line, const struct place *place, const char *data) {
+// What decides the run's bits, but for as many steps; with the data sets below `data`.
+static void add_run(struct line *line, const struct place *place, const char *data,
+                    json_int_t steps) {
     const char *key;
     json_t *value;
     add(line, "train");
     add(line, "%s", gb_text(place->config, "task"));
     json_object_foreach(json_object_get(place->config, "options"), key, value) {
         add(line, "--%s", key);
-        if (json_is_string(value))
+        if (strcmp(key, "iters") == 0)
+            add(line, "%lld", (long long)steps);
+        else if (json_is_string(value))
             add(line, "%s", json_string_value(value));
         else if (json_is_integer(value))
             add(line, "%lld", (long long)json_integer_value(value));
@@ -130,7 +133,7 @@ static enum gb_status train(const struct place *place, const struct gb_table_run
         return gb_fail(GB_BAD_INPUT, "missing option", "--data", "%s is made from %s", place->name,
                        gb_text(place->config, "data"));
     struct line line = {0};
-    add_run(&line, place, run->data);
+    add_run(&line, place, run->data, gb_whole(json_object_get(place->config, "options"), "iters"));
     add_manner(&line, place, run);
     enum gb_status status =
         line.failed
@@ -142,11 +145,12 @@ static enum gb_status train(const struct place *place, const struct gb_table_run
 
 // ---- The row ----
 
-static json_t *command_of(const struct place *place) {
+// What trains as far as the run came, with the same bits.
+static json_t *command_of(const struct place *place, json_int_t steps) {
     struct line line = {0};
     char text[GB_PATH];
     size_t used = (size_t)snprintf(text, sizeof text, "glowbench");
-    add_run(&line, place, "DIR");
+    add_run(&line, place, "DIR", steps);
     for (int i = 0; i < line.count && used < sizeof text; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, " %s", line.words[i]);
     free_line(&line);
@@ -233,8 +237,9 @@ static json_t *row_of(const struct place *place, const struct gb_training_record
         training_seconds(steps), "step_seconds_median", json_object_get(run, "step_seconds_median"),
         "parameters", json_object_get(run, "parameters"), "backend", gb_text(run, "backend"),
         "threads", gb_whole(run, "threads"), "commit", gb_text(run, "commit"), "day", day,
-        "command", command_of(place), "machine", machine_of(json_object_get(run, "machine")),
-        "metrics", numbers_of(json_object_get(run, "metrics")), "scores",
+        "command", command_of(place, gb_whole(run, "steps")), "machine",
+        machine_of(json_object_get(run, "machine")), "metrics",
+        numbers_of(json_object_get(run, "metrics")), "scores",
         rows_with(record->log, task->headline), "curve", curve_of(steps));
     json_decref(steps);
     return row;
