@@ -9,13 +9,13 @@
 # factor    of the times of row `slow`, 0 .. 5, and of all rows of `operation`, "conv" or "fc"
 # control   factor of the control's times
 # error     the row that failed its check; missing: the row that is not there
-# seed, cpu, type, commit
+# seed, cpu, type, commit, library
 
 BEGIN {
     set["launches"] = 9; set["only"] = -1; set["seed"] = 1
     set["slow"] = -1; set["operation"] = ""; set["factor"] = 1; set["control"] = 1
     set["error"] = -1; set["missing"] = -1
-    set["cpu"] = "A"; set["type"] = "Release"; set["commit"] = "1"
+    set["cpu"] = "A"; set["type"] = "Release"; set["commit"] = "1"; set["library"] = ""
     for (i = 1; i < ARGC; i++) {
         split(ARGV[i], word, "=")
         if (!(word[1] in set)) {
@@ -57,8 +57,8 @@ function print_row(row, launch, seconds,    failed) {
     failed = row == set["error"]
     printf "{\"schema\":1,\"problem\":\"%s/forward/n%d\",\"operation\":\"%s\",", name_of(row), row,
         name_of(row)
-    printf "\"direction\":\"forward\",\"mixes\":{},\"backend\":\"%s\",\"library\":\"\",",
-        row == 6 ? "none" : "avx2"
+    printf "\"direction\":\"forward\",\"mixes\":{},\"backend\":\"%s\",\"library\":\"%s\",",
+        row == 6 ? "none" : "avx2", row == 6 ? "" : set["library"]
     printf "\"borrowers\":[],\"threads\":1,\"cache\":\"warm\",\"launch\":%d,", launch
     if (failed)
         printf "\"seconds\":null,\"median_seconds\":null,\"error\":\"it differs\","

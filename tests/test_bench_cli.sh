@@ -79,6 +79,11 @@ grep -q "^n1h8w8c4 " out || complain "no table"
 grep -q "\"name\": \"$problem/scalar/warm/" google || complain "not in Google Benchmark's JSON"
 [ "$(tail -c 2 google)" = '}' ] || complain "Google Benchmark's JSON has no end"
 
+# What Google Benchmark takes from the environment changes no row.
+BENCHMARK_REPORT_AGGREGATES_ONLY=true BENCHMARK_REPETITIONS=1 "$glowbench" bench "$@" --json aggregates >out 2>err ||
+    complain "fails with Google Benchmark's variables"
+rows aggregates 2 '"seconds":\[[0-9.e-]*[1-9][0-9.e-]*,'
+
 # Nothing is timed twice, nothing overwritten.
 cp one before
 fails 2 'cannot start a sweep: one: rows are there already: --resume ' "$@" --json one

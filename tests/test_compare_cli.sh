@@ -72,6 +72,8 @@ verdict 1 '^fc/forward  avx2, 1 thread, 3 rows .* slower$' "$base" "$new"
 verdict 1 ': 1 of 2 operations and 3 of 6 rows' "$base" "$new"
 rows "$new" seed=2 error=2
 verdict 1 '^fc/forward/n2 .* failed in NEW: it differs$' "$base" "$new"
+rows "$base.few" missing=2
+verdict 1 '^fc/forward/n2 .* failed in NEW: it differs$' "$base.few" "$new"
 
 # ---- What cannot be decided
 rows "$new" seed=2 control=1.04
@@ -104,10 +106,20 @@ verdict 3 'of another build: type was "Release" and is "Debug"; --allow-other-bu
 verdict 0 '^no regression' "$base" "$new" --allow-other-build
 cat "$base" "$new" >"$new.both"
 verdict 2 'both: row 64 is of another build' "$base" "$new.both"
+rows "$base.2" library='BLAS 2'
+rows "$new" seed=2 library='BLAS 3'
+verdict 3 'of another library: avx2 was BLAS 2 and is BLAS 3; --allow-other-build' "$base.2" "$new"
+verdict 0 '^no regression' "$base.2" "$new" --allow-other-build
+cat "$base.2" "$new" >"$new.both"
+verdict 2 'both: row 64 is of another library' "$base.2" "$new.both" --allow-other-build
 
 # ---- Rows of one side
 rows "$new" seed=2 missing=1
-verdict 0 '^conv/forward/n1 .* only in BASE$' "$base" "$new"
+verdict 2 '^conv/forward/n1 .* only in BASE$' "$base" "$new"
+verdict 2 '^glowbench: cannot decide: .*/new: 1 row of BASE is not in NEW$' "$base" "$new"
+rows "$new" seed=2 missing=1 slow=3 factor=1.05
+verdict 1 '^regression: .* 1 of 5 rows' "$base" "$new"
+rows "$new" seed=2 missing=1
 verdict 0 '^conv/forward/n1 .* only in NEW$' "$new" "$base"
 rows "$new" seed=2 error=2
 verdict 0 '^fc/forward/n2 .* failed in BASE: it differs$' "$new" "$base"
@@ -124,6 +136,7 @@ verdict 2 'line [0-9]* is cut short' "$base" "$new"
 for damage in 's/"median_seconds":[0-9.e-]*/"median_seconds":NaN/' \
     's/"median_seconds":[0-9.e-]*/"median_seconds":-1/' \
     's/"median_seconds":[0-9.e-]*/"median_seconds":null/' \
+    's/"median_seconds":0/"median_seconds":1/' \
     's/"seconds":\[[^]]*\]/"seconds":[]/' 's/"seconds":\[[^]]*\]/"seconds":[0]/' \
     's/"schema":1/"schema":2/' 's/"launch":3/"launch":-3/' 's/"launch":3/"launch":160/' \
     's/"problem":/"trouble":/' 's/"launch":3/"launch":4/'; do
@@ -191,6 +204,9 @@ build "$new" 'seed=2 control=1.05'
 pairs 2 '^cannot decide: the control'
 build "$new" 'seed=2 error=2' 1
 pairs 1 '^fc/forward/n2 .* failed in NEW: it differs$'
+build "$new" 'seed=2 missing=4'
+pairs 2 '^cannot decide: 1 row of BASE is not in NEW$'
+pairs 2 'signed ranks of the pairs of 1 and 1 launches'
 build "$new" 'seed=2 type=Debug'
 pairs 3 '^glowbench: not comparable: .*/new: of another build'
 pairs 0 '^no regression' --allow-other-build

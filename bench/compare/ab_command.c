@@ -109,7 +109,8 @@ static enum gb_status judge(struct session *session, const struct gb_rows rows[G
     if (pairs == 1)
         status = plan(session, comparison.row_count);
     struct gb_looks *looks = &session->looks;
-    if (status == GB_OK && (comparison.failures > 0 || pairs == looks->pairs[session->look])) {
+    bool ends = comparison.failures > 0 || comparison.missing > 0;
+    if (status == GB_OK && (ends || pairs == looks->pairs[session->look])) {
         *done = gb_comparison_look(&comparison, looks, session->look++, request->threshold);
         if (*done) {
             gb_rows_print_origin("BASE", request->executables[GB_BASE], &rows[GB_BASE]);

@@ -5,6 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+// The library of a backend's first row; NULL if there is none.
+static const char *library_of(const struct gb_rows *rows, const char *backend) {
+    for (size_t i = 0; i < rows->count; i++)
+        if (strcmp(rows->list[i].backend, backend) == 0)
+            return rows->list[i].library;
+    return NULL;
+}
+
+static bool differ(const char *was, const char *is) {
+    return was && strcmp(was, is) != 0;
+}
+
 static enum gb_status check_uniform(const struct gb_rows *rows, const char *name) {
     const struct gb_row *first = &rows->list[0];
     for (size_t i = 1; i < rows->count; i++) {
@@ -14,6 +26,9 @@ static enum gb_status check_uniform(const struct gb_rows *rows, const char *name
                            i + 1);
         if (!json_equal(row->build, first->build))
             return gb_fail(GB_BAD_INPUT, "cannot compare", name, "row %zu is of another build",
+                           i + 1);
+        if (differ(library_of(rows, row->backend), row->library))
+            return gb_fail(GB_BAD_INPUT, "cannot compare", name, "row %zu is of another library",
                            i + 1);
     }
     return GB_OK;
@@ -45,6 +60,21 @@ static enum gb_status check_same(const json_t *base, const json_t *new, const ch
     return status;
 }
 
+// What is called by one name may be two versions of a library.
+static enum gb_status check_libraries(const struct gb_rows *base, const struct gb_rows *new,
+                                      const char *name) {
+    for (size_t i = 0; i < new->count; i++) {
+        const struct gb_row *row = &new->list[i];
+        const char *was = library_of(base, row->backend);
+        if (differ(was, row->library))
+            return gb_fail(GB_NOT_COMPARABLE, "not comparable", name,
+                           "of another library: %s was %s and is %s; --allow-other-build compares "
+                           "all the same",
+                           row->backend, was, row->library);
+    }
+    return GB_OK;
+}
+
 enum gb_status gb_rows_comparable(const struct gb_rows rows[GB_SIDES],
                                   const char *const names[GB_SIDES],
                                   const struct gb_allowed *allowed) {
@@ -55,9 +85,10 @@ enum gb_status gb_rows_comparable(const struct gb_rows rows[GB_SIDES],
     const struct gb_row *base = rows[GB_BASE].list, *new = rows[GB_NEW].list;
     if (!allowed->other_machine)
         GB_TRY(check_same(base->machine, new->machine, machine, "machine", names[GB_NEW]));
-    if (!allowed->other_build)
-        GB_TRY(check_same(base->build, new->build, build, "build", names[GB_NEW]));
-    return GB_OK;
+    if (allowed->other_build)
+        return GB_OK;
+    GB_TRY(check_same(base->build, new->build, build, "build", names[GB_NEW]));
+    return check_libraries(&rows[GB_BASE], &rows[GB_NEW], names[GB_NEW]);
 }
 
 enum gb_status gb_threshold_parse(const char *text, double *ratio) {

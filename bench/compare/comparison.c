@@ -81,19 +81,20 @@ static void leave_out(struct gb_comparison *c, const struct gb_row *row,
                       enum gb_unjoined_reason reason) {
     c->unjoined[c->unjoined_count++] = (struct gb_unjoined){row, reason};
     c->failures += reason == GB_FAILS_IN_NEW;
+    c->missing += reason == GB_ONLY_IN_BASE && !is_control(row);
 }
 
 static enum gb_status join_like(struct gb_comparison *c, const struct entry *entries,
                                 const struct like *like) {
     const struct gb_row *row = entries[0].row;
-    if (like->on[GB_NEW] == 0)
-        leave_out(c, row, GB_ONLY_IN_BASE);
-    else if (like->on[GB_BASE] == 0)
-        leave_out(c, row, GB_ONLY_IN_NEW);
-    else if (like->error[GB_BASE])
+    if (like->error[GB_BASE])
         leave_out(c, like->error[GB_BASE], GB_FAILS_IN_BASE);
     else if (like->error[GB_NEW])
         leave_out(c, like->error[GB_NEW], GB_FAILS_IN_NEW);
+    else if (like->on[GB_NEW] == 0)
+        leave_out(c, row, GB_ONLY_IN_BASE);
+    else if (like->on[GB_BASE] == 0)
+        leave_out(c, row, GB_ONLY_IN_NEW);
     else if (is_control(row))
         return take_times(entries, like->count, &c->controls[c->control_count++]);
     else
@@ -319,10 +320,23 @@ decide(struct gb_comparison *c, enum gb_verdict verdict, const char *format, ...
     va_end(arguments);
 }
 
-// Whether the control forbids a verdict; then that is decided.
+static bool has_control(const struct gb_comparison *c, int threads) {
+    for (int i = 0; i < c->control_count; i++)
+        if (c->controls[i].row->threads == threads)
+            return true;
+    return false;
+}
+
+// Whether a control forbids a verdict, or is not there; then that is decided.
 static bool control_forbids(struct gb_comparison *c) {
-    if (c->control_count == 0)
-        decide(c, GB_CANNOT_DECIDE, "no control row has a time in both");
+    for (int i = 0; i < c->row_count; i++) {
+        int threads = c->rows[i].row->threads;
+        if (has_control(c, threads))
+            continue;
+        decide(c, GB_CANNOT_DECIDE, "no control row of %d thread%s has a time in both", threads,
+               threads == 1 ? "" : "s");
+        return true;
+    }
     for (int i = 0; i < c->control_count; i++) {
         const struct gb_compared *control = &c->controls[i];
         if (!has_moved(control, &c->rule))
@@ -332,7 +346,7 @@ static bool control_forbids(struct gb_comparison *c) {
                control->row->threads, control->row->threads == 1 ? "" : "s", control->ratio);
         return true;
     }
-    return c->control_count == 0;
+    return false;
 }
 
 static void judge(struct gb_comparison *c) {
@@ -352,6 +366,9 @@ static void judge(struct gb_comparison *c) {
         decide(c, GB_REGRESSION,
                "%d of %d operations and %d of %d rows are slower by %.3g %% or more", operations,
                c->operation_count, rows, c->row_count, percent);
+    else if (c->missing > 0)
+        decide(c, GB_CANNOT_DECIDE, "%d row%s of BASE %s not in NEW", c->missing,
+               c->missing == 1 ? "" : "s", c->missing == 1 ? "is" : "are");
     else if (undecidable > 0)
         decide(c, GB_CANNOT_DECIDE,
                "%d of %d rows have too few launches, whatever the times: it takes %d", undecidable,
@@ -391,7 +408,7 @@ bool gb_comparison_look(struct gb_comparison *c, const struct gb_looks *looks, i
                c->operation_count, c->row_count, 100 * (threshold - 1));
         return true;
     }
-    return look == looks->count - 1 || c->verdict == GB_REGRESSION;
+    return look == looks->count - 1 || c->verdict == GB_REGRESSION || c->missing > 0;
 }
 
 enum gb_status gb_comparison_status(const struct gb_comparison *c, const char *name) {

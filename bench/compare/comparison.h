@@ -42,8 +42,8 @@ struct gb_compared {
 struct gb_unjoined {
     const struct gb_row *row; // with the error, if that is the reason
     enum gb_unjoined_reason {
-        GB_ONLY_IN_BASE,
-        GB_ONLY_IN_NEW,
+        GB_ONLY_IN_BASE,  // what new lacks cannot be passed: a kernel may be gone with its backend
+        GB_ONLY_IN_NEW,   // no regression
         GB_FAILS_IN_BASE, // in a launch at least, and maybe in new as well
         GB_FAILS_IN_NEW,  // but not in base: a regression, whatever the times of others
     } reason;
@@ -61,7 +61,8 @@ struct gb_comparison {
     struct gb_compared *rows, *operations, *controls;
     int row_count, operation_count, control_count;
     struct gb_unjoined *unjoined;
-    int unjoined_count, failures; // failures: those that fail in new only
+    int unjoined_count, failures, missing; // failures: those that fail in new only; missing: that
+                                           // are in base only
     int launches[GB_SIDES];
     struct gb_rule rule; // by which it was judged
     enum gb_verdict verdict;
@@ -77,15 +78,16 @@ enum gb_status gb_comparison_make(const struct gb_rows rows[GB_SIDES],
                                   struct gb_comparison *comparison);
 void gb_comparison_free(struct gb_comparison *comparison);
 
-// Tests everything, as launches of two sessions, and decides. There is no verdict on times where no
-// control row is in both or one has moved: by more than half the threshold, while the chance that
-// noise moves it so far is 1 % or less.
+// Tests everything, as launches of two sessions, and decides. There is no verdict on times where a
+// number of threads has no control row in both or one has moved: by more than half the threshold,
+// while the chance that noise moves it so far is 1 % or less. Where new lacks rows of base there is
+// none but a regression.
 void gb_comparison_judge(struct gb_comparison *comparison, double threshold);
 
 // The same for pairs, at one of the looks that were planned (for level GB_FALSE_ALARMS / GB_GATES).
-// True if it ends there: with the last look, with a regression, or where each row and operation is
-// shown to be slower by less than the threshold, if at all. That has an error of at most
-// GB_FALSE_ALARMS in all looks together: any row alone would refute it, so these tests need no
+// True if it ends there: with the last look, with a regression, where new lacks rows of base, or where
+// each row and operation is shown to be slower by less than the threshold, if at all. That has an error
+// of at most GB_FALSE_ALARMS in all looks together: any row alone would refute it, so these tests need no
 // correction for their number.
 bool gb_comparison_look(struct gb_comparison *comparison, const struct gb_looks *looks, int look,
                         double threshold);

@@ -114,6 +114,8 @@ void run(const gb_gbench *list, int count, int repetitions, gb_gbench_report *re
         auto *registered = benchmark::RegisterBenchmark(
             timed.name, [&timed](benchmark::State &state) { repeat(state, timed); });
         registered->Iterations(timed.iterations)->Repetitions(repetitions)->MeasureProcessCPUTime();
+        // Or a variable of the environment could ask for means alone, and no time would come.
+        registered->ReportAggregatesOnly(false);
         if (timed.run_seconds)
             registered->UseManualTime();
         else

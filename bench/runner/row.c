@@ -303,6 +303,13 @@ static bool take_value(struct gb_row *row, const struct field *field, json_t *va
     return false;
 }
 
+// Whether the median is that of the times, to what a line's digits keep.
+static bool has_own_median(const struct gb_row *row) {
+    struct gb_row own = *row;
+    return gb_row_evaluate(&own) == GB_OK &&
+           fabs(own.median_seconds - row->median_seconds) <= 1e-6 * own.median_seconds;
+}
+
 // Fills a zeroed row; NULL, or the key whose value is missing or none that it can have.
 static const char *take_row(struct gb_row *row, const json_t *object) {
     if (json_integer_value(json_object_get(object, "schema")) != GB_ROW_SCHEMA)
@@ -315,7 +322,7 @@ static const char *take_row(struct gb_row *row, const json_t *object) {
     // A row has times or a reason why not.
     if (!row->error != !!row->seconds)
         return "seconds";
-    if (row->seconds && !(row->median_seconds > 0))
+    if (row->seconds && !has_own_median(row))
         return "median_seconds";
     return NULL;
 }
