@@ -24,6 +24,7 @@ static struct gb_row row_of(const char *operation, const char *shape, const char
                          .gbs = 1e-5 / seconds,
                          .peak_gflops = 100,
                          .peak_gbs = 10,
+                         .wall = strcmp(operation, "fc") == 0 ? GB_WALL_BANDWIDTH : GB_WALL_COMPUTE,
                          .share_of_peak = share};
     snprintf(row.problem, sizeof row.problem, "%s/forward/%s", operation, shape);
     strcpy(row.operation, operation);
@@ -83,35 +84,35 @@ static void weighs_problems_by_their_calls(void **state) {
         row_of("fc", "d", "x", 1.5e-9, 0.25),
         failed(row_of("fc", "d", "y", 0, 0), error),
     };
-    assert_table(
-        rows, sizeof rows / sizeof *rows,
-        "\n"
-        "unknown CPU, commit unknown\n"
-        "\n"
-        "== 1 thread, warm caches: time, share of peak, speed (the best is 1.00)\n"
-        "\n"
-        "conv/forward                   x                   y\n"
-        "a              2.00us  50% 0.50    1.00us 100% 1.00 \n"
-        "b              1.00us  80% 1.00    8.00us  10% 0.12 \n"
-        "\n"
-        "fc/forward                     x                   y\n"
-        "c              4.00us  25% 1.00    4.00us  25% 1.00*\n"
-        "d              1.50ns  25% 1.00              FAILED \n"
-        "\n"
-        "== one training step of m, 1 thread, warm caches\n"
-        "               calls                   x                   y\n"
-        "conv/forward       4   5.00us  71% 0.84    25.0us  18% 0.21 \n"
-        "fc/forward         2   8.00us  25% 1.00    8.00us  25% 1.00*\n"
-        "all kernels        6   13.0us  50% 0.89    33.0us  20% 0.35*\n"
-        "\n"
-        "== problems outside training steps, each once, 1 thread, warm caches\n"
-        "               calls                   x                   y\n"
-        "fc/forward         1   1.50ns  25% 1.00                   - \n"
-        "all kernels        1   1.50ns  25% 1.00                   - \n"
-        "\nOf a step: the time of all its calls of the problems above; share and speed are "
-        "geometric means over the calls.\n"
-        "*  the backend has no such kernel and borrows the native one\n"
-        "FAILED  fc/forward/d, y, 1 thread, warm caches: element 3 is 1, not 2\n");
+    assert_table(rows, sizeof rows / sizeof *rows,
+                 "\n"
+                 "unknown CPU, commit unknown\n"
+                 "\n"
+                 "== 1 thread, warm caches: time, share of peak, speed (the best is 1.00)\n"
+                 "\n"
+                 "conv/forward  wall                    x                   y\n"
+                 "a             FLOPs   2.00us  50% 0.50    1.00us 100% 1.00 \n"
+                 "b             FLOPs   1.00us  80% 1.00    8.00us  10% 0.12 \n"
+                 "\n"
+                 "fc/forward    wall                    x                   y\n"
+                 "c             bytes   4.00us  25% 1.00    4.00us  25% 1.00*\n"
+                 "d             bytes   1.50ns  25% 1.00              FAILED \n"
+                 "\n"
+                 "== one training step of m, 1 thread, warm caches\n"
+                 "               calls  wall                    x                   y\n"
+                 "conv/forward       4  FLOPs   5.00us  71% 0.84    25.0us  18% 0.21 \n"
+                 "fc/forward         2  bytes   8.00us  25% 1.00    8.00us  25% 1.00*\n"
+                 "all kernels        6  both    13.0us  50% 0.89    33.0us  20% 0.35*\n"
+                 "\n"
+                 "== problems outside training steps, each once, 1 thread, warm caches\n"
+                 "               calls  wall                    x                   y\n"
+                 "fc/forward         1  bytes   1.50ns  25% 1.00                   - \n"
+                 "all kernels        1  bytes   1.50ns  25% 1.00                   - \n"
+                 "\nwall: what the share is of, FLOPs a second or bytes a second.\n"
+                 "Of a step: the time of all its calls of the problems above; share and speed are "
+                 "geometric means over the calls.\n"
+                 "*  the backend has no such kernel and borrows the native one\n"
+                 "FAILED  fc/forward/d, y, 1 thread, warm caches: element 3 is 1, not 2\n");
 }
 
 // A backend without a time for one of the problems has no mean, and takes none from the others.
@@ -123,24 +124,24 @@ static void has_no_mean_over_some_problems(void **state) {
         shared(row_of("conv", "a", "y", 1e-6, 1), &a),
         shared(row_of("conv", "b", "x", 1e-3, 0.5), &b),
     };
-    assert_table(
-        rows, sizeof rows / sizeof *rows,
-        "\n"
-        "unknown CPU, commit unknown\n"
-        "\n"
-        "== 1 thread, warm caches: time, share of peak, speed (the best is 1.00)\n"
-        "\n"
-        "conv/forward                   x                   y\n"
-        "a              2.00us  50% 0.50    1.00us 100% 1.00 \n"
-        "b              1.00ms  50% 1.00                   - \n"
-        "\n"
-        "== one training step of m, 1 thread, warm caches\n"
-        "               calls                   x                   y\n"
-        "conv/forward       4   3.00ms  50% 0.84              1 of 2 \n"
-        "all kernels        4   3.00ms  50% 0.84              1 of 2 \n"
-        "\nOf a step: the time of all its calls of the problems above; share and speed are "
-        "geometric means over the calls.\n"
-        "N of M: so many problems have a time, and there is no mean\n");
+    assert_table(rows, sizeof rows / sizeof *rows,
+                 "\n"
+                 "unknown CPU, commit unknown\n"
+                 "\n"
+                 "== 1 thread, warm caches: time, share of peak, speed (the best is 1.00)\n"
+                 "\n"
+                 "conv/forward  wall                    x                   y\n"
+                 "a             FLOPs   2.00us  50% 0.50    1.00us 100% 1.00 \n"
+                 "b             FLOPs   1.00ms  50% 1.00                   - \n"
+                 "\n"
+                 "== one training step of m, 1 thread, warm caches\n"
+                 "               calls  wall                    x                   y\n"
+                 "conv/forward       4  FLOPs   3.00ms  50% 0.84              1 of 2 \n"
+                 "all kernels        4  FLOPs   3.00ms  50% 0.84              1 of 2 \n"
+                 "\nwall: what the share is of, FLOPs a second or bytes a second.\n"
+                 "Of a step: the time of all its calls of the problems above; share and speed are "
+                 "geometric means over the calls.\n"
+                 "N of M: so many problems have a time, and there is no mean\n");
 }
 
 static void says_nothing_of_control_rows(void **state) {

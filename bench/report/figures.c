@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "bench/runner/row.h"
+
 static struct gb_figure figure(double number, int digits, const char *unit) {
     struct gb_figure f = {"-"};
     if (!isnan(number))
@@ -36,4 +38,13 @@ struct gb_figure gb_figure_ratio(double ratio) {
 
 struct gb_figure gb_figure_number(double number) {
     return three_digits(number, "");
+}
+
+struct gb_figure gb_figure_walls(unsigned walls) {
+    static const struct gb_figure names[] = {
+        [0] = {"-"},
+        [1 << GB_WALL_COMPUTE] = {"FLOPs"},
+        [1 << GB_WALL_BANDWIDTH] = {"bytes"},
+        [1 << GB_WALL_COMPUTE | 1 << GB_WALL_BANDWIDTH] = {"both"}};
+    return names[walls];
 }

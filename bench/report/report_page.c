@@ -192,6 +192,7 @@ static void put_heads(FILE *file, const struct gb_summary *s, const char *first,
     fputs("<div class=\"scroll\"><table>\n<thead><tr><th rowspan=\"2\">", file);
     put(file, first);
     fputs(calls ? "</th><th rowspan=\"2\">calls</th>" : "</th>", file);
+    fputs("<th rowspan=\"2\">wall</th>", file);
     for (int i = 0; i < s->column_count; i++) {
         fputs("<th class=\"first\" colspan=\"3\">", file);
         put_swatch(file, s->columns[i].colour);
@@ -217,11 +218,11 @@ static void put_figures(FILE *file, double seconds, double share, double speed, 
 static void put_mean_row(FILE *file, const struct gb_summary *s, int setting, int model,
                          int group) {
     struct gb_mean any = gb_summary_mean(s, setting, model, group, 0);
-    if (any.problems == 0)
+    if (any.measured == 0)
         return;
     fprintf(file, "<tr%s><td>", group == GB_ALL_KERNELS ? " class=\"all\"" : "");
     put(file, group == GB_ALL_KERNELS ? "all kernels" : s->groups[group].name);
-    fprintf(file, "</td><td>%d</td>", any.calls);
+    fprintf(file, "</td><td>%d</td><td>%s</td>", any.calls, gb_figure_walls(any.walls).text);
     for (int i = 0; i < s->column_count; i++) {
         struct gb_mean mean = gb_summary_mean(s, setting, model, group, i);
         if (mean.timed == mean.problems)
@@ -272,23 +273,34 @@ static void put_cell(FILE *file, const struct gb_cell *cell) {
     }
 }
 
+static void put_line(FILE *file, const struct gb_summary *s, int setting, int line) {
+    fputs("<tr><td>", file);
+    put(file, s->lines[line].shape);
+    fprintf(file, "</td><td>%s</td>", gb_figure_walls(gb_summary_walls(s, setting, line)).text);
+    for (int i = 0; i < s->column_count; i++)
+        put_cell(file, gb_summary_cell(s, setting, line, i));
+    fputs("</tr>\n", file);
+}
+
+static void put_group(FILE *file, const struct gb_summary *s, int setting, int group) {
+    bool begun = false;
+    for (int line = 0; line < s->line_count; line++) {
+        if (s->lines[line].group != group || !gb_summary_measured(s, setting, line))
+            continue;
+        if (!begun)
+            put_heads(file, s, s->groups[group].name, false);
+        begun = true;
+        put_line(file, s, setting, line);
+    }
+    if (begun)
+        end_table(file);
+}
+
 static void put_problems(FILE *file, const struct gb_summary *s, int setting) {
     fputs("<details>", file);
     put_in(file, "summary", gb_setting_text(&s->settings[setting]).text);
-    for (int group = 0; group < s->group_count; group++) {
-        put_heads(file, s, s->groups[group].name, false);
-        for (int line = 0; line < s->line_count; line++) {
-            if (s->lines[line].group != group)
-                continue;
-            fputs("<tr><td>", file);
-            put(file, s->lines[line].shape);
-            fputs("</td>", file);
-            for (int i = 0; i < s->column_count; i++)
-                put_cell(file, gb_summary_cell(s, setting, line, i));
-            fputs("</tr>\n", file);
-        }
-        end_table(file);
-    }
+    for (int group = 0; group < s->group_count; group++)
+        put_group(file, s, setting, group);
     fputs("</details>\n", file);
 }
 
@@ -570,9 +582,9 @@ void gb_report_page(FILE *file, const struct gb_report *report) {
     if (report->summaries.count)
         fputs("<p>Each backend has one colour everywhere. <b>Speed</b> is relative to the fastest "
               "backend at the same problem: 1.00 is the best, 0.50 takes twice as long.<br/>\n"
-              "<b>Of peak</b> is the time that the wall in the way, arithmetic or memory traffic "
-              "as measured in the same run, would take / the time taken: 100 % cannot be "
-              "beaten.</p>\n",
+              "<b>Of peak</b> is the time that the wall in the way, arithmetic (FLOPs) or memory "
+              "traffic (bytes) as measured in the same run, would take / the time taken: 100 % "
+              "cannot be beaten.</p>\n",
               file);
     put_contents(file, report);
     if (report->summaries.count > 1)

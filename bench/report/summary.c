@@ -205,6 +205,7 @@ static void fill_cell(struct gb_cell *cell, const struct place *places, int coun
     cell->gflops = (low->gflops + high->gflops) / 2;
     cell->gbs = (low->gbs + high->gbs) / 2;
     cell->share_of_peak = (low->share_of_peak + high->share_of_peak) / 2;
+    cell->wall = low->wall;
 }
 
 static struct gb_cell *cells_of(const struct gb_summary *s, int setting, int line) {
@@ -473,6 +474,23 @@ const struct gb_cell *gb_summary_cell(const struct gb_summary *summary, int sett
     return cells_of(summary, setting, line) + column;
 }
 
+bool gb_summary_measured(const struct gb_summary *s, int setting, int line) {
+    for (int i = 0; i < s->column_count; i++)
+        if (cells_of(s, setting, line)[i].launches)
+            return true;
+    return false;
+}
+
+unsigned gb_summary_walls(const struct gb_summary *s, int setting, int line) {
+    unsigned walls = 0;
+    for (int i = 0; i < s->column_count; i++) {
+        const struct gb_cell *cell = &cells_of(s, setting, line)[i];
+        if (cell->launches && !cell->error)
+            walls |= 1u << cell->wall;
+    }
+    return walls;
+}
+
 int gb_summary_count(const struct gb_summary *summary, int line, int model) {
     const struct gb_row *row = summary->lines[line].row;
     if (summary->models[model][0] == '\0')
@@ -494,6 +512,8 @@ struct gb_mean gb_summary_mean(const struct gb_summary *summary, int setting, in
         const struct gb_cell *cell = gb_summary_cell(summary, setting, i, column);
         mean.problems++;
         mean.calls += calls;
+        mean.measured += gb_summary_measured(summary, setting, i);
+        mean.walls |= gb_summary_walls(summary, setting, i);
         if (!cell->launches || cell->error)
             continue;
         mean.timed++;

@@ -36,6 +36,7 @@ struct gb_cell {
     const char *error; // of the first launch that failed: then there are no figures
     bool borrowed;     // the figures are those of the backend whose kernel it is
     double seconds, spread, gflops, gbs, share_of_peak; // medians; NAN where there are none
+    enum gb_wall wall;                                  // that the share is of
     double speed; // seconds of the fastest backend at this problem and setting / seconds
 };
 
@@ -84,6 +85,12 @@ const char *gb_summary_machine(const struct gb_summary *summary);
 const struct gb_cell *gb_summary_cell(const struct gb_summary *summary, int setting, int line,
                                       int column);
 
+// Whether any column has a row of it.
+bool gb_summary_measured(const struct gb_summary *summary, int setting, int line);
+
+// The walls in its way, 1 << enum gb_wall or-ed: one alone but for what is near both.
+unsigned gb_summary_walls(const struct gb_summary *summary, int setting, int line);
+
 // How often one training step of the model has the problem.
 int gb_summary_count(const struct gb_summary *summary, int line, int model);
 
@@ -93,9 +100,10 @@ int gb_summary_count(const struct gb_summary *summary, int line, int model);
 // the calls cost together is told by the total, in which the large ones count most. There are no
 // means over some of the problems only: a backend could come out ahead by failing where it is slow.
 struct gb_mean {
-    int problems, timed;                  // timed: those with a time in this column
-    int calls;                            // of all problems together, in one training step
-    bool borrowed;                        // by any of them
+    int problems, measured, timed; // measured: those with a row in any column; timed: in this one
+    unsigned walls;                // in the way of any
+    int calls;                     // of all problems together, in one training step
+    bool borrowed;                 // by any of them
     double speed, share_of_peak, seconds; // means, and the total; NAN unless all are timed
 };
 

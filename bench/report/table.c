@@ -27,6 +27,7 @@ static void print_heads(FILE *file, const struct gb_summary *s, const char *head
     fprintf(file, "%-*s", width, head);
     if (calls)
         fprintf(file, "  %6s", "calls");
+    fprintf(file, "  %-5s", "wall");
     for (int i = 0; i < s->column_count; i++)
         fprintf(file, "  %*s", column_width(&s->columns[i]), s->columns[i].label);
     fputc('\n', file);
@@ -42,7 +43,8 @@ static void print_cell(FILE *file, int width, double seconds, double share, doub
 
 static void print_line(FILE *file, const struct gb_summary *s, int setting, int line, int width,
                        struct notes *notes) {
-    fprintf(file, "%-*s", width, s->lines[line].shape);
+    fprintf(file, "%-*s  %-5s", width, s->lines[line].shape,
+            gb_figure_walls(gb_summary_walls(s, setting, line)).text);
     for (int i = 0; i < s->column_count; i++) {
         const struct gb_cell *cell = gb_summary_cell(s, setting, line, i);
         int column = column_width(&s->columns[i]);
@@ -59,18 +61,11 @@ static void print_line(FILE *file, const struct gb_summary *s, int setting, int 
     fputc('\n', file);
 }
 
-static bool measured(const struct gb_summary *s, int setting, int line) {
-    for (int i = 0; i < s->column_count; i++)
-        if (gb_summary_cell(s, setting, line, i)->launches)
-            return true;
-    return false;
-}
-
 static void print_group(FILE *file, const struct gb_summary *s, int setting, int group, int width,
                         struct notes *notes) {
     bool begun = false;
     for (int line = 0; line < s->line_count; line++) {
-        if (s->lines[line].group != group || !measured(s, setting, line))
+        if (s->lines[line].group != group || !gb_summary_measured(s, setting, line))
             continue;
         if (!begun) {
             fputc('\n', file);
@@ -106,10 +101,11 @@ static void print_part(FILE *file, int width, const struct gb_mean *mean) {
 
 static void print_means(FILE *file, const struct gb_summary *s, int setting, int model, int group,
                         int width, struct notes *notes) {
-    int calls = gb_summary_mean(s, setting, model, group, 0).calls;
-    if (calls == 0)
+    struct gb_mean any = gb_summary_mean(s, setting, model, group, 0);
+    if (any.measured == 0)
         return;
-    fprintf(file, "%-*s  %6d", width, group < 0 ? all_kernels : s->groups[group].name, calls);
+    fprintf(file, "%-*s  %6d  %-5s", width, group < 0 ? all_kernels : s->groups[group].name,
+            any.calls, gb_figure_walls(any.walls).text);
     for (int i = 0; i < s->column_count; i++) {
         struct gb_mean mean = gb_summary_mean(s, setting, model, group, i);
         int column = column_width(&s->columns[i]);
@@ -156,9 +152,9 @@ static void print_failures(FILE *file, const struct gb_summary *s) {
 }
 
 static void print_notes(FILE *file, const struct gb_summary *s, const struct notes *notes) {
-    fprintf(file,
-            "\nOf a step: the time of all its calls of the problems above; share and speed are "
-            "geometric means over the calls.\n");
+    fprintf(file, "\nwall: what the share is of, FLOPs a second or bytes a second.\n"
+                  "Of a step: the time of all its calls of the problems above; share and speed are "
+                  "geometric means over the calls.\n");
     if (notes->borrowed)
         fprintf(file, "*  the backend has no such kernel and borrows the native one\n");
     if (notes->incomplete)
