@@ -33,7 +33,7 @@ static const struct gb_cglow_config tiny_config = {.x_h = 16,
                                                    .feature_channels = 5,
                                                    .init = GB_INIT_LIVE};
 static const struct gb_model_case tiny[] = {
-    {"cglow-tiny-16", "this test", &gb_cglow_family, &tiny_config, .batch = 2, .samples = 3}, {0}};
+    {"cglow-tiny-16", "this test", &gb_cglow_model, &tiny_config, .batch = 2, .samples = 3}, {0}};
 
 static const struct gb_cnf_config tiny_patch = {.kind = GB_CNF_SUPER_RESOLUTION,
                                                 .x_h = 4,
@@ -61,8 +61,33 @@ static const struct gb_cnf_config tiny_mask = {.kind = GB_CNF_SEGMENTATION,
                                                .coupling_channels = 7,
                                                .dequantiser_steps = 2};
 static const struct gb_model_case tiny_cnf[] = {
-    {"cnf-patch-8", "this test", &gb_cnf_family, &tiny_patch, .batch = 2, .samples = 3},
-    {"cnf-mask-16", "this test", &gb_cnf_family, &tiny_mask, .batch = 2, .samples = 3},
+    {"cnf-patch-8", "this test", &gb_cnf_model, &tiny_patch, .batch = 2, .samples = 3},
+    {"cnf-mask-16", "this test", &gb_cnf_model, &tiny_mask, .batch = 2, .samples = 3},
+    {0}};
+
+static const struct gb_dncnn_config tiny_dncnn = {{8, 8, 3, 8, 8, 3}, 4, 5};
+static const struct gb_ffn_config tiny_ffn = {{16, 16, 3, 8, 8, 3}, 2, 4};
+static const struct gb_fcn_config tiny_fcn = {{32, 32, 3, 32, 32, 3}, GB_FCN_ZERO_ONE, 2};
+static const struct gb_fcn_config tiny_masks = {{32, 32, 3, 32, 32, 1}, GB_FCN_CENTRED, 2};
+static const struct gb_srcnn_config tiny_srcnn = {{4, 4, 3, 8, 8, 3}, 6, 5};
+static const struct gb_factored_config tiny_levels = {{4, 8, 3, 8, 16, 3},
+                                                      .kind = GB_CNF_SUPER_RESOLUTION,
+                                                      .channels = 6,
+                                                      .rrdb_blocks = 1,
+                                                      .growth = 4};
+static const struct gb_factored_config tiny_labels = {{16, 8, 3, 16, 8, 1},
+                                                      .kind = GB_CNF_SEGMENTATION,
+                                                      .channels = 6,
+                                                      .levels = 2,
+                                                      .ones_percent = 90};
+static const struct gb_model_case tiny_baselines[] = {
+    {"dncnn-8", "this test", &gb_dncnn_model, &tiny_dncnn, .batch = 2, .samples = 1},
+    {"ffn-16", "this test", &gb_ffn_model, &tiny_ffn, .batch = 2, .samples = 1},
+    {"fcn-32", "this test", &gb_fcn_model, &tiny_fcn, .batch = 2, .samples = 1},
+    {"fcn-masks-32", "this test", &gb_fcn_model, &tiny_masks, .batch = 2, .samples = 3},
+    {"srcnn-8", "this test", &gb_srcnn_model, &tiny_srcnn, .batch = 2, .samples = 1},
+    {"factored-patch-8", "this test", &gb_factored_model, &tiny_levels, .batch = 2, .samples = 3},
+    {"factored-mask-16", "this test", &gb_factored_model, &tiny_labels, .batch = 2, .samples = 3},
     {0}};
 
 static const struct gb_backend *backend_named(const char *name) {
@@ -185,92 +210,39 @@ static void test_counts(void **state) {
     gb_catalog_free(&catalog);
 }
 
-// What the recorder finds is what the model says of itself.
-static void test_flops(void **state) {
-    (void)state;
+// Operations and parameters of a step, as the recorder finds them and as the model says.
+static void compare_step(const struct gb_model_case *models, const struct gb_model_case *m) {
     const struct gb_model_use use = {
-        .batch = 2, .samples_per_x = 1, .threads = 1, .training = true};
-    void *model;
-    assert_int_equal(gb_cglow_model.create(&tiny_config, &use, backend_named("scalar"), &model),
-                     GB_OK);
-    struct gb_catalog catalog = catalog_of(tiny, NULL, GB_CATALOG_STEPS, NULL);
+        .batch = m->batch, .samples_per_x = 1, .threads = 1, .training = true};
+    char filter[GB_PROBLEM];
+    snprintf(filter, sizeof filter, "/%sb", m->name);
+    struct gb_catalog catalog = catalog_of(models, filter, GB_CATALOG_STEPS, NULL);
     assert_int_equal(catalog.count, 1);
-    assert_true(catalog.list->flops == gb_cglow_model.step_flops(model));
-    assert_true(catalog.list->bytes ==
-                24.0 * (double)gb_params_elements(gb_cglow_model.params(model)));
-    gb_catalog_free(&catalog);
-    gb_cglow_model.free(model);
-}
-
-static void test_flops_of_cnf(void **state) {
-    (void)state;
-    const struct gb_model_use use = {
-        .batch = 2, .samples_per_x = 1, .threads = 1, .training = true};
-    for (const struct gb_model_case *m = tiny_cnf; m->name; m++) {
-        void *model;
-        struct gb_catalog catalog = catalog_of(tiny_cnf, m->name, GB_CATALOG_STEPS, NULL);
-        assert_int_equal(gb_cnf_model.create(m->config, &use, backend_named("scalar"), &model),
-                         GB_OK);
-        assert_int_equal(catalog.count, 1);
-        assert_true(catalog.list->flops == gb_cnf_model.step_flops(model));
-        assert_true(catalog.list->bytes ==
-                    24.0 * (double)gb_params_elements(gb_cnf_model.params(model)));
-        gb_catalog_free(&catalog);
-        gb_cnf_model.free(model);
-    }
-}
-
-// Operations of a training step with one image, as the recorder sees them.
-static double recorded_flops(const struct gb_model_kind *kind, const void *config) {
-    const struct gb_model_use use = {
-        .batch = 1, .samples_per_x = 1, .threads = 1, .training = true};
-    const struct gb_adam adam =
-        gb_adam_at_step((struct gb_adam){.beta1 = 0.9f, .beta2 = 0.999f}, 1);
-    const float d_log_likelihood = -1;
-    double log_likelihood;
-    struct gb_recording recording = {0};
-    struct gb_model_shapes shapes;
     void *model;
-    kind->shapes(config, 1, &shapes);
-    float *images = calloc(gb_elements(&shapes.x) + gb_elements(&shapes.y), sizeof *images);
-    shapes.x.data = images;
-    shapes.y.data = images + gb_elements(&shapes.x);
-    assert_int_equal(kind->create(config, &use, gb_recorder(), &model), GB_OK);
-    gb_record(&recording);
-    assert_int_equal(kind->condition(model, &shapes.x), GB_OK);
-    assert_int_equal(kind->forward(model, &shapes.y, NULL, &log_likelihood, NULL), GB_OK);
-    kind->backward(model, &d_log_likelihood, &adam, NULL, NULL);
-    assert_int_equal(gb_record_end(&recording), GB_OK);
-    double flops = gb_recording_flops(&recording);
-    assert_true(flops == kind->step_flops(model));
-    gb_recording_free(&recording);
-    kind->free(model);
-    free(images);
-    return flops;
+    assert_int_equal(m->kind->create(m->config, &use, backend_named("scalar"), &model), GB_OK);
+    assert_true(catalog.list->flops > 0 && catalog.list->flops == m->kind->step_flops(model));
+    assert_true(catalog.list->bytes == 24.0 * (double)gb_params_elements(m->kind->params(model)));
+    m->kind->free(model);
+    gb_catalog_free(&catalog);
 }
 
 static double conv_flops(double pixels, int inputs, int kernel, int outputs) {
     return 2 * pixels * kernel * kernel * inputs * outputs;
 }
 
-static void test_flops_of_baselines(void **state) {
+static void test_flops(void **state) {
     (void)state;
-    struct gb_factored_config factored;
-    assert_int_equal(gb_factored_match(&tiny_patch, &factored), GB_OK);
-    assert_true(recorded_flops(&gb_factored_model, &factored) > 0);
-    assert_int_equal(gb_factored_match(&tiny_mask, &factored), GB_OK);
-    assert_true(recorded_flops(&gb_factored_model, &factored) > 0);
-    const struct gb_dncnn_config dncnn = {{8, 8, 3, 8, 8, 3}, 4, 5};
-    assert_true(recorded_flops(&gb_dncnn_model, &dncnn) > 0);
-    const struct gb_ffn_config ffn = {{16, 16, 3, 8, 8, 3}, 2, 4};
-    assert_true(recorded_flops(&gb_ffn_model, &ffn) > 0);
-    const struct gb_fcn_config fcn = {{32, 32, 3, 32, 32, 3}, GB_FCN_ZERO_ONE, 2};
-    assert_true(recorded_flops(&gb_fcn_model, &fcn) > 0);
+    const struct gb_model_case *const all[] = {tiny, tiny_cnf, tiny_baselines};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        for (const struct gb_model_case *m = all[i]; m->name; m++)
+            compare_step(all[i], m);
     // No tap of a 1x1 convolution is in the padding, and the first one sends no gradient back.
-    const struct gb_srcnn_config srcnn = {{4, 4, 3, 8, 8, 3}, 6, 5};
-    double whole = 3 * conv_flops(64, 6, 1, 5), flops = recorded_flops(&gb_srcnn_model, &srcnn);
+    struct gb_catalog catalog =
+        catalog_of(tiny_baselines, "step/train/srcnn-8b2", GB_CATALOG_STEPS, NULL);
+    double whole = 2 * 3 * conv_flops(64, 6, 1, 5), flops = catalog.list->flops;
     assert_true(flops > whole &&
-                flops < whole + 2 * conv_flops(64, 3, 9, 6) + 3 * conv_flops(64, 5, 5, 3));
+                flops < whole + 2 * (2 * conv_flops(64, 3, 9, 6) + 3 * conv_flops(64, 5, 5, 3)));
+    gb_catalog_free(&catalog);
 }
 
 // Every text selects its own problem, with the same costs and shares.
@@ -358,28 +330,42 @@ static void test_filters(void **state) {
     }
 }
 
-// The table's numbers of a c-Glow's task that there is are the task's.
+// "TASK" and "MODEL" of "MODEL-TASK-SIZE".
+static const struct gb_task_model *task_model_of(const char *name) {
+    for (const struct gb_task *const *task = gb_tasks(); *task; task++)
+        for (const struct gb_task_model *model = (*task)->models; model->name; model++) {
+            char begin[64];
+            snprintf(begin, sizeof begin, "%s-%s-", model->name, (*task)->name);
+            if (strncmp(name, begin, strlen(begin)) == 0)
+                return model;
+        }
+    return NULL;
+}
+
+// Each model of the table is one that its task trains, with the task's numbers.
 static void test_papers_models(void **state) {
     (void)state;
-    for (const struct gb_model_case *m = gb_model_cases(); m->name; m++)
-        for (const struct gb_task *const *task = gb_tasks(); *task; task++) {
-            const struct gb_task_model *model = (*task)->models;
-            char begin[64];
-            snprintf(begin, sizeof begin, "cglow-%s-", (*task)->name);
-            if (strncmp(m->name, begin, strlen(begin)) != 0)
-                continue;
-            assert_ptr_equal(model->kind, &gb_cglow_model);
-            const struct gb_cglow_config *listed = m->config;
-            const struct gb_example_shape shape = {.x_h = listed->x_h,
-                                                   .x_w = listed->x_w,
-                                                   .x_c = listed->x_c,
-                                                   .y_h = listed->y_h,
-                                                   .y_w = listed->y_w,
-                                                   .y_c = listed->y_c};
-            struct gb_cglow_config config;
-            model->configure(&shape, &config);
-            assert_memory_equal(listed, &config, sizeof config);
+    for (const struct gb_model_case *m = gb_model_cases(); m->name; m++) {
+        const struct gb_task_model *model = task_model_of(m->name);
+        if (!model || model->kind != m->kind)
+            fail_msg("%s: no task trains it", m->name);
+        struct gb_model_shapes shapes;
+        m->kind->shapes(m->config, 1, &shapes);
+        const struct gb_example_shape shape = {.x_h = shapes.x.h,
+                                               .x_w = shapes.x.w,
+                                               .x_c = shapes.x.c,
+                                               .y_h = shapes.y.h,
+                                               .y_w = shapes.y.w,
+                                               .y_c = shapes.y.c};
+        union gb_model_config config = {0};
+        model->configure(&shape, &config);
+        for (int i = 0; i < m->kind->table->count; i++) {
+            const struct gb_config_field *field = &m->kind->table->fields[i];
+            if (gb_config_number(m->config, field) != gb_config_number(&config, field))
+                fail_msg("%s: %s is %d, not the task's %d", m->name, field->key,
+                         gb_config_number(m->config, field), gb_config_number(&config, field));
         }
+    }
 }
 
 // ---- Running them ----
@@ -445,6 +431,12 @@ static void test_cnf_layers(void **state) {
     gb_catalog_free(&catalog);
     check_models(tiny_cnf, NULL, GB_CATALOG_LAYERS, 1);
     check_models(tiny_cnf, NULL, GB_CATALOG_ALL, 2);
+}
+
+static void test_baselines(void **state) {
+    (void)state;
+    check_models(tiny_baselines, NULL, GB_CATALOG_ALL, 1);
+    check_models(tiny_baselines, "^(step|sample)/", GB_CATALOG_ALL, 2);
 }
 
 static void test_checks_pass(void **state) {
@@ -676,19 +668,12 @@ static void test_wrong_kernels(void **state) {
 int main(void) {
     gb_flush_denormals();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_flops),
-        cmocka_unit_test(test_flops_of_cnf),
-        cmocka_unit_test(test_flops_of_baselines),
-        cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_borrowed_kernels),
-        cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_papers_models),
-        cmocka_unit_test(test_cnf_layers),
-        cmocka_unit_test(test_checks_pass),
-        cmocka_unit_test(test_checks_pass_on_threads),
-        cmocka_unit_test(test_every_operation),
-        cmocka_unit_test(test_wrong_kernels),
+        cmocka_unit_test(test_counts),          cmocka_unit_test(test_flops),
+        cmocka_unit_test(test_texts),           cmocka_unit_test(test_borrowed_kernels),
+        cmocka_unit_test(test_filters),         cmocka_unit_test(test_papers_models),
+        cmocka_unit_test(test_cnf_layers),      cmocka_unit_test(test_baselines),
+        cmocka_unit_test(test_checks_pass),     cmocka_unit_test(test_checks_pass_on_threads),
+        cmocka_unit_test(test_every_operation), cmocka_unit_test(test_wrong_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

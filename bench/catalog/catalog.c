@@ -115,23 +115,16 @@ static enum gb_status add_recorded(struct entries *entries, const struct gb_mode
 }
 
 static enum gb_status add_kernels(struct entries *entries, const struct gb_model_case *model,
-                                  enum gb_pass_kind kind) {
-    const struct gb_pass_use use = {.kind = kind, .batch = model->batch, .threads = 1};
-    struct gb_recording recording = {0};
-    double parameters;
-    enum gb_status status = gb_model_record(model, &use, &recording, &parameters);
-    for (int i = 0; i < recording.count && status == GB_OK; i++)
-        status = add_recorded(entries, model, kind, &recording.list[i]);
-    gb_recording_free(&recording);
-    return status;
+                                  enum gb_pass_kind kind, const struct gb_recording *recording) {
+    for (int i = 0; i < recording->count; i++)
+        GB_TRY(add_recorded(entries, model, kind, &recording->list[i]));
+    return GB_OK;
 }
 
 static enum gb_status add_layers(struct entries *entries, const struct gb_model_case *model) {
     struct gb_layer_call *calls;
     int count;
-    if (!model->family->layers)
-        return GB_OK;
-    GB_TRY(model->family->layers(model->config, model->batch, &calls, &count));
+    GB_TRY(gb_model_layers(model, &calls, &count));
     enum gb_status status = GB_OK;
     for (int i = 0; i < count && status == GB_OK; i++)
         status = add(entries, model, GB_CATALOG_LAYERS, calls[i].text, calls[i].count);
@@ -140,26 +133,43 @@ static enum gb_status add_layers(struct entries *entries, const struct gb_model_
 }
 
 static enum gb_status add_pass(struct entries *entries, const struct gb_model_case *model,
-                               enum gb_pass_kind kind) {
-    char text[GB_PROBLEM];
-    bool trains = kind == GB_PASS_TRAIN;
-    gb_pass_print(model, kind, trains ? model->batch : model->samples, text);
-    return add(entries, model, trains ? GB_CATALOG_STEPS : GB_CATALOG_SAMPLES, text, 1);
+                               const struct gb_pass_use *use, const struct gb_recorded_pass *pass) {
+    bool trains = use->kind == GB_PASS_TRAIN;
+    struct gb_benchmark benchmark;
+    GB_TRY(gb_recorded_pass_benchmark(model, use, pass, &benchmark));
+    enum gb_status status =
+        add(entries, model, trains ? GB_CATALOG_STEPS : GB_CATALOG_SAMPLES, benchmark.problem, 1);
+    if (status == GB_OK)
+        find(entries, benchmark.problem)->benchmark = benchmark;
+    else
+        free(benchmark.description);
+    return status;
+}
+
+// Records a pass once, for its kernels, for itself or for both.
+static enum gb_status add_recording(struct entries *entries, const struct gb_model_case *model,
+                                    enum gb_pass_kind kind, int batch, bool kernels, bool whole) {
+    if (!kernels && !whole)
+        return GB_OK;
+    const struct gb_pass_use use = {.kind = kind, .batch = batch, .threads = 1};
+    struct gb_recorded_pass pass;
+    GB_TRY(gb_model_record(model, &use, &pass));
+    enum gb_status status = kernels ? add_kernels(entries, model, kind, &pass.recording) : GB_OK;
+    if (status == GB_OK && whole)
+        status = add_pass(entries, model, &use, &pass);
+    gb_recording_free(&pass.recording);
+    return status;
 }
 
 static enum gb_status add_model(struct entries *entries, const struct gb_model_case *model,
                                 unsigned kinds) {
-    if (kinds & GB_CATALOG_KERNELS) {
-        GB_TRY(add_kernels(entries, model, GB_PASS_TRAIN));
-        GB_TRY(add_kernels(entries, model, GB_PASS_SAMPLE));
-    }
-    if (kinds & GB_CATALOG_LAYERS)
-        GB_TRY(add_layers(entries, model));
-    if (kinds & GB_CATALOG_STEPS)
-        GB_TRY(add_pass(entries, model, GB_PASS_TRAIN));
-    if (kinds & GB_CATALOG_SAMPLES)
-        GB_TRY(add_pass(entries, model, GB_PASS_SAMPLE));
-    return GB_OK;
+    bool kernels = kinds & GB_CATALOG_KERNELS;
+    GB_TRY(add_recording(entries, model, GB_PASS_TRAIN, model->batch, kernels,
+                         kinds & GB_CATALOG_STEPS));
+    GB_TRY(add_recording(entries, model, GB_PASS_SAMPLE, model->batch, kernels, false));
+    GB_TRY(add_recording(entries, model, GB_PASS_SAMPLE, model->samples, false,
+                         kinds & GB_CATALOG_SAMPLES));
+    return kinds & GB_CATALOG_LAYERS ? add_layers(entries, model) : GB_OK;
 }
 
 static void entries_free(struct entries *entries) {
@@ -214,6 +224,7 @@ static enum gb_status keep_text(struct entries *entries, const char *text,
     struct entry *entry = find(entries, text);
     if (!entry)
         GB_TRY(append(entries, kind_of(text), text, &entry));
+    free(entry->benchmark.description);
     entry->benchmark = *benchmark;
     return GB_OK;
 }

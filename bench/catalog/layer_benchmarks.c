@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bench/catalog/layers.h"
+#include "bench/catalog/model_run.h"
 #include "bench/grow.h"
 
 static const struct gb_layer *const kinds[] = {gb_cglow_layer_kinds, gb_cnf_layer_kinds};
@@ -385,5 +386,16 @@ enum gb_status gb_layer_calls_end(struct gb_layer_calls *calls, struct gb_layer_
     }
     *list = calls->list;
     *count = calls->count;
+    return GB_OK;
+}
+
+enum gb_status gb_model_layers(const struct gb_model_case *model, struct gb_layer_call **calls,
+                               int *count) {
+    *calls = NULL;
+    *count = 0;
+    if (model->kind == &gb_cglow_model)
+        return gb_cglow_layers(model->config, model->batch, calls, count);
+    if (model->kind == &gb_cnf_model)
+        return gb_cnf_layers(model->config, model->batch, calls, count);
     return GB_OK;
 }

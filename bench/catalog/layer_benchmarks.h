@@ -37,11 +37,16 @@
 #define GB_CHECK_LAYER 1e-4
 #define GB_CHECK_LEAST 1e-2
 
-// The layers of a model's training step (gb_model_family.layers).
-enum gb_status gb_cglow_layers(const void *config, int batch, struct gb_layer_call **calls,
+// A problem of this kind, and how often a training step has it.
+struct gb_layer_call {
+    char text[GB_PROBLEM];
+    int count;
+};
+
+// The distinct layers of a model's training step; *calls is the caller's to free. None of a model
+// that is one network: its kernels are all there is.
+enum gb_status gb_model_layers(const struct gb_model_case *model, struct gb_layer_call **calls,
                                int *count);
-enum gb_status gb_cnf_layers(const void *config, int batch, struct gb_layer_call **calls,
-                             int *count);
 
 // As gb_kernel_benchmark, for a layer.
 enum gb_status gb_layer_benchmark(const char *text, struct gb_benchmark *benchmark);

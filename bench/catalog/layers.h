@@ -6,9 +6,8 @@
 
 #include <stddef.h>
 
-#include "bench/catalog/models.h"
+#include "bench/catalog/layer_benchmarks.h"
 #include "bench/catalog/recorder.h"
-#include "bench/runner/benchmark.h"
 #include "flows/models/cnf.h"
 #include "flows/networks/network.h"
 
@@ -81,5 +80,11 @@ void gb_layer_calls_add(struct gb_layer_calls *calls, const struct gb_layer *lay
 // Hands the list over. GB_OUT_OF_MEMORY where it is incomplete; then there is none.
 enum gb_status gb_layer_calls_end(struct gb_layer_calls *calls, struct gb_layer_call **list,
                                   int *count);
+
+// Those of each model that has any, with `batch` targets (gb_model_layers).
+enum gb_status gb_cglow_layers(const void *config, int batch, struct gb_layer_call **list,
+                               int *count);
+enum gb_status gb_cnf_layers(const void *config, int batch, struct gb_layer_call **list,
+                             int *count);
 
 #endif

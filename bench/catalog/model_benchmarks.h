@@ -8,14 +8,16 @@
 //
 // Steps are timed at learning rate 0, so that every run does the same. Checks: where a pass takes
 // no more than GB_CHECK_PASS_FLOPS, the scalar reference runs it too. Log-likelihoods, before and
-// after a step that moves the parameters, may differ by GB_CHECK_NATS a dimension, the sum of the
+// after a step that moves the parameters, may differ by GB_CHECK_NATS of the larger of their value and
+// the target's dimensions (each rounds a term of its own, of about a nat in a flow), the sum of the
 // magnitudes of all gradients by the share GB_CHECK_GRADIENTS, sampled elements by GB_CHECK_SAMPLE
-// of the larger of 1 and their value. Where a pass takes more, two must give the same: to the bit
-// on a backend that promises that, else within these bounds, and finite.
+// of the larger of 1 and their value; of samples that are levels or labels, which rounding can turn
+// into the next, the share GB_CHECK_TURNED may be others. Where a pass takes more, two must give the
+// same: to the bit on a backend that promises that, else within these bounds, and finite.
 #ifndef GB_MODEL_BENCHMARKS_H
 #define GB_MODEL_BENCHMARKS_H
 
-#include "bench/catalog/models.h"
+#include "bench/catalog/model_run.h"
 #include "bench/runner/benchmark.h"
 
 // A scalar pass of as many takes about four seconds.
@@ -23,6 +25,7 @@
 #define GB_CHECK_NATS 1e-6
 #define GB_CHECK_GRADIENTS 1e-6
 #define GB_CHECK_SAMPLE 1e-3
+#define GB_CHECK_TURNED 1e-2
 
 // The text of a model's pass.
 void gb_pass_print(const struct gb_model_case *model, enum gb_pass_kind kind, int batch,
@@ -31,5 +34,10 @@ void gb_pass_print(const struct gb_model_case *model, enum gb_pass_kind kind, in
 // As gb_kernel_benchmark, for a pass of one of `models`.
 enum gb_status gb_pass_benchmark(const struct gb_model_case *models, const char *text,
                                  struct gb_benchmark *benchmark);
+// The same for a pass that was recorded.
+enum gb_status gb_recorded_pass_benchmark(const struct gb_model_case *model,
+                                          const struct gb_pass_use *use,
+                                          const struct gb_recorded_pass *pass,
+                                          struct gb_benchmark *benchmark);
 
 #endif

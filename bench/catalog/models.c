@@ -3,9 +3,6 @@
 
 #include <stddef.h>
 
-#include "flows/models/cglow.h"
-#include "flows/models/cnf.h"
-
 // Sections 5.1 and A.3.
 #define CGLOW_USE .batch = 2, .samples = 10
 
@@ -34,6 +31,24 @@
         .coupling_channels = 32, .dequantiser_steps = 2                                            \
     }
 
+// Baselines as their tasks configure them. The factored ones have as many parameters as the flow beside
+// them.
+#define SIZES(x_size, y_size, y_channels)                                                          \
+    { x_size, x_size, 3, y_size, y_size, y_channels }
+static const struct gb_dncnn_config dncnn = {SIZES(128, 128, 3), .layers = 17, .channels = 64};
+static const struct gb_fcn_config fcn = {SIZES(32, 32, 1), GB_FCN_CENTRED, .width = 16};
+static const struct gb_ffn_config ffn = {SIZES(64, 32, 3), .levels = 4, .channels = 64};
+static const struct gb_srcnn_config srcnn = {SIZES(16, 32, 3), .patch_channels = 64,
+                                             .mapping_channels = 32};
+static const struct gb_factored_config factored_patch = {
+    SIZES(16, 32, 3), .kind = GB_CNF_SUPER_RESOLUTION, .channels = 128, .rrdb_blocks = 16,
+    .growth = 56};
+static const struct gb_factored_config factored_mask = {{592, 576, 3, 592, 576, 1},
+                                                        .kind = GB_CNF_SEGMENTATION,
+                                                        .channels = 49,
+                                                        .levels = 2,
+                                                        .ones_percent = 90};
+
 static const char patches[] = "CNF paper, section 5.1; a smaller batch than the paper's 64";
 static const char vessels[] = "CNF paper, section 5.2; DRIVE's pictures padded to multiples of 16";
 
@@ -43,42 +58,34 @@ static const char noise[] = "c-Glow paper, section 5.4";
 static const char depth[] = "c-Glow paper, section 5.5; one channel";
 static const char centre[] = "c-Glow paper, section 5.6; the target is the quarter in the middle";
 
+static const char baseline[] = "flows/models, as its task configures it";
+static const char large[] = "flows/models, as its task configures it but for a batch of 8";
+
 static const struct gb_model_case models[] = {
-    {"cglow-horses-32", horses, &gb_cglow_family, SQUARE(32, 3), CGLOW_USE},
-    {"cglow-horses-64", horses, &gb_cglow_family, SQUARE(64, 3), CGLOW_USE},
-    {"cglow-horses-128", horses, &gb_cglow_family, SQUARE(128, 3), CGLOW_USE},
-    {"cglow-lfw-32", faces, &gb_cglow_family, SQUARE(32, 4), CGLOW_USE},
-    {"cglow-lfw-64", faces, &gb_cglow_family, SQUARE(64, 4), CGLOW_USE},
-    {"cglow-lfw-128", faces, &gb_cglow_family, SQUARE(128, 4), CGLOW_USE},
-    {"cglow-denoise-128", noise, &gb_cglow_family, SQUARE(128, 3), CGLOW_USE},
-    {"cglow-depth-96x128", depth, &gb_cglow_family, CGLOW(96, 128, 1, 96, 128, 1, 3, 8, 32),
+    {"cglow-horses-32", horses, &gb_cglow_model, SQUARE(32, 3), CGLOW_USE},
+    {"cglow-horses-64", horses, &gb_cglow_model, SQUARE(64, 3), CGLOW_USE},
+    {"cglow-horses-128", horses, &gb_cglow_model, SQUARE(128, 3), CGLOW_USE},
+    {"cglow-lfw-32", faces, &gb_cglow_model, SQUARE(32, 4), CGLOW_USE},
+    {"cglow-lfw-64", faces, &gb_cglow_model, SQUARE(64, 4), CGLOW_USE},
+    {"cglow-lfw-128", faces, &gb_cglow_model, SQUARE(128, 4), CGLOW_USE},
+    {"cglow-denoise-128", noise, &gb_cglow_model, SQUARE(128, 3), CGLOW_USE},
+    {"cglow-depth-96x128", depth, &gb_cglow_model, CGLOW(96, 128, 1, 96, 128, 1, 3, 8, 32),
      CGLOW_USE},
-    {"cglow-inpaint-64", centre, &gb_cglow_family, CGLOW(64, 64, 3, 32, 32, 3, 3, 64, 128),
+    {"cglow-inpaint-64", centre, &gb_cglow_model, CGLOW(64, 64, 3, 32, 32, 3, 3, 64, 128),
      CGLOW_USE},
-    {"cnf-sr-32", patches, &gb_cnf_family, CNF_PATCH(32), .batch = 8, .samples = 1},
-    {"cnf-sr-64", patches, &gb_cnf_family, CNF_PATCH(64), .batch = 2, .samples = 1},
-    {"cnf-vessels-592x576", vessels, &gb_cnf_family, CNF_MASK(592, 576), .batch = 2, .samples = 10},
+    {"cnf-sr-32", patches, &gb_cnf_model, CNF_PATCH(32), .batch = 8, .samples = 1},
+    {"cnf-sr-64", patches, &gb_cnf_model, CNF_PATCH(64), .batch = 2, .samples = 1},
+    {"cnf-vessels-592x576", vessels, &gb_cnf_model, CNF_MASK(592, 576), .batch = 2, .samples = 10},
+    {"dncnn-denoise-128", large, &gb_dncnn_model, &dncnn, .batch = 2, .samples = 1},
+    {"fcn-horses-32", baseline, &gb_fcn_model, &fcn, .batch = 8, .samples = 1},
+    {"ffn-inpaint-64", baseline, &gb_ffn_model, &ffn, .batch = 16, .samples = 1},
+    {"srcnn-sr-32", baseline, &gb_srcnn_model, &srcnn, .batch = 16, .samples = 1},
+    {"factored-sr-32", baseline, &gb_factored_model, &factored_patch, .batch = 8, .samples = 1},
+    {"factored-vessels-592x576", baseline, &gb_factored_model, &factored_mask, .batch = 2,
+     .samples = 10},
     {0},
 };
 
 const struct gb_model_case *gb_model_cases(void) {
     return models;
-}
-
-enum gb_status gb_model_record(const struct gb_model_case *model, const struct gb_pass_use *use,
-                               struct gb_recording *recording, double *parameters) {
-    void *run;
-    struct gb_pass_use alone = *use;
-    alone.threads = 1;
-    GB_TRY(model->family->open(model->config, &alone, gb_recorder(), &run));
-    gb_record(recording);
-    enum gb_status status = model->family->pass(run, 0);
-    enum gb_status ended = gb_record_end(recording);
-    *parameters = model->family->parameters(run);
-    model->family->close(run);
-    if (status == GB_OK)
-        status = ended;
-    if (status != GB_OK)
-        gb_recording_free(recording);
-    return status;
 }

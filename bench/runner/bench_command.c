@@ -259,7 +259,7 @@ static enum gb_status bench(int argc, const char **argv) {
                          "problems in which this POSIX extended expression is found; --list "
                          "prints them all"),
         gb_option_string("kind", "A,B", &given.kinds,
-                         "of kernels, layers, steps, samples (default: all, about five hours)"),
+                         "of kernels, layers, steps, samples (default: all, about six hours)"),
         gb_option_string("model", "A,B", &given.models,
                          "of the models whose names begin so, \"cglow-horses\" (default: all)"),
         gb_option_string("backend", "A,B", &given.backends,

@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: MIT
-// Conditional flows as the benchmarks run them.
+#include "bench/catalog/model_run.h"
+
 #include <math.h>
 #include <stdlib.h>
 
-#include "bench/catalog/layer_benchmarks.h"
-#include "bench/catalog/models.h"
-#include "flows/models/model.h"
 #include "kernels/arena.h"
 
-struct run {
+struct gb_model_run {
     const struct gb_model_kind *kind;
     void *model;
     struct gb_pass_use use;
     float *memory; // of what follows
     struct gb_model_shapes shapes;
     struct gb_tensor x, y;
-    struct gb_tensor dequantisation; // noise, where the flow wants it
+    struct gb_tensor dequantisation; // noise, where the model wants it
     struct gb_latents noise;         // sampling
     float *d_log_likelihood;         // training
     double *results;
@@ -23,12 +21,11 @@ struct run {
     long step;
 };
 
-static bool wants_noise(const struct run *run) {
+static bool wants_noise(const struct gb_model_run *run) {
     return run->shapes.dequantisation == GB_DEQUANTISED_BY_MODEL;
 }
 
-static void close(void *argument) {
-    struct run *run = argument;
+void gb_model_run_close(struct gb_model_run *run) {
     if (!run)
         return;
     run->kind->free(run->model);
@@ -38,7 +35,7 @@ static void close(void *argument) {
 }
 
 // Inputs, in one block; taken twice, as kernels/arena.h says.
-static void take_inputs(struct run *run, struct gb_arena *arena) {
+static void take_inputs(struct gb_model_run *run, struct gb_arena *arena) {
     int batch = run->use.batch;
     run->y = run->dequantisation = run->shapes.y;
     run->x = run->shapes.x;
@@ -55,7 +52,7 @@ static void take_inputs(struct run *run, struct gb_arena *arena) {
         run->noise.level[l].data = gb_arena_take(arena, gb_elements(&run->noise.level[l]));
 }
 
-static enum gb_status reserve_inputs(struct run *run) {
+static enum gb_status reserve_inputs(struct gb_model_run *run) {
     struct gb_arena arena = {0};
     take_inputs(run, &arena);
     GB_TRY(gb_arena_reserve(&arena, "inputs"));
@@ -77,7 +74,8 @@ void gb_make_regular(const struct gb_params *params) {
     }
 }
 
-static enum gb_status build(struct run *run, const void *config, const struct gb_backend *backend) {
+static enum gb_status build(struct gb_model_run *run, const void *config,
+                            const struct gb_backend *backend) {
     bool trains = run->use.kind == GB_PASS_TRAIN;
     const struct gb_model_use use = {.batch = run->use.batch,
                                      .samples_per_x = trains ? 1 : run->use.batch,
@@ -89,37 +87,50 @@ static enum gb_status build(struct run *run, const void *config, const struct gb
     return reserve_inputs(run);
 }
 
-static enum gb_status open(const struct gb_model_kind *kind, const void *config,
-                           const struct gb_pass_use *use, const struct gb_backend *backend,
-                           void **result) {
+enum gb_status gb_model_run_open(const struct gb_model_case *model, const struct gb_pass_use *use,
+                                 const struct gb_backend *backend, struct gb_model_run **result) {
     *result = NULL;
-    struct run *run = calloc(1, sizeof *run);
+    struct gb_model_run *run = calloc(1, sizeof *run);
     if (!run)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", kind->title, "no memory");
-    run->kind = kind;
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", model->name, "no memory");
+    run->kind = model->kind;
     run->use = *use;
-    enum gb_status status = build(run, config, backend);
+    enum gb_status status = build(run, model->config, backend);
     if (status != GB_OK) {
-        close(run);
+        gb_model_run_close(run);
         return status;
     }
     *result = run;
     return GB_OK;
 }
 
-static enum gb_status open_cglow(const void *config, const struct gb_pass_use *use,
-                                 const struct gb_backend *backend, void **run) {
-    return open(&gb_cglow_model, config, use, backend, run);
+// Values and labels of any data that is not dequantised by the caller.
+static void make_binary(const struct gb_tensor *y) {
+    float *values = y->data;
+    for (size_t i = 0; i < gb_elements(y); i++)
+        values[i] = values[i] > 0;
 }
 
-static enum gb_status open_cnf(const void *config, const struct gb_pass_use *use,
-                               const struct gb_backend *backend, void **run) {
-    return open(&gb_cnf_model, config, use, backend, run);
+// Each with a stream of its own.
+static void fill_noise(struct gb_model_run *run, struct gb_random_key *key) {
+    const struct gb_exec one = {.threads = 1};
+    const struct gb_backend *backend = run->kind->params(run->model)->backend;
+    if (wants_noise(run)) {
+        key->sample++;
+        backend->random_normal(&one, key, 0, gb_elements(&run->y), 1, run->dequantisation.data);
+    }
+    for (int l = 0; l < run->noise.count; l++) {
+        const struct gb_tensor *noise = &run->noise.level[l];
+        key->sample++;
+        if (run->kind->uniform_noise)
+            backend->random_uniform(&one, key, 0, gb_elements(noise), 0, 1, noise->data);
+        else
+            backend->random_normal(&one, key, 0, gb_elements(noise), 1, noise->data);
+    }
 }
 
-static enum gb_status fill(void *argument) {
+enum gb_status gb_model_run_fill(struct gb_model_run *run) {
     enum { SEED = 1 };
-    struct run *run = argument;
     struct gb_params *params = run->kind->params(run->model);
     for (int i = 0; i < params->count; i++)
         if (params->list[i].start == GB_START_ZERO) {
@@ -133,24 +144,15 @@ static enum gb_status fill(void *argument) {
     backend->random_uniform(&one, &key, 0, gb_elements(&run->x), 0, 1, run->x.data);
     key.sample = 1;
     backend->random_uniform(&one, &key, 0, gb_elements(&run->y), -0.5f, 0.5f, run->y.data);
-    if (wants_noise(run)) {
-        float *mask = run->y.data;
-        for (size_t i = 0; i < gb_elements(&run->y); i++)
-            mask[i] = mask[i] > 0;
-        key.sample++;
-        backend->random_normal(&one, &key, 0, gb_elements(&run->y), 1, run->dequantisation.data);
-    }
-    for (int l = 0; l < run->noise.count; l++) {
-        const struct gb_tensor *noise = &run->noise.level[l];
-        key.sample++;
-        backend->random_normal(&one, &key, 0, gb_elements(noise), 1, noise->data);
-    }
+    if (run->shapes.dequantisation != GB_DEQUANTISED_BY_CALLER)
+        make_binary(&run->y);
+    fill_noise(run, &key);
     for (int n = 0; n < run->use.batch; n++)
         run->d_log_likelihood[n] = -1.0f / (float)run->use.batch;
     return GB_OK;
 }
 
-static enum gb_status train(struct run *run, float learning_rate) {
+static enum gb_status train(struct gb_model_run *run, float learning_rate) {
     const struct gb_adam settings = {.learning_rate = learning_rate,
                                      .beta1 = 0.9f,
                                      .beta2 = 0.999f,
@@ -164,19 +166,17 @@ static enum gb_status train(struct run *run, float learning_rate) {
     return GB_OK;
 }
 
-static enum gb_status sample(struct run *run) {
+static enum gb_status sample(struct gb_model_run *run) {
     GB_TRY(run->kind->condition(run->model, &run->x));
     run->kind->inverse(run->model, &run->noise, 1, &run->y);
     return GB_OK;
 }
 
-static enum gb_status pass(void *argument, float learning_rate) {
-    struct run *run = argument;
+enum gb_status gb_model_run_pass(struct gb_model_run *run, float learning_rate) {
     return run->use.kind == GB_PASS_TRAIN ? train(run, learning_rate) : sample(run);
 }
 
-static const double *results(void *argument, size_t *count) {
-    struct run *run = argument;
+const double *gb_model_run_results(struct gb_model_run *run, size_t *count) {
     *count = run->result_count;
     const float *y = run->y.data;
     if (run->use.kind == GB_PASS_SAMPLE)
@@ -185,13 +185,7 @@ static const double *results(void *argument, size_t *count) {
     return run->results;
 }
 
-static double parameters(const void *argument) {
-    const struct run *run = argument;
-    return (double)gb_params_elements(run->kind->params(run->model));
-}
-
-static double moments(const void *argument) {
-    const struct run *run = argument;
+double gb_model_run_moments(const struct gb_model_run *run) {
     const struct gb_params *params = run->kind->params(run->model);
     double sum = 0;
     for (size_t i = 0; i < params->floats; i++)
@@ -199,40 +193,21 @@ static double moments(const void *argument) {
     return sum;
 }
 
-static size_t dimensions(const struct gb_model_kind *kind, const void *config) {
-    struct gb_model_shapes shapes;
-    kind->shapes(config, 1, &shapes);
-    return gb_elements(&shapes.y);
+enum gb_status gb_model_record(const struct gb_model_case *model, const struct gb_pass_use *use,
+                               struct gb_recorded_pass *pass) {
+    struct gb_model_run *run;
+    struct gb_pass_use alone = *use;
+    alone.threads = 1;
+    *pass = (struct gb_recorded_pass){0};
+    GB_TRY(gb_model_run_open(model, &alone, gb_recorder(), &run));
+    gb_record(&pass->recording);
+    enum gb_status status = gb_model_run_pass(run, 0);
+    enum gb_status ended = gb_record_end(&pass->recording);
+    pass->parameters = (double)gb_params_elements(run->kind->params(run->model));
+    gb_model_run_close(run);
+    if (status == GB_OK)
+        status = ended;
+    if (status != GB_OK)
+        gb_recording_free(&pass->recording);
+    return status;
 }
-
-static size_t cglow_dimensions(const void *config) {
-    return dimensions(&gb_cglow_model, config);
-}
-
-static size_t cnf_dimensions(const void *config) {
-    return dimensions(&gb_cnf_model, config);
-}
-
-const struct gb_model_family gb_cglow_family = {
-    .open = open_cglow,
-    .close = close,
-    .fill = fill,
-    .pass = pass,
-    .results = results,
-    .parameters = parameters,
-    .moments = moments,
-    .dimensions = cglow_dimensions,
-    .layers = gb_cglow_layers,
-};
-
-const struct gb_model_family gb_cnf_family = {
-    .open = open_cnf,
-    .close = close,
-    .fill = fill,
-    .pass = pass,
-    .results = results,
-    .parameters = parameters,
-    .moments = moments,
-    .dimensions = cnf_dimensions,
-    .layers = gb_cnf_layers,
-};
