@@ -56,11 +56,10 @@ static double reach(const struct walls *walls, const struct level *level, int th
 // and into the other; then four times the last level, at least 768 MiB, but no more than an eighth
 // of the memory. 0: the level holds no more than the one below it.
 static double working_set(const struct walls *walls, int index, int threads) {
-    const struct level *level = &walls->levels[index], *below = level - 1;
-    if (level->bytes == 0) {
-        double last = index ? below->bytes * below->instances : 0;
-        return fmin(fmax(4 * last, 768 << 20), walls->memory_bytes / 8);
-    }
+    const struct level none = {.instances = 1}, *level = &walls->levels[index];
+    const struct level *below = index ? level - 1 : &none;
+    if (level->bytes == 0)
+        return fmin(fmax(4 * below->bytes * below->instances, 768 << 20), walls->memory_bytes / 8);
     double bytes = reach(walls, level, threads);
     if (index == 0)
         return bytes / 2;
