@@ -146,11 +146,24 @@ if command -v gnuplot >/dev/null; then
     done
 fi
 
-# The committed page is that of the committed rows.
+# The summary in another page.
+printf 'before\n<!-- glowbench tables -->\nold\n<!-- end -->\nafter\n' >made/page.md
+tables --readme made/page.md
+[ $code -eq 0 ] || complain "--readme: exit code $code"
+has page.md '| drawn horses | 0.812 |'
+[ "$(sed -n '1p;$p' made/page.md)" = 'before
+after' ] && ! grep -q old made/page.md || complain "not the marked part alone"
+echo '<!-- glowbench tables -->' >made/page.md
+tables --readme made/page.md
+[ $code -eq 2 ] && [ "$(wc -c <made/page.md)" -eq 26 ] || complain "a page without marks"
+
+# The committed pages are those of the committed rows.
 if command -v gnuplot >/dev/null; then
     cp -r "$results" committed
-    "$glowbench" tables --results committed >out 2>err || complain "the committed results"
-    cmp "$results/README.md" committed/README.md || complain "results/README.md is old: glowbench tables makes it"
+    cp "$results/../README.md" whole.md
+    "$glowbench" tables --results committed --readme whole.md >out 2>err || complain "the committed results"
+    cmp "$results/README.md" committed/README.md && cmp "$results/../README.md" whole.md ||
+        complain "old pages: glowbench tables --readme README.md makes them"
 fi
 
 [ $failures -eq 0 ] || exit 1

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "bench/tables/pages.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -494,8 +495,8 @@ static void put_top(const struct gb_page *page) {
                 "<h1>Results</h1>\n",
                 style);
     else
-        fputs("# Results\n\n<!-- Made by `glowbench tables` from published.json, runs/ and "
-              "rows.jsonl: do not edit. -->\n\n",
+        fputs("# Results\n\n<!-- Made by `glowbench tables --readme README.md` from published.json, "
+              "runs/ and rows.jsonl: do not edit. -->\n\n",
               page->file);
 }
 
@@ -574,5 +575,44 @@ enum gb_status gb_pages_write(const struct gb_results *results) {
     free_pictures(pictures, pictures ? count : 0);
     if (status == GB_OK)
         printf("%s/README.md, %s/index.html\n", results->folder, results->folder);
+    return status;
+}
+
+// ---- The summary in another page ----
+
+// Copies the page; false where a mark is missing.
+static bool splice(const struct gb_results *results, FILE *from, FILE *to) {
+    const struct gb_page page = {to, false};
+    bool begun = false, ended = false;
+    char *line = NULL;
+    size_t capacity = 0;
+    while (getline(&line, &capacity, from) > 0) {
+        const bool ends = begun && !ended && strcmp(line, "<!-- end -->\n") == 0;
+        ended |= ends;
+        if (!begun || ended)
+            fputs(line, to);
+        if (!begun && strcmp(line, "<!-- glowbench tables -->\n") == 0) {
+            begun = true;
+            fputc('\n', to);
+            put_summary(&page, results);
+        }
+    }
+    free(line);
+    return ended;
+}
+
+enum gb_status gb_summary_write(const struct gb_results *results, const char *path) {
+    struct gb_atomic_file file = {0};
+    FILE *from = fopen(path, "r");
+    if (!from)
+        return gb_fail(GB_BAD_INPUT, "cannot read", path, "%s", strerror(errno));
+    enum gb_status status = gb_atomic_open(&file, path);
+    if (status == GB_OK && splice(results, from, file.stream))
+        status = gb_atomic_commit(&file);
+    else if (status == GB_OK)
+        status = gb_fail(GB_BAD_INPUT, "cannot write the summary", path,
+                         "no line <!-- glowbench tables --> with <!-- end --> after it");
+    gb_atomic_abort(&file);
+    fclose(from);
     return status;
 }

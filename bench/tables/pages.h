@@ -9,4 +9,9 @@
 // training, drawn where gnuplot is installed, and the pictures. Both are made whole before either is written.
 enum gb_status gb_pages_write(const struct gb_results *results);
 
+// Writes the summary into a Markdown file, in place of what stands between its lines
+// "<!-- glowbench tables -->" and "<!-- end -->". GB_BAD_INPUT where it has not both; then it stays as it
+// is.
+enum gb_status gb_summary_write(const struct gb_results *results, const char *path);
+
 #endif

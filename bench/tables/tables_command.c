@@ -11,10 +11,12 @@ static const float no_limit = -1;
 
 static enum gb_status tables(int argc, const char **argv) {
     struct gb_table_run run = {.out = "out/tables", .seed = UINT64_MAX, .minutes = no_limit};
-    const char *folder = "results";
+    const char *folder = "results", *readme = NULL;
     bool check = false, update = false, helped;
     const struct gb_option options[] = {
         gb_option_string("results", "DIR", &folder, "the folder of results"),
+        gb_option_string("readme", "FILE", &readme,
+                         "write the summary into this page too, between its marks"),
         gb_option_string("run", "NAME", &run.name, "make this run of DIR/runs, and its row"),
         gb_option_string("data", "DIR", &run.data,
                          "of --run: the folder that holds the data sets' folders"),
@@ -37,6 +39,8 @@ static enum gb_status tables(int argc, const char **argv) {
     struct gb_results results;
     GB_TRY(gb_results_read(folder, &results));
     enum gb_status status = run.name ? gb_table_run(&results, &run) : gb_pages_write(&results);
+    if (status == GB_OK && readme && !run.name)
+        status = gb_summary_write(&results, readme);
     gb_results_free(&results);
     return status;
 }
