@@ -89,6 +89,15 @@ GB_INLINE struct gb_range gb_axis_inside(const struct gb_axis *axis, int tap) {
     return (struct gb_range){begin < end ? begin : end, end};
 }
 
+// The taps that read inside the input at an output, for an axis without division; there is one, as
+// padding is smaller than the kernel.
+GB_INLINE struct gb_range gb_axis_taps_inside(const struct gb_axis *axis, int output) {
+    int position = output * axis->stride + axis->origin; // of tap 0
+    int before = axis->step > 0 ? -position : position - (axis->inputs - 1);
+    int end = axis->step > 0 ? axis->inputs - position : position + 1;
+    return (struct gb_range){before > 0 ? before : 0, end < axis->taps ? end : axis->taps};
+}
+
 // `count` floats from every row of one matrix to a row of another.
 GB_INLINE void gb_copy_rows(size_t rows, size_t count, const float *from, ptrdiff_t from_row,
                             float *to, ptrdiff_t to_row) {
