@@ -62,8 +62,15 @@ static void clear_rows(const struct gb_tensor *t, int n, int first, int end) {
             memset(gb_at(t, n, i, j), 0, (size_t)t->c * sizeof(float));
 }
 
-// Adds the gradients of one row of outputs.
-static void backward_row(const struct pool *k, int n, int i) {
+// Windows that cover dx, every pixel once.
+static bool tile_dx(const struct pool *k) {
+    const int kernel = k->problem.kernel;
+    return k->problem.stride == kernel && k->dx->h == k->y->h * kernel &&
+           k->dx->w == k->y->w * kernel;
+}
+
+// The gradients of one row of outputs: added to dx, or where windows tile it, written.
+GB_INLINE void backward_row(const struct pool *k, int n, int i, bool tiled) {
     const int kernel = k->problem.kernel, stride = k->problem.stride;
     for (int j = 0; j < k->y->w; j++)
         for (int c = 0, left = k->y->c; left > 0; c += GB_LANES, left -= GB_LANES) {
@@ -74,7 +81,7 @@ static void backward_row(const struct pool *k, int n, int i) {
                 for (int b = 0; b < kernel; b++) {
                     float *dx = corner + a * k->dx->row + b * k->dx->pixel;
                     gb_vi here = position == gb_vi_set(a * kernel + b);
-                    gb_v value = gb_load_left(dx, left);
+                    gb_v value = tiled ? (gb_v){0} : gb_load_left(dx, left);
                     gb_store_left(dx, gb_v_select(here, value + dy, value), left);
                 }
         }
@@ -85,13 +92,15 @@ static void backward_share(void *argument, int rank, int size) {
     const struct pool *k = argument;
     const int stride = k->problem.stride, rows = k->y->h;
     const int bands = stride >= k->problem.kernel ? rows : 1;
+    const bool tiled = tile_dx(k);
     struct gb_share share = gb_share_of((size_t)k->y->n * (size_t)bands, rank, size);
     for (size_t unit = share.begin; unit < share.end; unit++) {
         const int n = (int)(unit / (size_t)bands), band = (int)(unit % (size_t)bands);
         const int first = band * rows / bands, end = (band + 1) * rows / bands;
-        clear_rows(k->dx, n, first * stride, end == rows ? k->dx->h : end * stride);
+        if (!tiled)
+            clear_rows(k->dx, n, first * stride, end == rows ? k->dx->h : end * stride);
         for (int i = first; i < end; i++)
-            backward_row(k, n, i);
+            tiled ? backward_row(k, n, i, true) : backward_row(k, n, i, false);
     }
 }
 
