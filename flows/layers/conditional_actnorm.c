@@ -33,7 +33,7 @@ void gb_conditional_actnorm_condition(struct gb_conditional_actnorm *layer,
                                       const struct gb_pass *pass, const struct gb_tensor *x) {
     gb_conditioning_net_forward(&layer->net, pass, x);
     if (layer->samples_per_x > 1)
-        gb_repeat_images(&layer->net.hidden[GB_FC_LAYERS - 1], layer->samples_per_x,
+        gb_repeat_images(pass, &layer->net.hidden[GB_FC_LAYERS - 1], layer->samples_per_x,
                          &layer->parameters);
 }
 

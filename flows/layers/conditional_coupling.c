@@ -117,7 +117,7 @@ void gb_conditional_coupling_condition(struct gb_conditional_coupling *layer,
                                        const struct gb_pass *pass, const struct gb_tensor *x) {
     gb_feed_forward_forward(&layer->features, pass, x);
     struct gb_tensor features = gb_channels(&layer->joined, 0, layer->shape.c / 2);
-    gb_repeat_images(gb_feed_forward_value(&layer->features, 0),
+    gb_repeat_images(pass, gb_feed_forward_value(&layer->features, 0),
                      layer->shape.batch / layer->shape.images, &features);
 }
 

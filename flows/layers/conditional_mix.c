@@ -42,8 +42,8 @@ void gb_conditional_mix_condition(struct gb_conditional_mix *layer, const struct
     layer->status = gb_mix_invert(layer->images, layer->c, out->data, layer->log_abs_det,
                                   layer->inverses.data, layer->workspace);
     if (layer->samples_per_x > 1) {
-        gb_repeat_images(out, layer->samples_per_x, &layer->matrices);
-        gb_repeat_images(&layer->inverses, layer->samples_per_x, &layer->inverses);
+        gb_repeat_images(pass, out, layer->samples_per_x, &layer->matrices);
+        gb_repeat_images(pass, &layer->inverses, layer->samples_per_x, &layer->inverses);
     }
 }
 

@@ -51,7 +51,7 @@ enum gb_status gb_dequantiser_forward(struct gb_dequantiser *layer, const struct
     struct gb_tensor context_features = features_part(layer, &layer->context);
     struct gb_tensor context_mask = gb_channels(&layer->context, context_features.c, c);
     layer->mask = *y;
-    gb_repeat_images(features, layer->context.n / features->n, &context_features);
+    gb_repeat_images(pass, features, layer->context.n / features->n, &context_features);
     backend->squeeze(&pass->exec, y, &context_mask);
     GB_TRY(gb_flow_steps_condition(steps, pass, &layer->context));
 

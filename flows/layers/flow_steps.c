@@ -107,7 +107,7 @@ enum gb_status gb_flow_steps_condition(struct gb_flow_steps *steps, const struct
                                        const struct gb_tensor *features) {
     int owners = steps->shape.memory == GB_MEMORY_STORED ? steps->shape.count : 1;
     for (int k = 0; k < owners; k++)
-        gb_repeat_images(features, steps->shape.coupling.batch / features->n,
+        gb_repeat_images(pass, features, steps->shape.coupling.batch / features->n,
                          &steps->list[k].coupling.features);
     for (int k = 0; k < steps->shape.count; k++)
         GB_TRY(gb_mix_layer_prepare(&steps->list[k].mix, pass));

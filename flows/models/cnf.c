@@ -340,7 +340,8 @@ static enum gb_status start(void *argument, const struct gb_tensor *y,
     return status;
 }
 
-// From the latent's density and the level above to the gradient of a level's output.
+// From the latent's density and the level above to the gradient of a level's output; the features'
+// gradient begins here.
 static void prior_backward(struct gb_cnf *model, int l, const struct gb_pass *pass,
                            const float *d_log_likelihood) {
     struct level *level = &model->level[l];
@@ -352,7 +353,7 @@ static void prior_backward(struct gb_cnf *model, int l, const struct gb_pass *pa
     struct gb_tensor d_from_features = gb_channels(&d_input, 0, level->d_features.c);
     gb_feature_prior_backward(&level->prior, pass, &input, &latent, d_log_likelihood, &d_latent,
                               &d_input);
-    backend->add(&pass->exec, &d_from_features, &level->d_features);
+    gb_copy(pass, &d_from_features, &level->d_features);
     if (is_last(model, l))
         return;
     struct gb_tensor d_kept = kept_half(&level->steps.d);
@@ -369,7 +370,6 @@ static void backward(void *argument, const float *d_log_likelihood, const struct
     struct gb_pass pass = pass_of(model, adam);
     for (int l = model->config.levels - 1; l >= 0; l--) {
         struct level *level = &model->level[l];
-        memset(level->d_features.data, 0, gb_elements(&level->d_features) * sizeof(float));
         prior_backward(model, l, &pass, d_log_likelihood);
         gb_flow_steps_backward(&level->steps, &pass, d_log_likelihood, &level->d_features);
     }

@@ -202,7 +202,7 @@ enum gb_status gb_regression_condition(void *argument, const struct gb_tensor *x
     model->x = *x;
     gb_feed_forward_forward(&model->net, &pass, x);
     if (model->use.samples_per_x > 1)
-        gb_repeat_images(gb_feed_forward_value(&model->net, 0), model->use.samples_per_x,
+        gb_repeat_images(&pass, gb_feed_forward_value(&model->net, 0), model->use.samples_per_x,
                          &model->raw);
     return GB_OK;
 }

@@ -7,11 +7,11 @@
 
 enum kind { CONV, NORM, POOL, UPSAMPLE, ENLARGE, RESIDUAL };
 
-// Where a gradient goes. What is already there is added to; `missing` channels behind it, which
-// nobody has written yet, count as zero.
+// How a reader's share of a place's gradient goes there: it is the first for the last `missing`
+// channels and is added to the others.
 struct contribution {
     bool add;
-    struct gb_place missing;
+    int missing;
 };
 
 struct gb_feed_forward_operation {
@@ -242,18 +242,16 @@ static struct gb_feed_forward_operation *only_maker(const struct gb_feed_forward
 // A reader of `place` gives its share of the gradient; *known: channels that have a share so far.
 static struct contribution contribute(struct gb_feed_forward *net, struct gb_place place,
                                       int *known) {
-    int end = place.first + place.count;
-    struct contribution contribution = {.add = place.first > 0 || *known > 0};
+    int end = place.first + place.count, missing = end > *known ? end - *known : 0;
+    assert(place.first <= *known);
+    struct contribution contribution = {.add = missing < place.count, .missing = missing};
+    *known += missing;
     if (contribution.add) {
         struct gb_tensor share = shape_of(net, place.buffer);
         share.c = place.count;
         size_t floats = gb_round_up(gb_elements(&share), GB_CHANNEL_PAD);
         net->partial = net->partial > floats ? net->partial : floats;
     }
-    if (contribution.add && *known < end)
-        contribution.missing = (struct gb_place){place.buffer, *known, end - *known};
-    if (*known < end)
-        *known = end;
     return contribution;
 }
 
@@ -529,29 +527,34 @@ static struct gb_tensor gradient_at(const struct gradients *gradients, struct gb
     return gb_channels(&whole, place.first, place.count);
 }
 
-static void clear(const struct gradients *gradients, struct gb_place place) {
-    struct gb_tensor t = gradient_at(gradients, place);
-    for (int n = 0; n < t.n; n++)
-        for (int i = 0; i < t.h; i++)
-            for (int j = 0; j < t.w; j++)
-                memset(gb_at(&t, n, i, j), 0, (size_t)t.c * sizeof(float));
+// Gives a place its share of a gradient, factor * share: added to what is there, or as the first.
+static void give(const struct gradients *gradients, struct gb_place place,
+                 const struct contribution *contribution, float factor,
+                 const struct gb_tensor *share) {
+    const struct gb_pass *pass = gradients->pass;
+    struct gb_tensor d = gradient_at(gradients, place);
+    int known = place.count - contribution->missing;
+    struct gb_tensor there = gb_channels(&d, 0, known);
+    struct gb_tensor missing = gb_channels(&d, known, contribution->missing);
+    struct gb_tensor first = gb_channels(share, 0, known);
+    struct gb_tensor rest = gb_channels(share, known, contribution->missing);
+    if (there.c > 0)
+        pass->backend->add_scaled(&pass->exec, &there, factor, &first, &there);
+    if (missing.c > 0)
+        pass->backend->add_scaled(&pass->exec, NULL, factor, &rest, &missing);
 }
 
-// Where an operation writes its share of a gradient: in place, or to be added.
+// Where an operation writes its share: in place, or to be given.
 static struct gb_tensor share_of(const struct gradients *gradients, struct gb_place place,
                                  const struct contribution *contribution) {
     struct gb_tensor d = gradient_at(gradients, place);
-    if (contribution->missing.count > 0)
-        clear(gradients, contribution->missing);
     return contribution->add ? gb_dense(gradients->workspace, d.n, d.h, d.w, d.c) : d;
 }
 
-static void add_share(const struct gradients *gradients, struct gb_place place,
-                      const struct contribution *contribution, const struct gb_tensor *share) {
-    if (!contribution->add)
-        return;
-    struct gb_tensor d = gradient_at(gradients, place);
-    gradients->pass->backend->add(&gradients->pass->exec, share, &d);
+static void give_share(const struct gradients *gradients, struct gb_place place,
+                       const struct contribution *contribution, const struct gb_tensor *share) {
+    if (contribution->add)
+        give(gradients, place, contribution, 1, share);
 }
 
 static bool wants_gradient(const struct gradients *gradients, struct gb_place place) {
@@ -561,22 +564,10 @@ static bool wants_gradient(const struct gradients *gradients, struct gb_place pl
 static void residual_backward(const struct gradients *gradients,
                               const struct gb_feed_forward_operation *operation,
                               const struct gb_tensor *dy) {
-    const struct gb_pass *pass = gradients->pass;
-    const struct {
-        struct gb_place place;
-        const struct contribution *contribution;
-        float factor;
-    } parts[] = {{operation->from, &operation->d_from, operation->factor},
-                 {operation->skip, &operation->d_skip, 1}};
-    for (int i = 0; i < 2; i++) {
-        if (!wants_gradient(gradients, parts[i].place))
-            continue;
-        struct gb_tensor d = gradient_at(gradients, parts[i].place);
-        if (parts[i].contribution->missing.count > 0)
-            clear(gradients, parts[i].contribution->missing);
-        pass->backend->add_scaled(&pass->exec, parts[i].contribution->add ? &d : NULL,
-                                  parts[i].factor, dy, &d);
-    }
+    if (wants_gradient(gradients, operation->from))
+        give(gradients, operation->from, &operation->d_from, operation->factor, dy);
+    if (wants_gradient(gradients, operation->skip))
+        give(gradients, operation->skip, &operation->d_skip, 1, dy);
 }
 
 static void conv_backward(const struct gradients *gradients,
@@ -594,7 +585,7 @@ static void conv_backward(const struct gradients *gradients,
     }
     struct gb_tensor share = share_of(gradients, operation->from, &operation->d_from);
     gb_conv_layer_backward(layer, pass, from, dy, operation->conv.maker, &share);
-    add_share(gradients, operation->from, &operation->d_from, &share);
+    give_share(gradients, operation->from, &operation->d_from, &share);
 }
 
 // Those without parameters.
@@ -616,7 +607,7 @@ static void map_backward(const struct gradients *gradients,
     } else {
         backend->upsample_backward(&operation->upsample, &pass->exec, dy, &share);
     }
-    add_share(gradients, operation->from, &operation->d_from, &share);
+    give_share(gradients, operation->from, &operation->d_from, &share);
 }
 
 void gb_feed_forward_backward(struct gb_feed_forward *net, const struct gb_pass *pass,

@@ -56,7 +56,8 @@ struct gb_place gb_feed_forward_begin(struct gb_feed_forward *net, struct gb_bui
 struct gb_place gb_feed_forward_buffer(struct gb_feed_forward *net, int h, int w, int c);
 
 // Operations read places that were written before and write what no other operation writes. The
-// size of `to` is what the operation makes of `from`.
+// size of `to` is what the operation makes of `from`. Where backward is wanted, the channels before
+// a place that an operation reads are read by a later one.
 //
 // The spec's problem gives kernel, stride, padding and activation; sizes and channels follow from the
 // places, and so does `first`.

@@ -11,13 +11,21 @@ struct gb_tensor gb_take_tensor(struct gb_arena *arena, int n, int h, int w, int
     return tensor;
 }
 
-void gb_repeat_images(const struct gb_tensor *images, int repeats,
+void gb_copy(const struct gb_pass *pass, const struct gb_tensor *from, const struct gb_tensor *to) {
+    pass->backend->add_scaled(&pass->exec, NULL, 1, from, to);
+}
+
+void gb_repeat_images(const struct gb_pass *pass, const struct gb_tensor *images, int repeats,
                       const struct gb_tensor *repeated) {
-    for (int n = repeated->n - 1; n >= 0; n--)
-        for (int i = 0; i < repeated->h; i++)
-            for (int j = 0; j < repeated->w; j++)
-                memmove(gb_at(repeated, n, i, j), gb_at(images, n / repeats, i, j),
-                        (size_t)repeated->c * sizeof(float));
+    if (repeats == 1) {
+        gb_copy(pass, images, repeated);
+        return;
+    }
+    for (int n = repeated->n - 1; n >= 0; n--) {
+        struct gb_tensor from = gb_images(images, n / repeats, 1);
+        struct gb_tensor to = gb_images(repeated, n, 1);
+        gb_copy(pass, &from, &to);
+    }
 }
 
 double *gb_take_doubles(struct gb_arena *arena, size_t count) {

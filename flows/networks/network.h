@@ -49,10 +49,13 @@ static inline void gb_builder_need_scratch(struct gb_builder *builder, size_t fl
 // A dense tensor from the arena; data is NULL while measuring.
 struct gb_tensor gb_take_tensor(struct gb_arena *arena, int n, int h, int w, int c);
 
+// Copies a view, on the pass's threads.
+void gb_copy(const struct gb_pass *pass, const struct gb_tensor *from, const struct gb_tensor *to);
+
 // Copies image n / repeats of `images` to image n of `repeated`, for the samples that share an
 // input. Same height, width and channels; `repeated` may be `images` continued: the last image is
 // written first.
-void gb_repeat_images(const struct gb_tensor *images, int repeats,
+void gb_repeat_images(const struct gb_pass *pass, const struct gb_tensor *images, int repeats,
                       const struct gb_tensor *repeated);
 
 // Doubles from the arena; NULL while measuring.
