@@ -15,6 +15,16 @@ GB_INLINE void store_quad(float *p, quad q) {
     memcpy(p, &q, sizeof q);
 }
 
+// The first 1 to 3 floats. Sizes are constants, for which no memcpy is called.
+GB_INLINE void store_part(float *p, quad q, int count) {
+    if (count == 3)
+        memcpy(p, &q, 3 * sizeof *p);
+    else if (count == 2)
+        memcpy(p, &q, 2 * sizeof *p);
+    else
+        memcpy(p, &q, sizeof *p);
+}
+
 GB_INLINE void transpose(quad q[4]) {
     quad low01 = __builtin_shufflevector(q[0], q[1], 0, 4, 1, 5);
     quad high01 = __builtin_shufflevector(q[0], q[1], 2, 6, 3, 7);
@@ -80,9 +90,14 @@ static void unsqueeze_row(const void *argument, int n, int i) {
             for (int r = 0; r < 4; r++)
                 store_quad(wide[r] + c, q[r]);
         }
-        for (; c < channels; c++)
-            for (int r = 0; r < 4; r++)
-                wide[r][c] = deep[4 * c + r];
+        if (c == channels)
+            continue;
+        quad q[4] = {{0}};
+        for (int r = 0; r < channels - c; r++)
+            q[r] = load_quad(deep + 4 * (c + r));
+        transpose(q);
+        for (int r = 0; r < 4; r++)
+            store_part(wide[r] + c, q[r], channels - c);
     }
 }
 
