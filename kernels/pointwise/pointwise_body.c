@@ -3,16 +3,29 @@
 #include "kernels/simd/math.h"
 #include "kernels/simd/rows.h"
 
+// An image row as runs of floats side by side: its pixels, or all of them where they lie so in every view.
+struct runs {
+    int count, floats;
+};
+static struct runs runs_of(const struct gb_tensor *t, bool side_by_side) {
+    return side_by_side ? (struct runs){1, t->w * t->c} : (struct runs){t->w, t->c};
+}
+
+static bool is_run(const struct gb_tensor *t) {
+    return t->pixel == t->c;
+}
+
 struct add {
     const struct gb_tensor *x, *y;
 };
 
 static void add_row(const void *argument, int n, int i) {
     const struct add *k = argument;
-    for (int j = 0; j < k->y->w; j++) {
+    const struct runs runs = runs_of(k->y, is_run(k->x) && is_run(k->y));
+    for (int j = 0; j < runs.count; j++) {
         const float *from = gb_at(k->x, n, i, j);
         float *to = gb_at(k->y, n, i, j);
-        for (int c = 0, left = k->y->c; left > 0; c += GB_LANES, left -= GB_LANES)
+        for (int c = 0, left = runs.floats; left > 0; c += GB_LANES, left -= GB_LANES)
             gb_store_left(to + c, gb_load_left(to + c, left) + gb_load_left(from + c, left), left);
     }
 }
@@ -32,10 +45,11 @@ struct add_scaled {
 static void add_scaled_row(const void *argument, int n, int i) {
     const struct add_scaled *k = argument;
     const gb_v factor = gb_v_set(k->factor);
-    for (int j = 0; j < k->y->w; j++) {
+    const struct runs runs = runs_of(k->y, (!k->x || is_run(k->x)) && is_run(k->r) && is_run(k->y));
+    for (int j = 0; j < runs.count; j++) {
         const float *x = k->x ? gb_at(k->x, n, i, j) : NULL, *r = gb_at(k->r, n, i, j);
         float *y = gb_at(k->y, n, i, j);
-        for (int c = 0, left = k->y->c; left > 0; c += GB_LANES, left -= GB_LANES) {
+        for (int c = 0, left = runs.floats; left > 0; c += GB_LANES, left -= GB_LANES) {
             gb_v value = gb_load_left(r + c, left) * factor;
             if (x)
                 value = gb_v_fma(gb_load_left(r + c, left), factor, gb_load_left(x + c, left));
