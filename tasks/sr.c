@@ -241,13 +241,18 @@ static enum gb_status score_baselines(const struct gb_tensor *low, const struct 
     return status;
 }
 
-// Scores photograph `index`, of which `padded` is the padded pair.
+static int smaller(int a, int b) {
+    return a < b ? a : b;
+}
+
+// Scores photograph `index`, of which `padded` is the padded pair, or a part.
 static enum gb_status score_pair(struct gb_predictor *predictor, const struct gb_dataset *split,
                                  int index, const struct gb_examples *padded,
                                  struct gb_sr_score scores[ANSWERS], double *seconds) {
     const struct gb_example_shape whole = gb_dataset_shape(split, index);
-    const struct gb_tensor truth = corner(&padded->y, whole.y_h, whole.y_w);
-    const struct gb_tensor low = corner(&padded->x, whole.x_h, whole.x_w);
+    const int h = smaller(whole.x_h, padded->x.h), w = smaller(whole.x_w, padded->x.w);
+    const struct gb_tensor truth = corner(&padded->y, 2 * h, 2 * w);
+    const struct gb_tensor low = corner(&padded->x, h, w);
     GB_TRY(score_baselines(&low, &truth, scores));
     const double start = gb_seconds();
     GB_TRY(gb_predictor_condition(predictor, &padded->x, split->names[index]));
@@ -255,7 +260,7 @@ static enum gb_status score_pair(struct gb_predictor *predictor, const struct gb
         gb_predictor_sample(predictor, index, 0, temperatures[t].value);
         if (t == 0)
             *seconds = gb_seconds() - start;
-        const struct gb_tensor answer = corner(&predictor->drawn, whole.y_h, whole.y_w);
+        const struct gb_tensor answer = corner(&predictor->drawn, 2 * h, 2 * w);
         GB_TRY(gb_sr_score(&truth, &answer, &scores[t]));
     }
     return GB_OK;
@@ -308,18 +313,24 @@ static enum gb_status add_image(struct gb_predictor *predictor, const struct gb_
     return set_scores(object, "", answers_of(predictor), scores, 1);
 }
 
+// Of all photographs; where few are asked for, of their middles, since whole ones cost as much as tens
+// of training steps.
 static enum gb_status add_images(struct gb_predictor *predictor, const struct test_set *set,
                                  struct sums *sums, json_t *per_image) {
-    struct gb_dataset padded;
-    GB_TRY(gb_sr_pad(set->split, multiple_of(predictor), &padded));
+    const struct test_set all = {.split = set->split, .count = set->split->count};
     const int asked = predictor->options.images;
-    const int count = asked && asked < set->count ? asked : set->count;
+    const int count = asked ? smaller(asked, set->count) : set->count;
+    struct gb_dataset seen;
+    if (asked)
+        GB_TRY(gb_sr_middles(set->split, crop_side(predictor, &all), &seen));
+    else
+        GB_TRY(gb_sr_pad(set->split, multiple_of(predictor), &seen));
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < count; i++) {
         const int index = set->first + (int)((long)i * set->count / count);
-        status = add_image(predictor, set->split, &padded, index, sums, per_image);
+        status = add_image(predictor, set->split, &seen, index, sums, per_image);
     }
-    gb_dataset_free(&padded);
+    gb_dataset_free(&seen);
     return status;
 }
 

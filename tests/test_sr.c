@@ -438,8 +438,8 @@ static void assert_metric(const json_t *metrics, const char *name, double low, d
 }
 
 // A tiny model of the name, untrained but for the parameters' start, evaluated on a test set.
-static void evaluate_tiny(const char *name, int threads, const struct gb_dataset splits[],
-                          json_t *metrics, json_t *per_image) {
+static void evaluate_tiny(const char *name, int threads, int images,
+                          const struct gb_dataset splits[], json_t *metrics, json_t *per_image) {
     struct gb_run_config run;
     const struct gb_task_model *model;
     assert_int_equal(gb_task_model_find(task, name, &model), GB_OK);
@@ -452,8 +452,12 @@ static void evaluate_tiny(const char *name, int threads, const struct gb_dataset
         if (field)
             gb_config_set(&run.config, field, values[i]);
     }
-    struct gb_predictor_options options = {
-        .threads = threads, .samples = 3, .seed = 4, .dequantise = true, .crops = 5};
+    struct gb_predictor_options options = {.threads = threads,
+                                           .samples = 3,
+                                           .seed = 4,
+                                           .dequantise = true,
+                                           .crops = 5,
+                                           .images = images};
     struct gb_predictor predictor;
     assert_int_equal(gb_backend_find(NULL, &options.backend), GB_OK);
     assert_int_equal(gb_predictor_create(&predictor, &run, &options), GB_OK);
@@ -496,7 +500,8 @@ static void evaluates_whole_photographs(void **state) {
         for (int threads = 1; threads <= 2; threads++) {
             metrics[threads - 1] = json_object();
             per_image[threads - 1] = json_array();
-            evaluate_tiny(models[i], threads, splits, metrics[threads - 1], per_image[threads - 1]);
+            evaluate_tiny(models[i], threads, 0, splits, metrics[threads - 1],
+                          per_image[threads - 1]);
             json_object_del(metrics[threads - 1], "seconds_per_prediction");
             json_object_del(metrics[threads - 1], "images_per_second");
         }
@@ -519,6 +524,39 @@ static void evaluates_whole_photographs(void **state) {
             json_decref(per_image[j]);
         }
     }
+    free_splits(splits);
+}
+
+// Few photographs of each set are scored by their middles, which have the shortest side of all.
+static void few_are_scored_by_their_middles(void **state) {
+    (void)state;
+    enum { MIDDLE = 24 };
+    write_two_sets();
+    char folders[1024];
+    snprintf(folders, sizeof folders, "%s:%s", gb_fixture_path("photos"), gb_fixture_path(""));
+    struct gb_dataset splits[GB_SPLITS], middles;
+    struct gb_examples pairs;
+    assert_int_equal(gb_task_find("sr", &task), GB_OK);
+    assert_int_equal(load(folders, NULL, splits), GB_OK);
+    json_t *metrics = json_object(), *per_image = json_array();
+    evaluate_tiny("srcnn", 1, 1, splits, metrics, per_image);
+    assert_int_equal(json_array_size(per_image), 2);
+    assert_metric(metrics, "Set14_images", 1, 1);
+    assert_int_equal(gb_sr_middles(&splits[GB_SPLIT_TEST], MIDDLE, &middles), GB_OK);
+    assert_int_equal(gb_dataset_gather(&middles, NULL, 1, 4, 1, &pairs), GB_OK);
+    const struct gb_example first = gb_example_at(&pairs, 0);
+    float values[MIDDLE * MIDDLE * 3];
+    const struct gb_tensor high = gb_dense(values, 1, MIDDLE, MIDDLE, 3);
+    struct gb_sr_score score;
+    assert_int_equal(gb_sr_bicubic(&first.x, &high), GB_OK);
+    assert_int_equal(gb_sr_score(&first.y, &high, &score), GB_OK);
+    const json_t *row = json_array_get(per_image, 0);
+    assert_string_equal(json_string_value(json_object_get(row, "name")), middles.names[0]);
+    assert_true(json_real_value(json_object_get(row, "bicubic_psnr")) == score.psnr);
+    gb_examples_free(&pairs);
+    gb_dataset_free(&middles);
+    json_decref(metrics);
+    json_decref(per_image);
     free_splits(splits);
 }
 
@@ -549,6 +587,7 @@ int main(void) {
         cmocka_unit_test(scores_clamped_luma_inside_the_border),
         cmocka_unit_test(bicubic_scores_what_is_published),
         IN_FOLDER(evaluates_whole_photographs),
+        IN_FOLDER(few_are_scored_by_their_middles),
         cmocka_unit_test(factored_follows_the_flow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
