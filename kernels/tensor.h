@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 enum gb_type { GB_F32 };
 
@@ -79,6 +80,26 @@ static inline size_t gb_elements(const struct gb_tensor *t) {
 
 static inline bool gb_same_shape(const struct gb_tensor *a, const struct gb_tensor *b) {
     return a->n == b->n && a->h == b->h && a->w == b->w && a->c == b->c;
+}
+
+// Copies a view's values to one of the same shape, which does not overlap it.
+static inline void gb_copy_values(const struct gb_tensor *from, const struct gb_tensor *to) {
+    assert(gb_same_shape(from, to));
+    for (int n = 0; n < from->n; n++)
+        for (int y = 0; y < from->h; y++)
+            for (int x = 0; x < from->w; x++)
+                memcpy(gb_at(to, n, y, x), gb_at(from, n, y, x), (size_t)from->c * sizeof(float));
+}
+
+// f of every value, to a view of the same shape, which may be the same.
+static inline void gb_map_values(const struct gb_tensor *from, float (*f)(float),
+                                 const struct gb_tensor *to) {
+    assert(gb_same_shape(from, to));
+    for (int n = 0; n < from->n; n++)
+        for (int y = 0; y < from->h; y++)
+            for (int x = 0; x < from->w; x++)
+                for (int c = 0; c < from->c; c++)
+                    gb_at(to, n, y, x)[c] = f(gb_at(from, n, y, x)[c]);
 }
 
 // True for a view of this shape whose pixels do not overlap.

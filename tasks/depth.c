@@ -35,8 +35,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "flows/networks/network.h"
-#include "kernels/arena.h"
 #include "tasks/data/depth_maps.h"
 #include "tasks/images/picture.h"
 #include "tasks/metrics/psnr.h"
@@ -265,19 +263,6 @@ enum column { MEASURED, CLEAN, SAMPLE, PREDICTION, ERROR_IN, ERROR_OUT, COLUMNS 
 static const char *const captions[COLUMNS] = {"measured",   "clean",    "sample",
                                               "prediction", "error in", "error out"};
 
-struct sheet {
-    struct gb_tensor columns[COLUMNS];
-    struct gb_tensor truth, answer, target;
-};
-
-static void bind_sheet(struct sheet *sheet, struct gb_arena *arena, int rows, int h, int w) {
-    for (int column = 0; column < COLUMNS; column++)
-        sheet->columns[column] = gb_take_tensor(arena, rows, h, w, 1);
-    sheet->truth = gb_take_tensor(arena, 1, h, w, 1);
-    sheet->answer = gb_take_tensor(arena, 1, h, w, 1);
-    sheet->target = gb_take_tensor(arena, 1, h, w, 1);
-}
-
 // Grey where the surface faces the camera; a step of 4 cm a pixel is white or black, and so is what
 // is not known.
 static void draw_relief(const struct gb_tensor *depth, const struct gb_tensor *known,
@@ -302,86 +287,56 @@ static void draw_error(const struct gb_tensor *depth, const struct gb_tensor *tr
                                        fabsf(*gb_at(depth, 0, i, j) - *gb_at(truth, 0, i, j));
 }
 
-static void relief_in(const struct sheet *sheet, enum column column, int row,
-                      const struct gb_tensor *depth, const struct gb_tensor *known) {
-    const struct gb_tensor picture = gb_images(&sheet->columns[column], row, 1);
-    draw_relief(depth, known, &picture);
+static int columns_of(const struct gb_predictor *predictor, const struct gb_example_shape *shape,
+                      struct gb_picture_column columns[static GB_MOST_COLUMNS]) {
+    (void)predictor;
+    for (int column = 0; column < COLUMNS; column++)
+        columns[column] = (struct gb_picture_column){captions[column],
+                                                     gb_dense(NULL, 1, shape->y_h, shape->y_w, 1)};
+    return COLUMNS;
 }
 
-static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_examples *examples,
-                               const char *name, int index, int row, const struct sheet *sheet) {
-    const struct gb_tensor x = gb_images(&examples->x, row, 1), raw = gb_channels(&x, 0, 1);
-    const struct gb_tensor y = gb_images(&examples->y, row, 1);
-    const struct gb_tensor mask = gb_images(&examples->mask, row, 1);
-    refine(&x, &y, &sheet->truth);
-    relief_in(sheet, MEASURED, row, &raw, &raw);
-    relief_in(sheet, CLEAN, row, &sheet->truth, &mask);
-    GB_TRY(gb_predictor_draw(predictor, &x, name, index, 0));
-    const struct gb_tensor drawn = gb_images(&predictor->drawn, 0, 1);
-    refine(&x, &drawn, &sheet->answer);
-    relief_in(sheet, SAMPLE, row, &sheet->answer, &raw);
-    GB_TRY(gb_predictor_answer(predictor, &x, name, index, &sheet->target));
-    refine(&x, &sheet->target, &sheet->answer);
-    relief_in(sheet, PREDICTION, row, &sheet->answer, &raw);
-    const struct gb_tensor before = gb_images(&sheet->columns[ERROR_IN], row, 1);
-    const struct gb_tensor after = gb_images(&sheet->columns[ERROR_OUT], row, 1);
-    draw_error(&raw, &sheet->truth, &mask, &before);
-    draw_error(&sheet->answer, &sheet->truth, &mask, &after);
+// `truth` and `answer` are room for one picture each, `target` for one target.
+static enum gb_status fill_cells(struct gb_predictor *predictor, const char *name, int index,
+                                 const struct gb_example *example, const struct gb_tensor *truth,
+                                 const struct gb_tensor *answer, const struct gb_tensor *target,
+                                 const struct gb_tensor cells[]) {
+    const struct gb_tensor *x = &example->x, raw = gb_channels(x, 0, 1);
+    refine(x, &example->y, truth);
+    draw_relief(&raw, &raw, &cells[MEASURED]);
+    draw_relief(truth, &example->mask, &cells[CLEAN]);
+    GB_TRY(gb_predictor_condition(predictor, x, name));
+    const struct gb_tensor sample =
+        gb_predictor_sample(predictor, index, 0, predictor->options.temperature);
+    refine(x, &sample, answer);
+    draw_relief(answer, &raw, &cells[SAMPLE]);
+    GB_TRY(gb_predictor_answer(predictor, x, name, index, target));
+    refine(x, target, answer);
+    draw_relief(answer, &raw, &cells[PREDICTION]);
+    draw_error(&raw, truth, &example->mask, &cells[ERROR_IN]);
+    draw_error(answer, truth, &example->mask, &cells[ERROR_OUT]);
     return GB_OK;
 }
 
-static enum gb_status write_sheet(const struct sheet *sheet, const char *const *names,
-                                  const char *path) {
-    struct gb_picture_column columns[COLUMNS];
-    for (int column = 0; column < COLUMNS; column++)
-        columns[column] = (struct gb_picture_column){captions[column], sheet->columns[column]};
-    const struct gb_picture picture = {.title = "refinement of depth maps",
-                                       .columns = columns,
-                                       .column_count = COLUMNS,
-                                       .row_count = sheet->columns[0].n,
-                                       .row_captions = names};
-    return gb_picture_write(path, &picture);
-}
-
-static enum gb_status draw_rows(struct gb_predictor *predictor, const struct gb_dataset *test,
-                                const struct gb_examples *examples, const int *indices,
-                                const char *path) {
-    struct sheet sheet;
-    struct gb_arena arena = {0};
-    bind_sheet(&sheet, &arena, examples->count, examples->y.h, examples->y.w);
-    GB_TRY(gb_arena_reserve(&arena, "picture"));
-    bind_sheet(&sheet, &arena, examples->count, examples->y.h, examples->y.w);
-    const char **names = calloc((size_t)examples->count, sizeof *names);
-    enum gb_status status =
-        names ? GB_OK : gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "depth", "out of memory");
-    for (int row = 0; status == GB_OK && row < examples->count; row++) {
-        names[row] = test->names[indices[row]];
-        status = fill_row(predictor, examples, names[row], indices[row], row, &sheet);
-    }
-    if (status == GB_OK)
-        status = write_sheet(&sheet, names, path);
-    free(names);
-    gb_arena_free(&arena);
+static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_dataset *set,
+                               int index, const struct gb_example *example,
+                               const struct gb_tensor cells[]) {
+    struct gb_tensor room = gb_dense(NULL, 3, example->y.h, example->y.w, 1);
+    room.data = malloc(gb_elements(&room) * sizeof(float));
+    if (!room.data)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "depth", "out of memory");
+    const struct gb_tensor truth = gb_images(&room, 0, 1), answer = gb_images(&room, 1, 1);
+    const struct gb_tensor target = gb_images(&room, 2, 1);
+    const enum gb_status status =
+        fill_cells(predictor, set->names[index], index, example, &truth, &answer, &target, cells);
+    free(room.data);
     return status;
 }
 
-// Spread over the set.
 static enum gb_status picture(struct gb_predictor *predictor, const struct gb_dataset *test,
                               int images, const char *path) {
-    struct gb_examples examples = {0};
-    int *indices = calloc((size_t)images, sizeof *indices);
-    if (!indices)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "depth", "out of memory");
-    for (int i = 0; i < images; i++)
-        indices[i] = (int)((long)i * test->count / images);
-    const struct gb_predictor_options *options = &predictor->options;
-    enum gb_status status =
-        gb_dataset_gather(test, indices, images, options->seed, options->threads, &examples);
-    if (status == GB_OK)
-        status = draw_rows(predictor, test, &examples, indices, path);
-    gb_examples_free(&examples);
-    free(indices);
-    return status;
+    static const struct gb_example_picture reliefs = {columns_of, fill_row};
+    return gb_draw_examples(predictor, &reliefs, test, images, path);
 }
 
 const struct gb_task gb_depth = {

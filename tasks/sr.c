@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flows/networks/network.h"
 #include "tasks/data/sr_data.h"
 #include "tasks/images/picture.h"
 #include "tasks/metrics/record.h"
@@ -257,10 +256,11 @@ static enum gb_status score_pair(struct gb_predictor *predictor, const struct gb
     const double start = gb_seconds();
     GB_TRY(gb_predictor_condition(predictor, &padded->x, split->names[index]));
     for (int t = 0; t < answers_of(predictor); t++) {
-        gb_predictor_sample(predictor, index, 0, temperatures[t].value);
+        const struct gb_tensor sample =
+            gb_predictor_sample(predictor, index, 0, temperatures[t].value);
         if (t == 0)
             *seconds = gb_seconds() - start;
-        const struct gb_tensor answer = corner(&predictor->drawn, 2 * h, 2 * w);
+        const struct gb_tensor answer = corner(&sample, 2 * h, 2 * w);
         GB_TRY(gb_sr_score(&truth, &answer, &scores[t]));
     }
     return GB_OK;
@@ -379,7 +379,6 @@ static enum gb_status evaluate(struct gb_predictor *predictor, const struct gb_d
     if (test->shape.y_h > 0)
         return gb_fail(GB_BAD_INPUT, "cannot evaluate", "--split train",
                        "sr scores whole photographs, and those that train give patches");
-    predictor->samples = 1;
     for (int first = 0; first < test->count;) {
         const struct test_set set = test_set_at(test, first);
         GB_TRY(evaluate_set(predictor, &set, &all, metrics, per_image));
@@ -391,104 +390,48 @@ static enum gb_status evaluate(struct gb_predictor *predictor, const struct gb_d
 
 // ---- Picture ----
 
-// The columns of the picture: the middles of photographs.
-struct sheet {
-    struct gb_tensor low, bicubic, samples[TEMPERATURES], truth;
-};
+// Of the middles of photographs. The samples are the last.
+enum { INPUT, ENLARGED, TRUTH, SAMPLES };
 
-static void bind_sheet(struct sheet *sheet, struct gb_arena *arena,
-                       const struct gb_examples *pairs) {
-    const struct gb_tensor *x = &pairs->x, *y = &pairs->y;
-    sheet->low = gb_take_tensor(arena, x->n, x->h, x->w, x->c);
-    sheet->bicubic = gb_take_tensor(arena, y->n, y->h, y->w, y->c);
-    for (int t = 0; t < TEMPERATURES; t++)
-        sheet->samples[t] = gb_take_tensor(arena, y->n, y->h, y->w, y->c);
-    sheet->truth = gb_take_tensor(arena, y->n, y->h, y->w, y->c);
+static int columns_of(const struct gb_predictor *predictor, const struct gb_example_shape *shape,
+                      struct gb_picture_column columns[static GB_MOST_COLUMNS]) {
+    const struct gb_tensor high = gb_dense(NULL, 1, shape->y_h, shape->y_w, 3);
+    columns[INPUT] =
+        (struct gb_picture_column){"input", gb_dense(NULL, 1, shape->x_h, shape->x_w, 3)};
+    columns[ENLARGED] = (struct gb_picture_column){"bicubic", high};
+    columns[TRUTH] = (struct gb_picture_column){"truth", high};
+    for (int t = 0; t < answers_of(predictor); t++)
+        columns[SAMPLES + t] = (struct gb_picture_column){
+            predictor->kind->one_answer ? "prediction" : temperatures[t].caption, high};
+    return SAMPLES + answers_of(predictor);
 }
 
-static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_examples *pairs,
-                               int row, const char *name, struct sheet *sheet) {
-    const struct gb_example pair = gb_example_at(pairs, row);
-    const struct gb_tensor bicubic = gb_images(&sheet->bicubic, row, 1);
-    GB_TRY(gb_sr_bicubic(&pair.x, &bicubic));
-    scale(&bicubic, levels_to_picture, &bicubic);
-    GB_TRY(gb_predictor_condition(predictor, &pair.x, name));
+static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_dataset *middles,
+                               int index, const struct gb_example *example,
+                               const struct gb_tensor cells[]) {
+    scale(&example->x, levels_to_picture, &cells[INPUT]);
+    scale(&example->y, levels_to_picture, &cells[TRUTH]);
+    GB_TRY(gb_sr_bicubic(&example->x, &cells[ENLARGED]));
+    scale(&cells[ENLARGED], levels_to_picture, &cells[ENLARGED]);
+    GB_TRY(gb_predictor_condition(predictor, &example->x, middles->names[index]));
     for (int t = 0; t < answers_of(predictor); t++) {
-        const struct gb_tensor cell = gb_images(&sheet->samples[t], row, 1);
-        const struct gb_tensor sample = gb_images(&predictor->drawn, 0, 1);
-        gb_predictor_sample(predictor, row, 0, temperatures[t].value);
-        scale(&sample, levels_to_picture, &cell);
+        const struct gb_tensor sample =
+            gb_predictor_sample(predictor, index, 0, temperatures[t].value);
+        scale(&sample, levels_to_picture, &cells[SAMPLES + t]);
     }
     return GB_OK;
 }
 
-static enum gb_status write_sheet(const struct gb_predictor *predictor, const struct sheet *sheet,
-                                  const char *const *names, const char *path) {
-    struct gb_picture_column columns[TEMPERATURES + 3] = {{"input", sheet->low},
-                                                          {"bicubic", sheet->bicubic}};
-    int count = 2;
-    for (int t = 0; t < answers_of(predictor); t++)
-        columns[count++] = (struct gb_picture_column){
-            predictor->kind->one_answer ? "prediction" : temperatures[t].caption,
-            sheet->samples[t]};
-    columns[count++] = (struct gb_picture_column){"truth", sheet->truth};
-    const struct gb_picture picture = {.title = predictor->task->summary,
-                                       .columns = columns,
-                                       .column_count = count,
-                                       .row_count = sheet->truth.n,
-                                       .row_captions = names};
-    return gb_picture_write(path, &picture);
-}
-
-static enum gb_status draw_sheet(struct gb_predictor *predictor, const struct gb_examples *pairs,
-                                 const char *const *names, struct gb_arena *arena,
-                                 const char *path) {
-    struct sheet sheet;
-    bind_sheet(&sheet, arena, pairs);
-    GB_TRY(gb_arena_reserve(arena, "picture"));
-    bind_sheet(&sheet, arena, pairs);
-    scale(&pairs->x, levels_to_picture, &sheet.low);
-    scale(&pairs->y, levels_to_picture, &sheet.truth);
-    for (int row = 0; row < pairs->count; row++)
-        GB_TRY(fill_row(predictor, pairs, row, names[row], &sheet));
-    return write_sheet(predictor, &sheet, names, path);
-}
-
-static enum gb_status draw_middles(struct gb_predictor *predictor, const struct gb_dataset *middles,
-                                   const int *rows, const char *const *names, int images,
-                                   const char *path) {
-    struct gb_examples pairs;
-    GB_TRY(gb_dataset_gather(middles, rows, images, predictor->options.seed,
-                             predictor->options.threads, &pairs));
-    struct gb_arena arena = {0};
-    enum gb_status status = gb_predictor_resize(predictor, &middles->shape);
-    if (status == GB_OK)
-        status = draw_sheet(predictor, &pairs, names, &arena, path);
-    gb_arena_free(&arena);
-    gb_examples_free(&pairs);
-    return status;
-}
-
 static enum gb_status picture(struct gb_predictor *predictor, const struct gb_dataset *test,
                               int images, const char *path) {
-    images = images < test->count ? images : test->count;
+    static const struct gb_example_picture enlargements = {columns_of, fill_row};
     const struct test_set all = {.split = test, .count = test->count};
-    int *rows = calloc((size_t)images, sizeof *rows);
-    const char **names = calloc((size_t)images, sizeof *names);
-    struct gb_dataset middles = {0};
-    predictor->samples = 1;
-    enum gb_status status = rows && names ? GB_OK : no_memory(path);
+    struct gb_dataset middles;
+    GB_TRY(gb_sr_middles(test, crop_side(predictor, &all), &middles));
+    enum gb_status status = gb_predictor_resize(predictor, &middles.shape);
     if (status == GB_OK)
-        status = gb_sr_middles(test, crop_side(predictor, &all), &middles);
-    for (int i = 0; status == GB_OK && i < images; i++) {
-        rows[i] = (int)((long)i * test->count / images);
-        names[i] = test->names[rows[i]];
-    }
-    if (status == GB_OK)
-        status = draw_middles(predictor, &middles, rows, names, images, path);
+        status = gb_draw_examples(predictor, &enlargements, &middles, images, path);
     gb_dataset_free(&middles);
-    free(rows);
-    free(names);
     return status;
 }
 
@@ -509,6 +452,7 @@ const struct gb_task gb_sr = {
     .reveal = reveal,
     .decide = decide,
     .picture_channels = 3,
+    .one_sample = true,
     .evaluate = evaluate,
     .picture = picture,
     .headline = "psnr",

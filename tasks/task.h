@@ -67,6 +67,7 @@ struct gb_task {
     // What the authors' code adds to bits per dimension by its own choice of levels.
     double published_bits;
     int samples; // that a prediction averages by default; 0: 10, as in c-Glow's paper
+    bool one_sample; // its protocol looks at a single sample at a time, whatever the user asks for
     struct gb_reduced_run reduced;
     const struct gb_task_model *models; // the first is the default; ends with one without a name
 

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "flows/models/factored.h"
-#include "flows/networks/network.h"
 #include "tasks/data/vessels_data.h"
 #include "tasks/images/picture.h"
 #include "tasks/images/pr_plane.h"
@@ -83,17 +82,18 @@ static const struct gb_task_model models[] = {
 static void copy(const struct gb_tensor *x, const struct gb_tensor *from,
                  const struct gb_tensor *to) {
     (void)x;
-    memcpy(to->data, from->data, gb_elements(from) * sizeof(float));
+    gb_copy_values(from, to);
+}
+
+static float one_or_zero(float value) {
+    return value > 0.5f;
 }
 
 // In place, as well as not.
 static void cut(const struct gb_tensor *x, const struct gb_tensor *from,
                 const struct gb_tensor *to) {
     (void)x;
-    const float *values = from->data;
-    float *ones = to->data;
-    for (size_t i = 0; i < gb_elements(from); i++)
-        ones[i] = values[i] > 0.5f;
+    gb_map_values(from, one_or_zero, to);
 }
 
 // ---- evaluation ----
@@ -126,13 +126,6 @@ static void opinion_free(struct opinion *opinion) {
     free(opinion->samples);
 }
 
-// The probability of a vessel, in place of the mean of samples.
-static void ask_probability(struct gb_predictor *p, int index, struct opinion *opinion) {
-    gb_predictor_sample(p, index, 0, 0);
-    struct gb_tensor probability = gb_images(&p->drawn, 0, 1);
-    copy(NULL, &probability, &opinion->mean);
-}
-
 // The first of the samples stay in `kept` (of any number of images; NULL: none).
 static enum gb_status ask(struct gb_predictor *p, const struct gb_example *example,
                           const char *name, int index, const struct gb_tensor *kept,
@@ -143,24 +136,23 @@ static enum gb_status ask(struct gb_predictor *p, const struct gb_example *examp
     memset(shares, 0, gb_elements(mean) * sizeof *shares);
     GB_TRY(gb_predictor_condition(p, &example->x, name));
     for (int m = 0; m < p->samples; m++) {
-        int place = m % p->drawn_at_once;
-        if (place == 0)
-            gb_predictor_sample(p, index, m, p->options.temperature);
-        struct gb_tensor sample = gb_images(&p->drawn, place, 1);
-        cut(NULL, &sample, &sample);
+        const struct gb_tensor sample = gb_predictor_sample(p, index, m, p->options.temperature);
+        cut(&example->x, &sample, &sample);
         struct gb_detections detections = {0};
         gb_detections_add(&detections, &example->y, &sample, &example->mask);
         opinion->samples[m] = gb_pr_point_of(&detections);
         p->options.backend->add(&exec, &sample, mean);
         if (kept && m < kept->n) {
-            struct gb_tensor keep = gb_images(kept, m, 1);
-            copy(NULL, &sample, &keep);
+            const struct gb_tensor keep = gb_images(kept, m, 1);
+            gb_copy_values(&sample, &keep);
         }
     }
     for (size_t i = 0; i < gb_elements(mean); i++)
         shares[i] /= (float)p->samples;
-    if (p->kind->uniform_noise)
-        ask_probability(p, index, opinion);
+    if (p->kind->uniform_noise) { // the probability itself, in place of the mean
+        const struct gb_tensor probability = gb_predictor_sample(p, index, 0, 0);
+        gb_copy_values(&probability, mean);
+    }
     return GB_OK;
 }
 
@@ -370,35 +362,34 @@ enum { KEPT = 2, MOST_SIDE = 336 };
 static const float curve_colour[3] = {0, 0, 0}, sample_colour[3] = {0.9f, 0.5f, 0.1f},
                    best_colour[3] = {0.8f, 0, 0}, human_colour[3] = {0, 0.4f, 0.9f};
 
-// A row a photograph, in one block; whole photographs are shown smaller.
-struct sheet {
-    struct gb_tensor input, truth, second, samples[KEPT], mean, plane;
-    struct gb_tensor kept; // KEPT samples at full size
-};
+enum column { INPUT, TRUTH, HUMAN, SAMPLE, OTHER_SAMPLE, MEAN, PLANE, COLUMNS };
+static const char *const captions[COLUMNS] = {"input",  "truth", "human",   "sample",
+                                              "sample", "mean",  "PR plane"};
 
-static void bind_sheet(struct sheet *sheet, struct gb_arena *arena, int rows,
-                       const struct gb_tensor *y) {
-    int longer = y->h > y->w ? y->h : y->w, factor = (longer + MOST_SIDE - 1) / MOST_SIDE;
-    int h = y->h / factor, w = y->w / factor;
-    struct gb_tensor *const grey[] = {&sheet->truth, &sheet->second, &sheet->samples[0],
-                                      &sheet->samples[1], &sheet->mean};
-    for (size_t i = 0; i < sizeof grey / sizeof *grey; i++)
-        *grey[i] = gb_take_tensor(arena, rows, h, w, 1);
-    sheet->input = gb_take_tensor(arena, rows, h, w, 3);
-    sheet->plane = gb_take_tensor(arena, rows, h, h, 3);
-    sheet->kept = gb_take_tensor(arena, KEPT, y->h, y->w, 1);
+// Whole photographs are shown smaller.
+static int columns_of(const struct gb_predictor *p, const struct gb_example_shape *shape,
+                      struct gb_picture_column columns[static GB_MOST_COLUMNS]) {
+    (void)p;
+    const int longer = shape->y_h > shape->y_w ? shape->y_h : shape->y_w;
+    const int factor = (longer + MOST_SIDE - 1) / MOST_SIDE;
+    const int h = shape->y_h / factor, w = shape->y_w / factor;
+    for (enum column i = 0; i < COLUMNS; i++)
+        columns[i] =
+            (struct gb_picture_column){captions[i], gb_dense(NULL, 1, h, i == PLANE ? h : w,
+                                                             i == INPUT || i == PLANE ? 3 : 1)};
+    return COLUMNS;
 }
 
-// One image to row `row`: means of whole blocks of pixels.
-static void show(const struct gb_tensor *image, const struct gb_tensor *column, int row) {
-    const int factor = image->h / column->h;
-    for (int y = 0; y < column->h; y++)
-        for (int x = 0; x < column->w; x++)
-            for (int c = 0; c < column->c; c++) {
+// Means of whole blocks of pixels.
+static void show(const struct gb_tensor *image, const struct gb_tensor *cell) {
+    const int factor = image->h / cell->h;
+    for (int y = 0; y < cell->h; y++)
+        for (int x = 0; x < cell->w; x++)
+            for (int c = 0; c < cell->c; c++) {
                 float sum = 0;
                 for (int i = 0; i < factor * factor; i++)
                     sum += gb_at(image, 0, y * factor + i / factor, x * factor + i % factor)[c];
-                gb_at(column, row, y, x)[c] = sum / (float)(factor * factor);
+                gb_at(cell, 0, y, x)[c] = sum / (float)(factor * factor);
             }
 }
 
@@ -422,78 +413,46 @@ static enum gb_status draw_plane(const struct gb_example *example, const struct 
     return GB_OK;
 }
 
-static enum gb_status fill_row(struct gb_predictor *p, const struct gb_dataset *set, int index,
-                               const struct gb_example *example, int row, struct opinion *opinion,
-                               struct sheet *sheet) {
-    struct gb_tensor plane = gb_images(&sheet->plane, row, 1);
-    struct gb_tensor second = gb_images(&sheet->kept, 0, 1); // until the samples come
+// `kept` is room for KEPT samples at full size.
+static enum gb_status fill_cells(struct gb_predictor *p, const struct gb_dataset *set, int index,
+                                 const struct gb_example *example, const struct gb_tensor *kept,
+                                 struct opinion *opinion, const struct gb_tensor cells[]) {
+    const struct gb_tensor second = gb_images(kept, 0, 1); // until the samples come
     struct gb_detections detections = {0};
-    bool seconded = ask_human(p, set, index, example, &second, &detections);
-    struct gb_pr_point human = gb_pr_point_of(&detections);
+    const bool seconded = ask_human(p, set, index, example, &second, &detections);
+    const struct gb_pr_point human = gb_pr_point_of(&detections);
     if (seconded)
-        show(&second, &sheet->second, row);
-    GB_TRY(ask(p, example, set->names[index], index, &sheet->kept, opinion));
-    show(&example->x, &sheet->input, row);
-    show(&example->y, &sheet->truth, row);
+        show(&second, &cells[HUMAN]);
+    GB_TRY(ask(p, example, set->names[index], index, kept, opinion));
+    show(&example->x, &cells[INPUT]);
+    show(&example->y, &cells[TRUTH]);
     for (int m = 0; m < KEPT && m < p->samples; m++) {
-        struct gb_tensor sample = gb_images(&sheet->kept, m, 1);
-        show(&sample, &sheet->samples[m], row);
+        const struct gb_tensor sample = gb_images(kept, m, 1);
+        show(&sample, &cells[SAMPLE + m]);
     }
-    show(&opinion->mean, &sheet->mean, row);
-    return draw_plane(example, opinion, seconded ? &human : NULL, &plane);
+    show(&opinion->mean, &cells[MEAN]);
+    return draw_plane(example, opinion, seconded ? &human : NULL, &cells[PLANE]);
 }
 
-static enum gb_status fill_sheet(struct gb_predictor *p, const struct gb_dataset *set,
-                                 struct opinion *opinion, struct sheet *sheet, const char **names) {
-    for (int row = 0; row < sheet->input.n; row++) {
-        int index = (int)((long)row * set->count / sheet->input.n);
-        const struct gb_random_key key = {.seed = p->options.seed, .sample = (uint32_t)index};
-        struct gb_examples one;
-        GB_TRY(gb_examples_create(&one, 1, &set->shape));
-        struct gb_example example = gb_example_at(&one, 0);
-        enum gb_status status = set->fill(set, index, &key, &example);
-        if (status == GB_OK)
-            status = fill_row(p, set, index, &example, row, opinion, sheet);
-        gb_examples_free(&one);
-        GB_TRY(status);
-        names[row] = set->names[index];
-    }
-    return GB_OK;
-}
-
-static enum gb_status write_sheet(const struct sheet *sheet, const char *const *names,
-                                  const char *path) {
-    const struct gb_picture_column columns[] = {
-        {"input", sheet->input},       {"truth", sheet->truth},       {"human", sheet->second},
-        {"sample", sheet->samples[0]}, {"sample", sheet->samples[1]}, {"mean", sheet->mean},
-        {"PR plane", sheet->plane}};
-    const struct gb_picture picture = {.title = "segmentation of the retina's vessels",
-                                       .columns = columns,
-                                       .column_count = sizeof columns / sizeof *columns,
-                                       .row_count = sheet->input.n,
-                                       .row_captions = names};
-    return gb_picture_write(path, &picture);
+static enum gb_status fill_row(struct gb_predictor *p, const struct gb_dataset *set, int index,
+                               const struct gb_example *example, const struct gb_tensor cells[]) {
+    const struct gb_tensor *y = &example->y;
+    struct gb_tensor kept = gb_dense(NULL, KEPT, y->h, y->w, 1);
+    struct opinion opinion = {0};
+    kept.data = malloc(gb_elements(&kept) * sizeof(float));
+    enum gb_status status = kept.data ? opinion_create(&opinion, p) : out_of_memory();
+    if (status == GB_OK)
+        status = fill_cells(p, set, index, example, &kept, &opinion, cells);
+    opinion_free(&opinion);
+    free(kept.data);
+    return status;
 }
 
 static enum gb_status draw_picture(struct gb_predictor *p, const struct gb_dataset *set, int images,
                                    const char *path) {
-    struct sheet sheet;
-    struct gb_arena arena = {0};
-    struct opinion opinion = {0};
+    static const struct gb_example_picture opinions = {columns_of, fill_row};
     GB_TRY(gb_predictor_resize(p, &set->shape));
-    bind_sheet(&sheet, &arena, images, &p->target);
-    GB_TRY(gb_arena_reserve(&arena, "picture"));
-    bind_sheet(&sheet, &arena, images, &p->target);
-    const char **names = calloc((size_t)images, sizeof *names);
-    enum gb_status status = names ? opinion_create(&opinion, p) : out_of_memory();
-    if (status == GB_OK)
-        status = fill_sheet(p, set, &opinion, &sheet, names);
-    if (status == GB_OK)
-        status = write_sheet(&sheet, names, path);
-    opinion_free(&opinion);
-    free(names);
-    gb_arena_free(&arena);
-    return status;
+    return gb_draw_examples(p, &opinions, set, images, path);
 }
 
 const struct gb_task gb_vessels = {

@@ -366,6 +366,27 @@ static void draws_a_sheet(void **state) {
     assert_int_equal(gb_fixture_entries(""), 1);
 }
 
+// As many rows as a sheet of tall cells holds are drawn, and one more is refused.
+static void knows_how_many_rows_fit(void **state) {
+    (void)state;
+    enum { TALL = 1000, MOST = GB_IMAGE_MAX_SIDE / TALL };
+    float *values = calloc(TALL, sizeof *values);
+    assert_non_null(values);
+    const struct gb_picture_column column = {"tall", gb_dense(values, 1, TALL, 1, 1)};
+    const int most = gb_picture_most_rows(&column, 1);
+    assert_true(most > MOST / 2 && most <= MOST);
+    const char *const captions[MOST + 1] = {0};
+    struct gb_picture picture = {.title = "Title",
+                                 .columns = &column,
+                                 .column_count = 1,
+                                 .row_count = most,
+                                 .row_captions = captions};
+    assert_int_equal(gb_picture_write(gb_fixture_path("tall.png"), &picture), GB_OK);
+    picture.row_count++;
+    assert_int_equal(gb_picture_write(gb_fixture_path("taller.png"), &picture), GB_BAD_INPUT);
+    free(values);
+}
+
 #define TEST(function)                                                                             \
     cmocka_unit_test_setup_teardown(function, gb_fixture_setup, gb_fixture_teardown)
 
@@ -383,6 +404,7 @@ int main(void) {
         cmocka_unit_test(crops),
         cmocka_unit_test(halves_as_matlab),
         TEST(draws_a_sheet),
+        TEST(knows_how_many_rows_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,7 @@
 #include "tasks/data/sr_files.h"
 #include "tasks/metrics/super_resolution.h"
 #include "tasks/training/predictor.h"
+#include "untrained.h"
 
 enum { SIZE = 16 };
 
@@ -461,9 +462,7 @@ static void evaluate_tiny(const char *name, int threads, int images,
     struct gb_predictor predictor;
     assert_int_equal(gb_backend_find(NULL, &options.backend), GB_OK);
     assert_int_equal(gb_predictor_create(&predictor, &run, &options), GB_OK);
-    struct gb_params *params = predictor.kind->params(predictor.scorer);
-    assert_int_equal(gb_params_initialise(params, 9), GB_OK);
-    assert_int_equal(gb_params_copy(params, predictor.kind->params(predictor.sampler)), GB_OK);
+    gb_load_untrained(&predictor, 9);
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     assert_int_equal(
         gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], test, metrics, per_image),

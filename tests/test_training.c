@@ -19,6 +19,7 @@
 #include "tasks/synthetic/synthetic_horses.h"
 #include "tasks/training/predictor.h"
 #include "tasks/training/trainer.h"
+#include "untrained.h"
 
 enum { SIZE = 16, TRAIN = 5, TEST = 11, STEPS = 10 };
 
@@ -372,9 +373,7 @@ static void predictor_of(struct gb_predictor *predictor, struct gb_predictor_opt
     const struct gb_run_config run = tiny_run(1);
     options.temperature = 1;
     assert_int_equal(gb_predictor_create(predictor, &run, &options), GB_OK);
-    struct gb_params *params = predictor->kind->params(predictor->scorer);
-    assert_int_equal(gb_params_initialise(params, 5), GB_OK);
-    assert_int_equal(gb_predictor_load(predictor, params), GB_OK);
+    gb_load_untrained(predictor, 5);
 }
 
 static enum gb_status bits_of(struct gb_predictor *predictor, const struct gb_dataset *set,
@@ -385,7 +384,19 @@ static enum gb_status bits_of(struct gb_predictor *predictor, const struct gb_da
 static enum gb_status draw(struct gb_predictor *predictor, const struct gb_dataset *set,
                            int index) {
     struct gb_tensor x = gb_images(&held(set)->x, index, 1);
-    return gb_predictor_draw(predictor, &x, set->names[index], index, 0);
+    GB_TRY(gb_predictor_condition(predictor, &x, set->names[index]));
+    gb_predictor_sample(predictor, index, 0, 1);
+    return GB_OK;
+}
+
+// The predictor's samples for an example, one behind the other.
+static void draw_all(struct gb_predictor *predictor, const struct gb_dataset *set, int index,
+                     float *samples) {
+    assert_int_equal(draw(predictor, set, index), GB_OK);
+    for (int m = 0; m < predictor->samples; m++) {
+        const struct gb_tensor sample = gb_predictor_sample(predictor, index, m, 1);
+        memcpy(samples + m * sample.image, sample.data, (size_t)sample.image * sizeof *samples);
+    }
 }
 
 // The picture of a prediction.
@@ -412,10 +423,12 @@ static void test_failures_name_the_image(void **state) {
     *pixel = value;
     assert_non_null(strstr(gb_error_message(), "cannot evaluate: "));
     assert_non_null(strstr(gb_error_message(), test->names[bad]));
-    struct gb_params *params = predictor.kind->params(predictor.sampler);
-    float *values = params->value;
+    void *model = gb_untrained_model(&predictor, 5);
+    struct gb_params *params = predictor.kind->params(model);
     for (size_t i = 0; i < params->floats; i++)
-        values[i] = NAN;
+        params->value[i] = NAN;
+    assert_int_equal(gb_predictor_load(&predictor, params), GB_OK);
+    predictor.kind->free(model);
     assert_int_equal(draw(&predictor, test, 3), GB_CHECK_FAILED);
     assert_non_null(strstr(gb_error_message(), "cannot draw: "));
     assert_non_null(strstr(gb_error_message(), test->names[3]));
@@ -462,19 +475,18 @@ static void check_average(const struct gb_backend *backend) {
     predictor_of(&many, (struct gb_predictor_options){
                             .backend = backend, .threads = 2, .samples = MANY, .seed = 1});
     const int index = 3;
-    assert_int_equal(draw(&many, test, index), GB_OK);
-    size_t image = (size_t)many.drawn.image;
-    float drawn[MANY * image], picture[SIZE * SIZE];
-    memcpy(drawn, many.drawn.data, sizeof drawn);
+    enum { IMAGE = SIZE * SIZE * 3 };
+    float drawn[MANY * IMAGE], fewer[MANY * IMAGE], picture[SIZE * SIZE];
+    draw_all(&many, test, index, drawn);
     for (int samples = 1; samples < MANY; samples++) {
         struct gb_predictor few;
         predictor_of(&few, (struct gb_predictor_options){
                                .backend = backend, .threads = 1, .samples = samples, .seed = 1});
-        assert_int_equal(draw(&few, test, index), GB_OK);
-        assert_memory_equal(few.drawn.data, drawn, (size_t)samples * image * sizeof(float));
+        draw_all(&few, test, index, fewer);
+        assert_memory_equal(fewer, drawn, (size_t)samples * IMAGE * sizeof(float));
         gb_predictor_free(&few);
     }
-    assert_memory_not_equal(drawn, drawn + image, image * sizeof(float));
+    assert_memory_not_equal(drawn, drawn + IMAGE, IMAGE * sizeof(float));
 
     const struct gb_tensor answer = gb_dense(picture, 1, SIZE, SIZE, 1);
     predict(&many, test, index, &answer);
@@ -482,7 +494,7 @@ static void check_average(const struct gb_backend *backend) {
         double sum = 0;
         for (size_t m = 0; m < MANY; m++)
             for (size_t copy = 0; copy < 3; copy++)
-                sum += (double)drawn[m * image + pixel * 3 + copy];
+                sum += (double)drawn[m * IMAGE + pixel * 3 + copy];
         assert_float_equal(picture[pixel], sum / (3 * MANY) + 0.5, 1e-5);
     }
     gb_predictor_free(&many);
@@ -502,7 +514,8 @@ static void test_average_of_one(void **state) {
     float revealed[SIZE * SIZE], picture[SIZE * SIZE];
     const struct gb_tensor expected = gb_dense(revealed, 1, SIZE, SIZE, 1);
     const struct gb_tensor answer = gb_dense(picture, 1, SIZE, SIZE, 1);
-    horses->reveal(NULL, &one.drawn, &expected);
+    const struct gb_tensor sample = gb_predictor_sample(&one, 0, 0, 1);
+    horses->reveal(NULL, &sample, &expected);
     predict(&one, &splits[GB_SPLIT_TEST], 0, &answer);
     assert_memory_equal(picture, revealed, sizeof picture);
     gb_predictor_free(&one);
@@ -511,29 +524,40 @@ static void test_average_of_one(void **state) {
 // Samples 2i and 2i + 1 are a pair, and no two pairs are alike, whoever draws them together.
 static void test_samples_come_in_pairs(void **state) {
     (void)state;
-    enum { SAMPLES = 4 };
+    enum { SAMPLES = 4, IMAGE = SIZE * SIZE * 3, TOP = IMAGE / 2 };
+    const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+    const struct gb_tensor x = gb_images(&held(test)->x, 0, 1);
     struct gb_predictor together, alone;
     struct gb_predictor_options options = {
         .backend = best_backend(), .threads = 1, .samples = SAMPLES, .seed = 1};
     predictor_of(&together, options);
     options.samples = 1;
     predictor_of(&alone, options);
-    assert_int_equal(draw(&together, &splits[GB_SPLIT_TEST], 0), GB_OK);
-    assert_int_equal(draw(&alone, &splits[GB_SPLIT_TEST], 0), GB_OK);
-    for (int l = 0; l < alone.latents.count; l++) {
-        const float *latents = together.latents.level[l].data;
-        const float *sample = alone.latents.level[l].data;
-        size_t image = gb_elements(&alone.latents.level[l]);
-        for (size_t i = 0; i < image; i++) {
-            assert_true(latents[i] == -latents[image + i]);
-            assert_true(latents[2 * image + i] == -latents[3 * image + i]);
-        }
-        assert_memory_not_equal(latents, latents + 2 * image, image * sizeof *latents);
-        for (int m = 0; m < SAMPLES; m++) {
-            gb_predictor_sample(&alone, 0, m, 1);
-            assert_memory_equal(sample, latents + (size_t)m * image, image * sizeof *latents);
-        }
+    float samples[SAMPLES * IMAGE], tops[SAMPLES][TOP];
+    draw_all(&together, test, 0, samples);
+    assert_int_equal(draw(&alone, test, 0), GB_OK);
+    void *model = gb_untrained_model(&together, 5);
+    assert_int_equal(gb_cglow_model.condition(model, &x), GB_OK);
+    for (int m = 0; m < SAMPLES; m++) {
+        const struct gb_tensor sample = gb_dense(samples + m * IMAGE, 1, SIZE, SIZE, 3);
+        const struct gb_tensor other = gb_predictor_sample(&alone, 0, m, 1);
+        struct gb_latents latents;
+        double log_likelihood;
+        assert_memory_equal(other.data, sample.data, IMAGE * sizeof(float));
+        assert_int_equal(gb_cglow_model.forward(model, &sample, NULL, &log_likelihood, &latents),
+                         GB_OK);
+        const struct gb_tensor *top = &latents.level[latents.count - 1];
+        assert_int_equal(gb_elements(top), TOP);
+        const struct gb_tensor copy = gb_dense(tops[m], 1, top->h, top->w, top->c);
+        gb_copy_values(top, &copy);
     }
+    // As far as the inverse and forward are each other's inverse.
+    for (int i = 0; i < TOP; i++) {
+        assert_float_equal(tops[0][i], -tops[1][i], 1e-3);
+        assert_float_equal(tops[2][i], -tops[3][i], 1e-3);
+    }
+    assert_memory_not_equal(tops[0], tops[2], sizeof tops[0]);
+    gb_cglow_model.free(model);
     gb_predictor_free(&together);
     gb_predictor_free(&alone);
 }
@@ -543,13 +567,15 @@ static void test_examples_have_their_own_samples(void **state) {
     struct gb_predictor predictor;
     predictor_of(&predictor, (struct gb_predictor_options){
                                  .backend = best_backend(), .threads = 1, .samples = 2, .seed = 1});
-    const struct gb_tensor *latent = &predictor.latents.level[0];
-    size_t floats = gb_elements(latent);
-    float first[floats];
+    // Of the same input, so that nothing but the latents can differ.
+    float values[SIZE * SIZE * 3];
     assert_int_equal(draw(&predictor, &splits[GB_SPLIT_TEST], 0), GB_OK);
-    memcpy(first, latent->data, sizeof first);
-    assert_int_equal(draw(&predictor, &splits[GB_SPLIT_TEST], 1), GB_OK);
-    assert_memory_not_equal(first, latent->data, sizeof first);
+    const struct gb_tensor first = gb_predictor_sample(&predictor, 0, 0, 1);
+    memcpy(values, first.data, sizeof values);
+    const struct gb_tensor other = gb_predictor_sample(&predictor, 1, 0, 1);
+    assert_memory_not_equal(values, other.data, sizeof values);
+    const struct gb_tensor again = gb_predictor_sample(&predictor, 0, 0, 1);
+    assert_memory_equal(values, again.data, sizeof values);
     gb_predictor_free(&predictor);
 }
 
@@ -596,8 +622,7 @@ static void test_dequantisation(void **state) {
     assert_int_equal(bits_of(&noisy, test, again), GB_OK);
     assert_memory_equal(noisy_bits, again, sizeof again);
 
-    // The sampler draws one: a model of batch 1.
-    void *model = plain.sampler;
+    void *model = gb_untrained_model(&plain, 5);
     float values[SIZE * SIZE * 3];
     const struct gb_tensor target = gb_dense(values, 1, SIZE, SIZE, 3);
     for (int i = 0; i < TEST; i++) {
@@ -610,17 +635,19 @@ static void test_dequantisation(void **state) {
         assert_memory_equal(&bits[i], &expected, sizeof expected);
         assert_true(noisy_bits[i] != bits[i]);
     }
+    plain.kind->free(model);
     gb_predictor_free(&plain);
     gb_predictor_free(&noisy);
 }
 
 // The log-likelihood of a target, in bits per dimension.
-static double bits_of_target(struct gb_predictor *predictor, const struct gb_tensor *x,
+static double bits_of_target(const struct gb_predictor *predictor, const struct gb_tensor *x,
                              const struct gb_tensor *target) {
     double log_likelihood;
-    assert_int_equal(gb_cglow_model.condition(predictor->climber, x), GB_OK);
-    assert_int_equal(
-        gb_cglow_model.forward(predictor->climber, target, NULL, &log_likelihood, NULL), GB_OK);
+    void *model = gb_untrained_model(predictor, 5);
+    assert_int_equal(gb_cglow_model.condition(model, x), GB_OK);
+    assert_int_equal(gb_cglow_model.forward(model, target, NULL, &log_likelihood, NULL), GB_OK);
+    gb_cglow_model.free(model);
     return gb_bits_per_dimension(log_likelihood, SIZE * SIZE * 3);
 }
 

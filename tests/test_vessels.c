@@ -14,6 +14,7 @@
 #include "tasks/metrics/precision_recall.h"
 #include "tasks/synthetic/fundus.h"
 #include "tasks/training/predictor.h"
+#include "untrained.h"
 
 // Windows are smaller than photographs, and these no multiple of GB_VESSELS_MULTIPLE.
 enum { WINDOW = 16, SIDE = 40, PADDED = 48, TRAIN = 3, TEST = 2, SAMPLES = 5 };
@@ -46,9 +47,7 @@ static void make_predictor(const char *model_name, struct gb_predictor *predicto
     assert_int_equal(gb_task_model_find(vessels, model_name, &model), GB_OK);
     gb_run_config_default(vessels, model, WINDOW, &splits[GB_SPLIT_TRAIN].shape, &run);
     assert_int_equal(gb_predictor_create(predictor, &run, &options), GB_OK);
-    struct gb_params *params = predictor->kind->params(predictor->scorer);
-    assert_int_equal(gb_params_initialise(params, 5), GB_OK);
-    assert_int_equal(gb_params_copy(params, predictor->kind->params(predictor->sampler)), GB_OK);
+    gb_load_untrained(predictor, 5);
 }
 
 static double number(const json_t *object, const char *name) {
@@ -134,8 +133,10 @@ static void dequantises_by_model(void **state) {
                                                       GB_DEQUANTISED_BY_CALLER, GB_NOT_DEQUANTISED};
     for (int i = 0; vessels->models[i].name; i++) {
         struct gb_predictor predictor;
+        struct gb_model_shapes shapes;
         make_predictor(vessels->models[i].name, &predictor);
-        assert_int_equal(predictor.dequantisation, expected[i]);
+        predictor.kind->shapes(&predictor.config, 1, &shapes);
+        assert_int_equal(shapes.dequantisation, expected[i]);
         gb_predictor_free(&predictor);
     }
 }
@@ -148,7 +149,9 @@ static void gives_the_baseline_as_many_parameters(void **state) {
     for (int i = 0; i < 2; i++) {
         struct gb_predictor predictor;
         make_predictor(names[i], &predictor);
-        count[i] = gb_params_elements(predictor.kind->params(predictor.scorer));
+        void *model = gb_untrained_model(&predictor, 5);
+        count[i] = gb_params_elements(predictor.kind->params(model));
+        predictor.kind->free(model);
         gb_predictor_free(&predictor);
     }
     assert_float_equal((double)count[1] / (double)count[0], 1, 0.02);

@@ -186,6 +186,16 @@ static void draw(struct gb_image *sheet, const struct layout *layout,
     }
 }
 
+int gb_picture_most_rows(const struct gb_picture_column *columns, int column_count) {
+    static const char *const captions[1] = {0};
+    const struct gb_picture empty = {
+        .title = "", .columns = columns, .column_count = column_count, .row_captions = captions};
+    const struct layout layout = lay_out(&empty);
+    const int by_pixels = GB_IMAGE_MAX_PIXELS / layout.w;
+    const int tallest = by_pixels < GB_IMAGE_MAX_SIDE ? by_pixels : GB_IMAGE_MAX_SIDE;
+    return tallest > layout.h ? (tallest - layout.h) / layout.row_h : 0;
+}
+
 enum gb_status gb_picture_write(const char *path, const struct gb_picture *picture) {
     struct layout layout = lay_out(picture);
     struct gb_image sheet;

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flows/networks/network.h"
 #include "tasks/images/picture.h"
 #include "tasks/metrics/record.h"
 #include "tasks/program/clock.h"
@@ -25,19 +24,18 @@ static enum gb_status no_memory(const struct gb_predictor *p) {
 static enum gb_status predict(struct gb_predictor *p, const struct gb_selection *scored,
                               const struct gb_examples *examples, const struct gb_tensor *picture,
                               const struct gb_tensor *answers) {
-    struct gb_model_shapes one;
-    p->kind->shapes(&p->config, 1, &one);
-    one.y.data = malloc(gb_elements(&one.y) * sizeof(float));
-    enum gb_status status = one.y.data ? GB_OK : no_memory(p);
+    struct gb_tensor target = p->target; // room for one
+    target.data = malloc(gb_elements(&target) * sizeof(float));
+    enum gb_status status = target.data ? GB_OK : no_memory(p);
     for (int i = 0; status == GB_OK && i < examples->count; i++) {
         struct gb_tensor x = gb_images(&examples->x, i, 1), answer = gb_images(answers, i, 1);
-        status = gb_predictor_answer(p, &x, scored->names[i], scored->indices[i], &one.y);
+        status = gb_predictor_answer(p, &x, scored->names[i], scored->indices[i], &target);
         if (status != GB_OK)
             break;
-        p->task->reveal(&x, &one.y, picture);
+        p->task->reveal(&x, &target, picture);
         p->task->decide(&x, picture, &answer);
     }
-    free(one.y.data);
+    free(target.data);
     return status;
 }
 
@@ -120,105 +118,138 @@ enum gb_status gb_predictor_evaluate(struct gb_predictor *p, const struct gb_dat
     return status;
 }
 
-// ---- The picture ----
+// ---- Pictures ----
 
-// The columns, in one block: input, truth, samples, mean, answer.
+// One image of every column, one column after the other, for each row.
 struct sheet {
-    struct gb_tensor x, truth, samples[PICTURE_SAMPLES], mean, answer;
-    struct gb_tensor target; // room for one
+    struct gb_picture_column columns[GB_MOST_COLUMNS];
+    int column_count;
+    float *values;
 };
 
-static void bind_sheet(struct sheet *sheet, struct gb_arena *arena, const struct gb_predictor *p,
-                       const struct gb_examples *examples) {
-    const struct gb_tensor *y = &examples->y;
-    struct gb_tensor *const columns[] = {&sheet->truth,      &sheet->samples[0], &sheet->samples[1],
-                                         &sheet->samples[2], &sheet->samples[3], &sheet->mean,
-                                         &sheet->answer};
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-        *columns[i] = gb_take_tensor(arena, y->n, y->h, y->w, p->task->picture_channels);
-    sheet->target = gb_take_tensor(arena, 1, p->target.h, p->target.w, p->target.c);
-    // A person sees colour, or grey.
-    sheet->x = gb_channels(&examples->x, 0, examples->x.c >= 3 ? 3 : 1);
+static enum gb_status make_sheet(int rows, struct sheet *sheet) {
+    size_t floats = 0;
+    for (int i = 0; i < sheet->column_count; i++) {
+        struct gb_tensor *images = &sheet->columns[i].images;
+        images->n = rows;
+        floats += gb_elements(images);
+    }
+    float *next = sheet->values = calloc(floats, sizeof *next);
+    for (int i = 0; next && i < sheet->column_count; i++) {
+        sheet->columns[i].images.data = next;
+        next += gb_elements(&sheet->columns[i].images);
+    }
+    return next ? GB_OK : gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "picture", "out of memory");
 }
 
-static enum gb_status fill_row(struct gb_predictor *p, const struct gb_dataset *set, int index,
-                               const struct gb_examples *examples, int row, struct sheet *sheet) {
+static enum gb_status draw_row(struct gb_predictor *p, const struct gb_example_picture *picture,
+                               const struct gb_dataset *set, int index, int row,
+                               const struct sheet *sheet) {
+    const struct gb_random_key key = {.seed = p->options.seed, .sample = (uint32_t)index};
+    struct gb_tensor cells[GB_MOST_COLUMNS];
+    struct gb_examples one;
+    GB_TRY(gb_examples_create(&one, 1, &set->shape));
+    const struct gb_example example = gb_example_at(&one, 0);
+    for (int i = 0; i < sheet->column_count; i++)
+        cells[i] = gb_images(&sheet->columns[i].images, row, 1);
+    enum gb_status status = set->fill(set, index, &key, &example);
+    if (status == GB_OK)
+        status = picture->fill_row(p, set, index, &example, cells);
+    gb_examples_free(&one);
+    return status;
+}
+
+static enum gb_status draw_sheet(struct gb_predictor *p, const struct gb_example_picture *picture,
+                                 const struct gb_dataset *set, const struct gb_selection *shown,
+                                 struct sheet *sheet, const char *path) {
+    GB_TRY(make_sheet(shown->count, sheet));
+    for (int row = 0; row < shown->count; row++)
+        GB_TRY(draw_row(p, picture, set, shown->indices[row], row, sheet));
+    const struct gb_picture whole = {.title = p->task->summary,
+                                     .columns = sheet->columns,
+                                     .column_count = sheet->column_count,
+                                     .row_count = shown->count,
+                                     .row_captions = (const char *const *)shown->names};
+    return gb_picture_write(path, &whole);
+}
+
+enum gb_status gb_draw_examples(struct gb_predictor *p, const struct gb_example_picture *picture,
+                                const struct gb_dataset *set, int images, const char *path) {
+    struct sheet sheet = {0};
+    struct gb_selection shown;
+    GB_TRY(gb_task_check_shape(p->kind, &p->config, &set->shape));
+    sheet.column_count = picture->columns(p, &set->shape, sheet.columns);
+    const int most = gb_picture_most_rows(sheet.columns, sheet.column_count);
+    if (images > most)
+        images = most > 0 ? most : 1;
+    GB_TRY(gb_dataset_select(set, images, &shown));
+    enum gb_status status = draw_sheet(p, picture, set, &shown, &sheet, path);
+    free(sheet.values);
+    gb_selection_free(&shown);
+    return status;
+}
+
+// ---- The common picture ----
+
+// Before and behind the samples.
+enum { INPUT, TRUTH, SAMPLES };
+enum { MEAN, ANSWER, BEHIND };
+
+static int shown_samples(const struct gb_predictor *p) {
+    return p->kind->one_answer ? 0 : p->samples < PICTURE_SAMPLES ? p->samples : PICTURE_SAMPLES;
+}
+
+static int columns_of(const struct gb_predictor *p, const struct gb_example_shape *shape,
+                      struct gb_picture_column columns[static GB_MOST_COLUMNS]) {
+    const int samples = shown_samples(p), count = SAMPLES + samples + BEHIND;
+    const struct gb_tensor one =
+        gb_dense(NULL, 1, shape->y_h, shape->y_w, p->task->picture_channels);
+    for (int i = TRUTH; i < count; i++)
+        columns[i] = (struct gb_picture_column){"sample", one};
+    // A person sees colour, or grey.
+    columns[INPUT] = (struct gb_picture_column){
+        "input", gb_dense(NULL, 1, shape->x_h, shape->x_w, shape->x_c >= 3 ? 3 : 1)};
+    columns[TRUTH].caption = "truth";
+    columns[SAMPLES + samples + MEAN].caption = gb_prediction_names[p->options.prediction];
+    columns[SAMPLES + samples + ANSWER].caption = "prediction";
+    return count;
+}
+
+static enum gb_status fill_cells(struct gb_predictor *p, const char *name, int index,
+                                 const struct gb_example *example, const struct gb_tensor *target,
+                                 const struct gb_tensor cells[]) {
     const struct gb_task *task = p->task;
-    struct gb_tensor x = gb_images(&examples->x, row, 1), y = gb_images(&examples->y, row, 1);
-    struct gb_tensor truth = gb_images(&sheet->truth, row, 1);
-    task->target(&x, &y, &sheet->target);
-    task->reveal(&x, &sheet->target, &truth);
-    GB_TRY(gb_predictor_draw(p, &x, name_of(set, index), index, 0));
-    for (int m = 0; m < PICTURE_SAMPLES && m < p->drawn_at_once; m++) {
-        struct gb_tensor sample = gb_images(&p->drawn, m, 1);
-        struct gb_tensor picture = gb_images(&sheet->samples[m], row, 1);
-        task->reveal(&x, &sample, &picture);
+    const struct gb_tensor input = gb_channels(&example->x, 0, cells[INPUT].c);
+    const int samples = shown_samples(p);
+    gb_copy_values(&input, &cells[INPUT]);
+    task->target(&example->x, &example->y, target);
+    task->reveal(&example->x, target, &cells[TRUTH]);
+    GB_TRY(gb_predictor_condition(p, &example->x, name));
+    for (int m = 0; m < samples; m++) {
+        const struct gb_tensor sample = gb_predictor_sample(p, index, m, p->options.temperature);
+        task->reveal(&example->x, &sample, &cells[SAMPLES + m]);
     }
-    struct gb_tensor mean = gb_images(&sheet->mean, row, 1);
-    struct gb_tensor answer = gb_images(&sheet->answer, row, 1);
-    GB_TRY(gb_predictor_answer(p, &x, name_of(set, index), index, &sheet->target));
-    task->reveal(&x, &sheet->target, &mean);
-    task->decide(&x, &mean, &answer);
+    const struct gb_tensor *mean = &cells[SAMPLES + samples + MEAN];
+    GB_TRY(gb_predictor_answer(p, &example->x, name, index, target));
+    task->reveal(&example->x, target, mean);
+    task->decide(&example->x, mean, &cells[SAMPLES + samples + ANSWER]);
     return GB_OK;
 }
 
-static enum gb_status write_sheet(const struct gb_predictor *p, const struct sheet *sheet,
-                                  const char *const *names, const char *path) {
-    struct gb_picture_column columns[4 + PICTURE_SAMPLES] = {{"input", sheet->x},
-                                                             {"truth", sheet->truth}};
-    int count = 2;
-    for (int m = 0; !p->kind->one_answer && m < PICTURE_SAMPLES && m < p->drawn_at_once; m++)
-        columns[count++] = (struct gb_picture_column){"sample", sheet->samples[m]};
-    columns[count++] =
-        (struct gb_picture_column){gb_prediction_names[p->options.prediction], sheet->mean};
-    columns[count++] = (struct gb_picture_column){"prediction", sheet->answer};
-    const struct gb_picture picture = {.title = p->task->summary,
-                                       .columns = columns,
-                                       .column_count = count,
-                                       .row_count = sheet->x.n,
-                                       .row_captions = names};
-    return gb_picture_write(path, &picture);
-}
-
-static enum gb_status draw_examples(struct gb_predictor *p, const struct gb_dataset *set,
-                                    const int *indices, const struct gb_examples *examples,
-                                    const char **names, const char *path) {
-    struct sheet sheet;
-    struct gb_arena arena = {0};
-    bind_sheet(&sheet, &arena, p, examples);
-    GB_TRY(gb_arena_reserve(&arena, "picture"));
-    bind_sheet(&sheet, &arena, p, examples);
-    enum gb_status status = GB_OK;
-    for (int row = 0; status == GB_OK && row < examples->count; row++) {
-        names[row] = name_of(set, indices[row]);
-        status = fill_row(p, set, indices[row], examples, row, &sheet);
-    }
-    if (status == GB_OK)
-        status = write_sheet(p, &sheet, names, path);
-    gb_arena_free(&arena);
+static enum gb_status fill_row(struct gb_predictor *p, const struct gb_dataset *set, int index,
+                               const struct gb_example *example, const struct gb_tensor cells[]) {
+    struct gb_tensor target = p->target; // room for one
+    target.data = malloc(gb_elements(&target) * sizeof(float));
+    enum gb_status status = target.data
+                                ? fill_cells(p, name_of(set, index), index, example, &target, cells)
+                                : no_memory(p);
+    free(target.data);
     return status;
 }
 
 enum gb_status gb_predictor_picture(struct gb_predictor *p, const struct gb_dataset *set,
                                     int images, const char *path) {
-    if (images > set->count)
-        images = set->count;
-    if (p->task->picture)
-        return p->task->picture(p, set, images, path);
-    GB_TRY(gb_task_check_shape(p->kind, &p->config, &set->shape));
-    struct gb_examples examples = {0};
-    int *indices = calloc((size_t)images, sizeof *indices);
-    const char **names = calloc((size_t)images, sizeof *names);
-    enum gb_status status = indices && names ? GB_OK : no_memory(p);
-    for (int i = 0; status == GB_OK && i < images; i++)
-        indices[i] = (int)((long)i * set->count / images);
-    if (status == GB_OK)
-        status =
-            gb_dataset_gather(set, indices, images, p->options.seed, p->options.threads, &examples);
-    if (status == GB_OK)
-        status = draw_examples(p, set, indices, &examples, names, path);
-    gb_examples_free(&examples);
-    free(indices);
-    free(names);
-    return status;
+    static const struct gb_example_picture common = {columns_of, fill_row};
+    return p->task->picture ? p->task->picture(p, set, images, path)
+                            : gb_draw_examples(p, &common, set, images, path);
 }

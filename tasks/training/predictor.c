@@ -8,6 +8,7 @@
 
 #include "flows/files/checkpoint.h"
 #include "flows/networks/network.h"
+#include "kernels/arena.h"
 #include "tasks/data/randomness.h"
 
 const char *const gb_prediction_names[GB_PREDICTIONS] = {"mean", "gradient"};
@@ -15,6 +16,27 @@ const char *const gb_prediction_names[GB_PREDICTIONS] = {"mean", "gradient"};
 // Floats of targets that the scorer and the sampler take at once, so that activations of whole
 // photographs fit into memory; one target in any case.
 enum { SCORED_AT_ONCE = 8, SCORED_FLOATS = 1 << 19, DRAWN_FLOATS = 1 << 21 };
+
+// Samples in hand: of which example and temperature, and the number of the first. None: at_once is 0.
+struct samples {
+    int index, first, at_once;
+    float temperature;
+};
+
+struct gb_predictor_state {
+    enum gb_dequantisation dequantisation;
+    int scored_at_once, drawn_at_once;
+    void *scorer, *sampler;
+    void *climber; // of one target, with gradients; NULL but with GB_PREDICT_GRADIENT
+    struct gb_arena arena;
+    struct gb_tensor x, targets;                     // of the scorer's batch
+    struct gb_tensor noise;                          // where the model dequantises, for that
+    float *uniform;                                  // room for the noise of one target
+    struct gb_latents latents;                       // noise for the sampler
+    struct gb_tensor drawn;                          // drawn_at_once targets
+    struct samples in_hand;                          // which they are
+    struct gb_tensor climbed, moments[2], d_climbed; // of gradient ascent
+};
 
 // ---- Life ----
 
@@ -24,29 +46,33 @@ static int at_once(int wanted, const struct gb_tensor *target, int floats) {
 }
 
 static void bind(struct gb_predictor *p, const struct gb_model_shapes *one) {
+    struct gb_predictor_state *state = p->state;
+    struct gb_arena *arena = &state->arena;
     const struct gb_tensor *x = &one->x, *y = &one->y;
-    p->x = gb_take_tensor(&p->arena, p->scored_at_once, x->h, x->w, x->c);
-    p->target = gb_take_tensor(&p->arena, p->scored_at_once, y->h, y->w, y->c);
-    p->noise = gb_take_tensor(&p->arena, p->scored_at_once, y->h, y->w, y->c);
-    p->uniform = gb_arena_take(&p->arena, (size_t)y->image);
-    p->kind->latent_shapes(p->sampler, &p->latents);
-    for (int l = 0; l < p->latents.count; l++)
-        p->latents.level[l].data = gb_arena_take(&p->arena, gb_elements(&p->latents.level[l]));
-    p->drawn = gb_take_tensor(&p->arena, p->drawn_at_once, y->h, y->w, y->c);
-    if (!p->climber)
+    state->x = gb_take_tensor(arena, state->scored_at_once, x->h, x->w, x->c);
+    state->targets = gb_take_tensor(arena, state->scored_at_once, y->h, y->w, y->c);
+    if (state->dequantisation == GB_DEQUANTISED_BY_MODEL)
+        state->noise = gb_take_tensor(arena, state->scored_at_once, y->h, y->w, y->c);
+    state->uniform = gb_arena_take(arena, (size_t)y->image);
+    p->kind->latent_shapes(state->sampler, &state->latents);
+    for (int l = 0; l < state->latents.count; l++)
+        state->latents.level[l].data = gb_arena_take(arena, gb_elements(&state->latents.level[l]));
+    state->drawn = gb_take_tensor(arena, state->drawn_at_once, y->h, y->w, y->c);
+    if (!state->climber)
         return;
-    struct gb_tensor *const ascent[] = {&p->climbed, &p->moments[0], &p->moments[1], &p->d_climbed};
+    struct gb_tensor *const ascent[] = {&state->climbed, &state->moments[0], &state->moments[1],
+                                        &state->d_climbed};
     for (size_t i = 0; i < sizeof ascent / sizeof *ascent; i++)
-        *ascent[i] = gb_take_tensor(&p->arena, 1, y->h, y->w, y->c);
+        *ascent[i] = gb_take_tensor(arena, 1, y->h, y->w, y->c);
 }
 
 static enum gb_status build_climber(struct gb_predictor *p) {
     const struct gb_model_use use = {
         .batch = 1, .samples_per_x = 1, .threads = p->options.threads, .gradients = true};
-    if (p->kind->one_answer || p->dequantisation != GB_DEQUANTISED_BY_CALLER)
+    if (p->kind->one_answer || p->state->dequantisation != GB_DEQUANTISED_BY_CALLER)
         return gb_fail(GB_BAD_INPUT, "cannot predict", "--predict gradient",
                        "%s has no density that could be climbed", p->kind->title);
-    return p->kind->create(&p->config, &use, p->options.backend, &p->climber);
+    return p->kind->create(&p->config, &use, p->options.backend, &p->state->climber);
 }
 
 // Random numbers are counted in 32 bits (kernels/random/random.h), and samples share no noise.
@@ -60,23 +86,27 @@ static enum gb_status check_samples(const struct gb_predictor *p, const struct g
 
 // Everything that depends on the sizes.
 static enum gb_status build(struct gb_predictor *p) {
+    struct gb_predictor_state *state = p->state = calloc(1, sizeof *state);
+    if (!state)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot predict", p->task->name, "out of memory");
     struct gb_model_shapes one;
     p->kind->shapes(&p->config, 1, &one);
     GB_TRY(check_samples(p, &one.y));
-    p->dequantisation = one.dequantisation;
-    p->scored_at_once = at_once(SCORED_AT_ONCE, &one.y, SCORED_FLOATS);
-    p->drawn_at_once = at_once(p->samples, &one.y, DRAWN_FLOATS);
+    p->target = one.y;
+    state->dequantisation = one.dequantisation;
+    state->scored_at_once = at_once(SCORED_AT_ONCE, &one.y, SCORED_FLOATS);
+    state->drawn_at_once = at_once(p->samples, &one.y, DRAWN_FLOATS);
     const struct gb_model_use score = {
-        .batch = p->scored_at_once, .samples_per_x = 1, .threads = p->options.threads};
-    const struct gb_model_use sample = {.batch = p->drawn_at_once,
-                                        .samples_per_x = p->drawn_at_once,
+        .batch = state->scored_at_once, .samples_per_x = 1, .threads = p->options.threads};
+    const struct gb_model_use sample = {.batch = state->drawn_at_once,
+                                        .samples_per_x = state->drawn_at_once,
                                         .threads = p->options.threads};
-    GB_TRY(p->kind->create(&p->config, &score, p->options.backend, &p->scorer));
-    GB_TRY(p->kind->create(&p->config, &sample, p->options.backend, &p->sampler));
+    GB_TRY(p->kind->create(&p->config, &score, p->options.backend, &state->scorer));
+    GB_TRY(p->kind->create(&p->config, &sample, p->options.backend, &state->sampler));
     if (p->options.prediction == GB_PREDICT_GRADIENT)
         GB_TRY(build_climber(p));
     bind(p, &one);
-    GB_TRY(gb_arena_reserve(&p->arena, "predictions"));
+    GB_TRY(gb_arena_reserve(&state->arena, "predictions"));
     bind(p, &one);
     return GB_OK;
 }
@@ -84,11 +114,12 @@ static enum gb_status build(struct gb_predictor *p) {
 enum gb_status gb_predictor_create(struct gb_predictor *p, const struct gb_run_config *run,
                                    const struct gb_predictor_options *options) {
     const struct gb_model_kind *kind = run->model->kind;
-    *p = (struct gb_predictor){.task = run->task,
-                               .kind = kind,
-                               .config = run->config,
-                               .options = *options,
-                               .samples = kind->one_answer ? 1 : options->samples};
+    *p = (struct gb_predictor){
+        .task = run->task,
+        .kind = kind,
+        .config = run->config,
+        .options = *options,
+        .samples = kind->one_answer || run->task->one_sample ? 1 : options->samples};
     enum gb_status status = build(p);
     if (status != GB_OK)
         gb_predictor_free(p);
@@ -102,27 +133,30 @@ static void free_model(struct gb_predictor *p, void **model) {
 }
 
 void gb_predictor_free(struct gb_predictor *p) {
-    free_model(p, &p->scorer);
-    free_model(p, &p->sampler);
-    free_model(p, &p->climber);
-    gb_arena_free(&p->arena);
+    if (p->state) {
+        free_model(p, &p->state->scorer);
+        free_model(p, &p->state->sampler);
+        free_model(p, &p->state->climber);
+        gb_arena_free(&p->state->arena);
+        free(p->state);
+    }
     *p = (struct gb_predictor){0};
 }
 
 // The values of the others become the scorer's.
 static enum gb_status share_parameters(struct gb_predictor *p) {
-    const struct gb_params *params = p->kind->params(p->scorer);
-    GB_TRY(gb_params_copy(params, p->kind->params(p->sampler)));
-    return p->climber ? gb_params_copy(params, p->kind->params(p->climber)) : GB_OK;
+    const struct gb_params *params = p->kind->params(p->state->scorer);
+    GB_TRY(gb_params_copy(params, p->kind->params(p->state->sampler)));
+    return p->state->climber ? gb_params_copy(params, p->kind->params(p->state->climber)) : GB_OK;
 }
 
 enum gb_status gb_predictor_load(struct gb_predictor *p, const struct gb_params *trained) {
-    GB_TRY(gb_params_copy(trained, p->kind->params(p->scorer)));
+    GB_TRY(gb_params_copy(trained, p->kind->params(p->state->scorer)));
     return share_parameters(p);
 }
 
 enum gb_status gb_predictor_restore(struct gb_predictor *p, const char *checkpoint) {
-    GB_TRY(gb_checkpoint_load(checkpoint, p->kind->params(p->scorer), false));
+    GB_TRY(gb_checkpoint_load(checkpoint, p->kind->params(p->state->scorer), false));
     return share_parameters(p);
 }
 
@@ -130,17 +164,13 @@ enum gb_status gb_predictor_resize(struct gb_predictor *p, const struct gb_examp
     if (gb_task_check_shape(p->kind, &p->config, shape) == GB_OK)
         return GB_OK;
     struct gb_predictor old = *p;
-    *p = (struct gb_predictor){.task = old.task,
-                               .kind = old.kind,
-                               .config = old.config,
-                               .options = old.options,
-                               .samples = old.samples};
+    p->state = NULL;
     enum gb_status status =
         gb_model_resize(p->kind, &p->config, shape->x_h, shape->x_w, shape->y_h, shape->y_w);
     if (status == GB_OK)
         status = build(p);
     if (status == GB_OK)
-        status = gb_predictor_load(p, old.kind->params(old.scorer));
+        status = gb_predictor_load(p, old.kind->params(old.state->scorer));
     gb_predictor_free(&old);
     return status;
 }
@@ -157,25 +187,25 @@ static void add_noise(struct gb_predictor *p, int place, int index) {
     const struct gb_task *task = p->task;
     const struct gb_random_key key = {
         .seed = p->options.seed, .purpose = GB_RANDOM_DEQUANTISE, .sample = (uint32_t)index};
-    struct gb_tensor target = gb_images(&p->target, place, 1);
-    if (p->dequantisation == GB_DEQUANTISED_BY_MODEL)
+    struct gb_tensor target = gb_images(&p->state->targets, place, 1);
+    if (p->state->dequantisation == GB_DEQUANTISED_BY_MODEL)
         p->options.backend->random_normal(&exec, &key, 0, gb_elements(&target), 1,
-                                          gb_at(&p->noise, place, 0, 0));
-    else if (p->dequantisation == GB_DEQUANTISED_BY_CALLER && task->level_distance > 0 &&
+                                          gb_at(&p->state->noise, place, 0, 0));
+    else if (p->state->dequantisation == GB_DEQUANTISED_BY_CALLER && task->level_distance > 0 &&
              p->options.dequantise)
         gb_add_noise(p->options.backend, p->options.threads, &key, task->noise_low,
-                     task->noise_low + task->level_distance, &target, p->uniform);
+                     task->noise_low + task->level_distance, &target, p->state->uniform);
 }
 
 // Fills the scorer's batch with examples first, first + 1, ...; the last one is repeated beyond the
 // end.
 static void fill_batch(struct gb_predictor *p, const struct gb_examples *examples, int first) {
-    for (int i = 0; i < p->scored_at_once; i++) {
+    for (int i = 0; i < p->state->scored_at_once; i++) {
         int index = first + i < examples->count ? first + i : examples->count - 1;
         struct gb_tensor x = gb_images(&examples->x, index, 1);
         struct gb_tensor y = gb_images(&examples->y, index, 1);
-        struct gb_tensor target = gb_images(&p->target, i, 1);
-        memcpy(gb_at(&p->x, i, 0, 0), x.data, (size_t)p->x.image * sizeof(float));
+        struct gb_tensor target = gb_images(&p->state->targets, i, 1);
+        memcpy(gb_at(&p->state->x, i, 0, 0), x.data, (size_t)p->state->x.image * sizeof(float));
         p->task->target(&x, &y, &target);
         add_noise(p, i, index);
     }
@@ -186,14 +216,15 @@ static enum gb_status score_batch(struct gb_predictor *p, const struct gb_exampl
                                   char *const *names, int first,
                                   double log_likelihood[static SCORED_AT_ONCE]) {
     static const char what[] = "cannot evaluate";
-    bool wants_noise = p->dequantisation == GB_DEQUANTISED_BY_MODEL;
+    bool wants_noise = p->state->dequantisation == GB_DEQUANTISED_BY_MODEL;
     fill_batch(p, examples, first);
-    enum gb_status status = p->kind->condition(p->scorer, &p->x);
+    enum gb_status status = p->kind->condition(p->state->scorer, &p->state->x);
     if (status != GB_OK)
         return gb_fail_within(status, what, names[first]);
-    status = p->kind->forward(p->scorer, &p->target, wants_noise ? &p->noise : NULL, log_likelihood,
-                              NULL);
-    for (int i = 0; status != GB_OK && i < p->scored_at_once && first + i < examples->count; i++)
+    status = p->kind->forward(p->state->scorer, &p->state->targets,
+                              wants_noise ? &p->state->noise : NULL, log_likelihood, NULL);
+    for (int i = 0; status != GB_OK && i < p->state->scored_at_once && first + i < examples->count;
+         i++)
         if (!isfinite(log_likelihood[i]))
             return gb_fail_within(status, what, names[first + i]);
     return status == GB_OK ? GB_OK : gb_fail_within(status, what, names[first]);
@@ -204,12 +235,12 @@ enum gb_status gb_predictor_bits(struct gb_predictor *p, const struct gb_example
     size_t dimensions = (size_t)p->target.image;
     const struct gb_example_shape shape = shape_of(&examples->x, &examples->y);
     GB_TRY(gb_task_check_shape(p->kind, &p->config, &shape));
-    for (int first = 0; first < examples->count; first += p->scored_at_once) {
+    for (int first = 0; first < examples->count; first += p->state->scored_at_once) {
         double log_likelihood[SCORED_AT_ONCE];
         GB_TRY(score_batch(p, examples, names, first, log_likelihood));
-        for (int i = 0; i < p->scored_at_once && first + i < examples->count; i++)
+        for (int i = 0; i < p->state->scored_at_once && first + i < examples->count; i++)
             bits[first + i] =
-                gb_task_bits(p->task, p->dequantisation, log_likelihood[i], dimensions);
+                gb_task_bits(p->task, p->state->dequantisation, log_likelihood[i], dimensions);
     }
     return GB_OK;
 }
@@ -232,13 +263,13 @@ static void draw_latent(const struct gb_predictor *p, const struct gb_random_key
 
 // Noise for the samples from number `first` on.
 static void draw_latents(struct gb_predictor *p, int index, int first) {
-    for (int l = 0; l < p->latents.count; l++) {
+    for (int l = 0; l < p->state->latents.count; l++) {
         const struct gb_random_key key = {.seed = p->options.seed,
                                           .purpose = GB_RANDOM_LATENT,
                                           .step = (uint32_t)l,
                                           .sample = (uint32_t)index};
-        for (int m = 0; m < p->latents.level[l].n; m++) {
-            const struct gb_tensor latent = gb_images(&p->latents.level[l], m, 1);
+        for (int m = 0; m < p->state->latents.level[l].n; m++) {
+            const struct gb_tensor latent = gb_images(&p->state->latents.level[l], m, 1);
             draw_latent(p, &key, first + m, &latent);
         }
     }
@@ -248,35 +279,43 @@ enum gb_status gb_predictor_condition(struct gb_predictor *p, const struct gb_te
                                       const char *name) {
     struct gb_example_shape shape = shape_of(x, &p->target);
     GB_TRY(gb_task_check_shape(p->kind, &p->config, &shape));
-    enum gb_status status = p->kind->condition(p->sampler, x);
+    p->state->in_hand = (struct samples){0};
+    enum gb_status status = p->kind->condition(p->state->sampler, x);
     return status == GB_OK ? GB_OK : gb_fail_within(status, "cannot draw", name);
 }
 
-void gb_predictor_sample(struct gb_predictor *p, int index, int first, float temperature) {
-    draw_latents(p, index, first);
-    p->kind->inverse(p->sampler, &p->latents, temperature, &p->drawn);
+static bool is_in_hand(const struct samples *samples, int index, int number, float temperature) {
+    return samples->index == index && !(samples->temperature < temperature) &&
+           !(samples->temperature > temperature) && number >= samples->first &&
+           number < samples->first + samples->at_once;
 }
 
-enum gb_status gb_predictor_draw(struct gb_predictor *p, const struct gb_tensor *x,
-                                 const char *name, int index, int first) {
-    GB_TRY(gb_predictor_condition(p, x, name));
-    gb_predictor_sample(p, index, first, p->options.temperature);
-    return GB_OK;
+struct gb_tensor gb_predictor_sample(struct gb_predictor *p, int index, int number,
+                                     float temperature) {
+    struct gb_predictor_state *state = p->state;
+    struct samples *in_hand = &state->in_hand;
+    if (!is_in_hand(in_hand, index, number, temperature)) {
+        const int at_once = state->drawn_at_once;
+        *in_hand = (struct samples){.index = index,
+                                    .first = number / at_once * at_once,
+                                    .at_once = at_once,
+                                    .temperature = temperature};
+        draw_latents(p, index, in_hand->first);
+        p->kind->inverse(state->sampler, &state->latents, temperature, &state->drawn);
+    }
+    return gb_images(&state->drawn, number - in_hand->first, 1);
 }
 
 static enum gb_status sample_mean(struct gb_predictor *p, const struct gb_tensor *x,
                                   const char *name, int index, const struct gb_tensor *answer) {
     const struct gb_exec exec = {.threads = p->options.threads};
     GB_TRY(gb_predictor_condition(p, x, name));
-    for (int first = 0; first < p->samples; first += p->drawn_at_once) {
-        gb_predictor_sample(p, index, first, p->options.temperature);
-        for (int m = first; m < p->samples && m < first + p->drawn_at_once; m++) {
-            struct gb_tensor sample = gb_images(&p->drawn, m - first, 1);
-            if (m == 0)
-                memcpy(answer->data, sample.data, (size_t)sample.image * sizeof(float));
-            else
-                p->options.backend->add(&exec, &sample, answer);
-        }
+    for (int m = 0; m < p->samples; m++) {
+        const struct gb_tensor sample = gb_predictor_sample(p, index, m, p->options.temperature);
+        if (m == 0)
+            gb_copy_values(&sample, answer);
+        else
+            p->options.backend->add(&exec, &sample, answer);
     }
     float *values = answer->data;
     for (size_t i = 0; i < gb_elements(answer); i++)
@@ -293,37 +332,39 @@ static enum gb_status climb(struct gb_predictor *p, const struct gb_tensor *x, c
                                  .beta2 = 0.999f,
                                  .epsilon = 1e-8f,
                                  .clip = INFINITY};
-    size_t count = gb_elements(&p->climbed);
+    size_t count = gb_elements(&p->state->climbed);
     // Adam goes down.
     const float d_log_likelihood = (float)gb_bits_per_dimension(1, count);
     for (int i = 0; i < 2; i++)
-        memset(p->moments[i].data, 0, count * sizeof(float));
-    enum gb_status status = p->kind->condition(p->climber, x);
+        memset(p->state->moments[i].data, 0, count * sizeof(float));
+    enum gb_status status = p->kind->condition(p->state->climber, x);
     for (int step = 1; status == GB_OK && step <= p->options.ascent.steps; step++) {
         double log_likelihood;
-        status = p->kind->forward(p->climber, &p->climbed, NULL, &log_likelihood, NULL);
+        status =
+            p->kind->forward(p->state->climber, &p->state->climbed, NULL, &log_likelihood, NULL);
         if (status != GB_OK)
             break;
-        p->kind->backward(p->climber, &d_log_likelihood, NULL, NULL, &p->d_climbed);
+        p->kind->backward(p->state->climber, &d_log_likelihood, NULL, NULL, &p->state->d_climbed);
         const struct gb_adam adam = gb_adam_at_step(rule, step);
-        p->options.backend->adam(&exec, &adam, count, p->d_climbed.data, p->climbed.data,
-                                 p->moments[0].data, p->moments[1].data);
+        p->options.backend->adam(&exec, &adam, count, p->state->d_climbed.data,
+                                 p->state->climbed.data, p->state->moments[0].data,
+                                 p->state->moments[1].data);
     }
     return status == GB_OK ? GB_OK : gb_fail_within(status, "cannot predict", name);
 }
 
 static enum gb_status ascend(struct gb_predictor *p, const struct gb_tensor *x, const char *name,
                              int index, const struct gb_tensor *answer) {
-    size_t bytes = (size_t)p->climbed.image * sizeof(float);
+    const struct gb_tensor *climbed = &p->state->climbed;
     if (p->options.ascent.from_mean) {
-        GB_TRY(sample_mean(p, x, name, index, &p->climbed));
+        GB_TRY(sample_mean(p, x, name, index, climbed));
     } else {
         GB_TRY(gb_predictor_condition(p, x, name));
-        gb_predictor_sample(p, index, 0, 0);
-        memcpy(p->climbed.data, p->drawn.data, bytes);
+        const struct gb_tensor mode = gb_predictor_sample(p, index, 0, 0);
+        gb_copy_values(&mode, climbed);
     }
     GB_TRY(climb(p, x, name));
-    memcpy(answer->data, p->climbed.data, bytes);
+    gb_copy_values(climbed, answer);
     return GB_OK;
 }
 

@@ -4,7 +4,7 @@
 #ifndef GB_PREDICTOR_H
 #define GB_PREDICTOR_H
 
-#include "kernels/arena.h"
+#include "tasks/images/picture.h"
 #include "tasks/training/run_config.h"
 
 enum gb_prediction {
@@ -35,23 +35,15 @@ struct gb_predictor_options {
     struct gb_ascent ascent;
 };
 
+// To be read; `state` is predictor.c's own.
 struct gb_predictor {
     const struct gb_task *task;
     const struct gb_model_kind *kind;
     union gb_model_config config;
     struct gb_predictor_options options;
-    enum gb_dequantisation dequantisation;
-    int samples; // drawn for an input: options.samples, 1 of a model that has one answer
-    int scored_at_once, drawn_at_once;
-    void *scorer, *sampler;
-    void *climber; // of one target, with gradients; NULL but with GB_PREDICT_GRADIENT
-    struct gb_arena arena;
-    struct gb_tensor x, target,
-        noise;                 // of the scorer's batch; noise for the model's own dequantiser
-    float *uniform;            // room for the noise of one target
-    struct gb_latents latents; // noise for the sampler
-    struct gb_tensor drawn;    // drawn_at_once targets
-    struct gb_tensor climbed, moments[2], d_climbed; // of gradient ascent
+    int samples; // drawn for an input: options.samples; 1 where the model or the task has one answer
+    struct gb_tensor target; // the shape of one
+    struct gb_predictor_state *state;
 };
 
 // Parameters are still zero: fill them by gb_predictor_load or gb_predictor_restore. GB_BAD_INPUT where
@@ -80,19 +72,18 @@ enum gb_status gb_predictor_bits(struct gb_predictor *predictor, const struct gb
 // gb_predictor_bits does.
 enum gb_status gb_predictor_condition(struct gb_predictor *predictor, const struct gb_tensor *x,
                                       const char *name);
-// Draws samples first .. first + drawn_at_once - 1 for example `index`, whose input it was
-// conditioned on, into predictor->drawn. A sample's latents depend on (seed, index, number of the
-// sample) alone. Normal ones come in pairs: samples 2i and 2i + 1 have opposite latents (antithetic
-// variates). Each is distributed as the model says, but their mean loses what the noise adds
-// linearly: 500 steps of a reduced model on BSDS500 denoise to 24.08 dB by the mean of 10 samples
-// in pairs, 23.61 dB by that of 10 without, and 24.03 dB by that of 100 without.
-void gb_predictor_sample(struct gb_predictor *predictor, int index, int first, float temperature);
-// Both, at the predictor's own temperature.
-enum gb_status gb_predictor_draw(struct gb_predictor *predictor, const struct gb_tensor *x,
-                                 const char *name, int index, int first);
+// Sample `number` at this temperature for example `index`, whose input it was conditioned on: a view of
+// one target, which is the caller's to change and stands until the predictor is used again. Its latents
+// depend on (seed, index, number) alone.
+// Normal ones come in pairs: samples 2i and 2i + 1 have opposite latents (antithetic variates). Each
+// is distributed as the model says, but their mean loses what the noise adds linearly: 500 steps of
+// a reduced model on BSDS500 denoise to 24.08 dB by the mean of 10 samples in pairs, 23.61 dB by that
+// of 10 without, and 24.03 dB by that of 100 without.
+struct gb_tensor gb_predictor_sample(struct gb_predictor *predictor, int index, int number,
+                                     float temperature);
 
 // The prediction for example `index` as a target, into `answer` (dense, of one target): the mean of the
-// samples, or what ascent finds. predictor->drawn is spent.
+// samples, or what ascent finds.
 enum gb_status gb_predictor_answer(struct gb_predictor *predictor, const struct gb_tensor *x,
                                    const char *name, int index, const struct gb_tensor *answer);
 
@@ -104,8 +95,25 @@ enum gb_status gb_predictor_evaluate(struct gb_predictor *predictor, const struc
                                      json_t *per_image);
 
 // A picture of `images` examples spread over the set: input, truth, up to four samples, their mean and
-// the answer; or the task's own.
+// the answer; or the task's own. Fewer where a sheet does not hold so many.
 enum gb_status gb_predictor_picture(struct gb_predictor *predictor, const struct gb_dataset *set,
                                     int images, const char *path);
+
+// For tasks that draw their own: what the columns are, and what goes into them.
+enum { GB_MOST_COLUMNS = 12 };
+struct gb_example_picture {
+    // Fills in captions and, without data, one image of each column for examples of this shape; returns
+    // how many there are.
+    int (*columns)(const struct gb_predictor *predictor, const struct gb_example_shape *shape,
+                   struct gb_picture_column columns[static GB_MOST_COLUMNS]);
+    // Fills a row: one image of each column for example `index` of the set.
+    enum gb_status (*fill_row)(struct gb_predictor *predictor, const struct gb_dataset *set,
+                               int index, const struct gb_example *example,
+                               const struct gb_tensor cells[]);
+};
+// Draws examples spread over a set of one shape, which is the predictor's.
+enum gb_status gb_draw_examples(struct gb_predictor *predictor,
+                                const struct gb_example_picture *picture,
+                                const struct gb_dataset *set, int images, const char *path);
 
 #endif
