@@ -343,8 +343,8 @@ static enum gb_status set_count(json_t *metrics, const char *set, const char *na
 // The means, their names after `set`, and what they were taken over.
 static enum gb_status report(const struct gb_predictor *predictor, const struct sums *sums,
                              const char *set, json_t *metrics) {
-    const char *likelihood = predictor->kind->one_answer ? "loss" : "bits_per_dimension";
-    GB_TRY(gb_metric_set(metrics, set, likelihood, sums->bits / sums->crops));
+    const char *loss = gb_model_loss_name(predictor->kind);
+    GB_TRY(gb_metric_set(metrics, set, loss, sums->bits / sums->crops));
     GB_TRY(set_count(metrics, set, "crops", sums->crops));
     GB_TRY(set_count(metrics, set, "images", sums->images));
     return set_scores(metrics, set, answers_of(predictor), sums->scores, sums->images);

@@ -96,9 +96,11 @@ rm killed/run.json
 same killed
 grep -q '"step_seconds_median": 0\.0*[1-9]' killed/run.json || complain "no time of a step"
 
-# More steps than were asked for at first.
+# More steps than were asked for at first, and a row whose end a crash took.
+printf '{"step": 700, "bits' >>killed/log.jsonl
 "$glowbench" train horses --out killed --resume --iters 710 --samples 1 >out 2>err ||
     complain "more steps"
 [ "$(sed -n '$ s/.*"step": \([0-9]*\),.*/\1/p' killed/log.jsonl)" = 710 ] || complain "no log of them"
+! grep -v '^{.*}$' killed/log.jsonl || complain "half a row in the log"
 
 [ $failures -eq 0 ] || exit 1

@@ -202,17 +202,19 @@ static double training_seconds(const json_t *steps) {
     return seconds;
 }
 
-// Bits per dimension of the minibatches, thinned by means over as many rows as leave CURVE_POINTS.
+// The likelihood of the minibatches, by the log's name for it, thinned by means over as many rows
+// as leave CURVE_POINTS.
 static json_t *curve_of(const json_t *steps) {
     json_t *curve = json_array(), *row;
     size_t i, group = json_array_size(steps) / CURVE_POINTS + 1;
-    double bits = 0;
+    double sum = 0;
     json_array_foreach(steps, i, row) {
-        bits += json_number_value(json_object_get(row, "bits_per_dimension"));
+        const char *name = json_object_get(row, "loss") ? "loss" : "bits_per_dimension";
+        sum += json_number_value(json_object_get(row, name));
         if ((i + 1) % group == 0) {
             json_array_append_new(curve, json_pack("{s:I, s:f}", "step", gb_whole(row, "step"),
-                                                   "bits_per_dimension", bits / (double)group));
-            bits = 0;
+                                                   name, sum / (double)group));
+            sum = 0;
         }
     }
     return curve;

@@ -106,6 +106,12 @@ static inline const char *gb_model_name(const struct gb_model_kind *kind) {
     return kind->table->model;
 }
 
+// Under what name logs and results have the likelihood, in bits per dimension: one_answer's is told as
+// what it is.
+static inline const char *gb_model_loss_name(const struct gb_model_kind *kind) {
+    return kind->one_answer ? "loss" : "bits_per_dimension";
+}
+
 // Gives a configuration other heights and widths of x and y; GB_BAD_INPUT where the model does not
 // take them. Weights do not depend on them but in c-Glow's fully connected layers.
 enum gb_status gb_model_resize(const struct gb_model_kind *kind, void *config, int x_h, int x_w,

@@ -41,7 +41,7 @@ static enum gb_status predict(struct gb_predictor *p, const struct gb_selection 
 
 static enum gb_status add_bits(const struct gb_predictor *p, const struct gb_selection *scored,
                                const double *bits, json_t *metrics, json_t *per_image) {
-    const char *name = p->kind->one_answer ? "loss" : "bits_per_dimension";
+    const char *name = gb_model_loss_name(p->kind);
     double sum = 0;
     for (int i = 0; i < scored->count; i++) {
         sum += bits[i];

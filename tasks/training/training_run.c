@@ -44,28 +44,42 @@ static enum gb_status make_folder(const char *folder) {
 // ---- The log ----
 
 // Rows beyond `step` belong to a run that did not get its checkpoint: the resumed one writes them
-// again. `step_seconds` becomes that of the last row kept that has one.
-static enum gb_status keep_log_until(const char *path, long step, double *step_seconds) {
-    struct gb_atomic_file kept = {0};
-    FILE *log = fopen(path, "r");
-    if (!log)
-        return GB_OK; // a log that somebody removed is begun anew
-    enum gb_status status = gb_atomic_open(&kept, path);
+// again. So does it what a crash left of a row without its end. `step_seconds` becomes that of the
+// last row kept that has one.
+static enum gb_status keep_rows(FILE *log, const char *path, long step, FILE *kept,
+                                double *step_seconds) {
     char *line = NULL;
     size_t capacity = 0;
-    while (status == GB_OK && getline(&line, &capacity, log) > 0) {
+    ssize_t length;
+    while ((length = getline(&line, &capacity, log)) > 0 && line[length - 1] == '\n') {
         json_t *row = json_loads(line, 0, NULL);
         json_t *logged = json_object_get(row, "step");
         if (json_is_integer(logged) && json_integer_value(logged) <= step) {
-            fputs(line, kept.stream);
+            fputs(line, kept);
             const json_t *seconds = json_object_get(row, "step_seconds");
             *step_seconds = seconds ? json_number_value(seconds) : *step_seconds;
         }
         json_decref(row);
     }
     free(line);
+    return ferror(log) ? gb_fail(GB_IO_ERROR, "cannot read", path, "%s", strerror(errno)) : GB_OK;
+}
+
+static enum gb_status keep_log_until(const char *path, long step, double *step_seconds) {
+    struct gb_atomic_file kept = {0};
+    FILE *log = fopen(path, "r");
+    if (!log)
+        return GB_OK; // a log that somebody removed is begun anew
+    enum gb_status status = gb_atomic_open(&kept, path);
+    if (status == GB_OK) {
+        status = keep_rows(log, path, step, kept.stream, step_seconds);
+        if (status == GB_OK)
+            status = gb_atomic_commit(&kept);
+        else
+            gb_atomic_abort(&kept);
+    }
     fclose(log);
-    return status == GB_OK ? gb_atomic_commit(&kept) : status;
+    return status;
 }
 
 struct run_log {
@@ -102,9 +116,10 @@ static enum gb_status log_row(const struct run_log *log, struct gb_trainer *trai
                               struct log_window *window) {
     double images = (double)window->steps * trainer->run.batch;
     int written = fprintf(log->stream,
-                          "{\"step\": %ld, \"bits_per_dimension\": %.17g, \"step_seconds\": %.6f, "
+                          "{\"step\": %ld, \"%s\": %.17g, \"step_seconds\": %.6f, "
                           "\"images_per_second\": %.3f}\n",
-                          trainer->step, trainer->unlogged_bits / trainer->unlogged_steps,
+                          trainer->step, gb_model_loss_name(trainer->run.model->kind),
+                          trainer->unlogged_bits / trainer->unlogged_steps,
                           window->seconds / window->steps, images / window->seconds);
     trainer->unlogged_bits = 0;
     trainer->unlogged_steps = 0;
@@ -146,9 +161,12 @@ static struct gb_predictor_options options_of(const struct gb_training_run *run)
 static enum gb_status log_metrics(const struct run_log *log, const struct gb_trainer *trainer,
                                   const json_t *metrics) {
     const char *headline = trainer->run.task->headline;
-    json_t *row = json_pack("{s:I, s:O?, s:O*}", "step", (json_int_t)trainer->step, headline,
-                            json_object_get(metrics, headline), "test_bits_per_dimension",
-                            json_object_get(metrics, "bits_per_dimension"));
+    const char *loss = gb_model_loss_name(trainer->run.model->kind);
+    char test_loss[32];
+    snprintf(test_loss, sizeof test_loss, "test_%s", loss);
+    json_t *row =
+        json_pack("{s:I, s:O?, s:O*}", "step", (json_int_t)trainer->step, headline,
+                  json_object_get(metrics, headline), test_loss, json_object_get(metrics, loss));
     if (!row)
         return gb_fail(GB_OUT_OF_MEMORY, "cannot write", log->path, "out of memory");
     bool written = json_dumpf(row, log->stream, 0) == 0 && fputc('\n', log->stream) != EOF;
@@ -201,6 +219,7 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
                                  const struct gb_dataset splits[], const struct run_log *log,
                                  struct gb_progress *progress, float *step_seconds) {
     long first = trainer->step, last = run->config.iterations;
+    const char *label = run->config.model->kind->one_answer ? "loss" : "bits/dim";
     double smoothed = 0, begun = gb_seconds();
     struct log_window window = {0};
     while (trainer->step < last) {
@@ -211,7 +230,7 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
         window.seconds += seconds;
         window.steps++;
         smoothed = trainer->step == first + 1 ? bits : 0.98 * smoothed + 0.02 * bits;
-        gb_progress_step(progress, trainer->step, "bits/dim", smoothed, run->config.batch);
+        gb_progress_step(progress, trainer->step, label, smoothed, run->config.batch);
         bool ended = trainer->step == last;
         bool late = run->time_limit > 0 && gb_seconds() - begun >= run->time_limit;
         if (trainer->step % LOG_EVERY == 0 || ended)
