@@ -104,13 +104,17 @@ static enum gb_status load(const struct gb_task_source *source, struct gb_datase
 
 // ---- models ----
 
-static void configure_cglow(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_cglow_config *)config = gb_cglow_of_paper(shape, shape->y_c, 3, 64, 128);
+static enum gb_status configure_cglow(const struct gb_example_shape *shape,
+                                      union gb_model_config *config) {
+    config->cglow = gb_cglow_of_paper(shape, shape->y_c, 3, 64, 128);
+    return GB_OK;
 }
 
-static void configure_dncnn(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_dncnn_config *)config = (struct gb_dncnn_config){
+static enum gb_status configure_dncnn(const struct gb_example_shape *shape,
+                                      union gb_model_config *config) {
+    config->dncnn = (struct gb_dncnn_config){
         .sizes = gb_sizes_of(shape, shape->y_c), .layers = 17, .channels = 64};
+    return GB_OK;
 }
 
 // DnCNN's authors train by gradient descent with momentum at rates that batch normalisation allows;
@@ -118,6 +122,7 @@ static void configure_dncnn(const struct gb_example_shape *shape, void *config) 
 static const struct gb_task_model models[] = {{.name = "cglow",
                                                .kind = &gb_cglow_model,
                                                .configure = configure_cglow,
+                                               .reduce = gb_reduce_cglow,
                                                .recipe = GB_CGLOW_RECIPE(GB_LEVEL_NOISE)},
                                               {.name = "dncnn",
                                                .kind = &gb_dncnn_model,
@@ -206,11 +211,7 @@ const struct gb_task gb_denoise = {
     .dataset = "BSDS500: images/{train,val,test}/*.jpg",
     .size = "height and width",
     .default_size = 128,
-    .reduced = {.size = 32,
-                .batch = 4,
-                .iterations = 1200,
-                .learning_rate = 5e-4f,
-                .reduce = gb_reduce_cglow},
+    .reduced = {.size = 32, .batch = 4, .iterations = 1200, .learning_rate = 5e-4f},
     .models = models,
     .load = load,
     .target = target,

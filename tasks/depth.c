@@ -157,14 +157,17 @@ static enum gb_status load(const struct gb_task_source *source, struct gb_datase
 
 // ---- model ----
 
-static void configure(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_cglow_config *)config = gb_cglow_of_paper(shape, shape->y_c, 3, 8, 32);
+static enum gb_status configure(const struct gb_example_shape *shape,
+                                union gb_model_config *config) {
+    config->cglow = gb_cglow_of_paper(shape, shape->y_c, 3, 8, 32);
+    return GB_OK;
 }
 
 // Without noise on inputs, which would be as large as the sensor's.
 static const struct gb_task_model models[] = {{.name = "cglow",
                                                .kind = &gb_cglow_model,
                                                .configure = configure,
+                                               .reduce = gb_reduce_cglow,
                                                .recipe = GB_CGLOW_RECIPE(0)},
                                               {0}};
 
@@ -347,11 +350,7 @@ const struct gb_task gb_depth = {
     .size = "height; the width is 4/3 of it",
     .default_size = 96,
     .samples = 100,
-    .reduced = {.size = 24,
-                .batch = 4,
-                .iterations = 1000,
-                .learning_rate = 5e-4f,
-                .reduce = gb_reduce_cglow},
+    .reduced = {.size = 24, .batch = 4, .iterations = 1000, .learning_rate = 5e-4f},
     .models = models,
     .load = load,
     .target = target,

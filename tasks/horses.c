@@ -21,20 +21,24 @@ static enum gb_status load(const struct gb_task_source *source, struct gb_datase
     return gb_horses_load(source, splits);
 }
 
-static void configure(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_cglow_config *)config =
-        gb_cglow_of_paper(shape, 3, 3, 64, 128); // three copies of the mask
+static enum gb_status configure(const struct gb_example_shape *shape,
+                                union gb_model_config *config) {
+    config->cglow = gb_cglow_of_paper(shape, 3, 3, 64, 128); // three copies of the mask
+    return GB_OK;
 }
 
 // FCN-8s, a quarter as wide as VGG-16.
-static void configure_fcn(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_fcn_config *)config = (struct gb_fcn_config){
+static enum gb_status configure_fcn(const struct gb_example_shape *shape,
+                                    union gb_model_config *config) {
+    config->fcn = (struct gb_fcn_config){
         .sizes = gb_sizes_of(shape, 1), .targets = GB_FCN_CENTRED, .width = 16};
+    return GB_OK;
 }
 
 static const struct gb_task_model models[] = {{.name = "cglow",
                                                .kind = &gb_cglow_model,
                                                .configure = configure,
+                                               .reduce = gb_reduce_cglow,
                                                .recipe = GB_CGLOW_RECIPE(GB_LEVEL_NOISE)},
                                               {.name = "fcn",
                                                .kind = &gb_fcn_model,
@@ -138,11 +142,7 @@ const struct gb_task gb_horses = {
     .level_distance = 1,
     .noise_low = -0.5f,
     .published_bits = 1, // log2 of the two levels, although they lie 1 apart
-    .reduced = {.size = 32,
-                .batch = 4,
-                .iterations = 2500,
-                .learning_rate = 5e-4f,
-                .reduce = gb_reduce_cglow},
+    .reduced = {.size = 32, .batch = 4, .iterations = 2500, .learning_rate = 5e-4f},
     .models = models,
     .load = load,
     .copies = true,

@@ -46,18 +46,23 @@ static enum gb_status load(const struct gb_task_source *source, struct gb_datase
     return gb_synthetic_load(&faces, GB_SYNTHETIC_SEED, source->threads, splits);
 }
 
-static void configure_cglow(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_cglow_config *)config = gb_cglow_of_paper(shape, shape->y_c, 3, 64, 128);
+static enum gb_status configure_cglow(const struct gb_example_shape *shape,
+                                      union gb_model_config *config) {
+    config->cglow = gb_cglow_of_paper(shape, shape->y_c, 3, 64, 128);
+    return GB_OK;
 }
 
-static void configure_ffn(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_ffn_config *)config = (struct gb_ffn_config){
+static enum gb_status configure_ffn(const struct gb_example_shape *shape,
+                                    union gb_model_config *config) {
+    config->ffn = (struct gb_ffn_config){
         .sizes = gb_sizes_of(shape, shape->y_c), .levels = 4, .channels = 64};
+    return GB_OK;
 }
 
 static const struct gb_task_model models[] = {{.name = "cglow",
                                                .kind = &gb_cglow_model,
                                                .configure = configure_cglow,
+                                               .reduce = gb_reduce_cglow,
                                                .recipe = GB_CGLOW_RECIPE(GB_LEVEL_NOISE)},
                                               {.name = "ffn",
                                                .kind = &gb_ffn_model,
@@ -186,11 +191,7 @@ const struct gb_task gb_inpaint = {
     .default_size = 64,
     .level_distance = 1 / LEVELS / UNIT,
     .noise_low = -0.5f / LEVELS / UNIT,
-    .reduced = {.size = 32,
-                .batch = 4,
-                .iterations = 1500,
-                .learning_rate = 5e-4f,
-                .reduce = gb_reduce_cglow},
+    .reduced = {.size = 32, .batch = 4, .iterations = 1500, .learning_rate = 5e-4f},
     .models = models,
     .load = load,
     .target = target,

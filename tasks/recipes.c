@@ -27,8 +27,8 @@ struct gb_image_sizes gb_sizes_of(const struct gb_example_shape *shape, int y_c)
                                    .y_c = y_c};
 }
 
-void gb_reduce_cglow(void *config) {
-    struct gb_cglow_config *cglow = config;
+void gb_reduce_cglow(union gb_model_config *config) {
+    struct gb_cglow_config *cglow = &config->cglow;
     cglow->steps /= 2;
     cglow->n_c /= 2;
     cglow->n_w /= 2;

@@ -34,6 +34,6 @@ struct gb_cglow_config gb_cglow_of_paper(const struct gb_example_shape *shape, i
 struct gb_image_sizes gb_sizes_of(const struct gb_example_shape *shape, int y_c);
 
 // Half the steps, and networks of half the width.
-void gb_reduce_cglow(void *config);
+void gb_reduce_cglow(union gb_model_config *config);
 
 #endif

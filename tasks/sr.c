@@ -26,58 +26,64 @@
 
 // ---- Models ----
 
-static void configure_cnf(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_cnf_config *)config = (struct gb_cnf_config){.kind = GB_CNF_SUPER_RESOLUTION,
-                                                             .x_h = shape->x_h,
-                                                             .x_w = shape->x_w,
-                                                             .x_c = shape->x_c,
-                                                             .y_h = shape->y_h,
-                                                             .y_w = shape->y_w,
-                                                             .y_c = shape->y_c,
-                                                             .levels = 2,
-                                                             .steps = 8,
-                                                             .condition_channels = 128,
-                                                             .coupling_channels = 512,
-                                                             .rrdb_blocks = 16,
-                                                             .growth = 32};
+static enum gb_status configure_cnf(const struct gb_example_shape *shape,
+                                    union gb_model_config *config) {
+    config->cnf = (struct gb_cnf_config){.kind = GB_CNF_SUPER_RESOLUTION,
+                                         .x_h = shape->x_h,
+                                         .x_w = shape->x_w,
+                                         .x_c = shape->x_c,
+                                         .y_h = shape->y_h,
+                                         .y_w = shape->y_w,
+                                         .y_c = shape->y_c,
+                                         .levels = 2,
+                                         .steps = 8,
+                                         .condition_channels = 128,
+                                         .coupling_channels = 512,
+                                         .rrdb_blocks = 16,
+                                         .growth = 32};
+    return GB_OK;
 }
 
-static void configure_factored(const struct gb_example_shape *shape, void *config) {
-    struct gb_cnf_config flow;
-    configure_cnf(shape, &flow);
-    // One that does not match stays all zeros, which the model refuses.
-    if (gb_factored_match(&flow, config) != GB_OK)
-        *(struct gb_factored_config *)config = (struct gb_factored_config){0};
+static enum gb_status configure_factored(const struct gb_example_shape *shape,
+                                         union gb_model_config *config) {
+    union gb_model_config flow;
+    GB_TRY(configure_cnf(shape, &flow));
+    return gb_factored_match(&flow.cnf, &config->factored);
 }
 
-static void configure_srcnn(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_srcnn_config *)config = (struct gb_srcnn_config){
+static enum gb_status configure_srcnn(const struct gb_example_shape *shape,
+                                      union gb_model_config *config) {
+    config->srcnn = (struct gb_srcnn_config){
         .sizes = gb_sizes_of(shape, shape->y_c), .patch_channels = 64, .mapping_channels = 32};
+    return GB_OK;
 }
 
-// The paper trains for 200,000 steps, and the code halves the rate after each so many.
-#define RECIPE GB_CNF_RECIPE(64, 1e-4f, 200000)
-
-static const struct gb_task_model models[] = {
-    {.name = "cnf", .kind = &gb_cnf_model, .configure = configure_cnf, .recipe = RECIPE},
-    {.name = "factored",
-     .kind = &gb_factored_model,
-     .configure = configure_factored,
-     .recipe = RECIPE},
-    {.name = "srcnn",
-     .kind = &gb_srcnn_model,
-     .configure = configure_srcnn,
-     .recipe = GB_BASELINE_RECIPE(16, 1e-3f)},
-    {0}};
-
-static void reduce(void *config) {
-    struct gb_cnf_config *c = config;
+static void reduce(union gb_model_config *config) {
+    struct gb_cnf_config *c = &config->cnf;
     c->steps = 2;
     c->condition_channels = 32;
     c->coupling_channels = 48;
     c->rrdb_blocks = 1;
     c->growth = 16;
 }
+
+// The paper trains for 200,000 steps, and the code halves the rate after each so many.
+#define RECIPE GB_CNF_RECIPE(64, 1e-4f, 200000)
+
+static const struct gb_task_model models[] = {{.name = "cnf",
+                                               .kind = &gb_cnf_model,
+                                               .configure = configure_cnf,
+                                               .reduce = reduce,
+                                               .recipe = RECIPE},
+                                              {.name = "factored",
+                                               .kind = &gb_factored_model,
+                                               .configure = configure_factored,
+                                               .recipe = RECIPE},
+                                              {.name = "srcnn",
+                                               .kind = &gb_srcnn_model,
+                                               .configure = configure_srcnn,
+                                               .recipe = GB_BASELINE_RECIPE(16, 1e-3f)},
+                                              {0}};
 
 // ---- Targets and pictures ----
 
@@ -445,8 +451,7 @@ const struct gb_task gb_sr = {
     .default_size = 32,
     .level_distance = 1.0f / 256,
     .models = models,
-    .reduced =
-        {.size = 32, .batch = 8, .iterations = 1600, .learning_rate = 2e-3f, .reduce = reduce},
+    .reduced = {.size = 32, .batch = 8, .iterations = 1600, .learning_rate = 2e-3f},
     .load = gb_sr_load,
     .target = target,
     .reveal = reveal,

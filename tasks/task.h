@@ -32,8 +32,12 @@ struct gb_recipe {
 struct gb_task_model {
     const char *name; // what --model takes: "cglow"
     const struct gb_model_kind *kind;
-    // The paper's configuration for examples of this shape, into the kind's own struct.
-    void (*configure)(const struct gb_example_shape *shape, void *config);
+    // The paper's configuration for examples of this shape, into the kind's own member. Fails where it
+    // depends on another that fails.
+    enum gb_status (*configure)(const struct gb_example_shape *shape,
+                                union gb_model_config *config);
+    // Makes it small, for the main job; NULL: it stays as it is.
+    void (*reduce)(union gb_model_config *config);
     struct gb_recipe recipe;
 };
 
@@ -41,7 +45,6 @@ struct gb_task_model {
 struct gb_reduced_run {
     int size, batch, iterations;
     float learning_rate;
-    void (*reduce)(void *config); // NULL: the model stays as it is
 };
 
 // What a model answered about a test split.
@@ -66,7 +69,7 @@ struct gb_task {
     float level_distance, noise_low;
     // What the authors' code adds to bits per dimension by its own choice of levels.
     double published_bits;
-    int samples; // that a prediction averages by default; 0: 10, as in c-Glow's paper
+    int samples;     // that a prediction averages by default; 0: 10, as in c-Glow's paper
     bool one_sample; // its protocol looks at a single sample at a time, whatever the user asks for
     struct gb_reduced_run reduced;
     const struct gb_task_model *models; // the first is the default; ends with one without a name

@@ -50,19 +50,22 @@ static struct gb_cnf_config flow(const struct gb_example_shape *shape, int dequa
 
 enum { DEQUANTISER_STEPS = 2 };
 
-static void configure_cnf(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_cnf_config *)config = flow(shape, DEQUANTISER_STEPS);
+static enum gb_status configure_cnf(const struct gb_example_shape *shape,
+                                    union gb_model_config *config) {
+    config->cnf = flow(shape, DEQUANTISER_STEPS);
+    return GB_OK;
 }
 
-static void configure_uniform(const struct gb_example_shape *shape, void *config) {
-    *(struct gb_cnf_config *)config = flow(shape, 0);
+static enum gb_status configure_uniform(const struct gb_example_shape *shape,
+                                        union gb_model_config *config) {
+    config->cnf = flow(shape, 0);
+    return GB_OK;
 }
 
-static void configure_factored(const struct gb_example_shape *shape, void *config) {
+static enum gb_status configure_factored(const struct gb_example_shape *shape,
+                                         union gb_model_config *config) {
     const struct gb_cnf_config matched = flow(shape, DEQUANTISER_STEPS);
-    // One that does not match stays all zeros, which the model refuses.
-    if (gb_factored_match(&matched, config) != GB_OK)
-        *(struct gb_factored_config *)config = (struct gb_factored_config){0};
+    return gb_factored_match(&matched, &config->factored);
 }
 
 #define RECIPE GB_CNF_RECIPE(2, 1e-3f, 0)

@@ -358,7 +358,7 @@ static void test_papers_models(void **state) {
                                                .y_w = shapes.y.w,
                                                .y_c = shapes.y.c};
         union gb_model_config config = {0};
-        model->configure(&shape, &config);
+        assert_int_equal(model->configure(&shape, &config), GB_OK);
         for (int i = 0; i < m->kind->table->count; i++) {
             const struct gb_config_field *field = &m->kind->table->fields[i];
             if (gb_config_number(m->config, field) != gb_config_number(&config, field))

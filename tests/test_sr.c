@@ -444,7 +444,8 @@ static void evaluate_tiny(const char *name, int threads, int images,
     struct gb_run_config run;
     const struct gb_task_model *model;
     assert_int_equal(gb_task_model_find(task, name, &model), GB_OK);
-    gb_run_config_default(task, model, SIZE, &splits[GB_SPLIT_TRAIN].shape, &run);
+    assert_int_equal(gb_run_config_default(task, model, SIZE, &splits[GB_SPLIT_TRAIN].shape, &run),
+                     GB_OK);
     const char *const fields[] = {
         "steps", "condition_channels", "coupling_channels", "rrdb_blocks", "growth", "channels"};
     const int values[] = {1, 8, 8, 1, 4, 8};
@@ -564,12 +565,12 @@ static void factored_follows_the_flow(void **state) {
     (void)state;
     const struct gb_example_shape shape = {16, 16, 3, 32, 32, 3, false};
     const struct gb_task_model *model;
-    struct gb_factored_config config;
+    union gb_model_config config;
     assert_int_equal(gb_task_find("sr", &task), GB_OK);
     assert_int_equal(gb_task_model_find(task, "factored", &model), GB_OK);
-    model->configure(&shape, &config);
-    assert_int_equal(config.rrdb_blocks, 16);
-    assert_int_equal(config.growth, 56); // 55 in the paper
+    assert_int_equal(model->configure(&shape, &config), GB_OK);
+    assert_int_equal(config.factored.rrdb_blocks, 16);
+    assert_int_equal(config.factored.growth, 56); // 55 in the paper
 }
 
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, gb_fixture_setup, gb_fixture_teardown)

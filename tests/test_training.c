@@ -53,7 +53,7 @@ static struct gb_run_config tiny_run(int batch) {
                                 .iterations = STEPS,
                                 .learning_rate = 1e-3f,
                                 .seed = 3};
-    horses->models->configure(&splits[GB_SPLIT_TRAIN].shape, &run.config);
+    assert_int_equal(horses->models->configure(&splits[GB_SPLIT_TRAIN].shape, &run.config), GB_OK);
     run.config.cglow.levels = 2;
     run.config.cglow.steps = 1;
     run.config.cglow.n_c = 8;

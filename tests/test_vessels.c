@@ -45,7 +45,8 @@ static void make_predictor(const char *model_name, struct gb_predictor *predicto
         .threads = 2, .samples = SAMPLES, .temperature = 1, .seed = 3, .dequantise = true};
     assert_int_equal(gb_backend_find(NULL, &options.backend), GB_OK);
     assert_int_equal(gb_task_model_find(vessels, model_name, &model), GB_OK);
-    gb_run_config_default(vessels, model, WINDOW, &splits[GB_SPLIT_TRAIN].shape, &run);
+    assert_int_equal(
+        gb_run_config_default(vessels, model, WINDOW, &splits[GB_SPLIT_TRAIN].shape, &run), GB_OK);
     assert_int_equal(gb_predictor_create(predictor, &run, &options), GB_OK);
     gb_load_untrained(predictor, 5);
 }

@@ -8,10 +8,10 @@ enum gb_status gb_reduced_open(const struct gb_task *task, int threads, int iter
     const struct gb_task_model *model = &task->models[0];
     *job = (struct gb_reduced_job){0};
     GB_TRY(task->load(&source, job->splits));
-    gb_run_config_default(task, model, source.size, &job->splits[GB_SPLIT_TRAIN].shape,
-                          &job->config);
-    if (reduced->reduce)
-        reduced->reduce(&job->config.config);
+    GB_TRY(gb_run_config_default(task, model, source.size, &job->splits[GB_SPLIT_TRAIN].shape,
+                                 &job->config));
+    if (model->reduce)
+        model->reduce(&job->config.config);
     job->config.batch = reduced->batch;
     job->config.learning_rate = reduced->learning_rate;
     job->config.iterations = iterations;

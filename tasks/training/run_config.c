@@ -10,14 +10,15 @@
 #include "flows/files/metadata.h"
 #include "flows/files/safetensors.h"
 
-void gb_run_config_default(const struct gb_task *task, const struct gb_task_model *model, int size,
-                           const struct gb_example_shape *shape, struct gb_run_config *run) {
+enum gb_status gb_run_config_default(const struct gb_task *task, const struct gb_task_model *model,
+                                     int size, const struct gb_example_shape *shape,
+                                     struct gb_run_config *run) {
     *run = (struct gb_run_config){.task = task,
                                   .model = model,
                                   .size = size,
                                   .batch = model->recipe.batch,
                                   .learning_rate = model->recipe.adam.learning_rate};
-    model->configure(shape, &run->config);
+    return model->configure(shape, &run->config);
 }
 
 // A float as its bits: a decimal text would have to be proved to come back the same.

@@ -17,8 +17,9 @@ struct gb_run_config {
 enum { GB_MOST_BATCH = 4096, GB_MOST_CROPS = 10000 };
 
 // The task's default for examples of this shape, but for the iterations: 0.
-void gb_run_config_default(const struct gb_task *task, const struct gb_task_model *model, int size,
-                           const struct gb_example_shape *shape, struct gb_run_config *run);
+enum gb_status gb_run_config_default(const struct gb_task *task, const struct gb_task_model *model,
+                                     int size, const struct gb_example_shape *shape,
+                                     struct gb_run_config *run);
 
 // Its entries of a checkpoint's metadata.
 enum gb_status gb_run_config_to_metadata(const struct gb_run_config *run, json_t *metadata);

@@ -49,7 +49,7 @@ static enum gb_status copy_mask(const struct given *given, struct gb_run_config 
 static enum gb_status configure(const struct given *given, const struct gb_task_model *model,
                                 int size, const struct gb_example_shape *shape,
                                 struct gb_run_config *config) {
-    gb_run_config_default(config->task, model, size, shape, config);
+    GB_TRY(gb_run_config_default(config->task, model, size, shape, config));
     GB_TRY(gb_model_options_apply(&given->of_model, model->kind, &config->config));
     GB_TRY(copy_mask(given, config));
     if (given->batch)
