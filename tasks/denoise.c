@@ -135,11 +135,7 @@ static const struct gb_task_model models[] = {{.name = "cglow",
 static void target(const struct gb_tensor *x, const struct gb_tensor *noise,
                    const struct gb_tensor *target) {
     (void)x;
-    for (int n = 0; n < noise->n; n++)
-        for (int i = 0; i < noise->h; i++)
-            for (int j = 0; j < noise->w; j++)
-                for (int c = 0; c < noise->c; c++)
-                    gb_at(target, n, i, j)[c] = gb_at(noise, n, i, j)[c];
+    gb_copy_values(noise, target);
 }
 
 // The clean image is the noisy one less the noise: predicted, a picture, or added, the truth.

@@ -176,10 +176,7 @@ static const struct gb_task_model models[] = {{.name = "cglow",
 static void target(const struct gb_tensor *x, const struct gb_tensor *error,
                    const struct gb_tensor *target) {
     (void)x;
-    for (int n = 0; n < error->n; n++)
-        for (int i = 0; i < error->h; i++)
-            for (int j = 0; j < error->w; j++)
-                *gb_at(target, n, i, j) = *gb_at(error, n, i, j);
+    gb_copy_values(error, target);
 }
 
 // The clean depth is the mean around the measured one less its error; NULL: without error.
@@ -194,13 +191,14 @@ static void refine(const struct gb_tensor *x, const struct gb_tensor *error,
             }
 }
 
+static float not_negative(float depth) {
+    return fmaxf(0, depth);
+}
+
 static void decide(const struct gb_tensor *x, const struct gb_tensor *picture,
                    const struct gb_tensor *answer) {
     (void)x;
-    for (int n = 0; n < picture->n; n++)
-        for (int i = 0; i < picture->h; i++)
-            for (int j = 0; j < picture->w; j++)
-                *gb_at(answer, n, i, j) = fmaxf(0, *gb_at(picture, n, i, j));
+    gb_map_values(picture, not_negative, answer);
 }
 
 // ---- metric ----

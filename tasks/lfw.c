@@ -78,11 +78,7 @@ static void target(const struct gb_tensor *x, const struct gb_tensor *parts,
 static void reveal(const struct gb_tensor *x, const struct gb_tensor *target,
                    const struct gb_tensor *picture) {
     (void)x;
-    for (int n = 0; n < target->n; n++)
-        for (int i = 0; i < target->h; i++)
-            for (int j = 0; j < target->w; j++)
-                for (int part = 0; part < GB_FACE_PARTS; part++)
-                    gb_at(picture, n, i, j)[part] = gb_at(target, n, i, j)[part];
+    gb_copy_values(target, picture);
 }
 
 static int largest(const float channels[static GB_FACE_PARTS]) {

@@ -87,33 +87,26 @@ static const struct gb_task_model models[] = {{.name = "cnf",
 
 // ---- Targets and pictures ----
 
-// Each value times `factor`.
-static void scale(const struct gb_tensor *from, float factor, const struct gb_tensor *to) {
-    for (int n = 0; n < from->n; n++)
-        for (int i = 0; i < from->h; i++)
-            for (int j = 0; j < from->w; j++)
-                for (int c = 0; c < from->c; c++)
-                    gb_at(to, n, i, j)[c] = gb_at(from, n, i, j)[c] * factor;
-}
-
 static void target(const struct gb_tensor *x, const struct gb_tensor *y,
                    const struct gb_tensor *target) {
     (void)x;
-    scale(y, 1, target);
+    gb_copy_values(y, target);
 }
 
-static const float levels_to_picture = 256.0f / 255.0f;
+static float to_picture(float level) {
+    return level * (256.0f / 255.0f);
+}
 
 static void reveal(const struct gb_tensor *x, const struct gb_tensor *target,
                    const struct gb_tensor *picture) {
     (void)x;
-    scale(target, levels_to_picture, picture);
+    gb_map_values(target, to_picture, picture);
 }
 
 static void decide(const struct gb_tensor *x, const struct gb_tensor *picture,
                    const struct gb_tensor *answer) {
     (void)x;
-    scale(picture, 1, answer);
+    gb_copy_values(picture, answer);
 }
 
 // ---- Scores ----
@@ -415,15 +408,15 @@ static int columns_of(const struct gb_predictor *predictor, const struct gb_exam
 static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_dataset *middles,
                                int index, const struct gb_example *example,
                                const struct gb_tensor cells[]) {
-    scale(&example->x, levels_to_picture, &cells[INPUT]);
-    scale(&example->y, levels_to_picture, &cells[TRUTH]);
+    gb_map_values(&example->x, to_picture, &cells[INPUT]);
+    gb_map_values(&example->y, to_picture, &cells[TRUTH]);
     GB_TRY(gb_sr_bicubic(&example->x, &cells[ENLARGED]));
-    scale(&cells[ENLARGED], levels_to_picture, &cells[ENLARGED]);
+    gb_map_values(&cells[ENLARGED], to_picture, &cells[ENLARGED]);
     GB_TRY(gb_predictor_condition(predictor, &example->x, middles->names[index]));
     for (int t = 0; t < answers_of(predictor); t++) {
         const struct gb_tensor sample =
             gb_predictor_sample(predictor, index, 0, temperatures[t].value);
-        scale(&sample, levels_to_picture, &cells[SAMPLES + t]);
+        gb_map_values(&sample, to_picture, &cells[SAMPLES + t]);
     }
     return GB_OK;
 }

@@ -116,16 +116,11 @@ struct gb_example gb_example_at(const struct gb_examples *examples, int index) {
     return example;
 }
 
-static void copy(const struct gb_tensor *to, const struct gb_tensor *from) {
-    assert(gb_elements(to) == gb_elements(from));
-    memcpy(to->data, from->data, gb_elements(from) * sizeof(float));
-}
-
 static void copy_example(const struct gb_example *to, const struct gb_example *from) {
-    copy(&to->x, &from->x);
-    copy(&to->y, &from->y);
+    gb_copy_values(&from->x, &to->x);
+    gb_copy_values(&from->y, &to->y);
     if (from->mask.data)
-        copy(&to->mask, &from->mask);
+        gb_copy_values(&from->mask, &to->mask);
 }
 
 enum gb_status gb_examples_select(const struct gb_examples *from, const int *indices, int count,
