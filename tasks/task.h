@@ -79,13 +79,15 @@ struct gb_task {
     enum gb_status (*load)(const struct gb_task_source *source, struct gb_dataset splits[]);
     // The target takes any number of channels, which all say the same: --mask-copies.
     bool copies;
-    // Data to the model's target, before noise; its inverse for a sample or a mean of samples, as a
-    // picture (in [0, 1]; values beyond are the picture's to clip); the answer that is scored. All
-    // for any number of examples.
+    // For any number of examples; no two views of a call overlap. Data to the model's target, before
+    // noise.
     void (*target)(const struct gb_tensor *x, const struct gb_tensor *y,
                    const struct gb_tensor *target);
+    // A target, a sample or a mean of samples as a picture: in [0, 1], and values beyond are the
+    // picture's to clip.
     void (*reveal)(const struct gb_tensor *x, const struct gb_tensor *target,
                    const struct gb_tensor *picture);
+    // The answer that is scored, of the picture's shape.
     void (*decide)(const struct gb_tensor *x, const struct gb_tensor *picture,
                    const struct gb_tensor *answer);
     int picture_channels;
