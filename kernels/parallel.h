@@ -35,9 +35,9 @@ void gb_barrier(int size);
 void gb_parallel_jobs(int threads, int jobs, void (*job)(void *argument, int index, int rank),
                       void *argument);
 
-// Runs attempt(argument, index) for index = 0..count-1, each whole on one thread, in any order. Returns
-// the failure of the lowest index that fails, its message left for the calling thread; after a failure
-// indices above it may not run.
+// Runs attempt(argument, index) for index = 0..count-1, each whole on one thread, in any order.
+// Returns the failure of the lowest index that fails, its message left for the calling thread;
+// after a failure indices above it may not run.
 enum gb_status gb_parallel_tries(int threads, int count,
                                  enum gb_status (*attempt)(void *argument, int index),
                                  void *argument);

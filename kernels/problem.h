@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Operations as benchmarks see them: which directions each has, the text that names a problem of
 // it, and what a run of that problem needs in arithmetic and traffic. Every operation has one
-// constant, gb_<operation>_operation, that says so; its problem is the struct that its header names.
+// constant, gb_<operation>_operation, that says so; its problem is the struct that its header
+// names.
 #ifndef GB_PROBLEM_H
 #define GB_PROBLEM_H
 
@@ -58,8 +59,8 @@ struct gb_operation {
     const char *entries[GB_DIRECTIONS];
     size_t problem_bytes;                // of its struct
     const struct gb_problem_size *sizes; // in the text's order; ended by letter 0
-    // The word that ends the text, by the value of the int (or enum) at `word`; ended by NULL. NULL:
-    // the operation has none.
+    // The word that ends the text, by the value of the int (or enum) at `word`; ended by NULL.
+    // NULL: the operation has none.
     const char *const *words;
     size_t word;
     // What the limits of the single sizes do not say. NULL: nothing.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every kernel of a backend: X(entry, isa) for each, where gb_<entry>_f32__<isa> is the function and
-// gb_<entry>_fn its type. backend.h makes the table's fields of it, backend.c the tables, and
+// Every kernel of a backend: X(entry, isa) for each, where gb_<entry>_f32__<isa> is the function
+// and gb_<entry>_fn its type. backend.h makes the table's fields of it, backend.c the tables, and
 // bench/list.c the listing.
 #ifndef GB_REGISTRY_H
 #define GB_REGISTRY_H

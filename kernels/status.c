@@ -7,7 +7,8 @@
 
 static _Thread_local char message[GB_MESSAGE];
 
-// Names and texts from files may hold anything; a terminal is shown none of their control characters.
+// Names and texts from files may hold anything; a terminal is shown none of their control
+// characters.
 static void keep_one_line(void) {
     for (char *c = message; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)

@@ -19,8 +19,8 @@ enum { GB_MESSAGE = 1024 }; // bytes of one at most
 
 // Leaves the message "WHAT: WHERE: WHY" for the calling thread and returns `status`, so that
 // `return gb_fail(...)` is one statement. `what` names the action, `where` the file, field or
-// option. The message is one line: '?' stands for control characters, and what is beyond GB_MESSAGE is
-// cut.
+// option. The message is one line: '?' stands for control characters, and what is beyond GB_MESSAGE
+// is cut.
 enum gb_status gb_fail(enum gb_status status, const char *what, const char *where,
                        const char *why_format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -57,8 +57,8 @@ static inline struct gb_tensor gb_images(const struct gb_tensor *t, int first, i
     return slice;
 }
 
-// All images of a view as one, n*h rows high. They must lie one below the other (image == h*row), as
-// those of a dense tensor do and channel slices of it.
+// All images of a view as one, n*h rows high. They must lie one below the other (image == h*row),
+// as those of a dense tensor do and channel slices of it.
 static inline struct gb_tensor gb_stack_images(const struct gb_tensor *t) {
     assert(t->type == GB_F32 && t->image == t->h * t->row);
     struct gb_tensor stacked = *t;

@@ -21,8 +21,8 @@ void gb_actnorm_start(int c, const float *mean, const float *variance, float *lo
     }
 }
 
-// Every sample has its own log-scale and bias. Backward needs (v + bias) * dv for the log-scale, and
-// a sum for each parameter.
+// Every sample has its own log-scale and bias. Backward needs (v + bias) * dv for the log-scale,
+// and a sum for each parameter.
 static struct gb_cost actnorm_cost(const void *problem, enum gb_direction direction) {
     const struct gb_image_problem *p = problem;
     double floats = gb_image_floats(p), channels = (double)p->n * p->c;

@@ -17,7 +17,8 @@ struct gb_bernoulli {
 };
 
 // y and logits: n x h x w x c, any strides; y holds 0 and 1. Adds to log_likelihood[n] (natural
-// logarithms); sums in the shape of gb_coupling_forward_fn. Scratch: gb_bernoulli_scratch_floats(y).
+// logarithms); sums in the shape of gb_coupling_forward_fn. Scratch:
+// gb_bernoulli_scratch_floats(y).
 typedef void (*gb_bernoulli_forward_fn)(const struct gb_exec *exec,
                                         const struct gb_bernoulli *bernoulli,
                                         const struct gb_tensor *y, const struct gb_tensor *logits,
@@ -28,12 +29,13 @@ typedef void (*gb_bernoulli_backward_fn)(const struct gb_exec *exec,
                                          const struct gb_tensor *y, const struct gb_tensor *logits,
                                          const float *d_log_likelihood,
                                          const struct gb_tensor *d_logits);
-// The probability of a one: p, or with the normaliser that of the distribution above. The output may
-// be the same view as logits.
+// The probability of a one: p, or with the normaliser that of the distribution above. The output
+// may be the same view as logits.
 typedef void (*gb_bernoulli_mean_fn)(const struct gb_exec *exec,
                                      const struct gb_bernoulli *bernoulli,
                                      const struct gb_tensor *logits, const struct gb_tensor *mean);
-// 1 where a uniform number of [0, 1) lies below the mean, else 0. y may be the same view as uniform.
+// 1 where a uniform number of [0, 1) lies below the mean, else 0. y may be the same view as
+// uniform.
 typedef void (*gb_bernoulli_sample_fn)(const struct gb_exec *exec,
                                        const struct gb_bernoulli *bernoulli,
                                        const struct gb_tensor *uniform,
@@ -44,7 +46,8 @@ static inline size_t gb_bernoulli_scratch_floats(const struct gb_tensor *y) {
     return (size_t)y->n * (size_t)y->h;
 }
 
-// The shape of y, and whether the normaliser is taken off; text "n2h64w64c1", "n2h64w64c1normalised".
+// The shape of y, and whether the normaliser is taken off; text "n2h64w64c1",
+// "n2h64w64c1normalised".
 struct gb_bernoulli_problem {
     struct gb_image_problem image;
     int normalised; // 0 or 1

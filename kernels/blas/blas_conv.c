@@ -3,8 +3,8 @@
 //   forward        y = g * W       blocks of output pixels: gather, multiply, epilogue
 //   data           g' = dy * W^T   blocks of output pixels: multiply, scatter-add (col2im) into dx
 //   weights        W' = g^T * dy   pieces of W's rows, over blocks of output pixels
-// and W packed as taps*c rows of k. Where a pixel's gathered row is the pixel itself (1x1, stride 1)
-// and the view is a matrix, SGEMM reads or writes the view.
+// and W packed as taps*c rows of k. Where a pixel's gathered row is the pixel itself (1x1, stride
+// 1) and the view is a matrix, SGEMM reads or writes the view.
 #include <string.h>
 
 #include "kernels/blas/layers.h"
@@ -12,12 +12,12 @@
 #include "kernels/conv/contract.h"
 
 enum {
-    // Output pixels in a block: enough for the library's packing of W, anew in each product, to cost
-    // little. Whole gathered rows of fewer pixels, as many floats in all, took 1.2 times as long
-    // (256 to 256 channels, 3x3).
+    // Output pixels in a block: enough for the library's packing of W, anew in each product, to
+    // cost little. Whole gathered rows of fewer pixels, as many floats in all, took 1.2 times as
+    // long (256 to 256 channels, 3x3).
     BLOCK_PIXELS = 1024,
-    // Floats of gathered rows at a time, which is as many of their columns as fit: half of a level-2
-    // cache of 2 MiB.
+    // Floats of gathered rows at a time, which is as many of their columns as fit: half of a
+    // level-2 cache of 2 MiB.
     GATHERED_FLOATS = 1 << 18,
     // Rows of W in a piece of the weight gradient.
     PIECE_ROWS = GATHERED_FLOATS / BLOCK_PIXELS,
@@ -34,8 +34,8 @@ static bool is_pointwise(const struct gb_conv_problem *p) {
     return p->kernel_h == 1 && p->kernel_w == 1 && p->stride_h == 1 && p->stride_w == 1;
 }
 
-// A thread's scratch: gathered rows (or their gradient, on its way to col2im), k floats of each pixel
-// of a block (the product, or dy where it is no matrix), and a piece of the weight gradient.
+// A thread's scratch: gathered rows (or their gradient, on its way to col2im), k floats of each
+// pixel of a block (the product, or dy where it is no matrix), and a piece of the weight gradient.
 struct scratch_plan {
     size_t gathered, outputs, piece;
 };
@@ -165,8 +165,8 @@ static struct gb_matrix read_pixels(const struct gb_tensor *t, struct gb_share s
 
 // ---- im2col ----
 
-// Columns [columns.begin, columns.end) of one output pixel's gathered row, all of taps in filter row
-// `a`, to `g`.
+// Columns [columns.begin, columns.end) of one output pixel's gathered row, all of taps in filter
+// row `a`, to `g`.
 static void gather_taps(const struct conv_run *run, struct stretch out, int a,
                         struct gb_share columns, float *g) {
     const struct gb_conv_problem *p = &run->plan->problem;

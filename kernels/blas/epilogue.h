@@ -11,8 +11,8 @@ struct gb_matrix {
     ptrdiff_t pitch;
 };
 
-// y = act(scale * (u + bias)) for `rows` rows of `channels` floats; y may be u. Of `epilogue`, which
-// is as in conv.h, no more than `channels` floats are read.
+// y = act(scale * (u + bias)) for `rows` rows of `channels` floats; y may be u. Of `epilogue`,
+// which is as in conv.h, no more than `channels` floats are read.
 typedef void gb_blas_epilogue_fn(size_t rows, int channels, struct gb_matrix u,
                                  const struct gb_conv_epilogue *epilogue,
                                  enum gb_activation activation, struct gb_matrix y);

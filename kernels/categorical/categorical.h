@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Likelihood of labels by softmax: with p = exp(logits) / sum(exp(logits)) over a pixel's channels, one
-// for each class,
+// Likelihood of labels by softmax: with p = exp(logits) / sum(exp(logits)) over a pixel's channels,
+// one for each class,
 //   log L = sum over channels of y * log p,
-// cross entropy with the sign of a likelihood. y is one-hot, or any weights of the classes; a pixel of
-// zeros does not count.
+// cross entropy with the sign of a likelihood. y is one-hot, or any weights of the classes; a pixel
+// of zeros does not count.
 #ifndef GB_CATEGORICAL_H
 #define GB_CATEGORICAL_H
 
@@ -14,8 +14,8 @@
 enum { GB_MOST_CLASSES = 64 };
 
 // y and logits: n x h x w x c, any strides, c from 1 to GB_MOST_CLASSES. Adds to log_likelihood[n]
-// (natural logarithms); sums in the shape of gb_coupling_forward_fn. Error of an element: y * (8 + c) *
-// 2^-24 * (1 + the largest difference of its pixel's logits). Scratch:
+// (natural logarithms); sums in the shape of gb_coupling_forward_fn. Error of an element: y * (8 +
+// c) * 2^-24 * (1 + the largest difference of its pixel's logits). Scratch:
 // gb_categorical_scratch_floats(y).
 typedef void (*gb_categorical_forward_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
                                           const struct gb_tensor *logits, double *log_likelihood);

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Dequantisation of binary masks with half-infinite noise (CNF, Section 3.2):
 //   v = 0.5 + sign(y - 0.5) * softplus(u),
-// so that v > 0.5 says the mask again. (Where softplus(u) is below 2^-25, u < -17.3, v is 0.5 itself.)
+// so that v > 0.5 says the mask again. (Where softplus(u) is below 2^-25, u < -17.3, v is 0.5
+// itself.)
 #ifndef GB_DEQUANTISE_H
 #define GB_DEQUANTISE_H
 
 #include "kernels/parallel.h"
 #include "kernels/tensor.h"
 
-// y, u, v: n x h x w x c, any strides; y holds 0 and 1; v may be the same view as u. Adds a sample's
-// sum of log |dv/du| = log(sigmoid(u)) to log_det[n] (doubles), summed in the shape of
+// y, u, v: n x h x w x c, any strides; y holds 0 and 1; v may be the same view as u. Adds a
+// sample's sum of log |dv/du| = log(sigmoid(u)) to log_det[n] (doubles), summed in the shape of
 // gb_coupling_forward_fn. Scratch: gb_dequantise_scratch_floats(u).
 typedef void (*gb_dequantise_forward_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
                                          const struct gb_tensor *u, const struct gb_tensor *v,

@@ -16,9 +16,9 @@ enum gb_sigma_form {
     GB_SIGMA_SOFTPLUS, // CNF: sigma = softplus(raw); raw above -87, where sigma would vanish
 };
 
-// z: n x h x w x c; `prior`: n x h x w x 2c, first c channels the mean, last c the raw sigma, or NULL
-// for the standard normal. Adds to log_density[n]; sums in the shape of gb_coupling_forward_fn.
-// Scratch: gb_gaussian_scratch_floats(z).
+// z: n x h x w x c; `prior`: n x h x w x 2c, first c channels the mean, last c the raw sigma, or
+// NULL for the standard normal. Adds to log_density[n]; sums in the shape of
+// gb_coupling_forward_fn. Scratch: gb_gaussian_scratch_floats(z).
 typedef void (*gb_gaussian_forward_fn)(const struct gb_exec *exec, enum gb_sigma_form form,
                                        const struct gb_tensor *z, const struct gb_tensor *prior,
                                        double *log_density);

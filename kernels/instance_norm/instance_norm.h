@@ -2,8 +2,8 @@
 // Instance normalisation with an activation fused behind it, and its use as an invertible layer:
 //   y = act((v - mean) / sqrt(variance + GB_NORM_EPSILON))
 // per channel. Training takes an image's own moments (gb_moments_fn with a stride). The map is then
-// shift-invariant: it has no inverse and no density, but the layer's log-determinant is counted as if
-// the moments were constants, and gradients go through them. Evaluation and sampling take stored
+// shift-invariant: it has no inverse and no density, but the layer's log-determinant is counted as
+// if the moments were constants, and gradients go through them. Evaluation and sampling take stored
 // moments as constants, one row for all images: an affine layer.
 #ifndef GB_INSTANCE_NORM_H
 #define GB_INSTANCE_NORM_H
@@ -35,8 +35,8 @@ typedef void (*gb_instance_norm_inverse_fn)(const struct gb_exec *exec, const st
 //   dv = (d - mean(d) - u * (mean(d * u) + d_log_det[n])) / sqrt(variance + GB_NORM_EPSILON),
 // means over the image's pixels. d_log_det[n]: the loss's gradient for each image's
 // log-determinant; NULL where the layer's is not counted. dv may be the same view as dy. Sums: a
-// row's pixels in float, then the rows in double, in order; error bound of dv, with m(x) for the mean
-// of |x| and e = 2^-24: ((8 + w)*e*(m(d) + |u|*m(d*u)) + 16*e*(|d| + |u*d_log_det|)) /
+// row's pixels in float, then the rows in double, in order; error bound of dv, with m(x) for the
+// mean of |x| and e = 2^-24: ((8 + w)*e*(m(d) + |u|*m(d*u)) + 16*e*(|d| + |u*d_log_det|)) /
 // sqrt(variance + GB_NORM_EPSILON). Scratch: gb_instance_norm_scratch_floats(v).
 typedef void (*gb_instance_norm_backward_fn)(const struct gb_exec *exec,
                                              enum gb_activation activation,

@@ -10,11 +10,11 @@
 #include "kernels/problem.h"
 #include "kernels/tensor.h"
 
-// x: n x h x w x c, the levels; `raw`: n x h x w x 2c, from a network: first c channels the mean less
-// 1/2, so that zeros mean the middle, last c the logarithm of the scale, between -70 and 70. levels
-// >= 2. Adds to log_likelihood[n] (natural logarithms); sums in the shape of gb_coupling_forward_fn.
-// Error of an element with d = (x - mean) / scale and w = 1 / (levels * scale): 24 * 2^-24 *
-// (1 + |d| + w + |log w|). Scratch: gb_logistic_scratch_floats(x).
+// x: n x h x w x c, the levels; `raw`: n x h x w x 2c, from a network: first c channels the mean
+// less 1/2, so that zeros mean the middle, last c the logarithm of the scale, between -70 and 70.
+// levels >= 2. Adds to log_likelihood[n] (natural logarithms); sums in the shape of
+// gb_coupling_forward_fn. Error of an element with d = (x - mean) / scale and w = 1 / (levels *
+// scale): 24 * 2^-24 * (1 + |d| + w + |log w|). Scratch: gb_logistic_scratch_floats(x).
 typedef void (*gb_logistic_forward_fn)(const struct gb_exec *exec, int levels,
                                        const struct gb_tensor *x, const struct gb_tensor *raw,
                                        double *log_likelihood);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Per-sample channel mixing, the invertible 1x1 convolution: u[n, i, j, :] = W[n] v[n, i, j, :],
 // with W[n] a c x c matrix, row-major, rows = outputs. Where one matrix serves all samples (CNF's
-// unconditional mixing), the batch is mixed as one tall image, gb_stack_images: its gradient is then
-// summed over the samples in order.
+// unconditional mixing), the batch is mixed as one tall image, gb_stack_images: its gradient is
+// then summed over the samples in order.
 #ifndef GB_MIX_H
 #define GB_MIX_H
 

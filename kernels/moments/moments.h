@@ -7,12 +7,12 @@
 #include "kernels/problem.h"
 #include "kernels/tensor.h"
 
-// v: n x h x w x c, any strides. mean and variance: n rows of c floats, `stride` floats apart, one for
-// each image; stride 0: one row, of all images together (what actnorm starts from,
-// gb_actnorm_start). Every image row is summed in float, squares about its own mean, and the rows are
-// merged in double, in order, so that a large mean costs the variance no digits. Errors with
-// e = (w + 8) * 2^-24 and m the mean of |v|: of the mean e*m, of the variance
-// e*(variance + 2*sqrt(variance)*m + e*m*m). Scratch: gb_moments_scratch_floats(v).
+// v: n x h x w x c, any strides. mean and variance: n rows of c floats, `stride` floats apart, one
+// for each image; stride 0: one row, of all images together (what actnorm starts from,
+// gb_actnorm_start). Every image row is summed in float, squares about its own mean, and the rows
+// are merged in double, in order, so that a large mean costs the variance no digits. Errors with e
+// = (w + 8) * 2^-24 and m the mean of |v|: of the mean e*m, of the variance e*(variance +
+// 2*sqrt(variance)*m + e*m*m). Scratch: gb_moments_scratch_floats(v).
 typedef void (*gb_moments_fn)(const struct gb_exec *exec, const struct gb_tensor *v, float *mean,
                               float *variance, ptrdiff_t stride);
 

@@ -11,8 +11,8 @@
 typedef void (*gb_add_fn)(const struct gb_exec *exec, const struct gb_tensor *x,
                           const struct gb_tensor *y);
 
-// y = x + factor * r, rounded once, as RRDBs scale their residuals; views of one shape, any strides,
-// y may be the same view as x or r. x NULL: y = factor * r, the gradient of r.
+// y = x + factor * r, rounded once, as RRDBs scale their residuals; views of one shape, any
+// strides, y may be the same view as x or r. x NULL: y = factor * r, the gradient of r.
 typedef void (*gb_add_scaled_fn)(const struct gb_exec *exec, const struct gb_tensor *x,
                                  float factor, const struct gb_tensor *r,
                                  const struct gb_tensor *y);

@@ -40,9 +40,9 @@ typedef void (*gb_max_pool_forward_fn)(const struct gb_pool_plan *plan, const st
                                        const struct gb_tensor *x, const struct gb_tensor *y);
 
 // Every output's gradient goes to its maximum, the first one in row order where several are equal
-// (the last NaN where there is one), as PyTorch has it. The place is found anew in x: that is cheaper
-// than to store it. Overwrites dx; where windows overlap, gradients are added in the outputs' row
-// order (a foreign library's order is its own, with a convolution's error bound).
+// (the last NaN where there is one), as PyTorch has it. The place is found anew in x: that is
+// cheaper than to store it. Overwrites dx; where windows overlap, gradients are added in the
+// outputs' row order (a foreign library's order is its own, with a convolution's error bound).
 typedef void (*gb_max_pool_backward_fn)(const struct gb_pool_plan *plan, const struct gb_exec *exec,
                                         const struct gb_tensor *x, const struct gb_tensor *dy,
                                         const struct gb_tensor *dx);

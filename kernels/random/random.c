@@ -53,8 +53,8 @@ const struct gb_operation gb_random_uniform_operation = {
     .cost = random_uniform_cost,
 };
 
-// Half of a pair: two uniform numbers (3 operations), a radius (logarithm, product, root), an angle,
-// two products and as many by the deviation.
+// Half of a pair: two uniform numbers (3 operations), a radius (logarithm, product, root), an
+// angle, two products and as many by the deviation.
 static struct gb_cost random_normal_cost(const void *problem, enum gb_direction direction) {
     (void)direction;
     double count = ((const struct gb_array_problem *)problem)->count;

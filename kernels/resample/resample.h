@@ -40,9 +40,9 @@ typedef void (*gb_upsample_backward_fn)(const struct gb_upsample_plan *plan,
                                         const struct gb_exec *exec, const struct gb_tensor *dy,
                                         const struct gb_tensor *dx);
 
-// Images to any size. Both filters are antialiased: a kernel around each output pixel's centre in the
-// input, widened by 1/scale where the scale is below 1, weights normalised to a sum of 1. Rows are
-// combined first, then columns. Values are not rounded or clamped.
+// Images to any size. Both filters are antialiased: a kernel around each output pixel's centre in
+// the input, widened by 1/scale where the scale is below 1, weights normalised to a sum of 1. Rows
+// are combined first, then columns. Values are not rounded or clamped.
 //   GB_BILINEAR  a triangle; pixels outside are dropped: what Pillow and PyTorch (antialias) do
 //   GB_BICUBIC   Keys' kernel with a = -1/2; border pixels are repeated: MATLAB's imresize when it made
 //                the low-resolution images of Set5 and Set14 (it mirrors today; on Set5 up to 7 of
@@ -57,9 +57,9 @@ struct gb_resample_axis {
 struct gb_resample_plan {
     struct gb_resample_axis rows, columns;
 };
-// Both ways by `scale`: ceil(h * scale) x ceil(w * scale) pixels; or to a size given, each way by the
-// quotient of the sizes. GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20 or a scale
-// is outside [2^-10, 2^10]; GB_OUT_OF_MEMORY. The caller frees the plan.
+// Both ways by `scale`: ceil(h * scale) x ceil(w * scale) pixels; or to a size given, each way by
+// the quotient of the sizes. GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20 or
+// a scale is outside [2^-10, 2^10]; GB_OUT_OF_MEMORY. The caller frees the plan.
 enum gb_status gb_resample_plan_scale(enum gb_resample_filter filter, int h, int w, double scale,
                                       struct gb_resample_plan *plan);
 enum gb_status gb_resample_plan_size(enum gb_resample_filter filter, int h, int w, int out_h,
