@@ -19,8 +19,9 @@ struct gb_atomic_file {
 // disk.
 enum gb_status gb_atomic_open(struct gb_atomic_file *file, const char *path);
 
-// Flushes, syncs, closes, renames and syncs the folder; any error that the stream met is reported here. On failure
-// (GB_IO_ERROR) the temporary file is gone and `path` is as it was. Ends the file either way.
+// Flushes, syncs, closes, renames and syncs the folder; any error that the stream met is reported
+// here. On failure (GB_IO_ERROR) the temporary file is gone and `path` is as it was. Ends the file
+// either way.
 enum gb_status gb_atomic_commit(struct gb_atomic_file *file);
 
 // Gives up: closes and removes the temporary file, leaving the thread's error message alone. Ends

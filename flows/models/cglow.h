@@ -25,8 +25,8 @@ struct gb_cglow_config {
 
 extern const struct gb_config_table gb_cglow_table; // of its numbers and choices
 
-// Parts of gb_cglow_model (model.h) in files of their own. A configuration is refused for a size not
-// divisible by 2^L, a level larger than x, a count below 1 or absurdly large.
+// Parts of gb_cglow_model (model.h) in files of their own. A configuration is refused for a size
+// not divisible by 2^L, a level larger than x, a count below 1 or absurdly large.
 enum gb_status gb_cglow_check(const void *config);
 void gb_cglow_published_name(const void *config, const char *name, char published[static 96]);
 

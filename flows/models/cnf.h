@@ -4,10 +4,11 @@
 // (flow_steps.h) and a prior. But for the last level the prior is of the half that leaves there.
 // Every coupling and every prior sees the features at its level's resolution.
 //
-// GB_CNF_SUPER_RESOLUTION (section 5.1): actnorm, affine couplings, RRDB features at the target's size
-// and a 2x2 convolution of stride 2 to each level's. GB_CNF_SEGMENTATION (section 5.2): instance
-// normalisation, additive couplings, the features of Table 4; with dequantiser_steps > 0 the target is
-// a binary mask that is dequantised by a flow of its own, and likelihoods are the variational bound.
+// GB_CNF_SUPER_RESOLUTION (section 5.1): actnorm, affine couplings, RRDB features at the target's
+// size and a 2x2 convolution of stride 2 to each level's. GB_CNF_SEGMENTATION (section 5.2):
+// instance normalisation, additive couplings, the features of Table 4; with dequantiser_steps > 0
+// the target is a binary mask that is dequantised by a flow of its own, and likelihoods are the
+// variational bound.
 #ifndef GB_CNF_H
 #define GB_CNF_H
 

@@ -5,8 +5,8 @@
 #include "flows/models/cnf.h"
 #include "flows/models/names.h"
 
-// Behind "levels.<l>.steps.<k>.": our name, theirs. A row that ends in a dot is a module with a weight
-// and a bias.
+// Behind "levels.<l>.steps.<k>.": our name, theirs. A row that ends in a dot is a module with a
+// weight and a bias.
 static const struct gb_name_pair step_names[] = {
     {"actnorm.bias", "actnorm.b"},
     {"actnorm.log_scale", "actnorm.logs"},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A model's configuration as a table: the one list of its numbers, and of its choices among names, for
-// checks, files, records and the command line.
+// A model's configuration as a table: the one list of its numbers, and of its choices among names,
+// for checks, files, records and the command line.
 #ifndef GB_CONFIG_H
 #define GB_CONFIG_H
 
@@ -55,12 +55,12 @@ const struct gb_config_field *gb_config_find(const struct gb_config_table *table
 // GB_BAD_INPUT where a number is out of its range.
 enum gb_status gb_config_check(const void *config, const struct gb_config_table *table);
 
-// The configuration as strings of a tensor file's metadata: "model" and every field, a choice by its
-// name.
+// The configuration as strings of a tensor file's metadata: "model" and every field, a choice by
+// its name.
 enum gb_status gb_config_to_metadata(const void *config, const struct gb_config_table *table,
                                      json_t *metadata);
-// GB_BAD_INPUT where "model" is another, or a field is missing or out of its range; `path` names the
-// file in messages. Reading checks each field alone. *config is unchanged where it fails.
+// GB_BAD_INPUT where "model" is another, or a field is missing or out of its range; `path` names
+// the file in messages. Reading checks each field alone. *config is unchanged where it fails.
 enum gb_status gb_config_from_metadata(const json_t *metadata, const char *path,
                                        const struct gb_config_table *table, void *config);
 // Adds every field to a JSON object: a number, or a choice's name. Non-zero where memory is short.

@@ -5,10 +5,10 @@
 //
 // GB_CNF_SUPER_RESOLUTION: RRDB features and a 3x3 convolution to the means and log-scales of
 // discretised logistics.
-// GB_CNF_SEGMENTATION: the features of Table 4 and a weighted Bernoulli distribution (Eq. 9), trained
-// without its normaliser and scored with it. How logits come from the features the paper does not say:
-// here, as DRIU (Maninis et al. 2016) does it, a 3x3 convolution to 16 channels at each resolution, all
-// brought to full size and joined, and a last 3x3 convolution.
+// GB_CNF_SEGMENTATION: the features of Table 4 and a weighted Bernoulli distribution (Eq. 9),
+// trained without its normaliser and scored with it. How logits come from the features the paper
+// does not say: here, as DRIU (Maninis et al. 2016) does it, a 3x3 convolution to 16 channels at
+// each resolution, all brought to full size and joined, and a last 3x3 convolution.
 #ifndef GB_FACTORED_H
 #define GB_FACTORED_H
 
@@ -25,9 +25,9 @@ struct gb_factored_config {
 
 extern const struct gb_config_table gb_factored_table;
 
-// The baseline of a flow: its number of parameters is as near to the flow's as a whole growth, or of
-// segmentation a whole number of channels, brings it. Ones (vessels) weigh 90 %, which the paper's text
-// wants; Eq. 9 as printed gives them 10 %.
+// The baseline of a flow: its number of parameters is as near to the flow's as a whole growth, or
+// of segmentation a whole number of channels, brings it. Ones (vessels) weigh 90 %, which the
+// paper's text wants; Eq. 9 as printed gives them 10 %.
 enum gb_status gb_factored_match(const struct gb_cnf_config *flow,
                                  struct gb_factored_config *config);
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // A feed-forward convolutional network for inpainting, the baseline that answers with a mean where
-// c-Glow has a distribution: an encoder of 4x4 convolutions of stride 2, each doubling the channels,
-// a 3x3 convolution at the bottom, and a decoder that doubles the image, nearest neighbours and a 3x3
-// convolution, until it has the target's size. Trained on squared error.
+// c-Glow has a distribution: an encoder of 4x4 convolutions of stride 2, each doubling the
+// channels, a 3x3 convolution at the bottom, and a decoder that doubles the image, nearest
+// neighbours and a 3x3 convolution, until it has the target's size. Trained on squared error.
 //
-// The form is that of Pathak et al.'s "Context Encoders" (2016), without their fully connected bottom,
-// which at 4x4 pixels a 3x3 convolution nearly is, and without their adversary. No features skip the
-// bottom: in x the target's place is empty.
+// The form is that of Pathak et al.'s "Context Encoders" (2016), without their fully connected
+// bottom, which at 4x4 pixels a 3x3 convolution nearly is, and without their adversary. No features
+// skip the bottom: in x the target's place is empty.
 #ifndef GB_FFN_H
 #define GB_FFN_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What flows of several levels share: what targets they take, their latents, and how likelihoods are
-// counted and checked.
+// What flows of several levels share: what targets they take, their latents, and how likelihoods
+// are counted and checked.
 #ifndef GB_LATENTS_H
 #define GB_LATENTS_H
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Likelihoods of factored models (CNF, Eq. 6), p(y|x) = prod_d p(y_d|x): the distribution of an
-// element (of a pixel, where it is categorical) from the numbers that a network gives for it, `raw`.
+// element (of a pixel, where it is categorical) from the numbers that a network gives for it,
+// `raw`.
 #ifndef GB_LIKELIHOOD_H
 #define GB_LIKELIHOOD_H
 
@@ -15,8 +16,8 @@ enum gb_likelihood_form {
 
 struct gb_likelihood {
     enum gb_likelihood_form form;
-    // GB_LIKELIHOOD_GAUSSIAN: of the order of what errors end at, since the loss of a wider one is all
-    // constant.
+    // GB_LIKELIHOOD_GAUSSIAN: of the order of what errors end at, since the loss of a wider one is
+    // all constant.
     float sigma;
     int levels;                    // GB_LIKELIHOOD_LOGISTIC
     struct gb_bernoulli bernoulli; // GB_LIKELIHOOD_BERNOULLI
@@ -38,8 +39,8 @@ void gb_likelihood_backward(const struct gb_likelihood *likelihood, const struct
                             const float *d_log_likelihood, const struct gb_tensor *d_raw);
 // A sample, from uniform numbers in [0, 1) of y's shape. Temperature 0, or uniform == NULL: every
 // element's mean. Others scale a logistic's scale and leave a Bernoulli distribution as it is. A
-// Gaussian's and a categorical distribution's answer is always the mean; a logistic's takes numbers at temperature 0 too, where it does
-// not matter which, and gives the level nearest to the mean.
+// Gaussian's and a categorical distribution's answer is always the mean; a logistic's takes numbers
+// at temperature 0 too, where it does not matter which, and gives the level nearest to the mean.
 void gb_likelihood_sample(const struct gb_likelihood *likelihood, const struct gb_pass *pass,
                           const struct gb_tensor *uniform, const struct gb_tensor *raw,
                           float temperature, const struct gb_tensor *y);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A conditional model p(y|x), whichever: all that trainers, samplers, benchmarks and tests do with one.
+// A conditional model p(y|x), whichever: all that trainers, samplers, benchmarks and tests do with
+// one.
 #ifndef GB_MODEL_H
 #define GB_MODEL_H
 
@@ -44,24 +45,25 @@ union gb_model_config {
 struct gb_model_kind {
     const char *title; // for people: "c-Glow"
     const struct gb_config_table *table;
-    // One answer to an x: inverse gives the same y whatever the noise, and log_likelihood is that of
-    // noise of a fixed width around it, which compares with no other model's.
+    // One answer to an x: inverse gives the same y whatever the noise, and log_likelihood is that
+    // of noise of a fixed width around it, which compares with no other model's.
     bool one_answer;
     bool uniform_noise; // that inverse wants is uniform in [0, 1), not standard normal
 
     // GB_BAD_INPUT with a message where the configuration is not one.
     enum gb_status (*check)(const void *config);
-    // Plans and allocates; parameters are zero until gb_params_initialise or a checkpoint fills them.
-    // *model is NULL where it fails.
+    // Plans and allocates; parameters are zero until gb_params_initialise or a checkpoint fills
+    // them. *model is NULL where it fails.
     enum gb_status (*create)(const void *config, const struct gb_model_use *use,
                              const struct gb_backend *backend, void **model);
     void (*free)(void *model); // NULL is no model
     struct gb_params *(*params)(void *model);
-    // Bytes of activations and scratch, beside the parameter blocks; the high-water mark of the plan.
+    // Bytes of activations and scratch, beside the parameter blocks; the high-water mark of the
+    // plan.
     size_t (*activation_bytes)(const void *model);
-    // Needed floating-point operations of one training step at the model's batch (kernels/conv/conv.h
-    // says what is needed; data gradients of the first convolutions on x are not, nor is what
-    // `reversible` computes again).
+    // Needed floating-point operations of one training step at the model's batch
+    // (kernels/conv/conv.h says what is needed; data gradients of the first convolutions on x are
+    // not, nor is what `reversible` computes again).
     double (*step_flops)(const void *model);
     void (*shapes)(const void *config, int batch, struct gb_model_shapes *shapes);
     // The shapes that inverse's noise must have: dense views with data == NULL.
@@ -70,8 +72,8 @@ struct gb_model_kind {
     // All that depends on x (batch / samples_per_x images) alone. GB_CHECK_FAILED where a matrix is
     // singular. `x` must stay valid until backward.
     enum gb_status (*condition)(void *model, const struct gb_tensor *x);
-    // Starts every parameter that starts from data from the batch y, given the conditioning: before the
-    // first training step. `noise` as for forward. NULL: there are none.
+    // Starts every parameter that starts from data from the batch y, given the conditioning: before
+    // the first training step. `noise` as for forward. NULL: there are none.
     enum gb_status (*start)(void *model, const struct gb_tensor *y, const struct gb_tensor *noise);
     // y to latents given the conditioning: log p(y|x) in nats for each of the batch, into
     // log_likelihood. `noise` is for GB_DEQUANTISED_BY_MODEL, else NULL; both must stay valid until
@@ -80,18 +82,20 @@ struct gb_model_kind {
     enum gb_status (*forward)(void *model, const struct gb_tensor *y, const struct gb_tensor *noise,
                               double *log_likelihood, struct gb_latents *latents);
     // Gradients of the sum over the batch of d_log_likelihood[n] * log p(y_n | x_n), after forward.
-    // adam == NULL: stored in the gradient block. Otherwise every parameter is updated as soon as its
-    // gradient is known, and the conditioning and activations are spent. dx and dy may be NULL; dy
-    // must be where y is not what the flow sees (GB_DEQUANTISED_BY_MODEL) and where there is no flow.
+    // adam == NULL: stored in the gradient block. Otherwise every parameter is updated as soon as
+    // its gradient is known, and the conditioning and activations are spent. dx and dy may be NULL;
+    // dy must be where y is not what the flow sees (GB_DEQUANTISED_BY_MODEL) and where there is no
+    // flow.
     void (*backward)(void *model, const float *d_log_likelihood, const struct gb_adam *adam,
                      const struct gb_tensor *dx, const struct gb_tensor *dy);
     // A sample of y given the conditioning, from noise of the latents' shapes, multiplied by
-    // `temperature` before priors scale and shift it. Of a model that dequantises, y > 0.5 is the mask.
+    // `temperature` before priors scale and shift it. Of a model that dequantises, y > 0.5 is the
+    // mask.
     void (*inverse)(void *model, const struct gb_latents *noise, float temperature,
                     const struct gb_tensor *y);
 
-    // The module path that the authors' code gives to the parameter `name`, or an empty string. NULL:
-    // nobody published weights.
+    // The module path that the authors' code gives to the parameter `name`, or an empty string.
+    // NULL: nobody published weights.
     void (*published_name)(const void *config, const char *name, char published[static 96]);
 };
 
@@ -106,8 +110,8 @@ static inline const char *gb_model_name(const struct gb_model_kind *kind) {
     return kind->table->model;
 }
 
-// Under what name logs and results have the likelihood, in bits per dimension: one_answer's is told as
-// what it is.
+// Under what name logs and results have the likelihood, in bits per dimension: one_answer's is told
+// as what it is.
 static inline const char *gb_model_loss_name(const struct gb_model_kind *kind) {
     return kind->one_answer ? "loss" : "bits_per_dimension";
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What models that are one feed-forward network share: the network gives every element of y the
-// numbers of its distribution (likelihood.h). A model is a description of its network, and the table
-// of functions (model.h) that this file fills.
+// numbers of its distribution (likelihood.h). A model is a description of its network, and the
+// table of functions (model.h) that this file fills.
 #ifndef GB_REGRESSION_H
 #define GB_REGRESSION_H
 
@@ -17,8 +17,8 @@ struct gb_model_shapes;
 struct gb_regression_form {
     const char *title;                           // for messages
     enum gb_status (*check)(const void *config); // as in struct gb_model_kind
-    // Adds the network to `net`; returns what it gives, a whole buffer of y's height and width and of
-    // the likelihood's channels.
+    // Adds the network to `net`; returns what it gives, a whole buffer of y's height and width and
+    // of the likelihood's channels.
     struct gb_place (*network)(const void *config, struct gb_feed_forward *net, struct gb_place x);
     // What is maximised in training, or what a trained model is scored by.
     struct gb_likelihood (*likelihood)(const void *config, bool training);

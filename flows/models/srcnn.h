@@ -4,8 +4,8 @@
 // convolutions extract patches (9x9), map them (1x1) and reconstruct the target (5x5), trained on
 // squared error.
 //
-// All channels of y are predicted together, RGB as the other models see it: the paper finds that to do
-// about as well as luma alone. Convolutions are padded with zeros, so that all of y has an
+// All channels of y are predicted together, RGB as the other models see it: the paper finds that to
+// do about as well as luma alone. Convolutions are padded with zeros, so that all of y has an
 // answer; the paper's are not, and its borders have none. Weights start as He et al. start those of
 // ReLU networks, with which Adam learns in thousands of steps rather than the paper's 10^8
 // backpropagations.
