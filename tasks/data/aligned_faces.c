@@ -214,8 +214,8 @@ static enum gb_status split_by_list(const char *folder, const char *root, const 
     return status;
 }
 
-// The first image, and the names in order with the sizes of their files: all images would take minutes to
-// read.
+// The first image, and the names in order with the sizes of their files: all images would take
+// minutes to read.
 static enum gb_status hash_set(struct gb_dataset *set) {
     struct gb_examples first;
     GB_TRY(gb_dataset_gather(set, NULL, 1, 0, 1, &first));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Photographs of aligned faces with a block in the middle hidden: what inpainting is asked to put back.
-// Folders of three kinds are known:
+// Photographs of aligned faces with a block in the middle hidden: what inpainting is asked to put
+// back. Folders of three kinds are known:
 //   CelebA, aligned and cropped (Liu et al. 2015): FOLDER/img_align_celeba/NNNNNN.jpg, also below
 //     FOLDER/Img as its archive has it; 202,599 images of 178 x 218 pixels
 //   LFW, funneled: FOLDER/lfw_funneled/PERSON/PERSON_NNNN.jpg, 250 x 250
@@ -29,22 +29,21 @@ static inline struct gb_example_shape gb_hidden_block_shape(int size) {
         .x_h = size, .x_w = size, .x_c = 3, .y_h = block, .y_w = block, .y_c = 3};
 }
 
-// Makes the example of the whole image in its x: rounded to the 256 levels of a file, the block moved to
-// y and black, 0, left in its place.
+// Makes the example of the whole image in its x: rounded to the 256 levels of a file, the block
+// moved to y and black, 0, left in its place.
 void gb_hide_block(const struct gb_example *example);
 
-// Loads both splits (the array has GB_SPLITS entries); free each with gb_dataset_free. Files are read
-// when an example is asked for. The largest square in the middle of an image is resized bilinearly to
-// source->size; gb_hide_block makes the example of it, in [0, 1]. Names are paths below the folder
-// of images, in byte order.
-// The test images are drawn from all; a person may be in both splits, as the paper's rule has it. Where
-// source->split_folder is given, it holds CelebA's list_eval_partition.txt (lines of a file's name and 0
-// for training, 1 for validation, 2 for testing, whose people are apart): the training split is the
-// list's, the test split drawn from the list's.
-// GB_BAD_INPUT with the file and the reason: a folder missing or without images, fewer than 4 of
-// them, a list missing, with a line that is no name and part, naming a file that is not there or one
-// twice, or without training or test images; in fill what gb_image_read refuses. On failure nothing is
-// held.
+// Loads both splits (the array has GB_SPLITS entries); free each with gb_dataset_free. Files are
+// read when an example is asked for. The largest square in the middle of an image is resized
+// bilinearly to source->size; gb_hide_block makes the example of it, in [0, 1]. Names are paths
+// below the folder of images, in byte order. The test images are drawn from all; a person may be in
+// both splits, as the paper's rule has it. Where source->split_folder is given, it holds CelebA's
+// list_eval_partition.txt (lines of a file's name and 0 for training, 1 for validation, 2 for
+// testing, whose people are apart): the training split is the list's, the test split drawn from the
+// list's. GB_BAD_INPUT with the file and the reason: a folder missing or without images, fewer than
+// 4 of them, a list missing, with a line that is no name and part, naming a file that is not there
+// or one twice, or without training or test images; in fill what gb_image_read refuses. On failure
+// nothing is held.
 enum gb_status gb_aligned_faces_load(const struct gb_task_source *source,
                                      struct gb_dataset splits[]);
 

@@ -16,17 +16,17 @@ struct gb_bsds_test {
     const char *list; // "bsd68.txt"
     int most;
 };
-// The set's 100 test images of 2001, which are its val of today, for super-resolution; and the 68 that Roth and
-// Black (2009) chose of them, for which others stand in where there is no list.
+// The set's 100 test images of 2001, which are its val of today, for super-resolution; and the 68
+// that Roth and Black (2009) chose of them, for which others stand in where there is no list.
 extern const struct gb_bsds_test gb_bsd68, gb_bsd100;
 
 // Reads the photographs of both splits (the array has GB_SPLITS entries); free each with
 // gb_photographs_free. In a list stands a file name in val a line (CRLF and
-// blank lines are fine); the test split stands in the list's order. Names are those under images, such
-// as "val/3096.jpg"; photographs of val that are not tested on are not read. GB_BAD_INPUT with the
-// file and the reason: a folder missing or without a .jpg file, a photograph that does not decode or
-// has a side below `least_side`, a list missing or empty, or one that names a file twice or one that
-// val does not have. On failure nothing is held.
+// blank lines are fine); the test split stands in the list's order. Names are those under images,
+// such as "val/3096.jpg"; photographs of val that are not tested on are not read. GB_BAD_INPUT with
+// the file and the reason: a folder missing or without a .jpg file, a photograph that does not
+// decode or has a side below `least_side`, a list missing or empty, or one that names a file twice
+// or one that val does not have. On failure nothing is held.
 enum gb_status gb_bsds_read(const struct gb_task_source *source, const struct gb_bsds_test *test,
                             int least_side, struct gb_photographs splits[]);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The examples of one split, as a model sees them: a source that fills one example at a time. What a
-// source gives may be the same every time (a resized photograph) or drawn anew by a key (a random
+// The examples of one split, as a model sees them: a source that fills one example at a time. What
+// a source gives may be the same every time (a resized photograph) or drawn anew by a key (a random
 // crop, noise).
 #ifndef GB_DATASET_H
 #define GB_DATASET_H
@@ -36,10 +36,10 @@ struct gb_dataset {
     uint64_t hash; // of what the examples are made from: sets that differ hardly ever share one
     void *source;  // the maker's; `fill`, `shape_of` and `free_source` know it
 
-    // Fills example `index` as `key` draws it; a source that draws nothing ignores the key. Its words
-    // of (seed, step, sample) are the caller's, its purpose is set here. What is drawn depends on
-    // (index, key) alone. Safe on many threads at once; uses one. GB_BAD_INPUT with the file's name
-    // where a file that is read this late does not decode, GB_OUT_OF_MEMORY.
+    // Fills example `index` as `key` draws it; a source that draws nothing ignores the key. Its
+    // words of (seed, step, sample) are the caller's, its purpose is set here. What is drawn
+    // depends on (index, key) alone. Safe on many threads at once; uses one. GB_BAD_INPUT with the
+    // file's name where a file that is read this late does not decode, GB_OUT_OF_MEMORY.
     enum gb_status (*fill)(const struct gb_dataset *set, int index, const struct gb_random_key *key,
                            const struct gb_example *example);
     struct gb_example_shape (*shape_of)(const struct gb_dataset *set, int index); // NULL: `shape`
@@ -76,19 +76,19 @@ enum gb_status gb_examples_select(const struct gb_examples *from, const int *ind
 // A hash of all values in order.
 uint64_t gb_examples_hash(const struct gb_examples *examples);
 
-// Makes `set`, created with their count and shape, one that gives these examples, with their hash. It
-// takes them over: *examples is zeroed. GB_OUT_OF_MEMORY.
+// Makes `set`, created with their count and shape, one that gives these examples, with their hash.
+// It takes them over: *examples is zeroed. GB_OUT_OF_MEMORY.
 enum gb_status gb_dataset_hold(struct gb_dataset *set, struct gb_examples *examples);
 
-// Makes a set of one shape one that holds its examples, filled once with seed 0 on `threads` threads.
-// On failure the set is unchanged.
+// Makes a set of one shape one that holds its examples, filled once with seed 0 on `threads`
+// threads. On failure the set is unchanged.
 enum gb_status gb_dataset_keep(struct gb_dataset *set, int threads);
-// What a set was before it was kept, for those who want its examples at another size than the set's: as
-// many, without names. NULL where it was not kept. Lives as long as the set.
+// What a set was before it was kept, for those who want its examples at another size than the
+// set's: as many, without names. NULL where it was not kept. Lives as long as the set.
 const struct gb_dataset *gb_dataset_origin(const struct gb_dataset *set);
 
-// Fills the examples indices[0..count) (NULL: the first `count`) of a set of one shape, on `threads`
-// threads, with the key (seed, step 0, sample = index).
+// Fills the examples indices[0..count) (NULL: the first `count`) of a set of one shape, on
+// `threads` threads, with the key (seed, step 0, sample = index).
 enum gb_status gb_dataset_gather(const struct gb_dataset *set, const int *indices, int count,
                                  uint64_t seed, int threads, struct gb_examples *examples);
 
@@ -98,7 +98,8 @@ struct gb_selection {
     int *indices;
     char **names; // the set's own
 };
-// `count` of them, all where that is 0 or more than the set has. GB_OUT_OF_MEMORY; then there are none.
+// `count` of them, all where that is 0 or more than the set has. GB_OUT_OF_MEMORY; then there are
+// none.
 enum gb_status gb_dataset_select(const struct gb_dataset *set, int count,
                                  struct gb_selection *selection);
 void gb_selection_free(struct gb_selection *selection);

@@ -28,11 +28,12 @@ enum gb_status gb_depth_maps_name(struct gb_depth_maps *maps, int index, const c
 // A hash of all depths in order; names do not count.
 uint64_t gb_depth_maps_hash(const struct gb_depth_maps *maps);
 
-// How 7-Scenes gets its clean maps (tasks/data/tsdf.h): all frames of a scene, or every n-th so that
-// at most GB_DEPTH_FUSED are taken, are fused into one volume, and each map is rendered from it. The
-// one sequence of Red Kitchen that was measured (303 frames) fills 96 MB, 41 of them the directory;
-// a frame takes 14 ms of one core to fuse and 0.2 s to render. 98 % of the pixels that the sensor
-// measured have a clean depth: 96 % of these lie within 10 cm of it, at 16 mm root mean square.
+// How 7-Scenes gets its clean maps (tasks/data/tsdf.h): all frames of a scene, or every n-th so
+// that at most GB_DEPTH_FUSED are taken, are fused into one volume, and each map is rendered from
+// it. The one sequence of Red Kitchen that was measured (303 frames) fills 96 MB, 41 of them the
+// directory; a frame takes 14 ms of one core to fuse and 0.2 s to render. 98 % of the pixels that
+// the sensor measured have a clean depth: 96 % of these lie within 10 cm of it, at 16 mm root mean
+// square.
 #define GB_DEPTH_VOXEL 0.01      // metres
 #define GB_DEPTH_TRUNCATION 0.04 // metres: two deviations of the sensor's noise at 2.5 m
 #define GB_DEPTH_NEAREST 0.4     // metres: nearer the sensor measures nothing

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What data sets and caches are told apart by: FNV-1a (Fowler, Noll and Vo), 64 bits, of bytes or, where
-// there are many of these, of whole words.
+// What data sets and caches are told apart by: FNV-1a (Fowler, Noll and Vo), 64 bits, of bytes or,
+// where there are many of these, of whole words.
 #ifndef GB_HASH_H
 #define GB_HASH_H
 

@@ -28,10 +28,10 @@ void gb_list_free(struct gb_list *list);
 // The place of `name` in a list that is in byte order; -1 where it is not in it.
 int gb_list_find(const struct gb_list *sorted, const char *name);
 
-// Finds every name of `list`, read from `path`, in `sorted`, which is what `folder` holds: its place
-// into places[0..list->count). taken[place], which the caller zeroes before the first of several
-// lists, gets true. GB_BAD_INPUT with the line for a name that is not there and for one that is
-// taken already, be it by this list or by one before.
+// Finds every name of `list`, read from `path`, in `sorted`, which is what `folder` holds: its
+// place into places[0..list->count). taken[place], which the caller zeroes before the first of
+// several lists, gets true. GB_BAD_INPUT with the line for a name that is not there and for one
+// that is taken already, be it by this list or by one before.
 enum gb_status gb_list_places(const struct gb_list *list, const char *path,
                               const struct gb_list *sorted, const char *folder, bool *taken,
                               int *places);

@@ -29,8 +29,8 @@ static enum gb_status read_bytes(const struct member *m, void *to, uint64_t byte
     return GB_OK;
 }
 
-// What follows KEY and its colon in the header's dictionary, such as "{'descr': '|u1', 'fortran_order':
-// False, 'shape': (128116, 3072), }"; NULL where the key is not there.
+// What follows KEY and its colon in the header's dictionary, such as "{'descr': '|u1',
+// 'fortran_order': False, 'shape': (128116, 3072), }"; NULL where the key is not there.
 static const char *find_value(const char *dictionary, const char *key) {
     const char *found = strstr(dictionary, key);
     if (!found)

@@ -32,8 +32,8 @@ uint64_t gb_photographs_hash(const struct gb_photographs *photographs);
 
 // Which patch of a photograph is taken.
 struct gb_patch_rule {
-    int crop; // side of the square that is cut out; no photograph has a shorter one
-    int size; // side that it is resized to (bicubic, tasks/images/resize.h; a copy where they agree)
+    int crop;    // side of the square that is cut out; no photograph has a shorter one
+    int size;    // side that it is resized to (bicubic, images/resize.h; a copy where they agree)
     bool random; // anywhere, mirrored or not each way; else from the middle
 };
 

@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: MIT
-// Photographs for super-resolution by two (CNF paper, section 5.1): the high resolution, cut at the right
-// and below to even sides, and the low one, which is what MATLAB's bicubic reduction with antialiasing
-// leaves of it in whole levels (GB_BICUBIC of tasks/images/resize.h; the published low-resolution images
-// of Set5 and Set14 are these, level for level). Pixels are levels / 256, in [0, 255/256], as the
-// paper's authors have them; grey photographs have three equal channels.
+// Photographs for super-resolution by two (CNF paper, section 5.1): the high resolution, cut at the
+// right and below to even sides, and the low one, which is what MATLAB's bicubic reduction with
+// antialiasing leaves of it in whole levels (GB_BICUBIC of tasks/images/resize.h; the published
+// low-resolution images of Set5 and Set14 are these, level for level). Pixels are levels / 256, in
+// [0, 255/256], as the paper's authors have them; grey photographs have three equal channels.
 #ifndef GB_SR_DATA_H
 #define GB_SR_DATA_H
 
 #include "tasks/task.h"
 
-// Loads both splits (the array has GB_SPLITS entries) from where gb_sr_read finds them; free each with
-// gb_dataset_free. An example of the training split is a source->size x source->size patch of a
-// photograph, drawn by the key at even coordinates, and the same part of the photograph's low
-// resolution; one of the test split a whole photograph. Fails as gb_sr_read does, and where the size is
-// odd; then nothing is held.
+// Loads both splits (the array has GB_SPLITS entries) from where gb_sr_read finds them; free each
+// with gb_dataset_free. An example of the training split is a source->size x source->size patch of
+// a photograph, drawn by the key at even coordinates, and the same part of the photograph's low
+// resolution; one of the test split a whole photograph. Fails as gb_sr_read does, and where the
+// size is odd; then nothing is held.
 enum gb_status gb_sr_load(const struct gb_task_source *source, struct gb_dataset splits[]);
 
-// Parts of a test split that gb_sr_load made, which must outlive them; free them with gb_dataset_free.
+// Parts of a test split that gb_sr_load made, which must outlive them; free them with
+// gb_dataset_free.
 //
-// `count` random squares of the photographs [first, first + photographs), `side` (even, and at most as
-// long as the shortest of theirs) high and wide, each of a photograph drawn evenly; a function of the
-// seed.
+// `count` random squares of the photographs [first, first + photographs), `side` (even, and at most
+// as long as the shortest of theirs) high and wide, each of a photograph drawn evenly; a function
+// of the seed.
 enum gb_status gb_sr_crops(const struct gb_dataset *test, int first, int photographs, int count,
                            int side, uint64_t seed, struct gb_dataset *crops);
 // The square in the middle of every photograph.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Where super-resolution's photographs come from: folders as the data sets' publishers lay them out.
+// Where super-resolution's photographs come from: folders as the data sets' publishers lay them
+// out.
 #ifndef GB_SR_FILES_H
 #define GB_SR_FILES_H
 
@@ -29,10 +30,10 @@ enum {
 // Where there is no test set, every tenth that would train (or as many fewer as leave
 // GB_SR_MOST_TESTED) is the test set "held-out". There may be none that train.
 //
-// GB_BAD_INPUT with the file and the reason: a folder missing or without images, an image or an archive
-// that does not decode, an image below source->size where it trains or below GB_SR_LEAST_SIDE where it
-// tests, rows that are no square images, a list that names a file that is not there. On failure nothing
-// is held.
+// GB_BAD_INPUT with the file and the reason: a folder missing or without images, an image or an
+// archive that does not decode, an image below source->size where it trains or below
+// GB_SR_LEAST_SIDE where it tests, rows that are no square images, a list that names a file that is
+// not there. On failure nothing is held.
 enum gb_status gb_sr_read(const struct gb_task_source *source, struct gb_photographs splits[]);
 
 #endif

@@ -26,33 +26,35 @@ void gb_vessel_images_free(struct gb_vessel_image *images, int count);
 // largest size that a task takes trains on whole images. Whole images are padded at the
 // right and at the bottom to a multiple of GB_VESSELS_MULTIPLE: 576 x 592 for DRIVE, 1008 x 960 for
 // CHASE_DB1.
-// The light of photographs is levelled (tasks/images/level.h) over squares whose radius is the padded
-// width over GB_VESSELS_LEVEL, and padding and all that lies outside the field of view is neutral. The paper
-// says nothing of that. Without it a network with instance normalisation takes a window for something
-// else than the whole photograph, which is dark around the field: trained on windows of 128 x 128 of
-// CHASE_DB1 for 200 steps of 4 it reached an F-score of 0.22 on whole photographs, with it 0.54.
+// The light of photographs is levelled (tasks/images/level.h) over squares whose radius is the
+// padded width over GB_VESSELS_LEVEL, and padding and all that lies outside the field of view is
+// neutral. The paper says nothing of that. Without it a network with instance normalisation takes a
+// window for something else than the whole photograph, which is dark around the field: trained on
+// windows of 128 x 128 of CHASE_DB1 for 200 steps of 4 it reached an F-score of 0.22 on whole
+// photographs, with it 0.54.
 enum { GB_VESSELS_MULTIPLE = 16, GB_VESSELS_LEVEL = 32 };
 
-// Loads both splits (the array has GB_SPLITS entries); free each with gb_dataset_free. Examples are x
-// (three channels), y (the first observer's vessels) and the field of view as mask. The training
-// split gives windows of a map drawn by the key: rotated by any angle, enlarged by 0.8 to 1.2, sheared by
-// an angle of standard deviation 10 degrees (CNF, section 5.2), about a point drawn in the image, or about
-// its middle where the window is as large; the test split gives whole padded images.
-// source->split_folder: vessels_train.txt and vessels_test.txt, a name such as 21_training.tif or
-// Image_01L.jpg a line; images that neither names are not read. Examples stand in the order of their
-// list, or in byte order.
-// CHASE_DB1 has no masks of the field of view: in each row it is what lies between the first and the
-// last pixel whose red, of 255, is above GB_VESSELS_DARK. The field is round and its red well above that;
-// outside it is below 10.
+// Loads both splits (the array has GB_SPLITS entries); free each with gb_dataset_free. Examples are
+// x (three channels), y (the first observer's vessels) and the field of view as mask. The training
+// split gives windows of a map drawn by the key: rotated by any angle, enlarged by 0.8 to 1.2,
+// sheared by an angle of standard deviation 10 degrees (CNF, section 5.2), about a point drawn in
+// the image, or about its middle where the window is as large; the test split gives whole padded
+// images. source->split_folder: vessels_train.txt and vessels_test.txt, a name such as
+// 21_training.tif or Image_01L.jpg a line; images that neither names are not read. Examples stand
+// in the order of their list, or in byte order. CHASE_DB1 has no masks of the field of view: in
+// each row it is what lies between the first and the last pixel whose red, of 255, is above
+// GB_VESSELS_DARK. The field is round and its red well above that; outside it is below 10.
 // GB_BAD_INPUT with the file and the reason: a folder missing or of neither set, an image whose
-// vessels, field or (in DRIVE's test half and CHASE_DB1) second observer is missing, does not decode or
-// has another size, images of different sizes, an image without a field, a name of neither kind, a list
-// as in tasks/data/lists.h, a split without an image. On failure nothing is held.
+// vessels, field or (in DRIVE's test half and CHASE_DB1) second observer is missing, does not
+// decode or has another size, images of different sizes, an image without a field, a name of
+// neither kind, a list as in tasks/data/lists.h, a split without an image. On failure nothing is
+// held.
 enum { GB_VESSELS_DARK = 20 };
 enum gb_status gb_vessels_load(const struct gb_task_source *source, struct gb_dataset splits[]);
 
-// Makes `set` of `count` >= 1 images of one size, as of this split, for windows of `size`. It takes the
-// array (of malloc) and its images over, also where it fails. The names are the caller's to set.
+// Makes `set` of `count` >= 1 images of one size, as of this split, for windows of `size`. It takes
+// the array (of malloc) and its images over, also where it fails. The names are the caller's to
+// set.
 enum gb_status gb_vessels_hold(struct gb_vessel_image *images, int count, enum gb_split split,
                                int size, struct gb_dataset *set);
 

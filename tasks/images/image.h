@@ -26,14 +26,15 @@ enum gb_status gb_image_create(struct gb_image *image, int w, int h, int c, int 
                                const char *where);
 void gb_image_free(struct gb_image *image);
 
-// Reads the image file at `path` as 8 bits of `channels` (1 or 3) channels. The format is found from
-// the content, not from the name: PNG, JPEG, PGM and PPM, TIFF, GIF (tasks/images/image_decoder.h tells
-// which kinds of each); of several images in a file the first. Values are the file's own: no
-// gamma, no colour profile, no orientation is applied, a palette's colours are looked up, alpha and
-// transparency are dropped. What differs is converted: 16 bits to the nearest of 8, grey to colour by
-// repetition, colour to grey as ITU-R BT.601 weighs it (0.299, 0.587, 0.114; a JPEG's Y).
-// GB_BAD_INPUT with the file and the reason where it is missing, a folder, empty, no image,
-// truncated, damaged or beyond the limits. On failure *image holds nothing.
+// Reads the image file at `path` as 8 bits of `channels` (1 or 3) channels. The format is found
+// from the content, not from the name: PNG, JPEG, PGM and PPM, TIFF, GIF
+// (tasks/images/image_decoder.h tells which kinds of each); of several images in a file the first.
+// Values are the file's own: no gamma, no colour profile, no orientation is applied, a palette's
+// colours are looked up, alpha and transparency are dropped. What differs is converted: 16 bits to
+// the nearest of 8, grey to colour by repetition, colour to grey as ITU-R BT.601 weighs it (0.299,
+// 0.587, 0.114; a JPEG's Y). GB_BAD_INPUT with the file and the reason where it is missing, a
+// folder, empty, no image, truncated, damaged or beyond the limits. On failure *image holds
+// nothing.
 enum gb_status gb_image_read(const char *path, int channels, struct gb_image *image);
 
 // Reads an image of one channel of 16 bits, such as a depth map, as it is. The same errors, and
@@ -43,7 +44,8 @@ enum gb_status gb_image_read_grey16(const char *path, struct gb_image *image);
 // Leaves the w x h pixels whose left upper corner is (x, y), which must lie inside.
 void gb_image_crop(struct gb_image *image, int x, int y, int w, int h);
 
-// Writes a PNG file of 8 bits, whole or not at all (flows/files/atomic_file.h). GB_IO_ERROR or GB_BAD_INPUT.
+// Writes a PNG file of 8 bits, whole or not at all (flows/files/atomic_file.h). GB_IO_ERROR or
+// GB_BAD_INPUT.
 enum gb_status gb_png_write(const char *path, const struct gb_image *image);
 
 #endif

@@ -19,9 +19,9 @@ struct gb_image_decoder {
     const char *name;
     // By the first bytes alone.
     bool (*recognises)(const struct gb_image_file *file);
-    // Makes *image, empty at first, with the channels and bits that the file has. `channels` is what
-    // the caller wants, for a format that holds a grey image within the coloured one. On failure the
-    // image may be half made; the caller frees it. Safe on many threads at once.
+    // Makes *image, empty at first, with the channels and bits that the file has. `channels` is
+    // what the caller wants, for a format that holds a grey image within the coloured one. On
+    // failure the image may be half made; the caller frees it. Safe on many threads at once.
     enum gb_status (*decode)(const struct gb_image_file *file, int channels,
                              struct gb_image *image);
 };
@@ -30,8 +30,8 @@ struct gb_image_decoder {
 extern const struct gb_image_decoder gb_jpeg_decoder;
 // 1 to 16 bits; grey, palette and RGB, each with alpha or without; interlaced or not.
 extern const struct gb_image_decoder gb_png_decoder;
-// PGM and PPM, plain (P2, P3) and raw (P5, P6). Scaled to the full range of 8 bits where the largest
-// value is below 256, of 16 bits elsewhere.
+// PGM and PPM, plain (P2, P3) and raw (P5, P6). Scaled to the full range of 8 bits where the
+// largest value is below 256, of 16 bits elsewhere.
 extern const struct gb_image_decoder gb_pnm_decoder;
 // 8 or 16 bits; grey, palette and RGB, in strips of any compression that libtiff has.
 extern const struct gb_image_decoder gb_tiff_decoder;
@@ -45,8 +45,8 @@ enum gb_status gb_image_damaged(const struct gb_image_file *file,
 enum gb_status gb_image_unusable(const struct gb_image_file *file,
                                  const struct gb_image_decoder *decoder, const char *why);
 
-// Reading a file in memory, for libraries that ask for bytes: copies up to `size` bytes from *at and
-// moves *at on; returns how many there were.
+// Reading a file in memory, for libraries that ask for bytes: copies up to `size` bytes from *at
+// and moves *at on; returns how many there were.
 size_t gb_image_take(const struct gb_image_file *file, size_t *at, void *to, size_t size);
 
 #endif

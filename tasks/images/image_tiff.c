@@ -25,8 +25,8 @@ static int keep_error(TIFF *tiff, void *user, const char *module, const char *fo
     return 1; // and not on to the process's handler
 }
 
-// Warnings are about tags that are not needed, with one exception: where a file's end cuts a tag off,
-// libtiff guesses, and takes the places in a palette for grey.
+// Warnings are about tags that are not needed, with one exception: where a file's end cuts a tag
+// off, libtiff guesses, and takes the places in a palette for grey.
 static int judge_warning(TIFF *tiff, void *user, const char *module, const char *format,
                          va_list arguments) {
     return strstr(format, "IO error") ? keep_error(tiff, user, module, format, arguments) : 1;

@@ -23,13 +23,14 @@ struct gb_picture {
     const char *const *row_captions;
 };
 
-// How many rows a sheet of these columns, with a title and captions, holds; images' n is not looked at.
+// How many rows a sheet of these columns, with a title and captions, holds; images' n is not looked
+// at.
 int gb_picture_most_rows(const struct gb_picture_column *columns, int column_count);
 
 // Writes the sheet as a PNG file. Every image is enlarged by the whole factor (nearest neighbour)
 // that brings its longer side nearest to 128 pixels from below; larger ones stay as they are.
-// GB_IO_ERROR, GB_BAD_INPUT (a sheet beyond the limits of tasks/images/image.h), GB_OUT_OF_MEMORY; then
-// there is no file.
+// GB_IO_ERROR, GB_BAD_INPUT (a sheet beyond the limits of tasks/images/image.h), GB_OUT_OF_MEMORY;
+// then there is no file.
 enum gb_status gb_picture_write(const char *path, const struct gb_picture *picture);
 
 #endif

@@ -6,7 +6,8 @@
 
 #include "tasks/metrics/precision_recall.h"
 
-// Paints one image of three channels white, with a frame and the lines of F-scores 0.1, 0.2 ... 0.9.
+// Paints one image of three channels white, with a frame and the lines of F-scores 0.1, 0.2 ...
+// 0.9.
 void gb_pr_plane_clear(const struct gb_tensor *plane);
 // Discs of a radius in pixels around each of `count` points.
 void gb_pr_plane_dots(const struct gb_tensor *plane, const struct gb_pr_point *points, int count,

@@ -6,8 +6,9 @@
 #include "kernels/status.h"
 #include "tasks/images/image.h"
 
-// Resizes to h x w x image->c floats in [0, 1] (NHWC of one image; full scale -> 1), `out` dense and
-// given by the caller. Filters are those of kernels/resample/resample.h, pixel i covering [i, i + 1):
+// Resizes to h x w x image->c floats in [0, 1] (NHWC of one image; full scale -> 1), `out` dense
+// and given by the caller. Filters are those of kernels/resample/resample.h, pixel i covering [i, i
+// + 1):
 //   GB_BILINEAR  not rounded
 //   GB_BICUBIC   as MATLAB's imresize of whole numbers: the way that shrinks more first (rows where
 //                both do alike), each way rounded to the image's levels and cut to their range
@@ -16,8 +17,8 @@
 enum gb_status gb_resize(const struct gb_image *image, enum gb_resample_filter filter, int h, int w,
                          float *out);
 
-// The pixel of `source` in whose row or column the centre of pixel `place` of `target` lies, the later
-// one where it lies between two: floor((place + 1/2) * source / target), exactly.
+// The pixel of `source` in whose row or column the centre of pixel `place` of `target` lies, the
+// later one where it lies between two: floor((place + 1/2) * source / target), exactly.
 static inline int gb_nearest(int place, int source, int target) {
     return (int)((2LL * place + 1) * source / (2LL * target));
 }

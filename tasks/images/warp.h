@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Affine maps of images, drawn by a key for augmentation: the map that takes an image takes its masks
-// as well.
+// Affine maps of images, drawn by a key for augmentation: the map that takes an image takes its
+// masks as well.
 #ifndef GB_WARP_H
 #define GB_WARP_H
 
@@ -35,8 +35,8 @@ struct gb_affine_map gb_affine_anchor(struct gb_affine_map map, double u, double
                                       double y);
 
 // Fills `out`, one image of image->c channels, with the values that the map finds in an image of 8
-// bits, bilinear between pixel centres, in [0, 1]; 0 outside the image, which ends softly over half a
-// pixel. A map that moves by whole pixels copies. The bits depend on nothing but the arguments.
+// bits, bilinear between pixel centres, in [0, 1]; 0 outside the image, which ends softly over half
+// a pixel. A map that moves by whole pixels copies. The bits depend on nothing but the arguments.
 void gb_warp(const struct gb_image *image, const struct gb_affine_map *map,
              const struct gb_tensor *out);
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The smoothest continuation of an image into a hole: what a method that knows nothing of what images
-// show can do, and so what one that does must beat.
+// The smoothest continuation of an image into a hole: what a method that knows nothing of what
+// images show can do, and so what one that does must beat.
 #ifndef GB_HARMONIC_FILL_H
 #define GB_HARMONIC_FILL_H
 
 #include "kernels/tensor.h"
 
-// Successive over-relaxation ends with the first sweep that changes no value by more than this. On a
-// block of 32 x 32 the values are then within 10 times as much of the solution.
+// Successive over-relaxation ends with the first sweep that changes no value by more than this. On
+// a block of 32 x 32 the values are then within 10 times as much of the solution.
 #define GB_HARMONIC_TOLERANCE 1e-5f
 
 // Fills `blocks`, whose pixels begin in row `top` and column `left` of as many images of as many

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Scores of label maps: which class each pixel is of. Truth and prediction are one-channel tensors of
-// the same shape; a value stands for the class nearest to it, halves for the upper one, beyond the
-// last for the last, NaN for the first. A binary mask is a label map of two classes: 1, at least 0.5,
-// is foreground. A tensor with image stride 0 predicts one map for every image.
+// Scores of label maps: which class each pixel is of. Truth and prediction are one-channel tensors
+// of the same shape; a value stands for the class nearest to it, halves for the upper one, beyond
+// the last for the last, NaN for the first. A binary mask is a label map of two classes: 1, at
+// least 0.5, is foreground. A tensor with image stride 0 predicts one map for every image.
 #ifndef GB_METRICS_H
 #define GB_METRICS_H
 
@@ -44,7 +44,8 @@ struct gb_confusion gb_confusion_of(const struct gb_tensor *truth,
 // pixel, the upper of two that are alike, into h*w floats.
 void gb_most_frequent(const struct gb_tensor *train, int classes, float *map);
 
-// A view of `map`, h*w floats, as the prediction for n images, and one of a single class everywhere.
+// A view of `map`, h*w floats, as the prediction for n images, and one of a single class
+// everywhere.
 struct gb_tensor gb_same_map(const float *map, int n, int h, int w);
 struct gb_tensor gb_same_class(const float *class, int n, int h, int w);
 

@@ -40,8 +40,8 @@ void gb_soft_counts_free(struct gb_soft_counts *counts);
 void gb_soft_counts_add(struct gb_soft_counts *counts, const struct gb_tensor *truth,
                         const struct gb_tensor *soft, const struct gb_tensor *mask);
 
-// The curve: points[i], i = 0 .. levels - 2, is the answer that holds what comes near level i + 1 or
-// a higher one. Recall falls with i.
+// The curve: points[i], i = 0 .. levels - 2, is the answer that holds what comes near level i + 1
+// or a higher one. Recall falls with i.
 void gb_pr_curve(const struct gb_soft_counts *counts, struct gb_pr_point *points);
 // The place of the largest F-score on a curve of `count` points, the first of equals.
 int gb_pr_best(const struct gb_pr_point *points, int count);

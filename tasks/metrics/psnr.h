@@ -29,7 +29,8 @@ enum gb_status gb_ssim(const struct gb_tensor *truth, const struct gb_tensor *an
 // no overlap.
 void gb_luma(const struct gb_tensor *rgb, const struct gb_tensor *luma);
 
-// `clipped` is `images` with all values brought into [0, 1] and NaN made 0; it may be the same view.
+// `clipped` is `images` with all values brought into [0, 1] and NaN made 0; it may be the same
+// view.
 void gb_clip(const struct gb_tensor *images, const struct gb_tensor *clipped);
 
 #endif

@@ -21,8 +21,8 @@ bool gb_is_folder(const char *path);
 // Writes JSON, indented, whole or not at all.
 enum gb_status gb_json_write(const char *path, const json_t *json);
 
-// Appends the value on each line of a file to an array. GB_BAD_INPUT, "`what`: path: line 3: ...", where
-// the file is missing, does not read or a line is damaged.
+// Appends the value on each line of a file to an array. GB_BAD_INPUT, "`what`: path: line 3: ...",
+// where the file is missing, does not read or a line is damaged.
 enum gb_status gb_json_lines_read(const char *what, const char *path, json_t *values);
 
 #endif

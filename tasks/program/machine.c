@@ -188,8 +188,8 @@ static json_t *machine_json(hwloc_topology_t topology) {
 enum gb_status gb_machine_json(json_t **machine) {
     static const char what[] = "cannot describe", where[] = "this machine";
     *machine = NULL;
-    // A container without /sys makes hwloc complain on the program's standard error, where one line of
-    // ours is promised; it then finds no caches and says so by leaving them out.
+    // A container without /sys makes hwloc complain on the program's standard error, where one line
+    // of ours is promised; it then finds no caches and says so by leaving them out.
     setenv("HWLOC_HIDE_ERRORS", "2", 0);
     hwloc_topology_t topology;
     if (hwloc_topology_init(&topology) != 0)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What synthetic pictures are drawn with: points, colours, limbs and shapes of limbs, value noise, and
-// the numbers that an example is composed of. Everything is + - * / sqrt and floor in double, which
-// every machine rounds alike, so that a picture has the same bits everywhere: directions are slopes
-// in place of angles, falloffs are polynomials.
+// What synthetic pictures are drawn with: points, colours, limbs and shapes of limbs, value noise,
+// and the numbers that an example is composed of. Everything is + - * / sqrt and floor in double,
+// which every machine rounds alike, so that a picture has the same bits everywhere: directions are
+// slopes in place of angles, falloffs are polynomials.
 //
 // Lengths are in what unit the caller likes, such as the picture's side; y points down.
 #ifndef GB_CANVAS_H
@@ -123,16 +123,16 @@ void gb_shape_add(struct gb_shape *shape, struct gb_point a, double radius_a, st
                   double radius_b, struct gb_colour colour);
 void gb_shape_bound(struct gb_shape *shape);
 
-// Turns by (cosine, sine), then stretches by (scale_x, scale_y) and moves; radii go with scale_y. The
-// shape is bounded afterwards.
+// Turns by (cosine, sine), then stretches by (scale_x, scale_y) and moves; radii go with scale_y.
+// The shape is bounded afterwards.
 struct gb_placement {
     double cosine, sine, scale_x, scale_y;
     struct gb_point move;
 };
 void gb_shape_place(struct gb_shape *shape, const struct gb_placement *placement);
 
-// True where p is in the shape; then *colour is that of the topmost limb there, lit from above and by
-// `side_light` (-1 from the left, 1 from the right) as if it were round. The shape is bounded.
+// True where p is in the shape; then *colour is that of the topmost limb there, lit from above and
+// by `side_light` (-1 from the left, 1 from the right) as if it were round. The shape is bounded.
 bool gb_shape_paint(const struct gb_shape *shape, double side_light, struct gb_point p,
                     struct gb_colour *colour);
 

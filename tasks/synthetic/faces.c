@@ -11,8 +11,8 @@ static const enum gb_face_part part_of[LAYERS] = {
     [HEAD] = GB_PART_FACE,          [FEATURES] = GB_PART_FACE,      [HAIR_BEFORE] = GB_PART_HAIR,
 };
 
-// The head is put together in its own units (about one wide, 1.4 high, origin between nose and eyes)
-// and then placed in the picture, whose side is 1.
+// The head is put together in its own units (about one wide, 1.4 high, origin between nose and
+// eyes) and then placed in the picture, whose side is 1.
 struct scene {
     struct gb_value_noise noise;
     struct gb_shape layers[LAYERS];

@@ -101,7 +101,8 @@ static void grow(struct scene *scene, struct gb_dice *dice, struct growth growth
     }
 }
 
-// From the disc a vein and an artery arch over and under the macula, and as many leave the other way.
+// From the disc a vein and an artery arch over and under the macula, and as many leave the other
+// way.
 static void grow_all(struct scene *scene, struct gb_dice *dice) {
     double towards = scene->macula.x > scene->disc.x ? 1 : -1;
     for (int tree = 0; tree < 8; tree++) {

@@ -10,8 +10,8 @@
 #include "kernels/parallel.h"
 #include "tasks/synthetic/canvas.h"
 
-// Textures of a picture: fields of mean 0 and a deviation of about 1 that all its objects wear, each
-// in a mixture of its own.
+// Textures of a picture: fields of mean 0 and a deviation of about 1 that all its objects wear,
+// each in a mixture of its own.
 enum { ROUGH, SOFT, GRAINED, TEXTURES };
 
 enum { OCTAVES = 10 };

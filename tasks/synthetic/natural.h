@@ -8,8 +8,8 @@
 #include "tasks/data/photographs.h"
 #include "tasks/images/image.h"
 
-// Draws picture `index` of `seed`, w x h pixels of 8 bits and 3 channels; gb_image_free frees it. The
-// same arguments give the same bits on every machine and thread; at another size the same
+// Draws picture `index` of `seed`, w x h pixels of 8 bits and 3 channels; gb_image_free frees it.
+// The same arguments give the same bits on every machine and thread; at another size the same
 // picture is drawn, with more detail or less (its shorter side is the unit of length). 256 x 256
 // pixels take 6 ms. GB_BAD_INPUT where a side is below 1 or too large for an image;
 // GB_OUT_OF_MEMORY.
