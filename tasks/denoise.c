@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Colour image denoising (c-Glow paper, section 5.4, Table 3).
 //
-// Data: BSDS500, 400 photographs for training and 68 for testing. Preprocessing: a 256 x 256 crop is
-// resized to 128 x 128 (random, mirrored or not each way, while training; the central one for
+// Data: BSDS500, 400 photographs for training and 68 for testing. Preprocessing: a 256 x 256 crop
+// is resized to 128 x 128 (random, mirrored or not each way, while training; the central one for
 // testing), and Gaussian noise of deviation 25 of 255 is added and not clipped. The input is the
-// noisy image in units of white. The target is the noise, as Zhang et al. (2017) have it, in units of
-// its own deviation: a model that learns nothing from images reaches the entropy of a standard normal
-// number, 2.05 bits per dimension. Model: L = 3, K = 8, n_c = 64, n_w = 128; the paper's reference,
-// DnCNN, beside it. Prediction: the noisy image less the mean of samples. Metric: PSNR of an image
-// clipped to [0, 1], the mean over images.
+// noisy image in units of white. The target is the noise, as Zhang et al. (2017) have it, in units
+// of its own deviation: a model that learns nothing from images reaches the entropy of a standard
+// normal number, 2.05 bits per dimension. Model: L = 3, K = 8, n_c = 64, n_w = 128; the paper's
+// reference, DnCNN, beside it. Prediction: the noisy image less the mean of samples. Metric: PSNR
+// of an image clipped to [0, 1], the mean over images.
 #include <stdlib.h>
 
 #include "tasks/data/bsds_data.h"
@@ -21,8 +21,8 @@
 
 #define DEVIATION (25.0f / 255.0f)
 
-// The crop of a published photograph. Drawn ones are cut at the size that is asked for from pictures
-// an eighth longer, since their statistics do not depend on scale.
+// The crop of a published photograph. Drawn ones are cut at the size that is asked for from
+// pictures an eighth longer, since their statistics do not depend on scale.
 enum { CROP = 256, SYNTHETIC_TRAIN = 400, SYNTHETIC_TEST = 68 };
 
 // ---- data ----

@@ -4,12 +4,12 @@
 //
 // Data: LFW Part Labels, the official lists (1,500 for training, 927 for testing); sizes 32, 64 and
 // 128. Preprocessing: a label is three channels, one a part: 1 in its own and 0 in the others. One
-// channel of 0, 1 and 2 would put an order where there is none, and a mean of samples between two parts
-// would be the third; three are also what the label files show, and half of them can go through a
-// coupling. Uniform noise of width 1 around the two levels dequantises them. Model:
-// L = 4, K = 8, n_c = 64, n_w = 128. Prediction: the mean of samples, and of its channels the largest.
-// Metric: superpixel accuracy (SPA) at full size, a superpixel's class being the most frequent label in
-// it; with it pixel accuracy and mean IoU at the model's size.
+// channel of 0, 1 and 2 would put an order where there is none, and a mean of samples between two
+// parts would be the third; three are also what the label files show, and half of them can go
+// through a coupling. Uniform noise of width 1 around the two levels dequantises them. Model: L =
+// 4, K = 8, n_c = 64, n_w = 128. Prediction: the mean of samples, and of its channels the largest.
+// Metric: superpixel accuracy (SPA) at full size, a superpixel's class being the most frequent
+// label in it; with it pixel accuracy and mean IoU at the model's size.
 #include <stdlib.h>
 
 #include "kernels/parallel.h"
@@ -102,8 +102,8 @@ static void decide(const struct gb_tensor *x, const struct gb_tensor *picture,
 
 // ---- Scores ----
 
-// Two predictors side by side: the model, and blind to the image the most frequent part of each pixel
-// in the training set.
+// Two predictors side by side: the model, and blind to the image the most frequent part of each
+// pixel in the training set.
 enum predictor { MODEL, TRIVIAL, PREDICTORS };
 
 static const char *const prefixes[PREDICTORS] = {"", "trivial_"};

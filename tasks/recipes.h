@@ -11,8 +11,8 @@
 #define GB_ADAM(rate, bound)                                                                       \
     { .learning_rate = (rate), .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .clip = (bound) }
 
-// c-Glow, section 5.1, with the code's clipping (gradients of the mean of bits per dimension) and its
-// noise on images, which have 256 levels in [0, 1]: GB_LEVEL_NOISE wide. 0: none.
+// c-Glow, section 5.1, with the code's clipping (gradients of the mean of bits per dimension) and
+// its noise on images, which have 256 levels in [0, 1]: GB_LEVEL_NOISE wide. 0: none.
 #define GB_LEVEL_NOISE (1.0f / 256)
 #define GB_CGLOW_RECIPE(noise)                                                                     \
     { .batch = 2, .adam = GB_ADAM(2e-4f, 0.25f), .x_noise = (noise) }
@@ -25,8 +25,8 @@
 #define GB_BASELINE_RECIPE(examples, rate)                                                         \
     { .batch = (examples), .adam = GB_ADAM(rate, 0.25f), .halve_every = 10000 }
 
-// c-Glow of section 5.1 for examples of this shape, with targets of y_c channels: K = 8, and what tasks
-// differ in.
+// c-Glow of section 5.1 for examples of this shape, with targets of y_c channels: K = 8, and what
+// tasks differ in.
 struct gb_cglow_config gb_cglow_of_paper(const struct gb_example_shape *shape, int y_c, int levels,
                                          int n_c, int n_w);
 

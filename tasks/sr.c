@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Single-image super-resolution by two (CNF paper, section 5.1, Tables 1 and 2).
 //
-// Data: patches of 32 x 32 or 64 x 64 pixels, of photographs or of ImageNet32 and ImageNet64. The low
-// resolution is MATLAB's bicubic reduction. Preprocessing: levels / 256, and uniform noise in [0, 1/256)
-// dequantises the target. Models: CNF with L = 2, K = 8 and 16 RRDBs of growth 32 (Tables 5, 6 and 8);
-// the factored baseline with as many parameters; SRCNN. Prediction: one sample at each of four
-// temperatures; the level nearest to the mean is the factored model's at temperature 0.
+// Data: patches of 32 x 32 or 64 x 64 pixels, of photographs or of ImageNet32 and ImageNet64. The
+// low resolution is MATLAB's bicubic reduction. Preprocessing: levels / 256, and uniform noise in
+// [0, 1/256) dequantises the target. Models: CNF with L = 2, K = 8 and 16 RRDBs of growth 32
+// (Tables 5, 6 and 8); the factored baseline with as many parameters; SRCNN. Prediction: one sample
+// at each of four temperatures; the level nearest to the mean is the factored model's at
+// temperature 0.
 //
-// Metrics, of every test set and of all images: bits per dimension of 1,000 random crops of 128 x 128
-// pixels (of the whole where images are smaller), the mean over crops; PSNR and SSIM on luma
-// (tasks/metrics/super_resolution.h) of whole images, padded with zeros to squares before and cut after
-// the model has seen them, the mean over images. "psnr" and "ssim" are those at temperature 0.
-// The trivial baseline repeats pixels; bicubic enlargement stands beside it.
+// Metrics, of every test set and of all images: bits per dimension of 1,000 random crops of 128 x
+// 128 pixels (of the whole where images are smaller), the mean over crops; PSNR and SSIM on luma
+// (tasks/metrics/super_resolution.h) of whole images, padded with zeros to squares before and cut
+// after the model has seen them, the mean over images. "psnr" and "ssim" are those at temperature
+// 0. The trivial baseline repeats pixels; bicubic enlargement stands beside it.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,7 +121,8 @@ static const struct {
 } temperatures[TEMPERATURES] = {
     {0, "", "temp 0"}, {0.5f, "_0.5", "temp 0.5"}, {0.8f, "_0.8", "temp 0.8"}, {1, "_1", "temp 1"}};
 
-// What answers are scored by, each with PSNR and SSIM: samples at the temperatures, and the baselines.
+// What answers are scored by, each with PSNR and SSIM: samples at the temperatures, and the
+// baselines.
 enum { BICUBIC = TEMPERATURES, REPEATED, ANSWERS };
 
 // Sums over crops and over images.

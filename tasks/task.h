@@ -32,8 +32,8 @@ struct gb_recipe {
 struct gb_task_model {
     const char *name; // what --model takes: "cglow"
     const struct gb_model_kind *kind;
-    // The paper's configuration for examples of this shape, into the kind's own member. Fails where it
-    // depends on another that fails.
+    // The paper's configuration for examples of this shape, into the kind's own member. Fails where
+    // it depends on another that fails.
     enum gb_status (*configure)(const struct gb_example_shape *shape,
                                 union gb_model_config *config);
     // Makes it small, for the main job; NULL: it stays as it is.
@@ -79,8 +79,8 @@ struct gb_task {
     enum gb_status (*load)(const struct gb_task_source *source, struct gb_dataset splits[]);
     // The target takes any number of channels, which all say the same: --mask-copies.
     bool copies;
-    // For any number of examples; no two views of a call overlap. Data to the model's target, before
-    // noise.
+    // For any number of examples; no two views of a call overlap. Data to the model's target,
+    // before noise.
     void (*target)(const struct gb_tensor *x, const struct gb_tensor *y,
                    const struct gb_tensor *target);
     // A target, a sample or a mean of samples as a picture: in [0, 1], and values beyond are the

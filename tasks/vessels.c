@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Segmentation of the retina's vessels (CNF paper, section 5.2, Table 3, Figures 4 and 5).
 //
-// Data: DRIVE or CHASE_DB1, whole photographs at full resolution, or windows on them by --size; their light
-// is levelled (tasks/data/vessels_data.h); rotated, scaled and sheared for training. Model: L = 2, K = 2, instance norm, additive couplings, binary
-// variational dequantisation by a flow of one scale; the paper gives no numbers of channels and no steps
-// for the dequantiser: 32 and 2 here. Prediction: the mean of samples, each cut at 0.5 first; of the factored
-// baseline, which has it, the probability. Metrics inside the field of view: the maximal F-score over the
-// curve of precision and recall, the F-score of single samples, that of the second observer ("human");
-// bits per dimension of the whole padded tensor, the same for all models. "trivial" is vessel
-// everywhere, "threshold_f_score" the best threshold on the levelled photographs' green channel.
+// Data: DRIVE or CHASE_DB1, whole photographs at full resolution, or windows on them by --size;
+// their light is levelled (tasks/data/vessels_data.h); rotated, scaled and sheared for training.
+// Model: L = 2, K = 2, instance norm, additive couplings, binary variational dequantisation by a
+// flow of one scale; the paper gives no numbers of channels and no steps for the dequantiser: 32
+// and 2 here. Prediction: the mean of samples, each cut at 0.5 first; of the factored baseline,
+// which has it, the probability. Metrics inside the field of view: the maximal F-score over the
+// curve of precision and recall, the F-score of single samples, that of the second observer
+// ("human"); bits per dimension of the whole padded tensor, the same for all models. "trivial" is
+// vessel everywhere, "threshold_f_score" the best threshold on the levelled photographs' green
+// channel.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,8 +248,8 @@ static enum gb_status add_photograph(struct gb_predictor *p, const struct gb_dat
     return failed ? out_of_memory() : GB_OK;
 }
 
-// Bits per dimension of a blind model: every pixel a vessel with the training set's share of them, one
-// pixel of either kind counted beside, so that a set without vessels leaves it a chance.
+// Bits per dimension of a blind model: every pixel a vessel with the training set's share of them,
+// one pixel of either kind counted beside, so that a set without vessels leaves it a chance.
 static double blind_bits(const struct gb_dataset *train, const struct gb_tensor *truth) {
     const double pixels = (double)truth->h * truth->w;
     double ones = 0, train_ones = 0;

@@ -44,9 +44,9 @@ typedef void (*gb_upsample_backward_fn)(const struct gb_upsample_plan *plan,
 // the input, widened by 1/scale where the scale is below 1, weights normalised to a sum of 1. Rows
 // are combined first, then columns. Values are not rounded or clamped.
 //   GB_BILINEAR  a triangle; pixels outside are dropped: what Pillow and PyTorch (antialias) do
-//   GB_BICUBIC   Keys' kernel with a = -1/2; border pixels are repeated: MATLAB's imresize when it made
-//                the low-resolution images of Set5 and Set14 (it mirrors today; on Set5 up to 7 of
-//                255 apart, at borders alone). Results may leave the range of the input
+//   GB_BICUBIC   Keys' kernel with a = -1/2; border pixels are repeated: MATLAB's imresize when it
+//                made the low-resolution images of Set5 and Set14 (it mirrors today; on Set5 up to
+//                7 of 255 apart, at borders alone). Results may leave the range of the input
 enum gb_resample_filter { GB_BILINEAR, GB_BICUBIC };
 
 struct gb_resample_axis {

@@ -18,8 +18,8 @@ enum { GB_HORSES_SPLIT_SEED = 1, GB_HORSES_TRAIN = 200 };
 // line; blank lines and carriage returns are ignored. Examples stand in the order of their list, or
 // in byte order of their names.
 // - Image and mask differ in size in nearly every pair: each is resized on its own, see
-//   tasks/images/resize.h. The mask, read as grey g in 0..255, is resized first and then cut: 1 where
-//   g > 127, else 0.
+//   tasks/images/resize.h. The mask, read as grey g in 0..255, is resized first and then cut: 1
+//   where g > 127, else 0.
 // - An image without a pixel above 15 of 255 in any channel is black and is left out wherever it
 //   is named: rgb/horse318.jpg.
 // - Files that no list names are not read.

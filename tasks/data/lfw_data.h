@@ -23,10 +23,11 @@ static inline struct gb_example_shape gb_lfw_shape(int size) {
 // Loads both splits (the array has GB_SPLITS entries) at source->size, held in memory; free each
 // with gb_dataset_free. The training split is the list's, without the validation list's faces,
 // which nothing is chosen by. source->split_folder holds the lists where FOLDER does not.
-// - A line of a list is a person and a number, padded with zeros or not: "Ted_Turner 1". Examples stand
-//   in the order of their list and are named "Ted_Turner_0001".
-// - x is the image, resized bilinearly; y one channel of enum gb_face_part (tasks/synthetic/faces.h), by
-//   the label's colour: pure red hair, pure green face, pure blue background; resized by nearest label.
+// - A line of a list is a person and a number, padded with zeros or not: "Ted_Turner 1". Examples
+//   stand in the order of their list and are named "Ted_Turner_0001".
+// - x is the image, resized bilinearly; y one channel of enum gb_face_part (tasks/synthetic/
+//   faces.h), by the label's colour: pure red hair, pure green face, pure blue background; resized
+//   by nearest label.
 // - What the sets are kept from (gb_dataset_origin) fills examples of any size: at GB_LFW_SIDE the
 //   published pixels.
 // GB_BAD_INPUT with the file and the reason: a list missing, empty, with a line that is no person

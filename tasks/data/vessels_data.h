@@ -3,8 +3,8 @@
 // on them that models are trained on. Two published sets are read as they are distributed:
 //   DRIVE (Staal et al. 2004): FOLDER/{training,test}/images/NN_*.tif, 1st_manual/NN_manual1.gif,
 //     mask/NN_*_mask.gif (the field of view), test/2nd_manual/NN_manual2.gif; 565 x 584, 20 and 20
-//   CHASE_DB1 (Fraz et al. 2012): FOLDER/Image_NN[LR].jpg, _1stHO.png, _2ndHO.png; 999 x 960, of which
-//     the 20 of subjects 01 to 10 train and the 8 of 11 to 14 test
+//   CHASE_DB1 (Fraz et al. 2012): FOLDER/Image_NN[LR].jpg, _1stHO.png, _2ndHO.png; 999 x 960, of
+//     which the 20 of subjects 01 to 10 train and the 8 of 11 to 14 test
 #ifndef GB_VESSELS_DATA_H
 #define GB_VESSELS_DATA_H
 

@@ -128,8 +128,8 @@ static void *make_all(void *argument) {
     return NULL;
 }
 
-// Under the mutex. A step that is being made must not be asked for again: the maker would begin it anew,
-// and whoever waits for it would find it unmade each time.
+// Under the mutex. A step that is being made must not be asked for again: the maker would begin it
+// anew, and whoever waits for it would find it unmade each time.
 static void want(struct gb_loader *loader, long step) {
     if (loader->slots[step % SLOTS].step == step || loader->making == step)
         return;

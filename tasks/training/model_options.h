@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The options of the command line that shape a model: one for every entry of any model's configuration
-// (flows/models/config.h) that does not follow from the data, --KEY with dashes for underscores.
+// The options of the command line that shape a model: one for every entry of any model's
+// configuration (flows/models/config.h) that does not follow from the data, --KEY with dashes for
+// underscores.
 #ifndef GB_MODEL_OPTIONS_H
 #define GB_MODEL_OPTIONS_H
 
@@ -27,12 +28,13 @@ struct gb_model_options {
 // GB_MODEL_OPTIONS. `given` must not be moved.
 void gb_model_options(struct gb_model_options *given, struct gb_option *options);
 
-// Sets what was given in a model's configuration. GB_BAD_INPUT for an option that the model does not
-// have.
+// Sets what was given in a model's configuration. GB_BAD_INPUT for an option that the model does
+// not have.
 enum gb_status gb_model_options_apply(const struct gb_model_options *given,
                                       const struct gb_model_kind *kind, void *config);
 
-// GB_BAD_INPUT where something was given that is not the configuration's; `path` names its checkpoint.
+// GB_BAD_INPUT where something was given that is not the configuration's; `path` names its
+// checkpoint.
 enum gb_status gb_model_options_agree(const struct gb_model_options *given,
                                       const struct gb_model_kind *kind, const void *config,
                                       const char *path);

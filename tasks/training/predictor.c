@@ -17,7 +17,8 @@ const char *const gb_prediction_names[GB_PREDICTIONS] = {"mean", "gradient"};
 // photographs fit into memory; one target in any case.
 enum { SCORED_AT_ONCE = 8, SCORED_FLOATS = 1 << 19, DRAWN_FLOATS = 1 << 21 };
 
-// Samples in hand: of which example and temperature, and the number of the first. None: at_once is 0.
+// Samples in hand: of which example and temperature, and the number of the first. None: at_once is
+// 0.
 struct samples {
     int index, first, at_once;
     float temperature;

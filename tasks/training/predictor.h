@@ -41,13 +41,13 @@ struct gb_predictor {
     const struct gb_model_kind *kind;
     union gb_model_config config;
     struct gb_predictor_options options;
-    int samples; // drawn for an input: options.samples; 1 where the model or the task has one answer
+    int samples; // drawn for an input: options.samples; 1 where model or task have one answer
     struct gb_tensor target; // the shape of one
     struct gb_predictor_state *state;
 };
 
-// Parameters are still zero: fill them by gb_predictor_load or gb_predictor_restore. GB_BAD_INPUT where
-// the model cannot do what is asked.
+// Parameters are still zero: fill them by gb_predictor_load or gb_predictor_restore. GB_BAD_INPUT
+// where the model cannot do what is asked.
 enum gb_status gb_predictor_create(struct gb_predictor *predictor, const struct gb_run_config *run,
                                    const struct gb_predictor_options *options);
 void gb_predictor_free(struct gb_predictor *predictor);
@@ -61,10 +61,10 @@ enum gb_status gb_predictor_restore(struct gb_predictor *predictor, const char *
 enum gb_status gb_predictor_resize(struct gb_predictor *predictor,
                                    const struct gb_example_shape *shape);
 
-// Bits per dimension of every example (count doubles; gb_task_bits), without the authors' extra bit. The
-// noise of example i is a function of (seed, i). GB_CHECK_FAILED with the example's name where one is
-// not finite or a matrix is singular (then the first name of the scorer's batch), GB_BAD_INPUT where
-// the examples' sizes are not the model's.
+// Bits per dimension of every example (count doubles; gb_task_bits), without the authors' extra
+// bit. The noise of example i is a function of (seed, i). GB_CHECK_FAILED with the example's name
+// where one is not finite or a matrix is singular (then the first name of the scorer's batch),
+// GB_BAD_INPUT where the examples' sizes are not the model's.
 enum gb_status gb_predictor_bits(struct gb_predictor *predictor, const struct gb_examples *examples,
                                  char *const *names, double *bits);
 
@@ -72,38 +72,38 @@ enum gb_status gb_predictor_bits(struct gb_predictor *predictor, const struct gb
 // gb_predictor_bits does.
 enum gb_status gb_predictor_condition(struct gb_predictor *predictor, const struct gb_tensor *x,
                                       const char *name);
-// Sample `number` at this temperature for example `index`, whose input it was conditioned on: a view of
-// one target, which is the caller's to change and stands until the predictor is used again. Its latents
-// depend on (seed, index, number) alone.
-// Normal ones come in pairs: samples 2i and 2i + 1 have opposite latents (antithetic variates). Each
-// is distributed as the model says, but their mean loses what the noise adds linearly: 500 steps of
-// a reduced model on BSDS500 denoise to 24.08 dB by the mean of 10 samples in pairs, 23.61 dB by that
-// of 10 without, and 24.03 dB by that of 100 without.
+// Sample `number` at this temperature for example `index`, whose input it was conditioned on: a
+// view of one target, which is the caller's to change and stands until the predictor is used again.
+// Its latents depend on (seed, index, number) alone.
+// Normal ones come in pairs: samples 2i and 2i + 1 have opposite latents (antithetic variates).
+// Each is distributed as the model says, but their mean loses what the noise adds linearly: 500
+// steps of a reduced model on BSDS500 denoise to 24.08 dB by the mean of 10 samples in pairs, 23.61
+// dB by that of 10 without, and 24.03 dB by that of 100 without.
 struct gb_tensor gb_predictor_sample(struct gb_predictor *predictor, int index, int number,
                                      float temperature);
 
-// The prediction for example `index` as a target, into `answer` (dense, of one target): the mean of the
-// samples, or what ascent finds.
+// The prediction for example `index` as a target, into `answer` (dense, of one target): the mean of
+// the samples, or what ascent finds.
 enum gb_status gb_predictor_answer(struct gb_predictor *predictor, const struct gb_tensor *x,
                                    const char *name, int index, const struct gb_tensor *answer);
 
-// Scores a whole split into `metrics` and `per_image` (an empty array): bits per dimension ("loss" of a
-// model with one answer), the task's own metrics, seconds_per_prediction, images_per_second; or as the
-// task's own protocol has it. `train` serves the trivial baselines.
+// Scores a whole split into `metrics` and `per_image` (an empty array): bits per dimension ("loss"
+// of a model with one answer), the task's own metrics, seconds_per_prediction, images_per_second;
+// or as the task's own protocol has it. `train` serves the trivial baselines.
 enum gb_status gb_predictor_evaluate(struct gb_predictor *predictor, const struct gb_dataset *train,
                                      const struct gb_dataset *test, json_t *metrics,
                                      json_t *per_image);
 
-// A picture of `images` examples spread over the set: input, truth, up to four samples, their mean and
-// the answer; or the task's own. Fewer where a sheet does not hold so many.
+// A picture of `images` examples spread over the set: input, truth, up to four samples, their mean
+// and the answer; or the task's own. Fewer where a sheet does not hold so many.
 enum gb_status gb_predictor_picture(struct gb_predictor *predictor, const struct gb_dataset *set,
                                     int images, const char *path);
 
 // For tasks that draw their own: what the columns are, and what goes into them.
 enum { GB_MOST_COLUMNS = 12 };
 struct gb_example_picture {
-    // Fills in captions and, without data, one image of each column for examples of this shape; returns
-    // how many there are.
+    // Fills in captions and, without data, one image of each column for examples of this shape;
+    // returns how many there are.
     int (*columns)(const struct gb_predictor *predictor, const struct gb_example_shape *shape,
                    struct gb_picture_column columns[static GB_MOST_COLUMNS]);
     // Fills a row: one image of each column for example `index` of the set.

@@ -18,10 +18,10 @@
 enum { QUICK_SHARE = 8, CHECK_STEPS = 10, SAMPLES = 10 };
 
 // Ten steps on a backend and on the reference differ by rounding alone; a wrong gradient moved bits
-// per dimension by 1e-2 and more at five times this rate. Measured between scalar, avx2 and avx512: 2e-6 at the most of c-Glow,
-// 2.3e-5 of CNF: right after its start from data the gradients of actnorm's biases are zero but for
-// rounding, and Adam makes whole steps of their signs. So steps are short, whatever the task's own rate:
-// at 1e-3 the vessels' CNF differs by 1.6e-4.
+// per dimension by 1e-2 and more at five times this rate. Measured between scalar, avx2 and avx512:
+// 2e-6 at the most of c-Glow, 2.3e-5 of CNF: right after its start from data the gradients of
+// actnorm's biases are zero but for rounding, and Adam makes whole steps of their signs. So steps
+// are short, whatever the task's own rate: at 1e-3 the vessels' CNF differs by 1.6e-4.
 static const float check_rate = 1e-4f;
 static const double check_bound = 1e-4;
 

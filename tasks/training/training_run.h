@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A whole training run and its folder: checkpoint.safetensors, log.jsonl (a row a logged step, and
-// one a step that is scored), and at the end run.json (configuration, machine, commit, seed, metrics,
-// speed, memory) and samples.png.
+// one a step that is scored), and at the end run.json (configuration, machine, commit, seed,
+// metrics, speed, memory) and samples.png.
 #ifndef GB_TRAINING_RUN_H
 #define GB_TRAINING_RUN_H
 
@@ -25,14 +25,13 @@ struct gb_training_run {
     bool score_unfinished; // where the limit stops it, it is scored and recorded as it stands
 };
 
-// GB_BAD_INPUT where `out` holds a run already and neither resume nor replace is set: to be asked before
-// the data is loaded. Of `config` nothing needs to be known yet.
+// GB_BAD_INPUT where `out` holds a run already and neither resume nor replace is set: to be asked
+// before the data is loaded. Of `config` nothing needs to be known yet.
 enum gb_status gb_training_run_check(const struct gb_training_run *run);
 
-// Runs it on the task's splits. `record` gets what run.json holds; the caller's to json_decref; NULL if
-// not wanted.
-// GB_INTERRUPTED after SIGINT or SIGTERM, and at the time limit unless it is to be scored: the checkpoint
-// then stands at the last whole step, and the message says so.
+// Runs it on the task's splits. `record` gets what run.json holds; the caller's to json_decref;
+// NULL if not wanted. GB_INTERRUPTED after SIGINT or SIGTERM, and at the time limit unless it is to
+// be scored: the checkpoint then stands at the last whole step, and the message says so.
 enum gb_status gb_training_run(const struct gb_training_run *run, const struct gb_dataset splits[],
                                json_t **record);
 
