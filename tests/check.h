@@ -64,8 +64,8 @@ bool gb_check_number(const char *what, double got, double want, double bound);
 extern bool gb_check_quiet;
 
 // Lists.
-// True if this CPU runs it. ThreadSanitizer's build leaves the reference out: it is several times as
-// slow there as all others together, and shares its work as simply as can be.
+// True if this CPU runs it. ThreadSanitizer's build leaves the reference out: it is several times
+// as slow there as all others together, and shares its work as simply as can be.
 bool gb_check_covers(const struct gb_backend *backend);
 #define GB_CHECK_EACH_BACKEND(backend)                                                             \
     for (const struct gb_backend *const *backend##_at = gb_backends(), *backend;                   \

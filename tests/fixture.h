@@ -31,8 +31,8 @@ void gb_fixture_png(const char *name, int w, int h, int colour_type, int bits, b
                     gb_fixture_value value);
 // `kind` is '2' or '3' (plain), '5' or '6' (raw); colour where it is '3' or '6'.
 void gb_fixture_pnm(const char *name, int w, int h, char kind, int largest, gb_fixture_value value);
-// `photometric` and `compression` as libtiff has them; samples beyond those of the colour are alpha.
-// Strips of 7 rows.
+// `photometric` and `compression` as libtiff has them; samples beyond those of the colour are
+// alpha. Strips of 7 rows.
 void gb_fixture_tiff(const char *name, int w, int h, int photometric, int samples, int bits,
                      int compression, gb_fixture_value value);
 void gb_fixture_gif(const char *name, int w, int h, bool interlaced, gb_fixture_value value);

@@ -45,9 +45,9 @@ struct oracle {
 struct family {
     const struct gb_model_kind *kind; // its name is in the metadata
     enum gb_status (*read)(struct oracle *oracle);
-    // Tensors of the file: the image; the target, and what is to be added to it or NULL; the noise of
-    // the top, and the first number of the splits' "sample.eps.<i>", which begin with the deepest
-    // level's; the sample; the temperature, or NULL for 1.
+    // Tensors of the file: the image; the target, and what is to be added to it or NULL; the noise
+    // of the top, and the first number of the splits' "sample.eps.<i>", which begin with the
+    // deepest level's; the sample; the temperature, or NULL for 1.
     const char *x, *y, *y_noise, *top_noise, *sample, *temperature;
     int first_eps;
     bool input_gradients;    // "grad.x" and "grad.v" are there

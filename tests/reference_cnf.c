@@ -64,8 +64,8 @@ static void randomise(struct reference_param *p, uint64_t *state) {
     for (size_t e = 0; e < p->count; e++)
         p->value[e] = variance ? 0.5 + reference_uniform(state)
                                : (matrix ? 0.3 : 1) * deviation * reference_normal(state);
-    // A permutation that leaves no channel in place: far from symmetric, so that a transposed matrix
-    // shows.
+    // A permutation that leaves no channel in place: far from symmetric, so that a transposed
+    // matrix shows.
     for (int i = 0; matrix && i < p->shape[0]; i++)
         p->value[i * p->shape[0] + (i + 1) % p->shape[0]] += 0.9;
     for (size_t e = 0; e < p->count; e++)

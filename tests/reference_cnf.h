@@ -13,7 +13,8 @@
 
 struct reference_cnf {
     struct gb_cnf_config config;
-    // Instance norms of the flow by the image's own moments, as in training; else by the stored ones.
+    // Instance norms of the flow by the image's own moments, as in training; else by the stored
+    // ones.
     bool own_moments;
     int count;
     struct reference_param *params;
@@ -35,9 +36,9 @@ struct reference_cnf_density {
     double log_q;     // of v given y, with a dequantiser
 };
 
-// `noise`: the dequantiser's, of y's shape; NULL without one. v: the dequantised target; latents: of
-// all levels one after the other, as they leave, and `standard`, standardised by their prior: each has
-// as many elements as y, each may be NULL.
+// `noise`: the dequantiser's, of y's shape; NULL without one. v: the dequantised target; latents:
+// of all levels one after the other, as they leave, and `standard`, standardised by their prior:
+// each has as many elements as y, each may be NULL.
 struct reference_cnf_density reference_cnf_forward(const struct reference_cnf *model,
                                                    const double *x, const double *y,
                                                    const double *noise, double *v, double *latents,

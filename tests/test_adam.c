@@ -121,8 +121,8 @@ static void clips_only_where_asked(void **state) {
     gb_check_free();
 }
 
-// Weights without a gradient so far, padding among them, stay as they are; a gradient so small that its
-// square vanishes still counts for the first moment alone.
+// Weights without a gradient so far, padding among them, stay as they are; a gradient so small that
+// its square vanishes still counts for the first moment alone.
 static void takes_moments_of_zero(void **state) {
     (void)state;
     const struct gb_adam adam = gb_adam_at_step(settings, 1);

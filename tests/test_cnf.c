@@ -30,8 +30,8 @@ struct flow_case {
     struct gb_cnf_config config;
 };
 
-// Kind; height, width and channels of x and of y; levels, steps; condition and coupling channels; RRDB
-// blocks and their growth; steps of the dequantiser.
+// Kind; height, width and channels of x and of y; levels, steps; condition and coupling channels;
+// RRDB blocks and their growth; steps of the dequantiser.
 static const struct flow_case cases[] = {
     {"two levels", 2, {GB_CNF_SUPER_RESOLUTION, 4, 6, 3, 8, 12, 3, 2, 2, 5, 7, 1, 3, 0}},
     {"one channel, two RRDBs",
@@ -282,8 +282,8 @@ static struct gb_latents noise_new(const void *model, const double *values) {
     return noise;
 }
 
-// The noise that belongs to y gives y (with a dequantiser, v) back; other noise at another temperature
-// gives what the reference takes for that noise.
+// The noise that belongs to y gives y (with a dequantiser, v) back; other noise at another
+// temperature gives what the reference takes for that noise.
 static void check_inverse(struct scene *scene, const struct gb_backend *backend) {
     const float temperature = 0.75f;
     size_t size = scene->dimensions, batch = (size_t)scene->flow->batch;
@@ -385,8 +385,8 @@ static double reference_loss(const struct scene *scene) {
     return loss;
 }
 
-// Of the loss along `direction` in a tensor of the reference, by central differences. A step of 1e-6
-// leaves a rounding error below 1e-7 of the loss, and seldom crosses the kink of a ReLU.
+// Of the loss along `direction` in a tensor of the reference, by central differences. A step of
+// 1e-6 leaves a rounding error below 1e-7 of the loss, and seldom crosses the kink of a ReLU.
 static double derivative_along(const struct scene *scene, double *tensor, size_t count,
                                const double *direction) {
     const double h = 1e-6;
@@ -434,8 +434,8 @@ static struct probe probe_new(const struct scene *scene, const char *name, int p
 static bool agrees(const struct probe *probe, const double *gradient) {
     double length = sqrt(dot(probe->count, gradient, gradient));
     double error = fabs(dot(probe->count, gradient, probe->direction) - probe->derivative);
-    // The rounding error of the central differences is absolute. A bias that an instance norm follows
-    // has no effect: its gradient is rounding errors of sums over all pixels.
+    // The rounding error of the central differences is absolute. A bias that an instance norm
+    // follows has no effect: its gradient is rounding errors of sums over all pixels.
     const double differences = 2e-6, no_effect = 1e-3;
     bool right = fabs(probe->derivative) <= differences
                      ? length <= no_effect

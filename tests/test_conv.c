@@ -447,8 +447,8 @@ static void test_model_shapes(void **state) {
         "n1h8w8c128k128r3s3u1v1p1q1leaky", "n1h8w8c160k32r3s3u1v1p1q1leaky", NULL});
 }
 
-// More tiles than a block has and sums of several parts, with weights that one thread transposes and
-// that all share; windows that touch each input once, and such that leave some out.
+// More tiles than a block has and sums of several parts, with weights that one thread transposes
+// and that all share; windows that touch each input once, and such that leave some out.
 static void test_blocks(void **state) {
     (void)state;
     check_texts((const char *const[]){

@@ -154,7 +154,8 @@ static void check_values(const struct scene *s, const struct gb_backend *backend
     assert_true(gb_check_near("inverse", &r.v, v, v_bound));
     assert_true(gb_check_near("dv", &r.dv, dv, dv_bound));
     assert_true(gb_check_near("d raw", &r.d_raw, d_raw, d_raw_bound));
-    // Each logarithm within 10 roundings of 1 and its own, each row's float sum one rounding a term.
+    // Each logarithm within 10 roundings of 1 and its own, each row's float sum one rounding a
+    // term.
     for (int n = 0; n < s->n; n++)
         assert_true(
             gb_check_number("log det", r.log_det[n], EARLIER_LOG_DET + log_det[n],

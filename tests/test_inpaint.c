@@ -206,8 +206,8 @@ static void names_a_file_that_does_not_decode(void **state) {
     free_splits(splits);
 }
 
-// Every level lies in the middle of its bin of dequantisation noise around the harmonic fill, and comes
-// back.
+// Every level lies in the middle of its bin of dequantisation noise around the harmonic fill, and
+// comes back.
 static void targets_keep_every_level(void **state) {
     (void)state;
     enum { HALF = 16, WHOLE = 2 * HALF, N = HALF * HALF * 3 };

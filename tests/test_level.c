@@ -10,7 +10,8 @@
 
 enum { S = 24, RADIUS = 3, LINE = 9 };
 
-// Light that grows to the right, and a dark line down column LINE; dark beyond the field's last column.
+// Light that grows to the right, and a dark line down column LINE; dark beyond the field's last
+// column.
 static void make(struct gb_image *image, struct gb_image *field, int light) {
     assert_int_equal(gb_image_create(image, S, S, 3, 8, "test"), GB_OK);
     assert_int_equal(gb_image_create(field, S, S, 1, 8, "test"), GB_OK);

@@ -204,8 +204,8 @@ static void probabilities_sum_to_one(void **state) {
     }
 }
 
-// Every uniform number of a grid once: each level as often as its probability says, give or take its
-// two ends.
+// Every uniform number of a grid once: each level as often as its probability says, give or take
+// its two ends.
 static void samples_have_their_probabilities(void **state) {
     (void)state;
     enum { DRAWS = 1 << 14 };

@@ -125,8 +125,8 @@ static void is_the_definition_in_double(void **state) {
     }
 }
 
-// One matrix for the whole batch, on slices of wider tensors: what copies of it give, and the sum of
-// their gradients.
+// One matrix for the whole batch, on slices of wider tensors: what copies of it give, and the sum
+// of their gradients.
 static void stacked_images_share_a_matrix(void **state) {
     (void)state;
     enum { N = 3, H = 4, W = 5, C = 13, ENTRIES = C * C };

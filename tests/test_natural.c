@@ -94,8 +94,8 @@ static void draws_the_same_picture_at_every_size(void **state) {
 
 // Differences between neighbours, after the mean over blocks of side 1, 2, 4 and 8: in photographs
 // they hardly depend on scale (BSDS500's training images: each 1.15 to 1.3 times as large in square
-// as the one before), where white noise falls to a quarter and a smooth picture grows fourfold. Most
-// are small and a few, at edges, large: the kurtosis of a normal variable is 3, BSDS500's 16.
+// as the one before), where white noise falls to a quarter and a smooth picture grows fourfold.
+// Most are small and a few, at edges, large: the kurtosis of a normal variable is 3, BSDS500's 16.
 static void looks_like_photographs_by_the_numbers(void **state) {
     (void)state;
     enum { SIDE = 128, LEVELS = 4, PICTURES = 12 };

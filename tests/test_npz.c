@@ -18,8 +18,8 @@
 enum { ROWS = 3, COLUMNS = 12, VALUES = ROWS * COLUMNS };
 static const char header[] = "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 12), }";
 
-// A member as numpy.save writes it, with a header of format `version`, and `values` bytes that count
-// up from 0. Returns its length.
+// A member as numpy.save writes it, with a header of format `version`, and `values` bytes that
+// count up from 0. Returns its length.
 static size_t make_member(char *bytes, const char *dictionary, int version, size_t values) {
     const size_t prefix = version == 1 ? 10 : 12;
     const size_t length = (prefix + strlen(dictionary) + 1 + 63) / 64 * 64 - prefix;

@@ -113,7 +113,8 @@ static void is_the_definition_everywhere(void **state) {
                 }
 }
 
-// A NaN is not hidden by what stands beside it, and takes the gradient: natively, the contract says.
+// A NaN is not hidden by what stands beside it, and takes the gradient: natively, the contract
+// says.
 static void passes_nan_on(void **state) {
     (void)state;
     const struct gb_pool_problem problem = {1, 2, 2, 1, 2, 2};

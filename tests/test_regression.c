@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Models that are one feed-forward network (flows/models/regression.h), each in a tiny configuration:
-// gradients against differences, every backend against the reference, the same bits from a fused step
-// and any number of threads, answers, files, refusals, and what each model promises besides.
+// Models that are one feed-forward network (flows/models/regression.h), each in a tiny
+// configuration: gradients against differences, every backend against the reference, the same bits
+// from a fused step and any number of threads, answers, files, refusals, and what each model
+// promises besides.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,8 @@
 #include "flows/files/checkpoint.h"
 #include "flows/models/model.h"
 
-// Relative errors, of a backend against the reference, and of gradients against differences in float,
-// whose two sides may lie on two sides of a ReLU or of a choice of max-pooling (0.02 seen).
+// Relative errors, of a backend against the reference, and of gradients against differences in
+// float, whose two sides may lie on two sides of a ReLU or of a choice of max-pooling (0.02 seen).
 static const double backend_bound = 2e-5;
 static const double difference_bound = 0.03;
 
@@ -163,7 +164,8 @@ static double length_of(size_t count, const float *v) {
     return sqrt(square);
 }
 
-// The loss's slope in the direction of `gradient`, which is the gradient's length where it is right.
+// The loss's slope in the direction of `gradient`, which is the gradient's length where it is
+// right.
 static double slope_along(const struct scene *scene, void *model, float *at, size_t count,
                           const float *gradient, double step) {
     double length = length_of(count, gradient), side[2];
@@ -340,8 +342,8 @@ static void answer(const struct scene *scene, void *model, const struct gb_tenso
     test_free(noise.level[0].data);
 }
 
-// Samples of one x differ where there are samples, and at temperature 0 do not; they are what a model
-// for each x gives.
+// Samples of one x differ where there are samples, and at temperature 0 do not; they are what a
+// model for each x gives.
 static void check_answers(struct scene *scene) {
     enum { SAMPLES = 2 };
     const struct gb_model_kind *kind = scene->of->kind;

@@ -255,8 +255,8 @@ static void refuses_what_is_no_photograph(void **state) {
 
 // ---- What is made of them ----
 
-// The place in the photograph `other` of 24 x 40 pixels that a patch begins at; fails where there is
-// none, or where it is odd.
+// The place in the photograph `other` of 24 x 40 pixels that a patch begins at; fails where there
+// is none, or where it is odd.
 static void assert_patch_of_other(const struct gb_tensor *patch) {
     for (int top = 0; top + SIZE <= 40; top += 2)
         for (int left = 0; left + SIZE <= 24; left += 2) {

@@ -22,8 +22,8 @@
 #include "tasks/metrics/precision_recall.h"
 #include "tasks/synthetic/fundus.h"
 
-// Published folders in small: photographs of W x H pixels whose vessels are columns. In the palette of
-// the GIFs DARK and LIGHT are such places.
+// Published folders in small: photographs of W x H pixels whose vessels are columns. In the palette
+// of the GIFs DARK and LIGHT are such places.
 enum { W = 30, H = 20, DARK = 0, LIGHT = 20, UNKNOWN = -1 };
 
 // Red in the middle, dark at the sides.
@@ -390,7 +390,8 @@ static void draws_pictures_by_index_alone(void **state) {
     assert_int_equal(gb_fundus_load(7, 48, 2, -1, &source, one), GB_BAD_INPUT);
 }
 
-// The best F-score of a threshold on the green channel: vessels are what is darker, or brighter, than it.
+// The best F-score of a threshold on the green channel: vessels are what is darker, or brighter,
+// than it.
 static double best_threshold(const struct gb_vessel_image *pictures, int count, bool darker) {
     double best = 0;
     for (int level = 5; level < 250; level += 5) {
@@ -411,9 +412,9 @@ static double best_threshold(const struct gb_vessel_image *pictures, int count, 
     return best;
 }
 
-// About a tenth of the field is vessel, the second observer agrees as people do, and no threshold on
-// the green channel finds the vessels (F-score 0.24 measured; vessel everywhere reaches 0.19), not even
-// where the light is levelled (0.53).
+// About a tenth of the field is vessel, the second observer agrees as people do, and no threshold
+// on the green channel finds the vessels (F-score 0.24 measured; vessel everywhere reaches 0.19),
+// not even where the light is levelled (0.53).
 static void draws_a_task_worth_learning(void **state) {
     (void)state;
     enum { COUNT = 40, S = 128 };
