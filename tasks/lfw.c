@@ -152,10 +152,6 @@ static enum gb_status score_example(void *argument, int index) {
     return status;
 }
 
-static double accuracy(struct gb_superpixel_counts counts) {
-    return counts.all ? (double)counts.right / (double)counts.all : 1.0;
-}
-
 static enum gb_status set_scores(const struct scoring *scoring, const struct gb_tensor *truth,
                                  enum predictor predictor, json_t *metrics) {
     static const char *const ious[GB_FACE_PARTS] = {"hair_iou", "face_iou", "background_iou"};
@@ -167,7 +163,8 @@ static enum gb_status set_scores(const struct scoring *scoring, const struct gb_
         superpixels.all += scoring->counts[i][predictor].all;
     }
     const char *prefix = prefixes[predictor];
-    GB_TRY(gb_metric_set(metrics, prefix, "superpixel_accuracy", accuracy(superpixels)));
+    GB_TRY(gb_metric_set(metrics, prefix, "superpixel_accuracy",
+                         gb_count_share(superpixels.right, superpixels.all)));
     GB_TRY(gb_metric_set(metrics, prefix, "pixel_accuracy", gb_pixel_accuracy(&pixels)));
     GB_TRY(gb_metric_set(metrics, prefix, "mean_iou", gb_mean_iou(&pixels)));
     for (int part = 0; part < GB_FACE_PARTS; part++)
@@ -183,9 +180,11 @@ static enum gb_status add_scores(struct scoring *scoring, const struct gb_answer
                                  json_t *metrics, json_t *per_image) {
     const struct gb_tensor *truth = &answers->examples->y;
     GB_TRY(gb_parallel_tries(answers->threads, truth->n, score_example, scoring));
-    for (int i = 0; i < truth->n; i++)
+    for (int i = 0; i < truth->n; i++) {
+        const struct gb_superpixel_counts *counts = &scoring->counts[i][MODEL];
         GB_TRY(gb_metric_set(json_array_get(per_image, (size_t)i), "", "superpixel_accuracy",
-                             accuracy(scoring->counts[i][MODEL])));
+                             gb_count_share(counts->right, counts->all)));
+    }
     for (int p = 0; p < PREDICTORS; p++)
         GB_TRY(set_scores(scoring, truth, (enum predictor)p, metrics));
     return GB_OK;

@@ -14,16 +14,12 @@ void gb_confusion_add(struct gb_confusion *counts, const struct gb_tensor *truth
             }
 }
 
-static double share(uint64_t part, uint64_t whole) {
-    return whole ? (double)part / (double)whole : 1.0;
-}
-
 double gb_class_iou(const struct gb_confusion *counts, int class) {
     uint64_t either = 0;
     for (int other = 0; other < counts->classes; other++)
         either += counts->pixels[class][other] + counts->pixels[other][class];
     const uint64_t both = counts->pixels[class][class];
-    return share(both, either - both);
+    return gb_count_share(both, either - both);
 }
 
 double gb_mean_iou(const struct gb_confusion *counts) {
@@ -40,7 +36,7 @@ double gb_pixel_accuracy(const struct gb_confusion *counts) {
         for (int said = 0; said < counts->classes; said++)
             all += counts->pixels[is][said];
     }
-    return share(right, all);
+    return gb_count_share(right, all);
 }
 
 struct gb_confusion gb_confusion_of(const struct gb_tensor *truth,

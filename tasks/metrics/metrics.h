@@ -12,6 +12,11 @@
 
 enum { GB_LABEL_CLASSES = 8 };
 
+// The share of `whole` that `part` is; of nothing all.
+static inline double gb_count_share(uint64_t part, uint64_t whole) {
+    return whole ? (double)part / (double)whole : 1.0;
+}
+
 struct gb_confusion {
     int classes;                                         // 2 to GB_LABEL_CLASSES
     uint64_t pixels[GB_LABEL_CLASSES][GB_LABEL_CLASSES]; // by truth, by prediction

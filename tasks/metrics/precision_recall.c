@@ -3,15 +3,13 @@
 
 #include <stdlib.h>
 
-static double share(uint64_t part, uint64_t whole) {
-    return whole ? (double)part / (double)whole : 1.0;
-}
+#include "tasks/metrics/metrics.h"
 
 struct gb_pr_point gb_pr_point_of(const struct gb_detections *counts) {
     uint64_t right = counts->right, wrong = counts->wrong, missed = counts->missed;
-    return (struct gb_pr_point){.precision = share(right, right + wrong),
-                                .recall = share(right, right + missed),
-                                .f_score = share(2 * right, 2 * right + wrong + missed)};
+    return (struct gb_pr_point){.precision = gb_count_share(right, right + wrong),
+                                .recall = gb_count_share(right, right + missed),
+                                .f_score = gb_count_share(2 * right, 2 * right + wrong + missed)};
 }
 
 static bool is_inside(const struct gb_tensor *mask, int n, int y, int x) {
