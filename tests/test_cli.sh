@@ -185,7 +185,7 @@ for command in train eval sample; do
     refuses 'bad value: --samples: "many" is not a whole number' "$@" --samples many
     refuses 'bad value: --threads: "9999999999" is not in 1 .. 256' "$@" --threads 9999999999
     refuses 'missing option: --data: --split-dir needs it' "$@" --split-dir "$folder"
-    refuses "cannot read folder: $folder/none/figure_ground/: No such file or directory" "$@" \
+    refuses "cannot read folder: $folder/none/figure_ground: No such file or directory" "$@" \
         --data "$folder/none"
     refuses_like 'unknown backend: nothing: --backend takes one of' "$@" --backend nothing
     export GB_BACKEND=nothing
@@ -233,7 +233,7 @@ cp "$data/rgb/a.jpg" "$data/rgb/b.jpg"
 rm "$data/figure_ground/b.jpg"
 refuses_like '.*b.jpg' "$@"
 rm "$data"/*/*
-refuses "cannot read folder: $data/figure_ground/: holds no .jpg file" "$@"
+refuses "cannot read folder: $data/figure_ground: holds no .jpg file" "$@"
 
 # Models and folders.
 set -- train horses --out "$folder/new"
