@@ -491,8 +491,10 @@ static void add_taps(const struct multiply_run *run, int rank, int size) {
 
 static void multiply_body(void *argument, int rank, int size) {
     const struct multiply_run *run = argument;
+    const struct plane *plane = &run->g.plane;
+    size_t lines = (size_t)run->in->n * (size_t)plane->h;
     if (run->source.plane)
-        fill_plane(&run->source, &run->g.plane, run->in, rank, size);
+        fill_plane(&run->source, plane, run->in, gb_share_of(lines, rank, size));
     if (run->transposed)
         transpose_weights(run, rank, size);
     if (run->source.plane || run->transposed)

@@ -32,13 +32,12 @@ static struct source source_of(const struct product *g, const struct gb_tensor *
     return (struct source){plane, plane, p->h * p->w * c, p->w * c, c};
 }
 
-// Copies the thread's share of the plane's lines.
+// Copies lines of the plane, counted through the images.
 static void fill_plane(const struct source *source, const struct plane *p,
-                       const struct gb_tensor *in, int rank, int size) {
+                       const struct gb_tensor *in, struct gb_share lines) {
     size_t c = (size_t)in->c;
     int left = -p->shift_w, most = p->w - left, inside = in->w < most ? in->w : most;
-    struct gb_share share = gb_share_of((size_t)in->n * (size_t)p->h, rank, size);
-    for (size_t l = share.begin; l < share.end; l++) {
+    for (size_t l = lines.begin; l < lines.end; l++) {
         int n = (int)(l / (size_t)p->h), line = (int)(l % (size_t)p->h), i = line + p->shift_h;
         float *to = source->plane + n * source->image + line * source->line;
         if (i < 0 || i >= in->h) {
