@@ -265,9 +265,9 @@ static void transpose_weights(const struct multiply_run *run, int rank, int size
         transpose_panel(run, panel, run->transposed + gb_panel_offset(run->g.weights, panel));
 }
 
-// A thread's walk over the units (tile, panel). Units go block by block of tiles; in a block part
-// by part of the sum, within a part panel by panel: a part of a panel stays in the first-level
-// cache for all tiles of the block, and the block's rows and sums in the second level.
+// A thread's walk over the units (tile, panel). Units go block by block of tiles; in a block panel by
+// panel, beside a panel part by part of the sum: a part of a panel stays in the first-level cache for
+// all tiles of the block, and the block's rows and its sums beside the panel in the second level.
 struct block {
     const struct multiply_run *run;
     const float *weights; // panels
@@ -403,19 +403,21 @@ static void multiply_tile(const struct multiply_run *run, const struct tile *til
         finish(run, tile, panel, sums);
 }
 
-// A part of `count` units of a block, from unit number `first` of the block on.
-static void multiply_part(struct block *block, const struct part *part, size_t first,
-                          size_t count) {
+// Tiles [begin, end) of a block beside one panel.
+static void multiply_panel(struct block *block, size_t index, size_t begin, size_t end) {
     const struct multiply_run *run = block->run;
     const struct product *g = &run->g;
-    size_t kept = g->parts > 1 ? GB_TILE_FLOATS : 0, slot = first % block->count;
-    float *sums = block->sums;
-    for (size_t p = first / block->count; count > 0; p++, slot = 0) {
-        struct panel panel = panel_of(run, g->weights, p);
-        panel.weights = block->weights + gb_panel_offset(g->weights, p);
-        for (; slot < block->count && count > 0; slot++, count--, sums += kept) {
+    size_t kept = g->parts > 1 ? GB_TILE_FLOATS : 0;
+    struct panel panel = panel_of(run, g->weights, index);
+    struct part part;
+    panel.weights = block->weights + gb_panel_offset(g->weights, index);
+    for (part.begin = 0; part.begin < g->weights.rows; part.begin = part.end) {
+        part.end = smaller(part.begin + g->part_rows, g->weights.rows);
+        part.segment_count = list_steps(run, part.begin, part.end, part.segments);
+        float *sums = block->sums;
+        for (size_t slot = begin; slot < end; slot++, sums += kept) {
             fetch_input(block);
-            multiply_tile(run, &block->tiles[slot], &panel, part, sums);
+            multiply_tile(run, &block->tiles[slot], &panel, &part, sums);
         }
     }
 }
@@ -432,14 +434,11 @@ static void multiply(const struct multiply_run *run, int rank, int size) {
     }
     for (size_t unit = share.begin, count; unit < share.end; unit += count) {
         size_t first = unit % per_block;
-        enter_block(&block, unit / per_block * g->block_tiles);
-        count = smaller(block.count * panels - first, share.end - unit);
-        struct part part;
-        for (part.begin = 0; part.begin < g->weights.rows; part.begin = part.end) {
-            part.end = smaller(part.begin + g->part_rows, g->weights.rows);
-            part.segment_count = list_steps(run, part.begin, part.end, part.segments);
-            multiply_part(&block, &part, first, count);
-        }
+        if (first == 0 || unit == share.begin)
+            enter_block(&block, unit / per_block * g->block_tiles);
+        size_t slot = first % block.count;
+        count = smaller(block.count - slot, share.end - unit);
+        multiply_panel(&block, first / block.count, slot, slot + count);
     }
 }
 

@@ -108,11 +108,9 @@ static struct stretch tile_at(const struct tiling *t, size_t index) {
                             t->least + (part < t->longer)};
 }
 
-// A block's sums between parts.
+// A block's sums beside a panel, between parts.
 static size_t sums_floats(const struct product *g) {
-    size_t tiles = g->parts == 1 ? 1
-                                 : smaller(tile_count(&g->tiling), g->block_tiles) *
-                                       gb_panel_count(g->weights);
+    size_t tiles = g->parts == 1 ? 1 : smaller(tile_count(&g->tiling), g->block_tiles);
     return tiles * GB_TILE_FLOATS;
 }
 static size_t multiply_scratch(const struct product *g) {
