@@ -314,8 +314,8 @@ static enum gb_status add_image(struct gb_predictor *predictor, const struct gb_
     return set_scores(object, "", answers_of(predictor), scores, 1);
 }
 
-// Of all photographs; where few are asked for, of their middles, since whole ones cost as much as tens
-// of training steps.
+// Of all photographs; where few are asked for, of their middles, since whole ones cost as much as
+// tens of training steps.
 static enum gb_status add_images(struct gb_predictor *predictor, const struct test_set *set,
                                  struct sums *sums, json_t *per_image) {
     const struct test_set all = {.split = set->split, .count = set->split->count};

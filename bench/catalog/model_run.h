@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A conditional model as benchmarks run it: with parameters and inputs of its own, in passes that each
-// do the same work.
+// A conditional model as benchmarks run it: with parameters and inputs of its own, in passes that
+// each do the same work.
 #ifndef GB_MODEL_RUN_H
 #define GB_MODEL_RUN_H
 
@@ -22,8 +22,8 @@ struct gb_pass_use {
 
 struct gb_model_run;
 
-// Plans and reserves; parameters and inputs are zero, matrices that are to be inverted the identity.
-// No run where it fails.
+// Plans and reserves; parameters and inputs are zero, matrices that are to be inverted the
+// identity. No run where it fails.
 enum gb_status gb_model_run_open(const struct gb_model_case *model, const struct gb_pass_use *use,
                                  const struct gb_backend *backend, struct gb_model_run **run);
 void gb_model_run_close(struct gb_model_run *run);

@@ -31,8 +31,8 @@
         .coupling_channels = 32, .dequantiser_steps = 2                                            \
     }
 
-// Baselines as their tasks configure them. The factored ones have as many parameters as the flow beside
-// them.
+// Baselines as their tasks configure them. The factored ones have as many parameters as the flow
+// beside them.
 #define SIZES(x_size, y_size, y_channels)                                                          \
     { x_size, x_size, 3, y_size, y_size, y_channels }
 static const struct gb_dncnn_config dncnn = {SIZES(128, 128, 3), .layers = 17, .channels = 64};

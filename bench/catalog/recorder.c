@@ -51,8 +51,8 @@ static void note(const struct gb_operation *operation, enum gb_direction directi
         recording_now->incomplete = true;
 }
 
-// A recorded pass touches a few lines of what a model reserves, and the system zeroes a page before its
-// first touch: with large ones, which models ask for, that was two thirds of a listing's time.
+// A recorded pass touches a few lines of what a model reserves, and the system zeroes a page before
+// its first touch: with large ones, which models ask for, that was two thirds of a listing's time.
 static _Thread_local int large_pages_off_before;
 
 static int set_large_pages_off(int off) {

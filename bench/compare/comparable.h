@@ -10,8 +10,9 @@ struct gb_allowed {
 };
 
 // Each file's rows must come of one machine, one build and one version of each backend's library
-// (GB_BAD_INPUT), and both files' of the same machine (CPU and caches) and the same kind of build (type,
-// compiler, flags, versions of the backends' libraries), unless `allowed`: GB_NOT_COMPARABLE.
+// (GB_BAD_INPUT), and both files' of the same machine (CPU and caches) and the same kind of build
+// (type, compiler, flags, versions of the backends' libraries), unless `allowed`:
+// GB_NOT_COMPARABLE.
 enum gb_status gb_rows_comparable(const struct gb_rows rows[GB_SIDES],
                                   const char *const names[GB_SIDES],
                                   const struct gb_allowed *allowed);

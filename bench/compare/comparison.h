@@ -85,10 +85,10 @@ void gb_comparison_free(struct gb_comparison *comparison);
 void gb_comparison_judge(struct gb_comparison *comparison, double threshold);
 
 // The same for pairs, at one of the looks that were planned (for level GB_FALSE_ALARMS / GB_GATES).
-// True if it ends there: with the last look, with a regression, where new lacks rows of base, or where
-// each row and operation is shown to be slower by less than the threshold, if at all. That has an error
-// of at most GB_FALSE_ALARMS in all looks together: any row alone would refute it, so these tests need no
-// correction for their number.
+// True if it ends there: with the last look, with a regression, where new lacks rows of base, or
+// where each row and operation is shown to be slower by less than the threshold, if at all. That
+// has an error of at most GB_FALSE_ALARMS in all looks together: any row alone would refute it, so
+// these tests need no correction for their number.
 bool gb_comparison_look(struct gb_comparison *comparison, const struct gb_looks *looks, int look,
                         double threshold);
 

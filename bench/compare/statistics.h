@@ -51,11 +51,11 @@ double gb_signed_rank_least(int count);
 double gb_rank_sum_least(int a_count, int b_count);
 
 // When a sequence of pairs is looked at, from the first number of pairs at which one of the tests
-// alone could be discovered, to the last, by equal factors: what other work on the machine hides from
-// one look takes several times the pairs to see. Looking more often than once must not raise the false
-// alarms: each look gets the same share of `level`, so that all together have at most `level`
-// however they depend on each other (linear alpha spending, Lan and DeMets 1983, with the union
-// bound in place of their joint distribution, which rank tests do not share).
+// alone could be discovered, to the last, by equal factors: what other work on the machine hides
+// from one look takes several times the pairs to see. Looking more often than once must not raise
+// the false alarms: each look gets the same share of `level`, so that all together have at most
+// `level` however they depend on each other (linear alpha spending, Lan and DeMets 1983, with the
+// union bound in place of their joint distribution, which rank tests do not share).
 enum { GB_LOOKS_MAX = 4 };
 struct gb_looks {
     int pairs[GB_LOOKS_MAX], count; // count 0: so few pairs cannot decide

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A page written as Markdown or as HTML, from the same calls. Text is escaped; memory for the stream
-// is the caller's to ask for when it is closed.
+// A page written as Markdown or as HTML, from the same calls. Text is escaped; memory for the
+// stream is the caller's to ask for when it is closed.
 #ifndef GB_MARKUP_H
 #define GB_MARKUP_H
 
@@ -22,8 +22,8 @@ void gb_page_paragraph(const struct gb_page *page, const char *text);
 // What only one of the forms has, as it is.
 void gb_page_raw(const struct gb_page *page, const char *html, const char *markdown);
 
-// A table: its heads, the first of them of the column of names, and then rows of fields, each begun and
-// ended. The last column is of words, those between are of figures.
+// A table: its heads, the first of them of the column of names, and then rows of fields, each begun
+// and ended. The last column is of words, those between are of figures.
 void gb_page_begin_table(const struct gb_page *page, const char *const *heads, int count);
 void gb_page_begin_row(const struct gb_page *page, bool emphasised);
 void gb_page_begin_field(const struct gb_page *page);

@@ -13,8 +13,8 @@
 
 enum { STEPS = 2, TESTED = 2, SAMPLES = 2, CROPS = 1, MOST_THREADS = 2 };
 
-// Adam's first steps have the size of the learning rate, whatever a gradient's: rounding decides the
-// sign of those next to nothing. Measured between scalar, avx2 and avx512: 1.5e-3 at the most.
+// Adam's first steps have the size of the learning rate, whatever a gradient's: rounding decides
+// the sign of those next to nothing. Measured between scalar, avx2 and avx512: 1.5e-3 at the most.
 static const double other_bound = 2e-2;
 static const double logarithm_bound = 1e-12;
 

@@ -22,8 +22,8 @@ enum gb_status gb_dequantiser_plan(struct gb_dequantiser *layer, struct gb_build
 void gb_dequantiser_bind(struct gb_dequantiser *layer, struct gb_arena *arena);
 void gb_dequantiser_free(struct gb_dequantiser *layer, const struct gb_backend *backend);
 
-// Fills layer->v from the mask y, which must stay valid until backward, and standard normal noise of
-// its shape; subtracts log q(v | y, features) from log_likelihood[n].
+// Fills layer->v from the mask y, which must stay valid until backward, and standard normal noise
+// of its shape; subtracts log q(v | y, features) from log_likelihood[n].
 enum gb_status gb_dequantiser_forward(struct gb_dequantiser *layer, const struct gb_pass *pass,
                                       const struct gb_tensor *features, const struct gb_tensor *y,
                                       const struct gb_tensor *noise, bool start,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The diagonal Gaussian of a latent conditioned on features (CNF, section 3.1): mean and sigma =
-// softplus come from one 3x3 convolution, zero at first, of concat(kept half, features) at a split and
-// of the features alone at the top.
+// softplus come from one 3x3 convolution, zero at first, of concat(kept half, features) at a split
+// and of the features alone at the top.
 #ifndef GB_FEATURE_PRIOR_H
 #define GB_FEATURE_PRIOR_H
 

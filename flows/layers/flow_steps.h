@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Steps of CNF's flow at one resolution, conditioned on features of it (CNF, section 5.1): each is a
-// normalisation, an invertible 1x1 convolution and a coupling.
+// Steps of CNF's flow at one resolution, conditioned on features of it (CNF, section 5.1): each is
+// a normalisation, an invertible 1x1 convolution and a coupling.
 #ifndef GB_FLOW_STEPS_H
 #define GB_FLOW_STEPS_H
 
@@ -13,7 +13,7 @@
 enum gb_memory {
     GB_MEMORY_NONE,       // there is no backward
     GB_MEMORY_STORED,     // every step keeps its own
-    GB_MEMORY_REVERSIBLE, // steps share one set; it is computed again from the output, by the inverse
+    GB_MEMORY_REVERSIBLE, // steps share one set, computed again from the output by the inverse
 };
 
 struct gb_flow_steps_shape {

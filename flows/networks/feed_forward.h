@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A feed-forward network: a list of operations on places, which are channels of buffers. Residual and
-// dense connections are places that several operations read, and a concatenation is a buffer that
-// several write, so neither costs a copy. The list knows how long each value and each gradient
+// A feed-forward network: a list of operations on places, which are channels of buffers. Residual
+// and dense connections are places that several operations read, and a concatenation is a buffer
+// that several write, so neither costs a copy. The list knows how long each value and each gradient
 // is needed, and memory is shared accordingly.
 //
 // Its life: begin, operations in the order in which they run, outputs, end (all of this is the
@@ -59,8 +59,8 @@ struct gb_place gb_feed_forward_buffer(struct gb_feed_forward *net, int h, int w
 // size of `to` is what the operation makes of `from`. Where backward is wanted, the channels before
 // a place that an operation reads are read by a later one.
 //
-// The spec's problem gives kernel, stride, padding and activation; sizes and channels follow from the
-// places, and so does `first`.
+// The spec's problem gives kernel, stride, padding and activation; sizes and channels follow from
+// the places, and so does `first`.
 void gb_feed_forward_conv(struct gb_feed_forward *net, struct gb_conv_layer_spec spec,
                           struct gb_place from, struct gb_place to);
 // Instance normalisation by each image's own moments.
@@ -71,8 +71,8 @@ void gb_feed_forward_pool(struct gb_feed_forward *net, struct gb_place from, str
 // Nearest neighbour, twice the size.
 void gb_feed_forward_upsample(struct gb_feed_forward *net, struct gb_place from,
                               struct gb_place to);
-// Bicubic, to any whole multiple of the size (kernels/resample). Only of a net's input that is data:
-// nothing passes a gradient back through it.
+// Bicubic, to any whole multiple of the size (kernels/resample). Only of a net's input that is
+// data: nothing passes a gradient back through it.
 void gb_feed_forward_enlarge(struct gb_feed_forward *net, struct gb_place from, struct gb_place to);
 // to = x + factor * r.
 void gb_feed_forward_residual(struct gb_feed_forward *net, struct gb_place x, float factor,

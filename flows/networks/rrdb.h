@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The residual-in-residual dense blocks of ESRGAN (Wang et al. 2018) as the feature network of CNF's
-// super-resolution (paper, Table 8): from a low-resolution image to features at twice its size.
+// The residual-in-residual dense blocks of ESRGAN (Wang et al. 2018) as the feature network of
+// CNF's super-resolution (paper, Table 8): from a low-resolution image to features at twice its
+// size.
 #ifndef GB_RRDB_H
 #define GB_RRDB_H
 

@@ -265,9 +265,10 @@ static void transpose_weights(const struct multiply_run *run, int rank, int size
         transpose_panel(run, panel, run->transposed + gb_panel_offset(run->g.weights, panel));
 }
 
-// A thread's walk over the units (tile, panel). Units go block by block of tiles; in a block panel by
-// panel, beside a panel part by part of the sum: a part of a panel stays in the first-level cache for
-// all tiles of the block, and the block's rows and its sums beside the panel in the second level.
+// A thread's walk over the units (tile, panel). Units go block by block of tiles; in a block panel
+// by panel, beside a panel part by part of the sum: a part of a panel stays in the first-level
+// cache for all tiles of the block, and the block's rows and its sums beside the panel in the
+// second level.
 struct block {
     const struct multiply_run *run;
     const float *weights; // panels

@@ -3,8 +3,8 @@
 // times the gradient of its right one. In the gathered form a tap's sums run over the rows of
 // output pixels where the tap reads inside the image; with so few channels that they do not fill a
 // tile, a whole filter row's sums run together, over x with its padding. The scattered form is the
-// same with x and dy exchanged: there dy is gathered. Where tiles are few, the pixels are divided as
-// well. Part of conv_body.c.
+// same with x and dy exchanged: there dy is gathered. Where tiles are few, the pixels are divided
+// as well. Part of conv_body.c.
 #ifndef GB_CONV_WEIGHT_GRADIENT_H
 #define GB_CONV_WEIGHT_GRADIENT_H
 

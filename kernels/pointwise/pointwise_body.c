@@ -3,7 +3,8 @@
 #include "kernels/simd/math.h"
 #include "kernels/simd/rows.h"
 
-// An image row as runs of floats side by side: its pixels, or all of them where they lie so in every view.
+// An image row as runs of floats side by side: its pixels, or all of them where they lie so in
+// every view.
 struct runs {
     int count, floats;
 };

@@ -28,7 +28,8 @@ struct gb_predictor_options {
     float temperature; // of the latents; 1 in the c-Glow paper
     uint64_t seed;     // of dequantisation noise and latents
     bool dequantise;   // noise on targets when their likelihood is taken
-    // Of a test set that are scored, spread evenly over it; 0: all. sr: of each set, the middles alone.
+    // Of a test set that are scored, spread evenly over it; 0: all. sr: of each set, the middles
+    // alone.
     int images;
     int crops; // that a task which scores whole photographs takes likelihoods of; 0: its own
     enum gb_prediction prediction;
