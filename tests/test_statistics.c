@@ -307,21 +307,31 @@ static void join(struct gb_comparison *c) {
 }
 
 struct outcome {
-    bool changed;
+    bool changed, cleared; // any row, the one that was slowed down
     enum gb_verdict verdict;
     int pairs;
 };
+
+enum { SLOWED = 3 };
+
+static bool slowed_is_cleared(const struct gb_comparison *c) {
+    for (int i = 0; i < c->row_count; i++)
+        if (strcmp(c->rows[i].row->problem, new.list[SLOWED].problem) == 0)
+            return c->rows[i].cleared;
+    fail_msg("the row is not compared");
+    return false;
+}
 
 // Of two sweeps, a row of new slower by `factor`.
 static struct outcome compare(const struct noise *noise, double factor, double threshold,
                               struct noise_stream *stream) {
     make_sweep(&base, LAUNCHES, noise, stream);
     make_sweep(&new, LAUNCHES, noise, stream);
-    slow_down(&new, 3, factor);
+    slow_down(&new, SLOWED, factor);
     struct gb_comparison c;
     join(&c);
     gb_comparison_judge(&c, threshold);
-    struct outcome outcome = {any_changed(&c), c.verdict, LAUNCHES};
+    struct outcome outcome = {any_changed(&c), slowed_is_cleared(&c), c.verdict, LAUNCHES};
     gb_comparison_free(&c);
     return outcome;
 }
@@ -332,7 +342,7 @@ static struct outcome compare_pairs(const struct noise *noise, double factor, do
     struct gb_looks looks = gb_looks_plan(ROWS, GB_FALSE_ALARMS / GB_GATES, PAIRS);
     make_sweep(&base, PAIRS, noise, stream);
     make_sweep(&new, PAIRS, noise, stream);
-    slow_down(&new, 3, factor);
+    slow_down(&new, SLOWED, factor);
     struct outcome outcome = {0};
     bool done = false;
     for (int look = 0; !done; look++) {
@@ -340,7 +350,8 @@ static struct outcome compare_pairs(const struct noise *noise, double factor, do
         struct gb_comparison c;
         join(&c);
         done = gb_comparison_look(&c, &looks, look, threshold);
-        outcome = (struct outcome){any_changed(&c), c.verdict, looks.pairs[look]};
+        outcome =
+            (struct outcome){any_changed(&c), slowed_is_cleared(&c), c.verdict, looks.pairs[look]};
         gb_comparison_free(&c);
     }
     return outcome;
@@ -395,6 +406,29 @@ static void a_slow_row_is_found(void **state) {
     assert_true(count < 20 * TRIALS && none_count < 20 * TRIALS);
 }
 
+// A row that is slower by the threshold, in noise that hides it: it is not passed.
+static void noise_passes_nothing(void **state) {
+    (void)state;
+    enum { TRIALS = 500 };
+    struct noise_stream stream = {0};
+    int pairs = 0, undecided = 0, sessions = 0, cleared = 0;
+    for (int trial = 0; trial < TRIALS; trial++) {
+        struct outcome outcome = compare_pairs(&wild, 1.03, 1.03, &stream);
+        pairs += outcome.verdict == GB_NO_REGRESSION;
+        undecided += outcome.verdict == GB_CANNOT_DECIDE;
+        sessions += compare(&wild, 1.03, 1.03, &stream).cleared;
+        cleared += compare(&calm, 1, 1.03, &stream).cleared;
+    }
+    print_message("of %d passed at the threshold: pairs %d (undecided %d), rows of sessions %d; "
+                  "cleared where nothing is: %d\n",
+                  TRIALS, pairs, undecided, sessions, cleared);
+    assert_true(pairs <= GB_FALSE_ALARMS * TRIALS);
+    assert_true(undecided >= 0.9 * TRIALS);
+    // The bound is the test's own error: three standard errors above it.
+    assert_true(sessions <= 0.02 * TRIALS);
+    assert_true(cleared >= 0.98 * TRIALS);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signed_ranks_by_hand),
@@ -410,6 +444,7 @@ int main(void) {
         cmocka_unit_test(looks_spend_the_level),
         cmocka_unit_test(false_alarms_are_rarer_than_designed),
         cmocka_unit_test(a_slow_row_is_found),
+        cmocka_unit_test(noise_passes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

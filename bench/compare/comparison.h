@@ -36,6 +36,7 @@ struct gb_compared {
     struct gb_tails chance; // that noise shifts new times so far up (high), so far down (low)
     enum gb_change change;
     bool undecidable; // with so few launches it could not have been found alone, whatever the times
+    bool cleared;     // shown to be slower by less than the threshold, if at all
 };
 
 // A row that is not joined, and why.
@@ -53,6 +54,7 @@ struct gb_rule {
     enum gb_pairing pairing;
     double threshold; // the least change that counts, as a ratio above 1: 1.03
     double level;     // of each gate and direction
+    double clearing;  // level at which a row is shown not to be slower
 };
 
 enum gb_verdict { GB_NO_REGRESSION, GB_REGRESSION, GB_CANNOT_DECIDE };
@@ -63,6 +65,7 @@ struct gb_comparison {
     struct gb_unjoined *unjoined;
     int unjoined_count, failures, missing; // failures: those that fail in new only; missing: that
                                            // are in base only
+    int open_operations, open_rows;        // not cleared
     int launches[GB_SIDES];
     struct gb_rule rule; // by which it was judged
     enum gb_verdict verdict;
@@ -81,14 +84,15 @@ void gb_comparison_free(struct gb_comparison *comparison);
 // Tests everything, as launches of two sessions, and decides. There is no verdict on times where a
 // number of threads has no control row in both or one has moved: by more than half the threshold,
 // while the chance that noise moves it so far is 1 % or less. Where new lacks rows of base there is
-// none but a regression.
+// none but a regression. So few launches seldom clear a row: those that they leave open are counted
+// and do not change the verdict.
 void gb_comparison_judge(struct gb_comparison *comparison, double threshold);
 
 // The same for pairs, at one of the looks that were planned (for level GB_FALSE_ALARMS / GB_GATES).
 // True if it ends there: with the last look, with a regression, where new lacks rows of base, or
-// where each row and operation is shown to be slower by less than the threshold, if at all. That
-// has an error of at most GB_FALSE_ALARMS in all looks together: any row alone would refute it, so
-// these tests need no correction for their number.
+// where each row and operation is cleared. That has an error of at most GB_FALSE_ALARMS in all
+// looks together: any row alone would refute it, so these tests need no correction for their
+// number. There is no verdict where the last look leaves one open, which noise can do.
 bool gb_comparison_look(struct gb_comparison *comparison, const struct gb_looks *looks, int look,
                         double threshold);
 

@@ -94,4 +94,7 @@ void gb_comparison_print(const struct gb_comparison *c) {
     print_rows("row", c->rows, c->row_count, width);
     print_unjoined(c);
     printf("\n%s: %s\n", verdicts[c->verdict], c->reason);
+    if (c->rule.pairing == GB_UNPAIRED && c->verdict == GB_NO_REGRESSION && c->open_rows > 0)
+        printf("%d of %d rows may still be slower by %.3g %% or more\n", c->open_rows, c->row_count,
+               100 * (c->rule.threshold - 1));
 }
