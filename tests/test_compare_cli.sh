@@ -74,6 +74,15 @@ rows "$new" seed=2 error=2
 verdict 1 '^fc/forward/n2 .* failed in NEW: it differs$' "$base" "$new"
 rows "$base.few" missing=2
 verdict 1 '^fc/forward/n2 .* failed in NEW: it differs$' "$base.few" "$new"
+# Launches of BASE that fail do not count, and hide nothing.
+sed '/"fc\/forward\/n2".*"launch":3/s/"seconds":.*"error":null/"seconds":null,"median_seconds":null,"error":"it differs"/' \
+    "$base" >"$base.part"
+verdict 1 '^fc/forward/n2 .* failed in NEW: it differs$' "$base.part" "$new"
+rows "$new" seed=2 slow=2 factor=1.05
+verdict 1 '^fc/forward/n2 .* slower$' "$base.part" "$new"
+rows "$new" seed=2
+verdict 0 '^fc/forward/n2 .* failed in part of BASE: it differs$' "$base.part" "$new"
+verdict 1 '^fc/forward/n2 .* failed in NEW: it differs$' "$new" "$base.part"
 
 # ---- What cannot be decided
 rows "$new" seed=2 control=1.04
@@ -204,6 +213,7 @@ build "$new" 'seed=2 control=1.05'
 pairs 2 '^cannot decide: the control'
 build "$new" 'seed=2 error=2' 1
 pairs 1 '^fc/forward/n2 .* failed in NEW: it differs$'
+pairs 1 '^regression: 1 row' --pairs 2
 build "$new" 'seed=2 missing=4'
 pairs 2 '^cannot decide: 1 row of BASE is not in NEW$'
 pairs 2 'signed ranks of the pairs of 1 and 1 launches'

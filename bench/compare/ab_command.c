@@ -106,10 +106,10 @@ static enum gb_status judge(struct session *session, const struct gb_rows rows[G
     GB_TRY(gb_comparison_make(rows, &comparison));
     enum gb_status status = GB_OK;
     *done = false;
-    if (pairs == 1)
+    bool ends = comparison.failures > 0 || comparison.missing > 0;
+    if (pairs == 1 && !ends)
         status = plan(session, comparison.row_count);
     struct gb_looks *looks = &session->looks;
-    bool ends = comparison.failures > 0 || comparison.missing > 0;
     if (status == GB_OK && (ends || pairs == looks->pairs[session->look])) {
         *done = gb_comparison_look(&comparison, looks, session->look++, request->threshold);
         if (*done) {

@@ -39,7 +39,7 @@ static bool is_control(const struct gb_row *row) {
 
 // The entries of one key, which stand side by side.
 struct like {
-    size_t count, on[GB_SIDES];
+    size_t count, timed[GB_SIDES];        // timed: without an error
     const struct gb_row *error[GB_SIDES]; // the first row with one
 };
 
@@ -49,7 +49,7 @@ static struct like like_of(const struct entry *entries, size_t most) {
         const struct gb_row *row = entries[i].row;
         enum gb_side side = entries[i].side;
         like.count++;
-        like.on[side]++;
+        like.timed[side] += !row->error;
         if (row->error && !like.error[side])
             like.error[side] = row;
     }
@@ -64,15 +64,19 @@ static enum gb_status take_times(const struct entry *entries, size_t count,
     for (size_t i = 0, end; i < count; i = end) {
         const struct gb_row *row = entries[i].row;
         enum gb_side side = entries[i].side;
+        bool fails = false;
         double sum = 0;
         for (end = i;
              end < count && entries[end].side == side && entries[end].row->launch == row->launch;
-             end++)
+             end++) {
+            fails |= entries[end].row->error != NULL;
             sum += log(entries[end].row->median_seconds);
+        }
         if (end - i > 1 && !is_control(row))
             return gb_fail(GB_BAD_INPUT, what, row->problem, "launch %d of %s has it twice",
                            row->launch, side_names[side]);
-        compared->times[side][row->launch] = sum / (double)(end - i);
+        if (!fails)
+            compared->times[side][row->launch] = sum / (double)(end - i);
     }
     return GB_OK;
 }
@@ -87,13 +91,16 @@ static void leave_out(struct gb_comparison *c, const struct gb_row *row,
 static enum gb_status join_like(struct gb_comparison *c, const struct entry *entries,
                                 const struct like *like) {
     const struct gb_row *row = entries[0].row;
+    bool base_fails = like->error[GB_BASE] && like->timed[GB_BASE] == 0;
     if (like->error[GB_BASE])
-        leave_out(c, like->error[GB_BASE], GB_FAILS_IN_BASE);
-    else if (like->error[GB_NEW])
+        leave_out(c, like->error[GB_BASE], base_fails ? GB_FAILS_IN_BASE : GB_FAILS_IN_PART);
+    if (base_fails)
+        return GB_OK;
+    if (like->error[GB_NEW])
         leave_out(c, like->error[GB_NEW], GB_FAILS_IN_NEW);
-    else if (like->on[GB_NEW] == 0)
+    else if (like->timed[GB_NEW] == 0)
         leave_out(c, row, GB_ONLY_IN_BASE);
-    else if (like->on[GB_BASE] == 0)
+    else if (like->timed[GB_BASE] == 0)
         leave_out(c, row, GB_ONLY_IN_NEW);
     else if (is_control(row))
         return take_times(entries, like->count, &c->controls[c->control_count++]);

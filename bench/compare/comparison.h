@@ -39,14 +39,16 @@ struct gb_compared {
     bool cleared;     // shown to be slower by less than the threshold, if at all
 };
 
-// A row that is not joined, and why.
+// A row that is not joined, or without some of its launches, and why.
 struct gb_unjoined {
     const struct gb_row *row; // with the error, if that is the reason
     enum gb_unjoined_reason {
         GB_ONLY_IN_BASE,  // what new lacks cannot be passed: a kernel may be gone with its backend
         GB_ONLY_IN_NEW,   // no regression
-        GB_FAILS_IN_BASE, // in a launch at least, and maybe in new as well
-        GB_FAILS_IN_NEW,  // but not in base: a regression, whatever the times of others
+        GB_FAILS_IN_BASE, // in all launches, and maybe in new as well
+        GB_FAILS_IN_PART, // in some launches of base, which do not count: the others are compared
+        GB_FAILS_IN_NEW,  // in a launch, and base has one without an error or lacks the row: a
+                          // regression, whatever the times of others
     } reason;
 };
 
@@ -63,8 +65,7 @@ struct gb_comparison {
     struct gb_compared *rows, *operations, *controls;
     int row_count, operation_count, control_count;
     struct gb_unjoined *unjoined;
-    int unjoined_count, failures, missing; // failures: those that fail in new only; missing: that
-                                           // are in base only
+    int unjoined_count, failures, missing; // failures: GB_FAILS_IN_NEW; missing: GB_ONLY_IN_BASE
     int open_operations, open_rows;        // not cleared
     int launches[GB_SIDES];
     struct gb_rule rule; // by which it was judged
@@ -92,7 +93,8 @@ void gb_comparison_judge(struct gb_comparison *comparison, double threshold);
 // True if it ends there: with the last look, with a regression, where new lacks rows of base, or
 // where each row and operation is cleared. That has an error of at most GB_FALSE_ALARMS in all
 // looks together: any row alone would refute it, so these tests need no correction for their
-// number. There is no verdict where the last look leaves one open, which noise can do.
+// number. There is no verdict where the last look leaves one open, which noise can do. Before any
+// look is planned (`looks` is zero) only failures and missing rows are found, and end it.
 bool gb_comparison_look(struct gb_comparison *comparison, const struct gb_looks *looks, int look,
                         double threshold);
 

@@ -69,9 +69,10 @@ static void print_unjoined(const struct gb_comparison *c) {
     static const char *const reasons[] = {[GB_ONLY_IN_BASE] = "only in BASE",
                                           [GB_ONLY_IN_NEW] = "only in NEW",
                                           [GB_FAILS_IN_BASE] = "failed in BASE",
+                                          [GB_FAILS_IN_PART] = "failed in part of BASE",
                                           [GB_FAILS_IN_NEW] = "failed in NEW"};
     if (c->unjoined_count > 0)
-        printf("\nnot compared\n");
+        printf("\nnot compared, or not in full\n");
     for (int i = 0; i < c->unjoined_count; i++) {
         const struct gb_unjoined *unjoined = &c->unjoined[i];
         char text[320];
