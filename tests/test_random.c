@@ -41,9 +41,9 @@ static struct gb_random_key test_key(void) {
         .seed = gb_check_seed(), .purpose = GB_RANDOM_TEST, .step = 7, .sample = 3};
 }
 
-static const uint32_t firsts[] = {0, 1, 2, 3, 4, 63, 64, 4294901760u};
+static const uint32_t firsts[] = {0, 1, 2, 3, 4, 63, 64, 4294901760u, 4294967290u};
 static const size_t counts[] = {0, 1, 3, 4, 5, 31, 32, 33, 63, 64, 65, 257, 40001};
-enum { FIRSTS = 8, COUNTS = 13 };
+enum { FIRSTS = 9, COUNTS = 13 };
 
 // Any stretch of the stream, on any backend and number of threads, is made of the same numbers.
 static void fills_equal_the_scalar_functions(void **state) {

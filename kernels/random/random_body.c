@@ -36,9 +36,11 @@ GB_INLINE gb_vi lane_blocks(void) {
     return blocks;
 }
 
-// gb_philox for the GB_LANES blocks from `block` on.
+// gb_philox for the GB_LANES blocks from `block` on; they wrap where the elements do.
 GB_INLINE void philox(const struct gb_random_key *key, uint32_t block, gb_vi words[4]) {
-    gb_vi c0 = gb_vi_set((int32_t)block) + lane_blocks(), c1 = gb_vi_set((int32_t)key->sample);
+    const int32_t last_block = UINT32_MAX / 4;
+    gb_vi c0 = (gb_vi_set((int32_t)block) + lane_blocks()) & last_block;
+    gb_vi c1 = gb_vi_set((int32_t)key->sample);
     gb_vi c2 = gb_vi_set((int32_t)key->step), c3 = gb_vi_set((int32_t)key->purpose);
     uint32_t k0 = (uint32_t)key->seed, k1 = (uint32_t)(key->seed >> 32);
     for (int round = 0; round < GB_PHILOX_ROUNDS; round++) {
