@@ -178,6 +178,21 @@ static void never_trains_on_val(void **state) {
     assert_refused(gb_fixture_path("bsds"), gb_fixture_path("empty"), "bsd100.txt");
 }
 
+static void takes_a_test_set_once(void **state) {
+    (void)state;
+    write_bsds500();
+    gb_fixture_folder("sets");
+    gb_fixture_folder("sets/Set5");
+    gb_fixture_folder("sets/BSD100");
+    gb_fixture_png("sets/Set5/a.png", 37, 29, 2, 8, false, photograph);
+    gb_fixture_png("sets/BSD100/4.png", 48, 32, 2, 8, false, other);
+    char folders[1024];
+    snprintf(folders, sizeof folders, "%s:%s", gb_fixture_path("bsds"), gb_fixture_path("sets"));
+    assert_refused(folders, NULL, "the test set BSD100 is in two of its folders");
+    snprintf(folders, sizeof folders, "%s:%s", gb_fixture_path("sets"), gb_fixture_path("sets"));
+    assert_refused(folders, NULL, "the test set Set5 is in two of its folders");
+}
+
 // ImageNet32 in small: `rows` images whose pixels tell row, plane and place.
 static void write_batch(const char *name, int rows, int columns) {
     const size_t size = 128 + (size_t)rows * (size_t)columns;
@@ -580,6 +595,7 @@ int main(void) {
         IN_FOLDER(holds_out_some_of_a_folder),
         IN_FOLDER(joins_folders_and_finds_test_sets),
         IN_FOLDER(never_trains_on_val),
+        IN_FOLDER(takes_a_test_set_once),
         IN_FOLDER(reads_imagenet_batches),
         IN_FOLDER(refuses_what_is_no_photograph),
         IN_FOLDER(draws_patches_by_the_key),

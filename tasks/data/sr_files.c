@@ -49,10 +49,24 @@ static enum gb_status move(struct gb_photographs *from, int i, const char *prefi
     return GB_OK;
 }
 
-// Moves all of `more` behind those of a split.
+static bool holds_set(const struct gb_photographs *photographs, const char *prefix) {
+    for (int i = 0; i < photographs->count; i++)
+        if (strncmp(photographs->names[i], prefix, strlen(prefix)) == 0)
+            return true;
+    return false;
+}
+
+// Moves all of `more` behind those of a split. What tests is a whole test set, which must not be
+// there yet: its images would count twice.
 static enum gb_status append(struct reading *reading, enum gb_split split,
                              struct gb_photographs *more, const char *prefix) {
     struct gb_photographs *before = &reading->splits[split], all;
+    if (split == GB_SPLIT_TEST && more->count > 0 && holds_set(before, prefix)) {
+        gb_photographs_free(more);
+        return gb_fail(GB_BAD_INPUT, what, reading->source->folder,
+                       "the test set %.*s is in two of its folders", (int)strlen(prefix) - 1,
+                       prefix);
+    }
     enum gb_status status = gb_photographs_create(&all, before->count + more->count);
     for (int i = 0; status == GB_OK && i < before->count; i++)
         status = move(before, i, "", &all, i);
