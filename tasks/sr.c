@@ -167,7 +167,8 @@ static int multiple_of(const struct gb_predictor *predictor) {
     return 2 << (count > 1 ? count - 1 : 0);
 }
 
-static int crop_side(const struct gb_predictor *predictor, const struct test_set *set) {
+static enum gb_status crop_side(const struct gb_predictor *predictor, const struct test_set *set,
+                                int *crop) {
     int side = CROP_SIDE;
     for (int i = set->first; i < set->first + set->count; i++) {
         const struct gb_example_shape shape = gb_dataset_shape(set->split, i);
@@ -175,7 +176,12 @@ static int crop_side(const struct gb_predictor *predictor, const struct test_set
         side = shape.y_w < side ? shape.y_w : side;
     }
     const int multiple = multiple_of(predictor);
-    return side / multiple * multiple;
+    *crop = side / multiple * multiple;
+    return *crop > 0
+               ? GB_OK
+               : gb_fail(GB_BAD_INPUT, "cannot evaluate", set->split->names[set->first],
+                         "the test set has sides of %d pixels, and the model's levels need %d",
+                         side, multiple);
 }
 
 static enum gb_status add_bits_of(struct gb_predictor *predictor, const struct gb_dataset *crops,
@@ -201,8 +207,10 @@ static enum gb_status add_bits(struct gb_predictor *predictor, const struct test
     const bool synthetic = strncmp(set->split->names[set->first], "synthetic/", 10) == 0;
     const int asked = predictor->options.crops;
     struct gb_dataset crops;
+    int side;
     sums->crops = asked ? asked : synthetic ? SYNTHETIC_CROPS : CROPS;
-    GB_TRY(gb_sr_crops(set->split, set->first, set->count, sums->crops, crop_side(predictor, set),
+    GB_TRY(crop_side(predictor, set, &side));
+    GB_TRY(gb_sr_crops(set->split, set->first, set->count, sums->crops, side,
                        predictor->options.seed, &crops));
     const enum gb_status status = add_bits_of(predictor, &crops, sums);
     gb_dataset_free(&crops);
@@ -314,16 +322,24 @@ static enum gb_status add_image(struct gb_predictor *predictor, const struct gb_
     return set_scores(object, "", answers_of(predictor), scores, 1);
 }
 
+// Of the side that all of a split have.
+static enum gb_status middles_of(const struct gb_predictor *predictor,
+                                 const struct gb_dataset *split, struct gb_dataset *middles) {
+    const struct test_set all = {.split = split, .count = split->count};
+    int side;
+    GB_TRY(crop_side(predictor, &all, &side));
+    return gb_sr_middles(split, side, middles);
+}
+
 // Of all photographs; where few are asked for, of their middles, since whole ones cost as much as
 // tens of training steps.
 static enum gb_status add_images(struct gb_predictor *predictor, const struct test_set *set,
                                  struct sums *sums, json_t *per_image) {
-    const struct test_set all = {.split = set->split, .count = set->split->count};
     const int asked = predictor->options.images;
     const int count = asked ? smaller(asked, set->count) : set->count;
     struct gb_dataset seen;
     if (asked)
-        GB_TRY(gb_sr_middles(set->split, crop_side(predictor, &all), &seen));
+        GB_TRY(middles_of(predictor, set->split, &seen));
     else
         GB_TRY(gb_sr_pad(set->split, multiple_of(predictor), &seen));
     enum gb_status status = GB_OK;
@@ -426,9 +442,8 @@ static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_d
 static enum gb_status picture(struct gb_predictor *predictor, const struct gb_dataset *test,
                               int images, const char *path) {
     static const struct gb_example_picture enlargements = {columns_of, fill_row};
-    const struct test_set all = {.split = test, .count = test->count};
     struct gb_dataset middles;
-    GB_TRY(gb_sr_middles(test, crop_side(predictor, &all), &middles));
+    GB_TRY(middles_of(predictor, test, &middles));
     enum gb_status status = gb_predictor_resize(predictor, &middles.shape);
     if (status == GB_OK)
         status = gb_draw_examples(predictor, &enlargements, &middles, images, path);

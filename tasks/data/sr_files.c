@@ -95,8 +95,10 @@ static bool is_image(const char *name) {
     return false;
 }
 
+// Those that train may be held out to test.
 static int least_side(const struct reading *reading, enum gb_split split) {
-    return split == GB_SPLIT_TRAIN ? reading->source->size : GB_SR_LEAST_SIDE;
+    const int patch = split == GB_SPLIT_TRAIN ? reading->source->size : 0;
+    return patch > GB_SR_LEAST_SIDE ? patch : GB_SR_LEAST_SIDE;
 }
 
 static enum gb_status read_names(struct reading *reading, enum gb_split split, const char *folder,
@@ -159,9 +161,8 @@ static enum gb_status read_bsds500(struct reading *reading, const char *folder) 
         return GB_OK;
     struct gb_task_source source = *reading->source;
     source.folder = folder;
-    const int least = source.size > GB_SR_LEAST_SIDE ? source.size : GB_SR_LEAST_SIDE;
     struct gb_photographs more[GB_SPLITS];
-    GB_TRY(gb_bsds_read(&source, &gb_bsd100, least, more));
+    GB_TRY(gb_bsds_read(&source, &gb_bsd100, least_side(reading, GB_SPLIT_TRAIN), more));
     enum gb_status status = GB_OK;
     for (int split = 0; split < GB_SPLITS; split++) {
         if (status == GB_OK)

@@ -31,8 +31,8 @@ enum {
 // GB_SR_MOST_TESTED) is the test set "held-out". There may be none that train.
 //
 // GB_BAD_INPUT with the file and the reason: a folder missing or without images, an image or an
-// archive that does not decode, an image below source->size where it trains or below
-// GB_SR_LEAST_SIDE where it tests, rows that are no square images, a list that names a file that is
+// archive that does not decode, an image below GB_SR_LEAST_SIDE, or below source->size where it
+// trains, rows that are no square images, a list that names a file that is
 // not there, a test set that is in two of the folders. On failure nothing is held.
 enum gb_status gb_sr_read(const struct gb_task_source *source, struct gb_photographs splits[]);
 
