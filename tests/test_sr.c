@@ -266,6 +266,13 @@ static void refuses_what_is_no_photograph(void **state) {
     const struct gb_task_source odd = {.folder = gb_fixture_path("photos"), .size = 15};
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(gb_sr_load(&odd, splits), GB_BAD_INPUT);
+    // Large enough for patches, but not to be held out.
+    gb_fixture_folder("small");
+    gb_fixture_png("small/a.png", 32, 32, 2, 8, false, photograph);
+    gb_fixture_png("small/b.png", 32, 14, 2, 8, false, photograph);
+    const struct gb_task_source small = {.folder = gb_fixture_path("small"), .size = 8};
+    assert_int_equal(gb_sr_load(&small, splits), GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), "b.png"));
 }
 
 // ---- What is made of them ----
@@ -453,17 +460,18 @@ static void assert_metric(const json_t *metrics, const char *name, double low, d
         fail_msg("%s is %g", name, json_number_value(value));
 }
 
-// A tiny model of the name, untrained but for the parameters' start, evaluated on a test set.
-static void evaluate_tiny(const char *name, int threads, int images,
-                          const struct gb_dataset splits[], json_t *metrics, json_t *per_image) {
+// A predictor by a tiny model of the name, untrained but for the parameters' start. Where the model
+// has no levels, they do not count.
+static void create_tiny(const char *name, int levels, int threads, int images,
+                        const struct gb_example_shape *shape, struct gb_predictor *predictor) {
     struct gb_run_config run;
     const struct gb_task_model *model;
     assert_int_equal(gb_task_model_find(task, name, &model), GB_OK);
-    assert_int_equal(gb_run_config_default(task, model, SIZE, &splits[GB_SPLIT_TRAIN].shape, &run),
-                     GB_OK);
+    assert_int_equal(gb_run_config_default(task, model, shape->y_h, shape, &run), GB_OK);
     const char *const fields[] = {
-        "steps", "condition_channels", "coupling_channels", "rrdb_blocks", "growth", "channels"};
-    const int values[] = {1, 8, 8, 1, 4, 8};
+        "levels", "steps",   "condition_channels", "coupling_channels", "rrdb_blocks",
+        "growth", "channels"};
+    const int values[] = {levels, 1, 8, 8, 1, 4, 8};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         const struct gb_config_field *field = gb_config_find(model->kind->table, fields[i]);
         if (field)
@@ -475,16 +483,19 @@ static void evaluate_tiny(const char *name, int threads, int images,
                                            .dequantise = true,
                                            .crops = 5,
                                            .images = images};
-    struct gb_predictor predictor;
     assert_int_equal(gb_backend_find(NULL, &options.backend), GB_OK);
-    assert_int_equal(gb_predictor_create(&predictor, &run, &options), GB_OK);
-    gb_load_untrained(&predictor, 9);
-    const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
-    assert_int_equal(
-        gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], test, metrics, per_image),
-        GB_OK);
-    assert_int_equal(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
-                                           &splits[GB_SPLIT_TRAIN], metrics, per_image),
+    assert_int_equal(gb_predictor_create(predictor, &run, &options), GB_OK);
+    gb_load_untrained(predictor, 9);
+}
+
+// Such a model evaluated on a test set.
+static void evaluate_tiny(const char *name, int threads, int images,
+                          const struct gb_dataset splits[], json_t *metrics, json_t *per_image) {
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
+    struct gb_predictor predictor;
+    create_tiny(name, 2, threads, images, &train->shape, &predictor);
+    assert_int_equal(gb_predictor_evaluate(&predictor, train, test, metrics, per_image), GB_OK);
+    assert_int_equal(gb_predictor_evaluate(&predictor, train, train, metrics, per_image),
                      GB_BAD_INPUT);
     assert_int_equal(gb_predictor_picture(&predictor, test, 2, gb_fixture_path("picture.png")),
                      GB_OK);
@@ -501,12 +512,47 @@ static void write_two_sets(void) {
     gb_fixture_png("Set14/c.png", 30, 30, 0, 8, false, grey);
 }
 
+// The mean of what images whose names begin with `set` have under `name`.
+static double mean_of(const json_t *per_image, const char *set, const char *name) {
+    double sum = 0;
+    int count = 0;
+    size_t i;
+    const json_t *image;
+    json_array_foreach(per_image, i, image) {
+        const char *image_name = json_string_value(json_object_get(image, "name"));
+        if (strncmp(image_name, set, strlen(set)) != 0)
+            continue;
+        sum += json_number_value(json_object_get(image, name));
+        count++;
+    }
+    assert_true(count > 0);
+    return sum / count;
+}
+
+// Scores are means over images: of each set, and of all, however they are shared among sets.
+static void assert_means(const json_t *metrics, const json_t *per_image, const char *name) {
+    static const char *const sets[][2] = {{"", ""}, {"Set5/", "Set5_"}, {"Set14/", "Set14_"}};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        char metric[64];
+        const double mean = mean_of(per_image, sets[i][0], name);
+        snprintf(metric, sizeof metric, "%s%s", sets[i][1], name);
+        assert_metric(metrics, metric, mean - 1e-12, mean + 1e-12);
+    }
+}
+
+static double metric(const json_t *metrics, const char *name) {
+    return json_number_value(json_object_get(metrics, name));
+}
+
 static void evaluates_whole_photographs(void **state) {
     (void)state;
     write_two_sets();
     char folders[1024];
     snprintf(folders, sizeof folders, "%s:%s", gb_fixture_path("photos"), gb_fixture_path(""));
     static const char *const models[] = {"cnf", "factored", "srcnn"};
+    static const char *const loss_names[][3] = {
+        {"bits_per_dimension", "Set5_bits_per_dimension", "Set14_bits_per_dimension"},
+        {"loss", "Set5_loss", "Set14_loss"}};
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(gb_task_find("sr", &task), GB_OK);
     assert_int_equal(load(folders, NULL, splits), GB_OK);
@@ -524,15 +570,19 @@ static void evaluates_whole_photographs(void **state) {
         assert_true(json_equal(per_image[0], per_image[1]));
         const bool one_answer = i == 2;
         assert_int_equal(json_array_size(per_image[0]), 3);
-        assert_metric(metrics[0], one_answer ? "loss" : "bits_per_dimension", -1e3, 1e3);
         assert_metric(metrics[0], "crops", 10, 10);
         assert_metric(metrics[0], "Set14_crops", 5, 5);
         assert_metric(metrics[0], "Set5_images", 1, 1);
         assert_metric(metrics[0], "Set14_images", 2, 2);
-        assert_metric(metrics[0], "psnr", 0, 100);
-        assert_metric(metrics[0], "Set14_ssim", -1, 1);
-        assert_metric(metrics[0], "Set5_bicubic_psnr", 5, 100);
-        assert_metric(metrics[0], "trivial_ssim", -1, 1);
+        static const char *const scores[] = {"psnr",     "ssim",     "bicubic_psnr", "trivial_ssim",
+                                             "psnr_0.5", "psnr_0.8", "ssim_1"};
+        for (size_t j = 0; j < (one_answer ? 4 : sizeof scores / sizeof *scores); j++)
+            assert_means(metrics[0], per_image[0], scores[j]);
+        // Bits are means over crops, of which each set has as many.
+        const char *const *losses = loss_names[one_answer];
+        const double bits = (metric(metrics[0], losses[1]) + metric(metrics[0], losses[2])) / 2;
+        assert_metric(metrics[0], losses[0], bits - 1e-12, bits + 1e-12);
+        assert_true(one_answer || metric(metrics[0], "psnr_0.5") != metric(metrics[0], "psnr_0.8"));
         assert_true(!json_object_get(metrics[0], "psnr_0.8") == one_answer);
         for (int j = 0; j < 2; j++) {
             json_decref(metrics[j]);
@@ -575,6 +625,26 @@ static void few_are_scored_by_their_middles(void **state) {
     free_splits(splits);
 }
 
+static void refuses_photographs_below_its_levels(void **state) {
+    (void)state;
+    write_two_sets();
+    struct gb_dataset splits[GB_SPLITS];
+    struct gb_predictor predictor;
+    assert_int_equal(gb_task_find("sr", &task), GB_OK);
+    assert_int_equal(load(gb_fixture_path(""), NULL, splits), GB_OK);
+    const struct gb_example_shape shape = {16, 16, 3, 32, 32, 3, false};
+    create_tiny("cnf", 5, 1, 0, &shape, &predictor);
+    json_t *metrics = json_object(), *per_image = json_array();
+    assert_int_equal(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
+                                           &splits[GB_SPLIT_TEST], metrics, per_image),
+                     GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), "levels need 32"));
+    json_decref(metrics);
+    json_decref(per_image);
+    gb_predictor_free(&predictor);
+    free_splits(splits);
+}
+
 // tests/test_regression.c holds the numbers of parameters that growths make.
 static void factored_follows_the_flow(void **state) {
     (void)state;
@@ -604,6 +674,7 @@ int main(void) {
         cmocka_unit_test(bicubic_scores_what_is_published),
         IN_FOLDER(evaluates_whole_photographs),
         IN_FOLDER(few_are_scored_by_their_middles),
+        IN_FOLDER(refuses_photographs_below_its_levels),
         cmocka_unit_test(factored_follows_the_flow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
