@@ -69,8 +69,8 @@ for threads in 1 2 3 1 2; do
     [ $code -eq 137 ] || complain "exit code $code, not that of a killed program"
     resume=--resume
 done
-# As a process leaves it that is killed while it writes.
-touch killed/checkpoint.safetensors.999999999-0.tmp
+# As a process leaves them that is killed while it writes.
+touch killed/checkpoint.safetensors.999999999-0.tmp killed/log.jsonl.999999999-0.tmp
 "$glowbench" train horses --out killed --threads 2 --resume "$@" >out 2>err || complain "a resumed run"
 grep -q 'goes on after step [0-9]' out || complain "no word of the resumption"
 same killed

@@ -51,6 +51,45 @@ static int open_temporary(struct gb_atomic_file *file) {
     return -1;
 }
 
+static char *folder_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+}
+
+// True for "NAME.PID-ATTEMPT.tmp".
+static bool is_temporary(const char *entry, const char *name) {
+    size_t length = strlen(name);
+    long process;
+    int attempt, end = 0;
+    return strncmp(entry, name, length) == 0 &&
+           sscanf(entry + length, ".%ld-%d.tmp%n", &process, &attempt, &end) == 2 && end > 0 &&
+           !entry[length + (size_t)end];
+}
+
+// A file's lock ends with the process that held it, on whatever host that was; process numbers mean
+// nothing in a folder that hosts share.
+static void remove_unlocked(int folder, const char *name) {
+    int descriptor = openat(folder, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (descriptor < 0)
+        return;
+    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+        unlinkat(folder, name, 0);
+    close(descriptor);
+}
+
+// Removes the temporary files beside `path` that killed processes left.
+static void sweep(const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *folder = folder_of(path);
+    DIR *entries = folder ? opendir(folder) : NULL;
+    for (struct dirent *entry; entries && (entry = readdir(entries));)
+        if (is_temporary(entry->d_name, name))
+            remove_unlocked(dirfd(entries), entry->d_name);
+    if (entries)
+        closedir(entries);
+    free(folder);
+}
+
 enum gb_status gb_atomic_open(struct gb_atomic_file *file, const char *path) {
     *file = (struct gb_atomic_file){0};
     // A rename would replace a device or a pipe by a file.
@@ -63,6 +102,7 @@ enum gb_status gb_atomic_open(struct gb_atomic_file *file, const char *path) {
     file->path = strdup(path);
     if (!file->path)
         return gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
+    sweep(path);
     int descriptor = open_temporary(file);
     if (descriptor < 0) {
         int reason = errno;
@@ -77,11 +117,6 @@ enum gb_status gb_atomic_open(struct gb_atomic_file *file, const char *path) {
         return gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
     }
     return GB_OK;
-}
-
-static char *folder_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
 }
 
 // Makes a rename survive a crash of the system. The file is whole either way: no failure.
@@ -140,37 +175,4 @@ enum gb_status gb_atomic_probe(const char *path) {
     GB_TRY(gb_atomic_open(&file, path));
     gb_atomic_abort(&file);
     return GB_OK;
-}
-
-// True for "NAME.PID-ATTEMPT.tmp".
-static bool is_temporary(const char *entry, const char *name) {
-    size_t length = strlen(name);
-    long process;
-    int attempt, end = 0;
-    return strncmp(entry, name, length) == 0 &&
-           sscanf(entry + length, ".%ld-%d.tmp%n", &process, &attempt, &end) == 2 && end > 0 &&
-           !entry[length + (size_t)end];
-}
-
-// A file's lock ends with the process that held it, on whatever host that was; process numbers mean
-// nothing in a folder that hosts share.
-static void remove_unlocked(int folder, const char *name) {
-    int descriptor = openat(folder, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (descriptor < 0)
-        return;
-    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0)
-        unlinkat(folder, name, 0);
-    close(descriptor);
-}
-
-void gb_atomic_sweep(const char *path) {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    char *folder = folder_of(path);
-    DIR *entries = folder ? opendir(folder) : NULL;
-    for (struct dirent *entry; entries && (entry = readdir(entries));)
-        if (is_temporary(entry->d_name, name))
-            remove_unlocked(dirfd(entries), entry->d_name);
-    if (entries)
-        closedir(entries);
-    free(folder);
 }

@@ -14,9 +14,10 @@ struct gb_atomic_file {
     char *temporary; // the name until then
 };
 
-// Opens a temporary file beside `path`. GB_BAD_INPUT where `path` is a folder, GB_IO_ERROR where
-// the system refuses (no such folder, not writable, disk full); then nothing is left open or on the
-// disk.
+// Opens a temporary file beside `path`, and removes those that killed processes left there: all
+// that nobody has open, here or on another host, where the file system has locks. GB_BAD_INPUT
+// where `path` is a folder, GB_IO_ERROR where the system refuses (no such folder, not writable,
+// disk full); then nothing is left open or on the disk.
 enum gb_status gb_atomic_open(struct gb_atomic_file *file, const char *path);
 
 // Flushes, syncs, closes, renames and syncs the folder; any error that the stream met is reported
@@ -31,8 +32,5 @@ void gb_atomic_abort(struct gb_atomic_file *file);
 // What gb_atomic_open would say to `path`, to learn it before the work whose result is to be
 // written. Leaves nothing behind.
 enum gb_status gb_atomic_probe(const char *path);
-
-// Removes the temporary files beside `path` that no process has open, here or on another host.
-void gb_atomic_sweep(const char *path);
 
 #endif

@@ -336,15 +336,13 @@ enum gb_status gb_training_run_check(const struct gb_training_run *run) {
     return GB_OK;
 }
 
-// Makes the folder, and removes what is there of runs that are to be replaced or were killed.
+// Makes the folder, and removes what is there of a run that is to be replaced.
 static enum gb_status clear_out(const struct gb_training_run *run) {
     GB_TRY(make_folder(run->out));
-    for (int i = 0; i < RESULTS; i++) {
+    for (int i = 0; run->replace && i < RESULTS; i++) {
         char path[GB_PATH];
         GB_TRY(gb_path_join(run->out, results[i], path));
-        gb_atomic_sweep(path);
-        if (run->replace)
-            unlink(path);
+        unlink(path);
     }
     return GB_OK;
 }
