@@ -8,12 +8,14 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "fixture.h"
 #include "flows/files/atomic_file.h"
+#include "tasks/program/cache.h"
 
 static void assert_text(const char *name, const char *expected) {
     char text[64] = "";
@@ -130,6 +132,20 @@ static void opening_removes_what_killed_processes_left(void **state) {
     assert_text("file", "whole");
 }
 
+static void the_cache_is_made_where_it_is_not(void **state) {
+    (void)state;
+    char path[GB_PATH], expected[GB_PATH];
+    gb_fixture_text("plain", "");
+    setenv("XDG_CACHE_HOME", gb_fixture_path("new/cache"), 1);
+    assert_int_equal(gb_cache_path("file", path), GB_OK);
+    snprintf(expected, sizeof expected, "%s", gb_fixture_path("new/cache/glowbench/file"));
+    assert_string_equal(path, expected);
+    assert_int_equal(gb_fixture_entries("new/cache/glowbench"), 0);
+    setenv("XDG_CACHE_HOME", gb_fixture_path("plain"), 1);
+    assert_int_equal(gb_cache_path("file", path), GB_IO_ERROR);
+    assert_non_null(strstr(gb_error_message(), "XDG_CACHE_HOME"));
+}
+
 #define TEST(function)                                                                             \
     cmocka_unit_test_setup_teardown(function, gb_fixture_setup, gb_fixture_teardown)
 
@@ -142,6 +158,7 @@ int main(void) {
         TEST(a_full_disk_leaves_the_old_file),
         TEST(a_probe_leaves_nothing),
         TEST(opening_removes_what_killed_processes_left),
+        TEST(the_cache_is_made_where_it_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -250,7 +250,7 @@ without --resume" "$@" --resume
 refuses "cannot start a run: $model: a run is there already: --resume goes on with it, another \
 --out starts anew" train horses --out "$good"
 set -- train horses --size 16 --levels 2
-refuses "cannot use the output folder: $model: it is no folder" "$@" --out "$model"
+refuses "cannot make the output folder: $model: it is no folder" "$@" --out "$model"
 refuses "cannot make the output folder: $model/new: Not a directory" "$@" --out "$model/new/run"
 
 set -- train horses --resume --out "$good"

@@ -31,6 +31,18 @@ bool gb_is_folder(const char *path) {
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+enum gb_status gb_make_folder(const char *what, const char *path) {
+    char part[GB_PATH];
+    GB_TRY(gb_path_join(path, "", part));
+    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (!gb_is_folder(part) && mkdir(part, 0777) != 0 && errno != EEXIST)
+            return gb_fail(GB_IO_ERROR, what, part, "%s", strerror(errno));
+        *slash = '/';
+    }
+    return gb_is_folder(path) ? GB_OK : gb_fail(GB_IO_ERROR, what, path, "it is no folder");
+}
+
 enum gb_status gb_json_write(const char *path, const json_t *json) {
     struct gb_atomic_file file = {0};
     GB_TRY(gb_atomic_open(&file, path));

@@ -18,6 +18,9 @@ char *gb_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // Whether there is a folder of this name.
 bool gb_is_folder(const char *path);
 
+// Makes a folder and those above it where they are not there yet. GB_IO_ERROR, "`what`: path: ...".
+enum gb_status gb_make_folder(const char *what, const char *path);
+
 // Writes JSON, indented, whole or not at all.
 enum gb_status gb_json_write(const char *path, const json_t *json);
 

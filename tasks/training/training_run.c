@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "flows/files/atomic_file.h"
@@ -21,25 +20,6 @@ enum { LOG_EVERY = 50, PICTURE_IMAGES = 8 };
 
 // Of the scores while training, which shall cost little beside it.
 enum { SCORE_SAMPLES = 4, SCORE_CROPS = 4 };
-
-// ---- Files ----
-
-// mkdir -p.
-static enum gb_status make_folder(const char *folder) {
-    char path[GB_PATH];
-    GB_TRY(gb_path_join(folder, "", path));
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(path, 0777) != 0 && errno != EEXIST)
-            return gb_fail(GB_IO_ERROR, "cannot make the output folder", path, "%s",
-                           strerror(errno));
-        *slash = '/';
-    }
-    struct stat status;
-    if (stat(folder, &status) != 0 || !S_ISDIR(status.st_mode))
-        return gb_fail(GB_IO_ERROR, "cannot use the output folder", folder, "it is no folder");
-    return GB_OK;
-}
 
 // ---- The log ----
 
@@ -338,7 +318,7 @@ enum gb_status gb_training_run_check(const struct gb_training_run *run) {
 
 // Makes the folder, and removes what is there of a run that is to be replaced.
 static enum gb_status clear_out(const struct gb_training_run *run) {
-    GB_TRY(make_folder(run->out));
+    GB_TRY(gb_make_folder("cannot make the output folder", run->out));
     for (int i = 0; run->replace && i < RESULTS; i++) {
         char path[GB_PATH];
         GB_TRY(gb_path_join(run->out, results[i], path));
