@@ -258,6 +258,7 @@ refuses "cannot resume with another: --size: $model has 16" "$@" --size 32
 refuses "cannot resume with another: --batch: $model has 2" "$@" --batch 3
 refuses "cannot resume with another: --lr: $model has 0.0002" "$@" --lr 0.001
 refuses "cannot resume with another: --seed: $model has 0" "$@" --seed 1
+refuses "cannot resume with another: --memory: $model has stored" "$@" --memory reversible
 refuses "cannot resume with another: --init: $model has live" "$@" --init published
 refuses_like 'unknown backend: nothing: --backend takes one of' "$@" --backend nothing
 refuses "nothing to resume: $model: it stands at step 8, beyond --iters 7" "$@" --iters 7

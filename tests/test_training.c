@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "flows/files/checkpoint.h"
 #include "tasks/metrics/metrics.h"
 #include "tasks/synthetic/synthetic_horses.h"
 #include "tasks/training/predictor.h"
@@ -206,7 +207,33 @@ static void test_resumption_changes_no_bit(void **state) {
     on_backends_of_same_bits(check_resumption);
 }
 
-// What the test above would miss if moments did not count.
+// Which activations are kept decides bits. Checkpoints that do not tell have all stored.
+static void test_checkpoints_tell_their_memory(void **state) {
+    (void)state;
+    const char *path = gb_fixture_path("checkpoint");
+    struct gb_run_config run = tiny_run(2), read;
+    struct gb_run_origin origin;
+    struct gb_trainer trainer;
+    const struct gb_trainer_options options = {.backend = best_backend(), .threads = 1};
+    run.reversible = true;
+    assert_int_equal(gb_trainer_create(&trainer, &run, &options, &splits[GB_SPLIT_TRAIN]), GB_OK);
+    assert_int_equal(gb_trainer_save(&trainer, path, "synthetic"), GB_OK);
+    assert_int_equal(gb_run_config_read(path, &read, &origin), GB_OK);
+    assert_true(read.reversible);
+    json_t *metadata = NULL;
+    assert_int_equal(gb_checkpoint_metadata(path, &metadata), GB_OK);
+    assert_int_equal(json_object_set_new(metadata, "memory", json_string("scattered")), 0);
+    assert_int_equal(gb_checkpoint_save(path, gb_trainer_params(&trainer), metadata), GB_OK);
+    assert_int_equal(gb_run_config_read(path, &read, &origin), GB_BAD_INPUT);
+    assert_int_equal(json_object_del(metadata, "memory"), 0);
+    assert_int_equal(gb_checkpoint_save(path, gb_trainer_params(&trainer), metadata), GB_OK);
+    assert_int_equal(gb_run_config_read(path, &read, &origin), GB_OK);
+    assert_false(read.reversible);
+    json_decref(metadata);
+    gb_trainer_free(&trainer);
+}
+
+// What test_resumption_changes_no_bit would miss if moments did not count.
 static void test_moments_matter(void **state) {
     (void)state;
     struct gb_trainer whole, without;
@@ -842,6 +869,8 @@ int main(void) {
         cmocka_unit_test(test_threads_change_no_bit),
         cmocka_unit_test(test_backends_agree),
         cmocka_unit_test_setup_teardown(test_resumption_changes_no_bit, gb_fixture_setup,
+                                        gb_fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_checkpoints_tell_their_memory, gb_fixture_setup,
                                         gb_fixture_teardown),
         cmocka_unit_test_setup_teardown(test_moments_matter, gb_fixture_setup, gb_fixture_teardown),
         cmocka_unit_test(test_seed_matters),

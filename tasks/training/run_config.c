@@ -21,6 +21,10 @@ enum gb_status gb_run_config_default(const struct gb_task *task, const struct gb
     return model->configure(shape, &run->config);
 }
 
+const char *gb_run_memory(const struct gb_run_config *run) {
+    return run->reversible ? "reversible" : "stored";
+}
+
 // A float as its bits: a decimal text would have to be proved to come back the same.
 static uint64_t float_bits(float value) {
     uint32_t bits;
@@ -39,6 +43,7 @@ enum gb_status gb_run_config_to_metadata(const struct gb_run_config *run, json_t
     GB_TRY(gb_metadata_set_integer(metadata, "size", (uint64_t)run->size));
     GB_TRY(gb_metadata_set_integer(metadata, "batch", (uint64_t)run->batch));
     GB_TRY(gb_metadata_set_integer(metadata, "iterations", (uint64_t)run->iterations));
+    GB_TRY(gb_metadata_set_string(metadata, "memory", gb_run_memory(run)));
     return gb_metadata_set_integer(metadata, "seed", run->seed);
 }
 
@@ -83,6 +88,22 @@ static enum gb_status read_numbers(const json_t *metadata, const char *path,
     return gb_metadata_integer(metadata, path, "seed", 0, INT64_MAX, &run->seed);
 }
 
+static enum gb_status read_memory(const json_t *metadata, const char *path,
+                                  struct gb_run_config *run) {
+    const char *memory;
+    char printable[GB_PRINTABLE];
+    run->reversible = false;
+    if (!json_object_get(metadata, "memory"))
+        return GB_OK;
+    GB_TRY(gb_metadata_string(metadata, path, "memory", &memory));
+    run->reversible = strcmp(memory, "reversible") == 0;
+    if (strcmp(memory, gb_run_memory(run)) == 0)
+        return GB_OK;
+    return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path,
+                   "its memory is '%s', neither stored nor reversible",
+                   gb_printable(memory, printable));
+}
+
 static const struct gb_backend *find_backend(const char *name) {
     for (const struct gb_backend *const *b = gb_backends(); *b; b++)
         if (strcmp((*b)->name, name) == 0)
@@ -96,6 +117,7 @@ static enum gb_status read_run(const json_t *metadata, const char *path, struct 
     uint64_t step;
     GB_TRY(read_task(metadata, path, run));
     GB_TRY(read_numbers(metadata, path, run));
+    GB_TRY(read_memory(metadata, path, run));
     GB_TRY(gb_metadata_string(metadata, path, "backend", &backend));
     GB_TRY(gb_metadata_integer(metadata, path, "step", 0, INT_MAX, &step));
     *origin = (struct gb_run_origin){.step = (long)step, .backend = find_backend(backend)};
@@ -112,10 +134,11 @@ enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run,
 }
 
 json_t *gb_run_config_json(const struct gb_run_config *run) {
-    json_t *json = json_pack("{s:s, s:s, s:i, s:i, s:i, s:f, s:I}", "task", run->task->name,
-                             "model", run->model->name, "size", run->size, "batch", run->batch,
-                             "iterations", run->iterations, "learning_rate",
-                             (double)run->learning_rate, "seed", (json_int_t)run->seed);
+    json_t *json =
+        json_pack("{s:s, s:s, s:i, s:i, s:i, s:f, s:I, s:s}", "task", run->task->name, "model",
+                  run->model->name, "size", run->size, "batch", run->batch, "iterations",
+                  run->iterations, "learning_rate", (double)run->learning_rate, "seed",
+                  (json_int_t)run->seed, "memory", gb_run_memory(run));
     if (json && gb_config_to_json(&run->config, run->model->kind->table, json) == 0)
         return json;
     json_decref(json);

@@ -12,7 +12,13 @@ struct gb_run_config {
     int size, batch, iterations;
     float learning_rate;
     uint64_t seed;
+    // A flow's activations are computed again by the inverse rather than kept, where the model can:
+    // gradients are then rounded otherwise.
+    bool reversible;
 };
+
+// "stored" or "reversible".
+const char *gb_run_memory(const struct gb_run_config *run);
 
 enum { GB_MOST_BATCH = 4096, GB_MOST_CROPS = 10000 };
 
@@ -30,8 +36,8 @@ struct gb_run_origin {
     const struct gb_backend *backend; // NULL: one that this build does not have
 };
 
-// The configuration that a checkpoint was made with, and the rest that a run goes on from.
-// GB_BAD_INPUT.
+// The configuration that a checkpoint was made with, and the rest that a run goes on from. One that
+// does not tell its memory is of stored activations. GB_BAD_INPUT.
 enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run,
                                   struct gb_run_origin *origin);
 

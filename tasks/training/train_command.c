@@ -57,6 +57,7 @@ static enum gb_status configure(const struct given *given, const struct gb_task_
     if (given->learning_rate >= 0)
         config->learning_rate = given->learning_rate;
     config->seed = given->seed == unset_seed ? 0 : given->seed;
+    config->reversible = given->memory && strcmp(given->memory, "reversible") == 0;
     config->iterations = given->iterations ? given->iterations : DEFAULT_ITERATIONS;
     return GB_OK;
 }
@@ -107,6 +108,9 @@ static enum gb_status agree(const struct given *given, const char *checkpoint,
     if (given->seed != unset_seed && given->seed != config->seed)
         return gb_fail(GB_BAD_INPUT, resuming, "--seed", "%s has %llu", checkpoint,
                        (unsigned long long)config->seed);
+    if (given->memory && strcmp(given->memory, gb_run_memory(config)) != 0)
+        return gb_fail(GB_BAD_INPUT, resuming, "--memory", "%s has %s", checkpoint,
+                       gb_run_memory(config));
     return GB_OK;
 }
 
@@ -174,7 +178,6 @@ static enum gb_status start(const struct given *given) {
     struct gb_training_run run = {.data_folder = given->data,
                                   .split_folder = given->split_folder,
                                   .threads = given->threads ? given->threads : gb_machine_threads(),
-                                  .reversible = strcmp(given->memory, "reversible") == 0,
                                   .resume = given->resume,
                                   .checkpoint_every = given->checkpoint_every,
                                   .crops = given->crops,
@@ -206,8 +209,7 @@ static enum gb_status start(const struct given *given) {
 }
 
 static enum gb_status train(int argc, const char **argv) {
-    struct given given = {.memory = "stored",
-                          .checkpoint_every = 1000,
+    struct given given = {.checkpoint_every = 1000,
                           .score_images = 16,
                           .learning_rate = unset,
                           .minutes = unset,
@@ -231,7 +233,8 @@ static enum gb_status train(int argc, const char **argv) {
         gb_option_int("mask-copies", "N", &given.mask_copies, 1, 64,
                       "channels that a mask is copied to (else 3)"),
         gb_option_choice("memory", "stored|reversible", &given.memory,
-                         "a flow's activations: kept, or computed again by the inverse"),
+                         "a flow's activations: kept (the default of a new run), or computed "
+                         "again by the inverse"),
         gb_option_int("threads", "T", &given.threads, 1, 256,
                       "threads (else OMP_NUM_THREADS, else all CPUs); results do not depend on it"),
         gb_option_string(

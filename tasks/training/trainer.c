@@ -18,7 +18,7 @@ static enum gb_status build(struct gb_trainer *t, const struct gb_trainer_option
                                      .samples_per_x = 1,
                                      .threads = options->threads,
                                      .training = true,
-                                     .reversible = options->reversible};
+                                     .reversible = run->reversible};
     struct gb_model_shapes shapes;
     kind->shapes(&run->config, run->batch, &shapes);
     t->dequantisation = shapes.dequantisation;

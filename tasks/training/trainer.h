@@ -26,7 +26,6 @@ struct gb_trainer {
 struct gb_trainer_options {
     const struct gb_backend *backend;
     int threads;
-    bool reversible; // compute a flow's activations again rather than keep them, where it can
 };
 
 // Builds the model and fills its parameters from the seed. GB_BAD_INPUT where the model takes other

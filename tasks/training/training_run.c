@@ -372,8 +372,7 @@ static enum gb_status train_and_finish(const struct gb_training_run *run,
 
 enum gb_status gb_training_run(const struct gb_training_run *run, const struct gb_dataset splits[],
                                json_t **record) {
-    const struct gb_trainer_options options = {
-        .backend = run->backend, .threads = run->threads, .reversible = run->reversible};
+    const struct gb_trainer_options options = {.backend = run->backend, .threads = run->threads};
     struct gb_trainer trainer = {0};
     GB_TRY(run->config.model->kind->check(&run->config.config));
     GB_TRY(gb_training_run_check(run));

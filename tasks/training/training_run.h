@@ -12,7 +12,6 @@ struct gb_training_run {
     const char *data_folder, *split_folder; // UTF-8. NULL: synthetic data, the task's own split
     const struct gb_backend *backend;
     int threads;
-    bool reversible; // compute a flow's activations again rather than keep them
     const char *out;
     bool resume;           // go on from out's checkpoint, whose configuration `config` already is
     bool replace;          // a run that `out` holds may be thrown away
