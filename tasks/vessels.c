@@ -338,6 +338,10 @@ static enum gb_status evaluate_all(struct gb_predictor *p, const struct gb_datas
 
 static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *train,
                                const struct gb_dataset *test, json_t *metrics, json_t *per_image) {
+    const struct gb_image *photograph = &gb_vessels_image(test, 0)->image;
+    if (test->shape.y_h < photograph->h || test->shape.y_w < photograph->w)
+        return gb_fail(GB_BAD_INPUT, "cannot evaluate", "--split train",
+                       "vessels scores whole photographs, and those that train give windows");
     struct gb_selection scored;
     struct gb_examples examples = {0};
     struct opinion opinion = {0};

@@ -127,6 +127,20 @@ static void measures_every_model(void **state) {
     }
 }
 
+static void refuses_to_score_windows(void **state) {
+    (void)state;
+    struct gb_predictor predictor;
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
+    json_t *metrics = json_object(), *per_image = json_array();
+    make_predictor("cnf", &predictor);
+    assert_int_equal(gb_predictor_evaluate(&predictor, train, train, metrics, per_image),
+                     GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), "whole photographs"));
+    json_decref(metrics);
+    json_decref(per_image);
+    gb_predictor_free(&predictor);
+}
+
 // The flow's bits count its own dequantisation; those of the factored model no noise at all.
 static void dequantises_by_model(void **state) {
     (void)state;
@@ -172,6 +186,7 @@ static void draws_its_picture(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(measures_every_model),
+        cmocka_unit_test(refuses_to_score_windows),
         cmocka_unit_test(dequantises_by_model),
         cmocka_unit_test(gives_the_baseline_as_many_parameters),
         cmocka_unit_test_setup_teardown(draws_its_picture, gb_fixture_setup, gb_fixture_teardown),
