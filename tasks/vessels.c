@@ -236,15 +236,16 @@ static enum gb_status add_photograph(struct gb_predictor *p, const struct gb_dat
                   "sample_f_score", f_scores / opinion->sample_count, "samples",
                   points_json(opinion->samples, opinion->sample_count));
     struct gb_detections human = {0};
-    int failed = json_array_append_new(per_image, json);
+    int failed = 0;
     if (ask_human(p, set, index, example, &tally->second, &human)) {
         struct gb_pr_point point = gb_pr_point_of(&human);
-        failed |= json_object_set_new(json, "human", point_json(&point));
+        failed = json_object_set_new(json, "human", point_json(&point));
         tally->human.right += human.right;
         tally->human.wrong += human.wrong;
         tally->human.missed += human.missed;
         tally->seconded++;
     }
+    failed |= json_array_append_new(per_image, json);
     return failed ? out_of_memory() : GB_OK;
 }
 
