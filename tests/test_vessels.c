@@ -172,6 +172,28 @@ static void gives_the_baseline_as_many_parameters(void **state) {
     assert_float_equal((double)count[1] / (double)count[0], 1, 0.02);
 }
 
+// Whether a mask is in the sheet at (left, top), enlarged by `zoom`.
+static bool is_at(const struct gb_image *sheet, int left, int top, int zoom,
+                  const struct gb_image *mask) {
+    for (int y = 0; y < mask->h; y++)
+        for (int x = 0; x < mask->w; x++) {
+            const size_t place =
+                (size_t)(top + y * zoom) * (size_t)sheet->w + (size_t)(left + x * zoom);
+            if (sheet->pixels[place] != mask->pixels[y * mask->w + x])
+                return false;
+        }
+    return true;
+}
+
+static bool shows(const struct gb_image *sheet, const struct gb_image *mask) {
+    const int zoom = 128 / PADDED;
+    for (int top = 0; top + zoom * mask->h <= sheet->h; top++)
+        for (int left = 0; left + zoom * mask->w <= sheet->w; left++)
+            if (is_at(sheet, left, top, zoom, mask))
+                return true;
+    return false;
+}
+
 static void draws_its_picture(void **state) {
     (void)state;
     struct gb_predictor predictor;
@@ -180,6 +202,14 @@ static void draws_its_picture(void **state) {
                                           gb_fixture_path("samples.png")),
                      GB_OK);
     assert_int_equal(gb_fixture_entries(""), 1);
+    struct gb_image sheet;
+    assert_int_equal(gb_image_read(gb_fixture_path("samples.png"), 1, &sheet), GB_OK);
+    for (int i = 0; i < TEST; i++) {
+        const struct gb_vessel_image *image = gb_vessels_image(&splits[GB_SPLIT_TEST], i);
+        assert_true(shows(&sheet, &image->vessels));
+        assert_true(shows(&sheet, &image->second));
+    }
+    gb_image_free(&sheet);
     gb_predictor_free(&predictor);
 }
 
