@@ -15,7 +15,9 @@ enum { WATCHED = sizeof watched / sizeof *watched };
 static struct sigaction before[WATCHED];
 
 void gb_interrupt_watch(void) {
-    struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = (int)SA_RESETHAND};
+    // What writes or reads meanwhile goes on: an interrupted call would be a failure to the run.
+    struct sigaction action = {.sa_handler = ask_to_stop,
+                               .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
     stop_asked = 0;
     for (int i = 0; i < WATCHED; i++)
         sigaction(watched[i], &action, &before[i]);
