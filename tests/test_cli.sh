@@ -144,6 +144,13 @@ scores() {
 }
 [ "$(scores "$folder/eval.json")" = "$(scores "$good/run.json")" ] || complain "other scores by eval"
 
+# A model with one answer draws no more of them than that, whatever is asked for.
+works 'denoise 1/1 ' train denoise --model dncnn --size 16 --channels 4 --layers 3 --iters 1 \
+    --samples 3 --out "$folder/one"
+works ' psnr ' eval denoise --checkpoint "$folder/one/checkpoint.safetensors" --samples 3 \
+    --json "$folder/one.json"
+grep -q '"samples": 1,' "$folder/one.json" || complain "samples that nobody drew"
+
 # A terminal needs util-linux's script, and a system that gives it one.
 if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     script -qec "'$glowbench' train horses $tiny --iters 8 --out '$folder/seen'" /dev/null \

@@ -150,7 +150,7 @@ static enum gb_status write_result(const struct request *request, const struct l
         "task", loaded->run.task->name, "model", loaded->run.model->name, "config",
         gb_run_config_json(&loaded->run), "eval", "checkpoint", request->checkpoint, "data",
         request->data ? request->data : "synthetic", "split", request->split, "samples",
-        loaded->predictor.options.samples, "temperature", (double)request->temperature, "dequant",
+        loaded->predictor.samples, "temperature", (double)request->temperature, "dequant",
         request->dequantise, "predict", request->prediction, "ascent_start", request->ascent_start,
         "ascent_steps", request->ascent_steps, "ascent_rate", (double)request->ascent_rate, "seed",
         (json_int_t)request->seed, "backend", loaded->predictor.options.backend->name, "threads",
