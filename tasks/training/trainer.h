@@ -40,7 +40,8 @@ struct gb_params *gb_trainer_params(const struct gb_trainer *trainer);
 // One step. The minibatch's mean bits per dimension, before the update. Everything random is a
 // function of (seed, step): a resumed run goes on with the same bits. GB_CHECK_FAILED with the step
 // and the learning rate where the likelihood is not finite or a matrix is singular; parameters and
-// step are then as they were, as where memory is short: GB_OUT_OF_MEMORY. Fails as the data set's
+// step are then as they were (but at the first step for the parameters that start from data), as
+// where memory is short: GB_OUT_OF_MEMORY. Fails as the data set's
 // fill does.
 enum gb_status gb_trainer_step(struct gb_trainer *trainer, double *bits_per_dimension);
 
