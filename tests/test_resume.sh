@@ -90,6 +90,15 @@ grep -q '; go on with the same command and --resume$' err || complain "no word o
 "$glowbench" train horses --out interrupted --resume "$@" >out 2>err || complain "going on"
 same interrupted
 
+# A picture that cannot be written costs no scores.
+rm killed/run.json killed/samples.png
+mkdir killed/samples.png
+code=0
+"$glowbench" train horses --out killed --resume --samples 1 >out 2>err || code=$?
+[ $code -eq 2 ] || complain "exit code $code, not 2, without a picture"
+[ -s killed/run.json ] || complain "no scores without a picture"
+rmdir killed/samples.png
+
 # Done already: the scores are taken again, the time of a step is the log's.
 rm killed/run.json
 "$glowbench" train horses --out killed --resume --samples 1 >out 2>err || complain "nothing left to do"

@@ -109,21 +109,23 @@ static enum gb_status log_row(const struct run_log *log, struct gb_trainer *trai
 
 // ---- Scores ----
 
-// Metrics on the test split, and a picture where there is a path for it.
-static enum gb_status evaluate(const struct gb_training_run *run, const struct gb_trainer *trainer,
-                               const struct gb_dataset splits[],
-                               const struct gb_predictor_options *options, const char *picture,
-                               json_t *metrics) {
-    struct gb_predictor predictor;
-    GB_TRY(gb_predictor_create(&predictor, &run->config, options));
+// A predictor of the model as it stands.
+static enum gb_status create_predictor(const struct gb_trainer *trainer,
+                                       const struct gb_predictor_options *options,
+                                       struct gb_predictor *predictor) {
+    GB_TRY(gb_predictor_create(predictor, &trainer->run, options));
+    enum gb_status status = gb_predictor_load(predictor, gb_trainer_params(trainer));
+    if (status != GB_OK)
+        gb_predictor_free(predictor);
+    return status;
+}
+
+// Metrics on the test split.
+static enum gb_status score(struct gb_predictor *predictor, const struct gb_dataset splits[],
+                            json_t *metrics) {
     json_t *per_image = json_array();
-    enum gb_status status = gb_predictor_load(&predictor, gb_trainer_params(trainer));
-    if (status == GB_OK)
-        status = gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], &splits[GB_SPLIT_TEST],
-                                       metrics, per_image);
-    if (status == GB_OK && picture)
-        status = gb_predictor_picture(&predictor, &splits[GB_SPLIT_TEST], PICTURE_IMAGES, picture);
-    gb_predictor_free(&predictor);
+    enum gb_status status = gb_predictor_evaluate(predictor, &splits[GB_SPLIT_TRAIN],
+                                                  &splits[GB_SPLIT_TEST], metrics, per_image);
     json_decref(per_image);
     return status;
 }
@@ -162,11 +164,14 @@ static enum gb_status log_score(const struct gb_training_run *run, const struct 
     options.samples = run->samples < SCORE_SAMPLES ? run->samples : SCORE_SAMPLES;
     options.images = run->score_images;
     options.crops = SCORE_CROPS;
+    struct gb_predictor predictor;
+    GB_TRY(create_predictor(trainer, &options, &predictor));
     json_t *metrics = json_object();
-    enum gb_status status = evaluate(run, trainer, splits, &options, NULL, metrics);
+    enum gb_status status = score(&predictor, splits, metrics);
     if (status == GB_OK || status == GB_CHECK_FAILED)
         status = log_metrics(log, trainer, metrics);
     json_decref(metrics);
+    gb_predictor_free(&predictor);
     return status;
 }
 
@@ -280,8 +285,10 @@ static enum gb_status finish(const struct gb_training_run *run, const struct gb_
     char path[GB_PATH], picture[GB_PATH];
     GB_TRY(gb_path_join(run->out, "run.json", path));
     GB_TRY(gb_path_join(run->out, "samples.png", picture));
+    struct gb_predictor predictor;
+    GB_TRY(create_predictor(trainer, &options, &predictor));
     json_t *metrics = json_object();
-    enum gb_status status = evaluate(run, trainer, splits, &options, picture, metrics);
+    enum gb_status status = score(&predictor, splits, metrics);
     json_t *json = NULL;
     if (status == GB_OK) {
         json = record_of(run, trainer, step_seconds, peak_memory, machine, metrics);
@@ -289,6 +296,9 @@ static enum gb_status finish(const struct gb_training_run *run, const struct gb_
                       : gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
     }
     json_decref(metrics);
+    if (status == GB_OK)
+        status = gb_predictor_picture(&predictor, &splits[GB_SPLIT_TEST], PICTURE_IMAGES, picture);
+    gb_predictor_free(&predictor);
     if (record && status == GB_OK)
         *record = json;
     else
