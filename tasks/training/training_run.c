@@ -177,6 +177,25 @@ static enum gb_status log_score(const struct gb_training_run *run, const struct 
 
 // ---- Training ----
 
+// How long each step took.
+struct step_times {
+    float *seconds;
+    long count, capacity;
+};
+
+static enum gb_status add_time(struct step_times *times, double seconds) {
+    if (times->count == times->capacity) {
+        const long capacity = times->capacity ? 2 * times->capacity : 1024;
+        float *grown = realloc(times->seconds, (size_t)capacity * sizeof *grown);
+        if (!grown)
+            return gb_fail(GB_OUT_OF_MEMORY, "cannot train", "times of steps", "out of memory");
+        times->seconds = grown;
+        times->capacity = capacity;
+    }
+    times->seconds[times->count++] = (float)seconds;
+    return GB_OK;
+}
+
 static int by_value(const void *a, const void *b) {
     float x = *(const float *)a, y = *(const float *)b;
     return (x > y) - (x < y);
@@ -199,10 +218,10 @@ static enum gb_status stopped(const struct gb_training_run *run, long step) {
                    run->config.iterations);
 }
 
-// Steps until the last one; `step_seconds` takes a time for each.
+// Steps until the last one.
 static enum gb_status make_steps(const struct gb_training_run *run, struct gb_trainer *trainer,
                                  const struct gb_dataset splits[], const struct run_log *log,
-                                 struct gb_progress *progress, float *step_seconds) {
+                                 struct gb_progress *progress, struct step_times *times) {
     long first = trainer->step, last = run->config.iterations;
     const char *label = run->config.model->kind->one_answer ? "loss" : "bits/dim";
     double smoothed = 0, begun = gb_seconds();
@@ -211,7 +230,7 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
         double start = gb_seconds(), bits;
         GB_TRY(gb_trainer_step(trainer, &bits));
         double seconds = gb_seconds() - start;
-        step_seconds[trainer->step - 1 - first] = (float)seconds;
+        GB_TRY(add_time(times, seconds));
         window.seconds += seconds;
         window.steps++;
         smoothed = trainer->step == first + 1 ? bits : 0.98 * smoothed + 0.02 * bits;
@@ -237,11 +256,11 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
 
 static enum gb_status train(const struct gb_training_run *run, struct gb_trainer *trainer,
                             const struct gb_dataset splits[], const struct run_log *log,
-                            float *step_seconds) {
+                            struct step_times *times) {
     struct gb_progress progress;
     gb_progress_begin(&progress, run->config.task->name, trainer->step, run->config.iterations);
     gb_interrupt_watch();
-    enum gb_status status = make_steps(run, trainer, splits, log, &progress, step_seconds);
+    enum gb_status status = make_steps(run, trainer, splits, log, &progress, times);
     gb_interrupt_unwatch();
     gb_progress_end(&progress);
     return status;
@@ -363,20 +382,17 @@ static enum gb_status train_and_finish(const struct gb_training_run *run,
         GB_TRY(gb_trainer_load(trainer, checkpoint));
     GB_TRY(clear_out(run));
     announce(run, trainer, splits);
-    long first = trainer->step, most = run->config.iterations - first;
     struct run_log log;
+    struct step_times times = {0};
     double logged_seconds = 0; // what a resumed run without a step of its own goes by
-    GB_TRY(open_log(run->out, first, &log, &logged_seconds));
-    float *step_seconds = malloc((size_t)(most > 0 ? most : 1) * sizeof *step_seconds);
-    enum gb_status status = step_seconds ? train(run, trainer, splits, &log, step_seconds)
-                                         : gb_fail(GB_OUT_OF_MEMORY, "cannot train", run->out,
-                                                   "no memory for %ld times", most);
+    GB_TRY(open_log(run->out, trainer->step, &log, &logged_seconds));
+    enum gb_status status = train(run, trainer, splits, &log, &times);
     status = close_log(&log, status);
-    long steps = trainer->step - first;
     if (status == GB_OK)
         status = finish(run, trainer, splits,
-                        steps > 0 ? median(step_seconds, steps) : logged_seconds, machine, record);
-    free(step_seconds);
+                        times.count > 0 ? median(times.seconds, times.count) : logged_seconds,
+                        machine, record);
+    free(times.seconds);
     return status;
 }
 
