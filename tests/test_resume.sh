@@ -112,4 +112,20 @@ printf '{"step": 700, "bits' >>killed/log.jsonl
 [ "$(sed -n '$ s/.*"step": \([0-9]*\),.*/\1/p' killed/log.jsonl)" = 710 ] || complain "no log of them"
 ! grep -v '^{.*}$' killed/log.jsonl || complain "half a row in the log"
 
+# The main job, whose runs train goes on with.
+"$glowbench" run --quick --out job --threads 2 >out 2>err &
+process=$!
+while kill -0 $process 2>/dev/null && [ ! -s job/horses/log.jsonl ]; do
+    sleep 0.01
+done
+kill -INT $process
+code=0
+wait $process || code=$?
+[ $code -eq 130 ] || complain "exit code $code, not 130, of the main job"
+how=$(sed -n 's/.*; the same command begins .* by glowbench \(train horses .*\)$/\1/p' err)
+# shellcheck disable=SC2086 # arguments without blanks
+"$glowbench" ${how:-no word of how to go on} --time-limit 0.0001 >out 2>err ||
+    complain "going on with the main job"
+grep -q 'goes on after step [0-9]' out || complain "no word of the main job's resumption"
+
 [ $failures -eq 0 ] || exit 1

@@ -57,12 +57,18 @@ static double number(const json_t *record, const char *object, const char *name)
 static enum gb_status train(const struct gb_reduced_job *job, const struct gb_backend *backend,
                             int threads, const char *out, json_t **record) {
     const struct gb_task *task = job->config.task;
-    char folder[GB_PATH];
+    char folder[GB_PATH], going_on[GB_PATH + 192];
     GB_TRY(gb_path_join(out, task->name, folder));
+    snprintf(
+        going_on, sizeof going_on,
+        "the same command begins this task anew, unless you first finish it by glowbench train "
+        "%s --resume --samples %d --out %s",
+        task->name, SAMPLES, folder);
     struct gb_training_run run = {.config = job->config,
                                   .backend = backend,
                                   .threads = threads,
                                   .out = folder,
+                                  .going_on = going_on,
                                   .replace = true,
                                   .checkpoint_every = 1000,
                                   .samples = SAMPLES};

@@ -178,6 +178,7 @@ static enum gb_status start(const struct given *given) {
     struct gb_training_run run = {.data_folder = given->data,
                                   .split_folder = given->split_folder,
                                   .threads = given->threads ? given->threads : gb_machine_threads(),
+                                  .going_on = "go on with the same command and --resume",
                                   .resume = given->resume,
                                   .checkpoint_every = given->checkpoint_every,
                                   .crops = given->crops,

@@ -213,9 +213,8 @@ static enum gb_status save(const struct gb_training_run *run, const struct gb_tr
 }
 
 static enum gb_status stopped(const struct gb_training_run *run, long step) {
-    return gb_fail(GB_INTERRUPTED, "stopped", run->out,
-                   "saved after step %ld of %d; go on with the same command and --resume", step,
-                   run->config.iterations);
+    return gb_fail(GB_INTERRUPTED, "stopped", run->out, "saved after step %ld of %d; %s", step,
+                   run->config.iterations, run->going_on);
 }
 
 // Steps until the last one.

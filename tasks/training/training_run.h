@@ -13,6 +13,7 @@ struct gb_training_run {
     const struct gb_backend *backend;
     int threads;
     const char *out;
+    const char *going_on;  // for the user: how to go on where the run was stopped
     bool resume;           // go on from out's checkpoint, whose configuration `config` already is
     bool replace;          // a run that `out` holds may be thrown away
     int checkpoint_every;  // steps
