@@ -335,7 +335,7 @@ static enum gb_status middles_of(const struct gb_predictor *predictor,
 // tens of training steps.
 static enum gb_status add_images(struct gb_predictor *predictor, const struct test_set *set,
                                  struct sums *sums, json_t *per_image) {
-    const int asked = predictor->options.images;
+    const int asked = predictor->options.scored;
     const int count = asked ? smaller(asked, set->count) : set->count;
     struct gb_dataset seen;
     if (asked)

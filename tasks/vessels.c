@@ -348,7 +348,7 @@ static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *
     struct opinion opinion = {0};
     struct tally tally = {0};
     GB_TRY(gb_predictor_resize(p, &test->shape));
-    GB_TRY(gb_dataset_select(test, p->options.images, &scored));
+    GB_TRY(gb_dataset_select(test, p->options.scored, &scored));
     enum gb_status status = gb_dataset_gather(test, scored.indices, scored.count, p->options.seed,
                                               p->options.threads, &examples);
     if (status == GB_OK)

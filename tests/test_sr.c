@@ -482,7 +482,7 @@ static void create_tiny(const char *name, int levels, int threads, int images,
                                            .seed = 4,
                                            .dequantise = true,
                                            .crops = 5,
-                                           .images = images};
+                                           .scored = images};
     assert_int_equal(gb_backend_find(NULL, &options.backend), GB_OK);
     assert_int_equal(gb_predictor_create(predictor, &run, &options), GB_OK);
     gb_load_untrained(predictor, 9);

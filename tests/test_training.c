@@ -726,7 +726,7 @@ static void evaluate(const struct gb_backend *backend, int threads, int images, 
                                                            .samples = 3,
                                                            .seed = 1,
                                                            .dequantise = true,
-                                                           .images = images});
+                                                           .scored = images});
     assert_int_equal(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
                                            &splits[GB_SPLIT_TEST], *metrics, *per_image),
                      GB_OK);

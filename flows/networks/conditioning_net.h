@@ -21,7 +21,7 @@ struct gb_conditioning_shape {
     int n_c, n_w, outputs;
 };
 
-// What the network's last layer starts with; `init` decides for the others.
+// What the network's last layer starts with; `live` decides for the others.
 struct gb_last_layer_start {
     enum gb_start weight, bias;
     float spread;

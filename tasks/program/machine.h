@@ -8,7 +8,7 @@
 #include "kernels/status.h"
 
 // Threads that a run takes where it is not told: OMP_NUM_THREADS if set, else as many as the CPUs
-// that this process may use.
+// that this process may use. Of a build on POSIX threads, for ThreadSanitizer: all CPUs.
 int gb_machine_threads(void);
 
 // A new JSON object, the caller's to json_decref; NULL where it fails:

@@ -85,7 +85,7 @@ static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *
 static enum gb_status take_room(const struct gb_predictor *p, const struct gb_dataset *test,
                                 struct room *room) {
     const int channels = p->task->picture_channels;
-    GB_TRY(gb_dataset_select(test, p->options.images, &room->scored));
+    GB_TRY(gb_dataset_select(test, p->options.scored, &room->scored));
     const int count = room->scored.count;
     GB_TRY(gb_dataset_gather(test, room->scored.indices, count, p->options.seed, p->options.threads,
                              &room->examples));

@@ -28,9 +28,9 @@ struct gb_predictor_options {
     float temperature; // of the latents; 1 in the c-Glow paper
     uint64_t seed;     // of dequantisation noise and latents
     bool dequantise;   // noise on targets when their likelihood is taken
-    // Of a test set that are scored, spread evenly over it; 0: all. sr: of each set, the middles
-    // alone.
-    int images;
+    // Images of a test set that are scored, spread evenly over it; 0: all. sr: of each set, the
+    // middles alone.
+    int scored;
     int crops; // that a task which scores whole photographs takes likelihoods of; 0: its own
     enum gb_prediction prediction;
     struct gb_ascent ascent;

@@ -162,7 +162,7 @@ static enum gb_status log_score(const struct gb_training_run *run, const struct 
                                 const struct gb_dataset splits[], const struct run_log *log) {
     struct gb_predictor_options options = options_of(run);
     options.samples = run->samples < SCORE_SAMPLES ? run->samples : SCORE_SAMPLES;
-    options.images = run->score_images;
+    options.scored = run->score_images;
     options.crops = SCORE_CROPS;
     struct gb_predictor predictor;
     GB_TRY(create_predictor(trainer, &options, &predictor));

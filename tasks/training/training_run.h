@@ -20,7 +20,7 @@ struct gb_training_run {
     int samples;           // of the final evaluation's sample average
     int crops;             // as in struct gb_predictor_options
     int score_every;       // steps from one score on few test images to the next; 0: none
-    int score_images;      // as `images` in struct gb_predictor_options
+    int score_images;      // as `scored` in struct gb_predictor_options
     double time_limit;     // seconds of steps after which it saves and stops; 0: none
     bool score_unfinished; // where the limit stops it, it is scored and recorded as it stands
 };
