@@ -62,12 +62,12 @@ size_t gb_params_elements(const struct gb_params *params);
 // gb_params_reserve only. GB_OUT_OF_MEMORY.
 enum gb_status gb_params_add(struct gb_params *params, const struct gb_param *param, int *index);
 
-// Allocates the blocks, zeroed.
+// Allocates the blocks, zeroed. GB_OUT_OF_MEMORY.
 enum gb_status gb_params_reserve(struct gb_params *params, bool gradients, bool moments);
 void gb_params_free(struct gb_params *params);
 
 // Fills all values by their `start` from the seed (GB_RANDOM_INIT, sample = index). The same values
-// on every backend.
+// on every backend. GB_OUT_OF_MEMORY.
 enum gb_status gb_params_initialise(struct gb_params *params, uint64_t seed);
 
 // The index of a name, -1 if there is none.
@@ -81,6 +81,7 @@ enum gb_status gb_params_import(const struct gb_params *params, int index, const
                                 float *block);
 
 // Copies all values between two models of the same configuration, whatever their backends.
+// GB_OUT_OF_MEMORY.
 enum gb_status gb_params_copy(const struct gb_params *from, struct gb_params *to);
 
 #endif

@@ -13,7 +13,7 @@ struct gb_conditional_actnorm {
     struct gb_tensor d_parameters;
 };
 
-// `images` of the shape share batch targets; c channels.
+// `images` of the shape share batch targets; c channels. The shape's outputs are filled in here.
 enum gb_status gb_conditional_actnorm_plan(struct gb_conditional_actnorm *layer,
                                            struct gb_builder *builder,
                                            struct gb_conditioning_shape shape, int batch, int c,
@@ -27,7 +27,7 @@ void gb_conditional_actnorm_free(struct gb_conditional_actnorm *layer,
 void gb_conditional_actnorm_condition(struct gb_conditional_actnorm *layer,
                                       const struct gb_pass *pass, const struct gb_tensor *x);
 
-// y may be v. Adds to log_det[n].
+// y may be v, in either direction. Adds to log_det[n], unless it is NULL.
 void gb_conditional_actnorm_forward(const struct gb_conditional_actnorm *layer,
                                     const struct gb_pass *pass, const struct gb_tensor *v,
                                     const struct gb_tensor *y, double *log_det);
@@ -42,7 +42,8 @@ void gb_conditional_actnorm_backward(struct gb_conditional_actnorm *layer,
                                      const struct gb_tensor *dy, const float *d_log_det,
                                      const struct gb_tensor *dv);
 
-// The network's own backward, after gb_conditional_actnorm_backward; one job.
+// The network's own backward, after gb_conditional_actnorm_backward; one job. dx may be NULL;
+// `workspace` as for gb_conditioning_net_backward.
 void gb_conditional_actnorm_condition_backward(struct gb_conditional_actnorm *layer,
                                                const struct gb_pass *pass,
                                                const struct gb_tensor *x, float *workspace,

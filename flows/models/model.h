@@ -84,8 +84,8 @@ struct gb_model_kind {
     // Gradients of the sum over the batch of d_log_likelihood[n] * log p(y_n | x_n), after forward.
     // adam == NULL: stored in the gradient block. Otherwise every parameter is updated as soon as
     // its gradient is known, and the conditioning and activations are spent. dx and dy may be NULL;
-    // dy must be where y is not what the flow sees (GB_DEQUANTISED_BY_MODEL) and where there is no
-    // flow.
+    // dy must be NULL where y is not what the flow sees (GB_DEQUANTISED_BY_MODEL) and where there
+    // is no flow.
     void (*backward)(void *model, const float *d_log_likelihood, const struct gb_adam *adam,
                      const struct gb_tensor *dx, const struct gb_tensor *dy);
     // A sample of y given the conditioning, from noise of the latents' shapes, multiplied by

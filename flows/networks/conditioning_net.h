@@ -27,6 +27,7 @@ struct gb_last_layer_start {
     float spread;
 };
 
+// Parameters under "NAME.conv." and "NAME.fc." behind the builder's prefix.
 enum gb_status gb_conditioning_net_plan(struct gb_conditioning_net *net, struct gb_builder *builder,
                                         const char *name, const struct gb_conditioning_shape *shape,
                                         bool live, struct gb_last_layer_start last);
@@ -37,7 +38,8 @@ void gb_conditioning_net_free(struct gb_conditioning_net *net, const struct gb_b
 void gb_conditioning_net_forward(struct gb_conditioning_net *net, const struct gb_pass *pass,
                                  const struct gb_tensor *x);
 
-// dy, the gradient of hidden[2], is overwritten. dx may be NULL.
+// dy, the gradient of hidden[2], is overwritten. dx may be NULL. `workspace` has as many floats as
+// gb_conditioning_net_workspace tells.
 void gb_conditioning_net_backward(struct gb_conditioning_net *net, const struct gb_pass *pass,
                                   const struct gb_tensor *x, const struct gb_tensor *dy,
                                   float *workspace, const struct gb_tensor *dx);

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Feed-forward pieces that networks are made of (feed_forward.h, conditioning_net.h): a convolution
-// layer and a fully connected layer. Every piece has the same life: plan (declare
-// parameters, fix shapes), bind (take memory from the arena, run twice: to measure and for good),
-// forward, backward.
+// layer and a fully connected layer. Every piece has the same life: plan (declare parameters, fix
+// shapes), bind (take memory from the arena, run twice: to measure and for good), forward,
+// backward, free.
+//
+// What every layer's functions have in common (flows/layers, too): a plan fails with
+// GB_OUT_OF_MEMORY, with GB_BAD_INPUT where a parameter's name is too long, and as the backend's
+// plan does; a free after a plan that failed is fine where the layer was all zeros before. `live`,
+// of a plan, is the start of GB_INIT_LIVE rather than the published one (flows/models/cglow.h).
+// `training`, of a bind: backward will be run, and gets its memory.
 #ifndef GB_NETWORK_H
 #define GB_NETWORK_H
 
@@ -29,7 +35,8 @@ struct gb_pass {
     const struct gb_adam *adam;
 };
 
-// Declares a parameter that lies plainly in memory, named behind the builder's prefix.
+// Declares a parameter that lies plainly in memory, named behind the builder's prefix. Fails as a
+// plan does.
 enum gb_status gb_builder_add_param(struct gb_builder *builder, const char *name,
                                     struct gb_param param, int *index);
 
@@ -119,6 +126,7 @@ enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder
 void gb_conv_layer_bind(struct gb_conv_layer *layer, struct gb_arena *arena);
 void gb_conv_layer_free(struct gb_conv_layer *layer, const struct gb_backend *backend);
 
+// x and y as the spec's problem has them, of any strides; they do not overlap.
 void gb_conv_layer_forward(struct gb_conv_layer *layer, const struct gb_pass *pass,
                            const struct gb_tensor *x, const struct gb_tensor *y);
 
@@ -154,6 +162,7 @@ enum gb_status gb_fc_layer_plan(struct gb_fc_layer *layer, struct gb_builder *bu
                                 const struct gb_fc_layer_spec *spec);
 void gb_fc_layer_bind(struct gb_fc_layer *layer, struct gb_arena *arena);
 void gb_fc_layer_free(struct gb_fc_layer *layer, const struct gb_backend *backend);
+// x: n x h x w x c, dense within an image; y: n x 1 x 1 x k; they do not overlap.
 void gb_fc_layer_forward(const struct gb_fc_layer *layer, const struct gb_pass *pass,
                          const struct gb_tensor *x, const struct gb_tensor *y);
 
