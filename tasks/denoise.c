@@ -81,7 +81,7 @@ static enum gb_status draw_photographs(int side, int threads, struct gb_photogra
                                   side, threads, &splits[GB_SPLIT_TEST]);
 }
 
-static enum gb_status load(const struct gb_task_source *source, struct gb_dataset splits[]) {
+static enum gb_status load(const struct gb_source *source, struct gb_dataset splits[]) {
     struct gb_photographs photographs[GB_SPLITS] = {0};
     struct gb_patch_rule rule = {.crop = source->folder ? CROP : source->size,
                                  .size = source->size};

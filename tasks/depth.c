@@ -138,7 +138,7 @@ static enum gb_status draw_maps(int h, int w, int threads, struct gb_depth_maps 
                                    threads, &splits[GB_SPLIT_TEST]);
 }
 
-static enum gb_status load(const struct gb_task_source *source, struct gb_dataset splits[]) {
+static enum gb_status load(const struct gb_source *source, struct gb_dataset splits[]) {
     struct gb_depth_maps maps[GB_SPLITS] = {0};
     const int h = source->size, w = width_of(h);
     enum gb_status status = source->folder ? gb_depth_maps_load(source, h, w, maps)

@@ -14,7 +14,7 @@
 #include "tasks/recipes.h"
 #include "tasks/synthetic/synthetic_horses.h"
 
-static enum gb_status load(const struct gb_task_source *source, struct gb_dataset splits[]) {
+static enum gb_status load(const struct gb_source *source, struct gb_dataset splits[]) {
     if (!source->folder)
         return gb_synthetic_horses_load(GB_SYNTHETIC_SEED, source->size, GB_SYNTHETIC_HORSES_TRAIN,
                                         GB_SYNTHETIC_HORSES_TEST, source->threads, splits);

@@ -36,7 +36,7 @@ static void draw(uint64_t seed, uint32_t index, const struct gb_example *example
     gb_hide_block(example);
 }
 
-static enum gb_status load(const struct gb_task_source *source, struct gb_dataset splits[]) {
+static enum gb_status load(const struct gb_source *source, struct gb_dataset splits[]) {
     if (source->folder)
         return gb_aligned_faces_load(source, splits);
     const struct gb_synthetic faces = {.name = "faces",

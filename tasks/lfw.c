@@ -29,7 +29,7 @@ static void draw(uint64_t seed, uint32_t index, const struct gb_example *example
                       example->y.data);
 }
 
-static enum gb_status load(const struct gb_task_source *source, struct gb_dataset splits[]) {
+static enum gb_status load(const struct gb_source *source, struct gb_dataset splits[]) {
     if (source->folder)
         return gb_lfw_load(source, splits);
     const struct gb_synthetic faces = {.name = "faces",

@@ -12,14 +12,6 @@
 
 struct gb_predictor;
 
-// Where a task's data come from.
-struct gb_task_source {
-    const char *folder;       // the data set as published; NULL: the task's synthetic one
-    const char *split_folder; // the lists of the split; NULL: the task's own rule
-    int size;                 // the task's measure of an example, such as its height
-    int threads;
-};
-
 // How a model is trained by default, as its paper says.
 struct gb_recipe {
     int batch;
@@ -76,7 +68,7 @@ struct gb_task {
 
     // Both splits (the array has GB_SPLITS entries); free each with gb_dataset_free. On failure
     // nothing is held.
-    enum gb_status (*load)(const struct gb_task_source *source, struct gb_dataset splits[]);
+    enum gb_status (*load)(const struct gb_source *source, struct gb_dataset splits[]);
     // The target takes any number of channels, which all say the same: --mask-copies.
     bool copies;
     // For any number of examples; no two views of a call overlap. Data to the model's target,

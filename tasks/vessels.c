@@ -26,7 +26,7 @@
 #include "tasks/synthetic/fundus.h"
 #include "tasks/training/predictor.h"
 
-static enum gb_status load(const struct gb_task_source *source, struct gb_dataset splits[]) {
+static enum gb_status load(const struct gb_source *source, struct gb_dataset splits[]) {
     if (!source->folder)
         return gb_fundus_load(GB_SYNTHETIC_SEED, GB_FUNDUS_SIZE, GB_FUNDUS_TRAIN, GB_FUNDUS_TEST,
                               source, splits);

@@ -26,7 +26,7 @@ static const struct gb_task *denoise(void) {
 
 static enum gb_status load(const char *folder, const char *lists, int size,
                            struct gb_dataset splits[]) {
-    const struct gb_task_source source = {
+    const struct gb_source source = {
         .folder = folder, .split_folder = lists, .size = size, .threads = 2};
     return denoise()->load(&source, splits);
 }

@@ -89,10 +89,10 @@ static int setup(void **state) {
 }
 
 static enum gb_status load(const char *lists, int h, int w, struct gb_depth_maps splits[]) {
-    const struct gb_task_source source = {.folder = gb_fixture_path(""),
-                                          .split_folder = lists ? gb_fixture_path(lists) : NULL,
-                                          .size = h,
-                                          .threads = 2};
+    const struct gb_source source = {.folder = gb_fixture_path(""),
+                                     .split_folder = lists ? gb_fixture_path(lists) : NULL,
+                                     .size = h,
+                                     .threads = 2};
     return gb_depth_maps_load(&source, h, w, splits);
 }
 
@@ -335,7 +335,7 @@ static void says_what_is_wrong_with_the_folder(void **state) {
     rename(gb_fixture_path("redkitchen/seq-01"), gb_fixture_path("redkitchen/other"));
     assert_bad(NULL, gb_fixture_path(""), "holds no SCENE/seq-NN");
     assert_int_equal(load(NULL, 500, 640, splits), GB_BAD_INPUT);
-    const struct gb_task_source source = {.folder = "/nonexistent", .size = SIZE, .threads = 1};
+    const struct gb_source source = {.folder = "/nonexistent", .size = SIZE, .threads = 1};
     assert_int_equal(gb_depth_maps_load(&source, SIZE, WIDE, splits), GB_BAD_INPUT);
 }
 
@@ -351,7 +351,7 @@ static void says_where_it_cannot_write(void **state) {
 
 static void load_task(const char *folder, int size, struct gb_dataset splits[],
                       const struct gb_task **task) {
-    const struct gb_task_source source = {.folder = folder, .size = size, .threads = 2};
+    const struct gb_source source = {.folder = folder, .size = size, .threads = 2};
     assert_int_equal(gb_task_find("depth", task), GB_OK);
     if ((*task)->load(&source, splits) != GB_OK)
         fail_msg("%s", gb_error_message());
@@ -538,7 +538,7 @@ static void renders_the_published_data(void **state) {
         skip();
     set_cache();
     write_lists(folder);
-    const struct gb_task_source source = {
+    const struct gb_source source = {
         .folder = folder, .split_folder = gb_fixture_path("lists"), .size = 96, .threads = 2};
     struct gb_depth_maps maps[GB_SPLITS];
     if (gb_depth_maps_load(&source, 96, 128, maps) != GB_OK)

@@ -58,10 +58,10 @@ static int setup(void **state) {
 }
 
 static enum gb_status load_lists(const char *lists, struct gb_dataset splits[]) {
-    struct gb_task_source source = {.folder = gb_fixture_path(""),
-                                    .split_folder = lists ? gb_fixture_path(lists) : NULL,
-                                    .size = SIZE,
-                                    .threads = 2};
+    struct gb_source source = {.folder = gb_fixture_path(""),
+                               .split_folder = lists ? gb_fixture_path(lists) : NULL,
+                               .size = SIZE,
+                               .threads = 2};
     return gb_horses_load(&source, splits);
 }
 
@@ -197,7 +197,7 @@ static void loads_the_published_data(void **state) {
     if (!folder)
         skip();
     for (int with_lists = lists ? 1 : 0; with_lists >= 0; with_lists--) {
-        struct gb_task_source source = {
+        struct gb_source source = {
             .folder = folder, .split_folder = with_lists ? lists : NULL, .size = 32, .threads = 2};
         struct gb_dataset splits[GB_SPLITS];
         if (gb_horses_load(&source, splits) != GB_OK)

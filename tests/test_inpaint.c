@@ -15,6 +15,7 @@
 #include "fixture.h"
 #include "real_data.h"
 #include "tasks/data/aligned_faces.h"
+#include "tasks/task.h"
 
 extern const struct gb_task gb_inpaint;
 
@@ -33,10 +34,10 @@ static void write_faces(const char *folder) {
 }
 
 static enum gb_status load(const char *folder, const char *lists, struct gb_dataset splits[]) {
-    const struct gb_task_source source = {.folder = gb_fixture_path(folder),
-                                          .split_folder = lists ? gb_fixture_path(lists) : NULL,
-                                          .size = SIZE,
-                                          .threads = 2};
+    const struct gb_source source = {.folder = gb_fixture_path(folder),
+                                     .split_folder = lists ? gb_fixture_path(lists) : NULL,
+                                     .size = SIZE,
+                                     .threads = 2};
     return gb_aligned_faces_load(&source, splits);
 }
 
@@ -290,7 +291,7 @@ static void loads_the_published_data(void **state) {
         gb_real_data("lfw_parts", (const char *[]){"lfw_funneled.tar", "lfw_labels.tar.xz", NULL});
     if (!folder)
         skip();
-    const struct gb_task_source source = {.folder = folder, .size = 64, .threads = 2};
+    const struct gb_source source = {.folder = folder, .size = 64, .threads = 2};
     struct gb_dataset splits[GB_SPLITS];
     if (gb_inpaint.load(&source, splits) != GB_OK)
         fail_msg("%s", gb_error_message());

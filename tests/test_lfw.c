@@ -15,6 +15,7 @@
 #include "real_data.h"
 #include "tasks/data/lfw_data.h"
 #include "tasks/synthetic/faces.h"
+#include "tasks/task.h"
 
 extern const struct gb_task gb_lfw;
 
@@ -59,10 +60,10 @@ static int setup(void **state) {
 }
 
 static enum gb_status load_lists(const char *lists, struct gb_dataset splits[]) {
-    const struct gb_task_source source = {.folder = gb_fixture_path(""),
-                                          .split_folder = lists ? gb_fixture_path(lists) : NULL,
-                                          .size = SIZE,
-                                          .threads = 2};
+    const struct gb_source source = {.folder = gb_fixture_path(""),
+                                     .split_folder = lists ? gb_fixture_path(lists) : NULL,
+                                     .size = SIZE,
+                                     .threads = 2};
     return gb_lfw_load(&source, splits);
 }
 
@@ -270,7 +271,7 @@ static json_t *score_truth(struct gb_dataset splits[]) {
 static void scores_superpixels_at_full_size(void **state) {
     (void)state;
     struct gb_dataset splits[GB_SPLITS];
-    const struct gb_task_source source = {.size = 32, .threads = 2};
+    const struct gb_source source = {.size = 32, .threads = 2};
     assert_int_equal(gb_lfw.load(&source, splits), GB_OK);
     json_t *metrics = score_truth(splits);
     assert_true(metric(metrics, "pixel_accuracy") == 1.0);
@@ -289,7 +290,7 @@ static void loads_the_published_data(void **state) {
         gb_real_data("lfw_parts", (const char *[]){"lfw_funneled.tar", "lfw_labels.tar.xz", NULL});
     if (!folder)
         skip();
-    const struct gb_task_source source = {.folder = folder, .size = 32, .threads = 2};
+    const struct gb_source source = {.folder = folder, .size = 32, .threads = 2};
     struct gb_dataset splits[GB_SPLITS];
     if (gb_lfw.load(&source, splits) != GB_OK)
         fail_msg("%s", gb_error_message());

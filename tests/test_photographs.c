@@ -126,7 +126,7 @@ static int setup(void **state) {
 }
 
 static enum gb_status read_splits(bool listed, int least_side, struct gb_photographs splits[]) {
-    const struct gb_task_source source = {
+    const struct gb_source source = {
         .folder = gb_fixture_path(""),
         .split_folder = listed ? gb_fixture_path("lists") : NULL,
         .threads = 2,
@@ -220,7 +220,7 @@ static void reads_the_published_data(void **state) {
     const char *lists = gb_shared_data("splits");
     if (!folder || !lists)
         skip();
-    const struct gb_task_source source = {.folder = folder, .split_folder = lists, .threads = 2};
+    const struct gb_source source = {.folder = folder, .split_folder = lists, .threads = 2};
     struct gb_photographs splits[GB_SPLITS];
     if (gb_bsds_read(&source, &gb_bsd68, 256, splits) != GB_OK)
         fail_msg("%s", gb_error_message());

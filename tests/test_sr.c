@@ -53,7 +53,7 @@ static void write_photographs(const char *folder) {
 }
 
 static enum gb_status load(const char *folder, const char *lists, struct gb_dataset splits[]) {
-    const struct gb_task_source source = {
+    const struct gb_source source = {
         .folder = folder, .split_folder = lists, .size = SIZE, .threads = 2};
     return gb_sr_load(&source, splits);
 }
@@ -263,14 +263,14 @@ static void refuses_what_is_no_photograph(void **state) {
     gb_fixture_folder("one");
     gb_fixture_png("one/a.png", 32, 32, 2, 8, false, photograph);
     assert_refused(gb_fixture_path("one"), NULL, "one image");
-    const struct gb_task_source odd = {.folder = gb_fixture_path("photos"), .size = 15};
+    const struct gb_source odd = {.folder = gb_fixture_path("photos"), .size = 15};
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(gb_sr_load(&odd, splits), GB_BAD_INPUT);
     // Large enough for patches, but not to be held out.
     gb_fixture_folder("small");
     gb_fixture_png("small/a.png", 32, 32, 2, 8, false, photograph);
     gb_fixture_png("small/b.png", 32, 14, 2, 8, false, photograph);
-    const struct gb_task_source small = {.folder = gb_fixture_path("small"), .size = 8};
+    const struct gb_source small = {.folder = gb_fixture_path("small"), .size = 8};
     assert_int_equal(gb_sr_load(&small, splits), GB_BAD_INPUT);
     assert_non_null(strstr(gb_error_message(), "b.png"));
 }

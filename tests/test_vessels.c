@@ -24,7 +24,7 @@ static struct gb_dataset splits[GB_SPLITS];
 
 static int load_data(void **state) {
     (void)state;
-    const struct gb_task_source source = {.size = WINDOW, .threads = 1};
+    const struct gb_source source = {.size = WINDOW, .threads = 1};
     gb_flush_denormals();
     return gb_task_find("vessels", &vessels) != GB_OK ||
            gb_fundus_load(1, SIDE, TRAIN, TEST, &source, splits) != GB_OK;

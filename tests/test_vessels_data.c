@@ -96,10 +96,10 @@ static int setup_drive(void **state) {
 }
 
 static enum gb_status load(const char *lists, int size, struct gb_dataset splits[]) {
-    struct gb_task_source source = {.folder = gb_fixture_path(""),
-                                    .split_folder = lists ? gb_fixture_path(lists) : NULL,
-                                    .size = size,
-                                    .threads = 2};
+    struct gb_source source = {.folder = gb_fixture_path(""),
+                               .split_folder = lists ? gb_fixture_path(lists) : NULL,
+                               .size = size,
+                               .threads = 2};
     return gb_vessels_load(&source, splits);
 }
 
@@ -333,7 +333,7 @@ static void loads_the_published_data(void **state) {
     const char *folder = gb_real_data("chase_db1", (const char *[]){"chase_db1.tar", NULL});
     if (!folder)
         skip();
-    const struct gb_task_source source = {.folder = folder, .size = 128, .threads = 2};
+    const struct gb_source source = {.folder = folder, .size = 128, .threads = 2};
     struct gb_dataset splits[GB_SPLITS];
     if (gb_vessels_load(&source, splits) != GB_OK)
         fail_msg("%s", gb_error_message());
@@ -371,8 +371,7 @@ static void draws_the_same_bits_everywhere(void **state) {
 
 static void draws_pictures_by_index_alone(void **state) {
     (void)state;
-    const struct gb_task_source source = {.size = 32, .threads = 1},
-                                wide = {.size = 32, .threads = 2};
+    const struct gb_source source = {.size = 32, .threads = 1}, wide = {.size = 32, .threads = 2};
     struct gb_dataset one[GB_SPLITS], two[GB_SPLITS];
     assert_int_equal(gb_fundus_load(7, 48, 3, 2, &source, one), GB_OK);
     assert_int_equal(gb_fundus_load(7, 48, 5, 3, &wide, two), GB_OK);
@@ -418,7 +417,7 @@ static double best_threshold(const struct gb_vessel_image *pictures, int count, 
 static void draws_a_task_worth_learning(void **state) {
     (void)state;
     enum { COUNT = 40, S = 128 };
-    const struct gb_task_source source = {.size = S, .threads = 2};
+    const struct gb_source source = {.size = S, .threads = 2};
     struct gb_dataset splits[GB_SPLITS];
     struct gb_vessel_image raw[COUNT];
     assert_int_equal(gb_fundus_load(1, S, COUNT, 1, &source, splits), GB_OK);

@@ -266,7 +266,7 @@ static enum gb_status make_set(int size, const char *root, const struct gb_list 
     return hash_set(set);
 }
 
-static enum gb_status make_splits(const struct gb_task_source *source, const char *root,
+static enum gb_status make_splits(const struct gb_source *source, const char *root,
                                   const struct gb_list *all, struct split *split,
                                   struct gb_dataset splits[]) {
     if (source->split_folder)
@@ -282,8 +282,7 @@ static enum gb_status make_splits(const struct gb_task_source *source, const cha
     return GB_OK;
 }
 
-enum gb_status gb_aligned_faces_load(const struct gb_task_source *source,
-                                     struct gb_dataset splits[]) {
+enum gb_status gb_aligned_faces_load(const struct gb_source *source, struct gb_dataset splits[]) {
     for (int s = 0; s < GB_SPLITS; s++)
         splits[s] = (struct gb_dataset){0};
     char root[GB_PATH];

@@ -9,7 +9,7 @@
 #define GB_ALIGNED_FACES_H
 
 #include "kernels/status.h"
-#include "tasks/task.h"
+#include "tasks/data/dataset.h"
 
 // How many test images are drawn at random, with this seed; a quarter of all where that is fewer.
 enum { GB_ALIGNED_FACES_TEST = 2000, GB_ALIGNED_FACES_SEED = 1 };
@@ -44,7 +44,6 @@ void gb_hide_block(const struct gb_example *example);
 // 4 of them, a list missing, with a line that is no name and part, naming a file that is not there
 // or one twice, or without training or test images; in fill what gb_image_read refuses. On failure
 // nothing is held.
-enum gb_status gb_aligned_faces_load(const struct gb_task_source *source,
-                                     struct gb_dataset splits[]);
+enum gb_status gb_aligned_faces_load(const struct gb_source *source, struct gb_dataset splits[]);
 
 #endif

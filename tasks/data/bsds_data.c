@@ -98,7 +98,7 @@ static enum gb_status find_names(const char *images, const char *split_folder,
     return add_tested(images, split_folder, test, &splits[GB_SPLIT_TEST]);
 }
 
-enum gb_status gb_bsds_read(const struct gb_task_source *source, const struct gb_bsds_test *test,
+enum gb_status gb_bsds_read(const struct gb_source *source, const struct gb_bsds_test *test,
                             int least_side, struct gb_photographs splits[]) {
     struct names names[GB_SPLITS] = {0};
     char images[GB_PATH];

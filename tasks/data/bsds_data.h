@@ -8,7 +8,6 @@
 
 #include "tasks/data/dataset.h"
 #include "tasks/data/photographs.h"
-#include "tasks/task.h"
 
 // What of val is tested on: what a list in source->split_folder names, or without lists the first
 // `most` in byte order.
@@ -27,7 +26,7 @@ extern const struct gb_bsds_test gb_bsd68, gb_bsd100;
 // the file and the reason: a folder missing or without a .jpg file, a photograph that does not
 // decode or has a side below `least_side`, a list missing or empty, or one that names a file twice
 // or one that val does not have. On failure nothing is held.
-enum gb_status gb_bsds_read(const struct gb_task_source *source, const struct gb_bsds_test *test,
+enum gb_status gb_bsds_read(const struct gb_source *source, const struct gb_bsds_test *test,
                             int least_side, struct gb_photographs splits[]);
 
 #endif

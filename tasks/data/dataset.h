@@ -11,6 +11,14 @@
 #include "kernels/status.h"
 #include "kernels/tensor.h"
 
+// Where a task's data come from.
+struct gb_source {
+    const char *folder;       // the data set as published; NULL: the task's synthetic one
+    const char *split_folder; // the lists of the split; NULL: the task's own rule
+    int size;                 // the task's measure of an example, such as its height
+    int threads;
+};
+
 enum gb_split { GB_SPLIT_TRAIN, GB_SPLIT_TEST, GB_SPLITS };
 
 // Heights, widths and channels of an example.

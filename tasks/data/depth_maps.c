@@ -386,8 +386,8 @@ static enum gb_status find_or_prepare(const struct gb_scenes *scenes,
     return write_cache(path, key, splits);
 }
 
-static enum gb_status load(const struct gb_scenes *scenes, const struct gb_task_source *source,
-                           int h, int w, struct gb_depth_maps splits[]) {
+static enum gb_status load(const struct gb_scenes *scenes, const struct gb_source *source, int h,
+                           int w, struct gb_depth_maps splits[]) {
     struct gb_scenes_split split;
     GB_TRY(gb_scenes_split(scenes, source->split_folder, &split));
     enum gb_status status = create_maps(scenes, &split, h, w, splits);
@@ -397,7 +397,7 @@ static enum gb_status load(const struct gb_scenes *scenes, const struct gb_task_
     return status;
 }
 
-enum gb_status gb_depth_maps_load(const struct gb_task_source *source, int h, int w,
+enum gb_status gb_depth_maps_load(const struct gb_source *source, int h, int w,
                                   struct gb_depth_maps splits[]) {
     for (int which = 0; which < GB_SPLITS; which++)
         splits[which] = (struct gb_depth_maps){0};

@@ -7,7 +7,6 @@
 
 #include "kernels/status.h"
 #include "tasks/data/dataset.h"
-#include "tasks/task.h"
 
 // Levels a metre: the sensor's are mm, clean depths are finer, so that they serve as real numbers.
 enum { GB_DEPTH_RAW_LEVELS = 1000, GB_DEPTH_CLEAN_LEVELS = 8000 };
@@ -49,7 +48,7 @@ enum { GB_DEPTH_FUSED = 1000 };
 // the next start; a damaged file there is made anew. GB_BAD_INPUT with the file and the reason,
 // also where the window is larger than a frame; GB_IO_ERROR where the cache cannot be written. On
 // failure nothing is held.
-enum gb_status gb_depth_maps_load(const struct gb_task_source *source, int h, int w,
+enum gb_status gb_depth_maps_load(const struct gb_source *source, int h, int w,
                                   struct gb_depth_maps splits[]);
 
 #endif

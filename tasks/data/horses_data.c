@@ -19,7 +19,7 @@ static const char *const list_names[GB_SPLITS] = {"horses_train.txt", "horses_te
 
 // The images that are wanted and what becomes of them.
 struct horses {
-    const struct gb_task_source *source;
+    const struct gb_source *source;
     struct gb_list names; // of all images of the folder, in byte order
     int count;            // of those wanted: all, or the lists' one after the other
     int *places;          // of each in `names`
@@ -163,7 +163,7 @@ static enum gb_status read_pair(const struct gb_dataset *set, int index,
     return status;
 }
 
-static struct gb_example_shape shape_of(const struct gb_task_source *source) {
+static struct gb_example_shape shape_of(const struct gb_source *source) {
     int size = source->size;
     return (struct gb_example_shape){
         .x_h = size, .x_w = size, .x_c = 3, .y_h = size, .y_w = size, .y_c = 1};
@@ -241,7 +241,7 @@ static enum gb_status load(struct horses *horses, struct gb_dataset splits[]) {
     return GB_OK;
 }
 
-enum gb_status gb_horses_load(const struct gb_task_source *source, struct gb_dataset splits[]) {
+enum gb_status gb_horses_load(const struct gb_source *source, struct gb_dataset splits[]) {
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_dataset){0};
     struct horses horses = {.source = source};

@@ -5,7 +5,7 @@
 #define GB_HORSES_DATA_H
 
 #include "kernels/status.h"
-#include "tasks/task.h"
+#include "tasks/data/dataset.h"
 
 // Without lists: the names in byte order, black images left out, are shuffled with this seed, and
 // the first 200 train (all but one in three where there are fewer than 300). Some published images
@@ -27,6 +27,6 @@ enum { GB_HORSES_SPLIT_SEED = 1, GB_HORSES_TRAIN = 200 };
 // mask that does not decode, a pair whose aspect ratios differ by more than 2 %, a list missing,
 // empty, naming a file that is not there, or naming one twice, be it in both lists, and a split
 // that is left with no image. On failure nothing is held.
-enum gb_status gb_horses_load(const struct gb_task_source *source, struct gb_dataset splits[]);
+enum gb_status gb_horses_load(const struct gb_source *source, struct gb_dataset splits[]);
 
 #endif

@@ -8,7 +8,6 @@
 #include "tasks/data/lists.h"
 #include "tasks/images/resize.h"
 #include "tasks/program/files.h"
-#include "tasks/synthetic/faces.h"
 
 static const char cannot_read[] = "cannot read faces";
 
@@ -172,7 +171,7 @@ static enum gb_status check_list(struct gb_list *list, const char *path,
     return status;
 }
 
-static enum gb_status read_list(const struct gb_task_source *source, enum gb_split split,
+static enum gb_status read_list(const struct gb_source *source, enum gb_split split,
                                 const struct gb_list *labels, bool *taken, struct gb_list *list) {
     static const char *const names[GB_SPLITS] = {"parts_train.txt", "parts_test.txt"};
     char path[GB_PATH];
@@ -182,7 +181,7 @@ static enum gb_status read_list(const struct gb_task_source *source, enum gb_spl
     return check_list(list, path, labels, taken);
 }
 
-static enum gb_status load_split(const struct gb_task_source *source, enum gb_split split,
+static enum gb_status load_split(const struct gb_source *source, enum gb_split split,
                                  const struct gb_list *labels, bool *taken,
                                  struct gb_dataset *set) {
     struct faces *faces = calloc(1, sizeof *faces);
@@ -206,7 +205,7 @@ static enum gb_status load_split(const struct gb_task_source *source, enum gb_sp
     return gb_dataset_keep(set, source->threads);
 }
 
-enum gb_status gb_lfw_load(const struct gb_task_source *source, struct gb_dataset splits[]) {
+enum gb_status gb_lfw_load(const struct gb_source *source, struct gb_dataset splits[]) {
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_dataset){0};
     char room[GB_PATH];

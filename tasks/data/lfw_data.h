@@ -8,11 +8,14 @@
 #define GB_LFW_DATA_H
 
 #include "kernels/status.h"
+#include "tasks/data/dataset.h"
 #include "tasks/metrics/superpixels.h"
-#include "tasks/task.h"
 
 // Height and width of images and labels as published.
 enum { GB_LFW_SIDE = 250 };
+
+// In the order of the channels of the labels' colours: red, green, blue.
+enum gb_face_part { GB_PART_HAIR, GB_PART_FACE, GB_PART_BACKGROUND, GB_FACE_PARTS };
 
 // The shape of an example of a face and its parts at size x size pixels.
 static inline struct gb_example_shape gb_lfw_shape(int size) {
@@ -25,16 +28,15 @@ static inline struct gb_example_shape gb_lfw_shape(int size) {
 // which nothing is chosen by. source->split_folder holds the lists where FOLDER does not.
 // - A line of a list is a person and a number, padded with zeros or not: "Ted_Turner 1". Examples
 //   stand in the order of their list and are named "Ted_Turner_0001".
-// - x is the image, resized bilinearly; y one channel of enum gb_face_part (tasks/synthetic/
-//   faces.h), by the label's colour: pure red hair, pure green face, pure blue background; resized
-//   by nearest label.
+// - x is the image, resized bilinearly; y one channel of enum gb_face_part, by the label's
+//   colour: pure red hair, pure green face, pure blue background; resized by nearest label.
 // - What the sets are kept from (gb_dataset_origin) fills examples of any size: at GB_LFW_SIDE the
 //   published pixels.
 // GB_BAD_INPUT with the file and the reason: a list missing, empty, with a line that is no person
 // and number, naming a face without label or one twice, be it in both lists; an image or label that
 // is missing or does not decode, that are of other sizes than GB_LFW_SIDE, a label with a pixel of
 // another colour. On failure nothing is held.
-enum gb_status gb_lfw_load(const struct gb_task_source *source, struct gb_dataset splits[]);
+enum gb_status gb_lfw_load(const struct gb_source *source, struct gb_dataset splits[]);
 
 // Reads the published superpixels of example `index` of what a set was kept from. None (count 0)
 // where the folder has no parts_lfw_funneled_superpixels_mat and for other data sets. GB_BAD_INPUT

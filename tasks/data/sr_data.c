@@ -189,7 +189,7 @@ static enum gb_status whole_or_freed(enum gb_status status, struct gb_dataset *s
 
 // The data set of these photographs, which it takes over.
 static enum gb_status make_split(struct gb_photographs *photographs, enum gb_split split,
-                                 const struct gb_task_source *source, struct gb_dataset *set) {
+                                 const struct gb_source *source, struct gb_dataset *set) {
     const bool trains = split == GB_SPLIT_TRAIN;
     const struct gb_example_shape shape =
         trains ? shape_for(source->size, source->size) : (struct gb_example_shape){0};
@@ -205,7 +205,7 @@ static enum gb_status make_split(struct gb_photographs *photographs, enum gb_spl
     return whole_or_freed(status, set);
 }
 
-enum gb_status gb_sr_load(const struct gb_task_source *source, struct gb_dataset splits[]) {
+enum gb_status gb_sr_load(const struct gb_source *source, struct gb_dataset splits[]) {
     struct gb_photographs photographs[GB_SPLITS];
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_dataset){0};

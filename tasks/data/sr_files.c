@@ -30,7 +30,7 @@ enum {
 };
 
 struct reading {
-    const struct gb_task_source *source;
+    const struct gb_source *source;
     struct gb_photographs *splits; // so far
 };
 
@@ -159,7 +159,7 @@ static enum gb_status read_bsds500(struct reading *reading, const char *folder) 
     GB_TRY(gb_path_join(folder, "images/train", train));
     if (!gb_is_folder(train))
         return GB_OK;
-    struct gb_task_source source = *reading->source;
+    struct gb_source source = *reading->source;
     source.folder = folder;
     struct gb_photographs more[GB_SPLITS];
     GB_TRY(gb_bsds_read(&source, &gb_bsd100, least_side(reading, GB_SPLIT_TRAIN), more));
@@ -318,7 +318,7 @@ static enum gb_status hold_out(struct reading *reading) {
 }
 
 static enum gb_status draw_synthetic(struct reading *reading) {
-    const struct gb_task_source *source = reading->source;
+    const struct gb_source *source = reading->source;
     const int side = source->size > TRAIN_SIDE ? source->size : TRAIN_SIDE;
     struct gb_photographs test;
     GB_TRY(gb_natural_photographs(SEED, 0, TRAIN, side, side, source->threads,
@@ -340,7 +340,7 @@ static enum gb_status read_all(struct reading *reading) {
     return hold_out(reading);
 }
 
-enum gb_status gb_sr_read(const struct gb_task_source *source, struct gb_photographs splits[]) {
+enum gb_status gb_sr_read(const struct gb_source *source, struct gb_photographs splits[]) {
     struct reading reading = {source, splits};
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_photographs){0};

@@ -4,8 +4,8 @@
 #ifndef GB_SR_FILES_H
 #define GB_SR_FILES_H
 
+#include "tasks/data/dataset.h"
 #include "tasks/data/photographs.h"
-#include "tasks/task.h"
 
 enum {
     GB_SR_LEAST_SIDE = 16,   // of a test image: SSIM's window within the border that is not scored
@@ -34,6 +34,6 @@ enum {
 // archive that does not decode, an image below GB_SR_LEAST_SIDE, or below source->size where it
 // trains, rows that are no square images, a list that names a file that is
 // not there, a test set that is in two of the folders. On failure nothing is held.
-enum gb_status gb_sr_read(const struct gb_task_source *source, struct gb_photographs splits[]);
+enum gb_status gb_sr_read(const struct gb_source *source, struct gb_photographs splits[]);
 
 #endif

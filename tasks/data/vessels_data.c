@@ -406,7 +406,7 @@ static enum gb_status check_sizes(const struct reading *reading) {
 }
 
 static enum gb_status read_split(const struct folder *folder, const struct choice *choice,
-                                 enum gb_split split, const struct gb_task_source *source,
+                                 enum gb_split split, const struct gb_source *source,
                                  struct gb_dataset *set) {
     const int count = choice->count;
     struct reading reading = {.folder = folder,
@@ -428,7 +428,7 @@ static enum gb_status read_split(const struct folder *folder, const struct choic
 }
 
 static enum gb_status load(struct folder *folder, struct choice choices[],
-                           const struct gb_task_source *source, struct gb_dataset splits[]) {
+                           const struct gb_source *source, struct gb_dataset splits[]) {
     GB_TRY(find_entries(folder));
     GB_TRY(choose(folder, source->split_folder, choices));
     for (int split = 0; split < GB_SPLITS; split++)
@@ -436,7 +436,7 @@ static enum gb_status load(struct folder *folder, struct choice choices[],
     return GB_OK;
 }
 
-enum gb_status gb_vessels_load(const struct gb_task_source *source, struct gb_dataset splits[]) {
+enum gb_status gb_vessels_load(const struct gb_source *source, struct gb_dataset splits[]) {
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_dataset){0};
     struct folder folder = {.path = source->folder};

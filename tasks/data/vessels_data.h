@@ -8,8 +8,8 @@
 #ifndef GB_VESSELS_DATA_H
 #define GB_VESSELS_DATA_H
 
+#include "tasks/data/dataset.h"
 #include "tasks/images/image.h"
-#include "tasks/task.h"
 
 // One photograph. The masks have its size, one channel, 0 and 255.
 struct gb_vessel_image {
@@ -50,7 +50,7 @@ enum { GB_VESSELS_MULTIPLE = 16, GB_VESSELS_LEVEL = 32 };
 // neither kind, a list as in tasks/data/lists.h, a split without an image. On failure nothing is
 // held.
 enum { GB_VESSELS_DARK = 20 };
-enum gb_status gb_vessels_load(const struct gb_task_source *source, struct gb_dataset splits[]);
+enum gb_status gb_vessels_load(const struct gb_source *source, struct gb_dataset splits[]);
 
 // Makes `set` of `count` >= 1 images of one size, as of this split, for windows of `size`. It takes
 // the array (of malloc) and its images over, also where it fails. The names are the caller's to

@@ -9,8 +9,7 @@
 
 #include <stdint.h>
 
-// In the order of the channels of the LFW Part Labels Database's colours: red, green, blue.
-enum gb_face_part { GB_PART_HAIR, GB_PART_FACE, GB_PART_BACKGROUND, GB_FACE_PARTS };
+#include "tasks/data/lfw_data.h"
 
 enum gb_face_framing {
     GB_FACE_ANYWHERE, // from two fifths to four fifths of the picture's height, anywhere in it

@@ -328,7 +328,7 @@ static enum gb_status draw_one(void *argument, int index) {
 }
 
 static enum gb_status load_split(uint64_t seed, int side, enum gb_split split, int count,
-                                 const struct gb_task_source *source, struct gb_dataset *set) {
+                                 const struct gb_source *source, struct gb_dataset *set) {
     if (count < 1 || count > GB_SYNTHETIC_TEST_FIRST)
         return gb_fail(GB_BAD_INPUT, "cannot draw", gb_split_name(split),
                        "%d pictures are out of range", count);
@@ -353,7 +353,7 @@ static enum gb_status load_split(uint64_t seed, int side, enum gb_split split, i
 }
 
 enum gb_status gb_fundus_load(uint64_t seed, int side, int train_count, int test_count,
-                              const struct gb_task_source *source, struct gb_dataset splits[]) {
+                              const struct gb_source *source, struct gb_dataset splits[]) {
     const int counts[GB_SPLITS] = {train_count, test_count};
     enum gb_status status = GB_OK;
     for (int split = 0; split < GB_SPLITS; split++)

@@ -29,6 +29,6 @@ enum gb_status gb_fundus_draw(uint64_t seed, uint32_t index, int size,
 // by index; drawn on source->threads threads, on which nothing depends. GB_BAD_INPUT,
 // GB_OUT_OF_MEMORY.
 enum gb_status gb_fundus_load(uint64_t seed, int side, int train_count, int test_count,
-                              const struct gb_task_source *source, struct gb_dataset splits[]);
+                              const struct gb_source *source, struct gb_dataset splits[]);
 
 #endif

@@ -41,10 +41,10 @@ static void unload(struct loaded *loaded) {
 static enum gb_status load_into(const struct request *request, const struct gb_backend *backend,
                                 struct loaded *loaded) {
     const struct gb_run_config *run = &loaded->run;
-    const struct gb_task_source source = {.folder = request->data,
-                                          .split_folder = request->split_folder,
-                                          .size = run->size,
-                                          .threads = loaded->threads};
+    const struct gb_source source = {.folder = request->data,
+                                     .split_folder = request->split_folder,
+                                     .size = run->size,
+                                     .threads = loaded->threads};
     const struct gb_predictor_options options = {
         .backend = backend,
         .threads = loaded->threads,

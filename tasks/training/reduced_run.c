@@ -4,7 +4,7 @@
 enum gb_status gb_reduced_open(const struct gb_task *task, int threads, int iterations,
                                struct gb_reduced_job *job) {
     const struct gb_reduced_run *reduced = &task->reduced;
-    const struct gb_task_source source = {.size = reduced->size, .threads = threads};
+    const struct gb_source source = {.size = reduced->size, .threads = threads};
     const struct gb_task_model *model = &task->models[0];
     *job = (struct gb_reduced_job){0};
     GB_TRY(task->load(&source, job->splits));

@@ -161,10 +161,10 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
         GB_TRY(gb_backend_find(given->backend, &run->backend));
     }
     GB_TRY(gb_training_run_check(run));
-    const struct gb_task_source source = {.folder = given->data,
-                                          .split_folder = given->split_folder,
-                                          .size = run->config.size,
-                                          .threads = run->threads};
+    const struct gb_source source = {.folder = given->data,
+                                     .split_folder = given->split_folder,
+                                     .size = run->config.size,
+                                     .threads = run->threads};
     struct gb_dataset splits[GB_SPLITS] = {0};
     enum gb_status status = task->load(&source, splits);
     if (status == GB_OK)
