@@ -457,6 +457,17 @@ static void test_blocks(void **state) {
         "n1h9w9c16k8r2s2u2v2p0q0relu", "n1h8w12c16k5r2s3u2v3p0q0", NULL});
 }
 
+// 3x3 convolutions that native kernels take by tiles of 2x2 outputs: odd sizes, every padding, lines
+// of several pieces, more outputs than tiles, and packed weights of the scattered form.
+static void test_winograd(void **state) {
+    (void)state;
+    check_texts(
+        (const char *const[]){"n2h13w17c33k37r3s3u1v1p1q1relu", "n1h18w14c60k50r3s3u1v1p0q0",
+                              "n1h9w30c48k36r3s3u1v1p2q2leaky", "n1h6w60c32k64r3s3u1v1p1q1tanh",
+                              "n1h40w40c40k13r3s3u1v1p1q1", "n2h16w16c100k14r3s3u1v1p1q1relu",
+                              "n1h12w12c12k310r3s3u1v1p0q2relu", NULL});
+}
+
 static uint32_t random_below(uint64_t *state, uint32_t limit) {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)(*state >> 33) % limit;
@@ -564,10 +575,10 @@ static void test_bad_text(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_roundtrip),   cmocka_unit_test(test_flops),
-        cmocka_unit_test(test_bad_text),    cmocka_unit_test(test_model_shapes),
-        cmocka_unit_test(test_blocks),      cmocka_unit_test(test_tile_edges),
-        cmocka_unit_test(test_many_pixels),
+        cmocka_unit_test(test_roundtrip),  cmocka_unit_test(test_flops),
+        cmocka_unit_test(test_bad_text),   cmocka_unit_test(test_model_shapes),
+        cmocka_unit_test(test_blocks),     cmocka_unit_test(test_winograd),
+        cmocka_unit_test(test_tile_edges), cmocka_unit_test(test_many_pixels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

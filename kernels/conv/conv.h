@@ -89,7 +89,9 @@ struct gb_conv_input_epilogue {
 // `y`, `dx`, `dy` are views of the plan's shapes with any strides (pixel stride >= channels);
 // outputs do not overlap inputs; packed arrays are 64-byte aligned; only the view's own channels
 // are written. Error bound per element: (K + 8) * 2^-24 * sum of |products|, K the number of
-// products summed.
+// products summed. Native kernels may take 3x3 convolutions of stride 1 by Winograd's F(2x2, 3x3)
+// tiles: there every product counts with all inputs (of the data gradient: dy) within two pixels,
+// and with the whole 3x3 filter of its channels. Small integers are exact either way.
 // `threads`: the most that an execution (gb_exec) will have. Native kernels take fewer as well; a
 // foreign library may run on this many whatever the execution says, so a plan for a job inside
 // gb_parallel_jobs is made for 1.
