@@ -251,6 +251,11 @@ refuses 'bad value: --lr: "nan" is not a number' "$@" --lr nan
 refuses 'bad value: --lr: "-1" is not in 0 .. 1' "$@" --lr -1
 refuses 'bad value: --seed: "x" is not a whole number' "$@" --seed x
 refuses 'unknown model: glow: horses has: cglow, fcn' "$@" --model glow
+refuses 'unknown option: --growth: c-Glow has none' "$@" --growth 8
+# An option's range is that of all models, until the model is known.
+refuses_like 'bad value: --levels: "9" is not in 1 .. 8, which .* takes$' \
+    train inpaint --model ffn --levels 9 --data "$folder/none" --out "$folder/new"
+works 'halvings of the image' train --help
 refuses 'missing argument: --iters: see glowbench train --help' "$@" --iters
 refuses "nothing to resume: $folder/new/checkpoint.safetensors: No such file or directory; start \
 without --resume" "$@" --resume

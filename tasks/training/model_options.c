@@ -12,40 +12,62 @@ static struct gb_model_option *find(struct gb_model_options *given, const char *
     return NULL;
 }
 
-static void add(struct gb_model_options *given, const struct gb_config_field *field) {
+static struct gb_model_option *add(struct gb_model_options *given,
+                                   const struct gb_config_field *field) {
     assert(given->count < GB_MODEL_OPTIONS);
     struct gb_model_option *option = &given->list[given->count++];
-    *option = (struct gb_model_option){.field = field, .number = field->least - 1};
+    *option = (struct gb_model_option){.field = field, .least = field->least, .most = field->most};
     snprintf(option->name, sizeof option->name, "%s", field->key);
     for (char *c = option->name; *c; c++)
         if (*c == '_')
             *c = '-';
-    snprintf(option->help, sizeof option->help, "%s (else the paper's)", field->help);
+    snprintf(option->help, sizeof option->help, "%s", field->help);
     for (int i = 0; field->names && i <= field->most; i++) {
         size_t used = strlen(option->choices);
         snprintf(option->choices + used, sizeof option->choices - used, "%s%s", i ? "|" : "",
                  field->names[i]);
+    }
+    return option;
+}
+
+// Takes in what the entry is of a further model.
+static void join(struct gb_model_option *option, const char *model,
+                 const struct gb_config_field *field) {
+    const size_t used = strlen(option->help);
+    option->least = field->least < option->least ? field->least : option->least;
+    option->most = field->most > option->most ? field->most : option->most;
+    if (!strstr(option->help, field->help))
+        snprintf(option->help + used, sizeof option->help - used, "; of %s: %s", model,
+                 field->help);
+}
+
+static void gather(struct gb_model_options *given, const struct gb_config_table *table) {
+    for (int i = 0; i < table->count; i++) {
+        const struct gb_config_field *field = &table->fields[i];
+        if (!field->help)
+            continue;
+        struct gb_model_option *option = find(given, field->key);
+        join(option ? option : add(given, field), table->model, field);
     }
 }
 
 void gb_model_options(struct gb_model_options *given, struct gb_option *options) {
     given->count = 0;
     for (const struct gb_model_kind *const *kind = gb_model_kinds(); *kind; kind++)
-        for (int i = 0; i < (*kind)->table->count; i++) {
-            const struct gb_config_field *field = &(*kind)->table->fields[i];
-            if (field->help && !find(given, field->key))
-                add(given, field);
-        }
+        gather(given, (*kind)->table);
     for (int i = 0; i < given->count; i++) {
         struct gb_model_option *o = &given->list[i];
-        options[i] = o->field->names ? gb_option_choice(o->name, o->choices, &o->choice, o->help)
-                                     : gb_option_int(o->name, "N", &o->number, o->field->least,
-                                                     o->field->most, o->help);
+        const size_t used = strlen(o->help);
+        snprintf(o->help + used, sizeof o->help - used, " (else the task's)");
+        o->number = o->least - 1;
+        options[i] = o->field->names
+                         ? gb_option_choice(o->name, o->choices, &o->choice, o->help)
+                         : gb_option_int(o->name, "N", &o->number, o->least, o->most, o->help);
     }
 }
 
 static bool was_given(const struct gb_model_option *option) {
-    return option->field->names ? option->choice != NULL : option->number >= option->field->least;
+    return option->field->names ? option->choice != NULL : option->number >= option->least;
 }
 
 static int value_of(const struct gb_model_option *option) {
@@ -68,16 +90,35 @@ static enum gb_status field_of(const struct gb_model_option *option,
     return gb_fail(GB_BAD_INPUT, "unknown option", name, "%s has none", kind->title);
 }
 
-enum gb_status gb_model_options_apply(const struct gb_model_options *given,
-                                      const struct gb_model_kind *kind, void *config) {
-    for (int i = 0; i < given->count; i++) {
-        const struct gb_config_field *field;
-        if (!was_given(&given->list[i]))
-            continue;
-        GB_TRY(field_of(&given->list[i], kind, &field));
-        gb_config_set(config, field, value_of(&given->list[i]));
-    }
+static enum gb_status check(const struct gb_model_option *option,
+                            const struct gb_model_kind *kind) {
+    const struct gb_config_field *field;
+    GB_TRY(field_of(option, kind, &field));
+    const int value = value_of(option);
+    if (value >= field->least && value <= field->most)
+        return GB_OK;
+    char name[64];
+    snprintf(name, sizeof name, "--%s", option->name);
+    return gb_fail(GB_BAD_INPUT, "bad value", name, "\"%d\" is not in %d .. %d, which %s takes",
+                   value, field->least, field->most, kind->title);
+}
+
+enum gb_status gb_model_options_check(const struct gb_model_options *given,
+                                      const struct gb_model_kind *kind) {
+    for (int i = 0; i < given->count; i++)
+        if (was_given(&given->list[i]))
+            GB_TRY(check(&given->list[i], kind));
     return GB_OK;
+}
+
+void gb_model_options_apply(const struct gb_model_options *given, const struct gb_model_kind *kind,
+                            void *config) {
+    for (int i = 0; i < given->count; i++) {
+        const struct gb_model_option *option = &given->list[i];
+        if (was_given(option))
+            gb_config_set(config, gb_config_find(kind->table, option->field->key),
+                          value_of(option));
+    }
 }
 
 enum gb_status gb_model_options_agree(const struct gb_model_options *given,

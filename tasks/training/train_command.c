@@ -50,7 +50,7 @@ static enum gb_status configure(const struct given *given, const struct gb_task_
                                 int size, const struct gb_example_shape *shape,
                                 struct gb_run_config *config) {
     GB_TRY(gb_run_config_default(config->task, model, size, shape, config));
-    GB_TRY(gb_model_options_apply(&given->of_model, model->kind, &config->config));
+    gb_model_options_apply(&given->of_model, model->kind, &config->config);
     GB_TRY(copy_mask(given, config));
     if (given->batch)
         config->batch = given->batch;
@@ -156,6 +156,7 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
     if (given->resume) {
         GB_TRY(configure_resumed(given, task, checkpoint, &run->config, &run->backend));
     } else {
+        GB_TRY(gb_model_options_check(&given->of_model, model->kind));
         run->config.task = task;
         run->config.size = given->size ? given->size : task->default_size;
         GB_TRY(gb_backend_find(given->backend, &run->backend));
