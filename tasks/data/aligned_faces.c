@@ -79,17 +79,9 @@ static enum gb_status list_person(const char *root, const char *person, struct g
     if (!gb_is_folder(folder))
         return GB_OK;
     GB_TRY(gb_list_folder(folder, ".jpg", &images));
-    const size_t room = (size_t)(all->count + images.count);
-    char **names = realloc(all->names, room * sizeof *names);
-    enum gb_status status = names ? GB_OK : no_memory(folder);
-    all->names = names ? names : all->names;
-    for (int i = 0; status == GB_OK && i < images.count; i++) {
-        char *name = gb_format("%s/%s", person, images.names[i]);
-        if (name)
-            names[all->count++] = name;
-        else
-            status = no_memory(folder);
-    }
+    enum gb_status status = GB_OK;
+    for (int i = 0; status == GB_OK && i < images.count; i++)
+        status = gb_list_add(all, gb_format("%s/%s", person, images.names[i]), folder);
     gb_list_free(&images);
     return status;
 }
@@ -131,10 +123,6 @@ struct split {
     int counts[GB_SPLITS];
 };
 
-static int by_place(const void *a, const void *b) {
-    return *(const int *)a - *(const int *)b;
-}
-
 // Draws test images among places[0..count) to its front, a quarter of `of` at most.
 static void draw_test(int *places, int count, int of, int *drawn) {
     const struct gb_random_key key = {.seed = GB_ALIGNED_FACES_SEED, .purpose = GB_RANDOM_SPLIT};
@@ -142,7 +130,7 @@ static void draw_test(int *places, int count, int of, int *drawn) {
     *drawn = quarter < GB_ALIGNED_FACES_TEST ? quarter : GB_ALIGNED_FACES_TEST;
     *drawn = *drawn < count ? *drawn : count;
     gb_shuffle(&key, places, count);
-    qsort(places, (size_t)*drawn, sizeof *places, by_place);
+    gb_places_sort(places, *drawn);
 }
 
 // The first of a shuffle test, the others train.
@@ -154,8 +142,7 @@ static void split_all(int count, struct split *split) {
     split->counts[GB_SPLIT_TRAIN] = count - split->counts[GB_SPLIT_TEST];
     for (int i = 0; i < split->counts[GB_SPLIT_TRAIN]; i++)
         split->places[GB_SPLIT_TRAIN][i] = all[split->counts[GB_SPLIT_TEST] + i];
-    qsort(split->places[GB_SPLIT_TRAIN], (size_t)split->counts[GB_SPLIT_TRAIN], sizeof *all,
-          by_place);
+    gb_places_sort(split->places[GB_SPLIT_TRAIN], split->counts[GB_SPLIT_TRAIN]);
 }
 
 // "000001.jpg 0" to "000001.jpg" in place, and the 0.

@@ -11,41 +11,22 @@ const struct gb_bsds_test gb_bsd68 = {"bsd68.txt", 68}, gb_bsd100 = {"bsd100.txt
 
 static const char cannot_read[] = "cannot read BSDS500";
 
-// Names under images, of one split.
-struct names {
-    int count;
-    char **names;
-};
-
-static void free_names(struct names *names) {
-    for (int i = 0; i < names->count; i++)
-        free(names->names[i]);
-    free(names->names);
-}
-
 static enum gb_status no_memory(const char *where) {
     return gb_fail(GB_OUT_OF_MEMORY, cannot_read, where, "out of memory");
 }
 
 // Adds "part/NAME" for the names of the list at places[0..count), or its first `count` where there
 // are no places.
-static enum gb_status add_names(struct names *names, const char *part, const struct gb_list *list,
+static enum gb_status add_names(struct gb_list *names, const char *part, const struct gb_list *list,
                                 const int *places, int count) {
-    char **grown = realloc(names->names, (size_t)(names->count + count) * sizeof *grown);
-    if (!grown)
-        return no_memory(part);
-    names->names = grown;
-    for (int i = 0; i < count; i++) {
-        char *name = gb_format("%s/%s", part, list->names[places ? places[i] : i]);
-        if (!name)
-            return no_memory(part);
-        names->names[names->count++] = name;
-    }
+    for (int i = 0; i < count; i++)
+        GB_TRY(gb_list_add(names, gb_format("%s/%s", part, list->names[places ? places[i] : i]),
+                           part));
     return GB_OK;
 }
 
 // Adds all that a part of the data set holds.
-static enum gb_status add_part(const char *images, const char *part, struct names *names) {
+static enum gb_status add_part(const char *images, const char *part, struct gb_list *names) {
     char folder[GB_PATH];
     struct gb_list held;
     GB_TRY(gb_path_join(images, part, folder));
@@ -56,7 +37,7 @@ static enum gb_status add_part(const char *images, const char *part, struct name
 }
 
 static enum gb_status add_listed(const char *path, const char *images, const struct gb_list *val,
-                                 struct names *names) {
+                                 struct gb_list *names) {
     struct gb_list list;
     GB_TRY(gb_list_read(path, &list));
     int *places = calloc((size_t)list.count, sizeof *places);
@@ -73,7 +54,7 @@ static enum gb_status add_listed(const char *path, const char *images, const str
 }
 
 static enum gb_status add_tested(const char *images, const char *split_folder,
-                                 const struct gb_bsds_test *test, struct names *names) {
+                                 const struct gb_bsds_test *test, struct gb_list *names) {
     struct gb_list val;
     char folder[GB_PATH], list[GB_PATH];
     GB_TRY(gb_path_join(images, "val", folder));
@@ -92,7 +73,7 @@ static enum gb_status add_tested(const char *images, const char *split_folder,
 }
 
 static enum gb_status find_names(const char *images, const char *split_folder,
-                                 const struct gb_bsds_test *test, struct names splits[]) {
+                                 const struct gb_bsds_test *test, struct gb_list splits[]) {
     GB_TRY(add_part(images, "train", &splits[GB_SPLIT_TRAIN]));
     GB_TRY(add_part(images, "test", &splits[GB_SPLIT_TRAIN]));
     return add_tested(images, split_folder, test, &splits[GB_SPLIT_TEST]);
@@ -100,7 +81,7 @@ static enum gb_status find_names(const char *images, const char *split_folder,
 
 enum gb_status gb_bsds_read(const struct gb_source *source, const struct gb_bsds_test *test,
                             int least_side, struct gb_photographs splits[]) {
-    struct names names[GB_SPLITS] = {0};
+    struct gb_list names[GB_SPLITS] = {0};
     char images[GB_PATH];
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_photographs){0};
@@ -111,7 +92,7 @@ enum gb_status gb_bsds_read(const struct gb_source *source, const struct gb_bsds
         status = gb_photographs_read(images, names[split].names, names[split].count, least_side,
                                      source->threads, &splits[split]);
     for (int split = 0; split < GB_SPLITS; split++) {
-        free_names(&names[split]);
+        gb_list_free(&names[split]);
         if (status != GB_OK)
             gb_photographs_free(&splits[split]);
     }

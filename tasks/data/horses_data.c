@@ -180,10 +180,6 @@ static enum gb_status read_pairs(struct horses *horses) {
 
 // ---- Splits ----
 
-static int by_place(const void *a, const void *b) {
-    return *(const int *)a - *(const int *)b;
-}
-
 static enum gb_status split_by_seed(struct horses *horses) {
     int *order = calloc((size_t)horses->count, sizeof *order);
     if (!order)
@@ -200,7 +196,7 @@ static enum gb_status split_by_seed(struct horses *horses) {
     for (int split = 0, first = 0; split < GB_SPLITS; split++) {
         int count = horses->split_count[split];
         memcpy(horses->chosen[split], order + first, (size_t)count * sizeof *order);
-        qsort(horses->chosen[split], (size_t)count, sizeof *order, by_place);
+        gb_places_sort(horses->chosen[split], count);
         first += count;
     }
     free(order);

@@ -14,17 +14,33 @@ static enum gb_status no_memory(const char *where) {
     return gb_fail(GB_OUT_OF_MEMORY, "cannot list names", where, "out of memory");
 }
 
-// Makes room for one more entry. Room doubles, so it is full where the count is a power of two.
-static bool grow(struct gb_list *list) {
-    const int count = list->count;
+// An array of `count` entries of this size with room for one more; NULL where memory is short. Room
+// doubles, so it is full where the count is a power of two.
+static void *grow(void *array, int count, size_t size) {
     if (count & (count - 1))
-        return true;
-    const size_t room = count ? 2 * (size_t)count : 1;
-    char **names = realloc(list->names, room * sizeof *names);
-    list->names = names ? names : list->names;
-    int *lines = realloc(list->lines, room * sizeof *lines);
-    list->lines = lines ? lines : list->lines;
-    return names && lines;
+        return array;
+    return realloc(array, (count ? 2 * (size_t)count : 1) * size);
+}
+
+enum gb_status gb_list_add(struct gb_list *list, char *name, const char *where) {
+    char **names = name ? grow(list->names, list->count, sizeof *names) : NULL;
+    if (!names) {
+        free(name);
+        return no_memory(where);
+    }
+    list->names = names;
+    names[list->count++] = name;
+    return GB_OK;
+}
+
+static enum gb_status add_line(struct gb_list *list, const char *name, int number,
+                               const char *path) {
+    int *lines = grow(list->lines, list->count, sizeof *lines);
+    if (!lines)
+        return no_memory(path);
+    list->lines = lines;
+    lines[list->count] = number;
+    return gb_list_add(list, strdup(name), path);
 }
 
 // The line without blanks at its ends, in place.
@@ -45,16 +61,8 @@ static enum gb_status read_lines(FILE *stream, const char *path, struct gb_list 
     errno = 0;
     for (int number = 1; status == GB_OK && getline(&line, &room, stream) >= 0; number++) {
         const char *name = trim(line);
-        if (!*name)
-            continue;
-        char *copy = strdup(name);
-        if (copy && grow(list)) {
-            list->names[list->count] = copy;
-            list->lines[list->count++] = number;
-        } else {
-            free(copy);
-            status = no_memory(path);
-        }
+        if (*name)
+            status = add_line(list, name, number, path);
     }
     if (status == GB_OK && !feof(stream)) // a folder opens, but does not read
         status = gb_fail(GB_BAD_INPUT, "cannot read list", path, "%s", strerror(errno));
@@ -85,15 +93,17 @@ static int by_bytes(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+void gb_list_sort(struct gb_list *list) {
+    qsort(list->names, (size_t)list->count, sizeof *list->names, by_bytes);
+}
+
 static enum gb_status read_entries(DIR *stream, const char *folder, const char *suffix,
                                    struct gb_list *list) {
     const struct dirent *entry;
     while (errno = 0, (entry = readdir(stream))) {
         if (entry->d_name[0] == '.' || !ends_with(entry->d_name, suffix))
             continue;
-        if (!grow(list) || !(list->names[list->count] = strdup(entry->d_name)))
-            return no_memory(folder);
-        list->count++;
+        GB_TRY(gb_list_add(list, strdup(entry->d_name), folder));
     }
     if (errno)
         return gb_fail(GB_BAD_INPUT, "cannot read folder", folder, "%s", strerror(errno));
@@ -110,10 +120,8 @@ enum gb_status gb_list_folder(const char *folder, const char *suffix, struct gb_
         return gb_fail(GB_BAD_INPUT, "cannot read folder", folder, "%s", strerror(errno));
     const enum gb_status status = read_entries(stream, folder, suffix, list);
     closedir(stream);
-    free(list->lines);
-    list->lines = NULL;
     if (status == GB_OK)
-        qsort(list->names, (size_t)list->count, sizeof *list->names, by_bytes);
+        gb_list_sort(list);
     else
         gb_list_free(list);
     return status;
@@ -148,4 +156,12 @@ enum gb_status gb_list_places(const struct gb_list *list, const char *path,
         taken[places[i]] = true;
     }
     return GB_OK;
+}
+
+static int by_number(const void *a, const void *b) {
+    return *(const int *)a - *(const int *)b;
+}
+
+void gb_places_sort(int *places, int count) {
+    qsort(places, (size_t)count, sizeof *places, by_number);
 }

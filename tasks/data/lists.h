@@ -25,6 +25,13 @@ enum gb_status gb_list_folder(const char *folder, const char *suffix, struct gb_
 
 void gb_list_free(struct gb_list *list);
 
+// Appends a name of malloc's, which it takes over, also where it fails: GB_OUT_OF_MEMORY where there
+// is no room, or no name (NULL). `where` is for the message.
+enum gb_status gb_list_add(struct gb_list *list, char *name, const char *where);
+
+// Brings the names of a list without lines into byte order.
+void gb_list_sort(struct gb_list *list);
+
 // The place of `name` in a list that is in byte order; -1 where it is not in it.
 int gb_list_find(const struct gb_list *sorted, const char *name);
 
@@ -35,5 +42,8 @@ int gb_list_find(const struct gb_list *sorted, const char *name);
 enum gb_status gb_list_places(const struct gb_list *list, const char *path,
                               const struct gb_list *sorted, const char *folder, bool *taken,
                               int *places);
+
+// Brings places into ascending order.
+void gb_places_sort(int *places, int count);
 
 #endif

@@ -70,19 +70,9 @@ static enum gb_status add_sequence(struct gb_scenes *scenes, const char *sequenc
     GB_TRY(gb_list_folder(folder, depth_ending, &held));
     struct gb_list *frames = &scenes->frames;
     enum gb_status status = GB_OK;
-    char **names =
-        realloc(frames->names, (size_t)(frames->count + held.count) * sizeof *frames->names);
-    if (names)
-        frames->names = names;
-    else
-        status = no_memory(folder);
     for (int i = 0; status == GB_OK && i < held.count; i++) {
         int length = (int)(strlen(held.names[i]) - strlen(depth_ending));
-        char *name = gb_format("%s/%.*s", sequence, length, held.names[i]);
-        if (name)
-            names[frames->count++] = name;
-        else
-            status = no_memory(folder);
+        status = gb_list_add(frames, gb_format("%s/%.*s", sequence, length, held.names[i]), folder);
     }
     gb_list_free(&held);
     return status;
@@ -126,17 +116,12 @@ static enum gb_status add_scene(struct gb_scenes *scenes, const char *scene) {
     return for_folders(scenes, scene, is_sequence, add_sequence);
 }
 
-static int by_bytes(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static enum gb_status find_frames(struct gb_scenes *scenes) {
     GB_TRY(for_folders(scenes, "", is_visible, add_scene));
     if (scenes->frames.count == 0)
         return gb_fail(GB_BAD_INPUT, cannot_read, scenes->folder,
                        "it holds no SCENE/seq-NN/frame-NNNNNN%s", depth_ending);
-    qsort(scenes->frames.names, (size_t)scenes->frames.count, sizeof *scenes->frames.names,
-          by_bytes);
+    gb_list_sort(&scenes->frames);
     return GB_OK;
 }
 
