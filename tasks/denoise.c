@@ -182,12 +182,7 @@ static enum gb_status score_image(const struct gb_answers *answers, int index,
 
 static enum gb_status score(const struct gb_answers *answers, json_t *metrics, json_t *per_image) {
     const struct gb_examples *examples = answers->examples;
-    const struct gb_example_shape shape = {.x_h = examples->x.h,
-                                           .x_w = examples->x.w,
-                                           .x_c = examples->x.c,
-                                           .y_h = examples->y.h,
-                                           .y_w = examples->y.w,
-                                           .y_c = examples->y.c};
+    const struct gb_example_shape shape = gb_shape_of(&examples->x, &examples->y);
     struct gb_examples clipped; // x: the noisy image, y: the clean one
     GB_TRY(gb_examples_create(&clipped, 1, &shape));
     double sums[PREDICTORS] = {0};

@@ -125,13 +125,8 @@ static void copy_example(const struct gb_example *to, const struct gb_example *f
 
 enum gb_status gb_examples_select(const struct gb_examples *from, const int *indices, int count,
                                   struct gb_examples *examples) {
-    const struct gb_example_shape shape = {.x_h = from->x.h,
-                                           .x_w = from->x.w,
-                                           .x_c = from->x.c,
-                                           .y_h = from->y.h,
-                                           .y_w = from->y.w,
-                                           .y_c = from->y.c,
-                                           .masked = from->mask.data != NULL};
+    struct gb_example_shape shape = gb_shape_of(&from->x, &from->y);
+    shape.masked = from->mask.data != NULL;
     GB_TRY(gb_examples_create(examples, count, &shape));
     for (int i = 0; i < count; i++) {
         struct gb_example to = gb_example_at(examples, i), chosen = gb_example_at(from, indices[i]);

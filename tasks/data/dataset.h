@@ -27,6 +27,13 @@ struct gb_example_shape {
     bool masked; // there is a mask of y's height and width
 };
 
+// That of tensors of an example, or of stacked ones, without a mask.
+static inline struct gb_example_shape gb_shape_of(const struct gb_tensor *x,
+                                                  const struct gb_tensor *y) {
+    return (struct gb_example_shape){
+        .x_h = x->h, .x_w = x->w, .x_c = x->c, .y_h = y->h, .y_w = y->w, .y_c = y->c};
+}
+
 // Where an example goes; each a dense view of one image.
 struct gb_example {
     struct gb_tensor x; // the input, in [0, 1] unless the task says otherwise

@@ -178,11 +178,6 @@ enum gb_status gb_predictor_resize(struct gb_predictor *p, const struct gb_examp
 
 // ---- Likelihood ----
 
-static struct gb_example_shape shape_of(const struct gb_tensor *x, const struct gb_tensor *y) {
-    return (struct gb_example_shape){
-        .x_h = x->h, .x_w = x->w, .x_c = x->c, .y_h = y->h, .y_w = y->w, .y_c = y->c};
-}
-
 static void add_noise(struct gb_predictor *p, int place, int index) {
     const struct gb_exec exec = {.threads = p->options.threads};
     const struct gb_task *task = p->task;
@@ -234,7 +229,7 @@ static enum gb_status score_batch(struct gb_predictor *p, const struct gb_exampl
 enum gb_status gb_predictor_bits(struct gb_predictor *p, const struct gb_examples *examples,
                                  char *const *names, double *bits) {
     size_t dimensions = (size_t)p->target.image;
-    const struct gb_example_shape shape = shape_of(&examples->x, &examples->y);
+    const struct gb_example_shape shape = gb_shape_of(&examples->x, &examples->y);
     GB_TRY(gb_task_check_shape(p->kind, &p->config, &shape));
     for (int first = 0; first < examples->count; first += p->state->scored_at_once) {
         double log_likelihood[SCORED_AT_ONCE];
@@ -278,7 +273,7 @@ static void draw_latents(struct gb_predictor *p, int index, int first) {
 
 enum gb_status gb_predictor_condition(struct gb_predictor *p, const struct gb_tensor *x,
                                       const char *name) {
-    struct gb_example_shape shape = shape_of(x, &p->target);
+    struct gb_example_shape shape = gb_shape_of(x, &p->target);
     GB_TRY(gb_task_check_shape(p->kind, &p->config, &shape));
     p->state->in_hand = (struct samples){0};
     enum gb_status status = p->kind->condition(p->state->sampler, x);
