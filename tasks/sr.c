@@ -112,7 +112,7 @@ static void decide(const struct gb_tensor *x, const struct gb_tensor *picture,
 
 // ---- Scores ----
 
-enum { CROPS = 1000, SYNTHETIC_CROPS = 64, CROP_SIDE = 128, TEMPERATURES = 4 };
+enum { CROPS = 1000, SYNTHETIC_CROPS = 64, CROP_SIDE = 128, CROPS_AT_ONCE = 64, TEMPERATURES = 4 };
 
 static const struct {
     float value;
@@ -160,6 +160,10 @@ static struct test_set test_set_at(const struct gb_dataset *split, int first) {
     return set;
 }
 
+static int smaller(int a, int b) {
+    return a < b ? a : b;
+}
+
 // What the model needs heights and widths of targets to be multiples of.
 static int multiple_of(const struct gb_predictor *predictor) {
     const struct gb_config_field *levels = gb_config_find(predictor->kind->table, "levels");
@@ -184,20 +188,20 @@ static enum gb_status crop_side(const struct gb_predictor *predictor, const stru
                          side, multiple);
 }
 
+// Of crops [first, first + count), CROPS_AT_ONCE at most: all of them would fill memory.
 static enum gb_status add_bits_of(struct gb_predictor *predictor, const struct gb_dataset *crops,
-                                  struct sums *sums) {
+                                  int first, int count, struct sums *sums) {
+    int indices[CROPS_AT_ONCE];
+    double bits[CROPS_AT_ONCE];
     struct gb_examples examples;
-    GB_TRY(gb_dataset_gather(crops, NULL, crops->count, predictor->options.seed,
+    for (int i = 0; i < count; i++)
+        indices[i] = first + i;
+    GB_TRY(gb_dataset_gather(crops, indices, count, predictor->options.seed,
                              predictor->options.threads, &examples));
-    double *bits = malloc((size_t)crops->count * sizeof *bits);
-    enum gb_status status = bits ? GB_OK : no_memory("crops");
-    if (status == GB_OK)
-        status = gb_predictor_resize(predictor, &crops->shape);
-    if (status == GB_OK)
-        status = gb_predictor_bits(predictor, &examples, crops->names, bits);
-    for (int i = 0; status == GB_OK && i < crops->count; i++)
+    const enum gb_status status =
+        gb_predictor_bits(predictor, &examples, first, crops->names + first, bits);
+    for (int i = 0; status == GB_OK && i < count; i++)
         sums->bits += bits[i];
-    free(bits);
     gb_examples_free(&examples);
     return status;
 }
@@ -212,7 +216,10 @@ static enum gb_status add_bits(struct gb_predictor *predictor, const struct test
     GB_TRY(crop_side(predictor, set, &side));
     GB_TRY(gb_sr_crops(set->split, set->first, set->count, sums->crops, side,
                        predictor->options.seed, &crops));
-    const enum gb_status status = add_bits_of(predictor, &crops, sums);
+    enum gb_status status = gb_predictor_resize(predictor, &crops.shape);
+    for (int first = 0; status == GB_OK && first < crops.count; first += CROPS_AT_ONCE)
+        status = add_bits_of(predictor, &crops, first, smaller(CROPS_AT_ONCE, crops.count - first),
+                             sums);
     gb_dataset_free(&crops);
     return status;
 }
@@ -247,10 +254,6 @@ static enum gb_status score_baselines(const struct gb_tensor *low, const struct 
     }
     free(high.data);
     return status;
-}
-
-static int smaller(int a, int b) {
-    return a < b ? a : b;
 }
 
 // Scores photograph `index`, of which `padded` is the padded pair, or a part.

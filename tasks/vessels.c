@@ -323,7 +323,7 @@ static enum gb_status evaluate_all(struct gb_predictor *p, const struct gb_datas
                                    const struct gb_dataset *test, const struct gb_selection *scored,
                                    const struct gb_examples *examples, struct opinion *opinion,
                                    struct tally *tally, json_t *metrics, json_t *per_image) {
-    GB_TRY(gb_predictor_bits(p, examples, scored->names, tally->bits));
+    GB_TRY(gb_predictor_bits(p, examples, 0, scored->names, tally->bits));
     double seconds = 0;
     for (int i = 0; i < scored->count; i++) {
         const int index = scored->indices[i];

@@ -625,6 +625,41 @@ static void few_are_scored_by_their_middles(void **state) {
     free_splits(splits);
 }
 
+// However many crops are taken at once, each has noise of its own.
+static void scores_all_crops_as_one(void **state) {
+    (void)state;
+    enum { CROPS = 70, SIDE = 32 };
+    write_two_sets();
+    char folders[1024];
+    snprintf(folders, sizeof folders, "%s:%s", gb_fixture_path("photos"), gb_fixture_path(""));
+    struct gb_dataset splits[GB_SPLITS], crops;
+    struct gb_predictor predictor;
+    struct gb_examples examples;
+    double bits[CROPS], sum = 0;
+    assert_int_equal(gb_task_find("sr", &task), GB_OK);
+    assert_int_equal(load(folders, NULL, splits), GB_OK);
+    const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+    create_tiny("cnf", 2, 2, 1, &splits[GB_SPLIT_TRAIN].shape, &predictor);
+    predictor.options.crops = CROPS;
+    json_t *metrics = json_object(), *per_image = json_array();
+    assert_int_equal(
+        gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], test, metrics, per_image),
+        GB_OK);
+    assert_int_equal(gb_sr_crops(test, 0, 1, CROPS, SIDE, predictor.options.seed, &crops), GB_OK);
+    assert_int_equal(gb_dataset_gather(&crops, NULL, CROPS, 0, 1, &examples), GB_OK);
+    assert_int_equal(gb_predictor_resize(&predictor, &crops.shape), GB_OK);
+    assert_int_equal(gb_predictor_bits(&predictor, &examples, 0, crops.names, bits), GB_OK);
+    for (int i = 0; i < CROPS; i++)
+        sum += bits[i];
+    assert_true(metric(metrics, "Set5_bits_per_dimension") == sum / CROPS);
+    json_decref(metrics);
+    json_decref(per_image);
+    gb_examples_free(&examples);
+    gb_dataset_free(&crops);
+    gb_predictor_free(&predictor);
+    free_splits(splits);
+}
+
 static void refuses_photographs_below_its_levels(void **state) {
     (void)state;
     write_two_sets();
@@ -674,6 +709,7 @@ int main(void) {
         cmocka_unit_test(bicubic_scores_what_is_published),
         IN_FOLDER(evaluates_whole_photographs),
         IN_FOLDER(few_are_scored_by_their_middles),
+        IN_FOLDER(scores_all_crops_as_one),
         IN_FOLDER(refuses_photographs_below_its_levels),
         cmocka_unit_test(factored_follows_the_flow),
     };

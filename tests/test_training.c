@@ -405,7 +405,7 @@ static void predictor_of(struct gb_predictor *predictor, struct gb_predictor_opt
 
 static enum gb_status bits_of(struct gb_predictor *predictor, const struct gb_dataset *set,
                               double *bits) {
-    return gb_predictor_bits(predictor, held(set), set->names, bits);
+    return gb_predictor_bits(predictor, held(set), 0, set->names, bits);
 }
 
 static enum gb_status draw(struct gb_predictor *predictor, const struct gb_dataset *set,
@@ -619,7 +619,7 @@ static void check_batches(const struct gb_backend *backend) {
     for (int count = 1; count <= CHOSEN; count++) {
         struct gb_examples set;
         assert_int_equal(gb_examples_select(held(test), chosen, count, &set), GB_OK);
-        assert_int_equal(gb_predictor_bits(&predictor, &set, test->names, some), GB_OK);
+        assert_int_equal(gb_predictor_bits(&predictor, &set, 0, test->names, some), GB_OK);
         for (int i = 0; i < count; i++)
             assert_memory_equal(&some[i], &all[chosen[i]], sizeof *some);
         gb_examples_free(&set);

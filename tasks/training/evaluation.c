@@ -67,7 +67,7 @@ static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *
                                const struct gb_dataset *test, const struct room *room,
                                json_t *metrics, json_t *per_image) {
     const struct gb_selection *scored = &room->scored;
-    GB_TRY(gb_predictor_bits(p, &room->examples, scored->names, room->bits));
+    GB_TRY(gb_predictor_bits(p, &room->examples, 0, scored->names, room->bits));
     double start = gb_seconds();
     GB_TRY(predict(p, scored, &room->examples, &room->picture, &room->answers));
     double seconds = (gb_seconds() - start) / scored->count;

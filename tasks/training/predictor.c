@@ -193,9 +193,10 @@ static void add_noise(struct gb_predictor *p, int place, int index) {
                      task->noise_low + task->level_distance, &target, p->state->uniform);
 }
 
-// Fills the scorer's batch with examples first, first + 1, ...; the last one is repeated beyond the
-// end.
-static void fill_batch(struct gb_predictor *p, const struct gb_examples *examples, int first) {
+// Fills the scorer's batch with examples first, first + 1, ..., whose numbers begin at `number`; the
+// last one is repeated beyond the end.
+static void fill_batch(struct gb_predictor *p, const struct gb_examples *examples, int first,
+                       int number) {
     for (int i = 0; i < p->state->scored_at_once; i++) {
         int index = first + i < examples->count ? first + i : examples->count - 1;
         struct gb_tensor x = gb_images(&examples->x, index, 1);
@@ -203,17 +204,17 @@ static void fill_batch(struct gb_predictor *p, const struct gb_examples *example
         struct gb_tensor target = gb_images(&p->state->targets, i, 1);
         memcpy(gb_at(&p->state->x, i, 0, 0), x.data, (size_t)p->state->x.image * sizeof(float));
         p->task->target(&x, &y, &target);
-        add_noise(p, i, index);
+        add_noise(p, i, number + index - first);
     }
 }
 
-// Log-likelihoods of the scorer's batch, which begins with example `first`.
+// Log-likelihoods of the scorer's batch, which begins with example `first`, of this number.
 static enum gb_status score_batch(struct gb_predictor *p, const struct gb_examples *examples,
-                                  char *const *names, int first,
+                                  char *const *names, int first, int number,
                                   double log_likelihood[static SCORED_AT_ONCE]) {
     static const char what[] = "cannot evaluate";
     bool wants_noise = p->state->dequantisation == GB_DEQUANTISED_BY_MODEL;
-    fill_batch(p, examples, first);
+    fill_batch(p, examples, first, number);
     enum gb_status status = p->kind->condition(p->state->scorer, &p->state->x);
     if (status != GB_OK)
         return gb_fail_within(status, what, names[first]);
@@ -227,15 +228,15 @@ static enum gb_status score_batch(struct gb_predictor *p, const struct gb_exampl
 }
 
 enum gb_status gb_predictor_bits(struct gb_predictor *p, const struct gb_examples *examples,
-                                 char *const *names, double *bits) {
+                                 int first, char *const *names, double *bits) {
     size_t dimensions = (size_t)p->target.image;
     const struct gb_example_shape shape = gb_shape_of(&examples->x, &examples->y);
     GB_TRY(gb_task_check_shape(p->kind, &p->config, &shape));
-    for (int first = 0; first < examples->count; first += p->state->scored_at_once) {
+    for (int at = 0; at < examples->count; at += p->state->scored_at_once) {
         double log_likelihood[SCORED_AT_ONCE];
-        GB_TRY(score_batch(p, examples, names, first, log_likelihood));
-        for (int i = 0; i < p->state->scored_at_once && first + i < examples->count; i++)
-            bits[first + i] =
+        GB_TRY(score_batch(p, examples, names, at, first + at, log_likelihood));
+        for (int i = 0; i < p->state->scored_at_once && at + i < examples->count; i++)
+            bits[at + i] =
                 gb_task_bits(p->task, p->state->dequantisation, log_likelihood[i], dimensions);
     }
     return GB_OK;

@@ -63,11 +63,12 @@ enum gb_status gb_predictor_resize(struct gb_predictor *predictor,
                                    const struct gb_example_shape *shape);
 
 // Bits per dimension of every example (count doubles; gb_task_bits), without the authors' extra
-// bit. The noise of example i is a function of (seed, i). GB_CHECK_FAILED with the example's name
-// where one is not finite or a matrix is singular (then the first name of the scorer's batch),
-// GB_BAD_INPUT where the examples' sizes are not the model's.
+// bit. They are numbered from `first`, and the noise of example i is a function of (seed, first +
+// i): those of a set may be taken a few at once. GB_CHECK_FAILED with the example's name where one
+// is not finite or a matrix is singular (then the first name of the scorer's batch), GB_BAD_INPUT
+// where the examples' sizes are not the model's.
 enum gb_status gb_predictor_bits(struct gb_predictor *predictor, const struct gb_examples *examples,
-                                 char *const *names, double *bits);
+                                 int first, char *const *names, double *bits);
 
 // Conditions the sampler on x, for any number of samples. `name` is for messages. Fails as
 // gb_predictor_bits does.
