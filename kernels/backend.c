@@ -108,6 +108,14 @@ bool gb_backend_supported(const struct gb_backend *backend) {
     return backend->lender || native_supported(backend);
 }
 
+const struct gb_backend *gb_backend_other(const struct gb_backend *backend) {
+    const struct gb_backend *own = backend->lender ? backend->lender : backend;
+    for (int i = 0; i < NATIVE; i++)
+        if (native[i] != own && native_supported(native[i]))
+            return native[i];
+    return &scalar;
+}
+
 bool gb_backend_borrows(const struct gb_backend *backend, const char *entry) {
 #define COMPARE(kernel, isa)                                                                       \
     if (strcmp(entry, #kernel) == 0)                                                               \

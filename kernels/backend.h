@@ -51,6 +51,10 @@ const struct gb_backend *const *gb_backends(void);
 // True if this CPU and operating system run it.
 bool gb_backend_supported(const struct gb_backend *backend);
 
+// The best native backend of this CPU that shares no kernel with this one, to compare it with: of
+// another instruction set, where there is none scalar.
+const struct gb_backend *gb_backend_other(const struct gb_backend *backend);
+
 // True if the backend's kernel of the registry's name, "conv_forward", is its lender's.
 bool gb_backend_borrows(const struct gb_backend *backend, const char *entry);
 

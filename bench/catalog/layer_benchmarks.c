@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/catalog/kernel_benchmarks.h"
 #include "bench/catalog/layers.h"
 #include "bench/catalog/model_run.h"
 #include "bench/grow.h"
@@ -255,12 +256,12 @@ static enum gb_status compare_output(const struct gb_layer_state *got,
 
 static enum gb_status check(void *argument) {
     const struct gb_benchmark *benchmark = ((struct gb_layer_state *)argument)->benchmark;
-    const struct gb_backend *backend = benchmark->backend;
-    if (benchmark->flops <= GB_CHECK_LAYER_FLOPS)
-        GB_TRY(gb_backend_find("scalar", &backend));
+    const struct gb_backend *backend;
+    int threads;
+    GB_TRY(gb_reference_of(benchmark, &backend, &threads));
     struct copy tested, reference;
     GB_TRY(open_copy(benchmark, benchmark->backend, benchmark->threads, &tested));
-    enum gb_status status = open_copy(benchmark, backend, 1, &reference);
+    enum gb_status status = open_copy(benchmark, backend, threads, &reference);
     if (status == GB_OK) {
         run(tested.state);
         run(reference.state);
@@ -306,7 +307,11 @@ static enum gb_status record_cost(struct gb_layer_state *s, struct gb_benchmark 
     struct gb_recording recording = {0};
     gb_record(&recording);
     run(s);
-    GB_TRY(gb_record_end(&recording));
+    enum gb_status status = gb_record_end(&recording);
+    if (status != GB_OK) {
+        gb_recording_free(&recording);
+        return status;
+    }
     struct gb_tensor output = layer_of(s)->output(s, direction_of(s));
     bool backward = direction_of(s) == GB_BACKWARD;
     double parameters = (double)gb_params_elements(&s->params);

@@ -25,8 +25,8 @@
 // Check: the scalar reference runs the same layer, and elements may differ by GB_CHECK_LAYER of the
 // output's largest; gradients of their parameter's largest, or of GB_CHECK_LEAST of all parameters'
 // largest where that is more (a bias before a normalisation has a gradient of nothing but
-// rounding). Where the layer takes more than GB_CHECK_LAYER_FLOPS, two runs on the same input must
-// agree as closely, and be finite.
+// rounding). Where the layer takes more than GB_CHECK_LAYER_FLOPS, the reference is another native
+// backend (gb_backend_other), which is nearly as fast unless there is none but scalar.
 #ifndef GB_LAYER_BENCHMARKS_H
 #define GB_LAYER_BENCHMARKS_H
 

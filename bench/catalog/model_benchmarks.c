@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/catalog/kernel_benchmarks.h"
+
 struct description {
     const struct gb_model_case *model;
     struct gb_pass_use use; // threads apart
@@ -84,20 +86,17 @@ static double dimensions_of(const struct gb_model_case *model) {
 }
 
 static enum gb_status compare(const struct gb_benchmark *benchmark, const char *what, size_t count,
-                              const double *got, const double *want, bool bits) {
+                              const double *got, const double *want) {
     const struct description *description = description_of(benchmark);
     const struct gb_model_case *model = description->model;
     bool trains = description->use.kind == GB_PASS_TRAIN;
     double dimensions = dimensions_of(model);
     // Samples from uniform numbers are levels or labels.
-    size_t left = !trains && !bits && model->kind->uniform_noise
-                      ? (size_t)(GB_CHECK_TURNED * (double)count)
-                      : 0;
+    size_t left =
+        !trains && model->kind->uniform_noise ? (size_t)(GB_CHECK_TURNED * (double)count) : 0;
     for (size_t i = 0; i < count; i++) {
         double bound = trains ? GB_CHECK_NATS * fmax(dimensions, fabs(want[i]))
                               : GB_CHECK_SAMPLE * fmax(1, fabs(want[i]));
-        if (bits)
-            bound = 0;
         if (fabs(got[i] - want[i]) <= bound)
             continue;
         if (left-- == 0)
@@ -109,21 +108,44 @@ static enum gb_status compare(const struct gb_benchmark *benchmark, const char *
     return GB_OK;
 }
 
-// One pass of a run and of the reference's.
-static enum gb_status compare_pass(const struct gb_benchmark *benchmark, const char *what,
-                                   struct gb_model_run *tested, struct gb_model_run *reference) {
+// What a model of its own gives: results of a pass and, of a training one, of a second after the
+// step that the first made, and the moments that it left.
+struct outcome {
+    double *results;
+    size_t count; // of one pass
+    double moments;
+};
+
+static enum gb_status keep_pass(const struct gb_benchmark *benchmark, struct gb_model_run *run,
+                                int pass, struct outcome *outcome) {
     const float learning_rate = 2e-4f; // the paper's
-    GB_TRY(gb_model_run_pass(tested, learning_rate));
-    GB_TRY(gb_model_run_pass(reference, learning_rate));
-    size_t count;
-    const double *got = gb_model_run_results(tested, &count);
-    return compare(benchmark, what, count, got, gb_model_run_results(reference, &count), false);
+    GB_TRY(gb_model_run_pass(run, learning_rate));
+    const double *results = gb_model_run_results(run, &outcome->count);
+    size_t count = outcome->count, before = (size_t)pass * count;
+    double *kept = realloc(outcome->results, (before + count) * sizeof *kept);
+    if (!kept)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot check", benchmark->problem, "%zu doubles", count);
+    memcpy(kept + before, results, count * sizeof *kept);
+    outcome->results = kept;
+    return GB_OK;
 }
 
-static enum gb_status compare_gradients(const struct gb_benchmark *benchmark,
-                                        const struct gb_model_run *tested,
-                                        const struct gb_model_run *reference) {
-    double got = gb_model_run_moments(tested), want = gb_model_run_moments(reference);
+static enum gb_status run_alone(const struct gb_benchmark *benchmark,
+                                const struct gb_backend *backend, int threads,
+                                struct outcome *outcome) {
+    struct gb_model_run *run;
+    GB_TRY(open_filled(benchmark, backend, threads, &run));
+    enum gb_status status = keep_pass(benchmark, run, 0, outcome);
+    if (status == GB_OK && description_of(benchmark)->use.kind == GB_PASS_TRAIN) {
+        outcome->moments = gb_model_run_moments(run);
+        status = keep_pass(benchmark, run, 1, outcome);
+    }
+    gb_model_run_close(run);
+    return status;
+}
+
+static enum gb_status compare_gradients(const struct gb_benchmark *benchmark, double got,
+                                        double want) {
     double bound = GB_CHECK_GRADIENTS * want;
     return fabs(got - want) <= bound
                ? GB_OK
@@ -132,54 +154,34 @@ static enum gb_status compare_gradients(const struct gb_benchmark *benchmark,
                          benchmark->backend->name, benchmark->threads, got, want, bound);
 }
 
-static enum gb_status compare_runs(const struct gb_benchmark *benchmark,
-                                   struct gb_model_run *tested, struct gb_model_run *reference) {
-    GB_TRY(compare_pass(benchmark, "at first", tested, reference));
+static enum gb_status compare_outcomes(const struct gb_benchmark *benchmark,
+                                       const struct outcome *got, const struct outcome *want) {
+    size_t count = got->count;
+    GB_TRY(compare(benchmark, "at first", count, got->results, want->results));
     if (description_of(benchmark)->use.kind != GB_PASS_TRAIN)
         return GB_OK;
-    GB_TRY(compare_gradients(benchmark, tested, reference));
-    return compare_pass(benchmark, "after a step", tested, reference);
+    GB_TRY(compare_gradients(benchmark, got->moments, want->moments));
+    return compare(benchmark, "after a step", count, got->results + count, want->results + count);
 }
 
-// On models of their own, since the step moves the parameters.
-static enum gb_status check_against_reference(const struct gb_benchmark *benchmark) {
-    const struct gb_backend *scalar;
-    struct gb_model_run *tested, *reference;
-    GB_TRY(gb_backend_find("scalar", &scalar));
-    GB_TRY(open_filled(benchmark, benchmark->backend, benchmark->threads, &tested));
-    enum gb_status status = open_filled(benchmark, scalar, 1, &reference);
-    if (status == GB_OK) {
-        status = compare_runs(benchmark, tested, reference);
-        gb_model_run_close(reference);
-    }
-    gb_model_run_close(tested);
-    return status;
-}
-
-static enum gb_status check_repeats(struct state *state) {
-    const struct gb_benchmark *benchmark = state->benchmark;
-    size_t count;
-    GB_TRY(gb_model_run_pass(state->run, 0));
-    const double *results = gb_model_run_results(state->run, &count);
-    double *first = malloc(count * sizeof *first);
-    if (!first)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot check", benchmark->problem, "%zu doubles", count);
-    memcpy(first, results, count * sizeof *first);
-    enum gb_status status = gb_model_run_pass(state->run, 0);
-    if (status == GB_OK)
-        status =
-            compare(benchmark, "the second time", count, gb_model_run_results(state->run, &count),
-                    first, benchmark->backend->same_bits);
-    free(first);
-    return status;
-}
-
+// On models of their own, since the step moves the parameters; one after the other, since large
+// ones fill the memory.
 static enum gb_status check(void *argument) {
-    struct state *state = argument;
+    const struct state *state = argument;
+    const struct gb_benchmark *benchmark = state->benchmark;
+    const struct gb_backend *backend;
+    int threads;
     GB_TRY(state->status);
-    return state->benchmark->flops <= GB_CHECK_PASS_FLOPS
-               ? check_against_reference(state->benchmark)
-               : check_repeats(state);
+    GB_TRY(gb_reference_of(benchmark, &backend, &threads));
+    struct outcome tested = {0}, reference = {0};
+    enum gb_status status = run_alone(benchmark, benchmark->backend, benchmark->threads, &tested);
+    if (status == GB_OK)
+        status = run_alone(benchmark, backend, threads, &reference);
+    if (status == GB_OK)
+        status = compare_outcomes(benchmark, &tested, &reference);
+    free(tested.results);
+    free(reference.results);
+    return status;
 }
 
 // ---- From text ----

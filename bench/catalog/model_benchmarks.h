@@ -6,15 +6,15 @@
 // ideal step (bench/peaks/peaks.h) activations are left out. Models hold their own memory, so that
 // a cold run is as a warm one to them.
 //
-// Steps are timed at learning rate 0, so that every run does the same. Checks: where a pass takes
-// no more than GB_CHECK_PASS_FLOPS, the scalar reference runs it too. Log-likelihoods, before and
-// after a step that moves the parameters, may differ by GB_CHECK_NATS of the larger of their value
-// and the target's dimensions (each rounds a term of its own, of about a nat in a flow), the sum of
-// the magnitudes of all gradients by the share GB_CHECK_GRADIENTS, sampled elements by
-// GB_CHECK_SAMPLE of the larger of 1 and their value; of samples that are levels or labels, which
-// rounding can turn into the next, the share GB_CHECK_TURNED may be others. Where a pass takes
-// more, two must give the same: to the bit on a backend that promises that, else within these
-// bounds, and finite.
+// Steps are timed at learning rate 0, so that every run does the same. Check: the scalar reference
+// runs the pass too, on models of their own, one after the other. Log-likelihoods, before and after
+// a step that moves the parameters, may differ by GB_CHECK_NATS of the larger of their value and
+// the target's dimensions (each rounds a term of its own, of about a nat in a flow), the sum of the
+// magnitudes of all gradients by the share GB_CHECK_GRADIENTS, sampled elements by GB_CHECK_SAMPLE
+// of the larger of 1 and their value; of samples that are levels or labels, which rounding can turn
+// into the next, the share GB_CHECK_TURNED may be others. Where a pass takes more than
+// GB_CHECK_PASS_FLOPS, the reference is another native backend (gb_backend_other), which is nearly
+// as fast unless there is none but scalar.
 #ifndef GB_MODEL_BENCHMARKS_H
 #define GB_MODEL_BENCHMARKS_H
 

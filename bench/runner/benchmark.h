@@ -30,7 +30,9 @@ struct gb_benchmark {
     // Of one run: the operations that are needed, a multiply-add counted as two, and the least
     // traffic: each operand read once, each result written once, one updated in place both.
     double flops, bytes;
-    double check_flops;      // of what a check computes by the plain reference, on one thread
+    // Of what a check computes by the plain reference, on one thread. 0: a layer or a pass that
+    // would take too long there is held against another native backend (gb_backend_other).
+    double check_flops;
     enum gb_traffic traffic; // what those bytes are like, and so which bandwidth is their wall
     const struct gb_mix_share *shares;
     int share_count;
