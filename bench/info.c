@@ -6,6 +6,7 @@
 #include "bench/commands.h"
 #include "bench/peaks/peaks.h"
 #include "bench/peaks/pin.h"
+#include "bench/report/training_record.h"
 #include "kernels/backend.h"
 #include "tasks/program/files.h"
 #include "tasks/program/machine.h"
@@ -152,31 +153,41 @@ struct run {
     int threads;
 };
 
-static enum gb_status read_number(const json_t *object, const char *path, const char *key,
+static enum gb_status read_number(const json_t *object, const char *folder, const char *key,
                                   double *value) {
     *value = number(object, key);
     return *value > 0
                ? GB_OK
-               : gb_fail(GB_BAD_INPUT, "cannot read run", path, "no positive number %s", key);
+               : gb_fail(GB_BAD_INPUT, "cannot read run", folder, "no positive number %s", key);
 }
 
-static enum gb_status read_run(const char *folder, struct run *run) {
-    char path[GB_PATH];
-    GB_TRY(gb_path_join(folder, "run.json", path));
-    json_error_t error;
-    json_t *object = json_load_file(path, 0, &error);
-    if (!object)
-        return gb_fail(GB_BAD_INPUT, "cannot read run", path, "line %d: %s", error.line,
-                       error.text);
-    double threads = 0;
-    enum gb_status status = read_number(object, path, "flops_per_step", &run->flops);
-    if (status == GB_OK)
-        status = read_number(object, path, "parameters", &run->parameters);
-    if (status == GB_OK)
-        status = read_number(object, path, "step_seconds_median", &run->step_seconds);
-    if (status == GB_OK)
-        status = read_number(object, path, "threads", &threads);
-    run->threads = (int)threads;
+// So many threads are about to be pinned and measured.
+static enum gb_status read_threads(const json_t *object, const char *folder, int most,
+                                   int *threads) {
+    json_int_t value = json_integer_value(json_object_get(object, "threads"));
+    if (value < 1 || value > most)
+        return gb_fail(GB_BAD_INPUT, "cannot read run", folder, "threads is no number from 1 to %d",
+                       most);
+    *threads = (int)value;
+    return GB_OK;
+}
+
+static enum gb_status take_run(const json_t *object, const char *folder, const json_t *machine,
+                               struct run *run) {
+    const json_t *cpu = json_object_get(json_object_get(object, "machine"), "cpu");
+    GB_TRY(read_number(object, folder, "flops_per_step", &run->flops));
+    GB_TRY(read_number(object, folder, "parameters", &run->parameters));
+    GB_TRY(read_number(object, folder, "step_seconds_median", &run->step_seconds));
+    if (!json_equal(cpu, json_object_get(machine, "cpu")))
+        return gb_fail(GB_NOT_COMPARABLE, "not comparable", folder,
+                       "its steps were made on another CPU: %s", text(cpu, "model"));
+    return read_threads(object, folder, integer(machine, "threads"), &run->threads);
+}
+
+static enum gb_status read_run(const char *folder, const json_t *machine, struct run *run) {
+    json_t *object;
+    GB_TRY(gb_training_run_read(folder, &object));
+    enum gb_status status = take_run(object, folder, machine, run);
     json_decref(object);
     return status;
 }
@@ -197,7 +208,7 @@ struct request {
 static enum gb_status report(const struct request *request, json_t *machine) {
     struct run run = {0};
     if (request->run)
-        GB_TRY(read_run(request->run, &run));
+        GB_TRY(read_run(request->run, machine, &run));
     print_cpu(machine);
     print_system(machine);
     print_threads(machine);

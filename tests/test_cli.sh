@@ -84,9 +84,22 @@ run info --json "$folder/nothing/info.json"
 
 run info --run "$folder"
 [ "$code" -eq 2 ] || complain "exit code $code: a run that is not there"
-echo '{"flops_per_step": 1e9, "parameters": 1000000, "threads": 1}' >"$folder/run.json"
-fails 2 "cannot read run: $folder/run.json: no positive number step_seconds_median" \
-    info --run "$folder"
+# A run's record, damaged. All but the last have this machine.
+damaged() {
+    { printf '{"task": "horses", "flops_per_step": 1e9, "parameters": 1000000, %s, "machine": ' "$1"
+        cat "$2"
+        printf '}'; } >"$folder/run.json"
+}
+damaged '"threads": 1' "$folder/info.json"
+fails 2 "cannot read run: $folder: no positive number step_seconds_median" info --run "$folder"
+most=$(sed -n 's/^ *"threads": \([0-9]*\).*/\1/p' "$folder/info.json")
+for threads in 0 0.5 1.0 -1 1000000000 3000000000; do
+    damaged "\"step_seconds_median\": 1, \"threads\": $threads" "$folder/info.json"
+    fails 2 "cannot read run: $folder: threads is no number from 1 to $most" info --run "$folder"
+done
+sed 's/"model": ".*",$/"model": "another",/' "$folder/info.json" >"$folder/other.json"
+damaged '"step_seconds_median": 1, "threads": 1' "$folder/other.json"
+fails 3 "not comparable: $folder: its steps were made on another CPU: another" info --run "$folder"
 
 # ---- A run, and what is made of it: good/
 

@@ -8,16 +8,19 @@
 
 static const char what[] = "cannot read run";
 
-static enum gb_status read_run(const char *folder, json_t **run) {
+enum gb_status gb_training_run_read(const char *folder, json_t **run) {
     char path[GB_PATH];
+    *run = NULL;
     GB_TRY(gb_path_join(folder, "run.json", path));
     json_error_t error;
     *run = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
     if (!*run)
         return gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", error.line, error.text);
-    if (!json_is_string(json_object_get(*run, "task")))
-        return gb_fail(GB_BAD_INPUT, what, path, "no text task: not the record of a run");
-    return GB_OK;
+    if (json_is_string(json_object_get(*run, "task")))
+        return GB_OK;
+    json_decref(*run);
+    *run = NULL;
+    return gb_fail(GB_BAD_INPUT, what, path, "no text task: not the record of a run");
 }
 
 static enum gb_status read_log(const char *folder, json_t **log) {
@@ -42,7 +45,7 @@ static enum gb_status read_samples(const char *folder, struct gb_training_record
 
 enum gb_status gb_training_record_read(const char *folder, struct gb_training_record *record) {
     *record = (struct gb_training_record){.folder = folder};
-    enum gb_status status = read_run(folder, &record->run);
+    enum gb_status status = gb_training_run_read(folder, &record->run);
     if (status == GB_OK)
         status = read_log(folder, &record->log);
     if (status == GB_OK)

@@ -20,6 +20,9 @@ struct gb_training_record {
 // log.jsonl is missing or damaged; then there is no record.
 enum gb_status gb_training_record_read(const char *folder, struct gb_training_record *record);
 
+// run.json alone, to be released.
+enum gb_status gb_training_run_read(const char *folder, json_t **run);
+
 void gb_training_record_free(struct gb_training_record *record);
 
 #endif
