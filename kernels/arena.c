@@ -2,6 +2,7 @@
 #include "kernels/arena.h"
 
 #include <assert.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,8 +10,10 @@
 #include "kernels/tensor.h"
 
 float *gb_arena_take(struct gb_arena *arena, size_t floats) {
+    const size_t most = SIZE_MAX / 16; // more than any memory has, and twice as many bytes fit
     size_t offset = arena->used;
-    arena->used += gb_round_up(floats, GB_ALIGNMENT / sizeof(float));
+    size_t piece = gb_round_up(floats < most ? floats : most, GB_ALIGNMENT / sizeof(float));
+    arena->used = offset < most ? offset + piece : most;
     if (!arena->base)
         return NULL;
     assert(arena->used <= arena->floats);

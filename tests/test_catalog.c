@@ -368,6 +368,35 @@ static void test_papers_models(void **state) {
     }
 }
 
+// Packing pads weights: more than can be counted are refused, and never reserved as fewer.
+static void test_sizes(void **state) {
+    (void)state;
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
+        if (!gb_backend_supported(*b))
+            continue;
+        struct gb_benchmark benchmark;
+        struct gb_arena arena = {0};
+        void *planned;
+        assert_int_equal(gb_kernel_benchmark("fc/forward/n8h1024w1024c200k1", &benchmark), GB_OK);
+        benchmark.backend = *b;
+        benchmark.threads = 1;
+        enum gb_status status = benchmark.setup(&benchmark, &arena, &planned);
+        if (status == GB_OK) {
+            assert_true(arena.used > (size_t)8 * 1024 * 1024 * 200);
+            benchmark.teardown(planned);
+        } else {
+            assert_int_equal(status, GB_BAD_INPUT);
+            assert_non_null(strstr(gb_error_message(), "packed weights"));
+        }
+        free(benchmark.description);
+    }
+    struct gb_arena arena = {0};
+    gb_arena_take(&arena, SIZE_MAX);
+    gb_arena_take(&arena, SIZE_MAX - 1000);
+    gb_arena_take(&arena, 2000);
+    assert_int_equal(gb_arena_reserve(&arena, "too much"), GB_OUT_OF_MEMORY);
+}
+
 // ---- Running them ----
 
 // Sets a benchmark up, runs it twice and checks it.
@@ -709,7 +738,7 @@ int main(void) {
         cmocka_unit_test(test_cnf_layers),      cmocka_unit_test(test_baselines),
         cmocka_unit_test(test_checks_pass),     cmocka_unit_test(test_checks_pass_on_threads),
         cmocka_unit_test(test_every_operation), cmocka_unit_test(test_wrong_kernels),
-        cmocka_unit_test(test_large_checks),
+        cmocka_unit_test(test_large_checks),    cmocka_unit_test(test_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

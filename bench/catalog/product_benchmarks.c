@@ -165,13 +165,16 @@ static double taps(const struct gb_conv_problem *p) {
 // Where they are updated, their moments follow them.
 enum { WEIGHTS, MOMENT1, MOMENT2, UPDATED };
 
-static void take_weights(struct gb_kernel_state *s, enum gb_role role, enum gb_fill fill,
-                         size_t floats) {
+// Packed, and so padded: a problem within its limits may have more of them than an int counts.
+static enum gb_status take_weights(struct gb_kernel_state *s, enum gb_role role, enum gb_fill fill,
+                                   size_t floats) {
+    GB_TRY(gb_floats_check(s->benchmark->operation, "packed weights", (double)floats));
     s->weights = s->operands;
     gb_kernel_take(s, role, fill, 1, 1, 1, (int)floats);
     if (role == GB_ROLE_IN_PLACE)
         for (int moment = MOMENT1; moment < UPDATED; moment++)
             gb_kernel_take(s, role, GB_FILL_ZERO, 1, 1, 1, (int)floats);
+    return GB_OK;
 }
 
 static float *weights_of(const struct gb_kernel_state *s) {
@@ -269,7 +272,7 @@ static enum gb_status plan_conv_forward(struct gb_kernel_state *s) {
     take_conv_output(s, GB_ROLE_OUT);
     gb_kernel_take_channels(s, GB_ROLE_IN, GB_FILL_NORMAL, p->k);
     gb_kernel_take_channels(s, GB_ROLE_IN, GB_FILL_NORMAL, p->k);
-    take_weights(s, GB_ROLE_IN, GB_FILL_WEIGHTS, s->plan.conv.weight_floats);
+    GB_TRY(take_weights(s, GB_ROLE_IN, GB_FILL_WEIGHTS, s->plan.conv.weight_floats));
     return GB_OK;
 }
 
@@ -296,7 +299,7 @@ static enum gb_status plan_conv_data(struct gb_kernel_state *s) {
         for (int sum = DATA_D_BIAS; sum <= DATA_D_LOG_SCALE; sum++)
             gb_kernel_take_channels(s, GB_ROLE_OUT, GB_FILL_ZERO, p->c);
     }
-    take_weights(s, GB_ROLE_IN, GB_FILL_WEIGHTS, s->plan.conv.weight_floats);
+    GB_TRY(take_weights(s, GB_ROLE_IN, GB_FILL_WEIGHTS, s->plan.conv.weight_floats));
     return GB_OK;
 }
 
@@ -321,7 +324,7 @@ static enum gb_status plan_conv_weights(struct gb_kernel_state *s) {
     GB_TRY(plan_conv(s));
     take_conv_input(s, GB_ROLE_IN);
     take_conv_output(s, GB_ROLE_IN);
-    take_weights(s, GB_ROLE_OUT, GB_FILL_ZERO, s->plan.conv.weight_floats);
+    GB_TRY(take_weights(s, GB_ROLE_OUT, GB_FILL_ZERO, s->plan.conv.weight_floats));
     return GB_OK;
 }
 
@@ -329,7 +332,7 @@ static enum gb_status plan_conv_update(struct gb_kernel_state *s) {
     GB_TRY(plan_conv(s));
     take_conv_input(s, GB_ROLE_IN);
     take_conv_output(s, GB_ROLE_IN);
-    take_weights(s, GB_ROLE_IN_PLACE, GB_FILL_WEIGHTS, s->plan.conv.weight_floats);
+    GB_TRY(take_weights(s, GB_ROLE_IN_PLACE, GB_FILL_WEIGHTS, s->plan.conv.weight_floats));
     return GB_OK;
 }
 
@@ -478,7 +481,7 @@ static enum gb_status plan_fc_forward(struct gb_kernel_state *s) {
     take_fc_input(s, GB_ROLE_IN);
     take_fc_output(s, GB_ROLE_OUT);
     gb_kernel_take_channels(s, GB_ROLE_IN, GB_FILL_NORMAL, p->k);
-    take_weights(s, GB_ROLE_IN, GB_FILL_WEIGHTS, s->plan.fc.weight_floats);
+    GB_TRY(take_weights(s, GB_ROLE_IN, GB_FILL_WEIGHTS, s->plan.fc.weight_floats));
     return GB_OK;
 }
 
@@ -496,7 +499,7 @@ static void take_fc_backward(struct gb_kernel_state *s) {
 static enum gb_status plan_fc_backward(struct gb_kernel_state *s) {
     GB_TRY(plan_fc(s));
     take_fc_backward(s);
-    take_weights(s, GB_ROLE_IN, GB_FILL_WEIGHTS, s->plan.fc.weight_floats);
+    GB_TRY(take_weights(s, GB_ROLE_IN, GB_FILL_WEIGHTS, s->plan.fc.weight_floats));
     gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, 1, 1, 1, (int)s->plan.fc.weight_floats);
     return GB_OK;
 }
@@ -504,7 +507,7 @@ static enum gb_status plan_fc_backward(struct gb_kernel_state *s) {
 static enum gb_status plan_fc_update(struct gb_kernel_state *s) {
     GB_TRY(plan_fc(s));
     take_fc_backward(s);
-    take_weights(s, GB_ROLE_IN_PLACE, GB_FILL_WEIGHTS, s->plan.fc.weight_floats);
+    GB_TRY(take_weights(s, GB_ROLE_IN_PLACE, GB_FILL_WEIGHTS, s->plan.fc.weight_floats));
     return GB_OK;
 }
 
