@@ -14,7 +14,8 @@
 
 enum {
     POINTS = 16,
-    // At the most so many tiles of a line are one piece, whose outputs go through the epilogue together.
+    // At the most so many tiles of a line are one piece, whose outputs go through the epilogue
+    // together.
     PIECE_TILES = 12,
     // What a block of pieces holds of the input's points is 512 KiB at the most, beside the 128 KiB
     // of its sums: the second-level cache's. A block beside a panel of filters, which is 32 KiB a
