@@ -134,7 +134,7 @@ struct gb_tails gb_rank_sum(const double *a, int a_count, const double *b, int b
     } else {
         tails = normal_tails(ranks, count, chosen, seen);
     }
-    return swapped ? tails : (struct gb_tails){tails.low, tails.high};
+    return swapped ? tails : (struct gb_tails){.high = tails.low, .low = tails.high};
 }
 
 double gb_signed_rank_least(int count) {
