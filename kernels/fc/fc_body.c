@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The fully connected layer, bound by memory at the batch sizes it meets: both passes read the
-// weights once, as a stream. Packed weights are rows of outputs, one for each input in the order
-// that x has in memory, padded to whole vectors.
+// The fully connected layer, bound by memory at the batch sizes it meets. Backward reads the weights
+// once, as a stream, whatever the batch; forward once for every two samples, so that beyond a batch
+// of two its traffic is more than the one reading that its cost counts. Packed weights are rows of
+// outputs, one for each input in the order that x has in memory, padded to whole vectors.
 #include "kernels/adam/adam_inline.h"
 #include "kernels/conv/activation.h"
 #include "kernels/fc/contract.h"
