@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tasks/training/interrupt.h"
@@ -44,12 +45,19 @@ static enum gb_status exit_status(int code) {
 }
 
 static enum gb_status wait_for(pid_t child, const char *name, FILE *errors) {
+    // In naps that grow with the launch: a signal just before a wait without end would be missed.
+    const long shortest = 1000000, longest = 100000000; // nanoseconds
+    struct timespec nap = {.tv_nsec = shortest};
+    bool told = false;
     int state;
-    while (waitpid(child, &state, 0) != child) {
-        if (errno != EINTR)
+    pid_t ended;
+    while ((ended = waitpid(child, &state, WNOHANG)) != child) {
+        if (ended < 0 && errno != EINTR)
             return gb_fail(GB_IO_ERROR, what, name, "%s", strerror(errno));
-        if (gb_interrupt_asked())
-            kill(child, SIGTERM); // asked of this process alone, maybe
+        if (gb_interrupt_asked() && !told)
+            told = kill(child, SIGTERM) == 0; // asked of this process alone, maybe
+        nanosleep(&nap, NULL);
+        nap.tv_nsec = nap.tv_nsec < longest / 2 ? 2 * nap.tv_nsec : longest;
     }
     if (WIFSIGNALED(state))
         return gb_fail(GB_IO_ERROR, what, name, "killed by signal %d", WTERMSIG(state));
