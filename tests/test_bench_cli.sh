@@ -130,7 +130,8 @@ fails 2 '.*(' --filter '(' --json new
 fails 2 '.*no/such/problem' --filter no/such/problem --json new --gbench-json new
 fails 2 'cannot start a sweep: none/rows: No such file or directory' "$@" --json none/rows
 fails 2 'cannot write: none/google: No such file' "$@" --json new --gbench-json none/google
-fails 2 'cannot pin threads: ' --filter "$problem" --backend scalar --threads 256 --cache warm
+fails 2 'cannot pin threads: ' --filter "$problem" --backend scalar --threads 256 --cache warm \
+    --json new
 
 # stop SIGNAL: starts a sweep of many rows, sends the signal once there is a row, and leaves the exit
 # code in $code.

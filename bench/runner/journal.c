@@ -46,6 +46,7 @@ static enum gb_status refused(const char *path) {
 }
 
 static enum gb_status open_file(struct gb_journal *journal, bool resume) {
+    journal->created = access(journal->path, F_OK) != 0;
     journal->file = fopen(journal->path, "a");
     struct stat file;
     if (!journal->file || fstat(fileno(journal->file), &file) != 0)
@@ -101,6 +102,8 @@ enum gb_status gb_journal_add(struct gb_journal *journal, struct gb_row *row) {
 void gb_journal_close(struct gb_journal *journal) {
     if (journal->file)
         fclose(journal->file); // every row was flushed
+    if (journal->file && journal->created && journal->rows.count == 0)
+        unlink(journal->path);
     gb_rows_free(&journal->rows);
     json_decref(journal->machine);
     json_decref(journal->build);

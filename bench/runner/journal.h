@@ -12,6 +12,7 @@
 struct gb_journal {
     const char *path; // NULL: the rows are kept in memory alone
     FILE *file;
+    bool created;            // the file was not there
     struct gb_rows rows;     // of the file, in its order
     bool dropped;            // the file's last line was cut short and is gone
     json_t *machine, *build; // that new rows are of (struct gb_row)
@@ -32,6 +33,7 @@ const struct gb_row *gb_journal_find(const struct gb_journal *journal, const cha
 // and moves it to the list. On failure it stays the caller's.
 enum gb_status gb_journal_add(struct gb_journal *journal, struct gb_row *row);
 
+// A file that was created and got no row is removed.
 void gb_journal_close(struct gb_journal *journal);
 
 #endif
