@@ -9,8 +9,8 @@
 #include "bench/runner/row.h"
 
 struct gb_column {
-    char backend[GB_WORD], library[64];
-    char label[64];  // the backend's name; its library's where two versions of it are shown
+    char backend[GB_WORD], library[GB_LIBRARY];
+    char label[GB_LIBRARY]; // the backend's name; its library's where two versions of it are shown
     unsigned colour; // 0xRRGGBB; the same for the same backend in all summaries made together
 };
 

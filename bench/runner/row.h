@@ -17,6 +17,7 @@
 #include "kernels/status.h"
 
 enum { GB_ROW_SCHEMA = 1 };
+enum { GB_LIBRARY = 192 }; // size of its text, which ends with the core that OpenBLAS chose
 
 enum gb_cache { GB_CACHE_WARM, GB_CACHE_COLD };
 enum gb_wall { GB_WALL_COMPUTE, GB_WALL_BANDWIDTH };
@@ -25,8 +26,8 @@ struct gb_row {
     char problem[GB_PROBLEM], operation[GB_WORD], direction[GB_WORD]; // struct gb_benchmark
     struct gb_mix_share *shares;
     int share_count;
-    char backend[GB_WORD]; // "none" for the control row
-    char library[64];      // a foreign one's name and version; "" native
+    char backend[GB_WORD];    // "none" for the control row
+    char library[GB_LIBRARY]; // a foreign one's name and version; "" native
     char borrowers[GB_BORROWERS]
                   [GB_WORD]; // other backends that run this kernel; "" behind the last
     int threads;

@@ -188,7 +188,10 @@ static enum gb_status describe(const struct run *run, struct gb_timing *timing) 
     memcpy(row->operation, b->operation, sizeof row->operation);
     memcpy(row->direction, b->direction, sizeof row->direction);
     snprintf(row->backend, sizeof row->backend, "%s", backend_name(b));
-    snprintf(row->library, sizeof row->library, "%s", b->backend ? b->backend->library : "");
+    const char *library = b->backend ? b->backend->library : "";
+    if (strlen(library) >= sizeof row->library)
+        return gb_fail(GB_UNSUPPORTED, "cannot time", b->problem, "the library's name is too long");
+    strcpy(row->library, library);
     for (int i = 0; i < b->borrower_count; i++)
         snprintf(row->borrowers[i], GB_WORD, "%s", b->borrowers[i]->name);
     row->threads = b->threads;
