@@ -132,6 +132,7 @@ fails 2 'cannot start a sweep: none/rows: No such file or directory' "$@" --json
 fails 2 'cannot write: none/google: No such file' "$@" --json new --gbench-json none/google
 fails 2 'cannot pin threads: ' --filter "$problem" --backend scalar --threads 256 --cache warm \
     --json new
+fails 2 'bad value: --launches: ' --filter "$problem" --launches 161 --json new
 
 # stop SIGNAL: starts a sweep of many rows, sends the signal once there is a row, and leaves the exit
 # code in $code.

@@ -35,21 +35,24 @@ static bool runs_amx_bf16(void) {
 }
 
 const struct gb_fma_body *const *gb_fma_bodies(void) {
-    static const struct gb_fma_body *bodies[5];
-    int count = 0;
+    const struct {
+        const struct gb_fma_body *body;
+        bool runs;
+    } known[] = {
 #if defined(__x86_64__)
-    const struct gb_cpu *cpu = gb_cpu();
-    if (cpu->avx512)
-        bodies[count++] = &gb_fma_body__avx512;
-    if (cpu->avx2)
-        bodies[count++] = &gb_fma_body__avx2;
-    if (cpu->avx512_bf16)
-        bodies[count++] = &gb_fma_body__avx512_bf16;
-    if (runs_amx_bf16())
-        bodies[count++] = &gb_fma_body__amx_bf16;
+        {&gb_fma_body__avx512, gb_cpu()->avx512},
+        {&gb_fma_body__avx2, gb_cpu()->avx2},
+        {&gb_fma_body__avx512_bf16, gb_cpu()->avx512_bf16},
+        {&gb_fma_body__amx_bf16, runs_amx_bf16()},
 #endif
-    if (count == 0)
-        bodies[count++] = &gb_fma_body__scalar;
+        {&gb_fma_body__scalar, true},
+    };
+    static const struct gb_fma_body *bodies[sizeof known / sizeof *known + 1];
+    int count = 0;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].runs)
+            bodies[count++] = known[i].body;
+    count -= count > 1; // scalar is for a CPU that runs no other
     bodies[count] = NULL;
     return bodies;
 }

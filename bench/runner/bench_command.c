@@ -5,6 +5,7 @@
 
 #include "bench/catalog/catalog.h"
 #include "bench/commands.h"
+#include "bench/compare/statistics.h"
 #include "bench/report/table.h"
 #include "bench/runner/launches.h"
 #include "bench/runner/runner.h"
@@ -13,13 +14,7 @@
 #include "tasks/program/machine.h"
 #include "tasks/program/options.h"
 
-enum {
-    MOST_THREADS = 256,
-    MOST_TEAMS = 16,
-    MOST_BACKENDS = 16,
-    MOST_MODELS = 64,
-    FEWEST_REPETITIONS = 9
-};
+enum { MOST_THREADS = 256, MOST_BACKENDS = 16, MOST_MODELS = 64, FEWEST_REPETITIONS = 9 };
 
 // What the line gave, and what it comes to.
 struct given {
@@ -29,7 +24,7 @@ struct given {
 
     const struct gb_backend *chosen_backends[MOST_BACKENDS + 1]; // ended by NULL
     int backend_count;
-    int teams[MOST_TEAMS], team_count;
+    int teams[GB_MOST_TEAMS], team_count;
     struct gb_model_case chosen_models[MOST_MODELS + 1]; // ended by one without a name
     int model_count;
     unsigned chosen_kinds;
@@ -58,8 +53,8 @@ static enum gb_status add_team(struct given *given, const char *word) {
     for (int i = 0; i < given->team_count; i++)
         if (given->teams[i] == threads)
             return GB_OK;
-    if (given->team_count == MOST_TEAMS)
-        return gb_fail(GB_BAD_INPUT, "bad value", "--threads", "more than %d", MOST_TEAMS);
+    if (given->team_count == GB_MOST_TEAMS)
+        return gb_fail(GB_BAD_INPUT, "bad value", "--threads", "more than %d", GB_MOST_TEAMS);
     given->teams[given->team_count++] = (int)threads;
     return GB_OK;
 }
@@ -274,9 +269,9 @@ static enum gb_status bench(int argc, const char **argv) {
         gb_option_flag("resume", &given.resume, "go on with the rows that FILE has already"),
         gb_option_string("gbench-json", "FILE", &given.gbench_json,
                          "the new rows as Google Benchmark's JSON"),
-        gb_option_int("launches", "N", &given.launches, 1, 1000,
+        gb_option_int("launches", "N", &given.launches, 1, GB_SAMPLE_MAX,
                       "times all of it N times, in a process of its own each"),
-        gb_option_int("launch", "I", &given.launch, 0, 999,
+        gb_option_int("launch", "I", &given.launch, 0, GB_SAMPLE_MAX - 1,
                       "the number of this process among several; --launches sets it"),
         gb_option_flag("list", &given.list, "print the problems and time nothing"),
         {0},

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "bench/runner/runner.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,8 +15,6 @@
 #include "tasks/training/interrupt.h"
 #include "tasks/training/progress.h"
 
-enum { MOST_TEAMS = 16 };
-
 // A sweep that runs.
 struct run {
     const struct gb_sweep *sweep;
@@ -26,8 +23,8 @@ struct run {
     int cpu_count;      // 0: they could not be
     struct gb_probe memory_probe;
     bool probe_open;
-    bool warmed_up;                     // the pinned threads are
-    struct gb_row controls[MOST_TEAMS]; // in the making
+    bool warmed_up;                        // the pinned threads are
+    struct gb_row controls[GB_MOST_TEAMS]; // in the making
     int control_count;
     struct gb_progress progress;
     int rows_all, rows_done;
@@ -54,16 +51,19 @@ static bool wanted(const struct gb_sweep *sweep, const struct gb_benchmark *benc
     return cache == GB_CACHE_COLD ? sweep->cold && !whole_model : sweep->warm;
 }
 
-static void add_rows(const struct run *run, const struct gb_benchmark *benchmark,
-                     struct group *group) {
+static enum gb_status add_rows(const struct run *run, const struct gb_benchmark *benchmark,
+                               struct group *group) {
     for (enum gb_cache cache = GB_CACHE_WARM; cache <= GB_CACHE_COLD; cache++) {
         if (!wanted(run->sweep, benchmark, cache) ||
             gb_journal_find(run->journal, benchmark->problem, backend_name(benchmark),
                             benchmark->threads, cache, run->sweep->launch))
             continue;
-        assert(group->count < GB_GROUP_ROWS);
+        if (group->count == GB_GROUP_ROWS - 1) // the last is the control's
+            return gb_fail(GB_BAD_INPUT, "cannot time", benchmark->problem, "more than %d rows",
+                           GB_GROUP_ROWS - 1);
         group->rows[group->count++] = (struct gb_timing){.benchmark = benchmark, .cache = cache};
     }
+    return GB_OK;
 }
 
 static int end_of_problem(const struct gb_sweep *sweep, int first) {
@@ -82,7 +82,7 @@ static enum gb_status visit_team(struct run *run, int threads,
         struct group group = {.count = 0};
         for (int i = first; i < end; i++)
             if (sweep->list[i].threads == threads)
-                add_rows(run, &sweep->list[i], &group);
+                GB_TRY(add_rows(run, &sweep->list[i], &group));
         if (group.count > 0)
             GB_TRY(visit(run, &group));
     }
@@ -221,7 +221,9 @@ static enum gb_status add_control(struct run *run, struct gb_row *part) {
     if (part->error)
         return GB_OK;
     if (i == run->control_count) {
-        assert(i < MOST_TEAMS);
+        if (i == GB_MOST_TEAMS)
+            return gb_fail(GB_BAD_INPUT, "cannot time", part->problem,
+                           "more than %d numbers of threads", GB_MOST_TEAMS);
         run->controls[run->control_count++] = *part;
         *part = (struct gb_row){0};
         return GB_OK;
