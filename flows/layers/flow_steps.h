@@ -47,8 +47,9 @@ enum gb_status gb_flow_steps_plan(struct gb_flow_steps *steps, struct gb_builder
 void gb_flow_steps_bind(struct gb_flow_steps *steps, struct gb_arena *arena);
 void gb_flow_steps_free(struct gb_flow_steps *steps, const struct gb_backend *backend);
 
-// Whatever does not depend on the variables: the features (of as many images as divide the
-// batch: each is repeated for the samples that share it) and the 1x1 matrices' inverses. GB_CHECK_FAILED where one is singular.
+// Whatever does not depend on the variables: the features, of as many images as divide the batch
+// (each is repeated for the samples that share it), and the 1x1 matrices' inverses.
+// GB_CHECK_FAILED where one is singular.
 enum gb_status gb_flow_steps_condition(struct gb_flow_steps *steps, const struct gb_pass *pass,
                                        const struct gb_tensor *features);
 

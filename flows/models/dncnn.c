@@ -13,7 +13,8 @@ enum { KERNEL = 3 };
 static const struct gb_config_field fields[] = {
     GB_SIZE_FIELDS,
     {"layers", "layers", FIELD(layers), 2, 1024, "convolutions, one behind the other", NULL},
-    {"channels", "channels", FIELD(channels), 1, GB_MOST_CHANNELS, "channels between its layers", NULL},
+    {"channels", "channels", FIELD(channels), 1, GB_MOST_CHANNELS, "channels between its layers",
+     NULL},
 };
 
 const struct gb_config_table gb_dncnn_table = {"dncnn", fields, sizeof fields / sizeof *fields};

@@ -25,8 +25,8 @@ enum gb_status gb_list_folder(const char *folder, const char *suffix, struct gb_
 
 void gb_list_free(struct gb_list *list);
 
-// Appends a name of malloc's, which it takes over, also where it fails: GB_OUT_OF_MEMORY where there
-// is no room, or no name (NULL). `where` is for the message.
+// Appends a name of malloc's, which it takes over, also where it fails: GB_OUT_OF_MEMORY where
+// there is no room, or no name (NULL). `where` is for the message.
 enum gb_status gb_list_add(struct gb_list *list, char *name, const char *where);
 
 // Brings the names of a list without lines into byte order.

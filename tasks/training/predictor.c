@@ -193,8 +193,8 @@ static void add_noise(struct gb_predictor *p, int place, int index) {
                      task->noise_low + task->level_distance, &target, p->state->uniform);
 }
 
-// Fills the scorer's batch with examples first, first + 1, ..., whose numbers begin at `number`; the
-// last one is repeated beyond the end.
+// Fills the scorer's batch with examples first, first + 1, ..., whose numbers begin at `number`;
+// the last one is repeated beyond the end.
 static void fill_batch(struct gb_predictor *p, const struct gb_examples *examples, int first,
                        int number) {
     for (int i = 0; i < p->state->scored_at_once; i++) {
