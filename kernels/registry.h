@@ -20,6 +20,8 @@
     X(fc_unpack, isa)                                                                              \
     X(fc_forward, isa)                                                                             \
     X(fc_backward, isa)                                                                            \
+    X(mix_plan, isa)                                                                               \
+    X(mix_plan_free, isa)                                                                          \
     X(mix_forward, isa)                                                                            \
     X(mix_backward, isa)                                                                           \
     X(actnorm_forward, isa)                                                                        \

@@ -585,10 +585,11 @@ static void wrong_fc_backward(const struct gb_fc_plan *plan, const struct gb_exe
     spoil_last(dx);
 }
 
-static void wrong_mix_backward(const struct gb_exec *exec, const struct gb_tensor *v,
-                               const float *matrices, const struct gb_tensor *du,
-                               const struct gb_tensor *dv, float *d_matrices) {
-    right->mix_backward(exec, v, matrices, du, dv, d_matrices);
+static void wrong_mix_backward(const struct gb_mix_plan *plan, const struct gb_exec *exec,
+                               const struct gb_tensor *v, const float *matrices,
+                               const struct gb_tensor *du, const struct gb_tensor *dv,
+                               float *d_matrices) {
+    right->mix_backward(plan, exec, v, matrices, du, dv, d_matrices);
     spoil(d_matrices + 3);
 }
 

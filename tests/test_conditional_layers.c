@@ -66,7 +66,8 @@ static void plan(struct layers *layers) {
                                          .coupling_channels = c->coupling_channels,
                                          .feature_channels = c->feature_channels};
     flow_check_ok(gb_conditional_actnorm_plan(&layers->actnorm, &builder, shape, BATCH, s.c, true));
-    flow_check_ok(gb_conditional_mix_plan(&layers->mix, &builder, shape, BATCH, s.c, true));
+    flow_check_ok(gb_conditional_mix_plan(&layers->mix, &builder, &builder, shape,
+                                          &(struct gb_image_problem){BATCH, s.h, s.w, s.c}, true));
     flow_check_ok(
         gb_conditional_coupling_plan(&layers->coupling, &builder, &builder, &coupling, true));
     strcpy(builder.prefix, "levels.0.");

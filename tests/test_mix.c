@@ -10,6 +10,21 @@
 
 #include "tests/check.h"
 
+struct operands {
+    struct gb_tensor v, du, u, dv;
+    float *matrices, *d_matrices;
+};
+
+static void mix(const struct gb_backend *backend, int threads, const struct operands *o) {
+    const struct gb_image_problem problem = {o->v.n, o->v.h, o->v.w, o->v.c};
+    struct gb_mix_plan plan;
+    assert_int_equal(backend->mix_plan(&problem, threads, &plan), GB_OK);
+    const struct gb_exec exec = gb_check_exec(threads, plan.scratch_floats);
+    backend->mix_forward(&plan, &exec, &o->v, o->matrices, &o->u);
+    backend->mix_backward(&plan, &exec, &o->v, o->matrices, &o->du, &o->dv, o->d_matrices);
+    backend->mix_plan_free(&plan);
+}
+
 struct scene {
     int n, h, w, c;
     enum gb_check_layout layout;
@@ -35,18 +50,16 @@ static struct scene make_scene(const struct gb_check_shape *shape, enum gb_check
     return s;
 }
 
-struct result {
-    struct gb_tensor u, dv;
-    float *d_matrices;
-};
-
-static struct result run(const struct scene *s, const struct gb_backend *backend, int threads) {
-    struct result r = {view_like(s, "u"), view_like(s, "dv"),
-                       gb_check_floats("d matrices", s->matrix_floats, GB_CHECK_FLUSH)};
-    const struct gb_exec exec = gb_check_exec(threads, gb_mix_scratch_floats(&s->v));
-    backend->mix_forward(&exec, &s->v, s->matrices, &r.u);
-    backend->mix_backward(&exec, &s->v, s->matrices, &s->du, &r.dv, r.d_matrices);
-    return r;
+static struct operands run(const struct scene *s, const struct gb_backend *backend, int threads) {
+    const struct operands o = {.v = s->v,
+                               .du = s->du,
+                               .u = view_like(s, "u"),
+                               .dv = view_like(s, "dv"),
+                               .matrices = s->matrices,
+                               .d_matrices =
+                                   gb_check_floats("d matrices", s->matrix_floats, GB_CHECK_FLUSH)};
+    mix(backend, threads, &o);
+    return o;
 }
 
 // Sums of products in double, and of their magnitudes.
@@ -87,6 +100,21 @@ static void scale(size_t count, double *values, double factor) {
         values[i] *= factor;
 }
 
+static void check_values(const struct scene *s, const struct oracle *o, const struct operands *r) {
+    const struct gb_tensor d_matrices = gb_dense(r->d_matrices, s->n, 1, s->c, s->c);
+    assert_true(gb_check_near("u", &r->u, o->u, o->u_size));
+    assert_true(gb_check_near("dv", &r->dv, o->dv, o->dv_size));
+    assert_true(gb_check_near("d matrices", &d_matrices, o->d_matrices, o->d_matrices_size));
+}
+
+static void check_bits(const struct scene *s, const struct operands *want,
+                       const struct operands *r) {
+    assert_true(gb_check_same_bits("u", &want->u, &r->u));
+    assert_true(gb_check_same_bits("dv", &want->dv, &r->dv));
+    assert_true(
+        gb_check_same_floats("d matrices", s->matrix_floats, want->d_matrices, r->d_matrices));
+}
+
 // Within the stated bound for normal numbers; `exact` for integers, whose sums have no rounding.
 static void check_scene(const struct scene *s, bool exact) {
     const struct oracle o = in_double(s);
@@ -95,17 +123,13 @@ static void check_scene(const struct scene *s, bool exact) {
     scale(gb_elements(&s->v), o.dv_size, e * (s->c + 2));
     scale(s->matrix_floats, o.d_matrices_size, e * (s->h * s->w + 2));
     GB_CHECK_EACH_BACKEND(backend) {
-        const struct result one = run(s, backend, 1);
-        const struct gb_tensor d_matrices = gb_dense(one.d_matrices, s->n, 1, s->c, s->c);
-        assert_true(gb_check_near("u", &one.u, o.u, o.u_size));
-        assert_true(gb_check_near("dv", &one.dv, o.dv, o.dv_size));
-        assert_true(gb_check_near("d matrices", &d_matrices, o.d_matrices, o.d_matrices_size));
+        const struct operands one = run(s, backend, 1);
+        check_values(s, &o, &one);
         for (int threads = 2; threads <= GB_CHECK_MAX_THREADS; threads++) {
-            const struct result r = run(s, backend, threads);
-            assert_true(gb_check_same_bits("u", &one.u, &r.u));
-            assert_true(gb_check_same_bits("dv", &one.dv, &r.dv));
-            assert_true(
-                gb_check_same_floats("d matrices", s->matrix_floats, one.d_matrices, r.d_matrices));
+            const struct operands r = run(s, backend, threads);
+            check_values(s, &o, &r);
+            if (backend->same_bits)
+                check_bits(s, &one, &r);
         }
     }
     assert_true(gb_check_guards());
@@ -145,13 +169,11 @@ static void stacked_images_share_a_matrix(void **state) {
         gb_check_fill_floats(matrices, ENTRIES, GB_CHECK_INTEGERS, 9);
         for (int n = 1; n < N; n++)
             memcpy(matrices + n * ENTRIES, matrices, ENTRIES * sizeof(float));
-        const struct gb_exec exec = gb_check_exec(2, gb_mix_scratch_floats(&t[0]));
         struct gb_tensor u = gb_check_view("want u", N, H, W, C, GB_CHECK_SLICE);
         struct gb_tensor dv = gb_check_view("want dv", N, H, W, C, GB_CHECK_SLICE);
-        backend->mix_forward(&exec, &t[0], matrices, &u);
-        backend->mix_backward(&exec, &t[0], matrices, &t[1], &dv, d_matrices);
-        backend->mix_forward(&exec, &stacked[0], matrices, &stacked[2]);
-        backend->mix_backward(&exec, &stacked[0], matrices, &stacked[1], &stacked[3], d_shared);
+        mix(backend, 2, &(struct operands){t[0], t[1], u, dv, matrices, d_matrices});
+        mix(backend, 2,
+            &(struct operands){stacked[0], stacked[1], stacked[2], stacked[3], matrices, d_shared});
         for (int n = 1; n < N; n++)
             for (int i = 0; i < ENTRIES; i++)
                 d_matrices[i] += d_matrices[n * ENTRIES + i];
@@ -190,7 +212,7 @@ static void gradients_are_difference_quotients(void **state) {
     (void)state;
     const struct scene s =
         make_scene(&(struct gb_check_shape){2, 2, 3, 4}, GB_CHECK_DENSE, GB_CHECK_INTEGERS);
-    const struct result r = run(&s, gb_check_reference(), 1);
+    const struct operands r = run(&s, gb_check_reference(), 1);
     for (size_t i = 0; i < s.matrix_floats; i++)
         assert_true(
             gb_check_number("d matrices", r.d_matrices[i], quotient(&s, s.matrices + i), 0));
@@ -287,6 +309,17 @@ static void refuses_what_has_no_inverse(void **state) {
     }
 }
 
+static void refuses_bad_problems(void **state) {
+    (void)state;
+    static const struct gb_image_problem problems[] = {
+        {0, 4, 4, 3}, {1, 4, 4, (1 << 20) + 1}, {1 << 20, 64, 64, 1}, {1, 1, 1, 1 << 16}};
+    GB_CHECK_EACH_BACKEND(backend)
+    for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
+        struct gb_mix_plan plan;
+        assert_int_equal(backend->mix_plan(&problems[i], 1, &plan), GB_BAD_INPUT);
+    }
+}
+
 int main(void) {
     gb_flush_denormals();
     const struct CMUnitTest tests[] = {
@@ -296,6 +329,7 @@ int main(void) {
         cmocka_unit_test(inverse_times_matrix_is_the_identity),
         cmocka_unit_test(log_determinants_are_right),
         cmocka_unit_test(refuses_what_has_no_inverse),
+        cmocka_unit_test(refuses_bad_problems),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,9 +131,8 @@ static enum gb_status plan_rotation(struct gb_layer_state *s) {
     const struct gb_conditioning_shape shape = {
         .images = p->n, .x_h = LEAST_X, .x_w = LEAST_X, .x_c = 1, .n_c = 1, .n_w = 1};
     GB_TRY(gb_conditional_actnorm_plan(&own->actnorm, &s->builder, shape, p->n, p->c, true));
-    struct gb_tensor v = gb_dense(NULL, p->n, p->h, p->w, p->c);
-    gb_builder_need_scratch(&s->builder, gb_mix_scratch_floats(&v));
-    return gb_conditional_mix_plan(&own->mix, &s->builder, shape, p->n, p->c, true);
+    const struct gb_image_problem variables = {p->n, p->h, p->w, p->c};
+    return gb_conditional_mix_plan(&own->mix, &s->builder, &s->builder, shape, &variables, true);
 }
 
 static void bind_rotation(struct gb_layer_state *s, struct gb_arena *arena) {

@@ -50,6 +50,7 @@ struct gb_kernel_state {
     union {
         struct gb_conv_plan conv;
         struct gb_fc_plan fc;
+        struct gb_mix_plan mix;
         struct gb_pool_plan pool;
         struct gb_upsample_plan upsample;
     } plan;

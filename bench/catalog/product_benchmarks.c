@@ -591,23 +591,25 @@ static enum gb_status check_fc_backward(struct gb_kernel_state *s) {
 
 enum mix_operand { MIX_V, MIX_MATRICES, MIX_U, MIX_DU = MIX_U, MIX_DV, MIX_D_MATRICES };
 
-static void take_mix(struct gb_kernel_state *s) {
+static enum gb_status plan_mix(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
+    GB_TRY(s->backend->mix_plan(p, s->exec.threads, &s->plan.mix));
+    gb_kernel_take_scratch(s, s->plan.mix.scratch_floats);
     gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, p->n, p->h, p->w, p->c);
     gb_kernel_take(s, GB_ROLE_IN, GB_FILL_SMALL, p->n, 1, p->c, p->c);
-    gb_kernel_take_scratch(s, gb_mix_scratch_floats(&s->operand[MIX_V].view));
+    return GB_OK;
 }
 
 static enum gb_status plan_mix_forward(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
-    take_mix(s);
+    GB_TRY(plan_mix(s));
     gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, p->h, p->w, p->c);
     return GB_OK;
 }
 
 static enum gb_status plan_mix_backward(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
-    take_mix(s);
+    GB_TRY(plan_mix(s));
     gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, p->n, p->h, p->w, p->c);
     gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, p->h, p->w, p->c);
     gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, 1, p->c, p->c);
@@ -615,14 +617,18 @@ static enum gb_status plan_mix_backward(struct gb_kernel_state *s) {
 }
 
 static void run_mix_forward(struct gb_kernel_state *s) {
-    s->backend->mix_forward(&s->exec, &s->operand[MIX_V].view, gb_kernel_floats(s, MIX_MATRICES),
-                            &s->operand[MIX_U].view);
+    s->backend->mix_forward(&s->plan.mix, &s->exec, &s->operand[MIX_V].view,
+                            gb_kernel_floats(s, MIX_MATRICES), &s->operand[MIX_U].view);
 }
 
 static void run_mix_backward(struct gb_kernel_state *s) {
-    s->backend->mix_backward(&s->exec, &s->operand[MIX_V].view, gb_kernel_floats(s, MIX_MATRICES),
-                             &s->operand[MIX_DU].view, &s->operand[MIX_DV].view,
-                             gb_kernel_floats(s, MIX_D_MATRICES));
+    s->backend->mix_backward(&s->plan.mix, &s->exec, &s->operand[MIX_V].view,
+                             gb_kernel_floats(s, MIX_MATRICES), &s->operand[MIX_DU].view,
+                             &s->operand[MIX_DV].view, gb_kernel_floats(s, MIX_D_MATRICES));
+}
+
+static void free_mix(struct gb_kernel_state *s) {
+    s->backend->mix_plan_free(&s->plan.mix);
 }
 
 // Here the truth's x is v, its dy is du, and bias the matrices.
@@ -689,9 +695,9 @@ const struct gb_kernel gb_product_kernels[] = {
      check_fc_backward},
     {&gb_fc_operation, GB_BACKWARD_UPDATE, GB_TRAFFIC_UPDATE, plan_fc_update, run_fc_update,
      free_fc, check_fc_backward},
-    {&gb_mix_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_mix_forward, run_mix_forward, NULL,
+    {&gb_mix_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_mix_forward, run_mix_forward, free_mix,
      check_mix_forward},
-    {&gb_mix_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_mix_backward, run_mix_backward, NULL,
-     check_mix_backward},
+    {&gb_mix_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_mix_backward, run_mix_backward,
+     free_mix, check_mix_backward},
     {0},
 };

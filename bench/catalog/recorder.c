@@ -215,17 +215,31 @@ static void record_fc_backward(const struct gb_fc_plan *plan, const struct gb_ex
     note(&gb_fc_operation, update ? GB_BACKWARD_UPDATE : GB_BACKWARD, &problem);
 }
 
-static void record_mix_forward(const struct gb_exec *exec, const struct gb_tensor *v,
-                               const float *matrices, const struct gb_tensor *u) {
-    (void)exec, (void)matrices, (void)u;
-    note_image(&gb_mix_operation, GB_FORWARD, v);
+static enum gb_status record_mix_plan(const struct gb_image_problem *problem, int threads,
+                                      struct gb_mix_plan *plan) {
+    (void)threads;
+    GB_TRY(gb_mix_check(problem));
+    *plan = (struct gb_mix_plan){.problem = *problem};
+    return GB_OK;
 }
 
-static void record_mix_backward(const struct gb_exec *exec, const struct gb_tensor *v,
-                                const float *matrices, const struct gb_tensor *du,
-                                const struct gb_tensor *dv, float *d_matrices) {
-    (void)exec, (void)matrices, (void)du, (void)dv, (void)d_matrices;
-    note_image(&gb_mix_operation, GB_BACKWARD, v);
+static void record_mix_plan_free(struct gb_mix_plan *plan) {
+    (void)plan;
+}
+
+static void record_mix_forward(const struct gb_mix_plan *plan, const struct gb_exec *exec,
+                               const struct gb_tensor *v, const float *matrices,
+                               const struct gb_tensor *u) {
+    (void)exec, (void)v, (void)matrices, (void)u;
+    note(&gb_mix_operation, GB_FORWARD, &plan->problem);
+}
+
+static void record_mix_backward(const struct gb_mix_plan *plan, const struct gb_exec *exec,
+                                const struct gb_tensor *v, const float *matrices,
+                                const struct gb_tensor *du, const struct gb_tensor *dv,
+                                float *d_matrices) {
+    (void)exec, (void)v, (void)matrices, (void)du, (void)dv, (void)d_matrices;
+    note(&gb_mix_operation, GB_BACKWARD, &plan->problem);
 }
 
 static void record_actnorm_forward(const struct gb_exec *exec, const struct gb_tensor *v,

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "flows/layers/conditional_mix.h"
 
-enum gb_status gb_conditional_mix_plan(struct gb_conditional_mix *layer, struct gb_builder *builder,
-                                       struct gb_conditioning_shape shape, int batch, int c,
-                                       bool live) {
+enum gb_status gb_conditional_mix_plan(struct gb_conditional_mix *layer, struct gb_builder *job,
+                                       struct gb_builder *main, struct gb_conditioning_shape shape,
+                                       const struct gb_image_problem *variables, bool live) {
+    int c = variables->c;
     layer->images = shape.images;
-    layer->batch = batch;
-    layer->samples_per_x = batch / shape.images;
+    layer->batch = variables->n;
+    layer->samples_per_x = variables->n / shape.images;
     layer->c = c;
     shape.outputs = c * c;
     struct gb_last_layer_start last = {GB_START_NORMAL, GB_START_NORMAL, 0.1f};
     if (live)
         last = (struct gb_last_layer_start){GB_START_ZERO, GB_START_ATANH_ROTATION, 0};
-    struct gb_tensor v = gb_dense(NULL, batch, 1, 1, c);
-    gb_builder_need_scratch(builder, gb_mix_scratch_floats(&v));
-    return gb_conditioning_net_plan(&layer->net, builder, "mix", &shape, live, last);
+    GB_TRY(gb_conditioning_net_plan(&layer->net, job, "mix", &shape, live, last));
+    return gb_builder_plan_mix(main, variables, &layer->plan);
 }
 
 void gb_conditional_mix_bind(struct gb_conditional_mix *layer, struct gb_arena *arena,
@@ -33,6 +33,7 @@ void gb_conditional_mix_bind(struct gb_conditional_mix *layer, struct gb_arena *
 
 void gb_conditional_mix_free(struct gb_conditional_mix *layer, const struct gb_backend *backend) {
     gb_conditioning_net_free(&layer->net, backend);
+    backend->mix_plan_free(&layer->plan);
 }
 
 void gb_conditional_mix_condition(struct gb_conditional_mix *layer, const struct gb_pass *pass,
@@ -57,7 +58,7 @@ enum gb_status gb_conditional_mix_check(const struct gb_conditional_mix *layer, 
 void gb_conditional_mix_forward(const struct gb_conditional_mix *layer, const struct gb_pass *pass,
                                 const struct gb_tensor *v, const struct gb_tensor *u,
                                 double *log_det) {
-    pass->backend->mix_forward(&pass->exec, v, layer->matrices.data, u);
+    pass->backend->mix_forward(&layer->plan, &pass->exec, v, layer->matrices.data, u);
     if (log_det)
         for (int n = 0; n < v->n; n++)
             log_det[n] += (double)v->h * v->w * layer->log_abs_det[n / layer->samples_per_x];
@@ -65,14 +66,15 @@ void gb_conditional_mix_forward(const struct gb_conditional_mix *layer, const st
 
 void gb_conditional_mix_inverse(const struct gb_conditional_mix *layer, const struct gb_pass *pass,
                                 const struct gb_tensor *u, const struct gb_tensor *v) {
-    pass->backend->mix_forward(&pass->exec, u, layer->inverses.data, v);
+    pass->backend->mix_forward(&layer->plan, &pass->exec, u, layer->inverses.data, v);
 }
 
 void gb_conditional_mix_backward(struct gb_conditional_mix *layer, const struct gb_pass *pass,
                                  const struct gb_tensor *v, const struct gb_tensor *du,
                                  const float *d_log_det, const struct gb_tensor *dv) {
     float *d_matrices = layer->d_matrices.data;
-    pass->backend->mix_backward(&pass->exec, v, layer->matrices.data, du, dv, d_matrices);
+    pass->backend->mix_backward(&layer->plan, &pass->exec, v, layer->matrices.data, du, dv,
+                                d_matrices);
     const float *inverses = layer->inverses.data;
     int c = layer->c;
     for (int n = 0; n < v->n; n++) {

@@ -8,6 +8,7 @@
 
 struct gb_conditional_mix {
     struct gb_conditioning_net net; // c*c outputs, row-major, rows = outputs of the mixing
+    struct gb_mix_plan plan;
     int images, batch, samples_per_x, c;
     struct gb_tensor matrices, inverses; // batch x c*c
     struct gb_tensor d_matrices;
@@ -15,9 +16,11 @@ struct gb_conditional_mix {
     enum gb_status status;           // of the last condition
 };
 
-enum gb_status gb_conditional_mix_plan(struct gb_conditional_mix *layer, struct gb_builder *builder,
-                                       struct gb_conditioning_shape shape, int batch, int c,
-                                       bool live);
+// `variables`: v and u. The network runs as one of the jobs that `job` plans for, the mixing on the
+// threads of `main`.
+enum gb_status gb_conditional_mix_plan(struct gb_conditional_mix *layer, struct gb_builder *job,
+                                       struct gb_builder *main, struct gb_conditioning_shape shape,
+                                       const struct gb_image_problem *variables, bool live);
 void gb_conditional_mix_bind(struct gb_conditional_mix *layer, struct gb_arena *arena,
                              bool training);
 void gb_conditional_mix_free(struct gb_conditional_mix *layer, const struct gb_backend *backend);

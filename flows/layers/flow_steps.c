@@ -95,8 +95,10 @@ void gb_flow_steps_bind(struct gb_flow_steps *steps, struct gb_arena *arena) {
 }
 
 void gb_flow_steps_free(struct gb_flow_steps *steps, const struct gb_backend *backend) {
-    for (int k = 0; steps->list && k < steps->shape.count; k++)
+    for (int k = 0; steps->list && k < steps->shape.count; k++) {
+        gb_mix_layer_free(&steps->list[k].mix, backend);
         gb_feature_coupling_free(&steps->list[k].coupling, backend);
+    }
     free(steps->list);
     steps->list = NULL;
 }

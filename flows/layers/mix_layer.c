@@ -4,10 +4,8 @@
 enum gb_status gb_mix_layer_plan(struct gb_mix_layer *layer, struct gb_builder *builder, int batch,
                                  int h, int w, int c) {
     layer->c = c;
-    struct gb_tensor stacked = gb_dense(NULL, 1, batch * h, w, c);
-    gb_builder_need_scratch(builder, gb_mix_scratch_floats(&stacked));
-    // Forward and both gradients, two operations a multiply-add.
-    builder->step_flops += 3 * 2.0 * batch * h * w * c * c;
+    const struct gb_image_problem stacked = {1, batch * h, w, c};
+    GB_TRY(gb_builder_plan_mix(builder, &stacked, &layer->plan));
     const struct gb_param matrix = {.dims = 4, .shape = {c, c, 1, 1}, .start = GB_START_ROTATION};
     return gb_builder_add_param(builder, "mix.weight", matrix, &layer->weight);
 }
@@ -19,6 +17,10 @@ void gb_mix_layer_bind(struct gb_mix_layer *layer, struct gb_arena *arena) {
     layer->workspace = gb_take_doubles(arena, gb_mix_invert_workspace(layer->c));
 }
 
+void gb_mix_layer_free(struct gb_mix_layer *layer, const struct gb_backend *backend) {
+    backend->mix_plan_free(&layer->plan);
+}
+
 enum gb_status gb_mix_layer_prepare(struct gb_mix_layer *layer, const struct gb_pass *pass) {
     if (gb_mix_invert(1, layer->c, gb_pass_value(pass, layer->weight), &layer->log_abs_det,
                       layer->inverse, layer->workspace) == GB_OK)
@@ -27,22 +29,22 @@ enum gb_status gb_mix_layer_prepare(struct gb_mix_layer *layer, const struct gb_
                    "the matrix is singular or not finite");
 }
 
-static void mix(const struct gb_pass *pass, const float *matrix, const struct gb_tensor *from,
-                const struct gb_tensor *to) {
+static void mix(const struct gb_mix_layer *layer, const struct gb_pass *pass, const float *matrix,
+                const struct gb_tensor *from, const struct gb_tensor *to) {
     struct gb_tensor stacked_from = gb_stack_images(from), stacked_to = gb_stack_images(to);
-    pass->backend->mix_forward(&pass->exec, &stacked_from, matrix, &stacked_to);
+    pass->backend->mix_forward(&layer->plan, &pass->exec, &stacked_from, matrix, &stacked_to);
 }
 
 void gb_mix_layer_forward(const struct gb_mix_layer *layer, const struct gb_pass *pass,
                           const struct gb_tensor *v, const struct gb_tensor *u, double *log_det) {
-    mix(pass, gb_pass_value(pass, layer->weight), v, u);
+    mix(layer, pass, gb_pass_value(pass, layer->weight), v, u);
     for (int n = 0; n < v->n; n++)
         log_det[n] += (double)v->h * v->w * layer->log_abs_det;
 }
 
 void gb_mix_layer_inverse(const struct gb_mix_layer *layer, const struct gb_pass *pass,
                           const struct gb_tensor *u, const struct gb_tensor *v) {
-    mix(pass, layer->inverse, u, v);
+    mix(layer, pass, layer->inverse, u, v);
 }
 
 void gb_mix_layer_backward(struct gb_mix_layer *layer, const struct gb_pass *pass,
@@ -51,8 +53,9 @@ void gb_mix_layer_backward(struct gb_mix_layer *layer, const struct gb_pass *pas
     struct gb_tensor stacked_v = gb_stack_images(v), stacked_du = gb_stack_images(du);
     struct gb_tensor stacked_dv = gb_stack_images(dv);
     int c = layer->c;
-    pass->backend->mix_backward(&pass->exec, &stacked_v, gb_pass_value(pass, layer->weight),
-                                &stacked_du, &stacked_dv, layer->d_weight);
+    pass->backend->mix_backward(&layer->plan, &pass->exec, &stacked_v,
+                                gb_pass_value(pass, layer->weight), &stacked_du, &stacked_dv,
+                                layer->d_weight);
     float pixels = 0;
     for (int n = 0; n < v->n; n++)
         pixels += (float)(v->h * v->w) * d_log_det[n];

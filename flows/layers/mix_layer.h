@@ -7,6 +7,7 @@
 #include "flows/networks/network.h"
 
 struct gb_mix_layer {
+    struct gb_mix_plan plan; // of the batch as one tall image
     int c, weight;
     float *inverse, *d_weight;
     double log_abs_det, *workspace;
@@ -16,6 +17,7 @@ struct gb_mix_layer {
 enum gb_status gb_mix_layer_plan(struct gb_mix_layer *layer, struct gb_builder *builder, int batch,
                                  int h, int w, int c);
 void gb_mix_layer_bind(struct gb_mix_layer *layer, struct gb_arena *arena);
+void gb_mix_layer_free(struct gb_mix_layer *layer, const struct gb_backend *backend);
 
 // log|det W| and the inverse of the matrix as it is now, in double: before the other functions,
 // whenever the parameters have changed. GB_CHECK_FAILED where it is singular.

@@ -69,16 +69,14 @@ static enum gb_status plan_step(struct gb_cglow *model, int l, int k, struct gb_
                                           .x_c = s->x_c,
                                           .n_c = config->n_c,
                                           .n_w = config->n_w};
+    const struct gb_image_problem variables = {s->batch, s->h, s->w, s->c};
     bool live = config->init == GB_INIT_LIVE;
     struct step *step = step_at(model, l, k);
     snprintf(job->prefix, sizeof job->prefix, "levels.%d.steps.%d.", l, k);
     memcpy(main->prefix, job->prefix, sizeof main->prefix);
     GB_TRY(gb_conditional_actnorm_plan(&step->actnorm, job, shape, s->batch, s->c, live));
-    GB_TRY(gb_conditional_mix_plan(&step->mix, job, shape, s->batch, s->c, live));
-    GB_TRY(gb_conditional_coupling_plan(&step->coupling, job, main, s, live));
-    // The mixing itself: forward and both gradients, two operations a multiply-add.
-    main->step_flops += 3 * 2.0 * s->batch * s->h * s->w * s->c * s->c;
-    return GB_OK;
+    GB_TRY(gb_conditional_mix_plan(&step->mix, job, main, shape, &variables, live));
+    return gb_conditional_coupling_plan(&step->coupling, job, main, s, live);
 }
 
 // Declares every layer and parameter.
@@ -113,9 +111,6 @@ static enum gb_status plan(struct gb_cglow *model) {
     const struct gb_coupling_shape *top = &model->level[config->levels - 1].shape;
     struct gb_tensor latent = gb_dense(NULL, top->batch, top->h, top->w, top->c);
     gb_builder_need_scratch(&main, gb_gaussian_scratch_floats(&latent));
-    // Matrices are used on the main chain too, by the same kernels that the builder of jobs asked
-    // for.
-    gb_builder_need_scratch(&main, job.scratch);
     model->main = (struct gb_exec){.threads = use->threads, .scratch_floats = main.scratch};
     model->job_scratch = gb_round_up(job.scratch, GB_CHANNEL_PAD);
     model->step_flops = job.step_flops + main.step_flops;

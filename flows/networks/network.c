@@ -88,6 +88,16 @@ enum gb_status gb_builder_add_param(struct gb_builder *builder, const char *name
     return gb_params_add(builder->params, &param, index);
 }
 
+enum gb_status gb_builder_plan_mix(struct gb_builder *builder,
+                                   const struct gb_image_problem *variables,
+                                   struct gb_mix_plan *plan) {
+    GB_TRY(builder->backend->mix_plan(variables, builder->threads, plan));
+    gb_builder_need_scratch(builder, plan->scratch_floats);
+    // Forward and both gradients, two operations a multiply-add.
+    builder->step_flops += 3 * 2.0 * gb_image_floats(variables) * variables->c;
+    return GB_OK;
+}
+
 static enum gb_status add_param(struct gb_builder *builder, const char *layer, const char *part,
                                 struct gb_param param, int *index) {
     char name[2 * sizeof param.name];

@@ -53,6 +53,11 @@ static inline void gb_builder_need_scratch(struct gb_builder *builder, size_t fl
         builder->scratch = floats;
 }
 
+// Plans the mixing of variables of this shape; counts its scratch and its operations in.
+enum gb_status gb_builder_plan_mix(struct gb_builder *builder,
+                                   const struct gb_image_problem *variables,
+                                   struct gb_mix_plan *plan);
+
 // A dense tensor from the arena; data is NULL while measuring.
 struct gb_tensor gb_take_tensor(struct gb_arena *arena, int n, int h, int w, int c);
 

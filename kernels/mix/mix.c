@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/mix/mix.h"
-#include "kernels/problem.h"
+
+static enum gb_status mix_check(const void *problem) {
+    const struct gb_image_problem *p = problem;
+    GB_TRY(gb_image_check(p));
+    return gb_floats_check("mix", "the batch of matrices", (double)p->n * p->c * p->c);
+}
 
 // Backward reads v, du and the matrices, and writes dv and the matrices' gradient.
 static struct gb_cost mix_cost(const void *problem, enum gb_direction direction) {
@@ -18,6 +23,10 @@ const struct gb_operation gb_mix_operation = {
     .entries = {[GB_FORWARD] = "mix_forward", [GB_BACKWARD] = "mix_backward"},
     .problem_bytes = sizeof(struct gb_image_problem),
     .sizes = gb_image_sizes,
-    .check = gb_image_check,
+    .check = mix_check,
     .cost = mix_cost,
 };
+
+enum gb_status gb_mix_check(const struct gb_image_problem *p) {
+    return gb_problem_check(&gb_mix_operation, p);
+}

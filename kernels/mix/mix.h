@@ -7,26 +7,38 @@
 #define GB_MIX_H
 
 #include "kernels/parallel.h"
+#include "kernels/problem.h"
 #include "kernels/status.h"
 #include "kernels/tensor.h"
 
-// u and v: same shape, any strides, no overlap. `matrices`: n matrices of c*c floats.
-// Error bound (c + 2) * 2^-24 * sum |products|. Scratch, here and in the backward:
-// gb_mix_scratch_floats(v).
-typedef void (*gb_mix_forward_fn)(const struct gb_exec *exec, const struct gb_tensor *v,
-                                  const float *matrices, const struct gb_tensor *u);
+// GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20, or where v or the matrices
+// reach 2^31 floats.
+enum gb_status gb_mix_check(const struct gb_image_problem *p);
+
+struct gb_mix_plan {
+    struct gb_image_problem problem; // v, with a matrix for each of its images
+    size_t scratch_floats;           // that gb_exec must bring, however many threads it has
+    void *library;                   // as in struct gb_conv_plan
+};
+
+// `threads` as for a convolution's plan.
+typedef enum gb_status (*gb_mix_plan_fn)(const struct gb_image_problem *problem, int threads,
+                                         struct gb_mix_plan *plan);
+typedef void (*gb_mix_plan_free_fn)(struct gb_mix_plan *plan);
+
+// u and v: the problem's shape, any strides, no overlap. `matrices`: n matrices of c*c floats.
+// Error bound (c + 2) * 2^-24 * sum |products|.
+typedef void (*gb_mix_forward_fn)(const struct gb_mix_plan *plan, const struct gb_exec *exec,
+                                  const struct gb_tensor *v, const float *matrices,
+                                  const struct gb_tensor *u);
 
 // dv = W^T du; d_matrices[n] = sum over pixels of du v^T (overwritten; the log-determinant's own
 // gradient, h*w*W^-T, is added by the caller). dv may not overlap du or v. Pixels are summed in
-// order.
-typedef void (*gb_mix_backward_fn)(const struct gb_exec *exec, const struct gb_tensor *v,
-                                   const float *matrices, const struct gb_tensor *du,
-                                   const struct gb_tensor *dv, float *d_matrices);
-
-// The matrices, packed.
-static inline size_t gb_mix_scratch_floats(const struct gb_tensor *v) {
-    return (size_t)v->n * (size_t)v->c * gb_round_up((size_t)v->c, GB_CHANNEL_PAD);
-}
+// order (a foreign library's order is its own), with the bound above and h*w for c.
+typedef void (*gb_mix_backward_fn)(const struct gb_mix_plan *plan, const struct gb_exec *exec,
+                                   const struct gb_tensor *v, const float *matrices,
+                                   const struct gb_tensor *du, const struct gb_tensor *dv,
+                                   float *d_matrices);
 
 // For each of `count` c x c matrices: log|det| and the inverse, by LU with partial pivoting in
 // double; the same code on every backend, no LAPACK. log_abs_det: count doubles; inverses:

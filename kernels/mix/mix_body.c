@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/backend.h"
+#include "kernels/mix/contract.h"
 #include "kernels/simd/rows.h"
 
 // A tile is this many pixels (or rows of the matrix gradient) by up to two vectors, all in
@@ -124,30 +125,50 @@ static void mix_share(void *argument, int rank, int size) {
         gradient_rows(m, (int)(tile / row_tiles), (int)(tile % row_tiles) * TILE);
 }
 
-static void run(const struct gb_exec *exec, struct mix *m) {
-    assert(gb_same_shape(m->in, m->out));
-    assert(exec->scratch_floats >= gb_mix_scratch_floats(m->in));
+static size_t packed_row(const struct gb_image_problem *p) {
+    return gb_round_up((size_t)p->c, GB_CHANNEL_PAD);
+}
+
+enum gb_status GB_NAME(gb_mix_plan_f32)(const struct gb_image_problem *problem, int threads,
+                                        struct gb_mix_plan *plan) {
+    (void)threads;
+    GB_TRY(gb_mix_check(problem));
+    *plan = (struct gb_mix_plan){
+        .problem = *problem,
+        .scratch_floats = (size_t)problem->n * (size_t)problem->c * packed_row(problem),
+    };
+    return GB_OK;
+}
+
+void GB_NAME(gb_mix_plan_free_f32)(struct gb_mix_plan *plan) {
+    (void)plan;
+}
+
+static void run(const struct gb_mix_plan *plan, const struct gb_exec *exec, struct mix *m) {
     m->packed = exec->scratch;
-    m->packed_row = gb_round_up((size_t)m->in->c, GB_CHANNEL_PAD);
+    m->packed_row = packed_row(&plan->problem);
     size_t multiply_adds = gb_elements(m->in) * (size_t)m->in->c * (m->d_matrices ? 2 : 1);
     gb_parallel(gb_threads_for(exec, multiply_adds / PER_FLOAT), mix_share, m);
 }
 
-void GB_NAME(gb_mix_forward_f32)(const struct gb_exec *exec, const struct gb_tensor *v,
-                                 const float *matrices, const struct gb_tensor *u) {
+void GB_NAME(gb_mix_forward_f32)(const struct gb_mix_plan *plan, const struct gb_exec *exec,
+                                 const struct gb_tensor *v, const float *matrices,
+                                 const struct gb_tensor *u) {
+    assert(gb_mix_operands_fit(plan, exec, v, u));
     struct mix mix = {.in = v, .out = u, .matrices = matrices};
-    run(exec, &mix);
+    run(plan, exec, &mix);
 }
 
-void GB_NAME(gb_mix_backward_f32)(const struct gb_exec *exec, const struct gb_tensor *v,
-                                  const float *matrices, const struct gb_tensor *du,
-                                  const struct gb_tensor *dv, float *d_matrices) {
-    assert(gb_same_shape(v, du));
+void GB_NAME(gb_mix_backward_f32)(const struct gb_mix_plan *plan, const struct gb_exec *exec,
+                                  const struct gb_tensor *v, const float *matrices,
+                                  const struct gb_tensor *du, const struct gb_tensor *dv,
+                                  float *d_matrices) {
+    assert(gb_mix_operands_fit(plan, exec, v, du) && gb_mix_operands_fit(plan, exec, dv, du));
     struct mix mix = {.in = du,
                       .out = dv,
                       .matrices = matrices,
                       .transposed = true,
                       .input = v,
                       .d_matrices = d_matrices};
-    run(exec, &mix);
+    run(plan, exec, &mix);
 }

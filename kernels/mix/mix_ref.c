@@ -1,10 +1,24 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/backend.h"
+#include "kernels/mix/contract.h"
 
-void gb_mix_forward_f32__scalar(const struct gb_exec *exec, const struct gb_tensor *v,
-                                const float *matrices, const struct gb_tensor *u) {
-    (void)exec;
-    assert(gb_same_shape(v, u));
+enum gb_status gb_mix_plan_f32__scalar(const struct gb_image_problem *problem, int threads,
+                                       struct gb_mix_plan *plan) {
+    (void)threads;
+    GB_TRY(gb_mix_check(problem));
+    *plan = (struct gb_mix_plan){.problem = *problem};
+    return GB_OK;
+}
+
+void gb_mix_plan_free_f32__scalar(struct gb_mix_plan *plan) {
+    (void)plan;
+}
+
+void gb_mix_forward_f32__scalar(const struct gb_mix_plan *plan, const struct gb_exec *exec,
+                                const struct gb_tensor *v, const float *matrices,
+                                const struct gb_tensor *u) {
+    assert(gb_mix_operands_fit(plan, exec, v, u));
+    (void)plan, (void)exec;
     for (int n = 0; n < v->n; n++) {
         const float *matrix = matrices + (size_t)n * v->c * v->c;
         for (int i = 0; i < v->h; i++)
@@ -18,11 +32,12 @@ void gb_mix_forward_f32__scalar(const struct gb_exec *exec, const struct gb_tens
     }
 }
 
-void gb_mix_backward_f32__scalar(const struct gb_exec *exec, const struct gb_tensor *v,
-                                 const float *matrices, const struct gb_tensor *du,
-                                 const struct gb_tensor *dv, float *d_matrices) {
-    (void)exec;
-    assert(gb_same_shape(v, du) && gb_same_shape(v, dv));
+void gb_mix_backward_f32__scalar(const struct gb_mix_plan *plan, const struct gb_exec *exec,
+                                 const struct gb_tensor *v, const float *matrices,
+                                 const struct gb_tensor *du, const struct gb_tensor *dv,
+                                 float *d_matrices) {
+    assert(gb_mix_operands_fit(plan, exec, v, du) && gb_mix_operands_fit(plan, exec, dv, du));
+    (void)plan, (void)exec;
     for (int n = 0; n < v->n; n++) {
         const float *matrix = matrices + (size_t)n * v->c * v->c;
         float *d_matrix = d_matrices + (size_t)n * v->c * v->c;
