@@ -2,196 +2,18 @@
 #include "kernels/onednn/onednn.h"
 
 #include <omp.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "kernels/backend.h"
 #include "kernels/conv/contract.h"
 #include "kernels/fc/contract.h"
-#include "kernels/onednn/onednn_compat.h"
+#include "kernels/onednn/onednn_call.h"
 #include "kernels/pool/contract.h"
 #include "kernels/resample/contract.h"
 
 static const struct gb_backend *lender; // of Adam and the epilogues' gradients
-static dnnl_engine_t engine;            // lives as long as the program
-static dnnl_status_t engine_status;
-static pthread_once_t engine_once = PTHREAD_ONCE_INIT;
-
-static void make_engine(void) {
-    engine_status = dnnl_engine_create(&engine, dnnl_cpu, 0);
-}
-
-static dnnl_status_t engine_ready(void) {
-    pthread_once(&engine_once, make_engine);
-    return engine_status;
-}
-
-static enum gb_status told(dnnl_status_t status, const char *what, const char *where) {
-    if (status == dnnl_success)
-        return GB_OK;
-    return gb_fail(status == dnnl_out_of_memory ? GB_OUT_OF_MEMORY : GB_UNSUPPORTED, what, where,
-                   "oneDNN: %s", dnnl_status2str(status));
-}
-
-// ---- A primitive with its operands ----
-
-enum { MOST_OPERANDS = 5 };
-
-struct call {
-    dnnl_primitive_t primitive; // NULL: nothing to do
-    int operands;
-    dnnl_exec_arg_t arguments[MOST_OPERANDS + 1]; // the scratchpad is the last, where there is one
-    size_t scratchpad_floats;
-};
-
-static size_t larger(size_t a, size_t b) {
-    return a > b ? a : b;
-}
-
-static size_t aligned(size_t floats) {
-    return gb_round_up(floats, GB_ALIGNMENT / sizeof(float));
-}
-
-static size_t floats_of_bytes(size_t bytes) {
-    return (bytes + sizeof(float) - 1) / sizeof(float);
-}
-
-static size_t layout_floats(layout_view layout) {
-    return floats_of_bytes(dnnl_memory_desc_get_size(layout));
-}
-
-static dnnl_status_t add_argument(struct call *call, int index, int name, layout_view layout) {
-    call->arguments[index].arg = name;
-    return dnnl_memory_create(&call->arguments[index].memory, layout, engine, DNNL_MEMORY_NONE);
-}
-
-// `names`: the operands as oneDNN calls them (DNNL_ARG_), ended by 0.
-static dnnl_status_t call_make(struct call *call, const_dnnl_primitive_desc_t descriptor,
-                               const int *names) {
-    DNNL_TRY(dnnl_primitive_create(&call->primitive, descriptor));
-    for (; names[call->operands]; call->operands++) {
-        int name = names[call->operands];
-        DNNL_TRY(
-            add_argument(call, call->operands, name,
-                         dnnl_primitive_desc_query_md(descriptor, dnnl_query_exec_arg_md, name)));
-    }
-    layout_view scratchpad = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
-    call->scratchpad_floats = layout_floats(scratchpad);
-    return call->scratchpad_floats
-               ? add_argument(call, call->operands, DNNL_ARG_SCRATCHPAD, scratchpad)
-               : dnnl_success;
-}
-
-static void call_free(struct call *call) {
-    for (int i = 0; i <= MOST_OPERANDS; i++)
-        if (call->arguments[i].memory)
-            dnnl_memory_destroy(call->arguments[i].memory);
-    if (call->primitive)
-        dnnl_primitive_destroy(call->primitive);
-}
-
-// Who runs the primitives of a plan.
-struct team {
-    int threads;
-    dnnl_stream_t stream;
-};
-
-// oneDNN divides the work among as many threads as OpenMP would start: when a primitive is made,
-// and for some again when it runs.
-static int set_threads(int threads) {
-    int before = omp_get_max_threads();
-    omp_set_num_threads(threads);
-    return before;
-}
-
-static void call_run(const struct call *call, const struct team *team, float *scratchpad,
-                     const void *const *operands) {
-    int before = set_threads(team->threads),
-        count = call->operands + (call->scratchpad_floats != 0);
-    for (int i = 0; i < count; i++) {
-        // oneDNN's interface knows no const; it writes outputs only.
-        const void *data = i < call->operands ? operands[i] : scratchpad;
-        dnnl_memory_set_data_handle(call->arguments[i].memory, (void *)(uintptr_t)data);
-    }
-    gb_flush_denormals();
-    dnnl_status_t status =
-        dnnl_primitive_execute(call->primitive, team->stream, count, call->arguments);
-    assert(status == dnnl_success);
-    (void)status;
-    dnnl_stream_wait(team->stream);
-    omp_set_num_threads(before);
-}
-#define RUN(call, team, scratchpad, ...)                                                           \
-    call_run(call, team, scratchpad, (const void *const[]){__VA_ARGS__})
-
-// ---- Reordering, which is timed apart ----
-
-static double reorder_start(const struct gb_exec *exec) {
-    if (!exec->reorder_seconds)
-        return 0;
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-static void reorder_end(const struct gb_exec *exec, double start) {
-    if (exec->reorder_seconds)
-        *exec->reorder_seconds += reorder_start(exec) - start;
-}
-
-// Strides over a single row, column or image say nothing.
-static bool is_dense(const struct gb_tensor *t) {
-    const ptrdiff_t row = (ptrdiff_t)t->w * t->c;
-    return (t->w == 1 || t->pixel == t->c) && (t->h == 1 || t->row == row) &&
-           (t->n == 1 || t->image == t->h * row);
-}
-
-struct copy {
-    const struct gb_tensor *from, *to;
-};
-
-static void copy_rows(void *argument, int rank, int size) {
-    const struct copy *copy = argument;
-    const struct gb_tensor *t = copy->from;
-    struct gb_share rows = gb_share_of((size_t)t->n * (size_t)t->h, rank, size);
-    for (size_t row = rows.begin; row < rows.end; row++) {
-        int n = (int)(row / (size_t)t->h), i = (int)(row % (size_t)t->h);
-        for (int j = 0; j < t->w; j++)
-            memcpy(gb_at(copy->to, n, i, j), gb_at(t, n, i, j), (size_t)t->c * sizeof(float));
-    }
-}
-
-static void copy_view(const struct gb_exec *exec, const struct gb_tensor *from,
-                      const struct gb_tensor *to) {
-    struct copy copy = {from, to};
-    double start = reorder_start(exec);
-    gb_parallel(gb_threads_for(exec, gb_elements(from)), copy_rows, &copy);
-    reorder_end(exec, start);
-}
-
-// An input as oneDNN reads it: in place, or copied to `room`.
-static const float *dense_input(const struct gb_exec *exec, const struct gb_tensor *view,
-                                float *room) {
-    if (is_dense(view))
-        return view->data;
-    struct gb_tensor dense = gb_dense(room, view->n, view->h, view->w, view->c);
-    copy_view(exec, view, &dense);
-    return room;
-}
-
-// Where oneDNN writes an output: in place, or in `room`.
-static struct gb_tensor dense_output(const struct gb_tensor *view, float *room) {
-    return gb_dense(is_dense(view) ? view->data : room, view->n, view->h, view->w, view->c);
-}
-
-static void deliver(const struct gb_exec *exec, const struct gb_tensor *made,
-                    const struct gb_tensor *view) {
-    if (made->data != view->data)
-        copy_view(exec, made, view);
-}
 
 // ---- Products: what a convolution and an inner product have in common ----
 
@@ -256,13 +78,6 @@ static dnnl_status_t set_epilogue(dnnl_primitive_attr_t attributes,
     return status;
 }
 
-// Single precision whatever the environment asks for, and scratchpads that the caller brings.
-static dnnl_status_t attributes_make(dnnl_primitive_attr_t *attributes) {
-    DNNL_TRY(dnnl_primitive_attr_create(attributes));
-    DNNL_TRY(dnnl_primitive_attr_set_fpmath_mode(*attributes, dnnl_fpmath_mode_strict));
-    return dnnl_primitive_attr_set_scratchpad_mode(*attributes, dnnl_scratchpad_mode_user);
-}
-
 static const int forward_names[] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST, 0};
 static const int scaled_forward_names[] = {DNNL_ARG_SRC,
                                            DNNL_ARG_WEIGHTS,
@@ -296,20 +111,20 @@ static dnnl_status_t describe(const struct making *m, enum direction direction, 
                                   .forward = direction == FORWARD ? NULL : m->forward};
     memcpy(spec.strides, m->shape->strides, sizeof spec.strides);
     memcpy(spec.padding, m->shape->padding, sizeof spec.padding);
-    return m->shape->describe(engine, &spec, descriptor);
+    return m->shape->describe(gb_onednn_engine, &spec, descriptor);
 }
 
 static dnnl_status_t make_forward(struct making *m, bool scaled, layout_view weights,
                                   dnnl_primitive_desc_t *descriptor) {
     dnnl_primitive_attr_t attributes = NULL;
-    dnnl_status_t status = attributes_make(&attributes);
+    dnnl_status_t status = gb_onednn_attributes_make(&attributes);
     if (status == dnnl_success)
         status = set_epilogue(attributes, m->shape, scaled);
     if (status == dnnl_success)
         status = describe(m, FORWARD, weights, attributes, descriptor);
     if (status == dnnl_success)
-        status = call_make(&m->product->forward[scaled], *descriptor,
-                           scaled ? scaled_forward_names : forward_names);
+        status = gb_onednn_call_make(&m->product->forward[scaled], *descriptor,
+                                     scaled ? scaled_forward_names : forward_names);
     if (attributes)
         dnnl_primitive_attr_destroy(attributes);
     return status;
@@ -326,8 +141,9 @@ static dnnl_status_t make_scaled_forward(struct making *m) {
 static dnnl_status_t make_reorder(struct call *call, layout_view from, layout_view to,
                                   const_dnnl_primitive_attr_t attributes) {
     dnnl_primitive_desc_t descriptor;
-    DNNL_TRY(dnnl_reorder_primitive_desc_create(&descriptor, from, engine, to, engine, attributes));
-    dnnl_status_t status = call_make(call, descriptor, reorder_names);
+    DNNL_TRY(dnnl_reorder_primitive_desc_create(&descriptor, from, gb_onednn_engine, to,
+                                                gb_onednn_engine, attributes));
+    dnnl_status_t status = gb_onednn_call_make(call, descriptor, reorder_names);
     dnnl_primitive_desc_destroy(descriptor);
     return status;
 }
@@ -341,7 +157,7 @@ static dnnl_status_t make_packing(struct making *m) {
 static dnnl_status_t make_data(struct making *m) {
     struct product *p = m->product;
     DNNL_TRY(describe(m, BACKWARD_DATA, layout_of(&m->any_weights), m->attributes, &m->data));
-    DNNL_TRY(call_make(&p->data, m->data, data_names));
+    DNNL_TRY(gb_onednn_call_make(&p->data, m->data, data_names));
     layout_view own = dnnl_primitive_desc_query_md(m->data, dnnl_query_weights_md, 0);
     p->own_floats = larger(p->own_floats, layout_floats(own));
     return dnnl_memory_desc_equal(m->packed, own)
@@ -352,7 +168,7 @@ static dnnl_status_t make_data(struct making *m) {
 static dnnl_status_t make_weights(struct making *m) {
     struct product *p = m->product;
     DNNL_TRY(describe(m, BACKWARD_WEIGHTS, layout_of(&m->any_weights), m->attributes, &m->weights));
-    DNNL_TRY(call_make(&p->weights, m->weights, weights_names));
+    DNNL_TRY(gb_onednn_call_make(&p->weights, m->weights, weights_names));
     layout_view own = dnnl_primitive_desc_query_md(m->weights, dnnl_query_diff_weights_md, 0);
     p->own_floats = larger(p->own_floats, layout_floats(own));
     return dnnl_memory_desc_equal(m->packed, own)
@@ -395,7 +211,7 @@ static void divide_scratch(struct making *m) {
 static dnnl_status_t make_primitives(struct making *m) {
     struct product *p = m->product;
     DNNL_TRY(make_layouts(m));
-    DNNL_TRY(attributes_make(&m->attributes));
+    DNNL_TRY(gb_onednn_attributes_make(&m->attributes));
     DNNL_TRY(make_forward(m, false, layout_of(&m->any_weights), &m->forward));
     m->packed = dnnl_primitive_desc_query_md(m->forward, dnnl_query_weights_md, 0);
     if (m->shape->scaled)
@@ -405,7 +221,7 @@ static dnnl_status_t make_primitives(struct making *m) {
     DNNL_TRY(make_weights(m));
     p->packed_floats = layout_floats(m->packed);
     divide_scratch(m);
-    return dnnl_stream_create(&p->team.stream, engine, dnnl_stream_default_flags);
+    return dnnl_stream_create(&p->team.stream, gb_onednn_engine, dnnl_stream_default_flags);
 }
 
 static void making_free(struct making *m) {
@@ -426,7 +242,7 @@ static void product_free(struct product *p) {
     struct call *calls[CALLS];
     list_calls(p, calls);
     for (int i = 0; i < CALLS; i++)
-        call_free(calls[i]);
+        gb_onednn_call_free(calls[i]);
     if (p->team.stream)
         dnnl_stream_destroy(p->team.stream);
     free(p->no_bias);
@@ -435,14 +251,14 @@ static void product_free(struct product *p) {
 
 static dnnl_status_t product_make(const struct product_shape *shape, int threads,
                                   struct product **made) {
-    DNNL_TRY(engine_ready());
+    DNNL_TRY(gb_onednn_ready());
     struct product *p = calloc(1, sizeof *p);
     if (!p)
         return dnnl_out_of_memory;
     p->team.threads = threads;
     p->no_bias = calloc((size_t)shape->y[1], sizeof *p->no_bias);
     struct making making = {.product = p, .shape = shape};
-    int before = set_threads(threads);
+    int before = gb_onednn_set_threads(threads);
     dnnl_status_t status = p->no_bias ? make_primitives(&making) : dnnl_out_of_memory;
     omp_set_num_threads(before);
     making_free(&making);
@@ -456,26 +272,27 @@ static dnnl_status_t product_make(const struct product_shape *shape, int threads
 
 static void reorder(const struct product *p, const struct gb_exec *exec, const struct call *call,
                     const float *from, float *to) {
-    double start = reorder_start(exec);
+    double start = gb_onednn_reorder_start(exec);
     RUN(call, &p->team, exec->scratch + p->scratchpad_at, from, to);
-    reorder_end(exec, start);
+    gb_onednn_reorder_end(exec, start);
 }
 
 static void product_forward(const struct product *p, const struct gb_exec *exec,
                             const struct gb_tensor *x, const float *packed,
                             const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
     const float *bias = epilogue->bias ? epilogue->bias : p->no_bias, *scale = epilogue->scale;
-    const float *input = dense_input(exec, x, exec->scratch);
-    struct gb_tensor output = dense_output(y, exec->scratch + p->y_at);
+    const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
+    struct gb_tensor output = gb_onednn_dense_output(y, exec->scratch + p->y_at);
     RUN(&p->forward[scale != NULL], &p->team, exec->scratch + p->scratchpad_at, input, packed, bias,
         output.data, scale);
-    deliver(exec, &output, y);
+    gb_onednn_deliver(exec, &output, y);
 }
 
 static void product_data(const struct product *p, const struct gb_exec *exec,
                          const struct gb_tensor *dy, const float *packed,
                          const struct gb_tensor *dx) {
-    const float *input = dense_input(exec, dy, exec->scratch + p->y_at), *weights = packed;
+    const float *input = gb_onednn_dense_input(exec, dy, exec->scratch + p->y_at),
+                *weights = packed;
     if (p->data_reorder.primitive) {
         reorder(p, exec, &p->data_reorder, packed, exec->scratch + p->own_at);
         weights = exec->scratch + p->own_at;
@@ -486,8 +303,8 @@ static void product_data(const struct product *p, const struct gb_exec *exec,
 static void product_weights(const struct product *p, const struct gb_exec *exec,
                             const struct gb_tensor *x, const struct gb_tensor *dy, float *d_packed,
                             const struct gb_adam_target *update) {
-    const float *input = dense_input(exec, x, exec->scratch);
-    const float *gradient = dense_input(exec, dy, exec->scratch + p->y_at);
+    const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
+    const float *gradient = gb_onednn_dense_input(exec, dy, exec->scratch + p->y_at);
     float *packed = update ? exec->scratch + p->packed_at : d_packed;
     float *own = p->weights_reorder.primitive ? exec->scratch + p->own_at : packed;
     RUN(&p->weights, &p->team, exec->scratch + p->scratchpad_at, input, gradient, own);
@@ -516,7 +333,8 @@ static enum gb_status conv_plan(const struct gb_conv_problem *p, int threads,
     char text[96];
     struct product *product;
     gb_conv_print(p, text);
-    GB_TRY(told(product_make(&shape, threads, &product), "cannot plan convolution", text));
+    GB_TRY(
+        gb_onednn_told(product_make(&shape, threads, &product), "cannot plan convolution", text));
     const struct gb_tensor x = gb_dense(NULL, p->n, p->h, p->w, p->c);
     *plan =
         (struct gb_conv_plan){.problem = *p,
@@ -556,10 +374,10 @@ static void conv_backward_data(const struct gb_conv_plan *plan, const struct gb_
     assert(gb_conv_operands_fit(plan, exec, dx, dy));
     assert(gb_conv_input_epilogue_fits(e, dx));
     const struct product *p = plan->library;
-    const struct gb_tensor made = dense_output(dx, exec->scratch);
+    const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
     product_data(p, exec, dy, packed, &made);
     if (!e) {
-        deliver(exec, &made, dx);
+        gb_onednn_deliver(exec, &made, dx);
         return;
     }
     struct gb_exec rest = *exec; // beside what was made
@@ -590,8 +408,8 @@ static enum gb_status fc_plan(const struct gb_fc_problem *p, int threads, struct
     char text[96];
     struct product *product;
     snprintf(text, sizeof text, "%d of %dx%dx%d to %d", p->n, p->h, p->w, p->c, p->k);
-    GB_TRY(
-        told(product_make(&shape, threads, &product), "cannot plan fully connected layer", text));
+    GB_TRY(gb_onednn_told(product_make(&shape, threads, &product),
+                          "cannot plan fully connected layer", text));
     *plan = (struct gb_fc_plan){.problem = *p,
                                 .weight_floats = product->packed_floats,
                                 .scratch_shared = product->rest_at,
@@ -629,9 +447,9 @@ static void fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *exe
            (!dx || gb_fc_operands_fit(plan, exec, dx, dy)));
     assert(gb_fc_one_target(packed, d_packed, update));
     if (dx) {
-        const struct gb_tensor made = dense_output(dx, exec->scratch);
+        const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
         product_data(plan->library, exec, dy, packed, &made);
-        deliver(exec, &made, dx);
+        gb_onednn_deliver(exec, &made, dx);
     }
     product_weights(plan->library, exec, x, dy, d_packed, update);
 }
@@ -684,21 +502,21 @@ static dnnl_status_t make_resize_primitives(struct resize_making *m) {
     const struct resize_shape *s = m->shape;
     DNNL_TRY(layout_make(&m->x, 4, s->x, dnnl_nhwc));
     DNNL_TRY(layout_make(&m->y, 4, s->y, dnnl_nhwc));
-    DNNL_TRY(attributes_make(&m->attributes));
+    DNNL_TRY(gb_onednn_attributes_make(&m->attributes));
     struct primitive_spec spec = {.direction = FORWARD,
                                   .source = layout_of(&m->x),
                                   .destination = layout_of(&m->y),
                                   .attributes = m->attributes};
     memcpy(spec.window, s->window, sizeof spec.window);
     memcpy(spec.strides, s->strides, sizeof spec.strides);
-    DNNL_TRY(s->describe(engine, &spec, &m->forward));
+    DNNL_TRY(s->describe(gb_onednn_engine, &spec, &m->forward));
     spec.direction = BACKWARD_DATA;
     spec.forward = m->forward;
-    DNNL_TRY(s->describe(engine, &spec, &m->backward));
-    DNNL_TRY(call_make(&m->resize->forward, m->forward, s->forward_names));
-    DNNL_TRY(call_make(&m->resize->backward, m->backward, s->backward_names));
+    DNNL_TRY(s->describe(gb_onednn_engine, &spec, &m->backward));
+    DNNL_TRY(gb_onednn_call_make(&m->resize->forward, m->forward, s->forward_names));
+    DNNL_TRY(gb_onednn_call_make(&m->resize->backward, m->backward, s->backward_names));
     divide_resize_scratch(m);
-    return dnnl_stream_create(&m->resize->team.stream, engine, dnnl_stream_default_flags);
+    return dnnl_stream_create(&m->resize->team.stream, gb_onednn_engine, dnnl_stream_default_flags);
 }
 
 static void resize_making_free(struct resize_making *m) {
@@ -715,8 +533,8 @@ static void resize_making_free(struct resize_making *m) {
 static void resize_free(struct resize *r) {
     if (!r)
         return;
-    call_free(&r->forward);
-    call_free(&r->backward);
+    gb_onednn_call_free(&r->forward);
+    gb_onednn_call_free(&r->backward);
     if (r->team.stream)
         dnnl_stream_destroy(r->team.stream);
     free(r);
@@ -724,13 +542,13 @@ static void resize_free(struct resize *r) {
 
 static dnnl_status_t resize_make(const struct resize_shape *shape, int threads,
                                  struct resize **made) {
-    DNNL_TRY(engine_ready());
+    DNNL_TRY(gb_onednn_ready());
     struct resize *r = calloc(1, sizeof *r);
     if (!r)
         return dnnl_out_of_memory;
     r->team.threads = threads;
     struct resize_making making = {.resize = r, .shape = shape};
-    int before = set_threads(threads);
+    int before = gb_onednn_set_threads(threads);
     dnnl_status_t status = make_resize_primitives(&making);
     omp_set_num_threads(before);
     resize_making_free(&making);
@@ -756,7 +574,7 @@ static enum gb_status max_pool_plan(const struct gb_pool_problem *p, int threads
     char text[96];
     struct resize *resize;
     snprintf(text, sizeof text, "%d of %dx%dx%d by %d", p->n, p->h, p->w, p->c, p->kernel);
-    GB_TRY(told(resize_make(&shape, threads, &resize), "cannot plan max-pooling", text));
+    GB_TRY(gb_onednn_told(resize_make(&shape, threads, &resize), "cannot plan max-pooling", text));
     *plan = (struct gb_pool_plan){
         .problem = *p, .scratch_floats = resize->scratch_floats, .library = resize};
     return GB_OK;
@@ -772,10 +590,10 @@ static void max_pool_forward(const struct gb_pool_plan *plan, const struct gb_ex
     assert(gb_pool_operands_fit(plan, exec, x, y));
     const struct resize *r = plan->library;
     float *scratch = exec->scratch;
-    const float *input = dense_input(exec, x, scratch);
-    const struct gb_tensor made = dense_output(y, scratch + r->y_at);
+    const float *input = gb_onednn_dense_input(exec, x, scratch);
+    const struct gb_tensor made = gb_onednn_dense_output(y, scratch + r->y_at);
     RUN(&r->forward, &r->team, scratch + r->scratchpad_at, input, made.data, scratch + r->notes_at);
-    deliver(exec, &made, y);
+    gb_onednn_deliver(exec, &made, y);
 }
 
 // The contract's gradient needs no forward run before it: the notes are taken anew.
@@ -785,11 +603,12 @@ static void max_pool_backward(const struct gb_pool_plan *plan, const struct gb_e
     assert(gb_pool_operands_fit(plan, exec, x, dy) && gb_same_shape(x, dx));
     const struct resize *r = plan->library;
     float *scratch = exec->scratch, *y = scratch + r->y_at, *notes = scratch + r->notes_at;
-    RUN(&r->forward, &r->team, scratch + r->scratchpad_at, dense_input(exec, x, scratch), y, notes);
-    const struct gb_tensor made = dense_output(dx, scratch);
-    RUN(&r->backward, &r->team, scratch + r->scratchpad_at, dense_input(exec, dy, y), made.data,
-        notes);
-    deliver(exec, &made, dx);
+    RUN(&r->forward, &r->team, scratch + r->scratchpad_at, gb_onednn_dense_input(exec, x, scratch),
+        y, notes);
+    const struct gb_tensor made = gb_onednn_dense_output(dx, scratch);
+    RUN(&r->backward, &r->team, scratch + r->scratchpad_at, gb_onednn_dense_input(exec, dy, y),
+        made.data, notes);
+    gb_onednn_deliver(exec, &made, dx);
 }
 
 static enum gb_status upsample_plan(const struct gb_upsample_problem *p, int threads,
@@ -803,7 +622,7 @@ static enum gb_status upsample_plan(const struct gb_upsample_problem *p, int thr
     char text[96];
     struct resize *resize;
     snprintf(text, sizeof text, "%d of %dx%dx%d by %d", p->n, p->h, p->w, p->c, p->factor);
-    GB_TRY(told(resize_make(&shape, threads, &resize), "cannot plan upsampling", text));
+    GB_TRY(gb_onednn_told(resize_make(&shape, threads, &resize), "cannot plan upsampling", text));
     *plan = (struct gb_upsample_plan){
         .problem = *p, .scratch_floats = resize->scratch_floats, .library = resize};
     return GB_OK;
@@ -818,20 +637,20 @@ static void upsample_forward(const struct gb_upsample_plan *plan, const struct g
                              const struct gb_tensor *x, const struct gb_tensor *y) {
     assert(gb_upsample_operands_fit(plan, exec, x, y));
     const struct resize *r = plan->library;
-    const float *input = dense_input(exec, x, exec->scratch);
-    const struct gb_tensor made = dense_output(y, exec->scratch + r->y_at);
+    const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
+    const struct gb_tensor made = gb_onednn_dense_output(y, exec->scratch + r->y_at);
     RUN(&r->forward, &r->team, exec->scratch + r->scratchpad_at, input, made.data);
-    deliver(exec, &made, y);
+    gb_onednn_deliver(exec, &made, y);
 }
 
 static void upsample_backward(const struct gb_upsample_plan *plan, const struct gb_exec *exec,
                               const struct gb_tensor *dy, const struct gb_tensor *dx) {
     assert(gb_upsample_operands_fit(plan, exec, dx, dy));
     const struct resize *r = plan->library;
-    const float *input = dense_input(exec, dy, exec->scratch + r->y_at);
-    const struct gb_tensor made = dense_output(dx, exec->scratch);
+    const float *input = gb_onednn_dense_input(exec, dy, exec->scratch + r->y_at);
+    const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
     RUN(&r->backward, &r->team, exec->scratch + r->scratchpad_at, input, made.data);
-    deliver(exec, &made, dx);
+    gb_onednn_deliver(exec, &made, dx);
 }
 
 // ---- The table ----

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Where the C APIs of oneDNN 2 and 3 differ, and nothing else: in 2 a memory descriptor is a struct
 // and a primitive descriptor is made of an operation descriptor; in 3 memory descriptors are
-// handles and primitive descriptors are made directly. Part of onednn.c.
+// handles and primitive descriptors are made directly.
 #ifndef GB_ONEDNN_COMPAT_H
 #define GB_ONEDNN_COMPAT_H
 
@@ -44,28 +44,30 @@ typedef dnnl_status_t (*describe_fn)(dnnl_engine_t engine, const struct primitiv
 
 #if DNNL_VERSION_MAJOR >= 3
 
-static dnnl_status_t layout_make(struct layout *layout, int dimensions, const dnnl_dims_t sizes,
-                                 dnnl_format_tag_t tag) {
+static inline dnnl_status_t layout_make(struct layout *layout, int dimensions,
+                                        const dnnl_dims_t sizes, dnnl_format_tag_t tag) {
     return dnnl_memory_desc_create_with_tag(&layout->descriptor, dimensions, sizes, dnnl_f32, tag);
 }
 
-static layout_view layout_of(const struct layout *layout) {
+static inline layout_view layout_of(const struct layout *layout) {
     return layout->descriptor;
 }
 
-static void layout_free(struct layout *layout) {
+static inline void layout_free(struct layout *layout) {
     if (layout->descriptor)
         dnnl_memory_desc_destroy(layout->descriptor);
 }
 
-static dnnl_status_t append_eltwise(dnnl_post_ops_t operations, dnnl_alg_kind_t kind, float alpha) {
+static inline dnnl_status_t append_eltwise(dnnl_post_ops_t operations, dnnl_alg_kind_t kind,
+                                           float alpha) {
     return dnnl_post_ops_append_eltwise(operations, kind, alpha, 0.0f);
 }
 
 static const dnnl_dims_t undilated = {0};
 
-static dnnl_status_t describe_convolution(dnnl_engine_t engine, const struct primitive_spec *s,
-                                          dnnl_primitive_desc_t *descriptor) {
+static inline dnnl_status_t describe_convolution(dnnl_engine_t engine,
+                                                 const struct primitive_spec *s,
+                                                 dnnl_primitive_desc_t *descriptor) {
     switch (s->direction) {
     case BACKWARD_DATA:
         return dnnl_convolution_backward_data_primitive_desc_create(
@@ -84,8 +86,9 @@ static dnnl_status_t describe_convolution(dnnl_engine_t engine, const struct pri
         s->bias, s->destination, s->strides, undilated, s->padding, s->padding, s->attributes);
 }
 
-static dnnl_status_t describe_inner_product(dnnl_engine_t engine, const struct primitive_spec *s,
-                                            dnnl_primitive_desc_t *descriptor) {
+static inline dnnl_status_t describe_inner_product(dnnl_engine_t engine,
+                                                   const struct primitive_spec *s,
+                                                   dnnl_primitive_desc_t *descriptor) {
     switch (s->direction) {
     case BACKWARD_DATA:
         return dnnl_inner_product_backward_data_primitive_desc_create(
@@ -102,8 +105,9 @@ static dnnl_status_t describe_inner_product(dnnl_engine_t engine, const struct p
         s->attributes);
 }
 
-static dnnl_status_t describe_max_pooling(dnnl_engine_t engine, const struct primitive_spec *s,
-                                          dnnl_primitive_desc_t *descriptor) {
+static inline dnnl_status_t describe_max_pooling(dnnl_engine_t engine,
+                                                 const struct primitive_spec *s,
+                                                 dnnl_primitive_desc_t *descriptor) {
     if (s->direction == BACKWARD_DATA)
         return dnnl_pooling_backward_primitive_desc_create(
             descriptor, engine, dnnl_pooling_max, s->source, s->destination, s->strides, s->window,
@@ -113,8 +117,9 @@ static dnnl_status_t describe_max_pooling(dnnl_engine_t engine, const struct pri
         s->strides, s->window, undilated, s->padding, s->padding, s->attributes);
 }
 
-static dnnl_status_t describe_upsampling(dnnl_engine_t engine, const struct primitive_spec *s,
-                                         dnnl_primitive_desc_t *descriptor) {
+static inline dnnl_status_t describe_upsampling(dnnl_engine_t engine,
+                                                const struct primitive_spec *s,
+                                                dnnl_primitive_desc_t *descriptor) {
     if (s->direction == BACKWARD_DATA)
         return dnnl_resampling_backward_primitive_desc_create(
             descriptor, engine, dnnl_resampling_nearest, NULL, s->source, s->destination,
@@ -126,25 +131,27 @@ static dnnl_status_t describe_upsampling(dnnl_engine_t engine, const struct prim
 
 #else
 
-static dnnl_status_t layout_make(struct layout *layout, int dimensions, const dnnl_dims_t sizes,
-                                 dnnl_format_tag_t tag) {
+static inline dnnl_status_t layout_make(struct layout *layout, int dimensions,
+                                        const dnnl_dims_t sizes, dnnl_format_tag_t tag) {
     return dnnl_memory_desc_init_by_tag(&layout->descriptor, dimensions, sizes, dnnl_f32, tag);
 }
 
-static layout_view layout_of(const struct layout *layout) {
+static inline layout_view layout_of(const struct layout *layout) {
     return &layout->descriptor;
 }
 
-static void layout_free(struct layout *layout) {
+static inline void layout_free(struct layout *layout) {
     (void)layout;
 }
 
-static dnnl_status_t append_eltwise(dnnl_post_ops_t operations, dnnl_alg_kind_t kind, float alpha) {
+static inline dnnl_status_t append_eltwise(dnnl_post_ops_t operations, dnnl_alg_kind_t kind,
+                                           float alpha) {
     return dnnl_post_ops_append_eltwise(operations, 1.0f, kind, alpha, 0.0f);
 }
 
-static dnnl_status_t describe_convolution(dnnl_engine_t engine, const struct primitive_spec *s,
-                                          dnnl_primitive_desc_t *descriptor) {
+static inline dnnl_status_t describe_convolution(dnnl_engine_t engine,
+                                                 const struct primitive_spec *s,
+                                                 dnnl_primitive_desc_t *descriptor) {
     dnnl_convolution_desc_t operation;
     switch (s->direction) {
     case FORWARD:
@@ -166,8 +173,9 @@ static dnnl_status_t describe_convolution(dnnl_engine_t engine, const struct pri
     return dnnl_primitive_desc_create(descriptor, &operation, s->attributes, engine, s->forward);
 }
 
-static dnnl_status_t describe_inner_product(dnnl_engine_t engine, const struct primitive_spec *s,
-                                            dnnl_primitive_desc_t *descriptor) {
+static inline dnnl_status_t describe_inner_product(dnnl_engine_t engine,
+                                                   const struct primitive_spec *s,
+                                                   dnnl_primitive_desc_t *descriptor) {
     dnnl_inner_product_desc_t operation;
     switch (s->direction) {
     case FORWARD:
@@ -186,8 +194,9 @@ static dnnl_status_t describe_inner_product(dnnl_engine_t engine, const struct p
     return dnnl_primitive_desc_create(descriptor, &operation, s->attributes, engine, s->forward);
 }
 
-static dnnl_status_t describe_max_pooling(dnnl_engine_t engine, const struct primitive_spec *s,
-                                          dnnl_primitive_desc_t *descriptor) {
+static inline dnnl_status_t describe_max_pooling(dnnl_engine_t engine,
+                                                 const struct primitive_spec *s,
+                                                 dnnl_primitive_desc_t *descriptor) {
     dnnl_pooling_desc_t operation;
     if (s->direction == BACKWARD_DATA)
         DNNL_TRY(dnnl_pooling_backward_desc_init(&operation, dnnl_pooling_max, s->source,
@@ -200,8 +209,9 @@ static dnnl_status_t describe_max_pooling(dnnl_engine_t engine, const struct pri
     return dnnl_primitive_desc_create(descriptor, &operation, s->attributes, engine, s->forward);
 }
 
-static dnnl_status_t describe_upsampling(dnnl_engine_t engine, const struct primitive_spec *s,
-                                         dnnl_primitive_desc_t *descriptor) {
+static inline dnnl_status_t describe_upsampling(dnnl_engine_t engine,
+                                                const struct primitive_spec *s,
+                                                dnnl_primitive_desc_t *descriptor) {
     dnnl_resampling_desc_t operation;
     if (s->direction == BACKWARD_DATA)
         DNNL_TRY(dnnl_resampling_backward_desc_init(&operation, dnnl_resampling_nearest, NULL,

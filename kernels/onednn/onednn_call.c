@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/onednn/onednn_call.h"
+
+#include <omp.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <time.h>
+
+dnnl_engine_t gb_onednn_engine;
+static dnnl_status_t engine_status;
+static pthread_once_t engine_once = PTHREAD_ONCE_INIT;
+
+static void make_engine(void) {
+    engine_status = dnnl_engine_create(&gb_onednn_engine, dnnl_cpu, 0);
+}
+
+dnnl_status_t gb_onednn_ready(void) {
+    pthread_once(&engine_once, make_engine);
+    return engine_status;
+}
+
+enum gb_status gb_onednn_told(dnnl_status_t status, const char *what, const char *where) {
+    if (status == dnnl_success)
+        return GB_OK;
+    return gb_fail(status == dnnl_out_of_memory ? GB_OUT_OF_MEMORY : GB_UNSUPPORTED, what, where,
+                   "oneDNN: %s", dnnl_status2str(status));
+}
+
+// ---- A primitive with its operands ----
+
+dnnl_status_t gb_onednn_attributes_make(dnnl_primitive_attr_t *attributes) {
+    DNNL_TRY(dnnl_primitive_attr_create(attributes));
+    DNNL_TRY(dnnl_primitive_attr_set_fpmath_mode(*attributes, dnnl_fpmath_mode_strict));
+    return dnnl_primitive_attr_set_scratchpad_mode(*attributes, dnnl_scratchpad_mode_user);
+}
+
+int gb_onednn_set_threads(int threads) {
+    int before = omp_get_max_threads();
+    omp_set_num_threads(threads);
+    return before;
+}
+
+static dnnl_status_t add_argument(struct call *call, int index, int name, layout_view layout) {
+    call->arguments[index].arg = name;
+    return dnnl_memory_create(&call->arguments[index].memory, layout, gb_onednn_engine,
+                              DNNL_MEMORY_NONE);
+}
+
+dnnl_status_t gb_onednn_call_make(struct call *call, const_dnnl_primitive_desc_t descriptor,
+                                  const int *names) {
+    DNNL_TRY(dnnl_primitive_create(&call->primitive, descriptor));
+    for (; names[call->operands]; call->operands++) {
+        int name = names[call->operands];
+        DNNL_TRY(
+            add_argument(call, call->operands, name,
+                         dnnl_primitive_desc_query_md(descriptor, dnnl_query_exec_arg_md, name)));
+    }
+    layout_view scratchpad = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
+    call->scratchpad_floats = layout_floats(scratchpad);
+    return call->scratchpad_floats
+               ? add_argument(call, call->operands, DNNL_ARG_SCRATCHPAD, scratchpad)
+               : dnnl_success;
+}
+
+void gb_onednn_call_free(struct call *call) {
+    for (int i = 0; i <= MOST_OPERANDS; i++)
+        if (call->arguments[i].memory)
+            dnnl_memory_destroy(call->arguments[i].memory);
+    if (call->primitive)
+        dnnl_primitive_destroy(call->primitive);
+}
+
+void gb_onednn_call_run(const struct call *call, const struct team *team, float *scratchpad,
+                        const void *const *operands) {
+    int before = gb_onednn_set_threads(team->threads),
+        count = call->operands + (call->scratchpad_floats != 0);
+    for (int i = 0; i < count; i++) {
+        // oneDNN's interface knows no const; it writes outputs only.
+        const void *data = i < call->operands ? operands[i] : scratchpad;
+        dnnl_memory_set_data_handle(call->arguments[i].memory, (void *)(uintptr_t)data);
+    }
+    gb_flush_denormals();
+    dnnl_status_t status =
+        dnnl_primitive_execute(call->primitive, team->stream, count, call->arguments);
+    assert(status == dnnl_success);
+    (void)status;
+    dnnl_stream_wait(team->stream);
+    omp_set_num_threads(before);
+}
+
+// ---- Reordering ----
+
+double gb_onednn_reorder_start(const struct gb_exec *exec) {
+    if (!exec->reorder_seconds)
+        return 0;
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+void gb_onednn_reorder_end(const struct gb_exec *exec, double start) {
+    if (exec->reorder_seconds)
+        *exec->reorder_seconds += gb_onednn_reorder_start(exec) - start;
+}
+
+// Strides over a single row, column or image say nothing.
+static bool is_dense(const struct gb_tensor *t) {
+    const ptrdiff_t row = (ptrdiff_t)t->w * t->c;
+    return (t->w == 1 || t->pixel == t->c) && (t->h == 1 || t->row == row) &&
+           (t->n == 1 || t->image == t->h * row);
+}
+
+struct copy {
+    const struct gb_tensor *from, *to;
+};
+
+static void copy_rows(void *argument, int rank, int size) {
+    const struct copy *copy = argument;
+    const struct gb_tensor *t = copy->from;
+    struct gb_share rows = gb_share_of((size_t)t->n * (size_t)t->h, rank, size);
+    for (size_t row = rows.begin; row < rows.end; row++) {
+        int n = (int)(row / (size_t)t->h), i = (int)(row % (size_t)t->h);
+        for (int j = 0; j < t->w; j++)
+            memcpy(gb_at(copy->to, n, i, j), gb_at(t, n, i, j), (size_t)t->c * sizeof(float));
+    }
+}
+
+static void copy_view(const struct gb_exec *exec, const struct gb_tensor *from,
+                      const struct gb_tensor *to) {
+    struct copy copy = {from, to};
+    double start = gb_onednn_reorder_start(exec);
+    gb_parallel(gb_threads_for(exec, gb_elements(from)), copy_rows, &copy);
+    gb_onednn_reorder_end(exec, start);
+}
+
+const float *gb_onednn_dense_input(const struct gb_exec *exec, const struct gb_tensor *view,
+                                   float *room) {
+    if (is_dense(view))
+        return view->data;
+    struct gb_tensor dense = gb_dense(room, view->n, view->h, view->w, view->c);
+    copy_view(exec, view, &dense);
+    return room;
+}
+
+struct gb_tensor gb_onednn_dense_output(const struct gb_tensor *view, float *room) {
+    return gb_dense(is_dense(view) ? view->data : room, view->n, view->h, view->w, view->c);
+}
+
+void gb_onednn_deliver(const struct gb_exec *exec, const struct gb_tensor *made,
+                       const struct gb_tensor *view) {
+    if (made->data != view->data)
+        copy_view(exec, made, view);
+}
