@@ -10,6 +10,7 @@
 #include "kernels/conv/contract.h"
 #include "kernels/fc/contract.h"
 #include "kernels/onednn/onednn_call.h"
+#include "kernels/onednn/onednn_mix.h"
 #include "kernels/pool/contract.h"
 #include "kernels/resample/contract.h"
 
@@ -678,6 +679,10 @@ void gb_onednn_overlay(struct gb_backend *table) {
     table->fc_unpack = fc_unpack;
     table->fc_forward = fc_forward;
     table->fc_backward = fc_backward;
+    table->mix_plan = gb_onednn_mix_plan;
+    table->mix_plan_free = gb_onednn_mix_plan_free;
+    table->mix_forward = gb_onednn_mix_forward;
+    table->mix_backward = gb_onednn_mix_backward;
     table->max_pool_plan = max_pool_plan;
     table->max_pool_plan_free = max_pool_plan_free;
     table->max_pool_forward = max_pool_forward;

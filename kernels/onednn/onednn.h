@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The backend `onednn`: oneDNN's convolutions, inner products, max-pooling and nearest-neighbour
-// resampling behind the contracts of conv.h, fc.h, pool.h and resample.h. It builds against oneDNN
-// 2.6 and 3.x.
+// The backend `onednn`: oneDNN's convolutions, inner products, matrix products, max-pooling and
+// nearest-neighbour resampling behind the contracts of conv.h, fc.h, mix.h, pool.h and resample.h.
+// It builds against oneDNN 2.6 and 3.x.
 //
 // Primitives are made by the plan, for the plan's number of threads, and run on that many whatever
 // the execution says. Running one points its memory objects at the operands, so a plan is executed

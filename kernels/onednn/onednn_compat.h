@@ -129,6 +129,13 @@ static inline dnnl_status_t describe_upsampling(dnnl_engine_t engine,
                                                          s->destination, s->attributes);
 }
 
+static inline dnnl_status_t describe_matrix_product(dnnl_engine_t engine,
+                                                    const struct primitive_spec *s,
+                                                    dnnl_primitive_desc_t *descriptor) {
+    return dnnl_matmul_primitive_desc_create(descriptor, engine, s->source, s->weights, s->bias,
+                                             s->destination, s->attributes);
+}
+
 #else
 
 static inline dnnl_status_t layout_make(struct layout *layout, int dimensions,
@@ -220,6 +227,14 @@ static inline dnnl_status_t describe_upsampling(dnnl_engine_t engine,
         DNNL_TRY(dnnl_resampling_forward_desc_init(&operation, dnnl_forward_training,
                                                    dnnl_resampling_nearest, NULL, s->source,
                                                    s->destination));
+    return dnnl_primitive_desc_create(descriptor, &operation, s->attributes, engine, s->forward);
+}
+
+static inline dnnl_status_t describe_matrix_product(dnnl_engine_t engine,
+                                                    const struct primitive_spec *s,
+                                                    dnnl_primitive_desc_t *descriptor) {
+    dnnl_matmul_desc_t operation;
+    DNNL_TRY(dnnl_matmul_desc_init(&operation, s->source, s->weights, s->bias, s->destination));
     return dnnl_primitive_desc_create(descriptor, &operation, s->attributes, engine, s->forward);
 }
 
