@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// SGEMM, and what the two layers share around it.
+// SGEMM, and what the layers share around it.
 #ifndef GB_BLAS_PRODUCT_H
 #define GB_BLAS_PRODUCT_H
 
