@@ -109,6 +109,7 @@ static void weighs_problems_by_their_calls(void **state) {
                  "fc/forward         1  bytes   1.50ns  25% 1.00                   - \n"
                  "all kernels        1  bytes   1.50ns  25% 1.00                   - \n"
                  "\nwall: what the share is of, FLOPs a second or bytes a second.\n"
+                 "FLOPs are the definition's: a kernel that needs fewer can pass 100 %.\n"
                  "Of a step: the time of all its calls of the problems above; share and speed are "
                  "geometric means over the calls.\n"
                  "*  the backend has no such kernel and borrows the native one\n"
@@ -139,6 +140,7 @@ static void has_no_mean_over_some_problems(void **state) {
                  "conv/forward       4  FLOPs   3.00ms  50% 0.84              1 of 2 \n"
                  "all kernels        4  FLOPs   3.00ms  50% 0.84              1 of 2 \n"
                  "\nwall: what the share is of, FLOPs a second or bytes a second.\n"
+                 "FLOPs are the definition's: a kernel that needs fewer can pass 100 %.\n"
                  "Of a step: the time of all its calls of the problems above; share and speed are "
                  "geometric means over the calls.\n"
                  "N of M: so many problems have a time, and there is no mean\n");

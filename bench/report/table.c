@@ -153,6 +153,7 @@ static void print_failures(FILE *file, const struct gb_summary *s) {
 
 static void print_notes(FILE *file, const struct gb_summary *s, const struct notes *notes) {
     fprintf(file, "\nwall: what the share is of, FLOPs a second or bytes a second.\n"
+                  "FLOPs are the definition's: a kernel that needs fewer can pass 100 %%.\n"
                   "Of a step: the time of all its calls of the problems above; share and speed are "
                   "geometric means over the calls.\n");
     if (notes->borrowed)
