@@ -9,11 +9,13 @@
 
 #include "kernels/tensor.h"
 
+// More than any memory has, and twice as many bytes fit in a number.
+static const size_t too_many = SIZE_MAX / 16;
+
 float *gb_arena_take(struct gb_arena *arena, size_t floats) {
-    const size_t most = SIZE_MAX / 16; // more than any memory has, and twice as many bytes fit
     size_t offset = arena->used;
-    size_t piece = gb_round_up(floats < most ? floats : most, GB_ALIGNMENT / sizeof(float));
-    arena->used = offset < most ? offset + piece : most;
+    size_t piece = gb_round_up(floats < too_many ? floats : too_many, GB_ALIGNMENT / sizeof(float));
+    arena->used = offset < too_many ? offset + piece : too_many;
     if (!arena->base)
         return NULL;
     assert(arena->used <= arena->floats);
@@ -34,6 +36,8 @@ static bool give_back(void *pages, size_t bytes) {
 
 enum gb_status gb_block_reserve(size_t floats, const char *what, float **block) {
     enum { HUGE_PAGE = 2 << 20 };
+    if (floats >= too_many)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot reserve memory", what, "%zu floats", floats);
     size_t bytes = gb_round_up(floats ? floats * sizeof(float) : 1, GB_ALIGNMENT);
     size_t alignment = GB_ALIGNMENT;
     if (bytes >= HUGE_PAGE) {

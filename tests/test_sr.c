@@ -270,7 +270,7 @@ static void refuses_what_is_no_photograph(void **state) {
     gb_fixture_folder("small");
     gb_fixture_png("small/a.png", 32, 32, 2, 8, false, photograph);
     gb_fixture_png("small/b.png", 32, 14, 2, 8, false, photograph);
-    const struct gb_source small = {.folder = gb_fixture_path("small"), .size = 8};
+    const struct gb_source small = {.folder = gb_fixture_path("small"), .size = 8, .threads = 2};
     assert_int_equal(gb_sr_load(&small, splits), GB_BAD_INPUT);
     assert_non_null(strstr(gb_error_message(), "b.png"));
 }
