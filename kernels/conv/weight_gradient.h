@@ -322,11 +322,18 @@ static void update_piece(const struct gb_adam_target *update, size_t count, cons
                   update->moment2 + place);
 }
 
+// A thread's share of the packed weights, in whole vectors.
+static struct gb_share weight_share(const struct weight_run *run, int rank, int size) {
+    size_t vectors = gb_panels_floats(run->forward.weights) / GB_LANES;
+    struct gb_share share = gb_share_of(vectors, rank, size);
+    return (struct gb_share){share.begin * GB_LANES, share.end * GB_LANES};
+}
+
 // Adds up the chunks' gradients in order, each thread its share of the weights.
 static void add_chunks(const struct weight_run *run, int rank, int size) {
     size_t floats = gb_panels_floats(run->forward.weights);
-    struct gb_share share = gb_share_of(floats / GB_LANES, rank, size);
-    size_t begin = share.begin * GB_LANES, end = share.end * GB_LANES;
+    struct gb_share share = weight_share(run, rank, size);
+    size_t begin = share.begin, end = share.end;
     float *sums = run->update ? run->partials : run->d_packed;
     for (size_t i = begin; i < end; i += GB_LANES) {
         gb_v sum = gb_v_load(run->partials + i);

@@ -15,12 +15,11 @@ enum {
     GRADIENT_BLOCK_FLOATS = 1 << 18,
 };
 
+// The forward product's tiles, with blocks of their own and threads that divide the out channels or
+// the in channels.
 struct winograd_gradient {
-    struct tiling pieces;
-    struct gb_panels filters; // of one point
-    size_t x_row, dy_row;     // floats of a tile's channels at one point
-    size_t block_pieces;
-    bool divides_out; // threads divide the out channels, else the in channels
+    struct winograd tiles;
+    size_t dy_row; // floats of a tile's out channels at one point
 };
 
 // Threads divide the channels of the side that has more of them, and each makes its points of that
@@ -28,30 +27,19 @@ struct winograd_gradient {
 // another core's cache, and 128 to 32 channels at 8 x 16 x 16 pixels took 1.25 times as long on two
 // threads. With one vector of channels for each thread that is as far as it goes.
 static struct winograd_gradient winograd_gradient_of(const struct product *g) {
-    struct winograd w = winograd_of(g);
-    struct winograd_gradient d = {.pieces = w.pieces,
-                                  .filters = w.filters,
-                                  .x_row = w.in_row,
-                                  .dy_row = gb_panels_width(w.filters),
-                                  .divides_out = g->out_c > g->in_c};
-    size_t tiles = GRADIENT_BLOCK_FLOATS / (POINTS * (d.x_row + d.dy_row));
+    struct winograd_gradient d = {.tiles = winograd_of(g)};
+    struct winograd *w = &d.tiles;
+    d.dy_row = gb_panels_width(w->filters);
+    size_t tiles = GRADIENT_BLOCK_FLOATS / (POINTS * (w->in_row + d.dy_row));
     tiles = larger(tiles, LEAST_WINOGRAD_TILES);
-    d.block_pieces = larger(tiles / most_piece_tiles(&w.pieces), 1);
-    d.block_pieces = smaller(d.block_pieces, tile_count(&d.pieces));
+    w->block_pieces =
+        smaller(larger(tiles / most_piece_tiles(&w->pieces), 1), tile_count(&w->pieces));
+    w->divides_out = g->out_c > g->in_c;
     return d;
 }
 
-static size_t gradient_tiles(const struct winograd_gradient *d) {
-    return d->block_pieces * most_piece_tiles(&d->pieces);
-}
-static size_t x_point(const struct winograd_gradient *d) {
-    return gradient_tiles(d) * d->x_row + POINT_GAP;
-}
 static size_t dy_point(const struct winograd_gradient *d) {
-    return gradient_tiles(d) * d->dy_row + POINT_GAP;
-}
-static size_t gradient_point(const struct winograd_gradient *d) {
-    return gb_panels_floats(d->filters) + POINT_GAP;
+    return block_tiles(&d->tiles) * d->dy_row + POINT_GAP;
 }
 
 // A tap of one input channel's filters.
@@ -62,11 +50,12 @@ static size_t tap_row(const struct product *g) {
 // The filters' gradient point by point, and packed.
 static size_t winograd_gradient_shared(const struct product *g) {
     struct winograd_gradient d = winograd_gradient_of(g);
-    return POINTS * gradient_point(&d) + gb_panels_floats(g->weights);
+    return POINTS * filter_point(&d.tiles) + gb_panels_floats(g->weights);
 }
 static size_t winograd_gradient_scratch(const struct product *g) {
     struct winograd_gradient d = winograd_gradient_of(g);
-    return POINTS * (x_point(&d) + dy_point(&d)) + (g->form == SCATTERED ? 9 * tap_row(g) : 0);
+    return POINTS * (input_point(&d.tiles) + dy_point(&d)) +
+           (g->form == SCATTERED ? 9 * tap_row(g) : 0);
 }
 
 struct winograd_gradient_run {
@@ -123,7 +112,8 @@ static void make_gradient_tile(const struct gradient_part *part, int n, int i, i
                                size_t tiles) {
     const struct winograd_gradient *d = &part->run->shape;
     for (size_t panel = part->panels.begin; panel < part->panels.end; panel++) {
-        size_t width = gb_panel_width(d->filters, panel), first = panel * d->filters.width;
+        size_t width = gb_panel_width(d->tiles.filters, panel),
+               first = panel * d->tiles.filters.width;
         float *to = part->dy_points + first * tiles + tile * width;
         for (size_t v = 0; v < width; v += GB_LANES)
             gradient_points(part->run->weights->dy, n, i, j, (int)(first + v), to + v, dy_point(d));
@@ -134,10 +124,10 @@ static void make_points(const struct gradient_part *part, struct gb_share pieces
     const struct winograd_gradient *d = &part->run->shape;
     size_t tile = 0;
     for (size_t p = pieces.begin; p < pieces.end; p++) {
-        struct stretch piece = tile_at(&d->pieces, p);
+        struct stretch piece = tile_at(&d->tiles.pieces, p);
         for (int t = piece.begin; t < piece.begin + piece.count; t++, tile++) {
             input_tile(&part->run->weights->forward, &part->x, piece.n, piece.line, t,
-                       part->x_points + tile * d->x_row, x_point(d));
+                       part->x_points + tile * d->tiles.in_row, input_point(&d->tiles));
             make_gradient_tile(part, piece.n, 2 * piece.line, 2 * t, tile, tiles);
         }
     }
@@ -150,17 +140,18 @@ static void add_products(const struct gradient_part *part, size_t tiles, bool fr
     const struct winograd_gradient *d = &part->run->shape;
     const struct gb_segment all = {0, 0, tiles};
     size_t count = part->channels.end - part->channels.begin;
-    size_t turns = ceil_div(count, gb_tile_rows(d->filters));
+    size_t turns = ceil_div(count, gb_tile_rows(d->tiles.filters));
     for (size_t point = 0; point < POINTS; point++)
         for (size_t panel = part->panels.begin; panel < part->panels.end; panel++) {
-            size_t width = gb_panel_width(d->filters, panel);
-            float *sums = part->run->sums + point * gradient_point(d) +
-                          gb_panel_offset(d->filters, panel) + part->channels.begin * width;
+            size_t width = gb_panel_width(d->tiles.filters, panel);
+            float *sums = part->run->sums + point * filter_point(&d->tiles) +
+                          gb_panel_offset(d->tiles.filters, panel) + part->channels.begin * width;
             for (size_t turn = 0; turn < turns; turn++) {
                 struct gb_share rows = gb_share_of(count, (int)turn, (int)turns);
                 gb_step_kernels[width / GB_LANES - 1][rows.end - rows.begin - 1](
-                    part->x_points + point * x_point(d) + rows.begin, &all, 1, (ptrdiff_t)d->x_row,
-                    part->dy_points + point * dy_point(d) + panel * d->filters.width * tiles,
+                    part->x_points + point * input_point(&d->tiles) + rows.begin, &all, 1,
+                    (ptrdiff_t)d->tiles.in_row,
+                    part->dy_points + point * dy_point(d) + panel * d->tiles.filters.width * tiles,
                     sums + rows.begin * width, fresh);
             }
         }
@@ -222,15 +213,16 @@ static void make_gradient(const struct gradient_part *part) {
     const struct winograd_gradient *d = &part->run->shape;
     const struct product *g = &part->run->weights->forward;
     float *packed = part->run->d_packed;
-    size_t width = d->filters.width, most = (size_t)g->out_c;
+    size_t width = d->tiles.filters.width, most = (size_t)g->out_c;
     struct gb_share out = {part->panels.begin * width, smaller(part->panels.end * width, most)};
     for (size_t in = part->channels.begin; in < part->channels.end; in++) {
         for (size_t o = out.begin; o < out.end; o += GB_LANES) {
-            const float *sums = part->run->sums + gb_panel_index(d->filters, in, o);
+            const float *sums = part->run->sums + gb_panel_index(d->tiles.filters, in, o);
             if (g->form == SCATTERED)
-                filter_gradient(sums, gradient_point(d), part->filters + o, tap_row(g));
+                filter_gradient(sums, filter_point(&d->tiles), part->filters + o, tap_row(g));
             else
-                filter_gradient(sums, gradient_point(d), packed + gb_panel_index(g->weights, in, o),
+                filter_gradient(sums, filter_point(&d->tiles),
+                                packed + gb_panel_index(g->weights, in, o),
                                 (size_t)g->in_c * gb_panel_width(g->weights, o / g->weights.width));
         }
         if (g->form == SCATTERED)
@@ -241,15 +233,15 @@ static void make_gradient(const struct gradient_part *part) {
 static struct gradient_part part_of(const struct winograd_gradient_run *run, int rank, int size) {
     const struct winograd_gradient *d = &run->shape;
     const struct weight_run *w = run->weights;
-    size_t channels = d->filters.rows, panels = gb_panel_count(d->filters);
+    size_t channels = d->tiles.filters.rows, panels = gb_panel_count(d->tiles.filters);
     float *own = w->exec->scratch + w->plan->scratch_per_thread * (size_t)rank;
     struct gradient_part part = {.run = run,
                                  .channels = {0, channels},
                                  .panels = {0, panels},
                                  .x_points = own,
-                                 .dy_points = own + POINTS * x_point(d)};
+                                 .dy_points = own + POINTS * input_point(&d->tiles)};
     part.filters = part.dy_points + POINTS * dy_point(d);
-    if (d->divides_out)
+    if (d->tiles.divides_out)
         part.panels = gb_share_of(panels, rank, size);
     else {
         struct gb_share vectors = gb_share_of(ceil_div(channels, GB_LANES), rank, size);
@@ -263,12 +255,12 @@ static struct gradient_part part_of(const struct winograd_gradient_run *run, int
 
 static void make_part(const struct gradient_part *part) {
     const struct winograd_gradient *d = &part->run->shape;
-    size_t pieces = tile_count(&d->pieces);
+    size_t pieces = tile_count(&d->tiles.pieces);
     if (part->channels.begin == part->channels.end || part->panels.begin == part->panels.end)
         return;
-    for (size_t first = 0; first < pieces; first += d->block_pieces) {
-        struct gb_share block = {first, smaller(first + d->block_pieces, pieces)};
-        size_t tiles = tiles_of(&d->pieces, block);
+    for (size_t first = 0; first < pieces; first += d->tiles.block_pieces) {
+        struct gb_share block = {first, smaller(first + d->tiles.block_pieces, pieces)};
+        size_t tiles = tiles_of(&d->tiles.pieces, block);
         make_points(part, block, tiles);
         add_products(part, tiles, first == 0);
     }
@@ -283,10 +275,9 @@ static void winograd_gradient_body(void *argument, int rank, int size) {
     if (!w->update)
         return;
     gb_barrier(size);
-    struct gb_share share = gb_share_of(w->plan->weight_floats / GB_LANES, rank, size);
-    size_t begin = share.begin * GB_LANES, end = share.end * GB_LANES;
-    if (begin < end)
-        update_piece(w->update, end - begin, run->d_packed + begin, begin);
+    struct gb_share share = weight_share(w, rank, size);
+    if (share.begin < share.end)
+        update_piece(w->update, share.end - share.begin, run->d_packed + share.begin, share.begin);
 }
 
 // Where it is the faster way.
@@ -300,7 +291,7 @@ static void run_winograd_gradient(const struct weight_run *weights, int threads)
                                         .shape = winograd_gradient_of(&weights->forward)};
     run.sums = weights->exec->scratch + (size_t)threads * weights->plan->scratch_per_thread;
     run.d_packed =
-        weights->update ? run.sums + POINTS * gradient_point(&run.shape) : weights->d_packed;
+        weights->update ? run.sums + POINTS * filter_point(&run.shape.tiles) : weights->d_packed;
     clear_padding(weights->forward.weights, run.d_packed);
     gb_parallel(threads, winograd_gradient_body, &run);
 }
