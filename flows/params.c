@@ -68,8 +68,28 @@ void gb_params_free(struct gb_params *params) {
     free(params->gradient);
     free(params->moment1);
     free(params->moment2);
+    free(params->average);
     free(params->list);
     *params = (struct gb_params){0};
+}
+
+enum gb_status gb_params_keep_average(struct gb_params *params) {
+    assert(params->value && !params->average);
+    GB_TRY(gb_block_reserve(params->floats, "averages of parameters", &params->average));
+    memcpy(params->average, params->value, params->floats * sizeof *params->average);
+    return GB_OK;
+}
+
+void gb_params_average(struct gb_params *params, float decay) {
+    const float *value = params->value;
+    float *average = params->average, part = 1 - decay;
+    assert(average);
+    for (size_t i = 0; i < params->floats; i++)
+        average[i] += part * (value[i] - average[i]);
+}
+
+const float *gb_params_trained(const struct gb_params *params) {
+    return params->average ? params->average : params->value;
 }
 
 int gb_params_find(const struct gb_params *params, const char *name) {
@@ -267,7 +287,7 @@ enum gb_status gb_params_copy(const struct gb_params *from, struct gb_params *to
         if (!elements)
             return gb_fail(GB_OUT_OF_MEMORY, "cannot copy", from->list[i].name, "%zu floats",
                            count);
-        status = gb_params_export(from, i, from->value, elements);
+        status = gb_params_export(from, i, gb_params_trained(from), elements);
         if (status == GB_OK)
             status = gb_params_import(to, i, elements, to->value);
         free(elements);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The parameters of a model: named tensors in one aligned block, and their gradients and Adam
-// moments in blocks of the same layout. In memory a weight lies as its kernel wants it (packed);
+// The parameters of a model: named tensors in one aligned block, and their gradients, Adam moments
+// and moving averages in blocks of the same layout. In memory a weight lies as its kernel wants it (packed);
 // outside, in files and tests, it has PyTorch's shape and order.
 #ifndef GB_PARAMS_H
 #define GB_PARAMS_H
@@ -52,6 +52,7 @@ struct gb_params {
     float *value;
     float *gradient;          // NULL unless asked for
     float *moment1, *moment2; // NULL unless asked for
+    float *average;           // NULL unless kept: gb_params_keep_average
 };
 
 // Number of elements of a parameter (without padding), and of all that Adam moves.
@@ -66,6 +67,14 @@ enum gb_status gb_params_add(struct gb_params *params, const struct gb_param *pa
 enum gb_status gb_params_reserve(struct gb_params *params, bool gradients, bool moments);
 void gb_params_free(struct gb_params *params);
 
+// An exponential moving average of the values (Polyak and Juditsky 1992 average all iterates alike):
+// what Adam's last steps swing around. It begins as the values. GB_OUT_OF_MEMORY.
+enum gb_status gb_params_keep_average(struct gb_params *params);
+// average += (1 - decay) * (value - average), elementwise; where one is kept only.
+void gb_params_average(struct gb_params *params, float decay);
+// The block that a trained model is used with: the average where one is kept, else the values.
+const float *gb_params_trained(const struct gb_params *params);
+
 // Fills all values by their `start` from the seed (GB_RANDOM_INIT, sample = index). The same values
 // on every backend. GB_OUT_OF_MEMORY.
 enum gb_status gb_params_initialise(struct gb_params *params, uint64_t seed);
@@ -73,15 +82,15 @@ enum gb_status gb_params_initialise(struct gb_params *params, uint64_t seed);
 // The index of a name, -1 if there is none.
 int gb_params_find(const struct gb_params *params, const char *name);
 
-// Copies parameter `index` of `block` (value, gradient or a moment) to or from PyTorch's order,
+// Copies parameter `index` of `block` (any of the above) to or from PyTorch's order,
 // gb_param_elements floats. GB_OUT_OF_MEMORY where a permuted copy cannot be made.
 enum gb_status gb_params_export(const struct gb_params *params, int index, const float *block,
                                 float *elements);
 enum gb_status gb_params_import(const struct gb_params *params, int index, const float *elements,
                                 float *block);
 
-// Copies all values between two models of the same configuration, whatever their backends.
-// GB_OUT_OF_MEMORY.
+// Copies what gb_params_trained gives to the values of a model of the same configuration, whatever
+// the backends. GB_OUT_OF_MEMORY.
 enum gb_status gb_params_copy(const struct gb_params *from, struct gb_params *to);
 
 #endif

@@ -157,10 +157,10 @@ static void save_usual(enum variant variant, bool moments) {
 }
 
 // Loading `path` into the usual model fails for this reason and changes nothing.
-static void assert_refused(bool moments, const char *why) {
+static void assert_refused(enum gb_checkpoint_use use, const char *why) {
     struct model model;
     build(&model, scalar(), USUAL, true);
-    assert_int_equal(gb_checkpoint_load(path, &model.params, moments), GB_BAD_INPUT);
+    assert_int_equal(gb_checkpoint_load(path, &model.params, use), GB_BAD_INPUT);
     const char *message = gb_error_message();
     if (!strstr(message, path) || !strstr(message, why) || strpbrk(message, "\n\r\033"))
         fail_msg("expected '%s' in: %s", why, message);
@@ -220,7 +220,8 @@ static void every_backend_reads_every_other(void **state) {
                 continue;
             struct model loaded;
             build(&loaded, *to, USUAL, true);
-            assert_int_equal(gb_checkpoint_load(path, &loaded.params, true), GB_OK);
+            assert_int_equal(gb_checkpoint_load(path, &loaded.params, GB_CHECKPOINT_RESUMED),
+                             GB_OK);
             assert_filled(&loaded.params, 3);
             destroy(&loaded);
         }
@@ -254,27 +255,63 @@ static void moments_are_read_only_where_wanted(void **state) {
     struct model model;
     build(&model, scalar(), USUAL, true);
     save_usual(USUAL, true);
-    assert_int_equal(gb_checkpoint_load(path, &model.params, false), GB_OK);
+    assert_int_equal(gb_checkpoint_load(path, &model.params, GB_CHECKPOINT_TRAINED), GB_OK);
     assert_filled(&model.params, 1);
     for (size_t i = 0; i < model.params.floats; i++)
         assert_true(model.params.moment1[i] == 0 && model.params.moment2[i] == 0);
     destroy(&model);
     save_usual(USUAL, false);
-    assert_refused(true, "there is no tensor 'adam.moment1.conv.weight'");
+    assert_refused(GB_CHECKPOINT_RESUMED, "there is no tensor 'adam.moment1.conv.weight'");
+}
+
+// Averages stand for the values where a model is to be used, and are read only where they are kept
+// where training goes on.
+static void averages_are_what_a_model_is_used_with(void **state) {
+    (void)state;
+    struct model averaged, used, resumed;
+    build(&averaged, scalar(), USUAL, true);
+    fill(&averaged.params);
+    assert_int_equal(gb_params_keep_average(&averaged.params), GB_OK);
+    float *value = averaged.params.value;
+    for (size_t i = 0; i < averaged.params.floats; i++)
+        value[i] = 2 * value[i];
+    save(&averaged.params);
+
+    build(&used, scalar(), USUAL, false);
+    assert_int_equal(gb_checkpoint_load(path, &used.params, GB_CHECKPOINT_TRAINED), GB_OK);
+    assert_filled(&used.params, 1);
+    build(&resumed, scalar(), USUAL, true);
+    assert_int_equal(gb_params_keep_average(&resumed.params), GB_OK);
+    assert_int_equal(gb_checkpoint_load(path, &resumed.params, GB_CHECKPOINT_RESUMED), GB_OK);
+    const size_t bytes = averaged.params.floats * sizeof(float);
+    assert_memory_equal(resumed.params.value, averaged.params.value, bytes);
+    assert_memory_equal(resumed.params.moment2, averaged.params.moment2, bytes);
+    assert_memory_equal(resumed.params.average, averaged.params.average, bytes);
+
+    patch("average.fc.bias", 2, NAN);
+    assert_refused(GB_CHECKPOINT_TRAINED, "'average.fc.bias' has a value that is not finite");
+    save_usual(USUAL, true);
+    assert_int_equal(gb_checkpoint_load(path, &resumed.params, GB_CHECKPOINT_RESUMED),
+                     GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), "there is no tensor 'average.conv.weight'"));
+    destroy(&averaged);
+    destroy(&used);
+    destroy(&resumed);
 }
 
 static void another_models_file_is_refused(void **state) {
     (void)state;
     save_usual(WIDER, true);
-    assert_refused(true,
+    assert_refused(GB_CHECKPOINT_RESUMED,
                    "tensor 'conv.weight' has shape [12, 5, 3, 3], the model's has [10, 5, 3, 3]");
     save_usual(SHORTER, true);
-    assert_refused(false, "there is no tensor 'fc.bias'");
+    assert_refused(GB_CHECKPOINT_TRAINED, "there is no tensor 'fc.bias'");
 
     save_usual(USUAL, true);
     struct model shorter;
     build(&shorter, scalar(), SHORTER, false);
-    assert_int_equal(gb_checkpoint_load(path, &shorter.params, false), GB_BAD_INPUT);
+    assert_int_equal(gb_checkpoint_load(path, &shorter.params, GB_CHECKPOINT_TRAINED),
+                     GB_BAD_INPUT);
     assert_non_null(strstr(gb_error_message(), "fc.bias' is not of this model"));
     assert_untouched(&shorter.params);
     destroy(&shorter);
@@ -284,31 +321,32 @@ static void bad_values_are_refused(void **state) {
     (void)state;
     save_usual(USUAL, true);
     patch("fc.weight", 143, NAN);
-    assert_refused(false, "tensor 'fc.weight' has a value that is not finite");
+    assert_refused(GB_CHECKPOINT_TRAINED, "tensor 'fc.weight' has a value that is not finite");
     save_usual(USUAL, true);
     patch("halves.bias", 0, -INFINITY);
-    assert_refused(false, "tensor 'halves.bias' has a value that is not finite");
+    assert_refused(GB_CHECKPOINT_TRAINED, "tensor 'halves.bias' has a value that is not finite");
     save_usual(USUAL, true);
     patch("adam.moment1.fc.bias", 5, INFINITY);
-    assert_refused(true, "tensor 'adam.moment1.fc.bias' has a value that is not finite");
+    assert_refused(GB_CHECKPOINT_RESUMED,
+                   "tensor 'adam.moment1.fc.bias' has a value that is not finite");
     save_usual(USUAL, true);
     patch("adam.moment2.fc.bias", 5, -1e-30f);
-    assert_refused(true, "tensor 'adam.moment2.fc.bias' has a negative value");
+    assert_refused(GB_CHECKPOINT_RESUMED, "tensor 'adam.moment2.fc.bias' has a negative value");
 }
 
 static void foreign_files_are_refused(void **state) {
     (void)state;
     write_bytes("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16);
-    assert_refused(false, "is not a safetensors file");
+    assert_refused(GB_CHECKPOINT_TRAINED, "is not a safetensors file");
     struct gb_safetensors_writer writer;
     assert_int_equal(gb_safetensors_begin(&writer, path, NULL, 0, NULL), GB_OK);
     assert_int_equal(gb_safetensors_commit(&writer), GB_OK);
-    assert_refused(false, "there is no 'checkpoint_version'");
+    assert_refused(GB_CHECKPOINT_TRAINED, "there is no 'checkpoint_version'");
     json_t *metadata = json_pack("{s:s}", "checkpoint_version", "2");
     assert_int_equal(gb_safetensors_begin(&writer, path, NULL, 0, metadata), GB_OK);
     assert_int_equal(gb_safetensors_commit(&writer), GB_OK);
     json_decref(metadata);
-    assert_refused(false, "'checkpoint_version' is '2'");
+    assert_refused(GB_CHECKPOINT_TRAINED, "'checkpoint_version' is '2'");
     json_t *read;
     assert_int_equal(gb_checkpoint_metadata(path, &read), GB_BAD_INPUT);
     unlink(path);
@@ -333,7 +371,7 @@ static void a_truncated_file_is_refused(void **state) {
         for (size_t kept = boundaries[i] ? boundaries[i] - 1 : 0; kept <= boundaries[i] + 1; kept++)
             if (kept < whole) {
                 write_bytes(bytes, kept);
-                assert_refused(false, "");
+                assert_refused(GB_CHECKPOINT_TRAINED, "");
             }
     }
     free(bytes);
@@ -358,7 +396,7 @@ static void flipped_header_bytes_change_nothing_or_nothing_else(void **state) {
             words[1] % 2 ? "0123456789[]{}\",:a"[words[2] % 18] : (char)words[2];
         write_bytes(bytes, count);
         memset(model.params.value, 0, model.params.floats * sizeof(float));
-        if (gb_checkpoint_load(path, &model.params, false) == GB_OK)
+        if (gb_checkpoint_load(path, &model.params, GB_CHECKPOINT_TRAINED) == GB_OK)
             assert_filled(&model.params, 1);
         else
             assert_untouched(&model.params);
@@ -387,7 +425,7 @@ static void a_failed_save_keeps_the_former_file(void **state) {
     destroy(&model);
 
     build(&model, scalar(), USUAL, true);
-    assert_int_equal(gb_checkpoint_load(path, &model.params, true), GB_OK);
+    assert_int_equal(gb_checkpoint_load(path, &model.params, GB_CHECKPOINT_RESUMED), GB_OK);
     assert_filled(&model.params, 3);
     destroy(&model);
 }
@@ -501,6 +539,7 @@ int main(void) {
         cmocka_unit_test(every_backend_reads_every_other),
         cmocka_unit_test(a_file_has_pytorchs_order_and_shape),
         cmocka_unit_test(moments_are_read_only_where_wanted),
+        cmocka_unit_test(averages_are_what_a_model_is_used_with),
         cmocka_unit_test(another_models_file_is_refused),
         cmocka_unit_test(bad_values_are_refused),
         cmocka_unit_test(foreign_files_are_refused),

@@ -806,7 +806,7 @@ static void test_checkpoint(void **state) {
         json_decref(read);
         assert_memory_equal(&config, &cases[i].config, sizeof config);
         void *loaded = scene_model(&scene, use, flow_next_backend(NULL));
-        flow_check_ok(gb_checkpoint_load(path, gb_cnf_model.params(loaded), true));
+        flow_check_ok(gb_checkpoint_load(path, gb_cnf_model.params(loaded), GB_CHECKPOINT_RESUMED));
         check_same_state(trained, loaded, true);
         gb_cnf_model.free(trained);
         gb_cnf_model.free(loaded);

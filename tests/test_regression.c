@@ -409,7 +409,7 @@ static void check_files(struct scene *scene) {
     json_decref(read);
     assert_memory_equal(&config, &scene->of->config, sizeof config);
     void *loaded = model_new(scene, use, flow_next_backend(NULL));
-    flow_check_ok(gb_checkpoint_load(path, kind->params(loaded), true));
+    flow_check_ok(gb_checkpoint_load(path, kind->params(loaded), GB_CHECKPOINT_RESUMED));
     check_same_state(kind->params(trained), kind->params(loaded));
     kind->free(trained);
     kind->free(loaded);

@@ -107,6 +107,9 @@ static void assert_same_state(struct gb_trainer *a, struct gb_trainer *b) {
     assert_memory_equal(p->value, q->value, bytes);
     assert_memory_equal(p->moment1, q->moment1, bytes);
     assert_memory_equal(p->moment2, q->moment2, bytes);
+    assert_true(!p->average == !q->average);
+    if (p->average)
+        assert_memory_equal(p->average, q->average, bytes);
     assert_memory_equal(&a->unlogged_bits, &b->unlogged_bits, sizeof a->unlogged_bits);
     assert_int_equal(a->unlogged_steps, b->unlogged_steps);
 }
@@ -252,6 +255,65 @@ static void test_moments_matter(void **state) {
                             params->floats * sizeof(float));
     gb_trainer_free(&whole);
     gb_trainer_free(&without);
+}
+
+static void start_averaged(struct gb_trainer *trainer) {
+    struct gb_run_config run = tiny_run(1);
+    const struct gb_trainer_options options = {.backend = best_backend(), .threads = 1};
+    run.ema_decay = 0.95f;
+    assert_int_equal(gb_trainer_create(trainer, &run, &options, &splits[GB_SPLIT_TRAIN]), GB_OK);
+}
+
+// The average as trainer.h and params.h say, from the values after every tenth step, in double.
+static void test_average_follows_the_parameters(void **state) {
+    (void)state;
+    enum { UPDATES = 4 };
+    struct gb_trainer trainer;
+    double bits[10], decay = 1;
+    start_averaged(&trainer);
+    const struct gb_params *params = gb_trainer_params(&trainer);
+    double *expected = calloc(params->floats, sizeof *expected);
+    assert_non_null(expected);
+    for (size_t i = 0; i < params->floats; i++)
+        expected[i] = (double)params->value[i];
+    for (int i = 0; i < 10; i++)
+        decay *= 0.95;
+    for (int n = 0; n < UPDATES; n++) {
+        train(&trainer, 10, bits);
+        const double keep = fmin(decay, (1 + n) / (10.0 + n));
+        for (size_t i = 0; i < params->floats; i++)
+            expected[i] = keep * expected[i] + (1 - keep) * (double)params->value[i];
+    }
+    size_t apart = 0;
+    for (size_t i = 0; i < params->floats; i++) {
+        assert_true(fabs((double)params->average[i] - expected[i]) < 1e-6);
+        apart += params->average[i] != params->value[i];
+    }
+    assert_true(apart > params->floats / 2);
+    free(expected);
+    gb_trainer_free(&trainer);
+}
+
+static void test_average_is_resumed(void **state) {
+    (void)state;
+    const char *path = gb_fixture_path("averaged");
+    struct gb_trainer whole, resumed;
+    struct gb_run_config run;
+    struct gb_run_origin origin;
+    double bits[15];
+    start_averaged(&whole);
+    train(&whole, 15, bits);
+    assert_int_equal(gb_trainer_save(&whole, path, "synthetic"), GB_OK);
+    assert_int_equal(gb_run_config_read(path, &run, &origin), GB_OK);
+    assert_true(run.ema_decay == 0.95f);
+    start_averaged(&resumed);
+    assert_int_equal(gb_trainer_load(&resumed, path), GB_OK);
+    assert_same_state(&resumed, &whole);
+    train(&whole, 10, bits);
+    train(&resumed, 10, bits);
+    assert_same_state(&resumed, &whole);
+    gb_trainer_free(&whole);
+    gb_trainer_free(&resumed);
 }
 
 static void test_seed_matters(void **state) {
@@ -406,6 +468,40 @@ static void predictor_of(struct gb_predictor *predictor, struct gb_predictor_opt
 static enum gb_status bits_of(struct gb_predictor *predictor, const struct gb_dataset *set,
                               double *bits) {
     return gb_predictor_bits(predictor, held(set), 0, set->names, bits);
+}
+
+static void test_average_is_what_predicts(void **state) {
+    (void)state;
+    const char *path = gb_fixture_path("averaged");
+    struct gb_trainer trainer;
+    struct gb_run_config run;
+    struct gb_run_origin origin;
+    double steps[10];
+    start_averaged(&trainer);
+    train(&trainer, 10, steps);
+    assert_int_equal(gb_trainer_save(&trainer, path, "synthetic"), GB_OK);
+    assert_int_equal(gb_run_config_read(path, &run, &origin), GB_OK);
+
+    struct gb_predictor of_trainer, of_file;
+    const struct gb_predictor_options options = {
+        .backend = best_backend(), .threads = 1, .samples = 1, .temperature = 1};
+    double from_trainer[TEST], from_file[TEST];
+    assert_int_equal(gb_predictor_create(&of_trainer, &run, &options), GB_OK);
+    assert_int_equal(gb_predictor_create(&of_file, &run, &options), GB_OK);
+    assert_int_equal(gb_predictor_load(&of_trainer, gb_trainer_params(&trainer)), GB_OK);
+    assert_int_equal(gb_predictor_restore(&of_file, path), GB_OK);
+    const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+    assert_int_equal(bits_of(&of_trainer, test, from_trainer), GB_OK);
+    assert_int_equal(bits_of(&of_file, test, from_file), GB_OK);
+    assert_memory_equal(from_trainer, from_file, sizeof from_file);
+    struct gb_params *params = gb_trainer_params(&trainer);
+    memcpy(params->average, params->value, params->floats * sizeof *params->value);
+    assert_int_equal(gb_predictor_load(&of_trainer, params), GB_OK);
+    assert_int_equal(bits_of(&of_trainer, test, from_trainer), GB_OK);
+    assert_memory_not_equal(from_trainer, from_file, sizeof from_file);
+    gb_predictor_free(&of_trainer);
+    gb_predictor_free(&of_file);
+    gb_trainer_free(&trainer);
 }
 
 static enum gb_status draw(struct gb_predictor *predictor, const struct gb_dataset *set,
@@ -873,12 +969,17 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_checkpoints_tell_their_memory, gb_fixture_setup,
                                         gb_fixture_teardown),
         cmocka_unit_test_setup_teardown(test_moments_matter, gb_fixture_setup, gb_fixture_teardown),
+        cmocka_unit_test(test_average_follows_the_parameters),
+        cmocka_unit_test_setup_teardown(test_average_is_resumed, gb_fixture_setup,
+                                        gb_fixture_teardown),
         cmocka_unit_test(test_seed_matters),
         cmocka_unit_test_setup_teardown(test_load_refuses_other_examples, gb_fixture_setup,
                                         gb_fixture_teardown),
         cmocka_unit_test(test_every_example_once_an_epoch),
         cmocka_unit_test(test_slow_examples_are_filled_once),
         cmocka_unit_test(test_divergence_is_told),
+        cmocka_unit_test_setup_teardown(test_average_is_what_predicts, gb_fixture_setup,
+                                        gb_fixture_teardown),
         cmocka_unit_test(test_failures_name_the_image),
         cmocka_unit_test(test_other_sizes_are_refused),
         cmocka_unit_test(test_too_many_samples_are_refused),

@@ -13,11 +13,13 @@ static const char saving[] = "cannot save checkpoint", loading[] = "cannot load 
 static const char version_key[] = "checkpoint_version";
 enum { VERSION = 1 };
 
-enum { VALUES, MOMENT1, MOMENT2, BLOCKS };
-static const char *const prefixes[BLOCKS] = {"", "adam.moment1.", "adam.moment2."};
+enum { VALUES, MOMENT1, MOMENT2, AVERAGE, BLOCKS };
+static const char *const prefixes[BLOCKS] = {"", "adam.moment1.", "adam.moment2.", "average."};
 
+// NULL where the parameters have none.
 static float *block_of(const struct gb_params *params, int block) {
-    return (float *const[BLOCKS]){params->value, params->moment1, params->moment2}[block];
+    return (float *const[BLOCKS]){params->value, params->moment1, params->moment2,
+                                  params->average}[block];
 }
 
 static void name_tensor(char name[static 128], int block, const struct gb_param *param) {
@@ -48,11 +50,12 @@ static bool none_negative(const float *elements, size_t count) {
 
 // ---- Save ----
 
-static struct gb_tensor_entry *list_entries(const struct gb_params *params, int blocks) {
-    struct gb_tensor_entry *list = calloc((size_t)(blocks * params->count) + 1, sizeof *list);
+// *count tensors; NULL without memory.
+static struct gb_tensor_entry *list_entries(const struct gb_params *params, size_t *count) {
+    struct gb_tensor_entry *list = calloc((size_t)(BLOCKS * params->count) + 1, sizeof *list);
     struct gb_tensor_entry *entry = list;
-    for (int block = 0; list && block < blocks; block++) {
-        for (int i = 0; i < params->count; i++, entry++) {
+    for (int block = 0; list && block < BLOCKS; block++) {
+        for (int i = 0; block_of(params, block) && i < params->count; i++, entry++) {
             const struct gb_param *param = &params->list[i];
             name_tensor(entry->name, block, param);
             entry->dims = param->dims;
@@ -60,13 +63,14 @@ static struct gb_tensor_entry *list_entries(const struct gb_params *params, int 
                 entry->shape[d] = (size_t)param->shape[d];
         }
     }
+    *count = (size_t)(entry - list);
     return list;
 }
 
 static enum gb_status append_all(struct gb_safetensors_writer *writer, const char *path,
-                                 const struct gb_params *params, int blocks, float *elements) {
-    for (int block = 0; block < blocks; block++) {
-        for (int i = 0; i < params->count; i++) {
+                                 const struct gb_params *params, float *elements) {
+    for (int block = 0; block < BLOCKS; block++) {
+        for (int i = 0; block_of(params, block) && i < params->count; i++) {
             GB_TRY(gb_params_export(params, i, block_of(params, block), elements));
             if (!all_finite(elements, gb_param_elements(&params->list[i])))
                 return gb_fail(GB_CHECK_FAILED, saving, path,
@@ -78,12 +82,12 @@ static enum gb_status append_all(struct gb_safetensors_writer *writer, const cha
     return GB_OK;
 }
 
-static enum gb_status write_all(const char *path, const struct gb_params *params, int blocks,
-                                const struct gb_tensor_entry *list, const json_t *metadata,
-                                float *elements) {
+static enum gb_status write_all(const char *path, const struct gb_params *params,
+                                const struct gb_tensor_entry *list, size_t count,
+                                const json_t *metadata, float *elements) {
     struct gb_safetensors_writer writer;
-    GB_TRY(gb_safetensors_begin(&writer, path, list, (size_t)(blocks * params->count), metadata));
-    enum gb_status status = append_all(&writer, path, params, blocks, elements);
+    GB_TRY(gb_safetensors_begin(&writer, path, list, count, metadata));
+    enum gb_status status = append_all(&writer, path, params, elements);
     if (status == GB_OK)
         return gb_safetensors_commit(&writer);
     gb_safetensors_abort(&writer);
@@ -92,8 +96,8 @@ static enum gb_status write_all(const char *path, const struct gb_params *params
 
 enum gb_status gb_checkpoint_save(const char *path, const struct gb_params *params,
                                   const json_t *metadata) {
-    int blocks = params->moment1 ? BLOCKS : 1;
-    struct gb_tensor_entry *list = list_entries(params, blocks);
+    size_t count;
+    struct gb_tensor_entry *list = list_entries(params, &count);
     float *elements = allocate_largest(params);
     json_t *versioned = json_copy((json_t *)metadata);
     enum gb_status status;
@@ -102,7 +106,7 @@ enum gb_status gb_checkpoint_save(const char *path, const struct gb_params *para
     else
         status = gb_metadata_set_integer(versioned, version_key, VERSION);
     if (status == GB_OK)
-        status = write_all(path, params, blocks, list, versioned, elements);
+        status = write_all(path, params, list, count, versioned, elements);
     json_decref(versioned);
     free(elements);
     free(list);
@@ -190,36 +194,57 @@ static enum gb_status check_known(const struct gb_safetensors *file, const bool 
     return GB_OK;
 }
 
+// Block `from` of the file becomes block `to` of the parameters.
 static enum gb_status import_block(const struct gb_safetensors *file,
-                                   const struct gb_params *params, int block, float *elements) {
+                                   const struct gb_params *params, int from, int to,
+                                   float *elements) {
     for (int i = 0; i < params->count; i++) {
         char name[128];
-        name_tensor(name, block, &params->list[i]);
+        name_tensor(name, from, &params->list[i]);
         gb_stored_floats(gb_safetensors_find(file, name), elements);
-        GB_TRY(gb_params_import(params, i, elements, block_of(params, block)));
+        GB_TRY(gb_params_import(params, i, elements, block_of(params, to)));
     }
     return GB_OK;
 }
 
+static bool has_averages(const struct gb_safetensors *file, const struct gb_params *params) {
+    char name[128];
+    if (params->count == 0)
+        return false;
+    name_tensor(name, AVERAGE, &params->list[0]);
+    return gb_safetensors_find(file, name) != NULL;
+}
+
 static enum gb_status load_blocks(const struct gb_safetensors *file, struct gb_params *params,
-                                  int blocks, bool *known, float *elements) {
+                                  enum gb_checkpoint_use use, bool *known, float *elements) {
+    const bool resumed = use == GB_CHECKPOINT_RESUMED;
+    const int trained = !resumed && has_averages(file, params) ? AVERAGE : VALUES;
+    const bool wanted[BLOCKS] = {
+        [VALUES] = trained == VALUES,
+        [MOMENT1] = resumed,
+        [MOMENT2] = resumed,
+        [AVERAGE] = trained == AVERAGE || (resumed && params->average),
+    };
     for (int block = 0; block < BLOCKS; block++)
-        GB_TRY(check_block(file, params, block, block < blocks, known, elements));
+        GB_TRY(check_block(file, params, block, wanted[block], known, elements));
     GB_TRY(check_known(file, known));
-    for (int block = 0; block < blocks; block++)
-        GB_TRY(import_block(file, params, block, elements));
+    for (int block = 0; block < BLOCKS; block++)
+        if (wanted[block])
+            GB_TRY(import_block(file, params, block, resumed ? block : VALUES, elements));
     return GB_OK;
 }
 
-enum gb_status gb_checkpoint_load(const char *path, struct gb_params *params, bool moments) {
-    assert(params->value && (!moments || (params->moment1 && params->moment2)));
+enum gb_status gb_checkpoint_load(const char *path, struct gb_params *params,
+                                  enum gb_checkpoint_use use) {
+    assert(params->value);
+    assert(use == GB_CHECKPOINT_TRAINED || (params->moment1 && params->moment2));
     struct gb_safetensors file;
     GB_TRY(open_checkpoint(&file, path));
     bool *known = calloc(file.count + 1, sizeof *known);
     float *elements = allocate_largest(params);
     enum gb_status status;
     if (known && elements)
-        status = load_blocks(&file, params, moments ? BLOCKS : 1, known, elements);
+        status = load_blocks(&file, params, use, known, elements);
     else
         status = gb_fail(GB_OUT_OF_MEMORY, loading, path, "out of memory");
     free(elements);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A model's parameters on disk: safetensors, each parameter under its name in PyTorch's shape and
 // order whatever the backend that trained it, Adam's moments as "adam.moment1.NAME" and
-// "adam.moment2.NAME", and the configuration as metadata.
+// "adam.moment2.NAME", moving averages as "average.NAME", and the configuration as metadata.
 #ifndef GB_CHECKPOINT_H
 #define GB_CHECKPOINT_H
 
@@ -9,18 +9,24 @@
 
 #include "flows/params.h"
 
-// Writes values, and moments where `params` has them. `metadata` is an object of strings; the key
+// Writes values, and moments and averages where `params` has them. `metadata` is an object of strings; the key
 // "checkpoint_version" is added here. The file is whole or as it was. GB_CHECK_FAILED where a value
 // is NaN or infinite: such a file would not load.
 enum gb_status gb_checkpoint_save(const char *path, const struct gb_params *params,
                                   const json_t *metadata);
 
-// Fills the values, and with `moments` Adam's moments, of a model whose parameters are reserved.
-// The whole file is checked first: every parameter there with its shape, no tensor that the model
-// does not know, no NaN or infinity, no negative second moment. GB_BAD_INPUT or GB_IO_ERROR leaves
-// `params` as it was; after GB_OUT_OF_MEMORY it is undefined. Moments in the file that nobody asks
-// for are skipped.
-enum gb_status gb_checkpoint_load(const char *path, struct gb_params *params, bool moments);
+// What is loaded.
+enum gb_checkpoint_use {
+    GB_CHECKPOINT_TRAINED, // the values to use the model with: the averages where the file has any
+    GB_CHECKPOINT_RESUMED, // all that training goes on from: values, moments, averages if kept
+};
+
+// Fills the parameters of a model, which are reserved. The whole file is checked first: every
+// parameter there with its shape, no tensor that the model does not know, no NaN or infinity, no
+// negative second moment. GB_BAD_INPUT or GB_IO_ERROR leaves `params` as it was; after
+// GB_OUT_OF_MEMORY it is undefined. What the use does not ask for is skipped.
+enum gb_status gb_checkpoint_load(const char *path, struct gb_params *params,
+                                  enum gb_checkpoint_use use);
 
 // The metadata alone, to learn the configuration before a model is built. The caller's to
 // json_decref.

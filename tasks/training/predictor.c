@@ -157,7 +157,8 @@ enum gb_status gb_predictor_load(struct gb_predictor *p, const struct gb_params 
 }
 
 enum gb_status gb_predictor_restore(struct gb_predictor *p, const char *checkpoint) {
-    GB_TRY(gb_checkpoint_load(checkpoint, p->kind->params(p->state->scorer), false));
+    GB_TRY(
+        gb_checkpoint_load(checkpoint, p->kind->params(p->state->scorer), GB_CHECKPOINT_TRAINED));
     return share_parameters(p);
 }
 

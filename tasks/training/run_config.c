@@ -2,7 +2,6 @@
 #include "tasks/training/run_config.h"
 
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,21 +24,39 @@ const char *gb_run_memory(const struct gb_run_config *run) {
     return run->reversible ? "reversible" : "stored";
 }
 
-// A float as its bits: a decimal text would have to be proved to come back the same.
-static uint64_t float_bits(float value) {
+// A float for people, and as its bits: a decimal text would have to be proved to come back the
+// same.
+static enum gb_status set_float(json_t *metadata, const char *key, float value) {
+    char text[32], bits_key[64];
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
-    return bits;
+    snprintf(text, sizeof text, "%.9g", (double)value);
+    snprintf(bits_key, sizeof bits_key, "%s_bits", key);
+    GB_TRY(gb_metadata_set_string(metadata, key, text));
+    return gb_metadata_set_integer(metadata, bits_key, bits);
+}
+
+// GB_BAD_INPUT for what is not in least .. most.
+static enum gb_status read_float(const json_t *metadata, const char *path, const char *key,
+                                 float least, float most, float *value) {
+    char bits_key[64];
+    uint64_t wide;
+    snprintf(bits_key, sizeof bits_key, "%s_bits", key);
+    GB_TRY(gb_metadata_integer(metadata, path, bits_key, 0, UINT32_MAX, &wide));
+    const uint32_t bits = (uint32_t)wide;
+    memcpy(value, &bits, sizeof bits);
+    if (*value >= least && *value <= most)
+        return GB_OK;
+    return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path, "its %s is not in %g .. %g", key,
+                   (double)least, (double)most);
 }
 
 enum gb_status gb_run_config_to_metadata(const struct gb_run_config *run, json_t *metadata) {
-    char rate[32];
-    snprintf(rate, sizeof rate, "%.9g", (double)run->learning_rate);
     GB_TRY(gb_config_to_metadata(&run->config, run->model->kind->table, metadata));
     GB_TRY(gb_metadata_set_string(metadata, "task", run->task->name));
     GB_TRY(gb_metadata_set_string(metadata, "task_model", run->model->name));
-    GB_TRY(gb_metadata_set_string(metadata, "learning_rate", rate));
-    GB_TRY(gb_metadata_set_integer(metadata, "learning_rate_bits", float_bits(run->learning_rate)));
+    GB_TRY(set_float(metadata, "learning_rate", run->learning_rate));
+    GB_TRY(set_float(metadata, "ema_decay", run->ema_decay));
     GB_TRY(gb_metadata_set_integer(metadata, "size", (uint64_t)run->size));
     GB_TRY(gb_metadata_set_integer(metadata, "batch", (uint64_t)run->batch));
     GB_TRY(gb_metadata_set_integer(metadata, "iterations", (uint64_t)run->iterations));
@@ -79,12 +96,10 @@ static enum gb_status read_numbers(const json_t *metadata, const char *path,
                                    (uint64_t)integers[i].high, &value));
         *integers[i].to = (int)value;
     }
-    GB_TRY(gb_metadata_integer(metadata, path, "learning_rate_bits", 0, UINT32_MAX, &value));
-    uint32_t bits = (uint32_t)value;
-    memcpy(&run->learning_rate, &bits, sizeof bits);
-    if (!(run->learning_rate >= 0) || isinf(run->learning_rate))
-        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path,
-                       "its learning rate is no number");
+    GB_TRY(read_float(metadata, path, "learning_rate", 0, GB_MOST_RATE, &run->learning_rate));
+    run->ema_decay = 0; // of checkpoints that do not tell it
+    if (json_object_get(metadata, "ema_decay_bits"))
+        GB_TRY(read_float(metadata, path, "ema_decay", 0, GB_MOST_EMA_DECAY, &run->ema_decay));
     return gb_metadata_integer(metadata, path, "seed", 0, INT64_MAX, &run->seed);
 }
 
@@ -134,11 +149,11 @@ enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run,
 }
 
 json_t *gb_run_config_json(const struct gb_run_config *run) {
-    json_t *json =
-        json_pack("{s:s, s:s, s:i, s:i, s:i, s:f, s:I, s:s}", "task", run->task->name, "model",
-                  run->model->name, "size", run->size, "batch", run->batch, "iterations",
-                  run->iterations, "learning_rate", (double)run->learning_rate, "seed",
-                  (json_int_t)run->seed, "memory", gb_run_memory(run));
+    json_t *json = json_pack("{s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:I, s:s}", "task",
+                             run->task->name, "model", run->model->name, "size", run->size, "batch",
+                             run->batch, "iterations", run->iterations, "learning_rate",
+                             (double)run->learning_rate, "ema_decay", (double)run->ema_decay,
+                             "seed", (json_int_t)run->seed, "memory", gb_run_memory(run));
     if (json && gb_config_to_json(&run->config, run->model->kind->table, json) == 0)
         return json;
     json_decref(json);

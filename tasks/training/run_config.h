@@ -11,6 +11,8 @@ struct gb_run_config {
     union gb_model_config config; // of the model
     int size, batch, iterations;
     float learning_rate;
+    float
+        ema_decay; // a step, of the parameters' moving average that the model is used with; 0: none
     uint64_t seed;
     // A flow's activations are computed again by the inverse rather than kept, where the model can:
     // gradients are then rounded otherwise.
@@ -21,6 +23,8 @@ struct gb_run_config {
 const char *gb_run_memory(const struct gb_run_config *run);
 
 enum { GB_MOST_BATCH = 4096, GB_MOST_CROPS = 10000 };
+#define GB_MOST_RATE 1.0f
+#define GB_MOST_EMA_DECAY 0.99999f
 
 // The task's default for examples of this shape, but for the iterations: 0.
 enum gb_status gb_run_config_default(const struct gb_task *task, const struct gb_task_model *model,
@@ -37,7 +41,7 @@ struct gb_run_origin {
 };
 
 // The configuration that a checkpoint was made with, and the rest that a run goes on from. One that
-// does not tell its memory is of stored activations. GB_BAD_INPUT.
+// does not tell its memory is of stored activations, one without a decay keeps no average. GB_BAD_INPUT.
 enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run,
                                   struct gb_run_origin *origin);
 

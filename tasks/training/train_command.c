@@ -24,7 +24,7 @@ struct given {
     const char *task, *model, *data, *split_folder, *backend, *out, *memory;
     int size, iterations, batch, threads, checkpoint_every, samples, crops, mask_copies;
     int score_every, score_images;
-    float learning_rate, minutes;
+    float learning_rate, ema_decay, minutes;
     uint64_t seed;
     bool resume, score_unfinished;
     struct gb_model_options of_model;
@@ -56,6 +56,8 @@ static enum gb_status configure(const struct given *given, const struct gb_task_
         config->batch = given->batch;
     if (given->learning_rate >= 0)
         config->learning_rate = given->learning_rate;
+    if (given->ema_decay >= 0)
+        config->ema_decay = given->ema_decay;
     config->seed = given->seed == unset_seed ? 0 : given->seed;
     config->reversible = given->memory && strcmp(given->memory, "reversible") == 0;
     config->iterations = given->iterations ? given->iterations : DEFAULT_ITERATIONS;
@@ -105,6 +107,9 @@ static enum gb_status agree(const struct given *given, const char *checkpoint,
     if (given->learning_rate >= 0 && given->learning_rate != config->learning_rate)
         return gb_fail(GB_BAD_INPUT, resuming, "--lr", "%s has %g", checkpoint,
                        (double)config->learning_rate);
+    if (given->ema_decay >= 0 && given->ema_decay != config->ema_decay)
+        return gb_fail(GB_BAD_INPUT, resuming, "--ema", "%s has %g", checkpoint,
+                       (double)config->ema_decay);
     if (given->seed != unset_seed && given->seed != config->seed)
         return gb_fail(GB_BAD_INPUT, resuming, "--seed", "%s has %llu", checkpoint,
                        (unsigned long long)config->seed);
@@ -214,6 +219,7 @@ static enum gb_status train(int argc, const char **argv) {
     struct given given = {.checkpoint_every = 1000,
                           .score_images = 16,
                           .learning_rate = unset,
+                          .ema_decay = unset,
                           .minutes = unset,
                           .seed = unset_seed};
     const struct gb_option own[] = {
@@ -230,7 +236,11 @@ static enum gb_status train(int argc, const char **argv) {
                       "training steps (else " TEXT(DEFAULT_ITERATIONS) ")"),
         gb_option_int("batch", "B", &given.batch, 1, GB_MOST_BATCH,
                       "examples a step (else the paper's)"),
-        gb_option_float("lr", "R", &given.learning_rate, 0, 1, "learning rate (else the paper's)"),
+        gb_option_float("lr", "R", &given.learning_rate, 0, GB_MOST_RATE,
+                        "learning rate (else the paper's)"),
+        gb_option_float("ema", "D", &given.ema_decay, 0, GB_MOST_EMA_DECAY,
+                        "score the parameters' exponential moving average, which decays by D a "
+                        "step (else, and at 0, the parameters themselves, as the papers)"),
         gb_option_seed("seed", "N", &given.seed, "of everything random (else 0)"),
         gb_option_int("mask-copies", "N", &given.mask_copies, 1, 64,
                       "channels that a mask is copied to (else 3)"),

@@ -31,7 +31,8 @@ static enum gb_status build(struct gb_trainer *t, const struct gb_trainer_option
     if (!t->log_likelihood || !t->d_log_likelihood)
         return gb_fail(GB_OUT_OF_MEMORY, "cannot train", run->task->name, "out of memory");
     GB_TRY(kind->create(&run->config, &use, t->backend, &t->model));
-    return gb_params_initialise(gb_trainer_params(t), run->seed);
+    GB_TRY(gb_params_initialise(gb_trainer_params(t), run->seed));
+    return run->ema_decay > 0 ? gb_params_keep_average(gb_trainer_params(t)) : GB_OK;
 }
 
 enum gb_status gb_trainer_create(struct gb_trainer *t, const struct gb_run_config *run,
@@ -83,6 +84,21 @@ static struct gb_adam adam_of(const struct gb_trainer *t) {
     return gb_adam_at_step(adam, t->step + 1);
 }
 
+// Every so many steps, of which the average would tell little apart: it reads and writes 12 bytes
+// a parameter, 5 % of a step of c-Glow at 32.
+enum { AVERAGE_EVERY = 10 };
+
+static void average(struct gb_trainer *t) {
+    if (t->run.ema_decay == 0 || t->step % AVERAGE_EVERY != 0)
+        return;
+    double decay = 1;
+    for (int i = 0; i < AVERAGE_EVERY; i++)
+        decay *= (double)t->run.ema_decay;
+    // The start is forgotten sooner: what has been averaged weighs by its length.
+    const double updates = (double)t->step / AVERAGE_EVERY, early = updates / (9 + updates);
+    gb_params_average(gb_trainer_params(t), (float)(decay < early ? decay : early));
+}
+
 enum gb_status gb_trainer_step(struct gb_trainer *t, double *bits_per_dimension) {
     const struct gb_batch *batch;
     int count = t->run.batch;
@@ -98,6 +114,7 @@ enum gb_status gb_trainer_step(struct gb_trainer *t, double *bits_per_dimension)
     const struct gb_adam adam = adam_of(t);
     t->run.model->kind->backward(t->model, t->d_log_likelihood, &adam, NULL, NULL);
     t->step++;
+    average(t);
     *bits_per_dimension = sum / count;
     t->unlogged_bits += *bits_per_dimension;
     t->unlogged_steps++;
@@ -163,7 +180,7 @@ enum gb_status gb_trainer_load(struct gb_trainer *t, const char *path) {
     enum gb_status status = read_state(t, metadata, path, &state);
     json_decref(metadata);
     if (status == GB_OK)
-        status = gb_checkpoint_load(path, gb_trainer_params(t), true);
+        status = gb_checkpoint_load(path, gb_trainer_params(t), GB_CHECKPOINT_RESUMED);
     if (status != GB_OK)
         return status;
     t->step = (long)state.step;
