@@ -17,6 +17,7 @@
 #include "real_data.h"
 #include "tasks/data/sr_data.h"
 #include "tasks/data/sr_files.h"
+#include "tasks/images/resize.h"
 #include "tasks/metrics/super_resolution.h"
 #include "tasks/training/predictor.h"
 #include "untrained.h"
@@ -291,6 +292,42 @@ static void assert_patch_of_other(const struct gb_tensor *patch) {
                 return;
         }
     fail_msg("no part of the photograph at even coordinates");
+}
+
+// A photograph of four patches' sides trains beside its half, one that is shorter does not.
+static void trains_on_reduced_photographs(void **state) {
+    (void)state;
+    gb_fixture_folder("large");
+    gb_fixture_png("large/a.png", 4 * SIZE, 5 * SIZE, 2, 8, false, photograph);
+    gb_fixture_png("large/b.png", 4 * SIZE, 4 * SIZE - 1, 2, 8, false, photograph);
+    gb_fixture_png("large/c.png", 20, 20, 2, 8, false, photograph);
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(gb_fixture_path("large"), NULL, splits), GB_OK);
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
+    assert_int_equal(train->count, 3);
+    assert_string_equal(train->names[2], "a.png reduced");
+
+    // Its patches are parts of the bicubic reduction.
+    enum { W = 2 * SIZE, H = 5 * SIZE / 2 };
+    struct gb_image whole;
+    float half[H * W * 3];
+    assert_int_equal(gb_image_read(gb_fixture_path("large/a.png"), 3, &whole), GB_OK);
+    assert_int_equal(gb_resize(&whole, GB_BICUBIC, H, W, half), GB_OK);
+    gb_image_free(&whole);
+    struct held held = fill(train, 2, 0);
+    int places = 0;
+    for (int top = 0; top + SIZE <= H; top++)
+        for (int left = 0; left + SIZE <= W; left++) {
+            bool same = true;
+            for (int i = 0; i < SIZE && same; i++)
+                for (int j = 0; j < SIZE * 3 && same; j++)
+                    same = gb_at(&held.example.y, 0, i, 0)[j] * 256 ==
+                           rintf(half[((top + i) * W + left) * 3 + j] * 255);
+            places += same;
+        }
+    assert_int_equal(places, 1);
+    release(&held);
+    free_splits(splits);
 }
 
 static void draws_patches_by_the_key(void **state) {
@@ -703,6 +740,7 @@ int main(void) {
         IN_FOLDER(takes_a_test_set_once),
         IN_FOLDER(reads_imagenet_batches),
         IN_FOLDER(refuses_what_is_no_photograph),
+        IN_FOLDER(trains_on_reduced_photographs),
         IN_FOLDER(draws_patches_by_the_key),
         IN_FOLDER(cuts_crops_and_pads),
         cmocka_unit_test(scores_clamped_luma_inside_the_border),

@@ -8,6 +8,7 @@
 #include "kernels/parallel.h"
 #include "tasks/data/sr_files.h"
 #include "tasks/images/resize.h"
+#include "tasks/program/files.h"
 
 // Photographs of both resolutions, one beside the other.
 struct pairs {
@@ -151,6 +152,56 @@ static enum gb_status make_pairs(struct gb_photographs *photographs, int threads
     return gb_parallel_tries(threads, pairs->high.count, halve_one, pairs);
 }
 
+// ---- Reduced photographs ----
+
+struct reduction {
+    struct gb_photographs *photographs;
+    const int *whole; // of each reduced photograph, which begin behind `first` whole ones
+    int first;
+};
+
+static enum gb_status reduce_one(void *argument, int index) {
+    const struct reduction *reduction = argument;
+    struct gb_image *images = reduction->photographs->images;
+    return halve(&images[reduction->whole[index]], &images[reduction->first + index]);
+}
+
+// Moves the photographs to a longer list, and adds empty images named after `count` of them.
+static enum gb_status lengthen(struct gb_photographs *photographs, const int *whole, int count) {
+    struct gb_photographs all;
+    GB_TRY(gb_photographs_create(&all, photographs->count + count));
+    for (int i = 0; i < photographs->count; i++) {
+        all.images[i] = photographs->images[i];
+        all.names[i] = photographs->names[i];
+        photographs->images[i] = (struct gb_image){0};
+        photographs->names[i] = NULL;
+    }
+    const int first = photographs->count;
+    gb_photographs_free(photographs);
+    *photographs = all;
+    for (int i = 0; i < count; i++)
+        if (!(all.names[first + i] = gb_format("%s reduced", all.names[whole[i]])))
+            return no_memory(all.names[whole[i]]);
+    return GB_OK;
+}
+
+// Adds the halves of photographs that are not small pictures themselves.
+static enum gb_status add_reduced(struct gb_photographs *photographs, int size, int threads) {
+    const int first = photographs->count;
+    int *whole = calloc((size_t)first + 1, sizeof *whole), count = 0;
+    if (!whole)
+        return no_memory("photographs");
+    for (int i = 0; i < first; i++)
+        if (photographs->images[i].w >= 4 * size && photographs->images[i].h >= 4 * size)
+            whole[count++] = i;
+    enum gb_status status = lengthen(photographs, whole, count);
+    struct reduction reduction = {photographs, whole, first};
+    if (status == GB_OK)
+        status = gb_parallel_tries(threads, count, reduce_one, &reduction);
+    free(whole);
+    return status;
+}
+
 // ---- Data sets ----
 
 static void free_parts(void *source) {
@@ -194,6 +245,8 @@ static enum gb_status make_split(struct gb_photographs *photographs, enum gb_spl
     const struct gb_example_shape shape =
         trains ? shape_for(source->size, source->size) : (struct gb_example_shape){0};
     struct parts *parts;
+    if (trains && source->folder)
+        GB_TRY(add_reduced(photographs, source->size, source->threads));
     GB_TRY(create_set(set, photographs->count, &shape, &parts));
     set->hash = gb_photographs_hash(photographs);
     set->fill = trains ? fill_patch : fill_whole;
