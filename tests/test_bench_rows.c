@@ -157,6 +157,18 @@ static char *changed_line(const char *from, const char *to) {
     return changed;
 }
 
+// What follows from other figures is not believed.
+static void figures_are_computed_again(void **state) {
+    (void)state;
+    struct gb_rows rows;
+    char *text = changed_line("\"gflops\":3", "\"gflops\":9");
+    gb_fixture_text("rows", text);
+    free(text);
+    assert_int_equal(gb_rows_read(gb_fixture_path("rows"), &rows), GB_OK);
+    assert_true(rows.list[0].gflops == 3.2);
+    gb_rows_free(&rows);
+}
+
 static void damaged_files_are_refused(void **state) {
     (void)state;
     struct gb_rows rows;
@@ -186,7 +198,12 @@ static void damaged_files_are_refused(void **state) {
         {"[4.0,3.0", "[4.0,1e999", "line 1: "},
         {"\"median_seconds\":2.5", "\"median_seconds\":null", "line 1: 'median_seconds'"},
         {"\"flops\":8000000000.0", "\"flops\":null", "line 1: 'flops'"},
+        {"\"flops\":8000000000.0", "\"flops\":-1.0", "line 1: 'flops'"},
+        {"\"peak_gflops\":100.0", "\"peak_gflops\":0.0", "line 1: 'peak_gflops'"},
         {"\"cglow-horses-32\":24", "\"cglow-horses-32\":\"24\"", "line 1: 'mixes'"},
+        {"\"cglow-horses-32\":24", "\"cglow-horses-32\":0", "line 1: 'mixes'"},
+        {"\"cglow-horses-32\":24", "\"cglow-horses-32\":4294967320", "line 1: 'mixes'"},
+        {"\"cpus\":[0", "\"cpus\":[\"a\"", "line 1: 'cpus'"},
         {"\"error\":null", "\"error\":\"both\"", "line 1: 'seconds'"},
         {"{\"cpu\":\"one\"}", "null", "line 1: 'machine'"},
         {"}\n", "}", "line 1 is cut short"},
@@ -303,6 +320,7 @@ int main(void) {
         TEST(figures_follow_from_times_and_peaks),
         TEST(a_row_comes_back_as_it_was),
         TEST(an_error_has_no_times),
+        TEST(figures_are_computed_again),
         TEST(damaged_files_are_refused),
         TEST(a_line_cut_anywhere_is_left_out),
         TEST(a_journal_goes_on_where_it_was_cut),

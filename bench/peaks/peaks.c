@@ -53,8 +53,8 @@ static double reach(const struct walls *walls, const struct level *level, int th
 }
 
 // Half of L1; then the geometric mean of a level and the one below it, which is well out of the one
-// and into the other; then four times the last level, at least 768 MiB, but no more than an eighth
-// of the memory. 0: the level holds no more than the one below it.
+// and into the other; then what gb_memory_working_set says. 0: the level holds no more than the one
+// below it.
 static double working_set(const struct walls *walls, int index, int threads) {
     const struct level none = {.instances = 1}, *level = &walls->levels[index];
     const struct level *below = index ? level - 1 : &none;
@@ -65,6 +65,11 @@ static double working_set(const struct walls *walls, int index, int threads) {
         return bytes / 2;
     double bytes_below = reach(walls, below, threads);
     return bytes > bytes_below ? sqrt(bytes * bytes_below) : 0;
+}
+
+size_t gb_memory_working_set(const json_t *machine) {
+    const struct walls walls = find_walls(machine);
+    return (size_t)working_set(&walls, walls.level_count - 1, 1);
 }
 
 static enum gb_status measure_level(const struct level *level, double bytes, int threads,

@@ -53,6 +53,10 @@ struct gb_walls {
     double gbs;
 };
 
+// The working set by which the memory of a machine (gb_machine_json) is measured: four times the last
+// cache, at least 768 MiB, but no more than an eighth of the memory.
+size_t gb_memory_working_set(const json_t *machine);
+
 struct gb_probe {
     struct gb_meter meter;
     struct gb_meter_job fma, streams[3]; // by enum gb_traffic
@@ -60,8 +64,7 @@ struct gb_probe {
 
 // Prepares to measure on teams of `threads`, in `working_set` bytes of memory of their own, divided
 // among them, which each touches first: pin the threads before. It takes no less than 24 KiB a
-// thread, which L1 holds, and no more than 512 MiB, for which SIZE_MAX may stand (a cold run's
-// wall). GB_OUT_OF_MEMORY; then there is no probe.
+// thread, which L1 holds. GB_OUT_OF_MEMORY; then there is no probe.
 enum gb_status gb_probe_open(struct gb_probe *probe, int threads, size_t working_set);
 
 // The walls of what has this traffic, now: of each the second best of twelve trials of half a

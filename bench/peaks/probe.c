@@ -4,11 +4,11 @@
 
 // Few enough to stand between the repetitions of a benchmark.
 static const double trial_seconds = 0.0005;
-enum { TRIALS = 12, LEAST_SHARE = 24 << 10, MOST = 512 << 20 };
+enum { TRIALS = 12, LEAST_SHARE = 24 << 10 };
 
 enum gb_status gb_probe_open(struct gb_probe *probe, int threads, size_t working_set) {
     size_t least = (size_t)threads * LEAST_SHARE;
-    size_t bytes = working_set < least ? least : working_set < MOST ? working_set : MOST;
+    size_t bytes = working_set < least ? least : working_set;
     *probe = (struct gb_probe){
         .fma = {.fma = gb_fma_bodies()[0]},
         .streams = {[GB_TRAFFIC_TRIAD] = {.stream = GB_STREAM_TRIAD},

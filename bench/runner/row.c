@@ -207,10 +207,11 @@ static bool take_shares(struct gb_row *row, const json_t *mixes) {
     json_t *times;
     json_object_foreach((json_t *)mixes, model, times) {
         struct gb_mix_share *share = &row->shares[row->share_count++];
-        if (!json_is_integer(times) || strlen(model) >= sizeof share->model)
+        share->count = (int)json_integer_value(times);
+        if (!json_is_integer(times) || share->count < 1 ||
+            share->count != json_integer_value(times) || strlen(model) >= sizeof share->model)
             return false;
         strcpy(share->model, model);
-        share->count = (int)json_integer_value(times);
     }
     return true;
 }
@@ -236,8 +237,12 @@ static bool take_cpus(struct gb_row *row, const json_t *cpus) {
     row->cpus = calloc(count ? count : 1, sizeof *row->cpus);
     if (!json_is_array(cpus) || !row->cpus)
         return false;
-    for (size_t i = 0; i < count; i++)
-        row->cpus[i] = (int)json_integer_value(json_array_get(cpus, i));
+    for (size_t i = 0; i < count; i++) {
+        const json_t *cpu = json_array_get(cpus, i);
+        row->cpus[i] = (int)json_integer_value(cpu);
+        if (!json_is_integer(cpu) || row->cpus[i] < 0 || row->cpus[i] != json_integer_value(cpu))
+            return false;
+    }
     row->cpu_count = (int)count;
     return true;
 }
@@ -303,11 +308,23 @@ static bool take_value(struct gb_row *row, const struct field *field, json_t *va
     return false;
 }
 
-// Whether the median is that of the times, to what a line's digits keep.
-static bool has_own_median(const struct gb_row *row) {
-    struct gb_row own = *row;
-    return gb_row_evaluate(&own) == GB_OK &&
-           fabs(own.median_seconds - row->median_seconds) <= 1e-6 * own.median_seconds;
+// Computes what follows from times, work and peaks again, so that a table need not believe it. NULL,
+// or the key of a figure from which nothing follows, or of a median that is not that of the times to
+// what a line's digits keep.
+static const char *take_figures(struct gb_row *row) {
+    const double median = row->median_seconds;
+    if (!(row->flops >= 0))
+        return "flops";
+    if (!(row->bytes >= 0))
+        return "bytes";
+    if (row->peak_gflops <= 0) // NAN: not measured
+        return "peak_gflops";
+    if (row->peak_gbs <= 0)
+        return "peak_gbs";
+    if (gb_row_evaluate(row) != GB_OK)
+        return "seconds";
+    return row->seconds && !(fabs(median - row->median_seconds) <= 1e-6 * median) ? "median_seconds"
+                                                                                  : NULL;
 }
 
 // Fills a zeroed row; NULL, or the key whose value is missing or none that it can have.
@@ -322,9 +339,7 @@ static const char *take_row(struct gb_row *row, const json_t *object) {
     // A row has times or a reason why not.
     if (!row->error != !!row->seconds)
         return "seconds";
-    if (row->seconds && !has_own_median(row))
-        return "median_seconds";
-    return NULL;
+    return take_figures(row);
 }
 
 void gb_row_free(struct gb_row *row) {

@@ -19,8 +19,9 @@
 struct run {
     const struct gb_sweep *sweep;
     struct gb_journal *journal;
-    int threads, *cpus; // that are pinned; threads 0: none yet
-    int cpu_count;      // 0: they could not be
+    int threads, *cpus;  // that are pinned; threads 0: none yet
+    int cpu_count;       // 0: they could not be
+    size_t memory_bytes; // a working set that no cache holds
     struct gb_probe memory_probe;
     bool probe_open;
     bool warmed_up;                        // the pinned threads are
@@ -172,7 +173,7 @@ static enum gb_status pin(struct run *run, int threads) {
     if (status != GB_IO_ERROR)
         GB_TRY(status);
     if (run->sweep->cold) {
-        GB_TRY(gb_probe_open(&run->memory_probe, threads, SIZE_MAX));
+        GB_TRY(gb_probe_open(&run->memory_probe, threads, run->memory_bytes));
         run->probe_open = true;
     }
     return GB_OK;
@@ -255,6 +256,7 @@ static enum gb_status time_rows(struct run *run, struct group *group) {
     const struct gb_timing_options options = {
         .warm_up = run->warmed_up ? 0 : first_warm_up,
         .repetitions = run->sweep->repetitions,
+        .memory_bytes = run->memory_bytes,
         .memory_probe = run->probe_open ? &run->memory_probe : NULL,
         .report = run->sweep->report,
         .progress = show_progress,
@@ -321,7 +323,9 @@ static enum gb_status verdict(const struct run *run) {
 }
 
 enum gb_status gb_sweep_run(const struct gb_sweep *sweep, struct gb_journal *journal) {
-    struct run run = {.sweep = sweep, .journal = journal};
+    struct run run = {.sweep = sweep,
+                      .journal = journal,
+                      .memory_bytes = gb_memory_working_set(journal->machine)};
     gb_progress_begin(&run.progress, "bench", 0, 0);
     gb_interrupt_watch();
     enum gb_status status = visit_groups(&run, count_group);

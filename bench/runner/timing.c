@@ -272,7 +272,8 @@ static enum gb_status time_portion(struct session *session) {
     enum gb_status status = list_timed(session);
     if (status == GB_OK && session->timed_count > 0) {
         const struct gb_benchmark *first = session->subjects[0].benchmark;
-        status = gb_probe_open(&session->probe, first->threads, working_set(first));
+        const size_t bytes = working_set(first), most = session->options->memory_bytes;
+        status = gb_probe_open(&session->probe, first->threads, bytes < most ? bytes : most);
         if (status == GB_OK) {
             status = time_all(session);
             gb_probe_close(&session->probe);

@@ -22,6 +22,7 @@ struct gb_timing {
 struct gb_timing_options {
     int repetitions;
     double warm_up;                  // seconds of runs before the first repetition, of all together
+    size_t memory_bytes;             // a working set that no cache holds (gb_memory_working_set)
     struct gb_probe *memory_probe;   // of the memory's walls, for cold rows
     struct gb_gbench_report *report; // gets what Google Benchmark measured; NULL: none
     // Told after each repetition how much of the group is done, 0 to 1.

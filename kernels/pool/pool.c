@@ -2,25 +2,12 @@
 #include "kernels/pool/pool.h"
 #include "kernels/problem.h"
 
-enum gb_status gb_pool_check(const struct gb_pool_problem *p) {
-    enum { SIZE_LIMIT = 1 << 20 };
-    static const char what[] = "cannot plan max-pooling";
-    const int sizes[] = {p->n, p->h, p->w, p->c, p->kernel, p->stride};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (sizes[i] < 1 || sizes[i] > SIZE_LIMIT)
-            return gb_fail(GB_BAD_INPUT, what, "sizes", "%d is not between 1 and %d", sizes[i],
-                           SIZE_LIMIT);
-    if (p->kernel > p->h || p->kernel > p->w)
-        return gb_fail(GB_BAD_INPUT, what, "window", "%d is larger than the %dx%d image", p->kernel,
-                       p->h, p->w);
-    const double floats = (double)p->n * p->h * p->w * p->c;
-    return floats < 0x1p31
-               ? GB_OK
-               : gb_fail(GB_BAD_INPUT, what, "input", "%.0f floats, not below 2^31", floats);
-}
-
 static enum gb_status pool_check(const void *problem) {
-    return gb_pool_check(problem);
+    const struct gb_pool_problem *p = problem;
+    if (p->kernel > p->h || p->kernel > p->w)
+        return gb_fail(GB_BAD_INPUT, "sizes make no sense", "max-pooling",
+                       "the window of %d is larger than the %dx%d image", p->kernel, p->h, p->w);
+    return gb_floats_check("max-pooling", "input", (double)p->n * p->h * p->w * p->c);
 }
 
 // The place of a maximum is found by comparisons; backward reads x for it.
@@ -50,3 +37,7 @@ const struct gb_operation gb_max_pool_operation = {
     .check = pool_check,
     .cost = pool_cost,
 };
+
+enum gb_status gb_pool_check(const struct gb_pool_problem *p) {
+    return gb_problem_check(&gb_max_pool_operation, p);
+}
