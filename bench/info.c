@@ -9,31 +9,21 @@
 #include "bench/report/training_record.h"
 #include "kernels/backend.h"
 #include "tasks/program/files.h"
+#include "tasks/program/json.h"
 #include "tasks/program/machine.h"
 #include "tasks/program/options.h"
-
-static const char *text(const json_t *object, const char *key) {
-    const char *value = json_string_value(json_object_get(object, key));
-    return value && *value ? value : "unknown";
-}
-
-static int integer(const json_t *object, const char *key) {
-    return (int)json_integer_value(json_object_get(object, key));
-}
 
 static bool truth(const json_t *object, const char *key) {
     return json_is_true(json_object_get(object, key));
 }
 
-static double number(const json_t *object, const char *key) {
-    return json_number_value(json_object_get(object, key));
-}
-
 static void print_cpu(const json_t *machine) {
     const json_t *cpu = json_object_get(machine, "cpu");
-    printf("cpu         %s, microcode %s\n", text(cpu, "model"), text(cpu, "microcode"));
-    printf("            packages %d, cores %d, CPUs %d, NUMA nodes %d\n", integer(cpu, "packages"),
-           integer(cpu, "cores"), integer(cpu, "cpus"), integer(cpu, "numa_nodes"));
+    printf("cpu         %s, microcode %s\n", gb_json_told(cpu, "model"),
+           gb_json_told(cpu, "microcode"));
+    printf("            packages %d, cores %d, CPUs %d, NUMA nodes %d\n",
+           (int)gb_json_whole(cpu, "packages"), (int)gb_json_whole(cpu, "cores"),
+           (int)gb_json_whole(cpu, "cpus"), (int)gb_json_whole(cpu, "numa_nodes"));
     printf("sets       ");
     size_t index;
     json_t *item;
@@ -41,22 +31,25 @@ static void print_cpu(const json_t *machine) {
         printf(" %s", json_string_value(item));
     printf("\ncaches     ");
     json_array_foreach(json_object_get(machine, "caches"), index, item)
-        printf("%s L%d %d x %d KiB", index ? "," : "", integer(item, "level"),
-               integer(item, "instances"), integer(item, "bytes") / 1024);
-    printf("\nmemory      %.1f GiB\n", number(machine, "memory_bytes") / (1 << 30));
+        printf("%s L%d %d x %d KiB", index ? "," : "", (int)gb_json_whole(item, "level"),
+               (int)gb_json_whole(item, "instances"), (int)gb_json_whole(item, "bytes") / 1024);
+    printf("\nmemory      %.1f GiB\n", gb_json_number(machine, "memory_bytes") / (1 << 30));
 }
 
 static void print_system(const json_t *machine) {
     const json_t *frequency = json_object_get(machine, "frequency");
     const json_t *system = json_object_get(machine, "system");
     const json_t *build = json_object_get(machine, "build");
-    printf("frequency   governor %s, turbo %s; load average %.1f\n", text(frequency, "governor"),
-           text(frequency, "turbo"), number(machine, "load_average"));
-    printf("system      %s, %s\n", text(system, "distribution"), text(system, "kernel"));
-    printf("build       glowbench %s, commit %s, %s, %s\n", text(build, "version"),
-           text(build, "commit"), text(build, "type"), text(build, "compiler"));
-    printf("flags       %s\n", text(build, "flags"));
-    printf("            %s\n", text(build, "isa_flags"));
+    printf("frequency   governor %s, turbo %s; load average %.1f\n",
+           gb_json_told(frequency, "governor"), gb_json_told(frequency, "turbo"),
+           gb_json_number(machine, "load_average"));
+    printf("system      %s, %s\n", gb_json_told(system, "distribution"),
+           gb_json_told(system, "kernel"));
+    printf("build       glowbench %s, commit %s, %s, %s\n", gb_json_told(build, "version"),
+           gb_json_told(build, "commit"), gb_json_told(build, "type"),
+           gb_json_told(build, "compiler"));
+    printf("flags       %s\n", gb_json_told(build, "flags"));
+    printf("            %s\n", gb_json_told(build, "isa_flags"));
     printf("libraries  ");
     const char *name, *separator = "";
     json_t *version;
@@ -69,7 +62,7 @@ static void print_system(const json_t *machine) {
 
 // Where a measurement pins the threads.
 static enum gb_status add_cpus(json_t *machine) {
-    int threads = integer(machine, "threads");
+    int threads = (int)gb_json_whole(machine, "threads");
     int cpus[threads];
     json_t *list = json_array();
     if (gb_pin_threads(threads, cpus) == GB_OK)
@@ -83,7 +76,7 @@ static enum gb_status add_cpus(json_t *machine) {
 
 static void print_threads(const json_t *machine) {
     const json_t *cpus = json_object_get(machine, "cpus");
-    printf("threads     %d, ", integer(machine, "threads"));
+    printf("threads     %d, ", (int)gb_json_whole(machine, "threads"));
     if (json_array_size(cpus) == 0) {
         printf("not pinned when measuring: %s\n", gb_error_message());
         return;
@@ -101,7 +94,7 @@ static void print_library(const json_t *backend) {
     enum { INDENT = 20, LINE = 100 };
     size_t index;
     json_t *kernel;
-    printf("%*s%s\n", INDENT, "", text(backend, "library"));
+    printf("%*s%s\n", INDENT, "", gb_json_told(backend, "library"));
     const json_t *borrowed = json_object_get(backend, "borrowed");
     if (json_array_size(borrowed) == 0)
         return;
@@ -119,9 +112,9 @@ static void print_backends(const json_t *machine) {
     size_t index;
     json_t *backend;
     json_array_foreach(json_object_get(machine, "backends"), index, backend) {
-        printf("%-12s%-8s", index ? "" : "backends", text(backend, "name"));
+        printf("%-12s%-8s", index ? "" : "backends", gb_json_told(backend, "name"));
         if (!truth(backend, "supported")) {
-            printf("not supported: this CPU lacks %s\n", text(backend, "needs"));
+            printf("not supported: this CPU lacks %s\n", gb_json_told(backend, "needs"));
             continue;
         }
         printf("%s; %s\n", truth(backend, "default") ? "the default" : "supported",
@@ -136,15 +129,16 @@ static void print_peaks(const json_t *peaks) {
     size_t index;
     json_t *row;
     printf("\n%-12s  %-8s  %7s  %9s\n", "multiply-add", "operands", "threads", "GFLOP/s");
-    json_array_foreach(json_object_get(peaks, "fma"), index, row)
-        printf("%-12s  %-8s  %7d  %9.1f\n", text(row, "isa"), text(row, "precision"),
-               integer(row, "threads"), number(row, "gflops"));
+    json_array_foreach(json_object_get(peaks, "fma"), index, row) printf(
+        "%-12s  %-8s  %7d  %9.1f\n", gb_json_told(row, "isa"), gb_json_told(row, "precision"),
+        (int)gb_json_whole(row, "threads"), gb_json_number(row, "gflops"));
     printf("\n%-12s  %8s  %7s  %9s  %9s  %9s  %9s   GB/s\n", "working set", "KiB", "threads",
            "read", "copy", "triad", "update");
     json_array_foreach(json_object_get(peaks, "bandwidth"), index, row)
-        printf("%-12s  %8.0f  %7d  %9.1f  %9.1f  %9.1f  %9.1f\n", text(row, "level"),
-               number(row, "bytes") / 1024, integer(row, "threads"), number(row, "read_gbs"),
-               number(row, "copy_gbs"), number(row, "triad_gbs"), number(row, "update_gbs"));
+        printf("%-12s  %8.0f  %7d  %9.1f  %9.1f  %9.1f  %9.1f\n", gb_json_told(row, "level"),
+               gb_json_number(row, "bytes") / 1024, (int)gb_json_whole(row, "threads"),
+               gb_json_number(row, "read_gbs"), gb_json_number(row, "copy_gbs"),
+               gb_json_number(row, "triad_gbs"), gb_json_number(row, "update_gbs"));
 }
 
 // What a run's folder says of its training steps.
@@ -155,7 +149,7 @@ struct run {
 
 static enum gb_status read_number(const json_t *object, const char *folder, const char *key,
                                   double *value) {
-    *value = number(object, key);
+    *value = gb_json_number(object, key);
     return *value > 0
                ? GB_OK
                : gb_fail(GB_BAD_INPUT, "cannot read run", folder, "no positive number %s", key);
@@ -180,8 +174,8 @@ static enum gb_status take_run(const json_t *object, const char *folder, const j
     GB_TRY(read_number(object, folder, "step_seconds_median", &run->step_seconds));
     if (!json_equal(cpu, json_object_get(machine, "cpu")))
         return gb_fail(GB_NOT_COMPARABLE, "not comparable", folder,
-                       "its steps were made on another CPU: %s", text(cpu, "model"));
-    return read_threads(object, folder, integer(machine, "threads"), &run->threads);
+                       "its steps were made on another CPU: %s", gb_json_told(cpu, "model"));
+    return read_threads(object, folder, (int)gb_json_whole(machine, "threads"), &run->threads);
 }
 
 static enum gb_status read_run(const char *folder, const json_t *machine, struct run *run) {

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "bench/compare/comparable.h"
+#include "tasks/program/json.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+
+const char *const gb_compared_machine[] = {"cpu", "caches", NULL};
+const char *const gb_compared_build[] = {"type", "compiler", "flags", "isa_flags", NULL};
+const char *const gb_reported_machine[] = {"cpu", "caches", "system", NULL};
+const char *const gb_reported_build[] = {"commit", "type", "compiler", "flags", "isa_flags", NULL};
 
 // The library of a backend's first row; NULL if there is none.
 static const char *library_of(const struct gb_rows *rows, const char *backend) {
@@ -34,8 +40,7 @@ static enum gb_status check_uniform(const struct gb_rows *rows, const char *name
     return GB_OK;
 }
 
-// The first of the keys under which both objects differ, or NULL.
-static const char *first_difference(const json_t *a, const json_t *b, const char *const *keys) {
+const char *gb_first_difference(const json_t *a, const json_t *b, const char *const *keys) {
     for (; *keys; keys++) {
         const json_t *left = json_object_get(a, *keys), *right = json_object_get(b, *keys);
         if (left != right && !json_equal(left, right))
@@ -46,7 +51,7 @@ static const char *first_difference(const json_t *a, const json_t *b, const char
 
 static enum gb_status check_same(const json_t *base, const json_t *new, const char *const *keys,
                                  const char *what, const char *name) {
-    const char *key = first_difference(base, new, keys);
+    const char *key = gb_first_difference(base, new, keys);
     if (!key)
         return GB_OK;
     char *was = json_dumps(json_object_get(base, key), JSON_ENCODE_ANY | JSON_COMPACT);
@@ -78,16 +83,15 @@ static enum gb_status check_libraries(const struct gb_rows *base, const struct g
 enum gb_status gb_rows_comparable(const struct gb_rows rows[GB_SIDES],
                                   const char *const names[GB_SIDES],
                                   const struct gb_allowed *allowed) {
-    static const char *const machine[] = {"cpu", "caches", NULL};
-    static const char *const build[] = {"type", "compiler", "flags", "isa_flags", NULL};
     GB_TRY(check_uniform(&rows[GB_BASE], names[GB_BASE]));
     GB_TRY(check_uniform(&rows[GB_NEW], names[GB_NEW]));
     const struct gb_row *base = rows[GB_BASE].list, *new = rows[GB_NEW].list;
     if (!allowed->other_machine)
-        GB_TRY(check_same(base->machine, new->machine, machine, "machine", names[GB_NEW]));
+        GB_TRY(
+            check_same(base->machine, new->machine, gb_compared_machine, "machine", names[GB_NEW]));
     if (allowed->other_build)
         return GB_OK;
-    GB_TRY(check_same(base->build, new->build, build, "build", names[GB_NEW]));
+    GB_TRY(check_same(base->build, new->build, gb_compared_build, "build", names[GB_NEW]));
     return check_libraries(&rows[GB_BASE], &rows[GB_NEW], names[GB_NEW]);
 }
 
@@ -103,13 +107,8 @@ enum gb_status gb_threshold_parse(const char *text, double *ratio) {
     return GB_OK;
 }
 
-static const char *text(const json_t *object, const char *key) {
-    const char *value = json_string_value(json_object_get(object, key));
-    return value ? value : "unknown";
-}
-
 void gb_rows_print_origin(const char *side, const char *name, const struct gb_rows *rows) {
     const json_t *build = rows->list[0].build;
-    printf("%-5s %s: commit %s, %s, %s\n", side, name, text(build, "commit"), text(build, "type"),
-           text(build, "compiler"));
+    printf("%-5s %s: commit %s, %s, %s\n", side, name, gb_json_told(build, "commit"),
+           gb_json_told(build, "type"), gb_json_told(build, "compiler"));
 }

@@ -33,10 +33,6 @@ static int by_key_side_launch(const void *left, const void *right) {
     return order ? order : a->row->launch - b->row->launch;
 }
 
-static bool is_control(const struct gb_row *row) {
-    return strcmp(row->operation, "control") == 0;
-}
-
 // The entries of one key, which stand side by side.
 struct like {
     size_t count, timed[GB_SIDES];        // timed: without an error
@@ -72,7 +68,7 @@ static enum gb_status take_times(const struct entry *entries, size_t count,
             fails |= entries[end].row->error != NULL;
             sum += log(entries[end].row->median_seconds);
         }
-        if (end - i > 1 && !is_control(row))
+        if (end - i > 1 && !gb_row_is_control(row))
             return gb_fail(GB_BAD_INPUT, what, row->problem, "launch %d of %s has it twice",
                            row->launch, side_names[side]);
         if (!fails)
@@ -85,7 +81,7 @@ static void leave_out(struct gb_comparison *c, const struct gb_row *row,
                       enum gb_unjoined_reason reason) {
     c->unjoined[c->unjoined_count++] = (struct gb_unjoined){row, reason};
     c->failures += reason == GB_FAILS_IN_NEW;
-    c->missing += reason == GB_ONLY_IN_BASE && !is_control(row);
+    c->missing += reason == GB_ONLY_IN_BASE && !gb_row_is_control(row);
 }
 
 static enum gb_status join_like(struct gb_comparison *c, const struct entry *entries,
@@ -102,7 +98,7 @@ static enum gb_status join_like(struct gb_comparison *c, const struct entry *ent
         leave_out(c, row, GB_ONLY_IN_BASE);
     else if (like->timed[GB_BASE] == 0)
         leave_out(c, row, GB_ONLY_IN_NEW);
-    else if (is_control(row))
+    else if (gb_row_is_control(row))
         return take_times(entries, like->count, &c->controls[c->control_count++]);
     else
         return take_times(entries, like->count, &c->rows[c->row_count++]);

@@ -7,6 +7,7 @@
 
 #include "bench/peaks/meter.h"
 #include "bench/peaks/pin.h"
+#include "tasks/program/json.h"
 
 // A trial is shorter than the milliseconds that a system lets other work run for, so that many fall
 // between: with trials of 25 ms two threads' update in memory came to between 42 and 62 GB/s.
@@ -27,20 +28,16 @@ struct walls {
     int cores;
 };
 
-static double number(const json_t *object, const char *key) {
-    return json_number_value(json_object_get(object, key));
-}
-
 static struct walls find_walls(const json_t *machine) {
-    struct walls walls = {.memory_bytes = number(machine, "memory_bytes"),
-                          .cores = (int)number(json_object_get(machine, "cpu"), "cores")};
+    struct walls walls = {.memory_bytes = gb_json_number(machine, "memory_bytes"),
+                          .cores = (int)gb_json_number(json_object_get(machine, "cpu"), "cores")};
     size_t index;
     json_t *cache;
     json_array_foreach(json_object_get(machine, "caches"), index, cache) {
         struct level *level = &walls.levels[walls.level_count++];
-        snprintf(level->name, sizeof level->name, "L%d", (int)number(cache, "level"));
-        level->bytes = number(cache, "bytes");
-        level->instances = (int)number(cache, "instances");
+        snprintf(level->name, sizeof level->name, "L%d", (int)gb_json_number(cache, "level"));
+        level->bytes = gb_json_number(cache, "bytes");
+        level->instances = (int)gb_json_number(cache, "instances");
     }
     strcpy(walls.levels[walls.level_count++].name, "memory");
     return walls;
@@ -129,15 +126,15 @@ struct gb_peaks gb_peaks_at(const json_t *report, int threads) {
     size_t index;
     json_t *row;
     json_array_foreach(json_object_get(report, "fma"), index, row) {
-        const char *precision = json_string_value(json_object_get(row, "precision"));
-        if ((int)number(row, "threads") == threads && strcmp(precision, "fp32") == 0)
-            peaks.fma_fp32_gflops = fmax(peaks.fma_fp32_gflops, number(row, "gflops"));
+        const char *precision = gb_json_text(row, "precision");
+        if ((int)gb_json_number(row, "threads") == threads && strcmp(precision, "fp32") == 0)
+            peaks.fma_fp32_gflops = fmax(peaks.fma_fp32_gflops, gb_json_number(row, "gflops"));
     }
     json_array_foreach(json_object_get(report, "bandwidth"), index, row) {
-        if ((int)number(row, "threads") == threads &&
-            strcmp(json_string_value(json_object_get(row, "level")), "memory") == 0) {
-            peaks.triad_gbs = number(row, "triad_gbs");
-            peaks.update_gbs = number(row, "update_gbs");
+        if ((int)gb_json_number(row, "threads") == threads &&
+            strcmp(gb_json_text(row, "level"), "memory") == 0) {
+            peaks.triad_gbs = gb_json_number(row, "triad_gbs");
+            peaks.update_gbs = gb_json_number(row, "update_gbs");
         }
     }
     return peaks;
@@ -152,7 +149,7 @@ static enum gb_status measure(const struct walls *walls, int threads, json_t *re
 
 enum gb_status gb_peaks_measure(const json_t *machine, int threads, json_t **report) {
     struct walls walls = find_walls(machine);
-    int all = (int)number(machine, "threads"), teams[MAX_TEAMS];
+    int all = (int)gb_json_number(machine, "threads"), teams[MAX_TEAMS];
     int team_count = list_teams(all, threads, teams);
     *report = json_pack("{s:i, s:[], s:[]}", "threads", all, "fma", "bandwidth");
     if (!*report)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bench/report/figures.h"
+#include "tasks/program/json.h"
 
 // ---- A canvas of panels ----
 
@@ -608,10 +609,9 @@ static bool put_curve(FILE *script, const struct gb_training_record *record, con
     json_array_foreach(record->log, i, row) {
         if (!json_is_number(json_object_get(row, figure)))
             continue;
-        const double value = json_number_value(json_object_get(row, figure));
+        const double value = gb_json_number(row, figure);
         any = true;
-        fprintf(script, "%lld %.9g\n", (long long)json_integer_value(json_object_get(row, "step")),
-                value);
+        fprintf(script, "%lld %.9g\n", (long long)gb_json_whole(row, "step"), value);
         if (i >= count / 10) {
             range->low = fmin(range->low, value);
             range->high = fmax(range->high, value);

@@ -6,6 +6,7 @@
 #include "bench/report/figures.h"
 #include "bench/report/plots.h"
 #include "bench/report/report.h"
+#include "tasks/program/json.h"
 
 // ---- Text ----
 
@@ -94,22 +95,14 @@ static void put_picture(FILE *file, const struct gb_report *report,
 
 // ---- The machine and the build ----
 
-static const char *text_of(const json_t *object, const char *key) {
-    const char *text = json_string_value(json_object_get(object, key));
-    return text && *text ? text : "unknown";
-}
-
-static int integer_of(const json_t *object, const char *key) {
-    return (int)json_integer_value(json_object_get(object, key));
-}
-
 static void put_cpu(FILE *file, const json_t *machine) {
     const json_t *cpu = json_object_get(machine, "cpu");
     fputs("<dt>CPU</dt><dd>", file);
-    put(file, text_of(cpu, "model"));
+    put(file, gb_json_told(cpu, "model"));
     fputs(", microcode ", file);
-    put(file, text_of(cpu, "microcode"));
-    fprintf(file, ", %d cores, %d CPUs", integer_of(cpu, "cores"), integer_of(cpu, "cpus"));
+    put(file, gb_json_told(cpu, "microcode"));
+    fprintf(file, ", %d cores, %d CPUs", (int)gb_json_whole(cpu, "cores"),
+            (int)gb_json_whole(cpu, "cpus"));
     size_t i;
     json_t *item;
     json_array_foreach(json_object_get(cpu, "instruction_sets"), i, item) {
@@ -119,26 +112,26 @@ static void put_cpu(FILE *file, const json_t *machine) {
     }
     fputs("</dd>\n<dt>Caches, memory</dt><dd>", file);
     json_array_foreach(json_object_get(machine, "caches"), i, item) {
-        fprintf(file, "L%d %d × %d KiB, ", integer_of(item, "level"), integer_of(item, "instances"),
-                integer_of(item, "bytes") / 1024);
+        fprintf(file, "L%d %d × %d KiB, ", (int)gb_json_whole(item, "level"),
+                (int)gb_json_whole(item, "instances"), (int)gb_json_whole(item, "bytes") / 1024);
     }
     fprintf(file, "%.1f GiB</dd>\n",
             json_number_value(json_object_get(machine, "memory_bytes")) / (1 << 30));
     const json_t *system = json_object_get(machine, "system");
     fputs("<dt>System</dt><dd>", file);
-    put(file, text_of(system, "distribution"));
+    put(file, gb_json_told(system, "distribution"));
     fputs(", ", file);
-    put(file, text_of(system, "kernel"));
+    put(file, gb_json_told(system, "kernel"));
     fputs("</dd>\n", file);
 }
 
 static void put_build(FILE *file, const json_t *build) {
     static const char *const fields[] = {"commit", "type", "compiler", "flags", "isa_flags"};
     fputs("<dt>Build</dt><dd>glowbench ", file);
-    put(file, text_of(build, "version"));
+    put(file, gb_json_told(build, "version"));
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         fputs(i == 0 ? ", commit " : i == 3 ? "; " : ", ", file);
-        put(file, text_of(build, fields[i]));
+        put(file, gb_json_told(build, fields[i]));
     }
     fputs("</dd>\n", file);
 }
@@ -442,8 +435,8 @@ static void put_run(FILE *file, const struct gb_training_record *record, int ind
 
 static void put_record_row(FILE *file, const struct gb_training_record *record, int index) {
     const json_t *run = record->run;
-    const char *const texts[] = {text_of(run, "task"), text_of(run, "model"),
-                                 text_of(run, "backend")};
+    const char *const texts[] = {gb_json_told(run, "task"), gb_json_told(run, "model"),
+                                 gb_json_told(run, "backend")};
     fputs("<tr><td>", file);
     put_run(file, record, index);
     fputs("</td>", file);
@@ -471,7 +464,7 @@ static void put_records_table(FILE *file, const struct gb_report *report) {
 }
 
 static const char *task_of(const struct gb_report *report, int record) {
-    return text_of(report->records[record].run, "task");
+    return gb_json_told(report->records[record].run, "task");
 }
 
 static const json_t *metrics_of(const struct gb_report *report, int record) {
@@ -564,7 +557,7 @@ static void put_contents(FILE *file, const struct gb_report *report) {
         fprintf(file, "<li><a href=\"#machine-%d\">", i + 1);
         put(file, gb_summary_machine(&report->summaries.list[i]));
         fputs(", commit ", file);
-        put(file, text_of(report->summaries.list[i].first->build, "commit"));
+        put(file, gb_json_told(report->summaries.list[i].first->build, "commit"));
         fputs("</a></li>\n", file);
     }
     if (report->record_count)

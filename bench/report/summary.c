@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/compare/comparable.h"
 #include "bench/grow.h"
 #include "bench/quantile.h"
 
@@ -12,26 +13,12 @@ static enum gb_status out_of_memory(void) {
     return gb_fail(GB_OUT_OF_MEMORY, "cannot sum up", "rows", "out of memory");
 }
 
-static bool is_control(const struct gb_row *row) {
-    return strcmp(row->operation, "control") == 0;
-}
-
 // ---- Machines and builds ----
-
-static bool same_fields(const json_t *a, const json_t *b, const char *const *fields) {
-    for (; *fields; fields++) {
-        const json_t *x = json_object_get(a, *fields), *y = json_object_get(b, *fields);
-        if (x != y && !json_equal(x, y))
-            return false;
-    }
-    return true;
-}
 
 // Libraries may differ: two versions of one stand side by side as columns.
 static bool comparable(const struct gb_row *a, const struct gb_row *b) {
-    static const char *const machine[] = {"cpu", "caches", "system", NULL};
-    static const char *const build[] = {"commit", "type", "compiler", "flags", "isa_flags", NULL};
-    return same_fields(a->machine, b->machine, machine) && same_fields(a->build, b->build, build);
+    return !gb_first_difference(a->machine, b->machine, gb_reported_machine) &&
+           !gb_first_difference(a->build, b->build, gb_reported_build);
 }
 
 // ---- The axes ----
@@ -438,7 +425,7 @@ enum gb_status gb_summaries_make(const struct gb_row *rows, size_t count,
         return out_of_memory();
     int kept_count = 0;
     for (size_t i = 0; i < count; i++)
-        if (!is_control(&rows[i]))
+        if (!gb_row_is_control(&rows[i]))
             kept[kept_count++] = &rows[i];
     enum gb_status status =
         kept_count ? make_summaries(kept, kept_count, summaries)

@@ -10,6 +10,7 @@
 #include "bench/grow.h"
 #include "bench/quantile.h"
 #include "flows/files/utf8.h"
+#include "tasks/program/json.h"
 
 static const char *const caches[] = {"warm", "cold", NULL};
 static const char *const walls[] = {"compute", "bandwidth", NULL};
@@ -329,7 +330,7 @@ static const char *take_figures(struct gb_row *row) {
 
 // Fills a zeroed row; NULL, or the key whose value is missing or none that it can have.
 static const char *take_row(struct gb_row *row, const json_t *object) {
-    if (json_integer_value(json_object_get(object, "schema")) != GB_ROW_SCHEMA)
+    if (gb_json_whole(object, "schema") != GB_ROW_SCHEMA)
         return "schema";
     for (int i = 0; i < FIELDS; i++) {
         json_t *value = json_object_get(object, fields[i].key);

@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "bench/runner/benchmark.h"
 #include "kernels/status.h"
@@ -57,6 +58,11 @@ struct gb_row {
     json_t *machine;     // cpu, caches, memory_bytes, system, as in gb_machine_json
     json_t *build;       // version, commit, type, compiler, flags, isa_flags, libraries
 };
+
+// Whether it is the control's (bench/runner/control.h), which no build changes.
+static inline bool gb_row_is_control(const struct gb_row *row) {
+    return strcmp(row->operation, "control") == 0;
+}
 
 // Fills in what follows from seconds, flops, bytes and peaks: median, spread, rates, wall and share
 // of the peak; NAN where there are no times. GB_OUT_OF_MEMORY.

@@ -11,11 +11,12 @@
 #include "bench/tables/markup.h"
 #include "flows/files/atomic_file.h"
 #include "tasks/program/files.h"
+#include "tasks/program/json.h"
 #include "tasks/task.h"
 #include "tasks/training/progress.h"
 
 static bool same(const json_t *object, const char *key, const char *text) {
-    return strcmp(gb_text(object, key), text) == 0;
+    return strcmp(gb_json_text(object, key), text) == 0;
 }
 
 // ---- Cells ----
@@ -35,7 +36,7 @@ static void measure(const struct gb_results *results, const json_t *use, int dec
     json_t *row;
     json_array_foreach(results->rows, i, row) {
         const json_t *value =
-            json_object_get(json_object_get(row, "metrics"), gb_text(use, "metric"));
+            json_object_get(json_object_get(row, "metrics"), gb_json_text(use, "metric"));
         if (!same(row, "run", run))
             continue;
         rows++;
@@ -54,7 +55,7 @@ static void measure(const struct gb_results *results, const json_t *use, int dec
         snprintf(cell->why, sizeof cell->why, "not made yet: glowbench tables --run %s --data DIR",
                  run);
     else if (count == 0)
-        snprintf(cell->why, sizeof cell->why, "%s has no %s", run, gb_text(use, "metric"));
+        snprintf(cell->why, sizeof cell->why, "%s has no %s", run, gb_json_text(use, "metric"));
     else if (!differ)
         snprintf(cell->text, sizeof cell->text, "%.*f", decimals, first);
     else
@@ -75,13 +76,14 @@ static struct cell cell_of(const struct gb_results *results, const json_t *table
     size_t i;
     json_object_foreach(results->runs, run, config) {
         json_array_foreach(json_object_get(config, "cells"), i, use) {
-            if (!is_of(use, gb_text(table, "id"), gb_text(line, "line"), gb_text(column, "name")))
+            if (!is_of(use, gb_json_text(table, "id"), gb_json_text(line, "line"),
+                       gb_json_text(column, "name")))
                 continue;
-            measure(results, use, (int)gb_whole(column, "decimals"), run, &cell);
+            measure(results, use, (int)gb_json_whole(column, "decimals"), run, &cell);
             return cell;
         }
     }
-    snprintf(cell.why, sizeof cell.why, "%s", gb_text(line, "unmeasured"));
+    snprintf(cell.why, sizeof cell.why, "%s", gb_json_text(line, "unmeasured"));
     return cell;
 }
 
@@ -108,7 +110,7 @@ static struct budget budget_of(const struct gb_results *results, const char *run
     size_t i;
     json_t *row;
     json_array_foreach(results->rows, i, row) {
-        const json_int_t steps = gb_whole(row, "steps");
+        const json_int_t steps = gb_json_whole(row, "steps");
         if (!same(row, "run", run))
             continue;
         if (budget.seeds == 0 || steps < budget.least)
@@ -123,7 +125,7 @@ static struct budget budget_of(const struct gb_results *results, const char *run
 // "160 of the paper's 50000 steps".
 static void put_steps(const struct gb_page *page, const struct budget *budget,
                       const json_t *config) {
-    const json_int_t paper = gb_whole(config, "paper_iterations");
+    const json_int_t paper = gb_json_whole(config, "paper_iterations");
     gb_page_format(page, "%lld", (long long)budget->least);
     if (budget->most > budget->least)
         gb_page_format(page, " to %lld", (long long)budget->most);
@@ -171,7 +173,7 @@ static void put_published(const struct gb_page *page, const json_t *table) {
     json_t *line, *value;
     json_array_foreach(json_object_get(table, "published"), i, line) {
         gb_page_begin_row(page, false);
-        gb_page_field(page, gb_text(line, "line"));
+        gb_page_field(page, gb_json_text(line, "line"));
         json_array_foreach(json_object_get(line, "values"), j, value)
             gb_page_field(page, json_is_string(value) ? json_string_value(value) : "–");
         gb_page_field(page, "published");
@@ -185,11 +187,11 @@ static void put_measured(const struct gb_page *page, const struct gb_results *re
     json_t *line, *column;
     json_array_foreach(json_object_get(table, "measured"), i, line) {
         gb_page_begin_row(page, true);
-        gb_page_field(page, gb_text(line, "line"));
+        gb_page_field(page, gb_json_text(line, "line"));
         json_array_foreach(json_object_get(table, "columns"), j, column)
             gb_page_field(page, cell_of(results, table, line, column).text);
         gb_page_begin_field(page);
-        put_source(page, results, gb_text(table, "id"), gb_text(line, "line"));
+        put_source(page, results, gb_json_text(table, "id"), gb_json_text(line, "line"));
         gb_page_end_field(page);
         gb_page_end_row(page);
     }
@@ -203,7 +205,7 @@ static void put_table(const struct gb_page *page, const struct gb_results *resul
     size_t i;
     json_t *column;
     heads[0] = heads[count + 1] = "";
-    json_array_foreach(columns, i, column) heads[i + 1] = gb_text(column, "name");
+    json_array_foreach(columns, i, column) heads[i + 1] = gb_json_text(column, "name");
     gb_page_begin_table(page, heads, (int)count + 2);
     put_published(page, table);
     put_measured(page, results, table);
@@ -216,10 +218,10 @@ static void put_reason(const struct gb_page *page, const json_t *table, const js
     size_t i;
     json_t *column;
     gb_page_begin_item(page);
-    gb_page_text(page, gb_text(line, "line"));
+    gb_page_text(page, gb_json_text(line, "line"));
     json_array_foreach(json_object_get(table, "columns"), i, column) {
         if (strcmp(cells[i].why, cells[first].why) == 0)
-            gb_page_format(page, ", %s", gb_text(column, "name"));
+            gb_page_format(page, ", %s", gb_json_text(column, "name"));
     }
     gb_page_format(page, ": %s", cells[first].why);
     gb_page_end_item(page);
@@ -272,17 +274,18 @@ static void put_reasons(const struct gb_page *page, const struct gb_results *res
 static void put_row(const struct gb_page *page, const json_t *row) {
     const json_t *machine = json_object_get(row, "machine");
     char duration[32];
-    gb_duration_text(json_number_value(json_object_get(row, "training_seconds")), duration);
+    gb_duration_text(gb_json_number(row, "training_seconds"), duration);
     gb_page_begin_item(page);
-    gb_page_code(page, gb_text(row, "run"));
+    gb_page_code(page, gb_json_text(row, "run"));
     gb_page_format(page, ", seed %lld: %lld steps in %s, %.0f ms each; %s, threads: %lld",
-                   (long long)gb_whole(row, "seed"), (long long)gb_whole(row, "steps"), duration,
-                   1e3 * json_number_value(json_object_get(row, "step_seconds_median")),
-                   gb_text(row, "backend"), (long long)gb_whole(row, "threads"));
-    gb_page_format(page, "; %s, cores: %lld, %s, %s; commit %.12s, %s: ", gb_text(machine, "cpu"),
-                   (long long)gb_whole(machine, "cores"), gb_text(machine, "system"),
-                   gb_text(machine, "compiler"), gb_text(row, "commit"), gb_text(row, "day"));
-    gb_page_code(page, gb_text(row, "command"));
+                   (long long)gb_json_whole(row, "seed"), (long long)gb_json_whole(row, "steps"),
+                   duration, 1e3 * gb_json_number(row, "step_seconds_median"),
+                   gb_json_text(row, "backend"), (long long)gb_json_whole(row, "threads"));
+    gb_page_format(
+        page, "; %s, cores: %lld, %s, %s; commit %.12s, %s: ", gb_json_text(machine, "cpu"),
+        (long long)gb_json_whole(machine, "cores"), gb_json_text(machine, "system"),
+        gb_json_text(machine, "compiler"), gb_json_text(row, "commit"), gb_json_text(row, "day"));
+    gb_page_code(page, gb_json_text(row, "command"));
     gb_page_end_item(page);
 }
 
@@ -292,8 +295,8 @@ static void put_runs(const struct gb_page *page, const struct gb_results *result
     json_t *row;
     bool any = false;
     json_array_foreach(results->rows, i, row) {
-        const json_t *config = json_object_get(results->runs, gb_text(row, "run"));
-        if (!serves(config, gb_text(table, "id"), NULL))
+        const json_t *config = json_object_get(results->runs, gb_json_text(row, "run"));
+        if (!serves(config, gb_json_text(table, "id"), NULL))
             continue;
         if (!any) {
             gb_page_paragraph(page, "Made by:");
@@ -335,26 +338,26 @@ static void put_summary_row(const struct gb_page *page, const struct gb_results 
     static const char *const measured[] = {"measured", "blind"};
     const json_t *columns = json_object_get(table, "columns"), *published;
     size_t place;
-    json_t *column;
+    json_t *column = NULL;
     json_array_foreach(columns, place, column) {
-        if (same(column, "name", gb_text(summary, "column")))
+        if (same(column, "name", gb_json_text(summary, "column")))
             break;
     }
-    published = find_line(table, "published", gb_text(summary, "published"));
+    published = find_line(table, "published", gb_json_text(summary, "published"));
     gb_page_begin_row(page, false);
-    gb_page_field(page, gb_text(summary, "what"));
+    gb_page_field(page, gb_json_text(summary, "what"));
     const char *text =
         json_string_value(json_array_get(json_object_get(published, "values"), place));
     gb_page_field(page, text ? text : "–");
     for (int i = 0; i < 2; i++) {
-        const json_t *line = find_line(table, "measured", gb_text(summary, measured[i]));
+        const json_t *line = find_line(table, "measured", gb_json_text(summary, measured[i]));
         const struct cell cell =
             line && column ? cell_of(results, table, line, column) : (struct cell){.text = "–"};
         gb_page_field(page, cell.text);
     }
-    gb_page_field(page, gb_text(summary, "blind"));
+    gb_page_field(page, gb_json_text(summary, "blind"));
     gb_page_begin_field(page);
-    put_summary_budget(page, results, gb_text(table, "id"), gb_text(summary, "measured"));
+    put_summary_budget(page, results, gb_json_text(table, "id"), gb_json_text(summary, "measured"));
     gb_page_end_field(page);
     gb_page_end_row(page);
 }
@@ -398,8 +401,8 @@ static enum gb_status draw_curves(const struct gb_results *results, const struct
         if (!same(row, "task", task->name) || json_array_size(log) == 0 ||
             (kind == BITS && !likelihood))
             continue;
-        snprintf(names[count], sizeof *names, "%s, seed %lld", gb_text(row, "run"),
-                 (long long)gb_whole(row, "seed"));
+        snprintf(names[count], sizeof *names, "%s, seed %lld", gb_json_text(row, "run"),
+                 (long long)gb_json_whole(row, "seed"));
         records[count] = (struct gb_training_record){.folder = names[count], .log = log};
         count++;
     }
@@ -495,9 +498,10 @@ static void put_top(const struct gb_page *page) {
                 "<h1>Results</h1>\n",
                 style);
     else
-        fputs("# Results\n\n<!-- Made by `glowbench tables --readme README.md` from published.json, "
-              "runs/ and rows.jsonl: do not edit. -->\n\n",
-              page->file);
+        fputs(
+            "# Results\n\n<!-- Made by `glowbench tables --readme README.md` from published.json, "
+            "runs/ and rows.jsonl: do not edit. -->\n\n",
+            page->file);
 }
 
 static void put_page(const struct gb_page *page, const struct gb_results *results,
@@ -512,10 +516,10 @@ static void put_page(const struct gb_page *page, const struct gb_results *result
                       "± standard deviation.");
     put_summary(page, results);
     json_array_foreach(results->tables, i, table) {
-        gb_page_heading(page, gb_text(table, "title"));
+        gb_page_heading(page, gb_json_text(table, "title"));
         put_table(page, results, table);
-        if (*gb_text(table, "note"))
-            gb_page_paragraph(page, gb_text(table, "note"));
+        if (*gb_json_text(table, "note"))
+            gb_page_paragraph(page, gb_json_text(table, "note"));
         put_reasons(page, results, table);
         put_runs(page, results, table);
     }

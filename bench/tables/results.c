@@ -9,18 +9,10 @@
 #include "flows/files/atomic_file.h"
 #include "tasks/data/lists.h"
 #include "tasks/program/files.h"
+#include "tasks/program/json.h"
 #include "tasks/task.h"
 
 static const char what[] = "cannot use results";
-
-const char *gb_text(const json_t *object, const char *key) {
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
-json_int_t gb_whole(const json_t *object, const char *key) {
-    return json_integer_value(json_object_get(object, key));
-}
 
 static enum gb_status read_json(const char *path, json_t **json) {
     json_error_t error;
@@ -45,7 +37,7 @@ static json_t *find(const json_t *array, const char *key, const char *text) {
     size_t i;
     json_t *object;
     json_array_foreach(array, i, object) {
-        if (strcmp(gb_text(object, key), text) == 0)
+        if (strcmp(gb_json_text(object, key), text) == 0)
             return object;
     }
     return NULL;
@@ -67,7 +59,7 @@ static enum gb_status check_table(const char *path, json_t *table) {
         GB_TRY(check_members(each, path, "{s:s, s:[]}", "line", "values"));
         if (json_array_size(json_object_get(each, "values")) != json_array_size(columns))
             return gb_fail(GB_BAD_INPUT, what, path, "table %s, line %s: not one value a column",
-                           gb_text(table, "id"), gb_text(each, "line"));
+                           gb_json_text(table, "id"), gb_json_text(each, "line"));
     }
     return GB_OK;
 }
@@ -90,13 +82,13 @@ static enum gb_status read_tables(struct gb_results *results) {
 
 static enum gb_status check_cell(const struct gb_results *results, const char *path, json_t *cell) {
     GB_TRY(check_members(cell, path, "{s:s, s:s, s:s, s:s}", "table", "line", "column", "metric"));
-    const json_t *table = find(results->tables, "id", gb_text(cell, "table"));
-    if (find(json_object_get(table, "measured"), "line", gb_text(cell, "line")) &&
-        find(json_object_get(table, "columns"), "name", gb_text(cell, "column")))
+    const json_t *table = find(results->tables, "id", gb_json_text(cell, "table"));
+    if (find(json_object_get(table, "measured"), "line", gb_json_text(cell, "line")) &&
+        find(json_object_get(table, "columns"), "name", gb_json_text(cell, "column")))
         return GB_OK;
-    return gb_fail(GB_BAD_INPUT, what, path,
-                   "published.json has no cell %s, %s, %s that is measured", gb_text(cell, "table"),
-                   gb_text(cell, "line"), gb_text(cell, "column"));
+    return gb_fail(
+        GB_BAD_INPUT, what, path, "published.json has no cell %s, %s, %s that is measured",
+        gb_json_text(cell, "table"), gb_json_text(cell, "line"), gb_json_text(cell, "column"));
 }
 
 static enum gb_status check_run(const struct gb_results *results, const char *path, json_t *run) {
@@ -106,7 +98,7 @@ static enum gb_status check_run(const struct gb_results *results, const char *pa
     const char *key;
     GB_TRY(check_members(run, path, "{s:s, s:{s:i}, s:[i], s:[], s:[]}", "task", "options", "iters",
                          "seeds", "cells", "notes"));
-    if (gb_task_find(gb_text(run, "task"), &task) != GB_OK)
+    if (gb_task_find(gb_json_text(run, "task"), &task) != GB_OK)
         return gb_fail_within(GB_BAD_INPUT, what, path);
     json_object_foreach(json_object_get(run, "options"), key, each) {
         if (!json_is_string(each) && !json_is_number(each))
@@ -161,7 +153,7 @@ json_t *gb_results_row(const struct gb_results *results, const char *run, json_i
     size_t i;
     json_t *row;
     json_array_foreach(results->rows, i, row) {
-        if (strcmp(gb_text(row, "run"), run) == 0 && gb_whole(row, "seed") == seed)
+        if (strcmp(gb_json_text(row, "run"), run) == 0 && gb_json_whole(row, "seed") == seed)
             return row;
     }
     return NULL;
@@ -186,7 +178,8 @@ enum gb_status gb_results_add(struct gb_results *results, json_t *row) {
     char path[GB_PATH];
     GB_TRY(gb_path_join(results->folder, "rows.jsonl", path));
     size_t i;
-    json_t *old, *former = gb_results_row(results, gb_text(row, "run"), gb_whole(row, "seed"));
+    json_t *old,
+        *former = gb_results_row(results, gb_json_text(row, "run"), gb_json_whole(row, "seed"));
     int failed = former ? 0 : json_array_append(results->rows, row);
     json_array_foreach(results->rows, i, old) {
         if (old == former)

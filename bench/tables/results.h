@@ -33,9 +33,4 @@ enum gb_status gb_results_add(struct gb_results *results, json_t *row);
 // The row of a run and seed; NULL where there is none.
 json_t *gb_results_row(const struct gb_results *results, const char *run, json_int_t seed);
 
-// An object's text, "" where there is none.
-const char *gb_text(const json_t *object, const char *key);
-// An object's whole number, 0 where there is none.
-json_int_t gb_whole(const json_t *object, const char *key);
-
 #endif

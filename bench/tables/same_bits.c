@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tasks/program/files.h"
+#include "tasks/program/json.h"
 #include "tasks/training/predictor.h"
 #include "tasks/training/reduced_run.h"
 #include "tasks/training/trainer.h"
@@ -92,7 +93,7 @@ static int differences(const json_t *metrics, const struct expected *expected, c
     json_t *wanted;
     json_object_foreach((json_t *)expected->metrics, name, wanted) {
         double want = json_number_value(wanted);
-        double have = json_number_value(json_object_get(metrics, name));
+        double have = gb_json_number(metrics, name);
         if (have == want || fabs(have - want) <= bound_of(name, expected) * fmax(fabs(want), 1))
             continue;
         printf("  %s: %s is %.17g, not %.17g\n", what, name, have, want);

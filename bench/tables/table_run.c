@@ -11,6 +11,7 @@
 
 #include "bench/report/training_record.h"
 #include "tasks/program/files.h"
+#include "tasks/program/json.h"
 #include "tasks/task.h"
 #include "tasks/training/commands.h"
 
@@ -86,7 +87,7 @@ static void add_run(struct line *line, const struct place *place, const char *da
     const char *key;
     json_t *value;
     add(line, "train");
-    add(line, "%s", gb_text(place->config, "task"));
+    add(line, "%s", gb_json_text(place->config, "task"));
     json_object_foreach(json_object_get(place->config, "options"), key, value) {
         add(line, "--%s", key);
         if (strcmp(key, "iters") == 0)
@@ -100,13 +101,13 @@ static void add_run(struct line *line, const struct place *place, const char *da
     }
     add(line, "--seed");
     add(line, "%lld", (long long)place->seed);
-    if (*gb_text(place->config, "data")) {
+    if (*gb_json_text(place->config, "data")) {
         add(line, "--data");
-        add_folders(line, data, gb_text(place->config, "data"));
+        add_folders(line, data, gb_json_text(place->config, "data"));
     }
-    if (*gb_text(place->config, "splits")) {
+    if (*gb_json_text(place->config, "splits")) {
         add(line, "--split-dir");
-        add_folders(line, data, gb_text(place->config, "splits"));
+        add_folders(line, data, gb_json_text(place->config, "splits"));
     }
 }
 
@@ -129,11 +130,12 @@ static void add_manner(struct line *line, const struct place *place,
 }
 
 static enum gb_status train(const struct place *place, const struct gb_table_run *run) {
-    if (*gb_text(place->config, "data") && !run->data)
+    if (*gb_json_text(place->config, "data") && !run->data)
         return gb_fail(GB_BAD_INPUT, "missing option", "--data", "%s is made from %s", place->name,
-                       gb_text(place->config, "data"));
+                       gb_json_text(place->config, "data"));
     struct line line = {0};
-    add_run(&line, place, run->data, gb_whole(json_object_get(place->config, "options"), "iters"));
+    add_run(&line, place, run->data,
+            gb_json_whole(json_object_get(place->config, "options"), "iters"));
     add_manner(&line, place, run);
     enum gb_status status =
         line.failed
@@ -161,9 +163,9 @@ static json_t *machine_of(const json_t *machine) {
     const json_t *cpu = json_object_get(machine, "cpu"),
                  *system = json_object_get(machine, "system"),
                  *build = json_object_get(machine, "build");
-    return json_pack("{s:s, s:I, s:s, s:s}", "cpu", gb_text(cpu, "model"), "cores",
-                     gb_whole(cpu, "cores"), "system", gb_text(system, "distribution"), "compiler",
-                     gb_text(build, "compiler"));
+    return json_pack("{s:s, s:I, s:s, s:s}", "cpu", gb_json_text(cpu, "model"), "cores",
+                     gb_json_whole(cpu, "cores"), "system", gb_json_text(system, "distribution"),
+                     "compiler", gb_json_text(build, "compiler"));
 }
 
 // Curves of a whole photograph set stay in the run's folder.
@@ -195,9 +197,9 @@ static double training_seconds(const json_t *steps) {
     size_t i;
     json_t *row;
     json_array_foreach(steps, i, row) {
-        const double mean = json_number_value(json_object_get(row, "step_seconds"));
-        seconds += mean * (double)(gb_whole(row, "step") - last);
-        last = gb_whole(row, "step");
+        const double mean = gb_json_number(row, "step_seconds");
+        seconds += mean * (double)(gb_json_whole(row, "step") - last);
+        last = gb_json_whole(row, "step");
     }
     return seconds;
 }
@@ -210,9 +212,9 @@ static json_t *curve_of(const json_t *steps) {
     double sum = 0;
     json_array_foreach(steps, i, row) {
         const char *name = json_object_get(row, "loss") ? "loss" : "bits_per_dimension";
-        sum += json_number_value(json_object_get(row, name));
+        sum += gb_json_number(row, name);
         if ((i + 1) % group == 0) {
-            json_array_append_new(curve, json_pack("{s:I, s:f}", "step", gb_whole(row, "step"),
+            json_array_append_new(curve, json_pack("{s:I, s:f}", "step", gb_json_whole(row, "step"),
                                                    name, sum / (double)group));
             sum = 0;
         }
@@ -223,7 +225,7 @@ static json_t *curve_of(const json_t *steps) {
 static json_t *row_of(const struct place *place, const struct gb_training_record *record) {
     const json_t *run = record->run;
     const struct gb_task *task;
-    if (gb_task_find(gb_text(run, "task"), &task) != GB_OK)
+    if (gb_task_find(gb_json_text(run, "task"), &task) != GB_OK)
         return NULL;
     char day[32];
     time_t now = time(NULL);
@@ -233,13 +235,13 @@ static json_t *row_of(const struct place *place, const struct gb_training_record
     json_t *row = json_pack(
         "{s:s, s:I, s:s, s:s, s:I, s:O?, s:f, s:O?, s:O?, s:s, s:I, s:s, s:s, s:o, s:o, s:o, s:o, "
         "s:o}",
-        "run", place->name, "seed", place->seed, "task", gb_text(run, "task"), "model",
-        gb_text(run, "model"), "steps", gb_whole(run, "steps"), "iterations",
+        "run", place->name, "seed", place->seed, "task", gb_json_text(run, "task"), "model",
+        gb_json_text(run, "model"), "steps", gb_json_whole(run, "steps"), "iterations",
         json_object_get(json_object_get(run, "config"), "iterations"), "training_seconds",
         training_seconds(steps), "step_seconds_median", json_object_get(run, "step_seconds_median"),
-        "parameters", json_object_get(run, "parameters"), "backend", gb_text(run, "backend"),
-        "threads", gb_whole(run, "threads"), "commit", gb_text(run, "commit"), "day", day,
-        "command", command_of(place, gb_whole(run, "steps")), "machine",
+        "parameters", json_object_get(run, "parameters"), "backend", gb_json_text(run, "backend"),
+        "threads", gb_json_whole(run, "threads"), "commit", gb_json_text(run, "commit"), "day", day,
+        "command", command_of(place, gb_json_whole(run, "steps")), "machine",
         machine_of(json_object_get(run, "machine")), "metrics",
         numbers_of(json_object_get(run, "metrics")), "scores",
         rows_with(record->log, task->headline), "curve", curve_of(steps));
@@ -256,8 +258,8 @@ static enum gb_status add_row(struct gb_results *results, const struct place *pl
                                           "it is no record of a training run");
     if (status == GB_OK)
         printf("%s, seed %lld: %lld of %lld steps, its row is in %s/rows.jsonl\n", place->name,
-               (long long)place->seed, (long long)gb_whole(row, "steps"),
-               (long long)gb_whole(row, "iterations"), results->folder);
+               (long long)place->seed, (long long)gb_json_whole(row, "steps"),
+               (long long)gb_json_whole(row, "iterations"), results->folder);
     json_decref(row);
     gb_training_record_free(&record);
     return status;
@@ -268,7 +270,7 @@ static enum gb_status add_row(struct gb_results *results, const struct place *pl
 static bool finished(const struct place *place) {
     json_t *record = json_load_file(place->record, 0, NULL);
     const json_t *options = json_object_get(place->config, "options");
-    bool is = record && gb_whole(record, "steps") >= gb_whole(options, "iters");
+    bool is = record && gb_json_whole(record, "steps") >= gb_json_whole(options, "iters");
     json_decref(record);
     return is;
 }

@@ -9,6 +9,7 @@
 
 #include "tasks/program/build.h"
 #include "tasks/program/files.h"
+#include "tasks/program/json.h"
 #include "tasks/program/machine.h"
 #include "tasks/program/options.h"
 #include "tasks/training/commands.h"
@@ -51,7 +52,7 @@ static json_t *finished_record(const struct gb_training_run *run) {
 
 static double number(const json_t *record, const char *object, const char *name) {
     const json_t *from = object ? json_object_get(record, object) : record;
-    return json_number_value(json_object_get(from, name));
+    return gb_json_number(from, name);
 }
 
 static enum gb_status train(const struct gb_reduced_job *job, const struct gb_backend *backend,
@@ -135,7 +136,7 @@ static void print_table(json_t *const *records) {
         snprintf(trivial, sizeof trivial, "trivial_%s", tasks[i]->headline);
         printf("%-10s %-8s %7.0f %10.0f %9.2f %9.4f %12.4f %10.4f  %s\n", tasks[i]->name,
                json_string_value(json_object_get(record, "backend")),
-               json_number_value(json_object_get(json_object_get(record, "config"), "iterations")),
+               gb_json_number(json_object_get(record, "config"), "iterations"),
                number(record, NULL, "parameters"),
                1e3 * number(record, NULL, "step_seconds_median"),
                number(record, "metrics", "bits_per_dimension"),

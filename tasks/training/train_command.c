@@ -7,6 +7,7 @@
 
 #include "tasks/metrics/record.h"
 #include "tasks/program/files.h"
+#include "tasks/program/json.h"
 #include "tasks/program/machine.h"
 #include "tasks/training/commands.h"
 #include "tasks/training/interrupt.h"
@@ -208,8 +209,8 @@ static enum gb_status start(const struct given *given) {
     }
     GB_TRY(status);
     printf("%s: %.1f ms a step, peak memory %.0f MB\n", run.out,
-           1e3 * json_number_value(json_object_get(record, "step_seconds_median")),
-           1e-6 * json_number_value(json_object_get(record, "peak_memory_bytes")));
+           1e3 * gb_json_number(record, "step_seconds_median"),
+           1e-6 * gb_json_number(record, "peak_memory_bytes"));
     gb_metrics_print(json_object_get(record, "metrics"));
     json_decref(record);
     return GB_OK;
