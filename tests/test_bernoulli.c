@@ -76,13 +76,6 @@ struct result {
 
 enum { EARLIER = 3 }; // the kernel adds to what is there
 
-static void copy(const struct gb_tensor *from, const struct gb_tensor *to) {
-    for (int n = 0; n < from->n; n++)
-        for (int i = 0; i < from->h; i++)
-            for (int j = 0; j < from->w; j++)
-                memcpy(gb_at(to, n, i, j), gb_at(from, n, i, j), (size_t)from->c * sizeof(float));
-}
-
 static struct result run(const struct scene *s, const struct gb_backend *backend, int threads,
                          bool in_place) {
     struct result r = {view_like(s, "d logits"), view_like(s, "mean"), view_like(s, "sample"),
@@ -90,9 +83,9 @@ static struct result run(const struct scene *s, const struct gb_backend *backend
     for (int n = 0; n < s->y.n; n++)
         r.log_likelihood[n] = EARLIER;
     if (in_place) {
-        copy(&s->logits, &r.d_logits);
-        copy(&s->logits, &r.mean);
-        copy(&s->uniform, &r.sample);
+        gb_copy_values(&s->logits, &r.d_logits);
+        gb_copy_values(&s->logits, &r.mean);
+        gb_copy_values(&s->uniform, &r.sample);
     }
     const struct gb_bernoulli *b = s->bernoulli;
     const struct gb_exec exec = gb_check_exec(threads, gb_bernoulli_scratch_floats(&s->y));

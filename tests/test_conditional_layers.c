@@ -158,13 +158,6 @@ struct kind {
                         const double *v, double *u);
 };
 
-static void copy(const struct gb_tensor *from, const struct gb_tensor *to) {
-    for (int n = 0; n < from->n; n++)
-        for (int y = 0; y < from->h; y++)
-            for (int x = 0; x < from->w; x++)
-                memcpy(gb_at(to, n, y, x), gb_at(from, n, y, x), (size_t)from->c * sizeof(float));
-}
-
 static void actnorm_forward(struct layers *layers, const struct gb_tensor *v,
                             const struct gb_tensor *u, double *log_det) {
     gb_conditional_actnorm_forward(&layers->actnorm, &layers->pass, v, u, log_det);
@@ -212,21 +205,21 @@ static double mix_reference(const struct layers *layers, const struct reference_
 // The coupling works in place, in memory of its own.
 static void coupling_forward(struct layers *layers, const struct gb_tensor *v,
                              const struct gb_tensor *u, double *log_det) {
-    copy(v, &layers->coupling.v);
+    gb_copy_values(v, &layers->coupling.v);
     gb_conditional_coupling_forward(&layers->coupling, &layers->pass, log_det);
-    copy(&layers->coupling.v, u);
+    gb_copy_values(&layers->coupling.v, u);
 }
 static void coupling_inverse(struct layers *layers, const struct gb_tensor *u,
                              const struct gb_tensor *v) {
-    copy(u, &layers->coupling.v);
+    gb_copy_values(u, &layers->coupling.v);
     gb_conditional_coupling_inverse(&layers->coupling, &layers->pass);
-    copy(&layers->coupling.v, v);
+    gb_copy_values(&layers->coupling.v, v);
 }
 static void coupling_backward(struct layers *layers, const struct gb_tensor *v,
                               const struct gb_tensor *du, const float *d_log_det,
                               const struct gb_tensor *dv) {
     (void)v;
-    copy(du, dv);
+    gb_copy_values(du, dv);
     gb_conditional_coupling_backward(&layers->coupling, &layers->shared, &layers->pass, dv,
                                      d_log_det);
 }
@@ -513,7 +506,7 @@ static void check_split(struct layers *layers) {
 
     // d_kept is added to: once more doubles it.
     struct flow_images twice = flow_images_new(BATCH, layers->shape, FLOW_GAPS, NULL);
-    copy(&d.tensor, &twice.tensor);
+    gb_copy_values(&d.tensor, &twice.tensor);
     d_kept = gb_channels(&twice.tensor, 0, half);
     d_latent = gb_channels(&twice.tensor, half, half);
     gb_split_prior_backward(&layers->split, &layers->pass, &kept, &latent, d_log_det, &d_kept,

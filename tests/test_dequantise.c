@@ -57,13 +57,6 @@ struct result {
 
 enum { EARLIER_LOG_DET = 3 }; // the kernel adds to what is there
 
-static void copy(const struct gb_tensor *from, const struct gb_tensor *to) {
-    for (int n = 0; n < from->n; n++)
-        for (int i = 0; i < from->h; i++)
-            for (int j = 0; j < from->w; j++)
-                memcpy(gb_at(to, n, i, j), gb_at(from, n, i, j), (size_t)from->c * sizeof(float));
-}
-
 static struct result run(const struct scene *s, const struct gb_backend *backend, int threads,
                          bool in_place) {
     struct result r = {view_like(s, "v"), view_like(s, "u"), view_like(s, "du"),
@@ -71,9 +64,9 @@ static struct result run(const struct scene *s, const struct gb_backend *backend
     for (int n = 0; n < s->u.n; n++)
         r.log_det[n] = EARLIER_LOG_DET;
     if (in_place) {
-        copy(&s->u, &r.v);
-        copy(&s->v, &r.u);
-        copy(&s->dv, &r.du);
+        gb_copy_values(&s->u, &r.v);
+        gb_copy_values(&s->v, &r.u);
+        gb_copy_values(&s->dv, &r.du);
     }
     const struct gb_exec exec = gb_check_exec(threads, gb_dequantise_scratch_floats(&s->u));
     backend->dequantise_forward(&exec, &s->y, in_place ? &r.v : &s->u, &r.v, r.log_det);

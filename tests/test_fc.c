@@ -212,9 +212,9 @@ static void check_problem(const struct gb_fc_problem *p) {
 static void test_model_shapes(void **state) {
     (void)state;
     static const struct gb_fc_problem problems[] = {
-        {2, 4, 4, 64, 128, GB_RELU},
-        {2, 1, 1, 128, 128, GB_RELU},
-        {2, 1, 1, 128, 576, GB_IDENTITY},
+        {2, 4, 4, 64, 128, GB_RELU},      {2, 1, 1, 128, 128, GB_RELU},
+        {2, 1, 1, 128, 576, GB_IDENTITY}, {5, 4, 4, 64, 200, GB_RELU}, // strips of inputs
+        {3, 1, 1, 257, 17, GB_RELU},
     };
     for (size_t i = 0; i < sizeof problems / sizeof *problems; i++)
         check_problem(&problems[i]);

@@ -85,13 +85,6 @@ struct result {
 static const float temperature = 0.7f;
 enum { EARLIER = 3 }; // the kernel adds to what is there
 
-static void copy(const struct gb_tensor *from, const struct gb_tensor *to) {
-    for (int n = 0; n < from->n; n++)
-        for (int i = 0; i < from->h; i++)
-            for (int j = 0; j < from->w; j++)
-                memcpy(gb_at(to, n, i, j), gb_at(from, n, i, j), (size_t)from->c * sizeof(float));
-}
-
 static struct result run(const struct scene *s, const struct gb_backend *backend, int threads,
                          bool in_place) {
     struct result r = {gb_check_view("d raw", s->x.n, s->x.h, s->x.w, 2 * s->x.c, s->layout),
@@ -99,7 +92,7 @@ static struct result run(const struct scene *s, const struct gb_backend *backend
     for (int n = 0; n < s->x.n; n++)
         r.log_likelihood[n] = EARLIER;
     if (in_place)
-        copy(&s->uniform, &r.sample);
+        gb_copy_values(&s->uniform, &r.sample);
     const struct gb_exec exec = gb_check_exec(threads, gb_logistic_scratch_floats(&s->x));
     backend->logistic_forward(&exec, s->levels, &s->x, &s->raw, r.log_likelihood);
     backend->logistic_backward(&exec, s->levels, &s->x, &s->raw, s->d_log_likelihood, &r.d_raw);
