@@ -3,12 +3,7 @@
 
 struct gb_cglow_config gb_cglow_of_paper(const struct gb_example_shape *shape, int y_c, int levels,
                                          int n_c, int n_w) {
-    return (struct gb_cglow_config){.x_h = shape->x_h,
-                                    .x_w = shape->x_w,
-                                    .x_c = shape->x_c,
-                                    .y_h = shape->y_h,
-                                    .y_w = shape->y_w,
-                                    .y_c = y_c,
+    return (struct gb_cglow_config){.sizes = gb_sizes_of(shape, y_c),
                                     .levels = levels,
                                     .steps = 8,
                                     .n_c = n_c,

@@ -30,12 +30,7 @@
 static enum gb_status configure_cnf(const struct gb_example_shape *shape,
                                     union gb_model_config *config) {
     config->cnf = (struct gb_cnf_config){.kind = GB_CNF_SUPER_RESOLUTION,
-                                         .x_h = shape->x_h,
-                                         .x_w = shape->x_w,
-                                         .x_c = shape->x_c,
-                                         .y_h = shape->y_h,
-                                         .y_w = shape->y_w,
-                                         .y_c = shape->y_c,
+                                         .sizes = gb_sizes_of(shape, shape->y_c),
                                          .levels = 2,
                                          .steps = 8,
                                          .condition_channels = 128,

@@ -37,12 +37,7 @@ static enum gb_status load(const struct gb_source *source, struct gb_dataset spl
 
 static struct gb_cnf_config flow(const struct gb_example_shape *shape, int dequantiser_steps) {
     return (struct gb_cnf_config){.kind = GB_CNF_SEGMENTATION,
-                                  .x_h = shape->x_h,
-                                  .x_w = shape->x_w,
-                                  .x_c = shape->x_c,
-                                  .y_h = shape->y_h,
-                                  .y_w = shape->y_w,
-                                  .y_c = shape->y_c,
+                                  .sizes = gb_sizes_of(shape, shape->y_c),
                                   .levels = 2,
                                   .steps = 2,
                                   .condition_channels = 32,

@@ -393,10 +393,10 @@ static enum gb_status read_numbers(const struct oracle *oracle, const struct num
 static enum gb_status cglow_read(struct oracle *oracle) {
     struct gb_cglow_config *config = &oracle->config.cglow;
     const struct number numbers[] = {
-        {"height", &config->y_h},
-        {"width", &config->y_w},
-        {"x_channels", &config->x_c},
-        {"y_channels", &config->y_c},
+        {"height", &config->sizes.y_h},
+        {"width", &config->sizes.y_w},
+        {"x_channels", &config->sizes.x_c},
+        {"y_channels", &config->sizes.y_c},
         {"levels", &config->levels},
         {"steps", &config->steps},
         {"n_c", &config->n_c},
@@ -404,8 +404,8 @@ static enum gb_status cglow_read(struct oracle *oracle) {
         {"coupling_channels", &config->coupling_channels},
     };
     GB_TRY(read_numbers(oracle, numbers, sizeof numbers / sizeof *numbers));
-    config->x_h = config->y_h;
-    config->x_w = config->y_w;
+    config->sizes.x_h = config->sizes.y_h;
+    config->sizes.x_w = config->sizes.y_w;
     config->feature_channels = 16;
     return GB_OK;
 }
@@ -424,9 +424,9 @@ static enum gb_status cnf_read(struct oracle *oracle) {
         {"growth", &config->growth},
     };
     GB_TRY(read_numbers(oracle, numbers, sizeof numbers / sizeof *numbers));
-    config->y_h = config->y_w = patch;
-    config->x_h = config->x_w = patch / scale;
-    config->x_c = config->y_c = 3;
+    config->sizes.y_h = config->sizes.y_w = patch;
+    config->sizes.x_h = config->sizes.x_w = patch / scale;
+    config->sizes.x_c = config->sizes.y_c = 3;
     return GB_OK;
 }
 

@@ -51,7 +51,7 @@ static void add_conditioning_network(struct reference_cglow *model, const char *
                                      int outputs) {
     const struct gb_cglow_config *config = &model->config;
     char name[80];
-    int h = config->x_h, w = config->x_w, c = config->x_c;
+    int h = config->sizes.x_h, w = config->sizes.x_w, c = config->sizes.x_c;
     for (int i = 0; i < 3; i++, h /= 2, w /= 2, c = config->n_c) {
         snprintf(name, sizeof name, "%s.conv.%d", prefix, i);
         add_conv(model, name, config->n_c, c, kernel_of(h, h / 2), kernel_of(w, w / 2), true);
@@ -69,10 +69,10 @@ static void add_coupling(struct reference_cglow *model, const char *prefix,
     int half = shape.c / 2, wide = config->coupling_channels;
     char name[80];
     snprintf(name, sizeof name, "%s.features.0", prefix);
-    add_conv(model, name, config->feature_channels, config->x_c, 3, 3, true);
+    add_conv(model, name, config->feature_channels, config->sizes.x_c, 3, 3, true);
     snprintf(name, sizeof name, "%s.features.1", prefix);
-    add_conv(model, name, half, config->feature_channels, kernel_of(config->x_h, shape.h),
-             kernel_of(config->x_w, shape.w), true);
+    add_conv(model, name, half, config->feature_channels, kernel_of(config->sizes.x_h, shape.h),
+             kernel_of(config->sizes.x_w, shape.w), true);
     snprintf(name, sizeof name, "%s.features.2", prefix);
     add_conv(model, name, half, half, 3, 3, true);
     for (int i = 0; i < 3; i++) {
@@ -212,7 +212,8 @@ static struct reference_image fully_connected(const struct reference_cglow *mode
 
 static struct reference_image copy_of_x(const struct reference_cglow *model, const double *x) {
     const struct gb_cglow_config *config = &model->config;
-    struct reference_image image = reference_image_new(config->x_c, config->x_h, config->x_w);
+    struct reference_image image =
+        reference_image_new(config->sizes.x_c, config->sizes.x_h, config->sizes.x_w);
     memcpy(image.data, x, reference_elements(image.shape) * sizeof *x);
     return image;
 }
@@ -423,7 +424,8 @@ double reference_log_normal(size_t count, const double *z, const double *mean,
 // ---- the flow ----
 
 struct reference_shape reference_cglow_level(const struct gb_cglow_config *config, int level) {
-    struct reference_shape shape = {4 * config->y_c, config->y_h / 2, config->y_w / 2};
+    struct reference_shape shape = {4 * config->sizes.y_c, config->sizes.y_h / 2,
+                                    config->sizes.y_w / 2};
     for (int l = 0; l < level; l++)
         shape = (struct reference_shape){shape.c / 2 * 4, shape.h / 2, shape.w / 2};
     return shape;
@@ -464,7 +466,9 @@ struct reference_density reference_cglow_forward(const struct reference_cglow *m
                                                  const struct reference_conditions *conditions,
                                                  const double *y, double *latents, double *noise) {
     const struct gb_cglow_config *config = &model->config;
-    size_t count = (size_t)config->y_c * (size_t)config->y_h * (size_t)config->y_w, left = 0;
+    size_t count =
+               (size_t)config->sizes.y_c * (size_t)config->sizes.y_h * (size_t)config->sizes.y_w,
+           left = 0;
     double *kept = reference_copy(count, y), *v = reference_doubles(count),
            *work = reference_doubles(count);
     struct reference_density total = {0, 0};
@@ -495,7 +499,8 @@ void reference_cglow_inverse(const struct reference_cglow *model,
                              const struct reference_conditions *conditions, const double *noise,
                              double temperature, double *y) {
     const struct gb_cglow_config *config = &model->config;
-    size_t count = (size_t)config->y_c * (size_t)config->y_h * (size_t)config->y_w;
+    size_t count =
+        (size_t)config->sizes.y_c * (size_t)config->sizes.y_h * (size_t)config->sizes.y_w;
     double *v = reference_doubles(count), *work = reference_doubles(count);
     size_t place = count; // where the noise of the levels above l ends
     for (int l = config->levels - 1; l >= 0; l--) {

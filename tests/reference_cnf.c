@@ -390,8 +390,9 @@ struct reference_cnf_density reference_cnf_forward(const struct reference_cnf *m
     const struct gb_cnf_config *config = &model->config;
     struct reference_cnf_density density = {0};
     struct reference_image features[GB_MAX_LEVELS],
-        at = from_values(config->y_c, config->y_h, config->y_w, y);
-    struct reference_image picture = from_values(config->x_c, config->x_h, config->x_w, x);
+        at = from_values(config->sizes.y_c, config->sizes.y_h, config->sizes.y_w, y);
+    struct reference_image picture =
+        from_values(config->sizes.x_c, config->sizes.x_h, config->sizes.x_w, x);
     if (config->kind == GB_CNF_SUPER_RESOLUTION)
         rrdb_features(model, picture, features);
     else
@@ -431,7 +432,8 @@ double reference_cnf_log_likelihood(const struct reference_cnf *model, const dou
 }
 
 struct reference_shape reference_cnf_latent(const struct gb_cnf_config *config, int level) {
-    struct reference_shape shape = {4 * config->y_c, config->y_h / 2, config->y_w / 2};
+    struct reference_shape shape = {4 * config->sizes.y_c, config->sizes.y_h / 2,
+                                    config->sizes.y_w / 2};
     for (int l = 0; l < level; l++)
         shape = (struct reference_shape){2 * shape.c, shape.h / 2, shape.w / 2};
     if (level + 1 < config->levels)

@@ -19,12 +19,7 @@
 #include "tasks/task.h"
 
 // Two levels of one step: c = 8 at 8x8, 16 at 4x4.
-static const struct gb_cglow_config tiny_config = {.x_h = 16,
-                                                   .x_w = 16,
-                                                   .x_c = 3,
-                                                   .y_h = 16,
-                                                   .y_w = 16,
-                                                   .y_c = 2,
+static const struct gb_cglow_config tiny_config = {.sizes = {16, 16, 3, 16, 16, 2},
                                                    .levels = 2,
                                                    .steps = 1,
                                                    .n_c = 4,
@@ -36,12 +31,7 @@ static const struct gb_model_case tiny[] = {
     {"cglow-tiny-16", "this test", &gb_cglow_model, &tiny_config, .batch = 2, .samples = 3}, {0}};
 
 static const struct gb_cnf_config tiny_patch = {.kind = GB_CNF_SUPER_RESOLUTION,
-                                                .x_h = 4,
-                                                .x_w = 8,
-                                                .x_c = 3,
-                                                .y_h = 8,
-                                                .y_w = 16,
-                                                .y_c = 3,
+                                                .sizes = {4, 8, 3, 8, 16, 3},
                                                 .levels = 2,
                                                 .steps = 2,
                                                 .condition_channels = 6,
@@ -49,12 +39,7 @@ static const struct gb_cnf_config tiny_patch = {.kind = GB_CNF_SUPER_RESOLUTION,
                                                 .rrdb_blocks = 1,
                                                 .growth = 4};
 static const struct gb_cnf_config tiny_mask = {.kind = GB_CNF_SEGMENTATION,
-                                               .x_h = 16,
-                                               .x_w = 8,
-                                               .x_c = 3,
-                                               .y_h = 16,
-                                               .y_w = 8,
-                                               .y_c = 1,
+                                               .sizes = {16, 8, 3, 16, 8, 1},
                                                .levels = 2,
                                                .steps = 1,
                                                .condition_channels = 6,

@@ -25,15 +25,15 @@ struct flow_case {
     struct gb_cglow_config config;
 };
 
-// x height, width, channels; the same of y; levels, steps; n_c, n_w, coupling and feature channels.
+// x height, width, channels, the same of y; levels, steps; n_c, n_w, coupling and feature channels.
 static const struct flow_case cases[] = {
-    {"x larger than y", 2, {16, 16, 3, 8, 8, 3, 2, 2, 6, 10, 16, 8, GB_INIT_LIVE}},
-    {"halves of x are odd", 3, {20, 12, 1, 20, 12, 1, 2, 1, 5, 7, 24, 16, GB_INIT_LIVE}},
+    {"x larger than y", 2, {{16, 16, 3, 8, 8, 3}, 2, 2, 6, 10, 16, 8, GB_INIT_LIVE}},
+    {"halves of x are odd", 3, {{20, 12, 1, 20, 12, 1}, 2, 1, 5, 7, 24, 16, GB_INIT_LIVE}},
     {"odd x of five channels, three levels",
      1,
-     {17, 11, 5, 8, 8, 1, 3, 1, 9, 33, 33, 7, GB_INIT_LIVE}},
-    {"one level, a rectangle", 2, {8, 24, 1, 8, 24, 1, 1, 2, 17, 19, 40, 17, GB_INIT_LIVE}},
-    {"two channels, y reaches one pixel", 3, {8, 16, 3, 4, 8, 2, 2, 2, 3, 5, 7, 3, GB_INIT_LIVE}},
+     {{17, 11, 5, 8, 8, 1}, 3, 1, 9, 33, 33, 7, GB_INIT_LIVE}},
+    {"one level, a rectangle", 2, {{8, 24, 1, 8, 24, 1}, 1, 2, 17, 19, 40, 17, GB_INIT_LIVE}},
+    {"two channels, y reaches one pixel", 3, {{8, 16, 3, 4, 8, 2}, 2, 2, 3, 5, 7, 3, GB_INIT_LIVE}},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -53,8 +53,8 @@ static struct scene scene_new(const struct flow_case *flow, enum flow_gaps gaps)
     uint64_t state = 77 + (uint64_t)(flow - cases);
     struct scene scene = {.flow = flow, .reference = reference_cglow_create(config)};
     reference_cglow_randomise(scene.reference, state);
-    struct reference_shape x = {config->x_c, config->x_h, config->x_w};
-    struct reference_shape y = {config->y_c, config->y_h, config->y_w};
+    struct reference_shape x = {config->sizes.x_c, config->sizes.x_h, config->sizes.x_w};
+    struct reference_shape y = {config->sizes.y_c, config->sizes.y_h, config->sizes.y_w};
     size_t batch = (size_t)flow->batch;
     scene.dimensions = reference_elements(y);
     scene.x = flow_images_new(flow->batch, x, gaps, &state);
@@ -818,38 +818,38 @@ static void test_starts_differ_by_seed_only(void **state) {
 
 static void test_bad_configurations(void **state) {
     (void)state;
-    const struct gb_cglow_config good = {16, 16, 3, 16, 16, 3, 2, 2, 4, 4, 8, 4, GB_INIT_LIVE};
+    const struct gb_cglow_config good = {{16, 16, 3, 16, 16, 3}, 2, 2, 4, 4, 8, 4, GB_INIT_LIVE};
     struct gb_cglow_config bad[64];
     int count = 0;
 #define BAD(field, value) (bad[count] = good, bad[count++].field = (value))
-    BAD(x_h, 0);
-    BAD(x_w, -16);
-    BAD(x_c, 0);
-    BAD(y_h, 0);
-    BAD(y_w, 0);
-    BAD(y_c, 0);
+    BAD(sizes.x_h, 0);
+    BAD(sizes.x_w, -16);
+    BAD(sizes.x_c, 0);
+    BAD(sizes.y_h, 0);
+    BAD(sizes.y_w, 0);
+    BAD(sizes.y_c, 0);
     BAD(levels, 0);
     BAD(steps, 0);
     BAD(n_c, 0);
     BAD(n_w, 0);
     BAD(coupling_channels, 0);
     BAD(feature_channels, -1);
-    BAD(y_h, 18);         // not divisible by 2^2
-    BAD(y_w, 14);         // not either
+    BAD(sizes.y_h, 18);   // not divisible by 2^2
+    BAD(sizes.y_w, 14);   // not either
     BAD(levels, 5);       // 16 halves four times only
     BAD(levels, 17);      // more than there are latents
     BAD(levels, 1000000); // 2^levels overflows
-    BAD(y_h, 64);         // its first level is larger than x
-    BAD(y_w, 64);
-    BAD(x_h, 7); // does not halve three times
-    BAD(x_w, 4);
+    BAD(sizes.y_h, 64);   // its first level is larger than x
+    BAD(sizes.y_w, 64);
+    BAD(sizes.x_h, 7); // does not halve three times
+    BAD(sizes.x_w, 4);
     // From damaged files; products of sizes must not overflow on the way to the refusal.
-    BAD(x_h, INT_MAX);
-    BAD(x_w, 1 << 30);
-    BAD(x_c, 1 << 30);
-    BAD(y_h, 1 << 30);
-    BAD(y_c, 1 << 30);
-    BAD(y_c, 200); // 1600 at the last level
+    BAD(sizes.x_h, INT_MAX);
+    BAD(sizes.x_w, 1 << 30);
+    BAD(sizes.x_c, 1 << 30);
+    BAD(sizes.y_h, 1 << 30);
+    BAD(sizes.y_c, 1 << 30);
+    BAD(sizes.y_c, 200); // 1600 at the last level
     BAD(steps, INT_MAX);
     BAD(n_c, 1 << 30);
     BAD(n_w, INT_MAX);
@@ -866,7 +866,7 @@ static void test_bad_configurations(void **state) {
         assert_null(model);
     }
     // The smallest there is: x halves three times, y once.
-    struct gb_cglow_config least = {8, 8, 1, 2, 2, 1, 1, 1, 1, 1, 1, 1, GB_INIT_LIVE};
+    struct gb_cglow_config least = {{8, 8, 1, 2, 2, 1}, 1, 1, 1, 1, 1, 1, GB_INIT_LIVE};
     flow_check_ok(gb_cglow_model.check(&least));
     gb_cglow_model.free(model_new(&least, use, flow_next_backend(NULL), NULL));
 }

@@ -431,12 +431,7 @@ static void a_failed_save_keeps_the_former_file(void **state) {
 }
 
 static const struct gb_cglow_config sample_config = {
-    .x_h = 64,
-    .x_w = 48,
-    .x_c = 3,
-    .y_h = 32,
-    .y_w = 24,
-    .y_c = 1,
+    .sizes = {64, 48, 3, 32, 24, 1},
     .levels = 3,
     .steps = 8,
     .n_c = 64,

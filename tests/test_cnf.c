@@ -33,16 +33,18 @@ struct flow_case {
 // Kind; height, width and channels of x and of y; levels, steps; condition and coupling channels;
 // RRDB blocks and their growth; steps of the dequantiser.
 static const struct flow_case cases[] = {
-    {"two levels", 2, {GB_CNF_SUPER_RESOLUTION, 4, 6, 3, 8, 12, 3, 2, 2, 5, 7, 1, 3, 0}},
+    {"two levels", 2, {{4, 6, 3, 8, 12, 3}, GB_CNF_SUPER_RESOLUTION, 2, 2, 5, 7, 1, 3, 0}},
     {"one channel, two RRDBs",
      3,
-     {GB_CNF_SUPER_RESOLUTION, 3, 5, 1, 6, 10, 1, 1, 1, 3, 4, 2, 2, 0}},
-    {"three levels, wide", 1, {GB_CNF_SUPER_RESOLUTION, 8, 4, 2, 16, 8, 2, 3, 1, 33, 17, 1, 16, 0}},
-    {"vessels, uniform", 2, {GB_CNF_SEGMENTATION, 12, 16, 3, 12, 16, 1, 2, 2, 5, 6, 0, 0, 0}},
-    {"vessels", 3, {GB_CNF_SEGMENTATION, 8, 12, 2, 8, 12, 1, 1, 2, 4, 5, 0, 0, 2}},
+     {{3, 5, 1, 6, 10, 1}, GB_CNF_SUPER_RESOLUTION, 1, 1, 3, 4, 2, 2, 0}},
+    {"three levels, wide",
+     1,
+     {{8, 4, 2, 16, 8, 2}, GB_CNF_SUPER_RESOLUTION, 3, 1, 33, 17, 1, 16, 0}},
+    {"vessels, uniform", 2, {{12, 16, 3, 12, 16, 1}, GB_CNF_SEGMENTATION, 2, 2, 5, 6, 0, 0, 0}},
+    {"vessels", 3, {{8, 12, 2, 8, 12, 1}, GB_CNF_SEGMENTATION, 1, 2, 4, 5, 0, 0, 2}},
     {"vessels of two channels",
      1,
-     {GB_CNF_SEGMENTATION, 16, 12, 3, 16, 12, 2, 2, 1, 9, 32, 0, 0, 1}},
+     {{16, 12, 3, 16, 12, 2}, GB_CNF_SEGMENTATION, 2, 1, 9, 32, 0, 0, 1}},
 };
 enum { CASES = sizeof cases / sizeof *cases, MOST_IMAGES = 4 };
 
@@ -95,8 +97,8 @@ static struct scene scene_new(const struct flow_case *flow, enum flow_gaps gaps)
                           .reference = reference_cnf_create(config, gb_cnf_model.params(model))};
     gb_cnf_model.free(model);
     reference_cnf_randomise(scene.reference, state);
-    struct reference_shape x = {config->x_c, config->x_h, config->x_w};
-    struct reference_shape y = {config->y_c, config->y_h, config->y_w};
+    struct reference_shape x = {config->sizes.x_c, config->sizes.x_h, config->sizes.x_w};
+    struct reference_shape y = {config->sizes.y_c, config->sizes.y_h, config->sizes.y_w};
     scene.dimensions = reference_elements(y);
     scene.x = flow_images_new(flow->batch, x, gaps, &state);
     scene.y = flow_images_new(flow->batch, y, gaps, &state);
@@ -874,18 +876,18 @@ static void test_published_names(void **state) {
 static void test_bad_configurations(void **state) {
     (void)state;
     const struct gb_cnf_config sr = {
-        GB_CNF_SUPER_RESOLUTION, 8, 8, 3, 16, 16, 3, 2, 2, 4, 4, 1, 4, 0};
+        {8, 8, 3, 16, 16, 3}, GB_CNF_SUPER_RESOLUTION, 2, 2, 4, 4, 1, 4, 0};
     const struct gb_cnf_config seg = {
-        GB_CNF_SEGMENTATION, 16, 16, 3, 16, 16, 1, 2, 2, 4, 4, 0, 0, 2};
+        {16, 16, 3, 16, 16, 1}, GB_CNF_SEGMENTATION, 2, 2, 4, 4, 0, 0, 2};
     struct gb_cnf_config bad[64];
     int count = 0;
 #define BAD(good, field, value) (bad[count] = good, bad[count++].field = (value))
-    BAD(sr, x_h, 0);
-    BAD(sr, x_w, 9); // y is not twice that
-    BAD(sr, x_c, -1);
-    BAD(sr, y_h, 18);
-    BAD(sr, y_c, 0);
-    BAD(sr, y_c, 200); // 1600 at the last level
+    BAD(sr, sizes.x_h, 0);
+    BAD(sr, sizes.x_w, 9); // y is not twice that
+    BAD(sr, sizes.x_c, -1);
+    BAD(sr, sizes.y_h, 18);
+    BAD(sr, sizes.y_c, 0);
+    BAD(sr, sizes.y_c, 200); // 1600 at the last level
     BAD(sr, levels, 0);
     BAD(sr, levels, 5); // 16 halves four times only
     BAD(sr, levels, 1000000);
@@ -896,11 +898,11 @@ static void test_bad_configurations(void **state) {
     BAD(sr, rrdb_blocks, 0);
     BAD(sr, growth, 0);
     BAD(sr, dequantiser_steps, 1);
-    BAD(seg, x_h, 8);
+    BAD(seg, sizes.x_h, 8);
     BAD(seg, rrdb_blocks, 1);
     BAD(seg, growth, 4);
     BAD(seg, dequantiser_steps, -1);
-    BAD(seg, y_w, 1 << 30);
+    BAD(seg, sizes.y_w, 1 << 30);
 #undef BAD
     flow_check_ok(gb_cnf_model.check(&sr));
     flow_check_ok(gb_cnf_model.check(&seg));

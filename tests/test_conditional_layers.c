@@ -19,11 +19,11 @@ static const double gradient_bound = 5e-6; // (5.0e-7)
 
 enum { BATCH = 2, DIRECTIONS = 3 };
 
-// x height, width, channels; the same of y; levels, steps; n_c, n_w, coupling and feature channels.
+// x height, width, channels, the same of y; levels, steps; n_c, n_w, coupling and feature channels.
 static const struct gb_cglow_config configs[] = {
-    {8, 8, 1, 4, 4, 1, 2, 1, 4, 8, 9, 4, GB_INIT_LIVE},
-    {11, 17, 3, 4, 12, 1, 2, 1, 7, 33, 40, 17, GB_INIT_LIVE},
-    {16, 8, 2, 4, 4, 5, 2, 1, 16, 16, 16, 16, GB_INIT_LIVE},
+    {{8, 8, 1, 4, 4, 1}, 2, 1, 4, 8, 9, 4, GB_INIT_LIVE},
+    {{11, 17, 3, 4, 12, 1}, 2, 1, 7, 33, 40, 17, GB_INIT_LIVE},
+    {{16, 8, 2, 4, 4, 5}, 2, 1, 16, 16, 16, 16, GB_INIT_LIVE},
 };
 enum { CONFIGS = sizeof configs / sizeof *configs };
 
@@ -53,12 +53,16 @@ static void plan(struct layers *layers) {
                                  .params = &layers->params,
                                  .threads = layers->pass.exec.threads,
                                  .prefix = "levels.0.steps.0."};
-    struct gb_conditioning_shape shape = {
-        .images = BATCH, .x_h = c->x_h, .x_w = c->x_w, .x_c = c->x_c, .n_c = c->n_c, .n_w = c->n_w};
+    struct gb_conditioning_shape shape = {.images = BATCH,
+                                          .x_h = c->sizes.x_h,
+                                          .x_w = c->sizes.x_w,
+                                          .x_c = c->sizes.x_c,
+                                          .n_c = c->n_c,
+                                          .n_w = c->n_w};
     struct gb_coupling_shape coupling = {.images = BATCH,
-                                         .x_h = c->x_h,
-                                         .x_w = c->x_w,
-                                         .x_c = c->x_c,
+                                         .x_h = c->sizes.x_h,
+                                         .x_w = c->sizes.x_w,
+                                         .x_c = c->sizes.x_c,
                                          .batch = BATCH,
                                          .h = s.h,
                                          .w = s.w,
@@ -116,7 +120,7 @@ static struct layers *layers_new(const struct gb_cglow_config *config,
     layers->reference = reference_cglow_create(config);
     layers->shape = reference_cglow_level(config, 0);
     reference_cglow_randomise(layers->reference, 5);
-    struct reference_shape x = {config->x_c, config->x_h, config->x_w};
+    struct reference_shape x = {config->sizes.x_c, config->sizes.x_h, config->sizes.x_w};
     layers->x = flow_images_new(BATCH, x, FLOW_DENSE, &state);
     plan(layers);
     bind(layers);

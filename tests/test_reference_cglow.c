@@ -10,12 +10,12 @@
 #include "flows/files/safetensors.h"
 #include "real_data.h"
 
-// x height, width, channels; the same of y; levels, steps; n_c, n_w, coupling and feature channels.
+// x height, width, channels, the same of y; levels, steps; n_c, n_w, coupling and feature channels.
 static const struct gb_cglow_config tiny[] = {
-    {8, 8, 1, 4, 4, 1, 1, 1, 3, 4, 5, 3, GB_INIT_LIVE},
-    {9, 14, 3, 4, 8, 1, 2, 2, 4, 5, 6, 4, GB_INIT_LIVE},
-    {8, 8, 2, 8, 8, 1, 3, 1, 3, 4, 5, 3, GB_INIT_LIVE},
-    {8, 8, 3, 4, 4, 3, 1, 2, 3, 4, 5, 3, GB_INIT_LIVE},
+    {{8, 8, 1, 4, 4, 1}, 1, 1, 3, 4, 5, 3, GB_INIT_LIVE},
+    {{9, 14, 3, 4, 8, 1}, 2, 2, 4, 5, 6, 4, GB_INIT_LIVE},
+    {{8, 8, 2, 8, 8, 1}, 3, 1, 3, 4, 5, 3, GB_INIT_LIVE},
+    {{8, 8, 3, 4, 4, 3}, 1, 2, 3, 4, 5, 3, GB_INIT_LIVE},
 };
 enum { TINY = sizeof tiny / sizeof *tiny };
 
@@ -142,12 +142,14 @@ static void test_jacobians_and_inverses(void **state) {
         uint64_t seed = 100 + (uint64_t)i;
         struct reference_cglow *model = reference_cglow_create(&tiny[i]);
         reference_cglow_randomise(model, seed);
-        double *x = normals((size_t)(tiny[i].x_c * tiny[i].x_h * tiny[i].x_w), &seed);
+        double *x =
+            normals((size_t)(tiny[i].sizes.x_c * tiny[i].sizes.x_h * tiny[i].sizes.x_w), &seed);
         struct reference_conditions *conditions = reference_cglow_condition(model, x);
         struct map map = {.model = model, .conditions = conditions};
         for (map.level = 0; map.level < tiny[i].levels; map.level++)
             check_level(map, seed);
-        map.shape = (struct reference_shape){tiny[i].y_c, tiny[i].y_h, tiny[i].y_w};
+        map.shape =
+            (struct reference_shape){tiny[i].sizes.y_c, tiny[i].sizes.y_h, tiny[i].sizes.y_w};
         map.forward = flow;
         check_map(&map, seed);
         map.forward = standardised_flow;
@@ -184,18 +186,14 @@ static int number(const struct gb_safetensors *file, const char *key) {
 
 static struct gb_cglow_config config_of(const struct gb_safetensors *file) {
     int h = number(file, "height"), w = number(file, "width");
-    return (struct gb_cglow_config){.x_h = h,
-                                    .x_w = w,
-                                    .x_c = number(file, "x_channels"),
-                                    .y_h = h,
-                                    .y_w = w,
-                                    .y_c = number(file, "y_channels"),
-                                    .levels = number(file, "levels"),
-                                    .steps = number(file, "steps"),
-                                    .n_c = number(file, "n_c"),
-                                    .n_w = number(file, "n_w"),
-                                    .coupling_channels = number(file, "coupling_channels"),
-                                    .feature_channels = 16};
+    return (struct gb_cglow_config){
+        .sizes = {h, w, number(file, "x_channels"), h, w, number(file, "y_channels")},
+        .levels = number(file, "levels"),
+        .steps = number(file, "steps"),
+        .n_c = number(file, "n_c"),
+        .n_w = number(file, "n_w"),
+        .coupling_channels = number(file, "coupling_channels"),
+        .feature_channels = 16};
 }
 
 static void load(struct reference_cglow *model, const struct gb_safetensors *file) {
@@ -219,7 +217,8 @@ static const double stored_error = 6e-8;
 static double *sample_noise(const struct gb_safetensors *file, const struct gb_cglow_config *config,
                             int batch, int n) {
     size_t place = 0;
-    double *noise = test_malloc((size_t)(config->y_c * config->y_h * config->y_w) * sizeof *noise);
+    double *noise = test_malloc(
+        (size_t)(config->sizes.y_c * config->sizes.y_h * config->sizes.y_w) * sizeof *noise);
     for (int l = 0; l < config->levels; l++) {
         size_t count = reference_elements(reference_cglow_latent(config, l));
         char name[32] = "sample.z_top";
@@ -243,8 +242,8 @@ static void check_oracle(const char *name) {
     struct reference_cglow *model = reference_cglow_create(&config);
     load(model, &file);
     int batch = number(&file, "batch");
-    size_t count = (size_t)(config.y_c * config.y_h * config.y_w);
-    size_t x_count = (size_t)(config.x_c * config.x_h * config.x_w);
+    size_t count = (size_t)(config.sizes.y_c * config.sizes.y_h * config.sizes.y_w);
+    size_t x_count = (size_t)(config.sizes.x_c * config.sizes.x_h * config.sizes.x_w);
     size_t top = reference_elements(reference_cglow_latent(&config, config.levels - 1));
     double *x = stored(&file, "x", (size_t)batch * x_count);
     double *v = stored(&file, "v", (size_t)batch * count);

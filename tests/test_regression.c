@@ -484,11 +484,11 @@ static void check_match(const struct gb_cnf_config *flow, double bound) {
 static void test_parameters_of_factored(void **state) {
     (void)state;
     const struct gb_cnf_config paper = {
-        GB_CNF_SUPER_RESOLUTION, 16, 16, 3, 32, 32, 3, 2, 8, 128, 512, 16, 32, 0};
+        {16, 16, 3, 32, 32, 3}, GB_CNF_SUPER_RESOLUTION, 2, 8, 128, 512, 16, 32, 0};
     const struct gb_cnf_config small = {
-        GB_CNF_SUPER_RESOLUTION, 16, 16, 3, 32, 32, 3, 2, 4, 64, 128, 4, 16, 0};
+        {16, 16, 3, 32, 32, 3}, GB_CNF_SUPER_RESOLUTION, 2, 4, 64, 128, 4, 16, 0};
     const struct gb_cnf_config vessels = {
-        GB_CNF_SEGMENTATION, 64, 64, 3, 64, 64, 1, 2, 2, 32, 32, 0, 0, 2};
+        {64, 64, 3, 64, 64, 1}, GB_CNF_SEGMENTATION, 2, 2, 32, 32, 0, 0, 2};
     check_match(&paper, 0.02);
     check_match(&small, 0.02);
     check_match(&vessels, 0.02);

@@ -345,13 +345,13 @@ enum gb_status gb_cglow_layers(const void *config, int batch, struct gb_layer_ca
     const struct gb_layer *kinds = gb_cglow_layer_kinds;
     struct gb_layer_calls calls = {0};
     struct gb_layer_shape shape = {.n = batch,
-                                   .h = c->y_h,
-                                   .w = c->y_w,
-                                   .c = c->y_c,
+                                   .h = c->sizes.y_h,
+                                   .w = c->sizes.y_w,
+                                   .c = c->sizes.y_c,
                                    .k = c->coupling_channels,
-                                   .x_h = c->x_h,
-                                   .x_w = c->x_w,
-                                   .x_c = c->x_c,
+                                   .x_h = c->sizes.x_h,
+                                   .x_w = c->sizes.x_w,
+                                   .x_c = c->sizes.x_c,
                                    .f = c->feature_channels,
                                    .d = c->n_c,
                                    .e = c->n_w};

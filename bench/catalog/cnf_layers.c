@@ -416,12 +416,12 @@ enum gb_status gb_cnf_layers(const void *config, int batch, struct gb_layer_call
     const struct gb_layer *kinds = gb_cnf_layer_kinds;
     struct gb_layer_calls calls = {0};
     struct gb_layer_shape shape = {.n = batch,
-                                   .h = c->y_h,
-                                   .w = c->y_w,
-                                   .c = c->y_c,
-                                   .x_h = c->x_h,
-                                   .x_w = c->x_w,
-                                   .x_c = c->x_c,
+                                   .h = c->sizes.y_h,
+                                   .w = c->sizes.y_w,
+                                   .c = c->sizes.y_c,
+                                   .x_h = c->sizes.x_h,
+                                   .x_w = c->sizes.x_w,
+                                   .x_c = c->sizes.x_c,
                                    .f = c->condition_channels,
                                    .k = c->coupling_channels,
                                    .levels = c->levels,

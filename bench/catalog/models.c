@@ -10,25 +10,25 @@
 // is section 5.1's.
 #define CGLOW(x_height, x_width, x_channels, y_height, y_width, y_channels, l, nc, nw)             \
     &(const struct gb_cglow_config) {                                                              \
-        .x_h = (x_height), .x_w = (x_width), .x_c = (x_channels), .y_h = (y_height),               \
-        .y_w = (y_width), .y_c = (y_channels), .levels = (l), .steps = 8, .n_c = (nc),             \
-        .n_w = (nw), .coupling_channels = 256, .feature_channels = 16, .init = GB_INIT_LIVE        \
+        .sizes = {(x_height), (x_width), (x_channels), (y_height), (y_width), (y_channels)},       \
+        .levels = (l), .steps = 8, .n_c = (nc), .n_w = (nw), .coupling_channels = 256,             \
+        .feature_channels = 16, .init = GB_INIT_LIVE                                               \
     }
 #define SQUARE(size, l) CGLOW(size, size, 3, size, size, 3, l, 64, 128)
 
 // CNF paper, Tables 5, 6 and 8: patches of `size`, from half of that. The paper's batch is 64.
 #define CNF_PATCH(size)                                                                            \
     &(const struct gb_cnf_config) {                                                                \
-        .kind = GB_CNF_SUPER_RESOLUTION, .x_h = (size) / 2, .x_w = (size) / 2, .x_c = 3,           \
-        .y_h = (size), .y_w = (size), .y_c = 3, .levels = 2, .steps = 8,                           \
-        .condition_channels = 128, .coupling_channels = 512, .rrdb_blocks = 16, .growth = 32       \
+        .kind = GB_CNF_SUPER_RESOLUTION, .sizes = {(size) / 2, (size) / 2, 3, (size), (size), 3},  \
+        .levels = 2, .steps = 8, .condition_channels = 128, .coupling_channels = 512,              \
+        .rrdb_blocks = 16, .growth = 32                                                            \
     }
 // Tables 4, 5 and 7; the paper tells neither the features' channels nor the dequantiser's steps.
 #define CNF_MASK(height, width)                                                                    \
     &(const struct gb_cnf_config) {                                                                \
-        .kind = GB_CNF_SEGMENTATION, .x_h = (height), .x_w = (width), .x_c = 3, .y_h = (height),   \
-        .y_w = (width), .y_c = 1, .levels = 2, .steps = 2, .condition_channels = 32,               \
-        .coupling_channels = 32, .dequantiser_steps = 2                                            \
+        .kind = GB_CNF_SEGMENTATION, .sizes = {(height), (width), 3, (height), (width), 1},        \
+        .levels = 2, .steps = 2, .condition_channels = 32, .coupling_channels = 32,                \
+        .dequantiser_steps = 2                                                                     \
     }
 
 // Baselines as their tasks configure them. The factored ones have as many parameters as the flow

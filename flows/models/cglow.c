@@ -87,13 +87,13 @@ static enum gb_status plan(struct gb_cglow *model) {
     struct gb_builder main = job;
     main.threads = use->threads;
     struct gb_coupling_shape shape = {.images = use->batch / use->samples_per_x,
-                                      .x_h = config->x_h,
-                                      .x_w = config->x_w,
-                                      .x_c = config->x_c,
+                                      .x_h = config->sizes.x_h,
+                                      .x_w = config->sizes.x_w,
+                                      .x_c = config->sizes.x_c,
                                       .batch = use->batch,
-                                      .h = config->y_h,
-                                      .w = config->y_w,
-                                      .c = config->y_c,
+                                      .h = config->sizes.y_h,
+                                      .w = config->sizes.y_w,
+                                      .c = config->sizes.y_c,
                                       .coupling_channels = config->coupling_channels,
                                       .feature_channels = config->feature_channels};
     for (int l = 0; l < config->levels; l++) {
@@ -159,8 +159,8 @@ static void bind(struct gb_cglow *model) {
     model->job_memory =
         gb_arena_take(arena, (model->job_scratch + model->job_workspace) * (size_t)use->threads);
     if (use->input_gradient)
-        model->d_x_part = gb_take_tensor(arena, use->batch, model->config.x_h, model->config.x_w,
-                                         model->config.x_c);
+        model->d_x_part = gb_take_tensor(arena, use->batch, model->config.sizes.x_h,
+                                         model->config.sizes.x_w, model->config.sizes.x_c);
 }
 
 static void free_model(void *argument) {
@@ -448,14 +448,15 @@ static void inverse(void *argument, const struct gb_latents *noise, float temper
 
 static void shapes_of(const void *config, int batch, struct gb_model_shapes *shapes) {
     const struct gb_cglow_config *c = config;
-    *shapes = (struct gb_model_shapes){.x = gb_dense(NULL, batch, c->x_h, c->x_w, c->x_c),
-                                       .y = gb_dense(NULL, batch, c->y_h, c->y_w, c->y_c)};
+    *shapes = (struct gb_model_shapes){
+        .x = gb_dense(NULL, batch, c->sizes.x_h, c->sizes.x_w, c->sizes.x_c),
+        .y = gb_dense(NULL, batch, c->sizes.y_h, c->sizes.y_w, c->sizes.y_c)};
 }
 
 static void latent_shapes(const void *argument, struct gb_latents *shapes) {
     const struct gb_cglow *model = argument;
     const struct gb_cglow_config *c = &model->config;
-    gb_latent_shapes(c->levels, model->use.batch, c->y_h, c->y_w, c->y_c, shapes);
+    gb_latent_shapes(c->levels, model->use.batch, c->sizes.y_h, c->sizes.y_w, c->sizes.y_c, shapes);
 }
 
 const struct gb_model_kind gb_cglow_model = {

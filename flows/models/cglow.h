@@ -15,7 +15,7 @@ enum gb_init { GB_INIT_LIVE, GB_INIT_PUBLISHED, GB_INITS };
 extern const char *const gb_init_names[GB_INITS];
 
 struct gb_cglow_config {
-    int x_h, x_w, x_c, y_h, y_w, y_c;
+    struct gb_image_sizes sizes;
     int levels, steps; // L, K
     int n_c, n_w;      // channels of a conditioning network's convolutions, width of its FC layers
     int coupling_channels; // 256 in the paper

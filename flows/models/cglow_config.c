@@ -7,17 +7,12 @@
 const char *const gb_init_names[GB_INITS] = {"live", "published"};
 
 // Configurations come from files too: the limits keep every product of sizes in range.
-enum { SIDE = 1 << 14, CHANNELS = 1 << 16 };
+enum { CHANNELS = 1 << 16 };
 
 #define FIELD(field) offsetof(struct gb_cglow_config, field)
 
 static const struct gb_config_field fields[] = {
-    {"x_height", "x height", FIELD(x_h), 8, SIDE, NULL, NULL},
-    {"x_width", "x width", FIELD(x_w), 8, SIDE, NULL, NULL},
-    {"x_channels", "x channels", FIELD(x_c), 1, CHANNELS, NULL, NULL},
-    {"y_height", "y height", FIELD(y_h), 2, SIDE, NULL, NULL},
-    {"y_width", "y width", FIELD(y_w), 2, SIDE, NULL, NULL},
-    {"y_channels", "y channels", FIELD(y_c), 1, GB_MAX_MATRIX / 4, NULL, NULL},
+    GB_SIZE_FIELDS(8, 2, GB_MAX_MATRIX / 4),
     {"levels", "levels", FIELD(levels), 1, GB_MAX_LEVELS, "levels", NULL},
     {"steps", "steps", FIELD(steps), 1, 1024, "steps of a level", NULL},
     {"n_c", "n_c", FIELD(n_c), 1, CHANNELS, "channels of the conditioning networks", NULL},
@@ -35,10 +30,10 @@ enum gb_status gb_cglow_check(const void *config) {
     static const char what[] = "unusable model configuration";
     const struct gb_cglow_config c = *(const struct gb_cglow_config *)config;
     GB_TRY(gb_config_check(config, &gb_cglow_table));
-    GB_TRY(gb_levels_check(c.levels, c.y_h, c.y_w, c.y_c));
-    if (c.y_h / 2 > c.x_h || c.y_w / 2 > c.x_w)
+    GB_TRY(gb_levels_check(c.levels, c.sizes.y_h, c.sizes.y_w, c.sizes.y_c));
+    if (c.sizes.y_h / 2 > c.sizes.x_h || c.sizes.y_w / 2 > c.sizes.x_w)
         return gb_fail(GB_BAD_INPUT, what, "image size",
-                       "%dx%d is smaller than the first level's %dx%d", c.x_h, c.x_w, c.y_h / 2,
-                       c.y_w / 2);
+                       "%dx%d is smaller than the first level's %dx%d", c.sizes.x_h, c.sizes.x_w,
+                       c.sizes.y_h / 2, c.sizes.y_w / 2);
     return GB_OK;
 }

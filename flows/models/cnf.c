@@ -54,9 +54,9 @@ static bool dequantises(const struct gb_cnf *model) {
 static void plan_rrdb_features(struct gb_cnf *model, struct gb_place x) {
     const struct gb_cnf_config *config = &model->config;
     struct gb_feed_forward *net = &model->features;
-    int channels = config->condition_channels, h = config->y_h, w = config->y_w;
-    const struct gb_rrdb_shape shape = {.h = config->x_h,
-                                        .w = config->x_w,
+    int channels = config->condition_channels, h = config->sizes.y_h, w = config->sizes.y_w;
+    const struct gb_rrdb_shape shape = {.h = config->sizes.x_h,
+                                        .w = config->sizes.x_w,
                                         .blocks = config->rrdb_blocks,
                                         .growth = config->growth,
                                         .channels = channels};
@@ -79,8 +79,8 @@ static void plan_rrdb_features(struct gb_cnf *model, struct gb_place x) {
 static void plan_vgg_features(struct gb_cnf *model, struct gb_place x) {
     const struct gb_cnf_config *config = &model->config;
     struct gb_place features[GB_MAX_LEVELS + 1];
-    gb_vgg(&model->features, config->x_h, config->x_w, config->levels, config->condition_channels,
-           x, features);
+    gb_vgg(&model->features, config->sizes.x_h, config->sizes.x_w, config->levels,
+           config->condition_channels, x, features);
     for (int l = 1; l <= config->levels; l++)
         gb_feed_forward_output(&model->features, features[l]);
 }
@@ -88,10 +88,10 @@ static void plan_vgg_features(struct gb_cnf *model, struct gb_place x) {
 static enum gb_status plan_features(struct gb_cnf *model, struct gb_builder *builder) {
     const struct gb_cnf_config *config = &model->config;
     int images = model->use.batch / model->use.samples_per_x;
-    struct gb_place x = gb_feed_forward_begin(&model->features, builder,
-                                              gb_model_trains(&model->use) ? GB_WANTED_PARAMETERS
-                                                                           : GB_WANTED_NOTHING,
-                                              images, config->x_h, config->x_w, config->x_c);
+    struct gb_place x = gb_feed_forward_begin(
+        &model->features, builder,
+        gb_model_trains(&model->use) ? GB_WANTED_PARAMETERS : GB_WANTED_NOTHING, images,
+        config->sizes.x_h, config->sizes.x_w, config->sizes.x_c);
     if (config->kind == GB_CNF_SUPER_RESOLUTION)
         plan_rrdb_features(model, x);
     else
@@ -127,9 +127,9 @@ static enum gb_status plan(struct gb_cnf *model) {
         .memory = memory_of(&model->use),
         .coupling = {.form = segments ? GB_COUPLING_ADDITIVE : GB_COUPLING_SOFTPLUS,
                      .batch = model->use.batch,
-                     .h = config->y_h,
-                     .w = config->y_w,
-                     .c = config->y_c,
+                     .h = config->sizes.y_h,
+                     .w = config->sizes.y_w,
+                     .c = config->sizes.y_c,
                      .features = config->condition_channels,
                      .hidden = config->coupling_channels}};
     GB_TRY(plan_features(model, &builder));
@@ -407,17 +407,17 @@ static void inverse(void *argument, const struct gb_latents *noise, float temper
 
 static void shapes_of(const void *config, int batch, struct gb_model_shapes *shapes) {
     const struct gb_cnf_config *c = config;
-    *shapes = (struct gb_model_shapes){.x = gb_dense(NULL, batch, c->x_h, c->x_w, c->x_c),
-                                       .y = gb_dense(NULL, batch, c->y_h, c->y_w, c->y_c),
-                                       .dequantisation = c->dequantiser_steps > 0
-                                                             ? GB_DEQUANTISED_BY_MODEL
-                                                             : GB_DEQUANTISED_BY_CALLER};
+    *shapes = (struct gb_model_shapes){
+        .x = gb_dense(NULL, batch, c->sizes.x_h, c->sizes.x_w, c->sizes.x_c),
+        .y = gb_dense(NULL, batch, c->sizes.y_h, c->sizes.y_w, c->sizes.y_c),
+        .dequantisation =
+            c->dequantiser_steps > 0 ? GB_DEQUANTISED_BY_MODEL : GB_DEQUANTISED_BY_CALLER};
 }
 
 static void latent_shapes(const void *argument, struct gb_latents *shapes) {
     const struct gb_cnf *model = argument;
     const struct gb_cnf_config *c = &model->config;
-    gb_latent_shapes(c->levels, model->use.batch, c->y_h, c->y_w, c->y_c, shapes);
+    gb_latent_shapes(c->levels, model->use.batch, c->sizes.y_h, c->sizes.y_w, c->sizes.y_c, shapes);
 }
 
 const struct gb_model_kind gb_cnf_model = {

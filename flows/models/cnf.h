@@ -20,8 +20,8 @@ enum gb_cnf_kind { GB_CNF_SUPER_RESOLUTION, GB_CNF_SEGMENTATION, GB_CNF_KINDS };
 extern const char *const gb_cnf_kind_names[GB_CNF_KINDS];
 
 struct gb_cnf_config {
+    struct gb_image_sizes sizes;
     enum gb_cnf_kind kind;
-    int x_h, x_w, x_c, y_h, y_w, y_c;
     int levels, steps;       // L, K
     int condition_channels;  // of the features
     int coupling_channels;   // hidden ones of the couplings

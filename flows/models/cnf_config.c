@@ -6,27 +6,19 @@
 
 const char *const gb_cnf_kind_names[GB_CNF_KINDS] = {"super-resolution", "segmentation"};
 
-// Configurations come from files too: the limits keep every product of sizes in range.
-enum { SIDE = 1 << 14, CHANNELS = 1 << 12 };
-
 #define FIELD(field) offsetof(struct gb_cnf_config, field)
 
 static const struct gb_config_field fields[] = {
-    {"x_height", "x height", FIELD(x_h), 1, SIDE, NULL, NULL},
-    {"x_width", "x width", FIELD(x_w), 1, SIDE, NULL, NULL},
-    {"x_channels", "x channels", FIELD(x_c), 1, CHANNELS, NULL, NULL},
-    {"y_height", "y height", FIELD(y_h), 2, SIDE, NULL, NULL},
-    {"y_width", "y width", FIELD(y_w), 2, SIDE, NULL, NULL},
-    {"y_channels", "y channels", FIELD(y_c), 1, GB_MAX_MATRIX / 4, NULL, NULL},
+    GB_SIZE_FIELDS(1, 2, GB_MAX_MATRIX / 4),
     {"levels", "levels", FIELD(levels), 1, GB_MAX_LEVELS, "levels", NULL},
     {"steps", "steps", FIELD(steps), 1, 1024, "steps of a level", NULL},
-    {"condition_channels", "condition channels", FIELD(condition_channels), 1, CHANNELS,
+    {"condition_channels", "condition channels", FIELD(condition_channels), 1, GB_MOST_CHANNELS,
      "channels of the features", NULL},
-    {"coupling_channels", "coupling channels", FIELD(coupling_channels), 1, CHANNELS,
+    {"coupling_channels", "coupling channels", FIELD(coupling_channels), 1, GB_MOST_CHANNELS,
      "width of the couplings", NULL},
     {"rrdb_blocks", "RRDB blocks", FIELD(rrdb_blocks), 0, 1024, "RRDB blocks of the features",
      NULL},
-    {"growth", "growth", FIELD(growth), 0, CHANNELS, "growth of the dense blocks", NULL},
+    {"growth", "growth", FIELD(growth), 0, GB_MOST_CHANNELS, "growth of the dense blocks", NULL},
     {"dequantiser_steps", "dequantiser steps", FIELD(dequantiser_steps), 0, 1024,
      "steps of the dequantiser", NULL},
     {"kind", "kind", FIELD(kind), 0, GB_CNF_KINDS - 1, NULL, gb_cnf_kind_names},
@@ -37,9 +29,9 @@ const struct gb_config_table gb_cnf_table = {"cnf", fields, sizeof fields / size
 static const char what[] = "unusable model configuration";
 
 static enum gb_status check_super_resolution(const struct gb_cnf_config *c) {
-    if (c->y_h != 2 * c->x_h || c->y_w != 2 * c->x_w)
+    if (c->sizes.y_h != 2 * c->sizes.x_h || c->sizes.y_w != 2 * c->sizes.x_w)
         return gb_fail(GB_BAD_INPUT, what, "target size", "%dx%d is not twice the image's %dx%d",
-                       c->y_h, c->y_w, c->x_h, c->x_w);
+                       c->sizes.y_h, c->sizes.y_w, c->sizes.x_h, c->sizes.x_w);
     if (c->rrdb_blocks < 1 || c->growth < 1)
         return gb_fail(GB_BAD_INPUT, what, "RRDB blocks", "%d of growth %d are no feature network",
                        c->rrdb_blocks, c->growth);
@@ -50,9 +42,9 @@ static enum gb_status check_super_resolution(const struct gb_cnf_config *c) {
 }
 
 static enum gb_status check_segmentation(const struct gb_cnf_config *c) {
-    if (c->y_h != c->x_h || c->y_w != c->x_w)
-        return gb_fail(GB_BAD_INPUT, what, "target size", "%dx%d is not the image's %dx%d", c->y_h,
-                       c->y_w, c->x_h, c->x_w);
+    if (c->sizes.y_h != c->sizes.x_h || c->sizes.y_w != c->sizes.x_w)
+        return gb_fail(GB_BAD_INPUT, what, "target size", "%dx%d is not the image's %dx%d",
+                       c->sizes.y_h, c->sizes.y_w, c->sizes.x_h, c->sizes.x_w);
     if (c->rrdb_blocks > 0 || c->growth > 0)
         return gb_fail(GB_BAD_INPUT, what, "RRDB blocks",
                        "%d of growth %d, but segmentation has none", c->rrdb_blocks, c->growth);
@@ -62,6 +54,6 @@ static enum gb_status check_segmentation(const struct gb_cnf_config *c) {
 enum gb_status gb_cnf_check(const void *config) {
     const struct gb_cnf_config c = *(const struct gb_cnf_config *)config;
     GB_TRY(gb_config_check(config, &gb_cnf_table));
-    GB_TRY(gb_levels_check(c.levels, c.y_h, c.y_w, c.y_c));
+    GB_TRY(gb_levels_check(c.levels, c.sizes.y_h, c.sizes.y_w, c.sizes.y_c));
     return c.kind == GB_CNF_SUPER_RESOLUTION ? check_super_resolution(&c) : check_segmentation(&c);
 }

@@ -19,21 +19,21 @@ struct gb_config_field {
 
 enum { GB_MOST_FIELDS = 32 };
 
-// What a feed-forward model's configuration begins with, and its fields. Configurations come from
-// files too: the limits keep every product of sizes in range.
+// What every configuration begins with, and its fields. Configurations come from files too: the
+// limits keep every product of sizes in range.
 struct gb_image_sizes {
     int x_h, x_w, x_c, y_h, y_w, y_c;
 };
 enum { GB_MOST_SIDE = 1 << 14, GB_MOST_CHANNELS = 1 << 12 };
-#define GB_SIZE_FIELD(key, name, field, most)                                                      \
-    { key, name, offsetof(struct gb_image_sizes, field), 1, most, NULL, NULL }
-#define GB_SIZE_FIELDS                                                                             \
-    GB_SIZE_FIELD("x_height", "x height", x_h, GB_MOST_SIDE),                                      \
-        GB_SIZE_FIELD("x_width", "x width", x_w, GB_MOST_SIDE),                                    \
-        GB_SIZE_FIELD("x_channels", "x channels", x_c, GB_MOST_CHANNELS),                          \
-        GB_SIZE_FIELD("y_height", "y height", y_h, GB_MOST_SIDE),                                  \
-        GB_SIZE_FIELD("y_width", "y width", y_w, GB_MOST_SIDE),                                    \
-        GB_SIZE_FIELD("y_channels", "y channels", y_c, GB_MOST_CHANNELS)
+#define GB_SIZE_FIELD(key, name, field, least, most)                                               \
+    { key, name, offsetof(struct gb_image_sizes, field), least, most, NULL, NULL }
+#define GB_SIZE_FIELDS(least_x, least_y, most_y_c)                                                 \
+    GB_SIZE_FIELD("x_height", "x height", x_h, least_x, GB_MOST_SIDE),                             \
+        GB_SIZE_FIELD("x_width", "x width", x_w, least_x, GB_MOST_SIDE),                           \
+        GB_SIZE_FIELD("x_channels", "x channels", x_c, 1, GB_MOST_CHANNELS),                       \
+        GB_SIZE_FIELD("y_height", "y height", y_h, least_y, GB_MOST_SIDE),                         \
+        GB_SIZE_FIELD("y_width", "y width", y_w, least_y, GB_MOST_SIDE),                           \
+        GB_SIZE_FIELD("y_channels", "y channels", y_c, 1, most_y_c)
 
 struct gb_config_table {
     const char *model; // the configuration's name in files, under "model"

@@ -11,7 +11,7 @@ enum { KERNEL = 3 };
 #define FIELD(field) offsetof(struct gb_dncnn_config, field)
 
 static const struct gb_config_field fields[] = {
-    GB_SIZE_FIELDS,
+    GB_SIZE_FIELDS(1, 1, GB_MOST_CHANNELS),
     {"layers", "layers", FIELD(layers), 2, 1024, "convolutions, one behind the other", NULL},
     {"channels", "channels", FIELD(channels), 1, GB_MOST_CHANNELS, "channels between its layers",
      NULL},

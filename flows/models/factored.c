@@ -13,7 +13,7 @@ enum { KERNEL = 3, PIXEL_LEVELS = 256, SIDE_CHANNELS = 16, ONES_PERCENT = 90 };
 #define FIELD(field) offsetof(struct gb_factored_config, field)
 
 static const struct gb_config_field fields[] = {
-    GB_SIZE_FIELDS,
+    GB_SIZE_FIELDS(1, 1, GB_MOST_CHANNELS),
     {"kind", "kind", FIELD(kind), 0, GB_CNF_KINDS - 1, NULL, gb_cnf_kind_names},
     {"channels", "channels", FIELD(channels), 1, GB_MOST_CHANNELS, "channels of the features",
      NULL},
@@ -193,12 +193,11 @@ enum gb_status gb_factored_match(const struct gb_cnf_config *flow,
     bool segments = flow->kind == GB_CNF_SEGMENTATION;
     size_t parameters;
     GB_TRY(gb_cnf_parameters(flow, &parameters));
-    *config = (struct gb_factored_config){
-        .sizes = {flow->x_h, flow->x_w, flow->x_c, flow->y_h, flow->y_w, flow->y_c},
-        .kind = flow->kind,
-        .channels = flow->condition_channels,
-        .rrdb_blocks = flow->rrdb_blocks,
-        .levels = segments ? flow->levels : 0,
-        .ones_percent = segments ? ONES_PERCENT : 0};
+    *config = (struct gb_factored_config){.sizes = flow->sizes,
+                                          .kind = flow->kind,
+                                          .channels = flow->condition_channels,
+                                          .rrdb_blocks = flow->rrdb_blocks,
+                                          .levels = segments ? flow->levels : 0,
+                                          .ones_percent = segments ? ONES_PERCENT : 0};
     return come_near(config, parameters);
 }

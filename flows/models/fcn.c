@@ -19,7 +19,7 @@ static const char *const target_names[GB_FCN_TARGETS] = {"zero-one", "centred"};
 #define FIELD(field) offsetof(struct gb_fcn_config, field)
 
 static const struct gb_config_field fields[] = {
-    GB_SIZE_FIELDS,
+    GB_SIZE_FIELDS(1, 1, GB_MOST_CHANNELS),
     {"targets", "targets", FIELD(targets), 0, GB_FCN_TARGETS - 1, NULL, target_names},
     {"width", "width", FIELD(width), 1, GB_MOST_CHANNELS / TOP_CHANNELS,
      "channels of the first block (VGG-16: 64)", NULL},

@@ -11,7 +11,7 @@ enum { HALVING_KERNEL = 4, KERNEL = 3 };
 #define FIELD(field) offsetof(struct gb_ffn_config, field)
 
 static const struct gb_config_field fields[] = {
-    GB_SIZE_FIELDS,
+    GB_SIZE_FIELDS(1, 1, GB_MOST_CHANNELS),
     {"levels", "levels", FIELD(levels), 1, 8, "halvings of the image", NULL},
     {"channels", "channels", FIELD(channels), 1, GB_MOST_CHANNELS,
      "channels of the first level; each has twice those of the one before", NULL},

@@ -10,11 +10,10 @@ const struct gb_model_kind *const *gb_model_kinds(void) {
 
 enum gb_status gb_model_resize(const struct gb_model_kind *kind, void *config, int x_h, int x_w,
                                int y_h, int y_w) {
-    const struct {
-        const char *key;
-        int value;
-    } sizes[] = {{"x_height", x_h}, {"x_width", x_w}, {"y_height", y_h}, {"y_width", y_w}};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        gb_config_set(config, gb_config_find(kind->table, sizes[i].key), sizes[i].value);
+    struct gb_image_sizes *sizes = config;
+    sizes->x_h = x_h;
+    sizes->x_w = x_w;
+    sizes->y_h = y_h;
+    sizes->y_w = y_w;
     return kind->check(config);
 }

@@ -32,6 +32,7 @@ struct gb_model_shapes {
 
 // Every model's configuration.
 union gb_model_config {
+    struct gb_image_sizes sizes; // which each begins with
     struct gb_cglow_config cglow;
     struct gb_cnf_config cnf;
     struct gb_factored_config factored;

@@ -9,7 +9,7 @@ enum { PATCH_KERNEL = 9, MAPPING_KERNEL = 1, RECONSTRUCTION_KERNEL = 5 };
 #define FIELD(field) offsetof(struct gb_srcnn_config, field)
 
 static const struct gb_config_field fields[] = {
-    GB_SIZE_FIELDS,
+    GB_SIZE_FIELDS(1, 1, GB_MOST_CHANNELS),
     {"patch_channels", "patch channels", FIELD(patch_channels), 1, GB_MOST_CHANNELS,
      "channels of the patches' features", NULL},
     {"mapping_channels", "mapping channels", FIELD(mapping_channels), 1, GB_MOST_CHANNELS,

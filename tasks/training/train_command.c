@@ -41,8 +41,7 @@ static enum gb_status copy_mask(const struct given *given, struct gb_run_config 
     if (!config->task->copies)
         return gb_fail(GB_BAD_INPUT, "unknown option", "--mask-copies",
                        "the target of %s is no mask that is copied", config->task->name);
-    const struct gb_config_table *table = config->model->kind->table;
-    gb_config_set(&config->config, gb_config_find(table, "y_channels"), given->mask_copies);
+    config->config.sizes.y_c = given->mask_copies;
     return GB_OK;
 }
 
@@ -86,15 +85,13 @@ static enum gb_status resumed_backend(const struct given *given, const char *che
 // GB_BAD_INPUT where the line gave something that is not the checkpoint's.
 static enum gb_status agree(const struct given *given, const char *checkpoint,
                             const struct gb_run_config *config) {
-    const struct gb_config_table *table = config->model->kind->table;
     const struct {
         const char *option;
         int given, has;
     } numbers[] = {
         {"--size", given->size, config->size},
         {"--batch", given->batch, config->batch},
-        {"--mask-copies", given->mask_copies,
-         gb_config_number(&config->config, gb_config_find(table, "y_channels"))},
+        {"--mask-copies", given->mask_copies, config->config.sizes.y_c},
     };
     if (given->model && strcmp(given->model, config->model->name) != 0)
         return gb_fail(GB_BAD_INPUT, resuming, "--model", "%s has %s", checkpoint,
