@@ -119,11 +119,7 @@ static enum gb_status configure_dncnn(const struct gb_example_shape *shape,
 
 // DnCNN's authors train by gradient descent with momentum at rates that batch normalisation allows;
 // here it is Adam.
-static const struct gb_task_model models[] = {{.name = "cglow",
-                                               .kind = &gb_cglow_model,
-                                               .configure = configure_cglow,
-                                               .reduce = gb_reduce_cglow,
-                                               .recipe = GB_CGLOW_RECIPE(GB_LEVEL_NOISE)},
+static const struct gb_task_model models[] = {GB_CGLOW_MODEL(configure_cglow, GB_LEVEL_NOISE),
                                               {.name = "dncnn",
                                                .kind = &gb_dncnn_model,
                                                .configure = configure_dncnn,

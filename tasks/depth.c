@@ -164,12 +164,7 @@ static enum gb_status configure(const struct gb_example_shape *shape,
 }
 
 // Without noise on inputs, which would be as large as the sensor's.
-static const struct gb_task_model models[] = {{.name = "cglow",
-                                               .kind = &gb_cglow_model,
-                                               .configure = configure,
-                                               .reduce = gb_reduce_cglow,
-                                               .recipe = GB_CGLOW_RECIPE(0)},
-                                              {0}};
+static const struct gb_task_model models[] = {GB_CGLOW_MODEL(configure, 0), {0}};
 
 // ---- prediction ----
 

@@ -27,24 +27,14 @@ static enum gb_status configure(const struct gb_example_shape *shape,
     return GB_OK;
 }
 
-// FCN-8s, a quarter as wide as VGG-16.
 static enum gb_status configure_fcn(const struct gb_example_shape *shape,
                                     union gb_model_config *config) {
-    config->fcn = (struct gb_fcn_config){
-        .sizes = gb_sizes_of(shape, 1), .targets = GB_FCN_CENTRED, .width = 16};
+    config->fcn = gb_fcn_quarter(shape, 1, GB_FCN_CENTRED);
     return GB_OK;
 }
 
-static const struct gb_task_model models[] = {{.name = "cglow",
-                                               .kind = &gb_cglow_model,
-                                               .configure = configure,
-                                               .reduce = gb_reduce_cglow,
-                                               .recipe = GB_CGLOW_RECIPE(GB_LEVEL_NOISE)},
-                                              {.name = "fcn",
-                                               .kind = &gb_fcn_model,
-                                               .configure = configure_fcn,
-                                               .recipe = GB_BASELINE_RECIPE(8, 1e-4f)},
-                                              {0}};
+static const struct gb_task_model models[] = {
+    GB_CGLOW_MODEL(configure, GB_LEVEL_NOISE), GB_FCN_MODEL(configure_fcn), {0}};
 
 static void target(const struct gb_tensor *x, const struct gb_tensor *mask,
                    const struct gb_tensor *target) {

@@ -59,11 +59,7 @@ static enum gb_status configure_ffn(const struct gb_example_shape *shape,
     return GB_OK;
 }
 
-static const struct gb_task_model models[] = {{.name = "cglow",
-                                               .kind = &gb_cglow_model,
-                                               .configure = configure_cglow,
-                                               .reduce = gb_reduce_cglow,
-                                               .recipe = GB_CGLOW_RECIPE(GB_LEVEL_NOISE)},
+static const struct gb_task_model models[] = {GB_CGLOW_MODEL(configure_cglow, GB_LEVEL_NOISE),
                                               {.name = "ffn",
                                                .kind = &gb_ffn_model,
                                                .configure = configure_ffn,

@@ -22,6 +22,12 @@ struct gb_image_sizes gb_sizes_of(const struct gb_example_shape *shape, int y_c)
                                    .y_c = y_c};
 }
 
+struct gb_fcn_config gb_fcn_quarter(const struct gb_example_shape *shape, int y_c,
+                                    enum gb_fcn_targets targets) {
+    return (struct gb_fcn_config){
+        .sizes = gb_sizes_of(shape, y_c), .targets = targets, .width = 16};
+}
+
 void gb_reduce_cglow(union gb_model_config *config) {
     struct gb_cglow_config *cglow = &config->cglow;
     cglow->steps /= 2;

@@ -21,9 +21,23 @@
 #define GB_CNF_RECIPE(examples, rate, halving)                                                     \
     { .batch = (examples), .adam = GB_ADAM(rate, INFINITY), .halve_every = (halving) }
 
+// c-Glow among a task's models; `configure_it` calls gb_cglow_of_paper.
+#define GB_CGLOW_MODEL(configure_it, noise)                                                        \
+    {                                                                                              \
+        .name = "cglow", .kind = &gb_cglow_model, .configure = (configure_it),                     \
+        .reduce = gb_reduce_cglow, .recipe = GB_CGLOW_RECIPE(noise)                                \
+    }
+
 // Feed-forward networks that flows are measured against, as this project trains them.
 #define GB_BASELINE_RECIPE(examples, rate)                                                         \
     { .batch = (examples), .adam = GB_ADAM(rate, 0.25f), .halve_every = 10000 }
+
+// FCN-8s of Tables 1 and 2 among a task's models; `configure_it` calls gb_fcn_quarter.
+#define GB_FCN_MODEL(configure_it)                                                                 \
+    {                                                                                              \
+        .name = "fcn", .kind = &gb_fcn_model, .configure = (configure_it),                         \
+        .recipe = GB_BASELINE_RECIPE(8, 1e-4f)                                                     \
+    }
 
 // c-Glow of section 5.1 for examples of this shape, with targets of y_c channels: K = 8, and what
 // tasks differ in.
@@ -32,6 +46,10 @@ struct gb_cglow_config gb_cglow_of_paper(const struct gb_example_shape *shape, i
 
 // Sizes of a feed-forward model for examples of this shape, with outputs of y_c channels.
 struct gb_image_sizes gb_sizes_of(const struct gb_example_shape *shape, int y_c);
+
+// FCN-8s, a quarter as wide as VGG-16, for masks of y_c channels.
+struct gb_fcn_config gb_fcn_quarter(const struct gb_example_shape *shape, int y_c,
+                                    enum gb_fcn_targets targets);
 
 // Half the steps, and networks of half the width.
 void gb_reduce_cglow(union gb_model_config *config);
