@@ -120,7 +120,7 @@ static void print_backends(const json_t *machine) {
         printf("%s; %s\n", truth(backend, "default") ? "the default" : "supported",
                truth(backend, "same_bits") ? "the same bits with any number of threads"
                                            : "bits may depend on the number of threads");
-        if (*json_string_value(json_object_get(backend, "library")))
+        if (*gb_json_text(backend, "library"))
             print_library(backend);
     }
 }
@@ -158,7 +158,7 @@ static enum gb_status read_number(const json_t *object, const char *folder, cons
 // So many threads are about to be pinned and measured.
 static enum gb_status read_threads(const json_t *object, const char *folder, int most,
                                    int *threads) {
-    json_int_t value = json_integer_value(json_object_get(object, "threads"));
+    json_int_t value = gb_json_whole(object, "threads");
     if (value < 1 || value > most)
         return gb_fail(GB_BAD_INPUT, "cannot read run", folder, "threads is no number from 1 to %d",
                        most);

@@ -76,16 +76,39 @@ void gb_params_free(struct gb_params *params) {
 enum gb_status gb_params_keep_average(struct gb_params *params) {
     assert(params->value && !params->average);
     GB_TRY(gb_block_reserve(params->floats, "averages of parameters", &params->average));
-    memcpy(params->average, params->value, params->floats * sizeof *params->average);
+    gb_params_average(params, 1, 0);
     return GB_OK;
 }
 
-void gb_params_average(struct gb_params *params, float decay) {
-    const float *value = params->value;
-    float *average = params->average, part = 1 - decay;
-    assert(average);
-    for (size_t i = 0; i < params->floats; i++)
+struct averaging {
+    const struct gb_params *params;
+    float part; // of the distance to the values
+};
+
+static void average_share(void *argument, int rank, int size) {
+    const struct averaging *averaging = argument;
+    const struct gb_params *params = averaging->params;
+    const struct gb_share share = gb_share_of(params->floats, rank, size);
+    const float *value = params->value, part = averaging->part;
+    float *average = params->average;
+    for (size_t i = share.begin; i < share.end; i++)
         average[i] += part * (value[i] - average[i]);
+}
+
+static void take_value(struct gb_params *params, size_t offset, size_t floats) {
+    memcpy(params->average + offset, params->value + offset, floats * sizeof *params->average);
+}
+
+void gb_params_average(struct gb_params *params, int threads, float decay) {
+    assert(params->average);
+    struct averaging averaging = {params, 1 - decay};
+    if (decay == 0)
+        take_value(params, 0, params->floats);
+    else
+        gb_parallel(threads, average_share, &averaging);
+    for (int i = 0; i < params->count; i++)
+        if (params->list[i].statistic)
+            take_value(params, params->list[i].offset, params->list[i].floats);
 }
 
 const float *gb_params_trained(const struct gb_params *params) {

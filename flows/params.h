@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The parameters of a model: named tensors in one aligned block, and their gradients, Adam moments
-// and moving averages in blocks of the same layout. In memory a weight lies as its kernel wants it (packed);
-// outside, in files and tests, it has PyTorch's shape and order.
+// and moving averages in blocks of the same layout. In memory a weight lies as its kernel wants it
+// (packed); outside, in files and tests, it has PyTorch's shape and order.
 #ifndef GB_PARAMS_H
 #define GB_PARAMS_H
 
@@ -9,6 +9,7 @@
 
 #include "kernels/arena.h"
 #include "kernels/backend.h"
+#include "kernels/parallel.h"
 
 enum gb_layout { GB_LAYOUT_PLAIN, GB_LAYOUT_CONV, GB_LAYOUT_FC };
 
@@ -67,11 +68,12 @@ enum gb_status gb_params_add(struct gb_params *params, const struct gb_param *pa
 enum gb_status gb_params_reserve(struct gb_params *params, bool gradients, bool moments);
 void gb_params_free(struct gb_params *params);
 
-// An exponential moving average of the values (Polyak and Juditsky 1992 average all iterates alike):
-// what Adam's last steps swing around. It begins as the values. GB_OUT_OF_MEMORY.
+// An exponential moving average of the values (Polyak and Juditsky 1992 average all iterates
+// alike): what Adam's last steps swing around. It begins as the values. GB_OUT_OF_MEMORY.
 enum gb_status gb_params_keep_average(struct gb_params *params);
-// average += (1 - decay) * (value - average), elementwise; where one is kept only.
-void gb_params_average(struct gb_params *params, float decay);
+// average += (1 - decay) * (value - average), elementwise, where one is kept only; at decay 0, and
+// of statistics always, the values themselves. The same bits on any number of threads.
+void gb_params_average(struct gb_params *params, int threads, float decay);
 // The block that a trained model is used with: the average where one is kept, else the values.
 const float *gb_params_trained(const struct gb_params *params);
 

@@ -113,7 +113,7 @@ struct gb_cost gb_problem_cost(const struct gb_operation *operation, const void 
     return operation->cost(problem, direction);
 }
 
-const struct gb_problem_size gb_image_sizes[] = {
+const struct gb_problem_size gb_image_problem_sizes[] = {
     {'n', offsetof(struct gb_image_problem, n), 1, GB_SIZE_LIMIT},
     {'h', offsetof(struct gb_image_problem, h), 1, GB_SIZE_LIMIT},
     {'w', offsetof(struct gb_image_problem, w), 1, GB_SIZE_LIMIT},
@@ -132,7 +132,7 @@ enum gb_status gb_image_check(const void *problem) {
     return gb_floats_check("image", "it", gb_image_floats(problem));
 }
 
-const struct gb_problem_size gb_array_sizes[] = {
+const struct gb_problem_size gb_array_problem_sizes[] = {
     {'e', offsetof(struct gb_array_problem, count), 1, INT_MAX},
     {0},
 };

@@ -105,7 +105,7 @@ enum gb_status gb_floats_check(const char *operation, const char *array, double 
 struct gb_image_problem {
     int n, h, w, c;
 };
-extern const struct gb_problem_size gb_image_sizes[];
+extern const struct gb_problem_size gb_image_problem_sizes[];
 // GB_BAD_INPUT with a message where it has 2^31 floats or more.
 enum gb_status gb_image_check(const void *problem);
 static inline double gb_image_floats(const struct gb_image_problem *p) {
@@ -116,6 +116,6 @@ static inline double gb_image_floats(const struct gb_image_problem *p) {
 struct gb_array_problem {
     int count;
 };
-extern const struct gb_problem_size gb_array_sizes[];
+extern const struct gb_problem_size gb_array_problem_sizes[];
 
 #endif

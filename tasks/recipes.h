@@ -44,7 +44,7 @@
 struct gb_cglow_config gb_cglow_of_paper(const struct gb_example_shape *shape, int y_c, int levels,
                                          int n_c, int n_w);
 
-// Sizes of a feed-forward model for examples of this shape, with outputs of y_c channels.
+// Sizes of a model for examples of this shape, with targets of y_c channels.
 struct gb_image_sizes gb_sizes_of(const struct gb_example_shape *shape, int y_c);
 
 // FCN-8s, a quarter as wide as VGG-16, for masks of y_c channels.

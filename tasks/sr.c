@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Single-image super-resolution by two (CNF paper, section 5.1, Tables 1 and 2).
 //
-// Data: patches of 32 x 32 or 64 x 64 pixels, of photographs or of ImageNet32 and ImageNet64. The
-// low resolution is MATLAB's bicubic reduction. Preprocessing: levels / 256, and uniform noise in
-// [0, 1/256) dequantises the target. Models: CNF with L = 2, K = 8 and 16 RRDBs of growth 32
-// (Tables 5, 6 and 8); the factored baseline with as many parameters; SRCNN. Prediction: one sample
-// at each of four temperatures; the level nearest to the mean is the factored model's at
-// temperature 0.
+// Data: patches of 32 x 32 or 64 x 64 pixels, of photographs and of their halves, or of ImageNet32
+// and ImageNet64. The low resolution is MATLAB's bicubic reduction. Preprocessing: levels / 256,
+// and uniform noise in [0, 1/256) dequantises the target. Models: CNF with L = 2, K = 8 and 16
+// RRDBs of growth 32 (Tables 5, 6 and 8); the factored baseline with as many parameters; SRCNN.
+// Prediction: one sample at each of four temperatures; the level nearest to the mean is the
+// factored model's at temperature 0.
 //
 // Metrics, of every test set and of all images: bits per dimension of 1,000 random crops of 128 x
 // 128 pixels (of the whole where images are smaller), the mean over crops; PSNR and SSIM on luma

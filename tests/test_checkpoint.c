@@ -290,6 +290,16 @@ static void averages_are_what_a_model_is_used_with(void **state) {
 
     patch("average.fc.bias", 2, NAN);
     assert_refused(GB_CHECKPOINT_TRAINED, "'average.fc.bias' has a value that is not finite");
+    // Some of the averages are none.
+    size_t count;
+    save(&averaged.params);
+    char *file = read_bytes(&count), *header = file + 8; // behind its length
+    char *name = strstr(header, "average.conv.weight");
+    assert_non_null(name);
+    memcpy(name, "elsewhere", 9);
+    write_bytes(file, count);
+    free(file);
+    assert_refused(GB_CHECKPOINT_TRAINED, "there is no tensor 'average.conv.weight'");
     save_usual(USUAL, true);
     assert_int_equal(gb_checkpoint_load(path, &resumed.params, GB_CHECKPOINT_RESUMED),
                      GB_BAD_INPUT);

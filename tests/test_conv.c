@@ -457,8 +457,8 @@ static void test_blocks(void **state) {
         "n1h9w9c16k8r2s2u2v2p0q0relu", "n1h8w12c16k5r2s3u2v3p0q0", NULL});
 }
 
-// 3x3 convolutions that native kernels take by tiles of 2x2 outputs: odd sizes, every padding, lines
-// of several pieces, more outputs than tiles, and packed weights of the scattered form.
+// 3x3 convolutions that native kernels take by tiles of 2x2 outputs: odd sizes, every padding,
+// lines of several pieces, more outputs than tiles, and packed weights of the scattered form.
 static void test_winograd(void **state) {
     (void)state;
     check_texts(

@@ -298,7 +298,7 @@ static void assert_patch_of_other(const struct gb_tensor *patch) {
 static void trains_on_reduced_photographs(void **state) {
     (void)state;
     gb_fixture_folder("large");
-    gb_fixture_png("large/a.png", 4 * SIZE, 5 * SIZE, 2, 8, false, photograph);
+    gb_fixture_png("large/a.png", 4 * SIZE + 1, 5 * SIZE + 1, 2, 8, false, photograph);
     gb_fixture_png("large/b.png", 4 * SIZE, 4 * SIZE - 1, 2, 8, false, photograph);
     gb_fixture_png("large/c.png", 20, 20, 2, 8, false, photograph);
     struct gb_dataset splits[GB_SPLITS];
@@ -312,6 +312,7 @@ static void trains_on_reduced_photographs(void **state) {
     struct gb_image whole;
     float half[H * W * 3];
     assert_int_equal(gb_image_read(gb_fixture_path("large/a.png"), 3, &whole), GB_OK);
+    gb_image_crop(&whole, 0, 0, 2 * W, 2 * H);
     assert_int_equal(gb_resize(&whole, GB_BICUBIC, H, W, half), GB_OK);
     gb_image_free(&whole);
     struct held held = fill(train, 2, 0);

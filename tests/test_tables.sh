@@ -125,6 +125,11 @@ grep -q 'goes on after step [0-9]' out || complain "it did not go on"
 grep -q '"steps": 4000' made/rows.jsonl && complain "the limit did not stop it"
 steps=$(sed -n 's/.*"steps": \([0-9]*\).*/\1/p' made/rows.jsonl)
 grep -q -e "--iters $steps --seed 3" made/rows.jsonl || complain "another command than the row's"
+cp made/runs/tiny.json saved
+sed 's/"steps": 1,/"steps": 1, "lr": 0.5,/' saved >made/runs/tiny.json
+tables --run tiny --out runs
+[ $code -eq 2 ] && grep -q 'begun with other options' err || complain "other options: exit code $code"
+mv saved made/runs/tiny.json
 tables --run tiny --out runs --threads 2
 [ $code -eq 0 ] || complain "the rest: exit code $code"
 [ "$(wc -l <made/rows.jsonl)" -eq 1 ] || complain "the row was not replaced"

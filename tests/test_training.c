@@ -274,12 +274,14 @@ static void test_average_follows_the_parameters(void **state) {
     const struct gb_params *params = gb_trainer_params(&trainer);
     double *expected = calloc(params->floats, sizeof *expected);
     assert_non_null(expected);
-    for (size_t i = 0; i < params->floats; i++)
-        expected[i] = (double)params->value[i];
     for (int i = 0; i < 10; i++)
         decay *= 0.95;
+    train(&trainer, 9, bits);
+    assert_memory_equal(params->average, params->value, params->floats * sizeof *params->value);
+    for (size_t i = 0; i < params->floats; i++)
+        expected[i] = (double)params->value[i];
     for (int n = 0; n < UPDATES; n++) {
-        train(&trainer, 10, bits);
+        train(&trainer, n ? 10 : 1, bits);
         const double keep = fmin(decay, (1 + n) / (10.0 + n));
         for (size_t i = 0; i < params->floats; i++)
             expected[i] = keep * expected[i] + (1 - keep) * (double)params->value[i];

@@ -6,8 +6,8 @@
 #include "bench/compare/comparison.h"
 
 // By what machines and builds are told apart, as keys of gb_machine_json and of a row's build. A
-// comparison is of builds of another commit by intent, and its launches may lie days and an update of
-// the system apart; a report's columns are of one build on one system.
+// comparison is of builds of another commit by intent, and its launches may lie days and an update
+// of the system apart; a report's columns are of one build on one system.
 extern const char *const gb_compared_machine[], *const gb_compared_build[];
 extern const char *const gb_reported_machine[], *const gb_reported_build[];
 

@@ -53,8 +53,8 @@ struct gb_walls {
     double gbs;
 };
 
-// The working set by which the memory of a machine (gb_machine_json) is measured: four times the last
-// cache, at least 768 MiB, but no more than an eighth of the memory.
+// The working set by which the memory of a machine (gb_machine_json) is measured: four times the
+// last cache, at least 768 MiB, but no more than an eighth of the memory.
 size_t gb_memory_working_set(const json_t *machine);
 
 struct gb_probe {

@@ -115,8 +115,7 @@ static void put_cpu(FILE *file, const json_t *machine) {
         fprintf(file, "L%d %d × %d KiB, ", (int)gb_json_whole(item, "level"),
                 (int)gb_json_whole(item, "instances"), (int)gb_json_whole(item, "bytes") / 1024);
     }
-    fprintf(file, "%.1f GiB</dd>\n",
-            json_number_value(json_object_get(machine, "memory_bytes")) / (1 << 30));
+    fprintf(file, "%.1f GiB</dd>\n", gb_json_number(machine, "memory_bytes") / (1 << 30));
     const json_t *system = json_object_get(machine, "system");
     fputs("<dt>System</dt><dd>", file);
     put(file, gb_json_told(system, "distribution"));

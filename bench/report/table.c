@@ -6,6 +6,7 @@
 
 #include "bench/report/figures.h"
 #include "bench/report/summary.h"
+#include "tasks/program/json.h"
 
 // What the notes below a table must explain.
 struct notes {
@@ -165,8 +166,8 @@ static void print_notes(FILE *file, const struct gb_summary *s, const struct not
 }
 
 static void print_machine(FILE *file, const struct gb_summary *s) {
-    const char *commit = json_string_value(json_object_get(s->first->build, "commit"));
-    fprintf(file, "\n%s, commit %s", gb_summary_machine(s), commit ? commit : "unknown");
+    fprintf(file, "\n%s, commit %s", gb_summary_machine(s),
+            gb_json_told(s->first->build, "commit"));
     for (int i = 0; i < s->column_count; i++)
         if (*s->columns[i].library)
             fprintf(file, ", %s %s", s->columns[i].backend, s->columns[i].library);

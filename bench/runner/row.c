@@ -309,9 +309,9 @@ static bool take_value(struct gb_row *row, const struct field *field, json_t *va
     return false;
 }
 
-// Computes what follows from times, work and peaks again, so that a table need not believe it. NULL,
-// or the key of a figure from which nothing follows, or of a median that is not that of the times to
-// what a line's digits keep.
+// Computes what follows from times, work and peaks again, so that a table need not believe it.
+// NULL, or the key of a figure from which nothing follows, or of a median that is not that of the
+// times to what a line's digits keep.
 static const char *take_figures(struct gb_row *row) {
     const double median = row->median_seconds;
     if (!(row->flops >= 0))

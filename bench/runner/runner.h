@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A sweep: all rows of a list of benchmarks, group by group. A group is a problem with a number of
 // threads: all its backends, warm and cold, timed side by side (bench/runner/timing.h) with the
-// control (bench/runner/control.h; of a group that is timed in portions, in the last one), which comes to one row for the whole sweep and number of
-// threads.
+// control (bench/runner/control.h; of a group that is timed in portions, in the last one), which
+// comes to one row for the whole sweep and number of threads.
 #ifndef GB_RUNNER_H
 #define GB_RUNNER_H
 

@@ -41,6 +41,48 @@ static enum gb_status find_place(const struct gb_results *results, const struct 
     return gb_path_join(place->folder, "checkpoint.safetensors", place->checkpoint);
 }
 
+// ---- What a folder was begun with ----
+
+// All that makes the row's figures, but for the number of steps.
+static json_t *beginning_of(const struct place *place) {
+    static const char *const manner[] = {"iters", "score-every", "score-images"};
+    json_t *options = json_copy(json_object_get(place->config, "options"));
+    for (size_t i = 0; i < sizeof manner / sizeof *manner; i++)
+        json_object_del(options, manner[i]);
+    return json_pack("{s:O, s:o, s:O?, s:O?, s:I}", "task", json_object_get(place->config, "task"),
+                     "options", options, "data", json_object_get(place->config, "data"), "splits",
+                     json_object_get(place->config, "splits"), "seed", place->seed);
+}
+
+static enum gb_status begin(const struct place *place, const char *path, const json_t *now) {
+    if (access(place->checkpoint, F_OK) == 0)
+        return gb_fail(GB_BAD_INPUT, "cannot go on with run", place->folder,
+                       "it has no begun.json, which tells its options");
+    GB_TRY(gb_make_folder("cannot make the output folder", place->folder));
+    return gb_json_write(path, now);
+}
+
+// A run goes on with what its checkpoint has, and its row tells what runs/NAME.json has: they must
+// agree.
+static enum gb_status check_beginning(const struct place *place) {
+    char path[GB_PATH];
+    GB_TRY(gb_path_join(place->folder, "begun.json", path));
+    json_t *now = beginning_of(place), *was = json_load_file(path, 0, NULL);
+    enum gb_status status = GB_OK;
+    if (!now)
+        status = gb_fail(GB_OUT_OF_MEMORY, "cannot go on with run", place->folder, "out of memory");
+    else if (access(path, F_OK) != 0)
+        status = begin(place, path, now);
+    else if (!json_equal(was, now))
+        status = gb_fail(GB_BAD_INPUT, "cannot go on with run", place->folder,
+                         "it was begun with other options than runs/%s.json has now: remove it, or "
+                         "give another --out",
+                         place->name);
+    json_decref(now);
+    json_decref(was);
+    return status;
+}
+
 // ---- The line of `glowbench train` ----
 
 struct line {
@@ -130,9 +172,6 @@ static void add_manner(struct line *line, const struct place *place,
 }
 
 static enum gb_status train(const struct place *place, const struct gb_table_run *run) {
-    if (*gb_json_text(place->config, "data") && !run->data)
-        return gb_fail(GB_BAD_INPUT, "missing option", "--data", "%s is made from %s", place->name,
-                       gb_json_text(place->config, "data"));
     struct line line = {0};
     add_run(&line, place, run->data,
             gb_json_whole(json_object_get(place->config, "options"), "iters"));
@@ -278,6 +317,10 @@ static bool finished(const struct place *place) {
 enum gb_status gb_table_run(struct gb_results *results, const struct gb_table_run *run) {
     struct place place;
     GB_TRY(find_place(results, run, &place));
+    if (*gb_json_text(place.config, "data") && !run->data)
+        return gb_fail(GB_BAD_INPUT, "missing option", "--data", "%s is made from %s", place.name,
+                       gb_json_text(place.config, "data"));
+    GB_TRY(check_beginning(&place));
     if (!finished(&place)) {
         unlink(place.record); // of fewer steps
         GB_TRY(train(&place, run));

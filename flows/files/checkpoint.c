@@ -209,10 +209,12 @@ static enum gb_status import_block(const struct gb_safetensors *file,
 
 static bool has_averages(const struct gb_safetensors *file, const struct gb_params *params) {
     char name[128];
-    if (params->count == 0)
-        return false;
-    name_tensor(name, AVERAGE, &params->list[0]);
-    return gb_safetensors_find(file, name) != NULL;
+    bool any = false;
+    for (int i = 0; i < params->count && !any; i++) {
+        name_tensor(name, AVERAGE, &params->list[i]);
+        any = gb_safetensors_find(file, name) != NULL;
+    }
+    return any;
 }
 
 static enum gb_status load_blocks(const struct gb_safetensors *file, struct gb_params *params,

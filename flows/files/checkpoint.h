@@ -9,22 +9,25 @@
 
 #include "flows/params.h"
 
-// Writes values, and moments and averages where `params` has them. `metadata` is an object of strings; the key
-// "checkpoint_version" is added here. The file is whole or as it was. GB_CHECK_FAILED where a value
-// is NaN or infinite: such a file would not load.
+// Writes values, and moments and averages where `params` has them. `metadata` is an object of
+// strings; the key "checkpoint_version" is added here. The file is whole or as it was.
+// GB_CHECK_FAILED where a value is NaN or infinite: such a file would not load.
 enum gb_status gb_checkpoint_save(const char *path, const struct gb_params *params,
                                   const json_t *metadata);
 
 // What is loaded.
 enum gb_checkpoint_use {
-    GB_CHECKPOINT_TRAINED, // the values to use the model with: the averages where the file has any
-    GB_CHECKPOINT_RESUMED, // all that training goes on from: values, moments, averages if kept
+    // The values to use the model with: the averages where the file has any.
+    GB_CHECKPOINT_TRAINED,
+    // All that training goes on from: values, moments, averages where they are kept.
+    GB_CHECKPOINT_RESUMED,
 };
 
-// Fills the parameters of a model, which are reserved. The whole file is checked first: every
-// parameter there with its shape, no tensor that the model does not know, no NaN or infinity, no
-// negative second moment. GB_BAD_INPUT or GB_IO_ERROR leaves `params` as it was; after
-// GB_OUT_OF_MEMORY it is undefined. What the use does not ask for is skipped.
+// Fills the parameters of a model, which are reserved. The whole file is checked first: all that
+// the use asks for there, no tensor that the model does not know, each of its shape, and in what is
+// asked for no NaN or infinity and no negative second moment. GB_BAD_INPUT or GB_IO_ERROR leaves
+// `params` as it was; after GB_OUT_OF_MEMORY it is undefined. What the use does not ask for is
+// skipped.
 enum gb_status gb_checkpoint_load(const char *path, struct gb_params *params,
                                   enum gb_checkpoint_use use);
 

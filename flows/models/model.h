@@ -32,7 +32,7 @@ struct gb_model_shapes {
 
 // Every model's configuration.
 union gb_model_config {
-    struct gb_image_sizes sizes; // which each begins with
+    struct gb_image_sizes sizes; // which each begins with, as GB_SIZE_FIELDS counts on
     struct gb_cglow_config cglow;
     struct gb_cnf_config cnf;
     struct gb_factored_config factored;
@@ -41,6 +41,17 @@ union gb_model_config {
     struct gb_ffn_config ffn;
     struct gb_fcn_config fcn;
 };
+
+#define GB_BEGINS_WITH_SIZES(config)                                                               \
+    _Static_assert(offsetof(struct config, sizes) == 0, #config " does not begin with its sizes")
+GB_BEGINS_WITH_SIZES(gb_cglow_config);
+GB_BEGINS_WITH_SIZES(gb_cnf_config);
+GB_BEGINS_WITH_SIZES(gb_factored_config);
+GB_BEGINS_WITH_SIZES(gb_dncnn_config);
+GB_BEGINS_WITH_SIZES(gb_srcnn_config);
+GB_BEGINS_WITH_SIZES(gb_ffn_config);
+GB_BEGINS_WITH_SIZES(gb_fcn_config);
+#undef GB_BEGINS_WITH_SIZES
 
 // `config`: the model's member of gb_model_config. `model`: what create made of it.
 struct gb_model_kind {

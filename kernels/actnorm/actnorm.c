@@ -39,7 +39,7 @@ const struct gb_operation gb_actnorm_operation = {
                 [GB_INVERSE] = "actnorm_inverse",
                 [GB_BACKWARD] = "actnorm_backward"},
     .problem_bytes = sizeof(struct gb_image_problem),
-    .sizes = gb_image_sizes,
+    .sizes = gb_image_problem_sizes,
     .check = gb_image_check,
     .cost = actnorm_cost,
 };

@@ -30,6 +30,6 @@ const struct gb_operation gb_adam_operation = {
     .what = "Adam",
     .entries = {[GB_FORWARD] = "adam"},
     .problem_bytes = sizeof(struct gb_array_problem),
-    .sizes = gb_array_sizes,
+    .sizes = gb_array_problem_sizes,
     .cost = adam_cost,
 };

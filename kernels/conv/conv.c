@@ -117,7 +117,7 @@ const struct gb_operation gb_epilogue_operation = {
     .what = "epilogue",
     .entries = {[GB_BACKWARD] = "epilogue_backward"},
     .problem_bytes = sizeof(struct gb_epilogue_problem),
-    .sizes = gb_image_sizes,
+    .sizes = gb_image_problem_sizes,
     .words = gb_activation_names,
     .word = offsetof(struct gb_epilogue_problem, activation),
     .check = gb_image_check,

@@ -458,8 +458,8 @@ static bool fits_winograd(const struct product *g) {
 }
 
 // Where it is the faster way: with few weights the inputs' points cost more than they save, and
-// beside few outputs the filters'. 24 to 24 channels at 2 x 16 x 16 pixels take 1.2 times as long by
-// tiles, 256 to 12 channels 1.1 times.
+// beside few outputs the filters'. 24 to 24 channels at 2 x 16 x 16 pixels take 1.2 times as long
+// by tiles, 256 to 12 channels 1.1 times.
 static bool goes_by_winograd(const struct product *g) {
     enum { LEAST_WEIGHTS = 512, LEAST_OUTPUTS = 3072 };
     if (!fits_winograd(g) || g->in_c * g->out_c < LEAST_WEIGHTS)

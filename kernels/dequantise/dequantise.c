@@ -24,7 +24,7 @@ const struct gb_operation gb_dequantise_operation = {
                 [GB_INVERSE] = "dequantise_inverse",
                 [GB_BACKWARD] = "dequantise_backward"},
     .problem_bytes = sizeof(struct gb_image_problem),
-    .sizes = gb_image_sizes,
+    .sizes = gb_image_problem_sizes,
     .check = gb_image_check,
     .cost = dequantise_cost,
 };

@@ -21,7 +21,8 @@ enum {
     // divisions and its waits for memory: 430 us in place of 510 for 4096 to 128 on one core.
     PIECE_FLOATS = 128,
     ROWS_AHEAD = 16, // prefetched: 30 in place of 24 GB/s on one core
-    // Inputs whose weights for a block of outputs stay in L2, 128 KiB, while samples take turns.
+    // Inputs whose weights for a block of outputs, 128 KiB at most, stay in L2 while samples take
+    // turns.
     STRIP = 256,
 };
 

@@ -22,7 +22,7 @@ const struct gb_operation gb_mix_operation = {
     .what = "mix",
     .entries = {[GB_FORWARD] = "mix_forward", [GB_BACKWARD] = "mix_backward"},
     .problem_bytes = sizeof(struct gb_image_problem),
-    .sizes = gb_image_sizes,
+    .sizes = gb_image_problem_sizes,
     .check = mix_check,
     .cost = mix_cost,
 };

@@ -16,7 +16,7 @@ const struct gb_operation gb_moments_operation = {
     .what = "moments",
     .entries = {[GB_FORWARD] = "moments"},
     .problem_bytes = sizeof(struct gb_moments_problem),
-    .sizes = gb_image_sizes,
+    .sizes = gb_image_problem_sizes,
     .words = rows,
     .word = offsetof(struct gb_moments_problem, joint),
     .check = gb_image_check,

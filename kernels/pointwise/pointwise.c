@@ -13,7 +13,7 @@ const struct gb_operation gb_add_operation = {
     .what = "addition",
     .entries = {[GB_FORWARD] = "add"},
     .problem_bytes = sizeof(struct gb_image_problem),
-    .sizes = gb_image_sizes,
+    .sizes = gb_image_problem_sizes,
     .check = gb_image_check,
     .cost = add_cost,
 };
@@ -33,7 +33,7 @@ const struct gb_operation gb_add_scaled_operation = {
     .what = "scaled addition",
     .entries = {[GB_FORWARD] = "add_scaled"},
     .problem_bytes = sizeof(struct gb_add_scaled_problem),
-    .sizes = gb_image_sizes,
+    .sizes = gb_image_problem_sizes,
     .words = terms,
     .word = offsetof(struct gb_add_scaled_problem, alone),
     .check = gb_image_check,
@@ -51,6 +51,6 @@ const struct gb_operation gb_exp_operation = {
     .what = "exponential",
     .entries = {[GB_FORWARD] = "exp"},
     .problem_bytes = sizeof(struct gb_array_problem),
-    .sizes = gb_array_sizes,
+    .sizes = gb_array_problem_sizes,
     .cost = exp_cost,
 };

@@ -49,7 +49,7 @@ const struct gb_operation gb_random_uniform_operation = {
     .what = "uniform numbers",
     .entries = {[GB_FORWARD] = "random_uniform"},
     .problem_bytes = sizeof(struct gb_array_problem),
-    .sizes = gb_array_sizes,
+    .sizes = gb_array_problem_sizes,
     .cost = random_uniform_cost,
 };
 
@@ -67,6 +67,6 @@ const struct gb_operation gb_random_normal_operation = {
     .what = "normal numbers",
     .entries = {[GB_FORWARD] = "random_normal"},
     .problem_bytes = sizeof(struct gb_array_problem),
-    .sizes = gb_array_sizes,
+    .sizes = gb_array_problem_sizes,
     .cost = random_normal_cost,
 };

@@ -19,7 +19,7 @@ const struct gb_operation gb_squeeze_operation = {
     .what = "squeeze",
     .entries = {[GB_FORWARD] = "squeeze", [GB_INVERSE] = "unsqueeze"},
     .problem_bytes = sizeof(struct gb_image_problem),
-    .sizes = gb_image_sizes,
+    .sizes = gb_image_problem_sizes,
     .check = squeeze_check,
     .cost = squeeze_cost,
 };

@@ -163,7 +163,9 @@ struct reduction {
 static enum gb_status reduce_one(void *argument, int index) {
     const struct reduction *reduction = argument;
     struct gb_image *images = reduction->photographs->images;
-    return halve(&images[reduction->whole[index]], &images[reduction->first + index]);
+    struct gb_image *whole = &images[reduction->whole[index]];
+    gb_image_crop(whole, 0, 0, whole->w & ~1, whole->h & ~1);
+    return halve(whole, &images[reduction->first + index]);
 }
 
 // Moves the photographs to a longer list, and adds empty images named after `count` of them.

@@ -17,8 +17,8 @@
 // Loads both splits (the array has GB_SPLITS entries) from where gb_sr_read finds them; free each
 // with gb_dataset_free. An example of the training split is a source->size x source->size patch of
 // a photograph, or of the half of one whose sides are four patches long at least, drawn by the key
-// at even coordinates, and the same part of the photograph's low resolution; one of the test split a
-// whole photograph. Fails as gb_sr_read does, and where the size is odd; then nothing is held.
+// at even coordinates, and the same part of the photograph's low resolution; one of the test split
+// a whole photograph. Fails as gb_sr_read does, and where the size is odd; then nothing is held.
 enum gb_status gb_sr_load(const struct gb_source *source, struct gb_dataset splits[]);
 
 // Parts of a test split that gb_sr_load made, which must outlive them; free them with

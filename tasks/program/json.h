@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What stands under a key of a JSON object whose shape was checked, or where a lack does not matter.
+// What stands under a key of a JSON object whose shape was checked, or where a lack does not
+// matter.
 #ifndef GB_JSON_H
 #define GB_JSON_H
 

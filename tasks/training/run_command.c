@@ -38,11 +38,9 @@ static json_t *finished_record(const struct gb_training_run *run) {
     if (gb_path_join(run->out, "run.json", path) != GB_OK)
         return NULL;
     json_t *record = json_load_file(path, 0, NULL), *config = gb_run_config_json(&run->config);
-    const char *commit = json_string_value(json_object_get(record, "commit"));
-    const char *backend = json_string_value(json_object_get(record, "backend"));
-    bool same = commit && backend && strcmp(commit, gb_build.commit) == 0 &&
-                strcmp(backend, run->backend->name) == 0 && build_is_known() &&
-                json_equal(json_object_get(record, "config"), config);
+    bool same = strcmp(gb_json_text(record, "commit"), gb_build.commit) == 0 &&
+                strcmp(gb_json_text(record, "backend"), run->backend->name) == 0 &&
+                build_is_known() && json_equal(json_object_get(record, "config"), config);
     json_decref(config);
     if (same)
         return record;
@@ -135,7 +133,7 @@ static void print_table(json_t *const *records) {
         char trivial[64];
         snprintf(trivial, sizeof trivial, "trivial_%s", tasks[i]->headline);
         printf("%-10s %-8s %7.0f %10.0f %9.2f %9.4f %12.4f %10.4f  %s\n", tasks[i]->name,
-               json_string_value(json_object_get(record, "backend")),
+               gb_json_text(record, "backend"),
                gb_json_number(json_object_get(record, "config"), "iterations"),
                number(record, NULL, "parameters"),
                1e3 * number(record, NULL, "step_seconds_median"),

@@ -11,8 +11,7 @@ struct gb_run_config {
     union gb_model_config config; // of the model
     int size, batch, iterations;
     float learning_rate;
-    float
-        ema_decay; // a step, of the parameters' moving average that the model is used with; 0: none
+    float ema_decay; // a step, of the moving average that the model is used with; 0: none
     uint64_t seed;
     // A flow's activations are computed again by the inverse rather than kept, where the model can:
     // gradients are then rounded otherwise.
@@ -41,7 +40,8 @@ struct gb_run_origin {
 };
 
 // The configuration that a checkpoint was made with, and the rest that a run goes on from. One that
-// does not tell its memory is of stored activations, one without a decay keeps no average. GB_BAD_INPUT.
+// does not tell its memory is of stored activations, one without a decay keeps no average.
+// GB_BAD_INPUT.
 enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run,
                                   struct gb_run_origin *origin);
 

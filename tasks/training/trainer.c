@@ -89,14 +89,17 @@ static struct gb_adam adam_of(const struct gb_trainer *t) {
 enum { AVERAGE_EVERY = 10 };
 
 static void average(struct gb_trainer *t) {
+    struct gb_params *params = gb_trainer_params(t);
+    if (t->run.ema_decay > 0 && t->step < AVERAGE_EVERY)
+        gb_params_average(params, t->threads, 0); // the random start is no model
     if (t->run.ema_decay == 0 || t->step % AVERAGE_EVERY != 0)
         return;
     double decay = 1;
     for (int i = 0; i < AVERAGE_EVERY; i++)
         decay *= (double)t->run.ema_decay;
-    // The start is forgotten sooner: what has been averaged weighs by its length.
+    // The start is forgotten sooner, by TensorFlow's rule (its num_updates).
     const double updates = (double)t->step / AVERAGE_EVERY, early = updates / (9 + updates);
-    gb_params_average(gb_trainer_params(t), (float)(decay < early ? decay : early));
+    gb_params_average(params, t->threads, (float)(decay < early ? decay : early));
 }
 
 enum gb_status gb_trainer_step(struct gb_trainer *t, double *bits_per_dimension) {

@@ -37,16 +37,17 @@ void gb_trainer_free(struct gb_trainer *trainer);
 
 struct gb_params *gb_trainer_params(const struct gb_trainer *trainer);
 
-// One step, and the moving average's where the run keeps one. The minibatch's mean bits per dimension, before the update. Everything random is a
-// function of (seed, step): a resumed run goes on with the same bits. GB_CHECK_FAILED with the step
-// and the learning rate where the likelihood is not finite or a matrix is singular; parameters and
-// step are then as they were (but at the first step for the parameters that start from data), as
-// where memory is short: GB_OUT_OF_MEMORY. Fails as the data set's
-// fill does.
+// One step. Where the run keeps a moving average, it is of every tenth step's parameters, and the
+// parameters themselves before the tenth. The minibatch's mean bits per dimension, before the
+// update. Everything random is a function of (seed, step): a resumed run goes on with the same
+// bits. GB_CHECK_FAILED with the step and the learning rate where the likelihood is not finite or a
+// matrix is singular; parameters and step are then as they were (but at the first step for the
+// parameters that start from data), as where memory is short: GB_OUT_OF_MEMORY. Fails as the data
+// set's fill does.
 enum gb_status gb_trainer_step(struct gb_trainer *trainer, double *bits_per_dimension);
 
-// A checkpoint with Adam's moments, the average, the configuration, the step and the hash of the training set.
-// `data` says where the data came from.
+// A checkpoint with Adam's moments, the average, the configuration, the step and the hash of the
+// training set. `data` says where the data came from.
 enum gb_status gb_trainer_save(const struct gb_trainer *trainer, const char *path,
                                const char *data);
 // Goes on from a checkpoint of the trainer's own configuration. GB_BAD_INPUT where it is of another

@@ -281,8 +281,7 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
     json_int_t block = (json_int_t)(params->floats * sizeof(float));
     return json_pack(
         "{s:s, s:s, s:o, s:s, s:s, s:i, s:s, s:I, s:I, s:O, s:O, s:f, s:f, s:I, s:f, s:I, s:{s:I, "
-        "s:I, "
-        "s:I}}",
+        "s:I, s:I, s:I}}",
         "task", run->config.task->name, "model", run->config.model->name, "config",
         gb_run_config_json(&run->config), "data", run->data_folder ? run->data_folder : "synthetic",
         "backend", run->backend->name, "threads", run->threads, "commit", gb_build.commit, "seed",
@@ -291,8 +290,8 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
         kind->step_flops(trainer->model), "parameters", (json_int_t)gb_params_elements(params),
         "images_per_second", step_seconds > 0 ? run->config.batch / step_seconds : 0.0,
         "peak_memory_bytes", (json_int_t)peak_memory, "memory", "parameters_bytes", block,
-        "moments_bytes", 2 * block, "activations_bytes",
-        (json_int_t)kind->activation_bytes(trainer->model));
+        "moments_bytes", 2 * block, "averages_bytes", params->average ? block : 0,
+        "activations_bytes", (json_int_t)kind->activation_bytes(trainer->model));
 }
 
 static enum gb_status finish(const struct gb_training_run *run, const struct gb_trainer *trainer,
