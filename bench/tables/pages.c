@@ -89,15 +89,19 @@ static struct cell cell_of(const struct gb_results *results, const json_t *table
 
 // ---- Where a line's figures come from ----
 
-// Whether a run gives a cell of the table, and of its line where there is one.
-static bool serves(const json_t *config, const char *table, const char *line) {
+// The first cell that a run gives of the table, and of its line where there is one; NULL: none.
+static const json_t *served_cell(const json_t *config, const char *table, const char *line) {
     size_t i;
     json_t *use;
     json_array_foreach(json_object_get(config, "cells"), i, use) {
         if (is_of(use, table, line, NULL))
-            return true;
+            return use;
     }
-    return false;
+    return NULL;
+}
+
+static bool serves(const json_t *config, const char *table, const char *line) {
+    return served_cell(config, table, line) != NULL;
 }
 
 struct budget {
@@ -158,11 +162,14 @@ static void put_source(const struct gb_page *page, const struct gb_results *resu
     json_t *config;
     gb_page_text(page, "here");
     json_object_foreach(results->runs, run, config) {
-        if (!serves(config, table, line))
+        const json_t *cell = served_cell(config, table, line);
+        if (!cell)
             continue;
-        gb_page_text(page, ": ");
+        const bool trained = !json_is_true(json_object_get(cell, "untrained"));
+        gb_page_text(page, trained ? ": " : ", scored beside ");
         gb_page_code(page, run);
-        put_budget(page, results, run, config);
+        if (trained)
+            put_budget(page, results, run, config);
     }
 }
 
