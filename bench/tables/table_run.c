@@ -54,12 +54,21 @@ static json_t *beginning_of(const struct place *place) {
                      json_object_get(place->config, "splits"), "seed", place->seed);
 }
 
-static enum gb_status begin(const struct place *place, const char *path, const json_t *now) {
-    if (access(place->checkpoint, F_OK) == 0)
-        return gb_fail(GB_BAD_INPUT, "cannot go on with run", place->folder,
-                       "it has no begun.json, which tells its options");
-    GB_TRY(gb_make_folder("cannot make the output folder", place->folder));
-    return gb_json_write(path, now);
+// Compares with what the file says, which is written where nothing is trained yet.
+static enum gb_status compare_beginning(const struct place *place, const char *path,
+                                        const json_t *now) {
+    if (access(place->checkpoint, F_OK) != 0 && access(place->record, F_OK) != 0) {
+        GB_TRY(gb_make_folder("cannot make the output folder", place->folder));
+        return gb_json_write(path, now);
+    }
+    json_t *was = json_load_file(path, 0, NULL);
+    const bool same = json_equal(was, now);
+    json_decref(was);
+    return same ? GB_OK
+                : gb_fail(GB_BAD_INPUT, "cannot go on with run", place->folder,
+                          "it was begun with other options than runs/%s.json has now: remove it, "
+                          "or give another --out",
+                          place->name);
 }
 
 // A run goes on with what its checkpoint has, and its row tells what runs/NAME.json has: they must
@@ -67,19 +76,11 @@ static enum gb_status begin(const struct place *place, const char *path, const j
 static enum gb_status check_beginning(const struct place *place) {
     char path[GB_PATH];
     GB_TRY(gb_path_join(place->folder, "begun.json", path));
-    json_t *now = beginning_of(place), *was = json_load_file(path, 0, NULL);
-    enum gb_status status = GB_OK;
-    if (!now)
-        status = gb_fail(GB_OUT_OF_MEMORY, "cannot go on with run", place->folder, "out of memory");
-    else if (access(path, F_OK) != 0)
-        status = begin(place, path, now);
-    else if (!json_equal(was, now))
-        status = gb_fail(GB_BAD_INPUT, "cannot go on with run", place->folder,
-                         "it was begun with other options than runs/%s.json has now: remove it, or "
-                         "give another --out",
-                         place->name);
+    json_t *now = beginning_of(place);
+    const enum gb_status status =
+        now ? compare_beginning(place, path, now)
+            : gb_fail(GB_OUT_OF_MEMORY, "cannot go on with run", place->folder, "out of memory");
     json_decref(now);
-    json_decref(was);
     return status;
 }
 
