@@ -296,17 +296,24 @@ static void test_average_follows_the_parameters(void **state) {
     gb_trainer_free(&trainer);
 }
 
+// Trains for so many steps and saves; the configuration is read back.
+static void save_averaged(struct gb_trainer *trainer, int steps, const char *path,
+                          struct gb_run_config *run) {
+    struct gb_run_origin origin;
+    double bits[15];
+    start_averaged(trainer);
+    train(trainer, steps, bits);
+    assert_int_equal(gb_trainer_save(trainer, path, "synthetic"), GB_OK);
+    assert_int_equal(gb_run_config_read(path, run, &origin), GB_OK);
+}
+
 static void test_average_is_resumed(void **state) {
     (void)state;
     const char *path = gb_fixture_path("averaged");
     struct gb_trainer whole, resumed;
     struct gb_run_config run;
-    struct gb_run_origin origin;
-    double bits[15];
-    start_averaged(&whole);
-    train(&whole, 15, bits);
-    assert_int_equal(gb_trainer_save(&whole, path, "synthetic"), GB_OK);
-    assert_int_equal(gb_run_config_read(path, &run, &origin), GB_OK);
+    double bits[10];
+    save_averaged(&whole, 15, path, &run);
     assert_true(run.ema_decay == 0.95f);
     start_averaged(&resumed);
     assert_int_equal(gb_trainer_load(&resumed, path), GB_OK);
@@ -477,13 +484,7 @@ static void test_average_is_what_predicts(void **state) {
     const char *path = gb_fixture_path("averaged");
     struct gb_trainer trainer;
     struct gb_run_config run;
-    struct gb_run_origin origin;
-    double steps[10];
-    start_averaged(&trainer);
-    train(&trainer, 10, steps);
-    assert_int_equal(gb_trainer_save(&trainer, path, "synthetic"), GB_OK);
-    assert_int_equal(gb_run_config_read(path, &run, &origin), GB_OK);
-
+    save_averaged(&trainer, 10, path, &run);
     struct gb_predictor of_trainer, of_file;
     const struct gb_predictor_options options = {
         .backend = best_backend(), .threads = 1, .samples = 1, .temperature = 1};

@@ -117,7 +117,9 @@ static struct gb_example_shape padded_shape(const struct gb_dataset *set, int in
 
 // ---- Two resolutions ----
 
-static enum gb_status halve(const struct gb_image *high, struct gb_image *low) {
+// Cuts the image to even sides first.
+static enum gb_status halve(struct gb_image *high, struct gb_image *low) {
+    gb_image_crop(high, 0, 0, high->w & ~1, high->h & ~1);
     const int h = high->h / 2, w = high->w / 2, count = h * w * 3;
     float *values = malloc((size_t)count * sizeof *values);
     if (!values)
@@ -138,9 +140,7 @@ static void free_pairs(struct pairs *pairs) {
 
 static enum gb_status halve_one(void *argument, int index) {
     const struct pairs *pairs = argument;
-    struct gb_image *high = &pairs->high.images[index];
-    gb_image_crop(high, 0, 0, high->w & ~1, high->h & ~1);
-    return halve(high, &pairs->low.images[index]);
+    return halve(&pairs->high.images[index], &pairs->low.images[index]);
 }
 
 // Takes over the photographs and makes their halves.
@@ -163,9 +163,7 @@ struct reduction {
 static enum gb_status reduce_one(void *argument, int index) {
     const struct reduction *reduction = argument;
     struct gb_image *images = reduction->photographs->images;
-    struct gb_image *whole = &images[reduction->whole[index]];
-    gb_image_crop(whole, 0, 0, whole->w & ~1, whole->h & ~1);
-    return halve(whole, &images[reduction->first + index]);
+    return halve(&images[reduction->whole[index]], &images[reduction->first + index]);
 }
 
 // Moves the photographs to a longer list, and adds empty images named after `count` of them.
