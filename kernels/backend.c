@@ -116,6 +116,10 @@ const struct gb_backend *gb_backend_other(const struct gb_backend *backend) {
     return &scalar;
 }
 
+enum gb_status gb_backend_check(const struct gb_backend *backend) {
+    return backend->check ? backend->check() : GB_OK;
+}
+
 bool gb_backend_borrows(const struct gb_backend *backend, const char *entry) {
 #define COMPARE(kernel, isa)                                                                       \
     if (strcmp(entry, #kernel) == 0)                                                               \

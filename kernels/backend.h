@@ -33,6 +33,7 @@ struct gb_backend {
     int lanes;           // floats per vector
     bool same_bits;      // for any number of threads
     const struct gb_backend *lender; // of the entries that a foreign library lacks; NULL native
+    enum gb_status (*check)(void);   // for gb_backend_check; NULL where no kernel can fail
 
 #define GB_FIELD(entry, isa) gb_##entry##_fn entry;
     GB_KERNELS(GB_FIELD, )
@@ -54,6 +55,11 @@ bool gb_backend_supported(const struct gb_backend *backend);
 // The best native backend of this CPU that shares no kernel with this one, to compare it with: of
 // another instruction set, where there is none scalar.
 const struct gb_backend *gb_backend_other(const struct gb_backend *backend);
+
+// Kernels return nothing: all that a caller may get wrong was refused by their plans. A foreign
+// library may still fail while it runs. GB_OUT_OF_MEMORY or GB_UNSUPPORTED, from then on, where it
+// did, on any thread: what its kernels left is no result.
+enum gb_status gb_backend_check(const struct gb_backend *backend);
 
 // True if the backend's kernel of the registry's name, "conv_forward", is its lender's.
 bool gb_backend_borrows(const struct gb_backend *backend, const char *entry);

@@ -188,6 +188,24 @@ static void a_wrong_kernel_has_no_time(void **state) {
     gb_journal_close(&journal);
 }
 
+static enum gb_status library_failed(void) {
+    return gb_fail(GB_UNSUPPORTED, "cannot run", "a primitive", "oneLib: broken");
+}
+
+static void a_library_that_fails_has_no_time(void **state) {
+    (void)state;
+    struct fake fake = good('a');
+    struct gb_backend failing = backend_a;
+    failing.check = library_failed;
+    const struct gb_benchmark benchmark = benchmark_of(&fake, "fake/forward/1", &failing);
+    struct gb_journal journal;
+    assert_int_equal(gb_journal_open(&journal, NULL, false), GB_OK);
+    assert_int_equal(sweep(&benchmark, 1, &journal), GB_CHECK_FAILED);
+    assert_string_equal(find(&journal, "fake/forward/1", "a")->error,
+                        "cannot run: a primitive: oneLib: broken");
+    gb_journal_close(&journal);
+}
+
 static void what_cannot_be_set_up_is_an_error(void **state) {
     (void)state;
     struct fake fake = good('a');
@@ -339,6 +357,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(repetitions_of_a_problem_alternate),
         TEST(a_wrong_kernel_has_no_time),
+        TEST(a_library_that_fails_has_no_time),
         TEST(what_cannot_be_set_up_is_an_error),
         TEST(a_resumed_sweep_times_only_what_is_missing),
         TEST(an_interrupted_sweep_keeps_the_group_that_it_was_in),

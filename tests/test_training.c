@@ -465,6 +465,24 @@ static void test_divergence_is_told(void **state) {
     gb_trainer_free(&trainer);
 }
 
+static enum gb_status library_failed(void) {
+    return gb_fail(GB_UNSUPPORTED, "cannot run", "a primitive", "broken");
+}
+
+static void test_a_failing_library_ends_training(void **state) {
+    (void)state;
+    struct gb_backend failing = *best_backend();
+    struct gb_trainer trainer;
+    double bits;
+    start(&trainer, 2, &failing, 1);
+    train(&trainer, 1, &bits);
+    failing.check = library_failed;
+    assert_int_equal(gb_trainer_step(&trainer, &bits), GB_UNSUPPORTED);
+    assert_string_equal(gb_error_message(), "cannot run: a primitive: broken");
+    assert_int_equal(trainer.step, 1);
+    gb_trainer_free(&trainer);
+}
+
 // ---- Prediction ----
 
 static void predictor_of(struct gb_predictor *predictor, struct gb_predictor_options options) {
@@ -815,8 +833,8 @@ static void test_ascent_climbs(void **state) {
 }
 
 // Of `images` test examples; 0: all.
-static void evaluate(const struct gb_backend *backend, int threads, int images, json_t **metrics,
-                     json_t **per_image) {
+static enum gb_status try_to_evaluate(const struct gb_backend *backend, int threads, int images,
+                                      json_t **metrics, json_t **per_image) {
     struct gb_predictor predictor;
     *metrics = json_object();
     *per_image = json_array();
@@ -826,10 +844,26 @@ static void evaluate(const struct gb_backend *backend, int threads, int images, 
                                                            .seed = 1,
                                                            .dequantise = true,
                                                            .scored = images});
-    assert_int_equal(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
-                                           &splits[GB_SPLIT_TEST], *metrics, *per_image),
-                     GB_OK);
+    enum gb_status status = gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
+                                                  &splits[GB_SPLIT_TEST], *metrics, *per_image);
     gb_predictor_free(&predictor);
+    return status;
+}
+
+static void evaluate(const struct gb_backend *backend, int threads, int images, json_t **metrics,
+                     json_t **per_image) {
+    assert_int_equal(try_to_evaluate(backend, threads, images, metrics, per_image), GB_OK);
+}
+
+static void test_a_failing_library_has_no_score(void **state) {
+    (void)state;
+    json_t *metrics, *per_image;
+    struct gb_backend failing = *best_backend();
+    failing.check = library_failed;
+    assert_int_equal(try_to_evaluate(&failing, 1, 1, &metrics, &per_image), GB_UNSUPPORTED);
+    assert_string_equal(gb_error_message(), "cannot run: a primitive: broken");
+    json_decref(metrics);
+    json_decref(per_image);
 }
 
 static void check_evaluation(const struct gb_backend *backend) {
@@ -981,6 +1015,8 @@ int main(void) {
         cmocka_unit_test(test_every_example_once_an_epoch),
         cmocka_unit_test(test_slow_examples_are_filled_once),
         cmocka_unit_test(test_divergence_is_told),
+        cmocka_unit_test(test_a_failing_library_ends_training),
+        cmocka_unit_test(test_a_failing_library_has_no_score),
         cmocka_unit_test_setup_teardown(test_average_is_what_predicts, gb_fixture_setup,
                                         gb_fixture_teardown),
         cmocka_unit_test(test_failures_name_the_image),

@@ -89,7 +89,10 @@ static enum gb_status set_up(struct subject *subject) {
 }
 
 static enum gb_status check(const struct subject *subject) {
-    return subject->benchmark->check ? subject->benchmark->check(subject->state) : GB_OK;
+    const struct gb_benchmark *benchmark = subject->benchmark;
+    if (benchmark->check)
+        GB_TRY(benchmark->check(subject->state));
+    return benchmark->backend ? gb_backend_check(benchmark->backend) : GB_OK;
 }
 
 static void tear_down(struct subject *subject) {

@@ -666,6 +666,7 @@ void gb_onednn_overlay(struct gb_backend *table) {
     table->name = "onednn";
     table->isa = "SSE4.1";
     table->library = library;
+    table->check = gb_onednn_check;
     table->conv_plan = conv_plan;
     table->conv_plan_free = conv_plan_free;
     table->conv_pack = conv_pack;

@@ -3,6 +3,7 @@
 
 #include <omp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -70,6 +71,19 @@ void gb_onednn_call_free(struct call *call) {
         dnnl_primitive_destroy(call->primitive);
 }
 
+// The first failure of a primitive that ran.
+static _Atomic dnnl_status_t failure = dnnl_success;
+
+static void note_failure(dnnl_status_t status) {
+    dnnl_status_t none = dnnl_success;
+    if (status != dnnl_success)
+        atomic_compare_exchange_strong(&failure, &none, status);
+}
+
+enum gb_status gb_onednn_check(void) {
+    return gb_onednn_told(failure, "cannot run", "a primitive");
+}
+
 void gb_onednn_call_run(const struct call *call, const struct team *team, float *scratchpad,
                         const void *const *operands) {
     int before = gb_onednn_set_threads(team->threads),
@@ -80,11 +94,8 @@ void gb_onednn_call_run(const struct call *call, const struct team *team, float 
         dnnl_memory_set_data_handle(call->arguments[i].memory, (void *)(uintptr_t)data);
     }
     gb_flush_denormals();
-    dnnl_status_t status =
-        dnnl_primitive_execute(call->primitive, team->stream, count, call->arguments);
-    assert(status == dnnl_success);
-    (void)status;
-    dnnl_stream_wait(team->stream);
+    note_failure(dnnl_primitive_execute(call->primitive, team->stream, count, call->arguments));
+    note_failure(dnnl_stream_wait(team->stream));
     omp_set_num_threads(before);
 }
 

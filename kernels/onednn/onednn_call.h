@@ -66,6 +66,8 @@ void gb_onednn_call_free(struct call *call);
     gb_onednn_call_run(call, team, scratchpad, (const void *const[]){__VA_ARGS__})
 void gb_onednn_call_run(const struct call *call, const struct team *team, float *scratchpad,
                         const void *const *operands);
+// What gb_backend_check says.
+enum gb_status gb_onednn_check(void);
 
 // ---- Reordering, which is timed apart ----
 

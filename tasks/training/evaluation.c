@@ -108,14 +108,14 @@ static void free_room(struct room *room) {
 enum gb_status gb_predictor_evaluate(struct gb_predictor *p, const struct gb_dataset *train,
                                      const struct gb_dataset *test, json_t *metrics,
                                      json_t *per_image) {
-    if (p->task->evaluate)
-        return p->task->evaluate(p, train, test, metrics, per_image);
     struct room room = {0};
-    enum gb_status status = take_room(p, test, &room);
-    if (status == GB_OK)
+    enum gb_status status;
+    if (p->task->evaluate)
+        status = p->task->evaluate(p, train, test, metrics, per_image);
+    else if ((status = take_room(p, test, &room)) == GB_OK)
         status = evaluate(p, train, test, &room, metrics, per_image);
     free_room(&room);
-    return status;
+    return status == GB_OK ? gb_backend_check(p->options.backend) : status;
 }
 
 // ---- Pictures ----
@@ -165,6 +165,7 @@ static enum gb_status draw_sheet(struct gb_predictor *p, const struct gb_example
     GB_TRY(make_sheet(shown->count, sheet));
     for (int row = 0; row < shown->count; row++)
         GB_TRY(draw_row(p, picture, set, shown->indices[row], row, sheet));
+    GB_TRY(gb_backend_check(p->options.backend));
     const struct gb_picture whole = {.title = p->task->summary,
                                      .columns = sheet->columns,
                                      .column_count = sheet->column_count,

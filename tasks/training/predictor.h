@@ -91,7 +91,8 @@ enum gb_status gb_predictor_answer(struct gb_predictor *predictor, const struct 
 
 // Scores a whole split into `metrics` and `per_image` (an empty array): bits per dimension ("loss"
 // of a model with one answer), the task's own metrics, seconds_per_prediction, images_per_second;
-// or as the task's own protocol has it. `train` serves the trivial baselines.
+// or as the task's own protocol has it. `train` serves the trivial baselines. Fails as
+// gb_backend_check does, beside what scoring does.
 enum gb_status gb_predictor_evaluate(struct gb_predictor *predictor, const struct gb_dataset *train,
                                      const struct gb_dataset *test, json_t *metrics,
                                      json_t *per_image);

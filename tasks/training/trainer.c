@@ -116,6 +116,7 @@ enum gb_status gb_trainer_step(struct gb_trainer *t, double *bits_per_dimension)
     }
     const struct gb_adam adam = adam_of(t);
     t->run.model->kind->backward(t->model, t->d_log_likelihood, &adam, NULL, NULL);
+    GB_TRY(gb_backend_check(t->backend));
     t->step++;
     average(t);
     *bits_per_dimension = sum / count;

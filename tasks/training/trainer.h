@@ -43,7 +43,7 @@ struct gb_params *gb_trainer_params(const struct gb_trainer *trainer);
 // bits. GB_CHECK_FAILED with the step and the learning rate where the likelihood is not finite or a
 // matrix is singular; parameters and step are then as they were (but at the first step for the
 // parameters that start from data), as where memory is short: GB_OUT_OF_MEMORY. Fails as the data
-// set's fill does.
+// set's fill does, and as gb_backend_check does, after which the parameters are of no use.
 enum gb_status gb_trainer_step(struct gb_trainer *trainer, double *bits_per_dimension);
 
 // A checkpoint with Adam's moments, the average, the configuration, the step and the hash of the

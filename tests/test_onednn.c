@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// What oneDNN fails at while it runs. What its kernels compute is held to the reference with that
+// of all backends, by each kernel's own tests.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "kernels/backend.h"
+#include "kernels/onednn/onednn_call.h"
+
+static void a_failure_is_kept(void **state) {
+    (void)state;
+    const struct gb_backend *onednn, *scalar;
+    assert_int_equal(gb_backend_find("onednn", &onednn), GB_OK);
+    assert_int_equal(gb_backend_find("scalar", &scalar), GB_OK);
+    assert_int_equal(gb_backend_check(onednn), GB_OK);
+    const struct call none = {0};
+    const struct team nobody = {.threads = 1};
+    gb_onednn_call_run(&none, &nobody, NULL, NULL);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(gb_backend_check(onednn), GB_UNSUPPORTED);
+        assert_non_null(strstr(gb_error_message(), "cannot run: a primitive: oneDNN: "));
+    }
+    assert_int_equal(gb_backend_check(scalar), GB_OK);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_failure_is_kept)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
