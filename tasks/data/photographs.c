@@ -24,6 +24,20 @@ enum gb_status gb_photographs_create(struct gb_photographs *photographs, int cou
     return gb_fail(GB_OUT_OF_MEMORY, "cannot hold photographs", "memory", "%d are too many", count);
 }
 
+enum gb_status gb_photographs_extend(struct gb_photographs *photographs, int more) {
+    struct gb_photographs all;
+    const size_t count = (size_t)photographs->count;
+    GB_TRY(gb_photographs_create(&all, photographs->count + more));
+    if (count > 0) {
+        memcpy(all.images, photographs->images, count * sizeof *all.images);
+        memcpy(all.names, photographs->names, count * sizeof *all.names);
+    }
+    free(photographs->images);
+    free(photographs->names);
+    *photographs = all;
+    return GB_OK;
+}
+
 void gb_photographs_free(struct gb_photographs *photographs) {
     for (int i = 0; i < photographs->count; i++) {
         gb_image_free(&photographs->images[i]);

@@ -166,22 +166,14 @@ static enum gb_status reduce_one(void *argument, int index) {
     return halve(&images[reduction->whole[index]], &images[reduction->first + index]);
 }
 
-// Moves the photographs to a longer list, and adds empty images named after `count` of them.
-static enum gb_status lengthen(struct gb_photographs *photographs, const int *whole, int count) {
-    struct gb_photographs all;
-    GB_TRY(gb_photographs_create(&all, photographs->count + count));
-    for (int i = 0; i < photographs->count; i++) {
-        all.images[i] = photographs->images[i];
-        all.names[i] = photographs->names[i];
-        photographs->images[i] = (struct gb_image){0};
-        photographs->names[i] = NULL;
-    }
+// Adds empty images named after `count` of the photographs.
+static enum gb_status extend(struct gb_photographs *photographs, const int *whole, int count) {
     const int first = photographs->count;
-    gb_photographs_free(photographs);
-    *photographs = all;
+    GB_TRY(gb_photographs_extend(photographs, count));
+    char **names = photographs->names;
     for (int i = 0; i < count; i++)
-        if (!(all.names[first + i] = gb_format("%s reduced", all.names[whole[i]])))
-            return no_memory(all.names[whole[i]]);
+        if (!(names[first + i] = gb_format("%s reduced", names[whole[i]])))
+            return no_memory(names[whole[i]]);
     return GB_OK;
 }
 
@@ -194,7 +186,7 @@ static enum gb_status add_reduced(struct gb_photographs *photographs, int size, 
     for (int i = 0; i < first; i++)
         if (photographs->images[i].w >= 4 * size && photographs->images[i].h >= 4 * size)
             whole[count++] = i;
-    enum gb_status status = lengthen(photographs, whole, count);
+    enum gb_status status = extend(photographs, whole, count);
     struct reduction reduction = {photographs, whole, first};
     if (status == GB_OK)
         status = gb_parallel_tries(threads, count, reduce_one, &reduction);

@@ -60,21 +60,18 @@ static bool holds_set(const struct gb_photographs *photographs, const char *pref
 // there yet: its images would count twice.
 static enum gb_status append(struct reading *reading, enum gb_split split,
                              struct gb_photographs *more, const char *prefix) {
-    struct gb_photographs *before = &reading->splits[split], all;
-    if (split == GB_SPLIT_TEST && more->count > 0 && holds_set(before, prefix)) {
+    struct gb_photographs *all = &reading->splits[split];
+    const int first = all->count;
+    if (split == GB_SPLIT_TEST && more->count > 0 && holds_set(all, prefix)) {
         gb_photographs_free(more);
         return gb_fail(GB_BAD_INPUT, what, reading->source->folder,
                        "the test set %.*s is in two of its folders", (int)strlen(prefix) - 1,
                        prefix);
     }
-    enum gb_status status = gb_photographs_create(&all, before->count + more->count);
-    for (int i = 0; status == GB_OK && i < before->count; i++)
-        status = move(before, i, "", &all, i);
+    enum gb_status status = gb_photographs_extend(all, more->count);
     for (int i = 0; status == GB_OK && i < more->count; i++)
-        status = move(more, i, prefix, &all, before->count + i);
+        status = move(more, i, prefix, all, first + i);
     gb_photographs_free(more);
-    gb_photographs_free(before);
-    *before = all;
     return status;
 }
 
