@@ -95,20 +95,13 @@ static void average_share(void *argument, int rank, int size) {
         average[i] += part * (value[i] - average[i]);
 }
 
-static void take_value(struct gb_params *params, size_t offset, size_t floats) {
-    memcpy(params->average + offset, params->value + offset, floats * sizeof *params->average);
-}
-
 void gb_params_average(struct gb_params *params, int threads, float decay) {
     assert(params->average);
     struct averaging averaging = {params, 1 - decay};
     if (decay == 0)
-        take_value(params, 0, params->floats);
+        memcpy(params->average, params->value, params->floats * sizeof *params->average);
     else
         gb_parallel(threads, average_share, &averaging);
-    for (int i = 0; i < params->count; i++)
-        if (params->list[i].statistic)
-            take_value(params, params->list[i].offset, params->list[i].floats);
 }
 
 const float *gb_params_trained(const struct gb_params *params) {

@@ -71,8 +71,10 @@ void gb_params_free(struct gb_params *params);
 // An exponential moving average of the values (Polyak and Juditsky 1992 average all iterates
 // alike): what Adam's last steps swing around. It begins as the values. GB_OUT_OF_MEMORY.
 enum gb_status gb_params_keep_average(struct gb_params *params);
-// average += (1 - decay) * (value - average), elementwise, where one is kept only; at decay 0, and
-// of statistics always, the values themselves. The same bits on any number of threads.
+// average += (1 - decay) * (value - average), elementwise, where one is kept only; at decay 0, the
+// values themselves. Statistics are averaged as well: the last values are those of some twenty
+// examples (CNF's vessels after 7,400 steps: 0.0887 bits per dimension with the last running
+// moments, 0.0773 with averaged ones). The same bits on any number of threads.
 void gb_params_average(struct gb_params *params, int threads, float decay);
 // The block that a trained model is used with: the average where one is kept, else the values.
 const float *gb_params_trained(const struct gb_params *params);
