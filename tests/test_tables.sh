@@ -109,8 +109,30 @@ cp made/runs/tiny.json saved
 : >made/runs/tiny.json
 refuses runs/tiny.json 'line 1'
 
-tables --run other
-[ $code -eq 2 ] && grep -q 'unknown run' err || complain "an unknown run"
+cp made/rows.jsonl saved
+echo '{"run": "lost", "seed": 3, "steps": 1, "metrics": {}}' >>made/rows.jsonl
+refuses rows.jsonl 'unknown run: lost'
+cp made/rows.jsonl saved
+echo '{"run": "tiny", "seed": 77, "steps": 1, "metrics": {}}' >>made/rows.jsonl
+refuses rows.jsonl '77 is not among the seeds'
+cp made/published.json saved
+sed 's/too large//' saved >made/published.json
+tables
+[ $code -eq 2 ] && grep -qF 't, ours, large, and published.json does not say why' err ||
+    complain "an empty cell without a reason"
+mv saved made/published.json
+
+# fails WORDS ARGUMENT...: bad usage, told in one line.
+fails() {
+    words=$1
+    shift
+    tables "$@"
+    [ $code -eq 2 ] && [ "$(wc -l <err)" -eq 1 ] && grep -qF -e "$words" err || complain "no word of: $words"
+}
+fails 'unknown run: other' --run other
+fails '77 is not among the seeds' --run tiny --seed 77 --out runs
+fails '--time-limit' --run tiny --time-limit 0 --out runs
+[ ! -e runs ] || complain "a folder of a run that was refused"
 
 # A run stops at its time limit without a row, goes on by itself, and replaces the row of its seed.
 rm made/rows.jsonl
@@ -123,6 +145,7 @@ tables --run tiny --out runs --time-limit 0.001 --threads 1 --score-unfinished
 grep -q 'goes on after step [0-9]' out || complain "it did not go on"
 [ "$(wc -l <made/rows.jsonl)" -eq 1 ] || complain "not one row"
 grep -q '"steps": 4000' made/rows.jsonl && complain "the limit did not stop it"
+grep -q '"commit": "[0-9a-z+]*", "day": .*"machine": {"cpu": "[^"]' made/rows.jsonl || complain "no commit, no machine"
 steps=$(sed -n 's/.*"steps": \([0-9]*\).*/\1/p' made/rows.jsonl)
 grep -q -e "--iters $steps --seed 3" made/rows.jsonl || complain "another command than the row's"
 cp made/runs/tiny.json saved
@@ -130,17 +153,46 @@ sed 's/"steps": 1,/"steps": 1, "lr": 0.5,/' saved >made/runs/tiny.json
 tables --run tiny --out runs
 [ $code -eq 2 ] && grep -q 'begun with other options' err || complain "other options: exit code $code"
 mv saved made/runs/tiny.json
-tables --run tiny --out runs --threads 2
+
+# Begun by another build, and interrupted.
+tr -d '\n' <runs/tiny-3/begun.json | sed 's/"commits": *\[[^]]*\]/"commits": ["0123456789ab"]/' >saved
+mv saved runs/tiny-3/begun.json
+
+# begin ARGUMENT...: goes on with the run in the background, as $run, until it logs.
+begin() {
+    rows=$(wc -l <runs/tiny-3/log.jsonl)
+    "$glowbench" tables --results made --run tiny --out runs "$@" >out 2>err &
+    run=$!
+    while kill -0 $run && [ "$(wc -l <runs/tiny-3/log.jsonl)" -le "$rows" ]; do sleep 0.1; done
+}
+begin --threads 1
+kill -INT $run
+code=0
+wait $run || code=$?
+[ $code -eq 130 ] && grep -q 'the same command goes on$' err || complain "interrupted: exit code $code"
+grep -q -e '--resume' out err && complain "an option that tables does not have"
+
+# While it trains somebody else adds a row.
+begin --threads 2
+echo "{\"run\": \"tiny\", \"seed\": 4, \"steps\": 10, $row, \"metrics\": {\"mean_iou\": 0.5}}" >>made/rows.jsonl
+kill -0 $run || complain "it ended too soon to tell"
+code=0
+wait $run || code=$?
 [ $code -eq 0 ] || complain "the rest: exit code $code"
-[ "$(wc -l <made/rows.jsonl)" -eq 1 ] || complain "the row was not replaced"
+[ "$(wc -l <made/rows.jsonl)" -eq 2 ] && grep -q '"seed": 4, "steps": 10' made/rows.jsonl ||
+    complain "somebody else's row is lost, or the own was not replaced"
+grep -q '"commit": "0123456789ab, [0-9a-z+]*"' made/rows.jsonl || complain "the build that began it is not told"
+sed -i '/"seed": 4/d' made/rows.jsonl
 grep -q '"steps": 4000, "iterations": 4000' made/rows.jsonl || complain "not all steps"
 grep -q '"scores": \[{"step": 1000, "mean_iou": [0-9.]*, .*{"step": 4000, "mean_iou"' made/rows.jsonl ||
     complain "no scores"
 "$glowbench" train horses --size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16 \
     --samples 1 --iters 4000 --seed 3 --out whole >out 2>err || complain "the same run at once"
 cmp runs/tiny-3/checkpoint.safetensors whole/checkpoint.safetensors || complain "other bits than at once"
-tables --run tiny --out runs
+tables --run tiny --seed 3 --out runs
 grep -q 'goes on after\|ms a step' out && complain "a finished run was trained again"
+tables --run tiny --out runs --time-limit 0.001 --threads 1
+grep -q 'tiny, seed 4: unfinished' out || complain "it did not go over to the next seed"
 tables
 has README.md '`tiny`, seed 3: 4000 steps in '
 has README.md '--score-images 2 --iters 4000 --seed 3`'
@@ -162,6 +214,17 @@ echo '<!-- glowbench tables -->' >made/page.md
 tables --readme made/page.md
 [ $code -eq 2 ] && [ "$(wc -c <made/page.md)" -eq 26 ] || complain "a page without marks"
 
+# Without gnuplot curves stay, and that is said once.
+mkdir bin
+for tool in sh mkdir; do ln -s "$(command -v $tool)" bin/$tool; done
+cp made/README.md before.md
+cp made/index.html before.html
+code=0
+PATH=$PWD/bin "$glowbench" tables --results made >out 2>err || code=$?
+[ $code -eq 0 ] && cmp before.md made/README.md && cmp before.html made/index.html ||
+    complain "without gnuplot: exit code $code"
+[ "$(wc -l <err)" -le 1 ] || complain "more than one line"
+
 # The committed pages are those of the committed rows.
 if command -v gnuplot >/dev/null; then
     cp -r "$results" committed
@@ -169,6 +232,12 @@ if command -v gnuplot >/dev/null; then
     "$glowbench" tables --results committed --readme whole.md >out 2>err || complain "the committed results"
     cmp "$results/README.md" committed/README.md && cmp "$results/../README.md" whole.md ||
         complain "old pages: glowbench tables --readme README.md makes them"
+    # Versions of gnuplot draw alike, and not the same.
+    for page in "$results" committed; do
+        sed '/<svg/,/<\/svg>/d' "$page/index.html" >"$(basename "$page").txt"
+        grep -c '<svg\|<img' "$page/index.html" >>"$(basename "$page").txt"
+    done
+    cmp results.txt committed.txt || complain "an old index.html"
 fi
 
 [ $failures -eq 0 ] || exit 1

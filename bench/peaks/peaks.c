@@ -131,8 +131,7 @@ struct gb_peaks gb_peaks_at(const json_t *report, int threads) {
             peaks.fma_fp32_gflops = fmax(peaks.fma_fp32_gflops, gb_json_number(row, "gflops"));
     }
     json_array_foreach(json_object_get(report, "bandwidth"), index, row) {
-        if ((int)gb_json_number(row, "threads") == threads &&
-            strcmp(gb_json_text(row, "level"), "memory") == 0) {
+        if ((int)gb_json_number(row, "threads") == threads && gb_json_is(row, "level", "memory")) {
             peaks.triad_gbs = gb_json_number(row, "triad_gbs");
             peaks.update_gbs = gb_json_number(row, "update_gbs");
         }

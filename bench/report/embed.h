@@ -17,6 +17,9 @@ void gb_embed_svg(FILE *file, const struct gb_picture *picture);
 enum gb_status gb_png_read(const char *what, const char *path, unsigned char **bytes,
                            size_t *count);
 
+// Likewise a file of gnuplot's as the picture's SVG.
+enum gb_status gb_svg_read(const char *what, const char *path, struct gb_picture *picture);
+
 // Base 64 (RFC 4648, section 4), as for a "data:" address.
 void gb_embed_base64(FILE *file, const unsigned char *bytes, size_t count);
 

@@ -15,10 +15,6 @@
 #include "tasks/task.h"
 #include "tasks/training/progress.h"
 
-static bool same(const json_t *object, const char *key, const char *text) {
-    return strcmp(gb_json_text(object, key), text) == 0;
-}
-
 // ---- Cells ----
 
 struct cell {
@@ -37,7 +33,7 @@ static void measure(const struct gb_results *results, const json_t *use, int dec
     json_array_foreach(results->rows, i, row) {
         const json_t *value =
             json_object_get(json_object_get(row, "metrics"), gb_json_text(use, "metric"));
-        if (!same(row, "run", run))
+        if (!gb_json_is(row, "run", run))
             continue;
         rows++;
         if (!json_is_number(value))
@@ -64,8 +60,8 @@ static void measure(const struct gb_results *results, const json_t *use, int dec
 }
 
 static bool is_of(const json_t *use, const char *table, const char *line, const char *column) {
-    return same(use, "table", table) && (!line || same(use, "line", line)) &&
-           (!column || same(use, "column", column));
+    return gb_json_is(use, "table", table) && (!line || gb_json_is(use, "line", line)) &&
+           (!column || gb_json_is(use, "column", column));
 }
 
 static struct cell cell_of(const struct gb_results *results, const json_t *table,
@@ -115,7 +111,7 @@ static struct budget budget_of(const struct gb_results *results, const char *run
     json_t *row;
     json_array_foreach(results->rows, i, row) {
         const json_int_t steps = gb_json_whole(row, "steps");
-        if (!same(row, "run", run))
+        if (!gb_json_is(row, "run", run))
             continue;
         if (budget.seeds == 0 || steps < budget.least)
             budget.least = steps;
@@ -288,10 +284,10 @@ static void put_row(const struct gb_page *page, const json_t *row) {
                    (long long)gb_json_whole(row, "seed"), (long long)gb_json_whole(row, "steps"),
                    duration, 1e3 * gb_json_number(row, "step_seconds_median"),
                    gb_json_text(row, "backend"), (long long)gb_json_whole(row, "threads"));
-    gb_page_format(
-        page, "; %s, cores: %lld, %s, %s; commit %.12s, %s: ", gb_json_text(machine, "cpu"),
-        (long long)gb_json_whole(machine, "cores"), gb_json_text(machine, "system"),
-        gb_json_text(machine, "compiler"), gb_json_text(row, "commit"), gb_json_text(row, "day"));
+    gb_page_format(page, "; %s, cores: %lld, %s, %s; commit %s, %s: ", gb_json_text(machine, "cpu"),
+                   (long long)gb_json_whole(machine, "cores"), gb_json_text(machine, "system"),
+                   gb_json_text(machine, "compiler"), gb_json_text(row, "commit"),
+                   gb_json_text(row, "day"));
     gb_page_code(page, gb_json_text(row, "command"));
     gb_page_end_item(page);
 }
@@ -322,7 +318,7 @@ static const json_t *find_line(const json_t *table, const char *list, const char
     size_t i;
     json_t *line;
     json_array_foreach(json_object_get(table, list), i, line) {
-        if (same(line, "line", name))
+        if (gb_json_is(line, "line", name))
             return line;
     }
     return NULL;
@@ -347,7 +343,7 @@ static void put_summary_row(const struct gb_page *page, const struct gb_results 
     size_t place;
     json_t *column = NULL;
     json_array_foreach(columns, place, column) {
-        if (same(column, "name", gb_json_text(summary, "column")))
+        if (gb_json_is(column, "name", gb_json_text(summary, "column")))
             break;
     }
     published = find_line(table, "published", gb_json_text(summary, "published"));
@@ -405,7 +401,7 @@ static enum gb_status draw_curves(const struct gb_results *results, const struct
         json_t *log = json_object_get(row, members[kind]);
         // Of a model that gives one answer the likelihood compares with no other's.
         bool likelihood = json_object_get(json_object_get(row, "metrics"), "bits_per_dimension");
-        if (!same(row, "task", task->name) || json_array_size(log) == 0 ||
+        if (!gb_json_is(row, "task", task->name) || json_array_size(log) == 0 ||
             (kind == BITS && !likelihood))
             continue;
         snprintf(names[count], sizeof *names, "%s, seed %lld", gb_json_text(row, "run"),
@@ -420,6 +416,18 @@ static enum gb_status draw_curves(const struct gb_results *results, const struct
                           picture);
 }
 
+// Where there is no gnuplot: the curve that an earlier page had, if any.
+static enum gb_status keep_curve(const char *folder, struct gb_picture *curve) {
+    static bool told;
+    char path[GB_PATH], name[128];
+    if (!told)
+        fprintf(stderr, "glowbench: %s: curves stay as they are\n", gb_error_message());
+    told = true;
+    snprintf(name, sizeof name, "%s.svg", curve->name);
+    GB_TRY(gb_path_join(folder, name, path));
+    return gb_svg_read("cannot make pages", path, curve);
+}
+
 static enum gb_status find_pictures(const struct gb_results *results, const struct gb_task *task,
                                     struct pictures *pictures) {
     char path[GB_PATH], name[64];
@@ -427,11 +435,11 @@ static enum gb_status find_pictures(const struct gb_results *results, const stru
     GB_TRY(gb_path_join(results->folder, name, path));
     GB_TRY(gb_png_read("cannot make pages", path, &pictures->samples, &pictures->sample_bytes));
     for (int kind = 0; kind < KINDS; kind++) {
-        enum gb_status status = draw_curves(results, task, kind, &pictures->curves[kind]);
+        struct gb_picture *curve = &pictures->curves[kind];
+        enum gb_status status = draw_curves(results, task, kind, curve);
         if (status == GB_UNSUPPORTED)
-            fprintf(stderr, "glowbench: %s: pages without curves\n", gb_error_message());
-        else if (status != GB_OK)
-            return status;
+            status = keep_curve(results->folder, curve);
+        GB_TRY(status);
     }
     return GB_OK;
 }

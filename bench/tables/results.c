@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "bench/tables/results.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "flows/files/atomic_file.h"
@@ -19,7 +22,8 @@ static enum gb_status read_json(const char *path, json_t **json) {
     *json = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
     if (*json)
         return GB_OK;
-    return gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", error.line, error.text);
+    return error.line > 0 ? gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", error.line, error.text)
+                          : gb_fail(GB_BAD_INPUT, what, path, "%s", error.text);
 }
 
 // GB_BAD_INPUT where a value has not the members that the format of json_unpack names.
@@ -37,7 +41,7 @@ static json_t *find(const json_t *array, const char *key, const char *text) {
     size_t i;
     json_t *object;
     json_array_foreach(array, i, object) {
-        if (strcmp(gb_json_text(object, key), text) == 0)
+        if (gb_json_is(object, key, text))
             return object;
     }
     return NULL;
@@ -120,6 +124,39 @@ static enum gb_status read_run(struct gb_results *results, const char *folder, c
     return check_run(results, path, run);
 }
 
+static bool is_served(const struct gb_results *results, const json_t *table, const json_t *line,
+                      const json_t *column) {
+    const char *name;
+    json_t *run, *cell;
+    size_t i;
+    json_object_foreach(results->runs, name, run) {
+        json_array_foreach(json_object_get(run, "cells"), i, cell) {
+            if (gb_json_is(cell, "table", gb_json_text(table, "id")) &&
+                gb_json_is(cell, "line", gb_json_text(line, "line")) &&
+                gb_json_is(cell, "column", gb_json_text(column, "name")))
+                return true;
+        }
+    }
+    return false;
+}
+
+// A cell that no run fills says why.
+static enum gb_status check_reasons(const struct gb_results *results, const json_t *table) {
+    size_t i, j;
+    json_t *line, *column;
+    json_array_foreach(json_object_get(table, "measured"), i, line) {
+        json_array_foreach(json_object_get(table, "columns"), j, column) {
+            if (!*gb_json_text(line, "unmeasured") && !is_served(results, table, line, column))
+                return gb_fail(GB_BAD_INPUT, what, results->folder,
+                               "no run fills the cell %s, %s, %s, and published.json does not say "
+                               "why",
+                               gb_json_text(table, "id"), gb_json_text(line, "line"),
+                               gb_json_text(column, "name"));
+        }
+    }
+    return GB_OK;
+}
+
 static enum gb_status read_runs(struct gb_results *results) {
     char folder[GB_PATH];
     struct gb_list files;
@@ -130,13 +167,51 @@ static enum gb_status read_runs(struct gb_results *results) {
     for (int i = 0; i < files.count && status == GB_OK; i++)
         status = read_run(results, folder, files.names[i]);
     gb_list_free(&files);
+    size_t i;
+    json_t *table;
+    json_array_foreach(results->tables, i, table) {
+        if (status == GB_OK)
+            status = check_reasons(results, table);
+    }
     return status;
 }
 
 // ---- Rows ----
 
+static bool names_seed(const json_t *run, json_int_t seed) {
+    size_t i;
+    json_t *each;
+    json_array_foreach(json_object_get(run, "seeds"), i, each) {
+        if (json_integer_value(each) == seed)
+            return true;
+    }
+    return false;
+}
+
+enum gb_status gb_results_check_seed(const struct gb_results *results, const char *run,
+                                     json_int_t seed) {
+    const json_t *config = json_object_get(results->runs, run);
+    if (!config)
+        return gb_fail(GB_BAD_INPUT, "unknown run", run, "%s/runs has no %s.json", results->folder,
+                       run);
+    return names_seed(config, seed) ? GB_OK
+                                    : gb_fail(GB_BAD_INPUT, "unknown seed", run,
+                                              "%lld is not among the seeds of %s/runs/%s.json",
+                                              (long long)seed, results->folder, run);
+}
+
+static enum gb_status check_row(const struct gb_results *results, const char *path, json_t *row) {
+    GB_TRY(check_members(row, path, "{s:s, s:I, s:I, s:{}}", "run", "seed", "steps", "metrics"));
+    const char *name = gb_json_text(row, "run");
+    const json_int_t seed = gb_json_whole(row, "seed");
+    return gb_results_check_seed(results, name, seed) == GB_OK
+               ? GB_OK
+               : gb_fail_within(GB_BAD_INPUT, what, path);
+}
+
 static enum gb_status read_rows(struct gb_results *results) {
     char path[GB_PATH];
+    json_decref(results->rows);
     results->rows = json_array();
     GB_TRY(gb_path_join(results->folder, "rows.jsonl", path));
     if (access(path, F_OK) != 0)
@@ -144,8 +219,7 @@ static enum gb_status read_rows(struct gb_results *results) {
     GB_TRY(gb_json_lines_read(what, path, results->rows));
     size_t i;
     json_t *row;
-    json_array_foreach(results->rows, i, row) GB_TRY(
-        check_members(row, path, "{s:s, s:I, s:I, s:{}}", "run", "seed", "steps", "metrics"));
+    json_array_foreach(results->rows, i, row) GB_TRY(check_row(results, path, row));
     return GB_OK;
 }
 
@@ -153,7 +227,7 @@ json_t *gb_results_row(const struct gb_results *results, const char *run, json_i
     size_t i;
     json_t *row;
     json_array_foreach(results->rows, i, row) {
-        if (strcmp(gb_json_text(row, "run"), run) == 0 && gb_json_whole(row, "seed") == seed)
+        if (gb_json_is(row, "run", run) && gb_json_whole(row, "seed") == seed)
             return row;
     }
     return NULL;
@@ -174,9 +248,10 @@ static enum gb_status write_rows(const struct gb_results *results, const char *p
     return gb_atomic_commit(&file);
 }
 
-enum gb_status gb_results_add(struct gb_results *results, json_t *row) {
+static enum gb_status add_row(struct gb_results *results, json_t *row) {
     char path[GB_PATH];
     GB_TRY(gb_path_join(results->folder, "rows.jsonl", path));
+    GB_TRY(read_rows(results));
     size_t i;
     json_t *old,
         *former = gb_results_row(results, gb_json_text(row, "run"), gb_json_whole(row, "seed"));
@@ -187,6 +262,19 @@ enum gb_status gb_results_add(struct gb_results *results, json_t *row) {
     }
     return failed ? gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory")
                   : write_rows(results, path);
+}
+
+enum gb_status gb_results_add(struct gb_results *results, json_t *row) {
+    const int folder = open(results->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0 || flock(folder, LOCK_EX) != 0) {
+        const int error = errno;
+        if (folder >= 0)
+            close(folder);
+        return gb_fail(GB_IO_ERROR, "cannot lock", results->folder, "%s", strerror(error));
+    }
+    const enum gb_status status = add_row(results, row);
+    close(folder);
+    return status;
 }
 
 // ---- All of it ----

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bench/report/training_record.h"
+#include "tasks/program/build.h"
 #include "tasks/program/files.h"
 #include "tasks/program/json.h"
 #include "tasks/task.h"
@@ -17,31 +18,75 @@
 
 enum { MOST_WORDS = 64, CURVE_POINTS = 200 };
 
+static const char going_on[] = "the same command goes on";
+
 // A run of one seed, and where it lies.
 struct place {
     const char *name;
     const json_t *config;
     json_int_t seed;
-    char folder[GB_PATH], record[GB_PATH], checkpoint[GB_PATH];
+    char folder[GB_PATH], record[GB_PATH], beginning[GB_PATH], checkpoint[GB_PATH];
 };
 
-static enum gb_status find_place(const struct gb_results *results, const struct gb_table_run *run,
-                                 struct place *place) {
+static enum gb_status place_of(const struct gb_results *results, const struct gb_table_run *run,
+                               json_int_t seed, struct place *place) {
     char name[GB_PATH];
-    *place = (struct place){.name = run->name, .config = json_object_get(results->runs, run->name)};
-    if (!place->config)
-        return gb_fail(GB_BAD_INPUT, "unknown run", run->name, "%s/runs has no %s.json",
-                       results->folder, run->name);
-    const json_t *seeds = json_object_get(place->config, "seeds");
-    place->seed = run->seed == UINT64_MAX ? json_integer_value(json_array_get(seeds, 0))
-                                          : (json_int_t)run->seed;
-    snprintf(name, sizeof name, "%s-%lld", run->name, (long long)place->seed);
+    *place = (struct place){
+        .name = run->name, .config = json_object_get(results->runs, run->name), .seed = seed};
+    snprintf(name, sizeof name, "%s-%lld", run->name, (long long)seed);
     GB_TRY(gb_path_join(run->out, name, place->folder));
     GB_TRY(gb_path_join(place->folder, "run.json", place->record));
+    GB_TRY(gb_path_join(place->folder, "begun.json", place->beginning));
     return gb_path_join(place->folder, "checkpoint.safetensors", place->checkpoint);
 }
 
+static bool finished(const struct place *place) {
+    json_t *record = json_load_file(place->record, 0, NULL);
+    const json_t *options = json_object_get(place->config, "options");
+    bool is = record && gb_json_whole(record, "steps") >= gb_json_whole(options, "iters");
+    json_decref(record);
+    return is;
+}
+
+// Of the seed that was asked for; else of the first that is not finished, or of the last.
+static enum gb_status find_place(const struct gb_results *results, const struct gb_table_run *run,
+                                 struct place *place) {
+    if (run->seed != UINT64_MAX) {
+        GB_TRY(gb_results_check_seed(results, run->name, (json_int_t)run->seed));
+        return place_of(results, run, (json_int_t)run->seed, place);
+    }
+    const json_t *seeds = json_object_get(json_object_get(results->runs, run->name), "seeds");
+    size_t i;
+    json_t *seed;
+    if (json_array_size(seeds) == 0)
+        return gb_results_check_seed(results, run->name, 0);
+    json_array_foreach(seeds, i, seed) {
+        GB_TRY(place_of(results, run, json_integer_value(seed), place));
+        if (!finished(place))
+            break;
+    }
+    return GB_OK;
+}
+
 // ---- What a folder was begun with ----
+
+// The commits whose builds have trained in the folder, in order: a list of texts.
+static json_t *commits_of(const struct place *place) {
+    json_t *begun = json_load_file(place->beginning, 0, NULL),
+           *commits = json_incref(json_object_get(begun, "commits"));
+    json_decref(begun);
+    return commits ? commits : json_array();
+}
+
+static enum gb_status write_beginning(const struct place *place, json_t *beginning) {
+    json_t *commits = commits_of(place);
+    const json_t *last = json_array_get(commits, json_array_size(commits) - 1);
+    const bool same = json_is_string(last) && strcmp(json_string_value(last), gb_build.commit) == 0;
+    if (!same)
+        json_array_append_new(commits, json_string(gb_build.commit));
+    json_object_set_new(beginning, "commits", commits);
+    return same ? GB_OK : gb_json_write(place->beginning, beginning);
+}
 
 // All that makes the row's figures, but for the number of steps.
 static json_t *beginning_of(const struct place *place) {
@@ -54,14 +99,12 @@ static json_t *beginning_of(const struct place *place) {
                      json_object_get(place->config, "splits"), "seed", place->seed);
 }
 
-// Compares with what the file says, which is written where nothing is trained yet.
-static enum gb_status compare_beginning(const struct place *place, const char *path,
-                                        const json_t *now) {
-    if (access(place->checkpoint, F_OK) != 0 && access(place->record, F_OK) != 0) {
-        GB_TRY(gb_make_folder("cannot make the output folder", place->folder));
-        return gb_json_write(path, now);
-    }
-    json_t *was = json_load_file(path, 0, NULL);
+// Compares with what the file says, if something is trained.
+static enum gb_status compare_beginning(const struct place *place, const json_t *now) {
+    if (access(place->checkpoint, F_OK) != 0 && access(place->record, F_OK) != 0)
+        return gb_make_folder("cannot make the output folder", place->folder);
+    json_t *was = json_load_file(place->beginning, 0, NULL);
+    json_object_del(was, "commits");
     const bool same = json_equal(was, now);
     json_decref(was);
     return same ? GB_OK
@@ -73,13 +116,13 @@ static enum gb_status compare_beginning(const struct place *place, const char *p
 
 // A run goes on with what its checkpoint has, and its row tells what runs/NAME.json has: they must
 // agree.
-static enum gb_status check_beginning(const struct place *place) {
-    char path[GB_PATH];
-    GB_TRY(gb_path_join(place->folder, "begun.json", path));
+static enum gb_status check_beginning(const struct place *place, bool trains) {
     json_t *now = beginning_of(place);
-    const enum gb_status status =
-        now ? compare_beginning(place, path, now)
+    enum gb_status status =
+        now ? compare_beginning(place, now)
             : gb_fail(GB_OUT_OF_MEMORY, "cannot go on with run", place->folder, "out of memory");
+    if (status == GB_OK && trains)
+        status = write_beginning(place, now);
     json_decref(now);
     return status;
 }
@@ -180,7 +223,7 @@ static enum gb_status train(const struct place *place, const struct gb_table_run
     enum gb_status status =
         line.failed
             ? gb_fail(GB_BAD_INPUT, "cannot start a run", place->name, "its line is too long")
-            : gb_train_command.run(line.count, (const char **)line.words);
+            : gb_train_line(line.count, (const char **)line.words, going_on);
     free_line(&line);
     return status;
 }
@@ -197,6 +240,20 @@ static json_t *command_of(const struct place *place, json_int_t steps) {
         used += (size_t)snprintf(text + used, sizeof text - used, " %s", line.words[i]);
     free_line(&line);
     return json_string(text);
+}
+
+// Of a run that other builds have begun, theirs as well.
+static json_t *commit_of(const struct place *place, const char *last) {
+    json_t *commits = commits_of(place), *commit;
+    char text[GB_PATH] = "";
+    size_t i, used = 0;
+    json_array_foreach(commits, i, commit) {
+        if (used < sizeof text)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : "",
+                                     json_string_value(commit));
+    }
+    json_decref(commits);
+    return json_string(used ? text : last);
 }
 
 static json_t *machine_of(const json_t *machine) {
@@ -273,15 +330,16 @@ static json_t *row_of(const struct place *place, const struct gb_training_record
     strftime(day, sizeof day, "%Y-%m-%d", gmtime_r(&now, &date));
     json_t *steps = rows_with(record->log, "step_seconds");
     json_t *row = json_pack(
-        "{s:s, s:I, s:s, s:s, s:I, s:O?, s:f, s:O?, s:O?, s:s, s:I, s:s, s:s, s:o, s:o, s:o, s:o, "
+        "{s:s, s:I, s:s, s:s, s:I, s:O?, s:f, s:O?, s:O?, s:s, s:I, s:o, s:s, s:o, s:o, s:o, s:o, "
         "s:o}",
         "run", place->name, "seed", place->seed, "task", gb_json_text(run, "task"), "model",
         gb_json_text(run, "model"), "steps", gb_json_whole(run, "steps"), "iterations",
         json_object_get(json_object_get(run, "config"), "iterations"), "training_seconds",
         training_seconds(steps), "step_seconds_median", json_object_get(run, "step_seconds_median"),
         "parameters", json_object_get(run, "parameters"), "backend", gb_json_text(run, "backend"),
-        "threads", gb_json_whole(run, "threads"), "commit", gb_json_text(run, "commit"), "day", day,
-        "command", command_of(place, gb_json_whole(run, "steps")), "machine",
+        "threads", gb_json_whole(run, "threads"), "commit",
+        commit_of(place, gb_json_text(run, "commit")), "day", day, "command",
+        command_of(place, gb_json_whole(run, "steps")), "machine",
         machine_of(json_object_get(run, "machine")), "metrics",
         numbers_of(json_object_get(run, "metrics")), "scores",
         rows_with(record->log, task->headline), "curve", curve_of(steps));
@@ -307,27 +365,19 @@ static enum gb_status add_row(struct gb_results *results, const struct place *pl
 
 // ---- All of it ----
 
-static bool finished(const struct place *place) {
-    json_t *record = json_load_file(place->record, 0, NULL);
-    const json_t *options = json_object_get(place->config, "options");
-    bool is = record && gb_json_whole(record, "steps") >= gb_json_whole(options, "iters");
-    json_decref(record);
-    return is;
-}
-
 enum gb_status gb_table_run(struct gb_results *results, const struct gb_table_run *run) {
     struct place place;
     GB_TRY(find_place(results, run, &place));
     if (*gb_json_text(place.config, "data") && !run->data)
         return gb_fail(GB_BAD_INPUT, "missing option", "--data", "%s is made from %s", place.name,
                        gb_json_text(place.config, "data"));
-    GB_TRY(check_beginning(&place));
-    if (!finished(&place)) {
+    const bool trains = !finished(&place);
+    GB_TRY(check_beginning(&place, trains));
+    if (trains) {
         unlink(place.record); // of fewer steps
         GB_TRY(train(&place, run));
         if (access(place.record, F_OK) != 0) {
-            printf("%s, seed %lld: unfinished, no row; the same command goes on with it\n",
-                   place.name, (long long)place.seed);
+            printf("%s, seed %lld: unfinished, no row\n", place.name, (long long)place.seed);
             return GB_OK;
         }
     }

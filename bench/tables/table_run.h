@@ -12,14 +12,14 @@ struct gb_table_run {
     const char *name;
     const char *data; // the folder that holds the data sets' folders; NULL: none
     const char *out;  // of the runs' folders
-    uint64_t seed;    // UINT64_MAX: the first that the run names
+    uint64_t seed;    // UINT64_MAX: the first of the run's that is not finished
     int threads;      // 0: all
     float minutes;    // of training after which it saves and stops; below 0: no limit
     bool score_unfinished;
 };
 
 // Goes on with the run where its folder, OUT/NAME-SEED, has a checkpoint, trains and scores it, and
-// takes its row into the results. At the time limit there is no row, unless what stands then is to
+// takes its row into the results, with the commits of all builds that trained it. At the time limit there is no row, unless what stands then is to
 // be scored; that is no failure. Fails as `glowbench train` does.
 enum gb_status gb_table_run(struct gb_results *results, const struct gb_table_run *run);
 

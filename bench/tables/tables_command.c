@@ -6,6 +6,7 @@
 #include "bench/tables/same_bits.h"
 #include "bench/tables/table_run.h"
 #include "tasks/program/options.h"
+#include "tasks/training/commands.h"
 
 static const float no_limit = -1;
 
@@ -21,8 +22,9 @@ static enum gb_status tables(int argc, const char **argv) {
         gb_option_string("data", "DIR", &run.data,
                          "of --run: the folder that holds the data sets' folders"),
         gb_option_string("out", "DIR", &run.out, "of --run: the folder of runs"),
-        gb_option_seed("seed", "N", &run.seed, "of --run (else the first that the run names)"),
-        gb_option_float("time-limit", "MINUTES", &run.minutes, 0, 1e6f,
+        gb_option_seed("seed", "N", &run.seed,
+                       "of --run (else the first of its seeds that is not finished)"),
+        gb_option_float("time-limit", "MINUTES", &run.minutes, GB_LEAST_TIME_LIMIT, 1e6f,
                         "of --run: of training after which it saves and stops (else none)"),
         gb_option_flag("score-unfinished", &run.score_unfinished,
                        "of --run: a row for the steps done at the time limit"),

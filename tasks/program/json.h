@@ -5,11 +5,17 @@
 #define GB_JSON_H
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <string.h>
 
 // "" where there is no text.
 static inline const char *gb_json_text(const json_t *object, const char *key) {
     const char *text = json_string_value(json_object_get(object, key));
     return text ? text : "";
+}
+
+static inline bool gb_json_is(const json_t *object, const char *key, const char *text) {
+    return strcmp(gb_json_text(object, key), text) == 0;
 }
 
 // For people: "unknown" where there is no text, or an empty one.

@@ -38,9 +38,9 @@ static json_t *finished_record(const struct gb_training_run *run) {
     if (gb_path_join(run->out, "run.json", path) != GB_OK)
         return NULL;
     json_t *record = json_load_file(path, 0, NULL), *config = gb_run_config_json(&run->config);
-    bool same = strcmp(gb_json_text(record, "commit"), gb_build.commit) == 0 &&
-                strcmp(gb_json_text(record, "backend"), run->backend->name) == 0 &&
-                build_is_known() && json_equal(json_object_get(record, "config"), config);
+    bool same = gb_json_is(record, "commit", gb_build.commit) &&
+                gb_json_is(record, "backend", run->backend->name) && build_is_known() &&
+                json_equal(json_object_get(record, "config"), config);
     json_decref(config);
     if (same)
         return record;

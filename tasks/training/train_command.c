@@ -28,6 +28,7 @@ struct given {
     float learning_rate, ema_decay, minutes;
     uint64_t seed;
     bool resume, score_unfinished;
+    const char *going_on;
     struct gb_model_options of_model;
 };
 
@@ -182,7 +183,7 @@ static enum gb_status start(const struct given *given) {
     struct gb_training_run run = {.data_folder = given->data,
                                   .split_folder = given->split_folder,
                                   .threads = given->threads ? given->threads : gb_machine_threads(),
-                                  .going_on = "go on with the same command and --resume",
+                                  .going_on = given->going_on,
                                   .resume = given->resume,
                                   .checkpoint_every = given->checkpoint_every,
                                   .crops = given->crops,
@@ -213,8 +214,9 @@ static enum gb_status start(const struct given *given) {
     return GB_OK;
 }
 
-static enum gb_status train(int argc, const char **argv) {
-    struct given given = {.checkpoint_every = 1000,
+enum gb_status gb_train_line(int argc, const char **argv, const char *going_on) {
+    struct given given = {.going_on = going_on,
+                          .checkpoint_every = 1000,
                           .score_images = 16,
                           .learning_rate = unset,
                           .ema_decay = unset,
@@ -253,8 +255,8 @@ static enum gb_status train(int argc, const char **argv) {
         gb_option_string("out", "DIR", &given.out, "the run's folder (else out/TASK)"),
         gb_option_flag("resume", &given.resume, "go on from the folder's checkpoint"),
         gb_option_int("checkpoint-every", "N", &given.checkpoint_every, 1, INT_MAX,
-                      "steps from one checkpoint to the next"),
-        gb_option_float("time-limit", "MINUTES", &given.minutes, 0, 1e6f,
+                      "steps from one checkpoint to the next, five minutes at most"),
+        gb_option_float("time-limit", "MINUTES", &given.minutes, GB_LEAST_TIME_LIMIT, 1e6f,
                         "of training after which it saves and stops (else none)"),
         gb_option_flag("score-unfinished", &given.score_unfinished,
                        "score the model as it stands where the time limit stops it"),
@@ -276,6 +278,10 @@ static enum gb_status train(int argc, const char **argv) {
     bool helped;
     GB_TRY(gb_options_parse(&gb_train_command, options, argc, argv, &helped));
     return helped ? GB_OK : start(&given);
+}
+
+static enum gb_status train(int argc, const char **argv) {
+    return gb_train_line(argc, argv, "go on with the same command and --resume");
 }
 
 const struct gb_command gb_train_command = {

@@ -217,13 +217,16 @@ static enum gb_status stopped(const struct gb_training_run *run, long step) {
                    run->config.iterations, run->going_on);
 }
 
+// A machine that goes down costs no more than this, however long a step takes.
+static const double checkpoint_seconds = 300;
+
 // Steps until the last one.
 static enum gb_status make_steps(const struct gb_training_run *run, struct gb_trainer *trainer,
                                  const struct gb_dataset splits[], const struct run_log *log,
                                  struct gb_progress *progress, struct step_times *times) {
     long first = trainer->step, last = run->config.iterations;
     const char *label = run->config.model->kind->one_answer ? "loss" : "bits/dim";
-    double smoothed = 0, begun = gb_seconds();
+    double smoothed = 0, begun = gb_seconds(), saved = begun;
     struct log_window window = {0};
     while (trainer->step < last) {
         double start = gb_seconds(), bits;
@@ -240,10 +243,13 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
             GB_TRY(log_row(log, trainer, &window));
         if (run->score_every > 0 && trainer->step % run->score_every == 0)
             GB_TRY(log_score(run, trainer, splits, log));
-        if (trainer->step % run->checkpoint_every == 0 || ended || late || gb_interrupt_asked()) {
+        const bool due = trainer->step % run->checkpoint_every == 0 ||
+                         gb_seconds() - saved >= checkpoint_seconds;
+        if (due || ended || late || gb_interrupt_asked()) {
             if (fsync(fileno(log->stream)) != 0) // no checkpoint without the rows before it
                 return log_failed(log);
             GB_TRY(save(run, trainer));
+            saved = gb_seconds();
         }
         if (gb_interrupt_asked() || (late && !ended && !run->score_unfinished))
             return stopped(run, trainer->step);

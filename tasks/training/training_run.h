@@ -16,7 +16,7 @@ struct gb_training_run {
     const char *going_on;  // for the user: how to go on where the run was stopped
     bool resume;           // go on from out's checkpoint, whose configuration `config` already is
     bool replace;          // a run that `out` holds may be thrown away
-    int checkpoint_every;  // steps
+    int checkpoint_every;  // steps; every five minutes there is one anyway
     int samples;           // of the final evaluation's sample average
     int crops;             // as in struct gb_predictor_options
     int score_every;       // steps from one score on few test images to the next; 0: none
