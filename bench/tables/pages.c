@@ -529,7 +529,8 @@ static void put_page(const struct gb_page *page, const struct gb_results *result
                       "First one figure of each; then all of them, what was done of what the paper "
                       "did, why a cell is empty, and what made each figure. Several seeds are mean "
                       "± standard deviation; a figure without ± is one seed, whose spread is not "
-                      "known.");
+                      "known. In commands, DIR is the folder that holds the data sets, by the "
+                      "names that bench/README.md lists.");
     put_summary(page, results);
     json_array_foreach(results->tables, i, table) {
         gb_page_heading(page, gb_json_text(table, "title"));
