@@ -191,6 +191,9 @@ grep -q '"scores": \[{"step": 1000, "mean_iou": [0-9.]*, .*{"step": 4000, "mean_
 cmp runs/tiny-3/checkpoint.safetensors whole/checkpoint.safetensors || complain "other bits than at once"
 tables --run tiny --seed 3 --out runs
 grep -q 'goes on after\|ms a step' out && complain "a finished run was trained again"
+cp made/rows.jsonl saved
+tables --run tiny --seed 3 --out trial --time-limit 0.001 --score-unfinished --threads 1
+[ $code -eq 0 ] && grep -q 'a row of 4000, which stays' out && cmp saved made/rows.jsonl || complain "a trial took the row"
 tables --run tiny --out runs --time-limit 0.001 --threads 1
 grep -q 'tiny, seed 4: unfinished' out || complain "it did not go over to the next seed"
 tables

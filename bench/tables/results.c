@@ -248,13 +248,17 @@ static enum gb_status write_rows(const struct gb_results *results, const char *p
     return gb_atomic_commit(&file);
 }
 
-static enum gb_status add_row(struct gb_results *results, json_t *row) {
+static enum gb_status add_row(struct gb_results *results, json_t *row, json_int_t *stays) {
     char path[GB_PATH];
     GB_TRY(gb_path_join(results->folder, "rows.jsonl", path));
     GB_TRY(read_rows(results));
     size_t i;
     json_t *old,
         *former = gb_results_row(results, gb_json_text(row, "run"), gb_json_whole(row, "seed"));
+    *stays = gb_json_whole(former, "steps");
+    if (*stays > gb_json_whole(row, "steps"))
+        return GB_OK;
+    *stays = 0;
     int failed = former ? 0 : json_array_append(results->rows, row);
     json_array_foreach(results->rows, i, old) {
         if (old == former)
@@ -264,7 +268,7 @@ static enum gb_status add_row(struct gb_results *results, json_t *row) {
                   : write_rows(results, path);
 }
 
-enum gb_status gb_results_add(struct gb_results *results, json_t *row) {
+enum gb_status gb_results_add(struct gb_results *results, json_t *row, json_int_t *stays) {
     const int folder = open(results->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0 || flock(folder, LOCK_EX) != 0) {
         const int error = errno;
@@ -272,7 +276,7 @@ enum gb_status gb_results_add(struct gb_results *results, json_t *row) {
             close(folder);
         return gb_fail(GB_IO_ERROR, "cannot lock", results->folder, "%s", strerror(error));
     }
-    const enum gb_status status = add_row(results, row);
+    const enum gb_status status = add_row(results, row, stays);
     close(folder);
     return status;
 }

@@ -27,9 +27,9 @@ enum gb_status gb_results_read(const char *folder, struct gb_results *results);
 void gb_results_free(struct gb_results *results);
 
 // Takes a row in, in place of one that the same run and seed left before, and writes rows.jsonl,
-// whole or not at all; with the rows that others have written there meanwhile, while they wait. The
-// reference to `row` stays the caller's.
-enum gb_status gb_results_add(struct gb_results *results, json_t *row);
+// whole or not at all; with the rows that others have written there meanwhile, while they wait. One
+// of more steps stays: *stays gets its steps, else 0. The reference to `row` stays the caller's.
+enum gb_status gb_results_add(struct gb_results *results, json_t *row, json_int_t *stays);
 
 // GB_BAD_INPUT where there is no such run, or the run names other seeds.
 enum gb_status gb_results_check_seed(const struct gb_results *results, const char *run,

@@ -351,13 +351,19 @@ static enum gb_status add_row(struct gb_results *results, const struct place *pl
     struct gb_training_record record;
     GB_TRY(gb_training_record_read(place->folder, &record));
     json_t *row = row_of(place, &record);
-    enum gb_status status = row ? gb_results_add(results, row)
+    json_int_t stays = 0;
+    enum gb_status status = row ? gb_results_add(results, row, &stays)
                                 : gb_fail(GB_BAD_INPUT, "cannot use run", place->record,
                                           "it is no record of a training run");
-    if (status == GB_OK)
-        printf("%s, seed %lld: %lld of %lld steps, its row is in %s/rows.jsonl\n", place->name,
-               (long long)place->seed, (long long)gb_json_whole(row, "steps"),
-               (long long)gb_json_whole(row, "iterations"), results->folder);
+    if (status == GB_OK) {
+        printf("%s, seed %lld: %lld of %lld steps, ", place->name, (long long)place->seed,
+               (long long)gb_json_whole(row, "steps"), (long long)gb_json_whole(row, "iterations"));
+        if (stays)
+            printf("and %s/rows.jsonl has a row of %lld, which stays\n", results->folder,
+                   (long long)stays);
+        else
+            printf("its row is in %s/rows.jsonl\n", results->folder);
+    }
     json_decref(row);
     gb_training_record_free(&record);
     return status;
