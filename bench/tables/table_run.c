@@ -70,9 +70,13 @@ static enum gb_status find_place(const struct gb_results *results, const struct 
 
 // ---- What a folder was begun with ----
 
+static bool is_begun(const struct place *place) {
+    return access(place->checkpoint, F_OK) == 0 || access(place->record, F_OK) == 0;
+}
+
 // The commits whose builds have trained in the folder, in order: a list of texts.
 static json_t *commits_of(const struct place *place) {
-    json_t *begun = json_load_file(place->beginning, 0, NULL),
+    json_t *begun = is_begun(place) ? json_load_file(place->beginning, 0, NULL) : NULL,
            *commits = json_incref(json_object_get(begun, "commits"));
     json_decref(begun);
     return commits ? commits : json_array();
@@ -101,7 +105,7 @@ static json_t *beginning_of(const struct place *place) {
 
 // Compares with what the file says, if something is trained.
 static enum gb_status compare_beginning(const struct place *place, const json_t *now) {
-    if (access(place->checkpoint, F_OK) != 0 && access(place->record, F_OK) != 0)
+    if (!is_begun(place))
         return gb_make_folder("cannot make the output folder", place->folder);
     json_t *was = json_load_file(place->beginning, 0, NULL);
     json_object_del(was, "commits");
