@@ -42,8 +42,9 @@ enum { STEP_ROOM, STEP_NOISE, STEP_FIELD, STEP_HOLES, STEP_WINDOW };
 
 // The sensor: 160 x 120 pixels, a projector to the right of the camera (metres).
 static const double ACROSS = 160, DOWN = 120, FOCAL = 146.25, BASELINE = 0.075;
-// Of disparity, which is found at four times the resolution, in pixels of 640 across.
-static const double STEP = 1.0 / 8.0, NOISE = 0.10, FIELD = 0.5;
+// Of disparity, which is found at four times the resolution, in pixels of 640 across. The offset is
+// as large as the noise's deviation: what averaging leaves is then most of it.
+static const double STEP = 1.0 / 8.0, NOISE = 0.10, FIELD = 0.5, OFFSET = 0.1;
 static const double FARTHEST = 4.5;
 
 static struct vector minus(struct vector a, struct vector b) {
@@ -280,7 +281,7 @@ static double measure(const struct sensor *sensor, const uint16_t *clean, int x,
     const double focal = 4 * FOCAL; // as disparity is found
     // Errors that neighbours share reach over about 3 pixels.
     const double shared = gb_value_noise_at(&sensor->field, x / 3.0, y / 3.0) - 0.5;
-    double disparity = focal * BASELINE / hit.t + FIELD * shared +
+    double disparity = focal * BASELINE / hit.t + OFFSET + FIELD * shared +
                        NOISE * (double)gb_random_normal(&sensor->noise, 4 * pixel + 2);
     disparity = rint(disparity / STEP) * STEP;
     return disparity > 0 ? focal * BASELINE / disparity : 0;
