@@ -345,6 +345,7 @@ const struct gb_task gb_depth = {
     .dataset = "7-Scenes: SCENE/seq-NN/frame-NNNNNN.{depth.png,pose.txt}",
     .size = "height; the width is 4/3 of it",
     .default_size = 96,
+    .has_scenes = true,
     .samples = 40,
     .reduced = {.size = 24, .batch = 4, .iterations = 1000, .learning_rate = 5e-4f},
     .models = models,

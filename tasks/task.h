@@ -69,6 +69,7 @@ struct gb_task {
     // Both splits (the array has GB_SPLITS entries); free each with gb_dataset_free. On failure
     // nothing is held.
     enum gb_status (*load)(const struct gb_source *source, struct gb_dataset splits[]);
+    bool has_scenes; // its data have scenes, which struct gb_source chooses from
     // The target takes any number of channels, which all say the same: --mask-copies.
     bool copies;
     // For any number of examples; no two views of a call overlap. Data to the model's target,

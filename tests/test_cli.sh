@@ -205,6 +205,7 @@ for command in train eval sample; do
     refuses 'bad value: --samples: "many" is not a whole number' "$@" --samples many
     refuses 'bad value: --threads: "9999999999" is not in 1 .. 256' "$@" --threads 9999999999
     refuses 'missing option: --data: --split-dir needs it' "$@" --split-dir "$folder"
+    refuses 'unknown option: --test-frames: the data of horses have no scenes' "$@" --test-frames 9
     refuses "cannot read folder: $folder/none/figure_ground: No such file or directory" "$@" \
         --data "$folder/none"
     refuses_like 'unknown backend: nothing: --backend takes one of' "$@" --backend nothing

@@ -22,6 +22,8 @@
 #include "tasks/metrics/psnr.h"
 #include "tasks/synthetic/depth.h"
 #include "tasks/task.h"
+#include "tasks/training/commands.h"
+#include "tasks/training/scene_options.h"
 
 // ---- a published folder in small ----
 
@@ -191,6 +193,34 @@ static void write_frames(const char *scene, int count) {
     }
 }
 
+static enum gb_status split_as(const struct gb_scene_choice *choice, struct gb_scenes *scenes,
+                               struct gb_scenes_split *split) {
+    const struct gb_source source = {.choice = *choice};
+    assert_int_equal(gb_scenes_open(gb_fixture_path(""), scenes), GB_OK);
+    return gb_scenes_split(scenes, &source, split);
+}
+
+static void free_split(struct gb_scenes *scenes, struct gb_scenes_split *split) {
+    gb_scenes_split_free(split);
+    gb_scenes_free(scenes);
+}
+
+// How many frames of a split are of a scene; frames ascend.
+static int frames_of(const struct gb_scenes *scenes, const struct gb_scenes_split *split,
+                     enum gb_split which, const char *scene) {
+    int count = 0;
+    for (int i = 0; i < split->count[which]; i++) {
+        const int frame = split->frames[which][i];
+        const char *name = scenes->frames.names[frame];
+        const size_t length = strlen(scene);
+        count += strncmp(name, scene, length) == 0 && name[length] == '/';
+        assert_true(i == 0 || frame > split->frames[which][i - 1]);
+    }
+    return count;
+}
+
+static const struct gb_scene_choice no_choice;
+
 static void splits_the_whole_set_by_scenes(void **state) {
     (void)state;
     static const char *const others[] = {"fire", "heads", "office", "pumpkin", "stairs"};
@@ -199,21 +229,32 @@ static void splits_the_whole_set_by_scenes(void **state) {
         write_frames(others[i], 3);
     struct gb_scenes scenes;
     struct gb_scenes_split split;
-    assert_int_equal(gb_scenes_open(gb_fixture_path(""), &scenes), GB_OK);
-    assert_int_equal(gb_scenes_split(&scenes, NULL, &split), GB_OK);
+    assert_int_equal(split_as(&no_choice, &scenes, &split), GB_OK);
     assert_int_equal(split.count[GB_SPLIT_TRAIN], GB_SCENES_TRAIN);
     assert_int_equal(split.count[GB_SPLIT_TEST], 5 * 3 + FRAMES);
-    for (int i = 0; i < GB_SCENES_TRAIN; i++) {
-        const int frame = split.frames[GB_SPLIT_TRAIN][i];
-        assert_int_equal(strncmp(scenes.frames.names[frame], "chess/", 6), 0);
-        assert_true(i == 0 || frame > split.frames[GB_SPLIT_TRAIN][i - 1]);
-    }
-    for (int i = 0; i < split.count[GB_SPLIT_TEST]; i++)
-        assert_int_not_equal(
-            strncmp(scenes.frames.names[split.frames[GB_SPLIT_TEST][i]], "chess/", 6), 0);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "chess"), GB_SCENES_TRAIN);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "chess"), 0);
     assert_int_equal(gb_scenes_scene_end(&scenes, 0), 250);
-    gb_scenes_split_free(&split);
-    gb_scenes_free(&scenes);
+    free_split(&scenes, &split);
+}
+
+static void splits_what_is_there_of_the_set(void **state) {
+    (void)state;
+    struct gb_scenes scenes;
+    struct gb_scenes_split split;
+    write_frames("chess", 5);
+    assert_int_equal(split_as(&no_choice, &scenes, &split), GB_OK);
+    assert_int_equal(split.count[GB_SPLIT_TRAIN], 5);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "chess"), 5);
+    assert_int_equal(split.count[GB_SPLIT_TEST], FRAMES);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "redkitchen"), FRAMES);
+    free_split(&scenes, &split);
+    // Chess by itself is a row.
+    rename(gb_fixture_path("redkitchen"), gb_fixture_path(".redkitchen"));
+    assert_int_equal(split_as(&no_choice, &scenes, &split), GB_OK);
+    assert_int_equal(split.count[GB_SPLIT_TRAIN], 3);
+    assert_int_equal(split.count[GB_SPLIT_TEST], 2);
+    free_split(&scenes, &split);
 }
 
 static void splits_a_sequence_with_a_gap(void **state) {
@@ -221,13 +262,108 @@ static void splits_a_sequence_with_a_gap(void **state) {
     write_frames("redkitchen2", GB_SCENES_ROW - FRAMES);
     struct gb_scenes scenes;
     struct gb_scenes_split split;
-    assert_int_equal(gb_scenes_open(gb_fixture_path(""), &scenes), GB_OK);
-    assert_int_equal(gb_scenes_split(&scenes, NULL, &split), GB_OK);
+    assert_int_equal(split_as(&no_choice, &scenes, &split), GB_OK);
     assert_int_equal(split.count[GB_SPLIT_TRAIN], 200);
     assert_int_equal(split.count[GB_SPLIT_TEST], 83);
     assert_int_equal(split.frames[GB_SPLIT_TEST][0], 220);
-    gb_scenes_split_free(&split);
-    gb_scenes_free(&scenes);
+    free_split(&scenes, &split);
+    const struct gb_scene_choice few = {.frames = {10, 2}};
+    assert_int_equal(split_as(&few, &scenes, &split), GB_OK);
+    assert_int_equal(split.count[GB_SPLIT_TRAIN], 10);
+    assert_int_equal(split.frames[GB_SPLIT_TRAIN][9], 180);
+    assert_int_equal(split.count[GB_SPLIT_TEST], 2);
+    assert_int_equal(split.frames[GB_SPLIT_TEST][1], 220 + 41);
+    free_split(&scenes, &split);
+}
+
+static void write_four_scenes(void) {
+    write_frames("chess", 6);
+    write_frames("fire", 3);
+    write_frames("heads", 3);
+}
+
+static void splits_by_chosen_scenes(void **state) {
+    (void)state;
+    struct gb_scenes scenes;
+    struct gb_scenes_split split;
+    write_four_scenes();
+    const struct gb_scene_choice both = {.scenes = {"fire,chess", "redkitchen"}, .frames = {3, 7}};
+    assert_int_equal(split_as(&both, &scenes, &split), GB_OK);
+    assert_int_equal(split.count[GB_SPLIT_TRAIN], 3); // places 0, 3 and 6 of 9
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "chess"), 2);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "fire"), 1);
+    assert_int_equal(split.count[GB_SPLIT_TEST], FRAMES);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "redkitchen"), FRAMES);
+    free_split(&scenes, &split);
+    // All others test.
+    const struct gb_scene_choice train = {.scenes = {"heads", NULL}};
+    assert_int_equal(split_as(&train, &scenes, &split), GB_OK);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "heads"), 3);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "chess"), 6);
+    assert_int_equal(split.count[GB_SPLIT_TEST], 6 + 3 + FRAMES);
+    free_split(&scenes, &split);
+    // Chess trains; Heads is on neither side.
+    const struct gb_scene_choice test = {.scenes = {NULL, "redkitchen,fire"}, .frames = {2, 0}};
+    assert_int_equal(split_as(&test, &scenes, &split), GB_OK);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "chess"), 2);
+    assert_int_equal(split.count[GB_SPLIT_TEST], 3 + FRAMES);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "heads"), 0);
+    free_split(&scenes, &split);
+}
+
+static void refuses_scenes_that_cannot_be_split(void **state) {
+    (void)state;
+    static const struct {
+        struct gb_scene_choice choice;
+        const char *reason;
+    } wrong[] = {
+        {{.scenes = {"stairs", NULL}}, "it has no scene \"stairs\""},
+        {{.scenes = {"chess", "fire,"}}, "it has no scene \"\""},
+        {{.scenes = {"chess", "fir"}}, "it has no scene \"fir\""},
+        {{.scenes = {"chess,fire", "heads,fire"}}, "heads,fire: \"fire\" is named twice"},
+        {{.scenes = {"heads,heads", NULL}}, "\"heads\" is named twice"},
+        {{.scenes = {NULL, "chess"}}, "\"chess\" is named twice"},
+        {{.scenes = {"chess,fire,heads,redkitchen", NULL}}, "no scene is left to test"},
+    };
+    write_four_scenes();
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct gb_scenes scenes;
+        struct gb_scenes_split split;
+        assert_int_equal(split_as(&wrong[i].choice, &scenes, &split), GB_BAD_INPUT);
+        if (!strstr(gb_error_message(), wrong[i].reason))
+            fail_msg("\"%s\" does not say \"%s\"", gb_error_message(), wrong[i].reason);
+        assert_null(split.frames[GB_SPLIT_TRAIN]);
+        gb_scenes_free(&scenes);
+    }
+}
+
+static void takes_scenes_as_options(void **state) {
+    (void)state;
+    struct gb_source source = {.folder = "data"};
+    struct gb_option options[GB_SCENE_OPTIONS + 1] = {0};
+    const char *line[] = {"eval",  "--train-scenes", "chess,fire", "--test-scenes",
+                          "heads", "--train-frames", "20",         "--test-frames",
+                          "300"};
+    const struct gb_task *depth, *horses;
+    bool helped;
+    assert_int_equal(gb_task_find("depth", &depth), GB_OK);
+    assert_int_equal(gb_task_find("horses", &horses), GB_OK);
+    assert_int_equal(gb_scene_options_check(horses, &source), GB_OK);
+    gb_scene_options(&source.choice, options);
+    assert_int_equal(gb_options_parse(&gb_eval_command, options, 9, line, &helped), GB_OK);
+    assert_string_equal(source.choice.scenes[GB_SPLIT_TRAIN], "chess,fire");
+    assert_string_equal(source.choice.scenes[GB_SPLIT_TEST], "heads");
+    assert_int_equal(source.choice.frames[GB_SPLIT_TRAIN], 20);
+    assert_int_equal(source.choice.frames[GB_SPLIT_TEST], 300);
+    assert_int_equal(gb_scene_options_check(depth, &source), GB_OK);
+    assert_int_equal(gb_scene_options_check(horses, &source), GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), "--train-scenes"));
+    source.split_folder = "lists";
+    assert_int_equal(gb_scene_options_check(depth, &source), GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), "--split-dir"));
+    source = (struct gb_source){.choice.frames = {0, 5}};
+    assert_int_equal(gb_scene_options_check(depth, &source), GB_BAD_INPUT);
+    assert_string_equal(gb_error_message(), "missing option: --data: --test-frames needs it");
 }
 
 static void splits_by_lists(void **state) {
@@ -295,6 +431,9 @@ static void says_what_is_wrong_with_a_pose(void **state) {
     assert_bad(NULL, "redkitchen", "apart");
     unlink(frame_path(1, ".pose.txt"));
     assert_bad(NULL, "frame-000001.pose.txt", "No such file");
+    write_pose(1, identity);
+    unlink(frame_path(2, ".depth.png"));
+    assert_bad(NULL, "frame-000002.pose.txt", "has no frame-000002.depth.png");
 }
 
 static void says_what_is_wrong_with_intrinsics(void **state) {
@@ -329,8 +468,10 @@ static void says_what_is_wrong_with_the_folder(void **state) {
     (void)state;
     struct gb_depth_maps splits[GB_SPLITS];
     gb_fixture_folder("cache/glowbench");
-    for (int i = 1; i < FRAMES; i++)
+    for (int i = 1; i < FRAMES; i++) {
         unlink(frame_path(i, ".depth.png"));
+        unlink(frame_path(i, ".pose.txt"));
+    }
     assert_bad(NULL, gb_fixture_path(""), "too few");
     rename(gb_fixture_path("redkitchen/seq-01"), gb_fixture_path("redkitchen/other"));
     assert_bad(NULL, gb_fixture_path(""), "holds no SCENE/seq-NN");
@@ -577,7 +718,11 @@ int main(void) {
         TEST(keeps_what_it_made),
         TEST(takes_intrinsics_from_a_file),
         TEST(splits_the_whole_set_by_scenes),
+        TEST(splits_what_is_there_of_the_set),
         TEST(splits_a_sequence_with_a_gap),
+        TEST(splits_by_chosen_scenes),
+        TEST(refuses_scenes_that_cannot_be_split),
+        cmocka_unit_test(takes_scenes_as_options),
         TEST(splits_by_lists),
         TEST(says_what_is_wrong_with_a_depth_map),
         TEST(says_what_is_wrong_with_a_pose),

@@ -11,15 +11,22 @@
 #include "kernels/status.h"
 #include "kernels/tensor.h"
 
-// Where a task's data come from.
-struct gb_source {
-    const char *folder;       // the data set as published; NULL: the task's synthetic one
-    const char *split_folder; // the lists of the split; NULL: the task's own rule
-    int size;                 // the task's measure of an example, such as its height
-    int threads;
+enum gb_split { GB_SPLIT_TRAIN, GB_SPLIT_TEST, GB_SPLITS };
+
+// Of data that consist of scenes: which ones each split takes.
+struct gb_scene_choice {
+    const char *scenes[GB_SPLITS]; // names with commas between; NULL: the task's own rule
+    int frames[GB_SPLITS];         // at most; 0: the task's own number
 };
 
-enum gb_split { GB_SPLIT_TRAIN, GB_SPLIT_TEST, GB_SPLITS };
+// Where a task's data come from.
+struct gb_source {
+    const char *folder;            // the data set as published; NULL: the task's synthetic one
+    const char *split_folder;      // the lists of the split; NULL: the task's own rule
+    struct gb_scene_choice choice; // all zeros for data without scenes, and where lists are given
+    int size;                      // the task's measure of an example, such as its height
+    int threads;
+};
 
 // Heights, widths and channels of an example.
 struct gb_example_shape {

@@ -389,7 +389,7 @@ static enum gb_status find_or_prepare(const struct gb_scenes *scenes,
 static enum gb_status load(const struct gb_scenes *scenes, const struct gb_source *source, int h,
                            int w, struct gb_depth_maps splits[]) {
     struct gb_scenes_split split;
-    GB_TRY(gb_scenes_split(scenes, source->split_folder, &split));
+    GB_TRY(gb_scenes_split(scenes, source, &split));
     enum gb_status status = create_maps(scenes, &split, h, w, splits);
     if (status == GB_OK)
         status = find_or_prepare(scenes, &split, source->threads, splits);

@@ -13,7 +13,7 @@
 #include "tasks/program/files.h"
 
 static const char cannot_read[] = "cannot read 7-Scenes";
-static const char depth_ending[] = ".depth.png";
+static const char depth_ending[] = ".depth.png", pose_ending[] = ".pose.txt";
 
 static enum gb_status no_memory(const char *where) {
     return gb_fail(GB_OUT_OF_MEMORY, cannot_read, where, "out of memory");
@@ -62,14 +62,41 @@ static enum gb_status read_camera(const char *folder, struct gb_camera *camera) 
 
 // ---- frames ----
 
-// Adds the frames of FOLDER/SEQUENCE that have a depth map.
+// GB_BAD_INPUT where a file of the sequence's folder is a pose and its depth map is not there.
+static enum gb_status check_pose(const char *folder, const char *file,
+                                 const struct gb_list *depths) {
+    const size_t length = strlen(file), ending = strlen(pose_ending);
+    if (length < ending || strcmp(file + length - ending, pose_ending) != 0)
+        return GB_OK;
+    char *depth = gb_format("%.*s%s", (int)(length - ending), file, depth_ending);
+    if (!depth)
+        return no_memory(folder);
+    const enum gb_status status =
+        gb_list_find(depths, depth) >= 0
+            ? GB_OK
+            : gb_fail(GB_BAD_INPUT, cannot_read, folder, "%s has no %s beside it", file, depth);
+    free(depth);
+    return status;
+}
+
+static enum gb_status check_poses(const char *folder, const struct gb_list *depths) {
+    struct gb_list files;
+    GB_TRY(gb_list_folder(folder, "", &files));
+    enum gb_status status = GB_OK;
+    for (int i = 0; status == GB_OK && i < files.count; i++)
+        status = check_pose(folder, files.names[i], depths);
+    gb_list_free(&files);
+    return status;
+}
+
+// Adds the frames of FOLDER/SEQUENCE.
 static enum gb_status add_sequence(struct gb_scenes *scenes, const char *sequence) {
     char folder[GB_PATH];
     struct gb_list held;
     GB_TRY(gb_path_join(scenes->folder, sequence, folder));
     GB_TRY(gb_list_folder(folder, depth_ending, &held));
     struct gb_list *frames = &scenes->frames;
-    enum gb_status status = GB_OK;
+    enum gb_status status = check_poses(folder, &held);
     for (int i = 0; status == GB_OK && i < held.count; i++) {
         int length = (int)(strlen(held.names[i]) - strlen(depth_ending));
         status = gb_list_add(frames, gb_format("%s/%.*s", sequence, length, held.names[i]), folder);
@@ -177,7 +204,7 @@ static bool is_rotation(double r[3][3]) {
 
 enum gb_status gb_scenes_read_pose(const struct gb_scenes *scenes, int frame,
                                    struct gb_pose *pose) {
-    char *path = gb_scenes_path(scenes, frame, ".pose.txt");
+    char *path = gb_scenes_path(scenes, frame, pose_ending);
     if (!path)
         return no_memory(scenes->folder);
     double m[16];
@@ -224,55 +251,113 @@ struct range {
     int begin, end;
 };
 
-static struct range find_scene(const struct gb_scenes *scenes, const char *scene) {
+static struct range find_scene(const struct gb_scenes *scenes, const char *scene, size_t length) {
     for (int begin = 0; begin < scenes->frames.count;) {
         int end = gb_scenes_scene_end(scenes, begin);
         const char *name = scenes->frames.names[begin];
-        if (scene_length(name) == strlen(scene) && strncmp(name, scene, strlen(scene)) == 0)
+        if (scene_length(name) == length && strncmp(name, scene, length) == 0)
             return (struct range){begin, end};
         begin = end;
     }
     return (struct range){0, 0};
 }
 
-static bool has_all_scenes(const struct gb_scenes *scenes) {
-    static const char *const names[] = {"chess",   "fire",       "heads", "office",
-                                        "pumpkin", "redkitchen", "stairs"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (find_scene(scenes, names[i]).end == 0)
-            return false;
-    return true;
+// In `sides` stands for each frame the split that may have it, or GB_SPLITS.
+static void assign(struct range range, enum gb_split which, enum gb_split *sides) {
+    for (int frame = range.begin; frame < range.end; frame++)
+        sides[frame] = which;
 }
 
-static enum gb_status split_as_published(const struct gb_scenes *scenes,
-                                         struct gb_scenes_split *split) {
-    const struct range chess = find_scene(scenes, GB_SCENES_TRAIN_SCENE);
-    const int inside = chess.end - chess.begin, outside = scenes->frames.count - inside;
-    GB_TRY(take_split(split, GB_SPLIT_TRAIN, fewest(inside, GB_SCENES_TRAIN)));
-    GB_TRY(take_split(split, GB_SPLIT_TEST, fewest(outside, GB_SCENES_TEST)));
-    for (int i = 0, count = split->count[GB_SPLIT_TRAIN]; i < count; i++)
-        split->frames[GB_SPLIT_TRAIN][i] = chess.begin + (int)((int64_t)i * inside / count);
-    for (int i = 0, count = split->count[GB_SPLIT_TEST]; i < count; i++) {
-        int place = (int)((int64_t)i * outside / count);
-        split->frames[GB_SPLIT_TEST][i] = place < chess.begin ? place : place + inside;
-    }
+// `most` evenly spaced frames of a side, or all that it has.
+static enum gb_status take_evenly(const struct gb_scenes *scenes, const enum gb_split *sides,
+                                  enum gb_split which, int most, struct gb_scenes_split *split) {
+    int held = 0;
+    for (int frame = 0; frame < scenes->frames.count; frame++)
+        held += sides[frame] == which;
+    if (held == 0)
+        return gb_fail(GB_BAD_INPUT, cannot_read, scenes->folder, "no scene is left to %s",
+                       gb_split_name(which));
+    GB_TRY(take_split(split, which, fewest(held, most)));
+    for (int frame = 0, place = 0, taken = 0; taken < split->count[which]; frame++)
+        if (sides[frame] == which && place++ == (int64_t)taken * held / split->count[which])
+            split->frames[which][taken++] = frame;
     return GB_OK;
 }
 
-static enum gb_status split_row(const struct gb_scenes *scenes, struct gb_scenes_split *split) {
+// Gives the scenes of "chess,fire" to a side.
+static enum gb_status assign_scenes(const struct gb_scenes *scenes, const char *names,
+                                    enum gb_split which, enum gb_split *sides) {
+    for (const char *name = names;; name++) {
+        const size_t length = strcspn(name, ",");
+        const struct range scene = find_scene(scenes, name, length);
+        if (scene.end == 0)
+            return gb_fail(GB_BAD_INPUT, cannot_read, scenes->folder, "it has no scene \"%.*s\"",
+                           (int)length, name);
+        if (sides[scene.begin] != GB_SPLITS)
+            return gb_fail(GB_BAD_INPUT, "cannot split scenes", names,
+                           "\"%.*s\" is named twice; lists of frames can split a scene",
+                           (int)length, name);
+        assign(scene, which, sides);
+        name += length;
+        if (!*name)
+            return GB_OK;
+    }
+}
+
+static enum gb_status split_by_scenes(const struct gb_scenes *scenes,
+                                      const struct gb_scene_choice *choice, enum gb_split *sides,
+                                      struct gb_scenes_split *split) {
+    const char *train = choice->scenes[GB_SPLIT_TRAIN], *test = choice->scenes[GB_SPLIT_TEST];
+    const int published[GB_SPLITS] = {GB_SCENES_TRAIN, GB_SCENES_TEST};
+    GB_TRY(assign_scenes(scenes, train ? train : GB_SCENES_TRAIN_SCENE, GB_SPLIT_TRAIN, sides));
+    if (test)
+        GB_TRY(assign_scenes(scenes, test, GB_SPLIT_TEST, sides));
+    for (int frame = 0; !test && frame < scenes->frames.count; frame++)
+        if (sides[frame] == GB_SPLITS)
+            sides[frame] = GB_SPLIT_TEST;
+    for (int which = 0; which < GB_SPLITS; which++)
+        GB_TRY(take_evenly(scenes, sides, (enum gb_split)which,
+                           choice->frames[which] ? choice->frames[which] : published[which],
+                           split));
+    return GB_OK;
+}
+
+static enum gb_status split_row(const struct gb_scenes *scenes,
+                                const struct gb_scene_choice *choice, enum gb_split *sides,
+                                struct gb_scenes_split *split) {
     const int count = scenes->frames.count, scale = fewest(count, GB_SCENES_ROW);
     const int train = scale * GB_SCENES_TRAIN / GB_SCENES_ROW,
               gap = scale * GB_SCENES_GAP / GB_SCENES_ROW;
     if (train < 1)
         return gb_fail(GB_BAD_INPUT, cannot_read, scenes->folder, "%d frame is too few to split",
                        count);
-    GB_TRY(take_split(split, GB_SPLIT_TRAIN, train));
-    GB_TRY(take_split(split, GB_SPLIT_TEST, count - train - gap));
-    for (int i = 0; i < train; i++)
-        split->frames[GB_SPLIT_TRAIN][i] = i;
-    for (int i = 0; i < split->count[GB_SPLIT_TEST]; i++)
-        split->frames[GB_SPLIT_TEST][i] = train + gap + i;
+    assign((struct range){0, train}, GB_SPLIT_TRAIN, sides);
+    assign((struct range){train + gap, count}, GB_SPLIT_TEST, sides);
+    for (int which = 0; which < GB_SPLITS; which++)
+        GB_TRY(take_evenly(scenes, sides, (enum gb_split)which,
+                           choice->frames[which] ? choice->frames[which] : count, split));
     return GB_OK;
+}
+
+static bool is_chess_beside_others(const struct gb_scenes *scenes) {
+    const struct range chess =
+        find_scene(scenes, GB_SCENES_TRAIN_SCENE, strlen(GB_SCENES_TRAIN_SCENE));
+    return chess.end > 0 && chess.end - chess.begin < scenes->frames.count;
+}
+
+static enum gb_status split_by_rule(const struct gb_scenes *scenes,
+                                    const struct gb_scene_choice *choice,
+                                    struct gb_scenes_split *split) {
+    enum gb_split *sides = calloc((size_t)scenes->frames.count, sizeof *sides);
+    if (!sides)
+        return no_memory(scenes->folder);
+    assign((struct range){0, scenes->frames.count}, GB_SPLITS, sides);
+    const bool chosen = choice->scenes[GB_SPLIT_TRAIN] || choice->scenes[GB_SPLIT_TEST];
+    const enum gb_status status = chosen || is_chess_beside_others(scenes)
+                                      ? split_by_scenes(scenes, choice, sides, split)
+                                      : split_row(scenes, choice, sides, split);
+    free(sides);
+    return status;
 }
 
 static enum gb_status read_list(const struct gb_scenes *scenes, const char *path, bool *taken,
@@ -302,12 +387,12 @@ static enum gb_status split_as_listed(const struct gb_scenes *scenes, const char
     return status;
 }
 
-enum gb_status gb_scenes_split(const struct gb_scenes *scenes, const char *split_folder,
+enum gb_status gb_scenes_split(const struct gb_scenes *scenes, const struct gb_source *source,
                                struct gb_scenes_split *split) {
     *split = (struct gb_scenes_split){0};
-    enum gb_status status = split_folder             ? split_as_listed(scenes, split_folder, split)
-                            : has_all_scenes(scenes) ? split_as_published(scenes, split)
-                                                     : split_row(scenes, split);
+    enum gb_status status = source->split_folder
+                                ? split_as_listed(scenes, source->split_folder, split)
+                                : split_by_rule(scenes, &source->choice, split);
     if (status != GB_OK)
         gb_scenes_split_free(split);
     return status;

@@ -23,9 +23,9 @@ struct gb_scenes {
     struct gb_list frames; // "SCENE/seq-NN/frame-NNNNNN", in byte order
 };
 
-// Finds the frames that have a depth map. GB_BAD_INPUT with the file and the reason: a folder
-// missing or without such frames, intrinsics that are not a camera's; GB_OUT_OF_MEMORY. On failure
-// nothing is held.
+// Finds the frames. GB_BAD_INPUT with the file and the reason: a folder missing or without depth
+// maps, a pose without its depth map, by whose absence every place in a split would change,
+// intrinsics that are not a camera's; GB_OUT_OF_MEMORY. On failure nothing is held.
 enum gb_status gb_scenes_open(const char *folder, struct gb_scenes *scenes);
 void gb_scenes_free(struct gb_scenes *scenes);
 
@@ -45,13 +45,15 @@ int gb_scenes_scene_end(const struct gb_scenes *scenes, int frame);
 
 // The c-Glow paper's split: 200 frames of Chess for training and 5,500 of the other scenes for
 // testing. It does not say which: here evenly spaced ones, over Chess and over all others' frames
-// in byte order, so that a scene has its share.
+// in byte order, so that a scene has its share. Fewer scenes than seven are split in the same way
+// if Chess is one of two or more: Chess trains, the others that are there test.
 #define GB_SCENES_TRAIN_SCENE "chess"
 enum { GB_SCENES_TRAIN = 200, GB_SCENES_TEST = 5500 };
-// Where not all seven scenes are there, all frames in byte order are one row: these are the shares
-// of training, of what is left out between the two, and of the test where there are
-// GB_SCENES_ROW frames. Fewer are split in these proportions; where there are more, training and
-// gap have the same, the test has the rest.
+// Without Chess, or with nothing else, there are no two sides to take whole scenes for: all frames
+// in byte order are one row, a block of which trains and another tests. These are the shares of
+// training, of what is left out between the two, and of the test where there are GB_SCENES_ROW
+// frames. Fewer are split in these proportions; where there are more, training and gap have the
+// same, the test has the rest.
 enum { GB_SCENES_GAP = 20, GB_SCENES_ROW = 303 };
 
 struct gb_scenes_split {
@@ -59,10 +61,14 @@ struct gb_scenes_split {
     int count[GB_SPLITS];
 };
 
-// Splits as above, or as FOLDER/depth_train.txt and FOLDER/depth_test.txt of `split_folder` (NULL:
-// none) say, a frame a line: "SCENE/seq-NN/frame-NNNNNN". GB_BAD_INPUT for lists as
-// tasks/data/lists.h has it, and for fewer than 2 frames.
-enum gb_status gb_scenes_split(const struct gb_scenes *scenes, const char *split_folder,
+// Splits as source->split_folder says, which holds depth_train.txt and depth_test.txt, a frame a
+// line: "SCENE/seq-NN/frame-NNNNNN"; as source->choice says; or as above. Scenes that are chosen
+// are taken whole: where none are chosen for training, Chess is; where none are for testing, all
+// others are. Of more frames than the choice's number (where it has none the paper's, in a row no
+// bound) evenly spaced ones are taken. GB_BAD_INPUT for lists as tasks/data/lists.h has it, for a
+// scene that is not there or named twice, on whichever side (lists can split a scene), where a side
+// is left without a scene, and for fewer than 2 frames.
+enum gb_status gb_scenes_split(const struct gb_scenes *scenes, const struct gb_source *source,
                                struct gb_scenes_split *split);
 void gb_scenes_split_free(struct gb_scenes_split *split);
 

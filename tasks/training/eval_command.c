@@ -10,6 +10,7 @@
 #include "tasks/program/options.h"
 #include "tasks/training/commands.h"
 #include "tasks/training/predictor.h"
+#include "tasks/training/scene_options.h"
 #include "tasks/training/training_run.h"
 
 enum { DEFAULT_IMAGES = 8 };
@@ -26,6 +27,7 @@ struct loaded {
 struct request {
     const char *task, *checkpoint, *data, *split_folder, *split, *backend, *dequantise, *json,
         *picture, *prediction, *ascent_start;
+    struct gb_scene_choice choice;
     int samples, crops, threads, images, ascent_steps;
     float temperature, ascent_rate;
     uint64_t seed;
@@ -43,6 +45,7 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
     const struct gb_run_config *run = &loaded->run;
     const struct gb_source source = {.folder = request->data,
                                      .split_folder = request->split_folder,
+                                     .choice = request->choice,
                                      .size = run->size,
                                      .threads = loaded->threads};
     const struct gb_predictor_options options = {
@@ -59,6 +62,7 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
         .ascent = {.from_mean = strcmp(request->ascent_start, "mean") == 0,
                    .steps = request->ascent_steps,
                    .rate = request->ascent_rate}};
+    GB_TRY(gb_scene_options_check(run->task, &source));
     GB_TRY(gb_predictor_create(&loaded->predictor, run, &options));
     GB_TRY(gb_predictor_restore(&loaded->predictor, request->checkpoint));
     return run->task->load(&source, loaded->splits);
@@ -100,9 +104,9 @@ static const struct gb_dataset *split_of(const struct request *request,
 }
 
 // The options that both commands take.
-enum { SHARED_OPTIONS = 14 };
+enum { OWN_OPTIONS = 14, SHARED_OPTIONS = OWN_OPTIONS + GB_SCENE_OPTIONS };
 static void shared_options(struct request *r, struct gb_option options[SHARED_OPTIONS]) {
-    const struct gb_option shared[SHARED_OPTIONS] = {
+    const struct gb_option shared[OWN_OPTIONS] = {
         gb_operand("TASK", &r->task, "the task that the model was trained on"),
         gb_option_string("checkpoint", "FILE", &r->checkpoint, "the model (required)"),
         gb_option_string("data", "DIR", &r->data,
@@ -128,6 +132,7 @@ static void shared_options(struct request *r, struct gb_option options[SHARED_OP
                          "kernels (else $GB_BACKEND, else the best for this CPU)"),
     };
     memcpy(options, shared, sizeof shared);
+    gb_scene_options(&r->choice, options + OWN_OPTIONS);
 }
 
 static const struct request defaults = {

@@ -12,6 +12,7 @@
 #include "tasks/training/commands.h"
 #include "tasks/training/interrupt.h"
 #include "tasks/training/model_options.h"
+#include "tasks/training/scene_options.h"
 #include "tasks/training/training_run.h"
 
 #define DEFAULT_ITERATIONS 5000
@@ -29,6 +30,7 @@ struct given {
     uint64_t seed;
     bool resume, score_unfinished;
     const char *going_on;
+    struct gb_scene_choice choice;
     struct gb_model_options of_model;
 };
 
@@ -168,8 +170,10 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
     GB_TRY(gb_training_run_check(run));
     const struct gb_source source = {.folder = given->data,
                                      .split_folder = given->split_folder,
+                                     .choice = given->choice,
                                      .size = run->config.size,
                                      .threads = run->threads};
+    GB_TRY(gb_scene_options_check(task, &source));
     struct gb_dataset splits[GB_SPLITS] = {0};
     enum gb_status status = task->load(&source, splits);
     if (status == GB_OK)
@@ -272,9 +276,10 @@ enum gb_status gb_train_line(int argc, const char **argv, const char *going_on) 
                       "of sr: random crops of a test set that are scored (else the paper's 1,000)"),
     };
     enum { OWN = sizeof own / sizeof *own };
-    struct gb_option options[OWN + GB_MODEL_OPTIONS + 1] = {0};
+    struct gb_option options[OWN + GB_SCENE_OPTIONS + GB_MODEL_OPTIONS + 1] = {0};
     memcpy(options, own, sizeof own);
-    gb_model_options(&given.of_model, options + OWN);
+    gb_scene_options(&given.choice, options + OWN);
+    gb_model_options(&given.of_model, options + OWN + GB_SCENE_OPTIONS);
     bool helped;
     GB_TRY(gb_options_parse(&gb_train_command, options, argc, argv, &helped));
     return helped ? GB_OK : start(&given);

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include "tasks/training/scene_options.h"
+
+#include <limits.h>
+#include <string.h>
+
+static const char *const scenes_names[GB_SPLITS] = {"--train-scenes", "--test-scenes"};
+static const char *const frames_names[GB_SPLITS] = {"--train-frames", "--test-frames"};
+
+void gb_scene_options(struct gb_scene_choice *choice, struct gb_option options[GB_SCENE_OPTIONS]) {
+    const struct gb_option own[GB_SCENE_OPTIONS] = {
+        gb_option_string("train-scenes", "A[,B...]", &choice->scenes[GB_SPLIT_TRAIN],
+                         "of depth: the scenes to train on (else chess)"),
+        gb_option_string("test-scenes", "A[,B...]", &choice->scenes[GB_SPLIT_TEST],
+                         "of depth: the scenes to test on (else all others)"),
+        gb_option_int("train-frames", "N", &choice->frames[GB_SPLIT_TRAIN], 1, INT_MAX,
+                      "of depth: frames to train on, at most (else the paper's 200)"),
+        gb_option_int("test-frames", "N", &choice->frames[GB_SPLIT_TEST], 1, INT_MAX,
+                      "of depth: frames to test on, at most (else the paper's 5,500)"),
+    };
+    memcpy(options, own, sizeof own);
+}
+
+// The name of an option that was given; NULL: none was.
+static const char *given(const struct gb_scene_choice *choice) {
+    for (int split = 0; split < GB_SPLITS; split++) {
+        if (choice->scenes[split])
+            return scenes_names[split];
+        if (choice->frames[split])
+            return frames_names[split];
+    }
+    return NULL;
+}
+
+enum gb_status gb_scene_options_check(const struct gb_task *task, const struct gb_source *source) {
+    const char *name = given(&source->choice);
+    if (!name)
+        return GB_OK;
+    if (!task->has_scenes)
+        return gb_fail(GB_BAD_INPUT, "unknown option", name, "the data of %s have no scenes",
+                       task->name);
+    if (!source->folder)
+        return gb_fail(GB_BAD_INPUT, "missing option", "--data", "%s needs it", name);
+    if (source->split_folder)
+        return gb_fail(GB_BAD_INPUT, "cannot split twice", name,
+                       "the lists of --split-dir name the frames");
+    return GB_OK;
+}
