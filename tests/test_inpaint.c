@@ -207,6 +207,38 @@ static void names_a_file_that_does_not_decode(void **state) {
     free_splits(splits);
 }
 
+static void names_an_image_that_is_too_small(void **state) {
+    (void)state;
+    const struct {
+        int w, h;
+        enum gb_status status;
+    } sizes[] = {{SIZE, SIZE, GB_OK},
+                 {1, 1, GB_BAD_INPUT},
+                 {SIZE - 1, SIZE, GB_BAD_INPUT},
+                 {400, 2, GB_BAD_INPUT}};
+    gb_fixture_folder("faces");
+    write_faces("faces");
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load("faces", NULL, splits), GB_OK);
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
+    char path[64], reason[64];
+    snprintf(path, sizeof path, "faces/%s", train->names[4]);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct gb_examples examples;
+        gb_fixture_jpeg(path, sizes[i].w, sizes[i].h, 3, slope);
+        snprintf(reason, sizeof reason, ": %d x %d pixels", sizes[i].w, sizes[i].h);
+        assert_int_equal(gb_dataset_gather(train, NULL, train->count, 0, 2, &examples),
+                         sizes[i].status);
+        if (sizes[i].status == GB_OK) {
+            gb_examples_free(&examples);
+            continue;
+        }
+        assert_non_null(strstr(gb_error_message(), path));
+        assert_non_null(strstr(gb_error_message(), reason));
+    }
+    free_splits(splits);
+}
+
 // Every level lies in the middle of its bin of dequantisation noise around the harmonic fill, and
 // comes back.
 static void targets_keep_every_level(void **state) {
@@ -312,6 +344,7 @@ int main(void) {
         TEST(says_what_is_wrong_with_celebas_list),
         TEST(says_what_is_wrong_with_a_folder),
         TEST(names_a_file_that_does_not_decode),
+        TEST(names_an_image_that_is_too_small),
         cmocka_unit_test(targets_keep_every_level),
         cmocka_unit_test(scores_beside_two_fills),
         cmocka_unit_test(loads_the_published_data),

@@ -59,10 +59,17 @@ static enum gb_status fill(const struct gb_dataset *set, int index, const struct
     struct gb_image image;
     GB_TRY(gb_path_join(faces->root, faces->names[index], path));
     GB_TRY(gb_image_read(path, 3, &image));
-    const int side = image.w < image.h ? image.w : image.h;
-    gb_image_crop(&image, (image.w - side) / 2, (image.h - side) / 2, side, side);
     const struct gb_tensor *x = &example->x;
-    const enum gb_status status = gb_resize(&image, GB_BILINEAR, x->h, x->w, x->data);
+    const int side = image.w < image.h ? image.w : image.h;
+    enum gb_status status = GB_OK;
+    if (side < x->h)
+        status =
+            gb_fail(GB_BAD_INPUT, cannot_read, path,
+                    "%d x %d pixels, and each side must have %d at least", image.w, image.h, x->h);
+    if (status == GB_OK) {
+        gb_image_crop(&image, (image.w - side) / 2, (image.h - side) / 2, side, side);
+        status = gb_resize(&image, GB_BILINEAR, x->h, x->w, x->data);
+    }
     gb_image_free(&image);
     if (status == GB_OK)
         gb_hide_block(example);

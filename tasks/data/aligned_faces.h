@@ -42,8 +42,8 @@ void gb_hide_block(const struct gb_example *example);
 // testing, whose people are apart): the training split is the list's, the test split drawn from the
 // list's. GB_BAD_INPUT with the file and the reason: a folder missing or without images, fewer than
 // 4 of them, a list missing, with a line that is no name and part, naming a file that is not there
-// or one twice, or without training or test images; in fill what gb_image_read refuses. On failure
-// nothing is held.
+// or one twice, or without training or test images; in fill what gb_image_read refuses, and an
+// image with a side below source->size. On failure nothing is held.
 enum gb_status gb_aligned_faces_load(const struct gb_source *source, struct gb_dataset splits[]);
 
 #endif
