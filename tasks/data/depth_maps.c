@@ -370,6 +370,11 @@ static enum gb_status create_maps(const struct gb_scenes *scenes,
     return GB_OK;
 }
 
+static void warn_of_cache(void) {
+    fprintf(stderr, "glowbench: %s: the next start makes the depth maps again\n",
+            gb_error_message());
+}
+
 static enum gb_status find_or_prepare(const struct gb_scenes *scenes,
                                       const struct gb_scenes_split *split, int threads,
                                       struct gb_depth_maps splits[]) {
@@ -378,12 +383,16 @@ static enum gb_status find_or_prepare(const struct gb_scenes *scenes,
     char name[64], path[GB_PATH];
     GB_TRY(make_key(scenes, split, test->h, test->w, &key));
     snprintf(name, sizeof name, "depth-%016llx.maps", (unsigned long long)key);
-    GB_TRY(gb_cache_path(name, path));
-    if (read_cache(path, key, splits))
+    const bool has_folder = gb_cache_path(name, path) == GB_OK;
+    if (has_folder && read_cache(path, key, splits))
         return GB_OK;
-    GB_TRY(gb_atomic_probe(path));
+    const bool can_write = has_folder && gb_atomic_probe(path) == GB_OK;
+    if (!can_write)
+        warn_of_cache();
     GB_TRY(prepare(scenes, split, threads, splits));
-    return write_cache(path, key, splits);
+    if (can_write && write_cache(path, key, splits) != GB_OK)
+        warn_of_cache();
+    return GB_OK;
 }
 
 static enum gb_status load(const struct gb_scenes *scenes, const struct gb_source *source, int h,

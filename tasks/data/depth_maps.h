@@ -45,9 +45,10 @@ enum { GB_DEPTH_FUSED = 1000 };
 // window of h x w, random but for ever the same, at least half of which the sensor measured, if 16
 // tries find one. What is prepared is kept in the user's cache (tasks/program/cache.h) under a hash
 // of the frames' names, sizes and times of change, the split and all parameters, and found there by
-// the next start; a damaged file there is made anew. GB_BAD_INPUT with the file and the reason,
-// also where the window is larger than a frame; GB_IO_ERROR where the cache cannot be written. On
-// failure nothing is held.
+// the next start; a damaged file there is made anew. It is not beside a run's output, since all
+// runs on the same frames share it, and eval and sample too, which have no output folder. Where the
+// cache cannot be written, a line on stderr says why, and nothing is kept. GB_BAD_INPUT with the
+// file and the reason, also where the window is larger than a frame. On failure nothing is held.
 enum gb_status gb_depth_maps_load(const struct gb_source *source, int h, int w,
                                   struct gb_depth_maps splits[]);
 
