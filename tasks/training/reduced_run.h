@@ -16,4 +16,12 @@ enum gb_status gb_reduced_open(const struct gb_task *task, int threads, int iter
                                struct gb_reduced_job *job);
 void gb_reduced_close(struct gb_reduced_job *job);
 
+// Whether the metric that stands for a task is better than the trivial baseline's, by a run's
+// record; where one of them is missing it is not.
+bool gb_reduced_beats_trivial(const struct gb_task *task, const json_t *record);
+
+// GB_CHECK_FAILED with the names of the tasks whose metric is no better; records are in the order
+// of gb_tasks.
+enum gb_status gb_reduced_check(json_t *const *records);
+
 #endif
