@@ -317,6 +317,28 @@ static void scores_beside_two_fills(void **state) {
     gb_examples_free(&examples);
 }
 
+static size_t parameters_of(const char *name) {
+    const struct gb_example_shape shape = gb_hidden_block_shape(gb_inpaint.default_size);
+    const struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
+    const struct gb_backend *backend;
+    const struct gb_task_model *found;
+    union gb_model_config config;
+    void *model;
+    assert_int_equal(gb_backend_find(NULL, &backend), GB_OK);
+    assert_int_equal(gb_task_model_find(&gb_inpaint, name, &found), GB_OK);
+    assert_int_equal(found->configure(&shape, &config), GB_OK);
+    assert_int_equal(found->kind->create(&config, &use, backend, &model), GB_OK);
+    const size_t count = gb_params_elements(found->kind->params(model));
+    found->kind->free(model);
+    return count;
+}
+
+static void gives_the_baseline_a_similar_size(void **state) {
+    (void)state;
+    const double ratio = (double)parameters_of("ffn") / (double)parameters_of("cglow");
+    assert_float_equal(ratio, 1.0, 0.15);
+}
+
 static void loads_the_published_data(void **state) {
     (void)state;
     const char *folder =
@@ -347,6 +369,7 @@ int main(void) {
         TEST(names_an_image_that_is_too_small),
         cmocka_unit_test(targets_keep_every_level),
         cmocka_unit_test(scores_beside_two_fills),
+        cmocka_unit_test(gives_the_baseline_a_similar_size),
         cmocka_unit_test(loads_the_published_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
