@@ -6,7 +6,7 @@
 // Model: L = 2, K = 2, instance norm, additive couplings, binary variational dequantisation by a
 // flow of one scale; the paper gives no numbers of channels and no steps for the dequantiser: 32
 // and 2 here. Prediction: the mean of samples, each cut at 0.5 first; of the factored baseline,
-// which has it, the probability. Metrics inside the field of view: the maximal F-score over the
+// which has it, the probability; by gradient ascent, what it finds, cut alike. Metrics inside the field of view: the maximal F-score over the
 // curve of precision and recall, the F-score of single samples, that of the second observer
 // ("human"); bits per dimension of the whole padded tensor, the same for all models. "trivial" is
 // vessel everywhere, "threshold_f_score" the best threshold on the levelled photographs' green
@@ -103,7 +103,8 @@ enum { PROBABILITY_LEVELS = 256 };
 
 // What samples say about one photograph.
 struct opinion {
-    struct gb_tensor mean;       // of one image: the share of samples that have a vessel there
+    struct gb_tensor mean;       // of one image: the share of samples that have a vessel there, or
+                                 // what else is predicted
     struct gb_pr_point *samples; // of each
     int sample_count;
 };
@@ -152,6 +153,10 @@ static enum gb_status ask(struct gb_predictor *p, const struct gb_example *examp
     if (p->kind->uniform_noise) { // the probability itself, in place of the mean
         const struct gb_tensor probability = gb_predictor_sample(p, index, 0, 0);
         gb_copy_values(&probability, mean);
+    }
+    if (p->options.prediction == GB_PREDICT_GRADIENT) {
+        GB_TRY(gb_predictor_answer(p, &example->x, name, index, mean));
+        cut(&example->x, mean, mean);
     }
     return GB_OK;
 }
@@ -374,7 +379,6 @@ static const char *const captions[COLUMNS] = {"input",  "truth", "human",   "sam
 // Whole photographs are shown smaller.
 static int columns_of(const struct gb_predictor *p, const struct gb_example_shape *shape,
                       struct gb_picture_column columns[static GB_MOST_COLUMNS]) {
-    (void)p;
     const int longer = shape->y_h > shape->y_w ? shape->y_h : shape->y_w;
     const int factor = (longer + MOST_SIDE - 1) / MOST_SIDE;
     const int h = shape->y_h / factor, w = shape->y_w / factor;
@@ -382,6 +386,7 @@ static int columns_of(const struct gb_predictor *p, const struct gb_example_shap
         columns[i] =
             (struct gb_picture_column){captions[i], gb_dense(NULL, 1, h, i == PLANE ? h : w,
                                                              i == INPUT || i == PLANE ? 3 : 1)};
+    columns[MEAN].caption = gb_prediction_names[p->options.prediction];
     return COLUMNS;
 }
 

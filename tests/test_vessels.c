@@ -38,17 +38,27 @@ static int free_data(void **state) {
 }
 
 // A predictor of untrained parameters.
-static void make_predictor(const char *model_name, struct gb_predictor *predictor) {
+static void make_predictor_by(enum gb_prediction prediction, const char *model_name,
+                              struct gb_predictor *predictor) {
     struct gb_run_config run;
     const struct gb_task_model *model;
-    struct gb_predictor_options options = {
-        .threads = 2, .samples = SAMPLES, .temperature = 1, .seed = 3, .dequantise = true};
+    struct gb_predictor_options options = {.threads = 2,
+                                           .samples = SAMPLES,
+                                           .temperature = 1,
+                                           .seed = 3,
+                                           .dequantise = true,
+                                           .prediction = prediction,
+                                           .ascent = {.steps = 2, .rate = 0.01f}};
     assert_int_equal(gb_backend_find(NULL, &options.backend), GB_OK);
     assert_int_equal(gb_task_model_find(vessels, model_name, &model), GB_OK);
     assert_int_equal(
         gb_run_config_default(vessels, model, WINDOW, &splits[GB_SPLIT_TRAIN].shape, &run), GB_OK);
     assert_int_equal(gb_predictor_create(predictor, &run, &options), GB_OK);
     gb_load_untrained(predictor, 5);
+}
+
+static void make_predictor(const char *model_name, struct gb_predictor *predictor) {
+    make_predictor_by(GB_PREDICT_MEAN, model_name, predictor);
 }
 
 static double number(const json_t *object, const char *name) {
@@ -121,6 +131,29 @@ static void measures_every_model(void **state) {
             fail_msg("%s: %s", model->name, gb_error_message());
         check_metrics(metrics, predictor.kind->uniform_noise ? 255 : SAMPLES);
         check_photographs(per_image, metrics);
+        json_decref(metrics);
+        json_decref(per_image);
+        gb_predictor_free(&predictor);
+    }
+}
+
+// What ascent finds is a mask, the same at every threshold, as no mean of these samples is.
+static void measures_what_ascent_finds(void **state) {
+    (void)state;
+    for (int prediction = 0; prediction < GB_PREDICTIONS; prediction++) {
+        struct gb_predictor predictor;
+        json_t *metrics = json_object(), *per_image = json_array(), *point;
+        make_predictor_by((enum gb_prediction)prediction, "cnf-uniform", &predictor);
+        assert_int_equal(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
+                                               &splits[GB_SPLIT_TEST], metrics, per_image),
+                         GB_OK);
+        check_metrics(metrics, SAMPLES);
+        check_photographs(per_image, metrics);
+        size_t i, best = 0;
+        json_array_foreach(json_object_get(metrics, "curve"), i, point) {
+            best += number(point, "f_score") == number(metrics, "f_score");
+        }
+        assert_true((best == SAMPLES) == (prediction == GB_PREDICT_GRADIENT));
         json_decref(metrics);
         json_decref(per_image);
         gb_predictor_free(&predictor);
@@ -216,6 +249,7 @@ static void draws_its_picture(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(measures_every_model),
+        cmocka_unit_test(measures_what_ascent_finds),
         cmocka_unit_test(refuses_to_score_windows),
         cmocka_unit_test(dequantises_by_model),
         cmocka_unit_test(gives_the_baseline_as_many_parameters),

@@ -70,6 +70,9 @@ static void bind(struct gb_predictor *p, const struct gb_model_shapes *one) {
 static enum gb_status build_climber(struct gb_predictor *p) {
     const struct gb_model_use use = {
         .batch = 1, .samples_per_x = 1, .threads = p->options.threads, .gradients = true};
+    if (p->task->one_sample)
+        return gb_fail(GB_BAD_INPUT, "cannot predict", "--predict gradient",
+                       "%s scores single samples and no prediction", p->task->name);
     if (p->kind->one_answer || p->state->dequantisation != GB_DEQUANTISED_BY_CALLER)
         return gb_fail(GB_BAD_INPUT, "cannot predict", "--predict gradient",
                        "%s has no density that could be climbed", p->kind->title);
