@@ -6,6 +6,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -441,6 +442,35 @@ static void test_slow_examples_are_filled_once(void **state) {
         assert_int_equal(gb_loader_take(loader, step, &taken), GB_OK);
     gb_loader_free(loader);
     assert_in_range(slow_fills, TAKEN, TAKEN + 1);
+}
+
+static atomic_int fills_begun;
+static enum gb_status fill_and_count(const struct gb_dataset *set, int index,
+                                     const struct gb_random_key *key,
+                                     const struct gb_example *example) {
+    (void)set;
+    fills_begun++;
+    return splits[GB_SPLIT_TRAIN].fill(&splits[GB_SPLIT_TRAIN], index, key, example);
+}
+
+// While a step is used the next is begun, and none beyond it.
+static void test_the_next_step_is_made_ahead(void **state) {
+    (void)state;
+    enum { BATCH = 2, MOST_MILLISECONDS = 10000 };
+    struct gb_dataset counted = splits[GB_SPLIT_TRAIN];
+    counted.fill = fill_and_count;
+    fills_begun = 0;
+    const struct gb_run_config run = tiny_run(BATCH);
+    const struct timespec pause = {.tv_nsec = 1000000};
+    struct gb_loader *loader;
+    const struct gb_batch *taken;
+    assert_int_equal(gb_loader_create(&run, best_backend(), &counted, &loader), GB_OK);
+    assert_int_equal(gb_loader_take(loader, 0, &taken), GB_OK);
+    for (int i = 0; i < MOST_MILLISECONDS && fills_begun < 2 * BATCH; i++)
+        nanosleep(&pause, NULL);
+    assert_int_equal(fills_begun, 2 * BATCH);
+    gb_loader_free(loader);
+    assert_int_equal(fills_begun, 2 * BATCH);
 }
 
 static void test_divergence_is_told(void **state) {
@@ -1014,6 +1044,7 @@ int main(void) {
                                         gb_fixture_teardown),
         cmocka_unit_test(test_every_example_once_an_epoch),
         cmocka_unit_test(test_slow_examples_are_filled_once),
+        cmocka_unit_test(test_the_next_step_is_made_ahead),
         cmocka_unit_test(test_divergence_is_told),
         cmocka_unit_test(test_a_failing_library_ends_training),
         cmocka_unit_test(test_a_failing_library_has_no_score),
