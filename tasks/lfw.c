@@ -9,7 +9,8 @@
 // through a coupling. Uniform noise of width 1 around the two levels dequantises them. Model: L =
 // 4, K = 8, n_c = 64, n_w = 128. Prediction: the mean of samples, and of its channels the largest.
 // Metric: superpixel accuracy (SPA) at full size, a superpixel's class being the most frequent
-// label in it; with it pixel accuracy and mean IoU at the model's size.
+// label in it; with it pixel accuracy and mean IoU at the model's size. "superpixels" among the
+// metrics tells whose they are: "published" or "slic".
 #include <stdlib.h>
 
 #include "kernels/parallel.h"
@@ -98,19 +99,25 @@ enum predictor { MODEL, TRIVIAL, PREDICTORS };
 
 static const char *const prefixes[PREDICTORS] = {"", "trivial_"};
 
+// Of one example.
+struct superpixel_score {
+    bool published; // else they are SLIC's
+    struct gb_superpixel_counts counts[PREDICTORS];
+};
+
 struct scoring {
-    const struct gb_dataset *origin;                   // gives the test examples at full size
-    const int *indices;                                // of the scored ones in it
-    struct gb_tensor predictions[PREDICTORS];          // label maps
-    struct gb_superpixel_counts (*counts)[PREDICTORS]; // by example
+    const struct gb_dataset *origin;          // gives the test examples at full size
+    const int *indices;                       // of the scored ones in it
+    struct gb_tensor predictions[PREDICTORS]; // label maps
+    struct superpixel_score *scores;          // by example
 };
 
 static enum gb_status find_superpixels(const struct gb_dataset *origin, int index,
                                        const struct gb_tensor *image,
-                                       struct gb_superpixels *superpixels) {
+                                       struct gb_superpixels *superpixels, bool *published) {
     GB_TRY(gb_lfw_superpixels(origin, index, superpixels));
-    return superpixels->count ? GB_OK
-                              : gb_slic(image, GB_SLIC_COUNT, GB_SLIC_COMPACTNESS, superpixels);
+    *published = superpixels->count > 0;
+    return *published ? GB_OK : gb_slic(image, GB_SLIC_COUNT, GB_SLIC_COMPACTNESS, superpixels);
 }
 
 static enum gb_status score_superpixels(const struct scoring *scoring, int index,
@@ -120,13 +127,14 @@ static enum gb_status score_superpixels(const struct scoring *scoring, int index
     const struct gb_random_key key = {0}; // nothing is drawn by it
     const struct gb_example example = gb_example_at(room, 0);
     struct gb_superpixels superpixels = {0};
+    struct superpixel_score *score = &scoring->scores[index];
     GB_TRY(origin->fill(origin, place, &key, &example));
-    GB_TRY(find_superpixels(origin, place, &example.x, &superpixels));
+    GB_TRY(find_superpixels(origin, place, &example.x, &superpixels, &score->published));
     enum gb_status status = GB_OK;
     for (int p = 0; status == GB_OK && p < PREDICTORS; p++) {
         const struct gb_tensor prediction = gb_images(&scoring->predictions[p], index, 1);
         status = gb_superpixels_score(&superpixels, &example.y, &prediction, GB_FACE_PARTS,
-                                      &scoring->counts[index][p]);
+                                      &score->counts[p]);
     }
     gb_superpixels_free(&superpixels);
     return status;
@@ -149,8 +157,8 @@ static enum gb_status set_scores(const struct scoring *scoring, const struct gb_
         gb_confusion_of(truth, &scoring->predictions[predictor], 0, truth->n, GB_FACE_PARTS);
     struct gb_superpixel_counts superpixels = {0};
     for (int i = 0; i < truth->n; i++) {
-        superpixels.right += scoring->counts[i][predictor].right;
-        superpixels.all += scoring->counts[i][predictor].all;
+        superpixels.right += scoring->scores[i].counts[predictor].right;
+        superpixels.all += scoring->scores[i].counts[predictor].all;
     }
     const char *prefix = prefixes[predictor];
     GB_TRY(gb_metric_set(metrics, prefix, "superpixel_accuracy",
@@ -170,14 +178,18 @@ static enum gb_status add_scores(struct scoring *scoring, const struct gb_answer
                                  json_t *metrics, json_t *per_image) {
     const struct gb_tensor *truth = &answers->examples->y;
     GB_TRY(gb_parallel_tries(answers->threads, truth->n, score_example, scoring));
+    bool published = true;
     for (int i = 0; i < truth->n; i++) {
-        const struct gb_superpixel_counts *counts = &scoring->counts[i][MODEL];
+        const struct gb_superpixel_counts *counts = &scoring->scores[i].counts[MODEL];
+        published = published && scoring->scores[i].published;
         GB_TRY(gb_metric_set(json_array_get(per_image, (size_t)i), "", "superpixel_accuracy",
                              gb_count_share(counts->right, counts->all)));
     }
     for (int p = 0; p < PREDICTORS; p++)
         GB_TRY(set_scores(scoring, truth, (enum predictor)p, metrics));
-    return GB_OK;
+    const int failed =
+        json_object_set_new(metrics, "superpixels", json_string(published ? "published" : "slic"));
+    return failed ? out_of_memory() : GB_OK;
 }
 
 // One-hot answers as label maps.
@@ -208,14 +220,14 @@ static enum gb_status score(const struct gb_answers *answers, json_t *metrics, j
     const struct gb_tensor *truth = &answers->examples->y;
     float *labels = malloc(gb_elements(truth) * sizeof *labels);
     float *blind = malloc((size_t)truth->h * (size_t)truth->w * sizeof *blind);
-    struct scoring scoring = {.counts = calloc((size_t)truth->n, sizeof *scoring.counts)};
+    struct scoring scoring = {.scores = calloc((size_t)truth->n, sizeof *scoring.scores)};
     const enum gb_status status =
-        labels && blind && scoring.counts
+        labels && blind && scoring.scores
             ? score_maps(answers, labels, blind, &scoring, metrics, per_image)
             : out_of_memory();
     free(labels);
     free(blind);
-    free(scoring.counts);
+    free(scoring.scores);
     return status;
 }
 

@@ -123,6 +123,21 @@ static void gives_examples_at_full_size(void **state) {
     free_splits(splits);
 }
 
+// Superpixel 0 as wide as the hair, and 7.
+static void write_superpixels(const char *person) {
+    char *text = malloc(GB_LFW_SIDE * GB_LFW_SIDE * 2 + 1), *at = text, path[128];
+    assert_non_null(text);
+    for (int i = 0; i < GB_LFW_SIDE * GB_LFW_SIDE; i++)
+        at += sprintf(at, "%d%c", i % GB_LFW_SIDE < 75 ? 0 : 7,
+                      i % GB_LFW_SIDE == GB_LFW_SIDE - 1 ? '\n' : ' ');
+    snprintf(path, sizeof path, "parts_lfw_funneled_superpixels_mat/%s", person);
+    gb_fixture_folder(path);
+    snprintf(path, sizeof path, "parts_lfw_funneled_superpixels_mat/%s/%s_0001.dat", person,
+             person);
+    gb_fixture_text(path, text);
+    free(text);
+}
+
 static void reads_superpixels_where_they_are_given(void **state) {
     (void)state;
     struct gb_dataset splits[GB_SPLITS];
@@ -132,14 +147,7 @@ static void reads_superpixels_where_they_are_given(void **state) {
     assert_int_equal(gb_lfw_superpixels(origin, 1, &superpixels), GB_OK);
     assert_int_equal(superpixels.count, 0);
     gb_fixture_folder("parts_lfw_funneled_superpixels_mat");
-    gb_fixture_folder("parts_lfw_funneled_superpixels_mat/Cy");
-    char *text = malloc(GB_LFW_SIDE * GB_LFW_SIDE * 2 + 1), *at = text;
-    assert_non_null(text);
-    for (int i = 0; i < GB_LFW_SIDE * GB_LFW_SIDE; i++)
-        at += sprintf(at, "%d%c", i % GB_LFW_SIDE < 75 ? 0 : 7,
-                      i % GB_LFW_SIDE == GB_LFW_SIDE - 1 ? '\n' : ' ');
-    gb_fixture_text("parts_lfw_funneled_superpixels_mat/Cy/Cy_0001.dat", text);
-    free(text);
+    write_superpixels("Cy");
     assert_int_equal(gb_lfw_superpixels(origin, 1, &superpixels), GB_OK);
     assert_int_equal(superpixels.count, 8);
     assert_int_equal(superpixels.labels[GB_LFW_SIDE - 1], 7);
@@ -235,18 +243,21 @@ static double metric(const json_t *metrics, const char *name) {
     return json_number_value(value);
 }
 
-// Scores the truth as if it were the answer.
-static json_t *score_truth(struct gb_dataset splits[]) {
+// What the task says of answers: the truth itself, or hair everywhere.
+static json_t *score(struct gb_dataset splits[], bool truth) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     struct gb_selection all;
     struct gb_examples examples;
     assert_int_equal(gb_dataset_select(test, 0, &all), GB_OK);
-    assert_int_equal(gb_dataset_gather(test, all.indices, all.count, 0, 1, &examples), GB_OK);
+    assert_int_equal(gb_dataset_gather(test, NULL, test->count, 0, 2, &examples), GB_OK);
     const struct gb_tensor *y = &examples.y;
-    struct gb_tensor answers =
+    const struct gb_tensor answers =
         gb_dense(malloc(3 * gb_elements(y) * sizeof(float)), y->n, y->h, y->w, 3);
     assert_non_null(answers.data);
     gb_lfw.target(&examples.x, y, &answers);
+    float *parts = answers.data;
+    for (size_t i = 0; !truth && i < gb_elements(&answers); i++)
+        parts[i] = i % 3 == GB_PART_HAIR;
     json_t *metrics = json_object(), *per_image = json_array();
     for (int i = 0; i < test->count; i++)
         json_array_append_new(per_image, json_object());
@@ -258,12 +269,40 @@ static json_t *score_truth(struct gb_dataset splits[]) {
                                       .threads = 2};
     if (gb_lfw.score(&scored, metrics, per_image) != GB_OK)
         fail_msg("%s", gb_error_message());
-    assert_true(metric(json_array_get(per_image, 0), "superpixel_accuracy") > 0.9);
+    const double first = metric(json_array_get(per_image, 0), "superpixel_accuracy");
+    assert_true((first > 0.9) == truth);
     free(answers.data);
     gb_examples_free(&examples);
     gb_selection_free(&all);
     json_decref(per_image);
     return metrics;
+}
+
+static const char *superpixels_of(const json_t *metrics) {
+    return json_string_value(json_object_get(metrics, "superpixels"));
+}
+
+// Hair everywhere is right about one of two published superpixels, and of SLIC's about those in the
+// left 75 of 250 columns.
+static void scores_by_the_superpixels_that_are_given(void **state) {
+    (void)state;
+    for (int given = 0; given < 2; given++) {
+        if (given) {
+            gb_fixture_folder("parts_lfw_funneled_superpixels_mat");
+            write_superpixels("Bo_van_der_Berg");
+            write_superpixels("Cy");
+        }
+        struct gb_dataset splits[GB_SPLITS];
+        assert_int_equal(load_lists(NULL, splits), GB_OK);
+        json_t *metrics = score(splits, false);
+        assert_string_equal(superpixels_of(metrics), given ? "published" : "slic");
+        if (given)
+            assert_true(metric(metrics, "superpixel_accuracy") == 0.5);
+        else
+            assert_in_range(100 * metric(metrics, "superpixel_accuracy"), 25, 35);
+        json_decref(metrics);
+        free_splits(splits);
+    }
 }
 
 // Labels at the model's size lose what is finer than its pixels, and little else: of small
@@ -273,7 +312,8 @@ static void scores_superpixels_at_full_size(void **state) {
     struct gb_dataset splits[GB_SPLITS];
     const struct gb_source source = {.size = 32, .threads = 2};
     assert_int_equal(gb_lfw.load(&source, splits), GB_OK);
-    json_t *metrics = score_truth(splits);
+    json_t *metrics = score(splits, true);
+    assert_string_equal(superpixels_of(metrics), "slic");
     assert_true(metric(metrics, "pixel_accuracy") == 1.0);
     assert_true(metric(metrics, "mean_iou") == 1.0);
     assert_true(metric(metrics, "hair_iou") == 1.0);
@@ -297,7 +337,7 @@ static void loads_the_published_data(void **state) {
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 1500);
     assert_int_equal(splits[GB_SPLIT_TEST].count, 927);
     // Faces are aligned: blind prediction reaches 0.87.
-    json_t *metrics = score_truth(splits);
+    json_t *metrics = score(splits, true);
     assert_float_equal(metric(metrics, "superpixel_accuracy"), 0.992, 0.001);
     assert_float_equal(metric(metrics, "trivial_pixel_accuracy"), 0.871, 0.001);
     assert_float_equal(metric(metrics, "trivial_superpixel_accuracy"), 0.872, 0.001);
@@ -315,6 +355,7 @@ int main(void) {
         TEST(says_what_is_wrong_with_a_list),
         TEST(says_what_is_wrong_with_a_face),
         cmocka_unit_test(targets_are_one_channel_a_part),
+        TEST(scores_by_the_superpixels_that_are_given),
         cmocka_unit_test(scores_superpixels_at_full_size),
         cmocka_unit_test(loads_the_published_data),
     };

@@ -25,5 +25,7 @@ void gb_metrics_print(const json_t *metrics) {
     json_object_foreach((json_t *)metrics, name, value) {
         if (json_is_number(value))
             printf("  %-32s %.6g\n", name, json_number_value(value));
+        else if (json_is_string(value))
+            printf("  %-32s %s\n", name, json_string_value(value));
     }
 }

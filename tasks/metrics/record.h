@@ -14,7 +14,7 @@ enum gb_status gb_metric_set(json_t *metrics, const char *prefix, const char *na
 // Sets seconds_per_prediction and images_per_second: a prediction is all that answers one example.
 enum gb_status gb_metric_set_speed(json_t *metrics, double seconds_per_prediction);
 
-// Prints metrics as "name value" lines; those that are no numbers, such as curves, are left out.
+// Prints metrics, and words that tell of them, as "name value" lines; curves are left out.
 void gb_metrics_print(const json_t *metrics);
 
 #endif
