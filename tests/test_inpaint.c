@@ -239,6 +239,25 @@ static void names_an_image_that_is_too_small(void **state) {
     free_splits(splits);
 }
 
+static void checks_test_images_before_training(void **state) {
+    (void)state;
+    gb_fixture_folder("faces");
+    write_faces("faces");
+    const struct gb_source source = {
+        .folder = gb_fixture_path("faces"), .size = SIZE, .threads = 2};
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(gb_inpaint.load(&source, splits), GB_OK);
+    char path[64];
+    snprintf(path, sizeof path, "faces/%s", splits[GB_SPLIT_TEST].names[1]);
+    free_splits(splits);
+    gb_fixture_truncate(path, 500);
+    assert_int_equal(gb_inpaint.load(&source, splits), GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), path));
+    assert_non_null(strstr(gb_error_message(), "truncated"));
+    for (int split = 0; split < GB_SPLITS; split++)
+        assert_null(splits[split].names);
+}
+
 // Every level lies in the middle of its bin of dequantisation noise around the harmonic fill, and
 // comes back.
 static void targets_keep_every_level(void **state) {
@@ -367,6 +386,7 @@ int main(void) {
         TEST(says_what_is_wrong_with_a_folder),
         TEST(names_a_file_that_does_not_decode),
         TEST(names_an_image_that_is_too_small),
+        TEST(checks_test_images_before_training),
         cmocka_unit_test(targets_keep_every_level),
         cmocka_unit_test(scores_beside_two_fills),
         cmocka_unit_test(gives_the_baseline_a_similar_size),

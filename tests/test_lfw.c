@@ -216,6 +216,20 @@ static void says_what_is_wrong_with_a_face(void **state) {
     assert_bad(NULL, "parts_lfw_funneled_gt_images", "No such file");
 }
 
+static void says_what_is_wrong_with_superpixels(void **state) {
+    (void)state;
+    struct gb_dataset splits[GB_SPLITS];
+    const char *file = "parts_lfw_funneled_superpixels_mat/Cy/Cy_0001.dat";
+    gb_fixture_folder("parts_lfw_funneled_superpixels_mat");
+    write_superpixels("Bo_van_der_Berg");
+    assert_bad(NULL, file, "No such file");
+    write_superpixels("Cy");
+    assert_int_equal(load_lists(NULL, splits), GB_OK); // those of the training faces are not needed
+    free_splits(splits);
+    gb_fixture_truncate(file, 1000);
+    assert_bad(NULL, file, "fewer than 250 lines");
+}
+
 static void targets_are_one_channel_a_part(void **state) {
     (void)state;
     float parts[4] = {GB_PART_FACE, GB_PART_HAIR, GB_PART_BACKGROUND, GB_PART_FACE};
@@ -354,6 +368,7 @@ int main(void) {
         TEST(reads_superpixels_where_they_are_given),
         TEST(says_what_is_wrong_with_a_list),
         TEST(says_what_is_wrong_with_a_face),
+        TEST(says_what_is_wrong_with_superpixels),
         cmocka_unit_test(targets_are_one_channel_a_part),
         TEST(scores_by_the_superpixels_that_are_given),
         cmocka_unit_test(scores_superpixels_at_full_size),

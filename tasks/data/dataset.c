@@ -216,6 +216,22 @@ enum gb_status gb_dataset_gather(const struct gb_dataset *set, const int *indice
     return status;
 }
 
+static enum gb_status check_one(void *argument, int index) {
+    const struct gathering *checking = argument;
+    struct gb_examples room;
+    GB_TRY(gb_examples_create(&room, 1, &checking->set->shape));
+    const struct gb_random_key key = {.sample = (uint32_t)index};
+    const struct gb_example example = gb_example_at(&room, 0);
+    const enum gb_status status = checking->set->fill(checking->set, index, &key, &example);
+    gb_examples_free(&room);
+    return status;
+}
+
+enum gb_status gb_dataset_check(const struct gb_dataset *set, int threads) {
+    struct gathering checking = {.set = set};
+    return gb_parallel_tries(threads, set->count, check_one, &checking);
+}
+
 enum gb_status gb_dataset_keep(struct gb_dataset *set, int threads) {
     struct gb_examples examples;
     GB_TRY(gb_dataset_gather(set, NULL, set->count, 0, threads, &examples));

@@ -109,6 +109,10 @@ enum gb_status gb_dataset_keep(struct gb_dataset *set, int threads);
 // set's: as many, without names. NULL where it was not kept. Lives as long as the set.
 const struct gb_dataset *gb_dataset_origin(const struct gb_dataset *set);
 
+// Fills every example of a set of one shape once, on `threads` threads, and keeps none: a file that
+// fill would refuse is found now, not when it is first needed. Fails as fill does.
+enum gb_status gb_dataset_check(const struct gb_dataset *set, int threads);
+
 // Fills the examples indices[0..count) (NULL: the first `count`) of a set of one shape, on
 // `threads` threads, with the key (seed, step 0, sample = index).
 enum gb_status gb_dataset_gather(const struct gb_dataset *set, const int *indices, int count,

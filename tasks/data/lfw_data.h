@@ -35,7 +35,8 @@ static inline struct gb_example_shape gb_lfw_shape(int size) {
 // GB_BAD_INPUT with the file and the reason: a list missing, empty, with a line that is no person
 // and number, naming a face without label or one twice, be it in both lists; an image or label that
 // is missing or does not decode, that are of other sizes than GB_LFW_SIDE, a label with a pixel of
-// another colour. On failure nothing is held.
+// another colour; where there are published superpixels, those of a test face missing or as
+// gb_superpixels_read refuses them. On failure nothing is held.
 enum gb_status gb_lfw_load(const struct gb_source *source, struct gb_dataset splits[]);
 
 // Reads the published superpixels of example `index` of what a set was kept from. None (count 0)
