@@ -145,12 +145,6 @@ static void reveal(const struct gb_tensor *x, const struct gb_tensor *noise,
                         gb_at(x, n, i, j)[c] - DEVIATION * gb_at(noise, n, i, j)[c];
 }
 
-static void decide(const struct gb_tensor *x, const struct gb_tensor *picture,
-                   const struct gb_tensor *answer) {
-    (void)x;
-    gb_clip(picture, answer);
-}
-
 // ---- metric ----
 
 // Of the predictors: the model, and the noisy image as it is.
@@ -203,7 +197,6 @@ const struct gb_task gb_denoise = {
     .load = load,
     .target = target,
     .reveal = reveal,
-    .decide = decide,
     .picture_channels = 3,
     .score = score,
     .headline = "psnr",

@@ -20,12 +20,14 @@
 #include <string.h>
 
 #include "tasks/data/aligned_faces.h"
+#include "tasks/images/picture.h"
 #include "tasks/metrics/harmonic_fill.h"
 #include "tasks/metrics/psnr.h"
 #include "tasks/metrics/record.h"
 #include "tasks/recipes.h"
 #include "tasks/synthetic/faces.h"
 #include "tasks/synthetic/synthetic.h"
+#include "tasks/training/predictor.h"
 
 // ---- Synthetic data ----
 
@@ -116,12 +118,6 @@ static void reveal(const struct gb_tensor *x, const struct gb_tensor *target,
                 }
 }
 
-static void decide(const struct gb_tensor *x, const struct gb_tensor *picture,
-                   const struct gb_tensor *answer) {
-    (void)x;
-    gb_clip(picture, answer);
-}
-
 // ---- Scores ----
 
 // What the block is measured against: the model's answer, and two fills that know no faces.
@@ -190,6 +186,67 @@ static enum gb_status score(const struct gb_answers *answers, json_t *metrics, j
     return gb_metric_set(metrics, "", "trivial_psnr", trivial);
 }
 
+// ---- Picture ----
+
+// Whole images, so that a block's seams show. The samples stand before the prediction.
+enum { INPUT, TRUTH, FILL, SAMPLES };
+
+static int columns_of(const struct gb_predictor *predictor, const struct gb_example_shape *shape,
+                      struct gb_picture_column columns[static GB_MOST_COLUMNS]) {
+    const int prediction = SAMPLES + gb_shown_samples(predictor);
+    for (int i = 0; i <= prediction; i++)
+        columns[i] = (struct gb_picture_column){
+            "sample", gb_dense(NULL, 1, shape->x_h, shape->x_w, shape->x_c)};
+    columns[INPUT].caption = "input";
+    columns[TRUTH].caption = "truth";
+    columns[FILL].caption = "harmonic";
+    columns[prediction].caption = "prediction";
+    return prediction + 1;
+}
+
+// `target` is room for one.
+static enum gb_status fill_cells(struct gb_predictor *predictor, const char *name, int index,
+                                 const struct gb_example *example, const struct gb_tensor *target,
+                                 const struct gb_tensor cells[]) {
+    const struct gb_tensor *x = &example->x;
+    const int samples = gb_shown_samples(predictor);
+    struct gb_tensor blocks[GB_MOST_COLUMNS];
+    for (int i = 0; i <= SAMPLES + samples; i++) {
+        gb_copy_values(x, &cells[i]);
+        blocks[i] = block_of(&cells[i]);
+    }
+    gb_copy_values(&example->y, &blocks[TRUTH]);
+    fill_block(x, &blocks[FILL]);
+    GB_TRY(gb_predictor_condition(predictor, x, name));
+    for (int m = 0; m < samples; m++) {
+        const struct gb_tensor sample =
+            gb_predictor_sample(predictor, index, m, predictor->options.temperature);
+        reveal(x, &sample, &blocks[SAMPLES + m]);
+    }
+    GB_TRY(gb_predictor_answer(predictor, x, name, index, target));
+    reveal(x, target, &blocks[SAMPLES + samples]);
+    return GB_OK;
+}
+
+static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_dataset *set,
+                               int index, const struct gb_example *example,
+                               const struct gb_tensor cells[]) {
+    struct gb_tensor target = predictor->target;
+    target.data = malloc(gb_elements(&target) * sizeof(float));
+    if (!target.data)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "inpaint", "out of memory");
+    const enum gb_status status =
+        fill_cells(predictor, set->names[index], index, example, &target, cells);
+    free(target.data);
+    return status;
+}
+
+static enum gb_status picture(struct gb_predictor *predictor, const struct gb_dataset *test,
+                              int images, const char *path) {
+    static const struct gb_example_picture whole_images = {columns_of, fill_row};
+    return gb_draw_examples(predictor, &whole_images, test, images, path);
+}
+
 const struct gb_task gb_inpaint = {
     .name = "inpaint",
     .summary = "inpainting of the middle of faces",
@@ -204,8 +261,8 @@ const struct gb_task gb_inpaint = {
     .load = load,
     .target = target,
     .reveal = reveal,
-    .decide = decide,
     .picture_channels = 3,
     .score = score,
+    .picture = picture,
     .headline = "psnr",
 };

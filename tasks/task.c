@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tasks/metrics/psnr.h"
+
 extern const struct gb_task gb_horses, gb_lfw, gb_denoise, gb_depth, gb_inpaint;
 extern const struct gb_task gb_sr, gb_vessels;
 
@@ -44,6 +46,14 @@ enum gb_status gb_task_model_find(const struct gb_task *task, const char *name,
         append(names, m->name);
     }
     return gb_fail(GB_BAD_INPUT, "unknown model", name, "%s has: %s", task->name, names);
+}
+
+void gb_task_decide(const struct gb_task *task, const struct gb_tensor *x,
+                    const struct gb_tensor *picture, const struct gb_tensor *answer) {
+    if (task->decide)
+        task->decide(x, picture, answer);
+    else
+        gb_clip(picture, answer);
 }
 
 int gb_task_samples(const struct gb_task *task) {

@@ -44,7 +44,7 @@ struct gb_answers {
     const struct gb_dataset *train, *test; // train serves the trivial baselines
     const struct gb_examples *examples;    // those of the test split that are scored
     const int *indices;                    // where each of them stands in the split
-    const struct gb_tensor *answers;       // of decide, shape of the picture
+    const struct gb_tensor *answers;       // of gb_task_decide, shape of the picture
     int threads;
 };
 
@@ -80,7 +80,7 @@ struct gb_task {
     // picture's to clip.
     void (*reveal)(const struct gb_tensor *x, const struct gb_tensor *target,
                    const struct gb_tensor *picture);
-    // The answer that is scored, of the picture's shape.
+    // The answer that is scored, of the picture's shape. NULL: the picture, clipped to [0, 1].
     void (*decide)(const struct gb_tensor *x, const struct gb_tensor *picture,
                    const struct gb_tensor *answer);
     int picture_channels;
@@ -105,6 +105,10 @@ const struct gb_task *const *gb_tasks(void);
 
 // Sizes that tasks are asked for.
 enum { GB_LEAST_SIZE = 8, GB_MOST_SIZE = 1024 };
+
+// The answer that is scored: by the task's `decide`, or clipped.
+void gb_task_decide(const struct gb_task *task, const struct gb_tensor *x,
+                    const struct gb_tensor *picture, const struct gb_tensor *answer);
 
 // Samples that a prediction averages, where nobody says how many.
 int gb_task_samples(const struct gb_task *task);

@@ -147,7 +147,7 @@ static void score(const struct gb_dataset *test, int threads, float share, json_
     for (size_t i = 0; i < count; i++)
         ((float *)target.data)[i] *= share;
     task->reveal(&examples.x, &target, &answer);
-    task->decide(&examples.x, &answer, &answer);
+    gb_task_decide(task, &examples.x, &answer, &answer);
     const struct gb_answers answers = {
         .test = test, .examples = &examples, .answers = &answer, .threads = threads};
     for (int i = 0; i < test->count; i++)

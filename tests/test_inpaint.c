@@ -288,7 +288,7 @@ static void targets_keep_every_level(void **state) {
     target[0] = -2.1f;
     target[1] = 3.1f;
     gb_inpaint.reveal(&x, &t, &p);
-    gb_inpaint.decide(&x, &p, &a);
+    gb_task_decide(&gb_inpaint, &x, &p, &a);
     assert_true(answer[0] == 0.0f && answer[1] == 1.0f);
 }
 

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fixture.h"
+#include "tasks/images/image.h"
 #include "tasks/training/predictor.h"
 #include "tasks/training/reduced_run.h"
 #include "untrained.h"
@@ -180,11 +182,85 @@ static void ascends_on_every_task_with_a_density(void **state) {
     assert_int_equal(ascending, 6);
 }
 
+// ---- Pictures ----
+
+enum { GAP = 8 };
+
+// The picture of one example.
+static void draw(const struct gb_task *task, struct gb_image *sheet) {
+    const char *path = gb_fixture_path("picture.png");
+    const struct gb_predictor_options options = options_of(GB_PREDICT_MEAN);
+    struct gb_dataset splits[GB_SPLITS];
+    struct gb_predictor predictor;
+    load(task, splits);
+    const struct gb_run_config run = tiny_run(task, task->models, &splits[GB_SPLIT_TRAIN]);
+    assert_int_equal(gb_predictor_create(&predictor, &run, &options), GB_OK);
+    gb_load_untrained(&predictor, 5);
+    if (gb_predictor_picture(&predictor, &splits[GB_SPLIT_TEST], 1, path) != GB_OK ||
+        gb_image_read(path, 3, sheet) != GB_OK)
+        fail_msg("%s: %s", task->name, gb_error_message());
+    gb_predictor_free(&predictor);
+    free_splits(splits);
+}
+
+// Three samples in each; their mean beside the prediction only where that is another picture.
+static void draws_the_columns_of_every_task(void **state) {
+    (void)state;
+    static const struct {
+        const char *task;
+        int columns, width; // of each column
+    } expected[] = {{"horses", 7, 128},  {"lfw", 7, 128}, {"denoise", 6, 128}, {"depth", 6, 120},
+                    {"inpaint", 7, 128}, {"sr", 7, 96},   {"vessels", 7, 128}};
+    for (int i = 0; gb_tasks()[i]; i++) {
+        struct gb_image sheet;
+        assert_true((size_t)i < sizeof expected / sizeof *expected);
+        assert_string_equal(gb_tasks()[i]->name, expected[i].task);
+        draw(gb_tasks()[i], &sheet);
+        if (sheet.w != GAP + expected[i].columns * (expected[i].width + GAP))
+            fail_msg("%s: the picture is %d wide", expected[i].task, sheet.w);
+        gb_image_free(&sheet);
+    }
+}
+
+// Whether a column of inpainting's picture shows what the truth's does, in the block or around it.
+enum { TRUTH = 1, WIDTH = 128 };
+static bool shows_the_truth(const struct gb_image *sheet, int column, bool in_block) {
+    enum { FROM = WIDTH / 4, TO = WIDTH - FROM };
+    for (int y = 0; y < WIDTH; y++)
+        for (int x = 0; x < WIDTH; x++) {
+            const bool hidden = y >= FROM && y < TO && x >= FROM && x < TO;
+            const unsigned char *row =
+                sheet->pixels + (size_t)(sheet->h - GAP - WIDTH + y) * (size_t)sheet->w * 3;
+            const unsigned char *pixel = row + 3 * (GAP + column * (WIDTH + GAP) + x);
+            const unsigned char *truth = row + 3 * (GAP + TRUTH * (WIDTH + GAP) + x);
+            if (hidden == in_block && memcmp(pixel, truth, 3) != 0)
+                return false;
+        }
+    return true;
+}
+
+static void shows_blocks_within_their_images(void **state) {
+    (void)state;
+    const struct gb_task *inpaint;
+    struct gb_image sheet;
+    assert_int_equal(gb_task_find("inpaint", &inpaint), GB_OK);
+    draw(inpaint, &sheet);
+    for (int column = 0; column < (sheet.w - GAP) / (WIDTH + GAP); column++) {
+        assert_true(shows_the_truth(&sheet, column, false));
+        assert_true(shows_the_truth(&sheet, column, true) == (column == TRUTH));
+    }
+    gb_image_free(&sheet);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_what_does_not_beat_the_trivial_baseline),
         cmocka_unit_test(knows_which_metric_is_better),
         cmocka_unit_test(ascends_on_every_task_with_a_density),
+        cmocka_unit_test_setup_teardown(draws_the_columns_of_every_task, gb_fixture_setup,
+                                        gb_fixture_teardown),
+        cmocka_unit_test_setup_teardown(shows_blocks_within_their_images, gb_fixture_setup,
+                                        gb_fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static enum gb_status predict(struct gb_predictor *p, const struct gb_selection 
         if (status != GB_OK)
             break;
         p->task->reveal(&x, &target, picture);
-        p->task->decide(&x, picture, &answer);
+        gb_task_decide(p->task, &x, picture, &answer);
     }
     free(target.data);
     return status;
@@ -192,28 +192,29 @@ enum gb_status gb_draw_examples(struct gb_predictor *p, const struct gb_example_
 
 // ---- The common picture ----
 
-// Before and behind the samples.
+// Before the samples. Behind them stands the answer, and before it, where the task decides, what it
+// decides from.
 enum { INPUT, TRUTH, SAMPLES };
-enum { MEAN, ANSWER, BEHIND };
 
-static int shown_samples(const struct gb_predictor *p) {
+int gb_shown_samples(const struct gb_predictor *p) {
     return p->kind->one_answer ? 0 : p->samples < PICTURE_SAMPLES ? p->samples : PICTURE_SAMPLES;
 }
 
 static int columns_of(const struct gb_predictor *p, const struct gb_example_shape *shape,
                       struct gb_picture_column columns[static GB_MOST_COLUMNS]) {
-    const int samples = shown_samples(p), count = SAMPLES + samples + BEHIND;
+    const int samples = gb_shown_samples(p), undecided = SAMPLES + samples,
+              answer = undecided + (p->task->decide != NULL);
     const struct gb_tensor one =
         gb_dense(NULL, 1, shape->y_h, shape->y_w, p->task->picture_channels);
-    for (int i = TRUTH; i < count; i++)
+    for (int i = TRUTH; i <= answer; i++)
         columns[i] = (struct gb_picture_column){"sample", one};
     // A person sees colour, or grey.
     columns[INPUT] = (struct gb_picture_column){
         "input", gb_dense(NULL, 1, shape->x_h, shape->x_w, shape->x_c >= 3 ? 3 : 1)};
     columns[TRUTH].caption = "truth";
-    columns[SAMPLES + samples + MEAN].caption = gb_prediction_names[p->options.prediction];
-    columns[SAMPLES + samples + ANSWER].caption = "prediction";
-    return count;
+    columns[undecided].caption = gb_prediction_names[p->options.prediction];
+    columns[answer].caption = "prediction";
+    return answer + 1;
 }
 
 static enum gb_status fill_cells(struct gb_predictor *p, const char *name, int index,
@@ -221,7 +222,7 @@ static enum gb_status fill_cells(struct gb_predictor *p, const char *name, int i
                                  const struct gb_tensor cells[]) {
     const struct gb_task *task = p->task;
     const struct gb_tensor input = gb_channels(&example->x, 0, cells[INPUT].c);
-    const int samples = shown_samples(p);
+    const int samples = gb_shown_samples(p);
     gb_copy_values(&input, &cells[INPUT]);
     task->target(&example->x, &example->y, target);
     task->reveal(&example->x, target, &cells[TRUTH]);
@@ -230,10 +231,11 @@ static enum gb_status fill_cells(struct gb_predictor *p, const char *name, int i
         const struct gb_tensor sample = gb_predictor_sample(p, index, m, p->options.temperature);
         task->reveal(&example->x, &sample, &cells[SAMPLES + m]);
     }
-    const struct gb_tensor *mean = &cells[SAMPLES + samples + MEAN];
+    const struct gb_tensor *undecided = &cells[SAMPLES + samples];
     GB_TRY(gb_predictor_answer(p, &example->x, name, index, target));
-    task->reveal(&example->x, target, mean);
-    task->decide(&example->x, mean, &cells[SAMPLES + samples + ANSWER]);
+    task->reveal(&example->x, target, undecided);
+    if (task->decide)
+        task->decide(&example->x, undecided, undecided + 1);
     return GB_OK;
 }
 

@@ -97,8 +97,8 @@ enum gb_status gb_predictor_evaluate(struct gb_predictor *predictor, const struc
                                      const struct gb_dataset *test, json_t *metrics,
                                      json_t *per_image);
 
-// A picture of `images` examples spread over the set: input, truth, up to four samples, their mean
-// and the answer; or the task's own. Fewer where a sheet does not hold so many.
+// A picture of `images` examples spread over the set: input, truth, samples, their mean where the
+// task decides by it, and the answer; or the task's own. Fewer where a sheet does not hold so many.
 enum gb_status gb_predictor_picture(struct gb_predictor *predictor, const struct gb_dataset *set,
                                     int images, const char *path);
 
@@ -114,6 +114,8 @@ struct gb_example_picture {
                                int index, const struct gb_example *example,
                                const struct gb_tensor cells[]);
 };
+// Samples that a row shows: up to four, none of a model with one answer.
+int gb_shown_samples(const struct gb_predictor *predictor);
 // Draws examples spread over a set of one shape, which is the predictor's.
 enum gb_status gb_draw_examples(struct gb_predictor *predictor,
                                 const struct gb_example_picture *picture,
