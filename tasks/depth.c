@@ -257,9 +257,9 @@ static enum gb_status score(const struct gb_answers *answers, json_t *metrics, j
 
 // Depths as reliefs, lit along the rows, in which an error of a centimetre shows; and how far the
 // input and the answer are from the truth, at valid pixels.
-enum column { MEASURED, CLEAN, SAMPLE, PREDICTION, ERROR_IN, ERROR_OUT, COLUMNS };
+enum column { MEASURED, MEAN, CLEAN, SAMPLE, PREDICTION, ERROR_IN, ERROR_OUT, COLUMNS };
 
-static const char *const captions[COLUMNS] = {"measured",   "clean",    "sample",
+static const char *const captions[COLUMNS] = {"measured",   "smoothed", "clean",    "sample",
                                               "prediction", "error in", "error out"};
 
 // Grey where the surface faces the camera; a step of 4 cm a pixel is white or black, and so is what
@@ -303,6 +303,8 @@ static enum gb_status fill_cells(struct gb_predictor *predictor, const char *nam
     const struct gb_tensor *x = &example->x, raw = gb_channels(x, 0, 1);
     refine(x, &example->y, truth);
     draw_relief(&raw, &raw, &cells[MEASURED]);
+    refine(x, NULL, answer);
+    draw_relief(answer, &raw, &cells[MEAN]);
     draw_relief(truth, &example->mask, &cells[CLEAN]);
     GB_TRY(gb_predictor_condition(predictor, x, name));
     const struct gb_tensor sample =

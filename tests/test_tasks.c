@@ -209,7 +209,7 @@ static void draws_the_columns_of_every_task(void **state) {
     static const struct {
         const char *task;
         int columns, width; // of each column
-    } expected[] = {{"horses", 7, 128},  {"lfw", 7, 128}, {"denoise", 6, 128}, {"depth", 6, 120},
+    } expected[] = {{"horses", 7, 128},  {"lfw", 7, 128}, {"denoise", 6, 128}, {"depth", 7, 120},
                     {"inpaint", 7, 128}, {"sr", 7, 96},   {"vessels", 7, 128}};
     for (int i = 0; gb_tasks()[i]; i++) {
         struct gb_image sheet;
