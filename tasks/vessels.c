@@ -89,7 +89,6 @@ static float one_or_zero(float value) {
     return value > 0.5f;
 }
 
-// In place, as well as not.
 static void cut(const struct gb_tensor *x, const struct gb_tensor *from,
                 const struct gb_tensor *to) {
     (void)x;
@@ -105,6 +104,7 @@ enum { PROBABILITY_LEVELS = 256 };
 struct opinion {
     struct gb_tensor mean;       // of one image: the share of samples that have a vessel there, or
                                  // what else is predicted
+    struct gb_tensor mask;       // room for one sample, cut: the predictor may give it again
     struct gb_pr_point *samples; // of each
     int sample_count;
 };
@@ -115,15 +115,17 @@ static enum gb_status out_of_memory(void) {
 
 static enum gb_status opinion_create(struct opinion *opinion, const struct gb_predictor *p) {
     const struct gb_tensor *y = &p->target;
-    *opinion =
-        (struct opinion){.mean = gb_dense(NULL, 1, y->h, y->w, y->c), .sample_count = p->samples};
-    opinion->mean.data = malloc(gb_elements(&opinion->mean) * sizeof(float));
+    const struct gb_tensor image = gb_dense(NULL, 1, y->h, y->w, y->c);
+    *opinion = (struct opinion){.mean = image, .mask = image, .sample_count = p->samples};
+    opinion->mean.data = malloc(gb_elements(&image) * sizeof(float));
+    opinion->mask.data = malloc(gb_elements(&image) * sizeof(float));
     opinion->samples = malloc((size_t)p->samples * sizeof *opinion->samples);
-    return opinion->mean.data && opinion->samples ? GB_OK : out_of_memory();
+    return opinion->mean.data && opinion->mask.data && opinion->samples ? GB_OK : out_of_memory();
 }
 
 static void opinion_free(struct opinion *opinion) {
     free(opinion->mean.data);
+    free(opinion->mask.data);
     free(opinion->samples);
 }
 
@@ -132,20 +134,20 @@ static enum gb_status ask(struct gb_predictor *p, const struct gb_example *examp
                           const char *name, int index, const struct gb_tensor *kept,
                           struct opinion *opinion) {
     const struct gb_exec exec = {.threads = p->options.threads};
-    const struct gb_tensor *mean = &opinion->mean;
+    const struct gb_tensor *mean = &opinion->mean, *mask = &opinion->mask;
     float *shares = mean->data;
     memset(shares, 0, gb_elements(mean) * sizeof *shares);
     GB_TRY(gb_predictor_condition(p, &example->x, name));
     for (int m = 0; m < p->samples; m++) {
         const struct gb_tensor sample = gb_predictor_sample(p, index, m, p->options.temperature);
-        cut(&example->x, &sample, &sample);
+        cut(&example->x, &sample, mask);
         struct gb_detections detections = {0};
-        gb_detections_add(&detections, &example->y, &sample, &example->mask);
+        gb_detections_add(&detections, &example->y, mask, &example->mask);
         opinion->samples[m] = gb_pr_point_of(&detections);
-        p->options.backend->add(&exec, &sample, mean);
+        p->options.backend->add(&exec, mask, mean);
         if (kept && m < kept->n) {
             const struct gb_tensor keep = gb_images(kept, m, 1);
-            gb_copy_values(&sample, &keep);
+            gb_copy_values(mask, &keep);
         }
     }
     for (size_t i = 0; i < gb_elements(mean); i++)

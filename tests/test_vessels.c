@@ -160,6 +160,28 @@ static void measures_what_ascent_finds(void **state) {
     }
 }
 
+// The probability that the curve is of has no temperature: neither where the samples were drawn at
+// the one that it is read at, which are cut, nor at another.
+static void scores_the_probability_at_any_temperature(void **state) {
+    (void)state;
+    static const float temperatures[] = {0, 0.5f, 1};
+    double f_scores[3];
+    for (int i = 0; i < 3; i++) {
+        struct gb_predictor predictor;
+        json_t *metrics = json_object(), *per_image = json_array();
+        make_predictor("factored", &predictor);
+        predictor.options.temperature = temperatures[i];
+        assert_int_equal(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
+                                               &splits[GB_SPLIT_TEST], metrics, per_image),
+                         GB_OK);
+        f_scores[i] = number(metrics, "f_score");
+        json_decref(metrics);
+        json_decref(per_image);
+        gb_predictor_free(&predictor);
+    }
+    assert_true(f_scores[0] == f_scores[2] && f_scores[1] == f_scores[2]);
+}
+
 static void refuses_to_score_windows(void **state) {
     (void)state;
     struct gb_predictor predictor;
@@ -250,6 +272,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(measures_every_model),
         cmocka_unit_test(measures_what_ascent_finds),
+        cmocka_unit_test(scores_the_probability_at_any_temperature),
         cmocka_unit_test(refuses_to_score_windows),
         cmocka_unit_test(dequantises_by_model),
         cmocka_unit_test(gives_the_baseline_as_many_parameters),

@@ -75,7 +75,8 @@ enum gb_status gb_predictor_bits(struct gb_predictor *predictor, const struct gb
 enum gb_status gb_predictor_condition(struct gb_predictor *predictor, const struct gb_tensor *x,
                                       const char *name);
 // Sample `number` at this temperature for example `index`, whose input it was conditioned on: a
-// view of one target, which is the caller's to change and stands until the predictor is used again.
+// view of one target, to be read: it stands until the predictor is used again, which may then give
+// it once more.
 // Its latents depend on (seed, index, number) alone.
 // Normal ones come in pairs: samples 2i and 2i + 1 have opposite latents (antithetic variates).
 // Each is distributed as the model says, but their mean loses what the noise adds linearly: 500
