@@ -159,11 +159,10 @@ static int smaller(int a, int b) {
     return a < b ? a : b;
 }
 
-// What the model needs heights and widths of targets to be multiples of.
+// Of heights and widths of targets, which are twice the input's.
 static int multiple_of(const struct gb_predictor *predictor) {
-    const struct gb_config_field *levels = gb_config_find(predictor->kind->table, "levels");
-    const int count = levels ? gb_config_number(&predictor->config, levels) : 0;
-    return 2 << (count > 1 ? count - 1 : 0);
+    const int multiple = gb_model_multiple(predictor->kind, &predictor->config);
+    return multiple > 2 ? multiple : 2;
 }
 
 static enum gb_status crop_side(const struct gb_predictor *predictor, const struct test_set *set,

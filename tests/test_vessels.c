@@ -182,6 +182,40 @@ static void scores_the_probability_at_any_temperature(void **state) {
     assert_true(f_scores[0] == f_scores[2] && f_scores[1] == f_scores[2]);
 }
 
+// Photographs are padded to what the model's levels need, and their light stays the same.
+static void pads_for_deep_models(void **state) {
+    (void)state;
+    enum { LEVELS = 5, DEEP = 64 };
+    const struct gb_source source = {.size = DEEP, .multiple = 1 << LEVELS, .threads = 1};
+    const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+    struct gb_dataset deep[GB_SPLITS];
+    struct gb_run_config run;
+    struct gb_predictor predictor;
+    struct gb_predictor_options options = {.threads = 1, .samples = 2, .temperature = 1};
+    assert_int_equal(gb_fundus_load(1, SIDE, TRAIN, TEST, &source, deep), GB_OK);
+    assert_int_equal(deep[GB_SPLIT_TRAIN].shape.y_h, DEEP);
+    assert_int_equal(deep[GB_SPLIT_TEST].shape.y_w, DEEP);
+    assert_true(deep[GB_SPLIT_TEST].hash == test->hash);
+    assert_int_equal(gb_backend_find(NULL, &options.backend), GB_OK);
+    assert_int_equal(gb_run_config_default(vessels, &vessels->models[0], DEEP,
+                                           &deep[GB_SPLIT_TRAIN].shape, &run),
+                     GB_OK);
+    run.config.cnf.levels = LEVELS;
+    assert_int_equal(gb_model_multiple(&gb_cnf_model, &run.config), source.multiple);
+    assert_int_equal(gb_predictor_create(&predictor, &run, &options), GB_OK);
+    gb_load_untrained(&predictor, 5);
+    json_t *metrics = json_object(), *per_image = json_array();
+    if (gb_predictor_evaluate(&predictor, &deep[GB_SPLIT_TRAIN], &deep[GB_SPLIT_TEST], metrics,
+                              per_image) != GB_OK)
+        fail_msg("%s", gb_error_message());
+    assert_true(number(metrics, "dimensions") == DEEP * DEEP);
+    json_decref(metrics);
+    json_decref(per_image);
+    gb_predictor_free(&predictor);
+    for (int i = 0; i < GB_SPLITS; i++)
+        gb_dataset_free(&deep[i]);
+}
+
 static void refuses_to_score_windows(void **state) {
     (void)state;
     struct gb_predictor predictor;
@@ -273,6 +307,7 @@ int main(void) {
         cmocka_unit_test(measures_every_model),
         cmocka_unit_test(measures_what_ascent_finds),
         cmocka_unit_test(scores_the_probability_at_any_temperature),
+        cmocka_unit_test(pads_for_deep_models),
         cmocka_unit_test(refuses_to_score_windows),
         cmocka_unit_test(dequantises_by_model),
         cmocka_unit_test(gives_the_baseline_as_many_parameters),

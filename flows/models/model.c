@@ -8,6 +8,11 @@ const struct gb_model_kind *const *gb_model_kinds(void) {
     return kinds;
 }
 
+int gb_model_multiple(const struct gb_model_kind *kind, const void *config) {
+    const struct gb_config_field *levels = gb_config_find(kind->table, "levels");
+    return 1 << (levels ? gb_config_number(config, levels) : 0);
+}
+
 enum gb_status gb_model_resize(const struct gb_model_kind *kind, void *config, int x_h, int x_w,
                                int y_h, int y_w) {
     struct gb_image_sizes *sizes = config;

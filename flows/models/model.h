@@ -128,6 +128,9 @@ static inline const char *gb_model_loss_name(const struct gb_model_kind *kind) {
     return kind->one_answer ? "loss" : "bits_per_dimension";
 }
 
+// What heights and widths of targets must be multiples of: they are halved at every level.
+int gb_model_multiple(const struct gb_model_kind *kind, const void *config);
+
 // Gives a configuration other heights and widths of x and y; GB_BAD_INPUT where the model does not
 // take them. Weights do not depend on them but in c-Glow's fully connected layers.
 enum gb_status gb_model_resize(const struct gb_model_kind *kind, void *config, int x_h, int x_w,

@@ -25,6 +25,7 @@ struct gb_source {
     const char *split_folder;      // the lists of the split; NULL: the task's own rule
     struct gb_scene_choice choice; // all zeros for data without scenes, and where lists are given
     int size;                      // the task's measure of an example, such as its height
+    int multiple; // what the model needs heights and widths to be, for tasks that pad; 0: anything
     int threads;
 };
 

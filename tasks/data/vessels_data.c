@@ -107,9 +107,14 @@ static uint64_t hash_image(uint64_t hash, const struct gb_image *image) {
 }
 
 enum gb_status gb_vessels_hold(struct gb_vessel_image *images, int count, enum gb_split split,
-                               int size, struct gb_dataset *set) {
-    const int h = (int)gb_round_up((size_t)images->image.h, GB_VESSELS_MULTIPLE);
-    const int w = (int)gb_round_up((size_t)images->image.w, GB_VESSELS_MULTIPLE);
+                               const struct gb_source *source, struct gb_dataset *set) {
+    const bool deep = source->multiple > GB_VESSELS_MULTIPLE;
+    const size_t multiple = deep ? (size_t)source->multiple : GB_VESSELS_MULTIPLE;
+    const int h = (int)gb_round_up((size_t)images->image.h, multiple);
+    const int w = (int)gb_round_up((size_t)images->image.w, multiple);
+    // The same light for every model.
+    const int levelled = (int)gb_round_up((size_t)images->image.w, GB_VESSELS_MULTIPLE);
+    const int size = source->size;
     const bool train = split == GB_SPLIT_TRAIN;
     struct gb_example_shape shape = {.x_h = train && size < h ? size : h,
                                      .x_w = train && size < w ? size : w,
@@ -122,7 +127,7 @@ enum gb_status gb_vessels_hold(struct gb_vessel_image *images, int count, enum g
     enum gb_status status =
         windows ? gb_dataset_create(set, count, &shape) : no_memory(gb_split_name(split));
     for (int i = 0; status == GB_OK && i < count; i++)
-        status = gb_level_light(&images[i].image, &images[i].field, w / GB_VESSELS_LEVEL);
+        status = gb_level_light(&images[i].image, &images[i].field, levelled / GB_VESSELS_LEVEL);
     if (status != GB_OK) {
         free(windows);
         gb_vessel_images_free(images, count);
@@ -421,7 +426,7 @@ static enum gb_status read_split(const struct folder *folder, const struct choic
         gb_vessel_images_free(reading.images, count);
         return status;
     }
-    GB_TRY(gb_vessels_hold(reading.images, count, split, source->size, set));
+    GB_TRY(gb_vessels_hold(reading.images, count, split, source, set));
     for (int i = 0; i < count; i++)
         GB_TRY(gb_dataset_name(set, i, folder->entries[choice->places[i]].name));
     return GB_OK;

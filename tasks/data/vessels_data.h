@@ -24,14 +24,14 @@ void gb_vessel_images_free(struct gb_vessel_image *images, int count);
 
 // The side of training windows is the source's size, but never more than the padded image's: the
 // largest size that a task takes trains on whole images. Whole images are padded at the
-// right and at the bottom to a multiple of GB_VESSELS_MULTIPLE: 576 x 592 for DRIVE, 1008 x 960 for
-// CHASE_DB1.
+// right and at the bottom to a multiple of GB_VESSELS_MULTIPLE, 576 x 592 for DRIVE, 1008 x 960 for
+// CHASE_DB1; for a model of more than four levels to the source's multiple.
 // The light of photographs is levelled (tasks/images/level.h) over squares whose radius is the
-// padded width over GB_VESSELS_LEVEL, and padding and all that lies outside the field of view is
-// neutral. The paper says nothing of that. Without it a network with instance normalisation takes a
-// window for something else than the whole photograph, which is dark around the field: trained on
-// windows of 128 x 128 of CHASE_DB1 for 200 steps of 4 it reached an F-score of 0.22 on whole
-// photographs, with it 0.54.
+// width padded for four levels, whatever the model's, over GB_VESSELS_LEVEL, and padding and all
+// that lies outside the field of view is neutral. The paper says nothing of that. Without it a
+// network with instance normalisation takes a window for something else than the whole photograph,
+// which is dark around the field: trained on windows of 128 x 128 of CHASE_DB1 for 200 steps of 4
+// it reached an F-score of 0.22 on whole photographs, with it 0.54.
 enum { GB_VESSELS_MULTIPLE = 16, GB_VESSELS_LEVEL = 32 };
 
 // Loads both splits (the array has GB_SPLITS entries); free each with gb_dataset_free. Examples are
@@ -52,11 +52,11 @@ enum { GB_VESSELS_MULTIPLE = 16, GB_VESSELS_LEVEL = 32 };
 enum { GB_VESSELS_DARK = 20 };
 enum gb_status gb_vessels_load(const struct gb_source *source, struct gb_dataset splits[]);
 
-// Makes `set` of `count` >= 1 images of one size, as of this split, for windows of `size`. It takes
-// the array (of malloc) and its images over, also where it fails. The names are the caller's to
-// set.
+// Makes `set` of `count` >= 1 images of one size, as of this split; of the source the size of
+// windows and the multiple count. It takes the array (of malloc) and its images over, also where it
+// fails. The names are the caller's to set.
 enum gb_status gb_vessels_hold(struct gb_vessel_image *images, int count, enum gb_split split,
-                               int size, struct gb_dataset *set);
+                               const struct gb_source *source, struct gb_dataset *set);
 
 // What the second observer traced in the example that `key` draws (tasks/data/dataset.h), into a
 // tensor of y's shape. False where there was none; the tensor is then unchanged.

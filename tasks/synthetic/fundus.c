@@ -343,7 +343,7 @@ static enum gb_status load_split(uint64_t seed, int side, enum gb_split split, i
         gb_vessel_images_free(drawing.pictures, count);
         return status;
     }
-    GB_TRY(gb_vessels_hold(drawing.pictures, count, split, source->size, set));
+    GB_TRY(gb_vessels_hold(drawing.pictures, count, split, source, set));
     for (int i = 0; i < count; i++) {
         char name[32];
         snprintf(name, sizeof name, "fundus%07u", drawing.first + (unsigned)i);

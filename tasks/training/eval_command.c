@@ -47,6 +47,7 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
                                      .split_folder = request->split_folder,
                                      .choice = request->choice,
                                      .size = run->size,
+                                     .multiple = gb_model_multiple(run->model->kind, &run->config),
                                      .threads = loaded->threads};
     const struct gb_predictor_options options = {
         .backend = backend,

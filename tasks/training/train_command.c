@@ -163,16 +163,21 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
         GB_TRY(configure_resumed(given, task, checkpoint, &run->config, &run->backend));
     } else {
         GB_TRY(gb_model_options_check(&given->of_model, model->kind));
+        // The rest of the configuration follows from the data; the tasks' own few levels fit them.
+        gb_model_options_apply(&given->of_model, model->kind, &run->config.config);
         run->config.task = task;
+        run->config.model = model;
         run->config.size = given->size ? given->size : task->default_size;
         GB_TRY(gb_backend_find(given->backend, &run->backend));
     }
     GB_TRY(gb_training_run_check(run));
-    const struct gb_source source = {.folder = given->data,
-                                     .split_folder = given->split_folder,
-                                     .choice = given->choice,
-                                     .size = run->config.size,
-                                     .threads = run->threads};
+    const struct gb_source source = {
+        .folder = given->data,
+        .split_folder = given->split_folder,
+        .choice = given->choice,
+        .size = run->config.size,
+        .multiple = gb_model_multiple(run->config.model->kind, &run->config.config),
+        .threads = run->threads};
     GB_TRY(gb_scene_options_check(task, &source));
     struct gb_dataset splits[GB_SPLITS] = {0};
     enum gb_status status = task->load(&source, splits);
