@@ -30,6 +30,9 @@ struct gb_task_model {
                                 union gb_model_config *config);
     // Makes it small, for the main job; NULL: it stays as it is.
     void (*reduce)(union gb_model_config *config);
+    // Of a factored baseline, else NULL: the flow whose number of parameters it has, and which
+    // options of the command line describe (flows/models/factored.h).
+    const struct gb_task_model *flow;
     struct gb_recipe recipe;
 };
 

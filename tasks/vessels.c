@@ -76,6 +76,7 @@ static const struct gb_task_model models[] = {
     {.name = "factored",
      .kind = &gb_factored_model,
      .configure = configure_factored,
+     .flow = &models[0],
      .recipe = RECIPE},
     {0}};
 

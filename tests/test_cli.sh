@@ -173,6 +173,36 @@ else
     echo "skipped: the progress bar: no terminal to be had here"
 fi
 
+# A factored baseline follows the flow that options describe, to within 2 % of its parameters.
+# follows TASK FLOW'S_OPTIONS OPTIONS: leaves the runs flow/ and baseline/.
+parameters_of() {
+    sed -n 's/^ *"parameters": \([0-9]*\).*/\1/p' "$1/run.json"
+}
+follows() {
+    rm -rf "$folder/flow" "$folder/baseline"
+    # shellcheck disable=SC2086 # options without blanks
+    works "$1 1/1 " train "$1" --model cnf $2 --out "$folder/flow"
+    # shellcheck disable=SC2086 # options without blanks
+    works "$1 1/1 " train "$1" --model factored $3 --out "$folder/baseline"
+    few=$(parameters_of "$folder/flow")
+    many=$(parameters_of "$folder/baseline")
+    grep -q "^factored: growth [0-9]*, [0-9]* channels: $many parameters, .* has $few\$" \
+        "$folder/out" || complain "$1: other numbers of parameters than $many and $few"
+    if [ $((50 * many)) -lt $((49 * few)) ] || [ $((50 * many)) -gt $((51 * few)) ]; then
+        complain "$1: $many parameters for $few"
+    fi
+}
+brief='--size 16 --iters 1 --batch 1 --samples 1'
+sr="$brief --crops 1 --rrdb-blocks 1 --condition-channels 8 --coupling-channels 16 --levels 1 --steps 2"
+follows sr "$sr --growth 40" "$sr --flow-growth 40"
+vessels="$brief --levels 3 --steps 1 --condition-channels 8 --coupling-channels 8"
+follows vessels "$vessels" "$vessels"
+# shellcheck disable=SC2086 # options without blanks
+set -- train vessels --model factored $vessels --resume --out "$folder/baseline"
+works 'goes on after step 1' "$@"
+fails 2 "cannot resume with another: --channels: $folder/baseline/checkpoint.safetensors has \
+$(sed -n 's/^ *"channels": \([0-9]*\).*/\1/p' "$folder/baseline/run.json")" "$@" --steps 2
+
 # ---- What train, eval and sample refuse, leaving nothing behind
 
 # refuses MESSAGE ARGUMENT...: as fails 2, and nothing is written to new.
@@ -266,6 +296,9 @@ refuses 'bad value: --lr: "-1" is not in 0 .. 1' "$@" --lr -1
 refuses 'bad value: --seed: "x" is not a whole number' "$@" --seed x
 refuses 'unknown model: glow: horses has: cglow, fcn' "$@" --model glow
 refuses 'unknown option: --growth: c-Glow has none' "$@" --growth 8
+refuses 'unknown option: --flow-growth: c-Glow has none' "$@" --flow-growth 8
+refuses 'unknown option: --n-c: factored has none' train sr --model factored --n-c 8 \
+    --out "$folder/new"
 # An option's range is that of all models, until the model is known.
 refuses_like 'bad value: --levels: "9" is not in 1 .. 8, which .* takes$' \
     train inpaint --model ffn --levels 9 --data "$folder/none" --out "$folder/new"

@@ -494,6 +494,27 @@ static void test_parameters_of_factored(void **state) {
     check_match(&vessels, 0.02);
 }
 
+// What it has of its own stays, and the growth follows beside it or is given too.
+static void test_factored_of_its_own(void **state) {
+    (void)state;
+    const struct gb_cnf_config flow = {
+        {16, 16, 3, 32, 32, 3}, GB_CNF_SUPER_RESOLUTION, 3, 4, 24, 48, 2, 16, 0};
+    struct gb_factored_config config = {
+        .channels = 40, .growth = GB_FOLLOWS, .ones_percent = GB_FOLLOWS};
+    struct gb_factored_parameters parameters;
+    flow_check_ok(gb_factored_follow(&flow, &config, &parameters));
+    assert_true(config.channels == 40 && config.rrdb_blocks == 2 && config.levels == 0);
+    flow_check_close("parameters", (double)parameters.baseline, (double)parameters.flow,
+                     0.02 * (double)parameters.flow);
+    config.growth = 7;
+    flow_check_ok(gb_factored_follow(&flow, &config, &parameters));
+    assert_true(config.growth == 7 && parameters.flow == 0);
+    struct gb_cnf_config none = flow;
+    none.rrdb_blocks = 0;
+    config.growth = GB_FOLLOWS;
+    assert_int_equal(gb_factored_follow(&none, &config, &parameters), GB_BAD_INPUT);
+}
+
 // Training leaves the normaliser of Eq. 9 out; a trained model is scored with it.
 static void test_normaliser_of_factored(void **state) {
     (void)state;
@@ -574,6 +595,7 @@ int main(void) {
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_likelihood_that_is_not_finite),
         cmocka_unit_test(test_parameters_of_factored),
+        cmocka_unit_test(test_factored_of_its_own),
         cmocka_unit_test(test_normaliser_of_factored),
         cmocka_unit_test(test_start_of_fcn),
         cmocka_unit_test(test_centred_targets),

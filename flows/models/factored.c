@@ -173,31 +173,54 @@ static size_t distance(size_t a, size_t b) {
 }
 
 // Sets the growth, or the channels, that comes nearest; their numbers of parameters ascend.
-static enum gb_status come_near(struct gb_factored_config *config, size_t wanted) {
+static enum gb_status come_near(struct gb_factored_config *config,
+                                struct gb_factored_parameters *parameters) {
+    const size_t wanted = parameters->flow;
     int below = 1, above = GB_MOST_CHANNELS;
     size_t few, many;
     while (above - below > 1) {
         int middle = (below + above) / 2;
-        size_t parameters;
-        GB_TRY(parameters_at(*config, middle, &parameters));
-        *(parameters <= wanted ? &below : &above) = middle;
+        size_t found;
+        GB_TRY(parameters_at(*config, middle, &found));
+        *(found <= wanted ? &below : &above) = middle;
     }
     GB_TRY(parameters_at(*config, below, &few));
     GB_TRY(parameters_at(*config, above, &many));
-    *size_of(config) = distance(many, wanted) < distance(few, wanted) ? above : below;
+    const bool more = distance(many, wanted) < distance(few, wanted);
+    *size_of(config) = more ? above : below;
+    parameters->baseline = more ? many : few;
     return GB_OK;
+}
+
+static void follow(int *number, int flows) {
+    *number = *number == GB_FOLLOWS ? flows : *number;
+}
+
+enum gb_status gb_factored_follow(const struct gb_cnf_config *flow,
+                                  struct gb_factored_config *config,
+                                  struct gb_factored_parameters *parameters) {
+    const bool segments = flow->kind == GB_CNF_SEGMENTATION;
+    *parameters = (struct gb_factored_parameters){0};
+    config->sizes = flow->sizes;
+    config->kind = flow->kind;
+    config->rrdb_blocks = flow->rrdb_blocks;
+    config->levels = segments ? flow->levels : 0;
+    follow(&config->ones_percent, segments ? ONES_PERCENT : 0);
+    if (segments)
+        follow(&config->growth, 0);
+    else
+        follow(&config->channels, flow->condition_channels);
+    if (*size_of(config) != GB_FOLLOWS)
+        return GB_OK;
+    GB_TRY(gb_cnf_check(flow));
+    GB_TRY(gb_cnf_parameters(flow, &parameters->flow));
+    return come_near(config, parameters);
 }
 
 enum gb_status gb_factored_match(const struct gb_cnf_config *flow,
                                  struct gb_factored_config *config) {
-    bool segments = flow->kind == GB_CNF_SEGMENTATION;
-    size_t parameters;
-    GB_TRY(gb_cnf_parameters(flow, &parameters));
-    *config = (struct gb_factored_config){.sizes = flow->sizes,
-                                          .kind = flow->kind,
-                                          .channels = flow->condition_channels,
-                                          .rrdb_blocks = flow->rrdb_blocks,
-                                          .levels = segments ? flow->levels : 0,
-                                          .ones_percent = segments ? ONES_PERCENT : 0};
-    return come_near(config, parameters);
+    struct gb_factored_parameters parameters;
+    *config = (struct gb_factored_config){
+        .channels = GB_FOLLOWS, .growth = GB_FOLLOWS, .ones_percent = GB_FOLLOWS};
+    return gb_factored_follow(flow, config, &parameters);
 }

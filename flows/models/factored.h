@@ -25,9 +25,23 @@ struct gb_factored_config {
 
 extern const struct gb_config_table gb_factored_table;
 
-// The baseline of a flow: its number of parameters is as near to the flow's as a whole growth, or
-// of segmentation a whole number of channels, brings it. Ones (vessels) weigh 90 %, which the
-// paper's text wants; Eq. 9 as printed gives them 10 %.
+// Numbers of parameters: the baseline's, and that of the flow which it was matched to; 0: it was
+// not.
+struct gb_factored_parameters {
+    size_t flow, baseline;
+};
+
+// The baseline of a flow. Of what *config comes with, the channels, the growth and the weight of
+// ones stay as they are, unless they are GB_FOLLOWS. Channels, and all else, are then the flow's,
+// and ones (vessels) weigh 90 %, which the paper's text wants; Eq. 9 as printed gives them 10 %.
+// The growth, or of segmentation the channels, is then the whole number that brings the number of
+// parameters as near to the flow's as it gets. GB_BAD_INPUT where the flow is none.
+enum { GB_FOLLOWS = -1 };
+enum gb_status gb_factored_follow(const struct gb_cnf_config *flow,
+                                  struct gb_factored_config *config,
+                                  struct gb_factored_parameters *parameters);
+
+// The same with nothing of its own.
 enum gb_status gb_factored_match(const struct gb_cnf_config *flow,
                                  struct gb_factored_config *config);
 

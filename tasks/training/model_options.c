@@ -79,23 +79,11 @@ static int value_of(const struct gb_model_option *option) {
     return value;
 }
 
-static enum gb_status field_of(const struct gb_model_option *option,
-                               const struct gb_model_kind *kind,
-                               const struct gb_config_field **field) {
-    *field = gb_config_find(kind->table, option->field->key);
-    if (*field)
-        return GB_OK;
-    char name[64];
-    snprintf(name, sizeof name, "--%s", option->name);
-    return gb_fail(GB_BAD_INPUT, "unknown option", name, "%s has none", kind->title);
-}
-
-static enum gb_status check(const struct gb_model_option *option,
-                            const struct gb_model_kind *kind) {
-    const struct gb_config_field *field;
-    GB_TRY(field_of(option, kind, &field));
+static enum gb_status check_range(const struct gb_model_option *option,
+                                  const struct gb_config_field *field,
+                                  const struct gb_model_kind *kind) {
     const int value = value_of(option);
-    if (value >= field->least && value <= field->most)
+    if (!field || (value >= field->least && value <= field->most))
         return GB_OK;
     char name[64];
     snprintf(name, sizeof name, "--%s", option->name);
@@ -103,11 +91,27 @@ static enum gb_status check(const struct gb_model_option *option,
                    value, field->least, field->most, kind->title);
 }
 
+static const struct gb_config_field *field_of(const struct gb_model_option *option,
+                                              const struct gb_model_kind *kind) {
+    return kind ? gb_config_find(kind->table, option->field->key) : NULL;
+}
+
 enum gb_status gb_model_options_check(const struct gb_model_options *given,
-                                      const struct gb_model_kind *kind) {
-    for (int i = 0; i < given->count; i++)
-        if (was_given(&given->list[i]))
-            GB_TRY(check(&given->list[i], kind));
+                                      const struct gb_model_kind *kind,
+                                      const struct gb_model_kind *flow) {
+    for (int i = 0; i < given->count; i++) {
+        const struct gb_model_option *option = &given->list[i];
+        if (!was_given(option))
+            continue;
+        const struct gb_config_field *own = field_of(option, kind), *flows = field_of(option, flow);
+        if (!own && !flows) {
+            char name[64];
+            snprintf(name, sizeof name, "--%s", option->name);
+            return gb_fail(GB_BAD_INPUT, "unknown option", name, "%s has none", kind->title);
+        }
+        GB_TRY(check_range(option, own, kind));
+        GB_TRY(check_range(option, flows, flow));
+    }
     return GB_OK;
 }
 
@@ -115,24 +119,31 @@ void gb_model_options_apply(const struct gb_model_options *given, const struct g
                             void *config) {
     for (int i = 0; i < given->count; i++) {
         const struct gb_model_option *option = &given->list[i];
-        if (was_given(option))
-            gb_config_set(config, gb_config_find(kind->table, option->field->key),
-                          value_of(option));
+        const struct gb_config_field *field = field_of(option, kind);
+        if (field && was_given(option))
+            gb_config_set(config, field, value_of(option));
     }
 }
 
-enum gb_status gb_model_options_agree(const struct gb_model_options *given,
-                                      const struct gb_model_kind *kind, const void *config,
-                                      const char *path) {
+bool gb_model_options_touch(const struct gb_model_options *given, const struct gb_model_kind *kind,
+                            const char *beside) {
+    for (int i = 0; i < given->count; i++) {
+        const struct gb_config_field *field = field_of(&given->list[i], kind);
+        if (field && was_given(&given->list[i]) && strcmp(field->key, beside) != 0)
+            return true;
+    }
+    return false;
+}
+
+enum gb_status gb_model_options_same(const struct gb_model_options *given,
+                                     const struct gb_model_kind *kind, const void *asked,
+                                     const void *config, const char *path) {
     for (int i = 0; i < given->count; i++) {
         const struct gb_model_option *option = &given->list[i];
-        const struct gb_config_field *field;
-        if (!was_given(option))
+        const struct gb_config_field *field = field_of(option, kind);
+        if (!field || gb_config_number(asked, field) == gb_config_number(config, field))
             continue;
-        GB_TRY(field_of(option, kind, &field));
-        int has = gb_config_number(config, field);
-        if (has == value_of(option))
-            continue;
+        const int has = gb_config_number(config, field);
         char name[64], text[32];
         snprintf(name, sizeof name, "--%s", option->name);
         snprintf(text, sizeof text, "%d", has);

@@ -29,19 +29,24 @@ struct gb_model_options {
 // GB_MODEL_OPTIONS. `given` must not be moved.
 void gb_model_options(struct gb_model_options *given, struct gb_option *options);
 
-// GB_BAD_INPUT for an option that the model does not have, and for a number beyond its range: to be
-// asked before the data is loaded.
+// GB_BAD_INPUT for an option that neither the model has nor, where it follows one, its flow (NULL:
+// none), and for a number beyond the range of either: to be asked before the data is loaded.
 enum gb_status gb_model_options_check(const struct gb_model_options *given,
-                                      const struct gb_model_kind *kind);
+                                      const struct gb_model_kind *kind,
+                                      const struct gb_model_kind *flow);
 
-// Sets what was given, and checked, in a model's configuration.
+// Sets what was given, and checked, and is the model's, in its configuration.
 void gb_model_options_apply(const struct gb_model_options *given, const struct gb_model_kind *kind,
                             void *config);
 
-// GB_BAD_INPUT where something was given that is not the configuration's; `path` names its
+// Whether anything was given that the model has, beside the entry of this key.
+bool gb_model_options_touch(const struct gb_model_options *given, const struct gb_model_kind *kind,
+                            const char *beside);
+
+// GB_BAD_INPUT where a model's configuration is not the one that was asked for; `path` names its
 // checkpoint.
-enum gb_status gb_model_options_agree(const struct gb_model_options *given,
-                                      const struct gb_model_kind *kind, const void *config,
-                                      const char *path);
+enum gb_status gb_model_options_same(const struct gb_model_options *given,
+                                     const struct gb_model_kind *kind, const void *asked,
+                                     const void *config, const char *path);
 
 #endif

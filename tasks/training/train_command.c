@@ -25,7 +25,7 @@ static const uint64_t unset_seed = UINT64_MAX;
 struct given {
     const char *task, *model, *data, *split_folder, *backend, *out, *memory;
     int size, iterations, batch, threads, checkpoint_every, samples, crops, mask_copies;
-    int score_every, score_images;
+    int score_every, score_images, flow_growth;
     float learning_rate, ema_decay, minutes;
     uint64_t seed;
     bool resume, score_unfinished;
@@ -35,6 +35,69 @@ struct given {
 };
 
 static const char resuming[] = "cannot resume with another";
+
+// ---- A baseline's flow ----
+
+// GB_BAD_INPUT for options that the model does not have.
+static enum gb_status check_model(const struct given *given, const struct gb_task_model *model) {
+    const struct gb_model_kind *flow = model->flow ? model->flow->kind : NULL;
+    if (given->flow_growth && !(flow && gb_config_find(flow->table, "growth")))
+        return gb_fail(GB_BAD_INPUT, "unknown option", "--flow-growth", "%s has none",
+                       model->kind->title);
+    return gb_model_options_check(&given->of_model, model->kind, flow);
+}
+
+// What the line says of a factored baseline is said of its flow where the flow has it too, but for
+// the growth: the baseline's follows, or is given.
+static enum gb_status follow_flow(const struct given *given, const struct gb_task_model *model,
+                                  const struct gb_example_shape *shape,
+                                  struct gb_factored_config *config,
+                                  struct gb_factored_parameters *parameters) {
+    union gb_model_config flow;
+    GB_TRY(model->flow->configure(shape, &flow));
+    const int growth = given->flow_growth ? given->flow_growth : flow.cnf.growth;
+    gb_model_options_apply(&given->of_model, model->flow->kind, &flow);
+    flow.cnf.growth = growth;
+    *config = (struct gb_factored_config){
+        .channels = GB_FOLLOWS, .growth = GB_FOLLOWS, .ones_percent = GB_FOLLOWS};
+    gb_model_options_apply(&given->of_model, model->kind, config);
+    return gb_factored_follow(&flow.cnf, config, parameters);
+}
+
+static enum gb_status configure_model(const struct given *given, const struct gb_task_model *model,
+                                      const struct gb_example_shape *shape,
+                                      union gb_model_config *config) {
+    struct gb_factored_parameters parameters;
+    if (!model->flow) {
+        gb_model_options_apply(&given->of_model, model->kind, config);
+        return GB_OK;
+    }
+    GB_TRY(follow_flow(given, model, shape, &config->factored, &parameters));
+    if (parameters.flow)
+        printf("%s: growth %d, %d channels: %zu parameters, the flow of these options has %zu\n",
+               model->name, config->factored.growth, config->factored.channels, parameters.baseline,
+               parameters.flow);
+    return GB_OK;
+}
+
+// GB_BAD_INPUT where the line asks for another model than the checkpoint's.
+static enum gb_status agree_on_model(const struct given *given, const char *checkpoint,
+                                     const struct gb_run_config *config) {
+    const struct gb_task_model *model = config->model;
+    union gb_model_config asked = config->config;
+    struct gb_factored_parameters parameters;
+    GB_TRY(check_model(given, model));
+    gb_model_options_apply(&given->of_model, model->kind, &asked);
+    if (model->flow && (given->flow_growth ||
+                        gb_model_options_touch(&given->of_model, model->flow->kind, "growth"))) {
+        const struct gb_image_sizes *s = &config->config.sizes;
+        const struct gb_example_shape shape = {s->x_h, s->x_w, s->x_c, s->y_h,
+                                               s->y_w, s->y_c, false};
+        GB_TRY(follow_flow(given, model, &shape, &asked.factored, &parameters));
+    }
+    return gb_model_options_same(&given->of_model, model->kind, &asked, &config->config,
+                                 checkpoint);
+}
 
 // ---- A new run ----
 
@@ -53,7 +116,7 @@ static enum gb_status configure(const struct given *given, const struct gb_task_
                                 int size, const struct gb_example_shape *shape,
                                 struct gb_run_config *config) {
     GB_TRY(gb_run_config_default(config->task, model, size, shape, config));
-    gb_model_options_apply(&given->of_model, model->kind, &config->config);
+    GB_TRY(configure_model(given, model, shape, &config->config));
     GB_TRY(copy_mask(given, config));
     if (given->batch)
         config->batch = given->batch;
@@ -103,8 +166,7 @@ static enum gb_status agree(const struct given *given, const char *checkpoint,
         if (numbers[i].given && numbers[i].given != numbers[i].has)
             return gb_fail(GB_BAD_INPUT, resuming, numbers[i].option, "%s has %d", checkpoint,
                            numbers[i].has);
-    GB_TRY(
-        gb_model_options_agree(&given->of_model, config->model->kind, &config->config, checkpoint));
+    GB_TRY(agree_on_model(given, checkpoint, config));
     if (given->learning_rate >= 0 && given->learning_rate != config->learning_rate)
         return gb_fail(GB_BAD_INPUT, resuming, "--lr", "%s has %g", checkpoint,
                        (double)config->learning_rate);
@@ -162,7 +224,7 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
     if (given->resume) {
         GB_TRY(configure_resumed(given, task, checkpoint, &run->config, &run->backend));
     } else {
-        GB_TRY(gb_model_options_check(&given->of_model, model->kind));
+        GB_TRY(check_model(given, model));
         // The rest of the configuration follows from the data; the tasks' own few levels fit them.
         gb_model_options_apply(&given->of_model, model->kind, &run->config.config);
         run->config.task = task;
@@ -253,6 +315,9 @@ enum gb_status gb_train_line(int argc, const char **argv, const char *going_on) 
         gb_option_seed("seed", "N", &given.seed, "of everything random (else 0)"),
         gb_option_int("mask-copies", "N", &given.mask_copies, 1, 64,
                       "channels that a mask is copied to (else 3)"),
+        gb_option_int("flow-growth", "N", &given.flow_growth, 1, GB_MOST_CHANNELS,
+                      "of factored super-resolution: growth of the flow that it has as many "
+                      "parameters as (else the task's); --growth is its own"),
         gb_option_choice("memory", "stored|reversible", &given.memory,
                          "a flow's activations: kept (the default of a new run), or computed "
                          "again by the inverse"),
