@@ -291,19 +291,27 @@ static enum gb_status set_scores(json_t *object, const char *set, int answers,
     return set_score(object, set, "trivial_", "", &sums[REPEATED], count);
 }
 
+// A photograph, or a part, and its low resolution.
+static enum gb_status take_pair(const struct gb_dataset *set, int index, struct gb_examples *pair) {
+    const struct gb_example_shape shape = gb_dataset_shape(set, index);
+    const struct gb_random_key key = {.sample = (uint32_t)index}; // which draws nothing
+    GB_TRY(gb_examples_create(pair, 1, &shape));
+    const struct gb_example example = gb_example_at(pair, 0);
+    const enum gb_status status = set->fill(set, index, &key, &example);
+    if (status != GB_OK)
+        gb_examples_free(pair);
+    return status;
+}
+
 static enum gb_status add_image(struct gb_predictor *predictor, const struct gb_dataset *split,
                                 const struct gb_dataset *padded, int index, struct sums *sums,
                                 json_t *per_image) {
     const struct gb_example_shape shape = gb_dataset_shape(padded, index);
-    const struct gb_random_key key = {.seed = predictor->options.seed, .sample = (uint32_t)index};
     struct gb_sr_score scores[ANSWERS] = {0};
     double seconds = 0;
     struct gb_examples pair;
-    GB_TRY(gb_examples_create(&pair, 1, &shape));
-    const struct gb_example example = gb_example_at(&pair, 0);
-    enum gb_status status = padded->fill(padded, index, &key, &example);
-    if (status == GB_OK)
-        status = gb_predictor_resize(predictor, &shape);
+    GB_TRY(take_pair(padded, index, &pair));
+    enum gb_status status = gb_predictor_resize(predictor, &shape);
     if (status == GB_OK)
         status = score_pair(predictor, split, index, &pair, scores, &seconds);
     gb_examples_free(&pair);
@@ -449,6 +457,108 @@ static enum gb_status picture(struct gb_predictor *predictor, const struct gb_da
     return status;
 }
 
+// ---- Pictures of whole photographs ----
+
+struct portrait {
+    struct gb_picture_column columns[GB_MOST_COLUMNS];
+    int count;
+};
+
+static void free_portrait(struct portrait *portrait) {
+    for (int i = 0; i < portrait->count; i++)
+        free(portrait->columns[i].images.data);
+}
+
+static enum gb_status add_column(struct portrait *portrait, const char *caption,
+                                 const struct gb_tensor *values) {
+    struct gb_picture_column *column = &portrait->columns[portrait->count];
+    *column = (struct gb_picture_column){caption, gb_dense(NULL, 1, values->h, values->w, 3)};
+    column->images.data = malloc(gb_elements(&column->images) * sizeof(float));
+    if (!column->images.data)
+        return no_memory("pictures");
+    portrait->count++;
+    gb_map_values(values, to_picture, &column->images);
+    return GB_OK;
+}
+
+static enum gb_status add_bicubic(struct portrait *portrait, const struct gb_tensor *low) {
+    struct gb_tensor high = gb_dense(NULL, 1, 2 * low->h, 2 * low->w, 3);
+    high.data = malloc(gb_elements(&high) * sizeof(float));
+    enum gb_status status = high.data ? gb_sr_bicubic(low, &high) : no_memory("pictures");
+    if (status == GB_OK)
+        status = add_column(portrait, "bicubic", &high);
+    free(high.data);
+    return status;
+}
+
+// The first of a model's answers to a photograph of h x w, of which `padded` is the padded pair;
+// the only one under the caption.
+static enum gb_status add_answers(struct portrait *portrait, struct gb_predictor *predictor,
+                                  const char *name, int index, const struct gb_examples *padded,
+                                  int h, int w, int answers, const char *caption) {
+    const struct gb_example_shape shape = gb_shape_of(&padded->x, &padded->y);
+    GB_TRY(gb_predictor_resize(predictor, &shape));
+    GB_TRY(gb_predictor_condition(predictor, &padded->x, name));
+    for (int t = 0; t < answers; t++) {
+        const struct gb_tensor sample =
+            gb_predictor_sample(predictor, index, 0, temperatures[t].value);
+        const struct gb_tensor answer = corner(&sample, h, w);
+        GB_TRY(add_column(portrait, answers > 1 ? temperatures[t].caption : caption, &answer));
+    }
+    return gb_backend_check(predictor->options.backend);
+}
+
+// As the model is scored: padded to what it needs.
+static enum gb_status pad_and_add(struct portrait *portrait, struct gb_predictor *predictor,
+                                  const struct gb_dataset *test, int index, int answers,
+                                  const char *caption) {
+    const struct gb_example_shape whole = gb_dataset_shape(test, index);
+    struct gb_dataset padded;
+    struct gb_examples pair;
+    GB_TRY(gb_sr_pad(test, multiple_of(predictor), &padded));
+    enum gb_status status = take_pair(&padded, index, &pair);
+    if (status == GB_OK) {
+        status = add_answers(portrait, predictor, test->names[index], index, &pair, whole.y_h,
+                             whole.y_w, answers, caption);
+        gb_examples_free(&pair);
+    }
+    gb_dataset_free(&padded);
+    return status;
+}
+
+static enum gb_status add_columns(struct portrait *portrait, struct gb_predictor *predictor,
+                                  struct gb_predictor *beside, const struct gb_dataset *test,
+                                  int index, const struct gb_examples *pair) {
+    GB_TRY(add_column(portrait, "input", &pair->x));
+    GB_TRY(add_bicubic(portrait, &pair->x));
+    if (beside)
+        GB_TRY(pad_and_add(portrait, beside, test, index, 1, beside->kind->title));
+    GB_TRY(pad_and_add(portrait, predictor, test, index, answers_of(predictor), "prediction"));
+    return add_column(portrait, "truth", &pair->y);
+}
+
+static enum gb_status draw_portrait(struct gb_predictor *predictor, struct gb_predictor *beside,
+                                    const struct gb_dataset *test, int index, const char *path) {
+    struct portrait portrait = {0};
+    struct gb_examples pair;
+    if (test->shape.y_h > 0)
+        return gb_fail(GB_BAD_INPUT, "cannot draw", "--split train",
+                       "whole photographs are drawn, and those that train give patches");
+    GB_TRY(take_pair(test, index, &pair));
+    enum gb_status status = add_columns(&portrait, predictor, beside, test, index, &pair);
+    const char *const captions[] = {test->names[index]};
+    const struct gb_picture picture = {.title = predictor->task->summary,
+                                       .columns = portrait.columns,
+                                       .column_count = portrait.count,
+                                       .row_count = 1,
+                                       .row_captions = captions};
+    if (status == GB_OK)
+        status = gb_picture_write(path, &picture);
+    free_portrait(&portrait);
+    gb_examples_free(&pair);
+    return status;
+}
+
 const struct gb_task gb_sr = {
     .name = "sr",
     .summary = "super-resolution by two",
@@ -468,5 +578,7 @@ const struct gb_task gb_sr = {
     .one_sample = true,
     .evaluate = evaluate,
     .picture = picture,
+    .portrait = draw_portrait,
+    .temperatures = "0, 0.5, 0.8 and 1",
     .headline = "psnr",
 };

@@ -99,6 +99,12 @@ struct gb_task {
     // Likewise for the picture.
     enum gb_status (*picture)(struct gb_predictor *predictor, const struct gb_dataset *test,
                               int images, const char *path);
+    // Draws one example of a test split of whole photographs, whole. `beside`: another model of the
+    // task, whose prediction is a column too; NULL: none. NULL where the task draws sheets alone.
+    enum gb_status (*portrait)(struct gb_predictor *predictor, struct gb_predictor *beside,
+                               const struct gb_dataset *test, int index, const char *path);
+    // Its protocol's, "0, 0.5 and 1", which the user cannot change; NULL: the user's one.
+    const char *temperatures;
     const char *headline; // the metric that stands for the task in one line
     bool lower_is_better;
 };

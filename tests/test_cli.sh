@@ -195,6 +195,30 @@ follows() {
 brief='--size 16 --iters 1 --batch 1 --samples 1'
 sr="$brief --crops 1 --rrdb-blocks 1 --condition-channels 8 --coupling-channels 16 --levels 1 --steps 2"
 follows sr "$sr --growth 40" "$sr --flow-growth 40"
+
+# A picture of every photograph, with the baseline's prediction beside.
+set -- sample sr --checkpoint "$folder/flow/checkpoint.safetensors"
+run "$@" --images 2 --png-dir "$folder/portraits/all" --beside "$folder/baseline/checkpoint.safetensors"
+[ "$code" -eq 0 ] || complain "exit code $code: sample --png-dir"
+[ "$(find "$folder/portraits" -type f | wc -l)" -eq 2 ] || complain "other files than two pictures"
+for portrait in "$folder/portraits/all"/*/*.png; do
+    is_png "$portrait"
+done
+fails 2 "cannot use checkpoint: $model: it is a model of horses, not of sr" "$@" --beside "$model" \
+    --png-dir "$folder/new"
+fails 2 'missing option: --png-dir: --beside needs it' "$@" --beside "$model" --png "$folder/new"
+fails 2 'unknown option: --png-dir: horses draws sheets alone' sample horses --checkpoint "$model" \
+    --png-dir "$folder/new"
+# No temperature but its own, which is said before the data are looked for.
+for command in eval sample; do
+    option=
+    [ $command = eval ] || option="--png $folder/new"
+    # shellcheck disable=SC2086 # options without blanks
+    fails 2 'unknown option: --temperature: sr has its own, which are 0, 0.5, 0.8 and 1' $command sr \
+        --checkpoint "$folder/flow/checkpoint.safetensors" --temperature 0.5 --data "$folder/none" \
+        $option
+done
+
 vessels="$brief --levels 3 --steps 1 --condition-channels 8 --coupling-channels 8"
 follows vessels "$vessels" "$vessels"
 # shellcheck disable=SC2086 # options without blanks
@@ -379,7 +403,7 @@ glowbench's" "$@" "$folder/task"
 done
 refuses "cannot write: $folder/none/a.json: No such file or directory" \
     eval horses --checkpoint "$model" --json "$folder/none/a.json"
-refuses 'missing option: --png: the file of the picture' sample horses --checkpoint "$model"
+refuses 'missing option: --png: the file of the picture, or --png-dir' sample horses --checkpoint "$model"
 refuses 'bad value: --temperature: "-1" is not in 0 .. 10' \
     sample horses --checkpoint "$model" --png "$folder/new" --temperature -1
 refuses 'bad value: --split: "all" is not one of test|train' \

@@ -630,6 +630,52 @@ static void evaluates_whole_photographs(void **state) {
     free_splits(splits);
 }
 
+// How long a column's side is on the sheet (tasks/images/picture.h).
+static int shown(int side, int longer) {
+    return side * (longer < 128 ? 128 / longer : 1);
+}
+
+// Of a photograph of w x h: columns of its size beside the low resolution, gaps of 8.
+static void assert_portrait(const char *name, int w, int h, int columns) {
+    struct gb_image sheet;
+    const int longer = w > h ? w : h;
+    assert_int_equal(gb_image_read(gb_fixture_path(name), 3, &sheet), GB_OK);
+    assert_int_equal(sheet.w, 8 + shown(w / 2, longer / 2) + 8 + columns * (shown(w, longer) + 8));
+    assert_true(sheet.h > shown(h, longer));
+    gb_image_free(&sheet);
+}
+
+// Whole, whatever the models pad to: bicubic, another model's answer, those of the model, truth.
+static void draws_whole_photographs(void **state) {
+    (void)state;
+    write_two_sets();
+    char folders[1024];
+    snprintf(folders, sizeof folders, "%s:%s", gb_fixture_path("photos"), gb_fixture_path(""));
+    struct gb_dataset splits[GB_SPLITS];
+    struct gb_predictor flow, factored, one;
+    assert_int_equal(gb_task_find("sr", &task), GB_OK);
+    assert_int_equal(load(folders, NULL, splits), GB_OK);
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
+    create_tiny("cnf", 3, 1, 0, &train->shape, &flow);
+    create_tiny("factored", 0, 1, 0, &train->shape, &factored);
+    create_tiny("srcnn", 0, 1, 0, &train->shape, &one);
+    assert_string_equal(test->names[0], "Set5/a.png");
+    assert_string_equal(test->names[1], "Set14/b.png");
+    assert_int_equal(task->portrait(&flow, &factored, test, 0, gb_fixture_path("beside.png")),
+                     GB_OK);
+    assert_portrait("beside.png", 40, 32, 7);
+    assert_int_equal(task->portrait(&flow, NULL, test, 1, gb_fixture_path("alone.png")), GB_OK);
+    assert_portrait("alone.png", 24, 40, 6);
+    assert_int_equal(task->portrait(&one, NULL, test, 1, gb_fixture_path("one.png")), GB_OK);
+    assert_portrait("one.png", 24, 40, 3);
+    assert_int_equal(task->portrait(&flow, NULL, train, 0, gb_fixture_path("none.png")),
+                     GB_BAD_INPUT);
+    gb_predictor_free(&flow);
+    gb_predictor_free(&factored);
+    gb_predictor_free(&one);
+    free_splits(splits);
+}
+
 // Few photographs of each set are scored by their middles, which have the shortest side of all.
 static void few_are_scored_by_their_middles(void **state) {
     (void)state;
@@ -747,6 +793,7 @@ int main(void) {
         cmocka_unit_test(scores_clamped_luma_inside_the_border),
         cmocka_unit_test(bicubic_scores_what_is_published),
         IN_FOLDER(evaluates_whole_photographs),
+        IN_FOLDER(draws_whole_photographs),
         IN_FOLDER(few_are_scored_by_their_middles),
         IN_FOLDER(scores_all_crops_as_one),
         IN_FOLDER(refuses_photographs_below_its_levels),

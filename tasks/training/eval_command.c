@@ -20,13 +20,15 @@ struct loaded {
     struct gb_run_config run;
     struct gb_dataset splits[GB_SPLITS];
     struct gb_predictor predictor;
-    json_t *machine; // for a result that is written
+    struct gb_run_config beside_run;
+    struct gb_predictor beside; // where one is asked for
+    json_t *machine;            // for a result that is written
     int threads;
 };
 
 struct request {
     const char *task, *checkpoint, *data, *split_folder, *split, *backend, *dequantise, *json,
-        *picture, *prediction, *ascent_start;
+        *picture, *prediction, *ascent_start, *picture_folder, *beside;
     struct gb_scene_choice choice;
     int samples, crops, threads, images, ascent_steps;
     float temperature, ascent_rate;
@@ -35,6 +37,7 @@ struct request {
 
 static void unload(struct loaded *loaded) {
     gb_predictor_free(&loaded->predictor);
+    gb_predictor_free(&loaded->beside);
     for (int i = 0; i < GB_SPLITS; i++)
         gb_dataset_free(&loaded->splits[i]);
     json_decref(loaded->machine);
@@ -53,7 +56,7 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
         .backend = backend,
         .threads = loaded->threads,
         .samples = request->samples ? request->samples : gb_task_samples(run->task),
-        .temperature = request->temperature,
+        .temperature = request->temperature >= 0 ? request->temperature : 1,
         .seed = request->seed,
         .dequantise = strcmp(request->dequantise, "none") != 0,
         .crops = request->crops,
@@ -66,16 +69,44 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
     GB_TRY(gb_scene_options_check(run->task, &source));
     GB_TRY(gb_predictor_create(&loaded->predictor, run, &options));
     GB_TRY(gb_predictor_restore(&loaded->predictor, request->checkpoint));
+    if (request->beside) {
+        GB_TRY(gb_predictor_create(&loaded->beside, &loaded->beside_run, &options));
+        GB_TRY(gb_predictor_restore(&loaded->beside, request->beside));
+    }
     return run->task->load(&source, loaded->splits);
+}
+
+// What a checkpoint of the task was trained as.
+static enum gb_status read_run(const char *checkpoint, const struct gb_task *task,
+                               struct gb_run_config *run) {
+    struct gb_run_origin origin;
+    GB_TRY(gb_run_config_read(checkpoint, run, &origin));
+    if (run->task != task)
+        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", checkpoint,
+                       "it is a model of %s, not of %s", run->task->name, task->name);
+    return GB_OK;
+}
+
+// GB_BAD_INPUT for what the task does not do.
+static enum gb_status check_for_task(const struct request *request, const struct gb_task *task) {
+    if (request->temperature >= 0 && task->temperatures)
+        return gb_fail(GB_BAD_INPUT, "unknown option", "--temperature",
+                       "%s has its own, which are %s", task->name, task->temperatures);
+    if (request->picture_folder && !task->portrait)
+        return gb_fail(GB_BAD_INPUT, "unknown option", "--png-dir", "%s draws sheets alone",
+                       task->name);
+    if (request->beside && !request->picture_folder)
+        return gb_fail(GB_BAD_INPUT, "missing option", "--png-dir", "--beside needs it");
+    return GB_OK;
 }
 
 static enum gb_status load(const struct request *request, struct loaded *loaded) {
     const struct gb_task *task;
     const struct gb_backend *backend;
-    struct gb_run_origin origin;
     *loaded =
         (struct loaded){.threads = request->threads ? request->threads : gb_machine_threads()};
     GB_TRY(gb_task_find(request->task, &task));
+    GB_TRY(check_for_task(request, task));
     GB_TRY(gb_backend_find(request->backend, &backend));
     if (!request->checkpoint)
         return gb_fail(GB_BAD_INPUT, "missing option", "--checkpoint", "the file of the model");
@@ -86,10 +117,11 @@ static enum gb_status load(const struct request *request, struct loaded *loaded)
         GB_TRY(gb_atomic_probe(request->json));
     if (request->picture)
         GB_TRY(gb_atomic_probe(request->picture));
-    GB_TRY(gb_run_config_read(request->checkpoint, &loaded->run, &origin));
-    if (loaded->run.task != task)
-        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", request->checkpoint,
-                       "it is a model of %s, not of %s", loaded->run.task->name, task->name);
+    GB_TRY(read_run(request->checkpoint, task, &loaded->run));
+    if (request->beside)
+        GB_TRY(read_run(request->beside, task, &loaded->beside_run));
+    if (request->picture_folder)
+        GB_TRY(gb_make_folder("cannot draw", request->picture_folder));
     if (request->json)
         GB_TRY(gb_machine_json(&loaded->machine));
     enum gb_status status = load_into(request, backend, loaded);
@@ -118,7 +150,7 @@ static void shared_options(struct request *r, struct gb_option options[SHARED_OP
         gb_option_int("samples", "M", &r->samples, 1, 1000,
                       "samples that a prediction averages (else the paper's)"),
         gb_option_float("temperature", "T", &r->temperature, 0, 10,
-                        "what the latents are multiplied by"),
+                        "what the latents are multiplied by (else 1)"),
         gb_option_choice("predict", "mean|gradient", &r->prediction,
                          "the prediction: the mean of samples, or gradient ascent on p(y|x)"),
         gb_option_choice(
@@ -143,7 +175,7 @@ static const struct request defaults = {
     .ascent_start = "mode",
     .ascent_steps = 100,
     .ascent_rate = 0.01f,
-    .temperature = 1,
+    .temperature = -1, // not given
 };
 
 // ---- eval ----
@@ -156,11 +188,12 @@ static enum gb_status write_result(const struct request *request, const struct l
         "task", loaded->run.task->name, "model", loaded->run.model->name, "config",
         gb_run_config_json(&loaded->run), "eval", "checkpoint", request->checkpoint, "data",
         request->data ? request->data : "synthetic", "split", request->split, "samples",
-        loaded->predictor.samples, "temperature", (double)request->temperature, "dequant",
-        request->dequantise, "predict", request->prediction, "ascent_start", request->ascent_start,
-        "ascent_steps", request->ascent_steps, "ascent_rate", (double)request->ascent_rate, "seed",
-        (json_int_t)request->seed, "backend", loaded->predictor.options.backend->name, "threads",
-        loaded->threads, "machine", loaded->machine, "metrics", metrics, "per_image", per_image);
+        loaded->predictor.samples, "temperature", (double)loaded->predictor.options.temperature,
+        "dequant", request->dequantise, "predict", request->prediction, "ascent_start",
+        request->ascent_start, "ascent_steps", request->ascent_steps, "ascent_rate",
+        (double)request->ascent_rate, "seed", (json_int_t)request->seed, "backend",
+        loaded->predictor.options.backend->name, "threads", loaded->threads, "machine",
+        loaded->machine, "metrics", metrics, "per_image", per_image);
     if (!json)
         return gb_fail(GB_OUT_OF_MEMORY, "cannot write", request->json, "out of memory");
     enum gb_status status = gb_json_write(request->json, json);
@@ -219,25 +252,68 @@ const struct gb_command gb_eval_command = {"eval", "Scores a checkpoint on a dat
 
 // ---- sample ----
 
+// The folder's file for an example: its name, of which folders are made, ending with ".png".
+static enum gb_status portrait_path(const char *folder, const char *name,
+                                    char path[static GB_PATH]) {
+    const char *suffix = ".png", *dot = strrchr(name, '.'), *slash;
+    char file[GB_PATH], parent[GB_PATH];
+    snprintf(file, sizeof file, "%s%s", name, dot && strcmp(dot, suffix) == 0 ? "" : suffix);
+    GB_TRY(gb_path_join(folder, file, path));
+    slash = strrchr(path, '/');
+    snprintf(parent, sizeof parent, "%.*s", (int)(slash - path), path);
+    return gb_make_folder("cannot draw", parent);
+}
+
+static enum gb_status draw_portraits(const struct request *request, struct loaded *loaded) {
+    const struct gb_dataset *set = split_of(request, loaded);
+    struct gb_predictor *beside = request->beside ? &loaded->beside : NULL;
+    struct gb_selection shown;
+    GB_TRY(gb_dataset_select(set, request->images, &shown));
+    enum gb_status status = GB_OK;
+    for (int i = 0; status == GB_OK && i < shown.count; i++) {
+        char path[GB_PATH];
+        status = portrait_path(request->picture_folder, shown.names[i], path);
+        if (status == GB_OK)
+            status =
+                loaded->run.task->portrait(&loaded->predictor, beside, set, shown.indices[i], path);
+    }
+    gb_selection_free(&shown);
+    return status;
+}
+
+static enum gb_status draw(const struct request *request, struct loaded *loaded) {
+    const int images = request->images ? request->images : DEFAULT_IMAGES;
+    if (request->picture)
+        GB_TRY(gb_predictor_picture(&loaded->predictor, split_of(request, loaded), images,
+                                    request->picture));
+    return request->picture_folder ? draw_portraits(request, loaded) : GB_OK;
+}
+
 static enum gb_status sample(int argc, const char **argv) {
     struct request request = defaults;
-    request.images = DEFAULT_IMAGES;
-    struct gb_option options[SHARED_OPTIONS + 3] = {0};
+    struct gb_option options[SHARED_OPTIONS + 5] = {0};
     shared_options(&request, options);
     options[SHARED_OPTIONS] =
-        gb_option_string("png", "FILE", &request.picture, "the picture to write (required)");
+        gb_option_string("png", "FILE", &request.picture, "the picture to write");
     options[SHARED_OPTIONS + 1] =
-        gb_option_int("images", "N", &request.images, 1, 64, "examples, spread over the split");
+        gb_option_int("images", "N", &request.images, 1, 64,
+                      "examples, spread over the split (else 8 for --png, all for --png-dir)");
+    options[SHARED_OPTIONS + 2] =
+        gb_option_string("png-dir", "DIR", &request.picture_folder,
+                         "of sr: a picture for every photograph, whole, named like it");
+    options[SHARED_OPTIONS + 3] =
+        gb_option_string("beside", "FILE", &request.beside,
+                         "another checkpoint of the task, whose predictions --png-dir shows too");
     bool helped;
     GB_TRY(gb_options_parse(&gb_sample_command, options, argc, argv, &helped));
     if (helped)
         return GB_OK;
-    if (!request.picture)
-        return gb_fail(GB_BAD_INPUT, "missing option", "--png", "the file of the picture");
+    if (!request.picture && !request.picture_folder)
+        return gb_fail(GB_BAD_INPUT, "missing option", "--png",
+                       "the file of the picture, or --png-dir");
     struct loaded loaded;
     GB_TRY(load(&request, &loaded));
-    enum gb_status status = gb_predictor_picture(&loaded.predictor, split_of(&request, &loaded),
-                                                 request.images, request.picture);
+    enum gb_status status = draw(&request, &loaded);
     unload(&loaded);
     return status;
 }
