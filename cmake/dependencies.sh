@@ -5,10 +5,12 @@
 #
 #     sh cmake/dependencies.sh [--tests] [--pip]
 #
-# --tests: what the tests need as well; --pip: what fetching from PyPI does
+# --tests: what the tests need as well, and Clang, without which they skip a build; --pip: what
+# fetching from PyPI does
 set -eu
 
 missing=
+useful= # what one can do without
 
 # The package in $1 is needed unless the command after it succeeds.
 need() {
@@ -20,6 +22,11 @@ need() {
 # True if the compiler finds the header.
 includes() {
     echo "#include <$1>" | "${CC:-cc}" -E -x c -
+}
+
+# True if the compiler makes programs with OpenMP.
+builds_with() {
+    echo "int main(void) { return 0; }" | "$1" -fopenmp -x c -o /dev/null - >/dev/null 2>&1
 }
 
 need cmake command -v cmake
@@ -43,28 +50,33 @@ need gnuplot-nox command -v gnuplot
 need libopenblas-openmp-dev sh -c 'ls /usr/lib/*/openblas-openmp/libopenblas.so'
 for part; do
     case $part in
-    --tests) need libcmocka-dev pkg-config --exists cmocka ;;
+    --tests)
+        need libcmocka-dev pkg-config --exists cmocka
+        builds_with clang || useful="clang libomp-dev"
+        ;;
     --pip) need python3-pip python3 -m pip --version ;;
     esac
 done
-[ -n "$missing" ] || exit 0
+[ -n "$missing$useful" ] || exit 0
 
-if ! command -v apt-get >/dev/null; then
-    echo "glowbench: cannot install:$missing: no apt-get here; install them by hand" >&2
+as_root=
+[ "$(id -u)" -eq 0 ] || as_root=sudo
+able=yes
+command -v apt-get >/dev/null || able=
+[ -z "$as_root" ] || command -v sudo >/dev/null || able=
+if [ -z "$able" ] && [ -n "$missing" ]; then
+    echo "glowbench: cannot install:$missing: run as root, where there is apt: apt-get install$missing" >&2
     exit 2
 fi
-as_root=
-if [ "$(id -u)" -ne 0 ]; then
-    if ! command -v sudo >/dev/null; then
-        echo "glowbench: cannot install:$missing: run as root: apt-get install$missing" >&2
-        exit 2
-    fi
-    as_root=sudo
-fi
-echo "installing${as_root:+ with $as_root}:$missing" >&2
+[ -n "$able" ] || exit 0
+
+# install PACKAGE...
+install() {
+    echo "installing${as_root:+ with $as_root}: $*" >&2
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2
+}
+$as_root apt-get update -q >&2 || [ -z "$missing" ]
 # shellcheck disable=SC2086 # the packages are words
-{
-    $as_root apt-get update -q
-    $as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -q -y --no-install-recommends $missing
-} >&2
+[ -z "$missing" ] || install $missing
+# shellcheck disable=SC2086
+[ -z "$useful" ] || install $useful || echo "glowbench: going on without: $useful" >&2
