@@ -6,11 +6,11 @@
 // Model: L = 2, K = 2, instance norm, additive couplings, binary variational dequantisation by a
 // flow of one scale; the paper gives no numbers of channels and no steps for the dequantiser: 32
 // and 2 here. Prediction: the mean of samples, each cut at 0.5 first; of the factored baseline,
-// which has it, the probability; by gradient ascent, what it finds, cut alike. Metrics inside the field of view: the maximal F-score over the
-// curve of precision and recall, the F-score of single samples, that of the second observer
-// ("human"); bits per dimension of the whole padded tensor, the same for all models. "trivial" is
-// vessel everywhere, "threshold_f_score" the best threshold on the levelled photographs' green
-// channel.
+// which has it, the probability; by gradient ascent, what it finds, cut alike. Metrics inside the
+// field of view: the maximal F-score over the curve of precision and recall, the F-score of single
+// samples, that of the second observer ("human"); bits per dimension of the whole padded tensor,
+// the same for all models. "trivial" is vessel everywhere, "threshold_f_score" the best threshold
+// on the levelled photographs' green channel.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -19,8 +19,9 @@ struct gb_table_run {
 };
 
 // Goes on with the run where its folder, OUT/NAME-SEED, has a checkpoint, trains and scores it, and
-// takes its row into the results, with the commits of all builds that trained it. At the time limit there is no row, unless what stands then is to
-// be scored; that is no failure. Fails as `glowbench train` does.
+// takes its row into the results, with the commits of all builds that trained it. At the time limit
+// there is no row, unless what stands then is to be scored; that is no failure. Fails as `glowbench
+// train` does.
 enum gb_status gb_table_run(struct gb_results *results, const struct gb_table_run *run);
 
 #endif

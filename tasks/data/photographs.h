@@ -19,8 +19,8 @@ struct gb_photographs {
 
 // Takes memory for `count` empty images without names. GB_OUT_OF_MEMORY.
 enum gb_status gb_photographs_create(struct gb_photographs *photographs, int count);
-// Adds `more` empty images without names behind those that are there. GB_OUT_OF_MEMORY: all is as it
-// was.
+// Adds `more` empty images without names behind those that are there. GB_OUT_OF_MEMORY: all is as
+// it was.
 enum gb_status gb_photographs_extend(struct gb_photographs *photographs, int more);
 // Frees what they hold and zeroes them; all zeros are left alone.
 void gb_photographs_free(struct gb_photographs *photographs);

@@ -25,9 +25,9 @@ enum gb_status gb_fundus_draw(uint64_t seed, uint32_t index, int size,
                               struct gb_vessel_image *picture);
 
 // Both splits (the array has GB_SPLITS entries) with the given numbers of pictures, 1 to 2^20 each,
-// of `side` pixels, as examples of windows as `source` has them (gb_vessels_hold); named "fundus0000000"
-// by index; drawn on source->threads threads, on which nothing depends. GB_BAD_INPUT,
-// GB_OUT_OF_MEMORY.
+// of `side` pixels, as examples of windows as `source` has them (gb_vessels_hold); named
+// "fundus0000000" by index; drawn on source->threads threads, on which nothing depends.
+// GB_BAD_INPUT, GB_OUT_OF_MEMORY.
 enum gb_status gb_fundus_load(uint64_t seed, int side, int train_count, int test_count,
                               const struct gb_source *source, struct gb_dataset splits[]);
 
