@@ -59,45 +59,22 @@ static void measure(const struct gb_results *results, const json_t *use, int dec
                  sqrt(fmax(squares - sum * mean, 0) / (count - 1)));
 }
 
-static bool is_of(const json_t *use, const char *table, const char *line, const char *column) {
-    return gb_json_is(use, "table", table) && (!line || gb_json_is(use, "line", line)) &&
-           (!column || gb_json_is(use, "column", column));
-}
-
 static struct cell cell_of(const struct gb_results *results, const json_t *table,
                            const json_t *line, const json_t *column) {
     struct cell cell = {0};
     const char *run;
-    json_t *config, *use;
-    size_t i;
-    json_object_foreach(results->runs, run, config) {
-        json_array_foreach(json_object_get(config, "cells"), i, use) {
-            if (!is_of(use, gb_json_text(table, "id"), gb_json_text(line, "line"),
-                       gb_json_text(column, "name")))
-                continue;
-            measure(results, use, (int)gb_json_whole(column, "decimals"), run, &cell);
-            return cell;
-        }
-    }
-    snprintf(cell.why, sizeof cell.why, "%s", gb_json_text(line, "unmeasured"));
+    const json_t *use = gb_results_cell(results, table, line, column, &run);
+    if (use)
+        measure(results, use, (int)gb_json_whole(column, "decimals"), run, &cell);
+    else
+        snprintf(cell.why, sizeof cell.why, "%s", gb_json_text(line, "unmeasured"));
     return cell;
 }
 
 // ---- Where a line's figures come from ----
 
-// The first cell that a run gives of the table, and of its line where there is one; NULL: none.
-static const json_t *served_cell(const json_t *config, const char *table, const char *line) {
-    size_t i;
-    json_t *use;
-    json_array_foreach(json_object_get(config, "cells"), i, use) {
-        if (is_of(use, table, line, NULL))
-            return use;
-    }
-    return NULL;
-}
-
 static bool serves(const json_t *config, const char *table, const char *line) {
-    return served_cell(config, table, line) != NULL;
+    return gb_run_cell(config, table, line, NULL) != NULL;
 }
 
 struct budget {
@@ -158,7 +135,7 @@ static void put_source(const struct gb_page *page, const struct gb_results *resu
     json_t *config;
     gb_page_text(page, "here");
     json_object_foreach(results->runs, run, config) {
-        const json_t *cell = served_cell(config, table, line);
+        const json_t *cell = gb_run_cell(config, table, line, NULL);
         if (!cell)
             continue;
         const bool trained = !json_is_true(json_object_get(cell, "untrained"));

@@ -124,29 +124,39 @@ static enum gb_status read_run(struct gb_results *results, const char *folder, c
     return check_run(results, path, run);
 }
 
-static bool is_served(const struct gb_results *results, const json_t *table, const json_t *line,
-                      const json_t *column) {
-    const char *name;
-    json_t *run, *cell;
+const json_t *gb_run_cell(const json_t *run, const char *table, const char *line,
+                          const char *column) {
     size_t i;
-    json_object_foreach(results->runs, name, run) {
-        json_array_foreach(json_object_get(run, "cells"), i, cell) {
-            if (gb_json_is(cell, "table", gb_json_text(table, "id")) &&
-                gb_json_is(cell, "line", gb_json_text(line, "line")) &&
-                gb_json_is(cell, "column", gb_json_text(column, "name")))
-                return true;
-        }
+    json_t *cell;
+    json_array_foreach(json_object_get(run, "cells"), i, cell) {
+        if (gb_json_is(cell, "table", table) && (!line || gb_json_is(cell, "line", line)) &&
+            (!column || gb_json_is(cell, "column", column)))
+            return cell;
     }
-    return false;
+    return NULL;
+}
+
+const json_t *gb_results_cell(const struct gb_results *results, const json_t *table,
+                              const json_t *line, const json_t *column, const char **name) {
+    json_t *run;
+    json_object_foreach(results->runs, *name, run) {
+        const json_t *cell = gb_run_cell(run, gb_json_text(table, "id"), gb_json_text(line, "line"),
+                                         gb_json_text(column, "name"));
+        if (cell)
+            return cell;
+    }
+    return NULL;
 }
 
 // A cell that no run fills says why.
 static enum gb_status check_reasons(const struct gb_results *results, const json_t *table) {
     size_t i, j;
     json_t *line, *column;
+    const char *run;
     json_array_foreach(json_object_get(table, "measured"), i, line) {
         json_array_foreach(json_object_get(table, "columns"), j, column) {
-            if (!*gb_json_text(line, "unmeasured") && !is_served(results, table, line, column))
+            if (!*gb_json_text(line, "unmeasured") &&
+                !gb_results_cell(results, table, line, column, &run))
                 return gb_fail(GB_BAD_INPUT, what, results->folder,
                                "no run fills the cell %s, %s, %s, and published.json does not say "
                                "why",

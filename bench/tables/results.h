@@ -35,6 +35,14 @@ enum gb_status gb_results_add(struct gb_results *results, json_t *row, json_int_
 enum gb_status gb_results_check_seed(const struct gb_results *results, const char *run,
                                      json_int_t seed);
 
+// The first of a run's cells that is of the table's id and, where they are not NULL, of the line and
+// the column; NULL: none.
+const json_t *gb_run_cell(const json_t *run, const char *table, const char *line,
+                          const char *column);
+// What fills a measured cell of a table; *run gets the name of the run that has it. NULL: nothing.
+const json_t *gb_results_cell(const struct gb_results *results, const json_t *table,
+                              const json_t *line, const json_t *column, const char **run);
+
 // The row of a run and seed; NULL where there is none.
 json_t *gb_results_row(const struct gb_results *results, const char *run, json_int_t seed);
 
