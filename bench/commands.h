@@ -3,7 +3,7 @@
 #ifndef GB_BENCH_COMMANDS_H
 #define GB_BENCH_COMMANDS_H
 
-#include "tasks/program/command.h"
+#include "base/command.h"
 
 extern const struct gb_command gb_ab_command, gb_compare_command;
 extern const struct gb_command gb_bench_command;

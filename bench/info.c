@@ -3,15 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/files.h"
+#include "base/json.h"
+#include "base/options.h"
 #include "bench/commands.h"
 #include "bench/peaks/peaks.h"
 #include "bench/peaks/pin.h"
 #include "bench/report/training_record.h"
 #include "kernels/backend.h"
-#include "tasks/program/files.h"
-#include "tasks/program/json.h"
-#include "tasks/program/machine.h"
-#include "tasks/program/options.h"
+#include "tasks/machine.h"
 
 static bool truth(const json_t *object, const char *key) {
     return json_is_true(json_object_get(object, key));
@@ -19,11 +19,11 @@ static bool truth(const json_t *object, const char *key) {
 
 static void print_cpu(const json_t *machine) {
     const json_t *cpu = json_object_get(machine, "cpu");
-    printf("cpu         %s, microcode %s\n", gb_json_told(cpu, "model"),
-           gb_json_told(cpu, "microcode"));
+    printf("cpu         %s, microcode %s\n", gb_json_string_or_unknown(cpu, "model"),
+           gb_json_string_or_unknown(cpu, "microcode"));
     printf("            packages %d, cores %d, CPUs %d, NUMA nodes %d\n",
-           (int)gb_json_whole(cpu, "packages"), (int)gb_json_whole(cpu, "cores"),
-           (int)gb_json_whole(cpu, "cpus"), (int)gb_json_whole(cpu, "numa_nodes"));
+           (int)gb_json_integer(cpu, "packages"), (int)gb_json_integer(cpu, "cores"),
+           (int)gb_json_integer(cpu, "cpus"), (int)gb_json_integer(cpu, "numa_nodes"));
     printf("sets       ");
     size_t index;
     json_t *item;
@@ -31,8 +31,8 @@ static void print_cpu(const json_t *machine) {
         printf(" %s", json_string_value(item));
     printf("\ncaches     ");
     json_array_foreach(json_object_get(machine, "caches"), index, item)
-        printf("%s L%d %d x %d KiB", index ? "," : "", (int)gb_json_whole(item, "level"),
-               (int)gb_json_whole(item, "instances"), (int)gb_json_whole(item, "bytes") / 1024);
+        printf("%s L%d %d x %d KiB", index ? "," : "", (int)gb_json_integer(item, "level"),
+               (int)gb_json_integer(item, "instances"), (int)gb_json_integer(item, "bytes") / 1024);
     printf("\nmemory      %.1f GiB\n", gb_json_number(machine, "memory_bytes") / (1 << 30));
 }
 
@@ -41,15 +41,15 @@ static void print_system(const json_t *machine) {
     const json_t *system = json_object_get(machine, "system");
     const json_t *build = json_object_get(machine, "build");
     printf("frequency   governor %s, turbo %s; load average %.1f\n",
-           gb_json_told(frequency, "governor"), gb_json_told(frequency, "turbo"),
-           gb_json_number(machine, "load_average"));
-    printf("system      %s, %s\n", gb_json_told(system, "distribution"),
-           gb_json_told(system, "kernel"));
-    printf("build       glowbench %s, commit %s, %s, %s\n", gb_json_told(build, "version"),
-           gb_json_told(build, "commit"), gb_json_told(build, "type"),
-           gb_json_told(build, "compiler"));
-    printf("flags       %s\n", gb_json_told(build, "flags"));
-    printf("            %s\n", gb_json_told(build, "isa_flags"));
+           gb_json_string_or_unknown(frequency, "governor"),
+           gb_json_string_or_unknown(frequency, "turbo"), gb_json_number(machine, "load_average"));
+    printf("system      %s, %s\n", gb_json_string_or_unknown(system, "distribution"),
+           gb_json_string_or_unknown(system, "kernel"));
+    printf("build       glowbench %s, commit %s, %s, %s\n",
+           gb_json_string_or_unknown(build, "version"), gb_json_string_or_unknown(build, "commit"),
+           gb_json_string_or_unknown(build, "type"), gb_json_string_or_unknown(build, "compiler"));
+    printf("flags       %s\n", gb_json_string_or_unknown(build, "flags"));
+    printf("            %s\n", gb_json_string_or_unknown(build, "isa_flags"));
     printf("libraries  ");
     const char *name, *separator = "";
     json_t *version;
@@ -62,7 +62,7 @@ static void print_system(const json_t *machine) {
 
 // Where a measurement pins the threads.
 static enum gb_status add_cpus(json_t *machine) {
-    int threads = (int)gb_json_whole(machine, "threads");
+    int threads = (int)gb_json_integer(machine, "threads");
     int cpus[threads];
     json_t *list = json_array();
     if (gb_pin_threads(threads, cpus) == GB_OK)
@@ -76,7 +76,7 @@ static enum gb_status add_cpus(json_t *machine) {
 
 static void print_threads(const json_t *machine) {
     const json_t *cpus = json_object_get(machine, "cpus");
-    printf("threads     %d, ", (int)gb_json_whole(machine, "threads"));
+    printf("threads     %d, ", (int)gb_json_integer(machine, "threads"));
     if (json_array_size(cpus) == 0) {
         printf("not pinned when measuring: %s\n", gb_error_message());
         return;
@@ -94,7 +94,7 @@ static void print_library(const json_t *backend) {
     enum { INDENT = 20, LINE = 100 };
     size_t index;
     json_t *kernel;
-    printf("%*s%s\n", INDENT, "", gb_json_told(backend, "library"));
+    printf("%*s%s\n", INDENT, "", gb_json_string_or_unknown(backend, "library"));
     const json_t *borrowed = json_object_get(backend, "borrowed");
     if (json_array_size(borrowed) == 0)
         return;
@@ -112,9 +112,10 @@ static void print_backends(const json_t *machine) {
     size_t index;
     json_t *backend;
     json_array_foreach(json_object_get(machine, "backends"), index, backend) {
-        printf("%-12s%-8s", index ? "" : "backends", gb_json_told(backend, "name"));
+        printf("%-12s%-8s", index ? "" : "backends", gb_json_string_or_unknown(backend, "name"));
         if (!truth(backend, "supported")) {
-            printf("not supported: this CPU lacks %s\n", gb_json_told(backend, "needs"));
+            printf("not supported: this CPU lacks %s\n",
+                   gb_json_string_or_unknown(backend, "needs"));
             continue;
         }
         printf("%s; %s\n", truth(backend, "default") ? "the default" : "supported",
@@ -129,59 +130,61 @@ static void print_peaks(const json_t *peaks) {
     size_t index;
     json_t *row;
     printf("\n%-12s  %-8s  %7s  %9s\n", "multiply-add", "operands", "threads", "GFLOP/s");
-    json_array_foreach(json_object_get(peaks, "fma"), index, row) printf(
-        "%-12s  %-8s  %7d  %9.1f\n", gb_json_told(row, "isa"), gb_json_told(row, "precision"),
-        (int)gb_json_whole(row, "threads"), gb_json_number(row, "gflops"));
+    json_array_foreach(json_object_get(peaks, "fma"), index, row)
+        printf("%-12s  %-8s  %7d  %9.1f\n", gb_json_string_or_unknown(row, "isa"),
+               gb_json_string_or_unknown(row, "precision"), (int)gb_json_integer(row, "threads"),
+               gb_json_number(row, "gflops"));
     printf("\n%-12s  %8s  %7s  %9s  %9s  %9s  %9s   GB/s\n", "working set", "KiB", "threads",
            "read", "copy", "triad", "update");
-    json_array_foreach(json_object_get(peaks, "bandwidth"), index, row)
-        printf("%-12s  %8.0f  %7d  %9.1f  %9.1f  %9.1f  %9.1f\n", gb_json_told(row, "level"),
-               gb_json_number(row, "bytes") / 1024, (int)gb_json_whole(row, "threads"),
-               gb_json_number(row, "read_gbs"), gb_json_number(row, "copy_gbs"),
-               gb_json_number(row, "triad_gbs"), gb_json_number(row, "update_gbs"));
+    json_array_foreach(json_object_get(peaks, "bandwidth"), index, row) printf(
+        "%-12s  %8.0f  %7d  %9.1f  %9.1f  %9.1f  %9.1f\n", gb_json_string_or_unknown(row, "level"),
+        gb_json_number(row, "bytes") / 1024, (int)gb_json_integer(row, "threads"),
+        gb_json_number(row, "read_gbs"), gb_json_number(row, "copy_gbs"),
+        gb_json_number(row, "triad_gbs"), gb_json_number(row, "update_gbs"));
 }
 
-// What a run's folder says of its training steps.
+// What a run's directory says of its training steps.
 struct run {
     double flops, parameters, step_seconds;
     int threads;
 };
 
-static enum gb_status read_number(const json_t *object, const char *folder, const char *key,
+static enum gb_status read_number(const json_t *object, const char *directory, const char *key,
                                   double *value) {
     *value = gb_json_number(object, key);
     return *value > 0
                ? GB_OK
-               : gb_fail(GB_BAD_INPUT, "cannot read run", folder, "no positive number %s", key);
+               : gb_fail(GB_BAD_INPUT, "cannot read run", directory, "no positive number %s", key);
 }
 
 // So many threads are about to be pinned and measured.
-static enum gb_status read_threads(const json_t *object, const char *folder, int most,
+static enum gb_status read_threads(const json_t *object, const char *directory, int most,
                                    int *threads) {
-    json_int_t value = gb_json_whole(object, "threads");
+    json_int_t value = gb_json_integer(object, "threads");
     if (value < 1 || value > most)
-        return gb_fail(GB_BAD_INPUT, "cannot read run", folder, "threads is no number from 1 to %d",
-                       most);
+        return gb_fail(GB_BAD_INPUT, "cannot read run", directory,
+                       "threads is no number from 1 to %d", most);
     *threads = (int)value;
     return GB_OK;
 }
 
-static enum gb_status take_run(const json_t *object, const char *folder, const json_t *machine,
+static enum gb_status take_run(const json_t *object, const char *directory, const json_t *machine,
                                struct run *run) {
     const json_t *cpu = json_object_get(json_object_get(object, "machine"), "cpu");
-    GB_TRY(read_number(object, folder, "flops_per_step", &run->flops));
-    GB_TRY(read_number(object, folder, "parameters", &run->parameters));
-    GB_TRY(read_number(object, folder, "step_seconds_median", &run->step_seconds));
+    GB_TRY(read_number(object, directory, "flops_per_step", &run->flops));
+    GB_TRY(read_number(object, directory, "parameters", &run->parameters));
+    GB_TRY(read_number(object, directory, "step_seconds_median", &run->step_seconds));
     if (!json_equal(cpu, json_object_get(machine, "cpu")))
-        return gb_fail(GB_NOT_COMPARABLE, "not comparable", folder,
-                       "its steps were made on another CPU: %s", gb_json_told(cpu, "model"));
-    return read_threads(object, folder, (int)gb_json_whole(machine, "threads"), &run->threads);
+        return gb_fail(GB_NOT_COMPARABLE, "not comparable", directory,
+                       "its steps were made on another CPU: %s",
+                       gb_json_string_or_unknown(cpu, "model"));
+    return read_threads(object, directory, (int)gb_json_integer(machine, "threads"), &run->threads);
 }
 
-static enum gb_status read_run(const char *folder, const json_t *machine, struct run *run) {
+static enum gb_status read_run(const char *directory, const json_t *machine, struct run *run) {
     json_t *object;
-    GB_TRY(gb_training_run_read(folder, &object));
-    enum gb_status status = take_run(object, folder, machine, run);
+    GB_TRY(gb_training_run_read(directory, &object));
+    enum gb_status status = take_run(object, directory, machine, run);
     json_decref(object);
     return status;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <stdio.h>
 
+#include "base/options.h"
 #include "bench/commands.h"
 #include "kernels/backend.h"
-#include "tasks/program/options.h"
 #include "tasks/task.h"
 
 static void list_task(const struct gb_task *task) {

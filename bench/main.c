@@ -5,7 +5,7 @@
 
 #include "bench/commands.h"
 #include "kernels/parallel.h"
-#include "tasks/program/build.h"
+#include "tasks/build.h"
 #include "tasks/training/commands.h"
 
 static const struct gb_command *const commands[] = {

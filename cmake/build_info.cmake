@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Writes tasks/program/build.c.in with its values filled in to OUTPUT. It runs at every build, since a
+# Writes tasks/build.c.in with its values filled in to OUTPUT. It runs at every build, since a
 # commit changes without CMake noticing; the file is touched only where its content changes.
 #
 #     cmake -D SOURCE=DIR -D OUTPUT=FILE -D VERSION=... (every other name in build.c.in but COMMIT)
@@ -33,4 +33,4 @@ foreach(name TYPE COMPILER FLAGS ISA_FLAGS)
     string(REGEX REPLACE " +" " " ${name} "${${name}}")
     string(STRIP "${${name}}" ${name})
 endforeach()
-configure_file(${SOURCE}/tasks/program/build.c.in ${OUTPUT} @ONLY)
+configure_file(${SOURCE}/tasks/build.c.in ${OUTPUT} @ONLY)

@@ -88,7 +88,7 @@ struct averaging {
 static void average_share(void *argument, int rank, int size) {
     const struct averaging *averaging = argument;
     const struct gb_params *params = averaging->params;
-    const struct gb_share share = gb_share_of(params->floats, rank, size);
+    const struct gb_range share = gb_partition(params->floats, rank, size);
     const float *value = params->value, part = averaging->part;
     float *average = params->average;
     for (size_t i = share.begin; i < share.end; i++)

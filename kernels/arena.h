@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 
 struct gb_arena {
     float *base;         // NULL while planning

@@ -92,7 +92,7 @@ static void list_all(void) {
         all[i] = native[i];
     for (int i = 0; i < FOREIGN; i++) {
         foreign[i] = *best_native();
-        foreign[i].lender = best_native();
+        foreign[i].fallback = best_native();
         foreign[i].same_bits = false;
         overlays[i](&foreign[i]);
         all[NATIVE + i] = &foreign[i];
@@ -105,11 +105,11 @@ const struct gb_backend *const *gb_backends(void) {
 }
 
 bool gb_backend_supported(const struct gb_backend *backend) {
-    return backend->lender || native_supported(backend);
+    return backend->fallback || native_supported(backend);
 }
 
 const struct gb_backend *gb_backend_other(const struct gb_backend *backend) {
-    const struct gb_backend *own = backend->lender ? backend->lender : backend;
+    const struct gb_backend *own = backend->fallback ? backend->fallback : backend;
     for (int i = 0; i < NATIVE; i++)
         if (native[i] != own && native_supported(native[i]))
             return native[i];
@@ -120,10 +120,10 @@ enum gb_status gb_backend_check(const struct gb_backend *backend) {
     return backend->check ? backend->check() : GB_OK;
 }
 
-bool gb_backend_borrows(const struct gb_backend *backend, const char *entry) {
+bool gb_backend_falls_back(const struct gb_backend *backend, const char *entry) {
 #define COMPARE(kernel, isa)                                                                       \
     if (strcmp(entry, #kernel) == 0)                                                               \
-        return backend->lender && backend->kernel == backend->lender->kernel;
+        return backend->fallback && backend->kernel == backend->fallback->kernel;
     GB_KERNELS(COMPARE, )
 #undef COMPARE
     return false;

@@ -16,8 +16,8 @@
 #include "kernels/fc/fc.h"
 #include "kernels/gaussian/gaussian.h"
 #include "kernels/instance_norm/instance_norm.h"
+#include "kernels/inv1x1/inv1x1.h"
 #include "kernels/logistic/logistic.h"
-#include "kernels/mix/mix.h"
 #include "kernels/moments/moments.h"
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/pool/pool.h"
@@ -32,8 +32,8 @@ struct gb_backend {
     const char *library; // a foreign library's name and version as found at run time; "" native
     int lanes;           // floats per vector
     bool same_bits;      // for any number of threads
-    const struct gb_backend *lender; // of the entries that a foreign library lacks; NULL native
-    enum gb_status (*check)(void);   // for gb_backend_check; NULL where no kernel can fail
+    const struct gb_backend *fallback; // of the entries that a foreign library lacks; NULL native
+    enum gb_status (*check)(void);     // for gb_backend_check; NULL where no kernel can fail
 
 #define GB_FIELD(entry, isa) gb_##entry##_fn entry;
     GB_KERNELS(GB_FIELD, )
@@ -61,7 +61,7 @@ const struct gb_backend *gb_backend_other(const struct gb_backend *backend);
 // did, on any thread: what its kernels left is no result.
 enum gb_status gb_backend_check(const struct gb_backend *backend);
 
-// True if the backend's kernel of the registry's name, "conv_forward", is its lender's.
-bool gb_backend_borrows(const struct gb_backend *backend, const char *entry);
+// True if the backend's kernel of the registry's name, "conv_forward", is its fallback's.
+bool gb_backend_falls_back(const struct gb_backend *backend, const char *entry);
 
 #endif

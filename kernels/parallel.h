@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 
 // How a kernel is run: on how many threads, and with which scratch memory. Caller-owned; the
 // scratch is at least what the kernel's plan asks for at this number of threads, 64-byte aligned.
@@ -54,12 +54,12 @@ static inline int gb_threads_for(const struct gb_exec *exec, size_t work) {
 void gb_flush_denormals(void);
 
 // The contiguous share [begin, end) of `count` units that falls to `rank`.
-struct gb_share {
+struct gb_range {
     size_t begin, end;
 };
-static inline struct gb_share gb_share_of(size_t count, int rank, int size) {
+static inline struct gb_range gb_partition(size_t count, int rank, int size) {
     size_t r = (size_t)rank, s = (size_t)size;
-    return (struct gb_share){count * r / s, count * (r + 1) / s};
+    return (struct gb_range){count * r / s, count * (r + 1) / s};
 }
 
 #endif

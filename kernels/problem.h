@@ -8,8 +8,8 @@
 
 #include <stddef.h>
 
+#include "base/status.h"
 #include "kernels/registry.h"
-#include "kernels/status.h"
 
 enum gb_direction {
     GB_FORWARD,
@@ -100,7 +100,7 @@ enum gb_status gb_floats_check(const char *operation, const char *array, double 
 
 // ---- Problems of operations that need no struct of their own, and what others are made of ----
 
-// A tensor's shape: of mix, actnorm and add, and of squeeze the wide side (h and w even).
+// A tensor's shape: of inv1x1, actnorm and add, and of squeeze the wide side (h and w even).
 // Text "n2h16w16c12".
 struct gb_image_problem {
     int n, h, w, c;

@@ -20,10 +20,10 @@
     X(fc_unpack, isa)                                                                              \
     X(fc_forward, isa)                                                                             \
     X(fc_backward, isa)                                                                            \
-    X(mix_plan, isa)                                                                               \
-    X(mix_plan_free, isa)                                                                          \
-    X(mix_forward, isa)                                                                            \
-    X(mix_backward, isa)                                                                           \
+    X(inv1x1_plan, isa)                                                                            \
+    X(inv1x1_plan_free, isa)                                                                       \
+    X(inv1x1_forward, isa)                                                                         \
+    X(inv1x1_backward, isa)                                                                        \
     X(actnorm_forward, isa)                                                                        \
     X(actnorm_inverse, isa)                                                                        \
     X(actnorm_backward, isa)                                                                       \
@@ -74,7 +74,7 @@
     X(conv)                                                                                        \
     X(epilogue)                                                                                    \
     X(fc)                                                                                          \
-    X(mix)                                                                                         \
+    X(inv1x1)                                                                                      \
     X(actnorm)                                                                                     \
     X(coupling)                                                                                    \
     X(squeeze)                                                                                     \

@@ -83,11 +83,11 @@ static enum gb_status draw_photographs(int side, int threads, struct gb_photogra
 
 static enum gb_status load(const struct gb_source *source, struct gb_dataset splits[]) {
     struct gb_photographs photographs[GB_SPLITS] = {0};
-    struct gb_patch_rule rule = {.crop = source->folder ? CROP : source->size,
+    struct gb_patch_rule rule = {.crop = source->directory ? CROP : source->size,
                                  .size = source->size};
-    enum gb_status status = source->folder ? gb_bsds_read(source, &gb_bsd68, CROP, photographs)
-                                           : draw_photographs(source->size + source->size / 8,
-                                                              source->threads, photographs);
+    enum gb_status status = source->directory ? gb_bsds_read(source, &gb_bsd68, CROP, photographs)
+                                              : draw_photographs(source->size + source->size / 8,
+                                                                 source->threads, photographs);
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_dataset){0};
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++) {
@@ -135,8 +135,8 @@ static void target(const struct gb_tensor *x, const struct gb_tensor *noise,
 }
 
 // The clean image is the noisy one less the noise: predicted, a picture, or added, the truth.
-static void reveal(const struct gb_tensor *x, const struct gb_tensor *noise,
-                   const struct gb_tensor *picture) {
+static void to_image(const struct gb_tensor *x, const struct gb_tensor *noise,
+                     const struct gb_tensor *picture) {
     for (int n = 0; n < x->n; n++)
         for (int i = 0; i < x->h; i++)
             for (int j = 0; j < x->w; j++)
@@ -152,13 +152,13 @@ enum { MODEL, TRIVIAL, PREDICTORS };
 static const char *const metric_names[PREDICTORS] = {"psnr", "trivial_psnr"};
 
 // The PSNR of each on one example; `clipped` is room for one.
-static enum gb_status score_image(const struct gb_answers *answers, int index,
+static enum gb_status score_image(const struct gb_predictions *answers, int index,
                                   const struct gb_examples *clipped, json_t *image,
                                   double sums[static PREDICTORS]) {
     const struct gb_tensor x = gb_images(&answers->examples->x, index, 1);
     const struct gb_tensor y = gb_images(&answers->examples->y, index, 1);
     const struct gb_tensor answer = gb_images(answers->answers, index, 1);
-    reveal(&x, &y, &clipped->y);
+    to_image(&x, &y, &clipped->y);
     gb_clip(&clipped->y, &clipped->y);
     gb_clip(&x, &clipped->x);
     const double psnr[PREDICTORS] = {gb_psnr(&clipped->y, &answer, NULL, 1.0),
@@ -170,7 +170,8 @@ static enum gb_status score_image(const struct gb_answers *answers, int index,
     return GB_OK;
 }
 
-static enum gb_status score(const struct gb_answers *answers, json_t *metrics, json_t *per_image) {
+static enum gb_status score(const struct gb_predictions *answers, json_t *metrics,
+                            json_t *per_image) {
     const struct gb_examples *examples = answers->examples;
     const struct gb_example_shape shape = gb_shape_of(&examples->x, &examples->y);
     struct gb_examples clipped; // x: the noisy image, y: the clean one
@@ -196,7 +197,7 @@ const struct gb_task gb_denoise = {
     .models = models,
     .load = load,
     .target = target,
-    .reveal = reveal,
+    .to_image = to_image,
     .picture_channels = 3,
     .score = score,
     .headline = "psnr",

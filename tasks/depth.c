@@ -142,8 +142,8 @@ static enum gb_status draw_maps(int h, int w, int threads, struct gb_depth_maps 
 static enum gb_status load(const struct gb_source *source, struct gb_dataset splits[]) {
     struct gb_depth_maps maps[GB_SPLITS] = {0};
     const int h = source->size, w = width_of(h);
-    enum gb_status status = source->folder ? gb_depth_maps_load(source, h, w, maps)
-                                           : draw_maps(h, w, source->threads, maps);
+    enum gb_status status = source->directory ? gb_depth_maps_load(source, h, w, maps)
+                                              : draw_maps(h, w, source->threads, maps);
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_dataset){0};
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
@@ -207,7 +207,7 @@ struct scores {
     int images;           // those that have a valid pixel
 };
 
-static enum gb_status score_image(const struct gb_answers *answers, int index,
+static enum gb_status score_image(const struct gb_predictions *answers, int index,
                                   const struct gb_tensor *truth, const struct gb_tensor *smoothed,
                                   json_t *image, struct scores *scores) {
     const struct gb_examples *examples = answers->examples;
@@ -229,7 +229,8 @@ static enum gb_status score_image(const struct gb_answers *answers, int index,
     return GB_OK;
 }
 
-static enum gb_status score(const struct gb_answers *answers, json_t *metrics, json_t *per_image) {
+static enum gb_status score(const struct gb_predictions *answers, json_t *metrics,
+                            json_t *per_image) {
     const struct gb_examples *examples = answers->examples;
     struct gb_tensor truth = gb_dense(NULL, 1, examples->y.h, examples->y.w, 1), smoothed = truth;
     truth.data = malloc(gb_elements(&truth) * sizeof(float));
@@ -311,7 +312,7 @@ static enum gb_status fill_cells(struct gb_predictor *predictor, const char *nam
         gb_predictor_sample(predictor, index, 0, predictor->options.temperature);
     refine(x, &sample, answer);
     draw_relief(answer, &raw, &cells[SAMPLE]);
-    GB_TRY(gb_predictor_answer(predictor, x, name, index, target));
+    GB_TRY(gb_predictor_predict(predictor, x, name, index, target));
     refine(x, target, answer);
     draw_relief(answer, &raw, &cells[PREDICTION]);
     draw_error(&raw, truth, &example->mask, &cells[ERROR_IN]);
@@ -353,7 +354,7 @@ const struct gb_task gb_depth = {
     .models = models,
     .load = load,
     .target = target,
-    .reveal = refine,
+    .to_image = refine,
     .decide = decide,
     .picture_channels = 1,
     .score = score,

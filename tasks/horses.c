@@ -15,7 +15,7 @@
 #include "tasks/synthetic/synthetic_horses.h"
 
 static enum gb_status load(const struct gb_source *source, struct gb_dataset splits[]) {
-    if (!source->folder)
+    if (!source->directory)
         return gb_synthetic_horses_load(GB_SYNTHETIC_SEED, source->size, GB_SYNTHETIC_HORSES_TRAIN,
                                         GB_SYNTHETIC_HORSES_TEST, source->threads, splits);
     return gb_horses_load(source, splits);
@@ -46,8 +46,8 @@ static void target(const struct gb_tensor *x, const struct gb_tensor *mask,
                     gb_at(target, n, i, j)[copy] = *gb_at(mask, n, i, j) - 0.5f;
 }
 
-static void reveal(const struct gb_tensor *x, const struct gb_tensor *target,
-                   const struct gb_tensor *picture) {
+static void to_image(const struct gb_tensor *x, const struct gb_tensor *target,
+                     const struct gb_tensor *picture) {
     (void)x;
     for (int n = 0; n < target->n; n++)
         for (int i = 0; i < target->h; i++)
@@ -89,9 +89,9 @@ static enum gb_status out_of_memory(void) {
     return gb_fail(GB_OUT_OF_MEMORY, "cannot score", "horses", "out of memory");
 }
 
-static enum gb_status add_scores(const struct gb_answers *answers, const struct gb_examples *train,
-                                 double *iou, float *mean_mask, json_t *metrics,
-                                 json_t *per_image) {
+static enum gb_status add_scores(const struct gb_predictions *answers,
+                                 const struct gb_examples *train, double *iou, float *mean_mask,
+                                 json_t *metrics, json_t *per_image) {
     const struct gb_tensor *truth = &answers->examples->y;
     struct gb_mask_scores scores;
     struct gb_trivial_scores trivial;
@@ -107,7 +107,8 @@ static enum gb_status add_scores(const struct gb_answers *answers, const struct 
     return GB_OK;
 }
 
-static enum gb_status score(const struct gb_answers *answers, json_t *metrics, json_t *per_image) {
+static enum gb_status score(const struct gb_predictions *answers, json_t *metrics,
+                            json_t *per_image) {
     const struct gb_tensor *truth = &answers->examples->y;
     struct gb_examples train;
     GB_TRY(gb_dataset_gather(answers->train, NULL, answers->train->count, 0, answers->threads,
@@ -138,7 +139,7 @@ const struct gb_task gb_horses = {
     .load = load,
     .copies = true,
     .target = target,
-    .reveal = reveal,
+    .to_image = to_image,
     .decide = decide,
     .picture_channels = 1,
     .score = score,

@@ -50,7 +50,7 @@ static enum gb_status load_faces(const struct gb_source *source, struct gb_datas
 }
 
 static enum gb_status load(const struct gb_source *source, struct gb_dataset splits[]) {
-    if (source->folder)
+    if (source->directory)
         return load_faces(source, splits);
     const struct gb_synthetic faces = {.name = "faces",
                                        .shape = gb_hidden_block_shape(source->size),
@@ -105,8 +105,8 @@ static void target(const struct gb_tensor *x, const struct gb_tensor *block,
                 }
 }
 
-static void reveal(const struct gb_tensor *x, const struct gb_tensor *target,
-                   const struct gb_tensor *picture) {
+static void to_image(const struct gb_tensor *x, const struct gb_tensor *target,
+                     const struct gb_tensor *picture) {
     fill_block(x, picture);
     for (int n = 0; n < target->n; n++)
         for (int i = 0; i < target->h; i++)
@@ -159,7 +159,8 @@ static void score_example(const struct gb_tensor *truth, const struct gb_tensor 
     psnr[HARMONIC_FILL] = gb_psnr(truth, &block, NULL, 1.0);
 }
 
-static enum gb_status score(const struct gb_answers *answers, json_t *metrics, json_t *per_image) {
+static enum gb_status score(const struct gb_predictions *answers, json_t *metrics,
+                            json_t *per_image) {
     const struct gb_examples *examples = answers->examples;
     struct gb_tensor image = gb_images(&examples->x, 0, 1);
     image.data = malloc(gb_elements(&image) * sizeof(float));
@@ -221,10 +222,10 @@ static enum gb_status fill_cells(struct gb_predictor *predictor, const char *nam
     for (int m = 0; m < samples; m++) {
         const struct gb_tensor sample =
             gb_predictor_sample(predictor, index, m, predictor->options.temperature);
-        reveal(x, &sample, &blocks[SAMPLES + m]);
+        to_image(x, &sample, &blocks[SAMPLES + m]);
     }
-    GB_TRY(gb_predictor_answer(predictor, x, name, index, target));
-    reveal(x, target, &blocks[SAMPLES + samples]);
+    GB_TRY(gb_predictor_predict(predictor, x, name, index, target));
+    to_image(x, target, &blocks[SAMPLES + samples]);
     return GB_OK;
 }
 
@@ -260,7 +261,7 @@ const struct gb_task gb_inpaint = {
     .models = models,
     .load = load,
     .target = target,
-    .reveal = reveal,
+    .to_image = to_image,
     .picture_channels = 3,
     .score = score,
     .picture = picture,

@@ -31,7 +31,7 @@ static void draw(uint64_t seed, uint32_t index, const struct gb_example *example
 }
 
 static enum gb_status load(const struct gb_source *source, struct gb_dataset splits[]) {
-    if (source->folder)
+    if (source->directory)
         return gb_lfw_load(source, splits);
     const struct gb_synthetic faces = {.name = "faces",
                                        .shape = gb_lfw_shape(source->size),
@@ -66,8 +66,8 @@ static void target(const struct gb_tensor *x, const struct gb_tensor *parts,
                         *gb_at(parts, n, i, j) == (float)part ? 1.0f : 0.0f;
 }
 
-static void reveal(const struct gb_tensor *x, const struct gb_tensor *target,
-                   const struct gb_tensor *picture) {
+static void to_image(const struct gb_tensor *x, const struct gb_tensor *target,
+                     const struct gb_tensor *picture) {
     (void)x;
     gb_copy_values(target, picture);
 }
@@ -174,7 +174,7 @@ static enum gb_status out_of_memory(void) {
     return gb_fail(GB_OUT_OF_MEMORY, "cannot score", "lfw", "out of memory");
 }
 
-static enum gb_status add_scores(struct scoring *scoring, const struct gb_answers *answers,
+static enum gb_status add_scores(struct scoring *scoring, const struct gb_predictions *answers,
                                  json_t *metrics, json_t *per_image) {
     const struct gb_tensor *truth = &answers->examples->y;
     GB_TRY(gb_parallel_tries(answers->threads, truth->n, score_example, scoring));
@@ -200,7 +200,7 @@ static void to_labels(const struct gb_tensor *answers, const struct gb_tensor *l
                 *gb_at(labels, n, i, j) = (float)largest(gb_at(answers, n, i, j));
 }
 
-static enum gb_status score_maps(const struct gb_answers *answers, float *labels, float *blind,
+static enum gb_status score_maps(const struct gb_predictions *answers, float *labels, float *blind,
                                  struct scoring *scoring, json_t *metrics, json_t *per_image) {
     const struct gb_tensor *truth = &answers->examples->y;
     struct gb_examples train;
@@ -216,7 +216,8 @@ static enum gb_status score_maps(const struct gb_answers *answers, float *labels
     return add_scores(scoring, answers, metrics, per_image);
 }
 
-static enum gb_status score(const struct gb_answers *answers, json_t *metrics, json_t *per_image) {
+static enum gb_status score(const struct gb_predictions *answers, json_t *metrics,
+                            json_t *per_image) {
     const struct gb_tensor *truth = &answers->examples->y;
     float *labels = malloc(gb_elements(truth) * sizeof *labels);
     float *blind = malloc((size_t)truth->h * (size_t)truth->w * sizeof *blind);
@@ -246,7 +247,7 @@ const struct gb_task gb_lfw = {
     .models = models,
     .load = load,
     .target = target,
-    .reveal = reveal,
+    .to_image = to_image,
     .decide = decide,
     .picture_channels = GB_FACE_PARTS,
     .score = score,

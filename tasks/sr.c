@@ -17,11 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "tasks/data/sr_data.h"
 #include "tasks/images/picture.h"
 #include "tasks/metrics/record.h"
 #include "tasks/metrics/super_resolution.h"
-#include "tasks/program/clock.h"
 #include "tasks/recipes.h"
 #include "tasks/training/predictor.h"
 
@@ -94,8 +94,8 @@ static float to_picture(float level) {
     return level * (256.0f / 255.0f);
 }
 
-static void reveal(const struct gb_tensor *x, const struct gb_tensor *target,
-                   const struct gb_tensor *picture) {
+static void to_image(const struct gb_tensor *x, const struct gb_tensor *target,
+                     const struct gb_tensor *picture) {
     (void)x;
     gb_map_values(target, to_picture, picture);
 }
@@ -143,7 +143,7 @@ static enum gb_status no_memory(const char *where) {
 
 // How many answers a model gives: one that has a single one gives it whatever the temperature.
 static int answers_of(const struct gb_predictor *predictor) {
-    return predictor->kind->one_answer ? 1 : TEMPERATURES;
+    return predictor->kind->point_estimate ? 1 : TEMPERATURES;
 }
 
 static struct test_set test_set_at(const struct gb_dataset *split, int first) {
@@ -425,7 +425,7 @@ static int columns_of(const struct gb_predictor *predictor, const struct gb_exam
     columns[TRUTH] = (struct gb_picture_column){"truth", high};
     for (int t = 0; t < answers_of(predictor); t++)
         columns[SAMPLES + t] = (struct gb_picture_column){
-            predictor->kind->one_answer ? "prediction" : temperatures[t].caption, high};
+            predictor->kind->point_estimate ? "prediction" : temperatures[t].caption, high};
     return SAMPLES + answers_of(predictor);
 }
 
@@ -572,7 +572,7 @@ const struct gb_task gb_sr = {
     .reduced = {.size = 32, .batch = 8, .iterations = 1600, .learning_rate = 2e-3f},
     .load = gb_sr_load,
     .target = target,
-    .reveal = reveal,
+    .to_image = to_image,
     .decide = decide,
     .picture_channels = 3,
     .one_sample = true,

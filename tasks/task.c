@@ -48,8 +48,8 @@ enum gb_status gb_task_model_find(const struct gb_task *task, const char *name,
     return gb_fail(GB_BAD_INPUT, "unknown model", name, "%s has: %s", task->name, names);
 }
 
-void gb_task_decide(const struct gb_task *task, const struct gb_tensor *x,
-                    const struct gb_tensor *picture, const struct gb_tensor *answer) {
+void gb_task_postprocess(const struct gb_task *task, const struct gb_tensor *x,
+                         const struct gb_tensor *picture, const struct gb_tensor *answer) {
     if (task->decide)
         task->decide(x, picture, answer);
     else

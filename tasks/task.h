@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A task: a data set, what a model is asked about it, and how its answer is scored. A task is one
 // file (tasks/horses.c) that reads like its section of the paper; what tasks share is in the
-// folders around it.
+// directories around it.
 #ifndef GB_TASK_H
 #define GB_TASK_H
 
@@ -43,18 +43,18 @@ struct gb_reduced_run {
 };
 
 // What a model answered about a test split.
-struct gb_answers {
+struct gb_predictions {
     const struct gb_dataset *train, *test; // train serves the trivial baselines
     const struct gb_examples *examples;    // those of the test split that are scored
     const int *indices;                    // where each of them stands in the split
-    const struct gb_tensor *answers;       // of gb_task_decide, shape of the picture
+    const struct gb_tensor *answers;       // of gb_task_postprocess, shape of the picture
     int threads;
 };
 
 struct gb_task {
     const char *name, *summary;
     const char *paper;   // section and table
-    const char *dataset; // what `folder` must hold
+    const char *dataset; // what `directory` must hold
     const char *size;    // what the size measures, for the help: "height and width"
     int default_size;
     // The distance between two levels of a discrete target: uniform dequantisation noise in
@@ -81,8 +81,8 @@ struct gb_task {
                    const struct gb_tensor *target);
     // A target, a sample or a mean of samples as a picture: in [0, 1], and values beyond are the
     // picture's to clip.
-    void (*reveal)(const struct gb_tensor *x, const struct gb_tensor *target,
-                   const struct gb_tensor *picture);
+    void (*to_image)(const struct gb_tensor *x, const struct gb_tensor *target,
+                     const struct gb_tensor *picture);
     // The answer that is scored, of the picture's shape. NULL: the picture, clipped to [0, 1].
     void (*decide)(const struct gb_tensor *x, const struct gb_tensor *picture,
                    const struct gb_tensor *answer);
@@ -91,7 +91,8 @@ struct gb_task {
     // and to each object of the array `per_image`. GB_OUT_OF_MEMORY, GB_BAD_INPUT where the
     // examples cannot be scored, and GB_CHECK_FAILED where a metric is not finite. NULL where
     // `evaluate` is given.
-    enum gb_status (*score)(const struct gb_answers *answers, json_t *metrics, json_t *per_image);
+    enum gb_status (*score)(const struct gb_predictions *answers, json_t *metrics,
+                            json_t *per_image);
     // For a task whose protocol is its own: takes the place of the common evaluation (bits per
     // dimension, one answer an example, score). NULL: the common one.
     enum gb_status (*evaluate)(struct gb_predictor *predictor, const struct gb_dataset *train,
@@ -116,8 +117,8 @@ const struct gb_task *const *gb_tasks(void);
 enum { GB_LEAST_SIZE = 8, GB_MOST_SIZE = 1024 };
 
 // The answer that is scored: by the task's `decide`, or clipped.
-void gb_task_decide(const struct gb_task *task, const struct gb_tensor *x,
-                    const struct gb_tensor *picture, const struct gb_tensor *answer);
+void gb_task_postprocess(const struct gb_task *task, const struct gb_tensor *x,
+                         const struct gb_tensor *picture, const struct gb_tensor *answer);
 
 // Samples that a prediction averages, where nobody says how many.
 int gb_task_samples(const struct gb_task *task);

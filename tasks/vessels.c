@@ -15,19 +15,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "flows/models/factored.h"
 #include "tasks/data/vessels_data.h"
 #include "tasks/images/picture.h"
 #include "tasks/images/pr_plane.h"
 #include "tasks/metrics/precision_recall.h"
 #include "tasks/metrics/record.h"
-#include "tasks/program/clock.h"
 #include "tasks/recipes.h"
 #include "tasks/synthetic/fundus.h"
 #include "tasks/training/predictor.h"
 
 static enum gb_status load(const struct gb_source *source, struct gb_dataset splits[]) {
-    if (!source->folder)
+    if (!source->directory)
         return gb_fundus_load(GB_SYNTHETIC_SEED, GB_FUNDUS_SIZE, GB_FUNDUS_TRAIN, GB_FUNDUS_TEST,
                               source, splits);
     return gb_vessels_load(source, splits);
@@ -102,7 +102,7 @@ static void cut(const struct gb_tensor *x, const struct gb_tensor *from,
 enum { PROBABILITY_LEVELS = 256 };
 
 // What samples say about one photograph.
-struct opinion {
+struct prediction_stats {
     struct gb_tensor mean;       // of one image: the share of samples that have a vessel there, or
                                  // what else is predicted
     struct gb_tensor mask;       // room for one sample, cut: the predictor may give it again
@@ -114,28 +114,32 @@ static enum gb_status out_of_memory(void) {
     return gb_fail(GB_OUT_OF_MEMORY, "cannot evaluate", "vessels", "out of memory");
 }
 
-static enum gb_status opinion_create(struct opinion *opinion, const struct gb_predictor *p) {
+static enum gb_status prediction_stats_create(struct prediction_stats *prediction_stats,
+                                              const struct gb_predictor *p) {
     const struct gb_tensor *y = &p->target;
     const struct gb_tensor image = gb_dense(NULL, 1, y->h, y->w, y->c);
-    *opinion = (struct opinion){.mean = image, .mask = image, .sample_count = p->samples};
-    opinion->mean.data = malloc(gb_elements(&image) * sizeof(float));
-    opinion->mask.data = malloc(gb_elements(&image) * sizeof(float));
-    opinion->samples = malloc((size_t)p->samples * sizeof *opinion->samples);
-    return opinion->mean.data && opinion->mask.data && opinion->samples ? GB_OK : out_of_memory();
+    *prediction_stats =
+        (struct prediction_stats){.mean = image, .mask = image, .sample_count = p->samples};
+    prediction_stats->mean.data = malloc(gb_elements(&image) * sizeof(float));
+    prediction_stats->mask.data = malloc(gb_elements(&image) * sizeof(float));
+    prediction_stats->samples = malloc((size_t)p->samples * sizeof *prediction_stats->samples);
+    return prediction_stats->mean.data && prediction_stats->mask.data && prediction_stats->samples
+               ? GB_OK
+               : out_of_memory();
 }
 
-static void opinion_free(struct opinion *opinion) {
-    free(opinion->mean.data);
-    free(opinion->mask.data);
-    free(opinion->samples);
+static void prediction_stats_free(struct prediction_stats *prediction_stats) {
+    free(prediction_stats->mean.data);
+    free(prediction_stats->mask.data);
+    free(prediction_stats->samples);
 }
 
 // The first of the samples stay in `kept` (of any number of images; NULL: none).
 static enum gb_status ask(struct gb_predictor *p, const struct gb_example *example,
                           const char *name, int index, const struct gb_tensor *kept,
-                          struct opinion *opinion) {
+                          struct prediction_stats *prediction_stats) {
     const struct gb_exec exec = {.threads = p->options.threads};
-    const struct gb_tensor *mean = &opinion->mean, *mask = &opinion->mask;
+    const struct gb_tensor *mean = &prediction_stats->mean, *mask = &prediction_stats->mask;
     float *shares = mean->data;
     memset(shares, 0, gb_elements(mean) * sizeof *shares);
     GB_TRY(gb_predictor_condition(p, &example->x, name));
@@ -144,7 +148,7 @@ static enum gb_status ask(struct gb_predictor *p, const struct gb_example *examp
         cut(&example->x, &sample, mask);
         struct gb_detections detections = {0};
         gb_detections_add(&detections, &example->y, mask, &example->mask);
-        opinion->samples[m] = gb_pr_point_of(&detections);
+        prediction_stats->samples[m] = gb_pr_point_of(&detections);
         p->options.backend->add(&exec, mask, mean);
         if (kept && m < kept->n) {
             const struct gb_tensor keep = gb_images(kept, m, 1);
@@ -158,14 +162,14 @@ static enum gb_status ask(struct gb_predictor *p, const struct gb_example *examp
         gb_copy_values(&probability, mean);
     }
     if (p->options.prediction == GB_PREDICT_GRADIENT) {
-        GB_TRY(gb_predictor_answer(p, &example->x, name, index, mean));
+        GB_TRY(gb_predictor_predict(p, &example->x, name, index, mean));
         cut(&example->x, mean, mean);
     }
     return GB_OK;
 }
 
 // Sums over the photographs of a split.
-struct tally {
+struct totals {
     struct gb_soft_counts counts, green; // of the opinions; of the levelled photographs' green
     struct gb_pr_point *curve;           // room for the points of either
     double *bits;                        // of each photograph
@@ -175,25 +179,26 @@ struct tally {
     double sample_f_scores;
 };
 
-static enum gb_status tally_create(struct tally *tally, const struct gb_predictor *p, int count) {
+static enum gb_status totals_create(struct totals *totals, const struct gb_predictor *p,
+                                    int count) {
     const struct gb_tensor *y = &p->target;
     int levels = p->kind->uniform_noise ? PROBABILITY_LEVELS : p->samples + 1;
-    *tally = (struct tally){.second = gb_dense(NULL, 1, y->h, y->w, y->c)};
-    GB_TRY(gb_soft_counts_create(&tally->counts, levels));
-    GB_TRY(gb_soft_counts_create(&tally->green, PROBABILITY_LEVELS));
+    *totals = (struct totals){.second = gb_dense(NULL, 1, y->h, y->w, y->c)};
+    GB_TRY(gb_soft_counts_create(&totals->counts, levels));
+    GB_TRY(gb_soft_counts_create(&totals->green, PROBABILITY_LEVELS));
     int most = levels > PROBABILITY_LEVELS ? levels : PROBABILITY_LEVELS;
-    tally->curve = malloc((size_t)most * sizeof *tally->curve);
-    tally->bits = malloc((size_t)count * sizeof *tally->bits);
-    tally->second.data = malloc(gb_elements(&tally->second) * sizeof(float));
-    return tally->curve && tally->bits && tally->second.data ? GB_OK : out_of_memory();
+    totals->curve = malloc((size_t)most * sizeof *totals->curve);
+    totals->bits = malloc((size_t)count * sizeof *totals->bits);
+    totals->second.data = malloc(gb_elements(&totals->second) * sizeof(float));
+    return totals->curve && totals->bits && totals->second.data ? GB_OK : out_of_memory();
 }
 
-static void tally_free(struct tally *tally) {
-    gb_soft_counts_free(&tally->counts);
-    gb_soft_counts_free(&tally->green);
-    free(tally->curve);
-    free(tally->bits);
-    free(tally->second.data);
+static void totals_free(struct totals *totals) {
+    gb_soft_counts_free(&totals->counts);
+    gb_soft_counts_free(&totals->green);
+    free(totals->curve);
+    free(totals->bits);
+    free(totals->second.data);
 }
 
 // What the second observer says of an example of gb_dataset_gather.
@@ -225,28 +230,28 @@ static json_t *points_json(const struct gb_pr_point *points, int count) {
 // Photograph `index` of the set, whose bits per dimension are known.
 static enum gb_status add_photograph(struct gb_predictor *p, const struct gb_dataset *set,
                                      int index, double bits, const struct gb_example *example,
-                                     const struct opinion *opinion, struct tally *tally,
-                                     json_t *per_image) {
+                                     const struct prediction_stats *prediction_stats,
+                                     struct totals *totals, json_t *per_image) {
     struct gb_tensor green = gb_channels(&example->x, 1, 1);
-    gb_soft_counts_add(&tally->counts, &example->y, &opinion->mean, &example->mask);
-    gb_soft_counts_add(&tally->green, &example->y, &green, &example->mask);
+    gb_soft_counts_add(&totals->counts, &example->y, &prediction_stats->mean, &example->mask);
+    gb_soft_counts_add(&totals->green, &example->y, &green, &example->mask);
     double f_scores = 0;
-    for (int m = 0; m < opinion->sample_count; m++)
-        f_scores += opinion->samples[m].f_score;
-    tally->sample_f_scores += f_scores / opinion->sample_count;
+    for (int m = 0; m < prediction_stats->sample_count; m++)
+        f_scores += prediction_stats->samples[m].f_score;
+    totals->sample_f_scores += f_scores / prediction_stats->sample_count;
     json_t *json =
         json_pack("{s:s, s:f, s:f, s:o}", "name", set->names[index], "bits_per_dimension", bits,
-                  "sample_f_score", f_scores / opinion->sample_count, "samples",
-                  points_json(opinion->samples, opinion->sample_count));
+                  "sample_f_score", f_scores / prediction_stats->sample_count, "samples",
+                  points_json(prediction_stats->samples, prediction_stats->sample_count));
     struct gb_detections human = {0};
     int failed = 0;
-    if (ask_human(p, set, index, example, &tally->second, &human)) {
+    if (ask_human(p, set, index, example, &totals->second, &human)) {
         struct gb_pr_point point = gb_pr_point_of(&human);
         failed = json_object_set_new(json, "human", point_json(&point));
-        tally->human.right += human.right;
-        tally->human.wrong += human.wrong;
-        tally->human.missed += human.missed;
-        tally->seconded++;
+        totals->human.right += human.right;
+        totals->human.wrong += human.wrong;
+        totals->human.missed += human.missed;
+        totals->seconded++;
     }
     failed |= json_array_append_new(per_image, json);
     return failed ? out_of_memory() : GB_OK;
@@ -278,24 +283,24 @@ static enum gb_status set_point(json_t *metrics, const char *prefix,
 }
 
 static enum gb_status add_metrics(const struct gb_dataset *train, const struct gb_dataset *test,
-                                  const struct gb_examples *examples, const struct tally *tally,
+                                  const struct gb_examples *examples, const struct totals *totals,
                                   json_t *metrics) {
-    const int points = tally->counts.levels - 1, count = examples->count;
+    const int points = totals->counts.levels - 1, count = examples->count;
     const struct gb_image *image = &gb_vessels_image(test, 0)->image;
     const double dimensions = (double)examples->y.h * examples->y.w;
     struct gb_detections everywhere = {0};
     for (int level = 0; level <= points; level++) {
-        everywhere.right += tally->counts.ones[level];
-        everywhere.wrong += tally->counts.zeros[level];
+        everywhere.right += totals->counts.ones[level];
+        everywhere.wrong += totals->counts.zeros[level];
     }
     double bits = 0;
     for (int i = 0; i < count; i++)
-        bits += tally->bits[i] / count;
+        bits += totals->bits[i] / count;
     // What no network is needed for.
-    gb_pr_curve(&tally->green, tally->curve);
-    double green = tally->curve[gb_pr_best(tally->curve, PROBABILITY_LEVELS - 1)].f_score;
-    gb_pr_curve(&tally->counts, tally->curve);
-    int best = gb_pr_best(tally->curve, points);
+    gb_pr_curve(&totals->green, totals->curve);
+    double green = totals->curve[gb_pr_best(totals->curve, PROBABILITY_LEVELS - 1)].f_score;
+    gb_pr_curve(&totals->counts, totals->curve);
+    int best = gb_pr_best(totals->curve, points);
     const struct {
         const char *name;
         double value;
@@ -306,37 +311,39 @@ static enum gb_status add_metrics(const struct gb_dataset *train, const struct g
         {"dimensions", dimensions},
         {"trivial_bits_per_dimension", blind_bits(train, &examples->y)},
         {"best_threshold", (best + 1.0) / points},
-        {"sample_f_score", tally->sample_f_scores / count},
+        {"sample_f_score", totals->sample_f_scores / count},
         {"threshold_f_score", green},
         {"trivial_f_score", gb_pr_point_of(&everywhere).f_score},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         GB_TRY(gb_metric_set(metrics, "", numbers[i].name, numbers[i].value));
-    GB_TRY(set_point(metrics, "", &tally->curve[best]));
-    if (tally->seconded == count) {
-        struct gb_pr_point human = gb_pr_point_of(&tally->human);
+    GB_TRY(set_point(metrics, "", &totals->curve[best]));
+    if (totals->seconded == count) {
+        struct gb_pr_point human = gb_pr_point_of(&totals->human);
         GB_TRY(set_point(metrics, "human_", &human));
     }
-    return json_object_set_new(metrics, "curve", points_json(tally->curve, points))
+    return json_object_set_new(metrics, "curve", points_json(totals->curve, points))
                ? out_of_memory()
                : GB_OK;
 }
 
 static enum gb_status evaluate_all(struct gb_predictor *p, const struct gb_dataset *train,
                                    const struct gb_dataset *test, const struct gb_selection *scored,
-                                   const struct gb_examples *examples, struct opinion *opinion,
-                                   struct tally *tally, json_t *metrics, json_t *per_image) {
-    GB_TRY(gb_predictor_bits(p, examples, 0, scored->names, tally->bits));
+                                   const struct gb_examples *examples,
+                                   struct prediction_stats *prediction_stats, struct totals *totals,
+                                   json_t *metrics, json_t *per_image) {
+    GB_TRY(gb_predictor_bits(p, examples, 0, scored->names, totals->bits));
     double seconds = 0;
     for (int i = 0; i < scored->count; i++) {
         const int index = scored->indices[i];
         struct gb_example example = gb_example_at(examples, i);
         double start = gb_seconds();
-        GB_TRY(ask(p, &example, scored->names[i], index, NULL, opinion));
+        GB_TRY(ask(p, &example, scored->names[i], index, NULL, prediction_stats));
         seconds += (gb_seconds() - start) / scored->count;
-        GB_TRY(add_photograph(p, test, index, tally->bits[i], &example, opinion, tally, per_image));
+        GB_TRY(add_photograph(p, test, index, totals->bits[i], &example, prediction_stats, totals,
+                              per_image));
     }
-    GB_TRY(add_metrics(train, test, examples, tally, metrics));
+    GB_TRY(add_metrics(train, test, examples, totals, metrics));
     return gb_metric_set_speed(metrics, seconds);
 }
 
@@ -348,21 +355,21 @@ static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *
                        "vessels scores whole photographs, and those that train give windows");
     struct gb_selection scored;
     struct gb_examples examples = {0};
-    struct opinion opinion = {0};
-    struct tally tally = {0};
+    struct prediction_stats prediction_stats = {0};
+    struct totals totals = {0};
     GB_TRY(gb_predictor_resize(p, &test->shape));
     GB_TRY(gb_dataset_select(test, p->options.scored, &scored));
     enum gb_status status = gb_dataset_gather(test, scored.indices, scored.count, p->options.seed,
                                               p->options.threads, &examples);
     if (status == GB_OK)
-        status = opinion_create(&opinion, p);
+        status = prediction_stats_create(&prediction_stats, p);
     if (status == GB_OK)
-        status = tally_create(&tally, p, scored.count);
+        status = totals_create(&totals, p, scored.count);
     if (status == GB_OK)
-        status =
-            evaluate_all(p, train, test, &scored, &examples, &opinion, &tally, metrics, per_image);
-    opinion_free(&opinion);
-    tally_free(&tally);
+        status = evaluate_all(p, train, test, &scored, &examples, &prediction_stats, &totals,
+                              metrics, per_image);
+    prediction_stats_free(&prediction_stats);
+    totals_free(&totals);
     gb_examples_free(&examples);
     gb_selection_free(&scored);
     return status;
@@ -407,19 +414,21 @@ static void show(const struct gb_tensor *image, const struct gb_tensor *cell) {
 }
 
 // Figure 5 for one photograph: its curve and the best of it, the samples, the second observer.
-static enum gb_status draw_plane(const struct gb_example *example, const struct opinion *opinion,
+static enum gb_status draw_plane(const struct gb_example *example,
+                                 const struct prediction_stats *prediction_stats,
                                  const struct gb_pr_point *human, const struct gb_tensor *plane) {
     enum { POINTS = PROBABILITY_LEVELS - 1 };
     struct gb_pr_point curve[POINTS];
     struct gb_soft_counts counts;
     GB_TRY(gb_soft_counts_create(&counts, PROBABILITY_LEVELS));
-    gb_soft_counts_add(&counts, &example->y, &opinion->mean, &example->mask);
+    gb_soft_counts_add(&counts, &example->y, &prediction_stats->mean, &example->mask);
     gb_pr_curve(&counts, curve);
     gb_soft_counts_free(&counts);
     int best = gb_pr_best(curve, POINTS), dot = plane->h / 100 + 1;
     gb_pr_plane_clear(plane);
     gb_pr_plane_dots(plane, curve, POINTS, 0, curve_colour);
-    gb_pr_plane_dots(plane, opinion->samples, opinion->sample_count, dot - 1, sample_colour);
+    gb_pr_plane_dots(plane, prediction_stats->samples, prediction_stats->sample_count, dot - 1,
+                     sample_colour);
     gb_pr_plane_dots(plane, &curve[best], 1, dot, best_colour);
     if (human)
         gb_pr_plane_dots(plane, human, 1, dot, human_colour);
@@ -429,34 +438,36 @@ static enum gb_status draw_plane(const struct gb_example *example, const struct 
 // `kept` is room for KEPT samples at full size.
 static enum gb_status fill_cells(struct gb_predictor *p, const struct gb_dataset *set, int index,
                                  const struct gb_example *example, const struct gb_tensor *kept,
-                                 struct opinion *opinion, const struct gb_tensor cells[]) {
+                                 struct prediction_stats *prediction_stats,
+                                 const struct gb_tensor cells[]) {
     const struct gb_tensor second = gb_images(kept, 0, 1); // until the samples come
     struct gb_detections detections = {0};
     const bool seconded = ask_human(p, set, index, example, &second, &detections);
     const struct gb_pr_point human = gb_pr_point_of(&detections);
     if (seconded)
         show(&second, &cells[HUMAN]);
-    GB_TRY(ask(p, example, set->names[index], index, kept, opinion));
+    GB_TRY(ask(p, example, set->names[index], index, kept, prediction_stats));
     show(&example->x, &cells[INPUT]);
     show(&example->y, &cells[TRUTH]);
     for (int m = 0; m < KEPT && m < p->samples; m++) {
         const struct gb_tensor sample = gb_images(kept, m, 1);
         show(&sample, &cells[SAMPLE + m]);
     }
-    show(&opinion->mean, &cells[MEAN]);
-    return draw_plane(example, opinion, seconded ? &human : NULL, &cells[PLANE]);
+    show(&prediction_stats->mean, &cells[MEAN]);
+    return draw_plane(example, prediction_stats, seconded ? &human : NULL, &cells[PLANE]);
 }
 
 static enum gb_status fill_row(struct gb_predictor *p, const struct gb_dataset *set, int index,
                                const struct gb_example *example, const struct gb_tensor cells[]) {
     const struct gb_tensor *y = &example->y;
     struct gb_tensor kept = gb_dense(NULL, KEPT, y->h, y->w, 1);
-    struct opinion opinion = {0};
+    struct prediction_stats prediction_stats = {0};
     kept.data = malloc(gb_elements(&kept) * sizeof(float));
-    enum gb_status status = kept.data ? opinion_create(&opinion, p) : out_of_memory();
+    enum gb_status status =
+        kept.data ? prediction_stats_create(&prediction_stats, p) : out_of_memory();
     if (status == GB_OK)
-        status = fill_cells(p, set, index, example, &kept, &opinion, cells);
-    opinion_free(&opinion);
+        status = fill_cells(p, set, index, example, &kept, &prediction_stats, cells);
+    prediction_stats_free(&prediction_stats);
     free(kept.data);
     return status;
 }
@@ -483,7 +494,7 @@ const struct gb_task gb_vessels = {
     .models = models,
     .load = load,
     .target = copy,
-    .reveal = copy,
+    .to_image = copy,
     .decide = cut,
     .picture_channels = 1,
     .evaluate = evaluate,

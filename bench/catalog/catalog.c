@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "bench/catalog/kernel_benchmarks.h"
 #include "bench/catalog/layer_benchmarks.h"
 #include "bench/catalog/model_benchmarks.h"
-#include "bench/grow.h"
 
 // A distinct problem of the models.
 struct entry {
     char text[GB_PROBLEM];
     enum gb_catalog_kind kind;
-    struct gb_mix_share *shares; // one for each model that has it
+    struct gb_inv1x1_share *shares; // one for each model that has it
     int share_count;
     struct gb_benchmark benchmark; // but for backend and threads; made once selected
 };
@@ -64,12 +64,12 @@ static enum gb_status add(struct entries *entries, const struct gb_model_case *m
     if (!entry)
         GB_TRY(append(entries, kind, text, &entry));
     if (!is_last_share(entry, model)) {
-        struct gb_mix_share *shares =
+        struct gb_inv1x1_share *shares =
             gb_grow(entry->shares, (size_t)entry->share_count, sizeof *entry->shares);
         if (!shares)
             return out_of_memory();
         entry->shares = shares;
-        struct gb_mix_share *share = &shares[entry->share_count++];
+        struct gb_inv1x1_share *share = &shares[entry->share_count++];
         snprintf(share->model, sizeof share->model, "%s", model->name);
     }
     entry->shares[entry->share_count - 1].count += count;
@@ -290,7 +290,7 @@ static enum gb_status select_entries(const struct gb_catalog_request *request,
 
 // ---- The list ----
 
-// A row of the entry, whose rows begin at `first`; a borrowed kernel's is its lender's.
+// A row of the entry, whose rows begin at `first`; a borrowed kernel's is its fallback's.
 static void list_row(const struct entry *entry, const struct gb_backend *backend, int threads,
                      int first, struct gb_catalog *catalog) {
     bool kernel = entry->kind == GB_CATALOG_KERNELS;

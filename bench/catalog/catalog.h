@@ -42,7 +42,7 @@ struct gb_catalog {
 // often a pass that draws as many samples as a step has targets has it.
 //
 // Each distinct problem once for every backend and number of threads; a kernel that a backend lacks
-// is its lender's, and listed for that one alone, asked for or not (struct gb_benchmark's
+// is its fallback's, and listed for that one alone, asked for or not (struct gb_benchmark's
 // borrowers). GB_BAD_INPUT where the filter
 // is no expression or selects nothing; GB_OUT_OF_MEMORY. On failure there is nothing to free.
 enum gb_status gb_catalog_make(const struct gb_catalog_request *request,

@@ -6,7 +6,7 @@
 #include "bench/catalog/layers.h"
 #include "flows/layers/conditional_actnorm.h"
 #include "flows/layers/conditional_coupling.h"
-#include "flows/layers/conditional_mix.h"
+#include "flows/layers/conditional_inv1x1.h"
 #include "flows/models/cglow.h"
 
 // ---- Coupling ----
@@ -118,7 +118,7 @@ static struct gb_tensor features_output(const struct gb_layer_state *s,
 
 struct rotation {
     struct gb_conditional_actnorm actnorm;
-    struct gb_conditional_mix mix;
+    struct gb_conditional_inv1x1 inv1x1;
     struct gb_tensor between, out, d_between;
 };
 
@@ -132,14 +132,15 @@ static enum gb_status plan_rotation(struct gb_layer_state *s) {
         .images = p->n, .x_h = LEAST_X, .x_w = LEAST_X, .x_c = 1, .n_c = 1, .n_w = 1};
     GB_TRY(gb_conditional_actnorm_plan(&own->actnorm, &s->builder, shape, p->n, p->c, true));
     const struct gb_image_problem variables = {p->n, p->h, p->w, p->c};
-    return gb_conditional_mix_plan(&own->mix, &s->builder, &s->builder, shape, &variables, true);
+    return gb_conditional_inv1x1_plan(&own->inv1x1, &s->builder, &s->builder, shape, &variables,
+                                      true);
 }
 
 static void bind_rotation(struct gb_layer_state *s, struct gb_arena *arena) {
     struct rotation *own = s->own;
     const struct gb_layer_shape *p = s->shape;
     gb_conditional_actnorm_bind(&own->actnorm, arena, true);
-    gb_conditional_mix_bind(&own->mix, arena, true);
+    gb_conditional_inv1x1_bind(&own->inv1x1, arena, true);
     s->x = gb_take_tensor(arena, p->n, LEAST_X, LEAST_X, 1);
     s->v = gb_layer_take_variables(s, arena);
     own->between = gb_layer_take_variables(s, arena);
@@ -151,25 +152,25 @@ static void bind_rotation(struct gb_layer_state *s, struct gb_arena *arena) {
 static void free_rotation(struct gb_layer_state *s) {
     struct rotation *own = s->own;
     gb_conditional_actnorm_free(&own->actnorm, s->builder.backend);
-    gb_conditional_mix_free(&own->mix, s->builder.backend);
+    gb_conditional_inv1x1_free(&own->inv1x1, s->builder.backend);
 }
 
 static enum gb_status prepare_rotation(struct gb_layer_state *s) {
     struct rotation *own = s->own;
     gb_conditional_actnorm_condition(&own->actnorm, &s->pass, &s->x);
-    gb_conditional_mix_condition(&own->mix, &s->pass, &s->x);
-    return gb_conditional_mix_check(&own->mix, s->benchmark->problem);
+    gb_conditional_inv1x1_condition(&own->inv1x1, &s->pass, &s->x);
+    return gb_conditional_inv1x1_check(&own->inv1x1, s->benchmark->problem);
 }
 
 static void run_rotation_forward(struct gb_layer_state *s) {
     struct rotation *own = s->own;
     gb_conditional_actnorm_forward(&own->actnorm, &s->pass, &s->v, &own->between, s->log_det);
-    gb_conditional_mix_forward(&own->mix, &s->pass, &own->between, &own->out, s->log_det);
+    gb_conditional_inv1x1_forward(&own->inv1x1, &s->pass, &own->between, &own->out, s->log_det);
 }
 
 static void run_rotation_inverse(struct gb_layer_state *s) {
     struct rotation *own = s->own;
-    gb_conditional_mix_inverse(&own->mix, &s->pass, &s->v, &own->between);
+    gb_conditional_inv1x1_inverse(&own->inv1x1, &s->pass, &s->v, &own->between);
     gb_conditional_actnorm_inverse(&own->actnorm, &s->pass, &own->between, &own->out);
 }
 
@@ -177,8 +178,8 @@ static void run_rotation_inverse(struct gb_layer_state *s) {
 static void run_rotation_backward(struct gb_layer_state *s) {
     struct rotation *own = s->own;
     gb_conditional_actnorm_forward(&own->actnorm, &s->pass, &s->v, &own->between, NULL);
-    gb_conditional_mix_backward(&own->mix, &s->pass, &own->between, &s->d, s->d_log_det,
-                                &own->d_between);
+    gb_conditional_inv1x1_backward(&own->inv1x1, &s->pass, &own->between, &s->d, s->d_log_det,
+                                   &own->d_between);
     gb_conditional_actnorm_backward(&own->actnorm, &s->pass, &s->v, &own->d_between, s->d_log_det,
                                     &own->out);
 }

@@ -306,7 +306,7 @@ const struct gb_backend *gb_kernel_owner(const struct gb_benchmark *benchmark,
     const struct gb_kernel_description *description = benchmark->description;
     const struct gb_kernel *kernel = description->kernel;
     const char *entry = kernel->operation->entries[kernel->direction];
-    return gb_backend_borrows(backend, entry) ? backend->lender : backend;
+    return gb_backend_falls_back(backend, entry) ? backend->fallback : backend;
 }
 
 enum gb_status gb_reference_of(const struct gb_benchmark *benchmark,
@@ -318,5 +318,5 @@ enum gb_status gb_reference_of(const struct gb_benchmark *benchmark,
 
 void gb_kernel_place(struct gb_benchmark *benchmark, const struct gb_backend *owner) {
     benchmark->backend = owner;
-    benchmark->reorder_seconds = owner->lender ? reorder_seconds : NULL;
+    benchmark->reorder_seconds = owner->fallback ? reorder_seconds : NULL;
 }

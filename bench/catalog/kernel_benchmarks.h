@@ -7,7 +7,7 @@
 // and Gaussians take 0 to 1 % longer, actnorm (a forward run of 1 to 17 us) 1 to 15 %. Operands
 // that c-Glow updates in place are.
 //
-// Checks. Products (convolution, fully connected, mix) are held to sums in double precision by the
+// Checks. Products (convolution, fully connected, inv1x1) are held to sums in double precision by the
 // plain definition, within twice the kernel's own error bound (it states one rounding a term; two
 // leave room for libraries that scale in another order). Where all outputs would take more than
 // GB_CHECK_PRODUCTS multiply-adds, a fixed sample of outputs is, spread over the whole and the last
@@ -50,7 +50,7 @@ struct gb_kernel_state {
     union {
         struct gb_conv_plan conv;
         struct gb_fc_plan fc;
-        struct gb_mix_plan mix;
+        struct gb_inv1x1_plan inv1x1;
         struct gb_pool_plan pool;
         struct gb_upsample_plan upsample;
     } plan;
@@ -122,7 +122,7 @@ enum gb_status gb_kernel_differs(const struct gb_kernel_state *state, const char
 // Makes a benchmark of "conv/forward/n2h...", but for backend, threads and shares; its description
 // is the caller's to free. GB_BAD_INPUT where the text is no problem of a kernel.
 enum gb_status gb_kernel_benchmark(const char *text, struct gb_benchmark *benchmark);
-// The backend whose kernel runs where this one is asked for: itself, or the lender of what it
+// The backend whose kernel runs where this one is asked for: itself, or the fallback of what it
 // lacks.
 const struct gb_backend *gb_kernel_owner(const struct gb_benchmark *benchmark,
                                          const struct gb_backend *backend);

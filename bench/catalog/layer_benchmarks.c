@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "bench/catalog/kernel_benchmarks.h"
 #include "bench/catalog/layers.h"
 #include "bench/catalog/model_run.h"
-#include "bench/grow.h"
 
 static const struct gb_layer *const kinds[] = {gb_cglow_layer_kinds, gb_cnf_layer_kinds};
 

@@ -589,46 +589,54 @@ static enum gb_status check_fc_backward(struct gb_kernel_state *s) {
 
 // ---- Mix ----
 
-enum mix_operand { MIX_V, MIX_MATRICES, MIX_U, MIX_DU = MIX_U, MIX_DV, MIX_D_MATRICES };
+enum inv1x1_operand {
+    INV1X1_V,
+    INV1X1_MATRICES,
+    INV1X1_U,
+    INV1X1_DU = INV1X1_U,
+    INV1X1_DV,
+    INV1X1_D_MATRICES
+};
 
-static enum gb_status plan_mix(struct gb_kernel_state *s) {
+static enum gb_status plan_inv1x1(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
-    GB_TRY(s->backend->mix_plan(p, s->exec.threads, &s->plan.mix));
-    gb_kernel_take_scratch(s, s->plan.mix.scratch_floats);
+    GB_TRY(s->backend->inv1x1_plan(p, s->exec.threads, &s->plan.inv1x1));
+    gb_kernel_take_scratch(s, s->plan.inv1x1.scratch_floats);
     gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, p->n, p->h, p->w, p->c);
     gb_kernel_take(s, GB_ROLE_IN, GB_FILL_SMALL, p->n, 1, p->c, p->c);
     return GB_OK;
 }
 
-static enum gb_status plan_mix_forward(struct gb_kernel_state *s) {
+static enum gb_status plan_inv1x1_forward(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
-    GB_TRY(plan_mix(s));
+    GB_TRY(plan_inv1x1(s));
     gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, p->h, p->w, p->c);
     return GB_OK;
 }
 
-static enum gb_status plan_mix_backward(struct gb_kernel_state *s) {
+static enum gb_status plan_inv1x1_backward(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
-    GB_TRY(plan_mix(s));
+    GB_TRY(plan_inv1x1(s));
     gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, p->n, p->h, p->w, p->c);
     gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, p->h, p->w, p->c);
     gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, 1, p->c, p->c);
     return GB_OK;
 }
 
-static void run_mix_forward(struct gb_kernel_state *s) {
-    s->backend->mix_forward(&s->plan.mix, &s->exec, &s->operand[MIX_V].view,
-                            gb_kernel_floats(s, MIX_MATRICES), &s->operand[MIX_U].view);
+static void run_inv1x1_forward(struct gb_kernel_state *s) {
+    s->backend->inv1x1_forward(&s->plan.inv1x1, &s->exec, &s->operand[INV1X1_V].view,
+                               gb_kernel_floats(s, INV1X1_MATRICES), &s->operand[INV1X1_U].view);
 }
 
-static void run_mix_backward(struct gb_kernel_state *s) {
-    s->backend->mix_backward(&s->plan.mix, &s->exec, &s->operand[MIX_V].view,
-                             gb_kernel_floats(s, MIX_MATRICES), &s->operand[MIX_DU].view,
-                             &s->operand[MIX_DV].view, gb_kernel_floats(s, MIX_D_MATRICES));
+static void run_inv1x1_backward(struct gb_kernel_state *s) {
+    s->backend->inv1x1_backward(&s->plan.inv1x1, &s->exec, &s->operand[INV1X1_V].view,
+                                gb_kernel_floats(s, INV1X1_MATRICES), &s->operand[INV1X1_DU].view,
+                                &s->operand[INV1X1_DV].view,
+                                gb_kernel_floats(s, INV1X1_D_MATRICES));
 }
 
-static void free_mix(struct gb_kernel_state *s) {
-    s->backend->mix_plan_free(&s->plan.mix);
+static void free_inv1x1(struct gb_kernel_state *s) {
+    s->backend->inv1x1_plan_free(&s->plan.inv1x1);
 }
 
 // Here the truth's x is v, its dy is du, and bias the matrices.
@@ -641,7 +649,7 @@ static struct sum mixed_of(const struct truth *t, int n, int y, int x, int row) 
     return sum;
 }
 
-static struct sum mix_input_gradient_of(const struct truth *t, int n, int y, int x, int k) {
+static struct sum inv1x1_input_gradient_of(const struct truth *t, int n, int y, int x, int k) {
     struct sum sum = {0};
     int c = t->x.c;
     for (int row = 0; row < c; row++)
@@ -659,24 +667,24 @@ static struct sum matrix_gradient_of(const struct truth *t, int n, int y, int ro
     return sum;
 }
 
-static struct truth mix_truth(struct gb_kernel_state *s) {
+static struct truth inv1x1_truth(struct gb_kernel_state *s) {
     return (struct truth){.state = s,
-                          .x = s->operand[MIX_V].view,
-                          .dy = s->operand[MIX_DU].view,
-                          .bias = gb_kernel_floats(s, MIX_MATRICES)};
+                          .x = s->operand[INV1X1_V].view,
+                          .dy = s->operand[INV1X1_DU].view,
+                          .bias = gb_kernel_floats(s, INV1X1_MATRICES)};
 }
 
-static enum gb_status check_mix_forward(struct gb_kernel_state *s) {
-    struct truth t = mix_truth(s);
+static enum gb_status check_inv1x1_forward(struct gb_kernel_state *s) {
+    struct truth t = inv1x1_truth(s);
     GB_TRY(gb_kernel_run_afresh(s));
-    return hold(&t, "output", &s->operand[MIX_U].view, t.x.c, mixed_of);
+    return hold(&t, "output", &s->operand[INV1X1_U].view, t.x.c, mixed_of);
 }
 
-static enum gb_status check_mix_backward(struct gb_kernel_state *s) {
-    struct truth t = mix_truth(s);
+static enum gb_status check_inv1x1_backward(struct gb_kernel_state *s) {
+    struct truth t = inv1x1_truth(s);
     GB_TRY(gb_kernel_run_afresh(s));
-    GB_TRY(hold(&t, "data gradient", &s->operand[MIX_DV].view, t.x.c, mix_input_gradient_of));
-    return hold(&t, "matrix gradient", &s->operand[MIX_D_MATRICES].view, (double)t.x.h * t.x.w,
+    GB_TRY(hold(&t, "data gradient", &s->operand[INV1X1_DV].view, t.x.c, inv1x1_input_gradient_of));
+    return hold(&t, "matrix gradient", &s->operand[INV1X1_D_MATRICES].view, (double)t.x.h * t.x.w,
                 matrix_gradient_of);
 }
 
@@ -695,9 +703,9 @@ const struct gb_kernel gb_product_kernels[] = {
      check_fc_backward},
     {&gb_fc_operation, GB_BACKWARD_UPDATE, GB_TRAFFIC_UPDATE, plan_fc_update, run_fc_update,
      free_fc, check_fc_backward},
-    {&gb_mix_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_mix_forward, run_mix_forward, free_mix,
-     check_mix_forward},
-    {&gb_mix_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_mix_backward, run_mix_backward,
-     free_mix, check_mix_backward},
+    {&gb_inv1x1_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_inv1x1_forward, run_inv1x1_forward,
+     free_inv1x1, check_inv1x1_forward},
+    {&gb_inv1x1_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_inv1x1_backward, run_inv1x1_backward,
+     free_inv1x1, check_inv1x1_backward},
     {0},
 };

@@ -8,7 +8,7 @@
 #include <sys/prctl.h>
 #endif
 
-#include "bench/grow.h"
+#include "base/grow.h"
 
 // Kernels have no argument for it.
 static _Thread_local struct gb_recording *recording_now;
@@ -97,7 +97,7 @@ double gb_recording_flops(const struct gb_recording *recording) {
     for (int i = 0; i < recording->count; i++) {
         const struct gb_recorded *r = &recording->list[i];
         if (r->operation != &gb_conv_operation && r->operation != &gb_fc_operation &&
-            r->operation != &gb_mix_operation)
+            r->operation != &gb_inv1x1_operation)
             continue;
         enum gb_direction direction = gb_stored_direction(r->operation, r->direction);
         flops += r->count * gb_problem_cost(r->operation, &r->problem, direction).flops;
@@ -215,31 +215,31 @@ static void record_fc_backward(const struct gb_fc_plan *plan, const struct gb_ex
     note(&gb_fc_operation, update ? GB_BACKWARD_UPDATE : GB_BACKWARD, &problem);
 }
 
-static enum gb_status record_mix_plan(const struct gb_image_problem *problem, int threads,
-                                      struct gb_mix_plan *plan) {
+static enum gb_status record_inv1x1_plan(const struct gb_image_problem *problem, int threads,
+                                         struct gb_inv1x1_plan *plan) {
     (void)threads;
-    GB_TRY(gb_mix_check(problem));
-    *plan = (struct gb_mix_plan){.problem = *problem};
+    GB_TRY(gb_inv1x1_check(problem));
+    *plan = (struct gb_inv1x1_plan){.problem = *problem};
     return GB_OK;
 }
 
-static void record_mix_plan_free(struct gb_mix_plan *plan) {
+static void record_inv1x1_plan_free(struct gb_inv1x1_plan *plan) {
     (void)plan;
 }
 
-static void record_mix_forward(const struct gb_mix_plan *plan, const struct gb_exec *exec,
-                               const struct gb_tensor *v, const float *matrices,
-                               const struct gb_tensor *u) {
+static void record_inv1x1_forward(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec,
+                                  const struct gb_tensor *v, const float *matrices,
+                                  const struct gb_tensor *u) {
     (void)exec, (void)v, (void)matrices, (void)u;
-    note(&gb_mix_operation, GB_FORWARD, &plan->problem);
+    note(&gb_inv1x1_operation, GB_FORWARD, &plan->problem);
 }
 
-static void record_mix_backward(const struct gb_mix_plan *plan, const struct gb_exec *exec,
-                                const struct gb_tensor *v, const float *matrices,
-                                const struct gb_tensor *du, const struct gb_tensor *dv,
-                                float *d_matrices) {
+static void record_inv1x1_backward(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec,
+                                   const struct gb_tensor *v, const float *matrices,
+                                   const struct gb_tensor *du, const struct gb_tensor *dv,
+                                   float *d_matrices) {
     (void)exec, (void)v, (void)matrices, (void)du, (void)dv, (void)d_matrices;
-    note(&gb_mix_operation, GB_BACKWARD, &plan->problem);
+    note(&gb_inv1x1_operation, GB_BACKWARD, &plan->problem);
 }
 
 static void record_actnorm_forward(const struct gb_exec *exec, const struct gb_tensor *v,

@@ -7,21 +7,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/files.h"
+#include "base/interrupt.h"
+#include "base/options.h"
+#include "base/progress.h"
 #include "bench/commands.h"
 #include "bench/compare/comparable.h"
 #include "bench/runner/launches.h"
 #include "kernels/random/random.h"
-#include "tasks/program/files.h"
-#include "tasks/program/options.h"
-#include "tasks/training/interrupt.h"
-#include "tasks/training/progress.h"
 
 enum { FORWARDED = 7 };
 
 struct request {
-    const char *executables[GB_SIDES], *folder, *threshold_text;
+    const char *executables[GB_SIDES], *directory, *threshold_text;
     const char *forwarded[FORWARDED]; // values of the options that are bench's; NULL: not given
-    int most_pairs;                   // 0: as many as the rows need
+    int max_pairs;                    // 0: as many as the rows need
     uint64_t seed;
     struct gb_allowed allowed;
     double threshold;
@@ -85,12 +85,12 @@ static enum gb_status plan(struct session *session, int rows) {
     const struct request *request = session->request;
     double level = GB_FALSE_ALARMS / GB_GATES;
     int tests = rows > 0 ? rows : 1;
-    session->looks = gb_looks_plan(tests, level, request->most_pairs);
+    session->looks = gb_looks_plan(tests, level, request->max_pairs);
     const struct gb_looks *looks = &session->looks;
     if (looks->count == 0)
         return gb_fail(GB_BAD_INPUT, "cannot decide", "--pairs",
                        "%d pairs are too few for %d rows, whatever the times: it takes %d",
-                       request->most_pairs, rows, gb_pairs_least(tests, level));
+                       request->max_pairs, rows, gb_min_pairs(tests, level));
     printf("%d rows: looks after", rows);
     for (int i = 0; i < looks->count; i++)
         printf(" %d", looks->pairs[i]);
@@ -157,14 +157,14 @@ static enum gb_status run(struct session *session) {
 
 // ---- The command ----
 
-static enum gb_status run_in(const struct request *request, const char *folder) {
+static enum gb_status run_in(const struct request *request, const char *directory) {
     struct session session = {.request = request};
-    GB_TRY(gb_path_join(folder, "base.jsonl", session.paths[GB_BASE]));
-    GB_TRY(gb_path_join(folder, "new.jsonl", session.paths[GB_NEW]));
+    GB_TRY(gb_path_join(directory, "base.jsonl", session.paths[GB_BASE]));
+    GB_TRY(gb_path_join(directory, "new.jsonl", session.paths[GB_NEW]));
     gb_interrupt_watch();
     enum gb_status status = run(&session);
     gb_interrupt_unwatch();
-    if (!request->folder) {
+    if (!request->directory) {
         unlink(session.paths[GB_BASE]);
         unlink(session.paths[GB_NEW]);
     }
@@ -172,16 +172,16 @@ static enum gb_status run_in(const struct request *request, const char *folder) 
 }
 
 static enum gb_status run_in_folder(const struct request *request) {
-    if (request->folder) {
-        if (mkdir(request->folder, 0777) != 0 && errno != EEXIST)
-            return gb_fail(GB_IO_ERROR, what, request->folder, "%s", strerror(errno));
-        return run_in(request, request->folder);
+    if (request->directory) {
+        if (mkdir(request->directory, 0777) != 0 && errno != EEXIST)
+            return gb_fail(GB_IO_ERROR, what, request->directory, "%s", strerror(errno));
+        return run_in(request, request->directory);
     }
-    char folder[] = "/tmp/glowbench-ab-XXXXXX";
-    if (!mkdtemp(folder))
-        return gb_fail(GB_IO_ERROR, what, folder, "%s", strerror(errno));
-    enum gb_status status = run_in(request, folder);
-    rmdir(folder);
+    char directory[] = "/tmp/glowbench-ab-XXXXXX";
+    if (!mkdtemp(directory))
+        return gb_fail(GB_IO_ERROR, what, directory, "%s", strerror(errno));
+    enum gb_status status = run_in(request, directory);
+    rmdir(directory);
     return status;
 }
 
@@ -214,11 +214,11 @@ static enum gb_status ab(int argc, const char **argv) {
         gb_option_string("reps", "N", &request.forwarded[6], "as bench takes it"),
         gb_option_string("threshold", "PERCENT", &request.threshold_text,
                          "the least change that counts"),
-        gb_option_int("pairs", "N", &request.most_pairs, 1, GB_SAMPLE_MAX,
+        gb_option_int("pairs", "N", &request.max_pairs, 1, GB_SAMPLE_MAX,
                       "at most so many pairs of launches (default: by the number of rows)"),
         gb_option_seed("seed", "N", &request.seed,
                        "of the order in the pairs (default: another each time)"),
-        gb_option_string("out", "DIR", &request.folder, "keep the rows in DIR"),
+        gb_option_string("out", "DIR", &request.directory, "keep the rows in DIR"),
         gb_option_flag("allow-other-build", &request.allowed.other_build,
                        "compare different build types, compilers and flags, too"),
         {0},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "bench/compare/comparable.h"
-#include "tasks/program/json.h"
+#include "base/json.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -109,6 +109,6 @@ enum gb_status gb_threshold_parse(const char *text, double *ratio) {
 
 void gb_rows_print_origin(const char *side, const char *name, const struct gb_rows *rows) {
     const json_t *build = rows->list[0].build;
-    printf("%-5s %s: commit %s, %s, %s\n", side, name, gb_json_told(build, "commit"),
-           gb_json_told(build, "type"), gb_json_told(build, "compiler"));
+    printf("%-5s %s: commit %s, %s, %s\n", side, name, gb_json_string_or_unknown(build, "commit"),
+           gb_json_string_or_unknown(build, "type"), gb_json_string_or_unknown(build, "compiler"));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include "base/options.h"
 #include "bench/commands.h"
 #include "bench/compare/comparable.h"
-#include "tasks/program/options.h"
 
 struct request {
     const char *paths[GB_SIDES], *threshold;

@@ -236,11 +236,11 @@ static struct gb_interval test_pairs(struct gb_compared *c, const struct gb_rule
                                      double *least) {
     double ratios[GB_SAMPLE_MAX];
     int count = log_ratios(c, ratios);
-    *least = gb_signed_rank_least(count);
+    *least = gb_signed_rank_min_p(count);
     if (count == 0)
         return (struct gb_interval){NAN, -INFINITY, INFINITY};
     c->chance = gb_signed_rank(ratios, count, 0);
-    c->cleared = gb_signed_rank(ratios, count, log(rule->threshold)).low <= rule->clearing;
+    c->non_inferior = gb_signed_rank(ratios, count, log(rule->threshold)).low <= rule->clearing;
     return gb_signed_rank_interval(ratios, count, GB_CONFIDENCE);
 }
 
@@ -250,17 +250,17 @@ static struct gb_interval test_sessions(struct gb_compared *c, const struct gb_r
     int base_count = collect(c->times[GB_BASE], base), new_count = collect(c->times[GB_NEW], new);
     for (int i = 0; i < base_count; i++)
         slowed[i] = base[i] + log(rule->threshold);
-    *least = gb_rank_sum_least(base_count, new_count);
+    *least = gb_rank_sum_min_p(base_count, new_count);
     c->chance = gb_rank_sum(base, base_count, new, new_count);
-    c->cleared = gb_rank_sum(slowed, base_count, new, new_count).low <= rule->clearing;
+    c->non_inferior = gb_rank_sum(slowed, base_count, new, new_count).low <= rule->clearing;
     return gb_rank_sum_interval(base, base_count, new, new_count, GB_CONFIDENCE);
 }
 
 // As one of `tests` tests.
 static void test(struct gb_compared *c, int tests, const struct gb_rule *rule) {
     double least;
-    c->chance = (struct gb_tails){1, 1};
-    c->cleared = false;
+    c->chance = (struct gb_p_values){1, 1};
+    c->non_inferior = false;
     struct gb_interval shift =
         rule->pairing == GB_PAIRED ? test_pairs(c, rule, &least) : test_sessions(c, rule, &least);
     c->ratio = exp(shift.estimate);
@@ -275,7 +275,7 @@ static void find(struct gb_comparison *c, struct gb_compared *list, int count,
                  enum gb_change change, const struct gb_rule *rule) {
     for (int i = 0; i < count; i++)
         c->chances[i] = change == GB_SLOWER ? list[i].chance.high : list[i].chance.low;
-    gb_discover(c->chances, count, rule->level, c->found);
+    gb_benjamini_hochberg(c->chances, count, rule->level, c->found);
     for (int i = 0; i < count; i++) {
         double factor = change == GB_SLOWER ? list[i].ratio : 1 / list[i].ratio;
         if (c->found[i] && factor >= rule->threshold)
@@ -308,7 +308,7 @@ static int count_changed(const struct gb_compared *list, int count, enum gb_chan
 static int count_open(const struct gb_compared *list, int count) {
     int open = 0;
     for (int i = 0; i < count; i++)
-        open += !list[i].cleared;
+        open += !list[i].non_inferior;
     return open;
 }
 
@@ -321,9 +321,9 @@ static int count_undecidable(const struct gb_comparison *c) {
 
 static int least_launches(int rows, const struct gb_rule *rule) {
     if (rule->pairing == GB_PAIRED)
-        return gb_pairs_least(rows, rule->level);
+        return gb_min_pairs(rows, rule->level);
     int launches = 1;
-    while (launches < GB_SAMPLE_MAX && gb_rank_sum_least(launches, launches) > rule->level / rows)
+    while (launches < GB_SAMPLE_MAX && gb_rank_sum_min_p(launches, launches) > rule->level / rows)
         launches++;
     return launches;
 }
@@ -407,9 +407,9 @@ bool gb_comparison_look(struct gb_comparison *c, const struct gb_looks *looks, i
                         double threshold) {
     c->rule = (struct gb_rule){GB_PAIRED, threshold, looks->level, looks->level * GB_GATES};
     judge(c);
-    bool last = look == looks->count - 1, cleared = c->open_operations + c->open_rows == 0;
+    bool last = look == looks->count - 1, non_inferior = c->open_operations + c->open_rows == 0;
     double percent = 100 * (threshold - 1);
-    if (c->verdict == GB_NO_REGRESSION && cleared)
+    if (c->verdict == GB_NO_REGRESSION && non_inferior)
         decide(c, GB_NO_REGRESSION,
                "each of %d operations and %d rows is shown to be slower by less than %.3g %%, if "
                "at all",

@@ -33,10 +33,10 @@ struct gb_compared {
     int rows;                              // 1, or the operation's
     double times[GB_SIDES][GB_SAMPLE_MAX]; // log(median seconds) by launch; NAN: not there
     double ratio, low, high;               // of new to base times, and its interval
-    struct gb_tails chance; // that noise shifts new times so far up (high), so far down (low)
+    struct gb_p_values chance; // that noise shifts new times so far up (high), so far down (low)
     enum gb_change change;
     bool undecidable; // with so few launches it could not have been found alone, whatever the times
-    bool cleared;     // shown to be slower by less than the threshold, if at all
+    bool non_inferior; // shown to be slower by less than the threshold, if at all
 };
 
 // A row that is not joined, or without some of its launches, and why.
@@ -66,7 +66,7 @@ struct gb_comparison {
     int row_count, operation_count, control_count;
     struct gb_unjoined *unjoined;
     int unjoined_count, failures, missing; // failures: GB_FAILS_IN_NEW; missing: GB_ONLY_IN_BASE
-    int open_operations, open_rows;        // not cleared
+    int open_operations, open_rows;        // not non_inferior
     int launches[GB_SIDES];
     struct gb_rule rule; // by which it was judged
     enum gb_verdict verdict;
@@ -91,7 +91,7 @@ void gb_comparison_judge(struct gb_comparison *comparison, double threshold);
 
 // The same for pairs, at one of the looks that were planned (for level GB_FALSE_ALARMS / GB_GATES).
 // True if it ends there: with the last look, with a regression, where new lacks rows of base, or
-// where each row and operation is cleared. That has an error of at most GB_FALSE_ALARMS in all
+// where each row and operation is non_inferior. That has an error of at most GB_FALSE_ALARMS in all
 // looks together: any row alone would refute it, so these tests need no correction for their
 // number. There is no verdict where the last look leaves one open, which noise can do. Before any
 // look is planned (`looks` is zero) only failures and missing rows are found, and end it.

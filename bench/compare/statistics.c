@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "bench/quantile.h"
+#include "base/quantile.h"
 
 // ---- Ranks and what sums of them can be ----
 
@@ -33,8 +33,8 @@ static int sum_of(const int *numbers, int count) {
     return sum;
 }
 
-static struct gb_tails tails_at(const double *chance, int largest, int seen) {
-    struct gb_tails tails = {0, 0};
+static struct gb_p_values tails_at(const double *chance, int largest, int seen) {
+    struct gb_p_values tails = {0, 0};
     for (int sum = 0; sum <= seen; sum++)
         tails.low += chance[sum];
     for (int sum = seen; sum <= largest; sum++)
@@ -78,7 +78,7 @@ static void choice_chances(const int *numbers, int count, int chosen, int larges
 
 // ---- Tests ----
 
-struct gb_tails gb_signed_rank(const double *values, int count, double center) {
+struct gb_p_values gb_signed_rank(const double *values, int count, double center) {
     assert(count >= 1 && count <= GB_SAMPLE_MAX);
     double sizes[GB_SAMPLE_MAX] = {0}, chance[SIGNED_SUM_MAX + 1];
     int ranks[GB_SAMPLE_MAX], seen = 0, signs = 0;
@@ -101,20 +101,20 @@ static double normal_below(double x) {
     return erfc(-x * M_SQRT1_2) / 2;
 }
 
-static struct gb_tails normal_tails(const int *ranks, int count, int chosen, int seen) {
+static struct gb_p_values normal_tails(const int *ranks, int count, int chosen, int seen) {
     double mean = (double)sum_of(ranks, count) / count, squares = 0;
     for (int i = 0; i < count; i++)
         squares += (ranks[i] - mean) * (ranks[i] - mean);
     double variance = squares / (count - 1) / count * chosen * (count - chosen);
     if (variance == 0)
-        return (struct gb_tails){1, 1};
+        return (struct gb_p_values){1, 1};
     // Ranks are doubled: half a rank is 1.
     double distance = seen - chosen * mean, deviation = sqrt(variance);
-    return (struct gb_tails){normal_below(-(distance - 1) / deviation),
-                             normal_below((distance + 1) / deviation)};
+    return (struct gb_p_values){normal_below(-(distance - 1) / deviation),
+                                normal_below((distance + 1) / deviation)};
 }
 
-struct gb_tails gb_rank_sum(const double *a, int a_count, const double *b, int b_count) {
+struct gb_p_values gb_rank_sum(const double *a, int a_count, const double *b, int b_count) {
     assert(a_count >= 1 && a_count <= GB_SAMPLE_MAX && b_count >= 1 && b_count <= GB_SAMPLE_MAX);
     // Of the smaller sample, whose sums are fewer; it is first.
     bool swapped = b_count < a_count;
@@ -126,7 +126,7 @@ struct gb_tails gb_rank_sum(const double *a, int a_count, const double *b, int b
     memcpy(values + chosen, large, (size_t)(count - chosen) * sizeof *values);
     double_ranks(values, count, ranks);
     int seen = sum_of(ranks, chosen), largest = 2 * chosen * count;
-    struct gb_tails tails;
+    struct gb_p_values tails;
     if (count <= EXACT_MAX) {
         double chance[CHOSEN_SUM_MAX + 1];
         choice_chances(ranks, count, chosen, largest, chance);
@@ -134,14 +134,14 @@ struct gb_tails gb_rank_sum(const double *a, int a_count, const double *b, int b
     } else {
         tails = normal_tails(ranks, count, chosen, seen);
     }
-    return swapped ? tails : (struct gb_tails){.high = tails.low, .low = tails.high};
+    return swapped ? tails : (struct gb_p_values){.high = tails.low, .low = tails.high};
 }
 
-double gb_signed_rank_least(int count) {
+double gb_signed_rank_min_p(int count) {
     return ldexp(1, -count);
 }
 
-double gb_rank_sum_least(int a_count, int b_count) {
+double gb_rank_sum_min_p(int a_count, int b_count) {
     double a[GB_SAMPLE_MAX], b[GB_SAMPLE_MAX];
     for (int i = 0; i < a_count; i++)
         a[i] = i;
@@ -219,7 +219,7 @@ struct gb_interval gb_rank_sum_interval(const double *a, int a_count, const doub
 
 // ---- Many tests, many looks ----
 
-void gb_discover(const double *chances, int count, double rate, bool *discovered) {
+void gb_benjamini_hochberg(const double *chances, int count, double rate, bool *discovered) {
     double limit = -1; // the largest chance that is discovered
     for (int i = 0; i < count; i++) {
         int as_small = 0;
@@ -232,21 +232,21 @@ void gb_discover(const double *chances, int count, double rate, bool *discovered
         discovered[i] = chances[i] <= limit;
 }
 
-int gb_pairs_least(int tests, double level) {
+int gb_min_pairs(int tests, double level) {
     int pairs = 1;
-    while (gb_signed_rank_least(pairs) > level / tests)
+    while (gb_signed_rank_min_p(pairs) > level / tests)
         pairs++;
     return pairs;
 }
 
 struct gb_looks gb_looks_plan(int tests, double level, int most) {
     struct gb_looks looks = {.count = GB_LOOKS_MAX};
-    int first = gb_pairs_least(tests, level / looks.count);
+    int first = gb_min_pairs(tests, level / looks.count);
     if (most == 0)
         most = 8 * first < GB_SAMPLE_MAX ? 8 * first : GB_SAMPLE_MAX;
     while (looks.count > 0 && first + looks.count - 1 > most) {
         looks.count--;
-        first = looks.count ? gb_pairs_least(tests, level / looks.count) : 0;
+        first = looks.count ? gb_min_pairs(tests, level / looks.count) : 0;
     }
     for (int i = 0; i < looks.count; i++) {
         double share = looks.count > 1 ? (double)i / (looks.count - 1) : 1;

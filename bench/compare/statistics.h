@@ -12,18 +12,18 @@ enum { GB_SAMPLE_MAX = 160 }; // values that a sample can have
 
 // The chance, where nothing has shifted, of a rank sum as high as the one seen or higher, and of
 // one as low or lower. Ties share their ranks' mean and are exact, too.
-struct gb_tails {
+struct gb_p_values {
     double high, low;
 };
 
 // Wilcoxon's signed rank test: are the values symmetric about `center`, or do they lie higher (a
 // small `high`) or lower? Exact.
-struct gb_tails gb_signed_rank(const double *values, int count, double center);
+struct gb_p_values gb_signed_rank(const double *values, int count, double center);
 
 // Wilcoxon's rank sum test: are both samples of one distribution, or does `b` lie higher or lower
 // than `a`? Exact up to 40 values together; beyond, the normal approximation with its correction
 // for ties and continuity, which errs towards larger chances in the far tails.
-struct gb_tails gb_rank_sum(const double *a, int a_count, const double *b, int b_count);
+struct gb_p_values gb_rank_sum(const double *a, int a_count, const double *b, int b_count);
 
 // An estimate by Hodges and Lehmann, and the interval of those shifts that the test of the same
 // name would not refuse at 1 - confidence, both sides together. Infinite where so few values cannot
@@ -43,12 +43,12 @@ struct gb_interval gb_rank_sum_interval(const double *a, int a_count, const doub
 // while the expected share of false ones among them is at most `rate`. Where nothing is real, the
 // chance of any discovery is at most `rate`. Holds for independent and for positively dependent
 // tests, such as those of rows that were timed in the same launches.
-void gb_discover(const double *chances, int count, double rate, bool *discovered);
+void gb_benjamini_hochberg(const double *chances, int count, double rate, bool *discovered);
 
 // The smallest chance that gb_signed_rank can give with `count` values, gb_rank_sum with such
 // samples: what is above the level can never become significant.
-double gb_signed_rank_least(int count);
-double gb_rank_sum_least(int a_count, int b_count);
+double gb_signed_rank_min_p(int count);
+double gb_rank_sum_min_p(int a_count, int b_count);
 
 // When a sequence of pairs is looked at, from the first number of pairs at which one of the tests
 // alone could be discovered, to the last, by equal factors: what other work on the machine hides
@@ -67,6 +67,6 @@ struct gb_looks {
 struct gb_looks gb_looks_plan(int tests, double level, int most);
 
 // The fewest pairs with which a single look could discover one of the tests alone.
-int gb_pairs_least(int tests, double level);
+int gb_min_pairs(int tests, double level);
 
 #endif

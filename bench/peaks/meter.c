@@ -12,12 +12,12 @@
 #include <unistd.h>
 #endif
 
-#include "bench/quantile.h"
+#include "base/clock.h"
+#include "base/quantile.h"
 #include "kernels/backend.h"
 #include "kernels/cpu.h"
 #include "kernels/parallel.h"
 #include "kernels/tensor.h"
-#include "tasks/program/clock.h"
 
 const char *const gb_stream_names[GB_STREAMS] = {"read", "copy", "triad", "update"};
 static const struct {

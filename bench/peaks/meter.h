@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
+#include "base/status.h"
 #include "bench/peaks/peaks_body.h"
-#include "kernels/status.h"
 
 // The instruction sets of multiply-adds that this CPU and system run, ended by NULL: fp32 first,
 // and of those the best first. Plain C says nothing of a CPU that has vectors, so it is in the list

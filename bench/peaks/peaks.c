@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "bench/peaks/meter.h"
 #include "bench/peaks/pin.h"
-#include "tasks/program/json.h"
 
 // A trial is shorter than the milliseconds that a system lets other work run for, so that many fall
 // between: with trials of 25 ms two threads' update in memory came to between 42 and 62 GB/s.
@@ -21,52 +21,54 @@ struct level {
     int instances;
 };
 
-struct walls {
+struct roofline {
     struct level levels[MAX_LEVELS];
     int level_count;
     double memory_bytes;
     int cores;
 };
 
-static struct walls find_walls(const json_t *machine) {
-    struct walls walls = {.memory_bytes = gb_json_number(machine, "memory_bytes"),
-                          .cores = (int)gb_json_number(json_object_get(machine, "cpu"), "cores")};
+static struct roofline find_roofline(const json_t *machine) {
+    struct roofline roofline = {.memory_bytes = gb_json_number(machine, "memory_bytes"),
+                                .cores =
+                                    (int)gb_json_number(json_object_get(machine, "cpu"), "cores")};
     size_t index;
     json_t *cache;
     json_array_foreach(json_object_get(machine, "caches"), index, cache) {
-        struct level *level = &walls.levels[walls.level_count++];
+        struct level *level = &roofline.levels[roofline.level_count++];
         snprintf(level->name, sizeof level->name, "L%d", (int)gb_json_number(cache, "level"));
         level->bytes = gb_json_number(cache, "bytes");
         level->instances = (int)gb_json_number(cache, "instances");
     }
-    strcpy(walls.levels[walls.level_count++].name, "memory");
-    return walls;
+    strcpy(roofline.levels[roofline.level_count++].name, "memory");
+    return roofline;
 }
 
 // All of a level that so many threads reach, which fill one cache's cores after the other's.
-static double reach(const struct walls *walls, const struct level *level, int threads) {
-    double cores_each = fmax(1, (double)walls->cores / level->instances);
+static double reach(const struct roofline *roofline, const struct level *level, int threads) {
+    double cores_each = fmax(1, (double)roofline->cores / level->instances);
     return level->bytes * fmin(level->instances, ceil(threads / cores_each));
 }
 
 // Half of L1; then the geometric mean of a level and the one below it, which is well out of the one
 // and into the other; then what gb_memory_working_set says. 0: the level holds no more than the one
 // below it.
-static double working_set(const struct walls *walls, int index, int threads) {
-    const struct level none = {.instances = 1}, *level = &walls->levels[index];
+static double working_set(const struct roofline *roofline, int index, int threads) {
+    const struct level none = {.instances = 1}, *level = &roofline->levels[index];
     const struct level *below = index ? level - 1 : &none;
     if (level->bytes == 0)
-        return fmin(fmax(4 * below->bytes * below->instances, 768 << 20), walls->memory_bytes / 8);
-    double bytes = reach(walls, level, threads);
+        return fmin(fmax(4 * below->bytes * below->instances, 768 << 20),
+                    roofline->memory_bytes / 8);
+    double bytes = reach(roofline, level, threads);
     if (index == 0)
         return bytes / 2;
-    double bytes_below = reach(walls, below, threads);
+    double bytes_below = reach(roofline, below, threads);
     return bytes > bytes_below ? sqrt(bytes * bytes_below) : 0;
 }
 
 size_t gb_memory_working_set(const json_t *machine) {
-    const struct walls walls = find_walls(machine);
-    return (size_t)working_set(&walls, walls.level_count - 1, 1);
+    const struct roofline roofline = find_roofline(machine);
+    return (size_t)working_set(&roofline, roofline.level_count - 1, 1);
 }
 
 static enum gb_status measure_level(const struct level *level, double bytes, int threads,
@@ -87,11 +89,12 @@ static enum gb_status measure_level(const struct level *level, double bytes, int
     return GB_OK;
 }
 
-static enum gb_status measure_bandwidth(const struct walls *walls, int threads, json_t *rows) {
-    for (int index = 0; index < walls->level_count; index++) {
-        double bytes = working_set(walls, index, threads);
+static enum gb_status measure_bandwidth(const struct roofline *roofline, int threads,
+                                        json_t *rows) {
+    for (int index = 0; index < roofline->level_count; index++) {
+        double bytes = working_set(roofline, index, threads);
         if (bytes > 0)
-            GB_TRY(measure_level(&walls->levels[index], bytes, threads, rows));
+            GB_TRY(measure_level(&roofline->levels[index], bytes, threads, rows));
     }
     return GB_OK;
 }
@@ -139,15 +142,15 @@ struct gb_peaks gb_peaks_at(const json_t *report, int threads) {
     return peaks;
 }
 
-static enum gb_status measure(const struct walls *walls, int threads, json_t *report) {
+static enum gb_status measure(const struct roofline *roofline, int threads, json_t *report) {
     int cpus[threads];
     (void)gb_pin_threads(threads, cpus); // where that cannot be, they are measured as they run
     GB_TRY(measure_fma(threads, json_object_get(report, "fma")));
-    return measure_bandwidth(walls, threads, json_object_get(report, "bandwidth"));
+    return measure_bandwidth(roofline, threads, json_object_get(report, "bandwidth"));
 }
 
 enum gb_status gb_peaks_measure(const json_t *machine, int threads, json_t **report) {
-    struct walls walls = find_walls(machine);
+    struct roofline roofline = find_roofline(machine);
     int all = (int)gb_json_number(machine, "threads"), teams[MAX_TEAMS];
     int team_count = list_teams(all, threads, teams);
     *report = json_pack("{s:i, s:[], s:[]}", "threads", all, "fma", "bandwidth");
@@ -155,7 +158,7 @@ enum gb_status gb_peaks_measure(const json_t *machine, int threads, json_t **rep
         return gb_fail(GB_OUT_OF_MEMORY, "cannot measure peaks", "report", "out of memory");
     enum gb_status status = GB_OK;
     for (int i = 0; i < team_count && status == GB_OK; i++)
-        status = measure(&walls, teams[i], *report);
+        status = measure(&roofline, teams[i], *report);
     gb_unpin_threads();
     if (status != GB_OK) {
         json_decref(*report);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The machine's walls, measured: how fast it multiplies and adds, and how fast it moves memory.
+// The machine's roofline, measured: how fast it multiplies and adds, and how fast it moves memory.
 #ifndef GB_PEAKS_H
 #define GB_PEAKS_H
 
 #include <jansson.h>
 #include <stddef.h>
 
+#include "base/status.h"
 #include "bench/peaks/meter.h"
-#include "kernels/status.h"
 
 // Measures on 1, 2, ... threads of `machine` (gb_machine_json): all numbers where that has at most
 // 8, else powers of two and all; and on `threads`, if that is not 0. *report becomes a new JSON
@@ -31,11 +31,11 @@ struct gb_peaks {
 // Those of a report at a number of threads that it measured.
 struct gb_peaks gb_peaks_at(const json_t *report, int threads);
 
-// Seconds that a training step would take at the walls: its FLOPs at the FMA peak, and then 24
+// Seconds that a training step would take at the roofline: its FLOPs at the FMA peak, and then 24
 // bytes a parameter at the update bandwidth. A yardstick, not a bound: it leaves out activations.
 double gb_ideal_step_seconds(const struct gb_peaks *peaks, double flops, double parameters);
 
-// ---- A short look at the walls, between the repetitions of a benchmark
+// ---- A short look at the roofline, between the repetitions of a benchmark
 
 // What a kernel's traffic is like: which loop's bandwidth is its wall, counting each operand read
 // once and each result written once (struct gb_benchmark's bytes). They differ, since a line that
@@ -48,7 +48,7 @@ enum gb_traffic {
     GB_TRAFFIC_UPDATE, // results take the place of operands: most written bytes were read
 };
 
-struct gb_walls {
+struct gb_roofline {
     double fma_gflops; // fp32 multiply-adds of the best instruction set, two FLOPs each
     double gbs;
 };
@@ -67,10 +67,10 @@ struct gb_probe {
 // thread, which L1 holds. GB_OUT_OF_MEMORY; then there is no probe.
 enum gb_status gb_probe_open(struct gb_probe *probe, int threads, size_t working_set);
 
-// The walls of what has this traffic, now: of each the second best of twelve trials of half a
+// The roofline of what has this traffic, now: of each the second best of twelve trials of half a
 // millisecond or more, so 17 ms in all. The working set is walked as a benchmark's own repetitions
 // would walk it, and so lies where theirs does.
-struct gb_walls gb_probe_run(struct gb_probe *probe, enum gb_traffic traffic);
+struct gb_roofline gb_probe_run(struct gb_probe *probe, enum gb_traffic traffic);
 
 void gb_probe_close(struct gb_probe *probe);
 

@@ -4,7 +4,7 @@
 #ifndef GB_PIN_H
 #define GB_PIN_H
 
-#include "kernels/status.h"
+#include "base/status.h"
 
 // Binds each rank of a team of `threads` (kernels/parallel.h) to one logical CPU, and reports
 // their numbers, as the system counts them, in cpus[0..threads-1]. Every rank gets a core of its

@@ -22,8 +22,8 @@ static double rate(struct gb_probe *probe, struct gb_meter_job *job) {
     return 1e-9 * gb_meter_rate(&probe->meter, job, trial_seconds, TRIALS);
 }
 
-struct gb_walls gb_probe_run(struct gb_probe *probe, enum gb_traffic traffic) {
-    return (struct gb_walls){rate(probe, &probe->fma), rate(probe, &probe->streams[traffic])};
+struct gb_roofline gb_probe_run(struct gb_probe *probe, enum gb_traffic traffic) {
+    return (struct gb_roofline){rate(probe, &probe->fma), rate(probe, &probe->streams[traffic])};
 }
 
 void gb_probe_close(struct gb_probe *probe) {

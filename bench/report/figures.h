@@ -11,6 +11,7 @@ struct gb_figure gb_figure_seconds(double seconds); // "12.3us"
 struct gb_figure gb_figure_share(double share);     // "82%"
 struct gb_figure gb_figure_ratio(double ratio);     // "0.85"
 struct gb_figure gb_figure_number(double number);   // "1.23", "12.3", "123", "1234"
-struct gb_figure gb_figure_walls(unsigned walls);   // "FLOPs", "bytes", "both" (1 << enum gb_wall)
+struct gb_figure
+gb_figure_roofline(unsigned roofline); // "FLOPs", "bytes", "both" (1 << enum gb_wall)
 
 #endif

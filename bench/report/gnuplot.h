@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 
 // A picture in both forms, to be freed by gb_picture_free.
 struct gb_picture {

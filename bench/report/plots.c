@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "bench/report/figures.h"
-#include "tasks/program/json.h"
 
 // ---- A canvas of panels ----
 
@@ -340,8 +340,8 @@ static void find_extents(const struct gb_summary *s, int setting, struct extent 
 }
 
 // Walls: the slopes of bandwidth up to the highest peak, and each peak from the steepest slope on.
-static void put_walls(FILE *script, const struct gb_summary *s, int setting, struct box box,
-                      struct extent x, struct extent y) {
+static void put_roofline(FILE *script, const struct gb_summary *s, int setting, struct box box,
+                         struct extent x, struct extent y) {
     const struct gb_roofs *compute = &s->compute[setting], *bandwidth = &s->bandwidth[setting];
     double peak = compute->count ? compute->values[compute->count - 1] : y.high;
     double steepest = bandwidth->count ? bandwidth->values[bandwidth->count - 1] : INFINITY;
@@ -436,7 +436,7 @@ enum gb_status gb_plot_roofline(const struct gb_summary *s, int setting,
         put_panel(&canvas, box, s->columns[i].label);
         fprintf(canvas.script, "set ylabel '%s' font ',10' offset 1,0\n",
                 i % grid.columns == 0 ? "GFLOP/s" : "");
-        put_walls(canvas.script, s, setting, box, x, y);
+        put_roofline(canvas.script, s, setting, box, x, y);
         put_roofline_panel(canvas.script, s, setting, i);
         end_panel(&canvas);
     }
@@ -611,7 +611,7 @@ static bool put_curve(FILE *script, const struct gb_training_record *record, con
             continue;
         const double value = gb_json_number(row, figure);
         any = true;
-        fprintf(script, "%lld %.9g\n", (long long)gb_json_whole(row, "step"), value);
+        fprintf(script, "%lld %.9g\n", (long long)gb_json_integer(row, "step"), value);
         if (i >= count / 10) {
             range->low = fmin(range->low, value);
             range->high = fmax(range->high, value);
@@ -629,7 +629,7 @@ static void put_curves(const struct canvas *canvas, const struct gb_training_rec
     for (int i = 0; i < count; i++) {
         any[i] = put_curve(canvas->script, &records[i], figure, i, &range);
         if (any[i])
-            put_entry(canvas, gb_run_colour(i), records[i].folder, &x, &line);
+            put_entry(canvas, gb_run_colour(i), records[i].directory, &x, &line);
     }
     if (range.low <= range.high) {
         double margin = 0.08 * (range.high - range.low) + 1e-3 * fabs(range.high) + 1e-9;
@@ -648,7 +648,7 @@ enum gb_status gb_plot_curves(const struct gb_training_record *records, int coun
     enum { WIDTH = 760, PLOT = 320 };
     int x = 14, line = 0;
     for (int i = 0; i < count; i++)
-        place_entry((int)strlen(records[i].folder), WIDTH, &x, &line);
+        place_entry((int)strlen(records[i].directory), WIDTH, &x, &line);
     int top = LEGEND_TOP + (line + 1) * LEGEND_LINE + 8;
     struct canvas canvas;
     if (!open_canvas(&canvas, WIDTH, top + PLOT + 60))

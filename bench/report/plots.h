@@ -14,7 +14,7 @@
 enum gb_status gb_plot_bars(const struct gb_summary *summary, int model,
                             struct gb_picture *picture);
 
-// Every kernel by its arithmetic intensity and speed, under the walls measured beside it: a panel
+// Every kernel by its arithmetic intensity and speed, under the roofline measured beside it: a panel
 // for each backend. Kernels without FLOPs have no place in it; where no kernel has one, there is no
 // picture, and that is no failure.
 enum gb_status gb_plot_roofline(const struct gb_summary *summary, int setting,

@@ -4,12 +4,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/atomic_file.h"
+#include "base/files.h"
+#include "base/options.h"
 #include "bench/commands.h"
 #include "bench/report/plots.h"
 #include "bench/report/report.h"
-#include "flows/files/atomic_file.h"
-#include "tasks/program/files.h"
-#include "tasks/program/options.h"
 
 static enum gb_status out_of_memory(void) {
     return gb_fail(GB_OUT_OF_MEMORY, "cannot report", "runs", "out of memory");

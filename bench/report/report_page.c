@@ -2,11 +2,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "bench/report/embed.h"
 #include "bench/report/figures.h"
 #include "bench/report/plots.h"
 #include "bench/report/report.h"
-#include "tasks/program/json.h"
 
 // ---- Text ----
 
@@ -98,11 +98,11 @@ static void put_picture(FILE *file, const struct gb_report *report,
 static void put_cpu(FILE *file, const json_t *machine) {
     const json_t *cpu = json_object_get(machine, "cpu");
     fputs("<dt>CPU</dt><dd>", file);
-    put(file, gb_json_told(cpu, "model"));
+    put(file, gb_json_string_or_unknown(cpu, "model"));
     fputs(", microcode ", file);
-    put(file, gb_json_told(cpu, "microcode"));
-    fprintf(file, ", %d cores, %d CPUs", (int)gb_json_whole(cpu, "cores"),
-            (int)gb_json_whole(cpu, "cpus"));
+    put(file, gb_json_string_or_unknown(cpu, "microcode"));
+    fprintf(file, ", %d cores, %d CPUs", (int)gb_json_integer(cpu, "cores"),
+            (int)gb_json_integer(cpu, "cpus"));
     size_t i;
     json_t *item;
     json_array_foreach(json_object_get(cpu, "instruction_sets"), i, item) {
@@ -112,25 +112,26 @@ static void put_cpu(FILE *file, const json_t *machine) {
     }
     fputs("</dd>\n<dt>Caches, memory</dt><dd>", file);
     json_array_foreach(json_object_get(machine, "caches"), i, item) {
-        fprintf(file, "L%d %d × %d KiB, ", (int)gb_json_whole(item, "level"),
-                (int)gb_json_whole(item, "instances"), (int)gb_json_whole(item, "bytes") / 1024);
+        fprintf(file, "L%d %d × %d KiB, ", (int)gb_json_integer(item, "level"),
+                (int)gb_json_integer(item, "instances"),
+                (int)gb_json_integer(item, "bytes") / 1024);
     }
     fprintf(file, "%.1f GiB</dd>\n", gb_json_number(machine, "memory_bytes") / (1 << 30));
     const json_t *system = json_object_get(machine, "system");
     fputs("<dt>System</dt><dd>", file);
-    put(file, gb_json_told(system, "distribution"));
+    put(file, gb_json_string_or_unknown(system, "distribution"));
     fputs(", ", file);
-    put(file, gb_json_told(system, "kernel"));
+    put(file, gb_json_string_or_unknown(system, "kernel"));
     fputs("</dd>\n", file);
 }
 
 static void put_build(FILE *file, const json_t *build) {
     static const char *const fields[] = {"commit", "type", "compiler", "flags", "isa_flags"};
     fputs("<dt>Build</dt><dd>glowbench ", file);
-    put(file, gb_json_told(build, "version"));
+    put(file, gb_json_string_or_unknown(build, "version"));
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         fputs(i == 0 ? ", commit " : i == 3 ? "; " : ", ", file);
-        put(file, gb_json_told(build, fields[i]));
+        put(file, gb_json_string_or_unknown(build, fields[i]));
     }
     fputs("</dd>\n", file);
 }
@@ -151,7 +152,7 @@ static void put_libraries(FILE *file, const struct gb_summary *s) {
     fputs("</dd>\n", file);
 }
 
-static int most_launches(const struct gb_summary *s) {
+static int max_launches(const struct gb_summary *s) {
     int most = 0;
     for (int i = 0; i < s->setting_count * s->line_count * s->column_count; i++)
         most = s->cells[i].launches > most ? s->cells[i].launches : most;
@@ -160,8 +161,8 @@ static int most_launches(const struct gb_summary *s) {
 
 static void put_measurement(FILE *file, const struct gb_summary *s) {
     const struct gb_row *row = s->first;
-    fprintf(file, "<dt>Measured</dt><dd>%d launch%s of %d repetitions, from ", most_launches(s),
-            most_launches(s) == 1 ? "" : "es", row->repetitions);
+    fprintf(file, "<dt>Measured</dt><dd>%d launch%s of %d repetitions, from ", max_launches(s),
+            max_launches(s) == 1 ? "" : "es", row->repetitions);
     put(file, row->finished);
     if (row->load_average >= 0)
         fprintf(file, ", load average %.1f", row->load_average);
@@ -214,7 +215,7 @@ static void put_mean_row(FILE *file, const struct gb_summary *s, int setting, in
         return;
     fprintf(file, "<tr%s><td>", group == GB_ALL_KERNELS ? " class=\"all\"" : "");
     put(file, group == GB_ALL_KERNELS ? "all kernels" : s->groups[group].name);
-    fprintf(file, "</td><td>%d</td><td>%s</td>", any.calls, gb_figure_walls(any.walls).text);
+    fprintf(file, "</td><td>%d</td><td>%s</td>", any.calls, gb_figure_roofline(any.roofline).text);
     for (int i = 0; i < s->column_count; i++) {
         struct gb_mean mean = gb_summary_mean(s, setting, model, group, i);
         if (mean.timed == mean.problems)
@@ -268,7 +269,8 @@ static void put_cell(FILE *file, const struct gb_cell *cell) {
 static void put_line(FILE *file, const struct gb_summary *s, int setting, int line) {
     fputs("<tr><td>", file);
     put(file, s->lines[line].shape);
-    fprintf(file, "</td><td>%s</td>", gb_figure_walls(gb_summary_walls(s, setting, line)).text);
+    fprintf(file, "</td><td>%s</td>",
+            gb_figure_roofline(gb_summary_roofline(s, setting, line)).text);
     for (int i = 0; i < s->column_count; i++)
         put_cell(file, gb_summary_cell(s, setting, line, i));
     fputs("</tr>\n", file);
@@ -429,13 +431,14 @@ static void put_number(FILE *file, double number, int digits) {
 
 static void put_run(FILE *file, const struct gb_training_record *record, int index) {
     put_swatch(file, gb_run_colour(index));
-    put(file, record->folder);
+    put(file, record->directory);
 }
 
 static void put_record_row(FILE *file, const struct gb_training_record *record, int index) {
     const json_t *run = record->run;
-    const char *const texts[] = {gb_json_told(run, "task"), gb_json_told(run, "model"),
-                                 gb_json_told(run, "backend")};
+    const char *const texts[] = {gb_json_string_or_unknown(run, "task"),
+                                 gb_json_string_or_unknown(run, "model"),
+                                 gb_json_string_or_unknown(run, "backend")};
     fputs("<tr><td>", file);
     put_run(file, record, index);
     fputs("</td>", file);
@@ -463,7 +466,7 @@ static void put_records_table(FILE *file, const struct gb_report *report) {
 }
 
 static const char *task_of(const struct gb_report *report, int record) {
-    return gb_json_told(report->records[record].run, "task");
+    return gb_json_string_or_unknown(report->records[record].run, "task");
 }
 
 static const json_t *metrics_of(const struct gb_report *report, int record) {
@@ -522,11 +525,11 @@ static void put_samples(FILE *file, const struct gb_training_record *record) {
     if (!record->samples)
         return;
     fputs("<figure><img alt=\"Samples of ", file);
-    put(file, record->folder);
+    put(file, record->directory);
     fputs("\" src=\"data:image/png;base64,", file);
     gb_embed_base64(file, record->samples, record->sample_bytes);
     fputs("\"/>\n<figcaption>Samples of ", file);
-    put(file, record->folder);
+    put(file, record->directory);
     fputs("</figcaption></figure>\n", file);
 }
 
@@ -556,7 +559,7 @@ static void put_contents(FILE *file, const struct gb_report *report) {
         fprintf(file, "<li><a href=\"#machine-%d\">", i + 1);
         put(file, gb_summary_machine(&report->summaries.list[i]));
         fputs(", commit ", file);
-        put(file, gb_json_told(report->summaries.list[i].first->build, "commit"));
+        put(file, gb_json_string_or_unknown(report->summaries.list[i].first->build, "commit"));
         fputs("</a></li>\n", file);
     }
     if (report->record_count)

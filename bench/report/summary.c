@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
+#include "base/quantile.h"
 #include "bench/compare/comparable.h"
-#include "bench/grow.h"
-#include "bench/quantile.h"
 
 static enum gb_status out_of_memory(void) {
     return gb_fail(GB_OUT_OF_MEMORY, "cannot sum up", "rows", "out of memory");
@@ -468,14 +468,14 @@ bool gb_summary_measured(const struct gb_summary *s, int setting, int line) {
     return false;
 }
 
-unsigned gb_summary_walls(const struct gb_summary *s, int setting, int line) {
-    unsigned walls = 0;
+unsigned gb_summary_roofline(const struct gb_summary *s, int setting, int line) {
+    unsigned roofline = 0;
     for (int i = 0; i < s->column_count; i++) {
         const struct gb_cell *cell = &cells_of(s, setting, line)[i];
         if (cell->launches && !cell->error)
-            walls |= 1u << cell->wall;
+            roofline |= 1u << cell->wall;
     }
-    return walls;
+    return roofline;
 }
 
 int gb_summary_count(const struct gb_summary *summary, int line, int model) {
@@ -500,7 +500,7 @@ struct gb_mean gb_summary_mean(const struct gb_summary *summary, int setting, in
         mean.problems++;
         mean.calls += calls;
         mean.measured += gb_summary_measured(summary, setting, i);
-        mean.walls |= gb_summary_walls(summary, setting, i);
+        mean.roofline |= gb_summary_roofline(summary, setting, i);
         if (!cell->launches || cell->error)
             continue;
         mean.timed++;

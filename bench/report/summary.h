@@ -51,7 +51,7 @@ struct gb_summary {
     // problems that no training step has; each of those counts once in it.
     char (*models)[GB_MODEL];
     struct gb_cell *cells; // [setting][line][column]
-    // The walls between which the rows were measured, ascending; walls closer than 30 % are one.
+    // The roofline between which the rows were measured, ascending; roofline closer than 30 % are one.
     struct gb_roofs {
         int count;
         double values[8];
@@ -88,8 +88,8 @@ const struct gb_cell *gb_summary_cell(const struct gb_summary *summary, int sett
 // Whether any column has a row of it.
 bool gb_summary_measured(const struct gb_summary *summary, int setting, int line);
 
-// The walls in its way, 1 << enum gb_wall or-ed: one alone but for what is near both.
-unsigned gb_summary_walls(const struct gb_summary *summary, int setting, int line);
+// The roofline in its way, 1 << enum gb_wall or-ed: one alone but for what is near both.
+unsigned gb_summary_roofline(const struct gb_summary *summary, int setting, int line);
 
 // How often one training step of the model has the problem.
 int gb_summary_count(const struct gb_summary *summary, int line, int model);
@@ -101,7 +101,7 @@ int gb_summary_count(const struct gb_summary *summary, int line, int model);
 // means over some of the problems only: a backend could come out ahead by failing where it is slow.
 struct gb_mean {
     int problems, measured, timed; // measured: those with a row in any column; timed: in this one
-    unsigned walls;                // in the way of any
+    unsigned roofline;             // in the way of any
     int calls;                     // of all problems together, in one training step
     bool borrowed;                 // by any of them
     double speed, share_of_peak, seconds; // means, and the total; NAN unless all are timed

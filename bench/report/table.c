@@ -4,9 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "bench/report/figures.h"
 #include "bench/report/summary.h"
-#include "tasks/program/json.h"
 
 // What the notes below a table must explain.
 struct notes {
@@ -45,7 +45,7 @@ static void print_cell(FILE *file, int width, double seconds, double share, doub
 static void print_line(FILE *file, const struct gb_summary *s, int setting, int line, int width,
                        struct notes *notes) {
     fprintf(file, "%-*s  %-5s", width, s->lines[line].shape,
-            gb_figure_walls(gb_summary_walls(s, setting, line)).text);
+            gb_figure_roofline(gb_summary_roofline(s, setting, line)).text);
     for (int i = 0; i < s->column_count; i++) {
         const struct gb_cell *cell = gb_summary_cell(s, setting, line, i);
         int column = column_width(&s->columns[i]);
@@ -106,7 +106,7 @@ static void print_means(FILE *file, const struct gb_summary *s, int setting, int
     if (any.measured == 0)
         return;
     fprintf(file, "%-*s  %6d  %-5s", width, group < 0 ? all_kernels : s->groups[group].name,
-            any.calls, gb_figure_walls(any.walls).text);
+            any.calls, gb_figure_roofline(any.roofline).text);
     for (int i = 0; i < s->column_count; i++) {
         struct gb_mean mean = gb_summary_mean(s, setting, model, group, i);
         int column = column_width(&s->columns[i]);
@@ -167,7 +167,7 @@ static void print_notes(FILE *file, const struct gb_summary *s, const struct not
 
 static void print_machine(FILE *file, const struct gb_summary *s) {
     fprintf(file, "\n%s, commit %s", gb_summary_machine(s),
-            gb_json_told(s->first->build, "commit"));
+            gb_json_string_or_unknown(s->first->build, "commit"));
     for (int i = 0; i < s->column_count; i++)
         if (*s->columns[i].library)
             fprintf(file, ", %s %s", s->columns[i].backend, s->columns[i].library);

@@ -3,15 +3,15 @@
 
 #include <stdlib.h>
 
+#include "base/files.h"
 #include "bench/report/embed.h"
-#include "tasks/program/files.h"
 
 static const char what[] = "cannot read run";
 
-enum gb_status gb_training_run_read(const char *folder, json_t **run) {
+enum gb_status gb_training_run_read(const char *directory, json_t **run) {
     char path[GB_PATH];
     *run = NULL;
-    GB_TRY(gb_path_join(folder, "run.json", path));
+    GB_TRY(gb_path_join(directory, "run.json", path));
     json_error_t error;
     *run = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
     if (!*run)
@@ -23,9 +23,9 @@ enum gb_status gb_training_run_read(const char *folder, json_t **run) {
     return gb_fail(GB_BAD_INPUT, what, path, "no text task: not the record of a run");
 }
 
-static enum gb_status read_log(const char *folder, json_t **log) {
+static enum gb_status read_log(const char *directory, json_t **log) {
     char path[GB_PATH];
-    GB_TRY(gb_path_join(folder, "log.jsonl", path));
+    GB_TRY(gb_path_join(directory, "log.jsonl", path));
     *log = json_array();
     GB_TRY(gb_json_lines_read(what, path, *log));
     size_t i;
@@ -37,19 +37,19 @@ static enum gb_status read_log(const char *folder, json_t **log) {
     return GB_OK;
 }
 
-static enum gb_status read_samples(const char *folder, struct gb_training_record *record) {
+static enum gb_status read_samples(const char *directory, struct gb_training_record *record) {
     char path[GB_PATH];
-    GB_TRY(gb_path_join(folder, "samples.png", path));
+    GB_TRY(gb_path_join(directory, "samples.png", path));
     return gb_png_read(what, path, &record->samples, &record->sample_bytes);
 }
 
-enum gb_status gb_training_record_read(const char *folder, struct gb_training_record *record) {
-    *record = (struct gb_training_record){.folder = folder};
-    enum gb_status status = gb_training_run_read(folder, &record->run);
+enum gb_status gb_training_record_read(const char *directory, struct gb_training_record *record) {
+    *record = (struct gb_training_record){.directory = directory};
+    enum gb_status status = gb_training_run_read(directory, &record->run);
     if (status == GB_OK)
-        status = read_log(folder, &record->log);
+        status = read_log(directory, &record->log);
     if (status == GB_OK)
-        status = read_samples(folder, record);
+        status = read_samples(directory, record);
     if (status != GB_OK)
         gb_training_record_free(record);
     return status;

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT
-// What a training run left in its folder, read back.
+// What a training run left in its directory, read back.
 #ifndef GB_TRAINING_RECORD_H
 #define GB_TRAINING_RECORD_H
 
 #include <jansson.h>
 #include <stddef.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 
 struct gb_training_record {
-    const char *folder;
+    const char *directory;
     json_t *run;            // run.json
     json_t *log;            // an array of log.jsonl's rows
     unsigned char *samples; // samples.png; NULL where there is none
     size_t sample_bytes;
 };
 
-// `folder` must outlive the record. GB_BAD_INPUT naming the file, and its line, where run.json or
+// `directory` must outlive the record. GB_BAD_INPUT naming the file, and its line, where run.json or
 // log.jsonl is missing or damaged; then there is no record.
-enum gb_status gb_training_record_read(const char *folder, struct gb_training_record *record);
+enum gb_status gb_training_record_read(const char *directory, struct gb_training_record *record);
 
 // run.json alone, to be released.
-enum gb_status gb_training_run_read(const char *folder, json_t **run);
+enum gb_status gb_training_run_read(const char *directory, json_t **run);
 
 void gb_training_record_free(struct gb_training_record *record);
 

@@ -3,16 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/atomic_file.h"
+#include "base/options.h"
 #include "bench/catalog/catalog.h"
 #include "bench/commands.h"
 #include "bench/compare/statistics.h"
 #include "bench/report/table.h"
 #include "bench/runner/launches.h"
 #include "bench/runner/runner.h"
-#include "flows/files/atomic_file.h"
-#include "tasks/program/build.h"
-#include "tasks/program/machine.h"
-#include "tasks/program/options.h"
+#include "tasks/build.h"
+#include "tasks/machine.h"
 
 enum { MOST_THREADS = 256, MOST_BACKENDS = 16, MOST_MODELS = 64, FEWEST_REPETITIONS = 9 };
 

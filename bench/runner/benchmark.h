@@ -5,16 +5,16 @@
 #ifndef GB_BENCHMARK_H
 #define GB_BENCHMARK_H
 
+#include "base/status.h"
 #include "bench/peaks/peaks.h"
 #include "kernels/arena.h"
 #include "kernels/backend.h"
-#include "kernels/status.h"
 
 enum { GB_PROBLEM = 160, GB_WORD = 32, GB_MODEL = 48 }; // sizes of texts, with their final NUL
 enum { GB_BORROWERS = 4 };                              // at most
 
 // How often one training step of a model has a problem.
-struct gb_mix_share {
+struct gb_inv1x1_share {
     char model[GB_MODEL]; // task and size, "cglow-horses-32"
     int count;
 };
@@ -34,12 +34,12 @@ struct gb_benchmark {
     // would take too long there is held against another native backend (gb_backend_other).
     double check_flops;
     enum gb_traffic traffic; // what those bytes are like, and so which bandwidth is their wall
-    const struct gb_mix_share *shares;
+    const struct gb_inv1x1_share *shares;
     int share_count;
     // Backends asked for that run this kernel too, since they lack one: it is timed once for all.
     const struct gb_backend *borrowers[GB_BORROWERS];
     int borrower_count;
-    void *description; // the maker's own, for setup
+    void *description; // the producer's own, for setup
 
     // Makes a state to run. It is called twice, in the way of kernels/arena.h: first with an arena
     // that only measures, so that all pieces are NULL, then with one that has the memory. Either

@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-#include "kernels/status.h"
+#include "base/status.h"
 
 // One benchmark, and where its times go.
 struct gb_gbench {

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tasks/program/machine.h"
+#include "tasks/machine.h"
 
 static const char what[] = "cannot start a sweep";
 

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tasks/training/interrupt.h"
+#include "base/interrupt.h"
 
 extern char **environ;
 

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 
 // The running program, whatever its name is by now.
 #define GB_THIS_EXECUTABLE "/proc/self/exe"

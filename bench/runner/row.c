@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/grow.h"
-#include "bench/quantile.h"
-#include "flows/files/utf8.h"
-#include "tasks/program/json.h"
+#include "base/grow.h"
+#include "base/json.h"
+#include "base/quantile.h"
+#include "base/utf8.h"
 
 static const char *const caches[] = {"warm", "cold", NULL};
-static const char *const walls[] = {"compute", "bandwidth", NULL};
+static const char *const roofline[] = {"compute", "bandwidth", NULL};
 
 // ---- A line's fields, in its order ----
 
@@ -60,7 +60,7 @@ static const struct field fields[] = {
     {MEMBER("bytes", REAL, bytes), NULL, 0},
     {MEMBER("gflops", MAYBE, gflops), NULL, 0},
     {MEMBER("gbs", MAYBE, gbs), NULL, 0},
-    {MEMBER("wall", WORD, wall), walls, 0},
+    {MEMBER("wall", WORD, wall), roofline, 0},
     {MEMBER("peak_gflops", MAYBE, peak_gflops), NULL, 0},
     {MEMBER("peak_gbs", MAYBE, peak_gbs), NULL, 0},
     {MEMBER("share_of_peak", MAYBE, share_of_peak), NULL, 0},
@@ -207,7 +207,7 @@ static bool take_shares(struct gb_row *row, const json_t *mixes) {
     const char *model;
     json_t *times;
     json_object_foreach((json_t *)mixes, model, times) {
-        struct gb_mix_share *share = &row->shares[row->share_count++];
+        struct gb_inv1x1_share *share = &row->shares[row->share_count++];
         share->count = (int)json_integer_value(times);
         if (!json_is_integer(times) || share->count < 1 ||
             share->count != json_integer_value(times) || strlen(model) >= sizeof share->model)
@@ -330,7 +330,7 @@ static const char *take_figures(struct gb_row *row) {
 
 // Fills a zeroed row; NULL, or the key whose value is missing or none that it can have.
 static const char *take_row(struct gb_row *row, const json_t *object) {
-    if (gb_json_whole(object, "schema") != GB_ROW_SCHEMA)
+    if (gb_json_integer(object, "schema") != GB_ROW_SCHEMA)
         return "schema";
     for (int i = 0; i < FIELDS; i++) {
         json_t *value = json_object_get(object, fields[i].key);

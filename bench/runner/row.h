@@ -14,8 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/status.h"
 #include "bench/runner/benchmark.h"
-#include "kernels/status.h"
 
 enum { GB_ROW_SCHEMA = 1 };
 enum { GB_LIBRARY = 192 }; // size of its text, which ends with the core that OpenBLAS chose
@@ -25,7 +25,7 @@ enum gb_wall { GB_WALL_COMPUTE, GB_WALL_BANDWIDTH };
 
 struct gb_row {
     char problem[GB_PROBLEM], operation[GB_WORD], direction[GB_WORD]; // struct gb_benchmark
-    struct gb_mix_share *shares;
+    struct gb_inv1x1_share *shares;
     int share_count;
     char backend[GB_WORD];    // "none" for the control row
     char library[GB_LIBRARY]; // a foreign one's name and version; "" native
@@ -41,7 +41,7 @@ struct gb_row {
 
     double flops, bytes; // of one run (struct gb_benchmark)
     double gflops, gbs;  // by the median
-    // The machine's walls, measured between the repetitions with as many threads: multiply-adds,
+    // The machine's roofline, measured between the repetitions with as many threads: multiply-adds,
     // and the bandwidth of the memory or cache that the working set fits in. `wall` is the one that
     // takes longer for this row, share_of_peak the seconds that it takes / median.
     double peak_gflops, peak_gbs;

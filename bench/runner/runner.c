@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/interrupt.h"
+#include "base/progress.h"
 #include "bench/peaks/peaks.h"
 #include "bench/peaks/pin.h"
 #include "bench/runner/control.h"
 #include "bench/runner/timing.h"
-#include "tasks/program/clock.h"
-#include "tasks/training/interrupt.h"
-#include "tasks/training/progress.h"
 
 // A sweep that runs.
 struct run {
@@ -118,7 +118,7 @@ static double cost_of(const struct gb_benchmark *benchmark, int repetitions) {
     return 2 * check + (1 + repetitions) * fmax(shortest, 2 * run);
 }
 
-// The rows, and what comes with any group: its control and the probes of the walls.
+// The rows, and what comes with any group: its control and the probes of the roofline.
 static double cost_of_group(const struct run *run, const struct group *group) {
     const double control_and_probes = 0.05;
     double cost = control_and_probes * run->sweep->repetitions;

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/quantile.h"
 #include "bench/peaks/peaks.h"
-#include "bench/quantile.h"
 #include "bench/runner/flush.h"
-#include "tasks/program/clock.h"
 
 // Long enough that what starts a repetition (a team of threads woken: tens of microseconds) does
 // not count.
@@ -50,7 +50,7 @@ struct session {
     struct gb_gbench gbench[GB_GROUP_ROWS];
     char names[GB_GROUP_ROWS][NAME];
     int timed_count, started; // started: repetitions, of all rows
-    struct gb_probe probe;    // of the walls where a warm run's operands lie
+    struct gb_probe probe;    // of the roofline where a warm run's operands lie
     struct peaks {
         double gflops[MOST_PROBES], gbs[MOST_PROBES];
     } peaks[CACHES]; // by probe
@@ -142,12 +142,12 @@ static int64_t iterations_of(const struct subject *subject, enum gb_cache cache)
 
 static void add_peaks(struct session *session, enum gb_cache cache, struct gb_probe *probe) {
     // All rows are of one problem, or the control's, which nobody holds against a wall.
-    struct gb_walls walls = gb_probe_run(probe, session->subjects[0].benchmark->traffic);
-    session->peaks[cache].gflops[session->probes] = walls.fma_gflops;
-    session->peaks[cache].gbs[session->probes] = walls.gbs;
+    struct gb_roofline roofline = gb_probe_run(probe, session->subjects[0].benchmark->traffic);
+    session->peaks[cache].gflops[session->probes] = roofline.fma_gflops;
+    session->peaks[cache].gbs[session->probes] = roofline.gbs;
 }
 
-static void probe_walls(struct session *session) {
+static void probe_roofline(struct session *session) {
     if (session->probes == MOST_PROBES)
         return;
     add_peaks(session, GB_CACHE_WARM, &session->probe);
@@ -160,7 +160,7 @@ static void prepare(void *argument) {
     const struct timed *timed = argument;
     struct session *session = timed->session;
     if (session->started++ % session->timed_count == 0)
-        probe_walls(session);
+        probe_roofline(session);
     if (timed->row->cache == GB_CACHE_WARM && timed->subject->run_seconds < warms_itself)
         timed->subject->benchmark->run(timed->subject->state);
 }

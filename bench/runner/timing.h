@@ -23,7 +23,7 @@ struct gb_timing_options {
     int repetitions;
     double warm_up;                  // seconds of runs before the first repetition, of all together
     size_t memory_bytes;             // a working set that no cache holds (gb_memory_working_set)
-    struct gb_probe *memory_probe;   // of the memory's walls, for cold rows
+    struct gb_probe *memory_probe;   // of the memory's roofline, for cold rows
     struct gb_gbench_report *report; // gets what Google Benchmark measured; NULL: none
     // Told after each repetition how much of the group is done, 0 to 1.
     void (*progress)(void *argument, double share);
@@ -37,7 +37,7 @@ struct gb_timing_options {
 //   - Each is warmed up for 20 ms at least, which also tells how many runs make a repetition of
 //     20 ms. A cold run first puts the benchmark's arena out of the caches; before a warm
 //     repetition there is an untimed run.
-//   - Every time that as many repetitions have passed as there are rows, the walls are probed.
+//   - Every time that as many repetitions have passed as there are rows, the roofline are probed.
 //   - Each is checked again; one that fails now loses its times.
 // GB_OUT_OF_MEMORY where the measurement itself cannot have what it needs.
 enum gb_status gb_time_group(struct gb_timing *list, int count,

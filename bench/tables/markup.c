@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "tasks/program/files.h"
+#include "base/files.h"
 
 void gb_page_text(const struct gb_page *page, const char *text) {
     for (; *text; text++)

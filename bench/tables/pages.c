@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/atomic_file.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "base/progress.h"
 #include "bench/report/embed.h"
 #include "bench/report/plots.h"
 #include "bench/tables/markup.h"
-#include "flows/files/atomic_file.h"
-#include "tasks/program/files.h"
-#include "tasks/program/json.h"
 #include "tasks/task.h"
-#include "tasks/training/progress.h"
 
 // ---- Cells ----
 
@@ -65,7 +65,7 @@ static struct cell cell_of(const struct gb_results *results, const json_t *table
     const char *run;
     const json_t *use = gb_results_cell(results, table, line, column, &run);
     if (use)
-        measure(results, use, (int)gb_json_whole(column, "decimals"), run, &cell);
+        measure(results, use, (int)gb_json_integer(column, "decimals"), run, &cell);
     else
         snprintf(cell.why, sizeof cell.why, "%s", gb_json_text(line, "unmeasured"));
     return cell;
@@ -87,7 +87,7 @@ static struct budget budget_of(const struct gb_results *results, const char *run
     size_t i;
     json_t *row;
     json_array_foreach(results->rows, i, row) {
-        const json_int_t steps = gb_json_whole(row, "steps");
+        const json_int_t steps = gb_json_integer(row, "steps");
         if (!gb_json_is(row, "run", run))
             continue;
         if (budget.seeds == 0 || steps < budget.least)
@@ -102,7 +102,7 @@ static struct budget budget_of(const struct gb_results *results, const char *run
 // "160 of the paper's 50000 steps".
 static void put_steps(const struct gb_page *page, const struct budget *budget,
                       const json_t *config) {
-    const json_int_t paper = gb_json_whole(config, "paper_iterations");
+    const json_int_t paper = gb_json_integer(config, "paper_iterations");
     gb_page_format(page, "%lld", (long long)budget->least);
     if (budget->most > budget->least)
         gb_page_format(page, " to %lld", (long long)budget->most);
@@ -258,11 +258,12 @@ static void put_row(const struct gb_page *page, const json_t *row) {
     gb_page_begin_item(page);
     gb_page_code(page, gb_json_text(row, "run"));
     gb_page_format(page, ", seed %lld: %lld steps in %s, %.0f ms each; %s, threads: %lld",
-                   (long long)gb_json_whole(row, "seed"), (long long)gb_json_whole(row, "steps"),
-                   duration, 1e3 * gb_json_number(row, "step_seconds_median"),
-                   gb_json_text(row, "backend"), (long long)gb_json_whole(row, "threads"));
+                   (long long)gb_json_integer(row, "seed"),
+                   (long long)gb_json_integer(row, "steps"), duration,
+                   1e3 * gb_json_number(row, "step_seconds_median"), gb_json_text(row, "backend"),
+                   (long long)gb_json_integer(row, "threads"));
     gb_page_format(page, "; %s, cores: %lld, %s, %s; commit %s, %s: ", gb_json_text(machine, "cpu"),
-                   (long long)gb_json_whole(machine, "cores"), gb_json_text(machine, "system"),
+                   (long long)gb_json_integer(machine, "cores"), gb_json_text(machine, "system"),
                    gb_json_text(machine, "compiler"), gb_json_text(row, "commit"),
                    gb_json_text(row, "day"));
     gb_page_code(page, gb_json_text(row, "command"));
@@ -382,8 +383,8 @@ static enum gb_status draw_curves(const struct gb_results *results, const struct
             (kind == BITS && !likelihood))
             continue;
         snprintf(names[count], sizeof *names, "%s, seed %lld", gb_json_text(row, "run"),
-                 (long long)gb_json_whole(row, "seed"));
-        records[count] = (struct gb_training_record){.folder = names[count], .log = log};
+                 (long long)gb_json_integer(row, "seed"));
+        records[count] = (struct gb_training_record){.directory = names[count], .log = log};
         count++;
     }
     if (count == 0)
@@ -394,14 +395,14 @@ static enum gb_status draw_curves(const struct gb_results *results, const struct
 }
 
 // Where there is no gnuplot: the curve that an earlier page had, if any.
-static enum gb_status keep_curve(const char *folder, struct gb_picture *curve) {
+static enum gb_status keep_curve(const char *directory, struct gb_picture *curve) {
     static bool told;
     char path[GB_PATH], name[128];
     if (!told)
         fprintf(stderr, "glowbench: %s: curves stay as they are\n", gb_error_message());
     told = true;
     snprintf(name, sizeof name, "%s.svg", curve->name);
-    GB_TRY(gb_path_join(folder, name, path));
+    GB_TRY(gb_path_join(directory, name, path));
     return gb_svg_read("cannot make pages", path, curve);
 }
 
@@ -409,13 +410,13 @@ static enum gb_status find_pictures(const struct gb_results *results, const stru
                                     struct pictures *pictures) {
     char path[GB_PATH], name[64];
     snprintf(name, sizeof name, "pictures/%s.png", task->name);
-    GB_TRY(gb_path_join(results->folder, name, path));
+    GB_TRY(gb_path_join(results->directory, name, path));
     GB_TRY(gb_png_read("cannot make pages", path, &pictures->samples, &pictures->sample_bytes));
     for (int kind = 0; kind < KINDS; kind++) {
         struct gb_picture *curve = &pictures->curves[kind];
         enum gb_status status = draw_curves(results, task, kind, curve);
         if (status == GB_UNSUPPORTED)
-            status = keep_curve(results->folder, curve);
+            status = keep_curve(results->directory, curve);
         GB_TRY(status);
     }
     return GB_OK;
@@ -522,11 +523,11 @@ static void put_page(const struct gb_page *page, const struct gb_results *result
     gb_page_raw(page, "</body>\n</html>\n", "");
 }
 
-static enum gb_status write_file(const char *folder, const char *name, const char *bytes,
+static enum gb_status write_file(const char *directory, const char *name, const char *bytes,
                                  size_t count) {
     char path[GB_PATH];
     struct gb_atomic_file file = {0};
-    GB_TRY(gb_path_join(folder, name, path));
+    GB_TRY(gb_path_join(directory, name, path));
     GB_TRY(gb_atomic_open(&file, path));
     fwrite(bytes, 1, count, file.stream);
     return gb_atomic_commit(&file);
@@ -540,7 +541,7 @@ static enum gb_status write_page(const struct gb_results *results, const struct 
     if (page.file)
         put_page(&page, results, pictures);
     enum gb_status status = page.file && fclose(page.file) == 0
-                                ? write_file(results->folder, name, text, size)
+                                ? write_file(results->directory, name, text, size)
                                 : gb_fail(GB_OUT_OF_MEMORY, "cannot write", name, "out of memory");
     free(text);
     return status;
@@ -553,7 +554,7 @@ static enum gb_status write_all(const struct gb_results *results, const struct p
             char name[128];
             snprintf(name, sizeof name, "%s.svg", curve->name);
             if (curve->svg)
-                GB_TRY(write_file(results->folder, name, curve->svg, curve->svg_bytes));
+                GB_TRY(write_file(results->directory, name, curve->svg, curve->svg_bytes));
         }
     GB_TRY(write_page(results, pictures, false, "README.md"));
     return write_page(results, pictures, true, "index.html");
@@ -572,7 +573,7 @@ enum gb_status gb_pages_write(const struct gb_results *results) {
         status = write_all(results, pictures);
     free_pictures(pictures, pictures ? count : 0);
     if (status == GB_OK)
-        printf("%s/README.md, %s/index.html\n", results->folder, results->folder);
+        printf("%s/README.md, %s/index.html\n", results->directory, results->directory);
     return status;
 }
 

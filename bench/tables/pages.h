@@ -4,7 +4,7 @@
 
 #include "bench/tables/results.h"
 
-// Writes README.md and index.html into the folder of results: a summary, each table with the
+// Writes README.md and index.html into the directory of results: a summary, each table with the
 // published lines and those that were measured, why a cell is empty, what made each figure, and the
 // curves of training, drawn where gnuplot is installed, and the pictures. Both are made whole
 // before either is written.

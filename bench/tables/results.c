@@ -9,10 +9,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "flows/files/atomic_file.h"
+#include "base/atomic_file.h"
+#include "base/files.h"
+#include "base/json.h"
 #include "tasks/data/lists.h"
-#include "tasks/program/files.h"
-#include "tasks/program/json.h"
 #include "tasks/task.h"
 
 static const char what[] = "cannot use results";
@@ -72,7 +72,7 @@ static enum gb_status read_tables(struct gb_results *results) {
     char path[GB_PATH];
     json_t *published = NULL, *table;
     size_t i;
-    GB_TRY(gb_path_join(results->folder, "published.json", path));
+    GB_TRY(gb_path_join(results->directory, "published.json", path));
     GB_TRY(read_json(path, &published));
     results->tables = json_incref(json_object_get(published, "tables"));
     json_decref(published);
@@ -113,10 +113,11 @@ static enum gb_status check_run(const struct gb_results *results, const char *pa
     return GB_OK;
 }
 
-static enum gb_status read_run(struct gb_results *results, const char *folder, const char *file) {
+static enum gb_status read_run(struct gb_results *results, const char *directory,
+                               const char *file) {
     char path[GB_PATH], name[GB_PATH];
     json_t *run = NULL;
-    GB_TRY(gb_path_join(folder, file, path));
+    GB_TRY(gb_path_join(directory, file, path));
     GB_TRY(read_json(path, &run));
     snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(".json")), file);
     if (json_object_set_new(results->runs, name, run) != 0)
@@ -157,7 +158,7 @@ static enum gb_status check_reasons(const struct gb_results *results, const json
         json_array_foreach(json_object_get(table, "columns"), j, column) {
             if (!*gb_json_text(line, "unmeasured") &&
                 !gb_results_cell(results, table, line, column, &run))
-                return gb_fail(GB_BAD_INPUT, what, results->folder,
+                return gb_fail(GB_BAD_INPUT, what, results->directory,
                                "no run fills the cell %s, %s, %s, and published.json does not say "
                                "why",
                                gb_json_text(table, "id"), gb_json_text(line, "line"),
@@ -168,14 +169,14 @@ static enum gb_status check_reasons(const struct gb_results *results, const json
 }
 
 static enum gb_status read_runs(struct gb_results *results) {
-    char folder[GB_PATH];
+    char directory[GB_PATH];
     struct gb_list files;
-    GB_TRY(gb_path_join(results->folder, "runs", folder));
-    GB_TRY(gb_list_folder(folder, ".json", &files));
+    GB_TRY(gb_path_join(results->directory, "runs", directory));
+    GB_TRY(gb_list_folder(directory, ".json", &files));
     results->runs = json_object();
     enum gb_status status = GB_OK;
     for (int i = 0; i < files.count && status == GB_OK; i++)
-        status = read_run(results, folder, files.names[i]);
+        status = read_run(results, directory, files.names[i]);
     gb_list_free(&files);
     size_t i;
     json_t *table;
@@ -202,18 +203,18 @@ enum gb_status gb_results_check_seed(const struct gb_results *results, const cha
                                      json_int_t seed) {
     const json_t *config = json_object_get(results->runs, run);
     if (!config)
-        return gb_fail(GB_BAD_INPUT, "unknown run", run, "%s/runs has no %s.json", results->folder,
-                       run);
+        return gb_fail(GB_BAD_INPUT, "unknown run", run, "%s/runs has no %s.json",
+                       results->directory, run);
     return names_seed(config, seed) ? GB_OK
                                     : gb_fail(GB_BAD_INPUT, "unknown seed", run,
                                               "%lld is not among the seeds of %s/runs/%s.json",
-                                              (long long)seed, results->folder, run);
+                                              (long long)seed, results->directory, run);
 }
 
 static enum gb_status check_row(const struct gb_results *results, const char *path, json_t *row) {
     GB_TRY(check_members(row, path, "{s:s, s:I, s:I, s:{}}", "run", "seed", "steps", "metrics"));
     const char *name = gb_json_text(row, "run");
-    const json_int_t seed = gb_json_whole(row, "seed");
+    const json_int_t seed = gb_json_integer(row, "seed");
     return gb_results_check_seed(results, name, seed) == GB_OK
                ? GB_OK
                : gb_fail_within(GB_BAD_INPUT, what, path);
@@ -223,7 +224,7 @@ static enum gb_status read_rows(struct gb_results *results) {
     char path[GB_PATH];
     json_decref(results->rows);
     results->rows = json_array();
-    GB_TRY(gb_path_join(results->folder, "rows.jsonl", path));
+    GB_TRY(gb_path_join(results->directory, "rows.jsonl", path));
     if (access(path, F_OK) != 0)
         return GB_OK;
     GB_TRY(gb_json_lines_read(what, path, results->rows));
@@ -237,7 +238,7 @@ json_t *gb_results_row(const struct gb_results *results, const char *run, json_i
     size_t i;
     json_t *row;
     json_array_foreach(results->rows, i, row) {
-        if (gb_json_is(row, "run", run) && gb_json_whole(row, "seed") == seed)
+        if (gb_json_is(row, "run", run) && gb_json_integer(row, "seed") == seed)
             return row;
     }
     return NULL;
@@ -260,13 +261,13 @@ static enum gb_status write_rows(const struct gb_results *results, const char *p
 
 static enum gb_status add_row(struct gb_results *results, json_t *row, json_int_t *stays) {
     char path[GB_PATH];
-    GB_TRY(gb_path_join(results->folder, "rows.jsonl", path));
+    GB_TRY(gb_path_join(results->directory, "rows.jsonl", path));
     GB_TRY(read_rows(results));
     size_t i;
     json_t *old,
-        *former = gb_results_row(results, gb_json_text(row, "run"), gb_json_whole(row, "seed"));
-    *stays = gb_json_whole(former, "steps");
-    if (*stays > gb_json_whole(row, "steps"))
+        *former = gb_results_row(results, gb_json_text(row, "run"), gb_json_integer(row, "seed"));
+    *stays = gb_json_integer(former, "steps");
+    if (*stays > gb_json_integer(row, "steps"))
         return GB_OK;
     *stays = 0;
     int failed = former ? 0 : json_array_append(results->rows, row);
@@ -279,22 +280,22 @@ static enum gb_status add_row(struct gb_results *results, json_t *row, json_int_
 }
 
 enum gb_status gb_results_add(struct gb_results *results, json_t *row, json_int_t *stays) {
-    const int folder = open(results->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0 || flock(folder, LOCK_EX) != 0) {
+    const int directory = open(results->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0 || flock(directory, LOCK_EX) != 0) {
         const int error = errno;
-        if (folder >= 0)
-            close(folder);
-        return gb_fail(GB_IO_ERROR, "cannot lock", results->folder, "%s", strerror(error));
+        if (directory >= 0)
+            close(directory);
+        return gb_fail(GB_IO_ERROR, "cannot lock", results->directory, "%s", strerror(error));
     }
     const enum gb_status status = add_row(results, row, stays);
-    close(folder);
+    close(directory);
     return status;
 }
 
 // ---- All of it ----
 
-enum gb_status gb_results_read(const char *folder, struct gb_results *results) {
-    *results = (struct gb_results){.folder = folder};
+enum gb_status gb_results_read(const char *directory, struct gb_results *results) {
+    *results = (struct gb_results){.directory = directory};
     enum gb_status status = read_tables(results);
     if (status == GB_OK)
         status = read_runs(results);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The folder of results: what the papers published, which runs there are to be, and what they gave.
+// The directory of results: what the papers published, which runs there are to be, and what they gave.
 //
 //   published.json     the papers' tables: columns, published lines, lines that are measured here
 //   runs/NAME.json     a run: what is trained, on what, and which cells its metrics go into
@@ -12,18 +12,18 @@
 
 #include <jansson.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 
 struct gb_results {
-    const char *folder;
+    const char *directory;
     json_t *tables; // an array, in the papers' order
     json_t *runs;   // an object, by name, in byte order of the names
     json_t *rows;   // an array, in the order in which they were made
 };
 
 // Reads and checks all of it; rows may be missing. GB_BAD_INPUT with the file, and the line or what
-// is wrong with it: then there are none. `folder` must outlive the results.
-enum gb_status gb_results_read(const char *folder, struct gb_results *results);
+// is wrong with it: then there are none. `directory` must outlive the results.
+enum gb_status gb_results_read(const char *directory, struct gb_results *results);
 void gb_results_free(struct gb_results *results);
 
 // Takes a row in, in place of one that the same run and seed left before, and writes rows.jsonl,

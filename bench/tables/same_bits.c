@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tasks/program/files.h"
-#include "tasks/program/json.h"
+#include "base/files.h"
+#include "base/json.h"
 #include "tasks/training/predictor.h"
 #include "tasks/training/reduced_run.h"
 #include "tasks/training/trainer.h"
@@ -201,10 +201,10 @@ static enum gb_status check(const char *path, const json_t *committed, bool upda
     return status;
 }
 
-enum gb_status gb_same_bits(const char *folder, bool update) {
+enum gb_status gb_same_bits(const char *directory, bool update) {
     char path[GB_PATH];
     json_t *committed = NULL;
-    GB_TRY(gb_path_join(folder, "check.json", path));
+    GB_TRY(gb_path_join(directory, "check.json", path));
     if (!update || access(path, F_OK) == 0)
         GB_TRY(read_committed(path, &committed));
     enum gb_status status = check(path, committed, update);

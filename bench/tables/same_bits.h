@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 
 // Trains a small model of every task for a few steps on drawn data and scores it, on every native
 // backend that the CPU runs, with one thread and with two, and compares each metric that is no time
@@ -13,6 +13,6 @@
 // are the C library's (1e-12); a backend of which the file tells nothing is held to the scalar one
 // by the bound that is printed. With `update` it writes the file. GB_CHECK_FAILED where a metric
 // differs.
-enum gb_status gb_same_bits(const char *folder, bool update);
+enum gb_status gb_same_bits(const char *directory, bool update);
 
 #endif

@@ -9,10 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/files.h"
+#include "base/json.h"
 #include "bench/report/training_record.h"
-#include "tasks/program/build.h"
-#include "tasks/program/files.h"
-#include "tasks/program/json.h"
+#include "tasks/build.h"
 #include "tasks/task.h"
 #include "tasks/training/commands.h"
 
@@ -25,7 +25,7 @@ struct place {
     const char *name;
     const json_t *config;
     json_int_t seed;
-    char folder[GB_PATH], record[GB_PATH], beginning[GB_PATH], checkpoint[GB_PATH];
+    char directory[GB_PATH], record[GB_PATH], beginning[GB_PATH], checkpoint[GB_PATH];
 };
 
 static enum gb_status place_of(const struct gb_results *results, const struct gb_table_run *run,
@@ -34,16 +34,16 @@ static enum gb_status place_of(const struct gb_results *results, const struct gb
     *place = (struct place){
         .name = run->name, .config = json_object_get(results->runs, run->name), .seed = seed};
     snprintf(name, sizeof name, "%s-%lld", run->name, (long long)seed);
-    GB_TRY(gb_path_join(run->out, name, place->folder));
-    GB_TRY(gb_path_join(place->folder, "run.json", place->record));
-    GB_TRY(gb_path_join(place->folder, "begun.json", place->beginning));
-    return gb_path_join(place->folder, "checkpoint.safetensors", place->checkpoint);
+    GB_TRY(gb_path_join(run->out, name, place->directory));
+    GB_TRY(gb_path_join(place->directory, "run.json", place->record));
+    GB_TRY(gb_path_join(place->directory, "begun.json", place->beginning));
+    return gb_path_join(place->directory, "checkpoint.safetensors", place->checkpoint);
 }
 
 static bool finished(const struct place *place) {
     json_t *record = json_load_file(place->record, 0, NULL);
     const json_t *options = json_object_get(place->config, "options");
-    bool is = record && gb_json_whole(record, "steps") >= gb_json_whole(options, "iters");
+    bool is = record && gb_json_integer(record, "steps") >= gb_json_integer(options, "iters");
     json_decref(record);
     return is;
 }
@@ -68,13 +68,13 @@ static enum gb_status find_place(const struct gb_results *results, const struct 
     return GB_OK;
 }
 
-// ---- What a folder was begun with ----
+// ---- What a directory was begun with ----
 
 static bool is_begun(const struct place *place) {
     return access(place->checkpoint, F_OK) == 0 || access(place->record, F_OK) == 0;
 }
 
-// The commits whose builds have trained in the folder, in order: a list of texts.
+// The commits whose builds have trained in the directory, in order: a list of texts.
 static json_t *commits_of(const struct place *place) {
     json_t *begun = is_begun(place) ? json_load_file(place->beginning, 0, NULL) : NULL,
            *commits = json_incref(json_object_get(begun, "commits"));
@@ -106,13 +106,13 @@ static json_t *beginning_of(const struct place *place) {
 // Compares with what the file says, if something is trained.
 static enum gb_status compare_beginning(const struct place *place, const json_t *now) {
     if (!is_begun(place))
-        return gb_make_folder("cannot make the output folder", place->folder);
+        return gb_make_directory("cannot make the output folder", place->directory);
     json_t *was = json_load_file(place->beginning, 0, NULL);
     json_object_del(was, "commits");
     const bool same = json_equal(was, now);
     json_decref(was);
     return same ? GB_OK
-                : gb_fail(GB_BAD_INPUT, "cannot go on with run", place->folder,
+                : gb_fail(GB_BAD_INPUT, "cannot go on with run", place->directory,
                           "it was begun with other options than runs/%s.json has now: remove it, "
                           "or give another --out",
                           place->name);
@@ -124,7 +124,7 @@ static enum gb_status check_beginning(const struct place *place, bool trains) {
     json_t *now = beginning_of(place);
     enum gb_status status =
         now ? compare_beginning(place, now)
-            : gb_fail(GB_OUT_OF_MEMORY, "cannot go on with run", place->folder, "out of memory");
+            : gb_fail(GB_OUT_OF_MEMORY, "cannot go on with run", place->directory, "out of memory");
     if (status == GB_OK && trains)
         status = write_beginning(place, now);
     json_decref(now);
@@ -155,18 +155,18 @@ static void free_line(struct line *line) {
         free(line->words[--line->count]);
 }
 
-// Every folder of a list with colons between, below `data`.
-static void add_folders(struct line *line, const char *data, const char *folders) {
+// Every directory of a list with colons between, below `data`.
+static void add_folders(struct line *line, const char *data, const char *directories) {
     char paths[GB_PATH] = "";
     size_t used = 0;
-    while (*folders) {
-        int length = (int)strcspn(folders, ":");
+    while (*directories) {
+        int length = (int)strcspn(directories, ":");
         used += (size_t)snprintf(paths + used, sizeof paths - used, "%s%s/%.*s", used ? ":" : "",
-                                 data, length, folders);
+                                 data, length, directories);
         line->failed |= used >= sizeof paths;
         if (line->failed)
             return;
-        folders += length + (folders[length] == ':');
+        directories += length + (directories[length] == ':');
     }
     add(line, "%s", paths);
 }
@@ -204,7 +204,7 @@ static void add_run(struct line *line, const struct place *place, const char *da
 static void add_manner(struct line *line, const struct place *place,
                        const struct gb_table_run *run) {
     add(line, "--out");
-    add(line, "%s", place->folder);
+    add(line, "%s", place->directory);
     if (access(place->checkpoint, F_OK) == 0)
         add(line, "--resume");
     if (run->threads) {
@@ -222,7 +222,7 @@ static void add_manner(struct line *line, const struct place *place,
 static enum gb_status train(const struct place *place, const struct gb_table_run *run) {
     struct line line = {0};
     add_run(&line, place, run->data,
-            gb_json_whole(json_object_get(place->config, "options"), "iters"));
+            gb_json_integer(json_object_get(place->config, "options"), "iters"));
     add_manner(&line, place, run);
     enum gb_status status =
         line.failed
@@ -265,11 +265,11 @@ static json_t *machine_of(const json_t *machine) {
                  *system = json_object_get(machine, "system"),
                  *build = json_object_get(machine, "build");
     return json_pack("{s:s, s:I, s:s, s:s}", "cpu", gb_json_text(cpu, "model"), "cores",
-                     gb_json_whole(cpu, "cores"), "system", gb_json_text(system, "distribution"),
+                     gb_json_integer(cpu, "cores"), "system", gb_json_text(system, "distribution"),
                      "compiler", gb_json_text(build, "compiler"));
 }
 
-// Curves of a whole photograph set stay in the run's folder.
+// Curves of a whole photograph set stay in the run's directory.
 static json_t *numbers_of(json_t *metrics) {
     json_t *numbers = json_object(), *value;
     const char *name;
@@ -299,8 +299,8 @@ static double training_seconds(const json_t *steps) {
     json_t *row;
     json_array_foreach(steps, i, row) {
         const double mean = gb_json_number(row, "step_seconds");
-        seconds += mean * (double)(gb_json_whole(row, "step") - last);
-        last = gb_json_whole(row, "step");
+        seconds += mean * (double)(gb_json_integer(row, "step") - last);
+        last = gb_json_integer(row, "step");
     }
     return seconds;
 }
@@ -315,8 +315,9 @@ static json_t *curve_of(const json_t *steps) {
         const char *name = json_object_get(row, "loss") ? "loss" : "bits_per_dimension";
         sum += gb_json_number(row, name);
         if ((i + 1) % group == 0) {
-            json_array_append_new(curve, json_pack("{s:I, s:f}", "step", gb_json_whole(row, "step"),
-                                                   name, sum / (double)group));
+            json_array_append_new(curve,
+                                  json_pack("{s:I, s:f}", "step", gb_json_integer(row, "step"),
+                                            name, sum / (double)group));
             sum = 0;
         }
     }
@@ -337,13 +338,13 @@ static json_t *row_of(const struct place *place, const struct gb_training_record
         "{s:s, s:I, s:s, s:s, s:I, s:O?, s:f, s:O?, s:O?, s:s, s:I, s:o, s:s, s:o, s:o, s:o, s:o, "
         "s:o}",
         "run", place->name, "seed", place->seed, "task", gb_json_text(run, "task"), "model",
-        gb_json_text(run, "model"), "steps", gb_json_whole(run, "steps"), "iterations",
+        gb_json_text(run, "model"), "steps", gb_json_integer(run, "steps"), "iterations",
         json_object_get(json_object_get(run, "config"), "iterations"), "training_seconds",
         training_seconds(steps), "step_seconds_median", json_object_get(run, "step_seconds_median"),
         "parameters", json_object_get(run, "parameters"), "backend", gb_json_text(run, "backend"),
-        "threads", gb_json_whole(run, "threads"), "commit",
+        "threads", gb_json_integer(run, "threads"), "commit",
         commit_of(place, gb_json_text(run, "commit")), "day", day, "command",
-        command_of(place, gb_json_whole(run, "steps")), "machine",
+        command_of(place, gb_json_integer(run, "steps")), "machine",
         machine_of(json_object_get(run, "machine")), "metrics",
         numbers_of(json_object_get(run, "metrics")), "scores",
         rows_with(record->log, task->headline), "curve", curve_of(steps));
@@ -353,7 +354,7 @@ static json_t *row_of(const struct place *place, const struct gb_training_record
 
 static enum gb_status add_row(struct gb_results *results, const struct place *place) {
     struct gb_training_record record;
-    GB_TRY(gb_training_record_read(place->folder, &record));
+    GB_TRY(gb_training_record_read(place->directory, &record));
     json_t *row = row_of(place, &record);
     json_int_t stays = 0;
     enum gb_status status = row ? gb_results_add(results, row, &stays)
@@ -361,12 +362,13 @@ static enum gb_status add_row(struct gb_results *results, const struct place *pl
                                           "it is no record of a training run");
     if (status == GB_OK) {
         printf("%s, seed %lld: %lld of %lld steps, ", place->name, (long long)place->seed,
-               (long long)gb_json_whole(row, "steps"), (long long)gb_json_whole(row, "iterations"));
+               (long long)gb_json_integer(row, "steps"),
+               (long long)gb_json_integer(row, "iterations"));
         if (stays)
-            printf("and %s/rows.jsonl has a row of %lld, which stays\n", results->folder,
+            printf("and %s/rows.jsonl has a row of %lld, which stays\n", results->directory,
                    (long long)stays);
         else
-            printf("its row is in %s/rows.jsonl\n", results->folder);
+            printf("its row is in %s/rows.jsonl\n", results->directory);
     }
     json_decref(row);
     gb_training_record_free(&record);

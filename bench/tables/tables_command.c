@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include <stdint.h>
 
+#include "base/options.h"
 #include "bench/commands.h"
 #include "bench/tables/pages.h"
 #include "bench/tables/same_bits.h"
 #include "bench/tables/table_run.h"
-#include "tasks/program/options.h"
 #include "tasks/training/commands.h"
 
 static const float no_limit = -1;
 
 static enum gb_status tables(int argc, const char **argv) {
     struct gb_table_run run = {.out = "out/tables", .seed = UINT64_MAX, .minutes = no_limit};
-    const char *folder = "results", *readme = NULL;
+    const char *directory = "results", *readme = NULL;
     bool check = false, update = false, helped;
     const struct gb_option options[] = {
-        gb_option_string("results", "DIR", &folder, "the folder of results"),
+        gb_option_string("results", "DIR", &directory, "the folder of results"),
         gb_option_string("readme", "FILE", &readme,
                          "write the summary into this page too, between its marks"),
         gb_option_string("run", "NAME", &run.name, "make this run of DIR/runs, and its row"),
@@ -37,9 +37,9 @@ static enum gb_status tables(int argc, const char **argv) {
     if (helped)
         return GB_OK;
     if (check || update)
-        return gb_same_bits(folder, update);
+        return gb_same_bits(directory, update);
     struct gb_results results;
-    GB_TRY(gb_results_read(folder, &results));
+    GB_TRY(gb_results_read(directory, &results));
     enum gb_status status = run.name ? gb_table_run(&results, &run) : gb_pages_write(&results);
     if (status == GB_OK && readme && !run.name)
         status = gb_summary_write(&results, readme);

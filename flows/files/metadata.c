@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/utf8.h"
 #include "flows/files/safetensors.h"
-#include "flows/files/utf8.h"
 
 static const char reading[] = "cannot read metadata";
 

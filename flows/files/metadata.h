@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 
 // The text under `key`. GB_BAD_INPUT where it is missing or is no string; the message names `path`,
 // the file that the metadata came from, and the key. `metadata` may be NULL, which holds nothing.

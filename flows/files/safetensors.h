@@ -9,7 +9,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
-#include "flows/files/atomic_file.h"
+#include "base/atomic_file.h"
 
 enum gb_element_type { GB_ELEMENT_F32, GB_ELEMENT_F64, GB_ELEMENT_I64 };
 
@@ -67,7 +67,7 @@ struct gb_safetensors_writer {
     size_t count, next;
 };
 
-// Begins a file of float32 tensors, whole or absent as by flows/files/atomic_file.h. `metadata`: an
+// Begins a file of float32 tensors, whole or absent as by base/atomic_file.h. `metadata`: an
 // object of strings, or NULL. The data starts at a multiple of 64 bytes. Where this fails, there is
 // nothing to end.
 enum gb_status gb_safetensors_begin(struct gb_safetensors_writer *writer, const char *path,

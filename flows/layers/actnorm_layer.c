@@ -57,6 +57,6 @@ void gb_actnorm_layer_backward(struct gb_actnorm_layer *layer, const struct gb_p
     for (int n = 0; n < v->n; n++)
         for (int c = 0; c < layer->c; c++)
             layer->d_log_scale[c] += (float)(v->h * v->w) * d_log_det[n];
-    gb_pass_settle(pass, layer->bias, layer->d_bias);
-    gb_pass_settle(pass, layer->log_scale, layer->d_log_scale);
+    gb_pass_commit_gradient(pass, layer->bias, layer->d_bias);
+    gb_pass_commit_gradient(pass, layer->log_scale, layer->d_log_scale);
 }

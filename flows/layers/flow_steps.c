@@ -68,7 +68,7 @@ enum gb_status gb_flow_steps_plan(struct gb_flow_steps *steps, struct gb_builder
             return gb_fail(GB_BAD_INPUT, "cannot build the model", builder->prefix,
                            "the prefix of its parameters' names is too long");
         GB_TRY(plan_normalisation(steps, step, &at));
-        GB_TRY(gb_mix_layer_plan(&step->mix, &at, s->batch, s->h, s->w, s->c));
+        GB_TRY(gb_inv1x1_layer_plan(&step->inv1x1, &at, s->batch, s->h, s->w, s->c));
         GB_TRY(gb_feature_coupling_plan(&step->coupling, &at, s, shape->memory != GB_MEMORY_NONE));
     }
     gb_builder_need_scratch(builder, at.scratch);
@@ -89,14 +89,14 @@ void gb_flow_steps_bind(struct gb_flow_steps *steps, struct gb_arena *arena) {
     for (int k = 0; k < steps->shape.count; k++) {
         struct gb_flow_step *step = &steps->list[k];
         bind_normalisation(steps, step, arena);
-        gb_mix_layer_bind(&step->mix, arena);
+        gb_inv1x1_layer_bind(&step->inv1x1, arena);
         gb_feature_coupling_bind(&step->coupling, arena, &steps->shared, stored);
     }
 }
 
 void gb_flow_steps_free(struct gb_flow_steps *steps, const struct gb_backend *backend) {
     for (int k = 0; steps->list && k < steps->shape.count; k++) {
-        gb_mix_layer_free(&steps->list[k].mix, backend);
+        gb_inv1x1_layer_free(&steps->list[k].inv1x1, backend);
         gb_feature_coupling_free(&steps->list[k].coupling, backend);
     }
     free(steps->list);
@@ -112,7 +112,7 @@ enum gb_status gb_flow_steps_condition(struct gb_flow_steps *steps, const struct
         gb_repeat_images(pass, features, steps->shape.coupling.batch / features->n,
                          &steps->list[k].coupling.features);
     for (int k = 0; k < steps->shape.count; k++)
-        GB_TRY(gb_mix_layer_prepare(&steps->list[k].mix, pass));
+        GB_TRY(gb_inv1x1_layer_prepare(&steps->list[k].inv1x1, pass));
     return GB_OK;
 }
 
@@ -140,7 +140,8 @@ void gb_flow_steps_forward(struct gb_flow_steps *steps, const struct gb_pass *pa
         else if (start)
             gb_actnorm_layer_start(&step->actnorm, pass, v);
         normalise(steps, step, pass, v, &steps->normalised, log_det);
-        gb_mix_layer_forward(&step->mix, pass, &steps->normalised, &step->coupling.v, log_det);
+        gb_inv1x1_layer_forward(&step->inv1x1, pass, &steps->normalised, &step->coupling.v,
+                                log_det);
         gb_feature_coupling_forward(&step->coupling, pass, log_det);
     }
 }
@@ -149,7 +150,7 @@ void gb_flow_steps_inverse(struct gb_flow_steps *steps, const struct gb_pass *pa
     for (int k = steps->shape.count - 1; k >= 0; k--) {
         struct gb_flow_step *step = &steps->list[k];
         gb_feature_coupling_inverse(&step->coupling, pass);
-        gb_mix_layer_inverse(&step->mix, pass, &step->coupling.v, &steps->normalised);
+        gb_inv1x1_layer_inverse(&step->inv1x1, pass, &step->coupling.v, &steps->normalised);
         denormalise(steps, step, pass, &steps->normalised, input_of(steps, k));
     }
 }
@@ -166,11 +167,11 @@ void gb_flow_steps_backward(struct gb_flow_steps *steps, const struct gb_pass *p
         if (stored) {
             normalise(steps, step, pass, v, &steps->normalised, NULL);
         } else {
-            gb_mix_layer_inverse(&step->mix, pass, &step->coupling.v, &steps->normalised);
+            gb_inv1x1_layer_inverse(&step->inv1x1, pass, &step->coupling.v, &steps->normalised);
             denormalise(steps, step, pass, &steps->normalised, v);
         }
-        gb_mix_layer_backward(&step->mix, pass, &steps->normalised, &steps->d, d_log_det,
-                              &steps->d_normalised);
+        gb_inv1x1_layer_backward(&step->inv1x1, pass, &steps->normalised, &steps->d, d_log_det,
+                                 &steps->d_normalised);
         normalise_backward(steps, step, pass, v, &steps->d_normalised, d_log_det, &steps->d);
     }
 }

@@ -6,7 +6,7 @@
 
 #include "flows/layers/actnorm_layer.h"
 #include "flows/layers/feature_coupling.h"
-#include "flows/layers/mix_layer.h"
+#include "flows/layers/inv1x1_layer.h"
 #include "flows/layers/norm_layer.h"
 
 // What backward finds of forward's values.
@@ -28,7 +28,7 @@ struct gb_flow_step {
         struct gb_actnorm_layer actnorm;
         struct gb_norm_layer norm;
     };
-    struct gb_mix_layer mix;
+    struct gb_inv1x1_layer inv1x1;
     struct gb_feature_coupling coupling;
 };
 

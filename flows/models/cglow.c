@@ -8,14 +8,14 @@
 
 #include "flows/layers/conditional_actnorm.h"
 #include "flows/layers/conditional_coupling.h"
-#include "flows/layers/conditional_mix.h"
+#include "flows/layers/conditional_inv1x1.h"
 #include "flows/layers/split_prior.h"
 #include "flows/models/model.h"
 
 // One step of the flow, Figure 1.
 struct step {
     struct gb_conditional_actnorm actnorm;
-    struct gb_conditional_mix mix;
+    struct gb_conditional_inv1x1 inv1x1;
     struct gb_conditional_coupling coupling;
 };
 
@@ -75,7 +75,7 @@ static enum gb_status plan_step(struct gb_cglow *model, int l, int k, struct gb_
     snprintf(job->prefix, sizeof job->prefix, "levels.%d.steps.%d.", l, k);
     memcpy(main->prefix, job->prefix, sizeof main->prefix);
     GB_TRY(gb_conditional_actnorm_plan(&step->actnorm, job, shape, s->batch, s->c, live));
-    GB_TRY(gb_conditional_mix_plan(&step->mix, job, main, shape, &variables, live));
+    GB_TRY(gb_conditional_inv1x1_plan(&step->inv1x1, job, main, shape, &variables, live));
     return gb_conditional_coupling_plan(&step->coupling, job, main, s, live);
 }
 
@@ -125,12 +125,12 @@ static void bind_step(struct gb_cglow *model, struct step *step,
                       const struct gb_coupling_shared *shared) {
     bool training = gb_model_trains(&model->use);
     gb_conditional_actnorm_bind(&step->actnorm, &model->arena, training);
-    gb_conditional_mix_bind(&step->mix, &model->arena, training);
+    gb_conditional_inv1x1_bind(&step->inv1x1, &model->arena, training);
     gb_conditional_coupling_bind(&step->coupling, &model->arena, shared, training);
     if (!training)
         return;
     size_t floats = gb_conditioning_net_workspace(&step->actnorm.net);
-    floats = larger(floats, gb_conditioning_net_workspace(&step->mix.net));
+    floats = larger(floats, gb_conditioning_net_workspace(&step->inv1x1.net));
     floats = larger(floats, step->coupling.features.workspace_floats);
     model->job_workspace = larger(model->job_workspace, floats);
 }
@@ -169,7 +169,7 @@ static void free_model(void *argument) {
         return;
     for (int i = 0; model->steps && i < step_count(model); i++) {
         gb_conditional_actnorm_free(&model->steps[i].actnorm, model->backend);
-        gb_conditional_mix_free(&model->steps[i].mix, model->backend);
+        gb_conditional_inv1x1_free(&model->steps[i].inv1x1, model->backend);
         gb_conditional_coupling_free(&model->steps[i].coupling, model->backend);
     }
     for (int l = 0; l + 1 < model->config.levels; l++)
@@ -259,7 +259,7 @@ static void condition_job(void *argument, int index, int rank) {
         gb_conditional_actnorm_condition(&step->actnorm, &pass, &model->x);
         break;
     case 1:
-        gb_conditional_mix_condition(&step->mix, &pass, &model->x);
+        gb_conditional_inv1x1_condition(&step->inv1x1, &pass, &model->x);
         break;
     default:
         gb_conditional_coupling_condition(&step->coupling, &pass, &model->x);
@@ -275,7 +275,7 @@ static enum gb_status condition(void *argument, const struct gb_tensor *x) {
         char name[64];
         snprintf(name, sizeof name, "level %d, step %d", i / model->config.steps,
                  i % model->config.steps);
-        GB_TRY(gb_conditional_mix_check(&model->steps[i].mix, name));
+        GB_TRY(gb_conditional_inv1x1_check(&model->steps[i].inv1x1, name));
     }
     return GB_OK;
 }
@@ -298,7 +298,7 @@ static void condition_backward_job(void *argument, int index, int rank) {
         gb_conditional_actnorm_condition_backward(&step->actnorm, &pass, x, workspace, dx);
         break;
     case 1:
-        gb_conditional_mix_condition_backward(&step->mix, &pass, x, workspace, dx);
+        gb_conditional_inv1x1_condition_backward(&step->inv1x1, &pass, x, workspace, dx);
         break;
     default:
         gb_conditional_coupling_condition_backward(&step->coupling, &pass, x, workspace, dx);
@@ -361,8 +361,8 @@ static enum gb_status forward(void *argument, const struct gb_tensor *y,
             struct step *step = step_at(model, l, k);
             gb_conditional_actnorm_forward(&step->actnorm, &pass, step_input(model, l, k),
                                            &level->normalised, log_likelihood);
-            gb_conditional_mix_forward(&step->mix, &pass, &level->normalised, &step->coupling.v,
-                                       log_likelihood);
+            gb_conditional_inv1x1_forward(&step->inv1x1, &pass, &level->normalised,
+                                          &step->coupling.v, log_likelihood);
             gb_conditional_coupling_forward(&step->coupling, &pass, log_likelihood);
         }
         const struct gb_tensor *v = level_output(model, l);
@@ -408,8 +408,8 @@ static void backward(void *argument, const float *d_log_likelihood, const struct
                                              d_log_likelihood);
             // What the 1x1 convolution saw is cheaper to compute again than to keep for every step.
             gb_conditional_actnorm_forward(&step->actnorm, &pass, input, &level->normalised, NULL);
-            gb_conditional_mix_backward(&step->mix, &pass, &level->normalised, d, d_log_likelihood,
-                                        &level->d_normalised);
+            gb_conditional_inv1x1_backward(&step->inv1x1, &pass, &level->normalised, d,
+                                           d_log_likelihood, &level->d_normalised);
             gb_conditional_actnorm_backward(&step->actnorm, &pass, input, &level->d_normalised,
                                             d_log_likelihood, d);
         }
@@ -438,7 +438,8 @@ static void inverse(void *argument, const struct gb_latents *noise, float temper
         for (int k = model->config.steps - 1; k >= 0; k--) {
             struct step *step = step_at(model, l, k);
             gb_conditional_coupling_inverse(&step->coupling, &pass);
-            gb_conditional_mix_inverse(&step->mix, &pass, &step->coupling.v, &level->normalised);
+            gb_conditional_inv1x1_inverse(&step->inv1x1, &pass, &step->coupling.v,
+                                          &level->normalised);
             gb_conditional_actnorm_inverse(&step->actnorm, &pass, &level->normalised,
                                            step_input(model, l, k));
         }

@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 
 struct gb_config_field {
     const char *key, *name; // in files, "x_height"; in messages, "x height"

@@ -54,7 +54,7 @@ static const struct gb_regression_form form = {
     .check = check,
     .network = network,
     .likelihood = likelihood,
-    .one_answer = true,
+    .point_estimate = true,
 };
 
 static enum gb_status create(const void *config, const struct gb_model_use *use,
@@ -65,7 +65,7 @@ static enum gb_status create(const void *config, const struct gb_model_use *use,
 const struct gb_model_kind gb_dncnn_model = {
     .title = "DnCNN",
     .table = &gb_dncnn_table,
-    .one_answer = true,
+    .point_estimate = true,
     .check = check,
     .create = create,
     GB_REGRESSION_FUNCTIONS,

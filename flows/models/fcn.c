@@ -140,7 +140,7 @@ static const struct gb_regression_form form = {
     .check = check,
     .network = network,
     .likelihood = likelihood,
-    .one_answer = true,
+    .point_estimate = true,
     .zero = zero,
 };
 
@@ -152,7 +152,7 @@ static enum gb_status create(const void *config, const struct gb_model_use *use,
 const struct gb_model_kind gb_fcn_model = {
     .title = "FCN-8s",
     .table = &gb_fcn_table,
-    .one_answer = true,
+    .point_estimate = true,
     .check = check,
     .create = create,
     GB_REGRESSION_FUNCTIONS,

@@ -109,7 +109,7 @@ static const struct gb_regression_form form = {
     .check = check,
     .network = network,
     .likelihood = gb_image_error,
-    .one_answer = true,
+    .point_estimate = true,
 };
 
 static enum gb_status create(const void *config, const struct gb_model_use *use,
@@ -120,7 +120,7 @@ static enum gb_status create(const void *config, const struct gb_model_use *use,
 const struct gb_model_kind gb_ffn_model = {
     .title = "feed-forward network",
     .table = &gb_ffn_table,
-    .one_answer = true,
+    .point_estimate = true,
     .check = check,
     .create = create,
     GB_REGRESSION_FUNCTIONS,

@@ -4,7 +4,7 @@
 #ifndef GB_LATENTS_H
 #define GB_LATENTS_H
 
-#include "kernels/status.h"
+#include "base/status.h"
 #include "kernels/tensor.h"
 
 // The most levels, and the most channels of the last one, which its 1x1 matrices mix.

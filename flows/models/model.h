@@ -59,7 +59,7 @@ struct gb_model_kind {
     const struct gb_config_table *table;
     // One answer to an x: inverse gives the same y whatever the noise, and log_likelihood is that
     // of noise of a fixed width around it, which compares with no other model's.
-    bool one_answer;
+    bool point_estimate;
     bool uniform_noise; // that inverse wants is uniform in [0, 1), not standard normal
 
     // GB_BAD_INPUT with a message where the configuration is not one.
@@ -122,10 +122,10 @@ static inline const char *gb_model_name(const struct gb_model_kind *kind) {
     return kind->table->model;
 }
 
-// Under what name logs and results have the likelihood, in bits per dimension: one_answer's is told
+// Under what name logs and results have the likelihood, in bits per dimension: point_estimate's is told
 // as what it is.
 static inline const char *gb_model_loss_name(const struct gb_model_kind *kind) {
-    return kind->one_answer ? "loss" : "bits_per_dimension";
+    return kind->point_estimate ? "loss" : "bits_per_dimension";
 }
 
 // What heights and widths of targets must be multiples of: they are halved at every level.

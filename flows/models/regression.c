@@ -184,7 +184,7 @@ void gb_regression_shapes(const void *config, int batch, struct gb_model_shapes 
 void gb_regression_latent_shapes(const void *argument, struct gb_latents *shapes) {
     const struct gb_regression *model = argument;
     const struct gb_image_sizes *s = &model->sizes;
-    shapes->count = model->form->one_answer ? 0 : 1;
+    shapes->count = model->form->point_estimate ? 0 : 1;
     shapes->level[0] = gb_dense(NULL, model->use.batch, s->y_h, s->y_w, s->y_c);
 }
 
@@ -246,7 +246,7 @@ void gb_regression_inverse(void *argument, const struct gb_latents *noise, float
     struct gb_regression *model = argument;
     struct gb_pass pass = pass_of(model, NULL);
     gb_likelihood_sample(&model->likelihood, &pass,
-                         model->form->one_answer ? NULL : &noise->level[0], &model->raw,
+                         model->form->point_estimate ? NULL : &noise->level[0], &model->raw,
                          temperature, y);
     if (has_own_zero(model))
         model->backend->add_scaled(&pass.exec, y, 1, &model->zeros, y);

@@ -22,7 +22,7 @@ struct gb_regression_form {
     struct gb_place (*network)(const void *config, struct gb_feed_forward *net, struct gb_place x);
     // What is maximised in training, or what a trained model is scored by.
     struct gb_likelihood (*likelihood)(const void *config, bool training);
-    bool one_answer; // no samples
+    bool point_estimate; // no samples
     // What y has in place of the likelihood's 0, and 1 more in place of its 1. NULL: 0.
     float (*zero)(const void *config);
 };

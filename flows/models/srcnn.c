@@ -52,7 +52,7 @@ static const struct gb_regression_form form = {
     .check = check,
     .network = network,
     .likelihood = gb_image_error,
-    .one_answer = true,
+    .point_estimate = true,
 };
 
 static enum gb_status create(const void *config, const struct gb_model_use *use,
@@ -63,7 +63,7 @@ static enum gb_status create(const void *config, const struct gb_model_use *use,
 const struct gb_model_kind gb_srcnn_model = {
     .title = "SRCNN",
     .table = &gb_srcnn_table,
-    .one_answer = true,
+    .point_estimate = true,
     .check = check,
     .create = create,
     GB_REGRESSION_FUNCTIONS,

@@ -24,8 +24,8 @@ struct gb_feed_forward_operation {
             struct gb_conv_layer layer;
             // The layer that made `from` for this one alone: its activation's gradient is taken
             // along with the data gradient.
-            struct gb_conv_layer *maker;
-            bool fused; // with its only reader, as its maker
+            struct gb_conv_layer *producer;
+            bool fused; // with its only reader, as its producer
         } conv;
         struct {
             enum gb_activation activation;
@@ -226,17 +226,17 @@ static bool reads(const struct gb_feed_forward_operation *operation, struct gb_p
 }
 
 // The convolution that made `place` for one reader only; NULL if it is none.
-static struct gb_feed_forward_operation *only_maker(const struct gb_feed_forward *net,
-                                                    struct gb_place place) {
-    struct gb_feed_forward_operation *maker = NULL;
+static struct gb_feed_forward_operation *only_producer(const struct gb_feed_forward *net,
+                                                       struct gb_place place) {
+    struct gb_feed_forward_operation *producer = NULL;
     int readers = 0;
     for (int i = 0; i < net->operation_count; i++) {
         struct gb_feed_forward_operation *operation = net->operations[i];
         if (operation->kind == CONV && same_place(operation->to, place))
-            maker = operation;
+            producer = operation;
         readers += reads(operation, place);
     }
-    return readers == 1 && net->buffers[place.buffer].output == NOT_AN_OUTPUT ? maker : NULL;
+    return readers == 1 && net->buffers[place.buffer].output == NOT_AN_OUTPUT ? producer : NULL;
 }
 
 // A reader of `place` gives its share of the gradient; *known: channels that have a share so far.
@@ -267,10 +267,10 @@ static void plan_contributions(struct gb_feed_forward *net, int *known) {
             operation->d_skip = contribute(net, operation->skip, &known[operation->skip.buffer]);
         if (operation->kind != CONV || operation->d_from.add)
             continue;
-        struct gb_feed_forward_operation *maker = only_maker(net, operation->from);
-        if (maker) {
-            operation->conv.maker = &maker->conv.layer;
-            maker->conv.fused = true;
+        struct gb_feed_forward_operation *producer = only_producer(net, operation->from);
+        if (producer) {
+            operation->conv.producer = &producer->conv.layer;
+            producer->conv.fused = true;
         }
     }
 }
@@ -584,7 +584,7 @@ static void conv_backward(const struct gradients *gradients,
         return;
     }
     struct gb_tensor share = share_of(gradients, operation->from, &operation->d_from);
-    gb_conv_layer_backward(layer, pass, from, dy, operation->conv.maker, &share);
+    gb_conv_layer_backward(layer, pass, from, dy, operation->conv.producer, &share);
     give_share(gradients, operation->from, &operation->d_from, &share);
 }
 

@@ -88,10 +88,10 @@ enum gb_status gb_builder_add_param(struct gb_builder *builder, const char *name
     return gb_params_add(builder->params, &param, index);
 }
 
-enum gb_status gb_builder_plan_mix(struct gb_builder *builder,
-                                   const struct gb_image_problem *variables,
-                                   struct gb_mix_plan *plan) {
-    GB_TRY(builder->backend->mix_plan(variables, builder->threads, plan));
+enum gb_status gb_builder_plan_inv1x1(struct gb_builder *builder,
+                                      const struct gb_image_problem *variables,
+                                      struct gb_inv1x1_plan *plan) {
+    GB_TRY(builder->backend->inv1x1_plan(variables, builder->threads, plan));
     gb_builder_need_scratch(builder, plan->scratch_floats);
     // Forward and both gradients, two operations a multiply-add.
     builder->step_flops += 3 * 2.0 * gb_image_floats(variables) * variables->c;
@@ -118,7 +118,7 @@ static float *gradient_of(const struct gb_pass *pass, int index) {
     return pass->adam ? NULL : pass->params->gradient + pass->params->list[index].offset;
 }
 
-void gb_pass_settle(const struct gb_pass *pass, int index, const float *gradient) {
+void gb_pass_commit_gradient(const struct gb_pass *pass, int index, const float *gradient) {
     if (index < 0)
         return;
     size_t count = gb_param_elements(&pass->params->list[index]);
@@ -231,13 +231,13 @@ void gb_conv_layer_forward(struct gb_conv_layer *layer, const struct gb_pass *pa
                                 &epilogue, y);
 }
 
-static void settle_channels(struct gb_conv_layer *layer, const struct gb_pass *pass) {
-    gb_pass_settle(pass, layer->bias, layer->d_bias);
-    gb_pass_settle(pass, layer->new_bias, layer->d_bias);
+static void commit_channel_gradients(struct gb_conv_layer *layer, const struct gb_pass *pass) {
+    gb_pass_commit_gradient(pass, layer->bias, layer->d_bias);
+    gb_pass_commit_gradient(pass, layer->new_bias, layer->d_bias);
     if (layer->log_scale >= 0) {
         for (int c = 0; c < layer->plan.problem.k; c++)
             layer->d_log_scale[c] *= log_factor(layer->affine);
-        gb_pass_settle(pass, layer->log_scale, layer->d_log_scale);
+        gb_pass_commit_gradient(pass, layer->log_scale, layer->d_log_scale);
     }
 }
 
@@ -246,21 +246,21 @@ void gb_conv_layer_output_backward(struct gb_conv_layer *layer, const struct gb_
                                    const struct gb_tensor *du) {
     pass->backend->epilogue_backward(&pass->exec, layer->plan.problem.activation, dy, y,
                                      layer->scale, du, layer->d_bias, layer->d_log_scale);
-    settle_channels(layer, pass);
+    commit_channel_gradients(layer, pass);
 }
 
 void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *pass,
                             const struct gb_tensor *x, const struct gb_tensor *du,
-                            struct gb_conv_layer *maker, const struct gb_tensor *dx) {
+                            struct gb_conv_layer *producer, const struct gb_tensor *dx) {
     const float *weights = gb_pass_value(pass, layer->weight);
-    if (dx && maker) {
-        struct gb_conv_input_epilogue epilogue = {.activation = maker->plan.problem.activation,
+    if (dx && producer) {
+        struct gb_conv_input_epilogue epilogue = {.activation = producer->plan.problem.activation,
                                                   .x = x,
-                                                  .scale = maker->scale,
-                                                  .d_bias = maker->d_bias,
-                                                  .d_log_scale = maker->d_log_scale};
+                                                  .scale = producer->scale,
+                                                  .d_bias = producer->d_bias,
+                                                  .d_log_scale = producer->d_log_scale};
         pass->backend->conv_backward_data(&layer->plan, &pass->exec, du, weights, &epilogue, dx);
-        settle_channels(maker, pass);
+        commit_channel_gradients(producer, pass);
     } else if (dx) {
         pass->backend->conv_backward_data(&layer->plan, &pass->exec, du, weights, NULL, dx);
     }
@@ -314,7 +314,7 @@ void gb_fc_layer_backward(const struct gb_fc_layer *layer, const struct gb_pass 
                           const struct gb_tensor *dy, const struct gb_tensor *dx) {
     pass->backend->epilogue_backward(&pass->exec, layer->plan.problem.activation, dy, y, NULL, dy,
                                      layer->d_bias, NULL);
-    gb_pass_settle(pass, layer->bias, layer->d_bias);
+    gb_pass_commit_gradient(pass, layer->bias, layer->d_bias);
     struct gb_adam_target target;
     if (pass->adam)
         target = target_of(pass, layer->weight);

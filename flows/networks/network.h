@@ -46,7 +46,7 @@ static inline float *gb_pass_value(const struct gb_pass *pass, int index) {
 }
 
 // The gradient of a plain parameter is known: stores it, or lets Adam use it. Nothing for index -1.
-void gb_pass_settle(const struct gb_pass *pass, int index, const float *gradient);
+void gb_pass_commit_gradient(const struct gb_pass *pass, int index, const float *gradient);
 
 static inline void gb_builder_need_scratch(struct gb_builder *builder, size_t floats) {
     if (builder->scratch < floats)
@@ -54,9 +54,9 @@ static inline void gb_builder_need_scratch(struct gb_builder *builder, size_t fl
 }
 
 // Plans the mixing of variables of this shape; counts its scratch and its operations in.
-enum gb_status gb_builder_plan_mix(struct gb_builder *builder,
-                                   const struct gb_image_problem *variables,
-                                   struct gb_mix_plan *plan);
+enum gb_status gb_builder_plan_inv1x1(struct gb_builder *builder,
+                                      const struct gb_image_problem *variables,
+                                      struct gb_inv1x1_plan *plan);
 
 // A dense tensor from the arena; data is NULL while measuring.
 struct gb_tensor gb_take_tensor(struct gb_arena *arena, int n, int h, int w, int c);
@@ -141,12 +141,12 @@ void gb_conv_layer_output_backward(struct gb_conv_layer *layer, const struct gb_
                                    const struct gb_tensor *dy, const struct gb_tensor *y,
                                    const struct gb_tensor *du);
 
-// From du on: the data gradient into dx (NULL: not wanted), then the weights. Where `maker` made x,
-// dx is already the gradient of the maker's bare convolution, and maker's bias and log_scale are
+// From du on: the data gradient into dx (NULL: not wanted), then the weights. Where `producer` made x,
+// dx is already the gradient of the producer's bare convolution, and producer's bias and log_scale are
 // settled.
 void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *pass,
                             const struct gb_tensor *x, const struct gb_tensor *du,
-                            struct gb_conv_layer *maker, const struct gb_tensor *dx);
+                            struct gb_conv_layer *producer, const struct gb_tensor *dx);
 
 // ---- Fully connected layer: y = act(W x + bias) ----
 

@@ -95,7 +95,7 @@ static void backward_share(void *argument, int rank, int size) {
     const bool shared = k->d_stride == 0;
     const int vectors = (k->v->c + GB_LANES - 1) / GB_LANES;
     const int rows = shared ? 1 : k->v->n;
-    struct gb_share share = gb_share_of((size_t)vectors * (size_t)rows, rank, size);
+    struct gb_range share = gb_partition((size_t)vectors * (size_t)rows, rank, size);
     for (size_t unit = share.begin; unit < share.end; unit++) {
         const int n = (int)unit / vectors, c = (int)unit % vectors * GB_LANES;
         struct sums sums = {{0}, {0}};

@@ -14,7 +14,7 @@
 #include "kernels/blas/layers.h"
 #include "kernels/blas/product.h"
 
-const struct gb_backend *gb_blas_lender;
+const struct gb_backend *gb_blas_fallback;
 gb_blas_epilogue_fn *gb_blas_epilogue;
 
 #if defined(GB_BLAS_IS_BLIS)
@@ -50,8 +50,8 @@ void gb_blas_parallel(int threads, gb_parallel_body body, void *argument) {
 void gb_blas_update(const struct gb_adam_target *target, size_t first, size_t count,
                     const float *gradient) {
     const struct gb_exec alone = {.threads = 1};
-    gb_blas_lender->adam(&alone, target->adam, count, gradient, target->weights + first,
-                         target->moment1 + first, target->moment2 + first);
+    gb_blas_fallback->adam(&alone, target->adam, count, gradient, target->weights + first,
+                           target->moment1 + first, target->moment2 + first);
 }
 
 // Name and version as found at run time.
@@ -69,12 +69,12 @@ static const char *library(void) {
 }
 
 void gb_blas_overlay(struct gb_backend *table) {
-    gb_blas_lender = table->lender;
+    gb_blas_fallback = table->fallback;
     gb_blas_epilogue = gb_blas_epilogue__scalar;
 #if defined(__x86_64__)
-    if (gb_blas_lender->lanes == 16)
+    if (gb_blas_fallback->lanes == 16)
         gb_blas_epilogue = gb_blas_epilogue__avx512;
-    else if (gb_blas_lender->lanes == 8)
+    else if (gb_blas_fallback->lanes == 8)
         gb_blas_epilogue = gb_blas_epilogue__avx2;
 #endif
     table->name = "blas";

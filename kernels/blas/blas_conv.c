@@ -23,7 +23,7 @@ enum {
     PIECE_ROWS = GATHERED_FLOATS / BLOCK_PIXELS,
 };
 
-static const struct gb_exec alone = {.threads = 1}; // for the lender's kernels inside a team
+static const struct gb_exec alone = {.threads = 1}; // for the fallback's kernels inside a team
 
 // Rows of W.
 static size_t gathered_row(const struct gb_conv_problem *p) {
@@ -62,7 +62,7 @@ enum gb_status gb_blas_conv_plan(const struct gb_conv_problem *problem, int thre
         .out_h = gb_conv_out_h(problem),
         .out_w = gb_conv_out_w(problem),
         .weight_floats = gathered_row(problem) * (size_t)problem->k,
-        .scratch_shared = gb_epilogue_scratch_floats(&x), // the lender's, after the data gradient
+        .scratch_shared = gb_epilogue_scratch_floats(&x), // the fallback's, after the data gradient
         .scratch_per_thread = scratch.gathered + scratch.outputs + scratch.piece,
     };
     return GB_OK;
@@ -102,7 +102,7 @@ struct conv_run {
     const struct gb_adam_target *update;
     // What run_blocks does to a share of the output pixels.
     void (*block)(const struct conv_run *run, const struct thread_scratch *scratch,
-                  struct gb_share share);
+                  struct gb_range share);
 };
 
 static struct thread_scratch scratch_of(const struct conv_run *run, int rank) {
@@ -150,7 +150,7 @@ static void copy_rows(struct gb_matrix to, struct gb_matrix from, size_t rows, i
 }
 
 // A share of a view's pixels as a matrix: the view itself, or a copy in `copy`.
-static struct gb_matrix read_pixels(const struct gb_tensor *t, struct gb_share share, float *copy) {
+static struct gb_matrix read_pixels(const struct gb_tensor *t, struct gb_range share, float *copy) {
     if (gb_is_matrix(t))
         return matrix_from(t, share.begin);
     struct gb_matrix copies = {copy, t->c};
@@ -168,7 +168,7 @@ static struct gb_matrix read_pixels(const struct gb_tensor *t, struct gb_share s
 // Columns [columns.begin, columns.end) of one output pixel's gathered row, all of taps in filter
 // row `a`, to `g`.
 static void gather_taps(const struct conv_run *run, struct stretch out, int a,
-                        struct gb_share columns, float *g) {
+                        struct gb_range columns, float *g) {
     const struct gb_conv_problem *p = &run->plan->problem;
     const struct gb_tensor *x = run->x;
     size_t c = (size_t)p->c, taps = (size_t)p->kernel_w;
@@ -192,8 +192,8 @@ static void gather_taps(const struct conv_run *run, struct stretch out, int a,
 
 // A share of the output pixels' gathered rows, of which `columns` are wanted: the view itself, or
 // made in `block`.
-static struct gb_matrix gather(const struct conv_run *run, struct gb_share share,
-                               struct gb_share columns, float *block) {
+static struct gb_matrix gather(const struct conv_run *run, struct gb_range share,
+                               struct gb_range columns, float *block) {
     const struct gb_conv_problem *p = &run->plan->problem;
     if (is_pointwise(p) && gb_is_matrix(run->x)) {
         struct gb_matrix view = matrix_from(run->x, share.begin);
@@ -206,7 +206,7 @@ static struct gb_matrix gather(const struct conv_run *run, struct gb_share share
         for (size_t column = columns.begin, end; column < columns.end; column = end) {
             size_t a = column / filter_row;
             end = smaller(columns.end, (a + 1) * filter_row);
-            gather_taps(run, out, (int)a, (struct gb_share){column, end},
+            gather_taps(run, out, (int)a, (struct gb_range){column, end},
                         block + (column - columns.begin));
         }
     }
@@ -216,7 +216,7 @@ static struct gb_matrix gather(const struct conv_run *run, struct gb_share share
 // ---- Forward ----
 
 static void forward_block(const struct conv_run *run, const struct thread_scratch *scratch,
-                          struct gb_share share) {
+                          struct gb_range share) {
     const struct gb_conv_problem *p = &run->plan->problem;
     const struct gb_tensor *y = run->y;
     size_t pixels = share.end - share.begin, row = gathered_row(p);
@@ -225,7 +225,7 @@ static void forward_block(const struct conv_run *run, const struct thread_scratc
         u = matrix_from(y, share.begin);
     for (size_t first = 0, end; first < row; first = end) {
         end = smaller(row, first + GATHERED_FLOATS / pixels);
-        struct gb_matrix g = gather(run, share, (struct gb_share){first, end}, scratch->gathered);
+        struct gb_matrix g = gather(run, share, (struct gb_range){first, end}, scratch->gathered);
         gb_blas_multiply((int)pixels, p->k, (int)(end - first), g, false, weight_rows(run, first),
                          false, first > 0, u);
     }
@@ -243,9 +243,9 @@ static void run_blocks(void *argument, int rank, int size) {
     struct thread_scratch scratch = scratch_of(run, rank);
     size_t pixels = pixel_count(run->y);
     size_t blocks = gb_blas_pieces(pixels, BLOCK_PIXELS, size);
-    struct gb_share mine = gb_share_of(blocks, rank, size);
+    struct gb_range mine = gb_partition(blocks, rank, size);
     for (size_t block = mine.begin; block < mine.end; block++) {
-        struct gb_share share = gb_share_of(pixels, (int)block, (int)blocks);
+        struct gb_range share = gb_partition(pixels, (int)block, (int)blocks);
         if (share.begin < share.end)
             run->block(run, &scratch, share);
     }
@@ -270,7 +270,7 @@ void gb_blas_conv_forward(const struct gb_conv_plan *plan, const struct gb_exec 
 
 // Where a pixel's gathered row is the pixel itself.
 static void data_block(const struct conv_run *run, const struct thread_scratch *scratch,
-                       struct gb_share share) {
+                       struct gb_range share) {
     const struct gb_conv_problem *p = &run->plan->problem;
     gb_blas_multiply((int)(share.end - share.begin), p->c, p->k,
                      read_pixels(run->y, share, scratch->outputs), false, weight_rows(run, 0), true,
@@ -300,12 +300,12 @@ static void scatter_tap(const struct conv_run *run, struct stretch out, struct g
     from.pixel = g.pitch;
     to.data = gb_at(dx, out.n, row, begin * v + left) + q;
     to.pixel = v * dx->pixel;
-    gb_blas_lender->add(&alone, &from, &to);
+    gb_blas_fallback->add(&alone, &from, &to);
 }
 
 // col2im: adds what output pixels side by side give to the owned rows. g: `columns` of their rows.
 static void scatter(const struct conv_run *run, const struct owned_rows *owned, struct stretch out,
-                    struct gb_share columns, struct gb_matrix g) {
+                    struct gb_range columns, struct gb_matrix g) {
     const struct gb_conv_problem *p = &run->plan->problem;
     size_t c = (size_t)p->c;
     for (size_t column = columns.begin, end; column < columns.end; column = end) {
@@ -327,18 +327,18 @@ static void clear_rows(const struct gb_tensor *t, const struct owned_rows *owned
 
 // The output pixels whose taps read the owned rows. Threads that own neighbouring rows both compute
 // the pixels between: each adds what falls to its own.
-static struct gb_share readers_of(const struct conv_run *run, const struct owned_rows *owned) {
+static struct gb_range readers_of(const struct conv_run *run, const struct owned_rows *owned) {
     const struct gb_conv_problem *p = &run->plan->problem;
     int u = p->stride_h, h = run->plan->out_h, above = owned->first + p->pad_h - p->kernel_h;
     int begin = above < 0 ? 0 : above / u + 1, end = (owned->end - 1 + p->pad_h) / u + 1;
     end = end < h ? end : h;
     size_t w = (size_t)run->plan->out_w, image = (size_t)owned->n * (size_t)h;
-    return (struct gb_share){(image + (size_t)begin) * w, (image + (size_t)end) * w};
+    return (struct gb_range){(image + (size_t)begin) * w, (image + (size_t)end) * w};
 }
 
 // A share of the output pixels, seen from the owned rows.
 static void data_readers(const struct conv_run *run, const struct thread_scratch *scratch,
-                         const struct owned_rows *owned, struct gb_share share) {
+                         const struct owned_rows *owned, struct gb_range share) {
     size_t pixels = share.end - share.begin, row = gathered_row(&run->plan->problem);
     struct gb_matrix dy = read_pixels(run->y, share, scratch->outputs);
     for (size_t first = 0, end; first < row; first = end) {
@@ -349,18 +349,18 @@ static void data_readers(const struct conv_run *run, const struct thread_scratch
         struct stretch s;
         for (size_t at = share.begin; at < share.end; at += s.pixels) {
             s = stretch_at(run->y, at, share.end);
-            scatter(run, owned, s, (struct gb_share){first, end}, rows_from(g, at - share.begin));
+            scatter(run, owned, s, (struct gb_range){first, end}, rows_from(g, at - share.begin));
         }
     }
 }
 
 static void data_rows(const struct conv_run *run, const struct thread_scratch *scratch,
                       const struct owned_rows *owned) {
-    struct gb_share readers = readers_of(run, owned);
+    struct gb_range readers = readers_of(run, owned);
     clear_rows(run->x, owned);
     for (size_t first = readers.begin, end; first < readers.end; first = end) {
         end = smaller(readers.end, first + BLOCK_PIXELS);
-        data_readers(run, scratch, owned, (struct gb_share){first, end});
+        data_readers(run, scratch, owned, (struct gb_range){first, end});
     }
 }
 
@@ -368,7 +368,7 @@ static void data_images(void *argument, int rank, int size) {
     const struct conv_run *run = argument;
     struct thread_scratch scratch = scratch_of(run, rank);
     size_t h = (size_t)run->x->h;
-    struct gb_share mine = gb_share_of((size_t)run->x->n * h, rank, size);
+    struct gb_range mine = gb_partition((size_t)run->x->n * h, rank, size);
     for (size_t at = mine.begin, next; at < mine.end; at = next) {
         next = smaller(mine.end, (at / h + 1) * h);
         int first = (int)(at % h);
@@ -389,23 +389,23 @@ void gb_blas_conv_backward_data(const struct gb_conv_plan *plan, const struct gb
     bool direct = is_pointwise(&plan->problem) && gb_is_matrix(dx);
     gb_blas_parallel(threads_for(plan, exec), direct ? run_blocks : data_images, &run);
     if (epilogue)
-        gb_blas_lender->epilogue_backward(exec, epilogue->activation, dx, epilogue->x,
-                                          epilogue->scale, dx, epilogue->d_bias,
-                                          epilogue->d_log_scale);
+        gb_blas_fallback->epilogue_backward(exec, epilogue->activation, dx, epilogue->x,
+                                            epilogue->scale, dx, epilogue->d_bias,
+                                            epilogue->d_log_scale);
 }
 
 // ---- Weight gradient ----
 
 // Rows [rows.begin, rows.end) of the gradient, summed over all output pixels.
 static void weight_piece(const struct conv_run *run, const struct thread_scratch *scratch,
-                         struct gb_share rows) {
+                         struct gb_range rows) {
     size_t k = (size_t)run->plan->problem.k, count = rows.end - rows.begin;
     size_t pixels = pixel_count(run->y);
     struct gb_matrix d = {scratch->piece, (ptrdiff_t)k};
     if (!run->update)
         d = weight_rows(run, rows.begin);
     for (size_t first = 0; first < pixels; first += BLOCK_PIXELS) {
-        struct gb_share share = {first, smaller(pixels, first + BLOCK_PIXELS)};
+        struct gb_range share = {first, smaller(pixels, first + BLOCK_PIXELS)};
         struct gb_matrix g = gather(run, share, rows, scratch->gathered);
         struct gb_matrix dy = read_pixels(run->y, share, scratch->outputs);
         gb_blas_multiply((int)count, (int)k, (int)(share.end - share.begin), g, true, dy, false,
@@ -420,9 +420,9 @@ static void weight_pieces(void *argument, int rank, int size) {
     struct thread_scratch scratch = scratch_of(run, rank);
     size_t rows = gathered_row(&run->plan->problem);
     size_t pieces = gb_blas_pieces(rows, PIECE_ROWS, size);
-    struct gb_share mine = gb_share_of(pieces, rank, size);
+    struct gb_range mine = gb_partition(pieces, rank, size);
     for (size_t piece = mine.begin; piece < mine.end; piece++) {
-        struct gb_share share = gb_share_of(rows, (int)piece, (int)pieces);
+        struct gb_range share = gb_partition(rows, (int)piece, (int)pieces);
         if (share.begin < share.end)
             weight_piece(run, &scratch, share);
     }

@@ -88,7 +88,7 @@ static void forward_piece(const struct fc_run *run, size_t first, size_t end) {
 static void forward_outputs(void *argument, int rank, int size) {
     const struct fc_run *run = argument;
     const struct gb_fc_problem *p = &run->plan->problem;
-    struct gb_share outputs = gb_share_of((size_t)p->k, rank, size);
+    struct gb_range outputs = gb_partition((size_t)p->k, rank, size);
     size_t piece = smaller(piece_outputs(p), larger(PIECE_RESULTS / (size_t)p->n, 1));
     for (size_t first = outputs.begin, end; first < outputs.end; first = end) {
         end = smaller(outputs.end, first + piece);
@@ -110,7 +110,7 @@ void gb_blas_fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *exe
     gb_blas_parallel(threads_for(plan, exec), forward_outputs, &run);
 }
 
-static void data_gradient(const struct fc_run *run, struct gb_share inputs) {
+static void data_gradient(const struct fc_run *run, struct gb_range inputs) {
     const struct gb_fc_problem *p = &run->plan->problem;
     size_t piece = larger(PIECE_FLOATS / (size_t)p->k, 1);
     for (size_t first = inputs.begin, end; first < inputs.end; first = end) {
@@ -121,7 +121,7 @@ static void data_gradient(const struct fc_run *run, struct gb_share inputs) {
     }
 }
 
-static void weight_gradient(const struct fc_run *run, struct gb_share outputs, float *scratch) {
+static void weight_gradient(const struct fc_run *run, struct gb_range outputs, float *scratch) {
     const struct gb_fc_problem *p = &run->plan->problem;
     size_t inputs = gb_fc_inputs(p), piece = piece_outputs(p);
     for (size_t first = outputs.begin, end; first < outputs.end; first = end) {
@@ -139,9 +139,9 @@ static void backward(void *argument, int rank, int size) {
     const struct fc_run *run = argument;
     const struct gb_fc_problem *p = &run->plan->problem;
     if (run->dx)
-        data_gradient(run, gb_share_of(gb_fc_inputs(p), rank, size));
+        data_gradient(run, gb_partition(gb_fc_inputs(p), rank, size));
     gb_barrier(size); // dx reads all weights before any is updated
-    weight_gradient(run, gb_share_of((size_t)p->k, rank, size),
+    weight_gradient(run, gb_partition((size_t)p->k, rank, size),
                     run->exec->scratch + (size_t)rank * run->plan->scratch_per_thread);
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The backend's entries; their contracts are those of conv.h, fc.h and mix.h.
+// The backend's entries; their contracts are those of conv.h, fc.h and inv1x1.h.
 #ifndef GB_BLAS_LAYERS_H
 #define GB_BLAS_LAYERS_H
 
 #include "kernels/conv/conv.h"
 #include "kernels/fc/fc.h"
-#include "kernels/mix/mix.h"
+#include "kernels/inv1x1/inv1x1.h"
 
 #define GB_BLAS_LAYERS(X)                                                                          \
     X(conv_plan)                                                                                   \
@@ -21,10 +21,10 @@
     X(fc_unpack)                                                                                   \
     X(fc_forward)                                                                                  \
     X(fc_backward)                                                                                 \
-    X(mix_plan)                                                                                    \
-    X(mix_plan_free)                                                                               \
-    X(mix_forward)                                                                                 \
-    X(mix_backward)
+    X(inv1x1_plan)                                                                                 \
+    X(inv1x1_plan_free)                                                                            \
+    X(inv1x1_forward)                                                                              \
+    X(inv1x1_backward)
 
 #define GB_DECLARE_LAYER(entry) __typeof__(*(gb_##entry##_fn)0) gb_blas_##entry;
 GB_BLAS_LAYERS(GB_DECLARE_LAYER)

@@ -7,7 +7,7 @@
 #include "kernels/blas/epilogue.h"
 
 // The native table whose epilogue_backward and adam the layers call, and its forward epilogue.
-extern const struct gb_backend *gb_blas_lender;
+extern const struct gb_backend *gb_blas_fallback;
 extern gb_blas_epilogue_fn *gb_blas_epilogue;
 
 static inline size_t smaller(size_t a, size_t b) {
@@ -30,7 +30,7 @@ void gb_blas_update(const struct gb_adam_target *target, size_t first, size_t co
                     const float *gradient);
 
 // Pieces of at most `largest` that `count` is divided into, as many for each of `size` ranks; some
-// may be empty. gb_share_of then gives each rank its pieces and each piece its part of `count`.
+// may be empty. gb_partition then gives each rank its pieces and each piece its part of `count`.
 static inline size_t gb_blas_pieces(size_t count, size_t largest, int size) {
     return gb_round_up((count + largest - 1) / largest, (size_t)size);
 }

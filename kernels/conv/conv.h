@@ -11,10 +11,10 @@
 #ifndef GB_CONV_H
 #define GB_CONV_H
 
+#include "base/status.h"
 #include "kernels/adam/adam.h"
 #include "kernels/parallel.h"
 #include "kernels/problem.h"
-#include "kernels/status.h"
 #include "kernels/tensor.h"
 
 enum gb_activation { GB_IDENTITY, GB_RELU, GB_LEAKY_RELU, GB_TANH };

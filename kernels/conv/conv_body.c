@@ -243,7 +243,7 @@ GB_INLINE void epilogue_chunk(const struct epilogue_run *run, size_t chunk, bool
 
 static void epilogue_body(void *argument, int rank, int size) {
     const struct epilogue_run *run = argument;
-    struct gb_share chunks = gb_share_of(run->chunks, rank, size);
+    struct gb_range chunks = gb_partition(run->chunks, rank, size);
     bool writes = !leaves_dy(run);
     for (size_t chunk = chunks.begin; chunk < chunks.end; chunk++)
         writes ? epilogue_chunk(run, chunk, true) : epilogue_chunk(run, chunk, false);

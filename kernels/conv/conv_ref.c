@@ -79,7 +79,7 @@ static void forward_rows(void *argument, int rank, int size) {
     const struct forward_job *job = argument;
     const struct gb_conv_plan *plan = job->plan;
     const float *bias = job->epilogue->bias, *scale = job->epilogue->scale;
-    struct gb_share rows = gb_share_of((size_t)plan->problem.n * (size_t)plan->out_h, rank, size);
+    struct gb_range rows = gb_partition((size_t)plan->problem.n * (size_t)plan->out_h, rank, size);
     for (size_t row = rows.begin; row < rows.end; row++) {
         int n = (int)(row / (size_t)plan->out_h), i = (int)(row % (size_t)plan->out_h);
         for (int j = 0; j < plan->out_w; j++)
@@ -127,7 +127,7 @@ static void epilogue_channel(const struct epilogue_job *job, int o) {
 
 static void epilogue_channels(void *argument, int rank, int size) {
     const struct epilogue_job *job = argument;
-    struct gb_share channels = gb_share_of((size_t)job->y->c, rank, size);
+    struct gb_range channels = gb_partition((size_t)job->y->c, rank, size);
     for (size_t o = channels.begin; o < channels.end; o++)
         epilogue_channel(job, (int)o);
 }
@@ -176,7 +176,7 @@ static float backward_data_sum(const struct backward_job *job, int n, int row, i
 static void backward_data_rows(void *argument, int rank, int size) {
     const struct backward_job *job = argument;
     const struct gb_conv_problem *p = &job->plan->problem;
-    struct gb_share rows = gb_share_of((size_t)p->n * (size_t)p->h, rank, size);
+    struct gb_range rows = gb_partition((size_t)p->n * (size_t)p->h, rank, size);
     for (size_t row = rows.begin; row < rows.end; row++)
         for (int j = 0; j < p->w; j++)
             for (int q = 0; q < p->c; q++) {
@@ -218,7 +218,7 @@ static void backward_weights_outputs(void *argument, int rank, int size) {
     const struct gb_conv_problem *p = &job->plan->problem;
     const struct gb_adam_target *update = job->update;
     size_t row = weights_per_output(p);
-    struct gb_share outputs = gb_share_of((size_t)p->k, rank, size);
+    struct gb_range outputs = gb_partition((size_t)p->k, rank, size);
     for (size_t o = outputs.begin; o < outputs.end; o++) {
         float *d = update ? job->exec->scratch + (size_t)rank * job->plan->scratch_per_thread
                           : job->d_weights + o * row;

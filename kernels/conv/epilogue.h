@@ -28,7 +28,7 @@ static size_t partial_row(int channels) {
 static void add_partials(const float *partials, size_t count, int channels, float *d_bias,
                          float *d_log_scale, int rank, int size) {
     size_t padded = partial_row(channels) / 2;
-    struct gb_share share = gb_share_of(padded / GB_LANES, rank, size);
+    struct gb_range share = gb_partition(padded / GB_LANES, rank, size);
     for (size_t v = share.begin; v < share.end; v++) {
         gb_v bias = {0}, log_scale = {0};
         for (size_t t = 0; t < count && v * GB_LANES < (size_t)channels; t++) {

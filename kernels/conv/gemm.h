@@ -21,8 +21,8 @@
 enum { GB_TILE_VECTORS = 4, GB_TILE_SUMS = 24 };
 #define GB_FOR_TILES(X)                                                                            \
     GB_TWELVE_TILES(X, 1)                                                                          \
-    GB_NEXT_SIX_TILES(X, 1) GB_LAST_SIX_TILES(X, 1) GB_TWELVE_TILES(X, 2) GB_EIGHT_TILES(X, 3)     \
-        GB_SIX_TILES(X, 4)
+    GB_NEXT_SIX_TILES(X, 1)                                                                        \
+    GB_LAST_SIX_TILES(X, 1) GB_TWELVE_TILES(X, 2) GB_EIGHT_TILES(X, 3) GB_SIX_TILES(X, 4)
 #elif GB_ISA_ID == GB_ISA_ID_avx2
 enum { GB_TILE_VECTORS = 2, GB_TILE_SUMS = 12 };
 #define GB_FOR_TILES(X) GB_TWELVE_TILES(X, 1) GB_SIX_TILES(X, 2)

@@ -260,7 +260,7 @@ static void transpose_panel(const struct multiply_run *run, size_t panel, float 
 }
 
 static void transpose_weights(const struct multiply_run *run, int rank, int size) {
-    struct gb_share share = gb_share_of(gb_panel_count(run->g.weights), rank, size);
+    struct gb_range share = gb_partition(gb_panel_count(run->g.weights), rank, size);
     for (size_t panel = share.begin; panel < share.end; panel++)
         transpose_panel(run, panel, run->transposed + gb_panel_offset(run->g.weights, panel));
 }
@@ -274,7 +274,7 @@ struct block {
     const float *weights; // panels
     float *sums;
     size_t count;
-    struct tile tiles[MOST_BLOCK_TILES];
+    struct tile tiles[MAX_BLOCK_TILES];
     // What the next block reads of the input beyond this one's, and how much of it each unit asks
     // for.
     const float *ahead;
@@ -282,7 +282,7 @@ struct block {
 };
 
 // The panels that the units of a thread's share need, where all are in one block: panel by panel.
-static void transpose_share(const struct multiply_run *run, struct gb_share share, float *to) {
+static void transpose_share(const struct multiply_run *run, struct gb_range share, float *to) {
     const struct product *g = &run->g;
     size_t tiles = tile_count(&g->tiling);
     for (size_t panel = share.begin / tiles; panel * tiles < share.end; panel++)
@@ -293,7 +293,7 @@ static struct tile tile_of(const struct multiply_run *run, size_t index) {
     const struct product *g = &run->g;
     struct stretch s = tile_at(&g->tiling, index);
     int row = (s.n * g->tiling.height + s.line) * g->tiling.width + s.begin;
-    struct gb_range taps = gb_axis_taps_inside(&g->reads.rows, s.line);
+    struct gb_tap_range taps = gb_axis_taps_inside(&g->reads.rows, s.line);
     size_t filter_row = (size_t)g->reads.columns.taps * (size_t)g->in_c;
     struct tile tile = {.row = (size_t)row,
                         .count = (size_t)s.count,
@@ -428,7 +428,7 @@ static void multiply(const struct multiply_run *run, int rank, int size) {
     size_t panels = gb_panel_count(g->weights), per_block = g->block_tiles * panels;
     float *own = run->exec->scratch + run->per_thread * (size_t)rank;
     struct block block = {.run = run, .weights = run->weights, .sums = own + own_panels_floats(g)};
-    struct gb_share share = gb_share_of(tile_count(&g->tiling) * panels, rank, size);
+    struct gb_range share = gb_partition(tile_count(&g->tiling) * panels, rank, size);
     if (!run->weights) {
         transpose_share(run, share, own);
         block.weights = own;
@@ -472,7 +472,7 @@ static void add_taps(const struct multiply_run *run, int rank, int size) {
     const struct product *g = &run->g;
     struct gb_panels columns = gb_panels_of(1, (size_t)g->out_c);
     float sums[GB_TILE_FLOATS];
-    struct gb_share share = gb_share_of(tile_count(&g->out_tiling), rank, size);
+    struct gb_range share = gb_partition(tile_count(&g->out_tiling), rank, size);
     for (size_t t = share.begin; t < share.end; t++) {
         struct stretch s = tile_at(&g->out_tiling, t);
         struct tile tile = {.count = (size_t)s.count,
@@ -494,7 +494,7 @@ static void multiply_body(void *argument, int rank, int size) {
     const struct plane *plane = &run->g.plane;
     size_t lines = (size_t)run->in->n * (size_t)plane->h;
     if (run->source.plane)
-        fill_plane(&run->source, plane, run->in, gb_share_of(lines, rank, size));
+        fill_plane(&run->source, plane, run->in, gb_partition(lines, rank, size));
     if (run->transposed)
         transpose_weights(run, rank, size);
     if (run->source.plane || run->transposed)

@@ -11,7 +11,7 @@ enum form { GATHERED, SCATTERED, DISJOINT };
 enum {
     // Tiles go block by block: one of so many rows, which are fewer tiles where these are higher.
     BLOCK_ROWS = 192,
-    MOST_BLOCK_TILES = 32,
+    MAX_BLOCK_TILES = 32,
     // A sum longer than this goes part by part: a part of a panel is 32 KiB, and what a block's
     // tiles read of the input beside it 200 KiB.
     PART_FLOATS = 8192,
@@ -179,7 +179,7 @@ static struct product product_of(enum form form, struct gb_window window, int n,
     g.plane = plane_of(&g.reads, n, in_c);
     g.part_rows = part_rows(g.weights, (size_t)g.reads.columns.taps, (size_t)in_c);
     g.parts = ceil_div(g.weights.rows, g.part_rows);
-    g.block_tiles = smaller(BLOCK_ROWS / gb_tile_rows(g.weights), MOST_BLOCK_TILES);
+    g.block_tiles = smaller(BLOCK_ROWS / gb_tile_rows(g.weights), MAX_BLOCK_TILES);
     g.transposes_alone = tile_count(&g.tiling) <= g.block_tiles;
     return g;
 }

@@ -34,7 +34,7 @@ static struct source source_of(const struct product *g, const struct gb_tensor *
 
 // Copies lines of the plane, counted through the images.
 static void fill_plane(const struct source *source, const struct plane *p,
-                       const struct gb_tensor *in, struct gb_share lines) {
+                       const struct gb_tensor *in, struct gb_range lines) {
     size_t c = (size_t)in->c;
     int left = -p->shift_w, most = p->w - left, inside = in->w < most ? in->w : most;
     for (size_t l = lines.begin; l < lines.end; l++) {

@@ -84,7 +84,7 @@ struct chunk {
 static struct chunk chunk_at(const struct weight_run *run, size_t index) {
     size_t step = rows_per_block(&run->a_reads), rows = pixel_rows_of(run);
     size_t blocks = block_count(&run->forward, &run->a_reads);
-    struct gb_share share = gb_share_of(blocks, (int)index, (int)run->chunks);
+    struct gb_range share = gb_partition(blocks, (int)index, (int)run->chunks);
     return (struct chunk){index, share.begin * step, smaller(share.end * step, rows)};
 }
 
@@ -124,7 +124,7 @@ static size_t list_segments(const struct weight_run *run, size_t tap, size_t beg
                             struct gb_segment *segments) {
     const struct gb_axis *rows = &run->a_reads.rows, *columns = &run->a_reads.columns;
     int a = (int)tap / columns->taps, b = (int)tap % columns->taps;
-    struct gb_range inside = gb_axis_inside(columns, b);
+    struct gb_tap_range inside = gb_axis_inside(columns, b);
     size_t count = 0;
     for (size_t row = begin; row < end && inside.begin < inside.end; row++) {
         struct gb_pixel p = gb_pixel_at(row, rows->outputs, 1); // a row of pixels
@@ -323,16 +323,16 @@ static void update_piece(const struct gb_adam_target *update, size_t count, cons
 }
 
 // A thread's share of the packed weights, in whole vectors.
-static struct gb_share weight_share(const struct weight_run *run, int rank, int size) {
+static struct gb_range weight_share(const struct weight_run *run, int rank, int size) {
     size_t vectors = gb_panels_floats(run->forward.weights) / GB_LANES;
-    struct gb_share share = gb_share_of(vectors, rank, size);
-    return (struct gb_share){share.begin * GB_LANES, share.end * GB_LANES};
+    struct gb_range share = gb_partition(vectors, rank, size);
+    return (struct gb_range){share.begin * GB_LANES, share.end * GB_LANES};
 }
 
 // Adds up the chunks' gradients in order, each thread its share of the weights.
 static void add_chunks(const struct weight_run *run, int rank, int size) {
     size_t floats = gb_panels_floats(run->forward.weights);
-    struct gb_share share = weight_share(run, rank, size);
+    struct gb_range share = weight_share(run, rank, size);
     size_t begin = share.begin, end = share.end;
     float *sums = run->update ? run->partials : run->d_packed;
     for (size_t i = begin; i < end; i += GB_LANES) {
@@ -346,19 +346,19 @@ static void add_chunks(const struct weight_run *run, int rank, int size) {
 }
 
 // The plane's lines under the chunks [begin, end).
-static struct gb_share lines_under(const struct weight_run *run, size_t begin, size_t end) {
+static struct gb_range lines_under(const struct weight_run *run, size_t begin, size_t end) {
     const struct gb_axis *rows = &run->a_reads.rows;
     struct gb_pixel first = gb_pixel_at(chunk_at(run, begin).begin, rows->outputs, 1);
     struct gb_pixel last = gb_pixel_at(chunk_at(run, end - 1).end - 1, rows->outputs, 1);
     int h = run->forward.plane.h;
-    return (struct gb_share){(size_t)(first.n * h + first.i * rows->stride),
+    return (struct gb_range){(size_t)(first.n * h + first.i * rows->stride),
                              (size_t)(last.n * h + last.i * rows->stride + rows->taps)};
 }
 
 // Every thread copies the filter rows that it reads for itself. Made together, half of the copy
 // came from the other core's cache: 3x3 from 6 to 6 channels took 34 us on two threads, and 21
 // where both copied everything.
-static struct source filter_row_source(const struct weight_run *run, struct gb_share lines,
+static struct source filter_row_source(const struct weight_run *run, struct gb_range lines,
                                        float *plane) {
     const struct product *g = &run->forward;
     bool copied = needs_plane(g, run->x) || run->x->pixel != run->x->c;
@@ -374,7 +374,7 @@ static void weight_body(void *argument, int rank, int size) {
     struct weight_scratch scratch =
         weight_scratch_at(run->exec->scratch + run->plan->scratch_per_thread * (size_t)rank, g);
     size_t units = gb_panel_count(g->weights) * tile_count(&run->tiling);
-    struct gb_share share = gb_share_of(run->chunks * units, rank, size);
+    struct gb_range share = gb_partition(run->chunks * units, rank, size);
     if (groups_filter_rows(g) && share.begin < share.end)
         run->source = filter_row_source(
             run, lines_under(run, share.begin / units, ceil_div(share.end, units)), scratch.plane);

@@ -76,26 +76,26 @@ GB_INLINE void gb_pixel_next(struct gb_pixel *p, int h, int w) {
 }
 
 // The outputs whose tap `tap` reads inside the input, for an axis without division.
-struct gb_range {
+struct gb_tap_range {
     int begin, end;
 };
-GB_INLINE struct gb_range gb_axis_inside(const struct gb_axis *axis, int tap) {
+GB_INLINE struct gb_tap_range gb_axis_inside(const struct gb_axis *axis, int tap) {
     int shift = axis->origin + tap * axis->step; // output o reads o*stride + shift
     int last = axis->inputs - 1 - shift;
     int begin = shift >= 0 ? 0 : (-shift + axis->stride - 1) / axis->stride;
     int end = last < 0 ? 0 : last / axis->stride + 1;
     if (end > axis->outputs)
         end = axis->outputs;
-    return (struct gb_range){begin < end ? begin : end, end};
+    return (struct gb_tap_range){begin < end ? begin : end, end};
 }
 
 // The taps that read inside the input at an output, for an axis without division; there is one, as
 // padding is smaller than the kernel.
-GB_INLINE struct gb_range gb_axis_taps_inside(const struct gb_axis *axis, int output) {
+GB_INLINE struct gb_tap_range gb_axis_taps_inside(const struct gb_axis *axis, int output) {
     int position = output * axis->stride + axis->origin; // of tap 0
     int before = axis->step > 0 ? -position : position - (axis->inputs - 1);
     int end = axis->step > 0 ? axis->inputs - position : position + 1;
-    return (struct gb_range){before > 0 ? before : 0, end < axis->taps ? end : axis->taps};
+    return (struct gb_tap_range){before > 0 ? before : 0, end < axis->taps ? end : axis->taps};
 }
 
 // `count` floats from every row of one matrix to a row of another.
@@ -127,7 +127,7 @@ static inline void gb_window_gather_tap(const struct gb_window *w, const struct 
     if (pixels == 0)
         return;
     int i = gb_axis_input(&w->rows, p.i, tap / w->columns.taps), b = tap % w->columns.taps;
-    struct gb_range inside = gb_axis_inside(&w->columns, b);
+    struct gb_tap_range inside = gb_axis_inside(&w->columns, b);
     int begin = inside.begin > p.j ? inside.begin : p.j, last = p.j + pixels;
     int end = inside.end < last ? inside.end : last;
     if (i < 0 || begin >= end) {

@@ -42,7 +42,7 @@ static size_t most_piece_tiles(const struct tiling *pieces) {
     return ceil_div((size_t)pieces->width, (size_t)pieces->across);
 }
 
-static size_t tiles_of(const struct tiling *pieces, struct gb_share share) {
+static size_t tiles_of(const struct tiling *pieces, struct gb_range share) {
     size_t tiles = 0;
     for (size_t p = share.begin; p < share.end; p++)
         tiles += (size_t)tile_at(pieces, p).count;
@@ -178,7 +178,7 @@ static void lay_flat(const struct winograd_run *run, size_t in, size_t count, fl
 }
 
 // Forward: columns of each point's panels for an input channel, which is their row.
-static void make_filter_row(const struct winograd_run *run, size_t in, struct gb_share columns,
+static void make_filter_row(const struct winograd_run *run, size_t in, struct gb_range columns,
                             float *room) {
     const struct winograd *w = &run->shape;
     lay_flat(run, in, 1, room);
@@ -215,17 +215,17 @@ static void make_filter_columns(const struct winograd_run *run, size_t column, f
 }
 
 // The points of a thread's share: of its panels, else of all filters, which threads make together.
-static void make_filters(const struct winograd_run *run, struct gb_share panels, float *room,
+static void make_filters(const struct winograd_run *run, struct gb_range panels, float *room,
                          int rank, int size) {
     const struct winograd *w = &run->shape;
     bool forward = run->product.g.window.rows.step > 0;
-    struct gb_share rows = {0, w->filters.rows};
-    struct gb_share columns = {panels.begin * w->filters.width,
+    struct gb_range rows = {0, w->filters.rows};
+    struct gb_range columns = {panels.begin * w->filters.width,
                                smaller(panels.end * w->filters.width, w->filters.columns)};
     if (!w->divides_out && forward)
-        rows = gb_share_of(w->filters.rows, rank, size);
+        rows = gb_partition(w->filters.rows, rank, size);
     if (!w->divides_out && !forward) {
-        struct gb_share vectors = gb_share_of(ceil_div(columns.end, GB_LANES), rank, size);
+        struct gb_range vectors = gb_partition(ceil_div(columns.end, GB_LANES), rank, size);
         columns.begin = vectors.begin * GB_LANES;
         columns.end = smaller(vectors.end * GB_LANES, columns.end);
     }
@@ -310,7 +310,7 @@ static void input_tile(const struct product *g, const struct gb_tensor *in, int 
 
 struct winograd_block {
     const struct winograd_run *run;
-    struct gb_share panels, pieces;
+    struct gb_range panels, pieces;
     size_t tiles;
     float *inputs, *sums, *lines;
 };
@@ -333,7 +333,7 @@ static void multiply_points(const struct winograd_block *block, const struct pan
     size_t turns = ceil_div(block->tiles, GB_TILE_FLOATS / panel->width);
     for (size_t point = 0; point < POINTS; point++)
         for (size_t turn = 0; turn < turns; turn++) {
-            struct gb_share rows = gb_share_of(block->tiles, (int)turn, (int)turns);
+            struct gb_range rows = gb_partition(block->tiles, (int)turn, (int)turns);
             gb_row_kernels[panel->width / GB_LANES - 1][rows.end - rows.begin - 1](
                 block->inputs + point * input_point(w) + rows.begin * w->in_row, &all, 1,
                 (ptrdiff_t)w->in_row, panel->weights + point * filter_point(w),
@@ -419,22 +419,22 @@ static void winograd_body(void *argument, int rank, int size) {
     const struct multiply_run *product = &run->product;
     const struct winograd *w = &run->shape;
     float *own = product->exec->scratch + product->per_thread * (size_t)rank;
-    struct gb_share pieces = {0, tile_count(&w->pieces)};
+    struct gb_range pieces = {0, tile_count(&w->pieces)};
     struct winograd_block block = {
         .run = run, .panels = {0, gb_panel_count(w->filters)}, .inputs = own};
     block.sums = block.inputs + POINTS * input_point(w);
     block.lines = block.sums + POINTS * sum_point(w);
     if (w->divides_out)
-        block.panels = gb_share_of(block.panels.end, rank, size);
+        block.panels = gb_partition(block.panels.end, rank, size);
     else
-        pieces = gb_share_of(pieces.end, rank, size);
+        pieces = gb_partition(pieces.end, rank, size);
     make_filters(run, block.panels, own, rank, size);
     if (!w->divides_out)
         gb_barrier(size);
     size_t count = pieces.end - pieces.begin, blocks = ceil_div(count, w->block_pieces);
     for (size_t b = 0; b < blocks; b++) {
-        struct gb_share share = gb_share_of(count, (int)b, (int)blocks);
-        block.pieces = (struct gb_share){pieces.begin + share.begin, pieces.begin + share.end};
+        struct gb_range share = gb_partition(count, (int)b, (int)blocks);
+        block.pieces = (struct gb_range){pieces.begin + share.begin, pieces.begin + share.end};
         block.tiles = tiles_of(&w->pieces, block.pieces);
         run_block(&block);
     }

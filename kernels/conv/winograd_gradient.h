@@ -67,7 +67,7 @@ struct winograd_gradient_run {
 // What one thread makes: the gradient of some in channels by some panels of out channels.
 struct gradient_part {
     const struct winograd_gradient_run *run;
-    struct gb_share channels, panels;
+    struct gb_range channels, panels;
     struct gb_tensor x; // its channels
     float *x_points, *dy_points, *filters;
 };
@@ -120,7 +120,7 @@ static void make_gradient_tile(const struct gradient_part *part, int n, int i, i
     }
 }
 
-static void make_points(const struct gradient_part *part, struct gb_share pieces, size_t tiles) {
+static void make_points(const struct gradient_part *part, struct gb_range pieces, size_t tiles) {
     const struct winograd_gradient *d = &part->run->shape;
     size_t tile = 0;
     for (size_t p = pieces.begin; p < pieces.end; p++) {
@@ -147,7 +147,7 @@ static void add_products(const struct gradient_part *part, size_t tiles, bool fr
             float *sums = part->run->sums + point * filter_point(&d->tiles) +
                           gb_panel_offset(d->tiles.filters, panel) + part->channels.begin * width;
             for (size_t turn = 0; turn < turns; turn++) {
-                struct gb_share rows = gb_share_of(count, (int)turn, (int)turns);
+                struct gb_range rows = gb_partition(count, (int)turn, (int)turns);
                 gb_step_kernels[width / GB_LANES - 1][rows.end - rows.begin - 1](
                     part->x_points + point * input_point(&d->tiles) + rows.begin, &all, 1,
                     (ptrdiff_t)d->tiles.in_row,
@@ -189,7 +189,7 @@ GB_INLINE void filter_gradient(const float *sums, size_t point, float *to, size_
 }
 
 // The scattered form: out channels of one input channel's filters to their places.
-static void scatter_filters(const struct product *to, size_t in, struct gb_share out,
+static void scatter_filters(const struct product *to, size_t in, struct gb_range out,
                             const float *from, float *packed) {
     for (size_t tap = 0; tap < 9; tap++) {
         size_t column = weight_column(to, tap, 0);
@@ -214,7 +214,7 @@ static void make_gradient(const struct gradient_part *part) {
     const struct product *g = &part->run->weights->forward;
     float *packed = part->run->d_packed;
     size_t width = d->tiles.filters.width, most = (size_t)g->out_c;
-    struct gb_share out = {part->panels.begin * width, smaller(part->panels.end * width, most)};
+    struct gb_range out = {part->panels.begin * width, smaller(part->panels.end * width, most)};
     for (size_t in = part->channels.begin; in < part->channels.end; in++) {
         for (size_t o = out.begin; o < out.end; o += GB_LANES) {
             const float *sums = part->run->sums + gb_panel_index(d->tiles.filters, in, o);
@@ -242,9 +242,9 @@ static struct gradient_part part_of(const struct winograd_gradient_run *run, int
                                  .dy_points = own + POINTS * input_point(&d->tiles)};
     part.filters = part.dy_points + POINTS * dy_point(d);
     if (d->tiles.divides_out)
-        part.panels = gb_share_of(panels, rank, size);
+        part.panels = gb_partition(panels, rank, size);
     else {
-        struct gb_share vectors = gb_share_of(ceil_div(channels, GB_LANES), rank, size);
+        struct gb_range vectors = gb_partition(ceil_div(channels, GB_LANES), rank, size);
         part.channels.begin = vectors.begin * GB_LANES;
         part.channels.end = smaller(vectors.end * GB_LANES, channels);
     }
@@ -259,7 +259,7 @@ static void make_part(const struct gradient_part *part) {
     if (part->channels.begin == part->channels.end || part->panels.begin == part->panels.end)
         return;
     for (size_t first = 0; first < pieces; first += d->tiles.block_pieces) {
-        struct gb_share block = {first, smaller(first + d->tiles.block_pieces, pieces)};
+        struct gb_range block = {first, smaller(first + d->tiles.block_pieces, pieces)};
         size_t tiles = tiles_of(&d->tiles.pieces, block);
         make_points(part, block, tiles);
         add_products(part, tiles, first == 0);
@@ -275,7 +275,7 @@ static void winograd_gradient_body(void *argument, int rank, int size) {
     if (!w->update)
         return;
     gb_barrier(size);
-    struct gb_share share = weight_share(w, rank, size);
+    struct gb_range share = weight_share(w, rank, size);
     if (share.begin < share.end)
         update_piece(w->update, share.end - share.begin, run->d_packed + share.begin, share.begin);
 }

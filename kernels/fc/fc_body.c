@@ -143,8 +143,8 @@ GB_INLINE void forward_outputs(const struct run *run, size_t output, int vectors
 
 static void forward_body(void *argument, int rank, int size) {
     const struct run *run = argument;
-    const struct gb_share share =
-        gb_share_of(row_floats(&run->plan->problem) / GB_LANES, rank, size);
+    const struct gb_range share =
+        gb_partition(row_floats(&run->plan->problem) / GB_LANES, rank, size);
     size_t v = share.begin;
     for (; v + BLOCK_VECTORS <= share.end; v += BLOCK_VECTORS)
         forward_outputs(run, v * GB_LANES, BLOCK_VECTORS);
@@ -243,7 +243,7 @@ static void backward_body(void *argument, int rank, int size) {
     const struct run *run = argument;
     const struct gb_fc_problem *p = &run->plan->problem;
     float *piece = run->exec->scratch + (size_t)rank * run->plan->scratch_per_thread;
-    struct gb_share share = gb_share_of(gb_fc_inputs(p), rank, size);
+    struct gb_range share = gb_partition(gb_fc_inputs(p), rank, size);
     for (size_t i = share.begin, end; i < share.end; i = end) {
         end = i + GB_LANES < share.end ? i + GB_LANES : share.end;
         for (int n = 0, samples; run->dx && n < p->n; n += samples) {

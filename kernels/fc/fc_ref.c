@@ -49,7 +49,7 @@ static void forward_outputs(void *argument, int rank, int size) {
     const struct job *job = argument;
     const struct gb_fc_problem *p = &job->plan->problem;
     size_t inputs = gb_fc_inputs(p);
-    struct gb_share outputs = gb_share_of((size_t)p->k, rank, size);
+    struct gb_range outputs = gb_partition((size_t)p->k, rank, size);
     for (int n = 0; n < p->n; n++)
         for (size_t o = outputs.begin; o < outputs.end; o++) {
             float sum = 0.0f;
@@ -68,7 +68,7 @@ void gb_fc_forward_f32__scalar(const struct gb_fc_plan *plan, const struct gb_ex
     gb_parallel(exec->threads, forward_outputs, &job);
 }
 
-static void backward_data(const struct job *job, struct gb_share range) {
+static void backward_data(const struct job *job, struct gb_range range) {
     const struct gb_fc_problem *p = &job->plan->problem;
     size_t inputs = gb_fc_inputs(p);
     for (int n = 0; n < p->n; n++)
@@ -80,7 +80,7 @@ static void backward_data(const struct job *job, struct gb_share range) {
         }
 }
 
-static void backward_weights(const struct job *job, struct gb_share outputs, float *scratch) {
+static void backward_weights(const struct job *job, struct gb_range outputs, float *scratch) {
     const struct gb_fc_problem *p = &job->plan->problem;
     const struct gb_adam_target *update = job->update;
     size_t inputs = gb_fc_inputs(p);
@@ -101,9 +101,9 @@ static void backward(void *argument, int rank, int size) {
     const struct job *job = argument;
     const struct gb_fc_problem *p = &job->plan->problem;
     if (job->dx)
-        backward_data(job, gb_share_of(gb_fc_inputs(p), rank, size));
+        backward_data(job, gb_partition(gb_fc_inputs(p), rank, size));
     gb_barrier(size); // dx reads all weights before any is updated
-    backward_weights(job, gb_share_of((size_t)p->k, rank, size),
+    backward_weights(job, gb_partition((size_t)p->k, rank, size),
                      job->exec->scratch + (size_t)rank * job->plan->scratch_per_thread);
 }
 

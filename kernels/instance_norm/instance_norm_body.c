@@ -134,7 +134,7 @@ GB_INLINE void apply_row(enum gb_activation activation, const struct backward *k
 }
 
 // The two sums of image rows [begin, end), or the gradient made of the means.
-static void run_rows(const struct backward *k, struct gb_share rows, bool apply) {
+static void run_rows(const struct backward *k, struct gb_range rows, bool apply) {
     for (size_t row = rows.begin; row < rows.end; row++) {
         const int n = (int)(row / (size_t)k->v->h), y = (int)(row % (size_t)k->v->h);
         if (k->activation == GB_RELU)
@@ -147,11 +147,11 @@ static void run_rows(const struct backward *k, struct gb_share rows, bool apply)
 static void backward_share(void *argument, int rank, int size) {
     const struct backward *k = argument;
     const size_t images = (size_t)k->v->n, sums = 2 * (size_t)k->v->c;
-    const struct gb_share rows = gb_share_of(images * (size_t)k->v->h, rank, size);
+    const struct gb_range rows = gb_partition(images * (size_t)k->v->h, rank, size);
     run_rows(k, rows, false);
     gb_barrier(size);
 
-    struct gb_share share = gb_share_of(images * sums, rank, size);
+    struct gb_range share = gb_partition(images * sums, rank, size);
     for (size_t i = share.begin; i < share.end; i++) {
         const size_t n = i / sums;
         const bool multiplies_u = i % sums >= sums / 2;

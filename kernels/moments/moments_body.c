@@ -46,14 +46,14 @@ static void merge_rows(const struct moments *k, const float *rows, int count, fl
 static void moments_share(void *argument, int rank, int size) {
     const struct moments *k = argument;
     const size_t h = (size_t)k->v->h, c = (size_t)k->v->c;
-    struct gb_share share = gb_share_of((size_t)k->v->n * h, rank, size);
+    struct gb_range share = gb_partition((size_t)k->v->n * h, rank, size);
     for (size_t row = share.begin; row < share.end; row++)
         sum_row(k, (int)(row / h), (int)(row % h));
     gb_barrier(size);
 
     const int groups = k->stride ? k->v->n : 1;
     const int count = k->v->n / groups * k->v->h;
-    share = gb_share_of((size_t)groups * c, rank, size);
+    share = gb_partition((size_t)groups * c, rank, size);
     for (size_t i = share.begin; i < share.end; i++) {
         const size_t group = i / c, channel = i % c;
         const ptrdiff_t at = (ptrdiff_t)group * k->stride + (ptrdiff_t)channel;

@@ -10,11 +10,11 @@
 #include "kernels/conv/contract.h"
 #include "kernels/fc/contract.h"
 #include "kernels/onednn/onednn_call.h"
-#include "kernels/onednn/onednn_mix.h"
+#include "kernels/onednn/onednn_inv1x1.h"
 #include "kernels/pool/contract.h"
 #include "kernels/resample/contract.h"
 
-static const struct gb_backend *lender; // of Adam and the epilogues' gradients
+static const struct gb_backend *fallback; // of Adam and the epilogues' gradients
 
 // ---- Products: what a convolution and an inner product have in common ----
 
@@ -39,7 +39,7 @@ struct product {
     struct call weights, weights_reorder;
     size_t packed_floats, own_floats; // own: the larger of the gradients' layouts of weights
     // Where things lie in scratch: x first, if copied; then y, if copied; weights as a gradient has
-    // them; in the packed layout; the scratchpad of the primitive that runs; what the lender takes.
+    // them; in the packed layout; the scratchpad of the primitive that runs; what the fallback takes.
     size_t y_at, own_at, packed_at, scratchpad_at, rest_at;
 };
 
@@ -312,8 +312,8 @@ static void product_weights(const struct product *p, const struct gb_exec *exec,
     if (p->weights_reorder.primitive)
         reorder(p, exec, &p->weights_reorder, own, packed);
     if (update)
-        lender->adam(exec, update->adam, p->packed_floats, packed, update->weights, update->moment1,
-                     update->moment2);
+        fallback->adam(exec, update->adam, p->packed_floats, packed, update->weights,
+                       update->moment1, update->moment2);
 }
 
 // ---- Convolution ----
@@ -384,8 +384,8 @@ static void conv_backward_data(const struct gb_conv_plan *plan, const struct gb_
     struct gb_exec rest = *exec; // beside what was made
     rest.scratch += p->rest_at;
     rest.scratch_floats -= p->rest_at;
-    lender->epilogue_backward(&rest, e->activation, &made, e->x, e->scale, dx, e->d_bias,
-                              e->d_log_scale);
+    fallback->epilogue_backward(&rest, e->activation, &made, e->x, e->scale, dx, e->d_bias,
+                                e->d_log_scale);
 }
 
 static void conv_backward_weights(const struct gb_conv_plan *plan, const struct gb_exec *exec,
@@ -662,7 +662,7 @@ void gb_onednn_overlay(struct gb_backend *table) {
     const bool openmp = DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP;
     snprintf(library, sizeof library, "oneDNN %d.%d.%d%s", version->major, version->minor,
              version->patch, openmp ? "" : ", its own number of threads");
-    lender = table->lender;
+    fallback = table->fallback;
     table->name = "onednn";
     table->isa = "SSE4.1";
     table->library = library;
@@ -680,10 +680,10 @@ void gb_onednn_overlay(struct gb_backend *table) {
     table->fc_unpack = fc_unpack;
     table->fc_forward = fc_forward;
     table->fc_backward = fc_backward;
-    table->mix_plan = gb_onednn_mix_plan;
-    table->mix_plan_free = gb_onednn_mix_plan_free;
-    table->mix_forward = gb_onednn_mix_forward;
-    table->mix_backward = gb_onednn_mix_backward;
+    table->inv1x1_plan = gb_onednn_inv1x1_plan;
+    table->inv1x1_plan_free = gb_onednn_inv1x1_plan_free;
+    table->inv1x1_forward = gb_onednn_inv1x1_forward;
+    table->inv1x1_backward = gb_onednn_inv1x1_backward;
     table->max_pool_plan = max_pool_plan;
     table->max_pool_plan_free = max_pool_plan_free;
     table->max_pool_forward = max_pool_forward;

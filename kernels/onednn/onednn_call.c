@@ -128,7 +128,7 @@ struct copy {
 static void copy_rows(void *argument, int rank, int size) {
     const struct copy *copy = argument;
     const struct gb_tensor *t = copy->from;
-    struct gb_share rows = gb_share_of((size_t)t->n * (size_t)t->h, rank, size);
+    struct gb_range rows = gb_partition((size_t)t->n * (size_t)t->h, rank, size);
     for (size_t row = rows.begin; row < rows.end; row++) {
         int n = (int)(row / (size_t)t->h), i = (int)(row % (size_t)t->h);
         for (int j = 0; j < t->w; j++)

@@ -75,7 +75,7 @@ struct exponential {
 
 static void exp_share(void *argument, int rank, int size) {
     const struct exponential *k = argument;
-    struct gb_share vectors = gb_share_of((k->count + GB_LANES - 1) / GB_LANES, rank, size);
+    struct gb_range vectors = gb_partition((k->count + GB_LANES - 1) / GB_LANES, rank, size);
     for (size_t i = vectors.begin * GB_LANES; i < vectors.end * GB_LANES; i += GB_LANES) {
         size_t rest = k->count - i;
         int left = rest < GB_LANES ? (int)rest : GB_LANES;

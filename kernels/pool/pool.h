@@ -5,8 +5,8 @@
 #ifndef GB_POOL_H
 #define GB_POOL_H
 
+#include "base/status.h"
 #include "kernels/parallel.h"
-#include "kernels/status.h"
 #include "kernels/tensor.h"
 
 // Text "n2h64w64c32r2u2".

@@ -93,7 +93,7 @@ static void backward_share(void *argument, int rank, int size) {
     const int stride = k->problem.stride, rows = k->y->h;
     const int bands = stride >= k->problem.kernel ? rows : 1;
     const bool tiled = tile_dx(k);
-    struct gb_share share = gb_share_of((size_t)k->y->n * (size_t)bands, rank, size);
+    struct gb_range share = gb_partition((size_t)k->y->n * (size_t)bands, rank, size);
     for (size_t unit = share.begin; unit < share.end; unit++) {
         const int n = (int)(unit / (size_t)bands), band = (int)(unit % (size_t)bands);
         const int first = band * rows / bands, end = (band + 1) * rows / bands;

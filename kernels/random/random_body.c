@@ -106,7 +106,7 @@ static size_t groups_of(const struct fill *fill) {
 GB_INLINE void fill_share(const struct fill *fill, int rank, int size,
                           void (*group)(const struct fill *, uint32_t, float *)) {
     const size_t before = fill->first % 4;
-    struct gb_share share = gb_share_of(groups_of(fill), rank, size);
+    struct gb_range share = gb_partition(groups_of(fill), rank, size);
     for (size_t g = share.begin; g < share.end; g++) {
         const uint32_t block = fill->first / 4 + (uint32_t)g * GB_LANES;
         // The group's place [begin, end) in a stream that starts `before` elements ahead of out.

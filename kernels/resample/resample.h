@@ -4,8 +4,8 @@
 #ifndef GB_RESAMPLE_H
 #define GB_RESAMPLE_H
 
+#include "base/status.h"
 #include "kernels/parallel.h"
-#include "kernels/status.h"
 #include "kernels/tensor.h"
 
 // Text "n2h32w32c128f2".

@@ -107,7 +107,7 @@ static void resample_share(void *argument, int rank, int size) {
     const struct resample *k = argument;
     float *row = k->rows + gb_resample_scratch_floats(k->x, rank);
     const size_t h = (size_t)k->y->h;
-    struct gb_share share = gb_share_of((size_t)k->y->n * h, rank, size);
+    struct gb_range share = gb_partition((size_t)k->y->n * h, rank, size);
     for (size_t r = share.begin; r < share.end; r++) {
         combine_rows(k, (int)(r / h), (int)(r % h), row);
         combine_columns(k, (int)(r / h), (int)(r % h), row);

@@ -3,7 +3,7 @@
 // hold no other exp, log or tanh, so their bits do not depend on the C library. Branch-free, every
 // lane on its own, and the same sequence of IEEE operations at any width: scalar, avx2 and avx512
 // agree bit for bit on every argument whose result is not subnormal. The stated errors are the
-// largest over all floats of the domain (tests/test_math.c), in units of the last place of the
+// largest over all floats of the domain (tests/kernels/test_math.c), in units of the last place of the
 // result. Polynomials are minimax fits made for these intervals; NaN gives NaN.
 #ifndef GB_MATH_H
 #define GB_MATH_H

@@ -18,7 +18,7 @@ struct gb_row_job {
 
 static inline void gb_run_rows(void *argument, int rank, int size) {
     const struct gb_row_job *job = argument;
-    struct gb_share share = gb_share_of((size_t)job->n * (size_t)job->h, rank, size);
+    struct gb_range share = gb_partition((size_t)job->n * (size_t)job->h, rank, size);
     for (size_t r = share.begin; r < share.end; r++)
         job->row(job->argument, (int)(r / (size_t)job->h), (int)(r % (size_t)job->h));
 }

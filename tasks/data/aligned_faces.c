@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/files.h"
 #include "tasks/data/hash.h"
 #include "tasks/data/lists.h"
 #include "tasks/data/randomness.h"
 #include "tasks/images/resize.h"
-#include "tasks/program/files.h"
 
 static const char cannot_read[] = "cannot read faces";
 
@@ -38,7 +38,7 @@ void gb_hide_block(const struct gb_example *example) {
 
 // What a split is read from.
 struct faces {
-    char root[GB_PATH]; // the folder of images
+    char root[GB_PATH]; // the directory of images
     char **names;       // the data set's own are for people
     int count;
 };
@@ -78,17 +78,17 @@ static enum gb_status fill(const struct gb_dataset *set, int index, const struct
 
 // ---- Files ----
 
-// Appends the images of a person's folder as "PERSON/NAME".
+// Appends the images of a person's directory as "PERSON/NAME".
 static enum gb_status list_person(const char *root, const char *person, struct gb_list *all) {
-    char folder[GB_PATH];
+    char directory[GB_PATH];
     struct gb_list images;
-    GB_TRY(gb_path_join(root, person, folder));
-    if (!gb_is_folder(folder))
+    GB_TRY(gb_path_join(root, person, directory));
+    if (!gb_is_directory(directory))
         return GB_OK;
-    GB_TRY(gb_list_folder(folder, ".jpg", &images));
+    GB_TRY(gb_list_folder(directory, ".jpg", &images));
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < images.count; i++)
-        status = gb_list_add(all, gb_format("%s/%s", person, images.names[i]), folder);
+        status = gb_list_add(all, gb_format("%s/%s", person, images.names[i]), directory);
     gb_list_free(&images);
     return status;
 }
@@ -106,19 +106,19 @@ static enum gb_status list_persons(const char *root, struct gb_list *all) {
     return status;
 }
 
-// The images of a folder of whichever kind, and the folder that their names start from.
-static enum gb_status list_images(const char *folder, char root[static GB_PATH],
+// The images of a directory of whichever kind, and the directory that their names start from.
+static enum gb_status list_images(const char *directory, char root[static GB_PATH],
                                   struct gb_list *all) {
     static const char *const rooms[] = {"img_align_celeba", "Img/img_align_celeba"};
     for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
-        GB_TRY(gb_path_join(folder, rooms[i], root));
-        if (gb_is_folder(root))
+        GB_TRY(gb_path_join(directory, rooms[i], root));
+        if (gb_is_directory(root))
             return gb_list_folder(root, ".jpg", all);
     }
-    GB_TRY(gb_path_join(folder, "lfw_funneled", root));
-    if (gb_is_folder(root))
+    GB_TRY(gb_path_join(directory, "lfw_funneled", root));
+    if (gb_is_directory(root))
         return list_persons(root, all);
-    snprintf(root, GB_PATH, "%s", folder); // shorter than the paths before
+    snprintf(root, GB_PATH, "%s", directory); // shorter than the paths before
     return gb_list_folder(root, ".jpg", all);
 }
 
@@ -189,11 +189,11 @@ static enum gb_status split_list(const struct gb_list *list, const char *path, c
     return GB_OK;
 }
 
-static enum gb_status split_by_list(const char *folder, const char *root, const struct gb_list *all,
-                                    struct split *split) {
+static enum gb_status split_by_list(const char *directory, const char *root,
+                                    const struct gb_list *all, struct split *split) {
     char path[GB_PATH];
     struct gb_list list;
-    GB_TRY(gb_path_join(folder, "list_eval_partition.txt", path));
+    GB_TRY(gb_path_join(directory, "list_eval_partition.txt", path));
     GB_TRY(gb_list_read(path, &list));
     bool *taken = calloc((size_t)all->count, sizeof *taken);
     int *parts = calloc((size_t)list.count, sizeof *parts),
@@ -281,13 +281,13 @@ enum gb_status gb_aligned_faces_load(const struct gb_source *source, struct gb_d
         splits[s] = (struct gb_dataset){0};
     char root[GB_PATH];
     struct gb_list all;
-    GB_TRY(list_images(source->folder, root, &all));
+    GB_TRY(list_images(source->directory, root, &all));
     struct split split = {0};
     for (int s = 0; s < GB_SPLITS; s++)
         split.places[s] = calloc((size_t)all.count, sizeof *split.places[s]);
     enum gb_status status = split.places[GB_SPLIT_TRAIN] && split.places[GB_SPLIT_TEST]
                                 ? make_splits(source, root, &all, &split, splits)
-                                : no_memory(source->folder);
+                                : no_memory(source->directory);
     for (int s = 0; s < GB_SPLITS; s++) {
         free(split.places[s]);
         if (status != GB_OK)

@@ -8,7 +8,7 @@
 #ifndef GB_ALIGNED_FACES_H
 #define GB_ALIGNED_FACES_H
 
-#include "kernels/status.h"
+#include "base/status.h"
 #include "tasks/data/dataset.h"
 
 // How many test images are drawn at random, with this seed; a quarter of all where that is fewer.
@@ -36,11 +36,11 @@ void gb_hide_block(const struct gb_example *example);
 // Loads both splits (the array has GB_SPLITS entries); free each with gb_dataset_free. Files are
 // read when an example is asked for. The largest square in the middle of an image is resized
 // bilinearly to source->size; gb_hide_block makes the example of it, in [0, 1]. Names are paths
-// below the folder of images, in byte order. The test images are drawn from all; a person may be in
+// below the directory of images, in byte order. The test images are drawn from all; a person may be in
 // both splits, as the paper's rule has it. Where source->split_folder is given, it holds CelebA's
 // list_eval_partition.txt (lines of a file's name and 0 for training, 1 for validation, 2 for
 // testing, whose people are apart): the training split is the list's, the test split drawn from the
-// list's. GB_BAD_INPUT with the file and the reason: a folder missing or without images, fewer than
+// list's. GB_BAD_INPUT with the file and the reason: a directory missing or without images, fewer than
 // 4 of them, a list missing, with a line that is no name and part, naming a file that is not there
 // or one twice, or without training or test images; in fill what gb_image_read refuses, and an
 // image with a side below source->size. On failure nothing is held.

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/files.h"
 #include "tasks/data/lists.h"
-#include "tasks/program/files.h"
 
 const struct gb_bsds_test gb_bsd68 = {"bsd68.txt", 68}, gb_bsd100 = {"bsd100.txt", 100};
 
@@ -27,10 +27,10 @@ static enum gb_status add_names(struct gb_list *names, const char *part, const s
 
 // Adds all that a part of the data set holds.
 static enum gb_status add_part(const char *images, const char *part, struct gb_list *names) {
-    char folder[GB_PATH];
+    char directory[GB_PATH];
     struct gb_list held;
-    GB_TRY(gb_path_join(images, part, folder));
-    GB_TRY(gb_list_folder(folder, ".jpg", &held));
+    GB_TRY(gb_path_join(images, part, directory));
+    GB_TRY(gb_list_folder(directory, ".jpg", &held));
     const enum gb_status status = add_names(names, part, &held, NULL, held.count);
     gb_list_free(&held);
     return status;
@@ -56,14 +56,14 @@ static enum gb_status add_listed(const char *path, const char *images, const str
 static enum gb_status add_tested(const char *images, const char *split_folder,
                                  const struct gb_bsds_test *test, struct gb_list *names) {
     struct gb_list val;
-    char folder[GB_PATH], list[GB_PATH];
-    GB_TRY(gb_path_join(images, "val", folder));
-    GB_TRY(gb_list_folder(folder, ".jpg", &val));
+    char directory[GB_PATH], list[GB_PATH];
+    GB_TRY(gb_path_join(images, "val", directory));
+    GB_TRY(gb_list_folder(directory, ".jpg", &val));
     enum gb_status status;
     if (split_folder) {
         status = gb_path_join(split_folder, test->list, list);
         if (status == GB_OK)
-            status = add_listed(list, folder, &val, names);
+            status = add_listed(list, directory, &val, names);
     } else {
         const int count = val.count < test->most ? val.count : test->most;
         status = add_names(names, "val", &val, NULL, count);
@@ -80,16 +80,16 @@ static enum gb_status find_names(const char *images, const char *split_folder,
 }
 
 enum gb_status gb_bsds_read(const struct gb_source *source, const struct gb_bsds_test *test,
-                            int least_side, struct gb_photographs splits[]) {
+                            int min_side, struct gb_photographs splits[]) {
     struct gb_list names[GB_SPLITS] = {0};
     char images[GB_PATH];
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_photographs){0};
-    enum gb_status status = gb_path_join(source->folder, "images", images);
+    enum gb_status status = gb_path_join(source->directory, "images", images);
     if (status == GB_OK)
         status = find_names(images, source->split_folder, test, names);
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
-        status = gb_photographs_read(images, names[split].names, names[split].count, least_side,
+        status = gb_photographs_read(images, names[split].names, names[split].count, min_side,
                                      source->threads, &splits[split]);
     for (int split = 0; split < GB_SPLITS; split++) {
         gb_list_free(&names[split]);

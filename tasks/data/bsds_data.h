@@ -23,10 +23,10 @@ extern const struct gb_bsds_test gb_bsd68, gb_bsd100;
 // gb_photographs_free. In a list stands a file name in val a line (CRLF and
 // blank lines are fine); the test split stands in the list's order. Names are those under images,
 // such as "val/3096.jpg"; photographs of val that are not tested on are not read. GB_BAD_INPUT with
-// the file and the reason: a folder missing or without a .jpg file, a photograph that does not
-// decode or has a side below `least_side`, a list missing or empty, or one that names a file twice
+// the file and the reason: a directory missing or without a .jpg file, a photograph that does not
+// decode or has a side below `min_side`, a list missing or empty, or one that names a file twice
 // or one that val does not have. On failure nothing is held.
 enum gb_status gb_bsds_read(const struct gb_source *source, const struct gb_bsds_test *test,
-                            int least_side, struct gb_photographs splits[]);
+                            int min_side, struct gb_photographs splits[]);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flows/files/utf8.h"
+#include "base/utf8.h"
 #include "kernels/parallel.h"
 #include "tasks/data/hash.h"
 

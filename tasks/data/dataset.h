@@ -7,8 +7,8 @@
 
 #include <stdint.h>
 
+#include "base/status.h"
 #include "kernels/random/random.h"
-#include "kernels/status.h"
 #include "kernels/tensor.h"
 
 enum gb_split { GB_SPLIT_TRAIN, GB_SPLIT_TEST, GB_SPLITS };
@@ -21,7 +21,7 @@ struct gb_scene_choice {
 
 // Where a task's data come from.
 struct gb_source {
-    const char *folder;            // the data set as published; NULL: the task's synthetic one
+    const char *directory;         // the data set as published; NULL: the task's synthetic one
     const char *split_folder;      // the lists of the split; NULL: the task's own rule
     struct gb_scene_choice choice; // all zeros for data without scenes, and where lists are given
     int size;                      // the task's measure of an example, such as its height
@@ -57,7 +57,7 @@ struct gb_dataset {
                                    // for what differs, and shape_of tells
     char **names;  // count names for people and lists, such as "horse001.jpg"; UTF-8
     uint64_t hash; // of what the examples are made from: sets that differ hardly ever share one
-    void *source;  // the maker's; `fill`, `shape_of` and `free_source` know it
+    void *source;  // the producer's; `fill`, `shape_of` and `free_source` know it
 
     // Fills example `index` as `key` draws it; a source that draws nothing ignores the key. Its
     // words of (seed, step, sample) are the caller's, its purpose is set here. What is drawn

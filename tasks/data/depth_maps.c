@@ -9,13 +9,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "flows/files/atomic_file.h"
+#include "base/atomic_file.h"
+#include "base/cache.h"
 #include "kernels/parallel.h"
 #include "kernels/random/random.h"
 #include "tasks/data/hash.h"
 #include "tasks/data/scenes_data.h"
 #include "tasks/data/tsdf.h"
-#include "tasks/program/cache.h"
 
 static const char cannot_load[] = "cannot load depth maps";
 
@@ -87,7 +87,7 @@ static enum gb_status hash_file(const struct gb_scenes *scenes, int frame, const
                                 uint64_t *hash) {
     char *path = gb_scenes_path(scenes, frame, ending);
     if (!path)
-        return no_memory(scenes->folder);
+        return no_memory(scenes->directory);
     struct stat file = {0};
     if (stat(path, &file) != 0)
         file = (struct stat){0};
@@ -104,7 +104,7 @@ static const struct gb_tsdf_options volume_options = {
     .nearest = GB_DEPTH_NEAREST,
     .farthest = GB_DEPTH_FARTHEST,
     .least_weight = GB_DEPTH_WEIGHT,
-    .most_bytes = (size_t)1 << 30,
+    .max_bytes = (size_t)1 << 30,
 };
 
 static enum gb_status make_key(const struct gb_scenes *scenes, const struct gb_scenes_split *split,
@@ -292,7 +292,7 @@ static enum gb_status make_map(void *argument, int i) {
     float *rendered = malloc((size_t)window.w * (size_t)window.h * sizeof *rendered);
     enum gb_status status =
         rendered ? gb_tsdf_render(p->volume, &camera, &p->poses[order->frame], rendered)
-                 : no_memory(p->scenes->folder);
+                 : no_memory(p->scenes->directory);
     if (status == GB_OK)
         store(&depth, &window, rendered, maps, order->index);
     free(rendered);
@@ -319,7 +319,7 @@ static enum gb_status place_orders(struct preparation *p, const struct gb_scenes
     p->orders = calloc(count, sizeof *p->orders);
     p->poses = calloc((size_t)p->scenes->frames.count, sizeof *p->poses);
     if (!p->orders || !p->poses)
-        return no_memory(p->scenes->folder);
+        return no_memory(p->scenes->directory);
     for (int which = 0; which < GB_SPLITS; which++)
         for (int i = 0; i < split->count[which]; i++)
             p->orders[p->order_count++] =
@@ -414,7 +414,7 @@ enum gb_status gb_depth_maps_load(const struct gb_source *source, int h, int w,
         return gb_fail(GB_BAD_INPUT, cannot_load, "size", "frames have %d x %d pixels, not %d x %d",
                        GB_SCENES_W, GB_SCENES_H, w, h);
     struct gb_scenes scenes;
-    GB_TRY(gb_scenes_open(source->folder, &scenes));
+    GB_TRY(gb_scenes_open(source->directory, &scenes));
     enum gb_status status = load(&scenes, source, h, w, splits);
     gb_scenes_free(&scenes);
     for (int which = 0; status != GB_OK && which < GB_SPLITS; which++)

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 #include "tasks/data/dataset.h"
 
 // Levels a metre: the sensor's are mm, clean depths are finer, so that they serve as real numbers.
@@ -43,10 +43,10 @@ enum { GB_DEPTH_FUSED = 1000 };
 // Loads both splits of 7-Scenes (the array has GB_SPLITS entries; tasks/data/scenes_data.h tells
 // which frames are whose): for training whole frames of 480 x 640; for testing of each frame one
 // window of h x w, random but for ever the same, at least half of which the sensor measured, if 16
-// tries find one. What is prepared is kept in the user's cache (tasks/program/cache.h) under a hash
+// tries find one. What is prepared is kept in the user's cache (base/cache.h) under a hash
 // of the frames' names, sizes and times of change, the split and all parameters, and found there by
 // the next start; a damaged file there is made anew. It is not beside a run's output, since all
-// runs on the same frames share it, and eval and sample too, which have no output folder. Where the
+// runs on the same frames share it, and eval and sample too, which have no output directory. Where the
 // cache cannot be written, a line on stderr says why, and nothing is kept. GB_BAD_INPUT with the
 // file and the reason, also where the window is larger than a frame. On failure nothing is held.
 enum gb_status gb_depth_maps_load(const struct gb_source *source, int h, int w,

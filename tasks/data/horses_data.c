@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/files.h"
 #include "tasks/data/lists.h"
 #include "tasks/data/randomness.h"
 #include "tasks/images/image.h"
 #include "tasks/images/resize.h"
-#include "tasks/program/files.h"
 
 // The brightest channel of rgb/horse318.jpg is 2, that of the next darkest photograph 235.
 enum { BLACK = 15 };
@@ -20,7 +20,7 @@ static const char *const list_names[GB_SPLITS] = {"horses_train.txt", "horses_te
 // The images that are wanted and what becomes of them.
 struct horses {
     const struct gb_source *source;
-    struct gb_list names; // of all images of the folder, in byte order
+    struct gb_list names; // of all images of the directory, in byte order
     int count;            // of those wanted: all, or the lists' one after the other
     int *places;          // of each in `names`
     bool *black;          // each
@@ -44,22 +44,22 @@ static enum gb_status no_memory(const char *where) {
 
 // ---- Which images ----
 
-static enum gb_status list_room(const char *folder, const char *room, struct gb_list *list) {
-    char *path = gb_format("%s/%s", folder, room);
+static enum gb_status list_room(const char *directory, const char *room, struct gb_list *list) {
+    char *path = gb_format("%s/%s", directory, room);
     if (!path)
-        return no_memory(folder);
+        return no_memory(directory);
     enum gb_status status = gb_list_folder(path, ".jpg", list);
     free(path);
     return status;
 }
 
 static enum gb_status find_names(struct horses *horses) {
-    const char *folder = horses->source->folder;
-    // The masks are looked for by name later; here only a folder that cannot be theirs is refused.
+    const char *directory = horses->source->directory;
+    // The masks are looked for by name later; here only a directory that cannot be theirs is refused.
     struct gb_list masks;
-    GB_TRY(list_room(folder, "figure_ground", &masks));
+    GB_TRY(list_room(directory, "figure_ground", &masks));
     gb_list_free(&masks);
-    GB_TRY(list_room(folder, "rgb", &horses->names));
+    GB_TRY(list_room(directory, "rgb", &horses->names));
     size_t count = (size_t)horses->names.count;
     horses->places = calloc(count, sizeof *horses->places);
     horses->black = calloc(count, sizeof *horses->black);
@@ -68,13 +68,13 @@ static enum gb_status find_names(struct horses *horses) {
         horses->chosen[split] = calloc(count, sizeof *horses->chosen[split]);
         whole &= horses->chosen[split] != NULL;
     }
-    return whole ? GB_OK : no_memory(folder);
+    return whole ? GB_OK : no_memory(directory);
 }
 
 // Wants what a split's list names.
 static enum gb_status want_list(struct horses *horses, enum gb_split split, bool *taken) {
     char *path = gb_format("%s/%s", horses->source->split_folder, list_names[split]);
-    char *room = gb_format("%s/rgb", horses->source->folder);
+    char *room = gb_format("%s/rgb", horses->source->directory);
     struct gb_list list = {0};
     enum gb_status status = path && room ? gb_list_read(path, &list) : no_memory(list_names[split]);
     // No name is taken twice, so that all fit.
@@ -93,7 +93,7 @@ static enum gb_status want_list(struct horses *horses, enum gb_split split, bool
 
 static enum gb_status want_lists(struct horses *horses) {
     bool *taken = calloc((size_t)horses->names.count, sizeof *taken);
-    enum gb_status status = taken ? GB_OK : no_memory(horses->source->folder);
+    enum gb_status status = taken ? GB_OK : no_memory(horses->source->directory);
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
         status = want_list(horses, (enum gb_split)split, taken);
     free(taken);
@@ -141,9 +141,10 @@ static enum gb_status read_pair(const struct gb_dataset *set, int index,
                                 const struct gb_random_key *key, const struct gb_example *example) {
     (void)key;
     struct horses *horses = set->source;
-    const char *folder = horses->source->folder, *name = horses->names.names[horses->places[index]];
-    char *image_path = gb_format("%s/rgb/%s", folder, name);
-    char *mask_path = gb_format("%s/figure_ground/%s", folder, name);
+    const char *directory = horses->source->directory,
+               *name = horses->names.names[horses->places[index]];
+    char *image_path = gb_format("%s/rgb/%s", directory, name);
+    char *mask_path = gb_format("%s/figure_ground/%s", directory, name);
     struct gb_image image = {0}, mask = {0};
     enum gb_status status = image_path && mask_path ? GB_OK : no_memory(name);
     if (status == GB_OK)
@@ -183,7 +184,7 @@ static enum gb_status read_pairs(struct horses *horses) {
 static enum gb_status split_by_seed(struct horses *horses) {
     int *order = calloc((size_t)horses->count, sizeof *order);
     if (!order)
-        return no_memory(horses->source->folder);
+        return no_memory(horses->source->directory);
     int usable = 0;
     for (int i = 0; i < horses->count; i++)
         if (!horses->black[i])
@@ -210,7 +211,7 @@ static enum gb_status hand_over(struct horses *horses, enum gb_split split,
         if (!horses->black[chosen[i]])
             chosen[count++] = chosen[i];
     if (count == 0)
-        return gb_fail(GB_BAD_INPUT, "cannot read horses", horses->source->folder,
+        return gb_fail(GB_BAD_INPUT, "cannot read horses", horses->source->directory,
                        "no usable image is left for the %s split", gb_split_name(split));
     const struct gb_example_shape shape = shape_of(horses->source);
     struct gb_examples examples;

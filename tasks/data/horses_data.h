@@ -4,7 +4,7 @@
 #ifndef GB_HORSES_DATA_H
 #define GB_HORSES_DATA_H
 
-#include "kernels/status.h"
+#include "base/status.h"
 #include "tasks/data/dataset.h"
 
 // Without lists: the names in byte order, black images left out, are shuffled with this seed, and
@@ -23,7 +23,7 @@ enum { GB_HORSES_SPLIT_SEED = 1, GB_HORSES_TRAIN = 200 };
 // - An image without a pixel above 15 of 255 in any channel is black and is left out wherever it
 //   is named: rgb/horse318.jpg.
 // - Files that no list names are not read.
-// GB_BAD_INPUT with the file and the reason: a folder missing or empty, a mask missing, an image or
+// GB_BAD_INPUT with the file and the reason: a directory missing or empty, a mask missing, an image or
 // mask that does not decode, a pair whose aspect ratios differ by more than 2 %, a list missing,
 // empty, naming a file that is not there, or naming one twice, be it in both lists, and a split
 // that is left with no image. On failure nothing is held.

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "kernels/parallel.h"
 #include "tasks/data/lists.h"
 #include "tasks/images/resize.h"
-#include "tasks/program/files.h"
 
 static const char cannot_read[] = "cannot read faces";
 
@@ -17,14 +17,14 @@ static const char superpixels_room[] = "parts_lfw_funneled_superpixels_mat";
 
 // What a split is read from: its list, each name "PERSON_NNNN".
 struct faces {
-    char *folder;
+    char *directory;
     struct gb_list list;
 };
 
 static void free_faces(void *source) {
     struct faces *faces = source;
     gb_list_free(&faces->list);
-    free(faces->folder);
+    free(faces->directory);
     free(faces);
 }
 
@@ -104,7 +104,7 @@ static char *path_by_person(const struct faces *faces, int index, const char *ro
                             const char *suffix) {
     const char *name = faces->list.names[index];
     const int person = (int)(strrchr(name, '_') - name);
-    return gb_format("%s/%s/%.*s/%s%s", faces->folder, room, person, name, name, suffix);
+    return gb_format("%s/%s/%.*s/%s%s", faces->directory, room, person, name, name, suffix);
 }
 
 static enum gb_status fill(const struct gb_dataset *set, int index, const struct gb_random_key *key,
@@ -113,7 +113,7 @@ static enum gb_status fill(const struct gb_dataset *set, int index, const struct
     const struct faces *faces = set->source;
     const char *name = faces->list.names[index];
     char *image_path = path_by_person(faces, index, "lfw_funneled", ".jpg");
-    char *label_path = gb_format("%s/%s/%s.ppm", faces->folder, labels_room, name);
+    char *label_path = gb_format("%s/%s/%s.ppm", faces->directory, labels_room, name);
     const enum gb_status status =
         image_path && label_path ? read_example(image_path, label_path, example) : no_memory(name);
     free(image_path);
@@ -128,13 +128,13 @@ enum gb_status gb_lfw_superpixels(const struct gb_dataset *origin, int index,
         return GB_OK;
     const struct faces *faces = origin->source;
     char room[GB_PATH];
-    GB_TRY(gb_path_join(faces->folder, superpixels_room, room));
+    GB_TRY(gb_path_join(faces->directory, superpixels_room, room));
     if (access(room, F_OK) != 0)
         return GB_OK;
     char *path = path_by_person(faces, index, superpixels_room, ".dat");
     const enum gb_status status =
         path ? gb_superpixels_read(path, GB_LFW_SIDE, GB_LFW_SIDE, superpixels)
-             : no_memory(faces->folder);
+             : no_memory(faces->directory);
     free(path);
     return status;
 }
@@ -183,8 +183,8 @@ static enum gb_status read_list(const struct gb_source *source, enum gb_split sp
                                 const struct gb_list *labels, bool *taken, struct gb_list *list) {
     static const char *const names[GB_SPLITS] = {"parts_train.txt", "parts_test.txt"};
     char path[GB_PATH];
-    GB_TRY(gb_path_join(source->split_folder ? source->split_folder : source->folder, names[split],
-                        path));
+    GB_TRY(gb_path_join(source->split_folder ? source->split_folder : source->directory,
+                        names[split], path));
     GB_TRY(gb_list_read(path, list));
     return check_list(list, path, labels, taken);
 }
@@ -194,11 +194,11 @@ static enum gb_status load_split(const struct gb_source *source, enum gb_split s
                                  struct gb_dataset *set) {
     struct faces *faces = calloc(1, sizeof *faces);
     if (!faces)
-        return no_memory(source->folder);
+        return no_memory(source->directory);
     const struct gb_example_shape shape = gb_lfw_shape(source->size);
-    faces->folder = strdup(source->folder);
-    enum gb_status status = faces->folder ? read_list(source, split, labels, taken, &faces->list)
-                                          : no_memory(source->folder);
+    faces->directory = strdup(source->directory);
+    enum gb_status status = faces->directory ? read_list(source, split, labels, taken, &faces->list)
+                                             : no_memory(source->directory);
     if (status == GB_OK)
         status = gb_dataset_create(set, faces->list.count, &shape);
     if (status != GB_OK) {
@@ -221,11 +221,11 @@ enum gb_status gb_lfw_load(const struct gb_source *source, struct gb_dataset spl
         splits[split] = (struct gb_dataset){0};
     char room[GB_PATH];
     struct gb_list labels;
-    GB_TRY(gb_path_join(source->folder, labels_room, room));
+    GB_TRY(gb_path_join(source->directory, labels_room, room));
     enum gb_status status = gb_list_folder(room, ".ppm", &labels);
     bool *taken = calloc((size_t)labels.count + 1, sizeof *taken);
     if (status == GB_OK && !taken)
-        status = no_memory(source->folder);
+        status = no_memory(source->directory);
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
         status = load_split(source, (enum gb_split)split, &labels, taken, &splits[split]);
     for (int split = 0; status != GB_OK && split < GB_SPLITS; split++)

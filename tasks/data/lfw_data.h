@@ -7,7 +7,7 @@
 #ifndef GB_LFW_DATA_H
 #define GB_LFW_DATA_H
 
-#include "kernels/status.h"
+#include "base/status.h"
 #include "tasks/data/dataset.h"
 #include "tasks/metrics/superpixels.h"
 
@@ -40,7 +40,7 @@ static inline struct gb_example_shape gb_lfw_shape(int size) {
 enum gb_status gb_lfw_load(const struct gb_source *source, struct gb_dataset splits[]);
 
 // Reads the published superpixels of example `index` of what a set was kept from. None (count 0)
-// where the folder has no parts_lfw_funneled_superpixels_mat and for other data sets. GB_BAD_INPUT
+// where the directory has no parts_lfw_funneled_superpixels_mat and for other data sets. GB_BAD_INPUT
 // where it has, but not this one's, and as gb_superpixels_read.
 enum gb_status gb_lfw_superpixels(const struct gb_dataset *origin, int index,
                                   struct gb_superpixels *superpixels);

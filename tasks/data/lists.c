@@ -64,7 +64,7 @@ static enum gb_status read_lines(FILE *stream, const char *path, struct gb_list 
         if (*name)
             status = add_line(list, name, number, path);
     }
-    if (status == GB_OK && !feof(stream)) // a folder opens, but does not read
+    if (status == GB_OK && !feof(stream)) // a directory opens, but does not read
         status = gb_fail(GB_BAD_INPUT, "cannot read list", path, "%s", strerror(errno));
     free(line);
     return status;
@@ -97,28 +97,28 @@ void gb_list_sort(struct gb_list *list) {
     qsort(list->names, (size_t)list->count, sizeof *list->names, by_bytes);
 }
 
-static enum gb_status read_entries(DIR *stream, const char *folder, const char *suffix,
+static enum gb_status read_entries(DIR *stream, const char *directory, const char *suffix,
                                    struct gb_list *list) {
     const struct dirent *entry;
     while (errno = 0, (entry = readdir(stream))) {
         if (entry->d_name[0] == '.' || !ends_with(entry->d_name, suffix))
             continue;
-        GB_TRY(gb_list_add(list, strdup(entry->d_name), folder));
+        GB_TRY(gb_list_add(list, strdup(entry->d_name), directory));
     }
     if (errno)
-        return gb_fail(GB_BAD_INPUT, "cannot read folder", folder, "%s", strerror(errno));
+        return gb_fail(GB_BAD_INPUT, "cannot read folder", directory, "%s", strerror(errno));
     if (list->count == 0)
-        return gb_fail(GB_BAD_INPUT, "cannot read folder", folder, "holds no %s%sfile", suffix,
+        return gb_fail(GB_BAD_INPUT, "cannot read folder", directory, "holds no %s%sfile", suffix,
                        *suffix ? " " : "");
     return GB_OK;
 }
 
-enum gb_status gb_list_folder(const char *folder, const char *suffix, struct gb_list *list) {
+enum gb_status gb_list_folder(const char *directory, const char *suffix, struct gb_list *list) {
     *list = (struct gb_list){0};
-    DIR *stream = opendir(folder);
+    DIR *stream = opendir(directory);
     if (!stream)
-        return gb_fail(GB_BAD_INPUT, "cannot read folder", folder, "%s", strerror(errno));
-    const enum gb_status status = read_entries(stream, folder, suffix, list);
+        return gb_fail(GB_BAD_INPUT, "cannot read folder", directory, "%s", strerror(errno));
+    const enum gb_status status = read_entries(stream, directory, suffix, list);
     closedir(stream);
     if (status == GB_OK)
         gb_list_sort(list);
@@ -142,13 +142,13 @@ int gb_list_find(const struct gb_list *sorted, const char *name) {
 }
 
 enum gb_status gb_list_places(const struct gb_list *list, const char *path,
-                              const struct gb_list *sorted, const char *folder, bool *taken,
+                              const struct gb_list *sorted, const char *directory, bool *taken,
                               int *places) {
     for (int i = 0; i < list->count; i++) {
         places[i] = gb_list_find(sorted, list->names[i]);
         if (places[i] < 0)
             return gb_fail(GB_BAD_INPUT, "cannot read list", path, "line %d: %s has no %s",
-                           list->lines[i], folder, list->names[i]);
+                           list->lines[i], directory, list->names[i]);
         if (taken[places[i]])
             return gb_fail(GB_BAD_INPUT, "cannot read list", path,
                            "line %d: %s is named twice, here or in a list before", list->lines[i],

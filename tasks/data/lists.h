@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT
-// Lists of names: of the files that a folder holds, and of those that a split's list file asks for.
+// Lists of names: of the files that a directory holds, and of those that a split's list file asks for.
 #ifndef GB_LISTS_H
 #define GB_LISTS_H
 
 #include <stdbool.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 
 struct gb_list {
     int count;
     char **names;
-    int *lines; // of a list file, from 1: where each name stands; of a folder NULL
+    int *lines; // of a list file, from 1: where each name stands; of a directory NULL
 };
 
 // Reads a text file of one name a line: what stands on the line, but for blanks at both its ends
 // (a carriage return is one). Lines of blanks alone are passed over. GB_BAD_INPUT where the file is
-// missing, a folder, or names nothing; GB_OUT_OF_MEMORY. On failure *list holds nothing.
+// missing, a directory, or names nothing; GB_OUT_OF_MEMORY. On failure *list holds nothing.
 enum gb_status gb_list_read(const char *path, struct gb_list *list);
 
-// Lists the entries of a folder whose names end with `suffix` (".jpg", ".depth.png"), whatever the
+// Lists the entries of a directory whose names end with `suffix` (".jpg", ".depth.png"), whatever the
 // case of its letters, in byte order; those that begin with a dot are left out. The same errors,
 // GB_BAD_INPUT also where there are none.
-enum gb_status gb_list_folder(const char *folder, const char *suffix, struct gb_list *list);
+enum gb_status gb_list_folder(const char *directory, const char *suffix, struct gb_list *list);
 
 void gb_list_free(struct gb_list *list);
 
@@ -35,12 +35,12 @@ void gb_list_sort(struct gb_list *list);
 // The place of `name` in a list that is in byte order; -1 where it is not in it.
 int gb_list_find(const struct gb_list *sorted, const char *name);
 
-// Finds every name of `list`, read from `path`, in `sorted`, which is what `folder` holds: its
+// Finds every name of `list`, read from `path`, in `sorted`, which is what `directory` holds: its
 // place into places[0..list->count). taken[place], which the caller zeroes before the first of
 // several lists, gets true. GB_BAD_INPUT with the line for a name that is not there and for one
 // that is taken already, be it by this list or by one before.
 enum gb_status gb_list_places(const struct gb_list *list, const char *path,
-                              const struct gb_list *sorted, const char *folder, bool *taken,
+                              const struct gb_list *sorted, const char *directory, bool *taken,
                               int *places);
 
 // Brings places into ascending order.

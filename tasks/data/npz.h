@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 
 // A matrix of bytes: `rows` rows of `columns`, dense, in rows' order.
 struct gb_byte_matrix {

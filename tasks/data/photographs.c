@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/files.h"
 #include "kernels/parallel.h"
 #include "tasks/data/hash.h"
 #include "tasks/images/resize.h"
-#include "tasks/program/files.h"
 
 static const char cannot_read[] = "cannot read photographs";
 
@@ -49,9 +49,9 @@ void gb_photographs_free(struct gb_photographs *photographs) {
 }
 
 struct reading {
-    const char *folder;
+    const char *directory;
     char *const *names;
-    int least_side;
+    int min_side;
     struct gb_photographs *photographs;
 };
 
@@ -61,21 +61,20 @@ static enum gb_status read_one(void *argument, int index) {
     char path[GB_PATH];
     const char *name = reading->photographs->names[index] = strdup(reading->names[index]);
     if (!name)
-        return gb_fail(GB_OUT_OF_MEMORY, cannot_read, reading->folder, "out of memory");
-    GB_TRY(gb_path_join(reading->folder, name, path));
+        return gb_fail(GB_OUT_OF_MEMORY, cannot_read, reading->directory, "out of memory");
+    GB_TRY(gb_path_join(reading->directory, name, path));
     GB_TRY(gb_image_read(path, 3, image));
-    if (image->w < reading->least_side || image->h < reading->least_side)
+    if (image->w < reading->min_side || image->h < reading->min_side)
         return gb_fail(GB_BAD_INPUT, cannot_read, path,
                        "%d x %d pixels, and each side must have %d at least", image->w, image->h,
-                       reading->least_side);
+                       reading->min_side);
     return GB_OK;
 }
 
-enum gb_status gb_photographs_read(const char *folder, char *const *names, int count,
-                                   int least_side, int threads,
-                                   struct gb_photographs *photographs) {
+enum gb_status gb_photographs_read(const char *directory, char *const *names, int count,
+                                   int min_side, int threads, struct gb_photographs *photographs) {
     GB_TRY(gb_photographs_create(photographs, count));
-    struct reading reading = {folder, names, least_side, photographs};
+    struct reading reading = {directory, names, min_side, photographs};
     const enum gb_status status = gb_parallel_tries(threads, count, read_one, &reading);
     if (status != GB_OK)
         gb_photographs_free(photographs);

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/status.h"
 #include "kernels/random/random.h"
-#include "kernels/status.h"
 #include "tasks/images/image.h"
 
 struct gb_photographs {
@@ -26,9 +26,9 @@ enum gb_status gb_photographs_extend(struct gb_photographs *photographs, int mor
 void gb_photographs_free(struct gb_photographs *photographs);
 
 // Reads FOLDER/NAME for each of `count` names, on `threads` threads. GB_BAD_INPUT with the file as
-// gb_image_read, and for one with a side below `least_side`. On failure nothing is held.
-enum gb_status gb_photographs_read(const char *folder, char *const *names, int count,
-                                   int least_side, int threads, struct gb_photographs *photographs);
+// gb_image_read, and for one with a side below `min_side`. On failure nothing is held.
+enum gb_status gb_photographs_read(const char *directory, char *const *names, int count,
+                                   int min_side, int threads, struct gb_photographs *photographs);
 
 // A hash of all pixels and sizes in order; names do not count.
 uint64_t gb_photographs_hash(const struct gb_photographs *photographs);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "tasks/program/files.h"
+#include "base/files.h"
 
 static const char cannot_read[] = "cannot read 7-Scenes";
 static const char depth_ending[] = ".depth.png", pose_ending[] = ".pose.txt";
@@ -36,13 +36,13 @@ static enum gb_status read_numbers(const char *path, int count, double *numbers)
                  : gb_fail(GB_BAD_INPUT, cannot_read, path, "it is not %d finite numbers", count);
 }
 
-static enum gb_status read_camera(const char *folder, struct gb_camera *camera) {
+static enum gb_status read_camera(const char *directory, struct gb_camera *camera) {
     *camera = (struct gb_camera){
         .w = GB_SCENES_W, .h = GB_SCENES_H, .fx = 585, .fy = 585, .cx = 320, .cy = 240};
     char path[GB_PATH];
     struct stat file;
     double k[9];
-    GB_TRY(gb_path_join(folder, "camera-intrinsics.txt", path));
+    GB_TRY(gb_path_join(directory, "camera-intrinsics.txt", path));
     if (stat(path, &file) != 0 && errno == ENOENT)
         return GB_OK;
     GB_TRY(read_numbers(path, 9, k));
@@ -62,44 +62,45 @@ static enum gb_status read_camera(const char *folder, struct gb_camera *camera) 
 
 // ---- frames ----
 
-// GB_BAD_INPUT where a file of the sequence's folder is a pose and its depth map is not there.
-static enum gb_status check_pose(const char *folder, const char *file,
+// GB_BAD_INPUT where a file of the sequence's directory is a pose and its depth map is not there.
+static enum gb_status check_pose(const char *directory, const char *file,
                                  const struct gb_list *depths) {
     const size_t length = strlen(file), ending = strlen(pose_ending);
     if (length < ending || strcmp(file + length - ending, pose_ending) != 0)
         return GB_OK;
     char *depth = gb_format("%.*s%s", (int)(length - ending), file, depth_ending);
     if (!depth)
-        return no_memory(folder);
+        return no_memory(directory);
     const enum gb_status status =
         gb_list_find(depths, depth) >= 0
             ? GB_OK
-            : gb_fail(GB_BAD_INPUT, cannot_read, folder, "%s has no %s beside it", file, depth);
+            : gb_fail(GB_BAD_INPUT, cannot_read, directory, "%s has no %s beside it", file, depth);
     free(depth);
     return status;
 }
 
-static enum gb_status check_poses(const char *folder, const struct gb_list *depths) {
+static enum gb_status check_poses(const char *directory, const struct gb_list *depths) {
     struct gb_list files;
-    GB_TRY(gb_list_folder(folder, "", &files));
+    GB_TRY(gb_list_folder(directory, "", &files));
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < files.count; i++)
-        status = check_pose(folder, files.names[i], depths);
+        status = check_pose(directory, files.names[i], depths);
     gb_list_free(&files);
     return status;
 }
 
 // Adds the frames of FOLDER/SEQUENCE.
 static enum gb_status add_sequence(struct gb_scenes *scenes, const char *sequence) {
-    char folder[GB_PATH];
+    char directory[GB_PATH];
     struct gb_list held;
-    GB_TRY(gb_path_join(scenes->folder, sequence, folder));
-    GB_TRY(gb_list_folder(folder, depth_ending, &held));
+    GB_TRY(gb_path_join(scenes->directory, sequence, directory));
+    GB_TRY(gb_list_folder(directory, depth_ending, &held));
     struct gb_list *frames = &scenes->frames;
-    enum gb_status status = check_poses(folder, &held);
+    enum gb_status status = check_poses(directory, &held);
     for (int i = 0; status == GB_OK && i < held.count; i++) {
         int length = (int)(strlen(held.names[i]) - strlen(depth_ending));
-        status = gb_list_add(frames, gb_format("%s/%.*s", sequence, length, held.names[i]), folder);
+        status =
+            gb_list_add(frames, gb_format("%s/%.*s", sequence, length, held.names[i]), directory);
     }
     gb_list_free(&held);
     return status;
@@ -113,16 +114,16 @@ static int is_sequence(const struct dirent *entry) {
     return strncmp(entry->d_name, "seq-", 4) == 0;
 }
 
-// Calls `add` with FOLDER-relative paths of the folders in FOLDER/`within` ("": in FOLDER itself).
+// Calls `add` with FOLDER-relative paths of the directories in FOLDER/`within` ("": in FOLDER itself).
 static enum gb_status for_folders(struct gb_scenes *scenes, const char *within,
                                   int (*filter)(const struct dirent *),
                                   enum gb_status (*add)(struct gb_scenes *, const char *)) {
-    char folder[GB_PATH], name[GB_PATH], path[GB_PATH];
+    char directory[GB_PATH], name[GB_PATH], path[GB_PATH];
     struct dirent **entries;
-    GB_TRY(gb_path_join(scenes->folder, within, folder));
-    const int count = scandir(folder, &entries, filter, NULL);
+    GB_TRY(gb_path_join(scenes->directory, within, directory));
+    const int count = scandir(directory, &entries, filter, NULL);
     if (count < 0)
-        return gb_fail(GB_BAD_INPUT, cannot_read, folder, "%s", strerror(errno));
+        return gb_fail(GB_BAD_INPUT, cannot_read, directory, "%s", strerror(errno));
     enum gb_status status = GB_OK;
     for (int i = 0; i < count; i++) {
         if (status == GB_OK)
@@ -130,8 +131,8 @@ static enum gb_status for_folders(struct gb_scenes *scenes, const char *within,
                              : gb_path_join(".", entries[i]->d_name, name);
         const char *relative = *within ? name : name + strlen("./");
         if (status == GB_OK)
-            status = gb_path_join(scenes->folder, relative, path);
-        if (status == GB_OK && gb_is_folder(path))
+            status = gb_path_join(scenes->directory, relative, path);
+        if (status == GB_OK && gb_is_directory(path))
             status = add(scenes, relative);
         free(entries[i]);
     }
@@ -146,16 +147,16 @@ static enum gb_status add_scene(struct gb_scenes *scenes, const char *scene) {
 static enum gb_status find_frames(struct gb_scenes *scenes) {
     GB_TRY(for_folders(scenes, "", is_visible, add_scene));
     if (scenes->frames.count == 0)
-        return gb_fail(GB_BAD_INPUT, cannot_read, scenes->folder,
+        return gb_fail(GB_BAD_INPUT, cannot_read, scenes->directory,
                        "it holds no SCENE/seq-NN/frame-NNNNNN%s", depth_ending);
     gb_list_sort(&scenes->frames);
     return GB_OK;
 }
 
-enum gb_status gb_scenes_open(const char *folder, struct gb_scenes *scenes) {
-    *scenes = (struct gb_scenes){.folder = strdup(folder)};
+enum gb_status gb_scenes_open(const char *directory, struct gb_scenes *scenes) {
+    *scenes = (struct gb_scenes){.directory = strdup(directory)};
     enum gb_status status =
-        scenes->folder ? read_camera(folder, &scenes->camera) : no_memory(folder);
+        scenes->directory ? read_camera(directory, &scenes->camera) : no_memory(directory);
     if (status == GB_OK)
         status = find_frames(scenes);
     if (status != GB_OK)
@@ -165,19 +166,19 @@ enum gb_status gb_scenes_open(const char *folder, struct gb_scenes *scenes) {
 
 void gb_scenes_free(struct gb_scenes *scenes) {
     gb_list_free(&scenes->frames);
-    free(scenes->folder);
+    free(scenes->directory);
     *scenes = (struct gb_scenes){0};
 }
 
 char *gb_scenes_path(const struct gb_scenes *scenes, int frame, const char *ending) {
-    return gb_format("%s/%s%s", scenes->folder, scenes->frames.names[frame], ending);
+    return gb_format("%s/%s%s", scenes->directory, scenes->frames.names[frame], ending);
 }
 
 enum gb_status gb_scenes_read_depth(const struct gb_scenes *scenes, int frame,
                                     struct gb_image *depth) {
     *depth = (struct gb_image){0};
     char *path = gb_scenes_path(scenes, frame, depth_ending);
-    enum gb_status status = path ? gb_image_read_grey16(path, depth) : no_memory(scenes->folder);
+    enum gb_status status = path ? gb_image_read_grey16(path, depth) : no_memory(scenes->directory);
     if (status == GB_OK && (depth->w != GB_SCENES_W || depth->h != GB_SCENES_H)) {
         status = gb_fail(GB_BAD_INPUT, cannot_read, path, "it has %d x %d pixels, not %d x %d",
                          depth->w, depth->h, GB_SCENES_W, GB_SCENES_H);
@@ -206,7 +207,7 @@ enum gb_status gb_scenes_read_pose(const struct gb_scenes *scenes, int frame,
                                    struct gb_pose *pose) {
     char *path = gb_scenes_path(scenes, frame, pose_ending);
     if (!path)
-        return no_memory(scenes->folder);
+        return no_memory(scenes->directory);
     double m[16];
     enum gb_status status = read_numbers(path, 16, m);
     for (int row = 0; status == GB_OK && row < 3; row++) {
@@ -275,7 +276,7 @@ static enum gb_status take_evenly(const struct gb_scenes *scenes, const enum gb_
     for (int frame = 0; frame < scenes->frames.count; frame++)
         held += sides[frame] == which;
     if (held == 0)
-        return gb_fail(GB_BAD_INPUT, cannot_read, scenes->folder, "no scene is left to %s",
+        return gb_fail(GB_BAD_INPUT, cannot_read, scenes->directory, "no scene is left to %s",
                        gb_split_name(which));
     GB_TRY(take_split(split, which, fewest(held, most)));
     for (int frame = 0, place = 0, taken = 0; taken < split->count[which]; frame++)
@@ -291,7 +292,7 @@ static enum gb_status assign_scenes(const struct gb_scenes *scenes, const char *
         const size_t length = strcspn(name, ",");
         const struct range scene = find_scene(scenes, name, length);
         if (scene.end == 0)
-            return gb_fail(GB_BAD_INPUT, cannot_read, scenes->folder, "it has no scene \"%.*s\"",
+            return gb_fail(GB_BAD_INPUT, cannot_read, scenes->directory, "it has no scene \"%.*s\"",
                            (int)length, name);
         if (sides[scene.begin] != GB_SPLITS)
             return gb_fail(GB_BAD_INPUT, "cannot split scenes", names,
@@ -329,7 +330,7 @@ static enum gb_status split_row(const struct gb_scenes *scenes,
     const int train = scale * GB_SCENES_TRAIN / GB_SCENES_ROW,
               gap = scale * GB_SCENES_GAP / GB_SCENES_ROW;
     if (train < 1)
-        return gb_fail(GB_BAD_INPUT, cannot_read, scenes->folder, "%d frame is too few to split",
+        return gb_fail(GB_BAD_INPUT, cannot_read, scenes->directory, "%d frame is too few to split",
                        count);
     assign((struct range){0, train}, GB_SPLIT_TRAIN, sides);
     assign((struct range){train + gap, count}, GB_SPLIT_TEST, sides);
@@ -350,7 +351,7 @@ static enum gb_status split_by_rule(const struct gb_scenes *scenes,
                                     struct gb_scenes_split *split) {
     enum gb_split *sides = calloc((size_t)scenes->frames.count, sizeof *sides);
     if (!sides)
-        return no_memory(scenes->folder);
+        return no_memory(scenes->directory);
     assign((struct range){0, scenes->frames.count}, GB_SPLITS, sides);
     const bool chosen = choice->scenes[GB_SPLIT_TRAIN] || choice->scenes[GB_SPLIT_TEST];
     const enum gb_status status = chosen || is_chess_beside_others(scenes)
@@ -366,20 +367,20 @@ static enum gb_status read_list(const struct gb_scenes *scenes, const char *path
     GB_TRY(gb_list_read(path, &list));
     enum gb_status status = take_split(split, which, list.count);
     if (status == GB_OK)
-        status = gb_list_places(&list, path, &scenes->frames, scenes->folder, taken,
+        status = gb_list_places(&list, path, &scenes->frames, scenes->directory, taken,
                                 split->frames[which]);
     gb_list_free(&list);
     return status;
 }
 
-static enum gb_status split_as_listed(const struct gb_scenes *scenes, const char *folder,
+static enum gb_status split_as_listed(const struct gb_scenes *scenes, const char *directory,
                                       struct gb_scenes_split *split) {
     static const char *const names[GB_SPLITS] = {"depth_train.txt", "depth_test.txt"};
     bool *taken = calloc((size_t)scenes->frames.count, sizeof *taken);
-    enum gb_status status = taken ? GB_OK : no_memory(folder);
+    enum gb_status status = taken ? GB_OK : no_memory(directory);
     for (int which = 0; status == GB_OK && which < GB_SPLITS; which++) {
         char path[GB_PATH];
-        status = gb_path_join(folder, names[which], path);
+        status = gb_path_join(directory, names[which], path);
         if (status == GB_OK)
             status = read_list(scenes, path, taken, which, split);
     }

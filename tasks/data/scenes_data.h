@@ -9,7 +9,7 @@
 #ifndef GB_SCENES_DATA_H
 #define GB_SCENES_DATA_H
 
-#include "kernels/status.h"
+#include "base/status.h"
 #include "tasks/data/dataset.h"
 #include "tasks/data/lists.h"
 #include "tasks/data/tsdf.h"
@@ -18,15 +18,15 @@
 enum { GB_SCENES_W = 640, GB_SCENES_H = 480 };
 
 struct gb_scenes {
-    char *folder;
+    char *directory;
     struct gb_camera camera;
     struct gb_list frames; // "SCENE/seq-NN/frame-NNNNNN", in byte order
 };
 
-// Finds the frames. GB_BAD_INPUT with the file and the reason: a folder missing or without depth
+// Finds the frames. GB_BAD_INPUT with the file and the reason: a directory missing or without depth
 // maps, a pose without its depth map, by whose absence every place in a split would change,
 // intrinsics that are not a camera's; GB_OUT_OF_MEMORY. On failure nothing is held.
-enum gb_status gb_scenes_open(const char *folder, struct gb_scenes *scenes);
+enum gb_status gb_scenes_open(const char *directory, struct gb_scenes *scenes);
 void gb_scenes_free(struct gb_scenes *scenes);
 
 // Reads one frame. GB_BAD_INPUT where the file is missing, truncated or damaged, a depth map is

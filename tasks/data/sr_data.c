@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/files.h"
 #include "kernels/parallel.h"
 #include "tasks/data/sr_files.h"
 #include "tasks/images/resize.h"
-#include "tasks/program/files.h"
 
 // Photographs of both resolutions, one beside the other.
 struct pairs {
@@ -237,7 +237,7 @@ static enum gb_status make_split(struct gb_photographs *photographs, enum gb_spl
     const struct gb_example_shape shape =
         trains ? shape_for(source->size, source->size) : (struct gb_example_shape){0};
     struct parts *parts;
-    if (trains && source->folder)
+    if (trains && source->directory)
         GB_TRY(add_reduced(photographs, source->size, source->threads));
     GB_TRY(create_set(set, photographs->count, &shape, &parts));
     set->hash = gb_photographs_hash(photographs);

@@ -5,7 +5,7 @@
 // low-resolution images of Set5 and Set14 are these, level for level). Pixels are levels / 256, in
 // [0, 255/256], as the paper's authors have them; grey photographs have three equal channels.
 //
-// Photographs of a folder train beside their halves, as ImageNet32 and ImageNet64 are reduced
+// Photographs of a directory train beside their halves, as ImageNet32 and ImageNet64 are reduced
 // photographs. JPEG keeps colours at half the resolution: a flow that had seen whole JPEG
 // photographs only found 12 to 17 bits per dimension in Set5's head, whose colours are noisy, 2.9
 // in photographs like its own.

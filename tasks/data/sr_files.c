@@ -11,10 +11,10 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "base/files.h"
 #include "tasks/data/bsds_data.h"
 #include "tasks/data/lists.h"
 #include "tasks/data/npz.h"
-#include "tasks/program/files.h"
 #include "tasks/synthetic/natural.h"
 
 static const char what[] = "cannot read photographs";
@@ -64,7 +64,7 @@ static enum gb_status append(struct reading *reading, enum gb_split split,
     const int first = all->count;
     if (split == GB_SPLIT_TEST && more->count > 0 && holds_set(all, prefix)) {
         gb_photographs_free(more);
-        return gb_fail(GB_BAD_INPUT, what, reading->source->folder,
+        return gb_fail(GB_BAD_INPUT, what, reading->source->directory,
                        "the test set %.*s is in two of its folders", (int)strlen(prefix) - 1,
                        prefix);
     }
@@ -93,73 +93,77 @@ static bool is_image(const char *name) {
 }
 
 // Those that train may be held out to test.
-static int least_side(const struct reading *reading, enum gb_split split) {
+static int min_side(const struct reading *reading, enum gb_split split) {
     const int patch = split == GB_SPLIT_TRAIN ? reading->source->size : 0;
     return patch > GB_SR_LEAST_SIDE ? patch : GB_SR_LEAST_SIDE;
 }
 
-static enum gb_status read_names(struct reading *reading, enum gb_split split, const char *folder,
-                                 char *const *names, int count, const char *prefix) {
+static enum gb_status read_names(struct reading *reading, enum gb_split split,
+                                 const char *directory, char *const *names, int count,
+                                 const char *prefix) {
     struct gb_photographs more;
-    GB_TRY(gb_photographs_read(folder, names, count, least_side(reading, split),
+    GB_TRY(gb_photographs_read(directory, names, count, min_side(reading, split),
                                reading->source->threads, &more));
     return append(reading, split, &more, prefix);
 }
 
-// Reads the images among the entries of a folder, if there are any.
-static enum gb_status read_entries(struct reading *reading, enum gb_split split, const char *folder,
-                                   const struct gb_list *entries, const char *prefix) {
+// Reads the images among the entries of a directory, if there are any.
+static enum gb_status read_entries(struct reading *reading, enum gb_split split,
+                                   const char *directory, const struct gb_list *entries,
+                                   const char *prefix) {
     char **names = calloc((size_t)entries->count, sizeof *names);
     if (!names)
-        return no_memory(folder);
+        return no_memory(directory);
     int count = 0;
     for (int i = 0; i < entries->count; i++)
         if (is_image(entries->names[i]))
             names[count++] = entries->names[i];
     const enum gb_status status =
-        count ? read_names(reading, split, folder, names, count, prefix) : GB_OK;
+        count ? read_names(reading, split, directory, names, count, prefix) : GB_OK;
     free(names);
     return status;
 }
 
-static enum gb_status read_images(struct reading *reading, enum gb_split split, const char *folder,
-                                  const char *prefix) {
+static enum gb_status read_images(struct reading *reading, enum gb_split split,
+                                  const char *directory, const char *prefix) {
     struct gb_list entries;
-    GB_TRY(gb_list_folder(folder, "", &entries));
-    const enum gb_status status = read_entries(reading, split, folder, &entries, prefix);
+    GB_TRY(gb_list_folder(directory, "", &entries));
+    const enum gb_status status = read_entries(reading, split, directory, &entries, prefix);
     gb_list_free(&entries);
     return status;
 }
 
 // ---- Published layouts ----
 
-// What is done to a folder, or to each of the folders in it.
-typedef enum gb_status (*visit_fn)(struct reading *reading, const char *folder, const char *name);
+// What is done to a directory, or to each of the directories in it.
+typedef enum gb_status (*visit_fn)(struct reading *reading, const char *directory,
+                                   const char *name);
 
-static enum gb_status visit_folders(struct reading *reading, const char *folder, visit_fn visit) {
+static enum gb_status visit_folders(struct reading *reading, const char *directory,
+                                    visit_fn visit) {
     struct gb_list entries;
-    GB_TRY(gb_list_folder(folder, "", &entries));
+    GB_TRY(gb_list_folder(directory, "", &entries));
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < entries.count; i++) {
         char path[GB_PATH];
-        status = gb_path_join(folder, entries.names[i], path);
-        if (status == GB_OK && gb_is_folder(path))
+        status = gb_path_join(directory, entries.names[i], path);
+        if (status == GB_OK && gb_is_directory(path))
             status = visit(reading, path, entries.names[i]);
     }
     gb_list_free(&entries);
     return status;
 }
 
-static enum gb_status read_bsds500(struct reading *reading, const char *folder) {
+static enum gb_status read_bsds500(struct reading *reading, const char *directory) {
     static const char *const prefixes[GB_SPLITS] = {"", "BSD100/"};
     char train[GB_PATH];
-    GB_TRY(gb_path_join(folder, "images/train", train));
-    if (!gb_is_folder(train))
+    GB_TRY(gb_path_join(directory, "images/train", train));
+    if (!gb_is_directory(train))
         return GB_OK;
     struct gb_source source = *reading->source;
-    source.folder = folder;
+    source.directory = directory;
     struct gb_photographs more[GB_SPLITS];
-    GB_TRY(gb_bsds_read(&source, &gb_bsd100, least_side(reading, GB_SPLIT_TRAIN), more));
+    GB_TRY(gb_bsds_read(&source, &gb_bsd100, min_side(reading, GB_SPLIT_TRAIN), more));
     enum gb_status status = GB_OK;
     for (int split = 0; split < GB_SPLITS; split++) {
         if (status == GB_OK)
@@ -169,13 +173,13 @@ static enum gb_status read_bsds500(struct reading *reading, const char *folder) 
     return status;
 }
 
-static enum gb_status read_test_sets(struct reading *reading, const char *folder) {
+static enum gb_status read_test_sets(struct reading *reading, const char *directory) {
     static const char *const sets[] = {"Set5", "Set14", "BSD100"};
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
         char path[GB_PATH], prefix[16];
-        GB_TRY(gb_path_join(folder, sets[i], path));
+        GB_TRY(gb_path_join(directory, sets[i], path));
         snprintf(prefix, sizeof prefix, "%s/", sets[i]);
-        if (gb_is_folder(path))
+        if (gb_is_directory(path))
             GB_TRY(read_images(reading, GB_SPLIT_TEST, path, prefix));
     }
     return GB_OK;
@@ -213,7 +217,7 @@ static enum gb_status read_archive(struct reading *reading, enum gb_split split,
                                    const char *prefix) {
     struct gb_byte_matrix rows;
     GB_TRY(gb_npz_read(path, "data", &rows));
-    const int least = least_side(reading, split);
+    const int least = min_side(reading, split);
     const int side = rows.columns <= INT_MAX ? (int)lrint(sqrt((double)rows.columns / 3)) : 0;
     const int every =
         split == GB_SPLIT_TEST ? (int)((rows.rows + GB_SR_MOST_TESTED - 1) / GB_SR_MOST_TESTED) : 1;
@@ -231,32 +235,34 @@ static enum gb_status read_archive(struct reading *reading, enum gb_split split,
     return status == GB_OK ? append(reading, split, &images, prefix) : status;
 }
 
-static enum gb_status read_imagenet(struct reading *reading, const char *folder) {
+static enum gb_status read_imagenet(struct reading *reading, const char *directory) {
     enum { BATCHES = 10 };
     char path[GB_PATH];
     for (int batch = 1; batch <= BATCHES; batch++) {
         char name[32], prefix[16];
         snprintf(name, sizeof name, "train_data_batch_%d.npz", batch);
         snprintf(prefix, sizeof prefix, "batch %d/", batch);
-        GB_TRY(gb_path_join(folder, name, path));
+        GB_TRY(gb_path_join(directory, name, path));
         if (exists(path))
             GB_TRY(read_archive(reading, GB_SPLIT_TRAIN, path, prefix));
     }
-    GB_TRY(gb_path_join(folder, "val_data.npz", path));
+    GB_TRY(gb_path_join(directory, "val_data.npz", path));
     return exists(path) ? read_archive(reading, GB_SPLIT_TEST, path, "ImageNet/") : GB_OK;
 }
 
-static enum gb_status read_layouts(struct reading *reading, const char *folder, const char *name) {
+static enum gb_status read_layouts(struct reading *reading, const char *directory,
+                                   const char *name) {
     (void)name;
-    GB_TRY(read_bsds500(reading, folder));
-    GB_TRY(read_test_sets(reading, folder));
-    return read_imagenet(reading, folder);
+    GB_TRY(read_bsds500(reading, directory));
+    GB_TRY(read_test_sets(reading, directory));
+    return read_imagenet(reading, directory);
 }
 
-static enum gb_status read_to_train(struct reading *reading, const char *folder, const char *name) {
+static enum gb_status read_to_train(struct reading *reading, const char *directory,
+                                    const char *name) {
     char prefix[GB_PATH];
     snprintf(prefix, sizeof prefix, "%s/", name);
-    return read_images(reading, GB_SPLIT_TRAIN, folder, prefix);
+    return read_images(reading, GB_SPLIT_TRAIN, directory, prefix);
 }
 
 static int count_all(const struct reading *reading) {
@@ -278,7 +284,7 @@ static enum gb_status read_root(struct reading *reading, const char *root) {
 }
 
 static enum gb_status read_roots(struct reading *reading, const char *roots) {
-    if (gb_is_folder(roots)) // whatever its name
+    if (gb_is_directory(roots)) // whatever its name
         return read_root(reading, roots);
     char *root;
     for (const char *at = roots; *at; at += strcspn(at, ":"), at += *at == ':') {
@@ -326,14 +332,14 @@ static enum gb_status draw_synthetic(struct reading *reading) {
 }
 
 static enum gb_status read_all(struct reading *reading) {
-    const char *folder = reading->source->folder;
-    if (!folder)
+    const char *directory = reading->source->directory;
+    if (!directory)
         return draw_synthetic(reading);
-    GB_TRY(read_roots(reading, folder));
+    GB_TRY(read_roots(reading, directory));
     if (reading->splits[GB_SPLIT_TEST].count > 0)
         return GB_OK;
     if (reading->splits[GB_SPLIT_TRAIN].count < 2)
-        return gb_fail(GB_BAD_INPUT, what, folder, "one image cannot both train and test");
+        return gb_fail(GB_BAD_INPUT, what, directory, "one image cannot both train and test");
     return hold_out(reading);
 }
 

@@ -61,7 +61,7 @@ static enum gb_status measure_space(struct gb_tsdf *volume, const struct gb_pose
         }
         double blocks = ceil((high - low + 2 * margin) / block);
         room *= blocks;
-        if (room * sizeof *volume->directory > (double)options->most_bytes / 2)
+        if (room * sizeof *volume->directory > (double)options->max_bytes / 2)
             return gb_fail(GB_BAD_INPUT, "cannot fuse depth maps", volume->where,
                            "the cameras lie %.3g m apart, which is no scene of a room", high - low);
         volume->corner[axis] = low - margin;
@@ -113,10 +113,10 @@ static enum gb_status take_block(struct gb_tsdf *volume, int x, int y, int z, ui
         volume->blocks = blocks;
         volume->room = room;
     }
-    if (gb_tsdf_bytes(volume) + sizeof(struct block) > volume->options.most_bytes)
+    if (gb_tsdf_bytes(volume) + sizeof(struct block) > volume->options.max_bytes)
         return gb_fail(GB_BAD_INPUT, "cannot fuse depth maps", volume->where,
                        "the surfaces fill more than %zu MB; do the poses belong to the frames?",
-                       volume->options.most_bytes >> 20);
+                       volume->options.max_bytes >> 20);
     struct block *block = calloc(1, sizeof *block);
     if (!block)
         return no_memory(volume);

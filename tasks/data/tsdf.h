@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 
 // A pinhole camera: the point (x, y, z) before it, z along its axis, y down, in metres, lies at
 // pixel (fx x / z + cx, fy y / z + cy), where whole numbers are the middles of pixels.
@@ -34,13 +34,13 @@ struct gb_tsdf_options {
     double voxel, truncation; // metres; the truncation is at least two voxels
     double nearest, farthest; // depths that are measured and rendered, metres
     double least_weight;      // positive: a surface whose voxels weigh less is not rendered
-    size_t most_bytes;        // of blocks and directory
+    size_t max_bytes;         // of blocks and directory
 };
 
 struct gb_tsdf;
 
 // An empty volume that takes any of these poses' views. GB_BAD_INPUT where they lie so far apart
-// that the directory alone would pass half of most_bytes; `where` is the name for messages.
+// that the directory alone would pass half of max_bytes; `where` is the name for messages.
 // GB_OUT_OF_MEMORY.
 enum gb_status gb_tsdf_create(const struct gb_tsdf_options *options, const struct gb_pose *poses,
                               int pose_count, const char *where, struct gb_tsdf **volume);
@@ -48,7 +48,7 @@ void gb_tsdf_free(struct gb_tsdf *volume);
 
 // Adds one view: camera->h * camera->w depths in mm, rows from the top, 0 and 65535 for none. What
 // lies outside nearest..farthest is left out. The result does not depend on `threads`. GB_BAD_INPUT
-// where the blocks would pass most_bytes, GB_OUT_OF_MEMORY.
+// where the blocks would pass max_bytes, GB_OUT_OF_MEMORY.
 enum gb_status gb_tsdf_fuse(struct gb_tsdf *volume, const struct gb_camera *camera,
                             const struct gb_pose *pose, const uint16_t *depth, int threads);
 

@@ -5,12 +5,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/files.h"
 #include "kernels/parallel.h"
 #include "tasks/data/hash.h"
 #include "tasks/data/lists.h"
-#include "tasks/images/level.h"
+#include "tasks/images/normalize_illumination.h"
 #include "tasks/images/warp.h"
-#include "tasks/program/files.h"
 
 static const char what[] = "cannot read vessels";
 
@@ -127,7 +127,8 @@ enum gb_status gb_vessels_hold(struct gb_vessel_image *images, int count, enum g
     enum gb_status status =
         windows ? gb_dataset_create(set, count, &shape) : no_memory(gb_split_name(split));
     for (int i = 0; status == GB_OK && i < count; i++)
-        status = gb_level_light(&images[i].image, &images[i].field, levelled / GB_VESSELS_LEVEL);
+        status = gb_normalize_illumination(&images[i].image, &images[i].field,
+                                           levelled / GB_VESSELS_LEVEL);
     if (status != GB_OK) {
         free(windows);
         gb_vessel_images_free(images, count);
@@ -152,7 +153,7 @@ const struct gb_vessel_image *gb_vessels_image(const struct gb_dataset *set, int
     return &windows->images[index];
 }
 
-// ---- what a folder holds ----
+// ---- what a directory holds ----
 
 // The files of one photograph; a name that is NULL stands for a file that the set does not have.
 struct entry {
@@ -161,59 +162,59 @@ struct entry {
     enum gb_split split; // as the set's publishers have it
 };
 
-struct folder {
+struct directory {
     const char *path;
     int count, room;
     struct entry *entries; // in byte order of their names
 };
 
-static void folder_free(struct folder *folder) {
-    for (int i = 0; i < folder->count; i++) {
-        struct entry *entry = &folder->entries[i];
+static void folder_free(struct directory *directory) {
+    for (int i = 0; i < directory->count; i++) {
+        struct entry *entry = &directory->entries[i];
         char *const owned[] = {entry->name, entry->image, entry->vessels, entry->second,
                                entry->field};
         for (size_t j = 0; j < sizeof owned / sizeof *owned; j++)
             free(owned[j]);
     }
-    free(folder->entries);
+    free(directory->entries);
 }
 
-static enum gb_status make_room(struct folder *folder, int more) {
+static enum gb_status make_room(struct directory *directory, int more) {
     struct entry *entries =
-        realloc(folder->entries, (size_t)(folder->count + more) * sizeof *entries);
+        realloc(directory->entries, (size_t)(directory->count + more) * sizeof *entries);
     if (!entries)
-        return no_memory(folder->path);
-    folder->entries = entries;
-    memset(entries + folder->count, 0, (size_t)more * sizeof *entries);
+        return no_memory(directory->path);
+    directory->entries = entries;
+    memset(entries + directory->count, 0, (size_t)more * sizeof *entries);
     return GB_OK;
 }
 
 // Image_NN[LR].jpg, whose subjects up to 10 train.
-static enum gb_status add_chase(struct folder *folder, const char *name) {
+static enum gb_status add_chase(struct directory *directory, const char *name) {
     enum { LAST_TO_TRAIN = 10 };
     int subject, end = 0;
     char eye;
     if (sscanf(name, "Image_%2d%c.jpg%n", &subject, &eye, &end) != 2 || name[end] ||
         (eye != 'L' && eye != 'R'))
-        return gb_fail(GB_BAD_INPUT, what, folder->path, "%s is not named like Image_01L.jpg",
+        return gb_fail(GB_BAD_INPUT, what, directory->path, "%s is not named like Image_01L.jpg",
                        name);
     int stem = (int)strlen(name) - (int)strlen(".jpg");
-    struct entry *entry = &folder->entries[folder->count++];
+    struct entry *entry = &directory->entries[directory->count++];
     *entry = (struct entry){.name = strdup(name),
-                            .image = gb_format("%s/%s", folder->path, name),
-                            .vessels = gb_format("%s/%.*s_1stHO.png", folder->path, stem, name),
-                            .second = gb_format("%s/%.*s_2ndHO.png", folder->path, stem, name),
+                            .image = gb_format("%s/%s", directory->path, name),
+                            .vessels = gb_format("%s/%.*s_1stHO.png", directory->path, stem, name),
+                            .second = gb_format("%s/%.*s_2ndHO.png", directory->path, stem, name),
                             .split = subject <= LAST_TO_TRAIN ? GB_SPLIT_TRAIN : GB_SPLIT_TEST};
     bool whole = entry->name && entry->image && entry->vessels && entry->second;
-    return whole ? GB_OK : no_memory(folder->path);
+    return whole ? GB_OK : no_memory(directory->path);
 }
 
 // NN_training.tif or NN_test.tif, of which the test half has a second observer.
-static enum gb_status add_drive(struct folder *folder, const char *half, enum gb_split split,
+static enum gb_status add_drive(struct directory *directory, const char *half, enum gb_split split,
                                 const char *name) {
     int number = (int)strcspn(name, "_"), stem = (int)strlen(name) - (int)strlen(".tif");
-    const char *path = folder->path;
-    struct entry *entry = &folder->entries[folder->count++];
+    const char *path = directory->path;
+    struct entry *entry = &directory->entries[directory->count++];
     *entry = (struct entry){
         .name = strdup(name),
         .image = gb_format("%s/%s/images/%s", path, half, name),
@@ -228,26 +229,26 @@ static enum gb_status add_drive(struct folder *folder, const char *half, enum gb
     return whole ? GB_OK : no_memory(path);
 }
 
-static enum gb_status find_chase(struct folder *folder) {
+static enum gb_status find_chase(struct directory *directory) {
     struct gb_list list;
-    GB_TRY(gb_list_folder(folder->path, ".jpg", &list));
-    enum gb_status status = make_room(folder, list.count);
+    GB_TRY(gb_list_folder(directory->path, ".jpg", &list));
+    enum gb_status status = make_room(directory, list.count);
     for (int i = 0; status == GB_OK && i < list.count; i++)
-        status = add_chase(folder, list.names[i]);
+        status = add_chase(directory, list.names[i]);
     gb_list_free(&list);
     return status;
 }
 
-static enum gb_status find_drive_half(struct folder *folder, const char *half,
+static enum gb_status find_drive_half(struct directory *directory, const char *half,
                                       enum gb_split split) {
     struct gb_list list;
-    char *room = gb_format("%s/%s/images", folder->path, half);
-    enum gb_status status = room ? gb_list_folder(room, ".tif", &list) : no_memory(folder->path);
+    char *room = gb_format("%s/%s/images", directory->path, half);
+    enum gb_status status = room ? gb_list_folder(room, ".tif", &list) : no_memory(directory->path);
     free(room);
     GB_TRY(status);
-    status = make_room(folder, list.count);
+    status = make_room(directory, list.count);
     for (int i = 0; status == GB_OK && i < list.count; i++)
-        status = add_drive(folder, half, split, list.names[i]);
+        status = add_drive(directory, half, split, list.names[i]);
     gb_list_free(&list);
     return status;
 }
@@ -256,18 +257,18 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
 }
 
-static enum gb_status find_entries(struct folder *folder) {
+static enum gb_status find_entries(struct directory *directory) {
     struct stat status;
-    char *training = gb_format("%s/training", folder->path);
+    char *training = gb_format("%s/training", directory->path);
     if (!training)
-        return no_memory(folder->path);
+        return no_memory(directory->path);
     bool drive = stat(training, &status) == 0;
     free(training);
     if (!drive)
-        return find_chase(folder);
-    GB_TRY(find_drive_half(folder, "training", GB_SPLIT_TRAIN));
-    GB_TRY(find_drive_half(folder, "test", GB_SPLIT_TEST));
-    qsort(folder->entries, (size_t)folder->count, sizeof *folder->entries, by_name);
+        return find_chase(directory);
+    GB_TRY(find_drive_half(directory, "training", GB_SPLIT_TRAIN));
+    GB_TRY(find_drive_half(directory, "test", GB_SPLIT_TEST));
+    qsort(directory->entries, (size_t)directory->count, sizeof *directory->entries, by_name);
     return GB_OK;
 }
 
@@ -275,64 +276,64 @@ static enum gb_status find_entries(struct folder *folder) {
 
 struct choice {
     int count;
-    int *places; // in folder->entries
+    int *places; // in directory->entries
 };
 
-static enum gb_status choose_by_rule(const struct folder *folder, enum gb_split split,
+static enum gb_status choose_by_rule(const struct directory *directory, enum gb_split split,
                                      struct choice *choice) {
-    for (int i = 0; i < folder->count; i++)
-        if (folder->entries[i].split == split)
+    for (int i = 0; i < directory->count; i++)
+        if (directory->entries[i].split == split)
             choice->places[choice->count++] = i;
     if (choice->count == 0)
-        return gb_fail(GB_BAD_INPUT, what, folder->path, "no image is left for the %s split",
+        return gb_fail(GB_BAD_INPUT, what, directory->path, "no image is left for the %s split",
                        gb_split_name(split));
     return GB_OK;
 }
 
-static enum gb_status choose_by_list(const struct folder *folder, const struct gb_list *names,
+static enum gb_status choose_by_list(const struct directory *directory, const struct gb_list *names,
                                      const char *split_folder, enum gb_split split, bool *taken,
                                      struct choice *choice) {
     struct gb_list list = {0};
     char *path = gb_format("%s/vessels_%s.txt", split_folder, gb_split_name(split));
     enum gb_status status = path ? gb_list_read(path, &list) : no_memory(split_folder);
-    if (status == GB_OK && list.count > folder->count)
+    if (status == GB_OK && list.count > directory->count)
         status = gb_fail(GB_BAD_INPUT, what, path, "%d names for the %d images of %s", list.count,
-                         folder->count, folder->path);
+                         directory->count, directory->path);
     if (status == GB_OK)
-        status = gb_list_places(&list, path, names, folder->path, taken, choice->places);
+        status = gb_list_places(&list, path, names, directory->path, taken, choice->places);
     choice->count = list.count;
     gb_list_free(&list);
     free(path);
     return status;
 }
 
-static enum gb_status choose_by_lists(const struct folder *folder, const char *split_folder,
+static enum gb_status choose_by_lists(const struct directory *directory, const char *split_folder,
                                       struct choice choices[]) {
-    struct gb_list names = {.count = folder->count,
-                            .names = calloc((size_t)folder->count, sizeof *names.names)};
-    bool *taken = calloc((size_t)folder->count, sizeof *taken);
+    struct gb_list names = {.count = directory->count,
+                            .names = calloc((size_t)directory->count, sizeof *names.names)};
+    bool *taken = calloc((size_t)directory->count, sizeof *taken);
     enum gb_status status = names.names && taken ? GB_OK : no_memory(split_folder);
-    for (int i = 0; status == GB_OK && i < folder->count; i++)
-        names.names[i] = folder->entries[i].name;
+    for (int i = 0; status == GB_OK && i < directory->count; i++)
+        names.names[i] = directory->entries[i].name;
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
-        status = choose_by_list(folder, &names, split_folder, (enum gb_split)split, taken,
+        status = choose_by_list(directory, &names, split_folder, (enum gb_split)split, taken,
                                 &choices[split]);
     free(names.names);
     free(taken);
     return status;
 }
 
-static enum gb_status choose(const struct folder *folder, const char *split_folder,
+static enum gb_status choose(const struct directory *directory, const char *split_folder,
                              struct choice choices[]) {
     for (int split = 0; split < GB_SPLITS; split++) {
-        choices[split].places = calloc((size_t)folder->count, sizeof *choices[split].places);
+        choices[split].places = calloc((size_t)directory->count, sizeof *choices[split].places);
         if (!choices[split].places)
-            return no_memory(folder->path);
+            return no_memory(directory->path);
     }
     if (split_folder)
-        return choose_by_lists(folder, split_folder, choices);
+        return choose_by_lists(directory, split_folder, choices);
     for (int split = 0; split < GB_SPLITS; split++)
-        GB_TRY(choose_by_rule(folder, (enum gb_split)split, &choices[split]));
+        GB_TRY(choose_by_rule(directory, (enum gb_split)split, &choices[split]));
     return GB_OK;
 }
 
@@ -386,21 +387,21 @@ static enum gb_status read_image(const struct entry *entry, struct gb_vessel_ima
 }
 
 struct reading {
-    const struct folder *folder;
+    const struct directory *directory;
     const struct choice *choice;
     struct gb_vessel_image *images;
 };
 
 static enum gb_status read_one(void *argument, int index) {
     const struct reading *reading = argument;
-    return read_image(&reading->folder->entries[reading->choice->places[index]],
+    return read_image(&reading->directory->entries[reading->choice->places[index]],
                       &reading->images[index]);
 }
 
 static enum gb_status check_sizes(const struct reading *reading) {
     const struct gb_image *first = &reading->images[0].image;
     for (int i = 0; i < reading->choice->count; i++) {
-        const struct entry *entry = &reading->folder->entries[reading->choice->places[i]];
+        const struct entry *entry = &reading->directory->entries[reading->choice->places[i]];
         const struct gb_image *image = &reading->images[i].image;
         if (image->w != first->w || image->h != first->h)
             return gb_fail(GB_BAD_INPUT, what, entry->image,
@@ -410,15 +411,15 @@ static enum gb_status check_sizes(const struct reading *reading) {
     return GB_OK;
 }
 
-static enum gb_status read_split(const struct folder *folder, const struct choice *choice,
+static enum gb_status read_split(const struct directory *directory, const struct choice *choice,
                                  enum gb_split split, const struct gb_source *source,
                                  struct gb_dataset *set) {
     const int count = choice->count;
-    struct reading reading = {.folder = folder,
+    struct reading reading = {.directory = directory,
                               .choice = choice,
                               .images = calloc((size_t)count, sizeof *reading.images)};
     if (!reading.images)
-        return no_memory(folder->path);
+        return no_memory(directory->path);
     enum gb_status status = gb_parallel_tries(source->threads, count, read_one, &reading);
     if (status == GB_OK)
         status = check_sizes(&reading);
@@ -428,30 +429,31 @@ static enum gb_status read_split(const struct folder *folder, const struct choic
     }
     GB_TRY(gb_vessels_hold(reading.images, count, split, source, set));
     for (int i = 0; i < count; i++)
-        GB_TRY(gb_dataset_name(set, i, folder->entries[choice->places[i]].name));
+        GB_TRY(gb_dataset_name(set, i, directory->entries[choice->places[i]].name));
     return GB_OK;
 }
 
-static enum gb_status load(struct folder *folder, struct choice choices[],
+static enum gb_status load(struct directory *directory, struct choice choices[],
                            const struct gb_source *source, struct gb_dataset splits[]) {
-    GB_TRY(find_entries(folder));
-    GB_TRY(choose(folder, source->split_folder, choices));
+    GB_TRY(find_entries(directory));
+    GB_TRY(choose(directory, source->split_folder, choices));
     for (int split = 0; split < GB_SPLITS; split++)
-        GB_TRY(read_split(folder, &choices[split], (enum gb_split)split, source, &splits[split]));
+        GB_TRY(
+            read_split(directory, &choices[split], (enum gb_split)split, source, &splits[split]));
     return GB_OK;
 }
 
 enum gb_status gb_vessels_load(const struct gb_source *source, struct gb_dataset splits[]) {
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_dataset){0};
-    struct folder folder = {.path = source->folder};
+    struct directory directory = {.path = source->directory};
     struct choice choices[GB_SPLITS] = {0};
-    enum gb_status status = load(&folder, choices, source, splits);
+    enum gb_status status = load(&directory, choices, source, splits);
     for (int split = 0; split < GB_SPLITS; split++) {
         free(choices[split].places);
         if (status != GB_OK)
             gb_dataset_free(&splits[split]);
     }
-    folder_free(&folder);
+    folder_free(&directory);
     return status;
 }

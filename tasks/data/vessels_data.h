@@ -26,7 +26,7 @@ void gb_vessel_images_free(struct gb_vessel_image *images, int count);
 // largest size that a task takes trains on whole images. Whole images are padded at the
 // right and at the bottom to a multiple of GB_VESSELS_MULTIPLE, 576 x 592 for DRIVE, 1008 x 960 for
 // CHASE_DB1; for a model of more than four levels to the source's multiple.
-// The light of photographs is levelled (tasks/images/level.h) over squares whose radius is the
+// The light of photographs is levelled (tasks/images/normalize_illumination.h) over squares whose radius is the
 // width padded for four levels, whatever the model's, over GB_VESSELS_LEVEL, and padding and all
 // that lies outside the field of view is neutral. The paper says nothing of that. Without it a
 // network with instance normalisation takes a window for something else than the whole photograph,
@@ -44,7 +44,7 @@ enum { GB_VESSELS_MULTIPLE = 16, GB_VESSELS_LEVEL = 32 };
 // in the order of their list, or in byte order. CHASE_DB1 has no masks of the field of view: in
 // each row it is what lies between the first and the last pixel whose red, of 255, is above
 // GB_VESSELS_DARK. The field is round and its red well above that; outside it is below 10.
-// GB_BAD_INPUT with the file and the reason: a folder missing or of neither set, an image whose
+// GB_BAD_INPUT with the file and the reason: a directory missing or of neither set, an image whose
 // vessels, field or (in DRIVE's test half and CHASE_DB1) second observer is missing, does not
 // decode or has another size, images of different sizes, an image without a field, a name of
 // neither kind, a list as in tasks/data/lists.h, a split without an image. On failure nothing is

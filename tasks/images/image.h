@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 
 struct gb_image {
     int w, h, c;               // c: 1 grey, 3 red green blue
@@ -33,7 +33,7 @@ void gb_image_free(struct gb_image *image);
 // colours are looked up, alpha and transparency are dropped. What differs is converted: 16 bits to
 // the nearest of 8, grey to colour by repetition, colour to grey as ITU-R BT.601 weighs it (0.299,
 // 0.587, 0.114; a JPEG's Y). GB_BAD_INPUT with the file and the reason where it is missing, a
-// folder, empty, no image, truncated, damaged or beyond the limits. On failure *image holds
+// directory, empty, no image, truncated, damaged or beyond the limits. On failure *image holds
 // nothing.
 enum gb_status gb_image_read(const char *path, int channels, struct gb_image *image);
 
@@ -44,7 +44,7 @@ enum gb_status gb_image_read_grey16(const char *path, struct gb_image *image);
 // Leaves the w x h pixels whose left upper corner is (x, y), which must lie inside.
 void gb_image_crop(struct gb_image *image, int x, int y, int w, int h);
 
-// Writes a PNG file of 8 bits, whole or not at all (flows/files/atomic_file.h). GB_IO_ERROR or
+// Writes a PNG file of 8 bits, whole or not at all (base/atomic_file.h). GB_IO_ERROR or
 // GB_BAD_INPUT.
 enum gb_status gb_png_write(const char *path, const struct gb_image *image);
 

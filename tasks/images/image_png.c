@@ -6,7 +6,7 @@
 
 #include <png.h>
 
-#include "flows/files/atomic_file.h"
+#include "base/atomic_file.h"
 #include "tasks/images/image_decoder.h"
 
 struct png_errors {

@@ -186,7 +186,7 @@ static void draw(struct gb_image *sheet, const struct layout *layout,
     }
 }
 
-int gb_picture_most_rows(const struct gb_picture_column *columns, int column_count) {
+int gb_picture_max_rows(const struct gb_picture_column *columns, int column_count) {
     static const char *const captions[1] = {0};
     const struct gb_picture empty = {
         .title = "", .columns = columns, .column_count = column_count, .row_captions = captions};

@@ -4,7 +4,7 @@
 #ifndef GB_PICTURE_H
 #define GB_PICTURE_H
 
-#include "kernels/status.h"
+#include "base/status.h"
 #include "kernels/tensor.h"
 
 struct gb_picture_column {
@@ -25,7 +25,7 @@ struct gb_picture {
 
 // How many rows a sheet of these columns, with a title and captions, holds; images' n is not looked
 // at.
-int gb_picture_most_rows(const struct gb_picture_column *columns, int column_count);
+int gb_picture_max_rows(const struct gb_picture_column *columns, int column_count);
 
 // Writes the sheet as a PNG file. Every image is enlarged by the whole factor (nearest neighbour)
 // that brings its longer side nearest to 128 pixels from below; larger ones stay as they are.

@@ -2,8 +2,8 @@
 #ifndef GB_RESIZE_H
 #define GB_RESIZE_H
 
+#include "base/status.h"
 #include "kernels/resample/resample.h"
-#include "kernels/status.h"
 #include "tasks/images/image.h"
 
 // Resizes to h x w x image->c floats in [0, 1] (NHWC of one image; full scale -> 1), `out` dense

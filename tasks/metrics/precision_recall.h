@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 #include "kernels/tensor.h"
 
 // Pixels that an answer has and should have, should not have, and has not but should have.

@@ -4,7 +4,7 @@
 #ifndef GB_PSNR_H
 #define GB_PSNR_H
 
-#include "kernels/status.h"
+#include "base/status.h"
 #include "kernels/tensor.h"
 
 // What equal images have, so that means and files of numbers stay finite.

@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 
 // Sets the metric "PREFIXNAME". GB_CHECK_FAILED where the value is not finite: JSON has no such
 // numbers. GB_OUT_OF_MEMORY.

@@ -8,7 +8,7 @@
 #ifndef GB_SUPER_RESOLUTION_H
 #define GB_SUPER_RESOLUTION_H
 
-#include "kernels/status.h"
+#include "base/status.h"
 #include "kernels/tensor.h"
 
 enum { GB_SR_BORDER = 2 }; // pixels on each side that are not scored

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 #include "kernels/tensor.h"
 
 struct gb_superpixels {

@@ -28,7 +28,7 @@ enum { STEP_COMPOSITION, STEP_TEXTURE, STEP_SENSOR, STEPS };
 
 // ---- colours ----
 
-static struct gb_colour mix_of(struct gb_dice *dice, const struct gb_colour *kinds, int count) {
+static struct gb_colour inv1x1_of(struct gb_dice *dice, const struct gb_colour *kinds, int count) {
     struct gb_colour one = kinds[(int)gb_roll(dice, 0.0, count)];
     struct gb_colour other = kinds[(int)gb_roll(dice, 0.0, count)];
     return gb_vary(dice, gb_blend(one, other, gb_roll(dice, 0.0, 0.5)), 0.9, 1.1);
@@ -39,7 +39,7 @@ static struct gb_colour skin(struct gb_dice *dice) {
         {0.94, 0.79, 0.69}, {0.87, 0.67, 0.53}, {0.74, 0.53, 0.39},
         {0.54, 0.36, 0.25}, {0.35, 0.23, 0.17},
     };
-    return mix_of(dice, kinds, sizeof kinds / sizeof *kinds);
+    return inv1x1_of(dice, kinds, sizeof kinds / sizeof *kinds);
 }
 
 static struct gb_colour hair(struct gb_dice *dice) {
@@ -52,10 +52,10 @@ static struct gb_colour hair(struct gb_dice *dice) {
         {0.62, 0.60, 0.58}, // grey
         {0.88, 0.87, 0.85}, // white
     };
-    return mix_of(dice, kinds, sizeof kinds / sizeof *kinds);
+    return inv1x1_of(dice, kinds, sizeof kinds / sizeof *kinds);
 }
 
-// What clothes, walls and clutter are of: also what skin and hair are of.
+// What clothes, roofline and clutter are of: also what skin and hair are of.
 static struct gb_colour stuff(struct gb_dice *dice) {
     static const struct gb_colour kinds[] = {
         {0.15, 0.22, 0.45}, {0.55, 0.68, 0.82}, {0.25, 0.38, 0.20}, {0.62, 0.12, 0.12},
@@ -66,7 +66,7 @@ static struct gb_colour stuff(struct gb_dice *dice) {
         return skin(dice);
     if (kind < 0.6)
         return hair(dice);
-    return mix_of(dice, kinds, sizeof kinds / sizeof *kinds);
+    return inv1x1_of(dice, kinds, sizeof kinds / sizeof *kinds);
 }
 
 // ---- the head ----

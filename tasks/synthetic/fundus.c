@@ -81,7 +81,7 @@ static void branch(struct scene *scene, struct gb_dice *dice, struct growth *gro
 static void grow(struct scene *scene, struct gb_dice *dice, struct growth growth) {
     const double step = 0.02, thinnest = 0.0032, thin = 0.0075;
     bool overlooked = growth.radius < thin && gb_chance(dice, 0.35);
-    double opinion = overlooked ? 0 : gb_roll(dice, 0.8, 1.25), wander = 0;
+    double prediction_stats = overlooked ? 0 : gb_roll(dice, 0.8, 1.25), wander = 0;
     while (growth.radius > thinnest && distance(growth.at, middle) < field_radius &&
            scene->vessel_count < MAX_VESSELS) {
         wander = 0.7 * wander + gb_roll(dice, -0.12, 0.12);
@@ -93,7 +93,7 @@ static void grow(struct scene *scene, struct gb_dice *dice, struct growth growth
         scene->vessels[scene->vessel_count++] = (struct vessel){
             .limb = {.a = growth.at, .b = next, .radius_a = growth.radius, .radius_b = end},
             .contrast = shown,
-            .second_opinion = opinion};
+            .second_opinion = prediction_stats};
         growth.at = next;
         growth.radius = end;
         if (growth.branchings < MAX_BRANCHINGS && gb_chance(dice, 0.2))

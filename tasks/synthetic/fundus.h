@@ -8,7 +8,7 @@
 #include "tasks/data/vessels_data.h"
 #include "tasks/synthetic/synthetic.h"
 
-// The data set of the vessels task where no folder is given: pictures of GB_FUNDUS_SIZE pixels a
+// The data set of the vessels task where no directory is given: pictures of GB_FUNDUS_SIZE pixels a
 // side.
 enum {
     GB_FUNDUS_SIZE = 128,

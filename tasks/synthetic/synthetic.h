@@ -5,7 +5,7 @@
 
 #include "tasks/data/dataset.h"
 
-// The seed of the data sets of tasks that are given no folder.
+// The seed of the data sets of tasks that are given no directory.
 enum { GB_SYNTHETIC_SEED = 1 };
 
 // Index of a data set's first test example; training starts at 0.

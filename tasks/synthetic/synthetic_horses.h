@@ -8,10 +8,10 @@
 
 #include <stdint.h>
 
-#include "kernels/status.h"
+#include "base/status.h"
 #include "tasks/synthetic/synthetic.h"
 
-// The data set of the horses task where no folder is given.
+// The data set of the horses task where no directory is given.
 enum { GB_SYNTHETIC_HORSES_TRAIN = 200, GB_SYNTHETIC_HORSES_TEST = 64 };
 
 // Draws example `index` of `seed`: image size x size x 3 in [0, 1], mask size x size of 0 and 1,

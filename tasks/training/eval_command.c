@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "flows/files/atomic_file.h"
+#include "base/atomic_file.h"
+#include "base/files.h"
+#include "base/options.h"
+#include "tasks/machine.h"
 #include "tasks/metrics/record.h"
-#include "tasks/program/files.h"
-#include "tasks/program/machine.h"
-#include "tasks/program/options.h"
 #include "tasks/training/commands.h"
 #include "tasks/training/predictor.h"
 #include "tasks/training/scene_options.h"
@@ -46,7 +46,7 @@ static void unload(struct loaded *loaded) {
 static enum gb_status load_into(const struct request *request, const struct gb_backend *backend,
                                 struct loaded *loaded) {
     const struct gb_run_config *run = &loaded->run;
-    const struct gb_source source = {.folder = request->data,
+    const struct gb_source source = {.directory = request->data,
                                      .split_folder = request->split_folder,
                                      .choice = request->choice,
                                      .size = run->size,
@@ -121,7 +121,7 @@ static enum gb_status load(const struct request *request, struct loaded *loaded)
     if (request->beside)
         GB_TRY(read_run(request->beside, task, &loaded->beside_run));
     if (request->picture_folder)
-        GB_TRY(gb_make_folder("cannot draw", request->picture_folder));
+        GB_TRY(gb_make_directory("cannot draw", request->picture_folder));
     if (request->json)
         GB_TRY(gb_machine_json(&loaded->machine));
     enum gb_status status = load_into(request, backend, loaded);
@@ -252,16 +252,16 @@ const struct gb_command gb_eval_command = {"eval", "Scores a checkpoint on a dat
 
 // ---- sample ----
 
-// The folder's file for an example: its name, of which folders are made, ending with ".png".
-static enum gb_status portrait_path(const char *folder, const char *name,
+// The directory's file for an example: its name, of which directories are made, ending with ".png".
+static enum gb_status portrait_path(const char *directory, const char *name,
                                     char path[static GB_PATH]) {
     const char *suffix = ".png", *dot = strrchr(name, '.'), *slash;
     char file[GB_PATH], parent[GB_PATH];
     snprintf(file, sizeof file, "%s%s", name, dot && strcmp(dot, suffix) == 0 ? "" : suffix);
-    GB_TRY(gb_path_join(folder, file, path));
+    GB_TRY(gb_path_join(directory, file, path));
     slash = strrchr(path, '/');
     snprintf(parent, sizeof parent, "%.*s", (int)(slash - path), path);
-    return gb_make_folder("cannot draw", parent);
+    return gb_make_directory("cannot draw", parent);
 }
 
 static enum gb_status draw_portraits(const struct request *request, struct loaded *loaded) {

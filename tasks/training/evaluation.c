@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "tasks/images/picture.h"
 #include "tasks/metrics/record.h"
-#include "tasks/program/clock.h"
 #include "tasks/training/predictor.h"
 
 enum { PICTURE_SAMPLES = 4 };
@@ -29,11 +29,11 @@ static enum gb_status predict(struct gb_predictor *p, const struct gb_selection 
     enum gb_status status = target.data ? GB_OK : no_memory(p);
     for (int i = 0; status == GB_OK && i < examples->count; i++) {
         struct gb_tensor x = gb_images(&examples->x, i, 1), answer = gb_images(answers, i, 1);
-        status = gb_predictor_answer(p, &x, scored->names[i], scored->indices[i], &target);
+        status = gb_predictor_predict(p, &x, scored->names[i], scored->indices[i], &target);
         if (status != GB_OK)
             break;
-        p->task->reveal(&x, &target, picture);
-        gb_task_decide(p->task, &x, picture, &answer);
+        p->task->to_image(&x, &target, picture);
+        gb_task_postprocess(p->task, &x, picture, &answer);
     }
     free(target.data);
     return status;
@@ -51,9 +51,9 @@ static enum gb_status add_bits(const struct gb_predictor *p, const struct gb_sel
     }
     double mean = sum / scored->count;
     GB_TRY(gb_metric_set(metrics, "", name, mean));
-    return p->kind->one_answer ? GB_OK
-                               : gb_metric_set(metrics, "", "bits_per_dimension_published",
-                                               mean + p->task->published_bits);
+    return p->kind->point_estimate ? GB_OK
+                                   : gb_metric_set(metrics, "", "bits_per_dimension_published",
+                                                   mean + p->task->published_bits);
 }
 
 struct room {
@@ -73,12 +73,12 @@ static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *
     double seconds = (gb_seconds() - start) / scored->count;
     GB_TRY(add_bits(p, scored, room->bits, metrics, per_image));
     GB_TRY(gb_metric_set_speed(metrics, seconds));
-    const struct gb_answers answers = {.train = train,
-                                       .test = test,
-                                       .examples = &room->examples,
-                                       .indices = scored->indices,
-                                       .answers = &room->answers,
-                                       .threads = p->options.threads};
+    const struct gb_predictions answers = {.train = train,
+                                           .test = test,
+                                           .examples = &room->examples,
+                                           .indices = scored->indices,
+                                           .answers = &room->answers,
+                                           .threads = p->options.threads};
     return p->task->score(&answers, metrics, per_image);
 }
 
@@ -180,7 +180,7 @@ enum gb_status gb_draw_examples(struct gb_predictor *p, const struct gb_example_
     struct gb_selection shown;
     GB_TRY(gb_task_check_shape(p->kind, &p->config, &set->shape));
     sheet.column_count = picture->columns(p, &set->shape, sheet.columns);
-    const int most = gb_picture_most_rows(sheet.columns, sheet.column_count);
+    const int most = gb_picture_max_rows(sheet.columns, sheet.column_count);
     if (images > most)
         images = most > 0 ? most : 1;
     GB_TRY(gb_dataset_select(set, images, &shown));
@@ -197,7 +197,9 @@ enum gb_status gb_draw_examples(struct gb_predictor *p, const struct gb_example_
 enum { INPUT, TRUTH, SAMPLES };
 
 int gb_shown_samples(const struct gb_predictor *p) {
-    return p->kind->one_answer ? 0 : p->samples < PICTURE_SAMPLES ? p->samples : PICTURE_SAMPLES;
+    return p->kind->point_estimate        ? 0
+           : p->samples < PICTURE_SAMPLES ? p->samples
+                                          : PICTURE_SAMPLES;
 }
 
 static int columns_of(const struct gb_predictor *p, const struct gb_example_shape *shape,
@@ -225,15 +227,15 @@ static enum gb_status fill_cells(struct gb_predictor *p, const char *name, int i
     const int samples = gb_shown_samples(p);
     gb_copy_values(&input, &cells[INPUT]);
     task->target(&example->x, &example->y, target);
-    task->reveal(&example->x, target, &cells[TRUTH]);
+    task->to_image(&example->x, target, &cells[TRUTH]);
     GB_TRY(gb_predictor_condition(p, &example->x, name));
     for (int m = 0; m < samples; m++) {
         const struct gb_tensor sample = gb_predictor_sample(p, index, m, p->options.temperature);
-        task->reveal(&example->x, &sample, &cells[SAMPLES + m]);
+        task->to_image(&example->x, &sample, &cells[SAMPLES + m]);
     }
     const struct gb_tensor *undecided = &cells[SAMPLES + samples];
-    GB_TRY(gb_predictor_answer(p, &example->x, name, index, target));
-    task->reveal(&example->x, target, undecided);
+    GB_TRY(gb_predictor_predict(p, &example->x, name, index, target));
+    task->to_image(&example->x, target, undecided);
     if (task->decide)
         task->decide(&example->x, undecided, undecided + 1);
     return GB_OK;

@@ -25,7 +25,7 @@ struct gb_loader {
     enum gb_dequantisation dequantisation;
     struct gb_arena arena;
     struct slot slots[SLOTS];
-    // The maker's own.
+    // The producer's own.
     float *noise; // room for that of one input or target
     int *order;   // the epoch's order of the training set
     long epoch;   // that `order` is for; -1: none yet
@@ -35,8 +35,8 @@ struct gb_loader {
     long wanted; // the step to be made; -1: none
     long making; // the step that is being made; -1: none
     bool quits;
-    pthread_t maker;
-    bool runs; // there is a maker
+    pthread_t producer;
+    bool runs; // there is a producer
 };
 
 // ---- Making a minibatch ----
@@ -128,7 +128,7 @@ static void *make_all(void *argument) {
     return NULL;
 }
 
-// Under the mutex. A step that is being made must not be asked for again: the maker would begin it
+// Under the mutex. A step that is being made must not be asked for again: the producer would begin it
 // anew, and whoever waits for it would find it unmade each time.
 static void want(struct gb_loader *loader, long step) {
     if (loader->slots[step % SLOTS].step == step || loader->making == step)
@@ -184,7 +184,7 @@ static enum gb_status open(struct gb_loader *loader) {
     loader->order = malloc((size_t)loader->train->count * sizeof *loader->order);
     if (!loader->order)
         return gb_fail(GB_OUT_OF_MEMORY, what, name, "out of memory");
-    if (pthread_create(&loader->maker, NULL, make_all, loader) != 0)
+    if (pthread_create(&loader->producer, NULL, make_all, loader) != 0)
         return gb_fail(GB_OUT_OF_MEMORY, what, name, "the system gives no thread");
     loader->runs = true;
     return GB_OK;
@@ -220,7 +220,7 @@ void gb_loader_free(struct gb_loader *loader) {
         loader->quits = true;
         pthread_cond_broadcast(&loader->changed);
         pthread_mutex_unlock(&loader->mutex);
-        pthread_join(loader->maker, NULL);
+        pthread_join(loader->producer, NULL);
     }
     pthread_cond_destroy(&loader->changed);
     pthread_mutex_destroy(&loader->mutex);

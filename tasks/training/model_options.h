@@ -5,8 +5,8 @@
 #ifndef GB_MODEL_OPTIONS_H
 #define GB_MODEL_OPTIONS_H
 
+#include "base/options.h"
 #include "flows/models/model.h"
-#include "tasks/program/options.h"
 
 enum { GB_MODEL_OPTIONS = 48 };
 

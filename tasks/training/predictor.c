@@ -28,7 +28,7 @@ struct gb_predictor_state {
     enum gb_dequantisation dequantisation;
     int scored_at_once, drawn_at_once;
     void *scorer, *sampler;
-    void *climber; // of one target, with gradients; NULL but with GB_PREDICT_GRADIENT
+    void *ascent_model; // of one target, with gradients; NULL but with GB_PREDICT_GRADIENT
     struct gb_arena arena;
     struct gb_tensor x, targets;                     // of the scorer's batch
     struct gb_tensor noise;                          // where the model dequantises, for that
@@ -59,7 +59,7 @@ static void bind(struct gb_predictor *p, const struct gb_model_shapes *one) {
     for (int l = 0; l < state->latents.count; l++)
         state->latents.level[l].data = gb_arena_take(arena, gb_elements(&state->latents.level[l]));
     state->drawn = gb_take_tensor(arena, state->drawn_at_once, y->h, y->w, y->c);
-    if (!state->climber)
+    if (!state->ascent_model)
         return;
     struct gb_tensor *const ascent[] = {&state->climbed, &state->moments[0], &state->moments[1],
                                         &state->d_climbed};
@@ -67,16 +67,16 @@ static void bind(struct gb_predictor *p, const struct gb_model_shapes *one) {
         *ascent[i] = gb_take_tensor(arena, 1, y->h, y->w, y->c);
 }
 
-static enum gb_status build_climber(struct gb_predictor *p) {
+static enum gb_status build_ascent_model(struct gb_predictor *p) {
     const struct gb_model_use use = {
         .batch = 1, .samples_per_x = 1, .threads = p->options.threads, .gradients = true};
     if (p->task->one_sample)
         return gb_fail(GB_BAD_INPUT, "cannot predict", "--predict gradient",
                        "%s scores single samples and no prediction", p->task->name);
-    if (p->kind->one_answer || p->state->dequantisation != GB_DEQUANTISED_BY_CALLER)
+    if (p->kind->point_estimate || p->state->dequantisation != GB_DEQUANTISED_BY_CALLER)
         return gb_fail(GB_BAD_INPUT, "cannot predict", "--predict gradient",
                        "%s has no density that could be climbed", p->kind->title);
-    return p->kind->create(&p->config, &use, p->options.backend, &p->state->climber);
+    return p->kind->create(&p->config, &use, p->options.backend, &p->state->ascent_model);
 }
 
 // Random numbers are counted in 32 bits (kernels/random/random.h), and samples share no noise.
@@ -108,7 +108,7 @@ static enum gb_status build(struct gb_predictor *p) {
     GB_TRY(p->kind->create(&p->config, &score, p->options.backend, &state->scorer));
     GB_TRY(p->kind->create(&p->config, &sample, p->options.backend, &state->sampler));
     if (p->options.prediction == GB_PREDICT_GRADIENT)
-        GB_TRY(build_climber(p));
+        GB_TRY(build_ascent_model(p));
     bind(p, &one);
     GB_TRY(gb_arena_reserve(&state->arena, "predictions"));
     bind(p, &one);
@@ -123,7 +123,7 @@ enum gb_status gb_predictor_create(struct gb_predictor *p, const struct gb_run_c
         .kind = kind,
         .config = run->config,
         .options = *options,
-        .samples = kind->one_answer || run->task->one_sample ? 1 : options->samples};
+        .samples = kind->point_estimate || run->task->one_sample ? 1 : options->samples};
     enum gb_status status = build(p);
     if (status != GB_OK)
         gb_predictor_free(p);
@@ -140,7 +140,7 @@ void gb_predictor_free(struct gb_predictor *p) {
     if (p->state) {
         free_model(p, &p->state->scorer);
         free_model(p, &p->state->sampler);
-        free_model(p, &p->state->climber);
+        free_model(p, &p->state->ascent_model);
         gb_arena_free(&p->state->arena);
         free(p->state);
     }
@@ -151,7 +151,8 @@ void gb_predictor_free(struct gb_predictor *p) {
 static enum gb_status share_parameters(struct gb_predictor *p) {
     const struct gb_params *params = p->kind->params(p->state->scorer);
     GB_TRY(gb_params_copy(params, p->kind->params(p->state->sampler)));
-    return p->state->climber ? gb_params_copy(params, p->kind->params(p->state->climber)) : GB_OK;
+    return p->state->ascent_model ? gb_params_copy(params, p->kind->params(p->state->ascent_model))
+                                  : GB_OK;
 }
 
 enum gb_status gb_predictor_load(struct gb_predictor *p, const struct gb_params *trained) {
@@ -338,14 +339,15 @@ static enum gb_status climb(struct gb_predictor *p, const struct gb_tensor *x, c
     const float d_log_likelihood = (float)gb_bits_per_dimension(1, count);
     for (int i = 0; i < 2; i++)
         memset(p->state->moments[i].data, 0, count * sizeof(float));
-    enum gb_status status = p->kind->condition(p->state->climber, x);
+    enum gb_status status = p->kind->condition(p->state->ascent_model, x);
     for (int step = 1; status == GB_OK && step <= p->options.ascent.steps; step++) {
         double log_likelihood;
-        status =
-            p->kind->forward(p->state->climber, &p->state->climbed, NULL, &log_likelihood, NULL);
+        status = p->kind->forward(p->state->ascent_model, &p->state->climbed, NULL, &log_likelihood,
+                                  NULL);
         if (status != GB_OK)
             break;
-        p->kind->backward(p->state->climber, &d_log_likelihood, NULL, NULL, &p->state->d_climbed);
+        p->kind->backward(p->state->ascent_model, &d_log_likelihood, NULL, NULL,
+                          &p->state->d_climbed);
         const struct gb_adam adam = gb_adam_at_step(rule, step);
         p->options.backend->adam(&exec, &adam, count, p->state->d_climbed.data,
                                  p->state->climbed.data, p->state->moments[0].data,
@@ -369,8 +371,8 @@ static enum gb_status ascend(struct gb_predictor *p, const struct gb_tensor *x, 
     return GB_OK;
 }
 
-enum gb_status gb_predictor_answer(struct gb_predictor *p, const struct gb_tensor *x,
-                                   const char *name, int index, const struct gb_tensor *answer) {
+enum gb_status gb_predictor_predict(struct gb_predictor *p, const struct gb_tensor *x,
+                                    const char *name, int index, const struct gb_tensor *answer) {
     return p->options.prediction == GB_PREDICT_GRADIENT ? ascend(p, x, name, index, answer)
                                                         : sample_mean(p, x, name, index, answer);
 }

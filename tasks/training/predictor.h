@@ -87,8 +87,8 @@ struct gb_tensor gb_predictor_sample(struct gb_predictor *predictor, int index, 
 
 // The prediction for example `index` as a target, into `answer` (dense, of one target): the mean of
 // the samples, or what ascent finds.
-enum gb_status gb_predictor_answer(struct gb_predictor *predictor, const struct gb_tensor *x,
-                                   const char *name, int index, const struct gb_tensor *answer);
+enum gb_status gb_predictor_predict(struct gb_predictor *predictor, const struct gb_tensor *x,
+                                    const char *name, int index, const struct gb_tensor *answer);
 
 // Scores a whole split into `metrics` and `per_image` (an empty array): bits per dimension ("loss"
 // of a model with one answer), the task's own metrics, seconds_per_prediction, images_per_second;

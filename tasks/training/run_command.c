@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tasks/program/build.h"
-#include "tasks/program/files.h"
-#include "tasks/program/json.h"
-#include "tasks/program/machine.h"
-#include "tasks/program/options.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "base/options.h"
+#include "tasks/build.h"
+#include "tasks/machine.h"
 #include "tasks/training/commands.h"
 #include "tasks/training/reduced_run.h"
 #include "tasks/training/training_run.h"
@@ -51,24 +51,24 @@ static json_t *finished_record(const struct gb_training_run *run) {
 static enum gb_status train(const struct gb_reduced_job *job, const struct gb_backend *backend,
                             int threads, const char *out, json_t **record) {
     const struct gb_task *task = job->config.task;
-    char folder[GB_PATH], going_on[GB_PATH + 192];
-    GB_TRY(gb_path_join(out, task->name, folder));
+    char directory[GB_PATH], going_on[GB_PATH + 192];
+    GB_TRY(gb_path_join(out, task->name, directory));
     snprintf(
         going_on, sizeof going_on,
         "the same command begins this task anew, unless you first finish it by glowbench train "
         "%s --resume --samples %d --out %s",
-        task->name, SAMPLES, folder);
+        task->name, SAMPLES, directory);
     struct gb_training_run run = {.config = job->config,
                                   .backend = backend,
                                   .threads = threads,
-                                  .out = folder,
+                                  .out = directory,
                                   .going_on = going_on,
                                   .replace = true,
                                   .checkpoint_every = 1000,
                                   .samples = SAMPLES};
     *record = finished_record(&run);
     if (*record)
-        printf("%s: trained by this build already, in %s\n", task->name, folder);
+        printf("%s: trained by this build already, in %s\n", task->name, directory);
     else
         GB_TRY(gb_training_run(&run, job->splits, record));
     return GB_OK;

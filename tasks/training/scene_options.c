@@ -39,7 +39,7 @@ enum gb_status gb_scene_options_check(const struct gb_task *task, const struct g
     if (!task->has_scenes)
         return gb_fail(GB_BAD_INPUT, "unknown option", name, "the data of %s have no scenes",
                        task->name);
-    if (!source->folder)
+    if (!source->directory)
         return gb_fail(GB_BAD_INPUT, "missing option", "--data", "%s needs it", name);
     if (source->split_folder)
         return gb_fail(GB_BAD_INPUT, "cannot split twice", name,

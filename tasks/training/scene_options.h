@@ -3,7 +3,7 @@
 #ifndef GB_SCENE_OPTIONS_H
 #define GB_SCENE_OPTIONS_H
 
-#include "tasks/program/options.h"
+#include "base/options.h"
 #include "tasks/task.h"
 
 enum { GB_SCENE_OPTIONS = 4 };

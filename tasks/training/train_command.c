@@ -5,12 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/files.h"
+#include "base/interrupt.h"
+#include "base/json.h"
+#include "tasks/machine.h"
 #include "tasks/metrics/record.h"
-#include "tasks/program/files.h"
-#include "tasks/program/json.h"
-#include "tasks/program/machine.h"
 #include "tasks/training/commands.h"
-#include "tasks/training/interrupt.h"
 #include "tasks/training/model_options.h"
 #include "tasks/training/scene_options.h"
 #include "tasks/training/training_run.h"
@@ -234,7 +234,7 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
     }
     GB_TRY(gb_training_run_check(run));
     const struct gb_source source = {
-        .folder = given->data,
+        .directory = given->data,
         .split_folder = given->split_folder,
         .choice = given->choice,
         .size = run->config.size,

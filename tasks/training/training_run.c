@@ -7,14 +7,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "flows/files/atomic_file.h"
-#include "tasks/program/build.h"
-#include "tasks/program/clock.h"
-#include "tasks/program/files.h"
-#include "tasks/program/machine.h"
-#include "tasks/training/interrupt.h"
+#include "base/atomic_file.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/interrupt.h"
+#include "base/progress.h"
+#include "tasks/build.h"
+#include "tasks/machine.h"
 #include "tasks/training/predictor.h"
-#include "tasks/training/progress.h"
 
 enum { LOG_EVERY = 50, PICTURE_IMAGES = 8 };
 
@@ -225,7 +225,7 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
                                  const struct gb_dataset splits[], const struct run_log *log,
                                  struct gb_progress *progress, struct step_times *times) {
     long first = trainer->step, last = run->config.iterations;
-    const char *label = run->config.model->kind->one_answer ? "loss" : "bits/dim";
+    const char *label = run->config.model->kind->point_estimate ? "loss" : "bits/dim";
     double smoothed = 0, begun = gb_seconds(), saved = begun;
     struct log_window window = {0};
     while (trainer->step < last) {
@@ -349,9 +349,9 @@ enum gb_status gb_training_run_check(const struct gb_training_run *run) {
     return GB_OK;
 }
 
-// Makes the folder, and removes what is there of a run that is to be replaced.
+// Makes the directory, and removes what is there of a run that is to be replaced.
 static enum gb_status clear_out(const struct gb_training_run *run) {
-    GB_TRY(gb_make_folder("cannot make the output folder", run->out));
+    GB_TRY(gb_make_directory("cannot make the output folder", run->out));
     for (int i = 0; run->replace && i < RESULTS; i++) {
         char path[GB_PATH];
         GB_TRY(gb_path_join(run->out, results[i], path));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A whole training run and its folder: checkpoint.safetensors, log.jsonl (a row a logged step, and
+// A whole training run and its directory: checkpoint.safetensors, log.jsonl (a row a logged step, and
 // one a step that is scored), and at the end run.json (configuration, machine, commit, seed,
 // metrics, speed, memory) and samples.png.
 #ifndef GB_TRAINING_RUN_H

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// A command of the program. It lives in the room that does its work; the program's main only looks
+// it up by name.
+#ifndef GB_COMMAND_H
+#define GB_COMMAND_H
+
+#include "base/status.h"
+
+struct gb_command {
+    const char *name, *summary; // summary: one line, no full stop
+    // argv[0] is the command's name. Results go to stdout; a failure leaves its message with
+    // gb_fail and is returned, and main prints it.
+    enum gb_status (*run)(int argc, const char **argv);
+};
+
+#endif

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE // vasprintf
+#include "base/files.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/atomic_file.h"
+
+enum gb_status gb_path_join(const char *directory, const char *name, char path[static GB_PATH]) {
+    if (snprintf(path, GB_PATH, "%s/%s", directory, name) >= GB_PATH)
+        return gb_fail(GB_BAD_INPUT, "cannot use folder", directory, "the path is too long");
+    return GB_OK;
+}
+
+char *gb_format(const char *format, ...) {
+    char *text;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    return length < 0 ? NULL : text;
+}
+
+bool gb_is_directory(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+enum gb_status gb_make_directory(const char *what, const char *path) {
+    char part[GB_PATH];
+    GB_TRY(gb_path_join(path, "", part));
+    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (!gb_is_directory(part) && mkdir(part, 0777) != 0 && errno != EEXIST)
+            return gb_fail(GB_IO_ERROR, what, part, "%s", strerror(errno));
+        *slash = '/';
+    }
+    return gb_is_directory(path) ? GB_OK : gb_fail(GB_IO_ERROR, what, path, "it is no folder");
+}
+
+enum gb_status gb_json_write(const char *path, const json_t *json) {
+    struct gb_atomic_file file = {0};
+    GB_TRY(gb_atomic_open(&file, path));
+    bool dumped = json_dumpf(json, file.stream, JSON_INDENT(2)) == 0;
+    if (!dumped && !ferror(file.stream)) {
+        gb_atomic_abort(&file);
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
+    }
+    fputc('\n', file.stream);
+    return gb_atomic_commit(&file);
+}
+
+static enum gb_status read_lines(FILE *file, const char *what, const char *path, json_t *values) {
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t length;
+    enum gb_status status = GB_OK;
+    for (int number = 1; status == GB_OK && (length = getline(&line, &capacity, file)) > 0;
+         number++) {
+        json_error_t error;
+        json_t *value = json_loadb(line, (size_t)length, JSON_REJECT_DUPLICATES, &error);
+        if (!value)
+            status = gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", number, error.text);
+        else if (json_array_append_new(values, value) != 0)
+            status = gb_fail(GB_OUT_OF_MEMORY, what, path, "out of memory");
+    }
+    if (status == GB_OK && !feof(file)) // a directory opens, but does not read
+        status = gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
+    free(line);
+    return status;
+}
+
+enum gb_status gb_json_lines_read(const char *what, const char *path, json_t *values) {
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
+    enum gb_status status = read_lines(file, what, path, values);
+    fclose(file);
+    return status;
+}

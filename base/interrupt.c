@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#include "base/interrupt.h"
+
+#include <signal.h>
+#include <stddef.h>
+
+static volatile sig_atomic_t stop_asked;
+static void ask_to_stop(int signal) {
+    (void)signal;
+    stop_asked = 1;
+}
+
+static const int watched[] = {SIGINT, SIGTERM};
+enum { WATCHED = sizeof watched / sizeof *watched };
+static struct sigaction before[WATCHED];
+
+void gb_interrupt_watch(void) {
+    // What writes or reads meanwhile goes on: an interrupted call would be a failure to the run.
+    struct sigaction action = {.sa_handler = ask_to_stop,
+                               .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
+    stop_asked = 0;
+    for (int i = 0; i < WATCHED; i++)
+        sigaction(watched[i], &action, &before[i]);
+}
+
+bool gb_interrupt_asked(void) {
+    return stop_asked;
+}
+
+void gb_interrupt_unwatch(void) {
+    for (int i = 0; i < WATCHED; i++)
+        sigaction(watched[i], &before[i], NULL);
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// Per-sample channel mixing, the invertible 1x1 convolution: u[n, i, j, :] = W[n] v[n, i, j, :],
+// with W[n] a c x c matrix, row-major, rows = outputs. Where one matrix serves all samples (CNF's
+// unconditional mixing), the batch is mixed as one tall image, gb_stack_images: its gradient is
+// then summed over the samples in order.
+#ifndef GB_INV1X1_H
+#define GB_INV1X1_H
+
+#include "base/status.h"
+#include "kernels/parallel.h"
+#include "kernels/problem.h"
+#include "kernels/tensor.h"
+
+// GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20, or where v or the matrices
+// reach 2^31 floats.
+enum gb_status gb_inv1x1_check(const struct gb_image_problem *p);
+
+struct gb_inv1x1_plan {
+    struct gb_image_problem problem; // v, with a matrix for each of its images
+    size_t scratch_floats;           // that gb_exec must bring, however many threads it has
+    void *library;                   // as in struct gb_conv_plan
+};
+
+// `threads` as for a convolution's plan.
+typedef enum gb_status (*gb_inv1x1_plan_fn)(const struct gb_image_problem *problem, int threads,
+                                            struct gb_inv1x1_plan *plan);
+typedef void (*gb_inv1x1_plan_free_fn)(struct gb_inv1x1_plan *plan);
+
+// u and v: the problem's shape, any strides, no overlap. `matrices`: n matrices of c*c floats.
+// Error bound (c + 2) * 2^-24 * sum |products|.
+typedef void (*gb_inv1x1_forward_fn)(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec,
+                                     const struct gb_tensor *v, const float *matrices,
+                                     const struct gb_tensor *u);
+
+// dv = W^T du; d_matrices[n] = sum over pixels of du v^T (overwritten; the log-determinant's own
+// gradient, h*w*W^-T, is added by the caller). dv may not overlap du or v. Pixels are summed in
+// order (a foreign library's order is its own), with the bound above and h*w for c.
+typedef void (*gb_inv1x1_backward_fn)(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec,
+                                      const struct gb_tensor *v, const float *matrices,
+                                      const struct gb_tensor *du, const struct gb_tensor *dv,
+                                      float *d_matrices);
+
+// For each of `count` c x c matrices: log|det| and the inverse, by LU with partial pivoting in
+// double; the same code on every backend, no LAPACK. log_abs_det: count doubles; inverses:
+// count*c*c floats, NULL if not wanted. `workspace`: gb_inv1x1_invert_workspace(c) doubles.
+// GB_CHECK_FAILED, naming the matrix, where one is singular or holds a value that is not finite.
+enum gb_status gb_inv1x1_invert(int count, int c, const float *matrices, double *log_abs_det,
+                                float *inverses, double *workspace);
+size_t gb_inv1x1_invert_workspace(int c);
+
+#endif

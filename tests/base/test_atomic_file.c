@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/atomic_file.h"
+#include "base/cache.h"
+#include "tests/support/fixture.h"
+
+static void assert_text(const char *name, const char *expected) {
+    char text[64] = "";
+    FILE *stream = fopen(gb_fixture_path(name), "r");
+    assert_non_null(stream);
+    size_t got = fread(text, 1, sizeof text - 1, stream);
+    fclose(stream);
+    assert_int_equal(got, strlen(expected));
+    assert_string_equal(text, expected);
+}
+
+static void appears_whole_at_the_commit(void **state) {
+    (void)state;
+    gb_fixture_text("file", "old");
+    struct gb_atomic_file file;
+    assert_int_equal(gb_atomic_open(&file, gb_fixture_path("file")), GB_OK);
+    fputs("new content", file.stream);
+    fflush(file.stream);
+    assert_text("file", "old");
+    assert_int_equal(gb_atomic_commit(&file), GB_OK);
+    assert_text("file", "new content");
+    assert_int_equal(gb_fixture_entries(""), 1);
+}
+
+static void leaves_nothing_after_an_abort(void **state) {
+    (void)state;
+    struct gb_atomic_file file;
+    assert_int_equal(gb_atomic_open(&file, gb_fixture_path("file")), GB_OK);
+    fputs("half", file.stream);
+    gb_atomic_abort(&file);
+    gb_atomic_abort(&file); // ended: nothing
+    assert_int_equal(gb_fixture_entries(""), 0);
+}
+
+static void two_writers_do_not_inv1x1(void **state) {
+    (void)state;
+    struct gb_atomic_file one, two;
+    assert_int_equal(gb_atomic_open(&one, gb_fixture_path("file")), GB_OK);
+    assert_int_equal(gb_atomic_open(&two, gb_fixture_path("file")), GB_OK);
+    fputs("one", one.stream);
+    fputs("two", two.stream);
+    assert_int_equal(gb_atomic_commit(&one), GB_OK);
+    assert_int_equal(gb_atomic_commit(&two), GB_OK);
+    assert_text("file", "two");
+    assert_int_equal(gb_fixture_entries(""), 1);
+}
+
+static void assert_refused(const char *path, enum gb_status expected, const char *reason) {
+    struct gb_atomic_file file;
+    assert_int_equal(gb_atomic_open(&file, path), expected);
+    assert_non_null(strstr(gb_error_message(), path));
+    assert_non_null(strstr(gb_error_message(), reason));
+}
+
+static void refuses_what_is_no_file(void **state) {
+    (void)state;
+    assert_refused(gb_fixture_path("none/file"), GB_IO_ERROR, "No such file");
+    assert_refused(gb_fixture_path(""), GB_BAD_INPUT, "is a folder");
+    assert_refused("/dev/null", GB_BAD_INPUT, "not a regular file");
+    assert_refused("", GB_BAD_INPUT, "empty");
+    gb_fixture_text("plain", "");
+    assert_refused(gb_fixture_path("plain/file"), GB_IO_ERROR, "Not a directory");
+}
+
+// A limit on the size of files stands in for a full disk.
+static void a_full_disk_leaves_the_old_file(void **state) {
+    (void)state;
+    gb_fixture_text("file", "old");
+    struct rlimit before;
+    getrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 4096, .rlim_max = before.rlim_max});
+    struct gb_atomic_file file;
+    enum gb_status status = gb_atomic_open(&file, gb_fixture_path("file"));
+    for (int i = 0; status == GB_OK && i < 100000; i++)
+        fputc('x', file.stream);
+    if (status == GB_OK)
+        status = gb_atomic_commit(&file);
+    setrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(status, GB_IO_ERROR);
+    assert_non_null(strstr(gb_error_message(), gb_fixture_path("file")));
+    assert_text("file", "old");
+    assert_int_equal(gb_fixture_entries(""), 1);
+}
+
+static void a_probe_leaves_nothing(void **state) {
+    (void)state;
+    assert_int_equal(gb_atomic_probe(gb_fixture_path("file")), GB_OK);
+    assert_int_equal(gb_fixture_entries(""), 0);
+    assert_int_equal(gb_atomic_probe(gb_fixture_path("none/file")), GB_IO_ERROR);
+}
+
+// Of the temporary files beside a name only those go that nobody has open.
+static void opening_removes_what_killed_processes_left(void **state) {
+    (void)state;
+    struct gb_atomic_file file;
+    static const char *const others[] = {"file", "file.tmp", "file.999999999-0.tmp.old",
+                                         "file.notes-0.tmp", "other.999999999-0.tmp"};
+    enum { OTHERS = sizeof others / sizeof *others };
+    for (int i = 0; i < OTHERS; i++)
+        gb_fixture_text(others[i], "kept");
+    assert_int_equal(gb_atomic_open(&file, gb_fixture_path("file")), GB_OK);
+    gb_fixture_text("file.999999999-0.tmp", "half");
+    // A process number that is in use here says nothing: the directory may be another host's too.
+    gb_fixture_text("file.1-0.tmp", "half");
+    assert_int_equal(gb_fixture_entries(""), OTHERS + 3);
+    assert_int_equal(gb_atomic_probe(gb_fixture_path("file")), GB_OK);
+    assert_int_equal(gb_fixture_entries(""), OTHERS + 1);
+    for (int i = 0; i < OTHERS; i++)
+        assert_text(others[i], "kept");
+    fputs("whole", file.stream);
+    assert_int_equal(gb_atomic_commit(&file), GB_OK);
+    assert_text("file", "whole");
+}
+
+static void the_cache_is_made_where_it_is_not(void **state) {
+    (void)state;
+    char path[GB_PATH], expected[GB_PATH];
+    gb_fixture_text("plain", "");
+    setenv("XDG_CACHE_HOME", gb_fixture_path("new/cache"), 1);
+    assert_int_equal(gb_cache_path("file", path), GB_OK);
+    snprintf(expected, sizeof expected, "%s", gb_fixture_path("new/cache/glowbench/file"));
+    assert_string_equal(path, expected);
+    assert_int_equal(gb_fixture_entries("new/cache/glowbench"), 0);
+    setenv("XDG_CACHE_HOME", gb_fixture_path("plain"), 1);
+    assert_int_equal(gb_cache_path("file", path), GB_IO_ERROR);
+    assert_non_null(strstr(gb_error_message(), "XDG_CACHE_HOME"));
+}
+
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, gb_fixture_setup, gb_fixture_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(appears_whole_at_the_commit),
+        TEST(leaves_nothing_after_an_abort),
+        TEST(two_writers_do_not_inv1x1),
+        TEST(refuses_what_is_no_file),
+        TEST(a_full_disk_leaves_the_old_file),
+        TEST(a_probe_leaves_nothing),
+        TEST(opening_removes_what_killed_processes_left),
+        TEST(the_cache_is_made_where_it_is_not),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,174 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# `glowbench bench`: the rows that it leaves, what it refuses, and that a sweep which is killed,
+# interrupted or cut goes on. How long anything took is not looked at.
+#
+#     sh tests/bench/test_bench_cli.sh GLOWBENCH
+set -eu
+
+glowbench=$1
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+cd "$folder"
+failures=0
+unset GB_BACKEND
+
+complain() {
+    echo "FAILED: $*"
+    cat out err
+    failures=$((failures + 1))
+}
+
+# run ARGUMENT...: leaves the exit code in $code, the output in out and err.
+run() {
+    code=0
+    "$glowbench" bench "$@" >out 2>err || code=$?
+}
+
+# works ARGUMENT...: exit code 0, nothing on stderr.
+works() {
+    run "$@"
+    [ "$code" -eq 0 ] || complain "exit code $code: $*"
+    [ ! -s err ] || complain "errors: $*"
+}
+
+# fails CODE PATTERN ARGUMENT...: that exit code and one line of error, which has PATTERN (grep's);
+# no file is left.
+fails() {
+    expected=$1
+    pattern=$2
+    shift 2
+    run "$@"
+    [ "$code" -eq "$expected" ] || complain "exit code $code, not $expected: $*"
+    [ "$(wc -l <err)" -eq 1 ] || complain "not one line of error: $*"
+    grep -q "^glowbench: $pattern" err || complain "no '$pattern': $*"
+    [ ! -e new ] || complain "leaves something: $*"
+}
+
+# rows FILE N [PATTERN]: the file has N rows (with PATTERN).
+rows() {
+    [ "$(grep -c -e "${3-.}" "$1" || true)" -eq "$2" ] || complain "not $2 rows ${3-} in $1"
+}
+
+problem=squeeze/forward/n1h8w8c4
+other=squeeze/inverse/n1h8w8c4
+quick="--threads 1 --reps 2 --cache warm --backend scalar"
+
+# What is listed is taken back, and nothing else is found by it.
+works --list --kind kernels
+while read -r line; do
+    printf '%s\n' "$line"
+done <out >all
+[ -s all ] || complain "nothing listed"
+for line in $(sed -n '1p;50p;$p' all); do
+    works --list --filter "$line"
+    [ "$(cat out)" = "$line" ] || complain "not $line alone"
+done
+works --list --kind kernels --filter '^conv/(forward|backward_data)/'
+[ "$(cut -d/ -f1,2 out | sort -u | tr '\n' ' ')" = 'conv/backward_data conv/forward ' ] ||
+    complain "not what the filter says"
+
+# One row and the control's.
+# shellcheck disable=SC2086 # options without blanks
+set -- --filter "$problem" $quick
+works "$@" --json one --gbench-json google
+rows one 2
+rows one 1 "\"problem\":\"$problem\",.*\"backend\":\"scalar\",.*\"threads\":1,\"cache\":\"warm\""
+rows one 1 '"problem":"control/run/mix".*"backend":"none"'
+grep -q "^n1h8w8c4 " out || complain "no table"
+grep -q "\"name\": \"$problem/scalar/warm/" google || complain "not in Google Benchmark's JSON"
+[ "$(tail -c 2 google)" = '}' ] || complain "Google Benchmark's JSON has no end"
+
+# What Google Benchmark takes from the environment changes no row.
+BENCHMARK_REPORT_AGGREGATES_ONLY=true BENCHMARK_REPETITIONS=1 "$glowbench" bench "$@" --json aggregates >out 2>err ||
+    complain "fails with Google Benchmark's variables"
+rows aggregates 2 '"seconds":\[[0-9.e-]*[1-9][0-9.e-]*,'
+
+# Nothing is timed twice, nothing overwritten.
+cp one before
+fails 2 'cannot start a sweep: one: rows are there already: --resume ' "$@" --json one
+cmp -s one before || complain "a refused sweep wrote"
+works "$@" --json one --resume
+cmp -s one before || complain "a finished sweep was not left alone"
+works --filter "$other" --json one --resume "$@" --filter "$other"
+rows one 4
+rows one 2 squeeze
+
+# A row cut by a kill is dropped, said, and timed again.
+head -n 1 one >cut
+head -n 2 one | tail -n 1 | head -c 100 >>cut
+works "$@" --json cut --resume
+grep -q '^cut: dropped the last line' out || complain "the loss is not told"
+rows cut 1
+head -c 100 one >cut
+works "$@" --json cut --resume
+rows cut 2
+printf '{}\n' >damaged
+fails 2 "cannot read rows: damaged: line 1: 'schema'" "$@" --json damaged --resume
+sed 's/"commit":"/&x/' one >foreign
+fails 3 'cannot resume: foreign: row 1 is of another build' "$@" --json foreign --resume
+
+# Launches keep their numbers.
+works "$@" --json launches --launches 2
+rows launches 4
+rows launches 2 '"launch":0'
+rows launches 1 "$problem.*\"launch\":1"
+grep -q "^n1h8w8c4 " out || complain "no table of all launches"
+
+# Bad lines.
+fails 2 'unknown backend: nothing: --backend takes one of' --backend scalar,nothing
+fails 2 'bad value: --threads: "0" is not in 1 .. 256' --threads 1,0
+fails 2 'bad value: --threads: "x" is not in 1 .. 256' --threads x
+fails 2 'bad value: --threads: "1,," has an empty word' --threads 1,,
+fails 2 'bad value: --kind: "kernel" is not one of kernels' --kind kernel
+fails 2 'bad value: --cache: "hot" is not one of warm|cold|both' --cache hot
+fails 2 'bad value: --reps: "0" is not in 1' --reps 0
+fails 2 'missing option: --json: --resume needs it' --resume
+fails 2 'missing option: --json: --launches needs it' --launches 2
+fails 2 'bad combination: --gbench-json' --launches 2 --json new --gbench-json new
+fails 2 '.*(' --filter '(' --json new
+fails 2 '.*no/such/problem' --filter no/such/problem --json new --gbench-json new
+fails 2 'cannot start a sweep: none/rows: No such file or directory' "$@" --json none/rows
+fails 2 'cannot write: none/google: No such file' "$@" --json new --gbench-json none/google
+fails 2 'cannot pin threads: ' --filter "$problem" --backend scalar --threads 256 --cache warm \
+    --json new
+fails 2 'bad value: --launches: ' --filter "$problem" --launches 161 --json new
+
+# stop SIGNAL: starts a sweep of many rows, sends the signal once there is a row, and leaves the exit
+# code in $code.
+stop() {
+    # shellcheck disable=SC2086 # options without blanks
+    "$glowbench" bench --filter '^squeeze/forward/' $quick --json stopped --resume >out 2>err &
+    process=$!
+    while ! [ -s stopped ]; do
+        kill -0 $process 2>/dev/null || break
+        sleep 0.05
+    done
+    kill -s "$1" $process || true
+    code=0
+    wait $process || code=$?
+}
+
+stop INT
+[ $code -eq 130 ] || complain "exit code $code after an interrupt"
+grep -q '^glowbench: stopped: stopped: after ' err || complain "no word of the interrupt"
+rows stopped 1 '"problem":"control'
+done_before=$(grep -c squeeze stopped)
+cp stopped before
+# A kill leaves whole rows, and maybe a cut one.
+# shellcheck disable=SC2086 # options without blanks
+"$glowbench" bench --filter '^squeeze/forward/' $quick --json stopped --resume >out 2>err &
+process=$!
+sleep 1
+kill -s KILL $process 2>/dev/null || true
+wait $process 2>/dev/null || true
+# shellcheck disable=SC2086 # options without blanks
+works --filter '^squeeze/forward/' $quick --json stopped --resume
+all=$(grep -c '^squeeze/forward/' all)
+[ "$all" -gt "$done_before" ] || complain "it was not interrupted"
+rows stopped "$all" '"problem":"squeeze'
+[ "$(sed -n 's/^{"schema":1,"problem":"\(squeeze[^"]*\)".*/\1/p' stopped | sort -u | wc -l)" -eq "$all" ] ||
+    complain "a problem was timed twice"
+[ "$(head -n "$(wc -l <before)" stopped)" = "$(cat before)" ] || complain "old rows changed"
+
+[ $failures -eq 0 ] || exit 1

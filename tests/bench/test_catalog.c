@@ -1,0 +1,730 @@
+// SPDX-License-Identifier: MIT
+// The list of benchmarks: what a model counted by hand is made of, texts that name their problems
+// again, checks that pass on every backend and fail on a wrong kernel.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/catalog/catalog.h"
+#include "bench/catalog/kernel_benchmarks.h"
+#include "bench/catalog/recorder.h"
+#include "flows/models/model.h"
+#include "tasks/task.h"
+
+// Two levels of one step: c = 8 at 8x8, 16 at 4x4.
+static const struct gb_cglow_config tiny_config = {.sizes = {16, 16, 3, 16, 16, 2},
+                                                   .levels = 2,
+                                                   .steps = 1,
+                                                   .n_c = 4,
+                                                   .n_w = 6,
+                                                   .coupling_channels = 12,
+                                                   .feature_channels = 5,
+                                                   .init = GB_INIT_LIVE};
+static const struct gb_model_case tiny[] = {
+    {"cglow-tiny-16", "this test", &gb_cglow_model, &tiny_config, .batch = 2, .samples = 3}, {0}};
+
+static const struct gb_cnf_config tiny_patch = {.kind = GB_CNF_SUPER_RESOLUTION,
+                                                .sizes = {4, 8, 3, 8, 16, 3},
+                                                .levels = 2,
+                                                .steps = 2,
+                                                .condition_channels = 6,
+                                                .coupling_channels = 7,
+                                                .rrdb_blocks = 1,
+                                                .growth = 4};
+static const struct gb_cnf_config tiny_mask = {.kind = GB_CNF_SEGMENTATION,
+                                               .sizes = {16, 8, 3, 16, 8, 1},
+                                               .levels = 2,
+                                               .steps = 1,
+                                               .condition_channels = 6,
+                                               .coupling_channels = 7,
+                                               .dequantiser_steps = 2};
+static const struct gb_model_case tiny_cnf[] = {
+    {"cnf-patch-8", "this test", &gb_cnf_model, &tiny_patch, .batch = 2, .samples = 3},
+    {"cnf-mask-16", "this test", &gb_cnf_model, &tiny_mask, .batch = 2, .samples = 3},
+    {0}};
+
+static const struct gb_dncnn_config tiny_dncnn = {{8, 8, 3, 8, 8, 3}, 4, 5};
+static const struct gb_ffn_config tiny_ffn = {{16, 16, 3, 8, 8, 3}, 2, 4};
+static const struct gb_fcn_config tiny_fcn = {{32, 32, 3, 32, 32, 3}, GB_FCN_ZERO_ONE, 2};
+static const struct gb_fcn_config tiny_masks = {{32, 32, 3, 32, 32, 1}, GB_FCN_CENTRED, 2};
+static const struct gb_srcnn_config tiny_srcnn = {{4, 4, 3, 8, 8, 3}, 6, 5};
+static const struct gb_factored_config tiny_levels = {{4, 8, 3, 8, 16, 3},
+                                                      .kind = GB_CNF_SUPER_RESOLUTION,
+                                                      .channels = 6,
+                                                      .rrdb_blocks = 1,
+                                                      .growth = 4};
+static const struct gb_factored_config tiny_labels = {{16, 8, 3, 16, 8, 1},
+                                                      .kind = GB_CNF_SEGMENTATION,
+                                                      .channels = 6,
+                                                      .levels = 2,
+                                                      .ones_percent = 90};
+static const struct gb_model_case tiny_baselines[] = {
+    {"dncnn-8", "this test", &gb_dncnn_model, &tiny_dncnn, .batch = 2, .samples = 1},
+    {"ffn-16", "this test", &gb_ffn_model, &tiny_ffn, .batch = 2, .samples = 1},
+    {"fcn-32", "this test", &gb_fcn_model, &tiny_fcn, .batch = 2, .samples = 1},
+    {"fcn-masks-32", "this test", &gb_fcn_model, &tiny_masks, .batch = 2, .samples = 3},
+    {"srcnn-8", "this test", &gb_srcnn_model, &tiny_srcnn, .batch = 2, .samples = 1},
+    {"factored-patch-8", "this test", &gb_factored_model, &tiny_levels, .batch = 2, .samples = 3},
+    {"factored-mask-16", "this test", &gb_factored_model, &tiny_labels, .batch = 2, .samples = 3},
+    {0}};
+
+static const struct gb_backend *backend_named(const char *name) {
+    const struct gb_backend *backend;
+    assert_int_equal(gb_backend_find(name, &backend), GB_OK);
+    return backend;
+}
+
+// Rows for these backends (NULL: the scalar one) with one thread.
+static struct gb_catalog catalog_of(const struct gb_model_case *models, const char *filter,
+                                    unsigned kinds, const struct gb_backend *backend) {
+    const struct gb_backend *const backends[] = {backend ? backend : backend_named("scalar"), NULL};
+    const int threads[] = {1};
+    const struct gb_catalog_request request = {.backends = backends,
+                                               .threads = threads,
+                                               .thread_count = 1,
+                                               .filter = filter,
+                                               .kinds = kinds,
+                                               .models = models};
+    struct gb_catalog catalog;
+    if (gb_catalog_make(&request, &catalog) != GB_OK)
+        fail_msg("%s", gb_error_message());
+    return catalog;
+}
+
+static int share_of(const struct gb_catalog *catalog, const char *problem) {
+    for (int i = 0; i < catalog->count; i++)
+        if (strcmp(catalog->list[i].problem, problem) == 0) {
+            assert_int_equal(catalog->list[i].share_count, 1);
+            return catalog->list[i].shares->count;
+        }
+    return 0;
+}
+
+static void test_counts(void **state) {
+    (void)state;
+    static const struct {
+        const char *problem;
+        int count;
+    } counts[] = {
+        // Two conditioning networks a step, on the same image.
+        {"conv/forward/n2h16w16c3k4r2s2u2v2p0q0relu", 4},
+        {"conv/forward/n2h8w8c4k4r2s2u2v2p0q0relu", 4},
+        {"conv/forward/n2h4w4c4k4r2s2u2v2p0q0relu", 4},
+        {"fc/forward/n2h2w2c4k6relu", 4},
+        {"fc/forward/n2h1w1c6k6relu", 4},
+        {"fc/forward/n2h1w1c6k16tanh", 1}, // actnorm's log-scale and bias, of 8 channels
+        {"fc/forward/n2h1w1c6k64tanh", 1}, // an 8 x 8 matrix
+        {"fc/forward/n2h1w1c6k32tanh", 1},
+        {"fc/forward/n2h1w1c6k256tanh", 1},
+        {"fc/backward/n2h2w2c4k6", 4},
+        {"fc/backward_update/n2h2w2c4k6", 4},
+        {"fc/backward_update/n2h1w1c6k256", 1},
+        // The couplings' paths from x.
+        {"conv/forward/n2h16w16c3k5r3s3u1v1p1q1relu", 2},
+        {"conv/forward/n2h16w16c5k4r2s2u2v2p0q0relu", 1},
+        {"conv/forward/n2h16w16c5k8r4s4u4v4p0q0relu", 1},
+        {"conv/forward/n2h8w8c4k4r3s3u1v1p1q1relu", 1},
+        {"conv/forward/n2h4w4c8k8r3s3u1v1p1q1relu", 1},
+        // The couplings, and the split between the levels.
+        {"conv/forward/n2h8w8c8k12r3s3u1v1p1q1relu", 1},
+        {"conv/forward/n2h8w8c12k12r1s1u1v1p0q0relu", 1},
+        {"conv/forward/n2h8w8c12k8r3s3u1v1p1q1", 1},
+        {"conv/forward/n2h4w4c12k16r3s3u1v1p1q1", 1},
+        {"conv/forward/n2h8w8c4k8r3s3u1v1p1q1tanh", 1},
+        // Backward: x takes no gradient; behind an activation the epilogue is fused.
+        {"conv/backward_data/n2h16w16c3k4r2s2u2v2p0q0", 0},
+        {"conv/backward_data/n2h8w8c4k4r2s2u2v2p0q0relu", 4},
+        {"conv/backward_data/n2h8w8c12k8r3s3u1v1p1q1relu", 1},
+        {"conv/backward_data/n2h8w8c8k12r3s3u1v1p1q1", 1},
+        {"conv/backward_update/n2h16w16c3k4r2s2u2v2p0q0", 4},
+        {"conv/backward_weights/n2h16w16c3k4r2s2u2v2p0q0", 4},
+        {"epilogue/backward/n2h8w8c8", 1},     // the coupling network's end
+        {"epilogue/backward/n2h8w8c8tanh", 1}, // the split's
+        {"epilogue/backward/n2h1w1c6relu", 8}, // FC layers
+        // The flow: backward computes actnorm's output again.
+        {"actnorm/forward/n2h8w8c8", 2},
+        {"actnorm/inverse/n2h8w8c8", 1},
+        {"actnorm/backward/n2h8w8c8", 1},
+        {"mix/forward/n2h4w4c16", 1},
+        {"mix/backward/n2h4w4c16", 1},
+        {"coupling/forward/n2h8w8c4", 1},
+        {"coupling/inverse/n2h8w8c4", 1},
+        {"coupling/backward/n2h4w4c8", 1},
+        {"squeeze/forward/n2h16w16c2", 1},
+        {"squeeze/forward/n2h8w8c4", 1},
+        {"squeeze/inverse/n2h8w8c4", 1},   // of the gradient
+        {"squeeze/inverse/n2h16w16c2", 1}, // only sampling
+        {"gaussian/forward/n2h8w8c4prior", 1},
+        {"gaussian/forward/n2h4w4c16", 1},
+        {"gaussian/backward/n2h4w4c16", 1},
+        {"gaussian/sample/n2h8w8c4prior", 1},
+        {"layer/coupling_forward/n2h8w8c8k12", 1},
+        {"layer/features_backward/n2x16y16z3f5h4w4o8", 1},
+        {"layer/rotation_inverse/n2h4w4c16", 1},
+        {"layer/network_forward/n2x16y16z3d4e6o256", 1},
+        {"step/train/cglow-tiny-16b2", 1},
+        {"sample/inverse/cglow-tiny-16s3", 1},
+    };
+    struct gb_catalog catalog = catalog_of(tiny, NULL, GB_CATALOG_ALL, NULL);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (share_of(&catalog, counts[i].problem) != counts[i].count)
+            fail_msg("%s: %d, not %d", counts[i].problem, share_of(&catalog, counts[i].problem),
+                     counts[i].count);
+    // 12 convolutions a step and the split's: nothing was missed.
+    int forward = 0, data = 0, update = 0, stored = 0;
+    for (int i = 0; i < catalog.count; i++) {
+        const struct gb_benchmark *b = &catalog.list[i];
+        if (strcmp(b->operation, "conv") != 0)
+            continue;
+        forward += strcmp(b->direction, "forward") == 0 ? b->shares->count : 0;
+        data += strcmp(b->direction, "backward_data") == 0 ? b->shares->count : 0;
+        update += strcmp(b->direction, "backward_update") == 0 ? b->shares->count : 0;
+        stored += strcmp(b->direction, "backward_weights") == 0 ? b->shares->count : 0;
+    }
+    assert_int_equal(forward, 25);
+    assert_int_equal(data, 19);
+    assert_int_equal(update, 25);
+    assert_int_equal(stored, 25);
+    gb_catalog_free(&catalog);
+}
+
+// Operations and parameters of a step, as the recorder finds them and as the model says.
+static void compare_step(const struct gb_model_case *models, const struct gb_model_case *m) {
+    const struct gb_model_use use = {
+        .batch = m->batch, .samples_per_x = 1, .threads = 1, .training = true};
+    char filter[GB_PROBLEM];
+    snprintf(filter, sizeof filter, "/%sb", m->name);
+    struct gb_catalog catalog = catalog_of(models, filter, GB_CATALOG_STEPS, NULL);
+    assert_int_equal(catalog.count, 1);
+    void *model;
+    assert_int_equal(m->kind->create(m->config, &use, backend_named("scalar"), &model), GB_OK);
+    assert_true(catalog.list->flops > 0 && catalog.list->flops == m->kind->step_flops(model));
+    assert_true(catalog.list->bytes == 24.0 * (double)gb_params_elements(m->kind->params(model)));
+    m->kind->free(model);
+    gb_catalog_free(&catalog);
+}
+
+static double conv_flops(double pixels, int inputs, int kernel, int outputs) {
+    return 2 * pixels * kernel * kernel * inputs * outputs;
+}
+
+static void test_flops(void **state) {
+    (void)state;
+    const struct gb_model_case *const all[] = {tiny, tiny_cnf, tiny_baselines};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        for (const struct gb_model_case *m = all[i]; m->name; m++)
+            compare_step(all[i], m);
+    // No tap of a 1x1 convolution is in the padding, and the first one sends no gradient back.
+    struct gb_catalog catalog =
+        catalog_of(tiny_baselines, "step/train/srcnn-8b2", GB_CATALOG_STEPS, NULL);
+    double whole = 2 * 3 * conv_flops(64, 6, 1, 5), flops = catalog.list->flops;
+    assert_true(flops > whole &&
+                flops < whole + 2 * (2 * conv_flops(64, 3, 9, 6) + 3 * conv_flops(64, 5, 5, 3)));
+    gb_catalog_free(&catalog);
+}
+
+// Every text selects its own problem, with the same costs and shares.
+static void test_texts(void **state) {
+    (void)state;
+    struct gb_catalog all = catalog_of(tiny, NULL, GB_CATALOG_ALL, NULL);
+    for (int i = 0; i < all.count; i++) {
+        const struct gb_benchmark *want = &all.list[i];
+        struct gb_catalog one = catalog_of(tiny, want->problem, GB_CATALOG_ALL, NULL);
+        if (one.count != 1 || strcmp(one.list->problem, want->problem) != 0)
+            fail_msg("%s selects %d rows, %s", want->problem, one.count, one.list->problem);
+        assert_true(one.list->flops == want->flops && one.list->bytes == want->bytes);
+        assert_int_equal(one.list->share_count, 1);
+        assert_int_equal(one.list->shares->count, want->shares->count);
+        char text[GB_PROBLEM];
+        snprintf(text, sizeof text, "%s/%s/", want->operation, want->direction);
+        assert_int_equal(strncmp(text, want->problem, strlen(text)), 0);
+        gb_catalog_free(&one);
+    }
+    gb_catalog_free(&all);
+}
+
+// A kernel that foreign backends lack is in the list once, as the fallback's.
+static void test_borrowed_kernels(void **state) {
+    (void)state;
+    const int threads[] = {1, 2};
+    struct gb_catalog_request request = {.backends = gb_backends(),
+                                         .threads = threads,
+                                         .thread_count = 2,
+                                         .filter = "adam/forward/e12",
+                                         .kinds = GB_CATALOG_KERNELS,
+                                         .models = tiny};
+    const struct gb_backend *borrower = NULL;
+    int natives = 0, borrowers = 0;
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
+        borrower = (*b)->fallback ? *b : borrower;
+        *((*b)->fallback ? &borrowers : &natives) += 1;
+    }
+    struct gb_catalog catalog;
+    assert_int_equal(gb_catalog_make(&request, &catalog), GB_OK);
+    assert_int_equal(catalog.count, 2 * natives);
+    for (int i = 0; i < catalog.count; i++) {
+        bool lends = borrower && catalog.list[i].backend == borrower->fallback;
+        assert_null(catalog.list[i].backend->fallback);
+        assert_int_equal(catalog.list[i].borrower_count, lends ? borrowers : 0);
+    }
+    gb_catalog_free(&catalog);
+    if (!borrower)
+        return;
+    request.backends = (const struct gb_backend *const[]){borrower, NULL};
+    assert_int_equal(gb_catalog_make(&request, &catalog), GB_OK);
+    assert_int_equal(catalog.count, 2);
+    assert_ptr_equal(catalog.list->backend, borrower->fallback);
+    assert_ptr_equal(catalog.list->borrowers[0], borrower);
+    gb_catalog_free(&catalog);
+}
+
+static void test_filters(void **state) {
+    (void)state;
+    struct gb_catalog catalog =
+        catalog_of(tiny, "^(conv|fc)/forward/.*tanh$", GB_CATALOG_ALL, NULL);
+    assert_int_equal(catalog.count, 5);
+    gb_catalog_free(&catalog);
+    // A problem that no model has, whatever the kinds.
+    catalog = catalog_of(tiny, "conv/forward/n1h8w8c64k64r3s3u1v1p1q1relu", GB_CATALOG_STEPS, NULL);
+    assert_int_equal(catalog.count, 1);
+    assert_int_equal(catalog.list->share_count, 0);
+    assert_true(catalog.list->flops == 2.0 * 22 * 22 * 64 * 64);
+    gb_catalog_free(&catalog);
+    static const char *const bad[] = {"conv/forward/(", "no such problem",
+                                      "conv/sample/n1h8w8c64k64r3s3u1v1p1q1",
+                                      "step/train/cglow-tiny-16b0", "conv/forward/n1h8w8c64k0"};
+    const struct gb_backend *const backends[] = {backend_named("scalar"), NULL};
+    const int threads[] = {1};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const struct gb_catalog_request request = {.backends = backends,
+                                                   .threads = threads,
+                                                   .thread_count = 1,
+                                                   .filter = bad[i],
+                                                   .kinds = GB_CATALOG_ALL,
+                                                   .models = tiny};
+        assert_int_equal(gb_catalog_make(&request, &catalog), GB_BAD_INPUT);
+        assert_non_null(strstr(gb_error_message(), bad[i]));
+        assert_null(catalog.list);
+    }
+}
+
+// "TASK" and "MODEL" of "MODEL-TASK-SIZE".
+static const struct gb_task_model *task_model_of(const char *name) {
+    for (const struct gb_task *const *task = gb_tasks(); *task; task++)
+        for (const struct gb_task_model *model = (*task)->models; model->name; model++) {
+            char begin[64];
+            snprintf(begin, sizeof begin, "%s-%s-", model->name, (*task)->name);
+            if (strncmp(name, begin, strlen(begin)) == 0)
+                return model;
+        }
+    return NULL;
+}
+
+// Each model of the table is one that its task trains, with the task's numbers.
+static void test_papers_models(void **state) {
+    (void)state;
+    for (const struct gb_model_case *m = gb_model_cases(); m->name; m++) {
+        const struct gb_task_model *model = task_model_of(m->name);
+        if (!model || model->kind != m->kind)
+            fail_msg("%s: no task trains it", m->name);
+        struct gb_model_shapes shapes;
+        m->kind->shapes(m->config, 1, &shapes);
+        const struct gb_example_shape shape = {.x_h = shapes.x.h,
+                                               .x_w = shapes.x.w,
+                                               .x_c = shapes.x.c,
+                                               .y_h = shapes.y.h,
+                                               .y_w = shapes.y.w,
+                                               .y_c = shapes.y.c};
+        union gb_model_config config = {0};
+        assert_int_equal(model->configure(&shape, &config), GB_OK);
+        for (int i = 0; i < m->kind->table->count; i++) {
+            const struct gb_config_field *field = &m->kind->table->fields[i];
+            if (gb_config_number(m->config, field) != gb_config_number(&config, field))
+                fail_msg("%s: %s is %d, not the task's %d", m->name, field->key,
+                         gb_config_number(m->config, field), gb_config_number(&config, field));
+        }
+    }
+}
+
+// Packing pads weights: more than can be counted are refused, and never reserved as fewer.
+static void test_sizes(void **state) {
+    (void)state;
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
+        if (!gb_backend_supported(*b))
+            continue;
+        struct gb_benchmark benchmark;
+        struct gb_arena arena = {0};
+        void *planned;
+        assert_int_equal(gb_kernel_benchmark("fc/forward/n8h1024w1024c200k1", &benchmark), GB_OK);
+        benchmark.backend = *b;
+        benchmark.threads = 1;
+        enum gb_status status = benchmark.setup(&benchmark, &arena, &planned);
+        if (status == GB_OK) {
+            assert_true(arena.used > (size_t)8 * 1024 * 1024 * 200);
+            benchmark.teardown(planned);
+        } else {
+            assert_int_equal(status, GB_BAD_INPUT);
+            assert_non_null(strstr(gb_error_message(), "packed weights"));
+        }
+        free(benchmark.description);
+    }
+    struct gb_arena arena = {0};
+    gb_arena_take(&arena, SIZE_MAX);
+    gb_arena_take(&arena, SIZE_MAX - 1000);
+    gb_arena_take(&arena, 2000);
+    assert_int_equal(gb_arena_reserve(&arena, "too much"), GB_OUT_OF_MEMORY);
+}
+
+// ---- Running them ----
+
+// Sets a benchmark up, runs it twice and checks it.
+static enum gb_status check_benchmark(const struct gb_benchmark *benchmark) {
+    struct gb_arena arena = {0};
+    void *state;
+    GB_TRY(benchmark->setup(benchmark, &arena, &state));
+    benchmark->teardown(state);
+    GB_TRY(gb_arena_reserve(&arena, "operands"));
+    enum gb_status status = benchmark->setup(benchmark, &arena, &state);
+    if (status == GB_OK) {
+        benchmark->run(state);
+        benchmark->run(state);
+        status = benchmark->check(state);
+        if (status == GB_OK)
+            status = benchmark->check(state);
+        if (benchmark->reorder_seconds)
+            assert_true(benchmark->reorder_seconds(state) >= 0);
+        benchmark->teardown(state);
+    }
+    gb_arena_free(&arena);
+    return status;
+}
+
+static void check_models(const struct gb_model_case *models, const char *filter, unsigned kinds,
+                         int threads) {
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
+        if (!gb_backend_supported(*b))
+            continue;
+        struct gb_catalog catalog = catalog_of(models, filter, kinds, *b);
+        for (int i = 0; i < catalog.count; i++) {
+            catalog.list[i].threads = threads;
+            if (check_benchmark(&catalog.list[i]) != GB_OK)
+                fail_msg("%s", gb_error_message());
+        }
+        gb_catalog_free(&catalog);
+    }
+}
+
+static void check_all(const char *filter, int threads) {
+    check_models(tiny, filter, GB_CATALOG_ALL, threads);
+}
+
+static void test_cnf_layers(void **state) {
+    (void)state;
+    struct gb_catalog catalog = catalog_of(tiny_cnf, NULL, GB_CATALOG_LAYERS, NULL);
+    static const struct {
+        const char *problem;
+        int count;
+    } counts[] = {{"layer/rrdb_forward/n2x4y8z3b1g4f6", 1},
+                  {"layer/vgg_backward/n2x16y8z3l2f6", 1},
+                  {"layer/dequantiser_forward/n2h16w8c1f6k7s2additive", 1},
+                  {"layer/steps_inverse/n2h4w8c12f6k7s2softplus", 1},
+                  {"layer/feature_coupling_backward/n2h2w4c24f6k7softplus", 2},
+                  {"layer/feature_coupling_forward/n2h4w2c8f6k7additive", 1}};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (share_of(&catalog, counts[i].problem) != counts[i].count)
+            fail_msg("%s: not %d times", counts[i].problem, counts[i].count);
+    for (int i = 0; i < catalog.count; i++)
+        assert_true(catalog.list[i].flops > 0 && catalog.list[i].bytes > 0);
+    gb_catalog_free(&catalog);
+    check_models(tiny_cnf, NULL, GB_CATALOG_LAYERS, 1);
+    check_models(tiny_cnf, NULL, GB_CATALOG_ALL, 2);
+}
+
+static void test_baselines(void **state) {
+    (void)state;
+    check_models(tiny_baselines, NULL, GB_CATALOG_ALL, 1);
+    check_models(tiny_baselines, "^(step|sample)/", GB_CATALOG_ALL, 2);
+}
+
+static void test_checks_pass(void **state) {
+    (void)state;
+    check_all(NULL, 1);
+}
+
+static void test_checks_pass_on_threads(void **state) {
+    (void)state;
+    check_all(NULL, 2);
+    // Enough to be shared among threads, and more than the check takes in full.
+    check_all("conv/forward/n2h32w32c64k256r3s3u1v1p1q1relu", 2);
+    check_all("conv/backward_update/n2h32w32c64k256r3s3u1v1p1q1", 2);
+    check_all("coupling/forward/n2h64w64c12", 2);
+    check_all("coupling/backward/n2h8w8c6softplus", 2);
+    check_all("coupling/forward/n2h8w8c6additive", 2);
+    check_all("gaussian/backward/n2h8w8c6softplus", 2);
+    check_all("conv/backward_data/n1h9w7c5k3r3s3u2v2p1q1leaky", 2);
+    static const char *const others[] = {
+        "max_pool/forward/n2h8w8c16r2u2",
+        "max_pool/backward/n1h7w9c5r3u2",
+        "upsample/forward/n2h8w8c16f2",
+        "upsample/backward/n2h8w8c16f2",
+        "moments/forward/n2h8w8c12",
+        "moments/forward/n2h8w8c12joint",
+        "instance_norm/forward/n2h8w8c12relu",
+        "instance_norm/inverse/n2h8w8c12",
+        "instance_norm/backward/n2h8w8c12relu",
+        "dequantise/forward/n2h8w8c1",
+        "dequantise/inverse/n2h8w8c1",
+        "dequantise/backward/n2h8w8c1",
+        "logistic/forward/n2h8w8c3l256",
+        "logistic/backward/n2h8w8c3l256",
+        "logistic/sample/n2h8w8c3l256",
+        "bernoulli/forward/n2h8w8c1",
+        "bernoulli/backward/n2h8w8c1",
+        "bernoulli/sample/n2h8w8c1",
+        "bernoulli/forward/n2h8w8c1normalised",
+        "bernoulli/backward/n2h8w8c1normalised",
+        "categorical/forward/n2h8w8c3",
+        "categorical/backward/n2h8w8c3",
+        "add_scaled/forward/n2h8w8c16",
+        "add_scaled/forward/n2h8w8c16alone",
+        "gaussian/sample/n2h8w8c6softplus",
+        "random_normal/forward/e100000",
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        check_all(others[i], 2);
+    check_all("random_uniform/forward/e1000", 1);
+}
+
+// ---- Wrong kernels ----
+
+static const struct gb_backend *right;
+
+static void spoil(float *value) {
+    *value += 0.5f;
+}
+
+static void spoil_last(const struct gb_tensor *t) {
+    spoil(gb_at(t, t->n - 1, t->h - 1, t->w - 1) + t->c - 1);
+}
+
+static void wrong_conv_forward(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                               const struct gb_tensor *x, const float *packed,
+                               const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
+    right->conv_forward(plan, exec, x, packed, epilogue, y);
+    spoil_last(y);
+}
+
+static void wrong_conv_backward_data(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                                     const struct gb_tensor *dy, const float *packed,
+                                     const struct gb_conv_input_epilogue *epilogue,
+                                     const struct gb_tensor *dx) {
+    right->conv_backward_data(plan, exec, dy, packed, epilogue, dx);
+    if (epilogue)
+        spoil(epilogue->d_bias);
+    else
+        spoil_last(dx);
+}
+
+// Forgets the last image.
+static void wrong_conv_backward_weights(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                                        const struct gb_tensor *x, const struct gb_tensor *dy,
+                                        float *d_packed, const struct gb_adam_target *update) {
+    float *zeros = calloc(gb_elements(dy), sizeof *zeros);
+    struct gb_tensor none = gb_dense(zeros, dy->n, dy->h, dy->w, dy->c);
+    for (int n = 0; n < dy->n - 1; n++)
+        for (int i = 0; i < dy->h; i++)
+            for (int j = 0; j < dy->w; j++)
+                memcpy(gb_at(&none, n, i, j), gb_at(dy, n, i, j), (size_t)dy->c * sizeof(float));
+    right->conv_backward_weights(plan, exec, x, &none, d_packed, update);
+    free(zeros);
+}
+
+// Right when it stores the gradient, wrong when it hands it to Adam.
+static void wrong_update(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                         const struct gb_tensor *x, const struct gb_tensor *dy, float *d_packed,
+                         const struct gb_adam_target *update) {
+    right->conv_backward_weights(plan, exec, x, dy, d_packed, update);
+    if (update)
+        update->moment1[1] *= 1.01f;
+}
+
+static void wrong_fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                             const struct gb_tensor *x, const float *packed, const float *bias,
+                             const struct gb_tensor *y) {
+    (void)bias;
+    right->fc_forward(plan, exec, x, packed, NULL, y);
+}
+
+static void wrong_fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                              const struct gb_tensor *x, const struct gb_tensor *dy, float *packed,
+                              const struct gb_tensor *dx, float *d_packed,
+                              const struct gb_adam_target *update) {
+    right->fc_backward(plan, exec, x, dy, packed, dx, d_packed, update);
+    spoil_last(dx);
+}
+
+static void wrong_inv1x1_backward(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec,
+                                  const struct gb_tensor *v, const float *matrices,
+                                  const struct gb_tensor *du, const struct gb_tensor *dv,
+                                  float *d_matrices) {
+    right->inv1x1_backward(plan, exec, v, matrices, du, dv, d_matrices);
+    spoil(d_matrices + 3);
+}
+
+static void wrong_actnorm_backward(const struct gb_exec *exec, const struct gb_tensor *v,
+                                   const struct gb_actnorm_parameters *parameters,
+                                   const struct gb_tensor *dy, const struct gb_tensor *dv,
+                                   float *d_log_scale, float *d_bias, ptrdiff_t d_stride) {
+    right->actnorm_backward(exec, v, parameters, dy, dv, d_bias, d_log_scale, d_stride);
+}
+
+static void wrong_coupling_forward(const struct gb_exec *exec, enum gb_coupling_form form,
+                                   const struct gb_tensor *v, const struct gb_tensor *raw,
+                                   const struct gb_tensor *u, double *log_det) {
+    right->coupling_forward(exec, form, v, raw, u, log_det);
+    log_det[0] += 0.5;
+}
+
+static void wrong_adam(const struct gb_exec *exec, const struct gb_adam *adam, size_t count,
+                       const float *gradient, float *weights, float *moment1, float *moment2) {
+    right->adam(exec, adam, count - 1, gradient, weights, moment1, moment2);
+}
+
+static void wrong_squeeze(const struct gb_exec *exec, const struct gb_tensor *wide,
+                          const struct gb_tensor *deep) {
+    right->squeeze(exec, wide, deep);
+    memset(gb_at(deep, deep->n - 1, 0, 0), 0, sizeof(float));
+}
+
+// `large`: as if it were too large for the scalar reference.
+static void expect_caught(const struct gb_backend *wrong, const char *problem, bool large) {
+    struct gb_catalog catalog = catalog_of(tiny, problem, GB_CATALOG_ALL, wrong);
+    assert_int_equal(catalog.count, 1);
+    if (large)
+        catalog.list->check_flops = 0;
+    enum gb_status status = check_benchmark(catalog.list);
+    if (status != GB_CHECK_FAILED || !strstr(gb_error_message(), problem))
+        fail_msg("%s passes with a wrong kernel", problem);
+    gb_catalog_free(&catalog);
+}
+
+// Every operation in every direction can be timed.
+static void test_every_operation(void **state) {
+    (void)state;
+    static const char *const shapes[] = {"n2h8w8c4",
+                                         "n2h8w8c4k8",
+                                         "e12",
+                                         "n2h8w8c4l256",
+                                         "n2h8w8c4f2",
+                                         "n2h8w8c4r2u2",
+                                         "n2h8w8c4k8r3s3u1v1p1q1"};
+    for (const struct gb_operation *const *o = gb_operations(); *o; o++)
+        for (int direction = 0; direction < GB_DIRECTIONS; direction++) {
+            if (!(*o)->entries[direction])
+                continue;
+            bool timed = false;
+            for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+                struct gb_benchmark benchmark;
+                char text[GB_PROBLEM];
+                snprintf(text, sizeof text, "%s/%s/%s", (*o)->name,
+                         gb_direction_name((enum gb_direction)direction), shapes[i]);
+                if (gb_kernel_benchmark(text, &benchmark) != GB_OK)
+                    continue;
+                free(benchmark.description);
+                timed = true;
+            }
+            if (!timed)
+                fail_msg("%s/%s", (*o)->name, gb_direction_name((enum gb_direction)direction));
+        }
+}
+
+static void test_wrong_kernels(void **state) {
+    (void)state;
+    assert_int_equal(gb_backend_find("scalar", &right), GB_OK);
+    struct gb_backend wrong = *right;
+    wrong.name = "wrong";
+#define EXPECT(entry, function, ...)                                                               \
+    do {                                                                                           \
+        static const char *const problems[] = {__VA_ARGS__};                                       \
+        wrong.entry = function;                                                                    \
+        for (size_t i = 0; i < sizeof problems / sizeof *problems; i++)                            \
+            expect_caught(&wrong, problems[i], false);                                             \
+        wrong.entry = right->entry;                                                                \
+    } while (0)
+    EXPECT(conv_forward, wrong_conv_forward, "conv/forward/n2h8w8c8k12r3s3u1v1p1q1relu",
+           "conv/forward/n2h32w32c64k256r3s3u1v1p1q1", "layer/coupling_forward/n2h8w8c8k12",
+           "layer/network_forward/n2x16y16z3d4e6o16", "step/train/cglow-tiny-16b2",
+           "sample/inverse/cglow-tiny-16s3");
+    EXPECT(conv_backward_data, wrong_conv_backward_data,
+           "conv/backward_data/n2h8w8c8k12r3s3u1v1p1q1",
+           "conv/backward_data/n2h8w8c12k8r3s3u1v1p1q1relu", "layer/coupling_backward/n2h8w8c8k12");
+    EXPECT(conv_backward_weights, wrong_conv_backward_weights,
+           "conv/backward_weights/n2h8w8c8k12r3s3u1v1p1q1",
+           "conv/backward_update/n2h8w8c8k12r3s3u1v1p1q1",
+           "layer/features_backward/n2x16y16z3f5h4w4o8", "step/train/cglow-tiny-16b2");
+    EXPECT(conv_backward_weights, wrong_update, "conv/backward_update/n2h8w8c8k12r3s3u1v1p1q1");
+    EXPECT(fc_forward, wrong_fc_forward, "fc/forward/n2h2w2c4k6relu");
+    EXPECT(fc_backward, wrong_fc_backward, "fc/backward/n2h2w2c4k6",
+           "fc/backward_update/n2h2w2c4k6", "layer/network_backward/n2x16y16z3d4e6o16");
+    EXPECT(inv1x1_backward, wrong_inv1x1_backward, "mix/backward/n2h4w4c16",
+           "step/train/cglow-tiny-16b2");
+    EXPECT(actnorm_backward, wrong_actnorm_backward, "actnorm/backward/n2h8w8c8");
+    EXPECT(coupling_forward, wrong_coupling_forward, "coupling/forward/n2h8w8c4",
+           "step/train/cglow-tiny-16b2");
+    EXPECT(adam, wrong_adam, "adam/forward/e12");
+    EXPECT(squeeze, wrong_squeeze, "squeeze/forward/n2h8w8c4");
+#undef EXPECT
+}
+
+// What is too large for the scalar reference is held against the kernels of another set.
+static void test_large_checks(void **state) {
+    (void)state;
+    static const char *const problems[] = {
+        "layer/features_backward/n2x16y16z3f5h4w4o8", "step/train/cglow-tiny-16b2",
+        "layer/coupling_forward/n2h8w8c8k12", "sample/inverse/cglow-tiny-16s3"};
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
+        if (!gb_backend_supported(*b))
+            continue;
+        const struct gb_backend *other = gb_backend_other(*b);
+        assert_null(other->fallback);
+        assert_true(other != (*b)->fallback && (other != *b || strcmp(other->name, "scalar") == 0));
+        for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
+            struct gb_catalog catalog = catalog_of(tiny, problems[i], GB_CATALOG_ALL, *b);
+            catalog.list->check_flops = 0;
+            if (check_benchmark(catalog.list) != GB_OK)
+                fail_msg("%s", gb_error_message());
+            gb_catalog_free(&catalog);
+        }
+        right = *b;
+        struct gb_backend wrong = **b;
+        wrong.name = "wrong";
+        wrong.conv_backward_weights = wrong_conv_backward_weights;
+        expect_caught(&wrong, problems[0], true);
+        expect_caught(&wrong, problems[1], true);
+        wrong.conv_backward_weights = right->conv_backward_weights;
+        wrong.conv_forward = wrong_conv_forward;
+        expect_caught(&wrong, problems[2], true);
+        expect_caught(&wrong, problems[3], true);
+    }
+}
+
+int main(void) {
+    gb_flush_denormals();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_counts),          cmocka_unit_test(test_flops),
+        cmocka_unit_test(test_texts),           cmocka_unit_test(test_borrowed_kernels),
+        cmocka_unit_test(test_filters),         cmocka_unit_test(test_papers_models),
+        cmocka_unit_test(test_cnf_layers),      cmocka_unit_test(test_baselines),
+        cmocka_unit_test(test_checks_pass),     cmocka_unit_test(test_checks_pass_on_threads),
+        cmocka_unit_test(test_every_operation), cmocka_unit_test(test_wrong_kernels),
+        cmocka_unit_test(test_large_checks),    cmocka_unit_test(test_sizes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,136 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# `glowbench report`: a page that needs no other file, pictures, and nothing from damaged input.
+#
+#     sh tests/bench/test_report.sh GLOWBENCH
+set -eu
+
+glowbench=$1
+tests=$(cd "$(dirname "$0")" && pwd)
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+cd "$folder"
+failures=0
+
+complain() {
+    echo "FAILED: $*"
+    cat out err
+    failures=$((failures + 1))
+}
+
+# report ARGUMENT...: into page/, which is empty before; leaves the exit code in $code.
+report() {
+    rm -rf page
+    mkdir page
+    code=0
+    "$glowbench" report "$@" --html page/all.html >out 2>err || code=$?
+}
+
+# refuses PATTERN ARGUMENT...: exit code 2, one line on stderr that PATTERN matches, nothing written.
+refuses() {
+    pattern=$1
+    shift
+    report "$@"
+    [ "$code" -eq 2 ] || complain "exit code $code: $*"
+    [ "$(wc -l <err)" -eq 1 ] && grep -q -e "$pattern" err || complain "not '$pattern': $*"
+    [ ! -s out ] && [ -z "$(ls -A page)" ] || complain "wrote something: $*"
+}
+
+# has PATTERN: in the page.
+has() {
+    grep -q -e "$1" page/all.html || complain "no '$1' in the page"
+}
+
+# row CPU BACKEND LIBRARY THREADS OPERATION SECONDS: one row, of 1e9 FLOPs and 1e8 bytes.
+row() {
+    printf '{"schema": 1, "problem": "%s/forward/n2c8", "operation": "%s", ' "$5" "$5"
+    printf '"direction": "forward", "mixes": {"cglow-horses-32": 3}, "backend": "%s", ' "$2"
+    printf '"library": "%s", "borrowers": [], "threads": %d, "cache": "warm", ' "$3" "$4"
+    printf '"launch": 0, "seconds": [%s], "median_seconds": %s, "spread": 0, ' "$6" "$6"
+    printf '"flops": 1e9, "bytes": 1e8, "gflops": 50, "gbs": 5, "wall": "compute", '
+    printf '"peak_gflops": 100, "peak_gbs": 20, "share_of_peak": 0.5, "reorder_seconds": null, '
+    printf '"error": null, "cpus": [0], "load_average": 0, "finished": "2024-05-01T12:00:00Z", '
+    printf '"machine": {"cpu": {"model": "%s"}}, "build": {"commit": "abc"}}\n' "$1"
+}
+
+# rows CPU LIBRARY
+rows() {
+    for threads in 1 2; do
+        for operation in conv fc; do
+            row "$1" avx512 "" $threads $operation 0.02
+            row "$1" onednn "$2" $threads $operation 0.04
+        done
+    done
+}
+
+rows 'One <script>&"' 'oneDNN 2.6' | sed 's/<script>&"/<script>\&\\"/' >one.jsonl
+rows 'One <script>&"' 'oneDNN 3.2' | sed 's/<script>&"/<script>\&\\"/' >newer.jsonl
+rows Two 'oneDNN 2.6' >two.jsonl
+
+run="run <i>'s"
+mkdir "$run"
+printf '{"task": "horses", "model": "cglow", "backend": "avx512", "metrics": {"mean_iou": 0.7}}' \
+    >"$run/run.json"
+printf '{"step": %d, "bits_per_dimension": %s, "mean_iou": 0.5}\n' 50 3.5 100 2.5 150 2.25 \
+    >"$run/log.jsonl"
+printf '\211PNG\r\n\032\nMa' >"$run/samples.png"
+
+# The page: two machines, of which one has two versions of a library, and a run.
+report one.jsonl newer.jsonl two.jsonl "$run"
+[ "$code" -eq 0 ] && [ ! -s err ] || complain "exit code $code"
+for text in 'Side by side' 'One &lt;script&gt;&amp;&quot;</h2>' 'Two</h2>' 'oneDNN 2.6</th>' \
+    'oneDNN 3.2</th>' 'run &lt;i&gt;' '<td>0.7000</td>' 'base64,iVBORw0KGgpNYQ=="' '<svg' \
+    'all kernels'; do
+    has "$text"
+done
+# One speed is half the other; the time of a step is three calls each of both operations.
+has '>120ms</td><td>50%</td><td class="best">1.00</td>'
+has '>240ms</td><td>25%</td><td>0.50</td>'
+grep -q -e '<script' -e '<i>' page/all.html && complain "text is not escaped"
+grep -qiE '(src|href|data|action)=["'\'']?(https?:|//|[a-z]+\.)|url\([^#]|@import' page/all.html &&
+    complain "the page needs other files"
+awk -f "$tests/well_formed.awk" page/all.html || complain "the page is not well-formed"
+for picture in bars-1-cglow-horses-32 bars-2-cglow-horses-32 roofline-1-1-thread--warm-caches \
+    scaling-2-warm curves-1-bits-per-dimension curves-2-mean-iou; do
+    [ -s "page/all-$picture.svg" ] && [ -s "page/all-$picture.png" ] || complain "no $picture"
+    awk -f "$tests/well_formed.awk" "page/all-$picture.svg" || complain "$picture is not well-formed"
+done
+
+# Each kind of input alone.
+report two.jsonl
+[ "$code" -eq 0 ] || complain "rows alone"
+report "$run"
+[ "$code" -eq 0 ] || complain "a run alone"
+
+# Damaged input.
+: >empty.jsonl
+refuses 'empty.jsonl' empty.jsonl
+head -c 2000 one.jsonl >cut.jsonl
+refuses 'cut.jsonl' two.jsonl cut.jsonl
+refuses 'absent.jsonl' absent.jsonl
+refuses 'missing operand: RUN'
+mkdir hollow
+refuses 'hollow/run.json' hollow
+cp -r "$run" cut
+echo '{"step": ' >>cut/log.jsonl
+refuses 'cut/log.jsonl: line 4' two.jsonl cut
+rm cut/log.jsonl
+mkdir cut/log.jsonl
+refuses 'cut/log.jsonl: Is a directory' cut
+rmdir cut/log.jsonl
+cp "$run/log.jsonl" cut/log.jsonl
+echo text >cut/samples.png
+refuses 'cut/samples.png: not a PNG' cut
+
+# No gnuplot.
+path=$PATH
+mkdir none
+PATH=$folder/none
+export PATH
+code=0
+"$glowbench" report two.jsonl --html none/all.html >out 2>err || code=$?
+PATH=$path
+[ "$code" -eq 2 ] && grep -q 'gnuplot-nox' err || complain "no word of a missing gnuplot"
+[ -z "$(ls -A none)" ] || complain "wrote something without gnuplot"
+
+exit $((failures > 0))

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// What the kernels' tests share: guarded memory, fills, comparisons, and the lists to loop over.
+// The checks return false and print what they found, so that tests/kernels/test_checker.c can hold them to
+// account; tests wrap them in assert_true.
+#ifndef GB_CHECK_H
+#define GB_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/backend.h"
+#include "kernels/parallel.h"
+#include "kernels/tensor.h"
+
+// Memory. Every buffer lies between guard zones; guards, gaps and the buffer itself start as a
+// signalling NaN with a recognisable payload, so that an output never written, or a value read from
+// outside, shows as NaN in the result. All buffers are listed until gb_check_free.
+enum gb_check_layout {
+    GB_CHECK_DENSE, // dense, 64-byte aligned, a guard zone on both sides
+    GB_CHECK_FLUSH, // dense, its last float the last of a page, the next page inaccessible: reads
+                    // beyond the end crash
+    GB_CHECK_SLICE, // the last channels of wider pixels, with gaps after rows and images; flush
+    GB_CHECK_LAYOUTS
+};
+
+// `count` floats. `name` (kept by pointer) appears in messages. Ends the program if memory is
+// short.
+float *gb_check_floats(const char *name, size_t count, enum gb_check_layout layout);
+struct gb_tensor gb_check_view(const char *name, int n, int h, int w, int c,
+                               enum gb_check_layout layout);
+// `count` zeros.
+double *gb_check_doubles(const char *name, size_t count);
+// An execution on `threads` threads with guarded scratch.
+struct gb_exec gb_check_exec(int threads, size_t scratch_floats);
+// True if no guard or gap of any live buffer was touched.
+bool gb_check_guards(void);
+// Frees all buffers.
+void gb_check_free(void);
+
+// Fills. Values depend on the seed, `stream` and the element's index alone, not on the layout.
+enum gb_check_fill {
+    GB_CHECK_INTEGERS,     // -3 .. 3: short sums of products are exact
+    GB_CHECK_NORMAL,       // mean 0, deviation 1
+    GB_CHECK_PATHOLOGICAL, // signed zeros, subnormal, tiny, large and normal numbers
+};
+void gb_check_fill(const struct gb_tensor *t, enum gb_check_fill fill, uint32_t stream);
+void gb_check_fill_floats(float *data, size_t count, enum gb_check_fill fill, uint32_t stream);
+// $GB_TEST_SEED, or 1; printed when first asked for.
+uint64_t gb_check_seed(void);
+
+// Comparisons; each prints how many elements differ and where the worst one is.
+bool gb_check_same_bits(const char *what, const struct gb_tensor *want,
+                        const struct gb_tensor *got);
+bool gb_check_same_floats(const char *what, size_t count, const float *want, const float *got);
+// |got - want| <= bound for every element; want and bound in dense order. NaN never passes.
+bool gb_check_near(const char *what, const struct gb_tensor *got, const double *want,
+                   const double *bound);
+// The same for one number.
+bool gb_check_number(const char *what, double got, double want, double bound);
+// Half a unit in the last place of float, relative: the error of one rounding.
+#define GB_CHECK_ROUNDING 0x1p-24
+// Silences the messages while a check is meant to fail.
+extern bool gb_check_quiet;
+
+// Lists.
+// True if this CPU runs it. ThreadSanitizer's build leaves the reference out: it is several times
+// as slow there as all others together, and shares its work as simply as can be.
+bool gb_check_covers(const struct gb_backend *backend);
+#define GB_CHECK_EACH_BACKEND(backend)                                                             \
+    for (const struct gb_backend *const *backend##_at = gb_backends(), *backend;                   \
+         (backend = *backend##_at); backend##_at++)                                                \
+        if (gb_check_covers(backend))
+// The plain reference.
+const struct gb_backend *gb_check_reference(void);
+enum { GB_CHECK_MAX_THREADS = 3 };
+// Sizes below, at and above one and two vectors of channels, single pixels, and enough work to be
+// shared among threads.
+struct gb_check_shape {
+    int n, h, w, c;
+};
+enum { GB_CHECK_SHAPES = 11 };
+extern const struct gb_check_shape gb_check_shapes[GB_CHECK_SHAPES];
+
+#endif

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+#include "tests/kernels/check.h"
+
+static const struct gb_adam settings = {
+    .learning_rate = 1e-3f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .clip = 0.25f};
+
+struct arrays {
+    float *gradient, *weights, *moment1, *moment2;
+};
+
+static struct arrays make_arrays(size_t count, enum gb_check_fill fill) {
+    struct arrays a = {gb_check_floats("gradient", count, GB_CHECK_FLUSH),
+                       gb_check_floats("weights", count, GB_CHECK_FLUSH),
+                       gb_check_floats("moment 1", count, GB_CHECK_FLUSH),
+                       gb_check_floats("moment 2", count, GB_CHECK_FLUSH)};
+    gb_check_fill_floats(a.gradient, count, fill, 1);
+    gb_check_fill_floats(a.weights, count, fill, 2);
+    gb_check_fill_floats(a.moment1, count, fill, 3);
+    gb_check_fill_floats(a.moment2, count, fill, 4);
+    for (size_t i = 0; i < count; i++)
+        a.moment2[i] = fabsf(a.moment2[i]);
+    return a;
+}
+
+static void assert_same_arrays(size_t count, const struct arrays *a, const struct arrays *b) {
+    assert_true(gb_check_same_floats("gradient", count, a->gradient, b->gradient));
+    assert_true(gb_check_same_floats("weights", count, a->weights, b->weights));
+    assert_true(gb_check_same_floats("moment 1", count, a->moment1, b->moment1));
+    assert_true(gb_check_same_floats("moment 2", count, a->moment2, b->moment2));
+}
+
+static void step(const struct gb_backend *backend, int threads, const struct gb_adam *adam,
+                 size_t first, size_t count, const struct arrays *a) {
+    const struct gb_exec exec = {.threads = threads};
+    backend->adam(&exec, adam, count, a->gradient + first, a->weights + first, a->moment1 + first,
+                  a->moment2 + first);
+}
+
+static void is_the_definition_in_double(void **state) {
+    (void)state;
+    enum { COUNT = 1000 };
+    const struct gb_adam adam = gb_adam_at_step(settings, 10);
+    const double beta1 = adam.beta1, beta2 = adam.beta2;
+    assert_true(gb_check_number("correction 1", adam.correction1, 1 / (1 - pow(beta1, 10)), 1e-7));
+    assert_true(gb_check_number("correction 2", adam.correction2, 1 / (1 - pow(beta2, 10)), 1e-5));
+    const struct arrays before = make_arrays(COUNT, GB_CHECK_NORMAL);
+    GB_CHECK_EACH_BACKEND(backend) {
+        const struct arrays a = make_arrays(COUNT, GB_CHECK_NORMAL);
+        step(backend, 1, &adam, 0, COUNT, &a);
+        for (int i = 0; i < COUNT; i++) {
+            double g = fmax(-adam.clip, fmin(adam.clip, before.gradient[i]));
+            double m = beta1 * before.moment1[i] + (1 - beta1) * g;
+            double v = beta2 * before.moment2[i] + (1 - beta2) * g * g;
+            double update = (double)adam.learning_rate * m * adam.correction1 /
+                            (sqrt(v * adam.correction2) + adam.epsilon);
+            const double e = GB_CHECK_ROUNDING;
+            double m_bound = 2 * e * (fabs(beta1 * before.moment1[i]) + fabs((1 - beta1) * g));
+            assert_true(gb_check_number("moment 1", a.moment1[i], m, m_bound));
+            assert_true(gb_check_number("moment 2", a.moment2[i], v, 3 * e * v));
+            double w = before.weights[i] - update;
+            double w_bound = e * fabs(w) + fabs(update) * (8 * e + m_bound / fabs(m));
+            assert_true(gb_check_number("weight", a.weights[i], w, w_bound));
+        }
+    }
+    assert_true(gb_check_guards());
+    gb_check_free();
+}
+
+// All backends, numbers of threads and ways to cut the arrays into pieces: the reference's bits.
+static void gives_the_same_bits_everywhere(void **state) {
+    (void)state;
+    static const size_t counts[] = {1, 7, 8, 9, 15, 16, 17, 100, 32769};
+    const struct gb_adam adam = gb_adam_at_step(settings, 3);
+    for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++)
+        for (int fill = GB_CHECK_INTEGERS; fill <= GB_CHECK_PATHOLOGICAL; fill++) {
+            const size_t count = counts[c];
+            const struct arrays want = make_arrays(count, fill);
+            step(gb_check_reference(), 1, &adam, 0, count, &want);
+            GB_CHECK_EACH_BACKEND(backend) {
+                for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
+                    const struct arrays a = make_arrays(count, fill);
+                    step(backend, threads, &adam, 0, count, &a);
+                    assert_same_arrays(count, &want, &a);
+                }
+                const struct arrays a = make_arrays(count, fill);
+                const size_t cut = count / 3;
+                step(backend, 1, &adam, 0, cut, &a);
+                step(backend, 1, &adam, cut, count - cut, &a);
+                assert_same_arrays(count, &want, &a);
+            }
+            assert_true(gb_check_guards());
+            gb_check_free();
+        }
+}
+
+static void clips_only_where_asked(void **state) {
+    (void)state;
+    struct gb_adam adam = settings;
+    adam.clip = INFINITY;
+    adam = gb_adam_at_step(adam, 1);
+    GB_CHECK_EACH_BACKEND(backend) {
+        struct arrays a = make_arrays(3, GB_CHECK_INTEGERS);
+        memcpy(a.gradient, (const float[]){1e6f, -1e6f, NAN}, 3 * sizeof(float));
+        memset(a.moment1, 0, 3 * sizeof(float));
+        memset(a.moment2, 0, 3 * sizeof(float));
+        step(backend, 1, &adam, 0, 3, &a);
+        assert_true(gb_check_number("unclipped", a.moment1[0], (1 - adam.beta1) * 1e6f, 0));
+        assert_true(gb_check_number("unclipped", a.moment1[1], -(1 - adam.beta1) * 1e6f, 0));
+        // A gradient that is not a number is not clipped into one.
+        assert_true(isnan(a.weights[2]));
+    }
+    gb_check_free();
+}
+
+// Weights without a gradient so far, padding among them, stay as they are; a gradient so small that
+// its square vanishes still counts for the first moment alone.
+static void takes_moments_of_zero(void **state) {
+    (void)state;
+    const struct gb_adam adam = gb_adam_at_step(settings, 1);
+    GB_CHECK_EACH_BACKEND(backend) {
+        struct arrays a = make_arrays(2, GB_CHECK_INTEGERS);
+        const float gradients[] = {0, 1e-25f}, weights[] = {0.5f, 0.5f};
+        memcpy(a.gradient, gradients, sizeof gradients);
+        memcpy(a.weights, weights, sizeof weights);
+        memset(a.moment1, 0, 2 * sizeof(float));
+        memset(a.moment2, 0, 2 * sizeof(float));
+        step(backend, 1, &adam, 0, 2, &a);
+        assert_true(gb_check_number("no gradient", a.weights[0], 0.5, 0));
+        assert_true(gb_check_number("tiny gradient", a.weights[1], 0.5, 1e-7));
+    }
+    gb_check_free();
+}
+
+int main(void) {
+    gb_flush_denormals();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(is_the_definition_in_double),
+        cmocka_unit_test(gives_the_same_bits_everywhere),
+        cmocka_unit_test(clips_only_where_asked),
+        cmocka_unit_test(takes_moments_of_zero),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

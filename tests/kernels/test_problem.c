@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+// Every operation's problems as text and back, and their costs against counts of tiny shapes.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels/backend.h"
+
+enum { PROBLEM_BYTES = 64 }; // at least any problem's struct
+
+// One problem of each operation, and of each word that may end a text.
+static const struct {
+    const struct gb_operation *operation;
+    const char *text;
+} samples[] = {
+    {&gb_conv_operation, "n2h16w17c12k256r3s5u1v2p0q4leaky"},
+    {&gb_conv_operation, "n1h1w1c1k1r1s1u1v1p0q0"},
+    {&gb_epilogue_operation, "n2h16w16c256relu"},
+    {&gb_epilogue_operation, "n2h16w16c256tanh"},
+    {&gb_fc_operation, "n2h1w1c1024k256relu"},
+    {&gb_fc_operation, "n2h4w3c64k1048576"},
+    {&gb_inv1x1_operation, "n2h16w16c12"},
+    {&gb_actnorm_operation, "n2h16w16c12"},
+    {&gb_coupling_operation, "n1h3w5c1"},
+    {&gb_coupling_operation, "n1h3w5c1additive"},
+    {&gb_squeeze_operation, "n2h32w30c3"},
+    {&gb_max_pool_operation, "n2h9w8c32r3u2"},
+    {&gb_upsample_operation, "n2h9w8c32f2"},
+    {&gb_moments_operation, "n2h9w8c12"},
+    {&gb_moments_operation, "n2h9w8c12joint"},
+    {&gb_instance_norm_operation, "n2h9w8c12relu"},
+    {&gb_dequantise_operation, "n2h9w8c1"},
+    {&gb_logistic_operation, "n2h9w8c3l256"},
+    {&gb_bernoulli_operation, "n2h9w8c1normalised"},
+    {&gb_categorical_operation, "n2h9w8c3"},
+    {&gb_add_scaled_operation, "n2h9w8c128alone"},
+    {&gb_gaussian_operation, "n2h4w4c48"},
+    {&gb_gaussian_operation, "n2h4w4c48prior"},
+    {&gb_adam_operation, "e2147483647"},
+    {&gb_add_operation, "n1048576h1w1c2047"},
+    {&gb_exp_operation, "e1"},
+    {&gb_random_uniform_operation, "e1000"},
+    {&gb_random_normal_operation, "e1000"},
+};
+enum { SAMPLES = sizeof samples / sizeof *samples };
+
+static void test_round_trip(void **state) {
+    (void)state;
+    for (size_t i = 0; i < SAMPLES; i++) {
+        _Alignas(max_align_t) char problem[PROBLEM_BYTES];
+        char text[GB_PROBLEM_TEXT];
+        assert_true(samples[i].operation->problem_bytes <= sizeof problem);
+        if (gb_problem_parse(samples[i].operation, samples[i].text, problem) != GB_OK)
+            fail_msg("%s", gb_error_message());
+        gb_problem_print(samples[i].operation, problem, text);
+        assert_string_equal(text, samples[i].text);
+    }
+}
+
+static bool is_entry(const char *name) {
+#define IS(entry, isa)                                                                             \
+    if (strcmp(name, #entry) == 0)                                                                 \
+        return true;
+    GB_KERNELS(IS, )
+#undef IS
+    return false;
+}
+
+// Every operation has a sample above, and names kernels of the registry.
+static void test_operations(void **state) {
+    (void)state;
+    for (const struct gb_operation *const *o = gb_operations(); *o; o++) {
+        bool sampled = false, runs = false;
+        for (size_t i = 0; i < SAMPLES; i++)
+            sampled |= samples[i].operation == *o;
+        for (int direction = 0; direction < GB_DIRECTIONS; direction++) {
+            const char *entry = (*o)->entries[direction];
+            assert_non_null(gb_direction_name((enum gb_direction)direction));
+            if (entry && !is_entry(entry))
+                fail_msg("%s: no kernel %s", (*o)->name, entry);
+            runs |= entry != NULL;
+        }
+        if (!sampled || !runs)
+            fail_msg("%s", (*o)->name);
+    }
+}
+
+static void test_malformed(void **state) {
+    (void)state;
+    static const struct {
+        const struct gb_operation *operation;
+        const char *text, *message;
+    } cases[] = {
+        {&gb_inv1x1_operation, "", "cannot read problem: : expected 'n' at character 1"},
+        {&gb_inv1x1_operation, "n2h4", "cannot read problem: n2h4: expected 'w' at character 5"},
+        {&gb_inv1x1_operation, "n2h4wc3", "cannot read problem: n2h4wc3: no number after 'w'"},
+        {&gb_inv1x1_operation, "n2h-4w4c3", "cannot read problem: n2h-4w4c3: no number after 'h'"},
+        {&gb_inv1x1_operation, "n2h4w4c3relu",
+         "cannot read problem: n2h4w4c3relu: mix does not end in 'relu'"},
+        {&gb_inv1x1_operation, "n2h4w4c1048577",
+         "cannot read problem: n2h4w4c1048577: the number after 'c' exceeds 1048576"},
+        {&gb_inv1x1_operation, "n2h4w4c99999999999999999999",
+         "cannot read problem: n2h4w4c99999999999999999999: the number after 'c' exceeds 1048576"},
+        {&gb_inv1x1_operation, "n2h4w0c3",
+         "sizes make no sense: mix: 'w' is 0, not between 1 and 1048576"},
+        {&gb_inv1x1_operation, "n2048h1024w1024c1",
+         "sizes make no sense: image: it has 2147483648 floats, not below 2^31"},
+        {&gb_squeeze_operation, "n2h4w3c3",
+         "sizes make no sense: squeeze: 4x3 pixels are not in blocks of 2x2"},
+        {&gb_gaussian_operation, "n2h4w4c3priors",
+         "cannot read problem: n2h4w4c3priors: Gaussian does not end in 'priors'"},
+        {&gb_fc_operation, "n1h1024w1024c1024k2",
+         "sizes make no sense: fully connected layer: weights has 2147483648 floats, not below "
+         "2^31"},
+        {&gb_adam_operation, "e2147483648",
+         "cannot read problem: e2147483648: the number after 'e' exceeds 2147483647"},
+        {&gb_exp_operation, "e0",
+         "sizes make no sense: exponential: 'e' is 0, not between 1 and "
+         "2147483647"},
+        {&gb_conv_operation, "n2h16w16c12k256r3s3u1v1p3q1",
+         "sizes make no sense: convolution: padding of 3 and 1 is not smaller than the 3x3 "
+         "kernel"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        _Alignas(max_align_t) char problem[PROBLEM_BYTES];
+        assert_int_equal(gb_problem_parse(cases[i].operation, cases[i].text, problem),
+                         GB_BAD_INPUT);
+        assert_string_equal(gb_error_message(), cases[i].message);
+    }
+}
+
+static struct gb_cost cost_of(const struct gb_operation *operation, const char *text,
+                              enum gb_direction direction) {
+    _Alignas(max_align_t) char problem[PROBLEM_BYTES];
+    assert_int_equal(gb_problem_parse(operation, text, problem), GB_OK);
+    return gb_problem_cost(operation, problem, direction);
+}
+
+// The multiply-adds of products, one by one.
+static void test_products(void **state) {
+    (void)state;
+    double taps = 0; // of a 3x3 kernel on 2 images of 5x4 pixels, padded by 1, 3 channels to 7
+    for (int i = 0; i < 5; i++)
+        for (int j = 0; j < 4; j++)
+            for (int a = -1; a <= 1; a++)
+                for (int b = -1; b <= 1; b++)
+                    taps += i + a >= 0 && i + a < 5 && j + b >= 0 && j + b < 4;
+    static const char conv[] = "n2h5w4c3k7r3s3u1v1p1q1relu", fc[] = "n2h5w4c3k7",
+                      inv1x1[] = "n2h5w4c3";
+    const double conv_flops = 2 * 2 * taps * 3 * 7, fc_flops = 2 * 2 * 60 * 7;
+    const double inv1x1_flops = 2 * 2 * 20 * 3 * 3;
+    const struct {
+        const struct gb_operation *operation;
+        const char *text;
+        enum gb_direction direction;
+        double flops, floats;
+    } cases[] = {
+        {&gb_conv_operation, conv, GB_FORWARD, conv_flops, 120 + 189 + 280},
+        {&gb_conv_operation, conv, GB_BACKWARD_DATA, conv_flops, 280 + 189 + 120},
+        {&gb_conv_operation, conv, GB_BACKWARD_WEIGHTS, conv_flops, 120 + 280 + 189},
+        // Adam: 14 operations a weight, and weights and two moments read and written.
+        {&gb_conv_operation, conv, GB_BACKWARD_UPDATE, conv_flops + 14 * 189, 120 + 280 + 6 * 189},
+        {&gb_fc_operation, fc, GB_FORWARD, fc_flops, 120 + 420 + 14},
+        {&gb_fc_operation, fc, GB_BACKWARD, 2 * fc_flops, 120 + 14 + 420 + 120 + 420},
+        {&gb_fc_operation, fc, GB_BACKWARD_UPDATE, 2 * fc_flops + 14 * 420,
+         120 + 14 + 120 + 6 * 420},
+        {&gb_inv1x1_operation, inv1x1, GB_FORWARD, inv1x1_flops, 120 + 18 + 120},
+        {&gb_inv1x1_operation, inv1x1, GB_BACKWARD, 2 * inv1x1_flops, 120 + 120 + 18 + 120 + 18},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct gb_cost cost = cost_of(cases[i].operation, cases[i].text, cases[i].direction);
+        if (cost.flops != cases[i].flops || cost.bytes != 4 * cases[i].floats)
+            fail_msg("%s %s: %.0f and %.0f", cases[i].operation->name,
+                     gb_direction_name(cases[i].direction), cost.flops, cost.bytes);
+    }
+}
+
+// What the others do with one element.
+static void test_elements(void **state) {
+    (void)state;
+    static const struct {
+        const struct gb_operation *operation;
+        const char *word;
+        enum gb_direction direction;
+        double flops, floats;
+    } cases[] = {
+        {&gb_epilogue_operation, "", GB_BACKWARD, 4, 3},
+        {&gb_epilogue_operation, "leaky", GB_BACKWARD, 3, 3},
+        {&gb_epilogue_operation, "tanh", GB_BACKWARD, 5, 3},
+        {&gb_coupling_operation, "", GB_FORWARD, 2 * 35 + 1 + 21 + 2 + 25 + 1, 4},
+        {&gb_coupling_operation, "", GB_INVERSE, 2 * 35 + 1 + 21 + 2, 4},
+        {&gb_coupling_operation, "", GB_BACKWARD, 2 * 35 + 1 + 21 + 11, 7},
+        {&gb_coupling_operation, "softplus", GB_FORWARD, 46 + 2 + 25 + 1, 4},
+        {&gb_coupling_operation, "softplus", GB_INVERSE, 46 + 2, 4},
+        {&gb_coupling_operation, "softplus", GB_BACKWARD, 46 + 21 + 6, 7},
+        {&gb_coupling_operation, "additive", GB_FORWARD, 1, 3},
+        {&gb_coupling_operation, "additive", GB_BACKWARD, 0, 3},
+        {&gb_squeeze_operation, "", GB_FORWARD, 0, 2},
+        {&gb_squeeze_operation, "", GB_INVERSE, 0, 2},
+        {&gb_gaussian_operation, "", GB_FORWARD, 3, 1},
+        {&gb_gaussian_operation, "prior", GB_FORWARD, 19 + 6, 3},
+        {&gb_gaussian_operation, "", GB_SAMPLE, 1, 2},
+        {&gb_gaussian_operation, "prior", GB_SAMPLE, 19 + 3, 4},
+        {&gb_gaussian_operation, "", GB_BACKWARD, 1, 2},
+        {&gb_gaussian_operation, "prior", GB_BACKWARD, 19 + 7, 6},
+        {&gb_gaussian_operation, "softplus", GB_FORWARD, 46 + 25 + 7, 3},
+        {&gb_gaussian_operation, "softplus", GB_SAMPLE, 46 + 3, 4},
+        {&gb_gaussian_operation, "softplus", GB_BACKWARD, 46 + 21 + 10, 6},
+        {&gb_max_pool_operation, "r1u1", GB_FORWARD, 0, 2},
+        {&gb_max_pool_operation, "r1u1", GB_BACKWARD, 0, 3},
+        {&gb_upsample_operation, "f2", GB_FORWARD, 0, 5},
+        {&gb_upsample_operation, "f2", GB_BACKWARD, 3, 5},
+        {&gb_moments_operation, "joint", GB_FORWARD, 4, 1},
+        {&gb_instance_norm_operation, "relu", GB_FORWARD, 2, 2},
+        {&gb_instance_norm_operation, "", GB_BACKWARD, 9, 3},
+        {&gb_dequantise_operation, "", GB_FORWARD, 2 * 46 + 2, 3},
+        {&gb_dequantise_operation, "", GB_BACKWARD, 2 * 21 + 3, 4},
+        {&gb_logistic_operation, "l256", GB_FORWARD, 19 + 7 + 2 * 46 + 44 + 3, 3},
+        {&gb_logistic_operation, "l256", GB_SAMPLE, 2 * 25 + 19 + 10, 4},
+        {&gb_bernoulli_operation, "", GB_FORWARD, 46 + 2, 2},
+        {&gb_bernoulli_operation, "normalised", GB_BACKWARD, 2 * 46 + 3 + 3 * 21 + 5, 3},
+        {&gb_categorical_operation, "", GB_BACKWARD, 19 + 7, 3},
+        {&gb_add_scaled_operation, "", GB_FORWARD, 2, 3},
+        {&gb_add_scaled_operation, "alone", GB_FORWARD, 1, 2},
+        {&gb_add_operation, "", GB_FORWARD, 1, 3},
+        {&gb_adam_operation, NULL, GB_FORWARD, 14, 7},
+        {&gb_exp_operation, NULL, GB_FORWARD, 20, 2},
+        {&gb_random_uniform_operation, NULL, GB_FORWARD, 3, 1},
+        {&gb_random_normal_operation, NULL, GB_FORWARD, 27.5, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[GB_PROBLEM_TEXT] = "e48";
+        if (cases[i].word)
+            snprintf(text, sizeof text, "n2h2w4c3%s", cases[i].word);
+        struct gb_cost cost = cost_of(cases[i].operation, text, cases[i].direction);
+        if (cost.flops != 48 * cases[i].flops || cost.bytes != 48 * 4 * cases[i].floats)
+            fail_msg("%s %s: %.0f and %.0f", cases[i].operation->name,
+                     gb_direction_name(cases[i].direction), cost.flops, cost.bytes);
+    }
+    // Actnorm: two parameters a channel and sample, and an exponential for one of them.
+    struct gb_cost cost = cost_of(&gb_actnorm_operation, "n2h2w4c3", GB_FORWARD);
+    assert_true(cost.flops == 2 * 48 + 6 * 19 && cost.bytes == 4 * (2 * 48 + 2 * 6));
+    cost = cost_of(&gb_actnorm_operation, "n2h2w4c3", GB_BACKWARD);
+    assert_true(cost.flops == 5 * 48 + 6 * 19 && cost.bytes == 4 * (3 * 48 + 4 * 6));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_malformed),  cmocka_unit_test(test_products),
+        cmocka_unit_test(test_elements),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,416 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The command line of the built program: exit codes, one line of error, help.
+#
+#     sh tests/tasks/test_cli.sh GLOWBENCH
+set -eu
+
+glowbench=$1
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+failures=0
+unset GB_BACKEND
+
+complain() {
+    echo "FAILED: $*"
+    cat "$folder/out" "$folder/err"
+    failures=$((failures + 1))
+}
+
+# run ARGUMENT...: leaves the exit code in $code, the output in out and err.
+run() {
+    code=0
+    "$glowbench" "$@" >"$folder/out" 2>"$folder/err" || code=$?
+}
+
+# fails CODE MESSAGE ARGUMENT...: exit code CODE, exactly one line on stderr, which is MESSAGE, and
+# nothing on stdout.
+fails() {
+    expected=$1
+    message=$2
+    shift 2
+    run "$@"
+    [ "$code" -eq "$expected" ] || complain "exit code $code, not $expected: $*"
+    [ "$(cat "$folder/err")" = "glowbench: $message" ] || complain "not '$message': $*"
+    [ ! -s "$folder/out" ] || complain "output: $*"
+}
+
+# works PATTERN ARGUMENT...: exit code 0, PATTERN (grep's) in the output, nothing on stderr.
+works() {
+    pattern=$1
+    shift
+    run "$@"
+    [ "$code" -eq 0 ] || complain "exit code $code: $*"
+    grep -q -e "$pattern" "$folder/out" || complain "no '$pattern': $*"
+    [ ! -s "$folder/err" ] || complain "errors: $*"
+}
+
+works '^usage: glowbench COMMAND' --help
+works '^glowbench [0-9]' --version
+"$glowbench" --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p' >"$folder/commands"
+while read -r command; do
+    works "^usage: glowbench $command" "$command" --help
+    fails 2 "unknown option: --nothing: see glowbench $command --help" "$command" --nothing
+done <"$folder/commands"
+
+fails 2 'missing command: COMMAND: see glowbench --help'
+fails 2 'unknown command: nothing: see glowbench --help' nothing
+fails 2 'unknown command: --nothing: see glowbench --help' --nothing
+fails 2 'unknown command: two?lines: see glowbench --help' 'two
+lines'
+
+works '^backends' list
+works 'conv_forward' list
+fails 2 'unexpected argument: x: see glowbench list --help' list x
+
+works '^backends .*the default' info
+fails 2 'missing argument: --json: see glowbench info --help' info --json
+fails 2 'unexpected argument: x: see glowbench info --help' info x
+export GB_BACKEND=scalar
+works '^ .*scalar .*the default' info
+export GB_BACKEND=nothing
+run info
+if [ "$code" -ne 2 ] || ! grep -q '^glowbench: unknown backend: nothing: GB_BACKEND' "$folder/err"; then
+    complain "an unknown GB_BACKEND"
+fi
+unset GB_BACKEND
+works '^build' info --json "$folder/info.json"
+for name in model instruction_sets caches memory_bytes flags commit backends; do
+    grep -q "\"$name\":" "$folder/info.json" || complain "no $name in info --json"
+done
+run info --json "$folder/nothing/info.json"
+[ "$code" -eq 2 ] || complain "exit code $code: a file in a folder that is not there"
+[ "$(wc -l <"$folder/err")" -eq 1 ] || complain "not one line of error"
+
+run info --run "$folder"
+[ "$code" -eq 2 ] || complain "exit code $code: a run that is not there"
+# A run's record, damaged. All but the last have this machine.
+damaged() {
+    { printf '{"task": "horses", "flops_per_step": 1e9, "parameters": 1000000, %s, "machine": ' "$1"
+        cat "$2"
+        printf '}'; } >"$folder/run.json"
+}
+damaged '"threads": 1' "$folder/info.json"
+fails 2 "cannot read run: $folder: no positive number step_seconds_median" info --run "$folder"
+most=$(sed -n 's/^ *"threads": \([0-9]*\).*/\1/p' "$folder/info.json")
+for threads in 0 0.5 1.0 -1 1000000000 3000000000; do
+    damaged "\"step_seconds_median\": 1, \"threads\": $threads" "$folder/info.json"
+    fails 2 "cannot read run: $folder: threads is no number from 1 to $most" info --run "$folder"
+done
+sed 's/"model": ".*",$/"model": "another",/' "$folder/info.json" >"$folder/other.json"
+damaged '"step_seconds_median": 1, "threads": 1' "$folder/other.json"
+fails 3 "not comparable: $folder: its steps were made on another CPU: another" info --run "$folder"
+
+# ---- A run, and what is made of it: good/
+
+tiny='--size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16 --samples 2'
+good=$folder/good
+model=$good/checkpoint.safetensors
+
+# names FILE NAME...: the JSON file has these names.
+names() {
+    file=$1
+    shift
+    for name in "$@"; do
+        grep -q "\"$name\":" "$file" || complain "no $name in $file"
+    done
+}
+
+# shellcheck disable=SC2086 # options without blanks
+works 'horses 8/8  bits/dim [0-9.]*  [0-9.]* images/s  0 s left' \
+    train horses $tiny --iters 8 --threads 1 --out "$good"
+grep -q "$(printf '\r')" "$folder/out" && complain "a bar, although nobody looks"
+metrics='bits_per_dimension bits_per_dimension_published foreground_iou mean_iou iou_batch10
+    pixel_accuracy trivial_foreground_iou trivial_mean_iou trivial_iou_batch10
+    trivial_pixel_accuracy seconds_per_prediction images_per_second'
+# shellcheck disable=SC2086 # names without blanks
+names "$good/run.json" task model config machine metrics $metrics commit seed threads backend \
+    step_seconds_median flops_per_step parameters peak_memory_bytes
+names "$good/log.jsonl" step bits_per_dimension step_seconds images_per_second
+[ "$(ls "$good")" = 'checkpoint.safetensors
+log.jsonl
+run.json
+samples.png' ] || complain "other files than a run's: $(ls "$good")"
+
+works ' of the ideal speed$' info --run "$good" --json "$folder/info.json"
+for name in fma_fp32_gflops triad_gbs update_gbs; do
+    grep -q "\"$name\": [0-9.]*[1-9]" "$folder/info.json" || complain "no peaks.$name"
+done
+
+is_png() {
+    [ "$(head -c 8 "$1" | od -An -tx1)" = ' 89 50 4e 47 0d 0a 1a 0a' ] || complain "no PNG: $1"
+}
+
+is_png "$good/samples.png"
+works '^  mean_iou  *[0-9.]*$' eval horses --checkpoint "$model" --samples 2 \
+    --json "$folder/eval.json" --png "$folder/eval.png"
+# shellcheck disable=SC2086 # names without blanks
+names "$folder/eval.json" task model config machine metrics per_image name $metrics
+is_png "$folder/eval.png"
+run sample horses --checkpoint "$model" --samples 2 --png "$folder/sample.png"
+[ "$code" -eq 0 ] || complain "exit code $code: sample"
+is_png "$folder/sample.png"
+
+# The same scores again by the trained model and by its checkpoint.
+scores() {
+    sed -n '/"metrics"/,/}/p' "$1" | grep -v -e seconds -e per_second
+}
+[ "$(scores "$folder/eval.json")" = "$(scores "$good/run.json")" ] || complain "other scores by eval"
+
+# A model with one answer draws no more of them than that, whatever is asked for.
+works 'denoise 1/1 ' train denoise --model dncnn --size 16 --channels 4 --layers 3 --iters 1 \
+    --samples 3 --out "$folder/one"
+works ' psnr ' eval denoise --checkpoint "$folder/one/checkpoint.safetensors" --samples 3 \
+    --json "$folder/one.json"
+grep -q '"samples": 1,' "$folder/one.json" || complain "samples that nobody drew"
+
+# A terminal needs util-linux's script, and a system that gives it one.
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
+    script -qec "'$glowbench' train horses $tiny --iters 8 --out '$folder/seen'" /dev/null \
+        </dev/null >"$folder/out" 2>"$folder/err"
+    grep -q "$(printf '\r')horses \[#*\] 8/8" "$folder/out" || complain "no bar on a terminal"
+else
+    echo "skipped: the progress bar: no terminal to be had here"
+fi
+
+# A factored baseline follows the flow that options describe, to within 2 % of its parameters.
+# follows TASK FLOW'S_OPTIONS OPTIONS: leaves the runs flow/ and baseline/.
+parameters_of() {
+    sed -n 's/^ *"parameters": \([0-9]*\).*/\1/p' "$1/run.json"
+}
+follows() {
+    rm -rf "$folder/flow" "$folder/baseline"
+    # shellcheck disable=SC2086 # options without blanks
+    works "$1 1/1 " train "$1" --model cnf $2 --out "$folder/flow"
+    # shellcheck disable=SC2086 # options without blanks
+    works "$1 1/1 " train "$1" --model factored $3 --out "$folder/baseline"
+    few=$(parameters_of "$folder/flow")
+    many=$(parameters_of "$folder/baseline")
+    grep -q "^factored: growth [0-9]*, [0-9]* channels: $many parameters, .* has $few\$" \
+        "$folder/out" || complain "$1: other numbers of parameters than $many and $few"
+    if [ $((50 * many)) -lt $((49 * few)) ] || [ $((50 * many)) -gt $((51 * few)) ]; then
+        complain "$1: $many parameters for $few"
+    fi
+}
+brief='--size 16 --iters 1 --batch 1 --samples 1'
+sr="$brief --crops 1 --rrdb-blocks 1 --condition-channels 8 --coupling-channels 16 --levels 1 --steps 2"
+follows sr "$sr --growth 40" "$sr --flow-growth 40"
+
+# A picture of every photograph, with the baseline's prediction beside.
+set -- sample sr --checkpoint "$folder/flow/checkpoint.safetensors"
+run "$@" --images 2 --png-dir "$folder/portraits/all" --beside "$folder/baseline/checkpoint.safetensors"
+[ "$code" -eq 0 ] || complain "exit code $code: sample --png-dir"
+[ "$(find "$folder/portraits" -type f | wc -l)" -eq 2 ] || complain "other files than two pictures"
+for portrait in "$folder/portraits/all"/*/*.png; do
+    is_png "$portrait"
+done
+fails 2 "cannot use checkpoint: $model: it is a model of horses, not of sr" "$@" --beside "$model" \
+    --png-dir "$folder/new"
+fails 2 'missing option: --png-dir: --beside needs it' "$@" --beside "$model" --png "$folder/new"
+fails 2 'unknown option: --png-dir: horses draws sheets alone' sample horses --checkpoint "$model" \
+    --png-dir "$folder/new"
+# No temperature but its own, which is said before the data are looked for.
+for command in eval sample; do
+    option=
+    [ $command = eval ] || option="--png $folder/new"
+    # shellcheck disable=SC2086 # options without blanks
+    fails 2 'unknown option: --temperature: sr has its own, which are 0, 0.5, 0.8 and 1' $command sr \
+        --checkpoint "$folder/flow/checkpoint.safetensors" --temperature 0.5 --data "$folder/none" \
+        $option
+done
+
+vessels="$brief --levels 3 --steps 1 --condition-channels 8 --coupling-channels 8"
+follows vessels "$vessels" "$vessels"
+# shellcheck disable=SC2086 # options without blanks
+set -- train vessels --model factored $vessels --resume --out "$folder/baseline"
+works 'goes on after step 1' "$@"
+fails 2 "cannot resume with another: --channels: $folder/baseline/checkpoint.safetensors has \
+$(sed -n 's/^ *"channels": \([0-9]*\).*/\1/p' "$folder/baseline/run.json")" "$@" --steps 2
+
+# ---- What train, eval and sample refuse, leaving nothing behind
+
+# refuses MESSAGE ARGUMENT...: as fails 2, and nothing is written to new.
+refuses() {
+    fails 2 "$@"
+    [ ! -e "$folder/new" ] || complain "leaves something: $*"
+}
+
+# refuses_like PATTERN ARGUMENT...: the same, where the message matches PATTERN (grep's).
+refuses_like() {
+    pattern=$1
+    shift
+    run "$@"
+    [ "$code" -eq 2 ] || complain "exit code $code: $*"
+    [ "$(wc -l <"$folder/err")" -eq 1 ] || complain "not one line of error: $*"
+    grep -q "^glowbench: $pattern" "$folder/err" || complain "no '$pattern': $*"
+    [ ! -e "$folder/new" ] || complain "leaves something: $*"
+}
+
+for command in train eval sample; do
+    option="--out $folder/new"
+    [ $command = train ] || option="--checkpoint $model --png $folder/new"
+    # shellcheck disable=SC2086 # options without blanks
+    set -- $command horses $option
+    refuses "missing operand: TASK: see glowbench $command --help" $command
+    # shellcheck disable=SC2086 # options without blanks
+    refuses 'unknown task: horse: there are: horses, lfw, denoise, depth, inpaint, sr, vessels' $command horse $option
+    refuses "unexpected argument: x: see glowbench $command --help" "$@" x
+    refuses 'bad value: --samples: "0" is not in 1 .. 1000' "$@" --samples 0
+    refuses 'bad value: --samples: "many" is not a whole number' "$@" --samples many
+    refuses 'bad value: --threads: "9999999999" is not in 1 .. 256' "$@" --threads 9999999999
+    refuses 'missing option: --data: --split-dir needs it' "$@" --split-dir "$folder"
+    refuses 'unknown option: --test-frames: the data of horses have no scenes' "$@" --test-frames 9
+    refuses "cannot read folder: $folder/none/figure_ground: No such file or directory" "$@" \
+        --data "$folder/none"
+    refuses_like 'unknown backend: nothing: --backend takes one of' "$@" --backend nothing
+    export GB_BACKEND=nothing
+    refuses_like 'unknown backend: nothing: GB_BACKEND takes one of' "$@"
+    unset GB_BACKEND
+done
+
+# Data: four pairs of 16 x 16 pixels, then one thing wrong at a time.
+data=$folder/data
+mkdir -p "$data/rgb" "$data/figure_ground" "$folder/lists"
+for name in a b c d; do
+    base64 -d >"$data/rgb/$name.jpg" <<'JPEG'
+/9j/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxl
+Z2P/wAALCAAQABABAREA/8QAFQABAQAAAAAAAAAAAAAAAAAABwb/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/9oACAEBAAA/
+AJMtCUtP/9k=
+JPEG
+    cp "$data/rgb/$name.jpg" "$data/figure_ground"
+done
+set -- eval horses --checkpoint "$model" --samples 1 --data "$data"
+works '^binary segmentation of horses, 1 images' "$@"
+fails 2 "cannot resume with other training data: $model: it was trained on other examples, of \
+synthetic" train horses --resume --out "$good" --data "$data"
+list() {
+    printf '%s.jpg\n' "$@"
+}
+list a >"$folder/lists/horses_train.txt"
+list b c d >"$folder/lists/horses_test.txt"
+works '^binary segmentation of horses, 3 images' "$@" --split-dir "$folder/lists"
+
+set -- train horses --out "$folder/new" --data "$data"
+list e >"$folder/lists/horses_test.txt"
+refuses_like '.*horses_test.txt.*e.jpg' "$@" --split-dir "$folder/lists"
+: >"$folder/lists/horses_test.txt"
+refuses_like '.*horses_test.txt' "$@" --split-dir "$folder/lists"
+rm "$folder/lists/horses_test.txt"
+refuses_like '.*horses_test.txt.*No such file' "$@" --split-dir "$folder/lists"
+
+head -c 130 "$data/rgb/a.jpg" >"$data/rgb/b.jpg"
+refuses_like "cannot read image: $data/rgb/b.jpg: truncated or damaged JPEG: " "$@"
+echo 'no picture' >"$data/rgb/b.jpg"
+refuses "cannot read image: $data/rgb/b.jpg: not an image of a known format (PNG, JPEG, PGM, PPM, TIFF, GIF)" "$@"
+: >"$data/rgb/b.jpg"
+refuses "cannot read image: $data/rgb/b.jpg: the file is empty" "$@"
+cp "$data/rgb/a.jpg" "$data/rgb/b.jpg"
+rm "$data/figure_ground/b.jpg"
+refuses_like '.*b.jpg' "$@"
+rm "$data"/*/*
+refuses "cannot read folder: $data/figure_ground: holds no .jpg file" "$@"
+
+# Models and folders.
+set -- train horses --out "$folder/new"
+refuses 'unusable model configuration: target size: 36x36 is not divisible by 2^levels = 8 on both axes' \
+    "$@" --size 36
+refuses 'bad value: --size: "4" is not in 8 .. 1024' "$@" --size 4
+refuses 'bad value: --lr: "nan" is not a number' "$@" --lr nan
+refuses 'bad value: --lr: "-1" is not in 0 .. 1' "$@" --lr -1
+refuses 'bad value: --seed: "x" is not a whole number' "$@" --seed x
+refuses 'unknown model: glow: horses has: cglow, fcn' "$@" --model glow
+refuses 'unknown option: --growth: c-Glow has none' "$@" --growth 8
+refuses 'unknown option: --flow-growth: c-Glow has none' "$@" --flow-growth 8
+refuses 'unknown option: --n-c: factored has none' train sr --model factored --n-c 8 \
+    --out "$folder/new"
+# An option's range is that of all models, until the model is known.
+refuses_like 'bad value: --levels: "9" is not in 1 .. 8, which .* takes$' \
+    train inpaint --model ffn --levels 9 --data "$folder/none" --out "$folder/new"
+works 'halvings of the image' train --help
+refuses 'missing argument: --iters: see glowbench train --help' "$@" --iters
+refuses "nothing to resume: $folder/new/checkpoint.safetensors: No such file or directory; start \
+without --resume" "$@" --resume
+refuses "cannot start a run: $model: a run is there already: --resume goes on with it, another \
+--out starts anew" train horses --out "$good"
+set -- train horses --size 16 --levels 2
+refuses "cannot make the output folder: $model: it is no folder" "$@" --out "$model"
+refuses "cannot make the output folder: $model/new: Not a directory" "$@" --out "$model/new/run"
+
+set -- train horses --resume --out "$good"
+refuses "cannot resume with another: --size: $model has 16" "$@" --size 32
+refuses "cannot resume with another: --batch: $model has 2" "$@" --batch 3
+refuses "cannot resume with another: --lr: $model has 0.0002" "$@" --lr 0.001
+refuses "cannot resume with another: --seed: $model has 0" "$@" --seed 1
+refuses "cannot resume with another: --memory: $model has stored" "$@" --memory reversible
+refuses "cannot resume with another: --init: $model has live" "$@" --init published
+refuses_like 'unknown backend: nothing: --backend takes one of' "$@" --backend nothing
+refuses "nothing to resume: $model: it stands at step 8, beyond --iters 7" "$@" --iters 7
+
+# A resumed run stays on its backend, whatever the environment says.
+scalar=$folder/scalar
+# shellcheck disable=SC2086 # options without blanks
+works 'horses 1/1 ' train horses $tiny --iters 1 --backend scalar --out "$scalar"
+export GB_BACKEND=nothing
+works 'horses 2/2 ' train horses --resume --iters 2 --samples 1 --out "$scalar"
+unset GB_BACKEND
+grep -q '"backend": "scalar"' "$scalar/run.json" || complain "another backend in a resumed run"
+best=$(sed -n 's/^  "backend": "\(.*\)",$/\1/p' "$good/run.json")
+if [ "$best" != scalar ]; then
+    refuses "cannot resume with another: --backend: $model has $best" "$@" --backend scalar
+fi
+LC_ALL=C sed 's/"backend":"scalar"/"backend":"scalax"/' "$scalar/checkpoint.safetensors" \
+    >"$folder/backend"
+cp "$folder/backend" "$scalar/checkpoint.safetensors"
+refuses "cannot resume: $scalar/checkpoint.safetensors: it was trained by a backend that this build \
+does not have" train horses --resume --out "$scalar"
+
+# Text that goes into JSON.
+latin=$(printf '%s/caf\351' "$folder")
+refuses "bad value: --data: \"$latin\" is not UTF-8" train horses --out "$folder/new" --data "$latin"
+refuses "bad value: --checkpoint: \"$latin\" is not UTF-8" eval horses --checkpoint "$latin"
+
+# A size in the metadata that is not the model's.
+LC_ALL=C sed 's/"size":"16"/"size":"32"/' "$model" >"$folder/size"
+LC_ALL=C sed 's/"size":"16"/"size":"07"/' "$model" >"$folder/small"
+refuses "cannot read metadata: $folder/small: 'size' is '07', not a whole number from 8 to 1024" \
+    eval horses --checkpoint "$folder/small"
+other="cannot use the model: size: it takes images of 16x16x3 and targets of 16x16, the data have \
+32x32x3 and 32x32"
+cp "$folder/size" "$scalar/checkpoint.safetensors"
+refuses "$other" train horses --resume --out "$scalar"
+refuses "$other" eval horses --checkpoint "$folder/size"
+refuses "$other" sample horses --checkpoint "$folder/size" --png "$folder/new"
+
+# Checkpoints: `sed` changes their headers without moving what follows.
+head -c 5000 "$model" >"$folder/cut"
+: >"$folder/empty"
+LC_ALL=C sed 's/"n_c":"8"/"n_c":"9"/' "$model" >"$folder/shape"
+LC_ALL=C sed 's/"task":"horses"/"task":"horsez"/' "$model" >"$folder/task"
+for command in eval sample; do
+    set -- $command horses --png "$folder/new" --checkpoint
+    refuses "missing option: --checkpoint: the file of the model" $command horses --png "$folder/new"
+    refuses "cannot read tensors: $folder/none: No such file or directory" "$@" "$folder/none"
+    refuses "cannot read tensors: $folder: is not a regular file" "$@" "$folder"
+    refuses "cannot read tensors: $folder/empty: is not a safetensors file: only 0 bytes" "$@" \
+        "$folder/empty"
+    refuses "cannot use checkpoint: $folder/task: it is of the task 'horsez', which is none of \
+glowbench's" "$@" "$folder/task"
+    refuses_like "cannot read tensors: $folder/cut: is truncated" "$@" "$folder/cut"
+    refuses_like 'cannot read tensors: .*samples.png: is not a safetensors file' "$@" "$good/samples.png"
+    refuses_like "cannot load checkpoint: $folder/shape: tensor .* has shape" "$@" "$folder/shape"
+    refuses "cannot write: $folder/none/a.png: No such file or directory" $command horses \
+        --checkpoint "$model" --png "$folder/none/a.png"
+done
+refuses "cannot write: $folder/none/a.json: No such file or directory" \
+    eval horses --checkpoint "$model" --json "$folder/none/a.json"
+refuses 'missing option: --png: the file of the picture, or --png-dir' sample horses --checkpoint "$model"
+refuses 'bad value: --temperature: "-1" is not in 0 .. 10' \
+    sample horses --checkpoint "$model" --png "$folder/new" --temperature -1
+refuses 'bad value: --split: "all" is not one of test|train' \
+    eval horses --checkpoint "$model" --split all
+refuses 'bad value: --dequant: "no" is not one of uniform|none' \
+    eval horses --checkpoint "$model" --dequant no
+litter=$(find "$folder" -name '*.tmp')
+[ -z "$litter" ] || complain "temporary files: $litter"
+
+[ $failures -eq 0 ] || exit 1

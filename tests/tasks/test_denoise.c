@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tasks/task.h"
+#include "tests/support/fixture.h"
+#include "tests/support/real_data.h"
+
+enum { SIZE = 32 };
+static const double DEVIATION = 25.0 / 255.0;
+
+static const struct gb_task *denoise(void) {
+    const struct gb_task *task;
+    assert_int_equal(gb_task_find("denoise", &task), GB_OK);
+    return task;
+}
+
+static enum gb_status load(const char *directory, const char *lists, int size,
+                           struct gb_dataset splits[]) {
+    const struct gb_source source = {
+        .directory = directory, .split_folder = lists, .size = size, .threads = 2};
+    return denoise()->load(&source, splits);
+}
+
+static void free_splits(struct gb_dataset splits[]) {
+    for (int split = 0; split < GB_SPLITS; split++)
+        gb_dataset_free(&splits[split]);
+}
+
+// One example as a key draws it.
+static void draw(const struct gb_dataset *set, int index, uint64_t seed, uint32_t step,
+                 struct gb_examples *one) {
+    const struct gb_random_key key = {.seed = seed, .step = step, .sample = (uint32_t)index};
+    assert_int_equal(gb_examples_create(one, 1, &set->shape), GB_OK);
+    const struct gb_example example = gb_example_at(one, 0);
+    assert_int_equal(set->fill(set, index, &key, &example), GB_OK);
+}
+
+// The clean image of an example.
+static void clean(const struct gb_examples *one, struct gb_tensor *picture) {
+    denoise()->to_image(&one->x, &one->y, picture);
+}
+
+// The target is the noise in units of its deviation, and the input less it a photograph of 256
+// levels.
+static void adds_the_noise_that_it_asks_for(void **state) {
+    (void)state;
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(NULL, NULL, SIZE, splits), GB_OK);
+    for (int split = 0; split < GB_SPLITS; split++) {
+        double sum = 0.0, squares = 0.0, count = 0.0;
+        for (int i = 0; i < 20; i++) {
+            struct gb_examples one;
+            draw(&splits[split], i, 1, 0, &one);
+            static float pixels[SIZE * SIZE * 3];
+            struct gb_tensor picture = gb_dense(pixels, 1, SIZE, SIZE, 3);
+            clean(&one, &picture);
+            for (int j = 0; j < SIZE * SIZE * 3; j++) {
+                const double level = pixels[j] * 255.0, noise = ((float *)one.y.data)[j];
+                assert_float_equal(level, rint(level), 1e-3);
+                assert_in_range(rint(level), 0, 255);
+                assert_float_equal(((float *)one.x.data)[j], pixels[j] + DEVIATION * noise, 1e-6);
+                sum += noise;
+                squares += noise * noise;
+                count++;
+            }
+            gb_examples_free(&one);
+        }
+        assert_float_equal(sum / count, 0.0, 0.02);
+        assert_float_equal(squares / count, 1.0, 0.03);
+    }
+    free_splits(splits);
+}
+
+static bool same(const struct gb_tensor *a, const struct gb_tensor *b) {
+    for (size_t i = 0; i < gb_elements(a); i++)
+        if (((const float *)a->data)[i] != ((const float *)b->data)[i])
+            return false;
+    return true;
+}
+
+static bool same_picture(const struct gb_examples *a, const struct gb_examples *b) {
+    double difference = 0.0;
+    static float pixels[2][SIZE * SIZE * 3];
+    struct gb_tensor one = gb_dense(pixels[0], 1, SIZE, SIZE, 3);
+    struct gb_tensor other = gb_dense(pixels[1], 1, SIZE, SIZE, 3);
+    clean(a, &one);
+    clean(b, &other);
+    for (int i = 0; i < SIZE * SIZE * 3; i++)
+        difference = fmax(difference, fabs((double)pixels[0][i] - (double)pixels[1][i]));
+    return difference < 1e-5;
+}
+
+// Training sees other crops under other noise at every step; of a test image only the noise depends
+// on the seed.
+static void draws_by_the_key_alone(void **state) {
+    (void)state;
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(NULL, NULL, SIZE, splits), GB_OK);
+    for (int split = 0; split < GB_SPLITS; split++) {
+        struct gb_examples first, again, later;
+        draw(&splits[split], 3, 1, 0, &first);
+        draw(&splits[split], 3, 1, 0, &again);
+        draw(&splits[split], 3, 2, 7, &later);
+        assert_true(same(&first.x, &again.x));
+        assert_true(same(&first.y, &again.y));
+        assert_false(same(&first.y, &later.y));
+        assert_int_equal(same_picture(&first, &later), split == GB_SPLIT_TEST);
+        gb_examples_free(&first);
+        gb_examples_free(&again);
+        gb_examples_free(&later);
+    }
+    struct gb_dataset others[GB_SPLITS];
+    assert_int_equal(load(NULL, NULL, 64, others), GB_OK);
+    assert_int_not_equal(splits[GB_SPLIT_TRAIN].hash, splits[GB_SPLIT_TEST].hash);
+    assert_int_not_equal(splits[GB_SPLIT_TRAIN].hash, others[GB_SPLIT_TRAIN].hash);
+    free_splits(splits);
+    free_splits(others);
+}
+
+static double metric(const json_t *metrics, const char *name) {
+    const json_t *value = json_object_get(metrics, name);
+    assert_non_null(value);
+    return json_real_value(value);
+}
+
+// Answers of `share` of the noise that there is: 1 is perfect, 0 leaves the image as it is.
+static void score(const struct gb_dataset *test, int threads, float share, json_t *metrics,
+                  json_t *per_image) {
+    const struct gb_task *task = denoise();
+    struct gb_examples examples;
+    assert_int_equal(gb_dataset_gather(test, NULL, test->count, 1, threads, &examples), GB_OK);
+    const size_t count = gb_elements(&examples.y);
+    struct gb_tensor target = examples.y, answer = examples.y;
+    target.data = malloc(count * sizeof(float));
+    answer.data = malloc(count * sizeof(float));
+    task->target(&examples.x, &examples.y, &target);
+    for (size_t i = 0; i < count; i++)
+        ((float *)target.data)[i] *= share;
+    task->to_image(&examples.x, &target, &answer);
+    gb_task_postprocess(task, &examples.x, &answer, &answer);
+    const struct gb_predictions answers = {
+        .test = test, .examples = &examples, .answers = &answer, .threads = threads};
+    for (int i = 0; i < test->count; i++)
+        json_array_append_new(per_image, json_object());
+    assert_int_equal(task->score(&answers, metrics, per_image), GB_OK);
+    free(target.data);
+    free(answer.data);
+    gb_examples_free(&examples);
+}
+
+static void scores_by_psnr(void **state) {
+    (void)state;
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(NULL, NULL, SIZE, splits), GB_OK);
+    const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+    const double unclipped = -20.0 * log10(DEVIATION); // 20.17 dB; clipping helps
+    double found[3];
+    for (int i = 0; i < 3; i++) {
+        json_t *metrics = json_object(), *per_image = json_array();
+        score(test, 2, 0.5f * (float)i, metrics, per_image);
+        found[i] = metric(metrics, "psnr");
+        double mean = 0.0;
+        for (int j = 0; j < test->count; j++)
+            mean += metric(json_array_get(per_image, (size_t)j), "psnr") / test->count;
+        assert_float_equal(mean, found[i], 1e-9);
+        const double trivial = metric(metrics, "trivial_psnr");
+        assert_true(trivial > unclipped && trivial < unclipped + 2.0);
+        assert_true(i > 0 || fabs(found[i] - trivial) < 1e-9);
+        json_decref(metrics);
+        json_decref(per_image);
+    }
+    // Half the noise is a quarter of the error.
+    assert_float_equal(found[1] - unclipped, 20.0 * log10(2.0), 1.5);
+    assert_true(found[2] > 90.0);
+    free_splits(splits);
+}
+
+static int photograph(int x, int y, int channel) {
+    return (x + y) / 3 + 20 * channel;
+}
+
+static void refuses_photographs_that_are_too_small(void **state) {
+    (void)state;
+    gb_fixture_folder("images");
+    const char *const parts[] = {"images/train", "images/test", "images/val"};
+    for (int i = 0; i < 3; i++) {
+        char path[64];
+        gb_fixture_folder(parts[i]);
+        snprintf(path, sizeof path, "%s/1.jpg", parts[i]);
+        gb_fixture_jpeg(path, 300, i < 2 ? 256 : 255, 3, photograph);
+    }
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(gb_fixture_path(""), NULL, SIZE, splits), GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), "val/1.jpg"));
+    assert_null(splits[GB_SPLIT_TRAIN].source);
+    gb_fixture_jpeg("images/val/1.jpg", 300, 256, 3, photograph);
+    assert_int_equal(load(gb_fixture_path(""), NULL, SIZE, splits), GB_OK);
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 2);
+    assert_string_equal(splits[GB_SPLIT_TEST].names[0], "val/1.jpg");
+    free_splits(splits);
+}
+
+// No denoising on the central crops of the 68 published images.
+static void scores_the_published_data(void **state) {
+    (void)state;
+    const char *directory = gb_real_data("bsds500", (const char *[]){"bsds500.tar", NULL});
+    const char *lists = gb_shared_data("splits");
+    if (!directory || !lists)
+        skip();
+    struct gb_dataset splits[GB_SPLITS];
+    if (load(directory, lists, 128, splits) != GB_OK)
+        fail_msg("%s", gb_error_message());
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 400);
+    assert_int_equal(splits[GB_SPLIT_TEST].count, 68);
+    assert_string_equal(splits[GB_SPLIT_TEST].names[0], "val/3096.jpg");
+    json_t *metrics = json_object(), *per_image = json_array();
+    score(&splits[GB_SPLIT_TEST], 2, 0.0f, metrics, per_image);
+    assert_float_equal(metric(metrics, "trivial_psnr"), 20.5, 0.3);
+    json_decref(metrics);
+    json_decref(per_image);
+    free_splits(splits);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(adds_the_noise_that_it_asks_for),
+        cmocka_unit_test(draws_by_the_key_alone),
+        cmocka_unit_test(scores_by_psnr),
+        cmocka_unit_test_setup_teardown(refuses_photographs_that_are_too_small, gb_fixture_setup,
+                                        gb_fixture_teardown),
+        cmocka_unit_test(scores_the_published_data),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,762 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE // setenv
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <math.h>
+#include <png.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tasks/data/depth_maps.h"
+#include "tasks/data/scenes_data.h"
+#include "tasks/metrics/psnr.h"
+#include "tasks/synthetic/depth.h"
+#include "tasks/task.h"
+#include "tasks/training/commands.h"
+#include "tasks/training/scene_options.h"
+#include "tests/support/fixture.h"
+#include "tests/support/real_data.h"
+
+// ---- a published directory in small ----
+
+enum { FRAMES = 4, SIZE = 48, WIDE = 64 };
+
+// A wall that is slanted from left to right, 1.5 to 1.8 m away, with a hole in it.
+static int wall(int x, int y, int channel) {
+    (void)channel;
+    if (x >= 300 && x < 310 && y >= 200 && y < 240)
+        return y < 220 ? 0 : 65535;
+    return (int)rint(1500 / (1 - (x - 320) * 0.0005));
+}
+static int grey(int x, int y, int channel) {
+    return (x + y + channel) % 256;
+}
+
+static const char *frame_path(int frame, const char *ending) {
+    char name[64];
+    snprintf(name, sizeof name, "redkitchen/seq-01/frame-%06d%s", frame, ending);
+    return gb_fixture_path(name);
+}
+
+static void write_depth(int frame, int w, int h, int bits, gb_fixture_value value) {
+    char name[64];
+    snprintf(name, sizeof name, "redkitchen/seq-01/frame-%06d.depth.png", frame);
+    gb_fixture_png(name, w, h, PNG_COLOR_TYPE_GRAY, bits, false, value);
+}
+
+static const char identity[] = "1 0 0 0\t\r\n0 1 0 0\r\n0 0 1 0\r\n0 0 0 1\r\n";
+
+static void write_pose(int frame, const char *text) {
+    char name[64];
+    snprintf(name, sizeof name, "redkitchen/seq-01/frame-%06d.pose.txt", frame);
+    gb_fixture_text(name, text);
+}
+
+static char *user_cache; // what XDG_CACHE_HOME was
+
+// A cache that starts out empty.
+static void set_cache(void) {
+    gb_fixture_folder("cache");
+    setenv("XDG_CACHE_HOME", gb_fixture_path("cache"), 1);
+}
+
+static int teardown(void **state) {
+    if (user_cache)
+        setenv("XDG_CACHE_HOME", user_cache, 1);
+    else
+        unsetenv("XDG_CACHE_HOME");
+    return gb_fixture_teardown(state);
+}
+
+static int setup(void **state) {
+    int failed = gb_fixture_setup(state);
+    set_cache();
+    gb_fixture_folder("redkitchen");
+    gb_fixture_folder("redkitchen/seq-01");
+    gb_fixture_text("redkitchen/TestSplit.txt", "sequence1\n");
+    gb_fixture_text("redkitchen.zip", "not a folder");
+    for (int i = 0; i < FRAMES; i++) {
+        write_depth(i, GB_SCENES_W, GB_SCENES_H, 16, wall);
+        write_pose(i, identity);
+    }
+    return failed;
+}
+
+static enum gb_status load(const char *lists, int h, int w, struct gb_depth_maps splits[]) {
+    const struct gb_source source = {.directory = gb_fixture_path(""),
+                                     .split_folder = lists ? gb_fixture_path(lists) : NULL,
+                                     .size = h,
+                                     .threads = 2};
+    return gb_depth_maps_load(&source, h, w, splits);
+}
+
+static void free_maps(struct gb_depth_maps splits[]) {
+    for (int split = 0; split < GB_SPLITS; split++)
+        gb_depth_maps_free(&splits[split]);
+}
+
+static void fuses_and_renders_the_frames(void **state) {
+    (void)state;
+    struct gb_depth_maps splits[GB_SPLITS];
+    if (load(NULL, SIZE, WIDE, splits) != GB_OK)
+        fail_msg("%s", gb_error_message());
+    const struct gb_depth_maps *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
+    assert_int_equal(train->count, 2);
+    assert_int_equal(test->count, 2);
+    assert_string_equal(train->names[1], "redkitchen/seq-01/frame-000001");
+    assert_string_equal(test->names[0], "redkitchen/seq-01/frame-000002");
+    assert_int_equal(train->h, GB_SCENES_H);
+    assert_int_equal(test->w, WIDE);
+    int compared = 0;
+    for (int y = 0; y < GB_SCENES_H; y++)
+        for (int x = 0; x < GB_SCENES_W; x++) {
+            const int i = y * GB_SCENES_W + x, level = wall(x, y, 0);
+            assert_int_equal(train->raw[i], level == 65535 ? 0 : level);
+            if (!train->raw[i] || !train->clean[i])
+                continue;
+            assert_true(abs(train->clean[i] - level * 8) < 8 * 3); // 3 mm
+            compared++;
+        }
+    assert_true(compared > GB_SCENES_W * GB_SCENES_H * 95 / 100);
+    assert_int_equal(gb_fixture_entries("redkitchen/seq-01"), 2 * FRAMES);
+    free_maps(splits);
+}
+
+static void keeps_what_it_made(void **state) {
+    (void)state;
+    struct gb_depth_maps splits[GB_SPLITS], again[GB_SPLITS];
+    assert_int_equal(load(NULL, SIZE, WIDE, splits), GB_OK);
+    assert_int_equal(gb_fixture_entries("cache/glowbench"), 1);
+    const uint64_t train = gb_depth_maps_hash(&splits[0]), test = gb_depth_maps_hash(&splits[1]);
+    // The second start takes the file: without poses nothing could be made.
+    struct dirent **entries;
+    assert_int_equal(scandir(gb_fixture_path("cache/glowbench"), &entries, NULL, alphasort), 3);
+    char name[300];
+    snprintf(name, sizeof name, "cache/glowbench/%s", entries[2]->d_name);
+    for (int i = 0; i < 3; i++)
+        free(entries[i]);
+    free(entries);
+    assert_int_equal(load(NULL, SIZE, WIDE, again), GB_OK);
+    assert_true(gb_depth_maps_hash(&again[0]) == train && gb_depth_maps_hash(&again[1]) == test);
+    free_maps(again);
+    // A cut file is made anew.
+    const size_t whole = gb_fixture_size(name);
+    gb_fixture_truncate(name, whole / 2);
+    assert_int_equal(load(NULL, SIZE, WIDE, again), GB_OK);
+    assert_true(gb_depth_maps_hash(&again[0]) == train && gb_depth_maps_hash(&again[1]) == test);
+    assert_int_equal(gb_fixture_size(name), whole);
+    free_maps(again);
+    // Another size, and other frames, are other data.
+    assert_int_equal(load(NULL, SIZE / 2, WIDE / 2, again), GB_OK);
+    free_maps(again);
+    assert_int_equal(gb_fixture_entries("cache/glowbench"), 2);
+    write_pose(3, "1 0 0 0.25\n0 1 0 0\n0 0 1 0\n0 0 0 1\n");
+    assert_int_equal(load(NULL, SIZE, WIDE, again), GB_OK);
+    assert_int_equal(gb_fixture_entries("cache/glowbench"), 3);
+    free_maps(again);
+    free_maps(splits);
+}
+
+static void takes_intrinsics_from_a_file(void **state) {
+    (void)state;
+    struct gb_scenes scenes;
+    assert_int_equal(gb_scenes_open(gb_fixture_path(""), &scenes), GB_OK);
+    assert_true(scenes.camera.fx == 585 && scenes.camera.fy == 585);
+    assert_true(scenes.camera.cx == 320 && scenes.camera.cy == 240);
+    assert_int_equal(scenes.frames.count, FRAMES);
+    gb_scenes_free(&scenes);
+    gb_fixture_text("camera-intrinsics.txt", "5.7e2 0 321.5\n0 575 239\n0 0 1\n");
+    assert_int_equal(gb_scenes_open(gb_fixture_path(""), &scenes), GB_OK);
+    assert_true(scenes.camera.fx == 570 && scenes.camera.cx == 321.5);
+    assert_true(scenes.camera.fy == 575 && scenes.camera.cy == 239);
+    gb_scenes_free(&scenes);
+}
+
+// ---- splits ----
+
+static void write_frames(const char *scene, int count) {
+    char name[96];
+    gb_fixture_folder(scene);
+    snprintf(name, sizeof name, "%s/seq-02", scene);
+    gb_fixture_folder(name);
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%s/seq-02/frame-%06d.depth.png", scene, i);
+        gb_fixture_text(name, "");
+    }
+}
+
+static enum gb_status split_as(const struct gb_scene_choice *choice, struct gb_scenes *scenes,
+                               struct gb_scenes_split *split) {
+    const struct gb_source source = {.choice = *choice};
+    assert_int_equal(gb_scenes_open(gb_fixture_path(""), scenes), GB_OK);
+    return gb_scenes_split(scenes, &source, split);
+}
+
+static void free_split(struct gb_scenes *scenes, struct gb_scenes_split *split) {
+    gb_scenes_split_free(split);
+    gb_scenes_free(scenes);
+}
+
+// How many frames of a split are of a scene; frames ascend.
+static int frames_of(const struct gb_scenes *scenes, const struct gb_scenes_split *split,
+                     enum gb_split which, const char *scene) {
+    int count = 0;
+    for (int i = 0; i < split->count[which]; i++) {
+        const int frame = split->frames[which][i];
+        const char *name = scenes->frames.names[frame];
+        const size_t length = strlen(scene);
+        count += strncmp(name, scene, length) == 0 && name[length] == '/';
+        assert_true(i == 0 || frame > split->frames[which][i - 1]);
+    }
+    return count;
+}
+
+static const struct gb_scene_choice no_choice;
+
+static void splits_the_whole_set_by_scenes(void **state) {
+    (void)state;
+    static const char *const others[] = {"fire", "heads", "office", "pumpkin", "stairs"};
+    write_frames("chess", 250);
+    for (int i = 0; i < 5; i++)
+        write_frames(others[i], 3);
+    struct gb_scenes scenes;
+    struct gb_scenes_split split;
+    assert_int_equal(split_as(&no_choice, &scenes, &split), GB_OK);
+    assert_int_equal(split.count[GB_SPLIT_TRAIN], GB_SCENES_TRAIN);
+    assert_int_equal(split.count[GB_SPLIT_TEST], 5 * 3 + FRAMES);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "chess"), GB_SCENES_TRAIN);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "chess"), 0);
+    assert_int_equal(gb_scenes_scene_end(&scenes, 0), 250);
+    free_split(&scenes, &split);
+}
+
+static void splits_what_is_there_of_the_set(void **state) {
+    (void)state;
+    struct gb_scenes scenes;
+    struct gb_scenes_split split;
+    write_frames("chess", 5);
+    assert_int_equal(split_as(&no_choice, &scenes, &split), GB_OK);
+    assert_int_equal(split.count[GB_SPLIT_TRAIN], 5);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "chess"), 5);
+    assert_int_equal(split.count[GB_SPLIT_TEST], FRAMES);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "redkitchen"), FRAMES);
+    free_split(&scenes, &split);
+    // Chess by itself is a row.
+    rename(gb_fixture_path("redkitchen"), gb_fixture_path(".redkitchen"));
+    assert_int_equal(split_as(&no_choice, &scenes, &split), GB_OK);
+    assert_int_equal(split.count[GB_SPLIT_TRAIN], 3);
+    assert_int_equal(split.count[GB_SPLIT_TEST], 2);
+    free_split(&scenes, &split);
+}
+
+static void splits_a_sequence_with_a_gap(void **state) {
+    (void)state;
+    write_frames("redkitchen2", GB_SCENES_ROW - FRAMES);
+    struct gb_scenes scenes;
+    struct gb_scenes_split split;
+    assert_int_equal(split_as(&no_choice, &scenes, &split), GB_OK);
+    assert_int_equal(split.count[GB_SPLIT_TRAIN], 200);
+    assert_int_equal(split.count[GB_SPLIT_TEST], 83);
+    assert_int_equal(split.frames[GB_SPLIT_TEST][0], 220);
+    free_split(&scenes, &split);
+    const struct gb_scene_choice few = {.frames = {10, 2}};
+    assert_int_equal(split_as(&few, &scenes, &split), GB_OK);
+    assert_int_equal(split.count[GB_SPLIT_TRAIN], 10);
+    assert_int_equal(split.frames[GB_SPLIT_TRAIN][9], 180);
+    assert_int_equal(split.count[GB_SPLIT_TEST], 2);
+    assert_int_equal(split.frames[GB_SPLIT_TEST][1], 220 + 41);
+    free_split(&scenes, &split);
+}
+
+static void write_four_scenes(void) {
+    write_frames("chess", 6);
+    write_frames("fire", 3);
+    write_frames("heads", 3);
+}
+
+static void splits_by_chosen_scenes(void **state) {
+    (void)state;
+    struct gb_scenes scenes;
+    struct gb_scenes_split split;
+    write_four_scenes();
+    const struct gb_scene_choice both = {.scenes = {"fire,chess", "redkitchen"}, .frames = {3, 7}};
+    assert_int_equal(split_as(&both, &scenes, &split), GB_OK);
+    assert_int_equal(split.count[GB_SPLIT_TRAIN], 3); // places 0, 3 and 6 of 9
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "chess"), 2);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "fire"), 1);
+    assert_int_equal(split.count[GB_SPLIT_TEST], FRAMES);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "redkitchen"), FRAMES);
+    free_split(&scenes, &split);
+    // All others test.
+    const struct gb_scene_choice train = {.scenes = {"heads", NULL}};
+    assert_int_equal(split_as(&train, &scenes, &split), GB_OK);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "heads"), 3);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "chess"), 6);
+    assert_int_equal(split.count[GB_SPLIT_TEST], 6 + 3 + FRAMES);
+    free_split(&scenes, &split);
+    // Chess trains; Heads is on neither side.
+    const struct gb_scene_choice test = {.scenes = {NULL, "redkitchen,fire"}, .frames = {2, 0}};
+    assert_int_equal(split_as(&test, &scenes, &split), GB_OK);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "chess"), 2);
+    assert_int_equal(split.count[GB_SPLIT_TEST], 3 + FRAMES);
+    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "heads"), 0);
+    free_split(&scenes, &split);
+}
+
+static void refuses_scenes_that_cannot_be_split(void **state) {
+    (void)state;
+    static const struct {
+        struct gb_scene_choice choice;
+        const char *reason;
+    } wrong[] = {
+        {{.scenes = {"stairs", NULL}}, "it has no scene \"stairs\""},
+        {{.scenes = {"chess", "fire,"}}, "it has no scene \"\""},
+        {{.scenes = {"chess", "fir"}}, "it has no scene \"fir\""},
+        {{.scenes = {"chess,fire", "heads,fire"}}, "heads,fire: \"fire\" is named twice"},
+        {{.scenes = {"heads,heads", NULL}}, "\"heads\" is named twice"},
+        {{.scenes = {NULL, "chess"}}, "\"chess\" is named twice"},
+        {{.scenes = {"chess,fire,heads,redkitchen", NULL}}, "no scene is left to test"},
+    };
+    write_four_scenes();
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct gb_scenes scenes;
+        struct gb_scenes_split split;
+        assert_int_equal(split_as(&wrong[i].choice, &scenes, &split), GB_BAD_INPUT);
+        if (!strstr(gb_error_message(), wrong[i].reason))
+            fail_msg("\"%s\" does not say \"%s\"", gb_error_message(), wrong[i].reason);
+        assert_null(split.frames[GB_SPLIT_TRAIN]);
+        gb_scenes_free(&scenes);
+    }
+}
+
+static void takes_scenes_as_options(void **state) {
+    (void)state;
+    struct gb_source source = {.directory = "data"};
+    struct gb_option options[GB_SCENE_OPTIONS + 1] = {0};
+    const char *line[] = {"eval",  "--train-scenes", "chess,fire", "--test-scenes",
+                          "heads", "--train-frames", "20",         "--test-frames",
+                          "300"};
+    const struct gb_task *depth, *horses;
+    bool helped;
+    assert_int_equal(gb_task_find("depth", &depth), GB_OK);
+    assert_int_equal(gb_task_find("horses", &horses), GB_OK);
+    assert_int_equal(gb_scene_options_check(horses, &source), GB_OK);
+    gb_scene_options(&source.choice, options);
+    assert_int_equal(gb_options_parse(&gb_eval_command, options, 9, line, &helped), GB_OK);
+    assert_string_equal(source.choice.scenes[GB_SPLIT_TRAIN], "chess,fire");
+    assert_string_equal(source.choice.scenes[GB_SPLIT_TEST], "heads");
+    assert_int_equal(source.choice.frames[GB_SPLIT_TRAIN], 20);
+    assert_int_equal(source.choice.frames[GB_SPLIT_TEST], 300);
+    assert_int_equal(gb_scene_options_check(depth, &source), GB_OK);
+    assert_int_equal(gb_scene_options_check(horses, &source), GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), "--train-scenes"));
+    source.split_folder = "lists";
+    assert_int_equal(gb_scene_options_check(depth, &source), GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), "--split-dir"));
+    source = (struct gb_source){.choice.frames = {0, 5}};
+    assert_int_equal(gb_scene_options_check(depth, &source), GB_BAD_INPUT);
+    assert_string_equal(gb_error_message(), "missing option: --data: --test-frames needs it");
+}
+
+static void splits_by_lists(void **state) {
+    (void)state;
+    gb_fixture_folder("lists");
+    gb_fixture_text("lists/depth_train.txt",
+                    "redkitchen/seq-01/frame-000002\r\n\r\nredkitchen/seq-01/frame-000000\r\n");
+    gb_fixture_text("lists/depth_test.txt", "redkitchen/seq-01/frame-000003");
+    struct gb_depth_maps splits[GB_SPLITS];
+    assert_int_equal(load("lists", SIZE, WIDE, splits), GB_OK);
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 2);
+    assert_string_equal(splits[GB_SPLIT_TRAIN].names[0], "redkitchen/seq-01/frame-000002");
+    assert_int_equal(splits[GB_SPLIT_TEST].count, 1);
+    free_maps(splits);
+}
+
+// ---- bad input ----
+
+static void assert_bad(const char *lists, const char *where, const char *reason) {
+    struct gb_depth_maps splits[GB_SPLITS];
+    assert_int_equal(load(lists, SIZE, WIDE, splits), GB_BAD_INPUT);
+    for (int split = 0; split < GB_SPLITS; split++)
+        assert_null(splits[split].raw);
+    if (!strstr(gb_error_message(), where) || !strstr(gb_error_message(), reason))
+        fail_msg("\"%s\" does not name %s or say \"%s\"", gb_error_message(), where, reason);
+    assert_int_equal(gb_fixture_entries("cache/glowbench"), 0);
+}
+
+static void says_what_is_wrong_with_a_depth_map(void **state) {
+    (void)state;
+    write_depth(2, GB_SCENES_W, GB_SCENES_H, 8, grey);
+    assert_bad(NULL, "frame-000002.depth.png", "16");
+    write_depth(2, 320, 240, 16, wall);
+    assert_bad(NULL, "frame-000002.depth.png", "320 x 240");
+    write_depth(2, GB_SCENES_W, GB_SCENES_H, 16, wall);
+    gb_fixture_truncate("redkitchen/seq-01/frame-000002.depth.png", 900);
+    assert_bad(NULL, "frame-000002.depth.png", "truncated");
+    gb_fixture_truncate("redkitchen/seq-01/frame-000002.depth.png", 0);
+    assert_bad(NULL, "frame-000002.depth.png", "empty");
+}
+
+static void says_what_is_wrong_with_a_pose(void **state) {
+    (void)state;
+    static const char *const wrong[] = {
+        "1 0 0 0\n0 1 0 0\n0 0 1 0\n",
+        "1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n7\n",
+        "1 0 0 nan\n0 1 0 0\n0 0 1 0\n0 0 0 1\n",
+        "one 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n",
+        "",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        write_pose(1, wrong[i]);
+        assert_bad(NULL, "frame-000001.pose.txt", "16 finite numbers");
+    }
+    static const char *const not_rigid[] = {
+        "2 0 0 0\n0 2 0 0\n0 0 2 0\n0 0 0 1\n",
+        "1 0 0 0\n0 1 0 0\n0 0 -1 0\n0 0 0 1\n",
+        "1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 1 1\n",
+    };
+    for (size_t i = 0; i < sizeof not_rigid / sizeof *not_rigid; i++) {
+        write_pose(1, not_rigid[i]);
+        assert_bad(NULL, "frame-000001.pose.txt", "rigid");
+    }
+    write_pose(1, "1 0 0 1e6\n0 1 0 0\n0 0 1 0\n0 0 0 1\n");
+    assert_bad(NULL, "redkitchen", "apart");
+    unlink(frame_path(1, ".pose.txt"));
+    assert_bad(NULL, "frame-000001.pose.txt", "No such file");
+    write_pose(1, identity);
+    unlink(frame_path(2, ".depth.png"));
+    assert_bad(NULL, "frame-000002.pose.txt", "has no frame-000002.depth.png");
+}
+
+static void says_what_is_wrong_with_intrinsics(void **state) {
+    (void)state;
+    gb_fixture_folder("cache/glowbench");
+    gb_fixture_text("camera-intrinsics.txt", "585 0 320\n0 585 240\n0 0\n");
+    assert_bad(NULL, "camera-intrinsics.txt", "9 finite numbers");
+    gb_fixture_text("camera-intrinsics.txt", "-585 0 320\n0 585 240\n0 0 1\n");
+    assert_bad(NULL, "camera-intrinsics.txt", "not the intrinsics");
+    gb_fixture_text("camera-intrinsics.txt", "585 0 2320\n0 585 240\n0 0 1\n");
+    assert_bad(NULL, "camera-intrinsics.txt", "not the intrinsics");
+    // A line of sight that no number holds, a step between lines that no int does.
+    gb_fixture_text("camera-intrinsics.txt", "1e-300 0 320\n0 585 240\n0 0 1\n");
+    assert_bad(NULL, "camera-intrinsics.txt", "not the intrinsics");
+    gb_fixture_text("camera-intrinsics.txt", "585 0 320\n0 1e300 240\n0 0 1\n");
+    assert_bad(NULL, "camera-intrinsics.txt", "not the intrinsics");
+}
+
+static void says_what_is_wrong_with_a_list(void **state) {
+    (void)state;
+    gb_fixture_folder("cache/glowbench");
+    gb_fixture_folder("lists");
+    gb_fixture_text("lists/depth_train.txt", "redkitchen/seq-01/frame-000002\n");
+    assert_bad("lists", "depth_test.txt", "No such file");
+    gb_fixture_text("lists/depth_test.txt", "redkitchen/seq-01/frame-000009\n");
+    assert_bad("lists", "frame-000009", "line 1");
+    gb_fixture_text("lists/depth_test.txt", "redkitchen/seq-01/frame-000002\n");
+    assert_bad("lists", "frame-000002", "twice");
+}
+
+static void says_what_is_wrong_with_the_folder(void **state) {
+    (void)state;
+    struct gb_depth_maps splits[GB_SPLITS];
+    gb_fixture_folder("cache/glowbench");
+    for (int i = 1; i < FRAMES; i++) {
+        unlink(frame_path(i, ".depth.png"));
+        unlink(frame_path(i, ".pose.txt"));
+    }
+    assert_bad(NULL, gb_fixture_path(""), "too few");
+    rename(gb_fixture_path("redkitchen/seq-01"), gb_fixture_path("redkitchen/other"));
+    assert_bad(NULL, gb_fixture_path(""), "holds no SCENE/seq-NN");
+    assert_int_equal(load(NULL, 500, 640, splits), GB_BAD_INPUT);
+    const struct gb_source source = {.directory = "/nonexistent", .size = SIZE, .threads = 1};
+    assert_int_equal(gb_depth_maps_load(&source, SIZE, WIDE, splits), GB_BAD_INPUT);
+}
+
+static void does_without_a_cache(void **state) {
+    (void)state;
+    struct gb_depth_maps splits[GB_SPLITS], again[GB_SPLITS];
+    assert_int_equal(load(NULL, SIZE, WIDE, splits), GB_OK);
+    setenv("XDG_CACHE_HOME", gb_fixture_path("redkitchen.zip"), 1);
+    fflush(stderr);
+    const int terminal = dup(STDERR_FILENO);
+    FILE *said = fopen(gb_fixture_path("stderr"), "w+");
+    assert_non_null(said);
+    dup2(fileno(said), STDERR_FILENO);
+    const enum gb_status status = load(NULL, SIZE, WIDE, again);
+    dup2(terminal, STDERR_FILENO);
+    close(terminal);
+    assert_int_equal(status, GB_OK);
+    assert_true(gb_depth_maps_hash(&again[0]) == gb_depth_maps_hash(&splits[0]));
+    assert_true(gb_depth_maps_hash(&again[1]) == gb_depth_maps_hash(&splits[1]));
+    char line[GB_MESSAGE] = "";
+    rewind(said);
+    assert_non_null(fgets(line, sizeof line, said));
+    assert_non_null(strstr(line, "XDG_CACHE_HOME"));
+    assert_null(fgets(line, sizeof line, said));
+    fclose(said);
+    free_maps(again);
+    free_maps(splits);
+}
+
+// ---- the task ----
+
+static void load_task(const char *directory, int size, struct gb_dataset splits[],
+                      const struct gb_task **task) {
+    const struct gb_source source = {.directory = directory, .size = size, .threads = 2};
+    assert_int_equal(gb_task_find("depth", task), GB_OK);
+    if ((*task)->load(&source, splits) != GB_OK)
+        fail_msg("%s", gb_error_message());
+}
+
+static void free_splits(struct gb_dataset splits[]) {
+    for (int split = 0; split < GB_SPLITS; split++)
+        gb_dataset_free(&splits[split]);
+}
+
+static void masks_what_is_not_measured(void **state) {
+    (void)state;
+    const struct gb_task *task;
+    struct gb_dataset splits[GB_SPLITS];
+    struct gb_examples examples;
+    load_task(gb_fixture_path(""), 480, splits, &task);
+    assert_int_equal(splits[0].shape.x_w, 640);
+    assert_true(splits[0].shape.masked);
+    assert_int_equal(gb_dataset_gather(&splits[1], NULL, 1, 5, 1, &examples), GB_OK);
+    for (int y = 0; y < 480; y++)
+        for (int x = 0; x < 640; x++) {
+            const int level = wall(x, y, 0);
+            const float *input = gb_at(&examples.x, 0, y, x);
+            const float mask = *gb_at(&examples.mask, 0, y, x);
+            const float error = *gb_at(&examples.y, 0, y, x);
+            const bool measured = level != 0 && level != 65535;
+            assert_true(input[1] == (measured ? 1 : 0));
+            assert_float_equal(input[0], measured ? level / 4000.0 : 0, 1e-6);
+            assert_true(measured ? fabsf(input[2]) < 0.5f : input[2] == 0); // of 11 mm
+            assert_true(measured || mask == 0);
+            assert_true(mask == 0 || fabsf(error) < 0.3f); // 3 mm of 11
+            assert_true(fabsf(error) < 5);
+        }
+    gb_examples_free(&examples);
+    free_splits(splits);
+}
+
+static void crops_by_key_while_training(void **state) {
+    (void)state;
+    const struct gb_task *task;
+    struct gb_dataset splits[GB_SPLITS];
+    struct gb_examples one, other, again;
+    load_task(NULL, 24, splits, &task);
+    assert_int_equal(splits[0].shape.x_h, 24);
+    assert_int_equal(splits[0].shape.x_w, 32);
+    const size_t bytes = 24 * 32 * 3 * sizeof(float);
+    assert_int_equal(gb_dataset_gather(&splits[0], NULL, 1, 1, 1, &one), GB_OK);
+    assert_int_equal(gb_dataset_gather(&splits[0], NULL, 1, 2, 1, &other), GB_OK);
+    assert_int_equal(gb_dataset_gather(&splits[0], NULL, 1, 1, 1, &again), GB_OK);
+    assert_memory_not_equal(one.x.data, other.x.data, bytes);
+    assert_memory_equal(one.x.data, again.x.data, bytes);
+    gb_examples_free(&one);
+    gb_examples_free(&other);
+    gb_examples_free(&again);
+    assert_int_equal(gb_dataset_gather(&splits[1], NULL, 1, 1, 1, &one), GB_OK);
+    assert_int_equal(gb_dataset_gather(&splits[1], NULL, 1, 2, 1, &other), GB_OK);
+    assert_memory_equal(one.x.data, other.x.data, bytes);
+    gb_examples_free(&one);
+    gb_examples_free(&other);
+    free_splits(splits);
+}
+
+static double metric(const json_t *metrics, const char *name) {
+    return json_number_value(json_object_get(metrics, name));
+}
+
+// Predicting no error scores as the mean around the input does, the right error as nothing else.
+static void scores_valid_pixels(void **state) {
+    (void)state;
+    const struct gb_task *task;
+    struct gb_dataset splits[GB_SPLITS];
+    struct gb_examples examples;
+    load_task(NULL, 48, splits, &task);
+    const int count = splits[1].count;
+    assert_int_equal(gb_dataset_gather(&splits[1], NULL, count, 1, 2, &examples), GB_OK);
+    struct gb_tensor predicted = gb_dense(NULL, count, 48, 64, 1), answers = predicted;
+    predicted.data = calloc(gb_elements(&predicted), sizeof(float));
+    answers.data = calloc(gb_elements(&answers), sizeof(float));
+    const struct gb_predictions given = {.train = &splits[0],
+                                         .test = &splits[1],
+                                         .examples = &examples,
+                                         .answers = &answers,
+                                         .threads = 1};
+    for (int right = 0; right < 2; right++) {
+        json_t *metrics = json_object(), *per_image = json_array();
+        for (int i = 0; i < count; i++)
+            json_array_append_new(per_image, json_object());
+        if (right)
+            task->target(&examples.x, &examples.y, &predicted);
+        task->to_image(&examples.x, &predicted, &answers);
+        task->decide(&examples.x, &answers, &answers);
+        assert_int_equal(task->score(&given, metrics, per_image), GB_OK);
+        const double psnr = metric(metrics, "psnr"), raw = metric(metrics, "raw_psnr");
+        assert_true(raw > 45 && raw < 55);
+        const double smoothed = metric(metrics, "smoothed_psnr");
+        assert_true(smoothed > raw);
+        assert_true(metric(metrics, "trivial_psnr") == smoothed);
+        if (right)
+            assert_true(psnr > 99);
+        else
+            assert_float_equal(psnr, smoothed, 1e-6);
+        assert_non_null(json_object_get(json_array_get(per_image, 3), "raw_psnr"));
+        json_decref(metrics);
+        json_decref(per_image);
+    }
+    free(predicted.data);
+    free(answers.data);
+    gb_examples_free(&examples);
+    free_splits(splits);
+}
+
+// ---- drawn rooms ----
+
+// A checkpoint's scores mean something only on the data that it was trained for.
+static void draws_the_same_bits_everywhere(void **state) {
+    (void)state;
+    struct gb_depth_maps one, two;
+    assert_int_equal(gb_synthetic_depth_maps(1, 5, 3, 24, 32, 1, &one), GB_OK);
+    assert_int_equal(gb_synthetic_depth_maps(1, 6, 2, 24, 32, 2, &two), GB_OK);
+    assert_int_equal(gb_depth_maps_hash(&one), UINT64_C(0x7ec8f9563fb93a38));
+    assert_memory_equal(one.raw + 24 * 32, two.raw, 24 * 32 * sizeof *one.raw);
+    assert_memory_equal(one.clean + 24 * 32, two.clean, 24 * 32 * sizeof *one.clean);
+    assert_string_equal(two.names[0], "depth0000006");
+    gb_depth_maps_free(&one);
+    gb_depth_maps_free(&two);
+}
+
+// Everything has a clean depth; some of it is not measured, mostly along edges; errors grow with
+// depth, and so does their mean.
+static void draws_as_a_sensor_sees(void **state) {
+    (void)state;
+    enum { ROOMS = 40, H = 96, W = 128 };
+    struct gb_depth_maps maps;
+    assert_int_equal(gb_synthetic_depth_maps(1, 0, ROOMS, H, W, 2, &maps), GB_OK);
+    double errors[5] = {0}, offsets[5] = {0};
+    int pixels[5] = {0}, holes = 0, edge_pixels = 0, edge_holes = 0;
+    for (int i = 1; i < ROOMS * H * W - 1; i++) {
+        const double raw = maps.raw[i] / 1000.0, clean = maps.clean[i] / 8000.0;
+        assert_true(clean > 0.2 && clean < 7);
+        assert_true(raw < 5);
+        const bool edge = abs(maps.clean[i + 1] - maps.clean[i - 1]) > 800 && i % W > 0;
+        holes += raw == 0;
+        edge_pixels += edge;
+        edge_holes += edge && raw == 0;
+        if (raw == 0 || fabs(raw - clean) > 0.1 || edge)
+            continue;
+        errors[(int)clean] += (raw - clean) * (raw - clean);
+        offsets[(int)clean] += (raw - clean) / (clean * clean);
+        pixels[(int)clean]++;
+    }
+    const double holes_share = (double)holes / (ROOMS * H * W);
+    assert_true(holes_share > 0.02 && holes_share < 0.25);
+    assert_true((double)edge_holes / edge_pixels > 2 * holes_share);
+    for (int metre = 1; metre < 4; metre++)
+        assert_true(errors[metre] / pixels[metre] > 1.2 * errors[metre - 1] / pixels[metre - 1] ||
+                    pixels[metre - 1] < 1000);
+    // A tenth of a pixel of disparity, at a focal length of 585 pixels and a baseline of 75 mm.
+    for (int metre = 1; metre < 4; metre++)
+        assert_float_equal(offsets[metre] / pixels[metre], -0.1 / (585 * 0.075), 4e-4);
+    gb_depth_maps_free(&maps);
+}
+
+// ---- real data ----
+
+// Every `step`-th frame from `first` on.
+static void write_list(const char *path, const struct gb_scenes *scenes, int first, int step) {
+    char text[4096] = "";
+    for (int i = first; i < scenes->frames.count; i += step) {
+        strcat(text, scenes->frames.names[i]);
+        strcat(text, "\n");
+    }
+    gb_fixture_text(path, text);
+}
+
+static void write_lists(const char *directory) {
+    struct gb_scenes scenes;
+    gb_fixture_folder("lists");
+    assert_int_equal(gb_scenes_open(directory, &scenes), GB_OK);
+    write_list("lists/depth_train.txt", &scenes, 0, 200);
+    write_list("lists/depth_test.txt", &scenes, 10, 50);
+    gb_scenes_free(&scenes);
+}
+
+// What the sensor measures is 44 to 50 dB from what all frames agree on, at 4 m for the peak.
+static void renders_the_published_data(void **state) {
+    (void)state;
+    const char *directory =
+        gb_real_data("seven_scenes", (const char *[]){"seven_scenes.tar", NULL});
+    if (!directory)
+        skip();
+    set_cache();
+    write_lists(directory);
+    const struct gb_source source = {
+        .directory = directory, .split_folder = gb_fixture_path("lists"), .size = 96, .threads = 2};
+    struct gb_depth_maps maps[GB_SPLITS];
+    if (gb_depth_maps_load(&source, 96, 128, maps) != GB_OK)
+        fail_msg("%s", gb_error_message());
+    const int pixels = GB_SCENES_H * GB_SCENES_W;
+    int measured = 0, both = 0, near = 0;
+    double squares = 0;
+    for (int i = 0; i < pixels; i++) {
+        const double raw = maps[0].raw[i] / 1000.0, clean = maps[0].clean[i] / 8000.0;
+        measured += raw > 0;
+        both += raw > 0 && clean > 0;
+        if (raw > 0 && clean > 0 && fabs(raw - clean) <= 0.1) {
+            near++;
+            squares += (raw - clean) * (raw - clean);
+        }
+    }
+    assert_true(both > measured * 9 / 10);
+    assert_true(near > both * 9 / 10);
+    const double psnr = 10 * log10(16 / (squares / near));
+    assert_true(psnr > 44 && psnr < 50);
+    free_maps(maps);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void) {
+    const char *cache = getenv("XDG_CACHE_HOME");
+    user_cache = cache ? strdup(cache) : NULL;
+    const struct CMUnitTest tests[] = {
+        TEST(fuses_and_renders_the_frames),
+        TEST(keeps_what_it_made),
+        TEST(takes_intrinsics_from_a_file),
+        TEST(splits_the_whole_set_by_scenes),
+        TEST(splits_what_is_there_of_the_set),
+        TEST(splits_a_sequence_with_a_gap),
+        TEST(splits_by_chosen_scenes),
+        TEST(refuses_scenes_that_cannot_be_split),
+        cmocka_unit_test(takes_scenes_as_options),
+        TEST(splits_by_lists),
+        TEST(says_what_is_wrong_with_a_depth_map),
+        TEST(says_what_is_wrong_with_a_pose),
+        TEST(says_what_is_wrong_with_intrinsics),
+        TEST(says_what_is_wrong_with_a_list),
+        TEST(says_what_is_wrong_with_the_folder),
+        TEST(does_without_a_cache),
+        TEST(masks_what_is_not_measured),
+        cmocka_unit_test(crops_by_key_while_training),
+        cmocka_unit_test(scores_valid_pixels),
+        cmocka_unit_test(draws_the_same_bits_everywhere),
+        cmocka_unit_test(draws_as_a_sensor_sees),
+        cmocka_unit_test_setup_teardown(renders_the_published_data, gb_fixture_setup, teardown),
+    };
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    free(user_cache);
+    return failed;
+}

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: MIT
+// Files of every format, written by the format's own library, and what becomes of bad ones.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <png.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tiffio.h>
+
+#include "tasks/images/image.h"
+#include "tests/support/fixture.h"
+
+enum { W = 37, H = 29 }; // odd, and several strips
+
+// Values of so many bits with detail everywhere, so that a cut loses something.
+static int depth;
+static int detail(int x, int y, int channel) {
+    return (x * 20011 + y * 40503 + channel * 7919 + x * y * 977) >> 3 & ((1 << depth) - 1);
+}
+
+static int as8(int value) {
+    return depth == 16 ? (value + 128) / 257 : value * (255 / ((1 << depth) - 1));
+}
+
+enum kind { GREY, COLOUR, PALETTE };
+
+static int expected(enum kind kind, int x, int y, int channel) {
+    if (kind == PALETTE)
+        return gb_fixture_palette(detail(x, y, 0), channel);
+    return as8(detail(x, y, kind == GREY ? 0 : channel));
+}
+
+static void assert_pixels(const char *name, enum kind kind) {
+    struct gb_image image;
+    if (gb_image_read(gb_fixture_path(name), 3, &image) != GB_OK)
+        fail_msg("%s", gb_error_message());
+    assert_true(image.w == W && image.h == H && image.c == 3 && image.bits == 8);
+    for (int i = 0; i < W * H * 3; i++) {
+        const int want = expected(kind, i / 3 % W, i / 3 / W, i % 3);
+        if (image.pixels[i] != want)
+            fail_msg("%s: pixel %d channel %d is %d, not %d", name, i / 3, i % 3, image.pixels[i],
+                     want);
+    }
+    struct gb_image grey;
+    assert_int_equal(gb_image_read(gb_fixture_path(name), 1, &grey), GB_OK);
+    assert_true(grey.w == W && grey.h == H && grey.c == 1 && grey.bits == 8);
+    for (int i = 0; i < W * H; i++) {
+        const unsigned char *rgb = image.pixels + 3 * i;
+        const double luma = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
+        const double limit = kind == GREY ? 0 : 0.502; // grey stays as it is
+        assert_true(grey.pixels[i] >= luma - limit - 1e-9 && grey.pixels[i] <= luma + limit + 1e-9);
+    }
+    gb_image_free(&image);
+    gb_image_free(&grey);
+}
+
+static void reads_png(void **state) {
+    (void)state;
+    static const struct {
+        int type;
+        enum kind kind;
+        int bits[6];
+    } kinds[] = {
+        {PNG_COLOR_TYPE_GRAY, GREY, {1, 2, 4, 8, 16}},
+        {PNG_COLOR_TYPE_RGB, COLOUR, {8, 16}},
+        {PNG_COLOR_TYPE_GRAY_ALPHA, GREY, {8, 16}},
+        {PNG_COLOR_TYPE_RGB_ALPHA, COLOUR, {8, 16}},
+        {PNG_COLOR_TYPE_PALETTE, PALETTE, {1, 2, 4, 8}},
+    };
+    for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++)
+        for (const int *bits = kinds[kind].bits; *bits; bits++)
+            for (int interlaced = 0; interlaced < 2; interlaced++) {
+                depth = *bits;
+                gb_fixture_png("png", W, H, kinds[kind].type, depth, interlaced, detail);
+                assert_pixels("png", kinds[kind].kind);
+            }
+}
+
+static void reads_pnm(void **state) {
+    (void)state;
+    for (depth = 8; depth <= 16; depth += 8)
+        for (const char *kind = "2356"; *kind; kind++) {
+            gb_fixture_pnm("pnm", W, H, *kind, (1 << depth) - 1, detail);
+            assert_pixels("pnm", *kind == '3' || *kind == '6' ? COLOUR : GREY);
+        }
+    // Values are shares of the largest.
+    gb_fixture_text("pnm", "P2 3 1 # odd places\n#for comments\n 4\t0 1\r\n4");
+    struct gb_image image;
+    assert_int_equal(gb_image_read(gb_fixture_path("pnm"), 1, &image), GB_OK);
+    assert_memory_equal(image.pixels, ((unsigned char[]){0, 64, 255}), 3);
+    gb_image_free(&image);
+    gb_fixture_text("pnm", "P2 2 1 1000 999 1000");
+    assert_int_equal(gb_image_read_grey16(gb_fixture_path("pnm"), &image), GB_OK);
+    assert_int_equal(image.pixels16[0], 65469); // 999 / 1000 of 65535, to nearest
+    assert_int_equal(image.pixels16[1], 65535);
+    gb_image_free(&image);
+}
+
+static int negative(int x, int y, int channel) {
+    return (1 << depth) - 1 - detail(x, y, channel);
+}
+
+static void reads_tiff(void **state) {
+    (void)state;
+    static const int compressions[] = {COMPRESSION_NONE, COMPRESSION_LZW,
+                                       COMPRESSION_ADOBE_DEFLATE};
+    for (depth = 8; depth <= 16; depth += 8)
+        for (int i = 0; i < 3; i++)
+            for (int alpha = 0; alpha < 2; alpha++) {
+                const int compression = compressions[i];
+                gb_fixture_tiff("tiff", W, H, PHOTOMETRIC_MINISBLACK, 1 + alpha, depth, compression,
+                                detail);
+                assert_pixels("tiff", GREY);
+                gb_fixture_tiff("tiff", W, H, PHOTOMETRIC_MINISWHITE, 1 + alpha, depth, compression,
+                                negative);
+                assert_pixels("tiff", GREY);
+                gb_fixture_tiff("tiff", W, H, PHOTOMETRIC_RGB, 3 + alpha, depth, compression,
+                                detail);
+                assert_pixels("tiff", COLOUR);
+            }
+    depth = 8;
+    gb_fixture_tiff("tiff", W, H, PHOTOMETRIC_PALETTE, 1, 8, COMPRESSION_LZW, detail);
+    assert_pixels("tiff", PALETTE);
+}
+
+static void reads_gif(void **state) {
+    (void)state;
+    depth = 8;
+    for (int interlaced = 0; interlaced < 2; interlaced++) {
+        gb_fixture_gif("gif", W, H, interlaced, detail);
+        assert_pixels("gif", PALETTE);
+    }
+}
+
+static int every_value(int x, int y, int channel) {
+    return 256 * y + x + channel;
+}
+
+static void keeps_16_bits(void **state) {
+    (void)state;
+    for (int format = 0; format < 4; format++) {
+        if (format == 0)
+            gb_fixture_png("depth", 256, 256, PNG_COLOR_TYPE_GRAY, 16, false, every_value);
+        else if (format == 3)
+            gb_fixture_tiff("depth", 256, 256, PHOTOMETRIC_MINISBLACK, 1, 16, COMPRESSION_LZW,
+                            every_value);
+        else
+            gb_fixture_pnm("depth", 256, 256, format == 1 ? '2' : '5', 65535, every_value);
+        struct gb_image image;
+        assert_int_equal(gb_image_read_grey16(gb_fixture_path("depth"), &image), GB_OK);
+        assert_true(image.w == 256 && image.h == 256 && image.c == 1 && image.bits == 16);
+        for (int i = 0; i < 65536; i++)
+            assert_int_equal(image.pixels16[i], i);
+        gb_image_free(&image);
+    }
+}
+
+static void assert_error(enum gb_status status, const struct gb_image *image, const char *name,
+                         const char *reason) {
+    assert_int_equal(status, GB_BAD_INPUT);
+    assert_null(image->pixels);
+    if (!strstr(gb_error_message(), gb_fixture_path(name)) || !strstr(gb_error_message(), reason))
+        fail_msg("\"%s\" does not say \"%s\" of %s", gb_error_message(), reason, name);
+    assert_null(strchr(gb_error_message(), '\n'));
+}
+
+static void assert_unreadable(const char *name, const char *reason) {
+    struct gb_image image;
+    assert_error(gb_image_read(gb_fixture_path(name), 3, &image), &image, name, reason);
+}
+
+static void assert_no_depth(const char *name, const char *reason) {
+    struct gb_image image;
+    assert_error(gb_image_read_grey16(gb_fixture_path(name), &image), &image, name, reason);
+}
+
+static void refuses_what_is_no_depth_map(void **state) {
+    (void)state;
+    depth = 8;
+    gb_fixture_png("grey8", W, H, PNG_COLOR_TYPE_GRAY, 8, false, detail);
+    assert_no_depth("grey8", "8-bit grey where 16-bit grey is needed");
+    gb_fixture_jpeg("jpeg", W, H, 1, detail);
+    assert_no_depth("jpeg", "8-bit grey where 16-bit grey is needed");
+    gb_fixture_pnm("pgm", W, H, '5', 255, detail);
+    assert_no_depth("pgm", "8-bit grey where 16-bit grey is needed");
+    gb_fixture_gif("gif", W, H, false, detail);
+    assert_no_depth("gif", "8-bit colour where 16-bit grey is needed");
+    gb_fixture_tiff("tiff", W, H, PHOTOMETRIC_RGB, 3, 16, COMPRESSION_LZW, detail);
+    assert_no_depth("tiff", "16-bit colour where 16-bit grey is needed");
+}
+
+// One file of each format, and two ways to store its pixels where they matter.
+enum { SAMPLES = 11 };
+static const char *const sample_names[SAMPLES] = {
+    "grey.png",  "adam7.png", "palette.png", "jpeg", "plain.pgm",     "raw.ppm",
+    "raw16.pgm", "lzw.tiff",  "whole.tiff",  "gif",  "interlaced.gif"};
+
+static void write_samples(void) {
+    depth = 8;
+    gb_fixture_png("adam7.png", W, H, PNG_COLOR_TYPE_RGB, 8, true, detail);
+    gb_fixture_png("palette.png", W, H, PNG_COLOR_TYPE_PALETTE, 8, false, detail);
+    gb_fixture_jpeg("jpeg", W, H, 3, detail);
+    gb_fixture_pnm("plain.pgm", W, H, '2', 255, detail);
+    gb_fixture_pnm("raw.ppm", W, H, '6', 255, detail);
+    gb_fixture_tiff("lzw.tiff", W, H, PHOTOMETRIC_RGB, 3, 8, COMPRESSION_LZW, detail);
+    gb_fixture_tiff("whole.tiff", W, H, PHOTOMETRIC_PALETTE, 1, 8, COMPRESSION_NONE, detail);
+    gb_fixture_gif("gif", W, H, false, detail);
+    gb_fixture_gif("interlaced.gif", W, H, true, detail);
+    depth = 16;
+    gb_fixture_png("grey.png", W, H, PNG_COLOR_TYPE_GRAY, 16, false, detail);
+    gb_fixture_pnm("raw16.pgm", W, H, '5', 65535, detail);
+}
+
+// A file's bytes; the caller frees them.
+static unsigned char *load(const char *name, size_t *size) {
+    *size = gb_fixture_size(name);
+    unsigned char *bytes = malloc(*size);
+    assert_non_null(bytes);
+    FILE *stream = fopen(gb_fixture_path(name), "rb");
+    assert_non_null(stream);
+    assert_int_equal(fread(bytes, 1, *size, stream), *size);
+    fclose(stream);
+    return bytes;
+}
+
+static void notices_a_cut_anywhere(void **state) {
+    (void)state;
+    write_samples();
+    for (int i = 0; i < SAMPLES; i++) {
+        size_t size;
+        unsigned char *bytes = load(sample_names[i], &size);
+        // The last byte of a plain file is a space, and the one before it a digit.
+        const size_t spare = strcmp(sample_names[i], "plain.pgm") == 0 ? 2 : 0;
+        for (size_t cut = size - 1 - spare; cut >= 8; cut -= cut > 200 ? cut / 23 : 1) {
+            gb_fixture_file("cut", bytes, cut);
+            struct gb_image image;
+            if (gb_image_read(gb_fixture_path("cut"), 3, &image) == GB_OK)
+                fail_msg("%s is read where %zu of %zu bytes are there", sample_names[i], cut, size);
+            assert_unreadable("cut", "truncated or damaged");
+        }
+        gb_fixture_file("cut", bytes, 1);
+        assert_unreadable("cut", "not an image");
+        free(bytes);
+    }
+}
+
+// Damage may go unnoticed in a format without checksums; it must do no harm (run this under a
+// sanitizer).
+static void survives_damage(void **state) {
+    (void)state;
+    write_samples();
+    uint32_t random = 1;
+    for (int i = 0; i < SAMPLES; i++) {
+        size_t size;
+        unsigned char *bytes = load(sample_names[i], &size);
+        for (int trial = 0; trial < 200; trial++) {
+            random = random * 1664525 + 1013904223;
+            // Mostly in the header, where it does most.
+            const size_t place = trial % 2 ? (random >> 8) % size : (random >> 8) % 64;
+            const unsigned char before = bytes[place];
+            bytes[place] = (unsigned char)(random >> 4);
+            gb_fixture_file("damaged", bytes, size);
+            bytes[place] = before;
+            struct gb_image image;
+            if (gb_image_read(gb_fixture_path("damaged"), 3, &image) == GB_OK)
+                assert_true(image.c == 3 && image.w > 0 && image.h > 0);
+            else
+                assert_null(image.pixels);
+            gb_image_free(&image);
+        }
+        free(bytes);
+    }
+}
+
+// Replaces `size` bytes at `place`.
+static void patch(const char *name, size_t place, const void *with, size_t size) {
+    size_t whole;
+    unsigned char *bytes = load(name, &whole);
+    assert_true(place + size <= whole);
+    memcpy(bytes + place, with, size);
+    gb_fixture_file(name, bytes, whole);
+    free(bytes);
+}
+
+// Where the value of a tag stands in a little-endian TIFF.
+static size_t find_tag(const char *name, int tag) {
+    size_t size, found = 0;
+    unsigned char *bytes = load(name, &size);
+    size_t at = (size_t)bytes[4] | (size_t)bytes[5] << 8 | (size_t)bytes[6] << 16;
+    const int entries = bytes[at] | bytes[at + 1] << 8;
+    at += 2;
+    for (int i = 0; i < entries; i++, at += 12)
+        if ((bytes[at] | bytes[at + 1] << 8) == tag)
+            found = at + 8;
+    free(bytes);
+    assert_true(found > 0);
+    return found;
+}
+
+static void refuses_absurd_sizes(void **state) {
+    (void)state;
+    write_samples();
+    // The sum over the chunk goes with its sizes.
+    patch("grey.png", 16, "\0\0\xff\xff\0\0\xff\xff\x10\0\0\0\0\xc3\xfe\x5a\xcf", 17);
+    assert_unreadable("grey.png", "65535 x 65535 pixels are beyond the limits");
+    patch("gif", 6, "\xff\xff\xff\xff", 4);
+    assert_unreadable("gif", "65535 x 65535 pixels are beyond the limits");
+    patch("gif", 6, "\0\0\1\0", 4);
+    assert_unreadable("gif", "0 x 1 pixels are beyond the limits");
+    const size_t width = find_tag("whole.tiff", TIFFTAG_IMAGEWIDTH);
+    patch("whole.tiff", width, "\xff\xff", 2);
+    assert_unreadable("whole.tiff", "65535 x 29 pixels are beyond the limits");
+    gb_fixture_text("pgm", "P5 60000 60000 255\n");
+    assert_unreadable("pgm", "60000 x 60000 pixels are beyond the limits");
+    gb_fixture_text("pgm", "P5 1 999999999999999999999999 255\n");
+    assert_unreadable("pgm", "pixels are beyond the limits");
+    gb_fixture_text("pgm", "P5 0 4 255\n");
+    assert_unreadable("pgm", "0 x 4 pixels are beyond the limits");
+    gb_fixture_text("pgm", "P5 16000 4000 255\nshort");
+    assert_unreadable("pgm", "truncated");
+}
+
+static void refuses_bad_pnm(void **state) {
+    (void)state;
+    gb_fixture_text("pgm", "P2 2 1 255 1 x");
+    assert_unreadable("pgm", "no number where one belongs");
+    gb_fixture_text("pgm", "P2 2 1 255 1 256");
+    assert_unreadable("pgm", "a value above the largest");
+    gb_fixture_text("pgm", "P2 2 1 65536 1 2");
+    assert_unreadable("pgm", "not between 1 and 65535");
+    gb_fixture_text("pgm", "P2 2 1 0 0 0");
+    assert_unreadable("pgm", "not between 1 and 65535");
+    gb_fixture_text("pgm", "P5 -2 1 255 ab");
+    assert_unreadable("pgm", "no number where one belongs");
+    gb_fixture_text("pbm", "P4 8 1 a"); // black and white alone
+    assert_unreadable("pbm", "not an image of a known format");
+}
+
+static void refuses_what_is_not_read(void **state) {
+    (void)state;
+    depth = 8;
+    gb_fixture_jpeg("cmyk.jpg", W, H, 4, detail);
+    assert_unreadable("cmyk.jpg", "unusable JPEG");
+    gb_fixture_tiff("five.tiff", W, H, PHOTOMETRIC_RGB, 5, 8, COMPRESSION_LZW, detail);
+    assert_unreadable("five.tiff", "unusable TIFF: it has a wrong number of channels");
+    gb_fixture_tiff("lab.tiff", W, H, PHOTOMETRIC_CIELAB, 3, 8, COMPRESSION_LZW, detail);
+    assert_unreadable("lab.tiff", "neither grey nor RGB nor a palette's");
+    gb_fixture_tiff("half.tiff", W, H, PHOTOMETRIC_MINISBLACK, 1, 4, COMPRESSION_NONE, detail);
+    assert_unreadable("half.tiff", "not whole numbers of 8 or 16 bits");
+    gb_fixture_gif("part.gif", W, H, false, detail);
+    patch("part.gif", 6, "\x26", 1); // a screen one pixel wider
+    assert_unreadable("part.gif", "does not fill its screen");
+}
+
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, gb_fixture_setup, gb_fixture_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(reads_png),
+        TEST(reads_pnm),
+        TEST(reads_tiff),
+        TEST(reads_gif),
+        TEST(keeps_16_bits),
+        TEST(refuses_what_is_no_depth_map),
+        TEST(notices_a_cut_anywhere),
+        TEST(survives_damage),
+        TEST(refuses_absurd_sizes),
+        TEST(refuses_bad_pnm),
+        TEST(refuses_what_is_not_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

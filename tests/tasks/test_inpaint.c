@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: MIT
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tasks/data/aligned_faces.h"
+#include "tasks/task.h"
+#include "tests/support/fixture.h"
+#include "tests/support/real_data.h"
+
+extern const struct gb_task gb_inpaint;
+
+static int slope(int x, int y, int channel) {
+    return 20 + 2 * x + y + 10 * channel;
+}
+
+enum { SIZE = 16, FACES = 9 };
+
+static void write_faces(const char *directory) {
+    for (int i = 1; i <= FACES; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/%06d.jpg", directory, i);
+        gb_fixture_jpeg(path, 40, 48, 3, slope);
+    }
+}
+
+static enum gb_status load(const char *directory, const char *lists, struct gb_dataset splits[]) {
+    const struct gb_source source = {.directory = gb_fixture_path(directory),
+                                     .split_folder = lists ? gb_fixture_path(lists) : NULL,
+                                     .size = SIZE,
+                                     .threads = 2};
+    return gb_aligned_faces_load(&source, splits);
+}
+
+static void free_splits(struct gb_dataset splits[]) {
+    for (int split = 0; split < GB_SPLITS; split++)
+        gb_dataset_free(&splits[split]);
+}
+
+static void assert_bad(const char *directory, const char *lists, const char *where,
+                       const char *reason) {
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(directory, lists, splits), GB_BAD_INPUT);
+    for (int split = 0; split < GB_SPLITS; split++)
+        assert_null(splits[split].names);
+    if (!strstr(gb_error_message(), where) || !strstr(gb_error_message(), reason))
+        fail_msg("\"%s\" does not name %s or say \"%s\"", gb_error_message(), where, reason);
+}
+
+static void hides_the_block_in_the_middle(void **state) {
+    (void)state;
+    gb_fixture_folder("faces");
+    write_faces("faces");
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load("faces", NULL, splits), GB_OK);
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
+    assert_int_equal(train->count, 7);
+    assert_int_equal(splits[GB_SPLIT_TEST].count, 2); // a quarter
+    struct gb_examples e;
+    assert_int_equal(gb_dataset_gather(train, NULL, train->count, 0, 2, &e), GB_OK);
+    assert_true(gb_has_shape(&e.x, 7, SIZE, SIZE, 3));
+    assert_true(gb_has_shape(&e.y, 7, SIZE / 2, SIZE / 2, 3));
+    for (int y = 0; y < SIZE; y++)
+        for (int x = 0; x < SIZE; x++)
+            for (int c = 0; c < 3; c++) {
+                const int hidden = y >= 4 && y < 12 && x >= 4 && x < 12;
+                const float *value = gb_at(&e.x, 3, y, x), *block = gb_at(&e.y, 3, y - 4, x - 4);
+                if (hidden)
+                    assert_true(value[c] == 0.0f);
+                // The square begins at row 4; a pixel is 2.5 wide.
+                const float level = 255.0f * (hidden ? block : value)[c];
+                assert_float_equal(level,
+                                   20.0f + 2.0f * (2.5f * (float)x + 0.75f) +
+                                       (2.5f * (float)y + 0.75f + 4.0f) + 10.0f * (float)c,
+                                   2.5f);
+                assert_float_equal(level, rintf(level), 1e-4f);
+            }
+    gb_examples_free(&e);
+    free_splits(splits);
+}
+
+// The same names in the same splits, whatever the directory's kind.
+static void knows_the_published_layouts(void **state) {
+    (void)state;
+    const char *const layouts[] = {"a", "b", "c"};
+    gb_fixture_folder("a");
+    gb_fixture_folder("b");
+    gb_fixture_folder("b/Img");
+    gb_fixture_folder("b/Img/img_align_celeba");
+    gb_fixture_folder("c");
+    gb_fixture_folder("c/img_align_celeba");
+    write_faces("a");
+    write_faces("b/Img/img_align_celeba");
+    write_faces("c/img_align_celeba");
+    struct gb_dataset splits[3][GB_SPLITS];
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(load(layouts[i], NULL, splits[i]), GB_OK);
+    int seen[FACES + 1] = {0};
+    for (int split = 0; split < GB_SPLITS; split++)
+        for (int i = 0; i < splits[0][split].count; i++) {
+            seen[atoi(splits[0][split].names[i])]++;
+            for (int layout = 1; layout < 3; layout++)
+                assert_string_equal(splits[layout][split].names[i], splits[0][split].names[i]);
+        }
+    for (int i = 1; i <= FACES; i++)
+        assert_int_equal(seen[i], 1);
+    assert_true(splits[0][0].hash == splits[1][0].hash);
+    assert_true(splits[0][0].hash != splits[0][1].hash);
+    for (int i = 0; i < 3; i++)
+        free_splits(splits[i]);
+}
+
+static void reads_lfw(void **state) {
+    (void)state;
+    gb_fixture_folder("lfw_funneled");
+    for (int i = 0; i < 4; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "lfw_funneled/P%d", i);
+        gb_fixture_folder(path);
+        snprintf(path, sizeof path, "lfw_funneled/P%d/P%d_0001.jpg", i, i);
+        gb_fixture_jpeg(path, 30, 30, 3, slope);
+    }
+    gb_fixture_jpeg("lfw_funneled/P2/P2_0002.jpg", 30, 30, 3, slope);
+    gb_fixture_text("lfw_funneled/README.txt", "not one of them");
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load("", NULL, splits), GB_OK);
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 4);
+    assert_int_equal(splits[GB_SPLIT_TEST].count, 1);
+    assert_non_null(strstr(splits[GB_SPLIT_TEST].names[0], "_000"));
+    free_splits(splits);
+}
+
+static void follows_celebas_list(void **state) {
+    (void)state;
+    gb_fixture_folder("img_align_celeba");
+    write_faces("img_align_celeba");
+    gb_fixture_text("list_eval_partition.txt",
+                    "000001.jpg 0\r\n000002.jpg 2\n000003.jpg 1\n000004.jpg  0\n000007.jpg 0\n"
+                    "000008.jpg 0\n000009.jpg 2\n");
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load("", "", splits), GB_OK);
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 4);
+    assert_string_equal(splits[GB_SPLIT_TRAIN].names[2], "000007.jpg");
+    assert_int_equal(splits[GB_SPLIT_TEST].count, 1); // a quarter of 6 at most
+    const int drawn = atoi(splits[GB_SPLIT_TEST].names[0]);
+    assert_true(drawn == 2 || drawn == 9);
+    free_splits(splits);
+}
+
+static void says_what_is_wrong_with_celebas_list(void **state) {
+    (void)state;
+    const char *list = "list_eval_partition.txt";
+    gb_fixture_folder("img_align_celeba");
+    write_faces("img_align_celeba");
+    assert_bad("", "", list, "No such file");
+    gb_fixture_text(list, "000001.jpg 0\n000002.jpg\n");
+    assert_bad("", "", list, "line 2: \"000002.jpg\" is not a file's name and 0, 1 or 2");
+    gb_fixture_text(list, "000001.jpg 3\n");
+    assert_bad("", "", list, "line 1");
+    gb_fixture_text(list, "000001.jpg 10\n");
+    assert_bad("", "", list, "line 1");
+    gb_fixture_text(list, "000001.jpg 0\n000010.jpg 2\n");
+    assert_bad("", "", list, "has no 000010.jpg");
+    gb_fixture_text(list, "000001.jpg 0\n000001.jpg 2\n");
+    assert_bad("", "", list, "named twice");
+    gb_fixture_text(list, "000001.jpg 0\n000002.jpg 1\n");
+    assert_bad("", "", list, "1 images for training and 0 for testing");
+}
+
+static void says_what_is_wrong_with_a_folder(void **state) {
+    (void)state;
+    assert_bad("nowhere", NULL, "nowhere", "No such file");
+    assert_bad("", NULL, gb_fixture_path(""), "holds no .jpg file");
+    for (int i = 0; i < 3; i++) {
+        const char *const names[] = {"a.jpg", "b.jpg", "c.jpg"};
+        gb_fixture_jpeg(names[i], 20, 20, 3, slope);
+    }
+    assert_bad("", NULL, gb_fixture_path(""), "3 images are too few to split");
+    gb_fixture_folder("lfw_funneled");
+    gb_fixture_folder("lfw_funneled/Nobody");
+    assert_bad("", NULL, "Nobody", "holds no .jpg file");
+}
+
+static void names_a_file_that_does_not_decode(void **state) {
+    (void)state;
+    gb_fixture_folder("faces");
+    write_faces("faces");
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load("faces", NULL, splits), GB_OK);
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
+    char path[64];
+    snprintf(path, sizeof path, "faces/%s", train->names[4]);
+    gb_fixture_truncate(path, 500);
+    struct gb_examples examples;
+    assert_int_equal(gb_dataset_gather(train, NULL, train->count, 0, 2, &examples), GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), path));
+    assert_non_null(strstr(gb_error_message(), "truncated"));
+    free_splits(splits);
+}
+
+static void names_an_image_that_is_too_small(void **state) {
+    (void)state;
+    const struct {
+        int w, h;
+        enum gb_status status;
+    } sizes[] = {{SIZE, SIZE, GB_OK},
+                 {1, 1, GB_BAD_INPUT},
+                 {SIZE - 1, SIZE, GB_BAD_INPUT},
+                 {400, 2, GB_BAD_INPUT}};
+    gb_fixture_folder("faces");
+    write_faces("faces");
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load("faces", NULL, splits), GB_OK);
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
+    char path[64], reason[64];
+    snprintf(path, sizeof path, "faces/%s", train->names[4]);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct gb_examples examples;
+        gb_fixture_jpeg(path, sizes[i].w, sizes[i].h, 3, slope);
+        snprintf(reason, sizeof reason, ": %d x %d pixels", sizes[i].w, sizes[i].h);
+        assert_int_equal(gb_dataset_gather(train, NULL, train->count, 0, 2, &examples),
+                         sizes[i].status);
+        if (sizes[i].status == GB_OK) {
+            gb_examples_free(&examples);
+            continue;
+        }
+        assert_non_null(strstr(gb_error_message(), path));
+        assert_non_null(strstr(gb_error_message(), reason));
+    }
+    free_splits(splits);
+}
+
+static void checks_test_images_before_training(void **state) {
+    (void)state;
+    gb_fixture_folder("faces");
+    write_faces("faces");
+    const struct gb_source source = {
+        .directory = gb_fixture_path("faces"), .size = SIZE, .threads = 2};
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(gb_inpaint.load(&source, splits), GB_OK);
+    char path[64];
+    snprintf(path, sizeof path, "faces/%s", splits[GB_SPLIT_TEST].names[1]);
+    free_splits(splits);
+    gb_fixture_truncate(path, 500);
+    assert_int_equal(gb_inpaint.load(&source, splits), GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), path));
+    assert_non_null(strstr(gb_error_message(), "truncated"));
+    for (int split = 0; split < GB_SPLITS; split++)
+        assert_null(splits[split].names);
+}
+
+// Every level lies in the middle of its bin of dequantisation noise around the harmonic fill, and
+// comes back.
+static void targets_keep_every_level(void **state) {
+    (void)state;
+    enum { HALF = 16, WHOLE = 2 * HALF, N = HALF * HALF * 3 };
+    static float seen[WHOLE * WHOLE * 3];
+    float block[N], target[N], picture[N], answer[N];
+    const float fill = 0.4f, unit = 0.2f; // of white
+    for (int i = 0; i < WHOLE * WHOLE * 3; i++)
+        seen[i] = fill;
+    for (int i = 0; i < N; i++)
+        block[i] = (float)(i % 256) / 255.0f;
+    const struct gb_tensor x = gb_dense(seen, 1, WHOLE, WHOLE, 3),
+                           y = gb_dense(block, 1, HALF, HALF, 3),
+                           t = gb_dense(target, 1, HALF, HALF, 3),
+                           p = gb_dense(picture, 1, HALF, HALF, 3),
+                           a = gb_dense(answer, 1, HALF, HALF, 3);
+    gb_inpaint.target(&x, &y, &t);
+    for (int i = 0; i < N; i++) {
+        const float low = (float)(i % 256) / 256.0f - fill,
+                    lowest = target[i] + gb_inpaint.noise_low;
+        assert_float_equal(lowest, low / unit, 1e-5f);
+        assert_float_equal(lowest + gb_inpaint.level_distance, (low + 1.0f / 256.0f) / unit, 1e-5f);
+    }
+    gb_inpaint.to_image(&x, &t, &p);
+    for (int i = 0; i < N; i++)
+        assert_float_equal(picture[i], block[i], 1e-6f);
+    target[0] = -2.1f;
+    target[1] = 3.1f;
+    gb_inpaint.to_image(&x, &t, &p);
+    gb_task_postprocess(&gb_inpaint, &x, &p, &a);
+    assert_true(answer[0] == 0.0f && answer[1] == 1.0f);
+}
+
+static double metric(const json_t *metrics, const char *name) {
+    const json_t *value = json_object_get(metrics, name);
+    if (!value)
+        fail_msg("no %s", name);
+    return json_number_value(value);
+}
+
+// Of a plane the harmonic fill leaves nothing to be desired, of a level picture neither fill does.
+static void scores_beside_two_fills(void **state) {
+    (void)state;
+    const struct gb_example_shape shape = gb_hidden_block_shape(SIZE);
+    struct gb_examples examples;
+    assert_int_equal(gb_examples_create(&examples, 2, &shape), GB_OK);
+    float wrong[2 * SIZE / 2 * SIZE / 2 * 3];
+    for (int i = 0; i < 2; i++) {
+        const struct gb_example e = gb_example_at(&examples, i);
+        for (int y = 0; y < SIZE; y++)
+            for (int x = 0; x < SIZE; x++)
+                for (int c = 0; c < 3; c++)
+                    gb_at(&e.x, 0, y, x)[c] = i ? 0.4f : (float)(10 * x + 4 * y + 5 * c) / 255.0f;
+        gb_hide_block(&e);
+    }
+    const struct gb_tensor answers = gb_dense(wrong, 2, SIZE / 2, SIZE / 2, 3);
+    const float *truth = examples.y.data;
+    for (size_t i = 0; i < gb_elements(&answers); i++)
+        wrong[i] = truth[i] + 0.1f; // 20 dB
+    const struct gb_predictions scored = {.examples = &examples, .answers = &answers, .threads = 1};
+    json_t *metrics = json_object(), *per_image = json_pack("[{},{}]");
+    assert_int_equal(gb_inpaint.score(&scored, metrics, per_image), GB_OK);
+    const json_t *plane = json_array_get(per_image, 0), *level = json_array_get(per_image, 1);
+    assert_float_equal(metric(metrics, "psnr"), 20.0, 1e-3);
+    assert_float_equal(metric(level, "psnr"), 20.0, 1e-3);
+    assert_true(metric(level, "mean_colour_psnr") > 80.0);
+    assert_true(metric(level, "harmonic_fill_psnr") > 80.0);
+    assert_true(metric(plane, "harmonic_fill_psnr") > 80.0);
+    // Around the middle, 7.5, the block's columns and rows have variance 5.25.
+    assert_float_equal(metric(plane, "mean_colour_psnr"),
+                       -10.0 * log10(5.25 * (100.0 + 16.0) / (255.0 * 255.0)), 1e-3);
+    assert_true(metric(metrics, "trivial_psnr") == metric(metrics, "harmonic_fill_psnr"));
+    json_decref(metrics);
+    json_decref(per_image);
+    gb_examples_free(&examples);
+}
+
+static size_t parameters_of(const char *name) {
+    const struct gb_example_shape shape = gb_hidden_block_shape(gb_inpaint.default_size);
+    const struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
+    const struct gb_backend *backend;
+    const struct gb_task_model *found;
+    union gb_model_config config;
+    void *model;
+    assert_int_equal(gb_backend_find(NULL, &backend), GB_OK);
+    assert_int_equal(gb_task_model_find(&gb_inpaint, name, &found), GB_OK);
+    assert_int_equal(found->configure(&shape, &config), GB_OK);
+    assert_int_equal(found->kind->create(&config, &use, backend, &model), GB_OK);
+    const size_t count = gb_params_elements(found->kind->params(model));
+    found->kind->free(model);
+    return count;
+}
+
+static void gives_the_baseline_a_similar_size(void **state) {
+    (void)state;
+    const double ratio = (double)parameters_of("ffn") / (double)parameters_of("cglow");
+    assert_float_equal(ratio, 1.0, 0.15);
+}
+
+static void loads_the_published_data(void **state) {
+    (void)state;
+    const char *directory =
+        gb_real_data("lfw_parts", (const char *[]){"lfw_funneled.tar", "lfw_labels.tar.xz", NULL});
+    if (!directory)
+        skip();
+    const struct gb_source source = {.directory = directory, .size = 64, .threads = 2};
+    struct gb_dataset splits[GB_SPLITS];
+    if (gb_inpaint.load(&source, splits) != GB_OK)
+        fail_msg("%s", gb_error_message());
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 2196);
+    assert_int_equal(splits[GB_SPLIT_TEST].count, 731);
+    free_splits(splits);
+}
+
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, gb_fixture_setup, gb_fixture_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(hides_the_block_in_the_middle),
+        TEST(knows_the_published_layouts),
+        TEST(reads_lfw),
+        TEST(follows_celebas_list),
+        TEST(says_what_is_wrong_with_celebas_list),
+        TEST(says_what_is_wrong_with_a_folder),
+        TEST(names_a_file_that_does_not_decode),
+        TEST(names_an_image_that_is_too_small),
+        TEST(checks_test_images_before_training),
+        cmocka_unit_test(targets_keep_every_level),
+        cmocka_unit_test(scores_beside_two_fills),
+        cmocka_unit_test(gives_the_baseline_a_similar_size),
+        cmocka_unit_test(loads_the_published_data),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <zip.h>
+
+#include "tasks/data/npz.h"
+#include "tests/support/fixture.h"
+
+enum { ROWS = 3, COLUMNS = 12, VALUES = ROWS * COLUMNS };
+static const char header[] = "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 12), }";
+
+// A member as numpy.save writes it, with a header of format `version`, and `values` bytes that
+// count up from 0. Returns its length.
+static size_t make_member(char *bytes, const char *dictionary, int version, size_t values) {
+    const size_t prefix = version == 1 ? 10 : 12;
+    const size_t length = (prefix + strlen(dictionary) + 1 + 63) / 64 * 64 - prefix;
+    memset(bytes, ' ', prefix + length);
+    memcpy(bytes, "\x93NUMPY", 6);
+    bytes[6] = (char)version;
+    memset(bytes + 7, 0, prefix - 7);
+    bytes[8] = (char)(length & 255);
+    bytes[9] = (char)(length >> 8);
+    memcpy(bytes + prefix, dictionary, strlen(dictionary));
+    bytes[prefix + length - 1] = '\n';
+    for (size_t i = 0; i < values; i++)
+        bytes[prefix + length + i] = (char)i;
+    return prefix + length + values;
+}
+
+static void write_archive(const char *name, const char *member, const char *bytes, size_t size,
+                          zip_int32_t compression) {
+    int error;
+    zip_t *archive = zip_open(gb_fixture_path(name), ZIP_CREATE | ZIP_TRUNCATE, &error);
+    assert_non_null(archive);
+    const char *const members[] = {"labels.npy", member};
+    for (int i = 0; i < 2; i++) {
+        zip_source_t *source = zip_source_buffer(archive, bytes, size, 0);
+        assert_non_null(source);
+        const zip_int64_t index = zip_file_add(archive, members[i], source, ZIP_FL_OVERWRITE);
+        assert_true(index >= 0);
+        assert_int_equal(zip_set_file_compression(archive, (zip_uint64_t)index, compression, 0), 0);
+    }
+    assert_int_equal(zip_close(archive), 0);
+}
+
+static void write_array(const char *name, const char *dictionary, int version, size_t values,
+                        zip_int32_t compression) {
+    char bytes[1024];
+    const size_t size = make_member(bytes, dictionary, version, values);
+    write_archive(name, "data.npy", bytes, size, compression);
+}
+
+static void reads_stored_and_deflated_arrays(void **state) {
+    (void)state;
+    for (int version = 1; version <= 3; version++)
+        for (int deflate = 0; deflate < 2; deflate++) {
+            write_array("a.npz", header, version, VALUES, deflate ? ZIP_CM_DEFLATE : ZIP_CM_STORE);
+            struct gb_byte_matrix matrix;
+            assert_int_equal(gb_npz_read(gb_fixture_path("a.npz"), "data", &matrix), GB_OK);
+            assert_int_equal(matrix.rows, ROWS);
+            assert_int_equal(matrix.columns, COLUMNS);
+            for (int i = 0; i < VALUES; i++)
+                assert_int_equal(matrix.values[i], i);
+            gb_byte_matrix_free(&matrix);
+        }
+}
+
+static void assert_refused(const char *name, const char *reason) {
+    struct gb_byte_matrix matrix;
+    assert_int_equal(gb_npz_read(gb_fixture_path(name), "data", &matrix), GB_BAD_INPUT);
+    assert_null(matrix.values);
+    if (!strstr(gb_error_message(), name) || !strstr(gb_error_message(), reason))
+        fail_msg("\"%s\" does not name %s or say \"%s\"", gb_error_message(), name, reason);
+}
+
+static void refuses_other_files(void **state) {
+    (void)state;
+    assert_refused("nowhere.npz", "No such file");
+    gb_fixture_folder("folder.npz");
+    assert_refused("folder.npz", "");
+    gb_fixture_text("text.npz", "not an archive");
+    assert_refused("text.npz", "Not a zip archive");
+    write_archive("x.npz", "x.npy", header, sizeof header, ZIP_CM_STORE);
+    assert_refused("x.npz", "holds no data.npy");
+    write_archive("text_in.npz", "data.npy", header, sizeof header, ZIP_CM_STORE);
+    assert_refused("text_in.npz", "no array of NumPy's");
+    write_archive("short.npz", "data.npy", "\x93NUMPY\x01", 7, ZIP_CM_STORE);
+    assert_refused("short.npz", "truncated");
+}
+
+static void refuses_other_arrays(void **state) {
+    (void)state;
+    const struct {
+        const char *dictionary, *reason;
+    } arrays[] = {
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 3), }", "'<f4'"},
+        {"{'descr': '\033[2J\n', 'fortran_order': False, 'shape': (3, 12), }", "'?[2J?'"},
+        {"{'descr': '|u1', 'fortran_order': True, 'shape': (3, 12), }", "not in C order"},
+        {"{'descr': '|u1', 'fortran_order': False, 'shape': (36,), }", "(36,)"},
+        {"{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4, 3), }", "(3, 4, 3)"},
+        {"{'descr': '|u1', 'fortran_order': False, 'shape': (0, 12), }", "is empty"},
+        {"{'descr': '|u1', 'fortran_order': False, 'shape': (4, 12), }", "36 bytes for 4 x 12"},
+        {"{'descr': '|u1', 'fortran_order': False, }", "damaged header"},
+        {"{'descr': '|u1', 'fortran_order': False, 'shape': (999999999999999999, "
+         "999999999999999999), }",
+         "36 bytes for"},
+    };
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+        write_array("a.npz", arrays[i].dictionary, 1, VALUES, ZIP_CM_STORE);
+        assert_refused("a.npz", arrays[i].reason);
+    }
+}
+
+// Wherever it is cut, an archive has lost its directory.
+static void refuses_cut_archives(void **state) {
+    (void)state;
+    write_array("a.npz", header, 1, VALUES, ZIP_CM_DEFLATE);
+    const size_t size = gb_fixture_size("a.npz");
+    for (size_t cut = 0; cut < size; cut += 7) {
+        write_array("a.npz", header, 1, VALUES, ZIP_CM_DEFLATE);
+        gb_fixture_truncate("a.npz", cut);
+        assert_refused("a.npz", "");
+    }
+}
+
+static void refuses_changed_values(void **state) {
+    (void)state;
+    write_array("a.npz", header, 1, VALUES, ZIP_CM_STORE);
+    FILE *stream = fopen(gb_fixture_path("a.npz"), "r+b");
+    assert_non_null(stream);
+    char bytes[1024], values[VALUES];
+    const size_t size = fread(bytes, 1, sizeof bytes, stream);
+    for (int i = 0; i < VALUES; i++)
+        values[i] = (char)i;
+    for (size_t i = 0; i + VALUES <= size; i++)
+        if (memcmp(bytes + i, values, VALUES) == 0)
+            bytes[i + VALUES / 2] ^= 1;
+    rewind(stream);
+    assert_int_equal(fwrite(bytes, 1, size, stream), size);
+    assert_int_equal(fclose(stream), 0);
+    assert_refused("a.npz", "CRC");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(reads_stored_and_deflated_arrays, gb_fixture_setup,
+                                        gb_fixture_teardown),
+        cmocka_unit_test_setup_teardown(refuses_other_files, gb_fixture_setup, gb_fixture_teardown),
+        cmocka_unit_test_setup_teardown(refuses_other_arrays, gb_fixture_setup,
+                                        gb_fixture_teardown),
+        cmocka_unit_test_setup_teardown(refuses_cut_archives, gb_fixture_setup,
+                                        gb_fixture_teardown),
+        cmocka_unit_test_setup_teardown(refuses_changed_values, gb_fixture_setup,
+                                        gb_fixture_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+#include <unistd.h>
+
+#include "tasks/data/bsds_data.h"
+#include "tasks/data/photographs.h"
+#include "tests/support/fixture.h"
+#include "tests/support/real_data.h"
+
+// ---- patches ----
+
+enum { W = 7, H = 5 };
+
+// A photograph whose pixels tell where they stand.
+static struct gb_image numbered(void) {
+    struct gb_image image;
+    assert_int_equal(gb_image_create(&image, W, H, 3, 8, "test"), GB_OK);
+    for (int i = 0; i < W * H * 3; i++)
+        image.pixels[i] = (unsigned char)(i + 100);
+    return image;
+}
+
+static int level(float value) {
+    const float scaled = value * 255.0f;
+    const int nearest = (int)(scaled + 0.5f);
+    assert_float_equal(scaled, (float)nearest, 1e-3);
+    return nearest;
+}
+
+static void takes_the_central_patch(void **state) {
+    (void)state;
+    struct gb_image image = numbered();
+    const struct gb_patch_rule rule = {.crop = 3, .size = 3};
+    const struct gb_random_key key = {.seed = 1};
+    float patch[3 * 3 * 3];
+    assert_int_equal(gb_patch_take(&image, &rule, &key, patch), GB_OK);
+    for (int i = 0; i < 27; i++)
+        assert_int_equal(level(patch[i]), image.pixels[(1 + i / 9) * W * 3 + 2 * 3 + i % 9]);
+    gb_image_free(&image);
+}
+
+// Every place and every way to mirror comes up, each by the key alone.
+static void takes_random_patches_by_key(void **state) {
+    (void)state;
+    struct gb_image image = numbered();
+    const struct gb_patch_rule rule = {.crop = 3, .size = 3, .random = true};
+    enum { DRAWS = 2000, PLACES = (W - 2) * (H - 2) };
+    int seen[PLACES][4] = {{0}};
+    for (uint32_t draw = 0; draw < DRAWS; draw++) {
+        const struct gb_random_key key = {.seed = 1, .step = draw / 50, .sample = draw % 50};
+        float patch[27], again[27];
+        assert_int_equal(gb_patch_take(&image, &rule, &key, patch), GB_OK);
+        assert_int_equal(gb_patch_take(&image, &rule, &key, again), GB_OK);
+        assert_memory_equal(patch, again, sizeof patch);
+        int corners[4], least = 255;
+        for (int i = 0; i < 4; i++) {
+            corners[i] = level(patch[((i / 2) * 2 * 3 + (i % 2) * 2) * 3]);
+            least = corners[i] < least ? corners[i] : least;
+        }
+        const int x = (least - 100) / 3 % W, y = (least - 100) / 3 / W;
+        assert_in_range(x, 0, W - 3);
+        assert_in_range(y, 0, H - 3);
+        int way = 0;
+        while (corners[way] != least)
+            way++;
+        // The corner opposite the least is the greatest.
+        assert_int_equal(corners[3 - way], least + 2 * 3 + 2 * 3 * W);
+        seen[y * (W - 2) + x][way]++;
+    }
+    for (int place = 0; place < PLACES; place++)
+        for (int way = 0; way < 4; way++)
+            assert_in_range(seen[place][way], 10, 70); // 33 expected
+    gb_image_free(&image);
+}
+
+static void resizes_patches(void **state) {
+    (void)state;
+    struct gb_image image;
+    assert_int_equal(gb_image_create(&image, 16, 12, 3, 8, "test"), GB_OK);
+    for (int i = 0; i < 16 * 12 * 3; i++)
+        image.pixels[i] = (unsigned char)(8 * (i / 3 % 16)); // a ramp to the right
+    const struct gb_patch_rule rule = {.crop = 8, .size = 4};
+    const struct gb_random_key key = {.seed = 1};
+    float patch[4 * 4 * 3];
+    assert_int_equal(gb_patch_take(&image, &rule, &key, patch), GB_OK);
+    // Between pixels 4 + 2 x and 5 + 2 x; not at the borders, which are repeated.
+    for (int x = 1; x < 3; x++)
+        assert_int_equal(level(patch[(4 + x) * 3]), 8 * 4 + 8 * 2 * x + 4);
+    gb_image_free(&image);
+}
+
+// ---- BSDS500 ----
+
+static int photograph(int x, int y, int channel) {
+    return 60 + 2 * x + y + 20 * channel;
+}
+
+enum { SIDE = 16 };
+
+// A published directory in small, and a list that is fine.
+static int setup(void **state) {
+    int failed = gb_fixture_setup(state);
+    gb_fixture_folder("images");
+    gb_fixture_folder("images/train");
+    gb_fixture_folder("images/test");
+    gb_fixture_folder("images/val");
+    gb_fixture_folder("lists");
+    const char *const names[] = {"train/8.jpg", "train/12.jpg", "test/100.jpg",
+                                 "val/9.jpg",   "val/80.jpg",   "val/10.jpg"};
+    for (int i = 0; i < 6; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "images/%s", names[i]);
+        gb_fixture_jpeg(path, i % 2 ? 20 : 16, i % 2 ? 16 : 20, 3, photograph);
+    }
+    gb_fixture_text("images/val/Thumbs.db", "not one of them");
+    gb_fixture_text("lists/bsd68.txt", "9.jpg\r\n\n10.jpg");
+    return failed;
+}
+
+static enum gb_status read_splits(bool listed, int min_side, struct gb_photographs splits[]) {
+    const struct gb_source source = {
+        .directory = gb_fixture_path(""),
+        .split_folder = listed ? gb_fixture_path("lists") : NULL,
+        .threads = 2,
+    };
+    return gb_bsds_read(&source, &gb_bsd68, min_side, splits);
+}
+
+static void assert_names(const struct gb_photographs *photographs, int count,
+                         const char *const names[]) {
+    assert_int_equal(photographs->count, count);
+    for (int i = 0; i < count; i++) {
+        assert_string_equal(photographs->names[i], names[i]);
+        assert_int_equal(photographs->images[i].c, 3);
+        assert_int_equal(photographs->images[i].bits, 8);
+    }
+}
+
+static void trains_on_train_and_test_alone(void **state) {
+    (void)state;
+    for (int listed = 0; listed < 2; listed++) {
+        struct gb_photographs splits[GB_SPLITS];
+        if (read_splits(listed, SIDE, splits) != GB_OK)
+            fail_msg("%s", gb_error_message());
+        assert_names(&splits[GB_SPLIT_TRAIN], 3,
+                     (const char *[]){"train/12.jpg", "train/8.jpg", "test/100.jpg"});
+        if (listed)
+            assert_names(&splits[GB_SPLIT_TEST], 2, (const char *[]){"val/9.jpg", "val/10.jpg"});
+        else
+            assert_names(&splits[GB_SPLIT_TEST], 3,
+                         (const char *[]){"val/10.jpg", "val/80.jpg", "val/9.jpg"});
+        for (int split = 0; split < GB_SPLITS; split++)
+            gb_photographs_free(&splits[split]);
+    }
+}
+
+static void tells_photographs_apart(void **state) {
+    (void)state;
+    struct gb_photographs splits[GB_SPLITS];
+    assert_int_equal(read_splits(true, SIDE, splits), GB_OK);
+    struct gb_photographs *train = &splits[GB_SPLIT_TRAIN];
+    const uint64_t hash = gb_photographs_hash(train);
+    assert_int_equal(gb_photographs_hash(train), hash);
+    train->images[1].pixels[5] ^= 1;
+    assert_int_not_equal(gb_photographs_hash(train), hash);
+    train->images[1].pixels[5] ^= 1;
+    const int w = train->images[0].w;
+    train->images[0].w = train->images[0].h;
+    train->images[0].h = w;
+    assert_int_not_equal(gb_photographs_hash(train), hash);
+    for (int split = 0; split < GB_SPLITS; split++)
+        gb_photographs_free(&splits[split]);
+}
+
+static void assert_bad(bool listed, int min_side, const char *where, const char *reason) {
+    struct gb_photographs splits[GB_SPLITS];
+    assert_int_equal(read_splits(listed, min_side, splits), GB_BAD_INPUT);
+    for (int split = 0; split < GB_SPLITS; split++)
+        assert_null(splits[split].images);
+    if (!strstr(gb_error_message(), where) || !strstr(gb_error_message(), reason))
+        fail_msg("\"%s\" does not name %s or say \"%s\"", gb_error_message(), where, reason);
+}
+
+static void says_what_is_wrong_with_a_list(void **state) {
+    (void)state;
+    gb_fixture_text("lists/bsd68.txt", "9.jpg\n12.jpg\n"); // in train
+    assert_bad(true, SIDE, "bsd68.txt", "line 2");
+    gb_fixture_text("lists/bsd68.txt", "9.jpg\n10.jpg\n9.jpg\n");
+    assert_bad(true, SIDE, "bsd68.txt", "twice");
+    gb_fixture_text("lists/bsd68.txt", "\n");
+    assert_bad(true, SIDE, "bsd68.txt", "names nothing");
+    unlink(gb_fixture_path("lists/bsd68.txt"));
+    assert_bad(true, SIDE, "bsd68.txt", "No such file");
+}
+
+static void says_what_is_wrong_with_a_photograph(void **state) {
+    (void)state;
+    assert_bad(true, SIDE + 1, "images/train/12.jpg", "17 at least");
+    gb_fixture_truncate("images/test/100.jpg", 300);
+    assert_bad(true, SIDE, "images/test/100.jpg", "truncated");
+    gb_fixture_text("images/test/100.jpg", "text");
+    assert_bad(true, SIDE, "images/test/100.jpg", "not an image");
+    unlink(gb_fixture_path("images/test/100.jpg"));
+    assert_bad(true, SIDE, "images/test", "holds no .jpg file");
+    rmdir(gb_fixture_path("images/test"));
+    assert_bad(true, SIDE, "images/test", "No such file");
+}
+
+static void reads_the_published_data(void **state) {
+    (void)state;
+    const char *directory = gb_real_data("bsds500", (const char *[]){"bsds500.tar", NULL});
+    const char *lists = gb_shared_data("splits");
+    if (!directory || !lists)
+        skip();
+    const struct gb_source source = {.directory = directory, .split_folder = lists, .threads = 2};
+    struct gb_photographs splits[GB_SPLITS];
+    if (gb_bsds_read(&source, &gb_bsd68, 256, splits) != GB_OK)
+        fail_msg("%s", gb_error_message());
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 400);
+    assert_int_equal(splits[GB_SPLIT_TEST].count, gb_bsd68.most);
+    for (int split = 0; split < GB_SPLITS; split++) {
+        for (int i = 0; i < splits[split].count; i++) {
+            const struct gb_image *image = &splits[split].images[i];
+            assert_int_equal(image->w + image->h, 481 + 321);
+            const bool val = strncmp(splits[split].names[i], "val/", 4) == 0;
+            assert_int_equal(val, split == GB_SPLIT_TEST);
+        }
+        gb_photographs_free(&splits[split]);
+    }
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, gb_fixture_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_the_central_patch),
+        cmocka_unit_test(takes_random_patches_by_key),
+        cmocka_unit_test(resizes_patches),
+        TEST(trains_on_train_and_test_alone),
+        TEST(tells_photographs_apart),
+        TEST(says_what_is_wrong_with_a_list),
+        TEST(says_what_is_wrong_with_a_photograph),
+        cmocka_unit_test(reads_the_published_data),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

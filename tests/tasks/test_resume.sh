@@ -1,0 +1,131 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# A run that is killed or interrupted at moments that nobody chose, and resumed with other numbers
+# of threads, ends with the bytes of one that was not.
+#
+#     sh tests/tasks/test_resume.sh GLOWBENCH
+set -eu
+
+glowbench=$1
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+cd "$folder"
+failures=0
+unset GB_BACKEND
+
+complain() {
+    echo "FAILED: $*"
+    cat out err
+    failures=$((failures + 1))
+}
+
+every=7
+set -- --size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16 --samples 1 \
+    --iters 700 --checkpoint-every $every --score-every 20 --score-images 2
+
+# inode FILE: which file that is; nothing where there is none.
+inode() {
+    find "$1" -printf %i 2>/dev/null || true
+}
+
+# stop SIGNAL SECONDS RUN ARGUMENT...: starts or resumes a run, sends the signal some time after its
+# next checkpoint, and leaves the exit code in $code.
+stop() {
+    signal=$1
+    seconds=$2
+    stopped=$3
+    shift 3
+    before=$(inode "$stopped/checkpoint.safetensors")
+    "$glowbench" train horses --out "$stopped" "$@" >out 2>err &
+    process=$!
+    while kill -0 $process 2>/dev/null &&
+        [ "$(inode "$stopped/checkpoint.safetensors")" = "$before" ]; do
+        sleep 0.01
+    done
+    sleep "$seconds"
+    kill "-$signal" $process 2>/dev/null || true
+    code=0
+    wait $process 2>/dev/null || code=$?
+}
+
+# same RUN: its checkpoint, its log and its scores are those of the run that nobody stopped.
+same() {
+    cmp whole/checkpoint.safetensors "$1/checkpoint.safetensors" || complain "$1: checkpoint"
+    for run in whole "$1"; do
+        sed 's/, "step_seconds.*//' "$run/log.jsonl" >"$run.log"
+        sed -n '/"metrics"/,/}/p' "$run/run.json" | grep -v -e seconds -e per_second >"$run.metrics"
+    done
+    cmp whole.log "$1.log" || complain "$1: log"
+    cmp whole.metrics "$1.metrics" || complain "$1: metrics"
+    [ "$(ls "$1")" = "$(ls whole)" ] || complain "$1: other files"
+}
+
+"$glowbench" train horses --out whole --threads 1 "$@" >out 2>err || complain "a run"
+
+resume=
+for threads in 1 2 3 1 2; do
+    # shellcheck disable=SC2086 # one option or none
+    stop KILL 0.0$((threads * 2 - 2)) killed --threads $threads $resume "$@"
+    [ $code -eq 137 ] || complain "exit code $code, not that of a killed program"
+    resume=--resume
+done
+# As a process leaves them that is killed while it writes.
+touch killed/checkpoint.safetensors.999999999-0.tmp killed/log.jsonl.999999999-0.tmp
+"$glowbench" train horses --out killed --threads 2 --resume "$@" >out 2>err || complain "a resumed run"
+grep -q 'goes on after step [0-9]' out || complain "no word of the resumption"
+same killed
+
+stop INT 0.03 interrupted --threads 2 "$@"
+for signal in TERM INT; do
+    [ $code -eq 130 ] || complain "exit code $code, not 130"
+    [ "$(wc -l <err)" -eq 1 ] || complain "not one line of error"
+    step=$(sed -n 's/^glowbench: stopped: interrupted: saved after step \([0-9]*\) of 700; .*/\1/p' err)
+    [ "${step:-0}" -ge $every ] || complain "no word of what was saved"
+    "$glowbench" eval horses --samples 1 --checkpoint interrupted/checkpoint.safetensors >out 2>err.eval ||
+        complain "an interrupted run's checkpoint"
+    stop $signal 0.02 interrupted --threads 1 --resume "$@"
+done
+[ $code -eq 130 ] || complain "exit code $code, not 130"
+grep -q '; go on with the same command and --resume$' err || complain "no word of how to go on"
+"$glowbench" train horses --out interrupted --resume "$@" >out 2>err || complain "going on"
+same interrupted
+
+# A picture that cannot be written costs no scores.
+rm killed/run.json killed/samples.png
+mkdir killed/samples.png
+code=0
+"$glowbench" train horses --out killed --resume --samples 1 >out 2>err || code=$?
+[ $code -eq 2 ] || complain "exit code $code, not 2, without a picture"
+[ -s killed/run.json ] || complain "no scores without a picture"
+rmdir killed/samples.png
+
+# Done already: the scores are taken again, the time of a step is the log's.
+rm killed/run.json
+"$glowbench" train horses --out killed --resume --samples 1 >out 2>err || complain "nothing left to do"
+same killed
+grep -q '"step_seconds_median": 0\.0*[1-9]' killed/run.json || complain "no time of a step"
+
+# More steps than were asked for at first, and a row whose end a crash took.
+printf '{"step": 700, "bits' >>killed/log.jsonl
+"$glowbench" train horses --out killed --resume --iters 710 --samples 1 >out 2>err ||
+    complain "more steps"
+[ "$(sed -n '$ s/.*"step": \([0-9]*\),.*/\1/p' killed/log.jsonl)" = 710 ] || complain "no log of them"
+! grep -v '^{.*}$' killed/log.jsonl || complain "half a row in the log"
+
+# The main job, whose runs train goes on with.
+"$glowbench" run --quick --out job --threads 2 >out 2>err &
+process=$!
+while kill -0 $process 2>/dev/null && [ ! -s job/horses/log.jsonl ]; do
+    sleep 0.01
+done
+kill -INT $process
+code=0
+wait $process || code=$?
+[ $code -eq 130 ] || complain "exit code $code, not 130, of the main job"
+how=$(sed -n 's/.*; the same command begins .* by glowbench \(train horses .*\)$/\1/p' err)
+# shellcheck disable=SC2086 # arguments without blanks
+"$glowbench" ${how:-no word of how to go on} --time-limit 0.0001 >out 2>err ||
+    complain "going on with the main job"
+grep -q 'goes on after step [0-9]' out || complain "no word of the main job's resumption"
+
+[ $failures -eq 0 ] || exit 1

@@ -1,0 +1,812 @@
+// SPDX-License-Identifier: MIT
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zip.h>
+
+#include "tasks/data/sr_data.h"
+#include "tasks/data/sr_files.h"
+#include "tasks/images/resize.h"
+#include "tasks/metrics/super_resolution.h"
+#include "tasks/training/predictor.h"
+#include "tests/support/fixture.h"
+#include "tests/support/real_data.h"
+#include "tests/tasks/untrained.h"
+
+enum { SIZE = 16 };
+
+static int photograph(int x, int y, int channel) {
+    return (5 * x + 3 * y + x * y / 8 + 40 * channel) % 256;
+}
+
+static int other(int x, int y, int channel) {
+    return (7 * x + 2 * y + 90 * channel) % 256;
+}
+
+static int grey(int x, int y, int channel) {
+    (void)channel;
+    return (3 * x + 5 * y) % 256;
+}
+
+// Two formats, sides odd and even, a directory in the directory.
+static void write_photographs(const char *directory) {
+    char name[128];
+    gb_fixture_folder(directory);
+    snprintf(name, sizeof name, "%s/sub", directory);
+    gb_fixture_folder(name);
+    snprintf(name, sizeof name, "%s/a.png", directory);
+    gb_fixture_png(name, 41, 33, 2 /* RGB */, 8, false, photograph);
+    snprintf(name, sizeof name, "%s/b.ppm", directory);
+    gb_fixture_pnm(name, 24, 40, '6', 255, other);
+    snprintf(name, sizeof name, "%s/sub/c.pgm", directory);
+    gb_fixture_pnm(name, 30, 30, '5', 255, grey);
+    snprintf(name, sizeof name, "%s/notes.txt", directory);
+    gb_fixture_text(name, "not one of them");
+}
+
+static enum gb_status load(const char *directory, const char *lists, struct gb_dataset splits[]) {
+    const struct gb_source source = {
+        .directory = directory, .split_folder = lists, .size = SIZE, .threads = 2};
+    return gb_sr_load(&source, splits);
+}
+
+static void free_splits(struct gb_dataset splits[]) {
+    for (int split = 0; split < GB_SPLITS; split++)
+        gb_dataset_free(&splits[split]);
+}
+
+// An example in memory.
+struct held {
+    struct gb_example example;
+    struct gb_example_shape shape;
+};
+
+static struct held fill(const struct gb_dataset *set, int index, uint32_t step) {
+    struct held held = {.shape = gb_dataset_shape(set, index)};
+    const struct gb_example_shape *s = &held.shape;
+    struct gb_tensor *x = &held.example.x, *y = &held.example.y;
+    *x = gb_dense(NULL, 1, s->x_h, s->x_w, s->x_c);
+    *y = gb_dense(NULL, 1, s->y_h, s->y_w, s->y_c);
+    x->data = malloc(gb_elements(x) * sizeof(float));
+    y->data = malloc(gb_elements(y) * sizeof(float));
+    assert_true(x->data && y->data);
+    const struct gb_random_key key = {.seed = 5, .step = step, .sample = (uint32_t)index};
+    assert_int_equal(set->fill(set, index, &key, &held.example), GB_OK);
+    return held;
+}
+
+static void release(struct held *held) {
+    free(held->example.x.data);
+    free(held->example.y.data);
+}
+
+static void assert_refused(const char *directory, const char *lists, const char *reason) {
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(directory, lists, splits), GB_BAD_INPUT);
+    if (!strstr(gb_error_message(), reason))
+        fail_msg("\"%s\" does not say \"%s\"", gb_error_message(), reason);
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count + splits[GB_SPLIT_TEST].count, 0);
+}
+
+// ---- Where photographs come from ----
+
+static void holds_out_some_of_a_folder(void **state) {
+    (void)state;
+    write_photographs("photos");
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(gb_fixture_path("photos"), NULL, splits), GB_OK);
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
+    assert_int_equal(train->count, 2);
+    assert_string_equal(train->names[0], "a.png");
+    assert_string_equal(train->names[1], "b.ppm");
+    assert_int_equal(test->count, 1);
+    assert_string_equal(test->names[0], "held-out/sub/c.pgm");
+    struct held whole = fill(test, 0, 0);
+    assert_int_equal(whole.shape.y_h, 30);
+    assert_int_equal(whole.shape.x_w, 15);
+    for (int c = 0; c < 3; c++)
+        assert_true(gb_at(&whole.example.y, 0, 7, 4)[c] == (float)grey(4, 7, c) / 256);
+    release(&whole);
+    free_splits(splits);
+}
+
+static void joins_folders_and_finds_test_sets(void **state) {
+    (void)state;
+    write_photographs("photos");
+    gb_fixture_folder("sets");
+    gb_fixture_folder("sets/Set5");
+    gb_fixture_folder("sets/Set5_LR");
+    gb_fixture_png("sets/Set5/bird.png", 37, 29, 2, 8, false, photograph);
+    char directories[1024];
+    snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("photos"),
+             gb_fixture_path("sets"));
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(directories, NULL, splits), GB_OK);
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 3);
+    assert_string_equal(splits[GB_SPLIT_TRAIN].names[2], "sub/c.pgm");
+    assert_int_equal(splits[GB_SPLIT_TEST].count, 1);
+    assert_string_equal(splits[GB_SPLIT_TEST].names[0], "Set5/bird.png");
+    const struct gb_example_shape shape = gb_dataset_shape(&splits[GB_SPLIT_TEST], 0);
+    assert_int_equal(shape.y_w, 36); // cut to even sides
+    assert_int_equal(shape.y_h, 28);
+    free_splits(splits);
+    // The test sets alone, found in a directory of directories, train nothing.
+    assert_int_equal(load(gb_fixture_path("sets"), NULL, splits), GB_OK);
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 0);
+    assert_int_equal(splits[GB_SPLIT_TEST].count, 1);
+    free_splits(splits);
+}
+
+static void write_bsds500(void) {
+    static const char *const directories[] = {"bsds", "bsds/images", "bsds/images/train",
+                                              "bsds/images/val", "bsds/images/test"};
+    for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
+        gb_fixture_folder(directories[i]);
+    gb_fixture_jpeg("bsds/images/train/1.jpg", 48, 32, 3, photograph);
+    gb_fixture_jpeg("bsds/images/test/2.jpg", 32, 48, 3, photograph);
+    gb_fixture_jpeg("bsds/images/val/3.jpg", 48, 32, 3, other);
+    gb_fixture_jpeg("bsds/images/val/4.jpg", 48, 32, 3, other);
+}
+
+static void never_trains_on_val(void **state) {
+    (void)state;
+    write_bsds500();
+    gb_fixture_folder("lists");
+    gb_fixture_text("lists/bsd100.txt", "4.jpg\r\n");
+    for (int listed = 0; listed < 2; listed++) {
+        struct gb_dataset splits[GB_SPLITS];
+        assert_int_equal(
+            load(gb_fixture_path("bsds"), listed ? gb_fixture_path("lists") : NULL, splits), GB_OK);
+        const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+        assert_int_equal(splits[GB_SPLIT_TRAIN].count, 2);
+        assert_string_equal(splits[GB_SPLIT_TRAIN].names[0], "train/1.jpg");
+        assert_string_equal(splits[GB_SPLIT_TRAIN].names[1], "test/2.jpg");
+        assert_int_equal(test->count, listed ? 1 : 2);
+        assert_string_equal(test->names[test->count - 1], "BSD100/val/4.jpg");
+        free_splits(splits);
+    }
+    gb_fixture_text("lists/bsd100.txt", "5.jpg\n");
+    assert_refused(gb_fixture_path("bsds"), gb_fixture_path("lists"), "5.jpg");
+    gb_fixture_folder("empty");
+    assert_refused(gb_fixture_path("bsds"), gb_fixture_path("empty"), "bsd100.txt");
+}
+
+static void takes_a_test_set_once(void **state) {
+    (void)state;
+    write_bsds500();
+    gb_fixture_folder("sets");
+    gb_fixture_folder("sets/Set5");
+    gb_fixture_folder("sets/BSD100");
+    gb_fixture_png("sets/Set5/a.png", 37, 29, 2, 8, false, photograph);
+    gb_fixture_png("sets/BSD100/4.png", 48, 32, 2, 8, false, other);
+    char directories[1024];
+    snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("bsds"),
+             gb_fixture_path("sets"));
+    assert_refused(directories, NULL, "the test set BSD100 is in two of its folders");
+    snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("sets"),
+             gb_fixture_path("sets"));
+    assert_refused(directories, NULL, "the test set Set5 is in two of its folders");
+}
+
+// ImageNet32 in small: `rows` images whose pixels tell row, plane and place.
+static void write_batch(const char *name, int rows, int columns) {
+    const size_t size = 128 + (size_t)rows * (size_t)columns;
+    unsigned char *bytes = malloc(size);
+    assert_non_null(bytes);
+    memset(bytes, ' ', 128);
+    const int dictionary =
+        snprintf((char *)bytes + 10, 118,
+                 "{'descr': '|u1', 'fortran_order': False, 'shape': (%d, %d), }", rows, columns);
+    bytes[10 + dictionary] = ' ';
+    memcpy(bytes, "\x93NUMPY\x01\x00\x76\x00", 10);
+    bytes[127] = '\n';
+    for (int row = 0; row < rows; row++)
+        for (int i = 0; i < columns; i++)
+            bytes[128 + row * columns + i] =
+                (unsigned char)(row + 50 * (i / (columns / 3)) + i % 16);
+    int error;
+    zip_t *archive = zip_open(gb_fixture_path(name), ZIP_CREATE | ZIP_TRUNCATE, &error);
+    assert_non_null(archive);
+    zip_source_t *source = zip_source_buffer(archive, bytes, size, 0);
+    assert_non_null(source);
+    assert_true(zip_file_add(archive, "data.npy", source, ZIP_FL_OVERWRITE) >= 0);
+    assert_int_equal(zip_close(archive), 0);
+    free(bytes);
+}
+
+static void reads_imagenet_batches(void **state) {
+    (void)state;
+    gb_fixture_folder("imagenet");
+    gb_fixture_folder("imagenet/train");
+    gb_fixture_folder("imagenet/val");
+    write_batch("imagenet/train/train_data_batch_1.npz", 3, 3 * 32 * 32);
+    write_batch("imagenet/train/train_data_batch_10.npz", 2, 3 * 32 * 32);
+    write_batch("imagenet/val/val_data.npz", GB_SR_MOST_TESTED * 2 + 1, 3 * 32 * 32);
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(gb_fixture_path("imagenet"), NULL, splits), GB_OK);
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
+    assert_int_equal(train->count, 5);
+    assert_string_equal(train->names[4], "batch 10/0000001");
+    assert_int_equal(test->count, 667); // every third
+    assert_string_equal(test->names[2], "ImageNet/0000006");
+    struct held image = fill(test, 2, 0);
+    assert_int_equal(image.shape.y_h, 32);
+    for (int c = 0; c < 3; c++)
+        assert_true(gb_at(&image.example.y, 0, 5, 9)[c] == (float)(6 + 50 * c + 9) / 256);
+    release(&image);
+    free_splits(splits);
+    write_batch("imagenet/val/val_data.npz", 3, 3 * 32 * 31);
+    assert_refused(gb_fixture_path("imagenet"), NULL, "no square images");
+    write_batch("imagenet/val/val_data.npz", 3, 3 * 8 * 8);
+    assert_refused(gb_fixture_path("imagenet"), NULL, "8 x 8 pixels");
+    gb_fixture_truncate("imagenet/val/val_data.npz", 100);
+    assert_refused(gb_fixture_path("imagenet"), NULL, "val_data.npz");
+}
+
+static void refuses_what_is_no_photograph(void **state) {
+    (void)state;
+    assert_refused(gb_fixture_path("nowhere"), NULL, "nowhere");
+    gb_fixture_folder("empty");
+    assert_refused(gb_fixture_path("empty"), NULL, "empty");
+    gb_fixture_text("empty/notes.txt", "no images");
+    assert_refused(gb_fixture_path("empty"), NULL, "holds no images");
+    write_photographs("photos");
+    gb_fixture_truncate("photos/b.ppm", 200);
+    assert_refused(gb_fixture_path("photos"), NULL, "b.ppm");
+    gb_fixture_png("photos/b.ppm", 60, SIZE - 1, 2, 8, false, photograph);
+    assert_refused(gb_fixture_path("photos"), NULL, "60 x 15");
+    gb_fixture_folder("one");
+    gb_fixture_png("one/a.png", 32, 32, 2, 8, false, photograph);
+    assert_refused(gb_fixture_path("one"), NULL, "one image");
+    const struct gb_source odd = {.directory = gb_fixture_path("photos"), .size = 15};
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(gb_sr_load(&odd, splits), GB_BAD_INPUT);
+    // Large enough for patches, but not to be held out.
+    gb_fixture_folder("small");
+    gb_fixture_png("small/a.png", 32, 32, 2, 8, false, photograph);
+    gb_fixture_png("small/b.png", 32, 14, 2, 8, false, photograph);
+    const struct gb_source small = {.directory = gb_fixture_path("small"), .size = 8, .threads = 2};
+    assert_int_equal(gb_sr_load(&small, splits), GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), "b.png"));
+}
+
+// ---- What is made of them ----
+
+// The place in the photograph `other` of 24 x 40 pixels that a patch begins at; fails where there
+// is none, or where it is odd.
+static void assert_patch_of_other(const struct gb_tensor *patch) {
+    for (int top = 0; top + SIZE <= 40; top += 2)
+        for (int left = 0; left + SIZE <= 24; left += 2) {
+            bool same = true;
+            for (int i = 0; same && i < SIZE * SIZE; i++)
+                for (int c = 0; c < 3; c++)
+                    same &= gb_at(patch, 0, i / SIZE, i % SIZE)[c] ==
+                            (float)other(left + i % SIZE, top + i / SIZE, c) / 256;
+            if (same)
+                return;
+        }
+    fail_msg("no part of the photograph at even coordinates");
+}
+
+// A photograph of four patches' sides trains beside its half, one that is shorter does not.
+static void trains_on_reduced_photographs(void **state) {
+    (void)state;
+    gb_fixture_folder("large");
+    gb_fixture_png("large/a.png", 4 * SIZE + 1, 5 * SIZE + 1, 2, 8, false, photograph);
+    gb_fixture_png("large/b.png", 4 * SIZE, 4 * SIZE - 1, 2, 8, false, photograph);
+    gb_fixture_png("large/c.png", 20, 20, 2, 8, false, photograph);
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(gb_fixture_path("large"), NULL, splits), GB_OK);
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
+    assert_int_equal(train->count, 3);
+    assert_string_equal(train->names[2], "a.png reduced");
+
+    // Its patches are parts of the bicubic reduction.
+    enum { W = 2 * SIZE, H = 5 * SIZE / 2 };
+    struct gb_image whole;
+    float half[H * W * 3];
+    assert_int_equal(gb_image_read(gb_fixture_path("large/a.png"), 3, &whole), GB_OK);
+    gb_image_crop(&whole, 0, 0, 2 * W, 2 * H);
+    assert_int_equal(gb_resize(&whole, GB_BICUBIC, H, W, half), GB_OK);
+    gb_image_free(&whole);
+    struct held held = fill(train, 2, 0);
+    int places = 0;
+    for (int top = 0; top + SIZE <= H; top++)
+        for (int left = 0; left + SIZE <= W; left++) {
+            bool same = true;
+            for (int i = 0; i < SIZE && same; i++)
+                for (int j = 0; j < SIZE * 3 && same; j++)
+                    same = gb_at(&held.example.y, 0, i, 0)[j] * 256 ==
+                           rintf(half[((top + i) * W + left) * 3 + j] * 255);
+            places += same;
+        }
+    assert_int_equal(places, 1);
+    release(&held);
+    free_splits(splits);
+}
+
+static void draws_patches_by_the_key(void **state) {
+    (void)state;
+    write_photographs("photos");
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(gb_fixture_path("photos"), NULL, splits), GB_OK);
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
+    assert_int_equal(train->shape.y_h, SIZE);
+    assert_int_equal(train->shape.x_w, SIZE / 2);
+    int different = 0;
+    for (uint32_t step = 0; step < 8; step++) {
+        struct held once = fill(train, 1, step), again = fill(train, 1, step),
+                    first = fill(train, 1, 0);
+        const size_t bytes = gb_elements(&once.example.y) * sizeof(float);
+        assert_patch_of_other(&once.example.y);
+        assert_memory_equal(once.example.y.data, again.example.y.data, bytes);
+        assert_memory_equal(once.example.x.data, again.example.x.data, bytes / 4);
+        different += memcmp(once.example.y.data, first.example.y.data, bytes) != 0;
+        release(&once);
+        release(&again);
+        release(&first);
+    }
+    assert_true(different >= 4);
+    free_splits(splits);
+}
+
+static void cuts_crops_and_pads(void **state) {
+    (void)state;
+    gb_fixture_folder("Set14");
+    gb_fixture_png("Set14/a.png", 41, 33, 2, 8, false, photograph);
+    gb_fixture_png("Set14/b.png", 24, 40, 2, 8, false, other);
+    struct gb_dataset splits[GB_SPLITS], crops, padded;
+    assert_int_equal(load(gb_fixture_path(""), NULL, splits), GB_OK);
+    const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+    assert_int_equal(gb_sr_crops(test, 1, 1, 20, SIZE, 3, &crops), GB_OK);
+    for (int i = 0; i < crops.count; i++) {
+        struct held crop = fill(&crops, i, 0);
+        assert_patch_of_other(&crop.example.y);
+        assert_string_equal(crops.names[i], "Set14/b.png");
+        release(&crop);
+    }
+    gb_dataset_free(&crops);
+    assert_int_equal(gb_sr_pad(test, 8, &padded), GB_OK);
+    struct held whole = fill(test, 0, 0), square = fill(&padded, 0, 0);
+    assert_int_equal(square.shape.y_h, 40);
+    assert_int_equal(square.shape.y_w, 40);
+    assert_int_equal(square.shape.x_h, 20);
+    const struct gb_tensor *y = &square.example.y;
+    for (int i = 0; i < 40; i++)
+        for (int j = 0; j < 40; j++)
+            for (int c = 0; c < 3; c++)
+                assert_true(gb_at(y, 0, i, j)[c] ==
+                            (i < 32 ? gb_at(&whole.example.y, 0, i, j)[c] : 0));
+    release(&whole);
+    release(&square);
+    assert_int_equal(gb_dataset_shape(&padded, 1).y_h, 40);
+    gb_dataset_free(&padded);
+    free_splits(splits);
+}
+
+// ---- Scores ----
+
+static void scores_clamped_luma_inside_the_border(void **state) {
+    (void)state;
+    enum { SIDE = 20, COUNT = SIDE * SIDE * 3 };
+    float right[COUNT], given[COUNT];
+    const struct gb_tensor truth = gb_dense(right, 1, SIDE, SIDE, 3);
+    const struct gb_tensor answer = gb_dense(given, 1, SIDE, SIDE, 3);
+    for (int i = 0; i < COUNT; i++) {
+        right[i] = i % 3 ? 255.0f / 256 : 0;
+        given[i] = i % 3 ? 3 : -2; // clamped to the truth
+    }
+    given[0] = 0.5f; // the border does not count
+    struct gb_sr_score score;
+    assert_int_equal(gb_sr_score(&truth, &answer, &score), GB_OK);
+    assert_true(score.psnr == 100 && score.ssim == 1);
+    // Grey of another level: the difference itself, not the luma's narrower one.
+    for (int i = 0; i < COUNT; i++) {
+        right[i] = 100.0f / 256;
+        given[i] = 110.0f / 256;
+    }
+    assert_int_equal(gb_sr_score(&truth, &answer, &score), GB_OK);
+    assert_true(fabs(score.psnr - 20 * log10(25.5)) < 1e-4);
+    for (int i = 0; i < COUNT; i++)
+        right[i] = given[i] = (i % 3 == 0) ? 100.0f / 256 : 90.0f / 256;
+    for (int i = 0; i < COUNT; i++)
+        given[i] += 10.0f / 256;
+    assert_int_equal(gb_sr_score(&truth, &answer, &score), GB_OK);
+    assert_true(fabs(score.psnr - 20 * log10(25.5 * 255 / 219)) < 1e-3);
+}
+
+// The mean scores of bicubic enlargement over a test set.
+static void score_bicubic(const struct gb_dataset *test, const char *set, double *psnr,
+                          double *ssim) {
+    int count = 0;
+    *psnr = *ssim = 0;
+    for (int i = 0; i < test->count; i++) {
+        if (strncmp(test->names[i], set, strlen(set)) != 0)
+            continue;
+        struct held whole = fill(test, i, 0);
+        struct gb_tensor high = whole.example.y;
+        high.data = malloc(gb_elements(&high) * sizeof(float));
+        assert_non_null(high.data);
+        struct gb_sr_score score;
+        assert_int_equal(gb_sr_bicubic(&whole.example.x, &high), GB_OK);
+        assert_int_equal(gb_sr_score(&whole.example.y, &high, &score), GB_OK);
+        *psnr += score.psnr;
+        *ssim += score.ssim;
+        count++;
+        free(high.data);
+        release(&whole);
+    }
+    assert_true(count > 0);
+    *psnr /= count;
+    *ssim /= count;
+}
+
+// The published low resolution of a test set's image, by its place in the order of names.
+static void assert_published_low(const struct gb_dataset *test, int index, const char *directory,
+                                 const char *set, int number) {
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s_LR/image_SRF_2/img_%03d_SRF_2_LR.png", directory, set,
+             number);
+    struct gb_image published;
+    assert_int_equal(gb_image_read(path, 3, &published), GB_OK);
+    struct held whole = fill(test, index, 0);
+    const struct gb_tensor *x = &whole.example.x;
+    assert_int_equal(published.w, x->w);
+    assert_int_equal(published.h, x->h);
+    const float *values = x->data;
+    for (size_t i = 0; i < gb_elements(x); i++)
+        assert_true(values[i] * 256 == published.pixels[i]);
+    release(&whole);
+    gb_image_free(&published);
+}
+
+static void bicubic_scores_what_is_published(void **state) {
+    (void)state;
+    static const char *const archives[] = {"sr_sets.tar", NULL};
+    const char *directory = gb_real_data("sr_sets", archives);
+    if (!directory)
+        skip();
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(directory, NULL, splits), GB_OK);
+    const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+    assert_int_equal(test->count, 19);
+    for (int i = 0; i < test->count; i++)
+        assert_published_low(test, i, directory, i < 5 ? "Set5" : "Set14", i < 5 ? i + 1 : i - 4);
+    double psnr, ssim;
+    score_bicubic(test, "Set5/", &psnr, &ssim);
+    // The papers print 33.7 and 0.930, 30.2 and 0.869.
+    assert_true(fabs(psnr - 33.67) < 0.01 && fabs(ssim - 0.930) < 0.001);
+    score_bicubic(test, "Set14/", &psnr, &ssim);
+    assert_true(fabs(psnr - 30.14) < 0.01 && fabs(ssim - 0.868) < 0.001);
+    free_splits(splits);
+}
+
+// ---- The task ----
+
+static const struct gb_task *task;
+
+static void assert_metric(const json_t *metrics, const char *name, double low, double high) {
+    const json_t *value = json_object_get(metrics, name);
+    if (!json_is_number(value))
+        fail_msg("no %s", name);
+    if (!(json_number_value(value) >= low && json_number_value(value) <= high))
+        fail_msg("%s is %g", name, json_number_value(value));
+}
+
+// A predictor by a tiny model of the name, untrained but for the parameters' start. Where the model
+// has no levels, they do not count.
+static void create_tiny(const char *name, int levels, int threads, int images,
+                        const struct gb_example_shape *shape, struct gb_predictor *predictor) {
+    struct gb_run_config run;
+    const struct gb_task_model *model;
+    assert_int_equal(gb_task_model_find(task, name, &model), GB_OK);
+    assert_int_equal(gb_run_config_default(task, model, shape->y_h, shape, &run), GB_OK);
+    const char *const fields[] = {
+        "levels", "steps",   "condition_channels", "coupling_channels", "rrdb_blocks",
+        "growth", "channels"};
+    const int values[] = {levels, 1, 8, 8, 1, 4, 8};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const struct gb_config_field *field = gb_config_find(model->kind->table, fields[i]);
+        if (field)
+            gb_config_set(&run.config, field, values[i]);
+    }
+    struct gb_predictor_options options = {.threads = threads,
+                                           .samples = 3,
+                                           .seed = 4,
+                                           .dequantise = true,
+                                           .crops = 5,
+                                           .scored = images};
+    assert_int_equal(gb_backend_find(NULL, &options.backend), GB_OK);
+    assert_int_equal(gb_predictor_create(predictor, &run, &options), GB_OK);
+    gb_load_untrained(predictor, 9);
+}
+
+// Such a model evaluated on a test set.
+static void evaluate_tiny(const char *name, int threads, int images,
+                          const struct gb_dataset splits[], json_t *metrics, json_t *per_image) {
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
+    struct gb_predictor predictor;
+    create_tiny(name, 2, threads, images, &train->shape, &predictor);
+    assert_int_equal(gb_predictor_evaluate(&predictor, train, test, metrics, per_image), GB_OK);
+    assert_int_equal(gb_predictor_evaluate(&predictor, train, train, metrics, per_image),
+                     GB_BAD_INPUT);
+    assert_int_equal(gb_predictor_picture(&predictor, test, 2, gb_fixture_path("picture.png")),
+                     GB_OK);
+    assert_true(gb_fixture_size("picture.png") > 0);
+    gb_predictor_free(&predictor);
+}
+
+static void write_two_sets(void) {
+    write_photographs("photos");
+    gb_fixture_folder("Set5");
+    gb_fixture_folder("Set14");
+    gb_fixture_png("Set5/a.png", 41, 33, 2, 8, false, photograph);
+    gb_fixture_png("Set14/b.png", 24, 40, 2, 8, false, other);
+    gb_fixture_png("Set14/c.png", 30, 30, 0, 8, false, grey);
+}
+
+// The mean of what images whose names begin with `set` have under `name`.
+static double mean_of(const json_t *per_image, const char *set, const char *name) {
+    double sum = 0;
+    int count = 0;
+    size_t i;
+    const json_t *image;
+    json_array_foreach(per_image, i, image) {
+        const char *image_name = json_string_value(json_object_get(image, "name"));
+        if (strncmp(image_name, set, strlen(set)) != 0)
+            continue;
+        sum += json_number_value(json_object_get(image, name));
+        count++;
+    }
+    assert_true(count > 0);
+    return sum / count;
+}
+
+// Scores are means over images: of each set, and of all, however they are shared among sets.
+static void assert_means(const json_t *metrics, const json_t *per_image, const char *name) {
+    static const char *const sets[][2] = {{"", ""}, {"Set5/", "Set5_"}, {"Set14/", "Set14_"}};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        char metric[64];
+        const double mean = mean_of(per_image, sets[i][0], name);
+        snprintf(metric, sizeof metric, "%s%s", sets[i][1], name);
+        assert_metric(metrics, metric, mean - 1e-12, mean + 1e-12);
+    }
+}
+
+static double metric(const json_t *metrics, const char *name) {
+    return json_number_value(json_object_get(metrics, name));
+}
+
+static void evaluates_whole_photographs(void **state) {
+    (void)state;
+    write_two_sets();
+    char directories[1024];
+    snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("photos"),
+             gb_fixture_path(""));
+    static const char *const models[] = {"cnf", "factored", "srcnn"};
+    static const char *const loss_names[][3] = {
+        {"bits_per_dimension", "Set5_bits_per_dimension", "Set14_bits_per_dimension"},
+        {"loss", "Set5_loss", "Set14_loss"}};
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(gb_task_find("sr", &task), GB_OK);
+    assert_int_equal(load(directories, NULL, splits), GB_OK);
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        json_t *metrics[2], *per_image[2];
+        for (int threads = 1; threads <= 2; threads++) {
+            metrics[threads - 1] = json_object();
+            per_image[threads - 1] = json_array();
+            evaluate_tiny(models[i], threads, 0, splits, metrics[threads - 1],
+                          per_image[threads - 1]);
+            json_object_del(metrics[threads - 1], "seconds_per_prediction");
+            json_object_del(metrics[threads - 1], "images_per_second");
+        }
+        assert_true(json_equal(metrics[0], metrics[1]));
+        assert_true(json_equal(per_image[0], per_image[1]));
+        const bool point_estimate = i == 2;
+        assert_int_equal(json_array_size(per_image[0]), 3);
+        assert_metric(metrics[0], "crops", 10, 10);
+        assert_metric(metrics[0], "Set14_crops", 5, 5);
+        assert_metric(metrics[0], "Set5_images", 1, 1);
+        assert_metric(metrics[0], "Set14_images", 2, 2);
+        static const char *const scores[] = {"psnr",     "ssim",     "bicubic_psnr", "trivial_ssim",
+                                             "psnr_0.5", "psnr_0.8", "ssim_1"};
+        for (size_t j = 0; j < (point_estimate ? 4 : sizeof scores / sizeof *scores); j++)
+            assert_means(metrics[0], per_image[0], scores[j]);
+        // Bits are means over crops, of which each set has as many.
+        const char *const *losses = loss_names[point_estimate];
+        const double bits = (metric(metrics[0], losses[1]) + metric(metrics[0], losses[2])) / 2;
+        assert_metric(metrics[0], losses[0], bits - 1e-12, bits + 1e-12);
+        assert_true(point_estimate ||
+                    metric(metrics[0], "psnr_0.5") != metric(metrics[0], "psnr_0.8"));
+        assert_true(!json_object_get(metrics[0], "psnr_0.8") == point_estimate);
+        for (int j = 0; j < 2; j++) {
+            json_decref(metrics[j]);
+            json_decref(per_image[j]);
+        }
+    }
+    free_splits(splits);
+}
+
+// How long a column's side is on the sheet (tasks/images/picture.h).
+static int shown(int side, int longer) {
+    return side * (longer < 128 ? 128 / longer : 1);
+}
+
+// Of a photograph of w x h: columns of its size beside the low resolution, gaps of 8.
+static void assert_portrait(const char *name, int w, int h, int columns) {
+    struct gb_image sheet;
+    const int longer = w > h ? w : h;
+    assert_int_equal(gb_image_read(gb_fixture_path(name), 3, &sheet), GB_OK);
+    assert_int_equal(sheet.w, 8 + shown(w / 2, longer / 2) + 8 + columns * (shown(w, longer) + 8));
+    assert_true(sheet.h > shown(h, longer));
+    gb_image_free(&sheet);
+}
+
+// Whole, whatever the models pad to: bicubic, another model's answer, those of the model, truth.
+static void draws_whole_photographs(void **state) {
+    (void)state;
+    write_two_sets();
+    char directories[1024];
+    snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("photos"),
+             gb_fixture_path(""));
+    struct gb_dataset splits[GB_SPLITS];
+    struct gb_predictor flow, factored, one;
+    assert_int_equal(gb_task_find("sr", &task), GB_OK);
+    assert_int_equal(load(directories, NULL, splits), GB_OK);
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
+    create_tiny("cnf", 3, 1, 0, &train->shape, &flow);
+    create_tiny("factored", 0, 1, 0, &train->shape, &factored);
+    create_tiny("srcnn", 0, 1, 0, &train->shape, &one);
+    assert_string_equal(test->names[0], "Set5/a.png");
+    assert_string_equal(test->names[1], "Set14/b.png");
+    assert_int_equal(task->portrait(&flow, &factored, test, 0, gb_fixture_path("beside.png")),
+                     GB_OK);
+    assert_portrait("beside.png", 40, 32, 7);
+    assert_int_equal(task->portrait(&flow, NULL, test, 1, gb_fixture_path("alone.png")), GB_OK);
+    assert_portrait("alone.png", 24, 40, 6);
+    assert_int_equal(task->portrait(&one, NULL, test, 1, gb_fixture_path("one.png")), GB_OK);
+    assert_portrait("one.png", 24, 40, 3);
+    assert_int_equal(task->portrait(&flow, NULL, train, 0, gb_fixture_path("none.png")),
+                     GB_BAD_INPUT);
+    gb_predictor_free(&flow);
+    gb_predictor_free(&factored);
+    gb_predictor_free(&one);
+    free_splits(splits);
+}
+
+// Few photographs of each set are scored by their middles, which have the shortest side of all.
+static void few_are_scored_by_their_middles(void **state) {
+    (void)state;
+    enum { MIDDLE = 24 };
+    write_two_sets();
+    char directories[1024];
+    snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("photos"),
+             gb_fixture_path(""));
+    struct gb_dataset splits[GB_SPLITS], middles;
+    struct gb_examples pairs;
+    assert_int_equal(gb_task_find("sr", &task), GB_OK);
+    assert_int_equal(load(directories, NULL, splits), GB_OK);
+    json_t *metrics = json_object(), *per_image = json_array();
+    evaluate_tiny("srcnn", 1, 1, splits, metrics, per_image);
+    assert_int_equal(json_array_size(per_image), 2);
+    assert_metric(metrics, "Set14_images", 1, 1);
+    assert_int_equal(gb_sr_middles(&splits[GB_SPLIT_TEST], MIDDLE, &middles), GB_OK);
+    assert_int_equal(gb_dataset_gather(&middles, NULL, 1, 4, 1, &pairs), GB_OK);
+    const struct gb_example first = gb_example_at(&pairs, 0);
+    float values[MIDDLE * MIDDLE * 3];
+    const struct gb_tensor high = gb_dense(values, 1, MIDDLE, MIDDLE, 3);
+    struct gb_sr_score score;
+    assert_int_equal(gb_sr_bicubic(&first.x, &high), GB_OK);
+    assert_int_equal(gb_sr_score(&first.y, &high, &score), GB_OK);
+    const json_t *row = json_array_get(per_image, 0);
+    assert_string_equal(json_string_value(json_object_get(row, "name")), middles.names[0]);
+    assert_true(json_real_value(json_object_get(row, "bicubic_psnr")) == score.psnr);
+    gb_examples_free(&pairs);
+    gb_dataset_free(&middles);
+    json_decref(metrics);
+    json_decref(per_image);
+    free_splits(splits);
+}
+
+// However many crops are taken at once, each has noise of its own.
+static void scores_all_crops_as_one(void **state) {
+    (void)state;
+    enum { CROPS = 70, SIDE = 32 };
+    write_two_sets();
+    char directories[1024];
+    snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("photos"),
+             gb_fixture_path(""));
+    struct gb_dataset splits[GB_SPLITS], crops;
+    struct gb_predictor predictor;
+    struct gb_examples examples;
+    double bits[CROPS], sum = 0;
+    assert_int_equal(gb_task_find("sr", &task), GB_OK);
+    assert_int_equal(load(directories, NULL, splits), GB_OK);
+    const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+    create_tiny("cnf", 2, 2, 1, &splits[GB_SPLIT_TRAIN].shape, &predictor);
+    predictor.options.crops = CROPS;
+    json_t *metrics = json_object(), *per_image = json_array();
+    assert_int_equal(
+        gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], test, metrics, per_image),
+        GB_OK);
+    assert_int_equal(gb_sr_crops(test, 0, 1, CROPS, SIDE, predictor.options.seed, &crops), GB_OK);
+    assert_int_equal(gb_dataset_gather(&crops, NULL, CROPS, 0, 1, &examples), GB_OK);
+    assert_int_equal(gb_predictor_resize(&predictor, &crops.shape), GB_OK);
+    assert_int_equal(gb_predictor_bits(&predictor, &examples, 0, crops.names, bits), GB_OK);
+    for (int i = 0; i < CROPS; i++)
+        sum += bits[i];
+    assert_true(metric(metrics, "Set5_bits_per_dimension") == sum / CROPS);
+    json_decref(metrics);
+    json_decref(per_image);
+    gb_examples_free(&examples);
+    gb_dataset_free(&crops);
+    gb_predictor_free(&predictor);
+    free_splits(splits);
+}
+
+static void refuses_photographs_below_its_levels(void **state) {
+    (void)state;
+    write_two_sets();
+    struct gb_dataset splits[GB_SPLITS];
+    struct gb_predictor predictor;
+    assert_int_equal(gb_task_find("sr", &task), GB_OK);
+    assert_int_equal(load(gb_fixture_path(""), NULL, splits), GB_OK);
+    const struct gb_example_shape shape = {16, 16, 3, 32, 32, 3, false};
+    create_tiny("cnf", 5, 1, 0, &shape, &predictor);
+    json_t *metrics = json_object(), *per_image = json_array();
+    assert_int_equal(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
+                                           &splits[GB_SPLIT_TEST], metrics, per_image),
+                     GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), "levels need 32"));
+    json_decref(metrics);
+    json_decref(per_image);
+    gb_predictor_free(&predictor);
+    free_splits(splits);
+}
+
+// tests/flows/test_regression.c holds the numbers of parameters that growths make.
+static void factored_follows_the_flow(void **state) {
+    (void)state;
+    const struct gb_example_shape shape = {16, 16, 3, 32, 32, 3, false};
+    const struct gb_task_model *model;
+    union gb_model_config config;
+    assert_int_equal(gb_task_find("sr", &task), GB_OK);
+    assert_int_equal(gb_task_model_find(task, "factored", &model), GB_OK);
+    assert_int_equal(model->configure(&shape, &config), GB_OK);
+    assert_int_equal(config.factored.rrdb_blocks, 16);
+    assert_int_equal(config.factored.growth, 56); // 55 in the paper
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, gb_fixture_setup, gb_fixture_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(holds_out_some_of_a_folder),
+        IN_FOLDER(joins_folders_and_finds_test_sets),
+        IN_FOLDER(never_trains_on_val),
+        IN_FOLDER(takes_a_test_set_once),
+        IN_FOLDER(reads_imagenet_batches),
+        IN_FOLDER(refuses_what_is_no_photograph),
+        IN_FOLDER(trains_on_reduced_photographs),
+        IN_FOLDER(draws_patches_by_the_key),
+        IN_FOLDER(cuts_crops_and_pads),
+        cmocka_unit_test(scores_clamped_luma_inside_the_border),
+        cmocka_unit_test(bicubic_scores_what_is_published),
+        IN_FOLDER(evaluates_whole_photographs),
+        IN_FOLDER(draws_whole_photographs),
+        IN_FOLDER(few_are_scored_by_their_middles),
+        IN_FOLDER(scores_all_crops_as_one),
+        IN_FOLDER(refuses_photographs_below_its_levels),
+        cmocka_unit_test(factored_follows_the_flow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

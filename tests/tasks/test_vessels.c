@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+// The vessels task: what is measured of each model on whole photographs.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "tasks/metrics/precision_recall.h"
+#include "tasks/synthetic/fundus.h"
+#include "tasks/training/predictor.h"
+#include "tests/support/fixture.h"
+#include "tests/tasks/untrained.h"
+
+// Windows are smaller than photographs, and these no multiple of GB_VESSELS_MULTIPLE.
+enum { WINDOW = 16, SIDE = 40, PADDED = 48, TRAIN = 3, TEST = 2, SAMPLES = 5 };
+
+static const struct gb_task *vessels;
+static struct gb_dataset splits[GB_SPLITS];
+
+static int load_data(void **state) {
+    (void)state;
+    const struct gb_source source = {.size = WINDOW, .threads = 1};
+    gb_flush_denormals();
+    return gb_task_find("vessels", &vessels) != GB_OK ||
+           gb_fundus_load(1, SIDE, TRAIN, TEST, &source, splits) != GB_OK;
+}
+
+static int free_data(void **state) {
+    (void)state;
+    for (int i = 0; i < GB_SPLITS; i++)
+        gb_dataset_free(&splits[i]);
+    return 0;
+}
+
+// A predictor of untrained parameters.
+static void make_predictor_by(enum gb_prediction prediction, const char *model_name,
+                              struct gb_predictor *predictor) {
+    struct gb_run_config run;
+    const struct gb_task_model *model;
+    struct gb_predictor_options options = {.threads = 2,
+                                           .samples = SAMPLES,
+                                           .temperature = 1,
+                                           .seed = 3,
+                                           .dequantise = true,
+                                           .prediction = prediction,
+                                           .ascent = {.steps = 2, .rate = 0.01f}};
+    assert_int_equal(gb_backend_find(NULL, &options.backend), GB_OK);
+    assert_int_equal(gb_task_model_find(vessels, model_name, &model), GB_OK);
+    assert_int_equal(
+        gb_run_config_default(vessels, model, WINDOW, &splits[GB_SPLIT_TRAIN].shape, &run), GB_OK);
+    assert_int_equal(gb_predictor_create(predictor, &run, &options), GB_OK);
+    gb_load_untrained(predictor, 5);
+}
+
+static void make_predictor(const char *model_name, struct gb_predictor *predictor) {
+    make_predictor_by(GB_PREDICT_MEAN, model_name, predictor);
+}
+
+static double number(const json_t *object, const char *name) {
+    const json_t *value = json_object_get(object, name);
+    if (!json_is_number(value))
+        fail_msg("no number %s", name);
+    return json_number_value(value);
+}
+
+static struct gb_pr_point human(void) {
+    struct gb_detections detections = {0};
+    for (int i = 0; i < TEST; i++) {
+        const struct gb_vessel_image *image = gb_vessels_image(&splits[GB_SPLIT_TEST], i);
+        for (int p = 0; p < SIDE * SIDE; p++) {
+            bool inside = image->field.pixels[p], truth = image->vessels.pixels[p],
+                 answer = image->second.pixels[p];
+            detections.right += inside && truth && answer;
+            detections.wrong += inside && !truth && answer;
+            detections.missed += inside && truth && !answer;
+        }
+    }
+    return gb_pr_point_of(&detections);
+}
+
+static void check_metrics(const json_t *metrics, int points) {
+    struct gb_pr_point second = human();
+    assert_true(number(metrics, "dimensions") == PADDED * PADDED);
+    double ratio =
+        number(metrics, "bits_per_photograph_pixel") / number(metrics, "bits_per_dimension");
+    assert_float_equal(ratio, (double)(PADDED * PADDED) / (SIDE * SIDE), 1e-9);
+    assert_float_equal(number(metrics, "human_f_score"), second.f_score, 1e-12);
+    assert_float_equal(number(metrics, "human_recall"), second.recall, 1e-12);
+    // The best of the curve is on it, and no point of it is better.
+    const json_t *curve = json_object_get(metrics, "curve"), *point;
+    double best = 0;
+    size_t i;
+    assert_int_equal(json_array_size(curve), points);
+    json_array_foreach(curve, i, point) best = fmax(best, number(point, "f_score"));
+    assert_float_equal(number(metrics, "f_score"), best, 1e-12);
+    assert_true(number(metrics, "trivial_f_score") > 0.1);
+    // A coin that knows how rare vessels are.
+    assert_true(number(metrics, "trivial_bits_per_dimension") > 0.1 &&
+                number(metrics, "trivial_bits_per_dimension") < 0.5);
+}
+
+static void check_photographs(const json_t *per_image, const json_t *metrics) {
+    double bits = 0, f_scores = 0;
+    const json_t *photograph;
+    size_t i;
+    assert_int_equal(json_array_size(per_image), TEST);
+    json_array_foreach(per_image, i, photograph) {
+        bits += number(photograph, "bits_per_dimension") / TEST;
+        f_scores += number(photograph, "sample_f_score") / TEST;
+        assert_int_equal(json_array_size(json_object_get(photograph, "samples")), SAMPLES);
+        assert_non_null(json_object_get(photograph, "human"));
+    }
+    assert_float_equal(number(metrics, "bits_per_dimension"), bits, 1e-9);
+    assert_float_equal(number(metrics, "sample_f_score"), f_scores, 1e-9);
+}
+
+// All models on the same whole photographs, though they are built for windows.
+static void measures_every_model(void **state) {
+    (void)state;
+    for (const struct gb_task_model *model = vessels->models; model->name; model++) {
+        struct gb_predictor predictor;
+        json_t *metrics = json_object(), *per_image = json_array();
+        make_predictor(model->name, &predictor);
+        if (gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], &splits[GB_SPLIT_TEST],
+                                  metrics, per_image) != GB_OK)
+            fail_msg("%s: %s", model->name, gb_error_message());
+        check_metrics(metrics, predictor.kind->uniform_noise ? 255 : SAMPLES);
+        check_photographs(per_image, metrics);
+        json_decref(metrics);
+        json_decref(per_image);
+        gb_predictor_free(&predictor);
+    }
+}
+
+// What ascent finds is a mask, the same at every threshold, as no mean of these samples is.
+static void measures_what_ascent_finds(void **state) {
+    (void)state;
+    for (int prediction = 0; prediction < GB_PREDICTIONS; prediction++) {
+        struct gb_predictor predictor;
+        json_t *metrics = json_object(), *per_image = json_array(), *point;
+        make_predictor_by((enum gb_prediction)prediction, "cnf-uniform", &predictor);
+        assert_int_equal(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
+                                               &splits[GB_SPLIT_TEST], metrics, per_image),
+                         GB_OK);
+        check_metrics(metrics, SAMPLES);
+        check_photographs(per_image, metrics);
+        size_t i, best = 0;
+        json_array_foreach(json_object_get(metrics, "curve"), i, point) {
+            best += number(point, "f_score") == number(metrics, "f_score");
+        }
+        assert_true((best == SAMPLES) == (prediction == GB_PREDICT_GRADIENT));
+        json_decref(metrics);
+        json_decref(per_image);
+        gb_predictor_free(&predictor);
+    }
+}
+
+// The probability that the curve is of has no temperature: neither where the samples were drawn at
+// the one that it is read at, which are cut, nor at another.
+static void scores_the_probability_at_any_temperature(void **state) {
+    (void)state;
+    static const float temperatures[] = {0, 0.5f, 1};
+    double f_scores[3];
+    for (int i = 0; i < 3; i++) {
+        struct gb_predictor predictor;
+        json_t *metrics = json_object(), *per_image = json_array();
+        make_predictor("factored", &predictor);
+        predictor.options.temperature = temperatures[i];
+        assert_int_equal(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
+                                               &splits[GB_SPLIT_TEST], metrics, per_image),
+                         GB_OK);
+        f_scores[i] = number(metrics, "f_score");
+        json_decref(metrics);
+        json_decref(per_image);
+        gb_predictor_free(&predictor);
+    }
+    assert_true(f_scores[0] == f_scores[2] && f_scores[1] == f_scores[2]);
+}
+
+// Photographs are padded to what the model's levels need, and their light stays the same.
+static void pads_for_deep_models(void **state) {
+    (void)state;
+    enum { LEVELS = 5, DEEP = 64 };
+    const struct gb_source source = {.size = DEEP, .multiple = 1 << LEVELS, .threads = 1};
+    const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
+    struct gb_dataset deep[GB_SPLITS];
+    struct gb_run_config run;
+    struct gb_predictor predictor;
+    struct gb_predictor_options options = {.threads = 1, .samples = 2, .temperature = 1};
+    assert_int_equal(gb_fundus_load(1, SIDE, TRAIN, TEST, &source, deep), GB_OK);
+    assert_int_equal(deep[GB_SPLIT_TRAIN].shape.y_h, DEEP);
+    assert_int_equal(deep[GB_SPLIT_TEST].shape.y_w, DEEP);
+    assert_true(deep[GB_SPLIT_TEST].hash == test->hash);
+    assert_int_equal(gb_backend_find(NULL, &options.backend), GB_OK);
+    assert_int_equal(gb_run_config_default(vessels, &vessels->models[0], DEEP,
+                                           &deep[GB_SPLIT_TRAIN].shape, &run),
+                     GB_OK);
+    run.config.cnf.levels = LEVELS;
+    assert_int_equal(gb_model_multiple(&gb_cnf_model, &run.config), source.multiple);
+    assert_int_equal(gb_predictor_create(&predictor, &run, &options), GB_OK);
+    gb_load_untrained(&predictor, 5);
+    json_t *metrics = json_object(), *per_image = json_array();
+    if (gb_predictor_evaluate(&predictor, &deep[GB_SPLIT_TRAIN], &deep[GB_SPLIT_TEST], metrics,
+                              per_image) != GB_OK)
+        fail_msg("%s", gb_error_message());
+    assert_true(number(metrics, "dimensions") == DEEP * DEEP);
+    json_decref(metrics);
+    json_decref(per_image);
+    gb_predictor_free(&predictor);
+    for (int i = 0; i < GB_SPLITS; i++)
+        gb_dataset_free(&deep[i]);
+}
+
+static void refuses_to_score_windows(void **state) {
+    (void)state;
+    struct gb_predictor predictor;
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
+    json_t *metrics = json_object(), *per_image = json_array();
+    make_predictor("cnf", &predictor);
+    assert_int_equal(gb_predictor_evaluate(&predictor, train, train, metrics, per_image),
+                     GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), "whole photographs"));
+    json_decref(metrics);
+    json_decref(per_image);
+    gb_predictor_free(&predictor);
+}
+
+// The flow's bits count its own dequantisation; those of the factored model no noise at all.
+static void dequantises_by_model(void **state) {
+    (void)state;
+    static const enum gb_dequantisation expected[] = {GB_DEQUANTISED_BY_MODEL,
+                                                      GB_DEQUANTISED_BY_CALLER, GB_NOT_DEQUANTISED};
+    for (int i = 0; vessels->models[i].name; i++) {
+        struct gb_predictor predictor;
+        struct gb_model_shapes shapes;
+        make_predictor(vessels->models[i].name, &predictor);
+        predictor.kind->shapes(&predictor.config, 1, &shapes);
+        assert_int_equal(shapes.dequantisation, expected[i]);
+        gb_predictor_free(&predictor);
+    }
+}
+
+// Within 2 %, as the paper compares them.
+static void gives_the_baseline_as_many_parameters(void **state) {
+    (void)state;
+    size_t count[2];
+    static const char *const names[] = {"cnf", "factored"};
+    for (int i = 0; i < 2; i++) {
+        struct gb_predictor predictor;
+        make_predictor(names[i], &predictor);
+        void *model = gb_untrained_model(&predictor, 5);
+        count[i] = gb_params_elements(predictor.kind->params(model));
+        predictor.kind->free(model);
+        gb_predictor_free(&predictor);
+    }
+    assert_float_equal((double)count[1] / (double)count[0], 1, 0.02);
+}
+
+// Whether a mask is in the sheet at (left, top), enlarged by `zoom`.
+static bool is_at(const struct gb_image *sheet, int left, int top, int zoom,
+                  const struct gb_image *mask) {
+    for (int y = 0; y < mask->h; y++)
+        for (int x = 0; x < mask->w; x++) {
+            const size_t place =
+                (size_t)(top + y * zoom) * (size_t)sheet->w + (size_t)(left + x * zoom);
+            if (sheet->pixels[place] != mask->pixels[y * mask->w + x])
+                return false;
+        }
+    return true;
+}
+
+static bool shows(const struct gb_image *sheet, const struct gb_image *mask) {
+    const int zoom = 128 / PADDED;
+    for (int top = 0; top + zoom * mask->h <= sheet->h; top++)
+        for (int left = 0; left + zoom * mask->w <= sheet->w; left++)
+            if (is_at(sheet, left, top, zoom, mask))
+                return true;
+    return false;
+}
+
+static void draws_its_picture(void **state) {
+    (void)state;
+    struct gb_predictor predictor;
+    make_predictor("cnf", &predictor);
+    assert_int_equal(gb_predictor_picture(&predictor, &splits[GB_SPLIT_TEST], TEST,
+                                          gb_fixture_path("samples.png")),
+                     GB_OK);
+    assert_int_equal(gb_fixture_entries(""), 1);
+    struct gb_image sheet;
+    assert_int_equal(gb_image_read(gb_fixture_path("samples.png"), 1, &sheet), GB_OK);
+    for (int i = 0; i < TEST; i++) {
+        const struct gb_vessel_image *image = gb_vessels_image(&splits[GB_SPLIT_TEST], i);
+        assert_true(shows(&sheet, &image->vessels));
+        assert_true(shows(&sheet, &image->second));
+    }
+    gb_image_free(&sheet);
+    gb_predictor_free(&predictor);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(measures_every_model),
+        cmocka_unit_test(measures_what_ascent_finds),
+        cmocka_unit_test(scores_the_probability_at_any_temperature),
+        cmocka_unit_test(pads_for_deep_models),
+        cmocka_unit_test(refuses_to_score_windows),
+        cmocka_unit_test(dequantises_by_model),
+        cmocka_unit_test(gives_the_baseline_as_many_parameters),
+        cmocka_unit_test_setup_teardown(draws_its_picture, gb_fixture_setup, gb_fixture_teardown),
+    };
+    return cmocka_run_group_tests(tests, load_data, free_data);
+}

@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: MIT
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <png.h>
+#include <tiff.h>
+
+#include "tasks/data/vessels_data.h"
+#include "tasks/images/normalize_illumination.h"
+#include "tasks/metrics/precision_recall.h"
+#include "tasks/synthetic/fundus.h"
+#include "tests/support/fixture.h"
+#include "tests/support/real_data.h"
+
+// Published directories in small: photographs of W x H pixels whose vessels are columns. In the palette
+// of the GIFs DARK and LIGHT are such places.
+enum { W = 30, H = 20, DARK = 0, LIGHT = 20, UNKNOWN = -1 };
+
+// Red in the middle, dark at the sides.
+static int photograph(int x, int y, int channel) {
+    return x < 5 || x >= 25 ? 4 : channel == 0 ? 150 : 40 + 2 * x + y;
+}
+static int first_column(int x, int y, int channel) {
+    (void)y, (void)channel;
+    return x >= 8 && x < 12 ? 255 : 0;
+}
+static int second_column(int x, int y, int channel) {
+    (void)y, (void)channel;
+    return x >= 10 && x < 14 ? 255 : 0;
+}
+static int first_places(int x, int y, int channel) {
+    return first_column(x, y, channel) ? LIGHT : DARK;
+}
+static int second_places(int x, int y, int channel) {
+    return second_column(x, y, channel) ? LIGHT : DARK;
+}
+static int field_places(int x, int y, int channel) {
+    (void)channel;
+    return x >= 2 && y >= 3 ? LIGHT : DARK;
+}
+
+static void write_chase(const char *stem) {
+    char path[64];
+    snprintf(path, sizeof path, "%s.jpg", stem);
+    gb_fixture_jpeg(path, W, H, 3, photograph);
+    snprintf(path, sizeof path, "%s_1stHO.png", stem);
+    gb_fixture_png(path, W, H, PNG_COLOR_TYPE_GRAY, 8, false, first_column);
+    snprintf(path, sizeof path, "%s_2ndHO.png", stem);
+    gb_fixture_png(path, W, H, PNG_COLOR_TYPE_GRAY, 8, false, second_column);
+}
+
+static int setup_chase(void **state) {
+    int failed = gb_fixture_setup(state);
+    write_chase("Image_02L");
+    write_chase("Image_10R");
+    write_chase("Image_11L");
+    gb_fixture_text("readme.txt", "not one of them");
+    return failed;
+}
+
+static void write_drive(const char *half, int number, bool second) {
+    char path[64];
+    snprintf(path, sizeof path, "%s/images/%02d_%s.tif", half, number, half);
+    gb_fixture_tiff(path, W, H, PHOTOMETRIC_RGB, 3, 8, COMPRESSION_LZW, photograph);
+    snprintf(path, sizeof path, "%s/1st_manual/%02d_manual1.gif", half, number);
+    gb_fixture_gif(path, W, H, false, first_places);
+    snprintf(path, sizeof path, "%s/mask/%02d_%s_mask.gif", half, number, half);
+    gb_fixture_gif(path, W, H, false, field_places);
+    if (second) {
+        snprintf(path, sizeof path, "%s/2nd_manual/%02d_manual2.gif", half, number);
+        gb_fixture_gif(path, W, H, false, second_places);
+    }
+}
+
+static int setup_drive(void **state) {
+    int failed = gb_fixture_setup(state);
+    static const char *const directories[] = {
+        "training",    "training/images", "training/1st_manual", "training/mask", "test",
+        "test/images", "test/1st_manual", "test/2nd_manual",     "test/mask"};
+    for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
+        gb_fixture_folder(directories[i]);
+    write_drive("training", 21, false);
+    write_drive("training", 22, false);
+    write_drive("test", 1, true);
+    return failed;
+}
+
+static enum gb_status load(const char *lists, int size, struct gb_dataset splits[]) {
+    struct gb_source source = {.directory = gb_fixture_path(""),
+                               .split_folder = lists ? gb_fixture_path(lists) : NULL,
+                               .size = size,
+                               .threads = 2};
+    return gb_vessels_load(&source, splits);
+}
+
+static void free_splits(struct gb_dataset splits[]) {
+    for (int split = 0; split < GB_SPLITS; split++)
+        gb_dataset_free(&splits[split]);
+}
+
+// Example `index` of a set, in memory.
+static struct gb_example take(const struct gb_dataset *set, int index, uint64_t seed,
+                              uint32_t step) {
+    const struct gb_example_shape s = gb_dataset_shape(set, index);
+    size_t pixels = (size_t)s.x_h * (size_t)s.x_w;
+    const struct gb_example example = {
+        .x = gb_dense(calloc(3 * pixels, sizeof(float)), 1, s.x_h, s.x_w, 3),
+        .y = gb_dense(calloc(pixels, sizeof(float)), 1, s.y_h, s.y_w, 1),
+        .mask = gb_dense(calloc(pixels, sizeof(float)), 1, s.y_h, s.y_w, 1)};
+    const struct gb_random_key key = {.seed = seed, .step = step, .sample = (uint32_t)index};
+    assert_int_equal(set->fill(set, index, &key, &example), GB_OK);
+    return example;
+}
+
+static void leave(struct gb_example *example) {
+    free(example->x.data);
+    free(example->y.data);
+    free(example->mask.data);
+}
+
+// The first test example is the photograph, padded at the right and at the bottom.
+static void assert_whole(const struct gb_dataset *test, int (*field)(int x, int y, int channel)) {
+    assert_int_equal(test->shape.x_h, 32);
+    assert_int_equal(test->shape.x_w, 32);
+    assert_true(test->shape.masked);
+    const float neutral = GB_LEVEL_NEUTRAL / 255.0f;
+    struct gb_example example = take(test, 0, 1, 0);
+    for (int y = 0; y < 32; y++)
+        for (int x = 0; x < 32; x++) {
+            bool inside = x < W && y < H;
+            assert_true(*gb_at(&example.y, 0, y, x) == (inside && first_column(x, y, 0) ? 1 : 0));
+            int expected_field = inside ? field(x, y, 0) : 0;
+            if (expected_field != UNKNOWN)
+                assert_int_equal(*gb_at(&example.mask, 0, y, x), expected_field);
+            if (!inside)
+                assert_true(gb_at(&example.x, 0, y, x)[0] == neutral);
+        }
+    // Light that changes evenly is levelled.
+    assert_float_equal(gb_at(&example.x, 0, 10, 15)[1], neutral, 0.015);
+    const struct gb_vessel_image *image = gb_vessels_image(test, 0);
+    assert_int_equal(image->second.w, W);
+    for (int x = 0; x < W; x++)
+        assert_int_equal(image->second.pixels[x], second_column(x, 0, 0));
+    leave(&example);
+}
+
+// The JPEG smears the edges of the field.
+static int lit(int x, int y, int channel) {
+    (void)y, (void)channel;
+    bool edge = (x >= 2 && x < 8) || (x >= 22 && x < 28);
+    return edge ? UNKNOWN : x >= 5 && x < 25;
+}
+
+static void loads_chase(void **state) {
+    (void)state;
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(NULL, 16, splits), GB_OK);
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 2);
+    assert_string_equal(splits[GB_SPLIT_TRAIN].names[1], "Image_10R.jpg");
+    assert_int_equal(splits[GB_SPLIT_TEST].count, 1);
+    assert_string_equal(splits[GB_SPLIT_TEST].names[0], "Image_11L.jpg");
+    assert_whole(&splits[GB_SPLIT_TEST], lit);
+    free_splits(splits);
+}
+
+static int field_of_drive(int x, int y, int channel) {
+    return field_places(x, y, channel) == LIGHT;
+}
+
+static void loads_drive(void **state) {
+    (void)state;
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(NULL, 16, splits), GB_OK);
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 2);
+    assert_string_equal(splits[GB_SPLIT_TRAIN].names[0], "21_training.tif");
+    assert_null(gb_vessels_image(&splits[GB_SPLIT_TRAIN], 0)->second.pixels);
+    assert_string_equal(splits[GB_SPLIT_TEST].names[0], "01_test.tif");
+    assert_whole(&splits[GB_SPLIT_TEST], field_of_drive);
+    free_splits(splits);
+}
+
+static void takes_lists(void **state) {
+    (void)state;
+    struct gb_dataset splits[GB_SPLITS];
+    gb_fixture_folder("lists");
+    gb_fixture_text("lists/vessels_train.txt", "Image_11L.jpg\r\n");
+    gb_fixture_text("lists/vessels_test.txt", "Image_10R.jpg\nImage_02L.jpg");
+    assert_int_equal(load("lists", 16, splits), GB_OK);
+    assert_string_equal(splits[GB_SPLIT_TRAIN].names[0], "Image_11L.jpg");
+    assert_string_equal(splits[GB_SPLIT_TEST].names[0], "Image_10R.jpg");
+    assert_string_equal(splits[GB_SPLIT_TEST].names[1], "Image_02L.jpg");
+    free_splits(splits);
+}
+
+static bool same(const struct gb_tensor *a, const struct gb_tensor *b) {
+    return memcmp(a->data, b->data, gb_elements(a) * sizeof(float)) == 0;
+}
+
+static void draws_windows_by_the_key(void **state) {
+    (void)state;
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(NULL, 16, splits), GB_OK);
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
+    assert_int_equal(train->shape.x_h, 16);
+    assert_int_equal(train->shape.y_w, 16);
+    struct gb_example one = take(train, 0, 1, 7), again = take(train, 0, 1, 7),
+                      later = take(train, 0, 1, 8);
+    assert_true(same(&one.x, &again.x));
+    assert_true(same(&one.y, &again.y));
+    assert_false(same(&one.x, &later.x));
+    leave(&one), leave(&again), leave(&later);
+    // Test examples are the photographs, whatever the key.
+    one = take(test, 0, 1, 0), again = take(test, 0, 2, 5);
+    assert_true(same(&one.x, &again.x));
+    leave(&one), leave(&again);
+    free_splits(splits);
+    // A window larger than the padded image is the padded image.
+    assert_int_equal(load(NULL, 1024, splits), GB_OK);
+    assert_int_equal(splits[GB_SPLIT_TRAIN].shape.x_h, 32);
+    assert_int_equal(splits[GB_SPLIT_TRAIN].shape.x_w, 32);
+    free_splits(splits);
+}
+
+static void assert_bad(const char *lists, const char *where, const char *reason) {
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(load(lists, 16, splits), GB_BAD_INPUT);
+    for (int split = 0; split < GB_SPLITS; split++)
+        assert_null(splits[split].source);
+    if (!strstr(gb_error_message(), where) || !strstr(gb_error_message(), reason))
+        fail_msg("\"%s\" does not name %s or say \"%s\"", gb_error_message(), where, reason);
+}
+
+static void says_what_is_wrong_with_chase(void **state) {
+    (void)state;
+    gb_fixture_png("Image_11L_2ndHO.png", W + 1, H, PNG_COLOR_TYPE_GRAY, 8, false, second_column);
+    assert_bad(NULL, "Image_11L_2ndHO.png", "31 x 20 pixels");
+    gb_fixture_truncate("Image_11L_2ndHO.png", 60);
+    assert_bad(NULL, "Image_11L_2ndHO.png", "");
+    unlink(gb_fixture_path("Image_11L_2ndHO.png"));
+    assert_bad(NULL, "Image_11L_2ndHO.png", "No such file");
+    write_chase("Image_11L");
+    gb_fixture_jpeg("Image_10R.jpg", W, H + 1, 3, photograph);
+    gb_fixture_png("Image_10R_1stHO.png", W, H + 1, PNG_COLOR_TYPE_GRAY, 8, false, first_column);
+    gb_fixture_png("Image_10R_2ndHO.png", W, H + 1, PNG_COLOR_TYPE_GRAY, 8, false, first_column);
+    assert_bad(NULL, "Image_10R.jpg", "30 x 21 pixels");
+    gb_fixture_jpeg("Image_10R.jpg", W, H, 3,
+                    first_column); // an all but black field: column 8 to 12
+    gb_fixture_text("Image_10R_1stHO.png", "text");
+    assert_bad(NULL, "Image_10R_1stHO.png", "not an image");
+    write_chase("Image_10R");
+    gb_fixture_jpeg("Picture.jpg", W, H, 3, photograph);
+    assert_bad(NULL, "Picture.jpg", "not named like");
+    unlink(gb_fixture_path("Picture.jpg"));
+    unlink(gb_fixture_path("Image_11L.jpg"));
+    assert_bad(NULL, gb_fixture_path(""), "no image is left for the test split");
+    unlink(gb_fixture_path("Image_10R.jpg"));
+    unlink(gb_fixture_path("Image_02L.jpg"));
+    assert_bad(NULL, gb_fixture_path(""), ".jpg");
+}
+
+static int unlit(int x, int y, int channel) {
+    return (x + y + channel) % 5;
+}
+
+static void refuses_a_field_of_nothing(void **state) {
+    (void)state;
+    gb_fixture_jpeg("Image_11L.jpg", W, H, 3, unlit);
+    assert_bad(NULL, "Image_11L.jpg", "field of view is empty");
+}
+
+static void says_what_is_wrong_with_drive(void **state) {
+    (void)state;
+    gb_fixture_truncate("training/mask/22_training_mask.gif", 90);
+    assert_bad(NULL, "22_training_mask.gif", "");
+    unlink(gb_fixture_path("training/mask/22_training_mask.gif"));
+    assert_bad(NULL, "22_training_mask.gif", "No such file");
+    write_drive("training", 22, false);
+    unlink(gb_fixture_path("test/2nd_manual/01_manual2.gif"));
+    assert_bad(NULL, "01_manual2.gif", "No such file");
+    unlink(gb_fixture_path("test/images/01_test.tif"));
+    assert_bad(NULL, "test/images", ".tif");
+}
+
+static void says_what_is_wrong_with_lists(void **state) {
+    (void)state;
+    gb_fixture_folder("lists");
+    assert_bad("lists", "vessels_train.txt", "No such file");
+    gb_fixture_text("lists/vessels_train.txt", "Image_02L.jpg\nImage_99L.jpg\n");
+    assert_bad("lists", "vessels_train.txt", "Image_99L.jpg");
+    gb_fixture_text("lists/vessels_train.txt", "Image_02L.jpg\n");
+    gb_fixture_text("lists/vessels_test.txt", "Image_02L.jpg\n");
+    assert_bad("lists", "vessels_test.txt", "Image_02L.jpg");
+    gb_fixture_text("lists/vessels_test.txt", "\n");
+    assert_bad("lists", "vessels_test.txt", "");
+}
+
+// The second observer's F-score inside the field, and the mean shares of field and vessels there.
+struct census {
+    double f_score, field, vessels;
+};
+
+static struct census count(const struct gb_dataset *set) {
+    struct gb_detections detections = {0};
+    double inside = 0, pixels = 0, ones = 0;
+    for (int i = 0; i < set->count; i++) {
+        const struct gb_vessel_image *image = gb_vessels_image(set, i);
+        for (int p = 0; p < image->image.w * image->image.h; p++, pixels++) {
+            if (!image->field.pixels[p])
+                continue;
+            bool truth = image->vessels.pixels[p], answer = image->second.pixels[p];
+            inside++;
+            ones += truth;
+            detections.right += truth && answer;
+            detections.wrong += !truth && answer;
+            detections.missed += truth && !answer;
+        }
+    }
+    return (struct census){gb_pr_point_of(&detections).f_score, inside / pixels, ones / inside};
+}
+
+static void loads_the_published_data(void **state) {
+    (void)state;
+    const char *directory = gb_real_data("chase_db1", (const char *[]){"chase_db1.tar", NULL});
+    if (!directory)
+        skip();
+    const struct gb_source source = {.directory = directory, .size = 128, .threads = 2};
+    struct gb_dataset splits[GB_SPLITS];
+    if (gb_vessels_load(&source, splits) != GB_OK)
+        fail_msg("%s", gb_error_message());
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 20);
+    assert_int_equal(splits[GB_SPLIT_TEST].count, 8);
+    assert_int_equal(splits[GB_SPLIT_TEST].shape.x_h, 960);
+    assert_int_equal(splits[GB_SPLIT_TEST].shape.x_w, 1008);
+    struct census test = count(&splits[GB_SPLIT_TEST]);
+    assert_float_equal(test.field, 0.693, 0.005);
+    assert_float_equal(test.vessels, 0.091, 0.003);
+    assert_float_equal(test.f_score, 0.797, 0.005);
+    free_splits(splits);
+}
+
+// ---- the synthetic set ----
+
+static uint64_t hash(const struct gb_image *image) {
+    uint64_t hash = 0xcbf29ce484222325u; // FNV-1a
+    for (int i = 0; i < image->w * image->h * image->c; i++)
+        hash = (hash ^ image->pixels[i]) * 0x100000001b3u;
+    return hash;
+}
+
+// A checkpoint's scores mean something only on the data that it was trained for, so a change of
+// these bits is a change of the data set.
+static void draws_the_same_bits_everywhere(void **state) {
+    (void)state;
+    struct gb_vessel_image picture;
+    assert_int_equal(gb_fundus_draw(GB_SYNTHETIC_SEED, 5, 64, &picture), GB_OK);
+    assert_int_equal(hash(&picture.image), UINT64_C(0x3bacb599c9169aa7));
+    assert_int_equal(hash(&picture.vessels), UINT64_C(0x3ec3575fbd151022));
+    assert_int_equal(hash(&picture.second), UINT64_C(0x9eab16acebff5a34));
+    gb_vessel_image_clear(&picture);
+}
+
+static void draws_pictures_by_index_alone(void **state) {
+    (void)state;
+    const struct gb_source source = {.size = 32, .threads = 1}, wide = {.size = 32, .threads = 2};
+    struct gb_dataset one[GB_SPLITS], two[GB_SPLITS];
+    assert_int_equal(gb_fundus_load(7, 48, 3, 2, &source, one), GB_OK);
+    assert_int_equal(gb_fundus_load(7, 48, 5, 3, &wide, two), GB_OK);
+    assert_int_equal(hash(&gb_vessels_image(&one[0], 2)->image),
+                     hash(&gb_vessels_image(&two[0], 2)->image));
+    assert_int_equal(hash(&gb_vessels_image(&one[1], 1)->vessels),
+                     hash(&gb_vessels_image(&two[1], 1)->vessels));
+    assert_int_not_equal(hash(&gb_vessels_image(&one[0], 1)->image),
+                         hash(&gb_vessels_image(&one[1], 1)->image));
+    assert_string_equal(one[0].names[2], "fundus0000002");
+    assert_int_not_equal(one[0].hash, two[0].hash);
+    free_splits(one);
+    free_splits(two);
+    assert_int_equal(gb_fundus_load(7, 48, 0, 2, &source, one), GB_BAD_INPUT);
+    assert_int_equal(gb_fundus_load(7, 48, 2, -1, &source, one), GB_BAD_INPUT);
+}
+
+// The best F-score of a threshold on the green channel: vessels are what is darker, or brighter,
+// than it.
+static double best_threshold(const struct gb_vessel_image *pictures, int count, bool darker) {
+    double best = 0;
+    for (int level = 5; level < 250; level += 5) {
+        struct gb_detections detections = {0};
+        for (int i = 0; i < count; i++)
+            for (int p = 0; p < pictures[i].image.w * pictures[i].image.h; p++) {
+                int green = pictures[i].image.pixels[3 * p + 1];
+                bool truth = pictures[i].vessels.pixels[p];
+                bool answer = darker ? green < level : green > level;
+                if (!pictures[i].field.pixels[p])
+                    continue;
+                detections.right += truth && answer;
+                detections.wrong += !truth && answer;
+                detections.missed += truth && !answer;
+            }
+        best = fmax(best, gb_pr_point_of(&detections).f_score);
+    }
+    return best;
+}
+
+// About a tenth of the field is vessel, the second observer agrees as people do, and no threshold
+// on the green channel finds the vessels (F-score 0.24 measured; vessel everywhere reaches 0.19),
+// not even where the light is levelled (0.53).
+static void draws_a_task_worth_learning(void **state) {
+    (void)state;
+    enum { COUNT = 40, S = 128 };
+    const struct gb_source source = {.size = S, .threads = 2};
+    struct gb_dataset splits[GB_SPLITS];
+    struct gb_vessel_image raw[COUNT];
+    assert_int_equal(gb_fundus_load(1, S, COUNT, 1, &source, splits), GB_OK);
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(gb_fundus_draw(1, (uint32_t)i, S, &raw[i]), GB_OK);
+    const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
+    struct census all = count(train);
+    assert_float_equal(all.field, 0.694, 0.01);
+    assert_float_equal(all.vessels, 0.105, 0.015);
+    assert_float_equal(all.f_score, 0.875, 0.03);
+    assert_true(best_threshold(raw, COUNT, true) < 0.3);
+    assert_true(best_threshold(gb_vessels_image(train, 0), COUNT, false) < 0.6);
+    for (int i = 0; i < COUNT; i++)
+        gb_vessel_image_clear(&raw[i]);
+    free_splits(splits);
+}
+
+#define CHASE(function) cmocka_unit_test_setup_teardown(function, setup_chase, gb_fixture_teardown)
+#define DRIVE(function) cmocka_unit_test_setup_teardown(function, setup_drive, gb_fixture_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CHASE(loads_chase),
+        DRIVE(loads_drive),
+        CHASE(takes_lists),
+        CHASE(draws_windows_by_the_key),
+        CHASE(says_what_is_wrong_with_chase),
+        CHASE(refuses_a_field_of_nothing),
+        DRIVE(says_what_is_wrong_with_drive),
+        CHASE(says_what_is_wrong_with_lists),
+        cmocka_unit_test(loads_the_published_data),
+        cmocka_unit_test(draws_the_same_bits_everywhere),
+        cmocka_unit_test(draws_pictures_by_index_alone),
+        cmocka_unit_test(draws_a_task_worth_learning),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
