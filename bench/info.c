@@ -136,11 +136,12 @@ static void print_peaks(const json_t *peaks) {
                gb_json_number(row, "gflops"));
     printf("\n%-12s  %8s  %7s  %9s  %9s  %9s  %9s   GB/s\n", "working set", "KiB", "threads",
            "read", "copy", "triad", "update");
-    json_array_foreach(json_object_get(peaks, "bandwidth"), index, row) printf(
-        "%-12s  %8.0f  %7d  %9.1f  %9.1f  %9.1f  %9.1f\n", gb_json_string_or_unknown(row, "level"),
-        gb_json_number(row, "bytes") / 1024, (int)gb_json_integer(row, "threads"),
-        gb_json_number(row, "read_gbs"), gb_json_number(row, "copy_gbs"),
-        gb_json_number(row, "triad_gbs"), gb_json_number(row, "update_gbs"));
+    json_array_foreach(json_object_get(peaks, "bandwidth"), index, row)
+        printf("%-12s  %8.0f  %7d  %9.1f  %9.1f  %9.1f  %9.1f\n",
+               gb_json_string_or_unknown(row, "level"), gb_json_number(row, "bytes") / 1024,
+               (int)gb_json_integer(row, "threads"), gb_json_number(row, "read_gbs"),
+               gb_json_number(row, "copy_gbs"), gb_json_number(row, "triad_gbs"),
+               gb_json_number(row, "update_gbs"));
 }
 
 // What a run's directory says of its training steps.

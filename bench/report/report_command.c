@@ -91,10 +91,11 @@ static void find_figures(const struct gb_training_record *record, json_t *figure
     size_t i;
     json_t *row, *value;
     const char *name;
-    json_array_foreach(record->log, i, row) json_object_foreach(row, name, value) {
-        if (json_is_number(value))
-            json_object_set_new(figures, name, json_true());
-    }
+    json_array_foreach(record->log, i, row)
+        json_object_foreach(row, name, value) {
+            if (json_is_number(value))
+                json_object_set_new(figures, name, json_true());
+        }
     for (size_t j = 0; j < sizeof others / sizeof *others; j++)
         json_object_del(figures, others[j]);
 }

@@ -40,6 +40,13 @@ struct gb_cell {
     double speed; // seconds of the fastest backend at this problem and setting / seconds
 };
 
+// The roofline limits between which the rows were measured, ascending; limits closer than 30 % are
+// one.
+struct gb_roofs {
+    int count;
+    double values[8];
+};
+
 struct gb_summary {
     const struct gb_row *first; // a row of it, for the machine and the build
     int column_count, setting_count, group_count, line_count, model_count;
@@ -50,12 +57,8 @@ struct gb_summary {
     // Models whose training steps have any of the problems. The last one is "" where there are
     // problems that no training step has; each of those counts once in it.
     char (*models)[GB_MODEL];
-    struct gb_cell *cells; // [setting][line][column]
-    // The roofline between which the rows were measured, ascending; roofline closer than 30 % are one.
-    struct gb_roofs {
-        int count;
-        double values[8];
-    } * compute, *bandwidth; // [setting], GFLOP/s and GB/s
+    struct gb_cell *cells;                // [setting][line][column]
+    struct gb_roofs *compute, *bandwidth; // [setting], GFLOP/s and GB/s
 };
 
 struct gb_summaries {

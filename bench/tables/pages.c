@@ -185,7 +185,8 @@ static void put_table(const struct gb_page *page, const struct gb_results *resul
     size_t i;
     json_t *column;
     heads[0] = heads[count + 1] = "";
-    json_array_foreach(columns, i, column) heads[i + 1] = gb_json_text(column, "name");
+    json_array_foreach(columns, i, column)
+        heads[i + 1] = gb_json_text(column, "name");
     gb_page_begin_table(page, heads, (int)count + 2);
     put_published(page, table);
     put_measured(page, results, table);

@@ -78,7 +78,8 @@ static enum gb_status read_tables(struct gb_results *results) {
     json_decref(published);
     if (json_array_size(results->tables) == 0)
         return gb_fail(GB_BAD_INPUT, what, path, "it has no tables");
-    json_array_foreach(results->tables, i, table) GB_TRY(check_table(path, table));
+    json_array_foreach(results->tables, i, table)
+        GB_TRY(check_table(path, table));
     return GB_OK;
 }
 
@@ -230,7 +231,8 @@ static enum gb_status read_rows(struct gb_results *results) {
     GB_TRY(gb_json_lines_read(what, path, results->rows));
     size_t i;
     json_t *row;
-    json_array_foreach(results->rows, i, row) GB_TRY(check_row(results, path, row));
+    json_array_foreach(results->rows, i, row)
+        GB_TRY(check_row(results, path, row));
     return GB_OK;
 }
 

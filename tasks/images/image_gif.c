@@ -56,14 +56,16 @@ static enum gb_status read_rows(GifFileType *gif, const struct gb_image_file *fi
                                 struct gb_image *image) {
     static const int first[] = {0, 4, 2, 1}, step[] = {8, 8, 4, 2}; // interlaced
     const int passes = gif->Image.Interlace ? 4 : 1;
-    for (int pass = 0; pass < passes; pass++)
-        for (int y = first[pass]; y<image->h; y += passes> 1 ? step[pass] : 1) {
+    for (int pass = 0; pass < passes; pass++) {
+        const int stride = passes > 1 ? step[pass] : 1;
+        for (int y = first[pass]; y < image->h; y += stride) {
             if (DGifGetLine(gif, row, image->w) != GIF_OK)
                 return damaged(file, gif->Error);
             unsigned char *rgb = image->pixels + (size_t)y * (size_t)image->w * 3;
             if (!look_up(palette, row, image->w, rgb))
                 return gb_image_damaged(file, &gb_gif_decoder, "a pixel has no colour");
         }
+    }
     return GB_OK;
 }
 

@@ -153,7 +153,7 @@ static void for_every_scene(void (*check)(const struct scene *, const struct gb_
                 const struct scene scene =
                     make_scene(&gb_check_shapes[shape], layout, shared, GB_CHECK_NORMAL);
                 GB_CHECK_EACH_BACKEND(backend)
-                check(&scene, backend);
+                    check(&scene, backend);
                 assert_true(gb_check_guards());
                 gb_check_free();
             }

@@ -143,7 +143,7 @@ static void for_every_scene(void (*check)(const struct scene *, const struct gb_
                 const struct scene scene =
                     make_scene(&likelihoods[likelihood], &gb_check_shapes[shape], layout);
                 GB_CHECK_EACH_BACKEND(backend)
-                check(&scene, backend);
+                    check(&scene, backend);
                 assert_true(gb_check_guards());
                 gb_check_free();
             }
@@ -163,20 +163,20 @@ static void gives_the_same_bits_everywhere(void **state) {
 static void normalised_probabilities_sum_to_one(void **state) {
     (void)state;
     GB_CHECK_EACH_BACKEND(backend)
-    for (int likelihood = 0; likelihood < LIKELIHOODS; likelihood++)
-        for (float logit = -30; logit <= 30; logit += 2.5f) {
-            if (!likelihoods[likelihood].normalised)
-                continue;
-            float y[2] = {0, 1}, logits[2] = {logit, logit}, scratch[2];
-            double log_likelihood[2] = {0, 0};
-            struct gb_tensor y_view = gb_dense(y, 2, 1, 1, 1);
-            struct gb_tensor logits_view = gb_dense(logits, 2, 1, 1, 1);
-            const struct gb_exec exec = {.threads = 1, .scratch = scratch, .scratch_floats = 2};
-            backend->bernoulli_forward(&exec, &likelihoods[likelihood], &y_view, &logits_view,
-                                       log_likelihood);
-            assert_true(
-                gb_check_number("sum", exp(log_likelihood[0]) + exp(log_likelihood[1]), 1, 1e-6));
-        }
+        for (int likelihood = 0; likelihood < LIKELIHOODS; likelihood++)
+            for (float logit = -30; logit <= 30; logit += 2.5f) {
+                if (!likelihoods[likelihood].normalised)
+                    continue;
+                float y[2] = {0, 1}, logits[2] = {logit, logit}, scratch[2];
+                double log_likelihood[2] = {0, 0};
+                struct gb_tensor y_view = gb_dense(y, 2, 1, 1, 1);
+                struct gb_tensor logits_view = gb_dense(logits, 2, 1, 1, 1);
+                const struct gb_exec exec = {.threads = 1, .scratch = scratch, .scratch_floats = 2};
+                backend->bernoulli_forward(&exec, &likelihoods[likelihood], &y_view, &logits_view,
+                                           log_likelihood);
+                assert_true(gb_check_number("sum", exp(log_likelihood[0]) + exp(log_likelihood[1]),
+                                            1, 1e-6));
+            }
 }
 
 static void gradients_are_difference_quotients(void **state) {

@@ -154,7 +154,7 @@ static void for_every_scene(void (*check)(const struct scene *, const struct gb_
                 make_scene(&scene, priors[prior].form, &gb_check_shapes[shape], layout,
                            priors[prior].with_prior);
                 GB_CHECK_EACH_BACKEND(backend)
-                check(&scene, backend);
+                    check(&scene, backend);
                 assert_true(gb_check_guards());
                 gb_check_free();
             }

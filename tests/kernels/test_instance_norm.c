@@ -146,7 +146,7 @@ static void for_every_scene(void (*check)(const struct scene *, const struct gb_
             for (int layout = 0; layout < GB_CHECK_LAYOUTS; layout++) {
                 const struct scene scene = make_scene(activation, &gb_check_shapes[shape], layout);
                 GB_CHECK_EACH_BACKEND(backend)
-                check(&scene, backend);
+                    check(&scene, backend);
                 assert_true(gb_check_guards());
                 gb_check_free();
             }

@@ -314,10 +314,10 @@ static void refuses_bad_problems(void **state) {
     static const struct gb_image_problem problems[] = {
         {0, 4, 4, 3}, {1, 4, 4, (1 << 20) + 1}, {1 << 20, 64, 64, 1}, {1, 1, 1, 1 << 16}};
     GB_CHECK_EACH_BACKEND(backend)
-    for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
-        struct gb_inv1x1_plan plan;
-        assert_int_equal(backend->inv1x1_plan(&problems[i], 1, &plan), GB_BAD_INPUT);
-    }
+        for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
+            struct gb_inv1x1_plan plan;
+            assert_int_equal(backend->inv1x1_plan(&problems[i], 1, &plan), GB_BAD_INPUT);
+        }
 }
 
 int main(void) {

@@ -147,7 +147,7 @@ static void for_every_scene(void (*check)(const struct scene *, const struct gb_
             for (int layout = 0; layout < GB_CHECK_LAYOUTS; layout++) {
                 const struct scene scene = make_scene(levels[l], &gb_check_shapes[shape], layout);
                 GB_CHECK_EACH_BACKEND(backend)
-                check(&scene, backend);
+                    check(&scene, backend);
                 assert_true(gb_check_guards());
                 gb_check_free();
             }
@@ -183,18 +183,18 @@ enum { DISTRIBUTIONS = sizeof distributions / sizeof *distributions };
 static void probabilities_sum_to_one(void **state) {
     (void)state;
     GB_CHECK_EACH_BACKEND(backend)
-    for (int d = 0; d < DISTRIBUTIONS; d++) {
-        struct gb_tensor x = gb_check_view("x", LEVELS, 1, 1, 1, GB_CHECK_FLUSH);
-        struct gb_tensor raw = gb_check_view("raw", LEVELS, 1, 1, 2, GB_CHECK_FLUSH);
-        double *log_likelihood = gb_check_doubles("log likelihood", LEVELS), sum = 0;
-        const struct gb_exec exec = gb_check_exec(1, LEVELS);
-        one_distribution(distributions[d].mean, distributions[d].log_scale, &x, &raw);
-        backend->logistic_forward(&exec, LEVELS, &x, &raw, log_likelihood);
-        for (int level = 0; level < LEVELS; level++)
-            sum += exp(log_likelihood[level]);
-        assert_true(gb_check_number("sum", sum, 1, 2e-6));
-        gb_check_free();
-    }
+        for (int d = 0; d < DISTRIBUTIONS; d++) {
+            struct gb_tensor x = gb_check_view("x", LEVELS, 1, 1, 1, GB_CHECK_FLUSH);
+            struct gb_tensor raw = gb_check_view("raw", LEVELS, 1, 1, 2, GB_CHECK_FLUSH);
+            double *log_likelihood = gb_check_doubles("log likelihood", LEVELS), sum = 0;
+            const struct gb_exec exec = gb_check_exec(1, LEVELS);
+            one_distribution(distributions[d].mean, distributions[d].log_scale, &x, &raw);
+            backend->logistic_forward(&exec, LEVELS, &x, &raw, log_likelihood);
+            for (int level = 0; level < LEVELS; level++)
+                sum += exp(log_likelihood[level]);
+            assert_true(gb_check_number("sum", sum, 1, 2e-6));
+            gb_check_free();
+        }
 }
 
 // Every uniform number of a grid once: each level as often as its probability says, give or take
@@ -203,26 +203,26 @@ static void samples_have_their_probabilities(void **state) {
     (void)state;
     enum { DRAWS = 1 << 14 };
     GB_CHECK_EACH_BACKEND(backend)
-    for (int d = 0; d < DISTRIBUTIONS; d++) {
-        struct gb_tensor x = gb_check_view("x", 1, 1, DRAWS, 1, GB_CHECK_FLUSH);
-        struct gb_tensor raw = gb_check_view("raw", 1, 1, DRAWS, 2, GB_CHECK_FLUSH);
-        for (int i = 0; i < DRAWS; i++) {
-            *gb_at(&x, 0, 0, i) = (float)i / DRAWS;
-            gb_at(&raw, 0, 0, i)[0] = distributions[d].mean - 0.5f;
-            gb_at(&raw, 0, 0, i)[1] = distributions[d].log_scale;
+        for (int d = 0; d < DISTRIBUTIONS; d++) {
+            struct gb_tensor x = gb_check_view("x", 1, 1, DRAWS, 1, GB_CHECK_FLUSH);
+            struct gb_tensor raw = gb_check_view("raw", 1, 1, DRAWS, 2, GB_CHECK_FLUSH);
+            for (int i = 0; i < DRAWS; i++) {
+                *gb_at(&x, 0, 0, i) = (float)i / DRAWS;
+                gb_at(&raw, 0, 0, i)[0] = distributions[d].mean - 0.5f;
+                gb_at(&raw, 0, 0, i)[1] = distributions[d].log_scale;
+            }
+            backend->logistic_sample(&(struct gb_exec){.threads = 1}, LEVELS, &x, &raw, 1, &x);
+            int count[LEVELS] = {0};
+            for (int i = 0; i < DRAWS; i++)
+                count[(int)(*gb_at(&x, 0, 0, i) * LEVELS)]++;
+            for (int level = 0; level < LEVELS; level++) {
+                const double p =
+                    exp(log_probability(LEVELS, (double)level / LEVELS, distributions[d].mean,
+                                        exp(distributions[d].log_scale)));
+                assert_true(gb_check_number("count", count[level], p * DRAWS, 2));
+            }
+            gb_check_free();
         }
-        backend->logistic_sample(&(struct gb_exec){.threads = 1}, LEVELS, &x, &raw, 1, &x);
-        int count[LEVELS] = {0};
-        for (int i = 0; i < DRAWS; i++)
-            count[(int)(*gb_at(&x, 0, 0, i) * LEVELS)]++;
-        for (int level = 0; level < LEVELS; level++) {
-            const double p =
-                exp(log_probability(LEVELS, (double)level / LEVELS, distributions[d].mean,
-                                    exp(distributions[d].log_scale)));
-            assert_true(gb_check_number("count", count[level], p * DRAWS, 2));
-        }
-        gb_check_free();
-    }
 }
 
 static void temperature_zero_gives_the_mean(void **state) {

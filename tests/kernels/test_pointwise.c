@@ -22,13 +22,13 @@ static void check_add(const struct gb_check_shape *s, enum gb_check_layout layou
                 for (int c = 0; c < s->c; c++)
                     gb_at(&want, n, i, j)[c] += gb_at(&x, n, i, j)[c];
     GB_CHECK_EACH_BACKEND(backend)
-    for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
-        const struct gb_exec exec = {.threads = threads};
-        struct gb_tensor y = gb_check_view("y", s->n, s->h, s->w, s->c, layout);
-        gb_check_fill(&y, GB_CHECK_PATHOLOGICAL, 2);
-        backend->add(&exec, &x, &y);
-        assert_true(gb_check_same_bits("add", &want, &y));
-    }
+        for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
+            const struct gb_exec exec = {.threads = threads};
+            struct gb_tensor y = gb_check_view("y", s->n, s->h, s->w, s->c, layout);
+            gb_check_fill(&y, GB_CHECK_PATHOLOGICAL, 2);
+            backend->add(&exec, &x, &y);
+            assert_true(gb_check_same_bits("add", &want, &y));
+        }
     assert_true(gb_check_guards());
     gb_check_free();
 }
@@ -62,18 +62,18 @@ static void check_add_scaled(const struct gb_check_shape *s, enum gb_check_layou
                 }
     const struct gb_tensor *x = with_x ? &added : NULL;
     GB_CHECK_EACH_BACKEND(backend)
-    for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
-        const struct gb_exec exec = {.threads = threads};
-        struct gb_tensor y = gb_check_view("y", s->n, s->h, s->w, s->c, layout);
-        backend->add_scaled(&exec, x, factor, &r, &y);
-        assert_true(gb_check_same_bits("add scaled", &want, &y));
-        struct gb_tensor over_r = filled("over r", s, layout, 2);
-        backend->add_scaled(&exec, x, factor, &over_r, &over_r);
-        assert_true(gb_check_same_bits("over r", &want, &over_r));
-        struct gb_tensor over_x = filled("over x", s, layout, 1);
-        backend->add_scaled(&exec, with_x ? &over_x : NULL, factor, &r, &over_x);
-        assert_true(gb_check_same_bits("over x", &want, &over_x));
-    }
+        for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
+            const struct gb_exec exec = {.threads = threads};
+            struct gb_tensor y = gb_check_view("y", s->n, s->h, s->w, s->c, layout);
+            backend->add_scaled(&exec, x, factor, &r, &y);
+            assert_true(gb_check_same_bits("add scaled", &want, &y));
+            struct gb_tensor over_r = filled("over r", s, layout, 2);
+            backend->add_scaled(&exec, x, factor, &over_r, &over_r);
+            assert_true(gb_check_same_bits("over r", &want, &over_r));
+            struct gb_tensor over_x = filled("over x", s, layout, 1);
+            backend->add_scaled(&exec, with_x ? &over_x : NULL, factor, &r, &over_x);
+            assert_true(gb_check_same_bits("over x", &want, &over_x));
+        }
     assert_true(gb_check_guards());
     gb_check_free();
 }
@@ -101,15 +101,15 @@ static void check_exp(size_t count, float factor) {
     gb_check_reference()->exp(&(struct gb_exec){.threads = 1}, count, factor, in, one.data);
     assert_true(gb_check_near("exp", &one, want, bound));
     GB_CHECK_EACH_BACKEND(backend)
-    for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
-        const struct gb_exec exec = {.threads = threads};
-        float *out = gb_check_floats("out", count, GB_CHECK_FLUSH);
-        backend->exp(&exec, count, factor, in, out);
-        assert_true(gb_check_same_floats("exp", count, one.data, out));
-        memcpy(out, in, count * sizeof *out);
-        backend->exp(&exec, count, factor, out, out);
-        assert_true(gb_check_same_floats("exp in place", count, one.data, out));
-    }
+        for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
+            const struct gb_exec exec = {.threads = threads};
+            float *out = gb_check_floats("out", count, GB_CHECK_FLUSH);
+            backend->exp(&exec, count, factor, in, out);
+            assert_true(gb_check_same_floats("exp", count, one.data, out));
+            memcpy(out, in, count * sizeof *out);
+            backend->exp(&exec, count, factor, out, out);
+            assert_true(gb_check_same_floats("exp in place", count, one.data, out));
+        }
     assert_true(gb_check_guards());
     gb_check_free();
 }

@@ -87,12 +87,12 @@ static void check_scene(const struct scene *s, bool exact_sums) {
     const struct result want = run(s, gb_check_reference(), 1);
     check_definition(s, &want);
     GB_CHECK_EACH_BACKEND(backend)
-    for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
-        const struct result r = run(s, backend, threads);
-        assert_true(gb_check_same_bits("y", &want.y, &r.y));
-        if (exact_sums || backend->same_bits)
-            assert_true(gb_check_same_bits("dx", &want.dx, &r.dx));
-    }
+        for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
+            const struct result r = run(s, backend, threads);
+            assert_true(gb_check_same_bits("y", &want.y, &r.y));
+            if (exact_sums || backend->same_bits)
+                assert_true(gb_check_same_bits("dx", &want.dx, &r.dx));
+        }
     assert_true(gb_check_guards());
     gb_check_free();
 }
@@ -119,21 +119,21 @@ static void passes_nan_on(void **state) {
     (void)state;
     const struct gb_pool_problem problem = {1, 2, 2, 1, 2, 2};
     GB_CHECK_EACH_BACKEND(backend)
-    for (int at = 0; at < 4 && !backend->fallback; at++) {
-        struct gb_pool_plan plan;
-        assert_int_equal(backend->max_pool_plan(&problem, 1, &plan), GB_OK);
-        float x[4] = {3, -1, 2, 3}, dx[4], y, dy = 5;
-        x[at] = NAN;
-        const struct gb_exec exec = {.threads = 1};
-        struct gb_tensor in = gb_dense(x, 1, 2, 2, 1), d_in = gb_dense(dx, 1, 2, 2, 1);
-        struct gb_tensor out = gb_dense(&y, 1, 1, 1, 1), d_out = gb_dense(&dy, 1, 1, 1, 1);
-        backend->max_pool_forward(&plan, &exec, &in, &out);
-        backend->max_pool_backward(&plan, &exec, &in, &d_out, &d_in);
-        backend->max_pool_plan_free(&plan);
-        assert_true(isnan(y));
-        for (int i = 0; i < 4; i++)
-            assert_true(dx[i] == (i == at ? 5 : 0));
-    }
+        for (int at = 0; at < 4 && !backend->fallback; at++) {
+            struct gb_pool_plan plan;
+            assert_int_equal(backend->max_pool_plan(&problem, 1, &plan), GB_OK);
+            float x[4] = {3, -1, 2, 3}, dx[4], y, dy = 5;
+            x[at] = NAN;
+            const struct gb_exec exec = {.threads = 1};
+            struct gb_tensor in = gb_dense(x, 1, 2, 2, 1), d_in = gb_dense(dx, 1, 2, 2, 1);
+            struct gb_tensor out = gb_dense(&y, 1, 1, 1, 1), d_out = gb_dense(&dy, 1, 1, 1, 1);
+            backend->max_pool_forward(&plan, &exec, &in, &out);
+            backend->max_pool_backward(&plan, &exec, &in, &d_out, &d_in);
+            backend->max_pool_plan_free(&plan);
+            assert_true(isnan(y));
+            for (int i = 0; i < 4; i++)
+                assert_true(dx[i] == (i == at ? 5 : 0));
+        }
 }
 
 static void refuses_bad_problems(void **state) {
@@ -141,10 +141,10 @@ static void refuses_bad_problems(void **state) {
     static const struct gb_pool_problem problems[] = {
         {1, 4, 4, 0, 2, 2}, {1, 4, 4, 1, 2, 0}, {1, 4, 2, 1, 3, 1}, {1 << 20, 64, 64, 1, 2, 2}};
     GB_CHECK_EACH_BACKEND(backend)
-    for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
-        struct gb_pool_plan plan;
-        assert_int_equal(backend->max_pool_plan(&problems[i], 1, &plan), GB_BAD_INPUT);
-    }
+        for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
+            struct gb_pool_plan plan;
+            assert_int_equal(backend->max_pool_plan(&problems[i], 1, &plan), GB_BAD_INPUT);
+        }
 }
 
 int main(void) {

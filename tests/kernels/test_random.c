@@ -61,14 +61,14 @@ static void fills_equal_the_scalar_functions(void **state) {
                 normal[i] = gb_random_normal(&key, element) * deviation;
             }
             GB_CHECK_EACH_BACKEND(backend)
-            for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
-                struct gb_exec exec = {.threads = threads};
-                float *out = gb_check_floats("out", count, GB_CHECK_FLUSH);
-                backend->random_uniform(&exec, &key, firsts[f], count, low, high, out);
-                assert_true(gb_check_same_floats("uniform", count, uniform, out));
-                backend->random_normal(&exec, &key, firsts[f], count, deviation, out);
-                assert_true(gb_check_same_floats("normal", count, normal, out));
-            }
+                for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
+                    struct gb_exec exec = {.threads = threads};
+                    float *out = gb_check_floats("out", count, GB_CHECK_FLUSH);
+                    backend->random_uniform(&exec, &key, firsts[f], count, low, high, out);
+                    assert_true(gb_check_same_floats("uniform", count, uniform, out));
+                    backend->random_normal(&exec, &key, firsts[f], count, deviation, out);
+                    assert_true(gb_check_same_floats("normal", count, normal, out));
+                }
             assert_true(gb_check_guards());
             gb_check_free();
         }

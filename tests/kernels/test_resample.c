@@ -65,10 +65,10 @@ static void check_upsampling(int factor, const struct gb_check_shape *shape,
     gb_check_fill(&s.x, GB_CHECK_PATHOLOGICAL, 1);
     gb_check_fill(&s.dy, d_fill, 2);
     GB_CHECK_EACH_BACKEND(backend)
-    for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
-        const struct result r = run(&s, backend, threads);
-        check_definition(&s, &r, d_fill == GB_CHECK_INTEGERS || backend->same_bits);
-    }
+        for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
+            const struct result r = run(&s, backend, threads);
+            check_definition(&s, &r, d_fill == GB_CHECK_INTEGERS || backend->same_bits);
+        }
     assert_true(gb_check_guards());
     gb_check_free();
 }
@@ -89,10 +89,10 @@ static void refuses_bad_problems(void **state) {
     static const struct gb_upsample_problem problems[] = {
         {0, 4, 4, 1, 2}, {1, 4, 4, 1, -1}, {1, 1 << 10, 1 << 10, 1, 1 << 6}};
     GB_CHECK_EACH_BACKEND(backend)
-    for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
-        struct gb_upsample_plan plan;
-        assert_int_equal(backend->upsample_plan(&problems[i], 1, &plan), GB_BAD_INPUT);
-    }
+        for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
+            struct gb_upsample_plan plan;
+            assert_int_equal(backend->upsample_plan(&problems[i], 1, &plan), GB_BAD_INPUT);
+        }
 }
 
 static double cubic(double x) {
@@ -150,12 +150,13 @@ static void check_resampling(enum gb_resample_filter filter, const struct gb_res
     gb_check_reference()->resample(&(struct gb_exec){.threads = 1}, plan, &x, &want);
     assert_true(gb_check_near("resampled", &want, value, bound));
     GB_CHECK_EACH_BACKEND(backend)
-    for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
-        const struct gb_exec exec = gb_check_exec(threads, gb_resample_scratch_floats(&x, threads));
-        struct gb_tensor y = gb_check_view("y", n, rows->out, columns->out, c, layout);
-        backend->resample(&exec, plan, &x, &y);
-        assert_true(gb_check_same_bits("resampled", &want, &y));
-    }
+        for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
+            const struct gb_exec exec =
+                gb_check_exec(threads, gb_resample_scratch_floats(&x, threads));
+            struct gb_tensor y = gb_check_view("y", n, rows->out, columns->out, c, layout);
+            backend->resample(&exec, plan, &x, &y);
+            assert_true(gb_check_same_bits("resampled", &want, &y));
+        }
     assert_true(gb_check_guards());
     gb_check_free();
 }
@@ -204,12 +205,13 @@ static void resampling_gives_the_same_bits_on_large_images(void **state) {
     gb_check_fill(&x, GB_CHECK_NORMAL, 1);
     gb_check_reference()->resample(&(struct gb_exec){.threads = 1}, &plan, &x, &want);
     GB_CHECK_EACH_BACKEND(backend)
-    for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
-        const struct gb_exec exec = gb_check_exec(threads, gb_resample_scratch_floats(&x, threads));
-        struct gb_tensor y = gb_check_view("y", 1, 30, 50, 3, GB_CHECK_FLUSH);
-        backend->resample(&exec, &plan, &x, &y);
-        assert_true(gb_check_same_bits("resampled", &want, &y));
-    }
+        for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
+            const struct gb_exec exec =
+                gb_check_exec(threads, gb_resample_scratch_floats(&x, threads));
+            struct gb_tensor y = gb_check_view("y", 1, 30, 50, 3, GB_CHECK_FLUSH);
+            backend->resample(&exec, &plan, &x, &y);
+            assert_true(gb_check_same_bits("resampled", &want, &y));
+        }
     assert_true(gb_check_guards());
     gb_resample_plan_free(&plan);
     gb_check_free();

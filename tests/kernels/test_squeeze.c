@@ -22,15 +22,15 @@ static void check_shape(const struct gb_check_shape *s, enum gb_check_layout lay
                             gb_at(&want, image, i, j)[k * 4 + dy * 2 + dx] =
                                 gb_at(&wide, image, 2 * i + dy, 2 * j + dx)[k];
     GB_CHECK_EACH_BACKEND(backend)
-    for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
-        const struct gb_exec exec = {.threads = threads};
-        struct gb_tensor deep = gb_check_view("deep", n, h, w, 4 * c, layout);
-        struct gb_tensor back = gb_check_view("back", n, 2 * h, 2 * w, c, layout);
-        backend->squeeze(&exec, &wide, &deep);
-        assert_true(gb_check_same_bits("squeeze", &want, &deep));
-        backend->unsqueeze(&exec, &deep, &back);
-        assert_true(gb_check_same_bits("unsqueeze", &wide, &back));
-    }
+        for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
+            const struct gb_exec exec = {.threads = threads};
+            struct gb_tensor deep = gb_check_view("deep", n, h, w, 4 * c, layout);
+            struct gb_tensor back = gb_check_view("back", n, 2 * h, 2 * w, c, layout);
+            backend->squeeze(&exec, &wide, &deep);
+            assert_true(gb_check_same_bits("squeeze", &want, &deep));
+            backend->unsqueeze(&exec, &deep, &back);
+            assert_true(gb_check_same_bits("unsqueeze", &wide, &back));
+        }
     assert_true(gb_check_guards());
     gb_check_free();
 }

@@ -96,7 +96,8 @@ static void check_metrics(const json_t *metrics, int points) {
     double best = 0;
     size_t i;
     assert_int_equal(json_array_size(curve), points);
-    json_array_foreach(curve, i, point) best = fmax(best, number(point, "f_score"));
+    json_array_foreach(curve, i, point)
+        best = fmax(best, number(point, "f_score"));
     assert_float_equal(number(metrics, "f_score"), best, 1e-12);
     assert_true(number(metrics, "trivial_f_score") > 0.1);
     // A coin that knows how rare vessels are.
