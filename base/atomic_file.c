@@ -101,7 +101,7 @@ enum gb_status gb_atomic_open(struct gb_atomic_file *file, const char *path) {
         return gb_fail(GB_BAD_INPUT, "cannot write", path, "the file name is empty");
     file->path = strdup(path);
     if (!file->path)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
+        return gb_no_memory("cannot write", path);
     sweep(path);
     int descriptor = open_temporary(file);
     if (descriptor < 0) {
@@ -114,7 +114,7 @@ enum gb_status gb_atomic_open(struct gb_atomic_file *file, const char *path) {
         close(descriptor);
         unlink(file->temporary);
         forget(file);
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
+        return gb_no_memory("cannot write", path);
     }
     return GB_OK;
 }

@@ -49,7 +49,7 @@ enum gb_status gb_json_write(const char *path, const json_t *json) {
     bool dumped = json_dumpf(json, file.stream, JSON_INDENT(2)) == 0;
     if (!dumped && !ferror(file.stream)) {
         gb_atomic_abort(&file);
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
+        return gb_no_memory("cannot write", path);
     }
     fputc('\n', file.stream);
     return gb_atomic_commit(&file);
@@ -67,7 +67,7 @@ static enum gb_status read_lines(FILE *file, const char *what, const char *path,
         if (!value)
             status = gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", number, error.text);
         else if (json_array_append_new(values, value) != 0)
-            status = gb_fail(GB_OUT_OF_MEMORY, what, path, "out of memory");
+            status = gb_no_memory(what, path);
     }
     if (status == GB_OK && !feof(file)) // a directory opens, but does not read
         status = gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));

@@ -239,7 +239,7 @@ enum gb_status gb_options_parse(const struct gb_command *command, const struct g
         count++;
     struct poptOption *table = calloc(count + 2, sizeof *table); // --help, and the end
     if (!table)
-        return gb_fail(GB_OUT_OF_MEMORY, what, command->name, "out of memory");
+        return gb_no_memory(what, command->name);
     for (int i = 0; options[i].name; i++) {
         if (!is_operand(&options[i]))
             table[rows++] = (struct poptOption){
@@ -249,9 +249,8 @@ enum gb_status gb_options_parse(const struct gb_command *command, const struct g
     }
     table[rows++] = (struct poptOption){.longName = "help", .val = HELP};
     poptContext context = poptGetContext("glowbench", argc, argv, table, 0);
-    enum gb_status status = context
-                                ? take_options(command, options, context, argc, argv, helped)
-                                : gb_fail(GB_OUT_OF_MEMORY, what, command->name, "out of memory");
+    enum gb_status status = context ? take_options(command, options, context, argc, argv, helped)
+                                    : gb_no_memory(what, command->name);
     if (status == GB_OK && !*helped)
         status = take_operands(command, options, context, argc, argv);
     poptFreeContext(context);

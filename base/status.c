@@ -28,6 +28,10 @@ enum gb_status gb_fail(enum gb_status status, const char *what, const char *wher
     return status;
 }
 
+enum gb_status gb_no_memory(const char *what, const char *where) {
+    return gb_fail(GB_OUT_OF_MEMORY, what, where, "out of memory");
+}
+
 enum gb_status gb_fail_within(enum gb_status status, const char *what, const char *where) {
     char why[GB_MESSAGE];
     memcpy(why, message, sizeof why);

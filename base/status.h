@@ -24,7 +24,10 @@ enum { GB_MESSAGE = 1024 }; // bytes of one at most
 enum gb_status gb_fail(enum gb_status status, const char *what, const char *where,
                        const char *why_format, ...) __attribute__((format(printf, 4, 5)));
 
-// A failure within WHAT, told as its own: leaves "WHAT: WHERE: " and the message that is there.
+// gb_fail with GB_OUT_OF_MEMORY and "out of memory".
+enum gb_status gb_no_memory(const char *what, const char *where);
+
+// Puts "WHAT: WHERE: " in front of the message of a failed call.
 enum gb_status gb_fail_within(enum gb_status status, const char *what, const char *where);
 
 // Leaves a message that another thread has left there.

@@ -70,7 +70,7 @@ static enum gb_status add_cpus(json_t *machine) {
             json_array_append_new(list, json_integer(cpus[rank]));
     gb_unpin_threads();
     if (json_object_set_new(machine, "cpus", list) != 0)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot describe", "this machine", "out of memory");
+        return gb_no_memory("cannot describe", "this machine");
     return GB_OK;
 }
 

@@ -64,7 +64,7 @@ static enum gb_status make_split(struct gb_photographs *photographs,
         GB_TRY(gb_dataset_name(set, i, photographs->names[i]));
     struct crops *crops = malloc(sizeof *crops);
     if (!crops)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot load", "denoise", "out of memory");
+        return gb_no_memory("cannot load", "denoise");
     *crops = (struct crops){*photographs, *rule};
     *photographs = (struct gb_photographs){0};
     set->hash = gb_photographs_hash(&crops->photographs);

@@ -121,7 +121,7 @@ static enum gb_status make_split(struct gb_depth_maps *maps, int h, int w, struc
         GB_TRY(gb_dataset_name(set, i, maps->names[i]));
     struct gb_depth_maps *source = malloc(sizeof *source);
     if (!source)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot load", "depth", "out of memory");
+        return gb_no_memory("cannot load", "depth");
     *source = *maps;
     *maps = (struct gb_depth_maps){0};
     set->hash = gb_depth_maps_hash(source);
@@ -236,9 +236,8 @@ static enum gb_status score(const struct gb_predictions *answers, json_t *metric
     truth.data = malloc(gb_elements(&truth) * sizeof(float));
     smoothed.data = malloc(gb_elements(&smoothed) * sizeof(float));
     struct scores scores = {0};
-    enum gb_status status = truth.data && smoothed.data ? GB_OK
-                                                        : gb_fail(GB_OUT_OF_MEMORY, "cannot score",
-                                                                  "depth", "out of memory");
+    enum gb_status status =
+        truth.data && smoothed.data ? GB_OK : gb_no_memory("cannot score", "depth");
     for (int i = 0; status == GB_OK && i < examples->count; i++)
         status = score_image(answers, i, &truth, &smoothed, json_array_get(per_image, (size_t)i),
                              &scores);
@@ -326,7 +325,7 @@ static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_d
     struct gb_tensor room = gb_dense(NULL, 3, example->y.h, example->y.w, 1);
     room.data = malloc(gb_elements(&room) * sizeof(float));
     if (!room.data)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "depth", "out of memory");
+        return gb_no_memory("cannot draw", "depth");
     const struct gb_tensor truth = gb_images(&room, 0, 1), answer = gb_images(&room, 1, 1);
     const struct gb_tensor target = gb_images(&room, 2, 1);
     const enum gb_status status =

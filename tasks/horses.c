@@ -85,10 +85,6 @@ static enum gb_status set_scores(json_t *metrics, const char *prefix,
     return GB_OK;
 }
 
-static enum gb_status out_of_memory(void) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot score", "horses", "out of memory");
-}
-
 static enum gb_status add_scores(const struct gb_predictions *answers,
                                  const struct gb_examples *train, double *iou, float *mean_mask,
                                  json_t *metrics, json_t *per_image) {
@@ -117,7 +113,7 @@ static enum gb_status score(const struct gb_predictions *answers, json_t *metric
     float *mean_mask = malloc((size_t)truth->h * (size_t)truth->w * sizeof *mean_mask);
     enum gb_status status = iou && mean_mask
                                 ? add_scores(answers, &train, iou, mean_mask, metrics, per_image)
-                                : out_of_memory();
+                                : gb_no_memory("cannot score", "horses");
     free(iou);
     free(mean_mask);
     gb_examples_free(&train);

@@ -165,8 +165,7 @@ static enum gb_status score(const struct gb_predictions *answers, json_t *metric
     struct gb_tensor image = gb_images(&examples->x, 0, 1);
     image.data = malloc(gb_elements(&image) * sizeof(float));
     double sums[PREDICTORS] = {0};
-    enum gb_status status =
-        image.data ? GB_OK : gb_fail(GB_OUT_OF_MEMORY, "cannot score", "inpaint", "out of memory");
+    enum gb_status status = image.data ? GB_OK : gb_no_memory("cannot score", "inpaint");
     for (int i = 0; status == GB_OK && i < examples->count; i++) {
         const struct gb_tensor truth = gb_images(&examples->y, i, 1);
         const struct gb_tensor answer = gb_images(answers->answers, i, 1);
@@ -235,7 +234,7 @@ static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_d
     struct gb_tensor target = predictor->target;
     target.data = malloc(gb_elements(&target) * sizeof(float));
     if (!target.data)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "inpaint", "out of memory");
+        return gb_no_memory("cannot draw", "inpaint");
     const enum gb_status status =
         fill_cells(predictor, set->names[index], index, example, &target, cells);
     free(target.data);

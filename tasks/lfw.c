@@ -170,10 +170,6 @@ static enum gb_status set_scores(const struct scoring *scoring, const struct gb_
     return GB_OK;
 }
 
-static enum gb_status out_of_memory(void) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot score", "lfw", "out of memory");
-}
-
 static enum gb_status add_scores(struct scoring *scoring, const struct gb_predictions *answers,
                                  json_t *metrics, json_t *per_image) {
     const struct gb_tensor *truth = &answers->examples->y;
@@ -189,7 +185,7 @@ static enum gb_status add_scores(struct scoring *scoring, const struct gb_predic
         GB_TRY(set_scores(scoring, truth, (enum predictor)p, metrics));
     const int failed =
         json_object_set_new(metrics, "superpixels", json_string(published ? "published" : "slic"));
-    return failed ? out_of_memory() : GB_OK;
+    return failed ? gb_no_memory("cannot score", "lfw") : GB_OK;
 }
 
 // One-hot answers as label maps.
@@ -225,7 +221,7 @@ static enum gb_status score(const struct gb_predictions *answers, json_t *metric
     const enum gb_status status =
         labels && blind && scoring.scores
             ? score_maps(answers, labels, blind, &scoring, metrics, per_image)
-            : out_of_memory();
+            : gb_no_memory("cannot score", "lfw");
     free(labels);
     free(blind);
     free(scoring.scores);

@@ -193,12 +193,12 @@ enum gb_status gb_machine_json(json_t **machine) {
     setenv("HWLOC_HIDE_ERRORS", "2", 0);
     hwloc_topology_t topology;
     if (hwloc_topology_init(&topology) != 0)
-        return gb_fail(GB_OUT_OF_MEMORY, what, where, "out of memory");
+        return gb_no_memory(what, where);
     if (hwloc_topology_load(topology) != 0) {
         hwloc_topology_destroy(topology);
         return gb_fail(GB_IO_ERROR, what, where, "hwloc finds no topology");
     }
     *machine = machine_json(topology);
     hwloc_topology_destroy(topology);
-    return *machine ? GB_OK : gb_fail(GB_OUT_OF_MEMORY, what, where, "out of memory");
+    return *machine ? GB_OK : gb_no_memory(what, where);
 }

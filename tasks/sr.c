@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/minmax.h"
 #include "tasks/data/sr_data.h"
 #include "tasks/images/picture.h"
 #include "tasks/metrics/record.h"
@@ -137,10 +138,6 @@ struct test_set {
     int name_length; // of the set's, with which those of its photographs begin
 };
 
-static enum gb_status no_memory(const char *where) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot evaluate", where, "out of memory");
-}
-
 // How many answers a model gives: one that has a single one gives it whatever the temperature.
 static int answers_of(const struct gb_predictor *predictor) {
     return predictor->kind->point_estimate ? 1 : TEMPERATURES;
@@ -154,10 +151,6 @@ static struct test_set test_set_at(const struct gb_dataset *split, int first) {
                    (size_t)set.name_length + 1) == 0)
         set.count++;
     return set;
-}
-
-static int smaller(int a, int b) {
-    return a < b ? a : b;
 }
 
 // Of heights and widths of targets, which are twice the input's.
@@ -213,8 +206,8 @@ static enum gb_status add_bits(struct gb_predictor *predictor, const struct test
                        predictor->options.seed, &crops));
     enum gb_status status = gb_predictor_resize(predictor, &crops.shape);
     for (int first = 0; status == GB_OK && first < crops.count; first += CROPS_AT_ONCE)
-        status = add_bits_of(predictor, &crops, first, smaller(CROPS_AT_ONCE, crops.count - first),
-                             sums);
+        status = add_bits_of(predictor, &crops, first,
+                             gb_min_int(CROPS_AT_ONCE, crops.count - first), sums);
     gb_dataset_free(&crops);
     return status;
 }
@@ -239,7 +232,7 @@ static enum gb_status score_baselines(const struct gb_tensor *low, const struct 
     struct gb_tensor high = gb_dense(NULL, 1, truth->h, truth->w, 3);
     high.data = malloc(gb_elements(&high) * sizeof(float));
     if (!high.data)
-        return no_memory("baselines");
+        return gb_no_memory("cannot evaluate", "baselines");
     enum gb_status status = gb_sr_bicubic(low, &high);
     if (status == GB_OK)
         status = gb_sr_score(truth, &high, &scores[BICUBIC]);
@@ -256,7 +249,7 @@ static enum gb_status score_pair(struct gb_predictor *predictor, const struct gb
                                  int index, const struct gb_examples *padded,
                                  struct gb_sr_score scores[ANSWERS], double *seconds) {
     const struct gb_example_shape whole = gb_dataset_shape(split, index);
-    const int h = smaller(whole.x_h, padded->x.h), w = smaller(whole.x_w, padded->x.w);
+    const int h = gb_min_int(whole.x_h, padded->x.h), w = gb_min_int(whole.x_w, padded->x.w);
     const struct gb_tensor truth = corner(&padded->y, 2 * h, 2 * w);
     const struct gb_tensor low = corner(&padded->x, h, w);
     GB_TRY(score_baselines(&low, &truth, scores));
@@ -324,7 +317,7 @@ static enum gb_status add_image(struct gb_predictor *predictor, const struct gb_
     sums->images++;
     json_t *object = json_pack("{s:s}", "name", split->names[index]);
     if (json_array_append_new(per_image, object) != 0)
-        return no_memory("metrics");
+        return gb_no_memory("cannot evaluate", "metrics");
     return set_scores(object, "", answers_of(predictor), scores, 1);
 }
 
@@ -342,7 +335,7 @@ static enum gb_status middles_of(const struct gb_predictor *predictor,
 static enum gb_status add_images(struct gb_predictor *predictor, const struct test_set *set,
                                  struct sums *sums, json_t *per_image) {
     const int asked = predictor->options.scored;
-    const int count = asked ? smaller(asked, set->count) : set->count;
+    const int count = asked ? gb_min_int(asked, set->count) : set->count;
     struct gb_dataset seen;
     if (asked)
         GB_TRY(middles_of(predictor, set->split, &seen));
@@ -360,7 +353,9 @@ static enum gb_status add_images(struct gb_predictor *predictor, const struct te
 static enum gb_status set_count(json_t *metrics, const char *set, const char *name, int count) {
     char whole[96];
     snprintf(whole, sizeof whole, "%s%s", set, name);
-    return json_object_set_new(metrics, whole, json_integer(count)) ? no_memory("metrics") : GB_OK;
+    return json_object_set_new(metrics, whole, json_integer(count))
+               ? gb_no_memory("cannot evaluate", "metrics")
+               : GB_OK;
 }
 
 // The means, their names after `set`, and what they were taken over.
@@ -475,7 +470,7 @@ static enum gb_status add_column(struct portrait *portrait, const char *caption,
     *column = (struct gb_picture_column){caption, gb_dense(NULL, 1, values->h, values->w, 3)};
     column->images.data = malloc(gb_elements(&column->images) * sizeof(float));
     if (!column->images.data)
-        return no_memory("pictures");
+        return gb_no_memory("cannot evaluate", "pictures");
     portrait->count++;
     gb_map_values(values, to_picture, &column->images);
     return GB_OK;
@@ -484,7 +479,8 @@ static enum gb_status add_column(struct portrait *portrait, const char *caption,
 static enum gb_status add_bicubic(struct portrait *portrait, const struct gb_tensor *low) {
     struct gb_tensor high = gb_dense(NULL, 1, 2 * low->h, 2 * low->w, 3);
     high.data = malloc(gb_elements(&high) * sizeof(float));
-    enum gb_status status = high.data ? gb_sr_bicubic(low, &high) : no_memory("pictures");
+    enum gb_status status =
+        high.data ? gb_sr_bicubic(low, &high) : gb_no_memory("cannot evaluate", "pictures");
     if (status == GB_OK)
         status = add_column(portrait, "bicubic", &high);
     free(high.data);

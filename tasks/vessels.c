@@ -110,10 +110,6 @@ struct prediction_stats {
     int sample_count;
 };
 
-static enum gb_status out_of_memory(void) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot evaluate", "vessels", "out of memory");
-}
-
 static enum gb_status prediction_stats_create(struct prediction_stats *prediction_stats,
                                               const struct gb_predictor *p) {
     const struct gb_tensor *y = &p->target;
@@ -125,7 +121,7 @@ static enum gb_status prediction_stats_create(struct prediction_stats *predictio
     prediction_stats->samples = malloc((size_t)p->samples * sizeof *prediction_stats->samples);
     return prediction_stats->mean.data && prediction_stats->mask.data && prediction_stats->samples
                ? GB_OK
-               : out_of_memory();
+               : gb_no_memory("cannot evaluate", "vessels");
 }
 
 static void prediction_stats_free(struct prediction_stats *prediction_stats) {
@@ -190,7 +186,9 @@ static enum gb_status totals_create(struct totals *totals, const struct gb_predi
     totals->curve = malloc((size_t)most * sizeof *totals->curve);
     totals->bits = malloc((size_t)count * sizeof *totals->bits);
     totals->second.data = malloc(gb_elements(&totals->second) * sizeof(float));
-    return totals->curve && totals->bits && totals->second.data ? GB_OK : out_of_memory();
+    return totals->curve && totals->bits && totals->second.data
+               ? GB_OK
+               : gb_no_memory("cannot evaluate", "vessels");
 }
 
 static void totals_free(struct totals *totals) {
@@ -254,7 +252,7 @@ static enum gb_status add_photograph(struct gb_predictor *p, const struct gb_dat
         totals->seconded++;
     }
     failed |= json_array_append_new(per_image, json);
-    return failed ? out_of_memory() : GB_OK;
+    return failed ? gb_no_memory("cannot evaluate", "vessels") : GB_OK;
 }
 
 // Bits per dimension of a blind model: every pixel a vessel with the training set's share of them,
@@ -323,7 +321,7 @@ static enum gb_status add_metrics(const struct gb_dataset *train, const struct g
         GB_TRY(set_point(metrics, "human_", &human));
     }
     return json_object_set_new(metrics, "curve", points_json(totals->curve, points))
-               ? out_of_memory()
+               ? gb_no_memory("cannot evaluate", "vessels")
                : GB_OK;
 }
 
@@ -463,8 +461,8 @@ static enum gb_status fill_row(struct gb_predictor *p, const struct gb_dataset *
     struct gb_tensor kept = gb_dense(NULL, KEPT, y->h, y->w, 1);
     struct prediction_stats prediction_stats = {0};
     kept.data = malloc(gb_elements(&kept) * sizeof(float));
-    enum gb_status status =
-        kept.data ? prediction_stats_create(&prediction_stats, p) : out_of_memory();
+    enum gb_status status = kept.data ? prediction_stats_create(&prediction_stats, p)
+                                      : gb_no_memory("cannot evaluate", "vessels");
     if (status == GB_OK)
         status = fill_cells(p, set, index, example, &kept, &prediction_stats, cells);
     prediction_stats_free(&prediction_stats);

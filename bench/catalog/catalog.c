@@ -27,10 +27,6 @@ struct entries {
     const struct gb_model_case *models;
 };
 
-static enum gb_status out_of_memory(void) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot list benchmarks", "catalogue", "no memory");
-}
-
 // ---- The distinct problems ----
 
 static struct entry *find(const struct entries *entries, const char *text) {
@@ -44,7 +40,7 @@ static enum gb_status append(struct entries *entries, enum gb_catalog_kind kind,
                              struct entry **added) {
     struct entry *list = gb_grow(entries->list, (size_t)entries->count, sizeof *list);
     if (!list)
-        return out_of_memory();
+        return gb_no_memory("cannot list benchmarks", "catalogue");
     entries->list = list;
     struct entry *entry = *added = &entries->list[entries->count++];
     *entry = (struct entry){.kind = kind};
@@ -67,7 +63,7 @@ static enum gb_status add(struct entries *entries, const struct gb_model_case *m
         struct gb_inv1x1_share *shares =
             gb_grow(entry->shares, (size_t)entry->share_count, sizeof *entry->shares);
         if (!shares)
-            return out_of_memory();
+            return gb_no_memory("cannot list benchmarks", "catalogue");
         entry->shares = shares;
         struct gb_inv1x1_share *share = &shares[entry->share_count++];
         snprintf(share->model, sizeof share->model, "%s", model->name);
@@ -320,7 +316,7 @@ static enum gb_status list(const struct gb_catalog_request *request, const struc
     size_t rows = (size_t)entries->count * (size_t)backends * (size_t)request->thread_count;
     catalog->list = calloc(rows, sizeof *catalog->list);
     if (!catalog->list)
-        return out_of_memory();
+        return gb_no_memory("cannot list benchmarks", "catalogue");
     for (int i = 0; i < entries->count; i++) {
         int first = catalog->count;
         for (int b = 0; b < backends; b++)
@@ -336,7 +332,7 @@ enum gb_status gb_catalog_make(const struct gb_catalog_request *request,
     *catalog = (struct gb_catalog){0};
     struct entries *entries = calloc(1, sizeof *entries);
     if (!entries)
-        return out_of_memory();
+        return gb_no_memory("cannot list benchmarks", "catalogue");
     entries->models = request->models ? request->models : gb_model_cases();
     catalog->memory = entries;
     enum gb_status status = select_entries(request, entries);

@@ -140,7 +140,7 @@ static enum gb_status setup(const struct gb_benchmark *benchmark, struct gb_aren
     *result = NULL;
     struct gb_kernel_state *state = calloc(1, sizeof *state);
     if (!state)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot set up", benchmark->problem, "no memory");
+        return gb_no_memory("cannot set up", benchmark->problem);
     state->benchmark = benchmark;
     state->backend = benchmark->backend;
     state->arena = arena;
@@ -295,7 +295,7 @@ enum gb_status gb_kernel_benchmark(const char *text, struct gb_benchmark *benchm
     benchmark->traffic = kernel->traffic;
     struct gb_kernel_description *kept = malloc(sizeof *kept);
     if (!kept)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot list benchmarks", text, "no memory");
+        return gb_no_memory("cannot list benchmarks", text);
     *kept = description;
     benchmark->description = kept;
     return GB_OK;

@@ -117,22 +117,18 @@ static enum gb_status plan(struct gb_layer_state *s) {
     return layer_of(s)->plan(s);
 }
 
-static enum gb_status no_memory(const struct gb_benchmark *benchmark) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot set up", benchmark->problem, "no memory");
-}
-
 // A layer with its memory, which is not filled.
 static enum gb_status build(const struct gb_benchmark *benchmark, struct gb_arena *arena,
                             struct gb_layer_state **result) {
     struct gb_layer_state *state = calloc(1, sizeof *state);
     if (!state)
-        return no_memory(benchmark);
+        return gb_no_memory("cannot set up", benchmark->problem);
     state->benchmark = benchmark;
     state->shape = &description_of(state)->shape;
     state->own = calloc(1, layer_of(state)->own_bytes);
     if (!state->own) {
         free(state);
-        return no_memory(benchmark);
+        return gb_no_memory("cannot set up", benchmark->problem);
     }
     enum gb_status status = plan(state);
     if (status != GB_OK) {
@@ -358,7 +354,7 @@ enum gb_status gb_layer_benchmark(const char *text, struct gb_benchmark *benchma
     GB_TRY(set_cost(benchmark));
     struct description *kept = malloc(sizeof *kept);
     if (!kept)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot list benchmarks", text, "no memory");
+        return gb_no_memory("cannot list benchmarks", text);
     *kept = description;
     benchmark->description = kept;
     return GB_OK;
@@ -387,7 +383,7 @@ enum gb_status gb_layer_calls_end(struct gb_layer_calls *calls, struct gb_layer_
                                   int *count) {
     if (calls->incomplete) {
         free(calls->list);
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot list benchmarks", "layers", "no memory");
+        return gb_no_memory("cannot list benchmarks", "layers");
     }
     *list = calls->list;
     *count = calls->count;

@@ -58,7 +58,7 @@ static enum gb_status setup(const struct gb_benchmark *benchmark, struct gb_aren
     *result = NULL;
     struct state *state = calloc(1, sizeof *state);
     if (!state)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot set up", benchmark->problem, "no memory");
+        return gb_no_memory("cannot set up", benchmark->problem);
     state->benchmark = benchmark;
     enum gb_status status =
         arena->base ? open_filled(benchmark, benchmark->backend, benchmark->threads, &state->run)
@@ -232,7 +232,7 @@ enum gb_status gb_recorded_pass_benchmark(const struct gb_model_case *model,
     strcpy(benchmark->direction, kinds[use->kind].direction);
     struct description *kept = malloc(sizeof *kept);
     if (!kept)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot list benchmarks", model->name, "no memory");
+        return gb_no_memory("cannot list benchmarks", model->name);
     *kept = (struct description){model, *use};
     benchmark->description = kept;
     return GB_OK;

@@ -92,7 +92,7 @@ enum gb_status gb_model_run_open(const struct gb_model_case *model, const struct
     *result = NULL;
     struct gb_model_run *run = calloc(1, sizeof *run);
     if (!run)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", model->name, "no memory");
+        return gb_no_memory("cannot build the model", model->name);
     run->kind = model->kind;
     run->use = *use;
     enum gb_status status = build(run, model->config, backend);

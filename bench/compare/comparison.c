@@ -179,7 +179,7 @@ static enum gb_status allocate(struct gb_comparison *c, size_t rows) {
     c->found = calloc(rows, sizeof *c->found);
     return c->rows && c->operations && c->controls && c->unjoined && c->chances && c->found
                ? GB_OK
-               : gb_fail(GB_OUT_OF_MEMORY, what, "rows", "out of memory");
+               : gb_no_memory(what, "rows");
 }
 
 static enum gb_status make(struct gb_comparison *c, const struct gb_rows rows[GB_SIDES]) {
@@ -189,7 +189,7 @@ static enum gb_status make(struct gb_comparison *c, const struct gb_rows rows[GB
     GB_TRY(allocate(c, count));
     struct entry *entries = calloc(count, sizeof *entries);
     if (!entries)
-        return gb_fail(GB_OUT_OF_MEMORY, what, "rows", "out of memory");
+        return gb_no_memory(what, "rows");
     enum gb_status status = join(c, rows, entries);
     free(entries);
     GB_TRY(status);

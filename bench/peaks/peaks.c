@@ -155,7 +155,7 @@ enum gb_status gb_peaks_measure(const json_t *machine, int threads, json_t **rep
     int team_count = list_teams(all, threads, teams);
     *report = json_pack("{s:i, s:[], s:[]}", "threads", all, "fma", "bandwidth");
     if (!*report)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot measure peaks", "report", "out of memory");
+        return gb_no_memory("cannot measure peaks", "report");
     enum gb_status status = GB_OK;
     for (int i = 0; i < team_count && status == GB_OK; i++)
         status = measure(&roofline, teams[i], *report);

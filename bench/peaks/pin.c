@@ -91,7 +91,7 @@ static enum gb_status pin(int threads, int cpus[]) {
 
     hwloc_cpuset_t *sets = malloc((size_t)threads * sizeof *sets);
     if (!sets)
-        return gb_fail(GB_OUT_OF_MEMORY, what, "this process", "out of memory");
+        return gb_no_memory(what, "this process");
     for (int rank = 0; rank < threads; rank++) {
         sets[rank] = hwloc_bitmap_alloc();
         hwloc_bitmap_only(sets[rank], (unsigned)cpus[rank]);
@@ -120,7 +120,7 @@ enum gb_status gb_pin_threads(int threads, int cpus[]) {
     GB_TRY(load_topology());
     pinning.before = malloc((size_t)threads * sizeof *pinning.before);
     if (!pinning.before)
-        return gb_fail(GB_OUT_OF_MEMORY, what, "this process", "out of memory");
+        return gb_no_memory(what, "this process");
     pinning.threads = threads;
     for (int rank = 0; rank < threads; rank++)
         pinning.before[rank] = hwloc_bitmap_alloc();

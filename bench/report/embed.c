@@ -34,7 +34,7 @@ static enum gb_status read_bytes(const char *what, const char *path, FILE *file,
         return gb_fail(GB_BAD_INPUT, what, path, "the file is empty");
     *bytes = calloc((size_t)size + 1, 1);
     if (!*bytes)
-        return gb_fail(GB_OUT_OF_MEMORY, what, path, "out of memory");
+        return gb_no_memory(what, path);
     *count = (size_t)size;
     rewind(file);
     return fread(*bytes, 1, *count, file) == *count

@@ -53,7 +53,7 @@ static enum gb_status read_all(FILE *file, char **bytes, size_t *count) {
     rewind(file);
     *bytes = malloc((size_t)size + 1);
     if (!*bytes)
-        return gb_fail(GB_OUT_OF_MEMORY, what, program, "out of memory");
+        return gb_no_memory(what, program);
     *count = fread(*bytes, 1, (size_t)size, file);
     (*bytes)[*count] = '\0';
     return GB_OK;

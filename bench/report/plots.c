@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/minmax.h"
 #include "bench/report/figures.h"
 
 // ---- A canvas of panels ----
@@ -40,13 +41,9 @@ static enum gb_status close_canvas(struct canvas *canvas, struct gb_picture *pic
     enum gb_status status =
         fclose(canvas->script) == 0
             ? gb_gnuplot_draw(picture, canvas->text, canvas->width, canvas->height)
-            : gb_fail(GB_OUT_OF_MEMORY, "cannot draw", picture->name, "out of memory");
+            : gb_no_memory("cannot draw", picture->name);
     free(canvas->text);
     return status;
-}
-
-static enum gb_status no_canvas(const struct gb_picture *picture) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot draw", picture->name, "out of memory");
 }
 
 // In single quotes gnuplot takes every character as it is, a doubled quote as one.
@@ -159,13 +156,6 @@ static struct box grid_box(const struct grid *grid, int panel) {
                         grid->panel_width, grid->panel_height};
 }
 
-static int smaller(int a, int b) {
-    return a < b ? a : b;
-}
-static int larger(int a, int b) {
-    return a > b ? a : b;
-}
-
 static const char *model_text(const struct gb_summary *s, int model) {
     return *s->models[model] ? s->models[model] : "other problems";
 }
@@ -252,20 +242,20 @@ static void put_bar_panel(FILE *script, const struct gb_summary *s, int setting,
 
 enum gb_status gb_plot_bars(const struct gb_summary *s, int model, struct gb_picture *picture) {
     int groups[s->group_count + 1], count = bar_groups(s, model, groups);
-    int columns = smaller(s->setting_count, 4), label = 0;
+    int columns = gb_min_int(s->setting_count, 4), label = 0;
     for (int i = 0; i < count; i++)
-        label = larger(label, (int)strlen(group_text(s, groups[i])));
+        label = gb_max_int(label, (int)strlen(group_text(s, groups[i])));
     struct grid grid = {.panels = s->setting_count,
                         .columns = columns,
                         .left = 28 + 8 * label,
-                        .panel_width = larger(210, 420 / columns),
-                        .panel_height = count * larger(18, 10 * s->column_count + 4),
+                        .panel_width = gb_max_int(210, 420 / columns),
+                        .panel_height = count * gb_max_int(18, 10 * s->column_count + 4),
                         .right_gap = 16,
                         .bottom_gap = 58};
     grid.top = LEGEND_TOP + legend_height(s, grid_width(&grid)) + 22;
     struct canvas canvas;
     if (!open_canvas(&canvas, grid_width(&grid), grid_height(&grid)))
-        return no_canvas(picture);
+        return gb_no_memory("cannot draw", picture->name);
     snprintf(picture->title, sizeof picture->title, "Speed relative to the best backend: %s",
              model_text(s, model));
     put_title(&canvas, picture->title);
@@ -413,7 +403,7 @@ enum gb_status gb_plot_roofline(const struct gb_summary *s, int setting,
     if (x.high == 0)
         return GB_OK;
     const struct grid grid = {.panels = s->column_count,
-                              .columns = s->column_count == 4 ? 2 : smaller(s->column_count, 3),
+                              .columns = s->column_count == 4 ? 2 : gb_min_int(s->column_count, 3),
                               .left = 70,
                               .top = 84,
                               .panel_width = 300,
@@ -421,8 +411,8 @@ enum gb_status gb_plot_roofline(const struct gb_summary *s, int setting,
                               .right_gap = 40,
                               .bottom_gap = 92};
     struct canvas canvas;
-    if (!open_canvas(&canvas, larger(grid_width(&grid), 520), grid_height(&grid)))
-        return no_canvas(picture);
+    if (!open_canvas(&canvas, gb_max_int(grid_width(&grid), 520), grid_height(&grid)))
+        return gb_no_memory("cannot draw", picture->name);
     snprintf(picture->title, sizeof picture->title, "Roofline: %s",
              gb_setting_text(&s->settings[setting]).text);
     put_title(&canvas, picture->title);
@@ -535,17 +525,17 @@ static enum gb_status draw_scaling(const struct gb_summary *s, int base, int end
                                    const struct calls panels[], int count,
                                    struct gb_picture *picture) {
     struct grid grid = {.panels = count,
-                        .columns = smaller(count, 4),
+                        .columns = gb_min_int(count, 4),
                         .left = 76,
                         .panel_width = 220,
                         .panel_height = 180,
                         .right_gap = 44,
                         .bottom_gap = 92};
-    int width = larger(grid_width(&grid), 420);
+    int width = gb_max_int(grid_width(&grid), 420);
     grid.top = LEGEND_TOP + legend_height(s, width) + 22;
     struct canvas canvas;
     if (!open_canvas(&canvas, width, grid_height(&grid)))
-        return no_canvas(picture);
+        return gb_no_memory("cannot draw", picture->name);
     snprintf(picture->title, sizeof picture->title, "Speed on more threads, %s caches",
              s->settings[base].cache == GB_CACHE_WARM ? "warm" : "cold");
     put_title(&canvas, picture->title);
@@ -578,7 +568,7 @@ enum gb_status gb_plot_scaling(const struct gb_summary *s, enum gb_cache cache,
         return GB_OK;
     struct calls *panels = malloc((size_t)count * sizeof *panels);
     if (!panels)
-        return no_canvas(picture);
+        return gb_no_memory("cannot draw", picture->name);
     scaling_panels(s, panels);
     enum gb_status status = draw_scaling(s, base, end, panels, count, picture);
     free(panels);
@@ -652,7 +642,7 @@ enum gb_status gb_plot_curves(const struct gb_training_record *records, int coun
     int top = LEGEND_TOP + (line + 1) * LEGEND_LINE + 8;
     struct canvas canvas;
     if (!open_canvas(&canvas, WIDTH, top + PLOT + 60))
-        return no_canvas(picture);
+        return gb_no_memory("cannot draw", picture->name);
     char axis[64];
     snprintf(axis, sizeof axis, "%s", figure);
     for (char *letter = axis; *letter; letter++)

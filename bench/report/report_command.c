@@ -11,10 +11,6 @@
 #include "bench/report/plots.h"
 #include "bench/report/report.h"
 
-static enum gb_status out_of_memory(void) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot report", "runs", "out of memory");
-}
-
 // ---- What to report ----
 
 // Adds the rows of a file to `all`, which takes them over.
@@ -24,7 +20,7 @@ static enum gb_status read_rows(const char *path, struct gb_rows *all) {
     struct gb_row *list = realloc(all->list, (all->count + rows.count) * sizeof *list);
     if (!list) {
         gb_rows_free(&rows);
-        return out_of_memory();
+        return gb_no_memory("cannot report", "runs");
     }
     memcpy(list + all->count, rows.list, rows.count * sizeof *list);
     *all = (struct gb_rows){list, all->count + rows.count};
@@ -41,7 +37,7 @@ static enum gb_status read_runs(const char *const *paths, int count, struct gb_r
                                 struct gb_report *report) {
     report->records = calloc((size_t)count, sizeof *report->records);
     if (!report->records)
-        return out_of_memory();
+        return gb_no_memory("cannot report", "runs");
     for (int i = 0; i < count; i++) {
         if (!is_folder(paths[i])) {
             GB_TRY(read_rows(paths[i], rows));
@@ -68,7 +64,7 @@ static enum gb_status draw_summary(const struct gb_summary *s, int index,
     pictures->bars = calloc((size_t)s->model_count, sizeof *pictures->bars);
     pictures->rooflines = calloc((size_t)s->setting_count, sizeof *pictures->rooflines);
     if (!pictures->bars || !pictures->rooflines)
-        return out_of_memory();
+        return gb_no_memory("cannot report", "runs");
     for (int i = 0; i < s->model_count; i++) {
         name_picture(&pictures->bars[i], "bars", index, *s->models[i] ? s->models[i] : "other");
         GB_TRY(gb_plot_bars(s, i, &pictures->bars[i]));
@@ -106,7 +102,7 @@ static enum gb_status draw_curves(struct gb_report *report) {
         find_figures(&report->records[i], figures);
     size_t count = json_object_size(figures);
     report->curves = calloc(count ? count : 1, sizeof *report->curves);
-    enum gb_status status = report->curves ? GB_OK : out_of_memory();
+    enum gb_status status = report->curves ? GB_OK : gb_no_memory("cannot report", "runs");
     const char *name;
     json_t *unused;
     json_object_foreach(figures, name, unused) {
@@ -125,7 +121,7 @@ static enum gb_status draw(struct gb_report *report) {
     int count = report->summaries.count;
     report->pictures = calloc(count ? (size_t)count : 1, sizeof *report->pictures);
     if (!report->pictures)
-        return out_of_memory();
+        return gb_no_memory("cannot report", "runs");
     for (int i = 0; i < count; i++)
         GB_TRY(draw_summary(&report->summaries.list[i], i, &report->pictures[i]));
     return draw_curves(report);
@@ -231,7 +227,7 @@ static enum gb_status report(int argc, const char **argv) {
     const char *html = "report.html";
     const char **paths = calloc((size_t)argc, sizeof *paths);
     if (!paths)
-        return out_of_memory();
+        return gb_no_memory("cannot report", "runs");
     int count = 0;
     const struct gb_option options[] = {
         gb_option_string("html", "FILE", &html, "the page; its pictures are written beside it"),

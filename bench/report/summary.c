@@ -9,10 +9,6 @@
 #include "base/quantile.h"
 #include "bench/compare/comparable.h"
 
-static enum gb_status out_of_memory(void) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot sum up", "rows", "out of memory");
-}
-
 // ---- Machines and builds ----
 
 // Libraries may differ: two versions of one stand side by side as columns.
@@ -231,7 +227,7 @@ static enum gb_status fill_cells(struct gb_summary *s, const struct gb_row *cons
     struct place *places = malloc((size_t)count * sizeof *places);
     if (!s->cells || !places) {
         free(places);
-        return out_of_memory();
+        return gb_no_memory("cannot sum up", "rows");
     }
     for (int i = 0; i < count; i++)
         places[i] =
@@ -290,7 +286,7 @@ static enum gb_status find_roofs(struct gb_summary *s, const struct gb_row *cons
     }
     free(compute);
     free(bandwidth);
-    return enough ? GB_OK : out_of_memory();
+    return enough ? GB_OK : gb_no_memory("cannot sum up", "rows");
 }
 
 // ---- One summary ----
@@ -300,9 +296,9 @@ static enum gb_status make_summary(const struct gb_row *const *rows, int count,
     s->first = rows[0];
     for (int i = 0; i < count; i++)
         if (!add_axes(s, rows[i]))
-            return out_of_memory();
+            return gb_no_memory("cannot sum up", "rows");
     if (has_unshared_line(s) && !add_model(s, ""))
-        return out_of_memory();
+        return gb_no_memory("cannot sum up", "rows");
     qsort(s->settings, (size_t)s->setting_count, sizeof *s->settings, by_cache_and_threads);
     GB_TRY(fill_cells(s, rows, count));
     return find_roofs(s, rows, count);
@@ -376,7 +372,7 @@ static enum gb_status name_all_columns(struct gb_summaries *summaries) {
             struct gb_column **grown = gb_grow(columns, (size_t)count, sizeof *columns);
             if (!grown) {
                 free(columns);
-                return out_of_memory();
+                return gb_no_memory("cannot sum up", "rows");
             }
             columns = grown;
             columns[count++] = &summaries->list[i].columns[j];
@@ -406,7 +402,7 @@ static enum gb_status make_summaries(const struct gb_row **rows, int count,
     while (count > 0) {
         struct gb_summary *list = gb_grow(summaries->list, (size_t)summaries->count, sizeof *list);
         if (!list)
-            return out_of_memory();
+            return gb_no_memory("cannot sum up", "rows");
         summaries->list = list;
         struct gb_summary *summary = &list[summaries->count++];
         int gathered = gather(rows, count);
@@ -422,7 +418,7 @@ enum gb_status gb_summaries_make(const struct gb_row *rows, size_t count,
     *summaries = (struct gb_summaries){0};
     const struct gb_row **kept = malloc((count ? count : 1) * sizeof *kept);
     if (!kept)
-        return out_of_memory();
+        return gb_no_memory("cannot sum up", "rows");
     int kept_count = 0;
     for (size_t i = 0; i < count; i++)
         if (!gb_row_is_control(&rows[i]))

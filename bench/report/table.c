@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/minmax.h"
 #include "bench/report/figures.h"
 #include "bench/report/summary.h"
 
@@ -13,14 +14,10 @@ struct notes {
     bool borrowed, incomplete, failed;
 };
 
-static int larger(int a, int b) {
-    return a > b ? a : b;
-}
-
 // Width of a column: what a cell takes, "123us 100% 1.00*", or the backend's name.
 enum { CELL = 18 };
 static int column_width(const struct gb_column *column) {
-    return larger(CELL, (int)strlen(column->label));
+    return gb_max_int(CELL, (int)strlen(column->label));
 }
 
 static void print_heads(FILE *file, const struct gb_summary *s, const char *head, int width,
@@ -81,9 +78,9 @@ static void print_problems(FILE *file, const struct gb_summary *s, int setting,
                            struct notes *notes) {
     int width = 0;
     for (int i = 0; i < s->line_count; i++)
-        width = larger(width, (int)strlen(s->lines[i].shape));
+        width = gb_max_int(width, (int)strlen(s->lines[i].shape));
     for (int i = 0; i < s->group_count; i++)
-        width = larger(width, (int)strlen(s->groups[i].name));
+        width = gb_max_int(width, (int)strlen(s->groups[i].name));
     fprintf(file, "\n== %s: time, share of peak, speed (the best is 1.00)\n",
             gb_setting_text(&s->settings[setting]).text);
     for (int group = 0; group < s->group_count; group++)
@@ -126,7 +123,7 @@ static void print_model(FILE *file, const struct gb_summary *s, int setting, int
                         struct notes *notes) {
     int width = (int)strlen(all_kernels);
     for (int i = 0; i < s->group_count; i++)
-        width = larger(width, (int)strlen(s->groups[i].name));
+        width = gb_max_int(width, (int)strlen(s->groups[i].name));
     struct gb_setting_text at = gb_setting_text(&s->settings[setting]);
     if (*s->models[model])
         fprintf(file, "\n== one training step of %s, %s\n", s->models[model], at.text);

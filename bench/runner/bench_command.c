@@ -102,7 +102,7 @@ static enum gb_status each_word(const char *option, const char *list, struct giv
                                 enum gb_status (*add)(struct given *, const char *)) {
     char *words = strdup(list), *rest = words, *word;
     if (!words)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot read", option, "out of memory");
+        return gb_no_memory("cannot read", option);
     enum gb_status status = GB_OK;
     while (status == GB_OK && (word = strsep(&rest, ",")))
         status = *word

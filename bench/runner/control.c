@@ -80,7 +80,7 @@ static enum gb_status set_up(const struct gb_benchmark *benchmark, struct gb_are
                              void **state) {
     struct control *control = malloc(sizeof *control);
     if (!control)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot set up", benchmark->problem, "out of memory");
+        return gb_no_memory("cannot set up", benchmark->problem);
     control->threads = benchmark->threads;
     control->memory = gb_arena_take(arena, (size_t)benchmark->threads * 2 * COPIED);
     *state = control;

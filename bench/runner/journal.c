@@ -24,7 +24,7 @@ static enum gb_status describe_here(struct gb_journal *journal) {
     json_object_set(journal->build, "libraries", json_object_get(all, "libraries"));
     json_decref(all);
     if (!journal->machine || !journal->build)
-        return gb_fail(GB_OUT_OF_MEMORY, what, "this machine", "out of memory");
+        return gb_no_memory(what, "this machine");
     return GB_OK;
 }
 

@@ -118,7 +118,7 @@ static int copy_arguments(int argc, const char **argv, const char **words, bool 
 enum gb_status gb_launches_run(int argc, const char **argv, int launches) {
     const char **words = calloc((size_t)argc + 4, sizeof *words);
     if (!words)
-        return gb_fail(GB_OUT_OF_MEMORY, what, "bench", "out of memory");
+        return gb_no_memory(what, "bench");
     bool resumes;
     int count = copy_arguments(argc, argv, words, &resumes);
     char number[16];

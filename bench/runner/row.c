@@ -89,7 +89,7 @@ enum gb_status gb_row_evaluate(struct gb_row *row) {
     if (row->seconds) {
         double *seconds = malloc((size_t)row->repetitions * sizeof *seconds);
         if (!seconds)
-            return gb_fail(GB_OUT_OF_MEMORY, "cannot evaluate", row->problem, "out of memory");
+            return gb_no_memory("cannot evaluate", row->problem);
         evaluate_seconds(row, seconds);
         free(seconds);
     }
@@ -189,7 +189,7 @@ enum gb_status gb_row_write(FILE *file, const char *path, const struct gb_row *r
     static const char what[] = "cannot write row";
     char *line = line_of(row);
     if (!line)
-        return gb_fail(GB_OUT_OF_MEMORY, what, path, "out of memory");
+        return gb_no_memory(what, path);
     int result = fprintf(file, "%s\n", line);
     free(line);
     if (result < 0 || fflush(file) != 0)
@@ -365,7 +365,7 @@ static const char reading[] = "cannot read rows";
 enum gb_status gb_rows_add(struct gb_rows *rows, struct gb_row *row) {
     struct gb_row *list = gb_grow(rows->list, rows->count, sizeof *list);
     if (!list)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot keep rows", row->problem, "out of memory");
+        return gb_no_memory("cannot keep rows", row->problem);
     rows->list = list;
     rows->list[rows->count++] = *row;
     *row = (struct gb_row){0};

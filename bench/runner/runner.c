@@ -166,7 +166,7 @@ static enum gb_status pin(struct run *run, int threads) {
     run->warmed_up = false;
     run->cpus = calloc((size_t)threads, sizeof *run->cpus);
     if (!run->cpus)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot pin threads", "bench", "out of memory");
+        return gb_no_memory("cannot pin threads", "bench");
     enum gb_status status = gb_pin_threads(threads, run->cpus);
     // Where the system keeps its threads to itself there is still something to be measured.
     run->cpu_count = status == GB_OK ? threads : 0;
@@ -204,7 +204,7 @@ static enum gb_status describe(const struct run *run, struct gb_timing *timing) 
     row->shares = calloc((size_t)b->share_count + 1, sizeof *row->shares);
     row->cpus = calloc((size_t)run->cpu_count + 1, sizeof *row->cpus);
     if (!row->shares || !row->cpus)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot time", b->problem, "out of memory");
+        return gb_no_memory("cannot time", b->problem);
     row->share_count = b->share_count;
     for (int i = 0; i < b->share_count; i++)
         row->shares[i] = b->shares[i];
@@ -233,7 +233,7 @@ static enum gb_status add_control(struct run *run, struct gb_row *part) {
     size_t count = (size_t)row->repetitions, more = (size_t)part->repetitions;
     double *seconds = realloc(row->seconds, (count + more) * sizeof *seconds);
     if (!seconds)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot keep rows", row->problem, "out of memory");
+        return gb_no_memory("cannot keep rows", row->problem);
     memcpy(seconds + count, part->seconds, more * sizeof *seconds);
     row->seconds = seconds;
     row->repetitions += part->repetitions;

@@ -216,8 +216,7 @@ static enum gb_status list_timed(struct session *session) {
             struct gb_timing *row = &subject->rows[j];
             row->row.seconds = calloc((size_t)session->options->repetitions, sizeof(double));
             if (!row->row.seconds)
-                return gb_fail(GB_OUT_OF_MEMORY, "cannot time", subject->benchmark->problem,
-                               "out of memory");
+                return gb_no_memory("cannot time", subject->benchmark->problem);
             session->timed[session->timed_count++] =
                 (struct timed){.session = session, .subject = subject, .row = row};
         }

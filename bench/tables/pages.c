@@ -543,7 +543,7 @@ static enum gb_status write_page(const struct gb_results *results, const struct 
         put_page(&page, results, pictures);
     enum gb_status status = page.file && fclose(page.file) == 0
                                 ? write_file(results->directory, name, text, size)
-                                : gb_fail(GB_OUT_OF_MEMORY, "cannot write", name, "out of memory");
+                                : gb_no_memory("cannot write", name);
     free(text);
     return status;
 }
@@ -566,8 +566,7 @@ enum gb_status gb_pages_write(const struct gb_results *results) {
     while (gb_tasks()[count])
         count++;
     struct pictures *pictures = calloc(count, sizeof *pictures);
-    enum gb_status status =
-        pictures ? GB_OK : gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "pictures", "out of memory");
+    enum gb_status status = pictures ? GB_OK : gb_no_memory("cannot draw", "pictures");
     for (size_t i = 0; status == GB_OK && i < count; i++)
         status = find_pictures(results, gb_tasks()[i], &pictures[i]);
     if (status == GB_OK)

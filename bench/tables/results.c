@@ -254,7 +254,7 @@ static enum gb_status write_rows(const struct gb_results *results, const char *p
     json_array_foreach(results->rows, i, row) {
         if (json_dumpf(row, file.stream, 0) != 0 && !ferror(file.stream)) {
             gb_atomic_abort(&file);
-            return gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
+            return gb_no_memory("cannot write", path);
         }
         fputc('\n', file.stream);
     }
@@ -277,8 +277,7 @@ static enum gb_status add_row(struct gb_results *results, json_t *row, json_int_
         if (old == former)
             failed |= json_array_set(results->rows, i, row);
     }
-    return failed ? gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory")
-                  : write_rows(results, path);
+    return failed ? gb_no_memory("cannot write", path) : write_rows(results, path);
 }
 
 enum gb_status gb_results_add(struct gb_results *results, json_t *row, json_int_t *stays) {

@@ -122,9 +122,8 @@ static enum gb_status compare_beginning(const struct place *place, const json_t 
 // agree.
 static enum gb_status check_beginning(const struct place *place, bool trains) {
     json_t *now = beginning_of(place);
-    enum gb_status status =
-        now ? compare_beginning(place, now)
-            : gb_fail(GB_OUT_OF_MEMORY, "cannot go on with run", place->directory, "out of memory");
+    enum gb_status status = now ? compare_beginning(place, now)
+                                : gb_no_memory("cannot go on with run", place->directory);
     if (status == GB_OK && trains)
         status = write_beginning(place, now);
     json_decref(now);

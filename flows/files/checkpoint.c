@@ -102,7 +102,7 @@ enum gb_status gb_checkpoint_save(const char *path, const struct gb_params *para
     json_t *versioned = json_copy((json_t *)metadata);
     enum gb_status status;
     if (!list || !elements || !versioned)
-        status = gb_fail(GB_OUT_OF_MEMORY, saving, path, "out of memory");
+        status = gb_no_memory(saving, path);
     else
         status = gb_metadata_set_integer(versioned, version_key, VERSION);
     if (status == GB_OK)
@@ -248,7 +248,7 @@ enum gb_status gb_checkpoint_load(const char *path, struct gb_params *params,
     if (known && elements)
         status = load_blocks(&file, params, use, known, elements);
     else
-        status = gb_fail(GB_OUT_OF_MEMORY, loading, path, "out of memory");
+        status = gb_no_memory(loading, path);
     free(elements);
     free(known);
     gb_safetensors_close(&file);

@@ -49,7 +49,7 @@ enum gb_status gb_metadata_set_string(json_t *metadata, const char *key, const c
     if (!gb_is_utf8(text))
         return gb_fail(GB_BAD_INPUT, "cannot write metadata", key, "the value is not UTF-8");
     if (json_object_set_new(metadata, key, json_string(text)) != 0)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot write metadata", key, "out of memory");
+        return gb_no_memory("cannot write metadata", key);
     return GB_OK;
 }
 

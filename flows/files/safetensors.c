@@ -217,7 +217,7 @@ static enum gb_status read_file(struct gb_safetensors *file) {
     GB_TRY(parse_header(file, &data_offset));
     file->list = calloc(json_object_size(file->header) + 1, sizeof *file->list);
     if (!file->list)
-        return gb_fail(GB_OUT_OF_MEMORY, reading, file->path, "out of memory");
+        return gb_no_memory(reading, file->path);
     const char *name;
     json_t *value;
     json_object_foreach(file->header, name, value) {
@@ -238,7 +238,7 @@ static enum gb_status read_file(struct gb_safetensors *file) {
 enum gb_status gb_safetensors_open(struct gb_safetensors *file, const char *path) {
     *file = (struct gb_safetensors){.path = strdup(path)};
     if (!file->path)
-        return gb_fail(GB_OUT_OF_MEMORY, reading, path, "out of memory");
+        return gb_no_memory(reading, path);
     enum gb_status status = read_file(file);
     if (status != GB_OK)
         gb_safetensors_close(file);
@@ -331,7 +331,7 @@ enum gb_status gb_safetensors_begin(struct gb_safetensors_writer *writer, const 
     *writer = (struct gb_safetensors_writer){.list = list, .count = count};
     char *header = make_header(list, count, metadata);
     if (!header)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot write tensors", path, "out of memory");
+        return gb_no_memory("cannot write tensors", path);
     enum gb_status status = gb_atomic_open(&writer->file, path);
     if (status == GB_OK) {
         int used = (int)strlen(header);

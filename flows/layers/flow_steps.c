@@ -60,7 +60,7 @@ enum gb_status gb_flow_steps_plan(struct gb_flow_steps *steps, struct gb_builder
     steps->shape = *shape;
     steps->list = calloc((size_t)shape->count, sizeof *steps->list);
     if (!steps->list)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "flow", "no memory");
+        return gb_no_memory("cannot build the model", "flow");
     for (int k = 0; k < shape->count; k++) {
         struct gb_flow_step *step = &steps->list[k];
         int length = snprintf(at.prefix, sizeof at.prefix, "%ssteps.%d.", builder->prefix, k);

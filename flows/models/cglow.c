@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/minmax.h"
 #include "flows/layers/conditional_actnorm.h"
 #include "flows/layers/conditional_coupling.h"
 #include "flows/layers/conditional_inv1x1.h"
@@ -117,10 +118,6 @@ static enum gb_status plan(struct gb_cglow *model) {
     return GB_OK;
 }
 
-static size_t larger(size_t a, size_t b) {
-    return a > b ? a : b;
-}
-
 static void bind_step(struct gb_cglow *model, struct step *step,
                       const struct gb_coupling_shared *shared) {
     bool training = gb_model_trains(&model->use);
@@ -130,9 +127,9 @@ static void bind_step(struct gb_cglow *model, struct step *step,
     if (!training)
         return;
     size_t floats = gb_conditioning_net_workspace(&step->actnorm.net);
-    floats = larger(floats, gb_conditioning_net_workspace(&step->inv1x1.net));
-    floats = larger(floats, step->coupling.features.workspace_floats);
-    model->job_workspace = larger(model->job_workspace, floats);
+    floats = gb_max_size(floats, gb_conditioning_net_workspace(&step->inv1x1.net));
+    floats = gb_max_size(floats, step->coupling.features.workspace_floats);
+    model->job_workspace = gb_max_size(model->job_workspace, floats);
 }
 
 // Takes all memory from the arena; run twice, to measure and for good.
@@ -189,15 +186,14 @@ static enum gb_status create(const void *argument, const struct gb_model_use *us
     assert(use->samples_per_x == 1 || !gb_model_trains(use));
     struct gb_cglow *model = calloc(1, sizeof *model);
     if (!model)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "c-Glow", "no memory");
+        return gb_no_memory("cannot build the model", "c-Glow");
     model->config = *config;
     model->use = *use;
     model->backend = backend;
     model->params.backend = backend;
     model->steps = calloc((size_t)step_count(model), sizeof *model->steps);
     enum gb_status status =
-        model->steps ? plan(model)
-                     : gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "c-Glow", "no memory");
+        model->steps ? plan(model) : gb_no_memory("cannot build the model", "c-Glow");
     if (status == GB_OK) {
         bind(model);
         status = gb_arena_reserve(&model->arena, "activations");

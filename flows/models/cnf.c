@@ -174,7 +174,7 @@ static enum gb_status make_plan(const struct gb_cnf_config *config, const struct
     GB_TRY(gb_cnf_check(config));
     struct gb_cnf *model = *result = calloc(1, sizeof *model);
     if (!model)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "CNF", "no memory");
+        return gb_no_memory("cannot build the model", "CNF");
     model->config = *config;
     model->use = *use;
     model->backend = backend;
@@ -334,7 +334,7 @@ static enum gb_status start(void *argument, const struct gb_tensor *y,
     struct gb_cnf *model = argument;
     double *log_likelihood = malloc((size_t)model->use.batch * sizeof *log_likelihood);
     if (!log_likelihood)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot start the model", "CNF", "no memory");
+        return gb_no_memory("cannot start the model", "CNF");
     enum gb_status status = run_forward(model, y, noise, true, log_likelihood, NULL);
     free(log_likelihood);
     return status;

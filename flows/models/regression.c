@@ -86,7 +86,7 @@ static enum gb_status make_plan(const struct gb_regression_form *form, const voi
     GB_TRY(form->check(config));
     struct gb_regression *model = *result = calloc(1, sizeof *model);
     if (!model)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", form->title, "no memory");
+        return gb_no_memory("cannot build the model", form->title);
     model->form = form;
     model->use = *use;
     model->sizes = *(const struct gb_image_sizes *)config;

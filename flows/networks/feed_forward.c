@@ -60,10 +60,6 @@ static void fail(struct gb_feed_forward *net, enum gb_status status) {
         net->status = status;
 }
 
-static enum gb_status no_memory(void) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", "network", "no memory");
-}
-
 // Makes room for one more in a list.
 static void *grow(struct gb_feed_forward *net, void *list, int count, int *capacity, size_t size) {
     if (count < *capacity)
@@ -71,7 +67,7 @@ static void *grow(struct gb_feed_forward *net, void *list, int count, int *capac
     int larger = *capacity ? 2 * *capacity : 16;
     void *grown = realloc(list, (size_t)larger * size);
     if (!grown) {
-        fail(net, no_memory());
+        fail(net, gb_no_memory("cannot build the model", "network"));
         return list;
     }
     *capacity = larger;
@@ -106,7 +102,7 @@ static struct gb_feed_forward_operation *append(struct gb_feed_forward *net, enu
         return NULL;
     struct gb_feed_forward_operation *operation = calloc(1, sizeof *operation);
     if (!operation) {
-        fail(net, no_memory());
+        fail(net, gb_no_memory("cannot build the model", "network"));
         return NULL;
     }
     operation->kind = kind;
@@ -402,7 +398,7 @@ enum gb_status gb_feed_forward_end(struct gb_feed_forward *net) {
             plan_contributions(net, packing.known);
         plan_memory(net, &packing);
     } else {
-        fail(net, no_memory());
+        fail(net, gb_no_memory("cannot build the model", "network"));
     }
     free(packing.known);
     free(packing.spans);

@@ -45,9 +45,9 @@ static struct scratch_plan plan_scratch(const struct gb_conv_problem *p) {
     size_t pixels = (size_t)p->n * (size_t)gb_conv_out_h(p) * (size_t)gb_conv_out_w(p);
     size_t row = gathered_row(p), k = (size_t)p->k;
     return (struct scratch_plan){
-        .gathered = gb_round_up(smaller(GATHERED_FLOATS, pixels * row), LINE),
-        .outputs = gb_round_up(smaller(BLOCK_PIXELS, pixels) * k, LINE),
-        .piece = gb_round_up(smaller(PIECE_ROWS, row) * k, LINE),
+        .gathered = gb_round_up(gb_min_size(GATHERED_FLOATS, pixels * row), LINE),
+        .outputs = gb_round_up(gb_min_size(BLOCK_PIXELS, pixels) * k, LINE),
+        .piece = gb_round_up(gb_min_size(PIECE_ROWS, row) * k, LINE),
     };
 }
 
@@ -129,7 +129,7 @@ struct stretch {
 static struct stretch stretch_at(const struct gb_tensor *t, size_t pixel, size_t end) {
     size_t w = (size_t)t->w, h = (size_t)t->h, j = pixel % w;
     return (struct stretch){(int)(pixel / w / h), (int)(pixel / w % h), (int)j,
-                            smaller(w - j, end - pixel)};
+                            gb_min_size(w - j, end - pixel)};
 }
 
 static size_t pixel_count(const struct gb_tensor *t) {
@@ -177,14 +177,14 @@ static void gather_taps(const struct conv_run *run, struct stretch out, int a,
     size_t begin = columns.begin - origin, end = columns.end - origin;
     size_t from = end, to = end; // the part inside the image
     if (row >= 0 && row < p->h) {
-        from = smaller(larger(begin, left < 0 ? (size_t)-left * c : 0), end);
-        to = larger(smaller(end, (size_t)(p->w - left) * c), from);
+        from = gb_min_size(gb_max_size(begin, left < 0 ? (size_t)-left * c : 0), end);
+        to = gb_max_size(gb_min_size(end, (size_t)(p->w - left) * c), from);
     }
     memset(g, 0, (from - begin) * sizeof *g);
     memset(g + (to - begin), 0, (end - to) * sizeof *g);
     // Taps are neighbours in memory where pixels are.
     for (size_t at = from, next; at < to; at = next) {
-        next = x->pixel == x->c ? to : smaller(to, (at / c + 1) * c);
+        next = x->pixel == x->c ? to : gb_min_size(to, (at / c + 1) * c);
         const float *source = gb_at(x, out.n, row, left + (int)(at / c)) + at % c;
         memcpy(g + (at - begin), source, (next - at) * sizeof *g);
     }
@@ -205,7 +205,7 @@ static struct gb_matrix gather(const struct conv_run *run, struct gb_range share
         struct stretch out = stretch_at(run->y, at, share.end);
         for (size_t column = columns.begin, end; column < columns.end; column = end) {
             size_t a = column / filter_row;
-            end = smaller(columns.end, (a + 1) * filter_row);
+            end = gb_min_size(columns.end, (a + 1) * filter_row);
             gather_taps(run, out, (int)a, (struct gb_range){column, end},
                         block + (column - columns.begin));
         }
@@ -224,7 +224,7 @@ static void forward_block(const struct conv_run *run, const struct thread_scratc
     if (gb_is_matrix(y))
         u = matrix_from(y, share.begin);
     for (size_t first = 0, end; first < row; first = end) {
-        end = smaller(row, first + GATHERED_FLOATS / pixels);
+        end = gb_min_size(row, first + GATHERED_FLOATS / pixels);
         struct gb_matrix g = gather(run, share, (struct gb_range){first, end}, scratch->gathered);
         gb_blas_multiply((int)pixels, p->k, (int)(end - first), g, false, weight_rows(run, first),
                          false, first > 0, u);
@@ -310,7 +310,7 @@ static void scatter(const struct conv_run *run, const struct owned_rows *owned, 
     size_t c = (size_t)p->c;
     for (size_t column = columns.begin, end; column < columns.end; column = end) {
         size_t tap = column / c;
-        end = smaller(columns.end, (tap + 1) * c);
+        end = gb_min_size(columns.end, (tap + 1) * c);
         int a = (int)tap / p->kernel_w, row = out.i * p->stride_h + a - p->pad_h;
         struct gb_matrix part = {g.data + (column - columns.begin), g.pitch};
         if (row >= owned->first && row < owned->end)
@@ -342,7 +342,7 @@ static void data_readers(const struct conv_run *run, const struct thread_scratch
     size_t pixels = share.end - share.begin, row = gathered_row(&run->plan->problem);
     struct gb_matrix dy = read_pixels(run->y, share, scratch->outputs);
     for (size_t first = 0, end; first < row; first = end) {
-        end = smaller(row, first + GATHERED_FLOATS / pixels);
+        end = gb_min_size(row, first + GATHERED_FLOATS / pixels);
         struct gb_matrix g = {scratch->gathered, (ptrdiff_t)(end - first)};
         gb_blas_multiply((int)pixels, (int)(end - first), run->y->c, dy, false,
                          weight_rows(run, first), true, false, g);
@@ -359,7 +359,7 @@ static void data_rows(const struct conv_run *run, const struct thread_scratch *s
     struct gb_range readers = readers_of(run, owned);
     clear_rows(run->x, owned);
     for (size_t first = readers.begin, end; first < readers.end; first = end) {
-        end = smaller(readers.end, first + BLOCK_PIXELS);
+        end = gb_min_size(readers.end, first + BLOCK_PIXELS);
         data_readers(run, scratch, owned, (struct gb_range){first, end});
     }
 }
@@ -370,7 +370,7 @@ static void data_images(void *argument, int rank, int size) {
     size_t h = (size_t)run->x->h;
     struct gb_range mine = gb_partition((size_t)run->x->n * h, rank, size);
     for (size_t at = mine.begin, next; at < mine.end; at = next) {
-        next = smaller(mine.end, (at / h + 1) * h);
+        next = gb_min_size(mine.end, (at / h + 1) * h);
         int first = (int)(at % h);
         struct owned_rows owned = {(int)(at / h), first, first + (int)(next - at)};
         data_rows(run, &scratch, &owned);
@@ -405,7 +405,7 @@ static void weight_piece(const struct conv_run *run, const struct thread_scratch
     if (!run->update)
         d = weight_rows(run, rows.begin);
     for (size_t first = 0; first < pixels; first += BLOCK_PIXELS) {
-        struct gb_range share = {first, smaller(pixels, first + BLOCK_PIXELS)};
+        struct gb_range share = {first, gb_min_size(pixels, first + BLOCK_PIXELS)};
         struct gb_matrix g = gather(run, share, rows, scratch->gathered);
         struct gb_matrix dy = read_pixels(run->y, share, scratch->outputs);
         gb_blas_multiply((int)count, (int)k, (int)(share.end - share.begin), g, true, dy, false,

@@ -17,7 +17,7 @@ enum {
 
 // Outputs in a product of whole rows of W.
 static size_t piece_outputs(const struct gb_fc_problem *p) {
-    return smaller((size_t)p->k, larger(PIECE_FLOATS / gb_fc_inputs(p), 1));
+    return gb_min_size((size_t)p->k, gb_max_size(PIECE_FLOATS / gb_fc_inputs(p), 1));
 }
 
 enum gb_status gb_blas_fc_plan(const struct gb_fc_problem *problem, int threads,
@@ -89,9 +89,9 @@ static void forward_outputs(void *argument, int rank, int size) {
     const struct fc_run *run = argument;
     const struct gb_fc_problem *p = &run->plan->problem;
     struct gb_range outputs = gb_partition((size_t)p->k, rank, size);
-    size_t piece = smaller(piece_outputs(p), larger(PIECE_RESULTS / (size_t)p->n, 1));
+    size_t piece = gb_min_size(piece_outputs(p), gb_max_size(PIECE_RESULTS / (size_t)p->n, 1));
     for (size_t first = outputs.begin, end; first < outputs.end; first = end) {
-        end = smaller(outputs.end, first + piece);
+        end = gb_min_size(outputs.end, first + piece);
         forward_piece(run, first, end);
     }
 }
@@ -112,9 +112,9 @@ void gb_blas_fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *exe
 
 static void data_gradient(const struct fc_run *run, struct gb_range inputs) {
     const struct gb_fc_problem *p = &run->plan->problem;
-    size_t piece = larger(PIECE_FLOATS / (size_t)p->k, 1);
+    size_t piece = gb_max_size(PIECE_FLOATS / (size_t)p->k, 1);
     for (size_t first = inputs.begin, end; first < inputs.end; first = end) {
-        end = smaller(inputs.end, first + piece);
+        end = gb_min_size(inputs.end, first + piece);
         gb_blas_multiply(p->n, (int)(end - first), p->k, rows_of(run->y, 0), false,
                          weights_from(run, run->packed, 0, first), false, false,
                          rows_of(run->dx, first));
@@ -125,7 +125,7 @@ static void weight_gradient(const struct fc_run *run, struct gb_range outputs, f
     const struct gb_fc_problem *p = &run->plan->problem;
     size_t inputs = gb_fc_inputs(p), piece = piece_outputs(p);
     for (size_t first = outputs.begin, end; first < outputs.end; first = end) {
-        end = smaller(outputs.end, first + piece);
+        end = gb_min_size(outputs.end, first + piece);
         struct gb_matrix d = run->update ? (struct gb_matrix){scratch, (ptrdiff_t)inputs}
                                          : weights_from(run, run->d_packed, first, 0);
         gb_blas_multiply((int)(end - first), (int)inputs, p->n, rows_of(run->y, first), true,

@@ -55,7 +55,7 @@ static void multiply_pixels(const struct inv1x1_run *run, struct gb_range share)
     size_t most = run_pixels(in, run->out);
     for (size_t at = share.begin, next; at < share.end; at = next) {
         size_t n = at / pixels, pixel = at % pixels;
-        next = smaller(share.end, (at / most + 1) * most);
+        next = gb_min_size(share.end, (at / most + 1) * most);
         gb_blas_multiply((int)(next - at), in->c, in->c, pixels_from(in, n, pixel), false,
                          matrix_from(run->matrices, n * c, c), !run->transposed, false,
                          pixels_from(run->out, n, pixel));
@@ -85,7 +85,7 @@ static void inv1x1_share(void *argument, int rank, int size) {
         return;
     struct gb_range rows = gb_partition(images * c, rank, size);
     for (size_t row = rows.begin, next; row < rows.end; row = next) {
-        next = smaller(rows.end, (row / c + 1) * c);
+        next = gb_min_size(rows.end, (row / c + 1) * c);
         gradient_rows(run, row / c, row % c, next - row);
     }
 }

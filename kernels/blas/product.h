@@ -3,19 +3,13 @@
 #ifndef GB_BLAS_PRODUCT_H
 #define GB_BLAS_PRODUCT_H
 
+#include "base/minmax.h"
 #include "kernels/backend.h"
 #include "kernels/blas/epilogue.h"
 
 // The native table whose epilogue_backward and adam the layers call, and its forward epilogue.
 extern const struct gb_backend *gb_blas_fallback;
 extern gb_blas_epilogue_fn *gb_blas_epilogue;
-
-static inline size_t smaller(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-static inline size_t larger(size_t a, size_t b) {
-    return a > b ? a : b;
-}
 
 // c (rows x columns) = a b, or += a b; a is rows x depth, stored transposed where a_transposed, and
 // b depth x columns likewise. On the calling thread alone, inside gb_blas_parallel.

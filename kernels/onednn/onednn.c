@@ -160,7 +160,7 @@ static dnnl_status_t make_data(struct making *m) {
     DNNL_TRY(describe(m, BACKWARD_DATA, layout_of(&m->any_weights), m->attributes, &m->data));
     DNNL_TRY(gb_onednn_call_make(&p->data, m->data, data_names));
     layout_view own = dnnl_primitive_desc_query_md(m->data, dnnl_query_weights_md, 0);
-    p->own_floats = larger(p->own_floats, layout_floats(own));
+    p->own_floats = gb_max_size(p->own_floats, layout_floats(own));
     return dnnl_memory_desc_equal(m->packed, own)
                ? dnnl_success
                : make_reorder(&p->data_reorder, m->packed, own, m->attributes);
@@ -171,7 +171,7 @@ static dnnl_status_t make_weights(struct making *m) {
     DNNL_TRY(describe(m, BACKWARD_WEIGHTS, layout_of(&m->any_weights), m->attributes, &m->weights));
     DNNL_TRY(gb_onednn_call_make(&p->weights, m->weights, weights_names));
     layout_view own = dnnl_primitive_desc_query_md(m->weights, dnnl_query_diff_weights_md, 0);
-    p->own_floats = larger(p->own_floats, layout_floats(own));
+    p->own_floats = gb_max_size(p->own_floats, layout_floats(own));
     return dnnl_memory_desc_equal(m->packed, own)
                ? dnnl_success
                : make_reorder(&p->weights_reorder, own, m->packed, m->attributes);
@@ -201,7 +201,7 @@ static void divide_scratch(struct making *m) {
     size_t scratchpad = 0;
     list_calls(p, calls);
     for (int i = 0; i < CALLS; i++)
-        scratchpad = larger(scratchpad, calls[i]->scratchpad_floats);
+        scratchpad = gb_max_size(scratchpad, calls[i]->scratchpad_floats);
     p->y_at = aligned(layout_floats(layout_of(&m->x)));
     p->own_at = p->y_at + aligned(layout_floats(layout_of(&m->y)));
     p->packed_at = p->own_at + aligned(p->own_floats);
@@ -495,8 +495,8 @@ static void divide_resize_scratch(struct resize_making *m) {
     r->y_at = aligned(layout_floats(layout_of(&m->x)));
     r->notes_at = r->y_at + aligned(layout_floats(layout_of(&m->y)));
     r->scratchpad_at = r->notes_at + aligned(floats_of_bytes(notes));
-    r->scratch_floats = r->scratchpad_at + aligned(larger(r->forward.scratchpad_floats,
-                                                          r->backward.scratchpad_floats));
+    r->scratch_floats = r->scratchpad_at + aligned(gb_max_size(r->forward.scratchpad_floats,
+                                                               r->backward.scratchpad_floats));
 }
 
 static dnnl_status_t make_resize_primitives(struct resize_making *m) {

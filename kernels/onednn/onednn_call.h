@@ -4,6 +4,7 @@
 #ifndef GB_ONEDNN_CALL_H
 #define GB_ONEDNN_CALL_H
 
+#include "base/minmax.h"
 #include "kernels/onednn/onednn_compat.h"
 #include "kernels/parallel.h"
 #include "kernels/tensor.h"
@@ -14,10 +15,6 @@ dnnl_status_t gb_onednn_ready(void);
 
 // GB_OK, or a failure whose message ends in oneDNN's name of it.
 enum gb_status gb_onednn_told(dnnl_status_t status, const char *what, const char *where);
-
-static inline size_t larger(size_t a, size_t b) {
-    return a > b ? a : b;
-}
 
 static inline size_t aligned(size_t floats) {
     return gb_round_up(floats, GB_ALIGNMENT / sizeof(float));

@@ -76,8 +76,8 @@ static dnnl_status_t make_products(struct inv1x1 *m, const struct gb_image_probl
 static void divide_scratch(struct inv1x1 *m, const struct gb_image_problem *p) {
     const struct gb_tensor v = gb_dense(NULL, p->n, p->h, p->w, p->c);
     const size_t scratchpad =
-        larger(larger(m->forward.scratchpad_floats, m->data.scratchpad_floats),
-               m->matrices.scratchpad_floats);
+        gb_max_size(gb_max_size(m->forward.scratchpad_floats, m->data.scratchpad_floats),
+                    m->matrices.scratchpad_floats);
     m->u_at = aligned(gb_elements(&v));
     m->scratchpad_at = 2 * m->u_at;
     m->scratch_floats = m->scratchpad_at + aligned(scratchpad);

@@ -16,10 +16,6 @@
 
 static const char cannot_read[] = "cannot read faces";
 
-static enum gb_status no_memory(const char *where) {
-    return gb_fail(GB_OUT_OF_MEMORY, cannot_read, where, "out of memory");
-}
-
 // ---- Examples ----
 
 void gb_hide_block(const struct gb_example *example) {
@@ -200,7 +196,7 @@ static enum gb_status split_by_list(const char *directory, const char *root,
         *places = calloc((size_t)list.count, sizeof *places);
     const enum gb_status status =
         taken && parts && places ? split_list(&list, path, root, all, taken, parts, places, split)
-                                 : no_memory(path);
+                                 : gb_no_memory(cannot_read, path);
     free(taken);
     free(parts);
     free(places);
@@ -234,12 +230,12 @@ static enum gb_status copy_names(const char *root, const struct gb_list *all, co
     memcpy(faces->root, root, sizeof faces->root);
     faces->names = calloc((size_t)count, sizeof *faces->names);
     if (!faces->names)
-        return no_memory(root);
+        return gb_no_memory(cannot_read, root);
     faces->count = count;
     for (int i = 0; i < count; i++) {
         faces->names[i] = strdup(all->names[places[i]]);
         if (!faces->names[i])
-            return no_memory(root);
+            return gb_no_memory(cannot_read, root);
     }
     return GB_OK;
 }
@@ -250,7 +246,7 @@ static enum gb_status make_set(int size, const char *root, const struct gb_list 
     GB_TRY(gb_dataset_create(set, count, &shape));
     struct faces *faces = calloc(1, sizeof *faces);
     if (!faces)
-        return no_memory(root);
+        return gb_no_memory(cannot_read, root);
     set->source = faces;
     set->free_source = free_faces;
     set->fill = fill;
@@ -287,7 +283,7 @@ enum gb_status gb_aligned_faces_load(const struct gb_source *source, struct gb_d
         split.places[s] = calloc((size_t)all.count, sizeof *split.places[s]);
     enum gb_status status = split.places[GB_SPLIT_TRAIN] && split.places[GB_SPLIT_TEST]
                                 ? make_splits(source, root, &all, &split, splits)
-                                : no_memory(source->directory);
+                                : gb_no_memory(cannot_read, source->directory);
     for (int s = 0; s < GB_SPLITS; s++) {
         free(split.places[s]);
         if (status != GB_OK)

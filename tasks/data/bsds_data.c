@@ -11,10 +11,6 @@ const struct gb_bsds_test gb_bsd68 = {"bsd68.txt", 68}, gb_bsd100 = {"bsd100.txt
 
 static const char cannot_read[] = "cannot read BSDS500";
 
-static enum gb_status no_memory(const char *where) {
-    return gb_fail(GB_OUT_OF_MEMORY, cannot_read, where, "out of memory");
-}
-
 // Adds "part/NAME" for the names of the list at places[0..count), or its first `count` where there
 // are no places.
 static enum gb_status add_names(struct gb_list *names, const char *part, const struct gb_list *list,
@@ -42,7 +38,7 @@ static enum gb_status add_listed(const char *path, const char *images, const str
     GB_TRY(gb_list_read(path, &list));
     int *places = calloc((size_t)list.count, sizeof *places);
     bool *taken = calloc((size_t)val->count, sizeof *taken);
-    enum gb_status status = places && taken ? GB_OK : no_memory(path);
+    enum gb_status status = places && taken ? GB_OK : gb_no_memory(cannot_read, path);
     if (status == GB_OK)
         status = gb_list_places(&list, path, val, images, taken, places);
     if (status == GB_OK)

@@ -27,7 +27,7 @@ enum gb_status gb_dataset_name(struct gb_dataset *set, int index, const char *na
     free(set->names[index]);
     set->names[index] = strdup(name);
     if (!set->names[index])
-        return gb_fail(GB_OUT_OF_MEMORY, what, name, "out of memory");
+        return gb_no_memory(what, name);
     gb_make_utf8(set->names[index]);
     return GB_OK;
 }
@@ -178,7 +178,7 @@ enum gb_status gb_dataset_hold(struct gb_dataset *set, struct gb_examples *examp
     assert(set->count == examples->count);
     struct held *held = calloc(1, sizeof *held);
     if (!held)
-        return gb_fail(GB_OUT_OF_MEMORY, what, "data set", "out of memory");
+        return gb_no_memory(what, "data set");
     held->examples = *examples;
     *examples = (struct gb_examples){0};
     set->hash = gb_examples_hash(&held->examples);

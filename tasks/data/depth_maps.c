@@ -19,10 +19,6 @@
 
 static const char cannot_load[] = "cannot load depth maps";
 
-static enum gb_status no_memory(const char *where) {
-    return gb_fail(GB_OUT_OF_MEMORY, cannot_load, where, "out of memory");
-}
-
 // ---- maps ----
 
 static size_t pixels_of(const struct gb_depth_maps *maps) {
@@ -53,7 +49,7 @@ void gb_depth_maps_free(struct gb_depth_maps *maps) {
 
 enum gb_status gb_depth_maps_name(struct gb_depth_maps *maps, int index, const char *name) {
     maps->names[index] = strdup(name);
-    return maps->names[index] ? GB_OK : no_memory(name);
+    return maps->names[index] ? GB_OK : gb_no_memory(cannot_load, name);
 }
 
 uint64_t gb_depth_maps_hash(const struct gb_depth_maps *maps) {
@@ -87,7 +83,7 @@ static enum gb_status hash_file(const struct gb_scenes *scenes, int frame, const
                                 uint64_t *hash) {
     char *path = gb_scenes_path(scenes, frame, ending);
     if (!path)
-        return no_memory(scenes->directory);
+        return gb_no_memory(cannot_load, scenes->directory);
     struct stat file = {0};
     if (stat(path, &file) != 0)
         file = (struct stat){0};
@@ -292,7 +288,7 @@ static enum gb_status make_map(void *argument, int i) {
     float *rendered = malloc((size_t)window.w * (size_t)window.h * sizeof *rendered);
     enum gb_status status =
         rendered ? gb_tsdf_render(p->volume, &camera, &p->poses[order->frame], rendered)
-                 : no_memory(p->scenes->directory);
+                 : gb_no_memory(cannot_load, p->scenes->directory);
     if (status == GB_OK)
         store(&depth, &window, rendered, maps, order->index);
     free(rendered);
@@ -319,7 +315,7 @@ static enum gb_status place_orders(struct preparation *p, const struct gb_scenes
     p->orders = calloc(count, sizeof *p->orders);
     p->poses = calloc((size_t)p->scenes->frames.count, sizeof *p->poses);
     if (!p->orders || !p->poses)
-        return no_memory(p->scenes->directory);
+        return gb_no_memory(cannot_load, p->scenes->directory);
     for (int which = 0; which < GB_SPLITS; which++)
         for (int i = 0; i < split->count[which]; i++)
             p->orders[p->order_count++] =

@@ -38,16 +38,12 @@ static void horses_free(struct horses *horses) {
         free(horses->chosen[split]);
 }
 
-static enum gb_status no_memory(const char *where) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot read horses", where, "out of memory");
-}
-
 // ---- Which images ----
 
 static enum gb_status list_room(const char *directory, const char *room, struct gb_list *list) {
     char *path = gb_format("%s/%s", directory, room);
     if (!path)
-        return no_memory(directory);
+        return gb_no_memory("cannot read horses", directory);
     enum gb_status status = gb_list_folder(path, ".jpg", list);
     free(path);
     return status;
@@ -68,7 +64,7 @@ static enum gb_status find_names(struct horses *horses) {
         horses->chosen[split] = calloc(count, sizeof *horses->chosen[split]);
         whole &= horses->chosen[split] != NULL;
     }
-    return whole ? GB_OK : no_memory(directory);
+    return whole ? GB_OK : gb_no_memory("cannot read horses", directory);
 }
 
 // Wants what a split's list names.
@@ -76,7 +72,8 @@ static enum gb_status want_list(struct horses *horses, enum gb_split split, bool
     char *path = gb_format("%s/%s", horses->source->split_folder, list_names[split]);
     char *room = gb_format("%s/rgb", horses->source->directory);
     struct gb_list list = {0};
-    enum gb_status status = path && room ? gb_list_read(path, &list) : no_memory(list_names[split]);
+    enum gb_status status = path && room ? gb_list_read(path, &list)
+                                         : gb_no_memory("cannot read horses", list_names[split]);
     // No name is taken twice, so that all fit.
     if (status == GB_OK && list.count + horses->count > horses->names.count)
         status = gb_fail(GB_BAD_INPUT, "cannot read list", path, "names more than %s holds", room);
@@ -93,7 +90,8 @@ static enum gb_status want_list(struct horses *horses, enum gb_split split, bool
 
 static enum gb_status want_lists(struct horses *horses) {
     bool *taken = calloc((size_t)horses->names.count, sizeof *taken);
-    enum gb_status status = taken ? GB_OK : no_memory(horses->source->directory);
+    enum gb_status status =
+        taken ? GB_OK : gb_no_memory("cannot read horses", horses->source->directory);
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
         status = want_list(horses, (enum gb_split)split, taken);
     free(taken);
@@ -146,7 +144,8 @@ static enum gb_status read_pair(const struct gb_dataset *set, int index,
     char *image_path = gb_format("%s/rgb/%s", directory, name);
     char *mask_path = gb_format("%s/figure_ground/%s", directory, name);
     struct gb_image image = {0}, mask = {0};
-    enum gb_status status = image_path && mask_path ? GB_OK : no_memory(name);
+    enum gb_status status =
+        image_path && mask_path ? GB_OK : gb_no_memory("cannot read horses", name);
     if (status == GB_OK)
         status = gb_image_read(image_path, 3, &image);
     if (status == GB_OK)
@@ -184,7 +183,7 @@ static enum gb_status read_pairs(struct horses *horses) {
 static enum gb_status split_by_seed(struct horses *horses) {
     int *order = calloc((size_t)horses->count, sizeof *order);
     if (!order)
-        return no_memory(horses->source->directory);
+        return gb_no_memory("cannot read horses", horses->source->directory);
     int usable = 0;
     for (int i = 0; i < horses->count; i++)
         if (!horses->black[i])

@@ -28,10 +28,6 @@ static void free_faces(void *source) {
     free(faces);
 }
 
-static enum gb_status no_memory(const char *where) {
-    return gb_fail(GB_OUT_OF_MEMORY, cannot_read, where, "out of memory");
-}
-
 // ---- Examples ----
 
 static enum gb_status read_square(const char *path, struct gb_image *image) {
@@ -114,8 +110,9 @@ static enum gb_status fill(const struct gb_dataset *set, int index, const struct
     const char *name = faces->list.names[index];
     char *image_path = path_by_person(faces, index, "lfw_funneled", ".jpg");
     char *label_path = gb_format("%s/%s/%s.ppm", faces->directory, labels_room, name);
-    const enum gb_status status =
-        image_path && label_path ? read_example(image_path, label_path, example) : no_memory(name);
+    const enum gb_status status = image_path && label_path
+                                      ? read_example(image_path, label_path, example)
+                                      : gb_no_memory(cannot_read, name);
     free(image_path);
     free(label_path);
     return status;
@@ -134,7 +131,7 @@ enum gb_status gb_lfw_superpixels(const struct gb_dataset *origin, int index,
     char *path = path_by_person(faces, index, superpixels_room, ".dat");
     const enum gb_status status =
         path ? gb_superpixels_read(path, GB_LFW_SIDE, GB_LFW_SIDE, superpixels)
-             : no_memory(faces->directory);
+             : gb_no_memory(cannot_read, faces->directory);
     free(path);
     return status;
 }
@@ -158,7 +155,7 @@ static enum gb_status to_file(const struct gb_list *list, int index, const char 
                        "line %d: \"%s\" is not a person and a number", list->lines[index], *line);
     char *file = gb_format("%.*s_%04ld.ppm", (int)person, *line, number);
     if (!file)
-        return no_memory(path);
+        return gb_no_memory(cannot_read, path);
     free(*line);
     *line = file;
     return GB_OK;
@@ -171,7 +168,7 @@ static enum gb_status check_list(struct gb_list *list, const char *path,
         GB_TRY(to_file(list, i, path));
     int *places = calloc((size_t)list->count, sizeof *places);
     if (!places)
-        return no_memory(path);
+        return gb_no_memory(cannot_read, path);
     const enum gb_status status = gb_list_places(list, path, labels, labels_room, taken, places);
     free(places);
     for (int i = 0; i < list->count; i++)
@@ -194,11 +191,11 @@ static enum gb_status load_split(const struct gb_source *source, enum gb_split s
                                  struct gb_dataset *set) {
     struct faces *faces = calloc(1, sizeof *faces);
     if (!faces)
-        return no_memory(source->directory);
+        return gb_no_memory(cannot_read, source->directory);
     const struct gb_example_shape shape = gb_lfw_shape(source->size);
     faces->directory = strdup(source->directory);
     enum gb_status status = faces->directory ? read_list(source, split, labels, taken, &faces->list)
-                                             : no_memory(source->directory);
+                                             : gb_no_memory(cannot_read, source->directory);
     if (status == GB_OK)
         status = gb_dataset_create(set, faces->list.count, &shape);
     if (status != GB_OK) {
@@ -225,7 +222,7 @@ enum gb_status gb_lfw_load(const struct gb_source *source, struct gb_dataset spl
     enum gb_status status = gb_list_folder(room, ".ppm", &labels);
     bool *taken = calloc((size_t)labels.count + 1, sizeof *taken);
     if (status == GB_OK && !taken)
-        status = no_memory(source->directory);
+        status = gb_no_memory(cannot_read, source->directory);
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
         status = load_split(source, (enum gb_split)split, &labels, taken, &splits[split]);
     for (int split = 0; status != GB_OK && split < GB_SPLITS; split++)

@@ -10,10 +10,6 @@
 #include <string.h>
 #include <strings.h>
 
-static enum gb_status no_memory(const char *where) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot list names", where, "out of memory");
-}
-
 // An array of `count` entries of this size with room for one more; NULL where memory is short. Room
 // doubles, so it is full where the count is a power of two.
 static void *grow(void *array, int count, size_t size) {
@@ -26,7 +22,7 @@ enum gb_status gb_list_add(struct gb_list *list, char *name, const char *where) 
     char **names = name ? grow(list->names, list->count, sizeof *names) : NULL;
     if (!names) {
         free(name);
-        return no_memory(where);
+        return gb_no_memory("cannot list names", where);
     }
     list->names = names;
     names[list->count++] = name;
@@ -37,7 +33,7 @@ static enum gb_status add_line(struct gb_list *list, const char *name, int numbe
                                const char *path) {
     int *lines = grow(list->lines, list->count, sizeof *lines);
     if (!lines)
-        return no_memory(path);
+        return gb_no_memory("cannot list names", path);
     list->lines = lines;
     lines[list->count] = number;
     return gb_list_add(list, strdup(name), path);

@@ -61,7 +61,7 @@ static enum gb_status read_one(void *argument, int index) {
     char path[GB_PATH];
     const char *name = reading->photographs->names[index] = strdup(reading->names[index]);
     if (!name)
-        return gb_fail(GB_OUT_OF_MEMORY, cannot_read, reading->directory, "out of memory");
+        return gb_no_memory(cannot_read, reading->directory);
     GB_TRY(gb_path_join(reading->directory, name, path));
     GB_TRY(gb_image_read(path, 3, image));
     if (image->w < reading->min_side || image->h < reading->min_side)

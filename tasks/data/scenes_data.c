@@ -11,13 +11,10 @@
 #include <sys/stat.h>
 
 #include "base/files.h"
+#include "base/minmax.h"
 
 static const char cannot_read[] = "cannot read 7-Scenes";
 static const char depth_ending[] = ".depth.png", pose_ending[] = ".pose.txt";
-
-static enum gb_status no_memory(const char *where) {
-    return gb_fail(GB_OUT_OF_MEMORY, cannot_read, where, "out of memory");
-}
 
 // ---- numbers in text ----
 
@@ -70,7 +67,7 @@ static enum gb_status check_pose(const char *directory, const char *file,
         return GB_OK;
     char *depth = gb_format("%.*s%s", (int)(length - ending), file, depth_ending);
     if (!depth)
-        return no_memory(directory);
+        return gb_no_memory(cannot_read, directory);
     const enum gb_status status =
         gb_list_find(depths, depth) >= 0
             ? GB_OK
@@ -155,8 +152,8 @@ static enum gb_status find_frames(struct gb_scenes *scenes) {
 
 enum gb_status gb_scenes_open(const char *directory, struct gb_scenes *scenes) {
     *scenes = (struct gb_scenes){.directory = strdup(directory)};
-    enum gb_status status =
-        scenes->directory ? read_camera(directory, &scenes->camera) : no_memory(directory);
+    enum gb_status status = scenes->directory ? read_camera(directory, &scenes->camera)
+                                              : gb_no_memory(cannot_read, directory);
     if (status == GB_OK)
         status = find_frames(scenes);
     if (status != GB_OK)
@@ -178,7 +175,8 @@ enum gb_status gb_scenes_read_depth(const struct gb_scenes *scenes, int frame,
                                     struct gb_image *depth) {
     *depth = (struct gb_image){0};
     char *path = gb_scenes_path(scenes, frame, depth_ending);
-    enum gb_status status = path ? gb_image_read_grey16(path, depth) : no_memory(scenes->directory);
+    enum gb_status status =
+        path ? gb_image_read_grey16(path, depth) : gb_no_memory(cannot_read, scenes->directory);
     if (status == GB_OK && (depth->w != GB_SCENES_W || depth->h != GB_SCENES_H)) {
         status = gb_fail(GB_BAD_INPUT, cannot_read, path, "it has %d x %d pixels, not %d x %d",
                          depth->w, depth->h, GB_SCENES_W, GB_SCENES_H);
@@ -207,7 +205,7 @@ enum gb_status gb_scenes_read_pose(const struct gb_scenes *scenes, int frame,
                                    struct gb_pose *pose) {
     char *path = gb_scenes_path(scenes, frame, pose_ending);
     if (!path)
-        return no_memory(scenes->directory);
+        return gb_no_memory(cannot_read, scenes->directory);
     double m[16];
     enum gb_status status = read_numbers(path, 16, m);
     for (int row = 0; status == GB_OK && row < 3; row++) {
@@ -240,11 +238,7 @@ int gb_scenes_scene_end(const struct gb_scenes *scenes, int frame) {
 static enum gb_status take_split(struct gb_scenes_split *split, enum gb_split which, int count) {
     split->frames[which] = calloc((size_t)count, sizeof *split->frames[which]);
     split->count[which] = count;
-    return split->frames[which] ? GB_OK : no_memory(gb_split_name(which));
-}
-
-static int fewest(int a, int b) {
-    return a < b ? a : b;
+    return split->frames[which] ? GB_OK : gb_no_memory(cannot_read, gb_split_name(which));
 }
 
 // The frames [begin, end) of the scene; empty where it is not there.
@@ -278,7 +272,7 @@ static enum gb_status take_evenly(const struct gb_scenes *scenes, const enum gb_
     if (held == 0)
         return gb_fail(GB_BAD_INPUT, cannot_read, scenes->directory, "no scene is left to %s",
                        gb_split_name(which));
-    GB_TRY(take_split(split, which, fewest(held, most)));
+    GB_TRY(take_split(split, which, gb_min_int(held, most)));
     for (int frame = 0, place = 0, taken = 0; taken < split->count[which]; frame++)
         if (sides[frame] == which && place++ == (int64_t)taken * held / split->count[which])
             split->frames[which][taken++] = frame;
@@ -326,7 +320,7 @@ static enum gb_status split_by_scenes(const struct gb_scenes *scenes,
 static enum gb_status split_row(const struct gb_scenes *scenes,
                                 const struct gb_scene_choice *choice, enum gb_split *sides,
                                 struct gb_scenes_split *split) {
-    const int count = scenes->frames.count, scale = fewest(count, GB_SCENES_ROW);
+    const int count = scenes->frames.count, scale = gb_min_int(count, GB_SCENES_ROW);
     const int train = scale * GB_SCENES_TRAIN / GB_SCENES_ROW,
               gap = scale * GB_SCENES_GAP / GB_SCENES_ROW;
     if (train < 1)
@@ -351,7 +345,7 @@ static enum gb_status split_by_rule(const struct gb_scenes *scenes,
                                     struct gb_scenes_split *split) {
     enum gb_split *sides = calloc((size_t)scenes->frames.count, sizeof *sides);
     if (!sides)
-        return no_memory(scenes->directory);
+        return gb_no_memory(cannot_read, scenes->directory);
     assign((struct range){0, scenes->frames.count}, GB_SPLITS, sides);
     const bool chosen = choice->scenes[GB_SPLIT_TRAIN] || choice->scenes[GB_SPLIT_TEST];
     const enum gb_status status = chosen || is_chess_beside_others(scenes)
@@ -377,7 +371,7 @@ static enum gb_status split_as_listed(const struct gb_scenes *scenes, const char
                                       struct gb_scenes_split *split) {
     static const char *const names[GB_SPLITS] = {"depth_train.txt", "depth_test.txt"};
     bool *taken = calloc((size_t)scenes->frames.count, sizeof *taken);
-    enum gb_status status = taken ? GB_OK : no_memory(directory);
+    enum gb_status status = taken ? GB_OK : gb_no_memory(cannot_read, directory);
     for (int which = 0; status == GB_OK && which < GB_SPLITS; which++) {
         char path[GB_PATH];
         status = gb_path_join(directory, names[which], path);

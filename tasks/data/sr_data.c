@@ -28,10 +28,6 @@ struct parts {
     int multiple;           // of padded photographs
 };
 
-static enum gb_status no_memory(const char *where) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot prepare photographs", where, "out of memory");
-}
-
 // ---- Examples ----
 
 // Copies a view's height and width of the image from (top, left) on; zeros beyond the image.
@@ -123,7 +119,7 @@ static enum gb_status halve(struct gb_image *high, struct gb_image *low) {
     const int h = high->h / 2, w = high->w / 2, count = h * w * 3;
     float *values = malloc((size_t)count * sizeof *values);
     if (!values)
-        return no_memory("image");
+        return gb_no_memory("cannot prepare photographs", "image");
     enum gb_status status = gb_resize(high, GB_BICUBIC, h, w, values);
     if (status == GB_OK)
         status = gb_image_create(low, w, h, 3, 8, "low resolution");
@@ -173,7 +169,7 @@ static enum gb_status extend(struct gb_photographs *photographs, const int *whol
     char **names = photographs->names;
     for (int i = 0; i < count; i++)
         if (!(names[first + i] = gb_format("%s reduced", names[whole[i]])))
-            return no_memory(names[whole[i]]);
+            return gb_no_memory("cannot prepare photographs", names[whole[i]]);
     return GB_OK;
 }
 
@@ -182,7 +178,7 @@ static enum gb_status add_reduced(struct gb_photographs *photographs, int size, 
     const int first = photographs->count;
     int *whole = calloc((size_t)first + 1, sizeof *whole), count = 0;
     if (!whole)
-        return no_memory("photographs");
+        return gb_no_memory("cannot prepare photographs", "photographs");
     for (int i = 0; i < first; i++)
         if (photographs->images[i].w >= 4 * size && photographs->images[i].h >= 4 * size)
             whole[count++] = i;
@@ -210,7 +206,7 @@ static enum gb_status create_set(struct gb_dataset *set, int count,
     *parts = calloc(1, sizeof **parts);
     if (!*parts) {
         gb_dataset_free(set);
-        return no_memory("data set");
+        return gb_no_memory("cannot prepare photographs", "data set");
     }
     set->source = *parts;
     set->free_source = free_parts;
@@ -284,7 +280,9 @@ static enum gb_status create_windows(const struct gb_dataset *test, int count, i
     set->fill = fill_window;
     parts->pairs = pairs_of(test);
     parts->windows = calloc((size_t)count, sizeof *parts->windows);
-    return parts->windows ? GB_OK : whole_or_freed(no_memory("windows"), set);
+    return parts->windows
+               ? GB_OK
+               : whole_or_freed(gb_no_memory("cannot prepare photographs", "windows"), set);
 }
 
 enum gb_status gb_sr_crops(const struct gb_dataset *test, int first, int photographs, int count,

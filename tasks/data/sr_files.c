@@ -34,16 +34,12 @@ struct reading {
     struct gb_photographs *splits; // so far
 };
 
-static enum gb_status no_memory(const char *where) {
-    return gb_fail(GB_OUT_OF_MEMORY, what, where, "out of memory");
-}
-
 // Moves a photograph, under PREFIX and its name.
 static enum gb_status move(struct gb_photographs *from, int i, const char *prefix,
                            struct gb_photographs *to, int j) {
     to->names[j] = gb_format("%s%s", prefix, from->names[i]);
     if (!to->names[j])
-        return no_memory(prefix);
+        return gb_no_memory(what, prefix);
     to->images[j] = from->images[i];
     from->images[i] = (struct gb_image){0};
     return GB_OK;
@@ -113,7 +109,7 @@ static enum gb_status read_entries(struct reading *reading, enum gb_split split,
                                    const char *prefix) {
     char **names = calloc((size_t)entries->count, sizeof *names);
     if (!names)
-        return no_memory(directory);
+        return gb_no_memory(what, directory);
     int count = 0;
     for (int i = 0; i < entries->count; i++)
         if (is_image(entries->names[i]))
@@ -206,7 +202,7 @@ static enum gb_status unpack_rows(const struct gb_byte_matrix *rows, int side, i
         images->names[i] = gb_format("%07zu", row);
         status = images->names[i] ? unpack_image(rows->values + row * rows->columns, side, path,
                                                  &images->images[i])
-                                  : no_memory(path);
+                                  : gb_no_memory(what, path);
     }
     if (status != GB_OK)
         gb_photographs_free(images);
@@ -289,7 +285,7 @@ static enum gb_status read_roots(struct reading *reading, const char *roots) {
     char *root;
     for (const char *at = roots; *at; at += strcspn(at, ":"), at += *at == ':') {
         if (!(root = strndup(at, strcspn(at, ":"))))
-            return no_memory(roots);
+            return gb_no_memory(what, roots);
         const enum gb_status status = read_root(reading, root);
         free(root);
         GB_TRY(status);

@@ -42,10 +42,6 @@ size_t gb_tsdf_bytes(const struct gb_tsdf *volume) {
            volume->count * (sizeof(struct block) + sizeof(struct block *));
 }
 
-static enum gb_status no_memory(const struct gb_tsdf *volume) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot fuse depth maps", volume->where, "out of memory");
-}
-
 // The space is what lies within the farthest depth of a camera, and the truncation behind it, with
 // a block to spare.
 static enum gb_status measure_space(struct gb_tsdf *volume, const struct gb_pose *poses,
@@ -77,13 +73,13 @@ enum gb_status gb_tsdf_create(const struct gb_tsdf_options *options, const struc
     struct gb_tsdf *made = calloc(1, sizeof *made);
     *volume = NULL;
     if (!made)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot fuse depth maps", where, "out of memory");
+        return gb_no_memory("cannot fuse depth maps", where);
     made->options = *options;
     made->where = where;
     enum gb_status status = measure_space(made, poses, pose_count);
     if (status == GB_OK) {
         made->directory = calloc(places(made), sizeof *made->directory);
-        status = made->directory ? GB_OK : no_memory(made);
+        status = made->directory ? GB_OK : gb_no_memory("cannot fuse depth maps", made->where);
     }
     if (status == GB_OK)
         *volume = made;
@@ -109,7 +105,7 @@ static enum gb_status take_block(struct gb_tsdf *volume, int x, int y, int z, ui
         size_t room = volume->room ? 2 * volume->room : 1024;
         struct block **blocks = realloc(volume->blocks, room * sizeof *blocks);
         if (!blocks)
-            return no_memory(volume);
+            return gb_no_memory("cannot fuse depth maps", volume->where);
         volume->blocks = blocks;
         volume->room = room;
     }
@@ -119,7 +115,7 @@ static enum gb_status take_block(struct gb_tsdf *volume, int x, int y, int z, ui
                        volume->options.max_bytes >> 20);
     struct block *block = calloc(1, sizeof *block);
     if (!block)
-        return no_memory(volume);
+        return gb_no_memory("cannot fuse depth maps", volume->where);
     block->x = x, block->y = y, block->z = z;
     volume->blocks[volume->count++] = block;
     *entry = (uint32_t)volume->count;
@@ -537,7 +533,7 @@ enum gb_status gb_tsdf_render(const struct gb_tsdf *volume, const struct gb_came
     struct tiles tiles = {(camera->w + TILE - 1) / TILE, (camera->h + TILE - 1) / TILE, NULL};
     tiles.start = malloc((size_t)tiles.across * (size_t)tiles.down * sizeof *tiles.start);
     if (!tiles.start)
-        return no_memory(volume);
+        return gb_no_memory("cannot fuse depth maps", volume->where);
     find_starts(volume, camera, pose, &tiles);
     render_rows(volume, camera, pose, &tiles, depth);
     free(tiles.start);

@@ -14,10 +14,6 @@
 
 static const char what[] = "cannot read vessels";
 
-static enum gb_status no_memory(const char *where) {
-    return gb_fail(GB_OUT_OF_MEMORY, what, where, "out of memory");
-}
-
 // ---- windows on photographs ----
 
 struct windows {
@@ -125,7 +121,7 @@ enum gb_status gb_vessels_hold(struct gb_vessel_image *images, int count, enum g
     shape.y_w = shape.x_w;
     struct windows *windows = malloc(sizeof *windows);
     enum gb_status status =
-        windows ? gb_dataset_create(set, count, &shape) : no_memory(gb_split_name(split));
+        windows ? gb_dataset_create(set, count, &shape) : gb_no_memory(what, gb_split_name(split));
     for (int i = 0; status == GB_OK && i < count; i++)
         status = gb_normalize_illumination(&images[i].image, &images[i].field,
                                            levelled / GB_VESSELS_LEVEL);
@@ -183,7 +179,7 @@ static enum gb_status make_room(struct directory *directory, int more) {
     struct entry *entries =
         realloc(directory->entries, (size_t)(directory->count + more) * sizeof *entries);
     if (!entries)
-        return no_memory(directory->path);
+        return gb_no_memory(what, directory->path);
     directory->entries = entries;
     memset(entries + directory->count, 0, (size_t)more * sizeof *entries);
     return GB_OK;
@@ -206,7 +202,7 @@ static enum gb_status add_chase(struct directory *directory, const char *name) {
                             .second = gb_format("%s/%.*s_2ndHO.png", directory->path, stem, name),
                             .split = subject <= LAST_TO_TRAIN ? GB_SPLIT_TRAIN : GB_SPLIT_TEST};
     bool whole = entry->name && entry->image && entry->vessels && entry->second;
-    return whole ? GB_OK : no_memory(directory->path);
+    return whole ? GB_OK : gb_no_memory(what, directory->path);
 }
 
 // NN_training.tif or NN_test.tif, of which the test half has a second observer.
@@ -226,7 +222,7 @@ static enum gb_status add_drive(struct directory *directory, const char *half, e
         entry->second = gb_format("%s/%s/2nd_manual/%.*s_manual2.gif", path, half, number, name);
         whole = whole && entry->second;
     }
-    return whole ? GB_OK : no_memory(path);
+    return whole ? GB_OK : gb_no_memory(what, path);
 }
 
 static enum gb_status find_chase(struct directory *directory) {
@@ -243,7 +239,8 @@ static enum gb_status find_drive_half(struct directory *directory, const char *h
                                       enum gb_split split) {
     struct gb_list list;
     char *room = gb_format("%s/%s/images", directory->path, half);
-    enum gb_status status = room ? gb_list_folder(room, ".tif", &list) : no_memory(directory->path);
+    enum gb_status status =
+        room ? gb_list_folder(room, ".tif", &list) : gb_no_memory(what, directory->path);
     free(room);
     GB_TRY(status);
     status = make_room(directory, list.count);
@@ -261,7 +258,7 @@ static enum gb_status find_entries(struct directory *directory) {
     struct stat status;
     char *training = gb_format("%s/training", directory->path);
     if (!training)
-        return no_memory(directory->path);
+        return gb_no_memory(what, directory->path);
     bool drive = stat(training, &status) == 0;
     free(training);
     if (!drive)
@@ -295,7 +292,7 @@ static enum gb_status choose_by_list(const struct directory *directory, const st
                                      struct choice *choice) {
     struct gb_list list = {0};
     char *path = gb_format("%s/vessels_%s.txt", split_folder, gb_split_name(split));
-    enum gb_status status = path ? gb_list_read(path, &list) : no_memory(split_folder);
+    enum gb_status status = path ? gb_list_read(path, &list) : gb_no_memory(what, split_folder);
     if (status == GB_OK && list.count > directory->count)
         status = gb_fail(GB_BAD_INPUT, what, path, "%d names for the %d images of %s", list.count,
                          directory->count, directory->path);
@@ -312,7 +309,7 @@ static enum gb_status choose_by_lists(const struct directory *directory, const c
     struct gb_list names = {.count = directory->count,
                             .names = calloc((size_t)directory->count, sizeof *names.names)};
     bool *taken = calloc((size_t)directory->count, sizeof *taken);
-    enum gb_status status = names.names && taken ? GB_OK : no_memory(split_folder);
+    enum gb_status status = names.names && taken ? GB_OK : gb_no_memory(what, split_folder);
     for (int i = 0; status == GB_OK && i < directory->count; i++)
         names.names[i] = directory->entries[i].name;
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
@@ -328,7 +325,7 @@ static enum gb_status choose(const struct directory *directory, const char *spli
     for (int split = 0; split < GB_SPLITS; split++) {
         choices[split].places = calloc((size_t)directory->count, sizeof *choices[split].places);
         if (!choices[split].places)
-            return no_memory(directory->path);
+            return gb_no_memory(what, directory->path);
     }
     if (split_folder)
         return choose_by_lists(directory, split_folder, choices);
@@ -419,7 +416,7 @@ static enum gb_status read_split(const struct directory *directory, const struct
                               .choice = choice,
                               .images = calloc((size_t)count, sizeof *reading.images)};
     if (!reading.images)
-        return no_memory(directory->path);
+        return gb_no_memory(what, directory->path);
     enum gb_status status = gb_parallel_tries(source->threads, count, read_one, &reading);
     if (status == GB_OK)
         status = check_sizes(&reading);

@@ -87,7 +87,7 @@ static enum gb_status read_image(GifFileType *gif, const struct gb_image_file *f
         return gb_image_unusable(file, &gb_gif_decoder, "it has no palette");
     GifPixelType *row = malloc((size_t)image->w);
     if (!row)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot read image", file->path, "out of memory");
+        return gb_no_memory("cannot read image", file->path);
     enum gb_status status = read_rows(gif, file, palette, row, image);
     free(row);
     // A file cut behind its pixels is cut all the same.

@@ -84,7 +84,7 @@ static enum gb_status decode(const struct gb_image_file *file, int channels,
     png_infop info = png ? png_create_info_struct(png) : NULL;
     if (!info) {
         png_destroy_read_struct(&png, NULL, NULL);
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot read image", file->path, "out of memory");
+        return gb_no_memory("cannot read image", file->path);
     }
     if (setjmp(errors.escape)) {
         png_destroy_read_struct(&png, &info, NULL);
@@ -105,7 +105,7 @@ static enum gb_status encode(FILE *stream, const char *path, const struct gb_ima
     png_infop info = png ? png_create_info_struct(png) : NULL;
     if (!info) {
         png_destroy_write_struct(&png, NULL);
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
+        return gb_no_memory("cannot write", path);
     }
     if (setjmp(errors.escape)) {
         png_destroy_write_struct(&png, &info);

@@ -168,7 +168,7 @@ static enum gb_status read_tiff(TIFF *tiff, const struct tiff_source *source,
         gb_image_create(image, form.w, form.h, channels_of(&form), form.bits, source->file->path));
     void *row = malloc((size_t)TIFFScanlineSize(tiff) + 1);
     if (!row)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot read image", source->file->path, "out of memory");
+        return gb_no_memory("cannot read image", source->file->path);
     enum gb_status status = GB_OK;
     for (int y = 0; status == GB_OK && y < image->h; y++)
         if (TIFFReadScanline(tiff, row, (uint32_t)y, 0) == 1)

@@ -39,7 +39,7 @@ enum gb_status gb_soft_counts_create(struct gb_soft_counts *counts, int levels) 
     if (counts->ones && counts->zeros)
         return GB_OK;
     gb_soft_counts_free(counts);
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot score", "precision and recall", "out of memory");
+    return gb_no_memory("cannot score", "precision and recall");
 }
 
 void gb_soft_counts_free(struct gb_soft_counts *counts) {

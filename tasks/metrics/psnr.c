@@ -71,7 +71,7 @@ enum gb_status gb_ssim(const struct gb_tensor *truth, const struct gb_tensor *an
     const int h = truth->h - GB_SSIM_WINDOW + 1, w = truth->w - GB_SSIM_WINDOW + 1;
     double(*rows)[MOMENTS] = malloc((size_t)truth->h * (size_t)w * sizeof *rows);
     if (!rows)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot score", "SSIM", "out of memory");
+        return gb_no_memory("cannot score", "SSIM");
     double weights[GB_SSIM_WINDOW], sum = 0.0;
     gaussian_window(weights);
     for (int y = 0; y < truth->h; y++)

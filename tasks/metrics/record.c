@@ -10,7 +10,7 @@ enum gb_status gb_metric_set(json_t *metrics, const char *prefix, const char *na
     if (!isfinite(value))
         return gb_fail(GB_CHECK_FAILED, "cannot score", whole, "it is %g", value);
     if (json_object_set_new(metrics, whole, json_real(value)) != 0)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot score", whole, "out of memory");
+        return gb_no_memory("cannot score", whole);
     return GB_OK;
 }
 

@@ -275,14 +275,10 @@ static enum gb_status create(int size, struct gb_vessel_image *picture) {
     return gb_image_create(&picture->field, size, size, 1, 8, where);
 }
 
-static enum gb_status out_of_memory(void) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "synthetic fundus", "out of memory");
-}
-
 static enum gb_status draw(uint64_t seed, uint32_t index, struct scene *scene,
                            const struct raster *raster, struct gb_vessel_image *picture) {
     if (!scene || !raster->taken || !raster->seen)
-        return out_of_memory();
+        return gb_no_memory("cannot draw", "synthetic fundus");
     const struct gb_random_key sensor = {
         .seed = seed, .purpose = GB_RANDOM_SYNTHETIC, .step = STEP_SENSOR, .sample = index};
     build(scene, seed, index);
@@ -337,7 +333,7 @@ static enum gb_status load_split(uint64_t seed, int side, enum gb_split split, i
                               .side = side,
                               .pictures = calloc((size_t)count, sizeof *drawing.pictures)};
     if (!drawing.pictures)
-        return out_of_memory();
+        return gb_no_memory("cannot draw", "synthetic fundus");
     const enum gb_status status = gb_parallel_tries(source->threads, count, draw_one, &drawing);
     if (status != GB_OK) {
         gb_vessel_images_free(drawing.pictures, count);

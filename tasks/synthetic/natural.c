@@ -315,10 +315,6 @@ static void paint(struct painting *painting) {
 
 // ---- pictures ----
 
-static enum gb_status no_memory(void) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "natural pictures", "out of memory");
-}
-
 static void develop(const struct painting *painting, struct gb_image *image) {
     const size_t pixels = (size_t)painting->w * (size_t)painting->h;
     for (size_t i = 0; i < pixels; i++)
@@ -358,7 +354,7 @@ enum gb_status gb_natural_draw(uint64_t seed, uint32_t index, int w, int h,
     if (enough)
         return GB_OK;
     gb_image_free(image);
-    return no_memory();
+    return gb_no_memory("cannot draw", "natural pictures");
 }
 
 struct drawing {
@@ -375,7 +371,7 @@ static enum gb_status draw_one(void *argument, int index) {
     char **kept = &drawing->photographs->names[index];
     *kept = strdup(name);
     if (!*kept)
-        return no_memory();
+        return gb_no_memory("cannot draw", "natural pictures");
     return gb_natural_draw(drawing->seed, drawing->first + (uint32_t)index, drawing->w, drawing->h,
                            &drawing->photographs->images[index]);
 }

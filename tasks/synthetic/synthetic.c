@@ -24,8 +24,7 @@ static enum gb_status draw_split(const struct drawing *drawing, int count, int t
     GB_TRY(gb_dataset_create(set, count, &drawing->synthetic.shape));
     struct drawing *source = malloc(sizeof *source);
     if (!source)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot draw data", drawing->synthetic.name,
-                       "out of memory");
+        return gb_no_memory("cannot draw data", drawing->synthetic.name);
     *source = *drawing;
     set->source = source;
     set->fill = draw;

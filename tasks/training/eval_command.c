@@ -195,7 +195,7 @@ static enum gb_status write_result(const struct request *request, const struct l
         loaded->predictor.options.backend->name, "threads", loaded->threads, "machine",
         loaded->machine, "metrics", metrics, "per_image", per_image);
     if (!json)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot write", request->json, "out of memory");
+        return gb_no_memory("cannot write", request->json);
     enum gb_status status = gb_json_write(request->json, json);
     json_decref(json);
     return status;

@@ -14,10 +14,6 @@ static const char *name_of(const struct gb_dataset *set, int index) {
     return set->names[index] ? set->names[index] : "";
 }
 
-static enum gb_status no_memory(const struct gb_predictor *p) {
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot evaluate", p->task->name, "out of memory");
-}
-
 // ---- Scores ----
 
 // The answers of the scored examples.
@@ -26,7 +22,7 @@ static enum gb_status predict(struct gb_predictor *p, const struct gb_selection 
                               const struct gb_tensor *answers) {
     struct gb_tensor target = p->target; // room for one
     target.data = malloc(gb_elements(&target) * sizeof(float));
-    enum gb_status status = target.data ? GB_OK : no_memory(p);
+    enum gb_status status = target.data ? GB_OK : gb_no_memory("cannot evaluate", p->task->name);
     for (int i = 0; status == GB_OK && i < examples->count; i++) {
         struct gb_tensor x = gb_images(&examples->x, i, 1), answer = gb_images(answers, i, 1);
         status = gb_predictor_predict(p, &x, scored->names[i], scored->indices[i], &target);
@@ -47,7 +43,7 @@ static enum gb_status add_bits(const struct gb_predictor *p, const struct gb_sel
         sum += bits[i];
         if (json_array_append_new(
                 per_image, json_pack("{s:s, s:f}", "name", scored->names[i], name, bits[i])) != 0)
-            return no_memory(p);
+            return gb_no_memory("cannot evaluate", p->task->name);
     }
     double mean = sum / scored->count;
     GB_TRY(gb_metric_set(metrics, "", name, mean));
@@ -94,7 +90,9 @@ static enum gb_status take_room(const struct gb_predictor *p, const struct gb_da
     room->answers = gb_dense(NULL, count, test->shape.y_h, test->shape.y_w, channels);
     room->picture.data = malloc(gb_elements(&room->picture) * sizeof(float));
     room->answers.data = malloc(gb_elements(&room->answers) * sizeof(float));
-    return room->bits && room->picture.data && room->answers.data ? GB_OK : no_memory(p);
+    return room->bits && room->picture.data && room->answers.data
+               ? GB_OK
+               : gb_no_memory("cannot evaluate", p->task->name);
 }
 
 static void free_room(struct room *room) {
@@ -139,7 +137,7 @@ static enum gb_status make_sheet(int rows, struct sheet *sheet) {
         sheet->columns[i].images.data = next;
         next += gb_elements(&sheet->columns[i].images);
     }
-    return next ? GB_OK : gb_fail(GB_OUT_OF_MEMORY, "cannot draw", "picture", "out of memory");
+    return next ? GB_OK : gb_no_memory("cannot draw", "picture");
 }
 
 static enum gb_status draw_row(struct gb_predictor *p, const struct gb_example_picture *picture,
@@ -247,7 +245,7 @@ static enum gb_status fill_row(struct gb_predictor *p, const struct gb_dataset *
     target.data = malloc(gb_elements(&target) * sizeof(float));
     enum gb_status status = target.data
                                 ? fill_cells(p, name_of(set, index), index, example, &target, cells)
-                                : no_memory(p);
+                                : gb_no_memory("cannot evaluate", p->task->name);
     free(target.data);
     return status;
 }

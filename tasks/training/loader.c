@@ -183,7 +183,7 @@ static enum gb_status open(struct gb_loader *loader) {
     bind(loader, &shapes);
     loader->order = malloc((size_t)loader->train->count * sizeof *loader->order);
     if (!loader->order)
-        return gb_fail(GB_OUT_OF_MEMORY, what, name, "out of memory");
+        return gb_no_memory(what, name);
     if (pthread_create(&loader->producer, NULL, make_all, loader) != 0)
         return gb_fail(GB_OUT_OF_MEMORY, what, name, "the system gives no thread");
     loader->runs = true;
@@ -195,7 +195,7 @@ enum gb_status gb_loader_create(const struct gb_run_config *run, const struct gb
     *result = NULL;
     struct gb_loader *loader = calloc(1, sizeof *loader);
     if (!loader)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot load examples", run->task->name, "out of memory");
+        return gb_no_memory("cannot load examples", run->task->name);
     loader->run = run;
     loader->backend = backend;
     loader->train = train;

@@ -92,7 +92,7 @@ static enum gb_status check_samples(const struct gb_predictor *p, const struct g
 static enum gb_status build(struct gb_predictor *p) {
     struct gb_predictor_state *state = p->state = calloc(1, sizeof *state);
     if (!state)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot predict", p->task->name, "out of memory");
+        return gb_no_memory("cannot predict", p->task->name);
     struct gb_model_shapes one;
     p->kind->shapes(&p->config, 1, &one);
     GB_TRY(check_samples(p, &one.y));

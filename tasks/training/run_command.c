@@ -195,7 +195,7 @@ static enum gb_status run(int argc, const char **argv) {
         count++;
     json_t **records = calloc(count, sizeof(json_t *));
     if (!records)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot run", "tasks", "out of memory");
+        return gb_no_memory("cannot run", "tasks");
     enum gb_status status = run_all(backend, threads ? threads : gb_machine_threads(), quick,
                                     out ? out : (quick ? "out/quick" : "out/run"), records);
     for (size_t i = 0; i < count; i++)

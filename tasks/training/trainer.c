@@ -29,7 +29,7 @@ static enum gb_status build(struct gb_trainer *t, const struct gb_trainer_option
     t->log_likelihood = calloc((size_t)run->batch, sizeof *t->log_likelihood);
     t->d_log_likelihood = calloc((size_t)run->batch, sizeof *t->d_log_likelihood);
     if (!t->log_likelihood || !t->d_log_likelihood)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot train", run->task->name, "out of memory");
+        return gb_no_memory("cannot train", run->task->name);
     GB_TRY(kind->create(&run->config, &use, t->backend, &t->model));
     GB_TRY(gb_params_initialise(gb_trainer_params(t), run->seed));
     return run->ema_decay > 0 ? gb_params_keep_average(gb_trainer_params(t)) : GB_OK;
@@ -147,8 +147,7 @@ static enum gb_status fill_metadata(const struct gb_trainer *t, const char *data
 enum gb_status gb_trainer_save(const struct gb_trainer *t, const char *path, const char *data) {
     json_t *metadata = json_object();
     enum gb_status status =
-        metadata ? fill_metadata(t, data, metadata)
-                 : gb_fail(GB_OUT_OF_MEMORY, "cannot save checkpoint", path, "out of memory");
+        metadata ? fill_metadata(t, data, metadata) : gb_no_memory("cannot save checkpoint", path);
     if (status == GB_OK)
         status = gb_checkpoint_save(path, gb_trainer_params(t), metadata);
     json_decref(metadata);

@@ -150,7 +150,7 @@ static enum gb_status log_metrics(const struct run_log *log, const struct gb_tra
         json_pack("{s:I, s:O?, s:O*}", "step", (json_int_t)trainer->step, headline,
                   json_object_get(metrics, headline), test_loss, json_object_get(metrics, loss));
     if (!row)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot write", log->path, "out of memory");
+        return gb_no_memory("cannot write", log->path);
     bool written = json_dumpf(row, log->stream, 0) == 0 && fputc('\n', log->stream) != EOF;
     json_decref(row);
     return written && fflush(log->stream) == 0 ? GB_OK : log_failed(log);
@@ -188,7 +188,7 @@ static enum gb_status add_time(struct step_times *times, double seconds) {
         const long capacity = times->capacity ? 2 * times->capacity : 1024;
         float *grown = realloc(times->seconds, (size_t)capacity * sizeof *grown);
         if (!grown)
-            return gb_fail(GB_OUT_OF_MEMORY, "cannot train", "times of steps", "out of memory");
+            return gb_no_memory("cannot train", "times of steps");
         times->seconds = grown;
         times->capacity = capacity;
     }
@@ -315,8 +315,7 @@ static enum gb_status finish(const struct gb_training_run *run, const struct gb_
     json_t *json = NULL;
     if (status == GB_OK) {
         json = record_of(run, trainer, step_seconds, peak_memory, machine, metrics);
-        status = json ? gb_json_write(path, json)
-                      : gb_fail(GB_OUT_OF_MEMORY, "cannot write", path, "out of memory");
+        status = json ? gb_json_write(path, json) : gb_no_memory("cannot write", path);
     }
     json_decref(metrics);
     if (status == GB_OK)

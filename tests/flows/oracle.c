@@ -133,8 +133,7 @@ static enum gb_status fetch_images(struct oracle *oracle, const char *name,
     if (images->data)
         copy_from_nchw(nchw, images);
     free(nchw);
-    return images->data ? GB_OK
-                        : gb_fail(GB_OUT_OF_MEMORY, checking, oracle->file.path, "out of memory");
+    return images->data ? GB_OK : gb_no_memory(checking, oracle->file.path);
 }
 
 // ---- Comparison ----
@@ -164,7 +163,7 @@ static enum gb_status compare_images(struct oracle *oracle, const char *name,
     GB_TRY(check_shape(oracle, name, found));
     float *nchw = malloc(gb_elements(found) * sizeof *nchw);
     if (!nchw)
-        return gb_fail(GB_OUT_OF_MEMORY, checking, oracle->file.path, "out of memory");
+        return gb_no_memory(checking, oracle->file.path);
     copy_to_nchw(found, nchw);
     enum gb_status status = compare(oracle, name, nchw, gb_elements(found), error);
     free(nchw);
@@ -246,7 +245,7 @@ static enum gb_status allocate(struct run *run) {
     run->d_log_likelihood = malloc(images * sizeof *run->d_log_likelihood);
     if (!run->dx.data || !run->dy.data || !run->sample.data || !run->log_likelihood || !run->bits ||
         !run->d_log_likelihood)
-        return gb_fail(GB_OUT_OF_MEMORY, checking, oracle->file.path, "out of memory");
+        return gb_no_memory(checking, oracle->file.path);
     return GB_OK;
 }
 
@@ -323,7 +322,7 @@ static enum gb_status check_gradients(struct run *run, struct errors *errors) {
         size_t count = gb_param_elements(&params->list[i]);
         float *found = malloc(count * sizeof *found);
         if (!found)
-            return gb_fail(GB_OUT_OF_MEMORY, checking, name, "out of memory");
+            return gb_no_memory(checking, name);
         enum gb_status status = gb_params_export(params, i, params->gradient, found);
         if (status == GB_OK)
             status = compare(run->oracle, name, found, count, &error);
@@ -513,7 +512,7 @@ static enum gb_status report(enum gb_status status) {
 static enum gb_status check_open_file(struct oracle *oracle) {
     oracle->used = calloc(oracle->file.count + 1, sizeof *oracle->used);
     if (!oracle->used)
-        return report(gb_fail(GB_OUT_OF_MEMORY, checking, oracle->file.path, "out of memory"));
+        return report(gb_no_memory(checking, oracle->file.path));
     enum gb_status status = report(read_configuration(oracle));
     if (status != GB_OK)
         return status;

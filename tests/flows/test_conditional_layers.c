@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/minmax.h"
 #include "flows/layers/conditional_actnorm.h"
 #include "flows/layers/conditional_coupling.h"
 #include "flows/layers/conditional_inv1x1.h"
@@ -80,10 +81,6 @@ static void plan(struct layers *layers) {
     layers->pass.exec.scratch_floats = builder.scratch;
 }
 
-static size_t larger(size_t a, size_t b) {
-    return a > b ? a : b;
-}
-
 static void bind(struct layers *layers) {
     struct gb_arena *arena = &layers->arena;
     gb_conditional_actnorm_bind(&layers->actnorm, arena, true);
@@ -93,8 +90,8 @@ static void bind(struct layers *layers) {
     gb_split_prior_bind(&layers->split, arena, true);
     layers->pass.exec.scratch = gb_arena_take(arena, layers->pass.exec.scratch_floats);
     size_t workspace = gb_conditioning_net_workspace(&layers->actnorm.net);
-    workspace = larger(workspace, gb_conditioning_net_workspace(&layers->inv1x1.net));
-    workspace = larger(workspace, layers->coupling.features.workspace_floats);
+    workspace = gb_max_size(workspace, gb_conditioning_net_workspace(&layers->inv1x1.net));
+    workspace = gb_max_size(workspace, layers->coupling.features.workspace_floats);
     layers->workspace = gb_arena_take(arena, workspace);
 }
 
