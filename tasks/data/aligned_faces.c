@@ -154,7 +154,7 @@ static enum gb_status take_part(const struct gb_list *list, int index, const cha
     char *line = list->names[index];
     const size_t name = strcspn(line, " \t"), blanks = strspn(line + name, " \t");
     const char *number = line + name + blanks;
-    if (name == 0 || blanks == 0 || !strchr("012", *number) || number[1])
+    if (name == 0 || blanks == 0 || *number < '0' || *number > '2' || number[1])
         return gb_fail(GB_BAD_INPUT, cannot_read, path,
                        "line %d: \"%s\" is not a file's name and 0, 1 or 2", list->lines[index],
                        line);

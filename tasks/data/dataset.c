@@ -244,6 +244,10 @@ enum gb_status gb_dataset_keep(struct gb_dataset *set, int threads) {
     return status;
 }
 
+struct gb_examples *gb_dataset_held(const struct gb_dataset *set) {
+    return set->fill == fill_held ? &((struct held *)set->source)->examples : NULL;
+}
+
 const struct gb_dataset *gb_dataset_origin(const struct gb_dataset *set) {
     const struct held *held = set->fill == fill_held ? set->source : NULL;
     return held && held->origin.fill ? &held->origin : NULL;

@@ -106,6 +106,8 @@ enum gb_status gb_dataset_hold(struct gb_dataset *set, struct gb_examples *examp
 // Makes a set of one shape one that holds its examples, filled once with seed 0 on `threads`
 // threads. On failure the set is unchanged.
 enum gb_status gb_dataset_keep(struct gb_dataset *set, int threads);
+// The examples of a set that holds them; NULL where `fill` makes them.
+struct gb_examples *gb_dataset_held(const struct gb_dataset *set);
 // What a set was before it was kept, for those who want its examples at another size than the
 // set's: as many, without names. NULL where it was not kept. Lives as long as the set.
 const struct gb_dataset *gb_dataset_origin(const struct gb_dataset *set);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tasks/data/vessels_data.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -188,19 +189,22 @@ static enum gb_status make_room(struct directory *directory, int more) {
 // Image_NN[LR].jpg, whose subjects up to 10 train.
 static enum gb_status add_chase(struct directory *directory, const char *name) {
     enum { LAST_TO_TRAIN = 10 };
-    int subject, end = 0;
-    char eye;
-    if (sscanf(name, "Image_%2d%c.jpg%n", &subject, &eye, &end) != 2 || name[end] ||
+    char tens, ones, eye;
+    int end = 0;
+    if (sscanf(name, "Image_%c%c%c.jpg%n", &tens, &ones, &eye, &end) != 3 || end == 0 ||
+        name[end] || !isdigit((unsigned char)tens) || !isdigit((unsigned char)ones) ||
         (eye != 'L' && eye != 'R'))
         return gb_fail(GB_BAD_INPUT, what, directory->path, "%s is not named like Image_01L.jpg",
                        name);
     int stem = (int)strlen(name) - (int)strlen(".jpg");
     struct entry *entry = &directory->entries[directory->count++];
-    *entry = (struct entry){.name = strdup(name),
-                            .image = gb_format("%s/%s", directory->path, name),
-                            .vessels = gb_format("%s/%.*s_1stHO.png", directory->path, stem, name),
-                            .second = gb_format("%s/%.*s_2ndHO.png", directory->path, stem, name),
-                            .split = subject <= LAST_TO_TRAIN ? GB_SPLIT_TRAIN : GB_SPLIT_TEST};
+    *entry =
+        (struct entry){.name = strdup(name),
+                       .image = gb_format("%s/%s", directory->path, name),
+                       .vessels = gb_format("%s/%.*s_1stHO.png", directory->path, stem, name),
+                       .second = gb_format("%s/%.*s_2ndHO.png", directory->path, stem, name),
+                       .split = 10 * (tens - '0') + (ones - '0') <= LAST_TO_TRAIN ? GB_SPLIT_TRAIN
+                                                                                  : GB_SPLIT_TEST};
     bool whole = entry->name && entry->image && entry->vessels && entry->second;
     return whole ? GB_OK : gb_no_memory(what, directory->path);
 }

@@ -41,8 +41,7 @@ static void read_bytes(png_structp png, png_bytep to, size_t size) {
         png_error(png, "the file ends early");
 }
 
-// Asks for 8 or 16 bits in this machine's order, and grey or RGB. No gamma is asked for, so that
-// values stay the file's own.
+// 8 or 16 bits in native byte order, grey or RGB. Without gamma, so that values stay the file's.
 static void choose_form(png_structp png, png_infop info) {
     const png_byte type = png_get_color_type(png, info);
     if (type == PNG_COLOR_TYPE_PALETTE)
@@ -57,20 +56,23 @@ static void choose_form(png_structp png, png_infop info) {
 // Jumps to the escape on errors.
 static enum gb_status read_png(png_structp png, png_infop info, const struct gb_image_file *file,
                                struct gb_image *image) {
-    // Sizes are gb_image_create's to judge.
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_read_info(png, info);
+    // gb_image_create checks the size, before png_read_update_info allocates a row.
+    const bool colour = png_get_color_type(png, info) & PNG_COLOR_MASK_COLOR;
+    GB_TRY(gb_image_create(image, (int)png_get_image_width(png, info),
+                           (int)png_get_image_height(png, info), colour ? 3 : 1,
+                           png_get_bit_depth(png, info) == 16 ? 16 : 8, file->path));
     choose_form(png, info);
     const int passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
-    GB_TRY(gb_image_create(image, (int)png_get_image_width(png, info),
-                           (int)png_get_image_height(png, info), (int)png_get_channels(png, info),
-                           png_get_bit_depth(png, info), file->path));
-    const size_t stride = png_get_rowbytes(png, info);
+    const size_t stride = (size_t)image->w * (size_t)(image->c * image->bits / 8);
+    if (png_get_rowbytes(png, info) != stride)
+        png_error(png, "unexpected size of a row");
     for (int pass = 0; pass < passes; pass++)
         for (int y = 0; y < image->h; y++)
             png_read_row(png, image->pixels + (size_t)y * stride, NULL);
-    png_read_end(png, NULL); // a file cut behind its pixels is cut all the same
+    png_read_end(png, NULL); // a file cut after its pixels is damaged too
     return GB_OK;
 }
 

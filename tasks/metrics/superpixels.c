@@ -36,7 +36,8 @@ static enum gb_status read_row(const char *line, int row, const char *path,
         const long label = strtol(line, &end, 10);
         if (end == line)
             return gb_fail(GB_BAD_INPUT, "cannot read superpixels", path,
-                           "line %d: number %d of %d is missing or is none", row + 1, x + 1, w);
+                           "line %d: number %d of %d is missing or not a number", row + 1, x + 1,
+                           w);
         if (label < 0 || label > largest)
             return gb_fail(GB_BAD_INPUT, "cannot read superpixels", path,
                            "line %d: %ld is not from 0 to %d", row + 1, label, largest);
@@ -55,21 +56,22 @@ static enum gb_status read_rows(FILE *stream, const char *path,
                                 struct gb_superpixels *superpixels) {
     enum gb_status status = GB_OK;
     char *line = NULL;
-    size_t room = 0;
+    size_t capacity = 0;
     int row = 0;
-    for (; status == GB_OK && getline(&line, &room, stream) >= 0; row++) {
+    bool surplus = false;
+    for (; status == GB_OK && getline(&line, &capacity, stream) >= 0; row++) {
         if (row < superpixels->h)
             status = read_row(line, row, path, superpixels);
         else if (line[strspn(line, " \t\r\n")])
-            break;
+            surplus = true;
     }
     free(line);
     GB_TRY(status);
     if (ferror(stream))
         return gb_fail(GB_BAD_INPUT, "cannot read superpixels", path, "%s", strerror(errno));
-    if (row < superpixels->h || !feof(stream))
+    if (row < superpixels->h || surplus)
         return gb_fail(GB_BAD_INPUT, "cannot read superpixels", path, "has %s than %d lines",
-                       row < superpixels->h ? "fewer" : "more", superpixels->h);
+                       surplus ? "more" : "fewer", superpixels->h);
     return GB_OK;
 }
 

@@ -154,9 +154,10 @@ enum gb_status gb_trainer_save(const struct gb_trainer *t, const char *path, con
     return status;
 }
 
-// What the trainer has beside its parameters.
+// The state of a trainer except its parameters.
 struct state {
-    uint64_t step, unlogged_bits, unlogged_steps;
+    uint64_t step, unlogged_steps;
+    double unlogged_bits;
 };
 
 static enum gb_status read_state(const struct gb_trainer *t, const json_t *metadata,
@@ -170,8 +171,11 @@ static enum gb_status read_state(const struct gb_trainer *t, const json_t *metad
         return gb_fail(GB_BAD_INPUT, "cannot resume with other training data", path,
                        "it was trained on other examples, of %s", gb_printable(data, printable));
     GB_TRY(gb_metadata_integer(metadata, path, "step", 0, INT_MAX, &state->step));
-    GB_TRY(
-        gb_metadata_integer(metadata, path, "unlogged_bits", 0, UINT64_MAX, &state->unlogged_bits));
+    uint64_t unlogged_bits;
+    GB_TRY(gb_metadata_integer(metadata, path, "unlogged_bits", 0, UINT64_MAX, &unlogged_bits));
+    memcpy(&state->unlogged_bits, &unlogged_bits, sizeof unlogged_bits);
+    if (!isfinite(state->unlogged_bits))
+        return gb_fail(GB_BAD_INPUT, "cannot read metadata", path, "'unlogged_bits' is not finite");
     return gb_metadata_integer(metadata, path, "unlogged_steps", 0, state->step,
                                &state->unlogged_steps);
 }
@@ -187,7 +191,7 @@ enum gb_status gb_trainer_load(struct gb_trainer *t, const char *path) {
     if (status != GB_OK)
         return status;
     t->step = (long)state.step;
-    memcpy(&t->unlogged_bits, &state.unlogged_bits, sizeof t->unlogged_bits);
+    t->unlogged_bits = state.unlogged_bits;
     t->unlogged_steps = (int)state.unlogged_steps;
     return GB_OK;
 }

@@ -65,11 +65,6 @@ static enum gb_status load_lists(const char *lists, struct gb_dataset splits[]) 
     return gb_horses_load(&source, splits);
 }
 
-// All examples of a set that holds them.
-static const struct gb_examples *held(const struct gb_dataset *set) {
-    return set->source;
-}
-
 static void free_splits(struct gb_dataset splits[]) {
     for (int split = 0; split < GB_SPLITS; split++)
         gb_dataset_free(&splits[split]);
@@ -90,10 +85,11 @@ static void loads_what_the_lists_name(void **state) {
     assert_int_equal(train->shape.y_c, 1);
     for (int y = 0; y < SIZE; y++)
         for (int x = 0; x < SIZE; x++)
-            assert_true(*gb_at(&held(train)->y, 1, y, x) == (x < SIZE / 2 ? 1.0f : 0.0f));
+            assert_true(*gb_at(&gb_dataset_held(train)->y, 1, y, x) ==
+                        (x < SIZE / 2 ? 1.0f : 0.0f));
     // The middle of pixel (3, 5) of 8 x 8 lies at (26.25, 30.94) of 60 x 45.
     float expected = (60.0f + 2.0f * 25.75f + 30.44f + 20.0f) / 255.0f;
-    assert_float_equal(gb_at(&held(train)->x, 0, 5, 3)[1], expected, 0.02f);
+    assert_float_equal(gb_at(&gb_dataset_held(train)->x, 0, 5, 3)[1], expected, 0.02f);
     free_splits(splits);
 }
 
@@ -211,8 +207,8 @@ static void loads_the_published_data(void **state) {
         // A quarter of the pixels is horse, in the middle: what blind predictors reach.
         float mean[32 * 32];
         struct gb_trivial_scores scores;
-        gb_mean_mask(&held(&splits[GB_SPLIT_TRAIN])->y, mean);
-        gb_score_trivial(mean, &held(&splits[GB_SPLIT_TEST])->y, &scores);
+        gb_mean_mask(&gb_dataset_held(&splits[GB_SPLIT_TRAIN])->y, mean);
+        gb_score_trivial(mean, &gb_dataset_held(&splits[GB_SPLIT_TEST])->y, &scores);
         assert_float_equal(scores.background.pixel_accuracy, 0.755, 0.015);
         assert_float_equal(scores.mean_mask.mean_iou, 0.67, 0.02);
         free_splits(splits);
@@ -242,11 +238,11 @@ static void draws_examples_by_index_alone(void **state) {
     struct gb_dataset one[GB_SPLITS], two[GB_SPLITS];
     assert_int_equal(gb_synthetic_horses_load(7, 16, 12, 5, 1, one), GB_OK);
     assert_int_equal(gb_synthetic_horses_load(7, 16, 20, 9, 2, two), GB_OK);
-    assert_memory_equal(held(&one[0])->x.data, held(&two[0])->x.data,
-                        gb_elements(&held(&one[0])->x) * sizeof(float));
-    assert_memory_equal(held(&one[1])->y.data, held(&two[1])->y.data,
-                        gb_elements(&held(&one[1])->y) * sizeof(float));
-    assert_memory_not_equal(held(&one[0])->x.data, held(&one[1])->x.data,
+    assert_memory_equal(gb_dataset_held(&one[0])->x.data, gb_dataset_held(&two[0])->x.data,
+                        gb_elements(&gb_dataset_held(&one[0])->x) * sizeof(float));
+    assert_memory_equal(gb_dataset_held(&one[1])->y.data, gb_dataset_held(&two[1])->y.data,
+                        gb_elements(&gb_dataset_held(&one[1])->y) * sizeof(float));
+    assert_memory_not_equal(gb_dataset_held(&one[0])->x.data, gb_dataset_held(&one[1])->x.data,
                             16 * 16 * 3 * sizeof(float));
     assert_string_equal(one[0].names[11], "synthetic0000011");
     free_splits(one);
@@ -267,12 +263,13 @@ static void draws_a_task_worth_learning(void **state) {
         int pixels = 0, apart = 0;
         for (int y = 0; y < 32; y++)
             for (int x = 0; x < 32; x++) {
-                float value = *gb_at(&held(train)->y, i, y, x);
+                float value = *gb_at(&gb_dataset_held(train)->y, i, y, x);
                 assert_true(value == 0.0f || value == 1.0f);
                 pixels += value == 1.0f;
-                apart += value != *gb_at(&held(&fine[GB_SPLIT_TRAIN])->y, i, 2 * y, 2 * x);
+                apart +=
+                    value != *gb_at(&gb_dataset_held(&fine[GB_SPLIT_TRAIN])->y, i, 2 * y, 2 * x);
                 for (int c = 0; c < 3; c++)
-                    assert_in_range(255.0f * gb_at(&held(train)->x, i, y, x)[c], 0, 255);
+                    assert_in_range(255.0f * gb_at(&gb_dataset_held(train)->x, i, y, x)[c], 0, 255);
             }
         assert_in_range(pixels, 60, 600);
         assert_true(apart < pixels / 2); // boundaries only
@@ -281,12 +278,12 @@ static void draws_a_task_worth_learning(void **state) {
     struct gb_tensor p = gb_dense(prediction, 60, 32, 32, 1);
     for (int level = 1; level < 20; level++)
         for (int brighter = 0; brighter < 2; brighter++) {
-            const float *x = held(train)->x.data;
+            const float *x = gb_dataset_held(train)->x.data;
             for (int i = 0; i < 60 * 32 * 32; i++)
                 prediction[i] =
                     (x[3 * i] + x[3 * i + 1] + x[3 * i + 2] > 0.15f * level) == brighter;
             struct gb_mask_scores scores;
-            gb_score_masks(&held(train)->y, &p, &scores, NULL);
+            gb_score_masks(&gb_dataset_held(train)->y, &p, &scores, NULL);
             assert_true(scores.mean_iou < 0.5);
         }
     free_splits(coarse);

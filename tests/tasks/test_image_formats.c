@@ -11,6 +11,7 @@
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <tiffio.h>
 
 #include "tasks/images/image.h"
@@ -303,12 +304,30 @@ static size_t find_tag(const char *name, int tag) {
     return found;
 }
 
+// Allows 4 GiB of address space, and returns the limit before; none under the sanitisers, which
+// reserve terabytes.
+static struct rlimit limit_memory(void) {
+    struct rlimit before, limit;
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    limit = before;
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
+    limit.rlim_cur = (rlim_t)4 << 30;
+#endif
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+    return before;
+}
+
 static void refuses_absurd_sizes(void **state) {
     (void)state;
     write_samples();
     // The sum over the chunk goes with its sizes.
     patch("grey.png", 16, "\0\0\xff\xff\0\0\xff\xff\x10\0\0\0\0\xc3\xfe\x5a\xcf", 17);
     assert_unreadable("grey.png", "65535 x 65535 pixels are beyond the limits");
+    // A row of 17 GB, for which libpng must not be let ask: 2^31 - 1 pixels of RGBA, 16 bits.
+    patch("grey.png", 16, "\x7f\xff\xff\xff\0\0\0\1\x10\6\0\0\0\xf0\xa6\xef\x9e", 17);
+    const struct rlimit before = limit_memory();
+    assert_unreadable("grey.png", "2147483647 x 1 pixels are beyond the limits");
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
     patch("gif", 6, "\xff\xff\xff\xff", 4);
     assert_unreadable("gif", "65535 x 65535 pixels are beyond the limits");
     patch("gif", 6, "\0\0\1\0", 4);

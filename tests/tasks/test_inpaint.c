@@ -164,6 +164,8 @@ static void says_what_is_wrong_with_celebas_list(void **state) {
     assert_bad("", "", list, "No such file");
     gb_fixture_text(list, "000001.jpg 0\n000002.jpg\n");
     assert_bad("", "", list, "line 2: \"000002.jpg\" is not a file's name and 0, 1 or 2");
+    gb_fixture_text(list, "000001.jpg 0\n000002.jpg \n"); // a blank and no number
+    assert_bad("", "", list, "line 2");
     gb_fixture_text(list, "000001.jpg 3\n");
     assert_bad("", "", list, "line 1");
     gb_fixture_text(list, "000001.jpg 10\n");

@@ -40,12 +40,13 @@ static void says_what_is_wrong_with_a_file(void **state) {
     assert_bad("", "fewer than 2 lines");
     assert_bad("0 1 2\n", "fewer than 2 lines");
     assert_bad("0 1 2\n0 1\n", "line 2: number 3 of 3 is missing");
-    assert_bad("0 1 2\n0 one 2\n", "line 2: number 2 of 3 is missing or is none");
+    assert_bad("0 1 2\n0 one 2\n", "line 2: number 2 of 3 is missing or not a number");
     assert_bad("0 1 2 3\n0 1 2\n", "line 1: has more than 3");
     assert_bad("0 1 2\n0 1 -2\n", "line 2: -2 is not from 0 to 5");
     assert_bad("0 6 2\n0 1 2\n", "line 1: 6 is not");
     assert_bad("0 99999999999999999999 2\n0 1 2\n", "line 1");
     assert_bad("0 1 2\n0 1 2\n0 1 2\n", "more than 2 lines");
+    assert_bad("0 1 2\n0 1 2\n0 1 2", "more than 2 lines"); // at the end of the file
     struct gb_superpixels superpixels;
     assert_int_equal(gb_superpixels_read(gb_fixture_path("none.dat"), 3, 2, &superpixels),
                      GB_BAD_INPUT);

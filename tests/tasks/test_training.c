@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "flows/files/checkpoint.h"
+#include "flows/files/metadata.h"
 #include "tasks/metrics/metrics.h"
 #include "tasks/synthetic/synthetic_horses.h"
 #include "tasks/training/predictor.h"
@@ -27,10 +28,6 @@ enum { SIZE = 16, TRAIN = 5, TEST = 11, STEPS = 10 };
 
 static struct gb_dataset splits[GB_SPLITS];
 
-// All examples of a set that holds them.
-static struct gb_examples *held(const struct gb_dataset *set) {
-    return set->source;
-}
 static const struct gb_task *horses;
 
 static int load_data(void **state) {
@@ -237,6 +234,25 @@ static void test_checkpoints_tell_their_memory(void **state) {
     gb_trainer_free(&trainer);
 }
 
+// The sum of the losses that are not logged yet is saved as the bits of a double.
+static void test_refuses_a_sum_that_is_not_finite(void **state) {
+    (void)state;
+    const char *path = gb_fixture_path("checkpoint");
+    struct gb_trainer trainer;
+    json_t *metadata = NULL;
+    double bits[1];
+    start(&trainer, 2, best_backend(), 1);
+    train(&trainer, 1, bits);
+    assert_int_equal(gb_trainer_save(&trainer, path, "synthetic"), GB_OK);
+    assert_int_equal(gb_checkpoint_metadata(path, &metadata), GB_OK);
+    assert_int_equal(gb_metadata_set_integer(metadata, "unlogged_bits", 0x7ff8000000000000), GB_OK);
+    assert_int_equal(gb_checkpoint_save(path, gb_trainer_params(&trainer), metadata), GB_OK);
+    assert_int_equal(gb_trainer_load(&trainer, path), GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), "'unlogged_bits' is not finite"));
+    json_decref(metadata);
+    gb_trainer_free(&trainer);
+}
+
 // What test_resumption_changes_no_bit would miss if moments did not count.
 static void test_moments_matter(void **state) {
     (void)state;
@@ -348,12 +364,12 @@ static void test_load_refuses_other_examples(void **state) {
     start(&trainer, 2, best_backend(), 1);
     assert_int_equal(gb_trainer_save(&trainer, gb_fixture_path("start"), "synthetic"), GB_OK);
     uint64_t hash = splits[GB_SPLIT_TRAIN].hash;
-    *gb_at(&held(&splits[GB_SPLIT_TRAIN])->y, TRAIN - 1, 3, 4) += 0.5f;
-    splits[GB_SPLIT_TRAIN].hash = gb_examples_hash(held(&splits[GB_SPLIT_TRAIN]));
+    *gb_at(&gb_dataset_held(&splits[GB_SPLIT_TRAIN])->y, TRAIN - 1, 3, 4) += 0.5f;
+    splits[GB_SPLIT_TRAIN].hash = gb_examples_hash(gb_dataset_held(&splits[GB_SPLIT_TRAIN]));
     assert_int_equal(gb_trainer_load(&trainer, gb_fixture_path("start")), GB_BAD_INPUT);
     assert_non_null(strstr(gb_error_message(), "other training data"));
-    *gb_at(&held(&splits[GB_SPLIT_TRAIN])->y, TRAIN - 1, 3, 4) -= 0.5f;
-    splits[GB_SPLIT_TRAIN].hash = gb_examples_hash(held(&splits[GB_SPLIT_TRAIN]));
+    *gb_at(&gb_dataset_held(&splits[GB_SPLIT_TRAIN])->y, TRAIN - 1, 3, 4) -= 0.5f;
+    splits[GB_SPLIT_TRAIN].hash = gb_examples_hash(gb_dataset_held(&splits[GB_SPLIT_TRAIN]));
     assert_int_equal(splits[GB_SPLIT_TRAIN].hash, hash);
     assert_int_equal(gb_trainer_load(&trainer, gb_fixture_path("start")), GB_OK);
     gb_trainer_free(&trainer);
@@ -371,7 +387,7 @@ static bool within(const struct gb_tensor *a, int i, const struct gb_tensor *b, 
 // The example that stands at place `i` of the minibatch: its image is there but for noise of one
 // level of 256, and its mask but for noise of half a level to either side.
 static int example_in_batch(const struct gb_trainer *trainer, const struct gb_batch *batch, int i) {
-    const struct gb_examples *set = held(trainer->train);
+    const struct gb_examples *set = gb_dataset_held(trainer->train);
     int found = -1;
     for (int e = 0; e < set->count; e++)
         if (within(&batch->x, i, &set->x, e, -1e-6f, 1.0f / 256 + 1e-6f)) {
@@ -524,7 +540,7 @@ static void predictor_of(struct gb_predictor *predictor, struct gb_predictor_opt
 
 static enum gb_status bits_of(struct gb_predictor *predictor, const struct gb_dataset *set,
                               double *bits) {
-    return gb_predictor_bits(predictor, held(set), 0, set->names, bits);
+    return gb_predictor_bits(predictor, gb_dataset_held(set), 0, set->names, bits);
 }
 
 static void test_average_is_what_predicts(void **state) {
@@ -557,7 +573,7 @@ static void test_average_is_what_predicts(void **state) {
 
 static enum gb_status draw(struct gb_predictor *predictor, const struct gb_dataset *set,
                            int index) {
-    struct gb_tensor x = gb_images(&held(set)->x, index, 1);
+    struct gb_tensor x = gb_images(&gb_dataset_held(set)->x, index, 1);
     GB_TRY(gb_predictor_condition(predictor, &x, set->names[index]));
     gb_predictor_sample(predictor, index, 0, 1);
     return GB_OK;
@@ -576,7 +592,7 @@ static void draw_all(struct gb_predictor *predictor, const struct gb_dataset *se
 // The picture of a prediction.
 static void predict(struct gb_predictor *predictor, const struct gb_dataset *set, int index,
                     const struct gb_tensor *picture) {
-    struct gb_tensor x = gb_images(&held(set)->x, index, 1);
+    struct gb_tensor x = gb_images(&gb_dataset_held(set)->x, index, 1);
     float values[SIZE * SIZE * 3];
     const struct gb_tensor answer = gb_dense(values, 1, SIZE, SIZE, 3);
     assert_int_equal(gb_predictor_predict(predictor, &x, set->names[index], index, &answer), GB_OK);
@@ -591,7 +607,7 @@ static void test_failures_name_the_image(void **state) {
     predictor_of(&predictor, (struct gb_predictor_options){
                                  .backend = best_backend(), .threads = 1, .samples = 1, .seed = 1});
     const int bad = TEST - 1;
-    float *pixel = gb_at(&held(test)->y, bad, 3, 4), value = *pixel;
+    float *pixel = gb_at(&gb_dataset_held(test)->y, bad, 3, 4), value = *pixel;
     *pixel = NAN;
     assert_int_equal(bits_of(&predictor, test, bits), GB_CHECK_FAILED);
     *pixel = value;
@@ -700,7 +716,7 @@ static void test_samples_come_in_pairs(void **state) {
     (void)state;
     enum { SAMPLES = 4, IMAGE = SIZE * SIZE * 3, TOP = IMAGE / 2 };
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
-    const struct gb_tensor x = gb_images(&held(test)->x, 0, 1);
+    const struct gb_tensor x = gb_images(&gb_dataset_held(test)->x, 0, 1);
     struct gb_predictor together, alone;
     struct gb_predictor_options options = {
         .backend = best_backend(), .threads = 1, .samples = SAMPLES, .seed = 1};
@@ -765,7 +781,7 @@ static void check_batches(const struct gb_backend *backend) {
     assert_int_equal(bits_of(&predictor, test, all), GB_OK);
     for (int count = 1; count <= CHOSEN; count++) {
         struct gb_examples set;
-        assert_int_equal(gb_examples_select(held(test), chosen, count, &set), GB_OK);
+        assert_int_equal(gb_examples_select(gb_dataset_held(test), chosen, count, &set), GB_OK);
         assert_int_equal(gb_predictor_bits(&predictor, &set, 0, test->names, some), GB_OK);
         for (int i = 0; i < count; i++)
             assert_memory_equal(&some[i], &all[chosen[i]], sizeof *some);
@@ -800,7 +816,8 @@ static void test_dequantisation(void **state) {
     float values[SIZE * SIZE * 3];
     const struct gb_tensor target = gb_dense(values, 1, SIZE, SIZE, 3);
     for (int i = 0; i < TEST; i++) {
-        struct gb_tensor x = gb_images(&held(test)->x, i, 1), y = gb_images(&held(test)->y, i, 1);
+        struct gb_tensor x = gb_images(&gb_dataset_held(test)->x, i, 1),
+                         y = gb_images(&gb_dataset_held(test)->y, i, 1);
         horses->target(&x, &y, &target);
         assert_int_equal(gb_cglow_model.condition(model, &x), GB_OK);
         assert_int_equal(gb_cglow_model.forward(model, &target, NULL, &log_likelihood, NULL),
@@ -829,7 +846,7 @@ static double bits_of_target(const struct gb_predictor *predictor, const struct 
 // that was asked for: Adam goes (1 - beta1) / sqrt(1 - beta2) = 3.2 times it at most.
 static void check_ascent(const struct gb_backend *backend) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
-    struct gb_tensor x = gb_images(&held(test)->x, 2, 1);
+    struct gb_tensor x = gb_images(&gb_dataset_held(test)->x, 2, 1);
     float values[2][SIZE * SIZE * 3];
     double bits[2][2];
     for (int from_mean = 0; from_mean < 2; from_mean++)
@@ -960,7 +977,7 @@ static void test_scores_are_of_the_answers(void **state) {
         horses->decide(NULL, &answer, &answer);
         sum += bits[i];
     }
-    gb_score_masks(&held(test)->y, &answers, &scores, iou);
+    gb_score_masks(&gb_dataset_held(test)->y, &answers, &scores, iou);
     double mean = sum / TEST;
     const struct {
         const char *name;
@@ -995,12 +1012,14 @@ static double test_bits(const struct gb_run_config *run, const struct gb_params 
                                                  .samples = 1,
                                                  .temperature = 1,
                                                  .dequantise = true};
-    double bits[test->count], sum = 0;
+    double *bits = malloc((size_t)test->count * sizeof *bits), sum = 0;
+    assert_non_null(bits);
     assert_int_equal(gb_predictor_create(&predictor, run, &options), GB_OK);
     assert_int_equal(gb_predictor_load(&predictor, params), GB_OK);
     assert_int_equal(bits_of(&predictor, test, bits), GB_OK);
     for (int i = 0; i < test->count; i++)
         sum += bits[i];
+    free(bits);
     gb_predictor_free(&predictor);
     return sum / test->count;
 }
@@ -1032,6 +1051,8 @@ int main(void) {
         cmocka_unit_test(test_threads_change_no_bit),
         cmocka_unit_test(test_backends_agree),
         cmocka_unit_test_setup_teardown(test_resumption_changes_no_bit, gb_fixture_setup,
+                                        gb_fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_refuses_a_sum_that_is_not_finite, gb_fixture_setup,
                                         gb_fixture_teardown),
         cmocka_unit_test_setup_teardown(test_checkpoints_tell_their_memory, gb_fixture_setup,
                                         gb_fixture_teardown),

@@ -258,9 +258,13 @@ static void says_what_is_wrong_with_chase(void **state) {
     gb_fixture_text("Image_10R_1stHO.png", "text");
     assert_bad(NULL, "Image_10R_1stHO.png", "not an image");
     write_chase("Image_10R");
-    gb_fixture_jpeg("Picture.jpg", W, H, 3, photograph);
-    assert_bad(NULL, "Picture.jpg", "not named like");
-    unlink(gb_fixture_path("Picture.jpg"));
+    static const char *const misnamed[] = {"Picture.jpg", "Image_-1L.jpg", "Image_+1L.jpg",
+                                           "Image_ 1L.jpg", "Image_01L.png.jpg"};
+    for (size_t i = 0; i < sizeof misnamed / sizeof *misnamed; i++) {
+        gb_fixture_jpeg(misnamed[i], W, H, 3, photograph);
+        assert_bad(NULL, misnamed[i], "not named like");
+        unlink(gb_fixture_path(misnamed[i]));
+    }
     unlink(gb_fixture_path("Image_11L.jpg"));
     assert_bad(NULL, gb_fixture_path(""), "no image is left for the test split");
     unlink(gb_fixture_path("Image_10R.jpg"));
