@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+# `cmake --install`: the program, the static libraries kernels and flows with their headers, and what
+# other projects find them by: glowbench-config.cmake (glowbench::kernels, glowbench::flows) and
+# glowbench-kernels.pc, glowbench-flows.pc. Headers go to include/glowbench, which is the include
+# directory: "kernels/backend.h" is spelt alike here and there.
+include(CMakePackageConfigHelpers)
+
+function(gb_install_package)
+    set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/glowbench)
+    set(include_dir ${CMAKE_INSTALL_INCLUDEDIR}/glowbench)
+    foreach(library base kernels flows)
+        set_target_properties(gb_${library} PROPERTIES OUTPUT_NAME glowbench_${library}
+                                                       EXPORT_NAME ${library})
+    endforeach()
+
+    # gb_options brings these to a build; users of an installed copy link them, but do not compile
+    # with OpenMP's flags. Vendor libraries are linked where this build found them.
+    set(threads $<LINK_ONLY:Threads::Threads>)
+    set(pc_libs -pthread)
+    if(NOT GB_PTHREADS)
+        list(APPEND threads $<LINK_ONLY:OpenMP::OpenMP_C>)
+        list(PREPEND pc_libs ${OpenMP_C_FLAGS})
+    endif()
+    target_link_libraries(gb_base INTERFACE "$<INSTALL_INTERFACE:${threads}>")
+    get_target_property(vendors gb_kernels GB_VENDOR_LIBRARIES)
+    if(vendors)
+        target_link_libraries(gb_kernels INTERFACE "$<INSTALL_INTERFACE:${vendors}>")
+        list(PREPEND pc_libs ${vendors})
+    endif()
+    list(JOIN pc_libs " " pc_libs)
+
+    install(TARGETS glowbench RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    install(TARGETS gb_base gb_kernels gb_flows EXPORT glowbench
+            ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+            INCLUDES DESTINATION ${include_dir})
+    # Not the headers that vector code is written on, nor parts of a translation unit.
+    install(DIRECTORY base kernels flows DESTINATION ${include_dir}
+            FILES_MATCHING PATTERN "*.h"
+            PATTERN "*_inline.h" EXCLUDE PATTERN "*_tmpl.h" EXCLUDE
+            PATTERN kernels/simd EXCLUDE PATTERN kernels/onednn EXCLUDE
+            PATTERN kernels/blas EXCLUDE)
+    install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+    install(EXPORT glowbench NAMESPACE glowbench:: FILE glowbench-targets.cmake
+            DESTINATION ${package_dir})
+    configure_package_config_file(cmake/glowbench-config.cmake.in glowbench-config.cmake
+                                  INSTALL_DESTINATION ${package_dir}
+                                  NO_SET_AND_CHECK_MACRO)
+    write_basic_package_version_file(glowbench-config-version.cmake COMPATIBILITY SameMinorVersion)
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/glowbench-config.cmake
+                  ${CMAKE_CURRENT_BINARY_DIR}/glowbench-config-version.cmake
+            DESTINATION ${package_dir})
+
+    # The prefix is given relative to the file, so that `cmake --install --prefix` may choose it.
+    file(RELATIVE_PATH pc_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+    foreach(library kernels flows)
+        configure_file(cmake/glowbench-${library}.pc.in glowbench-${library}.pc @ONLY)
+        install(FILES ${CMAKE_CURRENT_BINARY_DIR}/glowbench-${library}.pc
+                DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+    endforeach()
+endfunction()
