@@ -1,9 +1,30 @@
 # SPDX-License-Identifier: MIT
 # `cmake --install`: the program, the static libraries kernels and flows with their headers, and what
-# other projects find them by: glowbench-config.cmake (glowbench::kernels, glowbench::flows) and
-# glowbench-kernels.pc, glowbench-flows.pc. Headers go to include/glowbench, which is the include
-# directory: "kernels/backend.h" is spelt alike here and there.
+# other projects find them with: glowbench-config.cmake (glowbench::kernels, glowbench::flows),
+# glowbench-kernels.pc and glowbench-flows.pc. Headers go to include/glowbench, which is the include
+# directory, so that users write #include "kernels/backend.h" as this project does.
 include(CMakePackageConfigHelpers)
+
+# What users of the libraries include; the headers that these include are installed too.
+set(gb_public_headers kernels/arena.h kernels/backend.h flows/files/checkpoint.h flows/models/model.h)
+
+# The headers of this project that those given include, directly or not, and they themselves.
+function(gb_headers_reached_from output)
+    set(headers ${ARGN})
+    set(next ${ARGN})
+    while(next)
+        list(POP_FRONT next header)
+        file(STRINGS ${CMAKE_SOURCE_DIR}/${header} lines REGEX "^#include \"")
+        foreach(line IN LISTS lines)
+            string(REGEX REPLACE "^#include \"([^\"]*)\".*" "\\1" included "${line}")
+            if(NOT included IN_LIST headers)
+                list(APPEND headers ${included})
+                list(APPEND next ${included})
+            endif()
+        endforeach()
+    endwhile()
+    set(${output} ${headers} PARENT_SCOPE)
+endfunction()
 
 function(gb_install_package)
     set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/glowbench)
@@ -33,12 +54,11 @@ function(gb_install_package)
     install(TARGETS gb_base gb_kernels gb_flows EXPORT glowbench
             ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
             INCLUDES DESTINATION ${include_dir})
-    # Not the headers that vector code is written on, nor parts of a translation unit.
-    install(DIRECTORY base kernels flows DESTINATION ${include_dir}
-            FILES_MATCHING PATTERN "*.h"
-            PATTERN "*_inline.h" EXCLUDE PATTERN "*_tmpl.h" EXCLUDE
-            PATTERN kernels/simd EXCLUDE PATTERN kernels/onednn EXCLUDE
-            PATTERN kernels/blas EXCLUDE)
+    gb_headers_reached_from(headers ${gb_public_headers})
+    foreach(header IN LISTS headers)
+        get_filename_component(directory ${header} DIRECTORY)
+        install(FILES ${header} DESTINATION ${include_dir}/${directory})
+    endforeach()
     install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
     install(EXPORT glowbench NAMESPACE glowbench:: FILE glowbench-targets.cmake
