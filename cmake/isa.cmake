@@ -1,21 +1,39 @@
 # SPDX-License-Identifier: MIT
-# The instruction sets that vector bodies are compiled for, each with flags on its own objects
-# only. 512-bit vectors are forced: left to itself Clang splits and spills them (a factor of two,
-# measured).
+# The instruction sets that kernel bodies are compiled for, best first, each with flags on its own
+# objects only. To add one: a file kernels/simd/ISA.h, an entry here, and its level in kernels/cpu.c.
 set(gb_isas scalar)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-    list(APPEND gb_isas avx2 avx512)
+    set(generic128_default OFF)
+else()
+    set(generic128_default ON)
 endif()
-# Those that have one body of their own, written for them: dot products of bf16.
+option(GB_GENERIC128 "Build the backend generic128: four lanes by the compiler's vector extension" ${generic128_default})
+if(GB_GENERIC128)
+    list(PREPEND gb_isas generic128)
+endif()
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    list(PREPEND gb_isas avx512 avx2)
+endif()
+# bf16 dot products, which bench/peaks alone measures so far: one file each.
 set(gb_dot_isas "")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     list(APPEND gb_dot_isas avx512_bf16 amx_bf16)
 endif()
 set(gb_isa_flags_scalar "")
+set(gb_isa_flags_generic128 "")
 set(gb_isa_flags_avx2 -mavx2 -mfma)
+# 512-bit vectors are forced: Clang otherwise splits and spills them (a factor of two, measured).
 set(gb_isa_flags_avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512)
 set(gb_isa_flags_avx512_bf16 ${gb_isa_flags_avx512} -mavx512bf16)
 set(gb_isa_flags_amx_bf16 -mamx-tile -mamx-bf16)
+
+# kernels/isas.h: GB_ISAS(X) and GB_DOT_ISAS(X), X(isa) for each.
+list(TRANSFORM gb_isas REPLACE ".+" "X(\\0)" OUTPUT_VARIABLE isas)
+list(JOIN isas " " GB_ISA_LIST)
+list(TRANSFORM gb_dot_isas REPLACE ".+" "X(\\0)" OUTPUT_VARIABLE isas)
+list(JOIN isas " " GB_DOT_ISA_LIST)
+configure_file(cmake/isas.h.in ${CMAKE_BINARY_DIR}/generated/kernels/isas.h @ONLY)
+include_directories(${CMAKE_BINARY_DIR}/generated)
 
 # gb_isa_objects(LIBRARY ISA SOURCE...): compiles the sources for one instruction set into LIBRARY,
 # as the object library LIBRARY_ISA.

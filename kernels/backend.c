@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kernels/cpu.h"
+#include "kernels/natives.h"
 #if defined(GB_ONEDNN)
 #include "kernels/onednn/onednn.h"
 #endif
@@ -14,65 +15,13 @@
 #include "kernels/blas/blas.h"
 #endif
 
-#define DECLARE(entry, isa) __typeof__(*(gb_##entry##_fn)0) gb_##entry##_f32__##isa;
-#define FILL(entry, isa) .entry = gb_##entry##_f32__##isa,
+#define LIST(isa) &gb_backend__##isa,
+static const struct gb_backend *const native[] = {GB_ISAS(LIST)};
+#undef LIST
+enum { NATIVES = sizeof native / sizeof *native };
 
-GB_KERNELS(DECLARE, scalar)
-static const struct gb_backend scalar = {.name = "scalar",
-                                         .isa = "any CPU",
-                                         .library = "",
-                                         .lanes = 1,
-                                         .same_bits = true,
-                                         GB_KERNELS(FILL, scalar)};
-
-#if defined(__x86_64__)
-GB_KERNELS(DECLARE, avx2)
-static const struct gb_backend avx2 = {.name = "avx2",
-                                       .isa = "AVX2 and FMA",
-                                       .library = "",
-                                       .lanes = 8,
-                                       .same_bits = true,
-                                       GB_KERNELS(FILL, avx2)};
-
-GB_KERNELS(DECLARE, avx512)
-static const struct gb_backend avx512 = {.name = "avx512",
-                                         .isa = "AVX-512 F, DQ, BW and VL",
-                                         .library = "",
-                                         .lanes = 16,
-                                         .same_bits = true,
-                                         GB_KERNELS(FILL, avx512)};
-#endif
-
-static const struct gb_backend *const native[] = {
-#if defined(__x86_64__)
-    &avx512,
-    &avx2,
-#endif
-    &scalar,
-};
-enum { NATIVE = sizeof native / sizeof *native };
-
-static bool native_supported(const struct gb_backend *backend) {
-#if defined(__x86_64__)
-    if (backend == &avx512)
-        return gb_cpu()->avx512;
-    if (backend == &avx2)
-        return gb_cpu()->avx2;
-#endif
-    return backend == &scalar;
-}
-
-static const struct gb_backend *best_native(void) {
-    for (int i = 0; i < NATIVE; i++)
-        if (native_supported(native[i]))
-            return native[i];
-    return &scalar;
-}
-
-// ---- Foreign libraries: each lays its entries over a copy of the best native table ----
-
-typedef void (*overlay_fn)(struct gb_backend *table);
-static const overlay_fn overlays[] = {
+// Vendor libraries, each of which lays its entries over a copy of table->fallback.
+static void (*const overlays[])(struct gb_backend *table) = {
 #if defined(GB_ONEDNN)
     gb_onednn_overlay,
 #endif
@@ -81,39 +30,78 @@ static const overlay_fn overlays[] = {
 #endif
     NULL,
 };
-enum { FOREIGN = sizeof overlays / sizeof *overlays - 1 };
+enum { VENDORS = sizeof overlays / sizeof *overlays - 1 };
 
-static struct gb_backend foreign[FOREIGN + 1];
-static const struct gb_backend *all[NATIVE + FOREIGN + 1]; // ended by NULL
+static struct {
+    const struct gb_backend *best; // the default
+    const char *unknown_isa;       // what GB_ISA holds, if it is not an instruction set
+    const struct gb_backend *all[NATIVES + VENDORS + 1], *pairs[VENDORS * NATIVES + 1];
+    struct gb_backend vendors[VENDORS + 1], paired[VENDORS * NATIVES + 1];
+    char names[VENDORS * NATIVES + 1][32];
+} list;
 static pthread_once_t listed = PTHREAD_ONCE_INIT;
 
+// The best that the CPU supports from `cap` on; the last one runs everywhere.
+static const struct gb_backend *default_native(const char *cap) {
+    int first = 0;
+    while (cap && *cap && first < NATIVES && strcmp(native[first]->name, cap) != 0)
+        first++;
+    if (first == NATIVES) {
+        list.unknown_isa = cap;
+        first = 0;
+    }
+    while (first < NATIVES - 1 && !gb_cpu_has(native[first]->cpu_level))
+        first++;
+    return native[first];
+}
+
+static struct gb_backend lay_over(const struct gb_backend *fallback, int vendor) {
+    struct gb_backend table = *fallback;
+    table.fallback = fallback;
+    table.same_bits = false;
+    table.precisions = 1u << GB_F32;
+    overlays[vendor](&table);
+    return table;
+}
+
 static void list_all(void) {
-    for (int i = 0; i < NATIVE; i++)
-        all[i] = native[i];
-    for (int i = 0; i < FOREIGN; i++) {
-        foreign[i] = *best_native();
-        foreign[i].fallback = best_native();
-        foreign[i].same_bits = false;
-        overlays[i](&foreign[i]);
-        all[NATIVE + i] = &foreign[i];
+    list.best = default_native(getenv("GB_ISA"));
+    for (int i = 0; i < NATIVES; i++)
+        list.all[i] = native[i];
+    for (int vendor = 0, at = 0; vendor < VENDORS; vendor++) {
+        list.vendors[vendor] = lay_over(list.best, vendor);
+        list.all[NATIVES + vendor] = &list.vendors[vendor];
+        for (int i = 0; i < NATIVES; i++, at++) {
+            list.paired[at] = lay_over(native[i], vendor);
+            snprintf(list.names[at], sizeof list.names[at], "%s+%s", list.paired[at].name,
+                     native[i]->name);
+            list.paired[at].name = list.names[at];
+            list.pairs[at] = &list.paired[at];
+        }
     }
 }
 
 const struct gb_backend *const *gb_backends(void) {
     pthread_once(&listed, list_all);
-    return all;
+    return list.all;
+}
+
+const struct gb_backend *const *gb_backend_pairs(void) {
+    pthread_once(&listed, list_all);
+    return list.pairs;
 }
 
 bool gb_backend_supported(const struct gb_backend *backend) {
-    return backend->fallback || native_supported(backend);
+    const struct gb_backend *own = backend->fallback ? backend->fallback : backend;
+    return gb_cpu_has(own->cpu_level);
 }
 
 const struct gb_backend *gb_backend_other(const struct gb_backend *backend) {
     const struct gb_backend *own = backend->fallback ? backend->fallback : backend;
-    for (int i = 0; i < NATIVE; i++)
-        if (native[i] != own && native_supported(native[i]))
+    for (int i = 0; i < NATIVES; i++)
+        if (native[i] != own && gb_backend_supported(native[i]))
             return native[i];
-    return &scalar;
+    return native[NATIVES - 1];
 }
 
 enum gb_status gb_backend_check(const struct gb_backend *backend) {
@@ -129,24 +117,47 @@ bool gb_backend_falls_back(const struct gb_backend *backend, const char *entry) 
     return false;
 }
 
+static const struct gb_backend *named(const struct gb_backend *const *backends, const char *name) {
+    while (*backends && strcmp((*backends)->name, name) != 0)
+        backends++;
+    return *backends;
+}
+
+static void append_names(char *names, size_t size, const struct gb_backend *const *backends,
+                         size_t count) {
+    for (size_t i = 0; i < count && backends[i]; i++) {
+        size_t used = strlen(names);
+        snprintf(names + used, size - used, "%s%s", used ? ", " : "", backends[i]->name);
+    }
+}
+
 enum gb_status gb_backend_find(const char *name, const struct gb_backend **backend) {
     const char *from = "--backend";
+    char names[512] = "";
     if (!name || !*name) {
         name = getenv("GB_BACKEND");
         from = "GB_BACKEND";
     }
-    char names[256] = "";
-    for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
-        bool supported = gb_backend_supported(*b);
-        if (!name || !*name ? supported : strcmp((*b)->name, name) == 0) {
-            if (!supported)
-                return gb_fail(GB_UNSUPPORTED, "cannot use backend", name, "this CPU lacks %s",
-                               (*b)->isa);
-            *backend = *b;
-            return GB_OK;
-        }
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", (*b)->name);
+    const struct gb_backend *const *all = gb_backends(), *found;
+    if (list.unknown_isa) {
+        append_names(names, sizeof names, native, NATIVES);
+        return gb_fail(GB_UNSUPPORTED, "unknown instruction set", list.unknown_isa,
+                       "GB_ISA takes one of: %s", names);
     }
-    return gb_fail(GB_UNSUPPORTED, "unknown backend", name, "%s takes one of: %s", from, names);
+    if (!name || !*name) {
+        *backend = list.best;
+        return GB_OK;
+    }
+    if (!(found = named(all, name)) && !(found = named(list.pairs, name))) {
+        append_names(names, sizeof names, all, NATIVES + VENDORS);
+        const char *pair = list.pairs[0] ? list.pairs[0]->name : NULL;
+        return gb_fail(GB_UNSUPPORTED, "unknown backend", name, "%s takes one of: %s%s%s", from,
+                       names, pair ? ", or a library over one of them as in " : "",
+                       pair ? pair : "");
+    }
+    if (!gb_backend_supported(found))
+        return gb_fail(GB_UNSUPPORTED, "cannot use backend", name, "this CPU lacks %s",
+                       found->fallback ? found->fallback->isa : found->isa);
+    *backend = found;
+    return GB_OK;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// A backend is a table of kernels. A model holds the table that it was built with, so two backends
-// can live in one process. The native ones are scalar (the reference), avx2 and avx512. A foreign
-// one lays a library's entries over a copy of the best native table of this CPU (onednn/onednn.h,
-// blas/blas.h) and borrows the others.
+// A backend is a table of kernels. A model holds the table that it was built with, so several
+// backends can live in one process. Native ones are of one instruction set each: scalar (the
+// reference), avx2, avx512. A vendor library's backend lays the library's entries over a native
+// table, its fallback (onednn/onednn.h, blas/blas.h).
 #ifndef GB_BACKEND_H
 #define GB_BACKEND_H
 
@@ -29,10 +29,12 @@
 struct gb_backend {
     const char *name;
     const char *isa;     // what its code needs, for people
-    const char *library; // a foreign library's name and version as found at run time; "" native
+    size_t cpu_level;    // the same for gb_cpu_has
+    const char *library; // a vendor library's name and version as found at run time; "" native
     int lanes;           // floats per vector
+    unsigned precisions; // of packed operands: 1 << enum gb_type for each that it offers
     bool same_bits;      // for any number of threads
-    const struct gb_backend *fallback; // of the entries that a foreign library lacks; NULL native
+    const struct gb_backend *fallback; // of the entries that a vendor library lacks; NULL native
     enum gb_status (*check)(void);     // for gb_backend_check; NULL where no kernel can fail
 
 #define GB_FIELD(entry, isa) gb_##entry##_fn entry;
@@ -40,25 +42,30 @@ struct gb_backend {
 #undef GB_FIELD
 };
 
-// The backend called `name`; NULL or "" means $GB_BACKEND if set, else the best that this CPU
-// supports. GB_UNSUPPORTED with a message where the name is unknown, not in this build, or not for
-// this CPU; there is no fallback.
+// The backend called `name`. A vendor library's name alone takes the default native backend as its
+// fallback; "onednn+avx2" names it. NULL or "" means $GB_BACKEND if set, else the default: the best
+// native backend that this CPU supports, at or below $GB_ISA where that names one. GB_UNSUPPORTED
+// with a message where a name is unknown, not in this build, or not for this CPU; there is no silent
+// substitute.
 enum gb_status gb_backend_find(const char *name, const struct gb_backend **backend);
 
 // All backends of this build, the native ones first, best first, ended by NULL, whether or not this
-// CPU runs them.
+// CPU runs them. Vendor libraries are here once, over the default native backend.
 const struct gb_backend *const *gb_backends(void);
+
+// Vendor libraries over each native backend by name, "onednn+avx2", ended by NULL.
+const struct gb_backend *const *gb_backend_pairs(void);
 
 // True if this CPU and operating system run it.
 bool gb_backend_supported(const struct gb_backend *backend);
 
 // The best native backend of this CPU that shares no kernel with this one, to compare it with: of
-// another instruction set, where there is none scalar.
+// another instruction set; scalar where there is no other.
 const struct gb_backend *gb_backend_other(const struct gb_backend *backend);
 
-// Kernels return nothing: all that a caller may get wrong was refused by their plans. A foreign
-// library may still fail while it runs. GB_OUT_OF_MEMORY or GB_UNSUPPORTED, from then on, where it
-// did, on any thread: what its kernels left is no result.
+// Kernels return nothing: all that a caller may get wrong was refused by their plans. A vendor
+// library may still fail while it runs. GB_OUT_OF_MEMORY or GB_UNSUPPORTED from then on if one did,
+// on any thread: what its kernels wrote is not a result.
 enum gb_status gb_backend_check(const struct gb_backend *backend);
 
 // True if the backend's kernel of the registry's name, "conv_forward", is its fallback's.

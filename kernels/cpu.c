@@ -4,11 +4,12 @@
 #include <pthread.h>
 #include <string.h>
 
-static struct gb_cpu cpu;
+static struct gb_cpu cpu = {.any = true};
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <immintrin.h>
 #include <stdint.h>
 
 static uint64_t extended_control_register(void) {
@@ -49,11 +50,92 @@ static void detect(void) {
     enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24 };
     cpu.amx_bf16 = all_set(d7, AMX_BF16 | AMX_TILE) && all_set(state, TILE_STATE);
 }
+
+void gb_flush_denormals(void) {
+    enum { FLUSH_TO_ZERO = 0x8000, DENORMALS_ARE_ZERO = 0x0040 };
+    _mm_setcsr(_mm_getcsr() | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO);
+}
+
+enum { LINE = 64 };
+
+// CLFLUSHOPT is ordered only by the fences around it, which makes it several times as fast.
+__attribute__((target("clflushopt"))) static void evict_unordered(const char *line,
+                                                                  const char *end) {
+    for (; line < end; line += LINE)
+        _mm_clflushopt((void *)(uintptr_t)line);
+}
+
+static void evict_ordered(const char *line, const char *end) {
+    for (; line < end; line += LINE)
+        _mm_clflush(line);
+}
+
+bool gb_cpu_evict(const void *block, size_t bytes) {
+    enum { CLFLUSHOPT = 1 << 23 };
+    unsigned a, b, c, d;
+    const char *first = (const char *)((uintptr_t)block / LINE * LINE);
+    const char *end = (const char *)block + bytes;
+    _mm_mfence();
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & CLFLUSHOPT))
+        evict_unordered(first, end);
+    else
+        evict_ordered(first, end);
+    _mm_mfence();
+    return true;
+}
+#elif defined(__aarch64__)
+#include <stdint.h>
+
+static void detect(void) {}
+
+void gb_flush_denormals(void) {
+    const uint64_t FLUSH_TO_ZERO = 1u << 24; // inputs and results
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    __asm__ volatile("msr fpcr, %0" : : "r"(fpcr | FLUSH_TO_ZERO));
+}
+
+bool gb_cpu_evict(const void *block, size_t bytes) {
+    uint64_t ctr;
+    __asm__ volatile("mrs %0, ctr_el0" : "=r"(ctr));
+    const uintptr_t line = (uintptr_t)4 << (ctr >> 16 & 15);
+    const uintptr_t end = (uintptr_t)block + bytes;
+    for (uintptr_t at = (uintptr_t)block / line * line; at < end; at += line)
+        __asm__ volatile("dc civac, %0" : : "r"(at) : "memory");
+    __asm__ volatile("dsb ish" : : : "memory");
+    return true;
+}
 #else
 static void detect(void) {}
+
+void gb_flush_denormals(void) {}
+
+bool gb_cpu_evict(const void *block, size_t bytes) {
+    (void)block;
+    (void)bytes;
+    return false;
+}
+#endif
+
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+
+bool gb_cpu_enable_amx(void) {
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 }; // of arch_prctl
+    return gb_cpu()->amx_bf16 && syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+}
+#else
+bool gb_cpu_enable_amx(void) {
+    return false;
+}
 #endif
 
 const struct gb_cpu *gb_cpu(void) {
     pthread_once(&once, detect);
     return &cpu;
+}
+
+bool gb_cpu_has(size_t level) {
+    return *((const bool *)((const char *)gb_cpu() + level));
 }

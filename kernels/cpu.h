@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
-// What this CPU and its operating system can run.
+// What this CPU and its operating system can run, and the few things besides vectors that every
+// architecture does its own way.
 #ifndef GB_CPU_H
 #define GB_CPU_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 // Instruction-set levels, not single feature bits; checked with CPUID and, for the registers that
 // the operating system must save, XGETBV.
 struct gb_cpu {
     char model[64]; // the brand string, "" if unknown
+    bool any;       // true
     bool avx2;      // AVX2 and FMA
     bool avx512;    // AVX-512 F, DQ, BW, VL
     bool avx512_bf16;
@@ -17,5 +20,19 @@ struct gb_cpu {
 
 // Detected once; the same object every time.
 const struct gb_cpu *gb_cpu(void);
+
+// True if the CPU has a level, given by its offset in struct gb_cpu.
+bool gb_cpu_has(size_t level);
+
+// Asks the operating system for the AMX tile registers, which Linux grants each process on request.
+// False where the CPU or the system lacks them.
+bool gb_cpu_enable_amx(void);
+
+// Sets flush-to-zero and denormals-are-zero on the calling thread.
+void gb_flush_denormals(void);
+
+// Evicts a block from all caches of all processors. False where the CPU has no instruction that a
+// program may use for this; then nothing is done.
+bool gb_cpu_evict(const void *block, size_t bytes);
 
 #endif

@@ -6,17 +6,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
-
-void gb_flush_denormals(void) {
-#if defined(__x86_64__)
-    enum { FLUSH_TO_ZERO = 0x8000, DENORMALS_ARE_ZERO = 0x0040 };
-    _mm_setcsr(_mm_getcsr() | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO);
-#endif
-}
-
 #if defined(GB_PTHREADS)
 // ThreadSanitizer does not see libgomp's synchronisation; its build runs the same bodies on plain
 // threads, which it does see.

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/status.h"
+#include "kernels/cpu.h"
 
 // How a kernel is run: on how many threads, and with which scratch memory. Caller-owned; the
 // scratch is at least what the kernel's plan asks for at this number of threads, 64-byte aligned.
@@ -49,9 +50,6 @@ static inline int gb_threads_for(const struct gb_exec *exec, size_t work) {
     enum { SMALLEST_SHARED_WORK = 32768 };
     return work < SMALLEST_SHARED_WORK ? 1 : exec->threads;
 }
-
-// Sets flush-to-zero and denormals-are-zero on the calling thread.
-void gb_flush_denormals(void);
 
 // The contiguous share [begin, end) of `count` units that falls to `rank`.
 struct gb_range {

@@ -7,10 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#if defined(__x86_64__) && defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
 
 #include "base/clock.h"
 #include "base/quantile.h"
@@ -24,46 +20,32 @@ static const struct {
     int arrays, bytes; // bytes an element counted
 } streams[GB_STREAMS] = {{1, 4}, {2, 8}, {3, 12}, {3, 24}};
 
-// Linux grants a process the tiles' registers when it asks for them.
-static bool runs_amx_bf16(void) {
-#if defined(__x86_64__) && defined(__linux__)
-    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
-    return gb_cpu()->amx_bf16 && syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
-#else
-    return false;
-#endif
-}
-
 const struct gb_fma_body *const *gb_fma_bodies(void) {
-    const struct {
-        const struct gb_fma_body *body;
-        bool runs;
-    } known[] = {
-#if defined(__x86_64__)
-        {&gb_fma_body__avx512, gb_cpu()->avx512},
-        {&gb_fma_body__avx2, gb_cpu()->avx2},
-        {&gb_fma_body__avx512_bf16, gb_cpu()->avx512_bf16},
-        {&gb_fma_body__amx_bf16, runs_amx_bf16()},
-#endif
-        {&gb_fma_body__scalar, true},
-    };
-    static const struct gb_fma_body *bodies[sizeof known / sizeof *known + 1];
+#define LIST(isa) &gb_fma_body__##isa,
+    static const struct gb_fma_body *const fp32[] = {GB_ISAS(LIST)}, *const bf16[] = {
+                                                                         GB_DOT_ISAS(LIST) NULL};
+#undef LIST
+    enum { FP32 = sizeof fp32 / sizeof *fp32, BF16 = sizeof bf16 / sizeof *bf16 - 1 };
+    static const struct gb_fma_body *bodies[FP32 + BF16 + 1];
+    const size_t amx = offsetof(struct gb_cpu, amx_bf16);
     int count = 0;
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (known[i].runs)
-            bodies[count++] = known[i].body;
-    count -= count > 1; // scalar is for a CPU that runs no other
+    for (int i = 0; i < FP32; i++)
+        if (gb_cpu_has(fp32[i]->cpu_level))
+            bodies[count++] = fp32[i];
+    count -= count > 1; // scalar, the last, is for a CPU that runs no other
+    for (int i = 0; i < BF16; i++)
+        if (bf16[i]->cpu_level == amx ? gb_cpu_enable_amx() : gb_cpu_has(bf16[i]->cpu_level))
+            bodies[count++] = bf16[i];
     bodies[count] = NULL;
     return bodies;
 }
 
 static gb_stream_fn stream_body(enum gb_stream stream) {
-#if defined(__x86_64__)
-    if (gb_cpu()->avx512)
-        return gb_streams__avx512[stream];
-    if (gb_cpu()->avx2)
-        return gb_streams__avx2[stream];
-#endif
+#define PICK(isa)                                                                                  \
+    if (gb_cpu_has(gb_fma_body__##isa.cpu_level))                                                  \
+        return gb_streams__##isa[stream];
+    GB_ISAS(PICK)
+#undef PICK
     return gb_streams__scalar[stream];
 }
 

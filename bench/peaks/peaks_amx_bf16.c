@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "bench/peaks/peaks_body.h"
+#include "kernels/cpu.h"
 
 enum { ROWS = 16, COLUMNS = 16, DEPTH = 32, SUMS = 4, TILES = 8 };
 
@@ -48,6 +49,7 @@ static float tile_rounds(size_t rounds) {
 const struct gb_fma_body gb_fma_body__amx_bf16 = {
     .isa = "amx_bf16",
     .precision = "bf16",
+    .cpu_level = offsetof(struct gb_cpu, amx_bf16),
     .flops_a_round = 2.0 * SUMS * ROWS * COLUMNS * DEPTH,
     .run = tile_rounds,
 };

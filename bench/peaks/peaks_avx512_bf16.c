@@ -3,6 +3,7 @@
 #include <immintrin.h>
 
 #include "bench/peaks/peaks_body.h"
+#include "kernels/cpu.h"
 
 enum { CHAINS = 16, LANES = 16 };
 
@@ -10,7 +11,7 @@ static float dot_rounds(size_t rounds) {
     __m512 chain[CHAINS];
     for (int i = 0; i < CHAINS; i++)
         chain[i] = _mm512_setzero_ps();
-    // 1 as bf16 throughout. Behind the barrier the compiler cannot tell, and computes.
+    // 1 as bf16 in every lane; the barrier hides that from the compiler.
     __m512i ones = _mm512_set1_epi16(0x3f80);
     __asm__("" : "+v"(ones));
     const __m512bh factor = (__m512bh)ones;
@@ -26,6 +27,7 @@ static float dot_rounds(size_t rounds) {
 const struct gb_fma_body gb_fma_body__avx512_bf16 = {
     .isa = "avx512_bf16",
     .precision = "bf16",
+    .cpu_level = offsetof(struct gb_cpu, avx512_bf16),
     .flops_a_round = 2.0 * 2 * CHAINS * LANES,
     .run = dot_rounds,
 };

@@ -3,10 +3,8 @@
 
 #include "bench/peaks/peaks_body.h"
 
+#include "kernels/cpu.h"
 #include "kernels/simd/simd.h"
-
-#define GB_TEXT_(x) #x
-#define GB_TEXT(x) GB_TEXT_(x)
 
 // Two units of latency 4 to 5 need ten independent chains; with the two operands they fit in the 16
 // registers of AVX2.
@@ -31,6 +29,7 @@ static float fma_rounds(size_t rounds) {
 const struct gb_fma_body GB_NAME(gb_fma_body) = {
     .isa = GB_TEXT(GB_ISA),
     .precision = "fp32",
+    .cpu_level = offsetof(struct gb_cpu, GB_ISA_LEVEL),
     .flops_a_round = 2 * CHAINS * GB_LANES,
     .run = fma_rounds,
 };

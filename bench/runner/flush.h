@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-// Puts a block out of all caches of all processors: what reads it next reads memory. Where the CPU
-// has no instruction for that, reads a buffer of 64 MiB instead, which pushes it out of most.
+// Evicts a block from all caches of all processors, so that the next read comes from memory. Where
+// the CPU has no instruction for that, reads a buffer of 64 MiB, which evicts it from most.
 void gb_flush_block(const void *block, size_t bytes);
 
 #endif

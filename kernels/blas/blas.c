@@ -13,9 +13,7 @@
 
 #include "kernels/blas/layers.h"
 #include "kernels/blas/product.h"
-
-const struct gb_backend *gb_blas_fallback;
-gb_blas_epilogue_fn *gb_blas_epilogue;
+#include "kernels/natives.h"
 
 #if defined(GB_BLAS_IS_BLIS)
 // Through BLIS's own interface, since it does not ask OpenMP for the number of threads, and since
@@ -47,11 +45,11 @@ void gb_blas_parallel(int threads, gb_parallel_body body, void *argument) {
     omp_set_num_threads(before);
 }
 
-void gb_blas_update(const struct gb_adam_target *target, size_t first, size_t count,
-                    const float *gradient) {
+void gb_blas_update(const struct gb_blas_fallback *fallback, const struct gb_adam_target *target,
+                    size_t first, size_t count, const float *gradient) {
     const struct gb_exec alone = {.threads = 1};
-    gb_blas_fallback->adam(&alone, target->adam, count, gradient, target->weights + first,
-                           target->moment1 + first, target->moment2 + first);
+    fallback->backend->adam(&alone, target->adam, count, gradient, target->weights + first,
+                            target->moment1 + first, target->moment2 + first);
 }
 
 // Name and version as found at run time.
@@ -68,18 +66,32 @@ static const char *library(void) {
     return text;
 }
 
+// The plans' entries, which know the fallback that they were made over.
+#define PLANS(isa)                                                                                 \
+    static const struct gb_blas_fallback over__##isa = {&gb_backend__##isa,                        \
+                                                        gb_blas_epilogue__##isa};                  \
+    static enum gb_status conv_plan__##isa(const struct gb_conv_problem *problem, int threads,     \
+                                           struct gb_conv_plan *plan) {                            \
+        return gb_blas_conv_plan(&over__##isa, problem, threads, plan);                            \
+    }                                                                                              \
+    static enum gb_status fc_plan__##isa(const struct gb_fc_problem *problem, int threads,         \
+                                         struct gb_fc_plan *plan) {                                \
+        return gb_blas_fc_plan(&over__##isa, problem, threads, plan);                              \
+    }
+GB_ISAS(PLANS)
+#undef PLANS
+
 void gb_blas_overlay(struct gb_backend *table) {
-    gb_blas_fallback = table->fallback;
-    gb_blas_epilogue = gb_blas_epilogue__scalar;
-#if defined(__x86_64__)
-    if (gb_blas_fallback->lanes == 16)
-        gb_blas_epilogue = gb_blas_epilogue__avx512;
-    else if (gb_blas_fallback->lanes == 8)
-        gb_blas_epilogue = gb_blas_epilogue__avx2;
-#endif
     table->name = "blas";
     table->library = library();
 #define LAY(entry) table->entry = gb_blas_##entry;
     GB_BLAS_LAYERS(LAY)
 #undef LAY
+#define LAY_PLANS(isa)                                                                             \
+    if (table->fallback == &gb_backend__##isa) {                                                   \
+        table->conv_plan = conv_plan__##isa;                                                       \
+        table->fc_plan = fc_plan__##isa;                                                           \
+    }
+    GB_ISAS(LAY_PLANS)
+#undef LAY_PLANS
 }

@@ -51,7 +51,8 @@ static struct scratch_plan plan_scratch(const struct gb_conv_problem *p) {
     };
 }
 
-enum gb_status gb_blas_conv_plan(const struct gb_conv_problem *problem, int threads,
+enum gb_status gb_blas_conv_plan(const struct gb_blas_fallback *fallback,
+                                 const struct gb_conv_problem *problem, int threads,
                                  struct gb_conv_plan *plan) {
     (void)threads;
     GB_TRY(gb_conv_check(problem));
@@ -64,6 +65,7 @@ enum gb_status gb_blas_conv_plan(const struct gb_conv_problem *problem, int thre
         .weight_floats = gathered_row(problem) * (size_t)problem->k,
         .scratch_shared = gb_epilogue_scratch_floats(&x), // the fallback's, after the data gradient
         .scratch_per_thread = scratch.gathered + scratch.outputs + scratch.piece,
+        .library = (void *)fallback, // only read
     };
     return GB_OK;
 }
@@ -92,6 +94,10 @@ void gb_blas_conv_unpack(const struct gb_conv_plan *plan, const float *packed, f
 struct thread_scratch {
     float *gathered, *outputs, *piece;
 };
+
+static const struct gb_blas_fallback *fallback_of(const struct gb_conv_plan *plan) {
+    return plan->library;
+}
 
 struct conv_run {
     const struct gb_conv_plan *plan;
@@ -232,8 +238,9 @@ static void forward_block(const struct conv_run *run, const struct thread_scratc
     struct stretch s;
     for (size_t at = share.begin; at < share.end; at += s.pixels) {
         s = stretch_at(y, at, share.end);
-        gb_blas_epilogue(s.pixels, p->k, rows_from(u, at - share.begin), run->epilogue,
-                         p->activation, (struct gb_matrix){gb_at(y, s.n, s.i, s.j), y->pixel});
+        fallback_of(run->plan)->epilogue(s.pixels, p->k, rows_from(u, at - share.begin),
+                                         run->epilogue, p->activation,
+                                         (struct gb_matrix){gb_at(y, s.n, s.i, s.j), y->pixel});
     }
 }
 
@@ -300,7 +307,7 @@ static void scatter_tap(const struct conv_run *run, struct stretch out, struct g
     from.pixel = g.pitch;
     to.data = gb_at(dx, out.n, row, begin * v + left) + q;
     to.pixel = v * dx->pixel;
-    gb_blas_fallback->add(&alone, &from, &to);
+    fallback_of(run->plan)->backend->add(&alone, &from, &to);
 }
 
 // col2im: adds what output pixels side by side give to the owned rows. g: `columns` of their rows.
@@ -389,9 +396,9 @@ void gb_blas_conv_backward_data(const struct gb_conv_plan *plan, const struct gb
     bool direct = is_pointwise(&plan->problem) && gb_is_matrix(dx);
     gb_blas_parallel(threads_for(plan, exec), direct ? run_blocks : data_images, &run);
     if (epilogue)
-        gb_blas_fallback->epilogue_backward(exec, epilogue->activation, dx, epilogue->x,
-                                            epilogue->scale, dx, epilogue->d_bias,
-                                            epilogue->d_log_scale);
+        fallback_of(plan)->backend->epilogue_backward(exec, epilogue->activation, dx, epilogue->x,
+                                                      epilogue->scale, dx, epilogue->d_bias,
+                                                      epilogue->d_log_scale);
 }
 
 // ---- Weight gradient ----
@@ -412,7 +419,7 @@ static void weight_piece(const struct conv_run *run, const struct thread_scratch
                          first > 0, d);
     }
     if (run->update)
-        gb_blas_update(run->update, rows.begin * k, count * k, d.data);
+        gb_blas_update(fallback_of(run->plan), run->update, rows.begin * k, count * k, d.data);
 }
 
 static void weight_pieces(void *argument, int rank, int size) {

@@ -20,7 +20,8 @@ static size_t piece_outputs(const struct gb_fc_problem *p) {
     return gb_min_size((size_t)p->k, gb_max_size(PIECE_FLOATS / gb_fc_inputs(p), 1));
 }
 
-enum gb_status gb_blas_fc_plan(const struct gb_fc_problem *problem, int threads,
+enum gb_status gb_blas_fc_plan(const struct gb_blas_fallback *fallback,
+                               const struct gb_fc_problem *problem, int threads,
                                struct gb_fc_plan *plan) {
     (void)threads;
     GB_TRY(gb_fc_check(problem));
@@ -29,6 +30,7 @@ enum gb_status gb_blas_fc_plan(const struct gb_fc_problem *problem, int threads,
         .weight_floats = (size_t)problem->k * gb_fc_inputs(problem),
         .scratch_per_thread = gb_round_up(piece_outputs(problem) * gb_fc_inputs(problem),
                                           GB_ALIGNMENT / sizeof(float)),
+        .library = (void *)fallback, // only read
     };
     return GB_OK;
 }
@@ -63,6 +65,10 @@ struct fc_run {
     const struct gb_adam_target *update;
 };
 
+static const struct gb_blas_fallback *fallback_of(const struct fc_run *run) {
+    return run->plan->library;
+}
+
 // A view's images as rows, from float `first` of each on.
 static struct gb_matrix rows_of(const struct gb_tensor *t, size_t first) {
     ptrdiff_t floats = (ptrdiff_t)t->h * t->w * t->c;
@@ -82,7 +88,7 @@ static void forward_piece(const struct fc_run *run, size_t first, size_t end) {
     gb_blas_multiply(p->n, count, (int)gb_fc_inputs(p), rows_of(run->x, 0), false,
                      weights_from(run, run->packed, first, 0), true, false, y);
     struct gb_conv_epilogue epilogue = {.bias = run->bias ? run->bias + first : NULL};
-    gb_blas_epilogue((size_t)p->n, count, y, &epilogue, p->activation, y);
+    fallback_of(run)->epilogue((size_t)p->n, count, y, &epilogue, p->activation, y);
 }
 
 static void forward_outputs(void *argument, int rank, int size) {
@@ -131,7 +137,8 @@ static void weight_gradient(const struct fc_run *run, struct gb_range outputs, f
         gb_blas_multiply((int)(end - first), (int)inputs, p->n, rows_of(run->y, first), true,
                          rows_of(run->x, 0), false, false, d);
         if (run->update)
-            gb_blas_update(run->update, first * inputs, (end - first) * inputs, d.data);
+            gb_blas_update(fallback_of(run), run->update, first * inputs, (end - first) * inputs,
+                           d.data);
     }
 }
 

@@ -4,6 +4,7 @@
 #define GB_BLAS_EPILOGUE_H
 
 #include "kernels/conv/conv.h"
+#include "kernels/isas.h"
 
 // Rows of floats, `pitch` apart.
 struct gb_matrix {
@@ -17,9 +18,8 @@ typedef void gb_blas_epilogue_fn(size_t rows, int channels, struct gb_matrix u,
                                  const struct gb_conv_epilogue *epilogue,
                                  enum gb_activation activation, struct gb_matrix y);
 
-gb_blas_epilogue_fn gb_blas_epilogue__scalar;
-#if defined(__x86_64__)
-gb_blas_epilogue_fn gb_blas_epilogue__avx2, gb_blas_epilogue__avx512;
-#endif
+#define GB_DECLARE_EPILOGUE(isa) gb_blas_epilogue_fn gb_blas_epilogue__##isa;
+GB_ISAS(GB_DECLARE_EPILOGUE)
+#undef GB_DECLARE_EPILOGUE
 
 #endif

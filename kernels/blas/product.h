@@ -7,9 +7,12 @@
 #include "kernels/backend.h"
 #include "kernels/blas/epilogue.h"
 
-// The native table whose epilogue_backward and adam the layers call, and its forward epilogue.
-extern const struct gb_backend *gb_blas_fallback;
-extern gb_blas_epilogue_fn *gb_blas_epilogue;
+// What plan->library points to: the native table whose add, adam and epilogue_backward the layers
+// call, and the forward epilogue of its instruction set.
+struct gb_blas_fallback {
+    const struct gb_backend *backend;
+    gb_blas_epilogue_fn *epilogue;
+};
 
 // c (rows x columns) = a b, or += a b; a is rows x depth, stored transposed where a_transposed, and
 // b depth x columns likewise. On the calling thread alone, inside gb_blas_parallel.
@@ -20,8 +23,8 @@ void gb_blas_multiply(int rows, int columns, int depth, struct gb_matrix a, bool
 void gb_blas_parallel(int threads, gb_parallel_body body, void *argument);
 
 // Applies Adam to `count` weights from `first` on, on the calling thread.
-void gb_blas_update(const struct gb_adam_target *target, size_t first, size_t count,
-                    const float *gradient);
+void gb_blas_update(const struct gb_blas_fallback *fallback, const struct gb_adam_target *target,
+                    size_t first, size_t count, const float *gradient);
 
 // Pieces of at most `largest` that `count` is divided into, as many for each of `size` ranks; some
 // may be empty. gb_partition then gives each rank its pieces and each piece its part of `count`.

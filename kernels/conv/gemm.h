@@ -17,17 +17,16 @@
 #define GB_TWELVE_TILES(X, v) GB_EIGHT_TILES(X, v) X(9, v) X(10, v) X(11, v) X(12, v)
 #define GB_NEXT_SIX_TILES(X, v) X(13, v) X(14, v) X(15, v) X(16, v) X(17, v) X(18, v)
 #define GB_LAST_SIX_TILES(X, v) X(19, v) X(20, v) X(21, v) X(22, v) X(23, v) X(24, v)
-#if GB_ISA_ID == GB_ISA_ID_avx512
-enum { GB_TILE_VECTORS = 4, GB_TILE_SUMS = 24 };
+enum { GB_TILE_VECTORS = GB_NR, GB_TILE_SUMS = GB_ACCUMULATORS };
+#if GB_NR == 4 && GB_ACCUMULATORS == 24
 #define GB_FOR_TILES(X)                                                                            \
     GB_TWELVE_TILES(X, 1)                                                                          \
     GB_NEXT_SIX_TILES(X, 1)                                                                        \
     GB_LAST_SIX_TILES(X, 1) GB_TWELVE_TILES(X, 2) GB_EIGHT_TILES(X, 3) GB_SIX_TILES(X, 4)
-#elif GB_ISA_ID == GB_ISA_ID_avx2
-enum { GB_TILE_VECTORS = 2, GB_TILE_SUMS = 12 };
+#elif GB_NR == 2 && GB_ACCUMULATORS == 12
 #define GB_FOR_TILES(X) GB_TWELVE_TILES(X, 1) GB_SIX_TILES(X, 2)
 #else
-#error "no tile for this instruction set"
+#error "no list of micro-kernels for these tile sizes"
 #endif
 enum { GB_TILE_FLOATS = GB_TILE_SUMS * GB_LANES };
 

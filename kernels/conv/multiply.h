@@ -6,7 +6,7 @@
 
 #include "kernels/conv/epilogue.h"
 #include "kernels/conv/source.h"
-#include "kernels/simd/transpose.h"
+#include "kernels/simd/simd.h"
 
 struct multiply_run {
     struct product g;

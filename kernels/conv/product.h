@@ -10,14 +10,14 @@
 enum form { GATHERED, SCATTERED, DISJOINT };
 enum {
     // Tiles go block by block: one of so many rows, which are fewer tiles where these are higher.
-    BLOCK_ROWS = 192,
+    BLOCK_ROWS = GB_MC,
     MAX_BLOCK_TILES = 32,
     // A sum longer than this goes part by part: a part of a panel is 32 KiB, and what a block's
     // tiles read of the input beside it 200 KiB.
-    PART_FLOATS = 8192,
-    MOST_PART_ROWS = 256,
+    PART_FLOATS = GB_L1_FLOATS,
+    MOST_PART_ROWS = GB_KC,
     // What the second-level cache holds beside other operands.
-    CACHED_FLOATS = 1 << 18,
+    CACHED_FLOATS = GB_L2_FLOATS,
 };
 
 // The input with its padding, dense: what a window reads lies there in whole filter rows. Position

@@ -5,17 +5,11 @@
 #include "kernels/adam/adam_inline.h"
 #include "kernels/conv/activation.h"
 #include "kernels/fc/contract.h"
-#include "kernels/simd/transpose.h"
+#include "kernels/simd/simd.h"
 
-// Outputs by samples whose sums the registers hold at once. With AVX-512 all 128 outputs of the
-// models' layers are one block, so that the weights are read as they lie.
-#if GB_ISA_ID == GB_ISA_ID_avx512
-enum { BLOCK_VECTORS = 8, BLOCK_SAMPLES = 2 };
-#elif GB_ISA_ID == GB_ISA_ID_avx2
-enum { BLOCK_VECTORS = 4, BLOCK_SAMPLES = 2 };
-#else
-#error "no block for this instruction set"
-#endif
+// Outputs (vectors) by samples whose sums stay in registers.
+enum { NR = GB_FC_NR, MR = GB_FC_MR };
+static_assert(NR >= 4, "forward takes the remaining outputs by fours");
 enum {
     // Gradient kept before Adam takes it. The shorter, the better the sums hide behind Adam's
     // divisions and its waits for memory: 430 us in place of 510 for 4096 to 128 on one core.
@@ -42,9 +36,11 @@ enum gb_status GB_NAME(gb_fc_plan_f32)(const struct gb_fc_problem *problem, int 
     *plan = (struct gb_fc_plan){
         .problem = *problem,
         .weight_floats = gb_fc_inputs(problem) * row_floats(problem),
-        .scratch_per_thread = gb_round_up(rows_per_piece(problem) * row_floats(problem), 16),
+        .scratch_per_thread = gb_round_up(rows_per_piece(problem) * row_floats(problem),
+                                          GB_ALIGNMENT / sizeof(float)),
         // dy, or forward's sums of strips, rows padded to whole vectors
-        .scratch_shared = gb_round_up((size_t)problem->n * row_floats(problem), 16),
+        .scratch_shared =
+            gb_round_up((size_t)problem->n * row_floats(problem), GB_ALIGNMENT / sizeof(float)),
     };
     return GB_OK;
 }
@@ -106,7 +102,7 @@ GB_INLINE void forward_block(const struct run *run, int sample, int samples, siz
     const size_t row = row_floats(p);
     const float *x = gb_at(run->x, sample, 0, 0), *w = run->weights + strip->first * row + output;
     float *kept = run->sums + (size_t)sample * row + output;
-    gb_v sum[BLOCK_SAMPLES][BLOCK_VECTORS] = {0};
+    gb_v sum[MR][NR] = {0};
     for (int s = 0; strip->first > 0 && s < samples; s++)
         for (int v = 0; v < vectors; v++)
             sum[s][v] = gb_v_load(kept + (size_t)s * row + v * GB_LANES);
@@ -130,12 +126,12 @@ GB_INLINE void forward_block(const struct run *run, int sample, int samples, siz
 // step at 32 with batches of 8 takes 2 to 3 % longer so.
 GB_INLINE void forward_outputs(const struct run *run, size_t output, int vectors) {
     const struct gb_fc_problem *p = &run->plan->problem;
-    const size_t inputs = gb_fc_inputs(p), step = p->n > BLOCK_SAMPLES ? STRIP : inputs;
+    const size_t inputs = gb_fc_inputs(p), step = p->n > MR ? STRIP : inputs;
     for (size_t first = 0; first < inputs; first += step) {
         const struct strip strip = {first, first + step < inputs ? first + step : inputs};
         int n = 0;
-        for (; n + BLOCK_SAMPLES <= p->n; n += BLOCK_SAMPLES)
-            forward_block(run, n, BLOCK_SAMPLES, output, vectors, &strip);
+        for (; n + MR <= p->n; n += MR)
+            forward_block(run, n, MR, output, vectors, &strip);
         for (; n < p->n; n++)
             forward_block(run, n, 1, output, vectors, &strip);
     }
@@ -146,8 +142,8 @@ static void forward_body(void *argument, int rank, int size) {
     const struct gb_range share =
         gb_partition(row_floats(&run->plan->problem) / GB_LANES, rank, size);
     size_t v = share.begin;
-    for (; v + BLOCK_VECTORS <= share.end; v += BLOCK_VECTORS)
-        forward_outputs(run, v * GB_LANES, BLOCK_VECTORS);
+    for (; v + NR <= share.end; v += NR)
+        forward_outputs(run, v * GB_LANES, NR);
     for (; v + 4 <= share.end; v += 4)
         forward_outputs(run, v * GB_LANES, 4);
     for (; v < share.end; v++)
@@ -200,7 +196,7 @@ static void input_gradients(const struct run *run, int sample, int samples, size
                             size_t count) {
     size_t row = row_floats(&run->plan->problem);
     const float *dy = run->dy + (size_t)sample * row;
-    float lanes[BLOCK_SAMPLES][GB_LANES * GB_LANES] = {0};
+    float lanes[MR][GB_LANES * GB_LANES] = {0};
     for (size_t i = 0; i < count; i++)
         for (int s = 0; s < samples; s++)
             gb_v_store(lanes[s] + i * GB_LANES,
@@ -247,7 +243,7 @@ static void backward_body(void *argument, int rank, int size) {
     for (size_t i = share.begin, end; i < share.end; i = end) {
         end = i + GB_LANES < share.end ? i + GB_LANES : share.end;
         for (int n = 0, samples; run->dx && n < p->n; n += samples) {
-            samples = n + BLOCK_SAMPLES <= p->n ? BLOCK_SAMPLES : p->n - n;
+            samples = n + MR <= p->n ? MR : p->n - n;
             input_gradients(run, n, samples, i, end - i);
         }
         weight_rows(run, i, end, piece);

@@ -3,10 +3,9 @@
 #include "kernels/inv1x1/contract.h"
 #include "kernels/simd/rows.h"
 
-// A tile is this many pixels (or rows of the matrix gradient) by up to two vectors, all in
-// registers: enough chains to cover the latency of a multiply-add, and a divisor of the usual pixel
-// counts.
-enum { TILE = GB_LANES / 2, TILE_VECTORS = 2 };
+// A tile is MR pixels (or rows of the matrix gradient) by up to NR vectors, all in registers: enough
+// chains to cover the latency of a multiply-add, and a divisor of the usual pixel counts.
+enum { MR = GB_INV1X1_MR, NR = 2 };
 
 // Multiply-adds per float of a streaming loop.
 enum { PER_FLOAT = 4 };
@@ -37,55 +36,55 @@ GB_INLINE float *pixel_at(const struct gb_tensor *t, int n, int pixel) {
     return gb_at(t, n, pixel / t->w, pixel % t->w);
 }
 
-// `vectors` output vectors from channel o on, of TILE pixels.
-GB_INLINE void multiply_tile(const struct inv1x1 *m, const float *const in[TILE],
-                             float *const out[TILE], const float *packed, int o, int vectors) {
-    gb_v sum[TILE][TILE_VECTORS] = {{{0}}};
+// `vectors` output vectors from channel o on, of MR pixels.
+GB_INLINE void multiply_tile(const struct inv1x1 *m, const float *const in[MR],
+                             float *const out[MR], const float *packed, int o, int vectors) {
+    gb_v sum[MR][NR] = {{{0}}};
     for (int k = 0; k < m->in->c; k++, packed += m->packed_row)
-        for (int p = 0; p < TILE; p++)
+        for (int p = 0; p < MR; p++)
             for (int v = 0; v < vectors; v++)
                 sum[p][v] =
                     gb_v_fma(gb_v_set(in[p][k]), gb_v_load(packed + o + v * GB_LANES), sum[p][v]);
-    for (int p = 0; p < TILE; p++)
+    for (int p = 0; p < MR; p++)
         for (int v = 0; v < vectors; v++)
             gb_store_left(out[p] + o + v * GB_LANES, sum[p][v], m->in->c - o - v * GB_LANES);
 }
 
-// TILE pixels of image n from `first` on. Past the last pixel the tile repeats that one.
+// MR pixels of image n from `first` on. Past the last pixel the tile repeats that one.
 static void multiply_pixels(const struct inv1x1 *m, int n, int first) {
-    const float *in[TILE];
-    float *out[TILE];
-    for (int p = 0; p < TILE; p++) {
+    const float *in[MR];
+    float *out[MR];
+    for (int p = 0; p < MR; p++) {
         int pixel = gb_smaller(first + p, m->in->h * m->in->w - 1);
         in[p] = pixel_at(m->in, n, pixel);
         out[p] = pixel_at(m->out, n, pixel);
     }
     const float *packed = m->packed + (size_t)n * (size_t)m->in->c * m->packed_row;
     int o = 0;
-    for (; m->in->c - o > GB_LANES; o += TILE_VECTORS * GB_LANES)
-        multiply_tile(m, in, out, packed, o, TILE_VECTORS);
+    for (; m->in->c - o > GB_LANES; o += NR * GB_LANES)
+        multiply_tile(m, in, out, packed, o, NR);
     if (o < m->in->c)
         multiply_tile(m, in, out, packed, o, 1);
 }
 
-// `vectors` vectors from column k on, of TILE rows of d_matrices[n]; the last may be partial.
-GB_INLINE void gradient_tile(const struct inv1x1 *m, int n, const int rows[TILE], int k,
+// `vectors` vectors from column k on, of MR rows of d_matrices[n]; the last may be partial.
+GB_INLINE void gradient_tile(const struct inv1x1 *m, int n, const int rows[MR], int k,
                              int vectors) {
     const int c = m->in->c, left = c - k - (vectors - 1) * GB_LANES;
-    gb_v sum[TILE][TILE_VECTORS] = {{{0}}};
+    gb_v sum[MR][NR] = {{{0}}};
     for (int y = 0; y < m->in->h; y++) {
         const float *d_output = gb_at(m->in, n, y, 0), *input = gb_at(m->input, n, y, 0) + k;
         for (int x = 0; x < m->in->w; x++, d_output += m->in->pixel, input += m->input->pixel) {
-            gb_v column[TILE_VECTORS];
+            gb_v column[NR];
             for (int v = 0; v < vectors - 1; v++)
                 column[v] = gb_v_load(input + v * GB_LANES);
             column[vectors - 1] = gb_load_left(input + (vectors - 1) * GB_LANES, left);
-            for (int r = 0; r < TILE; r++)
+            for (int r = 0; r < MR; r++)
                 for (int v = 0; v < vectors; v++)
                     sum[r][v] = gb_v_fma(gb_v_set(d_output[rows[r]]), column[v], sum[r][v]);
         }
     }
-    for (int r = 0; r < TILE; r++) {
+    for (int r = 0; r < MR; r++) {
         float *row = m->d_matrices + ((size_t)n * (size_t)c + (size_t)rows[r]) * (size_t)c + k;
         for (int v = 0; v < vectors - 1; v++)
             gb_v_store(row + v * GB_LANES, sum[r][v]);
@@ -93,14 +92,14 @@ GB_INLINE void gradient_tile(const struct inv1x1 *m, int n, const int rows[TILE]
     }
 }
 
-// TILE rows of d_matrices[n] from `first` on. Past the last row the tile repeats that one.
+// MR rows of d_matrices[n] from `first` on. Past the last row the tile repeats that one.
 static void gradient_rows(const struct inv1x1 *m, int n, int first) {
-    int rows[TILE];
-    for (int r = 0; r < TILE; r++)
+    int rows[MR];
+    for (int r = 0; r < MR; r++)
         rows[r] = gb_smaller(first + r, m->in->c - 1);
     int k = 0;
-    for (; m->in->c - k > GB_LANES; k += TILE_VECTORS * GB_LANES)
-        gradient_tile(m, n, rows, k, TILE_VECTORS);
+    for (; m->in->c - k > GB_LANES; k += NR * GB_LANES)
+        gradient_tile(m, n, rows, k, NR);
     if (k < m->in->c)
         gradient_tile(m, n, rows, k, 1);
 }
@@ -113,17 +112,17 @@ static void inv1x1_share(void *argument, int rank, int size) {
         pack_row(m, row / c, row % c);
     gb_barrier(size);
 
-    const size_t pixel_tiles = ((size_t)m->in->h * (size_t)m->in->w + TILE - 1) / TILE;
+    const size_t pixel_tiles = ((size_t)m->in->h * (size_t)m->in->w + MR - 1) / MR;
     share = gb_partition(images * pixel_tiles, rank, size);
     for (size_t tile = share.begin; tile < share.end; tile++)
-        multiply_pixels(m, (int)(tile / pixel_tiles), (int)(tile % pixel_tiles) * TILE);
+        multiply_pixels(m, (int)(tile / pixel_tiles), (int)(tile % pixel_tiles) * MR);
 
     if (!m->d_matrices)
         return;
-    const size_t row_tiles = (c + TILE - 1) / TILE;
+    const size_t row_tiles = (c + MR - 1) / MR;
     share = gb_partition(images * row_tiles, rank, size);
     for (size_t tile = share.begin; tile < share.end; tile++)
-        gradient_rows(m, (int)(tile / row_tiles), (int)(tile % row_tiles) * TILE);
+        gradient_rows(m, (int)(tile / row_tiles), (int)(tile % row_tiles) * MR);
 }
 
 static size_t packed_row(const struct gb_image_problem *p) {

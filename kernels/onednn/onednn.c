@@ -9,12 +9,11 @@
 #include "kernels/backend.h"
 #include "kernels/conv/contract.h"
 #include "kernels/fc/contract.h"
+#include "kernels/natives.h"
 #include "kernels/onednn/onednn_call.h"
 #include "kernels/onednn/onednn_inv1x1.h"
 #include "kernels/pool/contract.h"
 #include "kernels/resample/contract.h"
-
-static const struct gb_backend *fallback; // of Adam and the epilogues' gradients
 
 // ---- Products: what a convolution and an inner product have in common ----
 
@@ -29,6 +28,7 @@ struct product_shape {
 
 // What plan->library points to.
 struct product {
+    const struct gb_backend *fallback; // for Adam and the epilogues' gradients
     struct team team;
     float *no_bias;           // zeros
     struct call pack, unpack; // between PyTorch's order and the packed layout
@@ -312,14 +312,14 @@ static void product_weights(const struct product *p, const struct gb_exec *exec,
     if (p->weights_reorder.primitive)
         reorder(p, exec, &p->weights_reorder, own, packed);
     if (update)
-        fallback->adam(exec, update->adam, p->packed_floats, packed, update->weights,
-                       update->moment1, update->moment2);
+        p->fallback->adam(exec, update->adam, p->packed_floats, packed, update->weights,
+                          update->moment1, update->moment2);
 }
 
 // ---- Convolution ----
 
-static enum gb_status conv_plan(const struct gb_conv_problem *p, int threads,
-                                struct gb_conv_plan *plan) {
+static enum gb_status conv_plan(const struct gb_backend *fallback, const struct gb_conv_problem *p,
+                                int threads, struct gb_conv_plan *plan) {
     GB_TRY(gb_conv_check(p));
     const int out_h = gb_conv_out_h(p), out_w = gb_conv_out_w(p);
     const struct product_shape shape = {.describe = describe_convolution,
@@ -336,6 +336,7 @@ static enum gb_status conv_plan(const struct gb_conv_problem *p, int threads,
     gb_conv_print(p, text);
     GB_TRY(
         gb_onednn_told(product_make(&shape, threads, &product), "cannot plan convolution", text));
+    product->fallback = fallback;
     const struct gb_tensor x = gb_dense(NULL, p->n, p->h, p->w, p->c);
     *plan =
         (struct gb_conv_plan){.problem = *p,
@@ -384,8 +385,8 @@ static void conv_backward_data(const struct gb_conv_plan *plan, const struct gb_
     struct gb_exec rest = *exec; // beside what was made
     rest.scratch += p->rest_at;
     rest.scratch_floats -= p->rest_at;
-    fallback->epilogue_backward(&rest, e->activation, &made, e->x, e->scale, dx, e->d_bias,
-                                e->d_log_scale);
+    p->fallback->epilogue_backward(&rest, e->activation, &made, e->x, e->scale, dx, e->d_bias,
+                                   e->d_log_scale);
 }
 
 static void conv_backward_weights(const struct gb_conv_plan *plan, const struct gb_exec *exec,
@@ -398,7 +399,8 @@ static void conv_backward_weights(const struct gb_conv_plan *plan, const struct 
 
 // ---- Fully connected layer: an inner product, whose packing permutes what NHWC demands ----
 
-static enum gb_status fc_plan(const struct gb_fc_problem *p, int threads, struct gb_fc_plan *plan) {
+static enum gb_status fc_plan(const struct gb_backend *fallback, const struct gb_fc_problem *p,
+                              int threads, struct gb_fc_plan *plan) {
     GB_TRY(gb_fc_check(p));
     const struct product_shape shape = {.describe = describe_inner_product,
                                         .x = {p->n, p->c, p->h, p->w},
@@ -411,6 +413,7 @@ static enum gb_status fc_plan(const struct gb_fc_problem *p, int threads, struct
     snprintf(text, sizeof text, "%d of %dx%dx%d to %d", p->n, p->h, p->w, p->c, p->k);
     GB_TRY(gb_onednn_told(product_make(&shape, threads, &product),
                           "cannot plan fully connected layer", text));
+    product->fallback = fallback;
     *plan = (struct gb_fc_plan){.problem = *p,
                                 .weight_floats = product->packed_floats,
                                 .scratch_shared = product->rest_at,
@@ -656,25 +659,42 @@ static void upsample_backward(const struct gb_upsample_plan *plan, const struct 
 
 // ---- The table ----
 
+// The plans' entries, which know the fallback that they were made over.
+#define PLANS(isa)                                                                                 \
+    static enum gb_status conv_plan__##isa(const struct gb_conv_problem *problem, int threads,     \
+                                           struct gb_conv_plan *plan) {                            \
+        return conv_plan(&gb_backend__##isa, problem, threads, plan);                              \
+    }                                                                                              \
+    static enum gb_status fc_plan__##isa(const struct gb_fc_problem *problem, int threads,         \
+                                         struct gb_fc_plan *plan) {                                \
+        return fc_plan(&gb_backend__##isa, problem, threads, plan);                                \
+    }
+GB_ISAS(PLANS)
+#undef PLANS
+
 void gb_onednn_overlay(struct gb_backend *table) {
     static char library[64];
     const dnnl_version_t *version = dnnl_version();
     const bool openmp = DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP;
     snprintf(library, sizeof library, "oneDNN %d.%d.%d%s", version->major, version->minor,
              version->patch, openmp ? "" : ", its own number of threads");
-    fallback = table->fallback;
     table->name = "onednn";
     table->isa = "SSE4.1";
     table->library = library;
     table->check = gb_onednn_check;
-    table->conv_plan = conv_plan;
+#define LAY_PLANS(isa)                                                                             \
+    if (table->fallback == &gb_backend__##isa) {                                                   \
+        table->conv_plan = conv_plan__##isa;                                                       \
+        table->fc_plan = fc_plan__##isa;                                                           \
+    }
+    GB_ISAS(LAY_PLANS)
+#undef LAY_PLANS
     table->conv_plan_free = conv_plan_free;
     table->conv_pack = conv_pack;
     table->conv_unpack = conv_unpack;
     table->conv_forward = conv_forward;
     table->conv_backward_data = conv_backward_data;
     table->conv_backward_weights = conv_backward_weights;
-    table->fc_plan = fc_plan;
     table->fc_plan_free = fc_plan_free;
     table->fc_pack = fc_pack;
     table->fc_unpack = fc_unpack;

@@ -1,34 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/backend.h"
 #include "kernels/random/random_inline.h"
-#include "kernels/simd/transpose.h"
+#include "kernels/simd/simd.h"
 
-typedef uint64_t wide __attribute__((vector_size(4 * GB_LANES), may_alias));
-
-// What one vector step makes: GB_LANES blocks of four numbers.
+// Numbers of one step: GB_LANES blocks of four.
 enum { GROUP = 4 * GB_LANES };
-
-// a * b of the lower 32 bits of each 64-bit lane. The compilers' own 64-bit product is three
-// instructions.
-GB_INLINE wide multiply_lower(wide a, wide b) {
-#if GB_ISA_ID == GB_ISA_ID_avx512
-    return (wide)_mm512_mul_epu32((__m512i)a, (__m512i)b);
-#elif GB_ISA_ID == GB_ISA_ID_avx2
-    return (wide)_mm256_mul_epu32((__m256i)a, (__m256i)b);
-#else
-#error "no product for this instruction set"
-#endif
-}
 
 // The upper and the lower word of each lane's product.
 GB_INLINE void multiply(gb_vi a, uint32_t b, gb_vi *upper, gb_vi *lower) {
-    const wide factor = b - (wide){0}, upper_word = 0xffffffff00000000u - (wide){0};
-    wide even = multiply_lower((wide)a, factor), odd = multiply_lower((wide)a >> 32, factor);
+    const gb_vu64 factor = b - (gb_vu64){0}, upper_word = 0xffffffff00000000u - (gb_vu64){0};
+    gb_vu64 even = gb_vu64_multiply_lower((gb_vu64)a, factor);
+    gb_vu64 odd = gb_vu64_multiply_lower((gb_vu64)a >> 32, factor);
     *upper = (gb_vi)((even >> 32) | (odd & upper_word));
     *lower = (gb_vi)((even & ~upper_word) | (odd << 32));
 }
 
-// Which block of a group each lane computes: those whose numbers `interleave` puts side by side.
+// Which block of a group each lane computes: blocks whose numbers `interleave` makes neighbours.
 GB_INLINE gb_vi lane_blocks(void) {
     gb_vi blocks;
     for (int lane = 0; lane < GB_LANES; lane++)
@@ -60,8 +47,8 @@ GB_INLINE void philox(const struct gb_random_key *key, uint32_t block, gb_vi wor
     words[3] = c3;
 }
 
-// Stores number k of every lane's block to its place in the group. Within each 128 bits this is a
-// 4 x 4 transpose; lane_blocks saves the permutation across them.
+// Stores number k of every lane's block at its index in the group. Within each 128 bits this is a
+// 4 x 4 transpose; the order of lane_blocks saves a permutation across them.
 GB_INLINE void interleave(gb_v numbers[4], float *out) {
     gb_transpose_quads(numbers);
     for (int q = 0; q < 4; q++)
@@ -97,8 +84,8 @@ GB_INLINE void normal_group(const struct fill *fill, uint32_t block, float *out)
     interleave(numbers, out);
 }
 
-// Groups start at whole blocks; `first` may stand inside one, so the first and the last group may
-// be wanted in part.
+// Groups start at block boundaries; `first` may be inside a block, so the first and the last group
+// may be needed only in part.
 static size_t groups_of(const struct fill *fill) {
     return (fill->first % 4 + fill->count + GROUP - 1) / GROUP;
 }
@@ -109,7 +96,7 @@ GB_INLINE void fill_share(const struct fill *fill, int rank, int size,
     struct gb_range share = gb_partition(groups_of(fill), rank, size);
     for (size_t g = share.begin; g < share.end; g++) {
         const uint32_t block = fill->first / 4 + (uint32_t)g * GB_LANES;
-        // The group's place [begin, end) in a stream that starts `before` elements ahead of out.
+        // The group is [begin, end) of a stream that starts `before` elements ahead of out.
         size_t begin = g * GROUP, end = begin + GROUP;
         if (begin >= before && end <= before + fill->count) {
             group(fill, block, fill->out + (begin - before));

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "kernels/isas.h"
+
 enum gb_check_function {
     GB_CHECK_EXP,
     GB_CHECK_LOG,
@@ -21,6 +23,8 @@ enum gb_check_function {
 // `count` is a multiple of 16.
 typedef void gb_check_math_fn(enum gb_check_function function, size_t count, const float *x,
                               float *y);
-gb_check_math_fn gb_check_math__scalar, gb_check_math__avx2, gb_check_math__avx512;
+#define GB_DECLARE_MATH(isa) gb_check_math_fn gb_check_math__##isa;
+GB_ISAS(GB_DECLARE_MATH)
+#undef GB_DECLARE_MATH
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernels/cpu.h"
+#include "kernels/natives.h"
 #include "tests/kernels/check.h"
 #include "tests/kernels/math_body.h"
 
@@ -45,7 +45,7 @@ static const struct function {
     double (*oracle)(double);
     double ulps;     // the error that math.h states
     float low, high; // where it holds
-    bool beside_one; // in units of the last place of 1 + |result|
+    bool near_one;   // in units of the last place of 1 + |result|
 } functions[] = {
     {"exp", GB_CHECK_EXP, exp, 1.01, -87.3f, 88.7f, false},
     {"log", GB_CHECK_LOG, log, 0.86, 0x1p-126f, INFINITY, false},
@@ -62,31 +62,22 @@ static const struct function {
 };
 enum { FUNCTIONS = sizeof functions / sizeof functions[0] };
 
+// Best first; the last is scalar, which the others must agree with.
 static const struct instance {
-    const char *name;
+    const struct gb_backend *backend;
     gb_check_math_fn *run;
 } instances[] = {
-    {"scalar", gb_check_math__scalar},
-#if defined(__x86_64__)
-    {"avx2", gb_check_math__avx2},
-    {"avx512", gb_check_math__avx512},
-#endif
+#define INSTANCE(isa) {&gb_backend__##isa, gb_check_math__##isa},
+    GB_ISAS(INSTANCE)
+#undef INSTANCE
 };
-enum { INSTANCES = sizeof instances / sizeof instances[0] };
+enum { INSTANCES = sizeof instances / sizeof instances[0], SCALAR = INSTANCES - 1 };
 
-static bool supported(const struct instance *instance) {
-    if (strcmp(instance->name, "avx512") == 0)
-        return gb_cpu()->avx512;
-    if (strcmp(instance->name, "avx2") == 0)
-        return gb_cpu()->avx2;
-    return true;
-}
-
-static double error_in_ulps(float got, double want, bool beside_one) {
+static double error_in_ulps(float got, double want, bool near_one) {
     if (got == want)
         return 0;
     int exponent;
-    frexp(beside_one ? 1 + fabs(want) : want, &exponent);
+    frexp(near_one ? 1 + fabs(want) : want, &exponent);
     return fabs(got - want) / ldexp(1, (exponent < -125 ? -125 : exponent) - 24);
 }
 
@@ -121,14 +112,15 @@ static void stays_within_its_error(void **state) {
         uint64_t position = 0;
         for (size_t count; (count = next_batch(f, &position, x)) > 0;) {
             memset(x + count, 0, (BATCH - count) * sizeof *x);
-            instances[0].run(f->function, BATCH, x, y[0]);
+            instances[SCALAR].run(f->function, BATCH, x, y[SCALAR]);
             for (size_t i = 0; i < count; i++)
-                worst = fmax(worst, error_in_ulps(y[0][i], f->oracle(x[i]), f->beside_one));
-            for (int k = 1; k < INSTANCES; k++) {
-                if (!supported(&instances[k]))
+                worst = fmax(worst, error_in_ulps(y[SCALAR][i], f->oracle(x[i]), f->near_one));
+            for (int k = 0; k < SCALAR; k++) {
+                if (!gb_backend_supported(instances[k].backend))
                     continue;
                 instances[k].run(f->function, BATCH, x, y[k]);
-                assert_true(gb_check_same_floats(instances[k].name, count, y[0], y[k]));
+                assert_true(
+                    gb_check_same_floats(instances[k].backend->name, count, y[SCALAR], y[k]));
             }
         }
         print_message("%s: %.3f ulp\n", f->name, worst);
@@ -138,15 +130,15 @@ static void stays_within_its_error(void **state) {
 
 // One value through every instance; they must agree.
 static float value_of(enum gb_check_function function, float argument) {
-    float x[16], y[16], result = 0;
+    float x[16], y[16];
     for (int i = 0; i < 16; i++)
         x[i] = argument;
+    instances[SCALAR].run(function, 16, x, y);
+    const float result = y[0];
     for (int k = 0; k < INSTANCES; k++) {
-        if (!supported(&instances[k]))
+        if (!gb_backend_supported(instances[k].backend))
             continue;
         instances[k].run(function, 16, x, y);
-        if (k == 0)
-            result = y[0];
         for (int i = 0; i < 16; i++)
             assert_true(y[i] == result || (isnan(y[i]) && isnan(result)));
     }
