@@ -8,7 +8,7 @@
 
 #include "base/status.h"
 
-// "folder/name" into `path`. GB_BAD_INPUT where it is too long.
+// "directory/name" into `path`. GB_BAD_INPUT where it is too long.
 enum { GB_PATH = 4096 };
 enum gb_status gb_path_join(const char *directory, const char *name, char path[static GB_PATH]);
 

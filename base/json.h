@@ -24,7 +24,7 @@ static inline const char *gb_json_string_or_unknown(const json_t *object, const 
     return *text ? text : "unknown";
 }
 
-// 0 where there is no whole number.
+// 0 where there is no integer.
 static inline json_int_t gb_json_integer(const json_t *object, const char *key) {
     return json_integer_value(json_object_get(object, key));
 }

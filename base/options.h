@@ -83,7 +83,7 @@ static inline struct gb_option gb_option_float(const char *name, const char *arg
     return (struct gb_option){name, argument, help, GB_OPTION_FLOAT, {.real = to}, low, high, 0};
 }
 
-// A whole number below 2^63, which every JSON reader takes; an initial value beyond means "not
+// A integer below 2^63, which every JSON reader takes; an initial value beyond means "not
 // given".
 static inline struct gb_option gb_option_seed(const char *name, const char *argument, uint64_t *to,
                                               const char *help) {

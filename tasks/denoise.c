@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Colour image denoising (c-Glow paper, section 5.4, Table 3).
 //
-// Data: BSDS500, 400 photographs for training and 68 for testing. Preprocessing: a 256 x 256 crop
+// Data: BSDS500, 400 images for training and 68 for testing. Preprocessing: a 256 x 256 crop
 // is resized to 128 x 128 (random, mirrored or not each way, while training; the central one for
 // testing), and Gaussian noise of deviation 25 of 255 is added and not clipped. The input is the
 // noisy image in units of white. The target is the noise, as Zhang et al. (2017) have it, in units
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "tasks/data/bsds_data.h"
-#include "tasks/data/photographs.h"
+#include "tasks/data/image_list.h"
 #include "tasks/metrics/psnr.h"
 #include "tasks/metrics/record.h"
 #include "tasks/recipes.h"
@@ -21,14 +21,14 @@
 
 #define DEVIATION (25.0f / 255.0f)
 
-// The crop of a published photograph. Drawn ones are cut at the size that is asked for from
+// The crop of a published image. Drawn ones are cut at the size that is asked for from
 // pictures an eighth longer, since their statistics do not depend on scale.
 enum { CROP = 256, SYNTHETIC_TRAIN = 400, SYNTHETIC_TEST = 68 };
 
 // ---- data ----
 
 struct crops {
-    struct gb_photographs photographs;
+    struct gb_image_list list;
     struct gb_patch_rule rule;
 };
 
@@ -36,7 +36,7 @@ static enum gb_status fill(const struct gb_dataset *set, int index, const struct
                            const struct gb_example *example) {
     const struct crops *crops = set->source;
     float *noisy = example->x.data, *noise = example->y.data;
-    GB_TRY(gb_patch_take(&crops->photographs.images[index], &crops->rule, key, noisy));
+    GB_TRY(gb_patch_take(&crops->list.images[index], &crops->rule, key, noisy));
     struct gb_random_key noise_key = *key;
     noise_key.purpose = GB_RANDOM_CORRUPTION;
     const size_t count = gb_elements(&example->x);
@@ -49,53 +49,53 @@ static enum gb_status fill(const struct gb_dataset *set, int index, const struct
 
 static void free_crops(void *source) {
     struct crops *crops = source;
-    gb_photographs_free(&crops->photographs);
+    gb_image_list_free(&crops->list);
     free(crops);
 }
 
-// Takes the photographs over.
-static enum gb_status make_split(struct gb_photographs *photographs,
-                                 const struct gb_patch_rule *rule, struct gb_dataset *set) {
+// Takes the images over.
+static enum gb_status make_split(struct gb_image_list *list, const struct gb_patch_rule *rule,
+                                 struct gb_dataset *set) {
     const int size = rule->size;
     const struct gb_example_shape shape = {
         .x_h = size, .x_w = size, .x_c = 3, .y_h = size, .y_w = size, .y_c = 3};
-    GB_TRY(gb_dataset_create(set, photographs->count, &shape));
+    GB_TRY(gb_dataset_create(set, list->count, &shape));
     for (int i = 0; i < set->count; i++)
-        GB_TRY(gb_dataset_name(set, i, photographs->names[i]));
+        GB_TRY(gb_dataset_name(set, i, list->names[i]));
     struct crops *crops = malloc(sizeof *crops);
     if (!crops)
         return gb_no_memory("cannot load", "denoise");
-    *crops = (struct crops){*photographs, *rule};
-    *photographs = (struct gb_photographs){0};
-    set->hash = gb_photographs_hash(&crops->photographs);
+    *crops = (struct crops){*list, *rule};
+    *list = (struct gb_image_list){0};
+    set->hash = gb_image_list_hash(&crops->list);
     set->source = crops;
     set->fill = fill;
     set->free_source = free_crops;
     return GB_OK;
 }
 
-static enum gb_status draw_photographs(int side, int threads, struct gb_photographs splits[]) {
-    GB_TRY(gb_natural_photographs(GB_SYNTHETIC_SEED, 0, SYNTHETIC_TRAIN, side, side, threads,
-                                  &splits[GB_SPLIT_TRAIN]));
-    return gb_natural_photographs(GB_SYNTHETIC_SEED, GB_SYNTHETIC_TEST_FIRST, SYNTHETIC_TEST, side,
-                                  side, threads, &splits[GB_SPLIT_TEST]);
+static enum gb_status draw_images(int side, int threads, struct gb_image_list splits[]) {
+    GB_TRY(gb_natural_images(GB_SYNTHETIC_SEED, 0, SYNTHETIC_TRAIN, side, side, threads,
+                             &splits[GB_SPLIT_TRAIN]));
+    return gb_natural_images(GB_SYNTHETIC_SEED, GB_SYNTHETIC_TEST_FIRST, SYNTHETIC_TEST, side, side,
+                             threads, &splits[GB_SPLIT_TEST]);
 }
 
 static enum gb_status load(const struct gb_source *source, struct gb_dataset splits[]) {
-    struct gb_photographs photographs[GB_SPLITS] = {0};
+    struct gb_image_list list[GB_SPLITS] = {0};
     struct gb_patch_rule rule = {.crop = source->directory ? CROP : source->size,
                                  .size = source->size};
-    enum gb_status status = source->directory ? gb_bsds_read(source, &gb_bsd68, CROP, photographs)
-                                              : draw_photographs(source->size + source->size / 8,
-                                                                 source->threads, photographs);
+    enum gb_status status =
+        source->directory ? gb_bsds_read(source, &gb_bsd68, CROP, list)
+                          : draw_images(source->size + source->size / 8, source->threads, list);
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_dataset){0};
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++) {
         rule.random = split == GB_SPLIT_TRAIN;
-        status = make_split(&photographs[split], &rule, &splits[split]);
+        status = make_split(&list[split], &rule, &splits[split]);
     }
     for (int split = 0; split < GB_SPLITS; split++) {
-        gb_photographs_free(&photographs[split]);
+        gb_image_list_free(&list[split]);
         if (status != GB_OK)
             gb_dataset_free(&splits[split]);
     }

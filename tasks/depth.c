@@ -191,8 +191,8 @@ static float not_negative(float depth) {
     return fmaxf(0, depth);
 }
 
-static void decide(const struct gb_tensor *x, const struct gb_tensor *picture,
-                   const struct gb_tensor *answer) {
+static void postprocess(const struct gb_tensor *x, const struct gb_tensor *picture,
+                        const struct gb_tensor *answer) {
     (void)x;
     gb_map_values(picture, not_negative, answer);
 }
@@ -287,7 +287,7 @@ static void draw_error(const struct gb_tensor *depth, const struct gb_tensor *tr
 }
 
 static int columns_of(const struct gb_predictor *predictor, const struct gb_example_shape *shape,
-                      struct gb_picture_column columns[static GB_MOST_COLUMNS]) {
+                      struct gb_picture_column columns[static GB_MAX_COLUMNS]) {
     (void)predictor;
     for (int column = 0; column < COLUMNS; column++)
         columns[column] = (struct gb_picture_column){captions[column],
@@ -354,7 +354,7 @@ const struct gb_task gb_depth = {
     .load = load,
     .target = target,
     .to_image = refine,
-    .decide = decide,
+    .postprocess = postprocess,
     .picture_channels = 1,
     .score = score,
     .picture = picture,

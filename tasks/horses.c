@@ -63,8 +63,8 @@ static float is_horse(float mean) {
     return mean >= 0.5f;
 }
 
-static void decide(const struct gb_tensor *x, const struct gb_tensor *picture,
-                   const struct gb_tensor *answer) {
+static void postprocess(const struct gb_tensor *x, const struct gb_tensor *picture,
+                        const struct gb_tensor *answer) {
     (void)x;
     gb_map_values(picture, is_horse, answer);
 }
@@ -136,7 +136,7 @@ const struct gb_task gb_horses = {
     .copies = true,
     .target = target,
     .to_image = to_image,
-    .decide = decide,
+    .postprocess = postprocess,
     .picture_channels = 1,
     .score = score,
     .headline = "mean_iou",

@@ -38,7 +38,7 @@ static void draw(uint64_t seed, uint32_t index, const struct gb_example *example
     gb_hide_block(example);
 }
 
-// Photographs are read when they are asked for. A test image that does not decode must not end
+// Images are read when they are asked for. A test image that does not decode must not end
 // hours of training, so all are read once before; the training images are many more, and one that
 // does not decode is met by the end of the first epoch.
 static enum gb_status load_faces(const struct gb_source *source, struct gb_dataset splits[]) {
@@ -192,7 +192,7 @@ static enum gb_status score(const struct gb_predictions *answers, json_t *metric
 enum { INPUT, TRUTH, FILL, SAMPLES };
 
 static int columns_of(const struct gb_predictor *predictor, const struct gb_example_shape *shape,
-                      struct gb_picture_column columns[static GB_MOST_COLUMNS]) {
+                      struct gb_picture_column columns[static GB_MAX_COLUMNS]) {
     const int prediction = SAMPLES + gb_shown_samples(predictor);
     for (int i = 0; i <= prediction; i++)
         columns[i] = (struct gb_picture_column){
@@ -210,7 +210,7 @@ static enum gb_status fill_cells(struct gb_predictor *predictor, const char *nam
                                  const struct gb_tensor cells[]) {
     const struct gb_tensor *x = &example->x;
     const int samples = gb_shown_samples(predictor);
-    struct gb_tensor blocks[GB_MOST_COLUMNS];
+    struct gb_tensor blocks[GB_MAX_COLUMNS];
     for (int i = 0; i <= SAMPLES + samples; i++) {
         gb_copy_values(x, &cells[i]);
         blocks[i] = block_of(&cells[i]);

@@ -79,8 +79,8 @@ static int largest(const float channels[static GB_FACE_PARTS]) {
     return largest;
 }
 
-static void decide(const struct gb_tensor *x, const struct gb_tensor *picture,
-                   const struct gb_tensor *answer) {
+static void postprocess(const struct gb_tensor *x, const struct gb_tensor *picture,
+                        const struct gb_tensor *answer) {
     (void)x;
     for (int n = 0; n < picture->n; n++)
         for (int i = 0; i < picture->h; i++)
@@ -244,7 +244,7 @@ const struct gb_task gb_lfw = {
     .load = load,
     .target = target,
     .to_image = to_image,
-    .decide = decide,
+    .postprocess = postprocess,
     .picture_channels = GB_FACE_PARTS,
     .score = score,
     .headline = "superpixel_accuracy",

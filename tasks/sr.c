@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Single-image super-resolution by two (CNF paper, section 5.1, Tables 1 and 2).
 //
-// Data: patches of 32 x 32 or 64 x 64 pixels, of photographs and of their halves, or of ImageNet32
+// Data: patches of 32 x 32 or 64 x 64 pixels, of images and of their halves, or of ImageNet32
 // and ImageNet64. The low resolution is MATLAB's bicubic reduction. Preprocessing: levels / 256,
 // and uniform noise in [0, 1/256) dequantises the target. Models: CNF with L = 2, K = 8 and 16
 // RRDBs of growth 32 (Tables 5, 6 and 8); the factored baseline with as many parameters; SRCNN.
@@ -101,8 +101,8 @@ static void to_image(const struct gb_tensor *x, const struct gb_tensor *target,
     gb_map_values(target, to_picture, picture);
 }
 
-static void decide(const struct gb_tensor *x, const struct gb_tensor *picture,
-                   const struct gb_tensor *answer) {
+static void postprocess(const struct gb_tensor *x, const struct gb_tensor *picture,
+                        const struct gb_tensor *answer) {
     (void)x;
     gb_copy_values(picture, answer);
 }
@@ -131,11 +131,11 @@ struct sums {
     int images;
 };
 
-// A test set: photographs [first, first + count) of the split.
+// A test set: images [first, first + count) of the split.
 struct test_set {
     const struct gb_dataset *split;
     int first, count;
-    int name_length; // of the set's, with which those of its photographs begin
+    int name_length; // of the set's, with which those of its images begin
 };
 
 // How many answers a model gives: one that has a single one gives it whatever the temperature.
@@ -244,7 +244,7 @@ static enum gb_status score_baselines(const struct gb_tensor *low, const struct 
     return status;
 }
 
-// Scores photograph `index`, of which `padded` is the padded pair, or a part.
+// Scores image `index`, of which `padded` is the padded pair, or a part.
 static enum gb_status score_pair(struct gb_predictor *predictor, const struct gb_dataset *split,
                                  int index, const struct gb_examples *padded,
                                  struct gb_sr_score scores[ANSWERS], double *seconds) {
@@ -284,7 +284,7 @@ static enum gb_status set_scores(json_t *object, const char *set, int answers,
     return set_score(object, set, "trivial_", "", &sums[REPEATED], count);
 }
 
-// A photograph, or a part, and its low resolution.
+// A image, or a part, and its low resolution.
 static enum gb_status take_pair(const struct gb_dataset *set, int index, struct gb_examples *pair) {
     const struct gb_example_shape shape = gb_dataset_shape(set, index);
     const struct gb_random_key key = {.sample = (uint32_t)index}; // which draws nothing
@@ -330,7 +330,7 @@ static enum gb_status middles_of(const struct gb_predictor *predictor,
     return gb_sr_middles(split, side, middles);
 }
 
-// Of all photographs; where few are asked for, of their middles, since whole ones cost as much as
+// Of all images; where few are asked for, of their middles, since whole ones cost as much as
 // tens of training steps.
 static enum gb_status add_images(struct gb_predictor *predictor, const struct test_set *set,
                                  struct sums *sums, json_t *per_image) {
@@ -408,11 +408,11 @@ static enum gb_status evaluate(struct gb_predictor *predictor, const struct gb_d
 
 // ---- Picture ----
 
-// Of the middles of photographs. The samples are the last.
+// Of the middles of images. The samples are the last.
 enum { INPUT, ENLARGED, TRUTH, SAMPLES };
 
 static int columns_of(const struct gb_predictor *predictor, const struct gb_example_shape *shape,
-                      struct gb_picture_column columns[static GB_MOST_COLUMNS]) {
+                      struct gb_picture_column columns[static GB_MAX_COLUMNS]) {
     const struct gb_tensor high = gb_dense(NULL, 1, shape->y_h, shape->y_w, 3);
     columns[INPUT] =
         (struct gb_picture_column){"input", gb_dense(NULL, 1, shape->x_h, shape->x_w, 3)};
@@ -452,44 +452,44 @@ static enum gb_status picture(struct gb_predictor *predictor, const struct gb_da
     return status;
 }
 
-// ---- Pictures of whole photographs ----
+// ---- Pictures of whole images ----
 
-struct portrait {
-    struct gb_picture_column columns[GB_MOST_COLUMNS];
+struct figure {
+    struct gb_picture_column columns[GB_MAX_COLUMNS];
     int count;
 };
 
-static void free_portrait(struct portrait *portrait) {
-    for (int i = 0; i < portrait->count; i++)
-        free(portrait->columns[i].images.data);
+static void free_figure(struct figure *figure) {
+    for (int i = 0; i < figure->count; i++)
+        free(figure->columns[i].images.data);
 }
 
-static enum gb_status add_column(struct portrait *portrait, const char *caption,
+static enum gb_status add_column(struct figure *figure, const char *caption,
                                  const struct gb_tensor *values) {
-    struct gb_picture_column *column = &portrait->columns[portrait->count];
+    struct gb_picture_column *column = &figure->columns[figure->count];
     *column = (struct gb_picture_column){caption, gb_dense(NULL, 1, values->h, values->w, 3)};
     column->images.data = malloc(gb_elements(&column->images) * sizeof(float));
     if (!column->images.data)
         return gb_no_memory("cannot evaluate", "pictures");
-    portrait->count++;
+    figure->count++;
     gb_map_values(values, to_picture, &column->images);
     return GB_OK;
 }
 
-static enum gb_status add_bicubic(struct portrait *portrait, const struct gb_tensor *low) {
+static enum gb_status add_bicubic(struct figure *figure, const struct gb_tensor *low) {
     struct gb_tensor high = gb_dense(NULL, 1, 2 * low->h, 2 * low->w, 3);
     high.data = malloc(gb_elements(&high) * sizeof(float));
     enum gb_status status =
         high.data ? gb_sr_bicubic(low, &high) : gb_no_memory("cannot evaluate", "pictures");
     if (status == GB_OK)
-        status = add_column(portrait, "bicubic", &high);
+        status = add_column(figure, "bicubic", &high);
     free(high.data);
     return status;
 }
 
-// The first of a model's answers to a photograph of h x w, of which `padded` is the padded pair;
+// The first of a model's answers to a image of h x w, of which `padded` is the padded pair;
 // the only one under the caption.
-static enum gb_status add_answers(struct portrait *portrait, struct gb_predictor *predictor,
+static enum gb_status add_answers(struct figure *figure, struct gb_predictor *predictor,
                                   const char *name, int index, const struct gb_examples *padded,
                                   int h, int w, int answers, const char *caption) {
     const struct gb_example_shape shape = gb_shape_of(&padded->x, &padded->y);
@@ -499,13 +499,13 @@ static enum gb_status add_answers(struct portrait *portrait, struct gb_predictor
         const struct gb_tensor sample =
             gb_predictor_sample(predictor, index, 0, temperatures[t].value);
         const struct gb_tensor answer = corner(&sample, h, w);
-        GB_TRY(add_column(portrait, answers > 1 ? temperatures[t].caption : caption, &answer));
+        GB_TRY(add_column(figure, answers > 1 ? temperatures[t].caption : caption, &answer));
     }
     return gb_backend_check(predictor->options.backend);
 }
 
 // As the model is scored: padded to what it needs.
-static enum gb_status pad_and_add(struct portrait *portrait, struct gb_predictor *predictor,
+static enum gb_status pad_and_add(struct figure *figure, struct gb_predictor *predictor,
                                   const struct gb_dataset *test, int index, int answers,
                                   const char *caption) {
     const struct gb_example_shape whole = gb_dataset_shape(test, index);
@@ -514,7 +514,7 @@ static enum gb_status pad_and_add(struct portrait *portrait, struct gb_predictor
     GB_TRY(gb_sr_pad(test, multiple_of(predictor), &padded));
     enum gb_status status = take_pair(&padded, index, &pair);
     if (status == GB_OK) {
-        status = add_answers(portrait, predictor, test->names[index], index, &pair, whole.y_h,
+        status = add_answers(figure, predictor, test->names[index], index, &pair, whole.y_h,
                              whole.y_w, answers, caption);
         gb_examples_free(&pair);
     }
@@ -522,35 +522,35 @@ static enum gb_status pad_and_add(struct portrait *portrait, struct gb_predictor
     return status;
 }
 
-static enum gb_status add_columns(struct portrait *portrait, struct gb_predictor *predictor,
+static enum gb_status add_columns(struct figure *figure, struct gb_predictor *predictor,
                                   struct gb_predictor *beside, const struct gb_dataset *test,
                                   int index, const struct gb_examples *pair) {
-    GB_TRY(add_column(portrait, "input", &pair->x));
-    GB_TRY(add_bicubic(portrait, &pair->x));
+    GB_TRY(add_column(figure, "input", &pair->x));
+    GB_TRY(add_bicubic(figure, &pair->x));
     if (beside)
-        GB_TRY(pad_and_add(portrait, beside, test, index, 1, beside->kind->title));
-    GB_TRY(pad_and_add(portrait, predictor, test, index, answers_of(predictor), "prediction"));
-    return add_column(portrait, "truth", &pair->y);
+        GB_TRY(pad_and_add(figure, beside, test, index, 1, beside->kind->title));
+    GB_TRY(pad_and_add(figure, predictor, test, index, answers_of(predictor), "prediction"));
+    return add_column(figure, "truth", &pair->y);
 }
 
-static enum gb_status draw_portrait(struct gb_predictor *predictor, struct gb_predictor *beside,
-                                    const struct gb_dataset *test, int index, const char *path) {
-    struct portrait portrait = {0};
+static enum gb_status draw_figure(struct gb_predictor *predictor, struct gb_predictor *beside,
+                                  const struct gb_dataset *test, int index, const char *path) {
+    struct figure figure = {0};
     struct gb_examples pair;
     if (test->shape.y_h > 0)
         return gb_fail(GB_BAD_INPUT, "cannot draw", "--split train",
                        "whole photographs are drawn, and those that train give patches");
     GB_TRY(take_pair(test, index, &pair));
-    enum gb_status status = add_columns(&portrait, predictor, beside, test, index, &pair);
+    enum gb_status status = add_columns(&figure, predictor, beside, test, index, &pair);
     const char *const captions[] = {test->names[index]};
     const struct gb_picture picture = {.title = predictor->task->summary,
-                                       .columns = portrait.columns,
-                                       .column_count = portrait.count,
+                                       .columns = figure.columns,
+                                       .column_count = figure.count,
                                        .row_count = 1,
                                        .row_captions = captions};
     if (status == GB_OK)
         status = gb_picture_write(path, &picture);
-    free_portrait(&portrait);
+    free_figure(&figure);
     gb_examples_free(&pair);
     return status;
 }
@@ -569,12 +569,12 @@ const struct gb_task gb_sr = {
     .load = gb_sr_load,
     .target = target,
     .to_image = to_image,
-    .decide = decide,
+    .postprocess = postprocess,
     .picture_channels = 3,
     .one_sample = true,
     .evaluate = evaluate,
     .picture = picture,
-    .portrait = draw_portrait,
+    .figure = draw_figure,
     .temperatures = "0, 0.5, 0.8 and 1",
     .headline = "psnr",
 };

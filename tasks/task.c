@@ -50,8 +50,8 @@ enum gb_status gb_task_model_find(const struct gb_task *task, const char *name,
 
 void gb_task_postprocess(const struct gb_task *task, const struct gb_tensor *x,
                          const struct gb_tensor *picture, const struct gb_tensor *answer) {
-    if (task->decide)
-        task->decide(x, picture, answer);
+    if (task->postprocess)
+        task->postprocess(x, picture, answer);
     else
         gb_clip(picture, answer);
 }

@@ -15,7 +15,7 @@ struct gb_predictor;
 // How a model is trained by default, as its paper says.
 struct gb_recipe {
     int batch;
-    struct gb_adam adam; // but for its corrections (gb_adam_at_step)
+    struct gb_adam adam; // except for its corrections (gb_adam_at_step)
     int halve_every;     // steps after which the learning rate halves; 0: never
     float x_noise;       // width of the uniform noise on inputs while training; 0: none
 };
@@ -84,8 +84,8 @@ struct gb_task {
     void (*to_image)(const struct gb_tensor *x, const struct gb_tensor *target,
                      const struct gb_tensor *picture);
     // The answer that is scored, of the picture's shape. NULL: the picture, clipped to [0, 1].
-    void (*decide)(const struct gb_tensor *x, const struct gb_tensor *picture,
-                   const struct gb_tensor *answer);
+    void (*postprocess)(const struct gb_tensor *x, const struct gb_tensor *picture,
+                        const struct gb_tensor *answer);
     int picture_channels;
     // Adds the task's metrics, and those of its trivial baselines as "trivial_NAME", to `metrics`,
     // and to each object of the array `per_image`. GB_OUT_OF_MEMORY, GB_BAD_INPUT where the
@@ -100,10 +100,10 @@ struct gb_task {
     // Likewise for the picture.
     enum gb_status (*picture)(struct gb_predictor *predictor, const struct gb_dataset *test,
                               int images, const char *path);
-    // Draws one example of a test split of whole photographs, whole. `beside`: another model of the
+    // Draws one example of a test split of whole images, whole. `beside`: another model of the
     // task, whose prediction is a column too; NULL: none. NULL where the task draws sheets alone.
-    enum gb_status (*portrait)(struct gb_predictor *predictor, struct gb_predictor *beside,
-                               const struct gb_dataset *test, int index, const char *path);
+    enum gb_status (*figure)(struct gb_predictor *predictor, struct gb_predictor *beside,
+                             const struct gb_dataset *test, int index, const char *path);
     // Its protocol's, "0, 0.5 and 1", which the user cannot change; NULL: the user's one.
     const char *temperatures;
     const char *headline; // the metric that stands for the task in one line
@@ -114,9 +114,9 @@ struct gb_task {
 const struct gb_task *const *gb_tasks(void);
 
 // Sizes that tasks are asked for.
-enum { GB_LEAST_SIZE = 8, GB_MOST_SIZE = 1024 };
+enum { GB_MIN_SIZE = 8, GB_MAX_SIZE = 1024 };
 
-// The answer that is scored: by the task's `decide`, or clipped.
+// The answer that is scored: by the task's `postprocess`, or clipped.
 void gb_task_postprocess(const struct gb_task *task, const struct gb_tensor *x,
                          const struct gb_tensor *picture, const struct gb_tensor *answer);
 

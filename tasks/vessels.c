@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Segmentation of the retina's vessels (CNF paper, section 5.2, Table 3, Figures 4 and 5).
 //
-// Data: DRIVE or CHASE_DB1, whole photographs at full resolution, or windows on them by --size;
+// Data: DRIVE or CHASE_DB1, whole images at full resolution, or windows on them by --size;
 // their light is levelled (tasks/data/vessels_data.h); rotated, scaled and sheared for training.
 // Model: L = 2, K = 2, instance norm, additive couplings, binary variational dequantisation by a
 // flow of one scale; the paper gives no numbers of channels and no steps for the dequantiser: 32
@@ -10,7 +10,7 @@
 // field of view: the maximal F-score over the curve of precision and recall, the F-score of single
 // samples, that of the second observer ("human"); bits per dimension of the whole padded tensor,
 // the same for all models. "trivial" is vessel everywhere, "threshold_f_score" the best threshold
-// on the levelled photographs' green channel.
+// on the levelled images' green channel.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,7 +101,7 @@ static void cut(const struct gb_tensor *x, const struct gb_tensor *from,
 // Levels of the curve for a model that gives probabilities.
 enum { PROBABILITY_LEVELS = 256 };
 
-// What samples say about one photograph.
+// What samples say about one image.
 struct prediction_stats {
     struct gb_tensor mean;       // of one image: the share of samples that have a vessel there, or
                                  // what else is predicted
@@ -153,7 +153,7 @@ static enum gb_status ask(struct gb_predictor *p, const struct gb_example *examp
     }
     for (size_t i = 0; i < gb_elements(mean); i++)
         shares[i] /= (float)p->samples;
-    if (p->kind->uniform_noise) { // the probability itself, in place of the mean
+    if (p->kind->uniform_noise) { // the probability itself, instead of the mean
         const struct gb_tensor probability = gb_predictor_sample(p, index, 0, 0);
         gb_copy_values(&probability, mean);
     }
@@ -164,14 +164,14 @@ static enum gb_status ask(struct gb_predictor *p, const struct gb_example *examp
     return GB_OK;
 }
 
-// Sums over the photographs of a split.
+// Sums over the images of a split.
 struct totals {
-    struct gb_soft_counts counts, green; // of the opinions; of the levelled photographs' green
+    struct gb_soft_counts counts, green; // of the opinions; of the levelled images' green
     struct gb_pr_point *curve;           // room for the points of either
-    double *bits;                        // of each photograph
+    double *bits;                        // of each image
     struct gb_tensor second;             // room for the second observer
     struct gb_detections human;
-    int seconded; // photographs with a second observer
+    int seconded; // images with a second observer
     double sample_f_scores;
 };
 
@@ -225,7 +225,7 @@ static json_t *points_json(const struct gb_pr_point *points, int count) {
     return array;
 }
 
-// Photograph `index` of the set, whose bits per dimension are known.
+// Image `index` of the set, whose bits per dimension are known.
 static enum gb_status add_photograph(struct gb_predictor *p, const struct gb_dataset *set,
                                      int index, double bits, const struct gb_example *example,
                                      const struct prediction_stats *prediction_stats,
@@ -304,7 +304,7 @@ static enum gb_status add_metrics(const struct gb_dataset *train, const struct g
         double value;
     } numbers[] = {
         {"bits_per_dimension", bits},
-        // Padding is certain, so it flatters: the same bits over the photograph's own pixels.
+        // Padding is certain, so it flatters: the same bits over the image's own pixels.
         {"bits_per_photograph_pixel", bits * dimensions / ((double)image->h * image->w)},
         {"dimensions", dimensions},
         {"trivial_bits_per_dimension", blind_bits(train, &examples->y)},
@@ -347,8 +347,8 @@ static enum gb_status evaluate_all(struct gb_predictor *p, const struct gb_datas
 
 static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *train,
                                const struct gb_dataset *test, json_t *metrics, json_t *per_image) {
-    const struct gb_image *photograph = &gb_vessels_image(test, 0)->image;
-    if (test->shape.y_h < photograph->h || test->shape.y_w < photograph->w)
+    const struct gb_image *first = &gb_vessels_image(test, 0)->image;
+    if (test->shape.y_h < first->h || test->shape.y_w < first->w)
         return gb_fail(GB_BAD_INPUT, "cannot evaluate", "--split train",
                        "vessels scores whole photographs, and those that train give windows");
     struct gb_selection scored;
@@ -384,9 +384,9 @@ enum column { INPUT, TRUTH, HUMAN, SAMPLE, OTHER_SAMPLE, MEAN, PLANE, COLUMNS };
 static const char *const captions[COLUMNS] = {"input",  "truth", "human",   "sample",
                                               "sample", "mean",  "PR plane"};
 
-// Whole photographs are shown smaller.
+// Whole images are shown smaller.
 static int columns_of(const struct gb_predictor *p, const struct gb_example_shape *shape,
-                      struct gb_picture_column columns[static GB_MOST_COLUMNS]) {
+                      struct gb_picture_column columns[static GB_MAX_COLUMNS]) {
     const int longer = shape->y_h > shape->y_w ? shape->y_h : shape->y_w;
     const int factor = (longer + MOST_SIDE - 1) / MOST_SIDE;
     const int h = shape->y_h / factor, w = shape->y_w / factor;
@@ -411,7 +411,7 @@ static void show(const struct gb_tensor *image, const struct gb_tensor *cell) {
             }
 }
 
-// Figure 5 for one photograph: its curve and the best of it, the samples, the second observer.
+// Figure 5 for one image: its curve and the best of it, the samples, the second observer.
 static enum gb_status draw_plane(const struct gb_example *example,
                                  const struct prediction_stats *prediction_stats,
                                  const struct gb_pr_point *human, const struct gb_tensor *plane) {
@@ -483,7 +483,7 @@ const struct gb_task gb_vessels = {
     .paper = "CNF, section 5.2, Table 3",
     .dataset = "DRIVE (training/, test/) or CHASE_DB1 (Image_*.jpg and *_1stHO.png, *_2ndHO.png)",
     .size = "height and width of training windows, at most those of the padded photographs",
-    .default_size = GB_MOST_SIZE,
+    .default_size = GB_MAX_SIZE,
     // A mask's levels are 0 and 1; uniform noise is centred on them.
     .level_distance = 1,
     .noise_low = -0.5f,
@@ -493,7 +493,7 @@ const struct gb_task gb_vessels = {
     .load = load,
     .target = copy,
     .to_image = copy,
-    .decide = cut,
+    .postprocess = cut,
     .picture_channels = 1,
     .evaluate = evaluate,
     .picture = draw_picture,

@@ -173,7 +173,7 @@ static enum gb_status read_runs(struct gb_results *results) {
     char directory[GB_PATH];
     struct gb_list files;
     GB_TRY(gb_path_join(results->directory, "runs", directory));
-    GB_TRY(gb_list_folder(directory, ".json", &files));
+    GB_TRY(gb_list_directory(directory, ".json", &files));
     results->runs = json_object();
     enum gb_status status = GB_OK;
     for (int i = 0; i < files.count && status == GB_OK; i++)

@@ -226,7 +226,7 @@ static enum gb_status train(const struct place *place, const struct gb_table_run
     enum gb_status status =
         line.failed
             ? gb_fail(GB_BAD_INPUT, "cannot start a run", place->name, "its line is too long")
-            : gb_train_line(line.count, (const char **)line.words, going_on);
+            : gb_train_argv(line.count, (const char **)line.words, going_on);
     free_line(&line);
     return status;
 }

@@ -24,7 +24,7 @@ static enum gb_status tables(int argc, const char **argv) {
         gb_option_string("out", "DIR", &run.out, "of --run: the folder of runs"),
         gb_option_seed("seed", "N", &run.seed,
                        "of --run (else the first of its seeds that is not finished)"),
-        gb_option_float("time-limit", "MINUTES", &run.minutes, GB_LEAST_TIME_LIMIT, 1e6f,
+        gb_option_float("time-limit", "MINUTES", &run.minutes, GB_MIN_TIME_LIMIT, 1e6f,
                         "of --run: of training after which it saves and stops (else none)"),
         gb_option_flag("score-unfinished", &run.score_unfinished,
                        "of --run: a row for the steps done at the time limit"),

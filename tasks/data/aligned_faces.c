@@ -81,7 +81,7 @@ static enum gb_status list_person(const char *root, const char *person, struct g
     GB_TRY(gb_path_join(root, person, directory));
     if (!gb_is_directory(directory))
         return GB_OK;
-    GB_TRY(gb_list_folder(directory, ".jpg", &images));
+    GB_TRY(gb_list_directory(directory, ".jpg", &images));
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < images.count; i++)
         status = gb_list_add(all, gb_format("%s/%s", person, images.names[i]), directory);
@@ -92,7 +92,7 @@ static enum gb_status list_person(const char *root, const char *person, struct g
 static enum gb_status list_persons(const char *root, struct gb_list *all) {
     struct gb_list persons;
     *all = (struct gb_list){0};
-    GB_TRY(gb_list_folder(root, "", &persons));
+    GB_TRY(gb_list_directory(root, "", &persons));
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < persons.count; i++)
         status = list_person(root, persons.names[i], all);
@@ -109,13 +109,13 @@ static enum gb_status list_images(const char *directory, char root[static GB_PAT
     for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
         GB_TRY(gb_path_join(directory, rooms[i], root));
         if (gb_is_directory(root))
-            return gb_list_folder(root, ".jpg", all);
+            return gb_list_directory(root, ".jpg", all);
     }
     GB_TRY(gb_path_join(directory, "lfw_funneled", root));
     if (gb_is_directory(root))
         return list_persons(root, all);
     snprintf(root, GB_PATH, "%s", directory); // shorter than the paths before
-    return gb_list_folder(root, ".jpg", all);
+    return gb_list_directory(root, ".jpg", all);
 }
 
 // ---- Splits ----
@@ -133,7 +133,7 @@ static void draw_test(int *places, int count, int of, int *drawn) {
     *drawn = quarter < GB_ALIGNED_FACES_TEST ? quarter : GB_ALIGNED_FACES_TEST;
     *drawn = *drawn < count ? *drawn : count;
     gb_shuffle(&key, places, count);
-    gb_places_sort(places, *drawn);
+    gb_indices_sort(places, *drawn);
 }
 
 // The first of a shuffle test, the others train.
@@ -145,7 +145,7 @@ static void split_all(int count, struct split *split) {
     split->counts[GB_SPLIT_TRAIN] = count - split->counts[GB_SPLIT_TEST];
     for (int i = 0; i < split->counts[GB_SPLIT_TRAIN]; i++)
         split->places[GB_SPLIT_TRAIN][i] = all[split->counts[GB_SPLIT_TEST] + i];
-    gb_places_sort(split->places[GB_SPLIT_TRAIN], split->counts[GB_SPLIT_TRAIN]);
+    gb_indices_sort(split->places[GB_SPLIT_TRAIN], split->counts[GB_SPLIT_TRAIN]);
 }
 
 // "000001.jpg 0" to "000001.jpg" in place, and the 0.
@@ -168,7 +168,7 @@ static enum gb_status split_list(const struct gb_list *list, const char *path, c
                                  struct split *split) {
     for (int i = 0; i < list->count; i++)
         GB_TRY(take_part(list, i, path, &parts[i]));
-    GB_TRY(gb_list_places(list, path, all, root, taken, places));
+    GB_TRY(gb_list_indices(list, path, all, root, taken, places));
     enum { TRAIN, VALIDATION, TEST };
     for (int i = 0; i < list->count; i++)
         if (parts[i] != VALIDATION) {
@@ -259,8 +259,8 @@ static enum gb_status make_set(int size, const char *root, const struct gb_list 
 static enum gb_status make_splits(const struct gb_source *source, const char *root,
                                   const struct gb_list *all, struct split *split,
                                   struct gb_dataset splits[]) {
-    if (source->split_folder)
-        GB_TRY(split_by_list(source->split_folder, root, all, split));
+    if (source->split_directory)
+        GB_TRY(split_by_list(source->split_directory, root, all, split));
     else
         split_all(all->count, split);
     for (int s = 0; s < GB_SPLITS; s++) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Photographs of aligned faces with a block in the middle hidden: what inpainting is asked to put
+// Images of aligned faces with a block in the middle hidden: what inpainting is asked to put
 // back. Folders of three kinds are known:
 //   CelebA, aligned and cropped (Liu et al. 2015): FOLDER/img_align_celeba/NNNNNN.jpg, also below
 //     FOLDER/Img as its archive has it; 202,599 images of 178 x 218 pixels
@@ -37,7 +37,7 @@ void gb_hide_block(const struct gb_example *example);
 // read when an example is asked for. The largest square in the middle of an image is resized
 // bilinearly to source->size; gb_hide_block makes the example of it, in [0, 1]. Names are paths
 // below the directory of images, in byte order. The test images are drawn from all; a person may be in
-// both splits, as the paper's rule has it. Where source->split_folder is given, it holds CelebA's
+// both splits, as the paper's rule has it. Where source->split_directory is given, it holds CelebA's
 // list_eval_partition.txt (lines of a file's name and 0 for training, 1 for validation, 2 for
 // testing, whose people are apart): the training split is the list's, the test split drawn from the
 // list's. GB_BAD_INPUT with the file and the reason: a directory missing or without images, fewer than

@@ -26,7 +26,7 @@ static enum gb_status add_part(const char *images, const char *part, struct gb_l
     char directory[GB_PATH];
     struct gb_list held;
     GB_TRY(gb_path_join(images, part, directory));
-    GB_TRY(gb_list_folder(directory, ".jpg", &held));
+    GB_TRY(gb_list_directory(directory, ".jpg", &held));
     const enum gb_status status = add_names(names, part, &held, NULL, held.count);
     gb_list_free(&held);
     return status;
@@ -40,7 +40,7 @@ static enum gb_status add_listed(const char *path, const char *images, const str
     bool *taken = calloc((size_t)val->count, sizeof *taken);
     enum gb_status status = places && taken ? GB_OK : gb_no_memory(cannot_read, path);
     if (status == GB_OK)
-        status = gb_list_places(&list, path, val, images, taken, places);
+        status = gb_list_indices(&list, path, val, images, taken, places);
     if (status == GB_OK)
         status = add_names(names, "val", val, places, list.count);
     free(places);
@@ -49,15 +49,15 @@ static enum gb_status add_listed(const char *path, const char *images, const str
     return status;
 }
 
-static enum gb_status add_tested(const char *images, const char *split_folder,
+static enum gb_status add_tested(const char *images, const char *split_directory,
                                  const struct gb_bsds_test *test, struct gb_list *names) {
     struct gb_list val;
     char directory[GB_PATH], list[GB_PATH];
     GB_TRY(gb_path_join(images, "val", directory));
-    GB_TRY(gb_list_folder(directory, ".jpg", &val));
+    GB_TRY(gb_list_directory(directory, ".jpg", &val));
     enum gb_status status;
-    if (split_folder) {
-        status = gb_path_join(split_folder, test->list, list);
+    if (split_directory) {
+        status = gb_path_join(split_directory, test->list, list);
         if (status == GB_OK)
             status = add_listed(list, directory, &val, names);
     } else {
@@ -68,29 +68,29 @@ static enum gb_status add_tested(const char *images, const char *split_folder,
     return status;
 }
 
-static enum gb_status find_names(const char *images, const char *split_folder,
+static enum gb_status find_names(const char *images, const char *split_directory,
                                  const struct gb_bsds_test *test, struct gb_list splits[]) {
     GB_TRY(add_part(images, "train", &splits[GB_SPLIT_TRAIN]));
     GB_TRY(add_part(images, "test", &splits[GB_SPLIT_TRAIN]));
-    return add_tested(images, split_folder, test, &splits[GB_SPLIT_TEST]);
+    return add_tested(images, split_directory, test, &splits[GB_SPLIT_TEST]);
 }
 
 enum gb_status gb_bsds_read(const struct gb_source *source, const struct gb_bsds_test *test,
-                            int min_side, struct gb_photographs splits[]) {
+                            int min_side, struct gb_image_list splits[]) {
     struct gb_list names[GB_SPLITS] = {0};
     char images[GB_PATH];
     for (int split = 0; split < GB_SPLITS; split++)
-        splits[split] = (struct gb_photographs){0};
+        splits[split] = (struct gb_image_list){0};
     enum gb_status status = gb_path_join(source->directory, "images", images);
     if (status == GB_OK)
-        status = find_names(images, source->split_folder, test, names);
+        status = find_names(images, source->split_directory, test, names);
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
-        status = gb_photographs_read(images, names[split].names, names[split].count, min_side,
-                                     source->threads, &splits[split]);
+        status = gb_image_list_read(images, names[split].names, names[split].count, min_side,
+                                    source->threads, &splits[split]);
     for (int split = 0; split < GB_SPLITS; split++) {
         gb_list_free(&names[split]);
         if (status != GB_OK)
-            gb_photographs_free(&splits[split]);
+            gb_image_list_free(&splits[split]);
     }
     return status;
 }

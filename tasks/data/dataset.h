@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The examples of one split, as a model sees them: a source that fills one example at a time. What
-// a source gives may be the same every time (a resized photograph) or drawn anew by a key (a random
+// a source gives may be the same every time (a resized image) or drawn anew by a key (a random
 // crop, noise).
 #ifndef GB_DATASET_H
 #define GB_DATASET_H
@@ -22,7 +22,7 @@ struct gb_scene_choice {
 // Where a task's data come from.
 struct gb_source {
     const char *directory;         // the data set as published; NULL: the task's synthetic one
-    const char *split_folder;      // the lists of the split; NULL: the task's own rule
+    const char *split_directory;   // the lists of the split; NULL: the task's own rule
     struct gb_scene_choice choice; // all zeros for data without scenes, and where lists are given
     int size;                      // the task's measure of an example, such as its height
     int multiple; // what the model needs heights and widths to be, for tasks that pad; 0: anything
@@ -53,7 +53,7 @@ struct gb_example {
 
 struct gb_dataset {
     int count;
-    struct gb_example_shape shape; // of every example; where they differ (whole photographs) zeros
+    struct gb_example_shape shape; // of every example; where they differ (whole images) zeros
                                    // for what differs, and shape_of tells
     char **names;  // count names for people and lists, such as "horse001.jpg"; UTF-8
     uint64_t hash; // of what the examples are made from: sets that differ hardly ever share one
@@ -72,7 +72,7 @@ struct gb_dataset {
 // The shape of example `index`.
 struct gb_example_shape gb_dataset_shape(const struct gb_dataset *set, int index);
 
-// Takes memory for `count` names, all NULL. GB_OUT_OF_MEMORY.
+// Allocates memory for `count` names, all NULL. GB_OUT_OF_MEMORY.
 enum gb_status gb_dataset_create(struct gb_dataset *set, int count,
                                  const struct gb_example_shape *shape);
 // Sets the name of an example to a copy of `name`, in which '?' stands for what is not UTF-8.
@@ -86,7 +86,7 @@ struct gb_examples {
     struct gb_tensor x, y, mask; // count x h x w x c; the mask without data where there is none
 };
 
-// Takes memory, all zeros. GB_OUT_OF_MEMORY; then there are none.
+// Allocates memory, all zeros. GB_OUT_OF_MEMORY; then there are none.
 enum gb_status gb_examples_create(struct gb_examples *examples, int count,
                                   const struct gb_example_shape *shape);
 void gb_examples_free(struct gb_examples *examples);

@@ -18,7 +18,7 @@ struct gb_depth_maps {
     char **names;
 };
 
-// Takes memory for maps without depths and names. GB_OUT_OF_MEMORY.
+// Allocates memory for maps without depths and names. GB_OUT_OF_MEMORY.
 enum gb_status gb_depth_maps_create(struct gb_depth_maps *maps, int count, int h, int w);
 // Frees what they hold and zeroes them; all zeros are left alone.
 void gb_depth_maps_free(struct gb_depth_maps *maps);
@@ -42,7 +42,7 @@ enum { GB_DEPTH_FUSED = 1000 };
 
 // Loads both splits of 7-Scenes (the array has GB_SPLITS entries; tasks/data/scenes_data.h tells
 // which frames are whose): for training whole frames of 480 x 640; for testing of each frame one
-// window of h x w, random but for ever the same, at least half of which the sensor measured, if 16
+// window of h x w, random except for ever the same, at least half of which the sensor measured, if 16
 // tries find one. What is prepared is kept in the user's cache (base/cache.h) under a hash
 // of the frames' names, sizes and times of change, the split and all parameters, and found there by
 // the next start; a damaged file there is made anew. It is not beside a run's output, since all

@@ -12,7 +12,7 @@
 #include "tasks/images/image.h"
 #include "tasks/images/resize.h"
 
-// The brightest channel of rgb/horse318.jpg is 2, that of the next darkest photograph 235.
+// The brightest channel of rgb/horse318.jpg is 2, that of the next darkest image 235.
 enum { BLACK = 15 };
 
 static const char *const list_names[GB_SPLITS] = {"horses_train.txt", "horses_test.txt"};
@@ -44,7 +44,7 @@ static enum gb_status list_room(const char *directory, const char *room, struct 
     char *path = gb_format("%s/%s", directory, room);
     if (!path)
         return gb_no_memory("cannot read horses", directory);
-    enum gb_status status = gb_list_folder(path, ".jpg", list);
+    enum gb_status status = gb_list_directory(path, ".jpg", list);
     free(path);
     return status;
 }
@@ -69,7 +69,7 @@ static enum gb_status find_names(struct horses *horses) {
 
 // Wants what a split's list names.
 static enum gb_status want_list(struct horses *horses, enum gb_split split, bool *taken) {
-    char *path = gb_format("%s/%s", horses->source->split_folder, list_names[split]);
+    char *path = gb_format("%s/%s", horses->source->split_directory, list_names[split]);
     char *room = gb_format("%s/rgb", horses->source->directory);
     struct gb_list list = {0};
     enum gb_status status = path && room ? gb_list_read(path, &list)
@@ -78,8 +78,8 @@ static enum gb_status want_list(struct horses *horses, enum gb_split split, bool
     if (status == GB_OK && list.count + horses->count > horses->names.count)
         status = gb_fail(GB_BAD_INPUT, "cannot read list", path, "names more than %s holds", room);
     if (status == GB_OK)
-        status = gb_list_places(&list, path, &horses->names, room, taken,
-                                horses->places + horses->count);
+        status = gb_list_indices(&list, path, &horses->names, room, taken,
+                                 horses->places + horses->count);
     for (int i = 0; status == GB_OK && i < list.count; i++)
         horses->chosen[split][horses->split_count[split]++] = horses->count++;
     gb_list_free(&list);
@@ -196,7 +196,7 @@ static enum gb_status split_by_seed(struct horses *horses) {
     for (int split = 0, first = 0; split < GB_SPLITS; split++) {
         int count = horses->split_count[split];
         memcpy(horses->chosen[split], order + first, (size_t)count * sizeof *order);
-        gb_places_sort(horses->chosen[split], count);
+        gb_indices_sort(horses->chosen[split], count);
         first += count;
     }
     free(order);
@@ -225,12 +225,12 @@ static enum gb_status hand_over(struct horses *horses, enum gb_split split,
 
 static enum gb_status load(struct horses *horses, struct gb_dataset splits[]) {
     GB_TRY(find_names(horses));
-    if (horses->source->split_folder)
+    if (horses->source->split_directory)
         GB_TRY(want_lists(horses));
     else
         want_all(horses);
     GB_TRY(read_pairs(horses));
-    if (!horses->source->split_folder)
+    if (!horses->source->split_directory)
         GB_TRY(split_by_seed(horses));
     for (int split = 0; split < GB_SPLITS; split++)
         GB_TRY(hand_over(horses, (enum gb_split)split, &splits[split]));

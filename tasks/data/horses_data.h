@@ -14,7 +14,7 @@
 enum { GB_HORSES_SPLIT_SEED = 1, GB_HORSES_TRAIN = 200 };
 
 // Loads both splits (the array has GB_SPLITS entries) at source->size; free each with
-// gb_dataset_free. source->split_folder holds horses_train.txt and horses_test.txt, a file name a
+// gb_dataset_free. source->split_directory holds horses_train.txt and horses_test.txt, a file name a
 // line; blank lines and carriage returns are ignored. Examples stand in the order of their list, or
 // in byte order of their names.
 // - Image and mask differ in size in nearly every pair: each is resized on its own, see

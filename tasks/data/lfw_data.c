@@ -145,7 +145,7 @@ static enum gb_status check_superpixels(void *argument, int index) {
 
 // ---- Lists ----
 
-// "PERSON 1" to "PERSON_0001.ppm" in place of it.
+// "PERSON 1" to "PERSON_0001.ppm" instead of it.
 static enum gb_status to_file(const struct gb_list *list, int index, const char *path) {
     char **line = &list->names[index], *end;
     const size_t person = strcspn(*line, " \t");
@@ -169,7 +169,7 @@ static enum gb_status check_list(struct gb_list *list, const char *path,
     int *places = calloc((size_t)list->count, sizeof *places);
     if (!places)
         return gb_no_memory(cannot_read, path);
-    const enum gb_status status = gb_list_places(list, path, labels, labels_room, taken, places);
+    const enum gb_status status = gb_list_indices(list, path, labels, labels_room, taken, places);
     free(places);
     for (int i = 0; i < list->count; i++)
         *strrchr(list->names[i], '.') = 0;
@@ -180,7 +180,7 @@ static enum gb_status read_list(const struct gb_source *source, enum gb_split sp
                                 const struct gb_list *labels, bool *taken, struct gb_list *list) {
     static const char *const names[GB_SPLITS] = {"parts_train.txt", "parts_test.txt"};
     char path[GB_PATH];
-    GB_TRY(gb_path_join(source->split_folder ? source->split_folder : source->directory,
+    GB_TRY(gb_path_join(source->split_directory ? source->split_directory : source->directory,
                         names[split], path));
     GB_TRY(gb_list_read(path, list));
     return check_list(list, path, labels, taken);
@@ -219,7 +219,7 @@ enum gb_status gb_lfw_load(const struct gb_source *source, struct gb_dataset spl
     char room[GB_PATH];
     struct gb_list labels;
     GB_TRY(gb_path_join(source->directory, labels_room, room));
-    enum gb_status status = gb_list_folder(room, ".ppm", &labels);
+    enum gb_status status = gb_list_directory(room, ".ppm", &labels);
     bool *taken = calloc((size_t)labels.count + 1, sizeof *taken);
     if (status == GB_OK && !taken)
         status = gb_no_memory(cannot_read, source->directory);

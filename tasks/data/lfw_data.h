@@ -25,7 +25,7 @@ static inline struct gb_example_shape gb_lfw_shape(int size) {
 
 // Loads both splits (the array has GB_SPLITS entries) at source->size, held in memory; free each
 // with gb_dataset_free. The training split is the list's, without the validation list's faces,
-// which nothing is chosen by. source->split_folder holds the lists where FOLDER does not.
+// which nothing is chosen by. source->split_directory holds the lists where FOLDER does not.
 // - A line of a list is a person and a number, padded with zeros or not: "Ted_Turner 1". Examples
 //   stand in the order of their list and are named "Ted_Turner_0001".
 // - x is the image, resized bilinearly; y one channel of enum gb_face_part, by the label's

@@ -109,7 +109,7 @@ static enum gb_status read_entries(DIR *stream, const char *directory, const cha
     return GB_OK;
 }
 
-enum gb_status gb_list_folder(const char *directory, const char *suffix, struct gb_list *list) {
+enum gb_status gb_list_directory(const char *directory, const char *suffix, struct gb_list *list) {
     *list = (struct gb_list){0};
     DIR *stream = opendir(directory);
     if (!stream)
@@ -137,9 +137,9 @@ int gb_list_find(const struct gb_list *sorted, const char *name) {
     return found ? (int)(found - sorted->names) : -1;
 }
 
-enum gb_status gb_list_places(const struct gb_list *list, const char *path,
-                              const struct gb_list *sorted, const char *directory, bool *taken,
-                              int *places) {
+enum gb_status gb_list_indices(const struct gb_list *list, const char *path,
+                               const struct gb_list *sorted, const char *directory, bool *taken,
+                               int *places) {
     for (int i = 0; i < list->count; i++) {
         places[i] = gb_list_find(sorted, list->names[i]);
         if (places[i] < 0)
@@ -158,6 +158,6 @@ static int by_number(const void *a, const void *b) {
     return *(const int *)a - *(const int *)b;
 }
 
-void gb_places_sort(int *places, int count) {
+void gb_indices_sort(int *places, int count) {
     qsort(places, (size_t)count, sizeof *places, by_number);
 }

@@ -13,7 +13,7 @@ struct gb_list {
     int *lines; // of a list file, from 1: where each name stands; of a directory NULL
 };
 
-// Reads a text file of one name a line: what stands on the line, but for blanks at both its ends
+// Reads a text file of one name a line: what stands on the line, except for blanks at both its ends
 // (a carriage return is one). Lines of blanks alone are passed over. GB_BAD_INPUT where the file is
 // missing, a directory, or names nothing; GB_OUT_OF_MEMORY. On failure *list holds nothing.
 enum gb_status gb_list_read(const char *path, struct gb_list *list);
@@ -21,7 +21,7 @@ enum gb_status gb_list_read(const char *path, struct gb_list *list);
 // Lists the entries of a directory whose names end with `suffix` (".jpg", ".depth.png"), whatever the
 // case of its letters, in byte order; those that begin with a dot are left out. The same errors,
 // GB_BAD_INPUT also where there are none.
-enum gb_status gb_list_folder(const char *directory, const char *suffix, struct gb_list *list);
+enum gb_status gb_list_directory(const char *directory, const char *suffix, struct gb_list *list);
 
 void gb_list_free(struct gb_list *list);
 
@@ -39,11 +39,11 @@ int gb_list_find(const struct gb_list *sorted, const char *name);
 // place into places[0..list->count). taken[place], which the caller zeroes before the first of
 // several lists, gets true. GB_BAD_INPUT with the line for a name that is not there and for one
 // that is taken already, be it by this list or by one before.
-enum gb_status gb_list_places(const struct gb_list *list, const char *path,
-                              const struct gb_list *sorted, const char *directory, bool *taken,
-                              int *places);
+enum gb_status gb_list_indices(const struct gb_list *list, const char *path,
+                               const struct gb_list *sorted, const char *directory, bool *taken,
+                               int *places);
 
 // Brings places into ascending order.
-void gb_places_sort(int *places, int count);
+void gb_indices_sort(int *places, int count);
 
 #endif

@@ -78,7 +78,7 @@ static enum gb_status check_pose(const char *directory, const char *file,
 
 static enum gb_status check_poses(const char *directory, const struct gb_list *depths) {
     struct gb_list files;
-    GB_TRY(gb_list_folder(directory, "", &files));
+    GB_TRY(gb_list_directory(directory, "", &files));
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < files.count; i++)
         status = check_pose(directory, files.names[i], depths);
@@ -91,7 +91,7 @@ static enum gb_status add_sequence(struct gb_scenes *scenes, const char *sequenc
     char directory[GB_PATH];
     struct gb_list held;
     GB_TRY(gb_path_join(scenes->directory, sequence, directory));
-    GB_TRY(gb_list_folder(directory, depth_ending, &held));
+    GB_TRY(gb_list_directory(directory, depth_ending, &held));
     struct gb_list *frames = &scenes->frames;
     enum gb_status status = check_poses(directory, &held);
     for (int i = 0; status == GB_OK && i < held.count; i++) {
@@ -361,8 +361,8 @@ static enum gb_status read_list(const struct gb_scenes *scenes, const char *path
     GB_TRY(gb_list_read(path, &list));
     enum gb_status status = take_split(split, which, list.count);
     if (status == GB_OK)
-        status = gb_list_places(&list, path, &scenes->frames, scenes->directory, taken,
-                                split->frames[which]);
+        status = gb_list_indices(&list, path, &scenes->frames, scenes->directory, taken,
+                                 split->frames[which]);
     gb_list_free(&list);
     return status;
 }
@@ -385,8 +385,8 @@ static enum gb_status split_as_listed(const struct gb_scenes *scenes, const char
 enum gb_status gb_scenes_split(const struct gb_scenes *scenes, const struct gb_source *source,
                                struct gb_scenes_split *split) {
     *split = (struct gb_scenes_split){0};
-    enum gb_status status = source->split_folder
-                                ? split_as_listed(scenes, source->split_folder, split)
+    enum gb_status status = source->split_directory
+                                ? split_as_listed(scenes, source->split_directory, split)
                                 : split_by_rule(scenes, &source->choice, split);
     if (status != GB_OK)
         gb_scenes_split_free(split);

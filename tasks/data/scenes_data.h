@@ -61,7 +61,7 @@ struct gb_scenes_split {
     int count[GB_SPLITS];
 };
 
-// Splits as source->split_folder says, which holds depth_train.txt and depth_test.txt, a frame a
+// Splits as source->split_directory says, which holds depth_train.txt and depth_test.txt, a frame a
 // line: "SCENE/seq-NN/frame-NNNNNN"; as source->choice says; or as above. Scenes that are chosen
 // are taken whole: where none are chosen for training, Chess is; where none are for testing, all
 // others are. Of more frames than the choice's number (where it has none the paper's, in a row no

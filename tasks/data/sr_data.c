@@ -10,14 +10,14 @@
 #include "tasks/data/sr_files.h"
 #include "tasks/images/resize.h"
 
-// Photographs of both resolutions, one beside the other.
+// Images of both resolutions, one beside the other.
 struct pairs {
-    struct gb_photographs high, low;
+    struct gb_image_list high, low;
 };
 
-// A part of a photograph, in pixels of the high resolution.
+// A part of a image, in pixels of the high resolution.
 struct window {
-    int photograph, top, left;
+    int image_index, top, left;
 };
 
 // What a data set's examples are parts of.
@@ -25,7 +25,7 @@ struct parts {
     const struct pairs *pairs;
     struct pairs own;       // all zeros where the pairs are another data set's
     struct window *windows; // of crops and middles
-    int multiple;           // of padded photographs
+    int multiple;           // of padded images
 };
 
 // ---- Examples ----
@@ -48,18 +48,18 @@ static void copy_pixels(const struct gb_image *image, int top, int left,
 static void copy_window(const struct gb_dataset *set, const struct window *window,
                         const struct gb_example *example) {
     const struct parts *parts = set->source;
-    const int i = window->photograph;
+    const int i = window->image_index;
     copy_pixels(&parts->pairs->high.images[i], window->top, window->left, &example->y);
     copy_pixels(&parts->pairs->low.images[i], window->top / 2, window->left / 2, &example->x);
 }
 
-// An evenly drawn place for a square of a photograph.
-static struct window draw_window(const struct pairs *pairs, int photograph, int side,
+// An evenly drawn place for a square of a image.
+static struct window draw_window(const struct pairs *pairs, int image_index, int side,
                                  const struct gb_random_key *key) {
-    const struct gb_image *image = &pairs->high.images[photograph];
+    const struct gb_image *image = &pairs->high.images[image_index];
     // In double the products stay below the numbers of places.
     const double down = gb_random_uniform(key, 0), right = gb_random_uniform(key, 1);
-    return (struct window){.photograph = photograph,
+    return (struct window){.image_index = image_index,
                            .top = 2 * (int)(down * ((image->h - side) / 2 + 1)),
                            .left = 2 * (int)(right * ((image->w - side) / 2 + 1))};
 }
@@ -88,7 +88,7 @@ static enum gb_status fill_whole(const struct gb_dataset *set, int index,
                                  const struct gb_random_key *key,
                                  const struct gb_example *example) {
     (void)key;
-    copy_window(set, &(struct window){.photograph = index}, example);
+    copy_window(set, &(struct window){.image_index = index}, example);
     return GB_OK;
 }
 
@@ -130,8 +130,8 @@ static enum gb_status halve(struct gb_image *high, struct gb_image *low) {
 }
 
 static void free_pairs(struct pairs *pairs) {
-    gb_photographs_free(&pairs->high);
-    gb_photographs_free(&pairs->low);
+    gb_image_list_free(&pairs->high);
+    gb_image_list_free(&pairs->low);
 }
 
 static enum gb_status halve_one(void *argument, int index) {
@@ -139,51 +139,50 @@ static enum gb_status halve_one(void *argument, int index) {
     return halve(&pairs->high.images[index], &pairs->low.images[index]);
 }
 
-// Takes over the photographs and makes their halves.
-static enum gb_status make_pairs(struct gb_photographs *photographs, int threads,
-                                 struct pairs *pairs) {
-    *pairs = (struct pairs){.high = *photographs};
-    *photographs = (struct gb_photographs){0};
-    GB_TRY(gb_photographs_create(&pairs->low, pairs->high.count));
+// Takes over the images and makes their halves.
+static enum gb_status make_pairs(struct gb_image_list *list, int threads, struct pairs *pairs) {
+    *pairs = (struct pairs){.high = *list};
+    *list = (struct gb_image_list){0};
+    GB_TRY(gb_image_list_create(&pairs->low, pairs->high.count));
     return gb_parallel_tries(threads, pairs->high.count, halve_one, pairs);
 }
 
-// ---- Reduced photographs ----
+// ---- Reduced images ----
 
 struct reduction {
-    struct gb_photographs *photographs;
-    const int *whole; // of each reduced photograph, which begin behind `first` whole ones
+    struct gb_image_list *list;
+    const int *whole; // of each reduced image, which begin behind `first` whole ones
     int first;
 };
 
 static enum gb_status reduce_one(void *argument, int index) {
     const struct reduction *reduction = argument;
-    struct gb_image *images = reduction->photographs->images;
+    struct gb_image *images = reduction->list->images;
     return halve(&images[reduction->whole[index]], &images[reduction->first + index]);
 }
 
-// Adds empty images named after `count` of the photographs.
-static enum gb_status extend(struct gb_photographs *photographs, const int *whole, int count) {
-    const int first = photographs->count;
-    GB_TRY(gb_photographs_extend(photographs, count));
-    char **names = photographs->names;
+// Adds empty images named after `count` of the images.
+static enum gb_status extend(struct gb_image_list *list, const int *whole, int count) {
+    const int first = list->count;
+    GB_TRY(gb_image_list_extend(list, count));
+    char **names = list->names;
     for (int i = 0; i < count; i++)
         if (!(names[first + i] = gb_format("%s reduced", names[whole[i]])))
             return gb_no_memory("cannot prepare photographs", names[whole[i]]);
     return GB_OK;
 }
 
-// Adds the halves of photographs that are not small pictures themselves.
-static enum gb_status add_reduced(struct gb_photographs *photographs, int size, int threads) {
-    const int first = photographs->count;
+// Adds the halves of images that are not small pictures themselves.
+static enum gb_status add_reduced(struct gb_image_list *list, int size, int threads) {
+    const int first = list->count;
     int *whole = calloc((size_t)first + 1, sizeof *whole), count = 0;
     if (!whole)
         return gb_no_memory("cannot prepare photographs", "photographs");
     for (int i = 0; i < first; i++)
-        if (photographs->images[i].w >= 4 * size && photographs->images[i].h >= 4 * size)
+        if (list->images[i].w >= 4 * size && list->images[i].h >= 4 * size)
             whole[count++] = i;
-    enum gb_status status = extend(photographs, whole, count);
-    struct reduction reduction = {photographs, whole, first};
+    enum gb_status status = extend(list, whole, count);
+    struct reduction reduction = {list, whole, first};
     if (status == GB_OK)
         status = gb_parallel_tries(threads, count, reduce_one, &reduction);
     free(whole);
@@ -226,39 +225,39 @@ static enum gb_status whole_or_freed(enum gb_status status, struct gb_dataset *s
     return status;
 }
 
-// The data set of these photographs, which it takes over.
-static enum gb_status make_split(struct gb_photographs *photographs, enum gb_split split,
+// The data set of these images, which it takes over.
+static enum gb_status make_split(struct gb_image_list *list, enum gb_split split,
                                  const struct gb_source *source, struct gb_dataset *set) {
     const bool trains = split == GB_SPLIT_TRAIN;
     const struct gb_example_shape shape =
         trains ? shape_for(source->size, source->size) : (struct gb_example_shape){0};
     struct parts *parts;
     if (trains && source->directory)
-        GB_TRY(add_reduced(photographs, source->size, source->threads));
-    GB_TRY(create_set(set, photographs->count, &shape, &parts));
-    set->hash = gb_photographs_hash(photographs);
+        GB_TRY(add_reduced(list, source->size, source->threads));
+    GB_TRY(create_set(set, list->count, &shape, &parts));
+    set->hash = gb_image_list_hash(list);
     set->fill = trains ? fill_patch : fill_whole;
     set->shape_of = trains ? NULL : whole_shape;
     parts->pairs = &parts->own;
-    enum gb_status status = make_pairs(photographs, source->threads, &parts->own);
+    enum gb_status status = make_pairs(list, source->threads, &parts->own);
     if (status == GB_OK)
         status = name_all(set, parts->own.high.names);
     return whole_or_freed(status, set);
 }
 
 enum gb_status gb_sr_load(const struct gb_source *source, struct gb_dataset splits[]) {
-    struct gb_photographs photographs[GB_SPLITS];
+    struct gb_image_list list[GB_SPLITS];
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_dataset){0};
     if (source->size % 2)
         return gb_fail(GB_BAD_INPUT, "cannot prepare photographs", "size",
                        "patches of %d pixels have no half", source->size);
-    GB_TRY(gb_sr_read(source, photographs));
+    GB_TRY(gb_sr_read(source, list));
     enum gb_status status = GB_OK;
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
-        status = make_split(&photographs[split], split, source, &splits[split]);
+        status = make_split(&list[split], split, source, &splits[split]);
     for (int split = 0; split < GB_SPLITS; split++) {
-        gb_photographs_free(&photographs[split]);
+        gb_image_list_free(&list[split]);
         if (status != GB_OK)
             gb_dataset_free(&splits[split]);
     }
@@ -285,17 +284,17 @@ static enum gb_status create_windows(const struct gb_dataset *test, int count, i
                : whole_or_freed(gb_no_memory("cannot prepare photographs", "windows"), set);
 }
 
-enum gb_status gb_sr_crops(const struct gb_dataset *test, int first, int photographs, int count,
-                           int side, uint64_t seed, struct gb_dataset *crops) {
+enum gb_status gb_sr_crops(const struct gb_dataset *test, int first, int list, int count, int side,
+                           uint64_t seed, struct gb_dataset *crops) {
     GB_TRY(create_windows(test, count, side, crops));
     const struct parts *parts = crops->source;
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < count; i++) {
         const struct gb_random_key key = {
             .seed = seed, .purpose = GB_RANDOM_AUGMENT, .sample = (uint32_t)i};
-        const int photograph = first + (int)((double)gb_random_uniform(&key, 2) * photographs);
-        parts->windows[i] = draw_window(parts->pairs, photograph, side, &key);
-        status = gb_dataset_name(crops, i, test->names[photograph]);
+        const int image_index = first + (int)((double)gb_random_uniform(&key, 2) * list);
+        parts->windows[i] = draw_window(parts->pairs, image_index, side, &key);
+        status = gb_dataset_name(crops, i, test->names[image_index]);
     }
     return whole_or_freed(status, crops);
 }
@@ -306,7 +305,7 @@ enum gb_status gb_sr_middles(const struct gb_dataset *test, int side, struct gb_
     for (int i = 0; i < test->count; i++) {
         const struct gb_image *image = &parts->pairs->high.images[i];
         parts->windows[i] = (struct window){
-            .photograph = i, .top = (image->h - side) / 4 * 2, .left = (image->w - side) / 4 * 2};
+            .image_index = i, .top = (image->h - side) / 4 * 2, .left = (image->w - side) / 4 * 2};
     }
     return whole_or_freed(name_all(middles, test->names), middles);
 }

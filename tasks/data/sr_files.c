@@ -31,12 +31,12 @@ enum {
 
 struct reading {
     const struct gb_source *source;
-    struct gb_photographs *splits; // so far
+    struct gb_image_list *splits; // so far
 };
 
-// Moves a photograph, under PREFIX and its name.
-static enum gb_status move(struct gb_photographs *from, int i, const char *prefix,
-                           struct gb_photographs *to, int j) {
+// Moves a image, under PREFIX and its name.
+static enum gb_status move(struct gb_image_list *from, int i, const char *prefix,
+                           struct gb_image_list *to, int j) {
     to->names[j] = gb_format("%s%s", prefix, from->names[i]);
     if (!to->names[j])
         return gb_no_memory(what, prefix);
@@ -45,9 +45,9 @@ static enum gb_status move(struct gb_photographs *from, int i, const char *prefi
     return GB_OK;
 }
 
-static bool holds_set(const struct gb_photographs *photographs, const char *prefix) {
-    for (int i = 0; i < photographs->count; i++)
-        if (strncmp(photographs->names[i], prefix, strlen(prefix)) == 0)
+static bool holds_set(const struct gb_image_list *list, const char *prefix) {
+    for (int i = 0; i < list->count; i++)
+        if (strncmp(list->names[i], prefix, strlen(prefix)) == 0)
             return true;
     return false;
 }
@@ -55,19 +55,19 @@ static bool holds_set(const struct gb_photographs *photographs, const char *pref
 // Moves all of `more` behind those of a split. What tests is a whole test set, which must not be
 // there yet: its images would count twice.
 static enum gb_status append(struct reading *reading, enum gb_split split,
-                             struct gb_photographs *more, const char *prefix) {
-    struct gb_photographs *all = &reading->splits[split];
+                             struct gb_image_list *more, const char *prefix) {
+    struct gb_image_list *all = &reading->splits[split];
     const int first = all->count;
     if (split == GB_SPLIT_TEST && more->count > 0 && holds_set(all, prefix)) {
-        gb_photographs_free(more);
+        gb_image_list_free(more);
         return gb_fail(GB_BAD_INPUT, what, reading->source->directory,
                        "the test set %.*s is in two of its folders", (int)strlen(prefix) - 1,
                        prefix);
     }
-    enum gb_status status = gb_photographs_extend(all, more->count);
+    enum gb_status status = gb_image_list_extend(all, more->count);
     for (int i = 0; status == GB_OK && i < more->count; i++)
         status = move(more, i, prefix, all, first + i);
-    gb_photographs_free(more);
+    gb_image_list_free(more);
     return status;
 }
 
@@ -97,9 +97,9 @@ static int min_side(const struct reading *reading, enum gb_split split) {
 static enum gb_status read_names(struct reading *reading, enum gb_split split,
                                  const char *directory, char *const *names, int count,
                                  const char *prefix) {
-    struct gb_photographs more;
-    GB_TRY(gb_photographs_read(directory, names, count, min_side(reading, split),
-                               reading->source->threads, &more));
+    struct gb_image_list more;
+    GB_TRY(gb_image_list_read(directory, names, count, min_side(reading, split),
+                              reading->source->threads, &more));
     return append(reading, split, &more, prefix);
 }
 
@@ -123,7 +123,7 @@ static enum gb_status read_entries(struct reading *reading, enum gb_split split,
 static enum gb_status read_images(struct reading *reading, enum gb_split split,
                                   const char *directory, const char *prefix) {
     struct gb_list entries;
-    GB_TRY(gb_list_folder(directory, "", &entries));
+    GB_TRY(gb_list_directory(directory, "", &entries));
     const enum gb_status status = read_entries(reading, split, directory, &entries, prefix);
     gb_list_free(&entries);
     return status;
@@ -138,7 +138,7 @@ typedef enum gb_status (*visit_fn)(struct reading *reading, const char *director
 static enum gb_status visit_folders(struct reading *reading, const char *directory,
                                     visit_fn visit) {
     struct gb_list entries;
-    GB_TRY(gb_list_folder(directory, "", &entries));
+    GB_TRY(gb_list_directory(directory, "", &entries));
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < entries.count; i++) {
         char path[GB_PATH];
@@ -158,13 +158,13 @@ static enum gb_status read_bsds500(struct reading *reading, const char *director
         return GB_OK;
     struct gb_source source = *reading->source;
     source.directory = directory;
-    struct gb_photographs more[GB_SPLITS];
+    struct gb_image_list more[GB_SPLITS];
     GB_TRY(gb_bsds_read(&source, &gb_bsd100, min_side(reading, GB_SPLIT_TRAIN), more));
     enum gb_status status = GB_OK;
     for (int split = 0; split < GB_SPLITS; split++) {
         if (status == GB_OK)
             status = append(reading, split, &more[split], prefixes[split]);
-        gb_photographs_free(&more[split]);
+        gb_image_list_free(&more[split]);
     }
     return status;
 }
@@ -194,8 +194,8 @@ static enum gb_status unpack_image(const unsigned char *planes, int side, const 
 
 // Every `every`th row, from the first on.
 static enum gb_status unpack_rows(const struct gb_byte_matrix *rows, int side, int every,
-                                  const char *path, struct gb_photographs *images) {
-    GB_TRY(gb_photographs_create(images, ((int)rows->rows + every - 1) / every));
+                                  const char *path, struct gb_image_list *images) {
+    GB_TRY(gb_image_list_create(images, ((int)rows->rows + every - 1) / every));
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < images->count; i++) {
         const size_t row = (size_t)i * (size_t)every;
@@ -205,7 +205,7 @@ static enum gb_status unpack_rows(const struct gb_byte_matrix *rows, int side, i
                                   : gb_no_memory(what, path);
     }
     if (status != GB_OK)
-        gb_photographs_free(images);
+        gb_image_list_free(images);
     return status;
 }
 
@@ -216,8 +216,8 @@ static enum gb_status read_archive(struct reading *reading, enum gb_split split,
     const int least = min_side(reading, split);
     const int side = rows.columns <= INT_MAX ? (int)lrint(sqrt((double)rows.columns / 3)) : 0;
     const int every =
-        split == GB_SPLIT_TEST ? (int)((rows.rows + GB_SR_MOST_TESTED - 1) / GB_SR_MOST_TESTED) : 1;
-    struct gb_photographs images = {0};
+        split == GB_SPLIT_TEST ? (int)((rows.rows + GB_SR_MAX_TESTED - 1) / GB_SR_MAX_TESTED) : 1;
+    struct gb_image_list images = {0};
     enum gb_status status;
     if (rows.rows > INT_MAX / 2 || 3 * (size_t)side * (size_t)side != rows.columns)
         status = gb_fail(GB_BAD_INPUT, what, path, "%zu rows of %zu bytes are no square images",
@@ -295,22 +295,22 @@ static enum gb_status read_roots(struct reading *reading, const char *roots) {
 
 // ---- Splits ----
 
-// Takes every tenth out of the training photographs.
+// Takes every tenth out of the training images.
 static enum gb_status hold_out(struct reading *reading) {
     enum { ONE_OF = 10 };
-    struct gb_photographs *all = &reading->splits[GB_SPLIT_TRAIN], parts[GB_SPLITS] = {0};
-    int every = (all->count + GB_SR_MOST_TESTED - 1) / GB_SR_MOST_TESTED;
+    struct gb_image_list *all = &reading->splits[GB_SPLIT_TRAIN], parts[GB_SPLITS] = {0};
+    int every = (all->count + GB_SR_MAX_TESTED - 1) / GB_SR_MAX_TESTED;
     every = every > ONE_OF ? every : all->count < ONE_OF ? all->count : ONE_OF;
     const int counts[GB_SPLITS] = {all->count - all->count / every, all->count / every};
     enum gb_status status = GB_OK;
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
-        status = gb_photographs_create(&parts[split], counts[split]);
+        status = gb_image_list_create(&parts[split], counts[split]);
     for (int i = 0, used[GB_SPLITS] = {0}; status == GB_OK && i < all->count; i++) {
         const bool tests = i % every == every - 1;
         const enum gb_split split = tests ? GB_SPLIT_TEST : GB_SPLIT_TRAIN;
         status = move(all, i, tests ? "held-out/" : "", &parts[split], used[split]++);
     }
-    gb_photographs_free(all);
+    gb_image_list_free(all);
     for (int split = 0; split < GB_SPLITS; split++)
         reading->splits[split] = parts[split];
     return status;
@@ -319,11 +319,10 @@ static enum gb_status hold_out(struct reading *reading) {
 static enum gb_status draw_synthetic(struct reading *reading) {
     const struct gb_source *source = reading->source;
     const int side = source->size > TRAIN_SIDE ? source->size : TRAIN_SIDE;
-    struct gb_photographs test;
-    GB_TRY(gb_natural_photographs(SEED, 0, TRAIN, side, side, source->threads,
-                                  &reading->splits[GB_SPLIT_TRAIN]));
-    GB_TRY(gb_natural_photographs(SEED, TEST_FIRST, TEST, TEST_SIDE, TEST_SIDE, source->threads,
-                                  &test));
+    struct gb_image_list test;
+    GB_TRY(gb_natural_images(SEED, 0, TRAIN, side, side, source->threads,
+                             &reading->splits[GB_SPLIT_TRAIN]));
+    GB_TRY(gb_natural_images(SEED, TEST_FIRST, TEST, TEST_SIDE, TEST_SIDE, source->threads, &test));
     return append(reading, GB_SPLIT_TEST, &test, "synthetic/");
 }
 
@@ -339,12 +338,12 @@ static enum gb_status read_all(struct reading *reading) {
     return hold_out(reading);
 }
 
-enum gb_status gb_sr_read(const struct gb_source *source, struct gb_photographs splits[]) {
+enum gb_status gb_sr_read(const struct gb_source *source, struct gb_image_list splits[]) {
     struct reading reading = {source, splits};
     for (int split = 0; split < GB_SPLITS; split++)
-        splits[split] = (struct gb_photographs){0};
+        splits[split] = (struct gb_image_list){0};
     const enum gb_status status = read_all(&reading);
     for (int split = 0; status != GB_OK && split < GB_SPLITS; split++)
-        gb_photographs_free(&splits[split]);
+        gb_image_list_free(&splits[split]);
     return status;
 }

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT
-// Where super-resolution's photographs come from: directories as the data sets' publishers lay them
+// Where super-resolution's images come from: directories as the data sets' publishers lay them
 // out.
 #ifndef GB_SR_FILES_H
 #define GB_SR_FILES_H
 
 #include "tasks/data/dataset.h"
-#include "tasks/data/photographs.h"
+#include "tasks/data/image_list.h"
 
 enum {
-    GB_SR_LEAST_SIDE = 16,   // of a test image: SSIM's window within the border that is not scored
-    GB_SR_MOST_TESTED = 1000 // images of a test set of small images
+    GB_SR_LEAST_SIDE = 16,  // of a test image: SSIM's window within the border that is not scored
+    GB_SR_MAX_TESTED = 1000 // images of a test set of small images
 };
 
-// Reads the photographs of both splits (the array has GB_SPLITS entries); free each with
-// gb_photographs_free. Those that test are named SET/FILE, and those of a set stand together.
+// Reads the images of both splits (the array has GB_SPLITS entries); free each with
+// gb_image_list_free. Those that test are named SET/FILE, and those of a set stand together.
 //
 // source->directory is one directory, or several with colons between. Each is, or its directories are:
 //   BSDS500        as tasks/data/bsds_data.h reads it: images/train and images/test train, of
 //                  images/val the test set BSD100, which bsd100.txt lists, or all
 //   test sets      any of the directories Set5, Set14 and BSD100, with images
 //   ImageNet32/64  train_data_batch_1.npz to ..._10.npz, as many as there are, which train, and
-//                  val_data.npz, the test set ImageNet: GB_SR_MOST_TESTED of it, evenly spread. The
+//                  val_data.npz, the test set ImageNet: GB_SR_MAX_TESTED of it, evenly spread. The
 //                  array `data` is of bytes, an image a row, its red, green and blue one after the
 //                  other; pickled batches are not read
 //   else           images of any format that gb_image_read takes, in the directory and in the directories
@@ -28,12 +28,12 @@ enum {
 // NULL: pictures of tasks/synthetic/natural.h, the test set "synthetic".
 //
 // Where there is no test set, every tenth that would train (or as many fewer as leave
-// GB_SR_MOST_TESTED) is the test set "held-out". There may be none that train.
+// GB_SR_MAX_TESTED) is the test set "held-out". There may be none that train.
 //
 // GB_BAD_INPUT with the file and the reason: a directory missing or without images, an image or an
 // archive that does not decode, an image below GB_SR_LEAST_SIDE, or below source->size where it
 // trains, rows that are no square images, a list that names a file that is
 // not there, a test set that is in two of the directories. On failure nothing is held.
-enum gb_status gb_sr_read(const struct gb_source *source, struct gb_photographs splits[]);
+enum gb_status gb_sr_read(const struct gb_source *source, struct gb_image_list splits[]);
 
 #endif

@@ -19,7 +19,7 @@
 #include "base/status.h"
 
 // A pinhole camera: the point (x, y, z) before it, z along its axis, y down, in metres, lies at
-// pixel (fx x / z + cx, fy y / z + cy), where whole numbers are the middles of pixels.
+// pixel (fx x / z + cx, fy y / z + cy), where integers are the middles of pixels.
 struct gb_camera {
     int w, h;
     double fx, fy, cx, cy;

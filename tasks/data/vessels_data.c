@@ -15,7 +15,7 @@
 
 static const char what[] = "cannot read vessels";
 
-// ---- windows on photographs ----
+// ---- windows on images ----
 
 struct windows {
     int count;
@@ -152,9 +152,9 @@ const struct gb_vessel_image *gb_vessels_image(const struct gb_dataset *set, int
 
 // ---- what a directory holds ----
 
-// The files of one photograph; a name that is NULL stands for a file that the set does not have.
+// The files of one image; a name that is NULL stands for a file that the set does not have.
 struct entry {
-    char *name; // of the photograph, as in lists
+    char *name; // of the image, as in lists
     char *image, *vessels, *second, *field;
     enum gb_split split; // as the set's publishers have it
 };
@@ -165,7 +165,7 @@ struct directory {
     struct entry *entries; // in byte order of their names
 };
 
-static void folder_free(struct directory *directory) {
+static void directory_free(struct directory *directory) {
     for (int i = 0; i < directory->count; i++) {
         struct entry *entry = &directory->entries[i];
         char *const owned[] = {entry->name, entry->image, entry->vessels, entry->second,
@@ -231,7 +231,7 @@ static enum gb_status add_drive(struct directory *directory, const char *half, e
 
 static enum gb_status find_chase(struct directory *directory) {
     struct gb_list list;
-    GB_TRY(gb_list_folder(directory->path, ".jpg", &list));
+    GB_TRY(gb_list_directory(directory->path, ".jpg", &list));
     enum gb_status status = make_room(directory, list.count);
     for (int i = 0; status == GB_OK && i < list.count; i++)
         status = add_chase(directory, list.names[i]);
@@ -244,7 +244,7 @@ static enum gb_status find_drive_half(struct directory *directory, const char *h
     struct gb_list list;
     char *room = gb_format("%s/%s/images", directory->path, half);
     enum gb_status status =
-        room ? gb_list_folder(room, ".tif", &list) : gb_no_memory(what, directory->path);
+        room ? gb_list_directory(room, ".tif", &list) : gb_no_memory(what, directory->path);
     free(room);
     GB_TRY(status);
     status = make_room(directory, list.count);
@@ -292,47 +292,47 @@ static enum gb_status choose_by_rule(const struct directory *directory, enum gb_
 }
 
 static enum gb_status choose_by_list(const struct directory *directory, const struct gb_list *names,
-                                     const char *split_folder, enum gb_split split, bool *taken,
+                                     const char *split_directory, enum gb_split split, bool *taken,
                                      struct choice *choice) {
     struct gb_list list = {0};
-    char *path = gb_format("%s/vessels_%s.txt", split_folder, gb_split_name(split));
-    enum gb_status status = path ? gb_list_read(path, &list) : gb_no_memory(what, split_folder);
+    char *path = gb_format("%s/vessels_%s.txt", split_directory, gb_split_name(split));
+    enum gb_status status = path ? gb_list_read(path, &list) : gb_no_memory(what, split_directory);
     if (status == GB_OK && list.count > directory->count)
         status = gb_fail(GB_BAD_INPUT, what, path, "%d names for the %d images of %s", list.count,
                          directory->count, directory->path);
     if (status == GB_OK)
-        status = gb_list_places(&list, path, names, directory->path, taken, choice->places);
+        status = gb_list_indices(&list, path, names, directory->path, taken, choice->places);
     choice->count = list.count;
     gb_list_free(&list);
     free(path);
     return status;
 }
 
-static enum gb_status choose_by_lists(const struct directory *directory, const char *split_folder,
-                                      struct choice choices[]) {
+static enum gb_status choose_by_lists(const struct directory *directory,
+                                      const char *split_directory, struct choice choices[]) {
     struct gb_list names = {.count = directory->count,
                             .names = calloc((size_t)directory->count, sizeof *names.names)};
     bool *taken = calloc((size_t)directory->count, sizeof *taken);
-    enum gb_status status = names.names && taken ? GB_OK : gb_no_memory(what, split_folder);
+    enum gb_status status = names.names && taken ? GB_OK : gb_no_memory(what, split_directory);
     for (int i = 0; status == GB_OK && i < directory->count; i++)
         names.names[i] = directory->entries[i].name;
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
-        status = choose_by_list(directory, &names, split_folder, (enum gb_split)split, taken,
+        status = choose_by_list(directory, &names, split_directory, (enum gb_split)split, taken,
                                 &choices[split]);
     free(names.names);
     free(taken);
     return status;
 }
 
-static enum gb_status choose(const struct directory *directory, const char *split_folder,
+static enum gb_status choose(const struct directory *directory, const char *split_directory,
                              struct choice choices[]) {
     for (int split = 0; split < GB_SPLITS; split++) {
         choices[split].places = calloc((size_t)directory->count, sizeof *choices[split].places);
         if (!choices[split].places)
             return gb_no_memory(what, directory->path);
     }
-    if (split_folder)
-        return choose_by_lists(directory, split_folder, choices);
+    if (split_directory)
+        return choose_by_lists(directory, split_directory, choices);
     for (int split = 0; split < GB_SPLITS; split++)
         GB_TRY(choose_by_rule(directory, (enum gb_split)split, &choices[split]));
     return GB_OK;
@@ -437,7 +437,7 @@ static enum gb_status read_split(const struct directory *directory, const struct
 static enum gb_status load(struct directory *directory, struct choice choices[],
                            const struct gb_source *source, struct gb_dataset splits[]) {
     GB_TRY(find_entries(directory));
-    GB_TRY(choose(directory, source->split_folder, choices));
+    GB_TRY(choose(directory, source->split_directory, choices));
     for (int split = 0; split < GB_SPLITS; split++)
         GB_TRY(
             read_split(directory, &choices[split], (enum gb_split)split, source, &splits[split]));
@@ -455,6 +455,6 @@ enum gb_status gb_vessels_load(const struct gb_source *source, struct gb_dataset
         if (status != GB_OK)
             gb_dataset_free(&splits[split]);
     }
-    folder_free(&directory);
+    directory_free(&directory);
     return status;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Photographs of the retina with their vessels traced by hand, whole and of 8 bits, and the windows
+// Images of the retina with their vessels traced by hand, whole and of 8 bits, and the windows
 // on them that models are trained on. Two published sets are read as they are distributed:
 //   DRIVE (Staal et al. 2004): FOLDER/{training,test}/images/NN_*.tif, 1st_manual/NN_manual1.gif,
 //     mask/NN_*_mask.gif (the field of view), test/2nd_manual/NN_manual2.gif; 565 x 584, 20 and 20
@@ -11,7 +11,7 @@
 #include "tasks/data/dataset.h"
 #include "tasks/images/image.h"
 
-// One photograph. The masks have its size, one channel, 0 and 255.
+// One image. The masks have its size, one channel, 0 and 255.
 struct gb_vessel_image {
     struct gb_image image;   // three channels; levelled once a set holds it
     struct gb_image vessels; // as the first observer traced them: the truth
@@ -26,12 +26,12 @@ void gb_vessel_images_free(struct gb_vessel_image *images, int count);
 // largest size that a task takes trains on whole images. Whole images are padded at the
 // right and at the bottom to a multiple of GB_VESSELS_MULTIPLE, 576 x 592 for DRIVE, 1008 x 960 for
 // CHASE_DB1; for a model of more than four levels to the source's multiple.
-// The light of photographs is levelled (tasks/images/normalize_illumination.h) over squares whose radius is the
+// The light of images is levelled (tasks/images/normalize_illumination.h) over squares whose radius is the
 // width padded for four levels, whatever the model's, over GB_VESSELS_LEVEL, and padding and all
 // that lies outside the field of view is neutral. The paper says nothing of that. Without it a
-// network with instance normalisation takes a window for something else than the whole photograph,
+// network with instance normalisation takes a window for something else than the whole image,
 // which is dark around the field: trained on windows of 128 x 128 of CHASE_DB1 for 200 steps of 4
-// it reached an F-score of 0.22 on whole photographs, with it 0.54.
+// it reached an F-score of 0.22 on whole images, with it 0.54.
 enum { GB_VESSELS_MULTIPLE = 16, GB_VESSELS_LEVEL = 32 };
 
 // Loads both splits (the array has GB_SPLITS entries); free each with gb_dataset_free. Examples are
@@ -39,7 +39,7 @@ enum { GB_VESSELS_MULTIPLE = 16, GB_VESSELS_LEVEL = 32 };
 // split gives windows of a map drawn by the key: rotated by any angle, enlarged by 0.8 to 1.2,
 // sheared by an angle of standard deviation 10 degrees (CNF, section 5.2), about a point drawn in
 // the image, or about its middle where the window is as large; the test split gives whole padded
-// images. source->split_folder: vessels_train.txt and vessels_test.txt, a name such as
+// images. source->split_directory: vessels_train.txt and vessels_test.txt, a name such as
 // 21_training.tif or Image_01L.jpg a line; images that neither names are not read. Examples stand
 // in the order of their list, or in byte order. CHASE_DB1 has no masks of the field of view: in
 // each row it is what lies between the first and the last pixel whose red, of 255, is above
@@ -63,7 +63,7 @@ enum gb_status gb_vessels_hold(struct gb_vessel_image *images, int count, enum g
 bool gb_vessels_second(const struct gb_dataset *set, int index, const struct gb_random_key *key,
                        const struct gb_tensor *second);
 
-// The photograph that example `index` is made from.
+// The image that example `index` is made from.
 const struct gb_vessel_image *gb_vessels_image(const struct gb_dataset *set, int index);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Even light: photographs of something round in a field of view are lit unevenly, and dark around
+// Even light: images of something round in a field of view are lit unevenly, and dark around
 // it.
 #ifndef GB_LEVEL_H
 #define GB_LEVEL_H

@@ -10,7 +10,7 @@
 // and given by the caller. Filters are those of kernels/resample/resample.h, pixel i covering [i, i
 // + 1):
 //   GB_BILINEAR  not rounded
-//   GB_BICUBIC   as MATLAB's imresize of whole numbers: the way that shrinks more first (rows where
+//   GB_BICUBIC   as MATLAB's imresize of integers: the way that shrinks more first (rows where
 //                both do alike), each way rounded to the image's levels and cut to their range
 // Equal sizes are a copy. The bits depend on nothing but the arguments. GB_BAD_INPUT where a side
 // shrinks or grows more than 1024 times, GB_OUT_OF_MEMORY.

@@ -4,7 +4,7 @@
 #include <math.h>
 
 // A direction, all alike: a point of the unit disc, brought to the circle. That takes a square root
-// in place of a sine and a cosine, which differ from one machine's library to the next.
+// instead of a sine and a cosine, which differ from one machine's library to the next.
 static void draw_direction(const struct gb_random_key *key, uint32_t *next, double *cosine,
                            double *sine) {
     double x, y, square;

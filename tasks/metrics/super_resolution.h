@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How an enlarged image is scored, as papers on super-resolution by two do since SRCNN (Dong et al.
-// 2015): PSNR and SSIM on the BT.601 luma, without the 2 outermost pixels; of a grey photograph on
+// 2015): PSNR and SSIM on the BT.601 luma, without the 2 outermost pixels; of a grey image on
 // the grey itself, from 0 to 1. Bicubic enlargement then scores 33.67 dB on Set5, 30.14 on Set14
 // and 29.56 on BSD100, where papers print 33.7, 30.2 and 29.6. Measured with other protocols: with
 // the border 33.67, 29.90 and 29.57 (two images of Set14 have black ones); Set14 with man.png,
@@ -18,7 +18,7 @@ struct gb_sr_score {
 };
 
 // Scores one image of 3 channels in levels / 256; `answer`, any view of the same shape, is brought
-// into [0, 255/256]. Sides of GB_SSIM_WINDOW + 2 * GB_SR_BORDER at least. A photograph is grey
+// into [0, 255/256]. Sides of GB_SSIM_WINDOW + 2 * GB_SR_BORDER at least. A image is grey
 // where its channels are equal everywhere. GB_OUT_OF_MEMORY.
 enum gb_status gb_sr_score(const struct gb_tensor *truth, const struct gb_tensor *answer,
                            struct gb_sr_score *score);

@@ -16,7 +16,7 @@ struct gb_superpixels {
 
 void gb_superpixels_free(struct gb_superpixels *superpixels);
 
-// Reads a text file of h lines of w whole numbers from 0 on, with blanks between, as the LFW Part
+// Reads a text file of h lines of w integers from 0 on, with blanks between, as the LFW Part
 // Labels Database has them. GB_BAD_INPUT with the file and line: missing, a line of more or fewer
 // numbers, one that is none or beyond w * h - 1, too many or too few lines. On failure *superpixels
 // holds nothing.
@@ -33,7 +33,7 @@ enum { GB_SLIC_COUNT = 225 };
 //   colour^2 + (compactness * place / step)^2,
 // then patches that are not in one piece are cut apart, and pieces smaller than a quarter of the
 // mean join the one before them in their row (or column, at the left edge). Colours are BT.601 luma
-// and colour differences with black and white 100 apart, in place of CIELAB, whose cube roots
+// and colour differences with black and white 100 apart, instead of CIELAB, whose cube roots
 // machines do not round alike; centres start where the grid has them. The labels depend on nothing
 // but the arguments. GB_OUT_OF_MEMORY; then *superpixels holds nothing.
 enum gb_status gb_slic(const struct gb_tensor *image, int count, double compactness,

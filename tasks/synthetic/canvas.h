@@ -2,7 +2,7 @@
 // What synthetic pictures are drawn with: points, colours, limbs and shapes of limbs, value noise,
 // and the numbers that an example is composed of. Everything is + - * / sqrt and floor in double,
 // which every machine rounds alike, so that a picture has the same bits everywhere: directions are
-// slopes in place of angles, falloffs are polynomials.
+// slopes instead of angles, falloffs are polynomials.
 //
 // Lengths are in what unit the caller likes, such as the picture's side; y points down.
 #ifndef GB_CANVAS_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Photograph-like pictures of the retina and their vessels, drawn by rule: trees that leave an
+// Image-like pictures of the retina and their vessels, drawn by rule: trees that leave an
 // optic disc, branch and taper, in uneven light, with a dark macula, spots and texture. They stand
 // in where no real data set is at hand; scores on them say nothing about the real ones.
 #ifndef GB_FUNDUS_H

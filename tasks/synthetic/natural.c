@@ -361,27 +361,27 @@ struct drawing {
     uint64_t seed;
     uint32_t first;
     int w, h;
-    struct gb_photographs *photographs;
+    struct gb_image_list *list;
 };
 
 static enum gb_status draw_one(void *argument, int index) {
     const struct drawing *drawing = argument;
     char name[32];
     snprintf(name, sizeof name, "natural%07u", drawing->first + (unsigned)index);
-    char **kept = &drawing->photographs->names[index];
+    char **kept = &drawing->list->names[index];
     *kept = strdup(name);
     if (!*kept)
         return gb_no_memory("cannot draw", "natural pictures");
     return gb_natural_draw(drawing->seed, drawing->first + (uint32_t)index, drawing->w, drawing->h,
-                           &drawing->photographs->images[index]);
+                           &drawing->list->images[index]);
 }
 
-enum gb_status gb_natural_photographs(uint64_t seed, uint32_t first, int count, int w, int h,
-                                      int threads, struct gb_photographs *photographs) {
-    GB_TRY(gb_photographs_create(photographs, count));
-    struct drawing drawing = {seed, first, w, h, photographs};
+enum gb_status gb_natural_images(uint64_t seed, uint32_t first, int count, int w, int h,
+                                 int threads, struct gb_image_list *list) {
+    GB_TRY(gb_image_list_create(list, count));
+    struct drawing drawing = {seed, first, w, h, list};
     const enum gb_status status = gb_parallel_tries(threads, count, draw_one, &drawing);
     if (status != GB_OK)
-        gb_photographs_free(photographs);
+        gb_image_list_free(list);
     return status;
 }

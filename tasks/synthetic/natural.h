@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Pictures with the statistics of photographs, for tasks that restore them: power falls with about
+// Pictures with the statistics of images, for tasks that restore them: power falls with about
 // the square of frequency, in textures as well as from object to object, and objects that hide one
 // another leave edges (the dead leaves model: Lee, Mumford and Huang 2001).
 #ifndef GB_NATURAL_H
 #define GB_NATURAL_H
 
-#include "tasks/data/photographs.h"
+#include "tasks/data/image_list.h"
 #include "tasks/images/image.h"
 
 // Draws picture `index` of `seed`, w x h pixels of 8 bits and 3 channels; gb_image_free frees it.
@@ -17,7 +17,7 @@ enum gb_status gb_natural_draw(uint64_t seed, uint32_t index, int w, int h, stru
 
 // Draws pictures first .. first+count-1 as if they had been read, under the names "natural0000000"
 // and so on.
-enum gb_status gb_natural_photographs(uint64_t seed, uint32_t first, int count, int w, int h,
-                                      int threads, struct gb_photographs *photographs);
+enum gb_status gb_natural_images(uint64_t seed, uint32_t first, int count, int w, int h,
+                                 int threads, struct gb_image_list *list);
 
 #endif

@@ -241,7 +241,7 @@ static void build_scene(struct scene *scene, uint64_t seed, uint32_t index) {
                               (struct gb_colour){0.8, 0.8, 0.8}, gb_roll(&dice, 0.0, 1.0));
     scene->sky_low =
         gb_blend(scene->sky_top, (struct gb_colour){0.95, 0.93, 0.88}, gb_roll(&dice, 0.2, 0.9));
-    if (gb_chance(&dice, 0.35)) // a wood or a wall in place of the sky
+    if (gb_chance(&dice, 0.35)) // a wood or a wall instead of the sky
         scene->sky_top = scene->sky_low = gb_vary(&dice, foliage(&dice), 0.6, 1.5);
     scene->ground_near = pasture(&dice);
     scene->ground_far = pasture(&dice);

@@ -20,15 +20,15 @@ struct loaded {
     struct gb_run_config run;
     struct gb_dataset splits[GB_SPLITS];
     struct gb_predictor predictor;
-    struct gb_run_config beside_run;
+    struct gb_run_config baseline_run;
     struct gb_predictor beside; // where one is asked for
     json_t *machine;            // for a result that is written
     int threads;
 };
 
 struct request {
-    const char *task, *checkpoint, *data, *split_folder, *split, *backend, *dequantise, *json,
-        *picture, *prediction, *ascent_start, *picture_folder, *beside;
+    const char *task, *checkpoint, *data, *split_directory, *split, *backend, *dequantise, *json,
+        *picture, *prediction, *ascent_start, *figure_directory, *beside;
     struct gb_scene_choice choice;
     int samples, crops, threads, images, ascent_steps;
     float temperature, ascent_rate;
@@ -47,7 +47,7 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
                                 struct loaded *loaded) {
     const struct gb_run_config *run = &loaded->run;
     const struct gb_source source = {.directory = request->data,
-                                     .split_folder = request->split_folder,
+                                     .split_directory = request->split_directory,
                                      .choice = request->choice,
                                      .size = run->size,
                                      .multiple = gb_model_multiple(run->model->kind, &run->config),
@@ -70,7 +70,7 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
     GB_TRY(gb_predictor_create(&loaded->predictor, run, &options));
     GB_TRY(gb_predictor_restore(&loaded->predictor, request->checkpoint));
     if (request->beside) {
-        GB_TRY(gb_predictor_create(&loaded->beside, &loaded->beside_run, &options));
+        GB_TRY(gb_predictor_create(&loaded->beside, &loaded->baseline_run, &options));
         GB_TRY(gb_predictor_restore(&loaded->beside, request->beside));
     }
     return run->task->load(&source, loaded->splits);
@@ -92,10 +92,10 @@ static enum gb_status check_for_task(const struct request *request, const struct
     if (request->temperature >= 0 && task->temperatures)
         return gb_fail(GB_BAD_INPUT, "unknown option", "--temperature",
                        "%s has its own, which are %s", task->name, task->temperatures);
-    if (request->picture_folder && !task->portrait)
+    if (request->figure_directory && !task->figure)
         return gb_fail(GB_BAD_INPUT, "unknown option", "--png-dir", "%s draws sheets alone",
                        task->name);
-    if (request->beside && !request->picture_folder)
+    if (request->beside && !request->figure_directory)
         return gb_fail(GB_BAD_INPUT, "missing option", "--png-dir", "--beside needs it");
     return GB_OK;
 }
@@ -110,7 +110,7 @@ static enum gb_status load(const struct request *request, struct loaded *loaded)
     GB_TRY(gb_backend_find(request->backend, &backend));
     if (!request->checkpoint)
         return gb_fail(GB_BAD_INPUT, "missing option", "--checkpoint", "the file of the model");
-    if (request->split_folder && !request->data)
+    if (request->split_directory && !request->data)
         return gb_fail(GB_BAD_INPUT, "missing option", "--data", "--split-dir needs it");
     // Results that cannot be written are not worth working for.
     if (request->json)
@@ -119,9 +119,9 @@ static enum gb_status load(const struct request *request, struct loaded *loaded)
         GB_TRY(gb_atomic_probe(request->picture));
     GB_TRY(read_run(request->checkpoint, task, &loaded->run));
     if (request->beside)
-        GB_TRY(read_run(request->beside, task, &loaded->beside_run));
-    if (request->picture_folder)
-        GB_TRY(gb_make_directory("cannot draw", request->picture_folder));
+        GB_TRY(read_run(request->beside, task, &loaded->baseline_run));
+    if (request->figure_directory)
+        GB_TRY(gb_make_directory("cannot draw", request->figure_directory));
     if (request->json)
         GB_TRY(gb_machine_json(&loaded->machine));
     enum gb_status status = load_into(request, backend, loaded);
@@ -144,7 +144,7 @@ static void shared_options(struct request *r, struct gb_option options[SHARED_OP
         gb_option_string("checkpoint", "FILE", &r->checkpoint, "the model (required)"),
         gb_option_string("data", "DIR", &r->data,
                          "the data set as published (else a synthetic one is drawn)"),
-        gb_option_string("split-dir", "DIR", &r->split_folder,
+        gb_option_string("split-dir", "DIR", &r->split_directory,
                          "lists of the split (else the task's own rule)"),
         gb_option_choice("split", "test|train", &r->split, "which examples"),
         gb_option_int("samples", "M", &r->samples, 1, 1000,
@@ -232,7 +232,7 @@ static enum gb_status eval(int argc, const char **argv) {
     options[SHARED_OPTIONS + 3] =
         gb_option_int("images", "N", &request.images, 1, 64, "examples of the picture");
     options[SHARED_OPTIONS + 4] =
-        gb_option_int("crops", "N", &request.crops, 1, GB_MOST_CROPS,
+        gb_option_int("crops", "N", &request.crops, 1, GB_MAX_CROPS,
                       "of sr: random crops of a test set that are scored (else the paper's 1,000)");
     bool helped;
     GB_TRY(gb_options_parse(&gb_eval_command, options, argc, argv, &helped));
@@ -253,8 +253,8 @@ const struct gb_command gb_eval_command = {"eval", "Scores a checkpoint on a dat
 // ---- sample ----
 
 // The directory's file for an example: its name, of which directories are made, ending with ".png".
-static enum gb_status portrait_path(const char *directory, const char *name,
-                                    char path[static GB_PATH]) {
+static enum gb_status figure_path(const char *directory, const char *name,
+                                  char path[static GB_PATH]) {
     const char *suffix = ".png", *dot = strrchr(name, '.'), *slash;
     char file[GB_PATH], parent[GB_PATH];
     snprintf(file, sizeof file, "%s%s", name, dot && strcmp(dot, suffix) == 0 ? "" : suffix);
@@ -264,7 +264,7 @@ static enum gb_status portrait_path(const char *directory, const char *name,
     return gb_make_directory("cannot draw", parent);
 }
 
-static enum gb_status draw_portraits(const struct request *request, struct loaded *loaded) {
+static enum gb_status draw_figures(const struct request *request, struct loaded *loaded) {
     const struct gb_dataset *set = split_of(request, loaded);
     struct gb_predictor *beside = request->beside ? &loaded->beside : NULL;
     struct gb_selection shown;
@@ -272,10 +272,10 @@ static enum gb_status draw_portraits(const struct request *request, struct loade
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < shown.count; i++) {
         char path[GB_PATH];
-        status = portrait_path(request->picture_folder, shown.names[i], path);
+        status = figure_path(request->figure_directory, shown.names[i], path);
         if (status == GB_OK)
             status =
-                loaded->run.task->portrait(&loaded->predictor, beside, set, shown.indices[i], path);
+                loaded->run.task->figure(&loaded->predictor, beside, set, shown.indices[i], path);
     }
     gb_selection_free(&shown);
     return status;
@@ -286,7 +286,7 @@ static enum gb_status draw(const struct request *request, struct loaded *loaded)
     if (request->picture)
         GB_TRY(gb_predictor_picture(&loaded->predictor, split_of(request, loaded), images,
                                     request->picture));
-    return request->picture_folder ? draw_portraits(request, loaded) : GB_OK;
+    return request->figure_directory ? draw_figures(request, loaded) : GB_OK;
 }
 
 static enum gb_status sample(int argc, const char **argv) {
@@ -299,7 +299,7 @@ static enum gb_status sample(int argc, const char **argv) {
         gb_option_int("images", "N", &request.images, 1, 64,
                       "examples, spread over the split (else 8 for --png, all for --png-dir)");
     options[SHARED_OPTIONS + 2] =
-        gb_option_string("png-dir", "DIR", &request.picture_folder,
+        gb_option_string("png-dir", "DIR", &request.figure_directory,
                          "of sr: a picture for every photograph, whole, named like it");
     options[SHARED_OPTIONS + 3] =
         gb_option_string("beside", "FILE", &request.beside,
@@ -308,7 +308,7 @@ static enum gb_status sample(int argc, const char **argv) {
     GB_TRY(gb_options_parse(&gb_sample_command, options, argc, argv, &helped));
     if (helped)
         return GB_OK;
-    if (!request.picture && !request.picture_folder)
+    if (!request.picture && !request.figure_directory)
         return gb_fail(GB_BAD_INPUT, "missing option", "--png",
                        "the file of the picture, or --png-dir");
     struct loaded loaded;

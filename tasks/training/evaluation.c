@@ -120,7 +120,7 @@ enum gb_status gb_predictor_evaluate(struct gb_predictor *p, const struct gb_dat
 
 // One image of every column, one column after the other, for each row.
 struct sheet {
-    struct gb_picture_column columns[GB_MOST_COLUMNS];
+    struct gb_picture_column columns[GB_MAX_COLUMNS];
     int column_count;
     float *values;
 };
@@ -144,7 +144,7 @@ static enum gb_status draw_row(struct gb_predictor *p, const struct gb_example_p
                                const struct gb_dataset *set, int index, int row,
                                const struct sheet *sheet) {
     const struct gb_random_key key = {.seed = p->options.seed, .sample = (uint32_t)index};
-    struct gb_tensor cells[GB_MOST_COLUMNS];
+    struct gb_tensor cells[GB_MAX_COLUMNS];
     struct gb_examples one;
     GB_TRY(gb_examples_create(&one, 1, &set->shape));
     const struct gb_example example = gb_example_at(&one, 0);
@@ -201,9 +201,9 @@ int gb_shown_samples(const struct gb_predictor *p) {
 }
 
 static int columns_of(const struct gb_predictor *p, const struct gb_example_shape *shape,
-                      struct gb_picture_column columns[static GB_MOST_COLUMNS]) {
+                      struct gb_picture_column columns[static GB_MAX_COLUMNS]) {
     const int samples = gb_shown_samples(p), undecided = SAMPLES + samples,
-              answer = undecided + (p->task->decide != NULL);
+              answer = undecided + (p->task->postprocess != NULL);
     const struct gb_tensor one =
         gb_dense(NULL, 1, shape->y_h, shape->y_w, p->task->picture_channels);
     for (int i = TRUTH; i <= answer; i++)
@@ -234,8 +234,8 @@ static enum gb_status fill_cells(struct gb_predictor *p, const char *name, int i
     const struct gb_tensor *undecided = &cells[SAMPLES + samples];
     GB_TRY(gb_predictor_predict(p, &example->x, name, index, target));
     task->to_image(&example->x, target, undecided);
-    if (task->decide)
-        task->decide(&example->x, undecided, undecided + 1);
+    if (task->postprocess)
+        task->postprocess(&example->x, undecided, undecided + 1);
     return GB_OK;
 }
 

@@ -14,7 +14,7 @@
 const char *const gb_prediction_names[GB_PREDICTIONS] = {"mean", "gradient"};
 
 // Floats of targets that the scorer and the sampler take at once, so that activations of whole
-// photographs fit into memory; one target in any case.
+// images fit into memory; one target in any case.
 enum { SCORED_AT_ONCE = 8, SCORED_FLOATS = 1 << 19, DRAWN_FLOATS = 1 << 21 };
 
 // Samples in hand: of which example and temperature, and the number of the first. None: at_once is

@@ -31,7 +31,7 @@ struct gb_predictor_options {
     // Images of a test set that are scored, spread evenly over it; 0: all. sr: of each set, the
     // middles alone.
     int scored;
-    int crops; // that a task which scores whole photographs takes likelihoods of; 0: its own
+    int crops; // that a task which scores whole images takes likelihoods of; 0: its own
     enum gb_prediction prediction;
     struct gb_ascent ascent;
 };
@@ -104,12 +104,12 @@ enum gb_status gb_predictor_picture(struct gb_predictor *predictor, const struct
                                     int images, const char *path);
 
 // For tasks that draw their own: what the columns are, and what goes into them.
-enum { GB_MOST_COLUMNS = 12 };
+enum { GB_MAX_COLUMNS = 12 };
 struct gb_example_picture {
     // Fills in captions and, without data, one image of each column for examples of this shape;
     // returns how many there are.
     int (*columns)(const struct gb_predictor *predictor, const struct gb_example_shape *shape,
-                   struct gb_picture_column columns[static GB_MOST_COLUMNS]);
+                   struct gb_picture_column columns[static GB_MAX_COLUMNS]);
     // Fills a row: one image of each column for example `index` of the set.
     enum gb_status (*fill_row)(struct gb_predictor *predictor, const struct gb_dataset *set,
                                int index, const struct gb_example *example,

@@ -20,8 +20,8 @@ enum { QUICK_SHARE = 8, CHECK_STEPS = 10, SAMPLES = 10 };
 
 // Ten steps on a backend and on the reference differ by rounding alone; a wrong gradient moved bits
 // per dimension by 1e-2 and more at five times this rate. Measured between scalar, avx2 and avx512:
-// 2e-6 at the most of c-Glow, 2.3e-5 of CNF: right after its start from data the gradients of
-// actnorm's biases are zero but for rounding, and Adam makes whole steps of their signs. So steps
+// 2e-6 at most of c-Glow, 2.3e-5 of CNF: right after its start from data the gradients of
+// actnorm's biases are zero except for rounding, and Adam makes whole steps of their signs. So steps
 // are short, whatever the task's own rate: at 1e-3 the vessels' CNF differs by 1.6e-4.
 static const float check_rate = 1e-4f;
 static const double check_bound = 1e-4;
@@ -51,10 +51,10 @@ static json_t *finished_record(const struct gb_training_run *run) {
 static enum gb_status train(const struct gb_reduced_job *job, const struct gb_backend *backend,
                             int threads, const char *out, json_t **record) {
     const struct gb_task *task = job->config.task;
-    char directory[GB_PATH], going_on[GB_PATH + 192];
+    char directory[GB_PATH], resume_hint[GB_PATH + 192];
     GB_TRY(gb_path_join(out, task->name, directory));
     snprintf(
-        going_on, sizeof going_on,
+        resume_hint, sizeof resume_hint,
         "the same command begins this task anew, unless you first finish it by glowbench train "
         "%s --resume --samples %d --out %s",
         task->name, SAMPLES, directory);
@@ -62,7 +62,7 @@ static enum gb_status train(const struct gb_reduced_job *job, const struct gb_ba
                                   .backend = backend,
                                   .threads = threads,
                                   .out = directory,
-                                  .going_on = going_on,
+                                  .resume_hint = resume_hint,
                                   .replace = true,
                                   .checkpoint_every = 1000,
                                   .samples = SAMPLES};

@@ -88,18 +88,19 @@ static enum gb_status read_numbers(const json_t *metadata, const char *path,
     const struct {
         const char *key;
         int *to, low, high;
-    } integers[] = {{"size", &run->size, GB_LEAST_SIZE, GB_MOST_SIZE},
-                    {"batch", &run->batch, 1, GB_MOST_BATCH},
+    } integers[] = {{"size", &run->size, GB_MIN_SIZE, GB_MAX_SIZE},
+                    {"batch", &run->batch, 1, GB_MAX_BATCH},
                     {"iterations", &run->iterations, 0, INT_MAX}};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++) {
         GB_TRY(gb_metadata_integer(metadata, path, integers[i].key, (uint64_t)integers[i].low,
                                    (uint64_t)integers[i].high, &value));
         *integers[i].to = (int)value;
     }
-    GB_TRY(read_float(metadata, path, "learning_rate", 0, GB_MOST_RATE, &run->learning_rate));
+    GB_TRY(
+        read_float(metadata, path, "learning_rate", 0, GB_MAX_LEARNING_RATE, &run->learning_rate));
     run->ema_decay = 0; // of checkpoints that do not tell it
     if (json_object_get(metadata, "ema_decay_bits"))
-        GB_TRY(read_float(metadata, path, "ema_decay", 0, GB_MOST_EMA_DECAY, &run->ema_decay));
+        GB_TRY(read_float(metadata, path, "ema_decay", 0, GB_MAX_EMA_DECAY, &run->ema_decay));
     return gb_metadata_integer(metadata, path, "seed", 0, INT64_MAX, &run->seed);
 }
 

@@ -21,11 +21,11 @@ struct gb_run_config {
 // "stored" or "reversible".
 const char *gb_run_memory(const struct gb_run_config *run);
 
-enum { GB_MOST_BATCH = 4096, GB_MOST_CROPS = 10000 };
-#define GB_MOST_RATE 1.0f
-#define GB_MOST_EMA_DECAY 0.99999f
+enum { GB_MAX_BATCH = 4096, GB_MAX_CROPS = 10000 };
+#define GB_MAX_LEARNING_RATE 1.0f
+#define GB_MAX_EMA_DECAY 0.99999f
 
-// The task's default for examples of this shape, but for the iterations: 0.
+// The task's default for examples of this shape, except for the iterations: 0.
 enum gb_status gb_run_config_default(const struct gb_task *task, const struct gb_task_model *model,
                                      int size, const struct gb_example_shape *shape,
                                      struct gb_run_config *run);

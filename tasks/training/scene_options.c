@@ -41,7 +41,7 @@ enum gb_status gb_scene_options_check(const struct gb_task *task, const struct g
                        task->name);
     if (!source->directory)
         return gb_fail(GB_BAD_INPUT, "missing option", "--data", "%s needs it", name);
-    if (source->split_folder)
+    if (source->split_directory)
         return gb_fail(GB_BAD_INPUT, "cannot split twice", name,
                        "the lists of --split-dir name the frames");
     return GB_OK;

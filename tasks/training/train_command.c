@@ -23,13 +23,13 @@ static const uint64_t unset_seed = UINT64_MAX;
 
 // What the line gave; 0, NULL and the two above: not given.
 struct given {
-    const char *task, *model, *data, *split_folder, *backend, *out, *memory;
+    const char *task, *model, *data, *split_directory, *backend, *out, *memory;
     int size, iterations, batch, threads, checkpoint_every, samples, crops, mask_copies;
     int score_every, score_images, flow_growth;
     float learning_rate, ema_decay, minutes;
     uint64_t seed;
     bool resume, score_unfinished;
-    const char *going_on;
+    const char *resume_hint;
     struct gb_scene_choice choice;
     struct gb_model_options of_model;
 };
@@ -47,7 +47,7 @@ static enum gb_status check_model(const struct given *given, const struct gb_tas
     return gb_model_options_check(&given->of_model, model->kind, flow);
 }
 
-// What the line says of a factored baseline is said of its flow where the flow has it too, but for
+// What the line says of a factored baseline is said of its flow where the flow has it too, except for
 // the growth: the baseline's follows, or is given.
 static enum gb_status follow_flow(const struct given *given, const struct gb_task_model *model,
                                   const struct gb_example_shape *shape,
@@ -235,7 +235,7 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
     GB_TRY(gb_training_run_check(run));
     const struct gb_source source = {
         .directory = given->data,
-        .split_folder = given->split_folder,
+        .split_directory = given->split_directory,
         .choice = given->choice,
         .size = run->config.size,
         .multiple = gb_model_multiple(run->config.model->kind, &run->config.config),
@@ -251,10 +251,10 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
 }
 
 static enum gb_status start(const struct given *given) {
-    struct gb_training_run run = {.data_folder = given->data,
-                                  .split_folder = given->split_folder,
+    struct gb_training_run run = {.data_directory = given->data,
+                                  .split_directory = given->split_directory,
                                   .threads = given->threads ? given->threads : gb_machine_threads(),
-                                  .going_on = given->going_on,
+                                  .resume_hint = given->resume_hint,
                                   .resume = given->resume,
                                   .checkpoint_every = given->checkpoint_every,
                                   .crops = given->crops,
@@ -266,7 +266,7 @@ static enum gb_status start(const struct given *given) {
     char out[GB_PATH];
     GB_TRY(gb_task_find(given->task, &task));
     run.samples = given->samples ? given->samples : gb_task_samples(task);
-    if (given->split_folder && !given->data)
+    if (given->split_directory && !given->data)
         return gb_fail(GB_BAD_INPUT, "missing option", "--data", "--split-dir needs it");
     GB_TRY(gb_path_join("out", task->name, out));
     run.out = given->out ? given->out : out;
@@ -285,8 +285,8 @@ static enum gb_status start(const struct given *given) {
     return GB_OK;
 }
 
-enum gb_status gb_train_line(int argc, const char **argv, const char *going_on) {
-    struct given given = {.going_on = going_on,
+enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hint) {
+    struct given given = {.resume_hint = resume_hint,
                           .checkpoint_every = 1000,
                           .score_images = 16,
                           .learning_rate = unset,
@@ -297,19 +297,19 @@ enum gb_status gb_train_line(int argc, const char **argv, const char *going_on) 
         gb_operand("TASK", &given.task, "what to train; glowbench list names the tasks"),
         gb_option_string("data", "DIR", &given.data,
                          "the data set as published (else a synthetic one is drawn)"),
-        gb_option_string("split-dir", "DIR", &given.split_folder,
+        gb_option_string("split-dir", "DIR", &given.split_directory,
                          "lists of the split (else the task's own rule)"),
-        gb_option_int("size", "S", &given.size, GB_LEAST_SIZE, GB_MOST_SIZE,
+        gb_option_int("size", "S", &given.size, GB_MIN_SIZE, GB_MAX_SIZE,
                       "of the examples, as the task measures it (else its smallest published one)"),
         gb_option_string("model", "M", &given.model,
                          "the model (else the task's first; glowbench list names them)"),
         gb_option_int("iters", "N", &given.iterations, 1, INT_MAX,
                       "training steps (else " TEXT(DEFAULT_ITERATIONS) ")"),
-        gb_option_int("batch", "B", &given.batch, 1, GB_MOST_BATCH,
+        gb_option_int("batch", "B", &given.batch, 1, GB_MAX_BATCH,
                       "examples a step (else the paper's)"),
-        gb_option_float("lr", "R", &given.learning_rate, 0, GB_MOST_RATE,
+        gb_option_float("lr", "R", &given.learning_rate, 0, GB_MAX_LEARNING_RATE,
                         "learning rate (else the paper's)"),
-        gb_option_float("ema", "D", &given.ema_decay, 0, GB_MOST_EMA_DECAY,
+        gb_option_float("ema", "D", &given.ema_decay, 0, GB_MAX_EMA_DECAY,
                         "score the parameters' exponential moving average, which decays by D a "
                         "step (else, and at 0, the parameters themselves, as the papers)"),
         gb_option_seed("seed", "N", &given.seed, "of everything random (else 0)"),
@@ -330,7 +330,7 @@ enum gb_status gb_train_line(int argc, const char **argv, const char *going_on) 
         gb_option_flag("resume", &given.resume, "go on from the folder's checkpoint"),
         gb_option_int("checkpoint-every", "N", &given.checkpoint_every, 1, INT_MAX,
                       "steps from one checkpoint to the next, five minutes at most"),
-        gb_option_float("time-limit", "MINUTES", &given.minutes, GB_LEAST_TIME_LIMIT, 1e6f,
+        gb_option_float("time-limit", "MINUTES", &given.minutes, GB_MIN_TIME_LIMIT, 1e6f,
                         "of training after which it saves and stops (else none)"),
         gb_option_flag("score-unfinished", &given.score_unfinished,
                        "score the model as it stands where the time limit stops it"),
@@ -342,7 +342,7 @@ enum gb_status gb_train_line(int argc, const char **argv, const char *going_on) 
                       "steps after which the log gets a score on few test images (else none)"),
         gb_option_int("score-images", "N", &given.score_images, 1, INT_MAX,
                       "of that score: test images, spread evenly; of sr: of each test set"),
-        gb_option_int("crops", "N", &given.crops, 1, GB_MOST_CROPS,
+        gb_option_int("crops", "N", &given.crops, 1, GB_MAX_CROPS,
                       "of sr: random crops of a test set that are scored (else the paper's 1,000)"),
     };
     enum { OWN = sizeof own / sizeof *own };
@@ -356,7 +356,7 @@ enum gb_status gb_train_line(int argc, const char **argv, const char *going_on) 
 }
 
 static enum gb_status train(int argc, const char **argv) {
-    return gb_train_line(argc, argv, "go on with the same command and --resume");
+    return gb_train_argv(argc, argv, "go on with the same command and --resume");
 }
 
 const struct gb_command gb_train_command = {

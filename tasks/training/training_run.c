@@ -209,12 +209,12 @@ static double median(float *values, long count) {
 static enum gb_status save(const struct gb_training_run *run, const struct gb_trainer *trainer) {
     char path[GB_PATH];
     GB_TRY(gb_path_join(run->out, "checkpoint.safetensors", path));
-    return gb_trainer_save(trainer, path, run->data_folder ? run->data_folder : "synthetic");
+    return gb_trainer_save(trainer, path, run->data_directory ? run->data_directory : "synthetic");
 }
 
 static enum gb_status stopped(const struct gb_training_run *run, long step) {
     return gb_fail(GB_INTERRUPTED, "stopped", run->out, "saved after step %ld of %d; %s", step,
-                   run->config.iterations, run->going_on);
+                   run->config.iterations, run->resume_hint);
 }
 
 // A machine that goes down costs no more than this, however long a step takes.
@@ -289,15 +289,16 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
         "{s:s, s:s, s:o, s:s, s:s, s:i, s:s, s:I, s:I, s:O, s:O, s:f, s:f, s:I, s:f, s:I, s:{s:I, "
         "s:I, s:I, s:I}}",
         "task", run->config.task->name, "model", run->config.model->name, "config",
-        gb_run_config_json(&run->config), "data", run->data_folder ? run->data_folder : "synthetic",
-        "backend", run->backend->name, "threads", run->threads, "commit", gb_build.commit, "seed",
-        (json_int_t)run->config.seed, "steps", (json_int_t)trainer->step, "machine", machine,
-        "metrics", metrics, "step_seconds_median", step_seconds, "flops_per_step",
-        kind->step_flops(trainer->model), "parameters", (json_int_t)gb_params_elements(params),
-        "images_per_second", step_seconds > 0 ? run->config.batch / step_seconds : 0.0,
-        "peak_memory_bytes", (json_int_t)peak_memory, "memory", "parameters_bytes", block,
-        "moments_bytes", 2 * block, "averages_bytes", params->average ? block : 0,
-        "activations_bytes", (json_int_t)kind->activation_bytes(trainer->model));
+        gb_run_config_json(&run->config), "data",
+        run->data_directory ? run->data_directory : "synthetic", "backend", run->backend->name,
+        "threads", run->threads, "commit", gb_build.commit, "seed", (json_int_t)run->config.seed,
+        "steps", (json_int_t)trainer->step, "machine", machine, "metrics", metrics,
+        "step_seconds_median", step_seconds, "flops_per_step", kind->step_flops(trainer->model),
+        "parameters", (json_int_t)gb_params_elements(params), "images_per_second",
+        step_seconds > 0 ? run->config.batch / step_seconds : 0.0, "peak_memory_bytes",
+        (json_int_t)peak_memory, "memory", "parameters_bytes", block, "moments_bytes", 2 * block,
+        "averages_bytes", params->average ? block : 0, "activations_bytes",
+        (json_int_t)kind->activation_bytes(trainer->model));
 }
 
 static enum gb_status finish(const struct gb_training_run *run, const struct gb_trainer *trainer,
@@ -367,7 +368,7 @@ static void announce(const struct gb_training_run *run, const struct gb_trainer 
     printf("%s: %d training and %d test images of %s, targets of %dx%d, %s (%s) of %zu parameters, "
            "%s, %d thread%s\n",
            config->task->name, splits[GB_SPLIT_TRAIN].count, splits[GB_SPLIT_TEST].count,
-           run->data_folder ? run->data_folder : "synthetic data", one.y.h, one.y.w,
+           run->data_directory ? run->data_directory : "synthetic data", one.y.h, one.y.w,
            config->model->kind->title, config->model->name,
            gb_params_elements(gb_trainer_params(trainer)), run->backend->name, run->threads,
            run->threads == 1 ? "" : "s");

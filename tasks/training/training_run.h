@@ -9,20 +9,21 @@
 
 struct gb_training_run {
     struct gb_run_config config;
-    const char *data_folder, *split_folder; // UTF-8. NULL: synthetic data, the task's own split
+    const char *data_directory,
+        *split_directory; // UTF-8. NULL: synthetic data, the task's own split
     const struct gb_backend *backend;
     int threads;
     const char *out;
-    const char *going_on;  // for the user: how to go on where the run was stopped
-    bool resume;           // go on from out's checkpoint, whose configuration `config` already is
-    bool replace;          // a run that `out` holds may be thrown away
-    int checkpoint_every;  // steps; every five minutes there is one anyway
-    int samples;           // of the final evaluation's sample average
-    int crops;             // as in struct gb_predictor_options
-    int score_every;       // steps from one score on few test images to the next; 0: none
-    int score_images;      // as `scored` in struct gb_predictor_options
-    double time_limit;     // seconds of steps after which it saves and stops; 0: none
-    bool score_unfinished; // where the limit stops it, it is scored and recorded as it stands
+    const char *resume_hint; // for the user: how to go on where the run was stopped
+    bool resume;             // go on from out's checkpoint, whose configuration `config` already is
+    bool replace;            // a run that `out` holds may be thrown away
+    int checkpoint_every;    // steps; every five minutes there is one anyway
+    int samples;             // of the final evaluation's sample average
+    int crops;               // as in struct gb_predictor_options
+    int score_every;         // steps from one score on few test images to the next; 0: none
+    int score_images;        // as `scored` in struct gb_predictor_options
+    double time_limit;       // seconds of steps after which it saves and stops; 0: none
+    bool score_unfinished;   // where the limit stops it, it is scored and recorded as it stands
 };
 
 // GB_BAD_INPUT where `out` holds a run already and neither resume nor replace is set: to be asked

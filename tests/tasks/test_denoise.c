@@ -27,7 +27,7 @@ static const struct gb_task *denoise(void) {
 static enum gb_status load(const char *directory, const char *lists, int size,
                            struct gb_dataset splits[]) {
     const struct gb_source source = {
-        .directory = directory, .split_folder = lists, .size = size, .threads = 2};
+        .directory = directory, .split_directory = lists, .size = size, .threads = 2};
     return denoise()->load(&source, splits);
 }
 
@@ -50,7 +50,7 @@ static void clean(const struct gb_examples *one, struct gb_tensor *picture) {
     denoise()->to_image(&one->x, &one->y, picture);
 }
 
-// The target is the noise in units of its deviation, and the input less it a photograph of 256
+// The target is the noise in units of its deviation, and the input less it a image of 256
 // levels.
 static void adds_the_noise_that_it_asks_for(void **state) {
     (void)state;

@@ -92,7 +92,7 @@ static int setup(void **state) {
 
 static enum gb_status load(const char *lists, int h, int w, struct gb_depth_maps splits[]) {
     const struct gb_source source = {.directory = gb_fixture_path(""),
-                                     .split_folder = lists ? gb_fixture_path(lists) : NULL,
+                                     .split_directory = lists ? gb_fixture_path(lists) : NULL,
                                      .size = h,
                                      .threads = 2};
     return gb_depth_maps_load(&source, h, w, splits);
@@ -358,7 +358,7 @@ static void takes_scenes_as_options(void **state) {
     assert_int_equal(gb_scene_options_check(depth, &source), GB_OK);
     assert_int_equal(gb_scene_options_check(horses, &source), GB_BAD_INPUT);
     assert_non_null(strstr(gb_error_message(), "--train-scenes"));
-    source.split_folder = "lists";
+    source.split_directory = "lists";
     assert_int_equal(gb_scene_options_check(depth, &source), GB_BAD_INPUT);
     assert_non_null(strstr(gb_error_message(), "--split-dir"));
     source = (struct gb_source){.choice.frames = {0, 5}};
@@ -601,7 +601,7 @@ static void scores_valid_pixels(void **state) {
         if (right)
             task->target(&examples.x, &examples.y, &predicted);
         task->to_image(&examples.x, &predicted, &answers);
-        task->decide(&examples.x, &answers, &answers);
+        task->postprocess(&examples.x, &answers, &answers);
         assert_int_equal(task->score(&given, metrics, per_image), GB_OK);
         const double psnr = metric(metrics, "psnr"), raw = metric(metrics, "raw_psnr");
         assert_true(raw > 45 && raw < 55);
@@ -703,8 +703,10 @@ static void renders_the_published_data(void **state) {
         skip();
     set_cache();
     write_lists(directory);
-    const struct gb_source source = {
-        .directory = directory, .split_folder = gb_fixture_path("lists"), .size = 96, .threads = 2};
+    const struct gb_source source = {.directory = directory,
+                                     .split_directory = gb_fixture_path("lists"),
+                                     .size = 96,
+                                     .threads = 2};
     struct gb_depth_maps maps[GB_SPLITS];
     if (gb_depth_maps_load(&source, 96, 128, maps) != GB_OK)
         fail_msg("%s", gb_error_message());

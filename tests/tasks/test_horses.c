@@ -59,7 +59,7 @@ static int setup(void **state) {
 
 static enum gb_status load_lists(const char *lists, struct gb_dataset splits[]) {
     struct gb_source source = {.directory = gb_fixture_path(""),
-                               .split_folder = lists ? gb_fixture_path(lists) : NULL,
+                               .split_directory = lists ? gb_fixture_path(lists) : NULL,
                                .size = SIZE,
                                .threads = 2};
     return gb_horses_load(&source, splits);
@@ -194,7 +194,7 @@ static void loads_the_published_data(void **state) {
         skip();
     for (int with_lists = lists ? 1 : 0; with_lists >= 0; with_lists--) {
         struct gb_source source = {.directory = directory,
-                                   .split_folder = with_lists ? lists : NULL,
+                                   .split_directory = with_lists ? lists : NULL,
                                    .size = 32,
                                    .threads = 2};
         struct gb_dataset splits[GB_SPLITS];

@@ -35,7 +35,7 @@ static void write_faces(const char *directory) {
 
 static enum gb_status load(const char *directory, const char *lists, struct gb_dataset splits[]) {
     const struct gb_source source = {.directory = gb_fixture_path(directory),
-                                     .split_folder = lists ? gb_fixture_path(lists) : NULL,
+                                     .split_directory = lists ? gb_fixture_path(lists) : NULL,
                                      .size = SIZE,
                                      .threads = 2};
     return gb_aligned_faces_load(&source, splits);

@@ -61,7 +61,7 @@ static int setup(void **state) {
 
 static enum gb_status load_lists(const char *lists, struct gb_dataset splits[]) {
     const struct gb_source source = {.directory = gb_fixture_path(""),
-                                     .split_folder = lists ? gb_fixture_path(lists) : NULL,
+                                     .split_directory = lists ? gb_fixture_path(lists) : NULL,
                                      .size = SIZE,
                                      .threads = 2};
     return gb_lfw_load(&source, splits);
@@ -241,11 +241,11 @@ static void targets_are_one_channel_a_part(void **state) {
     const float expected[12] = {0, 1, 0, 1, 0, 0, 0, 0, 1, 0, 1, 0};
     assert_memory_equal(target, expected, sizeof expected);
     gb_lfw.to_image(&none, &t, &p);
-    gb_lfw.decide(&none, &p, &a);
+    gb_lfw.postprocess(&none, &p, &a);
     assert_memory_equal(picture, answer, sizeof answer);
     float unsure[3] = {0.2f, 0.7f, 0.7f};
     const struct gb_tensor u = gb_dense(unsure, 1, 1, 1, 3), d = gb_dense(answer, 1, 1, 1, 3);
-    gb_lfw.decide(&none, &u, &d);
+    gb_lfw.postprocess(&none, &u, &d);
     const float face[3] = {0.0f, 1.0f, 0.0f};
     assert_memory_equal(answer, face, sizeof face);
 }

@@ -55,7 +55,7 @@ static void lists_a_folder_in_byte_order(void **state) {
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         gb_fixture_text(files[i], "");
     struct gb_list list;
-    assert_int_equal(gb_list_folder(gb_fixture_path("folder"), ".jpg", &list), GB_OK);
+    assert_int_equal(gb_list_directory(gb_fixture_path("folder"), ".jpg", &list), GB_OK);
     assert_int_equal(list.count, 3);
     assert_string_equal(list.names[0], "B.jpg");
     assert_string_equal(list.names[1], "a.JPG");
@@ -64,9 +64,9 @@ static void lists_a_folder_in_byte_order(void **state) {
     assert_int_equal(gb_list_find(&list, "a.JPG"), 1);
     assert_int_equal(gb_list_find(&list, "a.jpg"), -1);
     gb_list_free(&list);
-    assert_int_equal(gb_list_folder(gb_fixture_path("folder"), ".ppm", &list), GB_BAD_INPUT);
+    assert_int_equal(gb_list_directory(gb_fixture_path("folder"), ".ppm", &list), GB_BAD_INPUT);
     assert_message("folder", "holds no .ppm file");
-    assert_int_equal(gb_list_folder(gb_fixture_path("nowhere"), ".ppm", &list), GB_BAD_INPUT);
+    assert_int_equal(gb_list_directory(gb_fixture_path("nowhere"), ".ppm", &list), GB_BAD_INPUT);
     assert_message("nowhere", "No such file");
 }
 
@@ -78,14 +78,14 @@ static void finds_each_name_once(void **state) {
     const struct gb_list first = {.count = 2, .names = train, .lines = lines};
     const struct gb_list second = {.count = 3, .names = test, .lines = lines};
     bool taken[4] = {0};
-    assert_int_equal(gb_list_places(&first, "train.txt", &sorted, "images", taken, places), GB_OK);
+    assert_int_equal(gb_list_indices(&first, "train.txt", &sorted, "images", taken, places), GB_OK);
     assert_int_equal(places[0], 3);
     assert_int_equal(places[1], 1);
-    assert_int_equal(gb_list_places(&second, "test.txt", &sorted, "images", taken, places),
+    assert_int_equal(gb_list_indices(&second, "test.txt", &sorted, "images", taken, places),
                      GB_BAD_INPUT);
     assert_message("test.txt", "line 3: d is named twice");
     memset(taken, 0, sizeof taken);
-    assert_int_equal(gb_list_places(&second, "test.txt", &sorted, "images", taken, places),
+    assert_int_equal(gb_list_indices(&second, "test.txt", &sorted, "images", taken, places),
                      GB_BAD_INPUT);
     assert_message("test.txt", "line 5: images has no e");
 }

@@ -36,38 +36,37 @@ static void draws_the_same_bits_everywhere(void **state) {
                     {50, 31, UINT64_C(0xb6c46d52d8f302e0)},
                     {1, 7, UINT64_C(0xfc584c075e2e95f0)}};
     for (int i = 0; i < 3; i++) {
-        struct gb_photographs photographs;
-        assert_int_equal(
-            gb_natural_photographs(1, 20, 4, pictures[i].w, pictures[i].h, 2, &photographs), GB_OK);
-        assert_int_equal(gb_photographs_hash(&photographs), pictures[i].hash);
-        assert_string_equal(photographs.names[3], "natural0000023");
-        gb_photographs_free(&photographs);
+        struct gb_image_list list;
+        assert_int_equal(gb_natural_images(1, 20, 4, pictures[i].w, pictures[i].h, 2, &list),
+                         GB_OK);
+        assert_int_equal(gb_image_list_hash(&list), pictures[i].hash);
+        assert_string_equal(list.names[3], "natural0000023");
+        gb_image_list_free(&list);
     }
 }
 
 static void draws_by_seed_and_index_alone(void **state) {
     (void)state;
-    struct gb_photographs photographs;
+    struct gb_image_list list;
     struct gb_image same, other_index, other_seed;
-    assert_int_equal(gb_natural_photographs(7, 100, 3, 24, 40, 1, &photographs), GB_OK);
+    assert_int_equal(gb_natural_images(7, 100, 3, 24, 40, 1, &list), GB_OK);
     draw(7, 102, 24, 40, &same);
     draw(7, 103, 24, 40, &other_index);
     draw(8, 102, 24, 40, &other_seed);
     const size_t bytes = 24 * 40 * 3;
-    assert_memory_equal(photographs.images[2].pixels, same.pixels, bytes);
+    assert_memory_equal(list.images[2].pixels, same.pixels, bytes);
     assert_memory_not_equal(other_index.pixels, same.pixels, bytes);
     assert_memory_not_equal(other_seed.pixels, same.pixels, bytes);
-    gb_photographs_free(&photographs);
+    gb_image_list_free(&list);
     gb_image_free(&same);
     gb_image_free(&other_index);
     gb_image_free(&other_seed);
     assert_int_equal(gb_natural_draw(1, 1, 0, 8, &same), GB_BAD_INPUT);
-    assert_int_equal(gb_natural_photographs(1, 1, 3, 8, GB_IMAGE_MAX_SIDE + 1, 2, &photographs),
-                     GB_BAD_INPUT);
-    assert_null(photographs.images);
+    assert_int_equal(gb_natural_images(1, 1, 3, 8, GB_IMAGE_MAX_SIDE + 1, 2, &list), GB_BAD_INPUT);
+    assert_null(list.images);
 }
 
-// The mean over blocks of 4 x 4 pixels of the larger picture is the smaller one but for detail.
+// The mean over blocks of 4 x 4 pixels of the larger picture is the smaller one except for detail.
 static void draws_the_same_picture_at_every_size(void **state) {
     (void)state;
     double error = 0.0, deviation = 0.0;
@@ -92,7 +91,7 @@ static void draws_the_same_picture_at_every_size(void **state) {
     assert_true(error < 0.25 * deviation);
 }
 
-// Differences between neighbours, after the mean over blocks of side 1, 2, 4 and 8: in photographs
+// Differences between neighbours, after the mean over blocks of side 1, 2, 4 and 8: in images
 // they hardly depend on scale (BSDS500's training images: each 1.15 to 1.3 times as large in square
 // as the one before), where white noise falls to a quarter and a smooth picture grows fourfold.
 // Most are small and a few, at edges, large: the kurtosis of a normal variable is 3, BSDS500's 16.

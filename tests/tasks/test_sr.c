@@ -55,7 +55,7 @@ static void write_photographs(const char *directory) {
 
 static enum gb_status load(const char *directory, const char *lists, struct gb_dataset splits[]) {
     const struct gb_source source = {
-        .directory = directory, .split_folder = lists, .size = SIZE, .threads = 2};
+        .directory = directory, .split_directory = lists, .size = SIZE, .threads = 2};
     return gb_sr_load(&source, splits);
 }
 
@@ -97,7 +97,7 @@ static void assert_refused(const char *directory, const char *lists, const char 
     assert_int_equal(splits[GB_SPLIT_TRAIN].count + splits[GB_SPLIT_TEST].count, 0);
 }
 
-// ---- Where photographs come from ----
+// ---- Where images come from ----
 
 static void holds_out_some_of_a_folder(void **state) {
     (void)state;
@@ -230,7 +230,7 @@ static void reads_imagenet_batches(void **state) {
     gb_fixture_folder("imagenet/val");
     write_batch("imagenet/train/train_data_batch_1.npz", 3, 3 * 32 * 32);
     write_batch("imagenet/train/train_data_batch_10.npz", 2, 3 * 32 * 32);
-    write_batch("imagenet/val/val_data.npz", GB_SR_MOST_TESTED * 2 + 1, 3 * 32 * 32);
+    write_batch("imagenet/val/val_data.npz", GB_SR_MAX_TESTED * 2 + 1, 3 * 32 * 32);
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(load(gb_fixture_path("imagenet"), NULL, splits), GB_OK);
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
@@ -281,7 +281,7 @@ static void refuses_what_is_no_photograph(void **state) {
 
 // ---- What is made of them ----
 
-// The place in the photograph `other` of 24 x 40 pixels that a patch begins at; fails where there
+// The place in the image `other` of 24 x 40 pixels that a patch begins at; fails where there
 // is none, or where it is odd.
 static void assert_patch_of_other(const struct gb_tensor *patch) {
     for (int top = 0; top + SIZE <= 40; top += 2)
@@ -297,7 +297,7 @@ static void assert_patch_of_other(const struct gb_tensor *patch) {
     fail_msg("no part of the photograph at even coordinates");
 }
 
-// A photograph of four patches' sides trains beside its half, one that is shorter does not.
+// A image of four patches' sides trains beside its half, one that is shorter does not.
 static void trains_on_reduced_photographs(void **state) {
     (void)state;
     gb_fixture_folder("large");
@@ -502,7 +502,7 @@ static void assert_metric(const json_t *metrics, const char *name, double low, d
         fail_msg("%s is %g", name, json_number_value(value));
 }
 
-// A predictor by a tiny model of the name, untrained but for the parameters' start. Where the model
+// A predictor by a tiny model of the name, untrained except for the parameters' start. Where the model
 // has no levels, they do not count.
 static void create_tiny(const char *name, int levels, int threads, int images,
                         const struct gb_example_shape *shape, struct gb_predictor *predictor) {
@@ -641,7 +641,7 @@ static int shown(int side, int longer) {
     return side * (longer < 128 ? 128 / longer : 1);
 }
 
-// Of a photograph of w x h: columns of its size beside the low resolution, gaps of 8.
+// Of a image of w x h: columns of its size beside the low resolution, gaps of 8.
 static void assert_portrait(const char *name, int w, int h, int columns) {
     struct gb_image sheet;
     const int longer = w > h ? w : h;
@@ -668,14 +668,13 @@ static void draws_whole_photographs(void **state) {
     create_tiny("srcnn", 0, 1, 0, &train->shape, &one);
     assert_string_equal(test->names[0], "Set5/a.png");
     assert_string_equal(test->names[1], "Set14/b.png");
-    assert_int_equal(task->portrait(&flow, &factored, test, 0, gb_fixture_path("beside.png")),
-                     GB_OK);
+    assert_int_equal(task->figure(&flow, &factored, test, 0, gb_fixture_path("beside.png")), GB_OK);
     assert_portrait("beside.png", 40, 32, 7);
-    assert_int_equal(task->portrait(&flow, NULL, test, 1, gb_fixture_path("alone.png")), GB_OK);
+    assert_int_equal(task->figure(&flow, NULL, test, 1, gb_fixture_path("alone.png")), GB_OK);
     assert_portrait("alone.png", 24, 40, 6);
-    assert_int_equal(task->portrait(&one, NULL, test, 1, gb_fixture_path("one.png")), GB_OK);
+    assert_int_equal(task->figure(&one, NULL, test, 1, gb_fixture_path("one.png")), GB_OK);
     assert_portrait("one.png", 24, 40, 3);
-    assert_int_equal(task->portrait(&flow, NULL, train, 0, gb_fixture_path("none.png")),
+    assert_int_equal(task->figure(&flow, NULL, train, 0, gb_fixture_path("none.png")),
                      GB_BAD_INPUT);
     gb_predictor_free(&flow);
     gb_predictor_free(&factored);
@@ -683,7 +682,7 @@ static void draws_whole_photographs(void **state) {
     free_splits(splits);
 }
 
-// Few photographs of each set are scored by their middles, which have the shortest side of all.
+// Few images of each set are scored by their middles, which have the shortest side of all.
 static void few_are_scored_by_their_middles(void **state) {
     (void)state;
     enum { MIDDLE = 24 };

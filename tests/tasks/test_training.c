@@ -384,8 +384,8 @@ static bool within(const struct gb_tensor *a, int i, const struct gb_tensor *b, 
     return true;
 }
 
-// The example that stands at place `i` of the minibatch: its image is there but for noise of one
-// level of 256, and its mask but for noise of half a level to either side.
+// The example that stands at place `i` of the minibatch: its image is there except for noise of one
+// level of 256, and its mask except for noise of half a level to either side.
 static int example_in_batch(const struct gb_trainer *trainer, const struct gb_batch *batch, int i) {
     const struct gb_examples *set = gb_dataset_held(trainer->train);
     int found = -1;
@@ -974,7 +974,7 @@ static void test_scores_are_of_the_answers(void **state) {
     for (int i = 0; i < TEST; i++) {
         struct gb_tensor answer = gb_images(&answers, i, 1);
         predict(&predictor, test, i, &answer);
-        horses->decide(NULL, &answer, &answer);
+        horses->postprocess(NULL, &answer, &answer);
         sum += bits[i];
     }
     gb_score_masks(&gb_dataset_held(test)->y, &answers, &scores, iou);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The vessels task: what is measured of each model on whole photographs.
+// The vessels task: what is measured of each model on whole images.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 #include "tests/support/fixture.h"
 #include "tests/tasks/untrained.h"
 
-// Windows are smaller than photographs, and these no multiple of GB_VESSELS_MULTIPLE.
+// Windows are smaller than images, and these no multiple of GB_VESSELS_MULTIPLE.
 enum { WINDOW = 16, SIDE = 40, PADDED = 48, TRAIN = 3, TEST = 2, SAMPLES = 5 };
 
 static const struct gb_task *vessels;
@@ -120,7 +120,7 @@ static void check_photographs(const json_t *per_image, const json_t *metrics) {
     assert_float_equal(number(metrics, "sample_f_score"), f_scores, 1e-9);
 }
 
-// All models on the same whole photographs, though they are built for windows.
+// All models on the same whole images, though they are built for windows.
 static void measures_every_model(void **state) {
     (void)state;
     for (const struct gb_task_model *model = vessels->models; model->name; model++) {
@@ -183,7 +183,7 @@ static void scores_the_probability_at_any_temperature(void **state) {
     assert_true(f_scores[0] == f_scores[2] && f_scores[1] == f_scores[2]);
 }
 
-// Photographs are padded to what the model's levels need, and their light stays the same.
+// Images are padded to what the model's levels need, and their light stays the same.
 static void pads_for_deep_models(void **state) {
     (void)state;
     enum { LEVELS = 5, DEEP = 64 };

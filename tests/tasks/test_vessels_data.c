@@ -22,7 +22,7 @@
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
 
-// Published directories in small: photographs of W x H pixels whose vessels are columns. In the palette
+// Published directories in small: images of W x H pixels whose vessels are columns. In the palette
 // of the GIFs DARK and LIGHT are such places.
 enum { W = 30, H = 20, DARK = 0, LIGHT = 20, UNKNOWN = -1 };
 
@@ -97,7 +97,7 @@ static int setup_drive(void **state) {
 
 static enum gb_status load(const char *lists, int size, struct gb_dataset splits[]) {
     struct gb_source source = {.directory = gb_fixture_path(""),
-                               .split_folder = lists ? gb_fixture_path(lists) : NULL,
+                               .split_directory = lists ? gb_fixture_path(lists) : NULL,
                                .size = size,
                                .threads = 2};
     return gb_vessels_load(&source, splits);
@@ -128,7 +128,7 @@ static void leave(struct gb_example *example) {
     free(example->mask.data);
 }
 
-// The first test example is the photograph, padded at the right and at the bottom.
+// The first test example is the image, padded at the right and at the bottom.
 static void assert_whole(const struct gb_dataset *test, int (*field)(int x, int y, int channel)) {
     assert_int_equal(test->shape.x_h, 32);
     assert_int_equal(test->shape.x_w, 32);
@@ -219,7 +219,7 @@ static void draws_windows_by_the_key(void **state) {
     assert_true(same(&one.y, &again.y));
     assert_false(same(&one.x, &later.x));
     leave(&one), leave(&again), leave(&later);
-    // Test examples are the photographs, whatever the key.
+    // Test examples are the images, whatever the key.
     one = take(test, 0, 1, 0), again = take(test, 0, 2, 5);
     assert_true(same(&one.x, &again.x));
     leave(&one), leave(&again);

@@ -74,7 +74,7 @@ static void follows_the_map(void **state) {
     gb_image_free(&image);
 }
 
-// An image and its mask stay together: a disc keeps its place, and its area but for the scale.
+// An image and its mask stay together: a disc keeps its place, and its area except for the scale.
 static void keeps_masks_on_their_image(void **state) {
     (void)state;
     enum { S = 64 };

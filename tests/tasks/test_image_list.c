@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "tasks/data/bsds_data.h"
-#include "tasks/data/photographs.h"
+#include "tasks/data/image_list.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
 
@@ -19,7 +19,7 @@
 
 enum { W = 7, H = 5 };
 
-// A photograph whose pixels tell where they stand.
+// A image whose pixels tell where they stand.
 static struct gb_image numbered(void) {
     struct gb_image image;
     assert_int_equal(gb_image_create(&image, W, H, 3, 8, "test"), GB_OK);
@@ -125,29 +125,28 @@ static int setup(void **state) {
     return failed;
 }
 
-static enum gb_status read_splits(bool listed, int min_side, struct gb_photographs splits[]) {
+static enum gb_status read_splits(bool listed, int min_side, struct gb_image_list splits[]) {
     const struct gb_source source = {
         .directory = gb_fixture_path(""),
-        .split_folder = listed ? gb_fixture_path("lists") : NULL,
+        .split_directory = listed ? gb_fixture_path("lists") : NULL,
         .threads = 2,
     };
     return gb_bsds_read(&source, &gb_bsd68, min_side, splits);
 }
 
-static void assert_names(const struct gb_photographs *photographs, int count,
-                         const char *const names[]) {
-    assert_int_equal(photographs->count, count);
+static void assert_names(const struct gb_image_list *list, int count, const char *const names[]) {
+    assert_int_equal(list->count, count);
     for (int i = 0; i < count; i++) {
-        assert_string_equal(photographs->names[i], names[i]);
-        assert_int_equal(photographs->images[i].c, 3);
-        assert_int_equal(photographs->images[i].bits, 8);
+        assert_string_equal(list->names[i], names[i]);
+        assert_int_equal(list->images[i].c, 3);
+        assert_int_equal(list->images[i].bits, 8);
     }
 }
 
 static void trains_on_train_and_test_alone(void **state) {
     (void)state;
     for (int listed = 0; listed < 2; listed++) {
-        struct gb_photographs splits[GB_SPLITS];
+        struct gb_image_list splits[GB_SPLITS];
         if (read_splits(listed, SIDE, splits) != GB_OK)
             fail_msg("%s", gb_error_message());
         assert_names(&splits[GB_SPLIT_TRAIN], 3,
@@ -158,30 +157,30 @@ static void trains_on_train_and_test_alone(void **state) {
             assert_names(&splits[GB_SPLIT_TEST], 3,
                          (const char *[]){"val/10.jpg", "val/80.jpg", "val/9.jpg"});
         for (int split = 0; split < GB_SPLITS; split++)
-            gb_photographs_free(&splits[split]);
+            gb_image_list_free(&splits[split]);
     }
 }
 
 static void tells_photographs_apart(void **state) {
     (void)state;
-    struct gb_photographs splits[GB_SPLITS];
+    struct gb_image_list splits[GB_SPLITS];
     assert_int_equal(read_splits(true, SIDE, splits), GB_OK);
-    struct gb_photographs *train = &splits[GB_SPLIT_TRAIN];
-    const uint64_t hash = gb_photographs_hash(train);
-    assert_int_equal(gb_photographs_hash(train), hash);
+    struct gb_image_list *train = &splits[GB_SPLIT_TRAIN];
+    const uint64_t hash = gb_image_list_hash(train);
+    assert_int_equal(gb_image_list_hash(train), hash);
     train->images[1].pixels[5] ^= 1;
-    assert_int_not_equal(gb_photographs_hash(train), hash);
+    assert_int_not_equal(gb_image_list_hash(train), hash);
     train->images[1].pixels[5] ^= 1;
     const int w = train->images[0].w;
     train->images[0].w = train->images[0].h;
     train->images[0].h = w;
-    assert_int_not_equal(gb_photographs_hash(train), hash);
+    assert_int_not_equal(gb_image_list_hash(train), hash);
     for (int split = 0; split < GB_SPLITS; split++)
-        gb_photographs_free(&splits[split]);
+        gb_image_list_free(&splits[split]);
 }
 
 static void assert_bad(bool listed, int min_side, const char *where, const char *reason) {
-    struct gb_photographs splits[GB_SPLITS];
+    struct gb_image_list splits[GB_SPLITS];
     assert_int_equal(read_splits(listed, min_side, splits), GB_BAD_INPUT);
     for (int split = 0; split < GB_SPLITS; split++)
         assert_null(splits[split].images);
@@ -220,8 +219,9 @@ static void reads_the_published_data(void **state) {
     const char *lists = gb_shared_data("splits");
     if (!directory || !lists)
         skip();
-    const struct gb_source source = {.directory = directory, .split_folder = lists, .threads = 2};
-    struct gb_photographs splits[GB_SPLITS];
+    const struct gb_source source = {
+        .directory = directory, .split_directory = lists, .threads = 2};
+    struct gb_image_list splits[GB_SPLITS];
     if (gb_bsds_read(&source, &gb_bsd68, 256, splits) != GB_OK)
         fail_msg("%s", gb_error_message());
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 400);
@@ -233,7 +233,7 @@ static void reads_the_published_data(void **state) {
             const bool val = strncmp(splits[split].names[i], "val/", 4) == 0;
             assert_int_equal(val, split == GB_SPLIT_TEST);
         }
-        gb_photographs_free(&splits[split]);
+        gb_image_list_free(&splits[split]);
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "tasks/data/photographs.h"
+#include "tasks/data/image_list.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -12,54 +12,54 @@
 
 static const char cannot_read[] = "cannot read photographs";
 
-enum gb_status gb_photographs_create(struct gb_photographs *photographs, int count) {
-    *photographs = (struct gb_photographs){.count = count};
-    photographs->images = calloc((size_t)count, sizeof *photographs->images);
-    photographs->names = calloc((size_t)count, sizeof *photographs->names);
-    if (photographs->images && photographs->names)
+enum gb_status gb_image_list_create(struct gb_image_list *list, int count) {
+    *list = (struct gb_image_list){.count = count};
+    list->images = calloc((size_t)count, sizeof *list->images);
+    list->names = calloc((size_t)count, sizeof *list->names);
+    if (list->images && list->names)
         return GB_OK;
-    free(photographs->images);
-    free(photographs->names);
-    *photographs = (struct gb_photographs){0};
+    free(list->images);
+    free(list->names);
+    *list = (struct gb_image_list){0};
     return gb_fail(GB_OUT_OF_MEMORY, "cannot hold photographs", "memory", "%d are too many", count);
 }
 
-enum gb_status gb_photographs_extend(struct gb_photographs *photographs, int more) {
-    struct gb_photographs all;
-    const size_t count = (size_t)photographs->count;
-    GB_TRY(gb_photographs_create(&all, photographs->count + more));
+enum gb_status gb_image_list_extend(struct gb_image_list *list, int more) {
+    struct gb_image_list all;
+    const size_t count = (size_t)list->count;
+    GB_TRY(gb_image_list_create(&all, list->count + more));
     if (count > 0) {
-        memcpy(all.images, photographs->images, count * sizeof *all.images);
-        memcpy(all.names, photographs->names, count * sizeof *all.names);
+        memcpy(all.images, list->images, count * sizeof *all.images);
+        memcpy(all.names, list->names, count * sizeof *all.names);
     }
-    free(photographs->images);
-    free(photographs->names);
-    *photographs = all;
+    free(list->images);
+    free(list->names);
+    *list = all;
     return GB_OK;
 }
 
-void gb_photographs_free(struct gb_photographs *photographs) {
-    for (int i = 0; i < photographs->count; i++) {
-        gb_image_free(&photographs->images[i]);
-        free(photographs->names[i]);
+void gb_image_list_free(struct gb_image_list *list) {
+    for (int i = 0; i < list->count; i++) {
+        gb_image_free(&list->images[i]);
+        free(list->names[i]);
     }
-    free(photographs->images);
-    free(photographs->names);
-    *photographs = (struct gb_photographs){0};
+    free(list->images);
+    free(list->names);
+    *list = (struct gb_image_list){0};
 }
 
 struct reading {
     const char *directory;
     char *const *names;
     int min_side;
-    struct gb_photographs *photographs;
+    struct gb_image_list *list;
 };
 
 static enum gb_status read_one(void *argument, int index) {
     const struct reading *reading = argument;
-    struct gb_image *image = &reading->photographs->images[index];
+    struct gb_image *image = &reading->list->images[index];
     char path[GB_PATH];
-    const char *name = reading->photographs->names[index] = strdup(reading->names[index]);
+    const char *name = reading->list->names[index] = strdup(reading->names[index]);
     if (!name)
         return gb_no_memory(cannot_read, reading->directory);
     GB_TRY(gb_path_join(reading->directory, name, path));
@@ -71,20 +71,20 @@ static enum gb_status read_one(void *argument, int index) {
     return GB_OK;
 }
 
-enum gb_status gb_photographs_read(const char *directory, char *const *names, int count,
-                                   int min_side, int threads, struct gb_photographs *photographs) {
-    GB_TRY(gb_photographs_create(photographs, count));
-    struct reading reading = {directory, names, min_side, photographs};
+enum gb_status gb_image_list_read(const char *directory, char *const *names, int count,
+                                  int min_side, int threads, struct gb_image_list *list) {
+    GB_TRY(gb_image_list_create(list, count));
+    struct reading reading = {directory, names, min_side, list};
     const enum gb_status status = gb_parallel_tries(threads, count, read_one, &reading);
     if (status != GB_OK)
-        gb_photographs_free(photographs);
+        gb_image_list_free(list);
     return status;
 }
 
-uint64_t gb_photographs_hash(const struct gb_photographs *photographs) {
+uint64_t gb_image_list_hash(const struct gb_image_list *list) {
     uint64_t hash = GB_HASH_BASIS;
-    for (int i = 0; i < photographs->count; i++) {
-        const struct gb_image *image = &photographs->images[i];
+    for (int i = 0; i < list->count; i++) {
+        const struct gb_image *image = &list->images[i];
         const int sizes[] = {image->w, image->h};
         hash = gb_hash_bytes(hash, sizes, sizeof sizes);
         hash = gb_hash_bytes(hash, image->pixels, (size_t)image->w * (size_t)image->h * 3);
@@ -92,7 +92,7 @@ uint64_t gb_photographs_hash(const struct gb_photographs *photographs) {
     return hash;
 }
 
-// A square of a photograph, mirrored or not each way.
+// A square of a image, mirrored or not each way.
 struct square {
     int x, y;
     bool mirror_x, mirror_y;
