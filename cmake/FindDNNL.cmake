@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Finds oneDNN under CMAKE_PREFIX_PATH or in the system: DNNL_FOUND, DNNL_VERSION and the target
-# DNNL::dnnl. Not by the library's own package file, since Debian's ends the configuration where the
-# headers of OpenCL are missing, which no program on the CPU needs.
+# DNNL::dnnl. oneDNN's own package file is not used: Debian's fails without the headers of OpenCL,
+# which CPU programs do not need.
 find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.h)
 find_library(DNNL_LIBRARY dnnl)
 mark_as_advanced(DNNL_INCLUDE_DIR DNNL_LIBRARY)

@@ -1,38 +1,38 @@
 # SPDX-License-Identifier: MIT
-# The library of the backend `blas` as the target gb_blas; where it is missing, no target and no
-# such backend. GB_BLAS_VENDOR is OpenBLAS, BLIS, or another that FindBLAS knows by its BLA_VENDOR
-# (Intel10_64lp is MKL) and that, as these do, runs on OpenMP or serially.
+# The library of the blas backend, as the target gb_blas; if the library is missing there is no
+# target and no such backend. GB_BLAS_VENDOR is OpenBLAS, BLIS, or another name that FindBLAS accepts
+# as BLA_VENDOR (Intel10_64lp is MKL) of a library that runs on OpenMP or serially, as those two do.
 #
-# Debian's /usr/lib/*/libblas.so is whichever library has the highest priority, so the first two are
-# sought by name and in their own folders. OpenBLAS has to be the OpenMP flavour: no other runs
-# serially where a parallel region calls it.
+# Debian's /usr/lib/*/libblas.so is the library with the highest priority among the alternatives, so
+# OpenBLAS and BLIS are found by name in their own directories. OpenBLAS must be its OpenMP flavour:
+# the others do not run serially if called inside a parallel region.
 include(CheckCSourceRuns)
 
 if(GB_BLAS_VENDOR STREQUAL "OpenBLAS")
     set(gb_blas_names openblaso openblas)
-    set(gb_blas_folders openblas-openmp openblas)
+    set(gb_blas_directories openblas-openmp openblas)
     set(gb_blas_definition GB_BLAS_IS_OPENBLAS)
 elseif(GB_BLAS_VENDOR STREQUAL "BLIS")
     set(gb_blas_names blis blis-mt)
-    set(gb_blas_folders blis-openmp blis)
+    set(gb_blas_directories blis-openmp blis)
     set(gb_blas_definition GB_BLAS_IS_BLIS)
 else()
     set(gb_blas_names "")
-    set(gb_blas_folders mkl)
+    set(gb_blas_directories mkl)
     set(gb_blas_definition "GB_BLAS_NAME=\"${GB_BLAS_VENDOR}\"")
 endif()
 
-# Another vendor, another search.
+# Cached per vendor.
 set(gb_blas_library GB_BLAS_LIBRARY_${GB_BLAS_VENDOR})
 set(gb_blas_include GB_BLAS_INCLUDE_${GB_BLAS_VENDOR})
 if(gb_blas_names)
-    find_library(${gb_blas_library} NAMES ${gb_blas_names} PATH_SUFFIXES ${gb_blas_folders})
+    find_library(${gb_blas_library} NAMES ${gb_blas_names} PATH_SUFFIXES ${gb_blas_directories})
 else()
     set(BLA_VENDOR ${GB_BLAS_VENDOR})
     find_package(BLAS QUIET)
     set(${gb_blas_library} ${BLAS_LIBRARIES})
 endif()
-find_path(${gb_blas_include} NAMES mkl_cblas.h cblas.h PATH_SUFFIXES ${gb_blas_folders})
+find_path(${gb_blas_include} NAMES mkl_cblas.h cblas.h PATH_SUFFIXES ${gb_blas_directories})
 mark_as_advanced(${gb_blas_library} ${gb_blas_include})
 if(NOT ${gb_blas_library} OR NOT ${gb_blas_include})
     message(STATUS "Backend blas: not built, ${GB_BLAS_VENDOR} or its C header is missing")

@@ -1,30 +1,30 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs with apt what the build needs and is not there; does nothing, and needs no network, where
-# nothing is missing.
+# Installs with apt what the build needs and is missing. If nothing is missing it does nothing and
+# needs no network.
 #
 #     sh cmake/dependencies.sh [--tests] [--pip]
 #
-# --tests: what the tests need as well, and Clang, without which they skip a build; --pip: what
-# fetching from PyPI does
+# --tests: also what the tests need, and Clang's tools, without which some stages are skipped;
+# --pip: also what a download from PyPI needs
 set -eu
 
 missing=
-useful= # what one can do without
+useful= # optional
 
-# The package in $1 is needed unless the command after it succeeds.
+# need PACKAGE COMMAND...: the package is missing unless the command succeeds.
 need() {
     package=$1
     shift
     "$@" >/dev/null 2>&1 || missing="$missing $package"
 }
 
-# True if the compiler finds the header.
+# includes HEADER: true if the compiler finds it.
 includes() {
     echo "#include <$1>" | "${CC:-cc}" -E -x c -
 }
 
-# True if the compiler makes programs with OpenMP.
+# builds_with COMPILER: true if it builds programs with OpenMP.
 builds_with() {
     echo "int main(void) { return 0; }" | "$1" -fopenmp -x c -o /dev/null - >/dev/null 2>&1
 }
@@ -53,6 +53,8 @@ for part; do
     --tests)
         need libcmocka-dev pkg-config --exists cmocka
         builds_with clang || useful="clang libomp-dev"
+        command -v clang-tidy >/dev/null || useful="$useful clang-tidy"
+        command -v clang-format >/dev/null || useful="$useful clang-format"
         ;;
     --pip) need python3-pip python3 -m pip --version ;;
     esac
@@ -65,7 +67,7 @@ able=yes
 command -v apt-get >/dev/null || able=
 [ -z "$as_root" ] || command -v sudo >/dev/null || able=
 if [ -z "$able" ] && [ -n "$missing" ]; then
-    echo "glowbench: cannot install:$missing: run as root, where there is apt: apt-get install$missing" >&2
+    echo "glowbench: cannot install:$missing: needs root and apt: apt-get install$missing" >&2
     exit 2
 fi
 [ -n "$able" ] || exit 0
@@ -79,4 +81,4 @@ $as_root apt-get update -q >&2 || [ -z "$missing" ]
 # shellcheck disable=SC2086 # the packages are words
 [ -z "$missing" ] || install $missing
 # shellcheck disable=SC2086
-[ -z "$useful" ] || install $useful || echo "glowbench: going on without: $useful" >&2
+[ -z "$useful" ] || install $useful || echo "glowbench: continuing without: $useful" >&2

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Fetches oneDNN 3.2 for GNU OpenMP from PyPI (39 MB) into the cache, unless it is there, and prints
-# where: a prefix with include/ and lib/, for CMAKE_PREFIX_PATH or the preset onednn3.
+# Downloads oneDNN 3.2 for GNU OpenMP from PyPI (39 MB) into the cache, unless it is there, and prints
+# its prefix (include/ and lib/), for CMAKE_PREFIX_PATH or the preset onednn3.
 #
 #     GB_ONEDNN3=$(sh cmake/onednn3.sh) sh cmake/build.sh onednn3 all
 set -eu
@@ -14,7 +14,7 @@ fi
 
 sh "$(dirname "$0")/dependencies.sh" --pip
 mkdir -p "$(dirname "$prefix")"
-work=$(mktemp -d "$prefix.XXXXXX") # beside it, so that the last step is a rename
+work=$(mktemp -d "$prefix.XXXXXX") # on the same file system: the last step is a rename
 trap 'rm -rf "$work"' EXIT
 cat >"$work/requirements.txt" <<'REQUIREMENTS'
 onednn-devel-cpu-gomp==2023.2.0 --hash=sha256:9763c69e8c907e119056bd52ad918ca84ac9ba939d130a99dfa95ccca3e5e284
@@ -29,7 +29,7 @@ REQUIREMENTS
 } >&2
 mkdir "$work/prefix"
 cp -r "$work"/*.data/data/* "$work/prefix"
-# A wheel holds no links: the library is there under each of its three names.
+# Wheels hold no symbolic links, but a copy of the library under each of its three names.
 for name in libdnnl.so libdnnl.so.3; do
     ln -sf libdnnl.so.3.2 "$work/prefix/lib/$name"
 done

@@ -1,73 +1,72 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Builds and runs the tests: under AddressSanitizer and UndefinedBehaviorSanitizer, those that are
-# about threads under ThreadSanitizer, all of them as Clang builds them where it is installed, those
-# that run on every backend with oneDNN 3 where PyPI can be reached, and last, so that its verdict
-# closes the output, the release build. Installs what is missing first.
+# Builds and runs all tests, after installing what is missing:
 #
-#     sh tests/run.sh [CTEST ARGUMENT...]     GB_TESTS_QUICK=1: the release build alone
+#     sh tests/run.sh [CTEST ARGUMENT...]     GB_TESTS_QUICK=1: only the release build
+#
+# Checks of the sources (formatting, clang-tidy), then one build after the other: AddressSanitizer and
+# UndefinedBehaviorSanitizer; ThreadSanitizer, on the tests that share work among threads; Clang; the
+# tests of backends with oneDNN 3; and last the release build, so that its verdict ends the output.
+# Warnings are errors in all of them. A stage whose tool does not work here is skipped with a message.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-failed=0
+cd "$root"
+failed= # stages
+wrapper=
 
-# Tests run side by side, and some on more threads than there are processors: threads that spin while
-# they wait would starve those they wait for (a factor of ten, measured).
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
-
-# run PRESET [CTEST ARGUMENT...]: the tests of a preset, built.
+# run PRESET [CTEST ARGUMENT...]: builds a preset and runs its tests.
 run() {
     preset=$1
     shift
     echo "== $preset"
-    # Builds are long and of interest where they fail.
-    mkdir -p "$root/build"
-    log=$root/build/$preset.log
-    if ! sh "$root/cmake/build.sh" "$preset" all >"$log" 2>&1; then
+    mkdir -p build
+    log=build/$preset.log # shown only if the build fails
+    if ! sh cmake/build.sh "$preset" all -D GB_WERROR=ON -D GB_REQUIRE_TESTS=ON >"$log" 2>&1; then
         cat "$log"
-        failed=1
+        failed="$failed $preset"
         return
     fi
-    (cd "$root/build/$preset" && $wrapper ctest --output-on-failure --parallel "$(nproc)" "$@") ||
-        failed=1
+    $wrapper ctest --preset "$preset" --parallel "$(nproc)" "$@" ||
+        failed="$failed $preset"
 }
 
-# supported COMPILER FLAG: true if a program built so runs here.
-supported() {
+# works COMPILER FLAG: true if a program built with the flag runs here.
+works() {
     probe=$(mktemp -d)
     echo 'int main(void) { return 0; }' >"$probe/probe.c"
-    works=0
+    status=0
     { "$1" "$2" "$probe/probe.c" -o "$probe/probe" && $wrapper "$probe/probe"; } >/dev/null 2>&1 ||
-        works=1
+        status=1
     rm -r "$probe"
-    [ $works -eq 0 ] || echo "== skipped: $1 $2 does not work here"
-    return $works
+    [ $status -eq 0 ] || echo "== skipped: $1 $2 does not work here"
+    return $status
 }
 
-sh "$root/cmake/dependencies.sh" --tests
-wrapper=
+sh cmake/dependencies.sh --tests
 if [ "${GB_TESTS_QUICK:-0}" != 1 ]; then
-    if supported "${CC:-cc}" -fsanitize=address,undefined; then
+    sh tests/lint.sh || failed="$failed lint"
+    if works "${CC:-cc}" -fsanitize=address,undefined; then
         run asan "$@"
     fi
-    # Older ThreadSanitizers cannot run where the kernel scatters memory widely.
+    # Older ThreadSanitizers cannot run under address space randomisation with many bits.
     if setarch "$(uname -m)" -R true 2>/dev/null; then
         wrapper="setarch $(uname -m) -R"
     fi
-    if supported "${CC:-cc}" -fsanitize=thread; then
-        run tsan --label-regex threads "$@"
+    if works "${CC:-cc}" -fsanitize=thread; then
+        run tsan "$@"
     fi
     wrapper=
-    if supported clang -fopenmp; then
+    if works clang -fopenmp; then
         run clang "$@"
     fi
-    # The release build below has the system's oneDNN.
-    if GB_ONEDNN3=$(sh "$root/cmake/onednn3.sh"); then
+    if GB_ONEDNN3=$(sh cmake/onednn3.sh); then
         export GB_ONEDNN3
-        run onednn3 --label-regex backends "$@"
+        run onednn3 "$@"
     else
-        echo "== skipped: oneDNN 3 could not be fetched"
+        echo "== skipped: oneDNN 3 could not be downloaded"
     fi
 fi
+[ -z "$failed" ] || echo "== failed:$failed"
 run release "$@"
-exit $failed
+[ -z "$failed" ]
