@@ -59,7 +59,7 @@ function(gb_install_package)
         get_filename_component(directory ${header} DIRECTORY)
         install(FILES ${header} DESTINATION ${include_dir}/${directory})
     endforeach()
-    install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+    install(FILES README.md CHANGELOG.md CITATION.cff LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
     install(EXPORT glowbench NAMESPACE glowbench:: FILE glowbench-targets.cmake
             DESTINATION ${package_dir})
