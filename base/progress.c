@@ -12,6 +12,10 @@ static const double terminal_pause = 0.2, line_pause = 10; // seconds between tw
 enum { BAR = 30, SHORTEST_BAR = 5 };                       // columns
 
 void gb_duration_text(double seconds, char text[static 32]) {
+    if (!(seconds >= 0 && seconds < 1e15)) { // of a file; nothing that was measured
+        snprintf(text, 32, "unknown");
+        return;
+    }
     long whole = (long)(seconds + 0.5);
     if (whole < 60)
         snprintf(text, 32, "%ld s", whole);

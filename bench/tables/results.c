@@ -49,14 +49,21 @@ static json_t *find(const json_t *array, const char *key, const char *text) {
 
 // ---- The papers' tables ----
 
+enum { MOST_DECIMALS = 12 };
+
 static enum gb_status check_table(const char *path, json_t *table) {
     GB_TRY(check_members(table, path, "{s:s, s:s, s:s, s:[], s:[], s:[]}", "id", "title", "note",
                          "columns", "published", "measured"));
     const json_t *columns = json_object_get(table, "columns");
     size_t i;
     json_t *each;
-    json_array_foreach(columns, i, each)
+    json_array_foreach(columns, i, each) {
         GB_TRY(check_members(each, path, "{s:s, s:i}", "name", "decimals"));
+        const json_int_t decimals = gb_json_integer(each, "decimals");
+        if (decimals < 0 || decimals > MOST_DECIMALS)
+            return gb_fail(GB_BAD_INPUT, what, path, "table %s, column %s: not 0 to %d decimals",
+                           gb_json_text(table, "id"), gb_json_text(each, "name"), MOST_DECIMALS);
+    }
     json_array_foreach(json_object_get(table, "measured"), i, each)
         GB_TRY(check_members(each, path, "{s:s, s:s}", "line", "unmeasured"));
     json_array_foreach(json_object_get(table, "published"), i, each) {
@@ -108,6 +115,10 @@ static enum gb_status check_run(const struct gb_results *results, const char *pa
     json_object_foreach(json_object_get(run, "options"), key, each) {
         if (!json_is_string(each) && !json_is_number(each))
             return gb_fail(GB_BAD_INPUT, what, path, "option %s is no text and no number", key);
+    }
+    json_array_foreach(json_object_get(run, "notes"), i, each) {
+        if (!json_is_string(each))
+            return gb_fail(GB_BAD_INPUT, what, path, "note %zu is not a string", i + 1);
     }
     json_array_foreach(json_object_get(run, "cells"), i, each)
         GB_TRY(check_cell(results, path, each));
