@@ -44,6 +44,10 @@ int gb_fixture_teardown(void **state) {
     return nftw(directory, remove_entry, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
 }
 
+void gb_fixture_use(const char *path) {
+    snprintf(directory, sizeof directory, "%s", path);
+}
+
 const char *gb_fixture_path(const char *name) {
     enum { PATHS = 8 };
     static char paths[PATHS][2 * PATH_SIZE];

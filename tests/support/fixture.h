@@ -12,6 +12,9 @@
 int gb_fixture_setup(void **state);
 int gb_fixture_teardown(void **state);
 
+// Uses a directory that exists, for programs that make files to keep.
+void gb_fixture_use(const char *path);
+
 // The path of `name` in the directory; "" is the directory itself. Valid for the next 8 calls.
 const char *gb_fixture_path(const char *name);
 
