@@ -24,9 +24,9 @@ includes() {
     echo "#include <$1>" | "${CC:-cc}" -E -x c -
 }
 
-# builds_with COMPILER: true if it builds programs with OpenMP.
+# builds_with COMPILER FLAG: true if it builds programs with the flag.
 builds_with() {
-    echo "int main(void) { return 0; }" | "$1" -fopenmp -x c -o /dev/null - >/dev/null 2>&1
+    echo "int main(void) { return 0; }" | "$1" "$2" -x c -o /dev/null - >/dev/null 2>&1
 }
 
 need cmake command -v cmake
@@ -52,7 +52,8 @@ for part; do
     case $part in
     --tests)
         need libcmocka-dev pkg-config --exists cmocka
-        builds_with clang || useful="clang libomp-dev"
+        builds_with clang -fopenmp || useful="clang libomp-dev"
+        builds_with clang -fsanitize=fuzzer-no-link,address || useful="$useful libclang-rt-dev"
         command -v clang-tidy >/dev/null || useful="$useful clang-tidy"
         command -v clang-format >/dev/null || useful="$useful clang-format"
         ;;
