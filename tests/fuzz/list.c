@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A split's list, and the places of its names in a directory's.
+// A split's list, and the indices of its names in a directory.
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -15,9 +15,9 @@ void gb_fuzz_list(const uint8_t *bytes, size_t size) {
     if (gb_list_read(path, &list) != GB_OK)
         return;
     bool taken[NAMES] = {false};
-    int *places = calloc((size_t)list.count, sizeof *places);
-    if (places)
-        gb_list_places(&list, path, &held, "directory", taken, places);
-    free(places);
+    int *indices = calloc((size_t)list.count, sizeof *indices);
+    if (indices)
+        gb_list_indices(&list, path, &held, "directory", taken, indices);
+    free(indices);
     gb_list_free(&list);
 }
