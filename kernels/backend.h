@@ -6,25 +6,7 @@
 #ifndef GB_BACKEND_H
 #define GB_BACKEND_H
 
-#include "kernels/actnorm/actnorm.h"
-#include "kernels/adam/adam.h"
-#include "kernels/bernoulli/bernoulli.h"
-#include "kernels/categorical/categorical.h"
-#include "kernels/conv/conv.h"
-#include "kernels/coupling/coupling.h"
-#include "kernels/dequantise/dequantise.h"
-#include "kernels/fc/fc.h"
-#include "kernels/gaussian/gaussian.h"
-#include "kernels/instance_norm/instance_norm.h"
-#include "kernels/inv1x1/inv1x1.h"
-#include "kernels/logistic/logistic.h"
-#include "kernels/moments/moments.h"
-#include "kernels/pointwise/pointwise.h"
-#include "kernels/pool/pool.h"
-#include "kernels/random/random.h"
 #include "kernels/registry.h"
-#include "kernels/resample/resample.h"
-#include "kernels/squeeze/squeeze.h"
 
 struct gb_backend {
     const char *name;

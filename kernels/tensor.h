@@ -9,10 +9,10 @@
 #include <stddef.h>
 #include <string.h>
 
-enum gb_type { GB_F32, GB_BF16 };
+enum gb_type { GB_F32, GB_F64, GB_BF16 };
 
 static inline size_t gb_type_bytes(enum gb_type type) {
-    return type == GB_BF16 ? 2 : 4;
+    return type == GB_F64 ? 8 : type == GB_BF16 ? 2 : 4;
 }
 
 struct gb_tensor {

@@ -72,33 +72,33 @@ static enum gb_status add(struct entries *entries, const struct gb_model_case *m
     return GB_OK;
 }
 
-static void print_kernel(const struct gb_recorded *recorded, enum gb_direction direction,
+static void print_kernel(const struct gb_traced *traced, enum gb_direction direction,
                          char text[static GB_PROBLEM]) {
     char shape[GB_PROBLEM_TEXT];
-    gb_problem_print(recorded->operation, &recorded->problem, shape);
-    snprintf(text, GB_PROBLEM, "%s/%s/%s", recorded->operation->name, gb_direction_name(direction),
+    gb_problem_print(traced->operation, &traced->problem, shape);
+    snprintf(text, GB_PROBLEM, "%s/%s/%s", traced->operation->name, gb_direction_name(direction),
              shape);
 }
 
 static enum gb_status add_kernel(struct entries *entries, const struct gb_model_case *model,
-                                 const struct gb_recorded *recorded, enum gb_direction direction) {
+                                 const struct gb_traced *traced, enum gb_direction direction) {
     char text[GB_PROBLEM];
-    print_kernel(recorded, direction, text);
-    return add(entries, model, GB_CATALOG_KERNELS, text, recorded->count);
+    print_kernel(traced, direction, text);
+    return add(entries, model, GB_CATALOG_KERNELS, text, (int)traced->calls);
 }
 
 static bool has_kernel(const struct entries *entries, const struct gb_model_case *model,
-                       const struct gb_recorded *recorded) {
+                       const struct gb_traced *traced) {
     char text[GB_PROBLEM];
-    print_kernel(recorded, recorded->direction, text);
+    print_kernel(traced, traced->direction, text);
     const struct entry *entry = find(entries, text);
     return entry && is_last_share(entry, model);
 }
 
 // A training step's kernels, weight gradients with and without Adam; of a sampling pass those that
 // the step does not have. Its networks run on one image, but they are the step's.
-static enum gb_status add_recorded(struct entries *entries, const struct gb_model_case *model,
-                                   enum gb_pass_kind kind, const struct gb_recorded *r) {
+static enum gb_status add_traced(struct entries *entries, const struct gb_model_case *model,
+                                 enum gb_pass_kind kind, const struct gb_traced *r) {
     if (kind == GB_PASS_SAMPLE) {
         bool own = r->direction == GB_INVERSE || r->direction == GB_SAMPLE;
         return own && !has_kernel(entries, model, r) ? add_kernel(entries, model, r, r->direction)
@@ -111,9 +111,12 @@ static enum gb_status add_recorded(struct entries *entries, const struct gb_mode
 }
 
 static enum gb_status add_kernels(struct entries *entries, const struct gb_model_case *model,
-                                  enum gb_pass_kind kind, const struct gb_recording *recording) {
-    for (int i = 0; i < recording->count; i++)
-        GB_TRY(add_recorded(entries, model, kind, &recording->list[i]));
+                                  enum gb_pass_kind kind, struct gb_trace *trace) {
+    const struct gb_traced *list;
+    int count;
+    GB_TRY(gb_trace_list(trace, &list, &count));
+    for (int i = 0; i < count; i++)
+        GB_TRY(add_traced(entries, model, kind, &list[i]));
     return GB_OK;
 }
 
@@ -150,10 +153,10 @@ static enum gb_status add_recording(struct entries *entries, const struct gb_mod
     const struct gb_pass_use use = {.kind = kind, .batch = batch, .threads = 1};
     struct gb_recorded_pass pass;
     GB_TRY(gb_model_record(model, &use, &pass));
-    enum gb_status status = kernels ? add_kernels(entries, model, kind, &pass.recording) : GB_OK;
+    enum gb_status status = kernels ? add_kernels(entries, model, kind, pass.trace) : GB_OK;
     if (status == GB_OK && whole)
         status = add_pass(entries, model, &use, &pass);
-    gb_recording_free(&pass.recording);
+    gb_trace_close(pass.trace);
     return status;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The list of benchmarks. It is made from the models themselves (bench/catalog/models.h): a
-// training step and a sampling pass of each run on a recorder (bench/catalog/recorder.h), which
+// training step and a sampling pass of each run on a trace (kernels/trace.h), which
 // gives every kernel's problem and how often a step has it; their layers, steps and samples come
 // from the same table.
 #ifndef GB_CATALOG_H

@@ -6,14 +6,14 @@ static const struct gb_tensor *view(const struct gb_kernel_state *s, int operand
     return &s->operand[operand].view;
 }
 
-static void take_image(struct gb_kernel_state *s, enum gb_role role, enum gb_fill fill,
+static void take_image(struct gb_kernel_state *s, enum gb_timed_role role, enum gb_timed_fill fill,
                        const struct gb_image_problem *p, int channels) {
     gb_kernel_take(s, role, fill, p->n, p->h, p->w, channels);
 }
 
 // A number a sample or a channel that sums over `terms` elements each.
 static void take_summed(struct gb_kernel_state *s, int rows, int row, double terms) {
-    gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, 1, 1, rows, row);
+    gb_kernel_take(s, GB_ROLE_OUT, GB_TIMED_ZERO, 1, 1, rows, row);
     s->operand[s->operands - 1].terms = terms;
 }
 
@@ -33,11 +33,11 @@ enum epilogue_operand {
 static enum gb_status plan_epilogue(struct gb_kernel_state *s) {
     const struct gb_epilogue_problem *p = gb_kernel_problem(s);
     double pixels = (double)p->image.n * p->image.h * p->image.w;
-    take_image(s, GB_ROLE_IN_PLACE, GB_FILL_NORMAL, &p->image, p->image.c);
-    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, &p->image, p->image.c);
-    gb_kernel_take_channels(s, GB_ROLE_IN, GB_FILL_NORMAL, p->image.c);
+    take_image(s, GB_ROLE_IN_PLACE, GB_TIMED_NORMAL, &p->image, p->image.c);
+    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, &p->image, p->image.c);
+    gb_kernel_take_channels(s, GB_ROLE_IN, GB_TIMED_NORMAL, p->image.c);
     for (int sum = EPILOGUE_D_BIAS; sum <= EPILOGUE_D_LOG_SCALE; sum++) {
-        gb_kernel_take_channels(s, GB_ROLE_OUT, GB_FILL_ZERO, p->image.c);
+        gb_kernel_take_channels(s, GB_ROLE_OUT, GB_TIMED_ZERO, p->image.c);
         s->operand[sum].terms = pixels;
     }
     gb_kernel_take_scratch(s, gb_epilogue_scratch_floats(view(s, EPILOGUE_Y)));
@@ -67,17 +67,17 @@ enum actnorm_operand {
 
 static enum gb_status plan_actnorm(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
-    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, p, p->c);
-    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_SMALL, 1, 1, p->n, p->c);
-    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, 1, 1, p->n, p->c);
-    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, p, p->c);
+    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, p, p->c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_SMALL, 1, 1, p->n, p->c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, 1, 1, p->n, p->c);
+    take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, p, p->c);
     return GB_OK;
 }
 
 static enum gb_status plan_actnorm_backward(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
     GB_TRY(plan_actnorm(s));
-    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, p, p->c);
+    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, p, p->c);
     take_summed(s, p->n, p->c, (double)p->h * p->w);
     take_summed(s, p->n, p->c, (double)p->h * p->w);
     return GB_OK;
@@ -110,10 +110,10 @@ static void run_actnorm_backward(struct gb_kernel_state *s) {
 
 enum coupling_operand { COUPLING_V, COUPLING_RAW, COUPLING_DU, COUPLING_D_LOG_DET, COUPLING_D_RAW };
 
-static void take_coupling(struct gb_kernel_state *s, enum gb_role role) {
+static void take_coupling(struct gb_kernel_state *s, enum gb_timed_role role) {
     const struct gb_coupling_problem *p = gb_kernel_problem(s);
-    take_image(s, role, GB_FILL_NORMAL, &p->image, p->image.c);
-    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, &p->image,
+    take_image(s, role, GB_TIMED_NORMAL, &p->image, p->image.c);
+    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, &p->image,
                gb_coupling_raw_channels(p->form, p->image.c));
     gb_kernel_take_scratch(s, gb_coupling_scratch_floats(view(s, COUPLING_V)));
 }
@@ -133,9 +133,9 @@ static enum gb_status plan_coupling_inverse(struct gb_kernel_state *s) {
 static enum gb_status plan_coupling_backward(struct gb_kernel_state *s) {
     const struct gb_coupling_problem *p = gb_kernel_problem(s);
     take_coupling(s, GB_ROLE_IN);
-    take_image(s, GB_ROLE_IN_PLACE, GB_FILL_NORMAL, &p->image, p->image.c);
-    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, 1, 1, 1, p->image.n);
-    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, &p->image,
+    take_image(s, GB_ROLE_IN_PLACE, GB_TIMED_NORMAL, &p->image, p->image.c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, 1, 1, 1, p->image.n);
+    take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, &p->image,
                gb_coupling_raw_channels(p->form, p->image.c));
     return GB_OK;
 }
@@ -167,15 +167,15 @@ enum squeeze_operand { SQUEEZE_IN, SQUEEZE_OUT };
 
 static enum gb_status plan_squeeze(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
-    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, p->n, p->h, p->w, p->c);
-    gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, p->h / 2, p->w / 2, 4 * p->c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, p->n, p->h, p->w, p->c);
+    gb_kernel_take(s, GB_ROLE_OUT, GB_TIMED_ZERO, p->n, p->h / 2, p->w / 2, 4 * p->c);
     return GB_OK;
 }
 
 static enum gb_status plan_unsqueeze(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
-    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, p->n, p->h / 2, p->w / 2, 4 * p->c);
-    gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, p->h, p->w, p->c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, p->n, p->h / 2, p->w / 2, 4 * p->c);
+    gb_kernel_take(s, GB_ROLE_OUT, GB_TIMED_ZERO, p->n, p->h, p->w, p->c);
     return GB_OK;
 }
 
@@ -203,8 +203,8 @@ static enum gb_sigma_form sigma(const struct gb_kernel_state *s) {
 
 static void take_gaussian(struct gb_kernel_state *s) {
     const struct gb_gaussian_problem *p = gb_kernel_problem(s);
-    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, &p->image, p->image.c);
-    take_image(s, GB_ROLE_IN, GB_FILL_SMALL, &p->image, p->prior ? 2 * p->image.c : 0);
+    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, &p->image, p->image.c);
+    take_image(s, GB_ROLE_IN, GB_TIMED_SMALL, &p->image, p->prior ? 2 * p->image.c : 0);
     gb_kernel_take_scratch(s, gb_gaussian_scratch_floats(view(s, GAUSSIAN_Z)));
 }
 
@@ -218,15 +218,15 @@ static enum gb_status plan_gaussian_forward(struct gb_kernel_state *s) {
 static enum gb_status plan_gaussian_sample(struct gb_kernel_state *s) {
     const struct gb_gaussian_problem *p = gb_kernel_problem(s);
     take_gaussian(s);
-    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, &p->image, p->image.c);
+    take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, &p->image, p->image.c);
     return GB_OK;
 }
 
 static enum gb_status plan_gaussian_backward(struct gb_kernel_state *s) {
     const struct gb_gaussian_problem *p = gb_kernel_problem(s);
     GB_TRY(plan_gaussian_sample(s));
-    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, 1, 1, 1, p->image.n);
-    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, &p->image, p->prior ? 2 * p->image.c : 0);
+    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, 1, 1, 1, p->image.n);
+    take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, &p->image, p->prior ? 2 * p->image.c : 0);
     return GB_OK;
 }
 
@@ -248,7 +248,8 @@ static void run_gaussian_backward(struct gb_kernel_state *s) {
 
 // ---- Arrays ----
 
-static void take_array(struct gb_kernel_state *s, enum gb_role role, enum gb_fill fill) {
+static void take_array(struct gb_kernel_state *s, enum gb_timed_role role,
+                       enum gb_timed_fill fill) {
     const struct gb_array_problem *p = gb_kernel_problem(s);
     gb_kernel_take(s, role, fill, 1, 1, 1, p->count);
 }
@@ -261,10 +262,10 @@ static size_t array_count(const struct gb_kernel_state *s) {
 enum adam_operand { ADAM_GRADIENT, ADAM_WEIGHTS, ADAM_MOMENT1, ADAM_MOMENT2 };
 
 static enum gb_status plan_adam(struct gb_kernel_state *s) {
-    take_array(s, GB_ROLE_IN, GB_FILL_NORMAL);
-    take_array(s, GB_ROLE_IN_PLACE, GB_FILL_NORMAL);
-    take_array(s, GB_ROLE_IN_PLACE, GB_FILL_ZERO);
-    take_array(s, GB_ROLE_IN_PLACE, GB_FILL_ZERO);
+    take_array(s, GB_ROLE_IN, GB_TIMED_NORMAL);
+    take_array(s, GB_ROLE_IN_PLACE, GB_TIMED_NORMAL);
+    take_array(s, GB_ROLE_IN_PLACE, GB_TIMED_ZERO);
+    take_array(s, GB_ROLE_IN_PLACE, GB_TIMED_ZERO);
     return GB_OK;
 }
 
@@ -275,8 +276,8 @@ static void run_adam(struct gb_kernel_state *s) {
 }
 
 static enum gb_status plan_exp(struct gb_kernel_state *s) {
-    take_array(s, GB_ROLE_IN, GB_FILL_SMALL);
-    take_array(s, GB_ROLE_OUT, GB_FILL_ZERO);
+    take_array(s, GB_ROLE_IN, GB_TIMED_SMALL);
+    take_array(s, GB_ROLE_OUT, GB_TIMED_ZERO);
     return GB_OK;
 }
 
@@ -287,7 +288,7 @@ static void run_exp(struct gb_kernel_state *s) {
 }
 
 static enum gb_status plan_random(struct gb_kernel_state *s) {
-    take_array(s, GB_ROLE_OUT, GB_FILL_ZERO);
+    take_array(s, GB_ROLE_OUT, GB_TIMED_ZERO);
     return GB_OK;
 }
 
@@ -308,8 +309,8 @@ enum add_operand { ADD_X, ADD_Y };
 
 static enum gb_status plan_add(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
-    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, p, p->c);
-    take_image(s, GB_ROLE_IN_PLACE, GB_FILL_NORMAL, p, p->c);
+    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, p, p->c);
+    take_image(s, GB_ROLE_IN_PLACE, GB_TIMED_NORMAL, p, p->c);
     return GB_OK;
 }
 
@@ -322,7 +323,7 @@ enum scaled_operand { SCALED_X, SCALED_R, SCALED_Y };
 static enum gb_status plan_add_scaled(struct gb_kernel_state *s) {
     const struct gb_add_scaled_problem *p = gb_kernel_problem(s);
     for (int i = SCALED_X; i <= SCALED_Y; i++)
-        take_image(s, i == SCALED_Y ? GB_ROLE_OUT : GB_ROLE_IN, GB_FILL_NORMAL, &p->image,
+        take_image(s, i == SCALED_Y ? GB_ROLE_OUT : GB_ROLE_IN, GB_TIMED_NORMAL, &p->image,
                    p->image.c);
     return GB_OK;
 }
@@ -342,8 +343,8 @@ static enum gb_status plan_pool(struct gb_kernel_state *s) {
     const struct gb_pool_problem *p = gb_kernel_problem(s);
     GB_TRY(s->backend->max_pool_plan(p, s->exec.threads, &s->plan.pool));
     gb_kernel_take_scratch(s, s->plan.pool.scratch_floats);
-    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, p->n, p->h, p->w, p->c);
-    gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, gb_pool_out(p->h, p), gb_pool_out(p->w, p),
+    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, p->n, p->h, p->w, p->c);
+    gb_kernel_take(s, GB_ROLE_OUT, GB_TIMED_ZERO, p->n, gb_pool_out(p->h, p), gb_pool_out(p->w, p),
                    p->c);
     return GB_OK;
 }
@@ -352,8 +353,8 @@ static enum gb_status plan_pool_backward(struct gb_kernel_state *s) {
     const struct gb_pool_problem *p = gb_kernel_problem(s);
     GB_TRY(plan_pool(s));
     s->operand[COARSE].role = GB_ROLE_IN;
-    s->operand[COARSE].fill = GB_FILL_NORMAL;
-    gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, p->h, p->w, p->c);
+    s->operand[COARSE].fill = GB_TIMED_NORMAL;
+    gb_kernel_take(s, GB_ROLE_OUT, GB_TIMED_ZERO, p->n, p->h, p->w, p->c);
     return GB_OK;
 }
 
@@ -375,9 +376,9 @@ static enum gb_status plan_upsample(struct gb_kernel_state *s, bool forward) {
     const struct gb_upsample_problem *p = gb_kernel_problem(s);
     GB_TRY(s->backend->upsample_plan(p, s->exec.threads, &s->plan.upsample));
     gb_kernel_take_scratch(s, s->plan.upsample.scratch_floats);
-    gb_kernel_take(s, forward ? GB_ROLE_OUT : GB_ROLE_IN, GB_FILL_NORMAL, p->n, p->h * p->factor,
+    gb_kernel_take(s, forward ? GB_ROLE_OUT : GB_ROLE_IN, GB_TIMED_NORMAL, p->n, p->h * p->factor,
                    p->w * p->factor, p->c);
-    gb_kernel_take(s, forward ? GB_ROLE_IN : GB_ROLE_OUT, GB_FILL_NORMAL, p->n, p->h, p->w, p->c);
+    gb_kernel_take(s, forward ? GB_ROLE_IN : GB_ROLE_OUT, GB_TIMED_NORMAL, p->n, p->h, p->w, p->c);
     return GB_OK;
 }
 
@@ -407,7 +408,7 @@ enum norm_operand { NORM_IN, NORM_MEAN, NORM_VARIANCE, NORM_OUT, NORM_DY, NORM_D
 
 static enum gb_status plan_moments(struct gb_kernel_state *s) {
     const struct gb_moments_problem *p = gb_kernel_problem(s);
-    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, &p->image, p->image.c);
+    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, &p->image, p->image.c);
     for (int moment = NORM_MEAN; moment <= NORM_VARIANCE; moment++)
         take_summed(s, p->joint ? 1 : p->image.n, p->image.c, p->image.w);
     gb_kernel_take_scratch(s, gb_moments_scratch_floats(view(s, NORM_IN)));
@@ -423,11 +424,11 @@ static void run_moments(struct gb_kernel_state *s) {
 // Its moments are made up: any will do.
 static enum gb_status plan_instance_norm(struct gb_kernel_state *s) {
     const struct gb_instance_norm_problem *p = gb_kernel_problem(s);
-    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, &p->image, p->image.c);
+    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, &p->image, p->image.c);
     for (int moment = NORM_MEAN; moment <= NORM_VARIANCE; moment++)
-        gb_kernel_take(s, GB_ROLE_IN, moment == NORM_MEAN ? GB_FILL_SMALL : GB_FILL_UNIFORM, 1, 1,
+        gb_kernel_take(s, GB_ROLE_IN, moment == NORM_MEAN ? GB_TIMED_SMALL : GB_TIMED_UNIFORM, 1, 1,
                        p->image.n, p->image.c);
-    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, &p->image, p->image.c);
+    take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, &p->image, p->image.c);
     // Variances near 0 make results, and their roundings, up to 300 times as large.
     s->operand[NORM_OUT].terms = 300;
     return GB_OK;
@@ -436,8 +437,8 @@ static enum gb_status plan_instance_norm(struct gb_kernel_state *s) {
 static enum gb_status plan_instance_norm_backward(struct gb_kernel_state *s) {
     const struct gb_instance_norm_problem *p = gb_kernel_problem(s);
     GB_TRY(plan_instance_norm(s));
-    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, &p->image, p->image.c);
-    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, 1, 1, 1, p->image.n);
+    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, &p->image, p->image.c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, 1, 1, 1, p->image.n);
     gb_kernel_take_scratch(s, gb_instance_norm_scratch_floats(view(s, NORM_IN)));
     return GB_OK;
 }
@@ -478,31 +479,31 @@ enum dequantise_operand {
 };
 
 // The mask itself is a v on its own side of the middle.
-static void take_dequantise(struct gb_kernel_state *s, enum gb_fill fill) {
+static void take_dequantise(struct gb_kernel_state *s, enum gb_timed_fill fill) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
-    take_image(s, GB_ROLE_IN, GB_FILL_MASK, p, p->c);
+    take_image(s, GB_ROLE_IN, GB_TIMED_MASK, p, p->c);
     take_image(s, GB_ROLE_IN, fill, p, p->c);
-    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, p, p->c);
+    take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, p, p->c);
 }
 
 static enum gb_status plan_dequantise_forward(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
-    take_dequantise(s, GB_FILL_NORMAL);
+    take_dequantise(s, GB_TIMED_NORMAL);
     gb_kernel_take_sums(s, p->n, (double)p->h * p->w * p->c);
     gb_kernel_take_scratch(s, gb_dequantise_scratch_floats(view(s, DEQUANTISE_IN)));
     return GB_OK;
 }
 
 static enum gb_status plan_dequantise_inverse(struct gb_kernel_state *s) {
-    take_dequantise(s, GB_FILL_MASK);
+    take_dequantise(s, GB_TIMED_MASK);
     return GB_OK;
 }
 
 static enum gb_status plan_dequantise_backward(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
-    take_dequantise(s, GB_FILL_NORMAL);
-    take_image(s, GB_ROLE_IN, GB_FILL_NORMAL, p, p->c);
-    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, 1, 1, 1, p->n);
+    take_dequantise(s, GB_TIMED_NORMAL);
+    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, p, p->c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, 1, 1, 1, p->n);
     return GB_OK;
 }
 
@@ -528,7 +529,7 @@ enum likelihood_operand { LIKELIHOOD_DATA, LIKELIHOOD_RAW, LIKELIHOOD_OUT, LIKEL
 
 // `channels` of what the network gives.
 static void take_likelihood(struct gb_kernel_state *s, const struct gb_image_problem *p,
-                            enum gb_fill data, enum gb_fill raw, int channels) {
+                            enum gb_timed_fill data, enum gb_timed_fill raw, int channels) {
     take_image(s, GB_ROLE_IN, data, p, p->c);
     take_image(s, GB_ROLE_IN, raw, p, channels);
 }
@@ -540,13 +541,13 @@ static void take_likelihood_sums(struct gb_kernel_state *s, const struct gb_imag
 }
 
 static void take_likelihood_gradient(struct gb_kernel_state *s, const struct gb_image_problem *p) {
-    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, p, view(s, LIKELIHOOD_RAW)->c);
-    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, 1, 1, 1, p->n);
+    take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, p, view(s, LIKELIHOOD_RAW)->c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, 1, 1, 1, p->n);
 }
 
 static void take_logistic(struct gb_kernel_state *s) {
     const struct gb_logistic_problem *p = gb_kernel_problem(s);
-    take_likelihood(s, &p->image, GB_FILL_UNIFORM, GB_FILL_SMALL, 2 * p->image.c);
+    take_likelihood(s, &p->image, GB_TIMED_UNIFORM, GB_TIMED_SMALL, 2 * p->image.c);
 }
 
 static enum gb_status plan_logistic_forward(struct gb_kernel_state *s) {
@@ -566,7 +567,7 @@ static enum gb_status plan_logistic_backward(struct gb_kernel_state *s) {
 static enum gb_status plan_logistic_sample(struct gb_kernel_state *s) {
     const struct gb_logistic_problem *p = gb_kernel_problem(s);
     take_logistic(s);
-    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, &p->image, p->image.c);
+    take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, &p->image, p->image.c);
     return GB_OK;
 }
 
@@ -591,29 +592,29 @@ static void run_logistic_sample(struct gb_kernel_state *s) {
                                 view(s, LIKELIHOOD_RAW), temperature, view(s, LIKELIHOOD_OUT));
 }
 
-static void take_bernoulli(struct gb_kernel_state *s, enum gb_fill data) {
+static void take_bernoulli(struct gb_kernel_state *s, enum gb_timed_fill data) {
     const struct gb_bernoulli_problem *p = gb_kernel_problem(s);
-    take_likelihood(s, &p->image, data, GB_FILL_NORMAL, p->image.c);
+    take_likelihood(s, &p->image, data, GB_TIMED_NORMAL, p->image.c);
 }
 
 static enum gb_status plan_bernoulli_forward(struct gb_kernel_state *s) {
     const struct gb_bernoulli_problem *p = gb_kernel_problem(s);
-    take_bernoulli(s, GB_FILL_MASK);
+    take_bernoulli(s, GB_TIMED_MASK);
     take_likelihood_sums(s, &p->image, gb_bernoulli_scratch_floats(view(s, LIKELIHOOD_DATA)));
     return GB_OK;
 }
 
 static enum gb_status plan_bernoulli_backward(struct gb_kernel_state *s) {
     const struct gb_bernoulli_problem *p = gb_kernel_problem(s);
-    take_bernoulli(s, GB_FILL_MASK);
+    take_bernoulli(s, GB_TIMED_MASK);
     take_likelihood_gradient(s, &p->image);
     return GB_OK;
 }
 
 static enum gb_status plan_bernoulli_sample(struct gb_kernel_state *s) {
     const struct gb_bernoulli_problem *p = gb_kernel_problem(s);
-    take_bernoulli(s, GB_FILL_UNIFORM);
-    take_image(s, GB_ROLE_OUT, GB_FILL_ZERO, &p->image, p->image.c);
+    take_bernoulli(s, GB_TIMED_UNIFORM);
+    take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, &p->image, p->image.c);
     return GB_OK;
 }
 
@@ -644,7 +645,7 @@ static void run_bernoulli_sample(struct gb_kernel_state *s) {
 
 static void take_categorical(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
-    take_likelihood(s, p, GB_FILL_MASK, GB_FILL_NORMAL, p->c);
+    take_likelihood(s, p, GB_TIMED_MASK, GB_TIMED_NORMAL, p->c);
 }
 
 static enum gb_status plan_categorical_forward(struct gb_kernel_state *s) {
@@ -670,7 +671,7 @@ static void run_categorical_backward(struct gb_kernel_state *s) {
                                      gb_kernel_floats(s, LIKELIHOOD_D), view(s, LIKELIHOOD_OUT));
 }
 
-const struct gb_kernel gb_elementwise_kernels[] = {
+const struct gb_timed_kernel gb_elementwise_kernels[] = {
     {&gb_epilogue_operation, GB_BACKWARD, GB_TRAFFIC_UPDATE, plan_epilogue, run_epilogue, NULL,
      NULL},
     {&gb_actnorm_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_actnorm, run_actnorm_forward, NULL,

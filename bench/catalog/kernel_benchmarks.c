@@ -11,16 +11,16 @@
 
 enum { WEIGHTS_STREAM = 100, MASK_STREAM }; // of random numbers; operands have the first ones
 
-void gb_kernel_take(struct gb_kernel_state *state, enum gb_role role, enum gb_fill fill, int n,
-                    int h, int w, int c) {
-    struct gb_operand operand = {gb_dense(NULL, n, h, w, c), role, fill, 1};
+void gb_kernel_take(struct gb_kernel_state *state, enum gb_timed_role role, enum gb_timed_fill fill,
+                    int n, int h, int w, int c) {
+    struct gb_timed_operand operand = {gb_dense(NULL, n, h, w, c), role, fill, 1};
     operand.view.data = gb_arena_take(state->arena, gb_elements(&operand.view));
     state->operand[state->operands++] = operand;
 }
 
-void gb_kernel_take_channels(struct gb_kernel_state *state, enum gb_role role, enum gb_fill fill,
-                             int channels) {
-    struct gb_operand operand = {gb_dense(NULL, 1, 1, 1, channels), role, fill, 1};
+void gb_kernel_take_channels(struct gb_kernel_state *state, enum gb_timed_role role,
+                             enum gb_timed_fill fill, int channels) {
+    struct gb_timed_operand operand = {gb_dense(NULL, 1, 1, 1, channels), role, fill, 1};
     operand.view.data = gb_arena_take(state->arena, gb_round_up((size_t)channels, GB_CHANNEL_PAD));
     state->operand[state->operands++] = operand;
 }
@@ -83,28 +83,28 @@ static void fill_uniform(const struct gb_kernel_state *state, uint32_t stream, s
 }
 
 static enum gb_status fill_operand(const struct gb_kernel_state *state, int i) {
-    const struct gb_operand *operand = &state->operand[i];
+    const struct gb_timed_operand *operand = &state->operand[i];
     size_t count = gb_elements(&operand->view);
     float *floats = operand->view.data, *elements;
     switch (operand->fill) {
-    case GB_FILL_NORMAL:
+    case GB_TIMED_NORMAL:
         gb_kernel_fill_normal(state, (uint32_t)i, 1, count, floats);
         break;
-    case GB_FILL_SMALL:
+    case GB_TIMED_SMALL:
         gb_kernel_fill_normal(state, (uint32_t)i, 0.25f, count, floats);
         break;
-    case GB_FILL_UNIFORM:
+    case GB_TIMED_UNIFORM:
         fill_uniform(state, (uint32_t)i, count, floats);
         break;
-    case GB_FILL_MASK:
+    case GB_TIMED_MASK:
         fill_uniform(state, MASK_STREAM, count, floats);
         for (size_t e = 0; e < count; e++)
             floats[e] = floats[e] >= 0.5f;
         break;
-    case GB_FILL_ZERO:
+    case GB_TIMED_ZERO:
         memset(floats, 0, count * sizeof *floats);
         break;
-    case GB_FILL_WEIGHTS:
+    case GB_TIMED_WEIGHTS:
         GB_TRY(gb_kernel_weights(state, &elements));
         gb_kernel_pack(state, elements, floats);
         free(elements);
@@ -123,7 +123,7 @@ enum gb_status gb_kernel_refill(struct gb_kernel_state *state) {
 
 // ---- Life ----
 
-static const struct gb_kernel *kernel_of(const struct gb_kernel_state *state) {
+static const struct gb_timed_kernel *kernel_of(const struct gb_kernel_state *state) {
     const struct gb_kernel_description *description = state->benchmark->description;
     return description->kernel;
 }
@@ -256,11 +256,11 @@ static enum gb_status check(void *argument) {
 
 // ---- From text ----
 
-static const struct gb_kernel *find_kernel(const struct gb_operation *operation,
-                                           const char *direction) {
-    const struct gb_kernel *const tables[] = {gb_product_kernels, gb_elementwise_kernels};
+static const struct gb_timed_kernel *find_kernel(const struct gb_operation *operation,
+                                                 const char *direction) {
+    const struct gb_timed_kernel *const tables[] = {gb_product_kernels, gb_elementwise_kernels};
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
-        for (const struct gb_kernel *k = tables[t]; k->operation; k++)
+        for (const struct gb_timed_kernel *k = tables[t]; k->operation; k++)
             if (k->operation == operation &&
                 strcmp(gb_direction_name(k->direction), direction) == 0)
                 return k;
@@ -280,7 +280,7 @@ enum gb_status gb_kernel_benchmark(const char *text, struct gb_benchmark *benchm
     const struct gb_operation *const *operation = gb_operations();
     while (*operation && strcmp((*operation)->name, benchmark->operation) != 0)
         operation++;
-    const struct gb_kernel *kernel =
+    const struct gb_timed_kernel *kernel =
         *operation ? find_kernel(*operation, benchmark->direction) : NULL;
     if (!kernel)
         return gb_fail(GB_BAD_INPUT, what, text, "no kernel is timed as %s/%s",
@@ -304,8 +304,8 @@ enum gb_status gb_kernel_benchmark(const char *text, struct gb_benchmark *benchm
 const struct gb_backend *gb_kernel_owner(const struct gb_benchmark *benchmark,
                                          const struct gb_backend *backend) {
     const struct gb_kernel_description *description = benchmark->description;
-    const struct gb_kernel *kernel = description->kernel;
-    const char *entry = kernel->operation->entries[kernel->direction];
+    const struct gb_timed_kernel *kernel = description->kernel;
+    const char *entry = kernel->operation->kernels[kernel->direction].entry;
     return gb_backend_falls_back(backend, entry) ? backend->fallback : backend;
 }
 

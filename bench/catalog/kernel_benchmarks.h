@@ -17,27 +17,27 @@
 #ifndef GB_KERNEL_BENCHMARKS_H
 #define GB_KERNEL_BENCHMARKS_H
 
-#include "bench/catalog/recorder.h"
 #include "bench/runner/benchmark.h"
+#include "kernels/trace.h"
 
 enum { GB_CHECK_PRODUCTS = 1 << 23 };
 #define GB_CHECK_ROUNDING 0x1p-18
 #define GB_CHECK_LEARNING_RATE 1e-3f
 
-enum gb_fill {
-    GB_FILL_NORMAL,
-    GB_FILL_SMALL,   // deviation 1/4: exponents
-    GB_FILL_UNIFORM, // in [0, 1)
-    GB_FILL_MASK,    // 0 and 1, the same in every operand
-    GB_FILL_ZERO,
-    GB_FILL_WEIGHTS, // packed weights that keep the size of sums near 1
+enum gb_timed_fill {
+    GB_TIMED_NORMAL,
+    GB_TIMED_SMALL,   // deviation 1/4: exponents
+    GB_TIMED_UNIFORM, // in [0, 1)
+    GB_TIMED_MASK,    // 0 and 1, the same in every operand
+    GB_TIMED_ZERO,
+    GB_TIMED_WEIGHTS, // packed weights that keep the size of sums near 1
 };
-enum gb_role { GB_ROLE_IN, GB_ROLE_OUT, GB_ROLE_IN_PLACE };
+enum gb_timed_role { GB_ROLE_IN, GB_ROLE_OUT, GB_ROLE_IN_PLACE };
 
-struct gb_operand {
+struct gb_timed_operand {
     struct gb_tensor view;
-    enum gb_role role;
-    enum gb_fill fill;
+    enum gb_timed_role role;
+    enum gb_timed_fill fill;
     double terms; // of the sum that an element is; 1: it is none
 };
 
@@ -54,7 +54,7 @@ struct gb_kernel_state {
         struct gb_pool_plan pool;
         struct gb_upsample_plan upsample;
     } plan;
-    struct gb_operand operand[8]; // by the kernel's own enum, in the order of taking
+    struct gb_timed_operand operand[8]; // by the kernel's own enum, in the order of taking
     int operands;
     int weights;  // the operand that holds the weights, of operations that pack them
     double *sums; // one a sample, that the kernel adds to; NULL: none
@@ -64,7 +64,7 @@ struct gb_kernel_state {
 };
 
 // One operation in one direction.
-struct gb_kernel {
+struct gb_timed_kernel {
     const struct gb_operation *operation;
     enum gb_direction direction;
     enum gb_traffic traffic;
@@ -77,12 +77,12 @@ struct gb_kernel {
 };
 
 // The tables, ended by one without an operation.
-extern const struct gb_kernel gb_product_kernels[];
-extern const struct gb_kernel gb_elementwise_kernels[];
+extern const struct gb_timed_kernel gb_product_kernels[];
+extern const struct gb_timed_kernel gb_elementwise_kernels[];
 
 // What a benchmark of a kernel describes.
 struct gb_kernel_description {
-    const struct gb_kernel *kernel;
+    const struct gb_timed_kernel *kernel;
     struct gb_any_problem problem;
 };
 static inline const void *gb_kernel_problem(const struct gb_kernel_state *state) {
@@ -91,11 +91,11 @@ static inline const void *gb_kernel_problem(const struct gb_kernel_state *state)
 }
 
 // For plan: the next operand.
-void gb_kernel_take(struct gb_kernel_state *state, enum gb_role role, enum gb_fill fill, int n,
-                    int h, int w, int c);
+void gb_kernel_take(struct gb_kernel_state *state, enum gb_timed_role role, enum gb_timed_fill fill,
+                    int n, int h, int w, int c);
 // A row of floats a channel, readable to the padding.
-void gb_kernel_take_channels(struct gb_kernel_state *state, enum gb_role role, enum gb_fill fill,
-                             int channels);
+void gb_kernel_take_channels(struct gb_kernel_state *state, enum gb_timed_role role,
+                             enum gb_timed_fill fill, int channels);
 void gb_kernel_take_sums(struct gb_kernel_state *state, int count, double terms);
 void gb_kernel_take_scratch(struct gb_kernel_state *state, size_t floats);
 static inline float *gb_kernel_floats(const struct gb_kernel_state *state, int operand) {

@@ -298,31 +298,23 @@ static enum gb_status parse(const char *text, struct description *d) {
     return gb_fail(GB_BAD_INPUT, "unknown problem", text, "no layer is named so");
 }
 
-// What a run takes: products, as the recorder finds them, and numbers of the layer itself.
-static enum gb_status record_cost(struct gb_layer_state *s, struct gb_benchmark *benchmark) {
-    struct gb_recording recording = {0};
-    gb_record(&recording);
+// The products of a run, as its trace has them, and the traffic of the layer's own numbers.
+static void record_cost(struct gb_layer_state *s, const struct gb_trace *trace,
+                        struct gb_benchmark *benchmark) {
     run(s);
-    enum gb_status status = gb_record_end(&recording);
-    if (status != GB_OK) {
-        gb_recording_free(&recording);
-        return status;
-    }
     struct gb_tensor output = layer_of(s)->output(s, direction_of(s));
     bool backward = direction_of(s) == GB_BACKWARD;
     double parameters = (double)gb_params_elements(&s->params);
     double own = (double)(gb_elements(&s->x) + gb_elements(&s->v) + gb_elements(&output));
-    benchmark->flops = gb_recording_flops(&recording);
+    benchmark->flops = gb_trace_product_flops(trace);
     benchmark->check_flops = benchmark->flops <= GB_CHECK_LAYER_FLOPS ? benchmark->flops : 0;
     benchmark->bytes = (backward ? 24 : 4) * parameters + sizeof(float) * own;
     benchmark->traffic = backward ? GB_TRAFFIC_UPDATE : GB_TRAFFIC_TRIAD;
-    gb_recording_free(&recording);
-    return GB_OK;
 }
 
-static enum gb_status set_cost(struct gb_benchmark *benchmark) {
+static enum gb_status set_cost_by(struct gb_trace *trace, struct gb_benchmark *benchmark) {
     struct gb_benchmark recorded = *benchmark;
-    recorded.backend = gb_recorder();
+    recorded.backend = gb_trace_backend(trace);
     recorded.threads = 1;
     struct gb_arena arena = {0};
     struct gb_layer_state *state;
@@ -332,10 +324,19 @@ static enum gb_status set_cost(struct gb_benchmark *benchmark) {
     enum gb_status status = build(&recorded, &arena, &state);
     if (status == GB_OK) {
         gb_make_regular(&state->params);
-        status = record_cost(state, benchmark);
+        gb_trace_clear(trace);
+        record_cost(state, trace, benchmark);
         teardown(state);
     }
     gb_arena_free(&arena);
+    return status;
+}
+
+static enum gb_status set_cost(struct gb_benchmark *benchmark) {
+    struct gb_trace *trace;
+    GB_TRY(gb_trace_open(NULL, &trace));
+    enum gb_status status = set_cost_by(trace, benchmark);
+    gb_trace_close(trace);
     return status;
 }
 

@@ -7,9 +7,9 @@
 #include <stddef.h>
 
 #include "bench/catalog/layer_benchmarks.h"
-#include "bench/catalog/recorder.h"
 #include "flows/models/cnf.h"
 #include "flows/networks/network.h"
+#include "kernels/trace.h"
 
 // All numbers that any layer has.
 struct gb_layer_shape {
@@ -39,7 +39,7 @@ struct gb_layer_state {
 
 struct gb_layer {
     const char *name;
-    struct gb_operation text; // its name and shape as text (kernels/problem.h); no kernels
+    struct gb_operation text; // its name and shape as text (kernels/operation.h); no kernels
     size_t own_bytes;
     enum gb_status (*plan)(struct gb_layer_state *state);
     void (*bind)(struct gb_layer_state *state, struct gb_arena *arena);

@@ -216,7 +216,7 @@ enum gb_status gb_recorded_pass_benchmark(const struct gb_model_case *model,
                                           const struct gb_recorded_pass *pass,
                                           struct gb_benchmark *benchmark) {
     const bool trains = use->kind == GB_PASS_TRAIN;
-    double flops = gb_recording_flops(&pass->recording);
+    double flops = gb_trace_product_flops(pass->trace);
     *benchmark = (struct gb_benchmark){
         .flops = flops,
         .check_flops = flops <= GB_CHECK_PASS_FLOPS ? (trains ? 2 : 1) * flops : 0,
@@ -246,6 +246,6 @@ enum gb_status gb_pass_benchmark(const struct gb_model_case *models, const char 
     struct gb_recorded_pass pass;
     GB_TRY(gb_model_record(named.model, &named.use, &pass));
     enum gb_status status = gb_recorded_pass_benchmark(named.model, &named.use, &pass, benchmark);
-    gb_recording_free(&pass.recording);
+    gb_trace_close(pass.trace);
     return status;
 }

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "bench/catalog/models.h"
-#include "bench/catalog/recorder.h"
+#include "kernels/trace.h"
 
 enum gb_pass_kind {
     GB_PASS_TRAIN,  // conditioning, forward, backward with Adam; an image for each target
@@ -45,12 +45,13 @@ double gb_model_run_moments(const struct gb_model_run *run);
 // pass before it is recorded.
 void gb_make_regular(const struct gb_params *params);
 
-// What one pass asks of the kernels, with one thread, and how many parameters the model has.
+// The kernels that one pass calls, with one thread, and how many parameters the model has. The
+// caller closes the trace.
 struct gb_recorded_pass {
-    struct gb_recording recording;
+    struct gb_trace *trace;
     double parameters;
 };
-// GB_OUT_OF_MEMORY, or what the model says; then there is nothing to free.
+// GB_OUT_OF_MEMORY, or the model's own failure; then there is nothing to close.
 enum gb_status gb_model_record(const struct gb_model_case *model, const struct gb_pass_use *use,
                                struct gb_recorded_pass *pass);
 

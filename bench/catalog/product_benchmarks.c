@@ -166,14 +166,14 @@ static double taps(const struct gb_conv_problem *p) {
 enum { WEIGHTS, MOMENT1, MOMENT2, UPDATED };
 
 // Packed, and so padded: a problem within its limits may have more of them than an int counts.
-static enum gb_status take_weights(struct gb_kernel_state *s, enum gb_role role, enum gb_fill fill,
-                                   size_t floats) {
+static enum gb_status take_weights(struct gb_kernel_state *s, enum gb_timed_role role,
+                                   enum gb_timed_fill fill, size_t floats) {
     GB_TRY(gb_floats_check(s->benchmark->operation, "packed weights", (double)floats));
     s->weights = s->operands;
     gb_kernel_take(s, role, fill, 1, 1, 1, (int)floats);
     if (role == GB_ROLE_IN_PLACE)
         for (int moment = MOMENT1; moment < UPDATED; moment++)
-            gb_kernel_take(s, role, GB_FILL_ZERO, 1, 1, 1, (int)floats);
+            gb_kernel_take(s, role, GB_TIMED_ZERO, 1, 1, 1, (int)floats);
     return GB_OK;
 }
 
@@ -244,14 +244,14 @@ enum conv_forward_operand { FORWARD_X, FORWARD_Y, FORWARD_BIAS, FORWARD_SCALE };
 enum conv_data_operand { DATA_DY, DATA_DX, DATA_X, DATA_SCALE, DATA_D_BIAS, DATA_D_LOG_SCALE };
 enum conv_weights_operand { WEIGHTS_X, WEIGHTS_DY };
 
-static void take_conv_input(struct gb_kernel_state *s, enum gb_role role) {
+static void take_conv_input(struct gb_kernel_state *s, enum gb_timed_role role) {
     const struct gb_conv_problem *p = gb_kernel_problem(s);
-    gb_kernel_take(s, role, GB_FILL_NORMAL, p->n, p->h, p->w, p->c);
+    gb_kernel_take(s, role, GB_TIMED_NORMAL, p->n, p->h, p->w, p->c);
 }
 
-static void take_conv_output(struct gb_kernel_state *s, enum gb_role role) {
+static void take_conv_output(struct gb_kernel_state *s, enum gb_timed_role role) {
     const struct gb_conv_plan *plan = &s->plan.conv;
-    gb_kernel_take(s, role, GB_FILL_NORMAL, plan->problem.n, plan->out_h, plan->out_w,
+    gb_kernel_take(s, role, GB_TIMED_NORMAL, plan->problem.n, plan->out_h, plan->out_w,
                    plan->problem.k);
 }
 
@@ -270,9 +270,9 @@ static enum gb_status plan_conv_forward(struct gb_kernel_state *s) {
     GB_TRY(plan_conv(s));
     take_conv_input(s, GB_ROLE_IN);
     take_conv_output(s, GB_ROLE_OUT);
-    gb_kernel_take_channels(s, GB_ROLE_IN, GB_FILL_NORMAL, p->k);
-    gb_kernel_take_channels(s, GB_ROLE_IN, GB_FILL_NORMAL, p->k);
-    GB_TRY(take_weights(s, GB_ROLE_IN, GB_FILL_WEIGHTS, s->plan.conv.weight_floats));
+    gb_kernel_take_channels(s, GB_ROLE_IN, GB_TIMED_NORMAL, p->k);
+    gb_kernel_take_channels(s, GB_ROLE_IN, GB_TIMED_NORMAL, p->k);
+    GB_TRY(take_weights(s, GB_ROLE_IN, GB_TIMED_WEIGHTS, s->plan.conv.weight_floats));
     return GB_OK;
 }
 
@@ -295,11 +295,11 @@ static enum gb_status plan_conv_data(struct gb_kernel_state *s) {
     take_conv_input(s, GB_ROLE_OUT);
     if (p->activation != GB_IDENTITY) {
         take_conv_input(s, GB_ROLE_IN);
-        gb_kernel_take_channels(s, GB_ROLE_IN, GB_FILL_NORMAL, p->c);
+        gb_kernel_take_channels(s, GB_ROLE_IN, GB_TIMED_NORMAL, p->c);
         for (int sum = DATA_D_BIAS; sum <= DATA_D_LOG_SCALE; sum++)
-            gb_kernel_take_channels(s, GB_ROLE_OUT, GB_FILL_ZERO, p->c);
+            gb_kernel_take_channels(s, GB_ROLE_OUT, GB_TIMED_ZERO, p->c);
     }
-    GB_TRY(take_weights(s, GB_ROLE_IN, GB_FILL_WEIGHTS, s->plan.conv.weight_floats));
+    GB_TRY(take_weights(s, GB_ROLE_IN, GB_TIMED_WEIGHTS, s->plan.conv.weight_floats));
     return GB_OK;
 }
 
@@ -324,7 +324,7 @@ static enum gb_status plan_conv_weights(struct gb_kernel_state *s) {
     GB_TRY(plan_conv(s));
     take_conv_input(s, GB_ROLE_IN);
     take_conv_output(s, GB_ROLE_IN);
-    GB_TRY(take_weights(s, GB_ROLE_OUT, GB_FILL_ZERO, s->plan.conv.weight_floats));
+    GB_TRY(take_weights(s, GB_ROLE_OUT, GB_TIMED_ZERO, s->plan.conv.weight_floats));
     return GB_OK;
 }
 
@@ -332,7 +332,7 @@ static enum gb_status plan_conv_update(struct gb_kernel_state *s) {
     GB_TRY(plan_conv(s));
     take_conv_input(s, GB_ROLE_IN);
     take_conv_output(s, GB_ROLE_IN);
-    GB_TRY(take_weights(s, GB_ROLE_IN_PLACE, GB_FILL_WEIGHTS, s->plan.conv.weight_floats));
+    GB_TRY(take_weights(s, GB_ROLE_IN_PLACE, GB_TIMED_WEIGHTS, s->plan.conv.weight_floats));
     return GB_OK;
 }
 
@@ -455,14 +455,14 @@ static enum gb_status check_conv_weights(struct gb_kernel_state *s) {
 enum fc_forward_operand { FC_X, FC_Y, FC_BIAS };
 enum fc_backward_operand { FC_BACK_X, FC_BACK_DY, FC_BACK_DX, FC_BACK_WEIGHTS, FC_BACK_GRADIENT };
 
-static void take_fc_input(struct gb_kernel_state *s, enum gb_role role) {
+static void take_fc_input(struct gb_kernel_state *s, enum gb_timed_role role) {
     const struct gb_fc_problem *p = gb_kernel_problem(s);
-    gb_kernel_take(s, role, GB_FILL_NORMAL, p->n, p->h, p->w, p->c);
+    gb_kernel_take(s, role, GB_TIMED_NORMAL, p->n, p->h, p->w, p->c);
 }
 
-static void take_fc_output(struct gb_kernel_state *s, enum gb_role role) {
+static void take_fc_output(struct gb_kernel_state *s, enum gb_timed_role role) {
     const struct gb_fc_problem *p = gb_kernel_problem(s);
-    gb_kernel_take(s, role, GB_FILL_NORMAL, p->n, 1, 1, p->k);
+    gb_kernel_take(s, role, GB_TIMED_NORMAL, p->n, 1, 1, p->k);
 }
 
 static enum gb_status plan_fc(struct gb_kernel_state *s) {
@@ -480,8 +480,8 @@ static enum gb_status plan_fc_forward(struct gb_kernel_state *s) {
     GB_TRY(plan_fc(s));
     take_fc_input(s, GB_ROLE_IN);
     take_fc_output(s, GB_ROLE_OUT);
-    gb_kernel_take_channels(s, GB_ROLE_IN, GB_FILL_NORMAL, p->k);
-    GB_TRY(take_weights(s, GB_ROLE_IN, GB_FILL_WEIGHTS, s->plan.fc.weight_floats));
+    gb_kernel_take_channels(s, GB_ROLE_IN, GB_TIMED_NORMAL, p->k);
+    GB_TRY(take_weights(s, GB_ROLE_IN, GB_TIMED_WEIGHTS, s->plan.fc.weight_floats));
     return GB_OK;
 }
 
@@ -499,15 +499,15 @@ static void take_fc_backward(struct gb_kernel_state *s) {
 static enum gb_status plan_fc_backward(struct gb_kernel_state *s) {
     GB_TRY(plan_fc(s));
     take_fc_backward(s);
-    GB_TRY(take_weights(s, GB_ROLE_IN, GB_FILL_WEIGHTS, s->plan.fc.weight_floats));
-    gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, 1, 1, 1, (int)s->plan.fc.weight_floats);
+    GB_TRY(take_weights(s, GB_ROLE_IN, GB_TIMED_WEIGHTS, s->plan.fc.weight_floats));
+    gb_kernel_take(s, GB_ROLE_OUT, GB_TIMED_ZERO, 1, 1, 1, (int)s->plan.fc.weight_floats);
     return GB_OK;
 }
 
 static enum gb_status plan_fc_update(struct gb_kernel_state *s) {
     GB_TRY(plan_fc(s));
     take_fc_backward(s);
-    GB_TRY(take_weights(s, GB_ROLE_IN_PLACE, GB_FILL_WEIGHTS, s->plan.fc.weight_floats));
+    GB_TRY(take_weights(s, GB_ROLE_IN_PLACE, GB_TIMED_WEIGHTS, s->plan.fc.weight_floats));
     return GB_OK;
 }
 
@@ -602,24 +602,24 @@ static enum gb_status plan_inv1x1(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
     GB_TRY(s->backend->inv1x1_plan(p, s->exec.threads, &s->plan.inv1x1));
     gb_kernel_take_scratch(s, s->plan.inv1x1.scratch_floats);
-    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, p->n, p->h, p->w, p->c);
-    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_SMALL, p->n, 1, p->c, p->c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, p->n, p->h, p->w, p->c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_SMALL, p->n, 1, p->c, p->c);
     return GB_OK;
 }
 
 static enum gb_status plan_inv1x1_forward(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
     GB_TRY(plan_inv1x1(s));
-    gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, p->h, p->w, p->c);
+    gb_kernel_take(s, GB_ROLE_OUT, GB_TIMED_ZERO, p->n, p->h, p->w, p->c);
     return GB_OK;
 }
 
 static enum gb_status plan_inv1x1_backward(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
     GB_TRY(plan_inv1x1(s));
-    gb_kernel_take(s, GB_ROLE_IN, GB_FILL_NORMAL, p->n, p->h, p->w, p->c);
-    gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, p->h, p->w, p->c);
-    gb_kernel_take(s, GB_ROLE_OUT, GB_FILL_ZERO, p->n, 1, p->c, p->c);
+    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, p->n, p->h, p->w, p->c);
+    gb_kernel_take(s, GB_ROLE_OUT, GB_TIMED_ZERO, p->n, p->h, p->w, p->c);
+    gb_kernel_take(s, GB_ROLE_OUT, GB_TIMED_ZERO, p->n, 1, p->c, p->c);
     return GB_OK;
 }
 
@@ -688,7 +688,7 @@ static enum gb_status check_inv1x1_backward(struct gb_kernel_state *s) {
                 matrix_gradient_of);
 }
 
-const struct gb_kernel gb_product_kernels[] = {
+const struct gb_timed_kernel gb_product_kernels[] = {
     {&gb_conv_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_conv_forward, run_conv_forward,
      free_conv, check_conv_forward},
     {&gb_conv_operation, GB_BACKWARD_DATA, GB_TRAFFIC_TRIAD, plan_conv_data, run_conv_data,

@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "bench/peaks/meter.h"
+#include "kernels/operation.h"
 
 // Measures on 1, 2, ... threads of `machine` (gb_machine_json): all numbers where that has at most
 // 8, else powers of two and all; and on `threads`, if that is not 0. *report becomes a new JSON
@@ -37,17 +38,10 @@ double gb_ideal_step_seconds(const struct gb_peaks *peaks, double flops, double 
 
 // ---- A short look at the roofline, between the repetitions of a benchmark
 
-// What a kernel's traffic is like: which loop's bandwidth is its wall, counting each operand read
-// once and each result written once (struct gb_benchmark's bytes). They differ, since a line that
-// is overwritten is first read from where it lies, unless the kernel has read it anyway: on two
-// cores of a Granite Rapids that take 31 GB/s from memory, reading counts 31, triad 31, and update,
-// which writes as much beside, 62. In L2 it is reading that is faster: 330, 220, 220.
-enum gb_traffic {
-    GB_TRAFFIC_TRIAD,  // results go elsewhere: the rule
-    GB_TRAFFIC_READ,   // hardly any results: less than one byte in eight is written
-    GB_TRAFFIC_UPDATE, // results take the place of operands: most written bytes were read
-};
-
+// By enum gb_traffic (kernels/operation.h). The bandwidths differ, since a line that is overwritten
+// is read first, unless the kernel has read it anyway: on two cores of a Granite Rapids with 31 GB/s
+// of memory bandwidth, reading counts 31, triad 31, and update, which writes as much again, 62. In
+// L2 reading is faster: 330, 220, 220.
 struct gb_roofline {
     double fma_gflops; // fp32 multiply-adds of the best instruction set, two FLOPs each
     double gbs;

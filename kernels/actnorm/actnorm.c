@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "kernels/logarithm.h"
-#include "kernels/problem.h"
+#include "kernels/trace.h"
 
 double gb_actnorm_log_det(int h, int w, int c, const float *log_scale) {
     double sum = 0;
@@ -35,11 +35,25 @@ static struct gb_cost actnorm_cost(const void *problem, enum gb_direction direct
 const struct gb_operation gb_actnorm_operation = {
     .name = "actnorm",
     .what = "actnorm",
-    .entries = {[GB_FORWARD] = "actnorm_forward",
-                [GB_INVERSE] = "actnorm_inverse",
-                [GB_BACKWARD] = "actnorm_backward"},
+    .kernels = {[GB_FORWARD] = {.entry = "actnorm_forward"},
+                [GB_INVERSE] = {.entry = "actnorm_inverse"},
+                [GB_BACKWARD] = {.entry = "actnorm_backward"}},
     .problem_bytes = sizeof(struct gb_image_problem),
     .sizes = gb_image_problem_sizes,
     .check = gb_image_check,
     .cost = actnorm_cost,
 };
+
+GB_TRACED(actnorm_forward, actnorm, GB_FORWARD, gb_image_of(v),
+          (const struct gb_exec *exec, const struct gb_tensor *v,
+           const struct gb_actnorm_parameters *parameters, const struct gb_tensor *y),
+          (exec, v, parameters, y))
+GB_TRACED(actnorm_inverse, actnorm, GB_INVERSE, gb_image_of(y),
+          (const struct gb_exec *exec, const struct gb_tensor *y,
+           const struct gb_actnorm_parameters *parameters, const struct gb_tensor *v),
+          (exec, y, parameters, v))
+GB_TRACED(actnorm_backward, actnorm, GB_BACKWARD, gb_image_of(v),
+          (const struct gb_exec *exec, const struct gb_tensor *v,
+           const struct gb_actnorm_parameters *parameters, const struct gb_tensor *dy,
+           const struct gb_tensor *dv, float *d_log_scale, float *d_bias, ptrdiff_t d_stride),
+          (exec, v, parameters, dy, dv, d_log_scale, d_bias, d_stride))

@@ -4,6 +4,7 @@
 #ifndef GB_ACTNORM_H
 #define GB_ACTNORM_H
 
+#include "kernels/operation.h"
 #include "kernels/parallel.h"
 #include "kernels/tensor.h"
 
@@ -38,5 +39,13 @@ double gb_actnorm_log_det(int h, int w, int c, const float *log_scale);
 // summand keeps the scale finite where a channel is constant.
 void gb_actnorm_start(int c, const float *mean, const float *variance, float *log_scale,
                       float *bias);
+
+// For kernels/registry.h.
+#define GB_ACTNORM_KERNELS(X, isa)                                                                 \
+    X(actnorm_forward, isa)                                                                        \
+    X(actnorm_inverse, isa)                                                                        \
+    X(actnorm_backward, isa)
+#define GB_ACTNORM_OPERATIONS(X) X(actnorm)
+extern const struct gb_operation gb_actnorm_operation;
 
 #endif

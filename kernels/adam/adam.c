@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/adam/adam.h"
 
+#include "kernels/trace.h"
+
 #include <assert.h>
 
 static double power(double base, long exponent) {
@@ -28,8 +30,13 @@ static struct gb_cost adam_cost(const void *problem, enum gb_direction direction
 const struct gb_operation gb_adam_operation = {
     .name = "adam",
     .what = "Adam",
-    .entries = {[GB_FORWARD] = "adam"},
+    .kernels = {[GB_FORWARD] = {.entry = "adam"}},
     .problem_bytes = sizeof(struct gb_array_problem),
     .sizes = gb_array_problem_sizes,
     .cost = adam_cost,
 };
+
+GB_TRACED(adam, adam, GB_FORWARD, ((struct gb_array_problem){(int)count}),
+          (const struct gb_exec *exec, const struct gb_adam *adam, size_t count,
+           const float *gradient, float *weights, float *moment1, float *moment2),
+          (exec, adam, count, gradient, weights, moment1, moment2))

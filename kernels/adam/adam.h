@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
+#include "kernels/operation.h"
 #include "kernels/parallel.h"
-#include "kernels/problem.h"
 
 struct gb_adam {
     float learning_rate, beta1, beta2, epsilon;
@@ -36,5 +36,10 @@ typedef void (*gb_adam_fn)(const struct gb_exec *exec, const struct gb_adam *ada
 // What a step needs an element: operations, and traffic of the weights and both moments, read and
 // written.
 enum { GB_ADAM_FLOPS = 14, GB_ADAM_BYTES = 24 };
+
+// For kernels/registry.h.
+#define GB_ADAM_KERNELS(X, isa) X(adam, isa)
+#define GB_ADAM_OPERATIONS(X) X(adam)
+extern const struct gb_operation gb_adam_operation;
 
 #endif

@@ -7,8 +7,8 @@
 #ifndef GB_BERNOULLI_H
 #define GB_BERNOULLI_H
 
+#include "kernels/operation.h"
 #include "kernels/parallel.h"
-#include "kernels/problem.h"
 #include "kernels/tensor.h"
 
 struct gb_bernoulli {
@@ -52,5 +52,14 @@ struct gb_bernoulli_problem {
     struct gb_image_problem image;
     int normalised; // 0 or 1
 };
+
+// For kernels/registry.h.
+#define GB_BERNOULLI_KERNELS(X, isa)                                                               \
+    X(bernoulli_forward, isa)                                                                      \
+    X(bernoulli_backward, isa)                                                                     \
+    X(bernoulli_mean, isa)                                                                         \
+    X(bernoulli_sample, isa)
+#define GB_BERNOULLI_OPERATIONS(X) X(bernoulli)
+extern const struct gb_operation gb_bernoulli_operation;
 
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/categorical/categorical.h"
 
+#include "kernels/trace.h"
+
 // An exponential for each class and, forward, a logarithm for each pixel.
 static struct gb_cost categorical_cost(const void *problem, enum gb_direction direction) {
     const struct gb_image_problem *p = problem;
@@ -22,9 +24,24 @@ static const struct gb_problem_size categorical_sizes[] = {
 const struct gb_operation gb_categorical_operation = {
     .name = "categorical",
     .what = "categorical",
-    .entries = {[GB_FORWARD] = "categorical_forward", [GB_BACKWARD] = "categorical_backward"},
+    .kernels = {[GB_FORWARD] = {.entry = "categorical_forward"},
+                [GB_BACKWARD] = {.entry = "categorical_backward"}},
     .problem_bytes = sizeof(struct gb_image_problem),
     .sizes = categorical_sizes,
     .check = gb_image_check,
     .cost = categorical_cost,
 };
+
+GB_TRACED(categorical_forward, categorical, GB_FORWARD, gb_image_of(y),
+          (const struct gb_exec *exec, const struct gb_tensor *y, const struct gb_tensor *logits,
+           double *log_likelihood),
+          (exec, y, logits, log_likelihood))
+GB_TRACED(categorical_backward, categorical, GB_BACKWARD, gb_image_of(y),
+          (const struct gb_exec *exec, const struct gb_tensor *y, const struct gb_tensor *logits,
+           const float *d_log_likelihood, const struct gb_tensor *d_logits),
+          (exec, y, logits, d_log_likelihood, d_logits))
+// For predictions.
+GB_UNTRACED(categorical_mean,
+            (const struct gb_exec *exec, const struct gb_tensor *logits,
+             const struct gb_tensor *mean),
+            (exec, logits, mean))

@@ -7,8 +7,8 @@
 #ifndef GB_CATEGORICAL_H
 #define GB_CATEGORICAL_H
 
+#include "kernels/operation.h"
 #include "kernels/parallel.h"
-#include "kernels/problem.h"
 #include "kernels/tensor.h"
 
 enum { GB_MOST_CLASSES = 64 };
@@ -34,5 +34,13 @@ static inline size_t gb_categorical_scratch_floats(const struct gb_tensor *y) {
 }
 
 // The shape of y is a problem: struct gb_image_problem, text "n2h64w64c3".
+
+// For kernels/registry.h.
+#define GB_CATEGORICAL_KERNELS(X, isa)                                                             \
+    X(categorical_forward, isa)                                                                    \
+    X(categorical_backward, isa)                                                                   \
+    X(categorical_mean, isa)
+#define GB_CATEGORICAL_OPERATIONS(X) X(categorical)
+extern const struct gb_operation gb_categorical_operation;
 
 #endif

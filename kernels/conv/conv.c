@@ -2,6 +2,8 @@
 // What every backend's convolution and epilogue share: their costs and their names as text.
 #include "kernels/conv/conv.h"
 
+#include "kernels/trace.h"
+
 #include <stddef.h>
 
 // The (output position, tap) pairs along one axis that read a pixel inside the image.
@@ -71,10 +73,11 @@ const char *const gb_activation_names[] = {"", "relu", "leaky", "tanh", NULL};
 const struct gb_operation gb_conv_operation = {
     .name = "conv",
     .what = "convolution",
-    .entries = {[GB_FORWARD] = "conv_forward",
-                [GB_BACKWARD_DATA] = "conv_backward_data",
-                [GB_BACKWARD_WEIGHTS] = "conv_backward_weights",
-                [GB_BACKWARD_UPDATE] = "conv_backward_weights"},
+    .product = true,
+    .kernels = {[GB_FORWARD] = {.entry = "conv_forward"},
+                [GB_BACKWARD_DATA] = {.entry = "conv_backward_data"},
+                [GB_BACKWARD_WEIGHTS] = {.entry = "conv_backward_weights"},
+                [GB_BACKWARD_UPDATE] = {.entry = "conv_backward_weights"}},
     .problem_bytes = sizeof(struct gb_conv_problem),
     .sizes = conv_sizes,
     .words = gb_activation_names,
@@ -115,7 +118,7 @@ static struct gb_cost epilogue_cost(const void *problem, enum gb_direction direc
 const struct gb_operation gb_epilogue_operation = {
     .name = "epilogue",
     .what = "epilogue",
-    .entries = {[GB_BACKWARD] = "epilogue_backward"},
+    .kernels = {[GB_BACKWARD] = {.entry = "epilogue_backward"}},
     .problem_bytes = sizeof(struct gb_epilogue_problem),
     .sizes = gb_image_problem_sizes,
     .words = gb_activation_names,
@@ -123,3 +126,53 @@ const struct gb_operation gb_epilogue_operation = {
     .check = gb_image_check,
     .cost = epilogue_cost,
 };
+
+enum gb_status gb_conv_plan_f32__dry(const struct gb_conv_problem *problem, int threads,
+                                     struct gb_conv_plan *plan) {
+    (void)threads;
+    GB_TRY(gb_conv_check(problem));
+    *plan = (struct gb_conv_plan){
+        .problem = *problem, .out_h = gb_conv_out_h(problem), .out_w = gb_conv_out_w(problem)};
+    return GB_OK;
+}
+
+void gb_conv_plan_free_f32__dry(struct gb_conv_plan *plan) {
+    (void)plan;
+}
+
+void gb_conv_pack_f32__dry(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
+    (void)plan, (void)oihw, (void)packed;
+}
+
+void gb_conv_unpack_f32__dry(const struct gb_conv_plan *plan, const float *packed, float *oihw) {
+    (void)plan, (void)packed, (void)oihw;
+}
+
+static struct gb_conv_problem with_activation(const struct gb_conv_plan *plan,
+                                              enum gb_activation activation) {
+    struct gb_conv_problem problem = plan->problem;
+    problem.activation = activation;
+    return problem;
+}
+
+GB_TRACED(conv_forward, conv, GB_FORWARD, plan->problem,
+          (const struct gb_conv_plan *plan, const struct gb_exec *exec, const struct gb_tensor *x,
+           const float *packed, const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y),
+          (plan, exec, x, packed, epilogue, y))
+GB_TRACED(conv_backward_data, conv, GB_BACKWARD_DATA,
+          with_activation(plan, epilogue ? epilogue->activation : GB_IDENTITY),
+          (const struct gb_conv_plan *plan, const struct gb_exec *exec, const struct gb_tensor *dy,
+           const float *packed, const struct gb_conv_input_epilogue *epilogue,
+           const struct gb_tensor *dx),
+          (plan, exec, dy, packed, epilogue, dx))
+GB_TRACED(conv_backward_weights, conv, update ? GB_BACKWARD_UPDATE : GB_BACKWARD_WEIGHTS,
+          with_activation(plan, GB_IDENTITY),
+          (const struct gb_conv_plan *plan, const struct gb_exec *exec, const struct gb_tensor *x,
+           const struct gb_tensor *dy, float *d_packed, const struct gb_adam_target *update),
+          (plan, exec, x, dy, d_packed, update))
+GB_TRACED(epilogue_backward, epilogue, GB_BACKWARD,
+          ((struct gb_epilogue_problem){gb_image_of(y), activation}),
+          (const struct gb_exec *exec, enum gb_activation activation, const struct gb_tensor *dy,
+           const struct gb_tensor *y, const float *scale, const struct gb_tensor *du, float *d_bias,
+           float *d_log_scale),
+          (exec, activation, dy, y, scale, du, d_bias, d_log_scale))

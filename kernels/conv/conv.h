@@ -13,8 +13,8 @@
 
 #include "base/status.h"
 #include "kernels/adam/adam.h"
+#include "kernels/operation.h"
 #include "kernels/parallel.h"
-#include "kernels/problem.h"
 #include "kernels/tensor.h"
 
 enum gb_activation { GB_IDENTITY, GB_RELU, GB_LEAKY_RELU, GB_TANH };
@@ -147,5 +147,20 @@ struct gb_epilogue_problem {
     struct gb_image_problem image;
     enum gb_activation activation;
 };
+
+// For kernels/registry.h.
+#define GB_CONV_PLANS(X, isa)                                                                      \
+    X(conv_plan, isa)                                                                              \
+    X(conv_plan_free, isa)                                                                         \
+    X(conv_pack, isa)                                                                              \
+    X(conv_unpack, isa)
+#define GB_CONV_KERNELS(X, isa)                                                                    \
+    X(conv_forward, isa)                                                                           \
+    X(conv_backward_data, isa)                                                                     \
+    X(conv_backward_weights, isa)                                                                  \
+    X(epilogue_backward, isa)
+#define GB_CONV_OPERATIONS(X) X(conv) X(epilogue)
+extern const struct gb_operation gb_conv_operation;
+extern const struct gb_operation gb_epilogue_operation;
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/coupling/coupling.h"
-#include "kernels/problem.h"
+
+#include "kernels/trace.h"
 
 // One partial sum for each image row.
 size_t gb_coupling_scratch_floats(const struct gb_tensor *v) {
@@ -35,9 +36,9 @@ static const char *const forms[] = {"", "softplus", "additive", NULL};
 const struct gb_operation gb_coupling_operation = {
     .name = "coupling",
     .what = "coupling",
-    .entries = {[GB_FORWARD] = "coupling_forward",
-                [GB_INVERSE] = "coupling_inverse",
-                [GB_BACKWARD] = "coupling_backward"},
+    .kernels = {[GB_FORWARD] = {.entry = "coupling_forward"},
+                [GB_INVERSE] = {.entry = "coupling_inverse"},
+                [GB_BACKWARD] = {.entry = "coupling_backward"}},
     .problem_bytes = sizeof(struct gb_coupling_problem),
     .sizes = gb_image_problem_sizes,
     .words = forms,
@@ -45,3 +46,20 @@ const struct gb_operation gb_coupling_operation = {
     .check = gb_image_check,
     .cost = coupling_cost,
 };
+
+GB_TRACED(coupling_forward, coupling, GB_FORWARD,
+          ((struct gb_coupling_problem){gb_image_of(v), form}),
+          (const struct gb_exec *exec, enum gb_coupling_form form, const struct gb_tensor *v,
+           const struct gb_tensor *raw, const struct gb_tensor *u, double *log_det),
+          (exec, form, v, raw, u, log_det))
+GB_TRACED(coupling_inverse, coupling, GB_INVERSE,
+          ((struct gb_coupling_problem){gb_image_of(u), form}),
+          (const struct gb_exec *exec, enum gb_coupling_form form, const struct gb_tensor *u,
+           const struct gb_tensor *raw, const struct gb_tensor *v),
+          (exec, form, u, raw, v))
+GB_TRACED(coupling_backward, coupling, GB_BACKWARD,
+          ((struct gb_coupling_problem){gb_image_of(u), form}),
+          (const struct gb_exec *exec, enum gb_coupling_form form, const struct gb_tensor *u,
+           const struct gb_tensor *raw, const struct gb_tensor *du, const float *d_log_det,
+           const struct gb_tensor *dv, const struct gb_tensor *d_raw),
+          (exec, form, u, raw, du, d_log_det, dv, d_raw))

@@ -3,8 +3,8 @@
 #ifndef GB_COUPLING_H
 #define GB_COUPLING_H
 
+#include "kernels/operation.h"
 #include "kernels/parallel.h"
-#include "kernels/problem.h"
 #include "kernels/tensor.h"
 
 // How the network's output is read: as c shifts raw_t and, but for the additive form, c raw scales
@@ -49,5 +49,13 @@ struct gb_coupling_problem {
     struct gb_image_problem image;
     enum gb_coupling_form form;
 };
+
+// For kernels/registry.h.
+#define GB_COUPLING_KERNELS(X, isa)                                                                \
+    X(coupling_forward, isa)                                                                       \
+    X(coupling_inverse, isa)                                                                       \
+    X(coupling_backward, isa)
+#define GB_COUPLING_OPERATIONS(X) X(coupling)
+extern const struct gb_operation gb_coupling_operation;
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef GB_DEQUANTISE_H
 #define GB_DEQUANTISE_H
 
+#include "kernels/operation.h"
 #include "kernels/parallel.h"
 #include "kernels/tensor.h"
 
@@ -28,5 +29,13 @@ typedef void (*gb_dequantise_backward_fn)(const struct gb_exec *exec, const stru
 static inline size_t gb_dequantise_scratch_floats(const struct gb_tensor *u) {
     return (size_t)u->n * (size_t)u->h;
 }
+
+// For kernels/registry.h.
+#define GB_DEQUANTISE_KERNELS(X, isa)                                                              \
+    X(dequantise_forward, isa)                                                                     \
+    X(dequantise_inverse, isa)                                                                     \
+    X(dequantise_backward, isa)
+#define GB_DEQUANTISE_OPERATIONS(X) X(dequantise)
+extern const struct gb_operation gb_dequantise_operation;
 
 #endif

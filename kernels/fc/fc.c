@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/fc/fc.h"
 
+#include "kernels/trace.h"
+
 static enum gb_status fc_check(const void *problem) {
     const struct gb_fc_problem *p = problem;
     double inputs = (double)p->h * p->w * p->c;
@@ -37,9 +39,10 @@ static const struct gb_problem_size fc_sizes[] = {
 const struct gb_operation gb_fc_operation = {
     .name = "fc",
     .what = "fully connected layer",
-    .entries = {[GB_FORWARD] = "fc_forward",
-                [GB_BACKWARD] = "fc_backward",
-                [GB_BACKWARD_UPDATE] = "fc_backward"},
+    .product = true,
+    .kernels = {[GB_FORWARD] = {.entry = "fc_forward"},
+                [GB_BACKWARD] = {.entry = "fc_backward"},
+                [GB_BACKWARD_UPDATE] = {.entry = "fc_backward"}},
     .problem_bytes = sizeof(struct gb_fc_problem),
     .sizes = fc_sizes,
     .words = gb_activation_names,
@@ -51,3 +54,48 @@ const struct gb_operation gb_fc_operation = {
 enum gb_status gb_fc_check(const struct gb_fc_problem *p) {
     return gb_problem_check(&gb_fc_operation, p);
 }
+
+enum gb_status gb_fc_plan_f32__dry(const struct gb_fc_problem *problem, int threads,
+                                   struct gb_fc_plan *plan) {
+    (void)threads;
+    *plan = (struct gb_fc_plan){.problem = *problem};
+    return gb_fc_check(problem);
+}
+
+void gb_fc_plan_free_f32__dry(struct gb_fc_plan *plan) {
+    (void)plan;
+}
+
+void gb_fc_pack_f32__dry(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
+    (void)plan, (void)out_by_in, (void)packed;
+}
+
+void gb_fc_unpack_f32__dry(const struct gb_fc_plan *plan, const float *packed, float *out_by_in) {
+    (void)plan, (void)packed, (void)out_by_in;
+}
+
+// Models make matrices of outputs and invert them: outputs of traces must be regular.
+static void fill_outputs(const struct gb_tensor *y) {
+    const struct gb_random_key key = {.seed = 1, .purpose = GB_RANDOM_TEST};
+    for (int n = 0; n < y->n; n++)
+        for (int o = 0; o < y->c; o++)
+            gb_at(y, n, 0, 0)[o] = gb_random_uniform(&key, (uint32_t)(n * y->c + o)) - 0.5f;
+}
+
+static struct gb_fc_problem with_activation(const struct gb_fc_plan *plan,
+                                            enum gb_activation activation) {
+    struct gb_fc_problem problem = plan->problem;
+    problem.activation = activation;
+    return problem;
+}
+
+GB_TRACED_OR(fc_forward, fc, GB_FORWARD, plan->problem,
+             (const struct gb_fc_plan *plan, const struct gb_exec *exec, const struct gb_tensor *x,
+              const float *packed, const float *bias, const struct gb_tensor *y),
+             (plan, exec, x, packed, bias, y), fill_outputs(y))
+GB_TRACED(fc_backward, fc, update ? GB_BACKWARD_UPDATE : GB_BACKWARD,
+          with_activation(plan, GB_IDENTITY),
+          (const struct gb_fc_plan *plan, const struct gb_exec *exec, const struct gb_tensor *x,
+           const struct gb_tensor *dy, float *packed, const struct gb_tensor *dx, float *d_packed,
+           const struct gb_adam_target *update),
+          (plan, exec, x, dy, packed, dx, d_packed, update))

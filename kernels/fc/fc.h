@@ -58,4 +58,10 @@ typedef void (*gb_fc_backward_fn)(const struct gb_fc_plan *plan, const struct gb
                                   float *packed, const struct gb_tensor *dx, float *d_packed,
                                   const struct gb_adam_target *update);
 
+// For kernels/registry.h.
+#define GB_FC_PLANS(X, isa) X(fc_plan, isa) X(fc_plan_free, isa) X(fc_pack, isa) X(fc_unpack, isa)
+#define GB_FC_KERNELS(X, isa) X(fc_forward, isa) X(fc_backward, isa)
+#define GB_FC_OPERATIONS(X) X(fc)
+extern const struct gb_operation gb_fc_operation;
+
 #endif

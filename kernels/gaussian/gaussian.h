@@ -4,8 +4,8 @@
 #ifndef GB_GAUSSIAN_H
 #define GB_GAUSSIAN_H
 
+#include "kernels/operation.h"
 #include "kernels/parallel.h"
-#include "kernels/problem.h"
 #include "kernels/tensor.h"
 
 #define GB_HALF_LOG_2PI 0.91893853320467274178
@@ -40,5 +40,13 @@ struct gb_gaussian_problem {
     struct gb_image_problem image;
     enum gb_prior_kind prior;
 };
+
+// For kernels/registry.h.
+#define GB_GAUSSIAN_KERNELS(X, isa)                                                                \
+    X(gaussian_forward, isa)                                                                       \
+    X(gaussian_backward, isa)                                                                      \
+    X(gaussian_sample, isa)
+#define GB_GAUSSIAN_OPERATIONS(X) X(gaussian)
+extern const struct gb_operation gb_gaussian_operation;
 
 #endif

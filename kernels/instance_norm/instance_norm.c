@@ -2,6 +2,7 @@
 #include "kernels/instance_norm/instance_norm.h"
 
 #include "kernels/logarithm.h"
+#include "kernels/trace.h"
 
 double gb_instance_norm_log_det(int h, int w, int c, const float *variance) {
     double sum = 0;
@@ -23,9 +24,9 @@ static const char *const activations[] = {"", "relu", NULL};
 const struct gb_operation gb_instance_norm_operation = {
     .name = "instance_norm",
     .what = "instance normalisation",
-    .entries = {[GB_FORWARD] = "instance_norm_forward",
-                [GB_INVERSE] = "instance_norm_inverse",
-                [GB_BACKWARD] = "instance_norm_backward"},
+    .kernels = {[GB_FORWARD] = {.entry = "instance_norm_forward"},
+                [GB_INVERSE] = {.entry = "instance_norm_inverse"},
+                [GB_BACKWARD] = {.entry = "instance_norm_backward"}},
     .problem_bytes = sizeof(struct gb_instance_norm_problem),
     .sizes = gb_image_problem_sizes,
     .words = activations,
@@ -33,3 +34,20 @@ const struct gb_operation gb_instance_norm_operation = {
     .check = gb_image_check,
     .cost = instance_norm_cost,
 };
+
+GB_TRACED(instance_norm_forward, instance_norm, GB_FORWARD,
+          ((struct gb_instance_norm_problem){gb_image_of(v), activation}),
+          (const struct gb_exec *exec, enum gb_activation activation, const struct gb_tensor *v,
+           const struct gb_norm_moments *moments, const struct gb_tensor *y),
+          (exec, activation, v, moments, y))
+GB_TRACED(instance_norm_inverse, instance_norm, GB_INVERSE,
+          ((struct gb_instance_norm_problem){gb_image_of(y), GB_IDENTITY}),
+          (const struct gb_exec *exec, const struct gb_tensor *y,
+           const struct gb_norm_moments *moments, const struct gb_tensor *v),
+          (exec, y, moments, v))
+GB_TRACED(instance_norm_backward, instance_norm, GB_BACKWARD,
+          ((struct gb_instance_norm_problem){gb_image_of(v), activation}),
+          (const struct gb_exec *exec, enum gb_activation activation, const struct gb_tensor *v,
+           const struct gb_norm_moments *moments, const struct gb_tensor *dy,
+           const float *d_log_det, const struct gb_tensor *dv),
+          (exec, activation, v, moments, dy, d_log_det, dv))

@@ -59,4 +59,12 @@ struct gb_instance_norm_problem {
     enum gb_activation activation;
 };
 
+// For kernels/registry.h.
+#define GB_INSTANCE_NORM_KERNELS(X, isa)                                                           \
+    X(instance_norm_forward, isa)                                                                  \
+    X(instance_norm_inverse, isa)                                                                  \
+    X(instance_norm_backward, isa)
+#define GB_INSTANCE_NORM_OPERATIONS(X) X(instance_norm)
+extern const struct gb_operation gb_instance_norm_operation;
+
 #endif

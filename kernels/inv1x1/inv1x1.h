@@ -7,8 +7,8 @@
 #define GB_INV1X1_H
 
 #include "base/status.h"
+#include "kernels/operation.h"
 #include "kernels/parallel.h"
-#include "kernels/problem.h"
 #include "kernels/tensor.h"
 
 // GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20, or where v or the matrices
@@ -47,5 +47,11 @@ typedef void (*gb_inv1x1_backward_fn)(const struct gb_inv1x1_plan *plan, const s
 enum gb_status gb_inv1x1_invert(int count, int c, const float *matrices, double *log_abs_det,
                                 float *inverses, double *workspace);
 size_t gb_inv1x1_invert_workspace(int c);
+
+// For kernels/registry.h.
+#define GB_INV1X1_PLANS(X, isa) X(inv1x1_plan, isa) X(inv1x1_plan_free, isa)
+#define GB_INV1X1_KERNELS(X, isa) X(inv1x1_forward, isa) X(inv1x1_backward, isa)
+#define GB_INV1X1_OPERATIONS(X) X(inv1x1)
+extern const struct gb_operation gb_inv1x1_operation;
 
 #endif

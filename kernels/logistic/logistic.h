@@ -6,8 +6,8 @@
 #ifndef GB_LOGISTIC_H
 #define GB_LOGISTIC_H
 
+#include "kernels/operation.h"
 #include "kernels/parallel.h"
-#include "kernels/problem.h"
 #include "kernels/tensor.h"
 
 // x: n x h x w x c, the levels; `raw`: n x h x w x 2c, from a network: first c channels the mean
@@ -40,5 +40,13 @@ struct gb_logistic_problem {
     struct gb_image_problem image;
     int levels;
 };
+
+// For kernels/registry.h.
+#define GB_LOGISTIC_KERNELS(X, isa)                                                                \
+    X(logistic_forward, isa)                                                                       \
+    X(logistic_backward, isa)                                                                      \
+    X(logistic_sample, isa)
+#define GB_LOGISTIC_OPERATIONS(X) X(logistic)
+extern const struct gb_operation gb_logistic_operation;
 
 #endif

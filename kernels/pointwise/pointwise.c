@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/pointwise/pointwise.h"
-#include "kernels/problem.h"
+
+#include "kernels/trace.h"
 
 static struct gb_cost add_cost(const void *problem, enum gb_direction direction) {
     (void)direction;
@@ -11,7 +12,7 @@ static struct gb_cost add_cost(const void *problem, enum gb_direction direction)
 const struct gb_operation gb_add_operation = {
     .name = "add",
     .what = "addition",
-    .entries = {[GB_FORWARD] = "add"},
+    .kernels = {[GB_FORWARD] = {.entry = "add"}},
     .problem_bytes = sizeof(struct gb_image_problem),
     .sizes = gb_image_problem_sizes,
     .check = gb_image_check,
@@ -31,7 +32,7 @@ static const char *const terms[] = {"", "alone", NULL};
 const struct gb_operation gb_add_scaled_operation = {
     .name = "add_scaled",
     .what = "scaled addition",
-    .entries = {[GB_FORWARD] = "add_scaled"},
+    .kernels = {[GB_FORWARD] = {.entry = "add_scaled"}},
     .problem_bytes = sizeof(struct gb_add_scaled_problem),
     .sizes = gb_image_problem_sizes,
     .words = terms,
@@ -49,8 +50,20 @@ static struct gb_cost exp_cost(const void *problem, enum gb_direction direction)
 const struct gb_operation gb_exp_operation = {
     .name = "exp",
     .what = "exponential",
-    .entries = {[GB_FORWARD] = "exp"},
+    .kernels = {[GB_FORWARD] = {.entry = "exp"}},
     .problem_bytes = sizeof(struct gb_array_problem),
     .sizes = gb_array_problem_sizes,
     .cost = exp_cost,
 };
+
+GB_TRACED(add, add, GB_FORWARD, gb_image_of(x),
+          (const struct gb_exec *exec, const struct gb_tensor *x, const struct gb_tensor *y),
+          (exec, x, y))
+GB_TRACED(add_scaled, add_scaled, GB_FORWARD,
+          ((struct gb_add_scaled_problem){gb_image_of(r), x == NULL}),
+          (const struct gb_exec *exec, const struct gb_tensor *x, float factor,
+           const struct gb_tensor *r, const struct gb_tensor *y),
+          (exec, x, factor, r, y))
+GB_TRACED(exp, exp, GB_FORWARD, ((struct gb_array_problem){(int)count}),
+          (const struct gb_exec *exec, size_t count, float factor, const float *in, float *out),
+          (exec, count, factor, in, out))

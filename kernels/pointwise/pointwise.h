@@ -3,8 +3,8 @@
 #ifndef GB_POINTWISE_H
 #define GB_POINTWISE_H
 
+#include "kernels/operation.h"
 #include "kernels/parallel.h"
-#include "kernels/problem.h"
 #include "kernels/tensor.h"
 
 // y += x; views of one shape, any strides, no overlap.
@@ -27,5 +27,12 @@ struct gb_add_scaled_problem {
 // product. out may be in.
 typedef void (*gb_exp_fn)(const struct gb_exec *exec, size_t count, float factor, const float *in,
                           float *out);
+
+// For kernels/registry.h.
+#define GB_POINTWISE_KERNELS(X, isa) X(add, isa) X(add_scaled, isa) X(exp, isa)
+#define GB_POINTWISE_OPERATIONS(X) X(add) X(add_scaled) X(exp)
+extern const struct gb_operation gb_add_operation;
+extern const struct gb_operation gb_add_scaled_operation;
+extern const struct gb_operation gb_exp_operation;
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/pool/pool.h"
-#include "kernels/problem.h"
+
+#include "kernels/trace.h"
 
 static enum gb_status pool_check(const void *problem) {
     const struct gb_pool_problem *p = problem;
@@ -31,7 +32,8 @@ static const struct gb_problem_size pool_sizes[] = {
 const struct gb_operation gb_max_pool_operation = {
     .name = "max_pool",
     .what = "max-pooling",
-    .entries = {[GB_FORWARD] = "max_pool_forward", [GB_BACKWARD] = "max_pool_backward"},
+    .kernels = {[GB_FORWARD] = {.entry = "max_pool_forward"},
+                [GB_BACKWARD] = {.entry = "max_pool_backward"}},
     .problem_bytes = sizeof(struct gb_pool_problem),
     .sizes = pool_sizes,
     .check = pool_check,
@@ -41,3 +43,23 @@ const struct gb_operation gb_max_pool_operation = {
 enum gb_status gb_pool_check(const struct gb_pool_problem *p) {
     return gb_problem_check(&gb_max_pool_operation, p);
 }
+
+enum gb_status gb_max_pool_plan_f32__dry(const struct gb_pool_problem *problem, int threads,
+                                         struct gb_pool_plan *plan) {
+    (void)threads;
+    *plan = (struct gb_pool_plan){.problem = *problem};
+    return gb_pool_check(problem);
+}
+
+void gb_max_pool_plan_free_f32__dry(struct gb_pool_plan *plan) {
+    (void)plan;
+}
+
+GB_TRACED(max_pool_forward, max_pool, GB_FORWARD, plan->problem,
+          (const struct gb_pool_plan *plan, const struct gb_exec *exec, const struct gb_tensor *x,
+           const struct gb_tensor *y),
+          (plan, exec, x, y))
+GB_TRACED(max_pool_backward, max_pool, GB_BACKWARD, plan->problem,
+          (const struct gb_pool_plan *plan, const struct gb_exec *exec, const struct gb_tensor *x,
+           const struct gb_tensor *dy, const struct gb_tensor *dx),
+          (plan, exec, x, dy, dx))

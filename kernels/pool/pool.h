@@ -6,6 +6,7 @@
 #define GB_POOL_H
 
 #include "base/status.h"
+#include "kernels/operation.h"
 #include "kernels/parallel.h"
 #include "kernels/tensor.h"
 
@@ -46,5 +47,11 @@ typedef void (*gb_max_pool_forward_fn)(const struct gb_pool_plan *plan, const st
 typedef void (*gb_max_pool_backward_fn)(const struct gb_pool_plan *plan, const struct gb_exec *exec,
                                         const struct gb_tensor *x, const struct gb_tensor *dy,
                                         const struct gb_tensor *dx);
+
+// For kernels/registry.h.
+#define GB_POOL_PLANS(X, isa) X(max_pool_plan, isa) X(max_pool_plan_free, isa)
+#define GB_POOL_KERNELS(X, isa) X(max_pool_forward, isa) X(max_pool_backward, isa)
+#define GB_POOL_OPERATIONS(X) X(max_pool)
+extern const struct gb_operation gb_max_pool_operation;
 
 #endif

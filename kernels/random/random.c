@@ -2,8 +2,8 @@
 #define GB_ISA scalar
 #include "kernels/random/random.h"
 
-#include "kernels/problem.h"
 #include "kernels/random/random_inline.h"
+#include "kernels/trace.h"
 
 void gb_philox(const struct gb_random_key *key, uint32_t block, uint32_t words[4]) {
     uint32_t c0 = block, c1 = key->sample, c2 = key->step, c3 = key->purpose;
@@ -47,7 +47,7 @@ static struct gb_cost random_uniform_cost(const void *problem, enum gb_direction
 const struct gb_operation gb_random_uniform_operation = {
     .name = "random_uniform",
     .what = "uniform numbers",
-    .entries = {[GB_FORWARD] = "random_uniform"},
+    .kernels = {[GB_FORWARD] = {.entry = "random_uniform"}},
     .problem_bytes = sizeof(struct gb_array_problem),
     .sizes = gb_array_problem_sizes,
     .cost = random_uniform_cost,
@@ -65,8 +65,17 @@ static struct gb_cost random_normal_cost(const void *problem, enum gb_direction 
 const struct gb_operation gb_random_normal_operation = {
     .name = "random_normal",
     .what = "normal numbers",
-    .entries = {[GB_FORWARD] = "random_normal"},
+    .kernels = {[GB_FORWARD] = {.entry = "random_normal"}},
     .problem_bytes = sizeof(struct gb_array_problem),
     .sizes = gb_array_problem_sizes,
     .cost = random_normal_cost,
 };
+
+GB_TRACED(random_uniform, random_uniform, GB_FORWARD, ((struct gb_array_problem){(int)count}),
+          (const struct gb_exec *exec, const struct gb_random_key *key, uint32_t first,
+           size_t count, float low, float high, float *out),
+          (exec, key, first, count, low, high, out))
+GB_TRACED(random_normal, random_normal, GB_FORWARD, ((struct gb_array_problem){(int)count}),
+          (const struct gb_exec *exec, const struct gb_random_key *key, uint32_t first,
+           size_t count, float deviation, float *out),
+          (exec, key, first, count, deviation, out))

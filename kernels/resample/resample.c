@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/resample/resample.h"
 
+#include "kernels/trace.h"
+
 #include <math.h>
 #include <stdlib.h>
-
-#include "kernels/problem.h"
 
 static enum gb_status upsample_check(const void *problem) {
     const struct gb_upsample_problem *p = problem;
@@ -30,7 +30,8 @@ static const struct gb_problem_size upsample_sizes[] = {
 const struct gb_operation gb_upsample_operation = {
     .name = "upsample",
     .what = "upsampling",
-    .entries = {[GB_FORWARD] = "upsample_forward", [GB_BACKWARD] = "upsample_backward"},
+    .kernels = {[GB_FORWARD] = {.entry = "upsample_forward"},
+                [GB_BACKWARD] = {.entry = "upsample_backward"}},
     .problem_bytes = sizeof(struct gb_upsample_problem),
     .sizes = upsample_sizes,
     .check = upsample_check,
@@ -146,3 +147,28 @@ void gb_resample_plan_free(struct gb_resample_plan *plan) {
     free(plan->columns.weight);
     *plan = (struct gb_resample_plan){0};
 }
+
+enum gb_status gb_upsample_plan_f32__dry(const struct gb_upsample_problem *problem, int threads,
+                                         struct gb_upsample_plan *plan) {
+    (void)threads;
+    *plan = (struct gb_upsample_plan){.problem = *problem};
+    return gb_upsample_check(problem);
+}
+
+void gb_upsample_plan_free_f32__dry(struct gb_upsample_plan *plan) {
+    (void)plan;
+}
+
+GB_TRACED(upsample_forward, upsample, GB_FORWARD, plan->problem,
+          (const struct gb_upsample_plan *plan, const struct gb_exec *exec,
+           const struct gb_tensor *x, const struct gb_tensor *y),
+          (plan, exec, x, y))
+GB_TRACED(upsample_backward, upsample, GB_BACKWARD, plan->problem,
+          (const struct gb_upsample_plan *plan, const struct gb_exec *exec,
+           const struct gb_tensor *dy, const struct gb_tensor *dx),
+          (plan, exec, dy, dx))
+// For the preparation of data.
+GB_UNTRACED(resample,
+            (const struct gb_exec *exec, const struct gb_resample_plan *plan,
+             const struct gb_tensor *x, const struct gb_tensor *y),
+            (exec, plan, x, y))

@@ -5,6 +5,7 @@
 #define GB_RESAMPLE_H
 
 #include "base/status.h"
+#include "kernels/operation.h"
 #include "kernels/parallel.h"
 #include "kernels/tensor.h"
 
@@ -76,5 +77,12 @@ typedef void (*gb_resample_fn)(const struct gb_exec *exec, const struct gb_resam
 static inline size_t gb_resample_scratch_floats(const struct gb_tensor *x, int threads) {
     return (size_t)threads * gb_round_up((size_t)x->w * (size_t)x->c, GB_CHANNEL_PAD);
 }
+
+// For kernels/registry.h.
+#define GB_RESAMPLE_PLANS(X, isa) X(upsample_plan, isa) X(upsample_plan_free, isa)
+#define GB_RESAMPLE_KERNELS(X, isa)                                                                \
+    X(upsample_forward, isa) X(upsample_backward, isa) X(resample, isa)
+#define GB_RESAMPLE_OPERATIONS(X) X(upsample)
+extern const struct gb_operation gb_upsample_operation;
 
 #endif

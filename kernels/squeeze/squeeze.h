@@ -4,6 +4,7 @@
 #ifndef GB_SQUEEZE_H
 #define GB_SQUEEZE_H
 
+#include "kernels/operation.h"
 #include "kernels/parallel.h"
 #include "kernels/tensor.h"
 
@@ -12,5 +13,10 @@ typedef void (*gb_squeeze_fn)(const struct gb_exec *exec, const struct gb_tensor
                               const struct gb_tensor *deep);
 typedef void (*gb_unsqueeze_fn)(const struct gb_exec *exec, const struct gb_tensor *deep,
                                 const struct gb_tensor *wide);
+
+// For kernels/registry.h.
+#define GB_SQUEEZE_KERNELS(X, isa) X(squeeze, isa) X(unsqueeze, isa)
+#define GB_SQUEEZE_OPERATIONS(X) X(squeeze)
+extern const struct gb_operation gb_squeeze_operation;
 
 #endif

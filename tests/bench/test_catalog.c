@@ -14,7 +14,6 @@
 
 #include "bench/catalog/catalog.h"
 #include "bench/catalog/kernel_benchmarks.h"
-#include "bench/catalog/recorder.h"
 #include "flows/models/model.h"
 #include "tasks/task.h"
 
@@ -195,7 +194,7 @@ static void test_counts(void **state) {
     gb_catalog_free(&catalog);
 }
 
-// Operations and parameters of a step, as the recorder finds them and as the model says.
+// Operations and parameters of a step, as a trace finds them and as the model says.
 static void compare_step(const struct gb_model_case *models, const struct gb_model_case *m) {
     const struct gb_model_use use = {
         .batch = m->batch, .samples_per_x = 1, .threads = 1, .training = true};
@@ -627,7 +626,7 @@ static void test_every_operation(void **state) {
                                          "n2h8w8c4k8r3s3u1v1p1q1"};
     for (const struct gb_operation *const *o = gb_operations(); *o; o++)
         for (int direction = 0; direction < GB_DIRECTIONS; direction++) {
-            if (!(*o)->entries[direction])
+            if (!(*o)->kernels[direction].entry)
                 continue;
             bool timed = false;
             for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/problem.h"
+#include "kernels/backend.h"
 
 static void parse(const struct gb_operation *operation, const char *text) {
     void *problem = calloc(1, operation->problem_bytes);
@@ -15,7 +15,7 @@ static void parse(const struct gb_operation *operation, const char *text) {
         if (gb_problem_parse(operation, printed, problem) != GB_OK)
             abort();
         for (int direction = 0; direction < GB_DIRECTIONS; direction++)
-            if (operation->entries[direction] &&
+            if (operation->kernels[direction].entry &&
                 !(gb_problem_cost(operation, problem, (enum gb_direction)direction).bytes >= 0))
                 abort();
     }

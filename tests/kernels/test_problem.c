@@ -80,7 +80,7 @@ static void test_operations(void **state) {
         for (size_t i = 0; i < SAMPLES; i++)
             sampled |= samples[i].operation == *o;
         for (int direction = 0; direction < GB_DIRECTIONS; direction++) {
-            const char *entry = (*o)->entries[direction];
+            const char *entry = (*o)->kernels[direction].entry;
             assert_non_null(gb_direction_name((enum gb_direction)direction));
             if (entry && !is_entry(entry))
                 fail_msg("%s: no kernel %s", (*o)->name, entry);

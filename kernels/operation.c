@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "kernels/problem.h"
+#include "kernels/operation.h"
 
 #include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "kernels/registry.h"
 
 const struct gb_operation *const *gb_operations(void) {
 #define ADDRESS(name) &gb_##name##_operation,
@@ -60,7 +62,7 @@ void gb_problem_print(const struct gb_operation *operation, const void *problem,
                  operation->words[number_at(problem, operation->word)]);
 }
 
-// Reads "<letter><number>" at *at and moves behind it.
+// Reads "<letter><number>" at *at and moves past it.
 static enum gb_status parse_size(const char *text, const char **at,
                                  const struct gb_problem_size *size, int *number) {
     static const char what[] = "cannot read problem";
@@ -109,8 +111,15 @@ enum gb_status gb_problem_parse(const struct gb_operation *operation, const char
 
 struct gb_cost gb_problem_cost(const struct gb_operation *operation, const void *problem,
                                enum gb_direction direction) {
-    assert(operation->entries[direction]);
+    assert(operation->kernels[direction].entry);
     return operation->cost(problem, direction);
+}
+
+enum gb_direction gb_stored_direction(const struct gb_operation *operation,
+                                      enum gb_direction direction) {
+    if (direction != GB_BACKWARD_UPDATE)
+        return direction;
+    return operation->kernels[GB_BACKWARD_WEIGHTS].entry ? GB_BACKWARD_WEIGHTS : GB_BACKWARD;
 }
 
 const struct gb_problem_size gb_image_problem_sizes[] = {
@@ -136,3 +145,23 @@ const struct gb_problem_size gb_array_problem_sizes[] = {
     {'e', offsetof(struct gb_array_problem, count), 1, INT_MAX},
     {0},
 };
+
+struct gb_dims gb_dims_image(const struct gb_call *call) {
+    const struct gb_image_problem *p = call->problem;
+    return (struct gb_dims){p->n, p->h, p->w, p->c};
+}
+
+struct gb_dims gb_dims_samples(const struct gb_call *call) {
+    const struct gb_image_problem *p = call->problem;
+    return (struct gb_dims){1, 1, 1, p->n};
+}
+
+struct gb_dims gb_dims_channels(const struct gb_call *call) {
+    const struct gb_image_problem *p = call->problem;
+    return (struct gb_dims){1, 1, 1, p->c};
+}
+
+struct gb_dims gb_dims_array(const struct gb_call *call) {
+    const struct gb_array_problem *p = call->problem;
+    return (struct gb_dims){1, 1, 1, p->count};
+}
