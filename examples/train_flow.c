@@ -45,7 +45,7 @@ int main(int argc, char **argv) {
         .n_w = 16,
         .coupling_channels = 16,
         .feature_channels = 4,
-        .init = GB_INIT_LIVE};
+        .init = GB_CGLOW_LIVE};
     const struct gb_model_use use = {
         .batch = BATCH, .samples_per_x = 1, .threads = 2, .training = true};
     check(kind->check(&config));

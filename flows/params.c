@@ -21,7 +21,7 @@ size_t gb_params_elements(const struct gb_params *params) {
     return elements;
 }
 
-static size_t floats_in_memory(const struct gb_param *param) {
+static size_t size_in_memory(const struct gb_param *param) {
     switch (param->layout) {
     case GB_LAYOUT_CONV:
         return param->plan.conv->weight_floats;
@@ -46,9 +46,10 @@ enum gb_status gb_params_add(struct gb_params *params, const struct gb_param *pa
     }
     struct gb_param *added = &params->list[params->count];
     *added = *param;
-    added->offset = params->floats;
-    added->floats = gb_round_up(floats_in_memory(param), GB_CHANNEL_PAD);
-    params->floats += added->floats;
+    added->offset = params->size;
+    added->size = gb_round_up(size_in_memory(param), GB_CHANNEL_PAD);
+    params->size += added->size;
+    params->bytes += added->size * gb_type_bytes(param->type);
     *index = params->count++;
     return GB_OK;
 }
@@ -59,7 +60,7 @@ enum gb_status gb_params_reserve(struct gb_params *params, bool gradients, bool 
     const bool wanted[] = {true, gradients, moments, moments};
     for (int i = 0; i < 4; i++)
         if (wanted[i])
-            GB_TRY(gb_block_reserve(params->floats, "parameters", blocks[i]));
+            GB_TRY(gb_block_reserve(params->size, "parameters", blocks[i]));
     return GB_OK;
 }
 
@@ -68,45 +69,135 @@ void gb_params_free(struct gb_params *params) {
     free(params->gradient);
     free(params->moment1);
     free(params->moment2);
+    free(params->sum);
     free(params->average);
     free(params->list);
     *params = (struct gb_params){0};
 }
 
+// ---- Gradients ----
+
+// A block as a matrix with a whole number of vectors in each row.
+static struct gb_tensor block_view(const struct gb_params *params, const float *block) {
+    return gb_dense((float *)block, 1, 1, (int)(params->size / GB_CHANNEL_PAD), GB_CHANNEL_PAD);
+}
+
+enum gb_status gb_params_reserve_sum(struct gb_params *params) {
+    assert(params->value && !params->sum);
+    return gb_block_reserve(params->size, "sum of gradients", &params->sum);
+}
+
+void gb_params_accumulate(struct gb_params *params, int threads, bool first) {
+    const struct gb_exec exec = {.threads = threads};
+    const struct gb_tensor gradient = block_view(params, params->gradient);
+    const struct gb_tensor sum = block_view(params, params->sum);
+    if (first)
+        params->backend->add_scaled(&exec, NULL, 1, &gradient, &sum);
+    else
+        params->backend->add(&exec, &gradient, &sum);
+}
+
+// The sum of squares in double, with partial sums over a fixed number of equal parts.
+enum { PARTIAL_SUMS = 256 };
+
+struct sum_of_squares {
+    const float *values;
+    size_t size;
+    double partial[PARTIAL_SUMS];
+};
+
+static void sum_part(void *argument, int index, int rank) {
+    (void)rank;
+    struct sum_of_squares *sum = argument;
+    const struct gb_range part = gb_partition(sum->size, index, PARTIAL_SUMS);
+    double lanes[8] = {0};
+    for (size_t i = part.begin; i < part.end; i++) {
+        const double value = sum->values[i];
+        lanes[(i - part.begin) % 8] += value * value;
+    }
+    for (int i = 0; i < 8; i++)
+        sum->partial[index] += lanes[i];
+}
+
+static double sum_squares(int threads, const float *values, size_t size) {
+    struct sum_of_squares sum = {.values = values, .size = size};
+    gb_parallel_jobs(threads, PARTIAL_SUMS, sum_part, &sum);
+    double total = 0;
+    for (int i = 0; i < PARTIAL_SUMS; i++)
+        total += sum.partial[i];
+    return total;
+}
+
+double gb_params_gradient_norm(const struct gb_params *params, int threads, const float *gradient) {
+    return sqrt(sum_squares(threads, gradient, params->size));
+}
+
+double gb_params_clip_norm(const struct gb_params *params, int threads, float max_norm,
+                           float *gradient) {
+    const double norm = gb_params_gradient_norm(params, threads, gradient);
+    const double factor = (double)max_norm / (norm + 1e-6);
+    if (isfinite(norm) && factor < 1) {
+        const struct gb_exec exec = {.threads = threads};
+        const struct gb_tensor view = block_view(params, gradient);
+        params->backend->add_scaled(&exec, NULL, (float)factor, &view, &view);
+    }
+    return norm;
+}
+
+void gb_params_apply(struct gb_params *params, int threads, const struct gb_adam *adam,
+                     const float *gradient) {
+    const struct gb_exec exec = {.threads = threads};
+    for (int first = 0, end; first < params->count; first = end) {
+        // Neighbours are updated in one call; a run ends at a statistic.
+        size_t at = params->list[first].offset, size = 0;
+        for (end = first; end < params->count && !params->list[end].statistic; end++)
+            size += params->list[end].size;
+        if (size > 0)
+            params->backend->adam(&exec, adam, size, gradient + at, params->value + at,
+                                  params->moment1 + at, params->moment2 + at);
+        else
+            end++;
+    }
+}
+
+// ---- Moving averages ----
+
 enum gb_status gb_params_keep_average(struct gb_params *params) {
     assert(params->value && !params->average);
-    GB_TRY(gb_block_reserve(params->floats, "averages of parameters", &params->average));
+    GB_TRY(gb_block_reserve(params->size, "moving averages", &params->average));
     gb_params_average(params, 1, 0);
     return GB_OK;
 }
 
 struct averaging {
     const struct gb_params *params;
-    float part; // of the distance to the values
+    float weight; // of the values
 };
 
-static void average_share(void *argument, int rank, int size) {
+static void average_part(void *argument, int rank, int size) {
     const struct averaging *averaging = argument;
     const struct gb_params *params = averaging->params;
-    const struct gb_range share = gb_partition(params->floats, rank, size);
-    const float *value = params->value, part = averaging->part;
+    const struct gb_range part = gb_partition(params->size, rank, size);
+    const float *value = params->value, weight = averaging->weight;
     float *average = params->average;
-    for (size_t i = share.begin; i < share.end; i++)
-        average[i] += part * (value[i] - average[i]);
+    for (size_t i = part.begin; i < part.end; i++)
+        average[i] += weight * (value[i] - average[i]);
 }
 
 void gb_params_average(struct gb_params *params, int threads, float decay) {
     assert(params->average);
     struct averaging averaging = {params, 1 - decay};
     if (decay == 0)
-        memcpy(params->average, params->value, params->floats * sizeof *params->average);
+        memcpy(params->average, params->value, params->bytes);
     else
-        gb_parallel(threads, average_share, &averaging);
+        gb_parallel(threads, average_part, &averaging);
 }
 
 const float *gb_params_trained(const struct gb_params *params) {
     return params->average ? params->average : params->value;
 }
+
+// ---- Names, import and export ----
 
 int gb_params_find(const struct gb_params *params, const char *name) {
     for (int i = 0; i < params->count; i++)
@@ -116,17 +207,17 @@ int gb_params_find(const struct gb_params *params, const char *name) {
 }
 
 // Copies a parameter between PyTorch's order and the order of its rows and inputs in memory.
-enum copy_direction { TO_MEMORY, FROM_MEMORY };
-static void copy_permuted(const struct gb_param *param, enum copy_direction direction,
-                          const float *from, float *to) {
+enum direction { TO_MEMORY, FROM_MEMORY };
+static void copy_permuted(const struct gb_param *param, enum direction direction, const float *from,
+                          float *to) {
     size_t rows = (size_t)param->shape[0], row = gb_param_elements(param) / rows;
     size_t first =
         param->last_inputs ? row / (size_t)param->shape[1] * (size_t)param->last_inputs : 0;
     for (size_t r = 0; r < rows; r++) {
-        size_t place = param->halves ? r / 2 + r % 2 * (rows / 2) : r;
-        // A row is [a | b] outside and [b | a] in memory.
-        size_t source = (direction == TO_MEMORY ? r : place) * row;
-        size_t target = (direction == TO_MEMORY ? place : r) * row;
+        size_t in_memory = param->halves ? r / 2 + r % 2 * (rows / 2) : r;
+        // A row is [a | b] in files and [b | a] in memory.
+        size_t source = (direction == TO_MEMORY ? r : in_memory) * row;
+        size_t target = (direction == TO_MEMORY ? in_memory : r) * row;
         size_t head = direction == TO_MEMORY ? first : row - first;
         memcpy(to + target, from + source + head, (row - head) * sizeof *to);
         memcpy(to + target + row - head, from + source, head * sizeof *to);
@@ -189,8 +280,10 @@ enum gb_status gb_params_import(const struct gb_params *params, int index, const
     return GB_OK;
 }
 
-// A rotation drawn uniformly: the orthonormalised rows (modified Gram-Schmidt) of a normal matrix,
-// the last row's sign making the determinant's sign irrelevant to log|det|.
+// ---- Initialisation ----
+
+// A uniformly distributed rotation: the rows of a normal matrix, orthonormalised by modified
+// Gram-Schmidt. Its determinant may be -1, which log|det| does not see.
 static void random_rotation(const struct gb_random_key *key, uint32_t first, int c, double *rows) {
     for (int i = 0; i < c; i++) {
         double *row = rows + (size_t)i * (size_t)c;
@@ -213,7 +306,8 @@ static void random_rotation(const struct gb_random_key *key, uint32_t first, int
     }
 }
 
-// atanh by its series in double, |x| <= 0.9; the terms fall by 0.81 at least: 300 leave 1e-28.
+// atanh by its series in double, |x| <= 0.9: each term is at most 0.81 times the one before, so 300
+// terms leave an error of 1e-28.
 static float series_atanh(double x) {
     double power = x, sum = 0;
     for (int k = 1; k < 600; k += 2, power *= x * x)
@@ -221,8 +315,8 @@ static float series_atanh(double x) {
     return (float)sum;
 }
 
-static enum gb_status start_as_rotation(const struct gb_random_key *key,
-                                        const struct gb_param *param, float *elements) {
+static enum gb_status init_rotation(const struct gb_random_key *key, const struct gb_param *param,
+                                    float *elements) {
     size_t count = gb_param_elements(param);
     int c = 1;
     while ((size_t)c * (size_t)c < count)
@@ -230,22 +324,22 @@ static enum gb_status start_as_rotation(const struct gb_random_key *key,
     double *rows = malloc(count * sizeof *rows);
     if (!rows)
         return gb_fail(GB_OUT_OF_MEMORY, "cannot initialise", param->name, "%zu doubles", count);
-    bool through_tanh = param->start == GB_START_ATANH_ROTATION;
-    // A rotation with an entry near 1 would start its tanh saturated; half of the 4 x 4 ones pass.
-    double most = through_tanh ? 0.9 : 1.1, largest = INFINITY;
-    for (uint32_t attempt = 0; largest > most; attempt++) {
+    bool atanh = param->init.distribution == GB_INIT_ATANH_ROTATION;
+    // An entry near 1 would saturate its tanh from the start; half of the 4 x 4 rotations pass.
+    double limit = atanh ? 0.9 : 1.1, largest = INFINITY;
+    for (uint32_t attempt = 0; largest > limit; attempt++) {
         random_rotation(key, attempt * (uint32_t)gb_round_up(count, 4), c, rows);
         largest = 0;
         for (size_t i = 0; i < count; i++)
             largest = fmax(largest, fabs(rows[i]));
     }
     for (size_t i = 0; i < count; i++)
-        elements[i] = through_tanh ? series_atanh(rows[i]) : (float)rows[i];
+        elements[i] = atanh ? series_atanh(rows[i]) : (float)rows[i];
     free(rows);
     return GB_OK;
 }
 
-static void start_as_blur(const struct gb_param *param, float *elements) {
+static void init_bilinear(const struct gb_param *param, float *elements) {
     static const float kernel[9] = {1, 2, 1, 2, 4, 2, 1, 2, 1};
     assert(param->dims == 4 && param->shape[0] == param->shape[1]);
     assert(param->shape[2] == 3 && param->shape[3] == 3);
@@ -254,39 +348,47 @@ static void start_as_blur(const struct gb_param *param, float *elements) {
             elements[(c * param->shape[0] + c) * 9 + i] = kernel[i] / 16;
 }
 
+// `elements` are zero.
+static enum gb_status init_elements(const struct gb_backend *backend,
+                                    const struct gb_random_key *key, const struct gb_param *param,
+                                    float *elements) {
+    const struct gb_exec exec = {.threads = 1};
+    const size_t count = gb_param_elements(param);
+    const float scale = param->init.scale;
+    switch (param->init.distribution) {
+    case GB_INIT_ZERO:
+        break;
+    case GB_INIT_CONSTANT:
+        for (size_t e = 0; e < count; e++)
+            elements[e] = scale;
+        break;
+    case GB_INIT_NORMAL:
+        backend->random_normal(&exec, key, 0, count, scale, elements);
+        break;
+    case GB_INIT_UNIFORM:
+        backend->random_uniform(&exec, key, 0, count, -scale, scale, elements);
+        break;
+    case GB_INIT_BILINEAR:
+        init_bilinear(param, elements);
+        break;
+    case GB_INIT_ROTATION:
+    case GB_INIT_ATANH_ROTATION:
+        return init_rotation(key, param, elements);
+    }
+    return GB_OK;
+}
+
 enum gb_status gb_params_initialise(struct gb_params *params, uint64_t seed) {
     enum gb_status status = GB_OK;
-    const struct gb_exec alone = {.threads = 1};
     for (int i = 0; i < params->count && status == GB_OK; i++) {
         const struct gb_param *param = &params->list[i];
-        size_t count = gb_param_elements(param);
         const struct gb_random_key key = {
             .seed = seed, .purpose = GB_RANDOM_INIT, .sample = (uint32_t)i};
+        size_t count = gb_param_elements(param);
         float *elements = calloc(count, sizeof *elements);
         if (!elements)
             return gb_fail(GB_OUT_OF_MEMORY, "cannot initialise", param->name, "%zu floats", count);
-        switch (param->start) {
-        case GB_START_ZERO:
-            break;
-        case GB_START_CONSTANT:
-            for (size_t e = 0; e < count; e++)
-                elements[e] = param->spread;
-            break;
-        case GB_START_NORMAL:
-            params->backend->random_normal(&alone, &key, 0, count, param->spread, elements);
-            break;
-        case GB_START_UNIFORM:
-            params->backend->random_uniform(&alone, &key, 0, count, -param->spread, param->spread,
-                                            elements);
-            break;
-        case GB_START_BLUR:
-            start_as_blur(param, elements);
-            break;
-        case GB_START_ROTATION:
-        case GB_START_ATANH_ROTATION:
-            status = start_as_rotation(&key, param, elements);
-            break;
-        }
+        status = init_elements(params->backend, &key, param, elements);
         if (status == GB_OK)
             status = gb_params_import(params, i, elements, params->value);
         free(elements);

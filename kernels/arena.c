@@ -9,22 +9,34 @@
 
 #include "kernels/tensor.h"
 
-// More than any memory has, and twice as many bytes fit in a number.
-static const size_t too_many = SIZE_MAX / 16;
+// Larger than any memory; sums of a few of these do not overflow.
+static const size_t max_bytes = SIZE_MAX / 4;
 
-float *gb_arena_take(struct gb_arena *arena, size_t floats) {
+void *gb_arena_alloc(struct gb_arena *arena, size_t bytes) {
     size_t offset = arena->used;
-    size_t piece = gb_round_up(floats < too_many ? floats : too_many, GB_ALIGNMENT / sizeof(float));
-    arena->used = offset < too_many ? offset + piece : too_many;
+    size_t rounded = gb_round_up(bytes < max_bytes ? bytes : max_bytes, GB_ALIGNMENT);
+    arena->used = offset < max_bytes ? offset + rounded : max_bytes;
     if (!arena->base)
         return NULL;
-    assert(arena->used <= arena->floats);
+    assert(arena->used <= arena->bytes);
     return arena->base + offset;
 }
 
-// Zeroes whole pages without touching them: the system gives zeros when they are first used, to the
-// thread that uses them.
-static bool give_back(void *pages, size_t bytes) {
+static void *alloc_array(struct gb_arena *arena, size_t count, size_t element) {
+    return gb_arena_alloc(arena, count < max_bytes / element ? count * element : max_bytes);
+}
+
+float *gb_arena_floats(struct gb_arena *arena, size_t count) {
+    return alloc_array(arena, count, sizeof(float));
+}
+
+double *gb_arena_doubles(struct gb_arena *arena, size_t count) {
+    return alloc_array(arena, count, sizeof(double));
+}
+
+// Zeroes whole pages without touching them: the kernel supplies zero pages on first use, on the
+// NUMA node of the thread that uses them.
+static bool drop_pages(void *pages, size_t bytes) {
 #if defined(__linux__)
     madvise(pages, bytes, MADV_HUGEPAGE); // advice: a refusal costs speed, not correctness
     return madvise(pages, bytes, MADV_DONTNEED) == 0;
@@ -34,29 +46,34 @@ static bool give_back(void *pages, size_t bytes) {
 #endif
 }
 
-enum gb_status gb_block_reserve(size_t floats, const char *what, float **block) {
+static enum gb_status reserve(size_t bytes, const char *what, void **block) {
     enum { HUGE_PAGE = 2 << 20 };
-    if (floats >= too_many)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot reserve memory", what, "%zu floats", floats);
-    size_t bytes = gb_round_up(floats ? floats * sizeof(float) : 1, GB_ALIGNMENT);
-    size_t alignment = GB_ALIGNMENT;
-    if (bytes >= HUGE_PAGE) {
-        alignment = HUGE_PAGE;
-        bytes = gb_round_up(bytes, HUGE_PAGE);
-    }
-    *block = aligned_alloc(alignment, bytes);
-    if (!*block)
+    if (bytes >= max_bytes)
         return gb_fail(GB_OUT_OF_MEMORY, "cannot reserve memory", what, "%zu bytes", bytes);
-    if (alignment == HUGE_PAGE && give_back(*block, bytes))
-        return GB_OK;
-    memset(*block, 0, bytes);
+    size_t alignment = bytes >= HUGE_PAGE ? HUGE_PAGE : GB_ALIGNMENT;
+    size_t rounded = gb_round_up(bytes ? bytes : 1, alignment);
+    *block = aligned_alloc(alignment, rounded);
+    if (!*block)
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot reserve memory", what, "%zu bytes", rounded);
+    if (alignment != HUGE_PAGE || !drop_pages(*block, rounded))
+        memset(*block, 0, rounded);
     return GB_OK;
+}
+
+enum gb_status gb_block_reserve(size_t count, const char *what, float **block) {
+    size_t bytes = count < max_bytes / sizeof **block ? count * sizeof **block : max_bytes;
+    void *memory = NULL;
+    enum gb_status status = reserve(bytes, what, &memory);
+    *block = memory;
+    return status;
 }
 
 enum gb_status gb_arena_reserve(struct gb_arena *arena, const char *what) {
     assert(!arena->base);
-    GB_TRY(gb_block_reserve(arena->used, what, &arena->base));
-    arena->floats = arena->used;
+    void *memory = NULL;
+    GB_TRY(reserve(arena->used, what, &memory));
+    arena->base = memory;
+    arena->bytes = arena->used;
     arena->used = 0;
     return GB_OK;
 }

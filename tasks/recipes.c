@@ -10,7 +10,7 @@ struct gb_cglow_config gb_cglow_of_paper(const struct gb_example_shape *shape, i
                                     .n_w = n_w,
                                     .coupling_channels = 256,
                                     .feature_channels = 16,
-                                    .init = GB_INIT_LIVE};
+                                    .init = GB_CGLOW_LIVE};
 }
 
 struct gb_image_sizes gb_sizes_of(const struct gb_example_shape *shape, int y_c) {

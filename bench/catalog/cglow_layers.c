@@ -91,7 +91,7 @@ static void bind_features(struct gb_layer_state *s, struct gb_arena *arena) {
     gb_coupling_shared_bind(&own->shared, arena, &own->coupling, true);
     gb_conditional_coupling_bind(&own->coupling, arena, &own->shared, true);
     s->x = gb_layer_take_image(s, arena);
-    own->workspace = gb_arena_take(arena, own->coupling.features.workspace_floats);
+    own->workspace = gb_arena_floats(arena, own->coupling.features.workspace_floats);
     s->d = own->coupling.d_input;
 }
 
@@ -209,8 +209,8 @@ static enum gb_status plan_network(struct gb_layer_state *s) {
                                                 .n_c = p->d,
                                                 .n_w = p->e,
                                                 .outputs = p->outputs};
-    const struct gb_last_layer_start last = {GB_START_NORMAL, GB_START_NORMAL, 0.1f};
-    return gb_conditioning_net_plan(&own->net, &s->builder, "network", &shape, true, last);
+    const struct gb_init last = {GB_INIT_NORMAL, 0.1f};
+    return gb_conditioning_net_plan(&own->net, &s->builder, "network", &shape, true, last, last);
 }
 
 static void bind_network(struct gb_layer_state *s, struct gb_arena *arena) {
@@ -220,7 +220,7 @@ static void bind_network(struct gb_layer_state *s, struct gb_arena *arena) {
     s->x = gb_layer_take_image(s, arena);
     s->d = gb_take_tensor(arena, p->n, 1, 1, p->outputs);
     own->spent = gb_take_tensor(arena, p->n, 1, 1, p->outputs);
-    own->workspace = gb_arena_take(arena, gb_conditioning_net_workspace(&own->net));
+    own->workspace = gb_arena_floats(arena, gb_conditioning_net_workspace(&own->net));
 }
 
 static void free_network(struct gb_layer_state *s) {

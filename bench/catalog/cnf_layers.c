@@ -252,14 +252,14 @@ static enum gb_status plan_vgg(struct gb_layer_state *s) {
 
 static void bind_network(struct gb_layer_state *s, struct gb_arena *arena) {
     struct network *own = s->own;
-    gb_feed_forward_bind(&own->net, arena, gb_arena_take(arena, own->net.value_floats));
-    own->workspace = gb_arena_take(arena, own->net.workspace_floats);
+    gb_feed_forward_bind(&own->net, arena, gb_arena_floats(arena, own->net.value_floats));
+    own->workspace = gb_arena_floats(arena, own->net.workspace_floats);
     s->x = gb_layer_take_image(s, arena);
     size_t outputs = 0;
     for (int i = 0; i < own->net.output_count; i++)
         outputs += gb_elements(gb_feed_forward_value(&own->net, i));
     s->d = gb_take_tensor(arena, 1, 1, 1, (int)outputs);
-    own->spent = gb_arena_take(arena, outputs);
+    own->spent = gb_arena_floats(arena, outputs);
 }
 
 static void free_network(struct gb_layer_state *s) {

@@ -14,26 +14,25 @@ enum { WEIGHTS_STREAM = 100, MASK_STREAM }; // of random numbers; operands have 
 void gb_kernel_take(struct gb_kernel_state *state, enum gb_timed_role role, enum gb_timed_fill fill,
                     int n, int h, int w, int c) {
     struct gb_timed_operand operand = {gb_dense(NULL, n, h, w, c), role, fill, 1};
-    operand.view.data = gb_arena_take(state->arena, gb_elements(&operand.view));
+    operand.view.data = gb_arena_floats(state->arena, gb_elements(&operand.view));
     state->operand[state->operands++] = operand;
 }
 
 void gb_kernel_take_channels(struct gb_kernel_state *state, enum gb_timed_role role,
                              enum gb_timed_fill fill, int channels) {
     struct gb_timed_operand operand = {gb_dense(NULL, 1, 1, 1, channels), role, fill, 1};
-    operand.view.data = gb_arena_take(state->arena, gb_round_up((size_t)channels, GB_CHANNEL_PAD));
+    operand.view.data = gb_arena_floats(state->arena, gb_round_up((size_t)channels, GB_CHANNEL_PAD));
     state->operand[state->operands++] = operand;
 }
 
 void gb_kernel_take_sums(struct gb_kernel_state *state, int count, double terms) {
-    size_t floats = (size_t)count * (sizeof(double) / sizeof(float));
-    state->sums = (double *)(void *)gb_arena_take(state->arena, floats);
+    state->sums = gb_arena_doubles(state->arena, (size_t)count);
     state->sum_count = count;
     state->sum_terms = terms;
 }
 
 void gb_kernel_take_scratch(struct gb_kernel_state *state, size_t floats) {
-    state->exec.scratch = gb_arena_take(state->arena, floats);
+    state->exec.scratch = gb_arena_floats(state->arena, floats);
     state->exec.scratch_floats = floats;
 }
 

@@ -54,14 +54,14 @@ void gb_layer_fill(const struct gb_layer_state *state, const struct gb_tensor *t
 
 // Parameters and what belongs to no layer alone.
 static void bind(struct gb_layer_state *s, struct gb_arena *arena) {
-    size_t floats = s->params.floats;
+    size_t floats = s->params.size;
     int n = s->shape->n;
-    s->params.value = gb_arena_take(arena, floats);
-    s->params.moment1 = gb_arena_take(arena, floats);
-    s->params.moment2 = gb_arena_take(arena, floats);
-    s->d_log_det = gb_arena_take(arena, (size_t)n);
-    s->log_det = gb_take_doubles(arena, (size_t)n);
-    s->pass.exec.scratch = gb_arena_take(arena, s->builder.scratch);
+    s->params.value = gb_arena_floats(arena, floats);
+    s->params.moment1 = gb_arena_floats(arena, floats);
+    s->params.moment2 = gb_arena_floats(arena, floats);
+    s->d_log_det = gb_arena_floats(arena, (size_t)n);
+    s->log_det = gb_arena_doubles(arena, (size_t)n);
+    s->pass.exec.scratch = gb_arena_floats(arena, s->builder.scratch);
     s->pass.exec.scratch_floats = s->builder.scratch;
     layer_of(s)->bind(s, arena);
 }
@@ -78,10 +78,8 @@ static void fill_inputs(struct gb_layer_state *s) {
 static enum gb_status fill(struct gb_layer_state *s) {
     enum { SEED = 1 };
     for (int i = 0; i < s->params.count; i++)
-        if (s->params.list[i].start == GB_START_ZERO) {
-            s->params.list[i].start = GB_START_NORMAL;
-            s->params.list[i].spread = 0.002f;
-        }
+        if (s->params.list[i].init.distribution == GB_INIT_ZERO)
+            s->params.list[i].init = (struct gb_init){GB_INIT_NORMAL, 0.002f};
     GB_TRY(gb_params_initialise(&s->params, SEED));
     fill_inputs(s);
     const struct gb_layer *layer = layer_of(s);
@@ -113,6 +111,7 @@ static enum gb_status plan(struct gb_layer_state *s) {
     s->pass = (struct gb_pass){.backend = s->builder.backend,
                                .exec = {.threads = s->builder.threads},
                                .params = &s->params,
+                               .training = true,
                                .adam = &s->adam};
     return layer_of(s)->plan(s);
 }
@@ -210,7 +209,7 @@ static enum gb_status compare(const struct gb_benchmark *benchmark, const char *
 // First moments are a tenth of the gradients after one step from zero.
 static enum gb_status compare_moments(const struct gb_layer_state *got,
                                       const struct gb_layer_state *want) {
-    double least = GB_CHECK_LEAST * largest_of(want->params.floats, want->params.moment1);
+    double least = GB_CHECK_LEAST * largest_of(want->params.size, want->params.moment1);
     for (int i = 0; i < got->params.count; i++) {
         size_t count = gb_param_elements(&got->params.list[i]);
         float *elements[2];

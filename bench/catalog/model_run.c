@@ -13,7 +13,7 @@ struct gb_model_run {
     const struct gb_model_kind *kind;
     void *model;
     struct gb_pass_use use;
-    float *memory; // of what follows
+    void *memory; // of what follows
     struct gb_model_shapes shapes;
     struct gb_tensor x, y;
     struct gb_tensor dequantisation; // noise, where the model wants it
@@ -43,16 +43,16 @@ static void take_inputs(struct gb_model_run *run, struct gb_arena *arena) {
     run->y = run->dequantisation = run->shapes.y;
     run->x = run->shapes.x;
     run->x.n = run->use.kind == GB_PASS_TRAIN ? batch : 1;
-    run->x.data = gb_arena_take(arena, gb_elements(&run->x));
-    run->y.data = gb_arena_take(arena, gb_elements(&run->y));
-    run->d_log_likelihood = gb_arena_take(arena, (size_t)batch);
+    run->x.data = gb_arena_floats(arena, gb_elements(&run->x));
+    run->y.data = gb_arena_floats(arena, gb_elements(&run->y));
+    run->d_log_likelihood = gb_arena_floats(arena, (size_t)batch);
     if (wants_noise(run))
-        run->dequantisation.data = gb_arena_take(arena, gb_elements(&run->dequantisation));
+        run->dequantisation.data = gb_arena_floats(arena, gb_elements(&run->dequantisation));
     if (run->use.kind == GB_PASS_TRAIN)
         return;
     run->kind->latent_shapes(run->model, &run->noise);
     for (int l = 0; l < run->noise.count; l++)
-        run->noise.level[l].data = gb_arena_take(arena, gb_elements(&run->noise.level[l]));
+        run->noise.level[l].data = gb_arena_floats(arena, gb_elements(&run->noise.level[l]));
 }
 
 static enum gb_status reserve_inputs(struct gb_model_run *run) {
@@ -72,7 +72,7 @@ static enum gb_status reserve_inputs(struct gb_model_run *run) {
 void gb_make_regular(const struct gb_params *params) {
     for (int i = 0; i < params->count; i++) {
         const struct gb_param *param = &params->list[i];
-        for (int c = 0; param->start == GB_START_ROTATION && c < param->shape[0]; c++)
+        for (int c = 0; param->init.distribution == GB_INIT_ROTATION && c < param->shape[0]; c++)
             params->value[param->offset + (size_t)(c * param->shape[0] + c)] = 1;
     }
 }
@@ -136,10 +136,8 @@ enum gb_status gb_model_run_fill(struct gb_model_run *run) {
     enum { SEED = 1 };
     struct gb_params *params = run->kind->params(run->model);
     for (int i = 0; i < params->count; i++)
-        if (params->list[i].start == GB_START_ZERO) {
-            params->list[i].start = GB_START_NORMAL;
-            params->list[i].spread = 0.002f; // near the start that the paper meant
-        }
+        if (params->list[i].init.distribution == GB_INIT_ZERO)
+            params->list[i].init = (struct gb_init){GB_INIT_NORMAL, 0.002f};
     GB_TRY(gb_params_initialise(params, SEED));
     const struct gb_exec one = {.threads = 1};
     struct gb_random_key key = {.seed = SEED, .purpose = GB_RANDOM_TEST};
@@ -191,7 +189,7 @@ const double *gb_model_run_results(struct gb_model_run *run, size_t *count) {
 double gb_model_run_moments(const struct gb_model_run *run) {
     const struct gb_params *params = run->kind->params(run->model);
     double sum = 0;
-    for (size_t i = 0; i < params->floats; i++)
+    for (size_t i = 0; i < params->size; i++)
         sum += fabsf(params->moment1[i]);
     return sum;
 }

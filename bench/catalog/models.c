@@ -12,7 +12,7 @@
     &(const struct gb_cglow_config) {                                                              \
         .sizes = {(x_height), (x_width), (x_channels), (y_height), (y_width), (y_channels)},       \
         .levels = (l), .steps = 8, .n_c = (nc), .n_w = (nw), .coupling_channels = 256,             \
-        .feature_channels = 16, .init = GB_INIT_LIVE                                               \
+        .feature_channels = 16, .init = GB_CGLOW_LIVE                                              \
     }
 #define SQUARE(size, l) CGLOW(size, size, 3, size, size, 3, l, 64, 128)
 

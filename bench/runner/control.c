@@ -34,7 +34,7 @@ static enum gb_status set_up(const struct gb_benchmark *benchmark, struct gb_are
     if (!control)
         return gb_no_memory("cannot set up", benchmark->problem);
     control->threads = benchmark->threads;
-    control->memory = gb_arena_take(arena, (size_t)benchmark->threads * 2 * COPIED);
+    control->memory = gb_arena_floats(arena, (size_t)benchmark->threads * 2 * COPIED);
     *state = control;
     return GB_OK;
 }

@@ -79,7 +79,7 @@ static enum gb_status measure(struct subject *subject) {
     GB_TRY(benchmark->setup(benchmark, &arena, &state));
     benchmark->teardown(state);
     subject->arena = arena;
-    subject->footprint = (size_t)fmax((double)(arena.used * sizeof(float)), benchmark->bytes);
+    subject->footprint = (size_t)fmax((double)arena.used, benchmark->bytes);
     return GB_OK;
 }
 
@@ -117,7 +117,7 @@ static double seconds_of_run(const struct subject *subject) {
 }
 
 static double seconds_of_cold_run(const struct subject *subject) {
-    gb_flush_block(subject->arena.base, subject->arena.floats * sizeof(float));
+    gb_flush_block(subject->arena.base, subject->arena.bytes);
     return seconds_of_run(subject);
 }
 

@@ -12,8 +12,8 @@ enum gb_status gb_actnorm_layer_plan(struct gb_actnorm_layer *layer, struct gb_b
 }
 
 void gb_actnorm_layer_bind(struct gb_actnorm_layer *layer, struct gb_arena *arena) {
-    layer->d_bias = gb_arena_take(arena, (size_t)layer->c);
-    layer->d_log_scale = gb_arena_take(arena, (size_t)layer->c);
+    layer->d_bias = gb_arena_floats(arena, (size_t)layer->c);
+    layer->d_log_scale = gb_arena_floats(arena, (size_t)layer->c);
 }
 
 static struct gb_actnorm_parameters parameters_of(const struct gb_actnorm_layer *layer,

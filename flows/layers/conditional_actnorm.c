@@ -9,9 +9,9 @@ enum gb_status gb_conditional_actnorm_plan(struct gb_conditional_actnorm *layer,
     layer->samples_per_x = batch / shape.images;
     layer->c = c;
     shape.outputs = 2 * c;
-    // Both starts: zero, so that the layer begins as the identity.
-    struct gb_last_layer_start zero = {GB_START_ZERO, GB_START_ZERO, 0};
-    return gb_conditioning_net_plan(&layer->net, builder, "actnorm", &shape, live, zero);
+    // Zero in both variants: the layer is the identity at first.
+    const struct gb_init zero = {GB_INIT_ZERO, 0};
+    return gb_conditioning_net_plan(&layer->net, builder, "actnorm", &shape, live, zero, zero);
 }
 
 void gb_conditional_actnorm_bind(struct gb_conditional_actnorm *layer, struct gb_arena *arena,

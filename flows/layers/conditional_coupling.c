@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "flows/layers/conditional_coupling.h"
 
-// Standard deviations of the published start.
-static const float features_spread = 0.1f, network_spread = 0.05f;
+// Of the published initialisation.
+static const struct gb_init features_init = {GB_INIT_NORMAL, 0.1f};
+static const struct gb_init network_init = {GB_INIT_NORMAL, 0.05f};
 
 static enum gb_status plan_features(struct gb_conditional_coupling *layer,
                                     struct gb_builder *builder, bool live) {
@@ -23,13 +24,11 @@ static enum gb_status plan_features(struct gb_conditional_coupling *layer,
         size_t fan_in = gb_conv_fan_in(&specs[i].problem);
         bool reducing = i == 1;
         if (live) {
-            specs[i].weight_start = GB_START_NORMAL;
-            specs[i].weight_spread = gb_he_spread(fan_in);
+            specs[i].weight_init = gb_init_he(fan_in);
         } else {
-            specs[i].weight_start = reducing ? GB_START_ZERO : GB_START_NORMAL;
-            specs[i].weight_spread = features_spread;
-            specs[i].bias_start = GB_START_UNIFORM;
-            specs[i].bias_spread = gb_default_spread(fan_in);
+            if (!reducing)
+                specs[i].weight_init = features_init;
+            specs[i].bias_init = gb_init_default(fan_in);
         }
         const struct gb_conv_problem *p = &specs[i].problem;
         struct gb_place to = gb_feed_forward_buffer(net, gb_conv_out_h(p), gb_conv_out_w(p), p->k);
@@ -45,11 +44,8 @@ static enum gb_status plan_network(struct gb_conditional_coupling *layer,
     const struct gb_coupling_shape *s = &layer->shape;
     int h = s->h, w = s->w, wide = s->coupling_channels;
     struct gb_feed_forward *net = &layer->net;
-    struct gb_conv_layer_spec hidden = {.affine = GB_AFFINE_BIAS_SCALE,
-                                        .weight_start = GB_START_NORMAL,
-                                        .weight_spread = network_spread,
-                                        .bias_start = GB_START_NORMAL,
-                                        .bias_spread = network_spread};
+    struct gb_conv_layer_spec hidden = {
+        .affine = GB_AFFINE_BIAS_SCALE, .weight_init = network_init, .bias_init = network_init};
     const struct gb_conv_layer_spec last = {
         .name = "coupling.net.2",
         .problem = gb_same_size_conv(s->batch, h, w, wide, s->c, 3, GB_IDENTITY),
@@ -86,10 +82,10 @@ void gb_coupling_shared_bind(struct gb_coupling_shared *shared, struct gb_arena 
                              const struct gb_conditional_coupling *of, bool training) {
     const struct gb_coupling_shape *s = &of->shape;
     if (training) {
-        shared->workspace = gb_arena_take(arena, of->net.workspace_floats);
+        shared->workspace = gb_arena_floats(arena, of->net.workspace_floats);
         shared->d_raw = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
     } else {
-        shared->values = gb_arena_take(arena, of->net.value_floats);
+        shared->values = gb_arena_floats(arena, of->net.value_floats);
     }
 }
 
@@ -97,9 +93,10 @@ void gb_conditional_coupling_bind(struct gb_conditional_coupling *layer, struct 
                                   const struct gb_coupling_shared *shared, bool training) {
     const struct gb_coupling_shape *s = &layer->shape;
     gb_feed_forward_bind(&layer->features, arena,
-                         gb_arena_take(arena, layer->features.value_floats));
+                         gb_arena_floats(arena, layer->features.value_floats));
     gb_feed_forward_bind(&layer->net, arena,
-                         training ? gb_arena_take(arena, layer->net.value_floats) : shared->values);
+                         training ? gb_arena_floats(arena, layer->net.value_floats)
+                                  : shared->values);
     layer->joined = gb_take_tensor(arena, s->batch, s->h, s->w, s->c / 2 * 3);
     layer->input = gb_channels(&layer->joined, 0, s->c);
     layer->v = gb_channels(&layer->joined, s->c / 2, s->c);

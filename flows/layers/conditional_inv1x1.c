@@ -11,10 +11,12 @@ enum gb_status gb_conditional_inv1x1_plan(struct gb_conditional_inv1x1 *layer,
     layer->samples_per_x = variables->n / shape.images;
     layer->c = c;
     shape.outputs = c * c;
-    struct gb_last_layer_start last = {GB_START_NORMAL, GB_START_NORMAL, 0.1f};
-    if (live)
-        last = (struct gb_last_layer_start){GB_START_ZERO, GB_START_ATANH_ROTATION, 0};
-    GB_TRY(gb_conditioning_net_plan(&layer->net, job, "mix", &shape, live, last));
+    struct gb_init weight = {GB_INIT_NORMAL, 0.1f}, bias = weight;
+    if (live) {
+        weight = (struct gb_init){GB_INIT_ZERO, 0};
+        bias = (struct gb_init){GB_INIT_ATANH_ROTATION, 0};
+    }
+    GB_TRY(gb_conditioning_net_plan(&layer->net, job, "mix", &shape, live, weight, bias));
     return gb_builder_plan_inv1x1(main, variables, &layer->plan);
 }
 
@@ -28,8 +30,8 @@ void gb_conditional_inv1x1_bind(struct gb_conditional_inv1x1 *layer, struct gb_a
     layer->inverses = gb_take_tensor(arena, layer->batch, 1, 1, outputs);
     if (training)
         layer->d_matrices = gb_take_tensor(arena, layer->batch, 1, 1, outputs);
-    layer->log_abs_det = gb_take_doubles(arena, (size_t)layer->images);
-    layer->workspace = gb_take_doubles(arena, gb_inv1x1_invert_workspace(layer->c));
+    layer->log_abs_det = gb_arena_doubles(arena, (size_t)layer->images);
+    layer->workspace = gb_arena_doubles(arena, gb_inv1x1_invert_workspace(layer->c));
 }
 
 void gb_conditional_inv1x1_free(struct gb_conditional_inv1x1 *layer,

@@ -52,11 +52,11 @@ void gb_feature_coupling_shared_bind(struct gb_feature_coupling_shared *shared,
     int half = s->c / 2;
     if (!stored) {
         shared->joined = take_joined(arena, s);
-        shared->values = gb_arena_take(arena, of->net.value_floats);
+        shared->values = gb_arena_floats(arena, of->net.value_floats);
     }
     if (!of->net.wanted)
         return;
-    shared->workspace = gb_arena_take(arena, of->net.workspace_floats);
+    shared->workspace = gb_arena_floats(arena, of->net.workspace_floats);
     shared->d_raw =
         gb_take_tensor(arena, s->batch, s->h, s->w, gb_coupling_raw_channels(s->form, half));
     shared->d_input = gb_take_tensor(arena, s->batch, s->h, s->w, s->features + half);
@@ -71,7 +71,7 @@ void gb_feature_coupling_bind(struct gb_feature_coupling *layer, struct gb_arena
     layer->input = gb_channels(&layer->joined, 0, s->features + s->c / 2);
     layer->v = gb_channels(&layer->joined, s->features, s->c);
     gb_feed_forward_bind(&layer->net, arena,
-                         stored ? gb_arena_take(arena, layer->net.value_floats) : shared->values);
+                         stored ? gb_arena_floats(arena, layer->net.value_floats) : shared->values);
 }
 
 void gb_feature_coupling_free(struct gb_feature_coupling *layer, const struct gb_backend *backend) {

@@ -6,15 +6,16 @@ enum gb_status gb_inv1x1_layer_plan(struct gb_inv1x1_layer *layer, struct gb_bui
     layer->c = c;
     const struct gb_image_problem stacked = {1, batch * h, w, c};
     GB_TRY(gb_builder_plan_inv1x1(builder, &stacked, &layer->plan));
-    const struct gb_param matrix = {.dims = 4, .shape = {c, c, 1, 1}, .start = GB_START_ROTATION};
+    const struct gb_param matrix = {
+        .dims = 4, .shape = {c, c, 1, 1}, .init = {GB_INIT_ROTATION, 0}};
     return gb_builder_add_param(builder, "mix.weight", matrix, &layer->weight);
 }
 
 void gb_inv1x1_layer_bind(struct gb_inv1x1_layer *layer, struct gb_arena *arena) {
     size_t elements = (size_t)layer->c * (size_t)layer->c;
-    layer->inverse = gb_arena_take(arena, elements);
-    layer->d_weight = gb_arena_take(arena, elements);
-    layer->workspace = gb_take_doubles(arena, gb_inv1x1_invert_workspace(layer->c));
+    layer->inverse = gb_arena_floats(arena, elements);
+    layer->d_weight = gb_arena_floats(arena, elements);
+    layer->workspace = gb_arena_doubles(arena, gb_inv1x1_invert_workspace(layer->c));
 }
 
 void gb_inv1x1_layer_free(struct gb_inv1x1_layer *layer, const struct gb_backend *backend) {

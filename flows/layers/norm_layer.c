@@ -13,8 +13,7 @@ enum gb_status gb_norm_layer_plan(struct gb_norm_layer *layer, struct gb_builder
     gb_builder_need_scratch(builder, gb_instance_norm_scratch_floats(&v));
     struct gb_param channels = {.dims = 1, .shape = {c}, .statistic = true};
     GB_TRY(gb_builder_add_param(builder, "norm.mean", channels, &layer->mean));
-    channels.start = GB_START_CONSTANT;
-    channels.spread = 1;
+    channels.init = (struct gb_init){GB_INIT_CONSTANT, 1};
     return gb_builder_add_param(builder, "norm.variance", channels, &layer->variance);
 }
 
@@ -23,8 +22,8 @@ void gb_norm_layer_bind(struct gb_norm_layer *layer, struct gb_arena *arena, boo
     if (!training)
         return;
     size_t moments = (size_t)layer->batch * (size_t)layer->c;
-    layer->own_mean = gb_arena_take(arena, moments);
-    layer->own_variance = gb_arena_take(arena, moments);
+    layer->own_mean = gb_arena_floats(arena, moments);
+    layer->own_variance = gb_arena_floats(arena, moments);
 }
 
 static struct gb_norm_moments moments_of(const struct gb_norm_layer *layer,
@@ -72,7 +71,7 @@ void gb_norm_layer_backward(struct gb_norm_layer *layer, const struct gb_pass *p
     assert(layer->training);
     struct gb_norm_moments moments = moments_of(layer, pass);
     pass->backend->instance_norm_backward(&pass->exec, GB_IDENTITY, v, &moments, dy, d_log_det, dv);
-    if (!pass->adam)
+    if (!pass->training)
         return;
     follow(layer, layer->own_mean, gb_pass_value(pass, layer->mean));
     follow(layer, layer->own_variance, gb_pass_value(pass, layer->variance));

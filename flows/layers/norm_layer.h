@@ -32,7 +32,7 @@ void gb_norm_layer_forward(const struct gb_norm_layer *layer, const struct gb_pa
                            const struct gb_tensor *v, const struct gb_tensor *y, double *log_det);
 void gb_norm_layer_inverse(const struct gb_norm_layer *layer, const struct gb_pass *pass,
                            const struct gb_tensor *y, const struct gb_tensor *v);
-// With training. dv may be dy. Where the pass has Adam, the running moments move as well.
+// With training. dv may be dy. In a training pass the running moments move as well.
 void gb_norm_layer_backward(struct gb_norm_layer *layer, const struct gb_pass *pass,
                             const struct gb_tensor *v, const struct gb_tensor *dy,
                             const float *d_log_det, const struct gb_tensor *dv);

@@ -7,12 +7,9 @@ enum gb_status gb_split_prior_plan(struct gb_split_prior *layer, struct gb_build
         .name = "split",
         .problem = gb_same_size_conv(n, h, w, c / 2, c, 3, GB_TANH),
         .halves = true,
-        // Both starts: the published one is live already.
-        .weight_start = GB_START_NORMAL,
-        .weight_spread = 0.1f,
-        .bias_start = GB_START_UNIFORM,
+        .weight_init = {GB_INIT_NORMAL, 0.1f}, // in both variants
     };
-    spec.bias_spread = gb_default_spread(gb_conv_fan_in(&spec.problem));
+    spec.bias_init = gb_init_default(gb_conv_fan_in(&spec.problem));
     struct gb_tensor latent = gb_dense(NULL, n, h, w, c / 2);
     gb_builder_need_scratch(builder, gb_gaussian_scratch_floats(&latent));
     return gb_conv_layer_plan(&layer->conv, builder, &spec);

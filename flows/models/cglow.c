@@ -71,7 +71,7 @@ static enum gb_status plan_step(struct gb_cglow *model, int l, int k, struct gb_
                                           .n_c = config->n_c,
                                           .n_w = config->n_w};
     const struct gb_image_problem variables = {s->batch, s->h, s->w, s->c};
-    bool live = config->init == GB_INIT_LIVE;
+    bool live = config->init == GB_CGLOW_LIVE;
     struct step *step = step_at(model, l, k);
     snprintf(job->prefix, sizeof job->prefix, "levels.%d.steps.%d.", l, k);
     memcpy(main->prefix, job->prefix, sizeof main->prefix);
@@ -152,9 +152,9 @@ static void bind(struct gb_cglow *model) {
         if (!is_last(model, l))
             gb_split_prior_bind(&level->split, arena, gb_model_trains(use));
     }
-    model->main.scratch = gb_arena_take(arena, model->main.scratch_floats);
+    model->main.scratch = gb_arena_floats(arena, model->main.scratch_floats);
     model->job_memory =
-        gb_arena_take(arena, (model->job_scratch + model->job_workspace) * (size_t)use->threads);
+        gb_arena_floats(arena, (model->job_scratch + model->job_workspace) * (size_t)use->threads);
     if (use->input_gradient)
         model->d_x_part = gb_take_tensor(arena, use->batch, model->config.sizes.x_h,
                                          model->config.sizes.x_w, model->config.sizes.x_c);
@@ -217,7 +217,7 @@ static struct gb_params *params_of(void *argument) {
 
 static size_t activation_bytes(const void *argument) {
     const struct gb_cglow *model = argument;
-    return model->arena.floats * sizeof(float);
+    return model->arena.bytes;
 }
 
 static double step_flops(const void *argument) {
@@ -231,8 +231,11 @@ static double step_flops(const void *argument) {
 enum { JOBS_PER_STEP = 3 };
 
 static struct gb_pass main_pass(struct gb_cglow *model, const struct gb_adam *adam) {
-    return (struct gb_pass){
-        .backend = model->backend, .exec = model->main, .params = &model->params, .adam = adam};
+    return (struct gb_pass){.backend = model->backend,
+                            .exec = model->main,
+                            .params = &model->params,
+                            .training = model->use.training,
+                            .adam = adam};
 }
 
 static struct gb_pass job_pass(struct gb_cglow *model, int rank, const struct gb_adam *adam,

@@ -9,10 +9,10 @@
 
 #include "flows/models/config.h"
 
-enum gb_init { GB_INIT_LIVE, GB_INIT_PUBLISHED, GB_INITS };
+enum gb_cglow_init { GB_CGLOW_LIVE, GB_CGLOW_PUBLISHED, GB_CGLOW_INITS };
 
 // "live", "published".
-extern const char *const gb_init_names[GB_INITS];
+extern const char *const gb_cglow_init_names[GB_CGLOW_INITS];
 
 struct gb_cglow_config {
     struct gb_image_sizes sizes;
@@ -20,7 +20,7 @@ struct gb_cglow_config {
     int n_c, n_w;      // channels of a conditioning network's convolutions, width of its FC layers
     int coupling_channels; // 256 in the paper
     int feature_channels;  // of the coupling's x path: 16 in the paper
-    enum gb_init init;
+    enum gb_cglow_init init;
 };
 
 extern const struct gb_config_table gb_cglow_table; // of its numbers and choices

@@ -4,7 +4,7 @@
 #include "flows/models/cglow.h"
 #include "flows/models/latents.h"
 
-const char *const gb_init_names[GB_INITS] = {"live", "published"};
+const char *const gb_cglow_init_names[GB_CGLOW_INITS] = {"live", "published"};
 
 // Configurations come from files too: the limits keep every product of sizes in range.
 enum { CHANNELS = 1 << 16 };
@@ -21,7 +21,8 @@ static const struct gb_config_field fields[] = {
      "width of the couplings", NULL},
     {"feature_channels", "feature channels", FIELD(feature_channels), 1, CHANNELS,
      "width of the couplings' x path", NULL},
-    {"init", "init", FIELD(init), 0, GB_INITS - 1, "start of the parameters", gb_init_names},
+    {"init", "init", FIELD(init), 0, GB_CGLOW_INITS - 1, "start of the parameters",
+     gb_cglow_init_names},
 };
 
 const struct gb_config_table gb_cglow_table = {"cglow", fields, sizeof fields / sizeof *fields};

@@ -150,9 +150,9 @@ static void bind(struct gb_cnf *model) {
     struct gb_arena *arena = &model->arena;
     bool backward = gb_model_trains(&model->use);
     gb_feed_forward_bind(&model->features, arena,
-                         gb_arena_take(arena, model->features.value_floats));
+                         gb_arena_floats(arena, model->features.value_floats));
     if (backward)
-        model->features_workspace = gb_arena_take(arena, model->features.workspace_floats);
+        model->features_workspace = gb_arena_floats(arena, model->features.workspace_floats);
     for (int l = 0; l < model->config.levels; l++) {
         struct level *level = &model->level[l];
         const struct gb_tensor *features = gb_feed_forward_value(&model->features, l);
@@ -164,7 +164,7 @@ static void bind(struct gb_cnf *model) {
     }
     if (dequantises(model))
         gb_dequantiser_bind(&model->dequantiser, arena);
-    model->exec.scratch = gb_arena_take(arena, model->exec.scratch_floats);
+    model->exec.scratch = gb_arena_floats(arena, model->exec.scratch_floats);
 }
 
 // A model that is planned and has no memory yet; where there is none for its description, NULL.
@@ -239,7 +239,7 @@ static struct gb_params *params_of(void *argument) {
 
 static size_t activation_bytes(const void *argument) {
     const struct gb_cnf *model = argument;
-    return model->arena.floats * sizeof(float);
+    return model->arena.bytes;
 }
 
 static double step_flops(const void *argument) {
@@ -250,8 +250,11 @@ static double step_flops(const void *argument) {
 // ---- Conditioning: everything that depends on x alone ----
 
 static struct gb_pass pass_of(struct gb_cnf *model, const struct gb_adam *adam) {
-    return (struct gb_pass){
-        .backend = model->backend, .exec = model->exec, .params = &model->params, .adam = adam};
+    return (struct gb_pass){.backend = model->backend,
+                            .exec = model->exec,
+                            .params = &model->params,
+                            .training = model->use.training,
+                            .adam = adam};
 }
 
 static enum gb_status condition(void *argument, const struct gb_tensor *x) {

@@ -80,7 +80,7 @@ static struct gb_place scores(const struct gb_fcn_config *c, struct gb_feed_forw
     char name[32];
     snprintf(name, sizeof name, "scores.%d", halvings - FIRST_SCORED);
     struct gb_conv_layer_spec spec = gb_conv_layer_default(name, features.count, 1, GB_IDENTITY);
-    spec.weight_start = spec.bias_start = GB_START_ZERO;
+    spec.weight_init = spec.bias_init = (struct gb_init){0};
     return conv(c, net, spec, halvings, features, c->sizes.y_c);
 }
 
@@ -90,8 +90,8 @@ static struct gb_place enlarge(const struct gb_fcn_config *c, struct gb_feed_for
     char name[32];
     snprintf(name, sizeof name, "enlarge.%d", halvings - 1);
     struct gb_conv_layer_spec spec = gb_conv_layer_default(name, from.count, KERNEL, GB_IDENTITY);
-    spec.weight_start = GB_START_BLUR;
-    spec.bias_start = GB_START_ZERO;
+    spec.weight_init = (struct gb_init){GB_INIT_BILINEAR, 0};
+    spec.bias_init = (struct gb_init){0};
     struct gb_place twice = buffer(c, net, halvings - 1, from.count);
     gb_feed_forward_upsample(net, from, twice);
     return conv(c, net, spec, halvings - 1, twice, from.count);

@@ -93,9 +93,10 @@ struct gb_model_kind {
     // dequantiser's matrix is singular.
     enum gb_status (*forward)(void *model, const struct gb_tensor *y, const struct gb_tensor *noise,
                               double *log_likelihood, struct gb_latents *latents);
-    // Gradients of the sum over the batch of d_log_likelihood[n] * log p(y_n | x_n), after forward.
-    // adam == NULL: stored in the gradient block. Otherwise every parameter is updated as soon as
-    // its gradient is known, and the conditioning and activations are spent. dx and dy may be NULL;
+    // Gradients of the sum over the batch of d_log_likelihood[n] * log p(y_n | x_n), after forward,
+    // whose activations are spent. adam == NULL: stored in the gradient block. Otherwise every
+    // parameter is updated as soon as its gradient is complete, with the bits of gb_params_apply on
+    // stored gradients, and the conditioning is spent too. dx and dy may be NULL;
     // dy must be NULL where y is not what the flow sees (GB_DEQUANTISED_BY_MODEL) and where there
     // is no flow.
     void (*backward)(void *model, const float *d_log_likelihood, const struct gb_adam *adam,

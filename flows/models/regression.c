@@ -61,21 +61,21 @@ static enum gb_status plan(struct gb_regression *model, const void *config) {
 // Takes all memory from the arena; run twice, to measure and for good.
 static void bind(struct gb_regression *model) {
     struct gb_arena *arena = &model->arena;
-    gb_feed_forward_bind(&model->net, arena, gb_arena_take(arena, model->net.value_floats));
+    gb_feed_forward_bind(&model->net, arena, gb_arena_floats(arena, model->net.value_floats));
     if (gb_model_trains(&model->use))
-        model->workspace = gb_arena_take(arena, model->net.workspace_floats);
+        model->workspace = gb_arena_floats(arena, model->net.workspace_floats);
     model->d_raw = model->raw;
-    model->d_raw.data = gb_arena_take(arena, gb_elements(&model->raw));
+    model->d_raw.data = gb_arena_floats(arena, gb_elements(&model->raw));
     model->raw.data = model->use.samples_per_x == 1
                           ? gb_feed_forward_value(&model->net, 0)->data
-                          : gb_arena_take(arena, gb_elements(&model->raw));
+                          : gb_arena_floats(arena, gb_elements(&model->raw));
     if (has_own_zero(model)) {
         model->zeros = model->labels =
             gb_dense(NULL, model->use.batch, model->sizes.y_h, model->sizes.y_w, model->sizes.y_c);
-        model->zeros.data = gb_arena_take(arena, gb_elements(&model->zeros));
-        model->labels.data = gb_arena_take(arena, gb_elements(&model->labels));
+        model->zeros.data = gb_arena_floats(arena, gb_elements(&model->zeros));
+        model->labels.data = gb_arena_floats(arena, gb_elements(&model->labels));
     }
-    model->exec.scratch = gb_arena_take(arena, model->exec.scratch_floats);
+    model->exec.scratch = gb_arena_floats(arena, model->exec.scratch_floats);
 }
 
 // A model that is planned and has no memory yet; where there is none for its description, NULL.
@@ -166,7 +166,7 @@ struct gb_params *gb_regression_params(void *argument) {
 
 size_t gb_regression_activation_bytes(const void *argument) {
     const struct gb_regression *model = argument;
-    return model->arena.floats * sizeof(float);
+    return model->arena.bytes;
 }
 
 double gb_regression_step_flops(const void *argument) {
@@ -191,8 +191,11 @@ void gb_regression_latent_shapes(const void *argument, struct gb_latents *shapes
 // ---- Running ----
 
 static struct gb_pass pass_of(struct gb_regression *model, const struct gb_adam *adam) {
-    return (struct gb_pass){
-        .backend = model->backend, .exec = model->exec, .params = &model->params, .adam = adam};
+    return (struct gb_pass){.backend = model->backend,
+                            .exec = model->exec,
+                            .params = &model->params,
+                            .training = model->use.training,
+                            .adam = adam};
 }
 
 enum gb_status gb_regression_condition(void *argument, const struct gb_tensor *x) {

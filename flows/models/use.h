@@ -9,8 +9,9 @@ struct gb_model_use {
     int batch;         // targets per pass
     int samples_per_x; // targets that share one conditioning image: batch = images * samples_per_x
     int threads;
-    bool training;  // backward, with Adam applied as it goes; needs samples_per_x == 1
-    bool gradients; // a full gradient block as well (tests, gradient statistics); implies backward
+    bool training;  // backward is a step of training: Adam's moments are reserved, running
+                    // statistics move; needs samples_per_x == 1
+    bool gradients; // backward may store gradients instead of applying Adam: reserves their block
     bool input_gradient; // backward may be asked for dx; slow, for tests
     bool reversible;     // of CNF: backward computes the flow's activations again, by the inverse
 };

@@ -16,13 +16,10 @@ static enum gb_status plan_convolutions(struct gb_conditioning_net *net, struct 
         struct gb_conv_layer_spec spec = {
             .name = layer,
             .problem = gb_reducing_conv(shape->images, h, w, at.count, h / 2, w / 2, shape->n_c)};
-        if (live) {
-            spec.weight_start = GB_START_NORMAL;
-            spec.weight_spread = gb_he_spread(gb_conv_fan_in(&spec.problem));
-        } else {
-            spec.bias_start = GB_START_UNIFORM;
-            spec.bias_spread = gb_default_spread(gb_conv_fan_in(&spec.problem));
-        }
+        if (live)
+            spec.weight_init = gb_init_he(gb_conv_fan_in(&spec.problem));
+        else
+            spec.bias_init = gb_init_default(gb_conv_fan_in(&spec.problem));
         h /= 2, w /= 2;
         struct gb_place to = gb_feed_forward_buffer(&net->conv, h, w, shape->n_c);
         gb_feed_forward_conv(&net->conv, spec, at, to);
@@ -34,7 +31,8 @@ static enum gb_status plan_convolutions(struct gb_conditioning_net *net, struct 
 
 enum gb_status gb_conditioning_net_plan(struct gb_conditioning_net *net, struct gb_builder *builder,
                                         const char *name, const struct gb_conditioning_shape *shape,
-                                        bool live, struct gb_last_layer_start last) {
+                                        bool live, struct gb_init last_weight,
+                                        struct gb_init last_bias) {
     GB_TRY(plan_convolutions(net, builder, name, shape, live));
     struct gb_fc_problem problem = {.n = shape->images,
                                     .h = shape->x_h / 2 / 2 / 2,
@@ -49,12 +47,10 @@ enum gb_status gb_conditioning_net_plan(struct gb_conditioning_net *net, struct 
         if (i == GB_FC_LAYERS - 1) {
             problem.k = shape->outputs;
             problem.activation = GB_TANH;
-            spec.weight_start = last.weight;
-            spec.bias_start = last.bias;
-            spec.weight_spread = spec.bias_spread = last.spread;
+            spec.weight_init = last_weight;
+            spec.bias_init = last_bias;
         } else if (live) {
-            spec.weight_start = GB_START_NORMAL;
-            spec.weight_spread = gb_he_spread(gb_fc_inputs(&problem));
+            spec.weight_init = gb_init_he(gb_fc_inputs(&problem));
         }
         spec.problem = problem;
         GB_TRY(gb_fc_layer_plan(&net->fc[i], builder, &spec));
@@ -65,7 +61,7 @@ enum gb_status gb_conditioning_net_plan(struct gb_conditioning_net *net, struct 
 }
 
 void gb_conditioning_net_bind(struct gb_conditioning_net *net, struct gb_arena *arena) {
-    gb_feed_forward_bind(&net->conv, arena, gb_arena_take(arena, net->conv.value_floats));
+    gb_feed_forward_bind(&net->conv, arena, gb_arena_floats(arena, net->conv.value_floats));
     for (int i = 0; i < GB_FC_LAYERS; i++) {
         const struct gb_fc_problem *p = &net->fc[i].plan.problem;
         gb_fc_layer_bind(&net->fc[i], arena);

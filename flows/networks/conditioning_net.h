@@ -21,16 +21,12 @@ struct gb_conditioning_shape {
     int n_c, n_w, outputs;
 };
 
-// What the network's last layer starts with; `live` decides for the others.
-struct gb_last_layer_start {
-    enum gb_start weight, bias;
-    float spread;
-};
-
-// Parameters under "NAME.conv." and "NAME.fc." behind the builder's prefix.
+// Parameters under "NAME.conv." and "NAME.fc." after the builder's prefix. `live` selects the
+// initialisation of all layers except the last.
 enum gb_status gb_conditioning_net_plan(struct gb_conditioning_net *net, struct gb_builder *builder,
                                         const char *name, const struct gb_conditioning_shape *shape,
-                                        bool live, struct gb_last_layer_start last);
+                                        bool live, struct gb_init last_weight,
+                                        struct gb_init last_bias);
 void gb_conditioning_net_bind(struct gb_conditioning_net *net, struct gb_arena *arena);
 void gb_conditioning_net_free(struct gb_conditioning_net *net, const struct gb_backend *backend);
 

@@ -422,8 +422,8 @@ void gb_feed_forward_bind(struct gb_feed_forward *net, struct gb_arena *arena, f
             gb_conv_layer_bind(&operation->conv.layer, arena);
         if (operation->kind != NORM)
             continue;
-        operation->norm.mean = gb_arena_take(arena, moments);
-        operation->norm.variance = gb_arena_take(arena, moments);
+        operation->norm.mean = gb_arena_floats(arena, moments);
+        operation->norm.variance = gb_arena_floats(arena, moments);
     }
 }
 

@@ -7,7 +7,7 @@
 
 struct gb_tensor gb_take_tensor(struct gb_arena *arena, int n, int h, int w, int c) {
     struct gb_tensor tensor = gb_dense(NULL, n, h, w, c);
-    tensor.data = gb_arena_take(arena, gb_elements(&tensor));
+    tensor.data = gb_arena_floats(arena, gb_elements(&tensor));
     return tensor;
 }
 
@@ -26,10 +26,6 @@ void gb_repeat_images(const struct gb_pass *pass, const struct gb_tensor *images
         struct gb_tensor to = gb_images(repeated, n, 1);
         gb_copy(pass, &from, &to);
     }
-}
-
-double *gb_take_doubles(struct gb_arena *arena, size_t count) {
-    return (double *)(void *)gb_arena_take(arena, count * (sizeof(double) / sizeof(float)));
 }
 
 struct gb_conv_problem gb_reducing_conv(int n, int in_h, int in_w, int in_c, int out_h, int out_w,
@@ -67,16 +63,16 @@ size_t gb_conv_fan_in(const struct gb_conv_problem *p) {
     return (size_t)p->c * (size_t)p->kernel_h * (size_t)p->kernel_w;
 }
 
-float gb_default_spread(size_t fan_in) {
-    return (float)(1.0 / sqrt((double)fan_in));
+struct gb_init gb_init_default(size_t fan_in) {
+    return (struct gb_init){GB_INIT_UNIFORM, (float)(1.0 / sqrt((double)fan_in))};
 }
 
-float gb_he_spread(size_t fan_in) {
-    return (float)sqrt(2.0 / (double)fan_in);
+struct gb_init gb_init_he(size_t fan_in) {
+    return (struct gb_init){GB_INIT_NORMAL, (float)sqrt(2.0 / (double)fan_in)};
 }
 
 static float *take_channels(struct gb_arena *arena, int channels) {
-    return gb_arena_take(arena, gb_round_up((size_t)channels, GB_CHANNEL_PAD));
+    return gb_arena_floats(arena, gb_round_up((size_t)channels, GB_CHANNEL_PAD));
 }
 
 enum gb_status gb_builder_add_param(struct gb_builder *builder, const char *name,
@@ -140,20 +136,16 @@ static float log_factor(enum gb_affine affine) {
 
 struct gb_conv_layer_spec gb_conv_layer_default(const char *name, int inputs, int kernel,
                                                 enum gb_activation activation) {
-    struct gb_conv_layer_spec spec = {.name = name,
-                                      .problem =
-                                          gb_same_size_conv(0, 0, 0, inputs, 0, kernel, activation),
-                                      .weight_start = GB_START_UNIFORM,
-                                      .bias_start = GB_START_UNIFORM};
-    spec.weight_spread = spec.bias_spread = gb_default_spread(gb_conv_fan_in(&spec.problem));
+    struct gb_conv_layer_spec spec = {
+        .name = name, .problem = gb_same_size_conv(0, 0, 0, inputs, 0, kernel, activation)};
+    spec.weight_init = spec.bias_init = gb_init_default(gb_conv_fan_in(&spec.problem));
     return spec;
 }
 
 struct gb_conv_layer_spec gb_conv_layer_he(const char *name, int inputs, int kernel) {
     struct gb_conv_layer_spec spec = gb_conv_layer_default(name, inputs, kernel, GB_RELU);
-    spec.weight_start = GB_START_NORMAL;
-    spec.weight_spread = gb_he_spread(gb_conv_fan_in(&spec.problem));
-    spec.bias_start = GB_START_ZERO;
+    spec.weight_init = gb_init_he(gb_conv_fan_in(&spec.problem));
+    spec.bias_init = (struct gb_init){0};
     return spec;
 }
 
@@ -169,13 +161,9 @@ enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder
                                     .plan.conv = &layer->plan,
                                     .halves = spec->halves,
                                     .last_inputs = spec->last_inputs,
-                                    .start = spec->weight_start,
-                                    .spread = spec->weight_spread};
-    const struct gb_param channels = {.dims = 1,
-                                      .shape = {p->k},
-                                      .halves = spec->halves,
-                                      .start = spec->bias_start,
-                                      .spread = spec->bias_spread};
+                                    .init = spec->weight_init};
+    const struct gb_param channels = {
+        .dims = 1, .shape = {p->k}, .halves = spec->halves, .init = spec->bias_init};
     GB_TRY(add_param(builder, spec->name, "weight", weight, &layer->weight));
     GB_TRY(add_param(builder, spec->name, "bias", channels, &layer->bias));
     if (spec->affine == GB_AFFINE_ZERO_CONV_NEW_BIAS)
@@ -282,10 +270,8 @@ enum gb_status gb_fc_layer_plan(struct gb_fc_layer *layer, struct gb_builder *bu
                                     .shape = {p->k, (int)gb_fc_inputs(p)},
                                     .layout = GB_LAYOUT_FC,
                                     .plan.fc = &layer->plan,
-                                    .start = spec->weight_start,
-                                    .spread = spec->weight_spread};
-    const struct gb_param bias = {
-        .dims = 1, .shape = {p->k}, .start = spec->bias_start, .spread = spec->bias_spread};
+                                    .init = spec->weight_init};
+    const struct gb_param bias = {.dims = 1, .shape = {p->k}, .init = spec->bias_init};
     GB_TRY(add_param(builder, spec->name, "weight", weight, &layer->weight));
     GB_TRY(add_param(builder, spec->name, "bias", bias, &layer->bias));
     struct gb_tensor y = gb_dense(NULL, p->n, 1, 1, p->k);

@@ -7,7 +7,7 @@
 // What every layer's functions have in common (flows/layers, too): a plan fails with
 // GB_OUT_OF_MEMORY, with GB_BAD_INPUT where a parameter's name is too long, and as the backend's
 // plan does; a free after a plan that failed is fine where the layer was all zeros before. `live`,
-// of a plan, is the start of GB_INIT_LIVE rather than the published one (flows/models/cglow.h).
+// of a plan, is the start of GB_CGLOW_LIVE rather than the published one (flows/models/cglow.h).
 // `training`, of a bind: backward will be run, and gets its memory.
 #ifndef GB_NETWORK_H
 #define GB_NETWORK_H
@@ -26,12 +26,14 @@ struct gb_builder {
     char prefix[64];   // of parameter names, with its final dot
 };
 
-// How a pass runs. `adam` NULL: gradients are stored in params->gradient; otherwise each parameter
-// is updated as soon as its gradient is known.
+// How a pass runs.
 struct gb_pass {
     const struct gb_backend *backend;
     struct gb_exec exec;
     struct gb_params *params;
+    bool training; // a step of training: running statistics move
+    // NULL: gradients are stored in params->gradient. Otherwise each parameter is updated as soon
+    // as its gradient is complete.
     const struct gb_adam *adam;
 };
 
@@ -70,9 +72,6 @@ void gb_copy(const struct gb_pass *pass, const struct gb_tensor *from, const str
 void gb_repeat_images(const struct gb_pass *pass, const struct gb_tensor *images, int repeats,
                       const struct gb_tensor *repeated);
 
-// Doubles from the arena; NULL while measuring.
-double *gb_take_doubles(struct gb_arena *arena, size_t count);
-
 // ---- Shapes and starts of layers ----
 
 // The convolution that takes in x in to out on each axis, with no padding and ReLU: stride in/out,
@@ -86,10 +85,10 @@ struct gb_conv_problem gb_same_size_conv(int n, int h, int w, int c, int k, int 
 
 // Inputs of one output of a convolution.
 size_t gb_conv_fan_in(const struct gb_conv_problem *problem);
-// Half-width of PyTorch's default uniform start of weights and biases: 1 / sqrt(fan in).
-float gb_default_spread(size_t fan_in);
-// Standard deviation of He's start for ReLU networks: sqrt(2 / fan in).
-float gb_he_spread(size_t fan_in);
+// PyTorch's default for weights and biases: uniform, bound 1 / sqrt(fan in).
+struct gb_init gb_init_default(size_t fan_in);
+// He's for ReLU networks: normal, standard deviation sqrt(2 / fan in).
+struct gb_init gb_init_he(size_t fan_in);
 
 // ---- Convolution layer: y = act(scale * (conv(x) + bias)) ----
 
@@ -107,8 +106,7 @@ struct gb_conv_layer_spec {
     bool halves;     // outputs interleave two tensors in files (gb_param.halves)
     int last_inputs; // gb_param.last_inputs
     bool first;      // its input is x: no data gradient in training
-    enum gb_start weight_start, bias_start;
-    float weight_spread, bias_spread; // log_scale starts as bias does
+    struct gb_init weight_init, bias_init; // log_scale is initialised as bias
 };
 
 struct gb_conv_layer {
@@ -159,8 +157,7 @@ struct gb_fc_layer {
 struct gb_fc_layer_spec {
     const char *name;
     struct gb_fc_problem problem;
-    enum gb_start weight_start, bias_start;
-    float weight_spread, bias_spread;
+    struct gb_init weight_init, bias_init;
 };
 
 enum gb_status gb_fc_layer_plan(struct gb_fc_layer *layer, struct gb_builder *builder,

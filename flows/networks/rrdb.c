@@ -8,7 +8,7 @@ enum { DENSE_BLOCKS = 3, DENSE_CONVS = 5, KERNEL = 3 };
 static const float residual_scale = 0.2f;
 // ESRGAN's start of the dense blocks: a tenth of He's. Even so an RRDB adds a fifth of its input to
 // itself, and 16 make it 18 times as large; the others' defaults bring that back to about 1.
-static const float dense_start = 0.1f;
+static const float dense_scale = 0.1f;
 
 static void conv(struct gb_feed_forward *net, const char *name, enum gb_activation activation,
                  struct gb_place from, struct gb_place to) {
@@ -28,9 +28,9 @@ static void dense_block(struct gb_feed_forward *net, const struct gb_rrdb_shape 
         bool last = i == DENSE_CONVS - 1;
         struct gb_conv_layer_spec spec =
             gb_conv_layer_default(conv_name, before, KERNEL, last ? GB_IDENTITY : GB_LEAKY_RELU);
-        spec.weight_start = GB_START_NORMAL;
-        spec.weight_spread = dense_start * gb_he_spread(gb_conv_fan_in(&spec.problem));
-        spec.bias_start = GB_START_ZERO;
+        spec.weight_init = gb_init_he(gb_conv_fan_in(&spec.problem));
+        spec.weight_init.scale *= dense_scale;
+        spec.bias_init = (struct gb_init){0};
         gb_feed_forward_conv(net, spec, gb_part(joined, 0, before),
                              last ? residual : gb_part(joined, before, shape->growth));
     }

@@ -167,7 +167,7 @@ static void bind(struct gb_loader *loader, const struct gb_model_shapes *shapes)
             batch->noise = gb_take_tensor(&loader->arena, n, target->h, target->w, target->c);
     }
     size_t x_floats = (size_t)loader->slots[0].batch.x.image, y_floats = (size_t)target->image;
-    loader->noise = gb_arena_take(&loader->arena, x_floats > y_floats ? x_floats : y_floats);
+    loader->noise = gb_arena_floats(&loader->arena, x_floats > y_floats ? x_floats : y_floats);
 }
 
 static enum gb_status open(struct gb_loader *loader) {

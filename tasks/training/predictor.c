@@ -54,10 +54,11 @@ static void bind(struct gb_predictor *p, const struct gb_model_shapes *one) {
     state->targets = gb_take_tensor(arena, state->scored_at_once, y->h, y->w, y->c);
     if (state->dequantisation == GB_DEQUANTISED_BY_MODEL)
         state->noise = gb_take_tensor(arena, state->scored_at_once, y->h, y->w, y->c);
-    state->uniform = gb_arena_take(arena, (size_t)y->image);
+    state->uniform = gb_arena_floats(arena, (size_t)y->image);
     p->kind->latent_shapes(state->sampler, &state->latents);
     for (int l = 0; l < state->latents.count; l++)
-        state->latents.level[l].data = gb_arena_take(arena, gb_elements(&state->latents.level[l]));
+        state->latents.level[l].data =
+            gb_arena_floats(arena, gb_elements(&state->latents.level[l]));
     state->drawn = gb_take_tensor(arena, state->drawn_at_once, y->h, y->w, y->c);
     if (!state->ascent_model)
         return;

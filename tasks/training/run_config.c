@@ -16,6 +16,7 @@ enum gb_status gb_run_config_default(const struct gb_task *task, const struct gb
                                   .model = model,
                                   .size = size,
                                   .batch = model->recipe.batch,
+                                  .accumulate = 1,
                                   .learning_rate = model->recipe.adam.learning_rate};
     return model->configure(shape, &run->config);
 }
@@ -57,6 +58,8 @@ enum gb_status gb_run_config_to_metadata(const struct gb_run_config *run, json_t
     GB_TRY(gb_metadata_set_string(metadata, "task_model", run->model->name));
     GB_TRY(set_float(metadata, "learning_rate", run->learning_rate));
     GB_TRY(set_float(metadata, "ema_decay", run->ema_decay));
+    GB_TRY(set_float(metadata, "clip_norm", run->clip_norm));
+    GB_TRY(gb_metadata_set_integer(metadata, "accumulate", (uint64_t)run->accumulate));
     GB_TRY(gb_metadata_set_integer(metadata, "size", (uint64_t)run->size));
     GB_TRY(gb_metadata_set_integer(metadata, "batch", (uint64_t)run->batch));
     GB_TRY(gb_metadata_set_integer(metadata, "iterations", (uint64_t)run->iterations));
@@ -101,6 +104,13 @@ static enum gb_status read_numbers(const json_t *metadata, const char *path,
     run->ema_decay = 0; // of checkpoints that do not tell it
     if (json_object_get(metadata, "ema_decay_bits"))
         GB_TRY(read_float(metadata, path, "ema_decay", 0, GB_MAX_EMA_DECAY, &run->ema_decay));
+    run->clip_norm = 0;
+    if (json_object_get(metadata, "clip_norm_bits"))
+        GB_TRY(read_float(metadata, path, "clip_norm", 0, GB_MAX_CLIP_NORM, &run->clip_norm));
+    value = 1;
+    if (json_object_get(metadata, "accumulate"))
+        GB_TRY(gb_metadata_integer(metadata, path, "accumulate", 1, GB_MAX_ACCUMULATE, &value));
+    run->accumulate = (int)value;
     return gb_metadata_integer(metadata, path, "seed", 0, INT64_MAX, &run->seed);
 }
 
@@ -150,10 +160,11 @@ enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run,
 }
 
 json_t *gb_run_config_json(const struct gb_run_config *run) {
-    json_t *json = json_pack("{s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:I, s:s}", "task",
+    json_t *json = json_pack("{s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:i, s:f, s:I, s:s}", "task",
                              run->task->name, "model", run->model->name, "size", run->size, "batch",
                              run->batch, "iterations", run->iterations, "learning_rate",
                              (double)run->learning_rate, "ema_decay", (double)run->ema_decay,
+                             "accumulate", run->accumulate, "clip_norm", (double)run->clip_norm,
                              "seed", (json_int_t)run->seed, "memory", gb_run_memory(run));
     if (json && gb_config_to_json(&run->config, run->model->kind->table, json) == 0)
         return json;

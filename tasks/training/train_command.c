@@ -24,9 +24,9 @@ static const uint64_t unset_seed = UINT64_MAX;
 // What the line gave; 0, NULL and the two above: not given.
 struct given {
     const char *task, *model, *data, *split_directory, *backend, *out, *memory;
-    int size, iterations, batch, threads, checkpoint_every, samples, crops, mask_copies;
+    int size, iterations, batch, threads, checkpoint_every, samples, crops, mask_copies, accumulate;
     int score_every, score_images, flow_growth;
-    float learning_rate, ema_decay, minutes;
+    float learning_rate, ema_decay, clip_norm, minutes;
     uint64_t seed;
     bool resume, score_unfinished;
     const char *resume_hint;
@@ -124,6 +124,10 @@ static enum gb_status configure(const struct given *given, const struct gb_task_
         config->learning_rate = given->learning_rate;
     if (given->ema_decay >= 0)
         config->ema_decay = given->ema_decay;
+    if (given->clip_norm >= 0)
+        config->clip_norm = given->clip_norm;
+    if (given->accumulate)
+        config->accumulate = given->accumulate;
     config->seed = given->seed == unset_seed ? 0 : given->seed;
     config->reversible = given->memory && strcmp(given->memory, "reversible") == 0;
     config->iterations = given->iterations ? given->iterations : DEFAULT_ITERATIONS;
@@ -157,6 +161,7 @@ static enum gb_status agree(const struct given *given, const char *checkpoint,
     } numbers[] = {
         {"--size", given->size, config->size},
         {"--batch", given->batch, config->batch},
+        {"--accumulate", given->accumulate, config->accumulate},
         {"--mask-copies", given->mask_copies, config->config.sizes.y_c},
     };
     if (given->model && strcmp(given->model, config->model->name) != 0)
@@ -173,6 +178,9 @@ static enum gb_status agree(const struct given *given, const char *checkpoint,
     if (given->ema_decay >= 0 && given->ema_decay != config->ema_decay)
         return gb_fail(GB_BAD_INPUT, resuming, "--ema", "%s has %g", checkpoint,
                        (double)config->ema_decay);
+    if (given->clip_norm >= 0 && given->clip_norm != config->clip_norm)
+        return gb_fail(GB_BAD_INPUT, resuming, "--clip-norm", "%s has %g", checkpoint,
+                       (double)config->clip_norm);
     if (given->seed != unset_seed && given->seed != config->seed)
         return gb_fail(GB_BAD_INPUT, resuming, "--seed", "%s has %llu", checkpoint,
                        (unsigned long long)config->seed);
@@ -291,6 +299,7 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
                           .score_images = 16,
                           .learning_rate = unset,
                           .ema_decay = unset,
+                          .clip_norm = unset,
                           .minutes = unset,
                           .seed = unset_seed};
     const struct gb_option own[] = {
@@ -309,6 +318,11 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
                       "examples a step (else the paper's)"),
         gb_option_float("lr", "R", &given.learning_rate, 0, GB_MAX_LEARNING_RATE,
                         "learning rate (else the paper's)"),
+        gb_option_int("accumulate", "N", &given.accumulate, 1, GB_MAX_ACCUMULATE,
+                      "minibatches per step, whose mean gradient is applied (default: 1)"),
+        gb_option_float("clip-norm", "X", &given.clip_norm, 0, GB_MAX_CLIP_NORM,
+                        "clip the gradient's L2 norm over all parameters to X (default, and at 0: "
+                        "no clipping by norm)"),
         gb_option_float("ema", "D", &given.ema_decay, 0, GB_MAX_EMA_DECAY,
                         "score the parameters' exponential moving average, which decays by D a "
                         "step (else, and at 0, the parameters themselves, as the papers)"),

@@ -18,6 +18,7 @@ static enum gb_status build(struct gb_trainer *t, const struct gb_trainer_option
                                      .samples_per_x = 1,
                                      .threads = options->threads,
                                      .training = true,
+                                     .gradients = gb_run_stores_gradient(run),
                                      .reversible = run->reversible};
     struct gb_model_shapes shapes;
     kind->shapes(&run->config, run->batch, &shapes);
@@ -32,6 +33,8 @@ static enum gb_status build(struct gb_trainer *t, const struct gb_trainer_option
         return gb_no_memory("cannot train", run->task->name);
     GB_TRY(kind->create(&run->config, &use, t->backend, &t->model));
     GB_TRY(gb_params_initialise(gb_trainer_params(t), run->seed));
+    if (run->accumulate > 1)
+        GB_TRY(gb_params_reserve_sum(gb_trainer_params(t)));
     return run->ema_decay > 0 ? gb_params_keep_average(gb_trainer_params(t)) : GB_OK;
 }
 
@@ -59,21 +62,24 @@ struct gb_params *gb_trainer_params(const struct gb_trainer *t) {
     return t->run.model->kind->params(t->model);
 }
 
-// Everything that may fail: the likelihoods of the minibatch.
-static enum gb_status take_likelihoods(struct gb_trainer *t, const struct gb_batch *batch) {
-    const struct gb_model_kind *kind = t->run.model->kind;
-    const struct gb_tensor *noise = batch->noise.data ? &batch->noise : NULL;
-    enum gb_status status = kind->condition(t->model, &batch->x);
-    if (status == GB_OK && t->step == 0 && kind->start)
-        status = kind->start(t->model, &batch->target, noise);
-    if (status == GB_OK)
-        status = kind->forward(t->model, &batch->target, noise, t->log_likelihood, NULL);
-    if (status != GB_CHECK_FAILED)
-        return status;
+static enum gb_status diverged(const struct gb_trainer *t, enum gb_status status) {
     char where[128];
     snprintf(where, sizeof where, "%s: at step %ld with learning rate %g", t->run.task->name,
              t->step + 1, (double)t->run.learning_rate);
     return gb_fail_within(status, "training diverged", where);
+}
+
+// The likelihoods of minibatch `index` of the run.
+static enum gb_status take_likelihoods(struct gb_trainer *t, long index,
+                                       const struct gb_batch *batch) {
+    const struct gb_model_kind *kind = t->run.model->kind;
+    const struct gb_tensor *noise = batch->noise.data ? &batch->noise : NULL;
+    enum gb_status status = kind->condition(t->model, &batch->x);
+    if (status == GB_OK && index == 0 && kind->start)
+        status = kind->start(t->model, &batch->target, noise);
+    if (status == GB_OK)
+        status = kind->forward(t->model, &batch->target, noise, t->log_likelihood, NULL);
+    return status == GB_CHECK_FAILED ? diverged(t, status) : status;
 }
 
 static struct gb_adam adam_of(const struct gb_trainer *t) {
@@ -102,24 +108,57 @@ static void average(struct gb_trainer *t) {
     gb_params_average(params, t->threads, (float)(decay < early ? decay : early));
 }
 
-enum gb_status gb_trainer_step(struct gb_trainer *t, double *bits_per_dimension) {
+// Forward and backward of minibatch `index` of the run; adds its mean bits per dimension. `adam` as
+// for the model's backward.
+static enum gb_status run_minibatch(struct gb_trainer *t, long index, const struct gb_adam *adam,
+                                    double *bits) {
     const struct gb_batch *batch;
-    int count = t->run.batch;
-    GB_TRY(gb_loader_take(t->loader, t->step, &batch));
-    GB_TRY(take_likelihoods(t, batch));
-    // The loss is the minibatch's mean of bits per dimension.
-    size_t dimensions = (size_t)batch->target.image;
+    const int count = t->run.batch;
+    GB_TRY(gb_loader_take(t->loader, index, &batch));
+    GB_TRY(take_likelihoods(t, index, batch));
+    // The loss is the step's mean of bits per dimension.
+    const size_t dimensions = (size_t)batch->target.image;
     double sum = 0;
     for (int i = 0; i < count; i++) {
         sum += gb_task_bits(t->run.task, t->dequantisation, t->log_likelihood[i], dimensions);
-        t->d_log_likelihood[i] = (float)(gb_bits_per_dimension(1, dimensions) / count);
+        t->d_log_likelihood[i] =
+            (float)(gb_bits_per_dimension(1, dimensions) / (count * t->run.accumulate));
     }
+    t->run.model->kind->backward(t->model, t->d_log_likelihood, adam, NULL, NULL);
+    *bits += sum / count;
+    return gb_backend_check(t->backend);
+}
+
+// Clips and applies the step's stored gradient.
+static enum gb_status apply_gradient(struct gb_trainer *t, const struct gb_adam *adam) {
+    struct gb_params *params = gb_trainer_params(t);
+    float *gradient = t->run.accumulate > 1 ? params->sum : params->gradient;
+    const double norm = t->run.clip_norm > 0
+                            ? gb_params_clip_norm(params, t->threads, t->run.clip_norm, gradient)
+                            : gb_params_gradient_norm(params, t->threads, gradient);
+    if (!isfinite(norm))
+        return diverged(
+            t, gb_fail(GB_CHECK_FAILED, "cannot apply", "the gradient", "its norm is not finite"));
+    gb_params_apply(params, t->threads, adam, gradient);
+    t->unlogged_norms += norm;
+    return GB_OK;
+}
+
+enum gb_status gb_trainer_step(struct gb_trainer *t, double *bits_per_dimension) {
+    const int minibatches = t->run.accumulate;
+    const bool stored = gb_run_stores_gradient(&t->run);
     const struct gb_adam adam = adam_of(t);
-    t->run.model->kind->backward(t->model, t->d_log_likelihood, &adam, NULL, NULL);
-    GB_TRY(gb_backend_check(t->backend));
+    double sum = 0;
+    for (int i = 0; i < minibatches; i++) {
+        GB_TRY(run_minibatch(t, t->step * minibatches + i, stored ? NULL : &adam, &sum));
+        if (minibatches > 1)
+            gb_params_accumulate(gb_trainer_params(t), t->threads, i == 0);
+    }
+    if (stored)
+        GB_TRY(apply_gradient(t, &adam));
     t->step++;
     average(t);
-    *bits_per_dimension = sum / count;
+    *bits_per_dimension = sum / minibatches;
     t->unlogged_bits += *bits_per_dimension;
     t->unlogged_steps++;
     return GB_OK;
@@ -140,6 +179,7 @@ static enum gb_status fill_metadata(const struct gb_trainer *t, const char *data
     GB_TRY(gb_metadata_set_string(metadata, "backend", t->backend->name));
     GB_TRY(gb_metadata_set_integer(metadata, "data_hash", t->train->hash));
     GB_TRY(gb_metadata_set_integer(metadata, "unlogged_bits", double_bits(t->unlogged_bits)));
+    GB_TRY(gb_metadata_set_integer(metadata, "unlogged_norms", double_bits(t->unlogged_norms)));
     GB_TRY(gb_metadata_set_integer(metadata, "unlogged_steps", (uint64_t)t->unlogged_steps));
     return gb_metadata_set_integer(metadata, "step", (uint64_t)t->step);
 }
@@ -157,8 +197,19 @@ enum gb_status gb_trainer_save(const struct gb_trainer *t, const char *path, con
 // The state of a trainer except its parameters.
 struct state {
     uint64_t step, unlogged_steps;
-    double unlogged_bits;
+    double unlogged_bits, unlogged_norms;
 };
+
+// A finite double, written as the bits of one.
+static enum gb_status read_double(const json_t *metadata, const char *path, const char *key,
+                                  double *value) {
+    uint64_t bits;
+    GB_TRY(gb_metadata_integer(metadata, path, key, 0, UINT64_MAX, &bits));
+    memcpy(value, &bits, sizeof *value);
+    if (!isfinite(*value))
+        return gb_fail(GB_BAD_INPUT, "cannot read metadata", path, "'%s' is not finite", key);
+    return GB_OK;
+}
 
 static enum gb_status read_state(const struct gb_trainer *t, const json_t *metadata,
                                  const char *path, struct state *state) {
@@ -171,11 +222,10 @@ static enum gb_status read_state(const struct gb_trainer *t, const json_t *metad
         return gb_fail(GB_BAD_INPUT, "cannot resume with other training data", path,
                        "it was trained on other examples, of %s", gb_printable(data, printable));
     GB_TRY(gb_metadata_integer(metadata, path, "step", 0, INT_MAX, &state->step));
-    uint64_t unlogged_bits;
-    GB_TRY(gb_metadata_integer(metadata, path, "unlogged_bits", 0, UINT64_MAX, &unlogged_bits));
-    memcpy(&state->unlogged_bits, &unlogged_bits, sizeof unlogged_bits);
-    if (!isfinite(state->unlogged_bits))
-        return gb_fail(GB_BAD_INPUT, "cannot read metadata", path, "'unlogged_bits' is not finite");
+    GB_TRY(read_double(metadata, path, "unlogged_bits", &state->unlogged_bits));
+    state->unlogged_norms = 0;
+    if (gb_run_stores_gradient(&t->run))
+        GB_TRY(read_double(metadata, path, "unlogged_norms", &state->unlogged_norms));
     return gb_metadata_integer(metadata, path, "unlogged_steps", 0, state->step,
                                &state->unlogged_steps);
 }
@@ -192,6 +242,7 @@ enum gb_status gb_trainer_load(struct gb_trainer *t, const char *path) {
         return status;
     t->step = (long)state.step;
     t->unlogged_bits = state.unlogged_bits;
+    t->unlogged_norms = state.unlogged_norms;
     t->unlogged_steps = (int)state.unlogged_steps;
     return GB_OK;
 }

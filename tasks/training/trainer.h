@@ -17,9 +17,10 @@ struct gb_trainer {
     enum gb_dequantisation dequantisation;
     double *log_likelihood;  // of each of the batch
     float *d_log_likelihood; // of each of the batch
-    // Sum of bits per dimension over the steps since the last log row. Kept in checkpoints, so that
-    // a resumed run writes the same rows.
-    double unlogged_bits;
+    // Sums over the steps since the last log row: bits per dimension and, where the run stores its
+    // gradient, that gradient's L2 norm before clipping. Kept in checkpoints, so that a resumed run
+    // writes the same rows.
+    double unlogged_bits, unlogged_norms;
     int unlogged_steps;
 };
 
@@ -37,12 +38,14 @@ void gb_trainer_free(struct gb_trainer *trainer);
 
 struct gb_params *gb_trainer_params(const struct gb_trainer *trainer);
 
-// One step. Where the run keeps a moving average, it is of every tenth step's parameters, and the
+// One step: the forward and backward passes of the run's `accumulate` minibatches, then the update.
+// Where the run keeps a moving average, it is of every tenth step's parameters, and the
 // parameters themselves before the tenth. The minibatch's mean bits per dimension, before the
 // update. Everything random is a function of (seed, step): a resumed run goes on with the same
-// bits. GB_CHECK_FAILED with the step and the learning rate where the likelihood is not finite or a
-// matrix is singular; parameters and step are then as they were (but at the first step for the
-// parameters that start from data), as where memory is short: GB_OUT_OF_MEMORY. Fails as the data
+// bits. GB_CHECK_FAILED with the step and the learning rate where the likelihood or the gradient's
+// norm is not finite or a matrix is singular; step and parameters are then as they were (except
+// for parameters initialised from data at the first step, and running statistics), as where memory
+// is short: GB_OUT_OF_MEMORY. Fails as the data
 // set's fill does, and as gb_backend_check does, after which the parameters are of no use.
 enum gb_status gb_trainer_step(struct gb_trainer *trainer, double *bits_per_dimension);
 

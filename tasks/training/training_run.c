@@ -94,14 +94,18 @@ struct log_window {
 
 static enum gb_status log_row(const struct run_log *log, struct gb_trainer *trainer,
                               struct log_window *window) {
-    double images = (double)window->steps * trainer->run.batch;
+    double images = (double)window->steps * trainer->run.batch * trainer->run.accumulate;
+    char norm[64] = "";
+    if (gb_run_stores_gradient(&trainer->run))
+        snprintf(norm, sizeof norm, ", \"gradient_norm\": %.17g",
+                 trainer->unlogged_norms / trainer->unlogged_steps);
     int written = fprintf(log->stream,
-                          "{\"step\": %ld, \"%s\": %.17g, \"step_seconds\": %.6f, "
+                          "{\"step\": %ld, \"%s\": %.17g%s, \"step_seconds\": %.6f, "
                           "\"images_per_second\": %.3f}\n",
                           trainer->step, gb_model_loss_name(trainer->run.model->kind),
-                          trainer->unlogged_bits / trainer->unlogged_steps,
+                          trainer->unlogged_bits / trainer->unlogged_steps, norm,
                           window->seconds / window->steps, images / window->seconds);
-    trainer->unlogged_bits = 0;
+    trainer->unlogged_bits = trainer->unlogged_norms = 0;
     trainer->unlogged_steps = 0;
     *window = (struct log_window){0};
     return written < 0 || fflush(log->stream) != 0 ? log_failed(log) : GB_OK;
@@ -236,7 +240,8 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
         window.seconds += seconds;
         window.steps++;
         smoothed = trainer->step == first + 1 ? bits : 0.98 * smoothed + 0.02 * bits;
-        gb_progress_step(progress, trainer->step, label, smoothed, run->config.batch);
+        gb_progress_step(progress, trainer->step, label, smoothed,
+                         run->config.batch * run->config.accumulate);
         bool ended = trainer->step == last;
         bool late = run->time_limit > 0 && gb_seconds() - begun >= run->time_limit;
         if (trainer->step % LOG_EVERY == 0 || ended)
@@ -284,7 +289,7 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
                          json_t *metrics) {
     const struct gb_params *params = gb_trainer_params(trainer);
     const struct gb_model_kind *kind = run->config.model->kind;
-    json_int_t block = (json_int_t)(params->floats * sizeof(float));
+    json_int_t block = (json_int_t)params->bytes;
     return json_pack(
         "{s:s, s:s, s:o, s:s, s:s, s:i, s:s, s:I, s:I, s:O, s:O, s:f, s:f, s:I, s:f, s:I, s:{s:I, "
         "s:I, s:I, s:I}}",
@@ -293,12 +298,13 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
         run->data_directory ? run->data_directory : "synthetic", "backend", run->backend->name,
         "threads", run->threads, "commit", gb_build.commit, "seed", (json_int_t)run->config.seed,
         "steps", (json_int_t)trainer->step, "machine", machine, "metrics", metrics,
-        "step_seconds_median", step_seconds, "flops_per_step", kind->step_flops(trainer->model),
-        "parameters", (json_int_t)gb_params_elements(params), "images_per_second",
-        step_seconds > 0 ? run->config.batch / step_seconds : 0.0, "peak_memory_bytes",
-        (json_int_t)peak_memory, "memory", "parameters_bytes", block, "moments_bytes", 2 * block,
-        "averages_bytes", params->average ? block : 0, "activations_bytes",
-        (json_int_t)kind->activation_bytes(trainer->model));
+        "step_seconds_median", step_seconds, "flops_per_step",
+        run->config.accumulate * kind->step_flops(trainer->model), "parameters",
+        (json_int_t)gb_params_elements(params), "images_per_second",
+        step_seconds > 0 ? run->config.batch * run->config.accumulate / step_seconds : 0.0,
+        "peak_memory_bytes", (json_int_t)peak_memory, "memory", "parameters_bytes", block,
+        "moments_bytes", 2 * block, "averages_bytes", params->average ? block : 0,
+        "activations_bytes", (json_int_t)kind->activation_bytes(trainer->model));
 }
 
 static enum gb_status finish(const struct gb_training_run *run, const struct gb_trainer *trainer,

@@ -39,7 +39,7 @@ enum { FLOATS = 1000 };
 static enum gb_status fake_setup(const struct gb_benchmark *benchmark, struct gb_arena *arena,
                                  void **state) {
     struct fake *fake = benchmark->description;
-    float *memory = gb_arena_take(arena, FLOATS);
+    float *memory = gb_arena_floats(arena, FLOATS);
     if (fake->no_setup)
         return gb_fail(GB_UNSUPPORTED, "cannot set up", "fake", "it never can");
     fake->setups++;

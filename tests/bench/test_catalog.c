@@ -25,7 +25,7 @@ static const struct gb_cglow_config tiny_config = {.sizes = {16, 16, 3, 16, 16, 
                                                    .n_w = 6,
                                                    .coupling_channels = 12,
                                                    .feature_channels = 5,
-                                                   .init = GB_INIT_LIVE};
+                                                   .init = GB_CGLOW_LIVE};
 static const struct gb_model_case tiny[] = {
     {"cglow-tiny-16", "this test", &gb_cglow_model, &tiny_config, .batch = 2, .samples = 3}, {0}};
 
@@ -366,7 +366,7 @@ static void test_sizes(void **state) {
         benchmark.threads = 1;
         enum gb_status status = benchmark.setup(&benchmark, &arena, &planned);
         if (status == GB_OK) {
-            assert_true(arena.used > (size_t)8 * 1024 * 1024 * 200);
+            assert_true(arena.used > (size_t)8 * 1024 * 1024 * 200 * sizeof(float));
             benchmark.teardown(planned);
         } else {
             assert_int_equal(status, GB_BAD_INPUT);
@@ -375,9 +375,9 @@ static void test_sizes(void **state) {
         free(benchmark.description);
     }
     struct gb_arena arena = {0};
-    gb_arena_take(&arena, SIZE_MAX);
-    gb_arena_take(&arena, SIZE_MAX - 1000);
-    gb_arena_take(&arena, 2000);
+    gb_arena_floats(&arena, SIZE_MAX);
+    gb_arena_floats(&arena, SIZE_MAX - 1000);
+    gb_arena_floats(&arena, 2000);
     assert_int_equal(gb_arena_reserve(&arena, "too much"), GB_OUT_OF_MEMORY);
 }
 

@@ -27,13 +27,15 @@ struct flow_case {
 
 // x height, width, channels, the same of y; levels, steps; n_c, n_w, coupling and feature channels.
 static const struct flow_case cases[] = {
-    {"x larger than y", 2, {{16, 16, 3, 8, 8, 3}, 2, 2, 6, 10, 16, 8, GB_INIT_LIVE}},
-    {"halves of x are odd", 3, {{20, 12, 1, 20, 12, 1}, 2, 1, 5, 7, 24, 16, GB_INIT_LIVE}},
+    {"x larger than y", 2, {{16, 16, 3, 8, 8, 3}, 2, 2, 6, 10, 16, 8, GB_CGLOW_LIVE}},
+    {"halves of x are odd", 3, {{20, 12, 1, 20, 12, 1}, 2, 1, 5, 7, 24, 16, GB_CGLOW_LIVE}},
     {"odd x of five channels, three levels",
      1,
-     {{17, 11, 5, 8, 8, 1}, 3, 1, 9, 33, 33, 7, GB_INIT_LIVE}},
-    {"one level, a rectangle", 2, {{8, 24, 1, 8, 24, 1}, 1, 2, 17, 19, 40, 17, GB_INIT_LIVE}},
-    {"two channels, y reaches one pixel", 3, {{8, 16, 3, 4, 8, 2}, 2, 2, 3, 5, 7, 3, GB_INIT_LIVE}},
+     {{17, 11, 5, 8, 8, 1}, 3, 1, 9, 33, 33, 7, GB_CGLOW_LIVE}},
+    {"one level, a rectangle", 2, {{8, 24, 1, 8, 24, 1}, 1, 2, 17, 19, 40, 17, GB_CGLOW_LIVE}},
+    {"two channels, y reaches one pixel",
+     3,
+     {{8, 16, 3, 4, 8, 2}, 2, 2, 3, 5, 7, 3, GB_CGLOW_LIVE}},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -482,13 +484,13 @@ static void check_same_block(const struct gb_params *a, const struct gb_params *
                              const float *of_a, const float *of_b) {
     for (int i = 0; i < a->count; i++)
         if (memcmp(of_a + a->list[i].offset, of_b + b->list[i].offset,
-                   a->list[i].floats * sizeof *of_a) != 0)
+                   a->list[i].size * sizeof *of_a) != 0)
             fail_msg("%s: other bits", a->list[i].name);
 }
 
 static void check_same_state(void *a, void *b) {
     const struct gb_params *of_a = gb_cglow_model.params(a), *of_b = gb_cglow_model.params(b);
-    assert_int_equal(of_a->floats, of_b->floats);
+    assert_int_equal(of_a->size, of_b->size);
     check_same_block(of_a, of_b, of_a->value, of_b->value);
     check_same_block(of_a, of_b, of_a->moment1, of_b->moment1);
     check_same_block(of_a, of_b, of_a->moment2, of_b->moment2);
@@ -514,8 +516,8 @@ static void check_fused_adam(const struct scene *scene, const struct gb_backend 
         struct gb_adam adam = adam_at(step);
         train_step(scene, fused, &adam, log_likelihood);
         train_step(scene, stored, NULL, log_likelihood);
-        backend->adam(&exec, &adam, params->floats, params->gradient, params->value,
-                      params->moment1, params->moment2);
+        backend->adam(&exec, &adam, params->size, params->gradient, params->value, params->moment1,
+                      params->moment2);
         check_same_state(fused, stored);
     }
     gb_cglow_model.free(fused);
@@ -610,7 +612,7 @@ struct started {
     struct reference_cglow *reference;
 };
 
-static struct started start(const struct flow_case *flow, enum gb_init init,
+static struct started start(const struct flow_case *flow, enum gb_cglow_init init,
                             const struct gb_backend *backend, uint64_t seed) {
     struct gb_cglow_config config = flow->config;
     config.init = init;
@@ -697,7 +699,7 @@ static void test_live_start(void **state) {
     for (int i = 0; i < CASES; i++) {
         struct scene scene = scene_new(&cases[i], FLOW_DENSE);
         for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));) {
-            struct started live = start(&cases[i], GB_INIT_LIVE, b, 11);
+            struct started live = start(&cases[i], GB_CGLOW_LIVE, b, 11);
             check_live_identity(&scene, live.reference);
             // The last layers start at zero; one step, and gradients pass through them.
             struct gb_adam adam = adam_at(1);
@@ -775,7 +777,7 @@ static void test_published_start(void **state) {
     for (int i = 0; i < CASES; i++) {
         struct scene scene = scene_new(&cases[i], FLOW_DENSE);
         for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));) {
-            struct started published = start(&cases[i], GB_INIT_PUBLISHED, b, 12);
+            struct started published = start(&cases[i], GB_CGLOW_PUBLISHED, b, 12);
             check_published_values(published.reference);
             double log_likelihood[8];
             for (long step = 1; step <= 3; step++) {
@@ -792,7 +794,7 @@ static void test_published_start(void **state) {
 
 static void test_starts_differ_by_seed_only(void **state) {
     (void)state;
-    for (enum gb_init init = GB_INIT_LIVE; init <= GB_INIT_PUBLISHED; init++) {
+    for (enum gb_cglow_init init = GB_CGLOW_LIVE; init <= GB_CGLOW_PUBLISHED; init++) {
         struct started first = start(&cases[0], init, flow_next_backend(NULL), 1);
         struct started other = start(&cases[0], init, flow_next_backend(NULL), 2);
         const struct reference_param *param =
@@ -818,7 +820,7 @@ static void test_starts_differ_by_seed_only(void **state) {
 
 static void test_bad_configurations(void **state) {
     (void)state;
-    const struct gb_cglow_config good = {{16, 16, 3, 16, 16, 3}, 2, 2, 4, 4, 8, 4, GB_INIT_LIVE};
+    const struct gb_cglow_config good = {{16, 16, 3, 16, 16, 3}, 2, 2, 4, 4, 8, 4, GB_CGLOW_LIVE};
     struct gb_cglow_config bad[64];
     int count = 0;
 #define BAD(field, value) (bad[count] = good, bad[count++].field = (value))
@@ -866,7 +868,7 @@ static void test_bad_configurations(void **state) {
         assert_null(model);
     }
     // The smallest there is: x halves three times, y once.
-    struct gb_cglow_config least = {{8, 8, 1, 2, 2, 1}, 1, 1, 1, 1, 1, 1, GB_INIT_LIVE};
+    struct gb_cglow_config least = {{8, 8, 1, 2, 2, 1}, 1, 1, 1, 1, 1, 1, GB_CGLOW_LIVE};
     flow_check_ok(gb_cglow_model.check(&least));
     gb_cglow_model.free(model_new(&least, use, flow_next_backend(NULL), NULL));
 }

@@ -131,7 +131,7 @@ static void assert_filled(const struct gb_params *params, int blocks) {
 
 static void assert_untouched(const struct gb_params *params) {
     for (int block = 0; block < (params->moment1 ? 3 : 1); block++)
-        for (size_t i = 0; i < params->floats; i++)
+        for (size_t i = 0; i < params->size; i++)
             assert_true(block_of(params, block)[i] == 0);
 }
 
@@ -257,7 +257,7 @@ static void moments_are_read_only_where_wanted(void **state) {
     save_usual(USUAL, true);
     assert_int_equal(gb_checkpoint_load(path, &model.params, GB_CHECKPOINT_TRAINED), GB_OK);
     assert_filled(&model.params, 1);
-    for (size_t i = 0; i < model.params.floats; i++)
+    for (size_t i = 0; i < model.params.size; i++)
         assert_true(model.params.moment1[i] == 0 && model.params.moment2[i] == 0);
     destroy(&model);
     save_usual(USUAL, false);
@@ -273,7 +273,7 @@ static void averages_are_what_a_model_is_used_with(void **state) {
     fill(&averaged.params);
     assert_int_equal(gb_params_keep_average(&averaged.params), GB_OK);
     float *value = averaged.params.value;
-    for (size_t i = 0; i < averaged.params.floats; i++)
+    for (size_t i = 0; i < averaged.params.size; i++)
         value[i] = 2 * value[i];
     save(&averaged.params);
 
@@ -283,7 +283,7 @@ static void averages_are_what_a_model_is_used_with(void **state) {
     build(&resumed, scalar(), USUAL, true);
     assert_int_equal(gb_params_keep_average(&resumed.params), GB_OK);
     assert_int_equal(gb_checkpoint_load(path, &resumed.params, GB_CHECKPOINT_RESUMED), GB_OK);
-    const size_t bytes = averaged.params.floats * sizeof(float);
+    const size_t bytes = averaged.params.bytes;
     assert_memory_equal(resumed.params.value, averaged.params.value, bytes);
     assert_memory_equal(resumed.params.moment2, averaged.params.moment2, bytes);
     assert_memory_equal(resumed.params.average, averaged.params.average, bytes);
@@ -405,7 +405,7 @@ static void flipped_header_bytes_change_nothing_or_nothing_else(void **state) {
         bytes[words[0] % (sizeof length + length)] =
             words[1] % 2 ? "0123456789[]{}\",:a"[words[2] % 18] : (char)words[2];
         write_bytes(bytes, count);
-        memset(model.params.value, 0, model.params.floats * sizeof(float));
+        memset(model.params.value, 0, model.params.bytes);
         if (gb_checkpoint_load(path, &model.params, GB_CHECKPOINT_TRAINED) == GB_OK)
             assert_filled(&model.params, 1);
         else
@@ -448,7 +448,7 @@ static const struct gb_cglow_config sample_config = {
     .n_w = 128,
     .coupling_channels = 256,
     .feature_channels = 16,
-    .init = GB_INIT_PUBLISHED,
+    .init = GB_CGLOW_PUBLISHED,
 };
 
 static void metadata_tells_the_configuration(void **state) {

@@ -549,10 +549,10 @@ static void train_step(const struct scene *scene, void *model, const struct gb_a
 // Of all that Adam moves and, with `statistics`, of the others too.
 static void check_same_state(void *a, void *b, bool statistics) {
     const struct gb_params *of_a = gb_cnf_model.params(a), *of_b = gb_cnf_model.params(b);
-    assert_int_equal(of_a->floats, of_b->floats);
+    assert_int_equal(of_a->size, of_b->size);
     for (int i = 0; i < of_a->count; i++) {
         const struct gb_param *param = &of_a->list[i];
-        size_t at = param->offset, bytes = param->floats * sizeof(float);
+        size_t at = param->offset, bytes = param->size * sizeof(float);
         if (param->statistic && !statistics)
             continue;
         if (memcmp(of_a->value + at, of_b->value + at, bytes) != 0 ||
@@ -575,8 +575,8 @@ static void check_fused_adam(struct scene *scene, const struct gb_backend *backe
         struct gb_adam adam = adam_at(step);
         train_step(scene, fused, &adam, log_likelihood);
         train_step(scene, stored, NULL, log_likelihood);
-        backend->adam(&exec, &adam, params->floats, params->gradient, params->value,
-                      params->moment1, params->moment2);
+        backend->adam(&exec, &adam, params->size, params->gradient, params->value, params->moment1,
+                      params->moment2);
         check_same_state(fused, stored, false);
     }
     gb_cnf_model.free(fused);

@@ -22,9 +22,9 @@ enum { BATCH = 2, DIRECTIONS = 3 };
 
 // x height, width, channels, the same of y; levels, steps; n_c, n_w, coupling and feature channels.
 static const struct gb_cglow_config configs[] = {
-    {{8, 8, 1, 4, 4, 1}, 2, 1, 4, 8, 9, 4, GB_INIT_LIVE},
-    {{11, 17, 3, 4, 12, 1}, 2, 1, 7, 33, 40, 17, GB_INIT_LIVE},
-    {{16, 8, 2, 4, 4, 5}, 2, 1, 16, 16, 16, 16, GB_INIT_LIVE},
+    {{8, 8, 1, 4, 4, 1}, 2, 1, 4, 8, 9, 4, GB_CGLOW_LIVE},
+    {{11, 17, 3, 4, 12, 1}, 2, 1, 7, 33, 40, 17, GB_CGLOW_LIVE},
+    {{16, 8, 2, 4, 4, 5}, 2, 1, 16, 16, 16, 16, GB_CGLOW_LIVE},
 };
 enum { CONFIGS = sizeof configs / sizeof *configs };
 
@@ -88,11 +88,11 @@ static void bind(struct layers *layers) {
     gb_coupling_shared_bind(&layers->shared, arena, &layers->coupling, true);
     gb_conditional_coupling_bind(&layers->coupling, arena, &layers->shared, true);
     gb_split_prior_bind(&layers->split, arena, true);
-    layers->pass.exec.scratch = gb_arena_take(arena, layers->pass.exec.scratch_floats);
+    layers->pass.exec.scratch = gb_arena_floats(arena, layers->pass.exec.scratch_floats);
     size_t workspace = gb_conditioning_net_workspace(&layers->actnorm.net);
     workspace = gb_max_size(workspace, gb_conditioning_net_workspace(&layers->inv1x1.net));
     workspace = gb_max_size(workspace, layers->coupling.features.workspace_floats);
-    layers->workspace = gb_arena_take(arena, workspace);
+    layers->workspace = gb_arena_floats(arena, workspace);
 }
 
 static void import(struct layers *layers) {

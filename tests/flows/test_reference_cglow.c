@@ -12,10 +12,10 @@
 
 // x height, width, channels, the same of y; levels, steps; n_c, n_w, coupling and feature channels.
 static const struct gb_cglow_config tiny[] = {
-    {{8, 8, 1, 4, 4, 1}, 1, 1, 3, 4, 5, 3, GB_INIT_LIVE},
-    {{9, 14, 3, 4, 8, 1}, 2, 2, 4, 5, 6, 4, GB_INIT_LIVE},
-    {{8, 8, 2, 8, 8, 1}, 3, 1, 3, 4, 5, 3, GB_INIT_LIVE},
-    {{8, 8, 3, 4, 4, 3}, 1, 2, 3, 4, 5, 3, GB_INIT_LIVE},
+    {{8, 8, 1, 4, 4, 1}, 1, 1, 3, 4, 5, 3, GB_CGLOW_LIVE},
+    {{9, 14, 3, 4, 8, 1}, 2, 2, 4, 5, 6, 4, GB_CGLOW_LIVE},
+    {{8, 8, 2, 8, 8, 1}, 3, 1, 3, 4, 5, 3, GB_CGLOW_LIVE},
+    {{8, 8, 3, 4, 4, 3}, 1, 2, 3, 4, 5, 3, GB_CGLOW_LIVE},
 };
 enum { TINY = sizeof tiny / sizeof *tiny };
 

@@ -200,8 +200,8 @@ static void start_alike(struct gb_params *params, double spread) {
     for (int i = 0; i < params->count; i++) {
         struct gb_param *param = &params->list[i];
         double inputs = (double)gb_param_elements(param) / param->shape[0];
-        param->start = GB_START_NORMAL;
-        param->spread = (float)(param->dims > 1 ? spread / sqrt(inputs) : 0.1);
+        param->init = (struct gb_init){GB_INIT_NORMAL,
+                                       (float)(param->dims > 1 ? spread / sqrt(inputs) : 0.1)};
     }
     flow_check_ok(gb_params_initialise(params, 6));
 }
@@ -218,7 +218,7 @@ static void check_gradients(struct scene *scene) {
                               scene->of->input_gradient ? &dx.tensor : NULL, NULL);
     for (int i = 0; i < params->count; i++) {
         const struct gb_param *param = &params->list[i];
-        check_slope(scene, model, param->name, params->value + param->offset, param->floats,
+        check_slope(scene, model, param->name, params->value + param->offset, param->size,
                     params->gradient + param->offset);
     }
     flow_check_gaps(&dx);
@@ -284,10 +284,10 @@ static struct gb_adam adam_at(long step) {
 }
 
 static void check_same_state(const struct gb_params *a, const struct gb_params *b) {
-    assert_int_equal(a->floats, b->floats);
-    assert_memory_equal(a->value, b->value, a->floats * sizeof(float));
-    assert_memory_equal(a->moment1, b->moment1, a->floats * sizeof(float));
-    assert_memory_equal(a->moment2, b->moment2, a->floats * sizeof(float));
+    assert_int_equal(a->size, b->size);
+    assert_memory_equal(a->value, b->value, a->bytes);
+    assert_memory_equal(a->moment1, b->moment1, a->bytes);
+    assert_memory_equal(a->moment2, b->moment2, a->bytes);
 }
 
 static void train(const struct scene *scene, void *model, const struct gb_adam *adam) {
@@ -313,7 +313,7 @@ static void check_same_bits(struct scene *scene) {
             struct gb_adam adam = adam_at(step);
             struct gb_params *params = kind->params(stored);
             train(scene, stored, NULL);
-            b->adam(&exec, &adam, params->floats, params->gradient, params->value, params->moment1,
+            b->adam(&exec, &adam, params->size, params->gradient, params->value, params->moment1,
                     params->moment2);
             for (int t = 0; t < MOST; t++)
                 train(scene, fused[t], &adam);
@@ -572,7 +572,7 @@ static void test_centred_targets(void **state) {
     train(&scene, plain, NULL);
     train(&other, shifted, NULL);
     const struct gb_params *a = gb_fcn_model.params(plain), *b = gb_fcn_model.params(shifted);
-    assert_memory_equal(a->gradient, b->gradient, a->floats * sizeof(float));
+    assert_memory_equal(a->gradient, b->gradient, a->bytes);
     answer(&scene, plain, &scene.x.tensor, 1, &scene.y);
     answer(&other, shifted, &other.x.tensor, 1, &other.y);
     for (int n = 0; n < BATCH; n++)

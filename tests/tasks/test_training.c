@@ -99,9 +99,9 @@ static void train(struct gb_trainer *trainer, int steps, double *bits) {
 
 static void assert_same_state(struct gb_trainer *a, struct gb_trainer *b) {
     const struct gb_params *p = gb_trainer_params(a), *q = gb_trainer_params(b);
-    size_t bytes = p->floats * sizeof(float);
+    size_t bytes = p->bytes;
     assert_int_equal(a->step, b->step);
-    assert_int_equal(p->floats, q->floats);
+    assert_int_equal(p->size, q->size);
     assert_memory_equal(p->value, q->value, bytes);
     assert_memory_equal(p->moment1, q->moment1, bytes);
     assert_memory_equal(p->moment2, q->moment2, bytes);
@@ -264,12 +264,11 @@ static void test_moments_matter(void **state) {
     start(&without, 2, best_backend(), 1);
     assert_int_equal(gb_trainer_load(&without, gb_fixture_path("half")), GB_OK);
     struct gb_params *params = gb_trainer_params(&without);
-    memset(params->moment1, 0, params->floats * sizeof(float));
+    memset(params->moment1, 0, params->bytes);
     train(&whole, 1, bits);
     train(&without, 1, &other);
     assert_memory_equal(bits, &other, sizeof other);
-    assert_memory_not_equal(gb_trainer_params(&whole)->value, params->value,
-                            params->floats * sizeof(float));
+    assert_memory_not_equal(gb_trainer_params(&whole)->value, params->value, params->bytes);
     gb_trainer_free(&whole);
     gb_trainer_free(&without);
 }
@@ -289,26 +288,26 @@ static void test_average_follows_the_parameters(void **state) {
     double bits[10], decay = 1;
     start_averaged(&trainer);
     const struct gb_params *params = gb_trainer_params(&trainer);
-    double *expected = calloc(params->floats, sizeof *expected);
+    double *expected = calloc(params->size, sizeof *expected);
     assert_non_null(expected);
     for (int i = 0; i < 10; i++)
         decay *= 0.95;
     train(&trainer, 9, bits);
-    assert_memory_equal(params->average, params->value, params->floats * sizeof *params->value);
-    for (size_t i = 0; i < params->floats; i++)
+    assert_memory_equal(params->average, params->value, params->bytes);
+    for (size_t i = 0; i < params->size; i++)
         expected[i] = (double)params->value[i];
     for (int n = 0; n < UPDATES; n++) {
         train(&trainer, n ? 10 : 1, bits);
         const double keep = fmin(decay, (1 + n) / (10.0 + n));
-        for (size_t i = 0; i < params->floats; i++)
+        for (size_t i = 0; i < params->size; i++)
             expected[i] = keep * expected[i] + (1 - keep) * (double)params->value[i];
     }
     size_t apart = 0;
-    for (size_t i = 0; i < params->floats; i++) {
+    for (size_t i = 0; i < params->size; i++) {
         assert_true(fabs((double)params->average[i] - expected[i]) < 1e-6);
         apart += params->average[i] != params->value[i];
     }
-    assert_true(apart > params->floats / 2);
+    assert_true(apart > params->size / 2);
     free(expected);
     gb_trainer_free(&trainer);
 }
@@ -496,8 +495,8 @@ static void test_divergence_is_told(void **state) {
     start(&trainer, 2, best_backend(), 1);
     train(&trainer, 1, bits);
     struct gb_params *params = gb_trainer_params(&trainer);
-    size_t bytes = params->floats * sizeof(float);
-    for (size_t i = 0; i < params->floats; i++)
+    size_t bytes = params->bytes;
+    for (size_t i = 0; i < params->size; i++)
         params->value[i] = NAN;
     float *before = malloc(bytes);
     assert_non_null(before);
@@ -562,7 +561,7 @@ static void test_average_is_what_predicts(void **state) {
     assert_int_equal(bits_of(&of_file, test, from_file), GB_OK);
     assert_memory_equal(from_trainer, from_file, sizeof from_file);
     struct gb_params *params = gb_trainer_params(&trainer);
-    memcpy(params->average, params->value, params->floats * sizeof *params->value);
+    memcpy(params->average, params->value, params->bytes);
     assert_int_equal(gb_predictor_load(&of_trainer, params), GB_OK);
     assert_int_equal(bits_of(&of_trainer, test, from_trainer), GB_OK);
     assert_memory_not_equal(from_trainer, from_file, sizeof from_file);
@@ -615,7 +614,7 @@ static void test_failures_name_the_image(void **state) {
     assert_non_null(strstr(gb_error_message(), test->names[bad]));
     void *model = gb_untrained_model(&predictor, 5);
     struct gb_params *params = predictor.kind->params(model);
-    for (size_t i = 0; i < params->floats; i++)
+    for (size_t i = 0; i < params->size; i++)
         params->value[i] = NAN;
     assert_int_equal(gb_predictor_load(&predictor, params), GB_OK);
     predictor.kind->free(model);
