@@ -15,11 +15,6 @@ static inline size_t gb_type_bytes(enum gb_type type) {
     return type == GB_F64 ? 8 : type == GB_BF16 ? 2 : 4;
 }
 
-static inline size_t gb_type_bytes(enum gb_type type) {
-    assert(type == GB_F32);
-    return type == GB_F32 ? sizeof(float) : 0;
-}
-
 struct gb_tensor {
     void *data;
     enum gb_type type;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tasks/training/trainer.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ static enum gb_status build(struct gb_trainer *t, const struct gb_trainer_option
                                      .gradients = gb_run_stores_gradient(run),
                                      .reversible = run->reversible};
     struct gb_model_shapes shapes;
+    assert(run->accumulate >= 1);
     kind->shapes(&run->config, run->batch, &shapes);
     t->dequantisation = shapes.dequantisation;
     if (t->train->count < 1)

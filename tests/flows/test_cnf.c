@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The float CNF, on every backend that this CPU runs, against the double reference: likelihood,
-// latents, inverse, every gradient, stored and recomputed; and what a model promises besides: the
-// same bits from a fused step and any number of threads, its start from data, its files, and its
-// refusals.
+// latents, inverse, every gradient, stored and recomputed; and identical bits for any number of
+// threads, its initialisation from data, its files, and its refusals.
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -562,32 +561,6 @@ static void check_same_state(void *a, void *b, bool statistics) {
     }
 }
 
-// Adam as gradients become known, and Adam on stored gradients.
-static void check_fused_adam(struct scene *scene, const struct gb_backend *backend) {
-    struct gb_model_use use = {.threads = 2, .training = true};
-    void *fused = scene_model(scene, use, backend);
-    use.gradients = true;
-    void *stored = scene_model(scene, use, backend);
-    struct gb_params *params = gb_cnf_model.params(stored);
-    const struct gb_exec exec = {.threads = 1};
-    double log_likelihood[MOST_IMAGES];
-    for (long step = 1; step <= 3; step++) {
-        struct gb_adam adam = adam_at(step);
-        train_step(scene, fused, &adam, log_likelihood);
-        train_step(scene, stored, NULL, log_likelihood);
-        backend->adam(&exec, &adam, params->size, params->gradient, params->value, params->moment1,
-                      params->moment2);
-        check_same_state(fused, stored, false);
-    }
-    gb_cnf_model.free(fused);
-    gb_cnf_model.free(stored);
-}
-
-static void test_fused_adam(void **state) {
-    (void)state;
-    check_all(false, check_fused_adam);
-}
-
 static void check_threads(struct scene *scene, const struct gb_backend *backend) {
     enum { MOST = 3, STEPS = 10 };
     for (int reversible = 0; reversible < 2; reversible++) {
@@ -956,7 +929,6 @@ int main(void) {
         cmocka_unit_test(test_inverse),
         cmocka_unit_test(test_samples_per_x),
         cmocka_unit_test(test_gradients),
-        cmocka_unit_test(test_fused_adam),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_sample_threads),
         cmocka_unit_test(test_memory),

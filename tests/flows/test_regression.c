@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Models that are one feed-forward network (flows/models/regression.h), each in a tiny
-// configuration: gradients against differences, every backend against the reference, the same bits
-// from a fused step and any number of threads, answers, files, refusals, and what each model
-// promises besides.
+// configuration: gradients against differences, every backend against the reference, predictions,
+// files, refusals, and what is special to each model.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -295,42 +294,6 @@ static void train(const struct scene *scene, void *model, const struct gb_adam *
     scene->of->kind->backward(model, d_log_likelihood, adam, NULL, NULL);
 }
 
-// Adam as gradients become known, on 1 to 3 threads, and Adam on stored gradients.
-static void check_same_bits(struct scene *scene) {
-    enum { MOST = 3, STEPS = 3 };
-    const struct gb_model_kind *kind = scene->of->kind;
-    const struct gb_exec exec = {.threads = 1};
-    for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));) {
-        if (!b->same_bits)
-            continue;
-        void *stored = model_new(
-            scene, (struct gb_model_use){.threads = 1, .training = true, .gradients = true}, b);
-        void *fused[MOST];
-        for (int t = 0; t < MOST; t++)
-            fused[t] =
-                model_new(scene, (struct gb_model_use){.threads = t + 1, .training = true}, b);
-        for (long step = 1; step <= STEPS; step++) {
-            struct gb_adam adam = adam_at(step);
-            struct gb_params *params = kind->params(stored);
-            train(scene, stored, NULL);
-            b->adam(&exec, &adam, params->size, params->gradient, params->value, params->moment1,
-                    params->moment2);
-            for (int t = 0; t < MOST; t++)
-                train(scene, fused[t], &adam);
-        }
-        for (int t = 0; t < MOST; t++) {
-            check_same_state(kind->params(stored), kind->params(fused[t]));
-            kind->free(fused[t]);
-        }
-        kind->free(stored);
-    }
-}
-
-static void test_same_bits(void **state) {
-    (void)state;
-    for_every_case(check_same_bits);
-}
-
 // ---- answers ----
 
 static void answer(const struct scene *scene, void *model, const struct gb_tensor *x,
@@ -589,7 +552,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients),
         cmocka_unit_test(test_backends),
-        cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_refusals),

@@ -132,6 +132,12 @@ log.jsonl
 run.json
 samples.png' ] || complain "other files than a run's: $(ls "$good")"
 
+# shellcheck disable=SC2086 # options without blanks
+works 'ms a step' train horses $tiny --iters 3 --accumulate 2 --clip-norm 50 --out "$folder/summed"
+names "$folder/summed/log.jsonl" gradient_norm
+grep -q '"accumulate": 2' "$folder/summed/run.json" || complain "accumulation is not recorded"
+grep -q '"clip_norm": 50' "$folder/summed/run.json" || complain "clipping is not recorded"
+
 works ' of the ideal speed$' info --run "$good" --json "$folder/info.json"
 for name in fma_fp32_gflops triad_gbs update_gbs; do
     grep -q "\"$name\": [0-9.]*[1-9]" "$folder/info.json" || complain "no peaks.$name"
@@ -340,6 +346,8 @@ set -- train horses --resume --out "$good"
 refuses "cannot resume with another: --size: $model has 16" "$@" --size 32
 refuses "cannot resume with another: --batch: $model has 2" "$@" --batch 3
 refuses "cannot resume with another: --lr: $model has 0.0002" "$@" --lr 0.001
+refuses "cannot resume with another: --accumulate: $model has 1" "$@" --accumulate 2
+refuses "cannot resume with another: --clip-norm: $model has 0" "$@" --clip-norm 50
 refuses "cannot resume with another: --seed: $model has 0" "$@" --seed 1
 refuses "cannot resume with another: --memory: $model has stored" "$@" --memory reversible
 refuses "cannot resume with another: --init: $model has live" "$@" --init published

@@ -49,6 +49,7 @@ static struct gb_run_config tiny_run(int batch) {
                                 .model = horses->models,
                                 .size = SIZE,
                                 .batch = batch,
+                                .accumulate = 1,
                                 .iterations = STEPS,
                                 .learning_rate = 1e-3f,
                                 .seed = 3};
@@ -339,6 +340,88 @@ static void test_average_is_resumed(void **state) {
     assert_same_state(&resumed, &whole);
     gb_trainer_free(&whole);
     gb_trainer_free(&resumed);
+}
+
+// ---- Gradients that are stored ----
+
+static void start_stored(struct gb_trainer *trainer, int accumulate, float clip_norm,
+                         const struct gb_backend *backend, int threads) {
+    struct gb_run_config run = tiny_run(1);
+    const struct gb_trainer_options options = {.backend = backend, .threads = threads};
+    run.accumulate = accumulate;
+    run.clip_norm = clip_norm;
+    assert_int_equal(gb_trainer_create(trainer, &run, &options, &splits[GB_SPLIT_TRAIN]), GB_OK);
+}
+
+// A norm that no gradient reaches: stored and applied, with the bits of the fused update.
+static void check_stored(const struct gb_backend *backend) {
+    struct gb_trainer fused, stored;
+    double expected[STEPS], bits[STEPS];
+    start(&fused, 1, backend, 1);
+    train(&fused, STEPS, expected);
+    start_stored(&stored, 1, 1e9f, backend, 2);
+    train(&stored, STEPS, bits);
+    assert_memory_equal(bits, expected, sizeof bits);
+    assert_same_state(&stored, &fused);
+    assert_true(stored.unlogged_norms > 0 && fused.unlogged_norms == 0);
+    gb_trainer_free(&fused);
+    gb_trainer_free(&stored);
+}
+
+static void test_stored_gradients_change_no_bit(void **state) {
+    (void)state;
+    on_backends_of_same_bits(check_stored);
+}
+
+// Summed over minibatches and clipped, saved halfway and resumed on other thread counts.
+static void check_accumulation(const struct gb_backend *backend) {
+    struct gb_trainer whole, first, second;
+    struct gb_run_config read;
+    struct gb_run_origin origin;
+    double expected[STEPS], bits[STEPS];
+    start_stored(&whole, 3, 0.5f, backend, 2);
+    train(&whole, STEPS, expected);
+    start_stored(&first, 3, 0.5f, backend, 1);
+    train(&first, STEPS / 2, bits);
+    assert_int_equal(gb_trainer_save(&first, gb_fixture_path("half"), "synthetic"), GB_OK);
+    assert_int_equal(gb_run_config_read(gb_fixture_path("half"), &read, &origin), GB_OK);
+    assert_true(read.accumulate == 3 && read.clip_norm == 0.5f);
+    start_stored(&second, read.accumulate, read.clip_norm, backend, 3);
+    assert_int_equal(gb_trainer_load(&second, gb_fixture_path("half")), GB_OK);
+    train(&second, STEPS - STEPS / 2, bits + STEPS / 2);
+    assert_memory_equal(bits, expected, sizeof bits);
+    assert_same_state(&second, &whole);
+    gb_trainer_free(&whole);
+    gb_trainer_free(&first);
+    gb_trainer_free(&second);
+}
+
+static void test_accumulation_is_resumed(void **state) {
+    (void)state;
+    on_backends_of_same_bits(check_accumulation);
+}
+
+// A step's bits per dimension are the mean over its minibatches, which are consecutive.
+static void test_accumulation_and_clipping_matter(void **state) {
+    (void)state;
+    struct gb_trainer plain, frozen, clipped, summed;
+    double bits[4][2];
+    start_stored(&plain, 1, 0, best_backend(), 1);
+    start_stored(&frozen, 1, 0, best_backend(), 1);
+    start_stored(&clipped, 1, 1e-3f, best_backend(), 1);
+    start_stored(&summed, 2, 0, best_backend(), 1);
+    frozen.run.learning_rate = 0;
+    struct gb_trainer *const trainers[] = {&plain, &frozen, &clipped, &summed};
+    for (int i = 0; i < 4; i++)
+        train(trainers[i], 2, bits[i]);
+    assert_true(bits[2][0] == bits[0][0] && bits[2][1] != bits[0][1]);
+    assert_true(bits[3][0] == (bits[1][0] + bits[1][1]) / 2);
+    assert_true(clipped.unlogged_norms > 2e-3); // before clipping
+    for (int i = 1; i < 4; i++)
+        assert_memory_not_equal(gb_trainer_params(trainers[i])->value,
+                                gb_trainer_params(&plain)->value, gb_trainer_params(&plain)->bytes);
+    for (int i = 0; i < 4; i++)
+        gb_trainer_free(trainers[i]);
 }
 
 static void test_seed_matters(void **state) {
@@ -1059,6 +1142,10 @@ int main(void) {
         cmocka_unit_test(test_average_follows_the_parameters),
         cmocka_unit_test_setup_teardown(test_average_is_resumed, gb_fixture_setup,
                                         gb_fixture_teardown),
+        cmocka_unit_test(test_stored_gradients_change_no_bit),
+        cmocka_unit_test_setup_teardown(test_accumulation_is_resumed, gb_fixture_setup,
+                                        gb_fixture_teardown),
+        cmocka_unit_test(test_accumulation_and_clipping_matter),
         cmocka_unit_test(test_seed_matters),
         cmocka_unit_test_setup_teardown(test_load_refuses_other_examples, gb_fixture_setup,
                                         gb_fixture_teardown),
