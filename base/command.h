@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A command of the program. It lives in the room that does its work; the program's main only looks
-// it up by name.
+// A command of the program. It lives in the directory that does its work; main only looks it up by
+// name.
 #ifndef GB_COMMAND_H
 #define GB_COMMAND_H
 

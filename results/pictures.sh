@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The pictures of the pages: what the reduced models of `glowbench run` make of drawn data. The same
-# bytes on every machine with the same instruction set; four minutes of two cores.
+# Regenerates the pictures of the pages: samples of the small models of `glowbench run` on generated
+# data. Bitwise identical on every machine with the same instruction set; four minutes on two cores.
 #
 #     sh results/pictures.sh [GLOWBENCH]
 set -eu
