@@ -6,8 +6,9 @@
 #
 # Checks of the sources (formatting, clang-tidy), then one build after the other: AddressSanitizer and
 # UndefinedBehaviorSanitizer; ThreadSanitizer, on the tests that share work among threads; Clang; the
-# tests of backends with oneDNN 3; and last the release build, so that its verdict ends the output.
-# Warnings are errors in all of them. A stage whose tool does not work here is skipped with a message.
+# fuzz targets, GB_FUZZ_SECONDS (default: 20) each, unless there are arguments; the tests of backends
+# with oneDNN 3; and last the release build, so that its verdict ends the output. Warnings are errors
+# in all of them. A stage whose tool does not work here is skipped with a message.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -59,6 +60,10 @@ if [ "${GB_TESTS_QUICK:-0}" != 1 ]; then
     wrapper=
     if works clang -fopenmp; then
         run clang "$@"
+    fi
+    if [ $# -eq 0 ] && works clang -fsanitize=fuzzer-no-link,address; then
+        echo "== fuzz"
+        sh tests/fuzz.sh "$(awk "BEGIN { print ${GB_FUZZ_SECONDS:-20} / 60 }")" || failed="$failed fuzz"
     fi
     if GB_ONEDNN3=$(sh cmake/onednn3.sh); then
         export GB_ONEDNN3
