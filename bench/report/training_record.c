@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/files.h"
+#include "base/json.h"
 #include "bench/report/embed.h"
 
 static const char what[] = "cannot read run";
@@ -31,8 +32,9 @@ static enum gb_status read_log(const char *directory, json_t **log) {
     size_t i;
     json_t *row;
     json_array_foreach(*log, i, row) {
-        if (!json_is_integer(json_object_get(row, "step")))
-            return gb_fail(GB_BAD_INPUT, what, path, "line %zu: no whole number step", i + 1);
+        if (!json_is_integer(json_object_get(row, "step")) || gb_json_integer(row, "step") < 0)
+            return gb_fail(GB_BAD_INPUT, what, path,
+                           "line %zu: 'step' is not a non-negative integer", i + 1);
     }
     return GB_OK;
 }
