@@ -32,6 +32,7 @@ static const struct target targets[] = {
     {"safetensors", gb_fuzz_safetensors, true},
     {"scene", gb_fuzz_scene, false},
     {"superpixels", gb_fuzz_superpixels, false},
+    {"table_run", gb_fuzz_table_run, true},
     {"tables", gb_fuzz_tables, true},
     {"tiff", gb_fuzz_image, false},
 };
