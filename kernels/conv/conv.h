@@ -5,14 +5,15 @@
 //   y[n, i, j, o] = act(scale[o] * (bias[o] + sum over (a, b, q) of
 //                       x[n, i*stride_h + a - pad_h, j*stride_w + b - pad_w, q] * w[o, q, a, b]))
 //
-// plan() fixes the tile sizes, the layout of the packed weights and the scratch size for a shape,
-// once; pack() brings PyTorch's OIHW weights into that layout; the run functions then work on
+// plan() fixes the algorithms, block sizes, the layout of packed weights and the scratch size for a
+// shape, once; pack() brings PyTorch's OIHW weights into that layout; the run functions then work on
 // packed weights only, so that parameters can live in it from start to end.
 #ifndef GB_CONV_H
 #define GB_CONV_H
 
 #include "base/status.h"
 #include "kernels/adam/adam.h"
+#include "kernels/conv/algorithm.h"
 #include "kernels/operation.h"
 #include "kernels/parallel.h"
 #include "kernels/tensor.h"
@@ -56,14 +57,21 @@ struct gb_conv_plan {
     // Scratch that gb_exec must bring to a run function, when run on `threads` threads:
     // shared + threads * per_thread floats; the largest of the three run functions.
     size_t scratch_shared, scratch_per_thread;
-    // What the backend keeps with the plan, such as a foreign library's primitives; freed by
-    // conv_plan_free. Native backends keep nothing: NULL. Executions write to it, so that a plan is
-    // executed by one caller at a time (a layer has its own).
+    struct gb_conv_choice forward, backward_data, backward_weights;
+    struct gb_conv_native native; // of the native vector backends
+    // What a vendor library's backend keeps with the plan, such as its primitives; freed by
+    // conv_plan_free. Executions write to it, so that a plan is executed by one caller at a time (a
+    // layer has its own). Native backends: NULL.
     void *library;
 };
 static inline size_t gb_conv_scratch_floats(const struct gb_conv_plan *plan, int threads) {
     return plan->scratch_shared + (size_t)threads * plan->scratch_per_thread;
 }
+
+// What the plan chose in a direction; NULL where there is none. GB_BACKWARD_UPDATE is the weight
+// gradient.
+const struct gb_conv_choice *gb_conv_choice_of(const struct gb_conv_plan *plan,
+                                               enum gb_direction direction);
 
 // Operands of the fused epilogue. bias and scale have gb_round_up(k, GB_CHANNEL_PAD) readable
 // floats, padding zero; NULL means 0 and 1. The activation is the problem's.

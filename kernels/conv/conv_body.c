@@ -1,77 +1,102 @@
 // SPDX-License-Identifier: MIT
-// Convolution as matrix products, in one of these forms.
+// Convolution as matrix products, by one of these algorithms (kernels/conv/algorithm.h).
 //
-// Gathered, the usual one: y[p, :] = g[p, :] * W, where g[p, (tap, q)] is the input under the
-// filter and W has taps*c rows and k columns. g is never made: the input is copied once with its
-// padding, where it has any, and a tile, pixels of one row, reads it there filter row by filter
-// row.
+// implicit_gemm, the usual one: y[p, :] = im2col(x)[p, :] * W, where W has taps*c rows and k
+// columns. The im2col matrix is never stored: the input is copied once with its padding, if it has
+// any, and the micro-kernel reads its pixels there filter row by filter row.
 //
-// Scattered: t[p, :] = x[p, :] * W, where W has c rows and taps*k columns; then y[p, :] is the sum
-// over taps of t[pixel under the tap, (tap, :)]. It is better where k is small, because taps*k
-// columns fill the vectors that k columns do not: from 256 to 12 channels on 16 lanes it is 1.4
-// times as fast.
+// col2im: t[p, :] = x[p, :] * W, where W has c rows and taps*k columns; then y[p, :] is the sum
+// over taps of t[pixel under the tap, (tap, :)]. It is better for small k, as taps*k columns fill
+// the vectors that k columns do not: 1.4 times as fast from 256 to 12 channels on 16 lanes.
 //
-// Disjoint: the scattered form where every output belongs to one tap, as in the data gradient of a
-// kernel as wide as its stride: the product's columns go straight to their pixels. From 64 to 64
-// channels by 2x2 it is 1.8 times as fast as scattering.
+// depth_to_space: the same where every output belongs to one tap, as in the data gradient of a
+// kernel as wide as its stride: the columns are stored at their pixels. From 64 to 64 channels by
+// 2x2 it is 1.8 times as fast as col2im.
 //
-// By tiles (winograd.h): 3x3 convolutions of stride 1 whose channels are many enough, with 4/9 of
-// the multiplications: 16 products, for which the filters are made anew in every run. From 256 to
-// 128 channels at 8 x 16 x 16 pixels it is 1.8 times as fast as gathered. Where tiles and channels
-// are enough, every pass takes it, whatever form the packed weights have.
+// winograd (winograd_tmpl.h): 3x3 of stride 1 with 4/9 of the multiplications: 16 products, for
+// which the filters are transformed in every run. From 256 to 128 channels at 8 x 16 x 16 pixels it
+// is 1.8 times as fast as implicit_gemm.
 //
-// The data gradient takes the disjoint form where it can, the scattered one where that is cheaper
-// or a stride demands it, unless the forward product has it already. Packed weights are the panels
-// that the forward product reads.
+// Packed weights are B of the forward product, implicit_gemm's or col2im's, also where Winograd
+// runs.
 #include "kernels/conv/contract.h"
-#include "kernels/conv/multiply.h"
-#include "kernels/conv/weight_gradient.h"
-#include "kernels/conv/winograd_gradient.h"
+#include "kernels/conv/winograd_gradient_tmpl.h"
 #include "kernels/slowdown.h"
 
-// Scratch of one pass: what threads share, and what each has for itself.
-struct scratch {
-    size_t shared, own;
-};
-
-static struct scratch forward_scratch(const struct product *g) {
-    if (goes_by_winograd(g))
-        return (struct scratch){winograd_shared(g), winograd_scratch(g, g)};
-    return (struct scratch){scattered_floats(g) + g->plane.floats, multiply_scratch(g)};
+static struct gb_conv_choice choice_of(enum gb_conv_algorithm algorithm,
+                                       const struct gb_conv_blocks *blocks, size_t shared,
+                                       size_t per_thread, size_t work) {
+    struct gb_conv_choice choice = {.blocks = *blocks,
+                                    .scratch_shared = shared,
+                                    .scratch_per_thread = per_thread,
+                                    .work = work};
+    strcpy(choice.algorithm, gb_conv_algorithm_names[algorithm]);
+    return choice;
 }
 
-static struct scratch backward_scratch(const struct product *g, const struct product *forward) {
-    size_t sums = partial_row(g->out_c);
-    if (goes_by_winograd(g))
-        return (struct scratch){winograd_shared(g) + winograd_partial_count(g) * sums,
-                                winograd_scratch(g, forward)};
-    return (struct scratch){shared_panels_floats(g) + scattered_floats(g) +
-                                partial_count(g) * sums + g->plane.floats,
-                            multiply_scratch(g)};
+// The scratch of each algorithm, in the order in which the run functions divide it.
+static struct gb_conv_choice forward_choice(const struct gb_conv_native *native,
+                                            enum gb_conv_algorithm algorithm, size_t work) {
+    const struct gb_conv_gemm *g = &native->forward;
+    const struct gb_conv_winograd *w = &native->forward_tiles;
+    if (native->winograd_forward)
+        return choice_of(algorithm, &w->blocks, winograd_shared_floats(w),
+                         winograd_thread_floats(w, g), work);
+    return choice_of(algorithm, &g->blocks, g->c_floats + g->padded.floats,
+                     g->private_b_floats + g->sum_floats, work);
 }
 
-static struct scratch weights_scratch(const struct product *forward) {
-    if (gradient_goes_by_winograd(forward))
-        return (struct scratch){winograd_gradient_shared(forward),
-                                winograd_gradient_scratch(forward)};
-    return (struct scratch){partials_floats(forward), weight_scratch_floats(forward)};
+static struct gb_conv_choice data_choice(const struct gb_conv_native *native,
+                                         enum gb_conv_algorithm algorithm, size_t work) {
+    const struct gb_conv_gemm *g = &native->data;
+    const struct gb_conv_winograd *w = &native->data_tiles;
+    size_t partials = partial_row(g->out_c);
+    if (native->winograd_data)
+        return choice_of(algorithm, &w->blocks,
+                         winograd_shared_floats(w) + winograd_partial_count(g, w) * partials,
+                         winograd_thread_floats(w, &native->forward), work);
+    return choice_of(algorithm, &g->blocks,
+                     g->shared_b_floats + g->c_floats + partial_count(g, &g->spans) * partials +
+                         g->padded.floats,
+                     g->private_b_floats + g->sum_floats, work);
+}
+
+static struct gb_conv_choice weights_choice(const struct gb_conv_native *native,
+                                            enum gb_conv_algorithm algorithm, size_t work) {
+    const struct gb_conv_gemm *forward = &native->forward;
+    const struct gb_conv_weight_gemm *g = &native->weights;
+    const struct gb_conv_winograd *w = &native->weight_tiles;
+    if (native->winograd_weights)
+        return choice_of(algorithm, &w->blocks, winograd_gradient_shared_floats(w, forward),
+                         winograd_gradient_thread_floats(w, forward), work);
+    return choice_of(algorithm, &g->blocks,
+                     g->k_splits > 1 ? g->k_splits * gb_packed_floats(forward->b) : 0,
+                     g->sum_floats + g->panel_floats + g->k_span_floats +
+                         (g->filter_rows ? forward->padded.floats : 0),
+                     work);
 }
 
 enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_conv_problem *problem, int threads,
                                          struct gb_conv_plan *plan) {
+    enum { FLOPS_PER_FLOAT = 32 }; // in the time of a float of gb_threads_for: 160 GFLOPS
     (void)threads;
     GB_TRY(gb_conv_check(problem));
-    struct product forward = forward_product(problem), backward = backward_product(problem);
-    struct scratch y = forward_scratch(&forward), x = backward_scratch(&backward, &forward),
-                   w = weights_scratch(&forward);
     *plan = (struct gb_conv_plan){
-        .problem = *problem,
-        .out_h = gb_conv_out_h(problem),
-        .out_w = gb_conv_out_w(problem),
-        .weight_floats = gb_panels_floats(forward.weights),
-        .scratch_shared = gb_round_up(larger(larger(y.shared, x.shared), w.shared), 16),
-        .scratch_per_thread = gb_round_up(larger(larger(y.own, x.own), w.own), 16),
-    };
+        .problem = *problem, .out_h = gb_conv_out_h(problem), .out_w = gb_conv_out_w(problem)};
+    enum gb_conv_algorithm chosen[GB_BACKWARD_WEIGHTS + 1];
+    GB_TRY(choose(problem, &plan->native, chosen));
+    size_t work = (size_t)(gb_conv_flops(problem) / FLOPS_PER_FLOAT), shared = 0, per_thread = 0;
+    plan->forward = forward_choice(&plan->native, chosen[GB_FORWARD], work);
+    plan->backward_data = data_choice(&plan->native, chosen[GB_BACKWARD_DATA], work);
+    plan->backward_weights = weights_choice(&plan->native, chosen[GB_BACKWARD_WEIGHTS], work);
+    plan->weight_floats = gb_packed_floats(plan->native.forward.b);
+    for (int d = 0; d <= GB_BACKWARD_WEIGHTS; d++) {
+        const struct gb_conv_choice *choice = gb_conv_choice_of(plan, (enum gb_direction)d);
+        shared = choice ? gb_max_size(shared, choice->scratch_shared) : shared;
+        per_thread = choice ? gb_max_size(per_thread, choice->scratch_per_thread) : per_thread;
+    }
+    plan->scratch_shared = gb_round_up(shared, FLOATS_ALIGNED);
+    plan->scratch_per_thread = gb_round_up(per_thread, FLOATS_ALIGNED);
     return GB_OK;
 }
 
@@ -79,44 +104,31 @@ void GB_NAME(gb_conv_plan_free_f32)(struct gb_conv_plan *plan) {
     (void)plan;
 }
 
-// Where weight number `index` of an OIHW array stands in the packed one.
-static size_t packed_index(const struct product *g, size_t index) {
+// Where weight number `index` of an OIHW array is packed.
+static size_t packed_index(const struct gb_conv_gemm *g, size_t index) {
     size_t taps = (size_t)gb_window_taps(&g->window), in = (size_t)g->in_c;
     size_t tap = index % taps, q = index / taps % in, o = index / taps / in;
-    return gb_panel_index(g->weights, weight_row(g, tap, q), weight_column(g, tap, o));
+    return g->lowering == GB_CONV_IMPLICIT_GEMM
+               ? gb_packed_index(g->b, tap * in + q, o)
+               : gb_packed_index(g->b, q, tap * (size_t)g->out_c + o);
 }
 
-static size_t weight_count(const struct product *g) {
+static size_t weight_count(const struct gb_conv_gemm *g) {
     return (size_t)gb_window_taps(&g->window) * (size_t)g->in_c * (size_t)g->out_c;
 }
 
 void GB_NAME(gb_conv_pack_f32)(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
-    struct product g = forward_product(&plan->problem);
+    const struct gb_conv_gemm *g = &plan->native.forward;
     memset(packed, 0, plan->weight_floats * sizeof *packed);
-    for (size_t i = 0; i < weight_count(&g); i++)
-        packed[packed_index(&g, i)] = oihw[i];
+    for (size_t i = 0; i < weight_count(g); i++)
+        packed[packed_index(g, i)] = oihw[i];
 }
 
 void GB_NAME(gb_conv_unpack_f32)(const struct gb_conv_plan *plan, const float *packed,
                                  float *oihw) {
-    struct product g = forward_product(&plan->problem);
-    for (size_t i = 0; i < weight_count(&g); i++)
-        oihw[i] = packed[packed_index(&g, i)];
-}
-
-static float *shared_scratch(const struct multiply_run *run, int threads) {
-    return run->exec->scratch + (size_t)threads * run->per_thread;
-}
-
-static void multiply_forward(struct multiply_run *run, int threads, const float *packed) {
-    run->weights = packed;
-    if (counts_through(&run->g, run->in, run->out, NULL))
-        lay_in_one_line(&run->g);
-    run->scattered = shared_scratch(run, threads);
-    run->scattered_row = gb_panels_width(run->g.weights);
-    run->source = source_of(&run->g, run->in, needs_plane(&run->g, run->in),
-                            run->scattered + scattered_floats(&run->g));
-    gb_parallel(threads, multiply_body, run);
+    const struct gb_conv_gemm *g = &plan->native.forward;
+    for (size_t i = 0; i < weight_count(g); i++)
+        oihw[i] = packed[packed_index(g, i)];
 }
 
 void GB_NAME(gb_conv_forward_f32)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
@@ -125,36 +137,20 @@ void GB_NAME(gb_conv_forward_f32)(const struct gb_conv_plan *plan, const struct 
                                   const struct gb_tensor *y) {
     assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
     double begin = gb_slowdown_begin();
-    struct multiply_run run = {.g = forward_product(&plan->problem),
-                               .exec = exec,
-                               .in = x,
-                               .out = y,
-                               .per_thread = plan->scratch_per_thread,
-                               .forward = epilogue,
-                               .activation = plan->problem.activation};
-    int threads = threads_for(plan, exec);
-    if (goes_by_winograd(&run.g))
-        run_winograd(&run, threads, &run.g, packed);
+    const struct gb_conv_native *native = &plan->native;
+    struct gemm_run run = {.g = &native->forward,
+                           .exec = exec,
+                           .in = x,
+                           .out = y,
+                           .per_thread = plan->scratch_per_thread,
+                           .forward = epilogue,
+                           .activation = plan->problem.activation};
+    int threads = gb_threads_for(exec, plan->forward.work);
+    if (native->winograd_forward)
+        run_winograd(&run, threads, &native->forward, &native->forward_tiles, packed);
     else
-        multiply_forward(&run, threads, packed);
+        run_gemm(&run, threads, &native->forward, packed);
     gb_slowdown_end(begin);
-}
-
-static void multiply_backward(struct multiply_run *run, int threads, const struct product *forward,
-                              const float *packed) {
-    const struct gb_tensor *dy = run->in, *dx = run->out;
-    if (counts_through(&run->g, dy, dx, run->backward ? run->backward->x : NULL))
-        lay_in_one_line(&run->g);
-    run->packed_shape = forward;
-    run->packed = packed;
-    float *shared = shared_scratch(run, threads);
-    run->weights = run->transposed = run->g.transposes_alone ? NULL : shared;
-    run->scattered = shared + shared_panels_floats(&run->g);
-    run->scattered_row = gb_panels_width(run->g.weights);
-    run->partials = run->scattered + scattered_floats(&run->g);
-    run->source = source_of(&run->g, dy, needs_plane(&run->g, dy),
-                            run->partials + partial_count(&run->g) * partial_row(dx->c));
-    gb_parallel(threads, multiply_body, run);
 }
 
 void GB_NAME(gb_conv_backward_data_f32)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
@@ -163,19 +159,19 @@ void GB_NAME(gb_conv_backward_data_f32)(const struct gb_conv_plan *plan, const s
                                         const struct gb_tensor *dx) {
     assert(gb_conv_operands_fit(plan, exec, dx, dy));
     assert(gb_conv_input_epilogue_fits(epilogue, dx));
-    struct product forward = forward_product(&plan->problem);
-    struct multiply_run run = {.g = backward_product(&plan->problem),
-                               .exec = exec,
-                               .in = dy,
-                               .out = dx,
-                               .per_thread = plan->scratch_per_thread,
-                               .backward = epilogue,
-                               .activation = epilogue ? epilogue->activation : GB_IDENTITY};
-    int threads = threads_for(plan, exec);
-    if (goes_by_winograd(&run.g))
-        run_winograd(&run, threads, &forward, packed);
+    const struct gb_conv_native *native = &plan->native;
+    struct gemm_run run = {.g = &native->data,
+                           .exec = exec,
+                           .in = dy,
+                           .out = dx,
+                           .per_thread = plan->scratch_per_thread,
+                           .backward = epilogue,
+                           .activation = epilogue ? epilogue->activation : GB_IDENTITY};
+    int threads = gb_threads_for(exec, plan->backward_data.work);
+    if (native->winograd_data)
+        run_winograd(&run, threads, &native->forward, &native->data_tiles, packed);
     else
-        multiply_backward(&run, threads, &forward, packed);
+        run_gemm(&run, threads, &native->forward, packed);
 }
 
 void GB_NAME(gb_conv_backward_weights_f32)(const struct gb_conv_plan *plan,
@@ -184,20 +180,21 @@ void GB_NAME(gb_conv_backward_weights_f32)(const struct gb_conv_plan *plan,
                                            const struct gb_adam_target *update) {
     assert(gb_conv_operands_fit(plan, exec, x, dy));
     assert(gb_conv_one_target(d_packed, update));
-    struct weight_run run = {.plan = plan, .exec = exec, .x = x, .dy = dy, .d_packed = d_packed};
-    int threads = threads_for(plan, exec);
-    run.update = update;
-    run.forward = forward_product(&plan->problem);
-    if (gradient_goes_by_winograd(&run.forward)) {
-        run_winograd_gradient(&run, threads);
+    const struct gb_conv_native *native = &plan->native;
+    struct weight_run run = {.w = &native->weights,
+                             .forward = &native->forward,
+                             .exec = exec,
+                             .per_thread = plan->scratch_per_thread,
+                             .x = x,
+                             .dy = dy,
+                             .d_packed = d_packed,
+                             .update = update};
+    int threads = gb_threads_for(exec, plan->backward_weights.work);
+    if (native->winograd_weights) {
+        run_winograd_gradient(&run, threads, &native->weight_tiles);
         return;
     }
-    run.tiling = weight_tiling(&run.forward);
-    run.chunks = chunk_count(&run.forward);
-    run.partials = exec->scratch + (size_t)threads * plan->scratch_per_thread;
-    run.a_reads = run.forward.reads;
-    run.b_reads = run.forward.form == SCATTERED ? gb_window_backward(&plan->problem)
-                                                : gb_window_pointwise(plan->out_h, plan->out_w);
+    run.split_sums = exec->scratch + (size_t)threads * plan->scratch_per_thread;
     gb_parallel(threads, weight_body, &run);
 }
 
@@ -209,7 +206,7 @@ struct epilogue_run {
     size_t chunks;
 };
 
-// Where du is dy already, its sum is all that is left to do: a third of the traffic.
+// If du is dy already, only its sum is left to compute: a third of the traffic.
 static bool leaves_dy(const struct epilogue_run *run) {
     return run->activation == GB_IDENTITY && !run->scale && !run->d_log_scale &&
            run->du->data == run->dy->data;
@@ -218,7 +215,7 @@ static bool leaves_dy(const struct epilogue_run *run) {
 GB_INLINE void epilogue_chunk(const struct epilogue_run *run, size_t chunk, bool writes) {
     const struct gb_tensor *y = run->y;
     size_t pixels = (size_t)y->n * (size_t)y->h * (size_t)y->w, first = chunk * GB_EPILOGUE_CHUNK;
-    size_t count = smaller(pixels - first, GB_EPILOGUE_CHUNK);
+    size_t count = gb_min_size(pixels - first, GB_EPILOGUE_CHUNK);
     float *partial = run->partials + chunk * partial_row(y->c);
     for (int column = 0; column < y->c; column += GB_LANES) {
         struct gb_pixel p = gb_pixel_at(first, y->h, y->w);
@@ -267,6 +264,6 @@ void GB_NAME(gb_epilogue_backward_f32)(const struct gb_exec *exec, enum gb_activ
                                .d_bias = d_bias,
                                .d_log_scale = d_log_scale,
                                .partials = exec->scratch,
-                               .chunks = ceil_div(pixels, GB_EPILOGUE_CHUNK)};
+                               .chunks = gb_ceil_div(pixels, GB_EPILOGUE_CHUNK)};
     gb_parallel(gb_threads_for(exec, gb_elements(y)), epilogue_body, &run);
 }

@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Which input pixel a filter tap reads at an output pixel: forwards, backwards (the data gradient
-// is a convolution with the taps reversed), and for a 1x1 kernel, where a tap reads its own pixel.
-// Rows of the "gathered" matrix are output pixels; its columns are taps times input channels.
+// Which input pixel a filter tap reads at an output pixel: forward, backward (the data gradient is
+// a convolution with reversed taps), and for a 1x1 kernel, where a tap reads its own pixel. Rows of
+// the im2col matrix are output pixels, its columns taps by input channels.
 #ifndef GB_CONV_WINDOW_H
 #define GB_CONV_WINDOW_H
 
 #include "kernels/conv/conv.h"
 #include "kernels/simd/simd.h"
-
-// Tap t at output position i reads input position (i*stride + origin + t*step) / divisor; outside
-// [0, inputs), or where the division leaves a rest, it reads zero.
-struct gb_axis {
-    int outputs, inputs, taps, stride, origin, step, divisor;
-};
-struct gb_window {
-    struct gb_axis rows, columns;
-};
 
 GB_INLINE int gb_axis_input(const struct gb_axis *axis, int output, int tap) { // -1: zero
     int position = output * axis->stride + axis->origin + tap * axis->step;
@@ -29,7 +20,8 @@ GB_INLINE int gb_axis_input(const struct gb_axis *axis, int output, int tap) { /
     return position < axis->inputs ? position : -1;
 }
 
-// The first tap whose division leaves no rest, where taps step backwards; then every divisor-th.
+// The first tap whose division leaves no remainder, for taps that step backwards; then every
+// divisor-th does.
 GB_INLINE int gb_axis_first_tap(const struct gb_axis *axis, int output) {
     return axis->divisor > 1 ? (output + axis->origin) % axis->divisor : 0;
 }
@@ -56,7 +48,7 @@ GB_INLINE int gb_window_taps(const struct gb_window *w) {
     return w->rows.taps * w->columns.taps;
 }
 
-// An output pixel, walked in memory order.
+// An output pixel; gb_pixel_next walks them in memory order.
 struct gb_pixel {
     int n, i, j;
 };
@@ -75,7 +67,7 @@ GB_INLINE void gb_pixel_next(struct gb_pixel *p, int h, int w) {
     p->n++;
 }
 
-// The outputs whose tap `tap` reads inside the input, for an axis without division.
+// The outputs at which tap `tap` reads inside the input, for an axis without division.
 struct gb_tap_range {
     int begin, end;
 };
@@ -89,7 +81,7 @@ GB_INLINE struct gb_tap_range gb_axis_inside(const struct gb_axis *axis, int tap
     return (struct gb_tap_range){begin < end ? begin : end, end};
 }
 
-// The taps that read inside the input at an output, for an axis without division; there is one, as
+// The taps that read inside the input at an output, for an axis without division: at least one, as
 // padding is smaller than the kernel.
 GB_INLINE struct gb_tap_range gb_axis_taps_inside(const struct gb_axis *axis, int output) {
     int position = output * axis->stride + axis->origin; // of tap 0
@@ -98,7 +90,7 @@ GB_INLINE struct gb_tap_range gb_axis_taps_inside(const struct gb_axis *axis, in
     return (struct gb_tap_range){before > 0 ? before : 0, end < axis->taps ? end : axis->taps};
 }
 
-// `count` floats from every row of one matrix to a row of another.
+// Copies `count` floats of every row.
 GB_INLINE void gb_copy_rows(size_t rows, size_t count, const float *from, ptrdiff_t from_row,
                             float *to, ptrdiff_t to_row) {
     for (; rows > 0; rows--, from += from_row, to += to_row) {
@@ -119,11 +111,13 @@ GB_INLINE void gb_clear_rows(size_t rows, size_t count, float *to, ptrdiff_t to_
     }
 }
 
-// Part of the gathered matrix: output pixels [p.j, p.j + pixels) of one row of pixels, `count`
-// channels from `channel` on under one tap.
-static inline void gb_window_gather_tap(const struct gb_window *w, const struct gb_tensor *t,
-                                        struct gb_pixel p, int pixels, int tap, size_t channel,
-                                        size_t count, float *to, ptrdiff_t to_row) {
+// ---- im2col ----
+
+// Output pixels [p.j, p.j + pixels) of one image row, channels [channel, channel + count) of one
+// tap.
+static inline void gb_im2col_tap(const struct gb_window *w, const struct gb_tensor *t,
+                                 struct gb_pixel p, int pixels, int tap, size_t channel,
+                                 size_t count, float *to, ptrdiff_t to_row) {
     if (pixels == 0)
         return;
     int i = gb_axis_input(&w->rows, p.i, tap / w->columns.taps), b = tap % w->columns.taps;
@@ -141,11 +135,11 @@ static inline void gb_window_gather_tap(const struct gb_window *w, const struct 
     gb_clear_rows((size_t)(last - end), count, to + (end - p.j) * to_row, to_row);
 }
 
-// The same for all taps of filter row `a`, where they lie side by side in the input: pixels whose
-// taps are all inside take one copy.
-static inline void gb_window_gather_filter_row(const struct gb_window *w, const struct gb_tensor *t,
-                                               struct gb_pixel p, int pixels, int a, float *to,
-                                               ptrdiff_t to_row) {
+// The same for all taps of filter row `a`, which are contiguous in the input: pixels whose taps are
+// all inside take one copy.
+static inline void gb_im2col_filter_row(const struct gb_window *w, const struct gb_tensor *t,
+                                        struct gb_pixel p, int pixels, int a, float *to,
+                                        ptrdiff_t to_row) {
     int taps = w->columns.taps, c = t->c, last = p.j + pixels;
     int begin = gb_axis_inside(&w->columns, 0).begin;
     int end = gb_axis_inside(&w->columns, taps - 1).end;
@@ -154,9 +148,9 @@ static inline void gb_window_gather_filter_row(const struct gb_window *w, const 
     for (int b = 0; b < taps; b++) {
         int tap = a * taps + b;
         float *left = to + (ptrdiff_t)b * c, *right = left + (end - p.j) * to_row;
-        gb_window_gather_tap(w, t, p, begin - p.j, tap, 0, (size_t)c, left, to_row);
-        gb_window_gather_tap(w, t, (struct gb_pixel){p.n, p.i, end}, last - end, tap, 0, (size_t)c,
-                             right, to_row);
+        gb_im2col_tap(w, t, p, begin - p.j, tap, 0, (size_t)c, left, to_row);
+        gb_im2col_tap(w, t, (struct gb_pixel){p.n, p.i, end}, last - end, tap, 0, (size_t)c, right,
+                      to_row);
     }
     int i = gb_axis_input(&w->rows, p.i, a), j = begin * w->columns.stride + w->columns.origin;
     size_t middle = (size_t)(end - begin), count = (size_t)taps * (size_t)c;
@@ -167,12 +161,12 @@ static inline void gb_window_gather_filter_row(const struct gb_window *w, const 
         gb_copy_rows(middle, count, gb_at(t, p.n, i, j), w->columns.stride * t->pixel, to, to_row);
 }
 
-// Rows [row, row + rows) and columns [column, column + columns) of the gathered matrix.
-static inline void gb_window_gather(const struct gb_window *w, const struct gb_tensor *t,
-                                    size_t row, size_t rows, size_t column, size_t columns,
-                                    float *to, ptrdiff_t to_row) {
+// Rows [row, row + rows) and columns [column, column + columns) of the im2col matrix.
+static inline void gb_im2col(const struct gb_window *w, const struct gb_tensor *t, size_t row,
+                             size_t rows, size_t column, size_t columns, float *to,
+                             ptrdiff_t to_row) {
     size_t c = (size_t)t->c, filter_row = (size_t)w->columns.taps * c;
-    bool side_by_side = w->columns.taps > 1 && w->columns.step == 1 && t->pixel == t->c;
+    bool contiguous = w->columns.taps > 1 && w->columns.step == 1 && t->pixel == t->c;
     int first_tap = (int)(column / c), width = w->columns.outputs;
     struct gb_pixel p = gb_pixel_at(row, w->rows.outputs, width);
     while (rows > 0) {
@@ -180,15 +174,14 @@ static inline void gb_window_gather(const struct gb_window *w, const struct gb_t
         size_t channel = column % c;
         int tap = first_tap;
         for (size_t at = 0, run; at < columns; at += run, channel = 0) {
-            if (side_by_side && channel == 0 && tap % w->columns.taps == 0 &&
+            if (contiguous && channel == 0 && tap % w->columns.taps == 0 &&
                 columns - at >= filter_row) {
                 run = filter_row;
-                gb_window_gather_filter_row(w, t, p, (int)pixels, tap / w->columns.taps, to + at,
-                                            to_row);
+                gb_im2col_filter_row(w, t, p, (int)pixels, tap / w->columns.taps, to + at, to_row);
                 tap += w->columns.taps;
             } else {
                 run = c - channel < columns - at ? c - channel : columns - at;
-                gb_window_gather_tap(w, t, p, (int)pixels, tap++, channel, run, to + at, to_row);
+                gb_im2col_tap(w, t, p, (int)pixels, tap++, channel, run, to + at, to_row);
             }
         }
         rows -= pixels;

@@ -159,6 +159,9 @@ GB_INLINE void gb_transpose(const float *from, size_t from_row, float *to, size_
 #ifndef GB_MC
 #define GB_MC 192 // rows of a block of micro-kernels that share a panel
 #endif
+#ifndef GB_LINE_FLOATS
+#define GB_LINE_FLOATS 16 // from one prefetch to the next: at most a cache line
+#endif
 // Floats of the panel (KC x NR) that stays in the first-level cache, and of what the second-level
 // cache holds next to other operands.
 #ifndef GB_L1_FLOATS

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What the epilogues' gradients share: whole and partial vectors of channels, and sums over pixels.
-// Part of conv_body.c.
-#ifndef GB_CONV_EPILOGUE_H
-#define GB_CONV_EPILOGUE_H
+// What the epilogues share: whole and partial vectors of channels, and sums over pixels. Part of
+// conv_body.c.
+#ifndef GB_CONV_EPILOGUE_TMPL_H
+#define GB_CONV_EPILOGUE_TMPL_H
 
 #include "kernels/conv/activation.h"
-#include "kernels/conv/product.h"
+#include "kernels/conv/plan_tmpl.h"
 
 GB_INLINE gb_v load_lanes(const float *p, int lanes) {
     return lanes == GB_LANES ? gb_v_load(p) : gb_v_load_part(p, lanes);
@@ -16,11 +16,12 @@ GB_INLINE void store_lanes(float *p, gb_v v, int lanes) {
     else
         gb_v_store_part(p, v, lanes);
 }
-GB_INLINE int lanes_from(int channels, size_t column) {
-    return (int)smaller((size_t)channels - column, GB_LANES);
+GB_INLINE int lanes_from(int channels, size_t channel) {
+    return (int)gb_min_size((size_t)channels - channel, GB_LANES);
 }
 
-// Sums per channel are kept by tile of pixels and added up in the order of the tiles.
+// Sums per channel are kept for each span of pixels, d_bias then d_log_scale, and added in the
+// order of the spans: thread counts do not change them.
 static size_t partial_row(int channels) {
     return 2 * gb_round_up((size_t)channels, GB_CHANNEL_PAD);
 }
@@ -31,9 +32,9 @@ static void add_partials(const float *partials, size_t count, int channels, floa
     struct gb_range share = gb_partition(padded / GB_LANES, rank, size);
     for (size_t v = share.begin; v < share.end; v++) {
         gb_v bias = {0}, log_scale = {0};
-        for (size_t t = 0; t < count && v * GB_LANES < (size_t)channels; t++) {
-            bias += gb_v_load(partials + t * 2 * padded + v * GB_LANES);
-            log_scale += gb_v_load(partials + (t * 2 + 1) * padded + v * GB_LANES);
+        for (size_t s = 0; s < count && v * GB_LANES < (size_t)channels; s++) {
+            bias += gb_v_load(partials + s * 2 * padded + v * GB_LANES);
+            log_scale += gb_v_load(partials + (s * 2 + 1) * padded + v * GB_LANES);
         }
         if (d_bias)
             gb_v_store(d_bias + v * GB_LANES, bias);
