@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The commands of this room.
+// The commands of this directory.
 #ifndef GB_BENCH_COMMANDS_H
 #define GB_BENCH_COMMANDS_H
 

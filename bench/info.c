@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/files.h"
@@ -12,10 +13,6 @@
 #include "bench/report/training_record.h"
 #include "kernels/backend.h"
 #include "tasks/machine.h"
-
-static bool truth(const json_t *object, const char *key) {
-    return json_is_true(json_object_get(object, key));
-}
 
 static void print_cpu(const json_t *machine) {
     const json_t *cpu = json_object_get(machine, "cpu");
@@ -60,15 +57,18 @@ static void print_system(const json_t *machine) {
     putchar('\n');
 }
 
-// Where a measurement pins the threads.
+// The CPUs that measurements pin threads to; empty if pinning fails.
 static enum gb_status add_cpus(json_t *machine) {
-    int threads = (int)gb_json_integer(machine, "threads");
-    int cpus[threads];
+    const int threads = (int)gb_json_integer(machine, "threads");
+    int *cpus = calloc((size_t)threads, sizeof *cpus);
+    if (!cpus)
+        return gb_no_memory("cannot describe", "this machine");
     json_t *list = json_array();
     if (gb_pin_threads(threads, cpus) == GB_OK)
         for (int rank = 0; rank < threads; rank++)
             json_array_append_new(list, json_integer(cpus[rank]));
     gb_unpin_threads();
+    free(cpus);
     if (json_object_set_new(machine, "cpus", list) != 0)
         return gb_no_memory("cannot describe", "this machine");
     return GB_OK;
@@ -78,10 +78,10 @@ static void print_threads(const json_t *machine) {
     const json_t *cpus = json_object_get(machine, "cpus");
     printf("threads     %d, ", (int)gb_json_integer(machine, "threads"));
     if (json_array_size(cpus) == 0) {
-        printf("not pinned when measuring: %s\n", gb_error_message());
+        printf("cannot be pinned when measuring: %s\n", gb_error_message());
         return;
     }
-    printf("when measuring pinned to CPUs");
+    printf("pinned to CPUs when measuring:");
     size_t index;
     json_t *cpu;
     json_array_foreach(cpus, index, cpu)
@@ -89,7 +89,7 @@ static void print_threads(const json_t *machine) {
     putchar('\n');
 }
 
-// A foreign backend's library, and which kernels it lacks and a native backend lends.
+// A vendor backend's library, and the kernels for which it falls back to a native backend.
 static void print_library(const json_t *backend) {
     enum { INDENT = 20, LINE = 100 };
     size_t index;
@@ -98,7 +98,7 @@ static void print_library(const json_t *backend) {
     const json_t *borrowed = json_object_get(backend, "borrowed");
     if (json_array_size(borrowed) == 0)
         return;
-    int column = printf("%*sborrows", INDENT, "");
+    int column = printf("%*snative fallback for", INDENT, "");
     json_array_foreach(borrowed, index, kernel) {
         const char *name = json_string_value(kernel);
         if (column + 1 + (int)strlen(name) > LINE)
@@ -113,14 +113,15 @@ static void print_backends(const json_t *machine) {
     json_t *backend;
     json_array_foreach(json_object_get(machine, "backends"), index, backend) {
         printf("%-12s%-8s", index ? "" : "backends", gb_json_string_or_unknown(backend, "name"));
-        if (!truth(backend, "supported")) {
-            printf("not supported: this CPU lacks %s\n",
+        if (!json_is_true(json_object_get(backend, "supported"))) {
+            printf("not supported by this CPU: it lacks %s\n",
                    gb_json_string_or_unknown(backend, "needs"));
             continue;
         }
-        printf("%s; %s\n", truth(backend, "default") ? "the default" : "supported",
-               truth(backend, "same_bits") ? "the same bits with any number of threads"
-                                           : "bits may depend on the number of threads");
+        const bool is_default = json_is_true(json_object_get(backend, "default"));
+        const bool deterministic = json_is_true(json_object_get(backend, "same_bits"));
+        printf("%s; results %s the thread count\n", is_default ? "the default" : "supported",
+               deterministic ? "do not depend on" : "may depend on");
         if (*gb_json_text(backend, "library"))
             print_library(backend);
     }
@@ -144,7 +145,7 @@ static void print_peaks(const json_t *peaks) {
                gb_json_number(row, "update_gbs"));
 }
 
-// What a run's directory says of its training steps.
+// What a run's record says about its training steps.
 struct run {
     double flops, parameters, step_seconds;
     int threads;
@@ -153,20 +154,9 @@ struct run {
 static enum gb_status read_number(const json_t *object, const char *directory, const char *key,
                                   double *value) {
     *value = gb_json_number(object, key);
-    return *value > 0
-               ? GB_OK
-               : gb_fail(GB_BAD_INPUT, "cannot read run", directory, "no positive number %s", key);
-}
-
-// So many threads are about to be pinned and measured.
-static enum gb_status read_threads(const json_t *object, const char *directory, int most,
-                                   int *threads) {
-    json_int_t value = gb_json_integer(object, "threads");
-    if (value < 1 || value > most)
-        return gb_fail(GB_BAD_INPUT, "cannot read run", directory,
-                       "threads is no number from 1 to %d", most);
-    *threads = (int)value;
-    return GB_OK;
+    return *value > 0 ? GB_OK
+                      : gb_fail(GB_BAD_INPUT, "cannot read run", directory,
+                                "'%s' is missing or not positive", key);
 }
 
 static enum gb_status take_run(const json_t *object, const char *directory, const json_t *machine,
@@ -177,9 +167,15 @@ static enum gb_status take_run(const json_t *object, const char *directory, cons
     GB_TRY(read_number(object, directory, "step_seconds_median", &run->step_seconds));
     if (!json_equal(cpu, json_object_get(machine, "cpu")))
         return gb_fail(GB_NOT_COMPARABLE, "not comparable", directory,
-                       "its steps were made on another CPU: %s",
+                       "the run was trained on another CPU: %s",
                        gb_json_string_or_unknown(cpu, "model"));
-    return read_threads(object, directory, (int)gb_json_integer(machine, "threads"), &run->threads);
+    const json_int_t max = gb_json_integer(machine, "threads"),
+                     threads = gb_json_integer(object, "threads");
+    if (threads < 1 || threads > max)
+        return gb_fail(GB_BAD_INPUT, "cannot read run", directory, "'threads' is not in 1 .. %d",
+                       (int)max);
+    run->threads = (int)threads;
+    return GB_OK;
 }
 
 static enum gb_status read_run(const char *directory, const json_t *machine, struct run *run) {
@@ -194,7 +190,7 @@ static void print_share(const struct run *run, const json_t *report) {
     struct gb_peaks peaks = gb_peaks_at(report, run->threads);
     double ideal = gb_ideal_step_seconds(&peaks, run->flops, run->parameters);
     printf(
-        "\na step of the run on %d threads: %.4g s, ideally %.4g s: %.1f %% of the ideal speed\n",
+        "\ntraining step with %d threads: %.4g s; ideal at the peaks: %.4g s; %.1f %% of ideal\n",
         run->threads, run->step_seconds, ideal, 100 * ideal / run->step_seconds);
 }
 
@@ -227,10 +223,10 @@ static enum gb_status info(int argc, const char **argv) {
     struct request request = {0};
     const struct gb_option options[] = {
         gb_option_flag("peaks", &request.peaks,
-                       "measure FMA and bandwidth peaks; six seconds for each number of threads"),
+                       "measure peak FLOP/s and bandwidth; six seconds per thread count"),
         gb_option_string("run", "DIR", &request.run,
-                         "measure peaks, and compare the training steps of this run with them"),
-        gb_option_string("json", "FILE", &request.json, "write all of it to this file as well"),
+                         "measure peaks, and compare this run's training steps with them"),
+        gb_option_string("json", "FILE", &request.json, "also write everything to this file"),
         {0},
     };
     bool helped;
@@ -238,7 +234,7 @@ static enum gb_status info(int argc, const char **argv) {
     if (helped)
         return GB_OK;
     const struct gb_backend *backend;
-    GB_TRY(gb_backend_find(NULL, &backend)); // a wrong GB_BACKEND is an error here too
+    GB_TRY(gb_backend_find(NULL, &backend)); // an unknown GB_BACKEND is an error here as well
     json_t *machine;
     GB_TRY(gb_machine_json(&machine));
     enum gb_status status = add_cpus(machine);
@@ -249,5 +245,4 @@ static enum gb_status info(int argc, const char **argv) {
 }
 
 const struct gb_command gb_info = {
-    "info", "Describes this machine, the build and its backends, and measures the machine's peaks",
-    info};
+    "info", "Describe this machine, the build and its backends; measure the machine's peaks", info};

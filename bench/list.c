@@ -20,7 +20,7 @@ static void list_tasks(void) {
     printf("models:\n");
     for (const struct gb_model_kind *const *kind = gb_model_kinds(); *kind; kind++)
         printf("  %-26s%s\n", gb_model_name(*kind), (*kind)->title);
-    printf("datasets, for --data DIR; without it a task draws a synthetic one:\n");
+    printf("data sets for --data DIR (default: synthetic data):\n");
     for (const struct gb_task *const *task = gb_tasks(); *task; task++)
         printf("  %-26s%s\n", (*task)->name, (*task)->dataset);
 }
@@ -29,12 +29,12 @@ static void list_backends(void) {
     printf("backends:\n");
     for (const struct gb_backend *const *b = gb_backends(); *b; b++)
         printf("  %-26sneeds %s%s\n", (*b)->name, (*b)->isa,
-               gb_backend_supported(*b) ? "" : ", which this CPU lacks");
+               gb_backend_supported(*b) ? "" : " (not supported by this CPU)");
 }
 
 static void list_kernels(void) {
 #define PRINT(entry, isa) "  " #entry "\n"
-    printf("kernels, each in every backend:\n" GB_KERNELS(PRINT, ));
+    printf("kernels, in every backend:\n" GB_KERNELS(PRINT, ));
 #undef PRINT
 }
 
@@ -50,5 +50,5 @@ static enum gb_status list(int argc, const char **argv) {
     return GB_OK;
 }
 
-const struct gb_command gb_list = {"list", "Names tasks, models, datasets, backends and kernels",
+const struct gb_command gb_list = {"list", "List tasks, models, data sets, backends and kernels",
                                    list};

@@ -18,12 +18,11 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void print_help(void) {
     printf("usage: glowbench COMMAND [ARGUMENT...]\n"
-           "Benchmarks conditional normalizing flows on this CPU.\n\n");
+           "Benchmark conditional normalizing flows on this CPU.\n\n");
     for (int i = 0; i < COMMANDS; i++)
         printf("  %-10s%s\n", commands[i]->name, commands[i]->summary);
     printf(
-        "\nglowbench COMMAND --help tells what a command takes; glowbench --version, which build "
-        "this is.\n");
+        "\nRun 'glowbench COMMAND --help' for options, 'glowbench --version' for the version.\n");
 }
 
 static enum gb_status run(int argc, const char **argv) {
@@ -41,7 +40,7 @@ static enum gb_status run(int argc, const char **argv) {
     return GB_OK;
 }
 
-// One line, whatever a file's name holds.
+// On one line, whatever characters a file name has.
 static void print_error(const char *message) {
     fputs("glowbench: ", stderr);
     for (; *message; message++)
@@ -53,7 +52,7 @@ int main(int argc, char **argv) {
     gb_flush_denormals();
     enum gb_status status = run(argc, (const char **)argv);
     if (fflush(stdout) != 0 && status == GB_OK)
-        status = gb_fail(GB_IO_ERROR, "cannot write", "standard output", "the system refused");
+        status = gb_fail(GB_IO_ERROR, "cannot write", "standard output", "write error");
     if (status != GB_OK)
         print_error(gb_error_message());
     return gb_exit_code(status);

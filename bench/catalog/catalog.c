@@ -16,7 +16,7 @@
 struct entry {
     char text[GB_PROBLEM];
     enum gb_catalog_kind kind;
-    struct gb_inv1x1_share *shares; // one for each model that has it
+    struct gb_model_share *shares; // one for each model that has it
     int share_count;
     struct gb_benchmark benchmark; // but for backend and threads; made once selected
 };
@@ -60,12 +60,12 @@ static enum gb_status add(struct entries *entries, const struct gb_model_case *m
     if (!entry)
         GB_TRY(append(entries, kind, text, &entry));
     if (!is_last_share(entry, model)) {
-        struct gb_inv1x1_share *shares =
+        struct gb_model_share *shares =
             gb_grow(entry->shares, (size_t)entry->share_count, sizeof *entry->shares);
         if (!shares)
             return gb_no_memory("cannot list benchmarks", "catalogue");
         entry->shares = shares;
-        struct gb_inv1x1_share *share = &shares[entry->share_count++];
+        struct gb_model_share *share = &shares[entry->share_count++];
         snprintf(share->model, sizeof share->model, "%s", model->name);
     }
     entry->shares[entry->share_count - 1].count += count;

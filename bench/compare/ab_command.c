@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/interrupt.h"
 #include "base/options.h"
@@ -16,58 +17,52 @@
 #include "bench/runner/launches.h"
 #include "kernels/random/random.h"
 
-enum { FORWARDED = 7 };
+static const char *const forwarded_names[] = {"--filter",  "--kind",  "--model", "--backend",
+                                              "--threads", "--cache", "--reps"};
+enum { FORWARDED = sizeof forwarded_names / sizeof *forwarded_names };
 
 struct request {
     const char *executables[GB_SIDES], *directory, *threshold_text;
-    const char *forwarded[FORWARDED]; // values of the options that are bench's; NULL: not given
-    int max_pairs;                    // 0: as many as the rows need
+    const char *forwarded[FORWARDED]; // values of bench's options; NULL: not given
+    int max_pairs;                    // 0: as many as the benchmarks need
     uint64_t seed;
     struct gb_allowed allowed;
     double threshold;
 };
 
-static const char *const forwarded_names[FORWARDED] = {
-    "--filter", "--kind", "--model", "--backend", "--threads", "--cache", "--reps"};
-
-// A session that runs.
 struct session {
     const struct request *request;
     char paths[GB_SIDES][GB_PATH]; // of the rows
     struct gb_looks looks;         // count 0: not planned yet
     int look;                      // the next
+    struct gb_progress progress;
 };
 
-static const char *const what = "cannot compare builds";
+static const char what[] = "cannot compare builds";
 
 // ---- Pairs ----
 
 static enum gb_status launch(const struct session *session, enum gb_side side, int pair) {
-    const char *words[2 * FORWARDED + 8] = {"bench", "--json", session->paths[side], "--launch"};
     char number[16];
     snprintf(number, sizeof number, "%d", pair);
-    int count = 4;
-    words[count++] = number;
+    const char *arguments[2 * FORWARDED + 8] = {"bench", "--json", session->paths[side], "--launch",
+                                                number};
+    int count = 5;
     if (pair > 0)
-        words[count++] = "--resume";
+        arguments[count++] = "--resume";
     for (int i = 0; i < FORWARDED; i++)
         if (session->request->forwarded[i]) {
-            words[count++] = forwarded_names[i];
-            words[count++] = session->request->forwarded[i];
+            arguments[count++] = forwarded_names[i];
+            arguments[count++] = session->request->forwarded[i];
         }
-    return gb_launch(session->request->executables[side], words, true);
+    return gb_launch(session->request->executables[side], arguments, true);
 }
 
-// By a coin of its own for each pair: where both builds are alike, the sign of each log-ratio is
-// then as good as thrown, whatever the machine does in the meantime.
-static enum gb_side first_side(uint64_t seed, int pair) {
-    struct gb_random_key key = {.seed = seed, .purpose = GB_RANDOM_PAIRS};
-    return gb_random_uniform(&key, (uint32_t)pair) < 0.5f ? GB_BASE : GB_NEW;
-}
-
-// *failed: a row's check did.
+// Runs both builds in random order: if they are alike, the sign of each log-ratio is then a fair
+// coin, whatever the machine does meanwhile. *failed: a benchmark's check failed.
 static enum gb_status run_pair(const struct session *session, int pair, bool *failed) {
-    enum gb_side first = first_side(session->request->seed, pair);
+    const struct gb_random_key key = {.seed = session->request->seed, .purpose = GB_RANDOM_PAIRS};
+    const enum gb_side first = gb_random_uniform(&key, (uint32_t)pair) < 0.5f ? GB_BASE : GB_NEW;
     const enum gb_side order[GB_SIDES] = {first, first == GB_BASE ? GB_NEW : GB_BASE};
     *failed = false;
     for (int i = 0; i < GB_SIDES; i++) {
@@ -81,21 +76,31 @@ static enum gb_status run_pair(const struct session *session, int pair, bool *fa
 
 // ---- Looks ----
 
-static enum gb_status plan(struct session *session, int rows) {
+// After the first pair, which tells how many benchmarks there are and how long a pair takes.
+static enum gb_status plan(struct session *session, int benchmarks) {
     const struct request *request = session->request;
-    double level = GB_FALSE_ALARMS / GB_GATES;
-    int tests = rows > 0 ? rows : 1;
+    const double level = GB_FALSE_ALARMS / GB_GATES;
+    const int tests = benchmarks > 0 ? benchmarks : 1;
     session->looks = gb_looks_plan(tests, level, request->max_pairs);
     const struct gb_looks *looks = &session->looks;
     if (looks->count == 0)
-        return gb_fail(GB_BAD_INPUT, "cannot decide", "--pairs",
-                       "%d pairs are too few for %d rows, whatever the times: it takes %d",
-                       request->max_pairs, rows, gb_min_pairs(tests, level));
-    printf("%d rows: looks after", rows);
+        return gb_fail(GB_BAD_INPUT, "bad value", "--pairs",
+                       "%d is too few: %d benchmark%s need%s at least %d", request->max_pairs,
+                       benchmarks, benchmarks == 1 ? "" : "s", benchmarks == 1 ? "s" : "",
+                       gb_min_pairs(tests, level));
+    char duration[32];
+    gb_duration_text((gb_seconds() - session->progress.start) * (looks->pairs[0] - 1), duration);
+    printf("%d benchmark%s; checking after", benchmarks, benchmarks == 1 ? "" : "s");
     for (int i = 0; i < looks->count; i++)
-        printf(" %d", looks->pairs[i]);
-    printf(" pairs; --seed %llu\n", (unsigned long long)request->seed);
+        printf("%s %d", i ? "," : "", looks->pairs[i]);
+    printf(" pairs (first in about %s); --seed %llu\n", duration,
+           (unsigned long long)request->seed);
     return GB_OK;
+}
+
+static void end_progress(struct session *session) {
+    gb_progress_end(&session->progress);
+    session->progress.terminal = false;
 }
 
 static enum gb_status judge(struct session *session, const struct gb_rows rows[GB_SIDES], int pairs,
@@ -105,19 +110,18 @@ static enum gb_status judge(struct session *session, const struct gb_rows rows[G
     struct gb_comparison comparison;
     GB_TRY(gb_comparison_make(rows, &comparison));
     enum gb_status status = GB_OK;
-    *done = false;
-    bool ends = comparison.failures > 0 || comparison.missing > 0;
+    const bool ends = comparison.failures > 0 || comparison.missing > 0;
     if (pairs == 1 && !ends)
         status = plan(session, comparison.row_count);
-    struct gb_looks *looks = &session->looks;
-    if (status == GB_OK && (ends || pairs == looks->pairs[session->look])) {
-        *done = gb_comparison_look(&comparison, looks, session->look++, request->threshold);
-        if (*done) {
-            gb_rows_print_origin("BASE", request->executables[GB_BASE], &rows[GB_BASE]);
-            gb_rows_print_origin("NEW", request->executables[GB_NEW], &rows[GB_NEW]);
-            gb_comparison_print(&comparison);
-            status = gb_comparison_status(&comparison, request->executables[GB_NEW]);
-        }
+    const struct gb_looks *looks = &session->looks;
+    *done = status == GB_OK && (ends || pairs == looks->pairs[session->look]) &&
+            gb_comparison_look(&comparison, looks, session->look++, request->threshold);
+    if (*done) {
+        end_progress(session);
+        gb_rows_print_origin("BASE", request->executables[GB_BASE], &rows[GB_BASE]);
+        gb_rows_print_origin("NEW", request->executables[GB_NEW], &rows[GB_NEW]);
+        gb_comparison_print(&comparison);
+        status = gb_comparison_status(&comparison, request->executables[GB_NEW]);
     }
     gb_comparison_free(&comparison);
     return status;
@@ -135,23 +139,24 @@ static enum gb_status read_and_judge(struct session *session, int pairs, bool *d
 }
 
 static enum gb_status run(struct session *session) {
-    struct gb_progress progress;
-    gb_progress_begin(&progress, "pairs", 0, GB_SAMPLE_MAX);
+    gb_progress_begin(&session->progress, "pairs", 0, GB_SAMPLE_MAX);
+    const struct gb_looks *looks = &session->looks;
     enum gb_status status = GB_OK;
     bool done = false, failed;
     for (int pairs = 1; status == GB_OK && !done; pairs++) {
         status = run_pair(session, pairs - 1, &failed);
-        const struct gb_looks *looks = &session->looks;
         if (status == GB_OK && (pairs == 1 || failed || pairs == looks->pairs[session->look]))
             status = read_and_judge(session, pairs, &done);
-        if (status == GB_OK && !done && gb_progress_due(&progress)) {
-            int most = looks->pairs[looks->count - 1];
-            char text[64];
-            snprintf(text, sizeof text, "%d of at most %d", pairs, most);
-            gb_progress_show(&progress, (double)pairs / most, text);
+        if (status == GB_OK && !done && gb_progress_due(&session->progress)) {
+            char text[96], duration[32];
+            gb_duration_text((gb_seconds() - session->progress.start) / pairs, duration);
+            snprintf(text, sizeof text, "pair %d (next check at %d), %s per pair", pairs,
+                     looks->pairs[session->look], duration);
+            gb_progress_show(&session->progress, (double)pairs / looks->pairs[looks->count - 1],
+                             text);
         }
     }
-    gb_progress_end(&progress);
+    end_progress(session);
     return status;
 }
 
@@ -171,30 +176,37 @@ static enum gb_status run_in(const struct request *request, const char *director
     return status;
 }
 
-static enum gb_status run_in_folder(const struct request *request) {
+static enum gb_status run_in_directory(const struct request *request) {
     if (request->directory) {
         if (mkdir(request->directory, 0777) != 0 && errno != EEXIST)
             return gb_fail(GB_IO_ERROR, what, request->directory, "%s", strerror(errno));
         return run_in(request, request->directory);
     }
-    char directory[] = "/tmp/glowbench-ab-XXXXXX";
+    const char *parent = getenv("TMPDIR");
+    char directory[GB_PATH];
+    GB_TRY(gb_path_join(parent && *parent ? parent : "/tmp", "glowbench-ab-XXXXXX", directory));
     if (!mkdtemp(directory))
         return gb_fail(GB_IO_ERROR, what, directory, "%s", strerror(errno));
     enum gb_status status = run_in(request, directory);
-    rmdir(directory);
+    if (rmdir(directory) != 0 && status == GB_OK)
+        return gb_fail(GB_IO_ERROR, "cannot remove", directory, "%s", strerror(errno));
     return status;
 }
 
 static enum gb_status check(struct request *request) {
     static const char *const options[GB_SIDES] = {"--base", "--new"};
-    for (enum gb_side side = GB_BASE; side < GB_SIDES; side++)
-        if (!request->executables[side])
+    for (enum gb_side side = GB_BASE; side < GB_SIDES; side++) {
+        const char *executable = request->executables[side];
+        if (!executable)
             return gb_fail(GB_BAD_INPUT, "missing option", options[side],
                            "see glowbench ab --help");
+        if (access(executable, X_OK) != 0)
+            return gb_fail(GB_BAD_INPUT, "cannot run", executable, "%s", strerror(errno));
+    }
     if (request->seed > INT64_MAX) {
         if (getrandom(&request->seed, sizeof request->seed, 0) != sizeof request->seed)
             return gb_fail(GB_IO_ERROR, what, "--seed", "the system has no random number");
-        request->seed >>= 32; // short enough to be typed
+        request->seed >>= 32; // short enough to type
     }
     return gb_threshold_parse(request->threshold_text, &request->threshold);
 }
@@ -202,25 +214,23 @@ static enum gb_status check(struct request *request) {
 static enum gb_status ab(int argc, const char **argv) {
     struct request request = {.threshold_text = GB_THRESHOLD, .seed = UINT64_MAX};
     const struct gb_option options[] = {
-        gb_option_string("base", "EXE", &request.executables[GB_BASE],
-                         "the glowbench to compare with"),
-        gb_option_string("new", "EXE", &request.executables[GB_NEW], "the glowbench to be judged"),
-        gb_option_string("filter", "REGEX", &request.forwarded[0], "as bench takes it"),
-        gb_option_string("kind", "A,B", &request.forwarded[1], "as bench takes it"),
-        gb_option_string("model", "A,B", &request.forwarded[2], "as bench takes it"),
-        gb_option_string("backend", "A,B", &request.forwarded[3], "as bench takes it"),
-        gb_option_string("threads", "1,2", &request.forwarded[4], "as bench takes it"),
-        gb_option_string("cache", "WORD", &request.forwarded[5], "as bench takes it"),
-        gb_option_string("reps", "N", &request.forwarded[6], "as bench takes it"),
+        gb_option_string("base", "EXE", &request.executables[GB_BASE], "the build to compare with"),
+        gb_option_string("new", "EXE", &request.executables[GB_NEW], "the build under test"),
+        gb_option_string("filter", "REGEX", &request.forwarded[0], "same as bench --filter"),
+        gb_option_string("kind", "A,B", &request.forwarded[1], "same as bench --kind"),
+        gb_option_string("model", "A,B", &request.forwarded[2], "same as bench --model"),
+        gb_option_string("backend", "A,B", &request.forwarded[3], "same as bench --backend"),
+        gb_option_string("threads", "1,2", &request.forwarded[4], "same as bench --threads"),
+        gb_option_string("cache", "WORD", &request.forwarded[5], "same as bench --cache"),
+        gb_option_string("reps", "N", &request.forwarded[6], "same as bench --reps"),
         gb_option_string("threshold", "PERCENT", &request.threshold_text,
-                         "the least change that counts"),
+                         "smallest change that counts"),
         gb_option_int("pairs", "N", &request.max_pairs, 1, GB_SAMPLE_MAX,
-                      "at most so many pairs of launches (default: by the number of rows)"),
-        gb_option_seed("seed", "N", &request.seed,
-                       "of the order in the pairs (default: another each time)"),
-        gb_option_string("out", "DIR", &request.directory, "keep the rows in DIR"),
+                      "maximum number of base/new pairs (default: by the number of benchmarks)"),
+        gb_option_seed("seed", "N", &request.seed, "seed of the random order (default: random)"),
+        gb_option_string("out", "DIR", &request.directory, "keep the result files in DIR"),
         gb_option_flag("allow-other-build", &request.allowed.other_build,
-                       "compare different build types, compilers and flags, too"),
+                       "also compare other build types, compilers, flags and libraries"),
         {0},
     };
     bool helped;
@@ -228,8 +238,8 @@ static enum gb_status ab(int argc, const char **argv) {
     if (helped)
         return GB_OK;
     GB_TRY(check(&request));
-    return run_in_folder(&request);
+    return run_in_directory(&request);
 }
 
-const struct gb_command gb_ab_command = {
-    "ab", "Tells whether a second build is slower, by running both in turn, pair by pair", ab};
+const struct gb_command gb_ab_command = {"ab", "Compare two builds by running them alternately",
+                                         ab};

@@ -11,7 +11,7 @@ const char *const gb_compared_build[] = {"type", "compiler", "flags", "isa_flags
 const char *const gb_reported_machine[] = {"cpu", "caches", "system", NULL};
 const char *const gb_reported_build[] = {"commit", "type", "compiler", "flags", "isa_flags", NULL};
 
-// The library of a backend's first row; NULL if there is none.
+// The library of a backend's first row; NULL if it has no row.
 static const char *library_of(const struct gb_rows *rows, const char *backend) {
     for (size_t i = 0; i < rows->count; i++)
         if (strcmp(rows->list[i].backend, backend) == 0)
@@ -28,14 +28,14 @@ static enum gb_status check_uniform(const struct gb_rows *rows, const char *name
     for (size_t i = 1; i < rows->count; i++) {
         const struct gb_row *row = &rows->list[i];
         if (!json_equal(row->machine, first->machine))
-            return gb_fail(GB_BAD_INPUT, "cannot compare", name, "row %zu is of another machine",
+            return gb_fail(GB_BAD_INPUT, "cannot compare", name, "row %zu is from another machine",
                            i + 1);
         if (!json_equal(row->build, first->build))
-            return gb_fail(GB_BAD_INPUT, "cannot compare", name, "row %zu is of another build",
+            return gb_fail(GB_BAD_INPUT, "cannot compare", name, "row %zu is from another build",
                            i + 1);
         if (differ(library_of(rows, row->backend), row->library))
-            return gb_fail(GB_BAD_INPUT, "cannot compare", name, "row %zu is of another library",
-                           i + 1);
+            return gb_fail(GB_BAD_INPUT, "cannot compare", name,
+                           "row %zu is from another version of a library", i + 1);
     }
     return GB_OK;
 }
@@ -56,16 +56,16 @@ static enum gb_status check_same(const json_t *base, const json_t *new, const ch
         return GB_OK;
     char *was = json_dumps(json_object_get(base, key), JSON_ENCODE_ANY | JSON_COMPACT);
     char *is = json_dumps(json_object_get(new, key), JSON_ENCODE_ANY | JSON_COMPACT);
-    enum gb_status status = gb_fail(
-        GB_NOT_COMPARABLE, "not comparable", name,
-        "of another %s: %s was %.200s and is %.200s; --allow-other-%s compares all the same", what,
-        key, was ? was : "unknown", is ? is : "unknown", what);
+    enum gb_status status =
+        gb_fail(GB_NOT_COMPARABLE, "not comparable", name,
+                "%ss differ (%s: %.200s, now %.200s); --allow-other-%s compares anyway", what, key,
+                was ? was : "unknown", is ? is : "unknown", what);
     free(was);
     free(is);
     return status;
 }
 
-// What is called by one name may be two versions of a library.
+// Backends of one name may use two versions of a library.
 static enum gb_status check_libraries(const struct gb_rows *base, const struct gb_rows *new,
                                       const char *name) {
     for (size_t i = 0; i < new->count; i++) {
@@ -73,8 +73,7 @@ static enum gb_status check_libraries(const struct gb_rows *base, const struct g
         const char *was = library_of(base, row->backend);
         if (differ(was, row->library))
             return gb_fail(GB_NOT_COMPARABLE, "not comparable", name,
-                           "of another library: %s was %s and is %s; --allow-other-build compares "
-                           "all the same",
+                           "libraries differ (%s: %s, now %s); --allow-other-build compares anyway",
                            row->backend, was, row->library);
     }
     return GB_OK;

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT
-// What two sets of rows must share before their times are compared.
+// What two sets of rows must have in common before their times are compared.
 #ifndef GB_COMPARABLE_H
 #define GB_COMPARABLE_H
 
 #include "bench/compare/comparison.h"
 
-// By what machines and builds are told apart, as keys of gb_machine_json and of a row's build. A
-// comparison is of builds of another commit by intent, and its launches may lie days and an update
-// of the system apart; a report's columns are of one build on one system.
+// The keys of gb_machine_json and of a row's build that distinguish machines and builds. A
+// comparison is between builds of different commits, whose launches may be days and a system update
+// apart; the columns of a report are of one build on one system.
 extern const char *const gb_compared_machine[], *const gb_compared_build[];
 extern const char *const gb_reported_machine[], *const gb_reported_build[];
 
-// The first of the keys (ended by NULL) under which the objects differ; NULL: none.
+// The first of the keys (ended by NULL) whose values differ; NULL if none do.
 const char *gb_first_difference(const json_t *a, const json_t *b, const char *const *keys);
 
 struct gb_allowed {
     bool other_machine, other_build;
 };
 
-// Each file's rows must come of one machine, one build and one version of each backend's library
-// (GB_BAD_INPUT), and both files' of the same machine (CPU and caches) and the same kind of build
-// (type, compiler, flags, versions of the backends' libraries), unless `allowed`:
-// GB_NOT_COMPARABLE.
+// The rows of each file must come from one machine, one build and one version of each backend's
+// library (GB_BAD_INPUT); both files must come from the same machine (CPU and caches) and the same
+// kind of build (type, compiler, flags, versions of the backends' libraries) unless `allowed`
+// (GB_NOT_COMPARABLE).
 enum gb_status gb_rows_comparable(const struct gb_rows rows[GB_SIDES],
                                   const char *const names[GB_SIDES],
                                   const struct gb_allowed *allowed);
@@ -30,7 +30,7 @@ enum gb_status gb_rows_comparable(const struct gb_rows rows[GB_SIDES],
 enum gb_status gb_threshold_parse(const char *text, double *ratio);
 #define GB_THRESHOLD "3%" // the default
 
-// Prints which build the rows are of.
+// Prints which build the rows come from.
 void gb_rows_print_origin(const char *side, const char *name, const struct gb_rows *rows);
 
 #endif

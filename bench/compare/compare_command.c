@@ -25,14 +25,13 @@ static enum gb_status judge(const struct gb_rows rows[GB_SIDES], const struct re
 static enum gb_status compare(int argc, const char **argv) {
     struct request request = {.threshold = GB_THRESHOLD};
     const struct gb_option options[] = {
-        gb_operand("BASE", &request.paths[GB_BASE], "rows of bench --launches N --json BASE"),
-        gb_operand("NEW", &request.paths[GB_NEW], "rows of the same benchmarks, to be judged"),
-        gb_option_string("threshold", "PERCENT", &request.threshold,
-                         "the least change that counts"),
+        gb_operand("BASE", &request.paths[GB_BASE], "results of bench --launches N --json BASE"),
+        gb_operand("NEW", &request.paths[GB_NEW], "results of the same benchmarks under test"),
+        gb_option_string("threshold", "PERCENT", &request.threshold, "smallest change that counts"),
         gb_option_flag("allow-other-machine", &request.allowed.other_machine,
-                       "compare rows of different CPUs, too"),
+                       "also compare results from different CPUs"),
         gb_option_flag("allow-other-build", &request.allowed.other_build,
-                       "compare rows of different build types, compilers and flags, too"),
+                       "also compare other build types, compilers, flags and libraries"),
         {0},
     };
     bool helped;
@@ -52,4 +51,4 @@ static enum gb_status compare(int argc, const char **argv) {
 }
 
 const struct gb_command gb_compare_command = {
-    "compare", "Tells from two files of rows whether the second is slower, noise apart", compare};
+    "compare", "Compare two result files; report significant slowdowns", compare};

@@ -33,46 +33,40 @@ static int by_key_side_launch(const void *left, const void *right) {
     return order ? order : a->row->launch - b->row->launch;
 }
 
-// The entries of one key, which stand side by side.
-struct like {
-    size_t count, timed[GB_SIDES];        // timed: without an error
+// The entries of one key, which are neighbours.
+struct group {
+    size_t count;
+    int timed[GB_SIDES];                  // launches without an error
     const struct gb_row *error[GB_SIDES]; // the first row with one
+    double times[GB_SIDES][GB_SAMPLE_MAX];
 };
 
-static struct like like_of(const struct entry *entries, size_t most) {
-    struct like like = {0};
-    for (size_t i = 0; i < most && by_key(entries[i].row, entries[0].row) == 0; i++) {
-        const struct gb_row *row = entries[i].row;
-        enum gb_side side = entries[i].side;
-        like.count++;
-        like.timed[side] += !row->error;
-        if (row->error && !like.error[side])
-            like.error[side] = row;
-    }
-    return like;
-}
-
-static enum gb_status take_times(const struct entry *entries, size_t count,
-                                 struct gb_compared *compared) {
-    *compared = (struct gb_compared){.row = entries[0].row, .rows = 1};
+static enum gb_status take_group(const struct entry *entries, size_t available,
+                                 struct group *group) {
+    *group = (struct group){0};
     for (int i = 0; i < GB_SAMPLE_MAX; i++)
-        compared->times[GB_BASE][i] = compared->times[GB_NEW][i] = NAN;
-    for (size_t i = 0, end; i < count; i = end) {
+        group->times[GB_BASE][i] = group->times[GB_NEW][i] = NAN;
+    for (size_t i = 0, end; i < available && by_key(entries[i].row, entries[0].row) == 0; i = end) {
         const struct gb_row *row = entries[i].row;
-        enum gb_side side = entries[i].side;
+        const enum gb_side side = entries[i].side;
         bool fails = false;
         double sum = 0;
-        for (end = i;
-             end < count && entries[end].side == side && entries[end].row->launch == row->launch;
+        for (end = i; end < available && by_key_side_launch(&entries[end], &entries[i]) == 0;
              end++) {
-            fails |= entries[end].row->error != NULL;
-            sum += log(entries[end].row->median_seconds);
+            const struct gb_row *each = entries[end].row;
+            fails |= each->error != NULL;
+            sum += log(each->median_seconds);
+            if (each->error && !group->error[side])
+                group->error[side] = each;
         }
         if (end - i > 1 && !gb_row_is_control(row))
             return gb_fail(GB_BAD_INPUT, what, row->problem, "launch %d of %s has it twice",
                            row->launch, side_names[side]);
-        if (!fails)
-            compared->times[side][row->launch] = sum / (double)(end - i);
+        if (!fails) {
+            group->times[side][row->launch] = sum / (double)(end - i);
+            group->timed[side]++;
+        }
+        group->count = end;
     }
     return GB_OK;
 }
@@ -84,25 +78,25 @@ static void leave_out(struct gb_comparison *c, const struct gb_row *row,
     c->missing += reason == GB_ONLY_IN_BASE && !gb_row_is_control(row);
 }
 
-static enum gb_status join_like(struct gb_comparison *c, const struct entry *entries,
-                                const struct like *like) {
-    const struct gb_row *row = entries[0].row;
-    bool base_fails = like->error[GB_BASE] && like->timed[GB_BASE] == 0;
-    if (like->error[GB_BASE])
-        leave_out(c, like->error[GB_BASE], base_fails ? GB_FAILS_IN_BASE : GB_FAILS_IN_PART);
+static void join_group(struct gb_comparison *c, const struct gb_row *row,
+                       const struct group *group) {
+    const bool base_fails = group->error[GB_BASE] && group->timed[GB_BASE] == 0;
+    if (group->error[GB_BASE])
+        leave_out(c, group->error[GB_BASE], base_fails ? GB_FAILS_IN_BASE : GB_FAILS_IN_PART);
     if (base_fails)
-        return GB_OK;
-    if (like->error[GB_NEW])
-        leave_out(c, like->error[GB_NEW], GB_FAILS_IN_NEW);
-    else if (like->timed[GB_NEW] == 0)
+        return;
+    if (group->error[GB_NEW]) {
+        leave_out(c, group->error[GB_NEW], GB_FAILS_IN_NEW);
+    } else if (group->timed[GB_NEW] == 0) {
         leave_out(c, row, GB_ONLY_IN_BASE);
-    else if (like->timed[GB_BASE] == 0)
+    } else if (group->timed[GB_BASE] == 0) {
         leave_out(c, row, GB_ONLY_IN_NEW);
-    else if (gb_row_is_control(row))
-        return take_times(entries, like->count, &c->controls[c->control_count++]);
-    else
-        return take_times(entries, like->count, &c->rows[c->row_count++]);
-    return GB_OK;
+    } else {
+        struct gb_compared *compared =
+            gb_row_is_control(row) ? &c->controls[c->control_count++] : &c->rows[c->row_count++];
+        *compared = (struct gb_compared){.row = row, .rows = 1};
+        memcpy(compared->times, group->times, sizeof compared->times);
+    }
 }
 
 static enum gb_status join(struct gb_comparison *c, const struct gb_rows rows[GB_SIDES],
@@ -112,10 +106,10 @@ static enum gb_status join(struct gb_comparison *c, const struct gb_rows rows[GB
         for (size_t i = 0; i < rows[side].count; i++)
             entries[count++] = (struct entry){&rows[side].list[i], side};
     qsort(entries, count, sizeof *entries, by_key_side_launch);
-    for (size_t i = 0; i < count;) {
-        struct like like = like_of(entries + i, count - i);
-        GB_TRY(join_like(c, entries + i, &like));
-        i += like.count;
+    struct group group;
+    for (size_t i = 0; i < count; i += group.count) {
+        GB_TRY(take_group(entries + i, count - i, &group));
+        join_group(c, entries[i].row, &group);
     }
     return GB_OK;
 }
@@ -194,9 +188,8 @@ static enum gb_status make(struct gb_comparison *c, const struct gb_rows rows[GB
     free(entries);
     GB_TRY(status);
     if (c->row_count == 0 && c->failures == 0)
-        return gb_fail(GB_BAD_INPUT, what, "rows", "no row has a time in both");
-    // A launch that lacks some of the rows would have another mean: only rows of all launches
-    // count.
+        return gb_fail(GB_BAD_INPUT, what, "rows", "no benchmark has a time in both");
+    // Only rows that all launches have: a launch without some of them would have another mean.
     for (int i = 0; i < c->row_count; i++)
         if (is_complete(c, &c->rows[i]))
             add_to_operation(c, &c->rows[i]);
@@ -231,12 +224,12 @@ static int log_ratios(const struct gb_compared *c, double *ratios) {
     return collect(differences, ratios);
 }
 
-// Both: the shift, and in *least the smallest chance that so many launches can give.
+// Both tests return the shift, and in *min_p the smallest p-value possible with that many launches.
 static struct gb_interval test_pairs(struct gb_compared *c, const struct gb_rule *rule,
-                                     double *least) {
+                                     double *min_p) {
     double ratios[GB_SAMPLE_MAX];
     int count = log_ratios(c, ratios);
-    *least = gb_signed_rank_min_p(count);
+    *min_p = gb_signed_rank_min_p(count);
     if (count == 0)
         return (struct gb_interval){NAN, -INFINITY, INFINITY};
     c->chance = gb_signed_rank(ratios, count, 0);
@@ -245,12 +238,12 @@ static struct gb_interval test_pairs(struct gb_compared *c, const struct gb_rule
 }
 
 static struct gb_interval test_sessions(struct gb_compared *c, const struct gb_rule *rule,
-                                        double *least) {
+                                        double *min_p) {
     double base[GB_SAMPLE_MAX], slowed[GB_SAMPLE_MAX], new[GB_SAMPLE_MAX];
     int base_count = collect(c->times[GB_BASE], base), new_count = collect(c->times[GB_NEW], new);
     for (int i = 0; i < base_count; i++)
         slowed[i] = base[i] + log(rule->threshold);
-    *least = gb_rank_sum_min_p(base_count, new_count);
+    *min_p = gb_rank_sum_min_p(base_count, new_count);
     c->chance = gb_rank_sum(base, base_count, new, new_count);
     c->non_inferior = gb_rank_sum(slowed, base_count, new, new_count).low <= rule->clearing;
     return gb_rank_sum_interval(base, base_count, new, new_count, GB_CONFIDENCE);
@@ -258,16 +251,16 @@ static struct gb_interval test_sessions(struct gb_compared *c, const struct gb_r
 
 // As one of `tests` tests.
 static void test(struct gb_compared *c, int tests, const struct gb_rule *rule) {
-    double least;
+    double min_p;
     c->chance = (struct gb_p_values){1, 1};
     c->non_inferior = false;
     struct gb_interval shift =
-        rule->pairing == GB_PAIRED ? test_pairs(c, rule, &least) : test_sessions(c, rule, &least);
+        rule->pairing == GB_PAIRED ? test_pairs(c, rule, &min_p) : test_sessions(c, rule, &min_p);
     c->ratio = exp(shift.estimate);
     c->low = exp(shift.low);
     c->high = exp(shift.high);
     c->change = GB_UNCHANGED;
-    c->undecidable = least > rule->level / tests;
+    c->undecidable = min_p > rule->level / tests;
 }
 
 // A gate in one direction.
@@ -319,7 +312,7 @@ static int count_undecidable(const struct gb_comparison *c) {
     return count;
 }
 
-static int least_launches(int rows, const struct gb_rule *rule) {
+static int min_launches(int rows, const struct gb_rule *rule) {
     if (rule->pairing == GB_PAIRED)
         return gb_min_pairs(rows, rule->level);
     int launches = 1;
@@ -344,13 +337,13 @@ static bool has_control(const struct gb_comparison *c, int threads) {
     return false;
 }
 
-// Whether a control forbids a verdict, or is not there; then that is decided.
+// Whether a missing control or one that has moved rules out a verdict; the reason is then set.
 static bool control_forbids(struct gb_comparison *c) {
     for (int i = 0; i < c->row_count; i++) {
         int threads = c->rows[i].row->threads;
         if (has_control(c, threads))
             continue;
-        decide(c, GB_CANNOT_DECIDE, "no control row of %d thread%s has a time in both", threads,
+        decide(c, GB_INCONCLUSIVE, "the control benchmark with %d thread%s is missing", threads,
                threads == 1 ? "" : "s");
         return true;
     }
@@ -358,8 +351,9 @@ static bool control_forbids(struct gb_comparison *c) {
         const struct gb_compared *control = &c->controls[i];
         if (!has_moved(control, &c->rule))
             continue;
-        decide(c, GB_CANNOT_DECIDE,
-               "the control of %d thread%s, which no build changes, took %.3f times as long",
+        decide(c, GB_INCONCLUSIVE,
+               "the control benchmark with %d thread%s (identical in both builds) ran %.3fx as "
+               "long: the machine changed",
                control->row->threads, control->row->threads == 1 ? "" : "s", control->ratio);
         return true;
     }
@@ -377,25 +371,24 @@ static void judge(struct gb_comparison *c) {
     int rows = count_changed(c->rows, c->row_count, GB_SLOWER), undecidable = count_undecidable(c);
     double percent = 100 * (c->rule.threshold - 1);
     if (c->failures > 0)
-        decide(c, GB_REGRESSION, "%d row%s without an error in BASE failed", c->failures,
+        decide(c, GB_REGRESSION, "%d benchmark%s failed in NEW, not in BASE", c->failures,
                c->failures == 1 ? "" : "s");
     else if (control_forbids(c))
         return;
     else if (operations > 0 || rows > 0)
         decide(c, GB_REGRESSION,
-               "%d of %d operations and %d of %d rows are slower by %.3g %% or more", operations,
-               c->operation_count, rows, c->row_count, percent);
+               "%d of %d operations and %d of %d benchmarks are slower by %.3g %% or more",
+               operations, c->operation_count, rows, c->row_count, percent);
     else if (c->missing > 0)
-        decide(c, GB_CANNOT_DECIDE, "%d row%s of BASE %s not in NEW", c->missing,
-               c->missing == 1 ? "" : "s", c->missing == 1 ? "is" : "are");
+        decide(c, GB_INCONCLUSIVE, "%d benchmark%s of BASE missing in NEW", c->missing,
+               c->missing == 1 ? "" : "s");
     else if (undecidable > 0)
-        decide(c, GB_CANNOT_DECIDE,
-               "%d of %d rows have too few launches, whatever the times: it takes %d", undecidable,
-               c->row_count, least_launches(c->row_count, &c->rule));
+        decide(c, GB_INCONCLUSIVE, "need at least %d launches for %d benchmarks; %d have fewer",
+               min_launches(c->row_count, &c->rule), c->row_count, undecidable);
     else
         decide(c, GB_NO_REGRESSION,
-               "none of %d operations and %d rows is found slower by %.3g %% or more",
-               c->operation_count, c->row_count, percent);
+               "no slowdown of %.3g %% or more found in %d operations and %d benchmarks", percent,
+               c->operation_count, c->row_count);
 }
 
 void gb_comparison_judge(struct gb_comparison *c, double threshold) {
@@ -410,14 +403,13 @@ bool gb_comparison_look(struct gb_comparison *c, const struct gb_looks *looks, i
     bool last = look == looks->count - 1, non_inferior = c->open_operations + c->open_rows == 0;
     double percent = 100 * (threshold - 1);
     if (c->verdict == GB_NO_REGRESSION && non_inferior)
-        decide(c, GB_NO_REGRESSION,
-               "each of %d operations and %d rows is shown to be slower by less than %.3g %%, if "
-               "at all",
+        decide(c, GB_NO_REGRESSION, "all of %d operations and %d benchmarks within %.3g %% of BASE",
                c->operation_count, c->row_count, percent);
     else if (c->verdict == GB_NO_REGRESSION && last)
-        decide(c, GB_CANNOT_DECIDE,
-               "%d of %d operations and %d of %d rows may still be slower by %.3g %% or more",
-               c->open_operations, c->operation_count, c->open_rows, c->row_count, percent);
+        decide(c, GB_INCONCLUSIVE,
+               "a slowdown of %.3g %% or more is not ruled out in %d of %d operations and %d of %d "
+               "benchmarks",
+               percent, c->open_operations, c->operation_count, c->open_rows, c->row_count);
     else
         return last || c->verdict == GB_REGRESSION || c->missing > 0;
     return true;
@@ -429,8 +421,8 @@ enum gb_status gb_comparison_status(const struct gb_comparison *c, const char *n
         break;
     case GB_REGRESSION:
         return gb_fail(GB_CHECK_FAILED, "regression", name, "%s", c->reason);
-    case GB_CANNOT_DECIDE:
-        return gb_fail(GB_BAD_INPUT, "cannot decide", name, "%s", c->reason);
+    case GB_INCONCLUSIVE:
+        return gb_fail(GB_BAD_INPUT, "inconclusive", name, "%s", c->reason);
     }
     return GB_OK;
 }

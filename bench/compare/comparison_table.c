@@ -4,7 +4,7 @@
 
 #include "bench/compare/comparison.h"
 
-static void place_text(const struct gb_row *row, char text[static 80]) {
+static void backend_text(const struct gb_row *row, char text[static 80]) {
     snprintf(text, 80, "%s, %d thread%s", row->backend, row->threads, row->threads == 1 ? "" : "s");
 }
 
@@ -22,17 +22,17 @@ static void print_heading(const char *title, int width, int count) {
 }
 
 static void row_text(const struct gb_row *row, char text[static 320]) {
-    char place[80];
-    place_text(row, place);
-    snprintf(text, 320, "%s  %s, %s", row->problem, place,
+    char backend[80];
+    backend_text(row, backend);
+    snprintf(text, 320, "%s  %s, %s", row->problem, backend,
              row->cache == GB_CACHE_WARM ? "warm" : "cold");
 }
 
 static void operation_text(const struct gb_compared *operation, char text[static 320]) {
     const struct gb_row *row = operation->row;
-    char place[80];
-    place_text(row, place);
-    snprintf(text, 320, "%s/%s  %s, %d row%s", row->operation, row->direction, place,
+    char backend[80];
+    backend_text(row, backend);
+    snprintf(text, 320, "%s/%s  %s, %d benchmark%s", row->operation, row->direction, backend,
              operation->rows, operation->rows == 1 ? "" : "s");
 }
 
@@ -69,10 +69,10 @@ static void print_unjoined(const struct gb_comparison *c) {
     static const char *const reasons[] = {[GB_ONLY_IN_BASE] = "only in BASE",
                                           [GB_ONLY_IN_NEW] = "only in NEW",
                                           [GB_FAILS_IN_BASE] = "failed in BASE",
-                                          [GB_FAILS_IN_PART] = "failed in part of BASE",
+                                          [GB_FAILS_IN_PART] = "failed in some launches of BASE",
                                           [GB_FAILS_IN_NEW] = "failed in NEW"};
     if (c->unjoined_count > 0)
-        printf("\nnot compared, or not in full\n");
+        printf("\nnot compared, or not completely\n");
     for (int i = 0; i < c->unjoined_count; i++) {
         const struct gb_unjoined *unjoined = &c->unjoined[i];
         char text[320];
@@ -85,17 +85,22 @@ static void print_unjoined(const struct gb_comparison *c) {
 void gb_comparison_print(const struct gb_comparison *c) {
     static const char *const verdicts[] = {[GB_NO_REGRESSION] = "no regression",
                                            [GB_REGRESSION] = "regression",
-                                           [GB_CANNOT_DECIDE] = "cannot decide"};
-    printf("Times of NEW as ratios to BASE, by %s of %d and %d launches.\n",
-           c->rule.pairing == GB_PAIRED ? "signed ranks of the pairs" : "rank sums",
-           c->launches[GB_BASE], c->launches[GB_NEW]);
+                                           [GB_INCONCLUSIVE] = "inconclusive"};
+    if (c->rule.pairing == GB_PAIRED)
+        printf("Time ratio NEW / BASE, %d pairs, Wilcoxon signed-rank test\n",
+               c->launches[GB_BASE]);
+    else
+        printf("Time ratio NEW / BASE, %d and %d launches, Wilcoxon rank-sum test\n",
+               c->launches[GB_BASE], c->launches[GB_NEW]);
     int width = widest(c->rows, c->row_count, 40);
     print_rows("control", c->controls, c->control_count, width);
     print_operations(c, width);
-    print_rows("row", c->rows, c->row_count, width);
+    print_rows("benchmark", c->rows, c->row_count, width);
     print_unjoined(c);
     printf("\n%s: %s\n", verdicts[c->verdict], c->reason);
     if (c->rule.pairing == GB_UNPAIRED && c->verdict == GB_NO_REGRESSION && c->open_rows > 0)
-        printf("%d of %d rows may still be slower by %.3g %% or more\n", c->open_rows, c->row_count,
-               100 * (c->rule.threshold - 1));
+        printf(
+            "a slowdown of %.3g %% or more is not ruled out in %d of %d benchmarks; more launches "
+            "would tell\n",
+            100 * (c->rule.threshold - 1), c->open_rows, c->row_count);
 }

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "bench/compare/statistics.h"
 
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/quantile.h"
 
-// ---- Ranks and what sums of them can be ----
+// ---- Distributions of rank sums ----
 
 enum { EXACT_MAX = 40 }; // values of both samples up to which the rank sum is exact
 
-// Twice the ranks, whole numbers even where ties share a rank's mean.
+// Twice the ranks, which are integers even if ties share the mean of their ranks.
 static void double_ranks(const double *values, int count, int *ranks) {
     double sorted[2 * GB_SAMPLE_MAX];
     memcpy(sorted, values, (size_t)count * sizeof *sorted);
@@ -79,13 +78,14 @@ static void choice_chances(const int *numbers, int count, int chosen, int larges
 // ---- Tests ----
 
 struct gb_p_values gb_signed_rank(const double *values, int count, double center) {
-    assert(count >= 1 && count <= GB_SAMPLE_MAX);
+    if (count < 1)
+        return (struct gb_p_values){1, 1};
     double sizes[GB_SAMPLE_MAX] = {0}, chance[SIGNED_SUM_MAX + 1];
     int ranks[GB_SAMPLE_MAX], seen = 0, signs = 0;
     for (int i = 0; i < count; i++)
         sizes[i] = fabs(values[i] - center);
     double_ranks(sizes, count, ranks);
-    // A zero has a rank but no sign that could have been the other (Pratt 1959).
+    // A zero has a rank but no sign (Pratt 1959).
     for (int i = 0; i < count; i++) {
         if (sizes[i] == 0)
             continue;
@@ -115,8 +115,9 @@ static struct gb_p_values normal_tails(const int *ranks, int count, int chosen, 
 }
 
 struct gb_p_values gb_rank_sum(const double *a, int a_count, const double *b, int b_count) {
-    assert(a_count >= 1 && a_count <= GB_SAMPLE_MAX && b_count >= 1 && b_count <= GB_SAMPLE_MAX);
-    // Of the smaller sample, whose sums are fewer; it is first.
+    if (a_count < 1 || b_count < 1)
+        return (struct gb_p_values){1, 1};
+    // Of the smaller sample, which has fewer possible sums; it is first.
     bool swapped = b_count < a_count;
     const double *small = swapped ? b : a, *large = swapped ? a : b;
     int chosen = swapped ? b_count : a_count, count = a_count + b_count;
@@ -150,9 +151,9 @@ double gb_rank_sum_min_p(int a_count, int b_count) {
     return gb_rank_sum(a, a_count, b, b_count).high;
 }
 
-// ---- Intervals: those shifts that the tests would not refuse ----
+// ---- Intervals: the shifts that the tests do not reject ----
 
-// The median and the values that `cut` others leave out on either side, of all of them.
+// The median, and the interval that leaves out `cut` - 1 values on either side.
 static struct gb_interval between(double *values, int count, int cut) {
     struct gb_interval interval = {gb_quantile(values, count, 0.5), -INFINITY, INFINITY};
     if (cut > 0 && 2 * cut <= count) {
@@ -162,8 +163,8 @@ static struct gb_interval between(double *values, int count, int cut) {
     return interval;
 }
 
-// How many of a statistic's lowest values have at most that chance together. Its values are every
-// second sum from `first` on.
+// How many of the lowest values of a statistic have at most that chance together. Its values are
+// every second sum from `first` on.
 static int cut_for(const double *chance, int first, int largest, double at_most) {
     double sum = 0;
     int cut = 0;
@@ -173,7 +174,8 @@ static int cut_for(const double *chance, int first, int largest, double at_most)
 }
 
 struct gb_interval gb_signed_rank_interval(const double *values, int count, double confidence) {
-    assert(count >= 1 && count <= GB_SAMPLE_MAX);
+    if (count < 1)
+        return (struct gb_interval){NAN, -INFINITY, INFINITY};
     double means[GB_SAMPLE_MAX * (GB_SAMPLE_MAX + 1) / 2], chance[SIGNED_SUM_MAX + 1];
     int pairs = 0, ranks[GB_SAMPLE_MAX];
     for (int i = 0; i < count; i++) {
@@ -185,7 +187,7 @@ struct gb_interval gb_signed_rank_interval(const double *values, int count, doub
     return between(means, pairs, cut_for(chance, 0, sum_of(ranks, count), (1 - confidence) / 2));
 }
 
-// The same by the normal approximation, to whose right tail half a step is added.
+// The same by the normal approximation with the continuity correction.
 static int normal_cut(int a_count, int b_count, double at_most) {
     double product = (double)a_count * b_count;
     double deviation = sqrt(product * (a_count + b_count + 1) / 12);
@@ -197,7 +199,8 @@ static int normal_cut(int a_count, int b_count, double at_most) {
 
 struct gb_interval gb_rank_sum_interval(const double *a, int a_count, const double *b, int b_count,
                                         double confidence) {
-    assert(a_count >= 1 && a_count <= GB_SAMPLE_MAX && b_count >= 1 && b_count <= GB_SAMPLE_MAX);
+    if (a_count < 1 || b_count < 1)
+        return (struct gb_interval){NAN, -INFINITY, INFINITY};
     double differences[GB_SAMPLE_MAX * GB_SAMPLE_MAX];
     int pairs = 0, count = a_count + b_count, cut;
     for (int i = 0; i < a_count; i++)
@@ -239,18 +242,18 @@ int gb_min_pairs(int tests, double level) {
     return pairs;
 }
 
-struct gb_looks gb_looks_plan(int tests, double level, int most) {
+struct gb_looks gb_looks_plan(int tests, double level, int max) {
     struct gb_looks looks = {.count = GB_LOOKS_MAX};
     int first = gb_min_pairs(tests, level / looks.count);
-    if (most == 0)
-        most = 8 * first < GB_SAMPLE_MAX ? 8 * first : GB_SAMPLE_MAX;
-    while (looks.count > 0 && first + looks.count - 1 > most) {
+    if (max == 0)
+        max = 8 * first < GB_SAMPLE_MAX ? 8 * first : GB_SAMPLE_MAX;
+    while (looks.count > 0 && first + looks.count - 1 > max) {
         looks.count--;
         first = looks.count ? gb_min_pairs(tests, level / looks.count) : 0;
     }
     for (int i = 0; i < looks.count; i++) {
         double share = looks.count > 1 ? (double)i / (looks.count - 1) : 1;
-        looks.pairs[i] = (int)lround(first * pow((double)most / first, share));
+        looks.pairs[i] = (int)lround(first * pow((double)max / first, share));
         if (i > 0 && looks.pairs[i] <= looks.pairs[i - 1])
             looks.pairs[i] = looks.pairs[i - 1] + 1;
     }

@@ -78,8 +78,11 @@ enum gb_status gb_meter_open(struct gb_meter *meter, int threads, size_t working
         gb_round_up(meter->share + (GB_STREAM_ARRAYS - 1) * GAP, LARGE_PAGE / sizeof(float));
     size_t bytes = (size_t)threads * meter->stride * sizeof(float);
     meter->block = aligned_alloc(LARGE_PAGE, bytes);
-    if (!meter->block)
+    meter->spans = calloc((size_t)threads, sizeof *meter->spans);
+    if (!meter->block || !meter->spans) {
+        gb_meter_close(meter);
         return gb_fail(GB_OUT_OF_MEMORY, "cannot measure peaks", "working set", "%zu bytes", bytes);
+    }
 #if defined(MADV_HUGEPAGE)
     madvise(meter->block, bytes, MADV_HUGEPAGE); // advice: a refusal costs speed alone
 #endif
@@ -89,6 +92,7 @@ enum gb_status gb_meter_open(struct gb_meter *meter, int threads, size_t working
 
 void gb_meter_close(struct gb_meter *meter) {
     free(meter->block);
+    free(meter->spans);
     *meter = (struct gb_meter){0};
 }
 
@@ -98,10 +102,6 @@ enum { LONG_TRIES = 3, MAX_TRIALS = 256, SURPASSED_BY = 8 };
 // Where other work holds the processors, trials last longer. How much longer all may take.
 enum { PATIENCE = 4 };
 
-struct span {
-    double begin, end;
-};
-
 struct series {
     const struct gb_meter *meter;
     struct gb_meter_job *job;
@@ -109,7 +109,6 @@ struct series {
     // The trial in hand, for all ranks alike.
     size_t begin, count, rounds;
     bool done;
-    struct span *spans; // of each rank
     atomic_size_t arrivals;
     // By rank 0 alone:
     int long_tries; // while it finds how much work makes a trial
@@ -156,17 +155,18 @@ static double trial_rate(const struct series *series, double seconds, int size) 
 
 // Judges the trial that all ranks have run, and lays out the next.
 static void next_trial(struct series *series, int size) {
-    struct span all = series->spans[0];
+    const struct gb_meter_span *spans = series->meter->spans;
+    struct gb_meter_span all = spans[0];
     for (int rank = 1; rank < size; rank++) {
-        all.begin = series->spans[rank].begin < all.begin ? series->spans[rank].begin : all.begin;
-        all.end = series->spans[rank].end > all.end ? series->spans[rank].end : all.end;
+        all.begin = spans[rank].begin < all.begin ? spans[rank].begin : all.begin;
+        all.end = spans[rank].end > all.end ? spans[rank].end : all.end;
     }
     double seconds = all.end - all.begin;
     if (series->long_tries == LONG_TRIES) {
         series->rates[series->measured++] = trial_rate(series, seconds, size);
         bool late = all.end > series->deadline && series->measured > SURPASSED_BY;
         series->done = late || series->measured == series->trials;
-    } else if (series->spans[0].end - series->spans[0].begin >= series->trial_seconds) {
+    } else if (spans[0].end - spans[0].begin >= series->trial_seconds) {
         // One of them may have been disturbed, and of all ranks one is more often than rank 0
         // alone.
         series->long_tries++;
@@ -189,9 +189,9 @@ static void run_series(void *argument, int rank, int size) {
     struct series *series = argument;
     while (!series->done) {
         gather(series, size);
-        series->spans[rank].begin = gb_seconds();
+        series->meter->spans[rank].begin = gb_seconds();
         run_trial(series, rank);
-        series->spans[rank].end = gb_seconds();
+        series->meter->spans[rank].end = gb_seconds();
         gather(series, size);
         if (rank == 0)
             next_trial(series, size);
@@ -202,14 +202,12 @@ static void run_series(void *argument, int rank, int size) {
 double gb_meter_rate(struct gb_meter *meter, struct gb_meter_job *job, double trial_seconds,
                      int trials) {
     assert(trials >= 1 && trials <= MAX_TRIALS);
-    struct span spans[meter->threads];
     struct series series = {
         .meter = meter,
         .job = job,
         .trial_seconds = trial_seconds,
         .deadline = gb_seconds() + PATIENCE * trials * trial_seconds,
         .trials = trials,
-        .spans = spans,
         .long_tries = job->work ? LONG_TRIES : 0,
     };
     if (!job->work)

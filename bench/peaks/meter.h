@@ -20,6 +20,9 @@ struct gb_meter {
     float *block;  // every rank's share, one after the other
     size_t stride; // floats from one share to the next
     size_t share;  // floats of a share that its arrays may take
+    struct gb_meter_span {
+        double begin, end;
+    } * spans; // each rank's part of a trial, in seconds
 };
 
 // What is timed: multiply-adds, or where `fma` is NULL a stream.

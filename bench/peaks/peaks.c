@@ -12,7 +12,7 @@
 // A trial is shorter than the milliseconds that a system lets other work run for, so that many fall
 // between: with trials of 25 ms two threads' update in memory came to between 42 and 62 GB/s.
 static const double trial_seconds = 0.0005;
-enum { TRIALS = 200, MAX_LEVELS = 4, MAX_TEAMS = 16 };
+enum { TRIALS = 200, MAX_LEVELS = 8, MAX_TEAMS = 16 };
 
 // Where data may lie.
 struct level {
@@ -35,6 +35,8 @@ static struct roofline find_roofline(const json_t *machine) {
     size_t index;
     json_t *cache;
     json_array_foreach(json_object_get(machine, "caches"), index, cache) {
+        if (roofline.level_count == MAX_LEVELS - 1) // the last is memory
+            break;
         struct level *level = &roofline.levels[roofline.level_count++];
         snprintf(level->name, sizeof level->name, "L%d", (int)gb_json_number(cache, "level"));
         level->bytes = gb_json_number(cache, "bytes");
@@ -143,8 +145,11 @@ struct gb_peaks gb_peaks_at(const json_t *report, int threads) {
 }
 
 static enum gb_status measure(const struct roofline *roofline, int threads, json_t *report) {
-    int cpus[threads];
-    (void)gb_pin_threads(threads, cpus); // where that cannot be, they are measured as they run
+    int *cpus = calloc((size_t)threads, sizeof *cpus);
+    if (!cpus)
+        return gb_no_memory("cannot measure peaks", "threads");
+    (void)gb_pin_threads(threads, cpus); // if it fails, threads are measured unpinned
+    free(cpus);
     GB_TRY(measure_fma(threads, json_object_get(report, "fma")));
     return measure_bandwidth(roofline, threads, json_object_get(report, "bandwidth"));
 }

@@ -40,11 +40,11 @@ struct gb_figure gb_figure_number(double number) {
     return three_digits(number, "");
 }
 
-struct gb_figure gb_figure_roofline(unsigned roofline) {
+struct gb_figure gb_figure_bounds(unsigned bounds) {
     static const struct gb_figure names[] = {
         [0] = {"-"},
-        [1 << GB_WALL_COMPUTE] = {"FLOPs"},
-        [1 << GB_WALL_BANDWIDTH] = {"bytes"},
-        [1 << GB_WALL_COMPUTE | 1 << GB_WALL_BANDWIDTH] = {"both"}};
-    return names[roofline];
+        [1 << GB_BOUND_COMPUTE] = {"compute"},
+        [1 << GB_BOUND_MEMORY] = {"memory"},
+        [1 << GB_BOUND_COMPUTE | 1 << GB_BOUND_MEMORY] = {"both"}};
+    return names[bounds];
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Figures as people read them, with three digits, "-" for NAN and nothing.
+// Figures for people, with three digits; "-" for NAN.
 #ifndef GB_FIGURES_H
 #define GB_FIGURES_H
 
@@ -12,6 +12,6 @@ struct gb_figure gb_figure_share(double share);     // "82%"
 struct gb_figure gb_figure_ratio(double ratio);     // "0.85"
 struct gb_figure gb_figure_number(double number);   // "1.23", "12.3", "123", "1234"
 struct gb_figure
-gb_figure_roofline(unsigned roofline); // "FLOPs", "bytes", "both" (1 << enum gb_wall)
+gb_figure_bounds(unsigned bounds); // "compute", "memory", "both" (1 << enum gb_bound)
 
 #endif

@@ -17,10 +17,9 @@ static enum gb_status system_failure(int error) {
     return gb_fail(GB_IO_ERROR, what, program, "%s", strerror(error));
 }
 
-// The script and what came of it, in files without a name: nothing is left behind, whatever
-// happens, and no pipe can fill up while the other end waits.
+// The standard streams of gnuplot, as unnamed temporary files: nothing is left behind, and no pipe
+// can fill up while the other end waits.
 enum { IN, OUT, ERRORS, STREAMS };
-static const int descriptors[STREAMS] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
 
 static enum gb_status spawn(FILE *const streams[static STREAMS], int *exit_status) {
     posix_spawn_file_actions_t actions;
@@ -28,15 +27,15 @@ static enum gb_status spawn(FILE *const streams[static STREAMS], int *exit_statu
     if (error)
         return system_failure(error);
     for (int i = 0; i < STREAMS && !error; i++)
-        error = posix_spawn_file_actions_adddup2(&actions, fileno(streams[i]), descriptors[i]);
-    // The user's own settings for gnuplot stay out of it.
+        error = posix_spawn_file_actions_adddup2(&actions, fileno(streams[i]), i);
+    // Without the user's own gnuplot settings.
     char *arguments[] = {(char *)program, "--default-settings", "-", NULL};
     pid_t process = 0;
     if (!error)
         error = posix_spawnp(&process, program, &actions, NULL, arguments, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (error == ENOENT)
-        return gb_fail(GB_UNSUPPORTED, what, program, "it is not installed: package gnuplot-nox");
+        return gb_fail(GB_UNSUPPORTED, what, program, "not installed: package gnuplot-nox");
     if (error)
         return system_failure(error);
     while (waitpid(process, exit_status, 0) < 0)
@@ -45,9 +44,9 @@ static enum gb_status spawn(FILE *const streams[static STREAMS], int *exit_statu
     return GB_OK;
 }
 
-// All of a file, with a NUL behind it.
+// All of a file, 0-terminated.
 static enum gb_status read_all(FILE *file, char **bytes, size_t *count) {
-    long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+    const long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
     if (size < 0)
         return system_failure(errno);
     rewind(file);
@@ -59,20 +58,6 @@ static enum gb_status read_all(FILE *file, char **bytes, size_t *count) {
     return GB_OK;
 }
 
-// The first line that says what is wrong; gnuplot shows where before it does.
-static enum gb_status complain(FILE *errors) {
-    char *text = NULL;
-    size_t count;
-    GB_TRY(read_all(errors, &text, &count));
-    char *line = strstr(text, "line ");
-    line = line ? line : text;
-    line[strcspn(line, "\n")] = '\0';
-    enum gb_status status =
-        gb_fail(GB_IO_ERROR, what, program, "%s", *line ? line : "it failed without a word");
-    free(text);
-    return status;
-}
-
 static enum gb_status run_on(FILE *const streams[static STREAMS], const char *terminal,
                              const char *script, char **bytes, size_t *count) {
     if (fprintf(streams[IN], "set encoding utf8\nset terminal %s\n%s", terminal, script) < 0 ||
@@ -81,10 +66,19 @@ static enum gb_status run_on(FILE *const streams[static STREAMS], const char *te
     rewind(streams[IN]);
     int exit_status = 0;
     GB_TRY(spawn(streams, &exit_status));
-    if (exit_status != 0)
-        return complain(streams[ERRORS]);
     GB_TRY(read_all(streams[OUT], bytes, count));
-    return *count > 0 ? GB_OK : complain(streams[ERRORS]);
+    if (exit_status == 0 && *count > 0)
+        return GB_OK;
+    // gnuplot quotes the script first, then says "line N: what is wrong".
+    char *text = NULL;
+    GB_TRY(read_all(streams[ERRORS], &text, count));
+    char *line = strstr(text, "line ");
+    line = line ? line : text;
+    line[strcspn(line, "\n")] = '\0';
+    enum gb_status status =
+        gb_fail(GB_IO_ERROR, what, program, "%s", *line ? line : "exited without an error message");
+    free(text);
+    return status;
 }
 
 static enum gb_status run(const char *terminal, const char *script, char **bytes, size_t *count) {

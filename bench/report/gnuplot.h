@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Draws by gnuplot, a program that must be installed (package gnuplot-nox).
+// Draws with gnuplot, a program that must be installed (package gnuplot-nox).
 #ifndef GB_GNUPLOT_H
 #define GB_GNUPLOT_H
 
@@ -7,17 +7,17 @@
 
 #include "base/status.h"
 
-// A picture in both forms, to be freed by gb_picture_free.
+// A picture in two forms, freed by gb_picture_free; empty (NULL) until it is drawn.
 struct gb_picture {
-    char name[96]; // for a file: small letters, digits and "-"
+    char name[96]; // part of file names and ids: lower-case letters, digits and "-"
     char title[160];
     char *svg, *png;
     size_t svg_bytes, png_bytes;
 };
 
-// Fills in the picture's forms: runs gnuplot on the script for each of them, on a canvas of width x
-// height points (the PNG has twice as many pixels either way). GB_UNSUPPORTED where there is no
-// gnuplot, GB_IO_ERROR with its complaint where it fails; then the picture has neither form.
+// Runs gnuplot on the script once for each form, on a canvas of width x height points (the PNG has
+// twice as many pixels each way). GB_UNSUPPORTED if gnuplot is not installed, GB_IO_ERROR with its
+// message if it fails; the picture is then empty.
 enum gb_status gb_gnuplot_draw(struct gb_picture *picture, const char *script, int width,
                                int height);
 

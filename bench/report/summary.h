@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Rows of results put side by side: what the table at the end of `bench` and the pages of `report`
-// show. Rows of one machine and build make one summary; in it a problem has a cell for each setting
-// (threads and cache) and column (a backend, with the version of its library). Launches of the same
-// cell are joined by their median.
+// Rows of results side by side: what the table at the end of `bench` and the pages of `report` show.
+// Rows of one machine and build make one summary, in which a problem has a cell for each setting
+// (threads and cache) and column (a backend, with the version of its library). A cell is the median
+// of its launches.
 #ifndef GB_SUMMARY_H
 #define GB_SUMMARY_H
 
@@ -10,7 +10,7 @@
 
 struct gb_column {
     char backend[GB_WORD], library[GB_LIBRARY];
-    char label[GB_LIBRARY]; // the backend's name; its library's where two versions of it are shown
+    char label[GB_LIBRARY]; // the backend's name; its library's if two versions of it are shown
     unsigned colour; // 0xRRGGBB; the same for the same backend in all summaries made together
 };
 
@@ -22,40 +22,39 @@ struct gb_setting {
 // All problems of an operation and direction.
 struct gb_group {
     char name[2 * GB_WORD]; // "conv/forward"
-    bool kernel;            // a single operation: not a layer, step or sample made of several
+    bool kernel;            // a single operation, not a layer, step or sample made of several
 };
 
 struct gb_line {
-    const struct gb_row *row; // one of the problem's: its name, FLOPs, bytes and shares
-    const char *shape;        // the problem's name behind that of its group
+    const struct gb_row *row; // one of the problem's rows, for its name, FLOPs, bytes and calls
+    const char *shape;        // the problem's name without that of its group
     int group;
 };
 
 struct gb_cell {
-    int launches;      // joined here; 0: not measured
-    const char *error; // of the first launch that failed: then there are no figures
-    bool borrowed;     // the figures are those of the backend whose kernel it is
-    double seconds, spread, gflops, gbs, share_of_peak; // medians; NAN where there are none
-    enum gb_wall wall;                                  // that the share is of
+    int launches;      // 0: not measured
+    const char *error; // of the first launch that failed: there are then no figures
+    bool fallback;     // the figures are those of the native backend whose kernel it is
+    double seconds, spread, gflops, gbs, share_of_peak; // medians; NAN if there are none
+    enum gb_bound bound;                                // what the share is of
     double speed; // seconds of the fastest backend at this problem and setting / seconds
 };
 
-// The roofline limits between which the rows were measured, ascending; limits closer than 30 % are
-// one.
+// Measured peaks, ascending; those closer than 30 % are taken as one.
 struct gb_roofs {
     int count;
     double values[8];
 };
 
 struct gb_summary {
-    const struct gb_row *first; // a row of it, for the machine and the build
+    const struct gb_row *first; // any of its rows, for the machine and the build
     int column_count, setting_count, group_count, line_count, model_count;
     struct gb_column *columns;
     struct gb_setting *settings; // warm before cold, then by threads
     struct gb_group *groups;     // this and the following: in the order of the rows
     struct gb_line *lines;
-    // Models whose training steps have any of the problems. The last one is "" where there are
-    // problems that no training step has; each of those counts once in it.
+    // Models whose training steps have any of the problems. If no training step has some problems,
+    // the last is "", in which each of those counts once.
     char (*models)[GB_MODEL];
     struct gb_cell *cells;                // [setting][line][column]
     struct gb_roofs *compute, *bandwidth; // [setting], GFLOP/s and GB/s
@@ -66,8 +65,8 @@ struct gb_summaries {
     int count;
 };
 
-// Splits the rows by machine and build and sums them up. Control rows are left out. The rows must
-// outlive the summaries. GB_BAD_INPUT where there is no row but control rows.
+// Splits the rows by machine and build, and sums them up without the control rows. The rows must
+// outlive the summaries. GB_BAD_INPUT if there are only control rows.
 enum gb_status gb_summaries_make(const struct gb_row *rows, size_t count,
                                  struct gb_summaries *summaries);
 void gb_summaries_free(struct gb_summaries *summaries);
@@ -78,11 +77,11 @@ struct gb_setting_text {
 };
 struct gb_setting_text gb_setting_text(const struct gb_setting *setting);
 
-// Where they are; -1: not there.
+// Their index, or -1.
 int gb_summary_find_setting(const struct gb_summary *summary, int threads, enum gb_cache cache);
 int gb_summary_find_model(const struct gb_summary *summary, const char *name);
 
-// The model of the CPU.
+// The CPU's model.
 const char *gb_summary_machine(const struct gb_summary *summary);
 
 const struct gb_cell *gb_summary_cell(const struct gb_summary *summary, int setting, int line,
@@ -91,26 +90,25 @@ const struct gb_cell *gb_summary_cell(const struct gb_summary *summary, int sett
 // Whether any column has a row of it.
 bool gb_summary_measured(const struct gb_summary *summary, int setting, int line);
 
-// The roofline in its way, 1 << enum gb_wall or-ed: one alone but for what is near both.
-unsigned gb_summary_roofline(const struct gb_summary *summary, int setting, int line);
+// The bounds of its cells as a set of 1 << enum gb_bound; two only if it is near both.
+unsigned gb_summary_bounds(const struct gb_summary *summary, int setting, int line);
 
-// How often one training step of the model has the problem.
+// How often one training step of the model calls the problem.
 int gb_summary_count(const struct gb_summary *summary, int line, int model);
 
-// A column's means over those problems of a group that a model has. The means are geometric, and
-// each problem weighs as often as a training step has it: every call counts the same, whatever it
-// takes, so that a backend cannot make up for many slow small calls by one fast large call. What
-// the calls cost together is told by the total, in which the large ones count most. There are no
-// means over some of the problems only: a backend could come out ahead by failing where it is slow.
+// A column over those problems of a group that a model has. The means are geometric, weighted by the
+// calls of a training step: each call counts the same, however long it takes, so a fast large call
+// cannot make up for many slow small ones. The total has what the calls cost together. There are no
+// means over some of the problems: a backend could win by failing where it is slow.
 struct gb_mean {
-    int problems, measured, timed; // measured: those with a row in any column; timed: in this one
-    unsigned roofline;             // in the way of any
-    int calls;                     // of all problems together, in one training step
-    bool borrowed;                 // by any of them
+    int problems, measured, timed;        // measured: with a row in any column; timed: in this one
+    unsigned bounds;                      // of any of them
+    int calls;                            // of all problems, in one training step
+    bool fallback;                        // of any of them
     double speed, share_of_peak, seconds; // means, and the total; NAN unless all are timed
 };
 
-enum { GB_ALL_KERNELS = -1 }; // for `group`: all groups of kernels
+enum { GB_ALL_KERNELS = -1 }; // as a `group`: all groups of kernels
 struct gb_mean gb_summary_mean(const struct gb_summary *summary, int setting, int model, int group,
                                int column);
 

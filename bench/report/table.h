@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The table with which `bench` ends, for people at a terminal.
+// The table at the end of `bench`, for people at a terminal.
 #ifndef GB_TABLE_H
 #define GB_TABLE_H
 
@@ -7,11 +7,10 @@
 
 #include "bench/runner/row.h"
 
-// Prints, for each machine and build, number of threads and state of the caches: every problem,
-// backends side by side, with time, share of the peak that limits it, and speed relative to the
-// fastest backend; then for each model the means over its own mix of problems
-// (bench/report/summary.h). Prints nothing where there are only control rows, and a line that says
-// so without memory.
+// Prints, for each machine and build, thread count and cache state: every problem, backends side by
+// side, with time, share of the peak that bounds it, and speed relative to the fastest backend; then
+// for each model the means over its calls (bench/report/summary.h). Prints nothing if there are only
+// control rows, and one line without memory.
 void gb_bench_table_print(FILE *file, const struct gb_row *rows, size_t count);
 
 #endif

@@ -2,10 +2,11 @@
 #include "bench/report/training_record.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/files.h"
 #include "base/json.h"
-#include "bench/report/embed.h"
+#include "bench/report/html.h"
 
 static const char what[] = "cannot read run";
 
@@ -13,6 +14,8 @@ enum gb_status gb_training_run_read(const char *directory, json_t **run) {
     char path[GB_PATH];
     *run = NULL;
     GB_TRY(gb_path_join(directory, "run.json", path));
+    if (access(path, F_OK) != 0)
+        return gb_fail(GB_BAD_INPUT, what, directory, "not a training run: it has no run.json");
     json_error_t error;
     *run = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
     if (!*run)
@@ -21,37 +24,29 @@ enum gb_status gb_training_run_read(const char *directory, json_t **run) {
         return GB_OK;
     json_decref(*run);
     *run = NULL;
-    return gb_fail(GB_BAD_INPUT, what, path, "no text task: not the record of a run");
+    return gb_fail(GB_BAD_INPUT, what, path, "not a training run's record: no string 'task'");
 }
 
-static enum gb_status read_log(const char *directory, json_t **log) {
+static enum gb_status read_files(const char *directory, struct gb_training_record *record) {
     char path[GB_PATH];
+    GB_TRY(gb_training_run_read(directory, &record->run));
     GB_TRY(gb_path_join(directory, "log.jsonl", path));
-    *log = json_array();
-    GB_TRY(gb_json_lines_read(what, path, *log));
+    record->log = json_array();
+    GB_TRY(gb_json_lines_read(what, path, record->log));
     size_t i;
     json_t *row;
-    json_array_foreach(*log, i, row) {
+    json_array_foreach(record->log, i, row) {
         if (!json_is_integer(json_object_get(row, "step")) || gb_json_integer(row, "step") < 0)
             return gb_fail(GB_BAD_INPUT, what, path,
                            "line %zu: 'step' is not a non-negative integer", i + 1);
     }
-    return GB_OK;
-}
-
-static enum gb_status read_samples(const char *directory, struct gb_training_record *record) {
-    char path[GB_PATH];
     GB_TRY(gb_path_join(directory, "samples.png", path));
     return gb_png_read(what, path, &record->samples, &record->sample_bytes);
 }
 
 enum gb_status gb_training_record_read(const char *directory, struct gb_training_record *record) {
     *record = (struct gb_training_record){.directory = directory};
-    enum gb_status status = gb_training_run_read(directory, &record->run);
-    if (status == GB_OK)
-        status = read_log(directory, &record->log);
-    if (status == GB_OK)
-        status = read_samples(directory, record);
+    enum gb_status status = read_files(directory, record);
     if (status != GB_OK)
         gb_training_record_free(record);
     return status;

@@ -10,14 +10,14 @@
 
 struct gb_training_record {
     const char *directory;
-    json_t *run;            // run.json
-    json_t *log;            // an array of log.jsonl's rows
-    unsigned char *samples; // samples.png; NULL where there is none
+    json_t *run;   // run.json
+    json_t *log;   // an array of log.jsonl's rows
+    char *samples; // samples.png; NULL if there is none
     size_t sample_bytes;
 };
 
-// `directory` must outlive the record. GB_BAD_INPUT naming the file, and its line, where run.json or
-// log.jsonl is missing or damaged; then there is no record.
+// `directory` must outlive the record. GB_BAD_INPUT naming the file, and its line, if run.json or
+// log.jsonl is missing or damaged; there is then no record.
 enum gb_status gb_training_record_read(const char *directory, struct gb_training_record *record);
 
 // run.json alone, to be released.

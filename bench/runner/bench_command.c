@@ -14,23 +14,23 @@
 #include "tasks/build.h"
 #include "tasks/machine.h"
 
-enum { MOST_THREADS = 256, MOST_BACKENDS = 16, MOST_MODELS = 64, FEWEST_REPETITIONS = 9 };
+enum { MAX_THREADS = 256, MAX_BACKENDS = 16, MAX_MODELS = 64, DEFAULT_REPETITIONS = 9 };
 
-// What the line gave, and what it comes to.
+// The options, and what they select.
 struct given {
     const char *filter, *kinds, *models, *backends, *threads, *cache, *json, *gbench_json;
-    int repetitions, launches, launch; // launch -1: this process is none of several
+    int repetitions, launches, launch; // launch -1: not one of several processes
     bool resume, list;
 
-    const struct gb_backend *chosen_backends[MOST_BACKENDS + 1]; // ended by NULL
+    const struct gb_backend *chosen_backends[MAX_BACKENDS + 1]; // ended by NULL
     int backend_count;
-    int teams[GB_MOST_TEAMS], team_count;
-    struct gb_model_case chosen_models[MOST_MODELS + 1]; // ended by one without a name
+    int chosen_threads[GB_MAX_THREAD_COUNTS], thread_count;
+    struct gb_model_case chosen_models[MAX_MODELS + 1]; // ended by one without a name
     int model_count;
     unsigned chosen_kinds;
 };
 
-// ---- Lists of words ----
+// ---- Comma-separated lists ----
 
 static enum gb_status add_backend(struct given *given, const char *name) {
     const struct gb_backend *backend;
@@ -38,28 +38,29 @@ static enum gb_status add_backend(struct given *given, const char *name) {
     for (int i = 0; i < given->backend_count; i++)
         if (given->chosen_backends[i] == backend)
             return GB_OK;
-    if (given->backend_count == MOST_BACKENDS)
-        return gb_fail(GB_BAD_INPUT, "bad value", "--backend", "more than %d", MOST_BACKENDS);
+    if (given->backend_count == MAX_BACKENDS)
+        return gb_fail(GB_BAD_INPUT, "bad value", "--backend", "more than %d", MAX_BACKENDS);
     given->chosen_backends[given->backend_count++] = backend;
     return GB_OK;
 }
 
-static enum gb_status add_team(struct given *given, const char *word) {
+static enum gb_status add_thread_count(struct given *given, const char *word) {
     char *end;
     long threads = strtol(word, &end, 10);
-    if (*end || threads < 1 || threads > MOST_THREADS)
+    if (*end || threads < 1 || threads > MAX_THREADS)
         return gb_fail(GB_BAD_INPUT, "bad value", "--threads", "\"%s\" is not in 1 .. %d", word,
-                       MOST_THREADS);
-    for (int i = 0; i < given->team_count; i++)
-        if (given->teams[i] == threads)
+                       MAX_THREADS);
+    for (int i = 0; i < given->thread_count; i++)
+        if (given->chosen_threads[i] == threads)
             return GB_OK;
-    if (given->team_count == GB_MOST_TEAMS)
-        return gb_fail(GB_BAD_INPUT, "bad value", "--threads", "more than %d", GB_MOST_TEAMS);
-    given->teams[given->team_count++] = (int)threads;
+    if (given->thread_count == GB_MAX_THREAD_COUNTS)
+        return gb_fail(GB_BAD_INPUT, "bad value", "--threads", "more than %d",
+                       GB_MAX_THREAD_COUNTS);
+    given->chosen_threads[given->thread_count++] = (int)threads;
     return GB_OK;
 }
 
-// Every model whose name begins with the word: "cglow-horses" has three sizes.
+// Every model whose name starts with the word: "cglow-horses" has three sizes.
 static enum gb_status add_models(struct given *given, const char *word) {
     char names[1024] = "";
     bool found = false;
@@ -72,12 +73,12 @@ static enum gb_status add_models(struct given *given, const char *word) {
         bool known = false;
         for (int i = 0; i < given->model_count; i++)
             known = known || given->chosen_models[i].name == m->name;
-        if (!known && given->model_count < MOST_MODELS)
+        if (!known && given->model_count < MAX_MODELS)
             given->chosen_models[given->model_count++] = *m;
     }
     return found ? GB_OK
-                 : gb_fail(GB_BAD_INPUT, "bad value", "--model", "\"%s\" begins none of %s", word,
-                           names);
+                 : gb_fail(GB_BAD_INPUT, "bad value", "--model",
+                           "no model name starts with \"%s\"; models: %s", word, names);
 }
 
 static enum gb_status add_kind(struct given *given, const char *word) {
@@ -94,7 +95,7 @@ static enum gb_status add_kind(struct given *given, const char *word) {
             return GB_OK;
         }
     return gb_fail(GB_BAD_INPUT, "bad value", "--kind",
-                   "\"%s\" is not one of kernels, layers, steps, samples", word);
+                   "unknown kind \"%s\"; kinds: kernels, layers, steps, samples", word);
 }
 
 // Calls `add` for each word of "A,B,C".
@@ -107,14 +108,14 @@ static enum gb_status each_word(const char *option, const char *list, struct giv
     while (status == GB_OK && (word = strsep(&rest, ",")))
         status = *word
                      ? add(given, word)
-                     : gb_fail(GB_BAD_INPUT, "bad value", option, "\"%s\" has an empty word", list);
+                     : gb_fail(GB_BAD_INPUT, "bad value", option, "\"%s\" has an empty item", list);
     free(words);
     return status;
 }
 
 // ---- Defaults ----
 
-// Every backend that this CPU supports but the plain reference, which would take hours.
+// Every backend that this CPU supports, except the scalar reference, which would take hours.
 static enum gb_status default_backends(struct given *given) {
     for (const struct gb_backend *const *b = gb_backends(); *b; b++)
         if (gb_backend_supported(*b) && strcmp((*b)->name, "scalar") != 0)
@@ -134,23 +135,23 @@ static enum gb_status choose(struct given *given) {
     if (given->models)
         GB_TRY(each_word("--model", given->models, given, add_models));
     if (given->threads)
-        return each_word("--threads", given->threads, given, add_team);
+        return each_word("--threads", given->threads, given, add_thread_count);
     int all = gb_machine_threads();
-    given->teams[0] = 1;
-    given->teams[1] = all;
-    given->team_count = all > 1 ? 2 : 1;
+    given->chosen_threads[0] = 1;
+    given->chosen_threads[1] = all;
+    given->thread_count = all > 1 ? 2 : 1;
     return GB_OK;
 }
 
 static enum gb_status check_combination(const struct given *given) {
     const char *what = "missing option", *json = "--json";
     if (given->resume && !given->json)
-        return gb_fail(GB_BAD_INPUT, what, json, "--resume needs it: the file to go on with");
+        return gb_fail(GB_BAD_INPUT, what, json, "--resume needs the file to resume");
     if (given->launches > 1 && !given->json)
-        return gb_fail(GB_BAD_INPUT, what, json, "--launches needs it: the file of all rows");
+        return gb_fail(GB_BAD_INPUT, what, json, "--launches needs a file for all results");
     if (given->launches > 1 && given->gbench_json)
         return gb_fail(GB_BAD_INPUT, "bad combination", "--gbench-json",
-                       "it holds a single launch, not --launches");
+                       "it takes a single launch, not --launches");
     return GB_OK;
 }
 
@@ -161,7 +162,7 @@ static enum gb_status sweep_into(const struct given *given, const struct gb_cata
     struct gb_journal journal;
     GB_TRY(gb_journal_open(&journal, given->json, given->resume));
     if (journal.dropped)
-        printf("%s: dropped the last line, which was cut short\n", given->json);
+        printf("%s: dropped the incomplete last line\n", given->json);
     const struct gb_sweep sweep = {
         .list = catalog->list,
         .count = catalog->count,
@@ -201,7 +202,7 @@ static enum gb_status sweep(const struct given *given, const struct gb_catalog *
     if (status == GB_OK)
         status = sweep_into(given, catalog, report);
     gb_gbench_report_close(report);
-    // A sweep that was stopped, or that found a wrong kernel, has something to show all the same.
+    // A sweep that was interrupted or found a wrong kernel has results as well.
     if (status == GB_OK || status == GB_CHECK_FAILED || status == GB_INTERRUPTED) {
         enum gb_status committed = gb_atomic_commit(&file);
         return committed == GB_OK ? status : committed;
@@ -213,8 +214,8 @@ static enum gb_status sweep(const struct given *given, const struct gb_catalog *
 static enum gb_status run_selected(const struct given *given) {
     const struct gb_catalog_request request = {
         .backends = given->chosen_backends,
-        .threads = given->teams,
-        .thread_count = given->team_count,
+        .threads = given->chosen_threads,
+        .thread_count = given->thread_count,
         .filter = given->filter,
         .kinds = given->chosen_kinds,
         .models = given->models ? given->chosen_models : NULL,
@@ -248,32 +249,32 @@ static enum gb_status launch_all(const struct given *given, int argc, const char
 
 static enum gb_status bench(int argc, const char **argv) {
     struct given given = {
-        .repetitions = FEWEST_REPETITIONS, .launches = 1, .launch = -1, .cache = "both"};
+        .repetitions = DEFAULT_REPETITIONS, .launches = 1, .launch = -1, .cache = "both"};
     const struct gb_option options[] = {
         gb_option_string("filter", "REGEX", &given.filter,
-                         "problems in which this POSIX extended expression is found; --list "
-                         "prints them all"),
+                         "only benchmarks matching this POSIX extended regex; --list prints all"),
         gb_option_string("kind", "A,B", &given.kinds,
-                         "of kernels, layers, steps, samples (default: all, about six hours)"),
+                         "kernels, layers, steps, samples (default: all, about six hours)"),
         gb_option_string("model", "A,B", &given.models,
-                         "of the models whose names begin so, \"cglow-horses\" (default: all)"),
+                         "models by name prefix, e.g. cglow-horses (default: all)"),
         gb_option_string("backend", "A,B", &given.backends,
-                         "backends (default: all that this CPU supports but scalar)"),
+                         "backends (default: all that this CPU supports except scalar)"),
         gb_option_string("threads", "1,2", &given.threads,
-                         "numbers of threads (default: 1 and all)"),
+                         "thread counts (default: 1 and all CPUs)"),
         gb_option_choice("cache", "warm|cold|both", &given.cache,
-                         "where operands lie when a run begins"),
+                         "cache state before each run: warm, cold or both"),
         gb_option_int("reps", "N", &given.repetitions, 1, 10000,
-                      "repetitions of 20 ms or a run; fewer than 9 are for a quick look"),
-        gb_option_string("json", "FILE", &given.json, "rows, a line each, as they come"),
-        gb_option_flag("resume", &given.resume, "go on with the rows that FILE has already"),
+                      "repetitions (each >= 20 ms or one call); use >= 9 for published numbers"),
+        gb_option_string("json", "FILE", &given.json, "write results as JSON Lines"),
+        gb_option_flag("resume", &given.resume,
+                       "resume a sweep: keep the results in FILE, time the rest"),
         gb_option_string("gbench-json", "FILE", &given.gbench_json,
-                         "the new rows as Google Benchmark's JSON"),
+                         "write new results in Google Benchmark's JSON format"),
         gb_option_int("launches", "N", &given.launches, 1, GB_SAMPLE_MAX,
-                      "times all of it N times, in a process of its own each"),
+                      "repeat everything in N separate processes"),
         gb_option_int("launch", "I", &given.launch, 0, GB_SAMPLE_MAX - 1,
-                      "the number of this process among several; --launches sets it"),
-        gb_option_flag("list", &given.list, "print the problems and time nothing"),
+                      "number of this process, from 0; set by --launches"),
+        gb_option_flag("list", &given.list, "print the benchmarks without timing them"),
         {0},
     };
     bool helped;
@@ -287,4 +288,4 @@ static enum gb_status bench(int argc, const char **argv) {
 }
 
 const struct gb_command gb_bench_command = {
-    "bench", "Times kernels, layers, steps and samples on every backend", bench};
+    "bench", "Time kernels, layers, steps and samples on every backend", bench};

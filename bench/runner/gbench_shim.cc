@@ -13,8 +13,8 @@
 
 namespace {
 
-// What Google Benchmark asks of a program before its first run. Random order of repetitions can be
-// had as a flag alone.
+// Initialises Google Benchmark before its first run. Random order of repetitions is only available as
+// a flag.
 void initialize() {
     static bool done = false;
     if (done)
@@ -77,7 +77,7 @@ namespace {
 
 using benchmark::BenchmarkReporter;
 
-// Takes the times of a group's benchmarks. A benchmark's family is its place in the list.
+// Collects the times of a group's benchmarks. The family of a benchmark is its index in the list.
 class Collector : public BenchmarkReporter {
   public:
     Collector(const gb_gbench *list, gb_gbench_report *report) : list_(list), report_(report) {
@@ -114,7 +114,7 @@ void run(const gb_gbench *list, int count, int repetitions, gb_gbench_report *re
         auto *registered = benchmark::RegisterBenchmark(
             timed.name, [&timed](benchmark::State &state) { repeat(state, timed); });
         registered->Iterations(timed.iterations)->Repetitions(repetitions)->MeasureProcessCPUTime();
-        // Or a variable of the environment could ask for means alone, and no time would come.
+        // Overrides an environment variable that asks for aggregates only, without times.
         registered->ReportAggregatesOnly(false);
         if (timed.run_seconds)
             registered->UseManualTime();
@@ -128,8 +128,8 @@ void run(const gb_gbench *list, int count, int repetitions, gb_gbench_report *re
     benchmark::ClearRegisteredBenchmarks();
 }
 
-// A run as the document shows it: with the threads that it really used, without the number of
-// iterations in its name, which is chosen anew in every process while tools match runs by name.
+// A run as the document shows it: with the threads that it really used, and without the number of
+// iterations in its name, which differs between processes while tools match runs by name.
 void retitle(BenchmarkReporter::Run &run, const gb_gbench &timed, int64_t family) {
     run.family_index = family;
     run.run_name.iterations.clear();
@@ -149,7 +149,7 @@ void keep(gb_gbench_report &report, const gb_gbench *list) {
         gb_gbench_report::Runs shown;
         for (BenchmarkReporter::Run run : runs) {
             const gb_gbench &timed = list[run.family_index];
-            // The mean of times that do not count does not, either.
+            // No mean of invalid times.
             if (timed.error && run.run_type == BenchmarkReporter::Run::RT_Aggregate)
                 continue;
             const int64_t family = report.families + run.family_index;
@@ -208,7 +208,8 @@ void gb_gbench_report_close(struct gb_gbench_report *report) {
     const std::unique_ptr<gb_gbench_report> owned(report);
     if (!owned)
         return;
-    owned->begin(BenchmarkReporter::Context()); // a sweep that timed nothing leaves a document, too
+    owned->begin(
+        BenchmarkReporter::Context()); // a sweep that timed nothing leaves a document as well
     owned->json.Finalize();
     owned->flush();
 }

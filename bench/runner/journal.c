@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 
 static const char what[] = "cannot start a sweep";
 
-// Those parts of gb_machine_json that decide what a row can be compared with.
+// The parts of gb_machine_json that determine what a row can be compared with.
 static enum gb_status describe_here(struct gb_journal *journal) {
     json_t *all;
     GB_TRY(gb_machine_json(&all));
@@ -33,10 +34,10 @@ static enum gb_status check_origin(const struct gb_journal *journal) {
         const struct gb_row *row = &journal->rows.list[i];
         if (!json_equal(row->machine, journal->machine))
             return gb_fail(GB_NOT_COMPARABLE, "cannot resume", journal->path,
-                           "row %zu is of another machine", i + 1);
+                           "row %zu is from another machine", i + 1);
         if (!json_equal(row->build, journal->build))
             return gb_fail(GB_NOT_COMPARABLE, "cannot resume", journal->path,
-                           "row %zu is of another build", i + 1);
+                           "row %zu is from another build", i + 1);
     }
     return GB_OK;
 }
@@ -49,17 +50,23 @@ static enum gb_status open_file(struct gb_journal *journal, bool resume) {
     journal->created = access(journal->path, F_OK) != 0;
     journal->file = fopen(journal->path, "a");
     struct stat file;
-    if (!journal->file || fstat(fileno(journal->file), &file) != 0)
+    if (!journal->file)
+        return refused(journal->path);
+    // Two sweeps in one file would mix their lines, and --resume would take one's rows for the
+    // other's. File systems without locks do without.
+    if (flock(fileno(journal->file), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return gb_fail(GB_BAD_INPUT, what, journal->path, "another process is writing it");
+    if (fstat(fileno(journal->file), &file) != 0)
         return refused(journal->path);
     if (file.st_size > 0 && !resume)
         return gb_fail(GB_BAD_INPUT, what, journal->path,
-                       "rows are there already: --resume goes on with them, another --json starts "
-                       "anew");
-    size_t whole_bytes;
-    GB_TRY(gb_rows_recover(journal->path, &journal->rows, &whole_bytes));
+                       "it has results already: add --resume to continue, or give another --json "
+                       "to start over");
+    size_t valid_bytes;
+    GB_TRY(gb_rows_recover(journal->path, &journal->rows, &valid_bytes));
     GB_TRY(check_origin(journal));
-    journal->dropped = (size_t)file.st_size > whole_bytes;
-    if (journal->dropped && ftruncate(fileno(journal->file), (off_t)whole_bytes) != 0)
+    journal->dropped = (size_t)file.st_size > valid_bytes;
+    if (journal->dropped && ftruncate(fileno(journal->file), (off_t)valid_bytes) != 0)
         return refused(journal->path);
     return GB_OK;
 }

@@ -23,7 +23,7 @@ static void read_error(FILE *errors, char line[static 512]) {
     static const char prefix[] = "glowbench: ";
     rewind(errors);
     if (!fgets(line, 512, errors))
-        strcpy(line, "it does not say why");
+        strcpy(line, "exited without an error message");
     line[strcspn(line, "\n")] = '\0';
     if (strncmp(line, prefix, strlen(prefix)) == 0)
         memmove(line, line + strlen(prefix), strlen(line + strlen(prefix)) + 1);
@@ -45,17 +45,17 @@ static enum gb_status exit_status(int code) {
 }
 
 static enum gb_status wait_for(pid_t child, const char *name, FILE *errors) {
-    // In naps that grow with the launch: a signal just before a wait without end would be missed.
+    // Polls, since a signal just before a blocking wait would be missed.
     const long shortest = 1000000, longest = 100000000; // nanoseconds
     struct timespec nap = {.tv_nsec = shortest};
-    bool told = false;
+    bool forwarded = false;
     int state;
     pid_t ended;
     while ((ended = waitpid(child, &state, WNOHANG)) != child) {
         if (ended < 0 && errno != EINTR)
             return gb_fail(GB_IO_ERROR, what, name, "%s", strerror(errno));
-        if (gb_interrupt_asked() && !told)
-            told = kill(child, SIGTERM) == 0; // asked of this process alone, maybe
+        if (gb_interrupt_asked() && !forwarded)
+            forwarded = kill(child, SIGTERM) == 0; // the signal may have been sent to us alone
         nanosleep(&nap, NULL);
         nap.tv_nsec = nap.tv_nsec < longest / 2 ? 2 * nap.tv_nsec : longest;
     }
@@ -69,14 +69,14 @@ static enum gb_status wait_for(pid_t child, const char *name, FILE *errors) {
 }
 
 enum gb_status gb_launch(const char *executable, const char *const *arguments, bool quiet) {
-    enum { WORDS = 256 };
+    enum { MAX_ARGUMENTS = 256 };
     const char *name = strcmp(executable, GB_THIS_EXECUTABLE) == 0 ? "bench" : executable;
-    const char *words[WORDS] = {"glowbench"};
+    const char *words[MAX_ARGUMENTS] = {"glowbench"};
     int count = 1;
-    for (; *arguments && count < WORDS - 1; arguments++)
+    for (; *arguments && count < MAX_ARGUMENTS - 1; arguments++)
         words[count++] = *arguments;
     if (*arguments)
-        return gb_fail(GB_BAD_INPUT, what, name, "more than %d arguments", WORDS - 2);
+        return gb_fail(GB_BAD_INPUT, what, name, "more than %d arguments", MAX_ARGUMENTS - 2);
     FILE *errors = tmpfile();
     if (!errors)
         return gb_fail(GB_IO_ERROR, what, name, "cannot make a temporary file");
@@ -85,7 +85,7 @@ enum gb_status gb_launch(const char *executable, const char *const *arguments, b
     posix_spawn_file_actions_adddup2(&actions, fileno(errors), STDERR_FILENO);
     if (quiet)
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    fflush(stdout); // or the launch's output would overtake it
+    fflush(stdout); // before the launch writes to it
     pid_t child;
     int error = posix_spawn(&child, executable, &actions, NULL, (char *const *)words, environ);
     posix_spawn_file_actions_destroy(&actions);
@@ -93,34 +93,25 @@ enum gb_status gb_launch(const char *executable, const char *const *arguments, b
                                        : gb_fail(GB_BAD_INPUT, what, name, "%s", strerror(error));
     fclose(errors);
     if ((status == GB_OK || status == GB_CHECK_FAILED) && gb_interrupt_asked())
-        return gb_fail(GB_INTERRUPTED, "stopped", name, "as it was asked to");
+        return gb_fail(GB_INTERRUPTED, "interrupted", name, "stopped by a signal");
     return status;
 }
 
-// Copies the command line without --launches; *resumes: it asks for --resume itself.
-static int copy_arguments(int argc, const char **argv, const char **words, bool *resumes) {
-    static const char launches[] = "--launches";
-    int count = 0;
-    *resumes = false;
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], launches) == 0) {
-            i++; // its value
-            continue;
-        }
-        if (strncmp(argv[i], "--launches=", strlen(launches) + 1) == 0)
-            continue;
-        *resumes |= strcmp(argv[i], "--resume") == 0;
-        words[count++] = argv[i];
-    }
-    return count;
-}
-
 enum gb_status gb_launches_run(int argc, const char **argv, int launches) {
+    static const char option[] = "--launches";
     const char **words = calloc((size_t)argc + 4, sizeof *words);
     if (!words)
         return gb_no_memory(what, "bench");
-    bool resumes;
-    int count = copy_arguments(argc, argv, words, &resumes);
+    bool resumes = false;
+    int count = 0;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], option) == 0) {
+            i++; // its value
+        } else if (strncmp(argv[i], "--launches=", sizeof option) != 0) {
+            resumes |= strcmp(argv[i], "--resume") == 0;
+            words[count++] = argv[i];
+        }
+    }
     char number[16];
     words[count++] = "--launch";
     words[count++] = number;

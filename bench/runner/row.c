@@ -13,14 +13,14 @@
 #include "base/utf8.h"
 
 static const char *const caches[] = {"warm", "cold", NULL};
-static const char *const roofline[] = {"compute", "bandwidth", NULL};
+static const char *const bounds[] = {"compute", "bandwidth", NULL};
 
-// ---- A line's fields, in its order ----
+// ---- The fields of a line, in order ----
 
 enum type {
     TEXT,    // char[size]
-    WORD,    // an enumeration by its words
-    COUNT,   // int >= least
+    WORD,    // an enumeration, by name
+    COUNT,   // int >= min
     WORDS,   // char[][GB_WORD], an array without the empty ones
     REAL,    // double
     MAYBE,   // double; null for NAN
@@ -36,7 +36,7 @@ struct field {
     enum type type;
     size_t offset, size;
     const char *const *words;
-    int least;
+    int min;
 };
 
 #define MEMBER(key, type, member)                                                                  \
@@ -60,7 +60,7 @@ static const struct field fields[] = {
     {MEMBER("bytes", REAL, bytes), NULL, 0},
     {MEMBER("gflops", MAYBE, gflops), NULL, 0},
     {MEMBER("gbs", MAYBE, gbs), NULL, 0},
-    {MEMBER("wall", WORD, wall), roofline, 0},
+    {MEMBER("wall", WORD, bound), bounds, 0},
     {MEMBER("peak_gflops", MAYBE, peak_gflops), NULL, 0},
     {MEMBER("peak_gbs", MAYBE, peak_gbs), NULL, 0},
     {MEMBER("share_of_peak", MAYBE, share_of_peak), NULL, 0},
@@ -96,7 +96,7 @@ enum gb_status gb_row_evaluate(struct gb_row *row) {
     row->gflops = 1e-9 * row->flops / row->median_seconds;
     row->gbs = 1e-9 * row->bytes / row->median_seconds;
     double compute = row->flops / row->peak_gflops, traffic = row->bytes / row->peak_gbs;
-    row->wall = compute > traffic ? GB_WALL_COMPUTE : GB_WALL_BANDWIDTH;
+    row->bound = compute > traffic ? GB_BOUND_COMPUTE : GB_BOUND_MEMORY;
     row->share_of_peak = 1e-9 * fmax(compute, traffic) / row->median_seconds;
     return GB_OK;
 }
@@ -136,7 +136,7 @@ static json_t *words_json(const char *words, size_t bytes) {
 static json_t *note_json(const char *note) {
     if (!note)
         return json_null();
-    // A message may name a file.
+    // A message may contain a file name.
     char *text = strdup(note);
     if (!text)
         return NULL;
@@ -207,7 +207,7 @@ static bool take_shares(struct gb_row *row, const json_t *mixes) {
     const char *model;
     json_t *times;
     json_object_foreach((json_t *)mixes, model, times) {
-        struct gb_inv1x1_share *share = &row->shares[row->share_count++];
+        struct gb_model_share *share = &row->shares[row->share_count++];
         share->count = (int)json_integer_value(times);
         if (!json_is_integer(times) || share->count < 1 ||
             share->count != json_integer_value(times) || strlen(model) >= sizeof share->model)
@@ -285,7 +285,7 @@ static bool take_value(struct gb_row *row, const struct field *field, json_t *va
         return take_word(at, field->words, value);
     case COUNT:
         *(int *)at = (int)json_integer_value(value);
-        return json_is_integer(value) && json_integer_value(value) >= field->least &&
+        return json_is_integer(value) && json_integer_value(value) >= field->min &&
                json_integer_value(value) == *(int *)at;
     case WORDS:
         return take_words(at, field->size, value);
@@ -309,9 +309,8 @@ static bool take_value(struct gb_row *row, const struct field *field, json_t *va
     return false;
 }
 
-// Computes what follows from times, work and peaks again, so that a table need not believe it.
-// NULL, or the key of a figure from which nothing follows, or of a median that is not that of the
-// times to what a line's digits keep.
+// Recomputes what follows from times, work and peaks, rather than trust the file. NULL, or the key of
+// an impossible figure, or of a median that is not that of the times to the digits of a line.
 static const char *take_figures(struct gb_row *row) {
     const double median = row->median_seconds;
     if (!(row->flops >= 0))
@@ -328,7 +327,7 @@ static const char *take_figures(struct gb_row *row) {
                                                                                   : NULL;
 }
 
-// Fills a zeroed row; NULL, or the key whose value is missing or none that it can have.
+// Fills a zeroed row; NULL, or the key whose value is missing or invalid.
 static const char *take_row(struct gb_row *row, const json_t *object) {
     if (gb_json_integer(object, "schema") != GB_ROW_SCHEMA)
         return "schema";
@@ -337,7 +336,7 @@ static const char *take_row(struct gb_row *row, const json_t *object) {
         if (!value || !take_value(row, &fields[i], value))
             return fields[i].key;
     }
-    // A row has times or a reason why not.
+    // A row has either times or an error.
     if (!row->error != !!row->seconds)
         return "seconds";
     return take_figures(row);
@@ -382,26 +381,26 @@ static enum gb_status read_line(const char *path, size_t number, const char *lin
     const char *key = take_row(&row, object);
     json_decref(object);
     enum gb_status status = key ? gb_fail(GB_BAD_INPUT, reading, path,
-                                          "line %zu: '%s' is missing or unusable", number, key)
+                                          "line %zu: '%s' is missing or invalid", number, key)
                                 : gb_rows_add(rows, &row);
     if (status != GB_OK)
         gb_row_free(&row);
     return status;
 }
 
-// All whole lines. *cut is the number of the last line if it has no end, else 0.
+// All complete lines. *cut is the number of the last line if it is incomplete, else 0.
 static enum gb_status read_lines(FILE *file, const char *path, struct gb_rows *rows,
-                                 size_t *whole_bytes, size_t *cut) {
+                                 size_t *valid_bytes, size_t *cut) {
     char *line = NULL;
     size_t size = 0;
     ssize_t length;
     enum gb_status status = GB_OK;
-    *whole_bytes = *cut = 0;
+    *valid_bytes = *cut = 0;
     for (size_t number = 1; status == GB_OK && !*cut && (length = getline(&line, &size, file)) > 0;
          number++) {
         if (line[length - 1] == '\n') {
             status = read_line(path, number, line, (size_t)length, rows);
-            *whole_bytes += (size_t)length;
+            *valid_bytes += (size_t)length;
         } else {
             *cut = number;
         }
@@ -417,28 +416,28 @@ enum gb_status gb_rows_read(const char *path, struct gb_rows *rows) {
     FILE *file = fopen(path, "r");
     if (!file)
         return gb_fail(GB_BAD_INPUT, reading, path, "%s", strerror(errno));
-    size_t whole_bytes, cut;
-    enum gb_status status = read_lines(file, path, rows, &whole_bytes, &cut);
+    size_t valid_bytes, cut;
+    enum gb_status status = read_lines(file, path, rows, &valid_bytes, &cut);
     fclose(file);
     if (status == GB_OK && cut)
         status = gb_fail(GB_BAD_INPUT, reading, path, "line %zu is cut short", cut);
     else if (status == GB_OK && rows->count == 0)
-        status = gb_fail(GB_BAD_INPUT, reading, path, "the file holds no row");
+        status = gb_fail(GB_BAD_INPUT, reading, path, "no rows");
     if (status != GB_OK)
         gb_rows_free(rows);
     return status;
 }
 
-enum gb_status gb_rows_recover(const char *path, struct gb_rows *rows, size_t *whole_bytes) {
+enum gb_status gb_rows_recover(const char *path, struct gb_rows *rows, size_t *valid_bytes) {
     *rows = (struct gb_rows){0};
-    *whole_bytes = 0;
+    *valid_bytes = 0;
     FILE *file = fopen(path, "r");
     if (!file && errno == ENOENT)
         return GB_OK;
     if (!file)
         return gb_fail(GB_BAD_INPUT, reading, path, "%s", strerror(errno));
     size_t cut;
-    enum gb_status status = read_lines(file, path, rows, whole_bytes, &cut);
+    enum gb_status status = read_lines(file, path, rows, valid_bytes, &cut);
     fclose(file);
     if (status != GB_OK)
         gb_rows_free(rows);

@@ -15,25 +15,24 @@
 #include "bench/runner/control.h"
 #include "bench/runner/timing.h"
 
-// A sweep that runs.
 struct run {
     const struct gb_sweep *sweep;
     struct gb_journal *journal;
     int threads, *cpus;  // that are pinned; threads 0: none yet
-    int cpu_count;       // 0: they could not be
-    size_t memory_bytes; // a working set that no cache holds
+    int cpu_count;       // 0: pinning failed
+    size_t memory_bytes; // of a working set beyond all caches
     struct gb_probe memory_probe;
     bool probe_open;
-    bool warmed_up;                        // the pinned threads are
-    struct gb_row controls[GB_MOST_TEAMS]; // in the making
+    bool warmed_up;                               // the pinned threads
+    struct gb_row controls[GB_MAX_THREAD_COUNTS]; // so far
     int control_count;
     struct gb_progress progress;
     int rows_all, rows_done;
     double cost_all, cost_done, cost_group; // estimated seconds
-    const char *problem;                    // that is being timed
+    const char *problem;                    // being timed
 };
 
-// The rows of a problem and a number of threads that the journal does not have.
+// The rows of a problem and a thread count that the journal does not have.
 struct group {
     struct gb_timing rows[GB_GROUP_ROWS];
     int count;
@@ -43,13 +42,13 @@ static const char *backend_name(const struct gb_benchmark *benchmark) {
     return benchmark->backend ? benchmark->backend->name : "none";
 }
 
-// ---- What is to be done ----
+// ---- Groups to time ----
 
 static bool wanted(const struct gb_sweep *sweep, const struct gb_benchmark *benchmark,
                    enum gb_cache cache) {
-    bool whole_model =
+    const bool model =
         strcmp(benchmark->operation, "step") == 0 || strcmp(benchmark->operation, "sample") == 0;
-    return cache == GB_CACHE_COLD ? sweep->cold && !whole_model : sweep->warm;
+    return cache == GB_CACHE_COLD ? sweep->cold && !model : sweep->warm;
 }
 
 static enum gb_status add_rows(const struct run *run, const struct gb_benchmark *benchmark,
@@ -59,7 +58,7 @@ static enum gb_status add_rows(const struct run *run, const struct gb_benchmark 
             gb_journal_find(run->journal, benchmark->problem, backend_name(benchmark),
                             benchmark->threads, cache, run->sweep->launch))
             continue;
-        if (group->count == GB_GROUP_ROWS - 1) // the last is the control's
+        if (group->count == GB_GROUP_ROWS - 1) // the last is for the control
             return gb_fail(GB_BAD_INPUT, "cannot time", benchmark->problem, "more than %d rows",
                            GB_GROUP_ROWS - 1);
         group->rows[group->count++] = (struct gb_timing){.benchmark = benchmark, .cache = cache};
@@ -74,9 +73,9 @@ static int end_of_problem(const struct gb_sweep *sweep, int first) {
     return end;
 }
 
-// Calls `visit` for every group of a number of threads that has rows to be timed.
-static enum gb_status visit_team(struct run *run, int threads,
-                                 enum gb_status (*visit)(struct run *, struct group *)) {
+// Calls `visit` for every group of a thread count that has rows to be timed.
+static enum gb_status visit_thread_count(struct run *run, int threads,
+                                         enum gb_status (*visit)(struct run *, struct group *)) {
     const struct gb_sweep *sweep = run->sweep;
     for (int first = 0, end; first < sweep->count; first = end) {
         end = end_of_problem(sweep, first);
@@ -97,28 +96,28 @@ static bool met_before(const struct gb_sweep *sweep, int index) {
     return false;
 }
 
-// All of one number of threads first, since threads are pinned anew for another.
+// All groups of one thread count first, since another means pinning again.
 static enum gb_status visit_groups(struct run *run,
                                    enum gb_status (*visit)(struct run *, struct group *)) {
     for (int i = 0; i < run->sweep->count; i++)
         if (!met_before(run->sweep, i))
-            GB_TRY(visit_team(run, run->sweep->list[i].threads, visit));
+            GB_TRY(visit_thread_count(run, run->sweep->list[i].threads, visit));
     return GB_OK;
 }
 
 // ---- Cost ----
 
-// Seconds that a row takes, guessed for a usual CPU. Only the proportions matter: the time left is
-// corrected by how long it really took so far.
+// Estimated seconds of a row on a common CPU. Only proportions matter: the time left is scaled by
+// the time that rows really took so far.
 static double cost_of(const struct gb_benchmark *benchmark, int repetitions) {
-    const double flops = 50e9, reference_flops = 2e9, bytes = 5e9; // a second
-    const double shortest = 0.03; // of a repetition, with what goes before it
+    const double flops = 50e9, reference_flops = 2e9, bytes = 5e9; // per second
+    const double shortest = 0.03; // of a repetition, with its preparation
     double run = fmax(benchmark->flops / flops / benchmark->threads, benchmark->bytes / bytes);
     double check = benchmark->check_flops / reference_flops + benchmark->bytes / bytes + 2 * run;
     return 2 * check + (1 + repetitions) * fmax(shortest, 2 * run);
 }
 
-// The rows, and what comes with any group: its control and the probes of the roofline.
+// The rows, the control and the probes of the peaks.
 static double cost_of_group(const struct run *run, const struct group *group) {
     const double control_and_probes = 0.05;
     double cost = control_and_probes * run->sweep->repetitions;
@@ -168,7 +167,7 @@ static enum gb_status pin(struct run *run, int threads) {
     if (!run->cpus)
         return gb_no_memory("cannot pin threads", "bench");
     enum gb_status status = gb_pin_threads(threads, run->cpus);
-    // Where the system keeps its threads to itself there is still something to be measured.
+    // Without pinning, measurements are still worth having.
     run->cpu_count = status == GB_OK ? threads : 0;
     if (status != GB_IO_ERROR)
         GB_TRY(status);
@@ -181,7 +180,7 @@ static enum gb_status pin(struct run *run, int threads) {
 
 // ---- Rows ----
 
-// What a row says besides its times.
+// Fills in what a row has besides its times.
 static enum gb_status describe(const struct run *run, struct gb_timing *timing) {
     const struct gb_benchmark *b = timing->benchmark;
     struct gb_row *row = &timing->row;
@@ -213,7 +212,7 @@ static enum gb_status describe(const struct run *run, struct gb_timing *timing) 
     return GB_OK;
 }
 
-// Adds a group's part to the control row of its number of threads. The peaks stay those of the last
+// Adds a group's part to the control row of its thread count. The peaks are those of the last
 // part.
 static enum gb_status add_control(struct run *run, struct gb_row *part) {
     int i = 0;
@@ -222,9 +221,9 @@ static enum gb_status add_control(struct run *run, struct gb_row *part) {
     if (part->error)
         return GB_OK;
     if (i == run->control_count) {
-        if (i == GB_MOST_TEAMS)
-            return gb_fail(GB_BAD_INPUT, "cannot time", part->problem,
-                           "more than %d numbers of threads", GB_MOST_TEAMS);
+        if (i == GB_MAX_THREAD_COUNTS)
+            return gb_fail(GB_BAD_INPUT, "cannot time", part->problem, "more than %d thread counts",
+                           GB_MAX_THREAD_COUNTS);
         run->controls[run->control_count++] = *part;
         *part = (struct gb_row){0};
         return GB_OK;
@@ -249,9 +248,9 @@ static enum gb_status keep_row(struct run *run, struct gb_row *row) {
 
 // ---- Groups ----
 
-// The last row of `group` is the control's.
+// The last row of `group` is that of the control.
 static enum gb_status time_rows(struct run *run, struct group *group) {
-    // CPUs that have been idle take tens of milliseconds to reach their clock.
+    // Idle CPUs take tens of milliseconds to reach their full clock.
     const double first_warm_up = 0.2;
     const struct gb_timing_options options = {
         .warm_up = run->warmed_up ? 0 : first_warm_up,
@@ -274,9 +273,10 @@ static enum gb_status time_rows(struct run *run, struct group *group) {
 static enum gb_status time_group(struct run *run, struct group *group) {
     const struct gb_benchmark *first = group->rows[0].benchmark;
     if (gb_interrupt_asked())
-        return gb_fail(GB_INTERRUPTED, "stopped", run->journal->path ? run->journal->path : "bench",
-                       "after %d of %d rows%s", run->rows_done, run->rows_all,
-                       run->journal->path ? "; go on with the same command and --resume" : "");
+        return gb_fail(GB_INTERRUPTED, "interrupted",
+                       run->journal->path ? run->journal->path : "bench", "after %d of %d rows%s",
+                       run->rows_done, run->rows_all,
+                       run->journal->path ? "; rerun with --resume to continue" : "");
     GB_TRY(pin(run, first->threads));
     run->problem = first->problem;
     run->cost_group = cost_of_group(run, group);
@@ -306,7 +306,7 @@ static enum gb_status keep_controls(struct run *run) {
     return GB_OK;
 }
 
-// GB_CHECK_FAILED where a row of this launch has an error.
+// GB_CHECK_FAILED if a row of this launch has an error.
 static enum gb_status verdict(const struct run *run) {
     const struct gb_rows *rows = &run->journal->rows;
     const struct gb_row *first = NULL;

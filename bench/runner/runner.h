@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A sweep: all rows of a list of benchmarks, group by group. A group is a problem with a number of
-// threads: all its backends, warm and cold, timed side by side (bench/runner/timing.h) with the
-// control (bench/runner/control.h; of a group that is timed in portions, in the last one), which
-// comes to one row for the whole sweep and number of threads.
+// A sweep: all rows of a list of benchmarks, group by group. A group is a problem with one thread
+// count: all its backends, warm and cold, timed together (bench/runner/timing.h) with the control
+// (bench/runner/control.h), which gets one row per thread count for the whole sweep.
 #ifndef GB_RUNNER_H
 #define GB_RUNNER_H
 
@@ -12,25 +11,23 @@
 #include "bench/runner/gbench_shim.h"
 #include "bench/runner/journal.h"
 
-enum { GB_MOST_TEAMS = 16 }; // numbers of threads in a sweep
+enum { GB_MAX_THREAD_COUNTS = 16 }; // in a sweep
 
 struct gb_sweep {
-    const struct gb_benchmark *list; // the benchmarks of a problem follow each other
+    const struct gb_benchmark *list; // the benchmarks of a problem are neighbours
     int count;
     int repetitions;
-    bool warm, cold; // cold rows are left out of what takes far more memory than caches hold:
-                     // steps and samples of models
-    int launch;      // that rows are marked with
-    struct gb_gbench_report *report; // gets the new rows; NULL: none
+    bool warm, cold; // no cold rows of steps and samples, which exceed the caches anyway
+    int launch;      // of the new rows
+    struct gb_gbench_report *report; // gets the new rows; may be NULL
 };
 
-// Times what the journal does not have yet and adds it there. Threads are pinned while it runs;
-// where the system refuses that, rows say so by an empty list of CPUs. Shows its progress on
-// standard output. GB_INTERRUPTED after SIGINT or SIGTERM, once the group that is being timed is
-// done: all that was timed is in the journal. GB_CHECK_FAILED where a row of this launch, new or
-// old, has an error. GB_UNSUPPORTED where there are fewer CPUs than threads. GB_BAD_INPUT
-// where a group has more than GB_GROUP_ROWS rows, or the list more than GB_MOST_TEAMS numbers of
-// threads.
+// Times what the journal does not have yet and adds it there. Threads are pinned while it runs; if
+// the system refuses that, the rows have an empty list of CPUs. Shows its progress on standard
+// output. GB_INTERRUPTED after SIGINT or SIGTERM, once the current group is done: all that was timed
+// is in the journal. GB_CHECK_FAILED if a row of this launch, new or old, has an error.
+// GB_UNSUPPORTED if there are fewer CPUs than threads. GB_BAD_INPUT if a group has more than
+// GB_GROUP_ROWS rows, or the list more than GB_MAX_THREAD_COUNTS thread counts.
 enum gb_status gb_sweep_run(const struct gb_sweep *sweep, struct gb_journal *journal);
 
 #endif

@@ -13,19 +13,18 @@
 #include "bench/peaks/peaks.h"
 #include "bench/runner/flush.h"
 
-// Long enough that what starts a repetition (a team of threads woken: tens of microseconds) does
-// not count.
+// Long enough to hide the start of a repetition (waking threads takes tens of microseconds).
 static const double repetition_seconds = 0.02;
-static const double least_warm_up = 0.02;
-// A run that takes longer than this warms its caches itself, in a small part of its time.
+static const double min_warm_up = 0.02;
+// A run that takes longer than this warms its caches in a small part of its time.
 static const double warms_itself = 0.25;
 
-// A benchmark that is set up, for its warm and its cold row.
+// A benchmark with its state, for its warm and its cold row.
 struct subject {
     const struct gb_benchmark *benchmark;
     struct gb_arena arena;
-    void *state;      // NULL: it is not, or no more
-    size_t footprint; // bytes that it takes, as far as is known before
+    void *state;      // NULL: not set up
+    size_t footprint; // estimated bytes
     double run_seconds;
     struct gb_timing *rows;
     int row_count;
@@ -36,10 +35,10 @@ struct timed {
     struct session *session;
     struct subject *subject;
     struct gb_timing *row;
-    double reorder_seconds; // sum over the last runs of the repetitions so far
+    double reorder_seconds; // sum over the repetitions' last runs
 };
 
-enum { NAME = GB_PROBLEM + 2 * GB_WORD, MOST_PROBES = 64, CACHES = 2 };
+enum { NAME = GB_PROBLEM + 2 * GB_WORD, MAX_PROBES = 64, CACHES = 2 };
 
 // A portion of a group, from setup to teardown.
 struct session {
@@ -50,12 +49,12 @@ struct session {
     struct gb_gbench gbench[GB_GROUP_ROWS];
     char names[GB_GROUP_ROWS][NAME];
     int timed_count, started; // started: repetitions, of all rows
-    struct gb_probe probe;    // of the roofline where a warm run's operands lie
+    struct gb_probe probe;    // of the peaks for warm operands
     struct peaks {
-        double gflops[MOST_PROBES], gbs[MOST_PROBES];
+        double gflops[MAX_PROBES], gbs[MAX_PROBES];
     } peaks[CACHES]; // by probe
     int probes;
-    double share_before, share; // of the group's work: what went before, what this is
+    double share_before, share; // of the group's work: before this portion, and in it
 };
 
 // ---- Setting up ----
@@ -141,14 +140,14 @@ static int64_t iterations_of(const struct subject *subject, enum gb_cache cache)
 }
 
 static void add_peaks(struct session *session, enum gb_cache cache, struct gb_probe *probe) {
-    // All rows are of one problem, or the control's, which nobody holds against a wall.
+    // All rows are of one problem, except the control, whose share of peak does not matter.
     struct gb_roofline roofline = gb_probe_run(probe, session->subjects[0].benchmark->traffic);
     session->peaks[cache].gflops[session->probes] = roofline.fma_gflops;
     session->peaks[cache].gbs[session->probes] = roofline.gbs;
 }
 
 static void probe_roofline(struct session *session) {
-    if (session->probes == MOST_PROBES)
+    if (session->probes == MAX_PROBES)
         return;
     add_peaks(session, GB_CACHE_WARM, &session->probe);
     if (session->options->memory_probe)
@@ -249,7 +248,7 @@ static void conclude(struct session *session) {
 
 static enum gb_status time_all(struct session *session) {
     const struct gb_timing_options *options = session->options;
-    double each = fmax(least_warm_up, options->warm_up / session->timed_count);
+    double each = fmax(min_warm_up, options->warm_up / session->timed_count);
     for (int i = 0; i < session->subject_count; i++)
         if (!failed(&session->subjects[i]))
             warm_up(&session->subjects[i], each);
@@ -262,8 +261,7 @@ static enum gb_status time_all(struct session *session) {
     return options->report ? gb_gbench_report_keep(options->report, session->gbench) : GB_OK;
 }
 
-// The bytes that runs go over again and again. What is updated in place is counted twice in
-// `bytes`.
+// The bytes of the operands. `bytes` counts what is updated in place twice.
 static size_t working_set(const struct gb_benchmark *benchmark) {
     return (size_t)(benchmark->traffic == GB_TRAFFIC_UPDATE ? benchmark->bytes / 2
                                                             : benchmark->bytes);
@@ -301,7 +299,7 @@ static int find_subjects(struct gb_timing *list, int count, struct subject *subj
     return found;
 }
 
-// How many subjects fit together, one at least.
+// How many subjects fit in memory together; at least one.
 static int portion_of(const struct subject *subjects, int count) {
     size_t room = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE) / 2;
     int fit = 0;
@@ -330,7 +328,7 @@ enum gb_status gb_time_group(struct gb_timing *list, int count,
                                   .share = (double)fit / subject_count};
         status = time_portion(&session);
     }
-    // What has an error has no times.
+    // A row with an error has no times.
     for (int i = 0; i < count; i++)
         if (list[i].row.error || status != GB_OK) {
             free(list[i].row.seconds);

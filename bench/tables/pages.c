@@ -3,17 +3,34 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/atomic_file.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "base/progress.h"
-#include "bench/report/embed.h"
 #include "bench/report/plots.h"
-#include "bench/tables/markup.h"
+#include "bench/tables/html_page.h"
 #include "tasks/task.h"
+
+// Text, with the characters escaped that Markdown would interpret.
+__attribute__((format(printf, 2, 3))) static void put(FILE *page, const char *format, ...) {
+    char text[GB_PATH];
+    va_list values;
+    va_start(values, format);
+    vsnprintf(text, sizeof text, format, values);
+    va_end(values);
+    for (const char *at = text; *at; at++)
+        fprintf(page, strchr("|*<\\", *at) ? "\\%c" : "%c", *at);
+}
+
+static void put_cell(FILE *page, const char *text) {
+    put(page, " %s ", text);
+    fputc('|', page);
+}
 
 // ---- Cells ----
 
@@ -22,36 +39,36 @@ struct cell {
     char why[256]; // it is empty
 };
 
-// What the rows of a run have of a metric: a mean, and a deviation where seeds differ in it.
+// The mean of a metric over the rows of a run, with its deviation where seeds differ.
 static void measure(const struct gb_results *results, const json_t *use, int decimals,
                     const char *run, struct cell *cell) {
-    double sum = 0, squares = 0, first = NAN;
+    const char *metric = gb_json_text(use, "metric");
+    double sum = 0, squares = 0,
+           first = NAN; // sums of differences from the first keep their digits
     int count = 0, rows = 0;
     bool differ = false;
     size_t i;
     json_t *row;
     json_array_foreach(results->rows, i, row) {
-        const json_t *value =
-            json_object_get(json_object_get(row, "metrics"), gb_json_text(use, "metric"));
+        const json_t *value = json_object_get(json_object_get(row, "metrics"), metric);
         if (!gb_json_is(row, "run", run))
             continue;
         rows++;
         if (!json_is_number(value))
             continue;
-        double number = json_number_value(value);
+        const double number = json_number_value(value);
         if (count++ == 0)
             first = number;
         differ |= number != first;
-        // Sums of what lies around zero keep their digits.
         sum += number - first;
         squares += (number - first) * (number - first);
     }
-    double mean = sum / count;
-    if (count == 0 && rows == 0)
-        snprintf(cell->why, sizeof cell->why, "not made yet: glowbench tables --run %s --data DIR",
+    const double mean = sum / count;
+    if (rows == 0)
+        snprintf(cell->why, sizeof cell->why, "not run yet: glowbench tables --run %s --data DIR",
                  run);
     else if (count == 0)
-        snprintf(cell->why, sizeof cell->why, "%s has no %s", run, gb_json_text(use, "metric"));
+        snprintf(cell->why, sizeof cell->why, "%s has no %s", run, metric);
     else if (!differ)
         snprintf(cell->text, sizeof cell->text, "%.*f", decimals, first);
     else
@@ -73,455 +90,248 @@ static struct cell cell_of(const struct gb_results *results, const json_t *table
 
 // ---- Where a line's figures come from ----
 
-static bool serves(const json_t *config, const char *table, const char *line) {
-    return gb_run_cell(config, table, line, NULL) != NULL;
-}
-
-struct budget {
-    int seeds;              // that were made
-    json_int_t least, most; // steps
-};
-
-static struct budget budget_of(const struct gb_results *results, const char *run) {
-    struct budget budget = {0};
+// "1 of 3 seeds, 160 to 200 of the paper's 50000 steps", after `before`; nothing without rows.
+static void put_budget(FILE *page, const struct gb_results *results, const char *run,
+                       const json_t *config, const char *before, bool with_seeds) {
+    const json_int_t paper = gb_json_integer(config, "paper_iterations");
+    const size_t seeds = json_array_size(json_object_get(config, "seeds"));
+    json_int_t min = 0, max = 0;
+    int rows = 0;
     size_t i;
     json_t *row;
     json_array_foreach(results->rows, i, row) {
         const json_int_t steps = gb_json_integer(row, "steps");
         if (!gb_json_is(row, "run", run))
             continue;
-        if (budget.seeds == 0 || steps < budget.least)
-            budget.least = steps;
-        if (steps > budget.most)
-            budget.most = steps;
-        budget.seeds++;
+        min = rows == 0 || steps < min ? steps : min;
+        max = steps > max ? steps : max;
+        rows++;
     }
-    return budget;
-}
-
-// "160 of the paper's 50000 steps".
-static void put_steps(const struct gb_page *page, const struct budget *budget,
-                      const json_t *config) {
-    const json_int_t paper = gb_json_integer(config, "paper_iterations");
-    gb_page_format(page, "%lld", (long long)budget->least);
-    if (budget->most > budget->least)
-        gb_page_format(page, " to %lld", (long long)budget->most);
-    if (paper)
-        gb_page_format(page, " of the paper's %lld", (long long)paper);
-    gb_page_text(page, " steps");
-}
-
-// What was done of what the paper did, and on what other data.
-static void put_budget(const struct gb_page *page, const struct gb_results *results,
-                       const char *run, const json_t *config) {
-    const struct budget budget = budget_of(results, run);
-    const size_t seeds = json_array_size(json_object_get(config, "seeds"));
-    size_t i;
-    json_t *note;
-    if (budget.seeds == 0)
+    if (rows == 0)
         return;
-    if (seeds > 1)
-        gb_page_format(page, ", %d of %zu seeds", budget.seeds, seeds);
-    gb_page_text(page, ", ");
-    put_steps(page, &budget, config);
-    gb_page_text(page, ".");
-    json_array_foreach(json_object_get(config, "notes"), i, note)
-        gb_page_format(page, " %s", json_string_value(note));
+    fputs(before, page);
+    if (with_seeds && seeds > 1)
+        put(page, "%d of %zu seeds, ", rows, seeds);
+    put(page, "%lld", (long long)min);
+    if (max > min)
+        put(page, " to %lld", (long long)max);
+    if (paper)
+        put(page, " of the paper's %lld", (long long)paper);
+    put(page, " steps");
 }
 
-static void put_source(const struct gb_page *page, const struct gb_results *results,
-                       const char *table, const char *line) {
+static void put_source(FILE *page, const struct gb_results *results, const char *table,
+                       const char *line) {
     const char *run;
     json_t *config;
-    gb_page_text(page, "here");
+    put(page, " here");
     json_object_foreach(results->runs, run, config) {
         const json_t *cell = gb_run_cell(config, table, line, NULL);
         if (!cell)
             continue;
         const bool trained = !json_is_true(json_object_get(cell, "untrained"));
-        gb_page_text(page, trained ? ": " : ", scored beside ");
-        gb_page_code(page, run);
+        fprintf(page, trained ? ": `%s`" : ", scored with `%s`", run);
         if (trained)
-            put_budget(page, results, run, config);
+            put_budget(page, results, run, config, ", ", true);
     }
+    fputs(" |", page);
 }
 
 // ---- A table ----
 
-static void put_published(const struct gb_page *page, const json_t *table) {
-    size_t i, j;
-    json_t *line, *value;
-    json_array_foreach(json_object_get(table, "published"), i, line) {
-        gb_page_begin_row(page, false);
-        gb_page_field(page, gb_json_text(line, "line"));
-        json_array_foreach(json_object_get(line, "values"), j, value)
-            gb_page_field(page, json_is_string(value) ? json_string_value(value) : "–");
-        gb_page_field(page, "published");
-        gb_page_end_row(page);
-    }
-}
-
-static void put_measured(const struct gb_page *page, const struct gb_results *results,
-                         const json_t *table) {
-    size_t i, j;
-    json_t *line, *column;
-    json_array_foreach(json_object_get(table, "measured"), i, line) {
-        gb_page_begin_row(page, true);
-        gb_page_field(page, gb_json_text(line, "line"));
-        json_array_foreach(json_object_get(table, "columns"), j, column)
-            gb_page_field(page, cell_of(results, table, line, column).text);
-        gb_page_begin_field(page);
-        put_source(page, results, gb_json_text(table, "id"), gb_json_text(line, "line"));
-        gb_page_end_field(page);
-        gb_page_end_row(page);
-    }
-}
-
-static void put_table(const struct gb_page *page, const struct gb_results *results,
-                      const json_t *table) {
+static void put_table(FILE *page, const struct gb_results *results, const json_t *table) {
     const json_t *columns = json_object_get(table, "columns");
-    const size_t count = json_array_size(columns);
-    const char *heads[count + 2];
-    size_t i;
-    json_t *column;
-    heads[0] = heads[count + 1] = "";
+    size_t i, j;
+    json_t *line, *column, *value;
+    fputs("|  |", page);
     json_array_foreach(columns, i, column)
-        heads[i + 1] = gb_json_text(column, "name");
-    gb_page_begin_table(page, heads, (int)count + 2);
-    put_published(page, table);
-    put_measured(page, results, table);
-    gb_page_end_table(page);
-}
-
-// The columns of a line that are empty for the reason for which column `first` is.
-static void put_reason(const struct gb_page *page, const json_t *table, const json_t *line,
-                       const struct cell *cells, size_t first) {
-    size_t i;
-    json_t *column;
-    gb_page_begin_item(page);
-    gb_page_text(page, gb_json_text(line, "line"));
-    json_array_foreach(json_object_get(table, "columns"), i, column) {
-        if (strcmp(cells[i].why, cells[first].why) == 0)
-            gb_page_format(page, ", %s", gb_json_text(column, "name"));
+        put_cell(page, gb_json_text(column, "name"));
+    fputs("  |\n|---|", page);
+    json_array_foreach(columns, i, column)
+        fputs("---:|", page);
+    fputs("---|\n", page);
+    json_array_foreach(json_object_get(table, "published"), i, line) {
+        fputc('|', page);
+        put_cell(page, gb_json_text(line, "line"));
+        json_array_foreach(json_object_get(line, "values"), j, value)
+            put_cell(page, json_is_string(value) ? json_string_value(value) : "–");
+        fputs(" published |\n", page);
     }
-    gb_page_format(page, ": %s", cells[first].why);
-    gb_page_end_item(page);
+    json_array_foreach(json_object_get(table, "measured"), i, line) {
+        fputc('|', page);
+        put_cell(page, gb_json_text(line, "line"));
+        json_array_foreach(columns, j, column)
+            put_cell(page, cell_of(results, table, line, column).text);
+        put_source(page, results, gb_json_text(table, "id"), gb_json_text(line, "line"));
+        fputc('\n', page);
+    }
+    fputc('\n', page);
 }
 
-// Each reason is told once.
-static void put_reasons_of(const struct gb_page *page, const struct gb_results *results,
-                           const json_t *table, const json_t *line) {
+// ---- Below a table ----
+
+static void put_list_head(FILE *page, const char *text, bool *any) {
+    if (!*any)
+        fprintf(page, "%s\n\n", text);
+    *any = true;
+}
+
+// One item for the cells of a line that are empty for the same reason.
+static void put_empty_cells(FILE *page, const struct gb_results *results, const json_t *table) {
     const json_t *columns = json_object_get(table, "columns");
     const size_t count = json_array_size(columns);
-    struct cell cells[count + 1];
-    for (size_t i = 0; i < count; i++)
-        cells[i] = cell_of(results, table, line, json_array_get(columns, i));
-    for (size_t i = 0; i < count; i++) {
-        bool told = *cells[i].text;
-        for (size_t j = 0; j < i; j++)
-            told |= strcmp(cells[i].why, cells[j].why) == 0;
-        if (!told)
-            put_reason(page, table, line, cells, i);
+    size_t i;
+    json_t *line;
+    bool any = false;
+    json_array_foreach(json_object_get(table, "measured"), i, line) {
+        for (size_t first = 0; first < count; first++) {
+            const struct cell cell = cell_of(results, table, line, json_array_get(columns, first));
+            bool listed = *cell.text;
+            for (size_t j = 0; j < first && !listed; j++)
+                listed = !strcmp(cell_of(results, table, line, json_array_get(columns, j)).why,
+                                 cell.why);
+            if (listed)
+                continue;
+            put_list_head(page, "Empty cells:", &any);
+            put(page, "- %s", gb_json_text(line, "line"));
+            for (size_t j = first; j < count; j++) {
+                const json_t *column = json_array_get(columns, j);
+                if (strcmp(cell_of(results, table, line, column).why, cell.why) == 0)
+                    put(page, ", %s", gb_json_text(column, "name"));
+            }
+            put(page, ": %s\n", cell.why);
+        }
     }
+    if (any)
+        fputc('\n', page);
 }
 
-static bool has_empty_cell(const struct gb_results *results, const json_t *table) {
-    size_t i, j;
-    json_t *line, *column;
-    json_array_foreach(json_object_get(table, "measured"), i, line) {
-        json_array_foreach(json_object_get(table, "columns"), j, column) {
-            if (!*cell_of(results, table, line, column).text)
-                return true;
-        }
+static bool has_row(const struct gb_results *results, const char *run) {
+    size_t i;
+    json_t *row;
+    json_array_foreach(results->rows, i, row) {
+        if (gb_json_is(row, "run", run))
+            return true;
     }
     return false;
 }
 
-static void put_reasons(const struct gb_page *page, const struct gb_results *results,
-                        const json_t *table) {
+// What differs from the paper in the runs of a table.
+static void put_notes(FILE *page, const struct gb_results *results, const char *table) {
+    const char *run;
+    json_t *config, *note;
     size_t i;
-    json_t *line;
-    if (!has_empty_cell(results, table))
-        return;
-    gb_page_paragraph(page, "Empty cells:");
-    gb_page_begin_list(page);
-    json_array_foreach(json_object_get(table, "measured"), i, line)
-        put_reasons_of(page, results, table, line);
-    gb_page_end_list(page);
+    bool any = false;
+    json_object_foreach(results->runs, run, config) {
+        const json_t *notes = json_object_get(config, "notes");
+        if (!gb_run_cell(config, table, NULL, NULL) || !has_row(results, run) ||
+            json_array_size(notes) == 0)
+            continue;
+        put_list_head(page, "Notes:", &any);
+        fprintf(page, "- `%s`:", run);
+        json_array_foreach(notes, i, note)
+            put(page, " %s", json_string_value(note));
+        fputc('\n', page);
+    }
+    if (any)
+        fputc('\n', page);
 }
 
-// ---- Runs ----
-
-static void put_row(const struct gb_page *page, const json_t *row) {
-    const json_t *machine = json_object_get(row, "machine");
-    char duration[32];
-    gb_duration_text(gb_json_number(row, "training_seconds"), duration);
-    gb_page_begin_item(page);
-    gb_page_code(page, gb_json_text(row, "run"));
-    gb_page_format(page, ", seed %lld: %lld steps in %s, %.0f ms each; %s, threads: %lld",
-                   (long long)gb_json_integer(row, "seed"),
-                   (long long)gb_json_integer(row, "steps"), duration,
-                   1e3 * gb_json_number(row, "step_seconds_median"), gb_json_text(row, "backend"),
-                   (long long)gb_json_integer(row, "threads"));
-    gb_page_format(page, "; %s, cores: %lld, %s, %s; commit %s, %s: ", gb_json_text(machine, "cpu"),
-                   (long long)gb_json_integer(machine, "cores"), gb_json_text(machine, "system"),
-                   gb_json_text(machine, "compiler"), gb_json_text(row, "commit"),
-                   gb_json_text(row, "day"));
-    gb_page_code(page, gb_json_text(row, "command"));
-    gb_page_end_item(page);
-}
-
-static void put_runs(const struct gb_page *page, const struct gb_results *results,
-                     const json_t *table) {
+static void put_runs(FILE *page, const struct gb_results *results, const char *table) {
     size_t i;
     json_t *row;
     bool any = false;
     json_array_foreach(results->rows, i, row) {
-        const json_t *config = json_object_get(results->runs, gb_json_text(row, "run"));
-        if (!serves(config, gb_json_text(table, "id"), NULL))
+        const char *run = gb_json_text(row, "run");
+        const json_t *machine = json_object_get(row, "machine");
+        if (!gb_run_cell(json_object_get(results->runs, run), table, NULL, NULL))
             continue;
-        if (!any) {
-            gb_page_paragraph(page, "Made by:");
-            gb_page_begin_list(page);
-        }
-        any = true;
-        put_row(page, row);
+        put_list_head(page, "Runs:", &any);
+        char duration[32];
+        gb_duration_text(gb_json_number(row, "training_seconds"), duration);
+        fprintf(page, "- `%s`", run);
+        put(page, ", seed %lld: %lld steps in %s, %.0f ms each; %s, threads: %lld",
+            (long long)gb_json_integer(row, "seed"), (long long)gb_json_integer(row, "steps"),
+            duration, 1e3 * gb_json_number(row, "step_seconds_median"),
+            gb_json_text(row, "backend"), (long long)gb_json_integer(row, "threads"));
+        put(page, "; %s, cores: %lld, %s, %s; commit %s, %s: ", gb_json_text(machine, "cpu"),
+            (long long)gb_json_integer(machine, "cores"), gb_json_text(machine, "system"),
+            gb_json_text(machine, "compiler"), gb_json_text(row, "commit"),
+            gb_json_text(row, "day"));
+        fprintf(page, "`%s`\n", gb_json_text(row, "command"));
     }
     if (any)
-        gb_page_end_list(page);
+        fputc('\n', page);
 }
 
-// ---- At a glance ----
+// ---- The summary ----
 
-static const json_t *find_line(const json_t *table, const char *list, const char *name) {
-    size_t i;
-    json_t *line;
-    json_array_foreach(json_object_get(table, list), i, line) {
-        if (gb_json_is(line, "line", name))
-            return line;
+// The headline figures of a table, which its member `summary` names.
+static void put_summary_row(FILE *page, const struct gb_results *results, const json_t *table,
+                            const json_t *summary) {
+    static const char *const lines[] = {"measured", "blind"};
+    size_t at;
+    const json_t *column = gb_results_find(json_object_get(table, "columns"), "name",
+                                           gb_json_text(summary, "column"), &at);
+    const json_t *published = gb_results_find(json_object_get(table, "published"), "line",
+                                              gb_json_text(summary, "published"), NULL);
+    const json_t *value = json_array_get(json_object_get(published, "values"), at);
+    fputc('|', page);
+    put_cell(page, gb_json_text(summary, "what"));
+    put_cell(page, json_is_string(value) ? json_string_value(value) : "–");
+    for (int i = 0; i < 2; i++) {
+        const json_t *line = gb_results_find(json_object_get(table, "measured"), "line",
+                                             gb_json_text(summary, lines[i]), NULL);
+        put_cell(page, cell_of(results, table, line, column).text);
     }
-    return NULL;
-}
-
-static void put_summary_budget(const struct gb_page *page, const struct gb_results *results,
-                               const char *table, const char *line) {
+    put_cell(page, gb_json_text(summary, "blind"));
+    fputc(' ', page);
     const char *run;
     json_t *config;
     json_object_foreach(results->runs, run, config) {
-        const struct budget budget = budget_of(results, run);
-        if (serves(config, table, line) && budget.seeds > 0)
-            put_steps(page, &budget, config);
+        if (gb_run_cell(config, gb_json_text(table, "id"), gb_json_text(summary, "measured"), NULL))
+            put_budget(page, results, run, config, "", false);
     }
+    fputs(" |\n", page);
 }
 
-// The figures of a table that say most, as its member `summary` names them.
-static void put_summary_row(const struct gb_page *page, const struct gb_results *results,
-                            const json_t *table, const json_t *summary) {
-    static const char *const measured[] = {"measured", "blind"};
-    const json_t *columns = json_object_get(table, "columns"), *published;
-    size_t place;
-    json_t *column = NULL;
-    json_array_foreach(columns, place, column) {
-        if (gb_json_is(column, "name", gb_json_text(summary, "column")))
-            break;
-    }
-    published = find_line(table, "published", gb_json_text(summary, "published"));
-    gb_page_begin_row(page, false);
-    gb_page_field(page, gb_json_text(summary, "what"));
-    const char *text =
-        json_string_value(json_array_get(json_object_get(published, "values"), place));
-    gb_page_field(page, text ? text : "–");
-    for (int i = 0; i < 2; i++) {
-        const json_t *line = find_line(table, "measured", gb_json_text(summary, measured[i]));
-        const struct cell cell =
-            line && column ? cell_of(results, table, line, column) : (struct cell){.text = "–"};
-        gb_page_field(page, cell.text);
-    }
-    gb_page_field(page, gb_json_text(summary, "blind"));
-    gb_page_begin_field(page);
-    put_summary_budget(page, results, gb_json_text(table, "id"), gb_json_text(summary, "measured"));
-    gb_page_end_field(page);
-    gb_page_end_row(page);
-}
-
-static void put_summary(const struct gb_page *page, const struct gb_results *results) {
-    static const char *const heads[] = {"", "paper", "here", "beside it", "", "training here"};
+static void put_summary(FILE *page, const struct gb_results *results) {
     size_t i;
     json_t *table;
-    gb_page_begin_table(page, heads, sizeof heads / sizeof *heads);
+    fputs("|  | paper | here | baseline | baseline method | training here |\n"
+          "|---|---:|---:|---:|---|---|\n",
+          page);
     json_array_foreach(results->tables, i, table) {
         const json_t *summary = json_object_get(table, "summary");
         if (summary)
             put_summary_row(page, results, table, summary);
     }
-    gb_page_end_table(page);
+    fputc('\n', page);
 }
 
-// ---- Pictures ----
+// ---- Learning curves ----
 
-// What is drawn of a task's runs, each a member of their rows.
 enum { BITS, SCORES, KINDS };
-static const char *const members[KINDS] = {"curve", "scores"};
+static const char *const members[KINDS] = {"curve", "scores"}; // of a row; also names of pictures
 
-struct pictures {
-    struct gb_picture curves[KINDS]; // without forms where nothing is drawn
-    unsigned char *samples;          // pictures/TASK.png; NULL where there is none
-    size_t sample_bytes;
-};
+// A row's curve, NULL if it has none. The losses of models without a likelihood are not bits.
+static json_t *curve_of(const json_t *row, const struct gb_task *task, int kind) {
+    json_t *curve = json_object_get(row, members[kind]);
+    const bool likelihood = json_object_get(json_object_get(row, "metrics"), "bits_per_dimension");
+    return gb_json_is(row, "task", task->name) && json_array_size(curve) > 0 &&
+                   (kind == SCORES || likelihood)
+               ? curve
+               : NULL;
+}
 
-// A line for each of the task's rows that has the figure.
-static enum gb_status draw_curves(const struct gb_results *results, const struct gb_task *task,
-                                  int kind, struct gb_picture *picture) {
-    size_t i, count = 0, rows = json_array_size(results->rows);
-    struct gb_training_record records[rows + 1];
-    char names[rows + 1][96];
+static bool has_curve(const struct gb_results *results, const struct gb_task *task, int kind) {
+    size_t i;
     json_t *row;
     json_array_foreach(results->rows, i, row) {
-        json_t *log = json_object_get(row, members[kind]);
-        // Of a model that gives one answer the likelihood compares with no other's.
-        bool likelihood = json_object_get(json_object_get(row, "metrics"), "bits_per_dimension");
-        if (!gb_json_is(row, "task", task->name) || json_array_size(log) == 0 ||
-            (kind == BITS && !likelihood))
-            continue;
-        snprintf(names[count], sizeof *names, "%s, seed %lld", gb_json_text(row, "run"),
-                 (long long)gb_json_integer(row, "seed"));
-        records[count] = (struct gb_training_record){.directory = names[count], .log = log};
-        count++;
+        if (curve_of(row, task, kind))
+            return true;
     }
-    if (count == 0)
-        return GB_OK;
-    snprintf(picture->name, sizeof picture->name, "%s-%s", members[kind], task->name);
-    return gb_plot_curves(records, (int)count, kind == BITS ? "bits_per_dimension" : task->headline,
-                          picture);
-}
-
-// Where there is no gnuplot: the curve that an earlier page had, if any.
-static enum gb_status keep_curve(const char *directory, struct gb_picture *curve) {
-    static bool told;
-    char path[GB_PATH], name[128];
-    if (!told)
-        fprintf(stderr, "glowbench: %s: curves stay as they are\n", gb_error_message());
-    told = true;
-    snprintf(name, sizeof name, "%s.svg", curve->name);
-    GB_TRY(gb_path_join(directory, name, path));
-    return gb_svg_read("cannot make pages", path, curve);
-}
-
-static enum gb_status find_pictures(const struct gb_results *results, const struct gb_task *task,
-                                    struct pictures *pictures) {
-    char path[GB_PATH], name[64];
-    snprintf(name, sizeof name, "pictures/%s.png", task->name);
-    GB_TRY(gb_path_join(results->directory, name, path));
-    GB_TRY(gb_png_read("cannot make pages", path, &pictures->samples, &pictures->sample_bytes));
-    for (int kind = 0; kind < KINDS; kind++) {
-        struct gb_picture *curve = &pictures->curves[kind];
-        enum gb_status status = draw_curves(results, task, kind, curve);
-        if (status == GB_UNSUPPORTED)
-            status = keep_curve(results->directory, curve);
-        GB_TRY(status);
-    }
-    return GB_OK;
-}
-
-static void free_pictures(struct pictures *pictures, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        for (int kind = 0; kind < KINDS; kind++)
-            gb_picture_free(&pictures[i].curves[kind]);
-        free(pictures[i].samples);
-    }
-    free(pictures);
-}
-
-static void put_curve(const struct gb_page *page, const struct gb_picture *curve) {
-    if (!curve->svg)
-        return;
-    if (page->html)
-        gb_embed_svg(page->file, curve);
-    else
-        fprintf(page->file, "![%s](%s.svg)\n\n", curve->name, curve->name);
-}
-
-static void put_curves(const struct gb_page *page, const struct pictures *pictures) {
-    gb_page_heading(page, "Learning curves");
-    gb_page_paragraph(page,
-                      "Bits per dimension of the minibatches, and the metric of a few test images "
-                      "by few samples, while training. A baseline of one answer has no likelihood "
-                      "that could stand beside the others'.");
-    for (size_t i = 0; gb_tasks()[i]; i++)
-        for (int kind = 0; kind < KINDS; kind++)
-            put_curve(page, &pictures[i].curves[kind]);
-}
-
-static void put_samples(const struct gb_page *page, const struct pictures *pictures) {
-    gb_page_heading(page, "Pictures");
-    gb_page_paragraph(page, "What reduced models make of drawn data, by sh results/pictures.sh: no "
-                            "picture of a published "
-                            "data set may be passed on.");
-    for (size_t i = 0; gb_tasks()[i]; i++) {
-        if (!pictures[i].samples)
-            continue;
-        if (page->html) {
-            fprintf(page->file, "<p><img alt=\"%s\" src=\"data:image/png;base64,",
-                    gb_tasks()[i]->name);
-            gb_embed_base64(page->file, pictures[i].samples, pictures[i].sample_bytes);
-            fputs("\"/></p>\n", page->file);
-        } else {
-            fprintf(page->file, "![%s](pictures/%s.png)\n\n", gb_tasks()[i]->name,
-                    gb_tasks()[i]->name);
-        }
-    }
-}
-
-// ---- All of it ----
-
-static const char style[] =
-    "body{max-width:80rem;margin:2rem auto;padding:0 1rem;font:16px/1.5 system-ui,sans-serif;"
-    "color:#1b1f24;background:#fff}table{border-collapse:collapse;margin:1rem 0}"
-    "td,th{padding:.2rem .6rem;border-bottom:1px solid #d5dae0;text-align:right;"
-    "font-variant-numeric:tabular-nums}td:first-child,td:last-child{text-align:left}"
-    "th,td:not(:last-child){white-space:nowrap}td:last-child{font-size:.88em}tr.here{background:#"
-    "f4f6f8}"
-    "tr.here td:not(:last-child){font-weight:600}code{font-size:.85em}li{overflow-wrap:anywhere}"
-    ".scroll{overflow-x:auto}svg,img{max-width:100%;height:auto}img{image-rendering:pixelated}";
-
-static void put_top(const struct gb_page *page) {
-    if (page->html)
-        fprintf(page->file,
-                "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"/>"
-                "<title>glowbench: results</title>\n<style>%s</style></head>\n<body>\n"
-                "<h1>Results</h1>\n",
-                style);
-    else
-        fputs(
-            "# Results\n\n<!-- Made by `glowbench tables --readme README.md` from published.json, "
-            "runs/ and rows.jsonl: do not edit. -->\n\n",
-            page->file);
-}
-
-static void put_page(const struct gb_page *page, const struct gb_results *results,
-                     const struct pictures *pictures) {
-    size_t i;
-    json_t *table;
-    put_top(page);
-    gb_page_paragraph(page,
-                      "The tables of both papers: published figures beside those measured here. "
-                      "First one figure of each; then all of them, what was done of what the paper "
-                      "did, why a cell is empty, and what made each figure. Several seeds are mean "
-                      "± standard deviation; a figure without ± is one seed, whose spread is not "
-                      "known. In commands, DIR is the folder that holds the data sets, by the "
-                      "names that bench/README.md lists.");
-    put_summary(page, results);
-    json_array_foreach(results->tables, i, table) {
-        gb_page_heading(page, gb_json_text(table, "title"));
-        put_table(page, results, table);
-        if (*gb_json_text(table, "note"))
-            gb_page_paragraph(page, gb_json_text(table, "note"));
-        put_reasons(page, results, table);
-        put_runs(page, results, table);
-    }
-    put_curves(page, pictures);
-    put_samples(page, pictures);
-    gb_page_raw(page, "</body>\n</html>\n", "");
+    return false;
 }
 
 static enum gb_status write_file(const char *directory, const char *name, const char *bytes,
@@ -534,66 +344,155 @@ static enum gb_status write_file(const char *directory, const char *name, const 
     return gb_atomic_commit(&file);
 }
 
-static enum gb_status write_page(const struct gb_results *results, const struct pictures *pictures,
-                                 bool html, const char *name) {
-    char *text = NULL;
-    size_t size = 0;
-    struct gb_page page = {open_memstream(&text, &size), html};
-    if (page.file)
-        put_page(&page, results, pictures);
-    enum gb_status status = page.file && fclose(page.file) == 0
-                                ? write_file(results->directory, name, text, size)
-                                : gb_no_memory("cannot write", name);
-    free(text);
+// A line for each of the task's rows; one without a curve keeps its place, and so its colour.
+static enum gb_status draw_curve(const struct gb_results *results, const struct gb_task *task,
+                                 int kind) {
+    const size_t rows = json_array_size(results->rows);
+    struct gb_training_record *records = calloc(rows + 1, sizeof *records);
+    struct gb_picture picture = {0};
+    enum gb_status status = records ? GB_OK : gb_no_memory("cannot draw", task->name);
+    int count = 0;
+    for (size_t i = 0; status == GB_OK && i < rows; i++) {
+        const json_t *row = json_array_get(results->rows, i);
+        if (!gb_json_is(row, "task", task->name))
+            continue;
+        char *name = gb_format("%s, seed %lld", gb_json_text(row, "run"),
+                               (long long)gb_json_integer(row, "seed"));
+        records[count++] =
+            (struct gb_training_record){.directory = name, .log = curve_of(row, task, kind)};
+        if (!name)
+            status = gb_no_memory("cannot draw", task->name);
+    }
+    if (status == GB_OK)
+        status = gb_plot_curves(records, count,
+                                kind == BITS ? "bits_per_dimension" : task->headline, &picture);
+    if (status == GB_OK) {
+        char file[64];
+        snprintf(file, sizeof file, "%s-%s.svg", members[kind], task->name);
+        status = write_file(results->directory, file, picture.svg, picture.svg_bytes);
+    }
+    while (count > 0)
+        free((char *)records[--count].directory);
+    free(records);
+    gb_picture_free(&picture);
     return status;
 }
 
-static enum gb_status write_all(const struct gb_results *results, const struct pictures *pictures) {
+static enum gb_status draw_curves(const struct gb_results *results) {
     for (size_t i = 0; gb_tasks()[i]; i++)
         for (int kind = 0; kind < KINDS; kind++) {
-            const struct gb_picture *curve = &pictures[i].curves[kind];
-            char name[128];
-            snprintf(name, sizeof name, "%s.svg", curve->name);
-            if (curve->svg)
-                GB_TRY(write_file(results->directory, name, curve->svg, curve->svg_bytes));
+            const struct gb_task *task = gb_tasks()[i];
+            enum gb_status status =
+                has_curve(results, task, kind) ? draw_curve(results, task, kind) : GB_OK;
+            if (status == GB_UNSUPPORTED) {
+                fprintf(stderr, "glowbench: %s: curves are not redrawn\n", gb_error_message());
+                return GB_OK;
+            }
+            GB_TRY(status);
         }
-    GB_TRY(write_page(results, pictures, false, "README.md"));
-    return write_page(results, pictures, true, "index.html");
+    return GB_OK;
 }
 
-enum gb_status gb_pages_write(const struct gb_results *results) {
-    size_t count = 0;
-    while (gb_tasks()[count])
-        count++;
-    struct pictures *pictures = calloc(count, sizeof *pictures);
-    enum gb_status status = pictures ? GB_OK : gb_no_memory("cannot draw", "pictures");
-    for (size_t i = 0; status == GB_OK && i < count; i++)
-        status = find_pictures(results, gb_tasks()[i], &pictures[i]);
+// A reference to a picture, if the file is there.
+static void put_picture(FILE *page, const char *directory, const char *name, const char *file) {
+    char path[GB_PATH];
+    if (gb_path_join(directory, file, path) == GB_OK && access(path, R_OK) == 0)
+        fprintf(page, "![%s](%s)\n\n", name, file);
+}
+
+static void put_pictures(FILE *page, const struct gb_results *results) {
+    char name[64], file[80];
+    fputs("\n## Learning curves\n\n"
+          "Bits per dimension of the training batches, and the metric on a few test images with "
+          "few samples, during training. Point-estimate baselines have no likelihood.\n\n",
+          page);
+    for (size_t i = 0; gb_tasks()[i]; i++)
+        for (int kind = 0; kind < KINDS; kind++) {
+            snprintf(name, sizeof name, "%s-%s", members[kind], gb_tasks()[i]->name);
+            snprintf(file, sizeof file, "%s.svg", name);
+            if (has_curve(results, gb_tasks()[i], kind))
+                put_picture(page, results->directory, name, file);
+        }
+    fputs("\n## Pictures\n\n"
+          "Small models on synthetic data, by `sh results/pictures.sh`: pictures of the published "
+          "data sets cannot be redistributed.\n\n",
+          page);
+    for (size_t i = 0; gb_tasks()[i]; i++) {
+        snprintf(file, sizeof file, "pictures/%s.png", gb_tasks()[i]->name);
+        put_picture(page, results->directory, gb_tasks()[i]->name, file);
+    }
+}
+
+// ---- The page ----
+
+static void put_page(FILE *page, const struct gb_results *results) {
+    fputs("# Results\n\n"
+          "<!-- Made by `glowbench tables --readme README.md` from published.json, runs/ and "
+          "rows.jsonl: do not edit. -->\n\n"
+          "The papers' tables, with the published figures next to those measured here. The summary "
+          "has one figure of each table; the tables follow, with what differs from the paper, "
+          "which cells are missing, and the command behind each figure. Over several seeds, "
+          "figures are mean ± standard deviation; a figure without ± is from a single seed. In the "
+          "commands, DIR is the directory of the data sets, laid out as bench/README.md "
+          "describes.\n\n",
+          page);
+    put_summary(page, results);
+    size_t i;
+    json_t *table;
+    json_array_foreach(results->tables, i, table) {
+        const char *id = gb_json_text(table, "id"), *note = gb_json_text(table, "note");
+        put(page, "\n## %s\n\n", gb_json_text(table, "title"));
+        put_table(page, results, table);
+        if (*note)
+            put(page, "%s\n\n", note);
+        put_empty_cells(page, results, table);
+        put_notes(page, results, id);
+        put_runs(page, results, id);
+    }
+    put_pictures(page, results);
+}
+
+static enum gb_status write_html(const char *markdown, const char *directory, const char *path) {
+    struct gb_atomic_file file = {0};
+    GB_TRY(gb_atomic_open(&file, path));
+    enum gb_status status = gb_html_page(markdown, directory, file.stream);
     if (status == GB_OK)
-        status = write_all(results, pictures);
-    free_pictures(pictures, pictures ? count : 0);
-    if (status == GB_OK)
-        printf("%s/README.md, %s/index.html\n", results->directory, results->directory);
+        return gb_atomic_commit(&file);
+    gb_atomic_abort(&file);
     return status;
 }
 
-// ---- The summary in another page ----
+enum gb_status gb_pages_write(const struct gb_results *results, const char *html) {
+    GB_TRY(draw_curves(results));
+    char *markdown = NULL;
+    size_t size = 0;
+    FILE *page = open_memstream(&markdown, &size);
+    if (page)
+        put_page(page, results);
+    enum gb_status status = page && fclose(page) == 0
+                                ? write_file(results->directory, "README.md", markdown, size)
+                                : gb_no_memory("cannot write", "README.md");
+    if (status == GB_OK && html)
+        status = write_html(markdown, results->directory, html);
+    free(markdown);
+    if (status == GB_OK)
+        printf("%s/README.md%s%s\n", results->directory, html ? ", " : "", html ? html : "");
+    return status;
+}
 
-// Copies the page; false where a mark is missing.
+// Copies a page with a new summary; false if a mark is missing.
 static bool splice(const struct gb_results *results, FILE *from, FILE *to) {
-    const struct gb_page page = {to, false};
     bool begun = false, ended = false;
     char *line = NULL;
     size_t capacity = 0;
     while (getline(&line, &capacity, from) > 0) {
-        const bool ends = begun && !ended && strcmp(line, "<!-- end -->\n") == 0;
-        ended |= ends;
+        ended |= begun && strcmp(line, "<!-- end -->\n") == 0;
         if (!begun || ended)
             fputs(line, to);
         if (!begun && strcmp(line, "<!-- glowbench tables -->\n") == 0) {
             begun = true;
             fputc('\n', to);
-            put_summary(&page, results);
+            put_summary(to, results);
         }
     }
     free(line);
@@ -610,7 +509,7 @@ enum gb_status gb_summary_write(const struct gb_results *results, const char *pa
         status = gb_atomic_commit(&file);
     else if (status == GB_OK)
         status = gb_fail(GB_BAD_INPUT, "cannot write the summary", path,
-                         "no line <!-- glowbench tables --> with <!-- end --> after it");
+                         "no line <!-- glowbench tables --> followed by <!-- end -->");
     gb_atomic_abort(&file);
     fclose(from);
     return status;

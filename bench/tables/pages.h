@@ -4,15 +4,15 @@
 
 #include "bench/tables/results.h"
 
-// Writes README.md and index.html into the directory of results: a summary, each table with the
-// published lines and those that were measured, why a cell is empty, what made each figure, and the
-// curves of training, drawn where gnuplot is installed, and the pictures. Both are made whole
-// before either is written.
-enum gb_status gb_pages_write(const struct gb_results *results);
+// Writes README.md into the results directory: a summary; each table with its published and its
+// measured lines, what differs from the paper, why a cell is empty and the command behind each
+// figure; learning curves, redrawn into curve-TASK.svg and scores-TASK.svg if gnuplot is installed;
+// and pictures. With `html` (may be NULL) also writes that file: the same as one HTML page that
+// needs no other file.
+enum gb_status gb_pages_write(const struct gb_results *results, const char *html);
 
-// Writes the summary into a Markdown file, in place of what stands between its lines
-// "<!-- glowbench tables -->" and "<!-- end -->". GB_BAD_INPUT where it has not both; then it stays
-// as it is.
+// Writes the summary into a Markdown file, between its lines "<!-- glowbench tables -->" and
+// "<!-- end -->". GB_BAD_INPUT if it lacks one of them; the file is then unchanged.
 enum gb_status gb_summary_write(const struct gb_results *results, const char *path);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -26,7 +27,7 @@ static enum gb_status read_json(const char *path, json_t **json) {
                           : gb_fail(GB_BAD_INPUT, what, path, "%s", error.text);
 }
 
-// GB_BAD_INPUT where a value has not the members that the format of json_unpack names.
+// GB_BAD_INPUT unless the value has the members that a format of json_unpack names.
 static enum gb_status check_members(json_t *json, const char *path, const char *format, ...) {
     json_error_t error;
     va_list keys;
@@ -36,20 +37,48 @@ static enum gb_status check_members(json_t *json, const char *path, const char *
     return failed ? gb_fail(GB_BAD_INPUT, what, path, "%s", error.text) : GB_OK;
 }
 
-// The element of an array of objects with this text under `key`; NULL where there is none.
-static json_t *find(const json_t *array, const char *key, const char *text) {
+json_t *gb_results_find(const json_t *array, const char *key, const char *text, size_t *at) {
     size_t i;
-    json_t *object;
+    json_t *object, *found = NULL;
     json_array_foreach(array, i, object) {
-        if (gb_json_is(object, key, text))
-            return object;
+        if (gb_json_is(object, key, text)) {
+            found = object;
+            break;
+        }
     }
-    return NULL;
+    if (at)
+        *at = found ? i : SIZE_MAX;
+    return found;
 }
 
 // ---- The papers' tables ----
 
-enum { MOST_DECIMALS = 12 };
+enum { MAX_DECIMALS = 12 };
+
+static bool has(const json_t *table, const char *list, const char *key, const char *name) {
+    return gb_results_find(json_object_get(table, list), key, name, NULL);
+}
+
+// What a table's summary names must be in the table.
+static enum gb_status check_summary(const char *path, const json_t *table, json_t *summary) {
+    static const struct {
+        const char *member, *list, *key;
+    } names[] = {{"column", "columns", "name"},
+                 {"published", "published", "line"},
+                 {"measured", "measured", "line"},
+                 {"blind", "measured", "line"}};
+    if (!summary)
+        return GB_OK;
+    GB_TRY(check_members(summary, path, "{s:s}", "what"));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        GB_TRY(check_members(summary, path, "{s:s}", names[i].member));
+        const char *name = gb_json_text(summary, names[i].member);
+        if (!has(table, names[i].list, names[i].key, name))
+            return gb_fail(GB_BAD_INPUT, what, path, "table %s, summary: unknown %s '%s'",
+                           gb_json_text(table, "id"), names[i].member, name);
+    }
+    return GB_OK;
+}
 
 static enum gb_status check_table(const char *path, json_t *table) {
     GB_TRY(check_members(table, path, "{s:s, s:s, s:s, s:[], s:[], s:[]}", "id", "title", "note",
@@ -60,19 +89,19 @@ static enum gb_status check_table(const char *path, json_t *table) {
     json_array_foreach(columns, i, each) {
         GB_TRY(check_members(each, path, "{s:s, s:i}", "name", "decimals"));
         const json_int_t decimals = gb_json_integer(each, "decimals");
-        if (decimals < 0 || decimals > MOST_DECIMALS)
+        if (decimals < 0 || decimals > MAX_DECIMALS)
             return gb_fail(GB_BAD_INPUT, what, path, "table %s, column %s: not 0 to %d decimals",
-                           gb_json_text(table, "id"), gb_json_text(each, "name"), MOST_DECIMALS);
+                           gb_json_text(table, "id"), gb_json_text(each, "name"), MAX_DECIMALS);
     }
     json_array_foreach(json_object_get(table, "measured"), i, each)
         GB_TRY(check_members(each, path, "{s:s, s:s}", "line", "unmeasured"));
     json_array_foreach(json_object_get(table, "published"), i, each) {
         GB_TRY(check_members(each, path, "{s:s, s:[]}", "line", "values"));
         if (json_array_size(json_object_get(each, "values")) != json_array_size(columns))
-            return gb_fail(GB_BAD_INPUT, what, path, "table %s, line %s: not one value a column",
+            return gb_fail(GB_BAD_INPUT, what, path, "table %s, line %s: not one value per column",
                            gb_json_text(table, "id"), gb_json_text(each, "line"));
     }
-    return GB_OK;
+    return check_summary(path, table, json_object_get(table, "summary"));
 }
 
 static enum gb_status read_tables(struct gb_results *results) {
@@ -84,7 +113,7 @@ static enum gb_status read_tables(struct gb_results *results) {
     results->tables = json_incref(json_object_get(published, "tables"));
     json_decref(published);
     if (json_array_size(results->tables) == 0)
-        return gb_fail(GB_BAD_INPUT, what, path, "it has no tables");
+        return gb_fail(GB_BAD_INPUT, what, path, "no tables");
     json_array_foreach(results->tables, i, table)
         GB_TRY(check_table(path, table));
     return GB_OK;
@@ -94,13 +123,13 @@ static enum gb_status read_tables(struct gb_results *results) {
 
 static enum gb_status check_cell(const struct gb_results *results, const char *path, json_t *cell) {
     GB_TRY(check_members(cell, path, "{s:s, s:s, s:s, s:s}", "table", "line", "column", "metric"));
-    const json_t *table = find(results->tables, "id", gb_json_text(cell, "table"));
-    if (find(json_object_get(table, "measured"), "line", gb_json_text(cell, "line")) &&
-        find(json_object_get(table, "columns"), "name", gb_json_text(cell, "column")))
-        return GB_OK;
-    return gb_fail(
-        GB_BAD_INPUT, what, path, "published.json has no cell %s, %s, %s that is measured",
-        gb_json_text(cell, "table"), gb_json_text(cell, "line"), gb_json_text(cell, "column"));
+    const json_t *table = gb_results_find(results->tables, "id", gb_json_text(cell, "table"), NULL);
+    return has(table, "measured", "line", gb_json_text(cell, "line")) &&
+                   has(table, "columns", "name", gb_json_text(cell, "column"))
+               ? GB_OK
+               : gb_fail(GB_BAD_INPUT, what, path, "published.json has no measured cell %s, %s, %s",
+                         gb_json_text(cell, "table"), gb_json_text(cell, "line"),
+                         gb_json_text(cell, "column"));
 }
 
 static enum gb_status check_run(const struct gb_results *results, const char *path, json_t *run) {
@@ -114,7 +143,8 @@ static enum gb_status check_run(const struct gb_results *results, const char *pa
         return gb_fail_within(GB_BAD_INPUT, what, path);
     json_object_foreach(json_object_get(run, "options"), key, each) {
         if (!json_is_string(each) && !json_is_number(each))
-            return gb_fail(GB_BAD_INPUT, what, path, "option %s is no text and no number", key);
+            return gb_fail(GB_BAD_INPUT, what, path, "option %s is neither a string nor a number",
+                           key);
     }
     json_array_foreach(json_object_get(run, "notes"), i, each) {
         if (!json_is_string(each))
@@ -133,7 +163,7 @@ static enum gb_status read_run(struct gb_results *results, const char *directory
     GB_TRY(read_json(path, &run));
     snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(".json")), file);
     if (json_object_set_new(results->runs, name, run) != 0)
-        return gb_fail(GB_BAD_INPUT, what, path, "the file's name is no UTF-8");
+        return gb_fail(GB_BAD_INPUT, what, path, "the file name is not UTF-8");
     return check_run(results, path, run);
 }
 
@@ -161,7 +191,7 @@ const json_t *gb_results_cell(const struct gb_results *results, const json_t *ta
     return NULL;
 }
 
-// A cell that no run fills says why.
+// A cell that no run fills needs a reason.
 static enum gb_status check_reasons(const struct gb_results *results, const json_t *table) {
     size_t i, j;
     json_t *line, *column;
@@ -171,8 +201,8 @@ static enum gb_status check_reasons(const struct gb_results *results, const json
             if (!*gb_json_text(line, "unmeasured") &&
                 !gb_results_cell(results, table, line, column, &run))
                 return gb_fail(GB_BAD_INPUT, what, results->directory,
-                               "no run fills the cell %s, %s, %s, and published.json does not say "
-                               "why",
+                               "no run fills the cell %s, %s, %s, and published.json gives no "
+                               "reason",
                                gb_json_text(table, "id"), gb_json_text(line, "line"),
                                gb_json_text(column, "name"));
         }
@@ -201,26 +231,21 @@ static enum gb_status read_runs(struct gb_results *results) {
 
 // ---- Rows ----
 
-static bool names_seed(const json_t *run, json_int_t seed) {
-    size_t i;
-    json_t *each;
-    json_array_foreach(json_object_get(run, "seeds"), i, each) {
-        if (json_integer_value(each) == seed)
-            return true;
-    }
-    return false;
-}
-
 enum gb_status gb_results_check_seed(const struct gb_results *results, const char *run,
                                      json_int_t seed) {
     const json_t *config = json_object_get(results->runs, run);
     if (!config)
         return gb_fail(GB_BAD_INPUT, "unknown run", run, "%s/runs has no %s.json",
                        results->directory, run);
-    return names_seed(config, seed) ? GB_OK
-                                    : gb_fail(GB_BAD_INPUT, "unknown seed", run,
-                                              "%lld is not among the seeds of %s/runs/%s.json",
-                                              (long long)seed, results->directory, run);
+    size_t i;
+    json_t *each;
+    json_array_foreach(json_object_get(config, "seeds"), i, each) {
+        if (json_integer_value(each) == seed)
+            return GB_OK;
+    }
+    return gb_fail(GB_BAD_INPUT, "unknown seed", run,
+                   "%lld is not among the seeds of %s/runs/%s.json", (long long)seed,
+                   results->directory, run);
 }
 
 static enum gb_status check_row(const struct gb_results *results, const char *path, json_t *row) {
@@ -247,16 +272,6 @@ static enum gb_status read_rows(struct gb_results *results) {
     return GB_OK;
 }
 
-json_t *gb_results_row(const struct gb_results *results, const char *run, json_int_t seed) {
-    size_t i;
-    json_t *row;
-    json_array_foreach(results->rows, i, row) {
-        if (gb_json_is(row, "run", run) && gb_json_integer(row, "seed") == seed)
-            return row;
-    }
-    return NULL;
-}
-
 static enum gb_status write_rows(const struct gb_results *results, const char *path) {
     struct gb_atomic_file file = {0};
     GB_TRY(gb_atomic_open(&file, path));
@@ -272,26 +287,27 @@ static enum gb_status write_rows(const struct gb_results *results, const char *p
     return gb_atomic_commit(&file);
 }
 
-static enum gb_status add_row(struct gb_results *results, json_t *row, json_int_t *stays) {
+// With the directory locked.
+static enum gb_status add_row(struct gb_results *results, json_t *row, json_int_t *kept) {
     char path[GB_PATH];
     GB_TRY(gb_path_join(results->directory, "rows.jsonl", path));
     GB_TRY(read_rows(results));
-    size_t i;
-    json_t *old,
-        *former = gb_results_row(results, gb_json_text(row, "run"), gb_json_integer(row, "seed"));
-    *stays = gb_json_integer(former, "steps");
-    if (*stays > gb_json_integer(row, "steps"))
+    const size_t count = json_array_size(results->rows);
+    size_t i = 0;
+    const json_t *old = json_array_get(results->rows, 0);
+    while (i < count && !(gb_json_is(old, "run", gb_json_text(row, "run")) &&
+                          gb_json_integer(old, "seed") == gb_json_integer(row, "seed")))
+        old = json_array_get(results->rows, ++i);
+    *kept = i < count ? gb_json_integer(old, "steps") : 0;
+    if (*kept > gb_json_integer(row, "steps"))
         return GB_OK;
-    *stays = 0;
-    int failed = former ? 0 : json_array_append(results->rows, row);
-    json_array_foreach(results->rows, i, old) {
-        if (old == former)
-            failed |= json_array_set(results->rows, i, row);
-    }
+    *kept = 0;
+    const int failed =
+        i < count ? json_array_set(results->rows, i, row) : json_array_append(results->rows, row);
     return failed ? gb_no_memory("cannot write", path) : write_rows(results, path);
 }
 
-enum gb_status gb_results_add(struct gb_results *results, json_t *row, json_int_t *stays) {
+enum gb_status gb_results_add(struct gb_results *results, json_t *row, json_int_t *kept) {
     const int directory = open(results->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0 || flock(directory, LOCK_EX) != 0) {
         const int error = errno;
@@ -299,7 +315,7 @@ enum gb_status gb_results_add(struct gb_results *results, json_t *row, json_int_
             close(directory);
         return gb_fail(GB_IO_ERROR, "cannot lock", results->directory, "%s", strerror(error));
     }
-    const enum gb_status status = add_row(results, row, stays);
+    const enum gb_status status = add_row(results, row, kept);
     close(directory);
     return status;
 }

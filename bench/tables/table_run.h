@@ -11,17 +11,17 @@
 struct gb_table_run {
     const char *name;
     const char *data; // the directory that holds the data sets' directories; NULL: none
-    const char *out;  // of the runs' directories
-    uint64_t seed;    // UINT64_MAX: the first of the run's that is not finished
+    const char *out;  // holds the runs' directories
+    uint64_t seed;    // UINT64_MAX: the run's first that is not finished
     int threads;      // 0: all
-    float minutes;    // of training after which it saves and stops; below 0: no limit
+    float minutes;    // of training until it saves and stops; negative: no limit
     bool score_unfinished;
 };
 
-// Goes on with the run where its directory, OUT/NAME-SEED, has a checkpoint, trains and scores it, and
-// takes its row into the results, with the commits of all builds that trained it. At the time limit
-// there is no row, unless what stands then is to be scored; that is no failure. Fails as `glowbench
-// train` does.
+// Trains and scores the run, resuming from the checkpoint in OUT/NAME-SEED if there is one, and adds
+// its row to the results, with the commits of all builds that trained it. A run that stops at the
+// time limit gets no row unless score_unfinished is set; that is not a failure. Fails as
+// `glowbench train` does.
 enum gb_status gb_table_run(struct gb_results *results, const struct gb_table_run *run);
 
 #endif

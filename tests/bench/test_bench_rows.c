@@ -34,8 +34,8 @@ static struct gb_row full_row(void) {
                          .cpu_count = 2,
                          .load_average = 0.5};
     row.shares = calloc(2, sizeof *row.shares);
-    row.shares[0] = (struct gb_inv1x1_share){"cglow-horses-32", 24};
-    row.shares[1] = (struct gb_inv1x1_share){"cglow-horses-64", 48};
+    row.shares[0] = (struct gb_model_share){"cglow-horses-32", 24};
+    row.shares[1] = (struct gb_model_share){"cglow-horses-64", 48};
     row.seconds = calloc(4, sizeof *row.seconds);
     for (int i = 0; i < 4; i++)
         row.seconds[i] = 4 - i;
@@ -63,11 +63,11 @@ static void figures_follow_from_times_and_peaks(void **state) {
     assert_true(row.seconds[0] == 4);                  // left in the order of time
     assert_true(row.gflops == 3.2 && row.gbs == 0.4);
     // Multiply-adds would take 0.08 s, traffic 0.1 s.
-    assert_int_equal(row.wall, GB_WALL_BANDWIDTH);
+    assert_int_equal(row.bound, GB_BOUND_MEMORY);
     assert_true(fabs(row.share_of_peak - 0.04) < 1e-15);
     row.peak_gbs = 1000;
     assert_int_equal(gb_row_evaluate(&row), GB_OK);
-    assert_int_equal(row.wall, GB_WALL_COMPUTE);
+    assert_int_equal(row.bound, GB_BOUND_COMPUTE);
     gb_row_free(&row);
 }
 
@@ -96,7 +96,7 @@ static void a_row_comes_back_as_it_was(void **state) {
     assert_true(read->flops == row.flops && read->bytes == row.bytes);
     assert_true(read->gflops == row.gflops && read->gbs == row.gbs);
     assert_true(read->peak_gflops == row.peak_gflops && read->peak_gbs == row.peak_gbs);
-    assert_int_equal(read->wall, row.wall);
+    assert_int_equal(read->bound, row.bound);
     assert_true(read->share_of_peak == row.share_of_peak);
     assert_true(read->reorder_seconds == row.reorder_seconds);
     assert_null(read->error);
@@ -174,7 +174,7 @@ static void damaged_files_are_refused(void **state) {
     struct gb_rows rows;
     assert_int_equal(gb_rows_read(gb_fixture_path("none"), &rows), GB_BAD_INPUT);
     assert_non_null(strstr(gb_error_message(), "No such file"));
-    refuse("", "holds no row");
+    refuse("", "no rows");
     refuse("\n", "line 1: ");
     refuse("{}\n", "line 1: 'schema'");
     refuse("[1]\n", "line 1: 'schema'");
@@ -221,26 +221,26 @@ static void a_line_cut_anywhere_is_left_out(void **state) {
     struct gb_row row = full_row();
     write_rows("rows", &row, 3);
     gb_row_free(&row);
-    size_t size = gb_fixture_size("rows"), line = size / 3, whole_bytes;
+    size_t size = gb_fixture_size("rows"), line = size / 3, valid_bytes;
     for (size_t cut = size; cut >= 2 * line; cut -= 101) {
         gb_fixture_truncate("rows", cut);
         struct gb_rows rows;
-        assert_int_equal(gb_rows_recover(gb_fixture_path("rows"), &rows, &whole_bytes), GB_OK);
+        assert_int_equal(gb_rows_recover(gb_fixture_path("rows"), &rows, &valid_bytes), GB_OK);
         assert_int_equal(rows.count, cut == size ? 3 : 2);
-        assert_int_equal(whole_bytes, rows.count * line);
+        assert_int_equal(valid_bytes, rows.count * line);
         gb_rows_free(&rows);
         if (cut < size && cut > 2 * line)
             assert_int_equal(gb_rows_read(gb_fixture_path("rows"), &rows), GB_BAD_INPUT);
     }
     struct gb_rows rows;
     gb_fixture_truncate("rows", 0);
-    assert_int_equal(gb_rows_recover(gb_fixture_path("rows"), &rows, &whole_bytes), GB_OK);
+    assert_int_equal(gb_rows_recover(gb_fixture_path("rows"), &rows, &valid_bytes), GB_OK);
     assert_int_equal(rows.count, 0);
-    assert_int_equal(gb_rows_recover(gb_fixture_path("none"), &rows, &whole_bytes), GB_OK);
+    assert_int_equal(gb_rows_recover(gb_fixture_path("none"), &rows, &valid_bytes), GB_OK);
     assert_int_equal(rows.count, 0);
     // A damaged line before the last is not what a kill leaves.
     gb_fixture_text("rows", "{\n{");
-    assert_int_equal(gb_rows_recover(gb_fixture_path("rows"), &rows, &whole_bytes), GB_BAD_INPUT);
+    assert_int_equal(gb_rows_recover(gb_fixture_path("rows"), &rows, &valid_bytes), GB_BAD_INPUT);
 }
 
 static void add_row(struct gb_journal *journal, const char *problem) {
@@ -255,14 +255,17 @@ static void a_journal_goes_on_where_it_was_cut(void **state) {
     (void)state;
     const char *path = gb_fixture_path("rows");
     struct gb_journal journal;
+    struct gb_journal second;
     assert_int_equal(gb_journal_open(&journal, path, false), GB_OK);
+    assert_int_equal(gb_journal_open(&second, path, true), GB_BAD_INPUT);
+    assert_non_null(strstr(gb_error_message(), "another process is writing it"));
     add_row(&journal, "a");
     size_t one = gb_fixture_size("rows"); // flushed
     add_row(&journal, "b");
     gb_journal_close(&journal);
 
     assert_int_equal(gb_journal_open(&journal, path, false), GB_BAD_INPUT);
-    assert_non_null(strstr(gb_error_message(), "rows are there already"));
+    assert_non_null(strstr(gb_error_message(), "it has results already"));
     gb_fixture_truncate("rows", one + 10);
     assert_int_equal(gb_journal_open(&journal, path, true), GB_OK);
     assert_true(journal.dropped);
@@ -293,11 +296,11 @@ static void rows_of_other_machines_and_builds_are_not_gone_on_with(void **state)
     gb_journal_close(&journal);
     write_rows("rows", &row, 1);
     assert_int_equal(gb_journal_open(&journal, path, true), GB_NOT_COMPARABLE);
-    assert_non_null(strstr(gb_error_message(), "row 1 is of another build"));
+    assert_non_null(strstr(gb_error_message(), "row 1 is from another build"));
     json_object_set_new(row.machine, "cpu", json_null());
     write_rows("rows", &row, 1);
     assert_int_equal(gb_journal_open(&journal, path, true), GB_NOT_COMPARABLE);
-    assert_non_null(strstr(gb_error_message(), "row 1 is of another machine"));
+    assert_non_null(strstr(gb_error_message(), "row 1 is from another machine"));
     gb_row_free(&row);
 }
 

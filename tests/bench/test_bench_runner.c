@@ -264,7 +264,7 @@ static void an_interrupted_sweep_keeps_the_group_that_it_was_in(void **state) {
     struct gb_journal journal;
     assert_int_equal(gb_journal_open(&journal, path, false), GB_OK);
     assert_int_equal(sweep(list, 2, &journal), GB_INTERRUPTED);
-    assert_non_null(strstr(gb_error_message(), "after 1 of 2 rows; go on with"));
+    assert_non_null(strstr(gb_error_message(), "after 1 of 2 rows; rerun with --resume"));
     gb_journal_close(&journal);
     assert_int_equal(fakes[1].setups, 0);
     assert_int_equal(gb_journal_open(&journal, path, true), GB_OK);

@@ -24,7 +24,7 @@ static struct gb_row row_of(const char *operation, const char *shape, const char
                          .gbs = 1e-5 / seconds,
                          .peak_gflops = 100,
                          .peak_gbs = 10,
-                         .wall = strcmp(operation, "fc") == 0 ? GB_WALL_BANDWIDTH : GB_WALL_COMPUTE,
+                         .bound = strcmp(operation, "fc") == 0 ? GB_BOUND_MEMORY : GB_BOUND_COMPUTE,
                          .share_of_peak = share};
     snprintf(row.problem, sizeof row.problem, "%s/forward/%s", operation, shape);
     strcpy(row.operation, operation);
@@ -33,13 +33,13 @@ static struct gb_row row_of(const char *operation, const char *shape, const char
     return row;
 }
 
-static struct gb_row shared(struct gb_row row, struct gb_inv1x1_share *share) {
+static struct gb_row shared(struct gb_row row, struct gb_model_share *share) {
     row.shares = share;
     row.share_count = 1;
     return row;
 }
 
-static struct gb_row lent(struct gb_row row, const char *borrower) {
+static struct gb_row falling_back(struct gb_row row, const char *borrower) {
     strcpy(row.borrowers[0], borrower);
     return row;
 }
@@ -54,6 +54,12 @@ static struct gb_row launched(struct gb_row row, int launch) {
     row.launch = launch;
     return row;
 }
+
+#define NOTES                                                                                      \
+    "\nbound: compute or memory, whichever limits the kernel; the share is of that peak.\n"        \
+    "FLOPs are those of the definition: a kernel that needs fewer can exceed 100 %.\n"             \
+    "In a step, time is the sum over all calls of the problems above; share and speed are "        \
+    "geometric means over the calls.\n"
 
 static void assert_table(const struct gb_row *rows, size_t count, const char *expected) {
     char *text = NULL;
@@ -71,7 +77,7 @@ static void assert_table(const struct gb_row *rows, size_t count, const char *ex
 // share (1 x 0.1^3 x 0.25^2)^(1/6) = 0.199. The launches of b on x are joined to 1 us.
 static void weighs_problems_by_their_calls(void **state) {
     (void)state;
-    struct gb_inv1x1_share a = {"m", 1}, b = {"m", 3}, c = {"m", 2};
+    struct gb_model_share a = {"m", 1}, b = {"m", 3}, c = {"m", 2};
     char error[] = "element 3 is 1, not 2";
     const struct gb_row rows[] = {
         row_of("control", "fixed", "none", 1e-6, 1),
@@ -80,7 +86,7 @@ static void weighs_problems_by_their_calls(void **state) {
         launched(shared(row_of("conv", "b", "x", 0.9e-6, 0.82), &b), 0),
         launched(shared(row_of("conv", "b", "x", 1.1e-6, 0.78), &b), 1),
         shared(row_of("conv", "b", "y", 8e-6, 0.1), &b),
-        lent(shared(row_of("fc", "c", "x", 4e-6, 0.25), &c), "y"),
+        falling_back(shared(row_of("fc", "c", "x", 4e-6, 0.25), &c), "y"),
         row_of("fc", "d", "x", 1.5e-9, 0.25),
         failed(row_of("fc", "d", "y", 0, 0), error),
     };
@@ -88,38 +94,34 @@ static void weighs_problems_by_their_calls(void **state) {
                  "\n"
                  "unknown CPU, commit unknown\n"
                  "\n"
-                 "== 1 thread, warm caches: time, share of peak, speed (the best is 1.00)\n"
+                 "== 1 thread, warm caches: time, share of peak, speed (the fastest is 1.00)\n"
                  "\n"
-                 "conv/forward  wall                    x                   y\n"
-                 "a             FLOPs   2.00us  50% 0.50    1.00us 100% 1.00 \n"
-                 "b             FLOPs   1.00us  80% 1.00    8.00us  10% 0.12 \n"
+                 "conv/forward  bound                     x                   y\n"
+                 "a             compute   2.00us  50% 0.50    1.00us 100% 1.00 \n"
+                 "b             compute   1.00us  80% 1.00    8.00us  10% 0.12 \n"
                  "\n"
-                 "fc/forward    wall                    x                   y\n"
-                 "c             bytes   4.00us  25% 1.00    4.00us  25% 1.00*\n"
-                 "d             bytes   1.50ns  25% 1.00              FAILED \n"
+                 "fc/forward    bound                     x                   y\n"
+                 "c             memory    4.00us  25% 1.00    4.00us  25% 1.00*\n"
+                 "d             memory    1.50ns  25% 1.00              FAILED \n"
                  "\n"
                  "== one training step of m, 1 thread, warm caches\n"
-                 "               calls  wall                    x                   y\n"
-                 "conv/forward       4  FLOPs   5.00us  71% 0.84    25.0us  18% 0.21 \n"
-                 "fc/forward         2  bytes   8.00us  25% 1.00    8.00us  25% 1.00*\n"
-                 "all kernels        6  both    13.0us  50% 0.89    33.0us  20% 0.35*\n"
+                 "               calls  bound                     x                   y\n"
+                 "conv/forward       4  compute   5.00us  71% 0.84    25.0us  18% 0.21 \n"
+                 "fc/forward         2  memory    8.00us  25% 1.00    8.00us  25% 1.00*\n"
+                 "all kernels        6  both      13.0us  50% 0.89    33.0us  20% 0.35*\n"
                  "\n"
                  "== problems outside training steps, each once, 1 thread, warm caches\n"
-                 "               calls  wall                    x                   y\n"
-                 "fc/forward         1  bytes   1.50ns  25% 1.00                   - \n"
-                 "all kernels        1  bytes   1.50ns  25% 1.00                   - \n"
-                 "\nwall: what the share is of, FLOPs a second or bytes a second.\n"
-                 "FLOPs are the definition's: a kernel that needs fewer can pass 100 %.\n"
-                 "Of a step: the time of all its calls of the problems above; share and speed are "
-                 "geometric means over the calls.\n"
-                 "*  the backend has no such kernel and borrows the native one\n"
+                 "               calls  bound                     x                   y\n"
+                 "fc/forward         1  memory    1.50ns  25% 1.00                   - \n"
+                 "all kernels        1  memory    1.50ns  25% 1.00                   - \n" NOTES
+                 "*  the backend lacks this kernel and falls back to the native one\n"
                  "FAILED  fc/forward/d, y, 1 thread, warm caches: element 3 is 1, not 2\n");
 }
 
 // A backend without a time for one of the problems has no mean, and takes none from the others.
 static void has_no_mean_over_some_problems(void **state) {
     (void)state;
-    struct gb_inv1x1_share a = {"m", 1}, b = {"m", 3};
+    struct gb_model_share a = {"m", 1}, b = {"m", 3};
     const struct gb_row rows[] = {
         shared(row_of("conv", "a", "x", 2e-6, 0.5), &a),
         shared(row_of("conv", "a", "y", 1e-6, 1), &a),
@@ -129,21 +131,17 @@ static void has_no_mean_over_some_problems(void **state) {
                  "\n"
                  "unknown CPU, commit unknown\n"
                  "\n"
-                 "== 1 thread, warm caches: time, share of peak, speed (the best is 1.00)\n"
+                 "== 1 thread, warm caches: time, share of peak, speed (the fastest is 1.00)\n"
                  "\n"
-                 "conv/forward  wall                    x                   y\n"
-                 "a             FLOPs   2.00us  50% 0.50    1.00us 100% 1.00 \n"
-                 "b             FLOPs   1.00ms  50% 1.00                   - \n"
+                 "conv/forward  bound                     x                   y\n"
+                 "a             compute   2.00us  50% 0.50    1.00us 100% 1.00 \n"
+                 "b             compute   1.00ms  50% 1.00                   - \n"
                  "\n"
                  "== one training step of m, 1 thread, warm caches\n"
-                 "               calls  wall                    x                   y\n"
-                 "conv/forward       4  FLOPs   3.00ms  50% 0.84              1 of 2 \n"
-                 "all kernels        4  FLOPs   3.00ms  50% 0.84              1 of 2 \n"
-                 "\nwall: what the share is of, FLOPs a second or bytes a second.\n"
-                 "FLOPs are the definition's: a kernel that needs fewer can pass 100 %.\n"
-                 "Of a step: the time of all its calls of the problems above; share and speed are "
-                 "geometric means over the calls.\n"
-                 "N of M: so many problems have a time, and there is no mean\n");
+                 "               calls  bound                     x                   y\n"
+                 "conv/forward       4  compute   3.00ms  50% 0.84              1 of 2 \n"
+                 "all kernels        4  compute   3.00ms  50% 0.84              1 of 2 \n" NOTES
+                 "N of M: only N problems have a time, so there is no mean\n");
 }
 
 static void says_nothing_of_control_rows(void **state) {

@@ -146,6 +146,21 @@ static void peaks_are_found_by_threads_and_precision(void **state) {
     json_decref(report);
 }
 
+// A description of a machine may list more caches than any has.
+static void many_cache_levels_are_cut_off(void **state) {
+    (void)state;
+    const double memory = 1024.0 * (1 << 30);
+    json_t *machine =
+        json_pack("{s:{s:i}, s:f, s:[]}", "cpu", "cores", 1, "memory_bytes", memory, "caches");
+    for (int i = 1; i <= 100; i++)
+        json_array_append_new(
+            json_object_get(machine, "caches"),
+            json_pack("{s:i, s:I, s:i}", "level", i, "bytes", (json_int_t)i << 27, "instances", 1));
+    // Four times the seventh level: 7 x 128 MiB.
+    assert_int_equal(gb_memory_working_set(machine), (size_t)4 * 7 << 27);
+    json_decref(machine);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_rank_has_a_cpu_of_its_own),
@@ -155,6 +170,7 @@ int main(void) {
         cmocka_unit_test(probe_finds_roofline),
         cmocka_unit_test(bodies_of_all_instruction_sets_run),
         cmocka_unit_test(peaks_are_found_by_threads_and_precision),
+        cmocka_unit_test(many_cache_levels_are_cut_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,41 +4,23 @@
 #
 #     sh tests/bench/test_report.sh GLOWBENCH
 set -eu
+. "$(dirname "$0")/../support/script.sh"
 
-glowbench=$1
-tests=$(cd "$(dirname "$0")" && pwd)
-folder=$(mktemp -d)
-trap 'rm -r "$folder"' EXIT
-cd "$folder"
-failures=0
-
-complain() {
-    echo "FAILED: $*"
-    cat out err
-    failures=$((failures + 1))
-}
-
-# report ARGUMENT...: into page/, which is empty before; leaves the exit code in $code.
+# report ARGUMENT...: into page/, which is empty before.
 report() {
     rm -rf page
     mkdir page
-    code=0
-    "$glowbench" report "$@" --html page/all.html >out 2>err || code=$?
+    run report "$@" --html page/all.html
 }
 
-# refuses PATTERN ARGUMENT...: exit code 2, one line on stderr that PATTERN matches, nothing written.
+# refuses PATTERN ARGUMENT...: nothing is written.
 refuses() {
     pattern=$1
     shift
-    report "$@"
-    [ "$code" -eq 2 ] || complain "exit code $code: $*"
-    [ "$(wc -l <err)" -eq 1 ] && grep -q -e "$pattern" err || complain "not '$pattern': $*"
+    rm -rf page
+    mkdir page
+    gives 2 "$pattern" report "$@" --html page/all.html
     [ ! -s out ] && [ -z "$(ls -A page)" ] || complain "wrote something: $*"
-}
-
-# has PATTERN: in the page.
-has() {
-    grep -q -e "$1" page/all.html || complain "no '$1' in the page"
 }
 
 # row CPU BACKEND LIBRARY THREADS OPERATION SECONDS: one row, of 1e9 FLOPs and 1e8 bytes.
@@ -78,14 +60,11 @@ printf '\211PNG\r\n\032\nMa' >"$run/samples.png"
 # The page: two machines, of which one has two versions of a library, and a run.
 report one.jsonl newer.jsonl two.jsonl "$run"
 [ "$code" -eq 0 ] && [ ! -s err ] || complain "exit code $code"
-for text in 'Side by side' 'One &lt;script&gt;&amp;&quot;</h2>' 'Two</h2>' 'oneDNN 2.6</th>' \
+has page/all.html 'Side by side' 'One &lt;script&gt;&amp;&quot;</h2>' 'Two</h2>' 'oneDNN 2.6</th>' \
     'oneDNN 3.2</th>' 'run &lt;i&gt;' '<td>0.7000</td>' 'base64,iVBORw0KGgpNYQ=="' '<svg' \
-    'all kernels'; do
-    has "$text"
-done
+    'all kernels'
 # One speed is half the other; the time of a step is three calls each of both operations.
-has '>120ms</td><td>50%</td><td class="best">1.00</td>'
-has '>240ms</td><td>25%</td><td>0.50</td>'
+has page/all.html '>120ms</td><td>50%</td><td class="best">1.00</td>' '>240ms</td><td>25%</td><td>0.50</td>'
 grep -q -e '<script' -e '<i>' page/all.html && complain "text is not escaped"
 grep -qiE '(src|href|data|action)=["'\'']?(https?:|//|[a-z]+\.)|url\([^#]|@import' page/all.html &&
     complain "the page needs other files"
@@ -110,7 +89,7 @@ refuses 'cut.jsonl' two.jsonl cut.jsonl
 refuses 'absent.jsonl' absent.jsonl
 refuses 'missing operand: RUN'
 mkdir hollow
-refuses 'hollow/run.json' hollow
+refuses 'hollow: not a training run' hollow
 cp -r "$run" cut
 echo '{"step": ' >>cut/log.jsonl
 refuses 'cut/log.jsonl: line 4' two.jsonl cut
@@ -122,15 +101,12 @@ cp "$run/log.jsonl" cut/log.jsonl
 echo text >cut/samples.png
 refuses 'cut/samples.png: not a PNG' cut
 
-# No gnuplot.
-path=$PATH
+# Without gnuplot.
 mkdir none
-PATH=$folder/none
-export PATH
-code=0
-"$glowbench" report two.jsonl --html none/all.html >out 2>err || code=$?
+path=$PATH
+PATH=$directory/none
+run report two.jsonl --html none/all.html
 PATH=$path
-[ "$code" -eq 2 ] && grep -q 'gnuplot-nox' err || complain "no word of a missing gnuplot"
+[ "$code" -eq 2 ] && grep -q 'gnuplot-nox' err || complain "a missing gnuplot is not reported"
 [ -z "$(ls -A none)" ] || complain "wrote something without gnuplot"
-
-exit $((failures > 0))
+finish

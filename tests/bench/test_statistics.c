@@ -369,7 +369,7 @@ static void false_alarms_are_rarer_than_designed(void **state) {
     for (int trial = 0; trial < TRIALS; trial++) {
         struct outcome outcome = compare(&wild, 1, 1.0001, &stream);
         sessions += outcome.changed;
-        undecided += outcome.verdict == GB_CANNOT_DECIDE;
+        undecided += outcome.verdict == GB_INCONCLUSIVE;
         pairs += compare_pairs(&wild, 1, 1.0001, &stream).changed;
     }
     print_message("of %d called different: sessions %d, pairs %d; sessions that cannot decide %d\n",
@@ -415,7 +415,7 @@ static void noise_passes_nothing(void **state) {
     for (int trial = 0; trial < TRIALS; trial++) {
         struct outcome outcome = compare_pairs(&wild, 1.03, 1.03, &stream);
         pairs += outcome.verdict == GB_NO_REGRESSION;
-        undecided += outcome.verdict == GB_CANNOT_DECIDE;
+        undecided += outcome.verdict == GB_INCONCLUSIVE;
         sessions += compare(&wild, 1.03, 1.03, &stream).non_inferior;
         non_inferior += compare(&calm, 1, 1.03, &stream).non_inferior;
     }

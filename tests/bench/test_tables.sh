@@ -1,40 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The papers' tables of small made-up results; a run that is stopped by its time limit and goes on.
+# The papers' tables of small made-up results; a run that is stopped by its time limit and resumed.
 #
 #     sh tests/bench/test_tables.sh GLOWBENCH
 set -eu
+. "$(dirname "$0")/../support/script.sh"
+results=$(cd "$tests/../../results" && pwd)
 
-glowbench=$1
-results=$(cd "$(dirname "$0")/../../results" && pwd)
-folder=$(mktemp -d)
-trap 'rm -r "$folder"' EXIT
-cd "$folder"
-failures=0
-unset GB_BACKEND
-
-complain() {
-    echo "FAILED: $*"
-    cat out err
-    failures=$((failures + 1))
-}
-
-# tables ARGUMENT...: runs the command; its exit code is in $code.
+# tables ARGUMENT...
 tables() {
-    code=0
-    "$glowbench" tables --results made "$@" >out 2>err || code=$?
-}
-
-# has FILE TEXT
-has() {
-    grep -qF -e "$2" "made/$1" || complain "$1 has no: $2"
+    run tables --results made "$@"
 }
 
 mkdir -p made/runs
 cat >made/published.json <<'END'
 {"tables": [{
     "id": "t", "title": "Table 1: horses <IoU>", "note": "",
-    "summary": {"what": "drawn horses", "column": "small", "published": "theirs", "measured": "ours",
+    "summary": {"what": "synthetic horses", "column": "small", "published": "theirs", "measured": "ours",
                 "blind": "blind"},
     "columns": [{"name": "small", "decimals": 2}, {"name": "large", "decimals": 2}],
     "published": [{"line": "theirs", "values": ["0.812", null]}],
@@ -49,46 +31,45 @@ cat >made/runs/tiny.json <<'END'
     "paper_iterations": 50000, "seeds": [3, 4], "data": null, "splits": null,
     "cells": [{"table": "t", "line": "ours", "column": "small", "metric": "mean_iou"},
               {"table": "t", "line": "blind", "column": "small", "metric": "no_such"}],
-    "notes": ["Drawn horses."]
+    "notes": ["Synthetic horses."]
 }
 END
 
 # Nothing is measured yet.
-tables
+tables --html page.html
 [ $code -eq 0 ] || complain "tables without rows"
-has README.md '| theirs | 0.812 | – | published |'
-has README.md '| ours |  |  | here: `tiny` |'
-has README.md '| drawn horses | 0.812 |  |  | blind |  |'
-has README.md '- ours, small: not made yet: glowbench tables --run tiny --data DIR'
-has README.md '- ours, large: too large'
-has README.md '## Table 1: horses \<IoU>'
-has index.html '<h2>Table 1: horses &lt;IoU></h2>'
+has made/README.md '| theirs | 0.812 | – | published |'
+has made/README.md '| ours |  |  | here: `tiny` |'
+has made/README.md '| synthetic horses | 0.812 |  |  | blind |  |'
+has made/README.md '- ours, small: not run yet: glowbench tables --run tiny --data DIR'
+has made/README.md '- ours, large: too large'
+has made/README.md '## Table 1: horses \<IoU>'
+has page.html '<h2>Table 1: horses &lt;IoU&gt;</h2>' '<td>theirs</td><td>0.812</td><td>–</td><td>published</td>' \
+    '<td>here: <code>tiny</code></td>' '<li>ours, large: too large</li>'
+awk -f "$tests/well_formed.awk" page.html || complain "the page is not well-formed"
 
 # One seed, then two: their mean and deviation.
 row='"task": "horses", "model": "cglow", "iterations": 50000, "command": "glowbench train"'
 echo "{\"run\": \"tiny\", \"seed\": 3, \"steps\": 10, $row, \"metrics\": {\"mean_iou\": 0.5}}" >made/rows.jsonl
 tables
-has README.md '| ours | 0.50 |  | here: `tiny`, 1 of 2 seeds, 10 of the paper'"'"'s 50000 steps. Drawn horses. |'
-has README.md '- blind, small: tiny has no no_such'
-has README.md '| drawn horses | 0.812 | 0.50 |  | blind | 10 of the paper'"'"'s 50000 steps |'
+has made/README.md '| ours | 0.50 |  | here: `tiny`, 1 of 2 seeds, 10 of the paper'"'"'s 50000 steps |'
+has made/README.md '- blind, small: tiny has no no_such' '- `tiny`: Synthetic horses.'
+has made/README.md '| synthetic horses | 0.812 | 0.50 |  | blind | 10 of the paper'"'"'s 50000 steps |'
 echo "{\"run\": \"tiny\", \"seed\": 4, \"steps\": 50000, $row, \"metrics\": {\"mean_iou\": 0.7}}" >>made/rows.jsonl
 tables
-has README.md '| ours | 0.60 ± 0.14 |  | here: `tiny`, 2 of 2 seeds, 10 to 50000 of the paper'"'"'s 50000 steps.'
+has made/README.md '| ours | 0.60 ± 0.14 |  | here: `tiny`, 2 of 2 seeds, 10 to 50000 of the paper'"'"'s 50000 steps |'
 
 # Bad files change nothing.
 cp made/README.md before.md
-cp made/index.html before.html
 
-# refuses FILE WORDS: the file is told, with these words, and no page is touched.
+# refuses FILE WORDS: an error about the file with these words, and the page is unchanged.
 refuses() {
     tables
     [ $code -eq 2 ] || complain "$1: exit code $code"
     [ "$(wc -l <err)" -eq 1 ] || complain "$1: not one line"
-    grep -qF -e "$1" err || complain "the file is not named"
-    grep -qF -e "$2" err || complain "no word of: $2"
+    has err "$1" "$2"
     cmp -s before.md made/README.md || complain "$1: README.md changed"
-    cmp -s before.html made/index.html || complain "$1: index.html changed"
-    mv "saved" "made/$1"
+    mv saved "made/$1"
 }
 cp made/rows.jsonl saved
 echo '{"run": "tiny"' >>made/rows.jsonl
@@ -98,7 +79,7 @@ echo '{"run": "tiny", "seed": 1, "metrics": {}}' >>made/rows.jsonl
 refuses rows.jsonl 'steps'
 cp made/published.json saved
 sed 's/"0.812", null/"0.812"/' saved >made/published.json
-refuses published.json 'not one value a column'
+refuses published.json 'not one value per column'
 cp made/runs/tiny.json saved
 sed 's/"line": "ours"/"line": "nobody"/' saved >made/runs/tiny.json
 refuses runs/tiny.json 'nobody'
@@ -115,34 +96,33 @@ refuses rows.jsonl 'unknown run: lost'
 cp made/rows.jsonl saved
 echo '{"run": "tiny", "seed": 77, "steps": 1, "metrics": {}}' >>made/rows.jsonl
 refuses rows.jsonl '77 is not among the seeds'
+for member in column published measured blind; do
+    cp made/published.json saved
+    sed "s/\"$member\": \"[a-z]*\"/\"$member\": \"nothing\"/" saved >made/published.json
+    refuses published.json "table t, summary: unknown $member 'nothing'"
+done
 cp made/published.json saved
 sed 's/too large//' saved >made/published.json
 tables
-[ $code -eq 2 ] && grep -qF 't, ours, large, and published.json does not say why' err ||
+[ $code -eq 2 ] && grep -qF 't, ours, large, and published.json gives no reason' err ||
     complain "an empty cell without a reason"
 mv saved made/published.json
 
-# fails WORDS ARGUMENT...: bad usage, told in one line.
-fails() {
-    words=$1
-    shift
-    tables "$@"
-    [ $code -eq 2 ] && [ "$(wc -l <err)" -eq 1 ] && grep -qF -e "$words" err || complain "no word of: $words"
-}
-fails 'unknown run: other' --run other
-fails '77 is not among the seeds' --run tiny --seed 77 --out runs
-fails '--time-limit' --run tiny --time-limit 0 --out runs
-[ ! -e runs ] || complain "a folder of a run that was refused"
+gives 2 'unknown run: other' tables --results made --run other
+gives 2 '77 is not among the seeds' tables --results made --run tiny --seed 77 --out runs
+gives 2 '--time-limit' tables --results made --run tiny --time-limit 0 --out runs
+[ ! -e runs ] || complain "a directory for a run that was refused"
 
-# A run stops at its time limit without a row, goes on by itself, and replaces the row of its seed.
+# A run stops at its time limit without a row, resumes, and replaces the row of its seed.
 rm made/rows.jsonl
+resumed='\(goes on after\|resuming at\) step [0-9]'
 tables --run tiny --out runs --time-limit 0.001 --threads 1
 [ $code -eq 0 ] || complain "time limit: exit code $code"
-grep -q 'unfinished, no row' out || complain "no word of what is left"
+grep -q 'unfinished, no row added' out || complain "an unfinished run is not reported"
 [ ! -e made/rows.jsonl ] || complain "a row of a run that is not finished"
 tables --run tiny --out runs --time-limit 0.001 --threads 1 --score-unfinished
 [ $code -eq 0 ] || complain "score: exit code $code"
-grep -q 'goes on after step [0-9]' out || complain "it did not go on"
+grep -q "$resumed" out || complain "it did not resume"
 [ "$(wc -l <made/rows.jsonl)" -eq 1 ] || complain "not one row"
 grep -q '"steps": 4000' made/rows.jsonl && complain "the limit did not stop it"
 grep -q '"commit": "[0-9a-z+]*", "day": .*"machine": {"cpu": "[^"]' made/rows.jsonl || complain "no commit, no machine"
@@ -158,51 +138,51 @@ mv saved made/runs/tiny.json
 tr -d '\n' <runs/tiny-3/begun.json | sed 's/"commits": *\[[^]]*\]/"commits": ["0123456789ab"]/' >saved
 mv saved runs/tiny-3/begun.json
 
-# begin ARGUMENT...: goes on with the run in the background, as $run, until it logs.
+# begin ARGUMENT...: resumes the run in the background, as $process, until it logs.
 begin() {
     rows=$(wc -l <runs/tiny-3/log.jsonl)
     "$glowbench" tables --results made --run tiny --out runs "$@" >out 2>err &
-    run=$!
-    while kill -0 $run && [ "$(wc -l <runs/tiny-3/log.jsonl)" -le "$rows" ]; do sleep 0.1; done
+    process=$!
+    while kill -0 $process && [ "$(wc -l <runs/tiny-3/log.jsonl)" -le "$rows" ]; do sleep 0.1; done
 }
 begin --threads 1
-kill -INT $run
+kill -INT $process
 code=0
-wait $run || code=$?
-[ $code -eq 130 ] && grep -q 'the same command goes on$' err || complain "interrupted: exit code $code"
+wait $process || code=$?
+[ $code -eq 130 ] && grep -q 'rerun to resume$' err || complain "interrupted: exit code $code"
 grep -q -e '--resume' out err && complain "an option that tables does not have"
 
-# While it trains somebody else adds a row.
+# Another process adds a row while it trains.
 begin --threads 2
 echo "{\"run\": \"tiny\", \"seed\": 4, \"steps\": 10, $row, \"metrics\": {\"mean_iou\": 0.5}}" >>made/rows.jsonl
-kill -0 $run || complain "it ended too soon to tell"
+kill -0 $process || complain "it ended too soon for the test"
 code=0
-wait $run || code=$?
+wait $process || code=$?
 [ $code -eq 0 ] || complain "the rest: exit code $code"
 [ "$(wc -l <made/rows.jsonl)" -eq 2 ] && grep -q '"seed": 4, "steps": 10' made/rows.jsonl ||
-    complain "somebody else's row is lost, or the own was not replaced"
-grep -q '"commit": "0123456789ab, [0-9a-z+]*"' made/rows.jsonl || complain "the build that began it is not told"
+    complain "the other row is lost, or its own was not replaced"
+grep -q '"commit": "0123456789ab, [0-9a-z+]*"' made/rows.jsonl || complain "the build that began it is missing"
 sed -i '/"seed": 4/d' made/rows.jsonl
 grep -q '"steps": 4000, "iterations": 4000' made/rows.jsonl || complain "not all steps"
 grep -q '"scores": \[{"step": 1000, "mean_iou": [0-9.]*, .*{"step": 4000, "mean_iou"' made/rows.jsonl ||
     complain "no scores"
 "$glowbench" train horses --size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16 \
     --samples 1 --iters 4000 --seed 3 --out whole >out 2>err || complain "the same run at once"
-cmp runs/tiny-3/checkpoint.safetensors whole/checkpoint.safetensors || complain "other bits than at once"
+cmp runs/tiny-3/checkpoint.safetensors whole/checkpoint.safetensors || complain "not bitwise identical to an uninterrupted run"
 tables --run tiny --seed 3 --out runs
-grep -q 'goes on after\|ms a step' out && complain "a finished run was trained again"
+grep -q "$resumed\\|ms a step" out && complain "a finished run was trained again"
 cp made/rows.jsonl saved
 tables --run tiny --seed 3 --out trial --time-limit 0.001 --score-unfinished --threads 1
-[ $code -eq 0 ] && grep -q 'a row of 4000, which stays' out && cmp saved made/rows.jsonl || complain "a trial took the row"
+[ $code -eq 0 ] && grep -q 'not added: .* more steps (4000)' out && cmp saved made/rows.jsonl || complain "a trial took the row"
 tables --run tiny --out runs --time-limit 0.001 --threads 1
-grep -q 'tiny, seed 4: unfinished' out || complain "it did not go over to the next seed"
+grep -q 'tiny, seed 4: unfinished' out || complain "it did not continue with the next seed"
 tables
-has README.md '`tiny`, seed 3: 4000 steps in '
-has README.md '--score-images 2 --iters 4000 --seed 3`'
+has made/README.md '`tiny`, seed 3: 4000 steps in '
+has made/README.md '--score-images 2 --iters 4000 --seed 3`'
 if command -v gnuplot >/dev/null; then
     for picture in curve scores; do
         [ -s made/$picture-horses.svg ] || complain "no curves"
-        has README.md "![$picture-horses]($picture-horses.svg)"
+        has made/README.md "![$picture-horses]($picture-horses.svg)"
     done
 fi
 
@@ -210,37 +190,32 @@ fi
 printf 'before\n<!-- glowbench tables -->\nold\n<!-- end -->\nafter\n' >made/page.md
 tables --readme made/page.md
 [ $code -eq 0 ] || complain "--readme: exit code $code"
-has page.md '| drawn horses | 0.812 |'
+has made/page.md '| synthetic horses | 0.812 |'
 [ "$(sed -n '1p;$p' made/page.md)" = 'before
 after' ] && ! grep -q old made/page.md || complain "not the marked part alone"
 echo '<!-- glowbench tables -->' >made/page.md
 tables --readme made/page.md
 [ $code -eq 2 ] && [ "$(wc -c <made/page.md)" -eq 26 ] || complain "a page without marks"
 
-# Without gnuplot curves stay, and that is said once.
+# Without gnuplot the curves are not redrawn, which is reported once.
 mkdir bin
 for tool in sh mkdir; do ln -s "$(command -v $tool)" bin/$tool; done
 cp made/README.md before.md
-cp made/index.html before.html
 code=0
 PATH=$PWD/bin "$glowbench" tables --results made >out 2>err || code=$?
-[ $code -eq 0 ] && cmp before.md made/README.md && cmp before.html made/index.html ||
-    complain "without gnuplot: exit code $code"
+[ $code -eq 0 ] && cmp before.md made/README.md || complain "without gnuplot: exit code $code"
 [ "$(wc -l <err)" -le 1 ] || complain "more than one line"
 
 # The committed pages are those of the committed rows.
 if command -v gnuplot >/dev/null; then
     cp -r "$results" committed
     cp "$results/../README.md" whole.md
-    "$glowbench" tables --results committed --readme whole.md >out 2>err || complain "the committed results"
+    run tables --results committed --readme whole.md --html page.html
+    [ $code -eq 0 ] || complain "the committed results"
     cmp "$results/README.md" committed/README.md && cmp "$results/../README.md" whole.md ||
-        complain "old pages: glowbench tables --readme README.md makes them"
-    # Versions of gnuplot draw alike, and not the same.
-    for page in "$results" committed; do
-        sed '/<svg/,/<\/svg>/d' "$page/index.html" >"$(basename "$page").txt"
-        grep -c '<svg\|<img' "$page/index.html" >>"$(basename "$page").txt"
-    done
-    cmp results.txt committed.txt || complain "an old index.html"
+        complain "outdated pages: glowbench tables --readme README.md updates them"
+    awk -f "$tests/well_formed.awk" page.html || complain "the page of the results is not well-formed"
+    [ "$(grep -c '<svg\|<img' page.html)" -eq "$(grep -c '^!\[' committed/README.md)" ] ||
+        complain "pictures are missing from the page"
 fi
-
-[ $failures -eq 0 ] || exit 1
+finish

@@ -91,15 +91,15 @@ damaged() {
         printf '}'; } >"$folder/run.json"
 }
 damaged '"threads": 1' "$folder/info.json"
-fails 2 "cannot read run: $folder: no positive number step_seconds_median" info --run "$folder"
+fails 2 "cannot read run: $folder: 'step_seconds_median' is missing or not positive" info --run "$folder"
 most=$(sed -n 's/^ *"threads": \([0-9]*\).*/\1/p' "$folder/info.json")
 for threads in 0 0.5 1.0 -1 1000000000 3000000000; do
     damaged "\"step_seconds_median\": 1, \"threads\": $threads" "$folder/info.json"
-    fails 2 "cannot read run: $folder: threads is no number from 1 to $most" info --run "$folder"
+    fails 2 "cannot read run: $folder: 'threads' is not in 1 .. $most" info --run "$folder"
 done
 sed 's/"model": ".*",$/"model": "another",/' "$folder/info.json" >"$folder/other.json"
 damaged '"step_seconds_median": 1, "threads": 1' "$folder/other.json"
-fails 3 "not comparable: $folder: its steps were made on another CPU: another" info --run "$folder"
+fails 3 "not comparable: $folder: the run was trained on another CPU: another" info --run "$folder"
 
 # ---- A run, and what is made of it: good/
 
@@ -138,7 +138,7 @@ names "$folder/summed/log.jsonl" gradient_norm
 grep -q '"accumulate": 2' "$folder/summed/run.json" || complain "accumulation is not recorded"
 grep -q '"clip_norm": 50' "$folder/summed/run.json" || complain "clipping is not recorded"
 
-works ' of the ideal speed$' info --run "$good" --json "$folder/info.json"
+works ' of ideal$' info --run "$good" --json "$folder/info.json"
 for name in fma_fp32_gflops triad_gbs update_gbs; do
     grep -q "\"$name\": [0-9.]*[1-9]" "$folder/info.json" || complain "no peaks.$name"
 done

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "bench/tables/same_bits.h"
+#include "bench/tables/check.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,19 +12,19 @@
 #include "tasks/training/reduced_run.h"
 #include "tasks/training/trainer.h"
 
-enum { STEPS = 2, TESTED = 2, SAMPLES = 2, CROPS = 1, MOST_THREADS = 2 };
+enum { STEPS = 2, TESTED = 2, SAMPLES = 2, CROPS = 1, MAX_THREADS = 2 };
 
-// Between instruction sets. Adam's first steps have the size of the learning rate, whatever a
-// gradient's: rounding decides the sign of those next to nothing. Measured between scalar, avx2 and
-// avx512: 1.5e-3 at the most.
-static const double other_bound = 2e-2;
-// Of the same instruction set with another compiler or C library, whose logarithm may differ.
+// Between instruction sets. Adam's first steps have the size of the learning rate whatever the
+// gradient's, so rounding decides the sign of those of gradients near zero. Measured between scalar,
+// avx2 and avx512: at most 1.5e-3.
+static const double other_isa_bound = 2e-2;
+// With the same instruction set but another compiler or C library, whose logarithm may differ.
 static const double logarithm_bound = 1e-12;
 
-// What a backend is held to.
+// What a backend's metrics are compared with.
 struct expected {
     const json_t *metrics; // of a task; NULL: nothing
-    enum { SAME_PROGRAM, SAME_ISA, OTHER_ISA } as;
+    enum { SAME_PROGRAM, SAME_ISA, OTHER_ISA } origin;
 };
 
 // ---- A small run ----
@@ -51,11 +51,7 @@ static enum gb_status score(const struct gb_reduced_job *job, const struct gb_tr
     return status;
 }
 
-static bool is_compared(const char *name, const json_t *value) {
-    return json_is_number(value) && !strstr(name, "second"); // no times, no curves
-}
-
-// The metrics that are compared, after STEPS steps.
+// The metrics after STEPS steps that are compared: neither times nor curves.
 static enum gb_status measure(const struct gb_reduced_job *job, const struct gb_backend *backend,
                               int threads, json_t *compared) {
     const struct gb_trainer_options options = {.backend = backend, .threads = threads};
@@ -71,7 +67,7 @@ static enum gb_status measure(const struct gb_reduced_job *job, const struct gb_
         status = score(job, &trainer, metrics);
     json_object_set_new(compared, "training_bits", json_real(bits));
     json_object_foreach(metrics, name, value) {
-        if (is_compared(name, value))
+        if (json_is_number(value) && !strstr(name, "second"))
             json_object_set(compared, name, value);
     }
     json_decref(metrics);
@@ -81,24 +77,20 @@ static enum gb_status measure(const struct gb_reduced_job *job, const struct gb_
 
 // ---- Comparison ----
 
-static double bound_of(const char *metric, const struct expected *expected) {
-    bool logarithm = strstr(metric, "psnr") || strstr(metric, "trivial_");
-    return expected->as == OTHER_ISA               ? other_bound
-           : expected->as == SAME_ISA && logarithm ? logarithm_bound
-                                                   : 0;
-}
-
-// How many metrics are not as they should be; each is told.
+// Prints the metrics that are not as expected; returns how many there are.
 static int differences(const json_t *metrics, const struct expected *expected, const char *what) {
     int count = json_object_size(metrics) != json_object_size(expected->metrics);
     if (count)
-        printf("  %s: other metrics\n", what);
+        printf("  %s: the set of metrics differs\n", what);
     const char *name;
-    json_t *wanted;
-    json_object_foreach((json_t *)expected->metrics, name, wanted) {
-        double want = json_number_value(wanted);
-        double have = gb_json_number(metrics, name);
-        if (have == want || fabs(have - want) <= bound_of(name, expected) * fmax(fabs(want), 1))
+    json_t *number;
+    json_object_foreach((json_t *)expected->metrics, name, number) {
+        const double want = json_number_value(number), have = gb_json_number(metrics, name);
+        const bool logarithm = strstr(name, "psnr") || strstr(name, "trivial_");
+        const double bound = expected->origin == OTHER_ISA               ? other_isa_bound
+                             : expected->origin == SAME_ISA && logarithm ? logarithm_bound
+                                                                         : 0;
+        if (have == want || fabs(have - want) <= bound * fmax(fabs(want), 1))
             continue;
         printf("  %s: %s is %.17g, not %.17g\n", what, name, have, want);
         count++;
@@ -106,23 +98,24 @@ static int differences(const json_t *metrics, const struct expected *expected, c
     return count;
 }
 
+// Runs with one thread, compared with what is expected, and with more, compared with one.
 static enum gb_status check_backend(const struct gb_reduced_job *job,
                                     const struct gb_backend *backend,
                                     const struct expected *expected, json_t *found, int *count) {
     const char *task = job->config.task->name;
     json_t *former = NULL;
     enum gb_status status = GB_OK;
-    for (int threads = 1; threads <= MOST_THREADS && status == GB_OK; threads++) {
+    for (int threads = 1; threads <= MAX_THREADS && status == GB_OK; threads++) {
         char what[96];
         snprintf(what, sizeof what, "%s, %s, %d thread%s", task, backend->name, threads,
                  threads == 1 ? "" : "s");
         json_t *metrics = json_object();
         status = measure(job, backend, threads, metrics);
-        struct expected one_thread = {former, SAME_PROGRAM};
-        if (status == GB_OK)
-            *count += former              ? differences(metrics, &one_thread, what)
-                      : expected->metrics ? differences(metrics, expected, what)
-                                          : 0;
+        const struct expected one_thread = {former, SAME_PROGRAM};
+        if (status == GB_OK && former)
+            *count += differences(metrics, &one_thread, what);
+        else if (status == GB_OK && expected->metrics)
+            *count += differences(metrics, expected, what);
         json_decref(former);
         former = metrics;
     }
@@ -132,8 +125,6 @@ static enum gb_status check_backend(const struct gb_reduced_job *job,
     return status;
 }
 
-// ---- All tasks and backends ----
-
 static struct expected find_expected(const json_t *committed, const char *backend,
                                      const char *task) {
     const json_t *own = json_object_get(committed, backend);
@@ -142,71 +133,74 @@ static struct expected find_expected(const json_t *committed, const char *backen
         own ? SAME_ISA : OTHER_ISA};
 }
 
-// The native ones that this CPU runs: their bits do not depend on a foreign library.
-static bool is_checked(const struct gb_backend *backend) {
-    return backend->same_bits && !*backend->library && gb_backend_supported(backend);
-}
+struct outcome {
+    int compared, differing; // pairs of a task and a backend; metrics
+};
 
 static enum gb_status check_task(const struct gb_task *task, const json_t *committed, bool update,
-                                 json_t *found, int *count) {
+                                 json_t *found, struct outcome *outcome) {
     struct gb_reduced_job job;
-    enum gb_status status = gb_reduced_open(task, MOST_THREADS, STEPS, &job);
+    enum gb_status status = gb_reduced_open(task, MAX_THREADS, STEPS, &job);
     for (const struct gb_backend *const *b = gb_backends(); *b && status == GB_OK; b++) {
-        if (!is_checked(*b))
+        const char *name = (*b)->name;
+        // Native backends alone: the results of others depend on a library's version.
+        if (!(*b)->same_bits || *(*b)->library || !gb_backend_supported(*b))
             continue;
-        struct expected expected = {.as = SAME_ISA};
-        if (!update)
-            expected = find_expected(committed, (*b)->name, task->name);
-        if (!expected.metrics && !update) {
-            printf("  %s, %s: check.json tells nothing of it\n", task->name, (*b)->name);
-            ++*count;
+        struct expected expected = {.origin = SAME_ISA};
+        const int before = outcome->differing;
+        if (!update) {
+            expected = find_expected(committed, name, task->name);
+            if (!expected.metrics) {
+                printf("  %s, %s: not in check.json\n", task->name, name);
+                outcome->differing++;
+            }
         }
-        if (!json_object_get(found, (*b)->name))
-            json_object_set_new(found, (*b)->name, json_object());
-        int before = *count;
-        status = check_backend(&job, *b, &expected, json_object_get(found, (*b)->name), count);
-        printf("%-10s %-8s %s\n", task->name, (*b)->name,
-               status != GB_OK                     ? "failed"
-               : *count > before                   ? "DIFFERS"
-               : expected.as == SAME_ISA || update ? "the same"
-                                                   : "within 2e-2 of scalar");
+        if (!json_object_get(found, name))
+            json_object_set_new(found, name, json_object());
+        status =
+            check_backend(&job, *b, &expected, json_object_get(found, name), &outcome->differing);
+        outcome->compared++;
+        printf("%-10s %-8s %s\n", task->name, name,
+               status != GB_OK                         ? "failed"
+               : outcome->differing > before           ? "DIFFERS"
+               : expected.origin == SAME_ISA || update ? "identical"
+                                                       : "within 2e-2 of scalar");
         fflush(stdout);
     }
     gb_reduced_close(&job);
     return status;
 }
 
-static enum gb_status read_committed(const char *path, json_t **committed) {
-    json_error_t error;
-    *committed = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-    if (*committed)
-        return GB_OK;
-    return gb_fail(GB_BAD_INPUT, "cannot check", path, "line %d: %s", error.line, error.text);
-}
-
 static enum gb_status check(const char *path, const json_t *committed, bool update) {
-    json_t *found =
-        committed ? json_deep_copy(committed) : json_object(); // what others measured stays
-    int count = 0;
+    // Backends that this machine lacks keep their entries.
+    json_t *found = committed ? json_deep_copy(committed) : json_object();
+    struct outcome outcome = {0};
     enum gb_status status = GB_OK;
     for (const struct gb_task *const *t = gb_tasks(); *t && status == GB_OK; t++)
-        status = check_task(*t, committed, update, found, &count);
+        status = check_task(*t, committed, update, found, &outcome);
     if (status == GB_OK && update)
         status = gb_json_write(path, found);
     json_decref(found);
-    if (status == GB_OK && count > 0)
-        status =
-            gb_fail(GB_CHECK_FAILED, "metrics differ", path,
-                    "%d of them, see above; where that was meant, --update writes it anew", count);
+    if (status == GB_OK && outcome.differing > 0)
+        return gb_fail(GB_CHECK_FAILED, "metrics differ", path,
+                       "%d of them, see above; if that is intended, --update rewrites the file",
+                       outcome.differing);
+    if (status == GB_OK && !update)
+        printf("all %d reproduced\n", outcome.compared);
     return status;
 }
 
-enum gb_status gb_same_bits(const char *directory, bool update) {
+enum gb_status gb_results_reproduced(const char *directory, bool update) {
     char path[GB_PATH];
     json_t *committed = NULL;
+    json_error_t error;
     GB_TRY(gb_path_join(directory, "check.json", path));
-    if (!update || access(path, F_OK) == 0)
-        GB_TRY(read_committed(path, &committed));
+    if (!update || access(path, F_OK) == 0) {
+        committed = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+        if (!committed)
+            return gb_fail(GB_BAD_INPUT, "cannot check", path, "line %d: %s", error.line,
+                           error.text);
+    }
     enum gb_status status = check(path, committed, update);
     json_decref(committed);
     return status;

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE // memmem
+#include "bench/report/html.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+// ---- Text ----
+
+void gb_html_char(FILE *file, char character) {
+    switch (character) {
+    case '&':
+        fputs("&amp;", file);
+        break;
+    case '<':
+        fputs("&lt;", file);
+        break;
+    case '>':
+        fputs("&gt;", file);
+        break;
+    case '"':
+        fputs("&quot;", file);
+        break;
+    default:
+        fputc(character, file);
+    }
+}
+
+void gb_html(FILE *file, const char *format, ...) {
+    va_list values;
+    va_start(values, format);
+    while (*format) {
+        const char *percent = strchr(format, '%');
+        if (!percent) {
+            fputs(format, file);
+            break;
+        }
+        fwrite(format, 1, (size_t)(percent - format), file);
+        char conversion[16];
+        const size_t length = 2 + strcspn(percent + 1, "sdxf%");
+        snprintf(conversion, sizeof conversion, "%.*s", (int)length, percent);
+        switch (percent[length - 1]) {
+        case 's':
+            for (const char *text = va_arg(values, const char *); *text; text++)
+                gb_html_char(file, *text);
+            break;
+        case 'd':
+            fprintf(file, conversion, va_arg(values, int));
+            break;
+        case 'x':
+            fprintf(file, conversion, va_arg(values, unsigned));
+            break;
+        case 'f':
+            fprintf(file, conversion, va_arg(values, double));
+            break;
+        default:
+            fputc('%', file);
+        }
+        format = percent + length;
+    }
+    va_end(values);
+}
+
+// ---- Pictures ----
+
+void gb_html_svg(FILE *file, const char *svg, const char *name) {
+    static const char *const before_ids[] = {" id=\"", " id='", "href=\"#", "href='#", "url(#"};
+    const char *at = strstr(svg, "<svg"); // after the XML declaration
+    while (at && *at) {
+        const char *found = NULL;
+        for (size_t i = 0; i < sizeof before_ids / sizeof *before_ids; i++)
+            if (strncmp(at, before_ids[i], strlen(before_ids[i])) == 0)
+                found = before_ids[i];
+        if (found) {
+            fprintf(file, "%s%s-", found, name);
+            at += strlen(found);
+        } else {
+            fputc(*at++, file);
+        }
+    }
+}
+
+// Base64 (RFC 4648, section 4).
+void gb_html_png(FILE *file, const char *description, const char *png, size_t count) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 "abcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *bytes = (const unsigned char *)png;
+    gb_html(file, "<img alt=\"%s\" src=\"data:image/png;base64,", description);
+    for (size_t i = 0; i < count; i += 3) {
+        const size_t left = count - i;
+        const unsigned three = (unsigned)bytes[i] << 16 |
+                               (left > 1 ? (unsigned)bytes[i + 1] << 8 : 0) |
+                               (left > 2 ? bytes[i + 2] : 0);
+        fputc(digits[three >> 18], file);
+        fputc(digits[three >> 12 & 63], file);
+        fputc(left > 1 ? digits[three >> 6 & 63] : '=', file);
+        fputc(left > 2 ? digits[three & 63] : '=', file);
+    }
+    fputs("\"/>", file);
+}
+
+// `magic` must be found in the first `within` bytes.
+static enum gb_status read_picture(const char *what, const char *path, const char *kind,
+                                   const char *magic, size_t within, char **bytes, size_t *count) {
+    *bytes = NULL;
+    *count = 0;
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return errno == ENOENT ? GB_OK : gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
+    const long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+    char *content = size >= 0 ? calloc((size_t)size + 1, 1) : NULL;
+    rewind(file);
+    enum gb_status status = GB_OK;
+    if (size < 0 || (content && fread(content, 1, (size_t)size, file) != (size_t)size))
+        status = gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
+    else if (!content)
+        status = gb_no_memory(what, path);
+    else if (!memmem(content, (size_t)size < within ? (size_t)size : within, magic, strlen(magic)))
+        status = gb_fail(GB_BAD_INPUT, what, path, "not %s", kind);
+    fclose(file);
+    if (status != GB_OK) {
+        free(content);
+        return status;
+    }
+    *bytes = content;
+    *count = (size_t)size;
+    return GB_OK;
+}
+
+enum gb_status gb_png_read(const char *what, const char *path, char **bytes, size_t *count) {
+    static const char magic[] = "\x89PNG\r\n\x1a\n";
+    return read_picture(what, path, "a PNG", magic, strlen(magic), bytes, count);
+}
+
+enum gb_status gb_svg_read(const char *what, const char *path, char **bytes, size_t *count) {
+    return read_picture(what, path, "an SVG", "<svg", (size_t)-1, bytes, count);
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE // strchrnul
+#include "bench/tables/html_page.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/files.h"
+#include "bench/report/html.h"
+
+static const char style[] =
+    "body{max-width:80rem;margin:2rem auto;padding:0 1rem;font:16px/1.5 system-ui,sans-serif;"
+    "color:#1b1f24;background:#fff}table{border-collapse:collapse;margin:1rem 0}"
+    "td,th{padding:.2rem .6rem;border-bottom:1px solid #d5dae0;text-align:right;"
+    "font-variant-numeric:tabular-nums;white-space:nowrap}"
+    "td:first-child,td:last-child{text-align:left}td:last-child{font-size:.88em}"
+    "code{font-size:.85em}li{overflow-wrap:anywhere}"
+    ".scroll{overflow-x:auto}svg,img{max-width:100%;height:auto}img{image-rendering:pixelated}";
+
+// What the lines so far have opened.
+enum block { NONE, LIST, TABLE_HEAD, TABLE_BODY };
+
+static void end_block(FILE *file, enum block *block) {
+    static const char *const ends[] = {"", "</ul>\n", "</table></div>\n", "</table></div>\n"};
+    fputs(ends[*block], file);
+    *block = NONE;
+}
+
+// Text up to `end`, in which backquotes mark code.
+static void put_text(FILE *file, const char *text, const char *end) {
+    bool code = false;
+    for (; text < end; text++)
+        if (*text == '`') {
+            code = !code;
+            fputs(code ? "<code>" : "</code>", file);
+        } else {
+            text += *text == '\\' && !code && text + 1 < end;
+            gb_html_char(file, *text);
+        }
+}
+
+// "| first | second |".
+static void put_row(FILE *file, const char *line, const char *end, const char *cell) {
+    fputs("<tr>", file);
+    for (const char *begin = line + 1; begin < end;) {
+        const char *bar = begin;
+        while (bar < end && *bar != '|')
+            bar += *bar == '\\' ? 2 : 1;
+        fprintf(file, "<%s>", cell);
+        put_text(file, begin + 1, bar > begin + 1 ? bar - 1 : begin + 1);
+        fprintf(file, "</%s>", cell);
+        begin = bar + 1;
+    }
+    fputs("</tr>\n", file);
+}
+
+// "![name](path)".
+static enum gb_status put_picture(FILE *file, const char *line, const char *directory) {
+    static const char what[] = "cannot write page";
+    char name[64], relative[256], path[GB_PATH], *bytes;
+    size_t count;
+    if (sscanf(line, "![%63[^]]](%255[^)])", name, relative) != 2)
+        return gb_fail(GB_BAD_INPUT, what, line, "not a picture");
+    GB_TRY(gb_path_join(directory, relative, path));
+    const bool svg = strstr(relative, ".svg");
+    GB_TRY((svg ? gb_svg_read : gb_png_read)(what, path, &bytes, &count));
+    fputs("<p>", file);
+    if (bytes && svg)
+        gb_html_svg(file, bytes, name);
+    else if (bytes)
+        gb_html_png(file, name, bytes, count);
+    fputs("</p>\n", file);
+    free(bytes);
+    return GB_OK;
+}
+
+static bool begins(const char *line, const char *with) {
+    return strncmp(line, with, strlen(with)) == 0;
+}
+
+static enum gb_status put_line(FILE *file, const char *line, const char *end, const char *directory,
+                               enum block *block) {
+    if (begins(line, "- ")) {
+        fputs(*block == LIST ? "<li>" : "<ul>\n<li>", file);
+        *block = LIST;
+        put_text(file, line + 2, end);
+        fputs("</li>\n", file);
+    } else if (begins(line, "|---")) {
+        *block = TABLE_BODY;
+    } else if (*line == '|') {
+        if (*block == NONE)
+            fputs("<div class=\"scroll\"><table>\n", file);
+        put_row(file, line, end, *block == NONE ? "th" : "td");
+        *block = *block == NONE ? TABLE_HEAD : *block;
+    } else {
+        end_block(file, block);
+        const int level = (int)strspn(line, "#");
+        if (begins(line, "!["))
+            return put_picture(file, line, directory);
+        if (level > 0) {
+            fprintf(file, "<h%d>", level);
+            put_text(file, line + level + 1, end);
+            fprintf(file, "</h%d>\n", level);
+        } else if (line < end && !begins(line, "<!--")) {
+            fputs("<p>", file);
+            put_text(file, line, end);
+            fputs("</p>\n", file);
+        }
+    }
+    return GB_OK;
+}
+
+enum gb_status gb_html_page(const char *markdown, const char *directory, FILE *file) {
+    enum block block = NONE;
+    fprintf(file,
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"/>"
+            "<title>glowbench: results</title>\n<style>%s</style></head>\n<body>\n",
+            style);
+    for (const char *line = markdown; *line;) {
+        const char *end = strchrnul(line, '\n');
+        GB_TRY(put_line(file, line, end, directory, &block));
+        line = *end ? end + 1 : end;
+    }
+    end_block(file, &block);
+    fputs("</body>\n</html>\n", file);
+    return GB_OK;
+}
