@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <zip.h>
 
@@ -107,6 +108,17 @@ static enum gb_status read_values(const struct member *m, struct gb_byte_matrix 
     return GB_OK;
 }
 
+// Before memory is taken for it: deflate compresses by at most 1032 to 1.
+static enum gb_status check_size(const struct member *m) {
+    enum { MOST_RATIO = 1032 };
+    struct stat archive;
+    if (stat(m->path, &archive) == 0 && m->bytes / MOST_RATIO > (uint64_t)archive.st_size)
+        return gb_fail(GB_BAD_INPUT, what, m->path,
+                       "%s cannot have %llu bytes in an archive of %lld bytes", m->name,
+                       (unsigned long long)m->bytes, (long long)archive.st_size);
+    return GB_OK;
+}
+
 static enum gb_status read_member(zip_t *archive, struct member *m, struct gb_byte_matrix *matrix) {
     zip_stat_t about;
     const zip_int64_t index = zip_name_locate(archive, m->name, 0);
@@ -116,6 +128,7 @@ static enum gb_status read_member(zip_t *archive, struct member *m, struct gb_by
         !(about.valid & ZIP_STAT_SIZE))
         return gb_fail(GB_BAD_INPUT, what, m->path, "%s: %s", m->name, zip_strerror(archive));
     m->bytes = about.size;
+    GB_TRY(check_size(m));
     m->file = zip_fopen_index(archive, (zip_uint64_t)index, 0);
     if (!m->file)
         return gb_fail(GB_BAD_INPUT, what, m->path, "%s: %s", m->name, zip_strerror(archive));

@@ -150,12 +150,31 @@ static void refuses_changed_values(void **state) {
     assert_refused("a.npz", "CRC");
 }
 
+// A size that the archive cannot hold is refused before memory is taken for it.
+static void refuses_absurd_sizes(void **state) {
+    (void)state;
+    write_array("a.npz", header, 1, VALUES, ZIP_CM_DEFLATE);
+    FILE *stream = fopen(gb_fixture_path("a.npz"), "r+b");
+    assert_non_null(stream);
+    char bytes[1024];
+    const size_t size = fread(bytes, 1, sizeof bytes, stream);
+    for (size_t i = 0; i + 28 <= size; i++) // the directory's entries
+        if (memcmp(bytes + i, "PK\1\2", 4) == 0)
+            memcpy(bytes + i + 24, "\0\0\0\xf0", 4);
+    rewind(stream);
+    assert_int_equal(fwrite(bytes, 1, size, stream), size);
+    assert_int_equal(fclose(stream), 0);
+    assert_refused("a.npz", "cannot have 4026531840 bytes");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(reads_stored_and_deflated_arrays, gb_fixture_setup,
                                         gb_fixture_teardown),
         cmocka_unit_test_setup_teardown(refuses_other_files, gb_fixture_setup, gb_fixture_teardown),
         cmocka_unit_test_setup_teardown(refuses_other_arrays, gb_fixture_setup,
+                                        gb_fixture_teardown),
+        cmocka_unit_test_setup_teardown(refuses_absurd_sizes, gb_fixture_setup,
                                         gb_fixture_teardown),
         cmocka_unit_test_setup_teardown(refuses_cut_archives, gb_fixture_setup,
                                         gb_fixture_teardown),
