@@ -30,6 +30,17 @@ static void warn(j_common_ptr common, int level) {
     }
 }
 
+// Encoders write some ten scans. Thousands of nearly empty ones are valid too, and each is a pass over
+// all pixels.
+static void limit_scans(j_common_ptr common) {
+    enum { MAX_SCANS = 100 };
+    if (((j_decompress_ptr)common)->input_scan_number <= MAX_SCANS)
+        return;
+    struct jpeg_errors *errors = (struct jpeg_errors *)common->err;
+    snprintf(errors->message, sizeof errors->message, "more than %d scans", MAX_SCANS);
+    longjmp(errors->escape, 1);
+}
+
 static bool recognises(const struct gb_image_file *file) {
     return file->size >= 3 && memcmp(file->bytes, "\xff\xd8\xff", 3) == 0;
 }
@@ -40,6 +51,7 @@ static enum gb_status decode(const struct gb_image_file *file, int channels,
                              struct gb_image *image) {
     struct jpeg_decompress_struct decoder;
     struct jpeg_errors errors = {.damaged = false};
+    struct jpeg_progress_mgr progress = {.progress_monitor = limit_scans};
     decoder.err = jpeg_std_error(&errors.manager);
     errors.manager.error_exit = escape;
     errors.manager.emit_message = warn;
@@ -49,6 +61,7 @@ static enum gb_status decode(const struct gb_image_file *file, int channels,
                                                                        errors.message);
     }
     jpeg_create_decompress(&decoder);
+    decoder.progress = &progress;
     jpeg_mem_src(&decoder, file->bytes, (unsigned long)file->size);
     jpeg_read_header(&decoder, TRUE);
     decoder.out_color_space = channels == 1 ? JCS_GRAYSCALE : JCS_RGB;

@@ -39,6 +39,7 @@ static void write_images(void) {
     gb_fixture_jpeg("jpeg/grey", W, H, 1, detail);
     gb_fixture_jpeg("jpeg/rgb", W, H, 3, detail);
     gb_fixture_jpeg("jpeg/cmyk", W, H, 4, detail);
+    gb_fixture_progressive_jpeg("jpeg/progressive", W, H, 6, detail);
     gb_fixture_folder("pnm");
     gb_fixture_pnm("pnm/plain_grey", W, H, '2', 255, detail);
     gb_fixture_pnm("pnm/plain_rgb", W, H, '3', 255, detail);

@@ -82,7 +82,8 @@ int gb_fixture_entries(const char *name) {
     return count;
 }
 
-void gb_fixture_jpeg(const char *name, int w, int h, int c, gb_fixture_value value) {
+static void write_jpeg(const char *name, int w, int h, int c, const jpeg_scan_info *scans,
+                       int count, gb_fixture_value value) {
     FILE *stream = fopen(gb_fixture_path(name), "wb");
     assert_non_null(stream);
     struct jpeg_compress_struct encoder;
@@ -96,6 +97,8 @@ void gb_fixture_jpeg(const char *name, int w, int h, int c, gb_fixture_value val
     encoder.in_color_space = c == 1 ? JCS_GRAYSCALE : c == 3 ? JCS_RGB : JCS_CMYK;
     jpeg_set_defaults(&encoder);
     jpeg_set_quality(&encoder, 100, TRUE);
+    encoder.scan_info = scans;
+    encoder.num_scans = count;
     jpeg_start_compress(&encoder, TRUE);
     JSAMPLE *row = malloc((size_t)w * (size_t)c);
     assert_non_null(row);
@@ -108,6 +111,27 @@ void gb_fixture_jpeg(const char *name, int w, int h, int c, gb_fixture_value val
     jpeg_destroy_compress(&encoder);
     free(row);
     assert_int_equal(fclose(stream), 0);
+}
+
+void gb_fixture_jpeg(const char *name, int w, int h, int c, gb_fixture_value value) {
+    write_jpeg(name, w, h, c, NULL, 0, value);
+}
+
+void gb_fixture_progressive_jpeg(const char *name, int w, int h, int scans,
+                                 gb_fixture_value value) {
+    enum { BITS = 10, MOST_SCANS = 1 + 63 * BITS };
+    static jpeg_scan_info list[MOST_SCANS];
+    assert_true(scans >= 1 && scans <= MOST_SCANS);
+    list[0] = (jpeg_scan_info){.comps_in_scan = 1};
+    for (int i = 1; i < MOST_SCANS; i++) {
+        const int coefficient = 1 + (i - 1) / BITS, low = BITS - 1 - (i - 1) % BITS;
+        list[i] = (jpeg_scan_info){.comps_in_scan = 1,
+                                   .Ss = coefficient,
+                                   .Se = coefficient,
+                                   .Ah = low == BITS - 1 ? 0 : low + 1,
+                                   .Al = low};
+    }
+    write_jpeg(name, w, h, 1, list, scans, value);
 }
 
 int gb_fixture_palette(int place, int channel) {

@@ -29,6 +29,8 @@ typedef int (*gb_fixture_value)(int x, int y, int channel);
 
 // c = 1 or 3, or 4 for CMYK.
 void gb_fixture_jpeg(const char *name, int w, int h, int c, gb_fixture_value value);
+// Grey, progressive, in 1 to 631 scans: after the first, each holds one bit of one coefficient.
+void gb_fixture_progressive_jpeg(const char *name, int w, int h, int scans, gb_fixture_value value);
 // `colour_type` and `bits` as libpng has them; alpha is the last channel.
 void gb_fixture_png(const char *name, int w, int h, int colour_type, int bits, bool interlaced,
                     gb_fixture_value value);

@@ -364,6 +364,12 @@ static void refuses_bad_pnm(void **state) {
 static void refuses_what_is_not_read(void **state) {
     (void)state;
     depth = 8;
+    gb_fixture_progressive_jpeg("scans.jpg", W, H, 100, detail);
+    struct gb_image image;
+    assert_int_equal(gb_image_read(gb_fixture_path("scans.jpg"), 1, &image), GB_OK);
+    gb_image_free(&image);
+    gb_fixture_progressive_jpeg("scans.jpg", W, H, 101, detail);
+    assert_unreadable("scans.jpg", "more than 100 scans");
     gb_fixture_jpeg("cmyk.jpg", W, H, 4, detail);
     assert_unreadable("cmyk.jpg", "unusable JPEG");
     gb_fixture_tiff("five.tiff", W, H, PHOTOMETRIC_RGB, 5, 8, COMPRESSION_LZW, detail);
