@@ -96,7 +96,7 @@ enum gb_status gb_atomic_open(struct gb_atomic_file *file, const char *path) {
     struct stat status;
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
         return gb_fail(GB_BAD_INPUT, "cannot write", path,
-                       S_ISDIR(status.st_mode) ? "is a folder" : "is not a regular file");
+                       S_ISDIR(status.st_mode) ? "is a directory" : "is not a regular file");
     if (!*path)
         return gb_fail(GB_BAD_INPUT, "cannot write", path, "the file name is empty");
     file->path = strdup(path);

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static const char what[] = "cannot make the cache folder (XDG_CACHE_HOME sets it)";
+static const char what[] = "cannot create the cache directory (see XDG_CACHE_HOME)";
 
 enum gb_status gb_cache_path(const char *name, char path[static GB_PATH]) {
     const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");

@@ -13,8 +13,17 @@
 
 enum gb_status gb_path_join(const char *directory, const char *name, char path[static GB_PATH]) {
     if (snprintf(path, GB_PATH, "%s/%s", directory, name) >= GB_PATH)
-        return gb_fail(GB_BAD_INPUT, "cannot use folder", directory, "the path is too long");
+        return gb_fail(GB_BAD_INPUT, "cannot use directory", directory, "the path is too long");
     return GB_OK;
+}
+
+enum gb_status gb_path_format(char path[static GB_PATH], const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    const int length = vsnprintf(path, GB_PATH, format, arguments);
+    va_end(arguments);
+    return length < GB_PATH ? GB_OK
+                            : gb_fail(GB_BAD_INPUT, "cannot use path", path, "it is too long");
 }
 
 char *gb_format(const char *format, ...) {
@@ -40,7 +49,7 @@ enum gb_status gb_make_directory(const char *what, const char *path) {
             return gb_fail(GB_IO_ERROR, what, part, "%s", strerror(errno));
         *slash = '/';
     }
-    return gb_is_directory(path) ? GB_OK : gb_fail(GB_IO_ERROR, what, path, "it is no folder");
+    return gb_is_directory(path) ? GB_OK : gb_fail(GB_IO_ERROR, what, path, "not a directory");
 }
 
 enum gb_status gb_json_write(const char *path, const json_t *json) {

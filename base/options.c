@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#define _DEFAULT_SOURCE // strsep
 #include "base/options.h"
 
 #include <assert.h>
@@ -18,8 +19,8 @@ static bool is_operand(const struct gb_option *option) {
     return option->type == GB_OPTION_OPERAND || option->type == GB_OPTION_OPERAND_LIST;
 }
 
-// popt hands out copies. The same characters stand in argv, at the end of a word, and live as long
-// as the process, so that nobody has to free them.
+// The string in argv, which lives as long as the process, that popt made this copy of: the end of
+// an argument.
 static const char *in_argv(const char *copy, int argc, const char **argv) {
     size_t length = strlen(copy);
     for (int i = 1; i < argc; i++) {
@@ -27,7 +28,7 @@ static const char *in_argv(const char *copy, int argc, const char **argv) {
         if (word >= length && strcmp(argv[i] + word - length, copy) == 0)
             return argv[i] + word - length;
     }
-    assert(!"popt made up an argument");
+    assert(!"popt returned a string that is not in argv");
     return "";
 }
 
@@ -62,7 +63,7 @@ static enum gb_status store_int(const struct gb_option *option, const char *text
     errno = 0;
     long long value = strtoll(text, &end, 10);
     if (end == text || *end || isspace((unsigned char)*text))
-        return bad_value(option, text, "is not a whole number");
+        return bad_value(option, text, "is not an integer");
     if (errno == ERANGE || (double)value < option->low || (double)value > option->high)
         return out_of_range(option, text);
     *option->to.integer = (int)value;
@@ -85,9 +86,8 @@ static enum gb_status store_seed(const struct gb_option *option, const char *tex
     char *end;
     errno = 0;
     uint64_t value = strtoull(text, &end, 10);
-    // strtoull would take a sign.
     if (!isdigit((unsigned char)*text) || *end)
-        return bad_value(option, text, "is not a whole number");
+        return bad_value(option, text, "is not an integer");
     if (errno == ERANGE || value > INT64_MAX)
         return bad_value(option, text, "does not fit in 63 bits");
     *option->to.seed = value;
@@ -120,24 +120,25 @@ static enum gb_status store(const struct gb_option *option, const char *text) {
     return GB_OK;
 }
 
-static void print_default(const struct gb_option *option) {
+static void format_default(const struct gb_option *option, char *text, size_t size) {
+    text[0] = '\0';
     switch (option->type) {
     case GB_OPTION_STRING:
     case GB_OPTION_CHOICE:
         if (*option->to.string)
-            printf(" (default: %s)", *option->to.string);
+            snprintf(text, size, " (default: %s)", *option->to.string);
         break;
     case GB_OPTION_INT:
         if (*option->to.integer >= option->low && *option->to.integer <= option->high)
-            printf(" (default: %d)", *option->to.integer);
+            snprintf(text, size, " (default: %d)", *option->to.integer);
         break;
     case GB_OPTION_FLOAT:
         if (*option->to.real >= option->low && *option->to.real <= option->high)
-            printf(" (default: %g)", (double)*option->to.real);
+            snprintf(text, size, " (default: %g)", (double)*option->to.real);
         break;
     case GB_OPTION_SEED:
         if (*option->to.seed <= INT64_MAX)
-            printf(" (default: %" PRIu64 ")", *option->to.seed);
+            snprintf(text, size, " (default: %" PRIu64 ")", *option->to.seed);
         break;
     case GB_OPTION_FLAG:
     case GB_OPTION_OPERAND:
@@ -146,12 +147,27 @@ static void print_default(const struct gb_option *option) {
     }
 }
 
-static void print_row(const char *left, const char *help) {
-    enum { COLUMN = 26 };
-    printf("  %-*s", COLUMN, left);
-    if (strlen(left) >= COLUMN)
-        printf("\n  %-*s", COLUMN, "");
-    printf("%s", help);
+// One option, its help wrapped at 80 columns.
+static void print_row(const char *left, const char *help, const char *value) {
+    enum { COLUMN = 28, COLUMNS = 80 };
+    char text[512];
+    snprintf(text, sizeof text, "%s%s", help, value);
+    int used = printf("  %s", left);
+    if (used >= COLUMN) {
+        putchar('\n');
+        used = 0;
+    }
+    printf("%*s", COLUMN - used, "");
+    used = COLUMN;
+    for (char *rest = text, *word; (word = strsep(&rest, " "));) {
+        const int length = (int)strlen(word);
+        if (used > COLUMN && used + 1 + length > COLUMNS) {
+            printf("\n%*s", COLUMN, "");
+            used = COLUMN;
+        }
+        used += printf(used > COLUMN ? " %s" : "%s", word);
+    }
+    putchar('\n');
 }
 
 static void print_help(const struct gb_command *command, const struct gb_option *options) {
@@ -161,17 +177,18 @@ static void print_help(const struct gb_command *command, const struct gb_option 
             printf(option->type == GB_OPTION_OPERAND_LIST ? " %s..." : " %s", option->name);
     printf(" [OPTION...]\n%s.\n\n", command->summary);
     for (const struct gb_option *option = options; option->name; option++) {
-        char left[128];
+        char left[128], value[128] = "";
+        if (!option->help)
+            continue;
         if (is_operand(option))
             snprintf(left, sizeof left, "%s", option->name);
         else
             snprintf(left, sizeof left, option->argument ? "--%s %s" : "--%s", option->name,
                      option->argument);
-        print_row(left, option->help);
-        print_default(option);
-        printf("\n");
+        format_default(option, value, sizeof value);
+        print_row(left, option->help, value);
     }
-    print_row("--help", "print this and exit\n");
+    print_row("--help", "print this and exit", "");
 }
 
 static enum gb_status popt_failure(const struct gb_command *command, poptContext context,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A command's line, declared as one table of options and operands bound to variables and parsed by
-// one call:
+// A command's options and operands as one table, bound to variables and parsed by one call:
 //
 //     struct { const char *task, *data; int iterations; } given = {.iterations = 100};
 //     const struct gb_option options[] = {
@@ -14,9 +13,9 @@
 //     if (helped)
 //         return GB_OK;
 //
-// A variable that the line does not mention keeps its value, so its initial value is the default
-// and the help shows it. An initial value outside the option's range (0 threads, a NaN) and a NULL
-// string mean "not given"; the help shows none.
+// A variable whose option is not given keeps its value, which is the default and is shown in the
+// help. An initial value outside the option's range (0 threads, a NaN) and a NULL string mean "not
+// given"; the help then shows no default.
 #ifndef GB_OPTIONS_H
 #define GB_OPTIONS_H
 
@@ -39,7 +38,7 @@ enum gb_option_type {
 struct gb_option {
     const char *name;     // "iters" for --iters; an operand's name in the usage line, "TASK"
     const char *argument; // its value's name in the help, "N"; NULL for flags and operands
-    const char *help;     // one line; without the default, which is added
+    const char *help; // without the default, which is added; NULL: an alias that --help leaves out
     enum gb_option_type type;
     union {
         const char **string;
@@ -55,19 +54,19 @@ struct gb_option {
 
 // Parses a command's arguments (argv[0] is its name) into the variables of `options`, which ends
 // with an entry without a name. With --help it prints the usage to stdout instead and sets *helped.
-// Strings that it stores are argv's own. GB_BAD_INPUT for an unknown option, a missing or
-// unexpected argument or operand, and a value that is none of its type or out of range. Where an
-// option is given twice, the last one counts.
+// Stored strings point into argv. GB_BAD_INPUT for an unknown option, a missing or unexpected
+// argument or operand, and a value of the wrong type or out of range. The last of repeated options
+// counts.
 enum gb_status gb_options_parse(const struct gb_command *command, const struct gb_option *options,
                                 int argc, const char **argv, bool *helped);
 
-// Any UTF-8 text but the empty one: it may have to be written into JSON.
+// Any non-empty UTF-8 string, since it may be written to JSON.
 static inline struct gb_option gb_option_string(const char *name, const char *argument,
                                                 const char **to, const char *help) {
     return (struct gb_option){name, argument, help, GB_OPTION_STRING, {.string = to}, 0, 0, 0};
 }
 
-// One of the words of `choices`, which are separated by bars: "live|published".
+// One of `choices`, which are separated by bars: "live|published".
 static inline struct gb_option gb_option_choice(const char *name, const char *choices,
                                                 const char **to, const char *help) {
     return (struct gb_option){name, choices, help, GB_OPTION_CHOICE, {.string = to}, 0, 0, 0};
@@ -83,7 +82,7 @@ static inline struct gb_option gb_option_float(const char *name, const char *arg
     return (struct gb_option){name, argument, help, GB_OPTION_FLOAT, {.real = to}, low, high, 0};
 }
 
-// A integer below 2^63, which every JSON reader takes; an initial value beyond means "not
+// A integer below 2^63, which every JSON reader accepts; an initial value beyond means "not
 // given".
 static inline struct gb_option gb_option_seed(const char *name, const char *argument, uint64_t *to,
                                               const char *help) {
@@ -94,12 +93,12 @@ static inline struct gb_option gb_option_flag(const char *name, bool *to, const 
     return (struct gb_option){name, 0, help, GB_OPTION_FLAG, {.flag = to}, 0, 0, 0};
 }
 
-// An operand that must be given. Operands are taken in the table's order.
+// A required operand. Operands are taken in the table's order.
 static inline struct gb_option gb_operand(const char *name, const char **to, const char *help) {
     return (struct gb_option){name, 0, help, GB_OPTION_OPERAND, {.string = to}, 0, 0, 0};
 }
 
-// The last entry: one operand or more. `to` has room for as many as argv has.
+// The last entry: one or more operands. `to` holds up to argc of them.
 static inline struct gb_option gb_operand_list(const char *name, const char **to, int *count,
                                                const char *help) {
     return (struct gb_option){name, 0, help, GB_OPTION_OPERAND_LIST, {.list = to}, 0, 0, count};

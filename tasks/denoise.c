@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Colour image denoising (c-Glow paper, section 5.4, Table 3).
+// Denoising of colour images (c-Glow paper, section 5.4, Table 3).
 //
-// Data: BSDS500, 400 images for training and 68 for testing. Preprocessing: a 256 x 256 crop
-// is resized to 128 x 128 (random, mirrored or not each way, while training; the central one for
-// testing), and Gaussian noise of deviation 25 of 255 is added and not clipped. The input is the
-// noisy image in units of white. The target is the noise, as Zhang et al. (2017) have it, in units
-// of its own deviation: a model that learns nothing from images reaches the entropy of a standard
-// normal number, 2.05 bits per dimension. Model: L = 3, K = 8, n_c = 64, n_w = 128; the paper's
-// reference, DnCNN, beside it. Prediction: the noisy image less the mean of samples. Metric: PSNR
-// of an image clipped to [0, 1], the mean over images.
+// Data: BSDS500, 400 training and 68 test images. Preprocessing: 256 x 256 crops resized to 128 x 128
+// (random and randomly mirrored for training, central for testing), plus Gaussian noise of standard
+// deviation 25/255, not clipped. The target is the noise, as in Zhang et al. (2017), in units of its
+// standard deviation: a model that ignores the image reaches the entropy of a standard normal, 2.05
+// bits per dimension. Models: c-Glow with L = 3, K = 8, n_c = 64, n_w = 128; DnCNN, the paper's
+// reference. Prediction: the noisy image minus the mean of samples. Metric: PSNR, clipped to
+// [0, 1], the mean over images.
 #include <stdlib.h>
 
 #include "tasks/data/bsds_data.h"
@@ -88,18 +87,14 @@ static enum gb_status load(const struct gb_source *source, struct gb_dataset spl
     enum gb_status status =
         source->directory ? gb_bsds_read(source, &gb_bsd68, CROP, list)
                           : draw_images(source->size + source->size / 8, source->threads, list);
-    for (int split = 0; split < GB_SPLITS; split++)
-        splits[split] = (struct gb_dataset){0};
+    gb_splits_clear(splits);
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++) {
         rule.random = split == GB_SPLIT_TRAIN;
         status = make_split(&list[split], &rule, &splits[split]);
     }
-    for (int split = 0; split < GB_SPLITS; split++) {
+    for (int split = 0; split < GB_SPLITS; split++)
         gb_image_list_free(&list[split]);
-        if (status != GB_OK)
-            gb_dataset_free(&splits[split]);
-    }
-    return status;
+    return gb_splits_keep(splits, status);
 }
 
 // ---- models ----
@@ -188,7 +183,7 @@ static enum gb_status score(const struct gb_predictions *answers, json_t *metric
 
 const struct gb_task gb_denoise = {
     .name = "denoise",
-    .summary = "denoising of colour photographs",
+    .summary = "denoising of colour images",
     .paper = "c-Glow, section 5.4, Table 3",
     .dataset = "BSDS500: images/{train,val,test}/*.jpg",
     .size = "height and width",

@@ -1,38 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Refinement of depth maps (c-Glow paper, section 5.5, Table 4).
 //
-// Data: 7-Scenes, 200 frames of Chess for training and 5,500 of the other scenes for testing; the
-// clean maps are rendered from a volume fused from a scene's frames (tasks/data/depth_maps.h).
-// Preprocessing: crops of 96 x 128 pixels, random ones while training, for testing one of each
-// frame that is always the same. Depths are in units of 4 m. The input has three channels: the
-// measured depth, 0 where there is none; 1 where there is one, else 0; and how far it lies from the
-// mean around it, in units of 0.75 % of it. The third says nothing new, but an error of 1 cm is
-// 0.0025 of the first, and networks of this size do not come to see it: after 1,500 steps of batch
-// 4 on drawn maps of 24 x 32 of a sensor without systematic error the PSNR was 49.6 dB without it
-// and 53.5 dB with it, the measured maps' own 50.0 dB. The target is what is wrong with the mean
-// around the measured depth, mean less clean, in the same units, of which its deviation is 1 near
-// and far: the sensor's errors grow with the depth. For colour images (section 5.4) it is what is
-// wrong with the input itself; since mean and unit are functions of the input, that has the same
-// density, shifted and to scale. But then a flow has to learn to take the sensor's noise away at
-// every pixel before its samples hold less of it than the input: after 500 steps of a small model
-// (--batch 2 --steps 4 --coupling-channels 32 --lr 1e-3) on 48 x 64 pixels of Red Kitchen the PSNR
-// was 50.7 dB so, in units of 2 cm, and 51.0 dB with the mean, in units of 0.75 % 51.2 dB; that of
-// the measured maps was 50.4 dB, of the means around them 51.5 dB. A pixel is valid where sensor
-// and volume have a depth and these lie within 10 cm: farther apart they see different surfaces,
-// since edges lie a pixel or two off (4 % of the pixels of Red Kitchen). Where it is not valid the
-// target holds normal noise of the same spread, so that a density has nothing to gain there. Model:
-// L = 3, K = 8, n_c = 8, n_w = 32. Prediction: the mean around the measured depth less the mean of
-// 40 samples, four times the paper's: what is wrong varies smoothly, so that few numbers of a
-// sample make up most of its error, and they are not normal ones. After 2,000 steps of the small
-// model at --lr 5e-4 the PSNR was 50.98 dB by 10 samples, 51.15 dB by 40, 51.20 dB by 100 and 49.4
-// dB at temperature 0. Metric: PSNR over valid pixels with 4 m as the peak, the mean over images.
-// Baselines: the measured depth (raw_psnr) and the mean around it (smoothed_psnr), which is what a
-// target of zeros predicts; the better of the two is the one to beat (trivial_psnr).
-//
-// What is wrong with Red Kitchen's maps is mostly smooth: over its 83 test crops smoothing brings
-// 49.2 to 50.1 dB, and taking each crop's mean error away would bring 50.3 dB without smoothing and
-// 51.4 dB with it. A mean over another window, or a linear combination of several that is fitted to
-// the training maps, brings no more than 0.03 dB beyond the one taken here.
+// Data: 7-Scenes, 200 frames of Chess for training and 5,500 of the other scenes for testing, in
+// crops of 96 x 128 pixels; clean maps are rendered from a volume fused from a scene's frames
+// (tasks/data/depth_maps.h). Input channels: the measured depth in units of 4 m (0: none); 1 where
+// there is one, else 0; its difference from the local mean, in units of 0.75 % of the depth. The
+// target is the error of the local mean (mean - clean) in these units, since the sensor's error
+// grows with the depth. A pixel is valid where both depths exist and differ by at most 10 cm;
+// elsewhere the target is standard normal noise, from which a density gains nothing. Model: L = 3,
+// K = 8, n_c = 8, n_w = 32. Prediction: the local mean minus the mean of 40 samples. Metric: PSNR
+// over valid pixels with a peak of 4 m, the mean over images. Baselines: the measured depth
+// (raw_psnr) and its local mean (smoothed_psnr), of which the better is trivial_psnr.
+// tasks/README.md has the measurements behind these choices.
 #include <math.h>
 #include <stdlib.h>
 
@@ -144,16 +123,12 @@ static enum gb_status load(const struct gb_source *source, struct gb_dataset spl
     const int h = source->size, w = width_of(h);
     enum gb_status status = source->directory ? gb_depth_maps_load(source, h, w, maps)
                                               : draw_maps(h, w, source->threads, maps);
-    for (int split = 0; split < GB_SPLITS; split++)
-        splits[split] = (struct gb_dataset){0};
+    gb_splits_clear(splits);
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
         status = make_split(&maps[split], h, w, &splits[split]);
-    for (int split = 0; split < GB_SPLITS; split++) {
+    for (int split = 0; split < GB_SPLITS; split++)
         gb_depth_maps_free(&maps[split]);
-        if (status != GB_OK)
-            gb_dataset_free(&splits[split]);
-    }
-    return status;
+    return gb_splits_keep(splits, status);
 }
 
 // ---- model ----

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Inpainting of faces (c-Glow paper, section 5.6, Table 5).
 //
-// Data: CelebA's aligned images, of which 2,000 at random test; also LFW's funneled images. The
-// middle square of each, resized to 64 x 64; a block in the middle, half as high and wide, is
-// hidden: 25 % of the pixels. Preprocessing: the input is the image with black in the block's
-// place, the target the block. Its 256 levels go to the middles of bins of width 1/256, which
-// uniform noise of that width fills. The flow sees how far they lie from the harmonic (Poisson)
-// fill from the block's border, in units of 0.2: a function of the input, so that the block has the
-// same density, shifted and to scale. Cells of the couplings' features lie over the input as a
-// whole, not over its middle, and the colours around the block reach the flow slowly otherwise:
-// after 500 steps of a reduced model (--size 32 --batch 4 --steps 4 --coupling-channels 32 --n-c 8
-// --n-w 32 --lr 1e-3) on LFW the PSNR was 16.2 dB around grey and 17.6 dB around the fill, at 4.93
-// and 4.72 bits per dimension. Model: L = 3, K = 8, n_c = 64, n_w = 128; the input is twice as high
-// and wide as the target. Prediction: the mean of samples, clipped. Metric: PSNR on the block, mean
-// over images. Baselines: the mean colour of what is seen, and the harmonic fill.
+// Data: CelebA's aligned images, 2,000 random test images; or LFW's funneled images. The central
+// square is resized to 64 x 64, and its central 32 x 32 block hidden. Preprocessing: the input is the
+// image with a black block, the target the block: its 256 levels at the centres of bins of width
+// 1/256, which uniform noise fills, relative to the harmonic (Poisson) fill from the block's border,
+// in units of 0.2. The fill is a function of the input, so that this only shifts and scales the
+// density; tasks/README.md has what it is worth. Model: L = 3, K = 8, n_c = 64, n_w = 128.
+// Prediction: the mean of samples, clipped. Metric: PSNR over the block, the mean over images.
+// Baselines: the mean colour of the visible pixels, and the harmonic fill.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,15 +33,11 @@ static void draw(uint64_t seed, uint32_t index, const struct gb_example *example
     gb_hide_block(example);
 }
 
-// Images are read when they are asked for. A test image that does not decode must not end
-// hours of training, so all are read once before; the training images are many more, and one that
-// does not decode is met by the end of the first epoch.
+// Images are read on demand. Test images are decoded once before training, so that a damaged one does
+// not fail a run at its end; a damaged training image is found within the first epoch.
 static enum gb_status load_faces(const struct gb_source *source, struct gb_dataset splits[]) {
     GB_TRY(gb_aligned_faces_load(source, splits));
-    const enum gb_status status = gb_dataset_check(&splits[GB_SPLIT_TEST], source->threads);
-    for (int split = 0; status != GB_OK && split < GB_SPLITS; split++)
-        gb_dataset_free(&splits[split]);
-    return status;
+    return gb_splits_keep(splits, gb_dataset_check(&splits[GB_SPLIT_TEST], source->threads));
 }
 
 static enum gb_status load(const struct gb_source *source, struct gb_dataset splits[]) {
@@ -251,7 +242,8 @@ const struct gb_task gb_inpaint = {
     .name = "inpaint",
     .summary = "inpainting of the middle of faces",
     .paper = "c-Glow, section 5.6, Table 5",
-    .dataset = "CelebA: img_align_celeba/*.jpg; or LFW: lfw_funneled/*/*.jpg; or a folder of *.jpg",
+    .dataset =
+        "CelebA: img_align_celeba/*.jpg; or LFW: lfw_funneled/*/*.jpg; or a directory of *.jpg",
     .size = "height and width of the whole image",
     .default_size = 64,
     .level_distance = 1 / LEVELS / UNIT,

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Multi-class segmentation of faces into hair, face and background (c-Glow paper, section 5.3,
-// Table 2).
+// Segmentation of faces into hair, face and background (c-Glow paper, section 5.3, Table 2).
 //
-// Data: LFW Part Labels, the official lists (1,500 for training, 927 for testing); sizes 32, 64 and
-// 128. Preprocessing: a label is three channels, one a part: 1 in its own and 0 in the others. One
-// channel of 0, 1 and 2 would put an order where there is none, and a mean of samples between two
-// parts would be the third; three are also what the label files show, and half of them can go
-// through a coupling. Uniform noise of width 1 around the two levels dequantises them. Model: L =
-// 4, K = 8, n_c = 64, n_w = 128. Prediction: the mean of samples, and of its channels the largest.
-// Metric: superpixel accuracy (SPA) at full size, a superpixel's class being the most frequent
-// label in it; with it pixel accuracy and mean IoU at the model's size. "superpixels" among the
-// metrics tells whose they are: "published" or "slic".
+// Data: LFW Part Labels, official lists (1,500 training and 927 test images); sizes 32, 64 and 128.
+// Preprocessing: labels as one-hot channels, so that no part lies between two others, as in the
+// published label images; uniform noise of width 1 dequantises the two levels. Model: L = 4, K = 8,
+// n_c = 64, n_w = 128. Prediction: the largest channel of the mean of samples. Metrics: superpixel
+// accuracy (SPA) at full size, the class of a superpixel being its most frequent label; pixel
+// accuracy and mean IoU at the model's size. "superpixels" among the metrics is "published" or
+// "slic".
 #include <stdlib.h>
 
 #include "kernels/parallel.h"

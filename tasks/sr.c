@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: MIT
-// Single-image super-resolution by two (CNF paper, section 5.1, Tables 1 and 2).
+// Single-image super-resolution by a factor of two (CNF paper, section 5.1, Tables 1 and 2).
 //
-// Data: patches of 32 x 32 or 64 x 64 pixels, of images and of their halves, or of ImageNet32
-// and ImageNet64. The low resolution is MATLAB's bicubic reduction. Preprocessing: levels / 256,
-// and uniform noise in [0, 1/256) dequantises the target. Models: CNF with L = 2, K = 8 and 16
-// RRDBs of growth 32 (Tables 5, 6 and 8); the factored baseline with as many parameters; SRCNN.
-// Prediction: one sample at each of four temperatures; the level nearest to the mean is the
-// factored model's at temperature 0.
+// Data: 32 x 32 or 64 x 64 patches of images and of their halves, or ImageNet32 and ImageNet64; low
+// resolutions by MATLAB's bicubic reduction. Preprocessing: levels / 256; uniform noise in
+// [0, 1/256) dequantises the target. Models: CNF with L = 2, K = 8 and 16 RRDBs of growth 32 (Tables
+// 5, 6 and 8); the factored baseline with as many parameters; SRCNN. Prediction: one sample at each
+// of four temperatures; at temperature 0, the factored model's is the level nearest to its mean.
 //
-// Metrics, of every test set and of all images: bits per dimension of 1,000 random crops of 128 x
-// 128 pixels (of the whole where images are smaller), the mean over crops; PSNR and SSIM on luma
-// (tasks/metrics/super_resolution.h) of whole images, padded with zeros to squares before and cut
-// after the model has seen them, the mean over images. "psnr" and "ssim" are those at temperature
-// 0. The trivial baseline repeats pixels; bicubic enlargement stands beside it.
+// Metrics, per test set and over all images: bits per dimension of 1,000 random 128 x 128 crops
+// (smaller for smaller images), the mean over crops; PSNR and SSIM on luma
+// (tasks/metrics/super_resolution.h) of full images, zero-padded to squares for the model and
+// cropped afterwards, the mean over images. "psnr" and "ssim" are at temperature 0. Baselines:
+// repeated pixels ("trivial") and bicubic enlargement.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,15 +117,14 @@ static const struct {
 } temperatures[TEMPERATURES] = {
     {0, "", "temp 0"}, {0.5f, "_0.5", "temp 0.5"}, {0.8f, "_0.8", "temp 0.8"}, {1, "_1", "temp 1"}};
 
-// What answers are scored by, each with PSNR and SSIM: samples at the temperatures, and the
-// baselines.
-enum { BICUBIC = TEMPERATURES, REPEATED, ANSWERS };
+// What is scored by PSNR and SSIM: samples at the temperatures, and two baselines.
+enum { BICUBIC = TEMPERATURES, REPEATED, METHODS };
 
 // Sums over crops and over images.
 struct sums {
     double bits;
     int crops;
-    struct gb_sr_score scores[ANSWERS];
+    struct gb_sr_score scores[METHODS];
     double seconds; // of predictions
     int images;
 };
@@ -135,11 +133,11 @@ struct sums {
 struct test_set {
     const struct gb_dataset *split;
     int first, count;
-    int name_length; // of the set's, with which those of its images begin
+    int name_length; // of the set's name, with which its images' names begin
 };
 
-// How many answers a model gives: one that has a single one gives it whatever the temperature.
-static int answers_of(const struct gb_predictor *predictor) {
+// A model without randomness predicts the same at every temperature.
+static int prediction_count(const struct gb_predictor *predictor) {
     return predictor->kind->point_estimate ? 1 : TEMPERATURES;
 }
 
@@ -153,10 +151,9 @@ static struct test_set test_set_at(const struct gb_dataset *split, int first) {
     return set;
 }
 
-// Of heights and widths of targets, which are twice the input's.
+// What heights and widths of targets, which are twice the input's, must be divisible by.
 static int multiple_of(const struct gb_predictor *predictor) {
-    const int multiple = gb_model_multiple(predictor->kind, &predictor->config);
-    return multiple > 2 ? multiple : 2;
+    return gb_max_int(2, gb_model_multiple(predictor->kind, &predictor->config));
 }
 
 static enum gb_status crop_side(const struct gb_predictor *predictor, const struct test_set *set,
@@ -164,8 +161,7 @@ static enum gb_status crop_side(const struct gb_predictor *predictor, const stru
     int side = CROP_SIDE;
     for (int i = set->first; i < set->first + set->count; i++) {
         const struct gb_example_shape shape = gb_dataset_shape(set->split, i);
-        side = shape.y_h < side ? shape.y_h : side;
-        side = shape.y_w < side ? shape.y_w : side;
+        side = gb_min_int(side, gb_min_int(shape.y_h, shape.y_w));
     }
     const int multiple = multiple_of(predictor);
     *crop = side / multiple * multiple;
@@ -176,24 +172,7 @@ static enum gb_status crop_side(const struct gb_predictor *predictor, const stru
                          side, multiple);
 }
 
-// Of crops [first, first + count), CROPS_AT_ONCE at most: all of them would fill memory.
-static enum gb_status add_bits_of(struct gb_predictor *predictor, const struct gb_dataset *crops,
-                                  int first, int count, struct sums *sums) {
-    int indices[CROPS_AT_ONCE];
-    double bits[CROPS_AT_ONCE];
-    struct gb_examples examples;
-    for (int i = 0; i < count; i++)
-        indices[i] = first + i;
-    GB_TRY(gb_dataset_gather(crops, indices, count, predictor->options.seed,
-                             predictor->options.threads, &examples));
-    const enum gb_status status =
-        gb_predictor_bits(predictor, &examples, first, crops->names + first, bits);
-    for (int i = 0; status == GB_OK && i < count; i++)
-        sums->bits += bits[i];
-    gb_examples_free(&examples);
-    return status;
-}
-
+// Adds the bits of the set's random crops, CROPS_AT_ONCE at a time: all would not fit in memory.
 static enum gb_status add_bits(struct gb_predictor *predictor, const struct test_set *set,
                                struct sums *sums) {
     const bool synthetic = strncmp(set->split->names[set->first], "synthetic/", 10) == 0;
@@ -205,21 +184,26 @@ static enum gb_status add_bits(struct gb_predictor *predictor, const struct test
     GB_TRY(gb_sr_crops(set->split, set->first, set->count, sums->crops, side,
                        predictor->options.seed, &crops));
     enum gb_status status = gb_predictor_resize(predictor, &crops.shape);
-    for (int first = 0; status == GB_OK && first < crops.count; first += CROPS_AT_ONCE)
-        status = add_bits_of(predictor, &crops, first,
-                             gb_min_int(CROPS_AT_ONCE, crops.count - first), sums);
+    for (int first = 0; status == GB_OK && first < crops.count; first += CROPS_AT_ONCE) {
+        const int count = gb_min_int(CROPS_AT_ONCE, crops.count - first);
+        int indices[CROPS_AT_ONCE];
+        double bits[CROPS_AT_ONCE];
+        struct gb_examples examples = {0};
+        for (int i = 0; i < count; i++)
+            indices[i] = first + i;
+        status = gb_dataset_gather(&crops, indices, count, predictor->options.seed,
+                                   predictor->options.threads, &examples);
+        if (status == GB_OK)
+            status = gb_predictor_bits(predictor, &examples, first, crops.names + first, bits);
+        for (int i = 0; status == GB_OK && i < count; i++)
+            sums->bits += bits[i];
+        gb_examples_free(&examples);
+    }
     gb_dataset_free(&crops);
     return status;
 }
 
-// Pixel repetition, the simplest enlargement.
-static void repeat_pixels(const struct gb_tensor *low, const struct gb_tensor *high) {
-    for (int i = 0; i < high->h; i++)
-        for (int j = 0; j < high->w; j++)
-            memcpy(gb_at(high, 0, i, j), gb_at(low, 0, i / 2, j / 2), 3 * sizeof(float));
-}
-
-// The left upper part of a view.
+// The upper left part of a view.
 static struct gb_tensor corner(const struct gb_tensor *t, int h, int w) {
     struct gb_tensor part = *t;
     part.h = h;
@@ -228,7 +212,7 @@ static struct gb_tensor corner(const struct gb_tensor *t, int h, int w) {
 }
 
 static enum gb_status score_baselines(const struct gb_tensor *low, const struct gb_tensor *truth,
-                                      struct gb_sr_score scores[ANSWERS]) {
+                                      struct gb_sr_score scores[METHODS]) {
     struct gb_tensor high = gb_dense(NULL, 1, truth->h, truth->w, 3);
     high.data = malloc(gb_elements(&high) * sizeof(float));
     if (!high.data)
@@ -236,58 +220,59 @@ static enum gb_status score_baselines(const struct gb_tensor *low, const struct 
     enum gb_status status = gb_sr_bicubic(low, &high);
     if (status == GB_OK)
         status = gb_sr_score(truth, &high, &scores[BICUBIC]);
-    if (status == GB_OK) {
-        repeat_pixels(low, &high);
+    for (int i = 0; i < high.h; i++)
+        for (int j = 0; j < high.w; j++)
+            memcpy(gb_at(&high, 0, i, j), gb_at(low, 0, i / 2, j / 2), 3 * sizeof(float));
+    if (status == GB_OK)
         status = gb_sr_score(truth, &high, &scores[REPEATED]);
-    }
     free(high.data);
     return status;
 }
 
-// Scores image `index`, of which `padded` is the padded pair, or a part.
+// Scores image `index`, or a part of it; `padded` is the pair that the model takes.
 static enum gb_status score_pair(struct gb_predictor *predictor, const struct gb_dataset *split,
                                  int index, const struct gb_examples *padded,
-                                 struct gb_sr_score scores[ANSWERS], double *seconds) {
-    const struct gb_example_shape whole = gb_dataset_shape(split, index);
-    const int h = gb_min_int(whole.x_h, padded->x.h), w = gb_min_int(whole.x_w, padded->x.w);
+                                 struct gb_sr_score scores[METHODS], double *seconds) {
+    const struct gb_example_shape full = gb_dataset_shape(split, index);
+    const int h = gb_min_int(full.x_h, padded->x.h), w = gb_min_int(full.x_w, padded->x.w);
     const struct gb_tensor truth = corner(&padded->y, 2 * h, 2 * w);
     const struct gb_tensor low = corner(&padded->x, h, w);
     GB_TRY(score_baselines(&low, &truth, scores));
     const double start = gb_seconds();
     GB_TRY(gb_predictor_condition(predictor, &padded->x, split->names[index]));
-    for (int t = 0; t < answers_of(predictor); t++) {
+    for (int t = 0; t < prediction_count(predictor); t++) {
         const struct gb_tensor sample =
             gb_predictor_sample(predictor, index, 0, temperatures[t].value);
         if (t == 0)
             *seconds = gb_seconds() - start;
-        const struct gb_tensor answer = corner(&sample, 2 * h, 2 * w);
-        GB_TRY(gb_sr_score(&truth, &answer, &scores[t]));
+        const struct gb_tensor prediction = corner(&sample, 2 * h, 2 * w);
+        GB_TRY(gb_sr_score(&truth, &prediction, &scores[t]));
     }
     return GB_OK;
 }
 
-static enum gb_status set_score(json_t *object, const char *set, const char *baseline,
-                                const char *suffix, const struct gb_sr_score *sum, int count) {
-    char psnr[32], ssim[32];
-    snprintf(psnr, sizeof psnr, "%spsnr%s", baseline, suffix);
-    snprintf(ssim, sizeof ssim, "%sssim%s", baseline, suffix);
-    GB_TRY(gb_metric_set(object, set, psnr, sum->psnr / count));
-    return gb_metric_set(object, set, ssim, sum->ssim / count);
+// Sets the means of `count` images' scores, their names after the test set's.
+static enum gb_status set_scores(json_t *object, const char *set, int predictions,
+                                 const struct gb_sr_score sums[METHODS], int count) {
+    for (int method = 0; method < METHODS; method++) {
+        const bool sample = method < TEMPERATURES;
+        const char *baseline = sample ? "" : method == BICUBIC ? "bicubic_" : "trivial_";
+        const char *suffix = sample ? temperatures[method].suffix : "";
+        char psnr[32], ssim[32];
+        if (sample && method >= predictions)
+            continue;
+        snprintf(psnr, sizeof psnr, "%spsnr%s", baseline, suffix);
+        snprintf(ssim, sizeof ssim, "%sssim%s", baseline, suffix);
+        GB_TRY(gb_metric_set(object, set, psnr, sums[method].psnr / count));
+        GB_TRY(gb_metric_set(object, set, ssim, sums[method].ssim / count));
+    }
+    return GB_OK;
 }
 
-// Means of `count` images' scores; `set` comes before the names.
-static enum gb_status set_scores(json_t *object, const char *set, int answers,
-                                 const struct gb_sr_score sums[ANSWERS], int count) {
-    for (int t = 0; t < answers; t++)
-        GB_TRY(set_score(object, set, "", temperatures[t].suffix, &sums[t], count));
-    GB_TRY(set_score(object, set, "bicubic_", "", &sums[BICUBIC], count));
-    return set_score(object, set, "trivial_", "", &sums[REPEATED], count);
-}
-
-// A image, or a part, and its low resolution.
+// An image, or a part, and its low resolution.
 static enum gb_status take_pair(const struct gb_dataset *set, int index, struct gb_examples *pair) {
     const struct gb_example_shape shape = gb_dataset_shape(set, index);
-    const struct gb_random_key key = {.sample = (uint32_t)index}; // which draws nothing
+    const struct gb_random_key key = {.sample = (uint32_t)index}; // nothing is random
     GB_TRY(gb_examples_create(pair, 1, &shape));
     const struct gb_example example = gb_example_at(pair, 0);
     const enum gb_status status = set->fill(set, index, &key, &example);
@@ -296,11 +281,18 @@ static enum gb_status take_pair(const struct gb_dataset *set, int index, struct 
     return status;
 }
 
+static void add_scores(const struct gb_sr_score from[METHODS], struct gb_sr_score to[METHODS]) {
+    for (int method = 0; method < METHODS; method++) {
+        to[method].psnr += from[method].psnr;
+        to[method].ssim += from[method].ssim;
+    }
+}
+
 static enum gb_status add_image(struct gb_predictor *predictor, const struct gb_dataset *split,
                                 const struct gb_dataset *padded, int index, struct sums *sums,
                                 json_t *per_image) {
     const struct gb_example_shape shape = gb_dataset_shape(padded, index);
-    struct gb_sr_score scores[ANSWERS] = {0};
+    struct gb_sr_score scores[METHODS] = {0};
     double seconds = 0;
     struct gb_examples pair;
     GB_TRY(take_pair(padded, index, &pair));
@@ -309,19 +301,16 @@ static enum gb_status add_image(struct gb_predictor *predictor, const struct gb_
         status = score_pair(predictor, split, index, &pair, scores, &seconds);
     gb_examples_free(&pair);
     GB_TRY(status);
-    for (int answer = 0; answer < ANSWERS; answer++) {
-        sums->scores[answer].psnr += scores[answer].psnr;
-        sums->scores[answer].ssim += scores[answer].ssim;
-    }
+    add_scores(scores, sums->scores);
     sums->seconds += seconds;
     sums->images++;
     json_t *object = json_pack("{s:s}", "name", split->names[index]);
     if (json_array_append_new(per_image, object) != 0)
         return gb_no_memory("cannot evaluate", "metrics");
-    return set_scores(object, "", answers_of(predictor), scores, 1);
+    return set_scores(object, "", prediction_count(predictor), scores, 1);
 }
 
-// Of the side that all of a split have.
+// The central square of every image, of the largest side that all have, up to CROP_SIDE.
 static enum gb_status middles_of(const struct gb_predictor *predictor,
                                  const struct gb_dataset *split, struct gb_dataset *middles) {
     const struct test_set all = {.split = split, .count = split->count};
@@ -330,8 +319,7 @@ static enum gb_status middles_of(const struct gb_predictor *predictor,
     return gb_sr_middles(split, side, middles);
 }
 
-// Of all images; where few are asked for, of their middles, since whole ones cost as much as
-// tens of training steps.
+// Of all images in full; or of the middles of a few, since full images cost tens of training steps.
 static enum gb_status add_images(struct gb_predictor *predictor, const struct test_set *set,
                                  struct sums *sums, json_t *per_image) {
     const int asked = predictor->options.scored;
@@ -350,33 +338,18 @@ static enum gb_status add_images(struct gb_predictor *predictor, const struct te
     return status;
 }
 
-static enum gb_status set_count(json_t *metrics, const char *set, const char *name, int count) {
-    char whole[96];
-    snprintf(whole, sizeof whole, "%s%s", set, name);
-    return json_object_set_new(metrics, whole, json_integer(count))
-               ? gb_no_memory("cannot evaluate", "metrics")
-               : GB_OK;
-}
-
-// The means, their names after `set`, and what they were taken over.
-static enum gb_status report(const struct gb_predictor *predictor, const struct sums *sums,
-                             const char *set, json_t *metrics) {
-    const char *loss = gb_model_loss_name(predictor->kind);
-    GB_TRY(gb_metric_set(metrics, set, loss, sums->bits / sums->crops));
-    GB_TRY(set_count(metrics, set, "crops", sums->crops));
-    GB_TRY(set_count(metrics, set, "images", sums->images));
-    return set_scores(metrics, set, answers_of(predictor), sums->scores, sums->images);
-}
-
-static void add_sums(const struct sums *from, struct sums *to) {
-    to->bits += from->bits;
-    to->crops += from->crops;
-    for (int answer = 0; answer < ANSWERS; answer++) {
-        to->scores[answer].psnr += from->scores[answer].psnr;
-        to->scores[answer].ssim += from->scores[answer].ssim;
-    }
-    to->seconds += from->seconds;
-    to->images += from->images;
+// Sets the means, their names after the test set's, and the counts that they are over.
+static enum gb_status set_metrics(const struct gb_predictor *predictor, const struct sums *sums,
+                                  const char *set, json_t *metrics) {
+    char crops[96], images[96];
+    snprintf(crops, sizeof crops, "%scrops", set);
+    snprintf(images, sizeof images, "%simages", set);
+    GB_TRY(
+        gb_metric_set(metrics, set, gb_model_loss_name(predictor->kind), sums->bits / sums->crops));
+    if (json_object_set_new(metrics, crops, json_integer(sums->crops)) ||
+        json_object_set_new(metrics, images, json_integer(sums->images)))
+        return gb_no_memory("cannot evaluate", "metrics");
+    return set_scores(metrics, set, prediction_count(predictor), sums->scores, sums->images);
 }
 
 static enum gb_status evaluate_set(struct gb_predictor *predictor, const struct test_set *set,
@@ -384,10 +357,14 @@ static enum gb_status evaluate_set(struct gb_predictor *predictor, const struct 
     struct sums sums = {0};
     GB_TRY(add_bits(predictor, set, &sums));
     GB_TRY(add_images(predictor, set, &sums, per_image));
-    add_sums(&sums, all);
+    all->bits += sums.bits;
+    all->crops += sums.crops;
+    add_scores(sums.scores, all->scores);
+    all->seconds += sums.seconds;
+    all->images += sums.images;
     char name[64];
     snprintf(name, sizeof name, "%.*s_", set->name_length, set->split->names[set->first]);
-    return report(predictor, &sums, name, metrics);
+    return set_metrics(predictor, &sums, name, metrics);
 }
 
 static enum gb_status evaluate(struct gb_predictor *predictor, const struct gb_dataset *train,
@@ -396,13 +373,13 @@ static enum gb_status evaluate(struct gb_predictor *predictor, const struct gb_d
     struct sums all = {0};
     if (test->shape.y_h > 0)
         return gb_fail(GB_BAD_INPUT, "cannot evaluate", "--split train",
-                       "sr scores whole photographs, and those that train give patches");
+                       "only the test split has full images to score");
     for (int first = 0; first < test->count;) {
         const struct test_set set = test_set_at(test, first);
         GB_TRY(evaluate_set(predictor, &set, &all, metrics, per_image));
         first += set.count;
     }
-    GB_TRY(report(predictor, &all, "", metrics));
+    GB_TRY(set_metrics(predictor, &all, "", metrics));
     return gb_metric_set_speed(metrics, all.seconds / all.images);
 }
 
@@ -418,10 +395,10 @@ static int columns_of(const struct gb_predictor *predictor, const struct gb_exam
         (struct gb_picture_column){"input", gb_dense(NULL, 1, shape->x_h, shape->x_w, 3)};
     columns[ENLARGED] = (struct gb_picture_column){"bicubic", high};
     columns[TRUTH] = (struct gb_picture_column){"truth", high};
-    for (int t = 0; t < answers_of(predictor); t++)
+    for (int t = 0; t < prediction_count(predictor); t++)
         columns[SAMPLES + t] = (struct gb_picture_column){
             predictor->kind->point_estimate ? "prediction" : temperatures[t].caption, high};
-    return SAMPLES + answers_of(predictor);
+    return SAMPLES + prediction_count(predictor);
 }
 
 static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_dataset *middles,
@@ -432,7 +409,7 @@ static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_d
     GB_TRY(gb_sr_bicubic(&example->x, &cells[ENLARGED]));
     gb_map_values(&cells[ENLARGED], to_picture, &cells[ENLARGED]);
     GB_TRY(gb_predictor_condition(predictor, &example->x, middles->names[index]));
-    for (int t = 0; t < answers_of(predictor); t++) {
+    for (int t = 0; t < prediction_count(predictor); t++) {
         const struct gb_tensor sample =
             gb_predictor_sample(predictor, index, 0, temperatures[t].value);
         gb_map_values(&sample, to_picture, &cells[SAMPLES + t]);
@@ -452,7 +429,7 @@ static enum gb_status picture(struct gb_predictor *predictor, const struct gb_da
     return status;
 }
 
-// ---- Pictures of whole images ----
+// ---- Figures of single images ----
 
 struct figure {
     struct gb_picture_column columns[GB_MAX_COLUMNS];
@@ -464,84 +441,77 @@ static void free_figure(struct figure *figure) {
         free(figure->columns[i].images.data);
 }
 
-static enum gb_status add_column(struct figure *figure, const char *caption,
-                                 const struct gb_tensor *values) {
+// Appends a column of h x w pixels, which the caller fills.
+static enum gb_status add_column(struct figure *figure, const char *caption, int h, int w,
+                                 const struct gb_tensor **image) {
     struct gb_picture_column *column = &figure->columns[figure->count];
-    *column = (struct gb_picture_column){caption, gb_dense(NULL, 1, values->h, values->w, 3)};
+    *column = (struct gb_picture_column){caption, gb_dense(NULL, 1, h, w, 3)};
     column->images.data = malloc(gb_elements(&column->images) * sizeof(float));
     if (!column->images.data)
-        return gb_no_memory("cannot evaluate", "pictures");
+        return gb_no_memory("cannot draw", "figure");
     figure->count++;
-    gb_map_values(values, to_picture, &column->images);
+    *image = &column->images;
     return GB_OK;
 }
 
-static enum gb_status add_bicubic(struct figure *figure, const struct gb_tensor *low) {
-    struct gb_tensor high = gb_dense(NULL, 1, 2 * low->h, 2 * low->w, 3);
-    high.data = malloc(gb_elements(&high) * sizeof(float));
-    enum gb_status status =
-        high.data ? gb_sr_bicubic(low, &high) : gb_no_memory("cannot evaluate", "pictures");
-    if (status == GB_OK)
-        status = add_column(figure, "bicubic", &high);
-    free(high.data);
-    return status;
+static enum gb_status add_values(struct figure *figure, const char *caption,
+                                 const struct gb_tensor *values) {
+    const struct gb_tensor *image;
+    GB_TRY(add_column(figure, caption, values->h, values->w, &image));
+    gb_map_values(values, to_picture, image);
+    return GB_OK;
 }
 
-// The first of a model's answers to a image of h x w, of which `padded` is the padded pair;
-// the only one under the caption.
-static enum gb_status add_answers(struct figure *figure, struct gb_predictor *predictor,
-                                  const char *name, int index, const struct gb_examples *padded,
-                                  int h, int w, int answers, const char *caption) {
-    const struct gb_example_shape shape = gb_shape_of(&padded->x, &padded->y);
-    GB_TRY(gb_predictor_resize(predictor, &shape));
-    GB_TRY(gb_predictor_condition(predictor, &padded->x, name));
-    for (int t = 0; t < answers; t++) {
+// Appends the first `count` predictions for image `index`, which is padded as for scoring. A single
+// one gets `caption`.
+static enum gb_status add_predictions(struct figure *figure, struct gb_predictor *predictor,
+                                      const struct gb_dataset *test, int index, int count,
+                                      const char *caption) {
+    const struct gb_example_shape full = gb_dataset_shape(test, index);
+    struct gb_dataset padded;
+    struct gb_examples pair = {0};
+    GB_TRY(gb_sr_pad(test, multiple_of(predictor), &padded));
+    const struct gb_example_shape shape = gb_dataset_shape(&padded, index);
+    enum gb_status status = take_pair(&padded, index, &pair);
+    if (status == GB_OK)
+        status = gb_predictor_resize(predictor, &shape);
+    if (status == GB_OK)
+        status = gb_predictor_condition(predictor, &pair.x, test->names[index]);
+    for (int t = 0; status == GB_OK && t < count; t++) {
         const struct gb_tensor sample =
             gb_predictor_sample(predictor, index, 0, temperatures[t].value);
-        const struct gb_tensor answer = corner(&sample, h, w);
-        GB_TRY(add_column(figure, answers > 1 ? temperatures[t].caption : caption, &answer));
+        const struct gb_tensor prediction = corner(&sample, full.y_h, full.y_w);
+        status = add_values(figure, count > 1 ? temperatures[t].caption : caption, &prediction);
     }
-    return gb_backend_check(predictor->options.backend);
-}
-
-// As the model is scored: padded to what it needs.
-static enum gb_status pad_and_add(struct figure *figure, struct gb_predictor *predictor,
-                                  const struct gb_dataset *test, int index, int answers,
-                                  const char *caption) {
-    const struct gb_example_shape whole = gb_dataset_shape(test, index);
-    struct gb_dataset padded;
-    struct gb_examples pair;
-    GB_TRY(gb_sr_pad(test, multiple_of(predictor), &padded));
-    enum gb_status status = take_pair(&padded, index, &pair);
-    if (status == GB_OK) {
-        status = add_answers(figure, predictor, test->names[index], index, &pair, whole.y_h,
-                             whole.y_w, answers, caption);
-        gb_examples_free(&pair);
-    }
+    gb_examples_free(&pair);
     gb_dataset_free(&padded);
-    return status;
+    return status == GB_OK ? gb_backend_check(predictor->options.backend) : status;
 }
 
 static enum gb_status add_columns(struct figure *figure, struct gb_predictor *predictor,
-                                  struct gb_predictor *beside, const struct gb_dataset *test,
+                                  struct gb_predictor *baseline, const struct gb_dataset *test,
                                   int index, const struct gb_examples *pair) {
-    GB_TRY(add_column(figure, "input", &pair->x));
-    GB_TRY(add_bicubic(figure, &pair->x));
-    if (beside)
-        GB_TRY(pad_and_add(figure, beside, test, index, 1, beside->kind->title));
-    GB_TRY(pad_and_add(figure, predictor, test, index, answers_of(predictor), "prediction"));
-    return add_column(figure, "truth", &pair->y);
+    const struct gb_tensor *bicubic;
+    GB_TRY(add_values(figure, "input", &pair->x));
+    GB_TRY(add_column(figure, "bicubic", 2 * pair->x.h, 2 * pair->x.w, &bicubic));
+    GB_TRY(gb_sr_bicubic(&pair->x, bicubic));
+    gb_map_values(bicubic, to_picture, bicubic);
+    if (baseline)
+        GB_TRY(add_predictions(figure, baseline, test, index, 1, baseline->kind->title));
+    GB_TRY(
+        add_predictions(figure, predictor, test, index, prediction_count(predictor), "prediction"));
+    return add_values(figure, "truth", &pair->y);
 }
 
-static enum gb_status draw_figure(struct gb_predictor *predictor, struct gb_predictor *beside,
+static enum gb_status draw_figure(struct gb_predictor *predictor, struct gb_predictor *baseline,
                                   const struct gb_dataset *test, int index, const char *path) {
     struct figure figure = {0};
     struct gb_examples pair;
     if (test->shape.y_h > 0)
         return gb_fail(GB_BAD_INPUT, "cannot draw", "--split train",
-                       "whole photographs are drawn, and those that train give patches");
+                       "only the test split has full images to draw");
     GB_TRY(take_pair(test, index, &pair));
-    enum gb_status status = add_columns(&figure, predictor, beside, test, index, &pair);
+    enum gb_status status = add_columns(&figure, predictor, baseline, test, index, &pair);
     const char *const captions[] = {test->names[index]};
     const struct gb_picture picture = {.title = predictor->task->summary,
                                        .columns = figure.columns,
@@ -559,8 +529,8 @@ const struct gb_task gb_sr = {
     .name = "sr",
     .summary = "super-resolution by two",
     .paper = "CNF, section 5.1, Tables 1 and 2",
-    .dataset = "photographs: BSDS500, ImageNet32/64 as npz, or a folder of images; Set5, Set14 and "
-               "BSD100 to test on; several folders with colons between (tasks/data/sr_files.h)",
+    .dataset = "BSDS500, ImageNet32/64 as npz, or a directory of images; Set5, Set14 and BSD100 to "
+               "test on; several directories separated by colons (tasks/data/sr_files.h)",
     .size = "height and width of training patches",
     .default_size = 32,
     .level_distance = 1.0f / 256,

@@ -17,7 +17,6 @@ const struct gb_task *const *gb_tasks(void) {
     return tasks;
 }
 
-// Adds a name to a list of them for a message.
 static void append(char names[static 256], const char *name) {
     size_t used = strlen(names);
     snprintf(names + used, 256 - used, "%s%s", used ? ", " : "", name);
@@ -32,7 +31,7 @@ enum gb_status gb_task_find(const char *name, const struct gb_task **task) {
         }
         append(names, (*t)->name);
     }
-    return gb_fail(GB_BAD_INPUT, "unknown task", name, "there are: %s", names);
+    return gb_fail(GB_BAD_INPUT, "unknown task", name, "the tasks are %s", names);
 }
 
 enum gb_status gb_task_model_find(const struct gb_task *task, const char *name,
@@ -45,7 +44,8 @@ enum gb_status gb_task_model_find(const struct gb_task *task, const char *name,
         }
         append(names, m->name);
     }
-    return gb_fail(GB_BAD_INPUT, "unknown model", name, "%s has: %s", task->name, names);
+    return gb_fail(GB_BAD_INPUT, "unknown model", name, "the models of %s are %s", task->name,
+                   names);
 }
 
 void gb_task_postprocess(const struct gb_task *task, const struct gb_tensor *x,

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
-// Segmentation of the retina's vessels (CNF paper, section 5.2, Table 3, Figures 4 and 5).
+// Segmentation of retinal vessels (CNF paper, section 5.2, Table 3, Figures 4 and 5).
 //
-// Data: DRIVE or CHASE_DB1, whole images at full resolution, or windows on them by --size;
-// their light is levelled (tasks/data/vessels_data.h); rotated, scaled and sheared for training.
-// Model: L = 2, K = 2, instance norm, additive couplings, binary variational dequantisation by a
-// flow of one scale; the paper gives no numbers of channels and no steps for the dequantiser: 32
-// and 2 here. Prediction: the mean of samples, each cut at 0.5 first; of the factored baseline,
-// which has it, the probability; by gradient ascent, what it finds, cut alike. Metrics inside the
-// field of view: the maximal F-score over the curve of precision and recall, the F-score of single
-// samples, that of the second observer ("human"); bits per dimension of the whole padded tensor,
-// the same for all models. "trivial" is vessel everywhere, "threshold_f_score" the best threshold
-// on the levelled images' green channel.
+// Data: DRIVE or CHASE_DB1, full images or windows of them (--size), illumination normalised
+// (tasks/data/vessels_data.h); rotated, scaled and sheared for training. Model: L = 2, K = 2,
+// instance norm, additive couplings, binary variational dequantisation by a one-scale flow; the
+// paper gives neither channels nor dequantiser steps: 32 and 2 here. Prediction: the mean of samples
+// thresholded at 0.5; for the factored baseline its probability; with gradient ascent, the mask it
+// finds. Metrics inside the field of view: the maximum F-score over the precision-recall curve, the
+// F-score of single samples, the second observer's ("human"); bits per dimension over the whole
+// padded tensor, the same for all models. Baselines: vessel everywhere ("trivial"), and the best
+// threshold on the green channel ("threshold_f_score").
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/minmax.h"
 #include "flows/models/factored.h"
 #include "tasks/data/vessels_data.h"
 #include "tasks/images/picture.h"
@@ -90,119 +90,84 @@ static float one_or_zero(float value) {
     return value > 0.5f;
 }
 
-static void cut(const struct gb_tensor *x, const struct gb_tensor *from,
-                const struct gb_tensor *to) {
+static void postprocess(const struct gb_tensor *x, const struct gb_tensor *from,
+                        const struct gb_tensor *to) {
     (void)x;
     gb_map_values(from, one_or_zero, to);
 }
 
-// ---- evaluation ----
+// ---- Evaluation ----
 
-// Levels of the curve for a model that gives probabilities.
+// Levels of the curve of a model that predicts probabilities.
 enum { PROBABILITY_LEVELS = 256 };
 
-// What samples say about one image.
-struct prediction_stats {
-    struct gb_tensor mean;       // of one image: the share of samples that have a vessel there, or
-                                 // what else is predicted
-    struct gb_tensor mask;       // room for one sample, cut: the predictor may give it again
-    struct gb_pr_point *samples; // of each
-    int sample_count;
+// Buffers for the predictions of one image.
+struct buffers {
+    // The share of samples with a vessel at each pixel; or the probability, or the mask that gradient
+    // ascent finds.
+    struct gb_tensor mean;
+    struct gb_tensor mask;       // one sample, thresholded
+    struct gb_tensor second;     // the second observer's mask
+    struct gb_pr_point *samples; // precision and recall of each sample
 };
 
-static enum gb_status prediction_stats_create(struct prediction_stats *prediction_stats,
-                                              const struct gb_predictor *p) {
+static enum gb_status create_buffers(const struct gb_predictor *p, struct buffers *b) {
     const struct gb_tensor *y = &p->target;
-    const struct gb_tensor image = gb_dense(NULL, 1, y->h, y->w, y->c);
-    *prediction_stats =
-        (struct prediction_stats){.mean = image, .mask = image, .sample_count = p->samples};
-    prediction_stats->mean.data = malloc(gb_elements(&image) * sizeof(float));
-    prediction_stats->mask.data = malloc(gb_elements(&image) * sizeof(float));
-    prediction_stats->samples = malloc((size_t)p->samples * sizeof *prediction_stats->samples);
-    return prediction_stats->mean.data && prediction_stats->mask.data && prediction_stats->samples
+    b->mean = b->mask = b->second = gb_dense(NULL, 1, y->h, y->w, y->c);
+    b->mean.data = malloc(gb_elements(&b->mean) * sizeof(float));
+    b->mask.data = malloc(gb_elements(&b->mask) * sizeof(float));
+    b->second.data = malloc(gb_elements(&b->second) * sizeof(float));
+    b->samples = malloc((size_t)p->samples * sizeof *b->samples);
+    return b->mean.data && b->mask.data && b->second.data && b->samples
                ? GB_OK
                : gb_no_memory("cannot evaluate", "vessels");
 }
 
-static void prediction_stats_free(struct prediction_stats *prediction_stats) {
-    free(prediction_stats->mean.data);
-    free(prediction_stats->mask.data);
-    free(prediction_stats->samples);
+static void free_buffers(struct buffers *b) {
+    free(b->mean.data);
+    free(b->mask.data);
+    free(b->second.data);
+    free(b->samples);
 }
 
-// The first of the samples stay in `kept` (of any number of images; NULL: none).
-static enum gb_status ask(struct gb_predictor *p, const struct gb_example *example,
-                          const char *name, int index, const struct gb_tensor *kept,
-                          struct prediction_stats *prediction_stats) {
+// Fills b->mean and b->samples. The first samples stay in `kept` (any number of images; or NULL).
+static enum gb_status predict(struct gb_predictor *p, const struct gb_example *example,
+                              const char *name, int index, const struct gb_tensor *kept,
+                              struct buffers *b) {
     const struct gb_exec exec = {.threads = p->options.threads};
-    const struct gb_tensor *mean = &prediction_stats->mean, *mask = &prediction_stats->mask;
-    float *shares = mean->data;
-    memset(shares, 0, gb_elements(mean) * sizeof *shares);
+    float *shares = b->mean.data;
+    memset(shares, 0, gb_elements(&b->mean) * sizeof *shares);
     GB_TRY(gb_predictor_condition(p, &example->x, name));
     for (int m = 0; m < p->samples; m++) {
         const struct gb_tensor sample = gb_predictor_sample(p, index, m, p->options.temperature);
-        cut(&example->x, &sample, mask);
         struct gb_detections detections = {0};
-        gb_detections_add(&detections, &example->y, mask, &example->mask);
-        prediction_stats->samples[m] = gb_pr_point_of(&detections);
-        p->options.backend->add(&exec, mask, mean);
+        postprocess(&example->x, &sample, &b->mask);
+        gb_detections_add(&detections, &example->y, &b->mask, &example->mask);
+        b->samples[m] = gb_pr_point_of(&detections);
+        p->options.backend->add(&exec, &b->mask, &b->mean);
         if (kept && m < kept->n) {
             const struct gb_tensor keep = gb_images(kept, m, 1);
-            gb_copy_values(mask, &keep);
+            gb_copy_values(&b->mask, &keep);
         }
     }
-    for (size_t i = 0; i < gb_elements(mean); i++)
+    for (size_t i = 0; i < gb_elements(&b->mean); i++)
         shares[i] /= (float)p->samples;
-    if (p->kind->uniform_noise) { // the probability itself, instead of the mean
+    if (p->kind->uniform_noise) {
         const struct gb_tensor probability = gb_predictor_sample(p, index, 0, 0);
-        gb_copy_values(&probability, mean);
+        gb_copy_values(&probability, &b->mean);
     }
     if (p->options.prediction == GB_PREDICT_GRADIENT) {
-        GB_TRY(gb_predictor_predict(p, &example->x, name, index, mean));
-        cut(&example->x, mean, mean);
+        GB_TRY(gb_predictor_predict(p, &example->x, name, index, &b->mean));
+        postprocess(&example->x, &b->mean, &b->mean);
     }
     return GB_OK;
 }
 
-// Sums over the images of a split.
-struct totals {
-    struct gb_soft_counts counts, green; // of the opinions; of the levelled images' green
-    struct gb_pr_point *curve;           // room for the points of either
-    double *bits;                        // of each image
-    struct gb_tensor second;             // room for the second observer
-    struct gb_detections human;
-    int seconded; // images with a second observer
-    double sample_f_scores;
-};
-
-static enum gb_status totals_create(struct totals *totals, const struct gb_predictor *p,
-                                    int count) {
-    const struct gb_tensor *y = &p->target;
-    int levels = p->kind->uniform_noise ? PROBABILITY_LEVELS : p->samples + 1;
-    *totals = (struct totals){.second = gb_dense(NULL, 1, y->h, y->w, y->c)};
-    GB_TRY(gb_soft_counts_create(&totals->counts, levels));
-    GB_TRY(gb_soft_counts_create(&totals->green, PROBABILITY_LEVELS));
-    int most = levels > PROBABILITY_LEVELS ? levels : PROBABILITY_LEVELS;
-    totals->curve = malloc((size_t)most * sizeof *totals->curve);
-    totals->bits = malloc((size_t)count * sizeof *totals->bits);
-    totals->second.data = malloc(gb_elements(&totals->second) * sizeof(float));
-    return totals->curve && totals->bits && totals->second.data
-               ? GB_OK
-               : gb_no_memory("cannot evaluate", "vessels");
-}
-
-static void totals_free(struct totals *totals) {
-    gb_soft_counts_free(&totals->counts);
-    gb_soft_counts_free(&totals->green);
-    free(totals->curve);
-    free(totals->bits);
-    free(totals->second.data);
-}
-
-// What the second observer says of an example of gb_dataset_gather.
-static bool ask_human(const struct gb_predictor *p, const struct gb_dataset *set, int index,
-                      const struct gb_example *example, const struct gb_tensor *second,
-                      struct gb_detections *detections) {
+// The second observer's mask of an example of gb_dataset_gather, and its detections; false if the
+// image has none.
+static bool second_observer(const struct gb_predictor *p, const struct gb_dataset *set, int index,
+                            const struct gb_example *example, const struct gb_tensor *second,
+                            struct gb_detections *detections) {
     const struct gb_random_key key = {.seed = p->options.seed, .sample = (uint32_t)index};
     if (!gb_vessels_second(set, index, &key, second))
         return false;
@@ -210,54 +175,93 @@ static bool ask_human(const struct gb_predictor *p, const struct gb_dataset *set
     return true;
 }
 
-static json_t *point_json(const struct gb_pr_point *point) {
-    return json_pack("{s:f, s:f, s:f}", "recall", point->recall, "precision", point->precision,
-                     "f_score", point->f_score);
+struct evaluation {
+    struct gb_predictor *predictor;
+    const struct gb_dataset *train, *test;
+    struct gb_selection scored;
+    struct gb_examples examples;
+    struct buffers buffers;
+    double *bits;                        // of each image
+    struct gb_soft_counts counts, green; // of the predictions; of the images' green channel
+    struct gb_pr_point *curve;           // buffer for the points of either
+    struct gb_detections human;          // of the second observer
+    int human_count;                     // images with a second observer
+    double sample_f_scores;              // sum over images
+};
+
+static enum gb_status create_evaluation(struct evaluation *e) {
+    struct gb_predictor *p = e->predictor;
+    const int levels = p->kind->uniform_noise ? PROBABILITY_LEVELS : p->samples + 1;
+    GB_TRY(gb_predictor_resize(p, &e->test->shape));
+    GB_TRY(gb_dataset_select(e->test, p->options.scored, &e->scored));
+    GB_TRY(gb_dataset_gather(e->test, e->scored.indices, e->scored.count, p->options.seed,
+                             p->options.threads, &e->examples));
+    GB_TRY(create_buffers(p, &e->buffers));
+    GB_TRY(gb_soft_counts_create(&e->counts, levels));
+    GB_TRY(gb_soft_counts_create(&e->green, PROBABILITY_LEVELS));
+    e->curve = malloc((size_t)gb_max_int(levels, PROBABILITY_LEVELS) * sizeof *e->curve);
+    e->bits = malloc((size_t)e->scored.count * sizeof *e->bits);
+    return e->curve && e->bits ? GB_OK : gb_no_memory("cannot evaluate", "vessels");
+}
+
+static void free_evaluation(struct evaluation *e) {
+    gb_selection_free(&e->scored);
+    gb_examples_free(&e->examples);
+    free_buffers(&e->buffers);
+    gb_soft_counts_free(&e->counts);
+    gb_soft_counts_free(&e->green);
+    free(e->curve);
+    free(e->bits);
 }
 
 static json_t *points_json(const struct gb_pr_point *points, int count) {
     json_t *array = json_array();
+    int failed = 0;
     for (int i = 0; i < count; i++)
-        if (json_array_append_new(array, point_json(&points[i])) != 0) {
-            json_decref(array);
-            return NULL;
-        }
-    return array;
+        failed |= json_array_append_new(
+            array, json_pack("{s:f, s:f, s:f}", "recall", points[i].recall, "precision",
+                             points[i].precision, "f_score", points[i].f_score));
+    if (!failed)
+        return array;
+    json_decref(array);
+    return NULL;
 }
 
-// Image `index` of the set, whose bits per dimension are known.
-static enum gb_status add_photograph(struct gb_predictor *p, const struct gb_dataset *set,
-                                     int index, double bits, const struct gb_example *example,
-                                     const struct prediction_stats *prediction_stats,
-                                     struct totals *totals, json_t *per_image) {
-    struct gb_tensor green = gb_channels(&example->x, 1, 1);
-    gb_soft_counts_add(&totals->counts, &example->y, &prediction_stats->mean, &example->mask);
-    gb_soft_counts_add(&totals->green, &example->y, &green, &example->mask);
+// Scores scored image `i`, for which b->mean and b->samples are filled.
+static enum gb_status score_image(struct evaluation *e, int i, json_t *per_image) {
+    struct gb_predictor *p = e->predictor;
+    struct buffers *b = &e->buffers;
+    const int index = e->scored.indices[i];
+    const struct gb_example example = gb_example_at(&e->examples, i);
+    const struct gb_tensor green = gb_channels(&example.x, 1, 1);
+    gb_soft_counts_add(&e->counts, &example.y, &b->mean, &example.mask);
+    gb_soft_counts_add(&e->green, &example.y, &green, &example.mask);
     double f_scores = 0;
-    for (int m = 0; m < prediction_stats->sample_count; m++)
-        f_scores += prediction_stats->samples[m].f_score;
-    totals->sample_f_scores += f_scores / prediction_stats->sample_count;
-    json_t *json =
-        json_pack("{s:s, s:f, s:f, s:o}", "name", set->names[index], "bits_per_dimension", bits,
-                  "sample_f_score", f_scores / prediction_stats->sample_count, "samples",
-                  points_json(prediction_stats->samples, prediction_stats->sample_count));
+    for (int m = 0; m < p->samples; m++)
+        f_scores += b->samples[m].f_score;
+    e->sample_f_scores += f_scores / p->samples;
+    json_t *json = json_pack("{s:s, s:f, s:f, s:o}", "name", e->scored.names[i],
+                             "bits_per_dimension", e->bits[i], "sample_f_score",
+                             f_scores / p->samples, "samples", points_json(b->samples, p->samples));
+    int failed = json_array_append_new(per_image, json);
     struct gb_detections human = {0};
-    int failed = 0;
-    if (ask_human(p, set, index, example, &totals->second, &human)) {
-        struct gb_pr_point point = gb_pr_point_of(&human);
-        failed = json_object_set_new(json, "human", point_json(&point));
-        totals->human.right += human.right;
-        totals->human.wrong += human.wrong;
-        totals->human.missed += human.missed;
-        totals->seconded++;
+    if (!failed && second_observer(p, e->test, index, &example, &b->second, &human)) {
+        const struct gb_pr_point point = gb_pr_point_of(&human);
+        failed =
+            json_object_set_new(json, "human",
+                                json_pack("{s:f, s:f, s:f}", "recall", point.recall, "precision",
+                                          point.precision, "f_score", point.f_score));
+        e->human.right += human.right;
+        e->human.wrong += human.wrong;
+        e->human.missed += human.missed;
+        e->human_count++;
     }
-    failed |= json_array_append_new(per_image, json);
     return failed ? gb_no_memory("cannot evaluate", "vessels") : GB_OK;
 }
 
-// Bits per dimension of a blind model: every pixel a vessel with the training set's share of them,
-// one pixel of either kind counted beside, so that a set without vessels leaves it a chance.
-static double blind_bits(const struct gb_dataset *train, const struct gb_tensor *truth) {
+// Bits per dimension of a model that ignores the image: every pixel is a vessel with the training
+// set's rate of vessels. One pixel of either kind is added, so that the rate is never 0.
+static double trivial_bits(const struct gb_dataset *train, const struct gb_tensor *truth) {
     const double pixels = (double)truth->h * truth->w;
     double ones = 0, train_ones = 0;
     for (int i = 0; i < train->count; i++) {
@@ -280,68 +284,61 @@ static enum gb_status set_point(json_t *metrics, const char *prefix,
     return gb_metric_set(metrics, prefix, "recall", point->recall);
 }
 
-static enum gb_status add_metrics(const struct gb_dataset *train, const struct gb_dataset *test,
-                                  const struct gb_examples *examples, const struct totals *totals,
-                                  json_t *metrics) {
-    const int points = totals->counts.levels - 1, count = examples->count;
-    const struct gb_image *image = &gb_vessels_image(test, 0)->image;
-    const double dimensions = (double)examples->y.h * examples->y.w;
+static enum gb_status set_metrics(const struct evaluation *e, json_t *metrics) {
+    const int points = e->counts.levels - 1, count = e->examples.count;
+    const struct gb_image *image = &gb_vessels_image(e->test, 0)->image;
+    const double dimensions = (double)e->examples.y.h * e->examples.y.w;
     struct gb_detections everywhere = {0};
     for (int level = 0; level <= points; level++) {
-        everywhere.right += totals->counts.ones[level];
-        everywhere.wrong += totals->counts.zeros[level];
+        everywhere.right += e->counts.ones[level];
+        everywhere.wrong += e->counts.zeros[level];
     }
     double bits = 0;
     for (int i = 0; i < count; i++)
-        bits += totals->bits[i] / count;
-    // What no network is needed for.
-    gb_pr_curve(&totals->green, totals->curve);
-    double green = totals->curve[gb_pr_best(totals->curve, PROBABILITY_LEVELS - 1)].f_score;
-    gb_pr_curve(&totals->counts, totals->curve);
-    int best = gb_pr_best(totals->curve, points);
+        bits += e->bits[i] / count;
+    gb_pr_curve(&e->green, e->curve);
+    const double green = e->curve[gb_pr_best(e->curve, PROBABILITY_LEVELS - 1)].f_score;
+    gb_pr_curve(&e->counts, e->curve);
+    const int best = gb_pr_best(e->curve, points);
     const struct {
         const char *name;
         double value;
     } numbers[] = {
         {"bits_per_dimension", bits},
-        // Padding is certain, so it flatters: the same bits over the image's own pixels.
+        // Padding is certain and lowers the mean; this is over the image's own pixels.
         {"bits_per_photograph_pixel", bits * dimensions / ((double)image->h * image->w)},
         {"dimensions", dimensions},
-        {"trivial_bits_per_dimension", blind_bits(train, &examples->y)},
+        {"trivial_bits_per_dimension", trivial_bits(e->train, &e->examples.y)},
         {"best_threshold", (best + 1.0) / points},
-        {"sample_f_score", totals->sample_f_scores / count},
+        {"sample_f_score", e->sample_f_scores / count},
         {"threshold_f_score", green},
         {"trivial_f_score", gb_pr_point_of(&everywhere).f_score},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         GB_TRY(gb_metric_set(metrics, "", numbers[i].name, numbers[i].value));
-    GB_TRY(set_point(metrics, "", &totals->curve[best]));
-    if (totals->seconded == count) {
-        struct gb_pr_point human = gb_pr_point_of(&totals->human);
+    GB_TRY(set_point(metrics, "", &e->curve[best]));
+    if (e->human_count == count) {
+        const struct gb_pr_point human = gb_pr_point_of(&e->human);
         GB_TRY(set_point(metrics, "human_", &human));
     }
-    return json_object_set_new(metrics, "curve", points_json(totals->curve, points))
+    return json_object_set_new(metrics, "curve", points_json(e->curve, points))
                ? gb_no_memory("cannot evaluate", "vessels")
                : GB_OK;
 }
 
-static enum gb_status evaluate_all(struct gb_predictor *p, const struct gb_dataset *train,
-                                   const struct gb_dataset *test, const struct gb_selection *scored,
-                                   const struct gb_examples *examples,
-                                   struct prediction_stats *prediction_stats, struct totals *totals,
-                                   json_t *metrics, json_t *per_image) {
-    GB_TRY(gb_predictor_bits(p, examples, 0, scored->names, totals->bits));
+static enum gb_status evaluate_into(struct evaluation *e, json_t *metrics, json_t *per_image) {
+    GB_TRY(create_evaluation(e));
+    GB_TRY(gb_predictor_bits(e->predictor, &e->examples, 0, e->scored.names, e->bits));
     double seconds = 0;
-    for (int i = 0; i < scored->count; i++) {
-        const int index = scored->indices[i];
-        struct gb_example example = gb_example_at(examples, i);
-        double start = gb_seconds();
-        GB_TRY(ask(p, &example, scored->names[i], index, NULL, prediction_stats));
-        seconds += (gb_seconds() - start) / scored->count;
-        GB_TRY(add_photograph(p, test, index, totals->bits[i], &example, prediction_stats, totals,
-                              per_image));
+    for (int i = 0; i < e->scored.count; i++) {
+        const struct gb_example example = gb_example_at(&e->examples, i);
+        const double start = gb_seconds();
+        GB_TRY(predict(e->predictor, &example, e->scored.names[i], e->scored.indices[i], NULL,
+                       &e->buffers));
+        seconds += (gb_seconds() - start) / e->scored.count;
+        GB_TRY(score_image(e, i, per_image));
     }
-    GB_TRY(add_metrics(train, test, examples, totals, metrics));
+    GB_TRY(set_metrics(e, metrics));
     return gb_metric_set_speed(metrics, seconds);
 }
 
@@ -350,32 +347,16 @@ static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *
     const struct gb_image *first = &gb_vessels_image(test, 0)->image;
     if (test->shape.y_h < first->h || test->shape.y_w < first->w)
         return gb_fail(GB_BAD_INPUT, "cannot evaluate", "--split train",
-                       "vessels scores whole photographs, and those that train give windows");
-    struct gb_selection scored;
-    struct gb_examples examples = {0};
-    struct prediction_stats prediction_stats = {0};
-    struct totals totals = {0};
-    GB_TRY(gb_predictor_resize(p, &test->shape));
-    GB_TRY(gb_dataset_select(test, p->options.scored, &scored));
-    enum gb_status status = gb_dataset_gather(test, scored.indices, scored.count, p->options.seed,
-                                              p->options.threads, &examples);
-    if (status == GB_OK)
-        status = prediction_stats_create(&prediction_stats, p);
-    if (status == GB_OK)
-        status = totals_create(&totals, p, scored.count);
-    if (status == GB_OK)
-        status = evaluate_all(p, train, test, &scored, &examples, &prediction_stats, &totals,
-                              metrics, per_image);
-    prediction_stats_free(&prediction_stats);
-    totals_free(&totals);
-    gb_examples_free(&examples);
-    gb_selection_free(&scored);
+                       "only the test split has full images to score");
+    struct evaluation e = {.predictor = p, .train = train, .test = test};
+    const enum gb_status status = evaluate_into(&e, metrics, per_image);
+    free_evaluation(&e);
     return status;
 }
 
-// ---- the picture ----
+// ---- Picture ----
 
-enum { KEPT = 2, MOST_SIDE = 336 };
+enum { KEPT = 2, MAX_SIDE = 336 };
 
 static const float curve_colour[3] = {0, 0, 0}, sample_colour[3] = {0.9f, 0.5f, 0.1f},
                    best_colour[3] = {0.8f, 0, 0}, human_colour[3] = {0, 0.4f, 0.9f};
@@ -384,11 +365,10 @@ enum column { INPUT, TRUTH, HUMAN, SAMPLE, OTHER_SAMPLE, MEAN, PLANE, COLUMNS };
 static const char *const captions[COLUMNS] = {"input",  "truth", "human",   "sample",
                                               "sample", "mean",  "PR plane"};
 
-// Whole images are shown smaller.
+// Full images are shown reduced.
 static int columns_of(const struct gb_predictor *p, const struct gb_example_shape *shape,
                       struct gb_picture_column columns[static GB_MAX_COLUMNS]) {
-    const int longer = shape->y_h > shape->y_w ? shape->y_h : shape->y_w;
-    const int factor = (longer + MOST_SIDE - 1) / MOST_SIDE;
+    const int factor = (gb_max_int(shape->y_h, shape->y_w) + MAX_SIDE - 1) / MAX_SIDE;
     const int h = shape->y_h / factor, w = shape->y_w / factor;
     for (enum column i = 0; i < COLUMNS; i++)
         columns[i] =
@@ -398,7 +378,7 @@ static int columns_of(const struct gb_predictor *p, const struct gb_example_shap
     return COLUMNS;
 }
 
-// Means of whole blocks of pixels.
+// Reduces by averaging blocks of pixels.
 static void show(const struct gb_tensor *image, const struct gb_tensor *cell) {
     const int factor = image->h / cell->h;
     for (int y = 0; y < cell->h; y++)
@@ -411,70 +391,66 @@ static void show(const struct gb_tensor *image, const struct gb_tensor *cell) {
             }
 }
 
-// Figure 5 for one image: its curve and the best of it, the samples, the second observer.
-static enum gb_status draw_plane(const struct gb_example *example,
-                                 const struct prediction_stats *prediction_stats,
-                                 const struct gb_pr_point *human, const struct gb_tensor *plane) {
+// Figure 5 for one image: its curve with the best point, the samples, the second observer.
+static enum gb_status draw_plane(const struct gb_example *example, const struct buffers *b,
+                                 int sample_count, const struct gb_pr_point *human,
+                                 const struct gb_tensor *plane) {
     enum { POINTS = PROBABILITY_LEVELS - 1 };
     struct gb_pr_point curve[POINTS];
     struct gb_soft_counts counts;
     GB_TRY(gb_soft_counts_create(&counts, PROBABILITY_LEVELS));
-    gb_soft_counts_add(&counts, &example->y, &prediction_stats->mean, &example->mask);
+    gb_soft_counts_add(&counts, &example->y, &b->mean, &example->mask);
     gb_pr_curve(&counts, curve);
     gb_soft_counts_free(&counts);
-    int best = gb_pr_best(curve, POINTS), dot = plane->h / 100 + 1;
+    const int best = gb_pr_best(curve, POINTS), dot = plane->h / 100 + 1;
     gb_pr_plane_clear(plane);
     gb_pr_plane_dots(plane, curve, POINTS, 0, curve_colour);
-    gb_pr_plane_dots(plane, prediction_stats->samples, prediction_stats->sample_count, dot - 1,
-                     sample_colour);
+    gb_pr_plane_dots(plane, b->samples, sample_count, dot - 1, sample_colour);
     gb_pr_plane_dots(plane, &curve[best], 1, dot, best_colour);
     if (human)
         gb_pr_plane_dots(plane, human, 1, dot, human_colour);
     return GB_OK;
 }
 
-// `kept` is room for KEPT samples at full size.
+// `kept` is a buffer for KEPT samples at full size.
 static enum gb_status fill_cells(struct gb_predictor *p, const struct gb_dataset *set, int index,
                                  const struct gb_example *example, const struct gb_tensor *kept,
-                                 struct prediction_stats *prediction_stats,
-                                 const struct gb_tensor cells[]) {
-    const struct gb_tensor second = gb_images(kept, 0, 1); // until the samples come
+                                 struct buffers *b, const struct gb_tensor cells[]) {
     struct gb_detections detections = {0};
-    const bool seconded = ask_human(p, set, index, example, &second, &detections);
+    const bool seconded = second_observer(p, set, index, example, &b->second, &detections);
     const struct gb_pr_point human = gb_pr_point_of(&detections);
     if (seconded)
-        show(&second, &cells[HUMAN]);
-    GB_TRY(ask(p, example, set->names[index], index, kept, prediction_stats));
+        show(&b->second, &cells[HUMAN]);
+    GB_TRY(predict(p, example, set->names[index], index, kept, b));
     show(&example->x, &cells[INPUT]);
     show(&example->y, &cells[TRUTH]);
     for (int m = 0; m < KEPT && m < p->samples; m++) {
         const struct gb_tensor sample = gb_images(kept, m, 1);
         show(&sample, &cells[SAMPLE + m]);
     }
-    show(&prediction_stats->mean, &cells[MEAN]);
-    return draw_plane(example, prediction_stats, seconded ? &human : NULL, &cells[PLANE]);
+    show(&b->mean, &cells[MEAN]);
+    return draw_plane(example, b, p->samples, seconded ? &human : NULL, &cells[PLANE]);
 }
 
 static enum gb_status fill_row(struct gb_predictor *p, const struct gb_dataset *set, int index,
                                const struct gb_example *example, const struct gb_tensor cells[]) {
-    const struct gb_tensor *y = &example->y;
-    struct gb_tensor kept = gb_dense(NULL, KEPT, y->h, y->w, 1);
-    struct prediction_stats prediction_stats = {0};
+    struct gb_tensor kept = gb_dense(NULL, KEPT, example->y.h, example->y.w, 1);
+    struct buffers buffers = {0};
     kept.data = malloc(gb_elements(&kept) * sizeof(float));
-    enum gb_status status = kept.data ? prediction_stats_create(&prediction_stats, p)
-                                      : gb_no_memory("cannot evaluate", "vessels");
+    enum gb_status status =
+        kept.data ? create_buffers(p, &buffers) : gb_no_memory("cannot evaluate", "vessels");
     if (status == GB_OK)
-        status = fill_cells(p, set, index, example, &kept, &prediction_stats, cells);
-    prediction_stats_free(&prediction_stats);
+        status = fill_cells(p, set, index, example, &kept, &buffers, cells);
+    free_buffers(&buffers);
     free(kept.data);
     return status;
 }
 
 static enum gb_status draw_picture(struct gb_predictor *p, const struct gb_dataset *set, int images,
                                    const char *path) {
-    static const struct gb_example_picture opinions = {columns_of, fill_row};
+    static const struct gb_example_picture picture = {columns_of, fill_row};
     GB_TRY(gb_predictor_resize(p, &set->shape));
-    return gb_draw_examples(p, &opinions, set, images, path);
+    return gb_draw_examples(p, &picture, set, images, path);
 }
 
 const struct gb_task gb_vessels = {
@@ -482,7 +458,7 @@ const struct gb_task gb_vessels = {
     .summary = "segmentation of the retina's vessels",
     .paper = "CNF, section 5.2, Table 3",
     .dataset = "DRIVE (training/, test/) or CHASE_DB1 (Image_*.jpg and *_1stHO.png, *_2ndHO.png)",
-    .size = "height and width of training windows, at most those of the padded photographs",
+    .size = "height and width of training windows, at most those of the padded image",
     .default_size = GB_MAX_SIZE,
     // A mask's levels are 0 and 1; uniform noise is centred on them.
     .level_distance = 1,
@@ -493,7 +469,7 @@ const struct gb_task gb_vessels = {
     .load = load,
     .target = copy,
     .to_image = copy,
-    .postprocess = cut,
+    .postprocess = postprocess,
     .picture_channels = 1,
     .evaluate = evaluate,
     .picture = draw_picture,

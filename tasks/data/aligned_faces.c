@@ -120,32 +120,32 @@ static enum gb_status list_images(const char *directory, char root[static GB_PAT
 
 // ---- Splits ----
 
-// Places among all images; each array has room for all.
+// Indices among all images; each array holds up to all.
 struct split {
-    int *places[GB_SPLITS];
+    int *indices[GB_SPLITS];
     int counts[GB_SPLITS];
 };
 
-// Draws test images among places[0..count) to its front, a quarter of `of` at most.
-static void draw_test(int *places, int count, int of, int *drawn) {
+// Moves randomly chosen test images among indices[0..count) to the front: at most a quarter of `of`.
+static void draw_test(int *indices, int count, int of, int *drawn) {
     const struct gb_random_key key = {.seed = GB_ALIGNED_FACES_SEED, .purpose = GB_RANDOM_SPLIT};
     const int quarter = of / 4;
     *drawn = quarter < GB_ALIGNED_FACES_TEST ? quarter : GB_ALIGNED_FACES_TEST;
     *drawn = *drawn < count ? *drawn : count;
-    gb_shuffle(&key, places, count);
-    gb_indices_sort(places, *drawn);
+    gb_shuffle(&key, indices, count);
+    gb_indices_sort(indices, *drawn);
 }
 
 // The first of a shuffle test, the others train.
 static void split_all(int count, struct split *split) {
-    int *all = split->places[GB_SPLIT_TEST];
+    int *all = split->indices[GB_SPLIT_TEST];
     for (int i = 0; i < count; i++)
         all[i] = i;
     draw_test(all, count, count, &split->counts[GB_SPLIT_TEST]);
     split->counts[GB_SPLIT_TRAIN] = count - split->counts[GB_SPLIT_TEST];
     for (int i = 0; i < split->counts[GB_SPLIT_TRAIN]; i++)
-        split->places[GB_SPLIT_TRAIN][i] = all[split->counts[GB_SPLIT_TEST] + i];
-    gb_indices_sort(split->places[GB_SPLIT_TRAIN], split->counts[GB_SPLIT_TRAIN]);
+        split->indices[GB_SPLIT_TRAIN][i] = all[split->counts[GB_SPLIT_TEST] + i];
+    gb_indices_sort(split->indices[GB_SPLIT_TRAIN], split->counts[GB_SPLIT_TRAIN]);
 }
 
 // "000001.jpg 0" to "000001.jpg" in place, and the 0.
@@ -164,16 +164,16 @@ static enum gb_status take_part(const struct gb_list *list, int index, const cha
 }
 
 static enum gb_status split_list(const struct gb_list *list, const char *path, const char *root,
-                                 const struct gb_list *all, bool *taken, int *parts, int *places,
+                                 const struct gb_list *all, bool *taken, int *parts, int *indices,
                                  struct split *split) {
     for (int i = 0; i < list->count; i++)
         GB_TRY(take_part(list, i, path, &parts[i]));
-    GB_TRY(gb_list_indices(list, path, all, root, taken, places));
+    GB_TRY(gb_list_indices(list, path, all, root, taken, indices));
     enum { TRAIN, VALIDATION, TEST };
     for (int i = 0; i < list->count; i++)
         if (parts[i] != VALIDATION) {
             const enum gb_split to = parts[i] == TEST ? GB_SPLIT_TEST : GB_SPLIT_TRAIN;
-            split->places[to][split->counts[to]++] = places[i];
+            split->indices[to][split->counts[to]++] = indices[i];
         }
     const int train = split->counts[GB_SPLIT_TRAIN], test = split->counts[GB_SPLIT_TEST];
     if (train == 0 || test == 0)
@@ -181,7 +181,7 @@ static enum gb_status split_list(const struct gb_list *list, const char *path, c
                        "names %d images for training and %d for "
                        "testing",
                        train, test);
-    draw_test(split->places[GB_SPLIT_TEST], test, train + test, &split->counts[GB_SPLIT_TEST]);
+    draw_test(split->indices[GB_SPLIT_TEST], test, train + test, &split->counts[GB_SPLIT_TEST]);
     return GB_OK;
 }
 
@@ -193,13 +193,13 @@ static enum gb_status split_by_list(const char *directory, const char *root,
     GB_TRY(gb_list_read(path, &list));
     bool *taken = calloc((size_t)all->count, sizeof *taken);
     int *parts = calloc((size_t)list.count, sizeof *parts),
-        *places = calloc((size_t)list.count, sizeof *places);
+        *indices = calloc((size_t)list.count, sizeof *indices);
     const enum gb_status status =
-        taken && parts && places ? split_list(&list, path, root, all, taken, parts, places, split)
-                                 : gb_no_memory(cannot_read, path);
+        taken && parts && indices ? split_list(&list, path, root, all, taken, parts, indices, split)
+                                  : gb_no_memory(cannot_read, path);
     free(taken);
     free(parts);
-    free(places);
+    free(indices);
     gb_list_free(&list);
     return status;
 }
@@ -225,7 +225,7 @@ static enum gb_status hash_set(struct gb_dataset *set) {
     return GB_OK;
 }
 
-static enum gb_status copy_names(const char *root, const struct gb_list *all, const int *places,
+static enum gb_status copy_names(const char *root, const struct gb_list *all, const int *indices,
                                  int count, struct faces *faces) {
     memcpy(faces->root, root, sizeof faces->root);
     faces->names = calloc((size_t)count, sizeof *faces->names);
@@ -233,7 +233,7 @@ static enum gb_status copy_names(const char *root, const struct gb_list *all, co
         return gb_no_memory(cannot_read, root);
     faces->count = count;
     for (int i = 0; i < count; i++) {
-        faces->names[i] = strdup(all->names[places[i]]);
+        faces->names[i] = strdup(all->names[indices[i]]);
         if (!faces->names[i])
             return gb_no_memory(cannot_read, root);
     }
@@ -241,7 +241,7 @@ static enum gb_status copy_names(const char *root, const struct gb_list *all, co
 }
 
 static enum gb_status make_set(int size, const char *root, const struct gb_list *all,
-                               const int *places, int count, struct gb_dataset *set) {
+                               const int *indices, int count, struct gb_dataset *set) {
     const struct gb_example_shape shape = gb_hidden_block_shape(size);
     GB_TRY(gb_dataset_create(set, count, &shape));
     struct faces *faces = calloc(1, sizeof *faces);
@@ -250,7 +250,7 @@ static enum gb_status make_set(int size, const char *root, const struct gb_list 
     set->source = faces;
     set->free_source = free_faces;
     set->fill = fill;
-    GB_TRY(copy_names(root, all, places, count, faces));
+    GB_TRY(copy_names(root, all, indices, count, faces));
     for (int i = 0; i < count; i++)
         GB_TRY(gb_dataset_name(set, i, faces->names[i]));
     return hash_set(set);
@@ -267,28 +267,24 @@ static enum gb_status make_splits(const struct gb_source *source, const char *ro
         if (split->counts[s] == 0)
             return gb_fail(GB_BAD_INPUT, cannot_read, root, "%d images are too few to split",
                            all->count);
-        GB_TRY(make_set(source->size, root, all, split->places[s], split->counts[s], &splits[s]));
+        GB_TRY(make_set(source->size, root, all, split->indices[s], split->counts[s], &splits[s]));
     }
     return GB_OK;
 }
 
 enum gb_status gb_aligned_faces_load(const struct gb_source *source, struct gb_dataset splits[]) {
-    for (int s = 0; s < GB_SPLITS; s++)
-        splits[s] = (struct gb_dataset){0};
+    gb_splits_clear(splits);
     char root[GB_PATH];
     struct gb_list all;
     GB_TRY(list_images(source->directory, root, &all));
     struct split split = {0};
     for (int s = 0; s < GB_SPLITS; s++)
-        split.places[s] = calloc((size_t)all.count, sizeof *split.places[s]);
-    enum gb_status status = split.places[GB_SPLIT_TRAIN] && split.places[GB_SPLIT_TEST]
+        split.indices[s] = calloc((size_t)all.count, sizeof *split.indices[s]);
+    enum gb_status status = split.indices[GB_SPLIT_TRAIN] && split.indices[GB_SPLIT_TEST]
                                 ? make_splits(source, root, &all, &split, splits)
                                 : gb_no_memory(cannot_read, source->directory);
-    for (int s = 0; s < GB_SPLITS; s++) {
-        free(split.places[s]);
-        if (status != GB_OK)
-            gb_dataset_free(&splits[s]);
-    }
+    for (int s = 0; s < GB_SPLITS; s++)
+        free(split.indices[s]);
     gb_list_free(&all);
-    return status;
+    return gb_splits_keep(splits, status);
 }

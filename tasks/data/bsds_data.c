@@ -5,18 +5,18 @@
 #include <stdlib.h>
 
 #include "base/files.h"
+#include "base/minmax.h"
 #include "tasks/data/lists.h"
 
 const struct gb_bsds_test gb_bsd68 = {"bsd68.txt", 68}, gb_bsd100 = {"bsd100.txt", 100};
 
 static const char cannot_read[] = "cannot read BSDS500";
 
-// Adds "part/NAME" for the names of the list at places[0..count), or its first `count` where there
-// are no places.
+// Adds "part/NAME" for the names of the list at indices[0..count), or its first `count` (NULL).
 static enum gb_status add_names(struct gb_list *names, const char *part, const struct gb_list *list,
-                                const int *places, int count) {
+                                const int *indices, int count) {
     for (int i = 0; i < count; i++)
-        GB_TRY(gb_list_add(names, gb_format("%s/%s", part, list->names[places ? places[i] : i]),
+        GB_TRY(gb_list_add(names, gb_format("%s/%s", part, list->names[indices ? indices[i] : i]),
                            part));
     return GB_OK;
 }
@@ -32,38 +32,24 @@ static enum gb_status add_part(const char *images, const char *part, struct gb_l
     return status;
 }
 
-static enum gb_status add_listed(const char *path, const char *images, const struct gb_list *val,
-                                 struct gb_list *names) {
-    struct gb_list list;
-    GB_TRY(gb_list_read(path, &list));
-    int *places = calloc((size_t)list.count, sizeof *places);
-    bool *taken = calloc((size_t)val->count, sizeof *taken);
-    enum gb_status status = places && taken ? GB_OK : gb_no_memory(cannot_read, path);
-    if (status == GB_OK)
-        status = gb_list_indices(&list, path, val, images, taken, places);
-    if (status == GB_OK)
-        status = add_names(names, "val", val, places, list.count);
-    free(places);
-    free(taken);
-    gb_list_free(&list);
-    return status;
-}
-
 static enum gb_status add_tested(const char *images, const char *split_directory,
                                  const struct gb_bsds_test *test, struct gb_list *names) {
+    char directory[GB_PATH], path[GB_PATH];
     struct gb_list val;
-    char directory[GB_PATH], list[GB_PATH];
     GB_TRY(gb_path_join(images, "val", directory));
     GB_TRY(gb_list_directory(directory, ".jpg", &val));
-    enum gb_status status;
-    if (split_directory) {
-        status = gb_path_join(split_directory, test->list, list);
+    bool *taken = calloc((size_t)val.count, sizeof *taken);
+    int *indices = NULL, count = gb_min_int(val.count, test->most);
+    enum gb_status status = taken ? GB_OK : gb_no_memory(cannot_read, directory);
+    if (status == GB_OK && split_directory) {
+        status = gb_path_join(split_directory, test->list, path);
         if (status == GB_OK)
-            status = add_listed(list, directory, &val, names);
-    } else {
-        const int count = val.count < test->most ? val.count : test->most;
-        status = add_names(names, "val", &val, NULL, count);
+            status = gb_list_choose(path, &val, directory, taken, &indices, &count);
     }
+    if (status == GB_OK)
+        status = add_names(names, "val", &val, indices, count);
+    free(taken);
+    free(indices);
     gb_list_free(&val);
     return status;
 }

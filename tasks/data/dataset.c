@@ -41,6 +41,17 @@ void gb_dataset_free(struct gb_dataset *set) {
     *set = (struct gb_dataset){0};
 }
 
+void gb_splits_clear(struct gb_dataset splits[]) {
+    for (int split = 0; split < GB_SPLITS; split++)
+        splits[split] = (struct gb_dataset){0};
+}
+
+enum gb_status gb_splits_keep(struct gb_dataset splits[], enum gb_status status) {
+    for (int split = 0; status != GB_OK && split < GB_SPLITS; split++)
+        gb_dataset_free(&splits[split]);
+    return status;
+}
+
 struct gb_example_shape gb_dataset_shape(const struct gb_dataset *set, int index) {
     return set->shape_of ? set->shape_of(set, index) : set->shape;
 }

@@ -80,6 +80,11 @@ enum gb_status gb_dataset_name(struct gb_dataset *set, int index, const char *na
 // Frees what the data set holds and zeroes it; one that is all zeros is left alone.
 void gb_dataset_free(struct gb_dataset *set);
 
+// Both splits of a data set (GB_SPLITS entries): zeroed; and freed where `status`, which it returns,
+// is a failure.
+void gb_splits_clear(struct gb_dataset splits[]);
+enum gb_status gb_splits_keep(struct gb_dataset splits[], enum gb_status status);
+
 // Examples in memory: `count` of one shape, stacked.
 struct gb_examples {
     int count;

@@ -17,21 +17,21 @@ enum { BLACK = 15 };
 
 static const char *const list_names[GB_SPLITS] = {"horses_train.txt", "horses_test.txt"};
 
-// The images that are wanted and what becomes of them.
 struct horses {
     const struct gb_source *source;
-    struct gb_list names; // of all images of the directory, in byte order
-    int count;            // of those wanted: all, or the lists' one after the other
-    int *places;          // of each in `names`
-    bool *black;          // each
+    char rgb[GB_PATH];    // the directory of images
+    struct gb_list names; // of all images, in byte order
+    int count;            // of the images wanted: all, or those of both lists
+    int *indices;         // of the images wanted, in `names`
+    bool *black;
     struct gb_examples examples;
-    int *chosen[GB_SPLITS]; // of a split, by place among those wanted
+    int *chosen[GB_SPLITS]; // a split's, by index among the images wanted
     int split_count[GB_SPLITS];
 };
 
 static void horses_free(struct horses *horses) {
     gb_list_free(&horses->names);
-    free(horses->places);
+    free(horses->indices);
     free(horses->black);
     gb_examples_free(&horses->examples);
     for (int split = 0; split < GB_SPLITS; split++)
@@ -40,67 +40,50 @@ static void horses_free(struct horses *horses) {
 
 // ---- Which images ----
 
-static enum gb_status list_room(const char *directory, const char *room, struct gb_list *list) {
-    char *path = gb_format("%s/%s", directory, room);
-    if (!path)
-        return gb_no_memory("cannot read horses", directory);
-    enum gb_status status = gb_list_directory(path, ".jpg", list);
-    free(path);
-    return status;
-}
-
 static enum gb_status find_names(struct horses *horses) {
-    const char *directory = horses->source->directory;
-    // The masks are looked for by name later; here only a directory that cannot be theirs is refused.
+    char masks_directory[GB_PATH];
     struct gb_list masks;
-    GB_TRY(list_room(directory, "figure_ground", &masks));
+    // Masks are found by name later; this only refuses a directory without any.
+    GB_TRY(gb_path_join(horses->source->directory, "figure_ground", masks_directory));
+    GB_TRY(gb_list_directory(masks_directory, ".jpg", &masks));
     gb_list_free(&masks);
-    GB_TRY(list_room(directory, "rgb", &horses->names));
+    GB_TRY(gb_path_join(horses->source->directory, "rgb", horses->rgb));
+    GB_TRY(gb_list_directory(horses->rgb, ".jpg", &horses->names));
     size_t count = (size_t)horses->names.count;
-    horses->places = calloc(count, sizeof *horses->places);
+    horses->indices = calloc(count, sizeof *horses->indices);
     horses->black = calloc(count, sizeof *horses->black);
-    bool whole = horses->places && horses->black;
+    bool complete = horses->indices && horses->black;
     for (int split = 0; split < GB_SPLITS; split++) {
         horses->chosen[split] = calloc(count, sizeof *horses->chosen[split]);
-        whole &= horses->chosen[split] != NULL;
+        complete &= horses->chosen[split] != NULL;
     }
-    return whole ? GB_OK : gb_no_memory("cannot read horses", directory);
+    return complete ? GB_OK : gb_no_memory("cannot read horses", horses->source->directory);
 }
 
-// Wants what a split's list names.
-static enum gb_status want_list(struct horses *horses, enum gb_split split, bool *taken) {
-    char *path = gb_format("%s/%s", horses->source->split_directory, list_names[split]);
-    char *room = gb_format("%s/rgb", horses->source->directory);
-    struct gb_list list = {0};
-    enum gb_status status = path && room ? gb_list_read(path, &list)
-                                         : gb_no_memory("cannot read horses", list_names[split]);
-    // No name is taken twice, so that all fit.
-    if (status == GB_OK && list.count + horses->count > horses->names.count)
-        status = gb_fail(GB_BAD_INPUT, "cannot read list", path, "names more than %s holds", room);
-    if (status == GB_OK)
-        status = gb_list_indices(&list, path, &horses->names, room, taken,
-                                 horses->places + horses->count);
-    for (int i = 0; status == GB_OK && i < list.count; i++)
-        horses->chosen[split][horses->split_count[split]++] = horses->count++;
-    gb_list_free(&list);
-    free(path);
-    free(room);
-    return status;
-}
-
+// No name is taken twice, so that all fit.
 static enum gb_status want_lists(struct horses *horses) {
     bool *taken = calloc((size_t)horses->names.count, sizeof *taken);
     enum gb_status status =
         taken ? GB_OK : gb_no_memory("cannot read horses", horses->source->directory);
-    for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
-        status = want_list(horses, (enum gb_split)split, taken);
+    for (int split = 0; status == GB_OK && split < GB_SPLITS; split++) {
+        char path[GB_PATH];
+        int *indices = NULL, count = 0;
+        status = gb_path_join(horses->source->split_directory, list_names[split], path);
+        if (status == GB_OK)
+            status = gb_list_choose(path, &horses->names, horses->rgb, taken, &indices, &count);
+        for (int i = 0; status == GB_OK && i < count; i++) {
+            horses->indices[horses->count] = indices[i];
+            horses->chosen[split][horses->split_count[split]++] = horses->count++;
+        }
+        free(indices);
+    }
     free(taken);
     return status;
 }
 
 static void want_all(struct horses *horses) {
     for (int i = 0; i < horses->names.count; i++)
-        horses->places[horses->count++] = i;
+        horses->indices[horses->count++] = i;
 }
 
 // ---- Reading ----
@@ -139,15 +122,12 @@ static enum gb_status read_pair(const struct gb_dataset *set, int index,
                                 const struct gb_random_key *key, const struct gb_example *example) {
     (void)key;
     struct horses *horses = set->source;
-    const char *directory = horses->source->directory,
-               *name = horses->names.names[horses->places[index]];
-    char *image_path = gb_format("%s/rgb/%s", directory, name);
-    char *mask_path = gb_format("%s/figure_ground/%s", directory, name);
+    const char *name = horses->names.names[horses->indices[index]];
+    char image_path[GB_PATH], mask_path[GB_PATH];
     struct gb_image image = {0}, mask = {0};
-    enum gb_status status =
-        image_path && mask_path ? GB_OK : gb_no_memory("cannot read horses", name);
-    if (status == GB_OK)
-        status = gb_image_read(image_path, 3, &image);
+    GB_TRY(gb_path_join(horses->rgb, name, image_path));
+    GB_TRY(gb_path_format(mask_path, "%s/figure_ground/%s", horses->source->directory, name));
+    enum gb_status status = gb_image_read(image_path, 3, &image);
     if (status == GB_OK)
         status = gb_image_read(mask_path, 1, &mask);
     if (status == GB_OK)
@@ -158,8 +138,6 @@ static enum gb_status read_pair(const struct gb_dataset *set, int index,
         horses->black[index] = is_black(&image);
     gb_image_free(&image);
     gb_image_free(&mask);
-    free(image_path);
-    free(mask_path);
     return status;
 }
 
@@ -219,7 +197,7 @@ static enum gb_status hand_over(struct horses *horses, enum gb_split split,
     enum gb_status status = gb_dataset_hold(set, &examples);
     gb_examples_free(&examples);
     for (int i = 0; status == GB_OK && i < count; i++)
-        status = gb_dataset_name(set, i, horses->names.names[horses->places[chosen[i]]]);
+        status = gb_dataset_name(set, i, horses->names.names[horses->indices[chosen[i]]]);
     return status;
 }
 
@@ -238,12 +216,9 @@ static enum gb_status load(struct horses *horses, struct gb_dataset splits[]) {
 }
 
 enum gb_status gb_horses_load(const struct gb_source *source, struct gb_dataset splits[]) {
-    for (int split = 0; split < GB_SPLITS; split++)
-        splits[split] = (struct gb_dataset){0};
     struct horses horses = {.source = source};
-    enum gb_status status = load(&horses, splits);
+    gb_splits_clear(splits);
+    const enum gb_status status = load(&horses, splits);
     horses_free(&horses);
-    for (int split = 0; status != GB_OK && split < GB_SPLITS; split++)
-        gb_dataset_free(&splits[split]);
-    return status;
+    return gb_splits_keep(splits, status);
 }

@@ -10,7 +10,7 @@
 #include "tasks/data/hash.h"
 #include "tasks/images/resize.h"
 
-static const char cannot_read[] = "cannot read photographs";
+static const char cannot_read[] = "cannot read images";
 
 enum gb_status gb_image_list_create(struct gb_image_list *list, int count) {
     *list = (struct gb_image_list){.count = count};
@@ -21,7 +21,7 @@ enum gb_status gb_image_list_create(struct gb_image_list *list, int count) {
     free(list->images);
     free(list->names);
     *list = (struct gb_image_list){0};
-    return gb_fail(GB_OUT_OF_MEMORY, "cannot hold photographs", "memory", "%d are too many", count);
+    return gb_fail(GB_OUT_OF_MEMORY, "cannot hold images", "list", "no memory for %d", count);
 }
 
 enum gb_status gb_image_list_extend(struct gb_image_list *list, int more) {

@@ -166,11 +166,11 @@ static enum gb_status check_list(struct gb_list *list, const char *path,
                                  const struct gb_list *labels, bool *taken) {
     for (int i = 0; i < list->count; i++)
         GB_TRY(to_file(list, i, path));
-    int *places = calloc((size_t)list->count, sizeof *places);
-    if (!places)
+    int *indices = calloc((size_t)list->count, sizeof *indices);
+    if (!indices)
         return gb_no_memory(cannot_read, path);
-    const enum gb_status status = gb_list_indices(list, path, labels, labels_room, taken, places);
-    free(places);
+    const enum gb_status status = gb_list_indices(list, path, labels, labels_room, taken, indices);
+    free(indices);
     for (int i = 0; i < list->count; i++)
         *strrchr(list->names[i], '.') = 0;
     return status;
@@ -214,8 +214,7 @@ static enum gb_status load_split(const struct gb_source *source, enum gb_split s
 }
 
 enum gb_status gb_lfw_load(const struct gb_source *source, struct gb_dataset splits[]) {
-    for (int split = 0; split < GB_SPLITS; split++)
-        splits[split] = (struct gb_dataset){0};
+    gb_splits_clear(splits);
     char room[GB_PATH];
     struct gb_list labels;
     GB_TRY(gb_path_join(source->directory, labels_room, room));
@@ -225,9 +224,7 @@ enum gb_status gb_lfw_load(const struct gb_source *source, struct gb_dataset spl
         status = gb_no_memory(cannot_read, source->directory);
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
         status = load_split(source, (enum gb_split)split, &labels, taken, &splits[split]);
-    for (int split = 0; status != GB_OK && split < GB_SPLITS; split++)
-        gb_dataset_free(&splits[split]);
     free(taken);
     gb_list_free(&labels);
-    return status;
+    return gb_splits_keep(splits, status);
 }

@@ -10,16 +10,10 @@
 #include <string.h>
 #include <strings.h>
 
-// An array of `count` entries of this size with room for one more; NULL where memory is short. Room
-// doubles, so it is full where the count is a power of two.
-static void *grow(void *array, int count, size_t size) {
-    if (count & (count - 1))
-        return array;
-    return realloc(array, (count ? 2 * (size_t)count : 1) * size);
-}
+#include "base/grow.h"
 
 enum gb_status gb_list_add(struct gb_list *list, char *name, const char *where) {
-    char **names = name ? grow(list->names, list->count, sizeof *names) : NULL;
+    char **names = name ? gb_grow(list->names, (size_t)list->count, sizeof *names) : NULL;
     if (!names) {
         free(name);
         return gb_no_memory("cannot list names", where);
@@ -31,7 +25,7 @@ enum gb_status gb_list_add(struct gb_list *list, char *name, const char *where) 
 
 static enum gb_status add_line(struct gb_list *list, const char *name, int number,
                                const char *path) {
-    int *lines = grow(list->lines, list->count, sizeof *lines);
+    int *lines = gb_grow(list->lines, (size_t)list->count, sizeof *lines);
     if (!lines)
         return gb_no_memory("cannot list names", path);
     list->lines = lines;
@@ -39,7 +33,7 @@ static enum gb_status add_line(struct gb_list *list, const char *name, int numbe
     return gb_list_add(list, strdup(name), path);
 }
 
-// The line without blanks at its ends, in place.
+// Removes white space at both ends, in place.
 static char *trim(char *line) {
     while (isspace((unsigned char)*line))
         line++;
@@ -74,7 +68,7 @@ enum gb_status gb_list_read(const char *path, struct gb_list *list) {
     enum gb_status status = read_lines(stream, path, list);
     fclose(stream);
     if (status == GB_OK && list->count == 0)
-        status = gb_fail(GB_BAD_INPUT, "cannot read list", path, "names nothing");
+        status = gb_fail(GB_BAD_INPUT, "cannot read list", path, "is empty");
     if (status != GB_OK)
         gb_list_free(list);
     return status;
@@ -102,10 +96,10 @@ static enum gb_status read_entries(DIR *stream, const char *directory, const cha
         GB_TRY(gb_list_add(list, strdup(entry->d_name), directory));
     }
     if (errno)
-        return gb_fail(GB_BAD_INPUT, "cannot read folder", directory, "%s", strerror(errno));
+        return gb_fail(GB_BAD_INPUT, "cannot read directory", directory, "%s", strerror(errno));
     if (list->count == 0)
-        return gb_fail(GB_BAD_INPUT, "cannot read folder", directory, "holds no %s%sfile", suffix,
-                       *suffix ? " " : "");
+        return gb_fail(GB_BAD_INPUT, "cannot read directory", directory, "holds no %s%sfile",
+                       suffix, *suffix ? " " : "");
     return GB_OK;
 }
 
@@ -113,7 +107,7 @@ enum gb_status gb_list_directory(const char *directory, const char *suffix, stru
     *list = (struct gb_list){0};
     DIR *stream = opendir(directory);
     if (!stream)
-        return gb_fail(GB_BAD_INPUT, "cannot read folder", directory, "%s", strerror(errno));
+        return gb_fail(GB_BAD_INPUT, "cannot read directory", directory, "%s", strerror(errno));
     const enum gb_status status = read_entries(stream, directory, suffix, list);
     closedir(stream);
     if (status == GB_OK)
@@ -139,25 +133,40 @@ int gb_list_find(const struct gb_list *sorted, const char *name) {
 
 enum gb_status gb_list_indices(const struct gb_list *list, const char *path,
                                const struct gb_list *sorted, const char *directory, bool *taken,
-                               int *places) {
+                               int *indices) {
     for (int i = 0; i < list->count; i++) {
-        places[i] = gb_list_find(sorted, list->names[i]);
-        if (places[i] < 0)
+        indices[i] = gb_list_find(sorted, list->names[i]);
+        if (indices[i] < 0)
             return gb_fail(GB_BAD_INPUT, "cannot read list", path, "line %d: %s has no %s",
                            list->lines[i], directory, list->names[i]);
-        if (taken[places[i]])
+        if (taken[indices[i]])
             return gb_fail(GB_BAD_INPUT, "cannot read list", path,
                            "line %d: %s is named twice, here or in a list before", list->lines[i],
                            list->names[i]);
-        taken[places[i]] = true;
+        taken[indices[i]] = true;
     }
     return GB_OK;
+}
+
+enum gb_status gb_list_choose(const char *path, const struct gb_list *sorted, const char *directory,
+                              bool *taken, int **indices, int *count) {
+    struct gb_list list;
+    *indices = NULL;
+    *count = 0;
+    GB_TRY(gb_list_read(path, &list));
+    *indices = calloc((size_t)list.count, sizeof **indices);
+    enum gb_status status = *indices
+                                ? gb_list_indices(&list, path, sorted, directory, taken, *indices)
+                                : gb_no_memory("cannot read list", path);
+    *count = list.count;
+    gb_list_free(&list);
+    return status;
 }
 
 static int by_number(const void *a, const void *b) {
     return *(const int *)a - *(const int *)b;
 }
 
-void gb_indices_sort(int *places, int count) {
-    qsort(places, (size_t)count, sizeof *places, by_number);
+void gb_indices_sort(int *indices, int count) {
+    qsort(indices, (size_t)count, sizeof *indices, by_number);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Lists of names: of the files that a directory holds, and of those that a split's list file asks for.
+// Lists of names: the files of a directory, and the entries of a split's list file.
 #ifndef GB_LISTS_H
 #define GB_LISTS_H
 
@@ -10,40 +10,42 @@
 struct gb_list {
     int count;
     char **names;
-    int *lines; // of a list file, from 1: where each name stands; of a directory NULL
+    int *lines; // line numbers in a list file, from 1; NULL for a directory
 };
 
-// Reads a text file of one name a line: what stands on the line, except for blanks at both its ends
-// (a carriage return is one). Lines of blanks alone are passed over. GB_BAD_INPUT where the file is
-// missing, a directory, or names nothing; GB_OUT_OF_MEMORY. On failure *list holds nothing.
+// Reads a text file with one name per line, trimmed of white space; blank lines are skipped.
+// GB_BAD_INPUT where the file is missing, a directory, or empty. On failure *list holds nothing.
 enum gb_status gb_list_read(const char *path, struct gb_list *list);
 
-// Lists the entries of a directory whose names end with `suffix` (".jpg", ".depth.png"), whatever the
-// case of its letters, in byte order; those that begin with a dot are left out. The same errors,
-// GB_BAD_INPUT also where there are none.
+// Lists the entries of a directory whose names end with `suffix` (".jpg", ".depth.png"; case is
+// ignored), in byte order, without hidden ones. GB_BAD_INPUT where the directory cannot be read or
+// has none. On failure *list holds nothing.
 enum gb_status gb_list_directory(const char *directory, const char *suffix, struct gb_list *list);
 
 void gb_list_free(struct gb_list *list);
 
-// Appends a name of malloc's, which it takes over, also where it fails: GB_OUT_OF_MEMORY where
-// there is no room, or no name (NULL). `where` is for the message.
+// Appends a malloced name, which the list then owns, even on failure. GB_OUT_OF_MEMORY, also where
+// the name is NULL. `where` is for the message.
 enum gb_status gb_list_add(struct gb_list *list, char *name, const char *where);
 
-// Brings the names of a list without lines into byte order.
+// Sorts the names of a list without line numbers into byte order.
 void gb_list_sort(struct gb_list *list);
 
-// The place of `name` in a list that is in byte order; -1 where it is not in it.
+// The index of `name` in a list in byte order; -1 if it is missing.
 int gb_list_find(const struct gb_list *sorted, const char *name);
 
-// Finds every name of `list`, read from `path`, in `sorted`, which is what `directory` holds: its
-// place into places[0..list->count). taken[place], which the caller zeroes before the first of
-// several lists, gets true. GB_BAD_INPUT with the line for a name that is not there and for one
-// that is taken already, be it by this list or by one before.
+// Reads the list file at `path` and finds each of its names in `sorted`, the names that `directory`
+// holds: their indices, in the file's order, which the caller frees. `taken`, one flag per name of
+// `sorted` and all false before the first of several lists, marks them. GB_BAD_INPUT with the line
+// for a name that is missing and for one that is already taken, by this list or an earlier one.
+enum gb_status gb_list_choose(const char *path, const struct gb_list *sorted, const char *directory,
+                              bool *taken, int **indices, int *count);
+// The same for a list that is already read from `path`, into indices[0..list->count).
 enum gb_status gb_list_indices(const struct gb_list *list, const char *path,
                                const struct gb_list *sorted, const char *directory, bool *taken,
-                               int *places);
+                               int *indices);
 
-// Brings places into ascending order.
-void gb_indices_sort(int *places, int count);
+// Ascending.
+void gb_indices_sort(int *indices, int count);
 
 #endif

@@ -80,7 +80,7 @@ static enum gb_status read_header(struct member *m, struct gb_byte_matrix *matri
     unsigned char start[8], length[4] = {0};
     GB_TRY(read_bytes(m, start, sizeof start));
     if (memcmp(start, "\x93NUMPY", 6) != 0 || start[6] < 1 || start[6] > 3)
-        return gb_fail(GB_BAD_INPUT, what, m->path, "%s is no array of NumPy's", m->name);
+        return gb_fail(GB_BAD_INPUT, what, m->path, "%s is not a NumPy array", m->name);
     const uint64_t length_bytes = start[6] == 1 ? 2 : 4;
     GB_TRY(read_bytes(m, length, length_bytes));
     const uint32_t bytes = (uint32_t)length[0] | (uint32_t)length[1] << 8 |

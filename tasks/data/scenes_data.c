@@ -71,7 +71,7 @@ static enum gb_status check_pose(const char *directory, const char *file,
     const enum gb_status status =
         gb_list_find(depths, depth) >= 0
             ? GB_OK
-            : gb_fail(GB_BAD_INPUT, cannot_read, directory, "%s has no %s beside it", file, depth);
+            : gb_fail(GB_BAD_INPUT, cannot_read, directory, "%s has no %s next to it", file, depth);
     free(depth);
     return status;
 }
@@ -215,7 +215,7 @@ enum gb_status gb_scenes_read_pose(const struct gb_scenes *scenes, int frame,
     bool motion = status == GB_OK && m[12] == 0 && m[13] == 0 && m[14] == 0 && m[15] == 1 &&
                   is_rotation(pose->rotation);
     if (status == GB_OK && !motion)
-        status = gb_fail(GB_BAD_INPUT, cannot_read, path, "the matrix is no rigid motion");
+        status = gb_fail(GB_BAD_INPUT, cannot_read, path, "the matrix is not a rigid transform");
     free(path);
     return status;
 }
@@ -334,7 +334,7 @@ static enum gb_status split_row(const struct gb_scenes *scenes,
     return GB_OK;
 }
 
-static bool is_chess_beside_others(const struct gb_scenes *scenes) {
+static bool has_chess_and_others(const struct gb_scenes *scenes) {
     const struct range chess =
         find_scene(scenes, GB_SCENES_TRAIN_SCENE, strlen(GB_SCENES_TRAIN_SCENE));
     return chess.end > 0 && chess.end - chess.begin < scenes->frames.count;
@@ -348,22 +348,10 @@ static enum gb_status split_by_rule(const struct gb_scenes *scenes,
         return gb_no_memory(cannot_read, scenes->directory);
     assign((struct range){0, scenes->frames.count}, GB_SPLITS, sides);
     const bool chosen = choice->scenes[GB_SPLIT_TRAIN] || choice->scenes[GB_SPLIT_TEST];
-    const enum gb_status status = chosen || is_chess_beside_others(scenes)
+    const enum gb_status status = chosen || has_chess_and_others(scenes)
                                       ? split_by_scenes(scenes, choice, sides, split)
                                       : split_row(scenes, choice, sides, split);
     free(sides);
-    return status;
-}
-
-static enum gb_status read_list(const struct gb_scenes *scenes, const char *path, bool *taken,
-                                enum gb_split which, struct gb_scenes_split *split) {
-    struct gb_list list;
-    GB_TRY(gb_list_read(path, &list));
-    enum gb_status status = take_split(split, which, list.count);
-    if (status == GB_OK)
-        status = gb_list_indices(&list, path, &scenes->frames, scenes->directory, taken,
-                                 split->frames[which]);
-    gb_list_free(&list);
     return status;
 }
 
@@ -376,7 +364,8 @@ static enum gb_status split_as_listed(const struct gb_scenes *scenes, const char
         char path[GB_PATH];
         status = gb_path_join(directory, names[which], path);
         if (status == GB_OK)
-            status = read_list(scenes, path, taken, which, split);
+            status = gb_list_choose(path, &scenes->frames, scenes->directory, taken,
+                                    &split->frames[which], &split->count[which]);
     }
     free(taken);
     return status;

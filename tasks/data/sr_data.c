@@ -119,7 +119,7 @@ static enum gb_status halve(struct gb_image *high, struct gb_image *low) {
     const int h = high->h / 2, w = high->w / 2, count = h * w * 3;
     float *values = malloc((size_t)count * sizeof *values);
     if (!values)
-        return gb_no_memory("cannot prepare photographs", "image");
+        return gb_no_memory("cannot prepare images", "image");
     enum gb_status status = gb_resize(high, GB_BICUBIC, h, w, values);
     if (status == GB_OK)
         status = gb_image_create(low, w, h, 3, 8, "low resolution");
@@ -168,7 +168,7 @@ static enum gb_status extend(struct gb_image_list *list, const int *whole, int c
     char **names = list->names;
     for (int i = 0; i < count; i++)
         if (!(names[first + i] = gb_format("%s reduced", names[whole[i]])))
-            return gb_no_memory("cannot prepare photographs", names[whole[i]]);
+            return gb_no_memory("cannot prepare images", names[whole[i]]);
     return GB_OK;
 }
 
@@ -177,7 +177,7 @@ static enum gb_status add_reduced(struct gb_image_list *list, int size, int thre
     const int first = list->count;
     int *whole = calloc((size_t)first + 1, sizeof *whole), count = 0;
     if (!whole)
-        return gb_no_memory("cannot prepare photographs", "photographs");
+        return gb_no_memory("cannot prepare images", "list");
     for (int i = 0; i < first; i++)
         if (list->images[i].w >= 4 * size && list->images[i].h >= 4 * size)
             whole[count++] = i;
@@ -205,7 +205,7 @@ static enum gb_status create_set(struct gb_dataset *set, int count,
     *parts = calloc(1, sizeof **parts);
     if (!*parts) {
         gb_dataset_free(set);
-        return gb_no_memory("cannot prepare photographs", "data set");
+        return gb_no_memory("cannot prepare images", "data set");
     }
     set->source = *parts;
     set->free_source = free_parts;
@@ -250,7 +250,7 @@ enum gb_status gb_sr_load(const struct gb_source *source, struct gb_dataset spli
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_dataset){0};
     if (source->size % 2)
-        return gb_fail(GB_BAD_INPUT, "cannot prepare photographs", "size",
+        return gb_fail(GB_BAD_INPUT, "cannot prepare images", "size",
                        "patches of %d pixels have no half", source->size);
     GB_TRY(gb_sr_read(source, list));
     enum gb_status status = GB_OK;
@@ -279,9 +279,8 @@ static enum gb_status create_windows(const struct gb_dataset *test, int count, i
     set->fill = fill_window;
     parts->pairs = pairs_of(test);
     parts->windows = calloc((size_t)count, sizeof *parts->windows);
-    return parts->windows
-               ? GB_OK
-               : whole_or_freed(gb_no_memory("cannot prepare photographs", "windows"), set);
+    return parts->windows ? GB_OK
+                          : whole_or_freed(gb_no_memory("cannot prepare images", "windows"), set);
 }
 
 enum gb_status gb_sr_crops(const struct gb_dataset *test, int first, int list, int count, int side,

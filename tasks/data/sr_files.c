@@ -17,7 +17,7 @@
 #include "tasks/data/npz.h"
 #include "tasks/synthetic/natural.h"
 
-static const char what[] = "cannot read photographs";
+static const char what[] = "cannot read images";
 
 // The embedded pictures.
 enum {
@@ -61,7 +61,7 @@ static enum gb_status append(struct reading *reading, enum gb_split split,
     if (split == GB_SPLIT_TEST && more->count > 0 && holds_set(all, prefix)) {
         gb_image_list_free(more);
         return gb_fail(GB_BAD_INPUT, what, reading->source->directory,
-                       "the test set %.*s is in two of its folders", (int)strlen(prefix) - 1,
+                       "the test set %.*s is in two of its directories", (int)strlen(prefix) - 1,
                        prefix);
     }
     enum gb_status status = gb_image_list_extend(all, more->count);
@@ -220,7 +220,7 @@ static enum gb_status read_archive(struct reading *reading, enum gb_split split,
     struct gb_image_list images = {0};
     enum gb_status status;
     if (rows.rows > INT_MAX / 2 || 3 * (size_t)side * (size_t)side != rows.columns)
-        status = gb_fail(GB_BAD_INPUT, what, path, "%zu rows of %zu bytes are no square images",
+        status = gb_fail(GB_BAD_INPUT, what, path, "%zu rows of %zu bytes are not square images",
                          rows.rows, rows.columns);
     else if (side < least)
         status = gb_fail(GB_BAD_INPUT, what, path, "images of %d x %d pixels, where %d are needed",

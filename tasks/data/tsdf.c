@@ -59,7 +59,7 @@ static enum gb_status measure_space(struct gb_tsdf *volume, const struct gb_pose
         room *= blocks;
         if (room * sizeof *volume->directory > (double)options->max_bytes / 2)
             return gb_fail(GB_BAD_INPUT, "cannot fuse depth maps", volume->where,
-                           "the cameras lie %.3g m apart, which is no scene of a room", high - low);
+                           "the cameras are %.3g m apart, too far for one room", high - low);
         volume->corner[axis] = low - margin;
         volume->size[axis] = (int)blocks;
     }

@@ -2,9 +2,10 @@
 #include "tasks/data/vessels_data.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/files.h"
 #include "kernels/parallel.h"
@@ -150,195 +151,127 @@ const struct gb_vessel_image *gb_vessels_image(const struct gb_dataset *set, int
     return &windows->images[index];
 }
 
-// ---- what a directory holds ----
-
-// The files of one image; a name that is NULL stands for a file that the set does not have.
-struct entry {
-    char *name; // of the image, as in lists
-    char *image, *vessels, *second, *field;
-    enum gb_split split; // as the set's publishers have it
-};
+// ---- The data set's files ----
 
 struct directory {
     const char *path;
-    int count, room;
-    struct entry *entries; // in byte order of their names
+    bool drive;            // else CHASE_DB1
+    struct gb_list names;  // of the images, in byte order
+    enum gb_split *splits; // of each, as published
 };
 
-static void directory_free(struct directory *directory) {
-    for (int i = 0; i < directory->count; i++) {
-        struct entry *entry = &directory->entries[i];
-        char *const owned[] = {entry->name, entry->image, entry->vessels, entry->second,
-                               entry->field};
-        for (size_t j = 0; j < sizeof owned / sizeof *owned; j++)
-            free(owned[j]);
+// Paths of an image's files; "" for those that the data set does not have.
+struct files {
+    char image[GB_PATH], vessels[GB_PATH], second[GB_PATH], field[GB_PATH];
+};
+
+static enum gb_status find_files(const struct directory *directory, int index,
+                                 struct files *files) {
+    const char *path = directory->path, *name = directory->names.names[index];
+    const int stem = (int)(strrchr(name, '.') - name), number = (int)strcspn(name, "_");
+    files->second[0] = files->field[0] = '\0';
+    if (!directory->drive) {
+        GB_TRY(gb_path_format(files->image, "%s/%s", path, name));
+        GB_TRY(gb_path_format(files->vessels, "%s/%.*s_1stHO.png", path, stem, name));
+        return gb_path_format(files->second, "%s/%.*s_2ndHO.png", path, stem, name);
     }
-    free(directory->entries);
+    const bool test = directory->splits[index] == GB_SPLIT_TEST;
+    const char *half = test ? "test" : "training";
+    GB_TRY(gb_path_format(files->image, "%s/%s/images/%s", path, half, name));
+    GB_TRY(gb_path_format(files->vessels, "%s/%s/1st_manual/%.*s_manual1.gif", path, half, number,
+                          name));
+    GB_TRY(gb_path_format(files->field, "%s/%s/mask/%.*s_mask.gif", path, half, stem, name));
+    return test ? gb_path_format(files->second, "%s/%s/2nd_manual/%.*s_manual2.gif", path, half,
+                                 number, name)
+                : GB_OK;
 }
 
-static enum gb_status make_room(struct directory *directory, int more) {
-    struct entry *entries =
-        realloc(directory->entries, (size_t)(directory->count + more) * sizeof *entries);
-    if (!entries)
-        return gb_no_memory(what, directory->path);
-    directory->entries = entries;
-    memset(entries + directory->count, 0, (size_t)more * sizeof *entries);
-    return GB_OK;
+static enum gb_status create_splits(struct directory *directory) {
+    directory->splits = calloc((size_t)directory->names.count, sizeof *directory->splits);
+    return directory->splits ? GB_OK : gb_no_memory(what, directory->path);
 }
 
-// Image_NN[LR].jpg, whose subjects up to 10 train.
-static enum gb_status add_chase(struct directory *directory, const char *name) {
-    enum { LAST_TO_TRAIN = 10 };
-    char tens, ones, eye;
-    int end = 0;
-    if (sscanf(name, "Image_%c%c%c.jpg%n", &tens, &ones, &eye, &end) != 3 || end == 0 ||
-        name[end] || !isdigit((unsigned char)tens) || !isdigit((unsigned char)ones) ||
-        (eye != 'L' && eye != 'R'))
-        return gb_fail(GB_BAD_INPUT, what, directory->path, "%s is not named like Image_01L.jpg",
-                       name);
-    int stem = (int)strlen(name) - (int)strlen(".jpg");
-    struct entry *entry = &directory->entries[directory->count++];
-    *entry =
-        (struct entry){.name = strdup(name),
-                       .image = gb_format("%s/%s", directory->path, name),
-                       .vessels = gb_format("%s/%.*s_1stHO.png", directory->path, stem, name),
-                       .second = gb_format("%s/%.*s_2ndHO.png", directory->path, stem, name),
-                       .split = 10 * (tens - '0') + (ones - '0') <= LAST_TO_TRAIN ? GB_SPLIT_TRAIN
-                                                                                  : GB_SPLIT_TEST};
-    bool whole = entry->name && entry->image && entry->vessels && entry->second;
-    return whole ? GB_OK : gb_no_memory(what, directory->path);
-}
-
-// NN_training.tif or NN_test.tif, of which the test half has a second observer.
-static enum gb_status add_drive(struct directory *directory, const char *half, enum gb_split split,
-                                const char *name) {
-    int number = (int)strcspn(name, "_"), stem = (int)strlen(name) - (int)strlen(".tif");
-    const char *path = directory->path;
-    struct entry *entry = &directory->entries[directory->count++];
-    *entry = (struct entry){
-        .name = strdup(name),
-        .image = gb_format("%s/%s/images/%s", path, half, name),
-        .vessels = gb_format("%s/%s/1st_manual/%.*s_manual1.gif", path, half, number, name),
-        .field = gb_format("%s/%s/mask/%.*s_mask.gif", path, half, stem, name),
-        .split = split};
-    bool whole = entry->name && entry->image && entry->vessels && entry->field;
-    if (split == GB_SPLIT_TEST) {
-        entry->second = gb_format("%s/%s/2nd_manual/%.*s_manual2.gif", path, half, number, name);
-        whole = whole && entry->second;
-    }
-    return whole ? GB_OK : gb_no_memory(what, path);
-}
-
+// Image_NN[LR].jpg; subjects up to 10 train.
 static enum gb_status find_chase(struct directory *directory) {
-    struct gb_list list;
-    GB_TRY(gb_list_directory(directory->path, ".jpg", &list));
-    enum gb_status status = make_room(directory, list.count);
-    for (int i = 0; status == GB_OK && i < list.count; i++)
-        status = add_chase(directory, list.names[i]);
-    gb_list_free(&list);
-    return status;
-}
-
-static enum gb_status find_drive_half(struct directory *directory, const char *half,
-                                      enum gb_split split) {
-    struct gb_list list;
-    char *room = gb_format("%s/%s/images", directory->path, half);
-    enum gb_status status =
-        room ? gb_list_directory(room, ".tif", &list) : gb_no_memory(what, directory->path);
-    free(room);
-    GB_TRY(status);
-    status = make_room(directory, list.count);
-    for (int i = 0; status == GB_OK && i < list.count; i++)
-        status = add_drive(directory, half, split, list.names[i]);
-    gb_list_free(&list);
-    return status;
-}
-
-static int by_name(const void *a, const void *b) {
-    return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
-}
-
-static enum gb_status find_entries(struct directory *directory) {
-    struct stat status;
-    char *training = gb_format("%s/training", directory->path);
-    if (!training)
-        return gb_no_memory(what, directory->path);
-    bool drive = stat(training, &status) == 0;
-    free(training);
-    if (!drive)
-        return find_chase(directory);
-    GB_TRY(find_drive_half(directory, "training", GB_SPLIT_TRAIN));
-    GB_TRY(find_drive_half(directory, "test", GB_SPLIT_TEST));
-    qsort(directory->entries, (size_t)directory->count, sizeof *directory->entries, by_name);
+    enum { LAST_TO_TRAIN = 10 };
+    GB_TRY(gb_list_directory(directory->path, ".jpg", &directory->names));
+    GB_TRY(create_splits(directory));
+    for (int i = 0; i < directory->names.count; i++) {
+        const char *name = directory->names.names[i];
+        char tens, ones, eye;
+        int end = 0;
+        if (sscanf(name, "Image_%c%c%c.jpg%n", &tens, &ones, &eye, &end) != 3 || end == 0 ||
+            name[end] || !isdigit((unsigned char)tens) || !isdigit((unsigned char)ones) ||
+            (eye != 'L' && eye != 'R'))
+            return gb_fail(GB_BAD_INPUT, what, directory->path,
+                           "%s is not named like Image_01L.jpg", name);
+        const int subject = 10 * (tens - '0') + (ones - '0');
+        directory->splits[i] = subject <= LAST_TO_TRAIN ? GB_SPLIT_TRAIN : GB_SPLIT_TEST;
+    }
     return GB_OK;
 }
 
-// ---- which of them a split takes ----
+// NN_training.tif in training/images and NN_test.tif in test/images.
+static enum gb_status find_drive(struct directory *directory) {
+    char training[GB_PATH], test[GB_PATH];
+    struct gb_list tests;
+    GB_TRY(gb_path_join(directory->path, "training/images", training));
+    GB_TRY(gb_path_join(directory->path, "test/images", test));
+    GB_TRY(gb_list_directory(training, ".tif", &directory->names));
+    GB_TRY(gb_list_directory(test, ".tif", &tests));
+    enum gb_status status = GB_OK;
+    for (int i = 0; status == GB_OK && i < tests.count; i++)
+        status = gb_list_add(&directory->names, strdup(tests.names[i]), test);
+    gb_list_sort(&directory->names);
+    if (status == GB_OK)
+        status = create_splits(directory);
+    for (int i = 0; status == GB_OK && i < directory->names.count; i++)
+        directory->splits[i] =
+            gb_list_find(&tests, directory->names.names[i]) >= 0 ? GB_SPLIT_TEST : GB_SPLIT_TRAIN;
+    gb_list_free(&tests);
+    return status;
+}
 
+// ---- Splits ----
+
+// The images of a split, by index in the directory's names.
 struct choice {
-    int count;
-    int *places; // in directory->entries
+    int count, *indices;
 };
 
-static enum gb_status choose_by_rule(const struct directory *directory, enum gb_split split,
-                                     struct choice *choice) {
-    for (int i = 0; i < directory->count; i++)
-        if (directory->entries[i].split == split)
-            choice->places[choice->count++] = i;
-    if (choice->count == 0)
-        return gb_fail(GB_BAD_INPUT, what, directory->path, "no image is left for the %s split",
-                       gb_split_name(split));
+static enum gb_status choose_by_rule(const struct directory *directory, struct choice choices[]) {
+    for (int split = 0; split < GB_SPLITS; split++) {
+        struct choice *choice = &choices[split];
+        choice->indices = calloc((size_t)directory->names.count, sizeof *choice->indices);
+        if (!choice->indices)
+            return gb_no_memory(what, directory->path);
+        for (int i = 0; i < directory->names.count; i++)
+            if (directory->splits[i] == (enum gb_split)split)
+                choice->indices[choice->count++] = i;
+        if (choice->count == 0)
+            return gb_fail(GB_BAD_INPUT, what, directory->path, "no image is left for the %s split",
+                           gb_split_name((enum gb_split)split));
+    }
     return GB_OK;
-}
-
-static enum gb_status choose_by_list(const struct directory *directory, const struct gb_list *names,
-                                     const char *split_directory, enum gb_split split, bool *taken,
-                                     struct choice *choice) {
-    struct gb_list list = {0};
-    char *path = gb_format("%s/vessels_%s.txt", split_directory, gb_split_name(split));
-    enum gb_status status = path ? gb_list_read(path, &list) : gb_no_memory(what, split_directory);
-    if (status == GB_OK && list.count > directory->count)
-        status = gb_fail(GB_BAD_INPUT, what, path, "%d names for the %d images of %s", list.count,
-                         directory->count, directory->path);
-    if (status == GB_OK)
-        status = gb_list_indices(&list, path, names, directory->path, taken, choice->places);
-    choice->count = list.count;
-    gb_list_free(&list);
-    free(path);
-    return status;
 }
 
 static enum gb_status choose_by_lists(const struct directory *directory,
                                       const char *split_directory, struct choice choices[]) {
-    struct gb_list names = {.count = directory->count,
-                            .names = calloc((size_t)directory->count, sizeof *names.names)};
-    bool *taken = calloc((size_t)directory->count, sizeof *taken);
-    enum gb_status status = names.names && taken ? GB_OK : gb_no_memory(what, split_directory);
-    for (int i = 0; status == GB_OK && i < directory->count; i++)
-        names.names[i] = directory->entries[i].name;
-    for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
-        status = choose_by_list(directory, &names, split_directory, (enum gb_split)split, taken,
-                                &choices[split]);
-    free(names.names);
+    bool *taken = calloc((size_t)directory->names.count, sizeof *taken);
+    enum gb_status status = taken ? GB_OK : gb_no_memory(what, split_directory);
+    for (int split = 0; status == GB_OK && split < GB_SPLITS; split++) {
+        char path[GB_PATH];
+        status = gb_path_format(path, "%s/vessels_%s.txt", split_directory,
+                                gb_split_name((enum gb_split)split));
+        if (status == GB_OK)
+            status = gb_list_choose(path, &directory->names, directory->path, taken,
+                                    &choices[split].indices, &choices[split].count);
+    }
     free(taken);
     return status;
 }
 
-static enum gb_status choose(const struct directory *directory, const char *split_directory,
-                             struct choice choices[]) {
-    for (int split = 0; split < GB_SPLITS; split++) {
-        choices[split].places = calloc((size_t)directory->count, sizeof *choices[split].places);
-        if (!choices[split].places)
-            return gb_no_memory(what, directory->path);
-    }
-    if (split_directory)
-        return choose_by_lists(directory, split_directory, choices);
-    for (int split = 0; split < GB_SPLITS; split++)
-        GB_TRY(choose_by_rule(directory, (enum gb_split)split, &choices[split]));
-    return GB_OK;
-}
-
-// ---- reading ----
+// ---- Reading ----
 
 static enum gb_status read_mask(const char *path, const struct gb_image *image,
                                 struct gb_image *mask) {
@@ -353,37 +286,20 @@ static enum gb_status read_mask(const char *path, const struct gb_image *image,
     return GB_OK;
 }
 
-// What is lit, of one row: from the first to the last red pixel.
-static void find_field(const struct gb_image *image, int row, unsigned char *field) {
-    const unsigned char *red = image->pixels + (size_t)row * (size_t)image->w * 3;
-    int first = 0, end = image->w;
-    while (first < end && red[3 * first] <= GB_VESSELS_DARK)
-        first++;
-    while (end > first && red[3 * (end - 1)] <= GB_VESSELS_DARK)
-        end--;
-    memset(field + first, 255, (size_t)(end - first));
-}
-
-static enum gb_status read_field(const struct entry *entry, const struct gb_image *image,
+// In each row, from the first to the last red pixel that is lit.
+static enum gb_status find_field(const struct gb_image *image, const char *path,
                                  struct gb_image *field) {
-    if (entry->field)
-        return read_mask(entry->field, image, field);
-    GB_TRY(gb_image_create(field, image->w, image->h, 1, 8, entry->image));
-    for (int row = 0; row < image->h; row++)
-        find_field(image, row, field->pixels + (size_t)row * (size_t)image->w);
-    return GB_OK;
-}
-
-static enum gb_status read_image(const struct entry *entry, struct gb_vessel_image *image) {
-    GB_TRY(gb_image_read(entry->image, 3, &image->image));
-    GB_TRY(read_mask(entry->vessels, &image->image, &image->vessels));
-    if (entry->second)
-        GB_TRY(read_mask(entry->second, &image->image, &image->second));
-    GB_TRY(read_field(entry, &image->image, &image->field));
-    const size_t count = (size_t)image->field.w * (size_t)image->field.h;
-    if (!memchr(image->field.pixels, 255, count))
-        return gb_fail(GB_BAD_INPUT, what, entry->field ? entry->field : entry->image,
-                       "the field of view is empty");
+    GB_TRY(gb_image_create(field, image->w, image->h, 1, 8, path));
+    for (int row = 0; row < image->h; row++) {
+        const size_t pixel = (size_t)row * (size_t)image->w;
+        const unsigned char *red = image->pixels + 3 * pixel;
+        int first = 0, end = image->w;
+        while (first < end && red[3 * first] <= GB_VESSELS_DARK)
+            first++;
+        while (end > first && red[3 * (end - 1)] <= GB_VESSELS_DARK)
+            end--;
+        memset(field->pixels + pixel + first, 255, (size_t)(end - first));
+    }
     return GB_OK;
 }
 
@@ -395,19 +311,34 @@ struct reading {
 
 static enum gb_status read_one(void *argument, int index) {
     const struct reading *reading = argument;
-    return read_image(&reading->directory->entries[reading->choice->places[index]],
-                      &reading->images[index]);
+    struct gb_vessel_image *image = &reading->images[index];
+    struct files files;
+    GB_TRY(find_files(reading->directory, reading->choice->indices[index], &files));
+    GB_TRY(gb_image_read(files.image, 3, &image->image));
+    GB_TRY(read_mask(files.vessels, &image->image, &image->vessels));
+    if (*files.second)
+        GB_TRY(read_mask(files.second, &image->image, &image->second));
+    if (*files.field)
+        GB_TRY(read_mask(files.field, &image->image, &image->field));
+    else
+        GB_TRY(find_field(&image->image, files.image, &image->field));
+    if (!memchr(image->field.pixels, 255, (size_t)image->field.w * (size_t)image->field.h))
+        return gb_fail(GB_BAD_INPUT, what, *files.field ? files.field : files.image,
+                       "the field of view is empty");
+    return GB_OK;
 }
 
 static enum gb_status check_sizes(const struct reading *reading) {
     const struct gb_image *first = &reading->images[0].image;
     for (int i = 0; i < reading->choice->count; i++) {
-        const struct entry *entry = &reading->directory->entries[reading->choice->places[i]];
         const struct gb_image *image = &reading->images[i].image;
-        if (image->w != first->w || image->h != first->h)
-            return gb_fail(GB_BAD_INPUT, what, entry->image,
-                           "%d x %d pixels, but images before it have %d x %d", image->w, image->h,
-                           first->w, first->h);
+        if (image->w == first->w && image->h == first->h)
+            continue;
+        struct files files;
+        GB_TRY(find_files(reading->directory, reading->choice->indices[i], &files));
+        return gb_fail(GB_BAD_INPUT, what, files.image,
+                       "%d x %d pixels, but images before it have %d x %d", image->w, image->h,
+                       first->w, first->h);
     }
     return GB_OK;
 }
@@ -430,14 +361,18 @@ static enum gb_status read_split(const struct directory *directory, const struct
     }
     GB_TRY(gb_vessels_hold(reading.images, count, split, source, set));
     for (int i = 0; i < count; i++)
-        GB_TRY(gb_dataset_name(set, i, directory->entries[choice->places[i]].name));
+        GB_TRY(gb_dataset_name(set, i, directory->names.names[choice->indices[i]]));
     return GB_OK;
 }
 
 static enum gb_status load(struct directory *directory, struct choice choices[],
                            const struct gb_source *source, struct gb_dataset splits[]) {
-    GB_TRY(find_entries(directory));
-    GB_TRY(choose(directory, source->split_directory, choices));
+    char training[GB_PATH];
+    GB_TRY(gb_path_join(directory->path, "training", training));
+    directory->drive = access(training, F_OK) == 0;
+    GB_TRY(directory->drive ? find_drive(directory) : find_chase(directory));
+    GB_TRY(source->split_directory ? choose_by_lists(directory, source->split_directory, choices)
+                                   : choose_by_rule(directory, choices));
     for (int split = 0; split < GB_SPLITS; split++)
         GB_TRY(
             read_split(directory, &choices[split], (enum gb_split)split, source, &splits[split]));
@@ -445,16 +380,13 @@ static enum gb_status load(struct directory *directory, struct choice choices[],
 }
 
 enum gb_status gb_vessels_load(const struct gb_source *source, struct gb_dataset splits[]) {
-    for (int split = 0; split < GB_SPLITS; split++)
-        splits[split] = (struct gb_dataset){0};
     struct directory directory = {.path = source->directory};
     struct choice choices[GB_SPLITS] = {0};
-    enum gb_status status = load(&directory, choices, source, splits);
-    for (int split = 0; split < GB_SPLITS; split++) {
-        free(choices[split].places);
-        if (status != GB_OK)
-            gb_dataset_free(&splits[split]);
-    }
-    directory_free(&directory);
-    return status;
+    gb_splits_clear(splits);
+    const enum gb_status status = load(&directory, choices, source, splits);
+    for (int split = 0; split < GB_SPLITS; split++)
+        free(choices[split].indices);
+    gb_list_free(&directory.names);
+    free(directory.splits);
+    return gb_splits_keep(splits, status);
 }

@@ -87,7 +87,7 @@ static enum gb_status read_file(const char *path, unsigned char **bytes, size_t 
     // Asked first, since opening a pipe would wait for a writer.
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
         return gb_fail(GB_BAD_INPUT, cannot_read, path,
-                       S_ISDIR(status.st_mode) ? "is a folder" : "is not a regular file");
+                       S_ISDIR(status.st_mode) ? "is a directory" : "is not a regular file");
     stream = fopen(path, "rb");
     if (!stream || fstat(fileno(stream), &status) != 0) {
         enum gb_status result = gb_fail(GB_BAD_INPUT, cannot_read, path, "%s", strerror(errno));

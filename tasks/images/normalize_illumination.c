@@ -79,5 +79,5 @@ enum gb_status gb_normalize_illumination(struct gb_image *image, const struct gb
     }
     free(sums.values);
     free(sums.pixels);
-    return whole ? GB_OK : gb_no_memory("cannot level", "the light of an image");
+    return whole ? GB_OK : gb_no_memory("cannot normalise illumination", "image");
 }

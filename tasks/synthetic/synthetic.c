@@ -41,8 +41,8 @@ enum gb_status gb_synthetic_load(const struct gb_synthetic *synthetic, uint64_t 
                                  struct gb_dataset splits[]) {
     const uint32_t first[GB_SPLITS] = {0, GB_SYNTHETIC_TEST_FIRST};
     enum gb_status status = GB_OK;
+    gb_splits_clear(splits);
     for (int split = 0; split < GB_SPLITS; split++) {
-        splits[split] = (struct gb_dataset){0};
         int count = synthetic->counts[split];
         if (count < 1 || count > GB_SYNTHETIC_TEST_FIRST)
             status = gb_fail(GB_BAD_INPUT, "cannot draw data", synthetic->name,
@@ -52,7 +52,5 @@ enum gb_status gb_synthetic_load(const struct gb_synthetic *synthetic, uint64_t 
         const struct drawing drawing = {*synthetic, seed, first[split]};
         status = draw_split(&drawing, synthetic->counts[split], threads, &splits[split]);
     }
-    for (int split = 0; status != GB_OK && split < GB_SPLITS; split++)
-        gb_dataset_free(&splits[split]);
-    return status;
+    return gb_splits_keep(splits, status);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The commands of this room.
+// The commands train, eval, sample and run.
 #ifndef GB_TASKS_COMMANDS_H
 #define GB_TASKS_COMMANDS_H
 
@@ -7,11 +7,11 @@
 
 extern const struct gb_command gb_train_command, gb_eval_command, gb_sample_command, gb_run_command;
 
-// Minutes that --time-limit takes at least.
+// The smallest --time-limit, in minutes.
 #define GB_MIN_TIME_LIMIT 1e-4f
 
-// What follows `glowbench train`, as a part of another command: `resume_hint` tells the user how to go
-// on where it was stopped.
+// `glowbench train` with these arguments, from another command; `resume_hint` is printed when the
+// run is interrupted.
 enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hint);
 
 #endif

@@ -185,7 +185,7 @@ static enum gb_status open(struct gb_loader *loader) {
     if (!loader->order)
         return gb_no_memory(what, name);
     if (pthread_create(&loader->producer, NULL, make_all, loader) != 0)
-        return gb_fail(GB_OUT_OF_MEMORY, what, name, "the system gives no thread");
+        return gb_fail(GB_OUT_OF_MEMORY, what, name, "cannot create a thread");
     loader->runs = true;
     return GB_OK;
 }

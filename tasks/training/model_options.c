@@ -30,14 +30,14 @@ static struct gb_model_option *add(struct gb_model_options *given,
     return option;
 }
 
-// Takes in what the entry is of a further model.
+// Widens the option by another model's field of the same key.
 static void join(struct gb_model_option *option, const char *model,
                  const struct gb_config_field *field) {
     const size_t used = strlen(option->help);
     option->least = field->least < option->least ? field->least : option->least;
     option->most = field->most > option->most ? field->most : option->most;
     if (!strstr(option->help, field->help))
-        snprintf(option->help + used, sizeof option->help - used, "; of %s: %s", model,
+        snprintf(option->help + used, sizeof option->help - used, "; for %s: %s", model,
                  field->help);
 }
 
@@ -58,7 +58,7 @@ void gb_model_options(struct gb_model_options *given, struct gb_option *options)
     for (int i = 0; i < given->count; i++) {
         struct gb_model_option *o = &given->list[i];
         const size_t used = strlen(o->help);
-        snprintf(o->help + used, sizeof o->help - used, " (else the task's)");
+        snprintf(o->help + used, sizeof o->help - used, " (default: the task's)");
         o->number = o->least - 1;
         options[i] = o->field->names
                          ? gb_option_choice(o->name, o->choices, &o->choice, o->help)
@@ -87,7 +87,7 @@ static enum gb_status check_range(const struct gb_model_option *option,
         return GB_OK;
     char name[64];
     snprintf(name, sizeof name, "--%s", option->name);
-    return gb_fail(GB_BAD_INPUT, "bad value", name, "\"%d\" is not in %d .. %d, which %s takes",
+    return gb_fail(GB_BAD_INPUT, "bad value", name, "\"%d\" is not in %d .. %d, the range of %s",
                    value, field->least, field->most, kind->title);
 }
 
@@ -107,7 +107,8 @@ enum gb_status gb_model_options_check(const struct gb_model_options *given,
         if (!own && !flows) {
             char name[64];
             snprintf(name, sizeof name, "--%s", option->name);
-            return gb_fail(GB_BAD_INPUT, "unknown option", name, "%s has none", kind->title);
+            return gb_fail(GB_BAD_INPUT, "unknown option", name, "does not apply to %s",
+                           kind->title);
         }
         GB_TRY(check_range(option, own, kind));
         GB_TRY(check_range(option, flows, flow));
@@ -126,10 +127,10 @@ void gb_model_options_apply(const struct gb_model_options *given, const struct g
 }
 
 bool gb_model_options_touch(const struct gb_model_options *given, const struct gb_model_kind *kind,
-                            const char *beside) {
+                            const char *exception) {
     for (int i = 0; i < given->count; i++) {
         const struct gb_config_field *field = field_of(&given->list[i], kind);
-        if (field && was_given(&given->list[i]) && strcmp(field->key, beside) != 0)
+        if (field && was_given(&given->list[i]) && strcmp(field->key, exception) != 0)
             return true;
     }
     return false;
@@ -147,7 +148,7 @@ enum gb_status gb_model_options_same(const struct gb_model_options *given,
         char name[64], text[32];
         snprintf(name, sizeof name, "--%s", option->name);
         snprintf(text, sizeof text, "%d", has);
-        return gb_fail(GB_BAD_INPUT, "cannot resume with another", name, "%s has %s", path,
+        return gb_fail(GB_BAD_INPUT, "cannot change on resume", name, "%s has %s", path,
                        field->names ? field->names[has] : text);
     }
     return GB_OK;

@@ -73,10 +73,10 @@ static enum gb_status build_ascent_model(struct gb_predictor *p) {
         .batch = 1, .samples_per_x = 1, .threads = p->options.threads, .gradients = true};
     if (p->task->one_sample)
         return gb_fail(GB_BAD_INPUT, "cannot predict", "--predict gradient",
-                       "%s scores single samples and no prediction", p->task->name);
+                       "%s scores single samples, not a prediction", p->task->name);
     if (p->kind->point_estimate || p->state->dequantisation != GB_DEQUANTISED_BY_CALLER)
         return gb_fail(GB_BAD_INPUT, "cannot predict", "--predict gradient",
-                       "%s has no density that could be climbed", p->kind->title);
+                       "%s has no density to maximise", p->kind->title);
     return p->kind->create(&p->config, &use, p->options.backend, &p->state->ascent_model);
 }
 
@@ -85,8 +85,8 @@ static enum gb_status check_samples(const struct gb_predictor *p, const struct g
     if ((uint64_t)p->samples * (uint64_t)y->image <= UINT32_MAX)
         return GB_OK;
     return gb_fail(GB_BAD_INPUT, "cannot predict", "--samples",
-                   "%d of %td numbers each want more noise than there is (2^32 numbers)",
-                   p->samples, y->image);
+                   "%d samples of %td values need more than 2^32 random numbers", p->samples,
+                   y->image);
 }
 
 // Everything that depends on the sizes.

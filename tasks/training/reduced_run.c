@@ -27,11 +27,11 @@ void gb_reduced_close(struct gb_reduced_job *job) {
         gb_dataset_free(&job->splits[i]);
 }
 
-// NaN, which is neither above nor below, where there is none.
+// NaN, which compares false, if it is missing.
 static double metric(const json_t *record, const char *prefix, const char *name) {
-    char whole[128];
-    snprintf(whole, sizeof whole, "%s%s", prefix, name);
-    const json_t *value = json_object_get(json_object_get(record, "metrics"), whole);
+    char key[128];
+    snprintf(key, sizeof key, "%s%s", prefix, name);
+    const json_t *value = json_object_get(json_object_get(record, "metrics"), key);
     return json_is_number(value) ? json_number_value(value) : NAN;
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The main job: a reduced model of every task, trained on its synthetic data by the best backend
-// and scored beside the trivial baseline, which it must beat, and a few training steps on every
-// other backend, checked against the reference.
+// The command run: trains a reduced model of every task on generated data, which must beat the
+// trivial baseline, and checks a few training steps of every backend against the reference.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,17 +17,16 @@
 
 enum { QUICK_SHARE = 8, CHECK_STEPS = 10, SAMPLES = 10 };
 
-// Ten steps on a backend and on the reference differ by rounding alone; a wrong gradient moved bits
-// per dimension by 1e-2 and more at five times this rate. Measured between scalar, avx2 and avx512:
-// 2e-6 at most of c-Glow, 2.3e-5 of CNF: right after its start from data the gradients of
-// actnorm's biases are zero except for rounding, and Adam makes whole steps of their signs. So steps
-// are short, whatever the task's own rate: at 1e-3 the vessels' CNF differs by 1.6e-4.
+// Ten steps on two backends differ by rounding only: measured, up to 2e-6 for c-Glow and 2.3e-5 for
+// CNF (right after the data-dependent initialisation, gradients of actnorm's biases are rounding
+// errors, and Adam steps by their signs). A wrong gradient moves bits/dim by 1e-2 and more. The
+// learning rate is small for every task: at 1e-3, CNF on vessels differs by 1.6e-4.
 static const float check_rate = 1e-4f;
 static const double check_bound = 1e-4;
 
-// ---- Training, unless this very build has done it ----
+// ---- Training, unless this build has done it ----
 
-// Sources that no commit names may have changed since.
+// Uncommitted sources may have changed since.
 static bool build_is_known(void) {
     return !strchr(gb_build.commit, '+') && strcmp(gb_build.commit, "unknown") != 0;
 }
@@ -53,11 +51,10 @@ static enum gb_status train(const struct gb_reduced_job *job, const struct gb_ba
     const struct gb_task *task = job->config.task;
     char directory[GB_PATH], resume_hint[GB_PATH + 192];
     GB_TRY(gb_path_join(out, task->name, directory));
-    snprintf(
-        resume_hint, sizeof resume_hint,
-        "the same command begins this task anew, unless you first finish it by glowbench train "
-        "%s --resume --samples %d --out %s",
-        task->name, SAMPLES, directory);
+    snprintf(resume_hint, sizeof resume_hint,
+             "rerun to start this task over, or resume it with: glowbench train %s --resume "
+             "--samples %d --out %s",
+             task->name, SAMPLES, directory);
     struct gb_training_run run = {.config = job->config,
                                   .backend = backend,
                                   .threads = threads,
@@ -68,7 +65,7 @@ static enum gb_status train(const struct gb_reduced_job *job, const struct gb_ba
                                   .samples = SAMPLES};
     *record = finished_record(&run);
     if (*record)
-        printf("%s: trained by this build already, in %s\n", task->name, directory);
+        printf("%s: already trained (%s)\n", task->name, directory);
     else
         GB_TRY(gb_training_run(&run, job->splits, record));
     return GB_OK;
@@ -99,11 +96,11 @@ static enum gb_status check_backend(const struct gb_reduced_job *job,
     for (int i = 0; i < CHECK_STEPS; i++)
         worst = fmax(worst, fabs(bits[i] - expected[i]) / fmax(fabs(expected[i]), 1));
     bool agrees = worst <= check_bound;
-    printf("  %-10s %-10s %d steps, largest relative difference of bits/dim %.1e: %s\n", task,
+    printf("  %-10s %-10s %d steps, max relative difference in bits/dim %.1e: %s\n", task,
            backend->name, CHECK_STEPS, worst, agrees ? "agrees" : "DIFFERS");
     return agrees ? GB_OK
                   : gb_fail(GB_CHECK_FAILED, "backend disagrees with scalar", backend->name,
-                            "%s, %.1e is above %.0e", task, worst, check_bound);
+                            "%s: %.1e exceeds %.0e", task, worst, check_bound);
 }
 
 static enum gb_status check(const struct gb_reduced_job *job, int threads) {
@@ -135,7 +132,7 @@ static void print_table(json_t *const *records) {
                gb_json_number(metrics, "bits_per_dimension"),
                gb_json_number(metrics, tasks[i]->headline), gb_json_number(metrics, trivial),
                tasks[i]->headline,
-               gb_reduced_beats_trivial(tasks[i], record) ? "" : " (no better than trivial)");
+               gb_reduced_beats_trivial(tasks[i], record) ? "" : " (not better than trivial)");
     }
 }
 
@@ -165,11 +162,12 @@ static enum gb_status run_all(const struct gb_backend *backend, int threads, boo
     for (int i = 0; tasks[i]; i++)
         GB_TRY(train_task(tasks[i], backend, threads, quick, out, &records[i]));
     print_table(records);
-    printf("\nThe same first steps on every backend, against scalar (bound %.0e):\n", check_bound);
+    printf("\nFirst training steps on every backend, compared with scalar (tolerance %.0e):\n",
+           check_bound);
     for (int i = 0; tasks[i]; i++)
         GB_TRY(check_task(tasks[i], threads));
-    printf("\nRuns, their logs and pictures: %s\n", out);
-    // A share of the steps need not do.
+    printf("\nRuns, logs and samples.png of each task: %s\n", out);
+    // After --quick, an eighth of the steps, a model may still be worse.
     return quick ? GB_OK : gb_reduced_check(records);
 }
 
@@ -178,11 +176,13 @@ static enum gb_status run(int argc, const char **argv) {
     const char *out = NULL, *backend_name = NULL;
     int threads = 0;
     const struct gb_option options[] = {
-        gb_option_flag("quick", &quick,
-                       "train for a few seconds only; scores need not beat the trivial baseline"),
-        gb_option_string("out", "DIR", &out, "folder of the runs (else out/run, or out/quick)"),
-        gb_option_string("backend", "B", &backend_name, "what trains (else the best for this CPU)"),
-        gb_option_int("threads", "T", &threads, 1, 256, "threads (else all CPUs)"),
+        gb_option_flag(
+            "quick", &quick,
+            "an eighth of the training steps; scores need not beat the trivial baseline"),
+        gb_option_string("out", "DIR", &out, "output directory (default: out/run, or out/quick)"),
+        gb_option_string("backend", "B", &backend_name,
+                         "backend that trains (default: the best for this CPU)"),
+        gb_option_int("threads", "T", &threads, 1, 256, "threads (default: all CPUs)"),
         {0},
     };
     GB_TRY(gb_options_parse(&gb_run_command, options, argc, argv, &helped));
@@ -205,7 +205,4 @@ static enum gb_status run(int argc, const char **argv) {
 }
 
 const struct gb_command gb_run_command = {
-    "run",
-    "The main job: trains a reduced model of every task, which must beat the trivial baseline, and "
-    "checks every backend",
-    run};
+    "run", "Train a small model for each task and verify all backends (smoke test)", run};

@@ -25,8 +25,7 @@ const char *gb_run_memory(const struct gb_run_config *run) {
     return run->reversible ? "reversible" : "stored";
 }
 
-// A float for people, and as its bits: a decimal text would have to be proved to come back the
-// same.
+// As decimal text for readers, and as bits, which are read back exactly.
 static enum gb_status set_float(json_t *metadata, const char *key, float value) {
     char text[32], bits_key[64];
     uint32_t bits;
@@ -37,19 +36,18 @@ static enum gb_status set_float(json_t *metadata, const char *key, float value) 
     return gb_metadata_set_integer(metadata, bits_key, bits);
 }
 
-// GB_BAD_INPUT for what is not in least .. most.
 static enum gb_status read_float(const json_t *metadata, const char *path, const char *key,
-                                 float least, float most, float *value) {
+                                 float min, float max, float *value) {
     char bits_key[64];
     uint64_t wide;
     snprintf(bits_key, sizeof bits_key, "%s_bits", key);
     GB_TRY(gb_metadata_integer(metadata, path, bits_key, 0, UINT32_MAX, &wide));
     const uint32_t bits = (uint32_t)wide;
     memcpy(value, &bits, sizeof bits);
-    if (*value >= least && *value <= most)
+    if (*value >= min && *value <= max)
         return GB_OK;
     return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path, "its %s is not in %g .. %g", key,
-                   (double)least, (double)most);
+                   (double)min, (double)max);
 }
 
 enum gb_status gb_run_config_to_metadata(const struct gb_run_config *run, json_t *metadata) {
@@ -74,12 +72,10 @@ static enum gb_status read_task(const json_t *metadata, const char *path,
     GB_TRY(gb_metadata_string(metadata, path, "task", &task));
     GB_TRY(gb_metadata_string(metadata, path, "task_model", &model));
     if (gb_task_find(task, &run->task) != GB_OK)
-        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path,
-                       "it is of the task '%s', which is none of glowbench's",
+        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path, "unknown task '%s'",
                        gb_printable(task, printable));
     if (gb_task_model_find(run->task, model, &run->model) != GB_OK)
-        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path,
-                       "it is of the model '%s', which is none of %s's",
+        return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path, "unknown model '%s' of %s",
                        gb_printable(model, printable), task);
     GB_TRY(gb_config_from_metadata(metadata, path, run->model->kind->table, &run->config));
     return run->model->kind->check(&run->config);
@@ -101,7 +97,7 @@ static enum gb_status read_numbers(const json_t *metadata, const char *path,
     }
     GB_TRY(
         read_float(metadata, path, "learning_rate", 0, GB_MAX_LEARNING_RATE, &run->learning_rate));
-    run->ema_decay = 0; // of checkpoints that do not tell it
+    run->ema_decay = 0; // older checkpoints have none
     if (json_object_get(metadata, "ema_decay_bits"))
         GB_TRY(read_float(metadata, path, "ema_decay", 0, GB_MAX_EMA_DECAY, &run->ema_decay));
     run->clip_norm = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What decides a training run's bits; kept in its checkpoints and its record.
+// Everything that a training run's results depend on, except its data and backend; kept in its
+// checkpoints and record.
 #ifndef GB_RUN_CONFIG_H
 #define GB_RUN_CONFIG_H
 
@@ -11,12 +12,12 @@ struct gb_run_config {
     union gb_model_config config; // of the model
     int size, batch, iterations;
     float learning_rate;
-    float ema_decay; // a step, of the moving average that the model is used with; 0: none
+    float ema_decay; // per step, of the average of the weights; 0: none
     int accumulate;  // minibatches per step, whose mean gradient is applied
     float clip_norm; // the largest L2 norm of a step's gradient over all parameters; 0: any
     uint64_t seed;
-    // A flow's activations are computed again by the inverse rather than kept, where the model can:
-    // gradients are then rounded otherwise.
+    // Activations are recomputed by the flow's inverse in the backward pass instead of stored, where
+    // the model can; gradients then round differently.
     bool reversible;
 };
 
@@ -28,7 +29,7 @@ enum { GB_MAX_BATCH = 4096, GB_MAX_CROPS = 10000, GB_MAX_ACCUMULATE = 4096 };
 #define GB_MAX_CLIP_NORM 1e9f
 #define GB_MAX_EMA_DECAY 0.99999f
 
-// The task's default for examples of this shape, except for the iterations: 0.
+// The task's default for examples of this shape; iterations are 0.
 enum gb_status gb_run_config_default(const struct gb_task *task, const struct gb_task_model *model,
                                      int size, const struct gb_example_shape *shape,
                                      struct gb_run_config *run);
@@ -39,19 +40,16 @@ static inline bool gb_run_stores_gradient(const struct gb_run_config *run) {
     return run->accumulate > 1 || run->clip_norm > 0;
 }
 
-// Its entries of a checkpoint's metadata.
+// Adds its entries to a checkpoint's metadata.
 enum gb_status gb_run_config_to_metadata(const struct gb_run_config *run, json_t *metadata);
 
-// Where a checkpoint stands, and what made it.
 struct gb_run_origin {
     long step;
     const struct gb_backend *backend; // NULL: one that this build does not have
 };
 
-// The configuration that a checkpoint was made with, and the rest that a run goes on from. One that
-// does not tell its memory is of stored activations, one without a decay keeps no average, one
-// without accumulation and clipping has neither.
-// GB_BAD_INPUT.
+// Reads a checkpoint's configuration, step and backend. Older checkpoints without "memory" stored
+// their activations; those without a decay, accumulation or clipping have none. GB_BAD_INPUT.
 enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run,
                                   struct gb_run_origin *origin);
 

@@ -10,18 +10,20 @@ static const char *const frames_names[GB_SPLITS] = {"--train-frames", "--test-fr
 void gb_scene_options(struct gb_scene_choice *choice, struct gb_option options[GB_SCENE_OPTIONS]) {
     const struct gb_option own[GB_SCENE_OPTIONS] = {
         gb_option_string("train-scenes", "A[,B...]", &choice->scenes[GB_SPLIT_TRAIN],
-                         "of depth: the scenes to train on (else chess)"),
+                         "(depth only) scenes to train on (default: chess)"),
         gb_option_string("test-scenes", "A[,B...]", &choice->scenes[GB_SPLIT_TEST],
-                         "of depth: the scenes to test on (else all others)"),
+                         "(depth only) scenes to test on (default: all others)"),
         gb_option_int("train-frames", "N", &choice->frames[GB_SPLIT_TRAIN], 1, INT_MAX,
-                      "of depth: frames to train on, at most (else the paper's 200)"),
+                      "(depth only) maximum number of training frames (default: 200, as in the "
+                      "paper)"),
         gb_option_int("test-frames", "N", &choice->frames[GB_SPLIT_TEST], 1, INT_MAX,
-                      "of depth: frames to test on, at most (else the paper's 5,500)"),
+                      "(depth only) maximum number of test frames (default: 5500, as in the "
+                      "paper)"),
     };
     memcpy(options, own, sizeof own);
 }
 
-// The name of an option that was given; NULL: none was.
+// The name of an option that was given; NULL if none was.
 static const char *given(const struct gb_scene_choice *choice) {
     for (int split = 0; split < GB_SPLITS; split++) {
         if (choice->scenes[split])
@@ -40,9 +42,9 @@ enum gb_status gb_scene_options_check(const struct gb_task *task, const struct g
         return gb_fail(GB_BAD_INPUT, "unknown option", name, "the data of %s have no scenes",
                        task->name);
     if (!source->directory)
-        return gb_fail(GB_BAD_INPUT, "missing option", "--data", "%s needs it", name);
+        return gb_fail(GB_BAD_INPUT, "missing option", "--data", "required by %s", name);
     if (source->split_directory)
-        return gb_fail(GB_BAD_INPUT, "cannot split twice", name,
-                       "the lists of --split-dir name the frames");
+        return gb_fail(GB_BAD_INPUT, "conflicting options", name,
+                       "--split-dir already lists the frames");
     return GB_OK;
 }

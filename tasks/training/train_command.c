@@ -17,11 +17,11 @@
 
 #define DEFAULT_ITERATIONS 5000
 #define TEXT_(x) #x
-#define TEXT(x) TEXT_(x)       // of a default, for the help
-static const float unset = -1; // of a float option: below its range
+#define TEXT(x) TEXT_(x)
+static const float unset = -1; // below the range of every float option
 static const uint64_t unset_seed = UINT64_MAX;
 
-// What the line gave; 0, NULL and the two above: not given.
+// The options; 0, NULL, `unset` and `unset_seed`: not given.
 struct given {
     const char *task, *model, *data, *split_directory, *backend, *out, *memory;
     int size, iterations, batch, threads, checkpoint_every, samples, crops, mask_copies, accumulate;
@@ -34,15 +34,14 @@ struct given {
     struct gb_model_options of_model;
 };
 
-static const char resuming[] = "cannot resume with another";
+static const char resuming[] = "cannot change on resume";
 
-// ---- A baseline's flow ----
+// ---- Model options ----
 
-// GB_BAD_INPUT for options that the model does not have.
 static enum gb_status check_model(const struct given *given, const struct gb_task_model *model) {
     const struct gb_model_kind *flow = model->flow ? model->flow->kind : NULL;
     if (given->flow_growth && !(flow && gb_config_find(flow->table, "growth")))
-        return gb_fail(GB_BAD_INPUT, "unknown option", "--flow-growth", "%s has none",
+        return gb_fail(GB_BAD_INPUT, "unknown option", "--flow-growth", "does not apply to %s",
                        model->kind->title);
     return gb_model_options_check(&given->of_model, model->kind, flow);
 }
@@ -74,13 +73,13 @@ static enum gb_status configure_model(const struct given *given, const struct gb
     }
     GB_TRY(follow_flow(given, model, shape, &config->factored, &parameters));
     if (parameters.flow)
-        printf("%s: growth %d, %d channels: %zu parameters, the flow of these options has %zu\n",
+        printf("%s: growth %d, %d channels: %zu parameters, the flow with these options has %zu\n",
                model->name, config->factored.growth, config->factored.channels, parameters.baseline,
                parameters.flow);
     return GB_OK;
 }
 
-// GB_BAD_INPUT where the line asks for another model than the checkpoint's.
+// GB_BAD_INPUT where options describe a different model than the checkpoint's.
 static enum gb_status agree_on_model(const struct given *given, const char *checkpoint,
                                      const struct gb_run_config *config) {
     const struct gb_task_model *model = config->model;
@@ -106,12 +105,12 @@ static enum gb_status copy_mask(const struct given *given, struct gb_run_config 
         return GB_OK;
     if (!config->task->copies)
         return gb_fail(GB_BAD_INPUT, "unknown option", "--mask-copies",
-                       "the target of %s is no mask that is copied", config->task->name);
+                       "the target of %s is not a copied mask", config->task->name);
     config->config.sizes.y_c = given->mask_copies;
     return GB_OK;
 }
 
-// The task's own configuration for these examples, changed by what the line gave.
+// The task's configuration for these examples, changed by the options given.
 static enum gb_status configure(const struct given *given, const struct gb_task_model *model,
                                 int size, const struct gb_example_shape *shape,
                                 struct gb_run_config *config) {
@@ -136,7 +135,7 @@ static enum gb_status configure(const struct given *given, const struct gb_task_
 
 // ---- A resumed run ----
 
-// The backend decides a run's bits too: the checkpoint's, with which the line may not disagree.
+// A resumed run keeps its backend, since results depend on it.
 static enum gb_status resumed_backend(const struct given *given, const char *checkpoint,
                                       const struct gb_backend *trained_on,
                                       const struct gb_backend **backend) {
@@ -152,7 +151,7 @@ static enum gb_status resumed_backend(const struct given *given, const char *che
     return GB_OK;
 }
 
-// GB_BAD_INPUT where the line gave something that is not the checkpoint's.
+// GB_BAD_INPUT where an option differs from the checkpoint.
 static enum gb_status agree(const struct given *given, const char *checkpoint,
                             const struct gb_run_config *config) {
     const struct {
@@ -190,7 +189,7 @@ static enum gb_status agree(const struct given *given, const char *checkpoint,
     return GB_OK;
 }
 
-// The checkpoint's configuration, with which the line may not disagree but in --iters.
+// The checkpoint's configuration, of which only --iters may change.
 static enum gb_status configure_resumed(const struct given *given, const struct gb_task *task,
                                         const char *checkpoint, struct gb_run_config *config,
                                         const struct gb_backend **backend) {
@@ -208,7 +207,7 @@ static enum gb_status configure_resumed(const struct given *given, const struct 
         config->iterations = given->iterations;
     if (origin.step > config->iterations)
         return gb_fail(GB_BAD_INPUT, "nothing to resume", checkpoint,
-                       "it stands at step %ld, beyond --iters %d", origin.step, config->iterations);
+                       "already at step %ld, past --iters %d", origin.step, config->iterations);
     return GB_OK;
 }
 
@@ -233,7 +232,7 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
         GB_TRY(configure_resumed(given, task, checkpoint, &run->config, &run->backend));
     } else {
         GB_TRY(check_model(given, model));
-        // The rest of the configuration follows from the data; the tasks' own few levels fit them.
+        // Enough for the sizes that the data must have; the rest follows from the data.
         gb_model_options_apply(&given->of_model, model->kind, &run->config.config);
         run->config.task = task;
         run->config.model = model;
@@ -275,17 +274,17 @@ static enum gb_status start(const struct given *given) {
     GB_TRY(gb_task_find(given->task, &task));
     run.samples = given->samples ? given->samples : gb_task_samples(task);
     if (given->split_directory && !given->data)
-        return gb_fail(GB_BAD_INPUT, "missing option", "--data", "--split-dir needs it");
+        return gb_fail(GB_BAD_INPUT, "missing option", "--data", "required by --split-dir");
     GB_TRY(gb_path_join("out", task->name, out));
     run.out = given->out ? given->out : out;
     json_t *record = NULL;
     enum gb_status status = load_and_run(given, task, &run, &record);
-    if (status == GB_INTERRUPTED && !gb_interrupt_asked()) { // the time limit, which was asked for
+    if (status == GB_INTERRUPTED && !gb_interrupt_asked()) { // at --time-limit
         printf("%s\n", gb_error_message());
         return GB_OK;
     }
     GB_TRY(status);
-    printf("%s: %.1f ms a step, peak memory %.0f MB\n", run.out,
+    printf("%s: %.1f ms/step, peak memory %.0f MB\n", run.out,
            1e3 * gb_json_number(record, "step_seconds_median"),
            1e-6 * gb_json_number(record, "peak_memory_bytes"));
     gb_metrics_print(json_object_get(record, "metrics"));
@@ -303,61 +302,62 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
                           .minutes = unset,
                           .seed = unset_seed};
     const struct gb_option own[] = {
-        gb_operand("TASK", &given.task, "what to train; glowbench list names the tasks"),
+        gb_operand("TASK", &given.task, "the task; see glowbench list"),
         gb_option_string("data", "DIR", &given.data,
-                         "the data set as published (else a synthetic one is drawn)"),
+                         "the data set as published (default: generated data)"),
         gb_option_string("split-dir", "DIR", &given.split_directory,
-                         "lists of the split (else the task's own rule)"),
+                         "lists of the split (default: the task's rule)"),
         gb_option_int("size", "S", &given.size, GB_MIN_SIZE, GB_MAX_SIZE,
-                      "of the examples, as the task measures it (else its smallest published one)"),
+                      "image size in pixels (default: the smallest published one)"),
         gb_option_string("model", "M", &given.model,
-                         "the model (else the task's first; glowbench list names them)"),
+                         "the model; see glowbench list (default: the task's first)"),
         gb_option_int("iters", "N", &given.iterations, 1, INT_MAX,
-                      "training steps (else " TEXT(DEFAULT_ITERATIONS) ")"),
+                      "training steps (default: " TEXT(DEFAULT_ITERATIONS) ")"),
         gb_option_int("batch", "B", &given.batch, 1, GB_MAX_BATCH,
-                      "examples a step (else the paper's)"),
+                      "batch size (default: the paper's)"),
         gb_option_float("lr", "R", &given.learning_rate, 0, GB_MAX_LEARNING_RATE,
-                        "learning rate (else the paper's)"),
+                        "learning rate (default: the paper's)"),
         gb_option_int("accumulate", "N", &given.accumulate, 1, GB_MAX_ACCUMULATE,
                       "minibatches per step, whose mean gradient is applied (default: 1)"),
         gb_option_float("clip-norm", "X", &given.clip_norm, 0, GB_MAX_CLIP_NORM,
-                        "clip the gradient's L2 norm over all parameters to X (default, and at 0: "
-                        "no clipping by norm)"),
+                        "clip the gradient's L2 norm over all parameters to X (default: 0, no "
+                        "clipping)"),
         gb_option_float("ema", "D", &given.ema_decay, 0, GB_MAX_EMA_DECAY,
-                        "score the parameters' exponential moving average, which decays by D a "
-                        "step (else, and at 0, the parameters themselves, as the papers)"),
-        gb_option_seed("seed", "N", &given.seed, "of everything random (else 0)"),
+                        "evaluate an exponential moving average of the weights with decay D per "
+                        "step (default: 0, the weights themselves, as in the papers)"),
+        gb_option_seed("seed", "N", &given.seed, "random seed (default: 0)"),
         gb_option_int("mask-copies", "N", &given.mask_copies, 1, 64,
-                      "channels that a mask is copied to (else 3)"),
+                      "channels that a mask is copied to (default: 3)"),
         gb_option_int("flow-growth", "N", &given.flow_growth, 1, GB_MOST_CHANNELS,
-                      "of factored super-resolution: growth of the flow that it has as many "
-                      "parameters as (else the task's); --growth is its own"),
+                      "(sr, factored only) growth of the flow whose number of parameters it "
+                      "matches (default: the task's); --growth is the baseline's own"),
         gb_option_choice("memory", "stored|reversible", &given.memory,
-                         "a flow's activations: kept (the default of a new run), or computed "
-                         "again by the inverse"),
+                         "store a flow's activations, or recompute them in the backward pass "
+                         "(default: stored)"),
         gb_option_int("threads", "T", &given.threads, 1, 256,
-                      "threads (else OMP_NUM_THREADS, else all CPUs); results do not depend on it"),
+                      "threads; they do not change results (default: OMP_NUM_THREADS, or all "
+                      "CPUs)"),
         gb_option_string(
             "backend", "B", &given.backend,
-            "kernels (else a resumed run's own, else $GB_BACKEND, else the best for this CPU)"),
-        gb_option_string("out", "DIR", &given.out, "the run's folder (else out/TASK)"),
-        gb_option_flag("resume", &given.resume, "go on from the folder's checkpoint"),
+            "kernels (default: a resumed run's, $GB_BACKEND, or the best for this CPU)"),
+        gb_option_string("out", "DIR", &given.out, "output directory (default: out/TASK)"),
+        gb_option_flag("resume", &given.resume, "resume from the checkpoint in --out"),
         gb_option_int("checkpoint-every", "N", &given.checkpoint_every, 1, INT_MAX,
-                      "steps from one checkpoint to the next, five minutes at most"),
+                      "checkpoint every N steps, and at least every five minutes"),
         gb_option_float("time-limit", "MINUTES", &given.minutes, GB_MIN_TIME_LIMIT, 1e6f,
-                        "of training after which it saves and stops (else none)"),
+                        "save and stop after this much training (default: none)"),
         gb_option_flag("score-unfinished", &given.score_unfinished,
-                       "score the model as it stands where the time limit stops it"),
-        gb_option_int(
-            "samples", "M", &given.samples, 1, 1000,
-            "samples that a prediction averages, when the model is scored at the end (else "
-            "the paper's)"),
+                       "score the model when the time limit stops the run"),
+        gb_option_int("samples", "M", &given.samples, 1, 1000,
+                      "samples averaged by a prediction in the final evaluation (default: the "
+                      "paper's)"),
         gb_option_int("score-every", "N", &given.score_every, 1, INT_MAX,
-                      "steps after which the log gets a score on few test images (else none)"),
+                      "score a few test images every N steps (default: never)"),
         gb_option_int("score-images", "N", &given.score_images, 1, INT_MAX,
-                      "of that score: test images, spread evenly; of sr: of each test set"),
+                      "test images of that score, spread evenly; for sr: per test set"),
         gb_option_int("crops", "N", &given.crops, 1, GB_MAX_CROPS,
-                      "of sr: random crops of a test set that are scored (else the paper's 1,000)"),
+                      "(sr only) random crops scored per test set (default: 1000, as in the "
+                      "paper)"),
     };
     enum { OWN = sizeof own / sizeof *own };
     struct gb_option options[OWN + GB_SCENE_OPTIONS + GB_MODEL_OPTIONS + 1] = {0};
@@ -370,8 +370,8 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
 }
 
 static enum gb_status train(int argc, const char **argv) {
-    return gb_train_argv(argc, argv, "go on with the same command and --resume");
+    return gb_train_argv(argc, argv, "rerun with --resume to continue");
 }
 
 const struct gb_command gb_train_command = {
-    "train", "Trains a task's model and scores it; --resume goes on with a run", train};
+    "train", "Train a model for a task and score it; --resume continues a run", train};

@@ -26,8 +26,7 @@ static enum gb_status build(struct gb_trainer *t, const struct gb_trainer_option
     kind->shapes(&run->config, run->batch, &shapes);
     t->dequantisation = shapes.dequantisation;
     if (t->train->count < 1)
-        return gb_fail(GB_BAD_INPUT, "cannot train", run->task->name,
-                       "the data hold nothing to train on");
+        return gb_fail(GB_BAD_INPUT, "cannot train", run->task->name, "the training set is empty");
     GB_TRY(gb_loader_create(run, t->backend, t->train, &t->loader));
     t->log_likelihood = calloc((size_t)run->batch, sizeof *t->log_likelihood);
     t->d_log_likelihood = calloc((size_t)run->batch, sizeof *t->d_log_likelihood);

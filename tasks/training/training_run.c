@@ -18,14 +18,13 @@
 
 enum { LOG_EVERY = 50, PICTURE_IMAGES = 8 };
 
-// Of the scores while training, which shall cost little beside it.
+// Of the scores during training, which should cost little.
 enum { SCORE_SAMPLES = 4, SCORE_CROPS = 4 };
 
 // ---- The log ----
 
-// Rows beyond `step` belong to a run that did not get its checkpoint: the resumed one writes them
-// again. So does it what a crash left of a row without its end. `step_seconds` becomes that of the
-// last row kept that has one.
+// Copies the complete rows up to `step`; the resumed run writes later ones again. `step_seconds`
+// becomes that of the last such row that has one.
 static enum gb_status keep_rows(FILE *log, const char *path, long step, FILE *kept,
                                 double *step_seconds) {
     char *line = NULL;
@@ -49,7 +48,7 @@ static enum gb_status keep_log_until(const char *path, long step, double *step_s
     struct gb_atomic_file kept = {0};
     FILE *log = fopen(path, "r");
     if (!log)
-        return GB_OK; // a log that somebody removed is begun anew
+        return GB_OK; // a removed log starts over
     enum gb_status status = gb_atomic_open(&kept, path);
     if (status == GB_OK) {
         status = keep_rows(log, path, step, kept.stream, step_seconds);
@@ -80,13 +79,13 @@ static enum gb_status open_log(const char *out, long step, struct run_log *log,
     return log->stream ? GB_OK : log_failed(log);
 }
 
-// The run's own failure, where there was one, goes before the log's.
+// A failure of the run takes precedence over one of the log.
 static enum gb_status close_log(struct run_log *log, enum gb_status status) {
     bool closed = fclose(log->stream) == 0;
     return status == GB_OK && !closed ? log_failed(log) : status;
 }
 
-// Time since the last row; a resumed run's first row knows that of its own steps alone.
+// Steps and their time since the last row; after a resume, only this process's.
 struct log_window {
     double seconds;
     int steps;
@@ -113,7 +112,7 @@ static enum gb_status log_row(const struct run_log *log, struct gb_trainer *trai
 
 // ---- Scores ----
 
-// A predictor of the model as it stands.
+// A predictor with the current parameters.
 static enum gb_status create_predictor(const struct gb_trainer *trainer,
                                        const struct gb_predictor_options *options,
                                        struct gb_predictor *predictor) {
@@ -160,8 +159,8 @@ static enum gb_status log_metrics(const struct run_log *log, const struct gb_tra
     return written && fflush(log->stream) == 0 ? GB_OK : log_failed(log);
 }
 
-// What the model makes of a few test images, by few samples. A likelihood that is not finite, as an
-// early model may have, is no reason to give the run up: the row has no metric then.
+// Scores a few test images with few samples. A likelihood that is not finite, as early models may
+// have, does not end the run: the row then has no metric.
 static enum gb_status log_score(const struct gb_training_run *run, const struct gb_trainer *trainer,
                                 const struct gb_dataset splits[], const struct run_log *log) {
     struct gb_predictor_options options = options_of(run);
@@ -181,7 +180,6 @@ static enum gb_status log_score(const struct gb_training_run *run, const struct 
 
 // ---- Training ----
 
-// How long each step took.
 struct step_times {
     float *seconds;
     long count, capacity;
@@ -221,10 +219,9 @@ static enum gb_status stopped(const struct gb_training_run *run, long step) {
                    run->config.iterations, run->resume_hint);
 }
 
-// A machine that goes down costs no more than this, however long a step takes.
+// The most work that a crash may cost.
 static const double checkpoint_seconds = 300;
 
-// Steps until the last one.
 static enum gb_status make_steps(const struct gb_training_run *run, struct gb_trainer *trainer,
                                  const struct gb_dataset splits[], const struct run_log *log,
                                  struct gb_progress *progress, struct step_times *times) {
@@ -251,7 +248,7 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
         const bool due = trainer->step % run->checkpoint_every == 0 ||
                          gb_seconds() - saved >= checkpoint_seconds;
         if (due || ended || late || gb_interrupt_asked()) {
-            if (fsync(fileno(log->stream)) != 0) // no checkpoint without the rows before it
+            if (fsync(fileno(log->stream)) != 0) // a checkpoint implies the rows before it
                 return log_failed(log);
             GB_TRY(save(run, trainer));
             saved = gb_seconds();
@@ -284,27 +281,50 @@ static size_t peak_memory_bytes(void) {
     return (size_t)usage.ru_maxrss * 1024;
 }
 
+// The contents of run.json, a new reference; NULL without memory. `machine` and `metrics` stay the
+// caller's.
 static json_t *record_of(const struct gb_training_run *run, const struct gb_trainer *trainer,
                          double step_seconds, size_t peak_memory, json_t *machine,
                          json_t *metrics) {
+    const struct gb_run_config *config = &run->config;
+    const struct gb_model_kind *kind = config->model->kind;
     const struct gb_params *params = gb_trainer_params(trainer);
-    const struct gb_model_kind *kind = run->config.model->kind;
-    json_int_t block = (json_int_t)params->bytes;
-    return json_pack(
-        "{s:s, s:s, s:o, s:s, s:s, s:i, s:s, s:I, s:I, s:O, s:O, s:f, s:f, s:I, s:f, s:I, s:{s:I, "
-        "s:I, s:I, s:I}}",
-        "task", run->config.task->name, "model", run->config.model->name, "config",
-        gb_run_config_json(&run->config), "data",
-        run->data_directory ? run->data_directory : "synthetic", "backend", run->backend->name,
-        "threads", run->threads, "commit", gb_build.commit, "seed", (json_int_t)run->config.seed,
-        "steps", (json_int_t)trainer->step, "machine", machine, "metrics", metrics,
-        "step_seconds_median", step_seconds, "flops_per_step",
-        run->config.accumulate * kind->step_flops(trainer->model), "parameters",
-        (json_int_t)gb_params_elements(params), "images_per_second",
-        step_seconds > 0 ? run->config.batch * run->config.accumulate / step_seconds : 0.0,
-        "peak_memory_bytes", (json_int_t)peak_memory, "memory", "parameters_bytes", block,
-        "moments_bytes", 2 * block, "averages_bytes", params->average ? block : 0,
-        "activations_bytes", (json_int_t)kind->activation_bytes(trainer->model));
+    const json_int_t block = (json_int_t)params->bytes;
+    const double speed = step_seconds > 0 ? config->batch * config->accumulate / step_seconds : 0;
+    json_t *memory =
+        json_pack("{s:I, s:I, s:I, s:I}", "parameters_bytes", block, "moments_bytes", 2 * block,
+                  "averages_bytes", params->average ? block : 0, "activations_bytes",
+                  (json_int_t)kind->activation_bytes(trainer->model));
+    const struct {
+        const char *key;
+        json_t *value;
+    } entries[] = {
+        {"task", json_string(config->task->name)},
+        {"model", json_string(config->model->name)},
+        {"config", gb_run_config_json(config)},
+        {"data", json_string(run->data_directory ? run->data_directory : "synthetic")},
+        {"backend", json_string(run->backend->name)},
+        {"threads", json_integer(run->threads)},
+        {"commit", json_string(gb_build.commit)},
+        {"seed", json_integer((json_int_t)config->seed)},
+        {"steps", json_integer((json_int_t)trainer->step)},
+        {"machine", json_incref(machine)},
+        {"metrics", json_incref(metrics)},
+        {"step_seconds_median", json_real(step_seconds)},
+        {"flops_per_step", json_real(config->accumulate * kind->step_flops(trainer->model))},
+        {"parameters", json_integer((json_int_t)gb_params_elements(params))},
+        {"images_per_second", json_real(speed)},
+        {"peak_memory_bytes", json_integer((json_int_t)peak_memory)},
+        {"memory", memory},
+    };
+    json_t *record = json_object();
+    int failed = 0;
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
+        failed |= json_object_set_new(record, entries[i].key, entries[i].value);
+    if (!failed)
+        return record;
+    json_decref(record);
+    return NULL;
 }
 
 static enum gb_status finish(const struct gb_training_run *run, const struct gb_trainer *trainer,
@@ -316,6 +336,8 @@ static enum gb_status finish(const struct gb_training_run *run, const struct gb_
     GB_TRY(gb_path_join(run->out, "run.json", path));
     GB_TRY(gb_path_join(run->out, "samples.png", picture));
     struct gb_predictor predictor;
+    printf("%s: evaluating %d test images\n", run->config.task->name, splits[GB_SPLIT_TEST].count);
+    fflush(stdout);
     GB_TRY(create_predictor(trainer, &options, &predictor));
     json_t *metrics = json_object();
     enum gb_status status = score(&predictor, splits, metrics);
@@ -335,9 +357,9 @@ static enum gb_status finish(const struct gb_training_run *run, const struct gb_
     return status;
 }
 
-// ---- All of it ----
+// ---- The run ----
 
-// What a run leaves, beside its log.
+// A run's files, except its log.
 static const char *const results[] = {"checkpoint.safetensors", "run.json", "samples.png"};
 enum { RESULTS = sizeof results / sizeof *results };
 
@@ -350,14 +372,14 @@ enum gb_status gb_training_run_check(const struct gb_training_run *run) {
         if (access(path, F_OK) == 0)
             return gb_fail(
                 GB_BAD_INPUT, "cannot start a run", path,
-                "a run is there already: --resume goes on with it, another --out starts anew");
+                "it belongs to an earlier run: continue it with --resume, or use another --out");
     }
     return GB_OK;
 }
 
-// Makes the directory, and removes what is there of a run that is to be replaced.
+// Creates the directory, and removes the files of a run to be replaced.
 static enum gb_status clear_out(const struct gb_training_run *run) {
-    GB_TRY(gb_make_directory("cannot make the output folder", run->out));
+    GB_TRY(gb_make_directory("cannot create the output directory", run->out));
     for (int i = 0; run->replace && i < RESULTS; i++) {
         char path[GB_PATH];
         GB_TRY(gb_path_join(run->out, results[i], path));
@@ -371,15 +393,15 @@ static void announce(const struct gb_training_run *run, const struct gb_trainer 
     const struct gb_run_config *config = &run->config;
     struct gb_model_shapes one;
     config->model->kind->shapes(&config->config, 1, &one);
-    printf("%s: %d training and %d test images of %s, targets of %dx%d, %s (%s) of %zu parameters, "
-           "%s, %d thread%s\n",
+    printf("%s: %d training and %d test images (%s), %dx%d, %s (%s) with %.2f M parameters, %s, "
+           "%d thread%s\n",
            config->task->name, splits[GB_SPLIT_TRAIN].count, splits[GB_SPLIT_TEST].count,
-           run->data_directory ? run->data_directory : "synthetic data", one.y.h, one.y.w,
+           run->data_directory ? run->data_directory : "generated", one.y.h, one.y.w,
            config->model->kind->title, config->model->name,
-           gb_params_elements(gb_trainer_params(trainer)), run->backend->name, run->threads,
-           run->threads == 1 ? "" : "s");
+           1e-6 * (double)gb_params_elements(gb_trainer_params(trainer)), run->backend->name,
+           run->threads, run->threads == 1 ? "" : "s");
     if (trainer->step > 0)
-        printf("%s: goes on after step %ld\n", config->task->name, trainer->step);
+        printf("%s: resuming at step %ld\n", config->task->name, trainer->step);
     fflush(stdout);
 }
 
@@ -394,7 +416,7 @@ static enum gb_status train_and_finish(const struct gb_training_run *run,
     announce(run, trainer, splits);
     struct run_log log;
     struct step_times times = {0};
-    double logged_seconds = 0; // what a resumed run without a step of its own goes by
+    double logged_seconds = 0; // for a resumed run without further steps
     GB_TRY(open_log(run->out, trainer->step, &log, &logged_seconds));
     enum gb_status status = train(run, trainer, splits, &log, &times);
     status = close_log(&log, status);
@@ -412,7 +434,7 @@ enum gb_status gb_training_run(const struct gb_training_run *run, const struct g
     struct gb_trainer trainer = {0};
     GB_TRY(run->config.model->kind->check(&run->config.config));
     GB_TRY(gb_training_run_check(run));
-    // What the record needs is made before the work that it is about.
+    // Whatever can fail should fail before the training.
     json_t *machine;
     GB_TRY(gb_machine_json(&machine));
     enum gb_status status =

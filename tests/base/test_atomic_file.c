@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,6 +8,7 @@
 
 #include "base/atomic_file.h"
 #include "base/cache.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 
 static void assert_text(const char *name, const char *expected) {
@@ -73,7 +67,7 @@ static void assert_refused(const char *path, enum gb_status expected, const char
 static void refuses_what_is_no_file(void **state) {
     (void)state;
     assert_refused(gb_fixture_path("none/file"), GB_IO_ERROR, "No such file");
-    assert_refused(gb_fixture_path(""), GB_BAD_INPUT, "is a folder");
+    assert_refused(gb_fixture_path(""), GB_BAD_INPUT, "is a directory");
     assert_refused("/dev/null", GB_BAD_INPUT, "not a regular file");
     assert_refused("", GB_BAD_INPUT, "empty");
     gb_fixture_text("plain", "");

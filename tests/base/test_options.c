@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-// After the headers that it takes for granted.
-#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/options.h"
+#include "tests/support/cmocka.h"
 
 struct given {
     const char *task, *data, *init;
@@ -89,10 +84,10 @@ static void bad_lines_are_refused_by_name(void **state) {
     const struct {
         const char *word, *message;
     } rows[] = {
-        {"--iters=12x", "bad value: --iters: \"12x\" is not a whole number"},
-        {"--iters=", "bad value: --iters: \"\" is not a whole number"},
-        {"--iters= 5", "bad value: --iters: \" 5\" is not a whole number"},
-        {"--iters=1.5", "bad value: --iters: \"1.5\" is not a whole number"},
+        {"--iters=12x", "bad value: --iters: \"12x\" is not an integer"},
+        {"--iters=", "bad value: --iters: \"\" is not an integer"},
+        {"--iters= 5", "bad value: --iters: \" 5\" is not an integer"},
+        {"--iters=1.5", "bad value: --iters: \"1.5\" is not an integer"},
         {"--iters=-6", "bad value: --iters: \"-6\" is not in -5 .. 2147483647"},
         {"--iters=2147483648", "bad value: --iters: \"2147483648\" is not in -5 .. 2147483647"},
         {"--iters=99999999999999999999",
@@ -102,8 +97,8 @@ static void bad_lines_are_refused_by_name(void **state) {
         {"--lr=", "bad value: --lr: \"\" is not a number"},
         {"--lr=inf", "bad value: --lr: \"inf\" is not in 0 .. 1"},
         {"--lr=-0.1", "bad value: --lr: \"-0.1\" is not in 0 .. 1"},
-        {"--seed=-1", "bad value: --seed: \"-1\" is not a whole number"},
-        {"--seed=0x1", "bad value: --seed: \"0x1\" is not a whole number"},
+        {"--seed=-1", "bad value: --seed: \"-1\" is not an integer"},
+        {"--seed=0x1", "bad value: --seed: \"0x1\" is not an integer"},
         {"--seed=9223372036854775808",
          "bad value: --seed: \"9223372036854775808\" does not fit in 63 bits"},
         {"--init=pub", "bad value: --init: \"pub\" is not one of live|published"},

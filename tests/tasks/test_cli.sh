@@ -202,7 +202,7 @@ brief='--size 16 --iters 1 --batch 1 --samples 1'
 sr="$brief --crops 1 --rrdb-blocks 1 --condition-channels 8 --coupling-channels 16 --levels 1 --steps 2"
 follows sr "$sr --growth 40" "$sr --flow-growth 40"
 
-# A picture of every photograph, with the baseline's prediction beside.
+# A picture of every test image, with a baseline's prediction; --beside is --baseline's older name.
 set -- sample sr --checkpoint "$folder/flow/checkpoint.safetensors"
 run "$@" --images 2 --png-dir "$folder/portraits/all" --beside "$folder/baseline/checkpoint.safetensors"
 [ "$code" -eq 0 ] || complain "exit code $code: sample --png-dir"
@@ -210,17 +210,17 @@ run "$@" --images 2 --png-dir "$folder/portraits/all" --beside "$folder/baseline
 for portrait in "$folder/portraits/all"/*/*.png; do
     is_png "$portrait"
 done
-fails 2 "cannot use checkpoint: $model: it is a model of horses, not of sr" "$@" --beside "$model" \
+fails 2 "cannot use checkpoint: $model: it is a model of horses, not of sr" "$@" --baseline "$model" \
     --png-dir "$folder/new"
-fails 2 'missing option: --png-dir: --beside needs it' "$@" --beside "$model" --png "$folder/new"
-fails 2 'unknown option: --png-dir: horses draws sheets alone' sample horses --checkpoint "$model" \
+fails 2 'missing option: --png-dir: required by --baseline' "$@" --beside "$model" --png "$folder/new"
+fails 2 'unknown option: --png-dir: does not apply to horses' sample horses --checkpoint "$model" \
     --png-dir "$folder/new"
 # No temperature but its own, which is said before the data are looked for.
 for command in eval sample; do
     option=
     [ $command = eval ] || option="--png $folder/new"
     # shellcheck disable=SC2086 # options without blanks
-    fails 2 'unknown option: --temperature: sr has its own, which are 0, 0.5, 0.8 and 1' $command sr \
+    fails 2 'unknown option: --temperature: sr always samples at temperatures 0, 0.5, 0.8 and 1' $command sr \
         --checkpoint "$folder/flow/checkpoint.safetensors" --temperature 0.5 --data "$folder/none" \
         $option
 done
@@ -229,8 +229,8 @@ vessels="$brief --levels 3 --steps 1 --condition-channels 8 --coupling-channels 
 follows vessels "$vessels" "$vessels"
 # shellcheck disable=SC2086 # options without blanks
 set -- train vessels --model factored $vessels --resume --out "$folder/baseline"
-works 'goes on after step 1' "$@"
-fails 2 "cannot resume with another: --channels: $folder/baseline/checkpoint.safetensors has \
+works 'resuming at step 1' "$@"
+fails 2 "cannot change on resume: --channels: $folder/baseline/checkpoint.safetensors has \
 $(sed -n 's/^ *"channels": \([0-9]*\).*/\1/p' "$folder/baseline/run.json")" "$@" --steps 2
 
 # ---- What train, eval and sample refuse, leaving nothing behind
@@ -259,14 +259,14 @@ for command in train eval sample; do
     set -- $command horses $option
     refuses "missing operand: TASK: see glowbench $command --help" $command
     # shellcheck disable=SC2086 # options without blanks
-    refuses 'unknown task: horse: there are: horses, lfw, denoise, depth, inpaint, sr, vessels' $command horse $option
+    refuses 'unknown task: horse: the tasks are horses, lfw, denoise, depth, inpaint, sr, vessels' $command horse $option
     refuses "unexpected argument: x: see glowbench $command --help" "$@" x
     refuses 'bad value: --samples: "0" is not in 1 .. 1000' "$@" --samples 0
-    refuses 'bad value: --samples: "many" is not a whole number' "$@" --samples many
+    refuses 'bad value: --samples: "many" is not an integer' "$@" --samples many
     refuses 'bad value: --threads: "9999999999" is not in 1 .. 256' "$@" --threads 9999999999
-    refuses 'missing option: --data: --split-dir needs it' "$@" --split-dir "$folder"
+    refuses 'missing option: --data: required by --split-dir' "$@" --split-dir "$folder"
     refuses 'unknown option: --test-frames: the data of horses have no scenes' "$@" --test-frames 9
-    refuses "cannot read folder: $folder/none/figure_ground: No such file or directory" "$@" \
+    refuses "cannot read directory: $folder/none/figure_ground: No such file or directory" "$@" \
         --data "$folder/none"
     refuses_like 'unknown backend: nothing: --backend takes one of' "$@" --backend nothing
     export GB_BACKEND=nothing
@@ -314,7 +314,7 @@ cp "$data/rgb/a.jpg" "$data/rgb/b.jpg"
 rm "$data/figure_ground/b.jpg"
 refuses_like '.*b.jpg' "$@"
 rm "$data"/*/*
-refuses "cannot read folder: $data/figure_ground: holds no .jpg file" "$@"
+refuses "cannot read directory: $data/figure_ground: holds no .jpg file" "$@"
 
 # Models and folders.
 set -- train horses --out "$folder/new"
@@ -323,36 +323,36 @@ refuses 'unusable model configuration: target size: 36x36 is not divisible by 2^
 refuses 'bad value: --size: "4" is not in 8 .. 1024' "$@" --size 4
 refuses 'bad value: --lr: "nan" is not a number' "$@" --lr nan
 refuses 'bad value: --lr: "-1" is not in 0 .. 1' "$@" --lr -1
-refuses 'bad value: --seed: "x" is not a whole number' "$@" --seed x
-refuses 'unknown model: glow: horses has: cglow, fcn' "$@" --model glow
-refuses 'unknown option: --growth: c-Glow has none' "$@" --growth 8
-refuses 'unknown option: --flow-growth: c-Glow has none' "$@" --flow-growth 8
-refuses 'unknown option: --n-c: factored has none' train sr --model factored --n-c 8 \
+refuses 'bad value: --seed: "x" is not an integer' "$@" --seed x
+refuses 'unknown model: glow: the models of horses are cglow, fcn' "$@" --model glow
+refuses 'unknown option: --growth: does not apply to c-Glow' "$@" --growth 8
+refuses 'unknown option: --flow-growth: does not apply to c-Glow' "$@" --flow-growth 8
+refuses 'unknown option: --n-c: does not apply to factored' train sr --model factored --n-c 8 \
     --out "$folder/new"
 # An option's range is that of all models, until the model is known.
-refuses_like 'bad value: --levels: "9" is not in 1 .. 8, which .* takes$' \
+refuses_like 'bad value: --levels: "9" is not in 1 .. 8, the range of .*$' \
     train inpaint --model ffn --levels 9 --data "$folder/none" --out "$folder/new"
 works 'halvings of the image' train --help
 refuses 'missing argument: --iters: see glowbench train --help' "$@" --iters
 refuses "nothing to resume: $folder/new/checkpoint.safetensors: No such file or directory; start \
 without --resume" "$@" --resume
-refuses "cannot start a run: $model: a run is there already: --resume goes on with it, another \
---out starts anew" train horses --out "$good"
+refuses "cannot start a run: $model: it belongs to an earlier run: continue it with --resume, or \
+use another --out" train horses --out "$good"
 set -- train horses --size 16 --levels 2
-refuses "cannot make the output folder: $model: it is no folder" "$@" --out "$model"
-refuses "cannot make the output folder: $model/new: Not a directory" "$@" --out "$model/new/run"
+refuses "cannot create the output directory: $model: not a directory" "$@" --out "$model"
+refuses "cannot create the output directory: $model/new: Not a directory" "$@" --out "$model/new/run"
 
 set -- train horses --resume --out "$good"
-refuses "cannot resume with another: --size: $model has 16" "$@" --size 32
-refuses "cannot resume with another: --batch: $model has 2" "$@" --batch 3
-refuses "cannot resume with another: --lr: $model has 0.0002" "$@" --lr 0.001
-refuses "cannot resume with another: --accumulate: $model has 1" "$@" --accumulate 2
-refuses "cannot resume with another: --clip-norm: $model has 0" "$@" --clip-norm 50
-refuses "cannot resume with another: --seed: $model has 0" "$@" --seed 1
-refuses "cannot resume with another: --memory: $model has stored" "$@" --memory reversible
-refuses "cannot resume with another: --init: $model has live" "$@" --init published
+refuses "cannot change on resume: --size: $model has 16" "$@" --size 32
+refuses "cannot change on resume: --batch: $model has 2" "$@" --batch 3
+refuses "cannot change on resume: --lr: $model has 0.0002" "$@" --lr 0.001
+refuses "cannot change on resume: --accumulate: $model has 1" "$@" --accumulate 2
+refuses "cannot change on resume: --clip-norm: $model has 0" "$@" --clip-norm 50
+refuses "cannot change on resume: --seed: $model has 0" "$@" --seed 1
+refuses "cannot change on resume: --memory: $model has stored" "$@" --memory reversible
+refuses "cannot change on resume: --init: $model has live" "$@" --init published
 refuses_like 'unknown backend: nothing: --backend takes one of' "$@" --backend nothing
-refuses "nothing to resume: $model: it stands at step 8, beyond --iters 7" "$@" --iters 7
+refuses "nothing to resume: $model: already at step 8, past --iters 7" "$@" --iters 7
 
 # A resumed run stays on its backend, whatever the environment says.
 scalar=$folder/scalar
@@ -364,7 +364,7 @@ unset GB_BACKEND
 grep -q '"backend": "scalar"' "$scalar/run.json" || complain "another backend in a resumed run"
 best=$(sed -n 's/^  "backend": "\(.*\)",$/\1/p' "$good/run.json")
 if [ "$best" != scalar ]; then
-    refuses "cannot resume with another: --backend: $model has $best" "$@" --backend scalar
+    refuses "cannot change on resume: --backend: $model has $best" "$@" --backend scalar
 fi
 LC_ALL=C sed 's/"backend":"scalar"/"backend":"scalax"/' "$scalar/checkpoint.safetensors" \
     >"$folder/backend"
@@ -401,8 +401,7 @@ for command in eval sample; do
     refuses "cannot read tensors: $folder: is not a regular file" "$@" "$folder"
     refuses "cannot read tensors: $folder/empty: is not a safetensors file: only 0 bytes" "$@" \
         "$folder/empty"
-    refuses "cannot use checkpoint: $folder/task: it is of the task 'horsez', which is none of \
-glowbench's" "$@" "$folder/task"
+    refuses "cannot use checkpoint: $folder/task: unknown task 'horsez'" "$@" "$folder/task"
     refuses_like "cannot read tensors: $folder/cut: is truncated" "$@" "$folder/cut"
     refuses_like 'cannot read tensors: .*samples.png: is not a safetensors file' "$@" "$good/samples.png"
     refuses_like "cannot load checkpoint: $folder/shape: tensor .* has shape" "$@" "$folder/shape"

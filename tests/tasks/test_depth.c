@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: MIT
 #define _GNU_SOURCE // setenv
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include <dirent.h>
 #include <math.h>
 #include <png.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +15,7 @@
 #include "tasks/task.h"
 #include "tasks/training/commands.h"
 #include "tasks/training/scene_options.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
 
@@ -363,7 +357,7 @@ static void takes_scenes_as_options(void **state) {
     assert_non_null(strstr(gb_error_message(), "--split-dir"));
     source = (struct gb_source){.choice.frames = {0, 5}};
     assert_int_equal(gb_scene_options_check(depth, &source), GB_BAD_INPUT);
-    assert_string_equal(gb_error_message(), "missing option: --data: --test-frames needs it");
+    assert_string_equal(gb_error_message(), "missing option: --data: required by --test-frames");
 }
 
 static void splits_by_lists(void **state) {

@@ -1,12 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-
-#include <cmocka.h>
-
 #include <string.h>
 
 #include "kernels/tensor.h"
@@ -14,6 +7,7 @@
 #include "tasks/metrics/metrics.h"
 #include "tasks/metrics/psnr.h"
 #include "tasks/synthetic/faces.h"
+#include "tests/support/cmocka.h"
 
 static uint64_t hash(const float *values, size_t count) {
     uint64_t hash = 0xcbf29ce484222325u; // FNV-1a

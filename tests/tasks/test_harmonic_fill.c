@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tasks/metrics/harmonic_fill.h"
+#include "tests/support/cmocka.h"
 
 enum { N = 2, H = 40, W = 70, C = 3 };
 static float pixels[N * H * W * C];

@@ -1,12 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-
-#include <cmocka.h>
-
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +7,7 @@
 #include "tasks/data/horses_data.h"
 #include "tasks/metrics/metrics.h"
 #include "tasks/synthetic/synthetic_horses.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
 
@@ -129,7 +123,7 @@ static void says_what_is_wrong_with_a_list(void **state) {
     (void)state;
     assert_bad("nowhere", "horses_train.txt", "No such file");
     gb_fixture_text("lists/horses_test.txt", "\n\r\n");
-    assert_bad("lists", "horses_test.txt", "names nothing");
+    assert_bad("lists", "horses_test.txt", "is empty");
     gb_fixture_text("lists/horses_test.txt", "horse3.jpg\nhorse9.jpg\n");
     assert_bad("lists", "horses_test.txt", "line 2");
     assert_bad("lists", "horse9.jpg", "line 2");

@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Files of every format, written by the format's own library, and what becomes of bad ones.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include <png.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <tiffio.h>
 
 #include "tasks/images/image.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 
 enum { W = 37, H = 29 }; // odd, and several strips

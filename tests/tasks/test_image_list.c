@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-
-#include <cmocka.h>
-
 #include <string.h>
 #include <unistd.h>
 
 #include "tasks/data/bsds_data.h"
 #include "tasks/data/image_list.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
 
@@ -195,7 +189,7 @@ static void says_what_is_wrong_with_a_list(void **state) {
     gb_fixture_text("lists/bsd68.txt", "9.jpg\n10.jpg\n9.jpg\n");
     assert_bad(true, SIDE, "bsd68.txt", "twice");
     gb_fixture_text("lists/bsd68.txt", "\n");
-    assert_bad(true, SIDE, "bsd68.txt", "names nothing");
+    assert_bad(true, SIDE, "bsd68.txt", "is empty");
     unlink(gb_fixture_path("lists/bsd68.txt"));
     assert_bad(true, SIDE, "bsd68.txt", "No such file");
 }

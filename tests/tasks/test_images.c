@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include <math.h>
 #include <png.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +9,7 @@
 #include "tasks/images/image.h"
 #include "tasks/images/picture.h"
 #include "tasks/images/resize.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
 
@@ -65,7 +59,7 @@ static void says_what_is_wrong_with_a_file(void **state) {
     (void)state;
     assert_unreadable("missing.jpg", "No such file");
     gb_fixture_folder("folder.jpg");
-    assert_unreadable("folder.jpg", "is a folder");
+    assert_unreadable("folder.jpg", "is a directory");
     gb_fixture_text("empty.jpg", "");
     assert_unreadable("empty.jpg", "empty");
     gb_fixture_text("text.jpg", "not an image at all\n");

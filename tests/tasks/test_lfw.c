@@ -1,12 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-
-#include <cmocka.h>
-
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +7,7 @@
 #include "tasks/data/lfw_data.h"
 #include "tasks/synthetic/faces.h"
 #include "tasks/task.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
 
@@ -170,7 +164,7 @@ static void says_what_is_wrong_with_a_list(void **state) {
     (void)state;
     assert_bad("nowhere", "parts_train.txt", "No such file");
     gb_fixture_text("lists/parts_test.txt", "\r\n");
-    assert_bad("lists", "parts_test.txt", "names nothing");
+    assert_bad("lists", "parts_test.txt", "is empty");
     gb_fixture_text("lists/parts_test.txt", "Cy 1\nCy\n");
     assert_bad("lists", "parts_test.txt", "line 2: \"Cy\" is not a person and a number");
     gb_fixture_text("lists/parts_test.txt", "Cy one\n");

@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-
-#include <cmocka.h>
-
 #include <string.h>
 
 #include "tasks/data/lists.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 
 static void assert_message(const char *where, const char *reason) {
@@ -40,7 +34,7 @@ static void refuses_lists_that_name_nothing(void **state) {
     assert_message("nowhere.txt", "No such file");
     gb_fixture_text("blank.txt", "\n \r\n");
     assert_int_equal(gb_list_read(gb_fixture_path("blank.txt"), &list), GB_BAD_INPUT);
-    assert_message("blank.txt", "names nothing");
+    assert_message("blank.txt", "is empty");
     gb_fixture_folder("folder");
     assert_int_equal(gb_list_read(gb_fixture_path("folder"), &list), GB_BAD_INPUT);
     assert_message("folder", "Is a directory");

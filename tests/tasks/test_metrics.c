@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <math.h>
 #include <stdio.h>
 
-#include <cmocka.h>
-
-#include <math.h>
-
 #include "tasks/metrics/metrics.h"
+#include "tests/support/cmocka.h"
 
 static void assert_close(double value, double expected) {
     if (!(fabs(value - expected) < 1e-12))

@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tasks/synthetic/natural.h"
+#include "tests/support/cmocka.h"
 
 static void draw(uint64_t seed, uint32_t index, int w, int h, struct gb_image *image) {
     if (gb_natural_draw(seed, index, w, h, image) != GB_OK)

@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "tasks/images/normalize_illumination.h"
+#include "tests/support/cmocka.h"
 
 enum { S = 24, RADIUS = 3, LINE = 9 };
 

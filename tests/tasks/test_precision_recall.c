@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "tasks/images/pr_plane.h"
 #include "tasks/metrics/precision_recall.h"
+#include "tests/support/cmocka.h"
 
 enum { H = 2, W = 4 };
 

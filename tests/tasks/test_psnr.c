@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <math.h>
 #include <stdio.h>
 
-#include <cmocka.h>
-
-#include <math.h>
-
 #include "tasks/metrics/psnr.h"
+#include "tests/support/cmocka.h"
 
 // Figures were computed with numpy in double precision from the formulas as printed, SSIM with the
 // whole two-dimensional window at every place:

@@ -72,7 +72,7 @@ done
 # As a process leaves them that is killed while it writes.
 touch killed/checkpoint.safetensors.999999999-0.tmp killed/log.jsonl.999999999-0.tmp
 "$glowbench" train horses --out killed --threads 2 --resume "$@" >out 2>err || complain "a resumed run"
-grep -q 'goes on after step [0-9]' out || complain "no word of the resumption"
+grep -q 'resuming at step [0-9]' out || complain "no word of the resumption"
 same killed
 
 stop INT 0.03 interrupted --threads 2 "$@"
@@ -86,7 +86,7 @@ for signal in TERM INT; do
     stop $signal 0.02 interrupted --threads 1 --resume "$@"
 done
 [ $code -eq 130 ] || complain "exit code $code, not 130"
-grep -q '; go on with the same command and --resume$' err || complain "no word of how to go on"
+grep -q '; rerun with --resume to continue$' err || complain "no word of how to go on"
 "$glowbench" train horses --out interrupted --resume "$@" >out 2>err || complain "going on"
 same interrupted
 
@@ -126,6 +126,6 @@ how=$(sed -n 's/.*; the same command begins .* by glowbench \(train horses .*\)$
 # shellcheck disable=SC2086 # arguments without blanks
 "$glowbench" ${how:-no word of how to go on} --time-limit 0.0001 >out 2>err ||
     complain "going on with the main job"
-grep -q 'goes on after step [0-9]' out || complain "no word of the main job's resumption"
+grep -q 'resuming at step [0-9]' out || complain "no word of the main job's resumption"
 
 [ $failures -eq 0 ] || exit 1

@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <zip.h>
 
 #include "tasks/data/sr_data.h"
@@ -18,6 +10,7 @@
 #include "tasks/images/resize.h"
 #include "tasks/metrics/super_resolution.h"
 #include "tasks/training/predictor.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
 #include "tests/tasks/untrained.h"
@@ -191,10 +184,10 @@ static void takes_a_test_set_once(void **state) {
     char directories[1024];
     snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("bsds"),
              gb_fixture_path("sets"));
-    assert_refused(directories, NULL, "the test set BSD100 is in two of its folders");
+    assert_refused(directories, NULL, "the test set BSD100 is in two of its directories");
     snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("sets"),
              gb_fixture_path("sets"));
-    assert_refused(directories, NULL, "the test set Set5 is in two of its folders");
+    assert_refused(directories, NULL, "the test set Set5 is in two of its directories");
 }
 
 // ImageNet32 in small: `rows` images whose pixels tell row, plane and place.
@@ -245,7 +238,7 @@ static void reads_imagenet_batches(void **state) {
     release(&image);
     free_splits(splits);
     write_batch("imagenet/val/val_data.npz", 3, 3 * 32 * 31);
-    assert_refused(gb_fixture_path("imagenet"), NULL, "no square images");
+    assert_refused(gb_fixture_path("imagenet"), NULL, "not square images");
     write_batch("imagenet/val/val_data.npz", 3, 3 * 8 * 8);
     assert_refused(gb_fixture_path("imagenet"), NULL, "8 x 8 pixels");
     gb_fixture_truncate("imagenet/val/val_data.npz", 100);

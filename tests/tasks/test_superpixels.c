@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tasks/metrics/superpixels.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 
 static void assert_bad(const char *text, const char *reason) {

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: MIT
 // What holds of every task alike.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-
-#include <cmocka.h>
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "tasks/images/image.h"
 #include "tasks/training/predictor.h"
 #include "tasks/training/reduced_run.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/tasks/untrained.h"
 

@@ -4,16 +4,10 @@
 // a model that learns.
 #include <limits.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include <cmocka.h>
 
 #include "flows/files/checkpoint.h"
 #include "flows/files/metadata.h"
@@ -21,6 +15,7 @@
 #include "tasks/synthetic/synthetic_horses.h"
 #include "tasks/training/predictor.h"
 #include "tasks/training/trainer.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/tasks/untrained.h"
 

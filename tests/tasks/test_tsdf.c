@@ -1,12 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Volumes fused from views of planes and spheres, whose depth is known exactly.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +7,7 @@
 #include "base/status.h"
 #include "kernels/random/random.h"
 #include "tasks/data/tsdf.h"
+#include "tests/support/cmocka.h"
 
 enum { W = 96, H = 72, PIXELS = W * H };
 

@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The vessels task: what is measured of each model on whole images.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <math.h>
 #include <string.h>
 
 #include "tasks/metrics/precision_recall.h"
 #include "tasks/synthetic/fundus.h"
 #include "tasks/training/predictor.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/tasks/untrained.h"
 
@@ -225,7 +219,7 @@ static void refuses_to_score_windows(void **state) {
     make_predictor("cnf", &predictor);
     assert_int_equal(gb_predictor_evaluate(&predictor, train, train, metrics, per_image),
                      GB_BAD_INPUT);
-    assert_non_null(strstr(gb_error_message(), "whole photographs"));
+    assert_non_null(strstr(gb_error_message(), "full images"));
     json_decref(metrics);
     json_decref(per_image);
     gb_predictor_free(&predictor);

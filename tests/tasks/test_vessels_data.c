@@ -1,24 +1,17 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include <math.h>
+#include <png.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <png.h>
 #include <tiff.h>
+#include <unistd.h>
 
 #include "tasks/data/vessels_data.h"
 #include "tasks/images/normalize_illumination.h"
 #include "tasks/metrics/precision_recall.h"
 #include "tasks/synthetic/fundus.h"
+#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
 

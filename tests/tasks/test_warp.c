@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <math.h>
 
 #include "tasks/images/warp.h"
+#include "tests/support/cmocka.h"
 
 static const struct gb_augmentation paper = {.rotate = true, .scale = 0.2, .shear_degrees = 10};
 

@@ -3,14 +3,8 @@
 #ifndef GB_UNTRAINED_H
 #define GB_UNTRAINED_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "tasks/training/predictor.h"
+#include "tests/support/cmocka.h"
 
 // The predictor's model for one target, on one thread; to be freed by its kind.
 static inline void *gb_untrained_model(const struct gb_predictor *predictor, uint64_t seed) {
