@@ -123,12 +123,6 @@ static const struct gb_task_model models[] = {GB_CGLOW_MODEL(configure_cglow, GB
 
 // ---- prediction ----
 
-static void target(const struct gb_tensor *x, const struct gb_tensor *noise,
-                   const struct gb_tensor *target) {
-    (void)x;
-    gb_copy_values(noise, target);
-}
-
 // The clean image is the noisy one less the noise: predicted, a picture, or added, the truth.
 static void to_image(const struct gb_tensor *x, const struct gb_tensor *noise,
                      const struct gb_tensor *picture) {
@@ -147,16 +141,16 @@ enum { MODEL, TRIVIAL, PREDICTORS };
 static const char *const metric_names[PREDICTORS] = {"psnr", "trivial_psnr"};
 
 // The PSNR of each on one example; `clipped` is room for one.
-static enum gb_status score_image(const struct gb_predictions *answers, int index,
+static enum gb_status score_image(const struct gb_predictions *predictions, int index,
                                   const struct gb_examples *clipped, json_t *image,
                                   double sums[static PREDICTORS]) {
-    const struct gb_tensor x = gb_images(&answers->examples->x, index, 1);
-    const struct gb_tensor y = gb_images(&answers->examples->y, index, 1);
-    const struct gb_tensor answer = gb_images(answers->answers, index, 1);
+    const struct gb_tensor x = gb_images(&predictions->examples->x, index, 1);
+    const struct gb_tensor y = gb_images(&predictions->examples->y, index, 1);
+    const struct gb_tensor prediction = gb_images(predictions->predicted, index, 1);
     to_image(&x, &y, &clipped->y);
     gb_clip(&clipped->y, &clipped->y);
     gb_clip(&x, &clipped->x);
-    const double psnr[PREDICTORS] = {gb_psnr(&clipped->y, &answer, NULL, 1.0),
+    const double psnr[PREDICTORS] = {gb_psnr(&clipped->y, &prediction, NULL, 1.0),
                                      gb_psnr(&clipped->y, &clipped->x, NULL, 1.0)};
     for (int p = 0; p < PREDICTORS; p++) {
         sums[p] += psnr[p];
@@ -165,16 +159,16 @@ static enum gb_status score_image(const struct gb_predictions *answers, int inde
     return GB_OK;
 }
 
-static enum gb_status score(const struct gb_predictions *answers, json_t *metrics,
+static enum gb_status score(const struct gb_predictions *predictions, json_t *metrics,
                             json_t *per_image) {
-    const struct gb_examples *examples = answers->examples;
+    const struct gb_examples *examples = predictions->examples;
     const struct gb_example_shape shape = gb_shape_of(&examples->x, &examples->y);
     struct gb_examples clipped; // x: the noisy image, y: the clean one
     GB_TRY(gb_examples_create(&clipped, 1, &shape));
     double sums[PREDICTORS] = {0};
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < examples->count; i++)
-        status = score_image(answers, i, &clipped, json_array_get(per_image, (size_t)i), sums);
+        status = score_image(predictions, i, &clipped, json_array_get(per_image, (size_t)i), sums);
     gb_examples_free(&clipped);
     for (int p = 0; status == GB_OK && p < PREDICTORS; p++)
         status = gb_metric_set(metrics, "", metric_names[p], sums[p] / examples->count);
@@ -191,7 +185,7 @@ const struct gb_task gb_denoise = {
     .reduced = {.size = 32, .batch = 4, .iterations = 1200, .learning_rate = 5e-4f},
     .models = models,
     .load = load,
-    .target = target,
+    .target = gb_target_copied,
     .to_image = to_image,
     .picture_channels = 3,
     .score = score,

@@ -144,12 +144,6 @@ static const struct gb_task_model models[] = {GB_CGLOW_MODEL(configure, 0), {0}}
 
 // ---- prediction ----
 
-static void target(const struct gb_tensor *x, const struct gb_tensor *error,
-                   const struct gb_tensor *target) {
-    (void)x;
-    gb_copy_values(error, target);
-}
-
 // The clean depth is the mean around the measured one less its error; NULL: without error.
 static void refine(const struct gb_tensor *x, const struct gb_tensor *error,
                    const struct gb_tensor *picture) {
@@ -167,14 +161,14 @@ static float not_negative(float depth) {
 }
 
 static void postprocess(const struct gb_tensor *x, const struct gb_tensor *picture,
-                        const struct gb_tensor *answer) {
+                        const struct gb_tensor *prediction) {
     (void)x;
-    gb_map_values(picture, not_negative, answer);
+    gb_map_values(picture, not_negative, prediction);
 }
 
 // ---- metric ----
 
-enum method { ANSWERED, RAW, SMOOTHED, METHODS };
+enum method { PREDICTED, RAW, SMOOTHED, METHODS };
 static const char *const metric_names[METHODS] = {"psnr", "raw_psnr", "smoothed_psnr"};
 
 struct scores {
@@ -182,17 +176,17 @@ struct scores {
     int images;           // those that have a valid pixel
 };
 
-static enum gb_status score_image(const struct gb_predictions *answers, int index,
+static enum gb_status score_image(const struct gb_predictions *predictions, int index,
                                   const struct gb_tensor *truth, const struct gb_tensor *smoothed,
                                   json_t *image, struct scores *scores) {
-    const struct gb_examples *examples = answers->examples;
+    const struct gb_examples *examples = predictions->examples;
     const struct gb_tensor x = gb_images(&examples->x, index, 1), raw = gb_channels(&x, 0, 1);
     const struct gb_tensor y = gb_images(&examples->y, index, 1);
     const struct gb_tensor mask = gb_images(&examples->mask, index, 1);
-    const struct gb_tensor answer = gb_images(answers->answers, index, 1);
+    const struct gb_tensor prediction = gb_images(predictions->predicted, index, 1);
     refine(&x, &y, truth);
     refine(&x, NULL, smoothed);
-    const struct gb_tensor *const maps[METHODS] = {&answer, &raw, smoothed};
+    const struct gb_tensor *const maps[METHODS] = {&prediction, &raw, smoothed};
     if (isnan(gb_psnr(truth, &raw, &mask, 1.0))) // no valid pixel
         return GB_OK;
     scores->images++;
@@ -204,9 +198,9 @@ static enum gb_status score_image(const struct gb_predictions *answers, int inde
     return GB_OK;
 }
 
-static enum gb_status score(const struct gb_predictions *answers, json_t *metrics,
+static enum gb_status score(const struct gb_predictions *predictions, json_t *metrics,
                             json_t *per_image) {
-    const struct gb_examples *examples = answers->examples;
+    const struct gb_examples *examples = predictions->examples;
     struct gb_tensor truth = gb_dense(NULL, 1, examples->y.h, examples->y.w, 1), smoothed = truth;
     truth.data = malloc(gb_elements(&truth) * sizeof(float));
     smoothed.data = malloc(gb_elements(&smoothed) * sizeof(float));
@@ -214,8 +208,8 @@ static enum gb_status score(const struct gb_predictions *answers, json_t *metric
     enum gb_status status =
         truth.data && smoothed.data ? GB_OK : gb_no_memory("cannot score", "depth");
     for (int i = 0; status == GB_OK && i < examples->count; i++)
-        status = score_image(answers, i, &truth, &smoothed, json_array_get(per_image, (size_t)i),
-                             &scores);
+        status = score_image(predictions, i, &truth, &smoothed,
+                             json_array_get(per_image, (size_t)i), &scores);
     free(truth.data);
     free(smoothed.data);
     GB_TRY(status);
@@ -231,7 +225,7 @@ static enum gb_status score(const struct gb_predictions *answers, json_t *metric
 // ---- picture ----
 
 // Depths as reliefs, lit along the rows, in which an error of a centimetre shows; and how far the
-// input and the answer are from the truth, at valid pixels.
+// input and the prediction are from the truth, at valid pixels.
 enum column { MEASURED, MEAN, CLEAN, SAMPLE, PREDICTION, ERROR_IN, ERROR_OUT, COLUMNS };
 
 static const char *const captions[COLUMNS] = {"measured",   "smoothed", "clean",    "sample",
@@ -270,41 +264,40 @@ static int columns_of(const struct gb_predictor *predictor, const struct gb_exam
     return COLUMNS;
 }
 
-// `truth` and `answer` are room for one picture each, `target` for one target.
+// `truth` and `prediction` are buffers for a picture each.
 static enum gb_status fill_cells(struct gb_predictor *predictor, const char *name, int index,
                                  const struct gb_example *example, const struct gb_tensor *truth,
-                                 const struct gb_tensor *answer, const struct gb_tensor *target,
+                                 const struct gb_tensor *prediction, const struct gb_tensor *target,
                                  const struct gb_tensor cells[]) {
     const struct gb_tensor *x = &example->x, raw = gb_channels(x, 0, 1);
     refine(x, &example->y, truth);
     draw_relief(&raw, &raw, &cells[MEASURED]);
-    refine(x, NULL, answer);
-    draw_relief(answer, &raw, &cells[MEAN]);
+    refine(x, NULL, prediction);
+    draw_relief(prediction, &raw, &cells[MEAN]);
     draw_relief(truth, &example->mask, &cells[CLEAN]);
     GB_TRY(gb_predictor_condition(predictor, x, name));
     const struct gb_tensor sample =
         gb_predictor_sample(predictor, index, 0, predictor->options.temperature);
-    refine(x, &sample, answer);
-    draw_relief(answer, &raw, &cells[SAMPLE]);
+    refine(x, &sample, prediction);
+    draw_relief(prediction, &raw, &cells[SAMPLE]);
     GB_TRY(gb_predictor_predict(predictor, x, name, index, target));
-    refine(x, target, answer);
-    draw_relief(answer, &raw, &cells[PREDICTION]);
+    refine(x, target, prediction);
+    draw_relief(prediction, &raw, &cells[PREDICTION]);
     draw_error(&raw, truth, &example->mask, &cells[ERROR_IN]);
-    draw_error(answer, truth, &example->mask, &cells[ERROR_OUT]);
+    draw_error(prediction, truth, &example->mask, &cells[ERROR_OUT]);
     return GB_OK;
 }
 
 static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_dataset *set,
                                int index, const struct gb_example *example,
-                               const struct gb_tensor cells[]) {
-    struct gb_tensor room = gb_dense(NULL, 3, example->y.h, example->y.w, 1);
+                               const struct gb_tensor *target, const struct gb_tensor cells[]) {
+    struct gb_tensor room = gb_dense(NULL, 2, example->y.h, example->y.w, 1);
     room.data = malloc(gb_elements(&room) * sizeof(float));
     if (!room.data)
         return gb_no_memory("cannot draw", "depth");
-    const struct gb_tensor truth = gb_images(&room, 0, 1), answer = gb_images(&room, 1, 1);
-    const struct gb_tensor target = gb_images(&room, 2, 1);
-    const enum gb_status status =
-        fill_cells(predictor, set->names[index], index, example, &truth, &answer, &target, cells);
+    const struct gb_tensor truth = gb_images(&room, 0, 1), prediction = gb_images(&room, 1, 1);
+    const enum gb_status status = fill_cells(predictor, set->names[index], index, example, &truth,
+                                             &prediction, target, cells);
     free(room.data);
     return status;
 }
@@ -327,7 +320,7 @@ const struct gb_task gb_depth = {
     .reduced = {.size = 24, .batch = 4, .iterations = 1000, .learning_rate = 5e-4f},
     .models = models,
     .load = load,
-    .target = target,
+    .target = gb_target_copied,
     .to_image = refine,
     .postprocess = postprocess,
     .picture_channels = 1,

@@ -63,9 +63,9 @@ static float is_horse(float mean) {
 }
 
 static void postprocess(const struct gb_tensor *x, const struct gb_tensor *picture,
-                        const struct gb_tensor *answer) {
+                        const struct gb_tensor *prediction) {
     (void)x;
-    gb_map_values(picture, is_horse, answer);
+    gb_map_values(picture, is_horse, prediction);
 }
 
 static enum gb_status set_scores(json_t *metrics, const char *prefix,
@@ -84,16 +84,16 @@ static enum gb_status set_scores(json_t *metrics, const char *prefix,
     return GB_OK;
 }
 
-static enum gb_status add_scores(const struct gb_predictions *answers,
+static enum gb_status add_scores(const struct gb_predictions *predictions,
                                  const struct gb_examples *train, double *iou, float *mean_mask,
                                  json_t *metrics, json_t *per_image) {
-    const struct gb_tensor *truth = &answers->examples->y;
+    const struct gb_tensor *truth = &predictions->examples->y;
     struct gb_mask_scores scores;
     struct gb_trivial_scores trivial;
-    gb_score_masks(truth, answers->answers, &scores, iou);
+    gb_score_masks(truth, predictions->predicted, &scores, iou);
     gb_mean_mask(&train->y, mean_mask);
     gb_score_trivial(mean_mask, truth, &trivial);
-    // The better of the two blind predictors is the one to beat.
+    // The better of the two trivial predictors is the one to beat.
     bool background = trivial.background.mean_iou > trivial.mean_mask.mean_iou;
     GB_TRY(set_scores(metrics, "", &scores));
     GB_TRY(set_scores(metrics, "trivial_", background ? &trivial.background : &trivial.mean_mask));
@@ -102,17 +102,17 @@ static enum gb_status add_scores(const struct gb_predictions *answers,
     return GB_OK;
 }
 
-static enum gb_status score(const struct gb_predictions *answers, json_t *metrics,
+static enum gb_status score(const struct gb_predictions *predictions, json_t *metrics,
                             json_t *per_image) {
-    const struct gb_tensor *truth = &answers->examples->y;
+    const struct gb_tensor *truth = &predictions->examples->y;
     struct gb_examples train;
-    GB_TRY(gb_dataset_gather(answers->train, NULL, answers->train->count, 0, answers->threads,
-                             &train));
+    GB_TRY(gb_dataset_gather(predictions->train, NULL, predictions->train->count, 0,
+                             predictions->threads, &train));
     double *iou = malloc((size_t)truth->n * sizeof *iou);
     float *mean_mask = malloc((size_t)truth->h * (size_t)truth->w * sizeof *mean_mask);
-    enum gb_status status = iou && mean_mask
-                                ? add_scores(answers, &train, iou, mean_mask, metrics, per_image)
-                                : gb_no_memory("cannot score", "horses");
+    enum gb_status status =
+        iou && mean_mask ? add_scores(predictions, &train, iou, mean_mask, metrics, per_image)
+                         : gb_no_memory("cannot score", "horses");
     free(iou);
     free(mean_mask);
     gb_examples_free(&train);

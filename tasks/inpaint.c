@@ -111,7 +111,7 @@ static void to_image(const struct gb_tensor *x, const struct gb_tensor *target,
 
 // ---- Scores ----
 
-// What the block is measured against: the model's answer, and two fills that know no faces.
+// What the block is measured against: the model's prediction, and two fills that know no faces.
 enum predictor { MODEL, MEAN_COLOUR, HARMONIC_FILL, PREDICTORS };
 
 static const char *const names[PREDICTORS] = {"psnr", "mean_colour_psnr", "harmonic_fill_psnr"};
@@ -140,29 +140,29 @@ static void fill_mean_colour(const struct gb_tensor *image) {
 }
 
 // The PSNR of each predictor on one example; `image` is a copy of its input, which is filled.
-static void score_example(const struct gb_tensor *truth, const struct gb_tensor *answer,
+static void score_example(const struct gb_tensor *truth, const struct gb_tensor *prediction,
                           const struct gb_tensor *image, double psnr[static PREDICTORS]) {
     const struct gb_tensor block = block_of(image);
-    psnr[MODEL] = gb_psnr(truth, answer, NULL, 1.0);
+    psnr[MODEL] = gb_psnr(truth, prediction, NULL, 1.0);
     fill_mean_colour(image);
     psnr[MEAN_COLOUR] = gb_psnr(truth, &block, NULL, 1.0);
     fill_block(image, &block);
     psnr[HARMONIC_FILL] = gb_psnr(truth, &block, NULL, 1.0);
 }
 
-static enum gb_status score(const struct gb_predictions *answers, json_t *metrics,
+static enum gb_status score(const struct gb_predictions *predictions, json_t *metrics,
                             json_t *per_image) {
-    const struct gb_examples *examples = answers->examples;
+    const struct gb_examples *examples = predictions->examples;
     struct gb_tensor image = gb_images(&examples->x, 0, 1);
     image.data = malloc(gb_elements(&image) * sizeof(float));
     double sums[PREDICTORS] = {0};
     enum gb_status status = image.data ? GB_OK : gb_no_memory("cannot score", "inpaint");
     for (int i = 0; status == GB_OK && i < examples->count; i++) {
         const struct gb_tensor truth = gb_images(&examples->y, i, 1);
-        const struct gb_tensor answer = gb_images(answers->answers, i, 1);
+        const struct gb_tensor prediction = gb_images(predictions->predicted, i, 1);
         double psnr[PREDICTORS];
         memcpy(image.data, gb_at(&examples->x, i, 0, 0), gb_elements(&image) * sizeof(float));
-        score_example(&truth, &answer, &image, psnr);
+        score_example(&truth, &prediction, &image, psnr);
         for (int p = 0; status == GB_OK && p < PREDICTORS; p++) {
             sums[p] += psnr[p];
             status = gb_metric_set(json_array_get(per_image, (size_t)i), "", names[p], psnr[p]);
@@ -195,10 +195,10 @@ static int columns_of(const struct gb_predictor *predictor, const struct gb_exam
     return prediction + 1;
 }
 
-// `target` is room for one.
-static enum gb_status fill_cells(struct gb_predictor *predictor, const char *name, int index,
-                                 const struct gb_example *example, const struct gb_tensor *target,
-                                 const struct gb_tensor cells[]) {
+static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_dataset *set,
+                               int index, const struct gb_example *example,
+                               const struct gb_tensor *target, const struct gb_tensor cells[]) {
+    const char *name = set->names[index];
     const struct gb_tensor *x = &example->x;
     const int samples = gb_shown_samples(predictor);
     struct gb_tensor blocks[GB_MAX_COLUMNS];
@@ -217,19 +217,6 @@ static enum gb_status fill_cells(struct gb_predictor *predictor, const char *nam
     GB_TRY(gb_predictor_predict(predictor, x, name, index, target));
     to_image(x, target, &blocks[SAMPLES + samples]);
     return GB_OK;
-}
-
-static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_dataset *set,
-                               int index, const struct gb_example *example,
-                               const struct gb_tensor cells[]) {
-    struct gb_tensor target = predictor->target;
-    target.data = malloc(gb_elements(&target) * sizeof(float));
-    if (!target.data)
-        return gb_no_memory("cannot draw", "inpaint");
-    const enum gb_status status =
-        fill_cells(predictor, set->names[index], index, example, &target, cells);
-    free(target.data);
-    return status;
 }
 
 static enum gb_status picture(struct gb_predictor *predictor, const struct gb_dataset *test,

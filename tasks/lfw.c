@@ -63,12 +63,6 @@ static void target(const struct gb_tensor *x, const struct gb_tensor *parts,
                         *gb_at(parts, n, i, j) == (float)part ? 1.0f : 0.0f;
 }
 
-static void to_image(const struct gb_tensor *x, const struct gb_tensor *target,
-                     const struct gb_tensor *picture) {
-    (void)x;
-    gb_copy_values(target, picture);
-}
-
 static int largest(const float channels[static GB_FACE_PARTS]) {
     int largest = 0;
     for (int part = 1; part < GB_FACE_PARTS; part++)
@@ -77,20 +71,20 @@ static int largest(const float channels[static GB_FACE_PARTS]) {
 }
 
 static void postprocess(const struct gb_tensor *x, const struct gb_tensor *picture,
-                        const struct gb_tensor *answer) {
+                        const struct gb_tensor *prediction) {
     (void)x;
     for (int n = 0; n < picture->n; n++)
         for (int i = 0; i < picture->h; i++)
             for (int j = 0; j < picture->w; j++) {
                 const int part = largest(gb_at(picture, n, i, j));
                 for (int c = 0; c < GB_FACE_PARTS; c++)
-                    gb_at(answer, n, i, j)[c] = c == part ? 1.0f : 0.0f;
+                    gb_at(prediction, n, i, j)[c] = c == part ? 1.0f : 0.0f;
             }
 }
 
 // ---- Scores ----
 
-// Two predictors side by side: the model, and blind to the image the most frequent part of each
+// Two predictors side by side: the model, and trivial to the image the most frequent part of each
 // pixel in the training set.
 enum predictor { MODEL, TRIVIAL, PREDICTORS };
 
@@ -167,10 +161,10 @@ static enum gb_status set_scores(const struct scoring *scoring, const struct gb_
     return GB_OK;
 }
 
-static enum gb_status add_scores(struct scoring *scoring, const struct gb_predictions *answers,
+static enum gb_status add_scores(struct scoring *scoring, const struct gb_predictions *predictions,
                                  json_t *metrics, json_t *per_image) {
-    const struct gb_tensor *truth = &answers->examples->y;
-    GB_TRY(gb_parallel_tries(answers->threads, truth->n, score_example, scoring));
+    const struct gb_tensor *truth = &predictions->examples->y;
+    GB_TRY(gb_parallel_tries(predictions->threads, truth->n, score_example, scoring));
     bool published = true;
     for (int i = 0; i < truth->n; i++) {
         const struct gb_superpixel_counts *counts = &scoring->scores[i].counts[MODEL];
@@ -185,42 +179,43 @@ static enum gb_status add_scores(struct scoring *scoring, const struct gb_predic
     return failed ? gb_no_memory("cannot score", "lfw") : GB_OK;
 }
 
-// One-hot answers as label maps.
-static void to_labels(const struct gb_tensor *answers, const struct gb_tensor *labels) {
-    for (int n = 0; n < answers->n; n++)
-        for (int i = 0; i < answers->h; i++)
-            for (int j = 0; j < answers->w; j++)
-                *gb_at(labels, n, i, j) = (float)largest(gb_at(answers, n, i, j));
+// One-hot predictions as label maps.
+static void to_labels(const struct gb_tensor *predictions, const struct gb_tensor *labels) {
+    for (int n = 0; n < predictions->n; n++)
+        for (int i = 0; i < predictions->h; i++)
+            for (int j = 0; j < predictions->w; j++)
+                *gb_at(labels, n, i, j) = (float)largest(gb_at(predictions, n, i, j));
 }
 
-static enum gb_status score_maps(const struct gb_predictions *answers, float *labels, float *blind,
-                                 struct scoring *scoring, json_t *metrics, json_t *per_image) {
-    const struct gb_tensor *truth = &answers->examples->y;
+static enum gb_status score_maps(const struct gb_predictions *predictions, float *labels,
+                                 float *trivial, struct scoring *scoring, json_t *metrics,
+                                 json_t *per_image) {
+    const struct gb_tensor *truth = &predictions->examples->y;
     struct gb_examples train;
-    GB_TRY(gb_dataset_gather(answers->train, NULL, answers->train->count, 0, answers->threads,
-                             &train));
-    gb_most_frequent(&train.y, GB_FACE_PARTS, blind);
+    GB_TRY(gb_dataset_gather(predictions->train, NULL, predictions->train->count, 0,
+                             predictions->threads, &train));
+    gb_most_frequent(&train.y, GB_FACE_PARTS, trivial);
     gb_examples_free(&train);
-    scoring->origin = gb_dataset_origin(answers->test);
-    scoring->indices = answers->indices;
+    scoring->origin = gb_dataset_origin(predictions->test);
+    scoring->indices = predictions->indices;
     scoring->predictions[MODEL] = gb_dense(labels, truth->n, truth->h, truth->w, 1);
-    scoring->predictions[TRIVIAL] = gb_same_map(blind, truth->n, truth->h, truth->w);
-    to_labels(answers->answers, &scoring->predictions[MODEL]);
-    return add_scores(scoring, answers, metrics, per_image);
+    scoring->predictions[TRIVIAL] = gb_same_map(trivial, truth->n, truth->h, truth->w);
+    to_labels(predictions->predicted, &scoring->predictions[MODEL]);
+    return add_scores(scoring, predictions, metrics, per_image);
 }
 
-static enum gb_status score(const struct gb_predictions *answers, json_t *metrics,
+static enum gb_status score(const struct gb_predictions *predictions, json_t *metrics,
                             json_t *per_image) {
-    const struct gb_tensor *truth = &answers->examples->y;
+    const struct gb_tensor *truth = &predictions->examples->y;
     float *labels = malloc(gb_elements(truth) * sizeof *labels);
-    float *blind = malloc((size_t)truth->h * (size_t)truth->w * sizeof *blind);
+    float *trivial = malloc((size_t)truth->h * (size_t)truth->w * sizeof *trivial);
     struct scoring scoring = {.scores = calloc((size_t)truth->n, sizeof *scoring.scores)};
     const enum gb_status status =
-        labels && blind && scoring.scores
-            ? score_maps(answers, labels, blind, &scoring, metrics, per_image)
+        labels && trivial && scoring.scores
+            ? score_maps(predictions, labels, trivial, &scoring, metrics, per_image)
             : gb_no_memory("cannot score", "lfw");
     free(labels);
-    free(blind);
+    free(trivial);
     free(scoring.scores);
     return status;
 }
@@ -240,7 +235,7 @@ const struct gb_task gb_lfw = {
     .models = models,
     .load = load,
     .target = target,
-    .to_image = to_image,
+    .to_image = gb_target_copied,
     .postprocess = postprocess,
     .picture_channels = GB_FACE_PARTS,
     .score = score,

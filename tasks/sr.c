@@ -84,12 +84,6 @@ static const struct gb_task_model models[] = {{.name = "cnf",
 
 // ---- Targets and pictures ----
 
-static void target(const struct gb_tensor *x, const struct gb_tensor *y,
-                   const struct gb_tensor *target) {
-    (void)x;
-    gb_copy_values(y, target);
-}
-
 static float to_picture(float level) {
     return level * (256.0f / 255.0f);
 }
@@ -98,12 +92,6 @@ static void to_image(const struct gb_tensor *x, const struct gb_tensor *target,
                      const struct gb_tensor *picture) {
     (void)x;
     gb_map_values(target, to_picture, picture);
-}
-
-static void postprocess(const struct gb_tensor *x, const struct gb_tensor *picture,
-                        const struct gb_tensor *answer) {
-    (void)x;
-    gb_copy_values(picture, answer);
 }
 
 // ---- Scores ----
@@ -403,7 +391,8 @@ static int columns_of(const struct gb_predictor *predictor, const struct gb_exam
 
 static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_dataset *middles,
                                int index, const struct gb_example *example,
-                               const struct gb_tensor cells[]) {
+                               const struct gb_tensor *target, const struct gb_tensor cells[]) {
+    (void)target;
     gb_map_values(&example->x, to_picture, &cells[INPUT]);
     gb_map_values(&example->y, to_picture, &cells[TRUTH]);
     GB_TRY(gb_sr_bicubic(&example->x, &cells[ENLARGED]));
@@ -537,9 +526,9 @@ const struct gb_task gb_sr = {
     .models = models,
     .reduced = {.size = 32, .batch = 8, .iterations = 1600, .learning_rate = 2e-3f},
     .load = gb_sr_load,
-    .target = target,
+    .target = gb_target_copied,
     .to_image = to_image,
-    .postprocess = postprocess,
+    .postprocess = gb_target_copied,
     .picture_channels = 3,
     .one_sample = true,
     .evaluate = evaluate,

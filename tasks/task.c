@@ -56,6 +56,12 @@ void gb_task_postprocess(const struct gb_task *task, const struct gb_tensor *x,
         gb_clip(picture, answer);
 }
 
+void gb_target_copied(const struct gb_tensor *x, const struct gb_tensor *from,
+                      const struct gb_tensor *to) {
+    (void)x;
+    gb_copy_values(from, to);
+}
+
 int gb_task_samples(const struct gb_task *task) {
     enum { CGLOW_SAMPLES = 10 };
     return task->samples ? task->samples : CGLOW_SAMPLES;

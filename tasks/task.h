@@ -42,12 +42,12 @@ struct gb_reduced_run {
     float learning_rate;
 };
 
-// What a model answered about a test split.
+// A model's predictions for a test split.
 struct gb_predictions {
     const struct gb_dataset *train, *test; // train serves the trivial baselines
     const struct gb_examples *examples;    // those of the test split that are scored
     const int *indices;                    // where each of them stands in the split
-    const struct gb_tensor *answers;       // of gb_task_postprocess, shape of the picture
+    const struct gb_tensor *predicted;     // by gb_task_postprocess, of the picture's shape
     int threads;
 };
 
@@ -91,7 +91,7 @@ struct gb_task {
     // and to each object of the array `per_image`. GB_OUT_OF_MEMORY, GB_BAD_INPUT where the
     // examples cannot be scored, and GB_CHECK_FAILED where a metric is not finite. NULL where
     // `evaluate` is given.
-    enum gb_status (*score)(const struct gb_predictions *answers, json_t *metrics,
+    enum gb_status (*score)(const struct gb_predictions *predictions, json_t *metrics,
                             json_t *per_image);
     // For a task whose protocol is its own: takes the place of the common evaluation (bits per
     // dimension, one answer an example, score). NULL: the common one.
@@ -120,7 +120,11 @@ enum { GB_MIN_SIZE = 8, GB_MAX_SIZE = 1024 };
 void gb_task_postprocess(const struct gb_task *task, const struct gb_tensor *x,
                          const struct gb_tensor *picture, const struct gb_tensor *answer);
 
-// Samples that a prediction averages, where nobody says how many.
+// Copies `from`: a target, picture or prediction that is the data as they are.
+void gb_target_copied(const struct gb_tensor *x, const struct gb_tensor *from,
+                      const struct gb_tensor *to);
+
+// The default number of samples averaged by a prediction.
 int gb_task_samples(const struct gb_task *task);
 
 // Bits per dimension of a log-likelihood (nats) of one target with this many dimensions, as the

@@ -80,12 +80,6 @@ static const struct gb_task_model models[] = {
      .recipe = RECIPE},
     {0}};
 
-static void copy(const struct gb_tensor *x, const struct gb_tensor *from,
-                 const struct gb_tensor *to) {
-    (void)x;
-    gb_copy_values(from, to);
-}
-
 static float one_or_zero(float value) {
     return value > 0.5f;
 }
@@ -433,7 +427,9 @@ static enum gb_status fill_cells(struct gb_predictor *p, const struct gb_dataset
 }
 
 static enum gb_status fill_row(struct gb_predictor *p, const struct gb_dataset *set, int index,
-                               const struct gb_example *example, const struct gb_tensor cells[]) {
+                               const struct gb_example *example, const struct gb_tensor *target,
+                               const struct gb_tensor cells[]) {
+    (void)target;
     struct gb_tensor kept = gb_dense(NULL, KEPT, example->y.h, example->y.w, 1);
     struct buffers buffers = {0};
     kept.data = malloc(gb_elements(&kept) * sizeof(float));
@@ -467,8 +463,8 @@ const struct gb_task gb_vessels = {
     .reduced = {.size = GB_FUNDUS_SIZE, .batch = 2, .iterations = 500, .learning_rate = 1e-3f},
     .models = models,
     .load = load,
-    .target = copy,
-    .to_image = copy,
+    .target = gb_target_copied,
+    .to_image = gb_target_copied,
     .postprocess = postprocess,
     .picture_channels = 1,
     .evaluate = evaluate,

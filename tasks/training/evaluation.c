@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a predictor makes of a whole split: scores, and a picture.
+// A predictor's scores on a split, and its contact sheet.
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,20 +16,20 @@ static const char *name_of(const struct gb_dataset *set, int index) {
 
 // ---- Scores ----
 
-// The answers of the scored examples.
+// Predictions for the scored examples; `picture` is a buffer for one image.
 static enum gb_status predict(struct gb_predictor *p, const struct gb_selection *scored,
                               const struct gb_examples *examples, const struct gb_tensor *picture,
-                              const struct gb_tensor *answers) {
-    struct gb_tensor target = p->target; // room for one
+                              const struct gb_tensor *predicted) {
+    struct gb_tensor target = p->target; // buffer for one
     target.data = malloc(gb_elements(&target) * sizeof(float));
     enum gb_status status = target.data ? GB_OK : gb_no_memory("cannot evaluate", p->task->name);
     for (int i = 0; status == GB_OK && i < examples->count; i++) {
-        struct gb_tensor x = gb_images(&examples->x, i, 1), answer = gb_images(answers, i, 1);
+        struct gb_tensor x = gb_images(&examples->x, i, 1), prediction = gb_images(predicted, i, 1);
         status = gb_predictor_predict(p, &x, scored->names[i], scored->indices[i], &target);
         if (status != GB_OK)
             break;
         p->task->to_image(&x, &target, picture);
-        gb_task_postprocess(p->task, &x, picture, &answer);
+        gb_task_postprocess(p->task, &x, picture, &prediction);
     }
     free(target.data);
     return status;
@@ -52,80 +52,80 @@ static enum gb_status add_bits(const struct gb_predictor *p, const struct gb_sel
                                                    mean + p->task->published_bits);
 }
 
-struct room {
+struct buffers {
     struct gb_selection scored;
     struct gb_examples examples;
     double *bits;
-    struct gb_tensor picture, answers;
+    struct gb_tensor picture, predicted;
 };
 
 static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *train,
-                               const struct gb_dataset *test, const struct room *room,
+                               const struct gb_dataset *test, const struct buffers *buffers,
                                json_t *metrics, json_t *per_image) {
-    const struct gb_selection *scored = &room->scored;
-    GB_TRY(gb_predictor_bits(p, &room->examples, 0, scored->names, room->bits));
+    const struct gb_selection *scored = &buffers->scored;
+    GB_TRY(gb_predictor_bits(p, &buffers->examples, 0, scored->names, buffers->bits));
     double start = gb_seconds();
-    GB_TRY(predict(p, scored, &room->examples, &room->picture, &room->answers));
+    GB_TRY(predict(p, scored, &buffers->examples, &buffers->picture, &buffers->predicted));
     double seconds = (gb_seconds() - start) / scored->count;
-    GB_TRY(add_bits(p, scored, room->bits, metrics, per_image));
+    GB_TRY(add_bits(p, scored, buffers->bits, metrics, per_image));
     GB_TRY(gb_metric_set_speed(metrics, seconds));
-    const struct gb_predictions answers = {.train = train,
-                                           .test = test,
-                                           .examples = &room->examples,
-                                           .indices = scored->indices,
-                                           .answers = &room->answers,
-                                           .threads = p->options.threads};
-    return p->task->score(&answers, metrics, per_image);
+    const struct gb_predictions predictions = {.train = train,
+                                               .test = test,
+                                               .examples = &buffers->examples,
+                                               .indices = scored->indices,
+                                               .predicted = &buffers->predicted,
+                                               .threads = p->options.threads};
+    return p->task->score(&predictions, metrics, per_image);
 }
 
-static enum gb_status take_room(const struct gb_predictor *p, const struct gb_dataset *test,
-                                struct room *room) {
+static enum gb_status create_buffers(const struct gb_predictor *p, const struct gb_dataset *test,
+                                     struct buffers *buffers) {
     const int channels = p->task->picture_channels;
-    GB_TRY(gb_dataset_select(test, p->options.scored, &room->scored));
-    const int count = room->scored.count;
-    GB_TRY(gb_dataset_gather(test, room->scored.indices, count, p->options.seed, p->options.threads,
-                             &room->examples));
-    room->bits = malloc((size_t)count * sizeof *room->bits);
-    room->picture = gb_dense(NULL, 1, test->shape.y_h, test->shape.y_w, channels);
-    room->answers = gb_dense(NULL, count, test->shape.y_h, test->shape.y_w, channels);
-    room->picture.data = malloc(gb_elements(&room->picture) * sizeof(float));
-    room->answers.data = malloc(gb_elements(&room->answers) * sizeof(float));
-    return room->bits && room->picture.data && room->answers.data
+    GB_TRY(gb_dataset_select(test, p->options.scored, &buffers->scored));
+    const int count = buffers->scored.count;
+    GB_TRY(gb_dataset_gather(test, buffers->scored.indices, count, p->options.seed,
+                             p->options.threads, &buffers->examples));
+    buffers->bits = malloc((size_t)count * sizeof *buffers->bits);
+    buffers->picture = gb_dense(NULL, 1, test->shape.y_h, test->shape.y_w, channels);
+    buffers->predicted = gb_dense(NULL, count, test->shape.y_h, test->shape.y_w, channels);
+    buffers->picture.data = malloc(gb_elements(&buffers->picture) * sizeof(float));
+    buffers->predicted.data = malloc(gb_elements(&buffers->predicted) * sizeof(float));
+    return buffers->bits && buffers->picture.data && buffers->predicted.data
                ? GB_OK
                : gb_no_memory("cannot evaluate", p->task->name);
 }
 
-static void free_room(struct room *room) {
-    gb_selection_free(&room->scored);
-    gb_examples_free(&room->examples);
-    free(room->bits);
-    free(room->picture.data);
-    free(room->answers.data);
+static void free_buffers(struct buffers *buffers) {
+    gb_selection_free(&buffers->scored);
+    gb_examples_free(&buffers->examples);
+    free(buffers->bits);
+    free(buffers->picture.data);
+    free(buffers->predicted.data);
 }
 
 enum gb_status gb_predictor_evaluate(struct gb_predictor *p, const struct gb_dataset *train,
                                      const struct gb_dataset *test, json_t *metrics,
                                      json_t *per_image) {
-    struct room room = {0};
+    struct buffers buffers = {0};
     enum gb_status status;
     if (p->task->evaluate)
         status = p->task->evaluate(p, train, test, metrics, per_image);
-    else if ((status = take_room(p, test, &room)) == GB_OK)
-        status = evaluate(p, train, test, &room, metrics, per_image);
-    free_room(&room);
+    else if ((status = create_buffers(p, test, &buffers)) == GB_OK)
+        status = evaluate(p, train, test, &buffers, metrics, per_image);
+    free_buffers(&buffers);
     return status == GB_OK ? gb_backend_check(p->options.backend) : status;
 }
 
 // ---- Pictures ----
 
-// One image of every column, one column after the other, for each row.
+// The contact sheet: for each row one image of every column.
 struct sheet {
     struct gb_picture_column columns[GB_MAX_COLUMNS];
     int column_count;
     float *values;
 };
 
-static enum gb_status make_sheet(int rows, struct sheet *sheet) {
+static enum gb_status create_sheet(int rows, struct sheet *sheet) {
     size_t floats = 0;
     for (int i = 0; i < sheet->column_count; i++) {
         struct gb_tensor *images = &sheet->columns[i].images;
@@ -144,15 +144,18 @@ static enum gb_status draw_row(struct gb_predictor *p, const struct gb_example_p
                                const struct gb_dataset *set, int index, int row,
                                const struct sheet *sheet) {
     const struct gb_random_key key = {.seed = p->options.seed, .sample = (uint32_t)index};
-    struct gb_tensor cells[GB_MAX_COLUMNS];
+    struct gb_tensor cells[GB_MAX_COLUMNS], target = p->target;
     struct gb_examples one;
     GB_TRY(gb_examples_create(&one, 1, &set->shape));
     const struct gb_example example = gb_example_at(&one, 0);
     for (int i = 0; i < sheet->column_count; i++)
         cells[i] = gb_images(&sheet->columns[i].images, row, 1);
-    enum gb_status status = set->fill(set, index, &key, &example);
+    target.data = malloc(gb_elements(&target) * sizeof(float));
+    enum gb_status status = target.data ? set->fill(set, index, &key, &example)
+                                        : gb_no_memory("cannot draw", p->task->name);
     if (status == GB_OK)
-        status = picture->fill_row(p, set, index, &example, cells);
+        status = picture->fill_row(p, set, index, &example, &target, cells);
+    free(target.data);
     gb_examples_free(&one);
     return status;
 }
@@ -160,16 +163,16 @@ static enum gb_status draw_row(struct gb_predictor *p, const struct gb_example_p
 static enum gb_status draw_sheet(struct gb_predictor *p, const struct gb_example_picture *picture,
                                  const struct gb_dataset *set, const struct gb_selection *shown,
                                  struct sheet *sheet, const char *path) {
-    GB_TRY(make_sheet(shown->count, sheet));
+    GB_TRY(create_sheet(shown->count, sheet));
     for (int row = 0; row < shown->count; row++)
         GB_TRY(draw_row(p, picture, set, shown->indices[row], row, sheet));
     GB_TRY(gb_backend_check(p->options.backend));
-    const struct gb_picture whole = {.title = p->task->summary,
-                                     .columns = sheet->columns,
-                                     .column_count = sheet->column_count,
-                                     .row_count = shown->count,
-                                     .row_captions = (const char *const *)shown->names};
-    return gb_picture_write(path, &whole);
+    const struct gb_picture all = {.title = p->task->summary,
+                                   .columns = sheet->columns,
+                                   .column_count = sheet->column_count,
+                                   .row_count = shown->count,
+                                   .row_captions = (const char *const *)shown->names};
+    return gb_picture_write(path, &all);
 }
 
 enum gb_status gb_draw_examples(struct gb_predictor *p, const struct gb_example_picture *picture,
@@ -190,8 +193,8 @@ enum gb_status gb_draw_examples(struct gb_predictor *p, const struct gb_example_
 
 // ---- The common picture ----
 
-// Before the samples. Behind them stands the answer, and before it, where the task decides, what it
-// decides from.
+// Columns before the samples. After them come the mean, where the task postprocesses it, and the
+// prediction.
 enum { INPUT, TRUTH, SAMPLES };
 
 int gb_shown_samples(const struct gb_predictor *p) {
@@ -202,25 +205,25 @@ int gb_shown_samples(const struct gb_predictor *p) {
 
 static int columns_of(const struct gb_predictor *p, const struct gb_example_shape *shape,
                       struct gb_picture_column columns[static GB_MAX_COLUMNS]) {
-    const int samples = gb_shown_samples(p), undecided = SAMPLES + samples,
-              answer = undecided + (p->task->postprocess != NULL);
+    const int samples = gb_shown_samples(p), mean = SAMPLES + samples,
+              prediction = mean + (p->task->postprocess != NULL);
     const struct gb_tensor one =
         gb_dense(NULL, 1, shape->y_h, shape->y_w, p->task->picture_channels);
-    for (int i = TRUTH; i <= answer; i++)
+    for (int i = TRUTH; i <= prediction; i++)
         columns[i] = (struct gb_picture_column){"sample", one};
-    // A person sees colour, or grey.
     columns[INPUT] = (struct gb_picture_column){
         "input", gb_dense(NULL, 1, shape->x_h, shape->x_w, shape->x_c >= 3 ? 3 : 1)};
     columns[TRUTH].caption = "truth";
-    columns[undecided].caption = gb_prediction_names[p->options.prediction];
-    columns[answer].caption = "prediction";
-    return answer + 1;
+    columns[mean].caption = gb_prediction_names[p->options.prediction];
+    columns[prediction].caption = "prediction";
+    return prediction + 1;
 }
 
-static enum gb_status fill_cells(struct gb_predictor *p, const char *name, int index,
-                                 const struct gb_example *example, const struct gb_tensor *target,
-                                 const struct gb_tensor cells[]) {
+static enum gb_status fill_row(struct gb_predictor *p, const struct gb_dataset *set, int index,
+                               const struct gb_example *example, const struct gb_tensor *target,
+                               const struct gb_tensor cells[]) {
     const struct gb_task *task = p->task;
+    const char *name = name_of(set, index);
     const struct gb_tensor input = gb_channels(&example->x, 0, cells[INPUT].c);
     const int samples = gb_shown_samples(p);
     gb_copy_values(&input, &cells[INPUT]);
@@ -231,23 +234,12 @@ static enum gb_status fill_cells(struct gb_predictor *p, const char *name, int i
         const struct gb_tensor sample = gb_predictor_sample(p, index, m, p->options.temperature);
         task->to_image(&example->x, &sample, &cells[SAMPLES + m]);
     }
-    const struct gb_tensor *undecided = &cells[SAMPLES + samples];
+    const struct gb_tensor *mean = &cells[SAMPLES + samples];
     GB_TRY(gb_predictor_predict(p, &example->x, name, index, target));
-    task->to_image(&example->x, target, undecided);
+    task->to_image(&example->x, target, mean);
     if (task->postprocess)
-        task->postprocess(&example->x, undecided, undecided + 1);
+        task->postprocess(&example->x, mean, mean + 1);
     return GB_OK;
-}
-
-static enum gb_status fill_row(struct gb_predictor *p, const struct gb_dataset *set, int index,
-                               const struct gb_example *example, const struct gb_tensor cells[]) {
-    struct gb_tensor target = p->target; // room for one
-    target.data = malloc(gb_elements(&target) * sizeof(float));
-    enum gb_status status = target.data
-                                ? fill_cells(p, name_of(set, index), index, example, &target, cells)
-                                : gb_no_memory("cannot evaluate", p->task->name);
-    free(target.data);
-    return status;
 }
 
 enum gb_status gb_predictor_picture(struct gb_predictor *p, const struct gb_dataset *set,

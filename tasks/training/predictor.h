@@ -110,10 +110,11 @@ struct gb_example_picture {
     // returns how many there are.
     int (*columns)(const struct gb_predictor *predictor, const struct gb_example_shape *shape,
                    struct gb_picture_column columns[static GB_MAX_COLUMNS]);
-    // Fills a row: one image of each column for example `index` of the set.
+    // Fills a row: one image of each column for example `index` of the set. `target` is a buffer for
+    // one target.
     enum gb_status (*fill_row)(struct gb_predictor *predictor, const struct gb_dataset *set,
                                int index, const struct gb_example *example,
-                               const struct gb_tensor cells[]);
+                               const struct gb_tensor *target, const struct gb_tensor cells[]);
 };
 // Samples that a row shows: up to four, none of a model with one answer.
 int gb_shown_samples(const struct gb_predictor *predictor);

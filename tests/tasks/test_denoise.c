@@ -8,6 +8,7 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/tasks/loading.h"
 
 enum { SIZE = 32 };
 static const double DEVIATION = 25.0 / 255.0;
@@ -23,11 +24,6 @@ static enum gb_status load(const char *directory, const char *lists, int size,
     const struct gb_source source = {
         .directory = directory, .split_directory = lists, .size = size, .threads = 2};
     return denoise()->load(&source, splits);
-}
-
-static void free_splits(struct gb_dataset splits[]) {
-    for (int split = 0; split < GB_SPLITS; split++)
-        gb_dataset_free(&splits[split]);
 }
 
 // One example as a key draws it.
@@ -121,12 +117,6 @@ static void draws_by_the_key_alone(void **state) {
     free_splits(others);
 }
 
-static double metric(const json_t *metrics, const char *name) {
-    const json_t *value = json_object_get(metrics, name);
-    assert_non_null(value);
-    return json_real_value(value);
-}
-
 // Answers of `share` of the noise that there is: 1 is perfect, 0 leaves the image as it is.
 static void score(const struct gb_dataset *test, int threads, float share, json_t *metrics,
                   json_t *per_image) {
@@ -143,7 +133,7 @@ static void score(const struct gb_dataset *test, int threads, float share, json_
     task->to_image(&examples.x, &target, &answer);
     gb_task_postprocess(task, &examples.x, &answer, &answer);
     const struct gb_predictions answers = {
-        .test = test, .examples = &examples, .answers = &answer, .threads = threads};
+        .test = test, .examples = &examples, .predicted = &answer, .threads = threads};
     for (int i = 0; i < test->count; i++)
         json_array_append_new(per_image, json_object());
     assert_int_equal(task->score(&answers, metrics, per_image), GB_OK);

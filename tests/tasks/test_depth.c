@@ -18,6 +18,7 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/tasks/loading.h"
 
 // ---- a published directory in small ----
 
@@ -381,8 +382,7 @@ static void assert_bad(const char *lists, const char *where, const char *reason)
     assert_int_equal(load(lists, SIZE, WIDE, splits), GB_BAD_INPUT);
     for (int split = 0; split < GB_SPLITS; split++)
         assert_null(splits[split].raw);
-    if (!strstr(gb_error_message(), where) || !strstr(gb_error_message(), reason))
-        fail_msg("\"%s\" does not name %s or say \"%s\"", gb_error_message(), where, reason);
+    assert_message(where, reason);
     assert_int_equal(gb_fixture_entries("cache/glowbench"), 0);
 }
 
@@ -510,11 +510,6 @@ static void load_task(const char *directory, int size, struct gb_dataset splits[
         fail_msg("%s", gb_error_message());
 }
 
-static void free_splits(struct gb_dataset splits[]) {
-    for (int split = 0; split < GB_SPLITS; split++)
-        gb_dataset_free(&splits[split]);
-}
-
 static void masks_what_is_not_measured(void **state) {
     (void)state;
     const struct gb_task *task;
@@ -567,10 +562,6 @@ static void crops_by_key_while_training(void **state) {
     free_splits(splits);
 }
 
-static double metric(const json_t *metrics, const char *name) {
-    return json_number_value(json_object_get(metrics, name));
-}
-
 // Predicting no error scores as the mean around the input does, the right error as nothing else.
 static void scores_valid_pixels(void **state) {
     (void)state;
@@ -586,7 +577,7 @@ static void scores_valid_pixels(void **state) {
     const struct gb_predictions given = {.train = &splits[0],
                                          .test = &splits[1],
                                          .examples = &examples,
-                                         .answers = &answers,
+                                         .predicted = &answers,
                                          .threads = 1};
     for (int right = 0; right < 2; right++) {
         json_t *metrics = json_object(), *per_image = json_array();

@@ -10,6 +10,7 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/tasks/loading.h"
 
 static int photograph(int x, int y, int channel) {
     return 60 + 2 * x + y + 20 * channel;
@@ -52,16 +53,7 @@ static int setup(void **state) {
 }
 
 static enum gb_status load_lists(const char *lists, struct gb_dataset splits[]) {
-    struct gb_source source = {.directory = gb_fixture_path(""),
-                               .split_directory = lists ? gb_fixture_path(lists) : NULL,
-                               .size = SIZE,
-                               .threads = 2};
-    return gb_horses_load(&source, splits);
-}
-
-static void free_splits(struct gb_dataset splits[]) {
-    for (int split = 0; split < GB_SPLITS; split++)
-        gb_dataset_free(&splits[split]);
+    return load_fixture(gb_horses_load, "", lists, SIZE, splits);
 }
 
 static void loads_what_the_lists_name(void **state) {
@@ -112,11 +104,7 @@ static void splits_by_seed_and_leaves_black_out(void **state) {
 
 static void assert_bad(const char *lists, const char *where, const char *reason) {
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load_lists(lists, splits), GB_BAD_INPUT);
-    for (int split = 0; split < GB_SPLITS; split++)
-        assert_null(splits[split].names);
-    if (!strstr(gb_error_message(), where) || !strstr(gb_error_message(), reason))
-        fail_msg("\"%s\" does not name %s or say \"%s\"", gb_error_message(), where, reason);
+    assert_not_loaded(load_lists(lists, splits), splits, where, reason);
 }
 
 static void says_what_is_wrong_with_a_list(void **state) {

@@ -8,6 +8,7 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/tasks/loading.h"
 
 // ---- patches ----
 
@@ -178,8 +179,7 @@ static void assert_bad(bool listed, int min_side, const char *where, const char 
     assert_int_equal(read_splits(listed, min_side, splits), GB_BAD_INPUT);
     for (int split = 0; split < GB_SPLITS; split++)
         assert_null(splits[split].images);
-    if (!strstr(gb_error_message(), where) || !strstr(gb_error_message(), reason))
-        fail_msg("\"%s\" does not name %s or say \"%s\"", gb_error_message(), where, reason);
+    assert_message(where, reason);
 }
 
 static void says_what_is_wrong_with_a_list(void **state) {

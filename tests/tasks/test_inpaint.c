@@ -10,6 +10,7 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/tasks/loading.h"
 
 extern const struct gb_task gb_inpaint;
 
@@ -28,26 +29,13 @@ static void write_faces(const char *directory) {
 }
 
 static enum gb_status load(const char *directory, const char *lists, struct gb_dataset splits[]) {
-    const struct gb_source source = {.directory = gb_fixture_path(directory),
-                                     .split_directory = lists ? gb_fixture_path(lists) : NULL,
-                                     .size = SIZE,
-                                     .threads = 2};
-    return gb_aligned_faces_load(&source, splits);
-}
-
-static void free_splits(struct gb_dataset splits[]) {
-    for (int split = 0; split < GB_SPLITS; split++)
-        gb_dataset_free(&splits[split]);
+    return load_fixture(gb_aligned_faces_load, directory, lists, SIZE, splits);
 }
 
 static void assert_bad(const char *directory, const char *lists, const char *where,
                        const char *reason) {
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load(directory, lists, splits), GB_BAD_INPUT);
-    for (int split = 0; split < GB_SPLITS; split++)
-        assert_null(splits[split].names);
-    if (!strstr(gb_error_message(), where) || !strstr(gb_error_message(), reason))
-        fail_msg("\"%s\" does not name %s or say \"%s\"", gb_error_message(), where, reason);
+    assert_not_loaded(load(directory, lists, splits), splits, where, reason);
 }
 
 static void hides_the_block_in_the_middle(void **state) {
@@ -288,13 +276,6 @@ static void targets_keep_every_level(void **state) {
     assert_true(answer[0] == 0.0f && answer[1] == 1.0f);
 }
 
-static double metric(const json_t *metrics, const char *name) {
-    const json_t *value = json_object_get(metrics, name);
-    if (!value)
-        fail_msg("no %s", name);
-    return json_number_value(value);
-}
-
 // Of a plane the harmonic fill leaves nothing to be desired, of a level picture neither fill does.
 static void scores_beside_two_fills(void **state) {
     (void)state;
@@ -314,7 +295,8 @@ static void scores_beside_two_fills(void **state) {
     const float *truth = examples.y.data;
     for (size_t i = 0; i < gb_elements(&answers); i++)
         wrong[i] = truth[i] + 0.1f; // 20 dB
-    const struct gb_predictions scored = {.examples = &examples, .answers = &answers, .threads = 1};
+    const struct gb_predictions scored = {
+        .examples = &examples, .predicted = &answers, .threads = 1};
     json_t *metrics = json_object(), *per_image = json_pack("[{},{}]");
     assert_int_equal(gb_inpaint.score(&scored, metrics, per_image), GB_OK);
     const json_t *plane = json_array_get(per_image, 0), *level = json_array_get(per_image, 1);

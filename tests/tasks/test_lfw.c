@@ -10,6 +10,7 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/tasks/loading.h"
 
 extern const struct gb_task gb_lfw;
 
@@ -54,16 +55,7 @@ static int setup(void **state) {
 }
 
 static enum gb_status load_lists(const char *lists, struct gb_dataset splits[]) {
-    const struct gb_source source = {.directory = gb_fixture_path(""),
-                                     .split_directory = lists ? gb_fixture_path(lists) : NULL,
-                                     .size = SIZE,
-                                     .threads = 2};
-    return gb_lfw_load(&source, splits);
-}
-
-static void free_splits(struct gb_dataset splits[]) {
-    for (int split = 0; split < GB_SPLITS; split++)
-        gb_dataset_free(&splits[split]);
+    return load_fixture(gb_lfw_load, "", lists, SIZE, splits);
 }
 
 static void loads_what_the_lists_name(void **state) {
@@ -153,11 +145,7 @@ static void reads_superpixels_where_they_are_given(void **state) {
 
 static void assert_bad(const char *lists, const char *where, const char *reason) {
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load_lists(lists, splits), GB_BAD_INPUT);
-    for (int split = 0; split < GB_SPLITS; split++)
-        assert_null(splits[split].names);
-    if (!strstr(gb_error_message(), where) || !strstr(gb_error_message(), reason))
-        fail_msg("\"%s\" does not name %s or say \"%s\"", gb_error_message(), where, reason);
+    assert_not_loaded(load_lists(lists, splits), splits, where, reason);
 }
 
 static void says_what_is_wrong_with_a_list(void **state) {
@@ -244,13 +232,6 @@ static void targets_are_one_channel_a_part(void **state) {
     assert_memory_equal(answer, face, sizeof face);
 }
 
-static double metric(const json_t *metrics, const char *name) {
-    const json_t *value = json_object_get(metrics, name);
-    if (!value)
-        fail_msg("no %s", name);
-    return json_number_value(value);
-}
-
 // What the task says of answers: the truth itself, or hair everywhere.
 static json_t *score(struct gb_dataset splits[], bool truth) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
@@ -273,7 +254,7 @@ static json_t *score(struct gb_dataset splits[], bool truth) {
                                           .test = test,
                                           .examples = &examples,
                                           .indices = all.indices,
-                                          .answers = &answers,
+                                          .predicted = &answers,
                                           .threads = 2};
     if (gb_lfw.score(&scored, metrics, per_image) != GB_OK)
         fail_msg("%s", gb_error_message());

@@ -5,11 +5,7 @@
 #include "tasks/data/lists.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
-
-static void assert_message(const char *where, const char *reason) {
-    if (!strstr(gb_error_message(), where) || !strstr(gb_error_message(), reason))
-        fail_msg("\"%s\" does not name %s or say \"%s\"", gb_error_message(), where, reason);
-}
+#include "tests/tasks/loading.h"
 
 static void reads_a_name_a_line(void **state) {
     (void)state;

@@ -13,6 +13,7 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/tasks/loading.h"
 #include "tests/tasks/untrained.h"
 
 enum { SIZE = 16 };
@@ -50,11 +51,6 @@ static enum gb_status load(const char *directory, const char *lists, struct gb_d
     const struct gb_source source = {
         .directory = directory, .split_directory = lists, .size = SIZE, .threads = 2};
     return gb_sr_load(&source, splits);
-}
-
-static void free_splits(struct gb_dataset splits[]) {
-    for (int split = 0; split < GB_SPLITS; split++)
-        gb_dataset_free(&splits[split]);
 }
 
 // An example in memory.
@@ -573,10 +569,6 @@ static void assert_means(const json_t *metrics, const json_t *per_image, const c
         snprintf(metric, sizeof metric, "%s%s", sets[i][1], name);
         assert_metric(metrics, metric, mean - 1e-12, mean + 1e-12);
     }
-}
-
-static double metric(const json_t *metrics, const char *name) {
-    return json_number_value(json_object_get(metrics, name));
 }
 
 static void evaluates_whole_photographs(void **state) {

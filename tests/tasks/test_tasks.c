@@ -9,6 +9,7 @@
 #include "tasks/training/reduced_run.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
+#include "tests/tasks/loading.h"
 #include "tests/tasks/untrained.h"
 
 // ---- The main job's scores ----
@@ -77,11 +78,6 @@ static void load(const struct gb_task *task, struct gb_dataset splits[]) {
     const struct gb_source source = {.size = SIZE, .threads = 2};
     if (task->load(&source, splits) != GB_OK)
         fail_msg("%s: %s", task->name, gb_error_message());
-}
-
-static void free_splits(struct gb_dataset splits[]) {
-    for (int split = 0; split < GB_SPLITS; split++)
-        gb_dataset_free(&splits[split]);
 }
 
 static struct gb_run_config tiny_run(const struct gb_task *task, const struct gb_task_model *model,

@@ -8,6 +8,7 @@
 #include "tasks/training/predictor.h"
 #include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
+#include "tests/tasks/loading.h"
 #include "tests/tasks/untrained.h"
 
 // Windows are smaller than images, and these no multiple of GB_VESSELS_MULTIPLE.
@@ -55,13 +56,6 @@ static void make_predictor(const char *model_name, struct gb_predictor *predicto
     make_predictor_by(GB_PREDICT_MEAN, model_name, predictor);
 }
 
-static double number(const json_t *object, const char *name) {
-    const json_t *value = json_object_get(object, name);
-    if (!json_is_number(value))
-        fail_msg("no number %s", name);
-    return json_number_value(value);
-}
-
 static struct gb_pr_point human(void) {
     struct gb_detections detections = {0};
     for (int i = 0; i < TEST; i++) {
@@ -79,24 +73,24 @@ static struct gb_pr_point human(void) {
 
 static void check_metrics(const json_t *metrics, int points) {
     struct gb_pr_point second = human();
-    assert_true(number(metrics, "dimensions") == PADDED * PADDED);
+    assert_true(metric(metrics, "dimensions") == PADDED * PADDED);
     double ratio =
-        number(metrics, "bits_per_photograph_pixel") / number(metrics, "bits_per_dimension");
+        metric(metrics, "bits_per_photograph_pixel") / metric(metrics, "bits_per_dimension");
     assert_float_equal(ratio, (double)(PADDED * PADDED) / (SIDE * SIDE), 1e-9);
-    assert_float_equal(number(metrics, "human_f_score"), second.f_score, 1e-12);
-    assert_float_equal(number(metrics, "human_recall"), second.recall, 1e-12);
+    assert_float_equal(metric(metrics, "human_f_score"), second.f_score, 1e-12);
+    assert_float_equal(metric(metrics, "human_recall"), second.recall, 1e-12);
     // The best of the curve is on it, and no point of it is better.
     const json_t *curve = json_object_get(metrics, "curve"), *point;
     double best = 0;
     size_t i;
     assert_int_equal(json_array_size(curve), points);
     json_array_foreach(curve, i, point)
-        best = fmax(best, number(point, "f_score"));
-    assert_float_equal(number(metrics, "f_score"), best, 1e-12);
-    assert_true(number(metrics, "trivial_f_score") > 0.1);
+        best = fmax(best, metric(point, "f_score"));
+    assert_float_equal(metric(metrics, "f_score"), best, 1e-12);
+    assert_true(metric(metrics, "trivial_f_score") > 0.1);
     // A coin that knows how rare vessels are.
-    assert_true(number(metrics, "trivial_bits_per_dimension") > 0.1 &&
-                number(metrics, "trivial_bits_per_dimension") < 0.5);
+    assert_true(metric(metrics, "trivial_bits_per_dimension") > 0.1 &&
+                metric(metrics, "trivial_bits_per_dimension") < 0.5);
 }
 
 static void check_photographs(const json_t *per_image, const json_t *metrics) {
@@ -105,13 +99,13 @@ static void check_photographs(const json_t *per_image, const json_t *metrics) {
     size_t i;
     assert_int_equal(json_array_size(per_image), TEST);
     json_array_foreach(per_image, i, photograph) {
-        bits += number(photograph, "bits_per_dimension") / TEST;
-        f_scores += number(photograph, "sample_f_score") / TEST;
+        bits += metric(photograph, "bits_per_dimension") / TEST;
+        f_scores += metric(photograph, "sample_f_score") / TEST;
         assert_int_equal(json_array_size(json_object_get(photograph, "samples")), SAMPLES);
         assert_non_null(json_object_get(photograph, "human"));
     }
-    assert_float_equal(number(metrics, "bits_per_dimension"), bits, 1e-9);
-    assert_float_equal(number(metrics, "sample_f_score"), f_scores, 1e-9);
+    assert_float_equal(metric(metrics, "bits_per_dimension"), bits, 1e-9);
+    assert_float_equal(metric(metrics, "sample_f_score"), f_scores, 1e-9);
 }
 
 // All models on the same whole images, though they are built for windows.
@@ -146,7 +140,7 @@ static void measures_what_ascent_finds(void **state) {
         check_photographs(per_image, metrics);
         size_t i, best = 0;
         json_array_foreach(json_object_get(metrics, "curve"), i, point) {
-            best += number(point, "f_score") == number(metrics, "f_score");
+            best += metric(point, "f_score") == metric(metrics, "f_score");
         }
         assert_true((best == SAMPLES) == (prediction == GB_PREDICT_GRADIENT));
         json_decref(metrics);
@@ -169,7 +163,7 @@ static void scores_the_probability_at_any_temperature(void **state) {
         assert_int_equal(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
                                                &splits[GB_SPLIT_TEST], metrics, per_image),
                          GB_OK);
-        f_scores[i] = number(metrics, "f_score");
+        f_scores[i] = metric(metrics, "f_score");
         json_decref(metrics);
         json_decref(per_image);
         gb_predictor_free(&predictor);
@@ -203,7 +197,7 @@ static void pads_for_deep_models(void **state) {
     if (gb_predictor_evaluate(&predictor, &deep[GB_SPLIT_TRAIN], &deep[GB_SPLIT_TEST], metrics,
                               per_image) != GB_OK)
         fail_msg("%s", gb_error_message());
-    assert_true(number(metrics, "dimensions") == DEEP * DEEP);
+    assert_true(metric(metrics, "dimensions") == DEEP * DEEP);
     json_decref(metrics);
     json_decref(per_image);
     gb_predictor_free(&predictor);

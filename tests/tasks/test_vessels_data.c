@@ -14,6 +14,7 @@
 #include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/tasks/loading.h"
 
 // Published directories in small: images of W x H pixels whose vessels are columns. In the palette
 // of the GIFs DARK and LIGHT are such places.
@@ -89,16 +90,7 @@ static int setup_drive(void **state) {
 }
 
 static enum gb_status load(const char *lists, int size, struct gb_dataset splits[]) {
-    struct gb_source source = {.directory = gb_fixture_path(""),
-                               .split_directory = lists ? gb_fixture_path(lists) : NULL,
-                               .size = size,
-                               .threads = 2};
-    return gb_vessels_load(&source, splits);
-}
-
-static void free_splits(struct gb_dataset splits[]) {
-    for (int split = 0; split < GB_SPLITS; split++)
-        gb_dataset_free(&splits[split]);
+    return load_fixture(gb_vessels_load, "", lists, size, splits);
 }
 
 // Example `index` of a set, in memory.
@@ -226,11 +218,7 @@ static void draws_windows_by_the_key(void **state) {
 
 static void assert_bad(const char *lists, const char *where, const char *reason) {
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load(lists, 16, splits), GB_BAD_INPUT);
-    for (int split = 0; split < GB_SPLITS; split++)
-        assert_null(splits[split].source);
-    if (!strstr(gb_error_message(), where) || !strstr(gb_error_message(), reason))
-        fail_msg("\"%s\" does not name %s or say \"%s\"", gb_error_message(), where, reason);
+    assert_not_loaded(load(lists, 16, splits), splits, where, reason);
 }
 
 static void says_what_is_wrong_with_chase(void **state) {

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// What tests of data sets and of tasks' metrics share.
+#ifndef GB_LOADING_H
+#define GB_LOADING_H
+
+#include <jansson.h>
+#include <string.h>
+
+#include "tasks/data/dataset.h"
+#include "tests/support/cmocka.h"
+#include "tests/support/fixture.h"
+
+// Loads `directory` of the fixture, with the lists in its directory `lists` (NULL: none).
+static inline enum gb_status load_fixture(enum gb_status (*load)(const struct gb_source *source,
+                                                                 struct gb_dataset splits[]),
+                                          const char *directory, const char *lists, int size,
+                                          struct gb_dataset splits[]) {
+    const struct gb_source source = {.directory = gb_fixture_path(directory),
+                                     .split_directory = lists ? gb_fixture_path(lists) : NULL,
+                                     .size = size,
+                                     .threads = 2};
+    return load(&source, splits);
+}
+
+static inline void free_splits(struct gb_dataset splits[]) {
+    for (int split = 0; split < GB_SPLITS; split++)
+        gb_dataset_free(&splits[split]);
+}
+
+// The last message names the place and the reason.
+static inline void assert_message(const char *where, const char *reason) {
+    if (!strstr(gb_error_message(), where) || !strstr(gb_error_message(), reason))
+        fail_msg("\"%s\" does not name %s or say \"%s\"", gb_error_message(), where, reason);
+}
+
+// Loading failed with a message that names the place and the reason, and left nothing behind.
+static inline void assert_not_loaded(enum gb_status status, const struct gb_dataset splits[],
+                                     const char *where, const char *reason) {
+    assert_int_equal(status, GB_BAD_INPUT);
+    for (int split = 0; split < GB_SPLITS; split++) {
+        assert_null(splits[split].names);
+        assert_null(splits[split].source);
+    }
+    assert_message(where, reason);
+}
+
+static inline double metric(const json_t *metrics, const char *name) {
+    const json_t *value = json_object_get(metrics, name);
+    if (!json_is_number(value))
+        fail_msg("no number %s", name);
+    return json_number_value(value);
+}
+
+#endif
