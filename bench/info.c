@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/options.h"
 #include "bench/commands.h"
+#include "bench/info_plan.h"
 #include "bench/peaks/peaks.h"
 #include "bench/peaks/pin.h"
 #include "bench/report/training_record.h"
@@ -195,7 +196,8 @@ static void print_share(const struct run *run, const json_t *report) {
 }
 
 struct request {
-    const char *json, *run;
+    const char *json, *run, *plan, *backend;
+    int threads;
     bool peaks;
 };
 
@@ -226,6 +228,11 @@ static enum gb_status info(int argc, const char **argv) {
                        "measure peak FLOP/s and bandwidth; six seconds per thread count"),
         gb_option_string("run", "DIR", &request.run,
                          "measure peaks, and compare this run's training steps with them"),
+        gb_option_string(
+            "plan", "PROBLEM", &request.plan,
+            "print only the plan of a convolution, conv/DIRECTION/SHAPE or conv/SHAPE"),
+        gb_option_string("backend", "NAME", &request.backend, "of --plan (default: the best)"),
+        gb_option_int("threads", "N", &request.threads, 1, 1 << 16, "of --plan (default: all)"),
         gb_option_string("json", "FILE", &request.json, "also write everything to this file"),
         {0},
     };
@@ -234,7 +241,10 @@ static enum gb_status info(int argc, const char **argv) {
     if (helped)
         return GB_OK;
     const struct gb_backend *backend;
-    GB_TRY(gb_backend_find(NULL, &backend)); // an unknown GB_BACKEND is an error here as well
+    GB_TRY(gb_backend_find(request.backend, &backend)); // an unknown GB_BACKEND is an error
+    if (request.plan)
+        return gb_print_plan(request.plan, backend,
+                             request.threads ? request.threads : gb_machine_threads());
     json_t *machine;
     GB_TRY(gb_machine_json(&machine));
     enum gb_status status = add_cpus(machine);

@@ -184,6 +184,9 @@ struct gb_operation {
     size_t plan_bytes;
     enum gb_status (*plan)(const struct gb_call *call, int threads);
     void (*plan_free)(const struct gb_call *call);
+    // The algorithm that a plan chose in a direction; NULL, or returns NULL, if there is no choice
+    // to report.
+    const char *(*algorithm)(const void *plan, enum gb_direction direction);
     // Packed weights; NULL where the operation has none.
     size_t (*packed_floats)(const struct gb_call *call);
     void (*pack)(const struct gb_call *call, const float *weights, float *packed);

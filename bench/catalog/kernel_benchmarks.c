@@ -21,7 +21,8 @@ void gb_kernel_take(struct gb_kernel_state *state, enum gb_timed_role role, enum
 void gb_kernel_take_channels(struct gb_kernel_state *state, enum gb_timed_role role,
                              enum gb_timed_fill fill, int channels) {
     struct gb_timed_operand operand = {gb_dense(NULL, 1, 1, 1, channels), role, fill, 1};
-    operand.view.data = gb_arena_floats(state->arena, gb_round_up((size_t)channels, GB_CHANNEL_PAD));
+    operand.view.data =
+        gb_arena_floats(state->arena, gb_round_up((size_t)channels, GB_CHANNEL_PAD));
     state->operand[state->operands++] = operand;
 }
 
@@ -174,6 +175,13 @@ static double reorder_seconds(void *argument) {
     return state->reorder_seconds;
 }
 
+static const char *algorithm(void *argument) {
+    const struct gb_kernel_state *state = argument;
+    const struct gb_operation *operation = kernel_of(state)->operation;
+    return operation->algorithm ? operation->algorithm(&state->plan, kernel_of(state)->direction)
+                                : NULL;
+}
+
 // ---- The check against the reference ----
 
 enum gb_status gb_kernel_differs(const struct gb_kernel_state *state, const char *what,
@@ -268,8 +276,8 @@ static const struct gb_timed_kernel *find_kernel(const struct gb_operation *oper
 
 enum gb_status gb_kernel_benchmark(const char *text, struct gb_benchmark *benchmark) {
     static const char what[] = "unknown problem";
-    *benchmark =
-        (struct gb_benchmark){.setup = setup, .run = run, .check = check, .teardown = teardown};
+    *benchmark = (struct gb_benchmark){
+        .setup = setup, .run = run, .check = check, .algorithm = algorithm, .teardown = teardown};
     int shape = 0;
     if (strlen(text) >= sizeof benchmark->problem ||
         sscanf(text, "%31[a-z_]/%31[a-z_]/%n", benchmark->operation, benchmark->direction,

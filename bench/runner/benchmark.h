@@ -57,6 +57,9 @@ struct gb_benchmark {
     // Seconds that the last run spent reordering operands for a vendor library
     // (gb_exec.reorder_seconds). NULL: not reported.
     double (*reorder_seconds)(void *state);
+    // The algorithm that the kernel's plan chose (gb_operation.algorithm). NULL, or returns NULL, if
+    // there is no choice to report.
+    const char *(*algorithm)(void *state);
     void (*teardown)(void *state);
 };
 

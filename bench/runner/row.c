@@ -19,6 +19,7 @@ static const char *const bounds[] = {"compute", "bandwidth", NULL};
 
 enum type {
     TEXT,    // char[size]
+    OPTION,  // char[size], left out if empty
     WORD,    // an enumeration, by name
     COUNT,   // int >= min
     WORDS,   // char[][GB_WORD], an array without the empty ones
@@ -46,6 +47,7 @@ static const struct field fields[] = {
     {MEMBER("problem", TEXT, problem), NULL, 0},
     {MEMBER("operation", TEXT, operation), NULL, 0},
     {MEMBER("direction", TEXT, direction), NULL, 0},
+    {MEMBER("algorithm", OPTION, algorithm), NULL, 0},
     {MEMBER("mixes", SHARES, shares), NULL, 0},
     {MEMBER("backend", TEXT, backend), NULL, 0},
     {MEMBER("library", TEXT, library), NULL, 0},
@@ -151,6 +153,7 @@ static json_t *value_json(const struct gb_row *row, const struct field *field) {
     const void *at = (const char *)row + field->offset;
     switch (field->type) {
     case TEXT:
+    case OPTION:
         return json_string(at);
     case WORD:
         return json_string(field->words[*(const unsigned *)at]);
@@ -179,7 +182,8 @@ static char *line_of(const struct gb_row *row) {
     json_t *object = json_pack("{s:i}", "schema", GB_ROW_SCHEMA);
     int failed = 0;
     for (int i = 0; i < FIELDS; i++)
-        failed |= json_object_set_new(object, fields[i].key, value_json(row, &fields[i]));
+        if (fields[i].type != OPTION || *((const char *)row + fields[i].offset))
+            failed |= json_object_set_new(object, fields[i].key, value_json(row, &fields[i]));
     char *line = failed ? NULL : json_dumps(object, JSON_COMPACT);
     json_decref(object);
     return line;
@@ -280,6 +284,7 @@ static bool take_value(struct gb_row *row, const struct field *field, json_t *va
     void *at = (char *)row + field->offset;
     switch (field->type) {
     case TEXT:
+    case OPTION:
         return take_text(at, field->size, value);
     case WORD:
         return take_word(at, field->words, value);
@@ -333,6 +338,8 @@ static const char *take_row(struct gb_row *row, const json_t *object) {
         return "schema";
     for (int i = 0; i < FIELDS; i++) {
         json_t *value = json_object_get(object, fields[i].key);
+        if (!value && fields[i].type == OPTION)
+            continue;
         if (!value || !take_value(row, &fields[i], value))
             return fields[i].key;
     }

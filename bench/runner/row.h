@@ -19,6 +19,7 @@
 #include "bench/runner/benchmark.h"
 
 enum { GB_ROW_SCHEMA = 1 };
+enum { GB_ALGORITHM = 48 };
 enum { GB_LIBRARY = 192 }; // size of its text, which ends with the core that OpenBLAS chose
 
 enum gb_cache { GB_CACHE_WARM, GB_CACHE_COLD };
@@ -26,6 +27,7 @@ enum gb_bound { GB_BOUND_COMPUTE, GB_BOUND_MEMORY };
 
 struct gb_row {
     char problem[GB_PROBLEM], operation[GB_WORD], direction[GB_WORD]; // struct gb_benchmark
+    char algorithm[GB_ALGORITHM]; // that its plan chose; "" if there is no choice
     struct gb_model_share *shares;
     int share_count;
     char backend[GB_WORD];                 // "none" for the control row

@@ -242,6 +242,10 @@ static void conclude(struct session *session) {
         row->peak_gbs = gb_quantile(peaks->gbs, session->probes, 0.5);
         if (timed->subject->benchmark->reorder_seconds)
             row->reorder_seconds = timed->reorder_seconds / repetitions;
+        const struct gb_benchmark *benchmark = timed->subject->benchmark;
+        const char *algorithm =
+            benchmark->algorithm ? benchmark->algorithm(timed->subject->state) : NULL;
+        snprintf(row->algorithm, sizeof row->algorithm, "%s", algorithm ? algorithm : "");
         session->gbench[i].error = row->error;
     }
 }

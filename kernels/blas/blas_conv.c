@@ -67,6 +67,14 @@ enum gb_status gb_blas_conv_plan(const struct gb_blas_fallback *fallback,
         .scratch_per_thread = scratch.gathered + scratch.outputs + scratch.piece,
         .library = (void *)fallback, // only read
     };
+    enum { FLOPS_PER_FLOAT = 32 }; // in the time of a float of gb_threads_for: 160 GFLOPS
+    const size_t work = (size_t)(gb_conv_flops(problem) / FLOPS_PER_FLOAT);
+    plan->forward = plan->backward_weights =
+        gb_conv_choice_named(gb_conv_algorithm_names[GB_CONV_IM2COL], plan->scratch_shared,
+                             plan->scratch_per_thread, work);
+    plan->backward_data =
+        gb_conv_choice_named(gb_conv_algorithm_names[GB_CONV_COL2IM], plan->scratch_shared,
+                             plan->scratch_per_thread, work);
     return GB_OK;
 }
 
@@ -258,11 +266,6 @@ static void run_blocks(void *argument, int rank, int size) {
     }
 }
 
-static int threads_for(const struct gb_conv_plan *plan, const struct gb_exec *exec) {
-    enum { FLOPS_PER_FLOAT = 32 }; // in the time of a float of gb_threads_for: 160 GFLOPS
-    return gb_threads_for(exec, (size_t)(gb_conv_flops(&plan->problem) / FLOPS_PER_FLOAT));
-}
-
 void gb_blas_conv_forward(const struct gb_conv_plan *plan, const struct gb_exec *exec,
                           const struct gb_tensor *x, const float *packed,
                           const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
@@ -270,7 +273,7 @@ void gb_blas_conv_forward(const struct gb_conv_plan *plan, const struct gb_exec 
     struct conv_run run = {.plan = plan, .exec = exec, .x = x, .y = y, .epilogue = epilogue};
     run.packed = (float *)packed; // only read
     run.block = forward_block;
-    gb_blas_parallel(threads_for(plan, exec), run_blocks, &run);
+    gb_blas_parallel(gb_threads_for(exec, plan->forward.work), run_blocks, &run);
 }
 
 // ---- Data gradient ----
@@ -394,7 +397,8 @@ void gb_blas_conv_backward_data(const struct gb_conv_plan *plan, const struct gb
     run.packed = (float *)packed; // only read
     run.block = data_block;
     bool direct = is_pointwise(&plan->problem) && gb_is_matrix(dx);
-    gb_blas_parallel(threads_for(plan, exec), direct ? run_blocks : data_images, &run);
+    gb_blas_parallel(gb_threads_for(exec, plan->forward.work), direct ? run_blocks : data_images,
+                     &run);
     if (epilogue)
         fallback_of(plan)->backend->epilogue_backward(exec, epilogue->activation, dx, epilogue->x,
                                                       epilogue->scale, dx, epilogue->d_bias,
@@ -442,5 +446,5 @@ void gb_blas_conv_backward_weights(const struct gb_conv_plan *plan, const struct
     assert(gb_conv_one_target(d_packed, update));
     struct conv_run run = {.plan = plan, .exec = exec, .x = x, .y = dy, .packed = d_packed};
     run.update = update;
-    gb_blas_parallel(threads_for(plan, exec), weight_pieces, &run);
+    gb_blas_parallel(gb_threads_for(exec, plan->forward.work), weight_pieces, &run);
 }

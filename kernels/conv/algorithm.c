@@ -16,6 +16,14 @@ const char *const gb_conv_algorithm_names[GB_CONV_ALGORITHMS] = {
     [GB_CONV_WINOGRAD] = "winograd",
 };
 
+struct gb_conv_choice gb_conv_choice_named(const char *name, size_t scratch_shared,
+                                           size_t scratch_per_thread, size_t work) {
+    struct gb_conv_choice choice = {
+        .scratch_shared = scratch_shared, .scratch_per_thread = scratch_per_thread, .work = work};
+    snprintf(choice.algorithm, sizeof choice.algorithm, "%s", name);
+    return choice;
+}
+
 static const enum gb_direction directions[] = {GB_FORWARD, GB_BACKWARD_DATA, GB_BACKWARD_WEIGHTS};
 enum { DIRECTIONS = sizeof directions / sizeof *directions };
 
@@ -129,4 +137,9 @@ const struct gb_conv_choice *gb_conv_choice_of(const struct gb_conv_plan *plan,
     default:
         return NULL;
     }
+}
+
+const char *gb_conv_algorithm(const void *plan, enum gb_direction direction) {
+    const struct gb_conv_choice *choice = gb_conv_choice_of(plan, direction);
+    return choice && *choice->algorithm ? choice->algorithm : NULL;
 }

@@ -84,6 +84,7 @@ const struct gb_operation gb_conv_operation = {
     .word = offsetof(struct gb_conv_problem, activation),
     .check = conv_check,
     .cost = conv_cost,
+    .algorithm = gb_conv_algorithm,
 };
 
 enum gb_status gb_conv_check(const struct gb_conv_problem *p) {

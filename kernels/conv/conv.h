@@ -72,6 +72,8 @@ static inline size_t gb_conv_scratch_floats(const struct gb_conv_plan *plan, int
 // gradient.
 const struct gb_conv_choice *gb_conv_choice_of(const struct gb_conv_plan *plan,
                                                enum gb_direction direction);
+// Its name, for gb_operation.algorithm; NULL where the backend does not tell.
+const char *gb_conv_algorithm(const void *plan, enum gb_direction direction);
 
 // Operands of the fused epilogue. bias and scale have gb_round_up(k, GB_CHANNEL_PAD) readable
 // floats, padding zero; NULL means 0 and 1. The activation is the problem's.

@@ -26,11 +26,9 @@
 static struct gb_conv_choice choice_of(enum gb_conv_algorithm algorithm,
                                        const struct gb_conv_blocks *blocks, size_t shared,
                                        size_t per_thread, size_t work) {
-    struct gb_conv_choice choice = {.blocks = *blocks,
-                                    .scratch_shared = shared,
-                                    .scratch_per_thread = per_thread,
-                                    .work = work};
-    strcpy(choice.algorithm, gb_conv_algorithm_names[algorithm]);
+    struct gb_conv_choice choice =
+        gb_conv_choice_named(gb_conv_algorithm_names[algorithm], shared, per_thread, work);
+    choice.blocks = *blocks;
     return choice;
 }
 

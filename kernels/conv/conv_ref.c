@@ -39,6 +39,8 @@ enum gb_status gb_conv_plan_f32__scalar(const struct gb_conv_problem *problem, i
         .scratch_per_thread =
             gb_round_up(weights_per_output(problem), GB_ALIGNMENT / sizeof(float)),
     };
+    plan->forward = plan->backward_data = plan->backward_weights = gb_conv_choice_named(
+        gb_conv_algorithm_names[GB_CONV_DIRECT], 0, plan->scratch_per_thread, SIZE_MAX);
     return GB_OK;
 }
 

@@ -318,6 +318,16 @@ static void product_weights(const struct product *p, const struct gb_exec *exec,
 
 // ---- Convolution ----
 
+// By oneDNN's name of the implementation, "jit:avx512_core".
+static struct gb_conv_choice choice_of(const struct call *call, const struct gb_conv_plan *plan) {
+    const_dnnl_primitive_desc_t descriptor;
+    const char *name = "";
+    if (dnnl_primitive_get_primitive_desc(call->primitive, &descriptor) != dnnl_success ||
+        dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) != dnnl_success)
+        name = "";
+    return gb_conv_choice_named(name, plan->scratch_shared, 0, SIZE_MAX);
+}
+
 static enum gb_status conv_plan(const struct gb_backend *fallback, const struct gb_conv_problem *p,
                                 int threads, struct gb_conv_plan *plan) {
     GB_TRY(gb_conv_check(p));
@@ -345,6 +355,9 @@ static enum gb_status conv_plan(const struct gb_backend *fallback, const struct 
                               .weight_floats = product->packed_floats,
                               .scratch_shared = product->rest_at + gb_epilogue_scratch_floats(&x),
                               .library = product};
+    plan->forward = choice_of(&product->forward[0], plan);
+    plan->backward_data = choice_of(&product->data, plan);
+    plan->backward_weights = choice_of(&product->weights, plan);
     return GB_OK;
 }
 

@@ -17,6 +17,7 @@
 static struct gb_row full_row(void) {
     struct gb_row row = {.problem = "conv/forward/n2",
                          .operation = "conv",
+                         .algorithm = "winograd",
                          .direction = "forward",
                          .share_count = 2,
                          .backend = "onednn",
@@ -85,6 +86,7 @@ static void a_row_comes_back_as_it_was(void **state) {
     assert_string_equal(read->backend, row.backend);
     assert_string_equal(read->library, row.library);
     assert_memory_equal(read->borrowers, row.borrowers, sizeof row.borrowers);
+    assert_string_equal(read->algorithm, row.algorithm);
     assert_int_equal(read->share_count, 2);
     assert_memory_equal(read->shares, row.shares, 2 * sizeof *row.shares);
     assert_int_equal(read->threads, 2);
