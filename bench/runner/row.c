@@ -78,26 +78,22 @@ enum { FIELDS = sizeof fields / sizeof *fields };
 
 // ---- Figures ----
 
-static void evaluate_seconds(struct gb_row *row, double *seconds) {
-    memcpy(seconds, row->seconds, (size_t)row->repetitions * sizeof *seconds);
-    row->median_seconds = gb_quantile(seconds, row->repetitions, 0.5);
-    row->spread = (gb_quantile(seconds, row->repetitions, 0.75) -
-                   gb_quantile(seconds, row->repetitions, 0.25)) /
-                  row->median_seconds;
-}
-
 enum gb_status gb_row_evaluate(struct gb_row *row) {
     row->median_seconds = row->spread = NAN;
     if (row->seconds) {
-        double *seconds = malloc((size_t)row->repetitions * sizeof *seconds);
+        const int count = row->repetitions;
+        double *seconds = malloc((size_t)count * sizeof *seconds);
         if (!seconds)
             return gb_no_memory("cannot evaluate", row->problem);
-        evaluate_seconds(row, seconds);
+        memcpy(seconds, row->seconds, (size_t)count * sizeof *seconds); // keeps their order
+        row->median_seconds = gb_quantile(seconds, count, 0.5);
+        row->spread = (gb_quantile(seconds, count, 0.75) - gb_quantile(seconds, count, 0.25)) /
+                      row->median_seconds;
         free(seconds);
     }
     row->gflops = 1e-9 * row->flops / row->median_seconds;
     row->gbs = 1e-9 * row->bytes / row->median_seconds;
-    double compute = row->flops / row->peak_gflops, traffic = row->bytes / row->peak_gbs;
+    const double compute = row->flops / row->peak_gflops, traffic = row->bytes / row->peak_gbs;
     row->bound = compute > traffic ? GB_BOUND_COMPUTE : GB_BOUND_MEMORY;
     row->share_of_peak = 1e-9 * fmax(compute, traffic) / row->median_seconds;
     return GB_OK;
@@ -105,52 +101,11 @@ enum gb_status gb_row_evaluate(struct gb_row *row) {
 
 // ---- Writing ----
 
-static json_t *shares_json(const struct gb_row *row) {
-    json_t *mixes = json_object();
-    for (int i = 0; i < row->share_count; i++)
-        json_object_set_new(mixes, row->shares[i].model, json_integer(row->shares[i].count));
-    return mixes;
-}
-
-static json_t *seconds_json(const struct gb_row *row) {
-    if (!row->seconds)
-        return json_null();
-    json_t *seconds = json_array();
-    for (int i = 0; i < row->repetitions; i++)
-        json_array_append_new(seconds, json_real(row->seconds[i]));
-    return seconds;
-}
-
-static json_t *cpus_json(const struct gb_row *row) {
-    json_t *cpus = json_array();
-    for (int i = 0; i < row->cpu_count; i++)
-        json_array_append_new(cpus, json_integer(row->cpus[i]));
-    return cpus;
-}
-
-static json_t *words_json(const char *words, size_t bytes) {
-    json_t *array = json_array();
-    for (const char *word = words; word < words + bytes && *word; word += GB_WORD)
-        json_array_append_new(array, json_string(word));
-    return array;
-}
-
-static json_t *note_json(const char *note) {
-    if (!note)
-        return json_null();
-    // A message may contain a file name.
-    char *text = strdup(note);
-    if (!text)
-        return NULL;
-    gb_make_utf8(text);
-    json_t *json = json_string(text);
-    free(text);
-    return json;
-}
-
 // A new reference; NULL without memory.
 static json_t *value_json(const struct gb_row *row, const struct field *field) {
     const void *at = (const char *)row + field->offset;
+    json_t *json = NULL;
+    char *text = NULL;
     switch (field->type) {
     case TEXT:
     case OPTION:
@@ -160,18 +115,37 @@ static json_t *value_json(const struct gb_row *row, const struct field *field) {
     case COUNT:
         return json_integer(*(const int *)at);
     case WORDS:
-        return words_json(at, field->size);
+        json = json_array();
+        for (const char *word = at; word < (const char *)at + field->size && *word; word += GB_WORD)
+            json_array_append_new(json, json_string(word));
+        return json;
     case REAL:
     case MAYBE:
         return isnan(*(const double *)at) ? json_null() : json_real(*(const double *)at);
     case SHARES:
-        return shares_json(row);
+        json = json_object();
+        for (int i = 0; i < row->share_count; i++)
+            json_object_set_new(json, row->shares[i].model, json_integer(row->shares[i].count));
+        return json;
     case SECONDS:
-        return seconds_json(row);
+        json = row->seconds ? json_array() : json_null();
+        for (int i = 0; row->seconds && i < row->repetitions; i++)
+            json_array_append_new(json, json_real(row->seconds[i]));
+        return json;
     case NOTE:
-        return note_json(*(char *const *)at);
+        if (!row->error)
+            return json_null();
+        text = strdup(row->error);
+        if (text)
+            gb_make_utf8(text); // a message may contain a file name
+        json = text ? json_string(text) : NULL;
+        free(text);
+        return json;
     case CPUS:
-        return cpus_json(row);
+        json = json_array();
+        for (int i = 0; i < row->cpu_count; i++)
+            json_array_append_new(json, json_integer(row->cpus[i]));
+        return json;
     case OBJECT:
         return json_incref(*(json_t *const *)at);
     }
@@ -203,18 +177,30 @@ enum gb_status gb_row_write(FILE *file, const char *path, const struct gb_row *r
 
 // ---- Reading ----
 
+// Whether the value is an integer of at least `min` that an int can hold.
+static bool take_int(int *to, const json_t *value, int min) {
+    *to = (int)json_integer_value(value);
+    return json_is_integer(value) && json_integer_value(value) == *to && *to >= min;
+}
+
+static bool take_text(char *to, size_t size, const json_t *value) {
+    const char *text = json_string_value(value);
+    if (!text || strlen(text) >= size)
+        return false;
+    strcpy(to, text);
+    return true;
+}
+
 static bool take_shares(struct gb_row *row, const json_t *mixes) {
-    size_t count = json_object_size(mixes);
+    const size_t count = json_object_size(mixes);
     row->shares = calloc(count ? count : 1, sizeof *row->shares);
     if (!json_is_object(mixes) || !row->shares)
         return false;
     const char *model;
-    json_t *times;
-    json_object_foreach((json_t *)mixes, model, times) {
+    json_t *calls;
+    json_object_foreach((json_t *)mixes, model, calls) {
         struct gb_model_share *share = &row->shares[row->share_count++];
-        share->count = (int)json_integer_value(times);
-        if (!json_is_integer(times) || share->count < 1 ||
-            share->count != json_integer_value(times) || strlen(model) >= sizeof share->model)
+        if (!take_int(&share->count, calls, 1) || strlen(model) >= sizeof share->model)
             return false;
         strcpy(share->model, model);
     }
@@ -224,7 +210,7 @@ static bool take_shares(struct gb_row *row, const json_t *mixes) {
 static bool take_seconds(struct gb_row *row, const json_t *seconds) {
     if (json_is_null(seconds))
         return true;
-    size_t count = json_array_size(seconds);
+    const size_t count = json_array_size(seconds);
     row->seconds = calloc(count ? count : 1, sizeof *row->seconds);
     if (count == 0 || !row->seconds)
         return false;
@@ -238,45 +224,30 @@ static bool take_seconds(struct gb_row *row, const json_t *seconds) {
 }
 
 static bool take_cpus(struct gb_row *row, const json_t *cpus) {
-    size_t count = json_array_size(cpus);
+    const size_t count = json_array_size(cpus);
     row->cpus = calloc(count ? count : 1, sizeof *row->cpus);
     if (!json_is_array(cpus) || !row->cpus)
         return false;
-    for (size_t i = 0; i < count; i++) {
-        const json_t *cpu = json_array_get(cpus, i);
-        row->cpus[i] = (int)json_integer_value(cpu);
-        if (!json_is_integer(cpu) || row->cpus[i] < 0 || row->cpus[i] != json_integer_value(cpu))
+    for (size_t i = 0; i < count; i++)
+        if (!take_int(&row->cpus[i], json_array_get(cpus, i), 0))
             return false;
-    }
     row->cpu_count = (int)count;
     return true;
 }
 
-static bool take_text(char *to, size_t size, const json_t *value) {
-    const char *text = json_string_value(value);
-    if (!text || strlen(text) >= size)
-        return false;
-    strcpy(to, text);
-    return true;
-}
-
 static bool take_words(char *to, size_t bytes, const json_t *array) {
-    size_t count = json_array_size(array);
-    if (!json_is_array(array) || count > bytes / GB_WORD)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        if (!take_text(to + i * GB_WORD, GB_WORD, json_array_get(array, i)))
-            return false;
-    return true;
+    const size_t count = json_array_size(array);
+    bool fits = json_is_array(array) && count <= bytes / GB_WORD;
+    for (size_t i = 0; i < count && fits; i++)
+        fits = take_text(to + i * GB_WORD, GB_WORD, json_array_get(array, i));
+    return fits;
 }
 
 static bool take_word(unsigned *to, const char *const *words, const json_t *value) {
     const char *text = json_string_value(value);
-    for (unsigned i = 0; text && words[i]; i++)
-        if (strcmp(text, words[i]) == 0) {
-            *to = i;
+    for (*to = 0; text && words[*to]; ++*to)
+        if (strcmp(text, words[*to]) == 0)
             return true;
-        }
     return false;
 }
 
@@ -289,9 +260,7 @@ static bool take_value(struct gb_row *row, const struct field *field, json_t *va
     case WORD:
         return take_word(at, field->words, value);
     case COUNT:
-        *(int *)at = (int)json_integer_value(value);
-        return json_is_integer(value) && json_integer_value(value) >= field->min &&
-               json_integer_value(value) == *(int *)at;
+        return take_int(at, value, field->min);
     case WORDS:
         return take_words(at, field->size, value);
     case REAL:

@@ -66,42 +66,32 @@ static enum gb_status add_rows(const struct run *run, const struct gb_benchmark 
     return GB_OK;
 }
 
-static int end_of_problem(const struct gb_sweep *sweep, int first) {
-    int end = first + 1;
-    while (end < sweep->count && strcmp(sweep->list[end].problem, sweep->list[first].problem) == 0)
-        end++;
-    return end;
-}
-
-// Calls `visit` for every group of a thread count that has rows to be timed.
-static enum gb_status visit_thread_count(struct run *run, int threads,
-                                         enum gb_status (*visit)(struct run *, struct group *)) {
-    const struct gb_sweep *sweep = run->sweep;
-    for (int first = 0, end; first < sweep->count; first = end) {
-        end = end_of_problem(sweep, first);
-        struct group group = {.count = 0};
-        for (int i = first; i < end; i++)
-            if (sweep->list[i].threads == threads)
-                GB_TRY(add_rows(run, &sweep->list[i], &group));
-        if (group.count > 0)
-            GB_TRY(visit(run, &group));
-    }
-    return GB_OK;
-}
-
-static bool met_before(const struct gb_sweep *sweep, int index) {
+static bool is_first_of_its_threads(const struct gb_sweep *sweep, int index) {
     for (int i = 0; i < index; i++)
         if (sweep->list[i].threads == sweep->list[index].threads)
-            return true;
-    return false;
+            return false;
+    return true;
 }
 
-// All groups of one thread count first, since another means pinning again.
+// Calls `visit` for every group that has rows to be timed: all of one thread count first, since
+// another means pinning again.
 static enum gb_status visit_groups(struct run *run,
                                    enum gb_status (*visit)(struct run *, struct group *)) {
-    for (int i = 0; i < run->sweep->count; i++)
-        if (!met_before(run->sweep, i))
-            GB_TRY(visit_thread_count(run, run->sweep->list[i].threads, visit));
+    const struct gb_sweep *sweep = run->sweep;
+    for (int i = 0; i < sweep->count; i++) {
+        if (!is_first_of_its_threads(sweep, i))
+            continue;
+        for (int first = 0, end; first < sweep->count; first = end) {
+            const char *problem = sweep->list[first].problem;
+            struct group group = {.count = 0};
+            for (end = first; end < sweep->count && !strcmp(sweep->list[end].problem, problem);
+                 end++)
+                if (sweep->list[end].threads == sweep->list[i].threads)
+                    GB_TRY(add_rows(run, &sweep->list[end], &group));
+            if (group.count > 0)
+                GB_TRY(visit(run, &group));
+        }
+    }
     return GB_OK;
 }
 

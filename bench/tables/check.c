@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "bench/tables/check.h"
+#include "bench/tables/tables.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #define _GNU_SOURCE // strchrnul
-#include "bench/tables/html_page.h"
+#include "bench/tables/tables.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "bench/tables/pages.h"
+#include "bench/tables/tables.h"
 
 #include <errno.h>
 #include <math.h>
@@ -13,7 +13,6 @@
 #include "base/json.h"
 #include "base/progress.h"
 #include "bench/report/plots.h"
-#include "bench/tables/html_page.h"
 #include "tasks/task.h"
 
 // Text, with the characters escaped that Markdown would interpret.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "bench/tables/results.h"
+#include "bench/tables/tables.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #define _GNU_SOURCE // vasprintf
-#include "bench/tables/table_run.h"
+#include "bench/tables/tables.h"
 
 #include <stdarg.h>
 #include <stdio.h>

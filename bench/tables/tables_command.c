@@ -3,9 +3,7 @@
 
 #include "base/options.h"
 #include "bench/commands.h"
-#include "bench/tables/check.h"
-#include "bench/tables/pages.h"
-#include "bench/tables/table_run.h"
+#include "bench/tables/tables.h"
 #include "tasks/training/commands.h"
 
 static const float no_limit = -1;

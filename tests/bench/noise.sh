@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Whether the verdicts of `glowbench ab` can be relied on: compares a build with a copy of itself,
-# which must not be called different more than twice in 40 times, and with one whose convolutions
-# are slowed down by 5 %, which must be found 19 times in 20. Rows are of one thread, while another
-# process trains on the last CPU. `glowbench compare` on the launches of each comparison, and then
-# rows of two threads on an idle machine, are told but judge nothing.
+# Whether the verdicts of `glowbench ab` are reliable: compares a build with a copy of itself, which
+# must be called different at most twice in 40 times, and with one whose convolutions are 5 % slower,
+# which must be found 19 times in 20. Benchmarks use one thread, while another process trains on the
+# last CPU. `glowbench compare` on the launches of each comparison, and then two threads on an idle
+# machine, are reported without being judged.
 #
 #     sh tests/bench/noise.sh [ALIKE [SLOW]]     how many comparisons: 40 and 20, more than an hour
 #
-# Goes on where it was stopped, with the builds and results in build/noise; remove that folder to
-# begin anew. Leave the machine alone meanwhile.
+# Resumes where it stopped, with the builds and results in build/noise; remove that directory to start
+# over. Nothing else should run meanwhile.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -48,7 +48,7 @@ stop() {
 trap stop EXIT
 trap 'exit 130' INT TERM
 
-# The other load: training without end, in steps that are short beside a repetition.
+# The other load: endless training, in steps that are short compared with a repetition.
 start_load() {
     taskset -c "$(($(nproc) - 1))" "$base" train horses --threads 1 --iters 100000000 --size 32 \
         --levels 2 --steps 2 --n-c 16 --n-w 32 --coupling-channels 64 \
@@ -80,14 +80,14 @@ once() {
     "$base" ab --base "$base" --new "$3" --filter "$filter" --kind kernels \
         --model cglow-horses-32 --backend "$native" --threads "$4" --cache warm --reps 3 --allow-other-build --out "$rows/ab" \
         >"$rows/ab.txt" 2>&1 || code=$?
-    if ! grep -q '^\(no regression\|regression\|cannot decide\): ' "$rows/ab.txt"; then
+    if ! grep -q '^\(no regression\|regression\|inconclusive\): ' "$rows/ab.txt"; then
         cat "$rows/ab.txt" # no verdict: it failed
         exit 2
     fi
     after=0
     "$base" compare "$rows/ab/base.jsonl" "$rows/ab/new.jsonl" --allow-other-build \
         >"$rows/compare.txt" 2>&1 || after=$?
-    pairs=$(sed -n 's/.* of the pairs of \([0-9]*\) and .*/\1/p' "$rows/ab.txt")
+    pairs=$(sed -n 's/^Time ratio .*, \([0-9]*\) pairs, .*/\1/p' "$rows/ab.txt")
     said=$(outcome $code "$rows/ab.txt")
     echo "$1 $2 $4 $said $(outcome $after "$rows/compare.txt") $pairs pairs" \
         "$(($(date +%s) - began)) s" | tee -a "$results"

@@ -103,8 +103,8 @@ fails 2 'bad value: --threads: "1,," has an empty item' --threads 1,,
 fails 2 'bad value: --kind: unknown kind "kernel"; kinds: kernels' --kind kernel
 fails 2 'bad value: --cache: "hot" is not one of warm|cold|both' --cache hot
 fails 2 'bad value: --reps: "0" is not in 1' --reps 0
-fails 2 'missing option: --json: --resume needs it' --resume
-fails 2 'missing option: --json: --launches needs it' --launches 2
+fails 2 'missing option: --json: --resume needs the file' --resume
+fails 2 'missing option: --json: --launches needs a file' --launches 2
 fails 2 'bad combination: --gbench-json' --launches 2 --json new --gbench-json new
 fails 2 '.*(' --filter '(' --json new
 fails 2 '.*no/such/problem' --filter no/such/problem --json new --gbench-json new

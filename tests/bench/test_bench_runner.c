@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sweeps of made-up benchmarks. What is held here is which runs happen and which rows they leave,
-// never how long anything took.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-// After the headers that it takes for granted.
-#include <cmocka.h>
+// Sweeps of made-up benchmarks: which runs happen and which rows they leave, not how long anything
+// takes.
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,11 +11,12 @@
 #include "bench/runner/flush.h"
 #include "bench/runner/runner.h"
 #include "tests/support/fixture.h"
+#include "tests/support/unit.h"
 
 static const struct gb_backend backend_a = {.name = "a", .library = "libA 1"};
 static const struct gb_backend backend_b = {.name = "b", .library = ""};
 
-// How a made-up benchmark behaves, and what was done to it.
+// How a made-up benchmark behaves, and the calls that it got.
 struct fake {
     char id;
     bool no_setup;           // setup fails
@@ -75,7 +70,7 @@ static void fake_teardown(void *state) {
     ((struct fake *)state)->teardowns++;
 }
 
-// A run a repetition.
+// One run per repetition.
 static struct fake good(char id) {
     return (struct fake){.id = id, .good_checks = -1, .microseconds = 21000};
 }
@@ -254,7 +249,7 @@ static void a_resumed_sweep_times_only_what_is_missing(void **state) {
     gb_journal_close(&journal);
 }
 
-static void an_interrupted_sweep_keeps_the_group_that_it_was_in(void **state) {
+static void an_interrupted_sweep_keeps_its_group(void **state) {
     (void)state;
     const char *path = gb_fixture_path("rows");
     struct fake fakes[] = {good('a'), good('b')};
@@ -274,7 +269,7 @@ static void an_interrupted_sweep_keeps_the_group_that_it_was_in(void **state) {
     gb_journal_close(&journal);
 }
 
-static void cold_rows_are_of_operations_alone(void **state) {
+static void only_operations_have_cold_rows(void **state) {
     (void)state;
     struct fake fakes[] = {good('a'), good('b')};
     struct gb_benchmark list[] = {benchmark_of(&fakes[0], "fake/forward/1", &backend_a),
@@ -306,7 +301,7 @@ static void flushing_leaves_the_bytes_as_they_were(void **state) {
     assert_memory_equal(bytes, before, sizeof bytes);
 }
 
-// Two groups make one document of Google Benchmark's, in which a wrong kernel has no time either.
+// Two groups make one Google Benchmark document, in which a wrong kernel has no time either.
 static void groups_share_a_document_of_google_benchmark(void **state) {
     (void)state;
     struct fake fakes[] = {good('a'), good('b')};
@@ -360,8 +355,8 @@ int main(void) {
         TEST(a_library_that_fails_has_no_time),
         TEST(what_cannot_be_set_up_is_an_error),
         TEST(a_resumed_sweep_times_only_what_is_missing),
-        TEST(an_interrupted_sweep_keeps_the_group_that_it_was_in),
-        TEST(cold_rows_are_of_operations_alone),
+        TEST(an_interrupted_sweep_keeps_its_group),
+        TEST(only_operations_have_cold_rows),
         TEST(flushing_leaves_the_bytes_as_they_were),
         TEST(groups_share_a_document_of_google_benchmark),
     };

@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The table at the end of `bench`, against means worked out by hand.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-// After the headers that it takes for granted.
-#include <cmocka.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/report/table.h"
+#include "tests/support/unit.h"
 
 static struct gb_row row_of(const char *operation, const char *shape, const char *backend,
                             double seconds, double share) {

@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/compare/comparison.h"
 #include "kernels/random/random.h"
+#include "tests/support/unit.h"
 
 // Made-up noise: a stream of random numbers.
 struct noise_stream {
@@ -92,7 +86,7 @@ static void rank_sums_as_enumerated(void **state) {
         for (unsigned chosen = (1u << count); chosen-- > 0;) {
             if (__builtin_popcount(chosen) != count - a_count)
                 continue;
-            double wins = 0; // the rank sum but for a constant
+            double wins = 0; // the rank sum up to a constant
             for (int i = 0; i < count; i++)
                 for (int j = 0; j < count; j++)
                     if ((chosen >> i & 1) && !(chosen >> j & 1))
