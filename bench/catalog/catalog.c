@@ -281,7 +281,7 @@ static enum gb_status select_entries(const struct gb_catalog_request *request,
     }
     if (entries->count == 0)
         return gb_fail(GB_BAD_INPUT, "nothing to run", filter ? filter : "no filter",
-                       "no problem of the models matches, and it is none itself");
+                       "no benchmark matches; see glowbench bench --list");
     GB_TRY(make_all(entries));
     qsort(entries->list, (size_t)entries->count, sizeof *entries->list, in_order);
     return GB_OK;
