@@ -49,9 +49,9 @@ int main(int argc, char **argv) {
     const struct gb_model_use use = {
         .batch = BATCH, .samples_per_x = 1, .threads = 2, .training = true};
     check(kind->check(&config));
-    void *model;
-    check(kind->create(&config, &use, backend, &model));
-    struct gb_params *params = kind->params(model);
+    struct gb_model *model;
+    check(gb_model_create(kind, &config, &use, backend, &model));
+    struct gb_params *params = &model->params;
     check(gb_params_initialise(params, 1));
 
     static float x_values[BATCH * PIXELS], y_values[BATCH * PIXELS];
@@ -107,6 +107,6 @@ int main(int argc, char **argv) {
     }
     printf("samples for x = 1: mean %.2f (expected 2), standard deviation %.2f (expected 0.51)\n",
            mean, sqrt(square - mean * mean));
-    kind->free(model);
+    gb_model_free(model);
     return fabs(mean - 2) < 0.3 ? 0 : 1;
 }

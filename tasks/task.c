@@ -77,7 +77,7 @@ double gb_task_bits(const struct gb_task *task, enum gb_dequantisation dequantis
 enum gb_status gb_task_check_shape(const struct gb_model_kind *kind, const void *config,
                                    const struct gb_example_shape *shape) {
     struct gb_model_shapes takes;
-    kind->shapes(config, 1, &takes);
+    gb_model_shapes(kind, config, 1, &takes);
     const struct gb_tensor *x = &takes.x, *y = &takes.y;
     if (x->h == shape->x_h && x->w == shape->x_w && x->c == shape->x_c && y->h == shape->y_h &&
         y->w == shape->y_w)

@@ -81,7 +81,7 @@ static void run(void *argument) {
 
 static double dimensions_of(const struct gb_model_case *model) {
     struct gb_model_shapes shapes;
-    model->kind->shapes(model->config, 1, &shapes);
+    gb_model_shapes(model->kind, model->config, 1, &shapes);
     return (double)gb_elements(&shapes.y);
 }
 

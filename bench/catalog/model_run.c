@@ -11,7 +11,7 @@
 
 struct gb_model_run {
     const struct gb_model_kind *kind;
-    void *model;
+    struct gb_model *model;
     struct gb_pass_use use;
     void *memory; // of what follows
     struct gb_model_shapes shapes;
@@ -31,7 +31,7 @@ static bool wants_noise(const struct gb_model_run *run) {
 void gb_model_run_close(struct gb_model_run *run) {
     if (!run)
         return;
-    run->kind->free(run->model);
+    gb_model_free(run->model);
     free(run->memory);
     free(run->results);
     free(run);
@@ -84,9 +84,9 @@ static enum gb_status build(struct gb_model_run *run, const void *config,
                                      .samples_per_x = trains ? 1 : run->use.batch,
                                      .threads = run->use.threads,
                                      .training = trains};
-    GB_TRY(run->kind->create(config, &use, backend, &run->model));
-    gb_make_regular(run->kind->params(run->model));
-    run->kind->shapes(config, run->use.batch, &run->shapes);
+    GB_TRY(gb_model_create(run->kind, config, &use, backend, &run->model));
+    gb_make_regular(&run->model->params);
+    gb_model_shapes(run->kind, config, run->use.batch, &run->shapes);
     return reserve_inputs(run);
 }
 
@@ -117,7 +117,7 @@ static void make_binary(const struct gb_tensor *y) {
 // Each with a stream of its own.
 static void fill_noise(struct gb_model_run *run, struct gb_random_key *key) {
     const struct gb_exec one = {.threads = 1};
-    const struct gb_backend *backend = run->kind->params(run->model)->backend;
+    const struct gb_backend *backend = run->model->backend;
     if (wants_noise(run)) {
         key->sample++;
         backend->random_normal(&one, key, 0, gb_elements(&run->y), 1, run->dequantisation.data);
@@ -134,7 +134,7 @@ static void fill_noise(struct gb_model_run *run, struct gb_random_key *key) {
 
 enum gb_status gb_model_run_fill(struct gb_model_run *run) {
     enum { SEED = 1 };
-    struct gb_params *params = run->kind->params(run->model);
+    struct gb_params *params = &run->model->params;
     for (int i = 0; i < params->count; i++)
         if (params->list[i].init.distribution == GB_INIT_ZERO)
             params->list[i].init = (struct gb_init){GB_INIT_NORMAL, 0.002f};
@@ -187,7 +187,7 @@ const double *gb_model_run_results(struct gb_model_run *run, size_t *count) {
 }
 
 double gb_model_run_moments(const struct gb_model_run *run) {
-    const struct gb_params *params = run->kind->params(run->model);
+    const struct gb_params *params = &run->model->params;
     double sum = 0;
     for (size_t i = 0; i < params->size; i++)
         sum += fabsf(params->moment1[i]);
@@ -230,7 +230,7 @@ enum gb_status gb_model_record(const struct gb_model_case *model, const struct g
         int before = large_pages_off();
         status = gb_model_run_pass(run, 0);
         restore_large_pages(before);
-        pass->parameters = (double)gb_params_elements(run->kind->params(run->model));
+        pass->parameters = (double)gb_params_elements(&run->model->params);
         gb_model_run_close(run);
     }
     const struct gb_traced *list;

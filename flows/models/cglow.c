@@ -30,20 +30,14 @@ struct level {
 };
 
 struct gb_cglow {
+    struct gb_model base;
     struct gb_cglow_config config;
-    struct gb_model_use use;
-    const struct gb_backend *backend;
-    struct gb_params params;
-    struct gb_arena arena;
     struct level level[GB_MAX_LEVELS];
     struct step *steps; // levels * steps of them
-    struct gb_tensor x; // of the last condition
-    struct gb_exec main;
-    // What each thread has to itself while it runs conditioning networks.
+    // Each thread's own memory while it runs conditioning networks.
     size_t job_scratch, job_workspace;
     float *job_memory;
-    struct gb_tensor d_x_part; // one network's share of dx
-    double step_flops;
+    struct gb_tensor d_x_part; // one network's contribution to dx
 };
 
 static int step_count(const struct gb_cglow *model) {
@@ -80,11 +74,15 @@ static enum gb_status plan_step(struct gb_cglow *model, int l, int k, struct gb_
     return gb_conditional_coupling_plan(&step->coupling, job, main, s, live);
 }
 
-// Declares every layer and parameter.
-static enum gb_status plan(struct gb_cglow *model) {
+static enum gb_status plan(struct gb_model *base, const void *argument) {
+    struct gb_cglow *model = (struct gb_cglow *)base;
     const struct gb_cglow_config *config = &model->config;
-    const struct gb_model_use *use = &model->use;
-    struct gb_builder job = {.backend = model->backend, .params = &model->params, .threads = 1};
+    const struct gb_model_use *use = &base->use;
+    model->config = *(const struct gb_cglow_config *)argument;
+    model->steps = calloc((size_t)step_count(model), sizeof *model->steps);
+    if (!model->steps)
+        return gb_no_memory("cannot build the model", "c-Glow");
+    struct gb_builder job = {.backend = base->backend, .params = &base->params, .threads = 1};
     struct gb_builder main = job;
     main.threads = use->threads;
     struct gb_coupling_shape shape = {.images = use->batch / use->samples_per_x,
@@ -112,18 +110,19 @@ static enum gb_status plan(struct gb_cglow *model) {
     const struct gb_coupling_shape *top = &model->level[config->levels - 1].shape;
     struct gb_tensor latent = gb_dense(NULL, top->batch, top->h, top->w, top->c);
     gb_builder_need_scratch(&main, gb_gaussian_scratch_floats(&latent));
-    model->main = (struct gb_exec){.threads = use->threads, .scratch_floats = main.scratch};
+    base->exec.scratch_floats = main.scratch;
+    base->step_flops = job.step_flops + main.step_flops;
     model->job_scratch = gb_round_up(job.scratch, GB_CHANNEL_PAD);
-    model->step_flops = job.step_flops + main.step_flops;
     return GB_OK;
 }
 
 static void bind_step(struct gb_cglow *model, struct step *step,
                       const struct gb_coupling_shared *shared) {
-    bool training = gb_model_trains(&model->use);
-    gb_conditional_actnorm_bind(&step->actnorm, &model->arena, training);
-    gb_conditional_inv1x1_bind(&step->inv1x1, &model->arena, training);
-    gb_conditional_coupling_bind(&step->coupling, &model->arena, shared, training);
+    struct gb_arena *arena = &model->base.arena;
+    bool training = gb_model_trains(&model->base.use);
+    gb_conditional_actnorm_bind(&step->actnorm, arena, training);
+    gb_conditional_inv1x1_bind(&step->inv1x1, arena, training);
+    gb_conditional_coupling_bind(&step->coupling, arena, shared, training);
     if (!training)
         return;
     size_t floats = gb_conditioning_net_workspace(&step->actnorm.net);
@@ -132,10 +131,10 @@ static void bind_step(struct gb_cglow *model, struct step *step,
     model->job_workspace = gb_max_size(model->job_workspace, floats);
 }
 
-// Takes all memory from the arena; run twice, to measure and for good.
-static void bind(struct gb_cglow *model) {
-    const struct gb_model_use *use = &model->use;
-    struct gb_arena *arena = &model->arena;
+static void bind(struct gb_model *base) {
+    struct gb_cglow *model = (struct gb_cglow *)base;
+    const struct gb_model_use *use = &base->use;
+    struct gb_arena *arena = &base->arena;
     for (int l = 0; l < model->config.levels; l++) {
         struct level *level = &model->level[l];
         const struct gb_coupling_shape *s = &level->shape;
@@ -152,7 +151,6 @@ static void bind(struct gb_cglow *model) {
         if (!is_last(model, l))
             gb_split_prior_bind(&level->split, arena, gb_model_trains(use));
     }
-    model->main.scratch = gb_arena_floats(arena, model->main.scratch_floats);
     model->job_memory =
         gb_arena_floats(arena, (model->job_scratch + model->job_workspace) * (size_t)use->threads);
     if (use->input_gradient)
@@ -160,69 +158,16 @@ static void bind(struct gb_cglow *model) {
                                          model->config.sizes.x_w, model->config.sizes.x_c);
 }
 
-static void free_model(void *argument) {
-    struct gb_cglow *model = argument;
-    if (!model)
-        return;
+static void release(struct gb_model *base) {
+    struct gb_cglow *model = (struct gb_cglow *)base;
     for (int i = 0; model->steps && i < step_count(model); i++) {
-        gb_conditional_actnorm_free(&model->steps[i].actnorm, model->backend);
-        gb_conditional_inv1x1_free(&model->steps[i].inv1x1, model->backend);
-        gb_conditional_coupling_free(&model->steps[i].coupling, model->backend);
+        gb_conditional_actnorm_free(&model->steps[i].actnorm, base->backend);
+        gb_conditional_inv1x1_free(&model->steps[i].inv1x1, base->backend);
+        gb_conditional_coupling_free(&model->steps[i].coupling, base->backend);
     }
     for (int l = 0; l + 1 < model->config.levels; l++)
-        gb_split_prior_free(&model->level[l].split, model->backend);
+        gb_split_prior_free(&model->level[l].split, base->backend);
     free(model->steps);
-    gb_arena_free(&model->arena);
-    gb_params_free(&model->params);
-    free(model);
-}
-
-static enum gb_status create(const void *argument, const struct gb_model_use *use,
-                             const struct gb_backend *backend, void **result) {
-    const struct gb_cglow_config *config = argument;
-    *result = NULL;
-    GB_TRY(gb_cglow_check(config));
-    assert(use->batch >= 1 && use->samples_per_x >= 1 && use->batch % use->samples_per_x == 0);
-    assert(use->samples_per_x == 1 || !gb_model_trains(use));
-    struct gb_cglow *model = calloc(1, sizeof *model);
-    if (!model)
-        return gb_no_memory("cannot build the model", "c-Glow");
-    model->config = *config;
-    model->use = *use;
-    model->backend = backend;
-    model->params.backend = backend;
-    model->steps = calloc((size_t)step_count(model), sizeof *model->steps);
-    enum gb_status status =
-        model->steps ? plan(model) : gb_no_memory("cannot build the model", "c-Glow");
-    if (status == GB_OK) {
-        bind(model);
-        status = gb_arena_reserve(&model->arena, "activations");
-    }
-    if (status == GB_OK) {
-        bind(model);
-        status = gb_params_reserve(&model->params, use->gradients, use->training);
-    }
-    if (status != GB_OK) {
-        free_model(model);
-        return status;
-    }
-    *result = model;
-    return GB_OK;
-}
-
-static struct gb_params *params_of(void *argument) {
-    struct gb_cglow *model = argument;
-    return &model->params;
-}
-
-static size_t activation_bytes(const void *argument) {
-    const struct gb_cglow *model = argument;
-    return model->arena.bytes;
-}
-
-static double step_flops(const void *argument) {
-    const struct gb_cglow *model = argument;
-    return model->step_flops;
 }
 
 // ---- Conditioning: everything that depends on x alone ----
@@ -230,19 +175,11 @@ static double step_flops(const void *argument) {
 // A step has three networks on x; each is a job.
 enum { JOBS_PER_STEP = 3 };
 
-static struct gb_pass main_pass(struct gb_cglow *model, const struct gb_adam *adam) {
-    return (struct gb_pass){.backend = model->backend,
-                            .exec = model->main,
-                            .params = &model->params,
-                            .training = model->use.training,
-                            .adam = adam};
-}
-
 static struct gb_pass job_pass(struct gb_cglow *model, int rank, const struct gb_adam *adam,
                                float **workspace) {
     float *memory = model->job_memory + (size_t)rank * (model->job_scratch + model->job_workspace);
     *workspace = memory + model->job_scratch;
-    struct gb_pass pass = main_pass(model, adam);
+    struct gb_pass pass = gb_model_pass(&model->base, adam);
     pass.exec =
         (struct gb_exec){.threads = 1, .scratch = memory, .scratch_floats = model->job_scratch};
     return pass;
@@ -255,21 +192,21 @@ static void condition_job(void *argument, int index, int rank) {
     struct gb_pass pass = job_pass(model, rank, NULL, &workspace);
     switch (index % JOBS_PER_STEP) {
     case 0:
-        gb_conditional_actnorm_condition(&step->actnorm, &pass, &model->x);
+        gb_conditional_actnorm_condition(&step->actnorm, &pass, &model->base.x);
         break;
     case 1:
-        gb_conditional_inv1x1_condition(&step->inv1x1, &pass, &model->x);
+        gb_conditional_inv1x1_condition(&step->inv1x1, &pass, &model->base.x);
         break;
     default:
-        gb_conditional_coupling_condition(&step->coupling, &pass, &model->x);
+        gb_conditional_coupling_condition(&step->coupling, &pass, &model->base.x);
     }
 }
 
-static enum gb_status condition(void *argument, const struct gb_tensor *x) {
-    struct gb_cglow *model = argument;
-    assert(x->n == model->use.batch / model->use.samples_per_x);
-    model->x = *x;
-    gb_parallel_jobs(model->use.threads, JOBS_PER_STEP * step_count(model), condition_job, model);
+static enum gb_status condition(struct gb_model *base, const struct gb_tensor *x) {
+    struct gb_cglow *model = (struct gb_cglow *)base;
+    assert(x->n == base->use.batch / base->use.samples_per_x);
+    base->x = *x;
+    gb_parallel_jobs(base->use.threads, JOBS_PER_STEP * step_count(model), condition_job, model);
     for (int i = 0; i < step_count(model); i++) {
         char name[64];
         snprintf(name, sizeof name, "level %d, step %d", i / model->config.steps,
@@ -291,7 +228,7 @@ static void condition_backward_job(void *argument, int index, int rank) {
     struct step *step = &model->steps[index / JOBS_PER_STEP];
     float *workspace;
     struct gb_pass pass = job_pass(model, rank, backward->adam, &workspace);
-    const struct gb_tensor *x = &model->x, *dx = backward->dx;
+    const struct gb_tensor *x = &model->base.x, *dx = backward->dx;
     switch (index % JOBS_PER_STEP) {
     case 0:
         gb_conditional_actnorm_condition_backward(&step->actnorm, &pass, x, workspace, dx);
@@ -309,11 +246,11 @@ static void condition_backward(struct gb_cglow *model, const struct gb_adam *ada
     int jobs = JOBS_PER_STEP * step_count(model);
     struct condition_backward backward = {.model = model, .adam = adam};
     if (!dx) {
-        gb_parallel_jobs(model->use.threads, jobs, condition_backward_job, &backward);
+        gb_parallel_jobs(model->base.use.threads, jobs, condition_backward_job, &backward);
         return;
     }
     // The networks' shares of dx are added in the order of the jobs.
-    struct gb_pass pass = main_pass(model, adam);
+    struct gb_pass pass = gb_model_pass(&model->base, adam);
     for (int n = 0; n < dx->n; n++)
         for (int i = 0; i < dx->h; i++)
             for (int j = 0; j < dx->w; j++)
@@ -321,7 +258,7 @@ static void condition_backward(struct gb_cglow *model, const struct gb_adam *ada
     backward.dx = &model->d_x_part;
     for (int index = 0; index < jobs; index++) {
         condition_backward_job(&backward, index, 0);
-        model->backend->add(&pass.exec, &model->d_x_part, dx);
+        pass.backend->add(&pass.exec, &model->d_x_part, dx);
     }
 }
 
@@ -344,16 +281,16 @@ static struct gb_tensor latent_half(const struct gb_tensor *v) {
     return gb_channels(v, v->c / 2, v->c / 2);
 }
 
-static enum gb_status forward(void *argument, const struct gb_tensor *y,
+static enum gb_status forward(struct gb_model *base, const struct gb_tensor *y,
                               const struct gb_tensor *noise, double *log_likelihood,
                               struct gb_latents *latents) {
-    struct gb_cglow *model = argument;
+    struct gb_cglow *model = (struct gb_cglow *)base;
     assert(!noise);
     (void)noise;
-    struct gb_pass pass = main_pass(model, NULL);
-    for (int n = 0; n < model->use.batch; n++)
+    struct gb_pass pass = gb_model_pass(base, NULL);
+    for (int n = 0; n < base->use.batch; n++)
         log_likelihood[n] = 0;
-    model->backend->squeeze(&pass.exec, y, &model->level[0].input);
+    pass.backend->squeeze(&pass.exec, y, &model->level[0].input);
     for (int l = 0; l < model->config.levels; l++) {
         struct level *level = &model->level[l];
         for (int k = 0; k < model->config.steps; k++) {
@@ -367,36 +304,36 @@ static enum gb_status forward(void *argument, const struct gb_tensor *y,
         const struct gb_tensor *v = level_output(model, l);
         struct gb_tensor kept = kept_half(v), latent = is_last(model, l) ? *v : latent_half(v);
         if (is_last(model, l)) {
-            model->backend->gaussian_forward(&pass.exec, GB_SIGMA_EXP, &latent, NULL,
-                                             log_likelihood);
+            pass.backend->gaussian_forward(&pass.exec, GB_SIGMA_EXP, &latent, NULL, log_likelihood);
         } else {
             gb_split_prior_forward(&level->split, &pass, &kept, &latent, log_likelihood);
-            model->backend->squeeze(&pass.exec, &kept, &model->level[l + 1].input);
+            pass.backend->squeeze(&pass.exec, &kept, &model->level[l + 1].input);
         }
         if (latents)
             latents->level[l] = latent;
     }
     if (latents)
         latents->count = model->config.levels;
-    return gb_likelihoods_check("c-Glow", model->use.batch, log_likelihood);
+    return gb_likelihoods_check("c-Glow", base->use.batch, log_likelihood);
 }
 
-static void backward(void *argument, const float *d_log_likelihood, const struct gb_adam *adam,
-                     const struct gb_tensor *dx, const struct gb_tensor *dy) {
-    struct gb_cglow *model = argument;
-    assert(adam ? model->use.training : model->use.gradients);
-    assert(!dx || model->use.input_gradient);
-    struct gb_pass pass = main_pass(model, adam);
+static void backward(struct gb_model *base, const float *d_log_likelihood,
+                     const struct gb_adam *adam, const struct gb_tensor *dx,
+                     const struct gb_tensor *dy) {
+    struct gb_cglow *model = (struct gb_cglow *)base;
+    assert(adam ? base->use.training : base->use.gradients);
+    assert(!dx || base->use.input_gradient);
+    struct gb_pass pass = gb_model_pass(base, adam);
     for (int l = model->config.levels - 1; l >= 0; l--) {
         struct level *level = &model->level[l];
         const struct gb_tensor *v = level_output(model, l), *d = &level->d;
         struct gb_tensor kept = kept_half(v), latent = latent_half(v);
         struct gb_tensor d_kept = kept_half(d), d_latent = latent_half(d);
         if (is_last(model, l)) {
-            model->backend->gaussian_backward(&pass.exec, GB_SIGMA_EXP, v, NULL, d_log_likelihood,
-                                              d, NULL);
+            pass.backend->gaussian_backward(&pass.exec, GB_SIGMA_EXP, v, NULL, d_log_likelihood, d,
+                                            NULL);
         } else {
-            model->backend->unsqueeze(&pass.exec, &model->level[l + 1].d, &d_kept);
+            pass.backend->unsqueeze(&pass.exec, &model->level[l + 1].d, &d_kept);
             gb_split_prior_backward(&level->split, &pass, &kept, &latent, d_log_likelihood, &d_kept,
                                     &d_latent);
         }
@@ -414,23 +351,23 @@ static void backward(void *argument, const float *d_log_likelihood, const struct
         }
     }
     if (dy)
-        model->backend->unsqueeze(&pass.exec, &model->level[0].d, dy);
+        pass.backend->unsqueeze(&pass.exec, &model->level[0].d, dy);
     condition_backward(model, adam, dx);
 }
 
-static void inverse(void *argument, const struct gb_latents *noise, float temperature,
+static void inverse(struct gb_model *base, const struct gb_latents *noise, float temperature,
                     const struct gb_tensor *y) {
-    struct gb_cglow *model = argument;
-    struct gb_pass pass = main_pass(model, NULL);
+    struct gb_cglow *model = (struct gb_cglow *)base;
+    struct gb_pass pass = gb_model_pass(base, NULL);
     for (int l = model->config.levels - 1; l >= 0; l--) {
         struct level *level = &model->level[l];
         const struct gb_tensor *v = level_output(model, l);
         if (is_last(model, l)) {
-            model->backend->gaussian_sample(&pass.exec, GB_SIGMA_EXP, &noise->level[l], NULL,
-                                            temperature, v);
+            pass.backend->gaussian_sample(&pass.exec, GB_SIGMA_EXP, &noise->level[l], NULL,
+                                          temperature, v);
         } else {
             struct gb_tensor kept = kept_half(v), latent = latent_half(v);
-            model->backend->unsqueeze(&pass.exec, &model->level[l + 1].input, &kept);
+            pass.backend->unsqueeze(&pass.exec, &model->level[l + 1].input, &kept);
             gb_split_prior_sample(&level->split, &pass, &kept, &noise->level[l], temperature,
                                   &latent);
         }
@@ -443,32 +380,28 @@ static void inverse(void *argument, const struct gb_latents *noise, float temper
                                            step_input(model, l, k));
         }
     }
-    model->backend->unsqueeze(&pass.exec, &model->level[0].input, y);
+    pass.backend->unsqueeze(&pass.exec, &model->level[0].input, y);
 }
 
-static void shapes_of(const void *config, int batch, struct gb_model_shapes *shapes) {
-    const struct gb_cglow_config *c = config;
-    *shapes = (struct gb_model_shapes){
-        .x = gb_dense(NULL, batch, c->sizes.x_h, c->sizes.x_w, c->sizes.x_c),
-        .y = gb_dense(NULL, batch, c->sizes.y_h, c->sizes.y_w, c->sizes.y_c)};
+static enum gb_dequantisation dequantisation(const void *config) {
+    (void)config;
+    return GB_DEQUANTISED_BY_CALLER;
 }
 
-static void latent_shapes(const void *argument, struct gb_latents *shapes) {
-    const struct gb_cglow *model = argument;
-    const struct gb_cglow_config *c = &model->config;
-    gb_latent_shapes(c->levels, model->use.batch, c->sizes.y_h, c->sizes.y_w, c->sizes.y_c, shapes);
+static void latent_shapes(const struct gb_model *base, struct gb_latents *shapes) {
+    const struct gb_cglow_config *c = &((const struct gb_cglow *)base)->config;
+    gb_latent_shapes(c->levels, base->use.batch, c->sizes.y_h, c->sizes.y_w, c->sizes.y_c, shapes);
 }
 
 const struct gb_model_kind gb_cglow_model = {
     .title = "c-Glow",
     .table = &gb_cglow_table,
     .check = gb_cglow_check,
-    .create = create,
-    .free = free_model,
-    .params = params_of,
-    .activation_bytes = activation_bytes,
-    .step_flops = step_flops,
-    .shapes = shapes_of,
+    .dequantisation = dequantisation,
+    .size = sizeof(struct gb_cglow),
+    .plan = plan,
+    .bind = bind,
+    .release = release,
     .latent_shapes = latent_shapes,
     .condition = condition,
     .forward = forward,

@@ -20,18 +20,12 @@ struct level {
 };
 
 struct gb_cnf {
+    struct gb_model base;
     struct gb_cnf_config config;
-    struct gb_model_use use;
-    const struct gb_backend *backend;
-    struct gb_params params;
-    struct gb_arena arena;
     struct gb_feed_forward features; // output l: at the resolution of level l
     float *features_workspace;
     struct level level[GB_MAX_LEVELS];
     struct gb_dequantiser dequantiser; // with dequantiser_steps
-    struct gb_tensor x;                // of the last condition
-    struct gb_exec exec;
-    double step_flops;
 };
 
 static enum gb_memory memory_of(const struct gb_model_use *use) {
@@ -87,10 +81,10 @@ static void plan_vgg_features(struct gb_cnf *model, struct gb_place x) {
 
 static enum gb_status plan_features(struct gb_cnf *model, struct gb_builder *builder) {
     const struct gb_cnf_config *config = &model->config;
-    int images = model->use.batch / model->use.samples_per_x;
+    int images = model->base.use.batch / model->base.use.samples_per_x;
     struct gb_place x = gb_feed_forward_begin(
         &model->features, builder,
-        gb_model_trains(&model->use) ? GB_WANTED_PARAMETERS : GB_WANTED_NOTHING, images,
+        gb_model_trains(&model->base.use) ? GB_WANTED_PARAMETERS : GB_WANTED_NOTHING, images,
         config->sizes.x_h, config->sizes.x_w, config->sizes.x_c);
     if (config->kind == GB_CNF_SUPER_RESOLUTION)
         plan_rrdb_features(model, x);
@@ -115,18 +109,19 @@ static enum gb_status plan_levels(struct gb_cnf *model, struct gb_builder *build
     return GB_OK;
 }
 
-// Declares every layer and parameter.
-static enum gb_status plan(struct gb_cnf *model) {
+static enum gb_status plan(struct gb_model *base, const void *argument) {
+    struct gb_cnf *model = (struct gb_cnf *)base;
     const struct gb_cnf_config *config = &model->config;
+    model->config = *(const struct gb_cnf_config *)argument;
     bool segments = config->kind == GB_CNF_SEGMENTATION;
     struct gb_builder builder = {
-        .backend = model->backend, .params = &model->params, .threads = model->use.threads};
+        .backend = base->backend, .params = &base->params, .threads = base->use.threads};
     const struct gb_flow_steps_shape shape = {
         .count = config->steps,
         .instance_norm = segments,
-        .memory = memory_of(&model->use),
+        .memory = memory_of(&base->use),
         .coupling = {.form = segments ? GB_COUPLING_ADDITIVE : GB_COUPLING_SOFTPLUS,
-                     .batch = model->use.batch,
+                     .batch = base->use.batch,
                      .h = config->sizes.y_h,
                      .w = config->sizes.y_w,
                      .c = config->sizes.y_c,
@@ -139,16 +134,15 @@ static enum gb_status plan(struct gb_cnf *model) {
         own.count = config->dequantiser_steps;
         GB_TRY(gb_dequantiser_plan(&model->dequantiser, &builder, &own));
     }
-    model->exec =
-        (struct gb_exec){.threads = model->use.threads, .scratch_floats = builder.scratch};
-    model->step_flops = builder.step_flops;
+    base->exec.scratch_floats = builder.scratch;
+    base->step_flops = builder.step_flops;
     return GB_OK;
 }
 
-// Takes all memory from the arena; run twice, to measure and for good.
-static void bind(struct gb_cnf *model) {
-    struct gb_arena *arena = &model->arena;
-    bool backward = gb_model_trains(&model->use);
+static void bind(struct gb_model *base) {
+    struct gb_cnf *model = (struct gb_cnf *)base;
+    struct gb_arena *arena = &base->arena;
+    bool backward = gb_model_trains(&base->use);
     gb_feed_forward_bind(&model->features, arena,
                          gb_arena_floats(arena, model->features.value_floats));
     if (backward)
@@ -164,104 +158,25 @@ static void bind(struct gb_cnf *model) {
     }
     if (dequantises(model))
         gb_dequantiser_bind(&model->dequantiser, arena);
-    model->exec.scratch = gb_arena_floats(arena, model->exec.scratch_floats);
 }
 
-// A model that is planned and has no memory yet; where there is none for its description, NULL.
-static enum gb_status make_plan(const struct gb_cnf_config *config, const struct gb_model_use *use,
-                                const struct gb_backend *backend, struct gb_cnf **result) {
-    *result = NULL;
-    GB_TRY(gb_cnf_check(config));
-    struct gb_cnf *model = *result = calloc(1, sizeof *model);
-    if (!model)
-        return gb_no_memory("cannot build the model", "CNF");
-    model->config = *config;
-    model->use = *use;
-    model->backend = backend;
-    model->params.backend = backend;
-    return plan(model);
-}
-
-static enum gb_status reserve(struct gb_cnf *model) {
-    bind(model);
-    GB_TRY(gb_arena_reserve(&model->arena, "activations"));
-    bind(model);
-    return gb_params_reserve(&model->params, model->use.gradients, model->use.training);
-}
-
-static void free_model(void *argument) {
-    struct gb_cnf *model = argument;
-    if (!model)
-        return;
-    gb_feed_forward_free(&model->features, model->backend);
+static void release(struct gb_model *base) {
+    struct gb_cnf *model = (struct gb_cnf *)base;
+    gb_feed_forward_free(&model->features, base->backend);
     for (int l = 0; l < model->config.levels; l++) {
-        gb_flow_steps_free(&model->level[l].steps, model->backend);
-        gb_feature_prior_free(&model->level[l].prior, model->backend);
+        gb_flow_steps_free(&model->level[l].steps, base->backend);
+        gb_feature_prior_free(&model->level[l].prior, base->backend);
     }
-    gb_dequantiser_free(&model->dequantiser, model->backend);
-    gb_arena_free(&model->arena);
-    gb_params_free(&model->params);
-    free(model);
-}
-
-static enum gb_status create(const void *config, const struct gb_model_use *use,
-                             const struct gb_backend *backend, void **result) {
-    assert(use->batch >= 1 && use->samples_per_x >= 1 && use->batch % use->samples_per_x == 0);
-    assert(use->samples_per_x == 1 || !gb_model_trains(use));
-    struct gb_cnf *model;
-    enum gb_status status = make_plan(config, use, backend, &model);
-    if (status == GB_OK)
-        status = reserve(model);
-    if (status != GB_OK) {
-        free_model(model);
-        model = NULL;
-    }
-    *result = model;
-    return status;
-}
-
-enum gb_status gb_cnf_parameters(const struct gb_cnf_config *config, size_t *parameters) {
-    const struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
-    const struct gb_backend *scalar;
-    struct gb_cnf *model;
-    GB_TRY(gb_backend_find("scalar", &scalar));
-    enum gb_status status = make_plan(config, &use, scalar, &model);
-    if (status == GB_OK)
-        *parameters = gb_params_elements(&model->params);
-    free_model(model);
-    return status;
-}
-
-static struct gb_params *params_of(void *argument) {
-    struct gb_cnf *model = argument;
-    return &model->params;
-}
-
-static size_t activation_bytes(const void *argument) {
-    const struct gb_cnf *model = argument;
-    return model->arena.bytes;
-}
-
-static double step_flops(const void *argument) {
-    const struct gb_cnf *model = argument;
-    return model->step_flops;
+    gb_dequantiser_free(&model->dequantiser, base->backend);
 }
 
 // ---- Conditioning: everything that depends on x alone ----
 
-static struct gb_pass pass_of(struct gb_cnf *model, const struct gb_adam *adam) {
-    return (struct gb_pass){.backend = model->backend,
-                            .exec = model->exec,
-                            .params = &model->params,
-                            .training = model->use.training,
-                            .adam = adam};
-}
-
-static enum gb_status condition(void *argument, const struct gb_tensor *x) {
-    struct gb_cnf *model = argument;
-    assert(x->n == model->use.batch / model->use.samples_per_x);
-    struct gb_pass pass = pass_of(model, NULL);
-    model->x = *x;
+static enum gb_status condition(struct gb_model *base, const struct gb_tensor *x) {
+    struct gb_cnf *model = (struct gb_cnf *)base;
+    assert(x->n == base->use.batch / base->use.samples_per_x);
+    struct gb_pass pass = gb_model_pass(base, NULL);
+    base->x = *x;
     gb_feed_forward_forward(&model->features, &pass, x);
     for (int l = 0; l < model->config.levels; l++)
         GB_TRY(gb_flow_steps_condition(&model->level[l].steps, &pass,
@@ -274,7 +189,7 @@ static void condition_backward(struct gb_cnf *model, const struct gb_pass *pass,
     struct gb_tensor d_features[GB_MAX_LEVELS];
     for (int l = 0; l < model->config.levels; l++)
         d_features[l] = model->level[l].d_features;
-    gb_feed_forward_backward(&model->features, pass, &model->x, d_features,
+    gb_feed_forward_backward(&model->features, pass, &model->base.x, d_features,
                              model->features_workspace, dx);
 }
 
@@ -295,12 +210,13 @@ static struct gb_tensor prior_input(const struct gb_cnf *model, int l) {
     return gb_flow_steps_context(steps, is_last(model, l) ? 0 : steps->input.c / 2);
 }
 
-static enum gb_status run_forward(struct gb_cnf *model, const struct gb_tensor *y,
+static enum gb_status run_forward(struct gb_model *base, const struct gb_tensor *y,
                                   const struct gb_tensor *noise, bool start, double *log_likelihood,
                                   struct gb_latents *latents) {
+    struct gb_cnf *model = (struct gb_cnf *)base;
     assert(!noise == !dequantises(model));
-    struct gb_pass pass = pass_of(model, NULL);
-    for (int n = 0; n < model->use.batch; n++)
+    struct gb_pass pass = gb_model_pass(base, NULL);
+    for (int n = 0; n < base->use.batch; n++)
         log_likelihood[n] = 0;
     if (dequantises(model)) {
         GB_TRY(gb_dequantiser_forward(&model->dequantiser, &pass,
@@ -308,7 +224,7 @@ static enum gb_status run_forward(struct gb_cnf *model, const struct gb_tensor *
                                       log_likelihood));
         y = &model->dequantiser.v;
     }
-    model->backend->squeeze(&pass.exec, y, &model->level[0].steps.input);
+    pass.backend->squeeze(&pass.exec, y, &model->level[0].steps.input);
     for (int l = 0; l < model->config.levels; l++) {
         struct level *level = &model->level[l];
         gb_flow_steps_forward(&level->steps, &pass, start, log_likelihood);
@@ -317,28 +233,28 @@ static enum gb_status run_forward(struct gb_cnf *model, const struct gb_tensor *
         gb_feature_prior_forward(&level->prior, &pass, &input, &latent, log_likelihood);
         if (!is_last(model, l)) {
             struct gb_tensor kept = kept_half(v);
-            model->backend->squeeze(&pass.exec, &kept, &model->level[l + 1].steps.input);
+            pass.backend->squeeze(&pass.exec, &kept, &model->level[l + 1].steps.input);
         }
         if (latents)
             latents->level[l] = latent;
     }
     if (latents)
         latents->count = model->config.levels;
-    return gb_likelihoods_check("CNF", model->use.batch, log_likelihood);
+    return gb_likelihoods_check("CNF", base->use.batch, log_likelihood);
 }
 
-static enum gb_status forward(void *model, const struct gb_tensor *y, const struct gb_tensor *noise,
-                              double *log_likelihood, struct gb_latents *latents) {
+static enum gb_status forward(struct gb_model *model, const struct gb_tensor *y,
+                              const struct gb_tensor *noise, double *log_likelihood,
+                              struct gb_latents *latents) {
     return run_forward(model, y, noise, false, log_likelihood, latents);
 }
 
-static enum gb_status start(void *argument, const struct gb_tensor *y,
+static enum gb_status start(struct gb_model *base, const struct gb_tensor *y,
                             const struct gb_tensor *noise) {
-    struct gb_cnf *model = argument;
-    double *log_likelihood = malloc((size_t)model->use.batch * sizeof *log_likelihood);
+    double *log_likelihood = malloc((size_t)base->use.batch * sizeof *log_likelihood);
     if (!log_likelihood)
         return gb_no_memory("cannot start the model", "CNF");
-    enum gb_status status = run_forward(model, y, noise, true, log_likelihood, NULL);
+    enum gb_status status = run_forward(base, y, noise, true, log_likelihood, NULL);
     free(log_likelihood);
     return status;
 }
@@ -348,7 +264,7 @@ static enum gb_status start(void *argument, const struct gb_tensor *y,
 static void prior_backward(struct gb_cnf *model, int l, const struct gb_pass *pass,
                            const float *d_log_likelihood) {
     struct level *level = &model->level[l];
-    const struct gb_backend *backend = model->backend;
+    const struct gb_backend *backend = model->base.backend;
     struct gb_tensor latent = latent_of(model, l, gb_flow_steps_output(&level->steps));
     struct gb_tensor d_latent = latent_of(model, l, &level->steps.d);
     struct gb_tensor input = prior_input(model, l);
@@ -365,12 +281,13 @@ static void prior_backward(struct gb_cnf *model, int l, const struct gb_pass *pa
     backend->add(&pass->exec, &d_from_kept, &d_kept);
 }
 
-static void backward(void *argument, const float *d_log_likelihood, const struct gb_adam *adam,
-                     const struct gb_tensor *dx, const struct gb_tensor *dy) {
-    struct gb_cnf *model = argument;
-    assert(adam ? model->use.training : model->use.gradients);
+static void backward(struct gb_model *base, const float *d_log_likelihood,
+                     const struct gb_adam *adam, const struct gb_tensor *dx,
+                     const struct gb_tensor *dy) {
+    struct gb_cnf *model = (struct gb_cnf *)base;
+    assert(adam ? base->use.training : base->use.gradients);
     assert(!dy || !dequantises(model));
-    struct gb_pass pass = pass_of(model, adam);
+    struct gb_pass pass = gb_model_pass(base, adam);
     for (int l = model->config.levels - 1; l >= 0; l--) {
         struct level *level = &model->level[l];
         prior_backward(model, l, &pass, d_log_likelihood);
@@ -380,59 +297,53 @@ static void backward(void *argument, const float *d_log_likelihood, const struct
     if (dequantises(model)) {
         // v itself is spent: the levels hold it squeezed.
         struct gb_tensor *dv = &model->dequantiser.v;
-        model->backend->unsqueeze(&pass.exec, d_first, dv);
+        pass.backend->unsqueeze(&pass.exec, d_first, dv);
         gb_dequantiser_backward(&model->dequantiser, &pass, dv, d_log_likelihood,
                                 &model->level[0].d_features);
     }
     if (dy)
-        model->backend->unsqueeze(&pass.exec, d_first, dy);
+        pass.backend->unsqueeze(&pass.exec, d_first, dy);
     condition_backward(model, &pass, dx);
 }
 
-static void inverse(void *argument, const struct gb_latents *noise, float temperature,
+static void inverse(struct gb_model *base, const struct gb_latents *noise, float temperature,
                     const struct gb_tensor *y) {
-    struct gb_cnf *model = argument;
-    struct gb_pass pass = pass_of(model, NULL);
+    struct gb_cnf *model = (struct gb_cnf *)base;
+    struct gb_pass pass = gb_model_pass(base, NULL);
     for (int l = model->config.levels - 1; l >= 0; l--) {
         struct level *level = &model->level[l];
         const struct gb_tensor *v = gb_flow_steps_output(&level->steps);
         if (!is_last(model, l)) {
             struct gb_tensor kept = kept_half(v);
-            model->backend->unsqueeze(&pass.exec, &model->level[l + 1].steps.input, &kept);
+            pass.backend->unsqueeze(&pass.exec, &model->level[l + 1].steps.input, &kept);
         }
         struct gb_tensor latent = latent_of(model, l, v), input = prior_input(model, l);
         gb_feature_prior_sample(&level->prior, &pass, &input, &noise->level[l], temperature,
                                 &latent);
         gb_flow_steps_inverse(&level->steps, &pass);
     }
-    model->backend->unsqueeze(&pass.exec, &model->level[0].steps.input, y);
+    pass.backend->unsqueeze(&pass.exec, &model->level[0].steps.input, y);
 }
 
-static void shapes_of(const void *config, int batch, struct gb_model_shapes *shapes) {
+static enum gb_dequantisation dequantisation(const void *config) {
     const struct gb_cnf_config *c = config;
-    *shapes = (struct gb_model_shapes){
-        .x = gb_dense(NULL, batch, c->sizes.x_h, c->sizes.x_w, c->sizes.x_c),
-        .y = gb_dense(NULL, batch, c->sizes.y_h, c->sizes.y_w, c->sizes.y_c),
-        .dequantisation =
-            c->dequantiser_steps > 0 ? GB_DEQUANTISED_BY_MODEL : GB_DEQUANTISED_BY_CALLER};
+    return c->dequantiser_steps > 0 ? GB_DEQUANTISED_BY_MODEL : GB_DEQUANTISED_BY_CALLER;
 }
 
-static void latent_shapes(const void *argument, struct gb_latents *shapes) {
-    const struct gb_cnf *model = argument;
-    const struct gb_cnf_config *c = &model->config;
-    gb_latent_shapes(c->levels, model->use.batch, c->sizes.y_h, c->sizes.y_w, c->sizes.y_c, shapes);
+static void latent_shapes(const struct gb_model *base, struct gb_latents *shapes) {
+    const struct gb_cnf_config *c = &((const struct gb_cnf *)base)->config;
+    gb_latent_shapes(c->levels, base->use.batch, c->sizes.y_h, c->sizes.y_w, c->sizes.y_c, shapes);
 }
 
 const struct gb_model_kind gb_cnf_model = {
     .title = "CNF",
     .table = &gb_cnf_table,
     .check = gb_cnf_check,
-    .create = create,
-    .free = free_model,
-    .params = params_of,
-    .activation_bytes = activation_bytes,
-    .step_flops = step_flops,
-    .shapes = shapes_of,
+    .dequantisation = dequantisation,
+    .size = sizeof(struct gb_cnf),
+    .plan = plan,
+    .bind = bind,
+    .release = release,
     .latent_shapes = latent_shapes,
     .condition = condition,
     .start = start,

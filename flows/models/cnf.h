@@ -31,9 +31,6 @@ struct gb_cnf_config {
 
 extern const struct gb_config_table gb_cnf_table; // of its numbers and choices
 
-// The number of parameters that a model would have.
-enum gb_status gb_cnf_parameters(const struct gb_cnf_config *config, size_t *parameters);
-
 // Parts of gb_cnf_model (model.h) in files of their own.
 enum gb_status gb_cnf_check(const void *config);
 void gb_cnf_published_name(const void *config, const char *name, char published[static 96]);

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "flows/models/model.h"
 #include "flows/models/regression.h"
 
 enum { KERNEL = 3 };
@@ -50,23 +49,15 @@ static struct gb_likelihood likelihood(const void *config, bool training) {
 }
 
 static const struct gb_regression_form form = {
-    .title = "DnCNN",
-    .check = check,
     .network = network,
     .likelihood = likelihood,
-    .point_estimate = true,
 };
-
-static enum gb_status create(const void *config, const struct gb_model_use *use,
-                             const struct gb_backend *backend, void **model) {
-    return gb_regression_create(&form, config, use, backend, model);
-}
 
 const struct gb_model_kind gb_dncnn_model = {
     .title = "DnCNN",
     .table = &gb_dncnn_table,
     .point_estimate = true,
+    .form = &form,
     .check = check,
-    .create = create,
     GB_REGRESSION_FUNCTIONS,
 };

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "flows/models/model.h"
 #include "flows/models/regression.h"
 #include "flows/networks/rrdb.h"
 #include "flows/networks/vgg.h"
@@ -131,23 +130,16 @@ static struct gb_likelihood likelihood(const void *config, bool training) {
 }
 
 static const struct gb_regression_form form = {
-    .title = "factored",
-    .check = check,
     .network = network,
     .likelihood = likelihood,
 };
-
-static enum gb_status create(const void *config, const struct gb_model_use *use,
-                             const struct gb_backend *backend, void **model) {
-    return gb_regression_create(&form, config, use, backend, model);
-}
 
 const struct gb_model_kind gb_factored_model = {
     .title = "factored",
     .table = &gb_factored_table,
     .uniform_noise = true,
+    .form = &form,
     .check = check,
-    .create = create,
     GB_REGRESSION_FUNCTIONS,
 };
 
@@ -165,7 +157,7 @@ static enum gb_status parameters_at(struct gb_factored_config config, int size,
     config.sizes.y_h = config.sizes.y_w = side;
     config.sizes.x_h = config.sizes.x_w = segments ? side : side / 2;
     *size_of(&config) = size;
-    return gb_regression_parameters(&form, &config, parameters);
+    return gb_model_parameters(&gb_factored_model, &config, parameters);
 }
 
 static size_t distance(size_t a, size_t b) {
@@ -213,7 +205,7 @@ enum gb_status gb_factored_follow(const struct gb_cnf_config *flow,
     if (*size_of(config) != GB_FOLLOWS)
         return GB_OK;
     GB_TRY(gb_cnf_check(flow));
-    GB_TRY(gb_cnf_parameters(flow, &parameters->flow));
+    GB_TRY(gb_model_parameters(&gb_cnf_model, flow, &parameters->flow));
     return come_near(config, parameters);
 }
 

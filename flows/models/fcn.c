@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "flows/models/model.h"
 #include "flows/models/regression.h"
 
 // VGG-16: convolutions of each block, and their channels and those of the layers behind in units of
@@ -136,24 +135,16 @@ static float zero(const void *config) {
 }
 
 static const struct gb_regression_form form = {
-    .title = "FCN-8s",
-    .check = check,
     .network = network,
     .likelihood = likelihood,
-    .point_estimate = true,
     .zero = zero,
 };
-
-static enum gb_status create(const void *config, const struct gb_model_use *use,
-                             const struct gb_backend *backend, void **model) {
-    return gb_regression_create(&form, config, use, backend, model);
-}
 
 const struct gb_model_kind gb_fcn_model = {
     .title = "FCN-8s",
     .table = &gb_fcn_table,
     .point_estimate = true,
+    .form = &form,
     .check = check,
-    .create = create,
     GB_REGRESSION_FUNCTIONS,
 };

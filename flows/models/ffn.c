@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "flows/models/model.h"
 #include "flows/models/regression.h"
 
 enum { HALVING_KERNEL = 4, KERNEL = 3 };
@@ -105,23 +104,15 @@ static struct gb_place network(const void *config, struct gb_feed_forward *net, 
 }
 
 static const struct gb_regression_form form = {
-    .title = "feed-forward network",
-    .check = check,
     .network = network,
     .likelihood = gb_image_error,
-    .point_estimate = true,
 };
-
-static enum gb_status create(const void *config, const struct gb_model_use *use,
-                             const struct gb_backend *backend, void **model) {
-    return gb_regression_create(&form, config, use, backend, model);
-}
 
 const struct gb_model_kind gb_ffn_model = {
     .title = "feed-forward network",
     .table = &gb_ffn_table,
     .point_estimate = true,
+    .form = &form,
     .check = check,
-    .create = create,
     GB_REGRESSION_FUNCTIONS,
 };

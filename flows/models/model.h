@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// A conditional model p(y|x), whichever: all that trainers, samplers, benchmarks and tests do with
-// one.
+// The common interface of conditional models p(y|x): create, initialise or load the parameters
+// (flows/params.h, flows/files/checkpoint.h), then for each x `condition`, and `forward` and
+// `backward` to train or `inverse` to draw samples.
 #ifndef GB_MODEL_H
 #define GB_MODEL_H
-
-#include <jansson.h>
 
 #include "flows/models/cglow.h"
 #include "flows/models/cnf.h"
@@ -15,9 +14,10 @@
 #include "flows/models/latents.h"
 #include "flows/models/srcnn.h"
 #include "flows/models/use.h"
+#include "flows/networks/network.h"
 #include "flows/params.h"
 
-// Who fills the distance between the levels of a discrete target.
+// Who adds the noise that spreads the levels of a discrete target.
 enum gb_dequantisation {
     GB_DEQUANTISED_BY_CALLER, // uniform noise is in y already
     GB_DEQUANTISED_BY_MODEL,  // forward takes y as it is, and standard normal noise of its shape
@@ -53,62 +53,78 @@ GB_BEGINS_WITH_SIZES(gb_ffn_config);
 GB_BEGINS_WITH_SIZES(gb_fcn_config);
 #undef GB_BEGINS_WITH_SIZES
 
-// `config`: the model's member of gb_model_config. `model`: what create made of it.
+struct gb_model_kind;
+
+// What every model begins with. Callers read it, and fill the parameters.
+struct gb_model {
+    const struct gb_model_kind *kind;
+    struct gb_model_use use;
+    const struct gb_backend *backend;
+    struct gb_params params; // zero until gb_params_initialise or a checkpoint fills them
+    struct gb_arena arena;   // activations and scratch; arena.bytes is the high-water mark
+    struct gb_exec exec;     // of kernels that run on all threads
+    // Needed floating-point operations of a training step at the model's batch (kernels/conv/conv.h
+    // defines "needed"; data gradients of the first convolutions on x are not, nor is what
+    // `reversible` recomputes).
+    double step_flops;
+    struct gb_tensor x; // of the last condition
+};
+
+// A kind of model. `config` is its member of gb_model_config.
 struct gb_model_kind {
     const char *title; // for people: "c-Glow"
     const struct gb_config_table *table;
-    // One answer to an x: inverse gives the same y whatever the noise, and log_likelihood is that
-    // of noise of a fixed width around it, which compares with no other model's.
+    // A single prediction for each x: inverse ignores the noise, and log_likelihood is that of
+    // noise of a fixed width around it, which is not comparable with other models'.
     bool point_estimate;
-    bool uniform_noise; // that inverse wants is uniform in [0, 1), not standard normal
+    bool uniform_noise;                    // for inverse: in [0, 1) instead of standard normal
+    const struct gb_regression_form *form; // of a single network (regression.h); otherwise NULL
 
-    // GB_BAD_INPUT with a message where the configuration is not one.
+    // GB_BAD_INPUT with a message for an invalid configuration.
     enum gb_status (*check)(const void *config);
-    // Plans and allocates; parameters are zero until gb_params_initialise or a checkpoint fills
-    // them. *model is NULL where it fails.
-    enum gb_status (*create)(const void *config, const struct gb_model_use *use,
-                             const struct gb_backend *backend, void **model);
-    void (*free)(void *model); // NULL is no model
-    struct gb_params *(*params)(void *model);
-    // Bytes of activations and scratch, beside the parameter blocks; the high-water mark of the
-    // plan.
-    size_t (*activation_bytes)(const void *model);
-    // Needed floating-point operations of one training step at the model's batch
-    // (kernels/conv/conv.h says what is needed; data gradients of the first convolutions on x are
-    // not, nor is what `reversible` computes again).
-    double (*step_flops)(const void *model);
-    void (*shapes)(const void *config, int batch, struct gb_model_shapes *shapes);
-    // The shapes that inverse's noise must have: dense views with data == NULL.
-    void (*latent_shapes)(const void *model, struct gb_latents *shapes);
+    enum gb_dequantisation (*dequantisation)(const void *config);
 
-    // All that depends on x (batch / samples_per_x images) alone. GB_CHECK_FAILED where a matrix is
-    // singular. `x` must stay valid until backward.
-    enum gb_status (*condition)(void *model, const struct gb_tensor *x);
-    // Starts every parameter that starts from data from the batch y, given the conditioning: before
-    // the first training step. `noise` as for forward. NULL: there are none.
-    enum gb_status (*start)(void *model, const struct gb_tensor *y, const struct gb_tensor *noise);
-    // y to latents given the conditioning: log p(y|x) in nats for each of the batch, into
-    // log_likelihood. `noise` is for GB_DEQUANTISED_BY_MODEL, else NULL; both must stay valid until
-    // backward. `latents` may be NULL. GB_CHECK_FAILED where a log-likelihood is not finite, or the
+    // For gb_model_create and gb_model_free. `plan` declares layers and parameters and sets
+    // exec.scratch_floats and step_flops; `bind` takes memory from the arena and runs twice, to
+    // measure and for good; `release` frees what `plan` allocated, also after it failed.
+    size_t size; // of the model's struct
+    enum gb_status (*plan)(struct gb_model *model, const void *config);
+    void (*bind)(struct gb_model *model);
+    void (*release)(struct gb_model *model);
+
+    // The shapes of inverse's noise: dense views with data == NULL.
+    void (*latent_shapes)(const struct gb_model *model, struct gb_latents *shapes);
+
+    // Computes all that depends on x alone (batch / samples_per_x images), once for any number of
+    // forward and inverse passes. GB_CHECK_FAILED if a matrix is singular. `x` must stay valid
+    // until backward.
+    enum gb_status (*condition)(struct gb_model *model, const struct gb_tensor *x);
+    // Initialises parameters from the batch y, after condition and before the first training step.
+    // `noise` as for forward. NULL for a model without such parameters.
+    enum gb_status (*start)(struct gb_model *model, const struct gb_tensor *y,
+                            const struct gb_tensor *noise);
+    // y to latents, after condition: log p(y|x) in nats for each of the batch, into log_likelihood.
+    // `noise` is for GB_DEQUANTISED_BY_MODEL, else NULL; both must stay valid until backward.
+    // `latents` may be NULL. GB_CHECK_FAILED if a log-likelihood is not finite, or the
     // dequantiser's matrix is singular.
-    enum gb_status (*forward)(void *model, const struct gb_tensor *y, const struct gb_tensor *noise,
-                              double *log_likelihood, struct gb_latents *latents);
+    enum gb_status (*forward)(struct gb_model *model, const struct gb_tensor *y,
+                              const struct gb_tensor *noise, double *log_likelihood,
+                              struct gb_latents *latents);
     // Gradients of the sum over the batch of d_log_likelihood[n] * log p(y_n | x_n), after forward,
     // whose activations are spent. adam == NULL: stored in the gradient block. Otherwise every
     // parameter is updated as soon as its gradient is complete, with the bits of gb_params_apply on
-    // stored gradients, and the conditioning is spent too. dx and dy may be NULL;
-    // dy must be NULL where y is not what the flow sees (GB_DEQUANTISED_BY_MODEL) and where there
-    // is no flow.
-    void (*backward)(void *model, const float *d_log_likelihood, const struct gb_adam *adam,
-                     const struct gb_tensor *dx, const struct gb_tensor *dy);
-    // A sample of y given the conditioning, from noise of the latents' shapes, multiplied by
-    // `temperature` before priors scale and shift it. Of a model that dequantises, y > 0.5 is the
-    // mask.
-    void (*inverse)(void *model, const struct gb_latents *noise, float temperature,
+    // stored gradients, and the conditioning is spent too. dx and dy may be NULL; dy must be NULL
+    // if the flow does not see y itself (GB_DEQUANTISED_BY_MODEL) or there is no flow.
+    void (*backward)(struct gb_model *model, const float *d_log_likelihood,
+                     const struct gb_adam *adam, const struct gb_tensor *dx,
+                     const struct gb_tensor *dy);
+    // A sample of y, after condition, from noise of the latents' shapes; `temperature` multiplies
+    // the noise before priors scale and shift it. Of a model that dequantises, y > 0.5 is the mask.
+    void (*inverse)(struct gb_model *model, const struct gb_latents *noise, float temperature,
                     const struct gb_tensor *y);
 
-    // The module path that the authors' code gives to the parameter `name`, or an empty string.
-    // NULL: nobody published weights.
+    // The module path of the parameter `name` in the authors' code, or an empty string. NULL if no
+    // weights were published.
     void (*published_name)(const void *config, const char *name, char published[static 96]);
 };
 
@@ -118,22 +134,39 @@ extern const struct gb_model_kind gb_cglow_model, gb_cnf_model, gb_factored_mode
 // All kinds, ended by NULL.
 const struct gb_model_kind *const *gb_model_kinds(void);
 
+// Plans a model and allocates its memory. *model is NULL on failure: GB_BAD_INPUT for an invalid
+// configuration, GB_OUT_OF_MEMORY, or as the backend's plans fail.
+enum gb_status gb_model_create(const struct gb_model_kind *kind, const void *config,
+                               const struct gb_model_use *use, const struct gb_backend *backend,
+                               struct gb_model **model);
+void gb_model_free(struct gb_model *model); // may be NULL
+
+// The number of parameters that a model of this configuration has.
+enum gb_status gb_model_parameters(const struct gb_model_kind *kind, const void *config,
+                                   size_t *parameters);
+
+void gb_model_shapes(const struct gb_model_kind *kind, const void *config, int batch,
+                     struct gb_model_shapes *shapes);
+
+// For the models themselves: a pass on all threads; `adam` as in backward.
+struct gb_pass gb_model_pass(struct gb_model *model, const struct gb_adam *adam);
+
 // The name in files, "cglow".
 static inline const char *gb_model_name(const struct gb_model_kind *kind) {
     return kind->table->model;
 }
 
-// Under what name logs and results have the likelihood, in bits per dimension: point_estimate's is told
-// as what it is.
+// The name of the negative log-likelihood in bits per dimension in logs and results; a
+// point_estimate's is called a loss.
 static inline const char *gb_model_loss_name(const struct gb_model_kind *kind) {
     return kind->point_estimate ? "loss" : "bits_per_dimension";
 }
 
-// What heights and widths of targets must be multiples of: they are halved at every level.
+// Heights and widths of targets must be multiples of this: they are halved at every level.
 int gb_model_multiple(const struct gb_model_kind *kind, const void *config);
 
-// Gives a configuration other heights and widths of x and y; GB_BAD_INPUT where the model does not
-// take them. Weights do not depend on them but in c-Glow's fully connected layers.
+// Sets the heights and widths of x and y in a configuration; GB_BAD_INPUT if the model does not
+// take them. Weights do not depend on them, except in c-Glow's fully connected layers.
 enum gb_status gb_model_resize(const struct gb_model_kind *kind, void *config, int x_h, int x_w,
                                int y_h, int y_w);
 

@@ -1,70 +1,68 @@
 // SPDX-License-Identifier: MIT
-// What models that are one feed-forward network share: the network gives every element of y the
-// numbers of its distribution (likelihood.h). A model is a description of its network, and the
-// table of functions (model.h) that this file fills.
+// What models that consist of one feed-forward network share: the network computes the parameters of
+// the distribution of every element of y (likelihood.h). Such a model is a description of its
+// network, gb_model_kind.form, and GB_REGRESSION_FUNCTIONS.
 #ifndef GB_REGRESSION_H
 #define GB_REGRESSION_H
 
-#include "flows/models/config.h"
-#include "flows/models/latents.h"
 #include "flows/models/likelihood.h"
-#include "flows/models/use.h"
+#include "flows/models/model.h"
 #include "flows/networks/feed_forward.h"
 
-struct gb_model_shapes;
-
-// `config`, everywhere: the model's own, which begins with struct gb_image_sizes.
+// `config`: the model's own.
 struct gb_regression_form {
-    const char *title;                           // for messages
-    enum gb_status (*check)(const void *config); // as in struct gb_model_kind
-    // Adds the network to `net`; returns what it gives, a whole buffer of y's height and width and
-    // of the likelihood's channels.
+    // Adds the network to `net`; returns its output, a whole buffer of y's height and width and of
+    // the likelihood's channels.
     struct gb_place (*network)(const void *config, struct gb_feed_forward *net, struct gb_place x);
-    // What is maximised in training, or what a trained model is scored by.
+    // What training maximises, or what a trained model is scored by.
     struct gb_likelihood (*likelihood)(const void *config, bool training);
-    bool point_estimate; // no samples
-    // What y has in place of the likelihood's 0, and 1 more in place of its 1. NULL: 0.
+    // The value in y that stands for the likelihood's 0; its 1 is 1 above. NULL: 0.
     float (*zero)(const void *config);
 };
 
-// As struct gb_model_kind's.
-enum gb_status gb_regression_create(const struct gb_regression_form *form, const void *config,
-                                    const struct gb_model_use *use,
-                                    const struct gb_backend *backend, void **model);
+// The model.
+struct gb_regression {
+    struct gb_model base;
+    struct gb_image_sizes sizes;
+    struct gb_likelihood likelihood;
+    float zero; // what y has in place of 0
+    struct gb_feed_forward net;
+    float *workspace;        // of the net's backward
+    struct gb_tensor raw;    // the net's output, repeated for each sample
+    struct gb_tensor d_raw;  // forward leaves there what backward needs
+    struct gb_tensor zeros;  // if zero is not 0: y's shape, filled with it
+    struct gb_tensor labels; // and y minus it
+    struct gb_tensor y;      // of the last forward, or `labels`
+};
 
-// The number of parameters that a model would have.
-enum gb_status gb_regression_parameters(const struct gb_regression_form *form, const void *config,
-                                        size_t *parameters);
-
-// A `likelihood` for the form: squared error of images in [0, 1], a Gaussian of sigma 0.1, whatever
-// the configuration.
+// A `likelihood`: squared error of images in [0, 1], as a Gaussian of sigma 0.1.
 struct gb_likelihood gb_image_error(const void *config, bool training);
 
 // GB_BAD_INPUT unless y has x's height and width.
 enum gb_status gb_regression_check_same_size(const struct gb_image_sizes *sizes);
 
-// Functions of struct gb_model_kind: condition runs the network, forward takes the
-// likelihood, inverse the answer. There is no dy, nor are there latents of a y.
-void gb_regression_free(void *model);
-struct gb_params *gb_regression_params(void *model);
-size_t gb_regression_activation_bytes(const void *model);
-double gb_regression_step_flops(const void *model);
-void gb_regression_shapes(const void *config, int batch, struct gb_model_shapes *shapes);
-void gb_regression_latent_shapes(const void *model, struct gb_latents *shapes);
-enum gb_status gb_regression_condition(void *model, const struct gb_tensor *x);
-enum gb_status gb_regression_forward(void *model, const struct gb_tensor *y,
+// condition runs the network, forward evaluates the likelihood, inverse makes the prediction. There
+// is no dy, and y has no latents.
+enum gb_dequantisation gb_regression_dequantisation(const void *config);
+enum gb_status gb_regression_plan(struct gb_model *model, const void *config);
+void gb_regression_bind(struct gb_model *model);
+void gb_regression_release(struct gb_model *model);
+void gb_regression_latent_shapes(const struct gb_model *model, struct gb_latents *shapes);
+enum gb_status gb_regression_condition(struct gb_model *model, const struct gb_tensor *x);
+enum gb_status gb_regression_forward(struct gb_model *model, const struct gb_tensor *y,
                                      const struct gb_tensor *noise, double *log_likelihood,
                                      struct gb_latents *latents);
-void gb_regression_backward(void *model, const float *d_log_likelihood, const struct gb_adam *adam,
-                            const struct gb_tensor *dx, const struct gb_tensor *dy);
-void gb_regression_inverse(void *model, const struct gb_latents *noise, float temperature,
-                           const struct gb_tensor *y);
+void gb_regression_backward(struct gb_model *model, const float *d_log_likelihood,
+                            const struct gb_adam *adam, const struct gb_tensor *dx,
+                            const struct gb_tensor *dy);
+void gb_regression_inverse(struct gb_model *model, const struct gb_latents *noise,
+                           float temperature, const struct gb_tensor *y);
 
 #define GB_REGRESSION_FUNCTIONS                                                                    \
-    .free = gb_regression_free, .params = gb_regression_params,                                    \
-    .activation_bytes = gb_regression_activation_bytes, .step_flops = gb_regression_step_flops,    \
-    .shapes = gb_regression_shapes, .latent_shapes = gb_regression_latent_shapes,                  \
-    .condition = gb_regression_condition, .forward = gb_regression_forward,                        \
-    .backward = gb_regression_backward, .inverse = gb_regression_inverse
+    .dequantisation = gb_regression_dequantisation, .size = sizeof(struct gb_regression),          \
+    .plan = gb_regression_plan, .bind = gb_regression_bind, .release = gb_regression_release,      \
+    .latent_shapes = gb_regression_latent_shapes, .condition = gb_regression_condition,            \
+    .forward = gb_regression_forward, .backward = gb_regression_backward,                          \
+    .inverse = gb_regression_inverse
 
 #endif

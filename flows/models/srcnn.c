@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "flows/models/srcnn.h"
 
-#include "flows/models/model.h"
 #include "flows/models/regression.h"
 
 enum { PATCH_KERNEL = 9, MAPPING_KERNEL = 1, RECONSTRUCTION_KERNEL = 5 };
@@ -48,23 +47,15 @@ static struct gb_place network(const void *config, struct gb_feed_forward *net, 
 }
 
 static const struct gb_regression_form form = {
-    .title = "SRCNN",
-    .check = check,
     .network = network,
     .likelihood = gb_image_error,
-    .point_estimate = true,
 };
-
-static enum gb_status create(const void *config, const struct gb_model_use *use,
-                             const struct gb_backend *backend, void **model) {
-    return gb_regression_create(&form, config, use, backend, model);
-}
 
 const struct gb_model_kind gb_srcnn_model = {
     .title = "SRCNN",
     .table = &gb_srcnn_table,
     .point_estimate = true,
+    .form = &form,
     .check = check,
-    .create = create,
     GB_REGRESSION_FUNCTIONS,
 };

@@ -176,7 +176,7 @@ static enum gb_status open(struct gb_loader *loader) {
     const struct gb_model_kind *kind = loader->run->model->kind;
     struct gb_model_shapes shapes;
     GB_TRY(gb_task_check_shape(kind, &loader->run->config, &loader->train->shape));
-    kind->shapes(&loader->run->config, loader->run->batch, &shapes);
+    gb_model_shapes(kind, &loader->run->config, loader->run->batch, &shapes);
     loader->dequantisation = shapes.dequantisation;
     bind(loader, &shapes);
     GB_TRY(gb_arena_reserve(&loader->arena, "minibatches"));

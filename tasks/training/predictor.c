@@ -27,8 +27,9 @@ struct samples {
 struct gb_predictor_state {
     enum gb_dequantisation dequantisation;
     int scored_at_once, drawn_at_once;
-    void *scorer, *sampler;
-    void *ascent_model; // of one target, with gradients; NULL but with GB_PREDICT_GRADIENT
+    struct gb_model *scorer, *sampler;
+    struct gb_model
+        *ascent_model; // of one target, with gradients; NULL but with GB_PREDICT_GRADIENT
     struct gb_arena arena;
     struct gb_tensor x, targets;                     // of the scorer's batch
     struct gb_tensor noise;                          // where the model dequantises, for that
@@ -77,7 +78,7 @@ static enum gb_status build_ascent_model(struct gb_predictor *p) {
     if (p->kind->point_estimate || p->state->dequantisation != GB_DEQUANTISED_BY_CALLER)
         return gb_fail(GB_BAD_INPUT, "cannot predict", "--predict gradient",
                        "%s has no density to maximise", p->kind->title);
-    return p->kind->create(&p->config, &use, p->options.backend, &p->state->ascent_model);
+    return gb_model_create(p->kind, &p->config, &use, p->options.backend, &p->state->ascent_model);
 }
 
 // Random numbers are counted in 32 bits (kernels/random/random.h), and samples share no noise.
@@ -95,7 +96,7 @@ static enum gb_status build(struct gb_predictor *p) {
     if (!state)
         return gb_no_memory("cannot predict", p->task->name);
     struct gb_model_shapes one;
-    p->kind->shapes(&p->config, 1, &one);
+    gb_model_shapes(p->kind, &p->config, 1, &one);
     GB_TRY(check_samples(p, &one.y));
     p->target = one.y;
     state->dequantisation = one.dequantisation;
@@ -106,8 +107,8 @@ static enum gb_status build(struct gb_predictor *p) {
     const struct gb_model_use sample = {.batch = state->drawn_at_once,
                                         .samples_per_x = state->drawn_at_once,
                                         .threads = p->options.threads};
-    GB_TRY(p->kind->create(&p->config, &score, p->options.backend, &state->scorer));
-    GB_TRY(p->kind->create(&p->config, &sample, p->options.backend, &state->sampler));
+    GB_TRY(gb_model_create(p->kind, &p->config, &score, p->options.backend, &state->scorer));
+    GB_TRY(gb_model_create(p->kind, &p->config, &sample, p->options.backend, &state->sampler));
     if (p->options.prediction == GB_PREDICT_GRADIENT)
         GB_TRY(build_ascent_model(p));
     bind(p, &one);
@@ -131,17 +132,11 @@ enum gb_status gb_predictor_create(struct gb_predictor *p, const struct gb_run_c
     return status;
 }
 
-static void free_model(struct gb_predictor *p, void **model) {
-    if (*model)
-        p->kind->free(*model);
-    *model = NULL;
-}
-
 void gb_predictor_free(struct gb_predictor *p) {
     if (p->state) {
-        free_model(p, &p->state->scorer);
-        free_model(p, &p->state->sampler);
-        free_model(p, &p->state->ascent_model);
+        gb_model_free(p->state->scorer);
+        gb_model_free(p->state->sampler);
+        gb_model_free(p->state->ascent_model);
         gb_arena_free(&p->state->arena);
         free(p->state);
     }
@@ -150,20 +145,18 @@ void gb_predictor_free(struct gb_predictor *p) {
 
 // The values of the others become the scorer's.
 static enum gb_status share_parameters(struct gb_predictor *p) {
-    const struct gb_params *params = p->kind->params(p->state->scorer);
-    GB_TRY(gb_params_copy(params, p->kind->params(p->state->sampler)));
-    return p->state->ascent_model ? gb_params_copy(params, p->kind->params(p->state->ascent_model))
-                                  : GB_OK;
+    const struct gb_params *params = &p->state->scorer->params;
+    GB_TRY(gb_params_copy(params, &p->state->sampler->params));
+    return p->state->ascent_model ? gb_params_copy(params, &p->state->ascent_model->params) : GB_OK;
 }
 
 enum gb_status gb_predictor_load(struct gb_predictor *p, const struct gb_params *trained) {
-    GB_TRY(gb_params_copy(trained, p->kind->params(p->state->scorer)));
+    GB_TRY(gb_params_copy(trained, &p->state->scorer->params));
     return share_parameters(p);
 }
 
 enum gb_status gb_predictor_restore(struct gb_predictor *p, const char *checkpoint) {
-    GB_TRY(
-        gb_checkpoint_load(checkpoint, p->kind->params(p->state->scorer), GB_CHECKPOINT_TRAINED));
+    GB_TRY(gb_checkpoint_load(checkpoint, &p->state->scorer->params, GB_CHECKPOINT_TRAINED));
     return share_parameters(p);
 }
 
@@ -177,7 +170,7 @@ enum gb_status gb_predictor_resize(struct gb_predictor *p, const struct gb_examp
     if (status == GB_OK)
         status = build(p);
     if (status == GB_OK)
-        status = gb_predictor_load(p, old.kind->params(old.state->scorer));
+        status = gb_predictor_load(p, &old.state->scorer->params);
     gb_predictor_free(&old);
     return status;
 }

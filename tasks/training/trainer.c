@@ -23,7 +23,7 @@ static enum gb_status build(struct gb_trainer *t, const struct gb_trainer_option
                                      .reversible = run->reversible};
     struct gb_model_shapes shapes;
     assert(run->accumulate >= 1);
-    kind->shapes(&run->config, run->batch, &shapes);
+    gb_model_shapes(kind, &run->config, run->batch, &shapes);
     t->dequantisation = shapes.dequantisation;
     if (t->train->count < 1)
         return gb_fail(GB_BAD_INPUT, "cannot train", run->task->name, "the training set is empty");
@@ -32,7 +32,7 @@ static enum gb_status build(struct gb_trainer *t, const struct gb_trainer_option
     t->d_log_likelihood = calloc((size_t)run->batch, sizeof *t->d_log_likelihood);
     if (!t->log_likelihood || !t->d_log_likelihood)
         return gb_no_memory("cannot train", run->task->name);
-    GB_TRY(kind->create(&run->config, &use, t->backend, &t->model));
+    GB_TRY(gb_model_create(kind, &run->config, &use, t->backend, &t->model));
     GB_TRY(gb_params_initialise(gb_trainer_params(t), run->seed));
     if (run->accumulate > 1)
         GB_TRY(gb_params_reserve_sum(gb_trainer_params(t)));
@@ -52,15 +52,14 @@ enum gb_status gb_trainer_create(struct gb_trainer *t, const struct gb_run_confi
 
 void gb_trainer_free(struct gb_trainer *t) {
     gb_loader_free(t->loader);
-    if (t->model)
-        t->run.model->kind->free(t->model);
+    gb_model_free(t->model);
     free(t->log_likelihood);
     free(t->d_log_likelihood);
     *t = (struct gb_trainer){0};
 }
 
 struct gb_params *gb_trainer_params(const struct gb_trainer *t) {
-    return t->run.model->kind->params(t->model);
+    return &t->model->params;
 }
 
 static enum gb_status diverged(const struct gb_trainer *t, enum gb_status status) {

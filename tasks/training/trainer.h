@@ -11,8 +11,8 @@ struct gb_trainer {
     const struct gb_backend *backend;
     const struct gb_dataset *train;
     int threads;
-    long step;   // steps done so far
-    void *model; // of run.model->kind
+    long step; // steps done so far
+    struct gb_model *model;
     struct gb_loader *loader;
     enum gb_dequantisation dequantisation;
     double *log_likelihood;  // of each of the batch

@@ -287,14 +287,14 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
                          double step_seconds, size_t peak_memory, json_t *machine,
                          json_t *metrics) {
     const struct gb_run_config *config = &run->config;
-    const struct gb_model_kind *kind = config->model->kind;
     const struct gb_params *params = gb_trainer_params(trainer);
     const json_int_t block = (json_int_t)params->bytes;
     const double speed = step_seconds > 0 ? config->batch * config->accumulate / step_seconds : 0;
-    json_t *memory =
-        json_pack("{s:I, s:I, s:I, s:I}", "parameters_bytes", block, "moments_bytes", 2 * block,
-                  "averages_bytes", params->average ? block : 0, "activations_bytes",
-                  (json_int_t)kind->activation_bytes(trainer->model));
+    json_t *memory = json_pack("{s:I, s:I, s:I, s:I, s:I}", "parameters_bytes", block,
+                               "moments_bytes", 2 * block, "gradients_bytes",
+                               (params->gradient ? block : 0) + (params->sum ? block : 0),
+                               "averages_bytes", params->average ? block : 0, "activations_bytes",
+                               (json_int_t)trainer->model->arena.bytes);
     const struct {
         const char *key;
         json_t *value;
@@ -311,7 +311,7 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
         {"machine", json_incref(machine)},
         {"metrics", json_incref(metrics)},
         {"step_seconds_median", json_real(step_seconds)},
-        {"flops_per_step", json_real(config->accumulate * kind->step_flops(trainer->model))},
+        {"flops_per_step", json_real(config->accumulate * trainer->model->step_flops)},
         {"parameters", json_integer((json_int_t)gb_params_elements(params))},
         {"images_per_second", json_real(speed)},
         {"peak_memory_bytes", json_integer((json_int_t)peak_memory)},
@@ -392,7 +392,7 @@ static void announce(const struct gb_training_run *run, const struct gb_trainer 
                      const struct gb_dataset splits[]) {
     const struct gb_run_config *config = &run->config;
     struct gb_model_shapes one;
-    config->model->kind->shapes(&config->config, 1, &one);
+    gb_model_shapes(config->model->kind, &config->config, 1, &one);
     printf("%s: %d training and %d test images (%s), %dx%d, %s (%s) with %.2f M parameters, %s, "
            "%d thread%s\n",
            config->task->name, splits[GB_SPLIT_TRAIN].count, splits[GB_SPLIT_TEST].count,

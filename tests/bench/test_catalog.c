@@ -202,11 +202,12 @@ static void compare_step(const struct gb_model_case *models, const struct gb_mod
     snprintf(filter, sizeof filter, "/%sb", m->name);
     struct gb_catalog catalog = catalog_of(models, filter, GB_CATALOG_STEPS, NULL);
     assert_int_equal(catalog.count, 1);
-    void *model;
-    assert_int_equal(m->kind->create(m->config, &use, backend_named("scalar"), &model), GB_OK);
-    assert_true(catalog.list->flops > 0 && catalog.list->flops == m->kind->step_flops(model));
-    assert_true(catalog.list->bytes == 24.0 * (double)gb_params_elements(m->kind->params(model)));
-    m->kind->free(model);
+    struct gb_model *model;
+    assert_int_equal(gb_model_create(m->kind, m->config, &use, backend_named("scalar"), &model),
+                     GB_OK);
+    assert_true(catalog.list->flops > 0 && catalog.list->flops == model->step_flops);
+    assert_true(catalog.list->bytes == 24.0 * (double)gb_params_elements(&model->params));
+    gb_model_free(model);
     gb_catalog_free(&catalog);
 }
 
@@ -334,7 +335,7 @@ static void test_papers_models(void **state) {
         if (!model || model->kind != m->kind)
             fail_msg("%s: no task trains it", m->name);
         struct gb_model_shapes shapes;
-        m->kind->shapes(m->config, 1, &shapes);
+        gb_model_shapes(m->kind, m->config, 1, &shapes);
         const struct gb_example_shape shape = {.x_h = shapes.x.h,
                                                .x_w = shapes.x.w,
                                                .x_c = shapes.x.c,

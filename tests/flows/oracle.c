@@ -182,7 +182,7 @@ static void note_gradient(struct errors *errors, const char *name, double error)
 // Everything that a run needs memory for.
 struct run {
     struct oracle *oracle;
-    void *model;
+    struct gb_model *model;
     struct gb_tensor x, y, dx, dy, sample;
     struct gb_latents noise;
     float temperature;
@@ -191,7 +191,7 @@ struct run {
 };
 
 static void free_run(struct run *run) {
-    run->oracle->family->kind->free(run->model);
+    gb_model_free(run->model);
     struct gb_tensor *const images[] = {&run->x, &run->y, &run->dx, &run->dy, &run->sample};
     for (size_t i = 0; i < sizeof images / sizeof *images; i++)
         free(images[i]->data);
@@ -215,7 +215,7 @@ static enum gb_status name_tensor(const struct run *run, const char *prefix,
 }
 
 static enum gb_status import_weights(struct run *run) {
-    struct gb_params *params = run->oracle->family->kind->params(run->model);
+    struct gb_params *params = &run->model->params;
     for (int i = 0; i < params->count; i++) {
         char name[128];
         float *elements;
@@ -232,7 +232,7 @@ static enum gb_status allocate(struct run *run) {
     const struct oracle *oracle = run->oracle;
     size_t images = (size_t)oracle->batch;
     struct gb_model_shapes shapes;
-    oracle->family->kind->shapes(&oracle->config, oracle->batch, &shapes);
+    gb_model_shapes(oracle->family->kind, &oracle->config, oracle->batch, &shapes);
     run->x = shapes.x;
     run->y = shapes.y;
     run->dx = run->x;
@@ -315,7 +315,7 @@ static enum gb_status check_gradients(struct run *run, struct errors *errors) {
         GB_TRY(compare_images(run->oracle, "grad.v", &run->dy, &error));
         note_gradient(errors, "grad.v", error);
     }
-    struct gb_params *params = family->kind->params(run->model);
+    struct gb_params *params = &run->model->params;
     for (int i = 0; i < params->count; i++) {
         char name[128];
         GB_TRY(name_tensor(run, "grad.param.", &params->list[i], name));
@@ -344,7 +344,7 @@ static enum gb_status check_all(struct run *run, const struct gb_backend *backen
                                      .threads = THREADS,
                                      .gradients = true,
                                      .input_gradient = true};
-    GB_TRY(family->kind->create(&oracle->config, &use, backend, &run->model));
+    GB_TRY(gb_model_create(family->kind, &oracle->config, &use, backend, &run->model));
     GB_TRY(import_weights(run));
     GB_TRY(fetch_noise(run));
     GB_TRY(family->kind->condition(run->model, &run->x));

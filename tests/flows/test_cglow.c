@@ -87,12 +87,13 @@ static void scene_free(struct scene *scene) {
     reference_cglow_free(scene->reference);
 }
 
-static void *model_new(const struct gb_cglow_config *config, struct gb_model_use use,
-                       const struct gb_backend *backend, const struct reference_cglow *reference) {
-    void *model = NULL;
-    flow_check_ok(gb_cglow_model.create(config, &use, backend, &model));
+static struct gb_model *model_new(const struct gb_cglow_config *config, struct gb_model_use use,
+                                  const struct gb_backend *backend,
+                                  const struct reference_cglow *reference) {
+    struct gb_model *model = NULL;
+    flow_check_ok(gb_model_create(&gb_cglow_model, config, &use, backend, &model));
     if (reference)
-        flow_import(gb_cglow_model.params(model), reference);
+        flow_import(&model->params, reference);
     return model;
 }
 
@@ -107,7 +108,7 @@ static void read_latents(const struct gb_latents *latents, int n, double *values
 }
 
 // Noise of the model's shapes from `values`, one image after the other; free level[0].data.
-static struct gb_latents noise_new(const void *model, const double *values) {
+static struct gb_latents noise_new(const struct gb_model *model, const double *values) {
     struct gb_latents noise;
     gb_cglow_model.latent_shapes(model, &noise);
     size_t floats = 0;
@@ -147,7 +148,7 @@ static void check_latents(const struct scene *scene, const struct gb_latents *la
     test_free(values);
 }
 
-static void check_forward(const struct scene *scene, void *model) {
+static void check_forward(const struct scene *scene, struct gb_model *model) {
     double log_likelihood[8];
     struct gb_latents latents;
     flow_check_ok(gb_cglow_model.forward(model, &scene->y.tensor, NULL, log_likelihood, &latents));
@@ -161,7 +162,7 @@ static void check_forward(const struct scene *scene, void *model) {
 
 // The noise that belongs to y gives y back; other noise gives what the reference makes of it, and
 // forward brings it back.
-static void check_inverse(const struct scene *scene, void *model, enum flow_gaps gaps) {
+static void check_inverse(const struct scene *scene, struct gb_model *model, enum flow_gaps gaps) {
     struct flow_images y = flow_images_new(scene->flow->batch, scene->y.shape, gaps, NULL);
     double *back = test_malloc(scene->dimensions * sizeof *back);
     double *expected = test_malloc(scene->dimensions * sizeof *expected);
@@ -206,11 +207,11 @@ static void test_forward_and_inverse(void **state) {
                 print_message("           %s, %s\n", b->name, cases[i].name);
                 struct gb_model_use use = {
                     .batch = cases[i].batch, .samples_per_x = 1, .threads = 2};
-                void *model = model_new(&cases[i].config, use, b, scene.reference);
+                struct gb_model *model = model_new(&cases[i].config, use, b, scene.reference);
                 flow_check_ok(gb_cglow_model.condition(model, &scene.x.tensor));
                 check_forward(&scene, model);
                 check_inverse(&scene, model, gaps);
-                gb_cglow_model.free(model);
+                gb_model_free(model);
             }
             scene_free(&scene);
         }
@@ -220,7 +221,7 @@ static void test_latent_shapes(void **state) {
     (void)state;
     for (int i = 0; i < CASES; i++) {
         struct gb_model_use use = {.batch = cases[i].batch, .samples_per_x = 1, .threads = 1};
-        void *model = model_new(&cases[i].config, use, flow_next_backend(NULL), NULL);
+        struct gb_model *model = model_new(&cases[i].config, use, flow_next_backend(NULL), NULL);
         struct gb_latents shapes;
         gb_cglow_model.latent_shapes(model, &shapes);
         assert_int_equal(shapes.count, cases[i].config.levels);
@@ -233,8 +234,8 @@ static void test_latent_shapes(void **state) {
             assert_int_equal(shapes.level[l].row, expected.row);
             assert_int_equal(shapes.level[l].image, expected.image);
         }
-        assert_true(gb_cglow_model.activation_bytes(model) > 0);
-        gb_cglow_model.free(model);
+        assert_true(model->arena.bytes > 0);
+        gb_model_free(model);
     }
 }
 
@@ -253,8 +254,8 @@ static void check_samples_per_x(const struct scene *scene, const struct gb_backe
 
     struct gb_model_use together = {.batch = batch, .samples_per_x = SAMPLES, .threads = 2};
     struct gb_model_use single = {.batch = 1, .samples_per_x = 1, .threads = 1};
-    void *many = model_new(config, together, backend, scene->reference);
-    void *one = model_new(config, single, backend, scene->reference);
+    struct gb_model *many = model_new(config, together, backend, scene->reference);
+    struct gb_model *one = model_new(config, single, backend, scene->reference);
     double *many_likelihood = test_malloc((size_t)batch * sizeof(double)), one_likelihood;
     flow_check_ok(gb_cglow_model.condition(many, &scene->x.tensor));
     flow_check_ok(gb_cglow_model.forward(many, &y.tensor, NULL, many_likelihood, NULL));
@@ -279,8 +280,8 @@ static void check_samples_per_x(const struct scene *scene, const struct gb_backe
     test_free(many_noise.level[0].data);
     test_free(many_likelihood);
     test_free(noise);
-    gb_cglow_model.free(many);
-    gb_cglow_model.free(one);
+    gb_model_free(many);
+    gb_model_free(one);
     flow_images_free(&y);
     flow_images_free(&sampled);
     flow_images_free(&alone);
@@ -437,8 +438,8 @@ static void check_gradients(const struct scene *scene, const struct probes *prob
                                .threads = 2,
                                .gradients = true,
                                .input_gradient = true};
-    void *model = model_new(&scene->flow->config, use, backend, scene->reference);
-    struct gb_params *params = gb_cglow_model.params(model);
+    struct gb_model *model = model_new(&scene->flow->config, use, backend, scene->reference);
+    struct gb_params *params = &model->params;
     struct flow_images dx = flow_images_new(use.batch, scene->x.shape, gaps, NULL);
     struct flow_images dy = flow_images_new(use.batch, scene->y.shape, gaps, NULL);
     double log_likelihood[8];
@@ -454,7 +455,7 @@ static void check_gradients(const struct scene *scene, const struct probes *prob
         fail_msg("%d of %d derivatives are wrong", wrong, probes->count);
     flow_images_free(&dx);
     flow_images_free(&dy);
-    gb_cglow_model.free(model);
+    gb_model_free(model);
 }
 
 static void test_gradients(void **state) {
@@ -488,16 +489,16 @@ static void check_same_block(const struct gb_params *a, const struct gb_params *
             fail_msg("%s: other bits", a->list[i].name);
 }
 
-static void check_same_state(void *a, void *b) {
-    const struct gb_params *of_a = gb_cglow_model.params(a), *of_b = gb_cglow_model.params(b);
+static void check_same_state(struct gb_model *a, struct gb_model *b) {
+    const struct gb_params *of_a = &a->params, *of_b = &b->params;
     assert_int_equal(of_a->size, of_b->size);
     check_same_block(of_a, of_b, of_a->value, of_b->value);
     check_same_block(of_a, of_b, of_a->moment1, of_b->moment1);
     check_same_block(of_a, of_b, of_a->moment2, of_b->moment2);
 }
 
-static void train_step(const struct scene *scene, void *model, const struct gb_adam *adam,
-                       double *log_likelihood) {
+static void train_step(const struct scene *scene, struct gb_model *model,
+                       const struct gb_adam *adam, double *log_likelihood) {
     flow_check_ok(gb_cglow_model.condition(model, &scene->x.tensor));
     flow_check_ok(gb_cglow_model.forward(model, &scene->y.tensor, NULL, log_likelihood, NULL));
     gb_cglow_model.backward(model, d_log_likelihood, adam, NULL, NULL);
@@ -505,7 +506,7 @@ static void train_step(const struct scene *scene, void *model, const struct gb_a
 
 static void check_threads(const struct scene *scene, const struct gb_backend *backend) {
     enum { MOST = 3, STEPS = 10 };
-    void *model[MOST];
+    struct gb_model *model[MOST];
     for (int t = 0; t < MOST; t++) {
         struct gb_model_use use = {
             .batch = scene->flow->batch, .samples_per_x = 1, .threads = t + 1, .training = true};
@@ -522,7 +523,7 @@ static void check_threads(const struct scene *scene, const struct gb_backend *ba
     for (int t = 1; t < MOST; t++)
         check_same_state(model[0], model[t]);
     for (int t = 0; t < MOST; t++)
-        gb_cglow_model.free(model[t]);
+        gb_model_free(model[t]);
 }
 
 // Over all cases and the backends that are deterministic for any number of threads.
@@ -550,14 +551,14 @@ static void check_sample_threads(const struct scene *scene, const struct gb_back
     for (int t = 0; t < 3; t++) {
         struct gb_model_use use = {
             .batch = scene->flow->batch, .samples_per_x = 1, .threads = t + 1};
-        void *model = model_new(&scene->flow->config, use, backend, scene->reference);
+        struct gb_model *model = model_new(&scene->flow->config, use, backend, scene->reference);
         y[t] = flow_images_new(use.batch, scene->y.shape, FLOW_DENSE, NULL);
         flow_check_ok(gb_cglow_model.condition(model, &scene->x.tensor));
         struct gb_latents noise = noise_new(model, scene->noise);
         gb_cglow_model.inverse(model, &noise, 0.5f, &y[t].tensor);
         assert_memory_equal(y[t].memory, y[0].memory, y[0].floats * sizeof *y[0].memory);
         test_free(noise.level[0].data);
-        gb_cglow_model.free(model);
+        gb_model_free(model);
     }
     for (int t = 0; t < 3; t++)
         flow_images_free(&y[t]);
@@ -581,7 +582,7 @@ static bool contains(const char *text, const char *part) {
 
 // A model with its start, and the same parameters in the reference.
 struct started {
-    void *model;
+    struct gb_model *model;
     struct reference_cglow *reference;
 };
 
@@ -599,13 +600,13 @@ static struct started start(const struct flow_case *flow, enum gb_cglow_init ini
                                .gradients = true};
     struct started started = {model_new(&config, use, backend, NULL),
                               reference_cglow_create(&config)};
-    flow_check_ok(gb_params_initialise(gb_cglow_model.params(started.model), seed));
-    flow_export(gb_cglow_model.params(started.model), started.reference);
+    flow_check_ok(gb_params_initialise(&started.model->params, seed));
+    flow_export(&started.model->params, started.reference);
     return started;
 }
 
 static void started_free(struct started *started) {
-    gb_cglow_model.free(started->model);
+    gb_model_free(started->model);
     reference_cglow_free(started->reference);
 }
 
@@ -649,8 +650,8 @@ static void check_live_identity(const struct scene *scene,
 // Whether the gradient of a parameter is all zero, is not, or may be either.
 enum reach { NEVER, ALWAYS, EITHER };
 
-static void check_gradients_reach(void *model, enum reach (*wanted)(const char *name)) {
-    const struct gb_params *params = gb_cglow_model.params(model);
+static void check_gradients_reach(struct gb_model *model, enum reach (*wanted)(const char *name)) {
+    const struct gb_params *params = &model->params;
     for (int i = 0; i < params->count; i++) {
         const char *name = params->list[i].name;
         double *gradient = flow_export_block(params, i, params->gradient);
@@ -834,16 +835,17 @@ static void test_bad_configurations(void **state) {
     flow_check_ok(gb_cglow_model.check(&good));
     struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
     for (int i = 0; i < count; i++) {
-        void *model = (void *)&use; // not a model: create must clear it
+        struct gb_model *model = (void *)&use; // not a model: create must clear it
         flow_check_refused(gb_cglow_model.check(&bad[i]), GB_BAD_INPUT);
-        flow_check_refused(gb_cglow_model.create(&bad[i], &use, flow_next_backend(NULL), &model),
-                           GB_BAD_INPUT);
+        flow_check_refused(
+            gb_model_create(&gb_cglow_model, &bad[i], &use, flow_next_backend(NULL), &model),
+            GB_BAD_INPUT);
         assert_null(model);
     }
     // The smallest there is: x halves three times, y once.
     struct gb_cglow_config least = {{8, 8, 1, 2, 2, 1}, 1, 1, 1, 1, 1, 1, GB_CGLOW_LIVE};
     flow_check_ok(gb_cglow_model.check(&least));
-    gb_cglow_model.free(model_new(&least, use, flow_next_backend(NULL), NULL));
+    gb_model_free(model_new(&least, use, flow_next_backend(NULL), NULL));
 }
 
 // W = 0 has no log-determinant, and NaN none either.
@@ -860,9 +862,9 @@ static void test_singular_matrices(void **state) {
         for (size_t i = 0; i < bias->count; i++)
             bias->value[i] = poison ? (double)NAN : 0;
         for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));) {
-            void *model = model_new(&cases[0].config, use, b, scene.reference);
+            struct gb_model *model = model_new(&cases[0].config, use, b, scene.reference);
             flow_check_refused(gb_cglow_model.condition(model, &scene.x.tensor), GB_CHECK_FAILED);
-            gb_cglow_model.free(model);
+            gb_model_free(model);
         }
     }
     scene_free(&scene);
@@ -875,12 +877,12 @@ static void test_likelihood_that_is_not_finite(void **state) {
     gb_at(&scene.y.tensor, 1, 3, 2)[1] = NAN;
     for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));) {
         double log_likelihood[8];
-        void *model = model_new(&cases[0].config, use, b, scene.reference);
+        struct gb_model *model = model_new(&cases[0].config, use, b, scene.reference);
         flow_check_ok(gb_cglow_model.condition(model, &scene.x.tensor));
         flow_check_refused(
             gb_cglow_model.forward(model, &scene.y.tensor, NULL, log_likelihood, NULL),
             GB_CHECK_FAILED);
-        gb_cglow_model.free(model);
+        gb_model_free(model);
     }
     scene_free(&scene);
 }

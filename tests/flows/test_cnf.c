@@ -55,15 +55,15 @@ struct scene {
     size_t dimensions;              // of one target
 };
 
-static void *model_new(const struct gb_cnf_config *config, struct gb_model_use use,
-                       const struct gb_backend *backend) {
-    void *model = NULL;
-    flow_check_ok(gb_cnf_model.create(config, &use, backend, &model));
+static struct gb_model *model_new(const struct gb_cnf_config *config, struct gb_model_use use,
+                                  const struct gb_backend *backend) {
+    struct gb_model *model = NULL;
+    flow_check_ok(gb_model_create(&gb_cnf_model, config, &use, backend, &model));
     return model;
 }
 
-static void import(void *model, const struct reference_cnf *reference) {
-    struct gb_params *params = gb_cnf_model.params(model);
+static void import(struct gb_model *model, const struct reference_cnf *reference) {
+    struct gb_params *params = &model->params;
     assert_int_equal(params->count, reference->count);
     for (int i = 0; i < params->count; i++) {
         const struct reference_param *from = &reference->params[i];
@@ -91,10 +91,9 @@ static struct scene scene_new(const struct flow_case *flow, enum flow_gaps gaps)
     const struct gb_cnf_config *config = &flow->config;
     uint64_t state = 177 + (uint64_t)(flow - cases);
     struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
-    void *model = model_new(config, use, flow_next_backend(NULL));
-    struct scene scene = {.flow = flow,
-                          .reference = reference_cnf_create(config, gb_cnf_model.params(model))};
-    gb_cnf_model.free(model);
+    struct gb_model *model = model_new(config, use, flow_next_backend(NULL));
+    struct scene scene = {.flow = flow, .reference = reference_cnf_create(config, &model->params)};
+    gb_model_free(model);
     reference_cnf_randomise(scene.reference, state);
     struct reference_shape x = {config->sizes.x_c, config->sizes.x_h, config->sizes.x_w};
     struct reference_shape y = {config->sizes.y_c, config->sizes.y_h, config->sizes.y_w};
@@ -122,16 +121,16 @@ static const double *reference_noise(const struct scene *scene, int n) {
     return dequantises(scene) ? flow_image(&scene->noise, n) : NULL;
 }
 
-static void *scene_model(const struct scene *scene, struct gb_model_use use,
-                         const struct gb_backend *backend) {
+static struct gb_model *scene_model(const struct scene *scene, struct gb_model_use use,
+                                    const struct gb_backend *backend) {
     use.batch = use.batch ? use.batch : scene->flow->batch;
     use.samples_per_x = use.samples_per_x ? use.samples_per_x : 1;
-    void *model = model_new(&scene->flow->config, use, backend);
+    struct gb_model *model = model_new(&scene->flow->config, use, backend);
     import(model, scene->reference);
     return model;
 }
 
-static void forward(const struct scene *scene, void *model, double *log_likelihood,
+static void forward(const struct scene *scene, struct gb_model *model, double *log_likelihood,
                     struct gb_latents *latents) {
     flow_check_ok(gb_cnf_model.condition(model, &scene->x.tensor));
     flow_check_ok(
@@ -235,7 +234,7 @@ static void check_forward(struct scene *scene, const struct gb_backend *backend)
     for (int training = 0; training < 2; training++) {
         struct gb_latents latents;
         struct gb_model_use use = {.threads = 2, .gradients = training, .reversible = training};
-        void *model = scene_model(scene, use, backend);
+        struct gb_model *model = scene_model(scene, use, backend);
         scene->reference->own_moments = training;
         forward(scene, model, log_likelihood, &latents);
         assert_int_equal(latents.count, scene->flow->config.levels);
@@ -250,7 +249,7 @@ static void check_forward(struct scene *scene, const struct gb_backend *backend)
             flow_check_close("latents", flow_relative_error(scene->dimensions, found, expected), 0,
                              latent_bound);
         }
-        gb_cnf_model.free(model);
+        gb_model_free(model);
     }
     scene->reference->own_moments = false;
     test_free(found);
@@ -263,7 +262,7 @@ static void test_forward(void **state) {
 }
 
 // Noise of the model's shapes from `values`, one image after the other; free level[0].data.
-static struct gb_latents noise_new(const void *model, const double *values) {
+static struct gb_latents noise_new(const struct gb_model *model, const double *values) {
     struct gb_latents noise;
     gb_cnf_model.latent_shapes(model, &noise);
     size_t floats = 0;
@@ -294,7 +293,7 @@ static void check_inverse(struct scene *scene, const struct gb_backend *backend)
         reference_cnf_forward(scene->reference, flow_image(&scene->x, (int)n),
                               flow_image(&scene->y, (int)n), reference_noise(scene, (int)n),
                               v + n * size, NULL, standard + n * size);
-    void *model = scene_model(scene, (struct gb_model_use){.threads = 2}, backend);
+    struct gb_model *model = scene_model(scene, (struct gb_model_use){.threads = 2}, backend);
     struct flow_images y = flow_images_new((int)batch, scene->y.shape, FLOW_GAPS, NULL);
     struct gb_latents noise = noise_new(model, standard);
     flow_check_ok(gb_cnf_model.condition(model, &scene->x.tensor));
@@ -321,7 +320,7 @@ static void check_inverse(struct scene *scene, const struct gb_backend *backend)
     test_free(v);
     test_free(back);
     flow_images_free(&y);
-    gb_cnf_model.free(model);
+    gb_model_free(model);
 }
 
 static void test_inverse(void **state) {
@@ -341,8 +340,8 @@ static void check_samples_per_x(struct scene *scene, const struct gb_backend *ba
         values[i] = reference_normal(&state);
     struct gb_model_use together = {.batch = batch, .samples_per_x = SAMPLES, .threads = 2};
     struct gb_model_use single = {.batch = 1, .threads = 1};
-    void *many = scene_model(scene, together, backend);
-    void *one = scene_model(scene, single, backend);
+    struct gb_model *many = scene_model(scene, together, backend);
+    struct gb_model *one = scene_model(scene, single, backend);
     struct flow_images y = flow_images_new(batch, scene->y.shape, FLOW_DENSE, NULL);
     struct flow_images y_alone = flow_images_new(1, scene->y.shape, FLOW_DENSE, NULL);
     struct gb_latents noise = noise_new(many, values);
@@ -364,8 +363,8 @@ static void check_samples_per_x(struct scene *scene, const struct gb_backend *ba
     test_free(alone);
     flow_images_free(&y);
     flow_images_free(&y_alone);
-    gb_cnf_model.free(many);
-    gb_cnf_model.free(one);
+    gb_model_free(many);
+    gb_model_free(one);
 }
 
 static void test_samples_per_x(void **state) {
@@ -467,8 +466,8 @@ static bool has_gradient(const struct scene *scene, const struct gb_param *param
 static void check_gradients(const struct scene *scene, const struct probe *probes, int count,
                             const struct gb_backend *backend, bool reversible) {
     struct gb_model_use use = {.threads = 2, .gradients = true, .reversible = reversible};
-    void *model = scene_model(scene, use, backend);
-    const struct gb_params *params = gb_cnf_model.params(model);
+    struct gb_model *model = scene_model(scene, use, backend);
+    const struct gb_params *params = &model->params;
     struct flow_images dx = flow_images_new(scene->flow->batch, scene->x.shape, FLOW_GAPS, NULL);
     struct flow_images dy = flow_images_new(scene->flow->batch, scene->y.shape, FLOW_GAPS, NULL);
     double log_likelihood[MOST_IMAGES];
@@ -488,7 +487,7 @@ static void check_gradients(const struct scene *scene, const struct probe *probe
         fail_msg("%d of %d derivatives are wrong", wrong, count);
     flow_images_free(&dx);
     flow_images_free(&dy);
-    gb_cnf_model.free(model);
+    gb_model_free(model);
 }
 
 static void test_gradients(void **state) {
@@ -496,9 +495,9 @@ static void test_gradients(void **state) {
     for (int i = 0; i < CASES; i++) {
         struct scene scene = scene_new(&cases[i], i % 2 ? FLOW_GAPS : FLOW_DENSE);
         scene.reference->own_moments = true;
-        void *model =
+        struct gb_model *model =
             scene_model(&scene, (struct gb_model_use){.threads = 1}, flow_next_backend(NULL));
-        const struct gb_params *params = gb_cnf_model.params(model);
+        const struct gb_params *params = &model->params;
         struct probe *probes =
             test_malloc((size_t)(params->count + 2) * DIRECTIONS * sizeof *probes);
         int count = 0;
@@ -526,7 +525,7 @@ static void test_gradients(void **state) {
         for (int p = 0; p < count; p++)
             test_free(probes[p].direction);
         test_free(probes);
-        gb_cnf_model.free(model);
+        gb_model_free(model);
         scene_free(&scene);
     }
 }
@@ -539,15 +538,15 @@ static struct gb_adam adam_at(long step) {
     return gb_adam_at_step(adam, step);
 }
 
-static void train_step(const struct scene *scene, void *model, const struct gb_adam *adam,
-                       double *log_likelihood) {
+static void train_step(const struct scene *scene, struct gb_model *model,
+                       const struct gb_adam *adam, double *log_likelihood) {
     forward(scene, model, log_likelihood, NULL);
     gb_cnf_model.backward(model, d_log_likelihood, adam, NULL, NULL);
 }
 
 // Of all that Adam moves and, with `statistics`, of the others too.
-static void check_same_state(void *a, void *b, bool statistics) {
-    const struct gb_params *of_a = gb_cnf_model.params(a), *of_b = gb_cnf_model.params(b);
+static void check_same_state(struct gb_model *a, struct gb_model *b, bool statistics) {
+    const struct gb_params *of_a = &a->params, *of_b = &b->params;
     assert_int_equal(of_a->size, of_b->size);
     for (int i = 0; i < of_a->count; i++) {
         const struct gb_param *param = &of_a->list[i];
@@ -564,7 +563,7 @@ static void check_same_state(void *a, void *b, bool statistics) {
 static void check_threads(struct scene *scene, const struct gb_backend *backend) {
     enum { MOST = 3, STEPS = 10 };
     for (int reversible = 0; reversible < 2; reversible++) {
-        void *model[MOST];
+        struct gb_model *model[MOST];
         for (int t = 0; t < MOST; t++) {
             struct gb_model_use use = {
                 .threads = t + 1, .training = true, .reversible = reversible};
@@ -581,7 +580,7 @@ static void check_threads(struct scene *scene, const struct gb_backend *backend)
         for (int t = 1; t < MOST; t++)
             check_same_state(model[0], model[t], true);
         for (int t = 0; t < MOST; t++)
-            gb_cnf_model.free(model[t]);
+            gb_model_free(model[t]);
     }
 }
 
@@ -598,14 +597,15 @@ static void check_sample_threads(struct scene *scene, const struct gb_backend *b
         values[i] = reference_normal(&state);
     struct flow_images y[3];
     for (int t = 0; t < 3; t++) {
-        void *model = scene_model(scene, (struct gb_model_use){.threads = t + 1}, backend);
+        struct gb_model *model =
+            scene_model(scene, (struct gb_model_use){.threads = t + 1}, backend);
         struct gb_latents noise = noise_new(model, values);
         y[t] = flow_images_new(scene->flow->batch, scene->y.shape, FLOW_DENSE, NULL);
         flow_check_ok(gb_cnf_model.condition(model, &scene->x.tensor));
         gb_cnf_model.inverse(model, &noise, 0.8f, &y[t].tensor);
         assert_memory_equal(y[t].memory, y[0].memory, y[0].floats * sizeof *y[0].memory);
         test_free(noise.level[0].data);
-        gb_cnf_model.free(model);
+        gb_model_free(model);
     }
     for (int t = 0; t < 3; t++)
         flow_images_free(&y[t]);
@@ -628,10 +628,10 @@ static void test_memory(void **state) {
                                             {.threads = 1, .training = true}};
         size_t bytes[3];
         for (int u = 0; u < 3; u++) {
-            void *model = scene_model(&scene, uses[u], flow_next_backend(NULL));
-            bytes[u] = gb_cnf_model.activation_bytes(model);
-            assert_true(gb_cnf_model.step_flops(model) > 0);
-            gb_cnf_model.free(model);
+            struct gb_model *model = scene_model(&scene, uses[u], flow_next_backend(NULL));
+            bytes[u] = model->arena.bytes;
+            assert_true(model->step_flops > 0);
+            gb_model_free(model);
         }
         assert_true(bytes[0] < bytes[1]);
         assert_true(cases[i].config.steps > 1 ? bytes[1] < bytes[2] : bytes[1] <= bytes[2]);
@@ -683,8 +683,8 @@ static void check_first_actnorm(const struct scene *scene, const struct gb_param
 
 static void check_start(struct scene *scene, const struct gb_backend *backend) {
     struct gb_model_use use = {.threads = 2, .training = true, .gradients = true};
-    void *model = scene_model(scene, use, backend);
-    struct gb_params *params = gb_cnf_model.params(model);
+    struct gb_model *model = scene_model(scene, use, backend);
+    struct gb_params *params = &model->params;
     bool actnorm = scene->flow->config.kind == GB_CNF_SUPER_RESOLUTION;
     double log_likelihood[MOST_IMAGES];
     flow_check_ok(gb_params_initialise(params, 11));
@@ -712,7 +712,7 @@ static void check_start(struct scene *scene, const struct gb_backend *backend) {
             fail_msg("%s: a gradient of squared length %g", params->list[i].name, square);
         test_free(gradient);
     }
-    gb_cnf_model.free(model);
+    gb_model_free(model);
 }
 
 static void test_start(void **state) {
@@ -725,8 +725,8 @@ static void check_running_moments(struct scene *scene, const struct gb_backend *
     if (scene->flow->config.kind != GB_CNF_SEGMENTATION || dequantises(scene))
         return;
     struct gb_model_use use = {.threads = 2, .training = true};
-    void *model = scene_model(scene, use, backend);
-    const struct gb_params *params = gb_cnf_model.params(model);
+    struct gb_model *model = scene_model(scene, use, backend);
+    const struct gb_params *params = &model->params;
     int index = gb_params_find(params, "levels.0.steps.0.norm.mean");
     double *before = flow_export_block(params, index, params->value);
     double log_likelihood[MOST_IMAGES];
@@ -745,7 +745,7 @@ static void check_running_moments(struct scene *scene, const struct gb_backend *
     }
     test_free(before);
     test_free(after);
-    gb_cnf_model.free(model);
+    gb_model_free(model);
 }
 
 static void test_running_moments(void **state) {
@@ -764,7 +764,7 @@ static void test_checkpoint(void **state) {
     for (int i = 0; i < CASES; i++) {
         struct scene scene = scene_new(&cases[i], FLOW_DENSE);
         struct gb_model_use use = {.threads = 2, .training = true};
-        void *trained = scene_model(&scene, use, flow_next_backend(NULL));
+        struct gb_model *trained = scene_model(&scene, use, flow_next_backend(NULL));
         double log_likelihood[MOST_IMAGES];
         for (long step = 1; step <= 2; step++) {
             struct gb_adam adam = adam_at(step);
@@ -772,7 +772,7 @@ static void test_checkpoint(void **state) {
         }
         json_t *metadata = json_object(), *read;
         flow_check_ok(gb_config_to_metadata(&cases[i].config, &gb_cnf_table, metadata));
-        flow_check_ok(gb_checkpoint_save(path, gb_cnf_model.params(trained), metadata));
+        flow_check_ok(gb_checkpoint_save(path, &trained->params, metadata));
         json_decref(metadata);
 
         struct gb_cnf_config config = {.levels = -7};
@@ -780,11 +780,11 @@ static void test_checkpoint(void **state) {
         flow_check_ok(gb_config_from_metadata(read, path, &gb_cnf_table, &config));
         json_decref(read);
         assert_memory_equal(&config, &cases[i].config, sizeof config);
-        void *loaded = scene_model(&scene, use, flow_next_backend(NULL));
-        flow_check_ok(gb_checkpoint_load(path, gb_cnf_model.params(loaded), GB_CHECKPOINT_RESUMED));
+        struct gb_model *loaded = scene_model(&scene, use, flow_next_backend(NULL));
+        flow_check_ok(gb_checkpoint_load(path, &loaded->params, GB_CHECKPOINT_RESUMED));
         check_same_state(trained, loaded, true);
-        gb_cnf_model.free(trained);
-        gb_cnf_model.free(loaded);
+        gb_model_free(trained);
+        gb_model_free(loaded);
         scene_free(&scene);
     }
     unlink(path);
@@ -881,10 +881,11 @@ static void test_bad_configurations(void **state) {
     flow_check_ok(gb_cnf_model.check(&seg));
     struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
     for (int i = 0; i < count; i++) {
-        void *model = (void *)&use; // not a model: create must clear it
+        struct gb_model *model = (void *)&use; // not a model: create must clear it
         flow_check_refused(gb_cnf_model.check(&bad[i]), GB_BAD_INPUT);
-        flow_check_refused(gb_cnf_model.create(&bad[i], &use, flow_next_backend(NULL), &model),
-                           GB_BAD_INPUT);
+        flow_check_refused(
+            gb_model_create(&gb_cnf_model, &bad[i], &use, flow_next_backend(NULL), &model),
+            GB_BAD_INPUT);
         assert_null(model);
     }
 }
@@ -895,14 +896,14 @@ static void test_singular_matrices(void **state) {
     struct scene scene = scene_new(&cases[0], FLOW_DENSE);
     for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));)
         for (int poison = 0; poison < 2; poison++) {
-            void *model = scene_model(&scene, (struct gb_model_use){.threads = 2}, b);
-            struct gb_params *params = gb_cnf_model.params(model);
+            struct gb_model *model = scene_model(&scene, (struct gb_model_use){.threads = 2}, b);
+            struct gb_params *params = &model->params;
             const struct gb_param *weight =
                 &params->list[gb_params_find(params, "levels.1.steps.0.mix.weight")];
             for (size_t e = 0; e < gb_param_elements(weight); e++)
                 params->value[weight->offset + e] = poison ? NAN : 0;
             flow_check_refused(gb_cnf_model.condition(model, &scene.x.tensor), GB_CHECK_FAILED);
-            gb_cnf_model.free(model);
+            gb_model_free(model);
         }
     scene_free(&scene);
 }
@@ -913,11 +914,11 @@ static void test_likelihood_that_is_not_finite(void **state) {
     double log_likelihood[MOST_IMAGES];
     gb_at(&scene.y.tensor, 1, 3, 2)[1] = NAN;
     for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));) {
-        void *model = scene_model(&scene, (struct gb_model_use){.threads = 2}, b);
+        struct gb_model *model = scene_model(&scene, (struct gb_model_use){.threads = 2}, b);
         flow_check_ok(gb_cnf_model.condition(model, &scene.x.tensor));
         flow_check_refused(gb_cnf_model.forward(model, &scene.y.tensor, NULL, log_likelihood, NULL),
                            GB_CHECK_FAILED);
-        gb_cnf_model.free(model);
+        gb_model_free(model);
     }
     scene_free(&scene);
 }

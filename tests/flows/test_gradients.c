@@ -53,7 +53,7 @@ static struct scene scene_new(const struct model_case *of) {
     struct scene scene = {.of = of};
     struct gb_model_shapes shapes;
     uint64_t state = 5;
-    of->kind->shapes(&of->config, BATCH, &shapes);
+    gb_model_shapes(of->kind, &of->config, BATCH, &shapes);
     const struct reference_shape x = {shapes.x.c, shapes.x.h, shapes.x.w};
     const struct reference_shape y = {shapes.y.c, shapes.y.h, shapes.y.w};
     scene.noisy = shapes.dequantisation == GB_DEQUANTISED_BY_MODEL;
@@ -75,22 +75,18 @@ static void scene_free(struct scene *scene) {
     }
 }
 
-static struct gb_params *params_of(const struct scene *scene, void *model) {
-    return scene->of->kind->params(model);
-}
-
 // `batch` targets. Parameters that would be zero are normal, so that no gradient vanishes.
-static void *model_new(const struct scene *scene, int batch, int threads, bool training,
-                       bool gradients, const struct gb_backend *backend) {
+static struct gb_model *model_new(const struct scene *scene, int batch, int threads, bool training,
+                                  bool gradients, const struct gb_backend *backend) {
     const struct gb_model_use use = {.batch = batch,
                                      .samples_per_x = 1,
                                      .threads = threads,
                                      .training = training,
                                      .gradients = gradients,
                                      .reversible = scene->of->reversible};
-    void *model;
-    flow_check_ok(scene->of->kind->create(&scene->of->config, &use, backend, &model));
-    struct gb_params *params = params_of(scene, model);
+    struct gb_model *model;
+    flow_check_ok(gb_model_create(scene->of->kind, &scene->of->config, &use, backend, &model));
+    struct gb_params *params = &model->params;
     for (int i = 0; i < params->count; i++)
         if (params->list[i].init.distribution == GB_INIT_ZERO && !params->list[i].statistic)
             params->list[i].init = (struct gb_init){GB_INIT_NORMAL, 0.1f};
@@ -100,8 +96,8 @@ static void *model_new(const struct scene *scene, int batch, int threads, bool t
 
 // Forward and backward of images [first, first + count) of a minibatch; the gradient is that of the
 // mean of the log-likelihoods of `of_all` examples.
-static void run_images(const struct scene *scene, void *model, int minibatch, int first, int count,
-                       int of_all, const struct gb_adam *adam) {
+static void run_images(const struct scene *scene, struct gb_model *model, int minibatch, int first,
+                       int count, int of_all, const struct gb_adam *adam) {
     const struct gb_tensor x = gb_images(&scene->x[minibatch].tensor, first, count);
     const struct gb_tensor y = gb_images(&scene->y[minibatch].tensor, first, count);
     const struct gb_tensor noise = gb_images(&scene->noise.tensor, first, count);
@@ -115,7 +111,8 @@ static void run_images(const struct scene *scene, void *model, int minibatch, in
     kind->backward(model, d_log_likelihood, adam, NULL, NULL);
 }
 
-static void run(const struct scene *scene, void *model, int minibatch, const struct gb_adam *adam) {
+static void run(const struct scene *scene, struct gb_model *model, int minibatch,
+                const struct gb_adam *adam) {
     run_images(scene, model, minibatch, 0, BATCH, BATCH, adam);
 }
 
@@ -148,7 +145,7 @@ static void for_every_case(void (*check)(const struct scene *, const struct gb_b
 // A vendor library promises identical bits for one number of threads only.
 static void check_applied(const struct scene *scene, const struct gb_backend *backend) {
     const int first = backend->same_bits ? 1 : MAX_THREADS;
-    void *fused[MAX_THREADS + 1], *stored[MAX_THREADS + 1];
+    struct gb_model *fused[MAX_THREADS + 1], *stored[MAX_THREADS + 1];
     for (int t = first; t <= MAX_THREADS; t++) {
         fused[t] = model_new(scene, BATCH, t, true, false, backend);
         stored[t] = model_new(scene, BATCH, t, true, true, backend);
@@ -156,16 +153,16 @@ static void check_applied(const struct scene *scene, const struct gb_backend *ba
     for (long step = 1; step <= STEPS; step++)
         for (int t = first; t <= MAX_THREADS; t++) {
             const struct gb_adam adam = adam_at(step);
-            struct gb_params *params = params_of(scene, stored[t]);
+            struct gb_params *params = &stored[t]->params;
             run(scene, fused[t], step % 2, &adam);
             run(scene, stored[t], step % 2, NULL);
             gb_params_apply(params, t, &adam, params->gradient);
-            check_same_state(params, params_of(scene, fused[t]));
-            check_same_state(params, params_of(scene, fused[first]));
+            check_same_state(params, &fused[t]->params);
+            check_same_state(params, &fused[first]->params);
         }
     for (int t = first; t <= MAX_THREADS; t++) {
-        scene->of->kind->free(fused[t]);
-        scene->of->kind->free(stored[t]);
+        gb_model_free(fused[t]);
+        gb_model_free(stored[t]);
     }
 }
 
@@ -177,8 +174,8 @@ static void test_applied_is_fused(void **state) {
 // Running statistics move in a training pass that stores gradients, and only in training.
 static void check_statistics(const struct scene *scene, const struct gb_backend *backend) {
     for (int training = 0; training < 2; training++) {
-        void *model = model_new(scene, BATCH, 1, training, true, backend);
-        const struct gb_params *params = params_of(scene, model);
+        struct gb_model *model = model_new(scene, BATCH, 1, training, true, backend);
+        const struct gb_params *params = &model->params;
         float *before = test_malloc(params->bytes);
         memcpy(before, params->value, params->bytes);
         run(scene, model, 0, NULL);
@@ -189,7 +186,7 @@ static void check_statistics(const struct scene *scene, const struct gb_backend 
             assert_int_equal(moved, training && param->statistic);
         }
         test_free(before);
-        scene->of->kind->free(model);
+        gb_model_free(model);
     }
 }
 
@@ -213,8 +210,8 @@ static double exported_norm(const struct gb_params *params) {
 }
 
 static void check_norm(const struct scene *scene, const struct gb_backend *backend) {
-    void *model = model_new(scene, BATCH, 2, true, true, backend);
-    struct gb_params *params = params_of(scene, model);
+    struct gb_model *model = model_new(scene, BATCH, 2, true, true, backend);
+    struct gb_params *params = &model->params;
     run(scene, model, 0, NULL);
     const double norm = gb_params_gradient_norm(params, 1, params->gradient);
     assert_true(norm > 0);
@@ -238,7 +235,7 @@ static void check_norm(const struct scene *scene, const struct gb_backend *backe
     assert_true(isnan(gb_params_clip_norm(params, 2, max, params->gradient)));
     assert_memory_equal(params->gradient, before, params->bytes);
     test_free(before);
-    scene->of->kind->free(model);
+    gb_model_free(model);
 }
 
 static void test_norm(void **state) {
@@ -250,9 +247,9 @@ static void test_norm(void **state) {
 
 // The sum over single examples is the minibatch's gradient but for rounding; sums are elementwise.
 static void check_sum(const struct scene *scene, const struct gb_backend *backend) {
-    void *whole = model_new(scene, BATCH, 2, true, true, backend);
-    void *single = model_new(scene, 1, 2, true, true, backend);
-    struct gb_params *params = params_of(scene, single), *expected = params_of(scene, whole);
+    struct gb_model *whole = model_new(scene, BATCH, 2, true, true, backend);
+    struct gb_model *single = model_new(scene, 1, 2, true, true, backend);
+    struct gb_params *params = &single->params, *expected = &whole->params;
     flow_check_ok(gb_params_reserve_sum(params));
     memset(params->sum, 0xff, params->bytes); // NaN: the first minibatch replaces it
     float *first = test_malloc(params->bytes);
@@ -277,8 +274,8 @@ static void check_sum(const struct scene *scene, const struct gb_backend *backen
     flow_check_close("sum of gradients", sqrt(error), 0,
                      1e-5 * gb_params_gradient_norm(expected, 1, expected->gradient));
     test_free(first);
-    scene->of->kind->free(whole);
-    scene->of->kind->free(single);
+    gb_model_free(whole);
+    gb_model_free(single);
 }
 
 static void test_sum(void **state) {

@@ -86,7 +86,7 @@ static void make_targets(struct scene *scene) {
 static struct scene scene_new(const struct model_case *of) {
     struct scene scene = {.of = of, .state = 71 + (uint64_t)(of - cases)};
     flow_check_ok(of->kind->check(&of->config));
-    of->kind->shapes(&of->config, BATCH, &scene.shapes);
+    gb_model_shapes(of->kind, &of->config, BATCH, &scene.shapes);
     assert_int_equal(scene.shapes.dequantisation, GB_NOT_DEQUANTISED);
     const struct gb_tensor *x = &scene.shapes.x, *y = &scene.shapes.y;
     scene.x =
@@ -102,13 +102,13 @@ static void scene_free(struct scene *scene) {
     flow_images_free(&scene->y);
 }
 
-static void *model_new(const struct scene *scene, struct gb_model_use use,
-                       const struct gb_backend *backend) {
-    void *model;
+static struct gb_model *model_new(const struct scene *scene, struct gb_model_use use,
+                                  const struct gb_backend *backend) {
+    struct gb_model *model;
     use.batch = use.batch ? use.batch : BATCH;
     use.samples_per_x = use.samples_per_x ? use.samples_per_x : 1;
-    flow_check_ok(scene->of->kind->create(&scene->of->config, &use, backend, &model));
-    flow_check_ok(gb_params_initialise(scene->of->kind->params(model), 5));
+    flow_check_ok(gb_model_create(scene->of->kind, &scene->of->config, &use, backend, &model));
+    flow_check_ok(gb_params_initialise(&model->params, 5));
     return model;
 }
 
@@ -118,12 +118,13 @@ static const struct gb_backend *scalar(void) {
     return backend;
 }
 
-static void forward(const struct scene *scene, void *model, double log_likelihood[BATCH]) {
+static void forward(const struct scene *scene, struct gb_model *model,
+                    double log_likelihood[BATCH]) {
     flow_check_ok(scene->of->kind->condition(model, &scene->x.tensor));
     flow_check_ok(scene->of->kind->forward(model, &scene->y.tensor, NULL, log_likelihood, NULL));
 }
 
-static double loss(const struct scene *scene, void *model) {
+static double loss(const struct scene *scene, struct gb_model *model) {
     double log_likelihood[BATCH], sum = 0;
     forward(scene, model, log_likelihood);
     for (int n = 0; n < BATCH; n++)
@@ -132,7 +133,7 @@ static double loss(const struct scene *scene, void *model) {
 }
 
 // Uniform numbers of the model's noise, dense; free level[0].data.
-static struct gb_latents noise_new(const struct scene *scene, const void *model) {
+static struct gb_latents noise_new(const struct scene *scene, const struct gb_model *model) {
     struct gb_latents noise;
     scene->of->kind->latent_shapes(model, &noise);
     assert_int_equal(noise.count, scene->of->kind->point_estimate ? 0 : 1);
@@ -165,8 +166,8 @@ static double length_of(size_t count, const float *v) {
 
 // The loss's slope in the direction of `gradient`, which is the gradient's length where it is
 // right.
-static double slope_along(const struct scene *scene, void *model, float *at, size_t count,
-                          const float *gradient, double step) {
+static double slope_along(const struct scene *scene, struct gb_model *model, float *at,
+                          size_t count, const float *gradient, double step) {
     double length = length_of(count, gradient), side[2];
     float *kept = test_malloc(count * sizeof *kept);
     memcpy(kept, at, count * sizeof *kept);
@@ -180,8 +181,8 @@ static double slope_along(const struct scene *scene, void *model, float *at, siz
     return (side[1] - side[0]) / (2 * step);
 }
 
-static void check_slope(const struct scene *scene, void *model, const char *name, float *at,
-                        size_t count, const float *gradient) {
+static void check_slope(const struct scene *scene, struct gb_model *model, const char *name,
+                        float *at, size_t count, const float *gradient) {
     // A step as short as the loss's rounding errors let it be: few ReLUs turn on the way.
     const double rounding = 2e-7 * fabs(loss(scene, model)), longest = 5e-3;
     double length = length_of(count, gradient);
@@ -208,8 +209,8 @@ static void start_alike(struct gb_params *params, double spread) {
 static void check_gradients(struct scene *scene) {
     struct gb_model_use use = {
         .threads = 1, .gradients = true, .input_gradient = scene->of->input_gradient};
-    void *model = model_new(scene, use, scalar());
-    struct gb_params *params = scene->of->kind->params(model);
+    struct gb_model *model = model_new(scene, use, scalar());
+    struct gb_params *params = &model->params;
     struct flow_images dx = flow_images_new(BATCH, scene->x.shape, FLOW_GAPS, NULL);
     start_alike(params, scene->of->spread);
     loss(scene, model);
@@ -228,7 +229,7 @@ static void check_gradients(struct scene *scene) {
         check_slope(scene, model, "x", scene->x.memory, scene->x.floats, dx.memory);
     }
     flow_images_free(&dx);
-    scene->of->kind->free(model);
+    gb_model_free(model);
 }
 
 static void test_gradients(void **state) {
@@ -241,13 +242,13 @@ static void test_gradients(void **state) {
 static void check_backends(struct scene *scene) {
     struct gb_model_use use = {.threads = 2, .gradients = true};
     double expected[BATCH], found[BATCH];
-    void *reference = model_new(scene, use, scalar());
-    const struct gb_params *of_reference = scene->of->kind->params(reference);
+    struct gb_model *reference = model_new(scene, use, scalar());
+    const struct gb_params *of_reference = &reference->params;
     forward(scene, reference, expected);
     scene->of->kind->backward(reference, d_log_likelihood, NULL, NULL, NULL);
     for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));) {
-        void *model = model_new(scene, use, b);
-        const struct gb_params *params = scene->of->kind->params(model);
+        struct gb_model *model = model_new(scene, use, b);
+        const struct gb_params *params = &model->params;
         forward(scene, model, found);
         scene->of->kind->backward(model, d_log_likelihood, NULL, NULL, NULL);
         for (int n = 0; n < BATCH; n++)
@@ -266,9 +267,9 @@ static void check_backends(struct scene *scene) {
             test_free(want);
             test_free(got);
         }
-        scene->of->kind->free(model);
+        gb_model_free(model);
     }
-    scene->of->kind->free(reference);
+    gb_model_free(reference);
 }
 
 static void test_backends(void **state) {
@@ -289,14 +290,14 @@ static void check_same_state(const struct gb_params *a, const struct gb_params *
     assert_memory_equal(a->moment2, b->moment2, a->bytes);
 }
 
-static void train(const struct scene *scene, void *model, const struct gb_adam *adam) {
+static void train(const struct scene *scene, struct gb_model *model, const struct gb_adam *adam) {
     loss(scene, model);
     scene->of->kind->backward(model, d_log_likelihood, adam, NULL, NULL);
 }
 
 // ---- answers ----
 
-static void answer(const struct scene *scene, void *model, const struct gb_tensor *x,
+static void answer(const struct scene *scene, struct gb_model *model, const struct gb_tensor *x,
                    float temperature, const struct flow_images *y) {
     struct gb_latents noise = noise_new(scene, model);
     flow_check_ok(scene->of->kind->condition(model, x));
@@ -311,8 +312,9 @@ static void check_answers(struct scene *scene) {
     enum { SAMPLES = 2 };
     const struct gb_model_kind *kind = scene->of->kind;
     struct gb_model_use use = {.batch = SAMPLES, .samples_per_x = SAMPLES, .threads = 2};
-    void *model = model_new(scene, use, flow_next_backend(NULL));
-    void *single = model_new(scene, (struct gb_model_use){.threads = 1}, flow_next_backend(NULL));
+    struct gb_model *model = model_new(scene, use, flow_next_backend(NULL));
+    struct gb_model *single =
+        model_new(scene, (struct gb_model_use){.threads = 1}, flow_next_backend(NULL));
     struct flow_images y = flow_images_new(SAMPLES, scene->y.shape, FLOW_GAPS, NULL);
     struct flow_images alone = flow_images_new(BATCH, scene->y.shape, FLOW_GAPS, NULL);
     struct gb_tensor x = gb_images(&scene->x.tensor, 0, 1);
@@ -338,8 +340,8 @@ static void check_answers(struct scene *scene) {
     }
     flow_images_free(&y);
     flow_images_free(&alone);
-    kind->free(model);
-    kind->free(single);
+    gb_model_free(model);
+    gb_model_free(single);
 }
 
 static void test_answers(void **state) {
@@ -356,14 +358,14 @@ static void check_files(struct scene *scene) {
     int file = mkstemp(path);
     assert_true(file >= 0);
     close(file);
-    void *trained = model_new(scene, use, flow_next_backend(NULL));
+    struct gb_model *trained = model_new(scene, use, flow_next_backend(NULL));
     for (long step = 1; step <= 2; step++) {
         struct gb_adam adam = adam_at(step);
         train(scene, trained, &adam);
     }
     json_t *metadata = json_object(), *read;
     flow_check_ok(gb_config_to_metadata(&scene->of->config, kind->table, metadata));
-    flow_check_ok(gb_checkpoint_save(path, kind->params(trained), metadata));
+    flow_check_ok(gb_checkpoint_save(path, &trained->params, metadata));
     json_decref(metadata);
 
     union gb_model_config config = {0};
@@ -371,11 +373,11 @@ static void check_files(struct scene *scene) {
     flow_check_ok(gb_config_from_metadata(read, path, kind->table, &config));
     json_decref(read);
     assert_memory_equal(&config, &scene->of->config, sizeof config);
-    void *loaded = model_new(scene, use, flow_next_backend(NULL));
-    flow_check_ok(gb_checkpoint_load(path, kind->params(loaded), GB_CHECKPOINT_RESUMED));
-    check_same_state(kind->params(trained), kind->params(loaded));
-    kind->free(trained);
-    kind->free(loaded);
+    struct gb_model *loaded = model_new(scene, use, flow_next_backend(NULL));
+    flow_check_ok(gb_checkpoint_load(path, &loaded->params, GB_CHECKPOINT_RESUMED));
+    check_same_state(&trained->params, &loaded->params);
+    gb_model_free(trained);
+    gb_model_free(loaded);
     unlink(path);
 }
 
@@ -393,9 +395,9 @@ static void check_refusals(struct scene *scene) {
         for (int above = 0; above < 2; above++) {
             const struct gb_config_field *field = &kind->table->fields[i];
             union gb_model_config bad = scene->of->config;
-            void *model = scene; // not a model: create must clear it
+            struct gb_model *model = (void *)scene; // not a model: create must clear it
             gb_config_set(&bad, field, above ? field->most + 1 : field->least - 1);
-            flow_check_refused(kind->create(&bad, &use, scalar(), &model), GB_BAD_INPUT);
+            flow_check_refused(gb_model_create(kind, &bad, &use, scalar(), &model), GB_BAD_INPUT);
             assert_null(model);
         }
     union gb_model_config bad = scene->of->config;
@@ -411,14 +413,15 @@ static void test_refusals(void **state) {
 
 static void check_likelihood_that_is_not_finite(struct scene *scene) {
     double log_likelihood[BATCH];
-    void *model = model_new(scene, (struct gb_model_use){.threads = 2}, flow_next_backend(NULL));
-    struct gb_params *params = scene->of->kind->params(model);
+    struct gb_model *model =
+        model_new(scene, (struct gb_model_use){.threads = 2}, flow_next_backend(NULL));
+    struct gb_params *params = &model->params;
     params->value[params->list[params->count - 1].offset] = NAN; // the last bias
     flow_check_ok(scene->of->kind->condition(model, &scene->x.tensor));
     flow_check_refused(
         scene->of->kind->forward(model, &scene->y.tensor, NULL, log_likelihood, NULL),
         GB_CHECK_FAILED);
-    scene->of->kind->free(model);
+    gb_model_free(model);
 }
 
 static void test_likelihood_that_is_not_finite(void **state) {
@@ -431,16 +434,16 @@ static void test_likelihood_that_is_not_finite(void **state) {
 static void check_match(const struct gb_cnf_config *flow, double bound) {
     struct gb_factored_config config;
     size_t wanted, found;
-    void *model;
+    struct gb_model *model;
     const struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
-    flow_check_ok(gb_cnf_parameters(flow, &wanted));
+    flow_check_ok(gb_model_parameters(&gb_cnf_model, flow, &wanted));
     flow_check_ok(gb_factored_match(flow, &config));
-    flow_check_ok(gb_factored_model.create(&config, &use, scalar(), &model));
-    found = gb_params_elements(gb_factored_model.params(model));
+    flow_check_ok(gb_model_create(&gb_factored_model, &config, &use, scalar(), &model));
+    found = gb_params_elements(&model->params);
     print_message("           growth %d, %d channels: %zu parameters for %zu\n", config.growth,
                   config.channels, found, wanted);
     flow_check_close("parameters", (double)found, (double)wanted, bound * (double)wanted);
-    gb_factored_model.free(model);
+    gb_model_free(model);
 }
 
 // The factored baseline has its flow's number of parameters.
@@ -483,15 +486,15 @@ static void test_normaliser_of_factored(void **state) {
     (void)state;
     struct scene scene = scene_new(&cases[1]);
     double weighted[BATCH], normalised[BATCH];
-    void *trained =
+    struct gb_model *trained =
         model_new(&scene, (struct gb_model_use){.threads = 1, .training = true}, scalar());
-    void *scored = model_new(&scene, (struct gb_model_use){.threads = 1}, scalar());
+    struct gb_model *scored = model_new(&scene, (struct gb_model_use){.threads = 1}, scalar());
     forward(&scene, trained, weighted);
     forward(&scene, scored, normalised);
     for (int n = 0; n < BATCH; n++)
         assert_true(normalised[n] < 0 && fabs(normalised[n] - weighted[n]) > 1);
-    scene.of->kind->free(trained);
-    scene.of->kind->free(scored);
+    gb_model_free(trained);
+    gb_model_free(scored);
     scene_free(&scene);
 }
 
@@ -500,8 +503,8 @@ static void test_start_of_fcn(void **state) {
     (void)state;
     static const int kernel[] = {1, 2, 1, 2, 4, 2, 1, 2, 1};
     struct scene scene = scene_new(&cases[CASES - 1]);
-    void *model = model_new(&scene, (struct gb_model_use){.threads = 1}, scalar());
-    const struct gb_params *params = scene.of->kind->params(model);
+    struct gb_model *model = model_new(&scene, (struct gb_model_use){.threads = 1}, scalar());
+    const struct gb_params *params = &model->params;
     int index = gb_params_find(params, "enlarge.4.weight"), classes = scene.y.shape.c;
     double *weight = flow_export_block(params, index, params->value);
     for (int o = 0; o < classes; o++)
@@ -509,7 +512,7 @@ static void test_start_of_fcn(void **state) {
             for (int k = 0; k < 9; k++)
                 assert_true(weight[(o * classes + i) * 9 + k] == (o == i ? kernel[k] / 16.0 : 0));
     test_free(weight);
-    scene.of->kind->free(model);
+    gb_model_free(model);
     scene_free(&scene);
 }
 
@@ -529,12 +532,12 @@ static void test_centred_targets(void **state) {
         for (int i = 0; i < y->h; i++)
             for (int j = 0; j < y->w; j++)
                 *gb_at(y, n, i, j) -= 0.5f;
-    void *plain = model_new(&scene, use, flow_next_backend(NULL));
+    struct gb_model *plain = model_new(&scene, use, flow_next_backend(NULL));
     other.of = &centred;
-    void *shifted = model_new(&other, use, flow_next_backend(NULL));
+    struct gb_model *shifted = model_new(&other, use, flow_next_backend(NULL));
     train(&scene, plain, NULL);
     train(&other, shifted, NULL);
-    const struct gb_params *a = gb_fcn_model.params(plain), *b = gb_fcn_model.params(shifted);
+    const struct gb_params *a = &plain->params, *b = &shifted->params;
     assert_memory_equal(a->gradient, b->gradient, a->bytes);
     answer(&scene, plain, &scene.x.tensor, 1, &scene.y);
     answer(&other, shifted, &other.x.tensor, 1, &other.y);
@@ -542,8 +545,8 @@ static void test_centred_targets(void **state) {
         for (int i = 0; i < y->h; i++)
             for (int j = 0; j < y->w; j++)
                 assert_true(*gb_at(y, n, i, j) == *gb_at(&scene.y.tensor, n, i, j) - 0.5f);
-    gb_fcn_model.free(plain);
-    gb_fcn_model.free(shifted);
+    gb_model_free(plain);
+    gb_model_free(shifted);
     scene_free(&scene);
     scene_free(&other);
 }

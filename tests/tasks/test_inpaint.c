@@ -320,13 +320,13 @@ static size_t parameters_of(const char *name) {
     const struct gb_backend *backend;
     const struct gb_task_model *found;
     union gb_model_config config;
-    void *model;
+    struct gb_model *model;
     assert_int_equal(gb_backend_find(NULL, &backend), GB_OK);
     assert_int_equal(gb_task_model_find(&gb_inpaint, name, &found), GB_OK);
     assert_int_equal(found->configure(&shape, &config), GB_OK);
-    assert_int_equal(found->kind->create(&config, &use, backend, &model), GB_OK);
-    const size_t count = gb_params_elements(found->kind->params(model));
-    found->kind->free(model);
+    assert_int_equal(gb_model_create(found->kind, &config, &use, backend, &model), GB_OK);
+    const size_t count = gb_params_elements(&model->params);
+    gb_model_free(model);
     return count;
 }
 

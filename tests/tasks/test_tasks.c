@@ -110,10 +110,10 @@ static struct gb_predictor_options options_of(enum gb_prediction prediction) {
 static double bits_of(const struct gb_predictor *predictor, const struct gb_tensor *x,
                       const struct gb_tensor *target) {
     double log_likelihood;
-    void *model = gb_untrained_model(predictor, 5);
+    struct gb_model *model = gb_untrained_model(predictor, 5);
     assert_int_equal(predictor->kind->condition(model, x), GB_OK);
     assert_int_equal(predictor->kind->forward(model, target, NULL, &log_likelihood, NULL), GB_OK);
-    predictor->kind->free(model);
+    gb_model_free(model);
     return gb_bits_per_dimension(log_likelihood, gb_elements(target));
 }
 

@@ -690,12 +690,12 @@ static void test_failures_name_the_image(void **state) {
     *pixel = value;
     assert_non_null(strstr(gb_error_message(), "cannot evaluate: "));
     assert_non_null(strstr(gb_error_message(), test->names[bad]));
-    void *model = gb_untrained_model(&predictor, 5);
-    struct gb_params *params = predictor.kind->params(model);
+    struct gb_model *model = gb_untrained_model(&predictor, 5);
+    struct gb_params *params = &model->params;
     for (size_t i = 0; i < params->size; i++)
         params->value[i] = NAN;
     assert_int_equal(gb_predictor_load(&predictor, params), GB_OK);
-    predictor.kind->free(model);
+    gb_model_free(model);
     assert_int_equal(draw(&predictor, test, 3), GB_CHECK_FAILED);
     assert_non_null(strstr(gb_error_message(), "cannot draw: "));
     assert_non_null(strstr(gb_error_message(), test->names[3]));
@@ -803,7 +803,7 @@ static void test_samples_come_in_pairs(void **state) {
     float samples[SAMPLES * IMAGE], tops[SAMPLES][TOP];
     draw_all(&together, test, 0, samples);
     assert_int_equal(draw(&alone, test, 0), GB_OK);
-    void *model = gb_untrained_model(&together, 5);
+    struct gb_model *model = gb_untrained_model(&together, 5);
     assert_int_equal(gb_cglow_model.condition(model, &x), GB_OK);
     for (int m = 0; m < SAMPLES; m++) {
         const struct gb_tensor sample = gb_dense(samples + m * IMAGE, 1, SIZE, SIZE, 3);
@@ -824,7 +824,7 @@ static void test_samples_come_in_pairs(void **state) {
         assert_float_equal(tops[2][i], -tops[3][i], 1e-3);
     }
     assert_memory_not_equal(tops[0], tops[2], sizeof tops[0]);
-    gb_cglow_model.free(model);
+    gb_model_free(model);
     gb_predictor_free(&together);
     gb_predictor_free(&alone);
 }
@@ -889,7 +889,7 @@ static void test_dequantisation(void **state) {
     assert_int_equal(bits_of(&noisy, test, again), GB_OK);
     assert_memory_equal(noisy_bits, again, sizeof again);
 
-    void *model = gb_untrained_model(&plain, 5);
+    struct gb_model *model = gb_untrained_model(&plain, 5);
     float values[SIZE * SIZE * 3];
     const struct gb_tensor target = gb_dense(values, 1, SIZE, SIZE, 3);
     for (int i = 0; i < TEST; i++) {
@@ -903,7 +903,7 @@ static void test_dequantisation(void **state) {
         assert_memory_equal(&bits[i], &expected, sizeof expected);
         assert_true(noisy_bits[i] != bits[i]);
     }
-    plain.kind->free(model);
+    gb_model_free(model);
     gb_predictor_free(&plain);
     gb_predictor_free(&noisy);
 }
@@ -912,10 +912,10 @@ static void test_dequantisation(void **state) {
 static double bits_of_target(const struct gb_predictor *predictor, const struct gb_tensor *x,
                              const struct gb_tensor *target) {
     double log_likelihood;
-    void *model = gb_untrained_model(predictor, 5);
+    struct gb_model *model = gb_untrained_model(predictor, 5);
     assert_int_equal(gb_cglow_model.condition(model, x), GB_OK);
     assert_int_equal(gb_cglow_model.forward(model, target, NULL, &log_likelihood, NULL), GB_OK);
-    gb_cglow_model.free(model);
+    gb_model_free(model);
     return gb_bits_per_dimension(log_likelihood, SIZE * SIZE * 3);
 }
 

@@ -228,7 +228,7 @@ static void dequantises_by_model(void **state) {
         struct gb_predictor predictor;
         struct gb_model_shapes shapes;
         make_predictor(vessels->models[i].name, &predictor);
-        predictor.kind->shapes(&predictor.config, 1, &shapes);
+        gb_model_shapes(predictor.kind, &predictor.config, 1, &shapes);
         assert_int_equal(shapes.dequantisation, expected[i]);
         gb_predictor_free(&predictor);
     }
@@ -242,9 +242,9 @@ static void gives_the_baseline_as_many_parameters(void **state) {
     for (int i = 0; i < 2; i++) {
         struct gb_predictor predictor;
         make_predictor(names[i], &predictor);
-        void *model = gb_untrained_model(&predictor, 5);
-        count[i] = gb_params_elements(predictor.kind->params(model));
-        predictor.kind->free(model);
+        struct gb_model *model = gb_untrained_model(&predictor, 5);
+        count[i] = gb_params_elements(&model->params);
+        gb_model_free(model);
         gb_predictor_free(&predictor);
     }
     assert_float_equal((double)count[1] / (double)count[0], 1, 0.02);
