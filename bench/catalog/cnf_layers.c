@@ -223,11 +223,11 @@ struct network {
     float *workspace;
 };
 
-static struct gb_place begin_network(struct gb_layer_state *s) {
+static struct gb_slice begin_network(struct gb_layer_state *s) {
     struct network *own = s->own;
     const struct gb_layer_shape *p = s->shape;
-    return gb_feed_forward_begin(&own->net, &s->builder, GB_WANTED_PARAMETERS, p->n, p->x_h, p->x_w,
-                                 p->x_c);
+    return gb_feed_forward_begin(&own->net, &s->builder, GB_GRADIENTS_PARAMETERS, p->n, p->x_h,
+                                 p->x_w, p->x_c);
 }
 
 static enum gb_status plan_rrdb(struct gb_layer_state *s) {
@@ -235,7 +235,7 @@ static enum gb_status plan_rrdb(struct gb_layer_state *s) {
     const struct gb_layer_shape *p = s->shape;
     const struct gb_rrdb_shape shape = {
         .h = p->x_h, .w = p->x_w, .blocks = p->blocks, .growth = p->growth, .channels = p->f};
-    struct gb_place x = begin_network(s);
+    struct gb_slice x = begin_network(s);
     gb_feed_forward_output(&own->net, gb_rrdb(&own->net, &shape, x));
     return gb_feed_forward_end(&own->net);
 }
@@ -243,7 +243,7 @@ static enum gb_status plan_rrdb(struct gb_layer_state *s) {
 static enum gb_status plan_vgg(struct gb_layer_state *s) {
     struct network *own = s->own;
     const struct gb_layer_shape *p = s->shape;
-    struct gb_place features[GB_MAX_OUTPUTS + 1], x = begin_network(s);
+    struct gb_slice features[GB_MAX_OUTPUTS + 1], x = begin_network(s);
     gb_vgg(&own->net, p->x_h, p->x_w, p->levels, p->f, x, features);
     for (int l = 1; l <= p->levels; l++)
         gb_feed_forward_output(&own->net, features[l]);

@@ -39,7 +39,7 @@ enum gb_status gb_metadata_integer(const json_t *metadata, const char *path, con
     if (!parse_decimal(text, value) || *value < low || *value > high) {
         char printable[GB_PRINTABLE];
         return gb_fail(GB_BAD_INPUT, reading, path,
-                       "'%s' is '%s', not a whole number from %" PRIu64 " to %" PRIu64, key,
+                       "'%s' is '%s', not an integer from %" PRIu64 " to %" PRIu64, key,
                        gb_printable(text, printable), low, high);
     }
     return GB_OK;

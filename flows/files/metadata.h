@@ -8,7 +8,7 @@
 
 #include "base/status.h"
 
-// The text under `key`. GB_BAD_INPUT where it is missing or is no string; the message names `path`,
+// The text under `key`. GB_BAD_INPUT where it is missing or not a string; the message names `path`,
 // the file that the metadata came from, and the key. `metadata` may be NULL, which holds nothing.
 enum gb_status gb_metadata_string(const json_t *metadata, const char *path, const char *key,
                                   const char **text);

@@ -155,7 +155,7 @@ static enum gb_status read_tensor(const struct gb_safetensors *file, size_t data
         return bad_tensor(file->path, tensor->name,
                           "is not described by dtype, shape and data_offsets alone");
     if (!read_type(json_object_get(fields, "dtype"), &tensor->type))
-        return bad_tensor(file->path, tensor->name, "dtype is none of F32, F64, I64");
+        return bad_tensor(file->path, tensor->name, "dtype is not F32, F64 or I64");
     if (!read_shape(json_object_get(fields, "shape"), tensor))
         return bad_tensor(file->path, tensor->name,
                           "shape is not a list of at most 8 sizes with a product below 2^64");
@@ -179,7 +179,7 @@ static const char *data_end(const struct gb_stored_tensor *tensor) {
     return (const char *)tensor->data + tensor->elements * element_types[tensor->type].bytes;
 }
 
-// An empty tensor comes before the one that begins where it lies.
+// An empty tensor comes before the one that begins at the same offset.
 static int by_place(const void *left, const void *right) {
     const struct gb_stored_tensor *a = left, *b = right;
     const char *a_begin = a->data, *b_begin = b->data;
@@ -193,7 +193,7 @@ static int by_name(const void *left, const void *right) {
     return strcmp(a->name, b->name);
 }
 
-// The tensors, one after the other, are the data: no hole, no overlap, nothing behind the last.
+// The tensors make up the data without gaps, overlaps or a rest.
 static enum gb_status check_places(struct gb_safetensors *file, size_t data_offset) {
     qsort(file->list, file->count, sizeof *file->list, by_place);
     const char *end = (const char *)file->mapping + data_offset;

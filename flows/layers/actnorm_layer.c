@@ -22,8 +22,8 @@ static struct gb_actnorm_parameters parameters_of(const struct gb_actnorm_layer 
                                           .bias = gb_pass_value(pass, layer->bias)};
 }
 
-void gb_actnorm_layer_start(struct gb_actnorm_layer *layer, const struct gb_pass *pass,
-                            const struct gb_tensor *v) {
+void gb_actnorm_layer_init(struct gb_actnorm_layer *layer, const struct gb_pass *pass,
+                           const struct gb_tensor *v) {
     float *mean = layer->d_bias, *variance = layer->d_log_scale;
     pass->backend->moments(&pass->exec, v, mean, variance, 0);
     gb_actnorm_start(layer->c, mean, variance, gb_pass_value(pass, layer->log_scale),

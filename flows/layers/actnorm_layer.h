@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Actnorm (Kingma and Dhariwal 2018): y = (v + bias) * exp(log_scale) per channel, with parameters
-// that are learnt from where a first batch has mean 0 and variance 1.
+// Actnorm (Kingma and Dhariwal 2018): y = (v + bias) * exp(log_scale) per channel, with learnt
+// parameters that are initialised so that a first batch has mean 0 and variance 1.
 #ifndef GB_ACTNORM_LAYER_H
 #define GB_ACTNORM_LAYER_H
 
@@ -16,9 +16,9 @@ enum gb_status gb_actnorm_layer_plan(struct gb_actnorm_layer *layer, struct gb_b
                                      int batch, int h, int w, int c);
 void gb_actnorm_layer_bind(struct gb_actnorm_layer *layer, struct gb_arena *arena);
 
-// Sets the parameters by what the batch v holds.
-void gb_actnorm_layer_start(struct gb_actnorm_layer *layer, const struct gb_pass *pass,
-                            const struct gb_tensor *v);
+// Initialises the parameters from the batch v.
+void gb_actnorm_layer_init(struct gb_actnorm_layer *layer, const struct gb_pass *pass,
+                           const struct gb_tensor *v);
 
 // y may be v. Adds to log_det[n], unless it is NULL.
 void gb_actnorm_layer_forward(const struct gb_actnorm_layer *layer, const struct gb_pass *pass,

@@ -18,7 +18,7 @@ static enum gb_status plan_features(struct gb_conditional_coupling *layer,
         {.name = "coupling.features.2",
          .problem = gb_same_size_conv(s->images, s->h, s->w, half, half, 3, GB_RELU)},
     };
-    struct gb_place at = gb_feed_forward_begin(net, builder, GB_WANTED_PARAMETERS, s->images,
+    struct gb_slice at = gb_feed_forward_begin(net, builder, GB_GRADIENTS_PARAMETERS, s->images,
                                                s->x_h, s->x_w, s->x_c);
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         size_t fan_in = gb_conv_fan_in(&specs[i].problem);
@@ -31,7 +31,7 @@ static enum gb_status plan_features(struct gb_conditional_coupling *layer,
             specs[i].bias_init = gb_init_default(fan_in);
         }
         const struct gb_conv_problem *p = &specs[i].problem;
-        struct gb_place to = gb_feed_forward_buffer(net, gb_conv_out_h(p), gb_conv_out_w(p), p->k);
+        struct gb_slice to = gb_feed_forward_buffer(net, gb_conv_out_h(p), gb_conv_out_w(p), p->k);
         gb_feed_forward_conv(net, specs[i], at, to);
         at = to;
     }
@@ -51,11 +51,11 @@ static enum gb_status plan_network(struct gb_conditional_coupling *layer,
         .problem = gb_same_size_conv(s->batch, h, w, wide, s->c, 3, GB_IDENTITY),
         .affine = GB_AFFINE_ZERO_CONV_NEW_BIAS,
         .halves = true};
-    struct gb_place input =
-        gb_feed_forward_begin(net, builder, GB_WANTED_ALL, s->batch, h, w, s->c);
-    struct gb_place first = gb_feed_forward_buffer(net, h, w, wide);
-    struct gb_place second = gb_feed_forward_buffer(net, h, w, wide);
-    struct gb_place raw = gb_feed_forward_buffer(net, h, w, s->c);
+    struct gb_slice input =
+        gb_feed_forward_begin(net, builder, GB_GRADIENTS_ALL, s->batch, h, w, s->c);
+    struct gb_slice first = gb_feed_forward_buffer(net, h, w, wide);
+    struct gb_slice second = gb_feed_forward_buffer(net, h, w, wide);
+    struct gb_slice raw = gb_feed_forward_buffer(net, h, w, s->c);
     hidden.name = "coupling.net.0";
     hidden.problem = gb_same_size_conv(s->batch, h, w, s->c, wide, 3, GB_RELU);
     gb_feed_forward_conv(net, hidden, input, first);

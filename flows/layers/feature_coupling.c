@@ -9,12 +9,12 @@ enum gb_status gb_feature_coupling_plan(struct gb_feature_coupling *layer,
     bool affine = shape->form == GB_COUPLING_SOFTPLUS;
     int h = shape->h, w = shape->w, half = shape->c / 2;
     struct gb_feed_forward *net = &layer->net;
-    struct gb_place input =
-        gb_feed_forward_begin(net, builder, training ? GB_WANTED_ALL : GB_WANTED_NOTHING,
+    struct gb_slice input =
+        gb_feed_forward_begin(net, builder, training ? GB_GRADIENTS_ALL : GB_GRADIENTS_NONE,
                               shape->batch, h, w, shape->features + half);
-    struct gb_place first = gb_feed_forward_buffer(net, h, w, shape->hidden);
-    struct gb_place second = gb_feed_forward_buffer(net, h, w, shape->hidden);
-    struct gb_place raw =
+    struct gb_slice first = gb_feed_forward_buffer(net, h, w, shape->hidden);
+    struct gb_slice second = gb_feed_forward_buffer(net, h, w, shape->hidden);
+    struct gb_slice raw =
         gb_feed_forward_buffer(net, h, w, gb_coupling_raw_channels(shape->form, half));
 
     struct gb_conv_layer_spec spec =
@@ -54,7 +54,7 @@ void gb_feature_coupling_shared_bind(struct gb_feature_coupling_shared *shared,
         shared->joined = take_joined(arena, s);
         shared->values = gb_arena_floats(arena, of->net.value_floats);
     }
-    if (!of->net.wanted)
+    if (!of->net.gradients)
         return;
     shared->workspace = gb_arena_floats(arena, of->net.workspace_floats);
     shared->d_raw =

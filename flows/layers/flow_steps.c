@@ -138,7 +138,7 @@ void gb_flow_steps_forward(struct gb_flow_steps *steps, const struct gb_pass *pa
         if (steps->shape.instance_norm)
             gb_norm_layer_measure(&step->norm, pass, v);
         else if (start)
-            gb_actnorm_layer_start(&step->actnorm, pass, v);
+            gb_actnorm_layer_init(&step->actnorm, pass, v);
         normalise(steps, step, pass, v, &steps->normalised, log_det);
         gb_inv1x1_layer_forward(&step->inv1x1, pass, &steps->normalised, &step->coupling.v,
                                 log_det);
@@ -163,7 +163,7 @@ void gb_flow_steps_backward(struct gb_flow_steps *steps, const struct gb_pass *p
         const struct gb_tensor *v = input_of(steps, k);
         gb_feature_coupling_backward(&step->coupling, &steps->shared, pass, &steps->d, d_log_det,
                                      d_features);
-        // What the 1x1 convolution saw is cheaper to compute again than to keep for every step.
+        // The 1x1 convolution's input is cheaper to recompute than to keep for every step.
         if (stored) {
             normalise(steps, step, pass, v, &steps->normalised, NULL);
         } else {

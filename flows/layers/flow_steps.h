@@ -9,11 +9,11 @@
 #include "flows/layers/inv1x1_layer.h"
 #include "flows/layers/norm_layer.h"
 
-// What backward finds of forward's values.
+// Which of forward's values are kept for backward.
 enum gb_memory {
-    GB_MEMORY_NONE,       // there is no backward
+    GB_MEMORY_NONE,       // no backward
     GB_MEMORY_STORED,     // every step keeps its own
-    GB_MEMORY_REVERSIBLE, // steps share one set, computed again from the output by the inverse
+    GB_MEMORY_REVERSIBLE, // steps share one set, recomputed from the output by the inverse
 };
 
 struct gb_flow_steps_shape {
@@ -41,26 +41,25 @@ struct gb_flow_steps {
     struct gb_tensor d, d_normalised; // gradients of the variables, with backward
 };
 
-// Parameters under "steps.<k>." behind the builder's prefix.
+// Parameters under "steps.<k>." after the builder's prefix.
 enum gb_status gb_flow_steps_plan(struct gb_flow_steps *steps, struct gb_builder *builder,
                                   const struct gb_flow_steps_shape *shape);
 void gb_flow_steps_bind(struct gb_flow_steps *steps, struct gb_arena *arena);
 void gb_flow_steps_free(struct gb_flow_steps *steps, const struct gb_backend *backend);
 
-// Whatever does not depend on the variables: the features, of as many images as divide the batch
-// (each is repeated for the samples that share it), and the 1x1 matrices' inverses.
-// GB_CHECK_FAILED where one is singular.
+// Prepares what does not depend on the variables: the features, whose images divide the batch (each
+// is repeated for the samples that share it), and the inverses of the 1x1 matrices. GB_CHECK_FAILED
+// if one is singular.
 enum gb_status gb_flow_steps_condition(struct gb_flow_steps *steps, const struct gb_pass *pass,
                                        const struct gb_tensor *features);
 
-// The variables as they leave: a view into the last step. Beside them in memory, before their first
-// channel, lie the features: the two and the variables' first half are one view, of which
-// gb_flow_steps_context gives [features | first `channels` channels].
+// The output: a view into the last step, in whose memory the features precede the variables' first
+// channel. gb_flow_steps_context is the view [features | first `channels` channels].
 const struct gb_tensor *gb_flow_steps_output(const struct gb_flow_steps *steps);
 struct gb_tensor gb_flow_steps_context(const struct gb_flow_steps *steps, int channels);
 
-// steps->input to output; adds to log_det[n]. `start`: each actnorm is first started from the data
-// that reaches it.
+// steps->input to output; adds to log_det[n]. `start`: each actnorm is first initialised from the
+// data that reaches it.
 void gb_flow_steps_forward(struct gb_flow_steps *steps, const struct gb_pass *pass, bool start,
                            double *log_det);
 // Output to steps->input.

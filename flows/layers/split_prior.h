@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The split at the end of a level: the first half of the channels goes on, the second leaves as a
+// The split at the end of a level: the first half of the channels continues, the second leaves as a
 // latent under a diagonal Gaussian whose (mean, log sigma) = tanh(conv3x3(kept half)). Not
 // conditioned on x.
 #ifndef GB_SPLIT_PRIOR_H

@@ -21,12 +21,12 @@ struct step {
 };
 
 struct level {
-    struct gb_coupling_shape shape;   // n, h, w, c of the level's variables among it
+    struct gb_coupling_shape shape;   // with n, h, w, c of the level's variables
     struct gb_tensor input;           // after the squeeze
     struct gb_tensor normalised;      // between actnorm and 1x1 convolution
     struct gb_tensor d, d_normalised; // gradients of a step's variables, with training
     struct gb_coupling_shared shared;
-    struct gb_split_prior split; // but for the last level
+    struct gb_split_prior split; // except in the last level
 };
 
 struct gb_cglow {
@@ -249,7 +249,7 @@ static void condition_backward(struct gb_cglow *model, const struct gb_adam *ada
         gb_parallel_jobs(model->base.use.threads, jobs, condition_backward_job, &backward);
         return;
     }
-    // The networks' shares of dx are added in the order of the jobs.
+    // The networks' contributions to dx are added in the order of the jobs.
     struct gb_pass pass = gb_model_pass(&model->base, adam);
     for (int n = 0; n < dx->n; n++)
         for (int i = 0; i < dx->h; i++)
@@ -342,7 +342,7 @@ static void backward(struct gb_model *base, const float *d_log_likelihood,
             const struct gb_tensor *input = step_input(model, l, k);
             gb_conditional_coupling_backward(&step->coupling, &level->shared, &pass, d,
                                              d_log_likelihood);
-            // What the 1x1 convolution saw is cheaper to compute again than to keep for every step.
+            // The 1x1 convolution's input is cheaper to recompute than to keep for every step.
             gb_conditional_actnorm_forward(&step->actnorm, &pass, input, &level->normalised, NULL);
             gb_conditional_inv1x1_backward(&step->inv1x1, &pass, &level->normalised, d,
                                            d_log_likelihood, &level->d_normalised);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // c-Glow (Lu and Huang, "Structured Output Learning with Conditional Generative Flows"), Figure 1
 // and appendix A: L levels of squeeze, K steps of (conditional actnorm, conditional 1x1
-// convolution, conditional affine coupling) and, but for the last level, a split. The flow maps a
-// target y, given an image x, to latents; everything that depends on x alone is computed once by
-// condition.
+// convolution, conditional affine coupling) and, except in the last level, a split. The flow maps a
+// target y, given an image x, to latents; condition computes once what depends on x alone.
 #ifndef GB_CGLOW_H
 #define GB_CGLOW_H
 
@@ -25,8 +24,8 @@ struct gb_cglow_config {
 
 extern const struct gb_config_table gb_cglow_table; // of its numbers and choices
 
-// Parts of gb_cglow_model (model.h) in files of their own. A configuration is refused for a size
-// not divisible by 2^L, a level larger than x, a count below 1 or absurdly large.
+// Parts of gb_cglow_model (model.h). A configuration is refused for a size not divisible by 2^L, a
+// level larger than x, or a count out of range.
 enum gb_status gb_cglow_check(const void *config);
 void gb_cglow_published_name(const void *config, const char *name, char published[static 96]);
 

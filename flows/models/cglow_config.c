@@ -6,7 +6,6 @@
 
 const char *const gb_cglow_init_names[GB_CGLOW_INITS] = {"live", "published"};
 
-// Configurations come from files too: the limits keep every product of sizes in range.
 enum { CHANNELS = 1 << 16 };
 
 #define FIELD(field) offsetof(struct gb_cglow_config, field)
@@ -21,7 +20,7 @@ static const struct gb_config_field fields[] = {
      "width of the couplings", NULL},
     {"feature_channels", "feature channels", FIELD(feature_channels), 1, CHANNELS,
      "width of the couplings' x path", NULL},
-    {"init", "init", FIELD(init), 0, GB_CGLOW_INITS - 1, "start of the parameters",
+    {"init", "init", FIELD(init), 0, GB_CGLOW_INITS - 1, "initialisation of the parameters",
      gb_cglow_init_names},
 };
 

@@ -45,7 +45,7 @@ static bool dequantises(const struct gb_cnf *model) {
 // ---- Building ----
 
 // Table 8's network, then a 2x2 convolution to each level from the one above.
-static void plan_rrdb_features(struct gb_cnf *model, struct gb_place x) {
+static void plan_rrdb_features(struct gb_cnf *model, struct gb_slice x) {
     const struct gb_cnf_config *config = &model->config;
     struct gb_feed_forward *net = &model->features;
     int channels = config->condition_channels, h = config->sizes.y_h, w = config->sizes.y_w;
@@ -54,7 +54,7 @@ static void plan_rrdb_features(struct gb_cnf *model, struct gb_place x) {
                                         .blocks = config->rrdb_blocks,
                                         .growth = config->growth,
                                         .channels = channels};
-    struct gb_place from = gb_rrdb(net, &shape, x);
+    struct gb_slice from = gb_rrdb(net, &shape, x);
     for (int l = 0; l < config->levels; l++) {
         char name[32];
         snprintf(name, sizeof name, "features.levels.%d", l);
@@ -62,7 +62,7 @@ static void plan_rrdb_features(struct gb_cnf *model, struct gb_place x) {
         spec.problem = gb_reducing_conv(0, h, w, channels, h / 2, w / 2, channels);
         spec.problem.activation = GB_IDENTITY;
         h /= 2, w /= 2;
-        struct gb_place to = gb_feed_forward_buffer(net, h, w, channels);
+        struct gb_slice to = gb_feed_forward_buffer(net, h, w, channels);
         gb_feed_forward_conv(net, spec, from, to);
         gb_feed_forward_output(net, to);
         from = to;
@@ -70,9 +70,9 @@ static void plan_rrdb_features(struct gb_cnf *model, struct gb_place x) {
 }
 
 // Table 4's network.
-static void plan_vgg_features(struct gb_cnf *model, struct gb_place x) {
+static void plan_vgg_features(struct gb_cnf *model, struct gb_slice x) {
     const struct gb_cnf_config *config = &model->config;
-    struct gb_place features[GB_MAX_LEVELS + 1];
+    struct gb_slice features[GB_MAX_LEVELS + 1];
     gb_vgg(&model->features, config->sizes.x_h, config->sizes.x_w, config->levels,
            config->condition_channels, x, features);
     for (int l = 1; l <= config->levels; l++)
@@ -82,9 +82,9 @@ static void plan_vgg_features(struct gb_cnf *model, struct gb_place x) {
 static enum gb_status plan_features(struct gb_cnf *model, struct gb_builder *builder) {
     const struct gb_cnf_config *config = &model->config;
     int images = model->base.use.batch / model->base.use.samples_per_x;
-    struct gb_place x = gb_feed_forward_begin(
+    struct gb_slice x = gb_feed_forward_begin(
         &model->features, builder,
-        gb_model_trains(&model->base.use) ? GB_WANTED_PARAMETERS : GB_WANTED_NOTHING, images,
+        gb_model_trains(&model->base.use) ? GB_GRADIENTS_PARAMETERS : GB_GRADIENTS_NONE, images,
         config->sizes.x_h, config->sizes.x_w, config->sizes.x_c);
     if (config->kind == GB_CNF_SUPER_RESOLUTION)
         plan_rrdb_features(model, x);
@@ -295,7 +295,7 @@ static void backward(struct gb_model *base, const float *d_log_likelihood,
     }
     struct gb_tensor *d_first = &model->level[0].steps.d;
     if (dequantises(model)) {
-        // v itself is spent: the levels hold it squeezed.
+        // v is free to be overwritten: the levels hold it squeezed.
         struct gb_tensor *dv = &model->dequantiser.v;
         pass.backend->unsqueeze(&pass.exec, d_first, dv);
         gb_dequantiser_backward(&model->dequantiser, &pass, dv, d_log_likelihood,

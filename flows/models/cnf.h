@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // CNF (Winkler, Worrall, Hoogeboom and Welling, "Learning Likelihoods with Conditional Normalizing
 // Flows"), section 5 and appendix A: a feature network g(x), then L levels of squeeze, K steps
-// (flow_steps.h) and a prior. But for the last level the prior is of the half that leaves there.
-// Every coupling and every prior sees the features at its level's resolution.
+// (flow_steps.h) and a prior; in all levels except the last, of the half that leaves there. Every
+// coupling and every prior sees the features at its level's resolution.
 //
 // GB_CNF_SUPER_RESOLUTION (section 5.1): actnorm, affine couplings, RRDB features at the target's
 // size and a 2x2 convolution of stride 2 to each level's. GB_CNF_SEGMENTATION (section 5.2):
@@ -31,7 +31,7 @@ struct gb_cnf_config {
 
 extern const struct gb_config_table gb_cnf_table; // of its numbers and choices
 
-// Parts of gb_cnf_model (model.h) in files of their own.
+// Parts of gb_cnf_model (model.h).
 enum gb_status gb_cnf_check(const void *config);
 void gb_cnf_published_name(const void *config, const char *name, char published[static 96]);
 

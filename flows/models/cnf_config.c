@@ -12,13 +12,13 @@ static const struct gb_config_field fields[] = {
     GB_SIZE_FIELDS(1, 2, GB_MAX_MATRIX / 4),
     {"levels", "levels", FIELD(levels), 1, GB_MAX_LEVELS, "levels", NULL},
     {"steps", "steps", FIELD(steps), 1, 1024, "steps of a level", NULL},
-    {"condition_channels", "condition channels", FIELD(condition_channels), 1, GB_MOST_CHANNELS,
+    {"condition_channels", "condition channels", FIELD(condition_channels), 1, GB_MAX_CHANNELS,
      "channels of the features", NULL},
-    {"coupling_channels", "coupling channels", FIELD(coupling_channels), 1, GB_MOST_CHANNELS,
+    {"coupling_channels", "coupling channels", FIELD(coupling_channels), 1, GB_MAX_CHANNELS,
      "width of the couplings", NULL},
     {"rrdb_blocks", "RRDB blocks", FIELD(rrdb_blocks), 0, 1024, "RRDB blocks of the features",
      NULL},
-    {"growth", "growth", FIELD(growth), 0, GB_MOST_CHANNELS, "growth of the dense blocks", NULL},
+    {"growth", "growth", FIELD(growth), 0, GB_MAX_CHANNELS, "growth of the dense blocks", NULL},
     {"dequantiser_steps", "dequantiser steps", FIELD(dequantiser_steps), 0, 1024,
      "steps of the dequantiser", NULL},
     {"kind", "kind", FIELD(kind), 0, GB_CNF_KINDS - 1, NULL, gb_cnf_kind_names},
@@ -33,8 +33,8 @@ static enum gb_status check_super_resolution(const struct gb_cnf_config *c) {
         return gb_fail(GB_BAD_INPUT, what, "target size", "%dx%d is not twice the image's %dx%d",
                        c->sizes.y_h, c->sizes.y_w, c->sizes.x_h, c->sizes.x_w);
     if (c->rrdb_blocks < 1 || c->growth < 1)
-        return gb_fail(GB_BAD_INPUT, what, "RRDB blocks", "%d of growth %d are no feature network",
-                       c->rrdb_blocks, c->growth);
+        return gb_fail(GB_BAD_INPUT, what, "RRDB blocks",
+                       "%d of growth %d do not make a feature network", c->rrdb_blocks, c->growth);
     if (c->dequantiser_steps > 0)
         return gb_fail(GB_BAD_INPUT, what, "dequantiser steps",
                        "%d, but super-resolution has no dequantiser", c->dequantiser_steps);

@@ -5,7 +5,7 @@
 #include "flows/models/cnf.h"
 #include "flows/models/names.h"
 
-// Behind "levels.<l>.steps.<k>.": our name, theirs. A row that ends in a dot is a module with a
+// After "levels.<l>.steps.<k>.": our name, theirs. A row that ends in a dot is a module with a
 // weight and a bias.
 static const struct gb_name_pair step_names[] = {
     {"actnorm.bias", "actnorm.b"},
@@ -18,14 +18,14 @@ static const struct gb_name_pair step_names[] = {
     {0},
 };
 
-// Behind "levels.<l>.".
+// After "levels.<l>.".
 static const struct gb_name_pair prior_names[] = {
     {"prior.", "conv."},
     {"prior.log_scale", "conv.logs"},
     {0},
 };
 
-// Behind "features.".
+// After "features.".
 static const struct gb_name_pair feature_names[] = {
     {"first.", "conv_first."},
     {"trunk.", "trunk_conv."},
@@ -57,7 +57,7 @@ void gb_cnf_published_name(const void *argument, const char *name, char publishe
     int level, step;
     char prefix[64];
     if (config->kind != GB_CNF_SUPER_RESOLUTION)
-        return; // there is no published code
+        return; // no published code
     if (gb_name_word(&name, "features.")) {
         name_features(config, name, published);
         return;

@@ -19,9 +19,9 @@ enum gb_status gb_config_check(const void *config, const struct gb_config_table 
     for (int i = 0; i < table->count; i++) {
         const struct gb_config_field *field = &table->fields[i];
         int value = gb_config_number(config, field);
-        if (value < field->least || value > field->most)
+        if (value < field->min || value > field->max)
             return gb_fail(GB_BAD_INPUT, "unusable model configuration", field->name,
-                           "%d is not between %d and %d", value, field->least, field->most);
+                           "%d is not between %d and %d", value, field->min, field->max);
     }
     return GB_OK;
 }
@@ -45,18 +45,18 @@ static enum gb_status read_choice(const json_t *metadata, const char *path,
     const char *text;
     char printable[GB_PRINTABLE];
     GB_TRY(gb_metadata_string(metadata, path, field->key, &text));
-    for (*value = 0; *value <= field->most; ++*value)
+    for (*value = 0; *value <= field->max; ++*value)
         if (strcmp(text, field->names[*value]) == 0)
             return GB_OK;
-    return gb_fail(GB_BAD_INPUT, reading, path, "'%s' is '%s', which is none of its values",
-                   field->key, gb_printable(text, printable));
+    return gb_fail(GB_BAD_INPUT, reading, path, "'%s' is '%s', an unknown value", field->key,
+                   gb_printable(text, printable));
 }
 
 static enum gb_status read_number(const json_t *metadata, const char *path,
                                   const struct gb_config_field *field, int *value) {
     uint64_t number;
-    GB_TRY(gb_metadata_integer(metadata, path, field->key, (uint64_t)field->least,
-                               (uint64_t)field->most, &number));
+    GB_TRY(gb_metadata_integer(metadata, path, field->key, (uint64_t)field->min,
+                               (uint64_t)field->max, &number));
     *value = (int)number;
     return GB_OK;
 }
@@ -65,7 +65,7 @@ enum gb_status gb_config_from_metadata(const json_t *metadata, const char *path,
                                        const struct gb_config_table *table, void *config) {
     const char *found;
     char printable[GB_PRINTABLE];
-    int values[GB_MOST_FIELDS];
+    int values[GB_MAX_FIELDS];
     GB_TRY(gb_metadata_string(metadata, path, "model", &found));
     if (strcmp(found, table->model) != 0)
         return gb_fail(GB_BAD_INPUT, reading, path, "'model' is '%s', not '%s'",

@@ -10,9 +10,9 @@ enum { KERNEL = 3 };
 #define FIELD(field) offsetof(struct gb_dncnn_config, field)
 
 static const struct gb_config_field fields[] = {
-    GB_SIZE_FIELDS(1, 1, GB_MOST_CHANNELS),
-    {"layers", "layers", FIELD(layers), 2, 1024, "convolutions, one behind the other", NULL},
-    {"channels", "channels", FIELD(channels), 1, GB_MOST_CHANNELS, "channels between its layers",
+    GB_SIZE_FIELDS(1, 1, GB_MAX_CHANNELS),
+    {"layers", "layers", FIELD(layers), 2, 1024, "convolutions in sequence", NULL},
+    {"channels", "channels", FIELD(channels), 1, GB_MAX_CHANNELS, "channels between its layers",
      NULL},
 };
 
@@ -24,15 +24,15 @@ static enum gb_status check(const void *config) {
     return gb_regression_check_same_size(&c->sizes);
 }
 
-static struct gb_place network(const void *config, struct gb_feed_forward *net, struct gb_place x) {
+static struct gb_slice network(const void *config, struct gb_feed_forward *net, struct gb_slice x) {
     const struct gb_dncnn_config *c = config;
     const struct gb_image_sizes *s = &c->sizes;
-    struct gb_place at = x;
+    struct gb_slice at = x;
     for (int i = 0; i < c->layers; i++) {
         char name[32];
         snprintf(name, sizeof name, "layers.%d", i);
         bool last = i == c->layers - 1;
-        struct gb_place to =
+        struct gb_slice to =
             gb_feed_forward_buffer(net, s->y_h, s->y_w, last ? s->y_c : c->channels);
         struct gb_conv_layer_spec spec =
             last ? gb_conv_layer_default(name, at.count, KERNEL, GB_IDENTITY)

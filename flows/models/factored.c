@@ -12,13 +12,12 @@ enum { KERNEL = 3, PIXEL_LEVELS = 256, SIDE_CHANNELS = 16, ONES_PERCENT = 90 };
 #define FIELD(field) offsetof(struct gb_factored_config, field)
 
 static const struct gb_config_field fields[] = {
-    GB_SIZE_FIELDS(1, 1, GB_MOST_CHANNELS),
+    GB_SIZE_FIELDS(1, 1, GB_MAX_CHANNELS),
     {"kind", "kind", FIELD(kind), 0, GB_CNF_KINDS - 1, NULL, gb_cnf_kind_names},
-    {"channels", "channels", FIELD(channels), 1, GB_MOST_CHANNELS, "channels of the features",
-     NULL},
+    {"channels", "channels", FIELD(channels), 1, GB_MAX_CHANNELS, "channels of the features", NULL},
     {"rrdb_blocks", "RRDB blocks", FIELD(rrdb_blocks), 0, 1024, "RRDB blocks of the features",
      NULL},
-    {"growth", "growth", FIELD(growth), 0, GB_MOST_CHANNELS, "growth of the dense blocks", NULL},
+    {"growth", "growth", FIELD(growth), 0, GB_MAX_CHANNELS, "growth of the dense blocks", NULL},
     {"levels", "levels", FIELD(levels), 0, GB_MAX_LEVELS, "resolutions below the full one", NULL},
     {"ones_percent", "weight of ones", FIELD(ones_percent), 0, 99,
      "weight of vessels in percent (as printed: 10)", NULL},
@@ -35,8 +34,8 @@ static enum gb_status check_super_resolution(const struct gb_factored_config *c)
         return gb_fail(GB_BAD_INPUT, what, "target size", "%dx%d is not twice the image's %dx%d",
                        s->y_h, s->y_w, s->x_h, s->x_w);
     if (c->rrdb_blocks < 1 || c->growth < 1)
-        return gb_fail(GB_BAD_INPUT, what, "RRDB blocks", "%d of growth %d are no feature network",
-                       c->rrdb_blocks, c->growth);
+        return gb_fail(GB_BAD_INPUT, what, "RRDB blocks",
+                       "%d of growth %d do not make a feature network", c->rrdb_blocks, c->growth);
     return GB_OK;
 }
 
@@ -48,7 +47,8 @@ static enum gb_status check_segmentation(const struct gb_factored_config *c) {
         return gb_fail(GB_BAD_INPUT, what, "levels", "%dx%d cannot be halved %d times", s->y_h,
                        s->y_w, c->levels);
     if (c->ones_percent < 1)
-        return gb_fail(GB_BAD_INPUT, what, "weight of ones", "%d %% is none", c->ones_percent);
+        return gb_fail(GB_BAD_INPUT, what, "weight of ones", "%d %% is below 1 %%",
+                       c->ones_percent);
     return GB_OK;
 }
 
@@ -61,59 +61,59 @@ static enum gb_status check(const void *config) {
 // ---- The networks ----
 
 static void conv(struct gb_feed_forward *net, const char *name, enum gb_activation activation,
-                 struct gb_place from, struct gb_place to) {
+                 struct gb_slice from, struct gb_slice to) {
     gb_feed_forward_conv(net, gb_conv_layer_default(name, from.count, KERNEL, activation), from,
                          to);
 }
 
-static struct gb_place super_resolution(const struct gb_factored_config *c,
-                                        struct gb_feed_forward *net, struct gb_place x) {
+static struct gb_slice super_resolution(const struct gb_factored_config *c,
+                                        struct gb_feed_forward *net, struct gb_slice x) {
     const struct gb_image_sizes *s = &c->sizes;
     const struct gb_rrdb_shape shape = {.h = s->x_h,
                                         .w = s->x_w,
                                         .blocks = c->rrdb_blocks,
                                         .growth = c->growth,
                                         .channels = c->channels};
-    struct gb_place features = gb_rrdb(net, &shape, x);
-    struct gb_place raw = gb_feed_forward_buffer(net, s->y_h, s->y_w, 2 * s->y_c);
+    struct gb_slice features = gb_rrdb(net, &shape, x);
+    struct gb_slice raw = gb_feed_forward_buffer(net, s->y_h, s->y_w, 2 * s->y_c);
     conv(net, "head", GB_IDENTITY, features, raw);
     return raw;
 }
 
-// Doubles an image `level` times; the last time into `to`.
+// Doubles the size `level` times; the last time into `to`.
 static void enlarge(struct gb_feed_forward *net, const struct gb_image_sizes *s, int level,
-                    struct gb_place from, struct gb_place to) {
+                    struct gb_slice from, struct gb_slice to) {
     for (int l = level - 1; l > 0; l--) {
-        struct gb_place twice = gb_feed_forward_buffer(net, s->y_h >> l, s->y_w >> l, from.count);
+        struct gb_slice twice = gb_feed_forward_buffer(net, s->y_h >> l, s->y_w >> l, from.count);
         gb_feed_forward_upsample(net, from, twice);
         from = twice;
     }
     gb_feed_forward_upsample(net, from, to);
 }
 
-static struct gb_place segmentation(const struct gb_factored_config *c, struct gb_feed_forward *net,
-                                    struct gb_place x) {
+static struct gb_slice segmentation(const struct gb_factored_config *c, struct gb_feed_forward *net,
+                                    struct gb_slice x) {
     const struct gb_image_sizes *s = &c->sizes;
-    struct gb_place features[GB_MAX_LEVELS + 1];
+    struct gb_slice features[GB_MAX_LEVELS + 1];
     gb_vgg(net, s->y_h, s->y_w, c->levels, c->channels, x, features);
-    struct gb_place joined =
+    struct gb_slice joined =
         gb_feed_forward_buffer(net, s->y_h, s->y_w, (c->levels + 1) * SIDE_CHANNELS);
     for (int l = 0; l <= c->levels; l++) {
         char name[32];
         snprintf(name, sizeof name, "sides.%d", l);
-        struct gb_place full = gb_part(joined, l * SIDE_CHANNELS, SIDE_CHANNELS);
-        struct gb_place side =
+        struct gb_slice full = gb_subslice(joined, l * SIDE_CHANNELS, SIDE_CHANNELS);
+        struct gb_slice side =
             l ? gb_feed_forward_buffer(net, s->y_h >> l, s->y_w >> l, SIDE_CHANNELS) : full;
         conv(net, name, GB_RELU, features[l], side);
         if (l)
             enlarge(net, s, l, side, full);
     }
-    struct gb_place logits = gb_feed_forward_buffer(net, s->y_h, s->y_w, s->y_c);
+    struct gb_slice logits = gb_feed_forward_buffer(net, s->y_h, s->y_w, s->y_c);
     conv(net, "head", GB_IDENTITY, joined, logits);
     return logits;
 }
 
-static struct gb_place network(const void *config, struct gb_feed_forward *net, struct gb_place x) {
+static struct gb_slice network(const void *config, struct gb_feed_forward *net, struct gb_slice x) {
     const struct gb_factored_config *c = config;
     return c->kind == GB_CNF_SUPER_RESOLUTION ? super_resolution(c, net, x)
                                               : segmentation(c, net, x);
@@ -164,11 +164,11 @@ static size_t distance(size_t a, size_t b) {
     return a > b ? a - b : b - a;
 }
 
-// Sets the growth, or the channels, that comes nearest; their numbers of parameters ascend.
-static enum gb_status come_near(struct gb_factored_config *config,
-                                struct gb_factored_parameters *parameters) {
+// Sets the growth, or the channels, that comes nearest: bisection, as parameters grow with it.
+static enum gb_status match_size(struct gb_factored_config *config,
+                                 struct gb_factored_parameters *parameters) {
     const size_t wanted = parameters->flow;
-    int below = 1, above = GB_MOST_CHANNELS;
+    int below = 1, above = GB_MAX_CHANNELS;
     size_t few, many;
     while (above - below > 1) {
         int middle = (below + above) / 2;
@@ -206,7 +206,7 @@ enum gb_status gb_factored_follow(const struct gb_cnf_config *flow,
         return GB_OK;
     GB_TRY(gb_cnf_check(flow));
     GB_TRY(gb_model_parameters(&gb_cnf_model, flow, &parameters->flow));
-    return come_near(config, parameters);
+    return match_size(config, parameters);
 }
 
 enum gb_status gb_factored_match(const struct gb_cnf_config *flow,

@@ -8,7 +8,7 @@
 // GB_CNF_SEGMENTATION: the features of Table 4 and a weighted Bernoulli distribution (Eq. 9),
 // trained without its normaliser and scored with it. How logits come from the features the paper
 // does not say: here, as DRIU (Maninis et al. 2016) does it, a 3x3 convolution to 16 channels at
-// each resolution, all brought to full size and joined, and a last 3x3 convolution.
+// each resolution, all upsampled to full size and concatenated, and a last 3x3 convolution.
 #ifndef GB_FACTORED_H
 #define GB_FACTORED_H
 
@@ -25,23 +25,22 @@ struct gb_factored_config {
 
 extern const struct gb_config_table gb_factored_table;
 
-// Numbers of parameters: the baseline's, and that of the flow which it was matched to; 0: it was
-// not.
+// Numbers of parameters: of the baseline, and of the flow that it was matched to (0: it was not).
 struct gb_factored_parameters {
     size_t flow, baseline;
 };
 
-// The baseline of a flow. Of what *config comes with, the channels, the growth and the weight of
-// ones stay as they are, unless they are GB_FOLLOWS. Channels, and all else, are then the flow's,
-// and ones (vessels) weigh 90 %, which the paper's text wants; Eq. 9 as printed gives them 10 %.
-// The growth, or of segmentation the channels, is then the whole number that brings the number of
-// parameters as near to the flow's as it gets. GB_BAD_INPUT where the flow is none.
+// The baseline of a flow: fills *config, except for channels, growth and weight of ones where they
+// are given (not GB_FOLLOWS). The defaults: channels as the flow's; 90 % for ones (vessels), which
+// the paper's text wants (Eq. 9 as printed gives them 10 %); and the integer growth, or for
+// segmentation channels, that brings the number of parameters closest to the flow's. GB_BAD_INPUT
+// for an invalid flow.
 enum { GB_FOLLOWS = -1 };
 enum gb_status gb_factored_follow(const struct gb_cnf_config *flow,
                                   struct gb_factored_config *config,
                                   struct gb_factored_parameters *parameters);
 
-// The same with nothing of its own.
+// The same with all defaults.
 enum gb_status gb_factored_match(const struct gb_cnf_config *flow,
                                  struct gb_factored_config *config);
 

@@ -5,22 +5,21 @@
 
 #include "flows/models/regression.h"
 
-// VGG-16: convolutions of each block, and their channels and those of the layers behind in units of
-// the first block's.
+// VGG-16: the number of convolutions of each block, and channels in multiples of the first block's.
 enum { BLOCKS = 5, KERNEL = 3, TOP_KERNEL = 7, TOP_CHANNELS = 64 };
 static const struct {
     int convolutions, channels;
 } blocks[BLOCKS] = {{2, 1}, {2, 2}, {3, 4}, {3, 8}, {3, 8}};
-enum { FIRST_SCORED = 3, STRIDE = 1 << BLOCKS }; // scores: behind so many blocks, and deeper
+enum { FIRST_SCORED = 3, STRIDE = 1 << BLOCKS }; // scores from this many blocks on
 
 static const char *const target_names[GB_FCN_TARGETS] = {"zero-one", "centred"};
 
 #define FIELD(field) offsetof(struct gb_fcn_config, field)
 
 static const struct gb_config_field fields[] = {
-    GB_SIZE_FIELDS(1, 1, GB_MOST_CHANNELS),
+    GB_SIZE_FIELDS(1, 1, GB_MAX_CHANNELS),
     {"targets", "targets", FIELD(targets), 0, GB_FCN_TARGETS - 1, NULL, target_names},
-    {"width", "width", FIELD(width), 1, GB_MOST_CHANNELS / TOP_CHANNELS,
+    {"width", "width", FIELD(width), 1, GB_MAX_CHANNELS / TOP_CHANNELS,
      "channels of the first block (VGG-16: 64)", NULL},
 };
 
@@ -45,37 +44,37 @@ static enum gb_status check(const void *config) {
 }
 
 // A buffer at 1 / 2^halvings of the size.
-static struct gb_place buffer(const struct gb_fcn_config *c, struct gb_feed_forward *net,
+static struct gb_slice buffer(const struct gb_fcn_config *c, struct gb_feed_forward *net,
                               int halvings, int channels) {
     return gb_feed_forward_buffer(net, c->sizes.x_h >> halvings, c->sizes.x_w >> halvings,
                                   channels);
 }
 
-static struct gb_place conv(const struct gb_fcn_config *c, struct gb_feed_forward *net,
-                            struct gb_conv_layer_spec spec, int halvings, struct gb_place from,
+static struct gb_slice conv(const struct gb_fcn_config *c, struct gb_feed_forward *net,
+                            struct gb_conv_layer_spec spec, int halvings, struct gb_slice from,
                             int channels) {
-    struct gb_place to = buffer(c, net, halvings, channels);
+    struct gb_slice to = buffer(c, net, halvings, channels);
     gb_feed_forward_conv(net, spec, from, to);
     return to;
 }
 
 // Block b, numbered from 0, and its pooling.
-static struct gb_place block(const struct gb_fcn_config *c, struct gb_feed_forward *net, int b,
-                             struct gb_place at) {
+static struct gb_slice block(const struct gb_fcn_config *c, struct gb_feed_forward *net, int b,
+                             struct gb_slice at) {
     for (int i = 0; i < blocks[b].convolutions; i++) {
         char name[32];
         snprintf(name, sizeof name, "blocks.%d.%d", b, i);
         at = conv(c, net, gb_conv_layer_he(name, at.count, KERNEL), b, at,
                   c->width * blocks[b].channels);
     }
-    struct gb_place pooled = buffer(c, net, b + 1, at.count);
+    struct gb_slice pooled = buffer(c, net, b + 1, at.count);
     gb_feed_forward_pool(net, at, pooled);
     return pooled;
 }
 
 // Scores of the classes; they start as zeros.
-static struct gb_place scores(const struct gb_fcn_config *c, struct gb_feed_forward *net,
-                              int halvings, struct gb_place features) {
+static struct gb_slice scores(const struct gb_fcn_config *c, struct gb_feed_forward *net,
+                              int halvings, struct gb_slice features) {
     char name[32];
     snprintf(name, sizeof name, "scores.%d", halvings - FIRST_SCORED);
     struct gb_conv_layer_spec spec = gb_conv_layer_default(name, features.count, 1, GB_IDENTITY);
@@ -84,37 +83,37 @@ static struct gb_place scores(const struct gb_fcn_config *c, struct gb_feed_forw
 }
 
 // To twice the size, from 1 / 2^halvings of the full one.
-static struct gb_place enlarge(const struct gb_fcn_config *c, struct gb_feed_forward *net,
-                               int halvings, struct gb_place from) {
+static struct gb_slice enlarge(const struct gb_fcn_config *c, struct gb_feed_forward *net,
+                               int halvings, struct gb_slice from) {
     char name[32];
     snprintf(name, sizeof name, "enlarge.%d", halvings - 1);
     struct gb_conv_layer_spec spec = gb_conv_layer_default(name, from.count, KERNEL, GB_IDENTITY);
     spec.weight_init = (struct gb_init){GB_INIT_BILINEAR, 0};
     spec.bias_init = (struct gb_init){0};
-    struct gb_place twice = buffer(c, net, halvings - 1, from.count);
+    struct gb_slice twice = buffer(c, net, halvings - 1, from.count);
     gb_feed_forward_upsample(net, from, twice);
     return conv(c, net, spec, halvings - 1, twice, from.count);
 }
 
-static struct gb_place network(const void *config, struct gb_feed_forward *net, struct gb_place x) {
+static struct gb_slice network(const void *config, struct gb_feed_forward *net, struct gb_slice x) {
     const struct gb_fcn_config *c = config;
-    struct gb_place features[BLOCKS + 1]; // at 1 / 2^i of the size
+    struct gb_slice features[BLOCKS + 1]; // at 1 / 2^i of the size
     features[0] = x;
     for (int b = 0; b < BLOCKS; b++)
         features[b + 1] = block(c, net, b, features[b]);
     int channels = c->width * TOP_CHANNELS;
-    struct gb_place wide =
+    struct gb_slice wide =
         conv(c, net, gb_conv_layer_he("top.0", features[BLOCKS].count, TOP_KERNEL), BLOCKS,
              features[BLOCKS], channels);
-    struct gb_place top =
+    struct gb_slice top =
         conv(c, net, gb_conv_layer_he("top.1", channels, 1), BLOCKS, wide, channels);
-    struct gb_place at = scores(c, net, BLOCKS, top);
+    struct gb_slice at = scores(c, net, BLOCKS, top);
     for (int halvings = BLOCKS; halvings > 0; halvings--) {
         at = enlarge(c, net, halvings, at);
         if (halvings <= FIRST_SCORED)
             continue;
-        struct gb_place finer = scores(c, net, halvings - 1, features[halvings - 1]);
-        struct gb_place sum = buffer(c, net, halvings - 1, at.count);
+        struct gb_slice finer = scores(c, net, halvings - 1, features[halvings - 1]);
+        struct gb_slice sum = buffer(c, net, halvings - 1, at.count);
         gb_feed_forward_residual(net, finer, 1, at, sum);
         at = sum;
     }

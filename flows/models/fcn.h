@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // FCN-8s (Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic Segmentation",
 // 2015) on the layout of VGG-16, the baseline of the c-Glow paper's segmentation tables: five
-// blocks of 3x3 convolutions and a max-pooling each, a 7x7 and a 1x1 convolution in place of VGG's
+// blocks of 3x3 convolutions and a max-pooling each, a 7x7 and a 1x1 convolution instead of VGG's
 // fully connected layers, and scores of the classes at 1/32, 1/16 and 1/8 of the size, each brought
 // to twice its size and added to the next, the last brought to full size. Trained from a random
 // start on cross entropy.

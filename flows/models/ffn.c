@@ -10,9 +10,9 @@ enum { HALVING_KERNEL = 4, KERNEL = 3 };
 #define FIELD(field) offsetof(struct gb_ffn_config, field)
 
 static const struct gb_config_field fields[] = {
-    GB_SIZE_FIELDS(1, 1, GB_MOST_CHANNELS),
+    GB_SIZE_FIELDS(1, 1, GB_MAX_CHANNELS),
     {"levels", "levels", FIELD(levels), 1, 8, "halvings of the image", NULL},
-    {"channels", "channels", FIELD(channels), 1, GB_MOST_CHANNELS,
+    {"channels", "channels", FIELD(channels), 1, GB_MAX_CHANNELS,
      "channels of the first level; each has twice those of the one before", NULL},
 };
 
@@ -46,9 +46,9 @@ static enum gb_status check(const void *config) {
         return gb_fail(GB_BAD_INPUT, what, "target size",
                        "%dx%d is not the image's %dx%d halved %d times and then doubled", s->y_h,
                        s->y_w, s->x_h, s->x_w, c->levels);
-    if (channels_at(c, c->levels) > GB_MOST_CHANNELS)
+    if (channels_at(c, c->levels) > GB_MAX_CHANNELS)
         return gb_fail(GB_BAD_INPUT, what, "channels", "%d make %d at the last level, above %d",
-                       c->channels, channels_at(c, c->levels), GB_MOST_CHANNELS);
+                       c->channels, channels_at(c, c->levels), GB_MAX_CHANNELS);
     return GB_OK;
 }
 
@@ -59,13 +59,13 @@ static struct gb_conv_layer_spec halving_conv(const char *name, int inputs) {
     return spec;
 }
 
-static struct gb_place encode(const struct gb_ffn_config *c, struct gb_feed_forward *net,
-                              struct gb_place at) {
+static struct gb_slice encode(const struct gb_ffn_config *c, struct gb_feed_forward *net,
+                              struct gb_slice at) {
     const struct gb_image_sizes *s = &c->sizes;
     for (int l = 1; l <= c->levels; l++) {
         char name[32];
         snprintf(name, sizeof name, "encoder.%d", l - 1);
-        struct gb_place to =
+        struct gb_slice to =
             gb_feed_forward_buffer(net, s->x_h >> l, s->x_w >> l, channels_at(c, l));
         gb_feed_forward_conv(net, halving_conv(name, at.count), at, to);
         at = to;
@@ -73,15 +73,15 @@ static struct gb_place encode(const struct gb_ffn_config *c, struct gb_feed_forw
     return at;
 }
 
-static struct gb_place decode(const struct gb_ffn_config *c, struct gb_feed_forward *net,
-                              struct gb_place at) {
+static struct gb_slice decode(const struct gb_ffn_config *c, struct gb_feed_forward *net,
+                              struct gb_slice at) {
     const struct gb_image_sizes *s = &c->sizes;
     for (int d = 1, last = doublings(c); d <= last; d++) {
         char name[32];
         snprintf(name, sizeof name, "decoder.%d", d - 1);
         int h = s->y_h >> (last - d), w = s->y_w >> (last - d);
-        struct gb_place twice = gb_feed_forward_buffer(net, h, w, at.count);
-        struct gb_place to = gb_feed_forward_buffer(net, h, w, channels_at(c, c->levels - d));
+        struct gb_slice twice = gb_feed_forward_buffer(net, h, w, at.count);
+        struct gb_slice to = gb_feed_forward_buffer(net, h, w, channels_at(c, c->levels - d));
         gb_feed_forward_upsample(net, at, twice);
         gb_feed_forward_conv(net, gb_conv_layer_he(name, at.count, KERNEL), twice, to);
         at = to;
@@ -89,15 +89,15 @@ static struct gb_place decode(const struct gb_ffn_config *c, struct gb_feed_forw
     return at;
 }
 
-static struct gb_place network(const void *config, struct gb_feed_forward *net, struct gb_place x) {
+static struct gb_slice network(const void *config, struct gb_feed_forward *net, struct gb_slice x) {
     const struct gb_ffn_config *c = config;
     const struct gb_image_sizes *s = &c->sizes;
-    struct gb_place code = encode(c, net, x);
-    struct gb_place bottom =
+    struct gb_slice code = encode(c, net, x);
+    struct gb_slice bottom =
         gb_feed_forward_buffer(net, s->x_h >> c->levels, s->x_w >> c->levels, code.count);
     gb_feed_forward_conv(net, gb_conv_layer_he("bottom", code.count, KERNEL), code, bottom);
-    struct gb_place features = decode(c, net, bottom);
-    struct gb_place y = gb_feed_forward_buffer(net, s->y_h, s->y_w, s->y_c);
+    struct gb_slice features = decode(c, net, bottom);
+    struct gb_slice y = gb_feed_forward_buffer(net, s->y_h, s->y_w, s->y_c);
     gb_feed_forward_conv(net, gb_conv_layer_default("head", features.count, KERNEL, GB_IDENTITY),
                          features, y);
     return y;

@@ -28,8 +28,8 @@ void gb_latent_shapes(int levels, int batch, int y_h, int y_w, int y_c, struct g
 enum gb_status gb_likelihoods_check(const char *model, int batch, const double *log_likelihood) {
     for (int n = 0; n < batch; n++)
         if (!isfinite(log_likelihood[n]))
-            return gb_fail(GB_CHECK_FAILED, "cannot take the likelihood", model,
-                           "that of example %d of the batch is %g", n, log_likelihood[n]);
+            return gb_fail(GB_CHECK_FAILED, "cannot compute the likelihood", model,
+                           "example %d of the batch has %g", n, log_likelihood[n]);
     return GB_OK;
 }
 

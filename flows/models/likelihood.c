@@ -7,7 +7,7 @@ int gb_likelihood_channels(const struct gb_likelihood *likelihood, int y_channel
     return likelihood->form == GB_LIKELIHOOD_LOGISTIC ? 2 * y_channels : y_channels;
 }
 
-// Every likelihood takes as much: a float for each row.
+// The same for every likelihood: a float for each row.
 size_t gb_likelihood_scratch_floats(const struct gb_tensor *raw) {
     return gb_gaussian_scratch_floats(raw);
 }

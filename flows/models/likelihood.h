@@ -23,7 +23,7 @@ struct gb_likelihood {
     struct gb_bernoulli bernoulli; // GB_LIKELIHOOD_BERNOULLI
 };
 
-// Channels of raw for so many of y.
+// Channels of raw for this number of channels of y.
 int gb_likelihood_channels(const struct gb_likelihood *likelihood, int y_channels);
 // What the functions below need, raw having the shape given.
 size_t gb_likelihood_scratch_floats(const struct gb_tensor *raw);

@@ -7,10 +7,10 @@ static bool has_own_zero(const struct gb_regression *model) {
     return model->zero < 0 || model->zero > 0;
 }
 
-static enum gb_wanted wanted(const struct gb_model_use *use) {
+static enum gb_gradients wanted(const struct gb_model_use *use) {
     if (!gb_model_trains(use))
-        return GB_WANTED_NOTHING;
-    return use->input_gradient ? GB_WANTED_ALL : GB_WANTED_PARAMETERS;
+        return GB_GRADIENTS_NONE;
+    return use->input_gradient ? GB_GRADIENTS_ALL : GB_GRADIENTS_PARAMETERS;
 }
 
 // ---- Building ----
@@ -24,10 +24,10 @@ enum gb_status gb_regression_plan(struct gb_model *base, const void *config) {
     model->zero = form->zero ? form->zero(config) : 0;
     struct gb_builder builder = {
         .backend = base->backend, .params = &base->params, .threads = base->use.threads};
-    struct gb_place x =
+    struct gb_slice x =
         gb_feed_forward_begin(&model->net, &builder, wanted(&base->use),
                               base->use.batch / base->use.samples_per_x, s->x_h, s->x_w, s->x_c);
-    struct gb_place raw = form->network(config, &model->net, x);
+    struct gb_slice raw = form->network(config, &model->net, x);
     assert(raw.count == gb_likelihood_channels(&model->likelihood, s->y_c));
     gb_feed_forward_output(&model->net, raw);
     GB_TRY(gb_feed_forward_end(&model->net));

@@ -13,7 +13,7 @@
 struct gb_regression_form {
     // Adds the network to `net`; returns its output, a whole buffer of y's height and width and of
     // the likelihood's channels.
-    struct gb_place (*network)(const void *config, struct gb_feed_forward *net, struct gb_place x);
+    struct gb_slice (*network)(const void *config, struct gb_feed_forward *net, struct gb_slice x);
     // What training maximises, or what a trained model is scored by.
     struct gb_likelihood (*likelihood)(const void *config, bool training);
     // The value in y that stands for the likelihood's 0; its 1 is 1 above. NULL: 0.
@@ -25,7 +25,7 @@ struct gb_regression {
     struct gb_model base;
     struct gb_image_sizes sizes;
     struct gb_likelihood likelihood;
-    float zero; // what y has in place of 0
+    float zero; // the value in y that stands for 0
     struct gb_feed_forward net;
     float *workspace;        // of the net's backward
     struct gb_tensor raw;    // the net's output, repeated for each sample

@@ -8,10 +8,10 @@ enum { PATCH_KERNEL = 9, MAPPING_KERNEL = 1, RECONSTRUCTION_KERNEL = 5 };
 #define FIELD(field) offsetof(struct gb_srcnn_config, field)
 
 static const struct gb_config_field fields[] = {
-    GB_SIZE_FIELDS(1, 1, GB_MOST_CHANNELS),
-    {"patch_channels", "patch channels", FIELD(patch_channels), 1, GB_MOST_CHANNELS,
+    GB_SIZE_FIELDS(1, 1, GB_MAX_CHANNELS),
+    {"patch_channels", "patch channels", FIELD(patch_channels), 1, GB_MAX_CHANNELS,
      "channels of the patches' features", NULL},
-    {"mapping_channels", "mapping channels", FIELD(mapping_channels), 1, GB_MOST_CHANNELS,
+    {"mapping_channels", "mapping channels", FIELD(mapping_channels), 1, GB_MAX_CHANNELS,
      "channels that they are mapped to", NULL},
 };
 
@@ -23,19 +23,19 @@ static enum gb_status check(const void *config) {
     GB_TRY(gb_config_check(config, &gb_srcnn_table));
     if (s->y_h % s->x_h || s->y_w % s->x_w)
         return gb_fail(GB_BAD_INPUT, "unusable model configuration", "target size",
-                       "%dx%d is no whole multiple of the image's %dx%d", s->y_h, s->y_w, s->x_h,
-                       s->x_w);
+                       "%dx%d is not an integer multiple of the image's %dx%d", s->y_h, s->y_w,
+                       s->x_h, s->x_w);
     return GB_OK;
 }
 
-static struct gb_place network(const void *config, struct gb_feed_forward *net, struct gb_place x) {
+static struct gb_slice network(const void *config, struct gb_feed_forward *net, struct gb_slice x) {
     const struct gb_srcnn_config *c = config;
     const struct gb_image_sizes *s = &c->sizes;
-    struct gb_place bicubic = gb_feed_forward_buffer(net, s->y_h, s->y_w, s->x_c);
-    struct gb_place patches = gb_feed_forward_buffer(net, s->y_h, s->y_w, c->patch_channels);
-    struct gb_place mapped = gb_feed_forward_buffer(net, s->y_h, s->y_w, c->mapping_channels);
-    struct gb_place y = gb_feed_forward_buffer(net, s->y_h, s->y_w, s->y_c);
-    gb_feed_forward_enlarge(net, x, bicubic);
+    struct gb_slice bicubic = gb_feed_forward_buffer(net, s->y_h, s->y_w, s->x_c);
+    struct gb_slice patches = gb_feed_forward_buffer(net, s->y_h, s->y_w, c->patch_channels);
+    struct gb_slice mapped = gb_feed_forward_buffer(net, s->y_h, s->y_w, c->mapping_channels);
+    struct gb_slice y = gb_feed_forward_buffer(net, s->y_h, s->y_w, s->y_c);
+    gb_feed_forward_bicubic(net, x, bicubic);
     gb_feed_forward_conv(net, gb_conv_layer_he("patches", s->x_c, PATCH_KERNEL), bicubic, patches);
     gb_feed_forward_conv(net, gb_conv_layer_he("mapping", c->patch_channels, MAPPING_KERNEL),
                          patches, mapped);

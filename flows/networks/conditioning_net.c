@@ -8,7 +8,7 @@ static enum gb_status plan_convolutions(struct gb_conditioning_net *net, struct 
                                         bool live) {
     enum { CONVOLUTIONS = 3 };
     int h = shape->x_h, w = shape->x_w;
-    struct gb_place at = gb_feed_forward_begin(&net->conv, builder, GB_WANTED_PARAMETERS,
+    struct gb_slice at = gb_feed_forward_begin(&net->conv, builder, GB_GRADIENTS_PARAMETERS,
                                                shape->images, h, w, shape->x_c);
     for (int i = 0; i < CONVOLUTIONS; i++) {
         char layer[48];
@@ -21,7 +21,7 @@ static enum gb_status plan_convolutions(struct gb_conditioning_net *net, struct 
         else
             spec.bias_init = gb_init_default(gb_conv_fan_in(&spec.problem));
         h /= 2, w /= 2;
-        struct gb_place to = gb_feed_forward_buffer(&net->conv, h, w, shape->n_c);
+        struct gb_slice to = gb_feed_forward_buffer(&net->conv, h, w, shape->n_c);
         gb_feed_forward_conv(&net->conv, spec, at, to);
         at = to;
     }

@@ -34,8 +34,8 @@ void gb_conditioning_net_free(struct gb_conditioning_net *net, const struct gb_b
 void gb_conditioning_net_forward(struct gb_conditioning_net *net, const struct gb_pass *pass,
                                  const struct gb_tensor *x);
 
-// dy, the gradient of hidden[2], is overwritten. dx may be NULL. `workspace` has as many floats as
-// gb_conditioning_net_workspace tells.
+// dy, the gradient of hidden[2], is overwritten. dx may be NULL. `workspace` holds
+// gb_conditioning_net_workspace floats.
 void gb_conditioning_net_backward(struct gb_conditioning_net *net, const struct gb_pass *pass,
                                   const struct gb_tensor *x, const struct gb_tensor *dy,
                                   float *workspace, const struct gb_tensor *dx);

@@ -5,27 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { CONV, NORM, POOL, UPSAMPLE, ENLARGE, RESIDUAL };
+enum kind { CONV, NORM, POOL, UPSAMPLE, BICUBIC, RESIDUAL };
 
-// How a reader's share of a place's gradient goes there: it is the first for the last `missing`
-// channels and is added to the others.
-struct contribution {
-    bool add;
-    int missing;
+// How a reader's accumulation enters a slice's gradient: it is the first for the last `fresh`
+// channels, and is added to the others.
+struct accumulation {
+    bool adds; // to at least one channel
+    int fresh;
 };
 
 struct gb_feed_forward_operation {
     enum kind kind;
-    struct gb_place from, to;
-    struct gb_place skip; // RESIDUAL: x; `from` is r
-    struct contribution d_from, d_skip;
+    struct gb_slice from, to;
+    struct gb_slice skip; // RESIDUAL: x; `from` is r
+    struct accumulation d_from, d_skip;
     union {
         struct {
             struct gb_conv_layer layer;
-            // The layer that made `from` for this one alone: its activation's gradient is taken
-            // along with the data gradient.
+            // The layer whose output only this one reads: the backward of its activation is fused
+            // with this layer's data gradient.
             struct gb_conv_layer *producer;
-            bool fused; // with its only reader, as its producer
+            bool fused; // is the producer of its only reader
         } conv;
         struct {
             enum gb_activation activation;
@@ -40,10 +40,10 @@ struct gb_feed_forward_operation {
 
 struct gb_feed_forward_buffer {
     int h, w, c;
-    int output;   // which one it is, or -1
-    bool trained; // its gradient is needed: something before it has parameters
+    int output;   // its index, or NOT_AN_OUTPUT
+    bool trained; // it depends on parameters, so backward needs its gradient
     struct gb_tensor value;
-    size_t value_at, gradient_at; // in values, in backward's workspace
+    size_t value_offset, gradient_offset; // in values, in backward's workspace
 };
 
 enum { INPUT, NOT_AN_OUTPUT = -1 };
@@ -60,7 +60,7 @@ static void fail(struct gb_feed_forward *net, enum gb_status status) {
         net->status = status;
 }
 
-// Makes room for one more in a list.
+// Makes room for one more element in a list.
 static void *grow(struct gb_feed_forward *net, void *list, int count, int *capacity, size_t size) {
     if (count < *capacity)
         return list;
@@ -74,28 +74,29 @@ static void *grow(struct gb_feed_forward *net, void *list, int count, int *capac
     return grown;
 }
 
-struct gb_place gb_feed_forward_buffer(struct gb_feed_forward *net, int h, int w, int c) {
+struct gb_slice gb_feed_forward_buffer(struct gb_feed_forward *net, int h, int w, int c) {
     net->buffers =
         grow(net, net->buffers, net->buffer_count, &net->buffer_capacity, sizeof *net->buffers);
     if (net->status != GB_OK)
-        return (struct gb_place){INPUT, 0, c};
+        return (struct gb_slice){INPUT, 0, c};
     net->buffers[net->buffer_count] =
         (struct gb_feed_forward_buffer){.h = h, .w = w, .c = c, .output = NOT_AN_OUTPUT};
-    return (struct gb_place){net->buffer_count++, 0, c};
+    return (struct gb_slice){net->buffer_count++, 0, c};
 }
 
-struct gb_place gb_feed_forward_begin(struct gb_feed_forward *net, struct gb_builder *builder,
-                                      enum gb_wanted wanted, int images, int h, int w, int c) {
-    *net = (struct gb_feed_forward){.builder = builder, .wanted = wanted, .images = images};
-    struct gb_place input = gb_feed_forward_buffer(net, h, w, c);
+struct gb_slice gb_feed_forward_begin(struct gb_feed_forward *net, struct gb_builder *builder,
+                                      enum gb_gradients gradients, int images, int h, int w,
+                                      int c) {
+    *net = (struct gb_feed_forward){.builder = builder, .gradients = gradients, .images = images};
+    struct gb_slice input = gb_feed_forward_buffer(net, h, w, c);
     if (net->status == GB_OK)
-        net->buffers[INPUT].trained = wanted == GB_WANTED_ALL;
+        net->buffers[INPUT].trained = gradients == GB_GRADIENTS_ALL;
     return input;
 }
 
 // NULL after a failure.
 static struct gb_feed_forward_operation *append(struct gb_feed_forward *net, enum kind kind,
-                                                struct gb_place from, struct gb_place to) {
+                                                struct gb_slice from, struct gb_slice to) {
     net->operations = grow(net, net->operations, net->operation_count, &net->operation_capacity,
                            sizeof *net->operations);
     if (net->status != GB_OK)
@@ -112,12 +113,12 @@ static struct gb_feed_forward_operation *append(struct gb_feed_forward *net, enu
     return operation;
 }
 
-static void mark_trained(struct gb_feed_forward *net, struct gb_place from, struct gb_place to) {
+static void mark_trained(struct gb_feed_forward *net, struct gb_slice from, struct gb_slice to) {
     net->buffers[to.buffer].trained |= net->buffers[from.buffer].trained;
 }
 
 void gb_feed_forward_conv(struct gb_feed_forward *net, struct gb_conv_layer_spec spec,
-                          struct gb_place from, struct gb_place to) {
+                          struct gb_slice from, struct gb_slice to) {
     struct gb_feed_forward_operation *operation = append(net, CONV, from, to);
     if (!operation)
         return;
@@ -135,7 +136,7 @@ void gb_feed_forward_conv(struct gb_feed_forward *net, struct gb_conv_layer_spec
 }
 
 void gb_feed_forward_norm(struct gb_feed_forward *net, enum gb_activation activation,
-                          struct gb_place from, struct gb_place to) {
+                          struct gb_slice from, struct gb_slice to) {
     struct gb_feed_forward_operation *operation = append(net, NORM, from, to);
     if (!operation)
         return;
@@ -147,7 +148,7 @@ void gb_feed_forward_norm(struct gb_feed_forward *net, enum gb_activation activa
     mark_trained(net, from, to);
 }
 
-void gb_feed_forward_pool(struct gb_feed_forward *net, struct gb_place from, struct gb_place to) {
+void gb_feed_forward_pool(struct gb_feed_forward *net, struct gb_slice from, struct gb_slice to) {
     struct gb_feed_forward_operation *operation = append(net, POOL, from, to);
     if (!operation)
         return;
@@ -160,8 +161,8 @@ void gb_feed_forward_pool(struct gb_feed_forward *net, struct gb_place from, str
     mark_trained(net, from, to);
 }
 
-void gb_feed_forward_upsample(struct gb_feed_forward *net, struct gb_place from,
-                              struct gb_place to) {
+void gb_feed_forward_upsample(struct gb_feed_forward *net, struct gb_slice from,
+                              struct gb_slice to) {
     struct gb_feed_forward_operation *operation = append(net, UPSAMPLE, from, to);
     if (!operation)
         return;
@@ -174,9 +175,9 @@ void gb_feed_forward_upsample(struct gb_feed_forward *net, struct gb_place from,
     mark_trained(net, from, to);
 }
 
-void gb_feed_forward_enlarge(struct gb_feed_forward *net, struct gb_place from,
-                             struct gb_place to) {
-    struct gb_feed_forward_operation *operation = append(net, ENLARGE, from, to);
+void gb_feed_forward_bicubic(struct gb_feed_forward *net, struct gb_slice from,
+                             struct gb_slice to) {
+    struct gb_feed_forward_operation *operation = append(net, BICUBIC, from, to);
     if (!operation)
         return;
     const struct gb_feed_forward_buffer *in = &net->buffers[from.buffer];
@@ -187,8 +188,8 @@ void gb_feed_forward_enlarge(struct gb_feed_forward *net, struct gb_place from,
     gb_builder_need_scratch(net->builder, gb_resample_scratch_floats(&x, net->builder->threads));
 }
 
-void gb_feed_forward_residual(struct gb_feed_forward *net, struct gb_place x, float factor,
-                              struct gb_place r, struct gb_place to) {
+void gb_feed_forward_residual(struct gb_feed_forward *net, struct gb_slice x, float factor,
+                              struct gb_slice r, struct gb_slice to) {
     struct gb_feed_forward_operation *operation = append(net, RESIDUAL, r, to);
     if (!operation)
         return;
@@ -198,70 +199,71 @@ void gb_feed_forward_residual(struct gb_feed_forward *net, struct gb_place x, fl
     mark_trained(net, r, to);
 }
 
-void gb_feed_forward_output(struct gb_feed_forward *net, struct gb_place place) {
+void gb_feed_forward_output(struct gb_feed_forward *net, struct gb_slice slice) {
     if (net->status != GB_OK)
         return;
-    assert(net->output_count < GB_MAX_OUTPUTS && place.count == net->buffers[place.buffer].c);
-    net->buffers[place.buffer].output = net->output_count;
-    net->outputs[net->output_count++] = place;
+    assert(net->output_count < GB_MAX_OUTPUTS && slice.count == net->buffers[slice.buffer].c);
+    net->buffers[slice.buffer].output = net->output_count;
+    net->outputs[net->output_count++] = slice;
 }
 
-// ---- Planning: who adds to which gradient ----
+// ---- Planning: accumulation of gradients ----
 
-static bool same_place(struct gb_place a, struct gb_place b) {
+static bool same_slice(struct gb_slice a, struct gb_slice b) {
     return a.buffer == b.buffer && a.first == b.first && a.count == b.count;
 }
 
-static bool overlap(struct gb_place a, struct gb_place b) {
+static bool overlap(struct gb_slice a, struct gb_slice b) {
     return a.buffer == b.buffer && a.first < b.first + b.count && b.first < a.first + a.count;
 }
 
-static bool reads(const struct gb_feed_forward_operation *operation, struct gb_place place) {
-    return overlap(operation->from, place) ||
-           (operation->kind == RESIDUAL && overlap(operation->skip, place));
+static bool reads(const struct gb_feed_forward_operation *operation, struct gb_slice slice) {
+    return overlap(operation->from, slice) ||
+           (operation->kind == RESIDUAL && overlap(operation->skip, slice));
 }
 
-// The convolution that made `place` for one reader only; NULL if it is none.
+// The convolution that writes `slice`, if it has a single reader; otherwise NULL.
 static struct gb_feed_forward_operation *only_producer(const struct gb_feed_forward *net,
-                                                       struct gb_place place) {
+                                                       struct gb_slice slice) {
     struct gb_feed_forward_operation *producer = NULL;
     int readers = 0;
     for (int i = 0; i < net->operation_count; i++) {
         struct gb_feed_forward_operation *operation = net->operations[i];
-        if (operation->kind == CONV && same_place(operation->to, place))
+        if (operation->kind == CONV && same_slice(operation->to, slice))
             producer = operation;
-        readers += reads(operation, place);
+        readers += reads(operation, slice);
     }
-    return readers == 1 && net->buffers[place.buffer].output == NOT_AN_OUTPUT ? producer : NULL;
+    return readers == 1 && net->buffers[slice.buffer].output == NOT_AN_OUTPUT ? producer : NULL;
 }
 
-// A reader of `place` gives its share of the gradient; *known: channels that have a share so far.
-static struct contribution contribute(struct gb_feed_forward *net, struct gb_place place,
-                                      int *known) {
-    int end = place.first + place.count, missing = end > *known ? end - *known : 0;
-    assert(place.first <= *known);
-    struct contribution contribution = {.add = missing < place.count, .missing = missing};
-    *known += missing;
-    if (contribution.add) {
-        struct gb_tensor share = shape_of(net, place.buffer);
-        share.c = place.count;
+// A reader of `slice` contributes to its gradient; *known: channels that have contributions so far.
+static struct accumulation accumulate_from(struct gb_feed_forward *net, struct gb_slice slice,
+                                           int *known) {
+    int end = slice.first + slice.count, fresh = end > *known ? end - *known : 0;
+    assert(slice.first <= *known);
+    struct accumulation accumulation = {.adds = fresh < slice.count, .fresh = fresh};
+    *known += fresh;
+    if (accumulation.adds) {
+        struct gb_tensor share = shape_of(net, slice.buffer);
+        share.c = slice.count;
         size_t floats = gb_round_up(gb_elements(&share), GB_CHANNEL_PAD);
         net->partial = net->partial > floats ? net->partial : floats;
     }
-    return contribution;
+    return accumulation;
 }
 
-// `known`: a zero for each buffer.
-static void plan_contributions(struct gb_feed_forward *net, int *known) {
+// `known`: zeros, one for each buffer.
+static void plan_accumulation(struct gb_feed_forward *net, int *known) {
     for (int i = 0; i < net->output_count; i++)
         known[net->outputs[i].buffer] = net->outputs[i].count;
     for (int i = net->operation_count - 1; i >= 0; i--) {
         struct gb_feed_forward_operation *operation = net->operations[i];
         assert(known[operation->to.buffer] >= operation->to.first + operation->to.count);
-        operation->d_from = contribute(net, operation->from, &known[operation->from.buffer]);
+        operation->d_from = accumulate_from(net, operation->from, &known[operation->from.buffer]);
         if (operation->kind == RESIDUAL)
-            operation->d_skip = contribute(net, operation->skip, &known[operation->skip.buffer]);
-        if (operation->kind != CONV || operation->d_from.add)
+            operation->d_skip =
+                accumulate_from(net, operation->skip, &known[operation->skip.buffer]);
+        if (operation->kind != CONV || operation->d_from.adds)
             continue;
         struct gb_feed_forward_operation *producer = only_producer(net, operation->from);
         if (producer) {
@@ -273,15 +275,15 @@ static void plan_contributions(struct gb_feed_forward *net, int *known) {
 
 // ---- Planning: memory ----
 
-// When a buffer's memory is first and last in use.
+// The first and last operation for which a buffer's memory is in use.
 struct span {
     int begin, end;
 };
 
-// What a buffer is kept for.
+// Where a buffer is used.
 struct uses {
     int first_write, last_read;
-    bool kept; // its value is needed backward
+    bool kept; // its value is needed in backward
 };
 
 static struct uses uses_of(const struct gb_feed_forward *net, int buffer) {
@@ -295,21 +297,21 @@ static struct uses uses_of(const struct gb_feed_forward *net, int buffer) {
         if (operation->to.buffer == buffer)
             uses.first_write = i;
         if (operation->kind == CONV && operation->to.buffer == buffer)
-            uses.kept |= net->wanted && (operation->conv.layer.plan.problem.activation ||
-                                         operation->conv.layer.log_scale >= 0);
+            uses.kept |= net->gradients && (operation->conv.layer.plan.problem.activation ||
+                                            operation->conv.layer.log_scale >= 0);
         if (takes &&
             (operation->kind == CONV || operation->kind == NORM || operation->kind == POOL))
-            uses.kept |= net->wanted != GB_WANTED_NOTHING;
+            uses.kept |= net->gradients != GB_GRADIENTS_NONE;
     }
     return uses;
 }
 
 struct slot {
     size_t floats;
-    int busy; // until this time
+    int busy; // up to and including this operation
 };
 
-// The slot that is free at `time` and fits best.
+// The best fit among slots that are free at `time`.
 static int choose_slot(const struct slot *slots, int count, size_t floats, int time) {
     int best = count;
     for (int s = 0; s < count; s++) {
@@ -324,8 +326,8 @@ static int choose_slot(const struct slot *slots, int count, size_t floats, int t
     return best;
 }
 
-// Gives each buffer but the input and those with an empty span a place at[b]; returns the floats of
-// all. `slots`: one for each buffer.
+// Assigns offsets at[b] to all buffers except the input and those with an empty span; returns the
+// total size in floats. `slots`: one for each buffer.
 static size_t pack(const struct gb_feed_forward *net, const struct span *spans, struct slot *slots,
                    size_t *at) {
     int slot_count = 0;
@@ -345,7 +347,7 @@ static size_t pack(const struct gb_feed_forward *net, const struct span *spans, 
     size_t floats = 0;
     for (int s = 0; s < slot_count; s++) {
         size_t size = slots[s].floats;
-        slots[s].floats = floats; // from here on, where it begins
+        slots[s].floats = floats; // from now on its offset
         floats += size;
     }
     for (int b = 1; b < net->buffer_count; b++)
@@ -369,8 +371,8 @@ static void plan_memory(struct gb_feed_forward *net, const struct packing *packi
     }
     net->value_floats = pack(net, packing->spans, packing->slots, packing->at);
     for (int b = 0; b < net->buffer_count; b++)
-        net->buffers[b].value_at = packing->at[b];
-    if (!net->wanted)
+        net->buffers[b].value_offset = packing->at[b];
+    if (!net->gradients)
         return;
     // Backward, operation i runs at time last - i. Gradients of outputs are the caller's.
     for (int b = 0; b < net->buffer_count; b++) {
@@ -381,7 +383,7 @@ static void plan_memory(struct gb_feed_forward *net, const struct packing *packi
     }
     net->workspace_floats = net->partial + pack(net, packing->spans, packing->slots, packing->at);
     for (int b = 0; b < net->buffer_count; b++)
-        net->buffers[b].gradient_at = net->partial + packing->at[b];
+        net->buffers[b].gradient_offset = net->partial + packing->at[b];
 }
 
 enum gb_status gb_feed_forward_end(struct gb_feed_forward *net) {
@@ -394,8 +396,8 @@ enum gb_status gb_feed_forward_end(struct gb_feed_forward *net) {
                               .slots = calloc(buffers, sizeof *packing.slots),
                               .at = calloc(buffers, sizeof *packing.at)};
     if (packing.known && packing.spans && packing.slots && packing.at) {
-        if (net->wanted)
-            plan_contributions(net, packing.known);
+        if (net->gradients)
+            plan_accumulation(net, packing.known);
         plan_memory(net, &packing);
     } else {
         fail(net, gb_no_memory("cannot build the model", "network"));
@@ -413,7 +415,7 @@ void gb_feed_forward_bind(struct gb_feed_forward *net, struct gb_arena *arena, f
     for (int b = 1; b < net->buffer_count; b++) {
         struct gb_feed_forward_buffer *buffer = &net->buffers[b];
         buffer->value = shape_of(net, b);
-        buffer->value.data = values ? values + buffer->value_at : NULL;
+        buffer->value.data = values ? values + buffer->value_offset : NULL;
     }
     for (int i = 0; i < net->operation_count; i++) {
         struct gb_feed_forward_operation *operation = net->operations[i];
@@ -436,7 +438,7 @@ void gb_feed_forward_free(struct gb_feed_forward *net, const struct gb_backend *
             backend->max_pool_plan_free(&operation->pool);
         if (operation->kind == UPSAMPLE)
             backend->upsample_plan_free(&operation->upsample);
-        if (operation->kind == ENLARGE)
+        if (operation->kind == BICUBIC)
             gb_resample_plan_free(&operation->enlarge);
         free(operation);
     }
@@ -453,9 +455,9 @@ const struct gb_tensor *gb_feed_forward_value(const struct gb_feed_forward *net,
 // ---- Forward ----
 
 static struct gb_tensor value_at(const struct gb_feed_forward *net, const struct gb_tensor *x,
-                                 struct gb_place place) {
-    const struct gb_tensor *buffer = place.buffer == INPUT ? x : &net->buffers[place.buffer].value;
-    return gb_channels(buffer, place.first, place.count);
+                                 struct gb_slice slice) {
+    const struct gb_tensor *buffer = slice.buffer == INPUT ? x : &net->buffers[slice.buffer].value;
+    return gb_channels(buffer, slice.first, slice.count);
 }
 
 static struct gb_norm_moments moments_of(const struct gb_feed_forward_operation *operation) {
@@ -492,7 +494,7 @@ void gb_feed_forward_forward(struct gb_feed_forward *net, const struct gb_pass *
         case UPSAMPLE:
             backend->upsample_forward(&operation->upsample, &pass->exec, &from, &to);
             break;
-        case ENLARGE:
+        case BICUBIC:
             backend->resample(&pass->exec, &operation->enlarge, &from, &to);
             break;
         case RESIDUAL: {
@@ -512,58 +514,59 @@ struct gradients {
     float *workspace;
 };
 
-static struct gb_tensor gradient_at(const struct gradients *gradients, struct gb_place place) {
-    const struct gb_feed_forward_buffer *buffer = &gradients->net->buffers[place.buffer];
-    if (place.buffer == INPUT)
-        return gb_channels(gradients->dx, place.first, place.count);
+static struct gb_tensor gradient_at(const struct gradients *gradients, struct gb_slice slice) {
+    const struct gb_feed_forward_buffer *buffer = &gradients->net->buffers[slice.buffer];
+    if (slice.buffer == INPUT)
+        return gb_channels(gradients->dx, slice.first, slice.count);
     if (buffer->output != NOT_AN_OUTPUT)
-        return gb_channels(&gradients->d_outputs[buffer->output], place.first, place.count);
-    struct gb_tensor whole = buffer->value;
-    whole.data = gradients->workspace + buffer->gradient_at;
-    return gb_channels(&whole, place.first, place.count);
+        return gb_channels(&gradients->d_outputs[buffer->output], slice.first, slice.count);
+    struct gb_tensor gradient = buffer->value;
+    gradient.data = gradients->workspace + buffer->gradient_offset;
+    return gb_channels(&gradient, slice.first, slice.count);
 }
 
-// Gives a place its share of a gradient, factor * share: added to what is there, or as the first.
-static void give(const struct gradients *gradients, struct gb_place place,
-                 const struct contribution *contribution, float factor,
-                 const struct gb_tensor *share) {
+// Accumulates factor * share into the gradient of a slice.
+static void accumulate(const struct gradients *gradients, struct gb_slice slice,
+                       const struct accumulation *accumulation, float factor,
+                       const struct gb_tensor *share) {
     const struct gb_pass *pass = gradients->pass;
-    struct gb_tensor d = gradient_at(gradients, place);
-    int known = place.count - contribution->missing;
-    struct gb_tensor there = gb_channels(&d, 0, known);
-    struct gb_tensor missing = gb_channels(&d, known, contribution->missing);
+    struct gb_tensor d = gradient_at(gradients, slice);
+    int known = slice.count - accumulation->fresh;
+    struct gb_tensor old = gb_channels(&d, 0, known);
+    struct gb_tensor fresh = gb_channels(&d, known, accumulation->fresh);
     struct gb_tensor first = gb_channels(share, 0, known);
-    struct gb_tensor rest = gb_channels(share, known, contribution->missing);
-    if (there.c > 0)
-        pass->backend->add_scaled(&pass->exec, &there, factor, &first, &there);
-    if (missing.c > 0)
-        pass->backend->add_scaled(&pass->exec, NULL, factor, &rest, &missing);
+    struct gb_tensor rest = gb_channels(share, known, accumulation->fresh);
+    if (old.c > 0)
+        pass->backend->add_scaled(&pass->exec, &old, factor, &first, &old);
+    if (fresh.c > 0)
+        pass->backend->add_scaled(&pass->exec, NULL, factor, &rest, &fresh);
 }
 
-// Where an operation writes its share: in place, or to be given.
-static struct gb_tensor share_of(const struct gradients *gradients, struct gb_place place,
-                                 const struct contribution *contribution) {
-    struct gb_tensor d = gradient_at(gradients, place);
-    return contribution->add ? gb_dense(gradients->workspace, d.n, d.h, d.w, d.c) : d;
+// Where an operation writes its contribution: into the gradient, or the workspace.
+static struct gb_tensor share_of(const struct gradients *gradients, struct gb_slice slice,
+                                 const struct accumulation *accumulation) {
+    struct gb_tensor d = gradient_at(gradients, slice);
+    return accumulation->adds ? gb_dense(gradients->workspace, d.n, d.h, d.w, d.c) : d;
 }
 
-static void give_share(const struct gradients *gradients, struct gb_place place,
-                       const struct contribution *contribution, const struct gb_tensor *share) {
-    if (contribution->add)
-        give(gradients, place, contribution, 1, share);
+static void accumulate_share(const struct gradients *gradients, struct gb_slice slice,
+                             const struct accumulation *accumulation,
+                             const struct gb_tensor *share) {
+    if (accumulation->adds)
+        accumulate(gradients, slice, accumulation, 1, share);
 }
 
-static bool wants_gradient(const struct gradients *gradients, struct gb_place place) {
-    return gradients->dx || gradients->net->buffers[place.buffer].trained;
+static bool wants_gradient(const struct gradients *gradients, struct gb_slice slice) {
+    return gradients->dx || gradients->net->buffers[slice.buffer].trained;
 }
 
 static void residual_backward(const struct gradients *gradients,
                               const struct gb_feed_forward_operation *operation,
                               const struct gb_tensor *dy) {
     if (wants_gradient(gradients, operation->from))
-        give(gradients, operation->from, &operation->d_from, operation->factor, dy);
+        accumulate(gradients, operation->from, &operation->d_from, operation->factor, dy);
     if (wants_gradient(gradients, operation->skip))
-        give(gradients, operation->skip, &operation->d_skip, 1, dy);
+        accumulate(gradients, operation->skip, &operation->d_skip, 1, dy);
 }
 
 static void conv_backward(const struct gradients *gradients,
@@ -581,16 +584,16 @@ static void conv_backward(const struct gradients *gradients,
     }
     struct gb_tensor share = share_of(gradients, operation->from, &operation->d_from);
     gb_conv_layer_backward(layer, pass, from, dy, operation->conv.producer, &share);
-    give_share(gradients, operation->from, &operation->d_from, &share);
+    accumulate_share(gradients, operation->from, &operation->d_from, &share);
 }
 
-// Those without parameters.
+// Of the operations without parameters.
 static void map_backward(const struct gradients *gradients,
                          const struct gb_feed_forward_operation *operation,
                          const struct gb_tensor *from, const struct gb_tensor *dy) {
     if (!wants_gradient(gradients, operation->from))
         return;
-    assert(operation->kind != ENLARGE);
+    assert(operation->kind != BICUBIC);
     const struct gb_pass *pass = gradients->pass;
     const struct gb_backend *backend = pass->backend;
     struct gb_tensor share = share_of(gradients, operation->from, &operation->d_from);
@@ -603,13 +606,13 @@ static void map_backward(const struct gradients *gradients,
     } else {
         backend->upsample_backward(&operation->upsample, &pass->exec, dy, &share);
     }
-    give_share(gradients, operation->from, &operation->d_from, &share);
+    accumulate_share(gradients, operation->from, &operation->d_from, &share);
 }
 
 void gb_feed_forward_backward(struct gb_feed_forward *net, const struct gb_pass *pass,
                               const struct gb_tensor *x, const struct gb_tensor *d_outputs,
                               float *workspace, const struct gb_tensor *dx) {
-    assert(net->wanted && (dx || net->wanted != GB_WANTED_ALL));
+    assert(net->gradients && (dx || net->gradients != GB_GRADIENTS_ALL));
     const struct gradients gradients = {
         .net = net, .pass = pass, .x = x, .dx = dx, .d_outputs = d_outputs, .workspace = workspace};
     for (int i = net->operation_count - 1; i >= 0; i--) {

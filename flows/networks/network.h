@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Feed-forward pieces that networks are made of (feed_forward.h, conditioning_net.h): a convolution
-// layer and a fully connected layer. Every piece has the same life: plan (declare parameters, fix
-// shapes), bind (take memory from the arena, run twice: to measure and for good), forward,
-// backward, free.
+// The layers that networks consist of (feed_forward.h, conditioning_net.h): convolution and fully
+// connected. Each has the same life cycle: plan (declare parameters, fix shapes), bind (take memory
+// from the arena; runs twice, to measure and for good), forward, backward, free.
 //
-// What every layer's functions have in common (flows/layers, too): a plan fails with
-// GB_OUT_OF_MEMORY, with GB_BAD_INPUT where a parameter's name is too long, and as the backend's
-// plan does; a free after a plan that failed is fine where the layer was all zeros before. `live`,
-// of a plan, is the start of GB_CGLOW_LIVE rather than the published one (flows/models/cglow.h).
-// `training`, of a bind: backward will be run, and gets its memory.
+// Common to all layers, those in flows/layers too: a plan fails with GB_OUT_OF_MEMORY, with
+// GB_BAD_INPUT if a parameter's name is too long, and as the backend's plan does; free may follow a
+// failed plan if the layer was zeroed before. `live`, in a plan: initialise as GB_CGLOW_LIVE, not
+// as published (flows/models/cglow.h). `training`, in a bind: reserve memory for backward.
 #ifndef GB_NETWORK_H
 #define GB_NETWORK_H
 
@@ -16,12 +14,12 @@
 #include "kernels/arena.h"
 #include "kernels/backend.h"
 
-// What planning a model gathers.
+// What planning a model collects.
 struct gb_builder {
     const struct gb_backend *backend;
     struct gb_params *params;
-    int threads;       // on which the kernels of this part will run
-    size_t scratch;    // the most that any of them needs, in floats
+    int threads;       // that the kernels of this part will run on
+    size_t scratch;    // the maximum that any of them needs, in floats
     double step_flops; // needed operations of a training step, so far
     char prefix[64];   // of parameter names, with its final dot
 };
@@ -37,8 +35,7 @@ struct gb_pass {
     const struct gb_adam *adam;
 };
 
-// Declares a parameter that lies plainly in memory, named behind the builder's prefix. Fails as a
-// plan does.
+// Declares a parameter with the builder's prefix before its name. Fails as a plan does.
 enum gb_status gb_builder_add_param(struct gb_builder *builder, const char *name,
                                     struct gb_param param, int *index);
 
@@ -47,7 +44,8 @@ static inline float *gb_pass_value(const struct gb_pass *pass, int index) {
     return index < 0 ? NULL : pass->params->value + pass->params->list[index].offset;
 }
 
-// The gradient of a plain parameter is known: stores it, or lets Adam use it. Nothing for index -1.
+// Takes the complete gradient of a plain parameter: stores it, or applies Adam. Does nothing for
+// index -1.
 void gb_pass_commit_gradient(const struct gb_pass *pass, int index, const float *gradient);
 
 static inline void gb_builder_need_scratch(struct gb_builder *builder, size_t floats) {
@@ -55,12 +53,12 @@ static inline void gb_builder_need_scratch(struct gb_builder *builder, size_t fl
         builder->scratch = floats;
 }
 
-// Plans the mixing of variables of this shape; counts its scratch and its operations in.
+// Plans the 1x1 convolution of variables of this shape; adds its scratch and operations.
 enum gb_status gb_builder_plan_inv1x1(struct gb_builder *builder,
                                       const struct gb_image_problem *variables,
                                       struct gb_inv1x1_plan *plan);
 
-// A dense tensor from the arena; data is NULL while measuring.
+// A dense tensor from the arena; data is NULL while planning.
 struct gb_tensor gb_take_tensor(struct gb_arena *arena, int n, int h, int w, int c);
 
 // Copies a view, on the pass's threads.
@@ -72,10 +70,10 @@ void gb_copy(const struct gb_pass *pass, const struct gb_tensor *from, const str
 void gb_repeat_images(const struct gb_pass *pass, const struct gb_tensor *images, int repeats,
                       const struct gb_tensor *repeated);
 
-// ---- Shapes and starts of layers ----
+// ---- Shapes and initialisation of layers ----
 
-// The convolution that takes in x in to out on each axis, with no padding and ReLU: stride in/out,
-// kernel in - (out - 1) * stride.
+// The convolution from in_h x in_w to out_h x out_w without padding, with ReLU: stride in/out, kernel
+// in - (out - 1) * stride.
 struct gb_conv_problem gb_reducing_conv(int n, int in_h, int in_w, int in_c, int out_h, int out_w,
                                         int out_c);
 
@@ -100,7 +98,7 @@ enum gb_affine {
 };
 
 struct gb_conv_layer_spec {
-    const char *name; // behind the builder's prefix
+    const char *name; // after the builder's prefix
     struct gb_conv_problem problem;
     enum gb_affine affine;
     bool halves;     // outputs interleave two tensors in files (gb_param.halves)
@@ -112,16 +110,16 @@ struct gb_conv_layer_spec {
 struct gb_conv_layer {
     struct gb_conv_plan plan;
     enum gb_affine affine;
-    int weight, bias, new_bias, log_scale;            // indices of parameters; -1: there is none
+    int weight, bias, new_bias, log_scale;            // indices of parameters; -1: none
     float *joint_bias, *scale, *d_bias, *d_log_scale; // of plan.problem.k channels, padded
 };
 
-// A square kernel that keeps the size, PyTorch's default start; sizes and outputs are left to
-// gb_feed_forward_conv.
+// A square kernel that keeps the size, with PyTorch's default initialisation; gb_feed_forward_conv
+// fills in sizes and outputs.
 struct gb_conv_layer_spec gb_conv_layer_default(const char *name, int inputs, int kernel,
                                                 enum gb_activation activation);
 
-// The same with ReLU and He's start.
+// The same with ReLU and He's initialisation.
 struct gb_conv_layer_spec gb_conv_layer_he(const char *name, int inputs, int kernel);
 
 enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder *builder,
@@ -134,14 +132,14 @@ void gb_conv_layer_forward(struct gb_conv_layer *layer, const struct gb_pass *pa
                            const struct gb_tensor *x, const struct gb_tensor *y);
 
 // From dy, the gradient of the layer's output y, to du, that of its bare convolution; du may be dy.
-// Settles bias and log_scale.
+// Commits the gradients of bias and log_scale.
 void gb_conv_layer_output_backward(struct gb_conv_layer *layer, const struct gb_pass *pass,
                                    const struct gb_tensor *dy, const struct gb_tensor *y,
                                    const struct gb_tensor *du);
 
-// From du on: the data gradient into dx (NULL: not wanted), then the weights. Where `producer` made x,
-// dx is already the gradient of the producer's bare convolution, and producer's bias and log_scale are
-// settled.
+// From du: the data gradient into dx (unless NULL), then the weights'. With `producer`, the layer
+// whose output x is, dx is the gradient of the producer's bare convolution, and the gradients of its
+// bias and log_scale are committed.
 void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *pass,
                             const struct gb_tensor *x, const struct gb_tensor *du,
                             struct gb_conv_layer *producer, const struct gb_tensor *dx);

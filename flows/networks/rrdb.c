@@ -6,21 +6,21 @@
 enum { DENSE_BLOCKS = 3, DENSE_CONVS = 5, KERNEL = 3 };
 
 static const float residual_scale = 0.2f;
-// ESRGAN's start of the dense blocks: a tenth of He's. Even so an RRDB adds a fifth of its input to
-// itself, and 16 make it 18 times as large; the others' defaults bring that back to about 1.
+// ESRGAN initialises the dense blocks at a tenth of He's scale. Even so, 16 RRDBs make their input 18
+// times as large; the defaults of the other layers bring that back to about 1.
 static const float dense_scale = 0.1f;
 
 static void conv(struct gb_feed_forward *net, const char *name, enum gb_activation activation,
-                 struct gb_place from, struct gb_place to) {
+                 struct gb_slice from, struct gb_slice to) {
     gb_feed_forward_conv(net, gb_conv_layer_default(name, from.count, KERNEL, activation), from,
                          to);
 }
 
-// `joined` begins with the block's input; the convolutions write their outputs behind it, so that
-// each reads everything before as one place. to = input + 0.2 * the last one.
+// `joined` begins with the block's input; the convolutions write their outputs after it, so that
+// each reads everything before it as one slice. to = input + 0.2 * the last one.
 static void dense_block(struct gb_feed_forward *net, const struct gb_rrdb_shape *shape,
-                        const char *name, struct gb_place joined, struct gb_place to) {
-    struct gb_place residual = gb_feed_forward_buffer(net, shape->h, shape->w, shape->channels);
+                        const char *name, struct gb_slice joined, struct gb_slice to) {
+    struct gb_slice residual = gb_feed_forward_buffer(net, shape->h, shape->w, shape->channels);
     for (int i = 0; i < DENSE_CONVS; i++) {
         char conv_name[48];
         snprintf(conv_name, sizeof conv_name, "%s.conv.%d", name, i);
@@ -31,15 +31,15 @@ static void dense_block(struct gb_feed_forward *net, const struct gb_rrdb_shape 
         spec.weight_init = gb_init_he(gb_conv_fan_in(&spec.problem));
         spec.weight_init.scale *= dense_scale;
         spec.bias_init = (struct gb_init){0};
-        gb_feed_forward_conv(net, spec, gb_part(joined, 0, before),
-                             last ? residual : gb_part(joined, before, shape->growth));
+        gb_feed_forward_conv(net, spec, gb_subslice(joined, 0, before),
+                             last ? residual : gb_subslice(joined, before, shape->growth));
     }
-    gb_feed_forward_residual(net, gb_part(joined, 0, shape->channels), residual_scale, residual,
+    gb_feed_forward_residual(net, gb_subslice(joined, 0, shape->channels), residual_scale, residual,
                              to);
 }
 
 // A buffer for a dense block.
-static struct gb_place joined_buffer(struct gb_feed_forward *net,
+static struct gb_slice joined_buffer(struct gb_feed_forward *net,
                                      const struct gb_rrdb_shape *shape) {
     return gb_feed_forward_buffer(net, shape->h, shape->w,
                                   shape->channels + (DENSE_CONVS - 1) * shape->growth);
@@ -47,37 +47,38 @@ static struct gb_place joined_buffer(struct gb_feed_forward *net,
 
 // `first`: the buffer of the first dense block, which begins with the RRDB's input.
 static void rrdb(struct gb_feed_forward *net, const struct gb_rrdb_shape *shape, int index,
-                 struct gb_place first, struct gb_place to) {
-    struct gb_place joined = first;
-    struct gb_place residual = gb_feed_forward_buffer(net, shape->h, shape->w, shape->channels);
+                 struct gb_slice first, struct gb_slice to) {
+    struct gb_slice joined = first;
+    struct gb_slice residual = gb_feed_forward_buffer(net, shape->h, shape->w, shape->channels);
     for (int i = 0; i < DENSE_BLOCKS; i++) {
         char name[40];
         snprintf(name, sizeof name, "features.blocks.%d.dense.%d", index, i);
         bool last = i == DENSE_BLOCKS - 1;
-        struct gb_place next = last ? residual : joined_buffer(net, shape);
-        dense_block(net, shape, name, joined, last ? next : gb_part(next, 0, shape->channels));
+        struct gb_slice next = last ? residual : joined_buffer(net, shape);
+        dense_block(net, shape, name, joined, last ? next : gb_subslice(next, 0, shape->channels));
         joined = next;
     }
-    gb_feed_forward_residual(net, gb_part(first, 0, shape->channels), residual_scale, residual, to);
+    gb_feed_forward_residual(net, gb_subslice(first, 0, shape->channels), residual_scale, residual,
+                             to);
 }
 
-struct gb_place gb_rrdb(struct gb_feed_forward *net, const struct gb_rrdb_shape *shape,
-                        struct gb_place x) {
+struct gb_slice gb_rrdb(struct gb_feed_forward *net, const struct gb_rrdb_shape *shape,
+                        struct gb_slice x) {
     int h = shape->h, w = shape->w, channels = shape->channels;
-    struct gb_place joined = joined_buffer(net, shape);
-    struct gb_place shallow = gb_part(joined, 0, channels);
+    struct gb_slice joined = joined_buffer(net, shape);
+    struct gb_slice shallow = gb_subslice(joined, 0, channels);
     conv(net, "features.first", GB_IDENTITY, x, shallow);
     for (int i = 0; i < shape->blocks; i++) {
         bool last = i == shape->blocks - 1;
-        struct gb_place next =
+        struct gb_slice next =
             last ? gb_feed_forward_buffer(net, h, w, channels) : joined_buffer(net, shape);
-        rrdb(net, shape, i, joined, gb_part(next, 0, channels));
+        rrdb(net, shape, i, joined, gb_subslice(next, 0, channels));
         joined = next;
     }
-    struct gb_place trunk = gb_feed_forward_buffer(net, h, w, channels);
-    struct gb_place deep = gb_feed_forward_buffer(net, h, w, channels);
-    struct gb_place wide = gb_feed_forward_buffer(net, 2 * h, 2 * w, channels);
-    struct gb_place features = gb_feed_forward_buffer(net, 2 * h, 2 * w, channels);
+    struct gb_slice trunk = gb_feed_forward_buffer(net, h, w, channels);
+    struct gb_slice deep = gb_feed_forward_buffer(net, h, w, channels);
+    struct gb_slice wide = gb_feed_forward_buffer(net, 2 * h, 2 * w, channels);
+    struct gb_slice features = gb_feed_forward_buffer(net, 2 * h, 2 * w, channels);
     conv(net, "features.trunk", GB_IDENTITY, joined, trunk);
     gb_feed_forward_residual(net, shallow, 1, trunk, deep);
     gb_feed_forward_upsample(net, deep, wide);

@@ -14,7 +14,7 @@ struct gb_rrdb_shape {
 
 // Adds the network to `net`, its parameters under "features."; returns the place of the features,
 // 2h x 2w x channels.
-struct gb_place gb_rrdb(struct gb_feed_forward *net, const struct gb_rrdb_shape *shape,
-                        struct gb_place x);
+struct gb_slice gb_rrdb(struct gb_feed_forward *net, const struct gb_rrdb_shape *shape,
+                        struct gb_slice x);
 
 #endif

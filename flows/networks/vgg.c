@@ -5,25 +5,25 @@
 
 enum { KERNEL = 3, BLOCKS = 2 };
 
-static struct gb_place block(struct gb_feed_forward *net, int layer, int h, int w, int channels,
-                             struct gb_place from) {
+static struct gb_slice block(struct gb_feed_forward *net, int layer, int h, int w, int channels,
+                             struct gb_slice from) {
     char name[32];
     snprintf(name, sizeof name, "features.layers.%d", layer);
-    struct gb_place normalised = gb_feed_forward_buffer(net, h, w, from.count);
-    struct gb_place to = gb_feed_forward_buffer(net, h, w, channels);
+    struct gb_slice normalised = gb_feed_forward_buffer(net, h, w, from.count);
+    struct gb_slice to = gb_feed_forward_buffer(net, h, w, channels);
     gb_feed_forward_norm(net, GB_RELU, from, normalised);
     gb_feed_forward_conv(net, gb_conv_layer_default(name, from.count, KERNEL, GB_IDENTITY),
                          normalised, to);
     return to;
 }
 
-void gb_vgg(struct gb_feed_forward *net, int h, int w, int levels, int channels, struct gb_place x,
-            struct gb_place *features) {
+void gb_vgg(struct gb_feed_forward *net, int h, int w, int levels, int channels, struct gb_slice x,
+            struct gb_slice *features) {
     int layer = 1; // as Table 4 counts, the input being layer 0
     features[0] = block(net, layer++, h, w, channels, x);
     for (int l = 1; l <= levels; l++) {
         h /= 2, w /= 2;
-        struct gb_place at = gb_feed_forward_buffer(net, h, w, channels);
+        struct gb_slice at = gb_feed_forward_buffer(net, h, w, channels);
         gb_feed_forward_pool(net, features[l - 1], at);
         layer++;
         for (int b = 0; b < BLOCKS; b++)

@@ -16,13 +16,13 @@ static struct gb_model_option *add(struct gb_model_options *given,
                                    const struct gb_config_field *field) {
     assert(given->count < GB_MODEL_OPTIONS);
     struct gb_model_option *option = &given->list[given->count++];
-    *option = (struct gb_model_option){.field = field, .least = field->least, .most = field->most};
+    *option = (struct gb_model_option){.field = field, .least = field->min, .most = field->max};
     snprintf(option->name, sizeof option->name, "%s", field->key);
     for (char *c = option->name; *c; c++)
         if (*c == '_')
             *c = '-';
     snprintf(option->help, sizeof option->help, "%s", field->help);
-    for (int i = 0; field->names && i <= field->most; i++) {
+    for (int i = 0; field->names && i <= field->max; i++) {
         size_t used = strlen(option->choices);
         snprintf(option->choices + used, sizeof option->choices - used, "%s%s", i ? "|" : "",
                  field->names[i]);
@@ -34,8 +34,8 @@ static struct gb_model_option *add(struct gb_model_options *given,
 static void join(struct gb_model_option *option, const char *model,
                  const struct gb_config_field *field) {
     const size_t used = strlen(option->help);
-    option->least = field->least < option->least ? field->least : option->least;
-    option->most = field->most > option->most ? field->most : option->most;
+    option->least = field->min < option->least ? field->min : option->least;
+    option->most = field->max > option->most ? field->max : option->most;
     if (!strstr(option->help, field->help))
         snprintf(option->help + used, sizeof option->help - used, "; for %s: %s", model,
                  field->help);
@@ -83,12 +83,12 @@ static enum gb_status check_range(const struct gb_model_option *option,
                                   const struct gb_config_field *field,
                                   const struct gb_model_kind *kind) {
     const int value = value_of(option);
-    if (!field || (value >= field->least && value <= field->most))
+    if (!field || (value >= field->min && value <= field->max))
         return GB_OK;
     char name[64];
     snprintf(name, sizeof name, "--%s", option->name);
     return gb_fail(GB_BAD_INPUT, "bad value", name, "\"%d\" is not in %d .. %d, the range of %s",
-                   value, field->least, field->most, kind->title);
+                   value, field->min, field->max, kind->title);
 }
 
 static const struct gb_config_field *field_of(const struct gb_model_option *option,

@@ -328,7 +328,7 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
         gb_option_seed("seed", "N", &given.seed, "random seed (default: 0)"),
         gb_option_int("mask-copies", "N", &given.mask_copies, 1, 64,
                       "channels that a mask is copied to (default: 3)"),
-        gb_option_int("flow-growth", "N", &given.flow_growth, 1, GB_MOST_CHANNELS,
+        gb_option_int("flow-growth", "N", &given.flow_growth, 1, GB_MAX_CHANNELS,
                       "(sr, factored only) growth of the flow whose number of parameters it "
                       "matches (default: the task's); --growth is the baseline's own"),
         gb_option_choice("memory", "stored|reversible", &given.memory,

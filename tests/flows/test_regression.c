@@ -396,7 +396,7 @@ static void check_refusals(struct scene *scene) {
             const struct gb_config_field *field = &kind->table->fields[i];
             union gb_model_config bad = scene->of->config;
             struct gb_model *model = (void *)scene; // not a model: create must clear it
-            gb_config_set(&bad, field, above ? field->most + 1 : field->least - 1);
+            gb_config_set(&bad, field, above ? field->max + 1 : field->min - 1);
             flow_check_refused(gb_model_create(kind, &bad, &use, scalar(), &model), GB_BAD_INPUT);
             assert_null(model);
         }
