@@ -25,7 +25,7 @@ enum gb_conv_algorithm {
 };
 extern const char *const gb_conv_algorithm_names[GB_CONV_ALGORITHMS];
 
-// Block sizes in elements; 0 where there is no such block, or a library does not say.
+// Block sizes in elements; 0: no such block, or the library does not report it.
 struct gb_conv_blocks {
     size_t mr, nr, kc, mc, nc;
 };

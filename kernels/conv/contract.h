@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the run functions' contract says about their arguments, for assertions.
+// Checks of the run functions' arguments, for assertions.
 #ifndef GB_CONV_CONTRACT_H
 #define GB_CONV_CONTRACT_H
 

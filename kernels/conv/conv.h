@@ -37,13 +37,13 @@ static inline int gb_conv_out_w(const struct gb_conv_problem *p) {
     return (p->w + 2 * p->pad_w - p->kernel_w) / p->stride_w + 1;
 }
 
-// Needed floating-point operations of one pass (forward, or either gradient): two for every
-// multiply-add of a tap that lies inside the image.
+// Floating-point operations of one pass (forward, or either gradient): two for every
+// multiply-add of a tap inside the image.
 double gb_conv_flops(const struct gb_conv_problem *p);
 
-// GB_BAD_INPUT with a message where the sizes describe no convolution: a number below 1 (padding:
-// 0) or beyond 2^20, padding not smaller than the kernel, a kernel larger than the padded image; or
-// where input, output or weights reach 2^31 floats.
+// GB_BAD_INPUT with a message if a size is below 1 (padding: 0) or above 2^20, if the padding is not
+// smaller than the kernel or the kernel is larger than the padded image, or if input, output or
+// weights have 2^31 floats or more.
 enum gb_status gb_conv_check(const struct gb_conv_problem *p);
 
 // The problem as text, "n2h16w16c12k256r3s3u1v1p1q1relu", and back (gb_problem_print and _parse).
@@ -68,11 +68,11 @@ static inline size_t gb_conv_scratch_floats(const struct gb_conv_plan *plan, int
     return plan->scratch_shared + (size_t)threads * plan->scratch_per_thread;
 }
 
-// What the plan chose in a direction; NULL where there is none. GB_BACKWARD_UPDATE is the weight
-// gradient.
+// What the plan chose in a direction; NULL for a direction that convolutions lack.
+// GB_BACKWARD_UPDATE is the weight gradient.
 const struct gb_conv_choice *gb_conv_choice_of(const struct gb_conv_plan *plan,
                                                enum gb_direction direction);
-// Its name, for gb_operation.algorithm; NULL where the backend does not tell.
+// Its name, for gb_operation.algorithm; NULL if the backend does not report one.
 const char *gb_conv_algorithm(const void *plan, enum gb_direction direction);
 
 // Operands of the fused epilogue. bias and scale have gb_round_up(k, GB_CHANNEL_PAD) readable
@@ -131,8 +131,8 @@ typedef void (*gb_conv_backward_data_fn)(const struct gb_conv_plan *plan,
                                          const struct gb_tensor *dx);
 
 // Weight gradient in the packed layout. With update == NULL it is written to d_packed. Otherwise
-// d_packed is NULL: the gradient stays in cache-sized pieces of scratch, and Adam is applied to
-// packed weights and moments piece by piece, with the same bits as storing it first.
+// d_packed is NULL: the gradient stays in cache-sized slices of scratch, and Adam is applied to
+// packed weights and moments slice by slice, bitwise identical to storing it first.
 typedef void (*gb_conv_backward_weights_fn)(const struct gb_conv_plan *plan,
                                             const struct gb_exec *exec, const struct gb_tensor *x,
                                             const struct gb_tensor *dy, float *d_packed,

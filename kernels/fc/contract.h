@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the run functions' contract says about their arguments, for assertions.
+// Checks of the run functions' arguments, for assertions.
 #ifndef GB_FC_CONTRACT_H
 #define GB_FC_CONTRACT_H
 
@@ -14,7 +14,7 @@ static inline bool gb_fc_operands_fit(const struct gb_fc_plan *plan, const struc
            exec->scratch_floats >= gb_fc_scratch_floats(plan, exec->threads);
 }
 
-// The gradient goes to one of two places; what Adam updates are the weights that dx is made of.
+// The gradient goes to one of two places; Adam updates the weights that dx is computed from.
 static inline bool gb_fc_one_target(const float *packed, const float *d_packed,
                                     const struct gb_adam_target *update) {
     return update ? !d_packed && packed == update->weights : d_packed != NULL;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Fully connected layer on a small batch: y[n, o] = act(bias[o] + sum over i of x[n, i] * w[o, i]).
-// The input is an image view, flattened as PyTorch flattens it for the weights (channel, row,
-// column), although it lies in memory as NHWC: pack() permutes the weights' columns, not the data.
+// The input is an NHWC image view. PyTorch flattens it in the order channel, row, column: pack()
+// permutes the weights' columns to match the view, so that the data stays as it is.
 #ifndef GB_FC_H
 #define GB_FC_H
 
@@ -18,8 +18,8 @@ static inline size_t gb_fc_inputs(const struct gb_fc_problem *p) {
     return (size_t)p->h * (size_t)p->w * (size_t)p->c;
 }
 
-// GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20, or where input, output or
-// weights reach 2^31 floats.
+// GB_BAD_INPUT with a message if a size is below 1 or above 2^20, or if input, output or weights
+// have 2^31 floats or more.
 enum gb_status gb_fc_check(const struct gb_fc_problem *p);
 
 struct gb_fc_plan {
@@ -27,8 +27,8 @@ struct gb_fc_plan {
     size_t weight_floats; // packed, padding included; padding holds zeros
     // Scratch that gb_exec must bring to a run function, as in struct gb_conv_plan.
     size_t scratch_shared, scratch_per_thread;
-    // What the backend keeps with the plan, such as a foreign library's primitives; freed by
-    // fc_plan_free. Native backends keep nothing: NULL.
+    // What a vendor library's backend keeps with the plan, such as its primitives; freed by
+    // fc_plan_free. Native backends: NULL.
     void *library;
 };
 static inline size_t gb_fc_scratch_floats(const struct gb_fc_plan *plan, int threads) {

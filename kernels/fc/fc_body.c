@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: MIT
-// The fully connected layer, bound by memory at the batch sizes it meets: both passes read the
-// weights from there once, as a stream, whatever the batch. Packed weights are rows of outputs, one
-// for each input in the order that x has in memory, padded to whole vectors.
+// The fully connected layer, bound by memory bandwidth at the models' batch sizes: both passes
+// stream the weights once, whatever the batch. Packed weights have a row of outputs for each input,
+// in x's memory order, padded to whole vectors. As a product: M are samples, N outputs, K inputs.
+#include "base/minmax.h"
 #include "kernels/adam/adam_inline.h"
 #include "kernels/conv/activation.h"
 #include "kernels/fc/contract.h"
 #include "kernels/simd/simd.h"
 
-// Outputs (vectors) by samples whose sums stay in registers.
+// The micro-kernel: samples by vectors of outputs whose sums stay in registers.
 enum { NR = GB_FC_NR, MR = GB_FC_MR };
 static_assert(NR >= 4, "forward takes the remaining outputs by fours");
 enum {
-    // Gradient kept before Adam takes it. The shorter, the better the sums hide behind Adam's
-    // divisions and its waits for memory: 430 us in place of 510 for 4096 to 128 on one core.
-    PIECE_FLOATS = 128,
-    ROWS_AHEAD = 16, // prefetched: 30 in place of 24 GB/s on one core
-    // Inputs whose weights for a block of outputs, 128 KiB at most, stay in L2 while samples take
-    // turns.
-    STRIP = 256,
+    // Floats of the gradient between updates by Adam. In a short slice the sums hide behind Adam's
+    // divisions and its waits for memory: 430 instead of 510 us for 4096 to 128 on one core.
+    SLICE_FLOATS = 128,
+    ROWS_AHEAD = 16, // prefetched: 30 instead of 24 GB/s on one core
+    // Inputs whose weights for NR vectors of outputs, at most 128 KiB, stay in the second-level
+    // cache for all samples.
+    KC = 256,
 };
 
 static size_t row_floats(const struct gb_fc_problem *p) {
     return gb_round_up((size_t)p->k, GB_LANES);
 }
 
-static size_t rows_per_piece(const struct gb_fc_problem *p) {
-    size_t rows = PIECE_FLOATS / row_floats(p);
+static size_t rows_per_slice(const struct gb_fc_problem *p) {
+    size_t rows = SLICE_FLOATS / row_floats(p);
     return rows < 1 ? 1 : rows;
 }
 
@@ -36,9 +37,9 @@ enum gb_status GB_NAME(gb_fc_plan_f32)(const struct gb_fc_problem *problem, int 
     *plan = (struct gb_fc_plan){
         .problem = *problem,
         .weight_floats = gb_fc_inputs(problem) * row_floats(problem),
-        .scratch_per_thread = gb_round_up(rows_per_piece(problem) * row_floats(problem),
+        .scratch_per_thread = gb_round_up(rows_per_slice(problem) * row_floats(problem),
                                           GB_ALIGNMENT / sizeof(float)),
-        // dy, or forward's sums of strips, rows padded to whole vectors
+        // dy, or forward's sums between blocks of KC, rows padded to whole vectors
         .scratch_shared =
             gb_round_up((size_t)problem->n * row_floats(problem), GB_ALIGNMENT / sizeof(float)),
     };
@@ -49,7 +50,7 @@ void GB_NAME(gb_fc_plan_free_f32)(struct gb_fc_plan *plan) {
     (void)plan;
 }
 
-// Where weight number `index` of PyTorch's array stands in the packed one.
+// Where weight number `index` of PyTorch's array is packed.
 static size_t packed_index(const struct gb_fc_problem *p, size_t index) {
     size_t w = (size_t)p->w, h = (size_t)p->h, c = (size_t)p->c;
     size_t input = index % (c * h * w), output = index / (c * h * w);
@@ -77,16 +78,16 @@ struct run {
     const struct gb_tensor *x, *y, *dx;
     const float *weights, *bias;
     float *dy;   // dense, rows padded to whole vectors
-    float *sums; // of the inputs before a strip, as dy
+    float *sums; // over the blocks of KC so far, as dy
     float *d_weights;
     const struct gb_adam_target *update;
 };
 
-struct strip {
-    size_t first, end; // inputs
+struct kc_block {
+    size_t begin, end; // inputs
 };
 
-GB_INLINE void finish_block(const struct run *run, int sample, size_t at, gb_v sum) {
+GB_INLINE void store_outputs(const struct run *run, int sample, size_t at, gb_v sum) {
     const struct gb_fc_problem *p = &run->plan->problem;
     const size_t rest = (size_t)p->k - at;
     if (run->bias)
@@ -95,18 +96,18 @@ GB_INLINE void finish_block(const struct run *run, int sample, size_t at, gb_v s
                     rest < GB_LANES ? (int)rest : GB_LANES);
 }
 
-// A block of outputs for a block of samples: adds a strip of inputs to the sums, in registers.
-GB_INLINE void forward_block(const struct run *run, int sample, int samples, size_t output,
-                             int vectors, const struct strip *strip) {
+// Adds a block of inputs to the sums of `samples` by `vectors` of outputs.
+GB_INLINE void forward_micro_kernel(const struct run *run, int sample, int samples, size_t output,
+                                    int vectors, const struct kc_block *k) {
     const struct gb_fc_problem *p = &run->plan->problem;
     const size_t row = row_floats(p);
-    const float *x = gb_at(run->x, sample, 0, 0), *w = run->weights + strip->first * row + output;
+    const float *x = gb_at(run->x, sample, 0, 0), *w = run->weights + k->begin * row + output;
     float *kept = run->sums + (size_t)sample * row + output;
     gb_v sum[MR][NR] = {0};
-    for (int s = 0; strip->first > 0 && s < samples; s++)
+    for (int s = 0; k->begin > 0 && s < samples; s++)
         for (int v = 0; v < vectors; v++)
             sum[s][v] = gb_v_load(kept + (size_t)s * row + v * GB_LANES);
-    for (size_t i = strip->first; i < strip->end; i++, w += row)
+    for (size_t i = k->begin; i < k->end; i++, w += row)
         for (int v = 0; v < vectors; v++) {
             gb_v wv = gb_v_load(w + v * GB_LANES);
             __builtin_prefetch(w + ROWS_AHEAD * row + v * GB_LANES);
@@ -115,25 +116,25 @@ GB_INLINE void forward_block(const struct run *run, int sample, int samples, siz
         }
     for (int s = 0; s < samples; s++)
         for (int v = 0; v < vectors; v++) {
-            if (strip->end == gb_fc_inputs(p))
-                finish_block(run, sample + s, output + (size_t)v * GB_LANES, sum[s][v]);
+            if (k->end == gb_fc_inputs(p))
+                store_outputs(run, sample + s, output + (size_t)v * GB_LANES, sum[s][v]);
             else
                 gb_v_store(kept + (size_t)s * row + v * GB_LANES, sum[s][v]);
         }
 }
 
-// Samples outside would read the weights from memory once for every two of them: c-Glow's training
-// step at 32 with batches of 8 takes 2 to 3 % longer so.
+// With samples as the outer loop every MR of them would read the weights from memory: c-Glow's
+// training step at 32 with batches of 8 takes 2 to 3 % longer that way.
 GB_INLINE void forward_outputs(const struct run *run, size_t output, int vectors) {
     const struct gb_fc_problem *p = &run->plan->problem;
-    const size_t inputs = gb_fc_inputs(p), step = p->n > MR ? STRIP : inputs;
-    for (size_t first = 0; first < inputs; first += step) {
-        const struct strip strip = {first, first + step < inputs ? first + step : inputs};
+    const size_t inputs = gb_fc_inputs(p), step = p->n > MR ? KC : inputs;
+    for (size_t begin = 0; begin < inputs; begin += step) {
+        const struct kc_block k = {begin, gb_min_size(begin + step, inputs)};
         int n = 0;
         for (; n + MR <= p->n; n += MR)
-            forward_block(run, n, MR, output, vectors, &strip);
+            forward_micro_kernel(run, n, MR, output, vectors, &k);
         for (; n < p->n; n++)
-            forward_block(run, n, 1, output, vectors, &strip);
+            forward_micro_kernel(run, n, 1, output, vectors, &k);
     }
 }
 
@@ -164,7 +165,7 @@ void GB_NAME(gb_fc_forward_f32)(const struct gb_fc_plan *plan, const struct gb_e
     gb_parallel(gb_threads_for(exec, plan->weight_floats), forward_body, &run);
 }
 
-// The lanes of a row of weights times a row of dy, yet to be added up.
+// The product of a row of weights and a row of dy, its lanes not yet added.
 static gb_v products(const float *a, const float *b, size_t floats) {
     gb_v sum[2] = {0};
     size_t i = 0;
@@ -177,9 +178,9 @@ static gb_v products(const float *a, const float *b, size_t floats) {
     return sum[0] + sum[1];
 }
 
-// dx of at most GB_LANES inputs, whose products with the dy of one sample have these lanes. They
-// are added up for all inputs at once, as rows of their transpose: a sum across the lanes of one
-// vector takes longer than its products.
+// dx of at most GB_LANES inputs of one sample, from the lanes of their products. They are added for
+// all inputs at once, as rows of their transpose: a sum across the lanes of one vector takes longer
+// than its products.
 static gb_v sums_of_lanes(const float *lanes) {
     float rows[GB_LANES * GB_LANES];
     gb_v sum[2] = {0};
@@ -191,7 +192,7 @@ static gb_v sums_of_lanes(const float *lanes) {
     return sum[0] + sum[1];
 }
 
-// Samples take turns at a row of weights while it is near.
+// All samples use a row of weights while it is in cache.
 static void input_gradients(const struct run *run, int sample, int samples, size_t first,
                             size_t count) {
     size_t row = row_floats(&run->plan->problem);
@@ -206,7 +207,7 @@ static void input_gradients(const struct run *run, int sample, int samples, size
                         (int)count);
 }
 
-// The gradient of one input's weights: sum over samples of x times dy.
+// The gradient of one input's weights: the sum over samples of x times dy.
 static void weight_row(const struct run *run, size_t input, float *d) {
     const struct gb_fc_problem *p = &run->plan->problem;
     size_t row = row_floats(p);
@@ -220,13 +221,13 @@ static void weight_row(const struct run *run, size_t input, float *d) {
     }
 }
 
-// The gradient of the weights of inputs [first, end), to where it goes.
-static void weight_rows(const struct run *run, size_t first, size_t end, float *piece) {
+// The gradient of the weights of inputs [first, end): stored, or passed to Adam slice by slice.
+static void weight_rows(const struct run *run, size_t first, size_t end, float *slice) {
     const struct gb_adam_target *update = run->update;
-    size_t row = row_floats(&run->plan->problem), step = rows_per_piece(&run->plan->problem);
+    size_t row = row_floats(&run->plan->problem), step = rows_per_slice(&run->plan->problem);
     for (size_t i = first, rows; i < end; i += rows) {
         rows = i + step < end ? step : end - i;
-        float *d = update ? piece : run->d_weights + i * row;
+        float *d = update ? slice : run->d_weights + i * row;
         for (size_t r = 0; r < rows; r++)
             weight_row(run, i + r, d + r * row);
         if (update)
@@ -238,7 +239,7 @@ static void weight_rows(const struct run *run, size_t first, size_t end, float *
 static void backward_body(void *argument, int rank, int size) {
     const struct run *run = argument;
     const struct gb_fc_problem *p = &run->plan->problem;
-    float *piece = run->exec->scratch + (size_t)rank * run->plan->scratch_per_thread;
+    float *slice = run->exec->scratch + (size_t)rank * run->plan->scratch_per_thread;
     struct gb_range share = gb_partition(gb_fc_inputs(p), rank, size);
     for (size_t i = share.begin, end; i < share.end; i = end) {
         end = i + GB_LANES < share.end ? i + GB_LANES : share.end;
@@ -246,7 +247,7 @@ static void backward_body(void *argument, int rank, int size) {
             samples = n + MR <= p->n ? MR : p->n - n;
             input_gradients(run, n, samples, i, end - i);
         }
-        weight_rows(run, i, end, piece);
+        weight_rows(run, i, end, slice);
     }
 }
 
