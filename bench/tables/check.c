@@ -190,17 +190,37 @@ static enum gb_status check(const char *path, const json_t *committed, bool upda
     return status;
 }
 
+enum gb_status gb_expected_metrics_read(const char *path, json_t **expected) {
+    static const char what[] = "cannot check";
+    json_error_t error;
+    *expected = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    if (!*expected)
+        return gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", error.line, error.text);
+    const char *backend, *task, *metric;
+    json_t *tasks, *metrics, *value;
+    bool valid = json_is_object(*expected);
+    json_object_foreach(*expected, backend, tasks) {
+        valid = valid && json_is_object(tasks);
+        json_object_foreach(tasks, task, metrics) {
+            valid = valid && json_is_object(metrics);
+            json_object_foreach(metrics, metric, value) {
+                valid = valid && json_is_number(value);
+            }
+        }
+    }
+    if (valid)
+        return GB_OK;
+    json_decref(*expected);
+    *expected = NULL;
+    return gb_fail(GB_BAD_INPUT, what, path, "not an object of backends, their tasks and metrics");
+}
+
 enum gb_status gb_results_reproduced(const char *directory, bool update) {
     char path[GB_PATH];
     json_t *committed = NULL;
-    json_error_t error;
     GB_TRY(gb_path_join(directory, "check.json", path));
-    if (!update || access(path, F_OK) == 0) {
-        committed = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-        if (!committed)
-            return gb_fail(GB_BAD_INPUT, "cannot check", path, "line %d: %s", error.line,
-                           error.text);
-    }
+    if (!update || access(path, F_OK) == 0)
+        GB_TRY(gb_expected_metrics_read(path, &committed));
     enum gb_status status = check(path, committed, update);
     json_decref(committed);
     return status;

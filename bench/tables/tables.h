@@ -99,4 +99,8 @@ enum gb_status gb_html_page(const char *markdown, const char *directory, FILE *f
 // if a metric differs.
 enum gb_status gb_results_reproduced(const char *directory, bool update);
 
+// Reads check.json: numbers by backend, task and metric. The caller's to json_decref. GB_BAD_INPUT
+// if the file is anything else.
+enum gb_status gb_expected_metrics_read(const char *path, json_t **expected);
+
 #endif

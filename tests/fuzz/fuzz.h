@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 typedef void gb_fuzz_fn(const uint8_t *bytes, size_t size);
-gb_fuzz_fn gb_fuzz_checkpoint, gb_fuzz_compare, gb_fuzz_image, gb_fuzz_list, gb_fuzz_npz,
-    gb_fuzz_options, gb_fuzz_problem, gb_fuzz_rows, gb_fuzz_run, gb_fuzz_safetensors, gb_fuzz_scene,
-    gb_fuzz_superpixels, gb_fuzz_table_run, gb_fuzz_tables;
+gb_fuzz_fn gb_fuzz_check, gb_fuzz_checkpoint, gb_fuzz_compare, gb_fuzz_image, gb_fuzz_list,
+    gb_fuzz_npz, gb_fuzz_options, gb_fuzz_problem, gb_fuzz_rows, gb_fuzz_run, gb_fuzz_safetensors,
+    gb_fuzz_scene, gb_fuzz_superpixels, gb_fuzz_table_run, gb_fuzz_tables;
 
 // ---- Files for readers ----
 

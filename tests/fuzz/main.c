@@ -17,6 +17,7 @@ struct target {
 };
 
 static const struct target targets[] = {
+    {"check", gb_fuzz_check, true},
     {"checkpoint", gb_fuzz_checkpoint, true},
     {"compare", gb_fuzz_compare, true},
     {"gif", gb_fuzz_image, false},
