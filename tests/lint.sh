@@ -17,21 +17,21 @@ else
     echo "== skipped: clang-format 14 is missing"
 fi
 
-# tidy CLANG-TIDY-ARGUMENT...: checks the files on standard input as the release build compiles them,
-# except those that it does not build, such as those for another library.
-tidy() {
-    while read -r file; do
+# built PATTERN...: the files that the release build compiles, thus not those for another library.
+built() {
+    git ls-files "$@" | while read -r file; do
         ! grep -q "\"file\": \"$PWD/$file\"" build/release/compile_commands.json || echo "$file"
-    done | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/release "$@" || failed=1
+    done
 }
 
 if command -v clang-tidy >/dev/null; then
     echo "== clang-tidy"
     cmake --preset release >/dev/null
-    git ls-files '*.c' | tidy
+    tidy="xargs -P $(nproc) -n 4 clang-tidy --quiet -p build/release"
+    built '*.c' | $tidy || failed=1
     # Assertions state what the analyzer cannot know.
-    git ls-files 'base/*.c' 'flows/files/*.c' 'tasks/data/*.c' 'tasks/images/*.c' 'tasks/metrics/*.c' |
-        tidy --extra-arg=-UNDEBUG --checks='-*,clang-analyzer-core.*,clang-analyzer-unix.*'
+    built 'base/*.c' 'flows/files/*.c' 'tasks/data/*.c' 'tasks/images/*.c' 'tasks/metrics/*.c' |
+        $tidy --extra-arg=-UNDEBUG --checks='-*,clang-analyzer-core.*,clang-analyzer-unix.*' || failed=1
 else
     echo "== skipped: clang-tidy is missing"
 fi

@@ -11,10 +11,9 @@
 #include "tests/support/fixture.h"
 
 // Loads `directory` of the fixture, with the lists in its directory `lists` (NULL: none).
-static inline enum gb_status load_fixture(enum gb_status (*load)(const struct gb_source *source,
-                                                                 struct gb_dataset splits[]),
-                                          const char *directory, const char *lists, int size,
-                                          struct gb_dataset splits[]) {
+static inline enum gb_status
+load_fixture(enum gb_status (*load)(const struct gb_source *source, struct gb_dataset splits[]),
+             const char *directory, const char *lists, int size, struct gb_dataset splits[]) {
     const struct gb_source source = {.directory = gb_fixture_path(directory),
                                      .split_directory = lists ? gb_fixture_path(lists) : NULL,
                                      .size = size,
