@@ -687,7 +687,7 @@ static void test_live_start(void **state) {
     }
 }
 
-// The published start lets no gradient into conditioning networks but for the bias of their last
+// The published start lets no gradient into conditioning networks except the bias of their last
 // layer. The x path is reached only where a bias of its zero convolution happens to be positive.
 static enum reach published_reach(const char *name) {
     if (contains(name, ".actnorm.") || contains(name, ".mix."))

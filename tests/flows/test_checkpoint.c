@@ -97,7 +97,7 @@ static void destroy(struct model *model) {
 
 enum { LARGEST = 12 * 5 * 3 * 3 };
 
-// The value of an element, told apart from all others; none is negative.
+// The value of an element, distinct from all others; none is negative.
 static void make_elements(const struct gb_params *params, int block, int index, float *elements) {
     const struct gb_random_key key = {
         .seed = 7, .purpose = GB_RANDOM_TEST, .step = (uint32_t)block, .sample = (uint32_t)index};
@@ -265,7 +265,7 @@ static void moments_are_read_only_where_wanted(void **state) {
 }
 
 // Averages stand for the values where a model is to be used, and are read only where they are kept
-// where training goes on.
+// where training resumes.
 static void averages_are_what_a_model_is_used_with(void **state) {
     (void)state;
     struct model averaged, used, resumed;

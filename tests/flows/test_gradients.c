@@ -245,7 +245,7 @@ static void test_norm(void **state) {
 
 // ---- Sums ----
 
-// The sum over single examples is the minibatch's gradient but for rounding; sums are elementwise.
+// The sum over single examples is the minibatch's gradient, up to rounding; sums are elementwise.
 static void check_sum(const struct scene *scene, const struct gb_backend *backend) {
     struct gb_model *whole = model_new(scene, BATCH, 2, true, true, backend);
     struct gb_model *single = model_new(scene, 1, 2, true, true, backend);

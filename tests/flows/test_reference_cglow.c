@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The double-precision c-Glow of the tests, held to what does not depend on the float code: its own
+// The double-precision c-Glow of the tests, checked against what does not depend on the float code: its own
 // dense Jacobians, its inverse, and the oracles that the papers' authors' code computed.
 #include <math.h>
 #include <stdio.h>

@@ -460,7 +460,7 @@ static void test_parameters_of_factored(void **state) {
     check_match(&vessels, 0.02);
 }
 
-// What it has of its own stays, and the growth follows beside it or is given too.
+// Given sizes stay; the growth follows from the flow or is given too.
 static void test_factored_of_its_own(void **state) {
     (void)state;
     const struct gb_cnf_config flow = {
