@@ -13,7 +13,7 @@
 #include "base/options.h"
 #include "base/progress.h"
 #include "bench/commands.h"
-#include "bench/compare/comparable.h"
+#include "bench/compare/comparison.h"
 #include "bench/runner/launches.h"
 #include "kernels/random/random.h"
 

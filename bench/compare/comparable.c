@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "bench/compare/comparable.h"
 #include "base/json.h"
+#include "bench/compare/comparison.h"
 
 #include <ctype.h>
 #include <stdlib.h>

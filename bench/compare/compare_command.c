@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/options.h"
 #include "bench/commands.h"
-#include "bench/compare/comparable.h"
+#include "bench/compare/comparison.h"
 
 struct request {
     const char *paths[GB_SIDES], *threshold;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/quantile.h"
-#include "bench/compare/comparable.h"
+#include "bench/compare/comparison.h"
 
 // ---- The axes ----
 

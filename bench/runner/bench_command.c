@@ -82,16 +82,12 @@ static enum gb_status add_models(struct given *given, const char *word) {
 }
 
 static enum gb_status add_kind(struct given *given, const char *word) {
-    static const struct {
-        const char *word;
-        enum gb_catalog_kind kind;
-    } kinds[] = {{"kernels", GB_CATALOG_KERNELS},
-                 {"layers", GB_CATALOG_LAYERS},
-                 {"steps", GB_CATALOG_STEPS},
-                 {"samples", GB_CATALOG_SAMPLES}};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(word, kinds[i].word) == 0) {
-            given->chosen_kinds |= kinds[i].kind;
+    static const char *const words[] = {"kernels", "layers", "steps", "samples"};
+    static const enum gb_catalog_kind kinds[] = {GB_CATALOG_KERNELS, GB_CATALOG_LAYERS,
+                                                 GB_CATALOG_STEPS, GB_CATALOG_SAMPLES};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(word, words[i]) == 0) {
+            given->chosen_kinds |= kinds[i];
             return GB_OK;
         }
     return gb_fail(GB_BAD_INPUT, "bad value", "--kind",
@@ -182,19 +178,12 @@ static enum gb_status sweep_into(const struct given *given, const struct gb_cata
 static enum gb_status sweep(const struct given *given, const struct gb_catalog *catalog) {
     if (!given->gbench_json)
         return sweep_into(given, catalog, NULL);
-    const char *const context[] = {"glowbench_version",
-                                   gb_build.version,
-                                   "commit",
-                                   gb_build.commit,
-                                   "build_type",
-                                   gb_build.type,
-                                   "compiler",
-                                   gb_build.compiler,
-                                   "flags",
-                                   gb_build.flags,
-                                   "isa_flags",
-                                   gb_build.isa_flags,
-                                   NULL};
+    // clang-format off
+    const char *const context[] = {
+        "glowbench_version", gb_build.version, "commit", gb_build.commit,
+        "build_type", gb_build.type, "compiler", gb_build.compiler,
+        "flags", gb_build.flags, "isa_flags", gb_build.isa_flags, NULL};
+    // clang-format on
     struct gb_atomic_file file;
     struct gb_gbench_report *report = NULL;
     GB_TRY(gb_atomic_open(&file, given->gbench_json));

@@ -96,6 +96,12 @@ static struct gb_benchmark benchmark_of(struct fake *fake, const char *problem,
 
 enum { REPETITIONS = 3, MANY_REPETITIONS = 9 };
 
+static struct gb_journal open_journal(const char *path, bool resume) {
+    struct gb_journal journal;
+    assert_int_equal(gb_journal_open(&journal, path, resume), GB_OK);
+    return journal;
+}
+
 static enum gb_status sweep_often(const struct gb_benchmark *list, int count, int repetitions,
                                   struct gb_journal *journal) {
     const struct gb_sweep options = {
@@ -121,8 +127,7 @@ static void repetitions_of_a_problem_alternate(void **state) {
     struct fake fakes[] = {good('a'), good('b')};
     const struct gb_benchmark list[] = {benchmark_of(&fakes[0], "fake/forward/1", &backend_a),
                                         benchmark_of(&fakes[1], "fake/forward/1", &backend_b)};
-    struct gb_journal journal;
-    assert_int_equal(gb_journal_open(&journal, NULL, false), GB_OK);
+    struct gb_journal journal = open_journal(NULL, false);
     assert_int_equal(sweep_often(list, 2, MANY_REPETITIONS, &journal), GB_OK);
     assert_int_equal(journal.rows.count, 3);
     // Of 9 and 9 in random order, fewer than 3 changes are one in a thousand runs.
@@ -161,8 +166,7 @@ static void a_wrong_kernel_has_no_time(void **state) {
                                   benchmark_of(&fakes[1], "fake/forward/1", &backend_b),
                                   benchmark_of(&fakes[2], "fake/forward/2", &backend_a)};
     list[2].reorder_seconds = fake_reorder_seconds;
-    struct gb_journal journal;
-    assert_int_equal(gb_journal_open(&journal, NULL, false), GB_OK);
+    struct gb_journal journal = open_journal(NULL, false);
     assert_int_equal(sweep(list, 3, &journal), GB_CHECK_FAILED);
     assert_non_null(
         strstr(gb_error_message(), "a: 2, the first: fake/forward/1: comparison failed"));
@@ -193,8 +197,7 @@ static void a_library_that_fails_has_no_time(void **state) {
     struct gb_backend failing = backend_a;
     failing.check = library_failed;
     const struct gb_benchmark benchmark = benchmark_of(&fake, "fake/forward/1", &failing);
-    struct gb_journal journal;
-    assert_int_equal(gb_journal_open(&journal, NULL, false), GB_OK);
+    struct gb_journal journal = open_journal(NULL, false);
     assert_int_equal(sweep(&benchmark, 1, &journal), GB_CHECK_FAILED);
     assert_string_equal(find(&journal, "fake/forward/1", "a")->error,
                         "cannot run: a primitive: oneLib: broken");
@@ -206,8 +209,7 @@ static void what_cannot_be_set_up_is_an_error(void **state) {
     struct fake fake = good('a');
     fake.no_setup = true;
     const struct gb_benchmark benchmark = benchmark_of(&fake, "fake/forward/1", &backend_a);
-    struct gb_journal journal;
-    assert_int_equal(gb_journal_open(&journal, NULL, false), GB_OK);
+    struct gb_journal journal = open_journal(NULL, false);
     assert_int_equal(sweep(&benchmark, 1, &journal), GB_CHECK_FAILED);
     assert_string_equal(find(&journal, "fake/forward/1", "a")->error,
                         "cannot set up: fake: it never can");
@@ -221,13 +223,12 @@ static void a_resumed_sweep_times_only_what_is_missing(void **state) {
     struct fake fakes[] = {good('a'), good('b')};
     const struct gb_benchmark list[] = {benchmark_of(&fakes[0], "fake/forward/1", &backend_a),
                                         benchmark_of(&fakes[1], "fake/forward/1", &backend_b)};
-    struct gb_journal journal;
-    assert_int_equal(gb_journal_open(&journal, path, false), GB_OK);
+    struct gb_journal journal = open_journal(path, false);
     assert_int_equal(sweep(list, 1, &journal), GB_OK);
     gb_journal_close(&journal);
     fakes[0].runs = 0;
 
-    assert_int_equal(gb_journal_open(&journal, path, true), GB_OK);
+    journal = open_journal(path, true);
     assert_int_equal(journal.rows.count, 2);
     assert_int_equal(sweep(list, 2, &journal), GB_OK);
     assert_int_equal(fakes[0].runs, 0);
@@ -236,7 +237,7 @@ static void a_resumed_sweep_times_only_what_is_missing(void **state) {
     gb_journal_close(&journal);
     fakes[1].runs = 0;
 
-    assert_int_equal(gb_journal_open(&journal, path, true), GB_OK);
+    journal = open_journal(path, true);
     assert_int_equal(sweep(list, 2, &journal), GB_OK);
     assert_int_equal(fakes[0].runs + fakes[1].runs, 0);
     assert_int_equal(journal.rows.count, 4);
@@ -256,13 +257,12 @@ static void an_interrupted_sweep_keeps_its_group(void **state) {
     fakes[0].interrupts = true;
     const struct gb_benchmark list[] = {benchmark_of(&fakes[0], "fake/forward/1", &backend_a),
                                         benchmark_of(&fakes[1], "fake/forward/2", &backend_a)};
-    struct gb_journal journal;
-    assert_int_equal(gb_journal_open(&journal, path, false), GB_OK);
+    struct gb_journal journal = open_journal(path, false);
     assert_int_equal(sweep(list, 2, &journal), GB_INTERRUPTED);
     assert_non_null(strstr(gb_error_message(), "after 1 of 2 rows; rerun with --resume"));
     gb_journal_close(&journal);
     assert_int_equal(fakes[1].setups, 0);
-    assert_int_equal(gb_journal_open(&journal, path, true), GB_OK);
+    journal = open_journal(path, true);
     assert_int_equal(journal.rows.count, 2);
     assert_int_equal(sweep(list, 2, &journal), GB_OK);
     assert_int_equal(journal.rows.count, 4);
@@ -275,8 +275,7 @@ static void only_operations_have_cold_rows(void **state) {
     struct gb_benchmark list[] = {benchmark_of(&fakes[0], "fake/forward/1", &backend_a),
                                   benchmark_of(&fakes[1], "step/train/1", &backend_a)};
     strcpy(list[1].operation, "step");
-    struct gb_journal journal;
-    assert_int_equal(gb_journal_open(&journal, NULL, false), GB_OK);
+    struct gb_journal journal = open_journal(NULL, false);
     const struct gb_sweep both = {
         .list = list, .count = 2, .repetitions = 1, .warm = true, .cold = true};
     assert_int_equal(gb_sweep_run(&both, &journal), GB_OK);
@@ -312,8 +311,7 @@ static void groups_share_a_document_of_google_benchmark(void **state) {
     const char *const context[] = {"commit", "abc", NULL};
     struct gb_gbench_report *report;
     assert_int_equal(gb_gbench_report_open(file, context, &report), GB_OK);
-    struct gb_journal journal;
-    assert_int_equal(gb_journal_open(&journal, NULL, false), GB_OK);
+    struct gb_journal journal = open_journal(NULL, false);
     const struct gb_sweep options = {
         .list = list, .count = 2, .repetitions = REPETITIONS, .warm = true, .report = report};
     assert_int_equal(gb_sweep_run(&options, &journal), GB_CHECK_FAILED);

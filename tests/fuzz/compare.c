@@ -2,7 +2,7 @@
 // Two files of rows: read, compared as launches of two sessions and as pairs, and printed.
 #include "tests/fuzz/fuzz.h"
 
-#include "bench/compare/comparable.h"
+#include "bench/compare/comparison.h"
 
 static void compare(const struct gb_rows rows[GB_SIDES]) {
     static const char *const names[GB_SIDES] = {"base", "new"};

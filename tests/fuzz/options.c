@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/options.h"
-#include "bench/compare/comparable.h"
+#include "bench/compare/comparison.h"
 
 enum { MOST = 64 };
 
