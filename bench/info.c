@@ -22,7 +22,7 @@ static void print_cpu(const json_t *machine) {
     printf("            packages %d, cores %d, CPUs %d, NUMA nodes %d\n",
            (int)gb_json_integer(cpu, "packages"), (int)gb_json_integer(cpu, "cores"),
            (int)gb_json_integer(cpu, "cpus"), (int)gb_json_integer(cpu, "numa_nodes"));
-    printf("sets       ");
+    printf("ISAs       ");
     size_t index;
     json_t *item;
     json_array_foreach(json_object_get(cpu, "instruction_sets"), index, item)

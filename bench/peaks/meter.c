@@ -17,7 +17,7 @@
 
 const char *const gb_stream_names[GB_STREAMS] = {"read", "copy", "triad", "update"};
 static const struct {
-    int arrays, bytes; // bytes an element counted
+    int arrays, bytes; // bytes per element counted
 } streams[GB_STREAMS] = {{1, 4}, {2, 8}, {3, 12}, {3, 24}};
 
 const struct gb_fma_body *const *gb_fma_bodies(void) {
@@ -51,8 +51,8 @@ static gb_stream_fn stream_body(enum gb_stream stream) {
 
 // ---- Memory
 
-// Two pages lie between arrays, so that no prefetch strays from one into the next, and 512 bytes,
-// so that equal places of all arrays do not share a cache's sets.
+// Arrays are two pages apart, so that no prefetch runs from one into the next, and 512 bytes, so that
+// equal positions of all arrays do not share cache sets.
 enum { GAP = 2 * 1024 + 128, LARGE_PAGE = 2 << 20 };
 
 static size_t array_floats(const struct gb_meter *meter, enum gb_stream stream) {
@@ -71,9 +71,8 @@ enum gb_status gb_meter_open(struct gb_meter *meter, int threads, size_t working
     size_t least = GB_STREAM_ARRAYS * GB_STREAM_CHUNK;
     size_t share = working_set / (size_t)threads / sizeof(float);
     *meter = (struct gb_meter){.threads = threads, .share = share < least ? least : share};
-    // Shares begin with a large page of their own, and large pages are asked for: with small ones
-    // two threads' triad in memory took 30 GB/s at best but 28 in the median and 16 in a quarter of
-    // all trials, where large ones gave 31, 31 and 30.
+    // Shares are in separate huge pages: with small pages the triad of two threads had 30 GB/s at
+    // best, 28 in the median and 16 in a quarter of the trials; with huge pages 31, 31 and 30.
     meter->stride =
         gb_round_up(meter->share + (GB_STREAM_ARRAYS - 1) * GAP, LARGE_PAGE / sizeof(float));
     size_t bytes = (size_t)threads * meter->stride * sizeof(float);
@@ -84,7 +83,7 @@ enum gb_status gb_meter_open(struct gb_meter *meter, int threads, size_t working
         return gb_fail(GB_OUT_OF_MEMORY, "cannot measure peaks", "working set", "%zu bytes", bytes);
     }
 #if defined(MADV_HUGEPAGE)
-    madvise(meter->block, bytes, MADV_HUGEPAGE); // advice: a refusal costs speed alone
+    madvise(meter->block, bytes, MADV_HUGEPAGE); // only advice: without it, it is slower
 #endif
     gb_parallel(threads, touch_share, meter);
     return GB_OK;
@@ -99,24 +98,24 @@ void gb_meter_close(struct gb_meter *meter) {
 // ---- Trials
 
 enum { LONG_TRIES = 3, MAX_TRIALS = 256, SURPASSED_BY = 8 };
-// Where other work holds the processors, trials last longer. How much longer all may take.
+// Other load makes trials take longer. How much longer all of them may take.
 enum { PATIENCE = 4 };
 
 struct series {
     const struct gb_meter *meter;
     struct gb_meter_job *job;
     double trial_seconds, deadline;
-    // The trial in hand, for all ranks alike.
+    // The current trial, the same for all ranks.
     size_t begin, count, rounds;
     bool done;
     atomic_size_t arrivals;
-    // By rank 0 alone:
-    int long_tries; // while it finds how much work makes a trial
+    // Of rank 0 only:
+    int long_tries; // while it determines the work of a trial
     int trials, measured;
     double rates[MAX_TRIALS];
 };
 
-// Where a loop leaves its result, so that the compiler cannot drop it.
+// Takes a loop's result, so that the compiler cannot remove the loop.
 static _Thread_local volatile float sink;
 
 static void run_trial(const struct series *series, int rank) {
@@ -133,7 +132,7 @@ static void run_trial(const struct series *series, int rank) {
     sink = stream_body(job->stream)(arrays, series->count, series->rounds);
 }
 
-// The whole arrays several times, or the next piece of them.
+// All of the arrays several times, or the next part of them.
 static void lay_out(struct series *series) {
     struct gb_meter_job *job = series->job;
     series->rounds = job->work;
@@ -153,7 +152,7 @@ static double trial_rate(const struct series *series, double seconds, int size) 
     return each * (double)series->rounds * size / seconds;
 }
 
-// Judges the trial that all ranks have run, and lays out the next.
+// Evaluates the trial that all ranks have run, and prepares the next.
 static void next_trial(struct series *series, int size) {
     const struct gb_meter_span *spans = series->meter->spans;
     struct gb_meter_span all = spans[0];
@@ -167,8 +166,7 @@ static void next_trial(struct series *series, int size) {
         bool late = all.end > series->deadline && series->measured > SURPASSED_BY;
         series->done = late || series->measured == series->trials;
     } else if (spans[0].end - spans[0].begin >= series->trial_seconds) {
-        // One of them may have been disturbed, and of all ranks one is more often than rank 0
-        // alone.
+        // By rank 0 alone, which is disturbed less often than any of all ranks.
         series->long_tries++;
     } else {
         series->job->work *= 2;
@@ -177,8 +175,8 @@ static void next_trial(struct series *series, int size) {
     lay_out(series);
 }
 
-// Waits for all ranks, and so that they go on within a microsecond: a barrier that sleeps lets them
-// go tens of microseconds apart.
+// Waits for all ranks, which then continue within a microsecond of each other; a barrier that sleeps
+// would leave them tens of microseconds apart.
 static void gather(struct series *series, int size) {
     size_t ticket = atomic_fetch_add(&series->arrivals, 1), ranks = (size_t)size;
     while (atomic_load(&series->arrivals) < (ticket / ranks + 1) * ranks)

@@ -9,12 +9,12 @@
 #include "bench/peaks/meter.h"
 #include "bench/peaks/pin.h"
 
-// A trial is shorter than the milliseconds that a system lets other work run for, so that many fall
-// between: with trials of 25 ms two threads' update in memory came to between 42 and 62 GB/s.
+// Shorter than the time slices of other work, so that many trials are undisturbed: with trials of
+// 25 ms the update bandwidth of two threads varied between 42 and 62 GB/s.
 static const double trial_seconds = 0.0005;
 enum { TRIALS = 200, MAX_LEVELS = 8, MAX_TEAMS = 16 };
 
-// Where data may lie.
+// A level of the memory hierarchy.
 struct level {
     char name[8];
     double bytes; // of one cache; 0: memory
@@ -46,15 +46,14 @@ static struct roofline find_roofline(const json_t *machine) {
     return roofline;
 }
 
-// All of a level that so many threads reach, which fill one cache's cores after the other's.
+// The bytes of a level that `threads` threads share, which fill the cores of one cache first.
 static double reach(const struct roofline *roofline, const struct level *level, int threads) {
     double cores_each = fmax(1, (double)roofline->cores / level->instances);
     return level->bytes * fmin(level->instances, ceil(threads / cores_each));
 }
 
-// Half of L1; then the geometric mean of a level and the one below it, which is well out of the one
-// and into the other; then what gb_memory_working_set says. 0: the level holds no more than the one
-// below it.
+// Half of L1; then the geometric mean of a level and the one below it, which exceeds the one and fits
+// in the other; in memory gb_memory_working_set. 0 if a level is no larger than the one below it.
 static double working_set(const struct roofline *roofline, int index, int threads) {
     const struct level none = {.instances = 1}, *level = &roofline->levels[index];
     const struct level *below = index ? level - 1 : &none;
@@ -115,7 +114,7 @@ static enum gb_status measure_fma(int threads, json_t *rows) {
     return GB_OK;
 }
 
-// The numbers of threads to measure with, rising.
+// The thread counts to measure with, ascending.
 static int list_teams(int all, int wanted, int teams[]) {
     int count = 0;
     for (int threads = 1; threads <= (all > wanted ? all : wanted); threads++) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The machine's roofline, measured: how fast it multiplies and adds, and how fast it moves memory.
+// The machine's roofline, measured: peak multiply-adds and memory bandwidth.
 #ifndef GB_PEAKS_H
 #define GB_PEAKS_H
 
@@ -10,33 +10,33 @@
 #include "bench/peaks/meter.h"
 #include "kernels/operation.h"
 
-// Measures on 1, 2, ... threads of `machine` (gb_machine_json): all numbers where that has at most
-// 8, else powers of two and all; and on `threads`, if that is not 0. *report becomes a new JSON
-// object, which the caller owns:
+// Measures with 1, 2, ... threads of `machine` (gb_machine_json): every count up to 8, beyond that
+// powers of two and all; and with `threads` if that is not 0. *report becomes a new JSON object,
+// which the caller owns:
 //   fma_fp32_gflops, triad_gbs, update_gbs   struct gb_peaks at all threads
 //   threads    all
 //   fma        one object each: isa, precision ("fp32", "bf16": of the operands), threads, gflops
 //   bandwidth  one object each: level ("L1", "L2", "L3", "memory"), threads, bytes (of the working
 //              set, all threads together), read_gbs, copy_gbs, triad_gbs, update_gbs
-// A figure is what one in eight of 200 trials of half a millisecond surpasses
-// (bench/peaks/meter.h), each thread in memory of its own: about six seconds for each number of
-// threads. The threads are pinned while it lasts. GB_OUT_OF_MEMORY; then there is no report.
+// A figure is the level that one in eight of 200 trials of half a millisecond exceeds
+// (bench/peaks/meter.h), each thread in its own memory: about six seconds per thread count. Threads
+// are pinned meanwhile. GB_OUT_OF_MEMORY; there is then no report.
 enum gb_status gb_peaks_measure(const json_t *machine, int threads, json_t **report);
 
 struct gb_peaks {
-    double fma_fp32_gflops; // two FLOPs a multiply-add, by the best instruction set
-    double triad_gbs;       // a = b + s*c in memory: 12 bytes an element counted, 16 moved
+    double fma_fp32_gflops; // two FLOPs per multiply-add, with the best instruction set
+    double triad_gbs;       // a = b + s*c in memory: 12 bytes per element counted, 16 moved
     double update_gbs;      // three arrays read and written in place, as Adam does: 24 bytes
 };
 
-// Those of a report at a number of threads that it measured.
+// The peaks of a report at a thread count that it has.
 struct gb_peaks gb_peaks_at(const json_t *report, int threads);
 
-// Seconds that a training step would take at the roofline: its FLOPs at the FMA peak, and then 24
-// bytes a parameter at the update bandwidth. A yardstick, not a bound: it leaves out activations.
+// Ideal seconds of a training step: its FLOPs at the FMA peak, then 24 bytes per parameter at the
+// update bandwidth. A yardstick, not a bound: it leaves out activations.
 double gb_ideal_step_seconds(const struct gb_peaks *peaks, double flops, double parameters);
 
-// ---- A short look at the roofline, between the repetitions of a benchmark
+// ---- A brief measurement between the repetitions of a benchmark
 
 // By enum gb_traffic (kernels/operation.h). The bandwidths differ, since a line that is overwritten
 // is read first, unless the kernel has read it anyway: on two cores of a Granite Rapids with 31 GB/s
@@ -47,8 +47,8 @@ struct gb_roofline {
     double gbs;
 };
 
-// The working set by which the memory of a machine (gb_machine_json) is measured: four times the
-// last cache, at least 768 MiB, but no more than an eighth of the memory.
+// The working set with which a machine's memory (gb_machine_json) is measured: four times the last
+// cache, at least 768 MiB, at most an eighth of the memory.
 size_t gb_memory_working_set(const json_t *machine);
 
 struct gb_probe {
@@ -56,14 +56,14 @@ struct gb_probe {
     struct gb_meter_job fma, streams[3]; // by enum gb_traffic
 };
 
-// Prepares to measure on teams of `threads`, in `working_set` bytes of memory of their own, divided
-// among them, which each touches first: pin the threads before. It takes no less than 24 KiB a
-// thread, which L1 holds. GB_OUT_OF_MEMORY; then there is no probe.
+// Prepares to measure with `threads` threads, in `working_set` bytes of memory divided among them,
+// which each touches first: pin the threads before. It uses at least 24 KiB per thread, which fits in
+// L1. GB_OUT_OF_MEMORY; there is then no probe.
 enum gb_status gb_probe_open(struct gb_probe *probe, int threads, size_t working_set);
 
-// The roofline of what has this traffic, now: of each the second best of twelve trials of half a
-// millisecond or more, so 17 ms in all. The working set is walked as a benchmark's own repetitions
-// would walk it, and so lies where theirs does.
+// The current peaks for this kind of traffic: of each the second best of twelve trials of half a
+// millisecond or more, 17 ms in all. It passes over the working set as a benchmark's repetitions
+// would, so the data is in the same cache level.
 struct gb_roofline gb_probe_run(struct gb_probe *probe, enum gb_traffic traffic);
 
 void gb_probe_close(struct gb_probe *probe);

@@ -7,7 +7,7 @@
 
 #include "kernels/isas.h"
 
-// Multiply-adds, or dot products, in registers alone.
+// Multiply-adds, or dot products, in registers only.
 struct gb_fma_body {
     const char *isa, *precision; // of the operands; sums are fp32
     size_t cpu_level;            // what it needs, for gb_cpu_has
@@ -17,11 +17,11 @@ struct gb_fma_body {
 
 enum gb_stream { GB_STREAM_READ, GB_STREAM_COPY, GB_STREAM_TRIAD, GB_STREAM_UPDATE, GB_STREAMS };
 
-// Arrays are multiples of a chunk of floats, aligned to 64 bytes.
+// Array lengths are multiples of a chunk of floats; arrays are aligned to 64 bytes.
 enum { GB_STREAM_CHUNK = 128, GB_STREAM_ARRAYS = 3 };
 
 // Passes `rounds` times over `count` floats of each array that the stream has:
-//   read    sums a                                    4 bytes an element counted
+//   read    sums a                                    4 bytes per element counted
 //   copy    a = b                                     8
 //   triad   a = b + s*c                              12
 //   update  a, b and c, each from two of them        24

@@ -12,17 +12,17 @@
 
 static const char what[] = "cannot pin threads";
 
-static hwloc_topology_t topology; // kept once loaded: it takes milliseconds
+static hwloc_topology_t topology; // kept, since loading it takes milliseconds
 
-// The pinning in force; threads 0: none.
+// The current pinning; threads 0: none.
 static struct {
     int threads;
     hwloc_cpuset_t *before; // where each rank could run
 } pinning;
 
 struct binding {
-    const hwloc_cpuset_t *sets; // one a rank; const is the array's, not the sets'
-    bool read;                  // ask where a rank may run, else bind it
+    const hwloc_cpuset_t *sets; // one per rank; the array is const, not the sets
+    bool read;                  // read where a rank may run instead of binding it
     atomic_int error;           // errno of a rank that the system refused
     int size;                   // threads that the runtime granted
 };
@@ -61,7 +61,7 @@ static hwloc_obj_t cpu_of_core(hwloc_obj_t core, hwloc_const_cpuset_t allowed, i
 
 // One CPU of every core in turn, then a second of those that have one, and so on.
 static enum gb_status choose_cpus(hwloc_const_cpuset_t allowed, int threads, int cpus[]) {
-    // Some virtual machines show no cores; then their CPUs stand for them.
+    // Some virtual machines report no cores; their CPUs are used instead.
     int depth = hwloc_get_type_or_below_depth(topology, HWLOC_OBJ_CORE);
     int chosen = 0;
     for (int round = 0, before = -1; chosen < threads && chosen != before; round++) {
@@ -81,7 +81,7 @@ static enum gb_status choose_cpus(hwloc_const_cpuset_t allowed, int threads, int
 
 static enum gb_status pin(int threads, int cpus[]) {
     GB_TRY(bind_team(pinning.before, threads, true));
-    // Where the runtime has bound its threads already, only the whole team knows all of its CPUs.
+    // If the runtime has bound its threads already, only all of them together know all CPUs.
     hwloc_cpuset_t allowed = hwloc_bitmap_alloc();
     for (int rank = 0; rank < threads; rank++)
         hwloc_bitmap_or(allowed, allowed, pinning.before[rank]);
@@ -106,7 +106,7 @@ static enum gb_status pin(int threads, int cpus[]) {
 static enum gb_status load_topology(void) {
     if (topology)
         return GB_OK;
-    setenv("HWLOC_HIDE_ERRORS", "2", 0); // standard error holds one line, and it is the program's
+    setenv("HWLOC_HIDE_ERRORS", "2", 0); // standard error has one line, the program's own
     if (hwloc_topology_init(&topology) == 0 && hwloc_topology_load(topology) == 0)
         return GB_OK;
     if (topology)

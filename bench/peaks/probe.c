@@ -2,7 +2,7 @@
 #include "bench/peaks/meter.h"
 #include "bench/peaks/peaks.h"
 
-// Few enough to stand between the repetitions of a benchmark.
+// Few enough to fit between the repetitions of a benchmark.
 static const double trial_seconds = 0.0005;
 enum { TRIALS = 12, LEAST_SHARE = 24 << 10 };
 
