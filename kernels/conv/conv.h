@@ -103,7 +103,7 @@ struct gb_conv_input_epilogue {
 // tiles: there every product counts with all inputs (of the data gradient: dy) within two pixels,
 // and with the whole 3x3 filter of its channels. Small integers are exact either way.
 // `threads`: the most that an execution (gb_exec) will have. Native kernels take fewer as well; a
-// foreign library may run on this many whatever the execution says, so a plan for a job inside
+// vendor library may run on this many whatever the execution says, so a plan for a job inside
 // gb_parallel_jobs is made for 1.
 typedef enum gb_status (*gb_conv_plan_fn)(const struct gb_conv_problem *problem, int threads,
                                           struct gb_conv_plan *plan);

@@ -164,13 +164,12 @@ GB_INLINE void gb_micro_kernel(int mr, int vectors, int base_rows, const float *
 }
 
 // X(MR, NR in vectors) for all sizes that any instruction set may have.
+// clang-format off
 #define GB_EACH_MR(X, v)                                                                           \
-    X(1, v)                                                                                        \
-    X(2, v)                                                                                        \
-    X(3, v)                                                                                        \
-    X(4, v)                                                                                        \
-    X(5, v) X(6, v) X(7, v) X(8, v) X(9, v) X(10, v) X(11, v) X(12, v) X(13, v) X(14, v) X(15, v)  \
-        X(16, v) X(17, v) X(18, v) X(19, v) X(20, v) X(21, v) X(22, v) X(23, v) X(24, v)
+    X(1, v) X(2, v) X(3, v) X(4, v) X(5, v) X(6, v) X(7, v) X(8, v) X(9, v) X(10, v) X(11, v)      \
+    X(12, v) X(13, v) X(14, v) X(15, v) X(16, v) X(17, v) X(18, v) X(19, v) X(20, v) X(21, v)      \
+    X(22, v) X(23, v) X(24, v)
+// clang-format on
 #define GB_EACH_MICRO_KERNEL(X) GB_EACH_MR(X, 1) GB_EACH_MR(X, 2) GB_EACH_MR(X, 3) GB_EACH_MR(X, 4)
 
 #define GB_MICRO_KERNELS(mr, v)                                                                    \
