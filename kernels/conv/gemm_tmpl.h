@@ -450,11 +450,9 @@ static void run_gemm_share(const struct gemm_run *run, int rank, int size) {
 // ---- col2im ----
 
 // The sums over taps, in order, of a panel's output channels at one pixel.
-GB_INLINE void sum_taps(const struct gemm_run *run, struct gb_pixel p, size_t channel, size_t width,
-                        float *sums) {
-    const struct gb_conv_gemm *g = run->g;
+GB_INLINE void sum_taps(const struct gb_conv_gemm *g, const float *c, size_t c_row,
+                        struct gb_pixel p, size_t channel, size_t width, float *sums) {
     const struct gb_axis *rows = &g->window.rows, *columns = &g->window.columns;
-    const size_t c_row = gb_padded_n(g->b);
     gb_v sum[GB_NR] = {0};
     for (int a = gb_axis_first_tap(rows, p.i); a < rows->taps; a += rows->divisor) {
         int i = gb_axis_input(rows, p.i, a);
@@ -466,9 +464,9 @@ GB_INLINE void sum_taps(const struct gemm_run *run, struct gb_pixel p, size_t ch
             if (j < 0)
                 continue;
             size_t tap = (size_t)(a * columns->taps + b);
-            const float *c = run->c + (row + (size_t)j) * c_row + tap * (size_t)g->out_c + channel;
+            const float *at = c + (row + (size_t)j) * c_row + tap * (size_t)g->out_c + channel;
             for (size_t v = 0; v < width / GB_LANES; v++)
-                sum[v] += gb_v_load(c + v * GB_LANES);
+                sum[v] += gb_v_load(at + v * GB_LANES);
         }
     }
     for (size_t v = 0; v < width / GB_LANES; v++)
@@ -477,7 +475,8 @@ GB_INLINE void sum_taps(const struct gemm_run *run, struct gb_pixel p, size_t ch
 
 static void run_col2im(const struct gemm_run *run, int rank, int size) {
     const struct gb_conv_gemm *g = run->g;
-    struct gb_packed_b columns = gb_packed_b_of(1, (size_t)g->out_c);
+    const struct gb_packed_b columns = gb_packed_b_of(1, (size_t)g->out_c);
+    const size_t c_row = gb_padded_n(g->b);
     float sums[GB_MICROTILE_FLOATS];
     struct gb_range share = gb_partition(span_count(&g->out_spans), rank, size);
     for (size_t index = share.begin; index < share.end; index++) {
@@ -490,7 +489,8 @@ static void run_col2im(const struct gemm_run *run, int rank, int size) {
             struct panel panel = panel_of(run, columns, p);
             struct gb_pixel pixel = {s.n, s.i, s.j};
             for (size_t r = 0; r < span.count; r++, pixel.j++)
-                sum_taps(run, pixel, panel.column, panel.width, sums + r * panel.width);
+                sum_taps(g, run->c, c_row, pixel, panel.column, panel.width,
+                         sums + r * panel.width);
             store_sums(run, &span, &panel, sums);
         }
     }
