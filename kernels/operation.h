@@ -137,6 +137,9 @@ struct gb_call {
 struct gb_expected {
     double value, bound, terms;
 };
+static inline struct gb_expected gb_within(double value, double bound) {
+    return (struct gb_expected){value, bound, 1};
+}
 
 struct gb_kernel {
     const char *entry;                 // its name in kernels/registry.h
@@ -149,8 +152,11 @@ struct gb_kernel {
     // outputs the kernel's results.
     struct gb_expected (*definition)(const struct gb_call *call, int operand, const int at[4]);
     enum gb_traffic traffic;
+    // Makes filled inputs valid where gb_fill cannot; done twice, it changes nothing more. NULL:
+    // they are.
+    void (*prepare)(const struct gb_call *call);
     bool timed_in_place; // benchmarks run it in place, as models do
-    // Float outputs are bitwise those of the scalar reference on every backend.
+    // Float outputs are bitwise those of the scalar reference on every native backend.
     bool reference_bits;
     bool integers, extremes; // tests run it on such numbers too
 };
@@ -180,6 +186,9 @@ struct gb_operation {
     struct gb_cost (*cost)(const void *problem, enum gb_direction direction);
     // Problems at the edges of vectors, tiles and blocks, as text, for tests; ended by NULL.
     const char *const *edges;
+    // Small problems whose forward and backward definitions tests compare by difference quotients;
+    // ended by NULL. NULL: backward is not the derivative of forward in the operands of its names.
+    const char *const *gradients;
     // Plans; NULL where the operation has none.
     size_t plan_bytes;
     enum gb_status (*plan)(const struct gb_call *call, int threads);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Kernels that work element by element, or copy. In place where c-Glow runs them in place.
-#include "bench/catalog/kernel_benchmarks.h"
+#include "bench/catalog/old_kernels.h"
 
 static const struct gb_tensor *view(const struct gb_kernel_state *s, int operand) {
     return &s->operand[operand].view;
@@ -18,40 +18,6 @@ static void take_summed(struct gb_kernel_state *s, int rows, int row, double ter
 }
 
 static const float temperature = 0.7f; // of samples
-
-// ---- Epilogue ----
-
-enum epilogue_operand {
-    EPILOGUE_DY,
-    EPILOGUE_Y,
-    EPILOGUE_SCALE,
-    EPILOGUE_D_BIAS,
-    EPILOGUE_D_LOG_SCALE
-};
-
-// In place, as convolution layers do it.
-static enum gb_status plan_epilogue(struct gb_kernel_state *s) {
-    const struct gb_epilogue_problem *p = gb_kernel_problem(s);
-    double pixels = (double)p->image.n * p->image.h * p->image.w;
-    take_image(s, GB_ROLE_IN_PLACE, GB_TIMED_NORMAL, &p->image, p->image.c);
-    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, &p->image, p->image.c);
-    gb_kernel_take_channels(s, GB_ROLE_IN, GB_TIMED_NORMAL, p->image.c);
-    for (int sum = EPILOGUE_D_BIAS; sum <= EPILOGUE_D_LOG_SCALE; sum++) {
-        gb_kernel_take_channels(s, GB_ROLE_OUT, GB_TIMED_ZERO, p->image.c);
-        s->operand[sum].terms = pixels;
-    }
-    gb_kernel_take_scratch(s, gb_epilogue_scratch_floats(view(s, EPILOGUE_Y)));
-    return GB_OK;
-}
-
-static void run_epilogue(struct gb_kernel_state *s) {
-    const struct gb_epilogue_problem *p = gb_kernel_problem(s);
-    bool invertible = p->activation == GB_IDENTITY || p->activation == GB_RELU;
-    s->backend->epilogue_backward(&s->exec, p->activation, view(s, EPILOGUE_DY),
-                                  view(s, EPILOGUE_Y), gb_kernel_floats(s, EPILOGUE_SCALE),
-                                  view(s, EPILOGUE_DY), gb_kernel_floats(s, EPILOGUE_D_BIAS),
-                                  invertible ? gb_kernel_floats(s, EPILOGUE_D_LOG_SCALE) : NULL);
-}
 
 // ---- Actnorm ----
 
@@ -106,61 +72,6 @@ static void run_actnorm_backward(struct gb_kernel_state *s) {
                                  gb_kernel_floats(s, ACTNORM_D_BIAS), parameters.stride);
 }
 
-// ---- Coupling ----
-
-enum coupling_operand { COUPLING_V, COUPLING_RAW, COUPLING_DU, COUPLING_D_LOG_DET, COUPLING_D_RAW };
-
-static void take_coupling(struct gb_kernel_state *s, enum gb_timed_role role) {
-    const struct gb_coupling_problem *p = gb_kernel_problem(s);
-    take_image(s, role, GB_TIMED_NORMAL, &p->image, p->image.c);
-    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, &p->image,
-               gb_coupling_raw_channels(p->form, p->image.c));
-    gb_kernel_take_scratch(s, gb_coupling_scratch_floats(view(s, COUPLING_V)));
-}
-
-static enum gb_status plan_coupling_forward(struct gb_kernel_state *s) {
-    const struct gb_coupling_problem *p = gb_kernel_problem(s);
-    take_coupling(s, GB_ROLE_IN_PLACE);
-    gb_kernel_take_sums(s, p->image.n, (double)p->image.h * p->image.w * p->image.c);
-    return GB_OK;
-}
-
-static enum gb_status plan_coupling_inverse(struct gb_kernel_state *s) {
-    take_coupling(s, GB_ROLE_IN_PLACE);
-    return GB_OK;
-}
-
-static enum gb_status plan_coupling_backward(struct gb_kernel_state *s) {
-    const struct gb_coupling_problem *p = gb_kernel_problem(s);
-    take_coupling(s, GB_ROLE_IN);
-    take_image(s, GB_ROLE_IN_PLACE, GB_TIMED_NORMAL, &p->image, p->image.c);
-    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, 1, 1, 1, p->image.n);
-    take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, &p->image,
-               gb_coupling_raw_channels(p->form, p->image.c));
-    return GB_OK;
-}
-
-static void run_coupling_forward(struct gb_kernel_state *s) {
-    const struct gb_coupling_problem *p = gb_kernel_problem(s);
-    s->backend->coupling_forward(&s->exec, p->form, view(s, COUPLING_V), view(s, COUPLING_RAW),
-                                 view(s, COUPLING_V),
-                                 p->form == GB_COUPLING_ADDITIVE ? NULL : s->sums);
-}
-
-// Run again and again it lets v grow beyond all bounds, which its speed does not depend on.
-static void run_coupling_inverse(struct gb_kernel_state *s) {
-    const struct gb_coupling_problem *p = gb_kernel_problem(s);
-    s->backend->coupling_inverse(&s->exec, p->form, view(s, COUPLING_V), view(s, COUPLING_RAW),
-                                 view(s, COUPLING_V));
-}
-
-static void run_coupling_backward(struct gb_kernel_state *s) {
-    const struct gb_coupling_problem *p = gb_kernel_problem(s);
-    s->backend->coupling_backward(&s->exec, p->form, view(s, COUPLING_V), view(s, COUPLING_RAW),
-                                  view(s, COUPLING_DU), gb_kernel_floats(s, COUPLING_D_LOG_DET),
-                                  view(s, COUPLING_DU), view(s, COUPLING_D_RAW));
-}
-
 // ---- Squeeze ----
 
 enum squeeze_operand { SQUEEZE_IN, SQUEEZE_OUT };
@@ -185,65 +96,6 @@ static void run_squeeze(struct gb_kernel_state *s) {
 
 static void run_unsqueeze(struct gb_kernel_state *s) {
     s->backend->unsqueeze(&s->exec, view(s, SQUEEZE_IN), view(s, SQUEEZE_OUT));
-}
-
-// ---- Gaussian ----
-
-enum gaussian_operand { GAUSSIAN_Z, GAUSSIAN_PRIOR, GAUSSIAN_OUT, GAUSSIAN_D, GAUSSIAN_D_PRIOR };
-
-static const struct gb_tensor *prior(const struct gb_kernel_state *s, int operand) {
-    const struct gb_gaussian_problem *p = gb_kernel_problem(s);
-    return p->prior ? view(s, operand) : NULL;
-}
-
-static enum gb_sigma_form sigma(const struct gb_kernel_state *s) {
-    const struct gb_gaussian_problem *p = gb_kernel_problem(s);
-    return p->prior == GB_PRIOR_SOFTPLUS ? GB_SIGMA_SOFTPLUS : GB_SIGMA_EXP;
-}
-
-static void take_gaussian(struct gb_kernel_state *s) {
-    const struct gb_gaussian_problem *p = gb_kernel_problem(s);
-    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, &p->image, p->image.c);
-    take_image(s, GB_ROLE_IN, GB_TIMED_SMALL, &p->image, p->prior ? 2 * p->image.c : 0);
-    gb_kernel_take_scratch(s, gb_gaussian_scratch_floats(view(s, GAUSSIAN_Z)));
-}
-
-static enum gb_status plan_gaussian_forward(struct gb_kernel_state *s) {
-    const struct gb_gaussian_problem *p = gb_kernel_problem(s);
-    take_gaussian(s);
-    gb_kernel_take_sums(s, p->image.n, (double)p->image.h * p->image.w * p->image.c);
-    return GB_OK;
-}
-
-static enum gb_status plan_gaussian_sample(struct gb_kernel_state *s) {
-    const struct gb_gaussian_problem *p = gb_kernel_problem(s);
-    take_gaussian(s);
-    take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, &p->image, p->image.c);
-    return GB_OK;
-}
-
-static enum gb_status plan_gaussian_backward(struct gb_kernel_state *s) {
-    const struct gb_gaussian_problem *p = gb_kernel_problem(s);
-    GB_TRY(plan_gaussian_sample(s));
-    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, 1, 1, 1, p->image.n);
-    take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, &p->image, p->prior ? 2 * p->image.c : 0);
-    return GB_OK;
-}
-
-static void run_gaussian_forward(struct gb_kernel_state *s) {
-    s->backend->gaussian_forward(&s->exec, sigma(s), view(s, GAUSSIAN_Z), prior(s, GAUSSIAN_PRIOR),
-                                 s->sums);
-}
-
-static void run_gaussian_sample(struct gb_kernel_state *s) {
-    s->backend->gaussian_sample(&s->exec, sigma(s), view(s, GAUSSIAN_Z), prior(s, GAUSSIAN_PRIOR),
-                                temperature, view(s, GAUSSIAN_OUT));
-}
-
-static void run_gaussian_backward(struct gb_kernel_state *s) {
-    s->backend->gaussian_backward(&s->exec, sigma(s), view(s, GAUSSIAN_Z), prior(s, GAUSSIAN_PRIOR),
-                                  gb_kernel_floats(s, GAUSSIAN_D), view(s, GAUSSIAN_OUT),
-                                  prior(s, GAUSSIAN_D_PRIOR));
 }
 
 // ---- Arrays ----
@@ -672,29 +524,15 @@ static void run_categorical_backward(struct gb_kernel_state *s) {
 }
 
 const struct gb_timed_kernel gb_elementwise_kernels[] = {
-    {&gb_epilogue_operation, GB_BACKWARD, GB_TRAFFIC_UPDATE, plan_epilogue, run_epilogue, NULL,
-     NULL},
     {&gb_actnorm_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_actnorm, run_actnorm_forward, NULL,
      NULL},
     {&gb_actnorm_operation, GB_INVERSE, GB_TRAFFIC_TRIAD, plan_actnorm, run_actnorm_inverse, NULL,
      NULL},
     {&gb_actnorm_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_actnorm_backward,
      run_actnorm_backward, NULL, NULL},
-    {&gb_coupling_operation, GB_FORWARD, GB_TRAFFIC_UPDATE, plan_coupling_forward,
-     run_coupling_forward, NULL, NULL},
-    {&gb_coupling_operation, GB_INVERSE, GB_TRAFFIC_UPDATE, plan_coupling_inverse,
-     run_coupling_inverse, NULL, NULL},
-    {&gb_coupling_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_coupling_backward,
-     run_coupling_backward, NULL, NULL},
     {&gb_squeeze_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_squeeze, run_squeeze, NULL, NULL},
     {&gb_squeeze_operation, GB_INVERSE, GB_TRAFFIC_TRIAD, plan_unsqueeze, run_unsqueeze, NULL,
      NULL},
-    {&gb_gaussian_operation, GB_FORWARD, GB_TRAFFIC_READ, plan_gaussian_forward,
-     run_gaussian_forward, NULL, NULL},
-    {&gb_gaussian_operation, GB_SAMPLE, GB_TRAFFIC_TRIAD, plan_gaussian_sample, run_gaussian_sample,
-     NULL, NULL},
-    {&gb_gaussian_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_gaussian_backward,
-     run_gaussian_backward, NULL, NULL},
     {&gb_adam_operation, GB_FORWARD, GB_TRAFFIC_UPDATE, plan_adam, run_adam, NULL, NULL},
     {&gb_add_operation, GB_FORWARD, GB_TRAFFIC_UPDATE, plan_add, run_add, NULL, NULL},
     {&gb_exp_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_exp, run_exp, NULL, NULL},

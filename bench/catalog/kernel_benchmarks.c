@@ -1,161 +1,102 @@
 // SPDX-License-Identifier: MIT
 #include "bench/catalog/kernel_benchmarks.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-// ---- Operands ----
+#include "bench/catalog/old_kernels.h"
+#include "kernels/verify.h"
 
-enum { WEIGHTS_STREAM = 100, MASK_STREAM }; // of random numbers; operands have the first ones
+struct state {
+    struct gb_call call;
+    struct gb_exec exec;
+    double reorder_seconds;
+    struct gb_adam adam; // its learning rate is 0 except in checks, so that all runs do the same
+};
 
-void gb_kernel_take(struct gb_kernel_state *state, enum gb_timed_role role, enum gb_timed_fill fill,
-                    int n, int h, int w, int c) {
-    struct gb_timed_operand operand = {gb_dense(NULL, n, h, w, c), role, fill, 1};
-    operand.view.data = gb_arena_floats(state->arena, gb_elements(&operand.view));
-    state->operand[state->operands++] = operand;
-}
-
-void gb_kernel_take_channels(struct gb_kernel_state *state, enum gb_timed_role role,
-                             enum gb_timed_fill fill, int channels) {
-    struct gb_timed_operand operand = {gb_dense(NULL, 1, 1, 1, channels), role, fill, 1};
-    operand.view.data =
-        gb_arena_floats(state->arena, gb_round_up((size_t)channels, GB_CHANNEL_PAD));
-    state->operand[state->operands++] = operand;
-}
-
-void gb_kernel_take_sums(struct gb_kernel_state *state, int count, double terms) {
-    state->sums = gb_arena_doubles(state->arena, (size_t)count);
-    state->sum_count = count;
-    state->sum_terms = terms;
-}
-
-void gb_kernel_take_scratch(struct gb_kernel_state *state, size_t floats) {
-    state->exec.scratch = gb_arena_floats(state->arena, floats);
-    state->exec.scratch_floats = floats;
-}
-
-void gb_kernel_fill_normal(const struct gb_kernel_state *state, uint32_t stream, float spread,
-                           size_t count, float *floats) {
-    const struct gb_exec one = {.threads = 1};
-    const struct gb_random_key key = {.seed = 1, .purpose = GB_RANDOM_TEST, .sample = stream};
-    state->backend->random_normal(&one, &key, 0, count, spread, floats);
-}
-
-static bool is_conv(const struct gb_kernel_state *state) {
-    const struct gb_kernel_description *description = state->benchmark->description;
-    return description->kernel->operation == &gb_conv_operation;
-}
-
-enum gb_status gb_kernel_weights(const struct gb_kernel_state *state, float **elements) {
-    size_t count, fan_in;
-    if (is_conv(state)) {
-        const struct gb_conv_problem *p = gb_kernel_problem(state);
-        fan_in = (size_t)p->c * (size_t)p->kernel_h * (size_t)p->kernel_w;
-        count = fan_in * (size_t)p->k;
-    } else {
-        const struct gb_fc_problem *p = gb_kernel_problem(state);
-        fan_in = gb_fc_inputs(p);
-        count = fan_in * (size_t)p->k;
+static enum gb_status take_operands(struct state *state, struct gb_arena *arena) {
+    struct gb_call *call = &state->call;
+    const struct gb_kernel *kernel = gb_kernel_of(call);
+    gb_call_size(call);
+    for (int i = 0; kernel->operands[i].name; i++) {
+        int input = kernel->timed_in_place ? gb_in_place_of(call, i, 0) : -1;
+        if (kernel->operands[i].layout == GB_PACKED)
+            GB_TRY(gb_floats_check(call->operation->what, "packed weights",
+                                   (double)call->operation->packed_floats(call)));
+        if (input >= 0)
+            call->operand[i].data = call->operand[input].data;
+        else if (gb_elements(&call->operand[i]) > 0)
+            call->operand[i].data = gb_arena_floats(arena, gb_operand_floats(call, i));
     }
-    *elements = malloc(count * sizeof **elements);
-    if (!*elements)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot set up", state->benchmark->problem, "%zu weights",
-                       count);
-    gb_kernel_fill_normal(state, WEIGHTS_STREAM, 1 / sqrtf((float)fan_in), count, *elements);
-    return GB_OK;
-}
-
-void gb_kernel_pack(const struct gb_kernel_state *state, const float *elements, float *packed) {
-    if (is_conv(state))
-        state->backend->conv_pack(&state->plan.conv, elements, packed);
-    else
-        state->backend->fc_pack(&state->plan.fc, elements, packed);
-}
-
-static void fill_uniform(const struct gb_kernel_state *state, uint32_t stream, size_t count,
-                         float *floats) {
-    const struct gb_exec one = {.threads = 1};
-    const struct gb_random_key key = {.seed = 1, .purpose = GB_RANDOM_TEST, .sample = stream};
-    state->backend->random_uniform(&one, &key, 0, count, 0, 1, floats);
-}
-
-static enum gb_status fill_operand(const struct gb_kernel_state *state, int i) {
-    const struct gb_timed_operand *operand = &state->operand[i];
-    size_t count = gb_elements(&operand->view);
-    float *floats = operand->view.data, *elements;
-    switch (operand->fill) {
-    case GB_TIMED_NORMAL:
-        gb_kernel_fill_normal(state, (uint32_t)i, 1, count, floats);
-        break;
-    case GB_TIMED_SMALL:
-        gb_kernel_fill_normal(state, (uint32_t)i, 0.25f, count, floats);
-        break;
-    case GB_TIMED_UNIFORM:
-        fill_uniform(state, (uint32_t)i, count, floats);
-        break;
-    case GB_TIMED_MASK:
-        fill_uniform(state, MASK_STREAM, count, floats);
-        for (size_t e = 0; e < count; e++)
-            floats[e] = floats[e] >= 0.5f;
-        break;
-    case GB_TIMED_ZERO:
-        memset(floats, 0, count * sizeof *floats);
-        break;
-    case GB_TIMED_WEIGHTS:
-        GB_TRY(gb_kernel_weights(state, &elements));
-        gb_kernel_pack(state, elements, floats);
-        free(elements);
-        break;
+    if (kernel->scratch) {
+        state->exec.scratch_floats = kernel->scratch(call);
+        state->exec.scratch = gb_arena_floats(arena, state->exec.scratch_floats);
     }
     return GB_OK;
-}
-
-enum gb_status gb_kernel_refill(struct gb_kernel_state *state) {
-    for (int i = 0; i < state->operands; i++)
-        GB_TRY(fill_operand(state, i));
-    for (int i = 0; i < state->sum_count; i++)
-        state->sums[i] = 0;
-    return GB_OK;
-}
-
-// ---- Life ----
-
-static const struct gb_timed_kernel *kernel_of(const struct gb_kernel_state *state) {
-    const struct gb_kernel_description *description = state->benchmark->description;
-    return description->kernel;
 }
 
 static void teardown(void *argument) {
-    struct gb_kernel_state *state = argument;
-    if (kernel_of(state)->free)
-        kernel_of(state)->free(state);
+    struct state *state = argument;
+    const struct gb_call *call = &state->call;
+    if (call->operation->plan_free)
+        call->operation->plan_free(call);
+    free(call->plan);
     free(state);
+}
+
+// The arena's memory is zeroed but not yet touched: a run must not be the first to do so.
+static void touch_outputs(const struct gb_call *call) {
+    const struct gb_kernel *kernel = gb_kernel_of(call);
+    for (int i = 0; kernel->operands[i].name; i++)
+        if (kernel->operands[i].role == GB_OUT && call->operand[i].data)
+            memset(call->operand[i].data, 0, gb_operand_floats(call, i) * sizeof(float));
+}
+
+static enum gb_status make_plan(struct gb_call *call, int threads) {
+    if (!call->operation->plan)
+        return GB_OK;
+    call->plan = calloc(1, call->operation->plan_bytes);
+    if (!call->plan)
+        return gb_no_memory("cannot set up", call->operation->what);
+    enum gb_status status = call->operation->plan(call, threads);
+    if (status != GB_OK) {
+        free(call->plan);
+        call->plan = NULL;
+    }
+    return status;
 }
 
 static enum gb_status setup(const struct gb_benchmark *benchmark, struct gb_arena *arena,
                             void **result) {
     *result = NULL;
-    struct gb_kernel_state *state = calloc(1, sizeof *state);
+    const struct gb_kernel_description *description = benchmark->description;
+    struct state *state = calloc(1, sizeof *state);
     if (!state)
         return gb_no_memory("cannot set up", benchmark->problem);
-    state->benchmark = benchmark;
-    state->backend = benchmark->backend;
-    state->arena = arena;
-    state->exec.threads = benchmark->threads;
-    state->exec.reorder_seconds = &state->reorder_seconds;
     const struct gb_adam adam = {.beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .clip = 0.25f};
     state->adam = gb_adam_at_step(adam, 1);
-    enum gb_status status = kernel_of(state)->plan(state);
-    if (status != GB_OK) { // there is no plan to free
+    state->exec =
+        (struct gb_exec){.threads = benchmark->threads, .reorder_seconds = &state->reorder_seconds};
+    state->call = (struct gb_call){.backend = benchmark->backend,
+                                   .exec = &state->exec,
+                                   .operation = description->operation,
+                                   .direction = description->direction,
+                                   .problem = &description->problem,
+                                   .adam = &state->adam,
+                                   .numbers = GB_NUMBERS_TIMED,
+                                   .seed = 1};
+    enum gb_status status = make_plan(&state->call, benchmark->threads);
+    if (status != GB_OK) {
         free(state);
         return status;
     }
-    assert(state->operands <= (int)(sizeof state->operand / sizeof *state->operand));
-    if (arena->base)
-        status = gb_kernel_refill(state);
+    status = take_operands(state, arena);
+    if (status == GB_OK && arena->base) {
+        touch_outputs(&state->call);
+        status = gb_call_fill(&state->call);
+    }
     if (status != GB_OK) {
         teardown(state);
         return status;
@@ -165,113 +106,41 @@ static enum gb_status setup(const struct gb_benchmark *benchmark, struct gb_aren
 }
 
 static void run(void *argument) {
-    struct gb_kernel_state *state = argument;
+    struct state *state = argument;
     state->reorder_seconds = 0;
-    kernel_of(state)->run(state);
+    gb_kernel_of(&state->call)->call(&state->call);
+}
+
+static enum gb_status check(void *argument) {
+    struct state *state = argument;
+    GB_TRY(gb_call_fill(&state->call));
+    state->adam.learning_rate = GB_CHECK_LEARNING_RATE;
+    run(state);
+    enum gb_status status = gb_call_check(&state->call, 2, GB_CHECK_PRODUCTS);
+    state->adam.learning_rate = 0;
+    return status;
 }
 
 static double reorder_seconds(void *argument) {
-    const struct gb_kernel_state *state = argument;
+    const struct state *state = argument;
     return state->reorder_seconds;
 }
 
 static const char *algorithm(void *argument) {
-    const struct gb_kernel_state *state = argument;
-    const struct gb_operation *operation = kernel_of(state)->operation;
-    return operation->algorithm ? operation->algorithm(&state->plan, kernel_of(state)->direction)
-                                : NULL;
-}
-
-// ---- The check against the reference ----
-
-enum gb_status gb_kernel_differs(const struct gb_kernel_state *state, const char *what,
-                                 const struct gb_tensor *view, size_t where, double got,
-                                 double want, double bound) {
-    size_t c = (size_t)view->c, w = (size_t)view->w, h = (size_t)view->h;
-    return gb_fail(GB_CHECK_FAILED, "wrong result", state->benchmark->problem,
-                   "%s on %s, %d threads, at [%zu, %zu, %zu, %zu]: %.9g, not %.9g +- %.3g", what,
-                   state->backend->name, state->exec.threads, where / c / w / h, where / c / w % h,
-                   where / c % w, where % c, got, want, bound);
-}
-
-static enum gb_status compare_operand(const struct gb_kernel_state *state,
-                                      const struct gb_kernel_state *reference, int i) {
-    const struct gb_tensor *view = &state->operand[i].view;
-    const float *got = view->data, *want = reference->operand[i].view.data;
-    double terms = state->operand[i].terms;
-    for (size_t e = 0; e < gb_elements(view); e++) {
-        double bound = GB_CHECK_ROUNDING * fmax(terms, fabs((double)want[e]));
-        if (!(fabs((double)got[e] - want[e]) <= bound))
-            return gb_kernel_differs(state, "output", view, e, got[e], want[e], bound);
-    }
-    return GB_OK;
-}
-
-static enum gb_status compare(const struct gb_kernel_state *state,
-                              const struct gb_kernel_state *reference) {
-    for (int i = 0; i < state->operands; i++)
-        if (state->operand[i].role != GB_ROLE_IN)
-            GB_TRY(compare_operand(state, reference, i));
-    struct gb_tensor samples = gb_dense(NULL, 1, 1, 1, state->sum_count);
-    for (int i = 0; i < state->sum_count; i++) {
-        double got = state->sums[i], want = reference->sums[i];
-        double bound = GB_CHECK_ROUNDING * fmax(state->sum_terms, fabs(want));
-        if (!(fabs(got - want) <= bound))
-            return gb_kernel_differs(state, "sum", &samples, (size_t)i, got, want, bound);
-    }
-    return GB_OK;
-}
-
-enum gb_status gb_kernel_run_afresh(struct gb_kernel_state *state) {
-    GB_TRY(gb_kernel_refill(state));
-    float still = state->adam.learning_rate;
-    state->adam.learning_rate = GB_CHECK_LEARNING_RATE;
-    run(state);
-    state->adam.learning_rate = still;
-    return GB_OK;
-}
-
-static enum gb_status check_against(struct gb_kernel_state *state,
-                                    const struct gb_benchmark *reference) {
-    struct gb_arena arena = {0};
-    void *other;
-    GB_TRY(setup(reference, &arena, &other));
-    teardown(other);
-    GB_TRY(gb_arena_reserve(&arena, "the reference's operands"));
-    enum gb_status status = setup(reference, &arena, &other);
-    if (status == GB_OK) {
-        status = gb_kernel_run_afresh(other);
-        if (status == GB_OK)
-            status = gb_kernel_run_afresh(state);
-        if (status == GB_OK)
-            status = compare(state, other);
-        teardown(other);
-    }
-    gb_arena_free(&arena);
-    return status;
-}
-
-static enum gb_status check(void *argument) {
-    struct gb_kernel_state *state = argument;
-    if (kernel_of(state)->check)
-        return kernel_of(state)->check(state);
-    struct gb_benchmark reference = *state->benchmark;
-    reference.threads = 1;
-    GB_TRY(gb_backend_find("scalar", &reference.backend));
-    return check_against(state, &reference);
+    const struct gb_call *call = &((const struct state *)argument)->call;
+    const struct gb_operation *operation = call->operation;
+    return operation->algorithm ? operation->algorithm(call->plan, call->direction) : NULL;
 }
 
 // ---- From text ----
 
-static const struct gb_timed_kernel *find_kernel(const struct gb_operation *operation,
-                                                 const char *direction) {
-    const struct gb_timed_kernel *const tables[] = {gb_product_kernels, gb_elementwise_kernels};
-    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
-        for (const struct gb_timed_kernel *k = tables[t]; k->operation; k++)
-            if (k->operation == operation &&
-                strcmp(gb_direction_name(k->direction), direction) == 0)
-                return k;
-    return NULL;
+// The direction of this name that the operation has; GB_DIRECTIONS: none.
+static enum gb_direction find_direction(const struct gb_operation *operation, const char *name) {
+    for (int d = 0; d < GB_DIRECTIONS; d++)
+        if (operation->kernels[d].entry &&
+            strcmp(gb_direction_name((enum gb_direction)d), name) == 0)
+            return (enum gb_direction)d;
+    return GB_DIRECTIONS;
 }
 
 enum gb_status gb_kernel_benchmark(const char *text, struct gb_benchmark *benchmark) {
@@ -287,19 +156,25 @@ enum gb_status gb_kernel_benchmark(const char *text, struct gb_benchmark *benchm
     const struct gb_operation *const *operation = gb_operations();
     while (*operation && strcmp((*operation)->name, benchmark->operation) != 0)
         operation++;
-    const struct gb_timed_kernel *kernel =
-        *operation ? find_kernel(*operation, benchmark->direction) : NULL;
-    if (!kernel)
+    enum gb_direction direction =
+        *operation ? find_direction(*operation, benchmark->direction) : GB_DIRECTIONS;
+    if (direction == GB_DIRECTIONS)
         return gb_fail(GB_BAD_INPUT, what, text, "no kernel is timed as %s/%s",
                        benchmark->operation, benchmark->direction);
-    struct gb_kernel_description description = {.kernel = kernel};
+    struct gb_kernel_description description = {.operation = *operation, .direction = direction};
     GB_TRY(gb_problem_parse(*operation, text + shape, &description.problem));
     strcpy(benchmark->problem, text);
-    struct gb_cost cost = gb_problem_cost(*operation, &description.problem, kernel->direction);
+    struct gb_cost cost = gb_problem_cost(*operation, &description.problem, direction);
     benchmark->flops = cost.flops;
     benchmark->bytes = cost.bytes;
-    benchmark->check_flops = kernel->check ? fmin(2.0 * GB_CHECK_PRODUCTS, cost.flops) : cost.flops;
-    benchmark->traffic = kernel->traffic;
+    benchmark->check_flops =
+        (*operation)->product ? fmin(2.0 * GB_CHECK_PRODUCTS, cost.flops) : cost.flops;
+    benchmark->traffic = (*operation)->kernels[direction].traffic;
+    if (!(*operation)->kernels[direction].call) {
+        description.kernel = gb_old_kernel(*operation, direction);
+        benchmark->traffic = description.kernel->traffic;
+        gb_old_benchmark(benchmark);
+    }
     struct gb_kernel_description *kept = malloc(sizeof *kept);
     if (!kept)
         return gb_no_memory("cannot list benchmarks", text);
@@ -311,8 +186,7 @@ enum gb_status gb_kernel_benchmark(const char *text, struct gb_benchmark *benchm
 const struct gb_backend *gb_kernel_owner(const struct gb_benchmark *benchmark,
                                          const struct gb_backend *backend) {
     const struct gb_kernel_description *description = benchmark->description;
-    const struct gb_timed_kernel *kernel = description->kernel;
-    const char *entry = kernel->operation->kernels[kernel->direction].entry;
+    const char *entry = description->operation->kernels[description->direction].entry;
     return gb_backend_falls_back(backend, entry) ? backend->fallback : backend;
 }
 
@@ -325,5 +199,7 @@ enum gb_status gb_reference_of(const struct gb_benchmark *benchmark,
 
 void gb_kernel_place(struct gb_benchmark *benchmark, const struct gb_backend *owner) {
     benchmark->backend = owner;
-    benchmark->reorder_seconds = owner->fallback ? reorder_seconds : NULL;
+    const struct gb_kernel_description *description = benchmark->description;
+    double (*seconds)(void *) = description->kernel ? gb_old_reorder_seconds : reorder_seconds;
+    benchmark->reorder_seconds = owner->fallback ? seconds : NULL;
 }

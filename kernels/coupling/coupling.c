@@ -33,18 +33,200 @@ static struct gb_cost coupling_cost(const void *problem, enum gb_direction direc
 
 static const char *const forms[] = {"", "softplus", "additive", NULL};
 
+// ---- Operands ----
+
+static struct gb_dims dims_raw(const struct gb_call *call) {
+    const struct gb_coupling_problem *p = call->problem;
+    struct gb_dims dims = gb_dims_image(call);
+    dims.c = gb_coupling_raw_channels(p->form, dims.c);
+    return dims;
+}
+
+// The additive form has no log-determinant.
+static struct gb_dims dims_log_det(const struct gb_call *call) {
+    const struct gb_coupling_problem *p = call->problem;
+    return p->form == GB_COUPLING_ADDITIVE ? (struct gb_dims){0} : gb_dims_samples(call);
+}
+
+enum { FORWARD_V, FORWARD_RAW, FORWARD_U, FORWARD_LOG_DET };
+static const struct gb_operand forward_operands[] = {
+    {"v", GB_IN, .dims = gb_dims_image},
+    {"raw", GB_IN, .dims = dims_raw},
+    {"u", GB_OUT, .dims = gb_dims_image, .in_place_of = {"v"}},
+    {"log_det", GB_SUM, .dims = dims_log_det},
+    {0},
+};
+
+enum { INVERSE_U, INVERSE_RAW, INVERSE_V };
+static const struct gb_operand inverse_operands[] = {
+    {"u", GB_IN, .dims = gb_dims_image},
+    {"raw", GB_IN, .dims = dims_raw},
+    {"v", GB_OUT, .dims = gb_dims_image, .in_place_of = {"u"}},
+    {0},
+};
+
+enum { BACKWARD_U, BACKWARD_RAW, BACKWARD_DU, BACKWARD_D_LOG_DET, BACKWARD_DV, BACKWARD_D_RAW };
+static const struct gb_operand backward_operands[] = {
+    {"u", GB_IN, .dims = gb_dims_image},
+    {"raw", GB_IN, .dims = dims_raw},
+    {"du", GB_IN, .dims = gb_dims_image},
+    {"d_log_det", GB_IN, GB_ROW, .dims = gb_dims_samples},
+    {"dv", GB_OUT, .dims = gb_dims_image, .in_place_of = {"du"}},
+    {"d_raw", GB_OUT, .dims = dims_raw},
+    {0},
+};
+
+static void call_forward(const struct gb_call *call) {
+    const struct gb_coupling_problem *p = call->problem;
+    call->backend->coupling_forward(call->exec, p->form, gb_view(call, FORWARD_V),
+                                    gb_view(call, FORWARD_RAW), gb_view(call, FORWARD_U),
+                                    gb_doubles(call, FORWARD_LOG_DET));
+}
+
+static void call_inverse(const struct gb_call *call) {
+    const struct gb_coupling_problem *p = call->problem;
+    call->backend->coupling_inverse(call->exec, p->form, gb_view(call, INVERSE_U),
+                                    gb_view(call, INVERSE_RAW), gb_view(call, INVERSE_V));
+}
+
+static void call_backward(const struct gb_call *call) {
+    const struct gb_coupling_problem *p = call->problem;
+    call->backend->coupling_backward(call->exec, p->form, gb_view(call, BACKWARD_U),
+                                     gb_view(call, BACKWARD_RAW), gb_view(call, BACKWARD_DU),
+                                     gb_floats(call, BACKWARD_D_LOG_DET),
+                                     gb_view(call, BACKWARD_DV), gb_view(call, BACKWARD_D_RAW));
+}
+
+static size_t forward_scratch(const struct gb_call *call) {
+    return gb_coupling_scratch_floats(&call->operand[FORWARD_V]);
+}
+
+// ---- Definition ----
+
+// The map of one element, and the slopes of shift and log(scale) in the raw values.
+struct map {
+    double shift, scale, shift_slope, log_scale_slope;
+};
+
+// `raw` has the same index in all directions.
+static struct map map_at(const struct gb_call *call, int n, int y, int x, int c) {
+    const struct gb_coupling_problem *p = call->problem;
+    const float *raw = gb_at(&call->operand[FORWARD_RAW], n, y, x);
+    struct map m = {.shift = raw[c], .scale = 1, .shift_slope = 1};
+    if (p->form == GB_COUPLING_SIGMOID) {
+        const double tanh_s = tanh(raw[p->image.c + c]);
+        m.shift = tanh(raw[c]);
+        m.shift_slope = 1 - m.shift * m.shift;
+        m.scale = 1 / (1 + exp(-(tanh_s + 2)));
+        m.log_scale_slope = (1 - m.scale) * (1 - tanh_s * tanh_s);
+    } else if (p->form == GB_COUPLING_SOFTPLUS) {
+        const double raw_s = raw[p->image.c + c];
+        m.scale = log1p(exp(raw_s));
+        m.log_scale_slope = 1 / (1 + exp(-raw_s)) / m.scale;
+    }
+    return m;
+}
+
+// Each logarithm within 10 roundings of 1 and of itself, each row's float sum one rounding a term.
+static struct gb_expected define_log_det(const struct gb_call *call, int n) {
+    const struct gb_coupling_problem *p = call->problem;
+    double sum = 0, magnitude = 0, elements = (double)p->image.h * p->image.w * p->image.c;
+    for (int y = 0; y < p->image.h; y++)
+        for (int x = 0; x < p->image.w; x++)
+            for (int c = 0; c < p->image.c; c++) {
+                const double log_scale = log(map_at(call, n, y, x, c).scale);
+                sum += log_scale;
+                magnitude += fabs(log_scale);
+            }
+    double roundings = 10 + (double)p->image.w * p->image.c;
+    return (struct gb_expected){sum, roundings * GB_ROUNDING * (magnitude + elements), elements};
+}
+
+static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
+    const struct gb_coupling_problem *p = call->problem;
+    if (operand == FORWARD_LOG_DET)
+        return define_log_det(call, at[3]);
+    const struct map m = map_at(call, at[0], at[1], at[2], at[3]);
+    const double v = gb_value(call, FORWARD_V, at), e = 16 * GB_ROUNDING;
+    if (p->form == GB_COUPLING_SIGMOID)
+        return gb_within((v + m.shift) * m.scale, e * (fabs(v) + fabs(m.shift)) * m.scale);
+    return gb_within(v * m.scale + m.shift, e * (fabs(v) * m.scale + fabs(m.shift)));
+}
+
+static struct gb_expected define_inverse(const struct gb_call *call, int operand, const int at[4]) {
+    (void)operand;
+    const struct gb_coupling_problem *p = call->problem;
+    const struct map m = map_at(call, at[0], at[1], at[2], at[3]);
+    const double u = gb_value(call, INVERSE_U, at), e = 16 * GB_ROUNDING;
+    if (p->form == GB_COUPLING_SIGMOID)
+        return gb_within(u / m.scale - m.shift, e * (fabs(u) / m.scale + fabs(m.shift)));
+    return gb_within((u - m.shift) / m.scale, e * (fabs(u) + fabs(m.shift)) / m.scale);
+}
+
+static struct gb_expected define_backward(const struct gb_call *call, int operand,
+                                          const int at[4]) {
+    const struct gb_coupling_problem *p = call->problem;
+    const bool raw_s = operand == BACKWARD_D_RAW && at[3] >= p->image.c;
+    const int own[] = {at[0], at[1], at[2], raw_s ? at[3] - p->image.c : at[3]};
+    const struct map m = map_at(call, own[0], own[1], own[2], own[3]);
+    const double du = gb_value(call, BACKWARD_DU, own), u = gb_value(call, BACKWARD_U, own);
+    const double dv = du * m.scale, d_log_det = gb_floats(call, BACKWARD_D_LOG_DET)[at[0]];
+    const double e = GB_ROUNDING;
+    if (operand == BACKWARD_DV)
+        return gb_within(dv, 12 * e * fabs(dv));
+    if (raw_s && p->form == GB_COUPLING_SIGMOID)
+        return gb_within((du * u + d_log_det) * m.log_scale_slope,
+                         32 * e * (fabs(du * u) + fabs(d_log_det)));
+    if (raw_s)
+        return gb_within((du * (u - m.shift) + d_log_det) * m.log_scale_slope,
+                         32 * e * (fabs(du) * (fabs(u) + fabs(m.shift)) + fabs(d_log_det)));
+    return gb_within(p->form == GB_COUPLING_SIGMOID ? dv * m.shift_slope : du, 24 * e * fabs(dv));
+}
+
+// ----
+
+static const char *const edges[] = {GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("softplus"),
+                                    GB_IMAGE_EDGES("additive"), NULL};
+
+static const char *const gradients[] = {"n2h2w3c3", "n2h2w3c3softplus", "n2h2w3c3additive", NULL};
+
 const struct gb_operation gb_coupling_operation = {
     .name = "coupling",
     .what = "coupling",
-    .kernels = {[GB_FORWARD] = {.entry = "coupling_forward"},
-                [GB_INVERSE] = {.entry = "coupling_inverse"},
-                [GB_BACKWARD] = {.entry = "coupling_backward"}},
+    .kernels =
+        {
+            [GB_FORWARD] = {.entry = "coupling_forward",
+                            .operands = forward_operands,
+                            .call = call_forward,
+                            .scratch = forward_scratch,
+                            .definition = define_forward,
+                            .traffic = GB_TRAFFIC_UPDATE,
+                            .timed_in_place = true,
+                            .reference_bits = true},
+            // In place, v grows from run to run, which its speed does not depend on.
+            [GB_INVERSE] = {.entry = "coupling_inverse",
+                            .operands = inverse_operands,
+                            .call = call_inverse,
+                            .definition = define_inverse,
+                            .traffic = GB_TRAFFIC_UPDATE,
+                            .timed_in_place = true,
+                            .reference_bits = true},
+            [GB_BACKWARD] = {.entry = "coupling_backward",
+                             .operands = backward_operands,
+                             .call = call_backward,
+                             .definition = define_backward,
+                             .traffic = GB_TRAFFIC_TRIAD,
+                             .timed_in_place = true,
+                             .reference_bits = true},
+        },
     .problem_bytes = sizeof(struct gb_coupling_problem),
     .sizes = gb_image_problem_sizes,
     .words = forms,
     .word = offsetof(struct gb_coupling_problem, form),
     .check = gb_image_check,
     .cost = coupling_cost,
+    .edges = edges,
+    .gradients = gradients,
 };
 
 GB_TRACED(coupling_forward, coupling, GB_FORWARD,

@@ -7,10 +7,12 @@
 
 #include <cmocka.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/kernels/check.h"
+#include "tests/kernels/kernel_check.h"
 
 enum fault {
     NONE,
@@ -155,6 +157,131 @@ static void compares_numbers(void **state) {
     gb_check_quiet = false;
 }
 
+// ---- Whole kernels, through their descriptions ----
+
+// The reference with one kernel replaced, which spoils what the right one made.
+static const struct gb_backend *right;
+static enum {
+    SPOILS_NOTHING,
+    SPOILS_THE_LAST_ELEMENT,
+    SPOILS_THE_SUM,
+    SPOILS_A_GAP,
+    SPOILS_AN_INPUT,
+    SPOILS_PADDING,
+    FORGETS_AN_ELEMENT,
+    IS_WRONG_IN_PLACE,
+    IS_WRONG_ON_THREADS,
+    USES_OLD_SCRATCH,
+    ASSIGNS_THE_SUM,
+    IS_INEXACT,
+} damage;
+
+static float *last_of(const struct gb_tensor *t) {
+    return gb_at(t, t->n - 1, t->h - 1, t->w - 1) + t->c - 1;
+}
+
+static void next_float(float *value) {
+    uint32_t bits;
+    memcpy(&bits, value, sizeof bits);
+    bits++;
+    memcpy(value, &bits, sizeof bits);
+}
+
+static void damaged_coupling(const struct gb_exec *exec, enum gb_coupling_form form,
+                             const struct gb_tensor *v, const struct gb_tensor *raw,
+                             const struct gb_tensor *u, double *log_det) {
+    bool in_place = v->data == u->data;
+    double log_det_before = log_det ? log_det[0] : 0;
+    float untouched = *last_of(u);
+    right->coupling_forward(exec, form, v, raw, u, log_det);
+    if (damage == SPOILS_THE_LAST_ELEMENT)
+        *last_of(u) *= 1 + 0x1p-10f;
+    if (damage == SPOILS_THE_SUM)
+        log_det[0] += 0.01;
+    if (damage == ASSIGNS_THE_SUM)
+        log_det[0] -= log_det_before;
+    if (damage == SPOILS_A_GAP && u->pixel > u->c)
+        gb_at(u, 0, 0, 0)[u->c] = 0;
+    if (damage == SPOILS_AN_INPUT)
+        next_float(last_of(raw));
+    if (damage == FORGETS_AN_ELEMENT && !in_place)
+        *last_of(u) = untouched;
+    if (damage == IS_WRONG_IN_PLACE && in_place)
+        next_float(last_of(u));
+    if (damage == IS_WRONG_ON_THREADS && exec->threads == 3)
+        next_float(last_of(u));
+    if (damage == USES_OLD_SCRATCH)
+        *last_of(u) += 0 * exec->scratch[0];
+}
+
+static void damaged_epilogue(const struct gb_exec *exec, enum gb_activation activation,
+                             const struct gb_tensor *dy, const struct gb_tensor *y,
+                             const float *scale, const struct gb_tensor *du, float *d_bias,
+                             float *d_log_scale) {
+    right->epilogue_backward(exec, activation, dy, y, scale, du, d_bias, d_log_scale);
+    if (damage == SPOILS_PADDING && d_bias)
+        d_bias[du->c] = 1;
+    if (damage == IS_INEXACT && d_bias)
+        next_float(d_bias);
+}
+
+static void damaged_weights(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                            const struct gb_tensor *x, const struct gb_tensor *dy, float *d_packed,
+                            const struct gb_adam_target *update) {
+    right->conv_backward_weights(plan, exec, x, dy, d_packed, update);
+    if (damage == SPOILS_THE_LAST_ELEMENT)
+        next_float(update ? update->moment2 : d_packed);
+    if (damage == SPOILS_PADDING && d_packed)
+        d_packed[plan->weight_floats - 1] = 1;
+}
+
+static bool passes(int kind, const struct gb_operation *operation, enum gb_direction direction,
+                   const char *text) {
+    static struct gb_backend backend;
+    right = gb_check_reference();
+    backend = *right;
+    backend.name = "damaged";
+    backend.coupling_forward = damaged_coupling;
+    backend.epilogue_backward = damaged_epilogue;
+    backend.conv_backward_weights = damaged_weights;
+    damage = kind;
+    gb_check_quiet = kind != SPOILS_NOTHING;
+    bool result = gb_check_kernel(&backend, operation, direction, text);
+    gb_check_quiet = false;
+    return result;
+}
+
+static void catches_damaged_kernels(void **state) {
+    (void)state;
+    static const struct {
+        int damage;
+        const struct gb_operation *operation;
+        enum gb_direction direction;
+        const char *text;
+    } cases[] = {
+        {SPOILS_THE_LAST_ELEMENT, &gb_coupling_operation, GB_FORWARD, "n2h3w5c2"},
+        {SPOILS_THE_SUM, &gb_coupling_operation, GB_FORWARD, "n2h3w5c2"},
+        {ASSIGNS_THE_SUM, &gb_coupling_operation, GB_FORWARD, "n2h3w5c2softplus"},
+        {SPOILS_A_GAP, &gb_coupling_operation, GB_FORWARD, "n2h3w5c2"},
+        {SPOILS_AN_INPUT, &gb_coupling_operation, GB_FORWARD, "n2h3w5c2"},
+        {FORGETS_AN_ELEMENT, &gb_coupling_operation, GB_FORWARD, "n2h3w5c2additive"},
+        {IS_WRONG_IN_PLACE, &gb_coupling_operation, GB_FORWARD, "n2h3w5c2"},
+        {IS_WRONG_ON_THREADS, &gb_coupling_operation, GB_FORWARD, "n2h3w5c2"},
+        {USES_OLD_SCRATCH, &gb_coupling_operation, GB_FORWARD, "n2h3w5c2"},
+        {SPOILS_PADDING, &gb_epilogue_operation, GB_BACKWARD, "n2h3w5c2relu"},
+        {IS_INEXACT, &gb_epilogue_operation, GB_BACKWARD, "n2h3w5c2relu"},
+        {SPOILS_THE_LAST_ELEMENT, &gb_conv_operation, GB_BACKWARD_WEIGHTS,
+         "n1h4w4c2k3r3s3u1v1p1q1"},
+        {SPOILS_THE_LAST_ELEMENT, &gb_conv_operation, GB_BACKWARD_UPDATE, "n1h4w4c2k3r3s3u1v1p1q1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_true(passes(SPOILS_NOTHING, cases[i].operation, cases[i].direction, cases[i].text));
+        if (passes(cases[i].damage, cases[i].operation, cases[i].direction, cases[i].text))
+            fail_msg("damage %d passes in %s %s", cases[i].damage, cases[i].operation->name,
+                     cases[i].text);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(passes_a_right_kernel),
@@ -166,6 +293,7 @@ int main(void) {
         cmocka_unit_test(catches_dependence_on_threads),
         cmocka_unit_test(crashes_beyond_a_flush_end),
         cmocka_unit_test(compares_numbers),
+        cmocka_unit_test(catches_damaged_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
