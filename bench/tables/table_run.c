@@ -301,15 +301,15 @@ static json_t *curve_of(const json_t *steps) {
 }
 
 static json_t *row_of(const struct job *job, const struct gb_training_record *record) {
-    json_t *run = record->run, *row = json_object();
+    json_t *run = record->run;
     const struct gb_task *task;
-    if (gb_task_find(gb_json_text(run, "task"), &task) != GB_OK || !row)
+    if (gb_task_find(gb_json_text(run, "task"), &task) != GB_OK)
         return NULL;
     char day[32];
     const time_t now = time(NULL);
     struct tm date;
     strftime(day, sizeof day, "%Y-%m-%d", gmtime_r(&now, &date));
-    json_t *steps = rows_with(record->log, "step_seconds");
+    json_t *row = json_object(), *steps = rows_with(record->log, "step_seconds");
     const struct {
         const char *key;
         json_t *value; // NULL: left out
