@@ -55,7 +55,7 @@ search() {
     longest=8192
     [ "$1" != checkpoint ] || longest=65536
     # The largest image takes 403 MB (tasks/images/image.h), a row of a TIFF up to 512 MB.
-    GB_FUZZ_TARGET=$1 "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+    GB_FUZZ_TARGET=$1 "$program" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 \
         -malloc_limit_mb=600 -max_len=$longest -print_final_stats=1 -artifact_prefix="$found/" \
         "$reached" "$build/seeds/$1" "$root/tests/fuzz/corpus/$1" >"$found.log" 2>&1 || true
     awk -v target="$1" -v found="$(find "$found" -type f | wc -l)" '
