@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: MIT
-// A file that is whole or absent: it is written under a temporary name in the same directory, synced,
-// and renamed over its final name. What stood there before stays until the rename.
+// SPDX-License-Identifier: MIT A file that is whole or absent: it is written under a temporary name
+// in the same directory, synced, and renamed over its final name. What stood there before stays
+// until the rename.
 #ifndef GB_ATOMIC_FILE_H
 #define GB_ATOMIC_FILE_H
 
@@ -16,13 +16,13 @@ struct gb_atomic_file {
 
 // Opens a temporary file beside `path`, and removes those that killed processes left there: all
 // that nobody has open, here or on another host, where the file system has locks. GB_BAD_INPUT
-// where `path` is a directory, GB_IO_ERROR where the system refuses (no such directory, not writable,
-// disk full); then nothing is left open or on the disk.
+// where `path` is a directory, GB_IO_ERROR where the system refuses (no such directory, not
+// writable, disk full); then nothing is left open or on the disk.
 enum gb_status gb_atomic_open(struct gb_atomic_file *file, const char *path);
 
-// Flushes, syncs, closes, renames and syncs the directory; any error that the stream met is reported
-// here. On failure (GB_IO_ERROR) the temporary file is gone and `path` is as it was. Ends the file
-// either way.
+// Flushes, syncs, closes, renames and syncs the directory; any error that the stream met is
+// reported here. On failure (GB_IO_ERROR) the temporary file is gone and `path` is as it was. Ends
+// the file either way.
 enum gb_status gb_atomic_commit(struct gb_atomic_file *file);
 
 // Gives up: closes and removes the temporary file, leaving the thread's error message alone. Ends

@@ -21,7 +21,8 @@ char *gb_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // Whether there is a directory of this name.
 bool gb_is_directory(const char *path);
 
-// Creates a directory and its parents where missing. GB_IO_ERROR with the message "`what`: PATH: ...".
+// Creates a directory and its parents where missing. GB_IO_ERROR with the message "`what`: PATH:
+// ...".
 enum gb_status gb_make_directory(const char *what, const char *path);
 
 // Writes indented JSON, atomically.

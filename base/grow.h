@@ -4,9 +4,9 @@
 
 #include <stddef.h>
 
-// The list of `count` elements of `size` bytes with room for one more, zeroed. Lists grow by
-// doubling: one whose count is a power of two is taken for full. NULL without memory; the list is
-// then as it was.
+// A list of `count` elements of `size` bytes, with one more, zeroed. Capacities are powers of two,
+// so that a list with a power of two elements is full. NULL without memory; the list is then
+// unchanged.
 void *gb_grow(void *list, size_t count, size_t size);
 
 #endif

@@ -15,7 +15,7 @@ enum { WATCHED = sizeof watched / sizeof *watched };
 static struct sigaction before[WATCHED];
 
 void gb_interrupt_watch(void) {
-    // What writes or reads meanwhile goes on: an interrupted call would be a failure to the run.
+    // SA_RESTART, since an interrupted read or write would fail the run.
     struct sigaction action = {.sa_handler = ask_to_stop,
                                .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
     stop_asked = 0;

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 
-static const double terminal_pause = 0.2, line_pause = 10; // seconds between two showings
+static const double terminal_pause = 0.2, line_pause = 10; // seconds between updates
 enum { BAR = 30, SHORTEST_BAR = 5 };                       // columns
 
 void gb_duration_text(double seconds, char text[static 32]) {
@@ -41,8 +41,7 @@ static int terminal_columns(void) {
                                                                                : USUAL;
 }
 
-// One line, never wrapped: a line that wrapped could not be drawn over. The bar takes what the text
-// leaves, the text what the label leaves.
+// One line that must not wrap, or it could not be overwritten. Label before text before bar.
 static void redraw(const struct gb_progress *progress, double share, const char *text) {
     int room = terminal_columns() - 1 - (int)strlen(progress->label) - 1;
     int bar = room - (int)strlen(text) - (int)strlen("[] ");

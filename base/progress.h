@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A long loop's progress on standard output: a bar that redraws itself on a terminal, plain lines
-// every few seconds elsewhere.
+// Progress of a long loop on stdout: a bar on a terminal, otherwise a line every few seconds.
 #ifndef GB_PROGRESS_H
 #define GB_PROGRESS_H
 
@@ -15,13 +14,13 @@ struct gb_progress {
 
 void gb_progress_begin(struct gb_progress *progress, const char *label, long first, long last);
 
-// After step `step` of a loop that does `per_step` images a step: shows the value, images per
-// second and the time left if it is time to.
+// After step `step` of a loop with `per_step` images per step: shows the value, images per second
+// and the time left, if due.
 void gb_progress_step(struct gb_progress *progress, long step, const char *name, double value,
                       double per_step);
 
-// For loops whose steps cost differently: true if it is time to show something; then `share` of the
-// work is done, 0 to 1, and `text` says more.
+// For loops with steps of different cost: whether an update is due; and an update with the share of
+// the work done, 0 to 1, and a text.
 bool gb_progress_due(const struct gb_progress *progress);
 void gb_progress_show(struct gb_progress *progress, double share, const char *text);
 

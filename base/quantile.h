@@ -5,8 +5,7 @@
 // Ascending.
 void gb_sort(double *values, int count);
 
-// The value below which a share of the values lies, interpolated between neighbours: 0.5 is the
-// median. NAN of none. Sorts them.
+// The quantile, interpolated between neighbours: 0.5 is the median; NAN for no values. Sorts them.
 double gb_quantile(double *values, int count, double share);
 
 #endif

@@ -1,16 +1,15 @@
-// SPDX-License-Identifier: MIT
-// Status codes and the message that goes with a failure. Library code returns a status and leaves a
-// message; only the program prints it.
+// SPDX-License-Identifier: MIT Status codes and messages of failures. Library code returns a status
+// and leaves a message; only the program prints it.
 #ifndef GB_STATUS_H
 #define GB_STATUS_H
 
 enum gb_status {
     GB_OK = 0,
     GB_CHECK_FAILED,   // a comparison or a check did not hold
-    GB_BAD_INPUT,      // the caller's option, file or data is unusable
+    GB_BAD_INPUT,      // an option, a file or data are unusable
     GB_IO_ERROR,       // the system refused a read or a write
     GB_OUT_OF_MEMORY,  // an allocation failed
-    GB_UNSUPPORTED,    // this CPU, backend or build cannot do it
+    GB_UNSUPPORTED,    // by this CPU, backend or build
     GB_NOT_COMPARABLE, // two results come from different machines or builds
     GB_INTERRUPTED,    // the user asked to stop; the state was saved
 };
@@ -30,7 +29,7 @@ enum gb_status gb_no_memory(const char *what, const char *where);
 // Puts "WHAT: WHERE: " in front of the message of a failed call.
 enum gb_status gb_fail_within(enum gb_status status, const char *what, const char *where);
 
-// Leaves a message that another thread has left there.
+// Leaves a message of another thread.
 enum gb_status gb_fail_again(enum gb_status status, const char *message);
 
 // The message left by the last gb_fail on this thread; "" if there was none. Valid until the next.

@@ -3,10 +3,9 @@
 
 #include <stddef.h>
 
-// How many bytes the character at `text` takes; 0 where there is none.
+// The length in bytes of the character at `text`; 0 if malformed.
 static size_t character_bytes(const unsigned char *text) {
-    // First byte from low to high; the second byte's range, which excludes what has a shorter
-    // form, is a surrogate or too large; the Unicode Standard, table 3-7.
+    // Ranges of the first and the second byte; the Unicode Standard, table 3-7.
     static const struct {
         unsigned char low, high, second_low, second_high, bytes;
     } forms[] = {

@@ -8,7 +8,7 @@
 // True for well-formed UTF-8: no overlong forms, no surrogates, nothing beyond U+10FFFF.
 bool gb_is_utf8(const char *text);
 
-// Puts '?' instead of every byte that makes the text not so.
+// Replaces bytes that are not part of well-formed UTF-8 by '?'.
 void gb_make_utf8(char *text);
 
 #endif

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Denoising of colour images (c-Glow paper, section 5.4, Table 3).
 //
-// Data: BSDS500, 400 training and 68 test images. Preprocessing: 256 x 256 crops resized to 128 x 128
-// (random and randomly mirrored for training, central for testing), plus Gaussian noise of standard
-// deviation 25/255, not clipped. The target is the noise, as in Zhang et al. (2017), in units of its
-// standard deviation: a model that ignores the image reaches the entropy of a standard normal, 2.05
-// bits per dimension. Models: c-Glow with L = 3, K = 8, n_c = 64, n_w = 128; DnCNN, the paper's
-// reference. Prediction: the noisy image minus the mean of samples. Metric: PSNR, clipped to
-// [0, 1], the mean over images.
+// Data: BSDS500, 400 training and 68 test images. Preprocessing: 256 x 256 crops resized to 128 x
+// 128 (random and randomly mirrored for training, central for testing), plus Gaussian noise of
+// standard deviation 25/255, not clipped. The target is the noise, as in Zhang et al. (2017), in
+// units of its standard deviation: a model that ignores the image reaches the entropy of a standard
+// normal, 2.05 bits per dimension. Models: c-Glow with L = 3, K = 8, n_c = 64, n_w = 128; DnCNN,
+// the paper's reference. Prediction: the noisy image minus the mean of samples. Metric: PSNR,
+// clipped to [0, 1], the mean over images.
 #include <stdlib.h>
 
 #include "tasks/data/bsds_data.h"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Binary segmentation of horses (c-Glow paper, section 5.2, Table 1).
 //
-// Data: Weizmann Horse Database, 200 training images; sizes 32, 64 and 128. Preprocessing: the mask,
-// minus 0.5, copied to three channels; uniform noise of width 1 dequantises its two levels. Model:
-// L = 3, K = 8, n_c = 64, n_w = 128. Prediction: the mean of samples + 0.5, averaged over the copies,
-// clipped and rounded. Metric: intersection over union.
+// Data: Weizmann Horse Database, 200 training images; sizes 32, 64 and 128. Preprocessing: the
+// mask, minus 0.5, copied to three channels; uniform noise of width 1 dequantises its two levels.
+// Model: L = 3, K = 8, n_c = 64, n_w = 128. Prediction: the mean of samples + 0.5, averaged over
+// the copies, clipped and rounded. Metric: intersection over union.
 #include <stdlib.h>
 
 #include "tasks/data/horses_data.h"

@@ -2,11 +2,11 @@
 // Inpainting of faces (c-Glow paper, section 5.6, Table 5).
 //
 // Data: CelebA's aligned images, 2,000 random test images; or LFW's funneled images. The central
-// square is resized to 64 x 64, and its central 32 x 32 block hidden. Preprocessing: the input is the
-// image with a black block, the target the block: its 256 levels at the centres of bins of width
-// 1/256, which uniform noise fills, relative to the harmonic (Poisson) fill from the block's border,
-// in units of 0.2. The fill is a function of the input, so that this only shifts and scales the
-// density; tasks/README.md has what it is worth. Model: L = 3, K = 8, n_c = 64, n_w = 128.
+// square is resized to 64 x 64, and its central 32 x 32 block hidden. Preprocessing: the input is
+// the image with a black block, the target the block: its 256 levels at the centres of bins of
+// width 1/256, which uniform noise fills, relative to the harmonic (Poisson) fill from the block's
+// border, in units of 0.2. The fill is a function of the input, so that this only shifts and scales
+// the density; tasks/README.md has what it is worth. Model: L = 3, K = 8, n_c = 64, n_w = 128.
 // Prediction: the mean of samples, clipped. Metric: PSNR over the block, the mean over images.
 // Baselines: the mean colour of the visible pixels, and the harmonic fill.
 #include <math.h>
@@ -33,8 +33,8 @@ static void draw(uint64_t seed, uint32_t index, const struct gb_example *example
     gb_hide_block(example);
 }
 
-// Images are read on demand. Test images are decoded once before training, so that a damaged one does
-// not fail a run at its end; a damaged training image is found within the first epoch.
+// Images are read on demand. Test images are decoded once before training, so that a damaged one
+// does not fail a run at its end; a damaged training image is found within the first epoch.
 static enum gb_status load_faces(const struct gb_source *source, struct gb_dataset splits[]) {
     GB_TRY(gb_aligned_faces_load(source, splits));
     return gb_splits_keep(splits, gb_dataset_check(&splits[GB_SPLIT_TEST], source->threads));

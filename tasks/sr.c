@@ -2,10 +2,10 @@
 // Single-image super-resolution by a factor of two (CNF paper, section 5.1, Tables 1 and 2).
 //
 // Data: 32 x 32 or 64 x 64 patches of images and of their halves, or ImageNet32 and ImageNet64; low
-// resolutions by MATLAB's bicubic reduction. Preprocessing: levels / 256; uniform noise in
-// [0, 1/256) dequantises the target. Models: CNF with L = 2, K = 8 and 16 RRDBs of growth 32 (Tables
-// 5, 6 and 8); the factored baseline with as many parameters; SRCNN. Prediction: one sample at each
-// of four temperatures; at temperature 0, the factored model's is the level nearest to its mean.
+// resolutions by MATLAB's bicubic reduction. Preprocessing: levels / 256; uniform noise in [0,
+// 1/256) dequantises the target. Models: CNF with L = 2, K = 8 and 16 RRDBs of growth 32 (Tables 5,
+// 6 and 8); the factored baseline with as many parameters; SRCNN. Prediction: one sample at each of
+// four temperatures; at temperature 0, the factored model's is the level nearest to its mean.
 //
 // Metrics, per test set and over all images: bits per dimension of 1,000 random 128 x 128 crops
 // (smaller for smaller images), the mean over crops; PSNR and SSIM on luma

@@ -49,11 +49,11 @@ enum gb_status gb_task_model_find(const struct gb_task *task, const char *name,
 }
 
 void gb_task_postprocess(const struct gb_task *task, const struct gb_tensor *x,
-                         const struct gb_tensor *picture, const struct gb_tensor *answer) {
+                         const struct gb_tensor *picture, const struct gb_tensor *prediction) {
     if (task->postprocess)
-        task->postprocess(x, picture, answer);
+        task->postprocess(x, picture, prediction);
     else
-        gb_clip(picture, answer);
+        gb_clip(picture, prediction);
 }
 
 void gb_target_copied(const struct gb_tensor *x, const struct gb_tensor *from,

@@ -4,12 +4,12 @@
 // Data: DRIVE or CHASE_DB1, full images or windows of them (--size), illumination normalised
 // (tasks/data/vessels_data.h); rotated, scaled and sheared for training. Model: L = 2, K = 2,
 // instance norm, additive couplings, binary variational dequantisation by a one-scale flow; the
-// paper gives neither channels nor dequantiser steps: 32 and 2 here. Prediction: the mean of samples
-// thresholded at 0.5; for the factored baseline its probability; with gradient ascent, the mask it
-// finds. Metrics inside the field of view: the maximum F-score over the precision-recall curve, the
-// F-score of single samples, the second observer's ("human"); bits per dimension over the whole
-// padded tensor, the same for all models. Baselines: vessel everywhere ("trivial"), and the best
-// threshold on the green channel ("threshold_f_score").
+// paper gives neither channels nor dequantiser steps: 32 and 2 here. Prediction: the mean of
+// samples thresholded at 0.5; for the factored baseline its probability; with gradient ascent, the
+// mask it finds. Metrics inside the field of view: the maximum F-score over the precision-recall
+// curve, the F-score of single samples, the second observer's ("human"); bits per dimension over
+// the whole padded tensor, the same for all models. Baselines: vessel everywhere ("trivial"), and
+// the best threshold on the green channel ("threshold_f_score").
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,8 +97,8 @@ enum { PROBABILITY_LEVELS = 256 };
 
 // Buffers for the predictions of one image.
 struct buffers {
-    // The share of samples with a vessel at each pixel; or the probability, or the mask that gradient
-    // ascent finds.
+    // The share of samples with a vessel at each pixel; or the probability, or the mask that
+    // gradient ascent finds.
     struct gb_tensor mean;
     struct gb_tensor mask;       // one sample, thresholded
     struct gb_tensor second;     // the second observer's mask

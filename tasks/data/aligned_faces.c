@@ -126,7 +126,8 @@ struct split {
     int counts[GB_SPLITS];
 };
 
-// Moves randomly chosen test images among indices[0..count) to the front: at most a quarter of `of`.
+// Moves randomly chosen test images among indices[0..count) to the front: at most a quarter of
+// `of`.
 static void draw_test(int *indices, int count, int of, int *drawn) {
     const struct gb_random_key key = {.seed = GB_ALIGNED_FACES_SEED, .purpose = GB_RANDOM_SPLIT};
     const int quarter = of / 4;

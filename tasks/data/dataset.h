@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The examples of one split, as a model sees them: a source that fills one example at a time. What
-// a source gives may be the same every time (a resized image) or drawn anew by a key (a random
-// crop, noise).
+// The examples of one split: a source that fills one example at a time. It gives the same example
+// every time (a resized image), or a random one by a key (a random crop, noise).
 #ifndef GB_DATASET_H
 #define GB_DATASET_H
 
@@ -13,18 +12,18 @@
 
 enum gb_split { GB_SPLIT_TRAIN, GB_SPLIT_TEST, GB_SPLITS };
 
-// Of data that consist of scenes: which ones each split takes.
+// The scenes that each split uses, for data with scenes.
 struct gb_scene_choice {
-    const char *scenes[GB_SPLITS]; // names with commas between; NULL: the task's own rule
-    int frames[GB_SPLITS];         // at most; 0: the task's own number
+    const char *scenes[GB_SPLITS]; // comma-separated names; NULL: the task's rule
+    int frames[GB_SPLITS];         // at most; 0: the task's number
 };
 
 // Where a task's data come from.
 struct gb_source {
-    const char *directory;         // the data set as published; NULL: the task's synthetic one
-    const char *split_directory;   // the lists of the split; NULL: the task's own rule
-    struct gb_scene_choice choice; // all zeros for data without scenes, and where lists are given
-    int size;                      // the task's measure of an example, such as its height
+    const char *directory;         // the data set as published; NULL: generated data
+    const char *split_directory;   // lists of the split; NULL: the task's rule
+    struct gb_scene_choice choice; // zeroed for data without scenes, and with lists
+    int size;                      // of an example, as the task defines it
     int multiple; // what the model needs heights and widths to be, for tasks that pad; 0: anything
     int threads;
 };
@@ -35,7 +34,7 @@ struct gb_example_shape {
     bool masked; // there is a mask of y's height and width
 };
 
-// That of tensors of an example, or of stacked ones, without a mask.
+// The shape of a tensor's examples, without a mask.
 static inline struct gb_example_shape gb_shape_of(const struct gb_tensor *x,
                                                   const struct gb_tensor *y) {
     return (struct gb_example_shape){
@@ -72,68 +71,67 @@ struct gb_dataset {
 // The shape of example `index`.
 struct gb_example_shape gb_dataset_shape(const struct gb_dataset *set, int index);
 
-// Allocates memory for `count` names, all NULL. GB_OUT_OF_MEMORY.
+// Allocates `count` names, all NULL. GB_OUT_OF_MEMORY.
 enum gb_status gb_dataset_create(struct gb_dataset *set, int count,
                                  const struct gb_example_shape *shape);
-// Sets the name of an example to a copy of `name`, in which '?' stands for what is not UTF-8.
+// Copies the name of an example; bytes that are not UTF-8 become '?'.
 enum gb_status gb_dataset_name(struct gb_dataset *set, int index, const char *name);
-// Frees what the data set holds and zeroes it; one that is all zeros is left alone.
+// Frees the set and zeroes it; a zeroed set is left alone.
 void gb_dataset_free(struct gb_dataset *set);
 
-// Both splits of a data set (GB_SPLITS entries): zeroed; and freed where `status`, which it returns,
-// is a failure.
+// Both splits of a data set (GB_SPLITS entries): zeroed; and freed where `status`, which it
+// returns, is a failure.
 void gb_splits_clear(struct gb_dataset splits[]);
 enum gb_status gb_splits_keep(struct gb_dataset splits[], enum gb_status status);
 
-// Examples in memory: `count` of one shape, stacked.
+// Examples of one shape in memory, stacked.
 struct gb_examples {
     int count;
     struct gb_tensor x, y, mask; // count x h x w x c; the mask without data where there is none
 };
 
-// Allocates memory, all zeros. GB_OUT_OF_MEMORY; then there are none.
+// Allocates zeroed examples. GB_OUT_OF_MEMORY; then there are none.
 enum gb_status gb_examples_create(struct gb_examples *examples, int count,
                                   const struct gb_example_shape *shape);
 void gb_examples_free(struct gb_examples *examples);
 
-// Example `index`, a view.
+// A view of example `index`.
 struct gb_example gb_example_at(const struct gb_examples *examples, int index);
-// New ones: indices[0..count) of `from`, copied. GB_OUT_OF_MEMORY; then there are none.
+// Copies of the examples indices[0..count). GB_OUT_OF_MEMORY; then there are none.
 enum gb_status gb_examples_select(const struct gb_examples *from, const int *indices, int count,
                                   struct gb_examples *examples);
 // A hash of all values in order.
 uint64_t gb_examples_hash(const struct gb_examples *examples);
 
-// Makes `set`, created with their count and shape, one that gives these examples, with their hash.
-// It takes them over: *examples is zeroed. GB_OUT_OF_MEMORY.
+// Makes `set`, created with their count and shape, serve these examples, and sets its hash. Takes
+// ownership: *examples is zeroed. GB_OUT_OF_MEMORY.
 enum gb_status gb_dataset_hold(struct gb_dataset *set, struct gb_examples *examples);
 
-// Makes a set of one shape one that holds its examples, filled once with seed 0 on `threads`
-// threads. On failure the set is unchanged.
+// Replaces the source of a set of one shape by its examples in memory, filled once with seed 0. On
+// failure the set is unchanged.
 enum gb_status gb_dataset_keep(struct gb_dataset *set, int threads);
 // The examples of a set that holds them; NULL where `fill` makes them.
 struct gb_examples *gb_dataset_held(const struct gb_dataset *set);
-// What a set was before it was kept, for those who want its examples at another size than the
-// set's: as many, without names. NULL where it was not kept. Lives as long as the set.
+// The set before gb_dataset_keep, without names, for examples of another size; NULL if it was not
+// kept. Lives as long as the set.
 const struct gb_dataset *gb_dataset_origin(const struct gb_dataset *set);
 
-// Fills every example of a set of one shape once, on `threads` threads, and keeps none: a file that
-// fill would refuse is found now, not when it is first needed. Fails as fill does.
+// Fills every example of a set of one shape once and discards it, so that a damaged file is found
+// early. Fails as fill does.
 enum gb_status gb_dataset_check(const struct gb_dataset *set, int threads);
 
-// Fills the examples indices[0..count) (NULL: the first `count`) of a set of one shape, on
-// `threads` threads, with the key (seed, step 0, sample = index).
+// Fills the examples indices[0..count) (NULL: the first `count`) of a set of one shape, with the
+// key (seed, step 0, sample = index).
 enum gb_status gb_dataset_gather(const struct gb_dataset *set, const int *indices, int count,
                                  uint64_t seed, int threads, struct gb_examples *examples);
 
-// Examples spread evenly over a set.
 struct gb_selection {
     int count;
     int *indices;
     char **names; // the set's own
 };
-// `count` of them, all where that is 0 or more than the set has. GB_OUT_OF_MEMORY; then there are
-// none.
+// `count` examples spread evenly over the set; all if that is 0 or more than there are.
+// GB_OUT_OF_MEMORY; then there are none.
 enum gb_status gb_dataset_select(const struct gb_dataset *set, int count,
                                  struct gb_selection *selection);
 void gb_selection_free(struct gb_selection *selection);

@@ -62,7 +62,7 @@ uint64_t gb_depth_maps_hash(const struct gb_depth_maps *maps) {
 
 // ---- the cache ----
 
-// Raised whenever the same frames and parameters come to give other maps.
+// To be raised when the same frames and parameters give different maps.
 enum { PREPARATION = 1 };
 
 struct record {
@@ -78,7 +78,7 @@ static uint64_t hash_number(uint64_t hash, double number) {
     return gb_hash_word(hash, bits);
 }
 
-// Zeros stand for a file that is missing, which its reading will report.
+// A missing file hashes as zeros; reading it reports the error.
 static enum gb_status hash_file(const struct gb_scenes *scenes, int frame, const char *ending,
                                 uint64_t *hash) {
     char *path = gb_scenes_path(scenes, frame, ending);
@@ -99,7 +99,7 @@ static const struct gb_tsdf_options volume_options = {
     .truncation = GB_DEPTH_TRUNCATION,
     .nearest = GB_DEPTH_NEAREST,
     .farthest = GB_DEPTH_FARTHEST,
-    .least_weight = GB_DEPTH_WEIGHT,
+    .min_weight = GB_DEPTH_WEIGHT,
     .max_bytes = (size_t)1 << 30,
 };
 
@@ -119,7 +119,7 @@ static enum gb_status make_key(const struct gb_scenes *scenes, const struct gb_s
                               options->truncation,
                               options->nearest,
                               options->farthest,
-                              options->least_weight};
+                              options->min_weight};
     uint64_t hash = GB_HASH_BASIS;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         hash = hash_number(hash, numbers[i]);
@@ -145,18 +145,18 @@ static bool read_maps(FILE *stream, const struct gb_depth_maps *maps, uint64_t h
            gb_depth_maps_hash(maps) == hash;
 }
 
-// False where the file is not there or is not whole; the maps then hold anything.
+// False if the file is missing or incomplete; the contents of the maps are then undefined.
 static bool read_cache(const char *path, uint64_t key, const struct gb_depth_maps splits[]) {
     FILE *stream = fopen(path, "rb");
     if (!stream)
         return false;
     struct record record;
-    bool whole = fread(&record, sizeof record, 1, stream) == 1 &&
+    bool valid = fread(&record, sizeof record, 1, stream) == 1 &&
                  memcmp(record.magic, magic, sizeof magic) == 0 && record.key == key;
-    for (int which = 0; whole && which < GB_SPLITS; which++)
-        whole = read_maps(stream, &splits[which], record.hash[which]);
+    for (int which = 0; valid && which < GB_SPLITS; which++)
+        valid = read_maps(stream, &splits[which], record.hash[which]);
     fclose(stream);
-    return whole;
+    return valid;
 }
 
 static enum gb_status write_cache(const char *path, uint64_t key,
@@ -178,11 +178,11 @@ static enum gb_status write_cache(const char *path, uint64_t key,
 
 // ---- preparation ----
 
-// Depth maps that are read at once, one a thread, before they are fused one after the other.
+// Depth maps read in parallel before they are fused one by one.
 enum { BATCH = 16 };
 
-// One map to be made: of which frame, and where it goes.
-struct order {
+// One map to be made.
+struct job {
     int frame, index;
     enum gb_split split;
 };
@@ -192,13 +192,13 @@ struct preparation {
     struct gb_depth_maps *splits;
     int threads;
 
-    struct gb_tsdf *volume; // of the scene in hand
-    int first, stride;      // its frames in a batch
-    struct gb_pose *poses;  // by frame, of the scene in hand
+    struct gb_tsdf *volume; // of the current scene
+    int first, stride;      // of the frames of a batch
+    struct gb_pose *poses;  // by frame, of the current scene
     struct gb_image batch[BATCH];
 
-    struct order *orders; // by frame
-    int order_count, next;
+    struct job *jobs; // by frame
+    int job_count, next;
 };
 
 static enum gb_status read_frame(void *argument, int i) {
@@ -271,35 +271,34 @@ static void store(const struct gb_image *depth, const struct window *window, con
         }
 }
 
-// The map of the order `i` after the next.
+// Makes the map of job p->next + i.
 static enum gb_status make_map(void *argument, int i) {
     const struct preparation *p = argument;
-    const struct order *order = &p->orders[p->next + i];
-    const struct gb_depth_maps *maps = &p->splits[order->split];
+    const struct job *job = &p->jobs[p->next + i];
+    const struct gb_depth_maps *maps = &p->splits[job->split];
     struct gb_image depth;
-    GB_TRY(gb_scenes_read_depth(p->scenes, order->frame, &depth));
+    GB_TRY(gb_scenes_read_depth(p->scenes, job->frame, &depth));
     struct window window = {.w = depth.w, .h = depth.h};
-    if (order->split == GB_SPLIT_TEST)
-        window = random_window(&depth, order->index, maps->h, maps->w);
-    // The window of a camera is a camera.
+    if (job->split == GB_SPLIT_TEST)
+        window = random_window(&depth, job->index, maps->h, maps->w);
     struct gb_camera camera = p->scenes->camera;
     camera.w = window.w, camera.h = window.h;
     camera.cx -= window.x, camera.cy -= window.y;
     float *rendered = malloc((size_t)window.w * (size_t)window.h * sizeof *rendered);
     enum gb_status status =
-        rendered ? gb_tsdf_render(p->volume, &camera, &p->poses[order->frame], rendered)
+        rendered ? gb_tsdf_render(p->volume, &camera, &p->poses[job->frame], rendered)
                  : gb_no_memory(cannot_load, p->scenes->directory);
     if (status == GB_OK)
-        store(&depth, &window, rendered, maps, order->index);
+        store(&depth, &window, rendered, maps, job->index);
     free(rendered);
     gb_image_free(&depth);
     return status;
 }
 
-// Makes the maps of frames before `end` that are left.
+// Makes the remaining maps of frames before `end`.
 static enum gb_status make_maps(struct preparation *p, int end) {
     int after = p->next;
-    while (after < p->order_count && p->orders[after].frame < end)
+    while (after < p->job_count && p->jobs[after].frame < end)
         after++;
     GB_TRY(gb_parallel_tries(p->threads, after - p->next, make_map, p));
     p->next = after;
@@ -307,28 +306,28 @@ static enum gb_status make_maps(struct preparation *p, int end) {
 }
 
 static int by_frame(const void *a, const void *b) {
-    return ((const struct order *)a)->frame - ((const struct order *)b)->frame;
+    return ((const struct job *)a)->frame - ((const struct job *)b)->frame;
 }
 
-static enum gb_status place_orders(struct preparation *p, const struct gb_scenes_split *split) {
+static enum gb_status create_jobs(struct preparation *p, const struct gb_scenes_split *split) {
     const size_t count = (size_t)(split->count[GB_SPLIT_TRAIN] + split->count[GB_SPLIT_TEST]);
-    p->orders = calloc(count, sizeof *p->orders);
+    p->jobs = calloc(count, sizeof *p->jobs);
     p->poses = calloc((size_t)p->scenes->frames.count, sizeof *p->poses);
-    if (!p->orders || !p->poses)
+    if (!p->jobs || !p->poses)
         return gb_no_memory(cannot_load, p->scenes->directory);
     for (int which = 0; which < GB_SPLITS; which++)
         for (int i = 0; i < split->count[which]; i++)
-            p->orders[p->order_count++] =
-                (struct order){split->frames[which][i], i, (enum gb_split)which};
-    qsort(p->orders, count, sizeof *p->orders, by_frame);
+            p->jobs[p->job_count++] =
+                (struct job){split->frames[which][i], i, (enum gb_split)which};
+    qsort(p->jobs, count, sizeof *p->jobs, by_frame);
     return GB_OK;
 }
 
-// Scene by scene, those without a frame in the splits left out.
+// Scene by scene, without those that no split uses.
 static enum gb_status make_scenes(struct preparation *p) {
-    for (int begin = 0, end; p->next < p->order_count; begin = end) {
+    for (int begin = 0, end; p->next < p->job_count; begin = end) {
         end = gb_scenes_scene_end(p->scenes, begin);
-        if (p->orders[p->next].frame >= end)
+        if (p->jobs[p->next].frame >= end)
             continue;
         enum gb_status status = fuse_scene(p, begin, end);
         if (status == GB_OK)
@@ -343,10 +342,10 @@ static enum gb_status make_scenes(struct preparation *p) {
 static enum gb_status prepare(const struct gb_scenes *scenes, const struct gb_scenes_split *split,
                               int threads, struct gb_depth_maps splits[]) {
     struct preparation p = {.scenes = scenes, .splits = splits, .threads = threads};
-    enum gb_status status = place_orders(&p, split);
+    enum gb_status status = create_jobs(&p, split);
     if (status == GB_OK)
         status = make_scenes(&p);
-    free(p.orders);
+    free(p.jobs);
     free(p.poses);
     return status;
 }
@@ -367,7 +366,7 @@ static enum gb_status create_maps(const struct gb_scenes *scenes,
 }
 
 static void warn_of_cache(void) {
-    fprintf(stderr, "glowbench: %s: the next start makes the depth maps again\n",
+    fprintf(stderr, "glowbench: %s: depth maps are not cached and will be regenerated\n",
             gb_error_message());
 }
 
@@ -379,10 +378,10 @@ static enum gb_status find_or_prepare(const struct gb_scenes *scenes,
     char name[64], path[GB_PATH];
     GB_TRY(make_key(scenes, split, test->h, test->w, &key));
     snprintf(name, sizeof name, "depth-%016llx.maps", (unsigned long long)key);
-    const bool has_folder = gb_cache_path(name, path) == GB_OK;
-    if (has_folder && read_cache(path, key, splits))
+    const bool has_directory = gb_cache_path(name, path) == GB_OK;
+    if (has_directory && read_cache(path, key, splits))
         return GB_OK;
-    const bool can_write = has_folder && gb_atomic_probe(path) == GB_OK;
+    const bool can_write = has_directory && gb_atomic_probe(path) == GB_OK;
     if (!can_write)
         warn_of_cache();
     GB_TRY(prepare(scenes, split, threads, splits));

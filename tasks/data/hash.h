@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What data sets and caches are told apart by: FNV-1a (Fowler, Noll and Vo), 64 bits, of bytes or,
-// where there are many of these, of whole words.
+// FNV-1a (Fowler, Noll and Vo) with 64 bits, of bytes or of 64-bit words: identifies data sets and
+// caches.
 #ifndef GB_HASH_H
 #define GB_HASH_H
 
@@ -9,12 +9,12 @@
 
 #define GB_HASH_BASIS UINT64_C(0xcbf29ce484222325) // that of nothing
 
-// `hash` with a word after what it is of.
+// `hash` continued by a word.
 static inline uint64_t gb_hash_word(uint64_t hash, uint64_t word) {
     return (hash ^ word) * UINT64_C(0x100000001b3);
 }
 
-// With each of the bytes after it.
+// `hash` continued by bytes.
 static inline uint64_t gb_hash_bytes(uint64_t hash, const void *bytes, size_t count) {
     const unsigned char *byte = bytes;
     for (size_t i = 0; i < count; i++)

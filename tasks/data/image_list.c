@@ -92,16 +92,16 @@ uint64_t gb_image_list_hash(const struct gb_image_list *list) {
     return hash;
 }
 
-// A square of a image, mirrored or not each way.
+// A square of an image, mirrored or not each way.
 struct square {
     int x, y;
     bool mirror_x, mirror_y;
 };
 
-static struct square choose(const struct gb_image *photograph, const struct gb_patch_rule *rule,
+static struct square choose(const struct gb_image *source, const struct gb_patch_rule *rule,
                             const struct gb_random_key *key) {
     // How many places there are each way.
-    const int columns = photograph->w - rule->crop + 1, rows = photograph->h - rule->crop + 1;
+    const int columns = source->w - rule->crop + 1, rows = source->h - rule->crop + 1;
     assert(columns >= 1 && rows >= 1);
     if (!rule->random)
         return (struct square){.x = (columns - 1) / 2, .y = (rows - 1) / 2};
@@ -114,26 +114,26 @@ static struct square choose(const struct gb_image *photograph, const struct gb_p
                            .mirror_y = gb_random_uniform(&place, 3) < 0.5f};
 }
 
-static void cut(const struct gb_image *photograph, const struct square *square,
+static void cut(const struct gb_image *source, const struct square *square,
                 struct gb_image *patch) {
     const int side = patch->w;
     unsigned char *to = patch->pixels;
     for (int y = 0; y < side; y++) {
         const int row = square->y + (square->mirror_y ? side - 1 - y : y);
         const unsigned char *from =
-            photograph->pixels + ((size_t)row * (size_t)photograph->w + (size_t)square->x) * 3;
+            source->pixels + ((size_t)row * (size_t)source->w + (size_t)square->x) * 3;
         for (int x = 0; x < side; x++, to += 3)
             memcpy(to, from + 3 * (square->mirror_x ? side - 1 - x : x), 3);
     }
 }
 
-enum gb_status gb_patch_take(const struct gb_image *photograph, const struct gb_patch_rule *rule,
+enum gb_status gb_patch_take(const struct gb_image *source, const struct gb_patch_rule *rule,
                              const struct gb_random_key *key, float *patch) {
-    assert(photograph->c == 3 && photograph->bits == 8);
-    const struct square square = choose(photograph, rule, key);
+    assert(source->c == 3 && source->bits == 8);
+    const struct square square = choose(source, rule, key);
     struct gb_image image;
     GB_TRY(gb_image_create(&image, rule->crop, rule->crop, 3, 8, "patch"));
-    cut(photograph, &square, &image);
+    cut(source, &square, &image);
     const enum gb_status status = gb_resize(&image, GB_BICUBIC, rule->size, rule->size, patch);
     gb_image_free(&image);
     return status;

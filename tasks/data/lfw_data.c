@@ -95,7 +95,7 @@ static enum gb_status read_example(const char *image_path, const char *label_pat
     return status;
 }
 
-// FOLDER/ROOM/PERSON/PERSON_NNNN.SUFFIX; NULL where memory is short.
+// DIR/ROOM/PERSON/PERSON_NNNN.SUFFIX; NULL where memory is short.
 static char *path_by_person(const struct faces *faces, int index, const char *room,
                             const char *suffix) {
     const char *name = faces->list.names[index];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Arrays of bytes in NumPy's archives (.npz: a zip file with a member NAME.npy for each array),
-// which is how the downsampled ImageNet is distributed.
+// Byte arrays in NumPy archives (.npz: zip files with a member NAME.npy per array), as the
+// downsampled ImageNet is distributed.
 #ifndef GB_NPZ_H
 #define GB_NPZ_H
 
@@ -8,17 +8,16 @@
 
 #include "base/status.h"
 
-// A matrix of bytes: `rows` rows of `columns`, dense, in rows' order.
+// `rows` rows of `columns` bytes, row-major.
 struct gb_byte_matrix {
     size_t rows, columns;
     unsigned char *values; // owned; gb_byte_matrix_free
 };
 
-// Reads the array `name` of the archive at `path`: two-dimensional, of type uint8, in C order.
-// Members may be stored or deflated; other members are not looked at. GB_BAD_INPUT with the file
-// and the reason where it is missing, no zip archive, without this array, truncated or damaged
-// (checksums are verified), or where the array is of another type, order or number of dimensions or
-// has no element; GB_OUT_OF_MEMORY. On failure *matrix holds nothing.
+// Reads the array `name` of the archive at `path`: two-dimensional, uint8, in C order, in a stored
+// or deflated member. GB_BAD_INPUT with the file and the reason where it is missing, not a zip
+// archive, without this array, truncated or damaged (checksums are verified), or where the array
+// has another type, order or number of dimensions, or is empty. On failure *matrix holds nothing.
 enum gb_status gb_npz_read(const char *path, const char *name, struct gb_byte_matrix *matrix);
 void gb_byte_matrix_free(struct gb_byte_matrix *matrix);
 

@@ -45,9 +45,9 @@ static enum gb_status read_camera(const char *directory, struct gb_camera *camer
     GB_TRY(read_numbers(path, 9, k));
     camera->fx = k[0], camera->cx = k[2];
     camera->fy = k[4], camera->cy = k[5];
-    // A lens sees a tenth to ten times as wide as it looks far.
-    const double least = GB_SCENES_W / 10.0, most = GB_SCENES_W * 10.0;
-    bool focal = k[0] >= least && k[0] <= most && k[4] >= least && k[4] <= most;
+    // Focal lengths from a tenth to ten times the width.
+    const double min = GB_SCENES_W / 10.0, max = GB_SCENES_W * 10.0;
+    bool focal = k[0] >= min && k[0] <= max && k[4] >= min && k[4] <= max;
     bool pinhole = focal && k[1] == 0 && k[3] == 0 && k[6] == 0 && k[7] == 0 && k[8] == 1;
     bool in_view = k[2] > 0 && k[2] < GB_SCENES_W && k[5] > 0 && k[5] < GB_SCENES_H;
     return pinhole && in_view
@@ -86,7 +86,7 @@ static enum gb_status check_poses(const char *directory, const struct gb_list *d
     return status;
 }
 
-// Adds the frames of FOLDER/SEQUENCE.
+// Adds the frames of DIR/SEQUENCE.
 static enum gb_status add_sequence(struct gb_scenes *scenes, const char *sequence) {
     char directory[GB_PATH];
     struct gb_list held;
@@ -111,10 +111,10 @@ static int is_sequence(const struct dirent *entry) {
     return strncmp(entry->d_name, "seq-", 4) == 0;
 }
 
-// Calls `add` with FOLDER-relative paths of the directories in FOLDER/`within` ("": in FOLDER itself).
-static enum gb_status for_folders(struct gb_scenes *scenes, const char *within,
-                                  int (*filter)(const struct dirent *),
-                                  enum gb_status (*add)(struct gb_scenes *, const char *)) {
+// Calls `add` with the paths, relative to DIR, of the directories in DIR/`within` ("": DIR itself).
+static enum gb_status for_directories(struct gb_scenes *scenes, const char *within,
+                                      int (*filter)(const struct dirent *),
+                                      enum gb_status (*add)(struct gb_scenes *, const char *)) {
     char directory[GB_PATH], name[GB_PATH], path[GB_PATH];
     struct dirent **entries;
     GB_TRY(gb_path_join(scenes->directory, within, directory));
@@ -138,11 +138,11 @@ static enum gb_status for_folders(struct gb_scenes *scenes, const char *within,
 }
 
 static enum gb_status add_scene(struct gb_scenes *scenes, const char *scene) {
-    return for_folders(scenes, scene, is_sequence, add_sequence);
+    return for_directories(scenes, scene, is_sequence, add_sequence);
 }
 
 static enum gb_status find_frames(struct gb_scenes *scenes) {
-    GB_TRY(for_folders(scenes, "", is_visible, add_scene));
+    GB_TRY(for_directories(scenes, "", is_visible, add_scene));
     if (scenes->frames.count == 0)
         return gb_fail(GB_BAD_INPUT, cannot_read, scenes->directory,
                        "it holds no SCENE/seq-NN/frame-NNNNNN%s", depth_ending);
@@ -210,7 +210,7 @@ enum gb_status gb_scenes_read_pose(const struct gb_scenes *scenes, int frame,
     enum gb_status status = read_numbers(path, 16, m);
     for (int row = 0; status == GB_OK && row < 3; row++) {
         memcpy(pose->rotation[row], &m[4 * row], sizeof pose->rotation[row]);
-        pose->place[row] = m[4 * row + 3];
+        pose->position[row] = m[4 * row + 3];
     }
     bool motion = status == GB_OK && m[12] == 0 && m[13] == 0 && m[14] == 0 && m[15] == 1 &&
                   is_rotation(pose->rotation);
@@ -257,13 +257,13 @@ static struct range find_scene(const struct gb_scenes *scenes, const char *scene
     return (struct range){0, 0};
 }
 
-// In `sides` stands for each frame the split that may have it, or GB_SPLITS.
+// `sides`: for each frame the split that it belongs to, or GB_SPLITS.
 static void assign(struct range range, enum gb_split which, enum gb_split *sides) {
     for (int frame = range.begin; frame < range.end; frame++)
         sides[frame] = which;
 }
 
-// `most` evenly spaced frames of a side, or all that it has.
+// Up to `most` evenly spaced frames of a side.
 static enum gb_status take_evenly(const struct gb_scenes *scenes, const enum gb_split *sides,
                                   enum gb_split which, int most, struct gb_scenes_split *split) {
     int held = 0;
@@ -279,7 +279,7 @@ static enum gb_status take_evenly(const struct gb_scenes *scenes, const enum gb_
     return GB_OK;
 }
 
-// Gives the scenes of "chess,fire" to a side.
+// Assigns the scenes of "chess,fire" to a side.
 static enum gb_status assign_scenes(const struct gb_scenes *scenes, const char *names,
                                     enum gb_split which, enum gb_split *sides) {
     for (const char *name = names;; name++) {

@@ -10,12 +10,12 @@
 #include "tasks/data/sr_files.h"
 #include "tasks/images/resize.h"
 
-// Images of both resolutions, one beside the other.
+// Images at both resolutions.
 struct pairs {
     struct gb_image_list high, low;
 };
 
-// A part of a image, in pixels of the high resolution.
+// A part of an image, in pixels of the high resolution.
 struct window {
     int image_index, top, left;
 };
@@ -23,7 +23,7 @@ struct window {
 // What a data set's examples are parts of.
 struct parts {
     const struct pairs *pairs;
-    struct pairs own;       // all zeros where the pairs are another data set's
+    struct pairs own;       // zeroed where the pairs belong to another data set
     struct window *windows; // of crops and middles
     int multiple;           // of padded images
 };
@@ -53,11 +53,11 @@ static void copy_window(const struct gb_dataset *set, const struct window *windo
     copy_pixels(&parts->pairs->low.images[i], window->top / 2, window->left / 2, &example->x);
 }
 
-// An evenly drawn place for a square of a image.
+// A uniformly random square of an image.
 static struct window draw_window(const struct pairs *pairs, int image_index, int side,
                                  const struct gb_random_key *key) {
     const struct gb_image *image = &pairs->high.images[image_index];
-    // In double the products stay below the numbers of places.
+    // In double, since float products may round up to the number of positions.
     const double down = gb_random_uniform(key, 0), right = gb_random_uniform(key, 1);
     return (struct window){.image_index = image_index,
                            .top = 2 * (int)(down * ((image->h - side) / 2 + 1)),
@@ -84,9 +84,8 @@ static enum gb_status fill_window(const struct gb_dataset *set, int index,
     return GB_OK;
 }
 
-static enum gb_status fill_whole(const struct gb_dataset *set, int index,
-                                 const struct gb_random_key *key,
-                                 const struct gb_example *example) {
+static enum gb_status fill_full(const struct gb_dataset *set, int index,
+                                const struct gb_random_key *key, const struct gb_example *example) {
     (void)key;
     copy_window(set, &(struct window){.image_index = index}, example);
     return GB_OK;
@@ -97,7 +96,7 @@ static struct gb_example_shape shape_for(int h, int w) {
         .x_h = h / 2, .x_w = w / 2, .x_c = 3, .y_h = h, .y_w = w, .y_c = 3};
 }
 
-static struct gb_example_shape whole_shape(const struct gb_dataset *set, int index) {
+static struct gb_example_shape full_shape(const struct gb_dataset *set, int index) {
     const struct parts *parts = set->source;
     const struct gb_image *image = &parts->pairs->high.images[index];
     return shape_for(image->h, image->w);
@@ -113,7 +112,7 @@ static struct gb_example_shape padded_shape(const struct gb_dataset *set, int in
 
 // ---- Two resolutions ----
 
-// Cuts the image to even sides first.
+// Crops the image to even sides first.
 static enum gb_status halve(struct gb_image *high, struct gb_image *low) {
     gb_image_crop(high, 0, 0, high->w & ~1, high->h & ~1);
     const int h = high->h / 2, w = high->w / 2, count = h * w * 3;
@@ -151,41 +150,41 @@ static enum gb_status make_pairs(struct gb_image_list *list, int threads, struct
 
 struct reduction {
     struct gb_image_list *list;
-    const int *whole; // of each reduced image, which begin behind `first` whole ones
+    const int *sources; // source of each reduced image; these follow `first` full ones
     int first;
 };
 
 static enum gb_status reduce_one(void *argument, int index) {
     const struct reduction *reduction = argument;
     struct gb_image *images = reduction->list->images;
-    return halve(&images[reduction->whole[index]], &images[reduction->first + index]);
+    return halve(&images[reduction->sources[index]], &images[reduction->first + index]);
 }
 
-// Adds empty images named after `count` of the images.
-static enum gb_status extend(struct gb_image_list *list, const int *whole, int count) {
+// Appends `count` empty images, named after their sources.
+static enum gb_status extend(struct gb_image_list *list, const int *sources, int count) {
     const int first = list->count;
     GB_TRY(gb_image_list_extend(list, count));
     char **names = list->names;
     for (int i = 0; i < count; i++)
-        if (!(names[first + i] = gb_format("%s reduced", names[whole[i]])))
-            return gb_no_memory("cannot prepare images", names[whole[i]]);
+        if (!(names[first + i] = gb_format("%s reduced", names[sources[i]])))
+            return gb_no_memory("cannot prepare images", names[sources[i]]);
     return GB_OK;
 }
 
-// Adds the halves of images that are not small pictures themselves.
+// Appends the halves of images with sides of at least four patches.
 static enum gb_status add_reduced(struct gb_image_list *list, int size, int threads) {
     const int first = list->count;
-    int *whole = calloc((size_t)first + 1, sizeof *whole), count = 0;
-    if (!whole)
+    int *sources = calloc((size_t)first + 1, sizeof *sources), count = 0;
+    if (!sources)
         return gb_no_memory("cannot prepare images", "list");
     for (int i = 0; i < first; i++)
         if (list->images[i].w >= 4 * size && list->images[i].h >= 4 * size)
-            whole[count++] = i;
-    enum gb_status status = extend(list, whole, count);
-    struct reduction reduction = {list, whole, first};
+            sources[count++] = i;
+    enum gb_status status = extend(list, sources, count);
+    struct reduction reduction = {list, sources, first};
     if (status == GB_OK)
         status = gb_parallel_tries(threads, count, reduce_one, &reduction);
-    free(whole);
+    free(sources);
     return status;
 }
 
@@ -198,7 +197,7 @@ static void free_parts(void *source) {
     free(parts);
 }
 
-// A data set of examples of one shape, or whose shapes are told by `shape_of`. *parts is all zeros.
+// A data set with zeroed *parts as its source.
 static enum gb_status create_set(struct gb_dataset *set, int count,
                                  const struct gb_example_shape *shape, struct parts **parts) {
     GB_TRY(gb_dataset_create(set, count, shape));
@@ -218,14 +217,14 @@ static enum gb_status name_all(struct gb_dataset *set, char *const *names) {
     return GB_OK;
 }
 
-// Frees the data set where it is not whole.
-static enum gb_status whole_or_freed(enum gb_status status, struct gb_dataset *set) {
+// Frees the data set on failure.
+static enum gb_status freed_on_failure(enum gb_status status, struct gb_dataset *set) {
     if (status != GB_OK)
         gb_dataset_free(set);
     return status;
 }
 
-// The data set of these images, which it takes over.
+// Makes the data set of these images and takes ownership of them.
 static enum gb_status make_split(struct gb_image_list *list, enum gb_split split,
                                  const struct gb_source *source, struct gb_dataset *set) {
     const bool trains = split == GB_SPLIT_TRAIN;
@@ -236,19 +235,18 @@ static enum gb_status make_split(struct gb_image_list *list, enum gb_split split
         GB_TRY(add_reduced(list, source->size, source->threads));
     GB_TRY(create_set(set, list->count, &shape, &parts));
     set->hash = gb_image_list_hash(list);
-    set->fill = trains ? fill_patch : fill_whole;
-    set->shape_of = trains ? NULL : whole_shape;
+    set->fill = trains ? fill_patch : fill_full;
+    set->shape_of = trains ? NULL : full_shape;
     parts->pairs = &parts->own;
     enum gb_status status = make_pairs(list, source->threads, &parts->own);
     if (status == GB_OK)
         status = name_all(set, parts->own.high.names);
-    return whole_or_freed(status, set);
+    return freed_on_failure(status, set);
 }
 
 enum gb_status gb_sr_load(const struct gb_source *source, struct gb_dataset splits[]) {
     struct gb_image_list list[GB_SPLITS];
-    for (int split = 0; split < GB_SPLITS; split++)
-        splits[split] = (struct gb_dataset){0};
+    gb_splits_clear(splits);
     if (source->size % 2)
         return gb_fail(GB_BAD_INPUT, "cannot prepare images", "size",
                        "patches of %d pixels have no half", source->size);
@@ -256,12 +254,9 @@ enum gb_status gb_sr_load(const struct gb_source *source, struct gb_dataset spli
     enum gb_status status = GB_OK;
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
         status = make_split(&list[split], split, source, &splits[split]);
-    for (int split = 0; split < GB_SPLITS; split++) {
+    for (int split = 0; split < GB_SPLITS; split++)
         gb_image_list_free(&list[split]);
-        if (status != GB_OK)
-            gb_dataset_free(&splits[split]);
-    }
-    return status;
+    return gb_splits_keep(splits, status);
 }
 
 static const struct pairs *pairs_of(const struct gb_dataset *set) {
@@ -269,7 +264,7 @@ static const struct pairs *pairs_of(const struct gb_dataset *set) {
     return parts->pairs;
 }
 
-// A data set of windows, side x side, that are still to be set.
+// A data set of side x side windows, which the caller sets.
 static enum gb_status create_windows(const struct gb_dataset *test, int count, int side,
                                      struct gb_dataset *set) {
     const struct gb_example_shape shape = shape_for(side, side);
@@ -280,22 +275,22 @@ static enum gb_status create_windows(const struct gb_dataset *test, int count, i
     parts->pairs = pairs_of(test);
     parts->windows = calloc((size_t)count, sizeof *parts->windows);
     return parts->windows ? GB_OK
-                          : whole_or_freed(gb_no_memory("cannot prepare images", "windows"), set);
+                          : freed_on_failure(gb_no_memory("cannot prepare images", "windows"), set);
 }
 
-enum gb_status gb_sr_crops(const struct gb_dataset *test, int first, int list, int count, int side,
-                           uint64_t seed, struct gb_dataset *crops) {
+enum gb_status gb_sr_crops(const struct gb_dataset *test, int first, int image_count, int count,
+                           int side, uint64_t seed, struct gb_dataset *crops) {
     GB_TRY(create_windows(test, count, side, crops));
     const struct parts *parts = crops->source;
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < count; i++) {
         const struct gb_random_key key = {
             .seed = seed, .purpose = GB_RANDOM_AUGMENT, .sample = (uint32_t)i};
-        const int image_index = first + (int)((double)gb_random_uniform(&key, 2) * list);
+        const int image_index = first + (int)((double)gb_random_uniform(&key, 2) * image_count);
         parts->windows[i] = draw_window(parts->pairs, image_index, side, &key);
         status = gb_dataset_name(crops, i, test->names[image_index]);
     }
-    return whole_or_freed(status, crops);
+    return freed_on_failure(status, crops);
 }
 
 enum gb_status gb_sr_middles(const struct gb_dataset *test, int side, struct gb_dataset *middles) {
@@ -306,7 +301,7 @@ enum gb_status gb_sr_middles(const struct gb_dataset *test, int side, struct gb_
         parts->windows[i] = (struct window){
             .image_index = i, .top = (image->h - side) / 4 * 2, .left = (image->w - side) / 4 * 2};
     }
-    return whole_or_freed(name_all(middles, test->names), middles);
+    return freed_on_failure(name_all(middles, test->names), middles);
 }
 
 enum gb_status gb_sr_pad(const struct gb_dataset *test, int multiple, struct gb_dataset *padded) {
@@ -314,9 +309,9 @@ enum gb_status gb_sr_pad(const struct gb_dataset *test, int multiple, struct gb_
     struct parts *parts;
     GB_TRY(create_set(padded, test->count, &shape, &parts));
     padded->hash = test->hash;
-    padded->fill = fill_whole;
+    padded->fill = fill_full;
     padded->shape_of = padded_shape;
     parts->pairs = pairs_of(test);
     parts->multiple = multiple;
-    return whole_or_freed(name_all(padded, test->names), padded);
+    return freed_on_failure(name_all(padded, test->names), padded);
 }

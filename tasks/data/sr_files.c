@@ -19,11 +19,11 @@
 
 static const char what[] = "cannot read images";
 
-// The embedded pictures.
+// The generated images.
 enum {
     SEED = 1,
     TRAIN = 64,
-    TRAIN_SIDE = 192, // or the patch's, where that is longer
+    TRAIN_SIDE = 192, // at least the patch size
     TEST = 8,
     TEST_SIDE = 96,
     TEST_FIRST = 1 << 20,
@@ -34,7 +34,7 @@ struct reading {
     struct gb_image_list *splits; // so far
 };
 
-// Moves a image, under PREFIX and its name.
+// Moves an image; its name gets the prefix.
 static enum gb_status move(struct gb_image_list *from, int i, const char *prefix,
                            struct gb_image_list *to, int j) {
     to->names[j] = gb_format("%s%s", prefix, from->names[i]);
@@ -52,8 +52,7 @@ static bool holds_set(const struct gb_image_list *list, const char *prefix) {
     return false;
 }
 
-// Moves all of `more` behind those of a split. What tests is a whole test set, which must not be
-// there yet: its images would count twice.
+// Appends all of `more` to a split. A test set that is already there would count twice.
 static enum gb_status append(struct reading *reading, enum gb_split split,
                              struct gb_image_list *more, const char *prefix) {
     struct gb_image_list *all = &reading->splits[split];
@@ -71,7 +70,7 @@ static enum gb_status append(struct reading *reading, enum gb_split split,
     return status;
 }
 
-// ---- Folders of images ----
+// ---- Directories of images ----
 
 static bool exists(const char *path) {
     struct stat status;
@@ -88,7 +87,7 @@ static bool is_image(const char *name) {
     return false;
 }
 
-// Those that train may be held out to test.
+// Training images may be held out for testing.
 static int min_side(const struct reading *reading, enum gb_split split) {
     const int patch = split == GB_SPLIT_TRAIN ? reading->source->size : 0;
     return patch > GB_SR_LEAST_SIDE ? patch : GB_SR_LEAST_SIDE;
@@ -131,12 +130,12 @@ static enum gb_status read_images(struct reading *reading, enum gb_split split,
 
 // ---- Published layouts ----
 
-// What is done to a directory, or to each of the directories in it.
+// Called for a directory, or for each of its directories.
 typedef enum gb_status (*visit_fn)(struct reading *reading, const char *directory,
                                    const char *name);
 
-static enum gb_status visit_folders(struct reading *reading, const char *directory,
-                                    visit_fn visit) {
+static enum gb_status visit_directories(struct reading *reading, const char *directory,
+                                        visit_fn visit) {
     struct gb_list entries;
     GB_TRY(gb_list_directory(directory, "", &entries));
     enum gb_status status = GB_OK;
@@ -181,7 +180,7 @@ static enum gb_status read_test_sets(struct reading *reading, const char *direct
     return GB_OK;
 }
 
-// An image of planes, one after the other.
+// An image stored as three planes.
 static enum gb_status unpack_image(const unsigned char *planes, int side, const char *path,
                                    struct gb_image *image) {
     GB_TRY(gb_image_create(image, side, side, 3, 8, path));
@@ -269,10 +268,10 @@ static enum gb_status read_root(struct reading *reading, const char *root) {
     const int before = count_all(reading);
     GB_TRY(read_layouts(reading, root, ""));
     if (count_all(reading) == before)
-        GB_TRY(visit_folders(reading, root, read_layouts));
+        GB_TRY(visit_directories(reading, root, read_layouts));
     if (count_all(reading) == before) {
         GB_TRY(read_images(reading, GB_SPLIT_TRAIN, root, ""));
-        GB_TRY(visit_folders(reading, root, read_to_train));
+        GB_TRY(visit_directories(reading, root, read_to_train));
     }
     if (count_all(reading) == before)
         return gb_fail(GB_BAD_INPUT, what, root, "holds no images");
@@ -295,12 +294,12 @@ static enum gb_status read_roots(struct reading *reading, const char *roots) {
 
 // ---- Splits ----
 
-// Takes every tenth out of the training images.
+// Moves every tenth training image to the test split.
 static enum gb_status hold_out(struct reading *reading) {
-    enum { ONE_OF = 10 };
+    enum { HOLD_OUT = 10 };
     struct gb_image_list *all = &reading->splits[GB_SPLIT_TRAIN], parts[GB_SPLITS] = {0};
     int every = (all->count + GB_SR_MAX_TESTED - 1) / GB_SR_MAX_TESTED;
-    every = every > ONE_OF ? every : all->count < ONE_OF ? all->count : ONE_OF;
+    every = every > HOLD_OUT ? every : all->count < HOLD_OUT ? all->count : HOLD_OUT;
     const int counts[GB_SPLITS] = {all->count - all->count / every, all->count / every};
     enum gb_status status = GB_OK;
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)

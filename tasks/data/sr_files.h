@@ -15,7 +15,8 @@ enum {
 // Reads the images of both splits (the array has GB_SPLITS entries); free each with
 // gb_image_list_free. Those that test are named SET/FILE, and those of a set stand together.
 //
-// source->directory is one directory, or several with colons between. Each is, or its directories are:
+// source->directory is one directory, or several with colons between. Each is, or its directories
+// are:
 //   BSDS500        as tasks/data/bsds_data.h reads it: images/train and images/test train, of
 //                  images/val the test set BSD100, which bsd100.txt lists, or all
 //   test sets      any of the directories Set5, Set14 and BSD100, with images

@@ -13,8 +13,8 @@ enum { SIDE = 8, VOXELS = SIDE * SIDE * SIDE };
 
 struct block {
     float distance[VOXELS]; // metres, x innermost
-    float weight[VOXELS];   // 0: never seen
-    float least_distance;   // of voxels that were seen: without a surface where it is positive
+    float weight[VOXELS];   // 0: not seen
+    float min_distance;     // over seen voxels; positive: no surface in the block
     int x, y, z;            // in blocks from the volume's corner
 };
 
@@ -22,9 +22,9 @@ struct gb_tsdf {
     struct gb_tsdf_options options;
     double corner[3];    // of the space, in world coordinates
     int size[3];         // of the space, in blocks
-    uint32_t *directory; // by place: 1 + the index of its block, 0: none
+    uint32_t *directory; // by position: 1 + the index of its block, 0: none
     struct block **blocks;
-    size_t count, room;
+    size_t count, capacity;
     const char *where;
 };
 
@@ -42,22 +42,21 @@ size_t gb_tsdf_bytes(const struct gb_tsdf *volume) {
            volume->count * (sizeof(struct block) + sizeof(struct block *));
 }
 
-// The space is what lies within the farthest depth of a camera, and the truncation behind it, with
-// a block to spare.
+// The space extends by the farthest depth, the truncation and a spare block beyond the cameras.
 static enum gb_status measure_space(struct gb_tsdf *volume, const struct gb_pose *poses,
                                     int pose_count) {
     const struct gb_tsdf_options *options = &volume->options;
     double block = SIDE * options->voxel, margin = options->farthest + options->truncation + block;
-    double room = 1;
+    double entries = 1;
     for (int axis = 0; axis < 3; axis++) {
         double low = INFINITY, high = -INFINITY;
         for (int i = 0; i < pose_count; i++) {
-            low = fmin(low, poses[i].place[axis]);
-            high = fmax(high, poses[i].place[axis]);
+            low = fmin(low, poses[i].position[axis]);
+            high = fmax(high, poses[i].position[axis]);
         }
         double blocks = ceil((high - low + 2 * margin) / block);
-        room *= blocks;
-        if (room * sizeof *volume->directory > (double)options->max_bytes / 2)
+        entries *= blocks;
+        if (entries * sizeof *volume->directory > (double)options->max_bytes / 2)
             return gb_fail(GB_BAD_INPUT, "cannot fuse depth maps", volume->where,
                            "the cameras are %.3g m apart, too far for one room", high - low);
         volume->corner[axis] = low - margin;
@@ -69,7 +68,7 @@ static enum gb_status measure_space(struct gb_tsdf *volume, const struct gb_pose
 enum gb_status gb_tsdf_create(const struct gb_tsdf_options *options, const struct gb_pose *poses,
                               int pose_count, const char *where, struct gb_tsdf **volume) {
     assert(pose_count > 0 && options->truncation >= 2 * options->voxel);
-    assert(options->nearest > 0 && options->least_weight > 0);
+    assert(options->nearest > 0 && options->min_weight > 0);
     struct gb_tsdf *made = calloc(1, sizeof *made);
     *volume = NULL;
     if (!made)
@@ -100,14 +99,14 @@ void gb_tsdf_free(struct gb_tsdf *volume) {
 
 // ---- fusing ----
 
-static enum gb_status take_block(struct gb_tsdf *volume, int x, int y, int z, uint32_t *entry) {
-    if (volume->count == volume->room) {
-        size_t room = volume->room ? 2 * volume->room : 1024;
-        struct block **blocks = realloc(volume->blocks, room * sizeof *blocks);
+static enum gb_status allocate_block(struct gb_tsdf *volume, int x, int y, int z, uint32_t *entry) {
+    if (volume->count == volume->capacity) {
+        size_t capacity = volume->capacity ? 2 * volume->capacity : 1024;
+        struct block **blocks = realloc(volume->blocks, capacity * sizeof *blocks);
         if (!blocks)
             return gb_no_memory("cannot fuse depth maps", volume->where);
         volume->blocks = blocks;
-        volume->room = room;
+        volume->capacity = capacity;
     }
     if (gb_tsdf_bytes(volume) + sizeof(struct block) > volume->options.max_bytes)
         return gb_fail(GB_BAD_INPUT, "cannot fuse depth maps", volume->where,
@@ -134,7 +133,7 @@ static double measured(const struct gb_tsdf *volume, uint16_t depth) {
     return valid ? z : 0;
 }
 
-// The direction in the world of the ray through pixel (u, v) that gains one metre of depth a metre.
+// The world direction of the ray through pixel (u, v), scaled to one metre of depth.
 static void ray_direction(const struct gb_camera *camera, const struct gb_pose *pose, int u, int v,
                           double direction[static 3]) {
     double x = (u - camera->cx) / camera->fx, y = (v - camera->cy) / camera->fy;
@@ -144,7 +143,7 @@ static void ray_direction(const struct gb_camera *camera, const struct gb_pose *
     }
 }
 
-// Takes the blocks along one line of sight, within the truncation of the measured depth.
+// Allocates the blocks along a ray, within the truncation of the measured depth.
 static enum gb_status touch_ray(struct gb_tsdf *volume, const struct gb_pose *pose,
                                 const double direction[static 3], double z) {
     const double block = SIDE * volume->options.voxel, truncation = volume->options.truncation;
@@ -153,23 +152,22 @@ static enum gb_status touch_ray(struct gb_tsdf *volume, const struct gb_pose *po
         double depth = z - truncation + 2 * truncation * step / steps;
         int at[3];
         for (int axis = 0; axis < 3; axis++) {
-            double place = pose->place[axis] + depth * direction[axis] - volume->corner[axis];
-            // The corners of an image reach farther than its middle at the same depth. Asked before
-            // the conversion, and so that NaN is outside.
+            double place = pose->position[axis] + depth * direction[axis] - volume->corner[axis];
+            // Rays of the image's corners may leave the space. NaN is outside, too.
             if (!(place >= 0 && place / block < volume->size[axis]))
                 return GB_OK;
             at[axis] = (int)(place / block);
         }
         uint32_t *entry = entry_at(volume, at[0], at[1], at[2]);
         if (*entry == 0)
-            GB_TRY(take_block(volume, at[0], at[1], at[2], entry));
+            GB_TRY(allocate_block(volume, at[0], at[1], at[2], entry));
     }
     return GB_OK;
 }
 
 static enum gb_status touch_blocks(struct gb_tsdf *volume, const struct gb_camera *camera,
                                    const struct gb_pose *pose, const uint16_t *depth) {
-    // Some lines of sight are enough: so many that they lie half a block apart at the farthest.
+    // Rays half a block apart at the farthest depth are enough.
     const double reach = SIDE * volume->options.voxel / (2 * volume->options.farthest);
     const int step = (int)fmax(1, fmin(camera->fx, camera->fy) * reach);
     for (int v = 0; v < camera->h; v += step)
@@ -190,7 +188,7 @@ struct view {
     const uint16_t *depth;
 };
 
-// A place in camera coordinates: of a block's first voxel, or what one voxel along an axis adds.
+// In camera coordinates: of an offset in world coordinates.
 static struct vector to_camera(const struct gb_pose *pose, const double world[static 3]) {
     double out[3];
     for (int axis = 0; axis < 3; axis++)
@@ -205,11 +203,11 @@ static struct vector first_voxel(const struct gb_tsdf *volume, const struct gb_p
     double world[3];
     for (int axis = 0; axis < 3; axis++)
         world[axis] = volume->corner[axis] + (SIDE * at[axis] + 0.5) * volume->options.voxel -
-                      pose->place[axis];
+                      pose->position[axis];
     return to_camera(pose, world);
 }
 
-// A ball around a block and what is interpolated with its voxels, in camera coordinates.
+// A bounding sphere of a block and its neighbouring voxels, in camera coordinates.
 struct ball {
     struct vector middle;
     float radius;
@@ -224,14 +222,14 @@ static struct ball ball_around(const struct gb_tsdf *volume, struct vector first
                          0.87f * (SIDE + 2) * (float)volume->options.voxel};
 }
 
-// What a ball covers of an image: pixels, and depths from `nearest` on.
+// The pixels that a sphere may cover, and its nearest depth.
 struct footprint {
     int left, right, top, bottom; // empty where right < left or bottom < top
     float nearest;
 };
 
-// From the least to the greatest of f * (at +- radius) / z + c for the ball's depths z, a pixel
-// more to either side; cut to 0..count-1.
+// The range of f * (at +- radius) / z + c over the sphere's depths z, plus a pixel on either side,
+// clipped to 0..count-1.
 static void cover(float at, float radius, const float z[static 2], double f, double c, int count,
                   int *first, int *last) {
     const float low = at - radius, high = at + radius;
@@ -248,7 +246,7 @@ static struct footprint footprint_of(const struct gb_camera *camera, const struc
     struct footprint print = {0, camera->w - 1, 0, camera->h - 1, z[0]};
     if (z[1] <= 0)
         print.right = -1;
-    // A ball that reaches the camera's plane may be anywhere.
+    // A sphere that reaches the camera's plane may be anywhere.
     if (z[0] <= ball->radius)
         return print;
     cover(ball->middle.x, ball->radius, z, camera->fx, camera->cx, camera->w, &print.left,
@@ -267,14 +265,13 @@ static bool may_see(const struct view *view, struct vector first,
            print.nearest < (float)(options->farthest + options->truncation);
 }
 
-// Takes the view into account in the row of voxels that starts at `voxel`, at `first` in camera
-// coordinates.
+// Fuses the view into the row of voxels from `voxel` on, which is at `first` in camera coordinates.
 static void fuse_row(const struct view *view, struct block *block, int voxel, struct vector first,
                      struct vector step) {
     const struct gb_camera *camera = view->camera;
     const struct gb_tsdf *volume = view->volume;
     const float fx = (float)camera->fx, fy = (float)camera->fy;
-    // Half a pixel more, so that cutting off rounds to the nearest.
+    // Plus a half, so that truncation rounds to nearest.
     const float cx = (float)camera->cx + 0.5f, cy = (float)camera->cy + 0.5f;
     const float truncation = (float)volume->options.truncation;
     const float nearest = (float)volume->options.nearest;
@@ -286,7 +283,7 @@ static void fuse_row(const struct view *view, struct block *block, int voxel, st
         v[i] = fy * (first.y + (float)i * step.y) * inverse + cy;
     }
     for (int i = 0; i < SIDE; i++) {
-        // Written so that NaN is outside.
+        // NaN is outside.
         if (!(z[i] > 0.5f * nearest && u[i] >= 0 && v[i] >= 0 && u[i] < (float)camera->w &&
               v[i] < (float)camera->h))
             continue;
@@ -320,10 +317,10 @@ static void fuse_block(const struct view *view, struct block *block,
         const float known = block->weight[i] > 0 ? block->distance[i] : INFINITY;
         least = known < least ? known : least;
     }
-    block->least_distance = least;
+    block->min_distance = least;
 }
 
-// What a voxel more along each of the volume's axes adds, in camera coordinates.
+// The volume's axes in camera coordinates, one voxel long.
 static void find_axes(const struct gb_tsdf *volume, const struct gb_pose *pose,
                       struct vector axes[static 3]) {
     for (int axis = 0; axis < 3; axis++) {
@@ -337,7 +334,7 @@ static void fuse_body(void *argument, int rank, int size) {
     const struct view *view = argument;
     struct vector axes[3];
     find_axes(view->volume, view->pose, axes);
-    // In turn, since blocks that were taken together are seen together.
+    // Interleaved, since blocks allocated together are seen together.
     for (size_t i = (size_t)rank; i < view->volume->count; i += (size_t)size)
         fuse_block(view, view->volume->blocks[i], axes);
 }
@@ -357,7 +354,7 @@ static struct vector along(struct vector from, struct vector direction, float t)
                            from.z + t * direction.z};
 }
 
-// True where the eight voxels around a point are places of the volume.
+// True if the eight voxels around a point are inside the volume.
 static bool inside(const struct gb_tsdf *volume, struct vector p) {
     return p.x >= 1 && p.y >= 1 && p.z >= 1 && p.x < (float)(SIDE * volume->size[0] - 1) &&
            p.y < (float)(SIDE * volume->size[1] - 1) && p.z < (float)(SIDE * volume->size[2] - 1);
@@ -373,7 +370,7 @@ static int voxel_in_block(int x, int y, int z) {
     return ((z % SIDE) * SIDE + y % SIDE) * SIDE + x % SIDE;
 }
 
-// Eight voxels around a point, and how far from the first of them it lies.
+// The eight voxels around a point, and its offset from the first.
 struct cube {
     float distance[8], weight[8]; // x innermost
     float x, y, z;
@@ -385,7 +382,7 @@ static void read_voxel(const struct block *block, int voxel, struct cube *cube, 
 }
 
 static void read_cube(const struct gb_tsdf *volume, struct vector p, struct cube *cube) {
-    // Voxels have their values in their middles.
+    // Values are at voxel centres.
     float x = p.x - 0.5f, y = p.y - 0.5f, z = p.z - 0.5f;
     int ix = (int)x, iy = (int)y, iz = (int)z;
     cube->x = x - (float)ix, cube->y = y - (float)iy, cube->z = z - (float)iz;
@@ -402,15 +399,14 @@ static float between(float a, float b, float t) {
     return a + t * (b - a);
 }
 
-// The interpolated distance at a point; false where one of the eight voxels around it is not known
-// well enough.
+// The interpolated distance at a point; false if one of the eight voxels weighs too little.
 static bool sample(const struct gb_tsdf *volume, struct vector p, float *distance) {
     struct cube cube;
     if (!inside(volume, p))
         return false;
     read_cube(volume, p, &cube);
     for (int corner = 0; corner < 8; corner++)
-        if (cube.weight[corner] < (float)volume->options.least_weight)
+        if (cube.weight[corner] < (float)volume->options.min_weight)
             return false;
     const float *d = cube.distance;
     float top = between(between(d[0], d[1], cube.x), between(d[2], d[3], cube.x), cube.y);
@@ -420,8 +416,8 @@ static bool sample(const struct gb_tsdf *volume, struct vector p, float *distanc
 }
 
 struct ray {
-    struct vector from, direction; // direction: voxels a metre of depth
-    struct vector inverse;         // of the direction, component by component
+    struct vector from, direction; // direction: voxels per metre of depth
+    struct vector inverse;         // 1 / direction, by component
 };
 
 static bool sample_ray(const struct gb_tsdf *volume, const struct ray *ray, float depth,
@@ -429,14 +425,14 @@ static bool sample_ray(const struct gb_tsdf *volume, const struct ray *ray, floa
     return sample(volume, along(ray->from, ray->direction, depth), distance);
 }
 
-// How much deeper the ray reaches a border of the block that starts at `low`, along one axis.
+// Depth until the ray reaches the border of the block that starts at `low`, along one axis.
 static float border(float at, int low, float direction, float inverse) {
     if (direction == 0)
         return INFINITY;
     return ((float)(direction > 0 ? low + SIDE : low) - at) * inverse;
 }
 
-// How much deeper the ray leaves the block's place around p, voxel (x, y, z).
+// Depth until the ray leaves the block around p, voxel (x, y, z).
 static float exit_block(const struct ray *ray, struct vector p, int x, int y, int z) {
     const float ex = border(p.x, x / SIDE * SIDE, ray->direction.x, ray->inverse.x);
     const float ey = border(p.y, y / SIDE * SIDE, ray->direction.y, ray->inverse.y);
@@ -445,23 +441,22 @@ static float exit_block(const struct ray *ray, struct vector p, int x, int y, in
     return ez < least ? ez : least;
 }
 
-// The depth at which a ray meets a surface, 0 for none; there is none before `start`.
+// The depth at which a ray meets a surface after `start`, 0 for none.
 static float cast(const struct gb_tsdf *volume, const struct ray *ray, float start) {
     const float voxel = (float)volume->options.voxel, farthest = (float)volume->options.farthest;
-    bool behind = false; // what was looked at last is known to lie behind a surface
+    bool behind = false; // the last sample was behind a surface
     for (float depth = start; depth < farthest;) {
         struct vector p = along(ray->from, ray->direction, depth);
         if (!inside(volume, p))
             return 0;
         int x = (int)p.x, y = (int)p.y, z = (int)p.z;
         const struct block *block = block_of(volume, x, y, z);
-        if (!block || block->least_distance > 0) {
+        if (!block || block->min_distance > 0) {
             behind = false;
             depth += exit_block(ray, p, x, y, z) + 0.01f * voxel;
             continue;
         }
-        // Distances are measured obliquely: the surface is nearer, by a factor of up to 3 where it
-        // was seen at 70 degrees.
+        // Distances are along rays: the surface may be 3 times as near if seen at 70 degrees.
         int i = voxel_in_block(x, y, z);
         if (block->distance[i] > 3 * voxel) {
             behind = false;
@@ -478,8 +473,8 @@ static float cast(const struct gb_tsdf *volume, const struct ray *ray, float sta
     return 0;
 }
 
-// Square tiles of an image, and the depth from which on there may be a surface in each. Rays that
-// start there take a third of the time.
+// Square tiles of an image, with the depth before which each has no surface. Rays that start there
+// take a third of the time.
 enum { TILE = 8 };
 struct tiles {
     int across, down;
@@ -494,7 +489,7 @@ static void find_starts(const struct gb_tsdf *volume, const struct gb_camera *ca
         tiles->start[i] = INFINITY;
     for (size_t i = 0; i < volume->count; i++) {
         const struct block *block = volume->blocks[i];
-        if (block->least_distance > 0)
+        if (block->min_distance > 0)
             continue;
         const struct ball ball = ball_around(volume, first_voxel(volume, pose, block), axes);
         const struct footprint print = footprint_of(camera, &ball);
@@ -510,7 +505,7 @@ static void find_starts(const struct gb_tsdf *volume, const struct gb_camera *ca
 
 static void render_rows(const struct gb_tsdf *volume, const struct gb_camera *camera,
                         const struct gb_pose *pose, const struct tiles *tiles, float *depth) {
-    const double voxel = volume->options.voxel, *corner = volume->corner, *place = pose->place;
+    const double voxel = volume->options.voxel, *corner = volume->corner, *place = pose->position;
     const float nearest = (float)volume->options.nearest;
     struct ray ray = {.from = {(float)((place[0] - corner[0]) / voxel),
                                (float)((place[1] - corner[1]) / voxel),

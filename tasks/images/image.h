@@ -17,7 +17,7 @@ struct gb_image {
     };
 };
 
-// Larger images are taken for damaged or hostile headers.
+// Larger sizes are treated as damaged or hostile headers.
 enum { GB_IMAGE_MAX_SIDE = 16384, GB_IMAGE_MAX_PIXELS = 1 << 26 };
 
 // Black pixels. GB_BAD_INPUT where a side is below 1 or the limits are passed; `where` is the name
@@ -26,25 +26,23 @@ enum gb_status gb_image_create(struct gb_image *image, int w, int h, int c, int 
                                const char *where);
 void gb_image_free(struct gb_image *image);
 
-// Reads the image file at `path` as 8 bits of `channels` (1 or 3) channels. The format is found
-// from the content, not from the name: PNG, JPEG, PGM and PPM, TIFF, GIF
-// (tasks/images/image_decoder.h tells which kinds of each); of several images in a file the first.
-// Values are the file's own: no gamma, no colour profile, no orientation is applied, a palette's
-// colours are looked up, alpha and transparency are dropped. What differs is converted: 16 bits to
-// the nearest of 8, grey to colour by repetition, colour to grey as ITU-R BT.601 weighs it (0.299,
-// 0.587, 0.114; a JPEG's Y). GB_BAD_INPUT with the file and the reason where it is missing, a
-// directory, empty, no image, truncated, damaged or beyond the limits. On failure *image holds
-// nothing.
+// Reads an image file as 8 bits of `channels` (1 or 3) channels. The format is detected from the
+// content: PNG, JPEG, PGM and PPM, TIFF, GIF (kinds: tasks/images/image_decoder.h); only the first
+// image of a file. No gamma, colour profile or orientation is applied, palettes are looked up,
+// alpha is dropped. 16 bits are rounded to 8, grey is repeated, colour becomes grey with BT.601
+// weights (0.299, 0.587, 0.114; a JPEG's Y). GB_BAD_INPUT with the file and the reason where it is
+// missing, a directory, empty, not an image, truncated, damaged or beyond the limits. On failure
+// *image holds nothing.
 enum gb_status gb_image_read(const char *path, int channels, struct gb_image *image);
 
-// Reads an image of one channel of 16 bits, such as a depth map, as it is. The same errors, and
-// GB_BAD_INPUT for colour and for 8 bits, which would be some other quantity.
+// Reads a 16-bit grey image, such as a depth map, without conversion. Fails as gb_image_read, and
+// for colour and 8 bits.
 enum gb_status gb_image_read_grey16(const char *path, struct gb_image *image);
 
-// Leaves the w x h pixels whose left upper corner is (x, y), which must lie inside.
+// Crops to the w x h pixels from (x, y) on, which must be inside.
 void gb_image_crop(struct gb_image *image, int x, int y, int w, int h);
 
-// Writes a PNG file of 8 bits, whole or not at all (base/atomic_file.h). GB_IO_ERROR or
+// Writes a PNG file of 8 bits, atomically (base/atomic_file.h). GB_IO_ERROR or
 // GB_BAD_INPUT.
 enum gb_status gb_png_write(const char *path, const struct gb_image *image);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a file format brings to tasks/images/image.h: one file each, on the format's own C library.
+// The decoders of tasks/images/image.h: one file per format, using the format's C library.
 #ifndef GB_IMAGE_DECODER_H
 #define GB_IMAGE_DECODER_H
 
@@ -17,11 +17,11 @@ struct gb_image_file {
 
 struct gb_image_decoder {
     const char *name;
-    // By the first bytes alone.
+    // By the first bytes.
     bool (*recognises)(const struct gb_image_file *file);
-    // Makes *image, empty at first, with the channels and bits that the file has. `channels` is
-    // what the caller wants, for a format that holds a grey image within the coloured one. On
-    // failure the image may be half made; the caller frees it. Safe on many threads at once.
+    // Fills *image, initially empty, with the file's channels and bits. `channels` is a hint for
+    // formats that store grey separately from colour. On failure the image may be incomplete; the
+    // caller frees it. Thread-safe.
     enum gb_status (*decode)(const struct gb_image_file *file, int channels,
                              struct gb_image *image);
 };
@@ -38,15 +38,13 @@ extern const struct gb_image_decoder gb_tiff_decoder;
 // Its image must fill the screen that the file declares.
 extern const struct gb_image_decoder gb_gif_decoder;
 
-// The two ways for a file to be no good, in one wording: cut or damaged, and of a kind that is not
-// read.
+// GB_BAD_INPUT for a truncated or damaged file, and for an unsupported kind.
 enum gb_status gb_image_damaged(const struct gb_image_file *file,
                                 const struct gb_image_decoder *decoder, const char *why);
 enum gb_status gb_image_unusable(const struct gb_image_file *file,
                                  const struct gb_image_decoder *decoder, const char *why);
 
-// Reading a file in memory, for libraries that ask for bytes: copies up to `size` bytes from *at
-// and moves *at on; returns how many there were.
+// Copies up to `size` bytes from offset *at, which it advances; returns how many there were.
 size_t gb_image_take(const struct gb_image_file *file, size_t *at, void *to, size_t size);
 
 #endif

@@ -30,8 +30,8 @@ static void warn(j_common_ptr common, int level) {
     }
 }
 
-// Encoders write some ten scans. Thousands of nearly empty ones are valid too, and each is a pass over
-// all pixels.
+// Encoders write some ten scans. Thousands of nearly empty ones are valid too, and each is a pass
+// over all pixels.
 static void limit_scans(j_common_ptr common) {
     enum { MAX_SCANS = 100 };
     if (((j_decompress_ptr)common)->input_scan_number <= MAX_SCANS)

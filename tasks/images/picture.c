@@ -81,7 +81,7 @@ static const unsigned char glyphs[GLYPHS][GLYPH_H] = {
 };
 // clang-format on
 
-// In pixels of the sheet; text is drawn at twice its size.
+// In pixels of the sheet; text is scaled by TEXT.
 enum {
     CELL = 128,
     GAP = 8,
@@ -135,7 +135,7 @@ static void draw_image(struct gb_image *sheet, int left, int top, const struct g
         }
 }
 
-// Where things stand on the sheet.
+// Positions on the sheet.
 struct layout {
     int w, h;
     int captions_top, rows_top;

@@ -1,8 +1,7 @@
-// SPDX-License-Identifier: MIT
-// Scores of label maps: which class each pixel is of. Truth and prediction are one-channel tensors
-// of the same shape; a value stands for the class nearest to it, halves for the upper one, beyond
-// the last for the last, NaN for the first. A binary mask is a label map of two classes: 1, at
-// least 0.5, is foreground. A tensor with image stride 0 predicts one map for every image.
+// SPDX-License-Identifier: MIT Scores of label maps. Truth and prediction are one-channel tensors
+// of the same shape; a value is rounded to the nearest class, halves up, clipped to the last, NaN
+// to the first. A binary mask is a label map of two classes: 1 is foreground. A tensor with image
+// stride 0 is one map for all images.
 #ifndef GB_METRICS_H
 #define GB_METRICS_H
 
@@ -12,7 +11,7 @@
 
 enum { GB_LABEL_CLASSES = 8 };
 
-// The share of `whole` that `part` is; of nothing all.
+// part / whole; 1 if whole is 0.
 static inline double gb_count_share(uint64_t part, uint64_t whole) {
     return whole ? (double)part / (double)whole : 1.0;
 }
@@ -22,7 +21,7 @@ struct gb_confusion {
     uint64_t pixels[GB_LABEL_CLASSES][GB_LABEL_CLASSES]; // by truth, by prediction
 };
 
-// The class that a value of a label map stands for.
+// The class of a value of a label map.
 static inline int gb_class_of(float value, int classes) {
     return !(value >= 0.5f)                 ? 0
            : value >= (float)classes - 0.5f ? classes - 1
@@ -33,11 +32,10 @@ static inline int gb_class_of(float value, int classes) {
 void gb_confusion_add(struct gb_confusion *counts, const struct gb_tensor *truth,
                       const struct gb_tensor *prediction);
 
-// Intersection over union of one class, and the mean over all. A class that is in neither truth nor
-// prediction (an empty union) is fully right: 1.
+// Intersection over union of one class, and the mean over all; 1 for an empty union.
 double gb_class_iou(const struct gb_confusion *counts, int class);
 double gb_mean_iou(const struct gb_confusion *counts);
-// The share of pixels that are right; 1 where there are none.
+// The share of correct pixels; 1 if there are none.
 double gb_pixel_accuracy(const struct gb_confusion *counts);
 
 // The counts of `count` images from `first` on.
@@ -45,12 +43,11 @@ struct gb_confusion gb_confusion_of(const struct gb_tensor *truth,
                                     const struct gb_tensor *prediction, int first, int count,
                                     int classes);
 
-// What a model must beat, blind to the image: the class that most of the maps of `train` have at a
-// pixel, the upper of two that are alike, into h*w floats.
+// The most frequent class of each pixel in `train`, the upper of equals, into h*w floats: a trivial
+// baseline.
 void gb_most_frequent(const struct gb_tensor *train, int classes, float *map);
 
-// A view of `map`, h*w floats, as the prediction for n images, and one of a single class
-// everywhere.
+// Views as a prediction for n images: of `map`, h*w floats, and of a single class everywhere.
 struct gb_tensor gb_same_map(const float *map, int n, int h, int w);
 struct gb_tensor gb_same_class(const float *class, int n, int h, int w);
 
@@ -58,8 +55,8 @@ struct gb_tensor gb_same_class(const float *class, int n, int h, int w);
 
 struct gb_mask_scores {
     double foreground_iou, mean_iou, pixel_accuracy; // counts over the whole set
-    // The c-Glow authors': mean IoU over the counts of each batch of 10 images in order, then the
-    // mean over batches, a last smaller batch weighing as much.
+    // The c-Glow authors': mean IoU of each batch of 10 images in order, averaged over batches,
+    // the last of which may be smaller.
     double iou_batch10;
 };
 
@@ -68,7 +65,7 @@ struct gb_mask_scores {
 void gb_score_masks(const struct gb_tensor *truth, const struct gb_tensor *prediction,
                     struct gb_mask_scores *scores, double *per_image);
 
-// What a model must beat: one mask for every image, blind to it.
+// Trivial baselines: one mask for all images.
 struct gb_trivial_scores {
     struct gb_mask_scores background; // no foreground anywhere
     struct gb_mask_scores mean_mask; // foreground where at least half of the training masks have it

@@ -21,7 +21,7 @@ double gb_psnr(const struct gb_tensor *truth, const struct gb_tensor *answer,
                 count += truth->c;
             }
     const double psnr = 10.0 * log10(peak * peak * count / sum);
-    return psnr > GB_PSNR_MOST ? GB_PSNR_MOST : psnr;
+    return psnr > GB_PSNR_MAX ? GB_PSNR_MAX : psnr;
 }
 
 // The means that a window's statistics are made of.

@@ -5,12 +5,12 @@
 #include <stdio.h>
 
 enum gb_status gb_metric_set(json_t *metrics, const char *prefix, const char *name, double value) {
-    char whole[128];
-    snprintf(whole, sizeof whole, "%s%s", prefix, name);
+    char key[128];
+    snprintf(key, sizeof key, "%s%s", prefix, name);
     if (!isfinite(value))
-        return gb_fail(GB_CHECK_FAILED, "cannot score", whole, "it is %g", value);
-    if (json_object_set_new(metrics, whole, json_real(value)) != 0)
-        return gb_no_memory("cannot score", whole);
+        return gb_fail(GB_CHECK_FAILED, "cannot score", key, "it is %g", value);
+    if (json_object_set_new(metrics, key, json_real(value)) != 0)
+        return gb_no_memory("cannot score", key);
     return GB_OK;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Metrics under their names, as results hold them.
+// Metrics by name, as in results.
 #ifndef GB_RECORD_H
 #define GB_RECORD_H
 
@@ -11,10 +11,10 @@
 // numbers. GB_OUT_OF_MEMORY.
 enum gb_status gb_metric_set(json_t *metrics, const char *prefix, const char *name, double value);
 
-// Sets seconds_per_prediction and images_per_second: a prediction is all that answers one example.
+// Sets seconds_per_prediction (all work for one example) and images_per_second.
 enum gb_status gb_metric_set_speed(json_t *metrics, double seconds_per_prediction);
 
-// Prints metrics, and words that tell of them, as "name value" lines; curves are left out.
+// Prints numbers and strings as "name value" lines, without curves.
 void gb_metrics_print(const json_t *metrics);
 
 #endif

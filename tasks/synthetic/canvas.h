@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What synthetic pictures are drawn with: points, colours, limbs and shapes of limbs, value noise,
-// and the numbers that an example is composed of. Everything is + - * / sqrt and floor in double,
-// which every machine rounds alike, so that a picture has the same bits everywhere: directions are
-// slopes instead of angles, falloffs are polynomials.
+// Drawing of synthetic images: points, colours, limbs and shapes of limbs, value noise, and random
+// numbers. Everything is + - * / sqrt and floor in double, which round alike on every machine, so
+// that images are bitwise identical: directions are slopes instead of angles, falloffs are
+// polynomials.
 //
-// Lengths are in what unit the caller likes, such as the picture's side; y points down.
+// Lengths are in any unit, such as the image's side; y points down.
 #ifndef GB_CANVAS_H
 #define GB_CANVAS_H
 
@@ -15,8 +15,8 @@
 
 // ---- numbers ----
 
-// Numbers for one example, drawn one after the other. C leaves open in which order arguments and
-// initialisers are evaluated, so no more than one of a list may draw.
+// A stream of random numbers for one example. The evaluation order of arguments and initialisers is
+// unspecified in C, so only one of a list may use it.
 struct gb_dice {
     struct gb_random_key key;
     uint32_t next;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// What a split is drawn from.
 struct drawing {
     struct gb_synthetic synthetic;
     uint64_t seed;
@@ -24,7 +23,7 @@ static enum gb_status draw_split(const struct drawing *drawing, int count, int t
     GB_TRY(gb_dataset_create(set, count, &drawing->synthetic.shape));
     struct drawing *source = malloc(sizeof *source);
     if (!source)
-        return gb_no_memory("cannot draw data", drawing->synthetic.name);
+        return gb_no_memory("cannot generate data", drawing->synthetic.name);
     *source = *drawing;
     set->source = source;
     set->fill = draw;
@@ -45,7 +44,7 @@ enum gb_status gb_synthetic_load(const struct gb_synthetic *synthetic, uint64_t 
     for (int split = 0; split < GB_SPLITS; split++) {
         int count = synthetic->counts[split];
         if (count < 1 || count > GB_SYNTHETIC_TEST_FIRST)
-            status = gb_fail(GB_BAD_INPUT, "cannot draw data", synthetic->name,
+            status = gb_fail(GB_BAD_INPUT, "cannot generate data", synthetic->name,
                              "%d %s examples are out of range", count, gb_split_name(split));
     }
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++) {

@@ -8,12 +8,12 @@
 #include "flows/networks/network.h"
 #include "tasks/data/randomness.h"
 
-// A step's minibatch lies in slot step % 2, so that one is made while the other is used.
+// The minibatch of a step is in slot step % 2: one is filled while the other is used.
 enum { SLOTS = 2 };
 
 struct slot {
     struct gb_batch batch;
-    long step; // that it holds; -1: none
+    long step; // -1: none
     enum gb_status status;
     char message[GB_MESSAGE]; // of a failure
 };
@@ -25,18 +25,18 @@ struct gb_loader {
     enum gb_dequantisation dequantisation;
     struct gb_arena arena;
     struct slot slots[SLOTS];
-    // The producer's own.
-    float *noise; // room for that of one input or target
-    int *order;   // the epoch's order of the training set
-    long epoch;   // that `order` is for; -1: none yet
+    // Of the producer.
+    float *noise; // buffer for one input or target
+    int *order;   // the training set's, shuffled for `epoch`
+    long epoch;   // -1: none yet
     // Shared, under the mutex, as is slot->step.
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    long wanted; // the step to be made; -1: none
-    long making; // the step that is being made; -1: none
+    long wanted; // the step to be filled; -1: none
+    long making; // the step being filled; -1: none
     bool quits;
     pthread_t producer;
-    bool runs; // there is a producer
+    bool runs; // the producer was created
 };
 
 // ---- Making a minibatch ----
@@ -50,12 +50,12 @@ static void shuffle(struct gb_loader *loader, long epoch) {
     loader->epoch = epoch;
 }
 
-// Which example stands at place i of a step's minibatch: epochs follow each other without a gap.
+// Example i of a step's minibatch; epochs follow each other without a gap.
 static int example_at(struct gb_loader *loader, long step, int i) {
-    long place = step * loader->run->batch + i;
-    if (place / loader->train->count != loader->epoch)
-        shuffle(loader, place / loader->train->count);
-    return loader->order[place % loader->train->count];
+    long index = step * loader->run->batch + i;
+    if (index / loader->train->count != loader->epoch)
+        shuffle(loader, index / loader->train->count);
+    return loader->order[index % loader->train->count];
 }
 
 static struct gb_random_key key_of(const struct gb_loader *loader, enum gb_purpose purpose,
@@ -128,8 +128,8 @@ static void *make_all(void *argument) {
     return NULL;
 }
 
-// Under the mutex. A step that is being made must not be asked for again: the producer would begin it
-// anew, and whoever waits for it would find it unmade each time.
+// Requires the mutex. A step that is being filled must not be requested again: the producer would
+// start over and the consumer wait forever.
 static void want(struct gb_loader *loader, long step) {
     if (loader->slots[step % SLOTS].step == step || loader->making == step)
         return;
@@ -150,7 +150,7 @@ enum gb_status gb_loader_take(struct gb_loader *loader, long step, const struct 
     return slot->status == GB_OK ? GB_OK : gb_fail_again(slot->status, slot->message);
 }
 
-// ---- Life ----
+// ---- Creation ----
 
 static void bind(struct gb_loader *loader, const struct gb_model_shapes *shapes) {
     const struct gb_example_shape *shape = &loader->train->shape;

@@ -13,12 +13,11 @@
 
 const char *const gb_prediction_names[GB_PREDICTIONS] = {"mean", "gradient"};
 
-// Floats of targets that the scorer and the sampler take at once, so that activations of whole
-// images fit into memory; one target in any case.
+// Limits on targets and their floats per batch, so that activations of full images fit in memory;
+// at least one target.
 enum { SCORED_AT_ONCE = 8, SCORED_FLOATS = 1 << 19, DRAWN_FLOATS = 1 << 21 };
 
-// Samples in hand: of which example and temperature, and the number of the first. None: at_once is
-// 0.
+// The samples that `drawn` holds; none if at_once is 0.
 struct samples {
     int index, first, at_once;
     float temperature;
@@ -28,19 +27,18 @@ struct gb_predictor_state {
     enum gb_dequantisation dequantisation;
     int scored_at_once, drawn_at_once;
     struct gb_model *scorer, *sampler;
-    struct gb_model
-        *ascent_model; // of one target, with gradients; NULL but with GB_PREDICT_GRADIENT
+    struct gb_model *ascent_model; // of one target, with gradients; NULL without ascent
     struct gb_arena arena;
-    struct gb_tensor x, targets;                     // of the scorer's batch
-    struct gb_tensor noise;                          // where the model dequantises, for that
-    float *uniform;                                  // room for the noise of one target
-    struct gb_latents latents;                       // noise for the sampler
-    struct gb_tensor drawn;                          // drawn_at_once targets
-    struct samples in_hand;                          // which they are
-    struct gb_tensor climbed, moments[2], d_climbed; // of gradient ascent
+    struct gb_tensor x, targets;                       // of the scorer's batch
+    struct gb_tensor noise;                            // for the model's dequantiser
+    float *uniform;                                    // buffer for the noise of one target
+    struct gb_latents latents;                         // noise for the sampler
+    struct gb_tensor drawn;                            // drawn_at_once targets
+    struct samples in_hand;                            // of `drawn`
+    struct gb_tensor ascended, moments[2], d_ascended; // of gradient ascent
 };
 
-// ---- Life ----
+// ---- Creation ----
 
 static int at_once(int wanted, const struct gb_tensor *target, int floats) {
     long fit = floats / (target->image > 0 ? target->image : 1);
@@ -63,8 +61,8 @@ static void bind(struct gb_predictor *p, const struct gb_model_shapes *one) {
     state->drawn = gb_take_tensor(arena, state->drawn_at_once, y->h, y->w, y->c);
     if (!state->ascent_model)
         return;
-    struct gb_tensor *const ascent[] = {&state->climbed, &state->moments[0], &state->moments[1],
-                                        &state->d_climbed};
+    struct gb_tensor *const ascent[] = {&state->ascended, &state->moments[0], &state->moments[1],
+                                        &state->d_ascended};
     for (size_t i = 0; i < sizeof ascent / sizeof *ascent; i++)
         *ascent[i] = gb_take_tensor(arena, 1, y->h, y->w, y->c);
 }
@@ -81,7 +79,7 @@ static enum gb_status build_ascent_model(struct gb_predictor *p) {
     return gb_model_create(p->kind, &p->config, &use, p->options.backend, &p->state->ascent_model);
 }
 
-// Random numbers are counted in 32 bits (kernels/random/random.h), and samples share no noise.
+// Random streams have 2^32 elements (kernels/random/random.h), and samples share none.
 static enum gb_status check_samples(const struct gb_predictor *p, const struct gb_tensor *y) {
     if ((uint64_t)p->samples * (uint64_t)y->image <= UINT32_MAX)
         return GB_OK;
@@ -90,7 +88,7 @@ static enum gb_status check_samples(const struct gb_predictor *p, const struct g
                    y->image);
 }
 
-// Everything that depends on the sizes.
+// Creates everything that depends on the sizes.
 static enum gb_status build(struct gb_predictor *p) {
     struct gb_predictor_state *state = p->state = calloc(1, sizeof *state);
     if (!state)
@@ -143,7 +141,7 @@ void gb_predictor_free(struct gb_predictor *p) {
     *p = (struct gb_predictor){0};
 }
 
-// The values of the others become the scorer's.
+// Copies the scorer's values to the others.
 static enum gb_status share_parameters(struct gb_predictor *p) {
     const struct gb_params *params = &p->state->scorer->params;
     GB_TRY(gb_params_copy(params, &p->state->sampler->params));
@@ -192,8 +190,8 @@ static void add_noise(struct gb_predictor *p, int place, int index) {
                      task->noise_low + task->level_distance, &target, p->state->uniform);
 }
 
-// Fills the scorer's batch with examples first, first + 1, ..., whose numbers begin at `number`;
-// the last one is repeated beyond the end.
+// Fills the scorer's batch with examples from `first` on, numbered from `number`; the last one is
+// repeated beyond the end.
 static void fill_batch(struct gb_predictor *p, const struct gb_examples *examples, int first,
                        int number) {
     for (int i = 0; i < p->state->scored_at_once; i++) {
@@ -207,7 +205,7 @@ static void fill_batch(struct gb_predictor *p, const struct gb_examples *example
     }
 }
 
-// Log-likelihoods of the scorer's batch, which begins with example `first`, of this number.
+// Log-likelihoods of the scorer's batch from example `first` on.
 static enum gb_status score_batch(struct gb_predictor *p, const struct gb_examples *examples,
                                   char *const *names, int first, int number,
                                   double log_likelihood[static SCORED_AT_ONCE]) {
@@ -303,70 +301,73 @@ struct gb_tensor gb_predictor_sample(struct gb_predictor *p, int index, int numb
 }
 
 static enum gb_status sample_mean(struct gb_predictor *p, const struct gb_tensor *x,
-                                  const char *name, int index, const struct gb_tensor *answer) {
+                                  const char *name, int index, const struct gb_tensor *prediction) {
     const struct gb_exec exec = {.threads = p->options.threads};
     GB_TRY(gb_predictor_condition(p, x, name));
     for (int m = 0; m < p->samples; m++) {
         const struct gb_tensor sample = gb_predictor_sample(p, index, m, p->options.temperature);
         if (m == 0)
-            gb_copy_values(&sample, answer);
+            gb_copy_values(&sample, prediction);
         else
-            p->options.backend->add(&exec, &sample, answer);
+            p->options.backend->add(&exec, &sample, prediction);
     }
-    float *values = answer->data;
-    for (size_t i = 0; i < gb_elements(answer); i++)
+    float *values = prediction->data;
+    for (size_t i = 0; i < gb_elements(prediction); i++)
         values[i] /= (float)p->samples;
     return GB_OK;
 }
 
 // ---- Gradient ascent ----
 
-static enum gb_status climb(struct gb_predictor *p, const struct gb_tensor *x, const char *name) {
+static enum gb_status gradient_ascent(struct gb_predictor *p, const struct gb_tensor *x,
+                                      const char *name) {
     const struct gb_exec exec = {.threads = p->options.threads};
     const struct gb_adam rule = {.learning_rate = p->options.ascent.rate,
                                  .beta1 = 0.9f,
                                  .beta2 = 0.999f,
                                  .epsilon = 1e-8f,
                                  .clip = INFINITY};
-    size_t count = gb_elements(&p->state->climbed);
-    // Adam goes down.
+    size_t count = gb_elements(&p->state->ascended);
+    // Negative log-likelihood, since Adam minimises.
     const float d_log_likelihood = (float)gb_bits_per_dimension(1, count);
     for (int i = 0; i < 2; i++)
         memset(p->state->moments[i].data, 0, count * sizeof(float));
     enum gb_status status = p->kind->condition(p->state->ascent_model, x);
     for (int step = 1; status == GB_OK && step <= p->options.ascent.steps; step++) {
         double log_likelihood;
-        status = p->kind->forward(p->state->ascent_model, &p->state->climbed, NULL, &log_likelihood,
-                                  NULL);
+        status = p->kind->forward(p->state->ascent_model, &p->state->ascended, NULL,
+                                  &log_likelihood, NULL);
         if (status != GB_OK)
             break;
         p->kind->backward(p->state->ascent_model, &d_log_likelihood, NULL, NULL,
-                          &p->state->d_climbed);
+                          &p->state->d_ascended);
         const struct gb_adam adam = gb_adam_at_step(rule, step);
-        p->options.backend->adam(&exec, &adam, count, p->state->d_climbed.data,
-                                 p->state->climbed.data, p->state->moments[0].data,
+        p->options.backend->adam(&exec, &adam, count, p->state->d_ascended.data,
+                                 p->state->ascended.data, p->state->moments[0].data,
                                  p->state->moments[1].data);
     }
     return status == GB_OK ? GB_OK : gb_fail_within(status, "cannot predict", name);
 }
 
 static enum gb_status ascend(struct gb_predictor *p, const struct gb_tensor *x, const char *name,
-                             int index, const struct gb_tensor *answer) {
-    const struct gb_tensor *climbed = &p->state->climbed;
+                             int index, const struct gb_tensor *prediction) {
+    const struct gb_tensor *ascended = &p->state->ascended;
     if (p->options.ascent.from_mean) {
-        GB_TRY(sample_mean(p, x, name, index, climbed));
+        GB_TRY(sample_mean(p, x, name, index, ascended));
     } else {
         GB_TRY(gb_predictor_condition(p, x, name));
         const struct gb_tensor mode = gb_predictor_sample(p, index, 0, 0);
-        gb_copy_values(&mode, climbed);
+        gb_copy_values(&mode, ascended);
     }
-    GB_TRY(climb(p, x, name));
-    gb_copy_values(climbed, answer);
+    GB_TRY(gradient_ascent(p, x, name));
+    gb_copy_values(ascended, prediction);
     return GB_OK;
 }
 
 enum gb_status gb_predictor_predict(struct gb_predictor *p, const struct gb_tensor *x,
-                                    const char *name, int index, const struct gb_tensor *answer) {
-    return p->options.prediction == GB_PREDICT_GRADIENT ? ascend(p, x, name, index, answer)
-                                                        : sample_mean(p, x, name, index, answer);
+                                    const char *name, int index,
+                                    const struct gb_tensor *prediction) {
+    return p->options.prediction == GB_PREDICT_GRADIENT
+               ? ascend(p, x, name, index, prediction)
+               : sample_mean(p, x, name, index, prediction);
 }

@@ -16,7 +16,8 @@ enum gb_status gb_reduced_open(const struct gb_task *task, int threads, int iter
                                struct gb_reduced_job *job);
 void gb_reduced_close(struct gb_reduced_job *job);
 
-// Whether a run's headline metric is better than the trivial baseline's; false if either is missing.
+// Whether a run's headline metric is better than the trivial baseline's; false if either is
+// missing.
 bool gb_reduced_beats_trivial(const struct gb_task *task, const json_t *record);
 
 // GB_CHECK_FAILED with the names of the tasks whose metric is not better; records in the order of

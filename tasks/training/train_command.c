@@ -46,8 +46,8 @@ static enum gb_status check_model(const struct given *given, const struct gb_tas
     return gb_model_options_check(&given->of_model, model->kind, flow);
 }
 
-// What the line says of a factored baseline is said of its flow where the flow has it too, except for
-// the growth: the baseline's follows, or is given.
+// What the line says of a factored baseline is said of its flow where the flow has it too, except
+// for the growth: the baseline's follows, or is given.
 static enum gb_status follow_flow(const struct given *given, const struct gb_task_model *model,
                                   const struct gb_example_shape *shape,
                                   struct gb_factored_config *config,

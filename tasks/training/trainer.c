@@ -90,20 +90,20 @@ static struct gb_adam adam_of(const struct gb_trainer *t) {
     return gb_adam_at_step(adam, t->step + 1);
 }
 
-// Every so many steps, of which the average would tell little apart: it reads and writes 12 bytes
-// a parameter, 5 % of a step of c-Glow at 32.
+// Steps between updates of the average, which moves 12 bytes per parameter (5 % of a step of c-Glow
+// at 32 x 32).
 enum { AVERAGE_EVERY = 10 };
 
 static void average(struct gb_trainer *t) {
     struct gb_params *params = gb_trainer_params(t);
     if (t->run.ema_decay > 0 && t->step < AVERAGE_EVERY)
-        gb_params_average(params, t->threads, 0); // the random start is no model
+        gb_params_average(params, t->threads, 0); // no model yet
     if (t->run.ema_decay == 0 || t->step % AVERAGE_EVERY != 0)
         return;
     double decay = 1;
     for (int i = 0; i < AVERAGE_EVERY; i++)
         decay *= (double)t->run.ema_decay;
-    // The start is forgotten sooner, by TensorFlow's rule (its num_updates).
+    // A smaller decay at first, as in TensorFlow (num_updates).
     const double updates = (double)t->step / AVERAGE_EVERY, early = updates / (9 + updates);
     gb_params_average(params, t->threads, (float)(decay < early ? decay : early));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Training by exact likelihood, step by step: minibatches, Adam with gradients clipped,
-// checkpoints. A whole run, with its log and its record, is tasks/training/training_run.h.
+// Training by exact likelihood, step by step: minibatches, Adam, checkpoints. A run with its log
+// and record is tasks/training/training_run.h.
 #ifndef GB_TRAINER_H
 #define GB_TRAINER_H
 
@@ -29,8 +29,8 @@ struct gb_trainer_options {
     int threads;
 };
 
-// Builds the model and fills its parameters from the seed. GB_BAD_INPUT where the model takes other
-// sizes than the set has, and where the set is empty. The trainer must not be moved.
+// Builds the model and initialises its parameters from the seed. GB_BAD_INPUT where the model's
+// sizes are not the set's, and for an empty set. The trainer must not be moved.
 enum gb_status gb_trainer_create(struct gb_trainer *trainer, const struct gb_run_config *run,
                                  const struct gb_trainer_options *options,
                                  const struct gb_dataset *train);
@@ -49,12 +49,12 @@ struct gb_params *gb_trainer_params(const struct gb_trainer *trainer);
 // set's fill does, and as gb_backend_check does, after which the parameters are of no use.
 enum gb_status gb_trainer_step(struct gb_trainer *trainer, double *bits_per_dimension);
 
-// A checkpoint with Adam's moments, the average, the configuration, the step and the hash of the
-// training set. `data` says where the data came from.
+// Writes a checkpoint with Adam's moments, the average, the configuration, the step and the hash of
+// the training set. `data` says where the data came from.
 enum gb_status gb_trainer_save(const struct gb_trainer *trainer, const char *path,
                                const char *data);
-// Goes on from a checkpoint of the trainer's own configuration. GB_BAD_INPUT where it is of another
-// model or was trained on other examples.
+// Continues from a checkpoint of the trainer's configuration. GB_BAD_INPUT for another model or
+// other training examples.
 enum gb_status gb_trainer_load(struct gb_trainer *trainer, const char *path);
 
 #endif

@@ -30,9 +30,10 @@ struct gb_training_run {
 // the data are loaded; does not read `config`.
 enum gb_status gb_training_run_check(const struct gb_training_run *run);
 
-// Trains on the task's splits. `record` (NULL: not wanted) gets the contents of run.json; the caller
-// frees it with json_decref. GB_INTERRUPTED after SIGINT or SIGTERM, and at the time limit unless
-// score_unfinished: the checkpoint is then of the last complete step, and the message says so.
+// Trains on the task's splits. `record` (NULL: not wanted) gets the contents of run.json; the
+// caller frees it with json_decref. GB_INTERRUPTED after SIGINT or SIGTERM, and at the time limit
+// unless score_unfinished: the checkpoint is then of the last complete step, and the message says
+// so.
 enum gb_status gb_training_run(const struct gb_training_run *run, const struct gb_dataset splits[],
                                json_t **record);
 

@@ -40,7 +40,7 @@ static void clean(const struct gb_examples *one, struct gb_tensor *picture) {
     denoise()->to_image(&one->x, &one->y, picture);
 }
 
-// The target is the noise in units of its deviation, and the input less it a image of 256
+// The target is the noise in units of its deviation, and the input less it an image of 256
 // levels.
 static void adds_the_noise_that_it_asks_for(void **state) {
     (void)state;

@@ -14,7 +14,7 @@
 
 enum { W = 7, H = 5 };
 
-// A image whose pixels tell where they stand.
+// An image whose pixels tell where they stand.
 static struct gb_image numbered(void) {
     struct gb_image image;
     assert_int_equal(gb_image_create(&image, W, H, 3, 8, "test"), GB_OK);

@@ -286,7 +286,7 @@ static void assert_patch_of_other(const struct gb_tensor *patch) {
     fail_msg("no part of the photograph at even coordinates");
 }
 
-// A image of four patches' sides trains beside its half, one that is shorter does not.
+// An image of four patches' sides trains beside its half, one that is shorter does not.
 static void trains_on_reduced_photographs(void **state) {
     (void)state;
     gb_fixture_folder("large");
@@ -491,8 +491,8 @@ static void assert_metric(const json_t *metrics, const char *name, double low, d
         fail_msg("%s is %g", name, json_number_value(value));
 }
 
-// A predictor by a tiny model of the name, untrained except for the parameters' start. Where the model
-// has no levels, they do not count.
+// A predictor by a tiny model of the name, untrained except for the parameters' start. Where the
+// model has no levels, they do not count.
 static void create_tiny(const char *name, int levels, int threads, int images,
                         const struct gb_example_shape *shape, struct gb_predictor *predictor) {
     struct gb_run_config run;
@@ -626,7 +626,7 @@ static int shown(int side, int longer) {
     return side * (longer < 128 ? 128 / longer : 1);
 }
 
-// Of a image of w x h: columns of its size beside the low resolution, gaps of 8.
+// Of an image of w x h: columns of its size beside the low resolution, gaps of 8.
 static void assert_portrait(const char *name, int w, int h, int columns) {
     struct gb_image sheet;
     const int longer = w > h ? w : h;

@@ -16,7 +16,7 @@ static const struct gb_tsdf_options options = {.voxel = 0.01,
                                                .truncation = 0.04,
                                                .nearest = 0.4,
                                                .farthest = 3.0,
-                                               .least_weight = 0.1,
+                                               .min_weight = 0.1,
                                                .max_bytes = (size_t)256 << 20};
 
 // A camera at (x, y, z) turned about the vertical by the angle of this slope.
@@ -59,7 +59,7 @@ static void see(world look, const struct gb_camera *lens, const struct gb_pose *
             for (int axis = 0; axis < 3; axis++)
                 direction[axis] = pose->rotation[axis][0] * x + pose->rotation[axis][1] * y +
                                   pose->rotation[axis][2];
-            depth[v * lens->w + u] = look(pose->place, direction);
+            depth[v * lens->w + u] = look(pose->position, direction);
         }
 }
 
