@@ -133,7 +133,7 @@ run.json
 samples.png' ] || complain "other files than a run's: $(ls "$good")"
 
 # shellcheck disable=SC2086 # options without blanks
-works 'ms a step' train horses $tiny --iters 3 --accumulate 2 --clip-norm 50 --out "$folder/summed"
+works 'ms/step' train horses $tiny --iters 3 --accumulate 2 --clip-norm 50 --out "$folder/summed"
 names "$folder/summed/log.jsonl" gradient_norm
 grep -q '"accumulate": 2' "$folder/summed/run.json" || complain "accumulation is not recorded"
 grep -q '"clip_norm": 50' "$folder/summed/run.json" || complain "clipping is not recorded"
