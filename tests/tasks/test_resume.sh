@@ -122,7 +122,7 @@ kill -INT $process
 code=0
 wait $process || code=$?
 [ $code -eq 130 ] || complain "exit code $code, not 130, of the main job"
-how=$(sed -n 's/.*; the same command begins .* by glowbench \(train horses .*\)$/\1/p' err)
+how=$(sed -n 's/.*; rerun to start this task over, or resume it with: glowbench \(train horses .*\)$/\1/p' err)
 # shellcheck disable=SC2086 # arguments without blanks
 "$glowbench" ${how:-no word of how to go on} --time-limit 0.0001 >out 2>err ||
     complain "going on with the main job"
