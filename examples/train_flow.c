@@ -48,11 +48,9 @@ int main(int argc, char **argv) {
         .init = GB_CGLOW_LIVE};
     const struct gb_model_use use = {
         .batch = BATCH, .samples_per_x = 1, .threads = 2, .training = true};
-    check(kind->check(&config));
     struct gb_model *model;
     check(gb_model_create(kind, &config, &use, backend, &model));
-    struct gb_params *params = &model->params;
-    check(gb_params_initialise(params, 1));
+    check(gb_params_initialise(&model->params, 1));
 
     static float x_values[BATCH * PIXELS], y_values[BATCH * PIXELS];
     const struct gb_tensor x = gb_dense(x_values, BATCH, SIDE, SIDE, 1);
@@ -79,7 +77,7 @@ int main(int argc, char **argv) {
     if (argc > 1) {
         json_t *metadata = json_object();
         check(gb_config_to_metadata(&config, kind->table, metadata));
-        check(gb_checkpoint_save(argv[1], params, metadata));
+        check(gb_checkpoint_save(argv[1], &model->params, metadata));
         json_decref(metadata);
     }
 
