@@ -436,10 +436,10 @@ static enum gb_status add_column(struct figure *figure, const char *caption, int
     struct gb_picture_column *column = &figure->columns[figure->count];
     *column = (struct gb_picture_column){caption, gb_dense(NULL, 1, h, w, 3)};
     column->images.data = malloc(gb_elements(&column->images) * sizeof(float));
+    *image = &column->images;
     if (!column->images.data)
         return gb_no_memory("cannot draw", "figure");
     figure->count++;
-    *image = &column->images;
     return GB_OK;
 }
 
