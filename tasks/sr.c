@@ -445,7 +445,7 @@ static enum gb_status add_column(struct figure *figure, const char *caption, int
 
 static enum gb_status add_values(struct figure *figure, const char *caption,
                                  const struct gb_tensor *values) {
-    const struct gb_tensor *image;
+    const struct gb_tensor *image = NULL;
     GB_TRY(add_column(figure, caption, values->h, values->w, &image));
     gb_map_values(values, to_picture, image);
     return GB_OK;
@@ -480,7 +480,7 @@ static enum gb_status add_predictions(struct figure *figure, struct gb_predictor
 static enum gb_status add_columns(struct figure *figure, struct gb_predictor *predictor,
                                   struct gb_predictor *baseline, const struct gb_dataset *test,
                                   int index, const struct gb_examples *pair) {
-    const struct gb_tensor *bicubic;
+    const struct gb_tensor *bicubic = NULL;
     GB_TRY(add_values(figure, "input", &pair->x));
     GB_TRY(add_column(figure, "bicubic", 2 * pair->x.h, 2 * pair->x.w, &bicubic));
     GB_TRY(gb_sr_bicubic(&pair->x, bicubic));
