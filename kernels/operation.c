@@ -161,6 +161,11 @@ struct gb_dims gb_dims_channels(const struct gb_call *call) {
     return (struct gb_dims){1, 1, 1, p->c};
 }
 
+struct gb_dims gb_dims_rows(const struct gb_call *call) {
+    const struct gb_image_problem *p = call->problem;
+    return (struct gb_dims){1, 1, p->n, p->c};
+}
+
 struct gb_dims gb_dims_array(const struct gb_call *call) {
     const struct gb_array_problem *p = call->problem;
     return (struct gb_dims){1, 1, 1, p->count};

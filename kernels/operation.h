@@ -272,10 +272,12 @@ extern const struct gb_problem_size gb_array_problem_sizes[];
 // ---- For descriptions ----
 
 // Dimensions for problems that begin with a struct gb_image_problem: the image itself, a number per
-// sample, a number per channel; and for a struct gb_array_problem.
+// sample, a number per channel, a row of channels per sample ([0, 0, sample, channel]); and for a
+// struct gb_array_problem.
 struct gb_dims gb_dims_image(const struct gb_call *call);
 struct gb_dims gb_dims_samples(const struct gb_call *call);
 struct gb_dims gb_dims_channels(const struct gb_call *call);
+struct gb_dims gb_dims_rows(const struct gb_call *call);
 struct gb_dims gb_dims_array(const struct gb_call *call);
 
 // An operand's view, or its memory; NULL where it has none.

@@ -19,85 +19,6 @@ static void take_summed(struct gb_kernel_state *s, int rows, int row, double ter
 
 static const float temperature = 0.7f; // of samples
 
-// ---- Actnorm ----
-
-enum actnorm_operand {
-    ACTNORM_IN,
-    ACTNORM_LOG_SCALE,
-    ACTNORM_BIAS,
-    ACTNORM_OUT,
-    ACTNORM_DY,
-    ACTNORM_D_LOG_SCALE,
-    ACTNORM_D_BIAS
-};
-
-static enum gb_status plan_actnorm(struct gb_kernel_state *s) {
-    const struct gb_image_problem *p = gb_kernel_problem(s);
-    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, p, p->c);
-    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_SMALL, 1, 1, p->n, p->c);
-    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, 1, 1, p->n, p->c);
-    take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, p, p->c);
-    return GB_OK;
-}
-
-static enum gb_status plan_actnorm_backward(struct gb_kernel_state *s) {
-    const struct gb_image_problem *p = gb_kernel_problem(s);
-    GB_TRY(plan_actnorm(s));
-    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, p, p->c);
-    take_summed(s, p->n, p->c, (double)p->h * p->w);
-    take_summed(s, p->n, p->c, (double)p->h * p->w);
-    return GB_OK;
-}
-
-static struct gb_actnorm_parameters actnorm_parameters(const struct gb_kernel_state *s) {
-    return (struct gb_actnorm_parameters){gb_kernel_floats(s, ACTNORM_LOG_SCALE),
-                                          gb_kernel_floats(s, ACTNORM_BIAS),
-                                          view(s, ACTNORM_IN)->c};
-}
-
-static void run_actnorm_forward(struct gb_kernel_state *s) {
-    struct gb_actnorm_parameters parameters = actnorm_parameters(s);
-    s->backend->actnorm_forward(&s->exec, view(s, ACTNORM_IN), &parameters, view(s, ACTNORM_OUT));
-}
-
-static void run_actnorm_inverse(struct gb_kernel_state *s) {
-    struct gb_actnorm_parameters parameters = actnorm_parameters(s);
-    s->backend->actnorm_inverse(&s->exec, view(s, ACTNORM_IN), &parameters, view(s, ACTNORM_OUT));
-}
-
-static void run_actnorm_backward(struct gb_kernel_state *s) {
-    struct gb_actnorm_parameters parameters = actnorm_parameters(s);
-    s->backend->actnorm_backward(&s->exec, view(s, ACTNORM_IN), &parameters, view(s, ACTNORM_DY),
-                                 view(s, ACTNORM_OUT), gb_kernel_floats(s, ACTNORM_D_LOG_SCALE),
-                                 gb_kernel_floats(s, ACTNORM_D_BIAS), parameters.stride);
-}
-
-// ---- Squeeze ----
-
-enum squeeze_operand { SQUEEZE_IN, SQUEEZE_OUT };
-
-static enum gb_status plan_squeeze(struct gb_kernel_state *s) {
-    const struct gb_image_problem *p = gb_kernel_problem(s);
-    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, p->n, p->h, p->w, p->c);
-    gb_kernel_take(s, GB_ROLE_OUT, GB_TIMED_ZERO, p->n, p->h / 2, p->w / 2, 4 * p->c);
-    return GB_OK;
-}
-
-static enum gb_status plan_unsqueeze(struct gb_kernel_state *s) {
-    const struct gb_image_problem *p = gb_kernel_problem(s);
-    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, p->n, p->h / 2, p->w / 2, 4 * p->c);
-    gb_kernel_take(s, GB_ROLE_OUT, GB_TIMED_ZERO, p->n, p->h, p->w, p->c);
-    return GB_OK;
-}
-
-static void run_squeeze(struct gb_kernel_state *s) {
-    s->backend->squeeze(&s->exec, view(s, SQUEEZE_IN), view(s, SQUEEZE_OUT));
-}
-
-static void run_unsqueeze(struct gb_kernel_state *s) {
-    s->backend->unsqueeze(&s->exec, view(s, SQUEEZE_IN), view(s, SQUEEZE_OUT));
-}
-
 // ---- Arrays ----
 
 static void take_array(struct gb_kernel_state *s, enum gb_timed_role role,
@@ -524,15 +445,6 @@ static void run_categorical_backward(struct gb_kernel_state *s) {
 }
 
 const struct gb_timed_kernel gb_elementwise_kernels[] = {
-    {&gb_actnorm_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_actnorm, run_actnorm_forward, NULL,
-     NULL},
-    {&gb_actnorm_operation, GB_INVERSE, GB_TRAFFIC_TRIAD, plan_actnorm, run_actnorm_inverse, NULL,
-     NULL},
-    {&gb_actnorm_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_actnorm_backward,
-     run_actnorm_backward, NULL, NULL},
-    {&gb_squeeze_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_squeeze, run_squeeze, NULL, NULL},
-    {&gb_squeeze_operation, GB_INVERSE, GB_TRAFFIC_TRIAD, plan_unsqueeze, run_unsqueeze, NULL,
-     NULL},
     {&gb_adam_operation, GB_FORWARD, GB_TRAFFIC_UPDATE, plan_adam, run_adam, NULL, NULL},
     {&gb_add_operation, GB_FORWARD, GB_TRAFFIC_UPDATE, plan_add, run_add, NULL, NULL},
     {&gb_exp_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_exp, run_exp, NULL, NULL},

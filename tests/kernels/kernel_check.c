@@ -328,6 +328,22 @@ bool gb_check_problem(const struct gb_operation *operation, const char *text) {
     return right;
 }
 
+bool gb_check_shared_rows(const struct gb_operation *operation, const char *text,
+                          bool (*check)(const struct gb_operation *, const char *)) {
+    struct gb_operand operands[GB_DIRECTIONS][GB_MAX_OPERANDS + 1];
+    struct gb_operation shared = *operation;
+    for (int d = 0; d < GB_DIRECTIONS; d++) {
+        const struct gb_operand *own = operation->kernels[d].operands;
+        for (int i = 0; own && (i == 0 || own[i - 1].name); i++) {
+            operands[d][i] = own[i];
+            if (own[i].dims == gb_dims_rows)
+                operands[d][i].dims = gb_dims_channels;
+        }
+        shared.kernels[d].operands = own ? operands[d] : NULL;
+    }
+    return check(&shared, text);
+}
+
 // ---- Gradients ----
 
 static int find(const struct gb_operand *operands, const char *prefix, const char *name) {

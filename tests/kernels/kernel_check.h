@@ -20,6 +20,11 @@ bool gb_check_kernel(const struct gb_backend *backend, const struct gb_operation
 // All directions of the operation on all backends of this CPU.
 bool gb_check_problem(const struct gb_operation *operation, const char *text);
 
+// The same, or gb_check_gradients, with one row for all samples instead of a row per sample
+// (gb_dims_rows), which kernels take as a stride of 0.
+bool gb_check_shared_rows(const struct gb_operation *operation, const char *text,
+                          bool (*check)(const struct gb_operation *, const char *));
+
 // The definition of the backward direction against difference quotients of the forward one, in
 // double. Operands are matched by name: the gradient of v is "dv" or "d_v", on either side.
 bool gb_check_gradients(const struct gb_operation *operation, const char *text);

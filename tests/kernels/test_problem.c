@@ -112,7 +112,7 @@ static void test_malformed(void **state) {
         {&gb_inv1x1_operation, "n2048h1024w1024c1",
          "sizes make no sense: image: it has 2147483648 floats, not below 2^31"},
         {&gb_squeeze_operation, "n2h4w3c3",
-         "sizes make no sense: squeeze: 4x3 pixels are not in blocks of 2x2"},
+         "sizes make no sense: squeeze: 4x3 pixels do not divide into blocks of 2x2"},
         {&gb_gaussian_operation, "n2h4w4c3priors",
          "cannot read problem: n2h4w4c3priors: Gaussian does not end in 'priors'"},
         {&gb_fc_operation, "n1h1024w1024c1024k2",
