@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #if defined(GB_PTHREADS)
@@ -12,20 +13,38 @@
 enum { MAX_THREADS = 256 };
 static _Thread_local pthread_barrier_t *team_barrier;
 
-struct worker {
+struct team {
     gb_parallel_body body;
     void *argument;
-    int rank, size;
-    pthread_barrier_t *barrier;
+    int size; // 0 until it is known how many threads the system granted
+    pthread_mutex_t lock;
+    pthread_cond_t known;
+    pthread_barrier_t barrier;
 };
 
-static void *work(void *pointer) {
-    struct worker *worker = pointer;
+struct worker {
+    struct team *team;
+    int rank;
+    pthread_t handle;
+};
+
+static void run_rank(struct team *team, int rank) {
     pthread_barrier_t *outer = team_barrier;
-    team_barrier = worker->barrier;
+    team_barrier = &team->barrier;
     gb_flush_denormals();
-    worker->body(worker->argument, worker->rank, worker->size);
+    team->body(team->argument, rank, team->size);
     team_barrier = outer;
+}
+
+static void *work(void *argument) {
+    struct worker *worker = argument;
+    struct team *team = worker->team;
+    pthread_mutex_lock(&team->lock);
+    while (team->size == 0)
+        pthread_cond_wait(&team->known, &team->lock);
+    pthread_mutex_unlock(&team->lock);
+    if (worker->rank < team->size)
+        run_rank(team, worker->rank);
     return NULL;
 }
 
@@ -36,18 +55,27 @@ void gb_parallel(int threads, gb_parallel_body body, void *argument) {
         body(argument, 0, 1);
         return;
     }
-    pthread_t handles[MAX_THREADS];
+    struct team team = {.body = body,
+                        .argument = argument,
+                        .lock = PTHREAD_MUTEX_INITIALIZER,
+                        .known = PTHREAD_COND_INITIALIZER};
     struct worker workers[MAX_THREADS];
-    pthread_barrier_t barrier;
-    pthread_barrier_init(&barrier, NULL, (unsigned)threads);
-    for (int rank = 0; rank < threads; rank++)
-        workers[rank] = (struct worker){body, argument, rank, threads, &barrier};
-    for (int rank = 1; rank < threads; rank++)
-        pthread_create(&handles[rank], NULL, work, &workers[rank]);
-    work(&workers[0]);
-    for (int rank = 1; rank < threads; rank++)
-        pthread_join(handles[rank], NULL);
-    pthread_barrier_destroy(&barrier);
+    int granted = 1;
+    for (; granted < threads; granted++) {
+        workers[granted] = (struct worker){.team = &team, .rank = granted};
+        if (pthread_create(&workers[granted].handle, NULL, work, &workers[granted]))
+            break;
+    }
+    const bool shared = pthread_barrier_init(&team.barrier, NULL, (unsigned)granted) == 0;
+    pthread_mutex_lock(&team.lock);
+    team.size = shared ? granted : 1;
+    pthread_cond_broadcast(&team.known);
+    pthread_mutex_unlock(&team.lock);
+    run_rank(&team, 0);
+    for (int rank = 1; rank < granted; rank++)
+        pthread_join(workers[rank].handle, NULL);
+    if (shared)
+        pthread_barrier_destroy(&team.barrier);
 }
 
 void gb_barrier(int size) {
@@ -64,7 +92,6 @@ void gb_parallel(int threads, gb_parallel_body body, void *argument) {
         body(argument, 0, 1);
         return;
     }
-    // The runtime may grant fewer threads than asked for; the body gets the number granted.
 #pragma omp parallel num_threads(threads)
     {
         gb_flush_denormals();
@@ -103,7 +130,7 @@ void gb_parallel_jobs(int threads, int jobs, void (*job)(void *argument, int ind
 struct tries {
     enum gb_status (*attempt)(void *argument, int index);
     void *argument;
-    atomic_int failed; // the lowest index that did; `count` so far: none
+    atomic_int failed; // the lowest index that failed; `count`: none so far
     pthread_mutex_t lock;
     enum gb_status status; // of that index, and its message
     char message[GB_MESSAGE];

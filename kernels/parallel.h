@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The one place where threads are started. A kernel is a body that every thread of a team runs with
-// its rank; it divides its output among the ranks so that no value depends on how many there are.
+// The one place where kernels start threads. A kernel is a body that every thread runs with its rank;
+// it divides its output among the ranks so that no value depends on their number.
 #ifndef GB_PARALLEL_H
 #define GB_PARALLEL_H
 
@@ -22,36 +22,35 @@ struct gb_exec {
 
 typedef void (*gb_parallel_body)(void *argument, int rank, int size);
 
-// Runs body(argument, rank, size) for rank = 0..size-1 at once and waits for all. With threads == 1
-// the body runs on the calling thread with no parallel region, so that a chain of kernels can be
-// one job of an outer gb_parallel. Denormals are flushed to zero on every thread of the team. The
-// calling thread is one of them and stays so (gb_flush_denormals) after the return.
+// Runs body(argument, rank, size) for rank = 0..size-1 at once and waits for all; size <= threads is
+// what the system grants. With threads == 1 the body runs on the calling thread with no parallel
+// region, so that a chain of kernels can be one job of an outer gb_parallel. Every thread flushes
+// denormals to zero (gb_flush_denormals), the calling thread, which is rank 0, after the return too.
 void gb_parallel(int threads, gb_parallel_body body, void *argument);
 
-// Waits for the other ranks of the team that `body` runs in. `size` as the body received it; with
-// size == 1 it does nothing.
+// Waits for the other ranks that run the same body; `size` as the body received it.
 void gb_barrier(int size);
 
-// Runs job(argument, index) for index = 0..jobs-1, each whole on one thread, in any order.
+// Runs job(argument, index, rank) for index = 0..jobs-1, each on one thread, in any order.
 void gb_parallel_jobs(int threads, int jobs, void (*job)(void *argument, int index, int rank),
                       void *argument);
 
-// Runs attempt(argument, index) for index = 0..count-1, each whole on one thread, in any order.
-// Returns the failure of the lowest index that fails, its message left for the calling thread;
-// after a failure indices above it may not run.
+// Runs attempt(argument, index) for index = 0..count-1, each on one thread, in any order. Returns
+// the failure of the lowest index that fails, with its message on the calling thread; indices above
+// a failed one may be skipped.
 enum gb_status gb_parallel_tries(int threads, int count,
                                  enum gb_status (*attempt)(void *argument, int index),
                                  void *argument);
 
-// How many threads a kernel should wake: one where the work is too small to win back the 2 us of a
-// fork and join. `work` counts the floats of a plain streaming loop (about 0.2 ns each); dearer
+// The threads that a kernel should use: one where the work would not pay for the 2 us of a fork and
+// join. `work` counts the floats of a plain streaming loop (about 0.2 ns each); more expensive
 // kernels count a float several times.
 static inline int gb_threads_for(const struct gb_exec *exec, size_t work) {
     enum { SMALLEST_SHARED_WORK = 32768 };
     return work < SMALLEST_SHARED_WORK ? 1 : exec->threads;
 }
 
-// The contiguous share [begin, end) of `count` units that falls to `rank`.
+// The contiguous share [begin, end) of `count` items that belongs to `rank`.
 struct gb_range {
     size_t begin, end;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Jobs that can fail (kernels/parallel.h): which failure is told, and by which message.
+// Teams of fewer threads than asked for, and which failure of several jobs is reported.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,11 @@
 #include <stdbool.h>
 
 #include "kernels/parallel.h"
+#if defined(GB_PTHREADS)
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
 
 enum { COUNT = 12, LOW = 3, HIGH = 7, MOST_THREADS = 3 };
 
@@ -52,8 +57,8 @@ static void every_index_is_tried_once(void **state) {
     assert_int_equal(gb_parallel_tries(2, 0, attempt, NULL), GB_OK);
 }
 
-// Whichever thread met it, and whichever failed first.
-static void the_lowest_failure_is_told(void **state) {
+// On any thread, and whichever failed first.
+static void the_lowest_failure_is_reported(void **state) {
     (void)state;
     for (int threads = 1; threads <= MOST_THREADS; threads++) {
         struct record record = {.fails = true, .waits = threads > 1};
@@ -67,10 +72,48 @@ static void the_lowest_failure_is_told(void **state) {
     }
 }
 
+#if defined(GB_PTHREADS)
+static void count_rank(void *argument, int rank, int size) {
+    atomic_int *ranks = argument;
+    ranks[rank]++;
+    gb_barrier(size);
+    ranks[MOST_THREADS] = size;
+}
+
+static bool runs_alone(void) {
+    atomic_int ranks[MOST_THREADS + 1] = {0};
+    gb_parallel(MOST_THREADS, count_rank, ranks);
+    return ranks[0] == 1 && ranks[1] == 0 && ranks[2] == 0 && ranks[MOST_THREADS] == 1;
+}
+
+// Where the system refuses threads, in a process of its own: the limit does not hold for root.
+static void fewer_threads_may_be_granted(void **state) {
+    (void)state;
+    enum { NOBODY = 65534, LIMITED = 77 };
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        const struct rlimit one = {1, 1};
+        if ((geteuid() == 0 && setuid(NOBODY)) || setrlimit(RLIMIT_NPROC, &one))
+            _exit(LIMITED);
+        _exit(runs_alone() ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == LIMITED)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+#endif
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_index_is_tried_once),
-        cmocka_unit_test(the_lowest_failure_is_told),
+        cmocka_unit_test(the_lowest_failure_is_reported),
+#if defined(GB_PTHREADS)
+        cmocka_unit_test(fewer_threads_may_be_granted),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
