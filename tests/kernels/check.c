@@ -296,6 +296,22 @@ bool gb_check_covers(const struct gb_backend *backend) {
     return gb_backend_supported(backend);
 }
 
+const struct gb_backend *const *gb_check_backends(void) {
+    enum { MAX_BACKENDS = 32 };
+    static const struct gb_backend *list[MAX_BACKENDS + 1];
+    int count = 0;
+    for (const struct gb_backend *const *b = gb_backends(); *b && count < MAX_BACKENDS; b++)
+        list[count++] = *b;
+    const struct gb_backend *best, *second;
+    must(gb_backend_find(NULL, &best) == GB_OK ? &best : NULL);
+    second = gb_backend_other(best);
+    for (const struct gb_backend *const *b = gb_backend_pairs(); *b && count < MAX_BACKENDS; b++)
+        if ((*b)->fallback == second)
+            list[count++] = *b;
+    list[count] = NULL;
+    return list;
+}
+
 const struct gb_backend *gb_check_reference(void) {
     const struct gb_backend *reference = NULL;
     if (gb_backend_find("scalar", &reference) != GB_OK)

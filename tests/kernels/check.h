@@ -67,8 +67,11 @@ extern bool gb_check_quiet;
 // True if this CPU runs it. ThreadSanitizer's build leaves the reference out: it is several times
 // as slow there as all others together, and shares its work as simply as can be.
 bool gb_check_covers(const struct gb_backend *backend);
+// gb_backends(), followed by the vendor libraries over the second-best native backend: what they need
+// of their fallback is another's there.
+const struct gb_backend *const *gb_check_backends(void);
 #define GB_CHECK_EACH_BACKEND(backend)                                                             \
-    for (const struct gb_backend *const *backend##_at = gb_backends(), *backend;                   \
+    for (const struct gb_backend *const *backend##_at = gb_check_backends(), *backend;             \
          (backend = *backend##_at); backend##_at++)                                                \
         if (gb_check_covers(backend))
 // The plain reference.
