@@ -39,8 +39,7 @@ static void print_choice(const struct gb_conv_choice *choice, const char *direct
     const struct gb_exec exec = {.threads = threads};
     const struct gb_conv_blocks *b = &choice->blocks;
     int used = gb_threads_for(&exec, choice->work);
-    size_t scratch =
-        sizeof(float) * (choice->scratch_shared + (size_t)used * choice->scratch_per_thread);
+    size_t scratch = choice->shared_bytes + (size_t)used * choice->thread_bytes;
     printf("%-17s %-20s", direction, *choice->algorithm ? choice->algorithm : "unknown");
     print_size(b->mr);
     print_size(b->nr);

@@ -45,8 +45,9 @@ int main(void) {
     float weights[OUTPUTS * INPUTS * 9];
     for (int i = 0; i < OUTPUTS * INPUTS * 9; i++)
         weights[i] = (float)(i / (INPUTS * 9) - 1);
-    const size_t scratch_floats = gb_conv_scratch_floats(&plan, threads);
-    float *packed = aligned_floats(plan.weight_floats), *scratch = aligned_floats(scratch_floats);
+    const size_t scratch_bytes = gb_conv_scratch_bytes(&plan, threads);
+    float *packed = aligned_floats(plan.weight_floats),
+          *scratch = aligned_floats(scratch_bytes / sizeof *scratch);
     if (!packed || !scratch)
         return 2;
     backend->conv_pack(&plan, weights, packed);
@@ -58,7 +59,7 @@ int main(void) {
     const struct gb_tensor x = gb_dense(in, 1, SIZE, SIZE, INPUTS);
     const struct gb_tensor y = gb_dense(out, 1, SIZE, SIZE, OUTPUTS);
     const struct gb_exec exec = {
-        .threads = threads, .scratch = scratch, .scratch_floats = scratch_floats};
+        .threads = threads, .scratch = scratch, .scratch_bytes = scratch_bytes};
     backend->conv_forward(&plan, &exec, &x, packed, &(struct gb_conv_epilogue){0}, &y);
     backend->conv_plan_free(&plan);
     free(packed);

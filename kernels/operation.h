@@ -145,7 +145,7 @@ struct gb_kernel {
     const char *entry;                 // its name in kernels/registry.h
     const struct gb_operand *operands; // ended by one without a name
     void (*call)(const struct gb_call *call);
-    // Floats of scratch for call->exec->threads; NULL: none.
+    // Bytes of scratch for call->exec->threads; NULL: none.
     size_t (*scratch)(const struct gb_call *call);
     // Element `at` = [n, y, x, c] of an output (of a packed one: of its unpacked values), in double
     // precision. Inputs, and what is updated in place, hold their values from before the run, other

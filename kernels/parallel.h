@@ -13,12 +13,17 @@
 // scratch is at least what the kernel's plan asks for at this number of threads, 64-byte aligned.
 struct gb_exec {
     int threads;
-    float *scratch;
-    size_t scratch_floats;
+    void *scratch;
+    size_t scratch_bytes;
     // NULL, or where a kernel that reorders operands for a foreign library adds the seconds that it
     // spent on that. Native kernels pack as they go and add nothing.
     double *reorder_seconds;
 };
+
+// The scratch from an offset in bytes on.
+static inline void *gb_scratch(const struct gb_exec *exec, size_t offset) {
+    return (char *)exec->scratch + offset;
+}
 
 typedef void (*gb_parallel_body)(void *argument, int rank, int size);
 

@@ -115,7 +115,7 @@ enum resolution_operand { FINE, COARSE, FINE_GRADIENT };
 static enum gb_status plan_pool(struct gb_kernel_state *s) {
     const struct gb_pool_problem *p = gb_kernel_problem(s);
     GB_TRY(s->backend->max_pool_plan(p, s->exec.threads, &s->plan.pool));
-    gb_kernel_take_scratch(s, s->plan.pool.scratch_floats);
+    gb_kernel_take_scratch(s, s->plan.pool.scratch_bytes);
     gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, p->n, p->h, p->w, p->c);
     gb_kernel_take(s, GB_ROLE_OUT, GB_TIMED_ZERO, p->n, gb_pool_out(p->h, p), gb_pool_out(p->w, p),
                    p->c);
@@ -148,7 +148,7 @@ static void free_pool(struct gb_kernel_state *s) {
 static enum gb_status plan_upsample(struct gb_kernel_state *s, bool forward) {
     const struct gb_upsample_problem *p = gb_kernel_problem(s);
     GB_TRY(s->backend->upsample_plan(p, s->exec.threads, &s->plan.upsample));
-    gb_kernel_take_scratch(s, s->plan.upsample.scratch_floats);
+    gb_kernel_take_scratch(s, s->plan.upsample.scratch_bytes);
     gb_kernel_take(s, forward ? GB_ROLE_OUT : GB_ROLE_IN, GB_TIMED_NORMAL, p->n, p->h * p->factor,
                    p->w * p->factor, p->c);
     gb_kernel_take(s, forward ? GB_ROLE_IN : GB_ROLE_OUT, GB_TIMED_NORMAL, p->n, p->h, p->w, p->c);
@@ -184,7 +184,7 @@ static enum gb_status plan_moments(struct gb_kernel_state *s) {
     take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, &p->image, p->image.c);
     for (int moment = NORM_MEAN; moment <= NORM_VARIANCE; moment++)
         take_summed(s, p->joint ? 1 : p->image.n, p->image.c, p->image.w);
-    gb_kernel_take_scratch(s, gb_moments_scratch_floats(view(s, NORM_IN)));
+    gb_kernel_take_scratch(s, gb_moments_scratch_bytes(view(s, NORM_IN)));
     return GB_OK;
 }
 
@@ -212,7 +212,7 @@ static enum gb_status plan_instance_norm_backward(struct gb_kernel_state *s) {
     GB_TRY(plan_instance_norm(s));
     take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, &p->image, p->image.c);
     gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, 1, 1, 1, p->image.n);
-    gb_kernel_take_scratch(s, gb_instance_norm_scratch_floats(view(s, NORM_IN)));
+    gb_kernel_take_scratch(s, gb_instance_norm_scratch_bytes(view(s, NORM_IN)));
     return GB_OK;
 }
 
@@ -263,7 +263,7 @@ static enum gb_status plan_dequantise_forward(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
     take_dequantise(s, GB_TIMED_NORMAL);
     gb_kernel_take_sums(s, p->n, (double)p->h * p->w * p->c);
-    gb_kernel_take_scratch(s, gb_dequantise_scratch_floats(view(s, DEQUANTISE_IN)));
+    gb_kernel_take_scratch(s, gb_dequantise_scratch_bytes(view(s, DEQUANTISE_IN)));
     return GB_OK;
 }
 
@@ -326,7 +326,7 @@ static void take_logistic(struct gb_kernel_state *s) {
 static enum gb_status plan_logistic_forward(struct gb_kernel_state *s) {
     const struct gb_logistic_problem *p = gb_kernel_problem(s);
     take_logistic(s);
-    take_likelihood_sums(s, &p->image, gb_logistic_scratch_floats(view(s, LIKELIHOOD_DATA)));
+    take_likelihood_sums(s, &p->image, gb_logistic_scratch_bytes(view(s, LIKELIHOOD_DATA)));
     return GB_OK;
 }
 
@@ -373,7 +373,7 @@ static void take_bernoulli(struct gb_kernel_state *s, enum gb_timed_fill data) {
 static enum gb_status plan_bernoulli_forward(struct gb_kernel_state *s) {
     const struct gb_bernoulli_problem *p = gb_kernel_problem(s);
     take_bernoulli(s, GB_TIMED_MASK);
-    take_likelihood_sums(s, &p->image, gb_bernoulli_scratch_floats(view(s, LIKELIHOOD_DATA)));
+    take_likelihood_sums(s, &p->image, gb_bernoulli_scratch_bytes(view(s, LIKELIHOOD_DATA)));
     return GB_OK;
 }
 
@@ -424,7 +424,7 @@ static void take_categorical(struct gb_kernel_state *s) {
 static enum gb_status plan_categorical_forward(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
     take_categorical(s);
-    take_likelihood_sums(s, p, gb_categorical_scratch_floats(view(s, LIKELIHOOD_DATA)));
+    take_likelihood_sums(s, p, gb_categorical_scratch_bytes(view(s, LIKELIHOOD_DATA)));
     return GB_OK;
 }
 

@@ -31,8 +31,8 @@ static enum gb_status take_operands(struct state *state, struct gb_arena *arena)
             call->operand[i].data = gb_arena_floats(arena, gb_operand_floats(call, i));
     }
     if (kernel->scratch) {
-        state->exec.scratch_floats = kernel->scratch(call);
-        state->exec.scratch = gb_arena_floats(arena, state->exec.scratch_floats);
+        state->exec.scratch_bytes = kernel->scratch(call);
+        state->exec.scratch = gb_arena_alloc(arena, state->exec.scratch_bytes);
     }
     return GB_OK;
 }

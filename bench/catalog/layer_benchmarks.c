@@ -61,8 +61,8 @@ static void bind(struct gb_layer_state *s, struct gb_arena *arena) {
     s->params.moment2 = gb_arena_floats(arena, floats);
     s->d_log_det = gb_arena_floats(arena, (size_t)n);
     s->log_det = gb_arena_doubles(arena, (size_t)n);
-    s->pass.exec.scratch = gb_arena_floats(arena, s->builder.scratch);
-    s->pass.exec.scratch_floats = s->builder.scratch;
+    s->pass.exec.scratch = gb_arena_alloc(arena, s->builder.scratch);
+    s->pass.exec.scratch_bytes = s->builder.scratch;
     layer_of(s)->bind(s, arena);
 }
 

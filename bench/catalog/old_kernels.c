@@ -32,9 +32,9 @@ void gb_kernel_take_sums(struct gb_kernel_state *state, int count, double terms)
     state->sum_terms = terms;
 }
 
-void gb_kernel_take_scratch(struct gb_kernel_state *state, size_t floats) {
-    state->exec.scratch = gb_arena_floats(state->arena, floats);
-    state->exec.scratch_floats = floats;
+void gb_kernel_take_scratch(struct gb_kernel_state *state, size_t bytes) {
+    state->exec.scratch = gb_arena_alloc(state->arena, bytes);
+    state->exec.scratch_bytes = bytes;
 }
 
 void gb_kernel_fill_normal(const struct gb_kernel_state *state, uint32_t stream, float spread,

@@ -77,7 +77,7 @@ void gb_kernel_take(struct gb_kernel_state *state, enum gb_timed_role role, enum
 void gb_kernel_take_channels(struct gb_kernel_state *state, enum gb_timed_role role,
                              enum gb_timed_fill fill, int channels);
 void gb_kernel_take_sums(struct gb_kernel_state *state, int count, double terms);
-void gb_kernel_take_scratch(struct gb_kernel_state *state, size_t floats);
+void gb_kernel_take_scratch(struct gb_kernel_state *state, size_t bytes);
 static inline float *gb_kernel_floats(const struct gb_kernel_state *state, int operand) {
     return state->operand[operand].view.data;
 }

@@ -255,7 +255,7 @@ static void take_fc_output(struct gb_kernel_state *s, enum gb_timed_role role) {
 
 static enum gb_status plan_fc(struct gb_kernel_state *s) {
     GB_TRY(s->backend->fc_plan(gb_kernel_problem(s), s->exec.threads, &s->plan.fc));
-    gb_kernel_take_scratch(s, gb_fc_scratch_floats(&s->plan.fc, s->exec.threads));
+    gb_kernel_take_scratch(s, gb_fc_scratch_bytes(&s->plan.fc, s->exec.threads));
     return GB_OK;
 }
 
@@ -389,7 +389,7 @@ enum inv1x1_operand {
 static enum gb_status plan_inv1x1(struct gb_kernel_state *s) {
     const struct gb_image_problem *p = gb_kernel_problem(s);
     GB_TRY(s->backend->inv1x1_plan(p, s->exec.threads, &s->plan.inv1x1));
-    gb_kernel_take_scratch(s, s->plan.inv1x1.scratch_floats);
+    gb_kernel_take_scratch(s, s->plan.inv1x1.scratch_bytes);
     gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, p->n, p->h, p->w, p->c);
     gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_SMALL, p->n, 1, p->c, p->c);
     return GB_OK;

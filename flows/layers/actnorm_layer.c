@@ -5,7 +5,7 @@ enum gb_status gb_actnorm_layer_plan(struct gb_actnorm_layer *layer, struct gb_b
                                      int batch, int h, int w, int c) {
     layer->c = c;
     struct gb_tensor v = gb_dense(NULL, batch, h, w, c);
-    gb_builder_need_scratch(builder, gb_moments_scratch_floats(&v));
+    gb_builder_need_scratch(builder, gb_moments_scratch_bytes(&v));
     const struct gb_param channels = {.dims = 1, .shape = {c}};
     GB_TRY(gb_builder_add_param(builder, "actnorm.bias", channels, &layer->bias));
     return gb_builder_add_param(builder, "actnorm.log_scale", channels, &layer->log_scale);

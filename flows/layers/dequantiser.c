@@ -16,8 +16,8 @@ enum gb_status gb_dequantiser_plan(struct gb_dequantiser *layer, struct gb_build
     struct gb_tensor squeezed = gb_dense(NULL, s->batch, s->h, s->w, s->c);
     s->features += s->c;
     snprintf(builder->prefix, sizeof builder->prefix, "dequantiser.");
-    gb_builder_need_scratch(builder, gb_dequantise_scratch_floats(&mask));
-    gb_builder_need_scratch(builder, gb_gaussian_scratch_floats(&squeezed));
+    gb_builder_need_scratch(builder, gb_dequantise_scratch_bytes(&mask));
+    gb_builder_need_scratch(builder, gb_gaussian_scratch_bytes(&squeezed));
     return gb_flow_steps_plan(&layer->steps, builder, &inner);
 }
 

@@ -10,7 +10,7 @@ enum gb_status gb_feature_prior_plan(struct gb_feature_prior *layer, struct gb_b
         .halves = true,
         .last_inputs = kept};
     struct gb_tensor z = gb_dense(NULL, n, h, w, latent);
-    gb_builder_need_scratch(builder, gb_gaussian_scratch_floats(&z));
+    gb_builder_need_scratch(builder, gb_gaussian_scratch_bytes(&z));
     return gb_conv_layer_plan(&layer->conv, builder, &spec);
 }
 

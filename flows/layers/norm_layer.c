@@ -9,8 +9,8 @@ enum gb_status gb_norm_layer_plan(struct gb_norm_layer *layer, struct gb_builder
     layer->batch = batch;
     layer->c = c;
     struct gb_tensor v = gb_dense(NULL, batch, h, w, c);
-    gb_builder_need_scratch(builder, gb_moments_scratch_floats(&v));
-    gb_builder_need_scratch(builder, gb_instance_norm_scratch_floats(&v));
+    gb_builder_need_scratch(builder, gb_moments_scratch_bytes(&v));
+    gb_builder_need_scratch(builder, gb_instance_norm_scratch_bytes(&v));
     struct gb_param channels = {.dims = 1, .shape = {c}, .statistic = true};
     GB_TRY(gb_builder_add_param(builder, "norm.mean", channels, &layer->mean));
     channels.init = (struct gb_init){GB_INIT_CONSTANT, 1};

@@ -11,7 +11,7 @@ enum gb_status gb_split_prior_plan(struct gb_split_prior *layer, struct gb_build
     };
     spec.bias_init = gb_init_default(gb_conv_fan_in(&spec.problem));
     struct gb_tensor latent = gb_dense(NULL, n, h, w, c / 2);
-    gb_builder_need_scratch(builder, gb_gaussian_scratch_floats(&latent));
+    gb_builder_need_scratch(builder, gb_gaussian_scratch_bytes(&latent));
     return gb_conv_layer_plan(&layer->conv, builder, &spec);
 }
 

@@ -35,8 +35,8 @@ struct gb_cglow {
     struct level level[GB_MAX_LEVELS];
     struct step *steps; // levels * steps of them
     // Each thread's own memory while it runs conditioning networks.
-    size_t job_scratch, job_workspace;
-    float *job_memory;
+    size_t job_scratch, job_workspace; // bytes
+    char *job_memory;
     struct gb_tensor d_x_part; // one network's contribution to dx
 };
 
@@ -109,10 +109,10 @@ static enum gb_status plan(struct gb_model *base, const void *argument) {
     }
     const struct gb_coupling_shape *top = &model->level[config->levels - 1].shape;
     struct gb_tensor latent = gb_dense(NULL, top->batch, top->h, top->w, top->c);
-    gb_builder_need_scratch(&main, gb_gaussian_scratch_floats(&latent));
-    base->exec.scratch_floats = main.scratch;
+    gb_builder_need_scratch(&main, gb_gaussian_scratch_bytes(&latent));
+    base->exec.scratch_bytes = main.scratch;
     base->step_flops = job.step_flops + main.step_flops;
-    model->job_scratch = gb_round_up(job.scratch, GB_CHANNEL_PAD);
+    model->job_scratch = gb_round_up(job.scratch, GB_CHANNEL_PAD * sizeof(float));
     return GB_OK;
 }
 
@@ -152,7 +152,7 @@ static void bind(struct gb_model *base) {
             gb_split_prior_bind(&level->split, arena, gb_model_trains(use));
     }
     model->job_memory =
-        gb_arena_floats(arena, (model->job_scratch + model->job_workspace) * (size_t)use->threads);
+        gb_arena_alloc(arena, (model->job_scratch + model->job_workspace) * (size_t)use->threads);
     if (use->input_gradient)
         model->d_x_part = gb_take_tensor(arena, use->batch, model->config.sizes.x_h,
                                          model->config.sizes.x_w, model->config.sizes.x_c);
@@ -177,11 +177,11 @@ enum { JOBS_PER_STEP = 3 };
 
 static struct gb_pass job_pass(struct gb_cglow *model, int rank, const struct gb_adam *adam,
                                float **workspace) {
-    float *memory = model->job_memory + (size_t)rank * (model->job_scratch + model->job_workspace);
-    *workspace = memory + model->job_scratch;
+    char *memory = model->job_memory + (size_t)rank * (model->job_scratch + model->job_workspace);
+    *workspace = (float *)(memory + model->job_scratch);
     struct gb_pass pass = gb_model_pass(&model->base, adam);
     pass.exec =
-        (struct gb_exec){.threads = 1, .scratch = memory, .scratch_floats = model->job_scratch};
+        (struct gb_exec){.threads = 1, .scratch = memory, .scratch_bytes = model->job_scratch};
     return pass;
 }
 

@@ -134,7 +134,7 @@ static enum gb_status plan(struct gb_model *base, const void *argument) {
         own.count = config->dequantiser_steps;
         GB_TRY(gb_dequantiser_plan(&model->dequantiser, &builder, &own));
     }
-    base->exec.scratch_floats = builder.scratch;
+    base->exec.scratch_bytes = builder.scratch;
     base->step_flops = builder.step_flops;
     return GB_OK;
 }

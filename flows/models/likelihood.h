@@ -26,7 +26,7 @@ struct gb_likelihood {
 // Channels of raw for this number of channels of y.
 int gb_likelihood_channels(const struct gb_likelihood *likelihood, int y_channels);
 // What the functions below need, raw having the shape given.
-size_t gb_likelihood_scratch_floats(const struct gb_tensor *raw);
+size_t gb_likelihood_scratch_bytes(const struct gb_tensor *raw);
 
 // Adds log p(y_n | x_n) to log_likelihood[n]. `d_raw` has raw's shape; backward finds there what
 // forward left.

@@ -27,7 +27,7 @@ static enum gb_status plan(const struct gb_model_kind *kind, const void *config,
 
 static void bind(struct gb_model *model) {
     model->kind->bind(model);
-    model->exec.scratch = gb_arena_floats(&model->arena, model->exec.scratch_floats);
+    model->exec.scratch = gb_arena_alloc(&model->arena, model->exec.scratch_bytes);
 }
 
 static enum gb_status reserve(struct gb_model *model) {

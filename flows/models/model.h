@@ -85,7 +85,7 @@ struct gb_model_kind {
     enum gb_dequantisation (*dequantisation)(const void *config);
 
     // For gb_model_create and gb_model_free. `plan` declares layers and parameters and sets
-    // exec.scratch_floats and step_flops; `bind` takes memory from the arena and runs twice, to
+    // exec.scratch_bytes and step_flops; `bind` takes memory from the arena and runs twice, to
     // measure and for good; `release` frees what `plan` allocated, also after it failed.
     size_t size; // of the model's struct
     enum gb_status (*plan)(struct gb_model *model, const void *config);

@@ -32,8 +32,8 @@ enum gb_status gb_regression_plan(struct gb_model *base, const void *config) {
     gb_feed_forward_output(&model->net, raw);
     GB_TRY(gb_feed_forward_end(&model->net));
     model->raw = gb_dense(NULL, base->use.batch, s->y_h, s->y_w, raw.count);
-    gb_builder_need_scratch(&builder, gb_likelihood_scratch_floats(&model->raw));
-    base->exec.scratch_floats = builder.scratch;
+    gb_builder_need_scratch(&builder, gb_likelihood_scratch_bytes(&model->raw));
+    base->exec.scratch_bytes = builder.scratch;
     base->step_flops = builder.step_flops;
     return GB_OK;
 }

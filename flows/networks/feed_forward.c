@@ -143,8 +143,8 @@ void gb_feed_forward_norm(struct gb_feed_forward *net, enum gb_activation activa
     operation->norm.activation = activation;
     struct gb_tensor v = shape_of(net, from.buffer);
     v.c = from.count;
-    gb_builder_need_scratch(net->builder, gb_moments_scratch_floats(&v));
-    gb_builder_need_scratch(net->builder, gb_instance_norm_scratch_floats(&v));
+    gb_builder_need_scratch(net->builder, gb_moments_scratch_bytes(&v));
+    gb_builder_need_scratch(net->builder, gb_instance_norm_scratch_bytes(&v));
     mark_trained(net, from, to);
 }
 
@@ -157,7 +157,7 @@ void gb_feed_forward_pool(struct gb_feed_forward *net, struct gb_slice from, str
         .n = net->images, .h = in->h, .w = in->w, .c = from.count, .kernel = 2, .stride = 2};
     struct gb_builder *builder = net->builder;
     fail(net, builder->backend->max_pool_plan(&problem, builder->threads, &operation->pool));
-    gb_builder_need_scratch(builder, operation->pool.scratch_floats);
+    gb_builder_need_scratch(builder, operation->pool.scratch_bytes);
     mark_trained(net, from, to);
 }
 
@@ -171,7 +171,7 @@ void gb_feed_forward_upsample(struct gb_feed_forward *net, struct gb_slice from,
         .n = net->images, .h = in->h, .w = in->w, .c = from.count, .factor = 2};
     struct gb_builder *builder = net->builder;
     fail(net, builder->backend->upsample_plan(&problem, builder->threads, &operation->upsample));
-    gb_builder_need_scratch(builder, operation->upsample.scratch_floats);
+    gb_builder_need_scratch(builder, operation->upsample.scratch_bytes);
     mark_trained(net, from, to);
 }
 
@@ -185,7 +185,7 @@ void gb_feed_forward_bicubic(struct gb_feed_forward *net, struct gb_slice from,
     assert(!in->trained && out->h % in->h == 0 && out->w % in->w == 0);
     fail(net, gb_resample_plan_size(GB_BICUBIC, in->h, in->w, out->h, out->w, &operation->enlarge));
     struct gb_tensor x = shape_of(net, from.buffer);
-    gb_builder_need_scratch(net->builder, gb_resample_scratch_floats(&x, net->builder->threads));
+    gb_builder_need_scratch(net->builder, gb_resample_scratch_bytes(&x, net->builder->threads));
 }
 
 void gb_feed_forward_residual(struct gb_feed_forward *net, struct gb_slice x, float factor,

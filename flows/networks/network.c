@@ -88,7 +88,7 @@ enum gb_status gb_builder_plan_inv1x1(struct gb_builder *builder,
                                       const struct gb_image_problem *variables,
                                       struct gb_inv1x1_plan *plan) {
     GB_TRY(builder->backend->inv1x1_plan(variables, builder->threads, plan));
-    gb_builder_need_scratch(builder, plan->scratch_floats);
+    gb_builder_need_scratch(builder, plan->scratch_bytes);
     // Forward and both gradients, two operations a multiply-add.
     builder->step_flops += 3 * 2.0 * gb_image_floats(variables) * variables->c;
     return GB_OK;
@@ -172,8 +172,8 @@ enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder
         GB_TRY(add_param(builder, spec->name, "log_scale", channels, &layer->log_scale));
 
     struct gb_tensor y = gb_dense(NULL, p->n, layer->plan.out_h, layer->plan.out_w, p->k);
-    gb_builder_need_scratch(builder, gb_conv_scratch_floats(&layer->plan, builder->threads));
-    gb_builder_need_scratch(builder, gb_epilogue_scratch_floats(&y));
+    gb_builder_need_scratch(builder, gb_conv_scratch_bytes(&layer->plan, builder->threads));
+    gb_builder_need_scratch(builder, gb_epilogue_scratch_bytes(&y));
     builder->step_flops += gb_conv_flops(p) * (spec->first ? 2 : 3);
     return GB_OK;
 }
@@ -275,8 +275,8 @@ enum gb_status gb_fc_layer_plan(struct gb_fc_layer *layer, struct gb_builder *bu
     GB_TRY(add_param(builder, spec->name, "weight", weight, &layer->weight));
     GB_TRY(add_param(builder, spec->name, "bias", bias, &layer->bias));
     struct gb_tensor y = gb_dense(NULL, p->n, 1, 1, p->k);
-    gb_builder_need_scratch(builder, gb_fc_scratch_floats(&layer->plan, builder->threads));
-    gb_builder_need_scratch(builder, gb_epilogue_scratch_floats(&y));
+    gb_builder_need_scratch(builder, gb_fc_scratch_bytes(&layer->plan, builder->threads));
+    gb_builder_need_scratch(builder, gb_epilogue_scratch_bytes(&y));
     builder->step_flops += 3 * 2.0 * p->n * (double)gb_fc_inputs(p) * p->k;
     return GB_OK;
 }

@@ -19,7 +19,7 @@ struct gb_builder {
     const struct gb_backend *backend;
     struct gb_params *params;
     int threads;       // that the kernels of this part will run on
-    size_t scratch;    // the maximum that any of them needs, in floats
+    size_t scratch;    // the maximum that any of them needs, in bytes
     double step_flops; // needed operations of a training step, so far
     char prefix[64];   // of parameter names, with its final dot
 };
@@ -48,9 +48,9 @@ static inline float *gb_pass_value(const struct gb_pass *pass, int index) {
 // index -1.
 void gb_pass_commit_gradient(const struct gb_pass *pass, int index, const float *gradient);
 
-static inline void gb_builder_need_scratch(struct gb_builder *builder, size_t floats) {
-    if (builder->scratch < floats)
-        builder->scratch = floats;
+static inline void gb_builder_need_scratch(struct gb_builder *builder, size_t bytes) {
+    if (builder->scratch < bytes)
+        builder->scratch = bytes;
 }
 
 // Plans the 1x1 convolution of variables of this shape; adds its scratch and operations.

@@ -18,7 +18,7 @@ struct gb_bernoulli {
 
 // y and logits: n x h x w x c, any strides; y holds 0 and 1. Adds to log_likelihood[n] (natural
 // logarithms); sums in the shape of gb_coupling_forward_fn. Scratch:
-// gb_bernoulli_scratch_floats(y).
+// gb_bernoulli_scratch_bytes(y).
 typedef void (*gb_bernoulli_forward_fn)(const struct gb_exec *exec,
                                         const struct gb_bernoulli *bernoulli,
                                         const struct gb_tensor *y, const struct gb_tensor *logits,
@@ -42,8 +42,8 @@ typedef void (*gb_bernoulli_sample_fn)(const struct gb_exec *exec,
                                        const struct gb_tensor *logits, const struct gb_tensor *y);
 
 // One partial sum for each image row.
-static inline size_t gb_bernoulli_scratch_floats(const struct gb_tensor *y) {
-    return (size_t)y->n * (size_t)y->h;
+static inline size_t gb_bernoulli_scratch_bytes(const struct gb_tensor *y) {
+    return (size_t)y->n * (size_t)y->h * sizeof(float);
 }
 
 // The shape of y, and whether the normaliser is taken off; text "n2h64w64c1",

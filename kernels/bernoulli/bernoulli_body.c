@@ -53,12 +53,12 @@ void GB_NAME(gb_bernoulli_forward_f32)(const struct gb_exec *exec, const struct 
                                        const struct gb_tensor *y, const struct gb_tensor *logits,
                                        double *log_likelihood) {
     assert(gb_same_shape(y, logits));
-    assert(exec->scratch_floats >= gb_bernoulli_scratch_floats(y));
+    assert(exec->scratch_bytes >= gb_bernoulli_scratch_bytes(y));
     struct bernoulli bernoulli = {
         .b = b, .y = y, .logits = logits, .row_log_likelihood = exec->scratch};
     gb_for_rows(exec, y, COST, forward_row, &bernoulli);
     for (int row = 0; row < y->n * y->h; row++)
-        log_likelihood[row / y->h] += exec->scratch[row];
+        log_likelihood[row / y->h] += bernoulli.row_log_likelihood[row];
 }
 
 static void backward_row(const void *argument, int n, int row) {

@@ -63,18 +63,16 @@ enum gb_status gb_blas_conv_plan(const struct gb_blas_fallback *fallback,
         .out_h = gb_conv_out_h(problem),
         .out_w = gb_conv_out_w(problem),
         .weight_floats = gathered_row(problem) * (size_t)problem->k,
-        .scratch_shared = gb_epilogue_scratch_floats(&x), // the fallback's, after the data gradient
-        .scratch_per_thread = scratch.gathered + scratch.outputs + scratch.piece,
+        .shared_bytes = gb_epilogue_scratch_bytes(&x), // the fallback's, after the data gradient
+        .thread_bytes = (scratch.gathered + scratch.outputs + scratch.piece) * sizeof(float),
         .library = (void *)fallback, // only read
     };
     enum { FLOPS_PER_FLOAT = 32 }; // in the time of a float of gb_threads_for: 160 GFLOPS
     const size_t work = (size_t)(gb_conv_flops(problem) / FLOPS_PER_FLOAT);
-    plan->forward = plan->backward_weights =
-        gb_conv_choice_named(gb_conv_algorithm_names[GB_CONV_IM2COL], plan->scratch_shared,
-                             plan->scratch_per_thread, work);
-    plan->backward_data =
-        gb_conv_choice_named(gb_conv_algorithm_names[GB_CONV_COL2IM], plan->scratch_shared,
-                             plan->scratch_per_thread, work);
+    plan->forward = plan->backward_weights = gb_conv_choice_named(
+        gb_conv_algorithm_names[GB_CONV_IM2COL], plan->shared_bytes, plan->thread_bytes, work);
+    plan->backward_data = gb_conv_choice_named(gb_conv_algorithm_names[GB_CONV_COL2IM],
+                                               plan->shared_bytes, plan->thread_bytes, work);
     return GB_OK;
 }
 
@@ -121,7 +119,7 @@ struct conv_run {
 
 static struct thread_scratch scratch_of(const struct conv_run *run, int rank) {
     struct scratch_plan plan = plan_scratch(&run->plan->problem);
-    float *at = run->exec->scratch + (size_t)rank * run->plan->scratch_per_thread;
+    float *at = gb_scratch(run->exec, (size_t)rank * run->plan->thread_bytes);
     return (struct thread_scratch){at, at + plan.gathered, at + plan.gathered + plan.outputs};
 }
 

@@ -28,8 +28,8 @@ enum gb_status gb_blas_fc_plan(const struct gb_blas_fallback *fallback,
     *plan = (struct gb_fc_plan){
         .problem = *problem,
         .weight_floats = (size_t)problem->k * gb_fc_inputs(problem),
-        .scratch_per_thread = gb_round_up(piece_outputs(problem) * gb_fc_inputs(problem),
-                                          GB_ALIGNMENT / sizeof(float)),
+        .thread_bytes = gb_round_up(piece_outputs(problem) * gb_fc_inputs(problem) * sizeof(float),
+                                    GB_ALIGNMENT),
         .library = (void *)fallback, // only read
     };
     return GB_OK;
@@ -149,7 +149,7 @@ static void backward(void *argument, int rank, int size) {
         data_gradient(run, gb_partition(gb_fc_inputs(p), rank, size));
     gb_barrier(size); // dx reads all weights before any is updated
     weight_gradient(run, gb_partition((size_t)p->k, rank, size),
-                    run->exec->scratch + (size_t)rank * run->plan->scratch_per_thread);
+                    gb_scratch(run->exec, (size_t)rank * run->plan->thread_bytes));
 }
 
 void gb_blas_fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *exec,

@@ -16,7 +16,7 @@ enum { GB_MOST_CLASSES = 64 };
 // y and logits: n x h x w x c, any strides, c from 1 to GB_MOST_CLASSES. Adds to log_likelihood[n]
 // (natural logarithms); sums in the shape of gb_coupling_forward_fn. Error of an element: y * (8 +
 // c) * 2^-24 * (1 + the largest difference of its pixel's logits). Scratch:
-// gb_categorical_scratch_floats(y).
+// gb_categorical_scratch_bytes(y).
 typedef void (*gb_categorical_forward_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
                                           const struct gb_tensor *logits, double *log_likelihood);
 // From d_log_likelihood[n]: d_logits, overwritten; it may be the same view as logits.
@@ -29,8 +29,8 @@ typedef void (*gb_categorical_mean_fn)(const struct gb_exec *exec, const struct 
                                        const struct gb_tensor *mean);
 
 // One partial sum for each image row.
-static inline size_t gb_categorical_scratch_floats(const struct gb_tensor *y) {
-    return (size_t)y->n * (size_t)y->h;
+static inline size_t gb_categorical_scratch_bytes(const struct gb_tensor *y) {
+    return (size_t)y->n * (size_t)y->h * sizeof(float);
 }
 
 // The shape of y is a problem: struct gb_image_problem, text "n2h64w64c3".

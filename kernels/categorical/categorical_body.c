@@ -90,12 +90,12 @@ static void forward_row(const void *argument, int n, int row) {
 void GB_NAME(gb_categorical_forward_f32)(const struct gb_exec *exec, const struct gb_tensor *y,
                                          const struct gb_tensor *logits, double *log_likelihood) {
     assert(gb_same_shape(y, logits) && y->c <= GB_MOST_CLASSES);
-    assert(exec->scratch_floats >= gb_categorical_scratch_floats(y));
+    assert(exec->scratch_bytes >= gb_categorical_scratch_bytes(y));
     struct categorical categorical = {
         .y = y, .logits = logits, .row_log_likelihood = exec->scratch};
     gb_for_rows(exec, y, COST, forward_row, &categorical);
     for (int row = 0; row < y->n * y->h; row++)
-        log_likelihood[row / y->h] += exec->scratch[row];
+        log_likelihood[row / y->h] += categorical.row_log_likelihood[row];
 }
 
 static void backward_row(const void *argument, int n, int row) {

@@ -16,10 +16,10 @@ const char *const gb_conv_algorithm_names[GB_CONV_ALGORITHMS] = {
     [GB_CONV_WINOGRAD] = "winograd",
 };
 
-struct gb_conv_choice gb_conv_choice_named(const char *name, size_t scratch_shared,
-                                           size_t scratch_per_thread, size_t work) {
+struct gb_conv_choice gb_conv_choice_named(const char *name, size_t shared_bytes,
+                                           size_t thread_bytes, size_t work) {
     struct gb_conv_choice choice = {
-        .scratch_shared = scratch_shared, .scratch_per_thread = scratch_per_thread, .work = work};
+        .shared_bytes = shared_bytes, .thread_bytes = thread_bytes, .work = work};
     snprintf(choice.algorithm, sizeof choice.algorithm, "%s", name);
     return choice;
 }

@@ -35,13 +35,13 @@ enum { GB_CONV_ALGORITHM_NAME = 48 };
 struct gb_conv_choice {
     char algorithm[GB_CONV_ALGORITHM_NAME]; // one of the names above, or a library's own
     struct gb_conv_blocks blocks;
-    size_t scratch_shared, scratch_per_thread; // floats, as in the plan
-    size_t work;                               // as gb_threads_for counts it
+    size_t shared_bytes, thread_bytes; // of the plan's scratch that it needs
+    size_t work;                       // as gb_threads_for counts it
 };
 
 // A choice without blocks to report. `name` is cut to fit; work SIZE_MAX: every thread is used.
-struct gb_conv_choice gb_conv_choice_named(const char *name, size_t scratch_shared,
-                                           size_t scratch_per_thread, size_t work);
+struct gb_conv_choice gb_conv_choice_named(const char *name, size_t shared_bytes,
+                                           size_t thread_bytes, size_t work);
 
 // ---- What a user asks for ----
 

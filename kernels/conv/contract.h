@@ -11,7 +11,7 @@ static inline bool gb_conv_operands_fit(const struct gb_conv_plan *plan, const s
     const struct gb_conv_problem *p = &plan->problem;
     return gb_has_shape(x, p->n, p->h, p->w, p->c) &&
            gb_has_shape(y, p->n, plan->out_h, plan->out_w, p->k) &&
-           exec->scratch_floats >= gb_conv_scratch_floats(plan, exec->threads);
+           exec->scratch_bytes >= gb_conv_scratch_bytes(plan, exec->threads);
 }
 
 // The log-scale's gradient takes an activation whose inverse is y.

@@ -177,7 +177,7 @@ static void unpack(const struct gb_call *call, const float *packed, float *weigh
 }
 
 static size_t scratch(const struct gb_call *call) {
-    return gb_conv_scratch_floats(call->plan, call->exec->threads);
+    return gb_conv_scratch_bytes(call->plan, call->exec->threads);
 }
 
 static void call_forward(const struct gb_call *call) {
@@ -465,10 +465,10 @@ enum gb_status gb_conv_parse(const char *text, struct gb_conv_problem *p) {
     return gb_problem_parse(&gb_conv_operation, text, p);
 }
 
-size_t gb_epilogue_scratch_floats(const struct gb_tensor *y) {
+size_t gb_epilogue_scratch_bytes(const struct gb_tensor *y) {
     size_t pixels = (size_t)y->n * (size_t)y->h * (size_t)y->w;
     size_t chunks = (pixels + GB_EPILOGUE_CHUNK - 1) / GB_EPILOGUE_CHUNK;
-    return chunks * 2 * gb_round_up((size_t)y->c, GB_CHANNEL_PAD);
+    return chunks * 2 * gb_round_up((size_t)y->c, GB_CHANNEL_PAD) * sizeof(float);
 }
 
 // Reads dy and y, writes du. The slope, the scale and the sum of d_bias are as many operations as
@@ -514,7 +514,7 @@ static void call_epilogue(const struct gb_call *call) {
 }
 
 static size_t epilogue_scratch(const struct gb_call *call) {
-    return gb_epilogue_scratch_floats(&call->operand[EPILOGUE_Y]);
+    return gb_epilogue_scratch_bytes(&call->operand[EPILOGUE_Y]);
 }
 
 static struct gb_expected define_epilogue(const struct gb_call *call, int operand,

@@ -55,8 +55,8 @@ struct gb_conv_plan {
     int out_h, out_w;
     size_t weight_floats; // packed weights, padding included; padding lanes hold zeros
     // Scratch that gb_exec must bring to a run function, when run on `threads` threads:
-    // shared + threads * per_thread floats; the largest of the three run functions.
-    size_t scratch_shared, scratch_per_thread;
+    // shared + threads * thread bytes; the largest of the three run functions.
+    size_t shared_bytes, thread_bytes;
     struct gb_conv_choice forward, backward_data, backward_weights;
     struct gb_conv_native native; // of the native vector backends
     // What a vendor library's backend keeps with the plan, such as its primitives; freed by
@@ -64,8 +64,8 @@ struct gb_conv_plan {
     // layer has its own). Native backends: NULL.
     void *library;
 };
-static inline size_t gb_conv_scratch_floats(const struct gb_conv_plan *plan, int threads) {
-    return plan->scratch_shared + (size_t)threads * plan->scratch_per_thread;
+static inline size_t gb_conv_scratch_bytes(const struct gb_conv_plan *plan, int threads) {
+    return plan->shared_bytes + (size_t)threads * plan->thread_bytes;
 }
 
 // What the plan chose in a direction; NULL for a direction that convolutions lack.
@@ -144,13 +144,13 @@ typedef void (*gb_conv_backward_weights_fn)(const struct gb_conv_plan *plan,
 // (d_log_scale for GB_IDENTITY and GB_RELU only, where act^-1 is y; else it is NULL). d_bias and
 // d_log_scale may be NULL and are as in gb_conv_input_epilogue; scale NULL is 1, du may be the same
 // view as dy. The sums go over chunks of GB_EPILOGUE_CHUNK pixels first. Scratch:
-// gb_epilogue_scratch_floats.
+// gb_epilogue_scratch_bytes.
 enum { GB_EPILOGUE_CHUNK = 64 };
 typedef void (*gb_epilogue_backward_fn)(const struct gb_exec *exec, enum gb_activation activation,
                                         const struct gb_tensor *dy, const struct gb_tensor *y,
                                         const float *scale, const struct gb_tensor *du,
                                         float *d_bias, float *d_log_scale);
-size_t gb_epilogue_scratch_floats(const struct gb_tensor *y);
+size_t gb_epilogue_scratch_bytes(const struct gb_tensor *y);
 
 // The shape of y; text "n2h16w16c256relu".
 struct gb_epilogue_problem {

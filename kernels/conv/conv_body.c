@@ -27,7 +27,8 @@ static struct gb_conv_choice choice_of(enum gb_conv_algorithm algorithm,
                                        const struct gb_conv_blocks *blocks, size_t shared,
                                        size_t per_thread, size_t work) {
     struct gb_conv_choice choice =
-        gb_conv_choice_named(gb_conv_algorithm_names[algorithm], shared, per_thread, work);
+        gb_conv_choice_named(gb_conv_algorithm_names[algorithm], shared * sizeof(float),
+                             per_thread * sizeof(float), work);
     choice.blocks = *blocks;
     return choice;
 }
@@ -90,11 +91,11 @@ enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_conv_problem *problem, 
     plan->weight_floats = gb_packed_floats(plan->native.forward.b);
     for (int d = 0; d <= GB_BACKWARD_WEIGHTS; d++) {
         const struct gb_conv_choice *choice = gb_conv_choice_of(plan, (enum gb_direction)d);
-        shared = choice ? gb_max_size(shared, choice->scratch_shared) : shared;
-        per_thread = choice ? gb_max_size(per_thread, choice->scratch_per_thread) : per_thread;
+        shared = choice ? gb_max_size(shared, choice->shared_bytes) : shared;
+        per_thread = choice ? gb_max_size(per_thread, choice->thread_bytes) : per_thread;
     }
-    plan->scratch_shared = gb_round_up(shared, FLOATS_ALIGNED);
-    plan->scratch_per_thread = gb_round_up(per_thread, FLOATS_ALIGNED);
+    plan->shared_bytes = gb_round_up(shared, GB_ALIGNMENT);
+    plan->thread_bytes = gb_round_up(per_thread, GB_ALIGNMENT);
     return GB_OK;
 }
 
@@ -140,7 +141,7 @@ void GB_NAME(gb_conv_forward_f32)(const struct gb_conv_plan *plan, const struct 
                            .exec = exec,
                            .in = x,
                            .out = y,
-                           .per_thread = plan->scratch_per_thread,
+                           .thread_bytes = plan->thread_bytes,
                            .forward = epilogue,
                            .activation = plan->problem.activation};
     int threads = gb_threads_for(exec, plan->forward.work);
@@ -162,7 +163,7 @@ void GB_NAME(gb_conv_backward_data_f32)(const struct gb_conv_plan *plan, const s
                            .exec = exec,
                            .in = dy,
                            .out = dx,
-                           .per_thread = plan->scratch_per_thread,
+                           .thread_bytes = plan->thread_bytes,
                            .backward = epilogue,
                            .activation = epilogue ? epilogue->activation : GB_IDENTITY};
     int threads = gb_threads_for(exec, plan->backward_data.work);
@@ -182,7 +183,7 @@ void GB_NAME(gb_conv_backward_weights_f32)(const struct gb_conv_plan *plan,
     struct weight_run run = {.w = &native->weights,
                              .forward = &native->forward,
                              .exec = exec,
-                             .per_thread = plan->scratch_per_thread,
+                             .thread_bytes = plan->thread_bytes,
                              .x = x,
                              .dy = dy,
                              .d_packed = d_packed,
@@ -192,7 +193,7 @@ void GB_NAME(gb_conv_backward_weights_f32)(const struct gb_conv_plan *plan,
         run_winograd_gradient(&run, threads, &native->weight_tiles);
         return;
     }
-    run.split_sums = exec->scratch + (size_t)threads * plan->scratch_per_thread;
+    run.split_sums = gb_scratch(exec, (size_t)threads * plan->thread_bytes);
     gb_parallel(threads, weight_body, &run);
 }
 
@@ -252,7 +253,7 @@ void GB_NAME(gb_epilogue_backward_f32)(const struct gb_exec *exec, enum gb_activ
                                        float *d_bias, float *d_log_scale) {
     assert(gb_same_shape(dy, y) && gb_same_shape(du, y));
     assert(gb_conv_gradients_fit(activation, d_log_scale));
-    assert(exec->scratch_floats >= gb_epilogue_scratch_floats(y));
+    assert(exec->scratch_bytes >= gb_epilogue_scratch_bytes(y));
     size_t pixels = (size_t)y->n * (size_t)y->h * (size_t)y->w;
     struct epilogue_run run = {.activation = activation,
                                .dy = dy,

@@ -36,11 +36,10 @@ enum gb_status gb_conv_plan_f32__scalar(const struct gb_conv_problem *problem, i
         .out_h = gb_conv_out_h(problem),
         .out_w = gb_conv_out_w(problem),
         .weight_floats = (size_t)problem->k * weights_per_output(problem),
-        .scratch_per_thread =
-            gb_round_up(weights_per_output(problem), GB_ALIGNMENT / sizeof(float)),
+        .thread_bytes = gb_round_up(weights_per_output(problem) * sizeof(float), GB_ALIGNMENT),
     };
     plan->forward = plan->backward_data = plan->backward_weights = gb_conv_choice_named(
-        gb_conv_algorithm_names[GB_CONV_DIRECT], 0, plan->scratch_per_thread, SIZE_MAX);
+        gb_conv_algorithm_names[GB_CONV_DIRECT], 0, plan->thread_bytes, SIZE_MAX);
     return GB_OK;
 }
 
@@ -222,7 +221,7 @@ static void backward_weights_outputs(void *argument, int rank, int size) {
     size_t row = weights_per_output(p);
     struct gb_range outputs = gb_partition((size_t)p->k, rank, size);
     for (size_t o = outputs.begin; o < outputs.end; o++) {
-        float *d = update ? job->exec->scratch + (size_t)rank * job->plan->scratch_per_thread
+        float *d = update ? gb_scratch(job->exec, (size_t)rank * job->plan->thread_bytes)
                           : job->d_weights + o * row;
         for (int q = 0; q < p->c; q++)
             for (int a = 0; a < p->kernel_h; a++)

@@ -24,7 +24,7 @@ struct gemm_run {
     const struct gb_exec *exec;
     const struct gb_tensor *in, *out;
     const float *b; // NULL: each thread packs the panels that it meets
-    size_t per_thread;
+    size_t thread_bytes;
     // What follows the sums: forward, or for the data gradient backward (NULL: nothing).
     const struct gb_conv_epilogue *forward;
     const struct gb_conv_input_epilogue *backward;
@@ -428,7 +428,7 @@ static void run_macro_kernel(struct mc_block *block, size_t index, size_t begin,
 static void run_gemm_share(const struct gemm_run *run, int rank, int size) {
     const struct gb_conv_gemm *g = run->g;
     size_t spans = span_count(run->spans), panels = gb_panel_count(g->b);
-    float *own = run->exec->scratch + run->per_thread * (size_t)rank;
+    float *own = gb_scratch(run->exec, run->thread_bytes * (size_t)rank);
     struct mc_block block = {.run = run, .b = run->b, .sums = own + g->private_b_floats};
     struct gb_range share = gb_partition(spans * panels, rank, size);
     if (!run->b) { // one block holds all spans
@@ -536,7 +536,7 @@ static void run_gemm(struct gemm_run *run, int threads, const struct gb_conv_gem
                      const float *packed) {
     const struct gb_conv_gemm *g = run->g;
     bool transposed = packed_shape != g;
-    float *shared = run->exec->scratch + (size_t)threads * run->per_thread;
+    float *shared = gb_scratch(run->exec, (size_t)threads * run->thread_bytes);
     run->spans = takes_flat_spans(run) ? &g->flat_spans : &g->spans;
     run->packed = packed;
     run->packed_shape = packed_shape;

@@ -23,7 +23,7 @@ struct weight_run {
     const struct gb_conv_weight_gemm *w;
     const struct gb_conv_gemm *forward;
     const struct gb_exec *exec;
-    size_t per_thread;
+    size_t thread_bytes;
     const struct gb_tensor *x, *dy;
     struct input input; // of filter rows; each thread has its own
     float *split_sums;  // packed gradients of the splits, where there are several
@@ -169,7 +169,7 @@ struct weight_scratch {
 };
 static struct weight_scratch weight_scratch_of(const struct weight_run *run, int rank) {
     const struct gb_conv_weight_gemm *w = run->w;
-    float *sums = run->exec->scratch + run->per_thread * (size_t)rank;
+    float *sums = gb_scratch(run->exec, run->thread_bytes * (size_t)rank);
     float *panel = sums + w->sum_floats, *k_spans = panel + w->panel_floats;
     return (struct weight_scratch){sums, panel, k_spans + w->k_span_floats,
                                    (struct gb_k_span *)k_spans};

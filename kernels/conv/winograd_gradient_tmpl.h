@@ -200,7 +200,7 @@ static struct gradient_share share_of(const struct winograd_gradient_run *run, i
     const struct gb_conv_winograd *w = run->w;
     const struct weight_run *weights = run->weights;
     size_t channels = w->filters.k, panels = gb_panel_count(w->filters);
-    float *own = weights->exec->scratch + weights->per_thread * (size_t)rank;
+    float *own = gb_scratch(weights->exec, weights->thread_bytes * (size_t)rank);
     struct gradient_share share = {.run = run,
                                    .channels = {0, channels},
                                    .panels = {0, panels},
@@ -251,7 +251,7 @@ static void winograd_gradient_body(void *argument, int rank, int size) {
 static void run_winograd_gradient(const struct weight_run *weights, int threads,
                                   const struct gb_conv_winograd *w) {
     struct winograd_gradient_run run = {.weights = weights, .w = w};
-    run.sums = weights->exec->scratch + (size_t)threads * weights->per_thread;
+    run.sums = gb_scratch(weights->exec, (size_t)threads * weights->thread_bytes);
     run.d_packed = weights->update ? run.sums + ELEMENTS * w->filter_step : weights->d_packed;
     clear_padding(weights->forward->b, run.d_packed);
     gb_parallel(threads, winograd_gradient_body, &run);

@@ -352,7 +352,7 @@ static void winograd_body(void *argument, int rank, int size) {
     const struct winograd_run *run = argument;
     const struct gemm_run *gemm = &run->gemm;
     const struct gb_conv_winograd *w = run->w;
-    float *own = gemm->exec->scratch + gemm->per_thread * (size_t)rank;
+    float *own = gb_scratch(gemm->exec, gemm->thread_bytes * (size_t)rank);
     struct gb_range spans = {0, span_count(&w->spans)};
     struct tile_block block = {
         .run = run, .panels = {0, gb_panel_count(w->filters)}, .inputs = own};
@@ -383,7 +383,7 @@ static void winograd_body(void *argument, int rank, int size) {
 static void run_winograd(const struct gemm_run *gemm, int threads,
                          const struct gb_conv_gemm *packed_shape, const struct gb_conv_winograd *w,
                          const float *packed) {
-    float *shared = gemm->exec->scratch + (size_t)threads * gemm->per_thread;
+    float *shared = gb_scratch(gemm->exec, (size_t)threads * gemm->thread_bytes);
     struct winograd_run run = {.gemm = *gemm, .w = w, .filters = shared};
     run.gemm.packed = packed;
     run.gemm.packed_shape = packed_shape;

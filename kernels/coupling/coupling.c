@@ -4,8 +4,8 @@
 #include "kernels/trace.h"
 
 // One partial sum for each image row.
-size_t gb_coupling_scratch_floats(const struct gb_tensor *v) {
-    return (size_t)v->n * (size_t)v->h;
+size_t gb_coupling_scratch_bytes(const struct gb_tensor *v) {
+    return (size_t)v->n * (size_t)v->h * sizeof(float);
 }
 
 // An element's own input, output and raw pair; backward reads u, du and the pair, and writes dv and
@@ -98,7 +98,7 @@ static void call_backward(const struct gb_call *call) {
 }
 
 static size_t forward_scratch(const struct gb_call *call) {
-    return gb_coupling_scratch_floats(&call->operand[FORWARD_V]);
+    return gb_coupling_scratch_bytes(&call->operand[FORWARD_V]);
 }
 
 // ---- Definition ----

@@ -39,11 +39,11 @@ void GB_NAME(gb_dequantise_forward_f32)(const struct gb_exec *exec, const struct
                                         const struct gb_tensor *u, const struct gb_tensor *v,
                                         double *log_det) {
     assert(gb_same_shape(y, u) && gb_same_shape(u, v));
-    assert(exec->scratch_floats >= gb_dequantise_scratch_floats(u));
+    assert(exec->scratch_bytes >= gb_dequantise_scratch_bytes(u));
     struct dequantise dequantise = {.y = y, .in = u, .out = v, .row_log_det = exec->scratch};
     gb_for_rows(exec, u, COST, forward_row, &dequantise);
     for (int row = 0; row < u->n * u->h; row++)
-        log_det[row / u->h] += exec->scratch[row];
+        log_det[row / u->h] += dequantise.row_log_det[row];
 }
 
 static void inverse_row(const void *argument, int n, int row) {

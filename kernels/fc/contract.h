@@ -11,7 +11,7 @@ static inline bool gb_fc_operands_fit(const struct gb_fc_plan *plan, const struc
     const struct gb_fc_problem *p = &plan->problem;
     return gb_has_shape(x, p->n, p->h, p->w, p->c) && x->pixel == x->c &&
            x->row == x->w * x->pixel && gb_has_shape(y, p->n, 1, 1, p->k) &&
-           exec->scratch_floats >= gb_fc_scratch_floats(plan, exec->threads);
+           exec->scratch_bytes >= gb_fc_scratch_bytes(plan, exec->threads);
 }
 
 // The gradient goes to one of two places; Adam updates the weights that dx is computed from.

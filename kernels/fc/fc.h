@@ -26,13 +26,13 @@ struct gb_fc_plan {
     struct gb_fc_problem problem;
     size_t weight_floats; // packed, padding included; padding holds zeros
     // Scratch that gb_exec must bring to a run function, as in struct gb_conv_plan.
-    size_t scratch_shared, scratch_per_thread;
+    size_t shared_bytes, thread_bytes;
     // What a vendor library's backend keeps with the plan, such as its primitives; freed by
     // fc_plan_free. Native backends: NULL.
     void *library;
 };
-static inline size_t gb_fc_scratch_floats(const struct gb_fc_plan *plan, int threads) {
-    return plan->scratch_shared + (size_t)threads * plan->scratch_per_thread;
+static inline size_t gb_fc_scratch_bytes(const struct gb_fc_plan *plan, int threads) {
+    return plan->shared_bytes + (size_t)threads * plan->thread_bytes;
 }
 
 // Entries of a backend's table. x and dx: n x h x w x c, dense within an image; y and dy:

@@ -37,11 +37,11 @@ enum gb_status GB_NAME(gb_fc_plan_f32)(const struct gb_fc_problem *problem, int 
     *plan = (struct gb_fc_plan){
         .problem = *problem,
         .weight_floats = gb_fc_inputs(problem) * row_floats(problem),
-        .scratch_per_thread = gb_round_up(rows_per_slice(problem) * row_floats(problem),
-                                          GB_ALIGNMENT / sizeof(float)),
+        .thread_bytes = gb_round_up(rows_per_slice(problem) * row_floats(problem) * sizeof(float),
+                                    GB_ALIGNMENT),
         // dy, or forward's sums between blocks of KC, rows padded to whole vectors
-        .scratch_shared =
-            gb_round_up((size_t)problem->n * row_floats(problem), GB_ALIGNMENT / sizeof(float)),
+        .shared_bytes =
+            gb_round_up((size_t)problem->n * row_floats(problem) * sizeof(float), GB_ALIGNMENT),
     };
     return GB_OK;
 }
@@ -239,7 +239,7 @@ static void weight_rows(const struct run *run, size_t first, size_t end, float *
 static void backward_body(void *argument, int rank, int size) {
     const struct run *run = argument;
     const struct gb_fc_problem *p = &run->plan->problem;
-    float *slice = run->exec->scratch + (size_t)rank * run->plan->scratch_per_thread;
+    float *slice = gb_scratch(run->exec, (size_t)rank * run->plan->thread_bytes);
     struct gb_range share = gb_partition(gb_fc_inputs(p), rank, size);
     for (size_t i = share.begin, end; i < share.end; i = end) {
         end = i + GB_LANES < share.end ? i + GB_LANES : share.end;
@@ -261,7 +261,7 @@ void GB_NAME(gb_fc_backward_f32)(const struct gb_fc_plan *plan, const struct gb_
     int threads = gb_threads_for(exec, plan->weight_floats);
     size_t k = (size_t)plan->problem.k, row = row_floats(&plan->problem);
     struct run run = {.plan = plan, .exec = exec, .x = x, .dx = dx, .weights = packed};
-    run.dy = exec->scratch + (size_t)threads * plan->scratch_per_thread;
+    run.dy = gb_scratch(exec, (size_t)threads * plan->thread_bytes);
     run.d_weights = d_packed;
     run.update = update;
     for (int n = 0; n < plan->problem.n; n++) {

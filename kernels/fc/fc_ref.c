@@ -12,7 +12,7 @@ enum gb_status gb_fc_plan_f32__scalar(const struct gb_fc_problem *problem, int t
     *plan = (struct gb_fc_plan){
         .problem = *problem,
         .weight_floats = (size_t)problem->k * inputs,
-        .scratch_per_thread = gb_round_up(inputs, GB_ALIGNMENT / sizeof(float)),
+        .thread_bytes = gb_round_up(inputs * sizeof(float), GB_ALIGNMENT),
     };
     return GB_OK;
 }
@@ -104,7 +104,7 @@ static void backward(void *argument, int rank, int size) {
         backward_data(job, gb_partition(gb_fc_inputs(p), rank, size));
     gb_barrier(size); // dx reads all weights before any is updated
     backward_weights(job, gb_partition((size_t)p->k, rank, size),
-                     job->exec->scratch + (size_t)rank * job->plan->scratch_per_thread);
+                     gb_scratch(job->exec, (size_t)rank * job->plan->thread_bytes));
 }
 
 void gb_fc_backward_f32__scalar(const struct gb_fc_plan *plan, const struct gb_exec *exec,

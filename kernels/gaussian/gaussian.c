@@ -4,8 +4,8 @@
 #include "kernels/trace.h"
 
 // One partial sum for each image row.
-size_t gb_gaussian_scratch_floats(const struct gb_tensor *z) {
-    return (size_t)z->n * (size_t)z->h;
+size_t gb_gaussian_scratch_bytes(const struct gb_tensor *z) {
+    return (size_t)z->n * (size_t)z->h * sizeof(float);
 }
 
 // Without a prior mean and log-sigma are zero and what they take part in is not needed.
@@ -89,7 +89,7 @@ static void call_backward(const struct gb_call *call) {
 }
 
 static size_t forward_scratch(const struct gb_call *call) {
-    return gb_gaussian_scratch_floats(&call->operand[FORWARD_Z]);
+    return gb_gaussian_scratch_bytes(&call->operand[FORWARD_Z]);
 }
 
 // ---- Definition ----

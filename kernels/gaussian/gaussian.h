@@ -18,7 +18,7 @@ enum gb_sigma_form {
 
 // z: n x h x w x c; `prior`: n x h x w x 2c, first c channels the mean, last c the raw sigma, or
 // NULL for the standard normal. Adds to log_density[n]; sums in the shape of
-// gb_coupling_forward_fn. Scratch: gb_gaussian_scratch_floats(z).
+// gb_coupling_forward_fn. Scratch: gb_gaussian_scratch_bytes(z).
 typedef void (*gb_gaussian_forward_fn)(const struct gb_exec *exec, enum gb_sigma_form form,
                                        const struct gb_tensor *z, const struct gb_tensor *prior,
                                        double *log_density);
@@ -31,7 +31,7 @@ typedef void (*gb_gaussian_backward_fn)(const struct gb_exec *exec, enum gb_sigm
 typedef void (*gb_gaussian_sample_fn)(const struct gb_exec *exec, enum gb_sigma_form form,
                                       const struct gb_tensor *noise, const struct gb_tensor *prior,
                                       float temperature, const struct gb_tensor *z);
-size_t gb_gaussian_scratch_floats(const struct gb_tensor *z);
+size_t gb_gaussian_scratch_bytes(const struct gb_tensor *z);
 
 // The shape of z, and the prior: none, one with sigma = exp, or softplus; text "n2h4w4c48",
 // "n2h4w4c48prior", "n2h4w4c48softplus".

@@ -115,7 +115,7 @@ void GB_NAME(gb_gaussian_forward_f32)(const struct gb_exec *exec, enum gb_sigma_
                                       const struct gb_tensor *z, const struct gb_tensor *prior,
                                       double *log_density) {
     assert(!prior || prior->c == 2 * z->c);
-    assert(exec->scratch_floats >= gb_gaussian_scratch_floats(z));
+    assert(exec->scratch_bytes >= gb_gaussian_scratch_bytes(z));
     struct density density = {
         .kind = kind_of(form, prior), .z = z, .prior = prior, .row_sum = exec->scratch};
     gb_for_rows(exec, z, COST, any_forward_row, &density);

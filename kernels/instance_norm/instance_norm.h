@@ -37,7 +37,7 @@ typedef void (*gb_instance_norm_inverse_fn)(const struct gb_exec *exec, const st
 // log-determinant; NULL where the layer's is not counted. dv may be the same view as dy. Sums: a
 // row's pixels in float, then the rows in double, in order; error bound of dv, with m(x) for the
 // mean of |x| and e = 2^-24: ((8 + w)*e*(m(d) + |u|*m(d*u)) + 16*e*(|d| + |u*d_log_det|)) /
-// sqrt(variance + GB_NORM_EPSILON). Scratch: gb_instance_norm_scratch_floats(v).
+// sqrt(variance + GB_NORM_EPSILON). Scratch: gb_instance_norm_scratch_bytes(v).
 typedef void (*gb_instance_norm_backward_fn)(const struct gb_exec *exec,
                                              enum gb_activation activation,
                                              const struct gb_tensor *v,
@@ -46,8 +46,8 @@ typedef void (*gb_instance_norm_backward_fn)(const struct gb_exec *exec,
                                              const struct gb_tensor *dv);
 
 // Two sums of every image row, and two means of every image.
-static inline size_t gb_instance_norm_scratch_floats(const struct gb_tensor *v) {
-    return 2 * (size_t)v->n * ((size_t)v->h + 1) * (size_t)v->c;
+static inline size_t gb_instance_norm_scratch_bytes(const struct gb_tensor *v) {
+    return 2 * (size_t)v->n * ((size_t)v->h + 1) * (size_t)v->c * sizeof(float);
 }
 
 // -h*w/2 * sum of log(variance + GB_NORM_EPSILON) over c channels, in double, in order.

@@ -172,7 +172,7 @@ void GB_NAME(gb_instance_norm_backward_f32)(const struct gb_exec *exec,
     assert(gb_same_shape(v, dy) && gb_same_shape(v, dv));
     assert(activation == GB_IDENTITY || activation == GB_RELU);
     assert(moments->stride >= v->c);
-    assert(exec->scratch_floats >= gb_instance_norm_scratch_floats(v));
+    assert(exec->scratch_bytes >= gb_instance_norm_scratch_bytes(v));
     struct backward backward = {.activation = activation,
                                 .v = v,
                                 .dy = dy,
@@ -180,7 +180,6 @@ void GB_NAME(gb_instance_norm_backward_f32)(const struct gb_exec *exec,
                                 .moments = moments,
                                 .d_log_det = d_log_det,
                                 .rows = exec->scratch,
-                                .means =
-                                    exec->scratch + 2 * (size_t)v->n * (size_t)v->h * (size_t)v->c};
+                                .means = gb_scratch(exec, gb_moments_scratch_bytes(v))};
     gb_parallel(gb_threads_for(exec, 2 * gb_elements(v)), backward_share, &backward);
 }

@@ -11,7 +11,7 @@ static inline bool gb_inv1x1_operands_fit(const struct gb_inv1x1_plan *plan,
                                           const struct gb_tensor *u) {
     const struct gb_image_problem *p = &plan->problem;
     return gb_has_shape(v, p->n, p->h, p->w, p->c) && gb_has_shape(u, p->n, p->h, p->w, p->c) &&
-           exec->scratch_floats >= plan->scratch_floats;
+           exec->scratch_bytes >= plan->scratch_bytes;
 }
 
 #endif

@@ -17,7 +17,7 @@ enum gb_status gb_inv1x1_check(const struct gb_image_problem *p);
 
 struct gb_inv1x1_plan {
     struct gb_image_problem problem; // v, with a matrix for each of its images
-    size_t scratch_floats;           // that gb_exec must bring, however many threads it has
+    size_t scratch_bytes;            // that gb_exec must bring, however many threads it has
     void *library;                   // as in struct gb_conv_plan
 };
 

@@ -135,7 +135,8 @@ enum gb_status GB_NAME(gb_inv1x1_plan_f32)(const struct gb_image_problem *proble
     GB_TRY(gb_inv1x1_check(problem));
     *plan = (struct gb_inv1x1_plan){
         .problem = *problem,
-        .scratch_floats = (size_t)problem->n * (size_t)problem->c * packed_row(problem),
+        .scratch_bytes =
+            (size_t)problem->n * (size_t)problem->c * packed_row(problem) * sizeof(float),
     };
     return GB_OK;
 }

@@ -14,7 +14,7 @@
 // less 1/2, so that zeros mean the middle, last c the logarithm of the scale, between -70 and 70.
 // levels >= 2. Adds to log_likelihood[n] (natural logarithms); sums in the shape of
 // gb_coupling_forward_fn. Error of an element with d = (x - mean) / scale and w = 1 / (levels *
-// scale): 24 * 2^-24 * (1 + |d| + w + |log w|). Scratch: gb_logistic_scratch_floats(x).
+// scale): 24 * 2^-24 * (1 + |d| + w + |log w|). Scratch: gb_logistic_scratch_bytes(x).
 typedef void (*gb_logistic_forward_fn)(const struct gb_exec *exec, int levels,
                                        const struct gb_tensor *x, const struct gb_tensor *raw,
                                        double *log_likelihood);
@@ -31,8 +31,8 @@ typedef void (*gb_logistic_sample_fn)(const struct gb_exec *exec, int levels,
                                       float temperature, const struct gb_tensor *x);
 
 // One partial sum for each image row.
-static inline size_t gb_logistic_scratch_floats(const struct gb_tensor *x) {
-    return (size_t)x->n * (size_t)x->h;
+static inline size_t gb_logistic_scratch_bytes(const struct gb_tensor *x) {
+    return (size_t)x->n * (size_t)x->h * sizeof(float);
 }
 
 // The shape of x, and the levels; text "n2h64w64c3l256".

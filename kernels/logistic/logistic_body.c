@@ -71,12 +71,12 @@ void GB_NAME(gb_logistic_forward_f32)(const struct gb_exec *exec, int levels,
                                       const struct gb_tensor *x, const struct gb_tensor *raw,
                                       double *log_likelihood) {
     assert(levels >= 2 && raw->c == 2 * x->c);
-    assert(exec->scratch_floats >= gb_logistic_scratch_floats(x));
+    assert(exec->scratch_bytes >= gb_logistic_scratch_bytes(x));
     struct logistic logistic = {
         .levels = levels, .x = x, .raw = raw, .row_log_likelihood = exec->scratch};
     gb_for_rows(exec, x, COST, forward_row, &logistic);
     for (int row = 0; row < x->n * x->h; row++)
-        log_likelihood[row / x->h] += exec->scratch[row];
+        log_likelihood[row / x->h] += logistic.row_log_likelihood[row];
 }
 
 static void backward_row(const void *argument, int n, int y) {

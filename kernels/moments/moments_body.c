@@ -63,7 +63,7 @@ static void moments_share(void *argument, int rank, int size) {
 
 void GB_NAME(gb_moments_f32)(const struct gb_exec *exec, const struct gb_tensor *v, float *mean,
                              float *variance, ptrdiff_t stride) {
-    assert(exec->scratch_floats >= gb_moments_scratch_floats(v));
+    assert(exec->scratch_bytes >= gb_moments_scratch_bytes(v));
     assert(stride == 0 || stride >= v->c);
     struct moments moments = {v, exec->scratch, mean, variance, stride};
     gb_parallel(gb_threads_for(exec, 2 * gb_elements(v)), moments_share, &moments);

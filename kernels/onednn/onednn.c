@@ -37,7 +37,7 @@ struct product {
     struct call data, data_reorder;
     // The weight gradient, and what it writes into the packed layout.
     struct call weights, weights_reorder;
-    size_t packed_floats, own_floats; // own: the larger of the gradients' layouts of weights
+    size_t packed_floats, own_bytes; // own: the larger of the gradients' layouts of weights
     // Where things lie in scratch: x first, if copied; then y, if copied; weights as a gradient has
     // them; in the packed layout; the scratchpad of the primitive that runs; what the fallback takes.
     size_t y_at, own_at, packed_at, scratchpad_at, rest_at;
@@ -160,7 +160,7 @@ static dnnl_status_t make_data(struct making *m) {
     DNNL_TRY(describe(m, BACKWARD_DATA, layout_of(&m->any_weights), m->attributes, &m->data));
     DNNL_TRY(gb_onednn_call_make(&p->data, m->data, data_names));
     layout_view own = dnnl_primitive_desc_query_md(m->data, dnnl_query_weights_md, 0);
-    p->own_floats = gb_max_size(p->own_floats, layout_floats(own));
+    p->own_bytes = gb_max_size(p->own_bytes, layout_bytes(own));
     return dnnl_memory_desc_equal(m->packed, own)
                ? dnnl_success
                : make_reorder(&p->data_reorder, m->packed, own, m->attributes);
@@ -171,7 +171,7 @@ static dnnl_status_t make_weights(struct making *m) {
     DNNL_TRY(describe(m, BACKWARD_WEIGHTS, layout_of(&m->any_weights), m->attributes, &m->weights));
     DNNL_TRY(gb_onednn_call_make(&p->weights, m->weights, weights_names));
     layout_view own = dnnl_primitive_desc_query_md(m->weights, dnnl_query_diff_weights_md, 0);
-    p->own_floats = gb_max_size(p->own_floats, layout_floats(own));
+    p->own_bytes = gb_max_size(p->own_bytes, layout_bytes(own));
     return dnnl_memory_desc_equal(m->packed, own)
                ? dnnl_success
                : make_reorder(&p->weights_reorder, own, m->packed, m->attributes);
@@ -201,11 +201,11 @@ static void divide_scratch(struct making *m) {
     size_t scratchpad = 0;
     list_calls(p, calls);
     for (int i = 0; i < CALLS; i++)
-        scratchpad = gb_max_size(scratchpad, calls[i]->scratchpad_floats);
-    p->y_at = aligned(layout_floats(layout_of(&m->x)));
-    p->own_at = p->y_at + aligned(layout_floats(layout_of(&m->y)));
-    p->packed_at = p->own_at + aligned(p->own_floats);
-    p->scratchpad_at = p->packed_at + aligned(p->packed_floats);
+        scratchpad = gb_max_size(scratchpad, calls[i]->scratchpad_bytes);
+    p->y_at = aligned(layout_bytes(layout_of(&m->x)));
+    p->own_at = p->y_at + aligned(layout_bytes(layout_of(&m->y)));
+    p->packed_at = p->own_at + aligned(p->own_bytes);
+    p->scratchpad_at = p->packed_at + aligned(p->packed_floats * sizeof(float));
     p->rest_at = p->scratchpad_at + aligned(scratchpad);
 }
 
@@ -220,7 +220,7 @@ static dnnl_status_t make_primitives(struct making *m) {
     DNNL_TRY(make_packing(m));
     DNNL_TRY(make_data(m));
     DNNL_TRY(make_weights(m));
-    p->packed_floats = layout_floats(m->packed);
+    p->packed_floats = layout_bytes(m->packed) / sizeof(float);
     divide_scratch(m);
     return dnnl_stream_create(&p->team.stream, gb_onednn_engine, dnnl_stream_default_flags);
 }
@@ -274,7 +274,7 @@ static dnnl_status_t product_make(const struct product_shape *shape, int threads
 static void reorder(const struct product *p, const struct gb_exec *exec, const struct call *call,
                     const float *from, float *to) {
     double start = gb_onednn_reorder_start(exec);
-    RUN(call, &p->team, exec->scratch + p->scratchpad_at, from, to);
+    RUN(call, &p->team, gb_scratch(exec, p->scratchpad_at), from, to);
     gb_onednn_reorder_end(exec, start);
 }
 
@@ -283,32 +283,32 @@ static void product_forward(const struct product *p, const struct gb_exec *exec,
                             const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
     const float *bias = epilogue->bias ? epilogue->bias : p->no_bias, *scale = epilogue->scale;
     const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
-    struct gb_tensor output = gb_onednn_dense_output(y, exec->scratch + p->y_at);
-    RUN(&p->forward[scale != NULL], &p->team, exec->scratch + p->scratchpad_at, input, packed, bias,
-        output.data, scale);
+    struct gb_tensor output = gb_onednn_dense_output(y, gb_scratch(exec, p->y_at));
+    RUN(&p->forward[scale != NULL], &p->team, gb_scratch(exec, p->scratchpad_at), input, packed,
+        bias, output.data, scale);
     gb_onednn_deliver(exec, &output, y);
 }
 
 static void product_data(const struct product *p, const struct gb_exec *exec,
                          const struct gb_tensor *dy, const float *packed,
                          const struct gb_tensor *dx) {
-    const float *input = gb_onednn_dense_input(exec, dy, exec->scratch + p->y_at),
+    const float *input = gb_onednn_dense_input(exec, dy, gb_scratch(exec, p->y_at)),
                 *weights = packed;
     if (p->data_reorder.primitive) {
-        reorder(p, exec, &p->data_reorder, packed, exec->scratch + p->own_at);
-        weights = exec->scratch + p->own_at;
+        reorder(p, exec, &p->data_reorder, packed, gb_scratch(exec, p->own_at));
+        weights = gb_scratch(exec, p->own_at);
     }
-    RUN(&p->data, &p->team, exec->scratch + p->scratchpad_at, input, weights, dx->data);
+    RUN(&p->data, &p->team, gb_scratch(exec, p->scratchpad_at), input, weights, dx->data);
 }
 
 static void product_weights(const struct product *p, const struct gb_exec *exec,
                             const struct gb_tensor *x, const struct gb_tensor *dy, float *d_packed,
                             const struct gb_adam_target *update) {
     const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
-    const float *gradient = gb_onednn_dense_input(exec, dy, exec->scratch + p->y_at);
-    float *packed = update ? exec->scratch + p->packed_at : d_packed;
-    float *own = p->weights_reorder.primitive ? exec->scratch + p->own_at : packed;
-    RUN(&p->weights, &p->team, exec->scratch + p->scratchpad_at, input, gradient, own);
+    const float *gradient = gb_onednn_dense_input(exec, dy, gb_scratch(exec, p->y_at));
+    float *packed = update ? gb_scratch(exec, p->packed_at) : d_packed;
+    float *own = p->weights_reorder.primitive ? gb_scratch(exec, p->own_at) : packed;
+    RUN(&p->weights, &p->team, gb_scratch(exec, p->scratchpad_at), input, gradient, own);
     if (p->weights_reorder.primitive)
         reorder(p, exec, &p->weights_reorder, own, packed);
     if (update)
@@ -325,7 +325,7 @@ static struct gb_conv_choice choice_of(const struct call *call, const struct gb_
     if (dnnl_primitive_get_primitive_desc(call->primitive, &descriptor) != dnnl_success ||
         dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) != dnnl_success)
         name = "";
-    return gb_conv_choice_named(name, plan->scratch_shared, 0, SIZE_MAX);
+    return gb_conv_choice_named(name, plan->shared_bytes, 0, SIZE_MAX);
 }
 
 static enum gb_status conv_plan(const struct gb_backend *fallback, const struct gb_conv_problem *p,
@@ -348,13 +348,12 @@ static enum gb_status conv_plan(const struct gb_backend *fallback, const struct 
         gb_onednn_told(product_make(&shape, threads, &product), "cannot plan convolution", text));
     product->fallback = fallback;
     const struct gb_tensor x = gb_dense(NULL, p->n, p->h, p->w, p->c);
-    *plan =
-        (struct gb_conv_plan){.problem = *p,
-                              .out_h = out_h,
-                              .out_w = out_w,
-                              .weight_floats = product->packed_floats,
-                              .scratch_shared = product->rest_at + gb_epilogue_scratch_floats(&x),
-                              .library = product};
+    *plan = (struct gb_conv_plan){.problem = *p,
+                                  .out_h = out_h,
+                                  .out_w = out_w,
+                                  .weight_floats = product->packed_floats,
+                                  .shared_bytes = product->rest_at + gb_epilogue_scratch_bytes(&x),
+                                  .library = product};
     plan->forward = choice_of(&product->forward[0], plan);
     plan->backward_data = choice_of(&product->data, plan);
     plan->backward_weights = choice_of(&product->weights, plan);
@@ -396,8 +395,8 @@ static void conv_backward_data(const struct gb_conv_plan *plan, const struct gb_
         return;
     }
     struct gb_exec rest = *exec; // beside what was made
-    rest.scratch += p->rest_at;
-    rest.scratch_floats -= p->rest_at;
+    rest.scratch = gb_scratch(exec, p->rest_at);
+    rest.scratch_bytes -= p->rest_at;
     p->fallback->epilogue_backward(&rest, e->activation, &made, e->x, e->scale, dx, e->d_bias,
                                    e->d_log_scale);
 }
@@ -429,7 +428,7 @@ static enum gb_status fc_plan(const struct gb_backend *fallback, const struct gb
     product->fallback = fallback;
     *plan = (struct gb_fc_plan){.problem = *p,
                                 .weight_floats = product->packed_floats,
-                                .scratch_shared = product->rest_at,
+                                .shared_bytes = product->rest_at,
                                 .library = product};
     return GB_OK;
 }
@@ -486,7 +485,7 @@ struct resize {
     struct call forward, backward;
     // Where things lie in scratch: x first, if copied; then y, if copied; pooling's notes of where
     // the maxima are; the scratchpad.
-    size_t y_at, notes_at, scratchpad_at, scratch_floats;
+    size_t y_at, notes_at, scratchpad_at, scratch_bytes;
 };
 
 static const int pool_forward_names[] = {DNNL_ARG_SRC, DNNL_ARG_DST, DNNL_ARG_WORKSPACE, 0};
@@ -508,11 +507,11 @@ static void divide_resize_scratch(struct resize_making *m) {
     struct resize *r = m->resize;
     size_t notes = dnnl_memory_desc_get_size(
         dnnl_primitive_desc_query_md(m->forward, dnnl_query_workspace_md, 0));
-    r->y_at = aligned(layout_floats(layout_of(&m->x)));
-    r->notes_at = r->y_at + aligned(layout_floats(layout_of(&m->y)));
-    r->scratchpad_at = r->notes_at + aligned(floats_of_bytes(notes));
-    r->scratch_floats = r->scratchpad_at + aligned(gb_max_size(r->forward.scratchpad_floats,
-                                                               r->backward.scratchpad_floats));
+    r->y_at = aligned(layout_bytes(layout_of(&m->x)));
+    r->notes_at = r->y_at + aligned(layout_bytes(layout_of(&m->y)));
+    r->scratchpad_at = r->notes_at + aligned(notes);
+    r->scratch_bytes = r->scratchpad_at + aligned(gb_max_size(r->forward.scratchpad_bytes,
+                                                              r->backward.scratchpad_bytes));
 }
 
 static dnnl_status_t make_resize_primitives(struct resize_making *m) {
@@ -593,7 +592,7 @@ static enum gb_status max_pool_plan(const struct gb_pool_problem *p, int threads
     snprintf(text, sizeof text, "%d of %dx%dx%d by %d", p->n, p->h, p->w, p->c, p->kernel);
     GB_TRY(gb_onednn_told(resize_make(&shape, threads, &resize), "cannot plan max-pooling", text));
     *plan = (struct gb_pool_plan){
-        .problem = *p, .scratch_floats = resize->scratch_floats, .library = resize};
+        .problem = *p, .scratch_bytes = resize->scratch_bytes, .library = resize};
     return GB_OK;
 }
 
@@ -606,10 +605,10 @@ static void max_pool_forward(const struct gb_pool_plan *plan, const struct gb_ex
                              const struct gb_tensor *x, const struct gb_tensor *y) {
     assert(gb_pool_operands_fit(plan, exec, x, y));
     const struct resize *r = plan->library;
-    float *scratch = exec->scratch;
-    const float *input = gb_onednn_dense_input(exec, x, scratch);
-    const struct gb_tensor made = gb_onednn_dense_output(y, scratch + r->y_at);
-    RUN(&r->forward, &r->team, scratch + r->scratchpad_at, input, made.data, scratch + r->notes_at);
+    const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
+    const struct gb_tensor made = gb_onednn_dense_output(y, gb_scratch(exec, r->y_at));
+    RUN(&r->forward, &r->team, gb_scratch(exec, r->scratchpad_at), input, made.data,
+        gb_scratch(exec, r->notes_at));
     gb_onednn_deliver(exec, &made, y);
 }
 
@@ -619,12 +618,12 @@ static void max_pool_backward(const struct gb_pool_plan *plan, const struct gb_e
                               const struct gb_tensor *dx) {
     assert(gb_pool_operands_fit(plan, exec, x, dy) && gb_same_shape(x, dx));
     const struct resize *r = plan->library;
-    float *scratch = exec->scratch, *y = scratch + r->y_at, *notes = scratch + r->notes_at;
-    RUN(&r->forward, &r->team, scratch + r->scratchpad_at, gb_onednn_dense_input(exec, x, scratch),
-        y, notes);
-    const struct gb_tensor made = gb_onednn_dense_output(dx, scratch);
-    RUN(&r->backward, &r->team, scratch + r->scratchpad_at, gb_onednn_dense_input(exec, dy, y),
-        made.data, notes);
+    void *y = gb_scratch(exec, r->y_at), *notes = gb_scratch(exec, r->notes_at);
+    RUN(&r->forward, &r->team, gb_scratch(exec, r->scratchpad_at),
+        gb_onednn_dense_input(exec, x, exec->scratch), y, notes);
+    const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
+    RUN(&r->backward, &r->team, gb_scratch(exec, r->scratchpad_at),
+        gb_onednn_dense_input(exec, dy, y), made.data, notes);
     gb_onednn_deliver(exec, &made, dx);
 }
 
@@ -641,7 +640,7 @@ static enum gb_status upsample_plan(const struct gb_upsample_problem *p, int thr
     snprintf(text, sizeof text, "%d of %dx%dx%d by %d", p->n, p->h, p->w, p->c, p->factor);
     GB_TRY(gb_onednn_told(resize_make(&shape, threads, &resize), "cannot plan upsampling", text));
     *plan = (struct gb_upsample_plan){
-        .problem = *p, .scratch_floats = resize->scratch_floats, .library = resize};
+        .problem = *p, .scratch_bytes = resize->scratch_bytes, .library = resize};
     return GB_OK;
 }
 
@@ -655,8 +654,8 @@ static void upsample_forward(const struct gb_upsample_plan *plan, const struct g
     assert(gb_upsample_operands_fit(plan, exec, x, y));
     const struct resize *r = plan->library;
     const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
-    const struct gb_tensor made = gb_onednn_dense_output(y, exec->scratch + r->y_at);
-    RUN(&r->forward, &r->team, exec->scratch + r->scratchpad_at, input, made.data);
+    const struct gb_tensor made = gb_onednn_dense_output(y, gb_scratch(exec, r->y_at));
+    RUN(&r->forward, &r->team, gb_scratch(exec, r->scratchpad_at), input, made.data);
     gb_onednn_deliver(exec, &made, y);
 }
 
@@ -664,9 +663,9 @@ static void upsample_backward(const struct gb_upsample_plan *plan, const struct 
                               const struct gb_tensor *dy, const struct gb_tensor *dx) {
     assert(gb_upsample_operands_fit(plan, exec, dx, dy));
     const struct resize *r = plan->library;
-    const float *input = gb_onednn_dense_input(exec, dy, exec->scratch + r->y_at);
+    const float *input = gb_onednn_dense_input(exec, dy, gb_scratch(exec, r->y_at));
     const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
-    RUN(&r->backward, &r->team, exec->scratch + r->scratchpad_at, input, made.data);
+    RUN(&r->backward, &r->team, gb_scratch(exec, r->scratchpad_at), input, made.data);
     gb_onednn_deliver(exec, &made, dx);
 }
 

@@ -57,8 +57,8 @@ dnnl_status_t gb_onednn_call_make(struct call *call, const_dnnl_primitive_desc_t
                          dnnl_primitive_desc_query_md(descriptor, dnnl_query_exec_arg_md, name)));
     }
     layout_view scratchpad = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
-    call->scratchpad_floats = layout_floats(scratchpad);
-    return call->scratchpad_floats
+    call->scratchpad_bytes = layout_bytes(scratchpad);
+    return call->scratchpad_bytes
                ? add_argument(call, call->operands, DNNL_ARG_SCRATCHPAD, scratchpad)
                : dnnl_success;
 }
@@ -84,10 +84,10 @@ enum gb_status gb_onednn_check(void) {
     return gb_onednn_told(failure, "cannot run", "a primitive");
 }
 
-void gb_onednn_call_run(const struct call *call, const struct team *team, float *scratchpad,
+void gb_onednn_call_run(const struct call *call, const struct team *team, void *scratchpad,
                         const void *const *operands) {
     int before = gb_onednn_set_threads(team->threads),
-        count = call->operands + (call->scratchpad_floats != 0);
+        count = call->operands + (call->scratchpad_bytes != 0);
     for (int i = 0; i < count; i++) {
         // oneDNN's interface knows no const; it writes outputs only.
         const void *data = i < call->operands ? operands[i] : scratchpad;
@@ -145,7 +145,7 @@ static void copy_view(const struct gb_exec *exec, const struct gb_tensor *from,
 }
 
 const float *gb_onednn_dense_input(const struct gb_exec *exec, const struct gb_tensor *view,
-                                   float *room) {
+                                   void *room) {
     if (is_dense(view))
         return view->data;
     struct gb_tensor dense = gb_dense(room, view->n, view->h, view->w, view->c);
@@ -153,7 +153,7 @@ const float *gb_onednn_dense_input(const struct gb_exec *exec, const struct gb_t
     return room;
 }
 
-struct gb_tensor gb_onednn_dense_output(const struct gb_tensor *view, float *room) {
+struct gb_tensor gb_onednn_dense_output(const struct gb_tensor *view, void *room) {
     return gb_dense(is_dense(view) ? view->data : room, view->n, view->h, view->w, view->c);
 }
 

@@ -16,16 +16,12 @@ dnnl_status_t gb_onednn_ready(void);
 // GB_OK, or a failure whose message ends in oneDNN's name of it.
 enum gb_status gb_onednn_told(dnnl_status_t status, const char *what, const char *where);
 
-static inline size_t aligned(size_t floats) {
-    return gb_round_up(floats, GB_ALIGNMENT / sizeof(float));
+static inline size_t aligned(size_t bytes) {
+    return gb_round_up(bytes, GB_ALIGNMENT);
 }
 
-static inline size_t floats_of_bytes(size_t bytes) {
-    return (bytes + sizeof(float) - 1) / sizeof(float);
-}
-
-static inline size_t layout_floats(layout_view layout) {
-    return floats_of_bytes(dnnl_memory_desc_get_size(layout));
+static inline size_t layout_bytes(layout_view layout) {
+    return dnnl_memory_desc_get_size(layout);
 }
 
 // ---- A primitive with its operands ----
@@ -36,7 +32,7 @@ struct call {
     dnnl_primitive_t primitive; // NULL: nothing to do
     int operands;
     dnnl_exec_arg_t arguments[MOST_OPERANDS + 1]; // the scratchpad is the last, where there is one
-    size_t scratchpad_floats;
+    size_t scratchpad_bytes;
 };
 
 // Who runs the primitives of a plan.
@@ -58,10 +54,10 @@ dnnl_status_t gb_onednn_call_make(struct call *call, const_dnnl_primitive_desc_t
                                   const int *names);
 void gb_onednn_call_free(struct call *call);
 
-// `scratchpad`: call->scratchpad_floats. The operands follow in the order of their names.
+// `scratchpad`: call->scratchpad_bytes. The operands follow in the order of their names.
 #define RUN(call, team, scratchpad, ...)                                                           \
     gb_onednn_call_run(call, team, scratchpad, (const void *const[]){__VA_ARGS__})
-void gb_onednn_call_run(const struct call *call, const struct team *team, float *scratchpad,
+void gb_onednn_call_run(const struct call *call, const struct team *team, void *scratchpad,
                         const void *const *operands);
 // What gb_backend_check says.
 enum gb_status gb_onednn_check(void);
@@ -73,9 +69,9 @@ void gb_onednn_reorder_end(const struct gb_exec *exec, double start);
 
 // An input as oneDNN reads it: in place, or copied to `room`.
 const float *gb_onednn_dense_input(const struct gb_exec *exec, const struct gb_tensor *view,
-                                   float *room);
+                                   void *room);
 // Where oneDNN writes an output: in place, or in `room`, from which it is delivered to the view.
-struct gb_tensor gb_onednn_dense_output(const struct gb_tensor *view, float *room);
+struct gb_tensor gb_onednn_dense_output(const struct gb_tensor *view, void *room);
 void gb_onednn_deliver(const struct gb_exec *exec, const struct gb_tensor *made,
                        const struct gb_tensor *view);
 

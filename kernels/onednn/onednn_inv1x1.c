@@ -21,7 +21,7 @@ struct inv1x1 {
     struct call forward, data, matrices;
     // Where things lie in scratch: v first, if copied, and in its place dv once v is read; then u
     // or du, if copied; the scratchpad of the primitive that runs.
-    size_t u_at, scratchpad_at, scratch_floats;
+    size_t u_at, scratchpad_at, scratch_bytes;
 };
 
 static const int product_names[] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, 0};
@@ -76,11 +76,11 @@ static dnnl_status_t make_products(struct inv1x1 *m, const struct gb_image_probl
 static void divide_scratch(struct inv1x1 *m, const struct gb_image_problem *p) {
     const struct gb_tensor v = gb_dense(NULL, p->n, p->h, p->w, p->c);
     const size_t scratchpad =
-        gb_max_size(gb_max_size(m->forward.scratchpad_floats, m->data.scratchpad_floats),
-                    m->matrices.scratchpad_floats);
-    m->u_at = aligned(gb_elements(&v));
+        gb_max_size(gb_max_size(m->forward.scratchpad_bytes, m->data.scratchpad_bytes),
+                    m->matrices.scratchpad_bytes);
+    m->u_at = aligned(gb_elements(&v) * sizeof(float));
     m->scratchpad_at = 2 * m->u_at;
-    m->scratch_floats = m->scratchpad_at + aligned(scratchpad);
+    m->scratch_bytes = m->scratchpad_at + aligned(scratchpad);
 }
 
 static void inv1x1_free(struct inv1x1 *m) {
@@ -126,7 +126,7 @@ enum gb_status gb_onednn_inv1x1_plan(const struct gb_image_problem *p, int threa
     snprintf(text, sizeof text, "%d of %dx%dx%d", p->n, p->h, p->w, p->c);
     GB_TRY(gb_onednn_told(inv1x1_make(p, threads, &inv1x1), "cannot plan channel mixing", text));
     *plan = (struct gb_inv1x1_plan){
-        .problem = *p, .scratch_floats = inv1x1->scratch_floats, .library = inv1x1};
+        .problem = *p, .scratch_bytes = inv1x1->scratch_bytes, .library = inv1x1};
     return GB_OK;
 }
 
@@ -141,8 +141,8 @@ void gb_onednn_inv1x1_forward(const struct gb_inv1x1_plan *plan, const struct gb
     assert(gb_inv1x1_operands_fit(plan, exec, v, u));
     const struct inv1x1 *m = plan->library;
     const float *input = gb_onednn_dense_input(exec, v, exec->scratch);
-    const struct gb_tensor made = gb_onednn_dense_output(u, exec->scratch + m->u_at);
-    RUN(&m->forward, &m->team, exec->scratch + m->scratchpad_at, input, matrices, made.data);
+    const struct gb_tensor made = gb_onednn_dense_output(u, gb_scratch(exec, m->u_at));
+    RUN(&m->forward, &m->team, gb_scratch(exec, m->scratchpad_at), input, matrices, made.data);
     gb_onednn_deliver(exec, &made, u);
 }
 
@@ -152,9 +152,9 @@ void gb_onednn_inv1x1_backward(const struct gb_inv1x1_plan *plan, const struct g
                                float *d_matrices) {
     assert(gb_inv1x1_operands_fit(plan, exec, v, du) && gb_inv1x1_operands_fit(plan, exec, dv, du));
     const struct inv1x1 *m = plan->library;
-    float *scratchpad = exec->scratch + m->scratchpad_at;
+    void *scratchpad = gb_scratch(exec, m->scratchpad_at);
     const float *input = gb_onednn_dense_input(exec, v, exec->scratch);
-    const float *gradient = gb_onednn_dense_input(exec, du, exec->scratch + m->u_at);
+    const float *gradient = gb_onednn_dense_input(exec, du, gb_scratch(exec, m->u_at));
     RUN(&m->matrices, &m->team, scratchpad, gradient, input, d_matrices);
     const struct gb_tensor made = gb_onednn_dense_output(dv, exec->scratch);
     RUN(&m->data, &m->team, scratchpad, gradient, matrices, made.data);

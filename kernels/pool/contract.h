@@ -11,7 +11,7 @@ static inline bool gb_pool_operands_fit(const struct gb_pool_plan *plan, const s
     const struct gb_pool_problem *p = &plan->problem;
     return gb_has_shape(x, p->n, p->h, p->w, p->c) &&
            gb_has_shape(y, p->n, gb_pool_out(p->h, p), gb_pool_out(p->w, p), p->c) &&
-           exec->scratch_floats >= plan->scratch_floats;
+           exec->scratch_bytes >= plan->scratch_bytes;
 }
 
 #endif

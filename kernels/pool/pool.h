@@ -26,8 +26,8 @@ enum gb_status gb_pool_check(const struct gb_pool_problem *p);
 
 struct gb_pool_plan {
     struct gb_pool_problem problem;
-    size_t scratch_floats; // that gb_exec must bring, however many threads it has
-    void *library;         // as in struct gb_conv_plan
+    size_t scratch_bytes; // that gb_exec must bring, however many threads it has
+    void *library;        // as in struct gb_conv_plan
 };
 
 // x and dx have the problem's shape; y and dy are n x gb_pool_out(h) x gb_pool_out(w) x c. Any

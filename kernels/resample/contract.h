@@ -12,7 +12,7 @@ static inline bool gb_upsample_operands_fit(const struct gb_upsample_plan *plan,
     const struct gb_upsample_problem *p = &plan->problem;
     return gb_has_shape(x, p->n, p->h, p->w, p->c) &&
            gb_has_shape(y, p->n, p->h * p->factor, p->w * p->factor, p->c) &&
-           exec->scratch_floats >= plan->scratch_floats;
+           exec->scratch_bytes >= plan->scratch_bytes;
 }
 
 #endif

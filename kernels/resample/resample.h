@@ -21,8 +21,8 @@ enum gb_status gb_upsample_check(const struct gb_upsample_problem *p);
 
 struct gb_upsample_plan {
     struct gb_upsample_problem problem;
-    size_t scratch_floats; // that gb_exec must bring, however many threads it has
-    void *library;         // as in struct gb_conv_plan
+    size_t scratch_bytes; // that gb_exec must bring, however many threads it has
+    void *library;        // as in struct gb_conv_plan
 };
 
 // x and dx have the problem's shape; y and dy are n x h*factor x w*factor x c. Any strides, no
@@ -69,13 +69,14 @@ void gb_resample_plan_free(struct gb_resample_plan *plan);
 
 // x and y: views of the plan's two sizes, of the same n and c, any strides, no overlap. Error bound
 // (taps of rows + taps of columns + 8) * 2^-24 * sum |products|. Scratch:
-// gb_resample_scratch_floats(x, threads).
+// gb_resample_scratch_bytes(x, threads).
 typedef void (*gb_resample_fn)(const struct gb_exec *exec, const struct gb_resample_plan *plan,
                                const struct gb_tensor *x, const struct gb_tensor *y);
 
 // A row of x for each thread.
-static inline size_t gb_resample_scratch_floats(const struct gb_tensor *x, int threads) {
-    return (size_t)threads * gb_round_up((size_t)x->w * (size_t)x->c, GB_CHANNEL_PAD);
+static inline size_t gb_resample_scratch_bytes(const struct gb_tensor *x, int threads) {
+    return (size_t)threads * gb_round_up((size_t)x->w * (size_t)x->c, GB_CHANNEL_PAD) *
+           sizeof(float);
 }
 
 // For kernels/registry.h.

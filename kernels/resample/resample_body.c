@@ -105,7 +105,7 @@ static void combine_columns(const struct resample *k, int n, int i, const float 
 
 static void resample_share(void *argument, int rank, int size) {
     const struct resample *k = argument;
-    float *row = k->rows + gb_resample_scratch_floats(k->x, rank);
+    float *row = (float *)((char *)k->rows + gb_resample_scratch_bytes(k->x, rank));
     const size_t h = (size_t)k->y->h;
     struct gb_range share = gb_partition((size_t)k->y->n * h, rank, size);
     for (size_t r = share.begin; r < share.end; r++) {
@@ -118,7 +118,7 @@ void GB_NAME(gb_resample_f32)(const struct gb_exec *exec, const struct gb_resamp
                               const struct gb_tensor *x, const struct gb_tensor *y) {
     assert(gb_has_shape(x, x->n, plan->rows.in, plan->columns.in, x->c));
     assert(gb_has_shape(y, x->n, plan->rows.out, plan->columns.out, x->c));
-    assert(exec->scratch_floats >= gb_resample_scratch_floats(x, exec->threads));
+    assert(exec->scratch_bytes >= gb_resample_scratch_bytes(x, exec->threads));
     struct resample resample = {plan, x, y, exec->scratch};
     const size_t taps = (size_t)(plan->rows.taps + plan->columns.taps);
     gb_parallel(gb_threads_for(exec, gb_elements(y) * taps), resample_share, &resample);

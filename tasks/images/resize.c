@@ -24,8 +24,8 @@ static enum gb_status resample(enum gb_resample_filter filter, const struct gb_t
                                const struct gb_tensor *y) {
     struct gb_resample_plan plan;
     GB_TRY(gb_resample_plan_size(filter, x->h, x->w, y->h, y->w, &plan));
-    struct gb_exec exec = {.threads = 1, .scratch_floats = gb_resample_scratch_floats(x, 1)};
-    exec.scratch = aligned_alloc(GB_ALIGNMENT, exec.scratch_floats * sizeof *exec.scratch);
+    struct gb_exec exec = {.threads = 1, .scratch_bytes = gb_resample_scratch_bytes(x, 1)};
+    exec.scratch = aligned_alloc(GB_ALIGNMENT, exec.scratch_bytes);
     if (exec.scratch)
         fastest_backend()->resample(&exec, &plan, x, y);
     const enum gb_status status = exec.scratch ? GB_OK : no_memory(x);

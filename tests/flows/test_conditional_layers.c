@@ -78,7 +78,7 @@ static void plan(struct layers *layers) {
         gb_conditional_coupling_plan(&layers->coupling, &builder, &builder, &coupling, true));
     strcpy(builder.prefix, "levels.0.");
     flow_check_ok(gb_split_prior_plan(&layers->split, &builder, BATCH, s.h, s.w, s.c));
-    layers->pass.exec.scratch_floats = builder.scratch;
+    layers->pass.exec.scratch_bytes = builder.scratch;
 }
 
 static void bind(struct layers *layers) {
@@ -88,7 +88,7 @@ static void bind(struct layers *layers) {
     gb_coupling_shared_bind(&layers->shared, arena, &layers->coupling, true);
     gb_conditional_coupling_bind(&layers->coupling, arena, &layers->shared, true);
     gb_split_prior_bind(&layers->split, arena, true);
-    layers->pass.exec.scratch = gb_arena_floats(arena, layers->pass.exec.scratch_floats);
+    layers->pass.exec.scratch = gb_arena_alloc(arena, layers->pass.exec.scratch_bytes);
     size_t workspace = gb_conditioning_net_workspace(&layers->actnorm.net);
     workspace = gb_max_size(workspace, gb_conditioning_net_workspace(&layers->inv1x1.net));
     workspace = gb_max_size(workspace, layers->coupling.features.workspace_floats);

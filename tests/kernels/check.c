@@ -95,10 +95,11 @@ double *gb_check_doubles(const char *name, size_t count) {
     return data;
 }
 
-struct gb_exec gb_check_exec(int threads, size_t scratch_floats) {
-    return (struct gb_exec){.threads = threads,
-                            .scratch = gb_check_floats("scratch", scratch_floats, GB_CHECK_DENSE),
-                            .scratch_floats = scratch_floats};
+struct gb_exec gb_check_exec(int threads, size_t scratch_bytes) {
+    return (struct gb_exec){
+        .threads = threads,
+        .scratch = gb_check_floats("scratch", scratch_bytes / sizeof(float), GB_CHECK_DENSE),
+        .scratch_bytes = scratch_bytes};
 }
 
 // Calls visit(argument, index, float) for each element in dense order.

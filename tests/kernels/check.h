@@ -32,7 +32,7 @@ struct gb_tensor gb_check_view(const char *name, int n, int h, int w, int c,
 // `count` zeros.
 double *gb_check_doubles(const char *name, size_t count);
 // An execution on `threads` threads with guarded scratch.
-struct gb_exec gb_check_exec(int threads, size_t scratch_floats);
+struct gb_exec gb_check_exec(int threads, size_t scratch_bytes);
 // True if no guard or gap of any live buffer was touched.
 bool gb_check_guards(void);
 // Frees all buffers.

@@ -88,7 +88,7 @@ static struct result run(const struct scene *s, const struct gb_backend *backend
         gb_copy_values(&s->uniform, &r.sample);
     }
     const struct gb_bernoulli *b = s->bernoulli;
-    const struct gb_exec exec = gb_check_exec(threads, gb_bernoulli_scratch_floats(&s->y));
+    const struct gb_exec exec = gb_check_exec(threads, gb_bernoulli_scratch_bytes(&s->y));
     backend->bernoulli_forward(&exec, b, &s->y, &s->logits, r.log_likelihood);
     backend->bernoulli_backward(&exec, b, &s->y, in_place ? &r.d_logits : &s->logits,
                                 s->d_log_likelihood, &r.d_logits);
@@ -171,7 +171,8 @@ static void normalised_probabilities_sum_to_one(void **state) {
                 double log_likelihood[2] = {0, 0};
                 struct gb_tensor y_view = gb_dense(y, 2, 1, 1, 1);
                 struct gb_tensor logits_view = gb_dense(logits, 2, 1, 1, 1);
-                const struct gb_exec exec = {.threads = 1, .scratch = scratch, .scratch_floats = 2};
+                const struct gb_exec exec = {
+                    .threads = 1, .scratch = scratch, .scratch_bytes = sizeof scratch};
                 backend->bernoulli_forward(&exec, &likelihoods[likelihood], &y_view, &logits_view,
                                            log_likelihood);
                 assert_true(gb_check_number("sum", exp(log_likelihood[0]) + exp(log_likelihood[1]),

@@ -85,7 +85,7 @@ static struct result run(const struct scene *s, const struct gb_backend *backend
         gb_copy_values(&s->logits, &r.d_logits);
         gb_copy_values(&s->logits, &r.mean);
     }
-    const struct gb_exec exec = gb_check_exec(threads, gb_categorical_scratch_floats(&s->y));
+    const struct gb_exec exec = gb_check_exec(threads, gb_categorical_scratch_bytes(&s->y));
     backend->categorical_forward(&exec, &s->y, &s->logits, r.log_likelihood);
     backend->categorical_backward(&exec, &s->y, in_place ? &r.d_logits : &s->logits,
                                   s->d_log_likelihood, &r.d_logits);

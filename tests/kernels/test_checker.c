@@ -211,7 +211,7 @@ static void damaged_coupling(const struct gb_exec *exec, enum gb_coupling_form f
     if (damage == IS_WRONG_ON_THREADS && exec->threads == 3)
         next_float(last_of(u));
     if (damage == USES_OLD_SCRATCH)
-        *last_of(u) += 0 * exec->scratch[0];
+        *last_of(u) += 0 * *(const float *)exec->scratch;
 }
 
 static void damaged_epilogue(const struct gb_exec *exec, enum gb_activation activation,

@@ -44,7 +44,7 @@ static struct results run(const struct gb_backend *backend, const struct gb_conv
         gb_check_view("dx", p->n, p->h, p->w, p->c, GB_CHECK_FLUSH),
         gb_check_view("dw", 1, 1, 1, weights, GB_CHECK_FLUSH),
     };
-    const struct gb_exec exec = gb_check_exec(threads, gb_conv_scratch_floats(plan, threads));
+    const struct gb_exec exec = gb_check_exec(threads, gb_conv_scratch_bytes(plan, threads));
     const struct gb_conv_epilogue none = {0};
     backend->conv_forward(plan, &exec, &x, packed, &none, &r.y);
     backend->conv_backward_data(plan, &exec, &dy, packed, NULL, &r.dx);

@@ -68,7 +68,7 @@ static struct result run(const struct scene *s, const struct gb_backend *backend
         gb_copy_values(&s->v, &r.u);
         gb_copy_values(&s->dv, &r.du);
     }
-    const struct gb_exec exec = gb_check_exec(threads, gb_dequantise_scratch_floats(&s->u));
+    const struct gb_exec exec = gb_check_exec(threads, gb_dequantise_scratch_bytes(&s->u));
     backend->dequantise_forward(&exec, &s->y, in_place ? &r.v : &s->u, &r.v, r.log_det);
     backend->dequantise_inverse(&exec, &s->y, in_place ? &r.u : &s->v, &r.u);
     backend->dequantise_backward(&exec, &s->y, &s->u, in_place ? &r.du : &s->dv, s->d_log_det,

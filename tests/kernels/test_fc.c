@@ -53,7 +53,7 @@ static void fixture_close(struct fixture *f) {
 }
 
 static struct gb_exec exec_of(const struct fixture *f, int threads) {
-    return gb_check_exec(threads, gb_fc_scratch_floats(&f->plan, threads));
+    return gb_check_exec(threads, gb_fc_scratch_bytes(&f->plan, threads));
 }
 
 // A sum, the sum of its terms' magnitudes and their number.

@@ -25,7 +25,7 @@ static struct gb_tensor view_like(const struct scene *s, const char *name) {
 }
 
 static void set_moments(const struct scene *s) {
-    const struct gb_exec exec = gb_check_exec(1, gb_moments_scratch_floats(&s->v));
+    const struct gb_exec exec = gb_check_exec(1, gb_moments_scratch_bytes(&s->v));
     gb_check_reference()->moments(&exec, &s->v, (float *)(uintptr_t)s->moments.mean,
                                   (float *)(uintptr_t)s->moments.variance, s->moments.stride);
 }
@@ -60,7 +60,7 @@ static struct result run(const struct scene *s, const struct gb_backend *backend
         gb_check_fill(&r.v, GB_CHECK_NORMAL, 1);
         gb_check_fill(&r.dv, GB_CHECK_NORMAL, 2);
     }
-    const struct gb_exec exec = gb_check_exec(threads, gb_instance_norm_scratch_floats(&s->v));
+    const struct gb_exec exec = gb_check_exec(threads, gb_instance_norm_scratch_bytes(&s->v));
     backend->instance_norm_forward(&exec, s->activation, in_place ? &r.y : &s->v, &s->moments,
                                    &r.y);
     backend->instance_norm_inverse(&exec, in_place ? &r.v : &s->v, &s->moments, &r.v);

@@ -19,7 +19,7 @@ static void mix(const struct gb_backend *backend, int threads, const struct oper
     const struct gb_image_problem problem = {o->v.n, o->v.h, o->v.w, o->v.c};
     struct gb_inv1x1_plan plan;
     assert_int_equal(backend->inv1x1_plan(&problem, threads, &plan), GB_OK);
-    const struct gb_exec exec = gb_check_exec(threads, plan.scratch_floats);
+    const struct gb_exec exec = gb_check_exec(threads, plan.scratch_bytes);
     backend->inv1x1_forward(&plan, &exec, &o->v, o->matrices, &o->u);
     backend->inv1x1_backward(&plan, &exec, &o->v, o->matrices, &o->du, &o->dv, o->d_matrices);
     backend->inv1x1_plan_free(&plan);

@@ -93,7 +93,7 @@ static struct result run(const struct scene *s, const struct gb_backend *backend
         r.log_likelihood[n] = EARLIER;
     if (in_place)
         gb_copy_values(&s->uniform, &r.sample);
-    const struct gb_exec exec = gb_check_exec(threads, gb_logistic_scratch_floats(&s->x));
+    const struct gb_exec exec = gb_check_exec(threads, gb_logistic_scratch_bytes(&s->x));
     backend->logistic_forward(&exec, s->levels, &s->x, &s->raw, r.log_likelihood);
     backend->logistic_backward(&exec, s->levels, &s->x, &s->raw, s->d_log_likelihood, &r.d_raw);
     backend->logistic_sample(&exec, s->levels, in_place ? &r.sample : &s->uniform, &s->raw,

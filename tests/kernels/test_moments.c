@@ -38,7 +38,7 @@ static struct result run(const struct scene *s, const struct gb_backend *backend
     const size_t floats = (size_t)((s->groups - 1) * s->stride + s->v.c);
     struct result r = {gb_check_floats("mean", floats, GB_CHECK_FLUSH),
                        gb_check_floats("variance", floats, GB_CHECK_FLUSH)};
-    const struct gb_exec exec = gb_check_exec(threads, gb_moments_scratch_floats(&s->v));
+    const struct gb_exec exec = gb_check_exec(threads, gb_moments_scratch_bytes(&s->v));
     backend->moments(&exec, &s->v, r.mean, r.variance, s->stride);
     return r;
 }

@@ -49,7 +49,7 @@ static struct result run(const struct scene *s, const struct gb_backend *backend
     struct result r = {view_like(s, &s->dy, "y"), view_like(s, &s->x, "dx")};
     struct gb_pool_plan plan;
     assert_int_equal(backend->max_pool_plan(&s->problem, GB_CHECK_MAX_THREADS, &plan), GB_OK);
-    const struct gb_exec exec = gb_check_exec(threads, plan.scratch_floats);
+    const struct gb_exec exec = gb_check_exec(threads, plan.scratch_bytes);
     backend->max_pool_forward(&plan, &exec, &s->x, &r.y);
     backend->max_pool_backward(&plan, &exec, &s->x, &s->dy, &r.dx);
     backend->max_pool_plan_free(&plan);

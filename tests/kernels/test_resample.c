@@ -30,7 +30,7 @@ static struct result run(const struct scene *s, const struct gb_backend *backend
     const struct gb_upsample_problem problem = {s->x.n, s->x.h, s->x.w, s->x.c, s->factor};
     struct gb_upsample_plan plan;
     assert_int_equal(backend->upsample_plan(&problem, GB_CHECK_MAX_THREADS, &plan), GB_OK);
-    const struct gb_exec exec = gb_check_exec(threads, plan.scratch_floats);
+    const struct gb_exec exec = gb_check_exec(threads, plan.scratch_bytes);
     backend->upsample_forward(&plan, &exec, &s->x, &r.y);
     backend->upsample_backward(&plan, &exec, &s->dy, &r.dx);
     backend->upsample_plan_free(&plan);
@@ -152,7 +152,7 @@ static void check_resampling(enum gb_resample_filter filter, const struct gb_res
     GB_CHECK_EACH_BACKEND(backend)
         for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
             const struct gb_exec exec =
-                gb_check_exec(threads, gb_resample_scratch_floats(&x, threads));
+                gb_check_exec(threads, gb_resample_scratch_bytes(&x, threads));
             struct gb_tensor y = gb_check_view("y", n, rows->out, columns->out, c, layout);
             backend->resample(&exec, plan, &x, &y);
             assert_true(gb_check_same_bits("resampled", &want, &y));
@@ -207,7 +207,7 @@ static void resampling_gives_the_same_bits_on_large_images(void **state) {
     GB_CHECK_EACH_BACKEND(backend)
         for (int threads = 1; threads <= GB_CHECK_MAX_THREADS; threads++) {
             const struct gb_exec exec =
-                gb_check_exec(threads, gb_resample_scratch_floats(&x, threads));
+                gb_check_exec(threads, gb_resample_scratch_bytes(&x, threads));
             struct gb_tensor y = gb_check_view("y", 1, 30, 50, 3, GB_CHECK_FLUSH);
             backend->resample(&exec, &plan, &x, &y);
             assert_true(gb_check_same_bits("resampled", &want, &y));

@@ -80,7 +80,7 @@ static void notes_plans_and_directions(void **state) {
     struct gb_conv_plan plan;
     assert_int_equal(backend->conv_plan(&problem, 1, &plan), GB_OK);
     assert_true(plan.weight_floats > 0);
-    struct gb_exec exec = gb_check_exec(1, gb_conv_scratch_floats(&plan, 1));
+    struct gb_exec exec = gb_check_exec(1, gb_conv_scratch_bytes(&plan, 1));
     struct gb_tensor x = gb_check_view("x", 1, 4, 4, 2, GB_CHECK_DENSE);
     struct gb_tensor dy = gb_check_view("dy", 1, 4, 4, 3, GB_CHECK_DENSE);
     float *packed = gb_check_floats("packed", plan.weight_floats, GB_CHECK_DENSE);
