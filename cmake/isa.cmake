@@ -27,6 +27,12 @@ set(gb_isa_flags_avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefe
 set(gb_isa_flags_avx512_bf16 ${gb_isa_flags_avx512} -mavx512bf16)
 set(gb_isa_flags_amx_bf16 -mamx-tile -mamx-bf16)
 
+# Memory blocks are aligned to cache lines, and prefetches step by them.
+set(GB_CACHE_LINE 64 CACHE STRING "Bytes of a cache line of the target: 64, or 128 for some Arm CPUs")
+if(NOT GB_CACHE_LINE EQUAL 64)
+    target_compile_definitions(gb_options INTERFACE GB_CACHE_LINE=${GB_CACHE_LINE})
+endif()
+
 # kernels/isas.h: GB_ISAS(X) and GB_DOT_ISAS(X), X(isa) for each.
 list(TRANSFORM gb_isas REPLACE ".+" "X(\\0)" OUTPUT_VARIABLE isas)
 list(JOIN isas " " GB_ISA_LIST)

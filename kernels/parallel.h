@@ -9,14 +9,14 @@
 #include "base/status.h"
 #include "kernels/cpu.h"
 
-// How a kernel is run: on how many threads, and with which scratch memory. Caller-owned; the
-// scratch is at least what the kernel's plan asks for at this number of threads, 64-byte aligned.
+// How a kernel is run: its threads and its scratch memory, which the caller owns. The scratch is at
+// least what the kernel's plan asks for with this many threads, aligned to GB_ALIGNMENT.
 struct gb_exec {
     int threads;
     void *scratch;
     size_t scratch_bytes;
-    // NULL, or where a kernel that reorders operands for a foreign library adds the seconds that it
-    // spent on that. Native kernels pack as they go and add nothing.
+    // NULL, or where kernels that reorder operands for a vendor library add the seconds spent on it.
+    // Native kernels pack as part of their loops and add nothing.
     double *reorder_seconds;
 };
 

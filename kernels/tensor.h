@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A tensor is a view: it names memory that somebody else owns. NHWC with the channel innermost; the
+// A tensor is a view of memory that somebody else owns. NHWC with the channel innermost; the
 // pixel stride may exceed the channel count, so a channel slice is a view of the same memory.
 #ifndef GB_TENSOR_H
 #define GB_TENSOR_H
@@ -22,9 +22,12 @@ struct gb_tensor {
     ptrdiff_t image, row, pixel; // strides, in elements; the channel stride is 1
 };
 
-// Per-channel vectors and packed weights are padded with zeros to this many floats, so that kernels
-// may read whole vectors of them at any instruction set. Tensors' own channels are not padded.
-enum { GB_CHANNEL_PAD = 32, GB_ALIGNMENT = 64 };
+// Per-channel vectors and packed weights are padded with zeros to GB_CHANNEL_PAD floats, so that
+// kernels can read whole vectors with any instruction set. Tensors' own channels are not padded.
+#if !defined(GB_CACHE_LINE)
+#define GB_CACHE_LINE 64 // bytes; the build says 128 for CPUs that have such lines
+#endif
+enum { GB_CHANNEL_PAD = 32, GB_ALIGNMENT = GB_CACHE_LINE };
 
 static inline size_t gb_round_up(size_t value, size_t multiple) {
     return (value + multiple - 1) / multiple * multiple;
@@ -61,8 +64,8 @@ static inline struct gb_tensor gb_images(const struct gb_tensor *t, int first, i
     return slice;
 }
 
-// All images of a view as one, n*h rows high. They must lie one below the other (image == h*row),
-// as those of a dense tensor do and channel slices of it.
+// All images of a view as one of n*h rows. They must be contiguous (image == h*row), as in a dense
+// tensor and its channel slices.
 static inline struct gb_tensor gb_stack_images(const struct gb_tensor *t) {
     assert(t->type == GB_F32 && t->image == t->h * t->row);
     struct gb_tensor stacked = *t;

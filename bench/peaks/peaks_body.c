@@ -6,16 +6,16 @@
 #include "kernels/cpu.h"
 #include "kernels/simd/simd.h"
 
-// Two units of latency 4 to 5 need ten independent chains; with the two operands they fit in the 16
-// registers of AVX2.
+// Two FMA units with a latency of 4 to 5 cycles need ten independent chains; with the two operands
+// they fit in 16 registers.
 enum { CHAINS = 12 };
 
 static float fma_rounds(size_t rounds) {
     gb_v chain[CHAINS];
     for (int i = 0; i < CHAINS; i++)
         chain[i] = gb_v_set(2.0f + (float)i);
-    // Every chain falls towards 1 and stays a normal number. None starts there: the compiler would
-    // see that it stands still.
+    // Every chain falls towards 1 and stays a normal number. None starts at 1, where the compiler
+    // could prove it constant.
     const gb_v factor = gb_v_set(0.5f), addend = gb_v_set(0.5f);
     for (size_t round = 0; round < rounds; round++)
         for (int i = 0; i < CHAINS; i++)
@@ -34,26 +34,26 @@ const struct gb_fma_body GB_NAME(gb_fma_body) = {
     .run = fma_rounds,
 };
 
-// Keeps the compiler from making one round of several, and from seeing a whole copy and calling
-// memcpy, which may bypass the caches.
+// Keeps the compiler from merging rounds, and from turning a copy into memcpy, which may bypass the
+// caches.
 static inline void barrier(void) {
     __asm__ volatile("" ::: "memory");
 }
 
-// Vectors in one turn of a loop, so that counting the turns does not hold up L1.
-enum { TURN = 8, STEP = TURN * GB_LANES };
-static_assert(GB_STREAM_CHUNK % STEP == 0, "chunks are whole turns");
+// Vectors per iteration, so that loop control does not limit L1 bandwidth.
+enum { UNROLL = 8, STEP = UNROLL * GB_LANES };
+static_assert(GB_STREAM_CHUNK % STEP == 0, "chunks are a multiple of an iteration");
 
 static float read_array(float *const arrays[], size_t count, size_t rounds) {
     const float *a = arrays[0];
-    gb_v sum[TURN] = {{0}};
+    gb_v sum[UNROLL] = {{0}};
     for (size_t round = 0; round < rounds; round++, barrier())
         for (size_t i = 0; i < count; i += STEP) {
             GB_UNROLL
-            for (int j = 0; j < TURN; j++)
+            for (int j = 0; j < UNROLL; j++)
                 sum[j] += gb_v_load(a + i + j * GB_LANES);
         }
-    for (int j = 1; j < TURN; j++)
+    for (int j = 1; j < UNROLL; j++)
         sum[0] += sum[j];
     return gb_v_sum(sum[0]);
 }

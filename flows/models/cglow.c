@@ -128,7 +128,7 @@ static void bind_step(struct gb_cglow *model, struct step *step,
     size_t floats = gb_conditioning_net_workspace(&step->actnorm.net);
     floats = gb_max_size(floats, gb_conditioning_net_workspace(&step->inv1x1.net));
     floats = gb_max_size(floats, step->coupling.features.workspace_floats);
-    model->job_workspace = gb_max_size(model->job_workspace, floats);
+    model->job_workspace = gb_max_size(model->job_workspace, floats * sizeof(float));
 }
 
 static void bind(struct gb_model *base) {

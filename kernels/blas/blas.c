@@ -37,7 +37,7 @@ void gb_blas_multiply(int rows, int columns, int depth, struct gb_matrix a, bool
 }
 #endif
 
-// Inside a parallel region an OpenMP library takes one thread by itself; outside, this many.
+// Inside a parallel region an OpenMP library takes one thread; outside, omp_get_max_threads().
 void gb_blas_parallel(int threads, gb_parallel_body body, void *argument) {
     int before = omp_get_max_threads();
     omp_set_num_threads(1);
@@ -66,7 +66,7 @@ static const char *library(void) {
     return text;
 }
 
-// The plans' entries, which know the fallback that they were made over.
+// One plan function per native backend: it passes its fallback on to the kernels.
 #define PLANS(isa)                                                                                 \
     static const struct gb_blas_fallback over__##isa = {&gb_backend__##isa,                        \
                                                         gb_blas_epilogue__##isa};                  \

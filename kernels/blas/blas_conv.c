@@ -12,12 +12,11 @@
 #include "kernels/conv/contract.h"
 
 enum {
-    // Output pixels in a block: enough for the library's packing of W, anew in each product, to
-    // cost little. Whole gathered rows of fewer pixels, as many floats in all, took 1.2 times as
+    // Output pixels in a block: enough to amortise the library's packing of W, repeated in each
+    // product. Complete gathered rows of fewer pixels, with as many floats in all, took 1.2 times as
     // long (256 to 256 channels, 3x3).
     BLOCK_PIXELS = 1024,
-    // Floats of gathered rows at a time, which is as many of their columns as fit: half of a
-    // level-2 cache of 2 MiB.
+    // Floats of gathered rows at a time, as many columns as fit: half of an L2 cache of 2 MiB.
     GATHERED_FLOATS = 1 << 18,
     // Rows of W in a piece of the weight gradient.
     PIECE_ROWS = GATHERED_FLOATS / BLOCK_PIXELS,
@@ -35,7 +34,7 @@ static bool is_pointwise(const struct gb_conv_problem *p) {
 }
 
 // A thread's scratch: gathered rows (or their gradient, on its way to col2im), k floats of each
-// pixel of a block (the product, or dy where it is no matrix), and a piece of the weight gradient.
+// pixel of a block (the product, or dy where it is not a matrix), and a piece of the weight gradient.
 struct scratch_plan {
     size_t gathered, outputs, piece;
 };
@@ -80,7 +79,7 @@ void gb_blas_conv_plan_free(struct gb_conv_plan *plan) {
     (void)plan;
 }
 
-// Where weight number `index` of an OIHW array stands in the packed one.
+// The packed index of weight `index` of an OIHW array.
 static size_t packed_index(const struct gb_conv_problem *p, size_t index) {
     size_t taps = (size_t)p->kernel_h * (size_t)p->kernel_w, c = (size_t)p->c;
     size_t tap = index % taps, q = index / taps % c, o = index / taps / c;
@@ -131,7 +130,7 @@ static struct gb_matrix weight_rows(const struct conv_run *run, size_t row) {
 
 // ---- Pixels of a view, numbered through its images ----
 
-// Pixels that lie side by side in one image row.
+// Neighbouring pixels of one image row.
 struct stretch {
     int n, i, j;
     size_t pixels;

@@ -6,16 +6,16 @@
 #include "kernels/fc/contract.h"
 
 enum {
-    // Weights in a product. With a batch of 2 OpenBLAS spends more on packing its operands than on
-    // the product, and leaves it out where there are up to 10^6 multiply-adds; and of the gradient
-    // as many stay in cache for Adam. Measured forward: 3 times as fast from 4096 and more inputs.
+    // Weights in a product. With a batch of 2, OpenBLAS spends more on packing its operands than on
+    // the product; up to 10^6 multiply-adds it does not pack. A gradient of this size also stays in
+    // cache for Adam. Measured forward: 3 times as fast from 4096 inputs on.
     PIECE_FLOATS = 1 << 17,
-    // Results of a forward product: it leaves packing out for up to 1200 only. Measured: 6 times as
-    // fast from 128 inputs to 2304 outputs.
+    // Results of a forward product: OpenBLAS packs from 1200 on. Measured: 6 times as fast from 128
+    // inputs to 2304 outputs.
     PIECE_RESULTS = 1024,
 };
 
-// Outputs in a product of whole rows of W.
+// Outputs in a product of complete rows of W.
 static size_t piece_outputs(const struct gb_fc_problem *p) {
     return gb_min_size((size_t)p->k, gb_max_size(PIECE_FLOATS / gb_fc_inputs(p), 1));
 }
@@ -39,7 +39,7 @@ void gb_blas_fc_plan_free(struct gb_fc_plan *plan) {
     (void)plan;
 }
 
-// Where weight number `index` of PyTorch's array, k rows of c*h*w, stands in the packed one.
+// The packed index of weight `index` of PyTorch's array, k rows of c*h*w.
 static size_t packed_index(const struct gb_fc_problem *p, size_t index) {
     size_t pixels = (size_t)p->h * (size_t)p->w, c = (size_t)p->c;
     size_t pixel = index % pixels, q = index / pixels % c, o = index / pixels / c;
@@ -102,7 +102,7 @@ static void forward_outputs(void *argument, int rank, int size) {
     }
 }
 
-// A float of gb_threads_for in the time of a weight that is read from cache.
+// A weight read from cache takes as long as a float of gb_threads_for.
 static int threads_for(const struct gb_fc_plan *plan, const struct gb_exec *exec) {
     return gb_threads_for(exec, plan->weight_floats);
 }

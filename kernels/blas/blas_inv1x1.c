@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Channel mixing as SGEMM, a product for each sample where its pixels lie in one run, a pixel
-// stride apart, else one for each of its rows. Threads divide the pixels, and for the matrices'
-// gradient the rows of all matrices.
+// inv1x1 as SGEMM: one product per sample where its pixels are evenly spaced, otherwise one per image
+// row. Threads divide the pixels, and for the matrices' gradient the rows of all matrices.
 #include "kernels/blas/layers.h"
 #include "kernels/blas/product.h"
 #include "kernels/inv1x1/contract.h"
@@ -27,7 +26,7 @@ struct inv1x1_run {
     float *d_matrices;
 };
 
-// A row's stride says nothing where there is but one.
+// The row stride of a single row is irrelevant.
 static bool image_is_run(const struct gb_tensor *t) {
     return t->h == 1 || t->row == t->w * t->pixel;
 }
@@ -52,10 +51,10 @@ static struct gb_matrix matrix_from(float *matrices, size_t row, size_t c) {
 static void multiply_pixels(const struct inv1x1_run *run, struct gb_range share) {
     const struct gb_tensor *in = run->in;
     size_t pixels = (size_t)in->h * (size_t)in->w, c = (size_t)in->c;
-    size_t most = run_pixels(in, run->out);
+    size_t run_length = run_pixels(in, run->out);
     for (size_t at = share.begin, next; at < share.end; at = next) {
         size_t n = at / pixels, pixel = at % pixels;
-        next = gb_min_size(share.end, (at / most + 1) * most);
+        next = gb_min_size(share.end, (at / run_length + 1) * run_length);
         gb_blas_multiply((int)(next - at), in->c, in->c, pixels_from(in, n, pixel), false,
                          matrix_from(run->matrices, n * c, c), !run->transposed, false,
                          pixels_from(run->out, n, pixel));
@@ -66,11 +65,11 @@ static void multiply_pixels(const struct inv1x1_run *run, struct gb_range share)
 static void gradient_rows(const struct inv1x1_run *run, size_t n, size_t first, size_t count) {
     const struct gb_tensor *in = run->in;
     size_t pixels = (size_t)in->h * (size_t)in->w, c = (size_t)in->c;
-    size_t most = run_pixels(in, run->input);
-    for (size_t pixel = 0; pixel < pixels; pixel += most) {
+    size_t run_length = run_pixels(in, run->input);
+    for (size_t pixel = 0; pixel < pixels; pixel += run_length) {
         struct gb_matrix d_output = pixels_from(in, n, pixel);
         d_output.data += first;
-        gb_blas_multiply((int)count, in->c, (int)most, d_output, true,
+        gb_blas_multiply((int)count, in->c, (int)run_length, d_output, true,
                          pixels_from(run->input, n, pixel), false, pixel > 0,
                          matrix_from(run->d_matrices, n * c + first, c));
     }

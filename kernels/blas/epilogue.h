@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What follows a product while it is in cache, once for each instruction set.
+// What follows a product while it is in cache, compiled once per instruction set.
 #ifndef GB_BLAS_EPILOGUE_H
 #define GB_BLAS_EPILOGUE_H
 

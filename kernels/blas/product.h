@@ -26,8 +26,8 @@ void gb_blas_parallel(int threads, gb_parallel_body body, void *argument);
 void gb_blas_update(const struct gb_blas_fallback *fallback, const struct gb_adam_target *target,
                     size_t first, size_t count, const float *gradient);
 
-// Pieces of at most `largest` that `count` is divided into, as many for each of `size` ranks; some
-// may be empty. gb_partition then gives each rank its pieces and each piece its part of `count`.
+// Into how many pieces of at most `largest` items to divide `count`: a multiple of `size`, the number
+// of ranks, so some may be empty. gb_partition maps ranks to pieces and pieces to items.
 static inline size_t gb_blas_pieces(size_t count, size_t largest, int size) {
     return gb_round_up((count + largest - 1) / largest, (size_t)size);
 }

@@ -15,7 +15,7 @@
 #include "kernels/pool/contract.h"
 #include "kernels/resample/contract.h"
 
-// ---- Products: what a convolution and an inner product have in common ----
+// ---- Products: convolutions and inner products ----
 
 struct product_shape {
     describe_fn describe;
@@ -23,14 +23,14 @@ struct product_shape {
     int y_dimensions;
     dnnl_dims_t strides, padding;
     enum gb_activation activation;
-    bool scaled; // a forward primitive with a scale is wanted as well
+    bool scaled; // also create a forward primitive with a scale
 };
 
 // What plan->library points to.
 struct product {
     const struct gb_backend *fallback; // for Adam and the epilogues' gradients
-    struct team team;
-    float *no_bias;           // zeros
+    struct executor executor;
+    float *zero_bias;         // zeros
     struct call pack, unpack; // between PyTorch's order and the packed layout
     struct call forward[2];   // without and with a scale
     // The data gradient, and packed weights into the layout that it reads.
@@ -38,8 +38,8 @@ struct product {
     // The weight gradient, and what it writes into the packed layout.
     struct call weights, weights_reorder;
     size_t packed_floats, own_bytes; // own: the larger of the gradients' layouts of weights
-    // Where things lie in scratch: x first, if copied; then y, if copied; weights as a gradient has
-    // them; in the packed layout; the scratchpad of the primitive that runs; what the fallback takes.
+    // Offsets in scratch, in bytes, in this order: a copy of x at 0; a copy of y; weights in a
+    // gradient's own layout; in the packed layout; the primitive's scratchpad; the fallback's part.
     size_t y_at, own_at, packed_at, scratchpad_at, rest_at;
 };
 
@@ -90,8 +90,8 @@ static const int data_names[] = {DNNL_ARG_DIFF_DST, DNNL_ARG_WEIGHTS, DNNL_ARG_D
 static const int weights_names[] = {DNNL_ARG_SRC, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_WEIGHTS, 0};
 static const int reorder_names[] = {DNNL_ARG_FROM, DNNL_ARG_TO, 0};
 
-// What making a product's primitives needs, and is freed thereafter.
-struct making {
+// What is needed only while a product's primitives are created.
+struct builder {
     struct product *product;
     const struct product_shape *shape;
     struct layout x, y, bias, any_weights, plain_weights;
@@ -100,8 +100,8 @@ struct making {
     layout_view packed; // as `forward` has it
 };
 
-static dnnl_status_t describe(const struct making *m, enum direction direction, layout_view weights,
-                              const_dnnl_primitive_attr_t attributes,
+static dnnl_status_t describe(const struct builder *m, enum direction direction,
+                              layout_view weights, const_dnnl_primitive_attr_t attributes,
                               dnnl_primitive_desc_t *descriptor) {
     struct primitive_spec spec = {.direction = direction,
                                   .source = layout_of(&m->x),
@@ -115,7 +115,7 @@ static dnnl_status_t describe(const struct making *m, enum direction direction, 
     return m->shape->describe(gb_onednn_engine, &spec, descriptor);
 }
 
-static dnnl_status_t make_forward(struct making *m, bool scaled, layout_view weights,
+static dnnl_status_t make_forward(struct builder *m, bool scaled, layout_view weights,
                                   dnnl_primitive_desc_t *descriptor) {
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_status_t status = gb_onednn_attributes_make(&attributes);
@@ -131,7 +131,7 @@ static dnnl_status_t make_forward(struct making *m, bool scaled, layout_view wei
     return status;
 }
 
-static dnnl_status_t make_scaled_forward(struct making *m) {
+static dnnl_status_t make_scaled_forward(struct builder *m) {
     dnnl_primitive_desc_t descriptor = NULL;
     dnnl_status_t status = make_forward(m, true, m->packed, &descriptor);
     if (descriptor)
@@ -149,13 +149,13 @@ static dnnl_status_t make_reorder(struct call *call, layout_view from, layout_vi
     return status;
 }
 
-static dnnl_status_t make_packing(struct making *m) {
+static dnnl_status_t make_packing(struct builder *m) {
     layout_view plain = layout_of(&m->plain_weights);
     DNNL_TRY(make_reorder(&m->product->pack, plain, m->packed, NULL));
     return make_reorder(&m->product->unpack, m->packed, plain, NULL);
 }
 
-static dnnl_status_t make_data(struct making *m) {
+static dnnl_status_t make_data(struct builder *m) {
     struct product *p = m->product;
     DNNL_TRY(describe(m, BACKWARD_DATA, layout_of(&m->any_weights), m->attributes, &m->data));
     DNNL_TRY(gb_onednn_call_make(&p->data, m->data, data_names));
@@ -166,7 +166,7 @@ static dnnl_status_t make_data(struct making *m) {
                : make_reorder(&p->data_reorder, m->packed, own, m->attributes);
 }
 
-static dnnl_status_t make_weights(struct making *m) {
+static dnnl_status_t make_weights(struct builder *m) {
     struct product *p = m->product;
     DNNL_TRY(describe(m, BACKWARD_WEIGHTS, layout_of(&m->any_weights), m->attributes, &m->weights));
     DNNL_TRY(gb_onednn_call_make(&p->weights, m->weights, weights_names));
@@ -177,7 +177,7 @@ static dnnl_status_t make_weights(struct making *m) {
                : make_reorder(&p->weights_reorder, own, m->packed, m->attributes);
 }
 
-static dnnl_status_t make_layouts(struct making *m) {
+static dnnl_status_t make_layouts(struct builder *m) {
     const struct product_shape *s = m->shape;
     DNNL_TRY(layout_make(&m->x, 4, s->x, dnnl_nhwc));
     DNNL_TRY(layout_make(&m->y, s->y_dimensions, s->y, s->y_dimensions == 2 ? dnnl_nc : dnnl_nhwc));
@@ -195,7 +195,7 @@ static void list_calls(struct product *p, struct call *calls[CALLS]) {
     memcpy(calls, all, sizeof all);
 }
 
-static void divide_scratch(struct making *m) {
+static void divide_scratch(struct builder *m) {
     struct product *p = m->product;
     struct call *calls[CALLS];
     size_t scratchpad = 0;
@@ -209,7 +209,7 @@ static void divide_scratch(struct making *m) {
     p->rest_at = p->scratchpad_at + aligned(scratchpad);
 }
 
-static dnnl_status_t make_primitives(struct making *m) {
+static dnnl_status_t make_primitives(struct builder *m) {
     struct product *p = m->product;
     DNNL_TRY(make_layouts(m));
     DNNL_TRY(gb_onednn_attributes_make(&m->attributes));
@@ -222,10 +222,10 @@ static dnnl_status_t make_primitives(struct making *m) {
     DNNL_TRY(make_weights(m));
     p->packed_floats = layout_bytes(m->packed) / sizeof(float);
     divide_scratch(m);
-    return dnnl_stream_create(&p->team.stream, gb_onednn_engine, dnnl_stream_default_flags);
+    return dnnl_stream_create(&p->executor.stream, gb_onednn_engine, dnnl_stream_default_flags);
 }
 
-static void making_free(struct making *m) {
+static void builder_free(struct builder *m) {
     struct layout *layouts[] = {&m->x, &m->y, &m->bias, &m->any_weights, &m->plain_weights};
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
         layout_free(layouts[i]);
@@ -244,9 +244,9 @@ static void product_free(struct product *p) {
     list_calls(p, calls);
     for (int i = 0; i < CALLS; i++)
         gb_onednn_call_free(calls[i]);
-    if (p->team.stream)
-        dnnl_stream_destroy(p->team.stream);
-    free(p->no_bias);
+    if (p->executor.stream)
+        dnnl_stream_destroy(p->executor.stream);
+    free(p->zero_bias);
     free(p);
 }
 
@@ -256,13 +256,13 @@ static dnnl_status_t product_make(const struct product_shape *shape, int threads
     struct product *p = calloc(1, sizeof *p);
     if (!p)
         return dnnl_out_of_memory;
-    p->team.threads = threads;
-    p->no_bias = calloc((size_t)shape->y[1], sizeof *p->no_bias);
-    struct making making = {.product = p, .shape = shape};
+    p->executor.threads = threads;
+    p->zero_bias = calloc((size_t)shape->y[1], sizeof *p->zero_bias);
+    struct builder builder = {.product = p, .shape = shape};
     int before = gb_onednn_set_threads(threads);
-    dnnl_status_t status = p->no_bias ? make_primitives(&making) : dnnl_out_of_memory;
+    dnnl_status_t status = p->zero_bias ? make_primitives(&builder) : dnnl_out_of_memory;
     omp_set_num_threads(before);
-    making_free(&making);
+    builder_free(&builder);
     if (status != dnnl_success) {
         product_free(p);
         p = NULL;
@@ -274,19 +274,19 @@ static dnnl_status_t product_make(const struct product_shape *shape, int threads
 static void reorder(const struct product *p, const struct gb_exec *exec, const struct call *call,
                     const float *from, float *to) {
     double start = gb_onednn_reorder_start(exec);
-    RUN(call, &p->team, gb_scratch(exec, p->scratchpad_at), from, to);
+    RUN(call, &p->executor, gb_scratch(exec, p->scratchpad_at), from, to);
     gb_onednn_reorder_end(exec, start);
 }
 
 static void product_forward(const struct product *p, const struct gb_exec *exec,
                             const struct gb_tensor *x, const float *packed,
                             const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
-    const float *bias = epilogue->bias ? epilogue->bias : p->no_bias, *scale = epilogue->scale;
+    const float *bias = epilogue->bias ? epilogue->bias : p->zero_bias, *scale = epilogue->scale;
     const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
     struct gb_tensor output = gb_onednn_dense_output(y, gb_scratch(exec, p->y_at));
-    RUN(&p->forward[scale != NULL], &p->team, gb_scratch(exec, p->scratchpad_at), input, packed,
+    RUN(&p->forward[scale != NULL], &p->executor, gb_scratch(exec, p->scratchpad_at), input, packed,
         bias, output.data, scale);
-    gb_onednn_deliver(exec, &output, y);
+    gb_onednn_copy_out(exec, &output, y);
 }
 
 static void product_data(const struct product *p, const struct gb_exec *exec,
@@ -298,7 +298,7 @@ static void product_data(const struct product *p, const struct gb_exec *exec,
         reorder(p, exec, &p->data_reorder, packed, gb_scratch(exec, p->own_at));
         weights = gb_scratch(exec, p->own_at);
     }
-    RUN(&p->data, &p->team, gb_scratch(exec, p->scratchpad_at), input, weights, dx->data);
+    RUN(&p->data, &p->executor, gb_scratch(exec, p->scratchpad_at), input, weights, dx->data);
 }
 
 static void product_weights(const struct product *p, const struct gb_exec *exec,
@@ -308,7 +308,7 @@ static void product_weights(const struct product *p, const struct gb_exec *exec,
     const float *gradient = gb_onednn_dense_input(exec, dy, gb_scratch(exec, p->y_at));
     float *packed = update ? gb_scratch(exec, p->packed_at) : d_packed;
     float *own = p->weights_reorder.primitive ? gb_scratch(exec, p->own_at) : packed;
-    RUN(&p->weights, &p->team, gb_scratch(exec, p->scratchpad_at), input, gradient, own);
+    RUN(&p->weights, &p->executor, gb_scratch(exec, p->scratchpad_at), input, gradient, own);
     if (p->weights_reorder.primitive)
         reorder(p, exec, &p->weights_reorder, own, packed);
     if (update)
@@ -345,7 +345,7 @@ static enum gb_status conv_plan(const struct gb_backend *fallback, const struct 
     struct product *product;
     gb_conv_print(p, text);
     GB_TRY(
-        gb_onednn_told(product_make(&shape, threads, &product), "cannot plan convolution", text));
+        gb_onednn_status(product_make(&shape, threads, &product), "cannot plan convolution", text));
     product->fallback = fallback;
     const struct gb_tensor x = gb_dense(NULL, p->n, p->h, p->w, p->c);
     *plan = (struct gb_conv_plan){.problem = *p,
@@ -367,12 +367,12 @@ static void conv_plan_free(struct gb_conv_plan *plan) {
 
 static void conv_pack(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
     const struct product *p = plan->library;
-    RUN(&p->pack, &p->team, NULL, oihw, packed);
+    RUN(&p->pack, &p->executor, NULL, oihw, packed);
 }
 
 static void conv_unpack(const struct gb_conv_plan *plan, const float *packed, float *oihw) {
     const struct product *p = plan->library;
-    RUN(&p->unpack, &p->team, NULL, packed, oihw);
+    RUN(&p->unpack, &p->executor, NULL, packed, oihw);
 }
 
 static void conv_forward(const struct gb_conv_plan *plan, const struct gb_exec *exec,
@@ -391,10 +391,10 @@ static void conv_backward_data(const struct gb_conv_plan *plan, const struct gb_
     const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
     product_data(p, exec, dy, packed, &made);
     if (!e) {
-        gb_onednn_deliver(exec, &made, dx);
+        gb_onednn_copy_out(exec, &made, dx);
         return;
     }
-    struct gb_exec rest = *exec; // beside what was made
+    struct gb_exec rest = *exec; // after `made`
     rest.scratch = gb_scratch(exec, p->rest_at);
     rest.scratch_bytes -= p->rest_at;
     p->fallback->epilogue_backward(&rest, e->activation, &made, e->x, e->scale, dx, e->d_bias,
@@ -409,7 +409,7 @@ static void conv_backward_weights(const struct gb_conv_plan *plan, const struct 
     product_weights(plan->library, exec, x, dy, d_packed, update);
 }
 
-// ---- Fully connected layer: an inner product, whose packing permutes what NHWC demands ----
+// ---- Fully connected layer: an inner product ----
 
 static enum gb_status fc_plan(const struct gb_backend *fallback, const struct gb_fc_problem *p,
                               int threads, struct gb_fc_plan *plan) {
@@ -423,8 +423,8 @@ static enum gb_status fc_plan(const struct gb_backend *fallback, const struct gb
     char text[96];
     struct product *product;
     snprintf(text, sizeof text, "%d of %dx%dx%d to %d", p->n, p->h, p->w, p->c, p->k);
-    GB_TRY(gb_onednn_told(product_make(&shape, threads, &product),
-                          "cannot plan fully connected layer", text));
+    GB_TRY(gb_onednn_status(product_make(&shape, threads, &product),
+                            "cannot plan fully connected layer", text));
     product->fallback = fallback;
     *plan = (struct gb_fc_plan){.problem = *p,
                                 .weight_floats = product->packed_floats,
@@ -440,12 +440,12 @@ static void fc_plan_free(struct gb_fc_plan *plan) {
 
 static void fc_pack(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
     const struct product *p = plan->library;
-    RUN(&p->pack, &p->team, NULL, out_by_in, packed);
+    RUN(&p->pack, &p->executor, NULL, out_by_in, packed);
 }
 
 static void fc_unpack(const struct gb_fc_plan *plan, const float *packed, float *out_by_in) {
     const struct product *p = plan->library;
-    RUN(&p->unpack, &p->team, NULL, packed, out_by_in);
+    RUN(&p->unpack, &p->executor, NULL, packed, out_by_in);
 }
 
 static void fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
@@ -465,12 +465,12 @@ static void fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *exe
     if (dx) {
         const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
         product_data(plan->library, exec, dy, packed, &made);
-        gb_onednn_deliver(exec, &made, dx);
+        gb_onednn_copy_out(exec, &made, dx);
     }
     product_weights(plan->library, exec, x, dy, d_packed, update);
 }
 
-// ---- Changes of size: max-pooling and upsampling ----
+// ---- Max-pooling and upsampling ----
 
 struct resize_shape {
     describe_fn describe;
@@ -481,11 +481,11 @@ struct resize_shape {
 
 // What plan->library points to.
 struct resize {
-    struct team team;
+    struct executor executor;
     struct call forward, backward;
-    // Where things lie in scratch: x first, if copied; then y, if copied; pooling's notes of where
-    // the maxima are; the scratchpad.
-    size_t y_at, notes_at, scratchpad_at, scratch_bytes;
+    // Offsets in scratch, in bytes: a copy of x at 0; a copy of y; pooling's workspace, the positions
+    // of the maxima; the primitive's scratchpad.
+    size_t y_at, workspace_at, scratchpad_at, scratch_bytes;
 };
 
 static const int pool_forward_names[] = {DNNL_ARG_SRC, DNNL_ARG_DST, DNNL_ARG_WORKSPACE, 0};
@@ -494,8 +494,8 @@ static const int pool_backward_names[] = {DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_SRC, 
 static const int upsample_forward_names[] = {DNNL_ARG_SRC, DNNL_ARG_DST, 0};
 static const int upsample_backward_names[] = {DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_SRC, 0};
 
-// What making a resize's primitives needs, and is freed thereafter.
-struct resize_making {
+// What is needed only while a resize's primitives are created.
+struct resize_builder {
     struct resize *resize;
     const struct resize_shape *shape;
     struct layout x, y;
@@ -503,18 +503,18 @@ struct resize_making {
     dnnl_primitive_desc_t forward, backward;
 };
 
-static void divide_resize_scratch(struct resize_making *m) {
+static void divide_resize_scratch(struct resize_builder *m) {
     struct resize *r = m->resize;
-    size_t notes = dnnl_memory_desc_get_size(
+    size_t workspace = dnnl_memory_desc_get_size(
         dnnl_primitive_desc_query_md(m->forward, dnnl_query_workspace_md, 0));
     r->y_at = aligned(layout_bytes(layout_of(&m->x)));
-    r->notes_at = r->y_at + aligned(layout_bytes(layout_of(&m->y)));
-    r->scratchpad_at = r->notes_at + aligned(notes);
+    r->workspace_at = r->y_at + aligned(layout_bytes(layout_of(&m->y)));
+    r->scratchpad_at = r->workspace_at + aligned(workspace);
     r->scratch_bytes = r->scratchpad_at + aligned(gb_max_size(r->forward.scratchpad_bytes,
                                                               r->backward.scratchpad_bytes));
 }
 
-static dnnl_status_t make_resize_primitives(struct resize_making *m) {
+static dnnl_status_t make_resize_primitives(struct resize_builder *m) {
     const struct resize_shape *s = m->shape;
     DNNL_TRY(layout_make(&m->x, 4, s->x, dnnl_nhwc));
     DNNL_TRY(layout_make(&m->y, 4, s->y, dnnl_nhwc));
@@ -532,10 +532,11 @@ static dnnl_status_t make_resize_primitives(struct resize_making *m) {
     DNNL_TRY(gb_onednn_call_make(&m->resize->forward, m->forward, s->forward_names));
     DNNL_TRY(gb_onednn_call_make(&m->resize->backward, m->backward, s->backward_names));
     divide_resize_scratch(m);
-    return dnnl_stream_create(&m->resize->team.stream, gb_onednn_engine, dnnl_stream_default_flags);
+    return dnnl_stream_create(&m->resize->executor.stream, gb_onednn_engine,
+                              dnnl_stream_default_flags);
 }
 
-static void resize_making_free(struct resize_making *m) {
+static void resize_builder_free(struct resize_builder *m) {
     layout_free(&m->x);
     layout_free(&m->y);
     if (m->forward)
@@ -551,8 +552,8 @@ static void resize_free(struct resize *r) {
         return;
     gb_onednn_call_free(&r->forward);
     gb_onednn_call_free(&r->backward);
-    if (r->team.stream)
-        dnnl_stream_destroy(r->team.stream);
+    if (r->executor.stream)
+        dnnl_stream_destroy(r->executor.stream);
     free(r);
 }
 
@@ -562,12 +563,12 @@ static dnnl_status_t resize_make(const struct resize_shape *shape, int threads,
     struct resize *r = calloc(1, sizeof *r);
     if (!r)
         return dnnl_out_of_memory;
-    r->team.threads = threads;
-    struct resize_making making = {.resize = r, .shape = shape};
+    r->executor.threads = threads;
+    struct resize_builder builder = {.resize = r, .shape = shape};
     int before = gb_onednn_set_threads(threads);
-    dnnl_status_t status = make_resize_primitives(&making);
+    dnnl_status_t status = make_resize_primitives(&builder);
     omp_set_num_threads(before);
-    resize_making_free(&making);
+    resize_builder_free(&builder);
     if (status != dnnl_success) {
         resize_free(r);
         r = NULL;
@@ -590,7 +591,8 @@ static enum gb_status max_pool_plan(const struct gb_pool_problem *p, int threads
     char text[96];
     struct resize *resize;
     snprintf(text, sizeof text, "%d of %dx%dx%d by %d", p->n, p->h, p->w, p->c, p->kernel);
-    GB_TRY(gb_onednn_told(resize_make(&shape, threads, &resize), "cannot plan max-pooling", text));
+    GB_TRY(
+        gb_onednn_status(resize_make(&shape, threads, &resize), "cannot plan max-pooling", text));
     *plan = (struct gb_pool_plan){
         .problem = *p, .scratch_bytes = resize->scratch_bytes, .library = resize};
     return GB_OK;
@@ -607,24 +609,24 @@ static void max_pool_forward(const struct gb_pool_plan *plan, const struct gb_ex
     const struct resize *r = plan->library;
     const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
     const struct gb_tensor made = gb_onednn_dense_output(y, gb_scratch(exec, r->y_at));
-    RUN(&r->forward, &r->team, gb_scratch(exec, r->scratchpad_at), input, made.data,
-        gb_scratch(exec, r->notes_at));
-    gb_onednn_deliver(exec, &made, y);
+    RUN(&r->forward, &r->executor, gb_scratch(exec, r->scratchpad_at), input, made.data,
+        gb_scratch(exec, r->workspace_at));
+    gb_onednn_copy_out(exec, &made, y);
 }
 
-// The contract's gradient needs no forward run before it: the notes are taken anew.
+// The contract requires no forward run before the gradient, so the workspace is recomputed.
 static void max_pool_backward(const struct gb_pool_plan *plan, const struct gb_exec *exec,
                               const struct gb_tensor *x, const struct gb_tensor *dy,
                               const struct gb_tensor *dx) {
     assert(gb_pool_operands_fit(plan, exec, x, dy) && gb_same_shape(x, dx));
     const struct resize *r = plan->library;
-    void *y = gb_scratch(exec, r->y_at), *notes = gb_scratch(exec, r->notes_at);
-    RUN(&r->forward, &r->team, gb_scratch(exec, r->scratchpad_at),
-        gb_onednn_dense_input(exec, x, exec->scratch), y, notes);
+    void *y = gb_scratch(exec, r->y_at), *workspace = gb_scratch(exec, r->workspace_at);
+    RUN(&r->forward, &r->executor, gb_scratch(exec, r->scratchpad_at),
+        gb_onednn_dense_input(exec, x, exec->scratch), y, workspace);
     const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
-    RUN(&r->backward, &r->team, gb_scratch(exec, r->scratchpad_at),
-        gb_onednn_dense_input(exec, dy, y), made.data, notes);
-    gb_onednn_deliver(exec, &made, dx);
+    RUN(&r->backward, &r->executor, gb_scratch(exec, r->scratchpad_at),
+        gb_onednn_dense_input(exec, dy, y), made.data, workspace);
+    gb_onednn_copy_out(exec, &made, dx);
 }
 
 static enum gb_status upsample_plan(const struct gb_upsample_problem *p, int threads,
@@ -638,7 +640,7 @@ static enum gb_status upsample_plan(const struct gb_upsample_problem *p, int thr
     char text[96];
     struct resize *resize;
     snprintf(text, sizeof text, "%d of %dx%dx%d by %d", p->n, p->h, p->w, p->c, p->factor);
-    GB_TRY(gb_onednn_told(resize_make(&shape, threads, &resize), "cannot plan upsampling", text));
+    GB_TRY(gb_onednn_status(resize_make(&shape, threads, &resize), "cannot plan upsampling", text));
     *plan = (struct gb_upsample_plan){
         .problem = *p, .scratch_bytes = resize->scratch_bytes, .library = resize};
     return GB_OK;
@@ -655,8 +657,8 @@ static void upsample_forward(const struct gb_upsample_plan *plan, const struct g
     const struct resize *r = plan->library;
     const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
     const struct gb_tensor made = gb_onednn_dense_output(y, gb_scratch(exec, r->y_at));
-    RUN(&r->forward, &r->team, gb_scratch(exec, r->scratchpad_at), input, made.data);
-    gb_onednn_deliver(exec, &made, y);
+    RUN(&r->forward, &r->executor, gb_scratch(exec, r->scratchpad_at), input, made.data);
+    gb_onednn_copy_out(exec, &made, y);
 }
 
 static void upsample_backward(const struct gb_upsample_plan *plan, const struct gb_exec *exec,
@@ -665,13 +667,13 @@ static void upsample_backward(const struct gb_upsample_plan *plan, const struct 
     const struct resize *r = plan->library;
     const float *input = gb_onednn_dense_input(exec, dy, gb_scratch(exec, r->y_at));
     const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
-    RUN(&r->backward, &r->team, gb_scratch(exec, r->scratchpad_at), input, made.data);
-    gb_onednn_deliver(exec, &made, dx);
+    RUN(&r->backward, &r->executor, gb_scratch(exec, r->scratchpad_at), input, made.data);
+    gb_onednn_copy_out(exec, &made, dx);
 }
 
 // ---- The table ----
 
-// The plans' entries, which know the fallback that they were made over.
+// One plan function per native backend: it keeps its fallback in the plan.
 #define PLANS(isa)                                                                                 \
     static enum gb_status conv_plan__##isa(const struct gb_conv_problem *problem, int threads,     \
                                            struct gb_conv_plan *plan) {                            \

@@ -20,7 +20,7 @@ dnnl_status_t gb_onednn_ready(void) {
     return engine_status;
 }
 
-enum gb_status gb_onednn_told(dnnl_status_t status, const char *what, const char *where) {
+enum gb_status gb_onednn_status(dnnl_status_t status, const char *what, const char *where) {
     if (status == dnnl_success)
         return GB_OK;
     return gb_fail(status == dnnl_out_of_memory ? GB_OUT_OF_MEMORY : GB_UNSUPPORTED, what, where,
@@ -64,7 +64,7 @@ dnnl_status_t gb_onednn_call_make(struct call *call, const_dnnl_primitive_desc_t
 }
 
 void gb_onednn_call_free(struct call *call) {
-    for (int i = 0; i <= MOST_OPERANDS; i++)
+    for (int i = 0; i <= MAX_OPERANDS; i++)
         if (call->arguments[i].memory)
             dnnl_memory_destroy(call->arguments[i].memory);
     if (call->primitive)
@@ -81,21 +81,21 @@ static void note_failure(dnnl_status_t status) {
 }
 
 enum gb_status gb_onednn_check(void) {
-    return gb_onednn_told(failure, "cannot run", "a primitive");
+    return gb_onednn_status(failure, "cannot run", "a primitive");
 }
 
-void gb_onednn_call_run(const struct call *call, const struct team *team, void *scratchpad,
+void gb_onednn_call_run(const struct call *call, const struct executor *executor, void *scratchpad,
                         const void *const *operands) {
-    int before = gb_onednn_set_threads(team->threads),
+    int before = gb_onednn_set_threads(executor->threads),
         count = call->operands + (call->scratchpad_bytes != 0);
     for (int i = 0; i < count; i++) {
-        // oneDNN's interface knows no const; it writes outputs only.
+        // oneDNN's interface lacks const; it writes outputs only.
         const void *data = i < call->operands ? operands[i] : scratchpad;
         dnnl_memory_set_data_handle(call->arguments[i].memory, (void *)(uintptr_t)data);
     }
     gb_flush_denormals();
-    note_failure(dnnl_primitive_execute(call->primitive, team->stream, count, call->arguments));
-    note_failure(dnnl_stream_wait(team->stream));
+    note_failure(dnnl_primitive_execute(call->primitive, executor->stream, count, call->arguments));
+    note_failure(dnnl_stream_wait(executor->stream));
     omp_set_num_threads(before);
 }
 
@@ -114,7 +114,7 @@ void gb_onednn_reorder_end(const struct gb_exec *exec, double start) {
         *exec->reorder_seconds += gb_onednn_reorder_start(exec) - start;
 }
 
-// Strides over a single row, column or image say nothing.
+// Strides over a single row, column or image are irrelevant.
 static bool is_dense(const struct gb_tensor *t) {
     const ptrdiff_t row = (ptrdiff_t)t->w * t->c;
     return (t->w == 1 || t->pixel == t->c) && (t->h == 1 || t->row == row) &&
@@ -157,8 +157,8 @@ struct gb_tensor gb_onednn_dense_output(const struct gb_tensor *view, void *room
     return gb_dense(is_dense(view) ? view->data : room, view->n, view->h, view->w, view->c);
 }
 
-void gb_onednn_deliver(const struct gb_exec *exec, const struct gb_tensor *made,
-                       const struct gb_tensor *view) {
+void gb_onednn_copy_out(const struct gb_exec *exec, const struct gb_tensor *made,
+                        const struct gb_tensor *view) {
     if (made->data != view->data)
         copy_view(exec, made, view);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Where the C APIs of oneDNN 2 and 3 differ, and nothing else: in 2 a memory descriptor is a struct
-// and a primitive descriptor is made of an operation descriptor; in 3 memory descriptors are
-// handles and primitive descriptors are made directly.
+// The differences between the C APIs of oneDNN 2 and 3: in 2 a memory descriptor is a struct and a
+// primitive descriptor is created from an operation descriptor; in 3 memory descriptors are handles
+// and primitive descriptors are created directly.
 #ifndef GB_ONEDNN_COMPAT_H
 #define GB_ONEDNN_COMPAT_H
 
@@ -17,20 +17,20 @@
     } while (0)
 
 #if DNNL_VERSION_MAJOR >= 3
-typedef const_dnnl_memory_desc_t layout_view; // a memory descriptor that somebody else owns
+typedef const_dnnl_memory_desc_t layout_view; // not owned
 #else
 typedef const dnnl_memory_desc_t *layout_view;
 #endif
 
-// A memory descriptor of float32 that is ours; zeroed, it may be freed.
+// An owned memory descriptor of float32; a zeroed one may be freed.
 struct layout {
     dnnl_memory_desc_t descriptor;
 };
 
 enum direction { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS };
 
-// What a primitive of any kind is made of, as far as its kind has it. Where the direction computes
-// the gradient of an operand, the operand's name stands for its gradient. bias NULL: none.
+// The parameters of a primitive of any kind, unused ones zero. An operand whose gradient the direction
+// computes stands for that gradient. bias NULL: none.
 struct primitive_spec {
     enum direction direction;
     layout_view source, weights, bias, destination;

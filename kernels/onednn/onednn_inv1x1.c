@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Channel mixing as oneDNN's batched matrix product, a product for each image. With rows of pixels
-// and columns of channels, and the matrices read transposed or not by their strides,
+// inv1x1 as oneDNN's batched matrix product, one per image. With rows of pixels and columns of
+// channels, and the matrices transposed by their strides,
 //   forward     u  = v * W^T
 //   data        dv = du * W
 //   matrices    dW = du^T * v
-// The product would take pixels of other strides, but a plan, which makes the primitives, knows
-// none: views that are not dense are copied, as for the other operations.
+// The strides of the views are unknown when the plan creates the primitives, so views that are not
+// dense are copied, as for the other operations.
 #include "kernels/onednn/onednn_inv1x1.h"
 
 #include <omp.h>
@@ -17,16 +17,16 @@
 
 // What plan->library points to.
 struct inv1x1 {
-    struct team team;
+    struct executor executor;
     struct call forward, data, matrices;
-    // Where things lie in scratch: v first, if copied, and in its place dv once v is read; then u
-    // or du, if copied; the scratchpad of the primitive that runs.
+    // Offsets in scratch, in bytes: a copy of v at 0, replaced by dv once v is read; a copy of u or
+    // du; the primitive's scratchpad.
     size_t u_at, scratchpad_at, scratch_bytes;
 };
 
 static const int product_names[] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, 0};
 
-// A batch of matrices; `order` tells whether rows (dnnl_abc) or columns (dnnl_acb) are contiguous.
+// A batch of matrices; `order`: rows (dnnl_abc) or columns (dnnl_acb) are contiguous.
 struct factor {
     dnnl_dim_t rows, columns;
     dnnl_format_tag_t order;
@@ -70,7 +70,7 @@ static dnnl_status_t make_products(struct inv1x1 *m, const struct gb_image_probl
     DNNL_TRY(make_product(&m->forward, p->n, variables, matrices_across, attributes));
     DNNL_TRY(make_product(&m->data, p->n, variables, matrices, attributes));
     DNNL_TRY(make_product(&m->matrices, p->n, variables_across, variables, attributes));
-    return dnnl_stream_create(&m->team.stream, gb_onednn_engine, dnnl_stream_default_flags);
+    return dnnl_stream_create(&m->executor.stream, gb_onednn_engine, dnnl_stream_default_flags);
 }
 
 static void divide_scratch(struct inv1x1 *m, const struct gb_image_problem *p) {
@@ -89,8 +89,8 @@ static void inv1x1_free(struct inv1x1 *m) {
     gb_onednn_call_free(&m->forward);
     gb_onednn_call_free(&m->data);
     gb_onednn_call_free(&m->matrices);
-    if (m->team.stream)
-        dnnl_stream_destroy(m->team.stream);
+    if (m->executor.stream)
+        dnnl_stream_destroy(m->executor.stream);
     free(m);
 }
 
@@ -100,7 +100,7 @@ static dnnl_status_t inv1x1_make(const struct gb_image_problem *p, int threads,
     struct inv1x1 *m = calloc(1, sizeof *m);
     if (!m)
         return dnnl_out_of_memory;
-    m->team.threads = threads;
+    m->executor.threads = threads;
     dnnl_primitive_attr_t attributes = NULL;
     int before = gb_onednn_set_threads(threads);
     dnnl_status_t status = gb_onednn_attributes_make(&attributes);
@@ -124,7 +124,7 @@ enum gb_status gb_onednn_inv1x1_plan(const struct gb_image_problem *p, int threa
     char text[96];
     struct inv1x1 *inv1x1 = NULL;
     snprintf(text, sizeof text, "%d of %dx%dx%d", p->n, p->h, p->w, p->c);
-    GB_TRY(gb_onednn_told(inv1x1_make(p, threads, &inv1x1), "cannot plan channel mixing", text));
+    GB_TRY(gb_onednn_status(inv1x1_make(p, threads, &inv1x1), "cannot plan inv1x1", text));
     *plan = (struct gb_inv1x1_plan){
         .problem = *p, .scratch_bytes = inv1x1->scratch_bytes, .library = inv1x1};
     return GB_OK;
@@ -142,8 +142,8 @@ void gb_onednn_inv1x1_forward(const struct gb_inv1x1_plan *plan, const struct gb
     const struct inv1x1 *m = plan->library;
     const float *input = gb_onednn_dense_input(exec, v, exec->scratch);
     const struct gb_tensor made = gb_onednn_dense_output(u, gb_scratch(exec, m->u_at));
-    RUN(&m->forward, &m->team, gb_scratch(exec, m->scratchpad_at), input, matrices, made.data);
-    gb_onednn_deliver(exec, &made, u);
+    RUN(&m->forward, &m->executor, gb_scratch(exec, m->scratchpad_at), input, matrices, made.data);
+    gb_onednn_copy_out(exec, &made, u);
 }
 
 void gb_onednn_inv1x1_backward(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec,
@@ -155,8 +155,8 @@ void gb_onednn_inv1x1_backward(const struct gb_inv1x1_plan *plan, const struct g
     void *scratchpad = gb_scratch(exec, m->scratchpad_at);
     const float *input = gb_onednn_dense_input(exec, v, exec->scratch);
     const float *gradient = gb_onednn_dense_input(exec, du, gb_scratch(exec, m->u_at));
-    RUN(&m->matrices, &m->team, scratchpad, gradient, input, d_matrices);
+    RUN(&m->matrices, &m->executor, scratchpad, gradient, input, d_matrices);
     const struct gb_tensor made = gb_onednn_dense_output(dv, exec->scratch);
-    RUN(&m->data, &m->team, scratchpad, gradient, matrices, made.data);
-    gb_onednn_deliver(exec, &made, dv);
+    RUN(&m->data, &m->executor, scratchpad, gradient, matrices, made.data);
+    gb_onednn_copy_out(exec, &made, dv);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Channel mixing by oneDNN; the contract is that of inv1x1.h.
+// inv1x1 by oneDNN, with the contract of inv1x1.h.
 #ifndef GB_ONEDNN_INV1X1_H
 #define GB_ONEDNN_INV1X1_H
 

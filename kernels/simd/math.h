@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Elementary functions on vectors, for the instruction set that GB_ISA names; a backend's tensors
-// hold no other exp, log or tanh, so their bits do not depend on the C library. Branch-free, every
-// lane on its own, and the same sequence of IEEE operations at any width: scalar, avx2 and avx512
-// agree bit for bit on every argument whose result is not subnormal. The stated errors are the
-// largest over all floats of the domain (tests/kernels/test_math.c), in units of the last place of the
-// result. Polynomials are minimax fits made for these intervals; NaN gives NaN.
+// Elementary functions on vectors. Tensors are computed with no other exp, log or tanh, so their bits
+// do not depend on the C library. Branch-free, and the same sequence of IEEE operations at any width:
+// all instruction sets agree bitwise wherever the result is not subnormal. Stated errors are the
+// largest over all floats of the domain, in units of the last place of the result
+// (tests/kernels/test_math.c). Polynomials are minimax fits for these intervals; NaN gives NaN.
 #ifndef GB_MATH_H
 #define GB_MATH_H
 
@@ -14,7 +13,7 @@
 #define GB_LN2_HIGH 0x1.62e43p-1f
 #define GB_LN2_LOW -0x1.05c61p-29f
 
-// x = n ln 2 + r with |r| <= ln(2)/2: n, whole, and e^r - 1.
+// x = n ln 2 + r with an integer n and |r| <= ln(2)/2: n and e^r - 1.
 GB_INLINE gb_v gb_v_exp_reduced(gb_v x, gb_v *n) {
     *n = gb_v_round(x * 0x1.715476p+0f);
     gb_v r = gb_v_fma(*n, gb_v_set(-GB_LN2_HIGH), x); // exact
@@ -33,21 +32,22 @@ GB_INLINE gb_v gb_v_exp(gb_v x) {
     // Beyond these the result is infinity or zero anyway, and n below stays an ordinary integer.
     x = gb_v_min(gb_v_set(89.0f), gb_v_max(gb_v_set(-104.0f), x));
     gb_v n, y = gb_v_exp_reduced(x, &n) + 1.0f;
-    // 2^n in two factors, since 2^128 is no float. NaN, which y carries on, becomes a number here.
-    gb_vi whole = gb_v_to_int(gb_v_max(n, gb_v_set(-150.0f))), half = whole >> 1;
-    return y * gb_vi_float_bits((half + 127) << 23) * gb_vi_float_bits((whole - half + 127) << 23);
+    // 2^n in two factors, since 2^128 overflows. The maximum drops a NaN, which y keeps.
+    gb_vi exponent = gb_v_to_int(gb_v_max(n, gb_v_set(-150.0f))), half = exponent >> 1;
+    return y * gb_vi_float_bits((half + 127) << 23) *
+           gb_vi_float_bits((exponent - half + 127) << 23);
 }
 
 // e^x - 1 for x <= 87. Error 1.50 ulp.
 GB_INLINE gb_v gb_v_expm1(gb_v x) {
     x = gb_v_max(gb_v_set(-87.0f), x); // -1 from there on
     gb_v n, y = gb_v_exp_reduced(x, &n);
-    gb_vi whole = gb_v_to_int(gb_v_max(n, gb_v_set(-150.0f))); // as above
-    gb_v power = gb_vi_float_bits((whole + 127) << 23);
+    gb_vi exponent = gb_v_to_int(gb_v_max(n, gb_v_set(-150.0f))); // as above
+    gb_v power = gb_vi_float_bits((exponent + 127) << 23);
     return gb_v_fma(power, y, power - 1.0f);
 }
 
-// e ln 2 + ln(1 + f) for 1 + f in [sqrt(1/2), sqrt(2)) and a whole number e.
+// e ln 2 + ln(1 + f) for 1 + f in [sqrt(1/2), sqrt(2)) and an integer e.
 GB_INLINE gb_v gb_v_log_reduced(gb_v e, gb_v f) {
     gb_v p = gb_v_set(-0x1.38a45ep-4f);
     p = gb_v_fma(p, f, gb_v_set(0x1.0557f2p-3f));
@@ -102,7 +102,7 @@ GB_INLINE gb_v gb_v_sigmoid(gb_v x) {
 
 // ln(1 + e^x). Error 1.75 ulp; below -87.3 zero where denormals are flushed.
 GB_INLINE gb_v gb_v_softplus(gb_v x) {
-    // max(x, 0) + ln(1 + t), where t = e^-|x| <= 1 is not lost beside the 1.
+    // max(x, 0) + ln(1 + t), where t = e^-|x| <= 1 is not absorbed by the 1.
     gb_v t = gb_v_exp(gb_vi_float_bits(gb_v_bits(x) | (int32_t)0x80000000));
     gb_vi upper = t > gb_v_set(0x1.a8279ap-2f); // 1 + t > sqrt(2): halved
     gb_v f = gb_v_select(upper, 0.5f * (t - 1.0f), t);
@@ -115,7 +115,7 @@ GB_INLINE gb_v gb_v_log_one_minus_exp(gb_v y) {
     return gb_v_log(-gb_v_expm1(-y));
 }
 
-// ln(e^y - 1) for y > 0: what softplus is y of. Error 1.65 units in the last place of 1 + |result|.
+// ln(e^y - 1) for y > 0, the inverse of softplus. Error 1.65 units in the last place of 1 + |result|.
 GB_INLINE gb_v gb_v_softplus_inverse(gb_v y) {
     return y + gb_v_log_one_minus_exp(y);
 }

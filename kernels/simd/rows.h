@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// How elementwise kernels walk over tensors: image row by image row, each row whole on one thread.
-// A pixel's few channels would leave most lanes empty (6 of 16 for a coupling's half of 12
-// channels), so kernels with dear functions copy a piece of a row into dense buffers and work there
-// on full vectors.
+// How elementwise kernels traverse tensors: by image rows, each on one thread. A pixel's few channels
+// would leave most lanes empty (10 of 16 for a coupling's half of 12 channels), so kernels with
+// expensive functions copy part of a row into dense buffers and work there on full vectors.
 #ifndef GB_ROWS_H
 #define GB_ROWS_H
 
@@ -23,8 +22,8 @@ static inline void gb_run_rows(void *argument, int rank, int size) {
         job->row(job->argument, (int)(r / (size_t)job->h), (int)(r % (size_t)job->h));
 }
 
-// Calls row(argument, n, y) for every image row of t. `cost` of an element as gb_threads_for counts
-// it.
+// Calls row(argument, n, y) for every image row of t. `cost`: of an element, in floats of
+// gb_threads_for.
 static inline void gb_for_rows(const struct gb_exec *exec, const struct gb_tensor *t, size_t cost,
                                void (*row)(const void *argument, int n, int y),
                                const void *argument) {
@@ -32,7 +31,7 @@ static inline void gb_for_rows(const struct gb_exec *exec, const struct gb_tenso
     gb_parallel(gb_threads_for(exec, gb_elements(t) * cost), gb_run_rows, &job);
 }
 
-// All lanes, or where fewer are left those only; `left` >= 1.
+// A whole vector, or the `left` >= 1 lanes that remain.
 GB_INLINE gb_v gb_load_left(const float *p, int left) {
     return left >= GB_LANES ? gb_v_load(p) : gb_v_load_part(p, left);
 }
@@ -43,15 +42,14 @@ GB_INLINE void gb_store_left(float *p, gb_v v, int left) {
         gb_v_store_part(p, v, left);
 }
 
-// Pixels x .. x+pixels-1 of row y of image n, and of each the channels channel ..
-// channel+channels-1.
+// Part of a row: pixels x .. x+pixels-1 of row y of image n, channels channel .. channel+channels-1.
 struct gb_piece {
     int n, y, x, channel, pixels, channels;
 };
 
 enum { GB_PIECE_FLOATS = 1024 };
 
-// A piece in dense order, pixels * channels floats, with slack for the last whole vector.
+// A piece in dense order, pixels * channels floats, padded for the last vector.
 struct gb_dense_piece {
     float at[GB_PIECE_FLOATS + GB_LANES] __attribute__((aligned(64)));
 };
@@ -60,7 +58,7 @@ GB_INLINE int gb_smaller(int a, int b) {
     return a < b ? a : b;
 }
 
-// The pieces of row y of an image of t's width and channels, in a fixed order:
+// The pieces of row y of an image with t's width and channels, in a fixed order:
 // for (struct gb_piece p = gb_first_piece(t, n, y); p.pixels; p = gb_next_piece(t, p))
 GB_INLINE struct gb_piece gb_first_piece(const struct gb_tensor *t, int n, int y) {
     int channels = gb_smaller(t->c, GB_PIECE_FLOATS);
@@ -78,13 +76,13 @@ GB_INLINE struct gb_piece gb_next_piece(const struct gb_tensor *t, struct gb_pie
     return p;
 }
 
-// Copies a piece of t's channels from `first` on into the dense buffer.
+// Copies a piece of t's channels, counted from `first`, into the dense buffer.
 GB_INLINE void gb_gather(const struct gb_tensor *t, const struct gb_piece *p, int first,
                          struct gb_dense_piece *dense) {
     const float *from = gb_at(t, p->n, p->y, p->x) + first + p->channel;
     float *to = dense->at;
     for (int x = 0; x < p->pixels; x++, from += t->pixel, to += p->channels)
-        // A whole vector may run into the next pixel's place, which is written after.
+        // A vector may overlap the next pixel, which is written later.
         for (int c = 0; c < p->channels; c += GB_LANES)
             gb_v_store(to + c, gb_load_left(from + c, p->channels - c));
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What oneDNN fails at while it runs. What its kernels compute is held to the reference with that
-// of all backends, by each kernel's own tests.
+// Failures of oneDNN at run time. Its results are checked with those of all backends.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,8 +19,8 @@ static void a_failure_is_kept(void **state) {
     assert_int_equal(gb_backend_find("scalar", &scalar), GB_OK);
     assert_int_equal(gb_backend_check(onednn), GB_OK);
     const struct call none = {0};
-    const struct team nobody = {.threads = 1};
-    gb_onednn_call_run(&none, &nobody, NULL, NULL);
+    const struct executor executor = {.threads = 1};
+    gb_onednn_call_run(&none, &executor, NULL, NULL);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(gb_backend_check(onednn), GB_UNSUPPORTED);
         assert_non_null(strstr(gb_error_message(), "cannot run: a primitive: oneDNN: "));
