@@ -95,7 +95,8 @@ static void print_library(const json_t *backend) {
     enum { INDENT = 20, LINE = 100 };
     size_t index;
     json_t *kernel;
-    printf("%*s%s\n", INDENT, "", gb_json_string_or_unknown(backend, "library"));
+    printf("%*s%s, over %s\n", INDENT, "", gb_json_string_or_unknown(backend, "library"),
+           gb_json_string_or_unknown(backend, "fallback"));
     const json_t *borrowed = json_object_get(backend, "borrowed");
     if (json_array_size(borrowed) == 0)
         return;

@@ -163,11 +163,12 @@ static json_t *backends_json(void) {
         chosen = NULL;
     json_t *backends = json_array();
     for (const struct gb_backend *const *b = gb_backends(); *b; b++)
-        json_array_append_new(backends,
-                              json_pack("{s:s, s:b, s:s, s:b, s:b, s:s, s:o}", "name", (*b)->name,
-                                        "supported", gb_backend_supported(*b), "needs", (*b)->isa,
-                                        "default", *b == chosen, "same_bits", (*b)->same_bits,
-                                        "library", (*b)->library, "borrowed", borrowed_json(*b)));
+        json_array_append_new(
+            backends,
+            json_pack("{s:s, s:b, s:s, s:b, s:b, s:s, s:s*, s:o}", "name", (*b)->name, "supported",
+                      gb_backend_supported(*b), "needs", (*b)->isa, "default", *b == chosen,
+                      "same_bits", (*b)->same_bits, "library", (*b)->library, "fallback",
+                      (*b)->fallback ? (*b)->fallback->name : NULL, "borrowed", borrowed_json(*b)));
     return backends;
 }
 

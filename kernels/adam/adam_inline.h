@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Adam's step on one piece of the arrays, for gb_adam itself and for the weight-gradient kernels
-// that apply it while their tile is in cache. Every operation is exact or correctly rounded and
-// works on one element, so that a fused step, a separate step and the scalar reference give the
-// same bits on every instruction set.
+// Adam's step on part of the arrays, for gb_adam itself and for the weight-gradient kernels that apply
+// it while their tile is in cache. Every operation is elementwise and exact or correctly rounded, so a
+// fused step, a separate step and the scalar reference are bitwise identical on every instruction set.
 #ifndef GB_ADAM_INLINE_H
 #define GB_ADAM_INLINE_H
 
@@ -26,8 +25,8 @@ GB_INLINE void gb_adam_vector(const struct gb_adam *adam, gb_v g, gb_v *w, gb_v 
 // again.
 GB_INLINE void gb_adam_piece(const struct gb_adam *adam, size_t count, const float *g, float *w,
                              float *m, float *v) {
-    // Three streams of memory behind a long quotient: without being asked for ahead they come late
-    // (a training step of 17 million parameters takes 6 % longer).
+    // Three memory streams wait behind a long division: without prefetches a training step of 17
+    // million parameters takes 6 % longer.
     enum { FLOATS_AHEAD = 512 };
     size_t i = 0;
     for (; i + GB_LANES <= count; i += GB_LANES) {

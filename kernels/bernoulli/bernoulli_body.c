@@ -3,7 +3,7 @@
 #include "kernels/simd/math.h"
 #include "kernels/simd/rows.h"
 
-// An element costs about this many floats of a streaming loop.
+// The cost of an element in floats of a streaming loop.
 enum { COST = 16 };
 
 struct bernoulli {
@@ -14,7 +14,7 @@ struct bernoulli {
     const struct gb_tensor *out;        // the others
 };
 
-// Of a vector of logits: the logarithms of both numerators, and the derivative of their difference.
+// For a vector of logits: the logarithms of both numerators, and the derivative of their difference.
 struct numerators {
     gb_v one, zero, slope;
 };

@@ -2,7 +2,7 @@
 #include "kernels/backend.h"
 #include "kernels/simd/math.h"
 
-// Of one logit: the logarithms of both numerators, and the derivative of their difference.
+// For one logit: the logarithms of both numerators, and the derivative of their difference.
 struct numerators {
     float one, zero, slope;
 };

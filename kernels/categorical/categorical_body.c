@@ -3,7 +3,7 @@
 #include "kernels/simd/math.h"
 #include "kernels/simd/rows.h"
 
-// An element costs about this many floats of a streaming loop.
+// The cost of an element in floats of a streaming loop.
 enum { COST = 8 };
 
 struct categorical {
@@ -18,7 +18,7 @@ struct pixels {
     gb_v of[GB_MOST_CLASSES];
 };
 
-// Lanes from `count` on hold zeros.
+// Lanes from `count` on are zero.
 static void load(const struct gb_tensor *t, int n, int row, int x, int count, struct pixels *p) {
     float lanes[GB_MOST_CLASSES][GB_LANES];
     for (int c = 0; c < t->c; c++)
@@ -41,7 +41,7 @@ static void store(const struct gb_tensor *t, int n, int row, int x, int count,
     }
 }
 
-// Takes the largest logit off, which keeps the exponentials in range.
+// Subtracts the largest logit, which keeps the exponentials in range.
 GB_INLINE void centre(struct pixels *logits, int classes) {
     gb_v largest = logits->of[0];
     for (int c = 1; c < classes; c++)

@@ -2,7 +2,7 @@
 #include "kernels/backend.h"
 #include "kernels/simd/math.h"
 
-// Of a pixel: the largest logit, which keeps the exponentials in range, and their sum.
+// For a pixel: the largest logit, which keeps the exponentials in range, and their sum.
 struct softmax {
     float largest, sum;
 };

@@ -3,19 +3,19 @@
 #include "kernels/simd/math.h"
 #include "kernels/simd/rows.h"
 
-// An element costs about this many floats of a streaming loop.
+// The cost of an element in floats of a streaming loop.
 enum { COST = 16 };
 
 struct coupling {
     enum gb_coupling_form form;
     const struct gb_tensor *in, *raw, *out;
     float *row_log_det; // forward
-    // Backward: `in` is u, and `out` is dv.
+    // Backward: `in` is u and `out` is dv.
     const struct gb_tensor *du, *d_raw;
     const float *d_log_det;
 };
 
-// What the network says of a vector of elements. tanh_s is the sigmoid form's alone.
+// The network's output for a vector of elements. tanh_s: sigmoid form only.
 struct map {
     gb_v shift, scale, tanh_s;
 };
@@ -32,7 +32,7 @@ GB_INLINE struct map map_of(enum gb_coupling_form form, gb_v raw_t, gb_v raw_s) 
     return m;
 }
 
-// A piece of the network's output, and of the tensor that it maps.
+// A piece of the network's output and of the tensor that it transforms.
 struct pieces {
     struct gb_dense_piece raw_t, raw_s, value, du;
 };
@@ -51,7 +51,7 @@ GB_INLINE struct map map_in(enum gb_coupling_form form, const struct pieces *pie
                   form == GB_COUPLING_ADDITIVE ? none : gb_v_load(pieces->raw_s.at + i));
 }
 
-// The rows below are compiled once for each form: callers pass a constant.
+// Row functions are compiled once per form: callers pass a constant.
 
 GB_INLINE void forward_row(enum gb_coupling_form form, const struct coupling *k, int n, int y) {
     struct pieces pieces;
@@ -117,7 +117,7 @@ GB_INLINE void backward_row(enum gb_coupling_form form, const struct coupling *k
     }
 }
 
-// A row for gb_for_rows, which goes to the one of its form.
+// For gb_for_rows: dispatches to the row function of the form.
 #define FOR_EVERY_FORM(row)                                                                        \
     static void any_##row(const void *argument, int n, int y) {                                    \
         const struct coupling *k = argument;                                                       \

@@ -2,7 +2,7 @@
 #include "kernels/backend.h"
 #include "kernels/simd/math.h"
 
-// What the network says of one element.
+// The network's output for one element.
 struct map {
     float shift, scale;
 };

@@ -3,7 +3,7 @@
 #include "kernels/simd/math.h"
 #include "kernels/simd/rows.h"
 
-// An element costs about this many floats of a streaming loop.
+// The cost of an element in floats of a streaming loop.
 enum { COST = 12 };
 
 struct dequantise {

@@ -3,7 +3,7 @@
 #include "kernels/simd/math.h"
 #include "kernels/simd/rows.h"
 
-// An element costs about this many floats of a streaming loop.
+// The cost of an element in floats of a streaming loop.
 enum { COST = 4 };
 
 struct density {
@@ -20,7 +20,7 @@ static enum gb_prior_kind kind_of(enum gb_sigma_form form, const struct gb_tenso
     return form == GB_SIGMA_EXP ? GB_PRIOR_EXP : GB_PRIOR_SOFTPLUS;
 }
 
-// A piece of z or of noise, and the means and raw sigmas beside it; none without a prior.
+// A piece of z or of noise, with the means and raw sigmas if there is a prior.
 struct pieces {
     struct gb_dense_piece z, mean, raw;
 };
@@ -35,7 +35,7 @@ GB_INLINE void gather_pieces(enum gb_prior_kind kind, const struct gb_tensor *z,
     }
 }
 
-// What a vector of raw sigmas says. Slope: of log(sigma) in the raw one.
+// From a vector of raw sigmas. Slope: the derivative of log(sigma) in the raw value.
 struct sigma {
     gb_v log, inverse, slope;
 };
@@ -47,7 +47,7 @@ GB_INLINE struct sigma sigma_of(enum gb_prior_kind kind, gb_v raw) {
     return (struct sigma){gb_v_log(sigma), 1.0f / sigma, gb_v_sigmoid(raw) / sigma};
 }
 
-// The rows below are compiled once for each kind: callers pass a constant.
+// Row functions are compiled once per kind: callers pass a constant.
 
 GB_INLINE void forward_row(enum gb_prior_kind kind, const struct density *k, int n, int y) {
     struct pieces pieces;
@@ -92,7 +92,7 @@ GB_INLINE void backward_row(enum gb_prior_kind kind, const struct density *k, in
     }
 }
 
-// A row for gb_for_rows, which goes to the one of its kind.
+// For gb_for_rows: dispatches to the row function of the kind.
 #define FOR_EVERY_KIND(row, type)                                                                  \
     static void any_##row(const void *argument, int n, int y) {                                    \
         const struct type *k = argument;                                                           \

@@ -2,8 +2,8 @@
 #include "kernels/backend.h"
 #include "kernels/simd/math.h"
 
-// The prior of one element; the standard normal where there is none. Slope: of log_sigma in what
-// the network gave.
+// The prior of one element, the standard normal if there is none. Slope: the derivative of log_sigma
+// in the network's output.
 struct normal {
     float mean, sigma, inverse_sigma, log_sigma, slope;
 };

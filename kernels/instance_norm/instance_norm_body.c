@@ -21,7 +21,7 @@ struct apply {
     const struct gb_norm_moments *moments;
 };
 
-// Rows that an activation is part of are compiled once for each: callers pass a constant.
+// Row functions are compiled once per activation: callers pass a constant.
 
 GB_INLINE void forward_row_as(enum gb_activation activation, const struct apply *k, int n, int y) {
     for (int c = 0, left = k->from->c; left > 0; c += GB_LANES, left -= GB_LANES) {
@@ -108,7 +108,7 @@ GB_INLINE void sum_row(enum gb_activation activation, const struct backward *k, 
     }
 }
 
-// The mean over image n of one of its two sums: i < c of d, else of d*u.
+// The mean over image n of one of its two sums: of d for i < c, otherwise of d*u.
 static double mean_of(const struct backward *k, size_t n, size_t i) {
     const size_t h = (size_t)k->v->h, row = 2 * (size_t)k->v->c;
     double sum = 0;
@@ -133,7 +133,7 @@ GB_INLINE void apply_row(enum gb_activation activation, const struct backward *k
     }
 }
 
-// The two sums of image rows [begin, end), or the gradient made of the means.
+// The two sums of image rows [begin, end), or the gradient from the means.
 static void run_rows(const struct backward *k, struct gb_range rows, bool apply) {
     for (size_t row = rows.begin; row < rows.end; row++) {
         const int n = (int)(row / (size_t)k->v->h), y = (int)(row % (size_t)k->v->h);

@@ -3,7 +3,7 @@
 #include "kernels/simd/math.h"
 #include "kernels/simd/rows.h"
 
-// An element costs about this many floats of a streaming loop.
+// The cost of an element in floats of a streaming loop.
 enum { COST = 20 };
 
 struct logistic {
@@ -35,7 +35,7 @@ GB_INLINE struct level level_of(int levels, gb_v x, gb_v raw_mean, gb_v log_scal
     return l;
 }
 
-// v, and zero in the lanes of the mask.
+// v with zero in the lanes of the mask.
 GB_INLINE gb_v unless(gb_vi mask, gb_v v) {
     return (gb_v)((gb_vi)v & ~mask);
 }

@@ -27,8 +27,8 @@ static void sum_row(const struct moments *k, int n, int y) {
     }
 }
 
-// Merges one channel of `count` image rows from `rows` on, all of one width: the mean of a group
-// and the squares about it change by what a row's own mean differs (Chan et al. 1979).
+// Merges one channel of `count` image rows of equal width: the running mean and the sum of squares
+// about it are corrected by the difference of each row's mean (Chan et al. 1979).
 static void merge_rows(const struct moments *k, const float *rows, int count, float *mean_out,
                        float *variance_out) {
     const size_t row = 2 * (size_t)k->v->c;

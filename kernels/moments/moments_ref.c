@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/backend.h"
 
-// Of one channel of the images [first, end).
+// One channel of images [first, end).
 static void moments_of(const struct gb_tensor *v, int first, int end, int c, float *mean,
                        float *variance) {
     const double count = (double)(end - first) * v->h * v->w;

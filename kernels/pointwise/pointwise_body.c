@@ -3,8 +3,8 @@
 #include "kernels/simd/math.h"
 #include "kernels/simd/rows.h"
 
-// An image row as runs of floats side by side: its pixels, or all of them where they lie so in
-// every view.
+// An image row as runs of contiguous floats: one per pixel, or a single one where the rows of all
+// views are contiguous.
 struct runs {
     int count, floats;
 };

@@ -62,14 +62,14 @@ static void clear_rows(const struct gb_tensor *t, int n, int first, int end) {
             memset(gb_at(t, n, i, j), 0, (size_t)t->c * sizeof(float));
 }
 
-// Windows that cover dx, every pixel once.
+// True if the windows cover each pixel of dx once.
 static bool tile_dx(const struct pool *k) {
     const int kernel = k->problem.kernel;
     return k->problem.stride == kernel && k->dx->h == k->y->h * kernel &&
            k->dx->w == k->y->w * kernel;
 }
 
-// The gradients of one row of outputs: added to dx, or where windows tile it, written.
+// The gradients of one row of outputs: added to dx, or written if the windows tile it.
 GB_INLINE void backward_row(const struct pool *k, int n, int i, bool tiled) {
     const int kernel = k->problem.kernel, stride = k->problem.stride;
     for (int j = 0; j < k->y->w; j++)
@@ -87,7 +87,7 @@ GB_INLINE void backward_row(const struct pool *k, int n, int i, bool tiled) {
         }
 }
 
-// Where windows do not overlap, a row of outputs has rows of dx of its own; else only an image has.
+// If windows do not overlap, each row of outputs owns rows of dx; otherwise only each image does.
 static void backward_share(void *argument, int rank, int size) {
     const struct pool *k = argument;
     const int stride = k->problem.stride, rows = k->y->h;

@@ -4,7 +4,7 @@
 #include "kernels/backend.h"
 #include "kernels/pool/contract.h"
 
-// The window's maximum, in x and at the same place of any tensor of x's shape.
+// The position of the window's maximum in x, applied to any tensor of x's shape.
 struct place {
     int y, x;
 };

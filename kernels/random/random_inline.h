@@ -5,7 +5,7 @@
 
 #include "kernels/simd/math.h"
 
-// Philox4x32-10: the multipliers, and the steps of the key from round to round.
+// Philox4x32-10: the multipliers, and the key's increments per round.
 enum { GB_PHILOX_ROUNDS = 10 };
 #define GB_PHILOX_M0 0xD2511F53u
 #define GB_PHILOX_M1 0xCD9E8D57u

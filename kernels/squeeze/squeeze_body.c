@@ -2,8 +2,8 @@
 #include "kernels/backend.h"
 #include "kernels/simd/rows.h"
 
-// A deep pixel is the transpose of its four wide pixels, so that four channels are a 4 x 4
-// transpose; 128-bit vectors do that at any instruction set.
+// A deep pixel is the transpose of its four wide pixels, 4 x 4 for every four channels, which 128-bit
+// vectors do with any instruction set.
 typedef float quad __attribute__((vector_size(16)));
 
 GB_INLINE quad load_quad(const float *p) {
@@ -15,7 +15,7 @@ GB_INLINE void store_quad(float *p, quad q) {
     memcpy(p, &q, sizeof q);
 }
 
-// The first 1 to 3 floats. Sizes are constants, for which no memcpy is called.
+// The first 1 to 3 floats. With constant sizes memcpy is inlined.
 GB_INLINE void store_part(float *p, quad q, int count) {
     if (count == 3)
         memcpy(p, &q, 3 * sizeof *p);
