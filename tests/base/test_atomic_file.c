@@ -8,8 +8,8 @@
 
 #include "base/atomic_file.h"
 #include "base/cache.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
+#include "tests/support/test.h"
 
 static void assert_text(const char *name, const char *expected) {
     char text[64] = "";
@@ -21,8 +21,7 @@ static void assert_text(const char *name, const char *expected) {
     assert_string_equal(text, expected);
 }
 
-static void appears_whole_at_the_commit(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(appears_whole_at_the_commit) {
     gb_fixture_text("file", "old");
     struct gb_atomic_file file;
     assert_int_equal(gb_atomic_open(&file, gb_fixture_path("file")), GB_OK);
@@ -34,8 +33,7 @@ static void appears_whole_at_the_commit(void **state) {
     assert_int_equal(gb_fixture_entries(""), 1);
 }
 
-static void leaves_nothing_after_an_abort(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(leaves_nothing_after_an_abort) {
     struct gb_atomic_file file;
     assert_int_equal(gb_atomic_open(&file, gb_fixture_path("file")), GB_OK);
     fputs("half", file.stream);
@@ -44,8 +42,7 @@ static void leaves_nothing_after_an_abort(void **state) {
     assert_int_equal(gb_fixture_entries(""), 0);
 }
 
-static void two_writers_do_not_inv1x1(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(two_writers_do_not_inv1x1) {
     struct gb_atomic_file one, two;
     assert_int_equal(gb_atomic_open(&one, gb_fixture_path("file")), GB_OK);
     assert_int_equal(gb_atomic_open(&two, gb_fixture_path("file")), GB_OK);
@@ -64,8 +61,7 @@ static void assert_refused(const char *path, enum gb_status expected, const char
     assert_non_null(strstr(gb_error_message(), reason));
 }
 
-static void refuses_what_is_no_file(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(refuses_what_is_no_file) {
     assert_refused(gb_fixture_path("none/file"), GB_IO_ERROR, "No such file");
     assert_refused(gb_fixture_path(""), GB_BAD_INPUT, "is a directory");
     assert_refused("/dev/null", GB_BAD_INPUT, "not a regular file");
@@ -75,8 +71,7 @@ static void refuses_what_is_no_file(void **state) {
 }
 
 // A limit on the size of files stands in for a full disk.
-static void a_full_disk_leaves_the_old_file(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(a_full_disk_leaves_the_old_file) {
     gb_fixture_text("file", "old");
     struct rlimit before;
     getrlimit(RLIMIT_FSIZE, &before);
@@ -96,16 +91,14 @@ static void a_full_disk_leaves_the_old_file(void **state) {
     assert_int_equal(gb_fixture_entries(""), 1);
 }
 
-static void a_probe_leaves_nothing(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(a_probe_leaves_nothing) {
     assert_int_equal(gb_atomic_probe(gb_fixture_path("file")), GB_OK);
     assert_int_equal(gb_fixture_entries(""), 0);
     assert_int_equal(gb_atomic_probe(gb_fixture_path("none/file")), GB_IO_ERROR);
 }
 
 // Of the temporary files beside a name only those go that nobody has open.
-static void opening_removes_what_killed_processes_left(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(opening_removes_what_killed_processes_left) {
     struct gb_atomic_file file;
     static const char *const others[] = {"file", "file.tmp", "file.999999999-0.tmp.old",
                                          "file.notes-0.tmp", "other.999999999-0.tmp"};
@@ -126,8 +119,7 @@ static void opening_removes_what_killed_processes_left(void **state) {
     assert_text("file", "whole");
 }
 
-static void the_cache_is_made_where_it_is_not(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(the_cache_is_made_where_it_is_not) {
     char path[GB_PATH], expected[GB_PATH];
     gb_fixture_text("plain", "");
     setenv("XDG_CACHE_HOME", gb_fixture_path("new/cache"), 1);
@@ -138,21 +130,4 @@ static void the_cache_is_made_where_it_is_not(void **state) {
     setenv("XDG_CACHE_HOME", gb_fixture_path("plain"), 1);
     assert_int_equal(gb_cache_path("file", path), GB_IO_ERROR);
     assert_non_null(strstr(gb_error_message(), "XDG_CACHE_HOME"));
-}
-
-#define TEST(function)                                                                             \
-    cmocka_unit_test_setup_teardown(function, gb_fixture_setup, gb_fixture_teardown)
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        TEST(appears_whole_at_the_commit),
-        TEST(leaves_nothing_after_an_abort),
-        TEST(two_writers_do_not_inv1x1),
-        TEST(refuses_what_is_no_file),
-        TEST(a_full_disk_leaves_the_old_file),
-        TEST(a_probe_leaves_nothing),
-        TEST(opening_removes_what_killed_processes_left),
-        TEST(the_cache_is_made_where_it_is_not),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/options.h"
-#include "tests/support/cmocka.h"
+#include "tests/support/test.h"
 
 struct given {
     const char *task, *data, *init;
@@ -40,8 +40,7 @@ static enum gb_status parse(struct given *given, int count, const char **words) 
     parse(given, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *),                           \
           (const char *[]){__VA_ARGS__})
 
-static void values_are_stored(void **state) {
-    (void)state;
+GB_TEST(values_are_stored) {
     struct given given;
     assert_int_equal(PARSE(&given, "--seed=9223372036854775807", "horses", "--iters", "-5", "a",
                            "--lr=1e-3", "--resume", "--init", "published", "--data=x=y", "--",
@@ -60,8 +59,7 @@ static void values_are_stored(void **state) {
     assert_false(given.helped);
 }
 
-static void what_is_not_given_keeps_its_default(void **state) {
-    (void)state;
+GB_TEST(what_is_not_given_keeps_its_default) {
     struct given given;
     assert_int_equal(PARSE(&given, "horses", "a"), GB_OK);
     assert_null(given.data);
@@ -72,15 +70,13 @@ static void what_is_not_given_keeps_its_default(void **state) {
     assert_false(given.resume);
 }
 
-static void the_last_of_a_repeated_option_counts(void **state) {
-    (void)state;
+GB_TEST(the_last_of_a_repeated_option_counts) {
     struct given given;
     assert_int_equal(PARSE(&given, "horses", "a", "--iters=1", "--iters=2"), GB_OK);
     assert_int_equal(given.iterations, 2);
 }
 
-static void bad_lines_are_refused_by_name(void **state) {
-    (void)state;
+GB_TEST(bad_lines_are_refused_by_name) {
     const struct {
         const char *word, *message;
     } rows[] = {
@@ -117,8 +113,7 @@ static void bad_lines_are_refused_by_name(void **state) {
     }
 }
 
-static void operands_must_be_as_many_as_declared(void **state) {
-    (void)state;
+GB_TEST(operands_must_be_as_many_as_declared) {
     struct given given;
     assert_int_equal(parse(&given, 0, (const char *[]){NULL}), GB_BAD_INPUT);
     assert_string_equal(gb_error_message(), "missing operand: TASK: see glowbench train --help");
@@ -131,15 +126,4 @@ static void operands_must_be_as_many_as_declared(void **state) {
     bool helped;
     assert_int_equal(gb_options_parse(&command, one, 3, argv, &helped), GB_BAD_INPUT);
     assert_string_equal(gb_error_message(), "unexpected argument: lfw: see glowbench train --help");
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values_are_stored),
-        cmocka_unit_test(what_is_not_given_keeps_its_default),
-        cmocka_unit_test(the_last_of_a_repeated_option_counts),
-        cmocka_unit_test(bad_lines_are_refused_by_name),
-        cmocka_unit_test(operands_must_be_as_many_as_declared),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

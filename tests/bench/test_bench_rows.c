@@ -7,7 +7,7 @@
 #include "bench/runner/journal.h"
 #include "bench/runner/row.h"
 #include "tests/support/fixture.h"
-#include "tests/support/unit.h"
+#include "tests/support/test.h"
 
 // A row with a value in every field.
 static struct gb_row full_row(void) {
@@ -52,8 +52,7 @@ static void write_rows(const char *name, struct gb_row *row, int times) {
     fclose(file);
 }
 
-static void figures_follow_from_times_and_peaks(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(figures_follow_from_times_and_peaks) {
     struct gb_row row = full_row();
     assert_true(row.median_seconds == 2.5);
     assert_true(fabs(row.spread - 1.5 / 2.5) < 1e-15); // quartiles 1.75 and 3.25
@@ -69,8 +68,7 @@ static void figures_follow_from_times_and_peaks(void **state) {
 }
 
 // Every field is written, so a row that is read and written again has the same bytes.
-static void a_row_comes_back_as_it_was(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(a_row_comes_back_as_it_was) {
     struct gb_row row = full_row();
     write_rows("rows", &row, 2);
     struct gb_rows rows;
@@ -104,8 +102,7 @@ static void a_row_comes_back_as_it_was(void **state) {
 }
 
 // A failed kernel has an error and no figures.
-static void an_error_has_no_times(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(an_error_has_no_times) {
     struct gb_row row = full_row();
     free(row.seconds);
     row.seconds = NULL;
@@ -152,8 +149,7 @@ static char *changed_line(const char *from, const char *to) {
 }
 
 // Figures that follow from others are not trusted.
-static void figures_are_recomputed(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(figures_are_recomputed) {
     struct gb_rows rows;
     char *text = changed_line("\"gflops\":3", "\"gflops\":9");
     gb_fixture_text("rows", text);
@@ -163,8 +159,7 @@ static void figures_are_recomputed(void **state) {
     gb_rows_free(&rows);
 }
 
-static void damaged_files_are_refused(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(damaged_files_are_refused) {
     struct gb_rows rows;
     assert_int_equal(gb_rows_read(gb_fixture_path("none"), &rows), GB_BAD_INPUT);
     assert_non_null(strstr(gb_error_message(), "No such file"));
@@ -210,8 +205,7 @@ static void damaged_files_are_refused(void **state) {
 }
 
 // A sweep can resume wherever it was killed.
-static void a_line_cut_anywhere_is_left_out(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(a_line_cut_anywhere_is_left_out) {
     struct gb_row row = full_row();
     write_rows("rows", &row, 3);
     gb_row_free(&row);
@@ -245,8 +239,7 @@ static void add_row(struct gb_journal *journal, const char *problem) {
     assert_int_equal(gb_journal_add(journal, &row), GB_OK);
 }
 
-static void a_journal_resumes_where_it_was_cut(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(a_journal_resumes_where_it_was_cut) {
     const char *path = gb_fixture_path("rows");
     struct gb_journal journal;
     struct gb_journal second;
@@ -279,8 +272,7 @@ static void a_journal_resumes_where_it_was_cut(void **state) {
     gb_journal_close(&journal);
 }
 
-static void rows_of_other_machines_and_builds_are_not_resumed(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(rows_of_other_machines_and_builds_are_not_resumed) {
     const char *path = gb_fixture_path("rows");
     struct gb_journal journal;
     assert_int_equal(gb_journal_open(&journal, path, false), GB_OK);
@@ -298,8 +290,7 @@ static void rows_of_other_machines_and_builds_are_not_resumed(void **state) {
     gb_row_free(&row);
 }
 
-static void a_write_error_is_reported(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(a_write_error_is_reported) {
     FILE *full = fopen("/dev/full", "w");
     if (!full)
         skip();
@@ -308,21 +299,4 @@ static void a_write_error_is_reported(void **state) {
     assert_non_null(strstr(gb_error_message(), "/dev/full: No space left"));
     gb_row_free(&row);
     fclose(full);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, gb_fixture_setup, gb_fixture_teardown)
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        TEST(figures_follow_from_times_and_peaks),
-        TEST(a_row_comes_back_as_it_was),
-        TEST(an_error_has_no_times),
-        TEST(figures_are_recomputed),
-        TEST(damaged_files_are_refused),
-        TEST(a_line_cut_anywhere_is_left_out),
-        TEST(a_journal_resumes_where_it_was_cut),
-        TEST(rows_of_other_machines_and_builds_are_not_resumed),
-        TEST(a_write_error_is_reported),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

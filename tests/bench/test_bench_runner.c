@@ -11,7 +11,7 @@
 #include "bench/runner/flush.h"
 #include "bench/runner/runner.h"
 #include "tests/support/fixture.h"
-#include "tests/support/unit.h"
+#include "tests/support/test.h"
 
 static const struct gb_backend backend_a = {.name = "a", .library = "libA 1"};
 static const struct gb_backend backend_b = {.name = "b", .library = ""};
@@ -122,8 +122,7 @@ static const struct gb_row *find(const struct gb_journal *journal, const char *p
     return row;
 }
 
-static void repetitions_of_a_problem_alternate(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(repetitions_of_a_problem_alternate) {
     struct fake fakes[] = {good('a'), good('b')};
     const struct gb_benchmark list[] = {benchmark_of(&fakes[0], "fake/forward/1", &backend_a),
                                         benchmark_of(&fakes[1], "fake/forward/1", &backend_b)};
@@ -157,8 +156,7 @@ static void repetitions_of_a_problem_alternate(void **state) {
     gb_journal_close(&journal);
 }
 
-static void a_wrong_kernel_has_no_time(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(a_wrong_kernel_has_no_time) {
     struct fake fakes[] = {good('a'), good('b'), good('c')};
     fakes[0].good_checks = 0; // wrong from the start
     fakes[1].good_checks = 1; // goes wrong while it is timed
@@ -191,8 +189,7 @@ static enum gb_status library_failed(void) {
     return gb_fail(GB_UNSUPPORTED, "cannot run", "a primitive", "oneLib: broken");
 }
 
-static void a_library_that_fails_has_no_time(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(a_library_that_fails_has_no_time) {
     struct fake fake = good('a');
     struct gb_backend failing = backend_a;
     failing.check = library_failed;
@@ -204,8 +201,7 @@ static void a_library_that_fails_has_no_time(void **state) {
     gb_journal_close(&journal);
 }
 
-static void what_cannot_be_set_up_is_an_error(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(what_cannot_be_set_up_is_an_error) {
     struct fake fake = good('a');
     fake.no_setup = true;
     const struct gb_benchmark benchmark = benchmark_of(&fake, "fake/forward/1", &backend_a);
@@ -217,8 +213,7 @@ static void what_cannot_be_set_up_is_an_error(void **state) {
     gb_journal_close(&journal);
 }
 
-static void a_resumed_sweep_times_only_what_is_missing(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(a_resumed_sweep_times_only_what_is_missing) {
     const char *path = gb_fixture_path("rows");
     struct fake fakes[] = {good('a'), good('b')};
     const struct gb_benchmark list[] = {benchmark_of(&fakes[0], "fake/forward/1", &backend_a),
@@ -250,8 +245,7 @@ static void a_resumed_sweep_times_only_what_is_missing(void **state) {
     gb_journal_close(&journal);
 }
 
-static void an_interrupted_sweep_keeps_its_group(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(an_interrupted_sweep_keeps_its_group) {
     const char *path = gb_fixture_path("rows");
     struct fake fakes[] = {good('a'), good('b')};
     fakes[0].interrupts = true;
@@ -269,8 +263,7 @@ static void an_interrupted_sweep_keeps_its_group(void **state) {
     gb_journal_close(&journal);
 }
 
-static void only_operations_have_cold_rows(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(only_operations_have_cold_rows) {
     struct fake fakes[] = {good('a'), good('b')};
     struct gb_benchmark list[] = {benchmark_of(&fakes[0], "fake/forward/1", &backend_a),
                                   benchmark_of(&fakes[1], "step/train/1", &backend_a)};
@@ -289,8 +282,7 @@ static void only_operations_have_cold_rows(void **state) {
     gb_journal_close(&journal);
 }
 
-static void flushing_leaves_the_bytes_as_they_were(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(flushing_leaves_the_bytes_as_they_were) {
     char bytes[1000], before[1000];
     for (size_t i = 0; i < sizeof bytes; i++)
         before[i] = bytes[i] = (char)(3 * i);
@@ -301,8 +293,7 @@ static void flushing_leaves_the_bytes_as_they_were(void **state) {
 }
 
 // Two groups make one Google Benchmark document, in which a wrong kernel has no time either.
-static void groups_share_a_document_of_google_benchmark(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(groups_share_a_document_of_google_benchmark) {
     struct fake fakes[] = {good('a'), good('b')};
     fakes[1].good_checks = 1;
     const struct gb_benchmark list[] = {benchmark_of(&fakes[0], "fake/forward/1", &backend_a),
@@ -342,21 +333,4 @@ static void groups_share_a_document_of_google_benchmark(void **state) {
     assert_int_equal(good_runs, REPETITIONS);
     assert_int_equal(bad_runs, REPETITIONS);
     json_decref(document);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, gb_fixture_setup, gb_fixture_teardown)
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        TEST(repetitions_of_a_problem_alternate),
-        TEST(a_wrong_kernel_has_no_time),
-        TEST(a_library_that_fails_has_no_time),
-        TEST(what_cannot_be_set_up_is_an_error),
-        TEST(a_resumed_sweep_times_only_what_is_missing),
-        TEST(an_interrupted_sweep_keeps_its_group),
-        TEST(only_operations_have_cold_rows),
-        TEST(flushing_leaves_the_bytes_as_they_were),
-        TEST(groups_share_a_document_of_google_benchmark),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

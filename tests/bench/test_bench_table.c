@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "bench/report/table.h"
-#include "tests/support/unit.h"
+#include "tests/support/test.h"
 
 static struct gb_row row_of(const char *operation, const char *shape, const char *backend,
                             double seconds, double share) {
@@ -70,8 +70,7 @@ static void assert_table(const struct gb_row *rows, size_t count, const char *ex
 // A step of `m` calls a once, b three times, c twice, and d never. Means over all kernels, x: speed
 // (1/2)^(1/6) = 0.89, share (0.5 x 0.8^3 x 0.25^2)^(1/6) = 0.502; y: speed (1/8)^(3/6) = 0.354,
 // share (1 x 0.1^3 x 0.25^2)^(1/6) = 0.199. The launches of b on x are joined to 1 us.
-static void weighs_problems_by_their_calls(void **state) {
-    (void)state;
+GB_TEST(weighs_problems_by_their_calls) {
     struct gb_model_share a = {"m", 1}, b = {"m", 3}, c = {"m", 2};
     char error[] = "element 3 is 1, not 2";
     const struct gb_row rows[] = {
@@ -114,8 +113,7 @@ static void weighs_problems_by_their_calls(void **state) {
 }
 
 // A backend without a time for one of the problems has no mean, and takes none from the others.
-static void has_no_mean_over_some_problems(void **state) {
-    (void)state;
+GB_TEST(has_no_mean_over_some_problems) {
     struct gb_model_share a = {"m", 1}, b = {"m", 3};
     const struct gb_row rows[] = {
         shared(row_of("conv", "a", "x", 2e-6, 0.5), &a),
@@ -139,18 +137,8 @@ static void has_no_mean_over_some_problems(void **state) {
                  "N of M: only N problems have a time, so there is no mean\n");
 }
 
-static void says_nothing_of_control_rows(void **state) {
-    (void)state;
+GB_TEST(says_nothing_of_control_rows) {
     const struct gb_row control = row_of("control", "fixed", "none", 1e-6, 1);
     assert_table(&control, 1, "");
     assert_table(NULL, 0, "");
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(weighs_problems_by_their_calls),
-        cmocka_unit_test(has_no_mean_over_some_problems),
-        cmocka_unit_test(says_nothing_of_control_rows),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The list of benchmarks: what a model counted by hand is made of, texts that name their problems
 // again, checks that pass on every backend and fail on a wrong kernel.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +8,17 @@
 #include "bench/catalog/catalog.h"
 #include "bench/catalog/kernel_benchmarks.h"
 #include "flows/models/model.h"
+#include "kernels/cpu.h"
 #include "tasks/task.h"
+#include "tests/support/test.h"
+
+static int flush_denormals(void **state) {
+    (void)state;
+    gb_flush_denormals();
+    return 0;
+}
+
+GB_TEST_GROUP(flush_denormals, NULL)
 
 // Two levels of one step: c = 8 at 8x8, 16 at 4x4.
 static const struct gb_cglow_config tiny_config = {.sizes = {16, 16, 3, 16, 16, 2},
@@ -106,8 +109,7 @@ static int share_of(const struct gb_catalog *catalog, const char *problem) {
     return 0;
 }
 
-static void test_counts(void **state) {
-    (void)state;
+GB_TEST(test_counts) {
     static const struct {
         const char *problem;
         int count;
@@ -215,8 +217,7 @@ static double conv_flops(double pixels, int inputs, int kernel, int outputs) {
     return 2 * pixels * kernel * kernel * inputs * outputs;
 }
 
-static void test_flops(void **state) {
-    (void)state;
+GB_TEST(test_flops) {
     const struct gb_model_case *const all[] = {tiny, tiny_cnf, tiny_baselines};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (const struct gb_model_case *m = all[i]; m->name; m++)
@@ -231,8 +232,7 @@ static void test_flops(void **state) {
 }
 
 // Every text selects its own problem, with the same costs and shares.
-static void test_texts(void **state) {
-    (void)state;
+GB_TEST(test_texts) {
     struct gb_catalog all = catalog_of(tiny, NULL, GB_CATALOG_ALL, NULL);
     for (int i = 0; i < all.count; i++) {
         const struct gb_benchmark *want = &all.list[i];
@@ -251,8 +251,7 @@ static void test_texts(void **state) {
 }
 
 // A kernel that foreign backends lack is in the list once, as the fallback's.
-static void test_borrowed_kernels(void **state) {
-    (void)state;
+GB_TEST(test_borrowed_kernels) {
     const int threads[] = {1, 2};
     struct gb_catalog_request request = {.backends = gb_backends(),
                                          .threads = threads,
@@ -285,8 +284,7 @@ static void test_borrowed_kernels(void **state) {
     gb_catalog_free(&catalog);
 }
 
-static void test_filters(void **state) {
-    (void)state;
+GB_TEST(test_filters) {
     struct gb_catalog catalog =
         catalog_of(tiny, "^(conv|fc)/forward/.*tanh$", GB_CATALOG_ALL, NULL);
     assert_int_equal(catalog.count, 5);
@@ -328,8 +326,7 @@ static const struct gb_task_model *task_model_of(const char *name) {
 }
 
 // Each model of the table is one that its task trains, with the task's numbers.
-static void test_papers_models(void **state) {
-    (void)state;
+GB_TEST(test_papers_models) {
     for (const struct gb_model_case *m = gb_model_cases(); m->name; m++) {
         const struct gb_task_model *model = task_model_of(m->name);
         if (!model || model->kind != m->kind)
@@ -354,8 +351,7 @@ static void test_papers_models(void **state) {
 }
 
 // Packing pads weights: more than can be counted are refused, and never reserved as fewer.
-static void test_sizes(void **state) {
-    (void)state;
+GB_TEST(test_sizes) {
     for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
         if (!gb_backend_supported(*b))
             continue;
@@ -425,8 +421,7 @@ static void check_all(const char *filter, int threads) {
     check_models(tiny, filter, GB_CATALOG_ALL, threads);
 }
 
-static void test_cnf_layers(void **state) {
-    (void)state;
+GB_TEST(test_cnf_layers) {
     struct gb_catalog catalog = catalog_of(tiny_cnf, NULL, GB_CATALOG_LAYERS, NULL);
     static const struct {
         const char *problem;
@@ -447,19 +442,16 @@ static void test_cnf_layers(void **state) {
     check_models(tiny_cnf, NULL, GB_CATALOG_ALL, 2);
 }
 
-static void test_baselines(void **state) {
-    (void)state;
+GB_TEST(test_baselines) {
     check_models(tiny_baselines, NULL, GB_CATALOG_ALL, 1);
     check_models(tiny_baselines, "^(step|sample)/", GB_CATALOG_ALL, 2);
 }
 
-static void test_checks_pass(void **state) {
-    (void)state;
+GB_TEST(test_checks_pass) {
     check_all(NULL, 1);
 }
 
-static void test_checks_pass_on_threads(void **state) {
-    (void)state;
+GB_TEST(test_checks_pass_on_threads) {
     check_all(NULL, 2);
     // Enough to be shared among threads, and more than the check takes in full.
     check_all("conv/forward/n2h32w32c64k256r3s3u1v1p1q1relu", 2);
@@ -616,8 +608,7 @@ static void expect_caught(const struct gb_backend *wrong, const char *problem, b
 }
 
 // Every operation in every direction can be timed.
-static void test_every_operation(void **state) {
-    (void)state;
+GB_TEST(test_every_operation) {
     static const char *const shapes[] = {"n2h8w8c4",
                                          "n2h8w8c4k8",
                                          "e12",
@@ -645,8 +636,7 @@ static void test_every_operation(void **state) {
         }
 }
 
-static void test_wrong_kernels(void **state) {
-    (void)state;
+GB_TEST(test_wrong_kernels) {
     assert_int_equal(gb_backend_find("scalar", &right), GB_OK);
     struct gb_backend wrong = *right;
     wrong.name = "wrong";
@@ -684,8 +674,7 @@ static void test_wrong_kernels(void **state) {
 }
 
 // What is too large for the scalar reference is held against the kernels of another set.
-static void test_large_checks(void **state) {
-    (void)state;
+GB_TEST(test_large_checks) {
     static const char *const problems[] = {
         "layer/features_backward/n2x16y16z3f5h4w4o8", "step/train/cglow-tiny-16b2",
         "layer/coupling_forward/n2h8w8c8k12", "sample/inverse/cglow-tiny-16s3"};
@@ -713,18 +702,4 @@ static void test_large_checks(void **state) {
         expect_caught(&wrong, problems[2], true);
         expect_caught(&wrong, problems[3], true);
     }
-}
-
-int main(void) {
-    gb_flush_denormals();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),          cmocka_unit_test(test_flops),
-        cmocka_unit_test(test_texts),           cmocka_unit_test(test_borrowed_kernels),
-        cmocka_unit_test(test_filters),         cmocka_unit_test(test_papers_models),
-        cmocka_unit_test(test_cnf_layers),      cmocka_unit_test(test_baselines),
-        cmocka_unit_test(test_checks_pass),     cmocka_unit_test(test_checks_pass_on_threads),
-        cmocka_unit_test(test_every_operation), cmocka_unit_test(test_wrong_kernels),
-        cmocka_unit_test(test_large_checks),    cmocka_unit_test(test_sizes),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

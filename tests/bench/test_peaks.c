@@ -3,18 +3,13 @@
 #define _GNU_SOURCE // sched_getaffinity
 #include <math.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
-// After the four headers that it wants first.
-#include <cmocka.h>
 
 #include "bench/peaks/peaks.h"
 #include "bench/peaks/pin.h"
 #include "kernels/parallel.h"
+#include "tests/support/test.h"
 
 enum { MAX_CPUS = 1024 };
 
@@ -45,8 +40,7 @@ static int max_ranks(void) {
 #endif
 }
 
-static void each_rank_has_a_cpu_of_its_own(void **state) {
-    (void)state;
+GB_TEST(each_rank_has_a_cpu_of_its_own) {
     int all = max_ranks(), cpus[MAX_CPUS];
     cpu_set_t allowed = masks_of_team(1)->of[0];
     const int teams[] = {1, all, 1, all};
@@ -66,8 +60,7 @@ static void each_rank_has_a_cpu_of_its_own(void **state) {
     gb_unpin_threads();
 }
 
-static void unpinning_gives_back_what_was(void **state) {
-    (void)state;
+GB_TEST(unpinning_gives_back_what_was) {
     int all = max_ranks(), cpus[MAX_CPUS];
     static struct masks before;
     before = *masks_of_team(all);
@@ -78,8 +71,7 @@ static void unpinning_gives_back_what_was(void **state) {
     gb_unpin_threads();
 }
 
-static void only_allowed_cpus_are_taken(void **state) {
-    (void)state;
+GB_TEST(only_allowed_cpus_are_taken) {
     cpu_set_t before = masks_of_team(1)->of[0], last;
     int highest = 0, cpus[2];
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
@@ -93,8 +85,7 @@ static void only_allowed_cpus_are_taken(void **state) {
     sched_setaffinity(0, sizeof before, &before);
 }
 
-static void more_threads_than_cpus_are_refused(void **state) {
-    (void)state;
+GB_TEST(more_threads_than_cpus_are_refused) {
     int too_many = (int)sysconf(_SC_NPROCESSORS_CONF) + 1;
     static int cpus[MAX_CPUS + 1];
     static struct masks before;
@@ -103,8 +94,7 @@ static void more_threads_than_cpus_are_refused(void **state) {
     assert_memory_equal(&before, masks_of_team(1), sizeof before);
 }
 
-static void probe_finds_roofline(void **state) {
-    (void)state;
+GB_TEST(probe_finds_roofline) {
     const size_t working_sets[] = {0, 100000, 3000000};
     for (int threads = 1; threads <= 2; threads++)
         for (size_t i = 0; i < sizeof working_sets / sizeof *working_sets; i++) {
@@ -119,16 +109,14 @@ static void probe_finds_roofline(void **state) {
         }
 }
 
-static void bodies_of_all_instruction_sets_run(void **state) {
-    (void)state;
+GB_TEST(bodies_of_all_instruction_sets_run) {
     const struct gb_fma_body *const *bodies = gb_fma_bodies();
     assert_string_equal(bodies[0]->precision, "fp32");
     for (; *bodies; bodies++)
         assert_true(isfinite((*bodies)->run(100)));
 }
 
-static void peaks_are_found_by_threads_and_precision(void **state) {
-    (void)state;
+GB_TEST(peaks_are_found_by_threads_and_precision) {
     json_t *report = json_pack(
         "{s:[{s:s, s:s, s:i, s:f}, {s:s, s:s, s:i, s:f}, {s:s, s:s, s:i, s:f}], s:[{s:s, s:i, s:f, "
         "s:f}, {s:s, s:i, s:f, s:f}]}",
@@ -147,8 +135,7 @@ static void peaks_are_found_by_threads_and_precision(void **state) {
 }
 
 // A description of a machine may list more caches than any has.
-static void many_cache_levels_are_cut_off(void **state) {
-    (void)state;
+GB_TEST(many_cache_levels_are_cut_off) {
     const double memory = 1024.0 * (1 << 30);
     json_t *machine =
         json_pack("{s:{s:i}, s:f, s:[]}", "cpu", "cores", 1, "memory_bytes", memory, "caches");
@@ -159,18 +146,4 @@ static void many_cache_levels_are_cut_off(void **state) {
     // Four times the seventh level: 7 x 128 MiB.
     assert_int_equal(gb_memory_working_set(machine), (size_t)4 * 7 << 27);
     json_decref(machine);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_rank_has_a_cpu_of_its_own),
-        cmocka_unit_test(unpinning_gives_back_what_was),
-        cmocka_unit_test(only_allowed_cpus_are_taken),
-        cmocka_unit_test(more_threads_than_cpus_are_refused),
-        cmocka_unit_test(probe_finds_roofline),
-        cmocka_unit_test(bodies_of_all_instruction_sets_run),
-        cmocka_unit_test(peaks_are_found_by_threads_and_precision),
-        cmocka_unit_test(many_cache_levels_are_cut_off),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

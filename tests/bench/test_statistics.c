@@ -6,7 +6,7 @@
 
 #include "bench/compare/comparison.h"
 #include "kernels/random/random.h"
-#include "tests/support/unit.h"
+#include "tests/support/test.h"
 
 // Made-up noise: a stream of random numbers.
 struct noise_stream {
@@ -30,8 +30,7 @@ static void assert_close(double value, double expected) {
 
 // ---- Exact tests, by hand and by plain enumeration
 
-static void signed_ranks_by_hand(void **state) {
-    (void)state;
+GB_TEST(signed_ranks_by_hand) {
     double values[] = {1, -2, 3, 4, 5}; // ranks 1 + 3 + 4 + 5 = 13 of 15
     struct gb_p_values tails = gb_signed_rank(values, 5, 0);
     assert_close(tails.high, 3.0 / 32); // subsets that sum to 13, 14, 15: one each
@@ -47,8 +46,7 @@ static void signed_ranks_by_hand(void **state) {
 }
 
 // Of the tables: with ten values, a sum of 8 or less has 25 of 1024 ways, one of 10 or less 43.
-static void signed_ranks_of_the_tables(void **state) {
-    (void)state;
+GB_TEST(signed_ranks_of_the_tables) {
     double values[10];
     for (int i = 0; i < 10; i++)
         values[i] = i == 7 ? i + 1 : -(i + 1);
@@ -58,8 +56,7 @@ static void signed_ranks_of_the_tables(void **state) {
     assert_close(gb_signed_rank(values, 10, 0).low, 43.0 / 1024);
 }
 
-static void rank_sums_by_hand(void **state) {
-    (void)state;
+GB_TEST(rank_sums_by_hand) {
     double a[] = {1, 2, 3, 4, 5}, b[] = {6, 7, 8, 9, 10}, c[] = {3.5, 7, 8, 9, 10};
     assert_close(gb_rank_sum(a, 5, b, 5).high, 1.0 / 252);
     assert_close(gb_rank_sum(a, 5, b, 5).low, 1);
@@ -74,8 +71,7 @@ static void rank_sums_by_hand(void **state) {
 }
 
 // All ways to choose `b_count` of the values, by their bits.
-static void rank_sums_as_enumerated(void **state) {
-    (void)state;
+GB_TEST(rank_sums_as_enumerated) {
     struct noise_stream stream = {0};
     for (int trial = 0; trial < 50; trial++) {
         double values[12];
@@ -104,8 +100,7 @@ static void rank_sums_as_enumerated(void **state) {
 }
 
 // Beyond 40 values: near the exact ones, and larger in the far tail.
-static void large_rank_sums_by_the_normal_approximation(void **state) {
-    (void)state;
+GB_TEST(large_rank_sums_by_the_normal_approximation) {
     double a[40], b[40];
     for (int i = 0; i < 40; i++) {
         a[i] = i;
@@ -122,8 +117,7 @@ static void large_rank_sums_by_the_normal_approximation(void **state) {
     assert_close(gb_rank_sum(b, 40, b, 40).high, 1);
 }
 
-static void least_chances(void **state) {
-    (void)state;
+GB_TEST(least_chances) {
     assert_close(gb_signed_rank_min_p(10), 1.0 / 1024);
     assert_close(gb_rank_sum_min_p(9, 9), 1.0 / 48620);
     assert_close(gb_rank_sum_min_p(3, 9), 1.0 / 220);
@@ -134,8 +128,7 @@ static void least_chances(void **state) {
 // ---- Intervals
 
 // An end of an interval is where the test is about to refuse.
-static void intervals_are_what_the_tests_leave(void **state) {
-    (void)state;
+GB_TEST(intervals_are_what_the_tests_leave) {
     double values[] = {0.3, 1.7, 2.9, 4.1, 5.2, 7.7, 8.3, 9.6, 11.4};
     double level = 0.05, nudge = 1e-9;
     struct gb_interval interval = gb_signed_rank_interval(values, 9, 1 - level);
@@ -157,8 +150,7 @@ static void intervals_are_what_the_tests_leave(void **state) {
         }
 }
 
-static void intervals_of_too_few_values_are_infinite(void **state) {
-    (void)state;
+GB_TEST(intervals_of_too_few_values_are_infinite) {
     double values[] = {1, 2, 4};
     struct gb_interval interval = gb_signed_rank_interval(values, 3, 0.99);
     assert_close(interval.estimate, (2 + 2.5) / 2); // of 1, 1.5, 2, 2.5, 3, 4
@@ -174,8 +166,7 @@ static double launch_noise(struct noise_stream *stream, double deviation) {
     return normal(stream, deviation) + (uniform(stream) < 0.1 ? 0.05 : 0);
 }
 
-static void intervals_cover_as_often_as_they_say(void **state) {
-    (void)state;
+GB_TEST(intervals_cover_as_often_as_they_say) {
     enum { TRIALS = 4000, N = 12 };
     struct noise_stream stream = {0};
     int pairs = 0, sessions = 0, large = 0;
@@ -205,8 +196,7 @@ static void intervals_cover_as_often_as_they_say(void **state) {
 // ---- Many tests and many looks
 
 // The example of Benjamini and Hochberg (1995), section 4.
-static void discoveries_of_the_textbook(void **state) {
-    (void)state;
+GB_TEST(discoveries_of_the_textbook) {
     double chances[] = {0.4262, 0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298,
                         0.0344, 0.0459, 0.3240, 0.5719, 0.6528, 0.7590, 1.0000};
     bool found[15];
@@ -221,8 +211,7 @@ static void discoveries_of_the_textbook(void **state) {
     assert_true(found[0] && found[1] && found[2]);
 }
 
-static void looks_spend_the_level(void **state) {
-    (void)state;
+GB_TEST(looks_spend_the_level) {
     struct gb_looks looks = gb_looks_plan(10, 0.0025, 0);
     assert_int_equal(looks.count, 4);
     assert_int_equal(looks.pairs[0], gb_min_pairs(10, 0.0025 / 4));
@@ -355,8 +344,7 @@ static struct outcome compare_pairs(const struct noise *noise, double factor, do
 static const struct noise wild = {0.04, 0.02}, calm = {0, 0.01};
 
 // With a threshold out of the way, so that the tests alone decide.
-static void false_alarms_are_rarer_than_designed(void **state) {
-    (void)state;
+GB_TEST(false_alarms_are_rarer_than_designed) {
     enum { TRIALS = 1000 };
     struct noise_stream stream = {0};
     int sessions = 0, pairs = 0, undecided = 0;
@@ -375,8 +363,7 @@ static void false_alarms_are_rarer_than_designed(void **state) {
 }
 
 // 5 % in one of the rows, and nothing.
-static void a_slow_row_is_found(void **state) {
-    (void)state;
+GB_TEST(a_slow_row_is_found) {
     enum { TRIALS = 300 };
     struct noise_stream stream = {0};
     int sessions = 0, pairs = 0, count = 0, none = 0, none_count = 0;
@@ -401,8 +388,7 @@ static void a_slow_row_is_found(void **state) {
 }
 
 // A row that is slower by the threshold, in noise that hides it: it is not passed.
-static void noise_passes_nothing(void **state) {
-    (void)state;
+GB_TEST(noise_passes_nothing) {
     enum { TRIALS = 500 };
     struct noise_stream stream = {0};
     int pairs = 0, undecided = 0, sessions = 0, non_inferior = 0;
@@ -421,24 +407,4 @@ static void noise_passes_nothing(void **state) {
     // The bound is the test's own error: three standard errors above it.
     assert_true(sessions <= 0.02 * TRIALS);
     assert_true(non_inferior >= 0.98 * TRIALS);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(signed_ranks_by_hand),
-        cmocka_unit_test(signed_ranks_of_the_tables),
-        cmocka_unit_test(rank_sums_by_hand),
-        cmocka_unit_test(rank_sums_as_enumerated),
-        cmocka_unit_test(large_rank_sums_by_the_normal_approximation),
-        cmocka_unit_test(least_chances),
-        cmocka_unit_test(intervals_are_what_the_tests_leave),
-        cmocka_unit_test(intervals_of_too_few_values_are_infinite),
-        cmocka_unit_test(intervals_cover_as_often_as_they_say),
-        cmocka_unit_test(discoveries_of_the_textbook),
-        cmocka_unit_test(looks_spend_the_level),
-        cmocka_unit_test(false_alarms_are_rarer_than_designed),
-        cmocka_unit_test(a_slow_row_is_found),
-        cmocka_unit_test(noise_passes_nothing),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,15 +4,9 @@
 #ifndef FLOW_CHECK_H
 #define FLOW_CHECK_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "flows/params.h"
 #include "tests/flows/reference_cglow.h"
+#include "tests/support/test.h"
 
 // A batch of images. The values are floats, so that both forms hold the same. Memory of the view
 // that is not the images' holds NaN where it was made with gaps.

@@ -198,8 +198,7 @@ static void check_inverse(const struct scene *scene, struct gb_model *model, enu
     flow_images_free(&y);
 }
 
-static void test_forward_and_inverse(void **state) {
-    (void)state;
+GB_TEST(test_forward_and_inverse) {
     for (int i = 0; i < CASES; i++)
         for (enum flow_gaps gaps = FLOW_DENSE; gaps <= FLOW_GAPS; gaps++) {
             struct scene scene = scene_new(&cases[i], gaps);
@@ -217,8 +216,7 @@ static void test_forward_and_inverse(void **state) {
         }
 }
 
-static void test_latent_shapes(void **state) {
-    (void)state;
+GB_TEST(test_latent_shapes) {
     for (int i = 0; i < CASES; i++) {
         struct gb_model_use use = {.batch = cases[i].batch, .samples_per_x = 1, .threads = 1};
         struct gb_model *model = model_new(&cases[i].config, use, flow_next_backend(NULL), NULL);
@@ -287,8 +285,7 @@ static void check_samples_per_x(const struct scene *scene, const struct gb_backe
     flow_images_free(&alone);
 }
 
-static void test_samples_per_x(void **state) {
-    (void)state;
+GB_TEST(test_samples_per_x) {
     for (int i = 0; i < CASES; i++) {
         struct scene scene = scene_new(&cases[i], FLOW_DENSE);
         for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));)
@@ -458,8 +455,7 @@ static void check_gradients(const struct scene *scene, const struct probes *prob
     gb_model_free(model);
 }
 
-static void test_gradients(void **state) {
-    (void)state;
+GB_TEST(test_gradients) {
     for (int i = 0; i < CASES; i++) {
         enum flow_gaps gaps = i % 2 ? FLOW_GAPS : FLOW_DENSE;
         struct scene scene = scene_new(&cases[i], gaps);
@@ -540,8 +536,7 @@ static void check_all(void (*check)(const struct scene *scene, const struct gb_b
     }
 }
 
-static void test_threads(void **state) {
-    (void)state;
+GB_TEST(test_threads) {
     check_all(check_threads);
 }
 
@@ -564,8 +559,7 @@ static void check_sample_threads(const struct scene *scene, const struct gb_back
         flow_images_free(&y[t]);
 }
 
-static void test_sample_threads(void **state) {
-    (void)state;
+GB_TEST(test_sample_threads) {
     check_all(check_sample_threads);
 }
 
@@ -668,8 +662,7 @@ static enum reach always(const char *name) {
     return ALWAYS;
 }
 
-static void test_live_start(void **state) {
-    (void)state;
+GB_TEST(test_live_start) {
     for (int i = 0; i < CASES; i++) {
         struct scene scene = scene_new(&cases[i], FLOW_DENSE);
         for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));) {
@@ -746,8 +739,7 @@ static void check_published_values(const struct reference_cglow *reference) {
     }
 }
 
-static void test_published_start(void **state) {
-    (void)state;
+GB_TEST(test_published_start) {
     for (int i = 0; i < CASES; i++) {
         struct scene scene = scene_new(&cases[i], FLOW_DENSE);
         for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));) {
@@ -766,8 +758,7 @@ static void test_published_start(void **state) {
     }
 }
 
-static void test_starts_differ_by_seed_only(void **state) {
-    (void)state;
+GB_TEST(test_starts_differ_by_seed_only) {
     for (enum gb_cglow_init init = GB_CGLOW_LIVE; init <= GB_CGLOW_PUBLISHED; init++) {
         struct started first = start(&cases[0], init, flow_next_backend(NULL), 1);
         struct started other = start(&cases[0], init, flow_next_backend(NULL), 2);
@@ -792,8 +783,7 @@ static void test_starts_differ_by_seed_only(void **state) {
 
 // ---- refusals ----
 
-static void test_bad_configurations(void **state) {
-    (void)state;
+GB_TEST(test_bad_configurations) {
     const struct gb_cglow_config good = {{16, 16, 3, 16, 16, 3}, 2, 2, 4, 4, 8, 4, GB_CGLOW_LIVE};
     struct gb_cglow_config bad[64];
     int count = 0;
@@ -849,8 +839,7 @@ static void test_bad_configurations(void **state) {
 }
 
 // W = 0 has no log-determinant, and NaN none either.
-static void test_singular_matrices(void **state) {
-    (void)state;
+GB_TEST(test_singular_matrices) {
     struct scene scene = scene_new(&cases[0], FLOW_DENSE);
     struct gb_model_use use = {.batch = cases[0].batch, .samples_per_x = 1, .threads = 2};
     struct reference_param *weight =
@@ -870,8 +859,7 @@ static void test_singular_matrices(void **state) {
     scene_free(&scene);
 }
 
-static void test_likelihood_that_is_not_finite(void **state) {
-    (void)state;
+GB_TEST(test_likelihood_that_is_not_finite) {
     struct scene scene = scene_new(&cases[0], FLOW_DENSE);
     struct gb_model_use use = {.batch = cases[0].batch, .samples_per_x = 1, .threads = 2};
     gb_at(&scene.y.tensor, 1, 3, 2)[1] = NAN;
@@ -887,29 +875,9 @@ static void test_likelihood_that_is_not_finite(void **state) {
     scene_free(&scene);
 }
 
-static void test_bits_per_dimension(void **state) {
-    (void)state;
+GB_TEST(test_bits_per_dimension) {
     // A standard normal's expected log density is -0.5 * (1 + ln 2 pi) a dimension.
     flow_check_close("bits", gb_bits_per_dimension(-1.4189385332046727 * 300, 300),
                      2.0470955851806896, 1e-12);
     flow_check_close("bits", gb_bits_per_dimension(0, 7), 0, 0);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forward_and_inverse),
-        cmocka_unit_test(test_latent_shapes),
-        cmocka_unit_test(test_samples_per_x),
-        cmocka_unit_test(test_gradients),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_sample_threads),
-        cmocka_unit_test(test_live_start),
-        cmocka_unit_test(test_published_start),
-        cmocka_unit_test(test_starts_differ_by_seed_only),
-        cmocka_unit_test(test_bad_configurations),
-        cmocka_unit_test(test_singular_matrices),
-        cmocka_unit_test(test_likelihood_that_is_not_finite),
-        cmocka_unit_test(test_bits_per_dimension),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The names that the authors' code gives to c-Glow's parameters.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "flows/models/cglow.h"
+#include "tests/support/test.h"
 
 static const struct gb_cglow_config config = {.levels = 3, .steps = 8};
 
-static void names_follow_the_authors_numbering(void **state) {
-    (void)state;
+GB_TEST(names_follow_the_authors_numbering) {
     static const struct {
         const char *ours, *theirs;
     } cases[] = {
@@ -37,8 +31,7 @@ static void names_follow_the_authors_numbering(void **state) {
     }
 }
 
-static void other_names_have_no_counterpart(void **state) {
-    (void)state;
+GB_TEST(other_names_have_no_counterpart) {
     static const char *const names[] = {
         "",
         "levels",
@@ -61,12 +54,4 @@ static void other_names_have_no_counterpart(void **state) {
         gb_cglow_published_name(&config, names[i], published);
         assert_string_equal(published, "");
     }
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_follow_the_authors_numbering),
-        cmocka_unit_test(other_names_have_no_counterpart),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Checkpoints: every bit of parameters and moments comes back, on any backend; whatever is wrong
 // with a file is said in one line and changes nothing.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +12,7 @@
 #include "flows/files/metadata.h"
 #include "flows/files/safetensors.h"
 #include "flows/models/cglow.h"
+#include "tests/support/test.h"
 
 static char directory[] = "/tmp/gb_checkpoint_XXXXXX";
 static char path[128];
@@ -205,8 +200,7 @@ static void write_bytes(const void *bytes, size_t count) {
 
 // ---- Tests ----
 
-static void every_backend_reads_every_other(void **state) {
-    (void)state;
+GB_TEST(every_backend_reads_every_other) {
     for (const struct gb_backend *const *from = gb_backends(); *from; from++) {
         if (!gb_backend_supported(*from))
             continue;
@@ -228,8 +222,7 @@ static void every_backend_reads_every_other(void **state) {
     }
 }
 
-static void a_file_has_pytorchs_order_and_shape(void **state) {
-    (void)state;
+GB_TEST(a_file_has_pytorchs_order_and_shape) {
     save_usual(USUAL, true);
     struct model model;
     build(&model, scalar(), USUAL, false);
@@ -250,8 +243,7 @@ static void a_file_has_pytorchs_order_and_shape(void **state) {
     destroy(&model);
 }
 
-static void moments_are_read_only_where_wanted(void **state) {
-    (void)state;
+GB_TEST(moments_are_read_only_where_wanted) {
     struct model model;
     build(&model, scalar(), USUAL, true);
     save_usual(USUAL, true);
@@ -266,8 +258,7 @@ static void moments_are_read_only_where_wanted(void **state) {
 
 // Averages stand for the values where a model is to be used, and are read only where they are kept
 // where training resumes.
-static void averages_are_what_a_model_is_used_with(void **state) {
-    (void)state;
+GB_TEST(averages_are_what_a_model_is_used_with) {
     struct model averaged, used, resumed;
     build(&averaged, scalar(), USUAL, true);
     fill(&averaged.params);
@@ -309,8 +300,7 @@ static void averages_are_what_a_model_is_used_with(void **state) {
     destroy(&resumed);
 }
 
-static void another_models_file_is_refused(void **state) {
-    (void)state;
+GB_TEST(another_models_file_is_refused) {
     save_usual(WIDER, true);
     assert_refused(GB_CHECKPOINT_RESUMED,
                    "tensor 'conv.weight' has shape [12, 5, 3, 3], the model's has [10, 5, 3, 3]");
@@ -327,8 +317,7 @@ static void another_models_file_is_refused(void **state) {
     destroy(&shorter);
 }
 
-static void bad_values_are_refused(void **state) {
-    (void)state;
+GB_TEST(bad_values_are_refused) {
     save_usual(USUAL, true);
     patch("fc.weight", 143, NAN);
     assert_refused(GB_CHECKPOINT_TRAINED, "tensor 'fc.weight' has a value that is not finite");
@@ -344,8 +333,7 @@ static void bad_values_are_refused(void **state) {
     assert_refused(GB_CHECKPOINT_RESUMED, "tensor 'adam.moment2.fc.bias' has a negative value");
 }
 
-static void foreign_files_are_refused(void **state) {
-    (void)state;
+GB_TEST(foreign_files_are_refused) {
     write_bytes("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16);
     assert_refused(GB_CHECKPOINT_TRAINED, "is not a safetensors file");
     struct gb_safetensors_writer writer;
@@ -364,8 +352,7 @@ static void foreign_files_are_refused(void **state) {
 }
 
 // Each header boundary, each tensor's begin and end, and a byte either side.
-static void a_truncated_file_is_refused(void **state) {
-    (void)state;
+GB_TEST(a_truncated_file_is_refused) {
     save_usual(USUAL, true);
     struct gb_safetensors file;
     assert_int_equal(gb_safetensors_open(&file, path), GB_OK);
@@ -388,8 +375,7 @@ static void a_truncated_file_is_refused(void **state) {
 }
 
 // A broken header loads whole or not at all.
-static void flipped_header_bytes_change_nothing_or_nothing_else(void **state) {
-    (void)state;
+GB_TEST(flipped_header_bytes_change_nothing_or_nothing_else) {
     save_usual(USUAL, true);
     size_t count;
     uint64_t length;
@@ -416,8 +402,7 @@ static void flipped_header_bytes_change_nothing_or_nothing_else(void **state) {
     free(bytes);
 }
 
-static void a_failed_save_keeps_the_former_file(void **state) {
-    (void)state;
+GB_TEST(a_failed_save_keeps_the_former_file) {
     save_usual(USUAL, true);
     struct model model;
     build(&model, scalar(), USUAL, false);
@@ -451,8 +436,7 @@ static const struct gb_cglow_config sample_config = {
     .init = GB_CGLOW_PUBLISHED,
 };
 
-static void metadata_tells_the_configuration(void **state) {
-    (void)state;
+GB_TEST(metadata_tells_the_configuration) {
     struct model model;
     build(&model, scalar(), USUAL, false);
     json_t *written = json_object(), *read;
@@ -471,8 +455,7 @@ static void metadata_tells_the_configuration(void **state) {
     destroy(&model);
 }
 
-static void text_that_is_not_utf8_is_told(void **state) {
-    (void)state;
+GB_TEST(text_that_is_not_utf8_is_told) {
     static const char *const good[] = {"", "plain", "\xc3\xa9", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"};
     static const struct {
         const char *text, *mended;
@@ -498,8 +481,7 @@ static void text_that_is_not_utf8_is_told(void **state) {
     json_decref(metadata);
 }
 
-static void a_strange_configuration_is_refused(void **state) {
-    (void)state;
+GB_TEST(a_strange_configuration_is_refused) {
     static const struct {
         const char *key, *text, *why;
     } cases[] = {
@@ -507,7 +489,7 @@ static void a_strange_configuration_is_refused(void **state) {
         {"init", "dead", "'init' is 'dead'"},
         {"levels", NULL, "there is no 'levels'"},
         {"levels", "", "'levels' is ''"},
-        {"levels", "0", "not a whole number from 1"},
+        {"levels", "0", "not an integer from 1"},
         {"levels", "-1", "'levels' is '-1'"},
         {"levels", "+1", "'levels' is '+1'"},
         {"levels", " 1", "'levels' is ' 1'"},
@@ -539,21 +521,4 @@ static void a_strange_configuration_is_refused(void **state) {
                      GB_BAD_INPUT);
 }
 
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_backend_reads_every_other),
-        cmocka_unit_test(a_file_has_pytorchs_order_and_shape),
-        cmocka_unit_test(moments_are_read_only_where_wanted),
-        cmocka_unit_test(averages_are_what_a_model_is_used_with),
-        cmocka_unit_test(another_models_file_is_refused),
-        cmocka_unit_test(bad_values_are_refused),
-        cmocka_unit_test(foreign_files_are_refused),
-        cmocka_unit_test(a_truncated_file_is_refused),
-        cmocka_unit_test(flipped_header_bytes_change_nothing_or_nothing_else),
-        cmocka_unit_test(a_failed_save_keeps_the_former_file),
-        cmocka_unit_test(metadata_tells_the_configuration),
-        cmocka_unit_test(a_strange_configuration_is_refused),
-        cmocka_unit_test(text_that_is_not_utf8_is_told),
-    };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
-}
+GB_TEST_GROUP(make_folder, remove_folder)

@@ -192,8 +192,7 @@ static double dense_log_det(const struct map *map, const double *v) {
     return log_det;
 }
 
-static void test_log_determinants(void **state) {
-    (void)state;
+GB_TEST(test_log_determinants) {
     for (int i = 0; i < CASES; i++) {
         struct scene scene = scene_new(&cases[i], FLOW_DENSE);
         struct reference_cnf_density density =
@@ -256,8 +255,7 @@ static void check_forward(struct scene *scene, const struct gb_backend *backend)
     test_free(expected);
 }
 
-static void test_forward(void **state) {
-    (void)state;
+GB_TEST(test_forward) {
     check_all(false, check_forward);
 }
 
@@ -323,8 +321,7 @@ static void check_inverse(struct scene *scene, const struct gb_backend *backend)
     gb_model_free(model);
 }
 
-static void test_inverse(void **state) {
-    (void)state;
+GB_TEST(test_inverse) {
     check_all(false, check_inverse);
 }
 
@@ -367,8 +364,7 @@ static void check_samples_per_x(struct scene *scene, const struct gb_backend *ba
     gb_model_free(one);
 }
 
-static void test_samples_per_x(void **state) {
-    (void)state;
+GB_TEST(test_samples_per_x) {
     check_all(false, check_samples_per_x);
 }
 
@@ -490,8 +486,7 @@ static void check_gradients(const struct scene *scene, const struct probe *probe
     gb_model_free(model);
 }
 
-static void test_gradients(void **state) {
-    (void)state;
+GB_TEST(test_gradients) {
     for (int i = 0; i < CASES; i++) {
         struct scene scene = scene_new(&cases[i], i % 2 ? FLOW_GAPS : FLOW_DENSE);
         scene.reference->own_moments = true;
@@ -584,8 +579,7 @@ static void check_threads(struct scene *scene, const struct gb_backend *backend)
     }
 }
 
-static void test_threads(void **state) {
-    (void)state;
+GB_TEST(test_threads) {
     check_all(true, check_threads);
 }
 
@@ -612,15 +606,13 @@ static void check_sample_threads(struct scene *scene, const struct gb_backend *b
     test_free(values);
 }
 
-static void test_sample_threads(void **state) {
-    (void)state;
+GB_TEST(test_sample_threads) {
     check_all(true, check_sample_threads);
 }
 
 // ---- memory ----
 
-static void test_memory(void **state) {
-    (void)state;
+GB_TEST(test_memory) {
     for (int i = 0; i < CASES; i++) {
         struct scene scene = scene_new(&cases[i], FLOW_DENSE);
         const struct gb_model_use uses[] = {{.threads = 1},
@@ -715,8 +707,7 @@ static void check_start(struct scene *scene, const struct gb_backend *backend) {
     gb_model_free(model);
 }
 
-static void test_start(void **state) {
-    (void)state;
+GB_TEST(test_start) {
     check_all(false, check_start);
 }
 
@@ -748,15 +739,13 @@ static void check_running_moments(struct scene *scene, const struct gb_backend *
     gb_model_free(model);
 }
 
-static void test_running_moments(void **state) {
-    (void)state;
+GB_TEST(test_running_moments) {
     check_all(false, check_running_moments);
 }
 
 // ---- files ----
 
-static void test_checkpoint(void **state) {
-    (void)state;
+GB_TEST(test_checkpoint) {
     char path[] = "/tmp/test_cnf_XXXXXX";
     int file = mkstemp(path);
     assert_true(file >= 0);
@@ -790,8 +779,7 @@ static void test_checkpoint(void **state) {
     unlink(path);
 }
 
-static void test_strange_metadata(void **state) {
-    (void)state;
+GB_TEST(test_strange_metadata) {
     struct gb_cnf_config config = {.levels = -7};
     json_t *metadata = json_object();
     flow_check_ok(gb_config_to_metadata(&cases[0].config, &gb_cnf_table, metadata));
@@ -805,8 +793,7 @@ static void test_strange_metadata(void **state) {
     json_decref(metadata);
 }
 
-static void test_published_names(void **state) {
-    (void)state;
+GB_TEST(test_published_names) {
     const struct gb_cnf_config config = {
         .kind = GB_CNF_SUPER_RESOLUTION, .levels = 2, .steps = 8, .rrdb_blocks = 16};
     static const struct {
@@ -846,8 +833,7 @@ static void test_published_names(void **state) {
 
 // ---- refusals ----
 
-static void test_bad_configurations(void **state) {
-    (void)state;
+GB_TEST(test_bad_configurations) {
     const struct gb_cnf_config sr = {
         {8, 8, 3, 16, 16, 3}, GB_CNF_SUPER_RESOLUTION, 2, 2, 4, 4, 1, 4, 0};
     const struct gb_cnf_config seg = {
@@ -891,8 +877,7 @@ static void test_bad_configurations(void **state) {
 }
 
 // W = 0 has no log-determinant, and NaN none either.
-static void test_singular_matrices(void **state) {
-    (void)state;
+GB_TEST(test_singular_matrices) {
     struct scene scene = scene_new(&cases[0], FLOW_DENSE);
     for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));)
         for (int poison = 0; poison < 2; poison++) {
@@ -908,8 +893,7 @@ static void test_singular_matrices(void **state) {
     scene_free(&scene);
 }
 
-static void test_likelihood_that_is_not_finite(void **state) {
-    (void)state;
+GB_TEST(test_likelihood_that_is_not_finite) {
     struct scene scene = scene_new(&cases[0], FLOW_DENSE);
     double log_likelihood[MOST_IMAGES];
     gb_at(&scene.y.tensor, 1, 3, 2)[1] = NAN;
@@ -921,26 +905,4 @@ static void test_likelihood_that_is_not_finite(void **state) {
         gb_model_free(model);
     }
     scene_free(&scene);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_log_determinants),
-        cmocka_unit_test(test_forward),
-        cmocka_unit_test(test_inverse),
-        cmocka_unit_test(test_samples_per_x),
-        cmocka_unit_test(test_gradients),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_sample_threads),
-        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_start),
-        cmocka_unit_test(test_running_moments),
-        cmocka_unit_test(test_checkpoint),
-        cmocka_unit_test(test_strange_metadata),
-        cmocka_unit_test(test_published_names),
-        cmocka_unit_test(test_bad_configurations),
-        cmocka_unit_test(test_singular_matrices),
-        cmocka_unit_test(test_likelihood_that_is_not_finite),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

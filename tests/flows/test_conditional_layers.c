@@ -326,13 +326,11 @@ static void for_all_kinds(void (*check)(const struct kind *kind, struct layers *
         }
 }
 
-static void test_values(void **state) {
-    (void)state;
+GB_TEST(test_values) {
     for_all_kinds(check_values);
 }
 
-static void test_jacobians(void **state) {
-    (void)state;
+GB_TEST(test_jacobians) {
     for_all_kinds(check_jacobian);
 }
 
@@ -468,8 +466,7 @@ static void check_layer_gradients(const struct kind *kind, struct layers *layers
         flow_images_free(all[i]);
 }
 
-static void test_gradients(void **state) {
-    (void)state;
+GB_TEST(test_gradients) {
     for_all_kinds(check_layer_gradients);
 }
 
@@ -536,22 +533,11 @@ static void check_split(struct layers *layers) {
     test_free(sample);
 }
 
-static void test_split_prior(void **state) {
-    (void)state;
+GB_TEST(test_split_prior) {
     for (int i = 0; i < CONFIGS; i++)
         for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));) {
             struct layers *layers = layers_new(&configs[i], b);
             check_split(layers);
             layers_free(layers);
         }
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_jacobians),
-        cmocka_unit_test(test_gradients),
-        cmocka_unit_test(test_split_prior),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,8 +166,7 @@ static void check_applied(const struct scene *scene, const struct gb_backend *ba
     }
 }
 
-static void test_applied_is_fused(void **state) {
-    (void)state;
+GB_TEST(test_applied_is_fused) {
     for_every_case(check_applied);
 }
 
@@ -190,8 +189,7 @@ static void check_statistics(const struct scene *scene, const struct gb_backend 
     }
 }
 
-static void test_statistics(void **state) {
-    (void)state;
+GB_TEST(test_statistics) {
     for_every_case(check_statistics);
 }
 
@@ -238,8 +236,7 @@ static void check_norm(const struct scene *scene, const struct gb_backend *backe
     gb_model_free(model);
 }
 
-static void test_norm(void **state) {
-    (void)state;
+GB_TEST(test_norm) {
     for_every_case(check_norm);
 }
 
@@ -278,17 +275,6 @@ static void check_sum(const struct scene *scene, const struct gb_backend *backen
     gb_model_free(single);
 }
 
-static void test_sum(void **state) {
-    (void)state;
+GB_TEST(test_sum) {
     for_every_case(check_sum);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_applied_is_fused),
-        cmocka_unit_test(test_statistics),
-        cmocka_unit_test(test_norm),
-        cmocka_unit_test(test_sum),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,8 +136,7 @@ static void check_level(struct map map, uint64_t seed) {
         check_map(&layers[i], seed + (uint64_t)i);
 }
 
-static void test_jacobians_and_inverses(void **state) {
-    (void)state;
+GB_TEST(test_jacobians_and_inverses) {
     for (int i = 0; i < TINY; i++) {
         uint64_t seed = 100 + (uint64_t)i;
         struct reference_cglow *model = reference_cglow_create(&tiny[i]);
@@ -276,21 +275,10 @@ static void check_oracle(const char *name) {
     gb_safetensors_close(&file);
 }
 
-static void test_oracle_square(void **state) {
-    (void)state;
+GB_TEST(test_oracle_square) {
     check_oracle("cglow_square.safetensors");
 }
 
-static void test_oracle_depth(void **state) {
-    (void)state;
+GB_TEST(test_oracle_depth) {
     check_oracle("cglow_depth.safetensors");
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_jacobians_and_inverses),
-        cmocka_unit_test(test_oracle_square),
-        cmocka_unit_test(test_oracle_depth),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -232,8 +232,7 @@ static void check_gradients(struct scene *scene) {
     gb_model_free(model);
 }
 
-static void test_gradients(void **state) {
-    (void)state;
+GB_TEST(test_gradients) {
     for_every_case(check_gradients);
 }
 
@@ -272,8 +271,7 @@ static void check_backends(struct scene *scene) {
     gb_model_free(reference);
 }
 
-static void test_backends(void **state) {
-    (void)state;
+GB_TEST(test_backends) {
     for_every_case(check_backends);
 }
 
@@ -344,8 +342,7 @@ static void check_answers(struct scene *scene) {
     gb_model_free(single);
 }
 
-static void test_answers(void **state) {
-    (void)state;
+GB_TEST(test_answers) {
     for_every_case(check_answers);
 }
 
@@ -381,8 +378,7 @@ static void check_files(struct scene *scene) {
     unlink(path);
 }
 
-static void test_files(void **state) {
-    (void)state;
+GB_TEST(test_files) {
     for_every_case(check_files);
 }
 
@@ -406,8 +402,7 @@ static void check_refusals(struct scene *scene) {
     flow_check_refused(kind->check(&bad), GB_BAD_INPUT);
 }
 
-static void test_refusals(void **state) {
-    (void)state;
+GB_TEST(test_refusals) {
     for_every_case(check_refusals);
 }
 
@@ -424,8 +419,7 @@ static void check_likelihood_that_is_not_finite(struct scene *scene) {
     gb_model_free(model);
 }
 
-static void test_likelihood_that_is_not_finite(void **state) {
-    (void)state;
+GB_TEST(test_likelihood_that_is_not_finite) {
     for_every_case(check_likelihood_that_is_not_finite);
 }
 
@@ -447,8 +441,7 @@ static void check_match(const struct gb_cnf_config *flow, double bound) {
 }
 
 // The factored baseline has its flow's number of parameters.
-static void test_parameters_of_factored(void **state) {
-    (void)state;
+GB_TEST(test_parameters_of_factored) {
     const struct gb_cnf_config paper = {
         {16, 16, 3, 32, 32, 3}, GB_CNF_SUPER_RESOLUTION, 2, 8, 128, 512, 16, 32, 0};
     const struct gb_cnf_config small = {
@@ -461,8 +454,7 @@ static void test_parameters_of_factored(void **state) {
 }
 
 // Given sizes stay; the growth follows from the flow or is given too.
-static void test_factored_of_its_own(void **state) {
-    (void)state;
+GB_TEST(test_factored_of_its_own) {
     const struct gb_cnf_config flow = {
         {16, 16, 3, 32, 32, 3}, GB_CNF_SUPER_RESOLUTION, 3, 4, 24, 48, 2, 16, 0};
     struct gb_factored_config config = {
@@ -482,8 +474,7 @@ static void test_factored_of_its_own(void **state) {
 }
 
 // Training leaves the normaliser of Eq. 9 out; a trained model is scored with it.
-static void test_normaliser_of_factored(void **state) {
-    (void)state;
+GB_TEST(test_normaliser_of_factored) {
     struct scene scene = scene_new(&cases[1]);
     double weighted[BATCH], normalised[BATCH];
     struct gb_model *trained =
@@ -499,8 +490,7 @@ static void test_normaliser_of_factored(void **state) {
 }
 
 // What enlarges FCN's scores starts as bilinear interpolation, each class for itself.
-static void test_start_of_fcn(void **state) {
-    (void)state;
+GB_TEST(test_start_of_fcn) {
     static const int kernel[] = {1, 2, 1, 2, 4, 2, 1, 2, 1};
     struct scene scene = scene_new(&cases[CASES - 1]);
     struct gb_model *model = model_new(&scene, (struct gb_model_use){.threads = 1}, scalar());
@@ -517,8 +507,7 @@ static void test_start_of_fcn(void **state) {
 }
 
 // Masks around 0 are the same masks: the same likelihood and gradients, and answers half lower.
-static void test_centred_targets(void **state) {
-    (void)state;
+GB_TEST(test_centred_targets) {
     struct model_case centred = cases[CASES - 2];
     centred.config.fcn.targets = GB_FCN_CENTRED;
     struct scene scene = scene_new(&cases[CASES - 2]), other = scene_new(&cases[CASES - 2]);
@@ -549,21 +538,4 @@ static void test_centred_targets(void **state) {
     gb_model_free(shifted);
     scene_free(&scene);
     scene_free(&other);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gradients),
-        cmocka_unit_test(test_backends),
-        cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_likelihood_that_is_not_finite),
-        cmocka_unit_test(test_parameters_of_factored),
-        cmocka_unit_test(test_factored_of_its_own),
-        cmocka_unit_test(test_normaliser_of_factored),
-        cmocka_unit_test(test_start_of_fcn),
-        cmocka_unit_test(test_centred_targets),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The tensor container: what is written is read back, and no file, however broken, is more than an
 // error message.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +10,7 @@
 
 #include "flows/files/safetensors.h"
 #include "kernels/random/random.h"
+#include "tests/support/test.h"
 
 static char directory[] = "/tmp/gb_safetensors_XXXXXX";
 static char path[128];
@@ -94,8 +89,7 @@ static enum gb_status write_sample(const char *where) {
     return gb_safetensors_commit(&writer);
 }
 
-static void what_is_written_is_read(void **state) {
-    (void)state;
+GB_TEST(what_is_written_is_read) {
     assert_int_equal(write_sample(path), GB_OK);
     struct gb_safetensors file;
     assert_int_equal(gb_safetensors_open(&file, path), GB_OK);
@@ -123,8 +117,7 @@ static void what_is_written_is_read(void **state) {
     gb_safetensors_close(&file);
 }
 
-static void the_same_content_gives_the_same_bytes(void **state) {
-    (void)state;
+GB_TEST(the_same_content_gives_the_same_bytes) {
     size_t first_count, second_count;
     assert_int_equal(write_sample(path), GB_OK);
     char *first = read_bytes(&first_count);
@@ -136,8 +129,7 @@ static void the_same_content_gives_the_same_bytes(void **state) {
     free(second);
 }
 
-static void other_types_are_rounded_to_float(void **state) {
-    (void)state;
+GB_TEST(other_types_are_rounded_to_float) {
     static const char header[] =
         "{\"i\":{\"dtype\":\"I64\",\"shape\":[2],\"data_offsets\":[0,16]},"
         "\"d\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[16,24]}}";
@@ -161,8 +153,7 @@ static void other_types_are_rounded_to_float(void **state) {
     gb_safetensors_close(&file);
 }
 
-static void no_tensors_are_a_file_too(void **state) {
-    (void)state;
+GB_TEST(no_tensors_are_a_file_too) {
     struct gb_safetensors file;
     write_header("{}", 0);
     assert_int_equal(gb_safetensors_open(&file, path), GB_OK);
@@ -175,8 +166,7 @@ static void no_tensors_are_a_file_too(void **state) {
     "\"" name "\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 #define ONE(dtype, shape, offsets) "{" TENSOR("a", dtype, shape, offsets) "}"
 
-static void broken_headers_are_refused(void **state) {
-    (void)state;
+GB_TEST(broken_headers_are_refused) {
     static const struct {
         const char *header;
         size_t data;
@@ -229,8 +219,7 @@ static void broken_headers_are_refused(void **state) {
     }
 }
 
-static void foreign_files_are_refused(void **state) {
-    (void)state;
+GB_TEST(foreign_files_are_refused) {
     write_bytes("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16);
     assert_refused("is not a safetensors file: a header of");
     write_bytes("", 0);
@@ -252,8 +241,7 @@ static void foreign_files_are_refused(void **state) {
 }
 
 // No prefix of a good file is one.
-static void truncation_is_noticed_everywhere(void **state) {
-    (void)state;
+GB_TEST(truncation_is_noticed_everywhere) {
     assert_int_equal(write_sample(path), GB_OK);
     size_t count;
     char *bytes = read_bytes(&count);
@@ -265,8 +253,7 @@ static void truncation_is_noticed_everywhere(void **state) {
 }
 
 // Whatever stands in the header, the reader returns; what it accepts lies inside the file.
-static void flipped_bytes_never_crash_the_reader(void **state) {
-    (void)state;
+GB_TEST(flipped_bytes_never_crash_the_reader) {
     assert_int_equal(write_sample(path), GB_OK);
     size_t count;
     char *good = read_bytes(&count), *bytes = malloc(count);
@@ -301,8 +288,7 @@ static void flipped_bytes_never_crash_the_reader(void **state) {
     free(bytes);
 }
 
-static void a_failed_write_leaves_nothing(void **state) {
-    (void)state;
+GB_TEST(a_failed_write_leaves_nothing) {
     char below_a_file[160];
     write_bytes("old", 3);
     snprintf(below_a_file, sizeof below_a_file, "%s/x.safetensors", path);
@@ -336,17 +322,4 @@ static void a_failed_write_leaves_nothing(void **state) {
     assert_int_equal(count, 3);
 }
 
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_written_is_read),
-        cmocka_unit_test(the_same_content_gives_the_same_bytes),
-        cmocka_unit_test(other_types_are_rounded_to_float),
-        cmocka_unit_test(no_tensors_are_a_file_too),
-        cmocka_unit_test(broken_headers_are_refused),
-        cmocka_unit_test(foreign_files_are_refused),
-        cmocka_unit_test(truncation_is_noticed_everywhere),
-        cmocka_unit_test(flipped_bytes_never_crash_the_reader),
-        cmocka_unit_test(a_failed_write_leaves_nothing),
-    };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
-}
+GB_TEST_GROUP(make_folder, remove_folder)

@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Writes the binary seeds, DIRECTORY/TARGET/*; those of text are in tests/fuzz/corpus.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include <png.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <tiffio.h>
@@ -17,6 +10,7 @@
 #include "flows/files/safetensors.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/fixture.h"
+#include "tests/support/test.h"
 
 enum { W = 9, H = 8 };
 

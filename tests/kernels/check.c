@@ -10,6 +10,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "kernels/cpu.h"
+
+// As in the library's threads.
+__attribute__((constructor)) static void flush_denormals(void) {
+    gb_flush_denormals();
+}
+
 enum { GUARD_FLOATS = 64 };
 static const uint32_t guard_bits = 0x7fa0dead; // a signalling NaN
 

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <string.h>
 
 #include "tests/kernels/check.h"
+#include "tests/support/test.h"
 
 static const struct gb_adam settings = {
     .learning_rate = 1e-3f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .clip = 0.25f};
@@ -45,8 +40,7 @@ static void step(const struct gb_backend *backend, int threads, const struct gb_
                   a->moment2 + first);
 }
 
-static void is_the_definition_in_double(void **state) {
-    (void)state;
+GB_TEST(is_the_definition_in_double) {
     enum { COUNT = 1000 };
     const struct gb_adam adam = gb_adam_at_step(settings, 10);
     const double beta1 = adam.beta1, beta2 = adam.beta2;
@@ -76,8 +70,7 @@ static void is_the_definition_in_double(void **state) {
 }
 
 // All backends, numbers of threads and ways to cut the arrays into pieces: the reference's bits.
-static void gives_the_same_bits_everywhere(void **state) {
-    (void)state;
+GB_TEST(gives_the_same_bits_everywhere) {
     static const size_t counts[] = {1, 7, 8, 9, 15, 16, 17, 100, 32769};
     const struct gb_adam adam = gb_adam_at_step(settings, 3);
     for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++)
@@ -102,8 +95,7 @@ static void gives_the_same_bits_everywhere(void **state) {
         }
 }
 
-static void clips_only_where_asked(void **state) {
-    (void)state;
+GB_TEST(clips_only_where_asked) {
     struct gb_adam adam = settings;
     adam.clip = INFINITY;
     adam = gb_adam_at_step(adam, 1);
@@ -123,8 +115,7 @@ static void clips_only_where_asked(void **state) {
 
 // Weights without a gradient so far, padding among them, stay as they are; a gradient so small that
 // its square vanishes still counts for the first moment alone.
-static void takes_moments_of_zero(void **state) {
-    (void)state;
+GB_TEST(takes_moments_of_zero) {
     const struct gb_adam adam = gb_adam_at_step(settings, 1);
     GB_CHECK_EACH_BACKEND(backend) {
         struct arrays a = make_arrays(2, GB_CHECK_INTEGERS);
@@ -138,15 +129,4 @@ static void takes_moments_of_zero(void **state) {
         assert_true(gb_check_number("tiny gradient", a.weights[1], 0.5, 1e-7));
     }
     gb_check_free();
-}
-
-int main(void) {
-    gb_flush_denormals();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(is_the_definition_in_double),
-        cmocka_unit_test(gives_the_same_bits_everywhere),
-        cmocka_unit_test(clips_only_where_asked),
-        cmocka_unit_test(takes_moments_of_zero),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

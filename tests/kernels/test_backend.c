@@ -1,12 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Which backend a name stands for (kernels/backend.h).
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +8,7 @@
 #include <unistd.h>
 
 #include "kernels/backend.h"
+#include "tests/support/test.h"
 
 static const struct gb_backend *found(const char *name) {
     const struct gb_backend *backend = NULL;
@@ -22,51 +16,14 @@ static const struct gb_backend *found(const char *name) {
     return backend;
 }
 
-static void a_name_finds_its_backend(void **state) {
+static int forget_environment(void **state) {
     (void)state;
-    for (const struct gb_backend *const *b = gb_backends(); *b; b++)
-        if (gb_backend_supported(*b))
-            assert_ptr_equal(found((*b)->name), *b);
-    assert_null(found(NULL)->fallback);
+    unsetenv("GB_BACKEND");
+    unsetenv("GB_ISA");
+    return 0;
 }
 
-// Each library over each native table; its name alone is over the default.
-static void a_library_lies_over_the_named_fallback(void **state) {
-    (void)state;
-    for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
-        if (!(*b)->fallback)
-            continue;
-        assert_ptr_equal((*b)->fallback, found(NULL));
-        for (const struct gb_backend *const *n = gb_backends(); *n && !(*n)->fallback; n++) {
-            char name[64];
-            snprintf(name, sizeof name, "%s+%s", (*b)->name, (*n)->name);
-            if (!gb_backend_supported(*n)) {
-                const struct gb_backend *none;
-                assert_int_equal(gb_backend_find(name, &none), GB_UNSUPPORTED);
-                assert_non_null(strstr(gb_error_message(), (*n)->isa));
-                continue;
-            }
-            const struct gb_backend *pair = found(name);
-            assert_string_equal(pair->name, name);
-            assert_string_equal(pair->library, (*b)->library);
-            assert_ptr_equal(pair->fallback, *n);
-            assert_false(pair->same_bits);
-            assert_true(gb_backend_falls_back(pair, "adam") && pair->adam == (*n)->adam);
-            assert_false(gb_backend_falls_back(pair, "conv_forward"));
-        }
-    }
-}
-
-static void an_unknown_name_is_an_error(void **state) {
-    (void)state;
-    const char *names[] = {"nothing", "avx", "avx2+scalar", "onednn+", "onednn+nothing", "+avx2"};
-    const struct gb_backend *backend;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        assert_int_equal(gb_backend_find(names[i], &backend), GB_UNSUPPORTED);
-        assert_non_null(strstr(gb_error_message(), "--backend takes one of: "));
-        assert_non_null(strstr(gb_error_message(), names[i]));
-    }
-}
+GB_TEST_GROUP(forget_environment, NULL)
 
 // In a process of its own, since the list of backends is made once.
 static bool holds_with_isa(const char *isa, bool (*holds)(const char *isa)) {
@@ -97,18 +54,51 @@ static bool is_refused(const char *isa) {
            strstr(gb_error_message(), "GB_ISA takes one of: ") && strstr(gb_error_message(), isa);
 }
 
-int main(void) {
-    unsetenv("GB_BACKEND");
-    unsetenv("GB_ISA");
-    // Before this process makes its list.
-    const bool capped = holds_with_isa("scalar", is_the_default);
-    const bool refused = holds_with_isa("nothing", is_refused);
-    if (!capped || !refused)
-        return fprintf(stderr, "GB_ISA: capped %d, refused %d\n", capped, refused), 1;
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_name_finds_its_backend),
-        cmocka_unit_test(a_library_lies_over_the_named_fallback),
-        cmocka_unit_test(an_unknown_name_is_an_error),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+// First, before this process lists its backends.
+GB_TEST(the_isa_limits_the_default) {
+    assert_true(holds_with_isa("scalar", is_the_default));
+    assert_true(holds_with_isa("nothing", is_refused));
+}
+
+GB_TEST(a_name_finds_its_backend) {
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++)
+        if (gb_backend_supported(*b))
+            assert_ptr_equal(found((*b)->name), *b);
+    assert_null(found(NULL)->fallback);
+}
+
+// Each library over each native table; its name alone is over the default.
+GB_TEST(a_library_lies_over_the_named_fallback) {
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
+        if (!(*b)->fallback)
+            continue;
+        assert_ptr_equal((*b)->fallback, found(NULL));
+        for (const struct gb_backend *const *n = gb_backends(); *n && !(*n)->fallback; n++) {
+            char name[64];
+            snprintf(name, sizeof name, "%s+%s", (*b)->name, (*n)->name);
+            if (!gb_backend_supported(*n)) {
+                const struct gb_backend *none;
+                assert_int_equal(gb_backend_find(name, &none), GB_UNSUPPORTED);
+                assert_non_null(strstr(gb_error_message(), (*n)->isa));
+                continue;
+            }
+            const struct gb_backend *pair = found(name);
+            assert_string_equal(pair->name, name);
+            assert_string_equal(pair->library, (*b)->library);
+            assert_ptr_equal(pair->fallback, *n);
+            assert_false(pair->same_bits);
+            assert_true(gb_backend_falls_back(pair, "adam") && pair->adam == (*n)->adam);
+            assert_false(gb_backend_falls_back(pair, "conv_forward"));
+        }
+    }
+}
+
+GB_TEST(an_unknown_name_is_an_error) {
+    const char *names[] = {"nothing", "avx", "avx2+scalar", "onednn+", "onednn+nothing", "+avx2"};
+    const struct gb_backend *backend;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_int_equal(gb_backend_find(names[i], &backend), GB_UNSUPPORTED);
+        assert_non_null(strstr(gb_error_message(), "--backend takes one of: "));
+        assert_non_null(strstr(gb_error_message(), names[i]));
+    }
 }

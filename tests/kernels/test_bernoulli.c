@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <string.h>
 
 #include "tests/kernels/check.h"
+#include "tests/support/test.h"
 
 static const struct gb_bernoulli likelihoods[] = {
     {1, 1, false}, {0.9f, 0.1f, false}, {0.1f, 0.9f, true}};
@@ -149,19 +144,16 @@ static void for_every_scene(void (*check)(const struct scene *, const struct gb_
             }
 }
 
-static void is_the_definition_in_double(void **state) {
-    (void)state;
+GB_TEST(is_the_definition_in_double) {
     for_every_scene(check_values);
 }
 
-static void gives_the_same_bits_everywhere(void **state) {
-    (void)state;
+GB_TEST(gives_the_same_bits_everywhere) {
     for_every_scene(check_bits);
 }
 
 // With the normaliser the two masks of a pixel share the probability.
-static void normalised_probabilities_sum_to_one(void **state) {
-    (void)state;
+GB_TEST(normalised_probabilities_sum_to_one) {
     GB_CHECK_EACH_BACKEND(backend)
         for (int likelihood = 0; likelihood < LIKELIHOODS; likelihood++)
             for (float logit = -30; logit <= 30; logit += 2.5f) {
@@ -180,8 +172,7 @@ static void normalised_probabilities_sum_to_one(void **state) {
             }
 }
 
-static void gradients_are_difference_quotients(void **state) {
-    (void)state;
+GB_TEST(gradients_are_difference_quotients) {
     for (int likelihood = 0; likelihood < LIKELIHOODS; likelihood++) {
         const struct scene s = make_scene(&likelihoods[likelihood],
                                           &(struct gb_check_shape){2, 3, 4, 2}, GB_CHECK_DENSE);
@@ -203,15 +194,4 @@ static void gradients_are_difference_quotients(void **state) {
                     }
         gb_check_free();
     }
-}
-
-int main(void) {
-    gb_flush_denormals();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(is_the_definition_in_double),
-        cmocka_unit_test(gives_the_same_bits_everywhere),
-        cmocka_unit_test(normalised_probabilities_sum_to_one),
-        cmocka_unit_test(gradients_are_difference_quotients),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,5 @@
 // SPDX-License-Identifier: MIT
 // The tester is tested: kernels that are wrong on purpose must each be caught.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -13,6 +7,7 @@
 
 #include "tests/kernels/check.h"
 #include "tests/kernels/kernel_check.h"
+#include "tests/support/test.h"
 
 enum fault {
     NONE,
@@ -74,22 +69,19 @@ static struct verdict judge(enum fault fault, enum gb_check_layout layout) {
     return verdict;
 }
 
-static void passes_a_right_kernel(void **state) {
-    (void)state;
+GB_TEST(passes_a_right_kernel) {
     for (int layout = 0; layout < GB_CHECK_LAYOUTS; layout++) {
         struct verdict v = judge(NONE, layout);
         assert_true(v.guards && v.near && v.same_bits && v.same_on_threads);
     }
 }
 
-static void catches_writes_past_the_end(void **state) {
-    (void)state;
+GB_TEST(catches_writes_past_the_end) {
     assert_false(judge(WRITES_PAST_THE_END, GB_CHECK_DENSE).guards);
 }
 
 // In a slice the float after a pixel's last channel is the next pixel's gap.
-static void catches_writes_into_a_gap(void **state) {
-    (void)state;
+GB_TEST(catches_writes_into_a_gap) {
     struct gb_tensor slice = gb_check_view("slice", 1, 2, PIXELS, CHANNELS, GB_CHECK_SLICE);
     gb_check_fill(&slice, GB_CHECK_NORMAL, 1);
     assert_true(gb_check_guards());
@@ -100,27 +92,23 @@ static void catches_writes_into_a_gap(void **state) {
     gb_check_free();
 }
 
-static void catches_a_skipped_tail(void **state) {
-    (void)state;
+GB_TEST(catches_a_skipped_tail) {
     struct verdict v = judge(SKIPS_THE_TAIL, GB_CHECK_DENSE);
     assert_false(v.near);
     assert_false(v.same_bits);
 }
 
-static void catches_a_guard_that_was_read(void **state) {
-    (void)state;
+GB_TEST(catches_a_guard_that_was_read) {
     assert_false(judge(READS_A_GUARD, GB_CHECK_DENSE).near);
 }
 
-static void catches_one_wrong_value(void **state) {
-    (void)state;
+GB_TEST(catches_one_wrong_value) {
     struct verdict v = judge(ONE_WRONG_VALUE, GB_CHECK_SLICE);
     assert_false(v.near);
     assert_false(v.same_bits);
 }
 
-static void catches_dependence_on_threads(void **state) {
-    (void)state;
+GB_TEST(catches_dependence_on_threads) {
     struct verdict v = judge(DEPENDS_ON_THREADS, GB_CHECK_DENSE);
     assert_true(v.same_bits);
     assert_false(v.same_on_threads);
@@ -139,8 +127,7 @@ static bool crashes(enum fault fault, enum gb_check_layout layout) {
     return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 }
 
-static void crashes_beyond_a_flush_end(void **state) {
-    (void)state;
+GB_TEST(crashes_beyond_a_flush_end) {
     for (int layout = GB_CHECK_FLUSH; layout <= GB_CHECK_SLICE; layout++) {
         assert_false(crashes(NONE, layout));
         assert_true(crashes(READS_A_GUARD, layout));
@@ -148,8 +135,7 @@ static void crashes_beyond_a_flush_end(void **state) {
     }
 }
 
-static void compares_numbers(void **state) {
-    (void)state;
+GB_TEST(compares_numbers) {
     assert_true(gb_check_number("near", 1.0, 1.0 + 1e-9, 1e-8));
     gb_check_quiet = true;
     assert_false(gb_check_number("far", 1.0, 1.1, 1e-8));
@@ -251,8 +237,7 @@ static bool passes(int kind, const struct gb_operation *operation, enum gb_direc
     return result;
 }
 
-static void catches_damaged_kernels(void **state) {
-    (void)state;
+GB_TEST(catches_damaged_kernels) {
     static const struct {
         int damage;
         const struct gb_operation *operation;
@@ -280,20 +265,4 @@ static void catches_damaged_kernels(void **state) {
             fail_msg("damage %d passes in %s %s", cases[i].damage, cases[i].operation->name,
                      cases[i].text);
     }
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(passes_a_right_kernel),
-        cmocka_unit_test(catches_writes_past_the_end),
-        cmocka_unit_test(catches_writes_into_a_gap),
-        cmocka_unit_test(catches_a_skipped_tail),
-        cmocka_unit_test(catches_a_guard_that_was_read),
-        cmocka_unit_test(catches_one_wrong_value),
-        cmocka_unit_test(catches_dependence_on_threads),
-        cmocka_unit_test(crashes_beyond_a_flush_end),
-        cmocka_unit_test(compares_numbers),
-        cmocka_unit_test(catches_damaged_kernels),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

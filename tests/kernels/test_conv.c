@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Convolution: many sizes around the edges of tiles, by the kernels' description, and its problems
 // as text and FLOPs. The other problems are in kernels/conv/conv.c.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <string.h>
 
 #include "tests/kernels/check.h"
 #include "tests/kernels/kernel_check.h"
+#include "tests/support/test.h"
 
 static uint32_t random_below(uint64_t *state, uint32_t limit) {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
@@ -19,8 +13,7 @@ static uint32_t random_below(uint64_t *state, uint32_t limit) {
 }
 
 // Sizes on both sides of every tile boundary, odd kernels, strides and padding.
-static void test_tile_edges(void **state) {
-    (void)state;
+GB_TEST(test_tile_edges) {
     static const int pixels[] = {1, 5, 6, 7, 11, 12, 13, 29};
     static const int channels[] = {1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 41, 77};
     static const struct gb_conv_problem kernels[] = {
@@ -47,8 +40,7 @@ static void test_tile_edges(void **state) {
     }
 }
 
-static void test_roundtrip(void **state) {
-    (void)state;
+GB_TEST(test_roundtrip) {
     struct gb_conv_problem p = {2, 16, 17, 12, 256, 3, 5, 1, 2, 0, 4, GB_LEAKY_RELU}, back;
     char text[96];
     gb_conv_print(&p, text);
@@ -60,8 +52,7 @@ static void test_roundtrip(void **state) {
 }
 
 // As many as a count one by one gives.
-static void test_flops(void **state) {
-    (void)state;
+GB_TEST(test_flops) {
     for (int i = 0; i < 4 * 5 * 3 * 9; i++) {
         struct gb_conv_problem p = {.n = 3, .w = 1, .c = 5, .k = 2, .kernel_w = 1, .stride_w = 1};
         p.kernel_h = 1 + i % 4;
@@ -84,8 +75,7 @@ static void test_flops(void **state) {
     assert_true(gb_conv_flops(&p) == 2.0 * 1048576 * 1048575);
 }
 
-static void test_bad_text(void **state) {
-    (void)state;
+GB_TEST(test_bad_text) {
     static const char *const texts[] = {
         "",
         "n2",
@@ -111,14 +101,4 @@ static void test_bad_text(void **state) {
         assert_int_equal(gb_conv_parse(texts[i], &p), GB_BAD_INPUT);
         assert_true(strlen(gb_error_message()) > 0);
     }
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_roundtrip),
-        cmocka_unit_test(test_flops),
-        cmocka_unit_test(test_bad_text),
-        cmocka_unit_test(test_tile_edges),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

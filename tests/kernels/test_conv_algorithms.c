@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Every algorithm that GB_CONV_ALGORITHM can force, against the scalar reference on small integers,
 // which are exact in any order of sums; and what is refused.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/kernels/check.h"
+#include "tests/support/test.h"
 
 static const char *const problems[] = {
     "n2h5w7c3k5r3s3u1v1p1q1relu", "n1h9w6c17k33r3s3u1v1p0q2",  "n2h8w8c64k12r3s3u1v1p1q1leaky",
@@ -74,8 +68,7 @@ static bool chooses(const struct gb_backend *backend) {
 }
 
 // Each algorithm in each direction that takes it. All of them must occur.
-static void test_forced_algorithms(void **state) {
-    (void)state;
+GB_TEST(test_forced_algorithms) {
     static const enum gb_direction directions[] = {GB_FORWARD, GB_BACKWARD_DATA,
                                                    GB_BACKWARD_WEIGHTS};
     for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
@@ -110,8 +103,7 @@ static void test_forced_algorithms(void **state) {
 }
 
 // A name alone goes for every direction that takes it; im2col for the weights of col2im.
-static void test_name_for_all(void **state) {
-    (void)state;
+GB_TEST(test_name_for_all) {
     for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
         struct gb_conv_problem p;
         struct gb_conv_plan plan;
@@ -131,8 +123,7 @@ static void test_name_for_all(void **state) {
     }
 }
 
-static void test_bad_requests(void **state) {
-    (void)state;
+GB_TEST(test_bad_requests) {
     static const char *const requests[] = {
         "winogard",
         "direct",
@@ -154,13 +145,4 @@ static void test_bad_requests(void **state) {
     assert_int_equal(gb_conv_request_read(&request), GB_OK);
     assert_null(request.text);
     unsetenv("GB_CONV_ALGORITHM");
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forced_algorithms),
-        cmocka_unit_test(test_name_for_all),
-        cmocka_unit_test(test_bad_requests),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <string.h>
 
 #include "tests/kernels/check.h"
+#include "tests/support/test.h"
 
 struct scene {
     enum gb_check_layout layout;
@@ -130,13 +125,11 @@ static void for_every_scene(void (*check)(const struct scene *, const struct gb_
         }
 }
 
-static void is_the_definition_in_double(void **state) {
-    (void)state;
+GB_TEST(is_the_definition_in_double) {
     for_every_scene(check_values);
 }
 
-static void gives_the_same_bits_everywhere(void **state) {
-    (void)state;
+GB_TEST(gives_the_same_bits_everywhere) {
     for_every_scene(check_bits);
 }
 
@@ -152,8 +145,7 @@ static double loss(const struct scene *s) {
     return sum;
 }
 
-static void gradients_are_difference_quotients(void **state) {
-    (void)state;
+GB_TEST(gradients_are_difference_quotients) {
     const struct scene s = make_scene(&(struct gb_check_shape){2, 3, 4, 2}, GB_CHECK_DENSE);
     const struct result r = run(&s, gb_check_reference(), 1, false);
     for (int n = 0; n < s.u.n; n++)
@@ -171,14 +163,4 @@ static void gradients_are_difference_quotients(void **state) {
                                                 (above - below) / ((double)high - low), 1e-5));
                 }
     gb_check_free();
-}
-
-int main(void) {
-    gb_flush_denormals();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(is_the_definition_in_double),
-        cmocka_unit_test(gives_the_same_bits_everywhere),
-        cmocka_unit_test(gradients_are_difference_quotients),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "tests/kernels/check.h"
+#include "tests/support/test.h"
 
 enum { GAP = 3 }; // between the rows of the moments
 
@@ -152,19 +147,16 @@ static void for_every_scene(void (*check)(const struct scene *, const struct gb_
             }
 }
 
-static void is_the_definition_in_double(void **state) {
-    (void)state;
+GB_TEST(is_the_definition_in_double) {
     for_every_scene(check_values);
 }
 
-static void gives_the_same_bits_everywhere(void **state) {
-    (void)state;
+GB_TEST(gives_the_same_bits_everywhere) {
     for_every_scene(check_bits);
 }
 
 // Stored moments, one row for all images: forward and inverse undo each other.
-static void stored_moments_are_invertible(void **state) {
-    (void)state;
+GB_TEST(stored_moments_are_invertible) {
     GB_CHECK_EACH_BACKEND(backend) {
         struct scene s =
             make_scene(GB_IDENTITY, &(struct gb_check_shape){3, 4, 5, 19}, GB_CHECK_SLICE);
@@ -217,8 +209,7 @@ static double quotient(const struct scene *s, float *at) {
     return (above - below) / ((double)high - low);
 }
 
-static void gradients_are_difference_quotients(void **state) {
-    (void)state;
+GB_TEST(gradients_are_difference_quotients) {
     for (int activation = GB_IDENTITY; activation <= GB_RELU; activation++)
         GB_CHECK_EACH_BACKEND(backend) {
             const struct scene s =
@@ -235,24 +226,11 @@ static void gradients_are_difference_quotients(void **state) {
         }
 }
 
-static void log_determinant_is_counted_per_pixel(void **state) {
-    (void)state;
+GB_TEST(log_determinant_is_counted_per_pixel) {
     const float variance[] = {4, 0.25f, 1e-3f};
     double want = 0;
     for (int c = 0; c < 3; c++)
         want -= 15 * 0.5 * log(variance[c] + (double)GB_NORM_EPSILON);
     assert_true(
         gb_check_number("log det", gb_instance_norm_log_det(3, 5, 3, variance), want, 1e-12));
-}
-
-int main(void) {
-    gb_flush_denormals();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(is_the_definition_in_double),
-        cmocka_unit_test(gives_the_same_bits_everywhere),
-        cmocka_unit_test(stored_moments_are_invertible),
-        cmocka_unit_test(gradients_are_difference_quotients),
-        cmocka_unit_test(log_determinant_is_counted_per_pixel),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

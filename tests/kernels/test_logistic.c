@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <string.h>
 
 #include "tests/kernels/check.h"
+#include "tests/support/test.h"
 
 struct scene {
     int levels;
@@ -153,13 +148,11 @@ static void for_every_scene(void (*check)(const struct scene *, const struct gb_
             }
 }
 
-static void is_the_definition_in_double(void **state) {
-    (void)state;
+GB_TEST(is_the_definition_in_double) {
     for_every_scene(check_values);
 }
 
-static void gives_the_same_bits_everywhere(void **state) {
-    (void)state;
+GB_TEST(gives_the_same_bits_everywhere) {
     for_every_scene(check_bits);
 }
 
@@ -180,8 +173,7 @@ static const struct {
                      {-0.4f, -3}, {1.7f, -1.5f}, {0.5f, 4},  {0.21f, 20}};
 enum { DISTRIBUTIONS = sizeof distributions / sizeof *distributions };
 
-static void probabilities_sum_to_one(void **state) {
-    (void)state;
+GB_TEST(probabilities_sum_to_one) {
     GB_CHECK_EACH_BACKEND(backend)
         for (int d = 0; d < DISTRIBUTIONS; d++) {
             struct gb_tensor x = gb_check_view("x", LEVELS, 1, 1, 1, GB_CHECK_FLUSH);
@@ -199,8 +191,7 @@ static void probabilities_sum_to_one(void **state) {
 
 // Every uniform number of a grid once: each level as often as its probability says, give or take
 // its two ends.
-static void samples_have_their_probabilities(void **state) {
-    (void)state;
+GB_TEST(samples_have_their_probabilities) {
     enum { DRAWS = 1 << 14 };
     GB_CHECK_EACH_BACKEND(backend)
         for (int d = 0; d < DISTRIBUTIONS; d++) {
@@ -225,8 +216,7 @@ static void samples_have_their_probabilities(void **state) {
         }
 }
 
-static void temperature_zero_gives_the_mean(void **state) {
-    (void)state;
+GB_TEST(temperature_zero_gives_the_mean) {
     GB_CHECK_EACH_BACKEND(backend) {
         float u[4] = {0, 0.1f, 0.9f, 1 - 0x1p-24f}, out[4];
         float raw[8] = {-0.25f, 1, 0, 9, 0.3f, -2, 3, 1};
@@ -249,8 +239,7 @@ static double quotient(const struct scene *s, int n, int i, int j, int c, float 
     return s->d_log_likelihood[n] * (above - below) / ((double)high - low);
 }
 
-static void gradients_are_difference_quotients(void **state) {
-    (void)state;
+GB_TEST(gradients_are_difference_quotients) {
     const struct scene s = make_scene(256, &(struct gb_check_shape){2, 3, 7, 3}, GB_CHECK_DENSE);
     const struct result r = run(&s, gb_check_reference(), 1, false);
     for (int n = 0; n < s.x.n; n++)
@@ -263,17 +252,4 @@ static void gradients_are_difference_quotients(void **state) {
                                                 2e-4 * (1 + fabs(want))));
                 }
     gb_check_free();
-}
-
-int main(void) {
-    gb_flush_denormals();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(is_the_definition_in_double),
-        cmocka_unit_test(gives_the_same_bits_everywhere),
-        cmocka_unit_test(probabilities_sum_to_one),
-        cmocka_unit_test(samples_have_their_probabilities),
-        cmocka_unit_test(temperature_zero_gives_the_mean),
-        cmocka_unit_test(gradients_are_difference_quotients),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

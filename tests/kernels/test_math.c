@@ -1,10 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +6,7 @@
 #include "kernels/natives.h"
 #include "tests/kernels/check.h"
 #include "tests/kernels/math_body.h"
+#include "tests/support/test.h"
 
 enum { BATCH = 4096 };
 
@@ -104,8 +99,7 @@ static size_t next_batch(const struct function *f, uint64_t *position, float *x)
     return count;
 }
 
-static void stays_within_its_error(void **state) {
-    (void)state;
+GB_TEST(stays_within_its_error) {
     static float x[BATCH], y[INSTANCES][BATCH];
     for (const struct function *f = functions; f < functions + FUNCTIONS; f++) {
         double worst = 0;
@@ -145,8 +139,7 @@ static float value_of(enum gb_check_function function, float argument) {
     return result;
 }
 
-static void has_the_right_limits(void **state) {
-    (void)state;
+GB_TEST(has_the_right_limits) {
     assert_true(value_of(GB_CHECK_EXP, INFINITY) == INFINITY);
     assert_true(value_of(GB_CHECK_EXP, 88.8f) == INFINITY);
     assert_true(isfinite(value_of(GB_CHECK_EXP, 88.7f)));
@@ -182,13 +175,4 @@ static void has_the_right_limits(void **state) {
     }
     for (int f = GB_CHECK_EXP; f <= GB_CHECK_SOFTPLUS_INVERSE; f++)
         assert_true(isnan(value_of((enum gb_check_function)f, NAN)));
-}
-
-int main(void) {
-    gb_flush_denormals();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stays_within_its_error),
-        cmocka_unit_test(has_the_right_limits),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 
 #include "tests/kernels/check.h"
+#include "tests/support/test.h"
 
 enum { GAP = 3 }; // between the rows of the results
 
@@ -88,8 +83,7 @@ static void check_scene(const struct scene *s) {
 }
 
 // Also far from zero, where the square of the mean would drown the variance.
-static void are_the_definition_in_double(void **state) {
-    (void)state;
+GB_TEST(are_the_definition_in_double) {
     static const float offsets[] = {0, 1000};
     for (int shape = 0; shape < GB_CHECK_SHAPES; shape++)
         for (int layout = 0; layout < GB_CHECK_LAYOUTS; layout++)
@@ -101,8 +95,7 @@ static void are_the_definition_in_double(void **state) {
                 }
 }
 
-static void constant_channels_have_no_variance(void **state) {
-    (void)state;
+GB_TEST(constant_channels_have_no_variance) {
     GB_CHECK_EACH_BACKEND(backend) {
         struct scene s = make_scene(&(struct gb_check_shape){2, 3, 4, 5}, GB_CHECK_SLICE, true, 0);
         for (int pixel = 0; pixel < 2 * 3 * 4; pixel++)
@@ -115,13 +108,4 @@ static void constant_channels_have_no_variance(void **state) {
         }
         gb_check_free();
     }
-}
-
-int main(void) {
-    gb_flush_denormals();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(are_the_definition_in_double),
-        cmocka_unit_test(constant_channels_have_no_variance),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Failures of oneDNN at run time. Its results are checked with those of all backends.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <string.h>
 
 #include "kernels/backend.h"
 #include "kernels/onednn/onednn_call.h"
+#include "tests/support/test.h"
 
-static void a_failure_is_kept(void **state) {
-    (void)state;
+GB_TEST(a_failure_is_kept) {
     const struct gb_backend *onednn, *scalar;
     assert_int_equal(gb_backend_find("onednn", &onednn), GB_OK);
     assert_int_equal(gb_backend_find("scalar", &scalar), GB_OK);
@@ -26,9 +19,4 @@ static void a_failure_is_kept(void **state) {
         assert_non_null(strstr(gb_error_message(), "cannot run: a primitive: oneDNN: "));
     }
     assert_int_equal(gb_backend_check(scalar), GB_OK);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_failure_is_kept)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

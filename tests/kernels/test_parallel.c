@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Teams of fewer threads than asked for, and which failure of several jobs is reported.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "kernels/parallel.h"
+#include "tests/support/test.h"
 #if defined(GB_PTHREADS)
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -46,8 +40,7 @@ static enum gb_status attempt(void *argument, int index) {
     return status;
 }
 
-static void every_index_is_tried_once(void **state) {
-    (void)state;
+GB_TEST(every_index_is_tried_once) {
     for (int threads = 1; threads <= MOST_THREADS; threads++) {
         struct record record = {0};
         assert_int_equal(gb_parallel_tries(threads, COUNT, attempt, &record), GB_OK);
@@ -58,8 +51,7 @@ static void every_index_is_tried_once(void **state) {
 }
 
 // On any thread, and whichever failed first.
-static void the_lowest_failure_is_reported(void **state) {
-    (void)state;
+GB_TEST(the_lowest_failure_is_reported) {
     for (int threads = 1; threads <= MOST_THREADS; threads++) {
         struct record record = {.fails = true, .waits = threads > 1};
         gb_fail(GB_UNSUPPORTED, "an older message", "here", "no failure");
@@ -87,8 +79,7 @@ static bool runs_alone(void) {
 }
 
 // Where the system refuses threads, in a process of its own: the limit does not hold for root.
-static void fewer_threads_may_be_granted(void **state) {
-    (void)state;
+GB_TEST(fewer_threads_may_be_granted) {
     enum { NOBODY = 65534, LIMITED = 77 };
     pid_t child = fork();
     assert_true(child >= 0);
@@ -106,14 +97,3 @@ static void fewer_threads_may_be_granted(void **state) {
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 #endif
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_index_is_tried_once),
-        cmocka_unit_test(the_lowest_failure_is_reported),
-#if defined(GB_PTHREADS)
-        cmocka_unit_test(fewer_threads_may_be_granted),
-#endif
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <string.h>
 
 #include "tests/kernels/check.h"
+#include "tests/support/test.h"
 
 static void check_add(const struct gb_check_shape *s, enum gb_check_layout layout,
                       enum gb_check_layout layout_of_x) {
@@ -33,8 +28,7 @@ static void check_add(const struct gb_check_shape *s, enum gb_check_layout layou
     gb_check_free();
 }
 
-static void adds_every_element_exactly(void **state) {
-    (void)state;
+GB_TEST(adds_every_element_exactly) {
     for (int s = 0; s < GB_CHECK_SHAPES; s++)
         for (int layout = 0; layout < GB_CHECK_LAYOUTS; layout++)
             for (int layout_of_x = 0; layout_of_x < GB_CHECK_LAYOUTS; layout_of_x++)
@@ -78,8 +72,7 @@ static void check_add_scaled(const struct gb_check_shape *s, enum gb_check_layou
     gb_check_free();
 }
 
-static void adds_every_scaled_element_exactly(void **state) {
-    (void)state;
+GB_TEST(adds_every_scaled_element_exactly) {
     for (int s = 0; s < GB_CHECK_SHAPES; s++)
         for (int layout = 0; layout < GB_CHECK_LAYOUTS; layout++)
             for (int layout_of_x = 0; layout_of_x < GB_CHECK_LAYOUTS; layout_of_x++)
@@ -114,8 +107,7 @@ static void check_exp(size_t count, float factor) {
     gb_check_free();
 }
 
-static void exponential_is_within_two_units_in_the_last_place(void **state) {
-    (void)state;
+GB_TEST(exponential_is_within_two_units_in_the_last_place) {
     static const size_t counts[] = {1, 7, 8, 9, 15, 16, 17, 33, 1100, 40000};
     static const float factors[] = {1.0f, 3.0f, -1.5f, 0.0f};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
@@ -123,8 +115,7 @@ static void exponential_is_within_two_units_in_the_last_place(void **state) {
             check_exp(counts[i], factors[f]);
 }
 
-static void exponential_of_nothing_touches_nothing(void **state) {
-    (void)state;
+GB_TEST(exponential_of_nothing_touches_nothing) {
     GB_CHECK_EACH_BACKEND(backend) {
         float *floats = gb_check_floats("floats", 1, GB_CHECK_FLUSH);
         backend->exp(&(struct gb_exec){.threads = 1}, 0, 1.0f, floats + 1, floats + 1);
@@ -132,15 +123,4 @@ static void exponential_of_nothing_touches_nothing(void **state) {
     }
     assert_true(gb_check_guards());
     gb_check_free();
-}
-
-int main(void) {
-    gb_flush_denormals();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(adds_every_element_exactly),
-        cmocka_unit_test(adds_every_scaled_element_exactly),
-        cmocka_unit_test(exponential_is_within_two_units_in_the_last_place),
-        cmocka_unit_test(exponential_of_nothing_touches_nothing),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

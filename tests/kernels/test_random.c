@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "tests/kernels/check.h"
+#include "tests/support/test.h"
 
 // The known answers that Salmon et al. publish with Random123 for philox4x32-10.
-static void philox_gives_the_published_words(void **state) {
-    (void)state;
+GB_TEST(philox_gives_the_published_words) {
     static const struct {
         uint32_t counter[4], key[2], words[4];
     } known[] = {
@@ -46,8 +40,7 @@ static const size_t counts[] = {0, 1, 3, 4, 5, 31, 32, 33, 63, 64, 65, 257, 4000
 enum { FIRSTS = 9, COUNTS = 13 };
 
 // Any stretch of the stream, on any backend and number of threads, is made of the same numbers.
-static void fills_equal_the_scalar_functions(void **state) {
-    (void)state;
+GB_TEST(fills_equal_the_scalar_functions) {
     const struct gb_random_key key = test_key();
     const float low = -0.25f, high = 0.5f, deviation = 0.05f;
     for (int f = 0; f < FIRSTS; f++)
@@ -75,8 +68,7 @@ static void fills_equal_the_scalar_functions(void **state) {
 }
 
 // Keys that differ in one word give unrelated numbers.
-static void every_word_of_the_key_counts(void **state) {
-    (void)state;
+GB_TEST(every_word_of_the_key_counts) {
     const struct gb_random_key key = test_key();
     struct gb_random_key others[5] = {key, key, key, key, key};
     others[0].seed ^= 1;
@@ -136,8 +128,7 @@ static void has_moments(const char *what, const float *sample, const double mome
     assert_true(gb_check_number(what, neighbours / SAMPLES, 0, 5 * variance / sqrt(SAMPLES)));
 }
 
-static void numbers_follow_their_distributions(void **state) {
-    (void)state;
+GB_TEST(numbers_follow_their_distributions) {
     const struct gb_backend *backend;
     assert_int_equal(gb_backend_find(NULL, &backend), GB_OK);
     const struct gb_exec exec = {.threads = 1};
@@ -155,15 +146,4 @@ static void numbers_follow_their_distributions(void **state) {
                 (const double[]){1, sqrt(2), sqrt(15), sqrt(96)});
     assert_true(largest_distance(sample, normal_cumulative) < 2 / sqrt(SAMPLES));
     free(sample);
-}
-
-int main(void) {
-    gb_flush_denormals();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(philox_gives_the_published_words),
-        cmocka_unit_test(fills_equal_the_scalar_functions),
-        cmocka_unit_test(every_word_of_the_key_counts),
-        cmocka_unit_test(numbers_follow_their_distributions),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Traces: calls are noted by problem, timed over an inner backend, and computed by it; from several
 // threads, and with two traces open at once.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <string.h>
 
 #include "kernels/trace.h"
 #include "tests/kernels/check.h"
+#include "tests/support/test.h"
 
 enum { COUNT = 1000, JOBS = 16 };
 
@@ -39,8 +34,7 @@ static const struct gb_traced *row_of(struct gb_trace *trace) {
     return list;
 }
 
-static void records_without_computing(void **state) {
-    (void)state;
+GB_TEST(records_without_computing) {
     struct gb_trace *trace = new_trace(NULL);
     float y[COUNT] = {0};
     add_all(gb_trace_backend(trace), 1, y);
@@ -56,8 +50,7 @@ static void records_without_computing(void **state) {
     gb_trace_close(trace);
 }
 
-static void times_the_inner_backend(void **state) {
-    (void)state;
+GB_TEST(times_the_inner_backend) {
     struct gb_trace *trace = new_trace(gb_check_reference());
     float y[COUNT] = {0};
     add_all(gb_trace_backend(trace), 2, y);
@@ -72,8 +65,7 @@ static void times_the_inner_backend(void **state) {
 }
 
 // Plans are the inner backend's, and both gradients of a convolution have a row of their own.
-static void notes_plans_and_directions(void **state) {
-    (void)state;
+GB_TEST(notes_plans_and_directions) {
     struct gb_trace *trace = new_trace(gb_check_reference());
     const struct gb_backend *backend = gb_trace_backend(trace);
     const struct gb_conv_problem problem = {1, 4, 4, 2, 3, 3, 3, 1, 1, 1, 1, GB_RELU};
@@ -112,8 +104,7 @@ static void add_on_a_thread(void *argument, int index, int rank) {
     add_all(two->backends[index % 2], 1, y);
 }
 
-static void keeps_two_apart_on_threads(void **state) {
-    (void)state;
+GB_TEST(keeps_two_apart_on_threads) {
     struct gb_trace *recording = new_trace(NULL), *profile = new_trace(gb_check_reference()), *more;
     assert_int_equal(gb_trace_open(NULL, &more), GB_UNSUPPORTED);
     assert_null(more);
@@ -126,15 +117,4 @@ static void keeps_two_apart_on_threads(void **state) {
     gb_trace_close(new_trace(NULL));
     gb_trace_close(profile);
     gb_trace_close(NULL);
-}
-
-int main(void) {
-    gb_flush_denormals();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records_without_computing),
-        cmocka_unit_test(times_the_inner_backend),
-        cmocka_unit_test(notes_plans_and_directions),
-        cmocka_unit_test(keeps_two_apart_on_threads),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Linked into every test program: $GB_TEST_FILTER, a pattern of * and ?, chooses among its tests by
 // name, as cmocka 1 has only a function for that.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/support/test.h"
 
 #include <stdlib.h>
 

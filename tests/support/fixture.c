@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: MIT
 #define _GNU_SOURCE // nftw
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include "tests/support/fixture.h"
+#include "tests/support/test.h"
 
 #include <dirent.h>
 #include <ftw.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -7,10 +7,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "tests/support/test.h"
+
 // Makes an empty directory for one test; the fixture functions below name files inside it. Fits
 // cmocka's setup and teardown.
 int gb_fixture_setup(void **state);
 int gb_fixture_teardown(void **state);
+
+// A test case in such a directory.
+#define GB_FIXTURE_TEST(name) GB_TEST_WITH(name, gb_fixture_setup, gb_fixture_teardown)
 
 // Uses a directory that exists, for programs that make files to keep.
 void gb_fixture_use(const char *path);

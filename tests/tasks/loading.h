@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "tasks/data/dataset.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
+#include "tests/support/test.h"
 
 // Loads `directory` of the fixture, with the lists in its directory `lists` (NULL: none).
 static inline enum gb_status

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "tasks/task.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/support/test.h"
 #include "tests/tasks/loading.h"
 
 enum { SIZE = 32 };
@@ -42,8 +42,7 @@ static void clean(const struct gb_examples *one, struct gb_tensor *picture) {
 
 // The target is the noise in units of its deviation, and the input less it an image of 256
 // levels.
-static void adds_the_noise_that_it_asks_for(void **state) {
-    (void)state;
+GB_TEST(adds_the_noise_that_it_asks_for) {
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(load(NULL, NULL, SIZE, splits), GB_OK);
     for (int split = 0; split < GB_SPLITS; split++) {
@@ -92,8 +91,7 @@ static bool same_picture(const struct gb_examples *a, const struct gb_examples *
 
 // Training sees other crops under other noise at every step; of a test image only the noise depends
 // on the seed.
-static void draws_by_the_key_alone(void **state) {
-    (void)state;
+GB_TEST(draws_by_the_key_alone) {
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(load(NULL, NULL, SIZE, splits), GB_OK);
     for (int split = 0; split < GB_SPLITS; split++) {
@@ -142,8 +140,7 @@ static void score(const struct gb_dataset *test, int threads, float share, json_
     gb_examples_free(&examples);
 }
 
-static void scores_by_psnr(void **state) {
-    (void)state;
+GB_TEST(scores_by_psnr) {
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(load(NULL, NULL, SIZE, splits), GB_OK);
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
@@ -173,8 +170,7 @@ static int photograph(int x, int y, int channel) {
     return (x + y) / 3 + 20 * channel;
 }
 
-static void refuses_photographs_that_are_too_small(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(refuses_photographs_that_are_too_small) {
     gb_fixture_folder("images");
     const char *const parts[] = {"images/train", "images/test", "images/val"};
     for (int i = 0; i < 3; i++) {
@@ -195,8 +191,7 @@ static void refuses_photographs_that_are_too_small(void **state) {
 }
 
 // No denoising on the central crops of the 68 published images.
-static void scores_the_published_data(void **state) {
-    (void)state;
+GB_TEST(scores_the_published_data) {
     const char *directory = gb_real_data("bsds500", (const char *[]){"bsds500.tar", NULL});
     const char *lists = gb_shared_data("splits");
     if (!directory || !lists)
@@ -213,16 +208,4 @@ static void scores_the_published_data(void **state) {
     json_decref(metrics);
     json_decref(per_image);
     free_splits(splits);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(adds_the_noise_that_it_asks_for),
-        cmocka_unit_test(draws_by_the_key_alone),
-        cmocka_unit_test(scores_by_psnr),
-        cmocka_unit_test_setup_teardown(refuses_photographs_that_are_too_small, gb_fixture_setup,
-                                        gb_fixture_teardown),
-        cmocka_unit_test(scores_the_published_data),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

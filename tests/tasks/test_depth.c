@@ -15,9 +15,9 @@
 #include "tasks/task.h"
 #include "tasks/training/commands.h"
 #include "tasks/training/scene_options.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/support/test.h"
 #include "tests/tasks/loading.h"
 
 // ---- a published directory in small ----
@@ -57,6 +57,15 @@ static void write_pose(int frame, const char *text) {
 
 static char *user_cache; // what XDG_CACHE_HOME was
 
+static int save_cache(void **state) {
+    (void)state;
+    const char *cache = getenv("XDG_CACHE_HOME");
+    user_cache = cache ? strdup(cache) : NULL;
+    return 0;
+}
+
+GB_TEST_GROUP(save_cache, NULL)
+
 // A cache that starts out empty.
 static void set_cache(void) {
     gb_fixture_folder("cache");
@@ -85,6 +94,8 @@ static int setup(void **state) {
     return failed;
 }
 
+#define TEST(name) GB_TEST_WITH(name, setup, teardown)
+
 static enum gb_status load(const char *lists, int h, int w, struct gb_depth_maps splits[]) {
     const struct gb_source source = {.directory = gb_fixture_path(""),
                                      .split_directory = lists ? gb_fixture_path(lists) : NULL,
@@ -98,8 +109,7 @@ static void free_maps(struct gb_depth_maps splits[]) {
         gb_depth_maps_free(&splits[split]);
 }
 
-static void fuses_and_renders_the_frames(void **state) {
-    (void)state;
+TEST(fuses_and_renders_the_frames) {
     struct gb_depth_maps splits[GB_SPLITS];
     if (load(NULL, SIZE, WIDE, splits) != GB_OK)
         fail_msg("%s", gb_error_message());
@@ -125,8 +135,7 @@ static void fuses_and_renders_the_frames(void **state) {
     free_maps(splits);
 }
 
-static void keeps_what_it_made(void **state) {
-    (void)state;
+TEST(keeps_what_it_made) {
     struct gb_depth_maps splits[GB_SPLITS], again[GB_SPLITS];
     assert_int_equal(load(NULL, SIZE, WIDE, splits), GB_OK);
     assert_int_equal(gb_fixture_entries("cache/glowbench"), 1);
@@ -160,8 +169,7 @@ static void keeps_what_it_made(void **state) {
     free_maps(splits);
 }
 
-static void takes_intrinsics_from_a_file(void **state) {
-    (void)state;
+TEST(takes_intrinsics_from_a_file) {
     struct gb_scenes scenes;
     assert_int_equal(gb_scenes_open(gb_fixture_path(""), &scenes), GB_OK);
     assert_true(scenes.camera.fx == 585 && scenes.camera.fy == 585);
@@ -216,8 +224,7 @@ static int frames_of(const struct gb_scenes *scenes, const struct gb_scenes_spli
 
 static const struct gb_scene_choice no_choice;
 
-static void splits_the_whole_set_by_scenes(void **state) {
-    (void)state;
+TEST(splits_the_whole_set_by_scenes) {
     static const char *const others[] = {"fire", "heads", "office", "pumpkin", "stairs"};
     write_frames("chess", 250);
     for (int i = 0; i < 5; i++)
@@ -233,8 +240,7 @@ static void splits_the_whole_set_by_scenes(void **state) {
     free_split(&scenes, &split);
 }
 
-static void splits_what_is_there_of_the_set(void **state) {
-    (void)state;
+TEST(splits_what_is_there_of_the_set) {
     struct gb_scenes scenes;
     struct gb_scenes_split split;
     write_frames("chess", 5);
@@ -252,8 +258,7 @@ static void splits_what_is_there_of_the_set(void **state) {
     free_split(&scenes, &split);
 }
 
-static void splits_a_sequence_with_a_gap(void **state) {
-    (void)state;
+TEST(splits_a_sequence_with_a_gap) {
     write_frames("redkitchen2", GB_SCENES_ROW - FRAMES);
     struct gb_scenes scenes;
     struct gb_scenes_split split;
@@ -277,8 +282,7 @@ static void write_four_scenes(void) {
     write_frames("heads", 3);
 }
 
-static void splits_by_chosen_scenes(void **state) {
-    (void)state;
+TEST(splits_by_chosen_scenes) {
     struct gb_scenes scenes;
     struct gb_scenes_split split;
     write_four_scenes();
@@ -306,8 +310,7 @@ static void splits_by_chosen_scenes(void **state) {
     free_split(&scenes, &split);
 }
 
-static void refuses_scenes_that_cannot_be_split(void **state) {
-    (void)state;
+TEST(refuses_scenes_that_cannot_be_split) {
     static const struct {
         struct gb_scene_choice choice;
         const char *reason;
@@ -332,8 +335,7 @@ static void refuses_scenes_that_cannot_be_split(void **state) {
     }
 }
 
-static void takes_scenes_as_options(void **state) {
-    (void)state;
+GB_TEST(takes_scenes_as_options) {
     struct gb_source source = {.directory = "data"};
     struct gb_option options[GB_SCENE_OPTIONS + 1] = {0};
     const char *line[] = {"eval",  "--train-scenes", "chess,fire", "--test-scenes",
@@ -361,8 +363,7 @@ static void takes_scenes_as_options(void **state) {
     assert_string_equal(gb_error_message(), "missing option: --data: required by --test-frames");
 }
 
-static void splits_by_lists(void **state) {
-    (void)state;
+TEST(splits_by_lists) {
     gb_fixture_folder("lists");
     gb_fixture_text("lists/depth_train.txt",
                     "redkitchen/seq-01/frame-000002\r\n\r\nredkitchen/seq-01/frame-000000\r\n");
@@ -386,8 +387,7 @@ static void assert_bad(const char *lists, const char *where, const char *reason)
     assert_int_equal(gb_fixture_entries("cache/glowbench"), 0);
 }
 
-static void says_what_is_wrong_with_a_depth_map(void **state) {
-    (void)state;
+TEST(says_what_is_wrong_with_a_depth_map) {
     write_depth(2, GB_SCENES_W, GB_SCENES_H, 8, grey);
     assert_bad(NULL, "frame-000002.depth.png", "16");
     write_depth(2, 320, 240, 16, wall);
@@ -399,8 +399,7 @@ static void says_what_is_wrong_with_a_depth_map(void **state) {
     assert_bad(NULL, "frame-000002.depth.png", "empty");
 }
 
-static void says_what_is_wrong_with_a_pose(void **state) {
-    (void)state;
+TEST(says_what_is_wrong_with_a_pose) {
     static const char *const wrong[] = {
         "1 0 0 0\n0 1 0 0\n0 0 1 0\n",
         "1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n7\n",
@@ -430,8 +429,7 @@ static void says_what_is_wrong_with_a_pose(void **state) {
     assert_bad(NULL, "frame-000002.pose.txt", "has no frame-000002.depth.png");
 }
 
-static void says_what_is_wrong_with_intrinsics(void **state) {
-    (void)state;
+TEST(says_what_is_wrong_with_intrinsics) {
     gb_fixture_folder("cache/glowbench");
     gb_fixture_text("camera-intrinsics.txt", "585 0 320\n0 585 240\n0 0\n");
     assert_bad(NULL, "camera-intrinsics.txt", "9 finite numbers");
@@ -446,8 +444,7 @@ static void says_what_is_wrong_with_intrinsics(void **state) {
     assert_bad(NULL, "camera-intrinsics.txt", "not the intrinsics");
 }
 
-static void says_what_is_wrong_with_a_list(void **state) {
-    (void)state;
+TEST(says_what_is_wrong_with_a_list) {
     gb_fixture_folder("cache/glowbench");
     gb_fixture_folder("lists");
     gb_fixture_text("lists/depth_train.txt", "redkitchen/seq-01/frame-000002\n");
@@ -458,8 +455,7 @@ static void says_what_is_wrong_with_a_list(void **state) {
     assert_bad("lists", "frame-000002", "twice");
 }
 
-static void says_what_is_wrong_with_the_folder(void **state) {
-    (void)state;
+TEST(says_what_is_wrong_with_the_folder) {
     struct gb_depth_maps splits[GB_SPLITS];
     gb_fixture_folder("cache/glowbench");
     for (int i = 1; i < FRAMES; i++) {
@@ -474,8 +470,7 @@ static void says_what_is_wrong_with_the_folder(void **state) {
     assert_int_equal(gb_depth_maps_load(&source, SIZE, WIDE, splits), GB_BAD_INPUT);
 }
 
-static void does_without_a_cache(void **state) {
-    (void)state;
+TEST(does_without_a_cache) {
     struct gb_depth_maps splits[GB_SPLITS], again[GB_SPLITS];
     assert_int_equal(load(NULL, SIZE, WIDE, splits), GB_OK);
     setenv("XDG_CACHE_HOME", gb_fixture_path("redkitchen.zip"), 1);
@@ -510,8 +505,7 @@ static void load_task(const char *directory, int size, struct gb_dataset splits[
         fail_msg("%s", gb_error_message());
 }
 
-static void masks_what_is_not_measured(void **state) {
-    (void)state;
+TEST(masks_what_is_not_measured) {
     const struct gb_task *task;
     struct gb_dataset splits[GB_SPLITS];
     struct gb_examples examples;
@@ -537,8 +531,7 @@ static void masks_what_is_not_measured(void **state) {
     free_splits(splits);
 }
 
-static void crops_by_key_while_training(void **state) {
-    (void)state;
+GB_TEST(crops_by_key_while_training) {
     const struct gb_task *task;
     struct gb_dataset splits[GB_SPLITS];
     struct gb_examples one, other, again;
@@ -563,8 +556,7 @@ static void crops_by_key_while_training(void **state) {
 }
 
 // Predicting no error scores as the mean around the input does, the right error as nothing else.
-static void scores_valid_pixels(void **state) {
-    (void)state;
+GB_TEST(scores_valid_pixels) {
     const struct gb_task *task;
     struct gb_dataset splits[GB_SPLITS];
     struct gb_examples examples;
@@ -610,8 +602,7 @@ static void scores_valid_pixels(void **state) {
 // ---- drawn rooms ----
 
 // A checkpoint's scores mean something only on the data that it was trained for.
-static void draws_the_same_bits_everywhere(void **state) {
-    (void)state;
+GB_TEST(draws_the_same_bits_everywhere) {
     struct gb_depth_maps one, two;
     assert_int_equal(gb_synthetic_depth_maps(1, 5, 3, 24, 32, 1, &one), GB_OK);
     assert_int_equal(gb_synthetic_depth_maps(1, 6, 2, 24, 32, 2, &two), GB_OK);
@@ -625,8 +616,7 @@ static void draws_the_same_bits_everywhere(void **state) {
 
 // Everything has a clean depth; some of it is not measured, mostly along edges; errors grow with
 // depth, and so does their mean.
-static void draws_as_a_sensor_sees(void **state) {
-    (void)state;
+GB_TEST(draws_as_a_sensor_sees) {
     enum { ROOMS = 40, H = 96, W = 128 };
     struct gb_depth_maps maps;
     assert_int_equal(gb_synthetic_depth_maps(1, 0, ROOMS, H, W, 2, &maps), GB_OK);
@@ -680,8 +670,7 @@ static void write_lists(const char *directory) {
 }
 
 // What the sensor measures is 44 to 50 dB from what all frames agree on, at 4 m for the peak.
-static void renders_the_published_data(void **state) {
-    (void)state;
+GB_TEST_WITH(renders_the_published_data, gb_fixture_setup, teardown) {
     const char *directory =
         gb_real_data("seven_scenes", (const char *[]){"seven_scenes.tar", NULL});
     if (!directory)
@@ -712,38 +701,4 @@ static void renders_the_published_data(void **state) {
     const double psnr = 10 * log10(16 / (squares / near));
     assert_true(psnr > 44 && psnr < 50);
     free_maps(maps);
-}
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
-
-int main(void) {
-    const char *cache = getenv("XDG_CACHE_HOME");
-    user_cache = cache ? strdup(cache) : NULL;
-    const struct CMUnitTest tests[] = {
-        TEST(fuses_and_renders_the_frames),
-        TEST(keeps_what_it_made),
-        TEST(takes_intrinsics_from_a_file),
-        TEST(splits_the_whole_set_by_scenes),
-        TEST(splits_what_is_there_of_the_set),
-        TEST(splits_a_sequence_with_a_gap),
-        TEST(splits_by_chosen_scenes),
-        TEST(refuses_scenes_that_cannot_be_split),
-        cmocka_unit_test(takes_scenes_as_options),
-        TEST(splits_by_lists),
-        TEST(says_what_is_wrong_with_a_depth_map),
-        TEST(says_what_is_wrong_with_a_pose),
-        TEST(says_what_is_wrong_with_intrinsics),
-        TEST(says_what_is_wrong_with_a_list),
-        TEST(says_what_is_wrong_with_the_folder),
-        TEST(does_without_a_cache),
-        TEST(masks_what_is_not_measured),
-        cmocka_unit_test(crops_by_key_while_training),
-        cmocka_unit_test(scores_valid_pixels),
-        cmocka_unit_test(draws_the_same_bits_everywhere),
-        cmocka_unit_test(draws_as_a_sensor_sees),
-        cmocka_unit_test_setup_teardown(renders_the_published_data, gb_fixture_setup, teardown),
-    };
-    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    free(user_cache);
-    return failed;
 }

@@ -7,7 +7,7 @@
 #include "tasks/metrics/metrics.h"
 #include "tasks/metrics/psnr.h"
 #include "tasks/synthetic/faces.h"
-#include "tests/support/cmocka.h"
+#include "tests/support/test.h"
 
 static uint64_t hash(const float *values, size_t count) {
     uint64_t hash = 0xcbf29ce484222325u; // FNV-1a
@@ -26,8 +26,7 @@ static void draw(uint32_t first, enum gb_face_framing framing) {
 
 // A checkpoint's scores mean something only on the data that it was trained for, so a change of
 // these bits is a change of the data set.
-static void draws_the_same_bits_everywhere(void **state) {
-    (void)state;
+GB_TEST(draws_the_same_bits_everywhere) {
     gb_synthetic_face(1, 5, GB_FACE_ANYWHERE, S, images[0], parts[0]);
     assert_int_equal(hash(images[0], S * S * 3), UINT64_C(0x3d70a4c656e61708));
     assert_int_equal(hash(parts[0], S * S), UINT64_C(0x97d3b4c20fadafd5));
@@ -35,8 +34,7 @@ static void draws_the_same_bits_everywhere(void **state) {
     assert_int_equal(hash(images[0], S * S * 3), UINT64_C(0xa30ba89d22830911));
 }
 
-static void draws_the_same_face_at_every_size(void **state) {
-    (void)state;
+GB_TEST(draws_the_same_face_at_every_size) {
     static float image[4 * S * S * 3], fine[4 * S * S];
     draw(0, GB_FACE_ANYWHERE);
     for (int i = 0; i < N; i++) {
@@ -78,8 +76,7 @@ static void by_colour(float prediction[N][S * S]) {
 }
 
 // Neither place nor colour alone finds the parts: mean IoU 0.43 and 0.23 measured.
-static void draws_parts_worth_learning(void **state) {
-    (void)state;
+GB_TEST(draws_parts_worth_learning) {
     static float prediction[N][S * S], map[S * S];
     const struct gb_tensor truth = gb_dense(parts[0], N, S, S, 1);
     by_colour(prediction);
@@ -94,8 +91,7 @@ static void draws_parts_worth_learning(void **state) {
 
 // What a block in the middle of an aligned face hides does not follow from its border: 18.7 dB
 // measured.
-static void draws_faces_that_no_border_gives_away(void **state) {
-    (void)state;
+GB_TEST(draws_faces_that_no_border_gives_away) {
     draw(0, GB_FACE_ALIGNED);
     static float filled[N][S * S * 3];
     memcpy(filled, images, sizeof filled);
@@ -113,14 +109,4 @@ static void draws_faces_that_no_border_gives_away(void **state) {
         sum += gb_psnr(&is, &said, NULL, 1.0);
     }
     assert_true(sum / N < 20.0);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(draws_the_same_bits_everywhere),
-        cmocka_unit_test(draws_the_same_face_at_every_size),
-        cmocka_unit_test(draws_parts_worth_learning),
-        cmocka_unit_test(draws_faces_that_no_border_gives_away),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tasks/metrics/harmonic_fill.h"
-#include "tests/support/cmocka.h"
+#include "tests/support/test.h"
 
 enum { N = 2, H = 40, W = 70, C = 3 };
 static float pixels[N * H * W * C];
@@ -44,8 +44,7 @@ static void continues(float (*function)(int, int, int, int), int top, int left, 
                                        10 * GB_HARMONIC_TOLERANCE);
 }
 
-static void continues_harmonic_functions(void **state) {
-    (void)state;
+GB_TEST(continues_harmonic_functions) {
     continues(plane, 4, 20, 32, 32);
     continues(saddle, 4, 20, 32, 32);
     continues(saddle, 1, 1, 1, 1);
@@ -54,8 +53,7 @@ static void continues_harmonic_functions(void **state) {
 }
 
 // Inside and outside of the block lie in one view with room between pixels.
-static void leaves_other_channels_alone(void **state) {
-    (void)state;
+GB_TEST(leaves_other_channels_alone) {
     const struct gb_tensor wide = gb_dense(pixels, 1, 10, 10, C);
     for (int i = 0; i < 10 * 10 * C; i++)
         pixels[i] = (float)(i % 7);
@@ -74,8 +72,7 @@ static void leaves_other_channels_alone(void **state) {
 }
 
 // A block of its own gets the values that one in place gets, and the images stand.
-static void fills_a_block_beside_the_images(void **state) {
-    (void)state;
+GB_TEST(fills_a_block_beside_the_images) {
     enum { TOP = 4, LEFT = 20, SIDE = 9 };
     static float before[N * H * W * C], apart[N * SIDE * SIDE * C];
     for (int i = 0; i < N * H * W * C; i++)
@@ -90,13 +87,4 @@ static void fills_a_block_beside_the_images(void **state) {
         for (int y = 0; y < SIDE; y++)
             assert_memory_equal(gb_at(&placed, n, y, 0), gb_at(&own, n, y, 0),
                                 SIDE * C * sizeof(float));
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(continues_harmonic_functions),
-        cmocka_unit_test(leaves_other_channels_alone),
-        cmocka_unit_test(fills_a_block_beside_the_images),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

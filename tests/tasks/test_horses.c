@@ -7,9 +7,9 @@
 #include "tasks/data/horses_data.h"
 #include "tasks/metrics/metrics.h"
 #include "tasks/synthetic/synthetic_horses.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/support/test.h"
 #include "tests/tasks/loading.h"
 
 static int photograph(int x, int y, int channel) {
@@ -52,12 +52,13 @@ static int setup(void **state) {
     return failed;
 }
 
+#define TEST(name) GB_TEST_WITH(name, setup, gb_fixture_teardown)
+
 static enum gb_status load_lists(const char *lists, struct gb_dataset splits[]) {
     return load_fixture(gb_horses_load, "", lists, SIZE, splits);
 }
 
-static void loads_what_the_lists_name(void **state) {
-    (void)state;
+TEST(loads_what_the_lists_name) {
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(load_lists("lists", splits), GB_OK);
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
@@ -79,8 +80,7 @@ static void loads_what_the_lists_name(void **state) {
     free_splits(splits);
 }
 
-static void splits_by_seed_and_leaves_black_out(void **state) {
-    (void)state;
+TEST(splits_by_seed_and_leaves_black_out) {
     struct gb_dataset splits[GB_SPLITS], again[GB_SPLITS];
     assert_int_equal(load_lists(NULL, splits), GB_OK);
     assert_int_equal(load_lists(NULL, again), GB_OK);
@@ -107,8 +107,7 @@ static void assert_bad(const char *lists, const char *where, const char *reason)
     assert_not_loaded(load_lists(lists, splits), splits, where, reason);
 }
 
-static void says_what_is_wrong_with_a_list(void **state) {
-    (void)state;
+TEST(says_what_is_wrong_with_a_list) {
     assert_bad("nowhere", "horses_train.txt", "No such file");
     gb_fixture_text("lists/horses_test.txt", "\n\r\n");
     assert_bad("lists", "horses_test.txt", "is empty");
@@ -125,8 +124,7 @@ static void says_what_is_wrong_with_a_list(void **state) {
     assert_bad("lists", "test split", "no usable image");
 }
 
-static void says_what_is_wrong_with_a_pair(void **state) {
-    (void)state;
+TEST(says_what_is_wrong_with_a_pair) {
     gb_fixture_jpeg("figure_ground/horse5.jpg", 40, 31, 1, left_half);
     assert_bad("lists", "figure_ground/horse5.jpg", "not the shape");
     gb_fixture_truncate("figure_ground/horse5.jpg", 300);
@@ -142,8 +140,7 @@ static void says_what_is_wrong_with_a_pair(void **state) {
     assert_bad("lists", "rgb/horse1.jpg", "empty");
 }
 
-static void says_what_is_wrong_with_the_folder(void **state) {
-    (void)state;
+TEST(says_what_is_wrong_with_the_folder) {
     for (int i = 1; i <= HORSES; i++) {
         char name[32];
         snprintf(name, sizeof name, "rgb/horse%d.jpg", i);
@@ -167,8 +164,7 @@ static bool holds(const struct gb_dataset *dataset, const char *name) {
     return false;
 }
 
-static void loads_the_published_data(void **state) {
-    (void)state;
+GB_TEST(loads_the_published_data) {
     const char *directory =
         gb_real_data("weizmann_horse", (const char *[]){"weizmann_horse.tar", NULL});
     const char *lists = gb_shared_data("splits");
@@ -206,8 +202,7 @@ static uint64_t hash(const float *values, size_t count) {
 
 // A checkpoint's scores mean something only on the data that it was trained for, so a change of
 // these bits is a change of the data set.
-static void draws_the_same_bits_everywhere(void **state) {
-    (void)state;
+GB_TEST(draws_the_same_bits_everywhere) {
     enum { S = 32 };
     static float image[S * S * 3], mask[S * S];
     gb_synthetic_horse(GB_SYNTHETIC_SEED, 5, S, image, mask);
@@ -215,8 +210,7 @@ static void draws_the_same_bits_everywhere(void **state) {
     assert_int_equal(hash(mask, S * S), UINT64_C(0x9ee6876bf8420b55));
 }
 
-static void draws_examples_by_index_alone(void **state) {
-    (void)state;
+GB_TEST(draws_examples_by_index_alone) {
     struct gb_dataset one[GB_SPLITS], two[GB_SPLITS];
     assert_int_equal(gb_synthetic_horses_load(7, 16, 12, 5, 1, one), GB_OK);
     assert_int_equal(gb_synthetic_horses_load(7, 16, 20, 9, 2, two), GB_OK);
@@ -235,8 +229,7 @@ static void draws_examples_by_index_alone(void **state) {
 
 // The horse is whole, of a sensible size, the same at every resolution, and not found by the best
 // brightness threshold (mean IoU 0.43 measured; blind prediction reaches 0.55).
-static void draws_a_task_worth_learning(void **state) {
-    (void)state;
+GB_TEST(draws_a_task_worth_learning) {
     struct gb_dataset coarse[GB_SPLITS], fine[GB_SPLITS];
     assert_int_equal(gb_synthetic_horses_load(1, 32, 60, 1, 2, coarse), GB_OK);
     assert_int_equal(gb_synthetic_horses_load(1, 64, 60, 1, 2, fine), GB_OK);
@@ -270,21 +263,4 @@ static void draws_a_task_worth_learning(void **state) {
         }
     free_splits(coarse);
     free_splits(fine);
-}
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, gb_fixture_teardown)
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        TEST(loads_what_the_lists_name),
-        TEST(splits_by_seed_and_leaves_black_out),
-        TEST(says_what_is_wrong_with_a_list),
-        TEST(says_what_is_wrong_with_a_pair),
-        TEST(says_what_is_wrong_with_the_folder),
-        cmocka_unit_test(loads_the_published_data),
-        cmocka_unit_test(draws_the_same_bits_everywhere),
-        cmocka_unit_test(draws_examples_by_index_alone),
-        cmocka_unit_test(draws_a_task_worth_learning),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

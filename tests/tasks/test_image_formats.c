@@ -8,8 +8,8 @@
 #include <tiffio.h>
 
 #include "tasks/images/image.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
+#include "tests/support/test.h"
 
 enum { W = 37, H = 29 }; // odd, and several strips
 
@@ -55,8 +55,7 @@ static void assert_pixels(const char *name, enum kind kind) {
     gb_image_free(&grey);
 }
 
-static void reads_png(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(reads_png) {
     static const struct {
         int type;
         enum kind kind;
@@ -77,8 +76,7 @@ static void reads_png(void **state) {
             }
 }
 
-static void reads_pnm(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(reads_pnm) {
     for (depth = 8; depth <= 16; depth += 8)
         for (const char *kind = "2356"; *kind; kind++) {
             gb_fixture_pnm("pnm", W, H, *kind, (1 << depth) - 1, detail);
@@ -101,8 +99,7 @@ static int negative(int x, int y, int channel) {
     return (1 << depth) - 1 - detail(x, y, channel);
 }
 
-static void reads_tiff(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(reads_tiff) {
     static const int compressions[] = {COMPRESSION_NONE, COMPRESSION_LZW,
                                        COMPRESSION_ADOBE_DEFLATE};
     for (depth = 8; depth <= 16; depth += 8)
@@ -124,8 +121,7 @@ static void reads_tiff(void **state) {
     assert_pixels("tiff", PALETTE);
 }
 
-static void reads_gif(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(reads_gif) {
     depth = 8;
     for (int interlaced = 0; interlaced < 2; interlaced++) {
         gb_fixture_gif("gif", W, H, interlaced, detail);
@@ -137,8 +133,7 @@ static int every_value(int x, int y, int channel) {
     return 256 * y + x + channel;
 }
 
-static void keeps_16_bits(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(keeps_16_bits) {
     for (int format = 0; format < 4; format++) {
         if (format == 0)
             gb_fixture_png("depth", 256, 256, PNG_COLOR_TYPE_GRAY, 16, false, every_value);
@@ -175,8 +170,7 @@ static void assert_no_depth(const char *name, const char *reason) {
     assert_error(gb_image_read_grey16(gb_fixture_path(name), &image), &image, name, reason);
 }
 
-static void refuses_what_is_no_depth_map(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(refuses_what_is_no_depth_map) {
     depth = 8;
     gb_fixture_png("grey8", W, H, PNG_COLOR_TYPE_GRAY, 8, false, detail);
     assert_no_depth("grey8", "8-bit grey where 16-bit grey is needed");
@@ -224,8 +218,7 @@ static unsigned char *load(const char *name, size_t *size) {
     return bytes;
 }
 
-static void notices_a_cut_anywhere(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(notices_a_cut_anywhere) {
     write_samples();
     for (int i = 0; i < SAMPLES; i++) {
         size_t size;
@@ -247,8 +240,7 @@ static void notices_a_cut_anywhere(void **state) {
 
 // Damage may go unnoticed in a format without checksums; it must do no harm (run this under a
 // sanitizer).
-static void survives_damage(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(survives_damage) {
     write_samples();
     uint32_t random = 1;
     for (int i = 0; i < SAMPLES; i++) {
@@ -311,8 +303,7 @@ static struct rlimit limit_memory(void) {
     return before;
 }
 
-static void refuses_absurd_sizes(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(refuses_absurd_sizes) {
     write_samples();
     // The sum over the chunk goes with its sizes.
     patch("grey.png", 16, "\0\0\xff\xff\0\0\xff\xff\x10\0\0\0\0\xc3\xfe\x5a\xcf", 17);
@@ -339,8 +330,7 @@ static void refuses_absurd_sizes(void **state) {
     assert_unreadable("pgm", "truncated");
 }
 
-static void refuses_bad_pnm(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(refuses_bad_pnm) {
     gb_fixture_text("pgm", "P2 2 1 255 1 x");
     assert_unreadable("pgm", "no number where one belongs");
     gb_fixture_text("pgm", "P2 2 1 255 1 256");
@@ -355,8 +345,7 @@ static void refuses_bad_pnm(void **state) {
     assert_unreadable("pbm", "not an image of a known format");
 }
 
-static void refuses_what_is_not_read(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(refuses_what_is_not_read) {
     depth = 8;
     gb_fixture_progressive_jpeg("scans.jpg", W, H, 100, detail);
     struct gb_image image;
@@ -375,24 +364,4 @@ static void refuses_what_is_not_read(void **state) {
     gb_fixture_gif("part.gif", W, H, false, detail);
     patch("part.gif", 6, "\x26", 1); // a screen one pixel wider
     assert_unreadable("part.gif", "does not fill its screen");
-}
-
-#define TEST(function)                                                                             \
-    cmocka_unit_test_setup_teardown(function, gb_fixture_setup, gb_fixture_teardown)
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        TEST(reads_png),
-        TEST(reads_pnm),
-        TEST(reads_tiff),
-        TEST(reads_gif),
-        TEST(keeps_16_bits),
-        TEST(refuses_what_is_no_depth_map),
-        TEST(notices_a_cut_anywhere),
-        TEST(survives_damage),
-        TEST(refuses_absurd_sizes),
-        TEST(refuses_bad_pnm),
-        TEST(refuses_what_is_not_read),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,9 +5,9 @@
 
 #include "tasks/data/bsds_data.h"
 #include "tasks/data/image_list.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/support/test.h"
 #include "tests/tasks/loading.h"
 
 // ---- patches ----
@@ -30,8 +30,7 @@ static int level(float value) {
     return nearest;
 }
 
-static void takes_the_central_patch(void **state) {
-    (void)state;
+GB_TEST(takes_the_central_patch) {
     struct gb_image image = numbered();
     const struct gb_patch_rule rule = {.crop = 3, .size = 3};
     const struct gb_random_key key = {.seed = 1};
@@ -43,8 +42,7 @@ static void takes_the_central_patch(void **state) {
 }
 
 // Every place and every way to mirror comes up, each by the key alone.
-static void takes_random_patches_by_key(void **state) {
-    (void)state;
+GB_TEST(takes_random_patches_by_key) {
     struct gb_image image = numbered();
     const struct gb_patch_rule rule = {.crop = 3, .size = 3, .random = true};
     enum { DRAWS = 2000, PLACES = (W - 2) * (H - 2) };
@@ -76,8 +74,7 @@ static void takes_random_patches_by_key(void **state) {
     gb_image_free(&image);
 }
 
-static void resizes_patches(void **state) {
-    (void)state;
+GB_TEST(resizes_patches) {
     struct gb_image image;
     assert_int_equal(gb_image_create(&image, 16, 12, 3, 8, "test"), GB_OK);
     for (int i = 0; i < 16 * 12 * 3; i++)
@@ -120,6 +117,8 @@ static int setup(void **state) {
     return failed;
 }
 
+#define TEST(name) GB_TEST_WITH(name, setup, gb_fixture_teardown)
+
 static enum gb_status read_splits(bool listed, int min_side, struct gb_image_list splits[]) {
     const struct gb_source source = {
         .directory = gb_fixture_path(""),
@@ -138,8 +137,7 @@ static void assert_names(const struct gb_image_list *list, int count, const char
     }
 }
 
-static void trains_on_train_and_test_alone(void **state) {
-    (void)state;
+TEST(trains_on_train_and_test_alone) {
     for (int listed = 0; listed < 2; listed++) {
         struct gb_image_list splits[GB_SPLITS];
         if (read_splits(listed, SIDE, splits) != GB_OK)
@@ -156,8 +154,7 @@ static void trains_on_train_and_test_alone(void **state) {
     }
 }
 
-static void tells_photographs_apart(void **state) {
-    (void)state;
+TEST(tells_photographs_apart) {
     struct gb_image_list splits[GB_SPLITS];
     assert_int_equal(read_splits(true, SIDE, splits), GB_OK);
     struct gb_image_list *train = &splits[GB_SPLIT_TRAIN];
@@ -182,8 +179,7 @@ static void assert_bad(bool listed, int min_side, const char *where, const char 
     assert_message(where, reason);
 }
 
-static void says_what_is_wrong_with_a_list(void **state) {
-    (void)state;
+TEST(says_what_is_wrong_with_a_list) {
     gb_fixture_text("lists/bsd68.txt", "9.jpg\n12.jpg\n"); // in train
     assert_bad(true, SIDE, "bsd68.txt", "line 2");
     gb_fixture_text("lists/bsd68.txt", "9.jpg\n10.jpg\n9.jpg\n");
@@ -194,8 +190,7 @@ static void says_what_is_wrong_with_a_list(void **state) {
     assert_bad(true, SIDE, "bsd68.txt", "No such file");
 }
 
-static void says_what_is_wrong_with_a_photograph(void **state) {
-    (void)state;
+TEST(says_what_is_wrong_with_a_photograph) {
     assert_bad(true, SIDE + 1, "images/train/12.jpg", "17 at least");
     gb_fixture_truncate("images/test/100.jpg", 300);
     assert_bad(true, SIDE, "images/test/100.jpg", "truncated");
@@ -207,8 +202,7 @@ static void says_what_is_wrong_with_a_photograph(void **state) {
     assert_bad(true, SIDE, "images/test", "No such file");
 }
 
-static void reads_the_published_data(void **state) {
-    (void)state;
+GB_TEST(reads_the_published_data) {
     const char *directory = gb_real_data("bsds500", (const char *[]){"bsds500.tar", NULL});
     const char *lists = gb_shared_data("splits");
     if (!directory || !lists)
@@ -229,20 +223,4 @@ static void reads_the_published_data(void **state) {
         }
         gb_image_list_free(&splits[split]);
     }
-}
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, gb_fixture_teardown)
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_the_central_patch),
-        cmocka_unit_test(takes_random_patches_by_key),
-        cmocka_unit_test(resizes_patches),
-        TEST(trains_on_train_and_test_alone),
-        TEST(tells_photographs_apart),
-        TEST(says_what_is_wrong_with_a_list),
-        TEST(says_what_is_wrong_with_a_photograph),
-        cmocka_unit_test(reads_the_published_data),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

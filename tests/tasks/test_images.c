@@ -9,9 +9,9 @@
 #include "tasks/images/image.h"
 #include "tasks/images/picture.h"
 #include "tasks/images/resize.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/support/test.h"
 
 static int ramp(int x, int y, int channel) {
     return 3 * x + 2 * y + 30 * channel;
@@ -22,8 +22,7 @@ static int checks(int x, int y, int channel) {
     return (x * 37 + y * 91 + channel * 13) % 256;
 }
 
-static void reads_colour_and_grey(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(reads_colour_and_grey) {
     gb_fixture_jpeg("colour", 40, 24, 3, ramp); // the name says nothing: the content decides
     struct gb_image image;
     assert_int_equal(gb_image_read(gb_fixture_path("colour"), 3, &image), GB_OK);
@@ -55,8 +54,7 @@ static void assert_unreadable(const char *name, const char *reason) {
     assert_null(strchr(gb_error_message(), '\n'));
 }
 
-static void says_what_is_wrong_with_a_file(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(says_what_is_wrong_with_a_file) {
     assert_unreadable("missing.jpg", "No such file");
     gb_fixture_folder("folder.jpg");
     assert_unreadable("folder.jpg", "is a directory");
@@ -70,8 +68,7 @@ static void says_what_is_wrong_with_a_file(void **state) {
     assert_unreadable("junk.jpg", "JPEG");
 }
 
-static void notices_a_cut_anywhere(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(notices_a_cut_anywhere) {
     gb_fixture_jpeg("whole.jpg", 33, 47, 3, checks);
     size_t size = gb_fixture_size("whole.jpg");
     for (size_t cut = size - 1; cut > 3; cut -= cut > 64 ? cut / 9 : 1) {
@@ -100,8 +97,7 @@ static void claim_size(const char *name, int w, int h) {
     free(bytes);
 }
 
-static void refuses_absurd_sizes(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(refuses_absurd_sizes) {
     gb_fixture_jpeg("side.jpg", 16, 16, 3, ramp);
     claim_size("side.jpg", 16, 60000);
     assert_unreadable("side.jpg", "beyond the limits");
@@ -125,8 +121,7 @@ static struct gb_image read_png(const char *path) {
     return image;
 }
 
-static void writes_png(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(writes_png) {
     struct gb_image image;
     assert_int_equal(gb_image_create(&image, 7, 5, 3, 8, "test"), GB_OK);
     for (int i = 0; i < 7 * 5 * 3; i++)
@@ -159,8 +154,7 @@ static void assert_row(const unsigned char *source, int source_w, int w, const d
     gb_image_free(&image);
 }
 
-static void resizes_as_by_hand(void **state) {
-    (void)state;
+GB_TEST(resizes_as_by_hand) {
     const unsigned char row[4] = {0, 100, 200, 40};
     assert_row(row, 4, 4, (double[]){0, 100, 200, 40});
     // Twice as wide: centres at 0.25, 0.75, ... in source pixels; the border repeats.
@@ -178,8 +172,7 @@ static void resizes_as_by_hand(void **state) {
                           (0.75 / 1.5 * 100 + 1.25 / 1.5 * 200) / (2.0 / 1.5)});
 }
 
-static void resizes_axes_and_channels_alone(void **state) {
-    (void)state;
+GB_TEST(resizes_axes_and_channels_alone) {
     enum { W = 23, H = 17 };
     struct gb_image image, turned;
     assert_int_equal(gb_image_create(&image, W, H, 3, 8, "test"), GB_OK);
@@ -204,8 +197,7 @@ static void resizes_axes_and_channels_alone(void **state) {
     gb_image_free(&turned);
 }
 
-static void resizes_all_depths_alike(void **state) {
-    (void)state;
+GB_TEST(resizes_all_depths_alike) {
     struct gb_image image, deep;
     assert_int_equal(gb_image_create(&image, 19, 13, 3, 8, "test"), GB_OK);
     assert_int_equal(gb_image_create(&deep, 19, 13, 3, 16, "test"), GB_OK);
@@ -231,8 +223,7 @@ static void resizes_all_depths_alike(void **state) {
     gb_image_free(&deep);
 }
 
-static void resizes_labels_to_labels(void **state) {
-    (void)state;
+GB_TEST(resizes_labels_to_labels) {
     static const unsigned char row[4] = {7, 1, 200, 3};
     struct gb_image image, resized;
     assert_int_equal(gb_image_create(&image, 4, 1, 1, 8, "test"), GB_OK);
@@ -256,8 +247,7 @@ static void resizes_labels_to_labels(void **state) {
     gb_image_free(&image);
 }
 
-static void crops(void **state) {
-    (void)state;
+GB_TEST(crops) {
     for (int bits = 8; bits <= 16; bits += 8) {
         struct gb_image image;
         assert_int_equal(gb_image_create(&image, 7, 5, 3, bits, "test"), GB_OK);
@@ -298,8 +288,7 @@ static double distance_from_matlab(const char *path, const char *half_path) {
 }
 
 // Low-resolution images are numbered in the order of the names of those they were made from.
-static void halves_as_matlab(void **state) {
-    (void)state;
+GB_TEST(halves_as_matlab) {
     const char *directory = gb_real_data("sr_sets", (const char *const[]){"sr_sets.tar", NULL});
     if (!directory)
         skip();
@@ -324,8 +313,7 @@ static void halves_as_matlab(void **state) {
 }
 
 // One example: red and half-grey cells enlarged from 2 x 2, and text somewhere above them.
-static void draws_a_sheet(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(draws_a_sheet) {
     float colour[12] = {1, 0, 0, 1, 0, 0, 1, 0, 0, 2, -1, 0}, grey[4] = {0.5f, 0, 1, NAN};
     const struct gb_picture_column columns[] = {
         {.caption = "input", .images = gb_dense(colour, 1, 2, 2, 3)},
@@ -361,8 +349,7 @@ static void draws_a_sheet(void **state) {
 }
 
 // As many rows as a sheet of tall cells holds are drawn, and one more is refused.
-static void knows_how_many_rows_fit(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(knows_how_many_rows_fit) {
     enum { TALL = 1000, MOST = GB_IMAGE_MAX_SIDE / TALL };
     float *values = calloc(TALL, sizeof *values);
     assert_non_null(values);
@@ -379,26 +366,4 @@ static void knows_how_many_rows_fit(void **state) {
     picture.row_count++;
     assert_int_equal(gb_picture_write(gb_fixture_path("taller.png"), &picture), GB_BAD_INPUT);
     free(values);
-}
-
-#define TEST(function)                                                                             \
-    cmocka_unit_test_setup_teardown(function, gb_fixture_setup, gb_fixture_teardown)
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        TEST(reads_colour_and_grey),
-        TEST(says_what_is_wrong_with_a_file),
-        TEST(notices_a_cut_anywhere),
-        TEST(refuses_absurd_sizes),
-        TEST(writes_png),
-        cmocka_unit_test(resizes_as_by_hand),
-        cmocka_unit_test(resizes_axes_and_channels_alone),
-        cmocka_unit_test(resizes_all_depths_alike),
-        cmocka_unit_test(resizes_labels_to_labels),
-        cmocka_unit_test(crops),
-        cmocka_unit_test(halves_as_matlab),
-        TEST(draws_a_sheet),
-        TEST(knows_how_many_rows_fit),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,9 +7,9 @@
 
 #include "tasks/data/aligned_faces.h"
 #include "tasks/task.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/support/test.h"
 #include "tests/tasks/loading.h"
 
 extern const struct gb_task gb_inpaint;
@@ -38,8 +38,7 @@ static void assert_bad(const char *directory, const char *lists, const char *whe
     assert_not_loaded(load(directory, lists, splits), splits, where, reason);
 }
 
-static void hides_the_block_in_the_middle(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(hides_the_block_in_the_middle) {
     gb_fixture_folder("faces");
     write_faces("faces");
     struct gb_dataset splits[GB_SPLITS];
@@ -71,8 +70,7 @@ static void hides_the_block_in_the_middle(void **state) {
 }
 
 // The same names in the same splits, whatever the directory's kind.
-static void knows_the_published_layouts(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(knows_the_published_layouts) {
     const char *const layouts[] = {"a", "b", "c"};
     gb_fixture_folder("a");
     gb_fixture_folder("b");
@@ -101,8 +99,7 @@ static void knows_the_published_layouts(void **state) {
         free_splits(splits[i]);
 }
 
-static void reads_lfw(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(reads_lfw) {
     gb_fixture_folder("lfw_funneled");
     for (int i = 0; i < 4; i++) {
         char path[64];
@@ -121,8 +118,7 @@ static void reads_lfw(void **state) {
     free_splits(splits);
 }
 
-static void follows_celebas_list(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(follows_celebas_list) {
     gb_fixture_folder("img_align_celeba");
     write_faces("img_align_celeba");
     gb_fixture_text("list_eval_partition.txt",
@@ -138,8 +134,7 @@ static void follows_celebas_list(void **state) {
     free_splits(splits);
 }
 
-static void says_what_is_wrong_with_celebas_list(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(says_what_is_wrong_with_celebas_list) {
     const char *list = "list_eval_partition.txt";
     gb_fixture_folder("img_align_celeba");
     write_faces("img_align_celeba");
@@ -160,8 +155,7 @@ static void says_what_is_wrong_with_celebas_list(void **state) {
     assert_bad("", "", list, "1 images for training and 0 for testing");
 }
 
-static void says_what_is_wrong_with_a_folder(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(says_what_is_wrong_with_a_folder) {
     assert_bad("nowhere", NULL, "nowhere", "No such file");
     assert_bad("", NULL, gb_fixture_path(""), "holds no .jpg file");
     for (int i = 0; i < 3; i++) {
@@ -174,8 +168,7 @@ static void says_what_is_wrong_with_a_folder(void **state) {
     assert_bad("", NULL, "Nobody", "holds no .jpg file");
 }
 
-static void names_a_file_that_does_not_decode(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(names_a_file_that_does_not_decode) {
     gb_fixture_folder("faces");
     write_faces("faces");
     struct gb_dataset splits[GB_SPLITS];
@@ -191,8 +184,7 @@ static void names_a_file_that_does_not_decode(void **state) {
     free_splits(splits);
 }
 
-static void names_an_image_that_is_too_small(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(names_an_image_that_is_too_small) {
     const struct {
         int w, h;
         enum gb_status status;
@@ -223,8 +215,7 @@ static void names_an_image_that_is_too_small(void **state) {
     free_splits(splits);
 }
 
-static void checks_test_images_before_training(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(checks_test_images_before_training) {
     gb_fixture_folder("faces");
     write_faces("faces");
     const struct gb_source source = {
@@ -244,8 +235,7 @@ static void checks_test_images_before_training(void **state) {
 
 // Every level lies in the middle of its bin of dequantisation noise around the harmonic fill, and
 // comes back.
-static void targets_keep_every_level(void **state) {
-    (void)state;
+GB_TEST(targets_keep_every_level) {
     enum { HALF = 16, WHOLE = 2 * HALF, N = HALF * HALF * 3 };
     static float seen[WHOLE * WHOLE * 3];
     float block[N], target[N], picture[N], answer[N];
@@ -277,8 +267,7 @@ static void targets_keep_every_level(void **state) {
 }
 
 // Of a plane the harmonic fill leaves nothing to be desired, of a level picture neither fill does.
-static void scores_beside_two_fills(void **state) {
-    (void)state;
+GB_TEST(scores_beside_two_fills) {
     const struct gb_example_shape shape = gb_hidden_block_shape(SIZE);
     struct gb_examples examples;
     assert_int_equal(gb_examples_create(&examples, 2, &shape), GB_OK);
@@ -330,14 +319,12 @@ static size_t parameters_of(const char *name) {
     return count;
 }
 
-static void gives_the_baseline_a_similar_size(void **state) {
-    (void)state;
+GB_TEST(gives_the_baseline_a_similar_size) {
     const double ratio = (double)parameters_of("ffn") / (double)parameters_of("cglow");
     assert_float_equal(ratio, 1.0, 0.15);
 }
 
-static void loads_the_published_data(void **state) {
-    (void)state;
+GB_TEST(loads_the_published_data) {
     const char *directory =
         gb_real_data("lfw_parts", (const char *[]){"lfw_funneled.tar", "lfw_labels.tar.xz", NULL});
     if (!directory)
@@ -349,26 +336,4 @@ static void loads_the_published_data(void **state) {
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 2196);
     assert_int_equal(splits[GB_SPLIT_TEST].count, 731);
     free_splits(splits);
-}
-
-#define TEST(function)                                                                             \
-    cmocka_unit_test_setup_teardown(function, gb_fixture_setup, gb_fixture_teardown)
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        TEST(hides_the_block_in_the_middle),
-        TEST(knows_the_published_layouts),
-        TEST(reads_lfw),
-        TEST(follows_celebas_list),
-        TEST(says_what_is_wrong_with_celebas_list),
-        TEST(says_what_is_wrong_with_a_folder),
-        TEST(names_a_file_that_does_not_decode),
-        TEST(names_an_image_that_is_too_small),
-        TEST(checks_test_images_before_training),
-        cmocka_unit_test(targets_keep_every_level),
-        cmocka_unit_test(scores_beside_two_fills),
-        cmocka_unit_test(gives_the_baseline_a_similar_size),
-        cmocka_unit_test(loads_the_published_data),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

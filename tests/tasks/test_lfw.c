@@ -7,9 +7,9 @@
 #include "tasks/data/lfw_data.h"
 #include "tasks/synthetic/faces.h"
 #include "tasks/task.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/support/test.h"
 #include "tests/tasks/loading.h"
 
 extern const struct gb_task gb_lfw;
@@ -54,12 +54,13 @@ static int setup(void **state) {
     return failed;
 }
 
+#define TEST(name) GB_TEST_WITH(name, setup, gb_fixture_teardown)
+
 static enum gb_status load_lists(const char *lists, struct gb_dataset splits[]) {
     return load_fixture(gb_lfw_load, "", lists, SIZE, splits);
 }
 
-static void loads_what_the_lists_name(void **state) {
-    (void)state;
+TEST(loads_what_the_lists_name) {
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(load_lists(NULL, splits), GB_OK);
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
@@ -93,8 +94,7 @@ static struct gb_example full_size(struct gb_examples *room) {
     return gb_example_at(room, 0);
 }
 
-static void gives_examples_at_full_size(void **state) {
-    (void)state;
+TEST(gives_examples_at_full_size) {
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(load_lists(NULL, splits), GB_OK);
     const struct gb_dataset *origin = gb_dataset_origin(&splits[GB_SPLIT_TEST]);
@@ -124,8 +124,7 @@ static void write_superpixels(const char *person) {
     free(text);
 }
 
-static void reads_superpixels_where_they_are_given(void **state) {
-    (void)state;
+TEST(reads_superpixels_where_they_are_given) {
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(load_lists(NULL, splits), GB_OK);
     const struct gb_dataset *origin = gb_dataset_origin(&splits[GB_SPLIT_TEST]);
@@ -148,8 +147,7 @@ static void assert_bad(const char *lists, const char *where, const char *reason)
     assert_not_loaded(load_lists(lists, splits), splits, where, reason);
 }
 
-static void says_what_is_wrong_with_a_list(void **state) {
-    (void)state;
+TEST(says_what_is_wrong_with_a_list) {
     assert_bad("nowhere", "parts_train.txt", "No such file");
     gb_fixture_text("lists/parts_test.txt", "\r\n");
     assert_bad("lists", "parts_test.txt", "is empty");
@@ -174,8 +172,7 @@ static int four_colours(int x, int y, int channel) {
     return x == 12 && y == 34 ? 10 + channel : bands(x, y, channel);
 }
 
-static void says_what_is_wrong_with_a_face(void **state) {
-    (void)state;
+TEST(says_what_is_wrong_with_a_face) {
     const char *label = "parts_lfw_funneled_gt_images/Ann_Lee_0001.ppm",
                *image = "lfw_funneled/Ann_Lee/Ann_Lee_0001.jpg";
     gb_fixture_pnm(label, GB_LFW_SIDE, GB_LFW_SIDE, '6', 255, four_colours);
@@ -198,8 +195,7 @@ static void says_what_is_wrong_with_a_face(void **state) {
     assert_bad(NULL, "parts_lfw_funneled_gt_images", "No such file");
 }
 
-static void says_what_is_wrong_with_superpixels(void **state) {
-    (void)state;
+TEST(says_what_is_wrong_with_superpixels) {
     struct gb_dataset splits[GB_SPLITS];
     const char *file = "parts_lfw_funneled_superpixels_mat/Cy/Cy_0001.dat";
     gb_fixture_folder("parts_lfw_funneled_superpixels_mat");
@@ -212,8 +208,7 @@ static void says_what_is_wrong_with_superpixels(void **state) {
     assert_bad(NULL, file, "fewer than 250 lines");
 }
 
-static void targets_are_one_channel_a_part(void **state) {
-    (void)state;
+GB_TEST(targets_are_one_channel_a_part) {
     float parts[4] = {GB_PART_FACE, GB_PART_HAIR, GB_PART_BACKGROUND, GB_PART_FACE};
     float target[12], picture[12], answer[12];
     const struct gb_tensor none = {0}, y = gb_dense(parts, 1, 2, 2, 1);
@@ -273,8 +268,7 @@ static const char *superpixels_of(const json_t *metrics) {
 
 // Hair everywhere is right about one of two published superpixels, and of SLIC's about those in the
 // left 75 of 250 columns.
-static void scores_by_the_superpixels_that_are_given(void **state) {
-    (void)state;
+TEST(scores_by_the_superpixels_that_are_given) {
     for (int given = 0; given < 2; given++) {
         if (given) {
             gb_fixture_folder("parts_lfw_funneled_superpixels_mat");
@@ -296,8 +290,7 @@ static void scores_by_the_superpixels_that_are_given(void **state) {
 
 // Labels at the model's size lose what is finer than its pixels, and little else: of small
 // superpixels along boundaries.
-static void scores_superpixels_at_full_size(void **state) {
-    (void)state;
+GB_TEST(scores_superpixels_at_full_size) {
     struct gb_dataset splits[GB_SPLITS];
     const struct gb_source source = {.size = 32, .threads = 2};
     assert_int_equal(gb_lfw.load(&source, splits), GB_OK);
@@ -313,8 +306,7 @@ static void scores_superpixels_at_full_size(void **state) {
     free_splits(splits);
 }
 
-static void loads_the_published_data(void **state) {
-    (void)state;
+GB_TEST(loads_the_published_data) {
     const char *directory =
         gb_real_data("lfw_parts", (const char *[]){"lfw_funneled.tar", "lfw_labels.tar.xz", NULL});
     if (!directory)
@@ -332,22 +324,4 @@ static void loads_the_published_data(void **state) {
     assert_float_equal(metric(metrics, "trivial_superpixel_accuracy"), 0.872, 0.001);
     json_decref(metrics);
     free_splits(splits);
-}
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, gb_fixture_teardown)
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        TEST(loads_what_the_lists_name),
-        TEST(gives_examples_at_full_size),
-        TEST(reads_superpixels_where_they_are_given),
-        TEST(says_what_is_wrong_with_a_list),
-        TEST(says_what_is_wrong_with_a_face),
-        TEST(says_what_is_wrong_with_superpixels),
-        cmocka_unit_test(targets_are_one_channel_a_part),
-        TEST(scores_by_the_superpixels_that_are_given),
-        cmocka_unit_test(scores_superpixels_at_full_size),
-        cmocka_unit_test(loads_the_published_data),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

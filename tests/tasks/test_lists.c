@@ -3,12 +3,11 @@
 #include <string.h>
 
 #include "tasks/data/lists.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
+#include "tests/support/test.h"
 #include "tests/tasks/loading.h"
 
-static void reads_a_name_a_line(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(reads_a_name_a_line) {
     gb_fixture_text("list.txt",
                     "b.jpg\r\n\n  \r\n\ta name  4 \nc.jpg\nd\ne"); // no newline at the end
     struct gb_list list;
@@ -23,8 +22,7 @@ static void reads_a_name_a_line(void **state) {
     gb_list_free(&list);
 }
 
-static void refuses_lists_that_name_nothing(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(refuses_lists_that_name_nothing) {
     struct gb_list list;
     assert_int_equal(gb_list_read(gb_fixture_path("nowhere.txt"), &list), GB_BAD_INPUT);
     assert_message("nowhere.txt", "No such file");
@@ -37,8 +35,7 @@ static void refuses_lists_that_name_nothing(void **state) {
     assert_null(list.names);
 }
 
-static void lists_a_folder_in_byte_order(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(lists_a_folder_in_byte_order) {
     gb_fixture_folder("folder");
     const char *const files[] = {"folder/b.jpg",  "folder/a.JPG", "folder/B.jpg",
                                  "folder/.c.jpg", "folder/jpg",   "folder/d.png"};
@@ -60,8 +57,7 @@ static void lists_a_folder_in_byte_order(void **state) {
     assert_message("nowhere", "No such file");
 }
 
-static void finds_each_name_once(void **state) {
-    (void)state;
+GB_TEST(finds_each_name_once) {
     char *held[] = {"a", "b", "c", "d"}, *train[] = {"d", "b"}, *test[] = {"c", "d", "e"};
     int lines[] = {2, 3, 5}, places[3];
     const struct gb_list sorted = {.count = 4, .names = held};
@@ -78,17 +74,4 @@ static void finds_each_name_once(void **state) {
     assert_int_equal(gb_list_indices(&second, "test.txt", &sorted, "images", taken, places),
                      GB_BAD_INPUT);
     assert_message("test.txt", "line 5: images has no e");
-}
-
-#define test_with_files(test)                                                                      \
-    cmocka_unit_test_setup_teardown(test, gb_fixture_setup, gb_fixture_teardown)
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        test_with_files(reads_a_name_a_line),
-        test_with_files(refuses_lists_that_name_nothing),
-        test_with_files(lists_a_folder_in_byte_order),
-        cmocka_unit_test(finds_each_name_once),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

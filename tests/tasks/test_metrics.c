@@ -3,15 +3,14 @@
 #include <stdio.h>
 
 #include "tasks/metrics/metrics.h"
-#include "tests/support/cmocka.h"
+#include "tests/support/test.h"
 
 static void assert_close(double value, double expected) {
     if (!(fabs(value - expected) < 1e-12))
         fail_msg("%.15g, expected %.15g", value, expected);
 }
 
-static void counts_pixels_by_hand(void **state) {
-    (void)state;
+GB_TEST(counts_pixels_by_hand) {
     float truth[6] = {1, 1, 1, 0, 0, 0}, prediction[6] = {0.5f, 0.9f, 0.49f, 1, 0, 0.2f};
     struct gb_tensor t = gb_dense(truth, 1, 2, 3, 1), p = gb_dense(prediction, 1, 2, 3, 1);
     struct gb_confusion counts = {.classes = 2};
@@ -28,8 +27,7 @@ static void counts_pixels_by_hand(void **state) {
     assert_close(gb_class_iou(&counts, 1), 5.0 / 7);
 }
 
-static void counts_three_classes_by_hand(void **state) {
-    (void)state;
+GB_TEST(counts_three_classes_by_hand) {
     float truth[8] = {0, 0, 0, 1, 1, 2, 2, 2}, prediction[8] = {0, 0, 1, 1, 2, 2, 2.4f, 0.49f};
     struct gb_tensor t = gb_dense(truth, 1, 2, 4, 1), p = gb_dense(prediction, 1, 2, 4, 1);
     struct gb_confusion counts = gb_confusion_of(&t, &p, 0, 1, 3);
@@ -44,8 +42,7 @@ static void counts_three_classes_by_hand(void **state) {
     assert_int_equal(gb_class_of(NAN, 3), 0);
 }
 
-static void the_most_frequent_class_by_hand(void **state) {
-    (void)state;
+GB_TEST(the_most_frequent_class_by_hand) {
     float train[3 * 4] = {0, 1, 2, 1, 0, 1, 2, 2, 2, 0, 1, 0}, map[4];
     struct gb_tensor t = gb_dense(train, 3, 1, 4, 1);
     gb_most_frequent(&t, 3, map);
@@ -54,8 +51,7 @@ static void the_most_frequent_class_by_hand(void **state) {
         assert_true(map[i] == expected[i]);
 }
 
-static void an_empty_class_is_right(void **state) {
-    (void)state;
+GB_TEST(an_empty_class_is_right) {
     float nothing[4] = {0};
     struct gb_tensor t = gb_dense(nothing, 1, 2, 2, 1);
     struct gb_mask_scores scores;
@@ -68,8 +64,7 @@ static void an_empty_class_is_right(void **state) {
 }
 
 // Twelve images of one pixel row: ten wholly right ones, then a batch of two.
-static void batches_of_ten_weigh_alike(void **state) {
-    (void)state;
+GB_TEST(batches_of_ten_weigh_alike) {
     enum { N = 12, W = 4 };
     float truth[N * W], prediction[N * W];
     for (int i = 0; i < N * W; i++)
@@ -88,8 +83,7 @@ static void batches_of_ten_weigh_alike(void **state) {
     assert_close(per_image[11], 1.0);
 }
 
-static void reads_views_with_strides(void **state) {
-    (void)state;
+GB_TEST(reads_views_with_strides) {
     float wide[2 * 3 * 2] = {1, 9, 0, 9, 1, 9, 0, 9, 1, 9, 0, 9}, dense[6] = {1, 0, 1, 0, 1, 0};
     struct gb_tensor all = gb_dense(wide, 2, 1, 3, 2);
     struct gb_tensor t = gb_channels(&all, 0, 1), p = gb_dense(dense, 2, 1, 3, 1);
@@ -98,8 +92,7 @@ static void reads_views_with_strides(void **state) {
     assert_close(scores.mean_iou, 1.0);
 }
 
-static void trivial_predictors_by_hand(void **state) {
-    (void)state;
+GB_TEST(trivial_predictors_by_hand) {
     float train[3 * 4] = {1, 1, 0, 0, 1, 0, 0, 0, 1, 1, 0, 1}; // means 1, 2/3, 0, 1/3
     float test[2 * 4] = {1, 0, 0, 0, 1, 1, 1, 0};
     struct gb_tensor tr = gb_dense(train, 3, 1, 4, 1), te = gb_dense(test, 2, 1, 4, 1);
@@ -113,17 +106,4 @@ static void trivial_predictors_by_hand(void **state) {
     assert_close(scores.background.pixel_accuracy, 0.5);
     assert_close(scores.mean_mask.foreground_iou, 3.0 / 5); // predicts the first two pixels
     assert_close(scores.mean_mask.pixel_accuracy, 6.0 / 8);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_pixels_by_hand),
-        cmocka_unit_test(an_empty_class_is_right),
-        cmocka_unit_test(batches_of_ten_weigh_alike),
-        cmocka_unit_test(reads_views_with_strides),
-        cmocka_unit_test(trivial_predictors_by_hand),
-        cmocka_unit_test(counts_three_classes_by_hand),
-        cmocka_unit_test(the_most_frequent_class_by_hand),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

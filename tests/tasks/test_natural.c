@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tasks/synthetic/natural.h"
-#include "tests/support/cmocka.h"
+#include "tests/support/test.h"
 
 static void draw(uint64_t seed, uint32_t index, int w, int h, struct gb_image *image) {
     if (gb_natural_draw(seed, index, w, h, image) != GB_OK)
@@ -21,8 +21,7 @@ static double green(const struct gb_image *image, int x, int y) {
 
 // A checkpoint's scores mean something only on the data that it was trained for, so a change of
 // these bits is a change of the data set.
-static void draws_the_same_bits_everywhere(void **state) {
-    (void)state;
+GB_TEST(draws_the_same_bits_everywhere) {
     const struct {
         int w, h;
         uint64_t hash;
@@ -39,8 +38,7 @@ static void draws_the_same_bits_everywhere(void **state) {
     }
 }
 
-static void draws_by_seed_and_index_alone(void **state) {
-    (void)state;
+GB_TEST(draws_by_seed_and_index_alone) {
     struct gb_image_list list;
     struct gb_image same, other_index, other_seed;
     assert_int_equal(gb_natural_images(7, 100, 3, 24, 40, 1, &list), GB_OK);
@@ -61,8 +59,7 @@ static void draws_by_seed_and_index_alone(void **state) {
 }
 
 // The mean over blocks of 4 x 4 pixels of the larger picture is the smaller one except for detail.
-static void draws_the_same_picture_at_every_size(void **state) {
-    (void)state;
+GB_TEST(draws_the_same_picture_at_every_size) {
     double error = 0.0, deviation = 0.0;
     for (uint32_t index = 0; index < 8; index++) {
         struct gb_image fine, coarse;
@@ -89,8 +86,7 @@ static void draws_the_same_picture_at_every_size(void **state) {
 // they hardly depend on scale (BSDS500's training images: each 1.15 to 1.3 times as large in square
 // as the one before), where white noise falls to a quarter and a smooth picture grows fourfold.
 // Most are small and a few, at edges, large: the kurtosis of a normal variable is 3, BSDS500's 16.
-static void looks_like_photographs_by_the_numbers(void **state) {
-    (void)state;
+GB_TEST(looks_like_photographs_by_the_numbers) {
     enum { SIDE = 128, LEVELS = 4, PICTURES = 12 };
     double square[LEVELS] = {0}, fourth = 0.0;
     for (uint32_t index = 0; index < PICTURES; index++) {
@@ -124,14 +120,4 @@ static void looks_like_photographs_by_the_numbers(void **state) {
     const double kurtosis = fourth / (square[0] * square[0]);
     if (!(kurtosis > 8.0 && kurtosis < 40.0))
         fail_msg("kurtosis %g", kurtosis);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(draws_the_same_bits_everywhere),
-        cmocka_unit_test(draws_by_seed_and_index_alone),
-        cmocka_unit_test(draws_the_same_picture_at_every_size),
-        cmocka_unit_test(looks_like_photographs_by_the_numbers),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

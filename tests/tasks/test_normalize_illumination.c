@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tasks/images/normalize_illumination.h"
-#include "tests/support/cmocka.h"
+#include "tests/support/test.h"
 
 enum { S = 24, RADIUS = 3, LINE = 9 };
 
@@ -23,8 +23,7 @@ static int at(const struct gb_image *image, int x, int y, int c) {
     return image->pixels[3 * (y * S + x) + c];
 }
 
-static void levels_light(void **state) {
-    (void)state;
+GB_TEST(levels_light) {
     struct gb_image image, field;
     make(&image, &field, 60);
     assert_int_equal(gb_normalize_illumination(&image, &field, RADIUS), GB_OK);
@@ -42,8 +41,7 @@ static void levels_light(void **state) {
     gb_image_free(&field);
 }
 
-static void forgets_how_light_it_was(void **state) {
-    (void)state;
+GB_TEST(forgets_how_light_it_was) {
     struct gb_image dark, bright, field;
     make(&dark, &field, 40);
     gb_image_free(&field);
@@ -54,12 +52,4 @@ static void forgets_how_light_it_was(void **state) {
     gb_image_free(&dark);
     gb_image_free(&bright);
     gb_image_free(&field);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(levels_light),
-        cmocka_unit_test(forgets_how_light_it_was),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

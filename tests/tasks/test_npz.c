@@ -5,8 +5,8 @@
 #include <zip.h>
 
 #include "tasks/data/npz.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
+#include "tests/support/test.h"
 #include "tests/tasks/loading.h"
 
 enum { ROWS = 3, COLUMNS = 12, VALUES = ROWS * COLUMNS };
@@ -53,8 +53,7 @@ static void write_array(const char *name, const char *dictionary, int version, s
     write_archive(name, "data.npy", bytes, size, compression);
 }
 
-static void reads_stored_and_deflated_arrays(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(reads_stored_and_deflated_arrays) {
     for (int version = 1; version <= 3; version++)
         for (int deflate = 0; deflate < 2; deflate++) {
             write_array("a.npz", header, version, VALUES, deflate ? ZIP_CM_DEFLATE : ZIP_CM_STORE);
@@ -75,8 +74,7 @@ static void assert_refused(const char *name, const char *reason) {
     assert_message(name, reason);
 }
 
-static void refuses_other_files(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(refuses_other_files) {
     assert_refused("nowhere.npz", "No such file");
     gb_fixture_folder("folder.npz");
     assert_refused("folder.npz", "");
@@ -90,8 +88,7 @@ static void refuses_other_files(void **state) {
     assert_refused("short.npz", "truncated");
 }
 
-static void refuses_other_arrays(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(refuses_other_arrays) {
     const struct {
         const char *dictionary, *reason;
     } arrays[] = {
@@ -114,8 +111,7 @@ static void refuses_other_arrays(void **state) {
 }
 
 // Wherever it is cut, an archive has lost its directory.
-static void refuses_cut_archives(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(refuses_cut_archives) {
     write_array("a.npz", header, 1, VALUES, ZIP_CM_DEFLATE);
     const size_t size = gb_fixture_size("a.npz");
     for (size_t cut = 0; cut < size; cut += 7) {
@@ -125,8 +121,7 @@ static void refuses_cut_archives(void **state) {
     }
 }
 
-static void refuses_changed_values(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(refuses_changed_values) {
     write_array("a.npz", header, 1, VALUES, ZIP_CM_STORE);
     FILE *stream = fopen(gb_fixture_path("a.npz"), "r+b");
     assert_non_null(stream);
@@ -144,8 +139,7 @@ static void refuses_changed_values(void **state) {
 }
 
 // A size that the archive cannot hold is refused before memory is taken for it.
-static void refuses_absurd_sizes(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(refuses_absurd_sizes) {
     write_array("a.npz", header, 1, VALUES, ZIP_CM_DEFLATE);
     FILE *stream = fopen(gb_fixture_path("a.npz"), "r+b");
     assert_non_null(stream);
@@ -158,21 +152,4 @@ static void refuses_absurd_sizes(void **state) {
     assert_int_equal(fwrite(bytes, 1, size, stream), size);
     assert_int_equal(fclose(stream), 0);
     assert_refused("a.npz", "cannot have 4026531840 bytes");
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(reads_stored_and_deflated_arrays, gb_fixture_setup,
-                                        gb_fixture_teardown),
-        cmocka_unit_test_setup_teardown(refuses_other_files, gb_fixture_setup, gb_fixture_teardown),
-        cmocka_unit_test_setup_teardown(refuses_other_arrays, gb_fixture_setup,
-                                        gb_fixture_teardown),
-        cmocka_unit_test_setup_teardown(refuses_absurd_sizes, gb_fixture_setup,
-                                        gb_fixture_teardown),
-        cmocka_unit_test_setup_teardown(refuses_cut_archives, gb_fixture_setup,
-                                        gb_fixture_teardown),
-        cmocka_unit_test_setup_teardown(refuses_changed_values, gb_fixture_setup,
-                                        gb_fixture_teardown),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tasks/images/pr_plane.h"
 #include "tasks/metrics/precision_recall.h"
-#include "tests/support/cmocka.h"
+#include "tests/support/test.h"
 
 enum { H = 2, W = 4 };
 
@@ -19,8 +19,7 @@ static void assert_point(struct gb_pr_point point, double precision, double reca
     assert_float_equal(point.f_score, 2 * precision * recall / (precision + recall), 1e-12);
 }
 
-static void counts_inside_the_mask(void **state) {
-    (void)state;
+GB_TEST(counts_inside_the_mask) {
     struct gb_tensor truth = image(truth_values), soft = image(soft_values),
                      mask = image(mask_values);
     struct gb_detections inside = {0}, all = {0};
@@ -34,8 +33,7 @@ static void counts_inside_the_mask(void **state) {
     assert_point(gb_pr_point_of(&all), 3.0 / 4, 3.0 / 4);
 }
 
-static void draws_the_curve_of_all_thresholds(void **state) {
-    (void)state;
+GB_TEST(draws_the_curve_of_all_thresholds) {
     enum { LEVELS = 5 }; // a mean of four samples
     struct gb_tensor truth = image(truth_values), soft = image(soft_values),
                      mask = image(mask_values);
@@ -54,8 +52,7 @@ static void draws_the_curve_of_all_thresholds(void **state) {
 
 // Counts of several images are those of one large image, and a level's point is that of the answer
 // cut there.
-static void adds_images_up(void **state) {
-    (void)state;
+GB_TEST(adds_images_up) {
     enum { LEVELS = 3, IMAGES = 2 };
     float truths[IMAGES * H * W], softs[IMAGES * H * W];
     for (int i = 0; i < IMAGES * H * W; i++) {
@@ -79,16 +76,14 @@ static void adds_images_up(void **state) {
     gb_soft_counts_free(&counts);
 }
 
-static void empty_answers_are_precise(void **state) {
-    (void)state;
+GB_TEST(empty_answers_are_precise) {
     const struct gb_detections none = {.missed = 3}, nothing = {0};
     assert_true(gb_pr_point_of(&none).precision == 1 && gb_pr_point_of(&none).f_score == 0);
     assert_true(gb_pr_point_of(&nothing).f_score == 1);
 }
 
 // Recall to the right, precision upwards, lines of equal F-score below their ends.
-static void draws_the_plane(void **state) {
-    (void)state;
+GB_TEST(draws_the_plane) {
     enum { S = 101 };
     static float values[S * S * 3];
     const struct gb_tensor plane = gb_dense(values, 1, S, S, 3);
@@ -104,15 +99,4 @@ static void draws_the_plane(void **state) {
     assert_true(gb_at(&plane, 0, 0, 25)[1] == 0);
     assert_true(gb_at(&plane, 0, 1, 25)[1] == 0);
     assert_true(gb_at(&plane, 0, 1, 24)[1] != 0);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_inside_the_mask),
-        cmocka_unit_test(draws_the_curve_of_all_thresholds),
-        cmocka_unit_test(adds_images_up),
-        cmocka_unit_test(empty_answers_are_precise),
-        cmocka_unit_test(draws_the_plane),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "tasks/metrics/psnr.h"
-#include "tests/support/cmocka.h"
+#include "tests/support/test.h"
 
 // Figures were computed with numpy in double precision from the formulas as printed, SSIM with the
 // whole two-dimensional window at every place:
@@ -34,15 +34,13 @@ static void assert_close(double value, double expected, double bound) {
         fail_msg("%.15g, expected %.15g", value, expected);
 }
 
-static void psnr_is_numpys(void **state) {
-    (void)state;
+GB_TEST_WITH(psnr_is_numpys, fill, NULL) {
     const struct gb_tensor t = view(truth), a = view(answer), m = view(mask);
     assert_close(gb_psnr(&t, &a, NULL, 255.0), 23.7125764825178, 1e-9);
     assert_close(gb_psnr(&t, &a, &m, 255.0), 23.6108375572962, 1e-9);
 }
 
-static void psnr_by_hand(void **state) {
-    (void)state;
+GB_TEST(psnr_by_hand) {
     float one[4] = {0.0f, 0.5f, 1.0f, 0.25f}, other[4] = {0.5f, 0.5f, 1.0f, 0.25f};
     float seen[2] = {0.0f, 1.0f}, unknown[2] = {0.0f, 0.0f};
     const struct gb_tensor t = gb_dense(one, 2, 1, 1, 2), a = gb_dense(other, 2, 1, 1, 2);
@@ -56,8 +54,7 @@ static void psnr_by_hand(void **state) {
     assert_true(isnan(gb_psnr(&t, &a, NULL, 1.0)));
 }
 
-static void ssim_is_numpys(void **state) {
-    (void)state;
+GB_TEST_WITH(ssim_is_numpys, fill, NULL) {
     const struct gb_tensor t = view(truth), a = view(answer);
     double ssim;
     assert_int_equal(gb_ssim(&t, &a, 255.0, &ssim), GB_OK);
@@ -69,8 +66,7 @@ static void ssim_is_numpys(void **state) {
 }
 
 // A constant against another: the contrast is perfect, the luminance is not.
-static void ssim_of_constants_by_hand(void **state) {
-    (void)state;
+GB_TEST(ssim_of_constants_by_hand) {
     for (int i = 0; i < H * W; i++) {
         truth[i] = 0.25f;
         answer[i] = 0.75f;
@@ -83,8 +79,7 @@ static void ssim_of_constants_by_hand(void **state) {
 
 // From BT.601's own constants: (16 + 219 (Kr R + (1 - Kr - Kb) G + Kb B)) / 255 with Kr = 0.299 and
 // Kb = 0.114.
-static void luma_is_that_of_bt601(void **state) {
-    (void)state;
+GB_TEST(luma_is_that_of_bt601) {
     float rgb[] = {0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0.2f, 0.5f, 0.7f}, luma[6];
     const double expected[] = {0.06274509803921569, 0.9215686274509806,  0.31953333333333334,
                                0.5668745098039216,  0.16065098039215686, 0.434701568627451};
@@ -94,20 +89,10 @@ static void luma_is_that_of_bt601(void **state) {
         assert_close(luma[i], expected[i], 1e-7);
 }
 
-static void clips_to_what_can_be_shown(void **state) {
-    (void)state;
+GB_TEST(clips_to_what_can_be_shown) {
     float values[] = {-0.5f, 0.0f, 0.25f, 1.0f, 1.5f, NAN};
     const float expected[] = {0.0f, 0.0f, 0.25f, 1.0f, 1.0f, 0.0f};
     const struct gb_tensor images = gb_dense(values, 1, 1, 2, 3);
     gb_clip(&images, &images);
     assert_memory_equal(values, expected, sizeof expected);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(psnr_is_numpys, fill), cmocka_unit_test(psnr_by_hand),
-        cmocka_unit_test_setup(ssim_is_numpys, fill), cmocka_unit_test(ssim_of_constants_by_hand),
-        cmocka_unit_test(luma_is_that_of_bt601),      cmocka_unit_test(clips_to_what_can_be_shown),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,9 +10,9 @@
 #include "tasks/images/resize.h"
 #include "tasks/metrics/super_resolution.h"
 #include "tasks/training/predictor.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/support/test.h"
 #include "tests/tasks/loading.h"
 #include "tests/tasks/untrained.h"
 
@@ -88,8 +88,7 @@ static void assert_refused(const char *directory, const char *lists, const char 
 
 // ---- Where images come from ----
 
-static void holds_out_some_of_a_folder(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(holds_out_some_of_a_folder) {
     write_photographs("photos");
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(load(gb_fixture_path("photos"), NULL, splits), GB_OK);
@@ -108,8 +107,7 @@ static void holds_out_some_of_a_folder(void **state) {
     free_splits(splits);
 }
 
-static void joins_folders_and_finds_test_sets(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(joins_folders_and_finds_test_sets) {
     write_photographs("photos");
     gb_fixture_folder("sets");
     gb_fixture_folder("sets/Set5");
@@ -146,8 +144,7 @@ static void write_bsds500(void) {
     gb_fixture_jpeg("bsds/images/val/4.jpg", 48, 32, 3, other);
 }
 
-static void never_trains_on_val(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(never_trains_on_val) {
     write_bsds500();
     gb_fixture_folder("lists");
     gb_fixture_text("lists/bsd100.txt", "4.jpg\r\n");
@@ -169,8 +166,7 @@ static void never_trains_on_val(void **state) {
     assert_refused(gb_fixture_path("bsds"), gb_fixture_path("empty"), "bsd100.txt");
 }
 
-static void takes_a_test_set_once(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(takes_a_test_set_once) {
     write_bsds500();
     gb_fixture_folder("sets");
     gb_fixture_folder("sets/Set5");
@@ -212,8 +208,7 @@ static void write_batch(const char *name, int rows, int columns) {
     free(bytes);
 }
 
-static void reads_imagenet_batches(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(reads_imagenet_batches) {
     gb_fixture_folder("imagenet");
     gb_fixture_folder("imagenet/train");
     gb_fixture_folder("imagenet/val");
@@ -241,8 +236,7 @@ static void reads_imagenet_batches(void **state) {
     assert_refused(gb_fixture_path("imagenet"), NULL, "val_data.npz");
 }
 
-static void refuses_what_is_no_photograph(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(refuses_what_is_no_photograph) {
     assert_refused(gb_fixture_path("nowhere"), NULL, "nowhere");
     gb_fixture_folder("empty");
     assert_refused(gb_fixture_path("empty"), NULL, "empty");
@@ -287,8 +281,7 @@ static void assert_patch_of_other(const struct gb_tensor *patch) {
 }
 
 // An image of four patches' sides trains beside its half, one that is shorter does not.
-static void trains_on_reduced_photographs(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(trains_on_reduced_photographs) {
     gb_fixture_folder("large");
     gb_fixture_png("large/a.png", 4 * SIZE + 1, 5 * SIZE + 1, 2, 8, false, photograph);
     gb_fixture_png("large/b.png", 4 * SIZE, 4 * SIZE - 1, 2, 8, false, photograph);
@@ -323,8 +316,7 @@ static void trains_on_reduced_photographs(void **state) {
     free_splits(splits);
 }
 
-static void draws_patches_by_the_key(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(draws_patches_by_the_key) {
     write_photographs("photos");
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(load(gb_fixture_path("photos"), NULL, splits), GB_OK);
@@ -348,8 +340,7 @@ static void draws_patches_by_the_key(void **state) {
     free_splits(splits);
 }
 
-static void cuts_crops_and_pads(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(cuts_crops_and_pads) {
     gb_fixture_folder("Set14");
     gb_fixture_png("Set14/a.png", 41, 33, 2, 8, false, photograph);
     gb_fixture_png("Set14/b.png", 24, 40, 2, 8, false, other);
@@ -384,8 +375,7 @@ static void cuts_crops_and_pads(void **state) {
 
 // ---- Scores ----
 
-static void scores_clamped_luma_inside_the_border(void **state) {
-    (void)state;
+GB_TEST(scores_clamped_luma_inside_the_border) {
     enum { SIDE = 20, COUNT = SIDE * SIDE * 3 };
     float right[COUNT], given[COUNT];
     const struct gb_tensor truth = gb_dense(right, 1, SIDE, SIDE, 3);
@@ -458,8 +448,7 @@ static void assert_published_low(const struct gb_dataset *test, int index, const
     gb_image_free(&published);
 }
 
-static void bicubic_scores_what_is_published(void **state) {
-    (void)state;
+GB_TEST(bicubic_scores_what_is_published) {
     static const char *const archives[] = {"sr_sets.tar", NULL};
     const char *directory = gb_real_data("sr_sets", archives);
     if (!directory)
@@ -571,8 +560,7 @@ static void assert_means(const json_t *metrics, const json_t *per_image, const c
     }
 }
 
-static void evaluates_whole_photographs(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(evaluates_whole_photographs) {
     write_two_sets();
     char directories[1024];
     snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("photos"),
@@ -637,8 +625,7 @@ static void assert_portrait(const char *name, int w, int h, int columns) {
 }
 
 // Whole, whatever the models pad to: bicubic, another model's answer, those of the model, truth.
-static void draws_whole_photographs(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(draws_whole_photographs) {
     write_two_sets();
     char directories[1024];
     snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("photos"),
@@ -668,8 +655,7 @@ static void draws_whole_photographs(void **state) {
 }
 
 // Few images of each set are scored by their middles, which have the shortest side of all.
-static void few_are_scored_by_their_middles(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(few_are_scored_by_their_middles) {
     enum { MIDDLE = 24 };
     write_two_sets();
     char directories[1024];
@@ -702,8 +688,7 @@ static void few_are_scored_by_their_middles(void **state) {
 }
 
 // However many crops are taken at once, each has noise of its own.
-static void scores_all_crops_as_one(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(scores_all_crops_as_one) {
     enum { CROPS = 70, SIDE = 32 };
     write_two_sets();
     char directories[1024];
@@ -737,8 +722,7 @@ static void scores_all_crops_as_one(void **state) {
     free_splits(splits);
 }
 
-static void refuses_photographs_below_its_levels(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(refuses_photographs_below_its_levels) {
     write_two_sets();
     struct gb_dataset splits[GB_SPLITS];
     struct gb_predictor predictor;
@@ -758,8 +742,7 @@ static void refuses_photographs_below_its_levels(void **state) {
 }
 
 // tests/flows/test_regression.c holds the numbers of parameters that growths make.
-static void factored_follows_the_flow(void **state) {
-    (void)state;
+GB_TEST(factored_follows_the_flow) {
     const struct gb_example_shape shape = {16, 16, 3, 32, 32, 3, false};
     const struct gb_task_model *model;
     union gb_model_config config;
@@ -768,29 +751,4 @@ static void factored_follows_the_flow(void **state) {
     assert_int_equal(model->configure(&shape, &config), GB_OK);
     assert_int_equal(config.factored.rrdb_blocks, 16);
     assert_int_equal(config.factored.growth, 56); // 55 in the paper
-}
-
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, gb_fixture_setup, gb_fixture_teardown)
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        IN_FOLDER(holds_out_some_of_a_folder),
-        IN_FOLDER(joins_folders_and_finds_test_sets),
-        IN_FOLDER(never_trains_on_val),
-        IN_FOLDER(takes_a_test_set_once),
-        IN_FOLDER(reads_imagenet_batches),
-        IN_FOLDER(refuses_what_is_no_photograph),
-        IN_FOLDER(trains_on_reduced_photographs),
-        IN_FOLDER(draws_patches_by_the_key),
-        IN_FOLDER(cuts_crops_and_pads),
-        cmocka_unit_test(scores_clamped_luma_inside_the_border),
-        cmocka_unit_test(bicubic_scores_what_is_published),
-        IN_FOLDER(evaluates_whole_photographs),
-        IN_FOLDER(draws_whole_photographs),
-        IN_FOLDER(few_are_scored_by_their_middles),
-        IN_FOLDER(scores_all_crops_as_one),
-        IN_FOLDER(refuses_photographs_below_its_levels),
-        cmocka_unit_test(factored_follows_the_flow),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

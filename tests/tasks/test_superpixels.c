@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "tasks/metrics/superpixels.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
+#include "tests/support/test.h"
 #include "tests/tasks/loading.h"
 
 static void assert_bad(const char *text, const char *reason) {
@@ -18,8 +18,7 @@ static void assert_bad(const char *text, const char *reason) {
     assert_message("some.dat", reason);
 }
 
-static void reads_published_superpixels(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(reads_published_superpixels) {
     struct gb_superpixels superpixels;
     gb_fixture_text("some.dat", "0 0 2 \r\n1\t2  2\r\n\n"); // 1-wide blanks and others
     assert_int_equal(gb_superpixels_read(gb_fixture_path("some.dat"), 3, 2, &superpixels), GB_OK);
@@ -29,8 +28,7 @@ static void reads_published_superpixels(void **state) {
     gb_superpixels_free(&superpixels);
 }
 
-static void says_what_is_wrong_with_a_file(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(says_what_is_wrong_with_a_file) {
     assert_bad("", "fewer than 2 lines");
     assert_bad("0 1 2\n", "fewer than 2 lines");
     assert_bad("0 1 2\n0 1\n", "line 2: number 3 of 3 is missing");
@@ -81,8 +79,7 @@ static int spread(const struct gb_superpixels *s, int place, int label, char *se
            (y + 1 < s->h ? spread(s, place + s->w, label, seen) : 0);
 }
 
-static void clusters_follow_colour_and_hold_together(void **state) {
-    (void)state;
+GB_TEST(clusters_follow_colour_and_hold_together) {
     struct gb_tensor image = draw_disc();
     struct gb_superpixels superpixels;
     assert_int_equal(gb_slic(&image, 64, GB_SLIC_COMPACTNESS, &superpixels), GB_OK);
@@ -111,8 +108,7 @@ static void clusters_follow_colour_and_hold_together(void **state) {
     gb_superpixels_free(&superpixels);
 }
 
-static void one_superpixel_and_one_for_each_pixel(void **state) {
-    (void)state;
+GB_TEST(one_superpixel_and_one_for_each_pixel) {
     struct gb_tensor image = draw_disc();
     struct gb_superpixels superpixels;
     assert_int_equal(gb_slic(&image, 1, GB_SLIC_COMPACTNESS, &superpixels), GB_OK);
@@ -125,8 +121,7 @@ static void one_superpixel_and_one_for_each_pixel(void **state) {
     gb_superpixels_free(&superpixels);
 }
 
-static void scores_the_most_frequent_class(void **state) {
-    (void)state;
+GB_TEST(scores_the_most_frequent_class) {
     int labels[] = {0, 0, 0, 1, 0, 0, 1, 1, 3, 3, 1, 1, 3, 3, 3, 1}; // 2 does not occur
     const struct gb_superpixels superpixels = {.w = 4, .h = 4, .count = 4, .labels = labels};
     float truth[] = {2, 2, 2, 1, 2, 0, 1, 1, 0, 0, 2, 1, 0, 0, 0, 1};
@@ -138,18 +133,4 @@ static void scores_the_most_frequent_class(void **state) {
     assert_int_equal(counts.all, 23);
     assert_int_equal(gb_superpixels_score(&superpixels, &is, &is, 3, &counts), GB_OK);
     assert_int_equal(counts.right, 15);
-}
-
-#define test_with_files(test)                                                                      \
-    cmocka_unit_test_setup_teardown(test, gb_fixture_setup, gb_fixture_teardown)
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        test_with_files(reads_published_superpixels),
-        test_with_files(says_what_is_wrong_with_a_file),
-        cmocka_unit_test(clusters_follow_colour_and_hold_together),
-        cmocka_unit_test(one_superpixel_and_one_for_each_pixel),
-        cmocka_unit_test(scores_the_most_frequent_class),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

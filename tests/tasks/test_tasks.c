@@ -7,8 +7,8 @@
 #include "tasks/images/image.h"
 #include "tasks/training/predictor.h"
 #include "tasks/training/reduced_run.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
+#include "tests/support/test.h"
 #include "tests/tasks/loading.h"
 #include "tests/tasks/untrained.h"
 
@@ -38,8 +38,7 @@ static void free_records(json_t *records[static MOST_TASKS]) {
         json_decref(records[i]);
 }
 
-static void names_what_does_not_beat_the_trivial_baseline(void **state) {
-    (void)state;
+GB_TEST(names_what_does_not_beat_the_trivial_baseline) {
     json_t *records[MOST_TASKS];
     make_records(0.75, records);
     assert_int_equal(gb_reduced_check(records), GB_OK);
@@ -51,8 +50,7 @@ static void names_what_does_not_beat_the_trivial_baseline(void **state) {
     free_records(records);
 }
 
-static void knows_which_metric_is_better(void **state) {
-    (void)state;
+GB_TEST(knows_which_metric_is_better) {
     json_t *records[MOST_TASKS];
     make_records(0.25, records);
     struct gb_task task = *gb_tasks()[0];
@@ -148,8 +146,7 @@ static void check_ascent(const struct gb_run_config *run, const struct gb_datase
 }
 
 // Every other task and model says at once that it cannot.
-static void ascends_on_every_task_with_a_density(void **state) {
-    (void)state;
+GB_TEST(ascends_on_every_task_with_a_density) {
     int ascending = 0;
     for (const struct gb_task *const *task = gb_tasks(); *task; task++) {
         struct gb_dataset splits[GB_SPLITS];
@@ -194,8 +191,7 @@ static void draw(const struct gb_task *task, struct gb_image *sheet) {
 }
 
 // Three samples in each; their mean beside the prediction only where that is another picture.
-static void draws_the_columns_of_every_task(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(draws_the_columns_of_every_task) {
     static const struct {
         const char *task;
         int columns, width; // of each column
@@ -229,8 +225,7 @@ static bool shows_the_truth(const struct gb_image *sheet, int column, bool in_bl
     return true;
 }
 
-static void shows_blocks_within_their_images(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(shows_blocks_within_their_images) {
     const struct gb_task *inpaint;
     struct gb_image sheet;
     assert_int_equal(gb_task_find("inpaint", &inpaint), GB_OK);
@@ -240,17 +235,4 @@ static void shows_blocks_within_their_images(void **state) {
         assert_true(shows_the_truth(&sheet, column, true) == (column == TRUTH));
     }
     gb_image_free(&sheet);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_what_does_not_beat_the_trivial_baseline),
-        cmocka_unit_test(knows_which_metric_is_better),
-        cmocka_unit_test(ascends_on_every_task_with_a_density),
-        cmocka_unit_test_setup_teardown(draws_the_columns_of_every_task, gb_fixture_setup,
-                                        gb_fixture_teardown),
-        cmocka_unit_test_setup_teardown(shows_blocks_within_their_images, gb_fixture_setup,
-                                        gb_fixture_teardown),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,8 +16,8 @@
 #include "tasks/training/predictor.h"
 #include "tasks/training/trainer.h"
 #include "tests/kernels/check.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
+#include "tests/support/test.h"
 #include "tests/tasks/untrained.h"
 
 enum { SIZE = 16, TRAIN = 5, TEST = 11, STEPS = 10 };
@@ -128,8 +128,7 @@ static void check_threads(const struct gb_backend *backend) {
     }
 }
 
-static void test_threads_change_no_bit(void **state) {
-    (void)state;
+GB_TEST(test_threads_change_no_bit) {
     on_backends_of_same_bits(check_threads);
 }
 
@@ -142,8 +141,7 @@ static void train_ten_steps(const struct gb_backend *backend, int threads, doubl
 
 // Bits per dimension of the first steps against the reference's, as the command `run` bounds them:
 // rounding moves them by 2e-6, a wrong gradient by 1e-2 and more.
-static void test_backends_agree(void **state) {
-    (void)state;
+GB_TEST(test_backends_agree) {
     const struct gb_backend *reference;
     double expected[STEPS], bits[STEPS];
     assert_int_equal(gb_backend_find("scalar", &reference), GB_OK);
@@ -200,14 +198,12 @@ static void check_resumption(const struct gb_backend *backend) {
     }
 }
 
-static void test_resumption_changes_no_bit(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(test_resumption_changes_no_bit) {
     on_backends_of_same_bits(check_resumption);
 }
 
 // Which activations are kept decides bits. Checkpoints that do not tell have all stored.
-static void test_checkpoints_tell_their_memory(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(test_checkpoints_tell_their_memory) {
     const char *path = gb_fixture_path("checkpoint");
     struct gb_run_config run = tiny_run(2), read;
     struct gb_run_origin origin;
@@ -232,8 +228,7 @@ static void test_checkpoints_tell_their_memory(void **state) {
 }
 
 // The sum of the losses that are not logged yet is saved as the bits of a double.
-static void test_refuses_a_sum_that_is_not_finite(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(test_refuses_a_sum_that_is_not_finite) {
     const char *path = gb_fixture_path("checkpoint");
     struct gb_trainer trainer;
     json_t *metadata = NULL;
@@ -251,8 +246,7 @@ static void test_refuses_a_sum_that_is_not_finite(void **state) {
 }
 
 // What test_resumption_changes_no_bit would miss if moments did not count.
-static void test_moments_matter(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(test_moments_matter) {
     struct gb_trainer whole, without;
     double bits[STEPS], other;
     start(&whole, 2, best_backend(), 1);
@@ -278,8 +272,7 @@ static void start_averaged(struct gb_trainer *trainer) {
 }
 
 // The average as trainer.h and params.h say, from the values after every tenth step, in double.
-static void test_average_follows_the_parameters(void **state) {
-    (void)state;
+GB_TEST(test_average_follows_the_parameters) {
     enum { UPDATES = 4 };
     struct gb_trainer trainer;
     double bits[10], decay = 1;
@@ -320,8 +313,7 @@ static void save_averaged(struct gb_trainer *trainer, int steps, const char *pat
     assert_int_equal(gb_run_config_read(path, run, &origin), GB_OK);
 }
 
-static void test_average_is_resumed(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(test_average_is_resumed) {
     const char *path = gb_fixture_path("averaged");
     struct gb_trainer whole, resumed;
     struct gb_run_config run;
@@ -364,8 +356,7 @@ static void check_stored(const struct gb_backend *backend) {
     gb_trainer_free(&stored);
 }
 
-static void test_stored_gradients_change_no_bit(void **state) {
-    (void)state;
+GB_TEST(test_stored_gradients_change_no_bit) {
     on_backends_of_same_bits(check_stored);
 }
 
@@ -392,14 +383,12 @@ static void check_accumulation(const struct gb_backend *backend) {
     gb_trainer_free(&second);
 }
 
-static void test_accumulation_is_resumed(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(test_accumulation_is_resumed) {
     on_backends_of_same_bits(check_accumulation);
 }
 
 // A step's bits per dimension are the mean over its minibatches, which are consecutive.
-static void test_accumulation_and_clipping_matter(void **state) {
-    (void)state;
+GB_TEST(test_accumulation_and_clipping_matter) {
     struct gb_trainer plain, frozen, clipped, summed;
     double bits[4][2];
     start_stored(&plain, 1, 0, best_backend(), 1);
@@ -420,8 +409,7 @@ static void test_accumulation_and_clipping_matter(void **state) {
         gb_trainer_free(trainers[i]);
 }
 
-static void test_seed_matters(void **state) {
-    (void)state;
+GB_TEST(test_seed_matters) {
     struct gb_trainer a, b;
     double bits, other;
     struct gb_run_config run = tiny_run(2);
@@ -436,8 +424,7 @@ static void test_seed_matters(void **state) {
     gb_trainer_free(&b);
 }
 
-static void test_load_refuses_other_examples(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(test_load_refuses_other_examples) {
     struct gb_trainer trainer;
     start(&trainer, 2, best_backend(), 1);
     assert_int_equal(gb_trainer_save(&trainer, gb_fixture_path("start"), "synthetic"), GB_OK);
@@ -483,8 +470,7 @@ static int example_in_batch(const struct gb_trainer *trainer, const struct gb_ba
     return found;
 }
 
-static void test_every_example_once_an_epoch(void **state) {
-    (void)state;
+GB_TEST(test_every_example_once_an_epoch) {
     enum { EPOCHS = 6, PLACES = EPOCHS * TRAIN };
     for (int batch = 1; batch <= 3; batch++) {
         struct gb_trainer trainer;
@@ -522,8 +508,7 @@ static enum gb_status fill_slowly(const struct gb_dataset *set, int index,
 }
 
 // A step that is waited for while it is being made is made once.
-static void test_slow_examples_are_filled_once(void **state) {
-    (void)state;
+GB_TEST(test_slow_examples_are_filled_once) {
     enum { TAKEN = 40 };
     struct gb_dataset slow = splits[GB_SPLIT_TRAIN];
     slow.fill = fill_slowly;
@@ -548,8 +533,7 @@ static enum gb_status fill_and_count(const struct gb_dataset *set, int index,
 }
 
 // While a step is used the next is begun, and none beyond it.
-static void test_the_next_step_is_made_ahead(void **state) {
-    (void)state;
+GB_TEST(test_the_next_step_is_made_ahead) {
     enum { BATCH = 2, MOST_MILLISECONDS = 10000 };
     struct gb_dataset counted = splits[GB_SPLIT_TRAIN];
     counted.fill = fill_and_count;
@@ -567,8 +551,7 @@ static void test_the_next_step_is_made_ahead(void **state) {
     assert_int_equal(fills_begun, 2 * BATCH);
 }
 
-static void test_divergence_is_told(void **state) {
-    (void)state;
+GB_TEST(test_divergence_is_told) {
     struct gb_trainer trainer;
     double bits[STEPS];
     start(&trainer, 2, best_backend(), 1);
@@ -593,8 +576,7 @@ static enum gb_status library_failed(void) {
     return gb_fail(GB_UNSUPPORTED, "cannot run", "a primitive", "broken");
 }
 
-static void test_a_failing_library_ends_training(void **state) {
-    (void)state;
+GB_TEST(test_a_failing_library_ends_training) {
     struct gb_backend failing = *best_backend();
     struct gb_trainer trainer;
     double bits;
@@ -621,8 +603,7 @@ static enum gb_status bits_of(struct gb_predictor *predictor, const struct gb_da
     return gb_predictor_bits(predictor, gb_dataset_held(set), 0, set->names, bits);
 }
 
-static void test_average_is_what_predicts(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(test_average_is_what_predicts) {
     const char *path = gb_fixture_path("averaged");
     struct gb_trainer trainer;
     struct gb_run_config run;
@@ -677,8 +658,7 @@ static void predict(struct gb_predictor *predictor, const struct gb_dataset *set
     horses->to_image(&x, &answer, picture);
 }
 
-static void test_failures_name_the_image(void **state) {
-    (void)state;
+GB_TEST(test_failures_name_the_image) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     struct gb_predictor predictor;
     double bits[TEST];
@@ -703,8 +683,7 @@ static void test_failures_name_the_image(void **state) {
     gb_predictor_free(&predictor);
 }
 
-static void test_other_sizes_are_refused(void **state) {
-    (void)state;
+GB_TEST(test_other_sizes_are_refused) {
     struct gb_dataset larger[GB_SPLITS];
     struct gb_run_config run = tiny_run(1);
     const struct gb_trainer_options options = {.backend = best_backend(), .threads = 1};
@@ -724,8 +703,7 @@ static void test_other_sizes_are_refused(void **state) {
 }
 
 // Samples share no noise, of which there are 2^32 numbers an example.
-static void test_too_many_samples_are_refused(void **state) {
-    (void)state;
+GB_TEST(test_too_many_samples_are_refused) {
     struct gb_predictor predictor;
     struct gb_run_config run = tiny_run(1);
     const struct gb_predictor_options options = {
@@ -768,13 +746,11 @@ static void check_average(const struct gb_backend *backend) {
     gb_predictor_free(&many);
 }
 
-static void test_average_is_the_mean_of_samples(void **state) {
-    (void)state;
+GB_TEST(test_average_is_the_mean_of_samples) {
     on_backends_of_same_bits(check_average);
 }
 
-static void test_average_of_one(void **state) {
-    (void)state;
+GB_TEST(test_average_of_one) {
     struct gb_predictor one;
     predictor_of(&one, (struct gb_predictor_options){
                            .backend = best_backend(), .threads = 1, .samples = 1, .seed = 1});
@@ -790,8 +766,7 @@ static void test_average_of_one(void **state) {
 }
 
 // Samples 2i and 2i + 1 are a pair, and no two pairs are alike, whoever draws them together.
-static void test_samples_come_in_pairs(void **state) {
-    (void)state;
+GB_TEST(test_samples_come_in_pairs) {
     enum { SAMPLES = 4, IMAGE = SIZE * SIZE * 3, TOP = IMAGE / 2 };
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     const struct gb_tensor x = gb_images(&gb_dataset_held(test)->x, 0, 1);
@@ -830,8 +805,7 @@ static void test_samples_come_in_pairs(void **state) {
     gb_predictor_free(&alone);
 }
 
-static void test_examples_have_their_own_samples(void **state) {
-    (void)state;
+GB_TEST(test_examples_have_their_own_samples) {
     struct gb_predictor predictor;
     predictor_of(&predictor, (struct gb_predictor_options){
                                  .backend = best_backend(), .threads = 1, .samples = 2, .seed = 1});
@@ -868,15 +842,13 @@ static void check_batches(const struct gb_backend *backend) {
     gb_predictor_free(&predictor);
 }
 
-static void test_likelihood_is_of_the_example_alone(void **state) {
-    (void)state;
+GB_TEST(test_likelihood_is_of_the_example_alone) {
     on_backends_of_same_bits(check_batches);
 }
 
 // Without dequantisation the likelihood is that of the target itself; with it, of a target that
 // lies up to half a level off, the same one every time.
-static void test_dequantisation(void **state) {
-    (void)state;
+GB_TEST(test_dequantisation) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     struct gb_predictor plain, noisy;
     struct gb_predictor_options options = {
@@ -952,8 +924,7 @@ static void check_ascent(const struct gb_backend *backend) {
     assert_true(bits[0][0] != bits[1][0]); // the two starts
 }
 
-static void test_ascent_climbs(void **state) {
-    (void)state;
+GB_TEST(test_ascent_climbs) {
     on_backends_of_same_bits(check_ascent);
 }
 
@@ -980,8 +951,7 @@ static void evaluate(const struct gb_backend *backend, int threads, int images, 
     assert_int_equal(try_to_evaluate(backend, threads, images, metrics, per_image), GB_OK);
 }
 
-static void test_a_failing_library_has_no_score(void **state) {
-    (void)state;
+GB_TEST(test_a_failing_library_has_no_score) {
     json_t *metrics, *per_image;
     struct gb_backend failing = *best_backend();
     failing.check = library_failed;
@@ -1007,14 +977,12 @@ static void check_evaluation(const struct gb_backend *backend) {
     }
 }
 
-static void test_threads_change_no_score(void **state) {
-    (void)state;
+GB_TEST(test_threads_change_no_score) {
     on_backends_of_same_bits(check_evaluation);
 }
 
 // Few examples, spread over the set, get the answers that they get among all.
-static void test_few_are_scored_as_among_all(void **state) {
-    (void)state;
+GB_TEST(test_few_are_scored_as_among_all) {
     enum { FEW = 3 };
     json_t *all_metrics, *all, *few_metrics, *few;
     evaluate(best_backend(), 1, 0, &all_metrics, &all);
@@ -1032,8 +1000,7 @@ static void test_few_are_scored_as_among_all(void **state) {
         json_decref(made[i]);
 }
 
-static void test_scores_are_of_the_answers(void **state) {
-    (void)state;
+GB_TEST(test_scores_are_of_the_answers) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     json_t *metrics, *per_image;
     evaluate(best_backend(), 1, 0, &metrics, &per_image);
@@ -1103,8 +1070,7 @@ static double test_bits(const struct gb_run_config *run, const struct gb_params 
 }
 
 // Measured: from 1.73 to 0.64 bits per dimension on images that it was not trained on.
-static void test_training_learns(void **state) {
-    (void)state;
+GB_TEST(test_training_learns) {
     enum { LEARNING_STEPS = 150 };
     struct gb_dataset many[GB_SPLITS];
     struct gb_run_config run = tiny_run(4);
@@ -1124,49 +1090,4 @@ static void test_training_learns(void **state) {
         gb_dataset_free(&many[i]);
 }
 
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads_change_no_bit),
-        cmocka_unit_test(test_backends_agree),
-        cmocka_unit_test_setup_teardown(test_resumption_changes_no_bit, gb_fixture_setup,
-                                        gb_fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_refuses_a_sum_that_is_not_finite, gb_fixture_setup,
-                                        gb_fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_checkpoints_tell_their_memory, gb_fixture_setup,
-                                        gb_fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_moments_matter, gb_fixture_setup, gb_fixture_teardown),
-        cmocka_unit_test(test_average_follows_the_parameters),
-        cmocka_unit_test_setup_teardown(test_average_is_resumed, gb_fixture_setup,
-                                        gb_fixture_teardown),
-        cmocka_unit_test(test_stored_gradients_change_no_bit),
-        cmocka_unit_test_setup_teardown(test_accumulation_is_resumed, gb_fixture_setup,
-                                        gb_fixture_teardown),
-        cmocka_unit_test(test_accumulation_and_clipping_matter),
-        cmocka_unit_test(test_seed_matters),
-        cmocka_unit_test_setup_teardown(test_load_refuses_other_examples, gb_fixture_setup,
-                                        gb_fixture_teardown),
-        cmocka_unit_test(test_every_example_once_an_epoch),
-        cmocka_unit_test(test_slow_examples_are_filled_once),
-        cmocka_unit_test(test_the_next_step_is_made_ahead),
-        cmocka_unit_test(test_divergence_is_told),
-        cmocka_unit_test(test_a_failing_library_ends_training),
-        cmocka_unit_test(test_a_failing_library_has_no_score),
-        cmocka_unit_test_setup_teardown(test_average_is_what_predicts, gb_fixture_setup,
-                                        gb_fixture_teardown),
-        cmocka_unit_test(test_failures_name_the_image),
-        cmocka_unit_test(test_other_sizes_are_refused),
-        cmocka_unit_test(test_too_many_samples_are_refused),
-        cmocka_unit_test(test_average_is_the_mean_of_samples),
-        cmocka_unit_test(test_average_of_one),
-        cmocka_unit_test(test_samples_come_in_pairs),
-        cmocka_unit_test(test_examples_have_their_own_samples),
-        cmocka_unit_test(test_likelihood_is_of_the_example_alone),
-        cmocka_unit_test(test_dequantisation),
-        cmocka_unit_test(test_ascent_climbs),
-        cmocka_unit_test(test_threads_change_no_score),
-        cmocka_unit_test(test_few_are_scored_as_among_all),
-        cmocka_unit_test(test_scores_are_of_the_answers),
-        cmocka_unit_test(test_training_learns),
-    };
-    return cmocka_run_group_tests(tests, load_data, free_data);
-}
+GB_TEST_GROUP(load_data, free_data)

@@ -7,7 +7,7 @@
 #include "base/status.h"
 #include "kernels/random/random.h"
 #include "tasks/data/tsdf.h"
-#include "tests/support/cmocka.h"
+#include "tests/support/test.h"
 
 enum { W = 96, H = 72, PIXELS = W * H };
 
@@ -130,8 +130,7 @@ static struct difference compare(const struct gb_tsdf *volume, world look,
 
 // Half a millimetre is what the levels of the input leave open; trilinear interpolation is exact on
 // planes.
-static void renders_a_wall(void **state) {
-    (void)state;
+GB_TEST(renders_a_wall) {
     struct gb_pose poses[MOST_VIEWS];
     struct gb_tsdf *volume = fuse(wall, 5, 0, 1, poses);
     for (int i = 0; i < 5; i++) {
@@ -148,8 +147,7 @@ static void renders_a_wall(void **state) {
     gb_tsdf_free(volume);
 }
 
-static void renders_a_ball(void **state) {
-    (void)state;
+GB_TEST(renders_a_ball) {
     struct gb_pose poses[MOST_VIEWS];
     struct gb_tsdf *volume = fuse(ball, 9, 0, 1, poses);
     const struct difference d = compare(volume, ball, &poses[4]);
@@ -160,8 +158,7 @@ static void renders_a_ball(void **state) {
 }
 
 // Rays that pass the ball leave the space, on whichever side of it.
-static void sees_past_a_ball_from_all_sides(void **state) {
-    (void)state;
+GB_TEST(sees_past_a_ball_from_all_sides) {
     static const double turns[][4] = {
         {1, 0, 0, 0}, {-1, 0, 0, 3}, {0, 1, -1.5, 1.5}, {0, -1, 1.5, 1.5}};
     for (int i = 0; i < 4; i++) {
@@ -180,8 +177,7 @@ static void sees_past_a_ball_from_all_sides(void **state) {
     }
 }
 
-static void keeps_what_is_in_front(void **state) {
-    (void)state;
+GB_TEST(keeps_what_is_in_front) {
     struct gb_pose poses[MOST_VIEWS];
     static double exact[PIXELS], front[PIXELS];
     static float rendered[PIXELS];
@@ -200,8 +196,7 @@ static void keeps_what_is_in_front(void **state) {
 }
 
 // The error of many views' mean is far below that of one.
-static void averages_noise_away(void **state) {
-    (void)state;
+GB_TEST(averages_noise_away) {
     struct gb_pose poses[MOST_VIEWS];
     struct gb_tsdf *few = fuse(wall, 1, 10, 1, poses);
     const struct difference before = compare(few, wall, &poses[0]);
@@ -215,8 +210,7 @@ static void averages_noise_away(void **state) {
     gb_tsdf_free(many);
 }
 
-static void gives_the_same_bits_with_any_number_of_threads(void **state) {
-    (void)state;
+GB_TEST(gives_the_same_bits_with_any_number_of_threads) {
     struct gb_pose poses[MOST_VIEWS];
     static float one[PIXELS], three[PIXELS];
     struct gb_tsdf *alone = fuse(ball_before_wall, 4, 5, 1, poses);
@@ -230,8 +224,7 @@ static void gives_the_same_bits_with_any_number_of_threads(void **state) {
 }
 
 // A window of the camera, which is a camera, sees what the whole one sees there.
-static void renders_a_window(void **state) {
-    (void)state;
+GB_TEST(renders_a_window) {
     enum { LEFT = 20, TOP = 10, WIDE = 32, HIGH = 24 };
     struct gb_pose poses[MOST_VIEWS];
     static float whole[PIXELS], part[WIDE * HIGH];
@@ -248,8 +241,7 @@ static void renders_a_window(void **state) {
     gb_tsdf_free(volume);
 }
 
-static void leaves_out_what_is_not_measured(void **state) {
-    (void)state;
+GB_TEST(leaves_out_what_is_not_measured) {
     struct gb_pose pose = pose_at(0, 0, 0, 0);
     struct gb_tsdf *volume;
     uint16_t depth[PIXELS];
@@ -266,8 +258,7 @@ static void leaves_out_what_is_not_measured(void **state) {
     gb_tsdf_free(volume);
 }
 
-static void refuses_what_does_not_fit(void **state) {
-    (void)state;
+GB_TEST(refuses_what_does_not_fit) {
     struct gb_pose far[] = {pose_at(0, 0, 0, 0), pose_at(9000, 5000, 3000, 0)};
     struct gb_tsdf *volume;
     assert_int_equal(gb_tsdf_create(&options, far, 2, "kitchen", &volume), GB_BAD_INPUT);
@@ -281,19 +272,4 @@ static void refuses_what_does_not_fit(void **state) {
     assert_int_equal(gb_tsdf_fuse(volume, &camera, &far[0], depth, 1), GB_BAD_INPUT);
     assert_non_null(strstr(gb_error_message(), "kitchen"));
     gb_tsdf_free(volume);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(renders_a_wall),
-        cmocka_unit_test(renders_a_ball),
-        cmocka_unit_test(sees_past_a_ball_from_all_sides),
-        cmocka_unit_test(keeps_what_is_in_front),
-        cmocka_unit_test(averages_noise_away),
-        cmocka_unit_test(gives_the_same_bits_with_any_number_of_threads),
-        cmocka_unit_test(renders_a_window),
-        cmocka_unit_test(leaves_out_what_is_not_measured),
-        cmocka_unit_test(refuses_what_does_not_fit),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

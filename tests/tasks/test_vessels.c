@@ -6,8 +6,8 @@
 #include "tasks/metrics/precision_recall.h"
 #include "tasks/synthetic/fundus.h"
 #include "tasks/training/predictor.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
+#include "tests/support/test.h"
 #include "tests/tasks/loading.h"
 #include "tests/tasks/untrained.h"
 
@@ -109,8 +109,7 @@ static void check_photographs(const json_t *per_image, const json_t *metrics) {
 }
 
 // All models on the same whole images, though they are built for windows.
-static void measures_every_model(void **state) {
-    (void)state;
+GB_TEST(measures_every_model) {
     for (const struct gb_task_model *model = vessels->models; model->name; model++) {
         struct gb_predictor predictor;
         json_t *metrics = json_object(), *per_image = json_array();
@@ -127,8 +126,7 @@ static void measures_every_model(void **state) {
 }
 
 // What ascent finds is a mask, the same at every threshold, as no mean of these samples is.
-static void measures_what_ascent_finds(void **state) {
-    (void)state;
+GB_TEST(measures_what_ascent_finds) {
     for (int prediction = 0; prediction < GB_PREDICTIONS; prediction++) {
         struct gb_predictor predictor;
         json_t *metrics = json_object(), *per_image = json_array(), *point;
@@ -151,8 +149,7 @@ static void measures_what_ascent_finds(void **state) {
 
 // The probability that the curve is of has no temperature: neither where the samples were drawn at
 // the one that it is read at, which are cut, nor at another.
-static void scores_the_probability_at_any_temperature(void **state) {
-    (void)state;
+GB_TEST(scores_the_probability_at_any_temperature) {
     static const float temperatures[] = {0, 0.5f, 1};
     double f_scores[3];
     for (int i = 0; i < 3; i++) {
@@ -172,8 +169,7 @@ static void scores_the_probability_at_any_temperature(void **state) {
 }
 
 // Images are padded to what the model's levels need, and their light stays the same.
-static void pads_for_deep_models(void **state) {
-    (void)state;
+GB_TEST(pads_for_deep_models) {
     enum { LEVELS = 5, DEEP = 64 };
     const struct gb_source source = {.size = DEEP, .multiple = 1 << LEVELS, .threads = 1};
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
@@ -205,8 +201,7 @@ static void pads_for_deep_models(void **state) {
         gb_dataset_free(&deep[i]);
 }
 
-static void refuses_to_score_windows(void **state) {
-    (void)state;
+GB_TEST(refuses_to_score_windows) {
     struct gb_predictor predictor;
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
     json_t *metrics = json_object(), *per_image = json_array();
@@ -220,8 +215,7 @@ static void refuses_to_score_windows(void **state) {
 }
 
 // The flow's bits count its own dequantisation; those of the factored model no noise at all.
-static void dequantises_by_model(void **state) {
-    (void)state;
+GB_TEST(dequantises_by_model) {
     static const enum gb_dequantisation expected[] = {GB_DEQUANTISED_BY_MODEL,
                                                       GB_DEQUANTISED_BY_CALLER, GB_NOT_DEQUANTISED};
     for (int i = 0; vessels->models[i].name; i++) {
@@ -235,8 +229,7 @@ static void dequantises_by_model(void **state) {
 }
 
 // Within 2 %, as the paper compares them.
-static void gives_the_baseline_as_many_parameters(void **state) {
-    (void)state;
+GB_TEST(gives_the_baseline_as_many_parameters) {
     size_t count[2];
     static const char *const names[] = {"cnf", "factored"};
     for (int i = 0; i < 2; i++) {
@@ -272,8 +265,7 @@ static bool shows(const struct gb_image *sheet, const struct gb_image *mask) {
     return false;
 }
 
-static void draws_its_picture(void **state) {
-    (void)state;
+GB_FIXTURE_TEST(draws_its_picture) {
     struct gb_predictor predictor;
     make_predictor("cnf", &predictor);
     assert_int_equal(gb_predictor_picture(&predictor, &splits[GB_SPLIT_TEST], TEST,
@@ -291,16 +283,4 @@ static void draws_its_picture(void **state) {
     gb_predictor_free(&predictor);
 }
 
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(measures_every_model),
-        cmocka_unit_test(measures_what_ascent_finds),
-        cmocka_unit_test(scores_the_probability_at_any_temperature),
-        cmocka_unit_test(pads_for_deep_models),
-        cmocka_unit_test(refuses_to_score_windows),
-        cmocka_unit_test(dequantises_by_model),
-        cmocka_unit_test(gives_the_baseline_as_many_parameters),
-        cmocka_unit_test_setup_teardown(draws_its_picture, gb_fixture_setup, gb_fixture_teardown),
-    };
-    return cmocka_run_group_tests(tests, load_data, free_data);
-}
+GB_TEST_GROUP(load_data, free_data)

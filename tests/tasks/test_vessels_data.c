@@ -11,9 +11,9 @@
 #include "tasks/images/normalize_illumination.h"
 #include "tasks/metrics/precision_recall.h"
 #include "tasks/synthetic/fundus.h"
-#include "tests/support/cmocka.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
+#include "tests/support/test.h"
 #include "tests/tasks/loading.h"
 
 // Published directories in small: images of W x H pixels whose vessels are columns. In the palette
@@ -62,6 +62,8 @@ static int setup_chase(void **state) {
     return failed;
 }
 
+#define CHASE(name) GB_TEST_WITH(name, setup_chase, gb_fixture_teardown)
+
 static void write_drive(const char *half, int number, bool second) {
     char path[64];
     snprintf(path, sizeof path, "%s/images/%02d_%s.tif", half, number, half);
@@ -88,6 +90,8 @@ static int setup_drive(void **state) {
     write_drive("test", 1, true);
     return failed;
 }
+
+#define DRIVE(name) GB_TEST_WITH(name, setup_drive, gb_fixture_teardown)
 
 static enum gb_status load(const char *lists, int size, struct gb_dataset splits[]) {
     return load_fixture(gb_vessels_load, "", lists, size, splits);
@@ -146,8 +150,7 @@ static int lit(int x, int y, int channel) {
     return edge ? UNKNOWN : x >= 5 && x < 25;
 }
 
-static void loads_chase(void **state) {
-    (void)state;
+CHASE(loads_chase) {
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(load(NULL, 16, splits), GB_OK);
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 2);
@@ -162,8 +165,7 @@ static int field_of_drive(int x, int y, int channel) {
     return field_places(x, y, channel) == LIGHT;
 }
 
-static void loads_drive(void **state) {
-    (void)state;
+DRIVE(loads_drive) {
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(load(NULL, 16, splits), GB_OK);
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 2);
@@ -174,8 +176,7 @@ static void loads_drive(void **state) {
     free_splits(splits);
 }
 
-static void takes_lists(void **state) {
-    (void)state;
+CHASE(takes_lists) {
     struct gb_dataset splits[GB_SPLITS];
     gb_fixture_folder("lists");
     gb_fixture_text("lists/vessels_train.txt", "Image_11L.jpg\r\n");
@@ -191,8 +192,7 @@ static bool same(const struct gb_tensor *a, const struct gb_tensor *b) {
     return memcmp(a->data, b->data, gb_elements(a) * sizeof(float)) == 0;
 }
 
-static void draws_windows_by_the_key(void **state) {
-    (void)state;
+CHASE(draws_windows_by_the_key) {
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(load(NULL, 16, splits), GB_OK);
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
@@ -221,8 +221,7 @@ static void assert_bad(const char *lists, const char *where, const char *reason)
     assert_not_loaded(load(lists, 16, splits), splits, where, reason);
 }
 
-static void says_what_is_wrong_with_chase(void **state) {
-    (void)state;
+CHASE(says_what_is_wrong_with_chase) {
     gb_fixture_png("Image_11L_2ndHO.png", W + 1, H, PNG_COLOR_TYPE_GRAY, 8, false, second_column);
     assert_bad(NULL, "Image_11L_2ndHO.png", "31 x 20 pixels");
     gb_fixture_truncate("Image_11L_2ndHO.png", 60);
@@ -257,14 +256,12 @@ static int unlit(int x, int y, int channel) {
     return (x + y + channel) % 5;
 }
 
-static void refuses_a_field_of_nothing(void **state) {
-    (void)state;
+CHASE(refuses_a_field_of_nothing) {
     gb_fixture_jpeg("Image_11L.jpg", W, H, 3, unlit);
     assert_bad(NULL, "Image_11L.jpg", "field of view is empty");
 }
 
-static void says_what_is_wrong_with_drive(void **state) {
-    (void)state;
+DRIVE(says_what_is_wrong_with_drive) {
     gb_fixture_truncate("training/mask/22_training_mask.gif", 90);
     assert_bad(NULL, "22_training_mask.gif", "");
     unlink(gb_fixture_path("training/mask/22_training_mask.gif"));
@@ -276,8 +273,7 @@ static void says_what_is_wrong_with_drive(void **state) {
     assert_bad(NULL, "test/images", ".tif");
 }
 
-static void says_what_is_wrong_with_lists(void **state) {
-    (void)state;
+CHASE(says_what_is_wrong_with_lists) {
     gb_fixture_folder("lists");
     assert_bad("lists", "vessels_train.txt", "No such file");
     gb_fixture_text("lists/vessels_train.txt", "Image_02L.jpg\nImage_99L.jpg\n");
@@ -313,8 +309,7 @@ static struct census count(const struct gb_dataset *set) {
     return (struct census){gb_pr_point_of(&detections).f_score, inside / pixels, ones / inside};
 }
 
-static void loads_the_published_data(void **state) {
-    (void)state;
+GB_TEST(loads_the_published_data) {
     const char *directory = gb_real_data("chase_db1", (const char *[]){"chase_db1.tar", NULL});
     if (!directory)
         skip();
@@ -344,8 +339,7 @@ static uint64_t hash(const struct gb_image *image) {
 
 // A checkpoint's scores mean something only on the data that it was trained for, so a change of
 // these bits is a change of the data set.
-static void draws_the_same_bits_everywhere(void **state) {
-    (void)state;
+GB_TEST(draws_the_same_bits_everywhere) {
     struct gb_vessel_image picture;
     assert_int_equal(gb_fundus_draw(GB_SYNTHETIC_SEED, 5, 64, &picture), GB_OK);
     assert_int_equal(hash(&picture.image), UINT64_C(0x3bacb599c9169aa7));
@@ -354,8 +348,7 @@ static void draws_the_same_bits_everywhere(void **state) {
     gb_vessel_image_clear(&picture);
 }
 
-static void draws_pictures_by_index_alone(void **state) {
-    (void)state;
+GB_TEST(draws_pictures_by_index_alone) {
     const struct gb_source source = {.size = 32, .threads = 1}, wide = {.size = 32, .threads = 2};
     struct gb_dataset one[GB_SPLITS], two[GB_SPLITS];
     assert_int_equal(gb_fundus_load(7, 48, 3, 2, &source, one), GB_OK);
@@ -399,8 +392,7 @@ static double best_threshold(const struct gb_vessel_image *pictures, int count, 
 // About a tenth of the field is vessel, the second observer agrees as people do, and no threshold
 // on the green channel finds the vessels (F-score 0.24 measured; vessel everywhere reaches 0.19),
 // not even where the light is levelled (0.53).
-static void draws_a_task_worth_learning(void **state) {
-    (void)state;
+GB_TEST(draws_a_task_worth_learning) {
     enum { COUNT = 40, S = 128 };
     const struct gb_source source = {.size = S, .threads = 2};
     struct gb_dataset splits[GB_SPLITS];
@@ -418,25 +410,4 @@ static void draws_a_task_worth_learning(void **state) {
     for (int i = 0; i < COUNT; i++)
         gb_vessel_image_clear(&raw[i]);
     free_splits(splits);
-}
-
-#define CHASE(function) cmocka_unit_test_setup_teardown(function, setup_chase, gb_fixture_teardown)
-#define DRIVE(function) cmocka_unit_test_setup_teardown(function, setup_drive, gb_fixture_teardown)
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        CHASE(loads_chase),
-        DRIVE(loads_drive),
-        CHASE(takes_lists),
-        CHASE(draws_windows_by_the_key),
-        CHASE(says_what_is_wrong_with_chase),
-        CHASE(refuses_a_field_of_nothing),
-        DRIVE(says_what_is_wrong_with_drive),
-        CHASE(says_what_is_wrong_with_lists),
-        cmocka_unit_test(loads_the_published_data),
-        cmocka_unit_test(draws_the_same_bits_everywhere),
-        cmocka_unit_test(draws_pictures_by_index_alone),
-        cmocka_unit_test(draws_a_task_worth_learning),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

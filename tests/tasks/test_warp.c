@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "tasks/images/warp.h"
-#include "tests/support/cmocka.h"
+#include "tests/support/test.h"
 
 static const struct gb_augmentation paper = {.rotate = true, .scale = 0.2, .shear_degrees = 10};
 
@@ -29,8 +29,7 @@ static int disc(int x, int y, int c) {
 }
 
 // Whole pixels: a copy, with nothing beyond the image.
-static void copies_windows(void **state) {
-    (void)state;
+GB_TEST(copies_windows) {
     struct gb_image image = make_image(20, 15, 3, plane);
     static float values[12 * 10 * 3];
     struct gb_tensor out = gb_dense(values, 1, 12, 10, 3);
@@ -48,8 +47,7 @@ static void copies_windows(void **state) {
 }
 
 // Bilinear interpolation of a plane is that plane, whatever the map.
-static void follows_the_map(void **state) {
-    (void)state;
+GB_TEST(follows_the_map) {
     struct gb_image image = make_image(24, 24, 1, plane);
     static float values[6 * 6];
     struct gb_tensor out = gb_dense(values, 1, 6, 6, 1);
@@ -69,8 +67,7 @@ static void follows_the_map(void **state) {
 }
 
 // An image and its mask stay together: a disc keeps its place, and its area except for the scale.
-static void keeps_masks_on_their_image(void **state) {
-    (void)state;
+GB_TEST(keeps_masks_on_their_image) {
     enum { S = 64 };
     struct gb_image image = make_image(S, S, 1, disc);
     static float value[S * S], one[S * S];
@@ -93,8 +90,7 @@ static void keeps_masks_on_their_image(void **state) {
     gb_image_free(&image);
 }
 
-static void draws_what_the_paper_says(void **state) {
-    (void)state;
+GB_TEST(draws_what_the_paper_says) {
     enum { DRAWS = 4000 };
     int quarter[4] = {0};
     double log_area = 0, shears = 0;
@@ -117,8 +113,7 @@ static void draws_what_the_paper_says(void **state) {
     assert_float_equal(log_area / DRAWS, 1, 0.01);
 }
 
-static void draws_by_the_key_alone(void **state) {
-    (void)state;
+GB_TEST(draws_by_the_key_alone) {
     const struct gb_random_key key = key_of(5), other = key_of(6);
     struct gb_affine_map a = gb_augmentation_draw(&paper, &key);
     struct gb_affine_map b = gb_augmentation_draw(&paper, &key);
@@ -128,15 +123,4 @@ static void draws_by_the_key_alone(void **state) {
     const struct gb_augmentation none = {0};
     struct gb_affine_map identity = gb_augmentation_draw(&none, &key);
     assert_true(identity.xx == 1 && identity.yy == 1 && identity.xy == 0 && identity.yx == 0);
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(copies_windows),
-        cmocka_unit_test(follows_the_map),
-        cmocka_unit_test(keeps_masks_on_their_image),
-        cmocka_unit_test(draws_what_the_paper_says),
-        cmocka_unit_test(draws_by_the_key_alone),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

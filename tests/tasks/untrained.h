@@ -4,7 +4,7 @@
 #define GB_UNTRAINED_H
 
 #include "tasks/training/predictor.h"
-#include "tests/support/cmocka.h"
+#include "tests/support/test.h"
 
 // The predictor's model for one target, on one thread; to be freed by its kind.
 static inline struct gb_model *gb_untrained_model(const struct gb_predictor *predictor,
