@@ -11,14 +11,6 @@ static void take_image(struct gb_kernel_state *s, enum gb_timed_role role, enum 
     gb_kernel_take(s, role, fill, p->n, p->h, p->w, channels);
 }
 
-// A number a sample or a channel that sums over `terms` elements each.
-static void take_summed(struct gb_kernel_state *s, int rows, int row, double terms) {
-    gb_kernel_take(s, GB_ROLE_OUT, GB_TIMED_ZERO, 1, 1, rows, row);
-    s->operand[s->operands - 1].terms = terms;
-}
-
-static const float temperature = 0.7f; // of samples
-
 // ---- Arrays ----
 
 static void take_array(struct gb_kernel_state *s, enum gb_timed_role role,
@@ -175,127 +167,6 @@ static void free_upsample(struct gb_kernel_state *s) {
     s->backend->upsample_plan_free(&s->plan.upsample);
 }
 
-// ---- Moments and instance normalisation ----
-
-enum norm_operand { NORM_IN, NORM_MEAN, NORM_VARIANCE, NORM_OUT, NORM_DY, NORM_D_LOG_DET };
-
-static enum gb_status plan_moments(struct gb_kernel_state *s) {
-    const struct gb_moments_problem *p = gb_kernel_problem(s);
-    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, &p->image, p->image.c);
-    for (int moment = NORM_MEAN; moment <= NORM_VARIANCE; moment++)
-        take_summed(s, p->joint ? 1 : p->image.n, p->image.c, p->image.w);
-    gb_kernel_take_scratch(s, gb_moments_scratch_bytes(view(s, NORM_IN)));
-    return GB_OK;
-}
-
-static void run_moments(struct gb_kernel_state *s) {
-    const struct gb_moments_problem *p = gb_kernel_problem(s);
-    s->backend->moments(&s->exec, view(s, NORM_IN), gb_kernel_floats(s, NORM_MEAN),
-                        gb_kernel_floats(s, NORM_VARIANCE), p->joint ? 0 : p->image.c);
-}
-
-// Its moments are made up: any will do.
-static enum gb_status plan_instance_norm(struct gb_kernel_state *s) {
-    const struct gb_instance_norm_problem *p = gb_kernel_problem(s);
-    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, &p->image, p->image.c);
-    for (int moment = NORM_MEAN; moment <= NORM_VARIANCE; moment++)
-        gb_kernel_take(s, GB_ROLE_IN, moment == NORM_MEAN ? GB_TIMED_SMALL : GB_TIMED_UNIFORM, 1, 1,
-                       p->image.n, p->image.c);
-    take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, &p->image, p->image.c);
-    // Variances near 0 make results, and their roundings, up to 300 times as large.
-    s->operand[NORM_OUT].terms = 300;
-    return GB_OK;
-}
-
-static enum gb_status plan_instance_norm_backward(struct gb_kernel_state *s) {
-    const struct gb_instance_norm_problem *p = gb_kernel_problem(s);
-    GB_TRY(plan_instance_norm(s));
-    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, &p->image, p->image.c);
-    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, 1, 1, 1, p->image.n);
-    gb_kernel_take_scratch(s, gb_instance_norm_scratch_bytes(view(s, NORM_IN)));
-    return GB_OK;
-}
-
-static struct gb_norm_moments norm_moments(const struct gb_kernel_state *s) {
-    return (struct gb_norm_moments){gb_kernel_floats(s, NORM_MEAN),
-                                    gb_kernel_floats(s, NORM_VARIANCE), view(s, NORM_IN)->c};
-}
-
-static void run_instance_norm_forward(struct gb_kernel_state *s) {
-    const struct gb_instance_norm_problem *p = gb_kernel_problem(s);
-    struct gb_norm_moments moments = norm_moments(s);
-    s->backend->instance_norm_forward(&s->exec, p->activation, view(s, NORM_IN), &moments,
-                                      view(s, NORM_OUT));
-}
-
-static void run_instance_norm_inverse(struct gb_kernel_state *s) {
-    struct gb_norm_moments moments = norm_moments(s);
-    s->backend->instance_norm_inverse(&s->exec, view(s, NORM_IN), &moments, view(s, NORM_OUT));
-}
-
-static void run_instance_norm_backward(struct gb_kernel_state *s) {
-    const struct gb_instance_norm_problem *p = gb_kernel_problem(s);
-    struct gb_norm_moments moments = norm_moments(s);
-    s->backend->instance_norm_backward(&s->exec, p->activation, view(s, NORM_IN), &moments,
-                                       view(s, NORM_DY), gb_kernel_floats(s, NORM_D_LOG_DET),
-                                       view(s, NORM_OUT));
-}
-
-// ---- Dequantisation ----
-
-enum dequantise_operand {
-    DEQUANTISE_MASK,
-    DEQUANTISE_IN,
-    DEQUANTISE_OUT,
-    DEQUANTISE_DV,
-    DEQUANTISE_D_LOG_DET
-};
-
-// The mask itself is a v on its own side of the middle.
-static void take_dequantise(struct gb_kernel_state *s, enum gb_timed_fill fill) {
-    const struct gb_image_problem *p = gb_kernel_problem(s);
-    take_image(s, GB_ROLE_IN, GB_TIMED_MASK, p, p->c);
-    take_image(s, GB_ROLE_IN, fill, p, p->c);
-    take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, p, p->c);
-}
-
-static enum gb_status plan_dequantise_forward(struct gb_kernel_state *s) {
-    const struct gb_image_problem *p = gb_kernel_problem(s);
-    take_dequantise(s, GB_TIMED_NORMAL);
-    gb_kernel_take_sums(s, p->n, (double)p->h * p->w * p->c);
-    gb_kernel_take_scratch(s, gb_dequantise_scratch_bytes(view(s, DEQUANTISE_IN)));
-    return GB_OK;
-}
-
-static enum gb_status plan_dequantise_inverse(struct gb_kernel_state *s) {
-    take_dequantise(s, GB_TIMED_MASK);
-    return GB_OK;
-}
-
-static enum gb_status plan_dequantise_backward(struct gb_kernel_state *s) {
-    const struct gb_image_problem *p = gb_kernel_problem(s);
-    take_dequantise(s, GB_TIMED_NORMAL);
-    take_image(s, GB_ROLE_IN, GB_TIMED_NORMAL, p, p->c);
-    gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, 1, 1, 1, p->n);
-    return GB_OK;
-}
-
-static void run_dequantise_forward(struct gb_kernel_state *s) {
-    s->backend->dequantise_forward(&s->exec, view(s, DEQUANTISE_MASK), view(s, DEQUANTISE_IN),
-                                   view(s, DEQUANTISE_OUT), s->sums);
-}
-
-static void run_dequantise_inverse(struct gb_kernel_state *s) {
-    s->backend->dequantise_inverse(&s->exec, view(s, DEQUANTISE_MASK), view(s, DEQUANTISE_IN),
-                                   view(s, DEQUANTISE_OUT));
-}
-
-static void run_dequantise_backward(struct gb_kernel_state *s) {
-    s->backend->dequantise_backward(
-        &s->exec, view(s, DEQUANTISE_MASK), view(s, DEQUANTISE_IN), view(s, DEQUANTISE_DV),
-        gb_kernel_floats(s, DEQUANTISE_D_LOG_DET), view(s, DEQUANTISE_OUT));
-}
-
 // ---- Likelihoods of the factored baselines ----
 
 enum likelihood_operand { LIKELIHOOD_DATA, LIKELIHOOD_RAW, LIKELIHOOD_OUT, LIKELIHOOD_D };
@@ -316,53 +187,6 @@ static void take_likelihood_sums(struct gb_kernel_state *s, const struct gb_imag
 static void take_likelihood_gradient(struct gb_kernel_state *s, const struct gb_image_problem *p) {
     take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, p, view(s, LIKELIHOOD_RAW)->c);
     gb_kernel_take(s, GB_ROLE_IN, GB_TIMED_NORMAL, 1, 1, 1, p->n);
-}
-
-static void take_logistic(struct gb_kernel_state *s) {
-    const struct gb_logistic_problem *p = gb_kernel_problem(s);
-    take_likelihood(s, &p->image, GB_TIMED_UNIFORM, GB_TIMED_SMALL, 2 * p->image.c);
-}
-
-static enum gb_status plan_logistic_forward(struct gb_kernel_state *s) {
-    const struct gb_logistic_problem *p = gb_kernel_problem(s);
-    take_logistic(s);
-    take_likelihood_sums(s, &p->image, gb_logistic_scratch_bytes(view(s, LIKELIHOOD_DATA)));
-    return GB_OK;
-}
-
-static enum gb_status plan_logistic_backward(struct gb_kernel_state *s) {
-    const struct gb_logistic_problem *p = gb_kernel_problem(s);
-    take_logistic(s);
-    take_likelihood_gradient(s, &p->image);
-    return GB_OK;
-}
-
-static enum gb_status plan_logistic_sample(struct gb_kernel_state *s) {
-    const struct gb_logistic_problem *p = gb_kernel_problem(s);
-    take_logistic(s);
-    take_image(s, GB_ROLE_OUT, GB_TIMED_ZERO, &p->image, p->image.c);
-    return GB_OK;
-}
-
-static int levels_of(const struct gb_kernel_state *s) {
-    const struct gb_logistic_problem *p = gb_kernel_problem(s);
-    return p->levels;
-}
-
-static void run_logistic_forward(struct gb_kernel_state *s) {
-    s->backend->logistic_forward(&s->exec, levels_of(s), view(s, LIKELIHOOD_DATA),
-                                 view(s, LIKELIHOOD_RAW), s->sums);
-}
-
-static void run_logistic_backward(struct gb_kernel_state *s) {
-    s->backend->logistic_backward(&s->exec, levels_of(s), view(s, LIKELIHOOD_DATA),
-                                  view(s, LIKELIHOOD_RAW), gb_kernel_floats(s, LIKELIHOOD_D),
-                                  view(s, LIKELIHOOD_OUT));
-}
-
-static void run_logistic_sample(struct gb_kernel_state *s) {
-    s->backend->logistic_sample(&s->exec, levels_of(s), view(s, LIKELIHOOD_DATA),
-                                view(s, LIKELIHOOD_RAW), temperature, view(s, LIKELIHOOD_OUT));
 }
 
 static void take_bernoulli(struct gb_kernel_state *s, enum gb_timed_fill data) {
@@ -462,25 +286,6 @@ const struct gb_timed_kernel gb_elementwise_kernels[] = {
      run_upsample_forward, free_upsample, NULL},
     {&gb_upsample_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_upsample_backward,
      run_upsample_backward, free_upsample, NULL},
-    {&gb_moments_operation, GB_FORWARD, GB_TRAFFIC_READ, plan_moments, run_moments, NULL, NULL},
-    {&gb_instance_norm_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_instance_norm,
-     run_instance_norm_forward, NULL, NULL},
-    {&gb_instance_norm_operation, GB_INVERSE, GB_TRAFFIC_TRIAD, plan_instance_norm,
-     run_instance_norm_inverse, NULL, NULL},
-    {&gb_instance_norm_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_instance_norm_backward,
-     run_instance_norm_backward, NULL, NULL},
-    {&gb_dequantise_operation, GB_FORWARD, GB_TRAFFIC_TRIAD, plan_dequantise_forward,
-     run_dequantise_forward, NULL, NULL},
-    {&gb_dequantise_operation, GB_INVERSE, GB_TRAFFIC_TRIAD, plan_dequantise_inverse,
-     run_dequantise_inverse, NULL, NULL},
-    {&gb_dequantise_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_dequantise_backward,
-     run_dequantise_backward, NULL, NULL},
-    {&gb_logistic_operation, GB_FORWARD, GB_TRAFFIC_READ, plan_logistic_forward,
-     run_logistic_forward, NULL, NULL},
-    {&gb_logistic_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_logistic_backward,
-     run_logistic_backward, NULL, NULL},
-    {&gb_logistic_operation, GB_SAMPLE, GB_TRAFFIC_TRIAD, plan_logistic_sample, run_logistic_sample,
-     NULL, NULL},
     {&gb_bernoulli_operation, GB_FORWARD, GB_TRAFFIC_READ, plan_bernoulli_forward,
      run_bernoulli_forward, NULL, NULL},
     {&gb_bernoulli_operation, GB_BACKWARD, GB_TRAFFIC_TRIAD, plan_bernoulli_backward,

@@ -17,16 +17,149 @@ static struct gb_cost dequantise_cost(const void *problem, enum gb_direction dir
                             sizeof(float) * needs[direction].floats * floats};
 }
 
+// ---- Operands ----
+
+// The mask has the same index in all directions.
+enum { MASK, FORWARD_U, FORWARD_V, FORWARD_LOG_DET };
+static const struct gb_operand forward_operands[] = {
+    {"y", GB_IN, .fill = GB_FILL_MASK, .dims = gb_dims_image},
+    {"u", GB_IN, .dims = gb_dims_image},
+    {"v", GB_OUT, .dims = gb_dims_image, .in_place_of = {"u"}},
+    {"log_det", GB_SUM, .dims = gb_dims_samples},
+    {0},
+};
+
+enum { INVERSE_V = 1, INVERSE_U };
+static const struct gb_operand inverse_operands[] = {
+    {"y", GB_IN, .fill = GB_FILL_MASK, .dims = gb_dims_image},
+    {"v", GB_IN, .dims = gb_dims_image},
+    {"u", GB_OUT, .dims = gb_dims_image, .in_place_of = {"v"}},
+    {0},
+};
+
+enum { BACKWARD_U = 1, BACKWARD_DV, BACKWARD_D_LOG_DET, BACKWARD_DU };
+static const struct gb_operand backward_operands[] = {
+    {"y", GB_IN, .fill = GB_FILL_MASK, .dims = gb_dims_image},
+    {"u", GB_IN, .dims = gb_dims_image},
+    {"dv", GB_IN, .dims = gb_dims_image},
+    {"d_log_det", GB_IN, GB_ROW, .dims = gb_dims_samples},
+    {"du", GB_OUT, .dims = gb_dims_image, .in_place_of = {"dv"}},
+    {0},
+};
+
+static void call_forward(const struct gb_call *call) {
+    call->backend->dequantise_forward(call->exec, gb_view(call, MASK), gb_view(call, FORWARD_U),
+                                      gb_view(call, FORWARD_V), gb_doubles(call, FORWARD_LOG_DET));
+}
+
+static void call_inverse(const struct gb_call *call) {
+    call->backend->dequantise_inverse(call->exec, gb_view(call, MASK), gb_view(call, INVERSE_V),
+                                      gb_view(call, INVERSE_U));
+}
+
+static void call_backward(const struct gb_call *call) {
+    call->backend->dequantise_backward(
+        call->exec, gb_view(call, MASK), gb_view(call, BACKWARD_U), gb_view(call, BACKWARD_DV),
+        gb_floats(call, BACKWARD_D_LOG_DET), gb_view(call, BACKWARD_DU));
+}
+
+static size_t forward_scratch(const struct gb_call *call) {
+    return gb_dequantise_scratch_bytes(&call->operand[FORWARD_U]);
+}
+
+// Moves v to its mask's side of 1/2, away from 1/2 itself.
+static void prepare_inverse(const struct gb_call *call) {
+    const struct gb_tensor *mask = gb_view(call, MASK), *view = gb_view(call, INVERSE_V);
+    const float nearest = 0x1p-14f;
+    for (int n = 0; n < view->n; n++)
+        for (int y = 0; y < view->h; y++)
+            for (int x = 0; x < view->w; x++)
+                for (int c = 0; c < view->c; c++) {
+                    const bool one = gb_at(mask, n, y, x)[c] == 1;
+                    float *v = gb_at(view, n, y, x) + c, distance = fabsf(*v - 0.5f);
+                    if (distance < nearest || (*v > 0.5f) != one)
+                        *v = 0.5f + (one ? 1 : -1) * fmaxf(distance, nearest);
+                }
+}
+
+// ---- Definition ----
+
+static double sign_at(const struct gb_call *call, const int at[4]) {
+    return gb_value(call, MASK, at) == 1 ? 1 : -1;
+}
+
+// Four roundings in a term, and one for each term of a row's float sum.
+static struct gb_expected define_log_det(const struct gb_call *call, int n) {
+    const struct gb_image_problem *p = call->problem;
+    double sum = 0;
+    for (int y = 0; y < p->h; y++)
+        for (int x = 0; x < p->w; x++)
+            for (int c = 0; c < p->c; c++)
+                sum -= log1p(exp(-gb_value(call, FORWARD_U, (int[]){n, y, x, c})));
+    return (struct gb_expected){sum, (4 + (double)p->w * p->c) * GB_ROUNDING * -sum,
+                                (double)p->h * p->w * p->c};
+}
+
+static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
+    if (operand == FORWARD_LOG_DET)
+        return define_log_det(call, at[3]);
+    double v = 0.5 + sign_at(call, at) * log1p(exp(gb_value(call, FORWARD_U, at)));
+    return gb_within(v, 6 * GB_ROUNDING * (1 + fabs(v)));
+}
+
+// A rounding of v is one of u over the slope.
+static struct gb_expected define_inverse(const struct gb_call *call, int operand, const int at[4]) {
+    (void)operand;
+    const double v = gb_value(call, INVERSE_V, at), distance = sign_at(call, at) * (v - 0.5);
+    const double u = log(expm1(distance)), slope = -expm1(-distance);
+    return gb_within(u, 4 * GB_ROUNDING * ((1 + fabs(v)) / slope + fabs(u)));
+}
+
+static struct gb_expected define_backward(const struct gb_call *call, int operand,
+                                          const int at[4]) {
+    (void)operand;
+    const double slope = 1 / (1 + exp(-gb_value(call, BACKWARD_U, at)));
+    const double through_v = sign_at(call, at) * gb_value(call, BACKWARD_DV, at) * slope;
+    const double through_log_det = gb_floats(call, BACKWARD_D_LOG_DET)[at[0]] * (1 - slope);
+    return gb_within(through_v + through_log_det,
+                     10 * GB_ROUNDING * (fabs(through_v) + fabs(through_log_det)));
+}
+
+// ----
+
+static const char *const edges[] = {GB_IMAGE_EDGES(""), NULL};
+
+static const char *const gradients[] = {"n2h3w4c2", NULL};
+
 const struct gb_operation gb_dequantise_operation = {
     .name = "dequantise",
     .what = "dequantisation",
-    .kernels = {[GB_FORWARD] = {.entry = "dequantise_forward"},
-                [GB_INVERSE] = {.entry = "dequantise_inverse"},
-                [GB_BACKWARD] = {.entry = "dequantise_backward"}},
+    .kernels =
+        {
+            [GB_FORWARD] = {.entry = "dequantise_forward",
+                            .operands = forward_operands,
+                            .call = call_forward,
+                            .scratch = forward_scratch,
+                            .definition = define_forward,
+                            .reference_bits = true},
+            [GB_INVERSE] = {.entry = "dequantise_inverse",
+                            .operands = inverse_operands,
+                            .call = call_inverse,
+                            .definition = define_inverse,
+                            .prepare = prepare_inverse,
+                            .reference_bits = true},
+            [GB_BACKWARD] = {.entry = "dequantise_backward",
+                             .operands = backward_operands,
+                             .call = call_backward,
+                             .definition = define_backward,
+                             .reference_bits = true},
+        },
     .problem_bytes = sizeof(struct gb_image_problem),
     .sizes = gb_image_problem_sizes,
     .check = gb_image_check,
     .cost = dequantise_cost,
+    .edges = edges,
+    .gradients = gradients,
 };
 
 GB_TRACED(dequantise_forward, dequantise, GB_FORWARD, gb_image_of(u),

@@ -29,16 +29,212 @@ static const struct gb_problem_size logistic_sizes[] = {
     {0},
 };
 
+// ---- Operands ----
+
+static struct gb_dims dims_raw(const struct gb_call *call) {
+    struct gb_dims dims = gb_dims_image(call);
+    dims.c *= 2;
+    return dims;
+}
+
+// raw has the same index in all directions, and so has x, or the uniform numbers.
+enum { X, RAW, FORWARD_LOG_LIKELIHOOD };
+static const struct gb_operand forward_operands[] = {
+    {"x", GB_IN, .fill = GB_FILL_UNIFORM, .dims = gb_dims_image},
+    {"raw", GB_IN, .fill = GB_FILL_SMALL, .dims = dims_raw},
+    {"log_likelihood", GB_SUM, .dims = gb_dims_samples},
+    {0},
+};
+
+enum { SAMPLE_UNIFORM = 0, SAMPLE_X = 2 };
+static const struct gb_operand sample_operands[] = {
+    {"uniform", GB_IN, .fill = GB_FILL_UNIFORM, .dims = gb_dims_image},
+    {"raw", GB_IN, .fill = GB_FILL_SMALL, .dims = dims_raw},
+    {"x", GB_OUT, .dims = gb_dims_image, .in_place_of = {"uniform"}},
+    {0},
+};
+
+enum { BACKWARD_D_LOG_LIKELIHOOD = 2, BACKWARD_D_RAW };
+static const struct gb_operand backward_operands[] = {
+    {"x", GB_IN, .fill = GB_FILL_UNIFORM, .dims = gb_dims_image},
+    {"raw", GB_IN, .fill = GB_FILL_SMALL, .dims = dims_raw},
+    {"d_log_likelihood", GB_IN, GB_ROW, .dims = gb_dims_samples},
+    {"d_raw", GB_OUT, .dims = dims_raw},
+    {0},
+};
+
+static const float temperature = 0.7f;
+
+static int levels_of(const struct gb_call *call) {
+    const struct gb_logistic_problem *p = call->problem;
+    return p->levels;
+}
+
+static void call_forward(const struct gb_call *call) {
+    call->backend->logistic_forward(call->exec, levels_of(call), gb_view(call, X),
+                                    gb_view(call, RAW), gb_doubles(call, FORWARD_LOG_LIKELIHOOD));
+}
+
+static void call_sample(const struct gb_call *call) {
+    call->backend->logistic_sample(call->exec, levels_of(call), gb_view(call, SAMPLE_UNIFORM),
+                                   gb_view(call, RAW), temperature, gb_view(call, SAMPLE_X));
+}
+
+static void call_backward(const struct gb_call *call) {
+    call->backend->logistic_backward(call->exec, levels_of(call), gb_view(call, X),
+                                     gb_view(call, RAW), gb_floats(call, BACKWARD_D_LOG_LIKELIHOOD),
+                                     gb_view(call, BACKWARD_D_RAW));
+}
+
+static size_t forward_scratch(const struct gb_call *call) {
+    return gb_logistic_scratch_bytes(&call->operand[X]);
+}
+
+// Moves x to levels.
+static void prepare_levels(const struct gb_call *call) {
+    const struct gb_tensor *view = gb_view(call, X);
+    const float levels = (float)levels_of(call);
+    for (int n = 0; n < view->n; n++)
+        for (int i = 0; i < view->h; i++)
+            for (int j = 0; j < view->w; j++)
+                for (int c = 0; c < view->c; c++) {
+                    float *x = gb_at(view, n, i, j) + c;
+                    *x = fminf(rintf(*x * levels), levels - 1) / levels;
+                }
+}
+
+// ---- Definition ----
+
+// An element's level: whether it is the first or the last, and its ends and its width in units of
+// the scale around the mean.
+struct level {
+    bool first, last;
+    double mean, scale, distance, lower, upper, width;
+};
+
+static struct level level_at(const struct gb_call *call, int n, int i, int j, int c) {
+    const struct gb_logistic_problem *p = call->problem;
+    const float *raw = gb_at(&call->operand[RAW], n, i, j);
+    const double x = gb_at(&call->operand[X], n, i, j)[c], half = 0.5 / p->levels;
+    struct level l = {.first = x<half, .last = x> 1 - 3 * half,
+                      .mean = raw[c] + 0.5,
+                      .scale = exp(raw[p->image.c + c])};
+    l.distance = (x - l.mean) / l.scale;
+    l.width = 2 * half / l.scale;
+    l.lower = l.distance - half / l.scale;
+    l.upper = l.distance + half / l.scale;
+    return l;
+}
+
+static double sigmoid(double x) {
+    return 1 / (1 + exp(-x));
+}
+
+// A difference of two sigmoids, of the side on which it has its digits.
+static double log_probability(const struct level *l) {
+    if (l->distance > 0)
+        return log((l->first ? 1 : sigmoid(-l->lower)) - (l->last ? 0 : sigmoid(-l->upper)));
+    return log((l->last ? 1 : sigmoid(l->upper)) - (l->first ? 0 : sigmoid(l->lower)));
+}
+
+// Each element within the error that logistic.h states, each row's float sum one rounding a term.
+static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
+    (void)operand;
+    const struct gb_image_problem *p = call->problem;
+    double sum = 0, magnitude = 0, errors = 0;
+    for (int i = 0; i < p->h; i++)
+        for (int j = 0; j < p->w; j++)
+            for (int c = 0; c < p->c; c++) {
+                const struct level l = level_at(call, at[3], i, j, c);
+                const double value = log_probability(&l);
+                sum += value;
+                magnitude += fabs(value);
+                errors += 24 * (1 + fabs(l.distance) + l.width + fabs(log(l.width)));
+            }
+    return (struct gb_expected){sum, GB_ROUNDING * (errors + (double)p->w * p->c * magnitude),
+                                (double)p->h * p->w * p->c};
+}
+
+// Bounds: the level's ends are off by a few roundings of distance, width and mean/scale, which
+// changes a sigmoid by at most that many times its value; subnormal sigmoids and results are flushed.
+static struct gb_expected define_backward(const struct gb_call *call, int operand,
+                                          const int at[4]) {
+    (void)operand;
+    const struct gb_logistic_problem *p = call->problem;
+    const bool is_scale = at[3] >= p->image.c;
+    const struct level l =
+        level_at(call, at[0], at[1], at[2], is_scale ? at[3] - p->image.c : at[3]);
+    const double d = gb_floats(call, BACKWARD_D_LOG_LIKELIHOOD)[at[0]];
+    const double below = l.first ? 0 : sigmoid(l.lower), above = l.last ? 0 : sigmoid(-l.upper);
+    const double ends = 8 + 4 * (fabs(l.distance) + l.width + fabs(l.mean) / l.scale);
+    const double e = GB_ROUNDING, tiny = 0x1p-126;
+    if (!is_scale)
+        return gb_within(
+            d * (below - above) / l.scale,
+            (fabs(d) * e * ends * (below + above) + tiny * (1 + 2 * fabs(d))) / l.scale + tiny);
+    const double within = l.first || l.last ? 0 : l.width / expm1(l.width);
+    const double lower = 1 + fabs(l.lower), upper = 1 + fabs(l.upper);
+    return gb_within(d * (below * l.lower - above * l.upper - within),
+                     fabs(d) * (e * ends * (below * lower + above * upper) +
+                                8 * e * within * (1 + l.width) + tiny * (lower + upper)) +
+                         tiny);
+}
+
+// Where the roundings could move the value across the middle between two levels, either will do.
+static struct gb_expected define_sample(const struct gb_call *call, int operand, const int at[4]) {
+    (void)operand;
+    const struct gb_logistic_problem *p = call->problem;
+    const float *raw = gb_at(&call->operand[RAW], at[0], at[1], at[2]);
+    const double mean = raw[at[3]] + 0.5;
+    const double scale = exp(raw[p->image.c + at[3]]) * (double)temperature;
+    const double u = gb_value(call, SAMPLE_UNIFORM, at);
+    const double log_u = log(u + 0x1p-25), log_rest = log(1 - u - 0x1p-25);
+    const double value = (mean + scale * (log_u - log_rest)) * p->levels;
+    const double error =
+        8 * GB_ROUNDING * p->levels * (fabs(mean) + scale * (1 + fabs(log_u) + fabs(log_rest)));
+    const double low = fmin(fmax(rint(value - error), 0), p->levels - 1);
+    const double high = fmin(fmax(rint(value + error), 0), p->levels - 1);
+    const double middle = 0.5 * (low + high) / p->levels;
+    return gb_within(middle, 0.5 * (high - low) / p->levels + GB_ROUNDING * middle);
+}
+
+// ----
+
+static const char *const edges[] = {GB_IMAGE_EDGES("l2"), GB_IMAGE_EDGES("l3"),
+                                    GB_IMAGE_EDGES("l256"), NULL};
+
+static const char *const gradients[] = {"n2h2w3c3l2", "n2h2w3c3l3", "n2h2w3c3l256", NULL};
+
 const struct gb_operation gb_logistic_operation = {
     .name = "logistic",
     .what = "logistic",
-    .kernels = {[GB_FORWARD] = {.entry = "logistic_forward"},
-                [GB_SAMPLE] = {.entry = "logistic_sample"},
-                [GB_BACKWARD] = {.entry = "logistic_backward"}},
+    .kernels =
+        {
+            [GB_FORWARD] = {.entry = "logistic_forward",
+                            .operands = forward_operands,
+                            .call = call_forward,
+                            .scratch = forward_scratch,
+                            .definition = define_forward,
+                            .traffic = GB_TRAFFIC_READ,
+                            .prepare = prepare_levels},
+            [GB_SAMPLE] = {.entry = "logistic_sample",
+                           .operands = sample_operands,
+                           .call = call_sample,
+                           .definition = define_sample,
+                           .reference_bits = true},
+            [GB_BACKWARD] = {.entry = "logistic_backward",
+                             .operands = backward_operands,
+                             .call = call_backward,
+                             .definition = define_backward,
+                             .prepare = prepare_levels,
+                             .reference_bits = true},
+        },
     .problem_bytes = sizeof(struct gb_logistic_problem),
     .sizes = logistic_sizes,
     .check = gb_image_check,
     .cost = logistic_cost,
+    .edges = edges,
+    .gradients = gradients,
 };
 
 GB_TRACED(logistic_forward, logistic, GB_FORWARD,

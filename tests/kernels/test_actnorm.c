@@ -1,33 +1,25 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 
 #include "tests/kernels/check.h"
 #include "tests/kernels/kernel_check.h"
+#include "tests/support/test.h"
 
 // A stride of 0, which no problem's text names.
-static void one_row_serves_all_samples(void **state) {
-    (void)state;
+GB_TEST(one_row_serves_all_samples) {
     const struct gb_operation *actnorm = &gb_actnorm_operation;
     for (const char *const *edge = actnorm->edges; *edge; edge++)
         assert_true(gb_check_shared_rows(actnorm, *edge, gb_check_problem));
     assert_true(gb_check_shared_rows(actnorm, actnorm->gradients[0], gb_check_gradients));
 }
 
-static void log_determinant_is_the_scaled_sum(void **state) {
-    (void)state;
+GB_TEST(log_determinant_is_the_scaled_sum) {
     assert_true(gb_check_number(
         "log det", gb_actnorm_log_det(3, 5, 3, (const float[]){0.5f, -2, 0.25f}), 15 * -1.25, 0));
 }
 
 // Parameters from the moments of data take that data to mean 0 and variance 1.
-static void starts_from_data(void **state) {
-    (void)state;
+GB_TEST(starts_from_data) {
     GB_CHECK_EACH_BACKEND(backend) {
         const struct gb_exec exec = gb_check_exec(1, 4096);
         struct gb_tensor v = gb_check_view("v", 3, 8, 9, 7, GB_CHECK_SLICE);
@@ -52,21 +44,9 @@ static void starts_from_data(void **state) {
     }
 }
 
-static void a_constant_channel_starts_finite(void **state) {
-    (void)state;
+GB_TEST(a_constant_channel_starts_finite) {
     float log_scale, bias;
     gb_actnorm_start(1, (const float[]){3}, (const float[]){0}, &log_scale, &bias);
     assert_true(gb_check_number("log scale", log_scale, log(1e6), 1e-5));
     assert_true(bias == -3);
-}
-
-int main(void) {
-    gb_flush_denormals();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_row_serves_all_samples),
-        cmocka_unit_test(log_determinant_is_the_scaled_sum),
-        cmocka_unit_test(starts_from_data),
-        cmocka_unit_test(a_constant_channel_starts_finite),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

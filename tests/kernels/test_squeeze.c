@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "tests/kernels/check.h"
+#include "tests/support/test.h"
 
 // The signs of zeros and subnormal numbers too, which the definition's comparison cannot see.
-static void unsqueeze_restores_the_bits(void **state) {
-    (void)state;
+GB_TEST(unsqueeze_restores_the_bits) {
     GB_CHECK_EACH_BACKEND(backend)
         for (int c = 1; c <= 19; c++) {
             const struct gb_exec exec = {.threads = 1};
@@ -23,10 +16,4 @@ static void unsqueeze_restores_the_bits(void **state) {
             assert_true(gb_check_same_bits("unsqueeze", &wide, &back));
             gb_check_free();
         }
-}
-
-int main(void) {
-    gb_flush_denormals();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(unsqueeze_restores_the_bits)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }
