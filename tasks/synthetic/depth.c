@@ -29,7 +29,7 @@ struct ball {
 enum { MOST_THINGS = 6 };
 
 struct room {
-    struct box roofline; // seen from inside
+    struct box walls; // seen from inside
     struct box boxes[MOST_THINGS];
     struct ball balls[MOST_THINGS];
     int box_count, ball_count;
@@ -126,7 +126,7 @@ static void meet_ball(const struct ball *ball, struct vector from, struct vector
 
 static struct hit look(const struct room *room, struct vector from, struct vector direction) {
     struct hit hit = {.t = INFINITY};
-    meet_box(&room->roofline, from, direction, &hit);
+    meet_box(&room->walls, from, direction, &hit);
     for (int i = 0; i < room->box_count; i++)
         meet_box(&room->boxes[i], from, direction, &hit);
     for (int i = 0; i < room->ball_count; i++)
@@ -213,11 +213,11 @@ static void clear_view(struct room *room) {
 static void build_room(struct room *room, uint64_t seed, uint32_t index) {
     struct gb_dice dice = {
         .key = {.seed = seed, .purpose = GB_RANDOM_SYNTHETIC, .step = STEP_ROOM, .sample = index}};
-    *room = (struct room){.roofline.cosine = 1};
-    room->roofline.half.x = gb_roll(&dice, 1.6, 2.8);
-    room->roofline.half.y = gb_roll(&dice, 1.2, 1.5);
-    room->roofline.half.z = gb_roll(&dice, 1.6, 2.8);
-    room->roofline.middle.y = -room->roofline.half.y;
+    *room = (struct room){.walls.cosine = 1};
+    room->walls.half.x = gb_roll(&dice, 1.6, 2.8);
+    room->walls.half.y = gb_roll(&dice, 1.2, 1.5);
+    room->walls.half.z = gb_roll(&dice, 1.6, 2.8);
+    room->walls.middle.y = -room->walls.half.y;
     place_camera(room, &dice);
     const int boxes = 1 + (int)gb_roll(&dice, 0, MOST_THINGS);
     for (int i = 0; i < boxes; i++)

@@ -55,7 +55,7 @@ static struct gb_colour hair(struct gb_dice *dice) {
     return inv1x1_of(dice, kinds, sizeof kinds / sizeof *kinds);
 }
 
-// What clothes, roofline and clutter are of: also what skin and hair are of.
+// What clothes, walls and clutter are of: also what skin and hair are of.
 static struct gb_colour stuff(struct gb_dice *dice) {
     static const struct gb_colour kinds[] = {
         {0.15, 0.22, 0.45}, {0.55, 0.68, 0.82}, {0.25, 0.38, 0.20}, {0.62, 0.12, 0.12},
