@@ -20,6 +20,7 @@ const char *gb_direction_name(enum gb_direction direction) {
         [GB_FORWARD] = "forward",
         [GB_INVERSE] = "inverse",
         [GB_SAMPLE] = "sample",
+        [GB_MEAN] = "mean",
         [GB_BACKWARD] = "backward",
         [GB_BACKWARD_DATA] = "backward_data",
         [GB_BACKWARD_WEIGHTS] = "backward_weights",

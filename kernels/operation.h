@@ -22,6 +22,7 @@ enum gb_direction {
     GB_FORWARD,
     GB_INVERSE,
     GB_SAMPLE,
+    GB_MEAN,             // the expectation of what GB_SAMPLE draws
     GB_BACKWARD,         // all gradients that the operation has
     GB_BACKWARD_DATA,    // the gradient of the input alone
     GB_BACKWARD_WEIGHTS, // the gradient of the weights alone
@@ -79,6 +80,7 @@ enum gb_operand_layout {
 enum gb_fill {
     GB_FILL_NORMAL,   // mean 0, deviation 1
     GB_FILL_SMALL,    // deviation 1/4 for benchmarks, 1 in tests: exponents
+    GB_FILL_LOGITS,   // deviation 1 for benchmarks, 8 in tests
     GB_FILL_UNIFORM,  // in [0, 1)
     GB_FILL_MASK,     // 0 and 1, the same in all operands of a call
     GB_FILL_POSITIVE, // magnitudes of normal numbers

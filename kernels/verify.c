@@ -54,7 +54,7 @@ int gb_in_place_of(const struct gb_call *call, int operand, int choice) {
     const char *name = operand_of(call, operand)->in_place_of[choice];
     int input = name ? find_operand(gb_kernel_of(call), name) : -1;
     assert(!name || input >= 0);
-    return input;
+    return input >= 0 && gb_elements(&call->operand[input]) > 0 ? input : -1;
 }
 
 // ---- Numbers ----
@@ -103,8 +103,8 @@ static void fill_run(const struct gb_call *call, enum gb_fill fill, float deviat
     else
         call->backend->random_normal(&one, key, (uint32_t)first, count, deviation, floats);
     bool plain = call->numbers == GB_NUMBERS_TIMED || call->numbers == GB_NUMBERS_WIDE;
-    if (plain && (fill == GB_FILL_NORMAL || fill == GB_FILL_SMALL || fill == GB_FILL_UNIFORM ||
-                  fill == GB_FILL_WEIGHTS))
+    if (plain && (fill == GB_FILL_NORMAL || fill == GB_FILL_SMALL || fill == GB_FILL_LOGITS ||
+                  fill == GB_FILL_UNIFORM || fill == GB_FILL_WEIGHTS))
         return;
     for (size_t i = 0; i < count; i++)
         floats[i] = number(call, fill, floats[i], key, (uint32_t)(first + i));
@@ -120,6 +120,8 @@ static void fill_view(const struct gb_call *call, enum gb_fill fill, uint32_t st
     float deviation = 1;
     if (fill == GB_FILL_SMALL && call->numbers == GB_NUMBERS_TIMED)
         deviation = 0.25f;
+    if (fill == GB_FILL_LOGITS && call->numbers != GB_NUMBERS_TIMED)
+        deviation = 8;
     if (fill == GB_FILL_WEIGHTS)
         deviation = 1 / sqrtf((float)t->h * (float)t->w * (float)t->c);
     if (gb_is_matrix(t) && t->pixel == t->c) {

@@ -20,7 +20,8 @@ void gb_call_size(struct gb_call *call);
 // Floats that the operand's memory takes, padding included; doubles count two.
 size_t gb_operand_floats(const struct gb_call *call, int operand);
 
-// The input whose memory this output may take over, by its place in in_place_of; -1: none.
+// The input whose memory this output may take over, by its index in in_place_of; -1: there is
+// none, or the problem does without it.
 int gb_in_place_of(const struct gb_call *call, int operand, int choice);
 
 // Fills inputs, operands that are updated in place, and sums, by call->numbers and call->seed:

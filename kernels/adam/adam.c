@@ -27,10 +27,57 @@ static struct gb_cost adam_cost(const void *problem, enum gb_direction direction
     return (struct gb_cost){GB_ADAM_FLOPS * count, (GB_ADAM_BYTES + sizeof(float)) * count};
 }
 
+enum { GRADIENT, WEIGHTS, MOMENT1, MOMENT2 };
+static const struct gb_operand operands[] = {
+    {"gradient", GB_IN, GB_ROW, .dims = gb_dims_array},
+    {"weights", GB_IN_OUT, GB_ROW, .dims = gb_dims_array},
+    {"moment1", GB_IN_OUT, GB_ROW, .dims = gb_dims_array},
+    {"moment2", GB_IN_OUT, GB_ROW, GB_FILL_POSITIVE, .dims = gb_dims_array},
+    {0},
+};
+
+static void call_adam(const struct gb_call *call) {
+    const struct gb_array_problem *p = call->problem;
+    call->backend->adam(call->exec, call->adam, (size_t)p->count, gb_floats(call, GRADIENT),
+                        gb_floats(call, WEIGHTS), gb_floats(call, MOMENT1),
+                        gb_floats(call, MOMENT2));
+}
+
+// Subnormal numbers are flushed to zero, wherever they come up.
+static struct gb_expected define_adam(const struct gb_call *call, int operand, const int at[4]) {
+    const double e = GB_ROUNDING, flushed = 2 * 0x1p-126;
+    const struct gb_adam *adam = call->adam;
+    const double beta1 = adam->beta1, beta2 = adam->beta2;
+    const double weight = gb_value(call, WEIGHTS, at), moment1 = gb_value(call, MOMENT1, at);
+    const double g = fmax(-adam->clip, fmin(adam->clip, gb_value(call, GRADIENT, at)));
+    const double m = beta1 * moment1 + (1 - beta1) * g;
+    const double m_bound = 2 * e * (fabs(beta1 * moment1) + fabs((1 - beta1) * g)) + flushed;
+    const double v = beta2 * gb_value(call, MOMENT2, at) + (1 - beta2) * g * g;
+    if (operand == MOMENT1)
+        return gb_within(m, m_bound);
+    if (operand == MOMENT2)
+        return gb_within(v, 3 * e * v + flushed);
+    const double rate = (double)adam->learning_rate * adam->correction1 /
+                        (sqrt(v * adam->correction2) + adam->epsilon);
+    const double w = weight - rate * m;
+    return gb_within(w, e * fabs(w) + rate * (8 * e * fabs(m) + m_bound) + flushed);
+}
+
+static const char *const edges[] = {"e1",  "e7",   "e8",    "e9",     "e15", "e16",
+                                    "e17", "e100", "e1000", "e32769", NULL};
+
 const struct gb_operation gb_adam_operation = {
     .name = "adam",
     .what = "Adam",
-    .kernels = {[GB_FORWARD] = {.entry = "adam"}},
+    .kernels = {[GB_FORWARD] = {.entry = "adam",
+                                .operands = operands,
+                                .call = call_adam,
+                                .definition = define_adam,
+                                .traffic = GB_TRAFFIC_UPDATE,
+                                .reference_bits = true,
+                                .integers = true,
+                                .extremes = true}},
+    .edges = edges,
     .problem_bytes = sizeof(struct gb_array_problem),
     .sizes = gb_array_problem_sizes,
     .cost = adam_cost,

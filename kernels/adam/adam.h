@@ -14,12 +14,12 @@ struct gb_adam {
     float correction1, correction2; // 1 / (1 - beta^t), from gb_adam_at_step
 };
 
-// Fills the bias corrections for step t = 1, 2, ...; powers by repeated squaring in double, so that
-// no libm result enters.
+// Fills in the bias corrections for step t = 1, 2, ...; powers by repeated squaring in double, so
+// that they do not depend on the libm.
 struct gb_adam gb_adam_at_step(struct gb_adam adam, long step);
 
-// Where a weight-gradient kernel applies Adam in place of storing the gradient: the packed weights
-// and both moments, all in the layout of the gradient.
+// What a weight-gradient kernel updates instead of storing the gradient: the packed weights and both
+// moments, all in the layout of the gradient.
 struct gb_adam_target {
     const struct gb_adam *adam;
     float *weights, *moment1, *moment2;
@@ -27,14 +27,12 @@ struct gb_adam_target {
 
 // g = clamp(g); m = beta1*m + (1-beta1)*g; v = beta2*v + (1-beta2)*g*g;
 // w -= learning_rate * (m*correction1) / (sqrt(v*correction2) + epsilon), elementwise over `count`
-// floats. Overwrites w, m, v; g is read only. The bits of an element do not depend on where it
-// stands. The arrays need no alignment and do not overlap. 24 bytes read and written an element,
-// and 4 for g.
+// floats. Overwrites w, m and v; g is read only. An element's bits do not depend on its
+// position. The arrays need no alignment and must not overlap.
 typedef void (*gb_adam_fn)(const struct gb_exec *exec, const struct gb_adam *adam, size_t count,
                            const float *gradient, float *weights, float *moment1, float *moment2);
 
-// What a step needs an element: operations, and traffic of the weights and both moments, read and
-// written.
+// Per element: FLOPs, and the bytes of the weights and both moments, read and written.
 enum { GB_ADAM_FLOPS = 14, GB_ADAM_BYTES = 24 };
 
 // For kernels/registry.h.

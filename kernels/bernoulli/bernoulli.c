@@ -3,7 +3,7 @@
 
 #include "kernels/trace.h"
 
-// The normaliser takes both logarithms, and a function of their difference.
+// Normalising takes both logarithms, and a function of their difference.
 static struct gb_cost bernoulli_cost(const void *problem, enum gb_direction direction) {
     enum { DIFFERENCE = 2 * GB_SOFTPLUS_FLOPS + 3 };
     const struct gb_bernoulli_problem *p = problem;
@@ -13,6 +13,7 @@ static struct gb_cost bernoulli_cost(const void *problem, enum gb_direction dire
         [GB_FORWARD] = {{GB_SOFTPLUS_FLOPS + 2, DIFFERENCE + GB_SOFTPLUS_FLOPS + 1}, 2},
         [GB_BACKWARD] = {{GB_SIGMOID_FLOPS + 2, DIFFERENCE + 3 * GB_SIGMOID_FLOPS + 5}, 3},
         [GB_SAMPLE] = {{GB_SIGMOID_FLOPS, DIFFERENCE + GB_SIGMOID_FLOPS}, 3},
+        [GB_MEAN] = {{GB_SIGMOID_FLOPS, DIFFERENCE + GB_SIGMOID_FLOPS}, 2},
     };
     double floats = gb_image_floats(&p->image);
     return (struct gb_cost){needs[direction].flops[p->normalised] * floats,
@@ -21,18 +22,189 @@ static struct gb_cost bernoulli_cost(const void *problem, enum gb_direction dire
 
 static const char *const kinds[] = {"", "normalised", NULL};
 
+// ---- Operands ----
+
+enum { FORWARD_Y, FORWARD_LOGITS, FORWARD_LOG_LIKELIHOOD };
+static const struct gb_operand forward_operands[] = {
+    {"y", GB_IN, .fill = GB_FILL_MASK, .dims = gb_dims_image},
+    {"logits", GB_IN, .fill = GB_FILL_LOGITS, .dims = gb_dims_image},
+    {"log_likelihood", GB_SUM, .dims = gb_dims_samples},
+    {0},
+};
+
+enum { BACKWARD_Y, BACKWARD_LOGITS, BACKWARD_D_LOG_LIKELIHOOD, BACKWARD_D_LOGITS };
+static const struct gb_operand backward_operands[] = {
+    {"y", GB_IN, .fill = GB_FILL_MASK, .dims = gb_dims_image},
+    {"logits", GB_IN, .fill = GB_FILL_LOGITS, .dims = gb_dims_image},
+    {"d_log_likelihood", GB_IN, GB_ROW, .dims = gb_dims_samples},
+    {"d_logits", GB_OUT, .dims = gb_dims_image, .in_place_of = {"logits"}},
+    {0},
+};
+
+enum { SAMPLE_UNIFORM, SAMPLE_LOGITS, SAMPLE_Y };
+static const struct gb_operand sample_operands[] = {
+    {"uniform", GB_IN, .fill = GB_FILL_UNIFORM, .dims = gb_dims_image},
+    {"logits", GB_IN, .fill = GB_FILL_LOGITS, .dims = gb_dims_image},
+    {"y", GB_OUT, .dims = gb_dims_image, .in_place_of = {"uniform"}},
+    {0},
+};
+
+enum { MEAN_LOGITS, MEAN_MEAN };
+static const struct gb_operand mean_operands[] = {
+    {"logits", GB_IN, .fill = GB_FILL_LOGITS, .dims = gb_dims_image},
+    {"mean", GB_OUT, .dims = gb_dims_image, .in_place_of = {"logits"}},
+    {0},
+};
+
+// With the weights of the vessel task.
+static struct gb_bernoulli bernoulli_of(const struct gb_call *call) {
+    const struct gb_bernoulli_problem *p = call->problem;
+    return (struct gb_bernoulli){.weight_one = 0.9f, .weight_zero = 0.1f, p->normalised};
+}
+
+static void call_forward(const struct gb_call *call) {
+    const struct gb_bernoulli bernoulli = bernoulli_of(call);
+    call->backend->bernoulli_forward(call->exec, &bernoulli, gb_view(call, FORWARD_Y),
+                                     gb_view(call, FORWARD_LOGITS),
+                                     gb_doubles(call, FORWARD_LOG_LIKELIHOOD));
+}
+
+static void call_backward(const struct gb_call *call) {
+    const struct gb_bernoulli bernoulli = bernoulli_of(call);
+    call->backend->bernoulli_backward(
+        call->exec, &bernoulli, gb_view(call, BACKWARD_Y), gb_view(call, BACKWARD_LOGITS),
+        gb_floats(call, BACKWARD_D_LOG_LIKELIHOOD), gb_view(call, BACKWARD_D_LOGITS));
+}
+
+static void call_sample(const struct gb_call *call) {
+    const struct gb_bernoulli bernoulli = bernoulli_of(call);
+    call->backend->bernoulli_sample(call->exec, &bernoulli, gb_view(call, SAMPLE_UNIFORM),
+                                    gb_view(call, SAMPLE_LOGITS), gb_view(call, SAMPLE_Y));
+}
+
+static void call_mean(const struct gb_call *call) {
+    const struct gb_bernoulli bernoulli = bernoulli_of(call);
+    call->backend->bernoulli_mean(call->exec, &bernoulli, gb_view(call, MEAN_LOGITS),
+                                  gb_view(call, MEAN_MEAN));
+}
+
+static size_t forward_scratch(const struct gb_call *call) {
+    return gb_bernoulli_scratch_bytes(&call->operand[FORWARD_Y]);
+}
+
+// ---- Definition ----
+
+static double log_likelihood_of(const struct gb_bernoulli *b, bool one, double logit) {
+    const double log_one = -b->weight_one * log1p(exp(-logit));
+    const double log_zero = -b->weight_zero * log1p(exp(logit));
+    const double numerator = one ? log_one : log_zero;
+    return b->normalised ? numerator - log(exp(log_one) + exp(log_zero)) : numerator;
+}
+
+// Twelve roundings in a term, and one for each term of a row's float sum.
+static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
+    (void)operand;
+    const struct gb_image_problem *p = call->problem;
+    const struct gb_bernoulli b = bernoulli_of(call);
+    double sum = 0, magnitude = 0, elements = (double)p->h * p->w * p->c;
+    for (int y = 0; y < p->h; y++)
+        for (int x = 0; x < p->w; x++)
+            for (int c = 0; c < p->c; c++) {
+                const int element[] = {at[3], y, x, c};
+                const double logit = gb_value(call, FORWARD_LOGITS, element);
+                const double value =
+                    log_likelihood_of(&b, gb_value(call, FORWARD_Y, element) == 1, logit);
+                sum += value;
+                magnitude += fabs(value) + fabs(logit);
+            }
+    double roundings = 12 + (double)p->w * p->c;
+    return (struct gb_expected){sum, roundings * GB_ROUNDING * (magnitude + elements), elements};
+}
+
+// If normalised, L_one = log sigmoid(a) and L_zero = log sigmoid(-a), where a(logit) is the
+// difference of the numerators.
+static struct gb_expected define_backward(const struct gb_call *call, int operand,
+                                          const int at[4]) {
+    (void)operand;
+    const struct gb_bernoulli b = bernoulli_of(call);
+    const bool one = gb_value(call, BACKWARD_Y, at) == 1;
+    const double logit = gb_value(call, BACKWARD_LOGITS, at);
+    const double slope_one = b.weight_one / (1 + exp(logit));
+    const double slope_zero = b.weight_zero / (1 + exp(-logit));
+    double slope = one ? slope_one : -slope_zero;
+    if (b.normalised) {
+        const double other = exp(log_likelihood_of(&b, !one, logit));
+        slope = (one ? 1 : -1) * (slope_one + slope_zero) * other;
+    }
+    const double value = gb_floats(call, BACKWARD_D_LOG_LIKELIHOOD)[at[0]] * slope;
+    return gb_within(value, 16 * GB_ROUNDING * (1 + fabs(logit)) * fabs(value));
+}
+
+static struct gb_expected mean_at(const struct gb_call *call, int logits, const int at[4]) {
+    const struct gb_bernoulli b = bernoulli_of(call);
+    const double logit = gb_value(call, logits, at);
+    const double mean =
+        b.normalised ? exp(log_likelihood_of(&b, true, logit)) : 1 / (1 + exp(-logit));
+    return gb_within(mean, 16 * GB_ROUNDING * (1 + fabs(log(mean))) * mean);
+}
+
+static struct gb_expected define_mean(const struct gb_call *call, int operand, const int at[4]) {
+    (void)operand;
+    return mean_at(call, MEAN_LOGITS, at);
+}
+
+// Either result is right where the uniform number is within the error of the mean.
+static struct gb_expected define_sample(const struct gb_call *call, int operand, const int at[4]) {
+    (void)operand;
+    const struct gb_expected mean = mean_at(call, SAMPLE_LOGITS, at);
+    const double uniform = gb_value(call, SAMPLE_UNIFORM, at);
+    return gb_within(uniform < mean.value, fabs(uniform - mean.value) <= mean.bound);
+}
+
+// ----
+
+static const char *const edges[] = {GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("normalised"), NULL};
+
+static const char *const gradients[] = {"n2h3w4c2", "n2h3w4c2normalised", NULL};
+
 const struct gb_operation gb_bernoulli_operation = {
     .name = "bernoulli",
     .what = "Bernoulli",
-    .kernels = {[GB_FORWARD] = {.entry = "bernoulli_forward"},
-                [GB_SAMPLE] = {.entry = "bernoulli_sample"},
-                [GB_BACKWARD] = {.entry = "bernoulli_backward"}},
+    .kernels =
+        {
+            [GB_FORWARD] = {.entry = "bernoulli_forward",
+                            .operands = forward_operands,
+                            .call = call_forward,
+                            .scratch = forward_scratch,
+                            .definition = define_forward,
+                            .traffic = GB_TRAFFIC_READ},
+            [GB_SAMPLE] = {.entry = "bernoulli_sample",
+                           .operands = sample_operands,
+                           .call = call_sample,
+                           .definition = define_sample,
+                           .traffic = GB_TRAFFIC_TRIAD,
+                           .reference_bits = true},
+            [GB_MEAN] = {.entry = "bernoulli_mean",
+                         .operands = mean_operands,
+                         .call = call_mean,
+                         .definition = define_mean,
+                         .traffic = GB_TRAFFIC_TRIAD,
+                         .reference_bits = true},
+            [GB_BACKWARD] = {.entry = "bernoulli_backward",
+                             .operands = backward_operands,
+                             .call = call_backward,
+                             .definition = define_backward,
+                             .traffic = GB_TRAFFIC_TRIAD,
+                             .reference_bits = true},
+        },
     .problem_bytes = sizeof(struct gb_bernoulli_problem),
     .sizes = gb_image_problem_sizes,
     .words = kinds,
     .word = offsetof(struct gb_bernoulli_problem, normalised),
     .check = gb_image_check,
     .cost = bernoulli_cost,
+    .edges = edges,
+    .gradients = gradients,
 };
 
 GB_TRACED(bernoulli_forward, bernoulli, GB_FORWARD,
@@ -52,8 +224,8 @@ GB_TRACED(bernoulli_sample, bernoulli, GB_SAMPLE,
            const struct gb_tensor *uniform, const struct gb_tensor *logits,
            const struct gb_tensor *y),
           (exec, bernoulli, uniform, logits, y))
-// For predictions.
-GB_UNTRACED(bernoulli_mean,
-            (const struct gb_exec *exec, const struct gb_bernoulli *bernoulli,
-             const struct gb_tensor *logits, const struct gb_tensor *mean),
-            (exec, bernoulli, logits, mean))
+GB_TRACED(bernoulli_mean, bernoulli, GB_MEAN,
+          ((struct gb_bernoulli_problem){gb_image_of(logits), bernoulli->normalised}),
+          (const struct gb_exec *exec, const struct gb_bernoulli *bernoulli,
+           const struct gb_tensor *logits, const struct gb_tensor *mean),
+          (exec, bernoulli, logits, mean))

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Weighted Bernoulli likelihood of binary masks (CNF, Eq. 9), with p = sigmoid(logit) for a one:
 //   log L = weight_one * log p  where y is 1,  weight_zero * log(1 - p)  where it is 0,
-// which is what is trained (weighted cross-entropy; weights of 1 and 1: the plain one), or with the
-// normaliser, log(p^weight_one + (1 - p)^weight_zero), taken off: the log-probability of y under a
-// Bernoulli distribution whose own logit is weight_one * log p - weight_zero * log(1 - p).
+// which is the training loss (weighted cross-entropy; with weights of 1, cross-entropy). If
+// `normalised`, log(p^weight_one + (1 - p)^weight_zero) is subtracted: the result is the
+// log-probability of y under a Bernoulli distribution with the logit
+// weight_one * log p - weight_zero * log(1 - p).
 #ifndef GB_BERNOULLI_H
 #define GB_BERNOULLI_H
 
@@ -17,7 +18,7 @@ struct gb_bernoulli {
 };
 
 // y and logits: n x h x w x c, any strides; y holds 0 and 1. Adds to log_likelihood[n] (natural
-// logarithms); sums in the shape of gb_coupling_forward_fn. Scratch:
+// logarithms); rows are summed as in gb_coupling_forward_fn. Scratch:
 // gb_bernoulli_scratch_bytes(y).
 typedef void (*gb_bernoulli_forward_fn)(const struct gb_exec *exec,
                                         const struct gb_bernoulli *bernoulli,
@@ -29,24 +30,24 @@ typedef void (*gb_bernoulli_backward_fn)(const struct gb_exec *exec,
                                          const struct gb_tensor *y, const struct gb_tensor *logits,
                                          const float *d_log_likelihood,
                                          const struct gb_tensor *d_logits);
-// The probability of a one: p, or with the normaliser that of the distribution above. The output
-// may be the same view as logits.
+// The probability of a one: p, or if normalised that of the distribution above. The output may be
+// the same view as logits.
 typedef void (*gb_bernoulli_mean_fn)(const struct gb_exec *exec,
                                      const struct gb_bernoulli *bernoulli,
                                      const struct gb_tensor *logits, const struct gb_tensor *mean);
-// 1 where a uniform number of [0, 1) lies below the mean, else 0. y may be the same view as
+// 1 where a uniform number of [0, 1) is below the mean, else 0. y may be the same view as
 // uniform.
 typedef void (*gb_bernoulli_sample_fn)(const struct gb_exec *exec,
                                        const struct gb_bernoulli *bernoulli,
                                        const struct gb_tensor *uniform,
                                        const struct gb_tensor *logits, const struct gb_tensor *y);
 
-// One partial sum for each image row.
+// One partial sum per image row.
 static inline size_t gb_bernoulli_scratch_bytes(const struct gb_tensor *y) {
     return (size_t)y->n * (size_t)y->h * sizeof(float);
 }
 
-// The shape of y, and whether the normaliser is taken off; text "n2h64w64c1",
+// The shape of y, and whether the likelihood is normalised; text "n2h64w64c1",
 // "n2h64w64c1normalised".
 struct gb_bernoulli_problem {
     struct gb_image_problem image;

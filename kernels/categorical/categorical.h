@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Likelihood of labels by softmax: with p = exp(logits) / sum(exp(logits)) over a pixel's channels,
-// one for each class,
+// Softmax likelihood of labels: with p = exp(logits) / sum(exp(logits)) over a pixel's channels, one
+// per class,
 //   log L = sum over channels of y * log p,
-// cross entropy with the sign of a likelihood. y is one-hot, or any weights of the classes; a pixel
-// of zeros does not count.
+// which is minus the cross-entropy. y is one-hot, or any non-negative weights of the classes; a pixel
+// of zeros is ignored.
 #ifndef GB_CATEGORICAL_H
 #define GB_CATEGORICAL_H
 
@@ -14,7 +14,7 @@
 enum { GB_MOST_CLASSES = 64 };
 
 // y and logits: n x h x w x c, any strides, c from 1 to GB_MOST_CLASSES. Adds to log_likelihood[n]
-// (natural logarithms); sums in the shape of gb_coupling_forward_fn. Error of an element: y * (8 +
+// (natural logarithms); rows are summed as in gb_coupling_forward_fn. Error of an element: y * (8 +
 // c) * 2^-24 * (1 + the largest difference of its pixel's logits). Scratch:
 // gb_categorical_scratch_bytes(y).
 typedef void (*gb_categorical_forward_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
@@ -28,7 +28,7 @@ typedef void (*gb_categorical_backward_fn)(const struct gb_exec *exec, const str
 typedef void (*gb_categorical_mean_fn)(const struct gb_exec *exec, const struct gb_tensor *logits,
                                        const struct gb_tensor *mean);
 
-// One partial sum for each image row.
+// One partial sum per image row.
 static inline size_t gb_categorical_scratch_bytes(const struct gb_tensor *y) {
     return (size_t)y->n * (size_t)y->h * sizeof(float);
 }

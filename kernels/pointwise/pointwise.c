@@ -9,10 +9,37 @@ static struct gb_cost add_cost(const void *problem, enum gb_direction direction)
     return (struct gb_cost){floats, sizeof(float) * 3 * floats};
 }
 
+enum { ADD_X, ADD_Y };
+static const struct gb_operand add_operands[] = {
+    {"x", GB_IN, .dims = gb_dims_image},
+    {"y", GB_IN_OUT, .dims = gb_dims_image},
+    {0},
+};
+
+static void call_add(const struct gb_call *call) {
+    call->backend->add(call->exec, gb_view(call, ADD_X), gb_view(call, ADD_Y));
+}
+
+// Rounded once, so exact in float.
+static struct gb_expected define_add(const struct gb_call *call, int operand, const int at[4]) {
+    (void)operand;
+    const float x = (float)gb_value(call, ADD_X, at), y = (float)gb_value(call, ADD_Y, at);
+    return gb_within(y + x, 0);
+}
+
+static const char *const image_edges[] = {GB_IMAGE_EDGES(""), NULL};
+
 const struct gb_operation gb_add_operation = {
     .name = "add",
     .what = "addition",
-    .kernels = {[GB_FORWARD] = {.entry = "add"}},
+    .kernels = {[GB_FORWARD] = {.entry = "add",
+                                .operands = add_operands,
+                                .call = call_add,
+                                .definition = define_add,
+                                .traffic = GB_TRAFFIC_UPDATE,
+                                .reference_bits = true,
+                                .extremes = true}},
+    .edges = image_edges,
     .problem_bytes = sizeof(struct gb_image_problem),
     .sizes = gb_image_problem_sizes,
     .check = gb_image_check,
@@ -29,10 +56,49 @@ static struct gb_cost add_scaled_cost(const void *problem, enum gb_direction dir
 
 static const char *const terms[] = {"", "alone", NULL};
 
+static struct gb_dims dims_x(const struct gb_call *call) {
+    const struct gb_add_scaled_problem *p = call->problem;
+    return p->alone ? (struct gb_dims){0} : gb_dims_image(call);
+}
+
+enum { SCALED_X, SCALED_R, SCALED_Y };
+static const struct gb_operand add_scaled_operands[] = {
+    {"x", GB_IN, .dims = dims_x},
+    {"r", GB_IN, .dims = gb_dims_image},
+    {"y", GB_OUT, .dims = gb_dims_image, .in_place_of = {"x", "r"}},
+    {0},
+};
+
+static const float rrdb_factor = 0.2f;
+
+static void call_add_scaled(const struct gb_call *call) {
+    call->backend->add_scaled(call->exec, gb_view(call, SCALED_X), rrdb_factor,
+                              gb_view(call, SCALED_R), gb_view(call, SCALED_Y));
+}
+
+// Rounded once, so exact in float.
+static struct gb_expected define_add_scaled(const struct gb_call *call, int operand,
+                                            const int at[4]) {
+    (void)operand;
+    const struct gb_add_scaled_problem *p = call->problem;
+    const float r = (float)gb_value(call, SCALED_R, at);
+    return gb_within(
+        p->alone ? rrdb_factor * r : fmaf(rrdb_factor, r, (float)gb_value(call, SCALED_X, at)), 0);
+}
+
+static const char *const add_scaled_edges[] = {GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("alone"), NULL};
+
 const struct gb_operation gb_add_scaled_operation = {
     .name = "add_scaled",
     .what = "scaled addition",
-    .kernels = {[GB_FORWARD] = {.entry = "add_scaled"}},
+    .kernels = {[GB_FORWARD] = {.entry = "add_scaled",
+                                .operands = add_scaled_operands,
+                                .call = call_add_scaled,
+                                .definition = define_add_scaled,
+                                .traffic = GB_TRAFFIC_TRIAD,
+                                .reference_bits = true,
+                                .extremes = true}},
+    .edges = add_scaled_edges,
     .problem_bytes = sizeof(struct gb_add_scaled_problem),
     .sizes = gb_image_problem_sizes,
     .words = terms,
@@ -47,10 +113,41 @@ static struct gb_cost exp_cost(const void *problem, enum gb_direction direction)
     return (struct gb_cost){(1 + GB_EXP_FLOPS) * count, 2 * sizeof(float) * count};
 }
 
+enum { EXP_IN, EXP_OUT };
+static const struct gb_operand exp_operands[] = {
+    {"in", GB_IN, GB_ROW, GB_FILL_SMALL, .dims = gb_dims_array},
+    {"out", GB_OUT, GB_ROW, .dims = gb_dims_array, .in_place_of = {"in"}},
+    {0},
+};
+
+static const float exp_factor = 3; // of Glow's zero-initialised convolution
+
+static void call_exp(const struct gb_call *call) {
+    const struct gb_array_problem *p = call->problem;
+    call->backend->exp(call->exec, (size_t)p->count, exp_factor, gb_floats(call, EXP_IN),
+                       gb_floats(call, EXP_OUT));
+}
+
+// Two units in the last place, each at most 2^-23 of a normal number.
+static struct gb_expected define_exp(const struct gb_call *call, int operand, const int at[4]) {
+    (void)operand;
+    const double value = exp((double)(exp_factor * (float)gb_value(call, EXP_IN, at)));
+    return gb_within(value, 2 * 0x1p-23 * value);
+}
+
+static const char *const exp_edges[] = {"e1",  "e7",  "e8",    "e9",     "e15", "e16",
+                                        "e17", "e33", "e1100", "e40000", NULL};
+
 const struct gb_operation gb_exp_operation = {
     .name = "exp",
     .what = "exponential",
-    .kernels = {[GB_FORWARD] = {.entry = "exp"}},
+    .kernels = {[GB_FORWARD] = {.entry = "exp",
+                                .operands = exp_operands,
+                                .call = call_exp,
+                                .definition = define_exp,
+                                .traffic = GB_TRAFFIC_TRIAD,
+                                .reference_bits = true}},
+    .edges = exp_edges,
     .problem_bytes = sizeof(struct gb_array_problem),
     .sizes = gb_array_problem_sizes,
     .cost = exp_cost,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The elementwise operations that stand alone.
+// Elementwise operations that are not fused into another kernel.
 #ifndef GB_POINTWISE_H
 #define GB_POINTWISE_H
 
@@ -11,7 +11,7 @@
 typedef void (*gb_add_fn)(const struct gb_exec *exec, const struct gb_tensor *x,
                           const struct gb_tensor *y);
 
-// y = x + factor * r, rounded once, as RRDBs scale their residuals; views of one shape, any
+// y = x + factor * r, rounded once: the scaled residuals of an RRDB. Views of one shape, any
 // strides, y may be the same view as x or r. x NULL: y = factor * r, the gradient of r.
 typedef void (*gb_add_scaled_fn)(const struct gb_exec *exec, const struct gb_tensor *x,
                                  float factor, const struct gb_tensor *r,

@@ -38,6 +38,39 @@ float gb_random_normal(const struct gb_random_key *key, uint32_t element) {
     return element % 2 ? odd[0] : even[0];
 }
 
+static const struct gb_operand operands[] = {{"out", GB_OUT, GB_ROW, .dims = gb_dims_array}, {0}};
+
+static struct gb_random_key key_of(const struct gb_call *call) {
+    return (struct gb_random_key){.seed = call->seed, .purpose = GB_RANDOM_TEST};
+}
+
+static void call_uniform(const struct gb_call *call) {
+    const struct gb_array_problem *p = call->problem;
+    const struct gb_random_key key = key_of(call);
+    call->backend->random_uniform(call->exec, &key, 0, (size_t)p->count, 0, 1, gb_floats(call, 0));
+}
+
+static void call_normal(const struct gb_call *call) {
+    const struct gb_array_problem *p = call->problem;
+    const struct gb_random_key key = key_of(call);
+    call->backend->random_normal(call->exec, &key, 0, (size_t)p->count, 1, gb_floats(call, 0));
+}
+
+static struct gb_expected define_uniform(const struct gb_call *call, int operand, const int at[4]) {
+    (void)operand;
+    const struct gb_random_key key = key_of(call);
+    return gb_within(gb_random_uniform(&key, (uint32_t)at[3]), 0);
+}
+
+static struct gb_expected define_normal(const struct gb_call *call, int operand, const int at[4]) {
+    (void)operand;
+    const struct gb_random_key key = key_of(call);
+    return gb_within(gb_random_normal(&key, (uint32_t)at[3]), 0);
+}
+
+static const char *const edges[] = {"e1",  "e3",  "e4",  "e5",   "e31",    "e32", "e33",
+                                    "e63", "e64", "e65", "e257", "e40001", NULL};
+
 static struct gb_cost random_uniform_cost(const void *problem, enum gb_direction direction) {
     (void)direction;
     double count = ((const struct gb_array_problem *)problem)->count;
@@ -47,14 +80,19 @@ static struct gb_cost random_uniform_cost(const void *problem, enum gb_direction
 const struct gb_operation gb_random_uniform_operation = {
     .name = "random_uniform",
     .what = "uniform numbers",
-    .kernels = {[GB_FORWARD] = {.entry = "random_uniform"}},
+    .kernels = {[GB_FORWARD] = {.entry = "random_uniform",
+                                .operands = operands,
+                                .call = call_uniform,
+                                .definition = define_uniform,
+                                .traffic = GB_TRAFFIC_TRIAD}},
+    .edges = edges,
     .problem_bytes = sizeof(struct gb_array_problem),
     .sizes = gb_array_problem_sizes,
     .cost = random_uniform_cost,
 };
 
 // Half of a pair: two uniform numbers (3 operations), a radius (logarithm, product, root), an
-// angle, two products and as many by the deviation.
+// angle, two products and two by the deviation.
 static struct gb_cost random_normal_cost(const void *problem, enum gb_direction direction) {
     (void)direction;
     double count = ((const struct gb_array_problem *)problem)->count;
@@ -65,7 +103,12 @@ static struct gb_cost random_normal_cost(const void *problem, enum gb_direction 
 const struct gb_operation gb_random_normal_operation = {
     .name = "random_normal",
     .what = "normal numbers",
-    .kernels = {[GB_FORWARD] = {.entry = "random_normal"}},
+    .kernels = {[GB_FORWARD] = {.entry = "random_normal",
+                                .operands = operands,
+                                .call = call_normal,
+                                .definition = define_normal,
+                                .traffic = GB_TRAFFIC_TRIAD}},
+    .edges = edges,
     .problem_bytes = sizeof(struct gb_array_problem),
     .sizes = gb_array_problem_sizes,
     .cost = random_normal_cost,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011). A number is a function of
-// (seed, purpose, step, sample, element) and of nothing else, so that neither the number of threads
-// nor a resumed run changes it. Counter words: element / 4, sample, step, purpose; key: seed.
+// (seed, purpose, step, sample, element) only, so it depends neither on the thread count nor on
+// whether a run was resumed. Counter words: element / 4, sample, step, purpose; key: seed.
 #ifndef GB_RANDOM_H
 #define GB_RANDOM_H
 
@@ -16,12 +16,12 @@ enum gb_purpose {
     GB_RANDOM_SHUFFLE = 2,    // order of the training set; step = epoch
     GB_RANDOM_X_NOISE = 3,    // U(0, 1/256) on input images
     GB_RANDOM_DEQUANTISE = 4, // dequantisation noise on targets
-    GB_RANDOM_LATENT = 5,     // latents of samples; step = place of the prior in the model
+    GB_RANDOM_LATENT = 5,     // latents of samples; step = index of the prior in the model
     GB_RANDOM_SPLIT = 6,      // seeded train/test split
     GB_RANDOM_SYNTHETIC = 7,  // procedural data; sample = index of the image
     GB_RANDOM_AUGMENT = 8,
     GB_RANDOM_PAIRS = 9,       // order of two builds in a pair of launches; element = pair
-    GB_RANDOM_CORRUPTION = 10, // what a task spoils its inputs with
+    GB_RANDOM_CORRUPTION = 10, // corruption of a task's inputs
     GB_RANDOM_TEST = 99,
 };
 
@@ -39,10 +39,10 @@ float gb_random_uniform(const struct gb_random_key *key, uint32_t element);
 float gb_random_normal(const struct gb_random_key *key, uint32_t element);
 
 // Elements first .. first+count-1 of the key's stream: uniform in [low, high), as low + u*(high -
-// low) rounded once, so that `high` itself occurs where the range is narrow beside its ends; or
+// low) rounded once, so that `high` itself occurs where high - low is small compared with low; or
 // mean 0, variance 1 by Box-Muller (elements 2i and 2i+1 are one pair: radius times cosine, and
 // times sine), times `deviation`. Element numbers wrap at 2^32: element 0 follows 2^32 - 1. The
-// scalar functions and every instruction set give the same bits.
+// scalar functions and all instruction sets are bitwise identical.
 typedef void (*gb_random_uniform_fn)(const struct gb_exec *exec, const struct gb_random_key *key,
                                      uint32_t first, size_t count, float low, float high,
                                      float *out);
