@@ -35,8 +35,8 @@ typedef void (*gb_actnorm_backward_fn)(const struct gb_exec *exec, const struct 
 double gb_actnorm_log_det(int h, int w, int c, const float *log_scale);
 
 // The parameters that take c channels of these moments (kernels/moments/moments.h) to mean 0 and
-// variance 1, for a start from data: log_scale = -log(sqrt(variance) + 1e-6), bias = -mean. The
-// summand keeps the scale finite where a channel is constant.
+// variance 1, to initialise from data: log_scale = -log(sqrt(variance) + 1e-6), bias = -mean. The
+// 1e-6 keeps the scale finite where a channel is constant.
 void gb_actnorm_start(int c, const float *mean, const float *variance, float *log_scale,
                       float *bias);
 

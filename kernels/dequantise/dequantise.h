@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Dequantisation of binary masks with half-infinite noise (CNF, Section 3.2):
 //   v = 0.5 + sign(y - 0.5) * softplus(u),
-// so that v > 0.5 says the mask again. (Where softplus(u) is below 2^-25, u < -17.3, v is 0.5
-// itself.)
+// so that v > 0.5 is the mask. (Where softplus(u) is below 2^-25, u < -17.3, v rounds to 0.5.)
 #ifndef GB_DEQUANTISE_H
 #define GB_DEQUANTISE_H
 
@@ -16,7 +15,7 @@
 typedef void (*gb_dequantise_forward_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
                                          const struct gb_tensor *u, const struct gb_tensor *v,
                                          double *log_det);
-// v lies on the mask's side of 0.5.
+// v must be on the mask's side of 0.5. u may be the same view as v.
 typedef void (*gb_dequantise_inverse_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
                                          const struct gb_tensor *v, const struct gb_tensor *u);
 // From the input u, dv and d_log_det[n]: du = sign(y - 0.5) * dv * sigmoid(u) +

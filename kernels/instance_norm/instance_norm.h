@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Instance normalisation with an activation fused behind it, and its use as an invertible layer:
+// Instance normalisation followed by a fused activation, and its use as an invertible layer:
 //   y = act((v - mean) / sqrt(variance + GB_NORM_EPSILON))
 // per channel. Training takes an image's own moments (gb_moments_fn with a stride). The map is then
 // shift-invariant: it has no inverse and no density, but the layer's log-determinant is counted as
