@@ -42,10 +42,8 @@ static enum gb_status parse(struct given *given, int count, const char **words) 
 
 GB_TEST(values_are_stored) {
     struct given given;
-    assert_int_equal(PARSE(&given, "--seed=9223372036854775807", "horses", "--iters", "-5", "a",
-                           "--lr=1e-3", "--resume", "--init", "published", "--data=x=y", "--",
-                           "--b"),
-                     GB_OK);
+    assert_ok(PARSE(&given, "--seed=9223372036854775807", "horses", "--iters", "-5", "a",
+                    "--lr=1e-3", "--resume", "--init", "published", "--data=x=y", "--", "--b"));
     assert_string_equal(given.task, "horses");
     assert_string_equal(given.data, "x=y");
     assert_string_equal(given.init, "published");
@@ -61,7 +59,7 @@ GB_TEST(values_are_stored) {
 
 GB_TEST(what_is_not_given_keeps_its_default) {
     struct given given;
-    assert_int_equal(PARSE(&given, "horses", "a"), GB_OK);
+    assert_ok(PARSE(&given, "horses", "a"));
     assert_null(given.data);
     assert_string_equal(given.init, defaults.init);
     assert_int_equal(given.iterations, defaults.iterations);
@@ -72,7 +70,7 @@ GB_TEST(what_is_not_given_keeps_its_default) {
 
 GB_TEST(the_last_of_a_repeated_option_counts) {
     struct given given;
-    assert_int_equal(PARSE(&given, "horses", "a", "--iters=1", "--iters=2"), GB_OK);
+    assert_ok(PARSE(&given, "horses", "a", "--iters=1", "--iters=2"));
     assert_int_equal(given.iterations, 2);
 }
 

@@ -10,30 +10,23 @@
 
 #include "flows/files/safetensors.h"
 #include "kernels/random/random.h"
+#include "tests/support/fixture.h"
 #include "tests/support/test.h"
 
-static char directory[] = "/tmp/gb_safetensors_XXXXXX";
-static char path[128];
+static const char name[] = "file.safetensors";
+static char path[4096];
 
-static int make_folder(void **state) {
-    (void)state;
-    if (!mkdtemp(directory))
-        return -1;
-    snprintf(path, sizeof path, "%s/file.safetensors", directory);
-    return 0;
+static int setup(void **state) {
+    const int failed = gb_fixture_setup(state);
+    snprintf(path, sizeof path, "%s", gb_fixture_path(name));
+    return failed;
 }
 
-static int remove_folder(void **state) {
-    (void)state;
+// Fails where another file was left behind.
+static int teardown(void **state) {
     unlink(path);
-    return rmdir(directory); // fails where something else was left behind
-}
-
-static void write_bytes(const void *bytes, size_t count) {
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, count, file), count);
-    assert_int_equal(fclose(file), 0);
+    const int left = gb_fixture_entries("");
+    return gb_fixture_teardown(state) || left;
 }
 
 // A file with this header and `data` zero bytes behind it.
@@ -43,20 +36,8 @@ static void write_header(const char *header, size_t data) {
     char *bytes = calloc(1, count);
     memcpy(bytes, &length, sizeof length);
     memcpy(bytes + sizeof length, header, (size_t)length);
-    write_bytes(bytes, count);
+    gb_fixture_file(name, bytes, count);
     free(bytes);
-}
-
-static char *read_bytes(size_t *count) {
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    fseek(file, 0, SEEK_END);
-    *count = (size_t)ftell(file);
-    rewind(file);
-    char *bytes = malloc(*count);
-    assert_int_equal(fread(bytes, 1, *count, file), *count);
-    fclose(file);
-    return bytes;
 }
 
 static void assert_refused(const char *why) {
@@ -90,9 +71,9 @@ static enum gb_status write_sample(const char *where) {
 }
 
 GB_TEST(what_is_written_is_read) {
-    assert_int_equal(write_sample(path), GB_OK);
+    assert_ok(write_sample(path));
     struct gb_safetensors file;
-    assert_int_equal(gb_safetensors_open(&file, path), GB_OK);
+    assert_ok(gb_safetensors_open(&file, path));
     assert_int_equal(file.count, SAMPLE_ENTRIES);
     for (size_t i = 1; i < file.count; i++)
         assert_true(strcmp(file.list[i - 1].name, file.list[i].name) < 0);
@@ -119,10 +100,10 @@ GB_TEST(what_is_written_is_read) {
 
 GB_TEST(the_same_content_gives_the_same_bytes) {
     size_t first_count, second_count;
-    assert_int_equal(write_sample(path), GB_OK);
-    char *first = read_bytes(&first_count);
-    assert_int_equal(write_sample(path), GB_OK);
-    char *second = read_bytes(&second_count);
+    assert_ok(write_sample(path));
+    char *first = gb_fixture_bytes(name, &first_count);
+    assert_ok(write_sample(path));
+    char *second = gb_fixture_bytes(name, &second_count);
     assert_int_equal(first_count, second_count);
     assert_memory_equal(first, second, first_count);
     free(first);
@@ -141,9 +122,9 @@ GB_TEST(other_types_are_rounded_to_float) {
     memcpy(content.header, header, sizeof content.header);
     memcpy(content.data, (const int64_t[]){-3, 1 << 20}, 16);
     memcpy(content.data + 16, &(const double){0.1}, 8);
-    write_bytes(&content, sizeof content);
+    gb_fixture_file(name, &content, sizeof content);
     struct gb_safetensors file;
-    assert_int_equal(gb_safetensors_open(&file, path), GB_OK);
+    assert_ok(gb_safetensors_open(&file, path));
     float values[2];
     gb_stored_floats(gb_safetensors_find(&file, "i"), values);
     assert_true(values[0] == -3 && values[1] == 1 << 20);
@@ -156,7 +137,7 @@ GB_TEST(other_types_are_rounded_to_float) {
 GB_TEST(no_tensors_are_a_file_too) {
     struct gb_safetensors file;
     write_header("{}", 0);
-    assert_int_equal(gb_safetensors_open(&file, path), GB_OK);
+    assert_ok(gb_safetensors_open(&file, path));
     assert_int_equal(file.count, 0);
     assert_null(gb_safetensors_find(&file, ""));
     gb_safetensors_close(&file);
@@ -220,33 +201,33 @@ GB_TEST(broken_headers_are_refused) {
 }
 
 GB_TEST(foreign_files_are_refused) {
-    write_bytes("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16);
+    gb_fixture_file(name, "\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16);
     assert_refused("is not a safetensors file: a header of");
-    write_bytes("", 0);
+    gb_fixture_file(name, "", 0);
     assert_refused("only 0 bytes");
-    write_bytes("1234567", 7);
+    gb_fixture_file(name, "1234567", 7);
     assert_refused("only 7 bytes");
     const uint64_t longest = UINT64_MAX, long_enough = 100000000;
-    write_bytes(&longest, sizeof longest);
+    gb_fixture_file(name, &longest, sizeof longest);
     assert_refused("is not a safetensors file: a header of");
-    write_bytes(&long_enough, sizeof long_enough);
+    gb_fixture_file(name, &long_enough, sizeof long_enough);
     assert_refused("is truncated");
 
     struct gb_safetensors file;
-    assert_int_equal(gb_safetensors_open(&file, directory), GB_BAD_INPUT);
-    assert_non_null(strstr(gb_error_message(), "not a regular file"));
+    assert_error(gb_safetensors_open(&file, gb_fixture_path("")), GB_BAD_INPUT,
+                 "not a regular file");
     assert_int_equal(gb_safetensors_open(&file, "/dev/null"), GB_BAD_INPUT);
-    assert_int_equal(gb_safetensors_open(&file, "/nowhere/file"), GB_IO_ERROR);
-    assert_non_null(strstr(gb_error_message(), "/nowhere/file: No such file"));
+    assert_error(gb_safetensors_open(&file, "/nowhere/file"), GB_IO_ERROR,
+                 "/nowhere/file: No such file");
 }
 
 // No prefix of a good file is one.
 GB_TEST(truncation_is_noticed_everywhere) {
-    assert_int_equal(write_sample(path), GB_OK);
+    assert_ok(write_sample(path));
     size_t count;
-    char *bytes = read_bytes(&count);
+    char *bytes = gb_fixture_bytes(name, &count);
     for (size_t kept = 0; kept < count; kept++) {
-        write_bytes(bytes, kept);
+        gb_fixture_file(name, bytes, kept);
         assert_refused("");
     }
     free(bytes);
@@ -254,9 +235,9 @@ GB_TEST(truncation_is_noticed_everywhere) {
 
 // Whatever stands in the header, the reader returns; what it accepts lies inside the file.
 GB_TEST(flipped_bytes_never_crash_the_reader) {
-    assert_int_equal(write_sample(path), GB_OK);
+    assert_ok(write_sample(path));
     size_t count;
-    char *good = read_bytes(&count), *bytes = malloc(count);
+    char *good = gb_fixture_bytes(name, &count), *bytes = malloc(count);
     uint64_t length;
     memcpy(&length, good, sizeof length);
     int accepted = 0;
@@ -271,7 +252,7 @@ GB_TEST(flipped_bytes_never_crash_the_reader) {
             char byte = words[1] % 2 ? "0123456789[]{}\",:\\"[words[2] % 18] : (char)words[2];
             bytes[words[0] % (sizeof length + length)] = byte;
         }
-        write_bytes(bytes, count);
+        gb_fixture_file(name, bytes, count);
         struct gb_safetensors file;
         if (gb_safetensors_open(&file, path) != GB_OK)
             continue;
@@ -289,12 +270,10 @@ GB_TEST(flipped_bytes_never_crash_the_reader) {
 }
 
 GB_TEST(a_failed_write_leaves_nothing) {
-    char below_a_file[160];
-    write_bytes("old", 3);
-    snprintf(below_a_file, sizeof below_a_file, "%s/x.safetensors", path);
-    assert_int_equal(write_sample(below_a_file), GB_IO_ERROR);
-    assert_non_null(strstr(gb_error_message(), below_a_file));
-    assert_int_equal(write_sample(directory), GB_BAD_INPUT);
+    gb_fixture_file(name, "old", 3);
+    const char *below_a_file = gb_fixture_name("%s/x.safetensors", path);
+    assert_error(write_sample(below_a_file), GB_IO_ERROR, below_a_file);
+    assert_int_equal(write_sample(gb_fixture_path("")), GB_BAD_INPUT);
 
     // A limit on the file's size stands for a full disk.
     struct rlimit limit, small;
@@ -306,20 +285,18 @@ GB_TEST(a_failed_write_leaves_nothing) {
     enum gb_status status = write_sample(path);
     setrlimit(RLIMIT_FSIZE, &limit);
     signal(SIGXFSZ, handler);
-    assert_int_equal(status, GB_IO_ERROR);
-    assert_non_null(strstr(gb_error_message(), path));
+    assert_error(status, GB_IO_ERROR, path);
     size_t count;
-    char *bytes = read_bytes(&count);
+    char *bytes = gb_fixture_bytes(name, &count);
     assert_int_equal(count, 3);
     free(bytes);
 
     struct gb_safetensors_writer writer;
-    assert_int_equal(gb_safetensors_begin(&writer, path, sample_entries, SAMPLE_ENTRIES, NULL),
-                     GB_OK);
+    assert_ok(gb_safetensors_begin(&writer, path, sample_entries, SAMPLE_ENTRIES, NULL));
     gb_safetensors_append(&writer, sample_values);
     gb_safetensors_abort(&writer);
-    free(read_bytes(&count));
+    free(gb_fixture_bytes(name, &count));
     assert_int_equal(count, 3);
 }
 
-GB_TEST_GROUP(make_folder, remove_folder)
+GB_TEST_GROUP(setup, teardown)

@@ -23,29 +23,24 @@ static int one_bit(int x, int y, int channel) {
 }
 
 static void write_images(void) {
-    gb_fixture_folder("png");
     gb_fixture_png("png/grey1", W, H, PNG_COLOR_TYPE_GRAY, 1, false, one_bit);
     gb_fixture_png("png/grey16", W, H, PNG_COLOR_TYPE_GRAY, 16, false, detail);
     gb_fixture_png("png/rgb", W, H, PNG_COLOR_TYPE_RGB, 8, true, detail);
     gb_fixture_png("png/rgba", W, H, PNG_COLOR_TYPE_RGB_ALPHA, 8, false, detail);
     gb_fixture_png("png/palette", W, H, PNG_COLOR_TYPE_PALETTE, 8, false, detail);
-    gb_fixture_folder("jpeg");
     gb_fixture_jpeg("jpeg/grey", W, H, 1, detail);
     gb_fixture_jpeg("jpeg/rgb", W, H, 3, detail);
     gb_fixture_jpeg("jpeg/cmyk", W, H, 4, detail);
     gb_fixture_progressive_jpeg("jpeg/progressive", W, H, 6, detail);
-    gb_fixture_folder("pnm");
     gb_fixture_pnm("pnm/plain_grey", W, H, '2', 255, detail);
     gb_fixture_pnm("pnm/plain_rgb", W, H, '3', 255, detail);
     gb_fixture_pnm("pnm/grey16", W, H, '5', 1000, detail);
     gb_fixture_pnm("pnm/rgb", W, H, '6', 255, detail);
-    gb_fixture_folder("tiff");
     gb_fixture_tiff("tiff/grey", W, H, PHOTOMETRIC_MINISWHITE, 1, 8, COMPRESSION_LZW, detail);
     gb_fixture_tiff("tiff/grey16", W, H, PHOTOMETRIC_MINISBLACK, 1, 16, COMPRESSION_NONE, detail);
     gb_fixture_tiff("tiff/rgb", W, H, PHOTOMETRIC_RGB, 3, 8, COMPRESSION_PACKBITS, detail);
     gb_fixture_tiff("tiff/rgba", W, H, PHOTOMETRIC_RGB, 4, 8, COMPRESSION_ADOBE_DEFLATE, detail);
     gb_fixture_tiff("tiff/palette", W, H, PHOTOMETRIC_PALETTE, 1, 8, COMPRESSION_LZW, detail);
-    gb_fixture_folder("gif");
     gb_fixture_gif("gif/rows", W, H, false, detail);
     gb_fixture_gif("gif/interlaced", W, H, true, detail);
 }
@@ -85,12 +80,12 @@ int main(int argc, char **argv) {
     }
     gb_fixture_use(argv[1]);
     write_images();
-    gb_fixture_folder("npz");
+    gb_fixture_directory("npz");
     write_archive("npz/stored", ZIP_CM_STORE);
     write_archive("npz/deflated", ZIP_CM_DEFLATE);
-    gb_fixture_folder("safetensors");
+    gb_fixture_directory("safetensors");
     write_tensors("safetensors/two");
-    gb_fixture_folder("checkpoint");
+    gb_fixture_directory("checkpoint");
     gb_fuzz_save_checkpoint(gb_fixture_path("checkpoint/cglow"));
     return 0;
 }

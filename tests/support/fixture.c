@@ -4,6 +4,7 @@
 #include "tests/support/test.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,12 +52,41 @@ const char *gb_fixture_path(const char *name) {
     return path;
 }
 
-void gb_fixture_folder(const char *name) {
-    assert_int_equal(mkdir(gb_fixture_path(name), 0777), 0);
+const char *gb_fixture_name(const char *format, ...) {
+    enum { NAMES = 8 };
+    static char names[NAMES][PATH_SIZE];
+    static int next;
+    char *name = names[next++ % NAMES];
+    va_list arguments;
+    va_start(arguments, format);
+    assert_in_range(vsnprintf(name, sizeof *names, format, arguments), 1, sizeof *names - 1);
+    va_end(arguments);
+    return name;
+}
+
+static void make_directory(const char *path) {
+    assert_true(mkdir(path, 0777) == 0 || errno == EEXIST);
+}
+
+// The path of a file that is about to be written, in directories that exist.
+static const char *new_file(const char *name) {
+    char parent[2 * PATH_SIZE];
+    const char *path = gb_fixture_path(name);
+    snprintf(parent, sizeof parent, "%s", path);
+    for (char *slash = parent + strlen(directory) + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        make_directory(parent);
+        *slash = '/';
+    }
+    return path;
+}
+
+void gb_fixture_directory(const char *name) {
+    make_directory(new_file(name));
 }
 
 void gb_fixture_file(const char *name, const void *bytes, size_t size) {
-    FILE *stream = fopen(gb_fixture_path(name), "wb");
+    FILE *stream = fopen(new_file(name), "wb");
     assert_non_null(stream);
     assert_int_equal(fwrite(bytes, 1, size, stream), size);
     assert_int_equal(fclose(stream), 0);
@@ -78,7 +108,7 @@ int gb_fixture_entries(const char *name) {
 
 static void write_jpeg(const char *name, int w, int h, int c, const jpeg_scan_info *scans,
                        int count, gb_fixture_value value) {
-    FILE *stream = fopen(gb_fixture_path(name), "wb");
+    FILE *stream = fopen(new_file(name), "wb");
     assert_non_null(stream);
     struct jpeg_compress_struct encoder;
     struct jpeg_error_mgr errors; // an error of the encoder ends the test program
@@ -143,7 +173,7 @@ static void fill_row(void *row, int w, int samples, int bits, int y, gb_fixture_
 
 void gb_fixture_png(const char *name, int w, int h, int colour_type, int bits, bool interlaced,
                     gb_fixture_value value) {
-    FILE *stream = fopen(gb_fixture_path(name), "wb");
+    FILE *stream = fopen(new_file(name), "wb");
     assert_non_null(stream);
     // Without handlers an error of libpng's prints and jumps, here to abort.
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
@@ -178,7 +208,7 @@ void gb_fixture_png(const char *name, int w, int h, int colour_type, int bits, b
 
 void gb_fixture_pnm(const char *name, int w, int h, char kind, int largest,
                     gb_fixture_value value) {
-    FILE *stream = fopen(gb_fixture_path(name), "wb");
+    FILE *stream = fopen(new_file(name), "wb");
     assert_non_null(stream);
     const int samples = kind == '3' || kind == '6' ? 3 : 1;
     fprintf(stream, "P%c\n# a comment\n%d %d\n%d\n", kind, w, h, largest);
@@ -198,7 +228,7 @@ void gb_fixture_pnm(const char *name, int w, int h, char kind, int largest,
 
 void gb_fixture_tiff(const char *name, int w, int h, int photometric, int samples, int bits,
                      int compression, gb_fixture_value value) {
-    TIFF *tiff = TIFFOpen(gb_fixture_path(name), "w");
+    TIFF *tiff = TIFFOpen(new_file(name), "w");
     assert_non_null(tiff);
     TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, (uint32_t)w);
     TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, (uint32_t)h);
@@ -229,7 +259,7 @@ void gb_fixture_tiff(const char *name, int w, int h, int photometric, int sample
 
 void gb_fixture_gif(const char *name, int w, int h, bool interlaced, gb_fixture_value value) {
     int error;
-    GifFileType *gif = EGifOpenFileName(gb_fixture_path(name), false, &error);
+    GifFileType *gif = EGifOpenFileName(new_file(name), false, &error);
     assert_non_null(gif);
     GifColorType colours[256];
     for (int i = 0; i < 256; i++)
@@ -258,6 +288,16 @@ size_t gb_fixture_size(const char *name) {
     struct stat status;
     assert_int_equal(stat(gb_fixture_path(name), &status), 0);
     return (size_t)status.st_size;
+}
+
+void *gb_fixture_bytes(const char *name, size_t *size) {
+    *size = gb_fixture_size(name);
+    void *bytes = malloc(*size + 1);
+    FILE *stream = fopen(gb_fixture_path(name), "rb");
+    assert_true(bytes && stream);
+    assert_int_equal(fread(bytes, 1, *size, stream), *size);
+    fclose(stream);
+    return bytes;
 }
 
 void gb_fixture_truncate(const char *name, size_t size) {

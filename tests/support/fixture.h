@@ -23,7 +23,11 @@ void gb_fixture_use(const char *path);
 // The path of `name` in the directory; "" is the directory itself. Valid for the next 8 calls.
 const char *gb_fixture_path(const char *name);
 
-void gb_fixture_folder(const char *name);
+// A name made as printf does. Valid for the next 8 calls.
+const char *gb_fixture_name(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// Whatever is written, the directories that its name contains are made first.
+void gb_fixture_directory(const char *name);
 void gb_fixture_file(const char *name, const void *bytes, size_t size);
 void gb_fixture_text(const char *name, const char *text);
 // How many entries the directory `name` has.
@@ -52,5 +56,7 @@ int gb_fixture_palette(int place, int channel);
 // Cuts a file to `size` bytes.
 void gb_fixture_truncate(const char *name, size_t size);
 size_t gb_fixture_size(const char *name);
+// A file's bytes, to be freed.
+void *gb_fixture_bytes(const char *name, size_t *size);
 
 #endif

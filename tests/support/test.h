@@ -11,6 +11,8 @@
 // In this order.
 #include <cmocka.h>
 
+#include "base/status.h"
+
 // GB_TEST(name) { ... } defines a test case; GB_TEST_WITH runs setup before it and teardown after it.
 #define GB_TEST(name) GB_TEST_WITH(name, NULL, NULL)
 #define GB_TEST_WITH(name, setup, teardown)                                                        \
@@ -26,6 +28,18 @@
     __attribute__((constructor)) static void add_##setup(void) {                                   \
         gb_test_group(setup, teardown);                                                            \
     }
+
+// The call succeeds; otherwise its error message is printed.
+#define assert_ok(call) gb_assert_status(call, GB_OK, "", #call, __FILE__, __LINE__)
+// The call fails with this status and an error message that contains `text`.
+#define assert_error(call, status, text)                                                           \
+    gb_assert_status(call, status, text, #call, __FILE__, __LINE__)
+// The last error message contains both texts: where the error is, and what it is.
+#define assert_message(where, reason) gb_assert_message(where, reason, __FILE__, __LINE__)
+
+void gb_assert_status(enum gb_status status, enum gb_status expected, const char *text,
+                      const char *call, const char *file, int line);
+void gb_assert_message(const char *where, const char *reason, const char *file, int line);
 
 void gb_test_add(const struct CMUnitTest *test);
 void gb_test_group(CMFixtureFunction setup, CMFixtureFunction teardown);

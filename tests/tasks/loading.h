@@ -26,12 +26,6 @@ static inline void free_splits(struct gb_dataset splits[]) {
         gb_dataset_free(&splits[split]);
 }
 
-// The last message names the place and the reason.
-static inline void assert_message(const char *where, const char *reason) {
-    if (!strstr(gb_error_message(), where) || !strstr(gb_error_message(), reason))
-        fail_msg("\"%s\" does not name %s or say \"%s\"", gb_error_message(), where, reason);
-}
-
 // Loading failed with a message that names the place and the reason, and left nothing behind.
 static inline void assert_not_loaded(enum gb_status status, const struct gb_dataset splits[],
                                      const char *where, const char *reason) {

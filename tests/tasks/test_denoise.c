@@ -15,7 +15,7 @@ static const double DEVIATION = 25.0 / 255.0;
 
 static const struct gb_task *denoise(void) {
     const struct gb_task *task;
-    assert_int_equal(gb_task_find("denoise", &task), GB_OK);
+    assert_ok(gb_task_find("denoise", &task));
     return task;
 }
 
@@ -30,9 +30,9 @@ static enum gb_status load(const char *directory, const char *lists, int size,
 static void draw(const struct gb_dataset *set, int index, uint64_t seed, uint32_t step,
                  struct gb_examples *one) {
     const struct gb_random_key key = {.seed = seed, .step = step, .sample = (uint32_t)index};
-    assert_int_equal(gb_examples_create(one, 1, &set->shape), GB_OK);
+    assert_ok(gb_examples_create(one, 1, &set->shape));
     const struct gb_example example = gb_example_at(one, 0);
-    assert_int_equal(set->fill(set, index, &key, &example), GB_OK);
+    assert_ok(set->fill(set, index, &key, &example));
 }
 
 // The clean image of an example.
@@ -44,7 +44,7 @@ static void clean(const struct gb_examples *one, struct gb_tensor *picture) {
 // levels.
 GB_TEST(adds_the_noise_that_it_asks_for) {
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load(NULL, NULL, SIZE, splits), GB_OK);
+    assert_ok(load(NULL, NULL, SIZE, splits));
     for (int split = 0; split < GB_SPLITS; split++) {
         double sum = 0.0, squares = 0.0, count = 0.0;
         for (int i = 0; i < 20; i++) {
@@ -93,7 +93,7 @@ static bool same_picture(const struct gb_examples *a, const struct gb_examples *
 // on the seed.
 GB_TEST(draws_by_the_key_alone) {
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load(NULL, NULL, SIZE, splits), GB_OK);
+    assert_ok(load(NULL, NULL, SIZE, splits));
     for (int split = 0; split < GB_SPLITS; split++) {
         struct gb_examples first, again, later;
         draw(&splits[split], 3, 1, 0, &first);
@@ -108,7 +108,7 @@ GB_TEST(draws_by_the_key_alone) {
         gb_examples_free(&later);
     }
     struct gb_dataset others[GB_SPLITS];
-    assert_int_equal(load(NULL, NULL, 64, others), GB_OK);
+    assert_ok(load(NULL, NULL, 64, others));
     assert_int_not_equal(splits[GB_SPLIT_TRAIN].hash, splits[GB_SPLIT_TEST].hash);
     assert_int_not_equal(splits[GB_SPLIT_TRAIN].hash, others[GB_SPLIT_TRAIN].hash);
     free_splits(splits);
@@ -120,7 +120,7 @@ static void score(const struct gb_dataset *test, int threads, float share, json_
                   json_t *per_image) {
     const struct gb_task *task = denoise();
     struct gb_examples examples;
-    assert_int_equal(gb_dataset_gather(test, NULL, test->count, 1, threads, &examples), GB_OK);
+    assert_ok(gb_dataset_gather(test, NULL, test->count, 1, threads, &examples));
     const size_t count = gb_elements(&examples.y);
     struct gb_tensor target = examples.y, answer = examples.y;
     target.data = malloc(count * sizeof(float));
@@ -134,7 +134,7 @@ static void score(const struct gb_dataset *test, int threads, float share, json_
         .test = test, .examples = &examples, .predicted = &answer, .threads = threads};
     for (int i = 0; i < test->count; i++)
         json_array_append_new(per_image, json_object());
-    assert_int_equal(task->score(&answers, metrics, per_image), GB_OK);
+    assert_ok(task->score(&answers, metrics, per_image));
     free(target.data);
     free(answer.data);
     gb_examples_free(&examples);
@@ -142,7 +142,7 @@ static void score(const struct gb_dataset *test, int threads, float share, json_
 
 GB_TEST(scores_by_psnr) {
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load(NULL, NULL, SIZE, splits), GB_OK);
+    assert_ok(load(NULL, NULL, SIZE, splits));
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     const double unclipped = -20.0 * log10(DEVIATION); // 20.17 dB; clipping helps
     double found[3];
@@ -171,20 +171,16 @@ static int photograph(int x, int y, int channel) {
 }
 
 GB_FIXTURE_TEST(refuses_photographs_that_are_too_small) {
-    gb_fixture_folder("images");
     const char *const parts[] = {"images/train", "images/test", "images/val"};
     for (int i = 0; i < 3; i++) {
-        char path[64];
-        gb_fixture_folder(parts[i]);
-        snprintf(path, sizeof path, "%s/1.jpg", parts[i]);
-        gb_fixture_jpeg(path, 300, i < 2 ? 256 : 255, 3, photograph);
+        gb_fixture_jpeg(gb_fixture_name("%s/1.jpg", parts[i]), 300, i < 2 ? 256 : 255, 3,
+                        photograph);
     }
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load(gb_fixture_path(""), NULL, SIZE, splits), GB_BAD_INPUT);
-    assert_non_null(strstr(gb_error_message(), "val/1.jpg"));
+    assert_error(load(gb_fixture_path(""), NULL, SIZE, splits), GB_BAD_INPUT, "val/1.jpg");
     assert_null(splits[GB_SPLIT_TRAIN].source);
     gb_fixture_jpeg("images/val/1.jpg", 300, 256, 3, photograph);
-    assert_int_equal(load(gb_fixture_path(""), NULL, SIZE, splits), GB_OK);
+    assert_ok(load(gb_fixture_path(""), NULL, SIZE, splits));
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 2);
     assert_string_equal(splits[GB_SPLIT_TEST].names[0], "val/1.jpg");
     free_splits(splits);
@@ -197,8 +193,7 @@ GB_TEST(scores_the_published_data) {
     if (!directory || !lists)
         skip();
     struct gb_dataset splits[GB_SPLITS];
-    if (load(directory, lists, 128, splits) != GB_OK)
-        fail_msg("%s", gb_error_message());
+    assert_ok(load(directory, lists, 128, splits));
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 400);
     assert_int_equal(splits[GB_SPLIT_TEST].count, 68);
     assert_string_equal(splits[GB_SPLIT_TEST].names[0], "val/3096.jpg");

@@ -36,23 +36,18 @@ static int grey(int x, int y, int channel) {
 }
 
 static const char *frame_path(int frame, const char *ending) {
-    char name[64];
-    snprintf(name, sizeof name, "redkitchen/seq-01/frame-%06d%s", frame, ending);
-    return gb_fixture_path(name);
+    return gb_fixture_path(gb_fixture_name("redkitchen/seq-01/frame-%06d%s", frame, ending));
 }
 
 static void write_depth(int frame, int w, int h, int bits, gb_fixture_value value) {
-    char name[64];
-    snprintf(name, sizeof name, "redkitchen/seq-01/frame-%06d.depth.png", frame);
-    gb_fixture_png(name, w, h, PNG_COLOR_TYPE_GRAY, bits, false, value);
+    gb_fixture_png(gb_fixture_name("redkitchen/seq-01/frame-%06d.depth.png", frame), w, h,
+                   PNG_COLOR_TYPE_GRAY, bits, false, value);
 }
 
 static const char identity[] = "1 0 0 0\t\r\n0 1 0 0\r\n0 0 1 0\r\n0 0 0 1\r\n";
 
 static void write_pose(int frame, const char *text) {
-    char name[64];
-    snprintf(name, sizeof name, "redkitchen/seq-01/frame-%06d.pose.txt", frame);
-    gb_fixture_text(name, text);
+    gb_fixture_text(gb_fixture_name("redkitchen/seq-01/frame-%06d.pose.txt", frame), text);
 }
 
 static char *user_cache; // what XDG_CACHE_HOME was
@@ -68,7 +63,7 @@ GB_TEST_GROUP(save_cache, NULL)
 
 // A cache that starts out empty.
 static void set_cache(void) {
-    gb_fixture_folder("cache");
+    gb_fixture_directory("cache");
     setenv("XDG_CACHE_HOME", gb_fixture_path("cache"), 1);
 }
 
@@ -83,8 +78,6 @@ static int teardown(void **state) {
 static int setup(void **state) {
     int failed = gb_fixture_setup(state);
     set_cache();
-    gb_fixture_folder("redkitchen");
-    gb_fixture_folder("redkitchen/seq-01");
     gb_fixture_text("redkitchen/TestSplit.txt", "sequence1\n");
     gb_fixture_text("redkitchen.zip", "not a folder");
     for (int i = 0; i < FRAMES; i++) {
@@ -111,8 +104,7 @@ static void free_maps(struct gb_depth_maps splits[]) {
 
 TEST(fuses_and_renders_the_frames) {
     struct gb_depth_maps splits[GB_SPLITS];
-    if (load(NULL, SIZE, WIDE, splits) != GB_OK)
-        fail_msg("%s", gb_error_message());
+    assert_ok(load(NULL, SIZE, WIDE, splits));
     const struct gb_depth_maps *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
     assert_int_equal(train->count, 2);
     assert_int_equal(test->count, 2);
@@ -137,33 +129,32 @@ TEST(fuses_and_renders_the_frames) {
 
 TEST(keeps_what_it_made) {
     struct gb_depth_maps splits[GB_SPLITS], again[GB_SPLITS];
-    assert_int_equal(load(NULL, SIZE, WIDE, splits), GB_OK);
+    assert_ok(load(NULL, SIZE, WIDE, splits));
     assert_int_equal(gb_fixture_entries("cache/glowbench"), 1);
     const uint64_t train = gb_depth_maps_hash(&splits[0]), test = gb_depth_maps_hash(&splits[1]);
     // The second start takes the file: without poses nothing could be made.
     struct dirent **entries;
     assert_int_equal(scandir(gb_fixture_path("cache/glowbench"), &entries, NULL, alphasort), 3);
-    char name[300];
-    snprintf(name, sizeof name, "cache/glowbench/%s", entries[2]->d_name);
+    const char *name = gb_fixture_name("cache/glowbench/%s", entries[2]->d_name);
     for (int i = 0; i < 3; i++)
         free(entries[i]);
     free(entries);
-    assert_int_equal(load(NULL, SIZE, WIDE, again), GB_OK);
+    assert_ok(load(NULL, SIZE, WIDE, again));
     assert_true(gb_depth_maps_hash(&again[0]) == train && gb_depth_maps_hash(&again[1]) == test);
     free_maps(again);
     // A cut file is made anew.
     const size_t whole = gb_fixture_size(name);
     gb_fixture_truncate(name, whole / 2);
-    assert_int_equal(load(NULL, SIZE, WIDE, again), GB_OK);
+    assert_ok(load(NULL, SIZE, WIDE, again));
     assert_true(gb_depth_maps_hash(&again[0]) == train && gb_depth_maps_hash(&again[1]) == test);
     assert_int_equal(gb_fixture_size(name), whole);
     free_maps(again);
     // Another size, and other frames, are other data.
-    assert_int_equal(load(NULL, SIZE / 2, WIDE / 2, again), GB_OK);
+    assert_ok(load(NULL, SIZE / 2, WIDE / 2, again));
     free_maps(again);
     assert_int_equal(gb_fixture_entries("cache/glowbench"), 2);
     write_pose(3, "1 0 0 0.25\n0 1 0 0\n0 0 1 0\n0 0 0 1\n");
-    assert_int_equal(load(NULL, SIZE, WIDE, again), GB_OK);
+    assert_ok(load(NULL, SIZE, WIDE, again));
     assert_int_equal(gb_fixture_entries("cache/glowbench"), 3);
     free_maps(again);
     free_maps(splits);
@@ -171,13 +162,13 @@ TEST(keeps_what_it_made) {
 
 TEST(takes_intrinsics_from_a_file) {
     struct gb_scenes scenes;
-    assert_int_equal(gb_scenes_open(gb_fixture_path(""), &scenes), GB_OK);
+    assert_ok(gb_scenes_open(gb_fixture_path(""), &scenes));
     assert_true(scenes.camera.fx == 585 && scenes.camera.fy == 585);
     assert_true(scenes.camera.cx == 320 && scenes.camera.cy == 240);
     assert_int_equal(scenes.frames.count, FRAMES);
     gb_scenes_free(&scenes);
     gb_fixture_text("camera-intrinsics.txt", "5.7e2 0 321.5\n0 575 239\n0 0 1\n");
-    assert_int_equal(gb_scenes_open(gb_fixture_path(""), &scenes), GB_OK);
+    assert_ok(gb_scenes_open(gb_fixture_path(""), &scenes));
     assert_true(scenes.camera.fx == 570 && scenes.camera.cx == 321.5);
     assert_true(scenes.camera.fy == 575 && scenes.camera.cy == 239);
     gb_scenes_free(&scenes);
@@ -186,20 +177,14 @@ TEST(takes_intrinsics_from_a_file) {
 // ---- splits ----
 
 static void write_frames(const char *scene, int count) {
-    char name[96];
-    gb_fixture_folder(scene);
-    snprintf(name, sizeof name, "%s/seq-02", scene);
-    gb_fixture_folder(name);
-    for (int i = 0; i < count; i++) {
-        snprintf(name, sizeof name, "%s/seq-02/frame-%06d.depth.png", scene, i);
-        gb_fixture_text(name, "");
-    }
+    for (int i = 0; i < count; i++)
+        gb_fixture_text(gb_fixture_name("%s/seq-02/frame-%06d.depth.png", scene, i), "");
 }
 
 static enum gb_status split_as(const struct gb_scene_choice *choice, struct gb_scenes *scenes,
                                struct gb_scenes_split *split) {
     const struct gb_source source = {.choice = *choice};
-    assert_int_equal(gb_scenes_open(gb_fixture_path(""), scenes), GB_OK);
+    assert_ok(gb_scenes_open(gb_fixture_path(""), scenes));
     return gb_scenes_split(scenes, &source, split);
 }
 
@@ -231,7 +216,7 @@ TEST(splits_the_whole_set_by_scenes) {
         write_frames(others[i], 3);
     struct gb_scenes scenes;
     struct gb_scenes_split split;
-    assert_int_equal(split_as(&no_choice, &scenes, &split), GB_OK);
+    assert_ok(split_as(&no_choice, &scenes, &split));
     assert_int_equal(split.count[GB_SPLIT_TRAIN], GB_SCENES_TRAIN);
     assert_int_equal(split.count[GB_SPLIT_TEST], 5 * 3 + FRAMES);
     assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "chess"), GB_SCENES_TRAIN);
@@ -244,7 +229,7 @@ TEST(splits_what_is_there_of_the_set) {
     struct gb_scenes scenes;
     struct gb_scenes_split split;
     write_frames("chess", 5);
-    assert_int_equal(split_as(&no_choice, &scenes, &split), GB_OK);
+    assert_ok(split_as(&no_choice, &scenes, &split));
     assert_int_equal(split.count[GB_SPLIT_TRAIN], 5);
     assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "chess"), 5);
     assert_int_equal(split.count[GB_SPLIT_TEST], FRAMES);
@@ -252,7 +237,7 @@ TEST(splits_what_is_there_of_the_set) {
     free_split(&scenes, &split);
     // Chess by itself is a row.
     rename(gb_fixture_path("redkitchen"), gb_fixture_path(".redkitchen"));
-    assert_int_equal(split_as(&no_choice, &scenes, &split), GB_OK);
+    assert_ok(split_as(&no_choice, &scenes, &split));
     assert_int_equal(split.count[GB_SPLIT_TRAIN], 3);
     assert_int_equal(split.count[GB_SPLIT_TEST], 2);
     free_split(&scenes, &split);
@@ -262,13 +247,13 @@ TEST(splits_a_sequence_with_a_gap) {
     write_frames("redkitchen2", GB_SCENES_ROW - FRAMES);
     struct gb_scenes scenes;
     struct gb_scenes_split split;
-    assert_int_equal(split_as(&no_choice, &scenes, &split), GB_OK);
+    assert_ok(split_as(&no_choice, &scenes, &split));
     assert_int_equal(split.count[GB_SPLIT_TRAIN], 200);
     assert_int_equal(split.count[GB_SPLIT_TEST], 83);
     assert_int_equal(split.frames[GB_SPLIT_TEST][0], 220);
     free_split(&scenes, &split);
     const struct gb_scene_choice few = {.frames = {10, 2}};
-    assert_int_equal(split_as(&few, &scenes, &split), GB_OK);
+    assert_ok(split_as(&few, &scenes, &split));
     assert_int_equal(split.count[GB_SPLIT_TRAIN], 10);
     assert_int_equal(split.frames[GB_SPLIT_TRAIN][9], 180);
     assert_int_equal(split.count[GB_SPLIT_TEST], 2);
@@ -287,7 +272,7 @@ TEST(splits_by_chosen_scenes) {
     struct gb_scenes_split split;
     write_four_scenes();
     const struct gb_scene_choice both = {.scenes = {"fire,chess", "redkitchen"}, .frames = {3, 7}};
-    assert_int_equal(split_as(&both, &scenes, &split), GB_OK);
+    assert_ok(split_as(&both, &scenes, &split));
     assert_int_equal(split.count[GB_SPLIT_TRAIN], 3); // places 0, 3 and 6 of 9
     assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "chess"), 2);
     assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "fire"), 1);
@@ -296,14 +281,14 @@ TEST(splits_by_chosen_scenes) {
     free_split(&scenes, &split);
     // All others test.
     const struct gb_scene_choice train = {.scenes = {"heads", NULL}};
-    assert_int_equal(split_as(&train, &scenes, &split), GB_OK);
+    assert_ok(split_as(&train, &scenes, &split));
     assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "heads"), 3);
     assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "chess"), 6);
     assert_int_equal(split.count[GB_SPLIT_TEST], 6 + 3 + FRAMES);
     free_split(&scenes, &split);
     // Chess trains; Heads is on neither side.
     const struct gb_scene_choice test = {.scenes = {NULL, "redkitchen,fire"}, .frames = {2, 0}};
-    assert_int_equal(split_as(&test, &scenes, &split), GB_OK);
+    assert_ok(split_as(&test, &scenes, &split));
     assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "chess"), 2);
     assert_int_equal(split.count[GB_SPLIT_TEST], 3 + FRAMES);
     assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "heads"), 0);
@@ -327,9 +312,7 @@ TEST(refuses_scenes_that_cannot_be_split) {
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct gb_scenes scenes;
         struct gb_scenes_split split;
-        assert_int_equal(split_as(&wrong[i].choice, &scenes, &split), GB_BAD_INPUT);
-        if (!strstr(gb_error_message(), wrong[i].reason))
-            fail_msg("\"%s\" does not say \"%s\"", gb_error_message(), wrong[i].reason);
+        assert_error(split_as(&wrong[i].choice, &scenes, &split), GB_BAD_INPUT, wrong[i].reason);
         assert_null(split.frames[GB_SPLIT_TRAIN]);
         gb_scenes_free(&scenes);
     }
@@ -343,33 +326,30 @@ GB_TEST(takes_scenes_as_options) {
                           "300"};
     const struct gb_task *depth, *horses;
     bool helped;
-    assert_int_equal(gb_task_find("depth", &depth), GB_OK);
-    assert_int_equal(gb_task_find("horses", &horses), GB_OK);
-    assert_int_equal(gb_scene_options_check(horses, &source), GB_OK);
+    assert_ok(gb_task_find("depth", &depth));
+    assert_ok(gb_task_find("horses", &horses));
+    assert_ok(gb_scene_options_check(horses, &source));
     gb_scene_options(&source.choice, options);
-    assert_int_equal(gb_options_parse(&gb_eval_command, options, 9, line, &helped), GB_OK);
+    assert_ok(gb_options_parse(&gb_eval_command, options, 9, line, &helped));
     assert_string_equal(source.choice.scenes[GB_SPLIT_TRAIN], "chess,fire");
     assert_string_equal(source.choice.scenes[GB_SPLIT_TEST], "heads");
     assert_int_equal(source.choice.frames[GB_SPLIT_TRAIN], 20);
     assert_int_equal(source.choice.frames[GB_SPLIT_TEST], 300);
-    assert_int_equal(gb_scene_options_check(depth, &source), GB_OK);
-    assert_int_equal(gb_scene_options_check(horses, &source), GB_BAD_INPUT);
-    assert_non_null(strstr(gb_error_message(), "--train-scenes"));
+    assert_ok(gb_scene_options_check(depth, &source));
+    assert_error(gb_scene_options_check(horses, &source), GB_BAD_INPUT, "--train-scenes");
     source.split_directory = "lists";
-    assert_int_equal(gb_scene_options_check(depth, &source), GB_BAD_INPUT);
-    assert_non_null(strstr(gb_error_message(), "--split-dir"));
+    assert_error(gb_scene_options_check(depth, &source), GB_BAD_INPUT, "--split-dir");
     source = (struct gb_source){.choice.frames = {0, 5}};
     assert_int_equal(gb_scene_options_check(depth, &source), GB_BAD_INPUT);
     assert_string_equal(gb_error_message(), "missing option: --data: required by --test-frames");
 }
 
 TEST(splits_by_lists) {
-    gb_fixture_folder("lists");
     gb_fixture_text("lists/depth_train.txt",
                     "redkitchen/seq-01/frame-000002\r\n\r\nredkitchen/seq-01/frame-000000\r\n");
     gb_fixture_text("lists/depth_test.txt", "redkitchen/seq-01/frame-000003");
     struct gb_depth_maps splits[GB_SPLITS];
-    assert_int_equal(load("lists", SIZE, WIDE, splits), GB_OK);
+    assert_ok(load("lists", SIZE, WIDE, splits));
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 2);
     assert_string_equal(splits[GB_SPLIT_TRAIN].names[0], "redkitchen/seq-01/frame-000002");
     assert_int_equal(splits[GB_SPLIT_TEST].count, 1);
@@ -430,7 +410,7 @@ TEST(says_what_is_wrong_with_a_pose) {
 }
 
 TEST(says_what_is_wrong_with_intrinsics) {
-    gb_fixture_folder("cache/glowbench");
+    gb_fixture_directory("cache/glowbench");
     gb_fixture_text("camera-intrinsics.txt", "585 0 320\n0 585 240\n0 0\n");
     assert_bad(NULL, "camera-intrinsics.txt", "9 finite numbers");
     gb_fixture_text("camera-intrinsics.txt", "-585 0 320\n0 585 240\n0 0 1\n");
@@ -445,8 +425,7 @@ TEST(says_what_is_wrong_with_intrinsics) {
 }
 
 TEST(says_what_is_wrong_with_a_list) {
-    gb_fixture_folder("cache/glowbench");
-    gb_fixture_folder("lists");
+    gb_fixture_directory("cache/glowbench");
     gb_fixture_text("lists/depth_train.txt", "redkitchen/seq-01/frame-000002\n");
     assert_bad("lists", "depth_test.txt", "No such file");
     gb_fixture_text("lists/depth_test.txt", "redkitchen/seq-01/frame-000009\n");
@@ -457,7 +436,7 @@ TEST(says_what_is_wrong_with_a_list) {
 
 TEST(says_what_is_wrong_with_the_folder) {
     struct gb_depth_maps splits[GB_SPLITS];
-    gb_fixture_folder("cache/glowbench");
+    gb_fixture_directory("cache/glowbench");
     for (int i = 1; i < FRAMES; i++) {
         unlink(frame_path(i, ".depth.png"));
         unlink(frame_path(i, ".pose.txt"));
@@ -472,7 +451,7 @@ TEST(says_what_is_wrong_with_the_folder) {
 
 TEST(does_without_a_cache) {
     struct gb_depth_maps splits[GB_SPLITS], again[GB_SPLITS];
-    assert_int_equal(load(NULL, SIZE, WIDE, splits), GB_OK);
+    assert_ok(load(NULL, SIZE, WIDE, splits));
     setenv("XDG_CACHE_HOME", gb_fixture_path("redkitchen.zip"), 1);
     fflush(stderr);
     const int terminal = dup(STDERR_FILENO);
@@ -482,7 +461,7 @@ TEST(does_without_a_cache) {
     const enum gb_status status = load(NULL, SIZE, WIDE, again);
     dup2(terminal, STDERR_FILENO);
     close(terminal);
-    assert_int_equal(status, GB_OK);
+    assert_ok(status);
     assert_true(gb_depth_maps_hash(&again[0]) == gb_depth_maps_hash(&splits[0]));
     assert_true(gb_depth_maps_hash(&again[1]) == gb_depth_maps_hash(&splits[1]));
     char line[GB_MESSAGE] = "";
@@ -500,9 +479,8 @@ TEST(does_without_a_cache) {
 static void load_task(const char *directory, int size, struct gb_dataset splits[],
                       const struct gb_task **task) {
     const struct gb_source source = {.directory = directory, .size = size, .threads = 2};
-    assert_int_equal(gb_task_find("depth", task), GB_OK);
-    if ((*task)->load(&source, splits) != GB_OK)
-        fail_msg("%s", gb_error_message());
+    assert_ok(gb_task_find("depth", task));
+    assert_ok((*task)->load(&source, splits));
 }
 
 TEST(masks_what_is_not_measured) {
@@ -512,7 +490,7 @@ TEST(masks_what_is_not_measured) {
     load_task(gb_fixture_path(""), 480, splits, &task);
     assert_int_equal(splits[0].shape.x_w, 640);
     assert_true(splits[0].shape.masked);
-    assert_int_equal(gb_dataset_gather(&splits[1], NULL, 1, 5, 1, &examples), GB_OK);
+    assert_ok(gb_dataset_gather(&splits[1], NULL, 1, 5, 1, &examples));
     for (int y = 0; y < 480; y++)
         for (int x = 0; x < 640; x++) {
             const int level = wall(x, y, 0);
@@ -539,16 +517,16 @@ GB_TEST(crops_by_key_while_training) {
     assert_int_equal(splits[0].shape.x_h, 24);
     assert_int_equal(splits[0].shape.x_w, 32);
     const size_t bytes = 24 * 32 * 3 * sizeof(float);
-    assert_int_equal(gb_dataset_gather(&splits[0], NULL, 1, 1, 1, &one), GB_OK);
-    assert_int_equal(gb_dataset_gather(&splits[0], NULL, 1, 2, 1, &other), GB_OK);
-    assert_int_equal(gb_dataset_gather(&splits[0], NULL, 1, 1, 1, &again), GB_OK);
+    assert_ok(gb_dataset_gather(&splits[0], NULL, 1, 1, 1, &one));
+    assert_ok(gb_dataset_gather(&splits[0], NULL, 1, 2, 1, &other));
+    assert_ok(gb_dataset_gather(&splits[0], NULL, 1, 1, 1, &again));
     assert_memory_not_equal(one.x.data, other.x.data, bytes);
     assert_memory_equal(one.x.data, again.x.data, bytes);
     gb_examples_free(&one);
     gb_examples_free(&other);
     gb_examples_free(&again);
-    assert_int_equal(gb_dataset_gather(&splits[1], NULL, 1, 1, 1, &one), GB_OK);
-    assert_int_equal(gb_dataset_gather(&splits[1], NULL, 1, 2, 1, &other), GB_OK);
+    assert_ok(gb_dataset_gather(&splits[1], NULL, 1, 1, 1, &one));
+    assert_ok(gb_dataset_gather(&splits[1], NULL, 1, 2, 1, &other));
     assert_memory_equal(one.x.data, other.x.data, bytes);
     gb_examples_free(&one);
     gb_examples_free(&other);
@@ -562,7 +540,7 @@ GB_TEST(scores_valid_pixels) {
     struct gb_examples examples;
     load_task(NULL, 48, splits, &task);
     const int count = splits[1].count;
-    assert_int_equal(gb_dataset_gather(&splits[1], NULL, count, 1, 2, &examples), GB_OK);
+    assert_ok(gb_dataset_gather(&splits[1], NULL, count, 1, 2, &examples));
     struct gb_tensor predicted = gb_dense(NULL, count, 48, 64, 1), answers = predicted;
     predicted.data = calloc(gb_elements(&predicted), sizeof(float));
     answers.data = calloc(gb_elements(&answers), sizeof(float));
@@ -579,7 +557,7 @@ GB_TEST(scores_valid_pixels) {
             task->target(&examples.x, &examples.y, &predicted);
         task->to_image(&examples.x, &predicted, &answers);
         task->postprocess(&examples.x, &answers, &answers);
-        assert_int_equal(task->score(&given, metrics, per_image), GB_OK);
+        assert_ok(task->score(&given, metrics, per_image));
         const double psnr = metric(metrics, "psnr"), raw = metric(metrics, "raw_psnr");
         assert_true(raw > 45 && raw < 55);
         const double smoothed = metric(metrics, "smoothed_psnr");
@@ -604,8 +582,8 @@ GB_TEST(scores_valid_pixels) {
 // A checkpoint's scores mean something only on the data that it was trained for.
 GB_TEST(draws_the_same_bits_everywhere) {
     struct gb_depth_maps one, two;
-    assert_int_equal(gb_synthetic_depth_maps(1, 5, 3, 24, 32, 1, &one), GB_OK);
-    assert_int_equal(gb_synthetic_depth_maps(1, 6, 2, 24, 32, 2, &two), GB_OK);
+    assert_ok(gb_synthetic_depth_maps(1, 5, 3, 24, 32, 1, &one));
+    assert_ok(gb_synthetic_depth_maps(1, 6, 2, 24, 32, 2, &two));
     assert_int_equal(gb_depth_maps_hash(&one), UINT64_C(0x7ec8f9563fb93a38));
     assert_memory_equal(one.raw + 24 * 32, two.raw, 24 * 32 * sizeof *one.raw);
     assert_memory_equal(one.clean + 24 * 32, two.clean, 24 * 32 * sizeof *one.clean);
@@ -619,7 +597,7 @@ GB_TEST(draws_the_same_bits_everywhere) {
 GB_TEST(draws_as_a_sensor_sees) {
     enum { ROOMS = 40, H = 96, W = 128 };
     struct gb_depth_maps maps;
-    assert_int_equal(gb_synthetic_depth_maps(1, 0, ROOMS, H, W, 2, &maps), GB_OK);
+    assert_ok(gb_synthetic_depth_maps(1, 0, ROOMS, H, W, 2, &maps));
     double errors[5] = {0}, offsets[5] = {0};
     int pixels[5] = {0}, holes = 0, edge_pixels = 0, edge_holes = 0;
     for (int i = 1; i < ROOMS * H * W - 1; i++) {
@@ -662,8 +640,7 @@ static void write_list(const char *path, const struct gb_scenes *scenes, int fir
 
 static void write_lists(const char *directory) {
     struct gb_scenes scenes;
-    gb_fixture_folder("lists");
-    assert_int_equal(gb_scenes_open(directory, &scenes), GB_OK);
+    assert_ok(gb_scenes_open(directory, &scenes));
     write_list("lists/depth_train.txt", &scenes, 0, 200);
     write_list("lists/depth_test.txt", &scenes, 10, 50);
     gb_scenes_free(&scenes);
@@ -682,8 +659,7 @@ GB_TEST_WITH(renders_the_published_data, gb_fixture_setup, teardown) {
                                      .size = 96,
                                      .threads = 2};
     struct gb_depth_maps maps[GB_SPLITS];
-    if (gb_depth_maps_load(&source, 96, 128, maps) != GB_OK)
-        fail_msg("%s", gb_error_message());
+    assert_ok(gb_depth_maps_load(&source, 96, 128, maps));
     const int pixels = GB_SCENES_H * GB_SCENES_W;
     int measured = 0, both = 0, near = 0;
     double squares = 0;

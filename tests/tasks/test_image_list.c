@@ -17,7 +17,7 @@ enum { W = 7, H = 5 };
 // An image whose pixels tell where they stand.
 static struct gb_image numbered(void) {
     struct gb_image image;
-    assert_int_equal(gb_image_create(&image, W, H, 3, 8, "test"), GB_OK);
+    assert_ok(gb_image_create(&image, W, H, 3, 8, "test"));
     for (int i = 0; i < W * H * 3; i++)
         image.pixels[i] = (unsigned char)(i + 100);
     return image;
@@ -35,7 +35,7 @@ GB_TEST(takes_the_central_patch) {
     const struct gb_patch_rule rule = {.crop = 3, .size = 3};
     const struct gb_random_key key = {.seed = 1};
     float patch[3 * 3 * 3];
-    assert_int_equal(gb_patch_take(&image, &rule, &key, patch), GB_OK);
+    assert_ok(gb_patch_take(&image, &rule, &key, patch));
     for (int i = 0; i < 27; i++)
         assert_int_equal(level(patch[i]), image.pixels[(1 + i / 9) * W * 3 + 2 * 3 + i % 9]);
     gb_image_free(&image);
@@ -50,8 +50,8 @@ GB_TEST(takes_random_patches_by_key) {
     for (uint32_t draw = 0; draw < DRAWS; draw++) {
         const struct gb_random_key key = {.seed = 1, .step = draw / 50, .sample = draw % 50};
         float patch[27], again[27];
-        assert_int_equal(gb_patch_take(&image, &rule, &key, patch), GB_OK);
-        assert_int_equal(gb_patch_take(&image, &rule, &key, again), GB_OK);
+        assert_ok(gb_patch_take(&image, &rule, &key, patch));
+        assert_ok(gb_patch_take(&image, &rule, &key, again));
         assert_memory_equal(patch, again, sizeof patch);
         int corners[4], least = 255;
         for (int i = 0; i < 4; i++) {
@@ -76,13 +76,13 @@ GB_TEST(takes_random_patches_by_key) {
 
 GB_TEST(resizes_patches) {
     struct gb_image image;
-    assert_int_equal(gb_image_create(&image, 16, 12, 3, 8, "test"), GB_OK);
+    assert_ok(gb_image_create(&image, 16, 12, 3, 8, "test"));
     for (int i = 0; i < 16 * 12 * 3; i++)
         image.pixels[i] = (unsigned char)(8 * (i / 3 % 16)); // a ramp to the right
     const struct gb_patch_rule rule = {.crop = 8, .size = 4};
     const struct gb_random_key key = {.seed = 1};
     float patch[4 * 4 * 3];
-    assert_int_equal(gb_patch_take(&image, &rule, &key, patch), GB_OK);
+    assert_ok(gb_patch_take(&image, &rule, &key, patch));
     // Between pixels 4 + 2 x and 5 + 2 x; not at the borders, which are repeated.
     for (int x = 1; x < 3; x++)
         assert_int_equal(level(patch[(4 + x) * 3]), 8 * 4 + 8 * 2 * x + 4);
@@ -100,17 +100,11 @@ enum { SIDE = 16 };
 // A published directory in small, and a list that is fine.
 static int setup(void **state) {
     int failed = gb_fixture_setup(state);
-    gb_fixture_folder("images");
-    gb_fixture_folder("images/train");
-    gb_fixture_folder("images/test");
-    gb_fixture_folder("images/val");
-    gb_fixture_folder("lists");
     const char *const names[] = {"train/8.jpg", "train/12.jpg", "test/100.jpg",
                                  "val/9.jpg",   "val/80.jpg",   "val/10.jpg"};
     for (int i = 0; i < 6; i++) {
-        char path[64];
-        snprintf(path, sizeof path, "images/%s", names[i]);
-        gb_fixture_jpeg(path, i % 2 ? 20 : 16, i % 2 ? 16 : 20, 3, photograph);
+        gb_fixture_jpeg(gb_fixture_name("images/%s", names[i]), i % 2 ? 20 : 16, i % 2 ? 16 : 20, 3,
+                        photograph);
     }
     gb_fixture_text("images/val/Thumbs.db", "not one of them");
     gb_fixture_text("lists/bsd68.txt", "9.jpg\r\n\n10.jpg");
@@ -140,8 +134,7 @@ static void assert_names(const struct gb_image_list *list, int count, const char
 TEST(trains_on_train_and_test_alone) {
     for (int listed = 0; listed < 2; listed++) {
         struct gb_image_list splits[GB_SPLITS];
-        if (read_splits(listed, SIDE, splits) != GB_OK)
-            fail_msg("%s", gb_error_message());
+        assert_ok(read_splits(listed, SIDE, splits));
         assert_names(&splits[GB_SPLIT_TRAIN], 3,
                      (const char *[]){"train/12.jpg", "train/8.jpg", "test/100.jpg"});
         if (listed)
@@ -156,7 +149,7 @@ TEST(trains_on_train_and_test_alone) {
 
 TEST(tells_photographs_apart) {
     struct gb_image_list splits[GB_SPLITS];
-    assert_int_equal(read_splits(true, SIDE, splits), GB_OK);
+    assert_ok(read_splits(true, SIDE, splits));
     struct gb_image_list *train = &splits[GB_SPLIT_TRAIN];
     const uint64_t hash = gb_image_list_hash(train);
     assert_int_equal(gb_image_list_hash(train), hash);
@@ -210,8 +203,7 @@ GB_TEST(reads_the_published_data) {
     const struct gb_source source = {
         .directory = directory, .split_directory = lists, .threads = 2};
     struct gb_image_list splits[GB_SPLITS];
-    if (gb_bsds_read(&source, &gb_bsd68, 256, splits) != GB_OK)
-        fail_msg("%s", gb_error_message());
+    assert_ok(gb_bsds_read(&source, &gb_bsd68, 256, splits));
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 400);
     assert_int_equal(splits[GB_SPLIT_TEST].count, gb_bsd68.most);
     for (int split = 0; split < GB_SPLITS; split++) {

@@ -27,23 +27,16 @@ enum { SIZE = 10 };
 static const char *const people[] = {"Ann_Lee", "Bo_van_der_Berg", "Cy"};
 
 static void write_face(const char *person, int number) {
-    char path[128];
-    snprintf(path, sizeof path, "lfw_funneled/%s/%s_%04d.jpg", person, person, number);
-    gb_fixture_jpeg(path, GB_LFW_SIDE, GB_LFW_SIDE, 3, photograph);
-    snprintf(path, sizeof path, "parts_lfw_funneled_gt_images/%s_%04d.ppm", person, number);
-    gb_fixture_pnm(path, GB_LFW_SIDE, GB_LFW_SIDE, '6', 255, bands);
+    gb_fixture_jpeg(gb_fixture_name("lfw_funneled/%s/%s_%04d.jpg", person, person, number),
+                    GB_LFW_SIDE, GB_LFW_SIDE, 3, photograph);
+    gb_fixture_pnm(gb_fixture_name("parts_lfw_funneled_gt_images/%s_%04d.ppm", person, number),
+                   GB_LFW_SIDE, GB_LFW_SIDE, '6', 255, bands);
 }
 
 // A published directory in small.
 static int setup(void **state) {
     const int failed = gb_fixture_setup(state);
-    gb_fixture_folder("lfw_funneled");
-    gb_fixture_folder("parts_lfw_funneled_gt_images");
-    gb_fixture_folder("lists");
     for (size_t i = 0; i < sizeof people / sizeof *people; i++) {
-        char path[64];
-        snprintf(path, sizeof path, "lfw_funneled/%s", people[i]);
-        gb_fixture_folder(path);
         write_face(people[i], 1);
     }
     write_face("Cy", 12);
@@ -62,7 +55,7 @@ static enum gb_status load_lists(const char *lists, struct gb_dataset splits[]) 
 
 TEST(loads_what_the_lists_name) {
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load_lists(NULL, splits), GB_OK);
+    assert_ok(load_lists(NULL, splits));
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
     assert_int_equal(train->count, 2);
     assert_string_equal(train->names[0], "Cy_0012");
@@ -71,7 +64,7 @@ TEST(loads_what_the_lists_name) {
     assert_string_equal(test->names[0], "Bo_van_der_Berg_0001");
     assert_string_equal(test->names[1], "Cy_0001");
     struct gb_examples examples;
-    assert_int_equal(gb_dataset_gather(test, NULL, test->count, 0, 1, &examples), GB_OK);
+    assert_ok(gb_dataset_gather(test, NULL, test->count, 0, 1, &examples));
     for (int y = 0; y < SIZE; y++)
         for (int x = 0; x < SIZE; x++)
             assert_true(*gb_at(&examples.y, 1, y, x) == (float)(x < 3   ? GB_PART_HAIR
@@ -81,7 +74,7 @@ TEST(loads_what_the_lists_name) {
     assert_float_equal(gb_at(&examples.x, 0, 5, 3)[1], (225.0f / 4 + 30.0f) / 255.0f, 0.01f);
     gb_examples_free(&examples);
     free_splits(splits);
-    assert_int_equal(load_lists("lists", splits), GB_OK);
+    assert_ok(load_lists("lists", splits));
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 1);
     assert_string_equal(splits[GB_SPLIT_TEST].names[0], "Cy_0001");
     free_splits(splits);
@@ -90,18 +83,18 @@ TEST(loads_what_the_lists_name) {
 // A view of one example at full size.
 static struct gb_example full_size(struct gb_examples *room) {
     const struct gb_example_shape shape = gb_lfw_shape(GB_LFW_SIDE);
-    assert_int_equal(gb_examples_create(room, 1, &shape), GB_OK);
+    assert_ok(gb_examples_create(room, 1, &shape));
     return gb_example_at(room, 0);
 }
 
 TEST(gives_examples_at_full_size) {
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load_lists(NULL, splits), GB_OK);
+    assert_ok(load_lists(NULL, splits));
     const struct gb_dataset *origin = gb_dataset_origin(&splits[GB_SPLIT_TEST]);
     const struct gb_random_key key = {0};
     struct gb_examples room;
     const struct gb_example example = full_size(&room);
-    assert_int_equal(origin->fill(origin, 0, &key, &example), GB_OK);
+    assert_ok(origin->fill(origin, 0, &key, &example));
     for (int x = 0; x < GB_LFW_SIDE; x++)
         assert_true(*gb_at(&example.y, 0, 200, x) == (float)(x < 75 ? 0 : x < 150 ? 1 : 2));
     assert_float_equal(gb_at(&example.x, 0, 100, 40)[2], (35.0f + 60.0f) / 255.0f, 0.02f);
@@ -111,34 +104,30 @@ TEST(gives_examples_at_full_size) {
 
 // Superpixel 0 as wide as the hair, and 7.
 static void write_superpixels(const char *person) {
-    char *text = malloc(GB_LFW_SIDE * GB_LFW_SIDE * 2 + 1), *at = text, path[128];
+    char *text = malloc(GB_LFW_SIDE * GB_LFW_SIDE * 2 + 1), *at = text;
     assert_non_null(text);
     for (int i = 0; i < GB_LFW_SIDE * GB_LFW_SIDE; i++)
         at += sprintf(at, "%d%c", i % GB_LFW_SIDE < 75 ? 0 : 7,
                       i % GB_LFW_SIDE == GB_LFW_SIDE - 1 ? '\n' : ' ');
-    snprintf(path, sizeof path, "parts_lfw_funneled_superpixels_mat/%s", person);
-    gb_fixture_folder(path);
-    snprintf(path, sizeof path, "parts_lfw_funneled_superpixels_mat/%s/%s_0001.dat", person,
-             person);
-    gb_fixture_text(path, text);
+    gb_fixture_text(
+        gb_fixture_name("parts_lfw_funneled_superpixels_mat/%s/%s_0001.dat", person, person), text);
     free(text);
 }
 
 TEST(reads_superpixels_where_they_are_given) {
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load_lists(NULL, splits), GB_OK);
+    assert_ok(load_lists(NULL, splits));
     const struct gb_dataset *origin = gb_dataset_origin(&splits[GB_SPLIT_TEST]);
     struct gb_superpixels superpixels;
-    assert_int_equal(gb_lfw_superpixels(origin, 1, &superpixels), GB_OK);
+    assert_ok(gb_lfw_superpixels(origin, 1, &superpixels));
     assert_int_equal(superpixels.count, 0);
-    gb_fixture_folder("parts_lfw_funneled_superpixels_mat");
     write_superpixels("Cy");
-    assert_int_equal(gb_lfw_superpixels(origin, 1, &superpixels), GB_OK);
+    assert_ok(gb_lfw_superpixels(origin, 1, &superpixels));
     assert_int_equal(superpixels.count, 8);
     assert_int_equal(superpixels.labels[GB_LFW_SIDE - 1], 7);
     gb_superpixels_free(&superpixels);
-    assert_int_equal(gb_lfw_superpixels(origin, 0, &superpixels), GB_BAD_INPUT);
-    assert_non_null(strstr(gb_error_message(), "Bo_van_der_Berg_0001.dat"));
+    assert_error(gb_lfw_superpixels(origin, 0, &superpixels), GB_BAD_INPUT,
+                 "Bo_van_der_Berg_0001.dat");
     free_splits(splits);
 }
 
@@ -198,11 +187,10 @@ TEST(says_what_is_wrong_with_a_face) {
 TEST(says_what_is_wrong_with_superpixels) {
     struct gb_dataset splits[GB_SPLITS];
     const char *file = "parts_lfw_funneled_superpixels_mat/Cy/Cy_0001.dat";
-    gb_fixture_folder("parts_lfw_funneled_superpixels_mat");
     write_superpixels("Bo_van_der_Berg");
     assert_bad(NULL, file, "No such file");
     write_superpixels("Cy");
-    assert_int_equal(load_lists(NULL, splits), GB_OK); // those of the training faces are not needed
+    assert_ok(load_lists(NULL, splits)); // those of the training faces are not needed
     free_splits(splits);
     gb_fixture_truncate(file, 1000);
     assert_bad(NULL, file, "fewer than 250 lines");
@@ -232,8 +220,8 @@ static json_t *score(struct gb_dataset splits[], bool truth) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     struct gb_selection all;
     struct gb_examples examples;
-    assert_int_equal(gb_dataset_select(test, 0, &all), GB_OK);
-    assert_int_equal(gb_dataset_gather(test, NULL, test->count, 0, 2, &examples), GB_OK);
+    assert_ok(gb_dataset_select(test, 0, &all));
+    assert_ok(gb_dataset_gather(test, NULL, test->count, 0, 2, &examples));
     const struct gb_tensor *y = &examples.y;
     const struct gb_tensor answers =
         gb_dense(malloc(3 * gb_elements(y) * sizeof(float)), y->n, y->h, y->w, 3);
@@ -251,8 +239,7 @@ static json_t *score(struct gb_dataset splits[], bool truth) {
                                           .indices = all.indices,
                                           .predicted = &answers,
                                           .threads = 2};
-    if (gb_lfw.score(&scored, metrics, per_image) != GB_OK)
-        fail_msg("%s", gb_error_message());
+    assert_ok(gb_lfw.score(&scored, metrics, per_image));
     const double first = metric(json_array_get(per_image, 0), "superpixel_accuracy");
     assert_true((first > 0.9) == truth);
     free(answers.data);
@@ -271,12 +258,11 @@ static const char *superpixels_of(const json_t *metrics) {
 TEST(scores_by_the_superpixels_that_are_given) {
     for (int given = 0; given < 2; given++) {
         if (given) {
-            gb_fixture_folder("parts_lfw_funneled_superpixels_mat");
             write_superpixels("Bo_van_der_Berg");
             write_superpixels("Cy");
         }
         struct gb_dataset splits[GB_SPLITS];
-        assert_int_equal(load_lists(NULL, splits), GB_OK);
+        assert_ok(load_lists(NULL, splits));
         json_t *metrics = score(splits, false);
         assert_string_equal(superpixels_of(metrics), given ? "published" : "slic");
         if (given)
@@ -293,7 +279,7 @@ TEST(scores_by_the_superpixels_that_are_given) {
 GB_TEST(scores_superpixels_at_full_size) {
     struct gb_dataset splits[GB_SPLITS];
     const struct gb_source source = {.size = 32, .threads = 2};
-    assert_int_equal(gb_lfw.load(&source, splits), GB_OK);
+    assert_ok(gb_lfw.load(&source, splits));
     json_t *metrics = score(splits, true);
     assert_string_equal(superpixels_of(metrics), "slic");
     assert_true(metric(metrics, "pixel_accuracy") == 1.0);
@@ -313,8 +299,7 @@ GB_TEST(loads_the_published_data) {
         skip();
     const struct gb_source source = {.directory = directory, .size = 32, .threads = 2};
     struct gb_dataset splits[GB_SPLITS];
-    if (gb_lfw.load(&source, splits) != GB_OK)
-        fail_msg("%s", gb_error_message());
+    assert_ok(gb_lfw.load(&source, splits));
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 1500);
     assert_int_equal(splits[GB_SPLIT_TEST].count, 927);
     // Faces are aligned: blind prediction reaches 0.87.

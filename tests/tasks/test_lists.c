@@ -11,7 +11,7 @@ GB_FIXTURE_TEST(reads_a_name_a_line) {
     gb_fixture_text("list.txt",
                     "b.jpg\r\n\n  \r\n\ta name  4 \nc.jpg\nd\ne"); // no newline at the end
     struct gb_list list;
-    assert_int_equal(gb_list_read(gb_fixture_path("list.txt"), &list), GB_OK);
+    assert_ok(gb_list_read(gb_fixture_path("list.txt"), &list));
     const char *const names[] = {"b.jpg", "a name  4", "c.jpg", "d", "e"};
     const int lines[] = {1, 4, 5, 6, 7};
     assert_int_equal(list.count, 5);
@@ -29,20 +29,19 @@ GB_FIXTURE_TEST(refuses_lists_that_name_nothing) {
     gb_fixture_text("blank.txt", "\n \r\n");
     assert_int_equal(gb_list_read(gb_fixture_path("blank.txt"), &list), GB_BAD_INPUT);
     assert_message("blank.txt", "is empty");
-    gb_fixture_folder("folder");
+    gb_fixture_directory("folder");
     assert_int_equal(gb_list_read(gb_fixture_path("folder"), &list), GB_BAD_INPUT);
     assert_message("folder", "Is a directory");
     assert_null(list.names);
 }
 
 GB_FIXTURE_TEST(lists_a_folder_in_byte_order) {
-    gb_fixture_folder("folder");
     const char *const files[] = {"folder/b.jpg",  "folder/a.JPG", "folder/B.jpg",
                                  "folder/.c.jpg", "folder/jpg",   "folder/d.png"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         gb_fixture_text(files[i], "");
     struct gb_list list;
-    assert_int_equal(gb_list_directory(gb_fixture_path("folder"), ".jpg", &list), GB_OK);
+    assert_ok(gb_list_directory(gb_fixture_path("folder"), ".jpg", &list));
     assert_int_equal(list.count, 3);
     assert_string_equal(list.names[0], "B.jpg");
     assert_string_equal(list.names[1], "a.JPG");
@@ -64,7 +63,7 @@ GB_TEST(finds_each_name_once) {
     const struct gb_list first = {.count = 2, .names = train, .lines = lines};
     const struct gb_list second = {.count = 3, .names = test, .lines = lines};
     bool taken[4] = {0};
-    assert_int_equal(gb_list_indices(&first, "train.txt", &sorted, "images", taken, places), GB_OK);
+    assert_ok(gb_list_indices(&first, "train.txt", &sorted, "images", taken, places));
     assert_int_equal(places[0], 3);
     assert_int_equal(places[1], 1);
     assert_int_equal(gb_list_indices(&second, "test.txt", &sorted, "images", taken, places),

@@ -7,8 +7,7 @@
 #include "tests/support/test.h"
 
 static void draw(uint64_t seed, uint32_t index, int w, int h, struct gb_image *image) {
-    if (gb_natural_draw(seed, index, w, h, image) != GB_OK)
-        fail_msg("%s", gb_error_message());
+    assert_ok(gb_natural_draw(seed, index, w, h, image));
     assert_int_equal(image->w, w);
     assert_int_equal(image->h, h);
     assert_int_equal(image->c, 3);
@@ -30,8 +29,7 @@ GB_TEST(draws_the_same_bits_everywhere) {
                     {1, 7, UINT64_C(0xfc584c075e2e95f0)}};
     for (int i = 0; i < 3; i++) {
         struct gb_image_list list;
-        assert_int_equal(gb_natural_images(1, 20, 4, pictures[i].w, pictures[i].h, 2, &list),
-                         GB_OK);
+        assert_ok(gb_natural_images(1, 20, 4, pictures[i].w, pictures[i].h, 2, &list));
         assert_int_equal(gb_image_list_hash(&list), pictures[i].hash);
         assert_string_equal(list.names[3], "natural0000023");
         gb_image_list_free(&list);
@@ -41,7 +39,7 @@ GB_TEST(draws_the_same_bits_everywhere) {
 GB_TEST(draws_by_seed_and_index_alone) {
     struct gb_image_list list;
     struct gb_image same, other_index, other_seed;
-    assert_int_equal(gb_natural_images(7, 100, 3, 24, 40, 1, &list), GB_OK);
+    assert_ok(gb_natural_images(7, 100, 3, 24, 40, 1, &list));
     draw(7, 102, 24, 40, &same);
     draw(7, 103, 24, 40, &other_index);
     draw(8, 102, 24, 40, &other_seed);

@@ -7,8 +7,8 @@ enum { S = 24, RADIUS = 3, LINE = 9 };
 // Light that grows to the right, and a dark line down column LINE; dark beyond the field's last
 // column.
 static void make(struct gb_image *image, struct gb_image *field, int light) {
-    assert_int_equal(gb_image_create(image, S, S, 3, 8, "test"), GB_OK);
-    assert_int_equal(gb_image_create(field, S, S, 1, 8, "test"), GB_OK);
+    assert_ok(gb_image_create(image, S, S, 3, 8, "test"));
+    assert_ok(gb_image_create(field, S, S, 1, 8, "test"));
     for (int i = 0; i < S * S; i++) {
         int x = i % S;
         field->pixels[i] = x < S - 4 ? 255 : 0;
@@ -26,7 +26,7 @@ static int at(const struct gb_image *image, int x, int y, int c) {
 GB_TEST(levels_light) {
     struct gb_image image, field;
     make(&image, &field, 60);
-    assert_int_equal(gb_normalize_illumination(&image, &field, RADIUS), GB_OK);
+    assert_ok(gb_normalize_illumination(&image, &field, RADIUS));
     for (int y = 0; y < S; y++)
         for (int c = 0; c < 3; c++) {
             // Seven columns, one of them 30 darker.
@@ -46,8 +46,8 @@ GB_TEST(forgets_how_light_it_was) {
     make(&dark, &field, 40);
     gb_image_free(&field);
     make(&bright, &field, 150);
-    assert_int_equal(gb_normalize_illumination(&dark, &field, RADIUS), GB_OK);
-    assert_int_equal(gb_normalize_illumination(&bright, &field, RADIUS), GB_OK);
+    assert_ok(gb_normalize_illumination(&dark, &field, RADIUS));
+    assert_ok(gb_normalize_illumination(&bright, &field, RADIUS));
     assert_memory_equal(dark.pixels, bright.pixels, 3 * S * S);
     gb_image_free(&dark);
     gb_image_free(&bright);

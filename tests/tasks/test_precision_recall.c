@@ -39,7 +39,7 @@ GB_TEST(draws_the_curve_of_all_thresholds) {
                      mask = image(mask_values);
     struct gb_soft_counts counts;
     struct gb_pr_point points[LEVELS - 1];
-    assert_int_equal(gb_soft_counts_create(&counts, LEVELS), GB_OK);
+    assert_ok(gb_soft_counts_create(&counts, LEVELS));
     gb_soft_counts_add(&counts, &truth, &soft, &mask);
     gb_pr_curve(&counts, points);
     assert_point(points[0], 3.0 / 5, 1);       // at least a quarter
@@ -63,7 +63,7 @@ GB_TEST(adds_images_up) {
                      soft = gb_dense(softs, IMAGES, H, W, 1);
     struct gb_soft_counts counts;
     struct gb_pr_point points[LEVELS - 1];
-    assert_int_equal(gb_soft_counts_create(&counts, LEVELS), GB_OK);
+    assert_ok(gb_soft_counts_create(&counts, LEVELS));
     for (int n = 0; n < IMAGES; n++) {
         struct gb_tensor one_truth = gb_images(&truth, n, 1), one_soft = gb_images(&soft, n, 1);
         gb_soft_counts_add(&counts, &one_truth, &one_soft, NULL);

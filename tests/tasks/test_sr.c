@@ -33,18 +33,16 @@ static int grey(int x, int y, int channel) {
 
 // Two formats, sides odd and even, a directory in the directory.
 static void write_photographs(const char *directory) {
-    char name[128];
-    gb_fixture_folder(directory);
-    snprintf(name, sizeof name, "%s/sub", directory);
-    gb_fixture_folder(name);
-    snprintf(name, sizeof name, "%s/a.png", directory);
-    gb_fixture_png(name, 41, 33, 2 /* RGB */, 8, false, photograph);
-    snprintf(name, sizeof name, "%s/b.ppm", directory);
-    gb_fixture_pnm(name, 24, 40, '6', 255, other);
-    snprintf(name, sizeof name, "%s/sub/c.pgm", directory);
-    gb_fixture_pnm(name, 30, 30, '5', 255, grey);
-    snprintf(name, sizeof name, "%s/notes.txt", directory);
-    gb_fixture_text(name, "not one of them");
+    gb_fixture_png(gb_fixture_name("%s/a.png", directory), 41, 33, 2 /* RGB */, 8, false,
+                   photograph);
+    gb_fixture_pnm(gb_fixture_name("%s/b.ppm", directory), 24, 40, '6', 255, other);
+    gb_fixture_pnm(gb_fixture_name("%s/sub/c.pgm", directory), 30, 30, '5', 255, grey);
+    gb_fixture_text(gb_fixture_name("%s/notes.txt", directory), "not one of them");
+}
+
+// Two directories as --data takes them.
+static const char *joined(const char *a, const char *b) {
+    return gb_fixture_name("%s:%s", gb_fixture_path(a), gb_fixture_path(b));
 }
 
 static enum gb_status load(const char *directory, const char *lists, struct gb_dataset splits[]) {
@@ -69,7 +67,7 @@ static struct held fill(const struct gb_dataset *set, int index, uint32_t step) 
     y->data = malloc(gb_elements(y) * sizeof(float));
     assert_true(x->data && y->data);
     const struct gb_random_key key = {.seed = 5, .step = step, .sample = (uint32_t)index};
-    assert_int_equal(set->fill(set, index, &key, &held.example), GB_OK);
+    assert_ok(set->fill(set, index, &key, &held.example));
     return held;
 }
 
@@ -80,9 +78,7 @@ static void release(struct held *held) {
 
 static void assert_refused(const char *directory, const char *lists, const char *reason) {
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load(directory, lists, splits), GB_BAD_INPUT);
-    if (!strstr(gb_error_message(), reason))
-        fail_msg("\"%s\" does not say \"%s\"", gb_error_message(), reason);
+    assert_error(load(directory, lists, splits), GB_BAD_INPUT, reason);
     assert_int_equal(splits[GB_SPLIT_TRAIN].count + splits[GB_SPLIT_TEST].count, 0);
 }
 
@@ -91,7 +87,7 @@ static void assert_refused(const char *directory, const char *lists, const char 
 GB_FIXTURE_TEST(holds_out_some_of_a_folder) {
     write_photographs("photos");
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load(gb_fixture_path("photos"), NULL, splits), GB_OK);
+    assert_ok(load(gb_fixture_path("photos"), NULL, splits));
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
     assert_int_equal(train->count, 2);
     assert_string_equal(train->names[0], "a.png");
@@ -109,15 +105,10 @@ GB_FIXTURE_TEST(holds_out_some_of_a_folder) {
 
 GB_FIXTURE_TEST(joins_folders_and_finds_test_sets) {
     write_photographs("photos");
-    gb_fixture_folder("sets");
-    gb_fixture_folder("sets/Set5");
-    gb_fixture_folder("sets/Set5_LR");
+    gb_fixture_directory("sets/Set5_LR");
     gb_fixture_png("sets/Set5/bird.png", 37, 29, 2, 8, false, photograph);
-    char directories[1024];
-    snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("photos"),
-             gb_fixture_path("sets"));
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load(directories, NULL, splits), GB_OK);
+    assert_ok(load(joined("photos", "sets"), NULL, splits));
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 3);
     assert_string_equal(splits[GB_SPLIT_TRAIN].names[2], "sub/c.pgm");
     assert_int_equal(splits[GB_SPLIT_TEST].count, 1);
@@ -127,17 +118,13 @@ GB_FIXTURE_TEST(joins_folders_and_finds_test_sets) {
     assert_int_equal(shape.y_h, 28);
     free_splits(splits);
     // The test sets alone, found in a directory of directories, train nothing.
-    assert_int_equal(load(gb_fixture_path("sets"), NULL, splits), GB_OK);
+    assert_ok(load(gb_fixture_path("sets"), NULL, splits));
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 0);
     assert_int_equal(splits[GB_SPLIT_TEST].count, 1);
     free_splits(splits);
 }
 
 static void write_bsds500(void) {
-    static const char *const directories[] = {"bsds", "bsds/images", "bsds/images/train",
-                                              "bsds/images/val", "bsds/images/test"};
-    for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
-        gb_fixture_folder(directories[i]);
     gb_fixture_jpeg("bsds/images/train/1.jpg", 48, 32, 3, photograph);
     gb_fixture_jpeg("bsds/images/test/2.jpg", 32, 48, 3, photograph);
     gb_fixture_jpeg("bsds/images/val/3.jpg", 48, 32, 3, other);
@@ -146,12 +133,10 @@ static void write_bsds500(void) {
 
 GB_FIXTURE_TEST(never_trains_on_val) {
     write_bsds500();
-    gb_fixture_folder("lists");
     gb_fixture_text("lists/bsd100.txt", "4.jpg\r\n");
     for (int listed = 0; listed < 2; listed++) {
         struct gb_dataset splits[GB_SPLITS];
-        assert_int_equal(
-            load(gb_fixture_path("bsds"), listed ? gb_fixture_path("lists") : NULL, splits), GB_OK);
+        assert_ok(load(gb_fixture_path("bsds"), listed ? gb_fixture_path("lists") : NULL, splits));
         const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
         assert_int_equal(splits[GB_SPLIT_TRAIN].count, 2);
         assert_string_equal(splits[GB_SPLIT_TRAIN].names[0], "train/1.jpg");
@@ -162,24 +147,17 @@ GB_FIXTURE_TEST(never_trains_on_val) {
     }
     gb_fixture_text("lists/bsd100.txt", "5.jpg\n");
     assert_refused(gb_fixture_path("bsds"), gb_fixture_path("lists"), "5.jpg");
-    gb_fixture_folder("empty");
+    gb_fixture_directory("empty");
     assert_refused(gb_fixture_path("bsds"), gb_fixture_path("empty"), "bsd100.txt");
 }
 
 GB_FIXTURE_TEST(takes_a_test_set_once) {
     write_bsds500();
-    gb_fixture_folder("sets");
-    gb_fixture_folder("sets/Set5");
-    gb_fixture_folder("sets/BSD100");
     gb_fixture_png("sets/Set5/a.png", 37, 29, 2, 8, false, photograph);
     gb_fixture_png("sets/BSD100/4.png", 48, 32, 2, 8, false, other);
-    char directories[1024];
-    snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("bsds"),
-             gb_fixture_path("sets"));
-    assert_refused(directories, NULL, "the test set BSD100 is in two of its directories");
-    snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("sets"),
-             gb_fixture_path("sets"));
-    assert_refused(directories, NULL, "the test set Set5 is in two of its directories");
+    assert_refused(joined("bsds", "sets"), NULL,
+                   "the test set BSD100 is in two of its directories");
+    assert_refused(joined("sets", "sets"), NULL, "the test set Set5 is in two of its directories");
 }
 
 // ImageNet32 in small: `rows` images whose pixels tell row, plane and place.
@@ -209,14 +187,13 @@ static void write_batch(const char *name, int rows, int columns) {
 }
 
 GB_FIXTURE_TEST(reads_imagenet_batches) {
-    gb_fixture_folder("imagenet");
-    gb_fixture_folder("imagenet/train");
-    gb_fixture_folder("imagenet/val");
+    gb_fixture_directory("imagenet/train");
+    gb_fixture_directory("imagenet/val");
     write_batch("imagenet/train/train_data_batch_1.npz", 3, 3 * 32 * 32);
     write_batch("imagenet/train/train_data_batch_10.npz", 2, 3 * 32 * 32);
     write_batch("imagenet/val/val_data.npz", GB_SR_MAX_TESTED * 2 + 1, 3 * 32 * 32);
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load(gb_fixture_path("imagenet"), NULL, splits), GB_OK);
+    assert_ok(load(gb_fixture_path("imagenet"), NULL, splits));
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
     assert_int_equal(train->count, 5);
     assert_string_equal(train->names[4], "batch 10/0000001");
@@ -238,7 +215,7 @@ GB_FIXTURE_TEST(reads_imagenet_batches) {
 
 GB_FIXTURE_TEST(refuses_what_is_no_photograph) {
     assert_refused(gb_fixture_path("nowhere"), NULL, "nowhere");
-    gb_fixture_folder("empty");
+    gb_fixture_directory("empty");
     assert_refused(gb_fixture_path("empty"), NULL, "empty");
     gb_fixture_text("empty/notes.txt", "no images");
     assert_refused(gb_fixture_path("empty"), NULL, "holds no images");
@@ -247,19 +224,16 @@ GB_FIXTURE_TEST(refuses_what_is_no_photograph) {
     assert_refused(gb_fixture_path("photos"), NULL, "b.ppm");
     gb_fixture_png("photos/b.ppm", 60, SIZE - 1, 2, 8, false, photograph);
     assert_refused(gb_fixture_path("photos"), NULL, "60 x 15");
-    gb_fixture_folder("one");
     gb_fixture_png("one/a.png", 32, 32, 2, 8, false, photograph);
     assert_refused(gb_fixture_path("one"), NULL, "one image");
     const struct gb_source odd = {.directory = gb_fixture_path("photos"), .size = 15};
     struct gb_dataset splits[GB_SPLITS];
     assert_int_equal(gb_sr_load(&odd, splits), GB_BAD_INPUT);
     // Large enough for patches, but not to be held out.
-    gb_fixture_folder("small");
     gb_fixture_png("small/a.png", 32, 32, 2, 8, false, photograph);
     gb_fixture_png("small/b.png", 32, 14, 2, 8, false, photograph);
     const struct gb_source small = {.directory = gb_fixture_path("small"), .size = 8, .threads = 2};
-    assert_int_equal(gb_sr_load(&small, splits), GB_BAD_INPUT);
-    assert_non_null(strstr(gb_error_message(), "b.png"));
+    assert_error(gb_sr_load(&small, splits), GB_BAD_INPUT, "b.png");
 }
 
 // ---- What is made of them ----
@@ -282,12 +256,11 @@ static void assert_patch_of_other(const struct gb_tensor *patch) {
 
 // An image of four patches' sides trains beside its half, one that is shorter does not.
 GB_FIXTURE_TEST(trains_on_reduced_photographs) {
-    gb_fixture_folder("large");
     gb_fixture_png("large/a.png", 4 * SIZE + 1, 5 * SIZE + 1, 2, 8, false, photograph);
     gb_fixture_png("large/b.png", 4 * SIZE, 4 * SIZE - 1, 2, 8, false, photograph);
     gb_fixture_png("large/c.png", 20, 20, 2, 8, false, photograph);
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load(gb_fixture_path("large"), NULL, splits), GB_OK);
+    assert_ok(load(gb_fixture_path("large"), NULL, splits));
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
     assert_int_equal(train->count, 3);
     assert_string_equal(train->names[2], "a.png reduced");
@@ -296,9 +269,9 @@ GB_FIXTURE_TEST(trains_on_reduced_photographs) {
     enum { W = 2 * SIZE, H = 5 * SIZE / 2 };
     struct gb_image whole;
     float half[H * W * 3];
-    assert_int_equal(gb_image_read(gb_fixture_path("large/a.png"), 3, &whole), GB_OK);
+    assert_ok(gb_image_read(gb_fixture_path("large/a.png"), 3, &whole));
     gb_image_crop(&whole, 0, 0, 2 * W, 2 * H);
-    assert_int_equal(gb_resize(&whole, GB_BICUBIC, H, W, half), GB_OK);
+    assert_ok(gb_resize(&whole, GB_BICUBIC, H, W, half));
     gb_image_free(&whole);
     struct held held = fill(train, 2, 0);
     int places = 0;
@@ -319,7 +292,7 @@ GB_FIXTURE_TEST(trains_on_reduced_photographs) {
 GB_FIXTURE_TEST(draws_patches_by_the_key) {
     write_photographs("photos");
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load(gb_fixture_path("photos"), NULL, splits), GB_OK);
+    assert_ok(load(gb_fixture_path("photos"), NULL, splits));
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
     assert_int_equal(train->shape.y_h, SIZE);
     assert_int_equal(train->shape.x_w, SIZE / 2);
@@ -341,13 +314,12 @@ GB_FIXTURE_TEST(draws_patches_by_the_key) {
 }
 
 GB_FIXTURE_TEST(cuts_crops_and_pads) {
-    gb_fixture_folder("Set14");
     gb_fixture_png("Set14/a.png", 41, 33, 2, 8, false, photograph);
     gb_fixture_png("Set14/b.png", 24, 40, 2, 8, false, other);
     struct gb_dataset splits[GB_SPLITS], crops, padded;
-    assert_int_equal(load(gb_fixture_path(""), NULL, splits), GB_OK);
+    assert_ok(load(gb_fixture_path(""), NULL, splits));
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
-    assert_int_equal(gb_sr_crops(test, 1, 1, 20, SIZE, 3, &crops), GB_OK);
+    assert_ok(gb_sr_crops(test, 1, 1, 20, SIZE, 3, &crops));
     for (int i = 0; i < crops.count; i++) {
         struct held crop = fill(&crops, i, 0);
         assert_patch_of_other(&crop.example.y);
@@ -355,7 +327,7 @@ GB_FIXTURE_TEST(cuts_crops_and_pads) {
         release(&crop);
     }
     gb_dataset_free(&crops);
-    assert_int_equal(gb_sr_pad(test, 8, &padded), GB_OK);
+    assert_ok(gb_sr_pad(test, 8, &padded));
     struct held whole = fill(test, 0, 0), square = fill(&padded, 0, 0);
     assert_int_equal(square.shape.y_h, 40);
     assert_int_equal(square.shape.y_w, 40);
@@ -386,20 +358,20 @@ GB_TEST(scores_clamped_luma_inside_the_border) {
     }
     given[0] = 0.5f; // the border does not count
     struct gb_sr_score score;
-    assert_int_equal(gb_sr_score(&truth, &answer, &score), GB_OK);
+    assert_ok(gb_sr_score(&truth, &answer, &score));
     assert_true(score.psnr == 100 && score.ssim == 1);
     // Grey of another level: the difference itself, not the luma's narrower one.
     for (int i = 0; i < COUNT; i++) {
         right[i] = 100.0f / 256;
         given[i] = 110.0f / 256;
     }
-    assert_int_equal(gb_sr_score(&truth, &answer, &score), GB_OK);
+    assert_ok(gb_sr_score(&truth, &answer, &score));
     assert_true(fabs(score.psnr - 20 * log10(25.5)) < 1e-4);
     for (int i = 0; i < COUNT; i++)
         right[i] = given[i] = (i % 3 == 0) ? 100.0f / 256 : 90.0f / 256;
     for (int i = 0; i < COUNT; i++)
         given[i] += 10.0f / 256;
-    assert_int_equal(gb_sr_score(&truth, &answer, &score), GB_OK);
+    assert_ok(gb_sr_score(&truth, &answer, &score));
     assert_true(fabs(score.psnr - 20 * log10(25.5 * 255 / 219)) < 1e-3);
 }
 
@@ -416,8 +388,8 @@ static void score_bicubic(const struct gb_dataset *test, const char *set, double
         high.data = malloc(gb_elements(&high) * sizeof(float));
         assert_non_null(high.data);
         struct gb_sr_score score;
-        assert_int_equal(gb_sr_bicubic(&whole.example.x, &high), GB_OK);
-        assert_int_equal(gb_sr_score(&whole.example.y, &high, &score), GB_OK);
+        assert_ok(gb_sr_bicubic(&whole.example.x, &high));
+        assert_ok(gb_sr_score(&whole.example.y, &high, &score));
         *psnr += score.psnr;
         *ssim += score.ssim;
         count++;
@@ -436,7 +408,7 @@ static void assert_published_low(const struct gb_dataset *test, int index, const
     snprintf(path, sizeof path, "%s/%s_LR/image_SRF_2/img_%03d_SRF_2_LR.png", directory, set,
              number);
     struct gb_image published;
-    assert_int_equal(gb_image_read(path, 3, &published), GB_OK);
+    assert_ok(gb_image_read(path, 3, &published));
     struct held whole = fill(test, index, 0);
     const struct gb_tensor *x = &whole.example.x;
     assert_int_equal(published.w, x->w);
@@ -454,7 +426,7 @@ GB_TEST(bicubic_scores_what_is_published) {
     if (!directory)
         skip();
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load(directory, NULL, splits), GB_OK);
+    assert_ok(load(directory, NULL, splits));
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     assert_int_equal(test->count, 19);
     for (int i = 0; i < test->count; i++)
@@ -473,11 +445,9 @@ GB_TEST(bicubic_scores_what_is_published) {
 static const struct gb_task *task;
 
 static void assert_metric(const json_t *metrics, const char *name, double low, double high) {
-    const json_t *value = json_object_get(metrics, name);
-    if (!json_is_number(value))
-        fail_msg("no %s", name);
-    if (!(json_number_value(value) >= low && json_number_value(value) <= high))
-        fail_msg("%s is %g", name, json_number_value(value));
+    const double value = metric(metrics, name);
+    if (!(value >= low && value <= high))
+        fail_msg("%s is %g", name, value);
 }
 
 // A predictor by a tiny model of the name, untrained except for the parameters' start. Where the
@@ -486,8 +456,8 @@ static void create_tiny(const char *name, int levels, int threads, int images,
                         const struct gb_example_shape *shape, struct gb_predictor *predictor) {
     struct gb_run_config run;
     const struct gb_task_model *model;
-    assert_int_equal(gb_task_model_find(task, name, &model), GB_OK);
-    assert_int_equal(gb_run_config_default(task, model, shape->y_h, shape, &run), GB_OK);
+    assert_ok(gb_task_model_find(task, name, &model));
+    assert_ok(gb_run_config_default(task, model, shape->y_h, shape, &run));
     const char *const fields[] = {
         "levels", "steps",   "condition_channels", "coupling_channels", "rrdb_blocks",
         "growth", "channels"};
@@ -503,8 +473,8 @@ static void create_tiny(const char *name, int levels, int threads, int images,
                                            .dequantise = true,
                                            .crops = 5,
                                            .scored = images};
-    assert_int_equal(gb_backend_find(NULL, &options.backend), GB_OK);
-    assert_int_equal(gb_predictor_create(predictor, &run, &options), GB_OK);
+    assert_ok(gb_backend_find(NULL, &options.backend));
+    assert_ok(gb_predictor_create(predictor, &run, &options));
     gb_load_untrained(predictor, 9);
 }
 
@@ -514,22 +484,22 @@ static void evaluate_tiny(const char *name, int threads, int images,
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
     struct gb_predictor predictor;
     create_tiny(name, 2, threads, images, &train->shape, &predictor);
-    assert_int_equal(gb_predictor_evaluate(&predictor, train, test, metrics, per_image), GB_OK);
+    assert_ok(gb_predictor_evaluate(&predictor, train, test, metrics, per_image));
     assert_int_equal(gb_predictor_evaluate(&predictor, train, train, metrics, per_image),
                      GB_BAD_INPUT);
-    assert_int_equal(gb_predictor_picture(&predictor, test, 2, gb_fixture_path("picture.png")),
-                     GB_OK);
+    assert_ok(gb_predictor_picture(&predictor, test, 2, gb_fixture_path("picture.png")));
     assert_true(gb_fixture_size("picture.png") > 0);
     gb_predictor_free(&predictor);
 }
 
-static void write_two_sets(void) {
+// Trains on images of a directory, tests on two sets.
+static void load_two_sets(struct gb_dataset splits[]) {
     write_photographs("photos");
-    gb_fixture_folder("Set5");
-    gb_fixture_folder("Set14");
     gb_fixture_png("Set5/a.png", 41, 33, 2, 8, false, photograph);
     gb_fixture_png("Set14/b.png", 24, 40, 2, 8, false, other);
     gb_fixture_png("Set14/c.png", 30, 30, 0, 8, false, grey);
+    assert_ok(gb_task_find("sr", &task));
+    assert_ok(load(joined("photos", ""), NULL, splits));
 }
 
 // The mean of what images whose names begin with `set` have under `name`.
@@ -553,25 +523,19 @@ static double mean_of(const json_t *per_image, const char *set, const char *name
 static void assert_means(const json_t *metrics, const json_t *per_image, const char *name) {
     static const char *const sets[][2] = {{"", ""}, {"Set5/", "Set5_"}, {"Set14/", "Set14_"}};
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
-        char metric[64];
         const double mean = mean_of(per_image, sets[i][0], name);
-        snprintf(metric, sizeof metric, "%s%s", sets[i][1], name);
-        assert_metric(metrics, metric, mean - 1e-12, mean + 1e-12);
+        assert_metric(metrics, gb_fixture_name("%s%s", sets[i][1], name), mean - 1e-12,
+                      mean + 1e-12);
     }
 }
 
 GB_FIXTURE_TEST(evaluates_whole_photographs) {
-    write_two_sets();
-    char directories[1024];
-    snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("photos"),
-             gb_fixture_path(""));
     static const char *const models[] = {"cnf", "factored", "srcnn"};
     static const char *const loss_names[][3] = {
         {"bits_per_dimension", "Set5_bits_per_dimension", "Set14_bits_per_dimension"},
         {"loss", "Set5_loss", "Set14_loss"}};
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(gb_task_find("sr", &task), GB_OK);
-    assert_int_equal(load(directories, NULL, splits), GB_OK);
+    load_two_sets(splits);
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         json_t *metrics[2], *per_image[2];
         for (int threads = 1; threads <= 2; threads++) {
@@ -618,7 +582,7 @@ static int shown(int side, int longer) {
 static void assert_portrait(const char *name, int w, int h, int columns) {
     struct gb_image sheet;
     const int longer = w > h ? w : h;
-    assert_int_equal(gb_image_read(gb_fixture_path(name), 3, &sheet), GB_OK);
+    assert_ok(gb_image_read(gb_fixture_path(name), 3, &sheet));
     assert_int_equal(sheet.w, 8 + shown(w / 2, longer / 2) + 8 + columns * (shown(w, longer) + 8));
     assert_true(sheet.h > shown(h, longer));
     gb_image_free(&sheet);
@@ -626,25 +590,20 @@ static void assert_portrait(const char *name, int w, int h, int columns) {
 
 // Whole, whatever the models pad to: bicubic, another model's answer, those of the model, truth.
 GB_FIXTURE_TEST(draws_whole_photographs) {
-    write_two_sets();
-    char directories[1024];
-    snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("photos"),
-             gb_fixture_path(""));
     struct gb_dataset splits[GB_SPLITS];
     struct gb_predictor flow, factored, one;
-    assert_int_equal(gb_task_find("sr", &task), GB_OK);
-    assert_int_equal(load(directories, NULL, splits), GB_OK);
+    load_two_sets(splits);
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
     create_tiny("cnf", 3, 1, 0, &train->shape, &flow);
     create_tiny("factored", 0, 1, 0, &train->shape, &factored);
     create_tiny("srcnn", 0, 1, 0, &train->shape, &one);
     assert_string_equal(test->names[0], "Set5/a.png");
     assert_string_equal(test->names[1], "Set14/b.png");
-    assert_int_equal(task->figure(&flow, &factored, test, 0, gb_fixture_path("beside.png")), GB_OK);
+    assert_ok(task->figure(&flow, &factored, test, 0, gb_fixture_path("beside.png")));
     assert_portrait("beside.png", 40, 32, 7);
-    assert_int_equal(task->figure(&flow, NULL, test, 1, gb_fixture_path("alone.png")), GB_OK);
+    assert_ok(task->figure(&flow, NULL, test, 1, gb_fixture_path("alone.png")));
     assert_portrait("alone.png", 24, 40, 6);
-    assert_int_equal(task->figure(&one, NULL, test, 1, gb_fixture_path("one.png")), GB_OK);
+    assert_ok(task->figure(&one, NULL, test, 1, gb_fixture_path("one.png")));
     assert_portrait("one.png", 24, 40, 3);
     assert_int_equal(task->figure(&flow, NULL, train, 0, gb_fixture_path("none.png")),
                      GB_BAD_INPUT);
@@ -657,26 +616,21 @@ GB_FIXTURE_TEST(draws_whole_photographs) {
 // Few images of each set are scored by their middles, which have the shortest side of all.
 GB_FIXTURE_TEST(few_are_scored_by_their_middles) {
     enum { MIDDLE = 24 };
-    write_two_sets();
-    char directories[1024];
-    snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("photos"),
-             gb_fixture_path(""));
     struct gb_dataset splits[GB_SPLITS], middles;
     struct gb_examples pairs;
-    assert_int_equal(gb_task_find("sr", &task), GB_OK);
-    assert_int_equal(load(directories, NULL, splits), GB_OK);
+    load_two_sets(splits);
     json_t *metrics = json_object(), *per_image = json_array();
     evaluate_tiny("srcnn", 1, 1, splits, metrics, per_image);
     assert_int_equal(json_array_size(per_image), 2);
     assert_metric(metrics, "Set14_images", 1, 1);
-    assert_int_equal(gb_sr_middles(&splits[GB_SPLIT_TEST], MIDDLE, &middles), GB_OK);
-    assert_int_equal(gb_dataset_gather(&middles, NULL, 1, 4, 1, &pairs), GB_OK);
+    assert_ok(gb_sr_middles(&splits[GB_SPLIT_TEST], MIDDLE, &middles));
+    assert_ok(gb_dataset_gather(&middles, NULL, 1, 4, 1, &pairs));
     const struct gb_example first = gb_example_at(&pairs, 0);
     float values[MIDDLE * MIDDLE * 3];
     const struct gb_tensor high = gb_dense(values, 1, MIDDLE, MIDDLE, 3);
     struct gb_sr_score score;
-    assert_int_equal(gb_sr_bicubic(&first.x, &high), GB_OK);
-    assert_int_equal(gb_sr_score(&first.y, &high, &score), GB_OK);
+    assert_ok(gb_sr_bicubic(&first.x, &high));
+    assert_ok(gb_sr_score(&first.y, &high, &score));
     const json_t *row = json_array_get(per_image, 0);
     assert_string_equal(json_string_value(json_object_get(row, "name")), middles.names[0]);
     assert_true(json_real_value(json_object_get(row, "bicubic_psnr")) == score.psnr);
@@ -690,27 +644,20 @@ GB_FIXTURE_TEST(few_are_scored_by_their_middles) {
 // However many crops are taken at once, each has noise of its own.
 GB_FIXTURE_TEST(scores_all_crops_as_one) {
     enum { CROPS = 70, SIDE = 32 };
-    write_two_sets();
-    char directories[1024];
-    snprintf(directories, sizeof directories, "%s:%s", gb_fixture_path("photos"),
-             gb_fixture_path(""));
     struct gb_dataset splits[GB_SPLITS], crops;
     struct gb_predictor predictor;
     struct gb_examples examples;
     double bits[CROPS], sum = 0;
-    assert_int_equal(gb_task_find("sr", &task), GB_OK);
-    assert_int_equal(load(directories, NULL, splits), GB_OK);
+    load_two_sets(splits);
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     create_tiny("cnf", 2, 2, 1, &splits[GB_SPLIT_TRAIN].shape, &predictor);
     predictor.options.crops = CROPS;
     json_t *metrics = json_object(), *per_image = json_array();
-    assert_int_equal(
-        gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], test, metrics, per_image),
-        GB_OK);
-    assert_int_equal(gb_sr_crops(test, 0, 1, CROPS, SIDE, predictor.options.seed, &crops), GB_OK);
-    assert_int_equal(gb_dataset_gather(&crops, NULL, CROPS, 0, 1, &examples), GB_OK);
-    assert_int_equal(gb_predictor_resize(&predictor, &crops.shape), GB_OK);
-    assert_int_equal(gb_predictor_bits(&predictor, &examples, 0, crops.names, bits), GB_OK);
+    assert_ok(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], test, metrics, per_image));
+    assert_ok(gb_sr_crops(test, 0, 1, CROPS, SIDE, predictor.options.seed, &crops));
+    assert_ok(gb_dataset_gather(&crops, NULL, CROPS, 0, 1, &examples));
+    assert_ok(gb_predictor_resize(&predictor, &crops.shape));
+    assert_ok(gb_predictor_bits(&predictor, &examples, 0, crops.names, bits));
     for (int i = 0; i < CROPS; i++)
         sum += bits[i];
     assert_true(metric(metrics, "Set5_bits_per_dimension") == sum / CROPS);
@@ -723,18 +670,15 @@ GB_FIXTURE_TEST(scores_all_crops_as_one) {
 }
 
 GB_FIXTURE_TEST(refuses_photographs_below_its_levels) {
-    write_two_sets();
     struct gb_dataset splits[GB_SPLITS];
     struct gb_predictor predictor;
-    assert_int_equal(gb_task_find("sr", &task), GB_OK);
-    assert_int_equal(load(gb_fixture_path(""), NULL, splits), GB_OK);
+    load_two_sets(splits);
     const struct gb_example_shape shape = {16, 16, 3, 32, 32, 3, false};
     create_tiny("cnf", 5, 1, 0, &shape, &predictor);
     json_t *metrics = json_object(), *per_image = json_array();
-    assert_int_equal(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
-                                           &splits[GB_SPLIT_TEST], metrics, per_image),
-                     GB_BAD_INPUT);
-    assert_non_null(strstr(gb_error_message(), "levels need 32"));
+    assert_error(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], &splits[GB_SPLIT_TEST],
+                                       metrics, per_image),
+                 GB_BAD_INPUT, "levels need 32");
     json_decref(metrics);
     json_decref(per_image);
     gb_predictor_free(&predictor);
@@ -746,9 +690,9 @@ GB_TEST(factored_follows_the_flow) {
     const struct gb_example_shape shape = {16, 16, 3, 32, 32, 3, false};
     const struct gb_task_model *model;
     union gb_model_config config;
-    assert_int_equal(gb_task_find("sr", &task), GB_OK);
-    assert_int_equal(gb_task_model_find(task, "factored", &model), GB_OK);
-    assert_int_equal(model->configure(&shape, &config), GB_OK);
+    assert_ok(gb_task_find("sr", &task));
+    assert_ok(gb_task_model_find(task, "factored", &model));
+    assert_ok(model->configure(&shape, &config));
     assert_int_equal(config.factored.rrdb_blocks, 16);
     assert_int_equal(config.factored.growth, 56); // 55 in the paper
 }

@@ -21,7 +21,7 @@ static void assert_bad(const char *text, const char *reason) {
 GB_FIXTURE_TEST(reads_published_superpixels) {
     struct gb_superpixels superpixels;
     gb_fixture_text("some.dat", "0 0 2 \r\n1\t2  2\r\n\n"); // 1-wide blanks and others
-    assert_int_equal(gb_superpixels_read(gb_fixture_path("some.dat"), 3, 2, &superpixels), GB_OK);
+    assert_ok(gb_superpixels_read(gb_fixture_path("some.dat"), 3, 2, &superpixels));
     const int expected[] = {0, 0, 2, 1, 2, 2};
     assert_memory_equal(superpixels.labels, expected, sizeof expected);
     assert_int_equal(superpixels.count, 3);
@@ -82,7 +82,7 @@ static int spread(const struct gb_superpixels *s, int place, int label, char *se
 GB_TEST(clusters_follow_colour_and_hold_together) {
     struct gb_tensor image = draw_disc();
     struct gb_superpixels superpixels;
-    assert_int_equal(gb_slic(&image, 64, GB_SLIC_COMPACTNESS, &superpixels), GB_OK);
+    assert_ok(gb_slic(&image, 64, GB_SLIC_COMPACTNESS, &superpixels));
     assert_in_range(superpixels.count, 48, 80);
     int inside[SIDE * SIDE] = {0}, all[SIDE * SIDE] = {0};
     for (int i = 0; i < SIDE * SIDE; i++) {
@@ -111,12 +111,12 @@ GB_TEST(clusters_follow_colour_and_hold_together) {
 GB_TEST(one_superpixel_and_one_for_each_pixel) {
     struct gb_tensor image = draw_disc();
     struct gb_superpixels superpixels;
-    assert_int_equal(gb_slic(&image, 1, GB_SLIC_COMPACTNESS, &superpixels), GB_OK);
+    assert_ok(gb_slic(&image, 1, GB_SLIC_COMPACTNESS, &superpixels));
     assert_int_equal(superpixels.count, 1);
     gb_superpixels_free(&superpixels);
     image.h = 3;
     image.w = 4;
-    assert_int_equal(gb_slic(&image, 12, 1000.0, &superpixels), GB_OK);
+    assert_ok(gb_slic(&image, 12, 1000.0, &superpixels));
     assert_int_equal(superpixels.count, 12);
     gb_superpixels_free(&superpixels);
 }
@@ -128,9 +128,9 @@ GB_TEST(scores_the_most_frequent_class) {
     float small[] = {2, 1, 1, 1}; // each pixel stands for 2 x 2: 3 gets 4 votes for 1, one for 1
     const struct gb_tensor is = gb_dense(truth, 1, 4, 4, 1), said = gb_dense(small, 1, 2, 2, 1);
     struct gb_superpixel_counts counts = {.right = 10, .all = 20};
-    assert_int_equal(gb_superpixels_score(&superpixels, &is, &said, 3, &counts), GB_OK);
+    assert_ok(gb_superpixels_score(&superpixels, &is, &said, 3, &counts));
     assert_int_equal(counts.right, 12);
     assert_int_equal(counts.all, 23);
-    assert_int_equal(gb_superpixels_score(&superpixels, &is, &is, 3, &counts), GB_OK);
+    assert_ok(gb_superpixels_score(&superpixels, &is, &is, 3, &counts));
     assert_int_equal(counts.right, 15);
 }

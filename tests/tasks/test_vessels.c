@@ -44,11 +44,10 @@ static void make_predictor_by(enum gb_prediction prediction, const char *model_n
                                            .dequantise = true,
                                            .prediction = prediction,
                                            .ascent = {.steps = 2, .rate = 0.01f}};
-    assert_int_equal(gb_backend_find(NULL, &options.backend), GB_OK);
-    assert_int_equal(gb_task_model_find(vessels, model_name, &model), GB_OK);
-    assert_int_equal(
-        gb_run_config_default(vessels, model, WINDOW, &splits[GB_SPLIT_TRAIN].shape, &run), GB_OK);
-    assert_int_equal(gb_predictor_create(predictor, &run, &options), GB_OK);
+    assert_ok(gb_backend_find(NULL, &options.backend));
+    assert_ok(gb_task_model_find(vessels, model_name, &model));
+    assert_ok(gb_run_config_default(vessels, model, WINDOW, &splits[GB_SPLIT_TRAIN].shape, &run));
+    assert_ok(gb_predictor_create(predictor, &run, &options));
     gb_load_untrained(predictor, 5);
 }
 
@@ -131,9 +130,8 @@ GB_TEST(measures_what_ascent_finds) {
         struct gb_predictor predictor;
         json_t *metrics = json_object(), *per_image = json_array(), *point;
         make_predictor_by((enum gb_prediction)prediction, "cnf-uniform", &predictor);
-        assert_int_equal(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
-                                               &splits[GB_SPLIT_TEST], metrics, per_image),
-                         GB_OK);
+        assert_ok(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], &splits[GB_SPLIT_TEST],
+                                        metrics, per_image));
         check_metrics(metrics, SAMPLES);
         check_photographs(per_image, metrics);
         size_t i, best = 0;
@@ -157,9 +155,8 @@ GB_TEST(scores_the_probability_at_any_temperature) {
         json_t *metrics = json_object(), *per_image = json_array();
         make_predictor("factored", &predictor);
         predictor.options.temperature = temperatures[i];
-        assert_int_equal(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
-                                               &splits[GB_SPLIT_TEST], metrics, per_image),
-                         GB_OK);
+        assert_ok(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], &splits[GB_SPLIT_TEST],
+                                        metrics, per_image));
         f_scores[i] = metric(metrics, "f_score");
         json_decref(metrics);
         json_decref(per_image);
@@ -177,22 +174,20 @@ GB_TEST(pads_for_deep_models) {
     struct gb_run_config run;
     struct gb_predictor predictor;
     struct gb_predictor_options options = {.threads = 1, .samples = 2, .temperature = 1};
-    assert_int_equal(gb_fundus_load(1, SIDE, TRAIN, TEST, &source, deep), GB_OK);
+    assert_ok(gb_fundus_load(1, SIDE, TRAIN, TEST, &source, deep));
     assert_int_equal(deep[GB_SPLIT_TRAIN].shape.y_h, DEEP);
     assert_int_equal(deep[GB_SPLIT_TEST].shape.y_w, DEEP);
     assert_true(deep[GB_SPLIT_TEST].hash == test->hash);
-    assert_int_equal(gb_backend_find(NULL, &options.backend), GB_OK);
-    assert_int_equal(gb_run_config_default(vessels, &vessels->models[0], DEEP,
-                                           &deep[GB_SPLIT_TRAIN].shape, &run),
-                     GB_OK);
+    assert_ok(gb_backend_find(NULL, &options.backend));
+    assert_ok(gb_run_config_default(vessels, &vessels->models[0], DEEP, &deep[GB_SPLIT_TRAIN].shape,
+                                    &run));
     run.config.cnf.levels = LEVELS;
     assert_int_equal(gb_model_multiple(&gb_cnf_model, &run.config), source.multiple);
-    assert_int_equal(gb_predictor_create(&predictor, &run, &options), GB_OK);
+    assert_ok(gb_predictor_create(&predictor, &run, &options));
     gb_load_untrained(&predictor, 5);
     json_t *metrics = json_object(), *per_image = json_array();
-    if (gb_predictor_evaluate(&predictor, &deep[GB_SPLIT_TRAIN], &deep[GB_SPLIT_TEST], metrics,
-                              per_image) != GB_OK)
-        fail_msg("%s", gb_error_message());
+    assert_ok(gb_predictor_evaluate(&predictor, &deep[GB_SPLIT_TRAIN], &deep[GB_SPLIT_TEST],
+                                    metrics, per_image));
     assert_true(metric(metrics, "dimensions") == DEEP * DEEP);
     json_decref(metrics);
     json_decref(per_image);
@@ -206,9 +201,8 @@ GB_TEST(refuses_to_score_windows) {
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
     json_t *metrics = json_object(), *per_image = json_array();
     make_predictor("cnf", &predictor);
-    assert_int_equal(gb_predictor_evaluate(&predictor, train, train, metrics, per_image),
-                     GB_BAD_INPUT);
-    assert_non_null(strstr(gb_error_message(), "full images"));
+    assert_error(gb_predictor_evaluate(&predictor, train, train, metrics, per_image), GB_BAD_INPUT,
+                 "full images");
     json_decref(metrics);
     json_decref(per_image);
     gb_predictor_free(&predictor);
@@ -268,12 +262,11 @@ static bool shows(const struct gb_image *sheet, const struct gb_image *mask) {
 GB_FIXTURE_TEST(draws_its_picture) {
     struct gb_predictor predictor;
     make_predictor("cnf", &predictor);
-    assert_int_equal(gb_predictor_picture(&predictor, &splits[GB_SPLIT_TEST], TEST,
-                                          gb_fixture_path("samples.png")),
-                     GB_OK);
+    assert_ok(gb_predictor_picture(&predictor, &splits[GB_SPLIT_TEST], TEST,
+                                   gb_fixture_path("samples.png")));
     assert_int_equal(gb_fixture_entries(""), 1);
     struct gb_image sheet;
-    assert_int_equal(gb_image_read(gb_fixture_path("samples.png"), 1, &sheet), GB_OK);
+    assert_ok(gb_image_read(gb_fixture_path("samples.png"), 1, &sheet));
     for (int i = 0; i < TEST; i++) {
         const struct gb_vessel_image *image = gb_vessels_image(&splits[GB_SPLIT_TEST], i);
         assert_true(shows(&sheet, &image->vessels));

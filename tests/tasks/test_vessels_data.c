@@ -44,13 +44,11 @@ static int field_places(int x, int y, int channel) {
 }
 
 static void write_chase(const char *stem) {
-    char path[64];
-    snprintf(path, sizeof path, "%s.jpg", stem);
-    gb_fixture_jpeg(path, W, H, 3, photograph);
-    snprintf(path, sizeof path, "%s_1stHO.png", stem);
-    gb_fixture_png(path, W, H, PNG_COLOR_TYPE_GRAY, 8, false, first_column);
-    snprintf(path, sizeof path, "%s_2ndHO.png", stem);
-    gb_fixture_png(path, W, H, PNG_COLOR_TYPE_GRAY, 8, false, second_column);
+    gb_fixture_jpeg(gb_fixture_name("%s.jpg", stem), W, H, 3, photograph);
+    gb_fixture_png(gb_fixture_name("%s_1stHO.png", stem), W, H, PNG_COLOR_TYPE_GRAY, 8, false,
+                   first_column);
+    gb_fixture_png(gb_fixture_name("%s_2ndHO.png", stem), W, H, PNG_COLOR_TYPE_GRAY, 8, false,
+                   second_column);
 }
 
 static int setup_chase(void **state) {
@@ -65,26 +63,19 @@ static int setup_chase(void **state) {
 #define CHASE(name) GB_TEST_WITH(name, setup_chase, gb_fixture_teardown)
 
 static void write_drive(const char *half, int number, bool second) {
-    char path[64];
-    snprintf(path, sizeof path, "%s/images/%02d_%s.tif", half, number, half);
-    gb_fixture_tiff(path, W, H, PHOTOMETRIC_RGB, 3, 8, COMPRESSION_LZW, photograph);
-    snprintf(path, sizeof path, "%s/1st_manual/%02d_manual1.gif", half, number);
-    gb_fixture_gif(path, W, H, false, first_places);
-    snprintf(path, sizeof path, "%s/mask/%02d_%s_mask.gif", half, number, half);
-    gb_fixture_gif(path, W, H, false, field_places);
-    if (second) {
-        snprintf(path, sizeof path, "%s/2nd_manual/%02d_manual2.gif", half, number);
-        gb_fixture_gif(path, W, H, false, second_places);
-    }
+    gb_fixture_tiff(gb_fixture_name("%s/images/%02d_%s.tif", half, number, half), W, H,
+                    PHOTOMETRIC_RGB, 3, 8, COMPRESSION_LZW, photograph);
+    gb_fixture_gif(gb_fixture_name("%s/1st_manual/%02d_manual1.gif", half, number), W, H, false,
+                   first_places);
+    gb_fixture_gif(gb_fixture_name("%s/mask/%02d_%s_mask.gif", half, number, half), W, H, false,
+                   field_places);
+    if (second)
+        gb_fixture_gif(gb_fixture_name("%s/2nd_manual/%02d_manual2.gif", half, number), W, H, false,
+                       second_places);
 }
 
 static int setup_drive(void **state) {
     int failed = gb_fixture_setup(state);
-    static const char *const directories[] = {
-        "training",    "training/images", "training/1st_manual", "training/mask", "test",
-        "test/images", "test/1st_manual", "test/2nd_manual",     "test/mask"};
-    for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
-        gb_fixture_folder(directories[i]);
     write_drive("training", 21, false);
     write_drive("training", 22, false);
     write_drive("test", 1, true);
@@ -107,7 +98,7 @@ static struct gb_example take(const struct gb_dataset *set, int index, uint64_t 
         .y = gb_dense(calloc(pixels, sizeof(float)), 1, s.y_h, s.y_w, 1),
         .mask = gb_dense(calloc(pixels, sizeof(float)), 1, s.y_h, s.y_w, 1)};
     const struct gb_random_key key = {.seed = seed, .step = step, .sample = (uint32_t)index};
-    assert_int_equal(set->fill(set, index, &key, &example), GB_OK);
+    assert_ok(set->fill(set, index, &key, &example));
     return example;
 }
 
@@ -152,7 +143,7 @@ static int lit(int x, int y, int channel) {
 
 CHASE(loads_chase) {
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load(NULL, 16, splits), GB_OK);
+    assert_ok(load(NULL, 16, splits));
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 2);
     assert_string_equal(splits[GB_SPLIT_TRAIN].names[1], "Image_10R.jpg");
     assert_int_equal(splits[GB_SPLIT_TEST].count, 1);
@@ -167,7 +158,7 @@ static int field_of_drive(int x, int y, int channel) {
 
 DRIVE(loads_drive) {
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load(NULL, 16, splits), GB_OK);
+    assert_ok(load(NULL, 16, splits));
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 2);
     assert_string_equal(splits[GB_SPLIT_TRAIN].names[0], "21_training.tif");
     assert_null(gb_vessels_image(&splits[GB_SPLIT_TRAIN], 0)->second.pixels);
@@ -178,10 +169,10 @@ DRIVE(loads_drive) {
 
 CHASE(takes_lists) {
     struct gb_dataset splits[GB_SPLITS];
-    gb_fixture_folder("lists");
+    gb_fixture_directory("lists");
     gb_fixture_text("lists/vessels_train.txt", "Image_11L.jpg\r\n");
     gb_fixture_text("lists/vessels_test.txt", "Image_10R.jpg\nImage_02L.jpg");
-    assert_int_equal(load("lists", 16, splits), GB_OK);
+    assert_ok(load("lists", 16, splits));
     assert_string_equal(splits[GB_SPLIT_TRAIN].names[0], "Image_11L.jpg");
     assert_string_equal(splits[GB_SPLIT_TEST].names[0], "Image_10R.jpg");
     assert_string_equal(splits[GB_SPLIT_TEST].names[1], "Image_02L.jpg");
@@ -194,7 +185,7 @@ static bool same(const struct gb_tensor *a, const struct gb_tensor *b) {
 
 CHASE(draws_windows_by_the_key) {
     struct gb_dataset splits[GB_SPLITS];
-    assert_int_equal(load(NULL, 16, splits), GB_OK);
+    assert_ok(load(NULL, 16, splits));
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN], *test = &splits[GB_SPLIT_TEST];
     assert_int_equal(train->shape.x_h, 16);
     assert_int_equal(train->shape.y_w, 16);
@@ -210,7 +201,7 @@ CHASE(draws_windows_by_the_key) {
     leave(&one), leave(&again);
     free_splits(splits);
     // A window larger than the padded image is the padded image.
-    assert_int_equal(load(NULL, 1024, splits), GB_OK);
+    assert_ok(load(NULL, 1024, splits));
     assert_int_equal(splits[GB_SPLIT_TRAIN].shape.x_h, 32);
     assert_int_equal(splits[GB_SPLIT_TRAIN].shape.x_w, 32);
     free_splits(splits);
@@ -274,7 +265,7 @@ DRIVE(says_what_is_wrong_with_drive) {
 }
 
 CHASE(says_what_is_wrong_with_lists) {
-    gb_fixture_folder("lists");
+    gb_fixture_directory("lists");
     assert_bad("lists", "vessels_train.txt", "No such file");
     gb_fixture_text("lists/vessels_train.txt", "Image_02L.jpg\nImage_99L.jpg\n");
     assert_bad("lists", "vessels_train.txt", "Image_99L.jpg");
@@ -315,8 +306,7 @@ GB_TEST(loads_the_published_data) {
         skip();
     const struct gb_source source = {.directory = directory, .size = 128, .threads = 2};
     struct gb_dataset splits[GB_SPLITS];
-    if (gb_vessels_load(&source, splits) != GB_OK)
-        fail_msg("%s", gb_error_message());
+    assert_ok(gb_vessels_load(&source, splits));
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 20);
     assert_int_equal(splits[GB_SPLIT_TEST].count, 8);
     assert_int_equal(splits[GB_SPLIT_TEST].shape.x_h, 960);
@@ -341,7 +331,7 @@ static uint64_t hash(const struct gb_image *image) {
 // these bits is a change of the data set.
 GB_TEST(draws_the_same_bits_everywhere) {
     struct gb_vessel_image picture;
-    assert_int_equal(gb_fundus_draw(GB_SYNTHETIC_SEED, 5, 64, &picture), GB_OK);
+    assert_ok(gb_fundus_draw(GB_SYNTHETIC_SEED, 5, 64, &picture));
     assert_int_equal(hash(&picture.image), UINT64_C(0x3bacb599c9169aa7));
     assert_int_equal(hash(&picture.vessels), UINT64_C(0x3ec3575fbd151022));
     assert_int_equal(hash(&picture.second), UINT64_C(0x9eab16acebff5a34));
@@ -351,8 +341,8 @@ GB_TEST(draws_the_same_bits_everywhere) {
 GB_TEST(draws_pictures_by_index_alone) {
     const struct gb_source source = {.size = 32, .threads = 1}, wide = {.size = 32, .threads = 2};
     struct gb_dataset one[GB_SPLITS], two[GB_SPLITS];
-    assert_int_equal(gb_fundus_load(7, 48, 3, 2, &source, one), GB_OK);
-    assert_int_equal(gb_fundus_load(7, 48, 5, 3, &wide, two), GB_OK);
+    assert_ok(gb_fundus_load(7, 48, 3, 2, &source, one));
+    assert_ok(gb_fundus_load(7, 48, 5, 3, &wide, two));
     assert_int_equal(hash(&gb_vessels_image(&one[0], 2)->image),
                      hash(&gb_vessels_image(&two[0], 2)->image));
     assert_int_equal(hash(&gb_vessels_image(&one[1], 1)->vessels),
@@ -397,9 +387,9 @@ GB_TEST(draws_a_task_worth_learning) {
     const struct gb_source source = {.size = S, .threads = 2};
     struct gb_dataset splits[GB_SPLITS];
     struct gb_vessel_image raw[COUNT];
-    assert_int_equal(gb_fundus_load(1, S, COUNT, 1, &source, splits), GB_OK);
+    assert_ok(gb_fundus_load(1, S, COUNT, 1, &source, splits));
     for (int i = 0; i < COUNT; i++)
-        assert_int_equal(gb_fundus_draw(1, (uint32_t)i, S, &raw[i]), GB_OK);
+        assert_ok(gb_fundus_draw(1, (uint32_t)i, S, &raw[i]));
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
     struct census all = count(train);
     assert_float_equal(all.field, 0.694, 0.01);

@@ -12,7 +12,7 @@ static struct gb_random_key key_of(uint32_t sample) {
 
 static struct gb_image make_image(int w, int h, int c, int (*value)(int x, int y, int c)) {
     struct gb_image image;
-    assert_int_equal(gb_image_create(&image, w, h, c, 8, "test"), GB_OK);
+    assert_ok(gb_image_create(&image, w, h, c, 8, "test"));
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++)
             for (int i = 0; i < c; i++)

@@ -12,15 +12,14 @@ static inline struct gb_model *gb_untrained_model(const struct gb_predictor *pre
     const struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
     const struct gb_model_kind *kind = predictor->kind;
     struct gb_model *model;
-    assert_int_equal(
-        gb_model_create(kind, &predictor->config, &use, predictor->options.backend, &model), GB_OK);
-    assert_int_equal(gb_params_initialise(&model->params, seed), GB_OK);
+    assert_ok(gb_model_create(kind, &predictor->config, &use, predictor->options.backend, &model));
+    assert_ok(gb_params_initialise(&model->params, seed));
     return model;
 }
 
 static inline void gb_load_untrained(struct gb_predictor *predictor, uint64_t seed) {
     struct gb_model *model = gb_untrained_model(predictor, seed);
-    assert_int_equal(gb_predictor_load(predictor, &model->params), GB_OK);
+    assert_ok(gb_predictor_load(predictor, &model->params));
     gb_model_free(model);
 }
 
