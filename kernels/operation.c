@@ -43,7 +43,7 @@ enum gb_status gb_problem_check(const struct gb_operation *operation, const void
     for (const struct gb_problem_size *size = operation->sizes; size->letter; size++) {
         int number = number_at(problem, size->offset);
         if (number < size->least || number > size->most)
-            return gb_fail(GB_BAD_INPUT, "sizes make no sense", operation->what,
+            return gb_fail(GB_BAD_INPUT, "invalid problem size", operation->what,
                            "'%c' is %d, not between %d and %d", size->letter, number, size->least,
                            size->most);
     }
@@ -134,7 +134,7 @@ const struct gb_problem_size gb_image_problem_sizes[] = {
 enum gb_status gb_floats_check(const char *operation, const char *array, double floats) {
     if (floats < 0x1p31)
         return GB_OK;
-    return gb_fail(GB_BAD_INPUT, "sizes make no sense", operation,
+    return gb_fail(GB_BAD_INPUT, "invalid problem size", operation,
                    "%s has %.0f floats, not below 2^31", array, floats);
 }
 

@@ -39,11 +39,11 @@ static struct gb_cost conv_cost(const void *problem, enum gb_direction direction
 static enum gb_status conv_check(const void *problem) {
     const struct gb_conv_problem *p = problem;
     if (p->pad_h >= p->kernel_h || p->pad_w >= p->kernel_w)
-        return gb_fail(GB_BAD_INPUT, "sizes make no sense", "convolution",
+        return gb_fail(GB_BAD_INPUT, "invalid problem size", "convolution",
                        "padding of %d and %d is not smaller than the %dx%d kernel", p->pad_h,
                        p->pad_w, p->kernel_h, p->kernel_w);
     if (p->h + 2 * p->pad_h < p->kernel_h || p->w + 2 * p->pad_w < p->kernel_w)
-        return gb_fail(GB_BAD_INPUT, "sizes make no sense", "convolution",
+        return gb_fail(GB_BAD_INPUT, "invalid problem size", "convolution",
                        "the %dx%d kernel is larger than the padded %dx%d image", p->kernel_h,
                        p->kernel_w, p->h + 2 * p->pad_h, p->w + 2 * p->pad_w);
     GB_TRY(gb_floats_check("convolution", "input", (double)p->n * p->h * p->w * p->c));

@@ -116,7 +116,8 @@ static struct level level_at(const struct gb_call *call, int n, int i, int j, in
     const struct gb_logistic_problem *p = call->problem;
     const float *raw = gb_at(&call->operand[RAW], n, i, j);
     const double x = gb_at(&call->operand[X], n, i, j)[c], half = 0.5 / p->levels;
-    struct level l = {.first = x<half, .last = x> 1 - 3 * half,
+    struct level l = {.first = (x < half),
+                      .last = (x > 1 - 3 * half),
                       .mean = raw[c] + 0.5,
                       .scale = exp(raw[p->image.c + c])};
     l.distance = (x - l.mean) / l.scale;

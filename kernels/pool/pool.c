@@ -6,7 +6,7 @@
 static enum gb_status pool_check(const void *problem) {
     const struct gb_pool_problem *p = problem;
     if (p->kernel > p->h || p->kernel > p->w)
-        return gb_fail(GB_BAD_INPUT, "sizes make no sense", "max-pooling",
+        return gb_fail(GB_BAD_INPUT, "invalid problem size", "max-pooling",
                        "the window of %d is larger than the %dx%d image", p->kernel, p->h, p->w);
     return gb_floats_check("max-pooling", "input", (double)p->n * p->h * p->w * p->c);
 }

@@ -108,10 +108,10 @@ static enum gb_status check_axis(int in, double out, double scale) {
     const double LARGEST_SIZE = 1 << 20, LARGEST_SCALE = 1 << 10;
     // Written so that NaN fails.
     if (!(scale >= 1 / LARGEST_SCALE && scale <= LARGEST_SCALE))
-        return gb_fail(GB_BAD_INPUT, "sizes make no sense", "resampling",
+        return gb_fail(GB_BAD_INPUT, "invalid problem size", "resampling",
                        "a scale of %g is outside 1/1024 ... 1024", scale);
     if (in < 1 || in > LARGEST_SIZE || out < 1 || out > LARGEST_SIZE)
-        return gb_fail(GB_BAD_INPUT, "sizes make no sense", "resampling",
+        return gb_fail(GB_BAD_INPUT, "invalid problem size", "resampling",
                        "%d to %.0f pixels, and 1 to %.0f are possible", in, out, LARGEST_SIZE);
     return GB_OK;
 }

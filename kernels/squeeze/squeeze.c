@@ -6,7 +6,7 @@
 static enum gb_status squeeze_check(const void *problem) {
     const struct gb_image_problem *p = problem;
     if (p->h % 2 || p->w % 2)
-        return gb_fail(GB_BAD_INPUT, "sizes make no sense", "squeeze",
+        return gb_fail(GB_BAD_INPUT, "invalid problem size", "squeeze",
                        "%dx%d pixels do not divide into blocks of 2x2", p->h, p->w);
     return gb_image_check(p);
 }

@@ -8,7 +8,7 @@
 #include "tasks/images/image_decoder.h"
 
 // libjpeg reports through callbacks. An error jumps out of the decoder; a warning (a marker or a
-// scan that ends early, bits that make no sense) would be patched over with grey, so it counts as
+// scan that ends early, invalid bits) would be patched over with grey, so it counts as
 // an error.
 struct jpeg_errors {
     struct jpeg_error_mgr manager; // first, so that the decoder's pointer is ours

@@ -108,23 +108,23 @@ static void test_malformed(void **state) {
         {&gb_inv1x1_operation, "n2h4w4c99999999999999999999",
          "cannot read problem: n2h4w4c99999999999999999999: the number after 'c' exceeds 1048576"},
         {&gb_inv1x1_operation, "n2h4w0c3",
-         "sizes make no sense: mix: 'w' is 0, not between 1 and 1048576"},
+         "invalid problem size: mix: 'w' is 0, not between 1 and 1048576"},
         {&gb_inv1x1_operation, "n2048h1024w1024c1",
-         "sizes make no sense: image: it has 2147483648 floats, not below 2^31"},
+         "invalid problem size: image: it has 2147483648 floats, not below 2^31"},
         {&gb_squeeze_operation, "n2h4w3c3",
-         "sizes make no sense: squeeze: 4x3 pixels do not divide into blocks of 2x2"},
+         "invalid problem size: squeeze: 4x3 pixels do not divide into blocks of 2x2"},
         {&gb_gaussian_operation, "n2h4w4c3priors",
          "cannot read problem: n2h4w4c3priors: Gaussian does not end in 'priors'"},
         {&gb_fc_operation, "n1h1024w1024c1024k2",
-         "sizes make no sense: fully connected layer: weights has 2147483648 floats, not below "
+         "invalid problem size: fully connected layer: weights has 2147483648 floats, not below "
          "2^31"},
         {&gb_adam_operation, "e2147483648",
          "cannot read problem: e2147483648: the number after 'e' exceeds 2147483647"},
         {&gb_exp_operation, "e0",
-         "sizes make no sense: exponential: 'e' is 0, not between 1 and "
+         "invalid problem size: exponential: 'e' is 0, not between 1 and "
          "2147483647"},
         {&gb_conv_operation, "n2h16w16c12k256r3s3u1v1p3q1",
-         "sizes make no sense: convolution: padding of 3 and 1 is not smaller than the 3x3 "
+         "invalid problem size: convolution: padding of 3 and 1 is not smaller than the 3x3 "
          "kernel"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
