@@ -102,7 +102,8 @@ struct gb_operand {
     struct gb_dims (*dims)(const struct gb_call *call);
     // Operands, by name, that an output may share its memory with, one at a time.
     const char *in_place_of[2];
-    bool optional; // NULL is allowed, and tested
+    bool optional;     // NULL is allowed, and tested
+    enum gb_type type; // of its elements; sums are GB_F64 without saying so
 };
 enum { GB_MAX_OPERANDS = 10 };
 

@@ -30,14 +30,14 @@ void gb_call_size(struct gb_call *call) {
         if (operand_of(call, i)->layout == GB_PACKED && dims.c > 0)
             dims = (struct gb_dims){1, 1, 1, (int)call->operation->packed_floats(call)};
         call->operand[i] = view_of(NULL, dims);
-        if (operand_of(call, i)->role == GB_SUM)
-            call->operand[i].type = GB_F64;
+        call->operand[i].type =
+            operand_of(call, i)->role == GB_SUM ? GB_F64 : operand_of(call, i)->type;
     }
 }
 
 size_t gb_operand_floats(const struct gb_call *call, int operand) {
     size_t elements = gb_elements(&call->operand[operand]);
-    if (operand_of(call, operand)->role == GB_SUM)
+    if (call->operand[operand].type == GB_F64)
         return elements * (sizeof(double) / sizeof(float));
     return operand_of(call, operand)->layout == GB_CHANNELS ? gb_round_up(elements, GB_CHANNEL_PAD)
                                                             : elements;
@@ -296,8 +296,10 @@ static enum gb_status check_output(const struct gb_call *call, const struct befo
         int at[4];
         place_of(view, element, at);
         struct gb_expected want = kernel->definition(&before->call, operand, at);
-        double got = sum ? ((double *)view->data)[element] - call->sum_start
-                         : (double)gb_at(view, at[0], at[1], at[2])[at[3]];
+        double got = view->type == GB_F64 ? ((double *)view->data)[element]
+                                          : (double)gb_at(view, at[0], at[1], at[2])[at[3]];
+        if (sum)
+            got -= call->sum_start;
         double error = fabs(got - want.value), bound = slack * want.bound;
         if (!(error <= bound)) {
             double ratio = bound > 0 && !isnan(error) ? error / bound : INFINITY;

@@ -59,7 +59,7 @@ static struct gb_tensor new_operand(const struct gb_call *call, int i,
     const struct gb_operand *o = &gb_kernel_of(call)->operands[i];
     struct gb_tensor t = call->operand[i];
     enum gb_check_layout flush = layout == GB_CHECK_DENSE ? GB_CHECK_DENSE : GB_CHECK_FLUSH;
-    if (o->role == GB_SUM) {
+    if (t.type == GB_F64) {
         t.data = gb_check_doubles(o->name, gb_elements(&t));
     } else if (o->layout == GB_VIEW) {
         t = gb_check_view(o->name, t.n, t.h, t.w, t.c, layout);
