@@ -153,6 +153,64 @@ const struct gb_operation gb_exp_operation = {
     .cost = exp_cost,
 };
 
+static struct gb_cost sum_squares_cost(const void *problem, enum gb_direction direction) {
+    (void)direction;
+    double count = ((const struct gb_array_problem *)problem)->count;
+    return (struct gb_cost){2 * count, sizeof(float) * count};
+}
+
+static struct gb_dims dims_one(const struct gb_call *call) {
+    (void)call;
+    return (struct gb_dims){1, 1, 1, 1};
+}
+
+enum { SQUARES_X, SQUARES_SUM };
+static const struct gb_operand sum_squares_operands[] = {
+    {"x", GB_IN, GB_ROW, .dims = gb_dims_array},
+    {"sum", GB_OUT, GB_ROW, .dims = dims_one, .type = GB_F64},
+    {0},
+};
+
+static void call_sum_squares(const struct gb_call *call) {
+    const struct gb_array_problem *p = call->problem;
+    call->backend->sum_squares(call->exec, (size_t)p->count, gb_floats(call, SQUARES_X),
+                               gb_doubles(call, SQUARES_SUM));
+}
+
+// Subnormal numbers are flushed to zero.
+static struct gb_expected define_sum_squares(const struct gb_call *call, int operand,
+                                             const int at[4]) {
+    (void)operand, (void)at;
+    const struct gb_array_problem *p = call->problem;
+    const float *x = gb_floats(call, SQUARES_X);
+    double sum = 0, roundings = 0x1p-53 * (2.0 * p->count + 265);
+    for (int i = 0; i < p->count; i++)
+        sum += (double)x[i] * x[i];
+    return (struct gb_expected){
+        sum, call->numbers == GB_NUMBERS_INTEGERS ? 0 : roundings * sum + 0x1p-252 * p->count,
+        p->count};
+}
+
+static const char *const sum_squares_edges[] = {"e1",    "e7",    "e255",   "e256",    "e257",
+                                                "e2047", "e2049", "e40000", "e100003", NULL};
+
+const struct gb_operation gb_sum_squares_operation = {
+    .name = "sum_squares",
+    .what = "sum of squares",
+    .kernels = {[GB_FORWARD] = {.entry = "sum_squares",
+                                .operands = sum_squares_operands,
+                                .call = call_sum_squares,
+                                .definition = define_sum_squares,
+                                .traffic = GB_TRAFFIC_READ,
+                                .reference_bits = true,
+                                .integers = true,
+                                .extremes = true}},
+    .edges = sum_squares_edges,
+    .problem_bytes = sizeof(struct gb_array_problem),
+    .sizes = gb_array_problem_sizes,
+    .cost = sum_squares_cost,
+};
+
 GB_TRACED(add, add, GB_FORWARD, gb_image_of(x),
           (const struct gb_exec *exec, const struct gb_tensor *x, const struct gb_tensor *y),
           (exec, x, y))
@@ -164,3 +222,6 @@ GB_TRACED(add_scaled, add_scaled, GB_FORWARD,
 GB_TRACED(exp, exp, GB_FORWARD, ((struct gb_array_problem){(int)count}),
           (const struct gb_exec *exec, size_t count, float factor, const float *in, float *out),
           (exec, count, factor, in, out))
+GB_TRACED_OR(sum_squares, sum_squares, GB_FORWARD, ((struct gb_array_problem){(int)count}),
+             (const struct gb_exec *exec, size_t count, const float *x, double *sum),
+             (exec, count, x, sum), (*sum = 0))

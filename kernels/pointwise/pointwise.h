@@ -28,11 +28,21 @@ struct gb_add_scaled_problem {
 typedef void (*gb_exp_fn)(const struct gb_exec *exec, size_t count, float factor, const float *in,
                           float *out);
 
+// *sum = the sum of x[i]^2 over `count` floats, in double, e.g. for the norm of a gradient. The array
+// is cut into GB_SQUARE_CHUNKS parts by gb_partition; a chunk has GB_SQUARE_LANES partial sums, of
+// every GB_SQUARE_LANES-th element. The lanes of a chunk, then the chunks, are added in order. A
+// square of a float is exact in double, so the bits are the same for any thread count and on every
+// instruction set. Error: at most (count / 2048 + 265) * 2^-53 of the sum.
+enum { GB_SQUARE_CHUNKS = 256, GB_SQUARE_LANES = 8 };
+typedef void (*gb_sum_squares_fn)(const struct gb_exec *exec, size_t count, const float *x,
+                                  double *sum);
+
 // For kernels/registry.h.
-#define GB_POINTWISE_KERNELS(X, isa) X(add, isa) X(add_scaled, isa) X(exp, isa)
-#define GB_POINTWISE_OPERATIONS(X) X(add) X(add_scaled) X(exp)
+#define GB_POINTWISE_KERNELS(X, isa) X(add, isa) X(add_scaled, isa) X(exp, isa) X(sum_squares, isa)
+#define GB_POINTWISE_OPERATIONS(X) X(add) X(add_scaled) X(exp) X(sum_squares)
 extern const struct gb_operation gb_add_operation;
 extern const struct gb_operation gb_add_scaled_operation;
 extern const struct gb_operation gb_exp_operation;
+extern const struct gb_operation gb_sum_squares_operation;
 
 #endif

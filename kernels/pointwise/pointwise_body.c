@@ -89,3 +89,42 @@ void GB_NAME(gb_exp_f32)(const struct gb_exec *exec, size_t count, float factor,
     struct exponential exponential = {count, factor, in, out};
     gb_parallel(gb_threads_for(exec, 2 * count), exp_share, &exponential);
 }
+
+struct squares {
+    size_t count;
+    const float *x;
+    double chunks[GB_SQUARE_CHUNKS];
+};
+
+static void squares_share(void *argument, int rank, int size) {
+    typedef float floats __attribute__((vector_size(4 * GB_SQUARE_LANES)));
+    typedef double doubles __attribute__((vector_size(8 * GB_SQUARE_LANES)));
+    struct squares *k = argument;
+    const struct gb_range chunks = gb_partition(GB_SQUARE_CHUNKS, rank, size);
+    for (size_t chunk = chunks.begin; chunk < chunks.end; chunk++) {
+        const struct gb_range range = gb_partition(k->count, (int)chunk, GB_SQUARE_CHUNKS);
+        doubles lanes = {0};
+        for (size_t i = range.begin; i < range.end; i += GB_SQUARE_LANES) {
+            const size_t left = range.end - i;
+            floats x = {0};
+            if (left >= GB_SQUARE_LANES)
+                memcpy(&x, k->x + i, sizeof x);
+            else
+                memcpy(&x, k->x + i, left * sizeof *k->x);
+            const doubles wide = __builtin_convertvector(x, doubles);
+            lanes += wide * wide;
+        }
+        k->chunks[chunk] = 0;
+        for (int lane = 0; lane < GB_SQUARE_LANES; lane++)
+            k->chunks[chunk] += lanes[lane];
+    }
+}
+
+void GB_NAME(gb_sum_squares_f32)(const struct gb_exec *exec, size_t count, const float *x,
+                                 double *sum) {
+    struct squares squares = {.count = count, .x = x};
+    gb_parallel(gb_threads_for(exec, count), squares_share, &squares);
+    *sum = 0;
+    for (int chunk = 0; chunk < GB_SQUARE_CHUNKS; chunk++)
+        *sum += squares.chunks[chunk];
+}

@@ -33,3 +33,18 @@ void gb_exp_f32__scalar(const struct gb_exec *exec, size_t count, float factor, 
     for (size_t i = 0; i < count; i++)
         out[i] = gb_v_exp(gb_v_set(factor * in[i]))[0];
 }
+
+void gb_sum_squares_f32__scalar(const struct gb_exec *exec, size_t count, const float *x,
+                                double *sum) {
+    (void)exec;
+    *sum = 0;
+    for (int chunk = 0; chunk < GB_SQUARE_CHUNKS; chunk++) {
+        const struct gb_range range = gb_partition(count, chunk, GB_SQUARE_CHUNKS);
+        double lanes[GB_SQUARE_LANES] = {0}, chunk_sum = 0;
+        for (size_t i = range.begin; i < range.end; i++)
+            lanes[(i - range.begin) % GB_SQUARE_LANES] += (double)x[i] * (double)x[i];
+        for (int lane = 0; lane < GB_SQUARE_LANES; lane++)
+            chunk_sum += lanes[lane];
+        *sum += chunk_sum;
+    }
+}
