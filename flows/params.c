@@ -97,39 +97,11 @@ void gb_params_accumulate(struct gb_params *params, int threads, bool first) {
         params->backend->add(&exec, &gradient, &sum);
 }
 
-// The sum of squares in double, with partial sums over a fixed number of equal parts.
-enum { PARTIAL_SUMS = 256 };
-
-struct sum_of_squares {
-    const float *values;
-    size_t size;
-    double partial[PARTIAL_SUMS];
-};
-
-static void sum_part(void *argument, int index, int rank) {
-    (void)rank;
-    struct sum_of_squares *sum = argument;
-    const struct gb_range part = gb_partition(sum->size, index, PARTIAL_SUMS);
-    double lanes[8] = {0};
-    for (size_t i = part.begin; i < part.end; i++) {
-        const double value = sum->values[i];
-        lanes[(i - part.begin) % 8] += value * value;
-    }
-    for (int i = 0; i < 8; i++)
-        sum->partial[index] += lanes[i];
-}
-
-static double sum_squares(int threads, const float *values, size_t size) {
-    struct sum_of_squares sum = {.values = values, .size = size};
-    gb_parallel_jobs(threads, PARTIAL_SUMS, sum_part, &sum);
-    double total = 0;
-    for (int i = 0; i < PARTIAL_SUMS; i++)
-        total += sum.partial[i];
-    return total;
-}
-
 double gb_params_gradient_norm(const struct gb_params *params, int threads, const float *gradient) {
-    return sqrt(sum_squares(threads, gradient, params->size));
+    const struct gb_exec exec = {.threads = threads};
+    double sum;
+    params->backend->sum_squares(&exec, params->size, gradient, &sum);
+    return sqrt(sum);
 }
 
 double gb_params_clip_norm(const struct gb_params *params, int threads, float max_norm,
