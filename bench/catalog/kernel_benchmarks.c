@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/catalog/old_kernels.h"
 #include "kernels/verify.h"
 
 struct state {
@@ -170,11 +169,6 @@ enum gb_status gb_kernel_benchmark(const char *text, struct gb_benchmark *benchm
     benchmark->check_flops =
         (*operation)->product ? fmin(2.0 * GB_CHECK_PRODUCTS, cost.flops) : cost.flops;
     benchmark->traffic = (*operation)->kernels[direction].traffic;
-    if (!(*operation)->kernels[direction].call) {
-        description.kernel = gb_old_kernel(*operation, direction);
-        benchmark->traffic = description.kernel->traffic;
-        gb_old_benchmark(benchmark);
-    }
     struct gb_kernel_description *kept = malloc(sizeof *kept);
     if (!kept)
         return gb_no_memory("cannot list benchmarks", text);
@@ -199,7 +193,5 @@ enum gb_status gb_reference_of(const struct gb_benchmark *benchmark,
 
 void gb_kernel_place(struct gb_benchmark *benchmark, const struct gb_backend *owner) {
     benchmark->backend = owner;
-    const struct gb_kernel_description *description = benchmark->description;
-    double (*seconds)(void *) = description->kernel ? gb_old_reorder_seconds : reorder_seconds;
-    benchmark->reorder_seconds = owner->fallback ? seconds : NULL;
+    benchmark->reorder_seconds = owner->fallback ? reorder_seconds : NULL;
 }

@@ -26,7 +26,6 @@ struct gb_kernel_description {
     const struct gb_operation *operation;
     enum gb_direction direction;
     struct gb_any_problem problem;
-    const struct gb_timed_kernel *kernel; // bench/catalog/old_kernels.h; NULL: described
 };
 
 // Makes a benchmark of "conv/forward/n2h...", but for backend, threads and shares; its description

@@ -224,7 +224,7 @@ static bool inside(int at, int size) {
     return at >= 0 && at < size;
 }
 
-static double activate(enum gb_activation activation, double u) {
+double gb_activate(enum gb_activation activation, double u) {
     switch (activation) {
     case GB_RELU:
         return u > 0 ? u : 0;
@@ -276,7 +276,7 @@ static struct gb_expected define_forward(const struct gb_call *call, int operand
         gb_sum_add(&sum, gb_floats(call, FORWARD_BIAS)[o], 1);
     const double scale = channel(call, FORWARD_SCALE, o, 1);
     struct gb_expected y = gb_sum_expected(call, sum);
-    y.value = activate(p->activation, scale * y.value);
+    y.value = gb_activate(p->activation, scale * y.value);
     // No activation is steeper than 1; tanh has roundings of its own.
     y.bound = fabs(scale) * y.bound + (p->activation == GB_TANH ? 0x1p-21 : 0);
     return y;

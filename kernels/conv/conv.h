@@ -21,6 +21,8 @@
 enum gb_activation { GB_IDENTITY, GB_RELU, GB_LEAKY_RELU, GB_TANH };
 extern const char *const gb_activation_names[]; // in problem texts; ended by NULL
 static const float gb_leaky_slope = 0.2f;       // below zero; the CNF paper's value
+// For definitions; leaky ReLU is rounded to float.
+double gb_activate(enum gb_activation activation, double u);
 
 struct gb_conv_problem {
     int n, h, w, c; // input

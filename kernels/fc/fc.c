@@ -36,24 +36,222 @@ static const struct gb_problem_size fc_sizes[] = {
     {0},
 };
 
+// ---- Operands ----
+
+static struct gb_dims dims_x(const struct gb_call *call) {
+    const struct gb_fc_problem *p = call->problem;
+    return (struct gb_dims){p->n, p->h, p->w, p->c};
+}
+
+static struct gb_dims dims_y(const struct gb_call *call) {
+    const struct gb_fc_problem *p = call->problem;
+    return (struct gb_dims){p->n, 1, 1, p->k};
+}
+
+static struct gb_dims dims_bias(const struct gb_call *call) {
+    const struct gb_fc_problem *p = call->problem;
+    return (struct gb_dims){1, 1, 1, p->k};
+}
+
+// A kernel as large as the image: PyTorch flattens images as their convolutions' weights.
+static struct gb_dims dims_weights(const struct gb_call *call) {
+    const struct gb_fc_problem *p = call->problem;
+    return (struct gb_dims){p->k, p->c, p->h, p->w};
+}
+
+enum { FORWARD_X, FORWARD_Y, FORWARD_BIAS, FORWARD_WEIGHTS };
+static const struct gb_operand forward_operands[] = {
+    {"x", GB_IN, GB_IMAGES, .dims = dims_x},
+    {"y", GB_OUT, .dims = dims_y},
+    {"bias", GB_IN, GB_CHANNELS, .dims = dims_bias, .optional = true},
+    {"weights", GB_IN, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights},
+    {0},
+};
+
+enum { BACKWARD_X, BACKWARD_DY, BACKWARD_DX, BACKWARD_WEIGHTS, BACKWARD_GRADIENT };
+static const struct gb_operand backward_operands[] = {
+    {"x", GB_IN, GB_IMAGES, .dims = dims_x},
+    {"dy", GB_IN, .dims = dims_y},
+    {"dx", GB_OUT, GB_IMAGES, .dims = dims_x, .optional = true},
+    {"weights", GB_IN, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights},
+    {"gradient", GB_OUT, GB_PACKED, .dims = dims_weights},
+    {0},
+};
+
+// x, dy, dx and weights as in backward.
+enum { UPDATE_MOMENT1 = BACKWARD_WEIGHTS + 1, UPDATE_MOMENT2 };
+static const struct gb_operand update_operands[] = {
+    {"x", GB_IN, GB_IMAGES, .dims = dims_x},
+    {"dy", GB_IN, .dims = dims_y},
+    {"dx", GB_OUT, GB_IMAGES, .dims = dims_x, .optional = true},
+    {"weights", GB_IN_OUT, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights},
+    {"moment1", GB_IN_OUT, GB_PACKED, GB_FILL_NORMAL, .dims = dims_weights},
+    {"moment2", GB_IN_OUT, GB_PACKED, GB_FILL_POSITIVE, .dims = dims_weights},
+    {0},
+};
+
+static enum gb_status plan(const struct gb_call *call, int threads) {
+    return call->backend->fc_plan(call->problem, threads, call->plan);
+}
+
+static void plan_free(const struct gb_call *call) {
+    call->backend->fc_plan_free(call->plan);
+}
+
+static size_t packed_floats(const struct gb_call *call) {
+    return ((const struct gb_fc_plan *)call->plan)->weight_floats;
+}
+
+static void pack(const struct gb_call *call, const float *weights, float *packed) {
+    call->backend->fc_pack(call->plan, weights, packed);
+}
+
+static void unpack(const struct gb_call *call, const float *packed, float *weights) {
+    call->backend->fc_unpack(call->plan, packed, weights);
+}
+
+static size_t scratch(const struct gb_call *call) {
+    return gb_fc_scratch_bytes(call->plan, call->exec->threads);
+}
+
+static void call_forward(const struct gb_call *call) {
+    call->backend->fc_forward(call->plan, call->exec, gb_view(call, FORWARD_X),
+                              gb_floats(call, FORWARD_WEIGHTS), gb_floats(call, FORWARD_BIAS),
+                              gb_view(call, FORWARD_Y));
+}
+
+static void call_backward(const struct gb_call *call) {
+    call->backend->fc_backward(call->plan, call->exec, gb_view(call, BACKWARD_X),
+                               gb_view(call, BACKWARD_DY), gb_floats(call, BACKWARD_WEIGHTS),
+                               gb_view(call, BACKWARD_DX), gb_floats(call, BACKWARD_GRADIENT),
+                               NULL);
+}
+
+static void call_update(const struct gb_call *call) {
+    const struct gb_adam_target target = {call->adam, gb_floats(call, BACKWARD_WEIGHTS),
+                                          gb_floats(call, UPDATE_MOMENT1),
+                                          gb_floats(call, UPDATE_MOMENT2)};
+    call->backend->fc_backward(call->plan, call->exec, gb_view(call, BACKWARD_X),
+                               gb_view(call, BACKWARD_DY), target.weights,
+                               gb_view(call, BACKWARD_DX), NULL, &target);
+}
+
+// ---- Definition ----
+
+// The weight of output o for channel c of pixel [y, x].
+static double weight(const struct gb_call *call, int operand, int o, int c, int y, int x) {
+    const struct gb_fc_problem *p = call->problem;
+    const size_t row = ((size_t)o * (size_t)p->c + (size_t)c) * (size_t)p->h + (size_t)y;
+    return call->unpacked[operand][row * (size_t)p->w + (size_t)x];
+}
+
+static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
+    (void)operand;
+    const struct gb_fc_problem *p = call->problem;
+    const float *bias = gb_floats(call, FORWARD_BIAS);
+    struct gb_sum sum = {0};
+    for (int y = 0; y < p->h; y++)
+        for (int x = 0; x < p->w; x++)
+            for (int c = 0; c < p->c; c++)
+                gb_sum_add(&sum, gb_at(&call->operand[FORWARD_X], at[0], y, x)[c],
+                           weight(call, FORWARD_WEIGHTS, at[3], c, y, x));
+    if (bias)
+        gb_sum_add(&sum, bias[at[3]], 1);
+    struct gb_expected expected = gb_sum_expected(call, sum);
+    expected.value = gb_activate(p->activation, expected.value);
+    // No activation is steeper than 1; tanh has roundings of its own.
+    expected.bound += p->activation == GB_TANH ? 0x1p-21 : 0;
+    return expected;
+}
+
+// dx also of an update, from the weights before it.
+static struct gb_expected define_backward(const struct gb_call *call, int operand,
+                                          const int at[4]) {
+    const struct gb_fc_problem *p = call->problem;
+    const struct gb_tensor *x = gb_view(call, BACKWARD_X), *dy = gb_view(call, BACKWARD_DY);
+    struct gb_sum sum = {0};
+    if (operand == BACKWARD_DX)
+        for (int o = 0; o < p->k; o++)
+            gb_sum_add(&sum, gb_at(dy, at[0], 0, 0)[o],
+                       weight(call, BACKWARD_WEIGHTS, o, at[3], at[1], at[2]));
+    else
+        for (int n = 0; n < p->n; n++)
+            gb_sum_add(&sum, gb_at(x, n, at[2], at[3])[at[1]], gb_at(dy, n, 0, 0)[at[0]]);
+    return gb_sum_expected(call, sum);
+}
+
+// ----
+
+static const char *const edges[] = {
+    // The shapes of the models, and one of more inputs than a block has.
+    "n2h4w4c64k128relu",
+    "n2h1w1c128k128relu",
+    "n2h1w1c128k576",
+    "n5h4w4c64k200relu",
+    "n3h1w1c257k17relu",
+    // Outputs below, at and above one, two and many vectors.
+    "n1h1w1c1k1",
+    "n3h2w2c6k7relu",
+    "n5h3w1c11k8",
+    "n7h1w2c16k9relu",
+    "n2h2w1c21k16",
+    "n4h3w2c26k17relu",
+    "n6h1w1c31k33",
+    "n1h2w2c36k64relu",
+    "n3h3w1c41k79",
+    "n5h1w2c46k1100relu",
+    "n3h2w2c6k7leaky",
+    "n4h3w2c26k17tanh",
+    NULL,
+};
+
 const struct gb_operation gb_fc_operation = {
     .name = "fc",
     .what = "fully connected layer",
+    .kernels =
+        {
+            [GB_FORWARD] = {.entry = "fc_forward",
+                            .operands = forward_operands,
+                            .call = call_forward,
+                            .scratch = scratch,
+                            .definition = define_forward,
+                            .traffic = GB_TRAFFIC_READ,
+                            .integers = true},
+            [GB_BACKWARD] = {.entry = "fc_backward",
+                             .operands = backward_operands,
+                             .call = call_backward,
+                             .scratch = scratch,
+                             .definition = define_backward,
+                             .integers = true},
+            [GB_BACKWARD_UPDATE] = {.entry = "fc_backward",
+                                    .operands = update_operands,
+                                    .call = call_update,
+                                    .scratch = scratch,
+                                    .definition = define_backward,
+                                    .traffic = GB_TRAFFIC_UPDATE,
+                                    .integers = true},
+        },
     .product = true,
-    .kernels = {[GB_FORWARD] = {.entry = "fc_forward"},
-                [GB_BACKWARD] = {.entry = "fc_backward"},
-                [GB_BACKWARD_UPDATE] = {.entry = "fc_backward"}},
     .problem_bytes = sizeof(struct gb_fc_problem),
     .sizes = fc_sizes,
     .words = gb_activation_names,
     .word = offsetof(struct gb_fc_problem, activation),
     .check = fc_check,
     .cost = fc_cost,
+    .edges = edges,
+    .plan_bytes = sizeof(struct gb_fc_plan),
+    .plan = plan,
+    .plan_free = plan_free,
+    .packed_floats = packed_floats,
+    .pack = pack,
+    .unpack = unpack,
 };
 
 enum gb_status gb_fc_check(const struct gb_fc_problem *p) {
     return gb_problem_check(&gb_fc_operation, p);
 }
+
+// ---- Tracing ----
 
 enum gb_status gb_fc_plan_f32__dry(const struct gb_fc_problem *problem, int threads,
                                    struct gb_fc_plan *plan) {

@@ -25,7 +25,7 @@ enum gb_status gb_fc_check(const struct gb_fc_problem *p);
 struct gb_fc_plan {
     struct gb_fc_problem problem;
     size_t weight_floats; // packed, padding included; padding holds zeros
-    // Scratch that gb_exec must bring to a run function, as in struct gb_conv_plan.
+    // Scratch that gb_exec must provide, as in struct gb_conv_plan.
     size_t shared_bytes, thread_bytes;
     // What a vendor library's backend keeps with the plan, such as its primitives; freed by
     // fc_plan_free. Native backends: NULL.
@@ -48,11 +48,12 @@ typedef void (*gb_fc_forward_fn)(const struct gb_fc_plan *plan, const struct gb_
                                  const struct gb_tensor *x, const float *packed, const float *bias,
                                  const struct gb_tensor *y);
 
-// One pass over the weights for both gradients: dx (NULL: not wanted; overwritten, computed from
-// the weights as they were) and the weight gradient, stored in d_packed or, with `update`, applied
-// by Adam row by row while it is in cache, with the same bits; `packed` and update->weights are
-// then the same array, and d_packed is NULL. dy is the gradient before bias and activation
-// (gb_epilogue_backward made it). 28 bytes of memory traffic a weight with `update`.
+// Both gradients in one pass over the weights. dx (NULL: not computed) is overwritten; it uses the
+// weights from before an update. The weight gradient is stored in d_packed or, with `update`, applied
+// by Adam row by row while it is in cache, bitwise identical to Adam on the stored gradient; then
+// `packed` and update->weights are the same array, and d_packed is NULL. dy is the gradient before
+// bias and activation, as epilogue_backward returns it. Memory traffic with `update`: 28 bytes per
+// weight.
 typedef void (*gb_fc_backward_fn)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
                                   const struct gb_tensor *x, const struct gb_tensor *dy,
                                   float *packed, const struct gb_tensor *dx, float *d_packed,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Per-sample channel mixing, the invertible 1x1 convolution: u[n, i, j, :] = W[n] v[n, i, j, :],
-// with W[n] a c x c matrix, row-major, rows = outputs. Where one matrix serves all samples (CNF's
-// unconditional mixing), the batch is mixed as one tall image, gb_stack_images: its gradient is
-// then summed over the samples in order.
+// Invertible 1x1 convolution with a matrix per sample: u[n, i, j, :] = W[n] v[n, i, j, :], where W[n]
+// is c x c, row-major, rows = outputs. To share one matrix among all samples (CNF's unconditional
+// layer), pass the batch as one tall image (gb_stack_images): the gradient is then summed over the
+// samples in order.
 #ifndef GB_INV1X1_H
 #define GB_INV1X1_H
 
@@ -11,13 +11,13 @@
 #include "kernels/parallel.h"
 #include "kernels/tensor.h"
 
-// GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20, or where v or the matrices
-// reach 2^31 floats.
+// GB_BAD_INPUT with a message if a size is below 1 or above 2^20, or if v or the matrices have 2^31
+// floats or more.
 enum gb_status gb_inv1x1_check(const struct gb_image_problem *p);
 
 struct gb_inv1x1_plan {
     struct gb_image_problem problem; // v, with a matrix for each of its images
-    size_t scratch_bytes;            // that gb_exec must bring, however many threads it has
+    size_t scratch_bytes;            // that gb_exec must provide, for any thread count
     void *library;                   // as in struct gb_conv_plan
 };
 
@@ -34,7 +34,7 @@ typedef void (*gb_inv1x1_forward_fn)(const struct gb_inv1x1_plan *plan, const st
 
 // dv = W^T du; d_matrices[n] = sum over pixels of du v^T (overwritten; the log-determinant's own
 // gradient, h*w*W^-T, is added by the caller). dv may not overlap du or v. Pixels are summed in
-// order (a foreign library's order is its own), with the bound above and h*w for c.
+// order (vendor libraries: in any order), within the bound above with h*w for c.
 typedef void (*gb_inv1x1_backward_fn)(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec,
                                       const struct gb_tensor *v, const float *matrices,
                                       const struct gb_tensor *du, const struct gb_tensor *dv,
@@ -42,8 +42,8 @@ typedef void (*gb_inv1x1_backward_fn)(const struct gb_inv1x1_plan *plan, const s
 
 // For each of `count` c x c matrices: log|det| and the inverse, by LU with partial pivoting in
 // double; the same code on every backend, no LAPACK. log_abs_det: count doubles; inverses:
-// count*c*c floats, NULL if not wanted. `workspace`: gb_inv1x1_invert_workspace(c) doubles.
-// GB_CHECK_FAILED, naming the matrix, where one is singular or holds a value that is not finite.
+// count*c*c floats, or NULL. `workspace`: gb_inv1x1_invert_workspace(c) doubles.
+// GB_CHECK_FAILED, naming the matrix, if one is singular or has a value that is not finite.
 enum gb_status gb_inv1x1_invert(int count, int c, const float *matrices, double *log_abs_det,
                                 float *inverses, double *workspace);
 size_t gb_inv1x1_invert_workspace(int c);

@@ -11,7 +11,7 @@ static enum gb_status pool_check(const void *problem) {
     return gb_floats_check("max-pooling", "input", (double)p->n * p->h * p->w * p->c);
 }
 
-// The place of a maximum is found by comparisons; backward reads x for it.
+// Maxima are found by comparisons, which are not counted; backward reads x for them.
 static struct gb_cost pool_cost(const void *problem, enum gb_direction direction) {
     const struct gb_pool_problem *p = problem;
     double images = (double)p->n * p->c;
@@ -29,20 +29,156 @@ static const struct gb_problem_size pool_sizes[] = {
     {0},
 };
 
+// ---- Operands ----
+
+static struct gb_dims dims_x(const struct gb_call *call) {
+    const struct gb_pool_problem *p = call->problem;
+    return (struct gb_dims){p->n, p->h, p->w, p->c};
+}
+
+static struct gb_dims dims_y(const struct gb_call *call) {
+    const struct gb_pool_problem *p = call->problem;
+    return (struct gb_dims){p->n, gb_pool_out(p->h, p), gb_pool_out(p->w, p), p->c};
+}
+
+enum { FORWARD_X, FORWARD_Y };
+static const struct gb_operand forward_operands[] = {
+    {"x", GB_IN, .dims = dims_x},
+    {"y", GB_OUT, .dims = dims_y},
+    {0},
+};
+
+enum { BACKWARD_X, BACKWARD_DY, BACKWARD_DX };
+static const struct gb_operand backward_operands[] = {
+    {"x", GB_IN, .dims = dims_x},
+    {"dy", GB_IN, .dims = dims_y},
+    {"dx", GB_OUT, .dims = dims_x},
+    {0},
+};
+
+static enum gb_status plan(const struct gb_call *call, int threads) {
+    return call->backend->max_pool_plan(call->problem, threads, call->plan);
+}
+
+static void plan_free(const struct gb_call *call) {
+    call->backend->max_pool_plan_free(call->plan);
+}
+
+static size_t scratch(const struct gb_call *call) {
+    return ((const struct gb_pool_plan *)call->plan)->scratch_bytes;
+}
+
+static void call_forward(const struct gb_call *call) {
+    call->backend->max_pool_forward(call->plan, call->exec, gb_view(call, FORWARD_X),
+                                    gb_view(call, FORWARD_Y));
+}
+
+static void call_backward(const struct gb_call *call) {
+    call->backend->max_pool_backward(call->plan, call->exec, gb_view(call, BACKWARD_X),
+                                     gb_view(call, BACKWARD_DY), gb_view(call, BACKWARD_DX));
+}
+
+// ---- Definition ----
+
+// The first maximum of output [n, i, j, c]'s window, in x.
+static const float *maximum(const struct gb_call *call, int n, int i, int j, int c) {
+    const struct gb_pool_problem *p = call->problem;
+    const float *best = NULL;
+    for (int a = 0; a < p->kernel; a++)
+        for (int b = 0; b < p->kernel; b++) {
+            const float *x =
+                gb_at(&call->operand[FORWARD_X], n, i * p->stride + a, j * p->stride + b) + c;
+            best = best && *x <= *best ? best : x;
+        }
+    return best;
+}
+
+static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
+    (void)operand;
+    const struct gb_pool_problem *p = call->problem;
+    return (struct gb_expected){.value = *maximum(call, at[0], at[1], at[2], at[3]),
+                                .terms = (double)p->kernel * p->kernel};
+}
+
+// The first output along an axis whose window reaches position `at`.
+static int first_window(int at, const struct gb_pool_problem *p) {
+    return at < p->kernel ? 0 : (at - p->kernel) / p->stride + 1;
+}
+
+// Native kernels add gradients in the outputs' order, a vendor library in an order of its own.
+static struct gb_expected define_backward(const struct gb_call *call, int operand,
+                                          const int at[4]) {
+    (void)operand;
+    const struct gb_pool_problem *p = call->problem;
+    const struct gb_tensor *dy = gb_view(call, BACKWARD_DY);
+    const float *x = gb_at(gb_view(call, BACKWARD_X), at[0], at[1], at[2]) + at[3];
+    struct gb_sum sum = {0};
+    float in_order = 0;
+    double windows = 0;
+    for (int i = first_window(at[1], p); i < dy->h && i * p->stride <= at[1]; i++)
+        for (int j = first_window(at[2], p); j < dy->w && j * p->stride <= at[2]; j++, windows++)
+            if (maximum(call, at[0], i, j, at[3]) == x) {
+                const float d = gb_at(dy, at[0], i, j)[at[3]];
+                in_order += d;
+                gb_sum_add(&sum, d, 1);
+            }
+    struct gb_expected dx = gb_sum_expected(call, sum);
+    if (call->backend->same_bits)
+        dx = gb_within(in_order, 0);
+    dx.terms = windows * p->kernel * p->kernel;
+    return dx;
+}
+
+// ----
+
+// Images with room for every window, and with rows and columns after the last one.
+#define IMAGES(window)                                                                             \
+    "n1h6w6c1" window, "n2h8w10c2" window, "n1h9w9c6" window, "n3h7w12c12" window,                 \
+        "n1h10w8c16" window, "n2h8w9c17" window, "n1h8w8c33" window, "n2h7w7c96" window,           \
+        "n1h7w8c71" window, "n1h6w8c1100" window
+
+static const char *const edges[] = {
+    IMAGES("r2u2"), IMAGES("r1u1"), IMAGES("r3u1"), IMAGES("r3u2"), IMAGES("r2u3"), IMAGES("r5u4"),
+    // One window, and enough work to be shared among threads.
+    "n1h2w2c1r2u2", "n2h6w6c3r5u4", "n2h35w42c13r2u2", "n2h36w43c13r3u2", "n2h35w42c13r2u3", NULL};
+
 const struct gb_operation gb_max_pool_operation = {
     .name = "max_pool",
     .what = "max-pooling",
-    .kernels = {[GB_FORWARD] = {.entry = "max_pool_forward"},
-                [GB_BACKWARD] = {.entry = "max_pool_backward"}},
+    .kernels =
+        {
+            [GB_FORWARD] = {.entry = "max_pool_forward",
+                            .operands = forward_operands,
+                            .call = call_forward,
+                            .scratch = scratch,
+                            .definition = define_forward,
+                            .reference_bits = true,
+                            .integers = true,
+                            .extremes = true},
+            [GB_BACKWARD] = {.entry = "max_pool_backward",
+                             .operands = backward_operands,
+                             .call = call_backward,
+                             .scratch = scratch,
+                             .definition = define_backward,
+                             .reference_bits = true,
+                             .integers = true,
+                             .extremes = true},
+        },
     .problem_bytes = sizeof(struct gb_pool_problem),
     .sizes = pool_sizes,
     .check = pool_check,
     .cost = pool_cost,
+    .edges = edges,
+    .plan_bytes = sizeof(struct gb_pool_plan),
+    .plan = plan,
+    .plan_free = plan_free,
 };
 
 enum gb_status gb_pool_check(const struct gb_pool_problem *p) {
     return gb_problem_check(&gb_max_pool_operation, p);
 }
+
+// ---- Tracing ----
 
 enum gb_status gb_max_pool_plan_f32__dry(const struct gb_pool_problem *problem, int threads,
                                          struct gb_pool_plan *plan) {

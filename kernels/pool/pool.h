@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Max-pooling without padding: y[n, i, j, c] = max over the window of
-// x[n, i*stride + a, j*stride + b, c], a and b in [0, kernel). Rows and columns behind the last
-// whole window are left out.
+// x[n, i*stride + a, j*stride + b, c], a and b in [0, kernel). Rows and columns after the last
+// complete window are left out.
 #ifndef GB_POOL_H
 #define GB_POOL_H
 
@@ -20,13 +20,13 @@ static inline int gb_pool_out(int size, const struct gb_pool_problem *p) {
     return (size - p->kernel) / p->stride + 1;
 }
 
-// GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20, the window is larger than x,
-// or x reaches 2^31 floats.
+// GB_BAD_INPUT with a message if a size is below 1 or above 2^20, the window is larger than x, or x
+// has 2^31 floats or more.
 enum gb_status gb_pool_check(const struct gb_pool_problem *p);
 
 struct gb_pool_plan {
     struct gb_pool_problem problem;
-    size_t scratch_bytes; // that gb_exec must bring, however many threads it has
+    size_t scratch_bytes; // that gb_exec must provide, for any thread count
     void *library;        // as in struct gb_conv_plan
 };
 
@@ -36,14 +36,14 @@ typedef enum gb_status (*gb_max_pool_plan_fn)(const struct gb_pool_problem *prob
                                               struct gb_pool_plan *plan);
 typedef void (*gb_max_pool_plan_free_fn)(struct gb_pool_plan *plan);
 
-// Exact. NaN where the window holds one; a foreign library may miss it.
+// Exact. NaN if the window has one; a vendor library may miss it.
 typedef void (*gb_max_pool_forward_fn)(const struct gb_pool_plan *plan, const struct gb_exec *exec,
                                        const struct gb_tensor *x, const struct gb_tensor *y);
 
-// Every output's gradient goes to its maximum, the first one in row order where several are equal
-// (the last NaN where there is one), as PyTorch has it. The place is found anew in x: that is
-// cheaper than to store it. Overwrites dx; where windows overlap, gradients are added in the
-// outputs' row order (a foreign library's order is its own, with a convolution's error bound).
+// The gradient of an output goes to the first maximum of its window in row order (to the last NaN if
+// there is one), as in PyTorch. The maximum is searched for again in x, which is cheaper than storing
+// its position. Overwrites dx; where windows overlap, gradients are added in the outputs' row order
+// (vendor libraries: in any order, with a convolution's error bound).
 typedef void (*gb_max_pool_backward_fn)(const struct gb_pool_plan *plan, const struct gb_exec *exec,
                                         const struct gb_tensor *x, const struct gb_tensor *dy,
                                         const struct gb_tensor *dx);

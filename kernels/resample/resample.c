@@ -27,20 +27,125 @@ static const struct gb_problem_size upsample_sizes[] = {
     {0},
 };
 
+// ---- Operands ----
+
+static struct gb_dims dims_x(const struct gb_call *call) {
+    const struct gb_upsample_problem *p = call->problem;
+    return (struct gb_dims){p->n, p->h, p->w, p->c};
+}
+
+static struct gb_dims dims_y(const struct gb_call *call) {
+    const struct gb_upsample_problem *p = call->problem;
+    return (struct gb_dims){p->n, p->h * p->factor, p->w * p->factor, p->c};
+}
+
+enum { FORWARD_X, FORWARD_Y };
+static const struct gb_operand forward_operands[] = {
+    {"x", GB_IN, .dims = dims_x},
+    {"y", GB_OUT, .dims = dims_y},
+    {0},
+};
+
+enum { BACKWARD_DY, BACKWARD_DX };
+static const struct gb_operand backward_operands[] = {
+    {"dy", GB_IN, .dims = dims_y},
+    {"dx", GB_OUT, .dims = dims_x},
+    {0},
+};
+
+static enum gb_status plan(const struct gb_call *call, int threads) {
+    return call->backend->upsample_plan(call->problem, threads, call->plan);
+}
+
+static void plan_free(const struct gb_call *call) {
+    call->backend->upsample_plan_free(call->plan);
+}
+
+static size_t scratch(const struct gb_call *call) {
+    return ((const struct gb_upsample_plan *)call->plan)->scratch_bytes;
+}
+
+static void call_forward(const struct gb_call *call) {
+    call->backend->upsample_forward(call->plan, call->exec, gb_view(call, FORWARD_X),
+                                    gb_view(call, FORWARD_Y));
+}
+
+static void call_backward(const struct gb_call *call) {
+    call->backend->upsample_backward(call->plan, call->exec, gb_view(call, BACKWARD_DY),
+                                     gb_view(call, BACKWARD_DX));
+}
+
+// ---- Definition ----
+
+static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
+    (void)operand;
+    const int factor = ((const struct gb_upsample_problem *)call->problem)->factor;
+    const int source[] = {at[0], at[1] / factor, at[2] / factor, at[3]};
+    return gb_within(gb_value(call, FORWARD_X, source), 0);
+}
+
+// Native kernels add gradients in row order, a vendor library in an order of its own.
+static struct gb_expected define_backward(const struct gb_call *call, int operand,
+                                          const int at[4]) {
+    (void)operand;
+    const int factor = ((const struct gb_upsample_problem *)call->problem)->factor;
+    struct gb_sum sum = {0};
+    float in_order = 0;
+    for (int a = 0; a < factor; a++)
+        for (int b = 0; b < factor; b++) {
+            const float d = gb_at(gb_view(call, BACKWARD_DY), at[0], at[1] * factor + a,
+                                  at[2] * factor + b)[at[3]];
+            in_order += d;
+            gb_sum_add(&sum, d, 1);
+        }
+    struct gb_expected dx = gb_sum_expected(call, sum);
+    return call->backend->same_bits ? (struct gb_expected){in_order, 0, sum.terms} : dx;
+}
+
+// ----
+
+static const char *const edges[] = {GB_IMAGE_EDGES("f1"), GB_IMAGE_EDGES("f2"),
+                                    GB_IMAGE_EDGES("f3"), GB_IMAGE_EDGES("f4"), NULL};
+
+static const char *const gradients[] = {"n2h2w3c3f2", NULL};
+
 const struct gb_operation gb_upsample_operation = {
     .name = "upsample",
     .what = "upsampling",
-    .kernels = {[GB_FORWARD] = {.entry = "upsample_forward"},
-                [GB_BACKWARD] = {.entry = "upsample_backward"}},
+    .kernels =
+        {
+            [GB_FORWARD] = {.entry = "upsample_forward",
+                            .operands = forward_operands,
+                            .call = call_forward,
+                            .scratch = scratch,
+                            .definition = define_forward,
+                            .reference_bits = true,
+                            .integers = true,
+                            .extremes = true},
+            [GB_BACKWARD] = {.entry = "upsample_backward",
+                             .operands = backward_operands,
+                             .call = call_backward,
+                             .scratch = scratch,
+                             .definition = define_backward,
+                             .reference_bits = true,
+                             .integers = true},
+        },
     .problem_bytes = sizeof(struct gb_upsample_problem),
     .sizes = upsample_sizes,
     .check = upsample_check,
     .cost = upsample_cost,
+    .edges = edges,
+    .gradients = gradients,
+    .plan_bytes = sizeof(struct gb_upsample_plan),
+    .plan = plan,
+    .plan_free = plan_free,
 };
 
 enum gb_status gb_upsample_check(const struct gb_upsample_problem *p) {
     return gb_problem_check(&gb_upsample_operation, p);
 }
+
+// ---- Resampling to any size ----
 
 // Keys' cubic convolution kernel with a = -1/2.
 static double cubic(double x) {
@@ -112,7 +217,8 @@ static enum gb_status check_axis(int in, double out, double scale) {
                        "a scale of %g is outside 1/1024 ... 1024", scale);
     if (in < 1 || in > LARGEST_SIZE || out < 1 || out > LARGEST_SIZE)
         return gb_fail(GB_BAD_INPUT, "invalid problem size", "resampling",
-                       "%d to %.0f pixels, and 1 to %.0f are possible", in, out, LARGEST_SIZE);
+                       "cannot resample %d to %.0f pixels, sizes are 1 to %.0f", in, out,
+                       LARGEST_SIZE);
     return GB_OK;
 }
 
@@ -147,6 +253,8 @@ void gb_resample_plan_free(struct gb_resample_plan *plan) {
     free(plan->columns.weight);
     *plan = (struct gb_resample_plan){0};
 }
+
+// ---- Tracing ----
 
 enum gb_status gb_upsample_plan_f32__dry(const struct gb_upsample_problem *problem, int threads,
                                          struct gb_upsample_plan *plan) {

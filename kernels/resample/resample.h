@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Changes of resolution. Upsampling by nearest neighbour, up by a whole factor:
+// Changes of resolution. Upsampling by nearest neighbour, by an integer factor:
 // y[n, i, j, c] = x[n, i/factor, j/factor, c].
 #ifndef GB_RESAMPLE_H
 #define GB_RESAMPLE_H
@@ -15,13 +15,12 @@ struct gb_upsample_problem {
     int factor;
 };
 
-// GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20, or where y reaches 2^31
-// floats.
+// GB_BAD_INPUT with a message if a size is below 1 or above 2^20, or if y has 2^31 floats or more.
 enum gb_status gb_upsample_check(const struct gb_upsample_problem *p);
 
 struct gb_upsample_plan {
     struct gb_upsample_problem problem;
-    size_t scratch_bytes; // that gb_exec must bring, however many threads it has
+    size_t scratch_bytes; // that gb_exec must provide, for any thread count
     void *library;        // as in struct gb_conv_plan
 };
 
@@ -35,8 +34,8 @@ typedef void (*gb_upsample_plan_free_fn)(struct gb_upsample_plan *plan);
 typedef void (*gb_upsample_forward_fn)(const struct gb_upsample_plan *plan,
                                        const struct gb_exec *exec, const struct gb_tensor *x,
                                        const struct gb_tensor *y);
-// dx = the sum of dy over each block of factor x factor pixels, in row order (a foreign library's
-// order is its own, with a convolution's error bound). Overwrites dx.
+// dx = the sum of dy over each block of factor x factor pixels, in row order (vendor
+// libraries: in any order, with a convolution's error bound). Overwrites dx.
 typedef void (*gb_upsample_backward_fn)(const struct gb_upsample_plan *plan,
                                         const struct gb_exec *exec, const struct gb_tensor *dy,
                                         const struct gb_tensor *dx);
@@ -58,9 +57,9 @@ struct gb_resample_axis {
 struct gb_resample_plan {
     struct gb_resample_axis rows, columns;
 };
-// Both ways by `scale`: ceil(h * scale) x ceil(w * scale) pixels; or to a size given, each way by
-// the quotient of the sizes. GB_BAD_INPUT with a message where a size is below 1 or beyond 2^20 or
-// a scale is outside [2^-10, 2^10]; GB_OUT_OF_MEMORY. The caller frees the plan.
+// By `scale` along both axes, to ceil(h * scale) x ceil(w * scale) pixels; or to a given size, each
+// axis scaled by the quotient of its sizes. GB_BAD_INPUT with a message if a size is below 1 or above
+// 2^20 or a scale is outside [2^-10, 2^10]; GB_OUT_OF_MEMORY. The caller frees the plan.
 enum gb_status gb_resample_plan_scale(enum gb_resample_filter filter, int h, int w, double scale,
                                       struct gb_resample_plan *plan);
 enum gb_status gb_resample_plan_size(enum gb_resample_filter filter, int h, int w, int out_h,

@@ -221,6 +221,15 @@ static void damaged_weights(const struct gb_conv_plan *plan, const struct gb_exe
         d_packed[plan->weight_floats - 1] = 1;
 }
 
+static void damaged_fc(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                       const struct gb_tensor *x, const struct gb_tensor *dy, float *packed,
+                       const struct gb_tensor *dx, float *d_packed,
+                       const struct gb_adam_target *update) {
+    right->fc_backward(plan, exec, x, dy, packed, dx, d_packed, update);
+    if (damage == SPOILS_THE_LAST_ELEMENT && update && dx)
+        next_float(last_of(dx));
+}
+
 static bool passes(int kind, const struct gb_operation *operation, enum gb_direction direction,
                    const char *text) {
     static struct gb_backend backend;
@@ -230,6 +239,7 @@ static bool passes(int kind, const struct gb_operation *operation, enum gb_direc
     backend.coupling_forward = damaged_coupling;
     backend.epilogue_backward = damaged_epilogue;
     backend.conv_backward_weights = damaged_weights;
+    backend.fc_backward = damaged_fc;
     damage = kind;
     gb_check_quiet = kind != SPOILS_NOTHING;
     bool result = gb_check_kernel(&backend, operation, direction, text);
@@ -258,6 +268,7 @@ GB_TEST(catches_damaged_kernels) {
         {SPOILS_THE_LAST_ELEMENT, &gb_conv_operation, GB_BACKWARD_WEIGHTS,
          "n1h4w4c2k3r3s3u1v1p1q1"},
         {SPOILS_THE_LAST_ELEMENT, &gb_conv_operation, GB_BACKWARD_UPDATE, "n1h4w4c2k3r3s3u1v1p1q1"},
+        {SPOILS_THE_LAST_ELEMENT, &gb_fc_operation, GB_BACKWARD_UPDATE, "n2h2w2c3k5"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_true(passes(SPOILS_NOTHING, cases[i].operation, cases[i].direction, cases[i].text));

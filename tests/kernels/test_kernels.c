@@ -22,10 +22,58 @@ static void test_operation(void **state) {
     assert_true(right);
 }
 
+// Plans of every backend.
+static void test_bad_problems(void **state) {
+    (void)state;
+    enum { MANY = 1 << 20 };
+    const struct {
+        const struct gb_operation *operation;
+        const void *problem;
+    } bad[] = {
+#define FC &gb_fc_operation, &(struct gb_fc_problem)
+        {FC{0, 1, 1, 8, 8, GB_IDENTITY}},
+        {FC{1, 1, 1, 8, -8, GB_IDENTITY}},
+        {FC{1, 1, 1, MANY + 1, 8, GB_IDENTITY}},
+        {FC{1, 1 << 10, 1 << 10, 1 << 10, 2, GB_IDENTITY}}, // weights
+        {FC{1 << 11, 1 << 10, 1 << 10, 1, 1, GB_IDENTITY}}, // input
+        {FC{MANY, 1, 1, 1, 1 << 11, GB_IDENTITY}},          // output
+        {FC{MANY, MANY, MANY, MANY, MANY, GB_IDENTITY}},    // all
+#define INV1X1 &gb_inv1x1_operation, &(struct gb_image_problem)
+        {INV1X1{0, 4, 4, 3}},
+        {INV1X1{1, 4, 4, MANY + 1}},
+        {INV1X1{MANY, 64, 64, 1}},
+        {INV1X1{1, 1, 1, 1 << 16}}, // the matrix
+#define POOL &gb_max_pool_operation, &(struct gb_pool_problem)
+        {POOL{1, 4, 4, 0, 2, 2}},
+        {POOL{1, 4, 4, 1, 2, 0}},
+        {POOL{1, 4, 2, 1, 3, 1}},
+        {POOL{MANY, 64, 64, 1, 2, 2}},
+#define UPSAMPLE &gb_upsample_operation, &(struct gb_upsample_problem)
+        {UPSAMPLE{0, 4, 4, 1, 2}},
+        {UPSAMPLE{1, 4, 4, 1, -1}},
+        {UPSAMPLE{1, 1 << 10, 1 << 10, 1, 1 << 6}},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        GB_CHECK_EACH_BACKEND(backend) {
+            union {
+                struct gb_fc_plan fc;
+                struct gb_inv1x1_plan inv1x1;
+                struct gb_pool_plan pool;
+                struct gb_upsample_plan upsample;
+            } plan;
+            const struct gb_call call = {.backend = backend,
+                                         .operation = bad[i].operation,
+                                         .problem = bad[i].problem,
+                                         .plan = &plan};
+            assert_int_equal(call.operation->plan(&call, 1), GB_BAD_INPUT);
+        }
+}
+
 int main(void) {
     enum { MAX_OPERATIONS = 64 };
     struct CMUnitTest tests[MAX_OPERATIONS];
     size_t count = 0;
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_bad_problems);
     gb_flush_denormals();
     for (const struct gb_operation *const *o = gb_operations(); *o && count < MAX_OPERATIONS; o++)
         if ((*o)->edges)
