@@ -4,7 +4,7 @@
 #ifndef FLOW_CHECK_H
 #define FLOW_CHECK_H
 
-#include "flows/params.h"
+#include "flows/models/model.h"
 #include "tests/flows/reference_cglow.h"
 #include "tests/support/test.h"
 
@@ -41,11 +41,18 @@ double flow_relative_error(size_t count, const double *actual, const double *exp
 // Fails, naming `what`, unless |actual - expected| <= bound; NaN fails.
 void flow_check_close(const char *what, double actual, double expected, double bound);
 
-// Fails with the message that the library left.
-void flow_check_ok(enum gb_status status);
 // Fails unless the status is `expected` and a message says why.
 void flow_check_refused(enum gb_status status, enum gb_status expected);
+// Fails unless a model of this kind refuses each of `count` configurations of `size` bytes.
+void flow_check_bad_configs(const struct gb_model_kind *kind, const void *configs, size_t size,
+                            int count);
+// Fails unless the c x c matrix is orthogonal.
+void flow_check_rotation(int c, const double *matrix);
 
+double flow_dot(size_t count, const double *a, const double *b);
+
+// Gives a float parameter the values of the reference's.
+void flow_import_param(struct gb_params *params, int index, const struct reference_param *from);
 // Gives the float parameters the reference's values; fails unless both have the same names and
 // shapes.
 void flow_import(struct gb_params *params, const struct reference_cglow *reference);
@@ -53,6 +60,45 @@ void flow_import(struct gb_params *params, const struct reference_cglow *referen
 void flow_export(const struct gb_params *params, struct reference_cglow *reference);
 // One parameter out of a block, as doubles; test_free them.
 double *flow_export_block(const struct gb_params *params, int index, const float *block);
+
+// Image n of latents, level after level.
+void flow_read_latents(const struct gb_latents *latents, int n, double *values);
+// Noise of the model's shapes from `values`, one image after the other; test_free level[0].data.
+struct gb_latents flow_noise_new(const struct gb_model *model, const double *values);
+
+// A unit direction in a tensor of the reference, and the derivative of a loss along it.
+struct flow_probe {
+    const char *name;
+    int place; // which tensor it is, to the test
+    size_t count;
+    double *direction, derivative;
+};
+typedef double flow_loss(const void *scene);
+// A random direction, or that of one random element. The derivative is by central differences: a
+// step of 1e-6 leaves a rounding error below 1e-7 of the loss, and seldom crosses the kink of a
+// ReLU. test_free the direction.
+struct flow_probe flow_probe_new(const char *name, int place, double *tensor, size_t count,
+                                 bool element, flow_loss *loss, const void *scene, uint64_t *state);
+
+// What models train on: noise is the dequantiser's, or NULL.
+struct flow_batch {
+    const struct gb_tensor *x, *y, *noise;
+};
+// Of the log-likelihoods in training steps, for up to 3 images.
+extern const float flow_d_log_likelihood[3];
+void flow_forward(struct gb_model *model, const struct flow_batch *batch, double *log_likelihood,
+                  struct gb_latents *latents);
+void flow_train_step(struct gb_model *model, const struct flow_batch *batch,
+                     const struct gb_adam *adam, double *log_likelihood);
+// Adam at a step, with the elements of gradients clipped.
+struct gb_adam flow_adam(long step, float clip);
+
+// Fails where parameters or their moments are not bitwise identical.
+void flow_check_same_state(const struct gb_params *a, const struct gb_params *b);
+// Trains models for 10 steps, fails unless their likelihoods and states are bitwise identical, and
+// frees them.
+void flow_check_same_training(struct gb_model *models[], int count, const struct flow_batch *batch,
+                              float clip);
 
 // The backends that this CPU runs, one after the other: NULL to begin, NULL at the end.
 const struct gb_backend *flow_next_backend(const struct gb_backend *backend);

@@ -91,41 +91,10 @@ static struct gb_model *model_new(const struct gb_cglow_config *config, struct g
                                   const struct gb_backend *backend,
                                   const struct reference_cglow *reference) {
     struct gb_model *model = NULL;
-    flow_check_ok(gb_model_create(&gb_cglow_model, config, &use, backend, &model));
+    assert_ok(gb_model_create(&gb_cglow_model, config, &use, backend, &model));
     if (reference)
         flow_import(&model->params, reference);
     return model;
-}
-
-// ---- latents, between the model's tensors and the reference's order ----
-
-static void read_latents(const struct gb_latents *latents, int n, double *values) {
-    for (int l = 0; l < latents->count; l++) {
-        const struct gb_tensor *t = &latents->level[l];
-        flow_read(t, n, values);
-        values += (size_t)t->h * (size_t)t->w * (size_t)t->c;
-    }
-}
-
-// Noise of the model's shapes from `values`, one image after the other; free level[0].data.
-static struct gb_latents noise_new(const struct gb_model *model, const double *values) {
-    struct gb_latents noise;
-    gb_cglow_model.latent_shapes(model, &noise);
-    size_t floats = 0;
-    for (int l = 0; l < noise.count; l++)
-        floats += gb_elements(&noise.level[l]);
-    float *memory = test_malloc(floats * sizeof *memory);
-    for (int l = 0; l < noise.count; l++) {
-        noise.level[l].data = memory;
-        memory += gb_elements(&noise.level[l]);
-    }
-    for (int n = 0; n < noise.level[0].n; n++)
-        for (int l = 0; l < noise.count; l++) {
-            const struct gb_tensor *t = &noise.level[l];
-            flow_write(t, n, values);
-            values += (size_t)t->h * (size_t)t->w * (size_t)t->c;
-        }
-    return noise;
 }
 
 // ---- against the reference ----
@@ -135,7 +104,7 @@ static void check_latents(const struct scene *scene, const struct gb_latents *la
     double *values = test_malloc(scene->dimensions * sizeof *values);
     assert_int_equal(latents->count, config->levels);
     for (int n = 0; n < scene->flow->batch; n++) {
-        read_latents(latents, n, values);
+        flow_read_latents(latents, n, values);
         size_t place = 0;
         for (int l = 0; l < config->levels; l++) {
             size_t count = reference_elements(reference_cglow_latent(config, l));
@@ -151,7 +120,7 @@ static void check_latents(const struct scene *scene, const struct gb_latents *la
 static void check_forward(const struct scene *scene, struct gb_model *model) {
     double log_likelihood[8];
     struct gb_latents latents;
-    flow_check_ok(gb_cglow_model.forward(model, &scene->y.tensor, NULL, log_likelihood, &latents));
+    assert_ok(gb_cglow_model.forward(model, &scene->y.tensor, NULL, log_likelihood, &latents));
     for (int n = 0; n < scene->flow->batch; n++) {
         const struct reference_density *density = &scene->density[n];
         flow_check_close("log-likelihood", log_likelihood[n], density->log_det + density->log_prior,
@@ -166,7 +135,7 @@ static void check_inverse(const struct scene *scene, struct gb_model *model, enu
     struct flow_images y = flow_images_new(scene->flow->batch, scene->y.shape, gaps, NULL);
     double *back = test_malloc(scene->dimensions * sizeof *back);
     double *expected = test_malloc(scene->dimensions * sizeof *expected);
-    struct gb_latents noise = noise_new(model, scene->noise);
+    struct gb_latents noise = flow_noise_new(model, scene->noise);
     gb_cglow_model.inverse(model, &noise, 1, &y.tensor);
     flow_check_gaps(&y);
     for (int n = 0; n < scene->flow->batch; n++) {
@@ -179,7 +148,7 @@ static void check_inverse(const struct scene *scene, struct gb_model *model, enu
     struct gb_latents latents;
     double log_likelihood[8];
     gb_cglow_model.inverse(model, &noise, temperature, &y.tensor);
-    flow_check_ok(gb_cglow_model.forward(model, &y.tensor, NULL, log_likelihood, &latents));
+    assert_ok(gb_cglow_model.forward(model, &y.tensor, NULL, log_likelihood, &latents));
     for (int n = 0; n < scene->flow->batch; n++) {
         const double *of_image = scene->noise + (size_t)n * scene->dimensions;
         reference_cglow_inverse(scene->reference, scene->conditions[n], of_image,
@@ -188,7 +157,7 @@ static void check_inverse(const struct scene *scene, struct gb_model *model, enu
         flow_check_close("inverse", flow_relative_error(scene->dimensions, back, expected), 0,
                          image_bound);
         reference_cglow_forward(scene->reference, scene->conditions[n], expected, expected, NULL);
-        read_latents(&latents, n, back);
+        flow_read_latents(&latents, n, back);
         flow_check_close("forward of inverse",
                          flow_relative_error(scene->dimensions, back, expected), 0, image_bound);
     }
@@ -207,7 +176,7 @@ GB_TEST(test_forward_and_inverse) {
                 struct gb_model_use use = {
                     .batch = cases[i].batch, .samples_per_x = 1, .threads = 2};
                 struct gb_model *model = model_new(&cases[i].config, use, b, scene.reference);
-                flow_check_ok(gb_cglow_model.condition(model, &scene.x.tensor));
+                assert_ok(gb_cglow_model.condition(model, &scene.x.tensor));
                 check_forward(&scene, model);
                 check_inverse(&scene, model, gaps);
                 gb_model_free(model);
@@ -255,18 +224,18 @@ static void check_samples_per_x(const struct scene *scene, const struct gb_backe
     struct gb_model *many = model_new(config, together, backend, scene->reference);
     struct gb_model *one = model_new(config, single, backend, scene->reference);
     double *many_likelihood = test_malloc((size_t)batch * sizeof(double)), one_likelihood;
-    flow_check_ok(gb_cglow_model.condition(many, &scene->x.tensor));
-    flow_check_ok(gb_cglow_model.forward(many, &y.tensor, NULL, many_likelihood, NULL));
-    struct gb_latents many_noise = noise_new(many, noise);
+    assert_ok(gb_cglow_model.condition(many, &scene->x.tensor));
+    assert_ok(gb_cglow_model.forward(many, &y.tensor, NULL, many_likelihood, NULL));
+    struct gb_latents many_noise = flow_noise_new(many, noise);
     gb_cglow_model.inverse(many, &many_noise, 1, &sampled.tensor);
     for (int n = 0; n < batch; n++) {
         struct gb_tensor x = gb_images(&scene->x.tensor, n / SAMPLES, 1);
         struct gb_tensor target = gb_images(&y.tensor, n, 1);
-        flow_check_ok(gb_cglow_model.condition(one, &x));
-        flow_check_ok(gb_cglow_model.forward(one, &target, NULL, &one_likelihood, NULL));
+        assert_ok(gb_cglow_model.condition(one, &x));
+        assert_ok(gb_cglow_model.forward(one, &target, NULL, &one_likelihood, NULL));
         flow_check_close("log-likelihood of a sample", many_likelihood[n], one_likelihood,
                          likelihood_bound * 8 * (double)scene->dimensions);
-        struct gb_latents noise_of_one = noise_new(one, noise + (size_t)n * scene->dimensions);
+        struct gb_latents noise_of_one = flow_noise_new(one, noise + (size_t)n * scene->dimensions);
         gb_cglow_model.inverse(one, &noise_of_one, 1, &alone.tensor);
         flow_read(&sampled.tensor, n, flow_image(&sampled, n));
         flow_read(&alone.tensor, 0, alone.values);
@@ -296,85 +265,41 @@ GB_TEST(test_samples_per_x) {
 
 // ---- gradients ----
 
-// The derivative of the loss, sum of d_log_likelihood[n] * log p(y_n|x_n), along a unit direction
-// in one tensor, by central differences of the reference.
-struct probe {
-    double *tensor; // of the reference: a parameter, or the values of x or y
-    size_t count;
-    int place;         // of the gradient: index of a parameter, or the two below
-    double *direction; // of unit length
-    double derivative;
-};
+// Tensors that are not parameters, whose place is their index.
 enum { PLACE_X = -1, PLACE_Y = -2, DIRECTIONS = 2, ELEMENTS = 2 };
 
 struct probes {
-    int count, capacity;
-    struct probe *list;
+    int count;
+    struct flow_probe *list;
 };
 
-static const float d_log_likelihood[] = {0.75f, -1.25f, 0.5f};
-
-static double reference_loss(const struct scene *scene) {
+// The sum of d_log_likelihood[n] * log p(y_n|x_n).
+static double reference_loss(const void *of) {
+    const struct scene *scene = of;
     double loss = 0;
     for (int n = 0; n < scene->flow->batch; n++)
-        loss += (double)d_log_likelihood[n] *
+        loss += (double)flow_d_log_likelihood[n] *
                 reference_cglow_log_likelihood(scene->reference, flow_image(&scene->x, n),
                                                flow_image(&scene->y, n));
     return loss;
 }
 
-// A step of 1e-6 leaves a rounding error below 1e-7 of the loss, and seldom crosses the kink of a
-// ReLU.
-static double derivative_along(const struct scene *scene, const struct probe *probe) {
-    const double h = 1e-6;
-    double *kept = test_malloc(probe->count * sizeof *kept), loss[2];
-    memcpy(kept, probe->tensor, probe->count * sizeof *kept);
-    for (int side = 0; side < 2; side++) {
-        for (size_t i = 0; i < probe->count; i++)
-            probe->tensor[i] = kept[i] + (side ? h : -h) * probe->direction[i];
-        loss[side] = reference_loss(scene);
-    }
-    memcpy(probe->tensor, kept, probe->count * sizeof *kept);
-    test_free(kept);
-    return (loss[1] - loss[0]) / (2 * h);
-}
-
-static void add_probe(const struct scene *scene, struct probes *probes, struct probe probe,
-                      bool element, uint64_t *state) {
-    probe.direction = test_calloc(probe.count, sizeof *probe.direction);
-    if (element)
-        probe.direction[(size_t)(reference_uniform(state) * (double)probe.count)] = 1;
-    double norm = 0;
-    for (size_t i = 0; i < probe.count && !element; i++) {
-        probe.direction[i] = reference_normal(state);
-        norm += probe.direction[i] * probe.direction[i];
-    }
-    for (size_t i = 0; i < probe.count && !element; i++)
-        probe.direction[i] /= sqrt(norm);
-    probe.derivative = derivative_along(scene, &probe);
-    if (probes->count == probes->capacity) {
-        probes->capacity = 2 * probes->capacity + 64;
-        probes->list = test_realloc(probes->list, (size_t)probes->capacity * sizeof *probes->list);
-    }
-    probes->list[probes->count++] = probe;
-}
-
 static struct probes probes_new(const struct scene *scene) {
+    enum { EACH = DIRECTIONS + ELEMENTS };
+    const struct reference_cglow *reference = scene->reference;
     struct probes probes = {0};
     uint64_t state = 9;
-    size_t batch = (size_t)scene->flow->batch;
-    for (int place = PLACE_Y; place < scene->reference->count; place++) {
-        struct probe probe = {.place = place};
-        if (place >= 0) {
-            probe.tensor = scene->reference->params[place].value;
-            probe.count = scene->reference->params[place].count;
-        } else {
-            const struct flow_images *images = place == PLACE_X ? &scene->x : &scene->y;
-            probe.tensor = images->values;
-            probe.count = batch * reference_elements(images->shape);
-        }
-        for (int i = 0; i < DIRECTIONS + ELEMENTS; i++)
-            add_probe(scene, &probes, probe, i >= DIRECTIONS, &state);
+    probes.list = test_malloc((size_t)(reference->count + 2) * EACH * sizeof *probes.list);
+    for (int place = PLACE_Y; place < reference->count; place++) {
+        const struct flow_images *images = place == PLACE_X ? &scene->x : &scene->y;
+        const struct reference_param *param = &reference->params[place >= 0 ? place : 0];
+        const char *name = place >= 0 ? param->name : place == PLACE_X ? "dx" : "dy";
+        double *tensor = place >= 0 ? param->value : images->values;
+        size_t count = place >= 0 ? param->count
+                                  : (size_t)scene->flow->batch * reference_elements(images->shape);
+        for (int i = 0; i < EACH; i++)
+            probes.list[probes.count++] = flow_probe_new(
+                name, place, tensor, count, i >= DIRECTIONS, reference_loss, scene, &state);
     }
     return probes;
 }
@@ -385,16 +310,9 @@ static void probes_free(struct probes *probes) {
     test_free(probes->list);
 }
 
-static double dot(size_t count, const double *a, const double *b) {
-    double sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
-
 // The float gradient that a probe looks at, in the reference's order; test_free it.
 static double *gradient_of(const struct scene *scene, const struct gb_params *params,
-                           const struct probe *probe, const struct flow_images *dx,
+                           const struct flow_probe *probe, const struct flow_images *dx,
                            const struct flow_images *dy) {
     if (probe->place >= 0) {
         const char *name = scene->reference->params[probe->place].name;
@@ -408,23 +326,20 @@ static double *gradient_of(const struct scene *scene, const struct gb_params *pa
 }
 
 // Whether the float gradient agrees with the probe; says so if not.
-static bool right_along(const struct scene *scene, const struct probe *probe,
+static bool right_along(const struct scene *scene, const struct flow_probe *probe,
                         const struct gb_params *params, const struct flow_images *dx,
                         const struct flow_images *dy) {
-    const char *name = probe->place >= 0         ? scene->reference->params[probe->place].name
-                       : probe->place == PLACE_X ? "dx"
-                                                 : "dy";
     double *gradient = gradient_of(scene, params, probe, dx, dy);
-    double norm = sqrt(dot(probe->count, gradient, gradient));
-    double derivative = dot(probe->count, gradient, probe->direction);
+    double norm = sqrt(flow_dot(probe->count, gradient, gradient));
+    double derivative = flow_dot(probe->count, gradient, probe->direction);
     test_free(gradient);
     // The rounding error of the central differences is absolute.
     double error = fabs(derivative - probe->derivative);
     bool right = norm > 0 && error <= gradient_bound * norm + 1e-6;
     if (!right)
         print_error(
-            "%s: derivative %.9g differs from %.9g by %.3g; the gradient's length is %.3g\n", name,
-            derivative, probe->derivative, error, norm);
+            "%s: derivative %.9g differs from %.9g by %.3g; the gradient's length is %.3g\n",
+            probe->name, derivative, probe->derivative, error, norm);
     return right;
 }
 
@@ -440,9 +355,9 @@ static void check_gradients(const struct scene *scene, const struct probes *prob
     struct flow_images dx = flow_images_new(use.batch, scene->x.shape, gaps, NULL);
     struct flow_images dy = flow_images_new(use.batch, scene->y.shape, gaps, NULL);
     double log_likelihood[8];
-    flow_check_ok(gb_cglow_model.condition(model, &scene->x.tensor));
-    flow_check_ok(gb_cglow_model.forward(model, &scene->y.tensor, NULL, log_likelihood, NULL));
-    gb_cglow_model.backward(model, d_log_likelihood, NULL, &dx.tensor, &dy.tensor);
+    assert_ok(gb_cglow_model.condition(model, &scene->x.tensor));
+    assert_ok(gb_cglow_model.forward(model, &scene->y.tensor, NULL, log_likelihood, NULL));
+    gb_cglow_model.backward(model, flow_d_log_likelihood, NULL, &dx.tensor, &dy.tensor);
     flow_check_gaps(&dx);
     flow_check_gaps(&dy);
     int wrong = 0;
@@ -471,55 +386,24 @@ GB_TEST(test_gradients) {
 
 // ---- the same bits ----
 
-static struct gb_adam adam_at(long step) {
-    struct gb_adam adam = {
-        .learning_rate = 1e-3f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .clip = 0.25f};
-    return gb_adam_at_step(adam, step);
-}
-
-static void check_same_block(const struct gb_params *a, const struct gb_params *b,
-                             const float *of_a, const float *of_b) {
-    for (int i = 0; i < a->count; i++)
-        if (memcmp(of_a + a->list[i].offset, of_b + b->list[i].offset,
-                   a->list[i].size * sizeof *of_a) != 0)
-            fail_msg("%s: other bits", a->list[i].name);
-}
-
-static void check_same_state(struct gb_model *a, struct gb_model *b) {
-    const struct gb_params *of_a = &a->params, *of_b = &b->params;
-    assert_int_equal(of_a->size, of_b->size);
-    check_same_block(of_a, of_b, of_a->value, of_b->value);
-    check_same_block(of_a, of_b, of_a->moment1, of_b->moment1);
-    check_same_block(of_a, of_b, of_a->moment2, of_b->moment2);
-}
+static const float clip = 0.25f;
 
 static void train_step(const struct scene *scene, struct gb_model *model,
                        const struct gb_adam *adam, double *log_likelihood) {
-    flow_check_ok(gb_cglow_model.condition(model, &scene->x.tensor));
-    flow_check_ok(gb_cglow_model.forward(model, &scene->y.tensor, NULL, log_likelihood, NULL));
-    gb_cglow_model.backward(model, d_log_likelihood, adam, NULL, NULL);
+    const struct flow_batch batch = {&scene->x.tensor, &scene->y.tensor, NULL};
+    flow_train_step(model, &batch, adam, log_likelihood);
 }
 
 static void check_threads(const struct scene *scene, const struct gb_backend *backend) {
-    enum { MOST = 3, STEPS = 10 };
-    struct gb_model *model[MOST];
-    for (int t = 0; t < MOST; t++) {
+    enum { MAX_THREADS = 3 };
+    const struct flow_batch batch = {&scene->x.tensor, &scene->y.tensor, NULL};
+    struct gb_model *models[MAX_THREADS];
+    for (int t = 0; t < MAX_THREADS; t++) {
         struct gb_model_use use = {
             .batch = scene->flow->batch, .samples_per_x = 1, .threads = t + 1, .training = true};
-        model[t] = model_new(&scene->flow->config, use, backend, scene->reference);
+        models[t] = model_new(&scene->flow->config, use, backend, scene->reference);
     }
-    for (long step = 1; step <= STEPS; step++) {
-        double log_likelihood[MOST][8] = {0};
-        struct gb_adam adam = adam_at(step);
-        for (int t = 0; t < MOST; t++) {
-            train_step(scene, model[t], &adam, log_likelihood[t]);
-            assert_memory_equal(log_likelihood[t], log_likelihood[0], sizeof *log_likelihood);
-        }
-    }
-    for (int t = 1; t < MOST; t++)
-        check_same_state(model[0], model[t]);
-    for (int t = 0; t < MOST; t++)
-        gb_model_free(model[t]);
+    flow_check_same_training(models, MAX_THREADS, &batch, clip);
 }
 
 // Over all cases and the backends that are deterministic for any number of threads.
@@ -548,8 +432,8 @@ static void check_sample_threads(const struct scene *scene, const struct gb_back
             .batch = scene->flow->batch, .samples_per_x = 1, .threads = t + 1};
         struct gb_model *model = model_new(&scene->flow->config, use, backend, scene->reference);
         y[t] = flow_images_new(use.batch, scene->y.shape, FLOW_DENSE, NULL);
-        flow_check_ok(gb_cglow_model.condition(model, &scene->x.tensor));
-        struct gb_latents noise = noise_new(model, scene->noise);
+        assert_ok(gb_cglow_model.condition(model, &scene->x.tensor));
+        struct gb_latents noise = flow_noise_new(model, scene->noise);
         gb_cglow_model.inverse(model, &noise, 0.5f, &y[t].tensor);
         assert_memory_equal(y[t].memory, y[0].memory, y[0].floats * sizeof *y[0].memory);
         test_free(noise.level[0].data);
@@ -594,7 +478,7 @@ static struct started start(const struct flow_case *flow, enum gb_cglow_init ini
                                .gradients = true};
     struct started started = {model_new(&config, use, backend, NULL),
                               reference_cglow_create(&config)};
-    flow_check_ok(gb_params_initialise(&started.model->params, seed));
+    assert_ok(gb_params_initialise(&started.model->params, seed));
     flow_export(&started.model->params, started.reference);
     return started;
 }
@@ -602,17 +486,6 @@ static struct started start(const struct flow_case *flow, enum gb_cglow_init ini
 static void started_free(struct started *started) {
     gb_model_free(started->model);
     reference_cglow_free(started->reference);
-}
-
-static void check_rotation(int c, const double *matrix) {
-    for (int i = 0; i < c; i++)
-        for (int j = 0; j < c; j++) {
-            double product = 0;
-            for (int k = 0; k < c; k++)
-                product += matrix[i * c + k] * matrix[j * c + k];
-            // Float parameters in a tanh: entries to 6e-8.
-            flow_check_close("W W^T", product, i == j, 1e-6);
-        }
 }
 
 // Every step starts near the identity: log s = b = 0, W a rotation, couplings sigmoid(2) with no
@@ -630,8 +503,8 @@ static void check_live_identity(const struct scene *scene,
             assert_true(step->log_scale[c] == 0);
             assert_true(step->bias[c] == 0);
         }
-        check_rotation(shape.c, step->matrix);
-        assert_true(dot(reference_elements(shape) / 2, step->features, step->features) > 0);
+        flow_check_rotation(shape.c, step->matrix);
+        assert_true(flow_dot(reference_elements(shape) / 2, step->features, step->features) > 0);
         halves += (double)reference_elements(shape) / 2;
     }
     struct reference_density density =
@@ -649,7 +522,7 @@ static void check_gradients_reach(struct gb_model *model, enum reach (*wanted)(c
     for (int i = 0; i < params->count; i++) {
         const char *name = params->list[i].name;
         double *gradient = flow_export_block(params, i, params->gradient);
-        double square = dot(gb_param_elements(&params->list[i]), gradient, gradient);
+        double square = flow_dot(gb_param_elements(&params->list[i]), gradient, gradient);
         enum reach reach = wanted(name);
         if (!isfinite(square) || (reach == NEVER && square > 0) || (reach == ALWAYS && square == 0))
             fail_msg("%s: a gradient of squared length %g", name, square);
@@ -669,7 +542,7 @@ GB_TEST(test_live_start) {
             struct started live = start(&cases[i], GB_CGLOW_LIVE, b, 11);
             check_live_identity(&scene, live.reference);
             // The last layers start at zero; one step, and gradients pass through them.
-            struct gb_adam adam = adam_at(1);
+            struct gb_adam adam = flow_adam(1, clip);
             double log_likelihood[8];
             train_step(&scene, live.model, &adam, log_likelihood);
             train_step(&scene, live.model, NULL, log_likelihood);
@@ -747,7 +620,7 @@ GB_TEST(test_published_start) {
             check_published_values(published.reference);
             double log_likelihood[8];
             for (long step = 1; step <= 3; step++) {
-                struct gb_adam adam = adam_at(step);
+                struct gb_adam adam = flow_adam(step, clip);
                 train_step(&scene, published.model, &adam, log_likelihood);
             }
             train_step(&scene, published.model, NULL, log_likelihood);
@@ -822,19 +695,12 @@ GB_TEST(test_bad_configurations) {
     BAD(coupling_channels, 1 << 30);
     BAD(feature_channels, INT_MIN);
 #undef BAD
-    flow_check_ok(gb_cglow_model.check(&good));
-    struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
-    for (int i = 0; i < count; i++) {
-        struct gb_model *model = (void *)&use; // not a model: create must clear it
-        flow_check_refused(gb_cglow_model.check(&bad[i]), GB_BAD_INPUT);
-        flow_check_refused(
-            gb_model_create(&gb_cglow_model, &bad[i], &use, flow_next_backend(NULL), &model),
-            GB_BAD_INPUT);
-        assert_null(model);
-    }
+    assert_ok(gb_cglow_model.check(&good));
+    flow_check_bad_configs(&gb_cglow_model, bad, sizeof *bad, count);
     // The smallest there is: x halves three times, y once.
     struct gb_cglow_config least = {{8, 8, 1, 2, 2, 1}, 1, 1, 1, 1, 1, 1, GB_CGLOW_LIVE};
-    flow_check_ok(gb_cglow_model.check(&least));
+    assert_ok(gb_cglow_model.check(&least));
+    const struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
     gb_model_free(model_new(&least, use, flow_next_backend(NULL), NULL));
 }
 
@@ -866,7 +732,7 @@ GB_TEST(test_likelihood_that_is_not_finite) {
     for (const struct gb_backend *b = NULL; (b = flow_next_backend(b));) {
         double log_likelihood[8];
         struct gb_model *model = model_new(&cases[0].config, use, b, scene.reference);
-        flow_check_ok(gb_cglow_model.condition(model, &scene.x.tensor));
+        assert_ok(gb_cglow_model.condition(model, &scene.x.tensor));
         flow_check_refused(
             gb_cglow_model.forward(model, &scene.y.tensor, NULL, log_likelihood, NULL),
             GB_CHECK_FAILED);

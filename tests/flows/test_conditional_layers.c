@@ -70,14 +70,12 @@ static void plan(struct layers *layers) {
                                          .c = s.c,
                                          .coupling_channels = c->coupling_channels,
                                          .feature_channels = c->feature_channels};
-    flow_check_ok(gb_conditional_actnorm_plan(&layers->actnorm, &builder, shape, BATCH, s.c, true));
-    flow_check_ok(gb_conditional_inv1x1_plan(&layers->inv1x1, &builder, &builder, shape,
-                                             &(struct gb_image_problem){BATCH, s.h, s.w, s.c},
-                                             true));
-    flow_check_ok(
-        gb_conditional_coupling_plan(&layers->coupling, &builder, &builder, &coupling, true));
+    assert_ok(gb_conditional_actnorm_plan(&layers->actnorm, &builder, shape, BATCH, s.c, true));
+    assert_ok(gb_conditional_inv1x1_plan(&layers->inv1x1, &builder, &builder, shape,
+                                         &(struct gb_image_problem){BATCH, s.h, s.w, s.c}, true));
+    assert_ok(gb_conditional_coupling_plan(&layers->coupling, &builder, &builder, &coupling, true));
     strcpy(builder.prefix, "levels.0.");
-    flow_check_ok(gb_split_prior_plan(&layers->split, &builder, BATCH, s.h, s.w, s.c));
+    assert_ok(gb_split_prior_plan(&layers->split, &builder, BATCH, s.h, s.w, s.c));
     layers->pass.exec.scratch_bytes = builder.scratch;
 }
 
@@ -99,11 +97,7 @@ static void import(struct layers *layers) {
     for (int i = 0; i < layers->params.count; i++) {
         const char *name = layers->params.list[i].name;
         const struct reference_param *from = reference_cglow_param(layers->reference, "%s", name);
-        float *elements = test_malloc(from->count * sizeof *elements);
-        for (size_t e = 0; e < from->count; e++)
-            elements[e] = (float)from->value[e];
-        flow_check_ok(gb_params_import(&layers->params, i, elements, layers->params.value));
-        test_free(elements);
+        flow_import_param(&layers->params, i, from);
     }
 }
 
@@ -122,13 +116,13 @@ static struct layers *layers_new(const struct gb_cglow_config *config,
     layers->x = flow_images_new(BATCH, x, FLOW_DENSE, &state);
     plan(layers);
     bind(layers);
-    flow_check_ok(gb_arena_reserve(&layers->arena, "test"));
+    assert_ok(gb_arena_reserve(&layers->arena, "test"));
     bind(layers);
-    flow_check_ok(gb_params_reserve(&layers->params, true, false));
+    assert_ok(gb_params_reserve(&layers->params, true, false));
     import(layers);
     gb_conditional_actnorm_condition(&layers->actnorm, &layers->pass, &layers->x.tensor);
     gb_conditional_inv1x1_condition(&layers->inv1x1, &layers->pass, &layers->x.tensor);
-    flow_check_ok(gb_conditional_inv1x1_check(&layers->inv1x1, "test"));
+    assert_ok(gb_conditional_inv1x1_check(&layers->inv1x1, "test"));
     gb_conditional_coupling_condition(&layers->coupling, &layers->pass, &layers->x.tensor);
     return layers;
 }
@@ -338,13 +332,6 @@ GB_TEST(test_jacobians) {
 
 static const float d_log_det[BATCH] = {0.75f, -1.25f};
 
-static double dot(size_t count, const double *a, const double *b) {
-    double sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
-
 // A function of tensors in double, and the float gradient for one of them.
 struct loss {
     double (*value)(const struct loss *loss);
@@ -363,7 +350,7 @@ static double layer_loss(const struct loss *loss) {
             reference_cglow_condition(loss->layers->reference, flow_image(&loss->layers->x, n));
         sum += (double)d_log_det[n] *
                loss->kind->reference(loss->layers, &conditions->step[0], flow_image(loss->v, n), u);
-        sum += dot(size, u, flow_image(loss->du, n));
+        sum += flow_dot(size, u, flow_image(loss->du, n));
         reference_conditions_free(conditions);
     }
     test_free(u);
@@ -383,36 +370,25 @@ static double split_loss(const struct loss *loss) {
     return sum;
 }
 
-// Random unit directions in `tensor`, along which the loss's central difference must be what
-// `gradient` says.
+static double value_of(const void *of) {
+    const struct loss *loss = of;
+    return loss->value(loss);
+}
+
+// The loss's derivatives along random directions in `tensor` must be those that `gradient` says.
 static void check_gradient(const char *name, const struct loss *loss, size_t count, double *tensor,
                            const double *gradient) {
-    const double h = 1e-6;
     uint64_t state = 8;
-    double *kept = test_malloc(count * sizeof *kept),
-           *direction = test_malloc(count * sizeof *kept);
-    double length = sqrt(dot(count, gradient, gradient));
-    memcpy(kept, tensor, count * sizeof *kept);
+    const double length = sqrt(flow_dot(count, gradient, gradient));
     for (int d = 0; d < DIRECTIONS; d++) {
-        double value[2];
-        for (size_t i = 0; i < count; i++)
-            direction[i] = reference_normal(&state);
-        double norm = sqrt(dot(count, direction, direction));
-        for (size_t i = 0; i < count; i++)
-            direction[i] /= norm;
-        for (int side = 0; side < 2; side++) {
-            for (size_t i = 0; i < count; i++)
-                tensor[i] = kept[i] + (side ? h : -h) * direction[i];
-            value[side] = loss->value(loss);
-        }
-        memcpy(tensor, kept, count * sizeof *kept);
-        flow_check_close(name, dot(count, gradient, direction), (value[1] - value[0]) / (2 * h),
+        struct flow_probe probe =
+            flow_probe_new(name, 0, tensor, count, false, value_of, loss, &state);
+        flow_check_close(name, flow_dot(count, gradient, probe.direction), probe.derivative,
                          gradient_bound * length + 1e-7);
+        test_free(probe.direction);
     }
     if (!(length > 0))
         fail_msg("%s: no gradient", name);
-    test_free(kept);
-    test_free(direction);
 }
 
 static void check_image_gradient(const char *name, const struct loss *loss,

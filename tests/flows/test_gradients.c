@@ -85,12 +85,12 @@ static struct gb_model *model_new(const struct scene *scene, int batch, int thre
                                      .gradients = gradients,
                                      .reversible = scene->of->reversible};
     struct gb_model *model;
-    flow_check_ok(gb_model_create(scene->of->kind, &scene->of->config, &use, backend, &model));
+    assert_ok(gb_model_create(scene->of->kind, &scene->of->config, &use, backend, &model));
     struct gb_params *params = &model->params;
     for (int i = 0; i < params->count; i++)
         if (params->list[i].init.distribution == GB_INIT_ZERO && !params->list[i].statistic)
             params->list[i].init = (struct gb_init){GB_INIT_NORMAL, 0.1f};
-    flow_check_ok(gb_params_initialise(params, 3));
+    assert_ok(gb_params_initialise(params, 3));
     return model;
 }
 
@@ -106,27 +106,14 @@ static void run_images(const struct scene *scene, struct gb_model *model, int mi
     for (int i = 0; i < count; i++)
         d_log_likelihood[i] = -1.0f / (float)of_all;
     const struct gb_model_kind *kind = scene->of->kind;
-    flow_check_ok(kind->condition(model, &x));
-    flow_check_ok(kind->forward(model, &y, scene->noisy ? &noise : NULL, log_likelihood, NULL));
+    assert_ok(kind->condition(model, &x));
+    assert_ok(kind->forward(model, &y, scene->noisy ? &noise : NULL, log_likelihood, NULL));
     kind->backward(model, d_log_likelihood, adam, NULL, NULL);
 }
 
 static void run(const struct scene *scene, struct gb_model *model, int minibatch,
                 const struct gb_adam *adam) {
     run_images(scene, model, minibatch, 0, BATCH, BATCH, adam);
-}
-
-static struct gb_adam adam_at(long step) {
-    const struct gb_adam adam = {
-        .learning_rate = 1e-3f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .clip = 0.25f};
-    return gb_adam_at_step(adam, step);
-}
-
-static void check_same_state(const struct gb_params *a, const struct gb_params *b) {
-    assert_int_equal(a->bytes, b->bytes);
-    assert_memory_equal(a->value, b->value, a->bytes);
-    assert_memory_equal(a->moment1, b->moment1, a->bytes);
-    assert_memory_equal(a->moment2, b->moment2, a->bytes);
 }
 
 static void for_every_case(void (*check)(const struct scene *, const struct gb_backend *)) {
@@ -152,13 +139,13 @@ static void check_applied(const struct scene *scene, const struct gb_backend *ba
     }
     for (long step = 1; step <= STEPS; step++)
         for (int t = first; t <= MAX_THREADS; t++) {
-            const struct gb_adam adam = adam_at(step);
+            const struct gb_adam adam = flow_adam(step, 0.25f);
             struct gb_params *params = &stored[t]->params;
             run(scene, fused[t], step % 2, &adam);
             run(scene, stored[t], step % 2, NULL);
             gb_params_apply(params, t, &adam, params->gradient);
-            check_same_state(params, &fused[t]->params);
-            check_same_state(params, &fused[first]->params);
+            flow_check_same_state(params, &fused[t]->params);
+            flow_check_same_state(params, &fused[first]->params);
         }
     for (int t = first; t <= MAX_THREADS; t++) {
         gb_model_free(fused[t]);
@@ -247,7 +234,7 @@ static void check_sum(const struct scene *scene, const struct gb_backend *backen
     struct gb_model *whole = model_new(scene, BATCH, 2, true, true, backend);
     struct gb_model *single = model_new(scene, 1, 2, true, true, backend);
     struct gb_params *params = &single->params, *expected = &whole->params;
-    flow_check_ok(gb_params_reserve_sum(params));
+    assert_ok(gb_params_reserve_sum(params));
     memset(params->sum, 0xff, params->bytes); // NaN: the first minibatch replaces it
     float *first = test_malloc(params->bytes);
     for (int n = 0; n < BATCH; n++) {

@@ -236,7 +236,7 @@ static void check_oracle(const char *name) {
     const char *path = gb_shared_oracle(name);
     if (!path)
         skip();
-    flow_check_ok(gb_safetensors_open(&file, path));
+    assert_ok(gb_safetensors_open(&file, path));
     struct gb_cglow_config config = config_of(&file);
     struct reference_cglow *model = reference_cglow_create(&config);
     load(model, &file);

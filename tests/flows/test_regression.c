@@ -85,7 +85,7 @@ static void make_targets(struct scene *scene) {
 
 static struct scene scene_new(const struct model_case *of) {
     struct scene scene = {.of = of, .state = 71 + (uint64_t)(of - cases)};
-    flow_check_ok(of->kind->check(&of->config));
+    assert_ok(of->kind->check(&of->config));
     gb_model_shapes(of->kind, &of->config, BATCH, &scene.shapes);
     assert_int_equal(scene.shapes.dequantisation, GB_NOT_DEQUANTISED);
     const struct gb_tensor *x = &scene.shapes.x, *y = &scene.shapes.y;
@@ -107,21 +107,21 @@ static struct gb_model *model_new(const struct scene *scene, struct gb_model_use
     struct gb_model *model;
     use.batch = use.batch ? use.batch : BATCH;
     use.samples_per_x = use.samples_per_x ? use.samples_per_x : 1;
-    flow_check_ok(gb_model_create(scene->of->kind, &scene->of->config, &use, backend, &model));
-    flow_check_ok(gb_params_initialise(&model->params, 5));
+    assert_ok(gb_model_create(scene->of->kind, &scene->of->config, &use, backend, &model));
+    assert_ok(gb_params_initialise(&model->params, 5));
     return model;
 }
 
 static const struct gb_backend *scalar(void) {
     const struct gb_backend *backend;
-    flow_check_ok(gb_backend_find("scalar", &backend));
+    assert_ok(gb_backend_find("scalar", &backend));
     return backend;
 }
 
 static void forward(const struct scene *scene, struct gb_model *model,
                     double log_likelihood[BATCH]) {
-    flow_check_ok(scene->of->kind->condition(model, &scene->x.tensor));
-    flow_check_ok(scene->of->kind->forward(model, &scene->y.tensor, NULL, log_likelihood, NULL));
+    assert_ok(scene->of->kind->condition(model, &scene->x.tensor));
+    assert_ok(scene->of->kind->forward(model, &scene->y.tensor, NULL, log_likelihood, NULL));
 }
 
 static double loss(const struct scene *scene, struct gb_model *model) {
@@ -203,7 +203,7 @@ static void start_alike(struct gb_params *params, double spread) {
         param->init = (struct gb_init){GB_INIT_NORMAL,
                                        (float)(param->dims > 1 ? spread / sqrt(inputs) : 0.1)};
     }
-    flow_check_ok(gb_params_initialise(params, 6));
+    assert_ok(gb_params_initialise(params, 6));
 }
 
 static void check_gradients(struct scene *scene) {
@@ -275,19 +275,6 @@ GB_TEST(test_backends) {
     for_every_case(check_backends);
 }
 
-static struct gb_adam adam_at(long step) {
-    const struct gb_adam settings = {
-        .learning_rate = 1e-3f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .clip = 0.25f};
-    return gb_adam_at_step(settings, step);
-}
-
-static void check_same_state(const struct gb_params *a, const struct gb_params *b) {
-    assert_int_equal(a->size, b->size);
-    assert_memory_equal(a->value, b->value, a->bytes);
-    assert_memory_equal(a->moment1, b->moment1, a->bytes);
-    assert_memory_equal(a->moment2, b->moment2, a->bytes);
-}
-
 static void train(const struct scene *scene, struct gb_model *model, const struct gb_adam *adam) {
     loss(scene, model);
     scene->of->kind->backward(model, d_log_likelihood, adam, NULL, NULL);
@@ -298,7 +285,7 @@ static void train(const struct scene *scene, struct gb_model *model, const struc
 static void answer(const struct scene *scene, struct gb_model *model, const struct gb_tensor *x,
                    float temperature, const struct flow_images *y) {
     struct gb_latents noise = noise_new(scene, model);
-    flow_check_ok(scene->of->kind->condition(model, x));
+    assert_ok(scene->of->kind->condition(model, x));
     scene->of->kind->inverse(model, &noise, temperature, &y->tensor);
     flow_check_gaps(y);
     test_free(noise.level[0].data);
@@ -357,22 +344,22 @@ static void check_files(struct scene *scene) {
     close(file);
     struct gb_model *trained = model_new(scene, use, flow_next_backend(NULL));
     for (long step = 1; step <= 2; step++) {
-        struct gb_adam adam = adam_at(step);
+        struct gb_adam adam = flow_adam(step, 0.25f);
         train(scene, trained, &adam);
     }
     json_t *metadata = json_object(), *read;
-    flow_check_ok(gb_config_to_metadata(&scene->of->config, kind->table, metadata));
-    flow_check_ok(gb_checkpoint_save(path, &trained->params, metadata));
+    assert_ok(gb_config_to_metadata(&scene->of->config, kind->table, metadata));
+    assert_ok(gb_checkpoint_save(path, &trained->params, metadata));
     json_decref(metadata);
 
     union gb_model_config config = {0};
-    flow_check_ok(gb_checkpoint_metadata(path, &read));
-    flow_check_ok(gb_config_from_metadata(read, path, kind->table, &config));
+    assert_ok(gb_checkpoint_metadata(path, &read));
+    assert_ok(gb_config_from_metadata(read, path, kind->table, &config));
     json_decref(read);
     assert_memory_equal(&config, &scene->of->config, sizeof config);
     struct gb_model *loaded = model_new(scene, use, flow_next_backend(NULL));
-    flow_check_ok(gb_checkpoint_load(path, &loaded->params, GB_CHECKPOINT_RESUMED));
-    check_same_state(&trained->params, &loaded->params);
+    assert_ok(gb_checkpoint_load(path, &loaded->params, GB_CHECKPOINT_RESUMED));
+    flow_check_same_state(&trained->params, &loaded->params);
     gb_model_free(trained);
     gb_model_free(loaded);
     unlink(path);
@@ -412,7 +399,7 @@ static void check_likelihood_that_is_not_finite(struct scene *scene) {
         model_new(scene, (struct gb_model_use){.threads = 2}, flow_next_backend(NULL));
     struct gb_params *params = &model->params;
     params->value[params->list[params->count - 1].offset] = NAN; // the last bias
-    flow_check_ok(scene->of->kind->condition(model, &scene->x.tensor));
+    assert_ok(scene->of->kind->condition(model, &scene->x.tensor));
     flow_check_refused(
         scene->of->kind->forward(model, &scene->y.tensor, NULL, log_likelihood, NULL),
         GB_CHECK_FAILED);
@@ -430,9 +417,9 @@ static void check_match(const struct gb_cnf_config *flow, double bound) {
     size_t wanted, found;
     struct gb_model *model;
     const struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
-    flow_check_ok(gb_model_parameters(&gb_cnf_model, flow, &wanted));
-    flow_check_ok(gb_factored_match(flow, &config));
-    flow_check_ok(gb_model_create(&gb_factored_model, &config, &use, scalar(), &model));
+    assert_ok(gb_model_parameters(&gb_cnf_model, flow, &wanted));
+    assert_ok(gb_factored_match(flow, &config));
+    assert_ok(gb_model_create(&gb_factored_model, &config, &use, scalar(), &model));
     found = gb_params_elements(&model->params);
     print_message("           growth %d, %d channels: %zu parameters for %zu\n", config.growth,
                   config.channels, found, wanted);
@@ -460,12 +447,12 @@ GB_TEST(test_factored_of_its_own) {
     struct gb_factored_config config = {
         .channels = 40, .growth = GB_FOLLOWS, .ones_percent = GB_FOLLOWS};
     struct gb_factored_parameters parameters;
-    flow_check_ok(gb_factored_follow(&flow, &config, &parameters));
+    assert_ok(gb_factored_follow(&flow, &config, &parameters));
     assert_true(config.channels == 40 && config.rrdb_blocks == 2 && config.levels == 0);
     flow_check_close("parameters", (double)parameters.baseline, (double)parameters.flow,
                      0.02 * (double)parameters.flow);
     config.growth = 7;
-    flow_check_ok(gb_factored_follow(&flow, &config, &parameters));
+    assert_ok(gb_factored_follow(&flow, &config, &parameters));
     assert_true(config.growth == 7 && parameters.flow == 0);
     struct gb_cnf_config none = flow;
     none.rrdb_blocks = 0;
@@ -512,7 +499,7 @@ GB_TEST(test_centred_targets) {
     centred.config.fcn.targets = GB_FCN_CENTRED;
     struct scene scene = scene_new(&cases[CASES - 2]), other = scene_new(&cases[CASES - 2]);
     const struct gb_model_use use = {.threads = 2, .training = true, .gradients = true};
-    flow_check_ok(gb_fcn_model.check(&centred.config));
+    assert_ok(gb_fcn_model.check(&centred.config));
     centred.config.fcn.sizes.y_c = 3;
     flow_check_refused(gb_fcn_model.check(&centred.config), GB_BAD_INPUT);
     centred.config.fcn.sizes.y_c = 1;
