@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bench/commands.h"
+#include "bench/peaks/peaks.h"
+#include "bench/peaks/pin.h"
 #include "kernels/parallel.h"
 #include "tasks/build.h"
+#include "tasks/machine.h"
 #include "tasks/training/commands.h"
 
 static const struct gb_command *const commands[] = {
@@ -23,6 +27,32 @@ static void print_help(void) {
         printf("  %-10s%s\n", commands[i]->name, commands[i]->summary);
     printf(
         "\nRun 'glowbench COMMAND --help' for options, 'glowbench --version' for the version.\n");
+}
+
+// The peaks for profiles of training.
+static enum gb_status measure_peaks(int threads, size_t working_set, struct gb_step_peaks *peaks) {
+    json_t *machine;
+    GB_TRY(gb_machine_json(&machine));
+    const size_t most = gb_memory_working_set(machine);
+    json_decref(machine);
+    int *cpus = calloc((size_t)threads, sizeof *cpus);
+    if (!cpus)
+        return gb_no_memory("cannot measure peaks", "threads");
+    struct gb_probe probe;
+    enum gb_status status = gb_pin_threads(threads, cpus);
+    if (status != GB_OUT_OF_MEMORY) // unpinned threads, or more than CPUs, can be measured as well
+        status = gb_probe_open(&probe, threads, working_set < most ? working_set : most);
+    if (status == GB_OK) {
+        for (enum gb_traffic traffic = GB_TRAFFIC_TRIAD; traffic <= GB_TRAFFIC_UPDATE; traffic++) {
+            const struct gb_roofline roofline = gb_probe_run(&probe, traffic);
+            peaks->gflops = roofline.fma_gflops;
+            peaks->gbs[traffic] = roofline.gbs;
+        }
+        gb_probe_close(&probe);
+    }
+    gb_unpin_threads();
+    free(cpus);
+    return status;
 }
 
 static enum gb_status run(int argc, const char **argv) {
@@ -50,6 +80,7 @@ static void print_error(const char *message) {
 
 int main(int argc, char **argv) {
     gb_flush_denormals();
+    gb_train_measure_peaks = measure_peaks;
     enum gb_status status = run(argc, (const char **)argv);
     if (fflush(stdout) != 0 && status == GB_OK)
         status = gb_fail(GB_IO_ERROR, "cannot write", "standard output", "write error");

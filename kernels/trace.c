@@ -14,9 +14,11 @@ struct gb_trace {
     const struct gb_backend *inner;
     pthread_mutex_t lock; // of what follows
     struct gb_traced *list;
-    int count;
+    int count, capacity;
     bool incomplete; // memory ran out
 };
+
+static _Thread_local double thread_flops;
 
 // The traced functions of slot i serve open[i].
 static struct gb_trace *open[GB_TRACES];
@@ -107,15 +109,21 @@ enum gb_status gb_trace_list(struct gb_trace *trace, const struct gb_traced **li
                              : GB_OK;
 }
 
+// Of one call; 0 where the operation does not sum products.
+static double product_flops(const struct gb_traced *t) {
+    enum gb_direction stored = gb_stored_direction(t->operation, t->direction);
+    return t->operation->product ? gb_problem_cost(t->operation, &t->problem, stored).flops : 0;
+}
+
 double gb_trace_product_flops(const struct gb_trace *trace) {
     double flops = 0;
-    for (int i = 0; i < trace->count; i++) {
-        const struct gb_traced *t = &trace->list[i];
-        enum gb_direction stored = gb_stored_direction(t->operation, t->direction);
-        if (t->operation->product)
-            flops += (double)t->calls * gb_problem_cost(t->operation, &t->problem, stored).flops;
-    }
+    for (int i = 0; i < trace->count; i++)
+        flops += (double)trace->list[i].calls * product_flops(&trace->list[i]);
     return flops;
+}
+
+double gb_trace_thread_flops(void) {
+    return thread_flops;
 }
 
 static double now(void) {
@@ -139,10 +147,14 @@ static struct gb_traced *find(struct gb_trace *trace, const struct gb_operation 
             memcmp(&t->problem, problem, sizeof *problem) == 0)
             return t;
     }
-    struct gb_traced *list = gb_grow(trace->list, (size_t)trace->count, sizeof *list);
-    if (!list)
-        return NULL;
-    trace->list = list;
+    if (trace->count == trace->capacity) { // not after gb_trace_clear: no allocation in later steps
+        struct gb_traced *grown = gb_grow(trace->list, (size_t)trace->count, sizeof *grown);
+        if (!grown)
+            return NULL;
+        trace->list = grown;
+        trace->capacity = trace->count ? 2 * trace->count : 1;
+    }
+    struct gb_traced *list = trace->list;
     list[trace->count] = (struct gb_traced){.operation = operation,
                                             .direction = direction,
                                             .problem = *problem,
@@ -163,6 +175,7 @@ void gb_trace_end(const struct gb_trace_span *span, const struct gb_operation *o
         traced->calls++;
         traced->seconds += seconds;
         traced->thread_seconds += seconds * threads;
+        thread_flops += product_flops(traced);
     } else {
         trace->incomplete = true;
     }

@@ -59,6 +59,10 @@ enum gb_status gb_trace_list(struct gb_trace *trace, const struct gb_traced **li
 // those of a fused Adam left out. Same conditions as gb_trace_list.
 double gb_trace_product_flops(const struct gb_trace *trace);
 
+// FLOPs as gb_trace_product_flops counts them, of all traced kernels that this thread has called, on
+// any trace: differences are the FLOPs of the calls in between.
+double gb_trace_thread_flops(void);
+
 // ---- For kernels/<operation>/<operation>.c ----
 
 // GB_TRACED(entry, operation, direction, problem, (parameters), (arguments)) defines the traced

@@ -9,7 +9,6 @@
 
 #include "base/grow.h"
 #include "bench/catalog/kernel_benchmarks.h"
-#include "bench/catalog/layer_benchmarks.h"
 #include "bench/catalog/model_benchmarks.h"
 
 // A distinct problem of the models.
@@ -25,6 +24,8 @@ struct entries {
     struct entry *list;
     int count;
     const struct gb_model_case *models;
+    struct gb_benchmark **passes; // that layers in the list are timed in
+    int pass_count;
 };
 
 // ---- The distinct problems ----
@@ -120,15 +121,45 @@ static enum gb_status add_kernels(struct entries *entries, const struct gb_model
     return GB_OK;
 }
 
-static enum gb_status add_layers(struct entries *entries, const struct gb_model_case *model) {
-    struct gb_layer_call *calls;
-    int count;
-    GB_TRY(gb_model_layers(model, &calls, &count));
-    enum gb_status status = GB_OK;
-    for (int i = 0; i < count && status == GB_OK; i++)
-        status = add(entries, model, GB_CATALOG_LAYERS, calls[i].text, calls[i].count);
-    free(calls);
-    return status;
+static enum gb_status add_profiled_pass(struct entries *entries, const struct gb_model_case *model,
+                                        const struct gb_pass_use *use,
+                                        const struct gb_recorded_pass *pass,
+                                        const struct gb_benchmark **added) {
+    struct gb_pass_use profiled = *use;
+    profiled.profiled = true;
+    struct gb_benchmark **passes =
+        gb_grow(entries->passes, (size_t)entries->pass_count, sizeof(struct gb_benchmark *));
+    if (!passes)
+        return gb_no_memory("cannot list benchmarks", "catalogue");
+    entries->passes = passes;
+    struct gb_benchmark *benchmark = calloc(1, sizeof *benchmark);
+    if (!benchmark)
+        return gb_no_memory("cannot list benchmarks", "catalogue");
+    *added = passes[entries->pass_count++] = benchmark;
+    return gb_recorded_pass_benchmark(model, &profiled, pass, benchmark);
+}
+
+// A training step's layers forward and backward, and a sampling pass's inverses. A layer that
+// several models have is timed in the first of them.
+static enum gb_status add_layers(struct entries *entries, const struct gb_model_case *model,
+                                 const struct gb_pass_use *use,
+                                 const struct gb_recorded_pass *pass) {
+    const struct gb_benchmark *timed_in = NULL;
+    for (int i = 0; i < pass->layer_count; i++) {
+        const struct gb_profiled *layer = &pass->layers[i];
+        const bool inverse = layer->direction == GB_INVERSE;
+        if (layer->layer.minor || inverse != (use->kind == GB_PASS_SAMPLE))
+            continue;
+        if (!timed_in)
+            GB_TRY(add_profiled_pass(entries, model, use, pass, &timed_in));
+        struct gb_benchmark benchmark;
+        gb_layer_benchmark(layer, timed_in, &benchmark);
+        const bool known = find(entries, benchmark.problem);
+        GB_TRY(add(entries, model, GB_CATALOG_LAYERS, benchmark.problem, (int)layer->time.calls));
+        if (!known)
+            find(entries, benchmark.problem)->benchmark = benchmark;
+    }
+    return GB_OK;
 }
 
 static enum gb_status add_pass(struct entries *entries, const struct gb_model_case *model,
@@ -145,30 +176,33 @@ static enum gb_status add_pass(struct entries *entries, const struct gb_model_ca
     return status;
 }
 
-// Records a pass once, for its kernels, for itself or for both.
+// Records a pass once, for those of its kernels, its layers and itself that are among `kinds`.
 static enum gb_status add_recording(struct entries *entries, const struct gb_model_case *model,
-                                    enum gb_pass_kind kind, int batch, bool kernels, bool whole) {
-    if (!kernels && !whole)
+                                    enum gb_pass_kind kind, int batch, unsigned kinds) {
+    if (!kinds)
         return GB_OK;
     const struct gb_pass_use use = {.kind = kind, .batch = batch, .threads = 1};
     struct gb_recorded_pass pass;
     GB_TRY(gb_model_record(model, &use, &pass));
-    enum gb_status status = kernels ? add_kernels(entries, model, kind, pass.trace) : GB_OK;
-    if (status == GB_OK && whole)
+    enum gb_status status = GB_OK;
+    if (kinds & GB_CATALOG_KERNELS)
+        status = add_kernels(entries, model, kind, pass.trace);
+    if (status == GB_OK && kinds & GB_CATALOG_LAYERS)
+        status = add_layers(entries, model, &use, &pass);
+    if (status == GB_OK && kinds & (GB_CATALOG_STEPS | GB_CATALOG_SAMPLES))
         status = add_pass(entries, model, &use, &pass);
-    gb_trace_close(pass.trace);
+    gb_recorded_pass_close(&pass);
     return status;
 }
 
 static enum gb_status add_model(struct entries *entries, const struct gb_model_case *model,
                                 unsigned kinds) {
-    bool kernels = kinds & GB_CATALOG_KERNELS;
-    GB_TRY(add_recording(entries, model, GB_PASS_TRAIN, model->batch, kernels,
-                         kinds & GB_CATALOG_STEPS));
-    GB_TRY(add_recording(entries, model, GB_PASS_SAMPLE, model->batch, kernels, false));
-    GB_TRY(add_recording(entries, model, GB_PASS_SAMPLE, model->samples, false,
-                         kinds & GB_CATALOG_SAMPLES));
-    return kinds & GB_CATALOG_LAYERS ? add_layers(entries, model) : GB_OK;
+    const unsigned parts = kinds & (GB_CATALOG_KERNELS | GB_CATALOG_LAYERS);
+    GB_TRY(add_recording(entries, model, GB_PASS_TRAIN, model->batch,
+                         parts | (kinds & GB_CATALOG_STEPS)));
+    GB_TRY(add_recording(entries, model, GB_PASS_SAMPLE, model->batch, parts));
+    return add_recording(entries, model, GB_PASS_SAMPLE, model->samples,
+                         kinds & GB_CATALOG_SAMPLES);
 }
 
 static void entries_free(struct entries *entries) {
@@ -176,6 +210,11 @@ static void entries_free(struct entries *entries) {
         free(entries->list[i].shares);
         free(entries->list[i].benchmark.description);
     }
+    for (int i = 0; i < entries->pass_count; i++) {
+        free(entries->passes[i]->description);
+        free(entries->passes[i]);
+    }
+    free(entries->passes);
     free(entries->list);
     *entries = (struct entries){0};
 }
@@ -198,8 +237,8 @@ static enum gb_catalog_kind kind_of(const char *text) {
 static enum gb_status make(const struct gb_model_case *models, const char *text,
                            struct gb_benchmark *benchmark) {
     switch (kind_of(text)) {
-    case GB_CATALOG_LAYERS:
-        return gb_layer_benchmark(text, benchmark);
+    case GB_CATALOG_LAYERS: // made with their models
+        return gb_fail(GB_BAD_INPUT, "unknown problem", text, "no model has this layer");
     case GB_CATALOG_STEPS:
     case GB_CATALOG_SAMPLES:
         return gb_pass_benchmark(models, text, benchmark);
@@ -214,12 +253,16 @@ static void remove_entry(struct entries *entries, int i) {
     entries->list[i] = entries->list[--entries->count];
 }
 
-// Keeps the entry of this text alone; adds it where no model has it.
-static enum gb_status keep_text(struct entries *entries, const char *text,
-                                const struct gb_benchmark *benchmark) {
+static void keep_only(struct entries *entries, const char *text) {
     for (int i = entries->count - 1; i >= 0; i--)
         if (strcmp(entries->list[i].text, text) != 0)
             remove_entry(entries, i);
+}
+
+// Keeps the entry of this text alone; adds it where no model has it.
+static enum gb_status keep_text(struct entries *entries, const char *text,
+                                const struct gb_benchmark *benchmark) {
+    keep_only(entries, text);
     struct entry *entry = find(entries, text);
     if (!entry)
         GB_TRY(append(entries, kind_of(text), text, &entry));
@@ -228,7 +271,7 @@ static enum gb_status keep_text(struct entries *entries, const char *text,
     return GB_OK;
 }
 
-static enum gb_status keep_matching(struct entries *entries, const char *filter) {
+static enum gb_status keep_matching(struct entries *entries, const char *filter, unsigned kinds) {
     regex_t expression;
     int error = regcomp(&expression, filter, REG_EXTENDED | REG_NOSUB);
     if (error) {
@@ -237,7 +280,8 @@ static enum gb_status keep_matching(struct entries *entries, const char *filter)
         return gb_fail(GB_BAD_INPUT, "bad filter", filter, "%s", why);
     }
     for (int i = entries->count - 1; i >= 0; i--)
-        if (regexec(&expression, entries->list[i].text, 0, NULL, 0) != 0)
+        if (!(entries->list[i].kind & kinds) ||
+            regexec(&expression, entries->list[i].text, 0, NULL, 0) != 0)
             remove_entry(entries, i);
     regfree(&expression);
     return GB_OK;
@@ -246,7 +290,7 @@ static enum gb_status keep_matching(struct entries *entries, const char *filter)
 static enum gb_status make_all(struct entries *entries) {
     for (int i = 0; i < entries->count; i++) {
         struct entry *entry = &entries->list[i];
-        if (!entry->benchmark.setup)
+        if (!entry->benchmark.setup && !entry->benchmark.pass)
             GB_TRY(make(entries->models, entry->text, &entry->benchmark));
         entry->benchmark.shares = entry->shares;
         entry->benchmark.share_count = entry->share_count;
@@ -267,13 +311,18 @@ static enum gb_status select_entries(const struct gb_catalog_request *request,
     const char *filter = request->filter;
     bool whole = filter && make(entries->models, filter, &named) == GB_OK;
     unsigned kinds = whole ? (unsigned)kind_of(filter) : request->kinds;
+    const bool layers = filter && kind_of(filter) == GB_CATALOG_LAYERS;
+    if (layers) // it may be a layer's whole text
+        kinds |= GB_CATALOG_LAYERS;
     enum gb_status status = GB_OK;
     for (const struct gb_model_case *m = entries->models; m->name && status == GB_OK; m++)
         status = add_model(entries, m, kinds);
     if (status == GB_OK && whole)
         status = keep_text(entries, filter, &named);
+    else if (status == GB_OK && layers && find(entries, filter))
+        keep_only(entries, filter);
     else if (status == GB_OK && filter)
-        status = keep_matching(entries, filter);
+        status = keep_matching(entries, filter, request->kinds);
     if (status != GB_OK) {
         if (whole)
             free(named.description);

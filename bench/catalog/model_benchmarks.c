@@ -77,6 +77,41 @@ static void run(void *argument) {
     state->status = gb_model_run_pass(state->run, 0);
 }
 
+// ---- Layers ----
+
+static const char layer_prefix[] = "layer/";
+
+static void restart_layers(void *argument) {
+    gb_profile_clear(gb_model_run_profile(((struct state *)argument)->run));
+}
+
+static double layer_seconds(void *argument, const char *problem) {
+    const struct state *state = argument;
+    struct gb_profiled *list;
+    int count;
+    double seconds = NAN;
+    if (gb_profile_list(gb_model_run_profile(state->run), &list, &count) != GB_OK)
+        return seconds;
+    for (int i = 0; i < count; i++)
+        if (strcmp(list[i].problem, problem + strlen(layer_prefix)) == 0)
+            seconds = list[i].time.seconds / (double)list[i].time.calls /
+                      (list[i].layer.job ? state->benchmark->threads : 1);
+    free(list);
+    return seconds;
+}
+
+void gb_layer_benchmark(const struct gb_profiled *layer, const struct gb_benchmark *pass,
+                        struct gb_benchmark *benchmark) {
+    *benchmark = (struct gb_benchmark){.operation = "layer",
+                                       .flops = layer->time.flops / (double)layer->time.calls,
+                                       .bytes = gb_layer_bytes(&layer->layer, layer->direction),
+                                       .traffic = gb_layer_traffic(layer->direction),
+                                       .pass = pass};
+    snprintf(benchmark->problem, GB_PROBLEM, "%s%s", layer_prefix, layer->problem);
+    snprintf(benchmark->direction, sizeof benchmark->direction, "%s_%s", layer->layer.name,
+             gb_direction_name(layer->direction));
+}
+
 // ---- Checks ----
 
 static double dimensions_of(const struct gb_model_case *model) {
@@ -227,6 +262,10 @@ enum gb_status gb_recorded_pass_benchmark(const struct gb_model_case *model,
         .check = check,
         .teardown = teardown,
     };
+    if (use->profiled) {
+        benchmark->restart_layers = restart_layers;
+        benchmark->layer_seconds = layer_seconds;
+    }
     gb_pass_print(model, use->kind, use->batch, benchmark->problem);
     strcpy(benchmark->operation, kinds[use->kind].operation);
     strcpy(benchmark->direction, kinds[use->kind].direction);
@@ -246,6 +285,6 @@ enum gb_status gb_pass_benchmark(const struct gb_model_case *models, const char 
     struct gb_recorded_pass pass;
     GB_TRY(gb_model_record(named.model, &named.use, &pass));
     enum gb_status status = gb_recorded_pass_benchmark(named.model, &named.use, &pass, benchmark);
-    gb_trace_close(pass.trace);
+    gb_recorded_pass_close(&pass);
     return status;
 }

@@ -41,4 +41,11 @@ enum gb_status gb_recorded_pass_benchmark(const struct gb_model_case *model,
                                           const struct gb_recorded_pass *pass,
                                           struct gb_benchmark *benchmark);
 
+// The benchmark of a layer of the profiled pass `pass`, whose calls a recording has:
+// "layer/coupling_forward/n2h16w16c12k256". It is timed in the real pass, with the caches as the
+// layers before left them. FLOPs as of a pass; bytes: gb_layer_bytes. A job's seconds are those of
+// its thread divided by the threads, which run other jobs meanwhile.
+void gb_layer_benchmark(const struct gb_profiled *layer, const struct gb_benchmark *pass,
+                        struct gb_benchmark *benchmark);
+
 #endif

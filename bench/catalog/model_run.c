@@ -12,6 +12,7 @@
 struct gb_model_run {
     const struct gb_model_kind *kind;
     struct gb_model *model;
+    struct gb_profile *profile; // NULL unless profiled
     struct gb_pass_use use;
     void *memory; // of what follows
     struct gb_model_shapes shapes;
@@ -32,6 +33,7 @@ void gb_model_run_close(struct gb_model_run *run) {
     if (!run)
         return;
     gb_model_free(run->model);
+    gb_profile_free(run->profile);
     free(run->memory);
     free(run->results);
     free(run);
@@ -69,7 +71,9 @@ static enum gb_status reserve_inputs(struct gb_model_run *run) {
                                   "%zu doubles", run->result_count);
 }
 
-void gb_make_regular(const struct gb_params *params) {
+// Gives zero parameters that are matrices the identity, so that none is singular: that would end a
+// pass before it is recorded.
+static void make_regular(const struct gb_params *params) {
     for (int i = 0; i < params->count; i++) {
         const struct gb_param *param = &params->list[i];
         for (int c = 0; param->init.distribution == GB_INIT_ROTATION && c < param->shape[0]; c++)
@@ -85,7 +89,10 @@ static enum gb_status build(struct gb_model_run *run, const void *config,
                                      .threads = run->use.threads,
                                      .training = trains};
     GB_TRY(gb_model_create(run->kind, config, &use, backend, &run->model));
-    gb_make_regular(&run->model->params);
+    if (run->use.profiled)
+        GB_TRY(gb_profile_create(&run->model->layers, &run->profile));
+    run->model->profile = run->profile;
+    make_regular(&run->model->params);
     gb_model_shapes(run->kind, config, run->use.batch, &run->shapes);
     return reserve_inputs(run);
 }
@@ -173,6 +180,10 @@ static enum gb_status sample(struct gb_model_run *run) {
     return GB_OK;
 }
 
+struct gb_profile *gb_model_run_profile(const struct gb_model_run *run) {
+    return run->profile;
+}
+
 enum gb_status gb_model_run_pass(struct gb_model_run *run, float learning_rate) {
     return run->use.kind == GB_PASS_TRAIN ? train(run, learning_rate) : sample(run);
 }
@@ -222,6 +233,7 @@ enum gb_status gb_model_record(const struct gb_model_case *model, const struct g
     struct gb_model_run *run;
     struct gb_pass_use alone = *use;
     alone.threads = 1;
+    alone.profiled = true;
     *pass = (struct gb_recorded_pass){0};
     GB_TRY(gb_trace_open(NULL, &pass->trace));
     const struct gb_backend *backend = gb_trace_backend(pass->trace);
@@ -231,15 +243,21 @@ enum gb_status gb_model_record(const struct gb_model_case *model, const struct g
         status = gb_model_run_pass(run, 0);
         restore_large_pages(before);
         pass->parameters = (double)gb_params_elements(&run->model->params);
+        if (status == GB_OK)
+            status = gb_profile_list(run->profile, &pass->layers, &pass->layer_count);
         gb_model_run_close(run);
     }
     const struct gb_traced *list;
     int count;
     if (status == GB_OK)
         status = gb_trace_list(pass->trace, &list, &count);
-    if (status != GB_OK) {
-        gb_trace_close(pass->trace);
-        pass->trace = NULL;
-    }
+    if (status != GB_OK)
+        gb_recorded_pass_close(pass);
     return status;
+}
+
+void gb_recorded_pass_close(struct gb_recorded_pass *pass) {
+    gb_trace_close(pass->trace);
+    free(pass->layers);
+    *pass = (struct gb_recorded_pass){0};
 }

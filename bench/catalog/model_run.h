@@ -18,6 +18,7 @@ struct gb_pass_use {
     enum gb_pass_kind kind;
     int batch; // targets
     int threads;
+    bool profiled; // its layers are timed: gb_model_run_profile
 };
 
 struct gb_model_run;
@@ -32,6 +33,9 @@ void gb_model_run_close(struct gb_model_run *run);
 // training moves stays zero, so that what comes out depends on every kernel.
 enum gb_status gb_model_run_fill(struct gb_model_run *run);
 
+// Of the passes since it was cleared; NULL unless `profiled`.
+struct gb_profile *gb_model_run_profile(const struct gb_model_run *run);
+
 enum gb_status gb_model_run_pass(struct gb_model_run *run, float learning_rate);
 
 // What the last pass gave: the log-likelihoods (nats) that a training pass found before its update,
@@ -41,18 +45,17 @@ const double *gb_model_run_results(struct gb_model_run *run, size_t *count);
 // The sum of the magnitudes of Adam's first moments, which every gradient moves.
 double gb_model_run_moments(const struct gb_model_run *run);
 
-// Gives zero parameters that are matrices the identity, so that none is singular: that would end a
-// pass before it is recorded.
-void gb_make_regular(const struct gb_params *params);
-
-// The kernels that one pass calls, with one thread, and how many parameters the model has. The
-// caller closes the trace.
+// The kernels and layers that one pass calls, with one thread, and how many parameters the model
+// has.
 struct gb_recorded_pass {
     struct gb_trace *trace;
+    struct gb_profiled *layers; // with FLOPs; their times mean nothing
+    int layer_count;
     double parameters;
 };
 // GB_OUT_OF_MEMORY, or the model's own failure; then there is nothing to close.
 enum gb_status gb_model_record(const struct gb_model_case *model, const struct gb_pass_use *use,
                                struct gb_recorded_pass *pass);
+void gb_recorded_pass_close(struct gb_recorded_pass *pass);
 
 #endif

@@ -24,8 +24,7 @@ static void print_heading(const char *title, int width, int count) {
 static void row_text(const struct gb_row *row, char text[static 320]) {
     char backend[80];
     backend_text(row, backend);
-    snprintf(text, 320, "%s  %s, %s", row->problem, backend,
-             row->cache == GB_CACHE_WARM ? "warm" : "cold");
+    snprintf(text, 320, "%s  %s, %s", row->problem, backend, gb_cache_name(row->cache));
 }
 
 static void operation_text(const struct gb_compared *operation, char text[static 320]) {

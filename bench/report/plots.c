@@ -466,7 +466,7 @@ enum gb_status gb_plot_scaling(const struct gb_summary *s, enum gb_cache cache,
                         .bottom_gap = 62};
     grid.top = 22 + LEGEND_TOP + backends_height(s, 420);
     snprintf(picture->title, sizeof picture->title, "Thread scaling, %s caches",
-             cache == GB_CACHE_WARM ? "warm" : "cold");
+             gb_cache_name(cache));
     struct canvas canvas;
     GB_TRY(begin(&canvas, picture, &grid, 420));
     put_backends(&canvas, s);

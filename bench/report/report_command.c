@@ -78,8 +78,8 @@ static enum gb_status draw_summary(struct gb_report *report, int index) {
             return gb_no_memory("cannot report", "runs");
         GB_TRY(gb_plot_roofline(s, i, picture));
     }
-    for (int cache = GB_CACHE_WARM; cache <= GB_CACHE_COLD; cache++) {
-        if (!(picture = add_picture(report, "scaling", index, cache ? "cold" : "warm")))
+    for (enum gb_cache cache = GB_CACHE_WARM; cache <= GB_CACHE_STEP; cache++) {
+        if (!(picture = add_picture(report, "scaling", index, gb_cache_name(cache))))
             return gb_no_memory("cannot report", "runs");
         GB_TRY(gb_plot_scaling(s, cache, picture));
     }

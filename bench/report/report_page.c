@@ -235,7 +235,8 @@ static void put_problems(FILE *file, const struct gb_summary *s, int setting) {
 static void put_summary(FILE *file, const struct gb_report *report, int summary) {
     const struct gb_summary *s = &report->summaries.list[summary];
     const struct gb_picture *scaling[] = {find_picture(report, "scaling", summary, "warm"),
-                                          find_picture(report, "scaling", summary, "cold")};
+                                          find_picture(report, "scaling", summary, "cold"),
+                                          find_picture(report, "scaling", summary, "step")};
     gb_html(file, "<section id=\"machine-%d\">\n<h2>%s</h2>\n", summary + 1, gb_summary_machine(s));
     put_context(file, s);
     put_failures(file, s);

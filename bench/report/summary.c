@@ -370,7 +370,7 @@ void gb_summaries_free(struct gb_summaries *summaries) {
 struct gb_setting_text gb_setting_text(const struct gb_setting *setting) {
     struct gb_setting_text text;
     snprintf(text.text, sizeof text.text, "%d thread%s, %s caches", setting->threads,
-             setting->threads == 1 ? "" : "s", setting->cache == GB_CACHE_WARM ? "warm" : "cold");
+             setting->threads == 1 ? "" : "s", gb_cache_name(setting->cache));
     return text;
 }
 

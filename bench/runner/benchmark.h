@@ -39,6 +39,10 @@ struct gb_benchmark {
     // Selected backends that fall back to this kernel: it is timed once for all of them.
     const struct gb_backend *borrowers[GB_BORROWERS];
     int borrower_count;
+    // Of a layer: the pass of a model that it is timed in, shared by the pass's layers; what follows
+    // is then NULL. The pass has neither backend nor threads: they are the layer's. NULL: it is timed
+    // alone.
+    const struct gb_benchmark *pass;
     void *description; // private to the producer, for setup
 
     // Makes a state to run. It is called twice, as kernels/arena.h describes: first with an arena
@@ -60,6 +64,10 @@ struct gb_benchmark {
     // The algorithm that the kernel's plan chose (gb_operation.algorithm). NULL, or returns NULL, if
     // there is no choice to report.
     const char *(*algorithm)(void *state);
+    // Of a pass that times its layers: forgets what it has timed, and returns the mean seconds of a
+    // call of the layer with this problem since then (NAN without memory). NULL: it times none.
+    void (*restart_layers)(void *state);
+    double (*layer_seconds)(void *state, const char *problem);
     void (*teardown)(void *state);
 };
 

@@ -12,8 +12,12 @@
 #include "base/quantile.h"
 #include "base/utf8.h"
 
-static const char *const caches[] = {"warm", "cold", NULL};
+static const char *const caches[] = {"warm", "cold", "step", NULL};
 static const char *const bounds[] = {"compute", "bandwidth", NULL};
+
+const char *gb_cache_name(enum gb_cache cache) {
+    return caches[cache];
+}
 
 // ---- The fields of a line, in order ----
 

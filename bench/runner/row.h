@@ -4,7 +4,7 @@
 // of struct gb_row under their own names, except
 //   schema   GB_ROW_SCHEMA
 //   mixes    shares as an object, {"cglow-horses-32": 24}
-//   cache    "warm" or "cold"
+//   cache    "warm", "cold" or "step"
 //   wall     bound, "compute" or "bandwidth"
 // NAN and NULL become null.
 #ifndef GB_ROW_H
@@ -22,7 +22,9 @@ enum { GB_ROW_SCHEMA = 1 };
 enum { GB_ALGORITHM = 48 };
 enum { GB_LIBRARY = 192 }; // size of its text, which ends with the core that OpenBLAS chose
 
-enum gb_cache { GB_CACHE_WARM, GB_CACHE_COLD };
+// GB_CACHE_STEP: as the pass of a model that has the layer leaves them.
+enum gb_cache { GB_CACHE_WARM, GB_CACHE_COLD, GB_CACHE_STEP };
+const char *gb_cache_name(enum gb_cache cache); // "warm", "cold", "step"
 enum gb_bound { GB_BOUND_COMPUTE, GB_BOUND_MEMORY };
 
 struct gb_row {

@@ -32,10 +32,14 @@ struct run {
     const char *problem;                    // being timed
 };
 
-// The rows of a problem and a thread count that the journal does not have.
+// The rows of a problem and a thread count that the journal does not have; or those of the layers
+// that are timed in one pass, with the pass on each backend in `rows`.
 struct group {
     struct gb_timing rows[GB_GROUP_ROWS];
     int count;
+    struct gb_benchmark passes[GB_GROUP_ROWS]; // of `rows`
+    struct gb_timing *layers;                  // NULL: these are no layers
+    int layer_count;
 };
 
 static const char *backend_name(const struct gb_benchmark *benchmark) {
@@ -73,6 +77,64 @@ static bool is_first_of_its_threads(const struct gb_sweep *sweep, int index) {
     return true;
 }
 
+// Adds the pass on the backend of layer `first`, and the layers that are timed in it there.
+static enum gb_status add_pass(const struct run *run, int first, struct group *group) {
+    const struct gb_sweep *sweep = run->sweep;
+    const struct gb_benchmark *layer = &sweep->list[first];
+    struct gb_timing *layers = group->layers + group->layer_count;
+    int added = 0;
+    for (int i = first; i < sweep->count; i++) {
+        const struct gb_benchmark *b = &sweep->list[i];
+        if (b->pass == layer->pass && b->backend == layer->backend &&
+            b->threads == layer->threads &&
+            !gb_journal_find(run->journal, b->problem, backend_name(b), b->threads, GB_CACHE_STEP,
+                             sweep->launch))
+            layers[added++] = (struct gb_timing){.benchmark = b, .cache = GB_CACHE_STEP};
+    }
+    if (added == 0)
+        return GB_OK;
+    if (group->count == GB_GROUP_ROWS - 1) // the last is for the control
+        return gb_fail(GB_BAD_INPUT, "cannot time", layer->problem, "more than %d backends",
+                       GB_GROUP_ROWS - 1);
+    struct gb_benchmark *pass = &group->passes[group->count];
+    *pass = *layer->pass;
+    pass->backend = layer->backend;
+    pass->threads = layer->threads;
+    group->rows[group->count++] =
+        (struct gb_timing){.benchmark = pass, .layers = layers, .layer_count = added};
+    group->layer_count += added;
+    return GB_OK;
+}
+
+// Whether the list has no layer of this pass and these threads before; `on`: on this backend.
+static bool is_first_of_its_pass(const struct gb_sweep *sweep, int index, bool on) {
+    const struct gb_benchmark *b = &sweep->list[index];
+    for (int i = 0; i < index; i++)
+        if (sweep->list[i].pass == b->pass && sweep->list[i].threads == b->threads &&
+            (!on || sweep->list[i].backend == b->backend))
+            return false;
+    return true;
+}
+
+// The layers that are timed together with the first of them.
+static enum gb_status visit_pass(struct run *run, int first,
+                                 enum gb_status (*visit)(struct run *, struct group *)) {
+    const struct gb_sweep *sweep = run->sweep;
+    const struct gb_benchmark *layer = &sweep->list[first];
+    struct group group = {.layers = calloc((size_t)sweep->count, sizeof *group.layers)};
+    if (!group.layers)
+        return gb_no_memory("cannot time", layer->problem);
+    enum gb_status status = GB_OK;
+    for (int i = first; i < sweep->count && status == GB_OK; i++)
+        if (sweep->list[i].pass == layer->pass && sweep->list[i].threads == layer->threads &&
+            is_first_of_its_pass(sweep, i, true))
+            status = add_pass(run, i, &group);
+    if (status == GB_OK && group.layer_count > 0)
+        status = visit(run, &group);
+    free(group.layers);
+    return status;
+}
+
 // Calls `visit` for every group that has rows to be timed: all of one thread count first, since
 // another means pinning again.
 static enum gb_status visit_groups(struct run *run,
@@ -82,6 +144,13 @@ static enum gb_status visit_groups(struct run *run,
         if (!is_first_of_its_threads(sweep, i))
             continue;
         for (int first = 0, end; first < sweep->count; first = end) {
+            if (sweep->list[first].pass) {
+                end = first + 1;
+                if (sweep->list[first].threads == sweep->list[i].threads &&
+                    is_first_of_its_pass(sweep, first, false))
+                    GB_TRY(visit_pass(run, first, visit));
+                continue;
+            }
             const char *problem = sweep->list[first].problem;
             struct group group = {.count = 0};
             for (end = first; end < sweep->count && !strcmp(sweep->list[end].problem, problem);
@@ -116,9 +185,13 @@ static double cost_of_group(const struct run *run, const struct group *group) {
     return cost;
 }
 
+static int rows_of(const struct group *group) {
+    return group->layers ? group->layer_count : group->count;
+}
+
 static enum gb_status count_group(struct run *run, struct group *group) {
     run->cost_all += cost_of_group(run, group);
-    run->rows_all += group->count;
+    run->rows_all += rows_of(group);
     return GB_OK;
 }
 
@@ -247,15 +320,20 @@ static enum gb_status time_rows(struct run *run, struct group *group) {
         .repetitions = run->sweep->repetitions,
         .memory_bytes = run->memory_bytes,
         .memory_probe = run->probe_open ? &run->memory_probe : NULL,
-        .report = run->sweep->report,
+        .report = group->layers ? NULL : run->sweep->report,
         .progress = show_progress,
         .progress_argument = run,
     };
     for (int i = 0; i < group->count; i++)
         GB_TRY(describe(run, &group->rows[i]));
+    for (int i = 0; i < group->layer_count; i++)
+        GB_TRY(describe(run, &group->layers[i]));
     GB_TRY(gb_time_group(group->rows, group->count, &options));
     run->warmed_up = true;
-    for (int i = 0; i < group->count - 1; i++)
+    const struct gb_timing *end = group->layers + group->layer_count;
+    for (struct gb_timing *layer = group->layers; layer < end; layer++)
+        GB_TRY(keep_row(run, &layer->row));
+    for (int i = 0; i < group->count - 1 && !group->layers; i++)
         GB_TRY(keep_row(run, &group->rows[i].row));
     return add_control(run, &group->rows[group->count - 1].row);
 }
@@ -276,7 +354,10 @@ static enum gb_status time_group(struct run *run, struct group *group) {
     enum gb_status status = time_rows(run, group);
     for (int i = 0; i < group->count; i++)
         gb_row_free(&group->rows[i].row);
-    run->rows_done += group->count - 1;
+    for (int i = 0; i < group->layer_count; i++)
+        gb_row_free(&group->layers[i].row);
+    group->count--;
+    run->rows_done += rows_of(group);
     run->cost_done += run->cost_group;
     return status;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A sweep: all rows of a list of benchmarks, group by group. A group is a problem with one thread
-// count: all its backends, warm and cold, timed together (bench/runner/timing.h) with the control
+// count, or all layers that are timed in one pass: all backends, warm and cold, timed together (bench/runner/timing.h) with the control
 // (bench/runner/control.h), which gets one row per thread count for the whole sweep.
 #ifndef GB_RUNNER_H
 #define GB_RUNNER_H
@@ -17,9 +17,11 @@ struct gb_sweep {
     const struct gb_benchmark *list; // the benchmarks of a problem are neighbours
     int count;
     int repetitions;
-    bool warm, cold; // no cold rows of steps and samples, which exceed the caches anyway
-    int launch;      // of the new rows
-    struct gb_gbench_report *report; // gets the new rows; may be NULL
+    // No cold rows of steps and samples, which exceed the caches anyway. Layers have one row each,
+    // GB_CACHE_STEP, whatever these say.
+    bool warm, cold;
+    int launch;                      // of the new rows
+    struct gb_gbench_report *report; // gets the new rows except layers'; may be NULL
 };
 
 // Times what the journal does not have yet and adds it there. Threads are pinned while it runs; if

@@ -36,9 +36,12 @@ struct timed {
     struct subject *subject;
     struct gb_timing *row;
     double reorder_seconds; // sum over the repetitions' last runs
+    int finished;           // repetitions
 };
 
-enum { NAME = GB_PROBLEM + 2 * GB_WORD, MAX_PROBES = 64, CACHES = 2 };
+enum { NAME = GB_PROBLEM + 2 * GB_WORD, MAX_PROBES = 64 };
+// What peaks are probed for: warm and cold rows, and layers, whose traffic is of two kinds.
+enum { WARM, COLD, LAYERS_TRIAD, LAYERS_UPDATE, PEAKS };
 
 // A portion of a group, from setup to teardown.
 struct session {
@@ -52,7 +55,7 @@ struct session {
     struct gb_probe probe;    // of the peaks for warm operands
     struct peaks {
         double gflops[MAX_PROBES], gbs[MAX_PROBES];
-    } peaks[CACHES]; // by probe
+    } peaks[PEAKS]; // by probe
     int probes;
     double share_before, share; // of the group's work: before this portion, and in it
 };
@@ -65,6 +68,9 @@ static void fail_rows(struct subject *subject) {
         if (!row->error)
             row->error = strdup(gb_error_message());
     }
+    for (int i = 0; i < subject->rows->layer_count; i++)
+        if (!subject->rows->layers[i].row.error)
+            subject->rows->layers[i].row.error = strdup(gb_error_message());
 }
 
 static bool failed(const struct subject *subject) {
@@ -139,19 +145,25 @@ static int64_t iterations_of(const struct subject *subject, enum gb_cache cache)
     return seconds < repetition_seconds ? (int64_t)ceil(repetition_seconds / seconds) : 1;
 }
 
-static void add_peaks(struct session *session, enum gb_cache cache, struct gb_probe *probe) {
-    // All rows are of one problem, except the control, whose share of peak does not matter.
-    struct gb_roofline roofline = gb_probe_run(probe, session->subjects[0].benchmark->traffic);
-    session->peaks[cache].gflops[session->probes] = roofline.fma_gflops;
-    session->peaks[cache].gbs[session->probes] = roofline.gbs;
+static void add_peaks(struct session *session, int kind, struct gb_probe *probe,
+                      enum gb_traffic traffic) {
+    struct gb_roofline roofline = gb_probe_run(probe, traffic);
+    session->peaks[kind].gflops[session->probes] = roofline.fma_gflops;
+    session->peaks[kind].gbs[session->probes] = roofline.gbs;
 }
 
 static void probe_roofline(struct session *session) {
     if (session->probes == MAX_PROBES)
         return;
-    add_peaks(session, GB_CACHE_WARM, &session->probe);
+    // All rows are of one problem, except the control, whose share of peak does not matter.
+    const struct subject *first = &session->subjects[0];
+    if (first->rows->layer_count > 0) {
+        add_peaks(session, LAYERS_TRIAD, &session->probe, GB_TRAFFIC_TRIAD);
+        add_peaks(session, LAYERS_UPDATE, &session->probe, GB_TRAFFIC_UPDATE);
+    }
+    add_peaks(session, WARM, &session->probe, first->benchmark->traffic);
     if (session->options->memory_probe)
-        add_peaks(session, GB_CACHE_COLD, session->options->memory_probe);
+        add_peaks(session, COLD, session->options->memory_probe, first->benchmark->traffic);
     session->probes++;
 }
 
@@ -162,6 +174,8 @@ static void prepare(void *argument) {
         probe_roofline(session);
     if (timed->row->cache == GB_CACHE_WARM && timed->subject->run_seconds < warms_itself)
         timed->subject->benchmark->run(timed->subject->state);
+    if (timed->row->layer_count > 0)
+        timed->subject->benchmark->restart_layers(timed->subject->state);
 }
 
 static void run_warm(void *argument) {
@@ -179,6 +193,12 @@ static void finish(void *argument) {
     const struct subject *subject = timed->subject;
     if (subject->benchmark->reorder_seconds)
         timed->reorder_seconds += subject->benchmark->reorder_seconds(subject->state);
+    for (int i = 0; i < timed->row->layer_count; i++) {
+        struct gb_timing *layer = &timed->row->layers[i];
+        layer->row.seconds[timed->finished] =
+            subject->benchmark->layer_seconds(subject->state, layer->benchmark->problem);
+    }
+    timed->finished++;
     const struct gb_timing_options *options = session->options;
     double done = session->started / ((double)options->repetitions * session->timed_count);
     if (options->progress)
@@ -216,6 +236,12 @@ static enum gb_status list_timed(struct session *session) {
             row->row.seconds = calloc((size_t)session->options->repetitions, sizeof(double));
             if (!row->row.seconds)
                 return gb_no_memory("cannot time", subject->benchmark->problem);
+            for (int i = 0; i < row->layer_count; i++) {
+                row->layers[i].row.seconds =
+                    calloc((size_t)session->options->repetitions, sizeof(double));
+                if (!row->layers[i].row.seconds)
+                    return gb_no_memory("cannot time", row->layers[i].benchmark->problem);
+            }
             session->timed[session->timed_count++] =
                 (struct timed){.session = session, .subject = subject, .row = row};
         }
@@ -231,15 +257,23 @@ static void check_again(struct session *session) {
     }
 }
 
+static void set_peaks(struct session *session, int kind, struct gb_row *row) {
+    row->repetitions = session->options->repetitions;
+    row->peak_gflops = gb_quantile(session->peaks[kind].gflops, session->probes, 0.5);
+    row->peak_gbs = gb_quantile(session->peaks[kind].gbs, session->probes, 0.5);
+}
+
 static void conclude(struct session *session) {
     int repetitions = session->options->repetitions;
     for (int i = 0; i < session->timed_count; i++) {
         const struct timed *timed = &session->timed[i];
         struct gb_row *row = &timed->row->row;
-        struct peaks *peaks = &session->peaks[timed->row->cache];
-        row->repetitions = repetitions;
-        row->peak_gflops = gb_quantile(peaks->gflops, session->probes, 0.5);
-        row->peak_gbs = gb_quantile(peaks->gbs, session->probes, 0.5);
+        set_peaks(session, timed->row->cache == GB_CACHE_COLD ? COLD : WARM, row);
+        for (int j = 0; j < timed->row->layer_count; j++) {
+            struct gb_timing *layer = &timed->row->layers[j];
+            const bool update = layer->benchmark->traffic == GB_TRAFFIC_UPDATE;
+            set_peaks(session, update ? LAYERS_UPDATE : LAYERS_TRIAD, &layer->row);
+        }
         if (timed->subject->benchmark->reorder_seconds)
             row->reorder_seconds = timed->reorder_seconds / repetitions;
         const struct gb_benchmark *benchmark = timed->subject->benchmark;
@@ -315,6 +349,13 @@ static int portion_of(const struct subject *subjects, int count) {
     return fit;
 }
 
+// A row with an error has no times.
+static void drop_times(struct gb_row *row) {
+    free(row->seconds);
+    row->seconds = NULL;
+    row->repetitions = 0;
+}
+
 enum gb_status gb_time_group(struct gb_timing *list, int count,
                              const struct gb_timing_options *options) {
     struct subject subjects[GB_GROUP_ROWS];
@@ -332,12 +373,11 @@ enum gb_status gb_time_group(struct gb_timing *list, int count,
                                   .share = (double)fit / subject_count};
         status = time_portion(&session);
     }
-    // A row with an error has no times.
     for (int i = 0; i < count; i++)
         if (list[i].row.error || status != GB_OK) {
-            free(list[i].row.seconds);
-            list[i].row.seconds = NULL;
-            list[i].row.repetitions = 0;
+            drop_times(&list[i].row);
+            for (int j = 0; j < list[i].layer_count; j++)
+                drop_times(&list[i].layers[j].row);
         }
     return status;
 }

@@ -17,6 +17,9 @@ struct gb_timing {
     // Gets seconds, repetitions, reorder_seconds, peaks and error; the caller sets the rest, and
     // frees the row even if gb_time_group fails.
     struct gb_row row;
+    // The layers that are timed in this pass; their rows get the same.
+    struct gb_timing *layers;
+    int layer_count;
 };
 
 struct gb_timing_options {
@@ -38,6 +41,8 @@ struct gb_timing_options {
 //     repetition there is an untimed run.
 //   - The peaks are probed once for every round of as many repetitions as there are rows.
 //   - Each is checked again; one that fails now loses its times.
+// A pass's layers are timed in its runs, for as many repetitions; their peaks are those of its
+// working set.
 // GB_OUT_OF_MEMORY if the measurement itself runs out of memory.
 enum gb_status gb_time_group(struct gb_timing *list, int count,
                              const struct gb_timing_options *options);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "flows/layers/conditional_coupling.h"
 
+#include <stdio.h>
+
 // Of the published initialisation.
 static const struct gb_init features_init = {GB_INIT_NORMAL, 0.1f};
 static const struct gb_init network_init = {GB_INIT_NORMAL, 0.05f};
@@ -70,9 +72,24 @@ static enum gb_status plan_network(struct gb_conditional_coupling *layer,
 enum gb_status gb_conditional_coupling_plan(struct gb_conditional_coupling *layer,
                                             struct gb_builder *job, struct gb_builder *main,
                                             const struct gb_coupling_shape *shape, bool live) {
+    const size_t pixels = (size_t)shape->h * (size_t)shape->w, c = (size_t)shape->c;
+    const size_t x_floats = (size_t)shape->x_h * (size_t)shape->x_w * (size_t)shape->x_c;
+    struct gb_layer features = {.name = "features",
+                                .floats = (size_t)shape->images * (x_floats + pixels * c / 2)};
+    struct gb_layer coupling = {.name = "coupling",
+                                .floats = (size_t)shape->batch * pixels * (c / 2 + 2 * c)};
+    snprintf(features.shape, sizeof features.shape, "n%dx%dy%dz%df%dh%dw%do%d", shape->images,
+             shape->x_h, shape->x_w, shape->x_c, shape->feature_channels, shape->h, shape->w,
+             shape->c / 2);
+    snprintf(coupling.shape, sizeof coupling.shape, "n%dh%dw%dc%dk%d", shape->batch, shape->h,
+             shape->w, shape->c, shape->coupling_channels);
     layer->shape = *shape;
+    GB_TRY(gb_builder_begin_layer(job, &features, &layer->features_layer));
     GB_TRY(plan_features(layer, job, live));
+    gb_builder_end_layer(job, layer->features_layer);
+    GB_TRY(gb_builder_begin_layer(main, &coupling, &layer->layer));
     GB_TRY(plan_network(layer, main));
+    gb_builder_end_layer(main, layer->layer);
     struct gb_tensor half = gb_dense(NULL, shape->batch, shape->h, shape->w, shape->c / 2);
     gb_builder_need_scratch(main, gb_coupling_scratch_bytes(&half));
     return GB_OK;
@@ -112,28 +129,37 @@ void gb_conditional_coupling_free(struct gb_conditional_coupling *layer,
 
 void gb_conditional_coupling_condition(struct gb_conditional_coupling *layer,
                                        const struct gb_pass *pass, const struct gb_tensor *x) {
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, layer->features_layer, GB_FORWARD, &span);
     gb_feed_forward_forward(&layer->features, pass, x);
     struct gb_tensor features = gb_channels(&layer->joined, 0, layer->shape.c / 2);
     gb_repeat_images(pass, gb_feed_forward_value(&layer->features, 0),
                      layer->shape.batch / layer->shape.images, &features);
+    gb_layer_end(pass->profile, &span);
 }
 
 void gb_conditional_coupling_forward(struct gb_conditional_coupling *layer,
                                      const struct gb_pass *pass, double *log_det) {
     int half = layer->shape.c / 2;
     struct gb_tensor v2 = gb_channels(&layer->v, half, half);
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, layer->layer, GB_FORWARD, &span);
     gb_feed_forward_forward(&layer->net, pass, &layer->input);
     pass->backend->coupling_forward(&pass->exec, GB_COUPLING_SIGMOID, &v2,
                                     gb_feed_forward_value(&layer->net, 0), &v2, log_det);
+    gb_layer_end(pass->profile, &span);
 }
 
 void gb_conditional_coupling_inverse(struct gb_conditional_coupling *layer,
                                      const struct gb_pass *pass) {
     int half = layer->shape.c / 2;
     struct gb_tensor u2 = gb_channels(&layer->v, half, half);
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, layer->layer, GB_INVERSE, &span);
     gb_feed_forward_forward(&layer->net, pass, &layer->input);
     pass->backend->coupling_inverse(&pass->exec, GB_COUPLING_SIGMOID, &u2,
                                     gb_feed_forward_value(&layer->net, 0), &u2);
+    gb_layer_end(pass->profile, &span);
 }
 
 void gb_conditional_coupling_backward(struct gb_conditional_coupling *layer,
@@ -143,6 +169,8 @@ void gb_conditional_coupling_backward(struct gb_conditional_coupling *layer,
     int half = layer->shape.c / 2;
     struct gb_tensor u2 = gb_channels(&layer->v, half, half);
     struct gb_tensor d1 = gb_channels(d, 0, half), d2 = gb_channels(d, half, half);
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, layer->layer, GB_BACKWARD, &span);
     pass->backend->coupling_backward(&pass->exec, GB_COUPLING_SIGMOID, &u2,
                                      gb_feed_forward_value(&layer->net, 0), &d2, d_log_det, &d2,
                                      &shared->d_raw);
@@ -150,6 +178,7 @@ void gb_conditional_coupling_backward(struct gb_conditional_coupling *layer,
                              &layer->d_input);
     struct gb_tensor d_v1 = gb_channels(&layer->d_input, half, half);
     pass->backend->add(&pass->exec, &d_v1, &d1);
+    gb_layer_end(pass->profile, &span);
 }
 
 void gb_conditional_coupling_condition_backward(struct gb_conditional_coupling *layer,
@@ -157,5 +186,8 @@ void gb_conditional_coupling_condition_backward(struct gb_conditional_coupling *
                                                 const struct gb_tensor *x, float *workspace,
                                                 const struct gb_tensor *dx) {
     struct gb_tensor d_features = gb_channels(&layer->d_input, 0, layer->shape.c / 2);
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, layer->features_layer, GB_BACKWARD, &span);
     gb_feed_forward_backward(&layer->features, pass, x, &d_features, workspace, dx);
+    gb_layer_end(pass->profile, &span);
 }

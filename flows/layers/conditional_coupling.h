@@ -18,6 +18,7 @@ struct gb_coupling_shape {
 struct gb_conditional_coupling {
     struct gb_feed_forward features, net;
     struct gb_coupling_shape shape;
+    int layer, features_layer; // for profiles
     struct gb_tensor joined;   // batch x h x w x 3c/2
     struct gb_tensor input, v; // slices of joined: the network's input, the flow's variables
     struct gb_tensor d_input;

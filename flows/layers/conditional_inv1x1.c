@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "flows/layers/conditional_inv1x1.h"
 
+#include <stdio.h>
+
 enum gb_status gb_conditional_inv1x1_plan(struct gb_conditional_inv1x1 *layer,
                                           struct gb_builder *job, struct gb_builder *main,
                                           struct gb_conditioning_shape shape,
@@ -17,6 +19,11 @@ enum gb_status gb_conditional_inv1x1_plan(struct gb_conditional_inv1x1 *layer,
         bias = (struct gb_init){GB_INIT_ATANH_ROTATION, 0};
     }
     GB_TRY(gb_conditioning_net_plan(&layer->net, job, "mix", &shape, live, weight, bias));
+    struct gb_layer inversion = {
+        .name = "inversion", .minor = true, .floats = 2 * (size_t)(shape.images * c * c)};
+    snprintf(inversion.shape, sizeof inversion.shape, "n%dc%d", shape.images, c);
+    GB_TRY(gb_builder_begin_layer(job, &inversion, &layer->inversion));
+    gb_builder_end_layer(job, layer->inversion);
     return gb_builder_plan_inv1x1(main, variables, &layer->plan);
 }
 
@@ -44,8 +51,11 @@ void gb_conditional_inv1x1_condition(struct gb_conditional_inv1x1 *layer,
                                      const struct gb_pass *pass, const struct gb_tensor *x) {
     gb_conditioning_net_forward(&layer->net, pass, x);
     const struct gb_tensor *out = &layer->net.hidden[GB_FC_LAYERS - 1];
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, layer->inversion, GB_FORWARD, &span);
     layer->status = gb_inv1x1_invert(layer->images, layer->c, out->data, layer->log_abs_det,
                                      layer->inverses.data, layer->workspace);
+    gb_layer_end(pass->profile, &span);
     if (layer->samples_per_x > 1) {
         gb_repeat_images(pass, out, layer->samples_per_x, &layer->matrices);
         gb_repeat_images(pass, &layer->inverses, layer->samples_per_x, &layer->inverses);

@@ -10,6 +10,7 @@ struct gb_conditional_inv1x1 {
     struct gb_conditioning_net net; // c*c outputs, row-major, rows = outputs of the mixing
     struct gb_inv1x1_plan plan;
     int images, batch, samples_per_x, c;
+    int inversion;                       // for profiles
     struct gb_tensor matrices, inverses; // batch x c*c
     struct gb_tensor d_matrices;
     double *log_abs_det, *workspace; // images; gb_inv1x1_invert_workspace(c)

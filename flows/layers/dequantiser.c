@@ -15,10 +15,23 @@ enum gb_status gb_dequantiser_plan(struct gb_dequantiser *layer, struct gb_build
     s->h /= 2, s->w /= 2, s->c *= SQUEEZED;
     struct gb_tensor squeezed = gb_dense(NULL, s->batch, s->h, s->w, s->c);
     s->features += s->c;
+    struct gb_layer timed = {.name = "dequantiser",
+                             .floats =
+                                 2 * gb_elements(&mask) + gb_elements(&squeezed) / (size_t)s->c *
+                                                              (size_t)shape->coupling.features};
+    snprintf(timed.shape, sizeof timed.shape, "n%dh%dw%dc%df%dk%ds%d%s", mask.n, mask.h, mask.w,
+             mask.c, shape->coupling.features, s->hidden, shape->count,
+             s->form == GB_COUPLING_SOFTPLUS ? "softplus" : "additive");
     snprintf(builder->prefix, sizeof builder->prefix, "dequantiser.");
     gb_builder_need_scratch(builder, gb_dequantise_scratch_bytes(&mask));
     gb_builder_need_scratch(builder, gb_gaussian_scratch_bytes(&squeezed));
-    return gb_flow_steps_plan(&layer->steps, builder, &inner);
+    GB_TRY(gb_builder_begin_layer(builder, &timed, &layer->layer));
+    struct gb_layers *layers = builder->layers;
+    builder->layers = NULL; // what it consists of is not timed apart
+    enum gb_status status = gb_flow_steps_plan(&layer->steps, builder, &inner);
+    builder->layers = layers;
+    gb_builder_end_layer(builder, layer->layer);
+    return status;
 }
 
 void gb_dequantiser_bind(struct gb_dequantiser *layer, struct gb_arena *arena) {
@@ -51,9 +64,15 @@ enum gb_status gb_dequantiser_forward(struct gb_dequantiser *layer, const struct
     struct gb_tensor context_features = features_part(layer, &layer->context);
     struct gb_tensor context_mask = gb_channels(&layer->context, context_features.c, c);
     layer->mask = *y;
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, layer->layer, GB_FORWARD, &span);
     gb_repeat_images(pass, features, layer->context.n / features->n, &context_features);
     backend->squeeze(&pass->exec, y, &context_mask);
-    GB_TRY(gb_flow_steps_condition(steps, pass, &layer->context));
+    enum gb_status status = gb_flow_steps_condition(steps, pass, &layer->context);
+    if (status != GB_OK) {
+        gb_layer_end(pass->profile, &span);
+        return status;
+    }
 
     // log q = log N(noise) - log|du/dnoise| - log|dv/du|.
     backend->squeeze(&pass->exec, noise, &steps->input);
@@ -65,6 +84,7 @@ enum gb_status gb_dequantiser_forward(struct gb_dequantiser *layer, const struct
     gb_flow_steps_forward(steps, pass, start, log_likelihood);
     backend->unsqueeze(&pass->exec, gb_flow_steps_output(steps), &layer->u);
     backend->dequantise_forward(&pass->exec, y, &layer->u, &layer->v, log_likelihood);
+    gb_layer_end(pass->profile, &span);
     return GB_OK;
 }
 
@@ -73,9 +93,12 @@ void gb_dequantiser_backward(struct gb_dequantiser *layer, const struct gb_pass 
                              const struct gb_tensor *d_features) {
     const struct gb_backend *backend = pass->backend;
     struct gb_tensor share = features_part(layer, &layer->d_context);
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, layer->layer, GB_BACKWARD, &span);
     memset(layer->d_context.data, 0, gb_elements(&layer->d_context) * sizeof(float));
     backend->dequantise_backward(&pass->exec, &layer->mask, &layer->u, dv, d_log_likelihood, dv);
     backend->squeeze(&pass->exec, dv, &layer->steps.d);
     gb_flow_steps_backward(&layer->steps, pass, d_log_likelihood, &layer->d_context);
     backend->add(&pass->exec, &share, d_features);
+    gb_layer_end(pass->profile, &span);
 }

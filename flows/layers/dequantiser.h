@@ -8,6 +8,7 @@
 #include "flows/layers/flow_steps.h"
 
 struct gb_dequantiser {
+    int layer; // for profiles, its steps included
     struct gb_flow_steps steps;
     struct gb_tensor context;   // n x h/2 x w/2 x features + 4c: features, squeezed mask
     struct gb_tensor d_context; // with backward

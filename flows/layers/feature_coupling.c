@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "flows/layers/feature_coupling.h"
 
+#include <stdio.h>
+
 enum gb_status gb_feature_coupling_plan(struct gb_feature_coupling *layer,
                                         struct gb_builder *builder,
                                         const struct gb_feature_coupling_shape *shape,
@@ -9,6 +11,12 @@ enum gb_status gb_feature_coupling_plan(struct gb_feature_coupling *layer,
     bool affine = shape->form == GB_COUPLING_SOFTPLUS;
     int h = shape->h, w = shape->w, half = shape->c / 2;
     struct gb_feed_forward *net = &layer->net;
+    struct gb_layer timed = {.name = "feature_coupling",
+                             .floats = (size_t)shape->batch * (size_t)h * (size_t)w *
+                                       (size_t)(shape->features + 2 * shape->c)};
+    snprintf(timed.shape, sizeof timed.shape, "n%dh%dw%dc%df%dk%d%s", shape->batch, h, w, shape->c,
+             shape->features, shape->hidden, affine ? "softplus" : "additive");
+    GB_TRY(gb_builder_begin_layer(builder, &timed, &layer->layer));
     struct gb_slice input =
         gb_feed_forward_begin(net, builder, training ? GB_GRADIENTS_ALL : GB_GRADIENTS_NONE,
                               shape->batch, h, w, shape->features + half);
@@ -37,6 +45,7 @@ enum gb_status gb_feature_coupling_plan(struct gb_feature_coupling *layer,
 
     struct gb_tensor v2 = gb_dense(NULL, shape->batch, h, w, half);
     gb_builder_need_scratch(builder, gb_coupling_scratch_bytes(&v2));
+    gb_builder_end_layer(builder, layer->layer);
     return gb_feed_forward_end(net);
 }
 
@@ -85,9 +94,12 @@ static struct gb_tensor second_half(const struct gb_tensor *v) {
 void gb_feature_coupling_forward(struct gb_feature_coupling *layer, const struct gb_pass *pass,
                                  double *log_det) {
     struct gb_tensor v2 = second_half(&layer->v);
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, layer->layer, GB_FORWARD, &span);
     gb_feed_forward_forward(&layer->net, pass, &layer->input);
     pass->backend->coupling_forward(&pass->exec, layer->shape.form, &v2,
                                     gb_feed_forward_value(&layer->net, 0), &v2, log_det);
+    gb_layer_end(pass->profile, &span);
 }
 
 static void invert(struct gb_feature_coupling *layer, const struct gb_pass *pass) {
@@ -97,8 +109,11 @@ static void invert(struct gb_feature_coupling *layer, const struct gb_pass *pass
 }
 
 void gb_feature_coupling_inverse(struct gb_feature_coupling *layer, const struct gb_pass *pass) {
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, layer->layer, GB_INVERSE, &span);
     gb_feed_forward_forward(&layer->net, pass, &layer->input);
     invert(layer, pass);
+    gb_layer_end(pass->profile, &span);
 }
 
 void gb_feature_coupling_backward(struct gb_feature_coupling *layer,
@@ -108,6 +123,8 @@ void gb_feature_coupling_backward(struct gb_feature_coupling *layer,
     const struct gb_feature_coupling_shape *s = &layer->shape;
     struct gb_tensor u2 = second_half(&layer->v), d2 = second_half(d);
     struct gb_tensor d1 = gb_channels(d, 0, s->c / 2);
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, layer->layer, GB_BACKWARD, &span);
     if (!layer->stored)
         gb_feed_forward_forward(&layer->net, pass, &layer->input);
     pass->backend->coupling_backward(&pass->exec, s->form, &u2,
@@ -121,4 +138,5 @@ void gb_feature_coupling_backward(struct gb_feature_coupling *layer,
     struct gb_tensor from_v1 = gb_channels(&shared->d_input, s->features, s->c / 2);
     pass->backend->add(&pass->exec, &from_features, d_features);
     pass->backend->add(&pass->exec, &from_v1, &d1);
+    gb_layer_end(pass->profile, &span);
 }

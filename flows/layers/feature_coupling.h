@@ -19,6 +19,7 @@ struct gb_feature_coupling_shape {
 
 struct gb_feature_coupling {
     struct gb_feature_coupling_shape shape;
+    int layer;                  // for profiles
     struct gb_feed_forward net; // its output: `raw` of gb_coupling_forward_fn
     struct gb_tensor joined;
     struct gb_tensor features, input, v; // slices of joined

@@ -8,6 +8,7 @@
 #include "flows/networks/network.h"
 
 struct gb_feature_prior {
+    int layer; // for profiles
     struct gb_conv_layer conv;
     struct gb_tensor prior;   // n x h x w x 2 * latent: means, then raw sigmas
     struct gb_tensor d_prior; // with training

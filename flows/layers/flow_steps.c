@@ -61,6 +61,17 @@ enum gb_status gb_flow_steps_plan(struct gb_flow_steps *steps, struct gb_builder
     steps->list = calloc((size_t)shape->count, sizeof *steps->list);
     if (!steps->list)
         return gb_no_memory("cannot build the model", "flow");
+    const size_t pixels = (size_t)s->batch * (size_t)s->h * (size_t)s->w;
+    struct gb_layer timed = {.name = "steps", .floats = pixels * (size_t)(s->features + 2 * s->c)};
+    snprintf(timed.shape, sizeof timed.shape, "n%dh%dw%dc%df%dk%ds%d%s", s->batch, s->h, s->w, s->c,
+             s->features, s->hidden, shape->count,
+             s->form == GB_COUPLING_SOFTPLUS ? "softplus" : "additive");
+    struct gb_layer condition = timed;
+    strcpy(condition.name, "condition"); // gb_flow_steps_condition
+    condition.minor = true;
+    GB_TRY(gb_builder_begin_layer(builder, &condition, &steps->condition_layer));
+    gb_builder_end_layer(builder, steps->condition_layer);
+    GB_TRY(gb_builder_begin_layer(builder, &timed, &steps->layer));
     for (int k = 0; k < shape->count; k++) {
         struct gb_flow_step *step = &steps->list[k];
         int length = snprintf(at.prefix, sizeof at.prefix, "%ssteps.%d.", builder->prefix, k);
@@ -73,6 +84,7 @@ enum gb_status gb_flow_steps_plan(struct gb_flow_steps *steps, struct gb_builder
     }
     gb_builder_need_scratch(builder, at.scratch);
     builder->step_flops = at.step_flops;
+    gb_builder_end_layer(builder, steps->layer);
     return GB_OK;
 }
 
@@ -107,13 +119,17 @@ void gb_flow_steps_free(struct gb_flow_steps *steps, const struct gb_backend *ba
 
 enum gb_status gb_flow_steps_condition(struct gb_flow_steps *steps, const struct gb_pass *pass,
                                        const struct gb_tensor *features) {
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, steps->condition_layer, GB_FORWARD, &span);
     int owners = steps->shape.memory == GB_MEMORY_STORED ? steps->shape.count : 1;
     for (int k = 0; k < owners; k++)
         gb_repeat_images(pass, features, steps->shape.coupling.batch / features->n,
                          &steps->list[k].coupling.features);
-    for (int k = 0; k < steps->shape.count; k++)
-        GB_TRY(gb_inv1x1_layer_prepare(&steps->list[k].inv1x1, pass));
-    return GB_OK;
+    enum gb_status status = GB_OK;
+    for (int k = 0; k < steps->shape.count && status == GB_OK; k++)
+        status = gb_inv1x1_layer_prepare(&steps->list[k].inv1x1, pass);
+    gb_layer_end(pass->profile, &span);
+    return status;
 }
 
 const struct gb_tensor *gb_flow_steps_output(const struct gb_flow_steps *steps) {
@@ -132,6 +148,8 @@ static const struct gb_tensor *input_of(const struct gb_flow_steps *steps, int k
 
 void gb_flow_steps_forward(struct gb_flow_steps *steps, const struct gb_pass *pass, bool start,
                            double *log_det) {
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, steps->layer, GB_FORWARD, &span);
     for (int k = 0; k < steps->shape.count; k++) {
         struct gb_flow_step *step = &steps->list[k];
         const struct gb_tensor *v = input_of(steps, k);
@@ -144,20 +162,26 @@ void gb_flow_steps_forward(struct gb_flow_steps *steps, const struct gb_pass *pa
                                 log_det);
         gb_feature_coupling_forward(&step->coupling, pass, log_det);
     }
+    gb_layer_end(pass->profile, &span);
 }
 
 void gb_flow_steps_inverse(struct gb_flow_steps *steps, const struct gb_pass *pass) {
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, steps->layer, GB_INVERSE, &span);
     for (int k = steps->shape.count - 1; k >= 0; k--) {
         struct gb_flow_step *step = &steps->list[k];
         gb_feature_coupling_inverse(&step->coupling, pass);
         gb_inv1x1_layer_inverse(&step->inv1x1, pass, &step->coupling.v, &steps->normalised);
         denormalise(steps, step, pass, &steps->normalised, input_of(steps, k));
     }
+    gb_layer_end(pass->profile, &span);
 }
 
 void gb_flow_steps_backward(struct gb_flow_steps *steps, const struct gb_pass *pass,
                             const float *d_log_det, const struct gb_tensor *d_features) {
     bool stored = steps->shape.memory == GB_MEMORY_STORED;
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, steps->layer, GB_BACKWARD, &span);
     for (int k = steps->shape.count - 1; k >= 0; k--) {
         struct gb_flow_step *step = &steps->list[k];
         const struct gb_tensor *v = input_of(steps, k);
@@ -174,4 +198,5 @@ void gb_flow_steps_backward(struct gb_flow_steps *steps, const struct gb_pass *p
                                  &steps->d_normalised);
         normalise_backward(steps, step, pass, v, &steps->d_normalised, d_log_det, &steps->d);
     }
+    gb_layer_end(pass->profile, &span);
 }

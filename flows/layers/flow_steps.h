@@ -34,6 +34,7 @@ struct gb_flow_step {
 
 struct gb_flow_steps {
     struct gb_flow_steps_shape shape;
+    int layer, condition_layer; // for profiles
     struct gb_flow_step *list;
     struct gb_feature_coupling_shared shared;
     struct gb_tensor input;           // the variables as they enter: the caller writes them

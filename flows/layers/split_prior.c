@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "flows/layers/split_prior.h"
 
+#include <stdio.h>
+
 enum gb_status gb_split_prior_plan(struct gb_split_prior *layer, struct gb_builder *builder, int n,
                                    int h, int w, int c) {
     struct gb_conv_layer_spec spec = {
@@ -11,8 +13,14 @@ enum gb_status gb_split_prior_plan(struct gb_split_prior *layer, struct gb_build
     };
     spec.bias_init = gb_init_default(gb_conv_fan_in(&spec.problem));
     struct gb_tensor latent = gb_dense(NULL, n, h, w, c / 2);
+    struct gb_layer timed = {
+        .name = "split_prior", .minor = true, .floats = 2 * gb_elements(&latent)};
+    snprintf(timed.shape, sizeof timed.shape, "n%dh%dw%dc%d", n, h, w, c);
     gb_builder_need_scratch(builder, gb_gaussian_scratch_bytes(&latent));
-    return gb_conv_layer_plan(&layer->conv, builder, &spec);
+    GB_TRY(gb_builder_begin_layer(builder, &timed, &layer->layer));
+    GB_TRY(gb_conv_layer_plan(&layer->conv, builder, &spec));
+    gb_builder_end_layer(builder, layer->layer);
+    return GB_OK;
 }
 
 void gb_split_prior_bind(struct gb_split_prior *layer, struct gb_arena *arena, bool training) {
@@ -32,26 +40,35 @@ void gb_split_prior_free(struct gb_split_prior *layer, const struct gb_backend *
 void gb_split_prior_forward(struct gb_split_prior *layer, const struct gb_pass *pass,
                             const struct gb_tensor *kept, const struct gb_tensor *latent,
                             double *log_density) {
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, layer->layer, GB_FORWARD, &span);
     gb_conv_layer_forward(&layer->conv, pass, kept, &layer->prior);
     pass->backend->gaussian_forward(&pass->exec, GB_SIGMA_EXP, latent, &layer->prior, log_density);
+    gb_layer_end(pass->profile, &span);
 }
 
 void gb_split_prior_sample(struct gb_split_prior *layer, const struct gb_pass *pass,
                            const struct gb_tensor *kept, const struct gb_tensor *noise,
                            float temperature, const struct gb_tensor *latent) {
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, layer->layer, GB_SAMPLE, &span);
     gb_conv_layer_forward(&layer->conv, pass, kept, &layer->prior);
     pass->backend->gaussian_sample(&pass->exec, GB_SIGMA_EXP, noise, &layer->prior, temperature,
                                    latent);
+    gb_layer_end(pass->profile, &span);
 }
 
 void gb_split_prior_backward(struct gb_split_prior *layer, const struct gb_pass *pass,
                              const struct gb_tensor *kept, const struct gb_tensor *latent,
                              const float *d_log_density, const struct gb_tensor *d_kept,
                              const struct gb_tensor *d_latent) {
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, layer->layer, GB_BACKWARD, &span);
     pass->backend->gaussian_backward(&pass->exec, GB_SIGMA_EXP, latent, &layer->prior,
                                      d_log_density, d_latent, &layer->d_prior);
     gb_conv_layer_output_backward(&layer->conv, pass, &layer->d_prior, &layer->prior,
                                   &layer->d_prior);
     gb_conv_layer_backward(&layer->conv, pass, kept, &layer->d_prior, NULL, &layer->d_kept);
     pass->backend->add(&pass->exec, &layer->d_kept, d_kept);
+    gb_layer_end(pass->profile, &span);
 }

@@ -8,6 +8,7 @@
 #include "flows/networks/network.h"
 
 struct gb_split_prior {
+    int layer; // for profiles
     struct gb_conv_layer conv;
     struct gb_tensor prior;           // n x h x w x c: means, then log sigmas
     struct gb_tensor d_prior, d_kept; // with training

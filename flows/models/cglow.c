@@ -18,6 +18,7 @@ struct step {
     struct gb_conditional_actnorm actnorm;
     struct gb_conditional_inv1x1 inv1x1;
     struct gb_conditional_coupling coupling;
+    int rotation; // for profiles: actnorm and 1x1 convolution, their parameters given
 };
 
 struct level {
@@ -71,6 +72,13 @@ static enum gb_status plan_step(struct gb_cglow *model, int l, int k, struct gb_
     memcpy(main->prefix, job->prefix, sizeof main->prefix);
     GB_TRY(gb_conditional_actnorm_plan(&step->actnorm, job, shape, s->batch, s->c, live));
     GB_TRY(gb_conditional_inv1x1_plan(&step->inv1x1, job, main, shape, &variables, live));
+    const size_t images = (size_t)s->batch, c = (size_t)s->c;
+    struct gb_layer rotation = {.name = "rotation",
+                                .floats =
+                                    images * (2 * (size_t)s->h * (size_t)s->w * c + 2 * c + c * c)};
+    snprintf(rotation.shape, sizeof rotation.shape, "n%dh%dw%dc%d", s->batch, s->h, s->w, s->c);
+    GB_TRY(gb_builder_begin_layer(main, &rotation, &step->rotation));
+    gb_builder_end_layer(main, step->rotation);
     return gb_conditional_coupling_plan(&step->coupling, job, main, s, live);
 }
 
@@ -82,9 +90,14 @@ static enum gb_status plan(struct gb_model *base, const void *argument) {
     model->steps = calloc((size_t)step_count(model), sizeof *model->steps);
     if (!model->steps)
         return gb_no_memory("cannot build the model", "c-Glow");
-    struct gb_builder job = {.backend = base->backend, .params = &base->params, .threads = 1};
+    struct gb_builder job = {.backend = base->backend,
+                             .params = &base->params,
+                             .threads = 1,
+                             .job = true,
+                             .layers = &base->layers};
     struct gb_builder main = job;
     main.threads = use->threads;
+    main.job = false;
     struct gb_coupling_shape shape = {.images = use->batch / use->samples_per_x,
                                       .x_h = config->sizes.x_h,
                                       .x_w = config->sizes.x_w,
@@ -295,10 +308,13 @@ static enum gb_status forward(struct gb_model *base, const struct gb_tensor *y,
         struct level *level = &model->level[l];
         for (int k = 0; k < model->config.steps; k++) {
             struct step *step = step_at(model, l, k);
+            struct gb_layer_span span;
+            gb_layer_begin(pass.profile, step->rotation, GB_FORWARD, &span);
             gb_conditional_actnorm_forward(&step->actnorm, &pass, step_input(model, l, k),
                                            &level->normalised, log_likelihood);
             gb_conditional_inv1x1_forward(&step->inv1x1, &pass, &level->normalised,
                                           &step->coupling.v, log_likelihood);
+            gb_layer_end(pass.profile, &span);
             gb_conditional_coupling_forward(&step->coupling, &pass, log_likelihood);
         }
         const struct gb_tensor *v = level_output(model, l);
@@ -342,12 +358,15 @@ static void backward(struct gb_model *base, const float *d_log_likelihood,
             const struct gb_tensor *input = step_input(model, l, k);
             gb_conditional_coupling_backward(&step->coupling, &level->shared, &pass, d,
                                              d_log_likelihood);
+            struct gb_layer_span span;
+            gb_layer_begin(pass.profile, step->rotation, GB_BACKWARD, &span);
             // The 1x1 convolution's input is cheaper to recompute than to keep for every step.
             gb_conditional_actnorm_forward(&step->actnorm, &pass, input, &level->normalised, NULL);
             gb_conditional_inv1x1_backward(&step->inv1x1, &pass, &level->normalised, d,
                                            d_log_likelihood, &level->d_normalised);
             gb_conditional_actnorm_backward(&step->actnorm, &pass, input, &level->d_normalised,
                                             d_log_likelihood, d);
+            gb_layer_end(pass.profile, &span);
         }
     }
     if (dy)
@@ -374,10 +393,13 @@ static void inverse(struct gb_model *base, const struct gb_latents *noise, float
         for (int k = model->config.steps - 1; k >= 0; k--) {
             struct step *step = step_at(model, l, k);
             gb_conditional_coupling_inverse(&step->coupling, &pass);
+            struct gb_layer_span span;
+            gb_layer_begin(pass.profile, step->rotation, GB_INVERSE, &span);
             gb_conditional_inv1x1_inverse(&step->inv1x1, &pass, &step->coupling.v,
                                           &level->normalised);
             gb_conditional_actnorm_inverse(&step->actnorm, &pass, &level->normalised,
                                            step_input(model, l, k));
+            gb_layer_end(pass.profile, &span);
         }
     }
     pass.backend->unsqueeze(&pass.exec, &model->level[0].input, y);

@@ -44,8 +44,20 @@ static bool dequantises(const struct gb_cnf *model) {
 
 // ---- Building ----
 
+// Begins the layer that the network's next operations are timed as.
+static enum gb_status begin_layer(struct gb_feed_forward *net, struct gb_builder *builder,
+                                  const struct gb_layer *layer) {
+    gb_builder_end_layer(builder, net->layer);
+    return gb_builder_begin_layer(builder, layer, &net->layer);
+}
+
+static size_t floats(int n, int h, int w, int c) {
+    return (size_t)n * (size_t)h * (size_t)w * (size_t)c;
+}
+
 // Table 8's network, then a 2x2 convolution to each level from the one above.
-static void plan_rrdb_features(struct gb_cnf *model, struct gb_slice x) {
+static enum gb_status plan_rrdb_features(struct gb_cnf *model, struct gb_builder *builder,
+                                         struct gb_slice x) {
     const struct gb_cnf_config *config = &model->config;
     struct gb_feed_forward *net = &model->features;
     int channels = config->condition_channels, h = config->sizes.y_h, w = config->sizes.y_w;
@@ -54,7 +66,19 @@ static void plan_rrdb_features(struct gb_cnf *model, struct gb_slice x) {
                                         .blocks = config->rrdb_blocks,
                                         .growth = config->growth,
                                         .channels = channels};
+    const struct gb_image_sizes *s = &config->sizes;
+    const int n = net->images;
+    struct gb_layer rrdb = {
+        .name = "rrdb", .floats = floats(n, s->x_h, s->x_w, s->x_c) + floats(n, h, w, channels)};
+    snprintf(rrdb.shape, sizeof rrdb.shape, "n%dx%dy%dz%db%dg%df%d", n, s->x_h, s->x_w, s->x_c,
+             shape.blocks, shape.growth, channels);
+    struct gb_layer levels = {
+        .name = "level_features", .minor = true, .floats = 2 * floats(n, h, w, channels)};
+    snprintf(levels.shape, sizeof levels.shape, "n%dh%dw%df%dl%d", n, h, w, channels,
+             config->levels);
+    GB_TRY(begin_layer(net, builder, &rrdb));
     struct gb_slice from = gb_rrdb(net, &shape, x);
+    GB_TRY(begin_layer(net, builder, &levels));
     for (int l = 0; l < config->levels; l++) {
         char name[32];
         snprintf(name, sizeof name, "features.levels.%d", l);
@@ -67,16 +91,28 @@ static void plan_rrdb_features(struct gb_cnf *model, struct gb_slice x) {
         gb_feed_forward_output(net, to);
         from = to;
     }
+    return GB_OK;
 }
 
 // Table 4's network.
-static void plan_vgg_features(struct gb_cnf *model, struct gb_slice x) {
+static enum gb_status plan_vgg_features(struct gb_cnf *model, struct gb_builder *builder,
+                                        struct gb_slice x) {
     const struct gb_cnf_config *config = &model->config;
+    const struct gb_image_sizes *s = &config->sizes;
+    const int n = model->features.images, l = config->levels;
+    struct gb_layer vgg = {.name = "vgg",
+                           .floats =
+                               floats(n, s->x_h, s->x_w, s->x_c) +
+                               floats(n, s->x_h >> l, s->x_w >> l, config->condition_channels)};
+    snprintf(vgg.shape, sizeof vgg.shape, "n%dx%dy%dz%dl%df%d", n, s->x_h, s->x_w, s->x_c, l,
+             config->condition_channels);
+    GB_TRY(begin_layer(&model->features, builder, &vgg));
     struct gb_slice features[GB_MAX_LEVELS + 1];
     gb_vgg(&model->features, config->sizes.x_h, config->sizes.x_w, config->levels,
            config->condition_channels, x, features);
-    for (int l = 1; l <= config->levels; l++)
-        gb_feed_forward_output(&model->features, features[l]);
+    for (int level = 1; level <= l; level++)
+        gb_feed_forward_output(&model->features, features[level]);
+    return GB_OK;
 }
 
 static enum gb_status plan_features(struct gb_cnf *model, struct gb_builder *builder) {
@@ -86,10 +122,9 @@ static enum gb_status plan_features(struct gb_cnf *model, struct gb_builder *bui
         &model->features, builder,
         gb_model_trains(&model->base.use) ? GB_GRADIENTS_PARAMETERS : GB_GRADIENTS_NONE, images,
         config->sizes.x_h, config->sizes.x_w, config->sizes.x_c);
-    if (config->kind == GB_CNF_SUPER_RESOLUTION)
-        plan_rrdb_features(model, x);
-    else
-        plan_vgg_features(model, x);
+    GB_TRY(config->kind == GB_CNF_SUPER_RESOLUTION ? plan_rrdb_features(model, builder, x)
+                                                   : plan_vgg_features(model, builder, x));
+    gb_builder_end_layer(builder, model->features.layer);
     return gb_feed_forward_end(&model->features);
 }
 
@@ -114,8 +149,10 @@ static enum gb_status plan(struct gb_model *base, const void *argument) {
     const struct gb_cnf_config *config = &model->config;
     model->config = *(const struct gb_cnf_config *)argument;
     bool segments = config->kind == GB_CNF_SEGMENTATION;
-    struct gb_builder builder = {
-        .backend = base->backend, .params = &base->params, .threads = base->use.threads};
+    struct gb_builder builder = {.backend = base->backend,
+                                 .params = &base->params,
+                                 .threads = base->use.threads,
+                                 .layers = &base->layers};
     const struct gb_flow_steps_shape shape = {
         .count = config->steps,
         .instance_norm = segments,

@@ -59,6 +59,7 @@ void gb_model_free(struct gb_model *model) {
     model->kind->release(model);
     gb_arena_free(&model->arena);
     gb_params_free(&model->params);
+    free(model->layers.list);
     free(model);
 }
 
@@ -88,7 +89,8 @@ struct gb_pass gb_model_pass(struct gb_model *model, const struct gb_adam *adam)
                             .exec = model->exec,
                             .params = &model->params,
                             .training = model->use.training,
-                            .adam = adam};
+                            .adam = adam,
+                            .profile = model->profile};
 }
 
 int gb_model_multiple(const struct gb_model_kind *kind, const void *config) {

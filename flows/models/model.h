@@ -67,7 +67,9 @@ struct gb_model {
     // defines "needed"; data gradients of the first convolutions on x are not, nor is what
     // `reversible` recomputes).
     double step_flops;
-    struct gb_tensor x; // of the last condition
+    struct gb_tensor x;         // of the last condition
+    struct gb_layers layers;    // of the plan
+    struct gb_profile *profile; // the caller's, of `layers`; NULL: passes are not timed
 };
 
 // A kind of model. `config` is its member of gb_model_config.

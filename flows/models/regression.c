@@ -2,6 +2,7 @@
 #include "flows/models/regression.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 static bool has_own_zero(const struct gb_regression *model) {
     return model->zero < 0 || model->zero > 0;
@@ -22,14 +23,25 @@ enum gb_status gb_regression_plan(struct gb_model *base, const void *config) {
     model->sizes = *(const struct gb_image_sizes *)config;
     model->likelihood = form->likelihood(config, gb_model_trains(&base->use));
     model->zero = form->zero ? form->zero(config) : 0;
-    struct gb_builder builder = {
-        .backend = base->backend, .params = &base->params, .threads = base->use.threads};
+    struct gb_builder builder = {.backend = base->backend,
+                                 .params = &base->params,
+                                 .threads = base->use.threads,
+                                 .layers = &base->layers};
     struct gb_slice x =
         gb_feed_forward_begin(&model->net, &builder, wanted(&base->use),
                               base->use.batch / base->use.samples_per_x, s->x_h, s->x_w, s->x_c);
+    const size_t x_floats = (size_t)s->x_h * (size_t)s->x_w * (size_t)s->x_c;
+    const size_t y_floats = (size_t)s->y_h * (size_t)s->y_w * (size_t)s->y_c;
+    struct gb_layer timed = {.name = "feed_forward",
+                             .minor = true,
+                             .floats = (size_t)model->net.images * (x_floats + y_floats)};
+    snprintf(timed.shape, sizeof timed.shape, "n%dx%dy%dz%d", model->net.images, s->x_h, s->x_w,
+             s->x_c);
+    GB_TRY(gb_builder_begin_layer(&builder, &timed, &model->net.layer));
     struct gb_slice raw = form->network(config, &model->net, x);
     assert(raw.count == gb_likelihood_channels(&model->likelihood, s->y_c));
     gb_feed_forward_output(&model->net, raw);
+    gb_builder_end_layer(&builder, model->net.layer);
     GB_TRY(gb_feed_forward_end(&model->net));
     model->raw = gb_dense(NULL, base->use.batch, s->y_h, s->y_w, raw.count);
     gb_builder_need_scratch(&builder, gb_likelihood_scratch_bytes(&model->raw));

@@ -33,6 +33,14 @@ enum gb_status gb_conditioning_net_plan(struct gb_conditioning_net *net, struct 
                                         const char *name, const struct gb_conditioning_shape *shape,
                                         bool live, struct gb_init last_weight,
                                         struct gb_init last_bias) {
+    struct gb_layer timed = {.name = "network",
+                             .floats =
+                                 (size_t)shape->images *
+                                 ((size_t)shape->x_h * (size_t)shape->x_w * (size_t)shape->x_c +
+                                  (size_t)shape->outputs)};
+    snprintf(timed.shape, sizeof timed.shape, "n%dx%dy%dz%dd%de%do%d", shape->images, shape->x_h,
+             shape->x_w, shape->x_c, shape->n_c, shape->n_w, shape->outputs);
+    GB_TRY(gb_builder_begin_layer(builder, &timed, &net->layer));
     GB_TRY(plan_convolutions(net, builder, name, shape, live));
     struct gb_fc_problem problem = {.n = shape->images,
                                     .h = shape->x_h / 2 / 2 / 2,
@@ -57,6 +65,7 @@ enum gb_status gb_conditioning_net_plan(struct gb_conditioning_net *net, struct 
         problem.h = problem.w = 1;
         problem.c = problem.k;
     }
+    gb_builder_end_layer(builder, net->layer);
     return GB_OK;
 }
 
@@ -77,11 +86,14 @@ void gb_conditioning_net_free(struct gb_conditioning_net *net, const struct gb_b
 
 void gb_conditioning_net_forward(struct gb_conditioning_net *net, const struct gb_pass *pass,
                                  const struct gb_tensor *x) {
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, net->layer, GB_FORWARD, &span);
     gb_feed_forward_forward(&net->conv, pass, x);
     for (int i = 0; i < GB_FC_LAYERS; i++)
         gb_fc_layer_forward(&net->fc[i], pass,
                             i == 0 ? gb_feed_forward_value(&net->conv, 0) : &net->hidden[i - 1],
                             &net->hidden[i]);
+    gb_layer_end(pass->profile, &span);
 }
 
 size_t gb_conditioning_net_workspace(const struct gb_conditioning_net *net) {
@@ -97,6 +109,8 @@ void gb_conditioning_net_backward(struct gb_conditioning_net *net, const struct 
                                   const struct gb_tensor *x, const struct gb_tensor *dy,
                                   float *workspace, const struct gb_tensor *dx) {
     struct gb_tensor d_out = *dy;
+    struct gb_layer_span span;
+    gb_layer_begin(pass->profile, net->layer, GB_BACKWARD, &span);
     for (int i = GB_FC_LAYERS - 1; i >= 0; i--) {
         const struct gb_tensor *input =
             i == 0 ? gb_feed_forward_value(&net->conv, 0) : &net->hidden[i - 1];
@@ -106,4 +120,5 @@ void gb_conditioning_net_backward(struct gb_conditioning_net *net, const struct 
         d_out = d_input;
     }
     gb_feed_forward_backward(&net->conv, pass, x, &d_out, workspace, dx);
+    gb_layer_end(pass->profile, &span);
 }

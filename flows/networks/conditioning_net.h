@@ -11,6 +11,7 @@
 enum { GB_FC_LAYERS = 3 };
 
 struct gb_conditioning_net {
+    int layer; // for profiles
     struct gb_feed_forward conv;
     struct gb_fc_layer fc[GB_FC_LAYERS];
     struct gb_tensor hidden[GB_FC_LAYERS]; // outputs of the FC layers, images x 1 x 1 x width

@@ -19,6 +19,7 @@ struct gb_feed_forward_operation {
     struct gb_slice from, to;
     struct gb_slice skip; // RESIDUAL: x; `from` is r
     struct accumulation d_from, d_skip;
+    int layer; // gb_feed_forward.layer
     union {
         struct {
             struct gb_conv_layer layer;
@@ -109,6 +110,7 @@ static struct gb_feed_forward_operation *append(struct gb_feed_forward *net, enu
     operation->kind = kind;
     operation->from = from;
     operation->to = to;
+    operation->layer = net->layer;
     net->operations[net->operation_count++] = operation;
     return operation;
 }
@@ -474,11 +476,22 @@ static void normalise(const struct gb_feed_forward_operation *operation, const s
                                          to);
 }
 
+// Ends the layer that is being timed, unless the next operation belongs to it, and begins its own.
+static void time_layer(const struct gb_pass *pass, int layer, enum gb_direction direction,
+                       struct gb_layer_span *span) {
+    if (!pass->profile || span->layer == layer)
+        return;
+    gb_layer_end(pass->profile, span);
+    gb_layer_begin(pass->profile, layer, direction, span);
+}
+
 void gb_feed_forward_forward(struct gb_feed_forward *net, const struct gb_pass *pass,
                              const struct gb_tensor *x) {
     const struct gb_backend *backend = pass->backend;
+    struct gb_layer_span span = {0};
     for (int i = 0; i < net->operation_count; i++) {
         struct gb_feed_forward_operation *operation = net->operations[i];
+        time_layer(pass, operation->layer, GB_FORWARD, &span);
         struct gb_tensor from = value_at(net, x, operation->from);
         struct gb_tensor to = value_at(net, x, operation->to);
         switch (operation->kind) {
@@ -503,6 +516,7 @@ void gb_feed_forward_forward(struct gb_feed_forward *net, const struct gb_pass *
         }
         }
     }
+    time_layer(pass, 0, GB_FORWARD, &span);
 }
 
 // ---- Backward ----
@@ -615,10 +629,12 @@ void gb_feed_forward_backward(struct gb_feed_forward *net, const struct gb_pass 
     assert(net->gradients && (dx || net->gradients != GB_GRADIENTS_ALL));
     const struct gradients gradients = {
         .net = net, .pass = pass, .x = x, .dx = dx, .d_outputs = d_outputs, .workspace = workspace};
+    struct gb_layer_span span = {0};
     for (int i = net->operation_count - 1; i >= 0; i--) {
         struct gb_feed_forward_operation *operation = net->operations[i];
         if (!wants_gradient(&gradients, operation->to))
             continue;
+        time_layer(pass, operation->layer, GB_BACKWARD, &span);
         struct gb_tensor from = value_at(net, x, operation->from);
         struct gb_tensor dy = gradient_at(&gradients, operation->to);
         if (operation->kind == CONV)
@@ -628,4 +644,5 @@ void gb_feed_forward_backward(struct gb_feed_forward *net, const struct gb_pass 
         else
             map_backward(&gradients, operation, &from, &dy);
     }
+    time_layer(pass, 0, GB_BACKWARD, &span);
 }

@@ -46,6 +46,7 @@ struct gb_feed_forward {
     struct gb_slice outputs[GB_MAX_OUTPUTS];
     size_t value_floats;     // of forward's values
     size_t workspace_floats; // of backward's gradients
+    int layer;               // that the operations added from now on are timed as; 0: none
     size_t partial;          // of it, for one contribution to a gradient that has several
 };
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/grow.h"
+
 struct gb_tensor gb_take_tensor(struct gb_arena *arena, int n, int h, int w, int c) {
     struct gb_tensor tensor = gb_dense(NULL, n, h, w, c);
     tensor.data = gb_arena_floats(arena, gb_elements(&tensor));
@@ -73,6 +75,30 @@ struct gb_init gb_init_he(size_t fan_in) {
 
 static float *take_channels(struct gb_arena *arena, int channels) {
     return gb_arena_floats(arena, gb_round_up((size_t)channels, GB_CHANNEL_PAD));
+}
+
+enum gb_status gb_builder_begin_layer(struct gb_builder *builder, const struct gb_layer *layer,
+                                      int *index) {
+    struct gb_layers *layers = builder->layers;
+    *index = 0;
+    if (!layers)
+        return GB_OK;
+    struct gb_layer *list = gb_grow(layers->list, (size_t)layers->count, sizeof *list);
+    if (!list)
+        return gb_no_memory("cannot build the model", "list of layers");
+    layers->list = list;
+    list[layers->count] = *layer;
+    list[layers->count].job = builder->job;
+    list[layers->count].parameters = gb_params_elements(builder->params); // before it
+    *index = ++layers->count;
+    return GB_OK;
+}
+
+void gb_builder_end_layer(struct gb_builder *builder, int index) {
+    if (!index)
+        return;
+    size_t *parameters = &builder->layers->list[index - 1].parameters;
+    *parameters = gb_params_elements(builder->params) - *parameters;
 }
 
 enum gb_status gb_builder_add_param(struct gb_builder *builder, const char *name,

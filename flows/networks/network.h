@@ -11,6 +11,7 @@
 #define GB_NETWORK_H
 
 #include "flows/params.h"
+#include "flows/profile.h"
 #include "kernels/arena.h"
 #include "kernels/backend.h"
 
@@ -18,10 +19,12 @@
 struct gb_builder {
     const struct gb_backend *backend;
     struct gb_params *params;
-    int threads;       // that the kernels of this part will run on
-    size_t scratch;    // the maximum that any of them needs, in bytes
-    double step_flops; // needed operations of a training step, so far
-    char prefix[64];   // of parameter names, with its final dot
+    int threads;              // that the kernels of this part will run on
+    size_t scratch;           // the maximum that any of them needs, in bytes
+    double step_flops;        // needed operations of a training step, so far
+    bool job;                 // its passes are jobs: several at once, each on one thread
+    struct gb_layers *layers; // that profiles time; NULL: not listed
+    char prefix[64];          // of parameter names, with its final dot
 };
 
 // How a pass runs.
@@ -33,7 +36,15 @@ struct gb_pass {
     // NULL: gradients are stored in params->gradient. Otherwise each parameter is updated as soon
     // as its gradient is complete.
     const struct gb_adam *adam;
+    struct gb_profile *profile; // NULL: layers are not timed
 };
+
+// Lists a layer (its name, shape, floats and minor are set; `job` and parameters follow), whose
+// parameters are those declared until gb_builder_end_layer. *index is for gb_layer_begin; 0 where
+// layers are not listed. GB_OUT_OF_MEMORY.
+enum gb_status gb_builder_begin_layer(struct gb_builder *builder, const struct gb_layer *layer,
+                                      int *index);
+void gb_builder_end_layer(struct gb_builder *builder, int index);
 
 // Declares a parameter with the builder's prefix before its name. Fails as a plan does.
 enum gb_status gb_builder_add_param(struct gb_builder *builder, const char *name,

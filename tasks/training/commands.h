@@ -4,6 +4,7 @@
 #define GB_TASKS_COMMANDS_H
 
 #include "base/command.h"
+#include "tasks/training/step_profile.h"
 
 extern const struct gb_command gb_train_command, gb_eval_command, gb_sample_command, gb_run_command;
 
@@ -13,5 +14,9 @@ extern const struct gb_command gb_train_command, gb_eval_command, gb_sample_comm
 // `glowbench train` with these arguments, from another command; `resume_hint` is printed when the
 // run is interrupted.
 enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hint);
+
+// How `train --profile` measures the machine's peaks. The code for that is in bench/peaks, in a room
+// above this one, so the program sets it. NULL: profiles have no shares of peak.
+extern gb_measure_peaks_fn *gb_train_measure_peaks;
 
 #endif

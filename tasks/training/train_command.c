@@ -28,11 +28,13 @@ struct given {
     int score_every, score_images, flow_growth;
     float learning_rate, ema_decay, clip_norm, minutes;
     uint64_t seed;
-    bool resume, score_unfinished;
+    bool resume, score_unfinished, profile;
     const char *resume_hint;
     struct gb_scene_choice choice;
     struct gb_model_options of_model;
 };
+
+gb_measure_peaks_fn *gb_train_measure_peaks;
 
 static const char resuming[] = "cannot change on resume";
 
@@ -268,6 +270,8 @@ static enum gb_status start(const struct given *given) {
                                   .score_every = given->score_every,
                                   .score_images = given->score_images,
                                   .time_limit = given->minutes > 0 ? 60.0 * given->minutes : 0,
+                                  .profile = given->profile,
+                                  .measure_peaks = gb_train_measure_peaks,
                                   .score_unfinished = given->score_unfinished};
     const struct gb_task *task;
     char out[GB_PATH];
@@ -288,6 +292,7 @@ static enum gb_status start(const struct given *given) {
            1e3 * gb_json_number(record, "step_seconds_median"),
            1e-6 * gb_json_number(record, "peak_memory_bytes"));
     gb_metrics_print(json_object_get(record, "metrics"));
+    gb_step_profile_print(json_object_get(record, "profile"));
     json_decref(record);
     return GB_OK;
 }
@@ -348,6 +353,8 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
                         "save and stop after this much training (default: none)"),
         gb_option_flag("score-unfinished", &given.score_unfinished,
                        "score the model when the time limit stops the run"),
+        gb_option_flag("profile", &given.profile,
+                       "end with tables of the time that layers and kernels took in a step"),
         gb_option_int("samples", "M", &given.samples, 1, 1000,
                       "samples averaged by a prediction in the final evaluation (default: the "
                       "paper's)"),

@@ -32,7 +32,8 @@ static enum gb_status build(struct gb_trainer *t, const struct gb_trainer_option
     t->d_log_likelihood = calloc((size_t)run->batch, sizeof *t->d_log_likelihood);
     if (!t->log_likelihood || !t->d_log_likelihood)
         return gb_no_memory("cannot train", run->task->name);
-    GB_TRY(gb_model_create(kind, &run->config, &use, t->backend, &t->model));
+    const struct gb_backend *backend = options->model_backend ? options->model_backend : t->backend;
+    GB_TRY(gb_model_create(kind, &run->config, &use, backend, &t->model));
     GB_TRY(gb_params_initialise(gb_trainer_params(t), run->seed));
     if (run->accumulate > 1)
         GB_TRY(gb_params_reserve_sum(gb_trainer_params(t)));

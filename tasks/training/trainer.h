@@ -26,6 +26,7 @@ struct gb_trainer {
 
 struct gb_trainer_options {
     const struct gb_backend *backend;
+    const struct gb_backend *model_backend; // that the model calls; NULL: `backend`
     int threads;
 };
 

@@ -224,7 +224,8 @@ static const double checkpoint_seconds = 300;
 
 static enum gb_status make_steps(const struct gb_training_run *run, struct gb_trainer *trainer,
                                  const struct gb_dataset splits[], const struct run_log *log,
-                                 struct gb_progress *progress, struct step_times *times) {
+                                 struct gb_progress *progress, struct gb_step_profile *profile,
+                                 struct step_times *times) {
     long first = trainer->step, last = run->config.iterations;
     const char *label = run->config.model->kind->point_estimate ? "loss" : "bits/dim";
     double smoothed = 0, begun = gb_seconds(), saved = begun;
@@ -234,6 +235,8 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
         GB_TRY(gb_trainer_step(trainer, &bits));
         double seconds = gb_seconds() - start;
         GB_TRY(add_time(times, seconds));
+        if (profile)
+            gb_step_profile_add(profile, seconds);
         window.seconds += seconds;
         window.steps++;
         smoothed = trainer->step == first + 1 ? bits : 0.98 * smoothed + 0.02 * bits;
@@ -263,11 +266,11 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
 
 static enum gb_status train(const struct gb_training_run *run, struct gb_trainer *trainer,
                             const struct gb_dataset splits[], const struct run_log *log,
-                            struct step_times *times) {
+                            struct gb_step_profile *profile, struct step_times *times) {
     struct gb_progress progress;
     gb_progress_begin(&progress, run->config.task->name, trainer->step, run->config.iterations);
     gb_interrupt_watch();
-    enum gb_status status = make_steps(run, trainer, splits, log, &progress, times);
+    enum gb_status status = make_steps(run, trainer, splits, log, &progress, profile, times);
     gb_interrupt_unwatch();
     gb_progress_end(&progress);
     return status;
@@ -281,11 +284,11 @@ static size_t peak_memory_bytes(void) {
     return (size_t)usage.ru_maxrss * 1024;
 }
 
-// The contents of run.json, a new reference; NULL without memory. `machine` and `metrics` stay the
-// caller's.
+// The contents of run.json, a new reference; NULL without memory. `machine`, `metrics` and `profile`
+// (NULL: none) stay the caller's.
 static json_t *record_of(const struct gb_training_run *run, const struct gb_trainer *trainer,
-                         double step_seconds, size_t peak_memory, json_t *machine,
-                         json_t *metrics) {
+                         double step_seconds, size_t peak_memory, json_t *machine, json_t *metrics,
+                         json_t *profile) {
     const struct gb_run_config *config = &run->config;
     const struct gb_params *params = gb_trainer_params(trainer);
     const json_int_t block = (json_int_t)params->bytes;
@@ -321,6 +324,8 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
     int failed = 0;
     for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
         failed |= json_object_set_new(record, entries[i].key, entries[i].value);
+    if (profile)
+        failed |= json_object_set(record, "profile", profile);
     if (!failed)
         return record;
     json_decref(record);
@@ -329,7 +334,7 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
 
 static enum gb_status finish(const struct gb_training_run *run, const struct gb_trainer *trainer,
                              const struct gb_dataset splits[], double step_seconds, json_t *machine,
-                             json_t **record) {
+                             json_t *profile, json_t **record) {
     size_t peak_memory = peak_memory_bytes();
     const struct gb_predictor_options options = options_of(run);
     char path[GB_PATH], picture[GB_PATH];
@@ -343,7 +348,7 @@ static enum gb_status finish(const struct gb_training_run *run, const struct gb_
     enum gb_status status = score(&predictor, splits, metrics);
     json_t *json = NULL;
     if (status == GB_OK) {
-        json = record_of(run, trainer, step_seconds, peak_memory, machine, metrics);
+        json = record_of(run, trainer, step_seconds, peak_memory, machine, metrics, profile);
         status = json ? gb_json_write(path, json) : gb_no_memory("cannot write", path);
     }
     json_decref(metrics);
@@ -407,7 +412,8 @@ static void announce(const struct gb_training_run *run, const struct gb_trainer 
 
 static enum gb_status train_and_finish(const struct gb_training_run *run,
                                        struct gb_trainer *trainer, const struct gb_dataset splits[],
-                                       json_t *machine, json_t **record) {
+                                       json_t *machine, struct gb_step_profile *profile,
+                                       json_t **record) {
     char checkpoint[GB_PATH];
     GB_TRY(gb_path_join(run->out, "checkpoint.safetensors", checkpoint));
     if (run->resume)
@@ -418,30 +424,46 @@ static enum gb_status train_and_finish(const struct gb_training_run *run,
     struct step_times times = {0};
     double logged_seconds = 0; // for a resumed run without further steps
     GB_TRY(open_log(run->out, trainer->step, &log, &logged_seconds));
-    enum gb_status status = train(run, trainer, splits, &log, &times);
+    json_t *profiled = NULL;
+    enum gb_status status = GB_OK;
+    if (profile)
+        status = gb_step_profile_begin(profile, trainer, run->config.iterations - trainer->step);
+    if (status == GB_OK)
+        status = train(run, trainer, splits, &log, profile, &times);
     status = close_log(&log, status);
+    if (status == GB_OK && profile)
+        status = gb_step_profile_json(profile, run->measure_peaks, &profiled);
     if (status == GB_OK)
         status = finish(run, trainer, splits,
                         times.count > 0 ? median(times.seconds, times.count) : logged_seconds,
-                        machine, record);
+                        machine, profiled, record);
+    json_decref(profiled);
     free(times.seconds);
     return status;
 }
 
 enum gb_status gb_training_run(const struct gb_training_run *run, const struct gb_dataset splits[],
                                json_t **record) {
-    const struct gb_trainer_options options = {.backend = run->backend, .threads = run->threads};
+    struct gb_trainer_options options = {.backend = run->backend, .threads = run->threads};
+    struct gb_step_profile profile = {0};
     struct gb_trainer trainer = {0};
     GB_TRY(run->config.model->kind->check(&run->config.config));
     GB_TRY(gb_training_run_check(run));
     // Whatever can fail should fail before the training.
     json_t *machine;
     GB_TRY(gb_machine_json(&machine));
-    enum gb_status status =
-        gb_trainer_create(&trainer, &run->config, &options, &splits[GB_SPLIT_TRAIN]);
+    enum gb_status status = GB_OK;
+    if (run->profile) {
+        status = gb_step_profile_open(&profile, run->backend);
+        options.model_backend = profile.trace ? gb_trace_backend(profile.trace) : NULL;
+    }
     if (status == GB_OK)
-        status = train_and_finish(run, &trainer, splits, machine, record);
+        status = gb_trainer_create(&trainer, &run->config, &options, &splits[GB_SPLIT_TRAIN]);
+    if (status == GB_OK)
+        status = train_and_finish(run, &trainer, splits, machine, run->profile ? &profile : NULL,
+                                  record);
     json_decref(machine);
     gb_trainer_free(&trainer);
+    gb_step_profile_close(&profile);
     return status;
 }

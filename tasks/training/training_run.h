@@ -5,7 +5,7 @@
 #ifndef GB_TRAINING_RUN_H
 #define GB_TRAINING_RUN_H
 
-#include "tasks/training/trainer.h"
+#include "tasks/training/step_profile.h"
 
 struct gb_training_run {
     struct gb_run_config config;
@@ -23,7 +23,9 @@ struct gb_training_run {
     int score_every;         // steps between scores of a few test images; 0: none
     int score_images;        // as `scored` in struct gb_predictor_options
     double time_limit;       // seconds of training after which it saves and stops; 0: none
-    bool score_unfinished;   // a run stopped by the limit is scored and recorded
+    bool profile;            // of its steps, in the record
+    gb_measure_peaks_fn *measure_peaks; // for the profile; NULL: it has no shares of peak
+    bool score_unfinished;              // a run stopped by the limit is scored and recorded
 };
 
 // GB_BAD_INPUT where `out` holds a run and neither resume nor replace is set. To be called before

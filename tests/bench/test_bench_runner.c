@@ -282,6 +282,83 @@ GB_FIXTURE_TEST(only_operations_have_cold_rows) {
     gb_journal_close(&journal);
 }
 
+static void fake_restart_layers(void *state) {
+    ((struct fake *)state)->runs = 0;
+}
+
+// The runs since the restart, instead of seconds.
+static double fake_layer_seconds(void *state, const char *problem) {
+    assert_true(strncmp(problem, "layer/", strlen("layer/")) == 0);
+    return ((struct fake *)state)->runs;
+}
+
+static struct gb_benchmark layer_of(const struct gb_benchmark *pass, const char *problem,
+                                    const struct gb_backend *backend) {
+    struct gb_benchmark layer = {.operation = "layer",
+                                 .backend = backend,
+                                 .threads = 1,
+                                 .flops = 1e6,
+                                 .bytes = 1000,
+                                 .traffic = GB_TRAFFIC_UPDATE,
+                                 .pass = pass};
+    snprintf(layer.problem, sizeof layer.problem, "%s", problem);
+    return layer;
+}
+
+// A pass runs once for all of its layers, on each backend; only they have rows.
+GB_FIXTURE_TEST(layers_are_timed_in_their_pass) {
+    struct fake fakes[] = {good('a'), good('b')};
+    struct gb_benchmark passes[] = {benchmark_of(&fakes[0], "step/train/1", NULL),
+                                    benchmark_of(&fakes[1], "sample/inverse/1", NULL)};
+    for (int i = 0; i < 2; i++) {
+        passes[i].restart_layers = fake_restart_layers;
+        passes[i].layer_seconds = fake_layer_seconds;
+    }
+    const struct gb_benchmark list[] = {layer_of(&passes[0], "layer/x_forward/1", &backend_a),
+                                        layer_of(&passes[0], "layer/x_forward/1", &backend_b),
+                                        layer_of(&passes[1], "layer/x_inverse/1", &backend_a),
+                                        layer_of(&passes[0], "layer/y_backward/1", &backend_a)};
+    struct gb_journal journal = open_journal(NULL, false);
+    const struct gb_sweep warm = {
+        .list = list, .count = 4, .repetitions = REPETITIONS, .warm = true};
+    assert_int_equal(gb_sweep_run(&warm, &journal), GB_OK);
+    assert_int_equal(journal.rows.count, 4 + 1); // and the control
+    for (int i = 0; i < 4; i++) {
+        const struct gb_row *row =
+            gb_journal_find(&journal, list[i].problem, list[i].backend->name, 1, GB_CACHE_STEP, 0);
+        assert_non_null(row);
+        assert_int_equal(row->repetitions, REPETITIONS);
+        for (int j = 0; j < REPETITIONS; j++)
+            assert_true(row->seconds[j] == 1);
+        assert_true(row->median_seconds == 1 && row->peak_gflops > 0 && row->peak_gbs > 0);
+    }
+    // Set up to be measured and to run: the first pass for two backends.
+    assert_int_equal(fakes[0].setups, 4);
+    assert_int_equal(fakes[0].teardowns, 4);
+    assert_int_equal(fakes[1].setups, 2);
+    // Nothing is left to time.
+    assert_int_equal(gb_sweep_run(&warm, &journal), GB_OK);
+    assert_int_equal(journal.rows.count, 4 + 1);
+    assert_int_equal(fakes[0].setups, 4);
+    gb_journal_close(&journal);
+}
+
+GB_FIXTURE_TEST(layers_of_a_wrong_pass_have_no_times) {
+    struct fake fake = good('a');
+    fake.good_checks = 1; // before timing, not after
+    struct gb_benchmark pass = benchmark_of(&fake, "step/train/1", NULL);
+    pass.restart_layers = fake_restart_layers;
+    pass.layer_seconds = fake_layer_seconds;
+    const struct gb_benchmark layer = layer_of(&pass, "layer/x_forward/1", &backend_a);
+    struct gb_journal journal = open_journal(NULL, false);
+    assert_int_equal(sweep(&layer, 1, &journal), GB_CHECK_FAILED);
+    const struct gb_row *row = gb_journal_find(&journal, layer.problem, "a", 1, GB_CACHE_STEP, 0);
+    assert_non_null(row);
+    assert_non_null(row->error);
+    assert_null(row->seconds);
+    gb_journal_close(&journal);
+}
+
 GB_FIXTURE_TEST(flushing_leaves_the_bytes_as_they_were) {
     char bytes[1000], before[1000];
     for (size_t i = 0; i < sizeof bytes; i++)

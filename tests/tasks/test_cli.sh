@@ -138,6 +138,20 @@ names "$folder/summed/log.jsonl" gradient_norm
 grep -q '"accumulate": 2' "$folder/summed/run.json" || complain "accumulation is not recorded"
 grep -q '"clip_norm": 50' "$folder/summed/run.json" || complain "clipping is not recorded"
 
+# A profile changes nothing but the record. Its rows add up to the step.
+# shellcheck disable=SC2086 # options without blanks
+works '^coupling_backward/n2h8w8c12k16  .* %.* % ' \
+    train horses $tiny --iters 8 --threads 1 --profile --out "$folder/profiled"
+grep -q '^other  ' "$folder/out" || complain "a profile without the rest"
+for run in "$good" "$folder/profiled"; do
+    sed 's/, "step_seconds.*//' "$run/log.jsonl" >"$run/log.txt"
+done
+cmp "$good/log.txt" "$folder/profiled/log.txt" || complain "a profile changed the log"
+cmp "$model" "$folder/profiled/checkpoint.safetensors" || complain "a profile changed the model"
+rm "$good/log.txt"
+names "$folder/profiled/run.json" profile step_seconds peaks layers kernels share wall share_of_peak
+grep -q '"profile"' "$good/run.json" && complain "a profile that nobody wanted"
+
 works ' of ideal$' info --run "$good" --json "$folder/info.json"
 for name in fma_fp32_gflops triad_gbs update_gbs; do
     grep -q "\"$name\": [0-9.]*[1-9]" "$folder/info.json" || complain "no peaks.$name"
