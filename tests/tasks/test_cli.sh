@@ -394,7 +394,7 @@ refuses "bad value: --checkpoint: \"$latin\" is not UTF-8" eval horses --checkpo
 # A size in the metadata that is not the model's.
 LC_ALL=C sed 's/"size":"16"/"size":"32"/' "$model" >"$folder/size"
 LC_ALL=C sed 's/"size":"16"/"size":"07"/' "$model" >"$folder/small"
-refuses "cannot read metadata: $folder/small: 'size' is '07', not a whole number from 8 to 1024" \
+refuses "cannot read metadata: $folder/small: 'size' is '07', not an integer from 8 to 1024" \
     eval horses --checkpoint "$folder/small"
 other="cannot use the model: size: it takes images of 16x16x3 and targets of 16x16, the data have \
 32x32x3 and 32x32"
