@@ -38,7 +38,7 @@ enum { BATCH = 2, THREADS = 2 };
 
 static const struct gb_backend *scalar(void) {
     const struct gb_backend *backend;
-    flow_check_ok(gb_backend_find("scalar", &backend));
+    assert_ok(gb_backend_find("scalar", &backend));
     return backend;
 }
 
@@ -57,15 +57,15 @@ static struct step make_step(const struct gb_model_kind *kind, const void *confi
     struct step step = {0};
     const struct gb_backend *backend = scalar();
     if (profiled) {
-        flow_check_ok(gb_trace_open(backend, &step.trace));
+        assert_ok(gb_trace_open(backend, &step.trace));
         backend = gb_trace_backend(step.trace);
     }
-    flow_check_ok(gb_model_create(kind, config, &use, backend, &step.model));
+    assert_ok(gb_model_create(kind, config, &use, backend, &step.model));
     if (profiled) {
-        flow_check_ok(gb_profile_create(&step.model->layers, &step.profile));
+        assert_ok(gb_profile_create(&step.model->layers, &step.profile));
         step.model->profile = step.profile;
     }
-    flow_check_ok(gb_params_initialise(&step.model->params, 1));
+    assert_ok(gb_params_initialise(&step.model->params, 1));
     struct gb_model_shapes shapes;
     gb_model_shapes(kind, config, BATCH, &shapes);
     const bool mask = shapes.dequantisation == GB_DEQUANTISED_BY_MODEL;
@@ -84,8 +84,8 @@ static struct step make_step(const struct gb_model_kind *kind, const void *confi
         .learning_rate = 1e-3f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .clip = 1};
     const struct gb_adam adam = gb_adam_at_step(settings, 1);
     const float d[BATCH] = {-0.5f, -0.5f};
-    flow_check_ok(kind->condition(step.model, &shapes.x));
-    flow_check_ok(
+    assert_ok(kind->condition(step.model, &shapes.x));
+    assert_ok(
         kind->forward(step.model, &shapes.y, mask ? &noise : NULL, step.log_likelihood, NULL));
     kind->backward(step.model, d, &adam, NULL, NULL);
     return step;
@@ -148,7 +148,7 @@ GB_TEST(times_the_layers_of_cglow) {
     struct step step = make_step(&gb_cglow_model, &cglow, true);
     struct gb_profiled *list;
     int count;
-    flow_check_ok(gb_profile_list(step.profile, &list, &count));
+    assert_ok(gb_profile_list(step.profile, &list, &count));
     check_flops(&step, list, count, NULL);
     static const struct {
         const char *problem;
@@ -179,7 +179,7 @@ GB_TEST(times_the_layers_of_cglow) {
     assert_true(gb_layer_bytes(coupling, GB_BACKWARD) == 24 * (double)parameters + 4 * floats);
     free(list);
     gb_profile_clear(step.profile);
-    flow_check_ok(gb_profile_list(step.profile, &list, &count));
+    assert_ok(gb_profile_list(step.profile, &list, &count));
     assert_int_equal(count, 0);
     free(list);
     free_step(&step);
@@ -189,7 +189,7 @@ GB_TEST(nests_the_couplings_of_cnf) {
     struct step step = make_step(&gb_cnf_model, &cnf_patch, true);
     struct gb_profiled *list;
     int count;
-    flow_check_ok(gb_profile_list(step.profile, &list, &count));
+    assert_ok(gb_profile_list(step.profile, &list, &count));
     check_flops(&step, list, count, "feature_coupling");
     const struct gb_profiled *steps = find(list, count, "steps_backward/n2h4w8c12f6k7s2softplus");
     const struct gb_profiled *coupling =
@@ -204,7 +204,7 @@ GB_TEST(nests_the_couplings_of_cnf) {
     free_step(&step);
     // The dequantiser's steps are its own.
     step = make_step(&gb_cnf_model, &cnf_mask, true);
-    flow_check_ok(gb_profile_list(step.profile, &list, &count));
+    assert_ok(gb_profile_list(step.profile, &list, &count));
     check_flops(&step, list, count, "feature_coupling");
     const struct gb_profiled *dequantiser =
         find(list, count, "dequantiser_backward/n2h16w8c1f6k7s2additive");
