@@ -8,49 +8,44 @@ struct apply {
     const struct gb_actnorm_parameters *parameters;
 };
 
-static void forward_row(const void *argument, int n, int y) {
-    const struct apply *k = argument;
-    const float *log_scale = k->parameters->log_scale + n * k->parameters->stride;
-    const float *bias = k->parameters->bias + n * k->parameters->stride;
+GB_INLINE void apply_row(const struct apply *k, int n, int y, bool inverse) {
+    const float *log_scales = k->parameters->log_scale + n * k->parameters->stride;
+    const float *biases = k->parameters->bias + n * k->parameters->stride;
     for (int c = 0; c < k->from->c; c += GB_LANES) {
-        int left = k->from->c - c;
-        gb_v scale = gb_v_exp(gb_load_left(log_scale + c, left));
-        gb_v b = gb_load_left(bias + c, left);
+        const int left = k->from->c - c;
+        const gb_v log_scale = gb_load_left(log_scales + c, left);
+        const gb_v scale = gb_v_exp(inverse ? -log_scale : log_scale);
+        const gb_v bias = gb_load_left(biases + c, left);
         const float *from = gb_at(k->from, n, y, 0) + c;
         float *to = gb_at(k->to, n, y, 0) + c;
-        for (int x = 0; x < k->from->w; x++, from += k->from->pixel, to += k->to->pixel)
-            gb_store_left(to, (gb_load_left(from, left) + b) * scale, left);
+        for (int x = 0; x < k->from->w; x++, from += k->from->pixel, to += k->to->pixel) {
+            gb_v v = gb_load_left(from, left);
+            gb_store_left(to, inverse ? v * scale - bias : (v + bias) * scale, left);
+        }
     }
+}
+
+static void forward_row(const void *apply, int n, int y) {
+    apply_row(apply, n, y, false);
+}
+
+static void inverse_row(const void *apply, int n, int y) {
+    apply_row(apply, n, y, true);
 }
 
 void GB_NAME(gb_actnorm_forward_f32)(const struct gb_exec *exec, const struct gb_tensor *v,
                                      const struct gb_actnorm_parameters *parameters,
                                      const struct gb_tensor *y) {
     assert(gb_same_shape(v, y));
-    struct apply apply = {v, y, parameters};
+    const struct apply apply = {v, y, parameters};
     gb_for_rows(exec, v, 1, forward_row, &apply);
-}
-
-static void inverse_row(const void *argument, int n, int y) {
-    const struct apply *k = argument;
-    const float *log_scale = k->parameters->log_scale + n * k->parameters->stride;
-    const float *bias = k->parameters->bias + n * k->parameters->stride;
-    for (int c = 0; c < k->from->c; c += GB_LANES) {
-        int left = k->from->c - c;
-        gb_v inverse_scale = gb_v_exp(-gb_load_left(log_scale + c, left));
-        gb_v b = gb_load_left(bias + c, left);
-        const float *from = gb_at(k->from, n, y, 0) + c;
-        float *to = gb_at(k->to, n, y, 0) + c;
-        for (int x = 0; x < k->from->w; x++, from += k->from->pixel, to += k->to->pixel)
-            gb_store_left(to, gb_load_left(from, left) * inverse_scale - b, left);
-    }
 }
 
 void GB_NAME(gb_actnorm_inverse_f32)(const struct gb_exec *exec, const struct gb_tensor *y,
                                      const struct gb_actnorm_parameters *parameters,
                                      const struct gb_tensor *v) {
     assert(gb_same_shape(v, y));
-    struct apply apply = {y, v, parameters};
+    const struct apply apply = {y, v, parameters};
     gb_for_rows(exec, y, 1, inverse_row, &apply);
 }
 
@@ -65,7 +60,7 @@ struct sums {
     gb_v log_scale, bias;
 };
 
-// One vector of channels of image n, from channel c on: its dv, and its sums added to `sums`.
+// Channels c .. c+GB_LANES-1 of image n: writes dv, adds their sums to `sums`.
 static void backward_image(const struct backward *k, int n, int c, struct sums *sums) {
     const int left = k->v->c - c;
     const ptrdiff_t parameters = n * k->parameters->stride + c;
@@ -89,7 +84,7 @@ static void backward_image(const struct backward *k, int n, int c, struct sums *
     }
 }
 
-// Threads own vectors of channels, and images too where each has sums of its own.
+// Threads divide vectors of channels, and images where each has its own sums.
 static void backward_share(void *argument, int rank, int size) {
     const struct backward *k = argument;
     const bool shared = k->d_stride == 0;

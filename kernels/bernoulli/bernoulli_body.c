@@ -6,15 +6,7 @@
 // The cost of an element in floats of a streaming loop.
 enum { COST = 16 };
 
-struct bernoulli {
-    const struct gb_bernoulli *b;
-    const struct gb_tensor *y, *logits; // y: the uniform numbers, when sampling
-    float *row_log_likelihood;          // forward
-    const float *d_log_likelihood;      // backward
-    const struct gb_tensor *out;        // the others
-};
-
-// For a vector of logits: the logarithms of both numerators, and the derivative of their difference.
+// The logarithms of both numerators, and the derivative of their difference in the logit.
 struct numerators {
     gb_v one, zero, slope;
 };
@@ -26,27 +18,18 @@ GB_INLINE struct numerators numerators_of(const struct gb_bernoulli *b, gb_v log
                                         b->weight_zero * gb_v_sigmoid(logit)};
 }
 
-GB_INLINE gb_vi is_one(const struct gb_dense_piece *y, int i) {
-    return gb_v_load(y->at + i) > gb_v_set(0.5f);
+// Logits, y.
+GB_INLINE gb_v forward(struct gb_map_context context, gb_v *v) {
+    const struct gb_bernoulli *b = context.argument;
+    const struct numerators m = numerators_of(b, v[0]);
+    const gb_vi is_one = v[1] > gb_v_set(0.5f);
+    gb_v numerator = gb_v_select(is_one, m.one, m.zero);
+    gb_v other = gb_v_select(is_one, m.zero, m.one);
+    return b->normalised ? (gb_v)-gb_v_softplus(other - numerator) : numerator;
 }
 
-static void forward_row(const void *argument, int n, int row) {
-    const struct bernoulli *k = argument;
-    struct gb_dense_piece y, logits;
-    gb_v sum = {0};
-    for (struct gb_piece p = gb_first_piece(k->y, n, row); p.pixels; p = gb_next_piece(k->y, p)) {
-        gb_gather(k->y, &p, 0, &y);
-        gb_gather(k->logits, &p, 0, &logits);
-        const int count = p.pixels * p.channels;
-        for (int i = 0; i < count; i += GB_LANES) {
-            const struct numerators m = numerators_of(k->b, gb_v_load(logits.at + i));
-            gb_v numerator = gb_v_select(is_one(&y, i), m.one, m.zero);
-            gb_v other = gb_v_select(is_one(&y, i), m.zero, m.one);
-            gb_v term = k->b->normalised ? (gb_v)-gb_v_softplus(other - numerator) : numerator;
-            sum += gb_v_keep(term, gb_smaller(count - i, GB_LANES));
-        }
-    }
-    k->row_log_likelihood[n * k->y->h + row] = gb_v_sum(sum);
+static void forward_row(const void *map, int n, int row) {
+    gb_map_row(map, n, row, (struct gb_map_shape){.in = 2, .sums = true}, forward);
 }
 
 void GB_NAME(gb_bernoulli_forward_f32)(const struct gb_exec *exec, const struct gb_bernoulli *b,
@@ -54,33 +37,28 @@ void GB_NAME(gb_bernoulli_forward_f32)(const struct gb_exec *exec, const struct 
                                        double *log_likelihood) {
     assert(gb_same_shape(y, logits));
     assert(exec->scratch_bytes >= gb_bernoulli_scratch_bytes(y));
-    struct bernoulli bernoulli = {
-        .b = b, .y = y, .logits = logits, .row_log_likelihood = exec->scratch};
-    gb_for_rows(exec, y, COST, forward_row, &bernoulli);
-    for (int row = 0; row < y->n * y->h; row++)
-        log_likelihood[row / y->h] += bernoulli.row_log_likelihood[row];
+    const struct gb_map map = {.in = {*logits, *y}, .argument = b, .row_sums = exec->scratch};
+    gb_for_rows(exec, y, COST, forward_row, &map);
+    gb_add_row_sums(exec->scratch, y, log_likelihood);
 }
 
-static void backward_row(const void *argument, int n, int row) {
-    const struct bernoulli *k = argument;
-    struct gb_dense_piece y, logits;
-    for (struct gb_piece p = gb_first_piece(k->y, n, row); p.pixels; p = gb_next_piece(k->y, p)) {
-        gb_gather(k->y, &p, 0, &y);
-        gb_gather(k->logits, &p, 0, &logits);
-        for (int i = 0; i < p.pixels * p.channels; i += GB_LANES) {
-            gb_v logit = gb_v_load(logits.at + i);
-            gb_v one = k->b->weight_one * gb_v_sigmoid(-logit);
-            gb_v zero = -k->b->weight_zero * gb_v_sigmoid(logit);
-            if (k->b->normalised) {
-                const struct numerators m = numerators_of(k->b, logit);
-                one = m.slope * gb_v_sigmoid(m.zero - m.one);
-                zero = -m.slope * gb_v_sigmoid(m.one - m.zero);
-            }
-            gb_v_store(logits.at + i,
-                       k->d_log_likelihood[n] * gb_v_select(is_one(&y, i), one, zero));
-        }
-        gb_scatter(k->out, &p, 0, &logits);
+// Logits to their gradients, y.
+GB_INLINE gb_v backward(struct gb_map_context context, gb_v *v) {
+    const struct gb_bernoulli *b = context.argument;
+    const gb_v logit = v[0];
+    gb_v one = b->weight_one * gb_v_sigmoid(-logit);
+    gb_v zero = -b->weight_zero * gb_v_sigmoid(logit);
+    if (b->normalised) {
+        const struct numerators m = numerators_of(b, logit);
+        one = m.slope * gb_v_sigmoid(m.zero - m.one);
+        zero = -m.slope * gb_v_sigmoid(m.one - m.zero);
     }
+    v[0] = context.d_sum * gb_v_select(v[1] > gb_v_set(0.5f), one, zero);
+    return v[0];
+}
+
+static void backward_row(const void *map, int n, int row) {
+    gb_map_row(map, n, row, (struct gb_map_shape){.in = 2, .out = 1}, backward);
 }
 
 void GB_NAME(gb_bernoulli_backward_f32)(const struct gb_exec *exec, const struct gb_bernoulli *b,
@@ -88,56 +66,46 @@ void GB_NAME(gb_bernoulli_backward_f32)(const struct gb_exec *exec, const struct
                                         const float *d_log_likelihood,
                                         const struct gb_tensor *d_logits) {
     assert(gb_same_shape(y, logits) && gb_same_shape(y, d_logits));
-    struct bernoulli bernoulli = {
-        .b = b, .y = y, .logits = logits, .d_log_likelihood = d_log_likelihood, .out = d_logits};
-    gb_for_rows(exec, y, COST, backward_row, &bernoulli);
+    const struct gb_map map = {
+        .in = {*logits, *y}, .out = {*d_logits}, .argument = b, .d_sums = d_log_likelihood};
+    gb_for_rows(exec, y, COST, backward_row, &map);
 }
 
-GB_INLINE gb_v mean_of(const struct gb_bernoulli *b, gb_v logit) {
+// Logits to means.
+GB_INLINE gb_v mean(struct gb_map_context context, gb_v *v) {
+    const struct gb_bernoulli *b = context.argument;
     if (b->normalised) {
-        const struct numerators m = numerators_of(b, logit);
-        logit = m.one - m.zero;
+        const struct numerators m = numerators_of(b, v[0]);
+        v[0] = m.one - m.zero;
     }
-    return gb_v_sigmoid(logit);
+    return v[0] = gb_v_sigmoid(v[0]);
 }
 
-static void mean_row(const void *argument, int n, int row) {
-    const struct bernoulli *k = argument;
-    struct gb_dense_piece mean;
-    for (struct gb_piece p = gb_first_piece(k->out, n, row); p.pixels;
-         p = gb_next_piece(k->out, p)) {
-        gb_gather(k->logits, &p, 0, &mean);
-        for (int i = 0; i < p.pixels * p.channels; i += GB_LANES)
-            gb_v_store(mean.at + i, mean_of(k->b, gb_v_load(mean.at + i)));
-        gb_scatter(k->out, &p, 0, &mean);
-    }
+static void mean_row(const void *map, int n, int row) {
+    gb_map_row(map, n, row, (struct gb_map_shape){.in = 1, .out = 1}, mean);
 }
 
 void GB_NAME(gb_bernoulli_mean_f32)(const struct gb_exec *exec, const struct gb_bernoulli *b,
                                     const struct gb_tensor *logits, const struct gb_tensor *mean) {
     assert(gb_same_shape(logits, mean));
-    struct bernoulli bernoulli = {.b = b, .logits = logits, .out = mean};
-    gb_for_rows(exec, mean, COST, mean_row, &bernoulli);
+    const struct gb_map map = {.in = {*logits}, .out = {*mean}, .argument = b};
+    gb_for_rows(exec, mean, COST, mean_row, &map);
 }
 
-static void sample_row(const void *argument, int n, int row) {
-    const struct bernoulli *k = argument;
-    struct gb_dense_piece uniform, logits;
-    for (struct gb_piece p = gb_first_piece(k->y, n, row); p.pixels; p = gb_next_piece(k->y, p)) {
-        gb_gather(k->y, &p, 0, &uniform);
-        gb_gather(k->logits, &p, 0, &logits);
-        for (int i = 0; i < p.pixels * p.channels; i += GB_LANES) {
-            gb_vi one = gb_v_load(uniform.at + i) < mean_of(k->b, gb_v_load(logits.at + i));
-            gb_v_store(uniform.at + i, gb_v_select(one, gb_v_set(1.0f), gb_v_set(0.0f)));
-        }
-        gb_scatter(k->out, &p, 0, &uniform);
-    }
+// Uniform numbers to y, logits.
+GB_INLINE gb_v sample(struct gb_map_context context, gb_v *v) {
+    const gb_vi is_one = v[0] < mean(context, &v[1]);
+    return v[0] = gb_v_select(is_one, gb_v_set(1.0f), gb_v_set(0.0f));
+}
+
+static void sample_row(const void *map, int n, int row) {
+    gb_map_row(map, n, row, (struct gb_map_shape){.in = 2, .out = 1}, sample);
 }
 
 void GB_NAME(gb_bernoulli_sample_f32)(const struct gb_exec *exec, const struct gb_bernoulli *b,
                                       const struct gb_tensor *uniform,
                                       const struct gb_tensor *logits, const struct gb_tensor *y) {
     assert(gb_same_shape(uniform, y) && gb_same_shape(logits, y));
-    struct bernoulli bernoulli = {.b = b, .y = uniform, .logits = logits, .out = y};
-    gb_for_rows(exec, y, COST, sample_row, &bernoulli);
+    const struct gb_map map = {.in = {*uniform, *logits}, .out = {*y}, .argument = b};
+    gb_for_rows(exec, y, COST, sample_row, &map);
 }

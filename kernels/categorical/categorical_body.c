@@ -72,7 +72,7 @@ static void forward_row(const void *argument, int n, int row) {
     const int classes = k->y->c;
     gb_v total = {0};
     for (int x = 0; x < k->y->w; x += GB_LANES) {
-        int count = gb_smaller(k->y->w - x, GB_LANES);
+        int count = gb_min_int(k->y->w - x, GB_LANES);
         struct pixels y, logits;
         load(k->y, n, row, x, count, &y);
         load(k->logits, n, row, x, count, &logits);
@@ -102,7 +102,7 @@ static void backward_row(const void *argument, int n, int row) {
     const struct categorical *k = argument;
     const int classes = k->y->c;
     for (int x = 0; x < k->y->w; x += GB_LANES) {
-        int count = gb_smaller(k->y->w - x, GB_LANES);
+        int count = gb_min_int(k->y->w - x, GB_LANES);
         struct pixels y, p;
         load(k->y, n, row, x, count, &y);
         load(k->logits, n, row, x, count, &p);
@@ -127,7 +127,7 @@ void GB_NAME(gb_categorical_backward_f32)(const struct gb_exec *exec, const stru
 static void mean_row(const void *argument, int n, int row) {
     const struct categorical *k = argument;
     for (int x = 0; x < k->out->w; x += GB_LANES) {
-        int count = gb_smaller(k->out->w - x, GB_LANES);
+        int count = gb_min_int(k->out->w - x, GB_LANES);
         struct pixels p;
         load(k->logits, n, row, x, count, &p);
         softmax(&p, k->out->c);

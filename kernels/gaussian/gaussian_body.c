@@ -6,36 +6,24 @@
 // The cost of an element in floats of a streaming loop.
 enum { COST = 4 };
 
-struct density {
-    enum gb_prior_kind kind;
-    const struct gb_tensor *z, *prior;
-    const float *d_log_density;
-    const struct gb_tensor *dz, *d_prior;
-    float *row_sum;
-};
-
 static enum gb_prior_kind kind_of(enum gb_sigma_form form, const struct gb_tensor *prior) {
     if (!prior)
         return GB_PRIOR_NONE;
     return form == GB_SIGMA_EXP ? GB_PRIOR_EXP : GB_PRIOR_SOFTPLUS;
 }
 
-// A piece of z or of noise, with the means and raw sigmas if there is a prior.
-struct pieces {
-    struct gb_dense_piece z, mean, raw;
-};
-
-GB_INLINE void gather_pieces(enum gb_prior_kind kind, const struct gb_tensor *z,
-                             const struct gb_tensor *prior, const struct gb_piece *p,
-                             struct pieces *pieces) {
-    gb_gather(z, p, 0, &pieces->z);
-    if (kind != GB_PRIOR_NONE) {
-        gb_gather(prior, p, 0, &pieces->mean);
-        gb_gather(prior, p, prior->c / 2, &pieces->raw);
+// The operands of all directions: z or noise, and with a prior the means and the raw sigmas.
+static struct gb_map map_of(enum gb_sigma_form form, const struct gb_tensor *z,
+                            const struct gb_tensor *prior) {
+    struct gb_map map = {.form = kind_of(form, prior), .in = {*z}};
+    if (prior) {
+        map.in[1] = gb_channels(prior, 0, z->c);
+        map.in[2] = gb_channels(prior, z->c, z->c);
     }
+    return map;
 }
 
-// From a vector of raw sigmas. Slope: the derivative of log(sigma) in the raw value.
+// Slope: of log(sigma) in the raw sigma.
 struct sigma {
     gb_v log, inverse, slope;
 };
@@ -47,85 +35,70 @@ GB_INLINE struct sigma sigma_of(enum gb_prior_kind kind, gb_v raw) {
     return (struct sigma){gb_v_log(sigma), 1.0f / sigma, gb_v_sigmoid(raw) / sigma};
 }
 
-// Row functions are compiled once per kind: callers pass a constant.
-
-GB_INLINE void forward_row(enum gb_prior_kind kind, const struct density *k, int n, int y) {
-    struct pieces pieces;
-    gb_v sum = {0};
-    for (struct gb_piece p = gb_first_piece(k->z, n, y); p.pixels; p = gb_next_piece(k->z, p)) {
-        gather_pieces(kind, k->z, k->prior, &p, &pieces);
-        const int count = p.pixels * p.channels;
-        for (int i = 0; i < count; i += GB_LANES) {
-            gb_v d = gb_v_load(pieces.z.at + i), term = 0.5f * d * d;
-            if (kind != GB_PRIOR_NONE) {
-                struct sigma s = sigma_of(kind, gb_v_load(pieces.raw.at + i));
-                d = (d - gb_v_load(pieces.mean.at + i)) * s.inverse;
-                term = s.log + 0.5f * d * d;
-            }
-            sum += gb_v_keep(term, gb_smaller(count - i, GB_LANES));
-        }
-    }
-    k->row_sum[n * k->z->h + y] = gb_v_sum(sum);
-}
-
-GB_INLINE void backward_row(enum gb_prior_kind kind, const struct density *k, int n, int y) {
-    struct pieces pieces;
-    const float d_log_density = k->d_log_density[n];
-    for (struct gb_piece p = gb_first_piece(k->z, n, y); p.pixels; p = gb_next_piece(k->z, p)) {
-        gather_pieces(kind, k->z, k->prior, &p, &pieces);
-        for (int i = 0; i < p.pixels * p.channels; i += GB_LANES) {
-            gb_v d = gb_v_load(pieces.z.at + i), d_mean = d_log_density * d;
-            if (kind != GB_PRIOR_NONE) {
-                struct sigma s = sigma_of(kind, gb_v_load(pieces.raw.at + i));
-                d = (d - gb_v_load(pieces.mean.at + i)) * s.inverse;
-                d_mean = d_log_density * d * s.inverse;
-                gb_v_store(pieces.mean.at + i, d_mean);
-                gb_v_store(pieces.raw.at + i, d_log_density * (d * d - 1.0f) * s.slope);
-            }
-            gb_v_store(pieces.z.at + i, -d_mean);
-        }
-        gb_scatter(k->dz, &p, 0, &pieces.z);
-        if (kind != GB_PRIOR_NONE) {
-            gb_scatter(k->d_prior, &p, 0, &pieces.mean);
-            gb_scatter(k->d_prior, &p, k->z->c, &pieces.raw);
-        }
+// Rows are compiled once for each kind of prior. Gradients have the operands' order.
+GB_INLINE void map_row(const struct gb_map *map, int n, int y, struct gb_map_shape with_prior,
+                       gb_map_fn function) {
+    struct gb_map_shape shape = with_prior;
+    switch ((enum gb_prior_kind)map->form) {
+    case GB_PRIOR_NONE:
+        shape = (struct gb_map_shape){GB_PRIOR_NONE, .in = 1, .out = with_prior.out > 0,
+                                      .sums = with_prior.sums};
+        gb_map_row(map, n, y, shape, function);
+        break;
+    case GB_PRIOR_EXP:
+        shape.form = GB_PRIOR_EXP;
+        gb_map_row(map, n, y, shape, function);
+        break;
+    case GB_PRIOR_SOFTPLUS:
+        shape.form = GB_PRIOR_SOFTPLUS;
+        gb_map_row(map, n, y, shape, function);
+        break;
     }
 }
 
-// For gb_for_rows: dispatches to the row function of the kind.
-#define FOR_EVERY_KIND(row, type)                                                                  \
-    static void any_##row(const void *argument, int n, int y) {                                    \
-        const struct type *k = argument;                                                           \
-        switch (k->kind) {                                                                         \
-        case GB_PRIOR_NONE:                                                                        \
-            row(GB_PRIOR_NONE, k, n, y);                                                           \
-            break;                                                                                 \
-        case GB_PRIOR_EXP:                                                                         \
-            row(GB_PRIOR_EXP, k, n, y);                                                            \
-            break;                                                                                 \
-        case GB_PRIOR_SOFTPLUS:                                                                    \
-            row(GB_PRIOR_SOFTPLUS, k, n, y);                                                       \
-            break;                                                                                 \
-        }                                                                                          \
-    }
-FOR_EVERY_KIND(forward_row, density)
-FOR_EVERY_KIND(backward_row, density)
+GB_INLINE gb_v forward(struct gb_map_context context, gb_v *v) {
+    if (context.form == GB_PRIOR_NONE)
+        return 0.5f * v[0] * v[0];
+    const struct sigma s = sigma_of(context.form, v[2]);
+    gb_v d = (v[0] - v[1]) * s.inverse;
+    return s.log + 0.5f * d * d;
+}
+
+static void forward_row(const void *map, int n, int y) {
+    map_row(map, n, y, (struct gb_map_shape){.in = 3, .sums = true}, forward);
+}
 
 void GB_NAME(gb_gaussian_forward_f32)(const struct gb_exec *exec, enum gb_sigma_form form,
                                       const struct gb_tensor *z, const struct gb_tensor *prior,
                                       double *log_density) {
     assert(!prior || prior->c == 2 * z->c);
     assert(exec->scratch_bytes >= gb_gaussian_scratch_bytes(z));
-    struct density density = {
-        .kind = kind_of(form, prior), .z = z, .prior = prior, .row_sum = exec->scratch};
-    gb_for_rows(exec, z, COST, any_forward_row, &density);
+    struct gb_map map = map_of(form, z, prior);
+    map.row_sums = exec->scratch;
+    gb_for_rows(exec, z, COST, forward_row, &map);
     const double elements_per_sample = (double)z->h * z->w * z->c;
     for (int n = 0; n < z->n; n++) {
         double sum = 0;
         for (int y = 0; y < z->h; y++)
-            sum += density.row_sum[n * z->h + y];
+            sum += map.row_sums[n * z->h + y];
         log_density[n] -= GB_HALF_LOG_2PI * elements_per_sample + sum;
     }
+}
+
+GB_INLINE gb_v backward(struct gb_map_context context, gb_v *v) {
+    gb_v d = v[0], d_mean = context.d_sum * d;
+    if (context.form != GB_PRIOR_NONE) {
+        const struct sigma s = sigma_of(context.form, v[2]);
+        d = (v[0] - v[1]) * s.inverse;
+        d_mean = context.d_sum * d * s.inverse;
+        v[1] = d_mean;
+        v[2] = context.d_sum * (d * d - 1.0f) * s.slope;
+    }
+    return v[0] = -d_mean;
+}
+
+static void backward_row(const void *map, int n, int y) {
+    map_row(map, n, y, (struct gb_map_shape){.in = 3, .out = 3}, backward);
 }
 
 void GB_NAME(gb_gaussian_backward_f32)(const struct gb_exec *exec, enum gb_sigma_form form,
@@ -134,43 +107,35 @@ void GB_NAME(gb_gaussian_backward_f32)(const struct gb_exec *exec, enum gb_sigma
                                        const struct gb_tensor *d_prior) {
     assert(gb_same_shape(z, dz));
     assert(!prior || (prior->c == 2 * z->c && gb_same_shape(prior, d_prior)));
-    struct density density = {.kind = kind_of(form, prior),
-                              .z = z,
-                              .prior = prior,
-                              .d_log_density = d_log_density,
-                              .dz = dz,
-                              .d_prior = d_prior};
-    gb_for_rows(exec, z, COST, any_backward_row, &density);
-}
-
-struct sample {
-    enum gb_prior_kind kind;
-    const struct gb_tensor *noise, *prior, *z;
-    float temperature;
-};
-
-GB_INLINE void sample_row(enum gb_prior_kind kind, const struct sample *k, int n, int y) {
-    struct pieces pieces;
-    for (struct gb_piece p = gb_first_piece(k->z, n, y); p.pixels; p = gb_next_piece(k->z, p)) {
-        gather_pieces(kind, k->noise, k->prior, &p, &pieces);
-        for (int i = 0; i < p.pixels * p.channels; i += GB_LANES) {
-            gb_v z = gb_v_load(pieces.z.at + i) * k->temperature;
-            if (kind != GB_PRIOR_NONE) {
-                gb_v r = gb_v_load(pieces.raw.at + i);
-                gb_v sigma = kind == GB_PRIOR_EXP ? gb_v_exp(r) : gb_v_softplus(r);
-                z = gb_v_load(pieces.mean.at + i) + sigma * z;
-            }
-            gb_v_store(pieces.z.at + i, z);
-        }
-        gb_scatter(k->z, &p, 0, &pieces.z);
+    struct gb_map map = map_of(form, z, prior);
+    map.d_sums = d_log_density;
+    map.out[0] = *dz;
+    if (prior) {
+        map.out[1] = gb_channels(d_prior, 0, z->c);
+        map.out[2] = gb_channels(d_prior, z->c, z->c);
     }
+    gb_for_rows(exec, z, COST, backward_row, &map);
 }
-FOR_EVERY_KIND(sample_row, sample)
+
+GB_INLINE gb_v sample(struct gb_map_context context, gb_v *v) {
+    const float *temperature = context.argument;
+    v[0] = v[0] * *temperature;
+    if (context.form == GB_PRIOR_NONE)
+        return v[0];
+    gb_v sigma = context.form == GB_PRIOR_EXP ? gb_v_exp(v[2]) : gb_v_softplus(v[2]);
+    return v[0] = v[1] + sigma * v[0];
+}
+
+static void sample_row(const void *map, int n, int y) {
+    map_row(map, n, y, (struct gb_map_shape){.in = 3, .out = 1}, sample);
+}
 
 void GB_NAME(gb_gaussian_sample_f32)(const struct gb_exec *exec, enum gb_sigma_form form,
                                      const struct gb_tensor *noise, const struct gb_tensor *prior,
                                      float temperature, const struct gb_tensor *z) {
     assert(gb_same_shape(noise, z) && (!prior || prior->c == 2 * z->c));
-    struct sample sample = {kind_of(form, prior), noise, prior, z, temperature};
-    gb_for_rows(exec, z, COST, any_sample_row, &sample);
+    struct gb_map map = map_of(form, noise, prior);
+    map.argument = &temperature;
+    map.out[0] = *z;
+    gb_for_rows(exec, z, COST, sample_row, &map);
 }

@@ -21,16 +21,20 @@ struct apply {
     const struct gb_norm_moments *moments;
 };
 
-// Row functions are compiled once per activation: callers pass a constant.
-
-GB_INLINE void forward_row_as(enum gb_activation activation, const struct apply *k, int n, int y) {
+// Rows are compiled once for each activation and direction.
+GB_INLINE void map_row(const struct apply *k, int n, int y, enum gb_activation activation,
+                       bool inverse) {
     for (int c = 0, left = k->from->c; left > 0; c += GB_LANES, left -= GB_LANES) {
         const struct channels m = channels_of(k->moments, n, c, left);
         const float *from = gb_at(k->from, n, y, 0) + c;
         float *to = gb_at(k->to, n, y, 0) + c;
         for (int x = 0; x < k->from->w; x++, from += k->from->pixel, to += k->to->pixel) {
-            gb_v u = (gb_load_left(from, left) - m.mean) * m.inverse;
-            gb_store_left(to, gb_v_activate(activation, u), left);
+            gb_v v = gb_load_left(from, left);
+            if (inverse)
+                v = v * m.deviation + m.mean;
+            else
+                v = gb_v_activate(activation, (v - m.mean) * m.inverse);
+            gb_store_left(to, v, left);
         }
     }
 }
@@ -38,9 +42,13 @@ GB_INLINE void forward_row_as(enum gb_activation activation, const struct apply 
 static void forward_row(const void *argument, int n, int y) {
     const struct apply *k = argument;
     if (k->activation == GB_RELU)
-        forward_row_as(GB_RELU, k, n, y);
+        map_row(k, n, y, GB_RELU, false);
     else
-        forward_row_as(GB_IDENTITY, k, n, y);
+        map_row(k, n, y, GB_IDENTITY, false);
+}
+
+static void inverse_row(const void *apply, int n, int y) {
+    map_row(apply, n, y, GB_IDENTITY, true);
 }
 
 void GB_NAME(gb_instance_norm_forward_f32)(const struct gb_exec *exec,
@@ -50,17 +58,6 @@ void GB_NAME(gb_instance_norm_forward_f32)(const struct gb_exec *exec,
     assert(gb_same_shape(v, y) && (activation == GB_IDENTITY || activation == GB_RELU));
     struct apply apply = {activation, v, y, moments};
     gb_for_rows(exec, v, 1, forward_row, &apply);
-}
-
-static void inverse_row(const void *argument, int n, int y) {
-    const struct apply *k = argument;
-    for (int c = 0, left = k->from->c; left > 0; c += GB_LANES, left -= GB_LANES) {
-        const struct channels m = channels_of(k->moments, n, c, left);
-        const float *from = gb_at(k->from, n, y, 0) + c;
-        float *to = gb_at(k->to, n, y, 0) + c;
-        for (int x = 0; x < k->from->w; x++, from += k->from->pixel, to += k->to->pixel)
-            gb_store_left(to, gb_load_left(from, left) * m.deviation + m.mean, left);
-    }
 }
 
 void GB_NAME(gb_instance_norm_inverse_f32)(const struct gb_exec *exec, const struct gb_tensor *y,

@@ -55,7 +55,7 @@ static void multiply_pixels(const struct inv1x1 *m, int n, int first) {
     const float *in[MR];
     float *out[MR];
     for (int p = 0; p < MR; p++) {
-        int pixel = gb_smaller(first + p, m->in->h * m->in->w - 1);
+        int pixel = gb_min_int(first + p, m->in->h * m->in->w - 1);
         in[p] = pixel_at(m->in, n, pixel);
         out[p] = pixel_at(m->out, n, pixel);
     }
@@ -96,7 +96,7 @@ GB_INLINE void gradient_tile(const struct inv1x1 *m, int n, const int rows[MR], 
 static void gradient_rows(const struct inv1x1 *m, int n, int first) {
     int rows[MR];
     for (int r = 0; r < MR; r++)
-        rows[r] = gb_smaller(first + r, m->in->c - 1);
+        rows[r] = gb_min_int(first + r, m->in->c - 1);
     int k = 0;
     for (; m->in->c - k > GB_LANES; k += NR * GB_LANES)
         gradient_tile(m, n, rows, k, NR);

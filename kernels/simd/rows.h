@@ -5,6 +5,7 @@
 #ifndef GB_ROWS_H
 #define GB_ROWS_H
 
+#include "base/minmax.h"
 #include "kernels/parallel.h"
 #include "kernels/simd/simd.h"
 #include "kernels/tensor.h"
@@ -22,7 +23,7 @@ static inline void gb_run_rows(void *argument, int rank, int size) {
         job->row(job->argument, (int)(r / (size_t)job->h), (int)(r % (size_t)job->h));
 }
 
-// Calls row(argument, n, y) for every image row of t. `cost`: of an element, in floats of
+// Calls row(argument, n, y) for every image row of t. `cost` is of an element, in the unit of
 // gb_threads_for.
 static inline void gb_for_rows(const struct gb_exec *exec, const struct gb_tensor *t, size_t cost,
                                void (*row)(const void *argument, int n, int y),
@@ -42,7 +43,7 @@ GB_INLINE void gb_store_left(float *p, gb_v v, int left) {
         gb_v_store_part(p, v, left);
 }
 
-// Part of a row: pixels x .. x+pixels-1 of row y of image n, channels channel .. channel+channels-1.
+// Pixels x .. x+pixels-1 of row y of image n, and their channels channel .. channel+channels-1.
 struct gb_piece {
     int n, y, x, channel, pixels, channels;
 };
@@ -54,15 +55,11 @@ struct gb_dense_piece {
     float at[GB_PIECE_FLOATS + GB_LANES] __attribute__((aligned(64)));
 };
 
-GB_INLINE int gb_smaller(int a, int b) {
-    return a < b ? a : b;
-}
-
-// The pieces of row y of an image with t's width and channels, in a fixed order:
+// The pieces of row y of an image of t's width and channels, in a fixed order:
 // for (struct gb_piece p = gb_first_piece(t, n, y); p.pixels; p = gb_next_piece(t, p))
 GB_INLINE struct gb_piece gb_first_piece(const struct gb_tensor *t, int n, int y) {
-    int channels = gb_smaller(t->c, GB_PIECE_FLOATS);
-    int pixels = channels ? gb_smaller(t->w, GB_PIECE_FLOATS / channels) : 0;
+    int channels = gb_min_int(t->c, GB_PIECE_FLOATS);
+    int pixels = channels ? gb_min_int(t->w, GB_PIECE_FLOATS / channels) : 0;
     return (struct gb_piece){n, y, 0, 0, pixels, channels};
 }
 GB_INLINE struct gb_piece gb_next_piece(const struct gb_tensor *t, struct gb_piece p) {
@@ -70,31 +67,100 @@ GB_INLINE struct gb_piece gb_next_piece(const struct gb_tensor *t, struct gb_pie
     if (p.x == t->w) {
         p.x = 0;
         p.channel += p.channels;
-        p.channels = gb_smaller(t->c - p.channel, GB_PIECE_FLOATS);
+        p.channels = gb_min_int(t->c - p.channel, GB_PIECE_FLOATS);
     }
-    p.pixels = p.channels ? gb_smaller(t->w - p.x, GB_PIECE_FLOATS / p.channels) : 0;
+    p.pixels = p.channels ? gb_min_int(t->w - p.x, GB_PIECE_FLOATS / p.channels) : 0;
     return p;
 }
 
-// Copies a piece of t's channels, counted from `first`, into the dense buffer.
-GB_INLINE void gb_gather(const struct gb_tensor *t, const struct gb_piece *p, int first,
+// Copies a piece of t into the dense buffer.
+GB_INLINE void gb_gather(const struct gb_tensor *t, const struct gb_piece *p,
                          struct gb_dense_piece *dense) {
-    const float *from = gb_at(t, p->n, p->y, p->x) + first + p->channel;
+    const float *from = gb_at(t, p->n, p->y, p->x) + p->channel;
     float *to = dense->at;
     for (int x = 0; x < p->pixels; x++, from += t->pixel, to += p->channels)
-        // A vector may overlap the next pixel, which is written later.
+        // A whole vector may overlap the next pixel, which is written later.
         for (int c = 0; c < p->channels; c += GB_LANES)
             gb_v_store(to + c, gb_load_left(from + c, p->channels - c));
 }
 
 // Copies it back.
-GB_INLINE void gb_scatter(const struct gb_tensor *t, const struct gb_piece *p, int first,
+GB_INLINE void gb_scatter(const struct gb_tensor *t, const struct gb_piece *p,
                           const struct gb_dense_piece *dense) {
-    float *to = gb_at(t, p->n, p->y, p->x) + first + p->channel;
+    float *to = gb_at(t, p->n, p->y, p->x) + p->channel;
     const float *from = dense->at;
     for (int x = 0; x < p->pixels; x++, to += t->pixel, from += p->channels)
         for (int c = 0; c < p->channels; c += GB_LANES)
             gb_store_left(to + c, gb_v_load(from + c), p->channels - c);
+}
+
+// ---- Maps of dense vectors ----
+
+enum { GB_MAP_OPERANDS = 4 };
+
+// The operands of a map, views of one shape; an output may be the same view as any input.
+struct gb_map {
+    struct gb_tensor in[GB_MAP_OPERANDS], out[GB_MAP_OPERANDS];
+    int form;             // of several variants of one operation
+    const void *argument; // of the map's function
+    float *row_sums;      // one for each image row, of the terms that the function returns
+    const float *d_sums;  // one for each image: the gradient of its sum of terms
+};
+
+// What a map's function gets besides its vectors. The form is a constant.
+struct gb_map_context {
+    int form;
+    const void *argument;
+    float d_sum;
+};
+
+// Maps a vector of each input, v[0], v[1], ..., to a vector of each output, in their place. Returns
+// a vector of terms to be summed, if any.
+typedef gb_v (*gb_map_fn)(struct gb_map_context context, gb_v *v);
+
+// Constants of a map: how many inputs and outputs it has, and whether its terms are summed.
+struct gb_map_shape {
+    int form, in, out;
+    bool sums;
+};
+
+// Row y of image n. It is inlined with its function into each caller.
+GB_INLINE void gb_map_row(const struct gb_map *map, int n, int y, struct gb_map_shape shape,
+                          gb_map_fn function) {
+    const struct gb_tensor *t = &map->in[0];
+    const struct gb_map_context context = {shape.form, map->argument,
+                                           map->d_sums ? map->d_sums[n] : 0};
+    struct gb_dense_piece dense[GB_MAP_OPERANDS];
+    gb_v sum = {0};
+    for (struct gb_piece p = gb_first_piece(t, n, y); p.pixels; p = gb_next_piece(t, p)) {
+        GB_UNROLL
+        for (int k = 0; k < shape.in; k++)
+            gb_gather(&map->in[k], &p, &dense[k]);
+        const int count = p.pixels * p.channels;
+        for (int i = 0; i < count; i += GB_LANES) {
+            gb_v v[GB_MAP_OPERANDS];
+            GB_UNROLL
+            for (int k = 0; k < shape.in; k++)
+                v[k] = gb_v_load(dense[k].at + i);
+            gb_v terms = function(context, v);
+            GB_UNROLL
+            for (int k = 0; k < shape.out; k++)
+                gb_v_store(dense[k].at + i, v[k]);
+            if (shape.sums)
+                sum += gb_v_keep(terms, gb_min_int(count - i, GB_LANES));
+        }
+        GB_UNROLL
+        for (int k = 0; k < shape.out; k++)
+            gb_scatter(&map->out[k], &p, &dense[k]);
+    }
+    if (shape.sums)
+        map->row_sums[n * t->h + y] = gb_v_sum(sum);
+}
+
+// Adds the row sums of the images of t to sums[n], in order.
+static inline void gb_add_row_sums(const float *row_sums, const struct gb_tensor *t, double *sums) {
+    for (int row = 0; row < t->n * t->h; row++)
+        sums[row / t->h] += row_sums[row];
 }
 
 #endif
