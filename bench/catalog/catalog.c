@@ -17,7 +17,7 @@ struct entry {
     enum gb_catalog_kind kind;
     struct gb_model_share *shares; // one for each model that has it
     int share_count;
-    struct gb_benchmark benchmark; // but for backend and threads; made once selected
+    struct gb_benchmark benchmark; // except backend and threads; made once selected
 };
 
 struct entries {

@@ -37,14 +37,14 @@ struct gb_catalog {
 
 // Shares: a training step has a weight gradient with Adam fused ("backward_update"); the same
 // gradient stored ("backward_weights", for fully connected layers "backward"), which is what
-// libraries offer, is listed with the same count beside it, so a geometric mean is one of an
-// operation and direction. What only sampling has (directions "inverse" and "sample") counts how
-// often a pass that draws as many samples as a step has targets has it.
+// libraries offer, is listed with the same count as a row of its own; geometric means are therefore taken
+// over one operation and direction. The directions that only sampling uses ("inverse" and "sample")
+// count their calls in a pass that draws as many samples as a step has targets.
 //
-// Each distinct problem once for every backend and number of threads; a kernel that a backend lacks
-// is its fallback's, and listed for that one alone, asked for or not (struct gb_benchmark's
-// borrowers). GB_BAD_INPUT where the filter
-// is no expression or selects nothing; GB_OUT_OF_MEMORY. On failure there is nothing to free.
+// Each distinct problem once for every backend and thread count. A kernel that a backend lacks is
+// listed for its fallback alone, requested or not (struct gb_benchmark's borrowers). GB_BAD_INPUT if
+// the filter is not a regular expression or selects nothing; GB_OUT_OF_MEMORY. On failure there is
+// nothing to free.
 enum gb_status gb_catalog_make(const struct gb_catalog_request *request,
                                struct gb_catalog *catalog);
 

@@ -3,8 +3,8 @@
 // check, all from the operation's description (kernels/operation.h).
 //
 // Operands are dense. In a flow some are slices of wider pixels; problems do not name strides, since
-// they hardly matter: on the slices that c-Glow uses, couplings, mixes and Gaussians take 0 to 1 %
-// longer, actnorm (a forward run of 1 to 17 us) 1 to 15 %. What models update in place is timed in
+// they hardly matter: on the slices that c-Glow uses, coupling, inv1x1 and Gaussian take 0 to 1 %
+// longer, actnorm (1 to 17 us per forward run) 1 to 15 %. What models update in place is timed in
 // place.
 //
 // The check compares outputs with the operation's definition in double precision, within twice the
@@ -28,11 +28,10 @@ struct gb_kernel_description {
     struct gb_any_problem problem;
 };
 
-// Makes a benchmark of "conv/forward/n2h...", but for backend, threads and shares; its description
-// is the caller's to free. GB_BAD_INPUT where the text is no problem of a kernel.
+// Makes a benchmark of "conv/forward/n2h...", except backend, threads and shares; the caller frees its
+// description. GB_BAD_INPUT if the text is not the problem of a kernel.
 enum gb_status gb_kernel_benchmark(const char *text, struct gb_benchmark *benchmark);
-// The backend whose kernel runs where this one is asked for: itself, or the fallback of what it
-// lacks.
+// The backend whose kernel runs for `backend`: itself, or its fallback if it lacks the kernel.
 const struct gb_backend *gb_kernel_owner(const struct gb_benchmark *benchmark,
                                          const struct gb_backend *backend);
 // What a layer or a pass is compared with, by its check_flops: scalar on one thread, or the other
