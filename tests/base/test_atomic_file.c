@@ -19,7 +19,7 @@ static void assert_text(const char *name, const char *expected) {
     free(text);
 }
 
-GB_FIXTURE_TEST(appears_whole_at_the_commit) {
+GB_FIXTURE_TEST(appears_complete_at_the_commit) {
     gb_fixture_text("file", "old");
     struct gb_atomic_file file;
     assert_ok(gb_atomic_open(&file, gb_fixture_path("file")));
@@ -31,7 +31,7 @@ GB_FIXTURE_TEST(appears_whole_at_the_commit) {
     assert_int_equal(gb_fixture_entries(""), 1);
 }
 
-GB_FIXTURE_TEST(leaves_nothing_after_an_abort) {
+GB_FIXTURE_TEST(leaves_no_file_after_an_abort) {
     struct gb_atomic_file file;
     assert_ok(gb_atomic_open(&file, gb_fixture_path("file")));
     fputs("half", file.stream);
@@ -40,7 +40,7 @@ GB_FIXTURE_TEST(leaves_nothing_after_an_abort) {
     assert_int_equal(gb_fixture_entries(""), 0);
 }
 
-GB_FIXTURE_TEST(two_writers_do_not_inv1x1) {
+GB_FIXTURE_TEST(two_writers_do_not_mix) {
     struct gb_atomic_file one, two;
     assert_ok(gb_atomic_open(&one, gb_fixture_path("file")));
     assert_ok(gb_atomic_open(&two, gb_fixture_path("file")));
@@ -58,7 +58,7 @@ static void assert_refused(const char *path, enum gb_status expected, const char
     assert_message(path, reason);
 }
 
-GB_FIXTURE_TEST(refuses_what_is_no_file) {
+GB_FIXTURE_TEST(refuses_what_is_not_a_file) {
     assert_refused(gb_fixture_path("none/file"), GB_IO_ERROR, "No such file");
     assert_refused(gb_fixture_path(""), GB_BAD_INPUT, "is a directory");
     assert_refused("/dev/null", GB_BAD_INPUT, "not a regular file");
@@ -87,13 +87,13 @@ GB_FIXTURE_TEST(a_full_disk_leaves_the_old_file) {
     assert_int_equal(gb_fixture_entries(""), 1);
 }
 
-GB_FIXTURE_TEST(a_probe_leaves_nothing) {
+GB_FIXTURE_TEST(a_probe_leaves_no_file) {
     assert_ok(gb_atomic_probe(gb_fixture_path("file")));
     assert_int_equal(gb_fixture_entries(""), 0);
     assert_int_equal(gb_atomic_probe(gb_fixture_path("none/file")), GB_IO_ERROR);
 }
 
-// Of the temporary files beside a name only those go that nobody has open.
+// Removes only those temporary files next to a name that no process has open.
 GB_FIXTURE_TEST(opening_removes_what_killed_processes_left) {
     struct gb_atomic_file file;
     static const char *const others[] = {"file", "file.tmp", "file.999999999-0.tmp.old",

@@ -33,7 +33,7 @@ static inline double *flow_image(const struct flow_images *images, int n) {
 void flow_write(const struct gb_tensor *tensor, int n, const double *values);
 void flow_read(const struct gb_tensor *tensor, int n, double *values);
 
-// Fails where the view's memory between the images is no longer as it was made.
+// Fails if the view's memory between the images has changed.
 void flow_check_gaps(const struct flow_images *images);
 
 // sqrt(sum of squared differences / sum of squared expected values).

@@ -34,7 +34,7 @@ struct reference_conditions {
 struct reference_cglow *reference_cglow_create(const struct gb_cglow_config *config);
 void reference_cglow_free(struct reference_cglow *model);
 
-// The parameter of that name; aborts where there is none.
+// The parameter of that name; aborts if it is missing.
 struct reference_param *reference_cglow_param(const struct reference_cglow *model,
                                               const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -413,7 +413,7 @@ static const struct gb_cglow_config sample_config = {
     .init = GB_CGLOW_PUBLISHED,
 };
 
-GB_TEST(metadata_tells_the_configuration) {
+GB_TEST(metadata_holds_the_configuration) {
     struct model model;
     build(&model, scalar(), USUAL, false);
     json_t *written = json_object(), *read;
@@ -432,7 +432,7 @@ GB_TEST(metadata_tells_the_configuration) {
     destroy(&model);
 }
 
-GB_TEST(text_that_is_not_utf8_is_told) {
+GB_TEST(text_that_is_not_utf8_is_reported) {
     static const char *const good[] = {"", "plain", "\xc3\xa9", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"};
     static const struct {
         const char *text, *mended;

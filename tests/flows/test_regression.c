@@ -329,7 +329,7 @@ static void check_answers(struct scene *scene) {
     gb_model_free(single);
 }
 
-GB_TEST(test_answers) {
+GB_TEST(test_predictions) {
     for_every_case(check_answers);
 }
 

@@ -269,7 +269,7 @@ GB_TEST(flipped_bytes_never_crash_the_reader) {
     free(bytes);
 }
 
-GB_TEST(a_failed_write_leaves_nothing) {
+GB_TEST(a_failed_write_leaves_no_file) {
     gb_fixture_file(name, "old", 3);
     const char *below_a_file = gb_fixture_name("%s/x.safetensors", path);
     assert_error(write_sample(below_a_file), GB_IO_ERROR, below_a_file);

@@ -284,6 +284,13 @@ void gb_fixture_gif(const char *name, int w, int h, bool interlaced, gb_fixture_
     assert_int_equal(EGifCloseFile(gif, &error), GIF_OK);
 }
 
+uint64_t gb_fixture_hash(const void *bytes, size_t count) {
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < count; i++)
+        hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
+    return hash;
+}
+
 size_t gb_fixture_size(const char *name) {
     struct stat status;
     assert_int_equal(stat(gb_fixture_path(name), &status), 0);

@@ -53,6 +53,9 @@ void gb_fixture_gif(const char *name, int w, int h, bool interlaced, gb_fixture_
 // Where an image has a palette, values are places in this one of 256 different colours.
 int gb_fixture_palette(int place, int channel);
 
+// FNV-1a of bytes, for data that must stay bitwise identical.
+uint64_t gb_fixture_hash(const void *bytes, size_t count);
+
 // Cuts a file to `size` bytes.
 void gb_fixture_truncate(const char *name, size_t size);
 size_t gb_fixture_size(const char *name);

@@ -77,7 +77,7 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
     return remove(path);
 }
 
-// Unpacks beside the final place and renames, so that tests running at once cannot meet half a set.
+// Unpacks next to the final directory and renames, so that concurrent tests never see half a set.
 static bool fill_cache(const char *cache, const char *name, const char *final,
                        const char *const *archives) {
     char staging[PATH_SIZE], unpacked[PATH_SIZE];

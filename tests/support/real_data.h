@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Published data sets, and numbers that the papers' authors' code computed ("oracles"), where the
-// machine has them; tests on them are skipped elsewhere. By default they lie beside the checkout,
+// machine has them; tests on them are skipped elsewhere. By default they are next to the checkout,
 // in `shared`; programs run in the repository's root.
 //   $GB_SHARED_DATA       the data sets' archives; else shared/data
 //   $GB_SHARED_ORACLES    the oracles' files; else shared/oracles
@@ -13,7 +13,7 @@
 // unpack; the test then calls skip(). Valid until the next call.
 const char *gb_real_data(const char *name, const char *const *archives);
 
-// The path of a file or directory among the archives, such as "splits"; NULL where there is none.
+// The path of a file or directory among the archives, such as "splits"; NULL if it is missing.
 // Valid until the next call.
 const char *gb_shared_data(const char *name);
 

@@ -91,7 +91,7 @@ static bool same_picture(const struct gb_examples *a, const struct gb_examples *
 
 // Training sees other crops under other noise at every step; of a test image only the noise depends
 // on the seed.
-GB_TEST(draws_by_the_key_alone) {
+GB_TEST(depends_on_the_key_alone) {
     struct gb_dataset splits[GB_SPLITS];
     assert_ok(load(NULL, NULL, SIZE, splits));
     for (int split = 0; split < GB_SPLITS; split++) {
@@ -170,7 +170,7 @@ static int photograph(int x, int y, int channel) {
     return (x + y) / 3 + 20 * channel;
 }
 
-GB_FIXTURE_TEST(refuses_photographs_that_are_too_small) {
+GB_FIXTURE_TEST(refuses_images_that_are_too_small) {
     const char *const parts[] = {"images/train", "images/test", "images/val"};
     for (int i = 0; i < 3; i++) {
         gb_fixture_jpeg(gb_fixture_name("%s/1.jpg", parts[i]), 300, i < 2 ? 256 : 255, 3,

@@ -142,7 +142,7 @@ TEST(keeps_what_it_made) {
     assert_ok(load(NULL, SIZE, WIDE, again));
     assert_true(gb_depth_maps_hash(&again[0]) == train && gb_depth_maps_hash(&again[1]) == test);
     free_maps(again);
-    // A cut file is made anew.
+    // A truncated file is regenerated.
     const size_t whole = gb_fixture_size(name);
     gb_fixture_truncate(name, whole / 2);
     assert_ok(load(NULL, SIZE, WIDE, again));
@@ -209,7 +209,7 @@ static int frames_of(const struct gb_scenes *scenes, const struct gb_scenes_spli
 
 static const struct gb_scene_choice no_choice;
 
-TEST(splits_the_whole_set_by_scenes) {
+TEST(splits_the_full_set_by_scenes) {
     static const char *const others[] = {"fire", "heads", "office", "pumpkin", "stairs"};
     write_frames("chess", 250);
     for (int i = 0; i < 5; i++)
@@ -367,7 +367,7 @@ static void assert_bad(const char *lists, const char *where, const char *reason)
     assert_int_equal(gb_fixture_entries("cache/glowbench"), 0);
 }
 
-TEST(says_what_is_wrong_with_a_depth_map) {
+TEST(reports_what_is_wrong_with_a_depth_map) {
     write_depth(2, GB_SCENES_W, GB_SCENES_H, 8, grey);
     assert_bad(NULL, "frame-000002.depth.png", "16");
     write_depth(2, 320, 240, 16, wall);
@@ -379,7 +379,7 @@ TEST(says_what_is_wrong_with_a_depth_map) {
     assert_bad(NULL, "frame-000002.depth.png", "empty");
 }
 
-TEST(says_what_is_wrong_with_a_pose) {
+TEST(reports_what_is_wrong_with_a_pose) {
     static const char *const wrong[] = {
         "1 0 0 0\n0 1 0 0\n0 0 1 0\n",
         "1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n7\n",
@@ -409,7 +409,7 @@ TEST(says_what_is_wrong_with_a_pose) {
     assert_bad(NULL, "frame-000002.pose.txt", "has no frame-000002.depth.png");
 }
 
-TEST(says_what_is_wrong_with_intrinsics) {
+TEST(reports_what_is_wrong_with_intrinsics) {
     gb_fixture_directory("cache/glowbench");
     gb_fixture_text("camera-intrinsics.txt", "585 0 320\n0 585 240\n0 0\n");
     assert_bad(NULL, "camera-intrinsics.txt", "9 finite numbers");
@@ -424,7 +424,7 @@ TEST(says_what_is_wrong_with_intrinsics) {
     assert_bad(NULL, "camera-intrinsics.txt", "not the intrinsics");
 }
 
-TEST(says_what_is_wrong_with_a_list) {
+TEST(reports_what_is_wrong_with_a_list) {
     gb_fixture_directory("cache/glowbench");
     gb_fixture_text("lists/depth_train.txt", "redkitchen/seq-01/frame-000002\n");
     assert_bad("lists", "depth_test.txt", "No such file");
@@ -434,7 +434,7 @@ TEST(says_what_is_wrong_with_a_list) {
     assert_bad("lists", "frame-000002", "twice");
 }
 
-TEST(says_what_is_wrong_with_the_folder) {
+TEST(reports_what_is_wrong_with_the_directory) {
     struct gb_depth_maps splits[GB_SPLITS];
     gb_fixture_directory("cache/glowbench");
     for (int i = 1; i < FRAMES; i++) {
@@ -577,10 +577,10 @@ GB_TEST(scores_valid_pixels) {
     free_splits(splits);
 }
 
-// ---- drawn rooms ----
+// ---- synthetic rooms ----
 
 // A checkpoint's scores mean something only on the data that it was trained for.
-GB_TEST(draws_the_same_bits_everywhere) {
+GB_TEST(generates_the_same_bits_everywhere) {
     struct gb_depth_maps one, two;
     assert_ok(gb_synthetic_depth_maps(1, 5, 3, 24, 32, 1, &one));
     assert_ok(gb_synthetic_depth_maps(1, 6, 2, 24, 32, 2, &two));
@@ -594,7 +594,7 @@ GB_TEST(draws_the_same_bits_everywhere) {
 
 // Everything has a clean depth; some of it is not measured, mostly along edges; errors grow with
 // depth, and so does their mean.
-GB_TEST(draws_as_a_sensor_sees) {
+GB_TEST(generates_what_a_sensor_sees) {
     enum { ROOMS = 40, H = 96, W = 128 };
     struct gb_depth_maps maps;
     assert_ok(gb_synthetic_depth_maps(1, 0, ROOMS, H, W, 2, &maps));

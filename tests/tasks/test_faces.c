@@ -7,14 +7,8 @@
 #include "tasks/metrics/metrics.h"
 #include "tasks/metrics/psnr.h"
 #include "tasks/synthetic/faces.h"
+#include "tests/support/fixture.h"
 #include "tests/support/test.h"
-
-static uint64_t hash(const float *values, size_t count) {
-    uint64_t hash = 0xcbf29ce484222325u; // FNV-1a
-    for (size_t i = 0; i < count * sizeof(float); i++)
-        hash = (hash ^ ((const unsigned char *)values)[i]) * 0x100000001b3u;
-    return hash;
-}
 
 enum { N = 60, S = 32 };
 static float images[N][S * S * 3], parts[N][S * S];
@@ -26,15 +20,15 @@ static void draw(uint32_t first, enum gb_face_framing framing) {
 
 // A checkpoint's scores mean something only on the data that it was trained for, so a change of
 // these bits is a change of the data set.
-GB_TEST(draws_the_same_bits_everywhere) {
+GB_TEST(generates_the_same_bits_everywhere) {
     gb_synthetic_face(1, 5, GB_FACE_ANYWHERE, S, images[0], parts[0]);
-    assert_int_equal(hash(images[0], S * S * 3), UINT64_C(0x3d70a4c656e61708));
-    assert_int_equal(hash(parts[0], S * S), UINT64_C(0x97d3b4c20fadafd5));
+    assert_int_equal(gb_fixture_hash(images[0], sizeof images[0]), UINT64_C(0x3d70a4c656e61708));
+    assert_int_equal(gb_fixture_hash(parts[0], sizeof parts[0]), UINT64_C(0x97d3b4c20fadafd5));
     gb_synthetic_face(1, 5, GB_FACE_ALIGNED, S, images[0], NULL);
-    assert_int_equal(hash(images[0], S * S * 3), UINT64_C(0xa30ba89d22830911));
+    assert_int_equal(gb_fixture_hash(images[0], sizeof images[0]), UINT64_C(0xa30ba89d22830911));
 }
 
-GB_TEST(draws_the_same_face_at_every_size) {
+GB_TEST(generates_the_same_face_at_every_size) {
     static float image[4 * S * S * 3], fine[4 * S * S];
     draw(0, GB_FACE_ANYWHERE);
     for (int i = 0; i < N; i++) {
@@ -76,7 +70,7 @@ static void by_colour(float prediction[N][S * S]) {
 }
 
 // Neither place nor colour alone finds the parts: mean IoU 0.43 and 0.23 measured.
-GB_TEST(draws_parts_worth_learning) {
+GB_TEST(generates_parts_worth_learning) {
     static float prediction[N][S * S], map[S * S];
     const struct gb_tensor truth = gb_dense(parts[0], N, S, S, 1);
     by_colour(prediction);
@@ -91,7 +85,7 @@ GB_TEST(draws_parts_worth_learning) {
 
 // What a block in the middle of an aligned face hides does not follow from its border: 18.7 dB
 // measured.
-GB_TEST(draws_faces_that_no_border_gives_away) {
+GB_TEST(generates_faces_that_borders_do_not_reveal) {
     draw(0, GB_FACE_ALIGNED);
     static float filled[N][S * S * 3];
     memcpy(filled, images, sizeof filled);

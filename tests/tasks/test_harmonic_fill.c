@@ -72,7 +72,7 @@ GB_TEST(leaves_other_channels_alone) {
 }
 
 // A block of its own gets the values that one in place gets, and the images stand.
-GB_TEST(fills_a_block_beside_the_images) {
+GB_TEST(fills_a_block_next_to_the_images) {
     enum { TOP = 4, LEFT = 20, SIDE = 9 };
     static float before[N * H * W * C], apart[N * SIDE * SIDE * C];
     for (int i = 0; i < N * H * W * C; i++)

@@ -13,7 +13,7 @@
 
 enum { W = 37, H = 29 }; // odd, and several strips
 
-// Values of so many bits with detail everywhere, so that a cut loses something.
+// Values with this many bits and detail everywhere, so that a cut loses something.
 static int depth;
 static int detail(int x, int y, int channel) {
     return (x * 20011 + y * 40503 + channel * 7919 + x * y * 977) >> 3 & ((1 << depth) - 1);
@@ -168,7 +168,7 @@ static void assert_no_depth(const char *name, const char *reason) {
     assert_not_read(gb_image_read_grey16(gb_fixture_path(name), &image), &image, name, reason);
 }
 
-GB_FIXTURE_TEST(refuses_what_is_no_depth_map) {
+GB_FIXTURE_TEST(refuses_what_is_not_a_depth_map) {
     depth = 8;
     gb_fixture_png("grey8", W, H, PNG_COLOR_TYPE_GRAY, 8, false, detail);
     assert_no_depth("grey8", "8-bit grey where 16-bit grey is needed");

@@ -147,7 +147,7 @@ TEST(trains_on_train_and_test_alone) {
     }
 }
 
-TEST(tells_photographs_apart) {
+TEST(hash_distinguishes_images) {
     struct gb_image_list splits[GB_SPLITS];
     assert_ok(read_splits(true, SIDE, splits));
     struct gb_image_list *train = &splits[GB_SPLIT_TRAIN];
@@ -172,7 +172,7 @@ static void assert_bad(bool listed, int min_side, const char *where, const char 
     assert_message(where, reason);
 }
 
-TEST(says_what_is_wrong_with_a_list) {
+TEST(reports_what_is_wrong_with_a_list) {
     gb_fixture_text("lists/bsd68.txt", "9.jpg\n12.jpg\n"); // in train
     assert_bad(true, SIDE, "bsd68.txt", "line 2");
     gb_fixture_text("lists/bsd68.txt", "9.jpg\n10.jpg\n9.jpg\n");
@@ -183,7 +183,7 @@ TEST(says_what_is_wrong_with_a_list) {
     assert_bad(true, SIDE, "bsd68.txt", "No such file");
 }
 
-TEST(says_what_is_wrong_with_a_photograph) {
+TEST(reports_what_is_wrong_with_an_image) {
     assert_bad(true, SIDE + 1, "images/train/12.jpg", "17 at least");
     gb_fixture_truncate("images/test/100.jpg", 300);
     assert_bad(true, SIDE, "images/test/100.jpg", "truncated");

@@ -53,7 +53,7 @@ static void assert_unreadable(const char *name, const char *reason) {
     assert_null(strchr(gb_error_message(), '\n'));
 }
 
-GB_FIXTURE_TEST(says_what_is_wrong_with_a_file) {
+GB_FIXTURE_TEST(reports_what_is_wrong_with_a_file) {
     assert_unreadable("missing.jpg", "No such file");
     gb_fixture_directory("folder.jpg");
     assert_unreadable("folder.jpg", "is a directory");
@@ -308,7 +308,7 @@ GB_TEST(halves_as_matlab) {
 }
 
 // One example: red and half-grey cells enlarged from 2 x 2, and text somewhere above them.
-GB_FIXTURE_TEST(draws_a_sheet) {
+GB_FIXTURE_TEST(lays_out_a_contact_sheet) {
     float colour[12] = {1, 0, 0, 1, 0, 0, 1, 0, 0, 2, -1, 0}, grey[4] = {0.5f, 0, 1, NAN};
     const struct gb_picture_column columns[] = {
         {.caption = "input", .images = gb_dense(colour, 1, 2, 2, 3)},
@@ -343,7 +343,7 @@ GB_FIXTURE_TEST(draws_a_sheet) {
     assert_int_equal(gb_fixture_entries(""), 1);
 }
 
-// As many rows as a sheet of tall cells holds are drawn, and one more is refused.
+// As many rows of tall cells as a sheet holds are accepted, and one more is refused.
 GB_FIXTURE_TEST(knows_how_many_rows_fit) {
     enum { TALL = 1000, MOST = GB_IMAGE_MAX_SIDE / TALL };
     float *values = calloc(TALL, sizeof *values);

@@ -114,12 +114,12 @@ GB_FIXTURE_TEST(follows_celebas_list) {
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 4);
     assert_string_equal(splits[GB_SPLIT_TRAIN].names[2], "000007.jpg");
     assert_int_equal(splits[GB_SPLIT_TEST].count, 1); // a quarter of 6 at most
-    const int drawn = atoi(splits[GB_SPLIT_TEST].names[0]);
-    assert_true(drawn == 2 || drawn == 9);
+    const int chosen = atoi(splits[GB_SPLIT_TEST].names[0]);
+    assert_true(chosen == 2 || chosen == 9);
     free_splits(splits);
 }
 
-GB_FIXTURE_TEST(says_what_is_wrong_with_celebas_list) {
+GB_FIXTURE_TEST(reports_what_is_wrong_with_celebas_list) {
     const char *list = "list_eval_partition.txt";
     write_faces("img_align_celeba");
     assert_bad("", "", list, "No such file");
@@ -139,7 +139,7 @@ GB_FIXTURE_TEST(says_what_is_wrong_with_celebas_list) {
     assert_bad("", "", list, "1 images for training and 0 for testing");
 }
 
-GB_FIXTURE_TEST(says_what_is_wrong_with_a_folder) {
+GB_FIXTURE_TEST(reports_what_is_wrong_with_a_directory) {
     assert_bad("nowhere", NULL, "nowhere", "No such file");
     assert_bad("", NULL, gb_fixture_path(""), "holds no .jpg file");
     for (int i = 0; i < 3; i++) {
@@ -240,7 +240,7 @@ GB_TEST(targets_keep_every_level) {
 }
 
 // Of a plane the harmonic fill leaves nothing to be desired, of a level picture neither fill does.
-GB_TEST(scores_beside_two_fills) {
+GB_TEST(scores_next_to_two_fills) {
     const struct gb_example_shape shape = gb_hidden_block_shape(SIZE);
     struct gb_examples examples;
     assert_ok(gb_examples_create(&examples, 2, &shape));

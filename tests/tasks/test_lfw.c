@@ -136,7 +136,7 @@ static void assert_bad(const char *lists, const char *where, const char *reason)
     assert_not_loaded(load_lists(lists, splits), splits, where, reason);
 }
 
-TEST(says_what_is_wrong_with_a_list) {
+TEST(reports_what_is_wrong_with_a_list) {
     assert_bad("nowhere", "parts_train.txt", "No such file");
     gb_fixture_text("lists/parts_test.txt", "\r\n");
     assert_bad("lists", "parts_test.txt", "is empty");
@@ -161,7 +161,7 @@ static int four_colours(int x, int y, int channel) {
     return x == 12 && y == 34 ? 10 + channel : bands(x, y, channel);
 }
 
-TEST(says_what_is_wrong_with_a_face) {
+TEST(reports_what_is_wrong_with_a_face) {
     const char *label = "parts_lfw_funneled_gt_images/Ann_Lee_0001.ppm",
                *image = "lfw_funneled/Ann_Lee/Ann_Lee_0001.jpg";
     gb_fixture_pnm(label, GB_LFW_SIDE, GB_LFW_SIDE, '6', 255, four_colours);
@@ -184,7 +184,7 @@ TEST(says_what_is_wrong_with_a_face) {
     assert_bad(NULL, "parts_lfw_funneled_gt_images", "No such file");
 }
 
-TEST(says_what_is_wrong_with_superpixels) {
+TEST(reports_what_is_wrong_with_superpixels) {
     struct gb_dataset splits[GB_SPLITS];
     const char *file = "parts_lfw_funneled_superpixels_mat/Cy/Cy_0001.dat";
     write_superpixels("Bo_van_der_Berg");

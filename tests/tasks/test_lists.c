@@ -22,7 +22,7 @@ GB_FIXTURE_TEST(reads_a_name_a_line) {
     gb_list_free(&list);
 }
 
-GB_FIXTURE_TEST(refuses_lists_that_name_nothing) {
+GB_FIXTURE_TEST(refuses_empty_lists) {
     struct gb_list list;
     assert_int_equal(gb_list_read(gb_fixture_path("nowhere.txt"), &list), GB_BAD_INPUT);
     assert_message("nowhere.txt", "No such file");
@@ -35,7 +35,7 @@ GB_FIXTURE_TEST(refuses_lists_that_name_nothing) {
     assert_null(list.names);
 }
 
-GB_FIXTURE_TEST(lists_a_folder_in_byte_order) {
+GB_FIXTURE_TEST(lists_a_directory_in_byte_order) {
     const char *const files[] = {"folder/b.jpg",  "folder/a.JPG", "folder/B.jpg",
                                  "folder/.c.jpg", "folder/jpg",   "folder/d.png"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)

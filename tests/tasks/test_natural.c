@@ -20,7 +20,7 @@ static double green(const struct gb_image *image, int x, int y) {
 
 // A checkpoint's scores mean something only on the data that it was trained for, so a change of
 // these bits is a change of the data set.
-GB_TEST(draws_the_same_bits_everywhere) {
+GB_TEST(generates_the_same_bits_everywhere) {
     const struct {
         int w, h;
         uint64_t hash;
@@ -36,7 +36,7 @@ GB_TEST(draws_the_same_bits_everywhere) {
     }
 }
 
-GB_TEST(draws_by_seed_and_index_alone) {
+GB_TEST(generates_by_seed_and_index_alone) {
     struct gb_image_list list;
     struct gb_image same, other_index, other_seed;
     assert_ok(gb_natural_images(7, 100, 3, 24, 40, 1, &list));
@@ -57,7 +57,7 @@ GB_TEST(draws_by_seed_and_index_alone) {
 }
 
 // The mean over blocks of 4 x 4 pixels of the larger picture is the smaller one except for detail.
-GB_TEST(draws_the_same_picture_at_every_size) {
+GB_TEST(generates_the_same_image_at_every_size) {
     double error = 0.0, deviation = 0.0;
     for (uint32_t index = 0; index < 8; index++) {
         struct gb_image fine, coarse;
@@ -84,7 +84,7 @@ GB_TEST(draws_the_same_picture_at_every_size) {
 // they hardly depend on scale (BSDS500's training images: each 1.15 to 1.3 times as large in square
 // as the one before), where white noise falls to a quarter and a smooth picture grows fourfold.
 // Most are small and a few, at edges, large: the kurtosis of a normal variable is 3, BSDS500's 16.
-GB_TEST(looks_like_photographs_by_the_numbers) {
+GB_TEST(has_the_statistics_of_photographs) {
     enum { SIDE = 128, LEVELS = 4, PICTURES = 12 };
     double square[LEVELS] = {0}, fourth = 0.0;
     for (uint32_t index = 0; index < PICTURES; index++) {

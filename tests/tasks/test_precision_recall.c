@@ -33,7 +33,7 @@ GB_TEST(counts_inside_the_mask) {
     assert_point(gb_pr_point_of(&all), 3.0 / 4, 3.0 / 4);
 }
 
-GB_TEST(draws_the_curve_of_all_thresholds) {
+GB_TEST(computes_the_curve_of_all_thresholds) {
     enum { LEVELS = 5 }; // a mean of four samples
     struct gb_tensor truth = image(truth_values), soft = image(soft_values),
                      mask = image(mask_values);
@@ -76,14 +76,14 @@ GB_TEST(adds_images_up) {
     gb_soft_counts_free(&counts);
 }
 
-GB_TEST(empty_answers_are_precise) {
+GB_TEST(empty_predictions_are_precise) {
     const struct gb_detections none = {.missed = 3}, nothing = {0};
     assert_true(gb_pr_point_of(&none).precision == 1 && gb_pr_point_of(&none).f_score == 0);
     assert_true(gb_pr_point_of(&nothing).f_score == 1);
 }
 
 // Recall to the right, precision upwards, lines of equal F-score below their ends.
-GB_TEST(draws_the_plane) {
+GB_TEST(renders_the_plane) {
     enum { S = 101 };
     static float values[S * S * 3];
     const struct gb_tensor plane = gb_dense(values, 1, S, S, 3);

@@ -23,7 +23,7 @@ every=7
 set -- --size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16 --samples 1 \
     --iters 700 --checkpoint-every $every --score-every 20 --score-images 2
 
-# inode FILE: which file that is; nothing where there is none.
+# inode FILE: which file that is; nothing if it is missing.
 inode() {
     find "$1" -printf %i 2>/dev/null || true
 }
@@ -112,7 +112,7 @@ printf '{"step": 700, "bits' >>killed/log.jsonl
 [ "$(sed -n '$ s/.*"step": \([0-9]*\),.*/\1/p' killed/log.jsonl)" = 710 ] || complain "no log of them"
 ! grep -v '^{.*}$' killed/log.jsonl || complain "half a row in the log"
 
-# The main job, whose runs train goes on with.
+# The main job, whose runs train resumes.
 "$glowbench" run --quick --out job --threads 2 >out 2>err &
 process=$!
 while kill -0 $process 2>/dev/null && [ ! -s job/horses/log.jsonl ]; do

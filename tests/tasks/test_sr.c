@@ -84,7 +84,7 @@ static void assert_refused(const char *directory, const char *lists, const char 
 
 // ---- Where images come from ----
 
-GB_FIXTURE_TEST(holds_out_some_of_a_folder) {
+GB_FIXTURE_TEST(holds_out_some_of_a_directory) {
     write_photographs("photos");
     struct gb_dataset splits[GB_SPLITS];
     assert_ok(load(gb_fixture_path("photos"), NULL, splits));
@@ -103,7 +103,7 @@ GB_FIXTURE_TEST(holds_out_some_of_a_folder) {
     free_splits(splits);
 }
 
-GB_FIXTURE_TEST(joins_folders_and_finds_test_sets) {
+GB_FIXTURE_TEST(joins_directories_and_finds_test_sets) {
     write_photographs("photos");
     gb_fixture_directory("sets/Set5_LR");
     gb_fixture_png("sets/Set5/bird.png", 37, 29, 2, 8, false, photograph);
@@ -213,7 +213,7 @@ GB_FIXTURE_TEST(reads_imagenet_batches) {
     assert_refused(gb_fixture_path("imagenet"), NULL, "val_data.npz");
 }
 
-GB_FIXTURE_TEST(refuses_what_is_no_photograph) {
+GB_FIXTURE_TEST(refuses_what_is_not_an_image) {
     assert_refused(gb_fixture_path("nowhere"), NULL, "nowhere");
     gb_fixture_directory("empty");
     assert_refused(gb_fixture_path("empty"), NULL, "empty");
@@ -239,7 +239,7 @@ GB_FIXTURE_TEST(refuses_what_is_no_photograph) {
 // ---- What is made of them ----
 
 // The place in the image `other` of 24 x 40 pixels that a patch begins at; fails where there
-// is none, or where it is odd.
+// is no such place, or it is odd.
 static void assert_patch_of_other(const struct gb_tensor *patch) {
     for (int top = 0; top + SIZE <= 40; top += 2)
         for (int left = 0; left + SIZE <= 24; left += 2) {
@@ -254,8 +254,8 @@ static void assert_patch_of_other(const struct gb_tensor *patch) {
     fail_msg("no part of the photograph at even coordinates");
 }
 
-// An image of four patches' sides trains beside its half, one that is shorter does not.
-GB_FIXTURE_TEST(trains_on_reduced_photographs) {
+// An image with sides of four patches also trains reduced to half, a smaller one does not.
+GB_FIXTURE_TEST(trains_on_reduced_images) {
     gb_fixture_png("large/a.png", 4 * SIZE + 1, 5 * SIZE + 1, 2, 8, false, photograph);
     gb_fixture_png("large/b.png", 4 * SIZE, 4 * SIZE - 1, 2, 8, false, photograph);
     gb_fixture_png("large/c.png", 20, 20, 2, 8, false, photograph);
@@ -529,7 +529,7 @@ static void assert_means(const json_t *metrics, const json_t *per_image, const c
     }
 }
 
-GB_FIXTURE_TEST(evaluates_whole_photographs) {
+GB_FIXTURE_TEST(evaluates_full_images) {
     static const char *const models[] = {"cnf", "factored", "srcnn"};
     static const char *const loss_names[][3] = {
         {"bits_per_dimension", "Set5_bits_per_dimension", "Set14_bits_per_dimension"},
@@ -578,8 +578,8 @@ static int shown(int side, int longer) {
     return side * (longer < 128 ? 128 / longer : 1);
 }
 
-// Of an image of w x h: columns of its size beside the low resolution, gaps of 8.
-static void assert_portrait(const char *name, int w, int h, int columns) {
+// Of an image of w x h: columns of its size next to the low resolution, gaps of 8.
+static void assert_figure(const char *name, int w, int h, int columns) {
     struct gb_image sheet;
     const int longer = w > h ? w : h;
     assert_ok(gb_image_read(gb_fixture_path(name), 3, &sheet));
@@ -589,7 +589,7 @@ static void assert_portrait(const char *name, int w, int h, int columns) {
 }
 
 // Whole, whatever the models pad to: bicubic, another model's answer, those of the model, truth.
-GB_FIXTURE_TEST(draws_whole_photographs) {
+GB_FIXTURE_TEST(draws_full_images) {
     struct gb_dataset splits[GB_SPLITS];
     struct gb_predictor flow, factored, one;
     load_two_sets(splits);
@@ -599,12 +599,12 @@ GB_FIXTURE_TEST(draws_whole_photographs) {
     create_tiny("srcnn", 0, 1, 0, &train->shape, &one);
     assert_string_equal(test->names[0], "Set5/a.png");
     assert_string_equal(test->names[1], "Set14/b.png");
-    assert_ok(task->figure(&flow, &factored, test, 0, gb_fixture_path("beside.png")));
-    assert_portrait("beside.png", 40, 32, 7);
+    assert_ok(task->figure(&flow, &factored, test, 0, gb_fixture_path("compared.png")));
+    assert_figure("compared.png", 40, 32, 7);
     assert_ok(task->figure(&flow, NULL, test, 1, gb_fixture_path("alone.png")));
-    assert_portrait("alone.png", 24, 40, 6);
+    assert_figure("alone.png", 24, 40, 6);
     assert_ok(task->figure(&one, NULL, test, 1, gb_fixture_path("one.png")));
-    assert_portrait("one.png", 24, 40, 3);
+    assert_figure("one.png", 24, 40, 3);
     assert_int_equal(task->figure(&flow, NULL, train, 0, gb_fixture_path("none.png")),
                      GB_BAD_INPUT);
     gb_predictor_free(&flow);
@@ -614,7 +614,7 @@ GB_FIXTURE_TEST(draws_whole_photographs) {
 }
 
 // Few images of each set are scored by their middles, which have the shortest side of all.
-GB_FIXTURE_TEST(few_are_scored_by_their_middles) {
+GB_FIXTURE_TEST(a_subset_is_scored_by_its_middles) {
     enum { MIDDLE = 24 };
     struct gb_dataset splits[GB_SPLITS], middles;
     struct gb_examples pairs;
@@ -669,7 +669,7 @@ GB_FIXTURE_TEST(scores_all_crops_as_one) {
     free_splits(splits);
 }
 
-GB_FIXTURE_TEST(refuses_photographs_below_its_levels) {
+GB_FIXTURE_TEST(refuses_images_too_small_for_its_levels) {
     struct gb_dataset splits[GB_SPLITS];
     struct gb_predictor predictor;
     load_two_sets(splits);

@@ -28,7 +28,7 @@ GB_FIXTURE_TEST(reads_published_superpixels) {
     gb_superpixels_free(&superpixels);
 }
 
-GB_FIXTURE_TEST(says_what_is_wrong_with_a_file) {
+GB_FIXTURE_TEST(reports_what_is_wrong_with_a_file) {
     assert_bad("", "fewer than 2 lines");
     assert_bad("0 1 2\n", "fewer than 2 lines");
     assert_bad("0 1 2\n0 1\n", "line 2: number 3 of 3 is missing");

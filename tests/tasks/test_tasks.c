@@ -189,8 +189,8 @@ static void draw(const struct gb_task *task, struct gb_image *sheet) {
     free_splits(splits);
 }
 
-// Three samples in each; their mean beside the prediction only where that is another picture.
-GB_FIXTURE_TEST(draws_the_columns_of_every_task) {
+// Three samples in each; their mean next to the prediction only where that is another image.
+GB_FIXTURE_TEST(lays_out_the_columns_of_every_task) {
     static const struct {
         const char *task;
         int columns, width; // of each column

@@ -82,11 +82,16 @@ static const struct gb_backend *best_backend(void) {
 
 // ---- Training ----
 
+static void start_run(struct gb_trainer *trainer, const struct gb_run_config *run,
+                      const struct gb_backend *backend, int threads) {
+    const struct gb_trainer_options options = {.backend = backend, .threads = threads};
+    assert_ok(gb_trainer_create(trainer, run, &options, &splits[GB_SPLIT_TRAIN]));
+}
+
 static void start(struct gb_trainer *trainer, int batch, const struct gb_backend *backend,
                   int threads) {
     const struct gb_run_config run = tiny_run(batch);
-    const struct gb_trainer_options options = {.backend = backend, .threads = threads};
-    assert_ok(gb_trainer_create(trainer, &run, &options, &splits[GB_SPLIT_TRAIN]));
+    start_run(trainer, &run, backend, threads);
 }
 
 static void train(struct gb_trainer *trainer, int steps, double *bits) {
@@ -164,28 +169,38 @@ static void assert_same_file(const char *a, const char *b) {
     free(other_bytes);
 }
 
-// Halfway: in the middle of an epoch, at other numbers of threads before and after.
+// Saves halfway, in the middle of an epoch, and resumes as the file says, on other thread counts.
+static void check_resumed(const struct gb_run_config *run, const struct gb_backend *backend) {
+    struct gb_trainer whole, first, second;
+    struct gb_run_config read;
+    struct gb_run_origin origin;
+    double expected[STEPS], bits[STEPS];
+    start_run(&whole, run, backend, 2);
+    train(&whole, STEPS, expected);
+    start_run(&first, run, backend, 1);
+    train(&first, STEPS / 2, bits);
+    assert_ok(gb_trainer_save(&first, gb_fixture_path("half"), "synthetic"));
+    gb_trainer_free(&first);
+    assert_ok(gb_run_config_read(gb_fixture_path("half"), &read, &origin));
+    assert_int_equal(read.accumulate, run->accumulate);
+    assert_true(read.clip_norm == run->clip_norm);
+    start_run(&second, &read, backend, 3);
+    assert_ok(gb_trainer_load(&second, gb_fixture_path("half")));
+    assert_int_equal(second.step, STEPS / 2);
+    train(&second, STEPS - STEPS / 2, bits + STEPS / 2);
+    assert_memory_equal(bits, expected, sizeof bits);
+    assert_same_state(&second, &whole);
+    assert_ok(gb_trainer_save(&whole, gb_fixture_path("whole"), "synthetic"));
+    assert_ok(gb_trainer_save(&second, gb_fixture_path("resumed"), "synthetic"));
+    assert_same_file("whole", "resumed");
+    gb_trainer_free(&whole);
+    gb_trainer_free(&second);
+}
+
 static void check_resumption(const struct gb_backend *backend) {
     for (int batch = first_batch(backend); batch <= last_batch(backend); batch++) {
-        struct gb_trainer whole, first, second;
-        double expected[STEPS], bits[STEPS];
-        start(&whole, batch, backend, 2);
-        train(&whole, STEPS, expected);
-        start(&first, batch, backend, 1);
-        train(&first, STEPS / 2, bits);
-        assert_ok(gb_trainer_save(&first, gb_fixture_path("half"), "synthetic"));
-        gb_trainer_free(&first);
-        start(&second, batch, backend, 3);
-        assert_ok(gb_trainer_load(&second, gb_fixture_path("half")));
-        assert_int_equal(second.step, STEPS / 2);
-        train(&second, STEPS - STEPS / 2, bits + STEPS / 2);
-        assert_memory_equal(bits, expected, sizeof bits);
-        assert_same_state(&second, &whole);
-        assert_ok(gb_trainer_save(&whole, gb_fixture_path("whole"), "synthetic"));
-        assert_ok(gb_trainer_save(&second, gb_fixture_path("resumed"), "synthetic"));
-        assert_same_file("whole", "resumed");
-        gb_trainer_free(&whole);
-        gb_trainer_free(&second);
+        const struct gb_run_config run = tiny_run(batch);
+        check_resumed(&run, backend);
     }
 }
 
@@ -194,14 +209,13 @@ GB_FIXTURE_TEST(test_resumption_changes_no_bit) {
 }
 
 // Which activations are kept decides bits. Checkpoints that do not tell have all stored.
-GB_FIXTURE_TEST(test_checkpoints_tell_their_memory) {
+GB_FIXTURE_TEST(test_checkpoints_record_their_memory) {
     const char *path = gb_fixture_path("checkpoint");
     struct gb_run_config run = tiny_run(2), read;
     struct gb_run_origin origin;
     struct gb_trainer trainer;
-    const struct gb_trainer_options options = {.backend = best_backend(), .threads = 1};
     run.reversible = true;
-    assert_ok(gb_trainer_create(&trainer, &run, &options, &splits[GB_SPLIT_TRAIN]));
+    start_run(&trainer, &run, best_backend(), 1);
     assert_ok(gb_trainer_save(&trainer, path, "synthetic"));
     assert_ok(gb_run_config_read(path, &read, &origin));
     assert_true(read.reversible);
@@ -256,9 +270,8 @@ GB_FIXTURE_TEST(test_moments_matter) {
 
 static void start_averaged(struct gb_trainer *trainer) {
     struct gb_run_config run = tiny_run(1);
-    const struct gb_trainer_options options = {.backend = best_backend(), .threads = 1};
     run.ema_decay = 0.95f;
-    assert_ok(gb_trainer_create(trainer, &run, &options, &splits[GB_SPLIT_TRAIN]));
+    start_run(trainer, &run, best_backend(), 1);
 }
 
 // The average as trainer.h and params.h say, from the values after every tenth step, in double.
@@ -292,7 +305,7 @@ GB_TEST(test_average_follows_the_parameters) {
     gb_trainer_free(&trainer);
 }
 
-// Trains for so many steps and saves; the configuration is read back.
+// Trains for `steps` steps and saves; the configuration is read back.
 static void save_averaged(struct gb_trainer *trainer, int steps, const char *path,
                           struct gb_run_config *run) {
     struct gb_run_origin origin;
@@ -325,10 +338,9 @@ GB_FIXTURE_TEST(test_average_is_resumed) {
 static void start_stored(struct gb_trainer *trainer, int accumulate, float clip_norm,
                          const struct gb_backend *backend, int threads) {
     struct gb_run_config run = tiny_run(1);
-    const struct gb_trainer_options options = {.backend = backend, .threads = threads};
     run.accumulate = accumulate;
     run.clip_norm = clip_norm;
-    assert_ok(gb_trainer_create(trainer, &run, &options, &splits[GB_SPLIT_TRAIN]));
+    start_run(trainer, &run, backend, threads);
 }
 
 // A norm that no gradient reaches: stored and applied, with the bits of the fused update.
@@ -350,27 +362,12 @@ GB_TEST(test_stored_gradients_change_no_bit) {
     on_backends_of_same_bits(check_stored);
 }
 
-// Summed over minibatches and clipped, saved halfway and resumed on other thread counts.
+// Summed over minibatches and clipped.
 static void check_accumulation(const struct gb_backend *backend) {
-    struct gb_trainer whole, first, second;
-    struct gb_run_config read;
-    struct gb_run_origin origin;
-    double expected[STEPS], bits[STEPS];
-    start_stored(&whole, 3, 0.5f, backend, 2);
-    train(&whole, STEPS, expected);
-    start_stored(&first, 3, 0.5f, backend, 1);
-    train(&first, STEPS / 2, bits);
-    assert_ok(gb_trainer_save(&first, gb_fixture_path("half"), "synthetic"));
-    assert_ok(gb_run_config_read(gb_fixture_path("half"), &read, &origin));
-    assert_true(read.accumulate == 3 && read.clip_norm == 0.5f);
-    start_stored(&second, read.accumulate, read.clip_norm, backend, 3);
-    assert_ok(gb_trainer_load(&second, gb_fixture_path("half")));
-    train(&second, STEPS - STEPS / 2, bits + STEPS / 2);
-    assert_memory_equal(bits, expected, sizeof bits);
-    assert_same_state(&second, &whole);
-    gb_trainer_free(&whole);
-    gb_trainer_free(&first);
-    gb_trainer_free(&second);
+    struct gb_run_config run = tiny_run(1);
+    run.accumulate = 3;
+    run.clip_norm = 0.5f;
+    check_resumed(&run, backend);
 }
 
 GB_FIXTURE_TEST(test_accumulation_is_resumed) {
@@ -403,10 +400,9 @@ GB_TEST(test_seed_matters) {
     struct gb_trainer a, b;
     double bits, other;
     struct gb_run_config run = tiny_run(2);
-    const struct gb_trainer_options options = {.backend = best_backend(), .threads = 1};
-    start(&a, 2, best_backend(), 1);
+    start_run(&a, &run, best_backend(), 1);
     run.seed++;
-    assert_ok(gb_trainer_create(&b, &run, &options, &splits[GB_SPLIT_TRAIN]));
+    start_run(&b, &run, best_backend(), 1);
     train(&a, 1, &bits);
     train(&b, 1, &other);
     assert_memory_not_equal(&bits, &other, sizeof bits);
@@ -541,7 +537,7 @@ GB_TEST(test_the_next_step_is_made_ahead) {
     assert_int_equal(fills_begun, 2 * BATCH);
 }
 
-GB_TEST(test_divergence_is_told) {
+GB_TEST(test_divergence_is_reported) {
     struct gb_trainer trainer;
     double bits[STEPS];
     start(&trainer, 2, best_backend(), 1);
@@ -587,6 +583,13 @@ static void predictor_of(struct gb_predictor *predictor, struct gb_predictor_opt
     gb_load_untrained(predictor, 5);
 }
 
+static void plain_predictor(struct gb_predictor *predictor, const struct gb_backend *backend,
+                            int threads, int samples) {
+    const struct gb_predictor_options options = {
+        .backend = backend, .threads = threads, .samples = samples, .seed = 1};
+    predictor_of(predictor, options);
+}
+
 static enum gb_status bits_of(struct gb_predictor *predictor, const struct gb_dataset *set,
                               double *bits) {
     return gb_predictor_bits(predictor, gb_dataset_held(set), 0, set->names, bits);
@@ -627,7 +630,7 @@ static enum gb_status draw(struct gb_predictor *predictor, const struct gb_datas
     return GB_OK;
 }
 
-// The predictor's samples for an example, one behind the other.
+// The predictor's samples for an example, one after the other.
 static void draw_all(struct gb_predictor *predictor, const struct gb_dataset *set, int index,
                      float *samples) {
     assert_ok(draw(predictor, set, index));
@@ -637,7 +640,7 @@ static void draw_all(struct gb_predictor *predictor, const struct gb_dataset *se
     }
 }
 
-// The picture of a prediction.
+// The image of a prediction.
 static void predict(struct gb_predictor *predictor, const struct gb_dataset *set, int index,
                     const struct gb_tensor *picture) {
     struct gb_tensor x = gb_images(&gb_dataset_held(set)->x, index, 1);
@@ -651,8 +654,7 @@ GB_TEST(test_failures_name_the_image) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     struct gb_predictor predictor;
     double bits[TEST];
-    predictor_of(&predictor, (struct gb_predictor_options){
-                                 .backend = best_backend(), .threads = 1, .samples = 1, .seed = 1});
+    plain_predictor(&predictor, best_backend(), 1, 1);
     const int bad = TEST - 1;
     float *pixel = gb_at(&gb_dataset_held(test)->y, bad, 3, 4), value = *pixel;
     *pixel = NAN;
@@ -680,8 +682,7 @@ GB_TEST(test_other_sizes_are_refused) {
     assert_ok(gb_synthetic_horses_load(7, 2 * SIZE, 1, 1, 1, larger));
     assert_int_equal(gb_trainer_create(&trainer, &run, &options, &larger[GB_SPLIT_TRAIN]),
                      GB_BAD_INPUT);
-    predictor_of(&predictor, (struct gb_predictor_options){
-                                 .backend = best_backend(), .threads = 1, .samples = 1, .seed = 1});
+    plain_predictor(&predictor, best_backend(), 1, 1);
     assert_int_equal(bits_of(&predictor, &larger[GB_SPLIT_TEST], bits), GB_BAD_INPUT);
     assert_int_equal(draw(&predictor, &larger[GB_SPLIT_TEST], 0), GB_BAD_INPUT);
     gb_predictor_free(&predictor);
@@ -704,21 +705,19 @@ enum { MANY = 5 };
 static void check_average(const struct gb_backend *backend) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     struct gb_predictor many;
-    predictor_of(&many, (struct gb_predictor_options){
-                            .backend = backend, .threads = 2, .samples = MANY, .seed = 1});
+    plain_predictor(&many, backend, 2, MANY);
     const int index = 3;
     enum { IMAGE = SIZE * SIZE * 3 };
-    float drawn[MANY * IMAGE], fewer[MANY * IMAGE], picture[SIZE * SIZE];
-    draw_all(&many, test, index, drawn);
+    float samples_of_many[MANY * IMAGE], fewer[MANY * IMAGE], picture[SIZE * SIZE];
+    draw_all(&many, test, index, samples_of_many);
     for (int samples = 1; samples < MANY; samples++) {
         struct gb_predictor few;
-        predictor_of(&few, (struct gb_predictor_options){
-                               .backend = backend, .threads = 1, .samples = samples, .seed = 1});
+        plain_predictor(&few, backend, 1, samples);
         draw_all(&few, test, index, fewer);
-        assert_memory_equal(fewer, drawn, (size_t)samples * IMAGE * sizeof(float));
+        assert_memory_equal(fewer, samples_of_many, (size_t)samples * IMAGE * sizeof(float));
         gb_predictor_free(&few);
     }
-    assert_memory_not_equal(drawn, drawn + IMAGE, IMAGE * sizeof(float));
+    assert_memory_not_equal(samples_of_many, samples_of_many + IMAGE, IMAGE * sizeof(float));
 
     const struct gb_tensor answer = gb_dense(picture, 1, SIZE, SIZE, 1);
     predict(&many, test, index, &answer);
@@ -726,7 +725,7 @@ static void check_average(const struct gb_backend *backend) {
         double sum = 0;
         for (size_t m = 0; m < MANY; m++)
             for (size_t copy = 0; copy < 3; copy++)
-                sum += (double)drawn[m * IMAGE + pixel * 3 + copy];
+                sum += (double)samples_of_many[m * IMAGE + pixel * 3 + copy];
         assert_float_equal(picture[pixel], sum / (3 * MANY) + 0.5, 1e-5);
     }
     gb_predictor_free(&many);
@@ -738,8 +737,7 @@ GB_TEST(test_average_is_the_mean_of_samples) {
 
 GB_TEST(test_average_of_one) {
     struct gb_predictor one;
-    predictor_of(&one, (struct gb_predictor_options){
-                           .backend = best_backend(), .threads = 1, .samples = 1, .seed = 1});
+    plain_predictor(&one, best_backend(), 1, 1);
     assert_ok(draw(&one, &splits[GB_SPLIT_TEST], 0));
     float revealed[SIZE * SIZE], picture[SIZE * SIZE];
     const struct gb_tensor expected = gb_dense(revealed, 1, SIZE, SIZE, 1);
@@ -792,8 +790,7 @@ GB_TEST(test_samples_come_in_pairs) {
 
 GB_TEST(test_examples_have_their_own_samples) {
     struct gb_predictor predictor;
-    predictor_of(&predictor, (struct gb_predictor_options){
-                                 .backend = best_backend(), .threads = 1, .samples = 2, .seed = 1});
+    plain_predictor(&predictor, best_backend(), 1, 2);
     // Of the same input, so that nothing but the latents can differ.
     float values[SIZE * SIZE * 3];
     assert_ok(draw(&predictor, &splits[GB_SPLIT_TEST], 0));
@@ -813,8 +810,7 @@ static void check_batches(const struct gb_backend *backend) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     struct gb_predictor predictor;
     double all[TEST], some[CHOSEN];
-    predictor_of(&predictor, (struct gb_predictor_options){
-                                 .backend = backend, .threads = 2, .samples = 1, .seed = 1});
+    plain_predictor(&predictor, backend, 2, 1);
     assert_ok(bits_of(&predictor, test, all));
     for (int count = 1; count <= CHOSEN; count++) {
         struct gb_examples set;
@@ -965,7 +961,7 @@ GB_TEST(test_threads_change_no_score) {
 }
 
 // Few examples, spread over the set, get the answers that they get among all.
-GB_TEST(test_few_are_scored_as_among_all) {
+GB_TEST(test_a_subset_is_scored_as_in_the_full_set) {
     enum { FEW = 3 };
     json_t *all_metrics, *all, *few_metrics, *few;
     evaluate(best_backend(), 1, 0, &all_metrics, &all);
@@ -983,7 +979,7 @@ GB_TEST(test_few_are_scored_as_among_all) {
         json_decref(made[i]);
 }
 
-GB_TEST(test_scores_are_of_the_answers) {
+GB_TEST(test_scores_are_of_the_predictions) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     json_t *metrics, *per_image;
     evaluate(best_backend(), 1, 0, &metrics, &per_image);

@@ -145,7 +145,7 @@ GB_TEST(measures_what_ascent_finds) {
     }
 }
 
-// The probability that the curve is of has no temperature: neither where the samples were drawn at
+// The probability that the curve is of has no temperature: neither where the samples were taken at
 // the one that it is read at, which are cut, nor at another.
 GB_TEST(scores_the_probability_at_any_temperature) {
     static const float temperatures[] = {0, 0.5f, 1};
@@ -259,7 +259,7 @@ static bool shows(const struct gb_image *sheet, const struct gb_image *mask) {
     return false;
 }
 
-GB_FIXTURE_TEST(draws_its_picture) {
+GB_FIXTURE_TEST(writes_its_figure) {
     struct gb_predictor predictor;
     make_predictor("cnf", &predictor);
     assert_ok(gb_predictor_picture(&predictor, &splits[GB_SPLIT_TEST], TEST,

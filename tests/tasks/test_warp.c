@@ -113,7 +113,7 @@ GB_TEST(draws_what_the_paper_says) {
     assert_float_equal(log_area / DRAWS, 1, 0.01);
 }
 
-GB_TEST(draws_by_the_key_alone) {
+GB_TEST(depends_on_the_key_alone) {
     const struct gb_random_key key = key_of(5), other = key_of(6);
     struct gb_affine_map a = gb_augmentation_draw(&paper, &key);
     struct gb_affine_map b = gb_augmentation_draw(&paper, &key);
