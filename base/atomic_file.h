@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: MIT A file that is whole or absent: it is written under a temporary name
-// in the same directory, synced, and renamed over its final name. What stood there before stays
-// until the rename.
+// SPDX-License-Identifier: MIT
+// A file that is complete or absent: it is written under a temporary name in the same directory,
+// synced, and renamed over its final name. The previous file stays until the rename.
 #ifndef GB_ATOMIC_FILE_H
 #define GB_ATOMIC_FILE_H
 

@@ -6,8 +6,8 @@
 #include "base/files.h"
 #include "base/status.h"
 
-// The path of `name` in the directory, which is made if need be. GB_IO_ERROR where it cannot be
-// made or there is no home, with what to set; GB_BAD_INPUT where the path is too long.
+// The path of `name` in the directory, which is created if missing. GB_IO_ERROR if it cannot be
+// created or there is no home directory (the message says what to set); GB_BAD_INPUT where the path is too long.
 enum gb_status gb_cache_path(const char *name, char path[static GB_PATH]);
 
 #endif

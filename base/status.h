@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: MIT Status codes and messages of failures. Library code returns a status
-// and leaves a message; only the program prints it.
+// SPDX-License-Identifier: MIT
+// Status codes and messages of failures. Library code returns a status and leaves a message; only
+// the program prints it.
 #ifndef GB_STATUS_H
 #define GB_STATUS_H
 

@@ -55,12 +55,29 @@ static enum gb_status measure_peaks(int threads, size_t working_set, struct gb_s
     return status;
 }
 
+// Another algorithm sums in another order. What trains or predicts therefore refuses the variable:
+// no run records it.
+static enum gb_status check_environment(const struct gb_command *command) {
+    const struct gb_command *const deterministic[] = {&gb_run_command, &gb_train_command,
+                                                      &gb_eval_command, &gb_sample_command,
+                                                      &gb_tables_command};
+    const char *forced = getenv("GB_CONV_ALGORITHM");
+    for (size_t i = 0; i < sizeof deterministic / sizeof *deterministic; i++)
+        if (command == deterministic[i] && forced && *forced)
+            return gb_fail(GB_BAD_INPUT, "cannot run", command->name,
+                           "GB_CONV_ALGORITHM is set, which changes results; it is for bench, ab "
+                           "and info --plan");
+    return GB_OK;
+}
+
 static enum gb_status run(int argc, const char **argv) {
     if (argc < 2)
         return gb_fail(GB_BAD_INPUT, "missing command", "COMMAND", "see glowbench --help");
     for (int i = 0; i < COMMANDS; i++)
-        if (strcmp(argv[1], commands[i]->name) == 0)
+        if (strcmp(argv[1], commands[i]->name) == 0) {
+            GB_TRY(check_environment(commands[i]));
             return commands[i]->run(argc - 1, argv + 1);
+        }
     if (strcmp(argv[1], "--help") == 0)
         print_help();
     else if (strcmp(argv[1], "--version") == 0)

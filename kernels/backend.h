@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A backend is a table of kernels. A model holds the table that it was built with, so several
 // backends can live in one process. Native ones are of one instruction set each: scalar (the
-// reference), avx2, avx512. A vendor library's backend lays the library's entries over a native
-// table, its fallback (onednn/onednn.h, blas/blas.h).
+// reference), avx2, avx512. A vendor backend is a copy of a native table, its
+// fallback, with the entries that the library implements replaced (onednn/onednn.h, blas/blas.h).
 #ifndef GB_BACKEND_H
 #define GB_BACKEND_H
 
@@ -10,7 +10,7 @@
 
 struct gb_backend {
     const char *name;
-    const char *isa;     // what its code needs, for people
+    const char *isa;     // CPU features required, for messages
     size_t cpu_level;    // the same for gb_cpu_has
     const char *library; // a vendor library's name and version as found at run time; "" native
     int lanes;           // floats per vector

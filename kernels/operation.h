@@ -72,7 +72,7 @@ enum gb_role {
 enum gb_operand_layout {
     GB_VIEW,     // a tensor with any strides
     GB_IMAGES,   // dense within each image
-    GB_ROW,      // dense, in no need of alignment
+    GB_ROW,      // dense, unaligned
     GB_CHANNELS, // a number per channel, 64-byte aligned, zeros up to GB_CHANNEL_PAD
     GB_PACKED,   // weights, or what is shaped like them, in the plan's packed order
 };
@@ -103,7 +103,7 @@ struct gb_operand {
     // Operands, by name, that an output may share its memory with, one at a time.
     const char *in_place_of[2];
     bool optional;     // NULL is allowed, and tested
-    enum gb_type type; // of its elements; sums are GB_F64 without saying so
+    enum gb_type type; // of its elements; sums are always GB_F64
 };
 enum { GB_MAX_OPERANDS = 10 };
 
@@ -155,7 +155,7 @@ struct gb_kernel {
     // outputs the kernel's results.
     struct gb_expected (*definition)(const struct gb_call *call, int operand, const int at[4]);
     enum gb_traffic traffic;
-    // Makes filled inputs valid where gb_fill cannot; done twice, it changes nothing more. NULL:
+    // Makes filled inputs valid where gb_fill cannot; idempotent. NULL:
     // they are.
     void (*prepare)(const struct gb_call *call);
     bool timed_in_place; // benchmarks run it in place, as models do

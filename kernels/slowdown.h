@@ -6,17 +6,15 @@
 #define GB_SLOWDOWN_H
 
 #if defined(GB_TEST_SLOWDOWN)
-#include <time.h>
+#include "base/clock.h"
 
 static inline double gb_slowdown_begin(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    return gb_seconds();
 }
 
 static inline void gb_slowdown_end(double begin) {
     double end = begin + (gb_slowdown_begin() - begin) * (1 + GB_TEST_SLOWDOWN / 100.0);
-    while (gb_slowdown_begin() < end)
+    while (gb_seconds() < end)
         ;
 }
 #else

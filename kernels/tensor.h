@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A tensor is a view of memory that somebody else owns. NHWC with the channel innermost; the
+// A tensor is a non-owning view of memory. NHWC with the channel innermost; the
 // pixel stride may exceed the channel count, so a channel slice is a view of the same memory.
 #ifndef GB_TENSOR_H
 #define GB_TENSOR_H

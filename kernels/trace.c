@@ -5,8 +5,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/grow.h"
 
 struct gb_trace {
@@ -126,16 +126,10 @@ double gb_trace_thread_flops(void) {
     return thread_flops;
 }
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 struct gb_trace_span gb_trace_begin(int slot) {
     const struct gb_trace *trace = open[slot];
     assert(trace);
-    return (struct gb_trace_span){slot, trace->inner, trace->inner ? now() : 0};
+    return (struct gb_trace_span){slot, trace->inner, trace->inner ? gb_seconds() : 0};
 }
 
 // The row of this problem; NULL if memory ran out.
@@ -165,7 +159,7 @@ static struct gb_traced *find(struct gb_trace *trace, const struct gb_operation 
 void gb_trace_end(const struct gb_trace_span *span, const struct gb_operation *operation,
                   enum gb_direction direction, const void *problem, int threads) {
     struct gb_trace *trace = open[span->slot];
-    double seconds = span->inner ? now() - span->start : 0;
+    double seconds = span->inner ? gb_seconds() - span->start : 0;
     struct gb_any_problem any = {0};
     assert(operation->problem_bytes <= sizeof any);
     memcpy(&any, problem, operation->problem_bytes);

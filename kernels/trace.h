@@ -4,10 +4,9 @@
 // records what the pass is made of in a fraction of a second. With one they call it and add up the
 // time: the profile of a real training step.
 //
-// Every trace has a table of its own, so several can be open at once, on any number of threads:
-// kernels find their trace by the table that they were called through, not by a global or a
-// thread-local variable, which the worker threads of a parallel region would not share. Backends
-// that nobody traces are not touched and pay nothing.
+// Each open trace has a slot with its own set of wrappers, at most GB_TRACES at once: a wrapper
+// finds its trace by its slot. A thread-local pointer would not reach the worker threads of a
+// parallel region. Backends that nobody traces are not touched and pay nothing.
 #ifndef GB_TRACE_H
 #define GB_TRACE_H
 

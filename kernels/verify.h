@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Runs of a kernel on made-up numbers, checked against its definition: what the check before timing
+// Runs of a kernel on synthetic data, checked against its definition: what the check before timing
 // and the kernel tests share. All of it follows from the operation's description
 // (kernels/operation.h); the caller brings the memory, in any layout.
 //

@@ -99,7 +99,7 @@ struct gb_task {
                               int images, const char *path);
     // Draws one full-size test image. `baseline`: another model of the task, whose prediction is
     // shown too; may be NULL. NULL where the task has no such figures.
-    enum gb_status (*figure)(struct gb_predictor *predictor, struct gb_predictor *beside,
+    enum gb_status (*figure)(struct gb_predictor *predictor, struct gb_predictor *baseline,
                              const struct gb_dataset *test, int index, const char *path);
     // Of its protocol, such as "0, 0.5 and 1"; NULL: --temperature.
     const char *temperatures;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The control row: work that no build changes, timed along with every group of benchmarks. Where it
-// is slower than in another run, the machine was, and no verdict on the code is to be had.
+// The control row: work that no build changes, timed along with every group of benchmarks. If it
+// is slower than in another run, the machine was slower, and the comparison is inconclusive.
 #ifndef GB_CONTROL_H
 #define GB_CONTROL_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Convolution (cross-correlation, as the field uses the word) with zero padding, forward and both
-// gradients, with a per-channel affine map and an activation fused behind it:
+// gradients, followed by a fused per-channel affine map and activation:
 //
 //   y[n, i, j, o] = act(scale[o] * (bias[o] + sum over (a, b, q) of
 //                       x[n, i*stride_h + a - pad_h, j*stride_w + b - pad_w, q] * w[o, q, a, b]))

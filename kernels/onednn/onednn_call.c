@@ -5,7 +5,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 dnnl_engine_t gb_onednn_engine;
 static dnnl_status_t engine_status;
@@ -104,9 +105,7 @@ void gb_onednn_call_run(const struct call *call, const struct executor *executor
 double gb_onednn_reorder_start(const struct gb_exec *exec) {
     if (!exec->reorder_seconds)
         return 0;
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+    return gb_seconds();
 }
 
 void gb_onednn_reorder_end(const struct gb_exec *exec, double start) {

@@ -7,14 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GB_HASH_BASIS UINT64_C(0xcbf29ce484222325) // that of nothing
+#define GB_HASH_BASIS UINT64_C(0xcbf29ce484222325) // hash of no bytes
 
-// `hash` continued by a word.
+// Folds a word into `hash`.
 static inline uint64_t gb_hash_word(uint64_t hash, uint64_t word) {
     return (hash ^ word) * UINT64_C(0x100000001b3);
 }
 
-// `hash` continued by bytes.
+// Folds bytes into `hash`.
 static inline uint64_t gb_hash_bytes(uint64_t hash, const void *bytes, size_t count) {
     const unsigned char *byte = bytes;
     for (size_t i = 0; i < count; i++)

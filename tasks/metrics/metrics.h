@@ -1,4 +1,5 @@
-// SPDX-License-Identifier: MIT Scores of label maps. Truth and prediction are one-channel tensors
+// SPDX-License-Identifier: MIT
+// Scores of label maps. Truth and prediction are one-channel tensors
 // of the same shape; a value is rounded to the nearest class, halves up, clipped to the last, NaN
 // to the first. A binary mask is a label map of two classes: 1 is foreground. A tensor with image
 // stride 0 is one map for all images.

@@ -9,7 +9,7 @@ glowbench=$1
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 failures=0
-unset GB_BACKEND
+unset GB_BACKEND GB_CONV_ALGORITHM
 
 complain() {
     echo "FAILED: $*"
@@ -66,6 +66,10 @@ fails 2 'unexpected argument: x: see glowbench list --help' list x
 works '^backends .*the default' info
 fails 2 'missing argument: --json: see glowbench info --help' info --json
 fails 2 'unexpected argument: x: see glowbench info --help' info x
+export GB_CONV_ALGORITHM=winograd
+fails 2 'cannot run: train: GB_CONV_ALGORITHM is set, which changes results; it is for bench, ab and info --plan' \
+    train horses --iters 1
+unset GB_CONV_ALGORITHM
 export GB_BACKEND=scalar
 works '^ .*scalar .*the default' info
 export GB_BACKEND=nothing
@@ -73,7 +77,7 @@ run info
 if [ "$code" -ne 2 ] || ! grep -q '^glowbench: unknown backend: nothing: GB_BACKEND' "$folder/err"; then
     complain "an unknown GB_BACKEND"
 fi
-unset GB_BACKEND
+unset GB_BACKEND GB_CONV_ALGORITHM
 works '^build' info --json "$folder/info.json"
 for name in model instruction_sets caches memory_bytes flags commit backends; do
     grep -q "\"$name\":" "$folder/info.json" || complain "no $name in info --json"
@@ -374,7 +378,7 @@ scalar=$folder/scalar
 works 'horses 1/1 ' train horses $tiny --iters 1 --backend scalar --out "$scalar"
 export GB_BACKEND=nothing
 works 'horses 2/2 ' train horses --resume --iters 2 --samples 1 --out "$scalar"
-unset GB_BACKEND
+unset GB_BACKEND GB_CONV_ALGORITHM
 grep -q '"backend": "scalar"' "$scalar/run.json" || complain "another backend in a resumed run"
 best=$(sed -n 's/^  "backend": "\(.*\)",$/\1/p' "$good/run.json")
 if [ "$best" != scalar ]; then
