@@ -179,6 +179,7 @@ static void damaged_coupling(const struct gb_exec *exec, enum gb_coupling_form f
     bool in_place = v->data == u->data;
     double log_det_before = log_det ? log_det[0] : 0;
     float untouched = *last_of(u);
+    const float old = *(const float *)exec->scratch;
     right->coupling_forward(exec, form, v, raw, u, log_det);
     if (damage == SPOILS_THE_LAST_ELEMENT)
         *last_of(u) *= 1 + 0x1p-10f;
@@ -197,7 +198,7 @@ static void damaged_coupling(const struct gb_exec *exec, enum gb_coupling_form f
     if (damage == IS_WRONG_ON_THREADS && exec->threads == 3)
         next_float(last_of(u));
     if (damage == USES_OLD_SCRATCH)
-        *last_of(u) += 0 * *(const float *)exec->scratch;
+        *last_of(u) += 0 * old;
 }
 
 static void damaged_epilogue(const struct gb_exec *exec, enum gb_activation activation,
