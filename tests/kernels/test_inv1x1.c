@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <string.h>
 
 #include "tests/kernels/check.h"
+#include "tests/support/test.h"
 
 struct operands {
     struct gb_tensor v, du, u, dv;
@@ -27,8 +22,7 @@ static void mix(const struct gb_backend *backend, int threads, const struct oper
 
 // One matrix for the whole batch, on slices of wider tensors: what copies of it give, and the sum
 // of their gradients.
-static void stacked_images_share_a_matrix(void **state) {
-    (void)state;
+GB_TEST(stacked_images_share_a_matrix) {
     enum { N = 3, H = 4, W = 5, C = 13, ENTRIES = C * C };
     GB_CHECK_EACH_BACKEND(backend) {
         struct gb_tensor wide[4], t[4], stacked[4];
@@ -62,8 +56,7 @@ static void stacked_images_share_a_matrix(void **state) {
 }
 
 // Random matrices, some far from the identity; scaled rows move the determinant away from 1.
-static void inverse_times_matrix_is_the_identity(void **state) {
-    (void)state;
+GB_TEST(inverse_times_matrix_is_the_identity) {
     static const int sizes[] = {1, 2, 3, 12, 13, 48, 96};
     enum { COUNT = 3 };
     for (size_t size = 0; size < sizeof sizes / sizeof sizes[0]; size++) {
@@ -97,8 +90,7 @@ static void inverse_times_matrix_is_the_identity(void **state) {
     }
 }
 
-static void log_determinants_are_right(void **state) {
-    (void)state;
+GB_TEST(log_determinants_are_right) {
     double workspace[21], log_abs_det;
     // Swapped rows, a negative determinant, and pivots far from 1.
     static const struct {
@@ -126,8 +118,7 @@ static void log_determinants_are_right(void **state) {
     }
 }
 
-static void refuses_what_has_no_inverse(void **state) {
-    (void)state;
+GB_TEST(refuses_what_has_no_inverse) {
     static const float bad[][9] = {
         {0, 0, 0, 0, 0, 0, 0, 0, 0},
         {1, 2, 3, 4, 5, 6, 7, 8, 9},
@@ -145,15 +136,4 @@ static void refuses_what_has_no_inverse(void **state) {
                          GB_CHECK_FAILED);
         assert_non_null(strstr(gb_error_message(), "matrix 1"));
     }
-}
-
-int main(void) {
-    gb_flush_denormals();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stacked_images_share_a_matrix),
-        cmocka_unit_test(inverse_times_matrix_is_the_identity),
-        cmocka_unit_test(log_determinants_are_right),
-        cmocka_unit_test(refuses_what_has_no_inverse),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,15 +2,9 @@
 // Every kernel of every operation, as its description promises (tests/kernels/kernel_check.h), at
 // the edges that the operation names: one test per operation. What is an operation's own
 // mathematics has a test of its own.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "tests/kernels/check.h"
 #include "tests/kernels/kernel_check.h"
+#include "tests/support/test.h"
 
 static void test_operation(void **state) {
     const struct gb_operation *operation = *state;
@@ -23,8 +17,7 @@ static void test_operation(void **state) {
 }
 
 // Plans of every backend.
-static void test_bad_problems(void **state) {
-    (void)state;
+GB_TEST(test_bad_problems) {
     enum { MANY = 1 << 20 };
     const struct {
         const struct gb_operation *operation;
@@ -69,16 +62,10 @@ static void test_bad_problems(void **state) {
         }
 }
 
-int main(void) {
-    enum { MAX_OPERATIONS = 64 };
-    struct CMUnitTest tests[MAX_OPERATIONS];
-    size_t count = 0;
-    tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_bad_problems);
-    gb_flush_denormals();
-    for (const struct gb_operation *const *o = gb_operations(); *o && count < MAX_OPERATIONS; o++)
+__attribute__((constructor)) static void add_operations(void) {
+    for (const struct gb_operation *const *o = gb_operations(); *o; o++)
         if ((*o)->edges)
-            tests[count++] = (struct CMUnitTest){.name = (*o)->name,
-                                                 .test_func = test_operation,
-                                                 .initial_state = (void *)(uintptr_t)*o};
-    return _cmocka_run_group_tests("kernels", tests, count, NULL, NULL);
+            gb_test_add(&(struct CMUnitTest){.name = (*o)->name,
+                                             .test_func = test_operation,
+                                             .initial_state = (void *)(uintptr_t)*o});
 }

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 
 #include "tests/kernels/check.h"
+#include "tests/support/test.h"
 
 // A NaN is the maximum of its window and takes the gradient; the contract exempts vendor libraries.
-static void passes_nan_on(void **state) {
-    (void)state;
+GB_TEST(passes_nan_on) {
     const struct gb_pool_problem problem = {1, 2, 2, 1, 2, 2};
     GB_CHECK_EACH_BACKEND(backend)
         for (int at = 0; at < 4 && !backend->fallback; at++) {
@@ -29,12 +23,4 @@ static void passes_nan_on(void **state) {
             for (int i = 0; i < 4; i++)
                 assert_true(dx[i] == (i == at ? 5 : 0));
         }
-}
-
-int main(void) {
-    gb_flush_denormals();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(passes_nan_on),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Every operation's problems as text and back, and their costs against counts of tiny shapes.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <string.h>
 
 #include "kernels/backend.h"
+#include "tests/support/test.h"
 
 enum { PROBLEM_BYTES = 64 }; // at least any problem's struct
 
@@ -50,8 +44,7 @@ static const struct {
 };
 enum { SAMPLES = sizeof samples / sizeof *samples };
 
-static void test_round_trip(void **state) {
-    (void)state;
+GB_TEST(test_round_trip) {
     for (size_t i = 0; i < SAMPLES; i++) {
         _Alignas(max_align_t) char problem[PROBLEM_BYTES];
         char text[GB_PROBLEM_TEXT];
@@ -73,8 +66,7 @@ static bool is_entry(const char *name) {
 }
 
 // Every operation has a sample above or names edges, and names kernels of the registry.
-static void test_operations(void **state) {
-    (void)state;
+GB_TEST(test_operations) {
     for (const struct gb_operation *const *o = gb_operations(); *o; o++) {
         bool sampled = (*o)->edges, runs = false;
         for (size_t i = 0; i < SAMPLES; i++)
@@ -91,8 +83,7 @@ static void test_operations(void **state) {
     }
 }
 
-static void test_malformed(void **state) {
-    (void)state;
+GB_TEST(test_malformed) {
     static const struct {
         const struct gb_operation *operation;
         const char *text, *message;
@@ -143,8 +134,7 @@ static struct gb_cost cost_of(const struct gb_operation *operation, const char *
 }
 
 // The multiply-adds of products, one by one.
-static void test_products(void **state) {
-    (void)state;
+GB_TEST(test_products) {
     double taps = 0; // of a 3x3 kernel on 2 images of 5x4 pixels, padded by 1, 3 channels to 7
     for (int i = 0; i < 5; i++)
         for (int j = 0; j < 4; j++)
@@ -182,8 +172,7 @@ static void test_products(void **state) {
 }
 
 // What the others do with one element.
-static void test_elements(void **state) {
-    (void)state;
+GB_TEST(test_elements) {
     static const struct {
         const struct gb_operation *operation;
         const char *word;
@@ -250,13 +239,4 @@ static void test_elements(void **state) {
     assert_true(cost.flops == 2 * 48 + 6 * 19 && cost.bytes == 4 * (2 * 48 + 2 * 6));
     cost = cost_of(&gb_actnorm_operation, "n2h2w4c3", GB_BACKWARD);
     assert_true(cost.flops == 5 * 48 + 6 * 19 && cost.bytes == 4 * (3 * 48 + 4 * 6));
-}
-
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_operations),
-        cmocka_unit_test(test_malformed),  cmocka_unit_test(test_products),
-        cmocka_unit_test(test_elements),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <math.h>
 #include <string.h>
 
 #include "tests/kernels/check.h"
+#include "tests/support/test.h"
 
 // To the bit: signed zeros, subnormal numbers and the bits of a NaN.
-static void upsampling_copies_bits(void **state) {
-    (void)state;
+GB_TEST(upsampling_copies_bits) {
     enum { CHANNELS = 6, FACTOR = 2 };
     static float x[CHANNELS] = {0.0f, -0.0f, 0x1p-149f, -0x1p-130f, 1e18f, NAN};
     const struct gb_upsample_problem problem = {1, 1, 1, CHANNELS, FACTOR};
@@ -106,8 +100,7 @@ static void check_scale(enum gb_resample_filter filter, int h, int w, double sca
     gb_resample_plan_free(&plan);
 }
 
-static void resampling_is_the_definition_everywhere(void **state) {
-    (void)state;
+GB_TEST(resampling_is_the_definition_everywhere) {
     static const double scales[] = {2, 0.5, 1, 3, 1.0 / 3, 0.25, 0.7, 1.37, 4};
     static const int sizes[][2] = {{12, 10}, {1, 7}, {5, 3}};
     static const int channels[] = {1, 3, 19};
@@ -119,8 +112,7 @@ static void resampling_is_the_definition_everywhere(void **state) {
                                 channels[size], layout);
 }
 
-static void resampling_reaches_a_size(void **state) {
-    (void)state;
+GB_TEST(resampling_reaches_a_size) {
     struct gb_resample_plan plan;
     for (int filter = GB_BILINEAR; filter <= GB_BICUBIC; filter++) {
         assert_int_equal(gb_resample_plan_size(filter, 9, 14, 21, 5, &plan), GB_OK);
@@ -132,8 +124,7 @@ static void resampling_reaches_a_size(void **state) {
 }
 
 // Enough rows to be shared among threads.
-static void resampling_gives_the_same_bits_on_large_images(void **state) {
-    (void)state;
+GB_TEST(resampling_gives_the_same_bits_on_large_images) {
     struct gb_resample_plan plan;
     assert_int_equal(gb_resample_plan_scale(GB_BICUBIC, 60, 100, 0.5, &plan), GB_OK);
     struct gb_tensor x = gb_check_view("x", 1, 60, 100, 3, GB_CHECK_FLUSH);
@@ -154,8 +145,7 @@ static void resampling_gives_the_same_bits_on_large_images(void **state) {
 }
 
 // The weights that MATLAB has for halving (antialiased) and doubling, all exact in float.
-static void bicubic_weights_are_matlabs(void **state) {
-    (void)state;
+GB_TEST(bicubic_weights_are_matlabs) {
     static const float halving[] = {-3, -9, 29, 111, 111, 29, -9, -3}; // 256ths
     static const float doubling[] = {-3, 29, 111, -9};                 // 128ths, to the right
     struct gb_resample_plan half, twice;
@@ -175,8 +165,7 @@ static void bicubic_weights_are_matlabs(void **state) {
     gb_resample_plan_free(&twice);
 }
 
-static void resampling_rejects_invalid_scales(void **state) {
-    (void)state;
+GB_TEST(resampling_rejects_invalid_scales) {
     static const double bad[] = {0, -1, NAN, INFINITY, 2000, 1e-4};
     struct gb_resample_plan plan;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -186,17 +175,4 @@ static void resampling_rejects_invalid_scales(void **state) {
     assert_int_equal(gb_resample_plan_scale(GB_BICUBIC, 0, 8, 1, &plan), GB_BAD_INPUT);
     assert_int_equal(gb_resample_plan_scale(GB_BICUBIC, 1 << 20, 8, 2, &plan), GB_BAD_INPUT);
     assert_int_equal(gb_resample_plan_size(GB_BICUBIC, 8, 8, 8, 0, &plan), GB_BAD_INPUT);
-}
-
-int main(void) {
-    gb_flush_denormals();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(upsampling_copies_bits),
-        cmocka_unit_test(resampling_is_the_definition_everywhere),
-        cmocka_unit_test(resampling_reaches_a_size),
-        cmocka_unit_test(resampling_gives_the_same_bits_on_large_images),
-        cmocka_unit_test(bicubic_weights_are_matlabs),
-        cmocka_unit_test(resampling_rejects_invalid_scales),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

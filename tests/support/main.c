@@ -19,6 +19,10 @@ void gb_test_group(CMFixtureFunction setup, CMFixtureFunction teardown) {
     group_teardown = teardown;
 }
 
+// $GB_TEST_FILTER, a pattern of * and ?, chooses among the tests by name.
 int main(void) {
+    const char *pattern = getenv("GB_TEST_FILTER");
+    if (pattern)
+        cmocka_set_test_filter(pattern);
     return _cmocka_run_group_tests("tests", tests, count, group_setup, group_teardown);
 }
