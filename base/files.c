@@ -52,6 +52,33 @@ enum gb_status gb_make_directory(const char *what, const char *path) {
     return gb_is_directory(path) ? GB_OK : gb_fail(GB_IO_ERROR, what, path, "not a directory");
 }
 
+enum gb_status gb_stream_read(const char *what, const char *where, FILE *stream, char **bytes,
+                              size_t *count) {
+    *bytes = NULL;
+    const long size = fseek(stream, 0, SEEK_END) == 0 ? ftell(stream) : -1;
+    if (size < 0 || fseek(stream, 0, SEEK_SET) != 0)
+        return gb_fail(GB_IO_ERROR, what, where, "%s", strerror(errno));
+    char *content = malloc((size_t)size + 1);
+    if (!content)
+        return gb_no_memory(what, where);
+    *count = fread(content, 1, (size_t)size, stream);
+    if (*count < (size_t)size) {
+        free(content);
+        return gb_fail(GB_IO_ERROR, what, where, "%s",
+                       ferror(stream) ? strerror(errno) : "it became shorter");
+    }
+    content[*count] = '\0';
+    *bytes = content;
+    return GB_OK;
+}
+
+enum gb_status gb_file_write(const char *path, const char *bytes, size_t count) {
+    struct gb_atomic_file file = {0};
+    GB_TRY(gb_atomic_open(&file, path));
+    fwrite(bytes, 1, count, file.stream);
+    return gb_atomic_commit(&file);
+}
+
 enum gb_status gb_json_write(const char *path, const json_t *json) {
     struct gb_atomic_file file = {0};
     GB_TRY(gb_atomic_open(&file, path));

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "base/status.h"
 
@@ -24,6 +25,14 @@ bool gb_is_directory(const char *path);
 // Creates a directory and its parents where missing. GB_IO_ERROR with the message "`what`: PATH:
 // ...".
 enum gb_status gb_make_directory(const char *what, const char *path);
+
+// All bytes of a stream that can seek, followed by a 0, into *bytes, which the caller frees.
+// GB_IO_ERROR and GB_OUT_OF_MEMORY with the message "`what`: `where`: ...".
+enum gb_status gb_stream_read(const char *what, const char *where, FILE *stream, char **bytes,
+                              size_t *count);
+
+// Writes a file, atomically.
+enum gb_status gb_file_write(const char *path, const char *bytes, size_t count);
 
 // Writes indented JSON, atomically.
 enum gb_status gb_json_write(const char *path, const json_t *json);

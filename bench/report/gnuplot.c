@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/files.h"
+
 extern char **environ;
 
 static const char what[] = "cannot draw", program[] = "gnuplot";
@@ -44,20 +46,6 @@ static enum gb_status spawn(FILE *const streams[static STREAMS], int *exit_statu
     return GB_OK;
 }
 
-// All of a file, 0-terminated.
-static enum gb_status read_all(FILE *file, char **bytes, size_t *count) {
-    const long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
-    if (size < 0)
-        return system_failure(errno);
-    rewind(file);
-    *bytes = malloc((size_t)size + 1);
-    if (!*bytes)
-        return gb_no_memory(what, program);
-    *count = fread(*bytes, 1, (size_t)size, file);
-    (*bytes)[*count] = '\0';
-    return GB_OK;
-}
-
 static enum gb_status run_on(FILE *const streams[static STREAMS], const char *terminal,
                              const char *script, char **bytes, size_t *count) {
     if (fprintf(streams[IN], "set encoding utf8\nset terminal %s\n%s", terminal, script) < 0 ||
@@ -66,12 +54,12 @@ static enum gb_status run_on(FILE *const streams[static STREAMS], const char *te
     rewind(streams[IN]);
     int exit_status = 0;
     GB_TRY(spawn(streams, &exit_status));
-    GB_TRY(read_all(streams[OUT], bytes, count));
+    GB_TRY(gb_stream_read(what, program, streams[OUT], bytes, count));
     if (exit_status == 0 && *count > 0)
         return GB_OK;
     // gnuplot quotes the script first, then says "line N: what is wrong".
-    char *text = NULL;
-    GB_TRY(read_all(streams[ERRORS], &text, count));
+    char *text;
+    GB_TRY(gb_stream_read(what, program, streams[ERRORS], &text, count));
     char *line = strstr(text, "line ");
     line = line ? line : text;
     line[strcspn(line, "\n")] = '\0';

@@ -4,29 +4,23 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/files.h"
+#include "base/minmax.h"
 
 // ---- Text ----
 
 void gb_html_char(FILE *file, char character) {
-    switch (character) {
-    case '&':
-        fputs("&amp;", file);
-        break;
-    case '<':
-        fputs("&lt;", file);
-        break;
-    case '>':
-        fputs("&gt;", file);
-        break;
-    case '"':
-        fputs("&quot;", file);
-        break;
-    default:
+    static const char special[] = "&<>\"";
+    static const char *const escaped[] = {"&amp;", "&lt;", "&gt;", "&quot;"};
+    const char *found = character ? strchr(special, character) : NULL;
+    if (found)
+        fputs(escaped[found - special], file);
+    else
         fputc(character, file);
-    }
 }
 
 void gb_html(FILE *file, const char *format, ...) {
@@ -106,28 +100,17 @@ void gb_html_png(FILE *file, const char *description, const char *png, size_t co
 static enum gb_status read_picture(const char *what, const char *path, const char *kind,
                                    const char *magic, size_t within, char **bytes, size_t *count) {
     *bytes = NULL;
-    *count = 0;
     FILE *file = fopen(path, "rb");
     if (!file)
         return errno == ENOENT ? GB_OK : gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
-    const long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
-    char *content = size >= 0 ? calloc((size_t)size + 1, 1) : NULL;
-    rewind(file);
-    enum gb_status status = GB_OK;
-    if (size < 0 || (content && fread(content, 1, (size_t)size, file) != (size_t)size))
-        status = gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
-    else if (!content)
-        status = gb_no_memory(what, path);
-    else if (!memmem(content, (size_t)size < within ? (size_t)size : within, magic, strlen(magic)))
-        status = gb_fail(GB_BAD_INPUT, what, path, "not %s", kind);
+    enum gb_status status = gb_stream_read(what, path, file, bytes, count);
     fclose(file);
-    if (status != GB_OK) {
-        free(content);
-        return status;
-    }
-    *bytes = content;
-    *count = (size_t)size;
-    return GB_OK;
+    GB_TRY(status);
+    if (memmem(*bytes, gb_min_size(*count, within), magic, strlen(magic)))
+        return GB_OK;
+    free(*bytes);
+    *bytes = NULL;
+    return gb_fail(GB_BAD_INPUT, what, path, "not %s", kind);
 }
 
 enum gb_status gb_png_read(const char *what, const char *path, char **bytes, size_t *count) {
@@ -136,5 +119,5 @@ enum gb_status gb_png_read(const char *what, const char *path, char **bytes, siz
 }
 
 enum gb_status gb_svg_read(const char *what, const char *path, char **bytes, size_t *count) {
-    return read_picture(what, path, "an SVG", "<svg", (size_t)-1, bytes, count);
+    return read_picture(what, path, "an SVG", "<svg", SIZE_MAX, bytes, count);
 }

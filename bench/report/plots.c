@@ -294,8 +294,8 @@ static void find_ranges(const struct gb_summary *s, int setting, struct range *x
             extend(x, s->lines[line].row->flops / s->lines[line].row->bytes);
             extend(y, cell->gflops);
         }
-    for (int i = 0; i < s->compute[setting].count; i++)
-        extend(y, s->compute[setting].values[i]);
+    for (int i = 0; i < s->settings[setting].compute.count; i++)
+        extend(y, s->settings[setting].compute.values[i]);
     x->low /= 8;
     x->high *= 2;
     y->low /= 1.5;
@@ -305,7 +305,8 @@ static void find_ranges(const struct gb_summary *s, int setting, struct range *x
 // The slopes of bandwidth up to the highest peak, and each peak from the steepest slope on.
 static void put_roofline(FILE *script, const struct gb_summary *s, int setting,
                          const struct grid *grid, struct range x, struct range y) {
-    const struct gb_roofs *compute = &s->compute[setting], *bandwidth = &s->bandwidth[setting];
+    const struct gb_roofs *compute = &s->settings[setting].compute,
+                          *bandwidth = &s->settings[setting].bandwidth;
     const double peak = compute->count ? compute->values[compute->count - 1] : y.high;
     const double steepest = bandwidth->count ? bandwidth->values[bandwidth->count - 1] : INFINITY;
     const double rise = grid->height / log(y.high / y.low), run = grid->width / log(x.high / x.low);

@@ -11,6 +11,10 @@
 #include "bench/report/plots.h"
 #include "bench/report/report.h"
 
+static enum gb_status no_memory(void) {
+    return gb_no_memory("cannot report", "runs");
+}
+
 // ---- Reading ----
 
 // Adds the rows of a file to `all`, which then owns them.
@@ -20,7 +24,7 @@ static enum gb_status read_rows(const char *path, struct gb_rows *all) {
     struct gb_row *list = realloc(all->list, (all->count + rows.count) * sizeof *list);
     if (!list) {
         gb_rows_free(&rows);
-        return gb_no_memory("cannot report", "runs");
+        return no_memory();
     }
     memcpy(list + all->count, rows.list, rows.count * sizeof *list);
     *all = (struct gb_rows){list, all->count + rows.count};
@@ -32,7 +36,7 @@ static enum gb_status read_inputs(const char *const *paths, int count, struct gb
                                   struct gb_report *report) {
     report->records = calloc((size_t)count, sizeof *report->records);
     if (!report->records)
-        return gb_no_memory("cannot report", "runs");
+        return no_memory();
     for (int i = 0; i < count; i++)
         if (gb_is_directory(paths[i])) {
             GB_TRY(gb_training_record_read(paths[i], &report->records[report->record_count]));
@@ -66,22 +70,18 @@ static struct gb_picture *add_picture(struct gb_report *report, const char *kind
 
 static enum gb_status draw_summary(struct gb_report *report, int index) {
     const struct gb_summary *s = &report->summaries.list[index];
-    struct gb_picture *picture;
     for (int i = 0; i < s->model_count; i++) {
-        if (!(picture = add_picture(report, "bars", index, s->models[i])))
-            return gb_no_memory("cannot report", "runs");
-        GB_TRY(gb_plot_bars(s, i, picture));
+        struct gb_picture *picture = add_picture(report, "bars", index, s->models[i]);
+        GB_TRY(picture ? gb_plot_bars(s, i, picture) : no_memory());
     }
     for (int i = 0; i < s->setting_count; i++) {
-        if (!(picture =
-                  add_picture(report, "roofline", index, gb_setting_text(&s->settings[i]).text)))
-            return gb_no_memory("cannot report", "runs");
-        GB_TRY(gb_plot_roofline(s, i, picture));
+        struct gb_picture *picture =
+            add_picture(report, "roofline", index, gb_setting_text(&s->settings[i]).text);
+        GB_TRY(picture ? gb_plot_roofline(s, i, picture) : no_memory());
     }
     for (enum gb_cache cache = GB_CACHE_WARM; cache <= GB_CACHE_STEP; cache++) {
-        if (!(picture = add_picture(report, "scaling", index, gb_cache_name(cache))))
-            return gb_no_memory("cannot report", "runs");
-        GB_TRY(gb_plot_scaling(s, cache, picture));
+        struct gb_picture *picture = add_picture(report, "scaling", index, gb_cache_name(cache));
+        GB_TRY(picture ? gb_plot_scaling(s, cache, picture) : no_memory());
     }
     return GB_OK;
 }
@@ -104,12 +104,11 @@ static enum gb_status draw_curves(struct gb_report *report) {
     enum gb_status status = GB_OK;
     int index = 0;
     json_object_foreach(figures, name, value) {
-        struct gb_picture *picture =
-            status == GB_OK ? add_picture(report, "curves", index++, name) : NULL;
-        if (picture)
-            status = gb_plot_curves(report->records, report->record_count, name, picture);
-        else if (status == GB_OK)
-            status = gb_no_memory("cannot report", "runs");
+        if (status != GB_OK)
+            break;
+        struct gb_picture *picture = add_picture(report, "curves", index++, name);
+        status = picture ? gb_plot_curves(report->records, report->record_count, name, picture)
+                         : no_memory();
     }
     json_decref(figures);
     return status;
@@ -120,12 +119,8 @@ static enum gb_status draw_curves(struct gb_report *report) {
 static enum gb_status write_bytes(const char *base, const struct gb_picture *picture,
                                   const char *ending, const char *bytes, size_t count) {
     char path[GB_PATH];
-    if (snprintf(path, sizeof path, "%s-%s.%s", base, picture->name, ending) >= GB_PATH)
-        return gb_fail(GB_BAD_INPUT, "cannot write", base, "the path is too long");
-    struct gb_atomic_file file = {0};
-    GB_TRY(gb_atomic_open(&file, path));
-    fwrite(bytes, 1, count, file.stream);
-    return gb_atomic_commit(&file);
+    GB_TRY(gb_path_format(path, "%s-%s.%s", base, picture->name, ending));
+    return gb_file_write(path, bytes, count);
 }
 
 // The page last: where it is, its pictures are.
@@ -133,8 +128,7 @@ static enum gb_status write_report(const struct gb_report *report, const char *h
     char base[GB_PATH];
     const size_t length = strlen(html), ending = strlen(".html");
     const bool ended = length > ending && strcmp(html + length - ending, ".html") == 0;
-    if (snprintf(base, sizeof base, "%.*s", (int)(length - (ended ? ending : 0)), html) >= GB_PATH)
-        return gb_fail(GB_BAD_INPUT, "cannot write", html, "the path is too long");
+    GB_TRY(gb_path_format(base, "%.*s", (int)(length - (ended ? ending : 0)), html));
     int written = 0;
     for (int i = 0; i < report->picture_count; i++) {
         const struct gb_picture *picture = &report->pictures[i];
@@ -152,21 +146,11 @@ static enum gb_status write_report(const struct gb_report *report, const char *h
     return GB_OK;
 }
 
-static enum gb_status make_report(const char *const *paths, int count, const char *html,
-                                  struct gb_rows *rows, struct gb_report *report) {
-    GB_TRY(read_inputs(paths, count, rows, report));
-    GB_TRY(gb_atomic_probe(html)); // before the drawing
-    for (int i = 0; i < report->summaries.count; i++)
-        GB_TRY(draw_summary(report, i));
-    GB_TRY(draw_curves(report));
-    return write_report(report, html);
-}
-
 static enum gb_status report(int argc, const char **argv) {
     const char *html = "report.html";
     const char **paths = calloc((size_t)argc, sizeof *paths);
     if (!paths)
-        return gb_no_memory("cannot report", "runs");
+        return no_memory();
     int count = 0;
     const struct gb_option options[] = {
         gb_option_string("html", "FILE", &html, "the page; its pictures go next to it"),
@@ -178,8 +162,17 @@ static enum gb_status report(int argc, const char **argv) {
     enum gb_status status = gb_options_parse(&gb_report_command, options, argc, argv, &helped);
     struct gb_rows rows = {0};
     struct gb_report made = {0};
-    if (status == GB_OK && !helped)
-        status = make_report(paths, count, html, &rows, &made);
+    if (status == GB_OK && !helped) {
+        status = read_inputs(paths, count, &rows, &made);
+        if (status == GB_OK)
+            status = gb_atomic_probe(html); // before the drawing
+        for (int i = 0; i < made.summaries.count && status == GB_OK; i++)
+            status = draw_summary(&made, i);
+        if (status == GB_OK)
+            status = draw_curves(&made);
+        if (status == GB_OK)
+            status = write_report(&made, html);
+    }
     for (int i = 0; i < made.picture_count; i++)
         gb_picture_free(&made.pictures[i]);
     for (int i = 0; i < made.record_count; i++)

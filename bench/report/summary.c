@@ -25,10 +25,6 @@ int gb_summary_find_setting(const struct gb_summary *s, int threads, enum gb_cac
     return -1;
 }
 
-static int find_setting(const struct gb_summary *s, const struct gb_row *row) {
-    return gb_summary_find_setting(s, row->threads, row->cache);
-}
-
 // Rows of a problem mostly follow each other.
 static int find_line(const struct gb_summary *s, const struct gb_row *row) {
     for (int i = s->line_count - 1; i >= 0; i--)
@@ -78,8 +74,9 @@ static void add_column(struct gb_summary *s, const struct gb_row *row) {
 static void add_axes(struct gb_summary *s, const struct gb_row *row) {
     if (find_column(s, row) < 0)
         add_column(s, row);
-    if (find_setting(s, row) < 0)
-        s->settings[s->setting_count++] = (struct gb_setting){row->threads, row->cache};
+    if (gb_summary_find_setting(s, row->threads, row->cache) < 0)
+        s->settings[s->setting_count++] =
+            (struct gb_setting){.threads = row->threads, .cache = row->cache};
     if (find_line(s, row) < 0)
         add_line(s, row);
     for (int i = 0; i < row->share_count; i++)
@@ -135,9 +132,13 @@ static struct gb_cell *cells_of(const struct gb_summary *s, int setting, int lin
     return s->cells + ((size_t)setting * s->line_count + line) * s->column_count;
 }
 
+static struct gb_cell *cells_of_row(const struct gb_summary *s, const struct gb_row *row) {
+    return cells_of(s, gb_summary_find_setting(s, row->threads, row->cache), find_line(s, row));
+}
+
 // Copies the row's cell to the backends that fall back to its kernel.
 static void fill_fallbacks(struct gb_summary *s, const struct gb_row *row) {
-    struct gb_cell *cells = cells_of(s, find_setting(s, row), find_line(s, row));
+    struct gb_cell *cells = cells_of_row(s, row);
     const struct gb_cell *own = &cells[find_column(s, row)];
     for (int i = 0; i < s->column_count; i++)
         for (int j = 0; j < GB_BORROWERS && !cells[i].launches; j++)
@@ -156,9 +157,7 @@ static enum gb_status fill_cells(struct gb_summary *s, const struct gb_row *cons
         return gb_no_memory("cannot summarise", "rows");
     }
     for (int i = 0; i < count; i++)
-        entries[i] =
-            (struct entry){rows[i], cells_of(s, find_setting(s, rows[i]), find_line(s, rows[i])) +
-                                        find_column(s, rows[i])};
+        entries[i] = (struct entry){rows[i], cells_of_row(s, rows[i]) + find_column(s, rows[i])};
     qsort(entries, (size_t)count, sizeof *entries, by_cell_and_seconds);
     for (int begin = 0, end; begin < count; begin = end) {
         for (end = begin + 1; end < count && entries[end].cell == entries[begin].cell;)
@@ -197,27 +196,25 @@ static struct gb_roofs join_roofs(double *values, int count) {
 
 static enum gb_status find_roofs(struct gb_summary *s, const struct gb_row *const *rows,
                                  int count) {
-    s->compute = calloc((size_t)s->setting_count, sizeof *s->compute);
-    s->bandwidth = calloc((size_t)s->setting_count, sizeof *s->bandwidth);
-    double *compute = malloc((size_t)count * sizeof *compute);
-    double *bandwidth = malloc((size_t)count * sizeof *bandwidth);
-    const bool enough = s->compute && s->bandwidth && compute && bandwidth;
-    for (int setting = 0; enough && setting < s->setting_count; setting++) {
+    double *values = malloc(2 * (size_t)count * sizeof *values);
+    if (!values)
+        return gb_no_memory("cannot summarise", "rows");
+    double *compute = values, *bandwidth = values + count;
+    for (struct gb_setting *at = s->settings; at < s->settings + s->setting_count; at++) {
         int computes = 0, bandwidths = 0;
         for (int i = 0; i < count; i++) {
-            if (find_setting(s, rows[i]) != setting)
+            if (rows[i]->threads != at->threads || rows[i]->cache != at->cache)
                 continue;
             if (rows[i]->peak_gflops > 0)
                 compute[computes++] = rows[i]->peak_gflops;
             if (rows[i]->peak_gbs > 0)
                 bandwidth[bandwidths++] = rows[i]->peak_gbs;
         }
-        s->compute[setting] = join_roofs(compute, computes);
-        s->bandwidth[setting] = join_roofs(bandwidth, bandwidths);
+        at->compute = join_roofs(compute, computes);
+        at->bandwidth = join_roofs(bandwidth, bandwidths);
     }
-    free(compute);
-    free(bandwidth);
-    return enough ? GB_OK : gb_no_memory("cannot summarise", "rows");
+    free(values);
+    return GB_OK;
 }
 
 // ---- One summary ----
@@ -274,23 +271,19 @@ static enum gb_status label_columns(struct gb_summaries *summaries) {
             columns[count++] = &summaries->list[i].columns[j];
     for (int i = 0; i < count; i++) {
         struct gb_column *column = columns[i];
-        const struct gb_column *same = NULL;
         bool first = true, only = true; // of the versions of its library
         for (int j = 0; j < count; j++) {
-            if (j == i || strcmp(column->backend, columns[j]->backend) != 0)
+            if (strcmp(column->backend, columns[j]->backend) != 0)
                 continue;
-            if (strcmp(column->library, columns[j]->library) != 0) {
-                only = false;
-                first &= j > i;
-            } else if (j < i) {
-                same = columns[j];
-            }
+            const bool same = strcmp(column->library, columns[j]->library) == 0;
+            only &= same;
+            first &= same || j > i;
+            if (same && j < i)
+                column->colour = columns[j]->colour;
         }
         for (size_t j = 0; j < sizeof known_colours / sizeof *known_colours; j++)
             if (first && strcmp(known_colours[j].backend, column->backend) == 0)
                 column->colour = known_colours[j].colour;
-        if (same)
-            column->colour = same->colour;
         if (!column->colour)
             column->colour = spare_colours[spare++ % SPARE];
         snprintf(column->label, sizeof column->label, "%s",
@@ -302,23 +295,19 @@ static enum gb_status label_columns(struct gb_summaries *summaries) {
 
 // ---- All of them ----
 
-// Libraries may differ: two versions of one become columns next to each other.
-static bool comparable(const struct gb_row *a, const struct gb_row *b) {
-    return !gb_first_difference(a->machine, b->machine, gb_reported_machine) &&
-           !gb_first_difference(a->build, b->build, gb_reported_build);
-}
-
 static enum gb_status make_summaries(const struct gb_row **rows, int count,
                                      struct gb_summaries *summaries) {
     summaries->list = calloc((size_t)count, sizeof *summaries->list);
     if (!summaries->list)
         return gb_no_memory("cannot summarise", "rows");
     while (count > 0) {
-        // Rows of the first one's machine and build move to the front.
+        // Rows of the first one's machine and build move to the front. Libraries may differ: two
+        // versions of one become columns next to each other.
         int gathered = 0;
         for (int i = 0; i < count; i++) {
             const struct gb_row *row = rows[i];
-            if (!comparable(rows[0], row))
+            if (gb_first_difference(rows[0]->machine, row->machine, gb_reported_machine) ||
+                gb_first_difference(rows[0]->build, row->build, gb_reported_build))
                 continue;
             memmove(rows + gathered + 1, rows + gathered, (size_t)(i - gathered) * sizeof *rows);
             rows[gathered++] = row;
@@ -358,8 +347,6 @@ void gb_summaries_free(struct gb_summaries *summaries) {
         free(s->lines);
         free(s->models);
         free(s->cells);
-        free(s->compute);
-        free(s->bandwidth);
     }
     free(summaries->list);
     *summaries = (struct gb_summaries){0};

@@ -14,9 +14,16 @@ struct gb_column {
     unsigned colour; // 0xRRGGBB; the same for the same backend in all summaries made together
 };
 
+// Measured peaks, ascending; those closer than 30 % are taken as one.
+struct gb_roofs {
+    int count;
+    double values[8];
+};
+
 struct gb_setting {
     int threads;
     enum gb_cache cache;
+    struct gb_roofs compute, bandwidth; // GFLOP/s and GB/s
 };
 
 // All problems of an operation and direction.
@@ -40,12 +47,6 @@ struct gb_cell {
     double speed; // seconds of the fastest backend at this problem and setting / seconds
 };
 
-// Measured peaks, ascending; those closer than 30 % are taken as one.
-struct gb_roofs {
-    int count;
-    double values[8];
-};
-
 struct gb_summary {
     const struct gb_row *first; // any of its rows, for the machine and the build
     int column_count, setting_count, group_count, line_count, model_count;
@@ -56,8 +57,7 @@ struct gb_summary {
     // Models whose training steps have any of the problems. If no training step has some problems,
     // the last is "", in which each of those counts once.
     char (*models)[GB_MODEL];
-    struct gb_cell *cells;                // [setting][line][column]
-    struct gb_roofs *compute, *bandwidth; // [setting], GFLOP/s and GB/s
+    struct gb_cell *cells; // [setting][line][column]
 };
 
 struct gb_summaries {
@@ -97,9 +97,9 @@ unsigned gb_summary_bounds(const struct gb_summary *summary, int setting, int li
 int gb_summary_count(const struct gb_summary *summary, int line, int model);
 
 // A column over those problems of a group that a model has. The means are geometric, weighted by the
-// calls of a training step: each call counts the same, however long it takes, so a fast large call
-// cannot make up for many slow small ones. The total has what the calls cost together. There are no
-// means over some of the problems: a backend could win by failing where it is slow.
+// calls of a training step, so a fast large call cannot make up for many slow small ones; the total
+// has what the calls cost together. There are no means over some of the problems: a backend could
+// win by failing where it is slow.
 struct gb_mean {
     int problems, measured, timed;        // measured: with a row in any column; timed: in this one
     unsigned bounds;                      // of any of them

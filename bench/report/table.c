@@ -120,19 +120,6 @@ static void print_model(struct table *t, int setting, int model) {
     print_means(t, setting, model, GB_ALL_KERNELS, width);
 }
 
-static void print_failures(const struct table *t) {
-    const struct gb_summary *s = t->s;
-    for (int setting = 0; setting < s->setting_count; setting++)
-        for (int line = 0; line < s->line_count; line++)
-            for (int i = 0; i < s->column_count; i++) {
-                const struct gb_cell *cell = gb_summary_cell(s, setting, line, i);
-                if (cell->error)
-                    fprintf(t->file, "FAILED  %s, %s, %s: %s\n", s->lines[line].row->problem,
-                            s->columns[i].label, gb_setting_text(&s->settings[setting]).text,
-                            cell->error);
-            }
-}
-
 static void print_notes(const struct table *t) {
     fputs("\nbound: compute or memory, whichever limits the kernel; the share is of that peak.\n"
           "FLOPs are those of the definition: a kernel that needs fewer can exceed 100 %.\n"
@@ -143,8 +130,16 @@ static void print_notes(const struct table *t) {
         fputs("*  the backend lacks this kernel and falls back to the native one\n", t->file);
     if (t->incomplete)
         fputs("N of M: only N problems have a time, so there is no mean\n", t->file);
-    if (t->failed)
-        print_failures(t);
+    const struct gb_summary *s = t->s;
+    for (int setting = 0; setting < s->setting_count && t->failed; setting++)
+        for (int line = 0; line < s->line_count; line++)
+            for (int i = 0; i < s->column_count; i++) {
+                const struct gb_cell *cell = gb_summary_cell(s, setting, line, i);
+                if (cell->error)
+                    fprintf(t->file, "FAILED  %s, %s, %s: %s\n", s->lines[line].row->problem,
+                            s->columns[i].label, gb_setting_text(&s->settings[setting]).text,
+                            cell->error);
+            }
 }
 
 static void print_summary(FILE *file, const struct gb_summary *s) {

@@ -31,6 +31,15 @@ static void put_cell(FILE *page, const char *text) {
     fputc('|', page);
 }
 
+// The first row of a run at or after *at, which becomes the place after it; NULL: no more.
+static const json_t *next_row(const struct gb_results *results, const char *run, size_t *at) {
+    const json_t *row;
+    while ((row = json_array_get(results->rows, (*at)++)))
+        if (gb_json_is(row, "run", run))
+            return row;
+    return NULL;
+}
+
 // ---- Cells ----
 
 struct cell {
@@ -43,15 +52,12 @@ static void measure(const struct gb_results *results, const json_t *use, int dec
                     const char *run, struct cell *cell) {
     const char *metric = gb_json_text(use, "metric");
     double sum = 0, squares = 0,
-           first = NAN; // sums of differences from the first keep their digits
+           first = NAN; // of differences from the first: they keep their digits
     int count = 0, rows = 0;
     bool differ = false;
-    size_t i;
-    json_t *row;
-    json_array_foreach(results->rows, i, row) {
+    const json_t *row;
+    for (size_t at = 0; (row = next_row(results, run, &at));) {
         const json_t *value = json_object_get(json_object_get(row, "metrics"), metric);
-        if (!gb_json_is(row, "run", run))
-            continue;
         rows++;
         if (!json_is_number(value))
             continue;
@@ -96,12 +102,9 @@ static void put_budget(FILE *page, const struct gb_results *results, const char 
     const size_t seeds = json_array_size(json_object_get(config, "seeds"));
     json_int_t min = 0, max = 0;
     int rows = 0;
-    size_t i;
-    json_t *row;
-    json_array_foreach(results->rows, i, row) {
+    const json_t *row;
+    for (size_t at = 0; (row = next_row(results, run, &at));) {
         const json_int_t steps = gb_json_integer(row, "steps");
-        if (!gb_json_is(row, "run", run))
-            continue;
         min = rows == 0 || steps < min ? steps : min;
         max = steps > max ? steps : max;
         rows++;
@@ -201,29 +204,18 @@ static void put_empty_cells(FILE *page, const struct gb_results *results, const 
             put(page, ": %s\n", cell.why);
         }
     }
-    if (any)
-        fputc('\n', page);
-}
-
-static bool has_row(const struct gb_results *results, const char *run) {
-    size_t i;
-    json_t *row;
-    json_array_foreach(results->rows, i, row) {
-        if (gb_json_is(row, "run", run))
-            return true;
-    }
-    return false;
+    fputs(any ? "\n" : "", page);
 }
 
 // What differs from the paper in the runs of a table.
 static void put_notes(FILE *page, const struct gb_results *results, const char *table) {
     const char *run;
     json_t *config, *note;
-    size_t i;
     bool any = false;
     json_object_foreach(results->runs, run, config) {
         const json_t *notes = json_object_get(config, "notes");
-        if (!gb_run_cell(config, table, NULL, NULL) || !has_row(results, run) ||
+        size_t i = 0;
+        if (!gb_run_cell(config, table, NULL, NULL) || !next_row(results, run, &i) ||
             json_array_size(notes) == 0)
             continue;
         put_list_head(page, "Notes:", &any);
@@ -232,8 +224,7 @@ static void put_notes(FILE *page, const struct gb_results *results, const char *
             put(page, " %s", json_string_value(note));
         fputc('\n', page);
     }
-    if (any)
-        fputc('\n', page);
+    fputs(any ? "\n" : "", page);
 }
 
 static void put_runs(FILE *page, const struct gb_results *results, const char *table) {
@@ -259,8 +250,7 @@ static void put_runs(FILE *page, const struct gb_results *results, const char *t
             gb_json_text(row, "day"));
         fprintf(page, "`%s`\n", gb_json_text(row, "command"));
     }
-    if (any)
-        fputc('\n', page);
+    fputs(any ? "\n" : "", page);
 }
 
 // ---- The summary ----
@@ -333,16 +323,6 @@ static bool has_curve(const struct gb_results *results, const struct gb_task *ta
     return false;
 }
 
-static enum gb_status write_file(const char *directory, const char *name, const char *bytes,
-                                 size_t count) {
-    char path[GB_PATH];
-    struct gb_atomic_file file = {0};
-    GB_TRY(gb_path_join(directory, name, path));
-    GB_TRY(gb_atomic_open(&file, path));
-    fwrite(bytes, 1, count, file.stream);
-    return gb_atomic_commit(&file);
-}
-
 // A line for each of the task's rows; one without a curve keeps its place, and so its colour.
 static enum gb_status draw_curve(const struct gb_results *results, const struct gb_task *task,
                                  int kind) {
@@ -366,9 +346,11 @@ static enum gb_status draw_curve(const struct gb_results *results, const struct 
         status = gb_plot_curves(records, count,
                                 kind == BITS ? "bits_per_dimension" : task->headline, &picture);
     if (status == GB_OK) {
-        char file[64];
-        snprintf(file, sizeof file, "%s-%s.svg", members[kind], task->name);
-        status = write_file(results->directory, file, picture.svg, picture.svg_bytes);
+        char path[GB_PATH];
+        status =
+            gb_path_format(path, "%s/%s-%s.svg", results->directory, members[kind], task->name);
+        if (status == GB_OK)
+            status = gb_file_write(path, picture.svg, picture.svg_bytes);
     }
     while (count > 0)
         free((char *)records[--count].directory);
@@ -378,11 +360,11 @@ static enum gb_status draw_curve(const struct gb_results *results, const struct 
 }
 
 static enum gb_status draw_curves(const struct gb_results *results) {
-    for (size_t i = 0; gb_tasks()[i]; i++)
+    for (const struct gb_task *const *task = gb_tasks(); *task; task++)
         for (int kind = 0; kind < KINDS; kind++) {
-            const struct gb_task *task = gb_tasks()[i];
-            enum gb_status status =
-                has_curve(results, task, kind) ? draw_curve(results, task, kind) : GB_OK;
+            if (!has_curve(results, *task, kind))
+                continue;
+            const enum gb_status status = draw_curve(results, *task, kind);
             if (status == GB_UNSUPPORTED) {
                 fprintf(stderr, "glowbench: %s: curves are not redrawn\n", gb_error_message());
                 return GB_OK;
@@ -405,20 +387,20 @@ static void put_pictures(FILE *page, const struct gb_results *results) {
           "Bits per dimension of the training batches, and the metric on a few test images with "
           "few samples, during training. Point-estimate baselines have no likelihood.\n\n",
           page);
-    for (size_t i = 0; gb_tasks()[i]; i++)
+    for (const struct gb_task *const *task = gb_tasks(); *task; task++)
         for (int kind = 0; kind < KINDS; kind++) {
-            snprintf(name, sizeof name, "%s-%s", members[kind], gb_tasks()[i]->name);
+            snprintf(name, sizeof name, "%s-%s", members[kind], (*task)->name);
             snprintf(file, sizeof file, "%s.svg", name);
-            if (has_curve(results, gb_tasks()[i], kind))
+            if (has_curve(results, *task, kind))
                 put_picture(page, results->directory, name, file);
         }
     fputs("\n## Pictures\n\n"
           "Small models on synthetic data, by `sh results/pictures.sh`: pictures of the published "
           "data sets cannot be redistributed.\n\n",
           page);
-    for (size_t i = 0; gb_tasks()[i]; i++) {
-        snprintf(file, sizeof file, "pictures/%s.png", gb_tasks()[i]->name);
-        put_picture(page, results->directory, gb_tasks()[i]->name, file);
+    for (const struct gb_task *const *task = gb_tasks(); *task; task++) {
+        snprintf(file, sizeof file, "pictures/%s.png", (*task)->name);
+        put_picture(page, results->directory, (*task)->name, file);
     }
 }
 
@@ -451,31 +433,27 @@ static void put_page(FILE *page, const struct gb_results *results) {
     put_pictures(page, results);
 }
 
-static enum gb_status write_html(const char *markdown, const char *directory, const char *path) {
-    struct gb_atomic_file file = {0};
-    GB_TRY(gb_atomic_open(&file, path));
-    enum gb_status status = gb_html_page(markdown, directory, file.stream);
-    if (status == GB_OK)
-        return gb_atomic_commit(&file);
-    gb_atomic_abort(&file);
-    return status;
-}
-
 enum gb_status gb_pages_write(const struct gb_results *results, const char *html) {
-    GB_TRY(draw_curves(results));
-    char *markdown = NULL;
+    char path[GB_PATH], *markdown = NULL;
     size_t size = 0;
+    struct gb_atomic_file file = {0};
+    GB_TRY(gb_path_join(results->directory, "README.md", path));
+    GB_TRY(draw_curves(results));
     FILE *page = open_memstream(&markdown, &size);
     if (page)
         put_page(page, results);
-    enum gb_status status = page && fclose(page) == 0
-                                ? write_file(results->directory, "README.md", markdown, size)
-                                : gb_no_memory("cannot write", "README.md");
+    enum gb_status status = page && fclose(page) == 0 ? gb_file_write(path, markdown, size)
+                                                      : gb_no_memory("cannot write", path);
     if (status == GB_OK && html)
-        status = write_html(markdown, results->directory, html);
+        status = gb_atomic_open(&file, html);
+    if (status == GB_OK && html)
+        status = gb_html_page(markdown, results->directory, file.stream);
+    if (status == GB_OK && html)
+        status = gb_atomic_commit(&file);
+    gb_atomic_abort(&file);
     free(markdown);
     if (status == GB_OK)
-        printf("%s/README.md%s%s\n", results->directory, html ? ", " : "", html ? html : "");
+        printf("%s%s%s\n", path, html ? ", " : "", html ? html : "");
     return status;
 }
 

@@ -248,15 +248,6 @@ enum gb_status gb_results_check_seed(const struct gb_results *results, const cha
                    results->directory, run);
 }
 
-static enum gb_status check_row(const struct gb_results *results, const char *path, json_t *row) {
-    GB_TRY(check_members(row, path, "{s:s, s:I, s:I, s:{}}", "run", "seed", "steps", "metrics"));
-    const char *name = gb_json_text(row, "run");
-    const json_int_t seed = gb_json_integer(row, "seed");
-    return gb_results_check_seed(results, name, seed) == GB_OK
-               ? GB_OK
-               : gb_fail_within(GB_BAD_INPUT, what, path);
-}
-
 static enum gb_status read_rows(struct gb_results *results) {
     char path[GB_PATH];
     json_decref(results->rows);
@@ -267,8 +258,13 @@ static enum gb_status read_rows(struct gb_results *results) {
     GB_TRY(gb_json_lines_read(what, path, results->rows));
     size_t i;
     json_t *row;
-    json_array_foreach(results->rows, i, row)
-        GB_TRY(check_row(results, path, row));
+    json_array_foreach(results->rows, i, row) {
+        GB_TRY(
+            check_members(row, path, "{s:s, s:I, s:I, s:{}}", "run", "seed", "steps", "metrics"));
+        if (gb_results_check_seed(results, gb_json_text(row, "run"),
+                                  gb_json_integer(row, "seed")) != GB_OK)
+            return gb_fail_within(GB_BAD_INPUT, what, path);
+    }
     return GB_OK;
 }
 

@@ -71,10 +71,6 @@ static enum gb_status choose_job(const struct gb_results *results, const struct 
 
 // ---- begun.json: what the run's directory was begun with, and by which builds ----
 
-static bool is_begun(const struct job *job) {
-    return access(job->checkpoint, F_OK) == 0 || access(job->record, F_OK) == 0;
-}
-
 // All that determines the row's figures, except the number of steps.
 static json_t *settings_of(const struct job *job) {
     static const char *const ignored[] = {"iters", "score-every", "score-images"};
@@ -92,7 +88,7 @@ static enum gb_status check_begun(const struct job *job, bool trains) {
     json_t *settings = settings_of(job);
     if (!settings)
         return gb_no_memory("cannot resume run", job->directory);
-    const bool begun = is_begun(job);
+    const bool begun = access(job->checkpoint, F_OK) == 0 || access(job->record, F_OK) == 0;
     json_t *before = begun ? json_load_file(job->begun, 0, NULL) : NULL;
     json_t *commits = json_incref(json_object_get(before, "commits"));
     json_object_del(before, "commits");
@@ -236,26 +232,6 @@ static json_t *commit_of(const struct job *job, const char *own) {
     return json_string(used ? text : own);
 }
 
-static json_t *machine_of(const json_t *machine) {
-    const json_t *cpu = json_object_get(machine, "cpu"),
-                 *system = json_object_get(machine, "system"),
-                 *build = json_object_get(machine, "build");
-    return json_pack("{s:s, s:I, s:s, s:s}", "cpu", gb_json_text(cpu, "model"), "cores",
-                     gb_json_integer(cpu, "cores"), "system", gb_json_text(system, "distribution"),
-                     "compiler", gb_json_text(build, "compiler"));
-}
-
-// Metrics that are numbers; those that are curves stay in the run's directory.
-static json_t *numbers_of(json_t *metrics) {
-    json_t *numbers = json_object(), *value;
-    const char *name;
-    json_object_foreach(metrics, name, value) {
-        if (json_is_number(value))
-            json_object_set(numbers, name, value);
-    }
-    return numbers;
-}
-
 // The rows of a log that have a figure.
 static json_t *rows_with(const json_t *log, const char *figure) {
     json_t *rows = json_array(), *row;
@@ -309,7 +285,14 @@ static json_t *row_of(const struct job *job, const struct gb_training_record *re
     const time_t now = time(NULL);
     struct tm date;
     strftime(day, sizeof day, "%Y-%m-%d", gmtime_r(&now, &date));
-    json_t *row = json_object(), *steps = rows_with(record->log, "step_seconds");
+    const json_t *machine = json_object_get(run, "machine"), *cpu = json_object_get(machine, "cpu");
+    json_t *row = json_object(), *steps = rows_with(record->log, "step_seconds"),
+           *metrics = json_object(), *value;
+    const char *name;
+    json_object_foreach(json_object_get(run, "metrics"), name, value) {
+        if (json_is_number(value)) // curves stay in the run's directory
+            json_object_set(metrics, name, value);
+    }
     const struct {
         const char *key;
         json_t *value; // NULL: left out
@@ -328,8 +311,12 @@ static json_t *row_of(const struct job *job, const struct gb_training_record *re
         {"commit", commit_of(job, gb_json_text(run, "commit"))},
         {"day", json_string(day)},
         {"command", command_of(job, gb_json_integer(run, "steps"))},
-        {"machine", machine_of(json_object_get(run, "machine"))},
-        {"metrics", numbers_of(json_object_get(run, "metrics"))},
+        {"machine",
+         json_pack("{s:s, s:I, s:s, s:s}", "cpu", gb_json_text(cpu, "model"), "cores",
+                   gb_json_integer(cpu, "cores"), "system",
+                   gb_json_text(json_object_get(machine, "system"), "distribution"), "compiler",
+                   gb_json_text(json_object_get(machine, "build"), "compiler"))},
+        {"metrics", metrics},
         {"scores", rows_with(record->log, task->headline)},
         {"curve", curve_of(steps)},
     };

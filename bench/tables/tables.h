@@ -25,14 +25,14 @@ struct gb_results {
     json_t *rows;   // an array, in the order in which they were made
 };
 
-// Reads and checks all of it; rows.jsonl may be missing. GB_BAD_INPUT with the file, and the line
-// or what is wrong with it; the results are then empty. `directory` must outlive the results.
+// Reads and checks all of it; rows.jsonl may be missing. GB_BAD_INPUT with the file and the line;
+// the results are then empty. `directory` must outlive the results.
 enum gb_status gb_results_read(const char *directory, struct gb_results *results);
 void gb_results_free(struct gb_results *results);
 
-// Adds a row, replacing an earlier one of its run and seed, and writes rows.jsonl atomically, with
-// the rows that other processes have added meanwhile (they wait for a lock). An earlier row of more
-// steps is kept instead: *kept gets its steps, else 0. The caller keeps its reference to `row`.
+// Adds a row and writes rows.jsonl atomically, with the rows that other processes have added
+// meanwhile (they wait for a lock). It replaces an earlier row of its run and seed, unless that has
+// more steps: *kept gets those, else 0. The caller keeps its reference to `row`.
 enum gb_status gb_results_add(struct gb_results *results, json_t *row, json_int_t *kept);
 
 // GB_BAD_INPUT if there is no such run, or the run does not list the seed.
@@ -64,39 +64,35 @@ struct gb_table_run {
     bool score_unfinished;
 };
 
-// Trains and scores the run, resuming from the checkpoint in OUT/NAME-SEED if there is one, and adds
-// its row to the results, with the commits of all builds that trained it. A run that stops at the
-// time limit gets no row unless score_unfinished is set; that is not a failure. Fails as
-// `glowbench train` does.
+// Trains and scores the run, resuming in OUT/NAME-SEED, and adds its row, with the commits of all
+// builds that trained it. Stopped by the time limit it succeeds without a row, unless
+// score_unfinished is set. Fails as `glowbench train` does.
 enum gb_status gb_table_run(struct gb_results *results, const struct gb_table_run *run);
 
 // ---- Pages (pages.c, html_page.c)
 
-// Writes README.md into the results directory: a summary; each table with its published and its
-// measured lines, what differs from the paper, why a cell is empty and the command behind each
-// figure; learning curves, redrawn into curve-TASK.svg and scores-TASK.svg if gnuplot is installed;
-// and pictures. With `html` (may be NULL) also writes that file: the same as one HTML page that
-// needs no other file.
+// Writes README.md into the results directory, and its learning curves, curve-TASK.svg and
+// scores-TASK.svg, if gnuplot is installed. With `html` (may be NULL) also writes that file: the
+// same as one page.
 enum gb_status gb_pages_write(const struct gb_results *results, const char *html);
 
 // Writes the summary into a Markdown file, between its lines "<!-- glowbench tables -->" and
 // "<!-- end -->". GB_BAD_INPUT if it lacks one of them; the file is then unchanged.
 enum gb_status gb_summary_write(const struct gb_results *results, const char *path);
 
-// Writes the Markdown of gb_pages_write as one HTML page that needs no other file: its pictures,
-// whose paths are relative to `directory`, become part of it. Of Markdown it takes what that page
-// has, each block on a line of its own: headings, paragraphs, list items, table rows, pictures and
-// comments; within text, `code` and backslashes. GB_BAD_INPUT where a picture cannot be read.
+// Writes the Markdown of gb_pages_write as one HTML page that needs no other file: pictures, whose
+// paths are relative to `directory`, become part of it. It knows what that page has, each block on a
+// line of its own: headings, paragraphs, list items, table rows, pictures and comments; within text,
+// `code` and backslashes. GB_BAD_INPUT where a picture cannot be read.
 enum gb_status gb_html_page(const char *markdown, const char *directory, FILE *file);
 
 // ---- Reproduction (check.c)
 
 // Trains a small model of every task for a few steps on synthetic data and scores it, on every
-// native backend that the CPU supports, with one thread and with two, and compares each metric that
-// is not a time with DIRECTORY/check.json: bitwise, except for decibels and trivial baselines, whose
-// logarithms come from the C library (1e-12). A backend that the file does not have is compared with
-// the scalar one within a bound that is printed. With `update` it writes the file. GB_CHECK_FAILED
-// if a metric differs.
+// native backend of this CPU, with one thread and with two, and compares its metrics with
+// DIRECTORY/check.json: bitwise, except for decibels and trivial baselines, whose logarithms come
+// from the C library (1e-12). A backend that the file lacks is compared with the scalar one, within
+// a bound that is printed. `update` writes the file instead. GB_CHECK_FAILED if a metric differs.
 enum gb_status gb_results_reproduced(const char *directory, bool update);
 
 // Reads check.json: numbers by backend, task and metric. The caller's to json_decref. GB_BAD_INPUT
