@@ -103,8 +103,8 @@ static void end_progress(struct session *session) {
     session->progress.terminal = false;
 }
 
-static enum gb_status judge(struct session *session, const struct gb_rows rows[GB_SIDES], int pairs,
-                            bool *done) {
+static enum gb_status judge_rows(struct session *session, const struct gb_rows rows[GB_SIDES],
+                                 int pairs, bool *done) {
     const struct request *request = session->request;
     GB_TRY(gb_rows_comparable(rows, request->executables, &request->allowed));
     struct gb_comparison comparison;
@@ -118,23 +118,18 @@ static enum gb_status judge(struct session *session, const struct gb_rows rows[G
             gb_comparison_look(&comparison, looks, session->look++, request->threshold);
     if (*done) {
         end_progress(session);
-        gb_rows_print_origin("BASE", request->executables[GB_BASE], &rows[GB_BASE]);
-        gb_rows_print_origin("NEW", request->executables[GB_NEW], &rows[GB_NEW]);
-        gb_comparison_print(&comparison);
-        status = gb_comparison_status(&comparison, request->executables[GB_NEW]);
+        status = gb_comparison_report(&comparison, rows, request->executables);
     }
     gb_comparison_free(&comparison);
     return status;
 }
 
-static enum gb_status read_and_judge(struct session *session, int pairs, bool *done) {
+static enum gb_status judge(struct session *session, int pairs, bool *done) {
+    const char *const paths[GB_SIDES] = {session->paths[GB_BASE], session->paths[GB_NEW]};
     struct gb_rows rows[GB_SIDES];
-    GB_TRY(gb_rows_read(session->paths[GB_BASE], &rows[GB_BASE]));
-    enum gb_status status = gb_rows_read(session->paths[GB_NEW], &rows[GB_NEW]);
-    if (status == GB_OK)
-        status = judge(session, rows, pairs, done);
-    gb_rows_free(&rows[GB_BASE]);
-    gb_rows_free(&rows[GB_NEW]);
+    GB_TRY(gb_sides_read(paths, rows));
+    enum gb_status status = judge_rows(session, rows, pairs, done);
+    gb_sides_free(rows);
     return status;
 }
 
@@ -146,7 +141,7 @@ static enum gb_status run(struct session *session) {
     for (int pairs = 1; status == GB_OK && !done; pairs++) {
         status = run_pair(session, pairs - 1, &failed);
         if (status == GB_OK && (pairs == 1 || failed || pairs == looks->pairs[session->look]))
-            status = read_and_judge(session, pairs, &done);
+            status = judge(session, pairs, &done);
         if (status == GB_OK && !done && gb_progress_due(&session->progress)) {
             char text[96], duration[32];
             gb_duration_text((gb_seconds() - session->progress.start) / pairs, duration);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "base/json.h"
 #include "bench/compare/comparison.h"
 
 #include <ctype.h>
@@ -10,6 +9,19 @@ const char *const gb_compared_machine[] = {"cpu", "caches", NULL};
 const char *const gb_compared_build[] = {"type", "compiler", "flags", "isa_flags", NULL};
 const char *const gb_reported_machine[] = {"cpu", "caches", "system", NULL};
 const char *const gb_reported_build[] = {"commit", "type", "compiler", "flags", "isa_flags", NULL};
+
+enum gb_status gb_sides_read(const char *const paths[GB_SIDES], struct gb_rows rows[GB_SIDES]) {
+    GB_TRY(gb_rows_read(paths[GB_BASE], &rows[GB_BASE]));
+    enum gb_status status = gb_rows_read(paths[GB_NEW], &rows[GB_NEW]);
+    if (status != GB_OK)
+        gb_rows_free(&rows[GB_BASE]);
+    return status;
+}
+
+void gb_sides_free(struct gb_rows rows[GB_SIDES]) {
+    gb_rows_free(&rows[GB_BASE]);
+    gb_rows_free(&rows[GB_NEW]);
+}
 
 // The library of a backend's first row; NULL if it has no row.
 static const char *library_of(const struct gb_rows *rows, const char *backend) {
@@ -104,10 +116,4 @@ enum gb_status gb_threshold_parse(const char *text, double *ratio) {
                        "\"%s\" is not a percentage in 0.1%% .. 100%%", text);
     *ratio = 1 + percent / 100;
     return GB_OK;
-}
-
-void gb_rows_print_origin(const char *side, const char *name, const struct gb_rows *rows) {
-    const json_t *build = rows->list[0].build;
-    printf("%-5s %s: commit %s, %s, %s\n", side, name, gb_json_string_or_unknown(build, "commit"),
-           gb_json_string_or_unknown(build, "type"), gb_json_string_or_unknown(build, "compiler"));
 }

@@ -14,10 +14,7 @@ static enum gb_status judge(const struct gb_rows rows[GB_SIDES], const struct re
     struct gb_comparison comparison;
     GB_TRY(gb_comparison_make(rows, &comparison));
     gb_comparison_judge(&comparison, threshold);
-    gb_rows_print_origin("BASE", request->paths[GB_BASE], &rows[GB_BASE]);
-    gb_rows_print_origin("NEW", request->paths[GB_NEW], &rows[GB_NEW]);
-    gb_comparison_print(&comparison);
-    enum gb_status status = gb_comparison_status(&comparison, request->paths[GB_NEW]);
+    enum gb_status status = gb_comparison_report(&comparison, rows, request->paths);
     gb_comparison_free(&comparison);
     return status;
 }
@@ -41,12 +38,9 @@ static enum gb_status compare(int argc, const char **argv) {
     double threshold;
     GB_TRY(gb_threshold_parse(request.threshold, &threshold));
     struct gb_rows rows[GB_SIDES];
-    GB_TRY(gb_rows_read(request.paths[GB_BASE], &rows[GB_BASE]));
-    enum gb_status status = gb_rows_read(request.paths[GB_NEW], &rows[GB_NEW]);
-    if (status == GB_OK)
-        status = judge(rows, &request, threshold);
-    gb_rows_free(&rows[GB_BASE]);
-    gb_rows_free(&rows[GB_NEW]);
+    GB_TRY(gb_sides_read(request.paths, rows));
+    enum gb_status status = judge(rows, &request, threshold);
+    gb_sides_free(rows);
     return status;
 }
 

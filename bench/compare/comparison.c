@@ -130,11 +130,6 @@ static enum gb_status count_launches(struct gb_comparison *c, enum gb_side side,
 
 // ---- Operations ----
 
-static bool same_operation(const struct gb_row *a, const struct gb_row *b) {
-    return strcmp(a->operation, b->operation) == 0 && strcmp(a->direction, b->direction) == 0 &&
-           strcmp(a->backend, b->backend) == 0 && a->threads == b->threads;
-}
-
 static int collect(const double *values, double *finite) {
     int count = 0;
     for (int i = 0; i < GB_SAMPLE_MAX; i++)
@@ -150,9 +145,13 @@ static bool is_complete(const struct gb_comparison *c, const struct gb_compared 
 }
 
 static void add_to_operation(struct gb_comparison *c, const struct gb_compared *row) {
+    const struct gb_row *a = row->row;
     struct gb_compared *mean = c->operations, *end = mean + c->operation_count;
-    while (mean < end && !same_operation(mean->row, row->row))
-        mean++;
+    for (; mean < end; mean++)
+        if (strcmp(mean->row->operation, a->operation) == 0 &&
+            strcmp(mean->row->direction, a->direction) == 0 &&
+            strcmp(mean->row->backend, a->backend) == 0 && mean->row->threads == a->threads)
+            break;
     if (mean == end) {
         *mean = *row;
         c->operation_count++;
@@ -165,15 +164,15 @@ static void add_to_operation(struct gb_comparison *c, const struct gb_compared *
 }
 
 static enum gb_status allocate(struct gb_comparison *c, size_t rows) {
-    c->rows = calloc(rows, sizeof *c->rows);
-    c->operations = calloc(rows, sizeof *c->operations);
-    c->controls = calloc(rows, sizeof *c->controls);
+    c->rows = calloc(3 * rows, sizeof *c->rows);
     c->unjoined = calloc(rows, sizeof *c->unjoined);
     c->chances = calloc(rows, sizeof *c->chances);
     c->found = calloc(rows, sizeof *c->found);
-    return c->rows && c->operations && c->controls && c->unjoined && c->chances && c->found
-               ? GB_OK
-               : gb_no_memory(what, "rows");
+    if (!c->rows || !c->unjoined || !c->chances || !c->found)
+        return gb_no_memory(what, "rows");
+    c->operations = c->rows + rows;
+    c->controls = c->operations + rows;
+    return GB_OK;
 }
 
 static enum gb_status make(struct gb_comparison *c, const struct gb_rows rows[GB_SIDES]) {
@@ -205,9 +204,7 @@ enum gb_status gb_comparison_make(const struct gb_rows rows[GB_SIDES], struct gb
 }
 
 void gb_comparison_free(struct gb_comparison *c) {
-    free(c->rows);
-    free(c->operations);
-    free(c->controls);
+    free(c->rows); // and the operations and controls
     free(c->unjoined);
     free(c->chances);
     free(c->found);
@@ -216,19 +213,13 @@ void gb_comparison_free(struct gb_comparison *c) {
 
 // ---- Testing ----
 
-// Of the launches that both sides have.
-static int log_ratios(const struct gb_compared *c, double *ratios) {
-    double differences[GB_SAMPLE_MAX];
-    for (int i = 0; i < GB_SAMPLE_MAX; i++)
-        differences[i] = c->times[GB_NEW][i] - c->times[GB_BASE][i];
-    return collect(differences, ratios);
-}
-
 // Both tests return the shift, and in *min_p the smallest p-value possible with that many launches.
 static struct gb_interval test_pairs(struct gb_compared *c, const struct gb_rule *rule,
                                      double *min_p) {
-    double ratios[GB_SAMPLE_MAX];
-    int count = log_ratios(c, ratios);
+    double differences[GB_SAMPLE_MAX], ratios[GB_SAMPLE_MAX]; // of the launches of both sides
+    for (int i = 0; i < GB_SAMPLE_MAX; i++)
+        differences[i] = c->times[GB_NEW][i] - c->times[GB_BASE][i];
+    int count = collect(differences, ratios);
     *min_p = gb_signed_rank_min_p(count);
     if (count == 0)
         return (struct gb_interval){NAN, -INFINITY, INFINITY};
@@ -284,32 +275,20 @@ static void pass(struct gb_comparison *c, struct gb_compared *list, int count,
     find(c, list, count, GB_FASTER, rule);
 }
 
-static bool has_moved(const struct gb_compared *control, const struct gb_rule *rule) {
-    return 2 * fmin(control->chance.high, control->chance.low) <= GB_FALSE_ALARMS &&
-           fabs(log(control->ratio)) > log(rule->threshold) / 2;
-}
-
 // ---- The verdict ----
 
-static int count_changed(const struct gb_compared *list, int count, enum gb_change change) {
-    int changed = 0;
-    for (int i = 0; i < count; i++)
-        changed += list[i].change == change;
-    return changed;
-}
+struct totals {
+    int slower, open, undecidable;
+};
 
-static int count_open(const struct gb_compared *list, int count) {
-    int open = 0;
-    for (int i = 0; i < count; i++)
-        open += !list[i].non_inferior;
-    return open;
-}
-
-static int count_undecidable(const struct gb_comparison *c) {
-    int count = 0;
-    for (int i = 0; i < c->row_count; i++)
-        count += c->rows[i].undecidable;
-    return count;
+static struct totals total(const struct gb_compared *list, int count) {
+    struct totals totals = {0};
+    for (int i = 0; i < count; i++) {
+        totals.slower += list[i].change == GB_SLOWER;
+        totals.open += !list[i].non_inferior;
+        totals.undecidable += list[i].undecidable;
+    }
+    return totals;
 }
 
 static int min_launches(int rows, const struct gb_rule *rule) {
@@ -349,7 +328,8 @@ static bool control_forbids(struct gb_comparison *c) {
     }
     for (int i = 0; i < c->control_count; i++) {
         const struct gb_compared *control = &c->controls[i];
-        if (!has_moved(control, &c->rule))
+        const double p = 2 * fmin(control->chance.high, control->chance.low);
+        if (p > GB_FALSE_ALARMS || fabs(log(control->ratio)) <= log(c->rule.threshold) / 2)
             continue;
         decide(c, GB_INCONCLUSIVE,
                "the control benchmark with %d thread%s (identical in both builds) ran %.3fx as "
@@ -365,26 +345,26 @@ static void judge(struct gb_comparison *c) {
     pass(c, c->rows, c->row_count, &c->rule);
     for (int i = 0; i < c->control_count; i++)
         test(&c->controls[i], 1, &c->rule);
-    c->open_operations = count_open(c->operations, c->operation_count);
-    c->open_rows = count_open(c->rows, c->row_count);
-    int operations = count_changed(c->operations, c->operation_count, GB_SLOWER);
-    int rows = count_changed(c->rows, c->row_count, GB_SLOWER), undecidable = count_undecidable(c);
-    double percent = 100 * (c->rule.threshold - 1);
+    const struct totals operations = total(c->operations, c->operation_count);
+    const struct totals rows = total(c->rows, c->row_count);
+    const double percent = 100 * (c->rule.threshold - 1);
+    c->open_operations = operations.open;
+    c->open_rows = rows.open;
     if (c->failures > 0)
         decide(c, GB_REGRESSION, "%d benchmark%s failed in NEW, not in BASE", c->failures,
                c->failures == 1 ? "" : "s");
     else if (control_forbids(c))
         return;
-    else if (operations > 0 || rows > 0)
+    else if (operations.slower > 0 || rows.slower > 0)
         decide(c, GB_REGRESSION,
                "%d of %d operations and %d of %d benchmarks are slower by %.3g %% or more",
-               operations, c->operation_count, rows, c->row_count, percent);
+               operations.slower, c->operation_count, rows.slower, c->row_count, percent);
     else if (c->missing > 0)
         decide(c, GB_INCONCLUSIVE, "%d benchmark%s of BASE missing in NEW", c->missing,
                c->missing == 1 ? "" : "s");
-    else if (undecidable > 0)
+    else if (rows.undecidable > 0)
         decide(c, GB_INCONCLUSIVE, "need at least %d launches for %d benchmarks; %d have fewer",
-               min_launches(c->row_count, &c->rule), c->row_count, undecidable);
+               min_launches(c->row_count, &c->rule), c->row_count, rows.undecidable);
     else
         decide(c, GB_NO_REGRESSION,
                "no slowdown of %.3g %% or more found in %d operations and %d benchmarks", percent,
@@ -413,16 +393,4 @@ bool gb_comparison_look(struct gb_comparison *c, const struct gb_looks *looks, i
     else
         return last || c->verdict == GB_REGRESSION || c->missing > 0;
     return true;
-}
-
-enum gb_status gb_comparison_status(const struct gb_comparison *c, const char *name) {
-    switch (c->verdict) {
-    case GB_NO_REGRESSION:
-        break;
-    case GB_REGRESSION:
-        return gb_fail(GB_CHECK_FAILED, "regression", name, "%s", c->reason);
-    case GB_INCONCLUSIVE:
-        return gb_fail(GB_BAD_INPUT, "inconclusive", name, "%s", c->reason);
-    }
-    return GB_OK;
 }

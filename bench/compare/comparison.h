@@ -85,27 +85,30 @@ void gb_comparison_free(struct gb_comparison *comparison);
 // Tests everything as launches of two sessions, and decides. Times give no verdict if a thread
 // count lacks a control row in either set or a control has moved: by more than half the threshold,
 // with a p-value of 1 % or less. If new lacks rows of base, the only verdict possible is a
-// regression. Rows that so few launches cannot show to be non-inferior are counted (open_rows) and
-// do not change the verdict.
+// regression. Rows not shown to be non-inferior are counted (open_rows) and change nothing.
 void gb_comparison_judge(struct gb_comparison *comparison, double threshold);
 
 // The same for pairs, at one of the planned looks (of level GB_FALSE_ALARMS / GB_GATES). True if it
 // ends there: at the last look, with a regression, if new lacks rows of base, or if every row and
-// operation is non_inferior. That conclusion is wrong with a chance of at most GB_FALSE_ALARMS over
-// all looks: it is an intersection-union test, which needs no correction for the number of rows. A
-// row that is still open at the last look makes the verdict inconclusive. Before looks are planned
-// (`looks` is zero) only failures and missing rows are found, and end it.
+// operation is non_inferior, which is wrong with a chance of at most GB_FALSE_ALARMS over all looks
+// (an intersection-union test, which needs no correction for the number of rows). A row that is open
+// at the last look makes the verdict inconclusive. Before looks are planned (`looks` is zero) only
+// failures and missing rows are found, and end it.
 bool gb_comparison_look(struct gb_comparison *comparison, const struct gb_looks *looks, int look,
                         double threshold);
 
-// Prints everything that was compared, then the verdict.
-void gb_comparison_print(const struct gb_comparison *comparison);
+// Prints which builds the rows come from, everything that was compared, and the verdict, which it
+// returns: a regression is GB_CHECK_FAILED, inconclusive GB_BAD_INPUT. `names` are the files' or the
+// executables'.
+enum gb_status gb_comparison_report(const struct gb_comparison *comparison,
+                                    const struct gb_rows rows[GB_SIDES],
+                                    const char *const names[GB_SIDES]);
 
-// The verdict as a status, with a message about `name`: a regression is GB_CHECK_FAILED,
-// inconclusive GB_BAD_INPUT.
-enum gb_status gb_comparison_status(const struct gb_comparison *comparison, const char *name);
+// ---- Two sets of rows, and what they must have in common to be compared (comparable.c)
 
-// ---- What two sets of rows must have in common before they are compared (comparable.c)
+// Reads two files. On failure there is nothing to free.
+enum gb_status gb_sides_read(const char *const paths[GB_SIDES], struct gb_rows rows[GB_SIDES]);
+void gb_sides_free(struct gb_rows rows[GB_SIDES]);
 
 // The keys of gb_machine_json and of a row's build that distinguish machines and builds. A
 // comparison is between builds of different commits, whose launches may be days and a system update
@@ -131,8 +134,5 @@ enum gb_status gb_rows_comparable(const struct gb_rows rows[GB_SIDES],
 // "3%" or "3" as the ratio 1.03. GB_BAD_INPUT unless it is a number from 0.1 to 100.
 enum gb_status gb_threshold_parse(const char *text, double *ratio);
 #define GB_THRESHOLD "3%" // the default
-
-// Prints which build the rows come from.
-void gb_rows_print_origin(const char *side, const char *name, const struct gb_rows *rows);
 
 #endif

@@ -2,65 +2,38 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
+#include "base/minmax.h"
 #include "bench/compare/comparison.h"
 
-static void backend_text(const struct gb_row *row, char text[static 80]) {
-    snprintf(text, 80, "%s, %d thread%s", row->backend, row->threads, row->threads == 1 ? "" : "s");
+enum { TEXT = 320 };
+
+static void row_text(const struct gb_compared *compared, char text[static TEXT]) {
+    const struct gb_row *row = compared->row;
+    snprintf(text, TEXT, "%s  %s, %d thread%s, %s", row->problem, row->backend, row->threads,
+             row->threads == 1 ? "" : "s", gb_cache_name(row->cache));
 }
 
-static void print_figures(const struct gb_compared *c) {
-    static const char *const words[] = {
+static void operation_text(const struct gb_compared *operation, char text[static TEXT]) {
+    const struct gb_row *row = operation->row;
+    snprintf(text, TEXT, "%s/%s  %s, %d thread%s, %d benchmark%s", row->operation, row->direction,
+             row->backend, row->threads, row->threads == 1 ? "" : "s", operation->rows,
+             operation->rows == 1 ? "" : "s");
+}
+
+static void print_list(const char *title, const struct gb_compared *list, int count, int width,
+                       void (*text_of)(const struct gb_compared *, char[static TEXT])) {
+    static const char *const changes[] = {
         [GB_UNCHANGED] = "", [GB_SLOWER] = "  slower", [GB_FASTER] = "  faster"};
-    printf("  %7.4f  %7.4f .. %-7.4f  %8.2g  %8.2g%s\n", c->ratio, c->low, c->high, c->chance.high,
-           c->chance.low, c->undecidable ? "  too few launches" : words[c->change]);
-}
-
-static void print_heading(const char *title, int width, int count) {
     if (count > 0)
         printf("\n%-*s  %7s  %-18s  %8s  %8s\n", width, title, "ratio", "99 % interval", "p slower",
                "p faster");
-}
-
-static void row_text(const struct gb_row *row, char text[static 320]) {
-    char backend[80];
-    backend_text(row, backend);
-    snprintf(text, 320, "%s  %s, %s", row->problem, backend, gb_cache_name(row->cache));
-}
-
-static void operation_text(const struct gb_compared *operation, char text[static 320]) {
-    const struct gb_row *row = operation->row;
-    char backend[80];
-    backend_text(row, backend);
-    snprintf(text, 320, "%s/%s  %s, %d benchmark%s", row->operation, row->direction, backend,
-             operation->rows, operation->rows == 1 ? "" : "s");
-}
-
-static int widest(const struct gb_compared *list, int count, int width) {
-    for (int i = 0; i < count; i++) {
-        char text[320];
-        row_text(list[i].row, text);
-        width = (int)strlen(text) > width ? (int)strlen(text) : width;
-    }
-    return width;
-}
-
-static void print_rows(const char *title, const struct gb_compared *list, int count, int width) {
-    print_heading(title, width, count);
-    for (int i = 0; i < count; i++) {
-        char text[320];
-        row_text(list[i].row, text);
-        printf("%-*s", width, text);
-        print_figures(&list[i]);
-    }
-}
-
-static void print_operations(const struct gb_comparison *c, int width) {
-    print_heading("geometric mean of an operation", width, c->operation_count);
-    for (int i = 0; i < c->operation_count; i++) {
-        char text[320];
-        operation_text(&c->operations[i], text);
-        printf("%-*s", width, text);
-        print_figures(&c->operations[i]);
+    for (const struct gb_compared *c = list; c < list + count; c++) {
+        char text[TEXT];
+        text_of(c, text);
+        printf("%-*s  %7.4f  %7.4f .. %-7.4f  %8.2g  %8.2g%s\n", width, text, c->ratio, c->low,
+               c->high, c->chance.high, c->chance.low,
+               c->undecidable ? "  too few launches" : changes[c->change]);
     }
 }
 
@@ -74,14 +47,14 @@ static void print_unjoined(const struct gb_comparison *c) {
         printf("\nnot compared, or not completely\n");
     for (int i = 0; i < c->unjoined_count; i++) {
         const struct gb_unjoined *unjoined = &c->unjoined[i];
-        char text[320];
-        row_text(unjoined->row, text);
+        char text[TEXT];
+        row_text(&(struct gb_compared){.row = unjoined->row}, text);
         printf("%s: %s%s%s\n", text, reasons[unjoined->reason], unjoined->row->error ? ": " : "",
                unjoined->row->error ? unjoined->row->error : "");
     }
 }
 
-void gb_comparison_print(const struct gb_comparison *c) {
+static void print_comparison(const struct gb_comparison *c) {
     static const char *const verdicts[] = {[GB_NO_REGRESSION] = "no regression",
                                            [GB_REGRESSION] = "regression",
                                            [GB_INCONCLUSIVE] = "inconclusive"};
@@ -91,10 +64,16 @@ void gb_comparison_print(const struct gb_comparison *c) {
     else
         printf("Time ratio NEW / BASE, %d and %d launches, Wilcoxon rank-sum test\n",
                c->launches[GB_BASE], c->launches[GB_NEW]);
-    int width = widest(c->rows, c->row_count, 40);
-    print_rows("control", c->controls, c->control_count, width);
-    print_operations(c, width);
-    print_rows("benchmark", c->rows, c->row_count, width);
+    int width = 40;
+    for (int i = 0; i < c->row_count; i++) {
+        char text[TEXT];
+        row_text(&c->rows[i], text);
+        width = gb_max_int(width, (int)strlen(text));
+    }
+    print_list("control", c->controls, c->control_count, width, row_text);
+    print_list("geometric mean of an operation", c->operations, c->operation_count, width,
+               operation_text);
+    print_list("benchmark", c->rows, c->row_count, width, row_text);
     print_unjoined(c);
     printf("\n%s: %s\n", verdicts[c->verdict], c->reason);
     if (c->rule.pairing == GB_UNPAIRED && c->verdict == GB_NO_REGRESSION && c->open_rows > 0)
@@ -102,4 +81,22 @@ void gb_comparison_print(const struct gb_comparison *c) {
             "a slowdown of %.3g %% or more is not ruled out in %d of %d benchmarks; more launches "
             "would tell\n",
             100 * (c->rule.threshold - 1), c->open_rows, c->row_count);
+}
+
+static void print_origin(const char *side, const char *name, const json_t *build) {
+    printf("%-5s %s: commit %s, %s, %s\n", side, name, gb_json_string_or_unknown(build, "commit"),
+           gb_json_string_or_unknown(build, "type"), gb_json_string_or_unknown(build, "compiler"));
+}
+
+enum gb_status gb_comparison_report(const struct gb_comparison *c,
+                                    const struct gb_rows rows[GB_SIDES],
+                                    const char *const names[GB_SIDES]) {
+    print_origin("BASE", names[GB_BASE], rows[GB_BASE].list->build);
+    print_origin("NEW", names[GB_NEW], rows[GB_NEW].list->build);
+    print_comparison(c);
+    if (c->verdict == GB_NO_REGRESSION)
+        return GB_OK;
+    return c->verdict == GB_REGRESSION
+               ? gb_fail(GB_CHECK_FAILED, "regression", names[GB_NEW], "%s", c->reason)
+               : gb_fail(GB_BAD_INPUT, "inconclusive", names[GB_NEW], "%s", c->reason);
 }

@@ -39,9 +39,8 @@ struct gb_interval gb_rank_sum_interval(const double *a, int a_count, const doub
                                         double confidence);
 
 // Benjamini and Hochberg: discovered[i] is whether the p-value chances[i] is significant, with an
-// expected share of false discoveries of at most `rate`. If nothing is real, the chance of any
-// discovery is at most `rate`. Holds for independent and for positively dependent tests, such as
-// those of rows that were timed in the same launches.
+// expected share of false discoveries of at most `rate`, which is also the chance of any discovery if
+// nothing is real. For independent and positively dependent tests, as of rows of the same launches.
 void gb_benjamini_hochberg(const double *chances, int count, double rate, bool *discovered);
 
 // The smallest p-value that gb_signed_rank can give for `count` values, and gb_rank_sum for samples
@@ -50,11 +49,10 @@ double gb_signed_rank_min_p(int count);
 double gb_rank_sum_min_p(int a_count, int b_count);
 
 // After how many pairs a sequence is looked at: first when one of the tests alone could be
-// discovered, then at equal factors up to the last, since what other load hides from one look takes
-// several times the pairs to see. Several looks must not raise the false-alarm rate: each gets the
-// same share of `level`, so that all together have at most `level` however they depend on each other
-// (linear alpha spending, Lan and DeMets 1983, with a union bound instead of their joint
-// distribution, which rank tests do not have).
+// discovered, then at equal factors up to the last, since load that hides a change from one look
+// takes several times the pairs to see through. Each look has the same share of `level`: linear alpha
+// spending (Lan and DeMets 1983) with a union bound, so that all together have at most `level`
+// however they depend on each other.
 enum { GB_LOOKS_MAX = 4 };
 struct gb_looks {
     int pairs[GB_LOOKS_MAX], count; // count 0: too few pairs to decide
