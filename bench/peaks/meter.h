@@ -38,10 +38,9 @@ enum gb_status gb_meter_open(struct gb_meter *meter, int threads, size_t working
 
 // FLOPs, or bytes counted, per second by all threads together: the rate that one trial in eight
 // exceeds. Other load only slows trials down, but the very best ran at another clock: a Granite Rapids
-// was at times 12 to 20 % faster for a tenth of the trials. A trial is one to two times
-// `trial_seconds` of work, from when all ranks are ready until the last is done, and continues where
-// the one before ended, so that large sets are covered in parts. At most 256 trials; fewer if other
-// load makes them take four times as long.
+// was at times 12 to 20 % faster for a tenth of the trials. A trial takes one to two times
+// `trial_seconds`, from when all ranks are ready until the last is done, and continues where the one
+// before ended. At most 256 trials; fewer if other load makes them take four times as long.
 double gb_meter_rate(struct gb_meter *meter, struct gb_meter_job *job, double trial_seconds,
                      int trials);
 

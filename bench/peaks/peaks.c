@@ -90,30 +90,6 @@ static enum gb_status measure_level(const struct level *level, double bytes, int
     return GB_OK;
 }
 
-static enum gb_status measure_bandwidth(const struct roofline *roofline, int threads,
-                                        json_t *rows) {
-    for (int index = 0; index < roofline->level_count; index++) {
-        double bytes = working_set(roofline, index, threads);
-        if (bytes > 0)
-            GB_TRY(measure_level(&roofline->levels[index], bytes, threads, rows));
-    }
-    return GB_OK;
-}
-
-static enum gb_status measure_fma(int threads, json_t *rows) {
-    struct gb_meter meter;
-    GB_TRY(gb_meter_open(&meter, threads, 0));
-    for (const struct gb_fma_body *const *body = gb_fma_bodies(); *body; body++) {
-        struct gb_meter_job job = {.fma = *body};
-        double rate = gb_meter_rate(&meter, &job, trial_seconds, TRIALS);
-        json_array_append_new(rows, json_pack("{s:s, s:s, s:i, s:f}", "isa", (*body)->isa,
-                                              "precision", (*body)->precision, "threads", threads,
-                                              "gflops", 1e-9 * rate));
-    }
-    gb_meter_close(&meter);
-    return GB_OK;
-}
-
 // The thread counts to measure with, ascending.
 static int list_teams(int all, int wanted, int teams[]) {
     int count = 0;
@@ -149,8 +125,24 @@ static enum gb_status measure(const struct roofline *roofline, int threads, json
         return gb_no_memory("cannot measure peaks", "threads");
     (void)gb_pin_threads(threads, cpus); // if it fails, threads are measured unpinned
     free(cpus);
-    GB_TRY(measure_fma(threads, json_object_get(report, "fma")));
-    return measure_bandwidth(roofline, threads, json_object_get(report, "bandwidth"));
+    struct gb_meter meter;
+    GB_TRY(gb_meter_open(&meter, threads, 0));
+    for (const struct gb_fma_body *const *body = gb_fma_bodies(); *body; body++) {
+        struct gb_meter_job job = {.fma = *body};
+        double rate = gb_meter_rate(&meter, &job, trial_seconds, TRIALS);
+        json_array_append_new(json_object_get(report, "fma"),
+                              json_pack("{s:s, s:s, s:i, s:f}", "isa", (*body)->isa, "precision",
+                                        (*body)->precision, "threads", threads, "gflops",
+                                        1e-9 * rate));
+    }
+    gb_meter_close(&meter);
+    for (int index = 0; index < roofline->level_count; index++) {
+        double bytes = working_set(roofline, index, threads);
+        if (bytes > 0)
+            GB_TRY(measure_level(&roofline->levels[index], bytes, threads,
+                                 json_object_get(report, "bandwidth")));
+    }
+    return GB_OK;
 }
 
 enum gb_status gb_peaks_measure(const json_t *machine, int threads, json_t **report) {

@@ -11,16 +11,14 @@
 #include "kernels/operation.h"
 
 // Measures with 1, 2, ... threads of `machine` (gb_machine_json): every count up to 8, beyond that
-// powers of two and all; and with `threads` if that is not 0. *report becomes a new JSON object,
-// which the caller owns:
+// powers of two and all; and with `threads` if that is not 0. Six seconds per count, with threads
+// pinned. *report becomes a new JSON object, which the caller owns:
 //   fma_fp32_gflops, triad_gbs, update_gbs   struct gb_peaks at all threads
 //   threads    all
 //   fma        one object each: isa, precision ("fp32", "bf16": of the operands), threads, gflops
 //   bandwidth  one object each: level ("L1", "L2", "L3", "memory"), threads, bytes (of the working
 //              set, all threads together), read_gbs, copy_gbs, triad_gbs, update_gbs
-// A figure is the level that one in eight of 200 trials of half a millisecond exceeds
-// (bench/peaks/meter.h), each thread in its own memory: about six seconds per thread count. Threads
-// are pinned meanwhile. GB_OUT_OF_MEMORY; there is then no report.
+// GB_OUT_OF_MEMORY; there is then no report.
 enum gb_status gb_peaks_measure(const json_t *machine, int threads, json_t **report);
 
 struct gb_peaks {
@@ -38,10 +36,9 @@ double gb_ideal_step_seconds(const struct gb_peaks *peaks, double flops, double 
 
 // ---- A brief measurement between the repetitions of a benchmark
 
-// By enum gb_traffic (kernels/operation.h). The bandwidths differ, since a line that is overwritten
-// is read first, unless the kernel has read it anyway: on two cores of a Granite Rapids with 31 GB/s
-// of memory bandwidth, reading counts 31, triad 31, and update, which writes as much again, 62. In
-// L2 reading is faster: 330, 220, 220.
+// By enum gb_traffic: a line that is overwritten is read first, unless the kernel has read it anyway.
+// On two cores of a Granite Rapids with 31 GB/s of memory bandwidth, reading counts 31, triad 31, and
+// update, which writes as much again, 62; in L2 330, 220, 220.
 struct gb_roofline {
     double fma_gflops; // fp32 multiply-adds of the best instruction set, two FLOPs each
     double gbs;
@@ -56,14 +53,12 @@ struct gb_probe {
     struct gb_meter_job fma, streams[3]; // by enum gb_traffic
 };
 
-// Prepares to measure with `threads` threads, in `working_set` bytes of memory divided among them,
-// which each touches first: pin the threads before. It uses at least 24 KiB per thread, which fits in
-// L1. GB_OUT_OF_MEMORY; there is then no probe.
+// Prepares to measure with `threads` threads, which should be pinned, in `working_set` bytes of memory
+// divided among them, at least 24 KiB each. GB_OUT_OF_MEMORY; there is then no probe.
 enum gb_status gb_probe_open(struct gb_probe *probe, int threads, size_t working_set);
 
-// The current peaks for this kind of traffic: of each the second best of twelve trials of half a
-// millisecond or more, 17 ms in all. It passes over the working set as a benchmark's repetitions
-// would, so the data is in the same cache level.
+// The current peaks for this kind of traffic: the second best of twelve trials of half a millisecond
+// each, 17 ms in all, over the working set as a benchmark's repetitions pass over it.
 struct gb_roofline gb_probe_run(struct gb_probe *probe, enum gb_traffic traffic);
 
 void gb_probe_close(struct gb_probe *probe);

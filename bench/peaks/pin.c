@@ -103,21 +103,17 @@ static enum gb_status pin(int threads, int cpus[]) {
     return status;
 }
 
-static enum gb_status load_topology(void) {
-    if (topology)
-        return GB_OK;
-    setenv("HWLOC_HIDE_ERRORS", "2", 0); // standard error has one line, the program's own
-    if (hwloc_topology_init(&topology) == 0 && hwloc_topology_load(topology) == 0)
-        return GB_OK;
-    if (topology)
-        hwloc_topology_destroy(topology);
-    topology = NULL;
-    return gb_fail(GB_IO_ERROR, what, "this machine", "hwloc finds no topology");
-}
-
 enum gb_status gb_pin_threads(int threads, int cpus[]) {
     gb_unpin_threads();
-    GB_TRY(load_topology());
+    if (!topology) {
+        setenv("HWLOC_HIDE_ERRORS", "2", 0); // standard error has one line, the program's own
+        if (hwloc_topology_init(&topology) != 0 || hwloc_topology_load(topology) != 0) {
+            if (topology)
+                hwloc_topology_destroy(topology);
+            topology = NULL;
+            return gb_fail(GB_IO_ERROR, what, "this machine", "hwloc finds no topology");
+        }
+    }
     pinning.before = malloc((size_t)threads * sizeof *pinning.before);
     if (!pinning.before)
         return gb_no_memory(what, "this process");

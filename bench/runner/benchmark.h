@@ -31,7 +31,7 @@ struct gb_benchmark {
     // each operand read once, each result written once, what is updated in place both.
     double flops, bytes;
     // Of what a check computes with the scalar reference, on one thread. 0: a layer or a pass for
-    // which that would take too long is checked against another native backend (gb_backend_other).
+    // which that would take too long; the reference is gb_backend_other.
     double check_flops;
     enum gb_traffic traffic; // which kind of bandwidth bounds those bytes
     const struct gb_model_share *shares;
@@ -39,18 +39,16 @@ struct gb_benchmark {
     // Selected backends that fall back to this kernel: it is timed once for all of them.
     const struct gb_backend *borrowers[GB_BORROWERS];
     int borrower_count;
-    // Of a layer: the pass of a model that it is timed in, shared by the pass's layers; what follows
-    // is then NULL. The pass has neither backend nor threads: they are the layer's. NULL: it is timed
-    // alone.
+    // Of a layer: the pass of a model that it is timed in, shared by the pass's layers. What follows
+    // is then NULL, and the pass has the layer's backend and threads. NULL: it is timed alone.
     const struct gb_benchmark *pass;
     void *description; // private to the producer, for setup
 
-    // Makes a state to run. It is called twice, as kernels/arena.h describes: first with an arena
-    // that only measures, so that all pieces are NULL, then with one that has the memory. Each call
-    // makes its own state, which teardown frees. All operands are in the arena, which is flushed from
-    // the caches before cold runs. The second call fills them (with numbers that depend only on the
-    // problem, not on the backend or the threads) and makes plans and primitives; the first may leave
-    // that out. On failure there is no state.
+    // Makes a state to run, which teardown frees. It is called twice, as kernels/arena.h describes:
+    // with an arena that only measures, then with one that has the memory. All operands are in the
+    // arena, which is flushed from the caches before cold runs. The second call fills them (with
+    // numbers that do not depend on backend or threads) and makes plans and primitives; the first
+    // may leave that out. On failure there is no state.
     enum gb_status (*setup)(const struct gb_benchmark *benchmark, struct gb_arena *arena,
                             void **state);
     // What is timed, on benchmark->threads threads. Every run does the same work.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Google Benchmark behind a C interface: it runs the repetitions of some benchmarks in random order,
-// times them, and writes its own JSON for its tools (compare.py). gbench_shim.cc is the only C++ of
-// the project.
+// Google Benchmark behind a C interface: it runs repetitions in random order, times them, and writes
+// its own JSON for its tools (compare.py). gbench_shim.cc is the only C++ of the project.
 #ifndef GB_GBENCH_SHIM_H
 #define GB_GBENCH_SHIM_H
 

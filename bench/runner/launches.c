@@ -29,19 +29,12 @@ static void read_error(FILE *errors, char line[static 512]) {
         memmove(line, line + strlen(prefix), strlen(line + strlen(prefix)) + 1);
 }
 
-static enum gb_status exit_status(int code) {
-    switch (code) {
-    case 0:
-        return GB_OK;
-    case 1:
-        return GB_CHECK_FAILED;
-    case 3:
-        return GB_NOT_COMPARABLE;
-    case 130:
-        return GB_INTERRUPTED;
-    default:
-        return GB_BAD_INPUT;
-    }
+static enum gb_status status_of(int exit_code) {
+    static const enum gb_status known[] = {GB_CHECK_FAILED, GB_NOT_COMPARABLE, GB_INTERRUPTED};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (gb_exit_code(known[i]) == exit_code)
+            return known[i];
+    return GB_BAD_INPUT;
 }
 
 static enum gb_status wait_for(pid_t child, const char *name, FILE *errors) {
@@ -65,7 +58,7 @@ static enum gb_status wait_for(pid_t child, const char *name, FILE *errors) {
         return GB_OK;
     char line[512];
     read_error(errors, line);
-    return gb_fail(exit_status(WEXITSTATUS(state)), what, name, "%s", line);
+    return gb_fail(status_of(WEXITSTATUS(state)), what, name, "%s", line);
 }
 
 enum gb_status gb_launch(const char *executable, const char *const *arguments, bool quiet) {

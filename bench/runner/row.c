@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/grow.h"
 #include "base/json.h"
@@ -156,7 +157,8 @@ static json_t *value_json(const struct gb_row *row, const struct field *field) {
     return NULL;
 }
 
-static char *line_of(const struct gb_row *row) {
+enum gb_status gb_row_write(FILE *file, const char *path, const struct gb_row *row) {
+    static const char what[] = "cannot write row";
     json_t *object = json_pack("{s:i}", "schema", GB_ROW_SCHEMA);
     int failed = 0;
     for (int i = 0; i < FIELDS; i++)
@@ -164,12 +166,6 @@ static char *line_of(const struct gb_row *row) {
             failed |= json_object_set_new(object, fields[i].key, value_json(row, &fields[i]));
     char *line = failed ? NULL : json_dumps(object, JSON_COMPACT);
     json_decref(object);
-    return line;
-}
-
-enum gb_status gb_row_write(FILE *file, const char *path, const struct gb_row *row) {
-    static const char what[] = "cannot write row";
-    char *line = line_of(row);
     if (!line)
         return gb_no_memory(what, path);
     int result = fprintf(file, "%s\n", line);
@@ -369,13 +365,15 @@ static enum gb_status read_line(const char *path, size_t number, const char *lin
 }
 
 // All complete lines. *cut is the number of the last line if it is incomplete, else 0.
-static enum gb_status read_lines(FILE *file, const char *path, struct gb_rows *rows,
-                                 size_t *valid_bytes, size_t *cut) {
+static enum gb_status read_lines(const char *path, struct gb_rows *rows, size_t *valid_bytes,
+                                 size_t *cut) {
     char *line = NULL;
     size_t size = 0;
     ssize_t length;
     enum gb_status status = GB_OK;
-    *valid_bytes = *cut = 0;
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return gb_fail(GB_BAD_INPUT, reading, path, "%s", strerror(errno));
     for (size_t number = 1; status == GB_OK && !*cut && (length = getline(&line, &size, file)) > 0;
          number++) {
         if (line[length - 1] == '\n') {
@@ -388,17 +386,14 @@ static enum gb_status read_lines(FILE *file, const char *path, struct gb_rows *r
     if (status == GB_OK && ferror(file))
         status = gb_fail(GB_IO_ERROR, reading, path, "%s", strerror(errno));
     free(line);
+    fclose(file);
     return status;
 }
 
 enum gb_status gb_rows_read(const char *path, struct gb_rows *rows) {
+    size_t valid_bytes = 0, cut = 0;
     *rows = (struct gb_rows){0};
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return gb_fail(GB_BAD_INPUT, reading, path, "%s", strerror(errno));
-    size_t valid_bytes, cut;
-    enum gb_status status = read_lines(file, path, rows, &valid_bytes, &cut);
-    fclose(file);
+    enum gb_status status = read_lines(path, rows, &valid_bytes, &cut);
     if (status == GB_OK && cut)
         status = gb_fail(GB_BAD_INPUT, reading, path, "line %zu is cut short", cut);
     else if (status == GB_OK && rows->count == 0)
@@ -409,16 +404,11 @@ enum gb_status gb_rows_read(const char *path, struct gb_rows *rows) {
 }
 
 enum gb_status gb_rows_recover(const char *path, struct gb_rows *rows, size_t *valid_bytes) {
+    size_t cut = *valid_bytes = 0;
     *rows = (struct gb_rows){0};
-    *valid_bytes = 0;
-    FILE *file = fopen(path, "r");
-    if (!file && errno == ENOENT)
+    if (access(path, F_OK) != 0 && errno == ENOENT)
         return GB_OK;
-    if (!file)
-        return gb_fail(GB_BAD_INPUT, reading, path, "%s", strerror(errno));
-    size_t cut;
-    enum gb_status status = read_lines(file, path, rows, valid_bytes, &cut);
-    fclose(file);
+    enum gb_status status = read_lines(path, rows, valid_bytes, &cut);
     if (status != GB_OK)
         gb_rows_free(rows);
     return status;

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
-// A row: the result of one benchmark, with all that is needed to judge it. Rows are kept as JSON
-// Lines, so a sweep that is killed loses at most the row that it was writing. A line has the fields
-// of struct gb_row under their own names, except
+// A row: the result of one benchmark, with all that is needed to judge it. In files rows are JSON
+// Lines, with the fields of struct gb_row under their own names (NAN and NULL: null), except
 //   schema   GB_ROW_SCHEMA
 //   mixes    shares as an object, {"cglow-horses-32": 24}
 //   cache    "warm", "cold" or "step"
 //   wall     bound, "compute" or "bandwidth"
-// NAN and NULL become null.
 #ifndef GB_ROW_H
 #define GB_ROW_H
 
@@ -85,14 +83,12 @@ struct gb_rows {         // zeroed: empty
 // Moves the row to the end of the list; on GB_OUT_OF_MEMORY it stays the caller's.
 enum gb_status gb_rows_add(struct gb_rows *rows, struct gb_row *row);
 
-// Reads a file of rows. GB_BAD_INPUT, naming the line, if one is not a row or is cut short, and if
-// the file has none; the list is then empty. A resumed sweep has several control rows of one launch
-// and thread count, one for each part.
+// Reads a file of rows, in which a resumed sweep has left a control row for each part. GB_BAD_INPUT,
+// naming the line, if one is not a row or is cut short, and if there are none; the list is then empty.
 enum gb_status gb_rows_read(const char *path, struct gb_rows *rows);
 
-// The same for a sweep that resumes in a file in whose writing it may have been killed: a last line
-// that is cut short is left out, and *valid_bytes is where it begins (the file's size if it is
-// complete). A file that is absent or empty has no rows.
+// The same for a sweep to resume: a last line that is cut short is left out, and *valid_bytes is
+// where it begins (the file's size if it is complete). A file that is absent or empty has no rows.
 enum gb_status gb_rows_recover(const char *path, struct gb_rows *rows, size_t *valid_bytes);
 
 void gb_rows_free(struct gb_rows *rows);

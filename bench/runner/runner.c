@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/grow.h"
 #include "base/interrupt.h"
 #include "base/progress.h"
 #include "bench/peaks/peaks.h"
@@ -33,13 +34,11 @@ struct run {
 };
 
 // The rows of a problem and a thread count that the journal does not have; or those of the layers
-// that are timed in one pass, with the pass on each backend in `rows`.
+// that are timed in one pass, on each backend after a row of the pass, which is not kept.
 struct group {
-    struct gb_timing rows[GB_GROUP_ROWS];
-    int count;
-    struct gb_benchmark passes[GB_GROUP_ROWS]; // of `rows`
-    struct gb_timing *layers;                  // NULL: these are no layers
-    int layer_count;
+    struct gb_timing *rows;
+    int count, kept, timed; // timed: by themselves, not in a pass
+    struct gb_benchmark passes[GB_GROUP_ROWS];
 };
 
 static const char *backend_name(const struct gb_benchmark *benchmark) {
@@ -48,90 +47,100 @@ static const char *backend_name(const struct gb_benchmark *benchmark) {
 
 // ---- Groups to time ----
 
-static bool wanted(const struct gb_sweep *sweep, const struct gb_benchmark *benchmark,
-                   enum gb_cache cache) {
-    const bool model =
-        strcmp(benchmark->operation, "step") == 0 || strcmp(benchmark->operation, "sample") == 0;
-    return cache == GB_CACHE_COLD ? sweep->cold && !model : sweep->warm;
+static enum gb_status add_row(struct group *group, const struct gb_benchmark *benchmark,
+                              enum gb_cache cache) {
+    if (!benchmark->pass && group->timed == GB_GROUP_ROWS)
+        return gb_fail(GB_BAD_INPUT, "cannot time", benchmark->problem, "more than %d rows",
+                       GB_GROUP_ROWS - 1); // and the control's
+    struct gb_timing *rows = gb_grow(group->rows, (size_t)group->count, sizeof *rows);
+    if (!rows)
+        return gb_no_memory("cannot time", benchmark->problem);
+    group->rows = rows;
+    group->rows[group->count++] = (struct gb_timing){.benchmark = benchmark, .cache = cache};
+    group->timed += !benchmark->pass;
+    group->kept += !benchmark->restart_layers;
+    return GB_OK;
+}
+
+static bool is_known(const struct run *run, const struct gb_benchmark *benchmark,
+                     enum gb_cache cache) {
+    return gb_journal_find(run->journal, benchmark->problem, backend_name(benchmark),
+                           benchmark->threads, cache, run->sweep->launch);
 }
 
 static enum gb_status add_rows(const struct run *run, const struct gb_benchmark *benchmark,
                                struct group *group) {
-    for (enum gb_cache cache = GB_CACHE_WARM; cache <= GB_CACHE_COLD; cache++) {
-        if (!wanted(run->sweep, benchmark, cache) ||
-            gb_journal_find(run->journal, benchmark->problem, backend_name(benchmark),
-                            benchmark->threads, cache, run->sweep->launch))
-            continue;
-        if (group->count == GB_GROUP_ROWS - 1) // the last is for the control
-            return gb_fail(GB_BAD_INPUT, "cannot time", benchmark->problem, "more than %d rows",
-                           GB_GROUP_ROWS - 1);
-        group->rows[group->count++] = (struct gb_timing){.benchmark = benchmark, .cache = cache};
-    }
+    const bool pass =
+        strcmp(benchmark->operation, "step") == 0 || strcmp(benchmark->operation, "sample") == 0;
+    if (run->sweep->warm && !is_known(run, benchmark, GB_CACHE_WARM))
+        GB_TRY(add_row(group, benchmark, GB_CACHE_WARM));
+    if (run->sweep->cold && !pass && !is_known(run, benchmark, GB_CACHE_COLD))
+        GB_TRY(add_row(group, benchmark, GB_CACHE_COLD));
     return GB_OK;
 }
 
-static bool is_first_of_its_threads(const struct gb_sweep *sweep, int index) {
-    for (int i = 0; i < index; i++)
-        if (sweep->list[i].threads == sweep->list[index].threads)
+static bool on_same_threads(const struct gb_benchmark *a, const struct gb_benchmark *b) {
+    return a->threads == b->threads;
+}
+
+static bool in_same_group(const struct gb_benchmark *a, const struct gb_benchmark *b) {
+    return on_same_threads(a, b) && a->pass == b->pass &&
+           (a->pass || strcmp(a->problem, b->problem) == 0);
+}
+
+static bool in_same_pass(const struct gb_benchmark *a, const struct gb_benchmark *b) {
+    return in_same_group(a, b) && a->backend == b->backend;
+}
+
+// Whether none of those before it in the list is the same in this respect.
+static bool is_first(const struct gb_sweep *sweep, int index,
+                     bool (*same)(const struct gb_benchmark *, const struct gb_benchmark *)) {
+    for (int i = index - 1; i >= 0; i--)
+        if (same(&sweep->list[i], &sweep->list[index]))
             return false;
     return true;
 }
 
 // Adds the pass on the backend of layer `first`, and the layers that are timed in it there.
 static enum gb_status add_pass(const struct run *run, int first, struct group *group) {
-    const struct gb_sweep *sweep = run->sweep;
-    const struct gb_benchmark *layer = &sweep->list[first];
-    struct gb_timing *layers = group->layers + group->layer_count;
-    int added = 0;
-    for (int i = first; i < sweep->count; i++) {
-        const struct gb_benchmark *b = &sweep->list[i];
-        if (b->pass == layer->pass && b->backend == layer->backend &&
-            b->threads == layer->threads &&
-            !gb_journal_find(run->journal, b->problem, backend_name(b), b->threads, GB_CACHE_STEP,
-                             sweep->launch))
-            layers[added++] = (struct gb_timing){.benchmark = b, .cache = GB_CACHE_STEP};
-    }
-    if (added == 0)
-        return GB_OK;
-    if (group->count == GB_GROUP_ROWS - 1) // the last is for the control
-        return gb_fail(GB_BAD_INPUT, "cannot time", layer->problem, "more than %d backends",
-                       GB_GROUP_ROWS - 1);
-    struct gb_benchmark *pass = &group->passes[group->count];
+    const struct gb_benchmark *layer = &run->sweep->list[first];
+    struct gb_benchmark *pass = &group->passes[group->timed];
     *pass = *layer->pass;
     pass->backend = layer->backend;
     pass->threads = layer->threads;
-    group->rows[group->count++] =
-        (struct gb_timing){.benchmark = pass, .layers = layers, .layer_count = added};
-    group->layer_count += added;
+    bool added = false;
+    for (int i = first; i < run->sweep->count; i++) {
+        const struct gb_benchmark *other = &run->sweep->list[i];
+        if (!in_same_pass(layer, other) || is_known(run, other, GB_CACHE_STEP))
+            continue;
+        if (!added)
+            GB_TRY(add_row(group, pass, GB_CACHE_WARM));
+        added = true;
+        GB_TRY(add_row(group, other, GB_CACHE_STEP));
+    }
     return GB_OK;
 }
 
-// Whether the list has no layer of this pass and these threads before; `on`: on this backend.
-static bool is_first_of_its_pass(const struct gb_sweep *sweep, int index, bool on) {
-    const struct gb_benchmark *b = &sweep->list[index];
-    for (int i = 0; i < index; i++)
-        if (sweep->list[i].pass == b->pass && sweep->list[i].threads == b->threads &&
-            (!on || sweep->list[i].backend == b->backend))
-            return false;
-    return true;
+static enum gb_status add_group(const struct run *run, int first, struct group *group) {
+    const struct gb_sweep *sweep = run->sweep;
+    for (int i = first; i < sweep->count; i++) {
+        if (!in_same_group(&sweep->list[first], &sweep->list[i]))
+            continue;
+        if (!sweep->list[i].pass)
+            GB_TRY(add_rows(run, &sweep->list[i], group));
+        else if (is_first(sweep, i, in_same_pass))
+            GB_TRY(add_pass(run, i, group));
+    }
+    return GB_OK;
 }
 
-// The layers that are timed together with the first of them.
-static enum gb_status visit_pass(struct run *run, int first,
-                                 enum gb_status (*visit)(struct run *, struct group *)) {
-    const struct gb_sweep *sweep = run->sweep;
-    const struct gb_benchmark *layer = &sweep->list[first];
-    struct group group = {.layers = calloc((size_t)sweep->count, sizeof *group.layers)};
-    if (!group.layers)
-        return gb_no_memory("cannot time", layer->problem);
-    enum gb_status status = GB_OK;
-    for (int i = first; i < sweep->count && status == GB_OK; i++)
-        if (sweep->list[i].pass == layer->pass && sweep->list[i].threads == layer->threads &&
-            is_first_of_its_pass(sweep, i, true))
-            status = add_pass(run, i, &group);
-    if (status == GB_OK && group.layer_count > 0)
+static enum gb_status visit_group(struct run *run, int first,
+                                  enum gb_status (*visit)(struct run *, struct group *)) {
+    struct group group = {0};
+    enum gb_status status = add_group(run, first, &group);
+    if (status == GB_OK && group.count > 0)
         status = visit(run, &group);
-    free(group.layers);
+    free(group.rows);
     return status;
 }
 
@@ -140,27 +149,11 @@ static enum gb_status visit_pass(struct run *run, int first,
 static enum gb_status visit_groups(struct run *run,
                                    enum gb_status (*visit)(struct run *, struct group *)) {
     const struct gb_sweep *sweep = run->sweep;
-    for (int i = 0; i < sweep->count; i++) {
-        if (!is_first_of_its_threads(sweep, i))
-            continue;
-        for (int first = 0, end; first < sweep->count; first = end) {
-            if (sweep->list[first].pass) {
-                end = first + 1;
-                if (sweep->list[first].threads == sweep->list[i].threads &&
-                    is_first_of_its_pass(sweep, first, false))
-                    GB_TRY(visit_pass(run, first, visit));
-                continue;
-            }
-            const char *problem = sweep->list[first].problem;
-            struct group group = {.count = 0};
-            for (end = first; end < sweep->count && !strcmp(sweep->list[end].problem, problem);
-                 end++)
-                if (sweep->list[end].threads == sweep->list[i].threads)
-                    GB_TRY(add_rows(run, &sweep->list[end], &group));
-            if (group.count > 0)
-                GB_TRY(visit(run, &group));
-        }
-    }
+    for (int i = 0; i < sweep->count; i++)
+        for (int j = i; j < sweep->count && is_first(sweep, i, on_same_threads); j++)
+            if (on_same_threads(&sweep->list[i], &sweep->list[j]) &&
+                is_first(sweep, j, in_same_group))
+                GB_TRY(visit_group(run, j, visit));
     return GB_OK;
 }
 
@@ -181,17 +174,14 @@ static double cost_of_group(const struct run *run, const struct group *group) {
     const double control_and_probes = 0.05;
     double cost = control_and_probes * run->sweep->repetitions;
     for (int i = 0; i < group->count; i++)
-        cost += cost_of(group->rows[i].benchmark, run->sweep->repetitions);
+        if (!group->rows[i].benchmark->pass)
+            cost += cost_of(group->rows[i].benchmark, run->sweep->repetitions);
     return cost;
-}
-
-static int rows_of(const struct group *group) {
-    return group->layers ? group->layer_count : group->count;
 }
 
 static enum gb_status count_group(struct run *run, struct group *group) {
     run->cost_all += cost_of_group(run, group);
-    run->rows_all += rows_of(group);
+    run->rows_all += group->kept;
     return GB_OK;
 }
 
@@ -230,9 +220,8 @@ static enum gb_status pin(struct run *run, int threads) {
     if (!run->cpus)
         return gb_no_memory("cannot pin threads", "bench");
     enum gb_status status = gb_pin_threads(threads, run->cpus);
-    // Without pinning, measurements are still worth having.
     run->cpu_count = status == GB_OK ? threads : 0;
-    if (status != GB_IO_ERROR)
+    if (status != GB_IO_ERROR) // without pinning, measurements are still worth having
         GB_TRY(status);
     if (run->sweep->cold) {
         GB_TRY(gb_probe_open(&run->memory_probe, threads, run->memory_bytes));
@@ -246,52 +235,55 @@ static enum gb_status pin(struct run *run, int threads) {
 // Fills in what a row has besides its times.
 static enum gb_status describe(const struct run *run, struct gb_timing *timing) {
     const struct gb_benchmark *b = timing->benchmark;
-    struct gb_row *row = &timing->row;
-    memcpy(row->problem, b->problem, sizeof row->problem);
-    memcpy(row->operation, b->operation, sizeof row->operation);
-    memcpy(row->direction, b->direction, sizeof row->direction);
-    snprintf(row->backend, sizeof row->backend, "%s", backend_name(b));
     const char *library = b->backend ? b->backend->library : "";
-    if (strlen(library) >= sizeof row->library)
+    if (strlen(library) >= sizeof timing->row.library)
         return gb_fail(GB_UNSUPPORTED, "cannot time", b->problem, "the library's name is too long");
-    strcpy(row->library, library);
-    for (int i = 0; i < b->borrower_count; i++)
-        snprintf(row->borrowers[i], GB_WORD, "%s", b->borrowers[i]->name);
-    row->threads = b->threads;
-    row->cache = timing->cache;
-    row->launch = run->sweep->launch;
-    row->flops = b->flops;
-    row->bytes = b->bytes;
-    row->reorder_seconds = row->peak_gflops = row->peak_gbs = NAN;
-    row->shares = calloc((size_t)b->share_count + 1, sizeof *row->shares);
-    row->cpus = calloc((size_t)run->cpu_count + 1, sizeof *row->cpus);
+    struct gb_row *row = &timing->row;
+    *row = (struct gb_row){
+        .shares = calloc((size_t)b->share_count + 1, sizeof *row->shares),
+        .share_count = b->share_count,
+        .threads = b->threads,
+        .cache = timing->cache,
+        .launch = run->sweep->launch,
+        .flops = b->flops,
+        .bytes = b->bytes,
+        .peak_gflops = NAN,
+        .peak_gbs = NAN,
+        .reorder_seconds = NAN,
+        .cpus = calloc((size_t)run->cpu_count + 1, sizeof *row->cpus),
+        .cpu_count = run->cpu_count,
+    };
     if (!row->shares || !row->cpus)
         return gb_no_memory("cannot time", b->problem);
-    row->share_count = b->share_count;
+    strcpy(row->problem, b->problem);
+    strcpy(row->operation, b->operation);
+    strcpy(row->direction, b->direction);
+    strcpy(row->library, library);
+    snprintf(row->backend, sizeof row->backend, "%s", backend_name(b));
+    for (int i = 0; i < b->borrower_count; i++)
+        snprintf(row->borrowers[i], GB_WORD, "%s", b->borrowers[i]->name);
     for (int i = 0; i < b->share_count; i++)
         row->shares[i] = b->shares[i];
-    row->cpu_count = run->cpu_count;
     memcpy(row->cpus, run->cpus, (size_t)run->cpu_count * sizeof *row->cpus);
     return GB_OK;
 }
 
-// Adds a group's part to the control row of its thread count. The peaks are those of the last
-// part.
+// Adds a group's part to the control row of its thread count, with the peaks of the last part.
 static enum gb_status add_control(struct run *run, struct gb_row *part) {
-    int i = 0;
-    while (i < run->control_count && run->controls[i].threads != part->threads)
-        i++;
+    struct gb_row *row = run->controls, *end = row + run->control_count;
     if (part->error)
         return GB_OK;
-    if (i == run->control_count) {
-        if (i == GB_MAX_THREAD_COUNTS)
+    while (row < end && row->threads != part->threads)
+        row++;
+    if (row == end) {
+        if (run->control_count == GB_MAX_THREAD_COUNTS)
             return gb_fail(GB_BAD_INPUT, "cannot time", part->problem, "more than %d thread counts",
                            GB_MAX_THREAD_COUNTS);
-        run->controls[run->control_count++] = *part;
+        run->control_count++;
+        *row = *part;
         *part = (struct gb_row){0};
         return GB_OK;
     }
-    struct gb_row *row = &run->controls[i];
     size_t count = (size_t)row->repetitions, more = (size_t)part->repetitions;
     double *seconds = realloc(row->seconds, (count + more) * sizeof *seconds);
     if (!seconds)
@@ -320,21 +312,17 @@ static enum gb_status time_rows(struct run *run, struct group *group) {
         .repetitions = run->sweep->repetitions,
         .memory_bytes = run->memory_bytes,
         .memory_probe = run->probe_open ? &run->memory_probe : NULL,
-        .report = group->layers ? NULL : run->sweep->report,
+        .report = group->rows->benchmark->restart_layers ? NULL : run->sweep->report,
         .progress = show_progress,
         .progress_argument = run,
     };
     for (int i = 0; i < group->count; i++)
         GB_TRY(describe(run, &group->rows[i]));
-    for (int i = 0; i < group->layer_count; i++)
-        GB_TRY(describe(run, &group->layers[i]));
     GB_TRY(gb_time_group(group->rows, group->count, &options));
     run->warmed_up = true;
-    const struct gb_timing *end = group->layers + group->layer_count;
-    for (struct gb_timing *layer = group->layers; layer < end; layer++)
-        GB_TRY(keep_row(run, &layer->row));
-    for (int i = 0; i < group->count - 1 && !group->layers; i++)
-        GB_TRY(keep_row(run, &group->rows[i].row));
+    for (int i = 0; i < group->count - 1; i++)
+        if (!group->rows[i].benchmark->restart_layers)
+            GB_TRY(keep_row(run, &group->rows[i].row));
     return add_control(run, &group->rows[group->count - 1].row);
 }
 
@@ -349,33 +337,18 @@ static enum gb_status time_group(struct run *run, struct group *group) {
     run->problem = first->problem;
     run->cost_group = cost_of_group(run, group);
     show_progress(run, 0);
-    struct gb_benchmark control = gb_control_benchmark(first->threads);
-    group->rows[group->count++] = (struct gb_timing){.benchmark = &control};
+    const int kept = group->kept;
+    const struct gb_benchmark control = gb_control_benchmark(first->threads);
+    GB_TRY(add_row(group, &control, GB_CACHE_WARM));
     enum gb_status status = time_rows(run, group);
     for (int i = 0; i < group->count; i++)
         gb_row_free(&group->rows[i].row);
-    for (int i = 0; i < group->layer_count; i++)
-        gb_row_free(&group->layers[i].row);
-    group->count--;
-    run->rows_done += rows_of(group);
+    run->rows_done += kept;
     run->cost_done += run->cost_group;
     return status;
 }
 
 // ---- The sweep ----
-
-static void show_size(const struct run *run) {
-    char duration[32];
-    gb_duration_text(run->cost_all, duration);
-    printf("%d row%s to time, about %s\n", run->rows_all, run->rows_all == 1 ? "" : "s", duration);
-    fflush(stdout);
-}
-
-static enum gb_status keep_controls(struct run *run) {
-    for (int i = 0; i < run->control_count; i++)
-        GB_TRY(keep_row(run, &run->controls[i]));
-    return GB_OK;
-}
 
 // GB_CHECK_FAILED if a row of this launch has an error.
 static enum gb_status verdict(const struct run *run) {
@@ -400,11 +373,15 @@ enum gb_status gb_sweep_run(const struct gb_sweep *sweep, struct gb_journal *jou
     gb_progress_begin(&run.progress, "bench", 0, 0);
     gb_interrupt_watch();
     enum gb_status status = visit_groups(&run, count_group);
-    show_size(&run);
+    char duration[32];
+    gb_duration_text(run.cost_all, duration);
+    printf("%d row%s to time, about %s\n", run.rows_all, run.rows_all == 1 ? "" : "s", duration);
+    fflush(stdout);
     if (status == GB_OK)
         status = visit_groups(&run, time_group);
-    if (status == GB_OK || status == GB_INTERRUPTED) {
-        enum gb_status kept = keep_controls(&run);
+    const bool keep = status == GB_OK || status == GB_INTERRUPTED;
+    for (int i = 0; i < run.control_count && keep; i++) {
+        const enum gb_status kept = keep_row(&run, &run.controls[i]);
         status = kept == GB_OK ? status : kept;
     }
     if (status == GB_OK)

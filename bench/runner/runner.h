@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A sweep: all rows of a list of benchmarks, group by group. A group is a problem with one thread
-// count, or all layers that are timed in one pass: all backends, warm and cold, timed together (bench/runner/timing.h) with the control
-// (bench/runner/control.h), which gets one row per thread count for the whole sweep.
+// count, or all layers that are timed in one pass: all backends, warm and cold, timed together
+// (bench/runner/timing.h) with the control (bench/runner/control.h), which gets one row per thread
+// count for the whole sweep.
 #ifndef GB_RUNNER_H
 #define GB_RUNNER_H
 
@@ -24,12 +25,11 @@ struct gb_sweep {
     struct gb_gbench_report *report; // gets the new rows except layers'; may be NULL
 };
 
-// Times what the journal does not have yet and adds it there. Threads are pinned while it runs; if
-// the system refuses that, the rows have an empty list of CPUs. Shows its progress on standard
-// output. GB_INTERRUPTED after SIGINT or SIGTERM, once the current group is done: all that was timed
-// is in the journal. GB_CHECK_FAILED if a row of this launch, new or old, has an error.
-// GB_UNSUPPORTED if there are fewer CPUs than threads. GB_BAD_INPUT if a group has more than
-// GB_GROUP_ROWS rows, or the list more than GB_MAX_THREAD_COUNTS thread counts.
+// Times what the journal does not have yet and adds it there, with progress on standard output and
+// pinned threads; if the system refuses that, the rows have an empty list of CPUs. GB_INTERRUPTED
+// after SIGINT or SIGTERM, once the current group is in the journal. GB_CHECK_FAILED if a row of this
+// launch, new or old, has an error. GB_UNSUPPORTED if there are fewer CPUs than threads. GB_BAD_INPUT
+// if a group has GB_GROUP_ROWS rows or more, or the list more than GB_MAX_THREAD_COUNTS thread counts.
 enum gb_status gb_sweep_run(const struct gb_sweep *sweep, struct gb_journal *journal);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/minmax.h"
 #include "base/quantile.h"
 #include "bench/peaks/peaks.h"
 #include "bench/runner/flush.h"
@@ -19,7 +20,7 @@ static const double min_warm_up = 0.02;
 // A run that takes longer than this warms its caches in a small part of its time.
 static const double warms_itself = 0.25;
 
-// A benchmark with its state, for its warm and its cold row.
+// A benchmark with its state, for its warm and its cold row; or a pass, for its layers' rows.
 struct subject {
     const struct gb_benchmark *benchmark;
     struct gb_arena arena;
@@ -62,15 +63,16 @@ struct session {
 
 // ---- Setting up ----
 
+static bool is_layer(const struct gb_timing *timing) {
+    return timing->benchmark->pass;
+}
+
 static void fail_rows(struct subject *subject) {
     for (int i = 0; i < subject->row_count; i++) {
         struct gb_row *row = &subject->rows[i].row;
         if (!row->error)
             row->error = strdup(gb_error_message());
     }
-    for (int i = 0; i < subject->rows->layer_count; i++)
-        if (!subject->rows->layers[i].row.error)
-            subject->rows->layers[i].row.error = strdup(gb_error_message());
 }
 
 static bool failed(const struct subject *subject) {
@@ -88,11 +90,6 @@ static enum gb_status measure(struct subject *subject) {
     return GB_OK;
 }
 
-static enum gb_status set_up(struct subject *subject) {
-    GB_TRY(gb_arena_reserve(&subject->arena, subject->benchmark->problem));
-    return subject->benchmark->setup(subject->benchmark, &subject->arena, &subject->state);
-}
-
 static enum gb_status check(const struct subject *subject) {
     const struct gb_benchmark *benchmark = subject->benchmark;
     if (benchmark->check)
@@ -100,17 +97,10 @@ static enum gb_status check(const struct subject *subject) {
     return benchmark->backend ? gb_backend_check(benchmark->backend) : GB_OK;
 }
 
-static void tear_down(struct subject *subject) {
-    if (subject->state)
-        subject->benchmark->teardown(subject->state);
-    subject->state = NULL;
-    gb_arena_free(&subject->arena);
-}
-
-static void set_up_all(struct session *session) {
-    for (struct subject *s = session->subjects; s < session->subjects + session->subject_count; s++)
-        if (!failed(s) && (set_up(s) != GB_OK || check(s) != GB_OK))
-            fail_rows(s);
+static enum gb_status set_up_and_check(struct subject *subject) {
+    GB_TRY(gb_arena_reserve(&subject->arena, subject->benchmark->problem));
+    GB_TRY(subject->benchmark->setup(subject->benchmark, &subject->arena, &subject->state));
+    return check(subject);
 }
 
 // ---- Runs ----
@@ -157,7 +147,7 @@ static void probe_roofline(struct session *session) {
         return;
     // All rows are of one problem, except the control, whose share of peak does not matter.
     const struct subject *first = &session->subjects[0];
-    if (first->rows->layer_count > 0) {
+    if (first->benchmark->restart_layers) {
         add_peaks(session, LAYERS_TRIAD, &session->probe, GB_TRAFFIC_TRIAD);
         add_peaks(session, LAYERS_UPDATE, &session->probe, GB_TRAFFIC_UPDATE);
     }
@@ -174,7 +164,7 @@ static void prepare(void *argument) {
         probe_roofline(session);
     if (timed->row->cache == GB_CACHE_WARM && timed->subject->run_seconds < warms_itself)
         timed->subject->benchmark->run(timed->subject->state);
-    if (timed->row->layer_count > 0)
+    if (timed->subject->benchmark->restart_layers)
         timed->subject->benchmark->restart_layers(timed->subject->state);
 }
 
@@ -193,10 +183,11 @@ static void finish(void *argument) {
     const struct subject *subject = timed->subject;
     if (subject->benchmark->reorder_seconds)
         timed->reorder_seconds += subject->benchmark->reorder_seconds(subject->state);
-    for (int i = 0; i < timed->row->layer_count; i++) {
-        struct gb_timing *layer = &timed->row->layers[i];
-        layer->row.seconds[timed->finished] =
-            subject->benchmark->layer_seconds(subject->state, layer->benchmark->problem);
+    for (int i = 0; i < subject->row_count; i++) {
+        struct gb_timing *row = &subject->rows[i];
+        if (is_layer(row))
+            row->row.seconds[timed->finished] =
+                subject->benchmark->layer_seconds(subject->state, row->benchmark->problem);
     }
     timed->finished++;
     const struct gb_timing_options *options = session->options;
@@ -235,48 +226,42 @@ static enum gb_status list_timed(struct session *session) {
             struct gb_timing *row = &subject->rows[j];
             row->row.seconds = calloc((size_t)session->options->repetitions, sizeof(double));
             if (!row->row.seconds)
-                return gb_no_memory("cannot time", subject->benchmark->problem);
-            for (int i = 0; i < row->layer_count; i++) {
-                row->layers[i].row.seconds =
-                    calloc((size_t)session->options->repetitions, sizeof(double));
-                if (!row->layers[i].row.seconds)
-                    return gb_no_memory("cannot time", row->layers[i].benchmark->problem);
-            }
-            session->timed[session->timed_count++] =
-                (struct timed){.session = session, .subject = subject, .row = row};
+                return gb_no_memory("cannot time", row->benchmark->problem);
+            if (!is_layer(row))
+                session->timed[session->timed_count++] =
+                    (struct timed){.session = session, .subject = subject, .row = row};
         }
     }
     return GB_OK;
 }
 
-static void check_again(struct session *session) {
-    for (int i = 0; i < session->subject_count; i++) {
-        struct subject *subject = &session->subjects[i];
-        if (!failed(subject) && check(subject) != GB_OK)
-            fail_rows(subject);
+static int peaks_of(const struct gb_timing *timing) {
+    if (is_layer(timing))
+        return timing->benchmark->traffic == GB_TRAFFIC_UPDATE ? LAYERS_UPDATE : LAYERS_TRIAD;
+    return timing->cache == GB_CACHE_COLD ? COLD : WARM;
+}
+
+static void set_peaks(struct session *session, const struct subject *subject) {
+    for (int i = 0; i < subject->row_count; i++) {
+        struct peaks *peaks = &session->peaks[peaks_of(&subject->rows[i])];
+        struct gb_row *row = &subject->rows[i].row;
+        if (!row->seconds) // it was not timed
+            continue;
+        row->repetitions = session->options->repetitions;
+        row->peak_gflops = gb_quantile(peaks->gflops, session->probes, 0.5);
+        row->peak_gbs = gb_quantile(peaks->gbs, session->probes, 0.5);
     }
 }
 
-static void set_peaks(struct session *session, int kind, struct gb_row *row) {
-    row->repetitions = session->options->repetitions;
-    row->peak_gflops = gb_quantile(session->peaks[kind].gflops, session->probes, 0.5);
-    row->peak_gbs = gb_quantile(session->peaks[kind].gbs, session->probes, 0.5);
-}
-
 static void conclude(struct session *session) {
-    int repetitions = session->options->repetitions;
+    for (int i = 0; i < session->subject_count; i++)
+        set_peaks(session, &session->subjects[i]);
     for (int i = 0; i < session->timed_count; i++) {
         const struct timed *timed = &session->timed[i];
-        struct gb_row *row = &timed->row->row;
-        set_peaks(session, timed->row->cache == GB_CACHE_COLD ? COLD : WARM, row);
-        for (int j = 0; j < timed->row->layer_count; j++) {
-            struct gb_timing *layer = &timed->row->layers[j];
-            const bool update = layer->benchmark->traffic == GB_TRAFFIC_UPDATE;
-            set_peaks(session, update ? LAYERS_UPDATE : LAYERS_TRIAD, &layer->row);
-        }
-        if (timed->subject->benchmark->reorder_seconds)
-            row->reorder_seconds = timed->reorder_seconds / repetitions;
         const struct gb_benchmark *benchmark = timed->subject->benchmark;
+        struct gb_row *row = &timed->row->row;
+        if (benchmark->reorder_seconds)
+            row->reorder_seconds = timed->reorder_seconds / session->options->repetitions;
         const char *algorithm =
             benchmark->algorithm ? benchmark->algorithm(timed->subject->state) : NULL;
         snprintf(row->algorithm, sizeof row->algorithm, "%s", algorithm ? algorithm : "");
@@ -294,41 +279,48 @@ static enum gb_status time_all(struct session *session) {
         session->gbench[i] = gbench_of(&session->timed[i], session->names[i]);
     GB_TRY(gb_gbench_run(session->gbench, session->timed_count, options->repetitions,
                          options->report));
-    check_again(session);
+    for (int i = 0; i < session->subject_count; i++) {
+        struct subject *subject = &session->subjects[i];
+        if (!failed(subject) && check(subject) != GB_OK)
+            fail_rows(subject);
+    }
     conclude(session);
     return options->report ? gb_gbench_report_keep(options->report, session->gbench) : GB_OK;
 }
 
-// The bytes of the operands. `bytes` counts what is updated in place twice.
-static size_t working_set(const struct gb_benchmark *benchmark) {
-    return (size_t)(benchmark->traffic == GB_TRAFFIC_UPDATE ? benchmark->bytes / 2
-                                                            : benchmark->bytes);
-}
-
 static enum gb_status time_portion(struct session *session) {
-    set_up_all(session);
+    struct subject *subjects = session->subjects, *end = subjects + session->subject_count;
+    for (struct subject *s = subjects; s < end; s++)
+        if (!failed(s) && set_up_and_check(s) != GB_OK)
+            fail_rows(s);
     enum gb_status status = list_timed(session);
     if (status == GB_OK && session->timed_count > 0) {
-        const struct gb_benchmark *first = session->subjects[0].benchmark;
-        const size_t bytes = working_set(first), most = session->options->memory_bytes;
-        status = gb_probe_open(&session->probe, first->threads, bytes < most ? bytes : most);
+        // The bytes of the operands; `bytes` counts what is updated in place twice.
+        const struct gb_benchmark *first = subjects->benchmark;
+        const bool twice = first->traffic == GB_TRAFFIC_UPDATE;
+        const size_t bytes = (size_t)(twice ? first->bytes / 2 : first->bytes);
+        status = gb_probe_open(&session->probe, first->threads,
+                               gb_min_size(bytes, session->options->memory_bytes));
         if (status == GB_OK) {
             status = time_all(session);
             gb_probe_close(&session->probe);
         }
     }
-    for (int i = 0; i < session->subject_count; i++)
-        tear_down(&session->subjects[i]);
+    for (struct subject *s = subjects; s < end; s++) {
+        if (s->state)
+            s->benchmark->teardown(s->state);
+        gb_arena_free(&s->arena);
+    }
     return status;
 }
 
 // ---- Groups ----
 
-// One subject for the neighbouring rows of each benchmark.
+// One subject for the neighbouring rows of each benchmark, and of each pass and its layers.
 static int find_subjects(struct gb_timing *list, int count, struct subject *subjects) {
     int found = 0;
     for (int i = 0; i < count; i++) {
-        if (i > 0 && list[i].benchmark == list[i - 1].benchmark)
+        if (i > 0 && (is_layer(&list[i]) || list[i].benchmark == list[i - 1].benchmark))
             subjects[found - 1].row_count++;
         else
             subjects[found++] =
@@ -349,13 +341,6 @@ static int portion_of(const struct subject *subjects, int count) {
     return fit;
 }
 
-// A row with an error has no times.
-static void drop_times(struct gb_row *row) {
-    free(row->seconds);
-    row->seconds = NULL;
-    row->repetitions = 0;
-}
-
 enum gb_status gb_time_group(struct gb_timing *list, int count,
                              const struct gb_timing_options *options) {
     struct subject subjects[GB_GROUP_ROWS];
@@ -373,11 +358,13 @@ enum gb_status gb_time_group(struct gb_timing *list, int count,
                                   .share = (double)fit / subject_count};
         status = time_portion(&session);
     }
-    for (int i = 0; i < count; i++)
-        if (list[i].row.error || status != GB_OK) {
-            drop_times(&list[i].row);
-            for (int j = 0; j < list[i].layer_count; j++)
-                drop_times(&list[i].layers[j].row);
+    for (int i = 0; i < count; i++) {
+        struct gb_row *row = &list[i].row;
+        if (row->error || status != GB_OK) { // it has no times
+            free(row->seconds);
+            row->seconds = NULL;
+            row->repetitions = 0;
         }
+    }
     return status;
 }

@@ -8,18 +8,15 @@
 #include "bench/runner/gbench_shim.h"
 #include "bench/runner/row.h"
 
-enum { GB_GROUP_ROWS = 64 }; // at most in a group
+enum { GB_GROUP_ROWS = 64 }; // at most in a group, besides those of layers
 
-// A row to be timed.
+// A row to be timed. Those of layers follow that of the pass that times them.
 struct gb_timing {
     const struct gb_benchmark *benchmark;
     enum gb_cache cache;
     // Gets seconds, repetitions, reorder_seconds, peaks and error; the caller sets the rest, and
     // frees the row even if gb_time_group fails.
     struct gb_row row;
-    // The layers that are timed in this pass; their rows get the same.
-    struct gb_timing *layers;
-    int layer_count;
 };
 
 struct gb_timing_options {
