@@ -13,11 +13,10 @@
 
 // A distinct problem of the models.
 struct entry {
-    char text[GB_PROBLEM];
     enum gb_catalog_kind kind;
     struct gb_model_share *shares; // one for each model that has it
     int share_count;
-    struct gb_benchmark benchmark; // except backend and threads; made once selected
+    struct gb_benchmark benchmark; // except backend, threads and shares
 };
 
 struct entries {
@@ -28,25 +27,27 @@ struct entries {
     int pass_count;
 };
 
+static enum gb_status no_memory(void) {
+    return gb_no_memory("cannot list benchmarks", "catalogue");
+}
+
 // ---- The distinct problems ----
 
 static struct entry *find(const struct entries *entries, const char *text) {
     for (int i = 0; i < entries->count; i++)
-        if (strcmp(entries->list[i].text, text) == 0)
+        if (strcmp(entries->list[i].benchmark.problem, text) == 0)
             return &entries->list[i];
     return NULL;
 }
 
-static enum gb_status append(struct entries *entries, enum gb_catalog_kind kind, const char *text,
-                             struct entry **added) {
+// A new entry has only its kind; NULL without memory.
+static struct entry *append(struct entries *entries, enum gb_catalog_kind kind) {
     struct entry *list = gb_grow(entries->list, (size_t)entries->count, sizeof *list);
     if (!list)
-        return gb_no_memory("cannot list benchmarks", "catalogue");
+        return NULL;
     entries->list = list;
-    struct entry *entry = *added = &entries->list[entries->count++];
-    *entry = (struct entry){.kind = kind};
-    snprintf(entry->text, sizeof entry->text, "%s", text);
-    return GB_OK;
+    list[entries->count].kind = kind;
+    return &list[entries->count++];
 }
 
 // Models are added one after the other.
@@ -55,21 +56,24 @@ static bool is_last_share(const struct entry *entry, const struct gb_model_case 
     return last >= 0 && strcmp(entry->shares[last].model, model->name) == 0;
 }
 
+// Adds calls of the model's. *added: the problem's entry, which may be new.
 static enum gb_status add(struct entries *entries, const struct gb_model_case *model,
-                          enum gb_catalog_kind kind, const char *text, int count) {
+                          enum gb_catalog_kind kind, const char *text, long calls,
+                          struct entry **added) {
     struct entry *entry = find(entries, text);
-    if (!entry)
-        GB_TRY(append(entries, kind, text, &entry));
+    if (!entry && !(entry = append(entries, kind)))
+        return no_memory();
     if (!is_last_share(entry, model)) {
         struct gb_model_share *shares =
             gb_grow(entry->shares, (size_t)entry->share_count, sizeof *entry->shares);
         if (!shares)
-            return gb_no_memory("cannot list benchmarks", "catalogue");
+            return no_memory();
         entry->shares = shares;
         struct gb_model_share *share = &shares[entry->share_count++];
         snprintf(share->model, sizeof share->model, "%s", model->name);
     }
-    entry->shares[entry->share_count - 1].count += count;
+    entry->shares[entry->share_count - 1].count += (int)calls;
+    *added = entry;
     return GB_OK;
 }
 
@@ -84,16 +88,10 @@ static void print_kernel(const struct gb_traced *traced, enum gb_direction direc
 static enum gb_status add_kernel(struct entries *entries, const struct gb_model_case *model,
                                  const struct gb_traced *traced, enum gb_direction direction) {
     char text[GB_PROBLEM];
+    struct entry *entry;
     print_kernel(traced, direction, text);
-    return add(entries, model, GB_CATALOG_KERNELS, text, (int)traced->calls);
-}
-
-static bool has_kernel(const struct entries *entries, const struct gb_model_case *model,
-                       const struct gb_traced *traced) {
-    char text[GB_PROBLEM];
-    print_kernel(traced, traced->direction, text);
-    const struct entry *entry = find(entries, text);
-    return entry && is_last_share(entry, model);
+    GB_TRY(add(entries, model, GB_CATALOG_KERNELS, text, traced->calls, &entry));
+    return entry->benchmark.setup ? GB_OK : gb_kernel_benchmark(text, &entry->benchmark);
 }
 
 // A training step's kernels, weight gradients with and without Adam; of a sampling pass those that
@@ -101,24 +99,17 @@ static bool has_kernel(const struct entries *entries, const struct gb_model_case
 static enum gb_status add_traced(struct entries *entries, const struct gb_model_case *model,
                                  enum gb_pass_kind kind, const struct gb_traced *r) {
     if (kind == GB_PASS_SAMPLE) {
-        bool own = r->direction == GB_INVERSE || r->direction == GB_SAMPLE;
-        return own && !has_kernel(entries, model, r) ? add_kernel(entries, model, r, r->direction)
-                                                     : GB_OK;
+        char text[GB_PROBLEM];
+        print_kernel(r, r->direction, text);
+        const struct entry *entry = find(entries, text);
+        if ((r->direction != GB_INVERSE && r->direction != GB_SAMPLE) ||
+            (entry && is_last_share(entry, model)))
+            return GB_OK;
     }
     enum gb_direction stored = gb_stored_direction(r->operation, r->direction);
     if (stored != r->direction)
         GB_TRY(add_kernel(entries, model, r, stored));
     return add_kernel(entries, model, r, r->direction);
-}
-
-static enum gb_status add_kernels(struct entries *entries, const struct gb_model_case *model,
-                                  enum gb_pass_kind kind, struct gb_trace *trace) {
-    const struct gb_traced *list;
-    int count;
-    GB_TRY(gb_trace_list(trace, &list, &count));
-    for (int i = 0; i < count; i++)
-        GB_TRY(add_traced(entries, model, kind, &list[i]));
-    return GB_OK;
 }
 
 static enum gb_status add_profiled_pass(struct entries *entries, const struct gb_model_case *model,
@@ -130,11 +121,11 @@ static enum gb_status add_profiled_pass(struct entries *entries, const struct gb
     struct gb_benchmark **passes =
         gb_grow(entries->passes, (size_t)entries->pass_count, sizeof(struct gb_benchmark *));
     if (!passes)
-        return gb_no_memory("cannot list benchmarks", "catalogue");
+        return no_memory();
     entries->passes = passes;
     struct gb_benchmark *benchmark = calloc(1, sizeof *benchmark);
     if (!benchmark)
-        return gb_no_memory("cannot list benchmarks", "catalogue");
+        return no_memory();
     *added = passes[entries->pass_count++] = benchmark;
     return gb_recorded_pass_benchmark(model, &profiled, pass, benchmark);
 }
@@ -153,27 +144,24 @@ static enum gb_status add_layers(struct entries *entries, const struct gb_model_
         if (!timed_in)
             GB_TRY(add_profiled_pass(entries, model, use, pass, &timed_in));
         struct gb_benchmark benchmark;
+        struct entry *entry;
         gb_layer_benchmark(layer, timed_in, &benchmark);
-        const bool known = find(entries, benchmark.problem);
-        GB_TRY(add(entries, model, GB_CATALOG_LAYERS, benchmark.problem, (int)layer->time.calls));
-        if (!known)
-            find(entries, benchmark.problem)->benchmark = benchmark;
+        GB_TRY(
+            add(entries, model, GB_CATALOG_LAYERS, benchmark.problem, layer->time.calls, &entry));
+        if (!entry->benchmark.pass)
+            entry->benchmark = benchmark;
     }
     return GB_OK;
 }
 
 static enum gb_status add_pass(struct entries *entries, const struct gb_model_case *model,
                                const struct gb_pass_use *use, const struct gb_recorded_pass *pass) {
-    bool trains = use->kind == GB_PASS_TRAIN;
-    struct gb_benchmark benchmark;
-    GB_TRY(gb_recorded_pass_benchmark(model, use, pass, &benchmark));
-    enum gb_status status =
-        add(entries, model, trains ? GB_CATALOG_STEPS : GB_CATALOG_SAMPLES, benchmark.problem, 1);
-    if (status == GB_OK)
-        find(entries, benchmark.problem)->benchmark = benchmark;
-    else
-        free(benchmark.description);
-    return status;
+    char text[GB_PROBLEM];
+    struct entry *entry;
+    gb_pass_print(model, use->kind, use->batch, text);
+    GB_TRY(add(entries, model, use->kind == GB_PASS_TRAIN ? GB_CATALOG_STEPS : GB_CATALOG_SAMPLES,
+               text, 1, &entry));
+    return gb_recorded_pass_benchmark(model, use, pass, &entry->benchmark);
 }
 
 // Records a pass once, for those of its kernels, its layers and itself that are among `kinds`.
@@ -184,9 +172,13 @@ static enum gb_status add_recording(struct entries *entries, const struct gb_mod
     const struct gb_pass_use use = {.kind = kind, .batch = batch, .threads = 1};
     struct gb_recorded_pass pass;
     GB_TRY(gb_model_record(model, &use, &pass));
+    const struct gb_traced *traced;
+    int count = 0;
     enum gb_status status = GB_OK;
     if (kinds & GB_CATALOG_KERNELS)
-        status = add_kernels(entries, model, kind, pass.trace);
+        status = gb_trace_list(pass.trace, &traced, &count);
+    for (int i = 0; i < count && status == GB_OK; i++)
+        status = add_traced(entries, model, kind, &traced[i]);
     if (status == GB_OK && kinds & GB_CATALOG_LAYERS)
         status = add_layers(entries, model, &use, &pass);
     if (status == GB_OK && kinds & (GB_CATALOG_STEPS | GB_CATALOG_SAMPLES))
@@ -234,19 +226,6 @@ static enum gb_catalog_kind kind_of(const char *text) {
     return GB_CATALOG_KERNELS;
 }
 
-static enum gb_status make(const struct gb_model_case *models, const char *text,
-                           struct gb_benchmark *benchmark) {
-    switch (kind_of(text)) {
-    case GB_CATALOG_LAYERS: // made with their models
-        return gb_fail(GB_BAD_INPUT, "unknown problem", text, "no model has this layer");
-    case GB_CATALOG_STEPS:
-    case GB_CATALOG_SAMPLES:
-        return gb_pass_benchmark(models, text, benchmark);
-    default:
-        return gb_kernel_benchmark(text, benchmark);
-    }
-}
-
 static void remove_entry(struct entries *entries, int i) {
     free(entries->list[i].shares);
     free(entries->list[i].benchmark.description);
@@ -255,20 +234,8 @@ static void remove_entry(struct entries *entries, int i) {
 
 static void keep_only(struct entries *entries, const char *text) {
     for (int i = entries->count - 1; i >= 0; i--)
-        if (strcmp(entries->list[i].text, text) != 0)
+        if (strcmp(entries->list[i].benchmark.problem, text) != 0)
             remove_entry(entries, i);
-}
-
-// Keeps the entry of this text alone; adds it where no model has it.
-static enum gb_status keep_text(struct entries *entries, const char *text,
-                                const struct gb_benchmark *benchmark) {
-    keep_only(entries, text);
-    struct entry *entry = find(entries, text);
-    if (!entry)
-        GB_TRY(append(entries, kind_of(text), text, &entry));
-    free(entry->benchmark.description);
-    entry->benchmark = *benchmark;
-    return GB_OK;
 }
 
 static enum gb_status keep_matching(struct entries *entries, const char *filter, unsigned kinds) {
@@ -281,57 +248,56 @@ static enum gb_status keep_matching(struct entries *entries, const char *filter,
     }
     for (int i = entries->count - 1; i >= 0; i--)
         if (!(entries->list[i].kind & kinds) ||
-            regexec(&expression, entries->list[i].text, 0, NULL, 0) != 0)
+            regexec(&expression, entries->list[i].benchmark.problem, 0, NULL, 0) != 0)
             remove_entry(entries, i);
     regfree(&expression);
-    return GB_OK;
-}
-
-static enum gb_status make_all(struct entries *entries) {
-    for (int i = 0; i < entries->count; i++) {
-        struct entry *entry = &entries->list[i];
-        if (!entry->benchmark.setup && !entry->benchmark.pass)
-            GB_TRY(make(entries->models, entry->text, &entry->benchmark));
-        entry->benchmark.shares = entry->shares;
-        entry->benchmark.share_count = entry->share_count;
-    }
     return GB_OK;
 }
 
 static int in_order(const void *left, const void *right) {
     const struct entry *a = left, *b = right;
     return a->kind != b->kind ? (a->kind > b->kind) - (a->kind < b->kind)
-                              : strcmp(a->text, b->text);
+                              : strcmp(a->benchmark.problem, b->benchmark.problem);
 }
 
-// The problems that the request asks for, made.
+// The problem of no model that the filter may be, which has no shares.
+static enum gb_status add_named(struct entries *entries, const char *filter,
+                                const struct gb_benchmark *named) {
+    struct entry *entry = append(entries, kind_of(filter));
+    if (!entry)
+        return no_memory();
+    entry->benchmark = *named;
+    return GB_OK;
+}
+
+// The problems that the request asks for.
 static enum gb_status select_entries(const struct gb_catalog_request *request,
                                      struct entries *entries) {
-    struct gb_benchmark named = {0};
     const char *filter = request->filter;
-    bool whole = filter && make(entries->models, filter, &named) == GB_OK;
-    unsigned kinds = whole ? (unsigned)kind_of(filter) : request->kinds;
-    const bool layers = filter && kind_of(filter) == GB_CATALOG_LAYERS;
-    if (layers) // it may be a layer's whole text
-        kinds |= GB_CATALOG_LAYERS;
+    const enum gb_catalog_kind kind = filter ? kind_of(filter) : GB_CATALOG_ALL;
+    struct gb_benchmark named = {0};
+    const bool whole =
+        filter &&
+        (kind == GB_CATALOG_KERNELS ? gb_kernel_benchmark(filter, &named)
+                                    : gb_pass_benchmark(entries->models, filter, &named)) == GB_OK;
+    // A filter that begins as a layer's text may be a whole one.
+    const bool layers = filter && kind == GB_CATALOG_LAYERS;
+    const unsigned kinds = whole ? kind : request->kinds | (layers ? GB_CATALOG_LAYERS : 0);
     enum gb_status status = GB_OK;
     for (const struct gb_model_case *m = entries->models; m->name && status == GB_OK; m++)
         status = add_model(entries, m, kinds);
-    if (status == GB_OK && whole)
-        status = keep_text(entries, filter, &named);
-    else if (status == GB_OK && layers && find(entries, filter))
+    if (status == GB_OK && (whole || (layers && find(entries, filter))))
         keep_only(entries, filter);
     else if (status == GB_OK && filter)
         status = keep_matching(entries, filter, request->kinds);
-    if (status != GB_OK) {
-        if (whole)
-            free(named.description);
-        return status;
-    }
+    if (status == GB_OK && whole && entries->count == 0)
+        status = add_named(entries, filter, &named);
+    else
+        free(named.description);
+    GB_TRY(status);
     if (entries->count == 0)
         return gb_fail(GB_BAD_INPUT, "nothing to run", filter ? filter : "no filter",
                        "no benchmark matches; see glowbench bench --list");
-    GB_TRY(make_all(entries));
     qsort(entries->list, (size_t)entries->count, sizeof *entries->list, in_order);
     return GB_OK;
 }
@@ -349,6 +315,8 @@ static void list_row(const struct entry *entry, const struct gb_backend *backend
     if (row == end) {
         catalog->count++;
         *row = entry->benchmark;
+        row->shares = entry->shares;
+        row->share_count = entry->share_count;
         row->backend = owner;
         row->threads = threads;
         if (kernel)
@@ -368,7 +336,7 @@ static enum gb_status list(const struct gb_catalog_request *request, const struc
     size_t rows = (size_t)entries->count * (size_t)backends * (size_t)request->thread_count;
     catalog->list = calloc(rows, sizeof *catalog->list);
     if (!catalog->list)
-        return gb_no_memory("cannot list benchmarks", "catalogue");
+        return no_memory();
     for (int i = 0; i < entries->count; i++) {
         int first = catalog->count;
         for (int b = 0; b < backends; b++)
@@ -384,7 +352,7 @@ enum gb_status gb_catalog_make(const struct gb_catalog_request *request,
     *catalog = (struct gb_catalog){0};
     struct entries *entries = calloc(1, sizeof *entries);
     if (!entries)
-        return gb_no_memory("cannot list benchmarks", "catalogue");
+        return no_memory();
     entries->models = request->models ? request->models : gb_model_cases();
     catalog->memory = entries;
     enum gb_status status = select_entries(request, entries);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The list of benchmarks. It is made from the models themselves (bench/catalog/models.h): a
-// training step and a sampling pass of each run on a trace (kernels/trace.h), which
-// gives every kernel's problem and how often a step has it; their layers, steps and samples come
-// from the same table.
+// The list of benchmarks, made from the models themselves (bench/catalog/models.h): a training step
+// and a sampling pass of each are traced (kernels/trace.h), which gives every kernel's problem and
+// how often a step has it.
 #ifndef GB_CATALOG_H
 #define GB_CATALOG_H
 
@@ -35,16 +34,13 @@ struct gb_catalog {
     void *memory; // what the list points to
 };
 
-// Shares: a training step has a weight gradient with Adam fused ("backward_update"); the same
-// gradient stored ("backward_weights", for fully connected layers "backward"), which is what
-// libraries offer, is listed with the same count as a row of its own; geometric means are therefore taken
-// over one operation and direction. The directions that only sampling uses ("inverse" and "sample")
-// count their calls in a pass that draws as many samples as a step has targets.
-//
 // Each distinct problem once for every backend and thread count. A kernel that a backend lacks is
-// listed for its fallback alone, requested or not (struct gb_benchmark's borrowers). GB_BAD_INPUT if
-// the filter is not a regular expression or selects nothing; GB_OUT_OF_MEMORY. On failure there is
-// nothing to free.
+// listed for its fallback alone, requested or not (struct gb_benchmark's borrowers). Shares: a weight
+// gradient with Adam fused ("backward_update"), as steps have it, and stored ("backward_weights",
+// for fully connected layers "backward"), as libraries offer it, count alike, so geometric means are
+// taken over one operation and direction; "inverse" and "sample" count their calls in a pass that
+// draws as many samples as a step has targets. GB_BAD_INPUT if the filter is not a regular expression
+// or selects nothing; GB_OUT_OF_MEMORY. On failure there is nothing to free.
 enum gb_status gb_catalog_make(const struct gb_catalog_request *request,
                                struct gb_catalog *catalog);
 

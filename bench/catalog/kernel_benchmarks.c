@@ -45,28 +45,6 @@ static void teardown(void *argument) {
     free(state);
 }
 
-// The arena's memory is zeroed but not yet touched: a run must not be the first to do so.
-static void touch_outputs(const struct gb_call *call) {
-    const struct gb_kernel *kernel = gb_kernel_of(call);
-    for (int i = 0; kernel->operands[i].name; i++)
-        if (kernel->operands[i].role == GB_OUT && call->operand[i].data)
-            memset(call->operand[i].data, 0, gb_operand_floats(call, i) * sizeof(float));
-}
-
-static enum gb_status make_plan(struct gb_call *call, int threads) {
-    if (!call->operation->plan)
-        return GB_OK;
-    call->plan = calloc(1, call->operation->plan_bytes);
-    if (!call->plan)
-        return gb_no_memory("cannot set up", call->operation->what);
-    enum gb_status status = call->operation->plan(call, threads);
-    if (status != GB_OK) {
-        free(call->plan);
-        call->plan = NULL;
-    }
-    return status;
-}
-
 static enum gb_status setup(const struct gb_benchmark *benchmark, struct gb_arena *arena,
                             void **result) {
     *result = NULL;
@@ -86,15 +64,25 @@ static enum gb_status setup(const struct gb_benchmark *benchmark, struct gb_aren
                                    .adam = &state->adam,
                                    .numbers = GB_NUMBERS_TIMED,
                                    .seed = 1};
-    enum gb_status status = make_plan(&state->call, benchmark->threads);
+    struct gb_call *call = &state->call;
+    enum gb_status status = GB_OK;
+    if (call->operation->plan) {
+        call->plan = calloc(1, call->operation->plan_bytes);
+        status = call->plan ? call->operation->plan(call, benchmark->threads)
+                            : gb_no_memory("cannot set up", call->operation->what);
+    }
     if (status != GB_OK) {
+        free(call->plan);
         free(state);
         return status;
     }
     status = take_operands(state, arena);
     if (status == GB_OK && arena->base) {
-        touch_outputs(&state->call);
-        status = gb_call_fill(&state->call);
+        // The arena's memory is zeroed but not yet touched: a run must not be the first to do so.
+        for (int i = 0; gb_kernel_of(call)->operands[i].name; i++)
+            if (call->operand[i].data)
+                memset(call->operand[i].data, 0, gb_operand_floats(call, i) * sizeof(float));
+        status = gb_call_fill(call);
     }
     if (status != GB_OK) {
         teardown(state);

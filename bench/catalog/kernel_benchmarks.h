@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Benchmarks of single kernels: for each operation and direction its operands, its run and its
-// check, all from the operation's description (kernels/operation.h).
+// Benchmarks of single kernels: their operands, runs and checks, from the operation's description
+// (kernels/operation.h).
 //
-// Operands are dense. In a flow some are slices of wider pixels; problems do not name strides, since
-// they hardly matter: on the slices that c-Glow uses, coupling, inv1x1 and Gaussian take 0 to 1 %
-// longer, actnorm (1 to 17 us per forward run) 1 to 15 %. What models update in place is timed in
-// place.
+// Operands are dense; problems do not name strides, since they hardly matter: on the slices that
+// c-Glow uses, coupling, inv1x1 and Gaussian take 0 to 1 % longer, actnorm (1 to 17 us per forward
+// run) 1 to 15 %. What models update in place is timed in place.
 //
-// The check compares outputs with the operation's definition in double precision, within twice the
-// kernel's own error bound (it states one rounding a term; two leave room for libraries that scale
-// in another order). Where all elements of an output would take more than GB_CHECK_PRODUCTS
-// multiply-adds, a fixed sample is checked. Where Adam is fused, weights and moments must be
-// bitwise what Adam makes of the stored gradient.
+// The check compares outputs with the definition in double precision, within twice the kernel's own
+// error bound (it states one rounding a term; two leave room for libraries that scale in another
+// order), on a fixed sample where all elements would take more than GB_CHECK_PRODUCTS multiply-adds.
+// Where Adam is fused, weights and moments must be bitwise what Adam makes of the stored gradient.
 #ifndef GB_KERNEL_BENCHMARKS_H
 #define GB_KERNEL_BENCHMARKS_H
 

@@ -114,18 +114,14 @@ void gb_layer_benchmark(const struct gb_profiled *layer, const struct gb_benchma
 
 // ---- Checks ----
 
-static double dimensions_of(const struct gb_model_case *model) {
-    struct gb_model_shapes shapes;
-    gb_model_shapes(model->kind, model->config, 1, &shapes);
-    return (double)gb_elements(&shapes.y);
-}
-
 static enum gb_status compare(const struct gb_benchmark *benchmark, const char *what, size_t count,
                               const double *got, const double *want) {
     const struct description *description = description_of(benchmark);
     const struct gb_model_case *model = description->model;
     bool trains = description->use.kind == GB_PASS_TRAIN;
-    double dimensions = dimensions_of(model);
+    struct gb_model_shapes shapes;
+    gb_model_shapes(model->kind, model->config, 1, &shapes);
+    const double dimensions = (double)gb_elements(&shapes.y);
     // Samples from uniform numbers are levels or labels.
     size_t left =
         !trains && model->kind->uniform_noise ? (size_t)(GB_CHECK_TURNED * (double)count) : 0;
@@ -159,7 +155,7 @@ static enum gb_status keep_pass(const struct gb_benchmark *benchmark, struct gb_
     size_t count = outcome->count, before = (size_t)pass * count;
     double *kept = realloc(outcome->results, (before + count) * sizeof *kept);
     if (!kept)
-        return gb_fail(GB_OUT_OF_MEMORY, "cannot check", benchmark->problem, "%zu doubles", count);
+        return gb_no_memory("cannot check", benchmark->problem);
     memcpy(kept + before, results, count * sizeof *kept);
     outcome->results = kept;
     return GB_OK;
@@ -179,23 +175,18 @@ static enum gb_status run_alone(const struct gb_benchmark *benchmark,
     return status;
 }
 
-static enum gb_status compare_gradients(const struct gb_benchmark *benchmark, double got,
-                                        double want) {
-    double bound = GB_CHECK_GRADIENTS * want;
-    return fabs(got - want) <= bound
-               ? GB_OK
-               : gb_fail(GB_CHECK_FAILED, "wrong result", benchmark->problem,
-                         "gradients on %s, %d threads, sum to %.9g, not %.9g +- %.3g",
-                         benchmark->backend->name, benchmark->threads, got, want, bound);
-}
-
 static enum gb_status compare_outcomes(const struct gb_benchmark *benchmark,
                                        const struct outcome *got, const struct outcome *want) {
-    size_t count = got->count;
+    const size_t count = got->count;
+    const double bound = GB_CHECK_GRADIENTS * want->moments;
     GB_TRY(compare(benchmark, "at first", count, got->results, want->results));
     if (description_of(benchmark)->use.kind != GB_PASS_TRAIN)
         return GB_OK;
-    GB_TRY(compare_gradients(benchmark, got->moments, want->moments));
+    if (!(fabs(got->moments - want->moments) <= bound))
+        return gb_fail(GB_CHECK_FAILED, "wrong result", benchmark->problem,
+                       "gradients on %s, %d threads, sum to %.9g, not %.9g +- %.3g",
+                       benchmark->backend->name, benchmark->threads, got->moments, want->moments,
+                       bound);
     return compare(benchmark, "after a step", count, got->results + count, want->results + count);
 }
 

@@ -114,13 +114,6 @@ enum gb_status gb_model_run_open(const struct gb_model_case *model, const struct
     return GB_OK;
 }
 
-// Values and labels of any data that is not dequantised by the caller.
-static void make_binary(const struct gb_tensor *y) {
-    float *values = y->data;
-    for (size_t i = 0; i < gb_elements(y); i++)
-        values[i] = values[i] > 0;
-}
-
 // Each with a stream of its own.
 static void fill_noise(struct gb_model_run *run, struct gb_random_key *key) {
     const struct gb_exec one = {.threads = 1};
@@ -152,8 +145,10 @@ enum gb_status gb_model_run_fill(struct gb_model_run *run) {
     backend->random_uniform(&one, &key, 0, gb_elements(&run->x), 0, 1, run->x.data);
     key.sample = 1;
     backend->random_uniform(&one, &key, 0, gb_elements(&run->y), -0.5f, 0.5f, run->y.data);
-    if (run->shapes.dequantisation != GB_DEQUANTISED_BY_CALLER)
-        make_binary(&run->y);
+    float *y = run->y.data;
+    const bool discrete = run->shapes.dequantisation != GB_DEQUANTISED_BY_CALLER;
+    for (size_t i = 0; i < gb_elements(&run->y) && discrete; i++)
+        y[i] = y[i] > 0; // values and labels of any data
     fill_noise(run, &key);
     for (int n = 0; n < run->use.batch; n++)
         run->d_log_likelihood[n] = -1.0f / (float)run->use.batch;
@@ -207,24 +202,17 @@ double gb_model_run_moments(const struct gb_model_run *run) {
 
 // A recorded pass touches a few lines of what a model reserves, and the system zeroes a page before
 // its first touch: with huge pages, which models ask for, that was two thirds of a listing's time.
-// Returns the setting before; -1 if there is none.
-static int large_pages_off(void) {
+static enum gb_status pass_on_small_pages(struct gb_model_run *run) {
 #if defined(__linux__)
-    int before = prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0);
+    const int before = prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0);
     if (before >= 0)
         (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); // a refusal only costs time
-    return before;
-#else
-    return -1;
-#endif
-}
-
-static void restore_large_pages(int before) {
-#if defined(__linux__)
+    const enum gb_status status = gb_model_run_pass(run, 0);
     if (before >= 0)
         (void)prctl(PR_SET_THP_DISABLE, before, 0, 0, 0);
+    return status;
 #else
-    (void)before;
+    return gb_model_run_pass(run, 0);
 #endif
 }
 
@@ -239,9 +227,7 @@ enum gb_status gb_model_record(const struct gb_model_case *model, const struct g
     const struct gb_backend *backend = gb_trace_backend(pass->trace);
     enum gb_status status = gb_model_run_open(model, &alone, backend, &run);
     if (status == GB_OK) {
-        int before = large_pages_off();
-        status = gb_model_run_pass(run, 0);
-        restore_large_pages(before);
+        status = pass_on_small_pages(run);
         pass->parameters = (double)gb_params_elements(&run->model->params);
         if (status == GB_OK)
             status = gb_profile_list(run->profile, &pass->layers, &pass->layer_count);

@@ -3,7 +3,8 @@
 
 #include <stddef.h>
 
-// Sections 5.1 and A.3.
+// c-Glow paper, sections 5.1 and A.3. Horses (5.2): the mask copied to three channels; faces (5.3): a
+// channel for each of three classes; inpainting (5.6): the quarter in the middle.
 #define CGLOW_USE .batch = 2, .samples = 10
 
 // An image of x_h x x_w x x_c and a target of y_h x y_w x y_c: every other number but the last four
@@ -23,7 +24,8 @@
         .levels = 2, .steps = 8, .condition_channels = 128, .coupling_channels = 512,              \
         .rrdb_blocks = 16, .growth = 32                                                            \
     }
-// Tables 4, 5 and 7; the paper tells neither the features' channels nor the dequantiser's steps.
+// Tables 4, 5 and 7, for DRIVE's images padded to multiples of 16. The paper gives neither the
+// features' channels nor the dequantiser's steps.
 #define CNF_MASK(height, width)                                                                    \
     &(const struct gb_cnf_config) {                                                                \
         .kind = GB_CNF_SEGMENTATION, .sizes = {(height), (width), 3, (height), (width), 1},        \
@@ -31,8 +33,8 @@
         .dequantiser_steps = 2                                                                     \
     }
 
-// Baselines as their tasks configure them. The factored ones have as many parameters as the flow
-// beside them, and so has, to within a tenth, the one that inpaints.
+// Baselines as their tasks configure them, but dncnn with a smaller batch. The factored ones have as
+// many parameters as the flow of their task, and so has, to within a tenth, the one that inpaints.
 #define SIZES(x_size, y_size, y_channels)                                                          \
     { x_size, x_size, 3, y_size, y_size, y_channels }
 static const struct gb_dncnn_config dncnn = {SIZES(128, 128, 3), .layers = 17, .channels = 64};
@@ -49,40 +51,25 @@ static const struct gb_factored_config factored_mask = {{592, 576, 3, 592, 576, 
                                                         .levels = 2,
                                                         .ones_percent = 90};
 
-static const char patches[] = "CNF paper, section 5.1; a smaller batch than the paper's 64";
-static const char vessels[] = "CNF paper, section 5.2; DRIVE's pictures padded to multiples of 16";
-
-static const char horses[] = "c-Glow paper, section 5.2; the mask copied to three channels";
-static const char faces[] = "c-Glow paper, section 5.3; a channel for each of three classes";
-static const char noise[] = "c-Glow paper, section 5.4";
-static const char depth[] = "c-Glow paper, section 5.5; one channel";
-static const char centre[] = "c-Glow paper, section 5.6; the target is the quarter in the middle";
-
-static const char baseline[] = "flows/models, as its task configures it";
-static const char large[] = "flows/models, as its task configures it but for a batch of 8";
-
 static const struct gb_model_case models[] = {
-    {"cglow-horses-32", horses, &gb_cglow_model, SQUARE(32, 3), CGLOW_USE},
-    {"cglow-horses-64", horses, &gb_cglow_model, SQUARE(64, 3), CGLOW_USE},
-    {"cglow-horses-128", horses, &gb_cglow_model, SQUARE(128, 3), CGLOW_USE},
-    {"cglow-lfw-32", faces, &gb_cglow_model, SQUARE(32, 4), CGLOW_USE},
-    {"cglow-lfw-64", faces, &gb_cglow_model, SQUARE(64, 4), CGLOW_USE},
-    {"cglow-lfw-128", faces, &gb_cglow_model, SQUARE(128, 4), CGLOW_USE},
-    {"cglow-denoise-128", noise, &gb_cglow_model, SQUARE(128, 3), CGLOW_USE},
-    {"cglow-depth-96x128", depth, &gb_cglow_model, CGLOW(96, 128, 1, 96, 128, 1, 3, 8, 32),
-     CGLOW_USE},
-    {"cglow-inpaint-64", centre, &gb_cglow_model, CGLOW(64, 64, 3, 32, 32, 3, 3, 64, 128),
-     CGLOW_USE},
-    {"cnf-sr-32", patches, &gb_cnf_model, CNF_PATCH(32), .batch = 8, .samples = 1},
-    {"cnf-sr-64", patches, &gb_cnf_model, CNF_PATCH(64), .batch = 2, .samples = 1},
-    {"cnf-vessels-592x576", vessels, &gb_cnf_model, CNF_MASK(592, 576), .batch = 2, .samples = 10},
-    {"dncnn-denoise-128", large, &gb_dncnn_model, &dncnn, .batch = 2, .samples = 1},
-    {"fcn-horses-32", baseline, &gb_fcn_model, &fcn, .batch = 8, .samples = 1},
-    {"ffn-inpaint-64", baseline, &gb_ffn_model, &ffn, .batch = 16, .samples = 1},
-    {"srcnn-sr-32", baseline, &gb_srcnn_model, &srcnn, .batch = 16, .samples = 1},
-    {"factored-sr-32", baseline, &gb_factored_model, &factored_patch, .batch = 8, .samples = 1},
-    {"factored-vessels-592x576", baseline, &gb_factored_model, &factored_mask, .batch = 2,
-     .samples = 10},
+    {"cglow-horses-32", &gb_cglow_model, SQUARE(32, 3), CGLOW_USE},
+    {"cglow-horses-64", &gb_cglow_model, SQUARE(64, 3), CGLOW_USE},
+    {"cglow-horses-128", &gb_cglow_model, SQUARE(128, 3), CGLOW_USE},
+    {"cglow-lfw-32", &gb_cglow_model, SQUARE(32, 4), CGLOW_USE},
+    {"cglow-lfw-64", &gb_cglow_model, SQUARE(64, 4), CGLOW_USE},
+    {"cglow-lfw-128", &gb_cglow_model, SQUARE(128, 4), CGLOW_USE},
+    {"cglow-denoise-128", &gb_cglow_model, SQUARE(128, 3), CGLOW_USE},
+    {"cglow-depth-96x128", &gb_cglow_model, CGLOW(96, 128, 1, 96, 128, 1, 3, 8, 32), CGLOW_USE},
+    {"cglow-inpaint-64", &gb_cglow_model, CGLOW(64, 64, 3, 32, 32, 3, 3, 64, 128), CGLOW_USE},
+    {"cnf-sr-32", &gb_cnf_model, CNF_PATCH(32), .batch = 8, .samples = 1},
+    {"cnf-sr-64", &gb_cnf_model, CNF_PATCH(64), .batch = 2, .samples = 1},
+    {"cnf-vessels-592x576", &gb_cnf_model, CNF_MASK(592, 576), .batch = 2, .samples = 10},
+    {"dncnn-denoise-128", &gb_dncnn_model, &dncnn, .batch = 2, .samples = 1},
+    {"fcn-horses-32", &gb_fcn_model, &fcn, .batch = 8, .samples = 1},
+    {"ffn-inpaint-64", &gb_ffn_model, &ffn, .batch = 16, .samples = 1},
+    {"srcnn-sr-32", &gb_srcnn_model, &srcnn, .batch = 16, .samples = 1},
+    {"factored-sr-32", &gb_factored_model, &factored_patch, .batch = 8, .samples = 1},
+    {"factored-vessels-592x576", &gb_factored_model, &factored_mask, .batch = 2, .samples = 10},
     {0},
 };
 

@@ -8,14 +8,13 @@
 
 struct gb_model_case {
     const char *name; // model and task as `train` names them, size of the target: "cglow-horses-32"
-    const char *source; // where its numbers stand
     const struct gb_model_kind *kind;
     const void *config; // the kind's
     int batch;          // of a training step
     int samples;        // that a prediction draws for one image
 };
 
-// The papers' models and the baselines beside them, ended by one without a name.
+// The papers' models and the baselines, ended by one without a name.
 const struct gb_model_case *gb_model_cases(void);
 
 #endif
