@@ -161,39 +161,27 @@ static enum gb_status read_number(const json_t *object, const char *directory, c
                                 "'%s' is missing or not positive", key);
 }
 
-static enum gb_status take_run(const json_t *object, const char *directory, const json_t *machine,
-                               struct run *run) {
-    const json_t *cpu = json_object_get(json_object_get(object, "machine"), "cpu");
-    GB_TRY(read_number(object, directory, "flops_per_step", &run->flops));
-    GB_TRY(read_number(object, directory, "parameters", &run->parameters));
-    GB_TRY(read_number(object, directory, "step_seconds_median", &run->step_seconds));
-    if (!json_equal(cpu, json_object_get(machine, "cpu")))
-        return gb_fail(GB_NOT_COMPARABLE, "not comparable", directory,
-                       "the run was trained on another CPU: %s",
-                       gb_json_string_or_unknown(cpu, "model"));
-    const json_int_t max = gb_json_integer(machine, "threads"),
-                     threads = gb_json_integer(object, "threads");
-    if (threads < 1 || threads > max)
-        return gb_fail(GB_BAD_INPUT, "cannot read run", directory, "'threads' is not in 1 .. %d",
-                       (int)max);
-    run->threads = (int)threads;
-    return GB_OK;
-}
-
 static enum gb_status read_run(const char *directory, const json_t *machine, struct run *run) {
     json_t *object;
     GB_TRY(gb_training_run_read(directory, &object));
-    enum gb_status status = take_run(object, directory, machine, run);
+    const json_t *cpu = json_object_get(json_object_get(object, "machine"), "cpu");
+    const json_int_t max = gb_json_integer(machine, "threads"),
+                     threads = gb_json_integer(object, "threads");
+    run->threads = (int)threads;
+    enum gb_status status = read_number(object, directory, "flops_per_step", &run->flops);
+    if (status == GB_OK)
+        status = read_number(object, directory, "parameters", &run->parameters);
+    if (status == GB_OK)
+        status = read_number(object, directory, "step_seconds_median", &run->step_seconds);
+    if (status == GB_OK && !json_equal(cpu, json_object_get(machine, "cpu")))
+        status = gb_fail(GB_NOT_COMPARABLE, "not comparable", directory,
+                         "the run was trained on another CPU: %s",
+                         gb_json_string_or_unknown(cpu, "model"));
+    if (status == GB_OK && (threads < 1 || threads > max))
+        status = gb_fail(GB_BAD_INPUT, "cannot read run", directory, "'threads' is not in 1 .. %d",
+                         (int)max);
     json_decref(object);
     return status;
-}
-
-static void print_share(const struct run *run, const json_t *report) {
-    struct gb_peaks peaks = gb_peaks_at(report, run->threads);
-    double ideal = gb_ideal_step_seconds(&peaks, run->flops, run->parameters);
-    printf(
-        "\ntraining step with %d threads: %.4g s; ideal at the peaks: %.4g s; %.1f %% of ideal\n",
-        run->threads, run->step_seconds, ideal, 100 * ideal / run->step_seconds);
 }
 
 struct request {
@@ -216,8 +204,13 @@ static enum gb_status report(const struct request *request, json_t *machine) {
         GB_TRY(gb_peaks_measure(machine, run.threads, &peaks));
         json_object_set_new(machine, "peaks", peaks);
         print_peaks(peaks);
-        if (request->run)
-            print_share(&run, peaks);
+        if (request->run) {
+            const struct gb_peaks at = gb_peaks_at(peaks, run.threads);
+            const double ideal = gb_ideal_step_seconds(&at, run.flops, run.parameters);
+            printf("\ntraining step with %d threads: %.4g s; ideal at the peaks: %.4g s; %.1f %% "
+                   "of ideal\n",
+                   run.threads, run.step_seconds, ideal, 100 * ideal / run.step_seconds);
+        }
     }
     return request->json ? gb_json_write(request->json, machine) : GB_OK;
 }
@@ -238,7 +231,7 @@ static enum gb_status info(int argc, const char **argv) {
         {0},
     };
     bool helped;
-    GB_TRY(gb_options_parse(&gb_info, options, argc, argv, &helped));
+    GB_TRY(gb_options_parse(&gb_info_command, options, argc, argv, &helped));
     if (helped)
         return GB_OK;
     const struct gb_backend *backend;
@@ -255,5 +248,5 @@ static enum gb_status info(int argc, const char **argv) {
     return status;
 }
 
-const struct gb_command gb_info = {
+const struct gb_command gb_info_command = {
     "info", "Describe this machine, the build and its backends; measure the machine's peaks", info};

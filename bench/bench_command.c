@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/atomic_file.h"
+#include "base/options.h"
+#include "bench/catalog/catalog.h"
+#include "bench/commands.h"
+#include "bench/compare/statistics.h"
+#include "bench/report/table.h"
+#include "bench/runner/launches.h"
+#include "bench/runner/runner.h"
+#include "tasks/build.h"
+#include "tasks/machine.h"
+
+enum { MAX_THREADS = 256, MAX_BACKENDS = 16, MAX_MODELS = 64, DEFAULT_REPETITIONS = 9 };
+
+// The options, and what they select.
+struct given {
+    const char *filter, *kinds, *models, *backends, *threads, *cache, *json, *gbench_json;
+    int repetitions, launches, launch; // launch -1: not one of several processes
+    bool resume, list;
+
+    const struct gb_backend *chosen_backends[MAX_BACKENDS + 1]; // ended by NULL
+    int backend_count;
+    int chosen_threads[GB_MAX_THREAD_COUNTS], thread_count;
+    struct gb_model_case chosen_models[MAX_MODELS + 1]; // ended by one without a name
+    int model_count;
+    unsigned chosen_kinds;
+};
+
+// ---- Comma-separated lists ----
+
+static enum gb_status add_backend(struct given *given, const char *name) {
+    const struct gb_backend *backend;
+    GB_TRY(gb_backend_find(name, &backend));
+    for (int i = 0; i < given->backend_count; i++)
+        if (given->chosen_backends[i] == backend)
+            return GB_OK;
+    if (given->backend_count == MAX_BACKENDS)
+        return gb_fail(GB_BAD_INPUT, "bad value", "--backend", "more than %d", MAX_BACKENDS);
+    given->chosen_backends[given->backend_count++] = backend;
+    return GB_OK;
+}
+
+static enum gb_status add_thread_count(struct given *given, const char *word) {
+    char *end;
+    long threads = strtol(word, &end, 10);
+    if (*end || threads < 1 || threads > MAX_THREADS)
+        return gb_fail(GB_BAD_INPUT, "bad value", "--threads", "\"%s\" is not in 1 .. %d", word,
+                       MAX_THREADS);
+    for (int i = 0; i < given->thread_count; i++)
+        if (given->chosen_threads[i] == threads)
+            return GB_OK;
+    if (given->thread_count == GB_MAX_THREAD_COUNTS)
+        return gb_fail(GB_BAD_INPUT, "bad value", "--threads", "more than %d",
+                       GB_MAX_THREAD_COUNTS);
+    given->chosen_threads[given->thread_count++] = (int)threads;
+    return GB_OK;
+}
+
+// Every model whose name starts with the word: "cglow-horses" has three sizes.
+static enum gb_status add_models(struct given *given, const char *word) {
+    char names[1024] = "";
+    bool found = false;
+    for (const struct gb_model_case *m = gb_model_cases(); m->name; m++) {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", m->name);
+        if (strncmp(m->name, word, strlen(word)) != 0)
+            continue;
+        found = true;
+        bool known = false;
+        for (int i = 0; i < given->model_count; i++)
+            known = known || given->chosen_models[i].name == m->name;
+        if (!known && given->model_count < MAX_MODELS)
+            given->chosen_models[given->model_count++] = *m;
+    }
+    return found ? GB_OK
+                 : gb_fail(GB_BAD_INPUT, "bad value", "--model",
+                           "no model name starts with \"%s\"; models: %s", word, names);
+}
+
+static enum gb_status add_kind(struct given *given, const char *word) {
+    static const char *const words[] = {"kernels", "layers", "steps", "samples"};
+    static const enum gb_catalog_kind kinds[] = {GB_CATALOG_KERNELS, GB_CATALOG_LAYERS,
+                                                 GB_CATALOG_STEPS, GB_CATALOG_SAMPLES};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(word, words[i]) == 0) {
+            given->chosen_kinds |= kinds[i];
+            return GB_OK;
+        }
+    return gb_fail(GB_BAD_INPUT, "bad value", "--kind",
+                   "unknown kind \"%s\"; kinds: kernels, layers, steps, samples", word);
+}
+
+// Calls `add` for each word of "A,B,C".
+static enum gb_status each_word(const char *option, const char *list, struct given *given,
+                                enum gb_status (*add)(struct given *, const char *)) {
+    char *words = strdup(list), *rest = words, *word;
+    if (!words)
+        return gb_no_memory("cannot read", option);
+    enum gb_status status = GB_OK;
+    while (status == GB_OK && (word = strsep(&rest, ",")))
+        status = *word
+                     ? add(given, word)
+                     : gb_fail(GB_BAD_INPUT, "bad value", option, "\"%s\" has an empty item", list);
+    free(words);
+    return status;
+}
+
+// ---- Defaults ----
+
+static enum gb_status choose(struct given *given) {
+    const struct {
+        const char *option, *list;
+        enum gb_status (*add)(struct given *, const char *);
+    } lists[] = {{"--backend", given->backends, add_backend},
+                 {"--kind", given->kinds, add_kind},
+                 {"--model", given->models, add_models},
+                 {"--threads", given->threads, add_thread_count}};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        if (lists[i].list)
+            GB_TRY(each_word(lists[i].option, lists[i].list, given, lists[i].add));
+    // Not the scalar reference, which would take hours.
+    for (const struct gb_backend *const *b = gb_backends(); *b && !given->backends; b++)
+        if (gb_backend_supported(*b) && strcmp((*b)->name, "scalar") != 0)
+            GB_TRY(add_backend(given, (*b)->name));
+    if (given->backend_count == 0)
+        GB_TRY(add_backend(given, "scalar"));
+    if (!given->kinds)
+        given->chosen_kinds = GB_CATALOG_ALL;
+    if (!given->threads) {
+        given->chosen_threads[0] = 1;
+        given->chosen_threads[1] = gb_machine_threads();
+        given->thread_count = given->chosen_threads[1] > 1 ? 2 : 1;
+    }
+    return GB_OK;
+}
+
+static enum gb_status check_combination(const struct given *given) {
+    const char *what = "missing option", *json = "--json";
+    if (given->resume && !given->json)
+        return gb_fail(GB_BAD_INPUT, what, json, "--resume needs the file to resume");
+    if (given->launches > 1 && !given->json)
+        return gb_fail(GB_BAD_INPUT, what, json, "--launches needs a file for all results");
+    if (given->launches > 1 && given->gbench_json)
+        return gb_fail(GB_BAD_INPUT, "bad combination", "--gbench-json",
+                       "it takes a single launch, not --launches");
+    return GB_OK;
+}
+
+// ---- One sweep ----
+
+static enum gb_status sweep_into(const struct given *given, const struct gb_catalog *catalog,
+                                 struct gb_gbench_report *report) {
+    struct gb_journal journal;
+    GB_TRY(gb_journal_open(&journal, given->json, given->resume));
+    if (journal.dropped)
+        printf("%s: dropped the incomplete last line\n", given->json);
+    const struct gb_sweep sweep = {
+        .list = catalog->list,
+        .count = catalog->count,
+        .repetitions = given->repetitions,
+        .warm = strcmp(given->cache, "cold") != 0,
+        .cold = strcmp(given->cache, "warm") != 0,
+        .launch = given->launch < 0 ? 0 : given->launch,
+        .report = report,
+    };
+    enum gb_status status = gb_sweep_run(&sweep, &journal);
+    if (given->launch < 0 && journal.rows.count > 0)
+        gb_bench_table_print(stdout, journal.rows.list, journal.rows.count);
+    gb_journal_close(&journal);
+    return status;
+}
+
+static enum gb_status sweep(const struct given *given, const struct gb_catalog *catalog) {
+    if (!given->gbench_json)
+        return sweep_into(given, catalog, NULL);
+    // clang-format off
+    const char *const context[] = {
+        "glowbench_version", gb_build.version, "commit", gb_build.commit,
+        "build_type", gb_build.type, "compiler", gb_build.compiler,
+        "flags", gb_build.flags, "isa_flags", gb_build.isa_flags, NULL};
+    // clang-format on
+    struct gb_atomic_file file;
+    struct gb_gbench_report *report = NULL;
+    GB_TRY(gb_atomic_open(&file, given->gbench_json));
+    enum gb_status status = gb_gbench_report_open(file.stream, context, &report);
+    if (status == GB_OK)
+        status = sweep_into(given, catalog, report);
+    gb_gbench_report_close(report);
+    // A sweep that was interrupted or found a wrong kernel has results as well.
+    if (status == GB_OK || status == GB_CHECK_FAILED || status == GB_INTERRUPTED) {
+        enum gb_status committed = gb_atomic_commit(&file);
+        return committed == GB_OK ? status : committed;
+    }
+    gb_atomic_abort(&file);
+    return status;
+}
+
+static enum gb_status run_selected(const struct given *given) {
+    const struct gb_catalog_request request = {
+        .backends = given->chosen_backends,
+        .threads = given->chosen_threads,
+        .thread_count = given->thread_count,
+        .filter = given->filter,
+        .kinds = given->chosen_kinds,
+        .models = given->models ? given->chosen_models : NULL,
+    };
+    struct gb_catalog catalog;
+    GB_TRY(gb_catalog_make(&request, &catalog));
+    enum gb_status status = GB_OK;
+    if (given->list) {
+        for (int i = 0; i < catalog.count; i++)
+            if (i == 0 || strcmp(catalog.list[i].problem, catalog.list[i - 1].problem) != 0)
+                puts(catalog.list[i].problem);
+    } else {
+        status = sweep(given, &catalog);
+    }
+    gb_catalog_free(&catalog);
+    return status;
+}
+
+// ---- Several launches ----
+
+static enum gb_status launch_all(const struct given *given, int argc, const char **argv) {
+    enum gb_status status = gb_launches_run(argc, argv, given->launches);
+    if (status != GB_OK && status != GB_CHECK_FAILED)
+        return status;
+    struct gb_rows rows;
+    GB_TRY(gb_rows_read(given->json, &rows));
+    gb_bench_table_print(stdout, rows.list, rows.count);
+    gb_rows_free(&rows);
+    return status;
+}
+
+static enum gb_status bench(int argc, const char **argv) {
+    struct given given = {
+        .repetitions = DEFAULT_REPETITIONS, .launches = 1, .launch = -1, .cache = "both"};
+    const struct gb_option options[] = {
+        gb_option_string("filter", "REGEX", &given.filter,
+                         "only benchmarks matching this POSIX extended regex; --list prints all"),
+        gb_option_string("kind", "A,B", &given.kinds,
+                         "kernels, layers, steps, samples (default: all, about six hours)"),
+        gb_option_string("model", "A,B", &given.models,
+                         "models by name prefix, e.g. cglow-horses (default: all)"),
+        gb_option_string("backend", "A,B", &given.backends,
+                         "backends (default: all that this CPU supports except scalar)"),
+        gb_option_string("threads", "1,2", &given.threads,
+                         "thread counts (default: 1 and all CPUs)"),
+        gb_option_choice("cache", "warm|cold|both", &given.cache,
+                         "cache state before each run: warm, cold or both"),
+        gb_option_int("reps", "N", &given.repetitions, 1, 10000,
+                      "repetitions (each >= 20 ms or one call); use >= 9 for published numbers"),
+        gb_option_string("json", "FILE", &given.json, "write results as JSON Lines"),
+        gb_option_flag("resume", &given.resume,
+                       "resume a sweep: keep the results in FILE, time the rest"),
+        gb_option_string("gbench-json", "FILE", &given.gbench_json,
+                         "write new results in Google Benchmark's JSON format"),
+        gb_option_int("launches", "N", &given.launches, 1, GB_SAMPLE_MAX,
+                      "repeat everything in N separate processes"),
+        gb_option_int("launch", "I", &given.launch, 0, GB_SAMPLE_MAX - 1,
+                      "number of this process, from 0; set by --launches"),
+        gb_option_flag("list", &given.list, "print the benchmarks without timing them"),
+        {0},
+    };
+    bool helped;
+    GB_TRY(gb_options_parse(&gb_bench_command, options, argc, argv, &helped));
+    if (helped)
+        return GB_OK;
+    GB_TRY(choose(&given));
+    GB_TRY(check_combination(&given));
+    return given.launches > 1 && !given.list ? launch_all(&given, argc, argv)
+                                             : run_selected(&given);
+}
+
+const struct gb_command gb_bench_command = {
+    "bench", "Time kernels, layers, steps and samples on every backend", bench};
