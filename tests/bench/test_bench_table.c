@@ -50,6 +50,14 @@ static struct gb_row launched(struct gb_row row, int launch) {
     return row;
 }
 
+#define HEADS                                                                                      \
+    "\n"                                                                                           \
+    "unknown CPU, commit unknown\n"                                                                \
+    "\n"                                                                                           \
+    "== 1 thread, warm caches: time, share of peak, speed (the fastest is 1.00)\n"                 \
+    "\n"                                                                                           \
+    "conv/forward  bound                     x                   y\n"                              \
+    "a             compute   2.00us  50% 0.50    1.00us 100% 1.00 \n"
 #define NOTES                                                                                      \
     "\nbound: compute or memory, whichever limits the kernel; the share is of that peak.\n"        \
     "FLOPs are those of the definition: a kernel that needs fewer can exceed 100 %.\n"             \
@@ -85,13 +93,7 @@ GB_TEST(weighs_problems_by_their_calls) {
         failed(row_of("fc", "d", "y", 0, 0), error),
     };
     assert_table(rows, sizeof rows / sizeof *rows,
-                 "\n"
-                 "unknown CPU, commit unknown\n"
-                 "\n"
-                 "== 1 thread, warm caches: time, share of peak, speed (the fastest is 1.00)\n"
-                 "\n"
-                 "conv/forward  bound                     x                   y\n"
-                 "a             compute   2.00us  50% 0.50    1.00us 100% 1.00 \n"
+                 HEADS
                  "b             compute   1.00us  80% 1.00    8.00us  10% 0.12 \n"
                  "\n"
                  "fc/forward    bound                     x                   y\n"
@@ -121,13 +123,7 @@ GB_TEST(has_no_mean_over_some_problems) {
         shared(row_of("conv", "b", "x", 1e-3, 0.5), &b),
     };
     assert_table(rows, sizeof rows / sizeof *rows,
-                 "\n"
-                 "unknown CPU, commit unknown\n"
-                 "\n"
-                 "== 1 thread, warm caches: time, share of peak, speed (the fastest is 1.00)\n"
-                 "\n"
-                 "conv/forward  bound                     x                   y\n"
-                 "a             compute   2.00us  50% 0.50    1.00us 100% 1.00 \n"
+                 HEADS
                  "b             compute   1.00ms  50% 1.00                   - \n"
                  "\n"
                  "== one training step of m, 1 thread, warm caches\n"

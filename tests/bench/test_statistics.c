@@ -28,21 +28,22 @@ static void assert_close(double value, double expected) {
         fail_msg("%.15g, expected %.15g", value, expected);
 }
 
+static void assert_tails(struct gb_p_values tails, double high, double low) {
+    assert_close(tails.high, high);
+    assert_close(tails.low, low);
+}
+
 // ---- Exact tests, by hand and by plain enumeration
 
 GB_TEST(signed_ranks_by_hand) {
     double values[] = {1, -2, 3, 4, 5}; // ranks 1 + 3 + 4 + 5 = 13 of 15
-    struct gb_p_values tails = gb_signed_rank(values, 5, 0);
-    assert_close(tails.high, 3.0 / 32); // subsets that sum to 13, 14, 15: one each
-    assert_close(tails.low, 30.0 / 32);
-    tails = gb_signed_rank(values, 5, 6);
-    assert_close(tails.low, 1.0 / 32);
-    assert_close(tails.high, 1);
+    // Subsets that sum to 13, 14, 15: one each.
+    assert_tails(gb_signed_rank(values, 5, 0), 3.0 / 32, 30.0 / 32);
+    assert_tails(gb_signed_rank(values, 5, 6), 1, 1.0 / 32);
     double tied[] = {1, 1, -1, 2}; // ranks 2, 2, (2), 4: sums 8 and 10 of {2, 2, 2, 4}
     assert_close(gb_signed_rank(tied, 4, 0).high, (3.0 + 1) / 16);
     double zeros[] = {0, 0, 0};
-    assert_close(gb_signed_rank(zeros, 3, 0).high, 1);
-    assert_close(gb_signed_rank(zeros, 3, 0).low, 1);
+    assert_tails(gb_signed_rank(zeros, 3, 0), 1, 1);
 }
 
 // Of the tables: with ten values, a sum of 8 or less has 25 of 1024 ways, one of 10 or less 43.
@@ -58,9 +59,8 @@ GB_TEST(signed_ranks_of_the_tables) {
 
 GB_TEST(rank_sums_by_hand) {
     double a[] = {1, 2, 3, 4, 5}, b[] = {6, 7, 8, 9, 10}, c[] = {3.5, 7, 8, 9, 10};
-    assert_close(gb_rank_sum(a, 5, b, 5).high, 1.0 / 252);
-    assert_close(gb_rank_sum(a, 5, b, 5).low, 1);
-    assert_close(gb_rank_sum(b, 5, a, 5).low, 1.0 / 252);
+    assert_tails(gb_rank_sum(a, 5, b, 5), 1.0 / 252, 1);
+    assert_tails(gb_rank_sum(b, 5, a, 5), 1, 1.0 / 252);
     assert_close(gb_rank_sum(a, 5, c, 5).high, 4.0 / 252); // two inversions: 1 + 1 + 2 ways
     assert_close(gb_rank_sum(a, 2, b, 3).high, 1.0 / 10);
     assert_close(gb_rank_sum(a, 3, b, 2).high, 1.0 / 10);
@@ -93,9 +93,8 @@ GB_TEST(rank_sums_as_enumerated) {
             high += wins >= seen;
             low += wins <= seen;
         }
-        struct gb_p_values tails = gb_rank_sum(values, a_count, values + a_count, count - a_count);
-        assert_close(tails.high, high / ways);
-        assert_close(tails.low, low / ways);
+        assert_tails(gb_rank_sum(values, a_count, values + a_count, count - a_count), high / ways,
+                     low / ways);
     }
 }
 
@@ -272,22 +271,14 @@ static void slow_down(struct sweep *sweep, int number, double factor) {
         sweep->list[i].median_seconds *= factor;
 }
 
-static bool any_changed(const struct gb_comparison *c) {
-    for (int i = 0; i < c->row_count; i++)
-        if (c->rows[i].change != GB_UNCHANGED)
-            return true;
-    for (int i = 0; i < c->operation_count; i++)
-        if (c->operations[i].change != GB_UNCHANGED)
+static bool any_changed(const struct gb_compared *list, int count) {
+    for (int i = 0; i < count; i++)
+        if (list[i].change != GB_UNCHANGED)
             return true;
     return false;
 }
 
 static struct sweep base, new;
-
-static void join(struct gb_comparison *c) {
-    const struct gb_rows rows[GB_SIDES] = {base.rows[0], new.rows[0]};
-    assert_int_equal(gb_comparison_make(rows, c), GB_OK);
-}
 
 struct outcome {
     bool changed, non_inferior; // any row, the one that was slowed down
@@ -297,46 +288,52 @@ struct outcome {
 
 enum { SLOWED = 3 };
 
-static bool slowed_is_not_non_inferior(const struct gb_comparison *c) {
-    for (int i = 0; i < c->row_count; i++)
-        if (strcmp(c->rows[i].row->problem, new.list[SLOWED].problem) == 0)
-            return c->rows[i].non_inferior;
-    fail_msg("the row is not compared");
-    return false;
+// Judges the launches of both: as two sessions, or at a look at pairs; *done: it is the last.
+static struct outcome judge(int launches, const struct gb_looks *looks, int look, double threshold,
+                            bool *done) {
+    struct gb_comparison c;
+    base.rows->count = new.rows->count = (size_t)((ROWS + CONTROLS) * launches);
+    const struct gb_rows rows[GB_SIDES] = {base.rows[0], new.rows[0]};
+    assert_ok(gb_comparison_make(rows, &c));
+    *done = !looks || gb_comparison_look(&c, looks, look, threshold);
+    if (!looks)
+        gb_comparison_judge(&c, threshold);
+    struct outcome outcome = {.changed = any_changed(c.rows, c.row_count) ||
+                                         any_changed(c.operations, c.operation_count),
+                              .verdict = c.verdict,
+                              .pairs = launches};
+    int slowed = 0;
+    while (strcmp(c.rows[slowed].row->problem, new.list[SLOWED].problem) != 0)
+        assert_true(++slowed < c.row_count);
+    outcome.non_inferior = c.rows[slowed].non_inferior;
+    gb_comparison_free(&c);
+    return outcome;
+}
+
+static void make_sweeps(int launches, const struct noise *noise, double factor,
+                        struct noise_stream *stream) {
+    make_sweep(&base, launches, noise, stream);
+    make_sweep(&new, launches, noise, stream);
+    slow_down(&new, SLOWED, factor);
 }
 
 // Of two sweeps, a row of new slower by `factor`.
 static struct outcome compare(const struct noise *noise, double factor, double threshold,
                               struct noise_stream *stream) {
-    make_sweep(&base, LAUNCHES, noise, stream);
-    make_sweep(&new, LAUNCHES, noise, stream);
-    slow_down(&new, SLOWED, factor);
-    struct gb_comparison c;
-    join(&c);
-    gb_comparison_judge(&c, threshold);
-    struct outcome outcome = {any_changed(&c), slowed_is_not_non_inferior(&c), c.verdict, LAUNCHES};
-    gb_comparison_free(&c);
-    return outcome;
+    bool done;
+    make_sweeps(LAUNCHES, noise, factor, stream);
+    return judge(LAUNCHES, NULL, 0, threshold, &done);
 }
 
 // The same in pairs, looked at as planned.
 static struct outcome compare_pairs(const struct noise *noise, double factor, double threshold,
                                     struct noise_stream *stream) {
-    struct gb_looks looks = gb_looks_plan(ROWS, GB_FALSE_ALARMS / GB_GATES, PAIRS);
-    make_sweep(&base, PAIRS, noise, stream);
-    make_sweep(&new, PAIRS, noise, stream);
-    slow_down(&new, SLOWED, factor);
-    struct outcome outcome = {0};
+    const struct gb_looks looks = gb_looks_plan(ROWS, GB_FALSE_ALARMS / GB_GATES, PAIRS);
+    struct outcome outcome;
     bool done = false;
-    for (int look = 0; !done; look++) {
-        base.rows->count = new.rows->count = (size_t)((ROWS + CONTROLS) * looks.pairs[look]);
-        struct gb_comparison c;
-        join(&c);
-        done = gb_comparison_look(&c, &looks, look, threshold);
-        outcome = (struct outcome){any_changed(&c), slowed_is_not_non_inferior(&c), c.verdict,
-                                   looks.pairs[look]};
-        gb_comparison_free(&c);
-    }
+    make_sweeps(PAIRS, noise, factor, stream);
+    for (int look = 0; !done; look++)
+        outcome = judge(looks.pairs[look], &looks, look, threshold, &done);
     return outcome;
 }
 
