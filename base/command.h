@@ -4,6 +4,8 @@
 #ifndef GB_COMMAND_H
 #define GB_COMMAND_H
 
+#include <stdbool.h>
+
 #include "base/status.h"
 
 struct gb_command {
@@ -11,6 +13,8 @@ struct gb_command {
     // argv[0] is the command's name. Results go to stdout; a failure leaves its message with
     // gb_fail and is returned, and main prints it.
     enum gb_status (*run)(int argc, const char **argv);
+    bool
+        reproducible; // it trains or predicts: environment variables that change results are refused
 };
 
 #endif

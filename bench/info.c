@@ -249,4 +249,5 @@ static enum gb_status info(int argc, const char **argv) {
 }
 
 const struct gb_command gb_info_command = {
-    "info", "Describe this machine, the build and its backends; measure the machine's peaks", info};
+    "info", "Describe this machine, the build and its backends; measure the machine's peaks", info,
+    false};

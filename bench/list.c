@@ -39,4 +39,4 @@ static enum gb_status list(int argc, const char **argv) {
 }
 
 const struct gb_command gb_list_command = {
-    "list", "List tasks, models, data sets, backends and kernels", list};
+    "list", "List tasks, models, data sets, backends and kernels", list, false};

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,19 +53,14 @@ static enum gb_status measure_peaks(int threads, size_t working_set, struct gb_s
     return status;
 }
 
-// Another algorithm sums in another order. What trains or predicts therefore refuses the variable:
-// no run records it.
+// Another algorithm sums in another order, and no run records it.
 static enum gb_status check_environment(const struct gb_command *command) {
-    const struct gb_command *const deterministic[] = {&gb_run_command, &gb_train_command,
-                                                      &gb_eval_command, &gb_sample_command,
-                                                      &gb_tables_command};
     const char *forced = getenv("GB_CONV_ALGORITHM");
-    for (size_t i = 0; i < sizeof deterministic / sizeof *deterministic; i++)
-        if (command == deterministic[i] && forced && *forced)
-            return gb_fail(GB_BAD_INPUT, "cannot run", command->name,
-                           "GB_CONV_ALGORITHM is set, which changes results; it is for bench, ab "
-                           "and info --plan");
-    return GB_OK;
+    return command->reproducible && forced && *forced
+               ? gb_fail(GB_BAD_INPUT, "cannot run", command->name,
+                         "GB_CONV_ALGORITHM is set, which changes results; it is for bench, ab and "
+                         "info --plan")
+               : GB_OK;
 }
 
 static enum gb_status run(int argc, const char **argv) {
@@ -86,14 +80,6 @@ static enum gb_status run(int argc, const char **argv) {
     return GB_OK;
 }
 
-// On one line, whatever characters a file name has.
-static void print_error(const char *message) {
-    fputs("glowbench: ", stderr);
-    for (; *message; message++)
-        fputc(iscntrl((unsigned char)*message) ? '?' : *message, stderr);
-    fputc('\n', stderr);
-}
-
 int main(int argc, char **argv) {
     gb_flush_denormals();
     gb_train_measure_peaks = measure_peaks;
@@ -101,6 +87,6 @@ int main(int argc, char **argv) {
     if (fflush(stdout) != 0 && status == GB_OK)
         status = gb_fail(GB_IO_ERROR, "cannot write", "standard output", "write error");
     if (status != GB_OK)
-        print_error(gb_error_message());
+        fprintf(stderr, "glowbench: %s\n", gb_error_message());
     return gb_exit_code(status);
 }

@@ -13,7 +13,7 @@
 #include "tasks/data/bsds_data.h"
 #include "tasks/data/image_list.h"
 #include "tasks/metrics/psnr.h"
-#include "tasks/metrics/record.h"
+#include "tasks/psnr_scores.h"
 #include "tasks/recipes.h"
 #include "tasks/synthetic/natural.h"
 #include "tasks/synthetic/synthetic.h"
@@ -99,25 +99,12 @@ static enum gb_status load(const struct gb_source *source, struct gb_dataset spl
 
 // ---- models ----
 
-static enum gb_status configure_cglow(const struct gb_example_shape *shape,
-                                      union gb_model_config *config) {
-    config->cglow = gb_cglow_of_paper(shape, shape->y_c, 3, 64, 128);
-    return GB_OK;
-}
-
-static enum gb_status configure_dncnn(const struct gb_example_shape *shape,
-                                      union gb_model_config *config) {
-    config->dncnn = (struct gb_dncnn_config){
-        .sizes = gb_sizes_of(shape, shape->y_c), .layers = 17, .channels = 64};
-    return GB_OK;
-}
-
 // DnCNN's authors train by gradient descent with momentum at rates that batch normalisation allows;
 // here it is Adam.
-static const struct gb_task_model models[] = {GB_CGLOW_MODEL(configure_cglow, GB_LEVEL_NOISE),
+static const struct gb_task_model models[] = {GB_CGLOW_MODEL(GB_LEVEL_NOISE, 0, 3, 64, 128),
                                               {.name = "dncnn",
                                                .kind = &gb_dncnn_model,
-                                               .configure = configure_dncnn,
+                                               .config.dncnn = {.layers = 17, .channels = 64},
                                                .recipe = GB_BASELINE_RECIPE(8, 3e-4f)},
                                               {0}};
 
@@ -136,43 +123,26 @@ static void to_image(const struct gb_tensor *x, const struct gb_tensor *noise,
 
 // ---- metric ----
 
-// Of the predictors: the model, and the noisy image as it is.
-enum { MODEL, TRIVIAL, PREDICTORS };
-static const char *const metric_names[PREDICTORS] = {"psnr", "trivial_psnr"};
+static const char *const metric_names[] = {"psnr", "trivial_psnr", NULL};
 
-// The PSNR of each on one example; `clipped` is room for one.
-static enum gb_status score_image(const struct gb_predictions *predictions, int index,
-                                  const struct gb_examples *clipped, json_t *image,
-                                  double sums[static PREDICTORS]) {
+// Of the prediction, and of the noisy image as it is.
+static bool score_image(const struct gb_predictions *predictions, int index,
+                        const struct gb_example *clipped, double psnr[static GB_PSNR_METHODS]) {
     const struct gb_tensor x = gb_images(&predictions->examples->x, index, 1);
     const struct gb_tensor y = gb_images(&predictions->examples->y, index, 1);
     const struct gb_tensor prediction = gb_images(predictions->predicted, index, 1);
     to_image(&x, &y, &clipped->y);
     gb_clip(&clipped->y, &clipped->y);
     gb_clip(&x, &clipped->x);
-    const double psnr[PREDICTORS] = {gb_psnr(&clipped->y, &prediction, NULL, 1.0),
-                                     gb_psnr(&clipped->y, &clipped->x, NULL, 1.0)};
-    for (int p = 0; p < PREDICTORS; p++) {
-        sums[p] += psnr[p];
-        GB_TRY(gb_metric_set(image, "", metric_names[p], psnr[p]));
-    }
-    return GB_OK;
+    psnr[0] = gb_psnr(&clipped->y, &prediction, NULL, 1.0);
+    psnr[1] = gb_psnr(&clipped->y, &clipped->x, NULL, 1.0);
+    return true;
 }
 
 static enum gb_status score(const struct gb_predictions *predictions, json_t *metrics,
                             json_t *per_image) {
-    const struct gb_examples *examples = predictions->examples;
-    const struct gb_example_shape shape = gb_shape_of(&examples->x, &examples->y);
-    struct gb_examples clipped; // x: the noisy image, y: the clean one
-    GB_TRY(gb_examples_create(&clipped, 1, &shape));
-    double sums[PREDICTORS] = {0};
-    enum gb_status status = GB_OK;
-    for (int i = 0; status == GB_OK && i < examples->count; i++)
-        status = score_image(predictions, i, &clipped, json_array_get(per_image, (size_t)i), sums);
-    gb_examples_free(&clipped);
-    for (int p = 0; status == GB_OK && p < PREDICTORS; p++)
-        status = gb_metric_set(metrics, "", metric_names[p], sums[p] / examples->count);
-    return status;
+    static const struct gb_psnr_scores scores = {"denoise", metric_names, score_image};
+    return gb_psnr_scores_set(&scores, predictions, metrics, per_image);
 }
 
 const struct gb_task gb_denoise = {

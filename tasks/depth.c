@@ -18,11 +18,11 @@
 #include "tasks/data/depth_maps.h"
 #include "tasks/images/picture.h"
 #include "tasks/metrics/psnr.h"
-#include "tasks/metrics/record.h"
+#include "tasks/prediction/predictor.h"
+#include "tasks/psnr_scores.h"
 #include "tasks/recipes.h"
 #include "tasks/synthetic/depth.h"
 #include "tasks/synthetic/synthetic.h"
-#include "tasks/training/predictor.h"
 
 static const float unit = 4.0f;          // metres: depth 1
 static const float error_unit = 0.0075f; // of the measured depth: error 1
@@ -133,14 +133,8 @@ static enum gb_status load(const struct gb_source *source, struct gb_dataset spl
 
 // ---- model ----
 
-static enum gb_status configure(const struct gb_example_shape *shape,
-                                union gb_model_config *config) {
-    config->cglow = gb_cglow_of_paper(shape, shape->y_c, 3, 8, 32);
-    return GB_OK;
-}
-
 // Without noise on inputs, which would be as large as the sensor's.
-static const struct gb_task_model models[] = {GB_CGLOW_MODEL(configure, 0), {0}};
+static const struct gb_task_model models[] = {GB_CGLOW_MODEL(0, 0, 3, 8, 32), {0}};
 
 // ---- prediction ----
 
@@ -168,58 +162,29 @@ static void postprocess(const struct gb_tensor *x, const struct gb_tensor *pictu
 
 // ---- metric ----
 
-enum method { PREDICTED, RAW, SMOOTHED, METHODS };
-static const char *const metric_names[METHODS] = {"psnr", "raw_psnr", "smoothed_psnr"};
+enum { PREDICTED, RAW, SMOOTHED };
+static const char *const metric_names[] = {"psnr", "raw_psnr", "smoothed_psnr", NULL};
 
-struct scores {
-    double sums[METHODS]; // over images
-    int images;           // those that have a valid pixel
-};
-
-static enum gb_status score_image(const struct gb_predictions *predictions, int index,
-                                  const struct gb_tensor *truth, const struct gb_tensor *smoothed,
-                                  json_t *image, struct scores *scores) {
+static bool score_image(const struct gb_predictions *predictions, int index,
+                        const struct gb_example *room, double psnr[static GB_PSNR_METHODS]) {
     const struct gb_examples *examples = predictions->examples;
     const struct gb_tensor x = gb_images(&examples->x, index, 1), raw = gb_channels(&x, 0, 1);
     const struct gb_tensor y = gb_images(&examples->y, index, 1);
     const struct gb_tensor mask = gb_images(&examples->mask, index, 1);
     const struct gb_tensor prediction = gb_images(predictions->predicted, index, 1);
+    const struct gb_tensor *truth = &room->y, smoothed = gb_channels(&room->x, 0, 1);
     refine(&x, &y, truth);
-    refine(&x, NULL, smoothed);
-    const struct gb_tensor *const maps[METHODS] = {&prediction, &raw, smoothed};
-    if (isnan(gb_psnr(truth, &raw, &mask, 1.0))) // no valid pixel
-        return GB_OK;
-    scores->images++;
-    for (int method = 0; method < METHODS; method++) {
-        const double psnr = gb_psnr(truth, maps[method], &mask, 1.0);
-        scores->sums[method] += psnr;
-        GB_TRY(gb_metric_set(image, "", metric_names[method], psnr));
-    }
-    return GB_OK;
+    refine(&x, NULL, &smoothed);
+    psnr[PREDICTED] = gb_psnr(truth, &prediction, &mask, 1.0);
+    psnr[RAW] = gb_psnr(truth, &raw, &mask, 1.0);
+    psnr[SMOOTHED] = gb_psnr(truth, &smoothed, &mask, 1.0);
+    return !isnan(psnr[RAW]); // no valid pixel
 }
 
 static enum gb_status score(const struct gb_predictions *predictions, json_t *metrics,
                             json_t *per_image) {
-    const struct gb_examples *examples = predictions->examples;
-    struct gb_tensor truth = gb_dense(NULL, 1, examples->y.h, examples->y.w, 1), smoothed = truth;
-    truth.data = malloc(gb_elements(&truth) * sizeof(float));
-    smoothed.data = malloc(gb_elements(&smoothed) * sizeof(float));
-    struct scores scores = {0};
-    enum gb_status status =
-        truth.data && smoothed.data ? GB_OK : gb_no_memory("cannot score", "depth");
-    for (int i = 0; status == GB_OK && i < examples->count; i++)
-        status = score_image(predictions, i, &truth, &smoothed,
-                             json_array_get(per_image, (size_t)i), &scores);
-    free(truth.data);
-    free(smoothed.data);
-    GB_TRY(status);
-    if (scores.images == 0)
-        return gb_fail(GB_BAD_INPUT, "cannot score", "depth", "no image has a valid pixel");
-    for (int method = 0; method < METHODS; method++)
-        GB_TRY(
-            gb_metric_set(metrics, "", metric_names[method], scores.sums[method] / scores.images));
-    const double trivial = fmax(scores.sums[RAW], scores.sums[SMOOTHED]) / scores.images;
-    return gb_metric_set(metrics, "", "trivial_psnr", trivial);
+    static const struct gb_psnr_scores scores = {"depth", metric_names, score_image};
+    return gb_psnr_scores_set(&scores, predictions, metrics, per_image);
 }
 
 // ---- picture ----
@@ -245,7 +210,7 @@ static void draw_relief(const struct gb_tensor *depth, const struct gb_tensor *k
         }
 }
 
-// White: 4 cm and more.
+// White: 4 cm and more. `picture` may be `depth` or `truth`.
 static void draw_error(const struct gb_tensor *depth, const struct gb_tensor *truth,
                        const struct gb_tensor *mask, const struct gb_tensor *picture) {
     const float gain = unit / 0.04f;
@@ -264,12 +229,13 @@ static int columns_of(const struct gb_predictor *predictor, const struct gb_exam
     return COLUMNS;
 }
 
-// `truth` and `prediction` are buffers for a picture each.
-static enum gb_status fill_cells(struct gb_predictor *predictor, const char *name, int index,
-                                 const struct gb_example *example, const struct gb_tensor *truth,
-                                 const struct gb_tensor *prediction, const struct gb_tensor *target,
-                                 const struct gb_tensor cells[]) {
+// The columns of errors hold depths until these are drawn.
+static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_dataset *set,
+                               int index, const struct gb_example *example,
+                               const struct gb_tensor *target, const struct gb_tensor cells[]) {
+    const char *name = set->names[index];
     const struct gb_tensor *x = &example->x, raw = gb_channels(x, 0, 1);
+    const struct gb_tensor *truth = &cells[ERROR_IN], *prediction = &cells[ERROR_OUT];
     refine(x, &example->y, truth);
     draw_relief(&raw, &raw, &cells[MEASURED]);
     refine(x, NULL, prediction);
@@ -283,23 +249,9 @@ static enum gb_status fill_cells(struct gb_predictor *predictor, const char *nam
     GB_TRY(gb_predictor_predict(predictor, x, name, index, target));
     refine(x, target, prediction);
     draw_relief(prediction, &raw, &cells[PREDICTION]);
-    draw_error(&raw, truth, &example->mask, &cells[ERROR_IN]);
     draw_error(prediction, truth, &example->mask, &cells[ERROR_OUT]);
+    draw_error(&raw, truth, &example->mask, &cells[ERROR_IN]);
     return GB_OK;
-}
-
-static enum gb_status fill_row(struct gb_predictor *predictor, const struct gb_dataset *set,
-                               int index, const struct gb_example *example,
-                               const struct gb_tensor *target, const struct gb_tensor cells[]) {
-    struct gb_tensor room = gb_dense(NULL, 2, example->y.h, example->y.w, 1);
-    room.data = malloc(gb_elements(&room) * sizeof(float));
-    if (!room.data)
-        return gb_no_memory("cannot draw", "depth");
-    const struct gb_tensor truth = gb_images(&room, 0, 1), prediction = gb_images(&room, 1, 1);
-    const enum gb_status status = fill_cells(predictor, set->names[index], index, example, &truth,
-                                             &prediction, target, cells);
-    free(room.data);
-    return status;
 }
 
 static enum gb_status picture(struct gb_predictor *predictor, const struct gb_dataset *test,

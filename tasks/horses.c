@@ -20,20 +20,10 @@ static enum gb_status load(const struct gb_source *source, struct gb_dataset spl
     return gb_horses_load(source, splits);
 }
 
-static enum gb_status configure(const struct gb_example_shape *shape,
-                                union gb_model_config *config) {
-    config->cglow = gb_cglow_of_paper(shape, 3, 3, 64, 128); // three copies of the mask
-    return GB_OK;
-}
-
-static enum gb_status configure_fcn(const struct gb_example_shape *shape,
-                                    union gb_model_config *config) {
-    config->fcn = gb_fcn_quarter(shape, 1, GB_FCN_CENTRED);
-    return GB_OK;
-}
+enum { MASK_COPIES = 3 };
 
 static const struct gb_task_model models[] = {
-    GB_CGLOW_MODEL(configure, GB_LEVEL_NOISE), GB_FCN_MODEL(configure_fcn), {0}};
+    GB_CGLOW_MODEL(GB_LEVEL_NOISE, MASK_COPIES, 3, 64, 128), GB_FCN_MODEL(1, GB_FCN_CENTRED), {0}};
 
 static void target(const struct gb_tensor *x, const struct gb_tensor *mask,
                    const struct gb_tensor *target) {

@@ -37,20 +37,10 @@ static enum gb_status load(const struct gb_source *source, struct gb_dataset spl
     return gb_synthetic_load(&faces, GB_SYNTHETIC_SEED, source->threads, splits);
 }
 
-static enum gb_status configure(const struct gb_example_shape *shape,
-                                union gb_model_config *config) {
-    config->cglow = gb_cglow_of_paper(shape, GB_FACE_PARTS, 4, 64, 128);
-    return GB_OK;
-}
-
-static enum gb_status configure_fcn(const struct gb_example_shape *shape,
-                                    union gb_model_config *config) {
-    config->fcn = gb_fcn_quarter(shape, GB_FACE_PARTS, GB_FCN_ZERO_ONE);
-    return GB_OK;
-}
-
 static const struct gb_task_model models[] = {
-    GB_CGLOW_MODEL(configure, GB_LEVEL_NOISE), GB_FCN_MODEL(configure_fcn), {0}};
+    GB_CGLOW_MODEL(GB_LEVEL_NOISE, GB_FACE_PARTS, 4, 64, 128),
+    GB_FCN_MODEL(GB_FACE_PARTS, GB_FCN_ZERO_ONE),
+    {0}};
 
 static void target(const struct gb_tensor *x, const struct gb_tensor *parts,
                    const struct gb_tensor *target) {
@@ -187,33 +177,26 @@ static void to_labels(const struct gb_tensor *predictions, const struct gb_tenso
                 *gb_at(labels, n, i, j) = (float)largest(gb_at(predictions, n, i, j));
 }
 
-static enum gb_status score_maps(const struct gb_predictions *predictions, float *labels,
-                                 float *trivial, struct scoring *scoring, json_t *metrics,
-                                 json_t *per_image) {
+static enum gb_status score(const struct gb_predictions *predictions, json_t *metrics,
+                            json_t *per_image) {
     const struct gb_tensor *truth = &predictions->examples->y;
     struct gb_examples train;
     GB_TRY(gb_dataset_gather(predictions->train, NULL, predictions->train->count, 0,
                              predictions->threads, &train));
-    gb_most_frequent(&train.y, GB_FACE_PARTS, trivial);
-    gb_examples_free(&train);
-    scoring->origin = gb_dataset_origin(predictions->test);
-    scoring->indices = predictions->indices;
-    scoring->predictions[MODEL] = gb_dense(labels, truth->n, truth->h, truth->w, 1);
-    scoring->predictions[TRIVIAL] = gb_same_map(trivial, truth->n, truth->h, truth->w);
-    to_labels(predictions->predicted, &scoring->predictions[MODEL]);
-    return add_scores(scoring, predictions, metrics, per_image);
-}
-
-static enum gb_status score(const struct gb_predictions *predictions, json_t *metrics,
-                            json_t *per_image) {
-    const struct gb_tensor *truth = &predictions->examples->y;
     float *labels = malloc(gb_elements(truth) * sizeof *labels);
     float *trivial = malloc((size_t)truth->h * (size_t)truth->w * sizeof *trivial);
-    struct scoring scoring = {.scores = calloc((size_t)truth->n, sizeof *scoring.scores)};
-    const enum gb_status status =
-        labels && trivial && scoring.scores
-            ? score_maps(predictions, labels, trivial, &scoring, metrics, per_image)
-            : gb_no_memory("cannot score", "lfw");
+    struct scoring scoring = {.origin = gb_dataset_origin(predictions->test),
+                              .indices = predictions->indices,
+                              .predictions = {gb_dense(labels, truth->n, truth->h, truth->w, 1),
+                                              gb_same_map(trivial, truth->n, truth->h, truth->w)},
+                              .scores = calloc((size_t)truth->n, sizeof *scoring.scores)};
+    enum gb_status status = gb_no_memory("cannot score", "lfw");
+    if (labels && trivial && scoring.scores) {
+        gb_most_frequent(&train.y, GB_FACE_PARTS, trivial);
+        to_labels(predictions->predicted, &scoring.predictions[MODEL]);
+        status = add_scores(&scoring, predictions, metrics, per_image);
+    }
+    gb_examples_free(&train);
     free(labels);
     free(trivial);
     free(scoring.scores);

@@ -22,37 +22,10 @@
 #include "tasks/images/picture.h"
 #include "tasks/metrics/record.h"
 #include "tasks/metrics/super_resolution.h"
+#include "tasks/prediction/predictor.h"
 #include "tasks/recipes.h"
-#include "tasks/training/predictor.h"
 
 // ---- Models ----
-
-static enum gb_status configure_cnf(const struct gb_example_shape *shape,
-                                    union gb_model_config *config) {
-    config->cnf = (struct gb_cnf_config){.kind = GB_CNF_SUPER_RESOLUTION,
-                                         .sizes = gb_sizes_of(shape, shape->y_c),
-                                         .levels = 2,
-                                         .steps = 8,
-                                         .condition_channels = 128,
-                                         .coupling_channels = 512,
-                                         .rrdb_blocks = 16,
-                                         .growth = 32};
-    return GB_OK;
-}
-
-static enum gb_status configure_factored(const struct gb_example_shape *shape,
-                                         union gb_model_config *config) {
-    union gb_model_config flow;
-    GB_TRY(configure_cnf(shape, &flow));
-    return gb_factored_match(&flow.cnf, &config->factored);
-}
-
-static enum gb_status configure_srcnn(const struct gb_example_shape *shape,
-                                      union gb_model_config *config) {
-    config->srcnn = (struct gb_srcnn_config){
-        .sizes = gb_sizes_of(shape, shape->y_c), .patch_channels = 64, .mapping_channels = 32};
-    return GB_OK;
-}
 
 static void reduce(union gb_model_config *config) {
     struct gb_cnf_config *c = &config->cnf;
@@ -66,21 +39,24 @@ static void reduce(union gb_model_config *config) {
 // The paper trains for 200,000 steps, and the code halves the rate after each so many.
 #define RECIPE GB_CNF_RECIPE(64, 1e-4f, 200000)
 
-static const struct gb_task_model models[] = {{.name = "cnf",
-                                               .kind = &gb_cnf_model,
-                                               .configure = configure_cnf,
-                                               .reduce = reduce,
-                                               .recipe = RECIPE},
-                                              {.name = "factored",
-                                               .kind = &gb_factored_model,
-                                               .configure = configure_factored,
-                                               .flow = &models[0],
-                                               .recipe = RECIPE},
-                                              {.name = "srcnn",
-                                               .kind = &gb_srcnn_model,
-                                               .configure = configure_srcnn,
-                                               .recipe = GB_BASELINE_RECIPE(16, 1e-3f)},
-                                              {0}};
+static const struct gb_task_model models[] = {
+    {.name = "cnf",
+     .kind = &gb_cnf_model,
+     .config.cnf = {.kind = GB_CNF_SUPER_RESOLUTION,
+                    .levels = 2,
+                    .steps = 8,
+                    .condition_channels = 128,
+                    .coupling_channels = 512,
+                    .rrdb_blocks = 16,
+                    .growth = 32},
+     .reduce = reduce,
+     .recipe = RECIPE},
+    {.name = "factored", .kind = &gb_factored_model, .flow = &models[0], .recipe = RECIPE},
+    {.name = "srcnn",
+     .kind = &gb_srcnn_model,
+     .config.srcnn = {.patch_channels = 64, .mapping_channels = 32},
+     .recipe = GB_BASELINE_RECIPE(16, 1e-3f)},
+    {0}};
 
 // ---- Targets and pictures ----
 
@@ -269,33 +245,34 @@ static enum gb_status take_pair(const struct gb_dataset *set, int index, struct 
     return status;
 }
 
-static void add_scores(const struct gb_sr_score from[METHODS], struct gb_sr_score to[METHODS]) {
+static void add_sums(const struct sums *from, struct sums *to) {
     for (int method = 0; method < METHODS; method++) {
-        to[method].psnr += from[method].psnr;
-        to[method].ssim += from[method].ssim;
+        to->scores[method].psnr += from->scores[method].psnr;
+        to->scores[method].ssim += from->scores[method].ssim;
     }
+    to->bits += from->bits;
+    to->crops += from->crops;
+    to->seconds += from->seconds;
+    to->images += from->images;
 }
 
 static enum gb_status add_image(struct gb_predictor *predictor, const struct gb_dataset *split,
                                 const struct gb_dataset *padded, int index, struct sums *sums,
                                 json_t *per_image) {
     const struct gb_example_shape shape = gb_dataset_shape(padded, index);
-    struct gb_sr_score scores[METHODS] = {0};
-    double seconds = 0;
+    struct sums image = {.images = 1};
     struct gb_examples pair;
     GB_TRY(take_pair(padded, index, &pair));
     enum gb_status status = gb_predictor_resize(predictor, &shape);
     if (status == GB_OK)
-        status = score_pair(predictor, split, index, &pair, scores, &seconds);
+        status = score_pair(predictor, split, index, &pair, image.scores, &image.seconds);
     gb_examples_free(&pair);
     GB_TRY(status);
-    add_scores(scores, sums->scores);
-    sums->seconds += seconds;
-    sums->images++;
+    add_sums(&image, sums);
     json_t *object = json_pack("{s:s}", "name", split->names[index]);
     if (json_array_append_new(per_image, object) != 0)
         return gb_no_memory("cannot evaluate", "metrics");
-    return set_scores(object, "", prediction_count(predictor), scores, 1);
+    return set_scores(object, "", prediction_count(predictor), image.scores, 1);
 }
 
 // The central square of every image, of the largest side that all have, up to CROP_SIDE.
@@ -345,11 +322,7 @@ static enum gb_status evaluate_set(struct gb_predictor *predictor, const struct 
     struct sums sums = {0};
     GB_TRY(add_bits(predictor, set, &sums));
     GB_TRY(add_images(predictor, set, &sums, per_image));
-    all->bits += sums.bits;
-    all->crops += sums.crops;
-    add_scores(sums.scores, all->scores);
-    all->seconds += sums.seconds;
-    all->images += sums.images;
+    add_sums(&sums, all);
     char name[64];
     snprintf(name, sizeof name, "%.*s_", set->name_length, set->split->names[set->first]);
     return set_metrics(predictor, &sums, name, metrics);
@@ -420,43 +393,29 @@ static enum gb_status picture(struct gb_predictor *predictor, const struct gb_da
 
 // ---- Figures of single images ----
 
-struct figure {
-    struct gb_picture_column columns[GB_MAX_COLUMNS];
-    int count;
-};
-
-static void free_figure(struct figure *figure) {
-    for (int i = 0; i < figure->count; i++)
-        free(figure->columns[i].images.data);
+// Input, bicubic, the other model's prediction, those of the model, truth.
+static int figure_columns(const struct gb_predictor *predictor, const struct gb_predictor *baseline,
+                          const struct gb_example_shape *shape,
+                          struct gb_picture_column columns[static GB_MAX_COLUMNS]) {
+    const struct gb_tensor low = gb_dense(NULL, 1, shape->x_h, shape->x_w, 3),
+                           high = gb_dense(NULL, 1, shape->y_h, shape->y_w, 3);
+    const int predictions = prediction_count(predictor);
+    int count = 0;
+    columns[count++] = (struct gb_picture_column){"input", low};
+    columns[count++] = (struct gb_picture_column){"bicubic", high};
+    if (baseline)
+        columns[count++] = (struct gb_picture_column){baseline->kind->title, high};
+    for (int t = 0; t < predictions; t++)
+        columns[count++] = (struct gb_picture_column){
+            predictions > 1 ? temperatures[t].caption : "prediction", high};
+    columns[count++] = (struct gb_picture_column){"truth", high};
+    return count;
 }
 
-// Appends a column of h x w pixels, which the caller fills.
-static enum gb_status add_column(struct figure *figure, const char *caption, int h, int w,
-                                 const struct gb_tensor **image) {
-    struct gb_picture_column *column = &figure->columns[figure->count];
-    *column = (struct gb_picture_column){caption, gb_dense(NULL, 1, h, w, 3)};
-    column->images.data = malloc(gb_elements(&column->images) * sizeof(float));
-    *image = &column->images;
-    if (!column->images.data)
-        return gb_no_memory("cannot draw", "figure");
-    figure->count++;
-    return GB_OK;
-}
-
-static enum gb_status add_values(struct figure *figure, const char *caption,
-                                 const struct gb_tensor *values) {
-    const struct gb_tensor *image = NULL;
-    GB_TRY(add_column(figure, caption, values->h, values->w, &image));
-    gb_map_values(values, to_picture, image);
-    return GB_OK;
-}
-
-// Appends the first `count` predictions for image `index`, which is padded as for scoring. A single
-// one gets `caption`.
-static enum gb_status add_predictions(struct figure *figure, struct gb_predictor *predictor,
-                                      const struct gb_dataset *test, int index, int count,
-                                      const char *caption) {
-    const struct gb_example_shape full = gb_dataset_shape(test, index);
+// The first `count` predictions for image `index`, which is padded as for scoring.
+static enum gb_status fill_predictions(struct gb_predictor *predictor,
+                                       const struct gb_dataset *test, int index, int count,
+                                       const struct gb_picture_column columns[]) {
     struct gb_dataset padded;
     struct gb_examples pair = {0};
     GB_TRY(gb_sr_pad(test, multiple_of(predictor), &padded));
@@ -467,50 +426,53 @@ static enum gb_status add_predictions(struct figure *figure, struct gb_predictor
     if (status == GB_OK)
         status = gb_predictor_condition(predictor, &pair.x, test->names[index]);
     for (int t = 0; status == GB_OK && t < count; t++) {
+        const struct gb_tensor *cell = &columns[t].images;
         const struct gb_tensor sample =
             gb_predictor_sample(predictor, index, 0, temperatures[t].value);
-        const struct gb_tensor prediction = corner(&sample, full.y_h, full.y_w);
-        status = add_values(figure, count > 1 ? temperatures[t].caption : caption, &prediction);
+        const struct gb_tensor prediction = corner(&sample, cell->h, cell->w);
+        gb_map_values(&prediction, to_picture, cell);
     }
     gb_examples_free(&pair);
     gb_dataset_free(&padded);
     return status == GB_OK ? gb_backend_check(predictor->options.backend) : status;
 }
 
-static enum gb_status add_columns(struct figure *figure, struct gb_predictor *predictor,
-                                  struct gb_predictor *baseline, const struct gb_dataset *test,
-                                  int index, const struct gb_examples *pair) {
-    const struct gb_tensor *bicubic = NULL;
-    GB_TRY(add_values(figure, "input", &pair->x));
-    GB_TRY(add_column(figure, "bicubic", 2 * pair->x.h, 2 * pair->x.w, &bicubic));
-    GB_TRY(gb_sr_bicubic(&pair->x, bicubic));
-    gb_map_values(bicubic, to_picture, bicubic);
-    if (baseline)
-        GB_TRY(add_predictions(figure, baseline, test, index, 1, baseline->kind->title));
-    GB_TRY(
-        add_predictions(figure, predictor, test, index, prediction_count(predictor), "prediction"));
-    return add_values(figure, "truth", &pair->y);
-}
-
 static enum gb_status draw_figure(struct gb_predictor *predictor, struct gb_predictor *baseline,
                                   const struct gb_dataset *test, int index, const char *path) {
-    struct figure figure = {0};
-    struct gb_examples pair;
     if (test->shape.y_h > 0)
         return gb_fail(GB_BAD_INPUT, "cannot draw", "--split train",
                        "only the test split has full images to draw");
-    GB_TRY(take_pair(test, index, &pair));
-    enum gb_status status = add_columns(&figure, predictor, baseline, test, index, &pair);
+    const struct gb_example_shape shape = gb_dataset_shape(test, index);
     const char *const captions[] = {test->names[index]};
+    struct gb_picture_column columns[GB_MAX_COLUMNS];
     const struct gb_picture picture = {.title = predictor->task->summary,
-                                       .columns = figure.columns,
-                                       .column_count = figure.count,
+                                       .columns = columns,
+                                       .column_count =
+                                           figure_columns(predictor, baseline, &shape, columns),
                                        .row_count = 1,
                                        .row_captions = captions};
+    const struct gb_tensor *bicubic = &columns[1].images,
+                           *truth = &columns[picture.column_count - 1].images;
+    struct gb_picture_column *next = &columns[2];
+    struct gb_examples pair = {0};
+    float *values;
+    GB_TRY(gb_columns_allocate(columns, picture.column_count, 1, &values));
+    enum gb_status status = take_pair(test, index, &pair);
+    if (status == GB_OK)
+        status = gb_sr_bicubic(&pair.x, bicubic);
+    if (status == GB_OK) {
+        gb_map_values(&pair.x, to_picture, &columns[0].images);
+        gb_map_values(bicubic, to_picture, bicubic);
+        gb_map_values(&pair.y, to_picture, truth);
+    }
+    if (status == GB_OK && baseline)
+        status = fill_predictions(baseline, test, index, 1, next++);
+    if (status == GB_OK)
+        status = fill_predictions(predictor, test, index, prediction_count(predictor), next);
     if (status == GB_OK)
         status = gb_picture_write(path, &picture);
-    free_figure(&figure);
     gb_examples_free(&pair);
+    free(values);
     return status;
 }
 

@@ -74,6 +74,21 @@ double gb_task_bits(const struct gb_task *task, enum gb_dequantisation dequantis
     return density ? bits - log2((double)task->level_distance) : bits;
 }
 
+enum gb_status gb_task_configure(const struct gb_task_model *model,
+                                 const struct gb_example_shape *shape,
+                                 union gb_model_config *config) {
+    if (model->flow) {
+        union gb_model_config flow;
+        GB_TRY(gb_task_configure(model->flow, shape, &flow));
+        return gb_factored_match(&flow.cnf, &config->factored);
+    }
+    const int y_c = model->config.sizes.y_c ? model->config.sizes.y_c : shape->y_c;
+    *config = model->config;
+    config->sizes =
+        (struct gb_image_sizes){shape->x_h, shape->x_w, shape->x_c, shape->y_h, shape->y_w, y_c};
+    return GB_OK;
+}
+
 enum gb_status gb_task_check_shape(const struct gb_model_kind *kind, const void *config,
                                    const struct gb_example_shape *shape) {
     struct gb_model_shapes takes;

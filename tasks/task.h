@@ -24,13 +24,13 @@ struct gb_recipe {
 struct gb_task_model {
     const char *name; // what --model takes: "cglow"
     const struct gb_model_kind *kind;
-    // The paper's configuration for examples of this shape, into the kind's member.
-    enum gb_status (*configure)(const struct gb_example_shape *shape,
-                                union gb_model_config *config);
+    // The paper's configuration, without sizes, which follow from the data; except sizes.y_c where
+    // targets have more channels than the data.
+    union gb_model_config config;
     // Makes it small for `glowbench run`; NULL: unchanged.
     void (*reduce)(union gb_model_config *config);
-    // For a factored baseline, else NULL: the flow whose number of parameters it matches
-    // (flows/models/factored.h).
+    // For a factored baseline, whose configuration follows from it, else NULL: the flow whose number
+    // of parameters it matches (flows/models/factored.h).
     const struct gb_task_model *flow;
     struct gb_recipe recipe;
 };
@@ -128,6 +128,11 @@ int gb_task_samples(const struct gb_task *task);
 // levels, for a density to which dequantisation noise was added.
 double gb_task_bits(const struct gb_task *task, enum gb_dequantisation dequantisation,
                     double log_likelihood, size_t dimensions);
+
+// The paper's configuration of a model for examples of this shape.
+enum gb_status gb_task_configure(const struct gb_task_model *model,
+                                 const struct gb_example_shape *shape,
+                                 union gb_model_config *config);
 
 // GB_BAD_INPUT where the model's sizes are not the examples'.
 enum gb_status gb_task_check_shape(const struct gb_model_kind *kind, const void *config,

@@ -16,15 +16,14 @@
 
 #include "base/clock.h"
 #include "base/minmax.h"
-#include "flows/models/factored.h"
 #include "tasks/data/vessels_data.h"
 #include "tasks/images/picture.h"
 #include "tasks/images/pr_plane.h"
 #include "tasks/metrics/precision_recall.h"
 #include "tasks/metrics/record.h"
+#include "tasks/prediction/predictor.h"
 #include "tasks/recipes.h"
 #include "tasks/synthetic/fundus.h"
-#include "tasks/training/predictor.h"
 
 static enum gb_status load(const struct gb_source *source, struct gb_dataset splits[]) {
     if (!source->directory)
@@ -35,49 +34,23 @@ static enum gb_status load(const struct gb_source *source, struct gb_dataset spl
 
 // ---- models ----
 
-static struct gb_cnf_config flow(const struct gb_example_shape *shape, int dequantiser_steps) {
-    return (struct gb_cnf_config){.kind = GB_CNF_SEGMENTATION,
-                                  .sizes = gb_sizes_of(shape, shape->y_c),
-                                  .levels = 2,
-                                  .steps = 2,
-                                  .condition_channels = 32,
-                                  .coupling_channels = 32,
-                                  .dequantiser_steps = dequantiser_steps};
-}
-
-enum { DEQUANTISER_STEPS = 2 };
-
-static enum gb_status configure_cnf(const struct gb_example_shape *shape,
-                                    union gb_model_config *config) {
-    config->cnf = flow(shape, DEQUANTISER_STEPS);
-    return GB_OK;
-}
-
-static enum gb_status configure_uniform(const struct gb_example_shape *shape,
-                                        union gb_model_config *config) {
-    config->cnf = flow(shape, 0);
-    return GB_OK;
-}
-
-static enum gb_status configure_factored(const struct gb_example_shape *shape,
-                                         union gb_model_config *config) {
-    const struct gb_cnf_config matched = flow(shape, DEQUANTISER_STEPS);
-    return gb_factored_match(&matched, &config->factored);
-}
-
+#define FLOW(name_, dequantiser_steps_)                                                            \
+    {                                                                                              \
+        .name = (name_), .kind = &gb_cnf_model,                                                    \
+        .config.cnf = {.kind = GB_CNF_SEGMENTATION,                                                \
+                       .levels = 2,                                                                \
+                       .steps = 2,                                                                 \
+                       .condition_channels = 32,                                                   \
+                       .coupling_channels = 32,                                                    \
+                       .dequantiser_steps = (dequantiser_steps_)},                                 \
+        .recipe = RECIPE,                                                                          \
+    }
 #define RECIPE GB_CNF_RECIPE(2, 1e-3f, 0)
 
 static const struct gb_task_model models[] = {
-    {.name = "cnf", .kind = &gb_cnf_model, .configure = configure_cnf, .recipe = RECIPE},
-    {.name = "cnf-uniform",
-     .kind = &gb_cnf_model,
-     .configure = configure_uniform,
-     .recipe = RECIPE},
-    {.name = "factored",
-     .kind = &gb_factored_model,
-     .configure = configure_factored,
-     .flow = &models[0],
-     .recipe = RECIPE},
+    FLOW("cnf", 2),
+    FLOW("cnf-uniform", 0),
+    {.name = "factored", .kind = &gb_factored_model, .flow = &models[0], .recipe = RECIPE},
     {0}};
 
 static float one_or_zero(float value) {
@@ -124,10 +97,9 @@ static void free_buffers(struct buffers *b) {
     free(b->samples);
 }
 
-// Fills b->mean and b->samples. The first samples stay in `kept` (any number of images; or NULL).
+// Fills b->mean and b->samples.
 static enum gb_status predict(struct gb_predictor *p, const struct gb_example *example,
-                              const char *name, int index, const struct gb_tensor *kept,
-                              struct buffers *b) {
+                              const char *name, int index, struct buffers *b) {
     const struct gb_exec exec = {.threads = p->options.threads};
     float *shares = b->mean.data;
     memset(shares, 0, gb_elements(&b->mean) * sizeof *shares);
@@ -139,10 +111,6 @@ static enum gb_status predict(struct gb_predictor *p, const struct gb_example *e
         gb_detections_add(&detections, &example->y, &b->mask, &example->mask);
         b->samples[m] = gb_pr_point_of(&detections);
         p->options.backend->add(&exec, &b->mask, &b->mean);
-        if (kept && m < kept->n) {
-            const struct gb_tensor keep = gb_images(kept, m, 1);
-            gb_copy_values(&b->mask, &keep);
-        }
     }
     for (size_t i = 0; i < gb_elements(&b->mean); i++)
         shares[i] /= (float)p->samples;
@@ -208,13 +176,16 @@ static void free_evaluation(struct evaluation *e) {
     free(e->bits);
 }
 
+static json_t *point_json(const struct gb_pr_point *point) {
+    return json_pack("{s:f, s:f, s:f}", "recall", point->recall, "precision", point->precision,
+                     "f_score", point->f_score);
+}
+
 static json_t *points_json(const struct gb_pr_point *points, int count) {
     json_t *array = json_array();
     int failed = 0;
     for (int i = 0; i < count; i++)
-        failed |= json_array_append_new(
-            array, json_pack("{s:f, s:f, s:f}", "recall", points[i].recall, "precision",
-                             points[i].precision, "f_score", points[i].f_score));
+        failed |= json_array_append_new(array, point_json(&points[i]));
     if (!failed)
         return array;
     json_decref(array);
@@ -241,10 +212,7 @@ static enum gb_status score_image(struct evaluation *e, int i, json_t *per_image
     struct gb_detections human = {0};
     if (!failed && second_observer(p, e->test, index, &example, &b->second, &human)) {
         const struct gb_pr_point point = gb_pr_point_of(&human);
-        failed =
-            json_object_set_new(json, "human",
-                                json_pack("{s:f, s:f, s:f}", "recall", point.recall, "precision",
-                                          point.precision, "f_score", point.f_score));
+        failed = json_object_set_new(json, "human", point_json(&point));
         e->human.right += human.right;
         e->human.wrong += human.wrong;
         e->human.missed += human.missed;
@@ -327,8 +295,8 @@ static enum gb_status evaluate_into(struct evaluation *e, json_t *metrics, json_
     for (int i = 0; i < e->scored.count; i++) {
         const struct gb_example example = gb_example_at(&e->examples, i);
         const double start = gb_seconds();
-        GB_TRY(predict(e->predictor, &example, e->scored.names[i], e->scored.indices[i], NULL,
-                       &e->buffers));
+        GB_TRY(
+            predict(e->predictor, &example, e->scored.names[i], e->scored.indices[i], &e->buffers));
         seconds += (gb_seconds() - start) / e->scored.count;
         GB_TRY(score_image(e, i, per_image));
     }
@@ -350,7 +318,7 @@ static enum gb_status evaluate(struct gb_predictor *p, const struct gb_dataset *
 
 // ---- Picture ----
 
-enum { KEPT = 2, MAX_SIDE = 336 };
+enum { SHOWN = 2, MAX_SIDE = 336 }; // samples; pixels
 
 static const float curve_colour[3] = {0, 0, 0}, sample_colour[3] = {0.9f, 0.5f, 0.1f},
                    best_colour[3] = {0.8f, 0, 0}, human_colour[3] = {0, 0.4f, 0.9f};
@@ -406,21 +374,21 @@ static enum gb_status draw_plane(const struct gb_example *example, const struct 
     return GB_OK;
 }
 
-// `kept` is a buffer for KEPT samples at full size.
 static enum gb_status fill_cells(struct gb_predictor *p, const struct gb_dataset *set, int index,
-                                 const struct gb_example *example, const struct gb_tensor *kept,
-                                 struct buffers *b, const struct gb_tensor cells[]) {
+                                 const struct gb_example *example, struct buffers *b,
+                                 const struct gb_tensor cells[]) {
     struct gb_detections detections = {0};
     const bool seconded = second_observer(p, set, index, example, &b->second, &detections);
     const struct gb_pr_point human = gb_pr_point_of(&detections);
     if (seconded)
         show(&b->second, &cells[HUMAN]);
-    GB_TRY(predict(p, example, set->names[index], index, kept, b));
+    GB_TRY(predict(p, example, set->names[index], index, b));
     show(&example->x, &cells[INPUT]);
     show(&example->y, &cells[TRUTH]);
-    for (int m = 0; m < KEPT && m < p->samples; m++) {
-        const struct gb_tensor sample = gb_images(kept, m, 1);
-        show(&sample, &cells[SAMPLE + m]);
+    for (int m = 0; m < SHOWN && m < p->samples; m++) {
+        const struct gb_tensor sample = gb_predictor_sample(p, index, m, p->options.temperature);
+        postprocess(&example->x, &sample, &b->mask);
+        show(&b->mask, &cells[SAMPLE + m]);
     }
     show(&b->mean, &cells[MEAN]);
     return draw_plane(example, b, p->samples, seconded ? &human : NULL, &cells[PLANE]);
@@ -430,15 +398,11 @@ static enum gb_status fill_row(struct gb_predictor *p, const struct gb_dataset *
                                const struct gb_example *example, const struct gb_tensor *target,
                                const struct gb_tensor cells[]) {
     (void)target;
-    struct gb_tensor kept = gb_dense(NULL, KEPT, example->y.h, example->y.w, 1);
     struct buffers buffers = {0};
-    kept.data = malloc(gb_elements(&kept) * sizeof(float));
-    enum gb_status status =
-        kept.data ? create_buffers(p, &buffers) : gb_no_memory("cannot evaluate", "vessels");
+    enum gb_status status = create_buffers(p, &buffers);
     if (status == GB_OK)
-        status = fill_cells(p, set, index, example, &kept, &buffers, cells);
+        status = fill_cells(p, set, index, example, &buffers, cells);
     free_buffers(&buffers);
-    free(kept.data);
     return status;
 }
 

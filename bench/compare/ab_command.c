@@ -236,5 +236,5 @@ static enum gb_status ab(int argc, const char **argv) {
     return run_in_directory(&request);
 }
 
-const struct gb_command gb_ab_command = {"ab", "Compare two builds by running them alternately",
-                                         ab};
+const struct gb_command gb_ab_command = {"ab", "Compare two builds by running them alternately", ab,
+                                         false};

@@ -8,7 +8,7 @@
 
 #include "base/files.h"
 #include "base/json.h"
-#include "tasks/training/predictor.h"
+#include "tasks/prediction/predictor.h"
 #include "tasks/training/reduced_run.h"
 #include "tasks/training/trainer.h"
 
@@ -41,12 +41,10 @@ static enum gb_status score(const struct gb_reduced_job *job, const struct gb_tr
     few.count = few.count < TESTED ? few.count : TESTED;
     struct gb_predictor predictor;
     GB_TRY(gb_predictor_create(&predictor, &job->config, &options));
-    json_t *per_image = json_array();
     enum gb_status status = gb_predictor_load(&predictor, gb_trainer_params(trainer));
     if (status == GB_OK)
-        status = gb_predictor_evaluate(&predictor, &job->splits[GB_SPLIT_TRAIN], &few, metrics,
-                                       per_image);
-    json_decref(per_image);
+        status =
+            gb_predictor_evaluate(&predictor, &job->splits[GB_SPLIT_TRAIN], &few, metrics, NULL);
     gb_predictor_free(&predictor);
     return status;
 }

@@ -9,20 +9,19 @@
 #include "base/options.h"
 #include "tasks/machine.h"
 #include "tasks/metrics/record.h"
+#include "tasks/prediction/predictor.h"
 #include "tasks/training/commands.h"
-#include "tasks/training/predictor.h"
 #include "tasks/training/scene_options.h"
 #include "tasks/training/training_run.h"
 
 enum { DEFAULT_IMAGES = 8 };
 
 struct request {
-    const char *task, *checkpoint, *data, *split_directory, *split, *backend, *dequantise, *json,
-        *picture, *prediction, *ascent_start, *figure_directory, *baseline;
-    struct gb_scene_choice choice;
-    int samples, crops, threads, images, ascent_steps;
-    float temperature, ascent_rate;
-    uint64_t seed;
+    const char *task, *checkpoint, *split, *backend, *dequantise, *json, *picture, *prediction,
+        *ascent_start, *figure_directory, *baseline;
+    int images;
+    struct gb_source source;
+    struct gb_predictor_options options; // 0 and a negative temperature: not given
 };
 
 static const struct request defaults = {
@@ -30,9 +29,7 @@ static const struct request defaults = {
     .dequantise = "uniform",
     .prediction = "mean",
     .ascent_start = "mode",
-    .ascent_steps = 100,
-    .ascent_rate = 0.01f,
-    .temperature = -1, // not given
+    .options = {.temperature = -1, .ascent = {.steps = 100, .rate = 0.01f}},
 };
 
 // Parses the options of both commands and a command's own.
@@ -42,23 +39,26 @@ static enum gb_status parse(const struct gb_command *command, const struct gb_op
     const struct gb_option shared[] = {
         gb_operand("TASK", &r->task, "the task that the model was trained on"),
         gb_option_string("checkpoint", "FILE", &r->checkpoint, "the model (required)"),
-        gb_option_string("data", "DIR", &r->data,
+        gb_option_string("data", "DIR", &r->source.directory,
                          "the data set as published (default: generated data)"),
-        gb_option_string("split-dir", "DIR", &r->split_directory,
+        gb_option_string("split-dir", "DIR", &r->source.split_directory,
                          "lists of the split (default: the task's rule)"),
         gb_option_choice("split", "test|train", &r->split, "which examples"),
-        gb_option_int("samples", "M", &r->samples, 1, 1000,
+        gb_option_int("samples", "M", &r->options.samples, 1, 1000,
                       "samples averaged by a prediction (default: the paper's)"),
-        gb_option_float("temperature", "T", &r->temperature, 0, 10,
+        gb_option_float("temperature", "T", &r->options.temperature, 0, 10,
                         "sampling temperature (default: 1)"),
         gb_option_choice("predict", "mean|gradient", &r->prediction,
                          "prediction: mean of samples, or gradient ascent on p(y|x)"),
         gb_option_choice("ascent-start", "mode|mean", &r->ascent_start,
                          "start of the ascent: the sample at temperature 0, or the mean"),
-        gb_option_int("ascent-steps", "N", &r->ascent_steps, 1, 100000, "steps of the ascent"),
-        gb_option_float("ascent-rate", "R", &r->ascent_rate, 0, 1, "learning rate of the ascent"),
-        gb_option_seed("seed", "N", &r->seed, "random seed of latents and dequantisation noise"),
-        gb_option_int("threads", "T", &r->threads, 1, 256,
+        gb_option_int("ascent-steps", "N", &r->options.ascent.steps, 1, 100000,
+                      "steps of the ascent"),
+        gb_option_float("ascent-rate", "R", &r->options.ascent.rate, 0, 1,
+                        "learning rate of the ascent"),
+        gb_option_seed("seed", "N", &r->options.seed,
+                       "random seed of latents and dequantisation noise"),
+        gb_option_int("threads", "T", &r->options.threads, 1, 256,
                       "threads; they do not change results (default: OMP_NUM_THREADS, or all "
                       "CPUs)"),
         gb_option_string("backend", "B", &r->backend,
@@ -68,27 +68,29 @@ static enum gb_status parse(const struct gb_command *command, const struct gb_op
     struct gb_option options[SHARED + GB_SCENE_OPTIONS + MAX_OWN + 1] = {0};
     assert(own_count <= MAX_OWN);
     memcpy(options, shared, sizeof shared);
-    gb_scene_options(&r->choice, options + SHARED);
+    gb_scene_options(&r->source.choice, options + SHARED);
     memcpy(options + SHARED + GB_SCENE_OPTIONS, own, own_count * sizeof *own);
     return gb_options_parse(command, options, argc, argv, helped);
 }
 
 // ---- Loading ----
 
-// A checkpoint's model and the data set that it is used on.
-struct loaded {
+// A checkpoint's model.
+struct model {
     struct gb_run_config run;
-    struct gb_dataset splits[GB_SPLITS];
     struct gb_predictor predictor;
-    struct gb_run_config baseline_run;
-    struct gb_predictor baseline; // with --baseline
-    json_t *machine;              // with --json
-    int threads;
+};
+
+// The model, that of --baseline, and the data set that they are used on.
+struct loaded {
+    struct model model, baseline;
+    struct gb_dataset splits[GB_SPLITS];
+    json_t *machine; // with --json
 };
 
 static void unload(struct loaded *loaded) {
-    gb_predictor_free(&loaded->predictor);
-    gb_predictor_free(&loaded->baseline);
+    gb_predictor_free(&loaded->model.predictor);
+    gb_predictor_free(&loaded->baseline.predictor);
     for (int i = 0; i < GB_SPLITS; i++)
         gb_dataset_free(&loaded->splits[i]);
     json_decref(loaded->machine);
@@ -96,7 +98,7 @@ static void unload(struct loaded *loaded) {
 
 // GB_BAD_INPUT for options that the task does not have, or that need others.
 static enum gb_status check_request(const struct request *request, const struct gb_task *task) {
-    if (request->temperature >= 0 && task->temperatures)
+    if (request->options.temperature >= 0 && task->temperatures)
         return gb_fail(GB_BAD_INPUT, "unknown option", "--temperature",
                        "%s always samples at temperatures %s", task->name, task->temperatures);
     if (request->figure_directory && !task->figure)
@@ -106,7 +108,7 @@ static enum gb_status check_request(const struct request *request, const struct 
         return gb_fail(GB_BAD_INPUT, "missing option", "--png-dir", "required by --baseline");
     if (!request->checkpoint)
         return gb_fail(GB_BAD_INPUT, "missing option", "--checkpoint", "the file of the model");
-    if (request->split_directory && !request->data)
+    if (request->source.split_directory && !request->source.directory)
         return gb_fail(GB_BAD_INPUT, "missing option", "--data", "required by --split-dir");
     return GB_OK;
 }
@@ -121,44 +123,39 @@ static enum gb_status read_run(const char *checkpoint, const struct gb_task *tas
     return GB_OK;
 }
 
+static enum gb_status create_predictor(struct model *model, const char *checkpoint,
+                                       const struct gb_predictor_options *options) {
+    GB_TRY(gb_predictor_create(&model->predictor, &model->run, options));
+    return gb_predictor_restore(&model->predictor, checkpoint);
+}
+
 static enum gb_status load_into(const struct request *request, const struct gb_backend *backend,
                                 struct loaded *loaded) {
-    const struct gb_run_config *run = &loaded->run;
-    const struct gb_source source = {.directory = request->data,
-                                     .split_directory = request->split_directory,
-                                     .choice = request->choice,
-                                     .size = run->size,
-                                     .multiple = gb_model_multiple(run->model->kind, &run->config),
-                                     .threads = loaded->threads};
-    const bool gradient =
-        strcmp(request->prediction, gb_prediction_names[GB_PREDICT_GRADIENT]) == 0;
-    const struct gb_predictor_options options = {
-        .backend = backend,
-        .threads = loaded->threads,
-        .samples = request->samples ? request->samples : gb_task_samples(run->task),
-        .temperature = request->temperature >= 0 ? request->temperature : 1,
-        .seed = request->seed,
-        .dequantise = strcmp(request->dequantise, "none") != 0,
-        .crops = request->crops,
-        .prediction = gradient ? GB_PREDICT_GRADIENT : GB_PREDICT_MEAN,
-        .ascent = {.from_mean = strcmp(request->ascent_start, "mean") == 0,
-                   .steps = request->ascent_steps,
-                   .rate = request->ascent_rate}};
+    const struct gb_run_config *run = &loaded->model.run;
+    struct gb_source source = request->source;
+    struct gb_predictor_options options = request->options;
+    options.backend = backend;
+    options.threads = options.threads ? options.threads : gb_machine_threads();
+    options.samples = options.samples ? options.samples : gb_task_samples(run->task);
+    options.temperature = options.temperature >= 0 ? options.temperature : 1;
+    options.dequantise = strcmp(request->dequantise, "none") != 0;
+    options.ascent.from_mean = strcmp(request->ascent_start, "mean") == 0;
+    if (strcmp(request->prediction, gb_prediction_names[GB_PREDICT_GRADIENT]) == 0)
+        options.prediction = GB_PREDICT_GRADIENT;
+    source.size = run->size;
+    source.multiple = gb_model_multiple(run->model->kind, &run->config);
+    source.threads = options.threads;
     GB_TRY(gb_scene_options_check(run->task, &source));
-    GB_TRY(gb_predictor_create(&loaded->predictor, run, &options));
-    GB_TRY(gb_predictor_restore(&loaded->predictor, request->checkpoint));
-    if (request->baseline) {
-        GB_TRY(gb_predictor_create(&loaded->baseline, &loaded->baseline_run, &options));
-        GB_TRY(gb_predictor_restore(&loaded->baseline, request->baseline));
-    }
+    GB_TRY(create_predictor(&loaded->model, request->checkpoint, &options));
+    if (request->baseline)
+        GB_TRY(create_predictor(&loaded->baseline, request->baseline, &options));
     return run->task->load(&source, loaded->splits);
 }
 
 static enum gb_status load(const struct request *request, struct loaded *loaded) {
     const struct gb_task *task;
     const struct gb_backend *backend;
-    *loaded =
-        (struct loaded){.threads = request->threads ? request->threads : gb_machine_threads()};
+    *loaded = (struct loaded){0};
     GB_TRY(gb_task_find(request->task, &task));
     GB_TRY(check_request(request, task));
     GB_TRY(gb_backend_find(request->backend, &backend));
@@ -167,9 +164,9 @@ static enum gb_status load(const struct request *request, struct loaded *loaded)
         GB_TRY(gb_atomic_probe(request->json));
     if (request->picture)
         GB_TRY(gb_atomic_probe(request->picture));
-    GB_TRY(read_run(request->checkpoint, task, &loaded->run));
+    GB_TRY(read_run(request->checkpoint, task, &loaded->model.run));
     if (request->baseline)
-        GB_TRY(read_run(request->baseline, task, &loaded->baseline_run));
+        GB_TRY(read_run(request->baseline, task, &loaded->baseline.run));
     if (request->figure_directory)
         GB_TRY(gb_make_directory("cannot draw", request->figure_directory));
     if (request->json)
@@ -190,33 +187,35 @@ static const struct gb_dataset *split_of(const struct request *request,
 
 static enum gb_status write_result(const struct request *request, const struct loaded *loaded,
                                    json_t *metrics, json_t *per_image) {
-    const struct gb_predictor *predictor = &loaded->predictor;
+    const struct gb_predictor *predictor = &loaded->model.predictor;
+    const struct gb_predictor_options *options = &predictor->options;
+    const char *data = request->source.directory;
     const struct {
         const char *key;
         json_t *value;
     } settings[] = {
         {"checkpoint", json_string(request->checkpoint)},
-        {"data", json_string(request->data ? request->data : "synthetic")},
+        {"data", json_string(data ? data : "synthetic")},
         {"split", json_string(request->split)},
         {"samples", json_integer(predictor->samples)},
-        {"temperature", json_real((double)predictor->options.temperature)},
+        {"temperature", json_real((double)options->temperature)},
         {"dequant", json_string(request->dequantise)},
         {"predict", json_string(request->prediction)},
         {"ascent_start", json_string(request->ascent_start)},
-        {"ascent_steps", json_integer(request->ascent_steps)},
-        {"ascent_rate", json_real((double)request->ascent_rate)},
-        {"seed", json_integer((json_int_t)request->seed)},
-        {"backend", json_string(predictor->options.backend->name)},
-        {"threads", json_integer(loaded->threads)},
+        {"ascent_steps", json_integer(options->ascent.steps)},
+        {"ascent_rate", json_real((double)options->ascent.rate)},
+        {"seed", json_integer((json_int_t)options->seed)},
+        {"backend", json_string(options->backend->name)},
+        {"threads", json_integer(options->threads)},
     };
     json_t *eval = json_object();
     int failed = 0;
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         failed |= json_object_set_new(eval, settings[i].key, settings[i].value);
-    json_t *result =
-        json_pack("{s:s, s:s, s:o, s:o, s:O, s:O, s:O}", "task", loaded->run.task->name, "model",
-                  loaded->run.model->name, "config", gb_run_config_json(&loaded->run), "eval", eval,
-                  "machine", loaded->machine, "metrics", metrics, "per_image", per_image);
+    json_t *result = json_pack(
+        "{s:s, s:s, s:o, s:o, s:O, s:O, s:O}", "task", loaded->model.run.task->name, "model",
+        loaded->model.run.model->name, "config", gb_run_config_json(&loaded->model.run), "eval",
+        eval, "machine", loaded->machine, "metrics", metrics, "per_image", per_image);
     enum gb_status status = failed || !result ? gb_no_memory("cannot write", request->json)
                                               : gb_json_write(request->json, result);
     json_decref(result);
@@ -226,17 +225,18 @@ static enum gb_status write_result(const struct request *request, const struct l
 static enum gb_status evaluate(const struct request *request, struct loaded *loaded,
                                json_t *metrics, json_t *per_image) {
     const struct gb_dataset *set = split_of(request, loaded);
-    GB_TRY(gb_predictor_evaluate(&loaded->predictor, &loaded->splits[GB_SPLIT_TRAIN], set, metrics,
-                                 per_image));
-    printf("%s, %d images of the %s split of %s\n", loaded->run.task->summary, set->count,
-           request->split, request->data ? request->data : "the generated data");
+    GB_TRY(gb_predictor_evaluate(&loaded->model.predictor, &loaded->splits[GB_SPLIT_TRAIN], set,
+                                 metrics, per_image));
+    printf("%s, %d images of the %s split of %s\n", loaded->model.run.task->summary, set->count,
+           request->split,
+           request->source.directory ? request->source.directory : "the generated data");
     gb_metrics_print(metrics);
     // Before the picture, which may be too large to draw.
     if (request->json)
         GB_TRY(write_result(request, loaded, metrics, per_image));
-    return request->picture
-               ? gb_predictor_picture(&loaded->predictor, set, request->images, request->picture)
-               : GB_OK;
+    return request->picture ? gb_predictor_picture(&loaded->model.predictor, set, request->images,
+                                                   request->picture)
+                            : GB_OK;
 }
 
 static enum gb_status eval(int argc, const char **argv) {
@@ -249,7 +249,7 @@ static enum gb_status eval(int argc, const char **argv) {
                          "write the metrics of the set and of each image"),
         gb_option_string("png", "FILE", &request.picture, "draw examples, samples and predictions"),
         gb_option_int("images", "N", &request.images, 1, 64, "examples in the picture"),
-        gb_option_int("crops", "N", &request.crops, 1, GB_MAX_CROPS,
+        gb_option_int("crops", "N", &request.options.crops, 1, GB_MAX_CROPS,
                       "(sr only) random crops scored per test set (default: 1000, as in the "
                       "paper)"),
     };
@@ -267,7 +267,7 @@ static enum gb_status eval(int argc, const char **argv) {
     return status;
 }
 
-const struct gb_command gb_eval_command = {"eval", "Score a checkpoint on a data set", eval};
+const struct gb_command gb_eval_command = {"eval", "Score a checkpoint on a data set", eval, true};
 
 // ---- sample ----
 
@@ -284,7 +284,7 @@ static enum gb_status figure_path(const char *directory, const char *name,
 
 static enum gb_status draw_figures(const struct request *request, struct loaded *loaded) {
     const struct gb_dataset *set = split_of(request, loaded);
-    struct gb_predictor *baseline = request->baseline ? &loaded->baseline : NULL;
+    struct gb_predictor *baseline = request->baseline ? &loaded->baseline.predictor : NULL;
     struct gb_selection shown;
     GB_TRY(gb_dataset_select(set, request->images, &shown));
     enum gb_status status = GB_OK;
@@ -292,8 +292,8 @@ static enum gb_status draw_figures(const struct request *request, struct loaded 
         char path[GB_PATH];
         status = figure_path(request->figure_directory, shown.names[i], path);
         if (status == GB_OK)
-            status =
-                loaded->run.task->figure(&loaded->predictor, baseline, set, shown.indices[i], path);
+            status = loaded->model.run.task->figure(&loaded->model.predictor, baseline, set,
+                                                    shown.indices[i], path);
     }
     gb_selection_free(&shown);
     return status;
@@ -325,7 +325,7 @@ static enum gb_status sample(int argc, const char **argv) {
         return status;
     if (request.picture)
         status =
-            gb_predictor_picture(&loaded.predictor, split_of(&request, &loaded),
+            gb_predictor_picture(&loaded.model.predictor, split_of(&request, &loaded),
                                  request.images ? request.images : DEFAULT_IMAGES, request.picture);
     if (status == GB_OK && request.figure_directory)
         status = draw_figures(&request, &loaded);
@@ -334,4 +334,4 @@ static enum gb_status sample(int argc, const char **argv) {
 }
 
 const struct gb_command gb_sample_command = {
-    "sample", "Draw inputs, truths, samples and predictions as a PNG", sample};
+    "sample", "Draw inputs, truths, samples and predictions as a PNG", sample, true};

@@ -4,7 +4,7 @@
 #ifndef GB_LOADER_H
 #define GB_LOADER_H
 
-#include "tasks/training/run_config.h"
+#include "tasks/run_config.h"
 
 struct gb_batch {
     struct gb_tensor x, y,

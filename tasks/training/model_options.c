@@ -17,7 +17,7 @@ static struct gb_model_option *add(struct gb_model_options *given,
     assert(given->count < GB_MODEL_OPTIONS);
     struct gb_model_option *option = &given->list[given->count++];
     *option = (struct gb_model_option){.field = field, .least = field->min, .most = field->max};
-    snprintf(option->name, sizeof option->name, "%s", field->key);
+    snprintf(option->name, sizeof option->name, "--%s", field->key);
     for (char *c = option->name; *c; c++)
         if (*c == '_')
             *c = '-';
@@ -61,8 +61,8 @@ void gb_model_options(struct gb_model_options *given, struct gb_option *options)
         snprintf(o->help + used, sizeof o->help - used, " (default: the task's)");
         o->number = o->least - 1;
         options[i] = o->field->names
-                         ? gb_option_choice(o->name, o->choices, &o->choice, o->help)
-                         : gb_option_int(o->name, "N", &o->number, o->least, o->most, o->help);
+                         ? gb_option_choice(o->name + 2, o->choices, &o->choice, o->help)
+                         : gb_option_int(o->name + 2, "N", &o->number, o->least, o->most, o->help);
     }
 }
 
@@ -85,10 +85,9 @@ static enum gb_status check_range(const struct gb_model_option *option,
     const int value = value_of(option);
     if (!field || (value >= field->min && value <= field->max))
         return GB_OK;
-    char name[64];
-    snprintf(name, sizeof name, "--%s", option->name);
-    return gb_fail(GB_BAD_INPUT, "bad value", name, "\"%d\" is not in %d .. %d, the range of %s",
-                   value, field->min, field->max, kind->title);
+    return gb_fail(GB_BAD_INPUT, "bad value", option->name,
+                   "\"%d\" is not in %d .. %d, the range of %s", value, field->min, field->max,
+                   kind->title);
 }
 
 static const struct gb_config_field *field_of(const struct gb_model_option *option,
@@ -104,12 +103,9 @@ enum gb_status gb_model_options_check(const struct gb_model_options *given,
         if (!was_given(option))
             continue;
         const struct gb_config_field *own = field_of(option, kind), *flows = field_of(option, flow);
-        if (!own && !flows) {
-            char name[64];
-            snprintf(name, sizeof name, "--%s", option->name);
-            return gb_fail(GB_BAD_INPUT, "unknown option", name, "does not apply to %s",
+        if (!own && !flows)
+            return gb_fail(GB_BAD_INPUT, "unknown option", option->name, "does not apply to %s",
                            kind->title);
-        }
         GB_TRY(check_range(option, own, kind));
         GB_TRY(check_range(option, flows, flow));
     }
@@ -145,10 +141,9 @@ enum gb_status gb_model_options_same(const struct gb_model_options *given,
         if (!field || gb_config_number(asked, field) == gb_config_number(config, field))
             continue;
         const int has = gb_config_number(config, field);
-        char name[64], text[32];
-        snprintf(name, sizeof name, "--%s", option->name);
+        char text[32];
         snprintf(text, sizeof text, "%d", has);
-        return gb_fail(GB_BAD_INPUT, "cannot change on resume", name, "%s has %s", path,
+        return gb_fail(GB_BAD_INPUT, "cannot change on resume", option->name, "%s has %s", path,
                        field->names ? field->names[has] : text);
     }
     return GB_OK;

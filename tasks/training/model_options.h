@@ -13,7 +13,7 @@ enum { GB_MODEL_OPTIONS = 48 };
 struct gb_model_option {
     const struct gb_config_field *field; // of the first model that has this key
     int least, most;                     // over all models
-    char name[48];                       // of the option
+    char name[48];                       // of the option: "--n-c"
     char choices[64];                    // "live|published"; "" for a number
     char help[256];
     int number;         // given; below `least`: not given

@@ -4,7 +4,7 @@
 #ifndef GB_REDUCED_RUN_H
 #define GB_REDUCED_RUN_H
 
-#include "tasks/training/run_config.h"
+#include "tasks/run_config.h"
 
 struct gb_reduced_job {
     struct gb_run_config config; // seed 0

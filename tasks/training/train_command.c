@@ -21,15 +21,13 @@
 static const float unset = -1; // below the range of every float option
 static const uint64_t unset_seed = UINT64_MAX;
 
-// The options; 0, NULL, `unset` and `unset_seed`: not given.
+// The options; NULL, and numbers below their range: not given.
 struct given {
-    const char *task, *model, *data, *split_directory, *backend, *out, *memory;
-    int size, iterations, batch, threads, checkpoint_every, samples, crops, mask_copies, accumulate;
-    int score_every, score_images, flow_growth;
-    float learning_rate, ema_decay, clip_norm, minutes;
-    uint64_t seed;
-    bool resume, score_unfinished, profile;
-    const char *resume_hint;
+    const char *task, *model, *backend, *memory;
+    struct gb_run_config set;
+    struct gb_training_run run; // without its configuration, backend and time limit
+    int flow_growth;
+    float minutes;
     struct gb_scene_choice choice;
     struct gb_model_options of_model;
 };
@@ -55,7 +53,7 @@ static enum gb_status follow_flow(const struct given *given, const struct gb_tas
                                   struct gb_factored_config *config,
                                   struct gb_factored_parameters *parameters) {
     union gb_model_config flow;
-    GB_TRY(model->flow->configure(shape, &flow));
+    GB_TRY(gb_task_configure(model->flow, shape, &flow));
     const int growth = given->flow_growth ? given->flow_growth : flow.cnf.growth;
     gb_model_options_apply(&given->of_model, model->flow->kind, &flow);
     flow.cnf.growth = growth;
@@ -102,14 +100,8 @@ static enum gb_status agree_on_model(const struct given *given, const char *chec
 
 // ---- A new run ----
 
-static enum gb_status copy_mask(const struct given *given, struct gb_run_config *config) {
-    if (!given->mask_copies)
-        return GB_OK;
-    if (!config->task->copies)
-        return gb_fail(GB_BAD_INPUT, "unknown option", "--mask-copies",
-                       "the target of %s is not a copied mask", config->task->name);
-    config->config.sizes.y_c = given->mask_copies;
-    return GB_OK;
+static bool is_given(const struct given *given, const struct gb_run_field *field) {
+    return gb_run_number(&given->set, field) >= field->min;
 }
 
 // The task's configuration for these examples, changed by the options given.
@@ -118,20 +110,18 @@ static enum gb_status configure(const struct given *given, const struct gb_task_
                                 struct gb_run_config *config) {
     GB_TRY(gb_run_config_default(config->task, model, size, shape, config));
     GB_TRY(configure_model(given, model, shape, &config->config));
-    GB_TRY(copy_mask(given, config));
-    if (given->batch)
-        config->batch = given->batch;
-    if (given->learning_rate >= 0)
-        config->learning_rate = given->learning_rate;
-    if (given->ema_decay >= 0)
-        config->ema_decay = given->ema_decay;
-    if (given->clip_norm >= 0)
-        config->clip_norm = given->clip_norm;
-    if (given->accumulate)
-        config->accumulate = given->accumulate;
-    config->seed = given->seed == unset_seed ? 0 : given->seed;
+    config->iterations = DEFAULT_ITERATIONS;
+    for (int i = 0; i < GB_RUN_FIELDS; i++)
+        if (is_given(given, &gb_run_fields[i]))
+            gb_run_set(config, &gb_run_fields[i], gb_run_number(&given->set, &gb_run_fields[i]));
+    config->seed = given->set.seed == unset_seed ? 0 : given->set.seed;
     config->reversible = given->memory && strcmp(given->memory, "reversible") == 0;
-    config->iterations = given->iterations ? given->iterations : DEFAULT_ITERATIONS;
+    const int copies = given->set.config.sizes.y_c;
+    if (copies && !config->task->copies)
+        return gb_fail(GB_BAD_INPUT, "unknown option", "--mask-copies",
+                       "the target of %s is not a copied mask", config->task->name);
+    if (copies)
+        config->config.sizes.y_c = copies;
     return GB_OK;
 }
 
@@ -156,33 +146,20 @@ static enum gb_status resumed_backend(const struct given *given, const char *che
 // GB_BAD_INPUT where an option differs from the checkpoint.
 static enum gb_status agree(const struct given *given, const char *checkpoint,
                             const struct gb_run_config *config) {
-    const struct {
-        const char *option;
-        int given, has;
-    } numbers[] = {
-        {"--size", given->size, config->size},
-        {"--batch", given->batch, config->batch},
-        {"--accumulate", given->accumulate, config->accumulate},
-        {"--mask-copies", given->mask_copies, config->config.sizes.y_c},
-    };
     if (given->model && strcmp(given->model, config->model->name) != 0)
         return gb_fail(GB_BAD_INPUT, resuming, "--model", "%s has %s", checkpoint,
                        config->model->name);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (numbers[i].given && numbers[i].given != numbers[i].has)
-            return gb_fail(GB_BAD_INPUT, resuming, numbers[i].option, "%s has %d", checkpoint,
-                           numbers[i].has);
+    for (int i = 0; i < GB_RUN_FIELDS; i++) {
+        const struct gb_run_field *field = &gb_run_fields[i];
+        const double has = gb_run_number(config, field);
+        if (field->option && is_given(given, field) && gb_run_number(&given->set, field) != has)
+            return gb_fail(GB_BAD_INPUT, resuming, field->option, "%s has %g", checkpoint, has);
+    }
+    const int copies = config->config.sizes.y_c;
+    if (given->set.config.sizes.y_c && given->set.config.sizes.y_c != copies)
+        return gb_fail(GB_BAD_INPUT, resuming, "--mask-copies", "%s has %d", checkpoint, copies);
     GB_TRY(agree_on_model(given, checkpoint, config));
-    if (given->learning_rate >= 0 && given->learning_rate != config->learning_rate)
-        return gb_fail(GB_BAD_INPUT, resuming, "--lr", "%s has %g", checkpoint,
-                       (double)config->learning_rate);
-    if (given->ema_decay >= 0 && given->ema_decay != config->ema_decay)
-        return gb_fail(GB_BAD_INPUT, resuming, "--ema", "%s has %g", checkpoint,
-                       (double)config->ema_decay);
-    if (given->clip_norm >= 0 && given->clip_norm != config->clip_norm)
-        return gb_fail(GB_BAD_INPUT, resuming, "--clip-norm", "%s has %g", checkpoint,
-                       (double)config->clip_norm);
-    if (given->seed != unset_seed && given->seed != config->seed)
+    if (given->set.seed != unset_seed && given->set.seed != config->seed)
         return gb_fail(GB_BAD_INPUT, resuming, "--seed", "%s has %llu", checkpoint,
                        (unsigned long long)config->seed);
     if (given->memory && strcmp(given->memory, gb_run_memory(config)) != 0)
@@ -205,8 +182,8 @@ static enum gb_status configure_resumed(const struct given *given, const struct 
                        config->task->name);
     GB_TRY(agree(given, checkpoint, config));
     GB_TRY(resumed_backend(given, checkpoint, origin.backend, backend));
-    if (given->iterations)
-        config->iterations = given->iterations;
+    if (given->set.iterations >= 0)
+        config->iterations = given->set.iterations;
     if (origin.step > config->iterations)
         return gb_fail(GB_BAD_INPUT, "nothing to resume", checkpoint,
                        "already at step %ld, past --iters %d", origin.step, config->iterations);
@@ -218,7 +195,7 @@ static enum gb_status configure_resumed(const struct given *given, const struct 
 static enum gb_status run_on(const struct given *given, const struct gb_task_model *model,
                              struct gb_training_run *run, const struct gb_dataset splits[],
                              json_t **record) {
-    if (!given->resume)
+    if (!run->resume)
         GB_TRY(
             configure(given, model, run->config.size, &splits[GB_SPLIT_TRAIN].shape, &run->config));
     return gb_training_run(run, splits, record);
@@ -230,7 +207,7 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
     char checkpoint[GB_PATH];
     GB_TRY(gb_path_join(run->out, "checkpoint.safetensors", checkpoint));
     GB_TRY(gb_task_model_find(task, given->model, &model));
-    if (given->resume) {
+    if (run->resume) {
         GB_TRY(configure_resumed(given, task, checkpoint, &run->config, &run->backend));
     } else {
         GB_TRY(check_model(given, model));
@@ -238,13 +215,13 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
         gb_model_options_apply(&given->of_model, model->kind, &run->config.config);
         run->config.task = task;
         run->config.model = model;
-        run->config.size = given->size ? given->size : task->default_size;
+        run->config.size = given->set.size ? given->set.size : task->default_size;
         GB_TRY(gb_backend_find(given->backend, &run->backend));
     }
     GB_TRY(gb_training_run_check(run));
     const struct gb_source source = {
-        .directory = given->data,
-        .split_directory = given->split_directory,
+        .directory = run->data_directory,
+        .split_directory = run->split_directory,
         .choice = given->choice,
         .size = run->config.size,
         .multiple = gb_model_multiple(run->config.model->kind, &run->config.config),
@@ -260,27 +237,17 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
 }
 
 static enum gb_status start(const struct given *given) {
-    struct gb_training_run run = {.data_directory = given->data,
-                                  .split_directory = given->split_directory,
-                                  .threads = given->threads ? given->threads : gb_machine_threads(),
-                                  .resume_hint = given->resume_hint,
-                                  .resume = given->resume,
-                                  .checkpoint_every = given->checkpoint_every,
-                                  .crops = given->crops,
-                                  .score_every = given->score_every,
-                                  .score_images = given->score_images,
-                                  .time_limit = given->minutes > 0 ? 60.0 * given->minutes : 0,
-                                  .profile = given->profile,
-                                  .measure_peaks = gb_train_measure_peaks,
-                                  .score_unfinished = given->score_unfinished};
+    struct gb_training_run run = given->run;
     const struct gb_task *task;
     char out[GB_PATH];
     GB_TRY(gb_task_find(given->task, &task));
-    run.samples = given->samples ? given->samples : gb_task_samples(task);
-    if (given->split_directory && !given->data)
+    run.samples = run.samples ? run.samples : gb_task_samples(task);
+    run.threads = run.threads ? run.threads : gb_machine_threads();
+    run.time_limit = given->minutes > 0 ? 60.0 * given->minutes : 0;
+    if (run.split_directory && !run.data_directory)
         return gb_fail(GB_BAD_INPUT, "missing option", "--data", "required by --split-dir");
     GB_TRY(gb_path_join("out", task->name, out));
-    run.out = given->out ? given->out : out;
+    run.out = run.out ? run.out : out;
     json_t *record = NULL;
     enum gb_status status = load_and_run(given, task, &run, &record);
     if (status == GB_INTERRUPTED && !gb_interrupt_asked()) { // at --time-limit
@@ -298,40 +265,42 @@ static enum gb_status start(const struct given *given) {
 }
 
 enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hint) {
-    struct given given = {.resume_hint = resume_hint,
-                          .checkpoint_every = 1000,
-                          .score_images = 16,
-                          .learning_rate = unset,
-                          .ema_decay = unset,
-                          .clip_norm = unset,
-                          .minutes = unset,
-                          .seed = unset_seed};
+    struct given given = {.set = {.iterations = -1,
+                                  .learning_rate = unset,
+                                  .ema_decay = unset,
+                                  .clip_norm = unset,
+                                  .seed = unset_seed},
+                          .run = {.checkpoint_every = 1000,
+                                  .score_images = 16,
+                                  .measure_peaks = gb_train_measure_peaks,
+                                  .resume_hint = resume_hint},
+                          .minutes = unset};
     const struct gb_option own[] = {
         gb_operand("TASK", &given.task, "the task; see glowbench list"),
-        gb_option_string("data", "DIR", &given.data,
+        gb_option_string("data", "DIR", &given.run.data_directory,
                          "the data set as published (default: generated data)"),
-        gb_option_string("split-dir", "DIR", &given.split_directory,
+        gb_option_string("split-dir", "DIR", &given.run.split_directory,
                          "lists of the split (default: the task's rule)"),
-        gb_option_int("size", "S", &given.size, GB_MIN_SIZE, GB_MAX_SIZE,
+        gb_option_int("size", "S", &given.set.size, GB_MIN_SIZE, GB_MAX_SIZE,
                       "image size in pixels (default: the smallest published one)"),
         gb_option_string("model", "M", &given.model,
                          "the model; see glowbench list (default: the task's first)"),
-        gb_option_int("iters", "N", &given.iterations, 1, INT_MAX,
+        gb_option_int("iters", "N", &given.set.iterations, 1, INT_MAX,
                       "training steps (default: " TEXT(DEFAULT_ITERATIONS) ")"),
-        gb_option_int("batch", "B", &given.batch, 1, GB_MAX_BATCH,
+        gb_option_int("batch", "B", &given.set.batch, 1, GB_MAX_BATCH,
                       "batch size (default: the paper's)"),
-        gb_option_float("lr", "R", &given.learning_rate, 0, GB_MAX_LEARNING_RATE,
+        gb_option_float("lr", "R", &given.set.learning_rate, 0, GB_MAX_LEARNING_RATE,
                         "learning rate (default: the paper's)"),
-        gb_option_int("accumulate", "N", &given.accumulate, 1, GB_MAX_ACCUMULATE,
+        gb_option_int("accumulate", "N", &given.set.accumulate, 1, GB_MAX_ACCUMULATE,
                       "minibatches per step, whose mean gradient is applied (default: 1)"),
-        gb_option_float("clip-norm", "X", &given.clip_norm, 0, GB_MAX_CLIP_NORM,
+        gb_option_float("clip-norm", "X", &given.set.clip_norm, 0, GB_MAX_CLIP_NORM,
                         "clip the gradient's L2 norm over all parameters to X (default: 0, no "
                         "clipping)"),
-        gb_option_float("ema", "D", &given.ema_decay, 0, GB_MAX_EMA_DECAY,
+        gb_option_float("ema", "D", &given.set.ema_decay, 0, GB_MAX_EMA_DECAY,
                         "evaluate an exponential moving average of the weights with decay D per "
                         "step (default: 0, the weights themselves, as in the papers)"),
-        gb_option_seed("seed", "N", &given.seed, "random seed (default: 0)"),
-        gb_option_int("mask-copies", "N", &given.mask_copies, 1, 64,
+        gb_option_seed("seed", "N", &given.set.seed, "random seed (default: 0)"),
+        gb_option_int("mask-copies", "N", &given.set.config.sizes.y_c, 1, 64,
                       "channels that a mask is copied to (default: 3)"),
         gb_option_int("flow-growth", "N", &given.flow_growth, 1, GB_MAX_CHANNELS,
                       "(sr, factored only) growth of the flow whose number of parameters it "
@@ -339,30 +308,30 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
         gb_option_choice("memory", "stored|reversible", &given.memory,
                          "store a flow's activations, or recompute them in the backward pass "
                          "(default: stored)"),
-        gb_option_int("threads", "T", &given.threads, 1, 256,
+        gb_option_int("threads", "T", &given.run.threads, 1, 256,
                       "threads; they do not change results (default: OMP_NUM_THREADS, or all "
                       "CPUs)"),
         gb_option_string(
             "backend", "B", &given.backend,
             "kernels (default: a resumed run's, $GB_BACKEND, or the best for this CPU)"),
-        gb_option_string("out", "DIR", &given.out, "output directory (default: out/TASK)"),
-        gb_option_flag("resume", &given.resume, "resume from the checkpoint in --out"),
-        gb_option_int("checkpoint-every", "N", &given.checkpoint_every, 1, INT_MAX,
+        gb_option_string("out", "DIR", &given.run.out, "output directory (default: out/TASK)"),
+        gb_option_flag("resume", &given.run.resume, "resume from the checkpoint in --out"),
+        gb_option_int("checkpoint-every", "N", &given.run.checkpoint_every, 1, INT_MAX,
                       "checkpoint every N steps, and at least every five minutes"),
         gb_option_float("time-limit", "MINUTES", &given.minutes, GB_MIN_TIME_LIMIT, 1e6f,
                         "save and stop after this much training (default: none)"),
-        gb_option_flag("score-unfinished", &given.score_unfinished,
+        gb_option_flag("score-unfinished", &given.run.score_unfinished,
                        "score the model when the time limit stops the run"),
-        gb_option_flag("profile", &given.profile,
+        gb_option_flag("profile", &given.run.profile,
                        "end with tables of the time that layers and kernels took in a step"),
-        gb_option_int("samples", "M", &given.samples, 1, 1000,
+        gb_option_int("samples", "M", &given.run.samples, 1, 1000,
                       "samples averaged by a prediction in the final evaluation (default: the "
                       "paper's)"),
-        gb_option_int("score-every", "N", &given.score_every, 1, INT_MAX,
+        gb_option_int("score-every", "N", &given.run.score_every, 1, INT_MAX,
                       "score a few test images every N steps (default: never)"),
-        gb_option_int("score-images", "N", &given.score_images, 1, INT_MAX,
+        gb_option_int("score-images", "N", &given.run.score_images, 1, INT_MAX,
                       "test images of that score, spread evenly; for sr: per test set"),
-        gb_option_int("crops", "N", &given.crops, 1, GB_MAX_CROPS,
+        gb_option_int("crops", "N", &given.run.crops, 1, GB_MAX_CROPS,
                       "(sr only) random crops scored per test set (default: 1000, as in the "
                       "paper)"),
     };
@@ -381,4 +350,4 @@ static enum gb_status train(int argc, const char **argv) {
 }
 
 const struct gb_command gb_train_command = {
-    "train", "Train a model for a task and score it; --resume continues a run", train};
+    "train", "Train a model for a task and score it; --resume continues a run", train, true};

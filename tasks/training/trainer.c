@@ -10,7 +10,6 @@
 
 #include "flows/files/checkpoint.h"
 #include "flows/files/metadata.h"
-#include "flows/files/safetensors.h"
 
 static enum gb_status build(struct gb_trainer *t, const struct gb_trainer_options *options) {
     const struct gb_run_config *run = &t->run;
@@ -195,12 +194,6 @@ enum gb_status gb_trainer_save(const struct gb_trainer *t, const char *path, con
     return status;
 }
 
-// The state of a trainer except its parameters.
-struct state {
-    uint64_t step, unlogged_steps;
-    double unlogged_bits, unlogged_norms;
-};
-
 // A finite double, written as the bits of one.
 static enum gb_status read_double(const json_t *metadata, const char *path, const char *key,
                                   double *value) {
@@ -212,38 +205,35 @@ static enum gb_status read_double(const json_t *metadata, const char *path, cons
     return GB_OK;
 }
 
-static enum gb_status read_state(const struct gb_trainer *t, const json_t *metadata,
-                                 const char *path, struct state *state) {
-    uint64_t hash;
+// The state of a trainer except its parameters.
+static enum gb_status read_state(const json_t *metadata, const char *path, struct gb_trainer *t) {
+    uint64_t hash, step, unlogged_steps;
     const char *data;
-    char printable[GB_PRINTABLE];
     GB_TRY(gb_metadata_string(metadata, path, "data", &data));
     GB_TRY(gb_metadata_integer(metadata, path, "data_hash", 0, UINT64_MAX, &hash));
     if (hash != t->train->hash)
         return gb_fail(GB_BAD_INPUT, "cannot resume with other training data", path,
-                       "it was trained on other examples, of %s", gb_printable(data, printable));
-    GB_TRY(gb_metadata_integer(metadata, path, "step", 0, INT_MAX, &state->step));
-    GB_TRY(read_double(metadata, path, "unlogged_bits", &state->unlogged_bits));
-    state->unlogged_norms = 0;
+                       "it was trained on other examples, of %s", data);
+    GB_TRY(gb_metadata_integer(metadata, path, "step", 0, INT_MAX, &step));
+    GB_TRY(read_double(metadata, path, "unlogged_bits", &t->unlogged_bits));
+    t->unlogged_norms = 0;
     if (gb_run_stores_gradient(&t->run))
-        GB_TRY(read_double(metadata, path, "unlogged_norms", &state->unlogged_norms));
-    return gb_metadata_integer(metadata, path, "unlogged_steps", 0, state->step,
-                               &state->unlogged_steps);
+        GB_TRY(read_double(metadata, path, "unlogged_norms", &t->unlogged_norms));
+    GB_TRY(gb_metadata_integer(metadata, path, "unlogged_steps", 0, step, &unlogged_steps));
+    t->step = (long)step;
+    t->unlogged_steps = (int)unlogged_steps;
+    return GB_OK;
 }
 
 enum gb_status gb_trainer_load(struct gb_trainer *t, const char *path) {
     json_t *metadata = NULL;
-    struct state state;
     GB_TRY(gb_checkpoint_metadata(path, &metadata));
-    enum gb_status status = read_state(t, metadata, path, &state);
+    struct gb_trainer read = *t;
+    enum gb_status status = read_state(metadata, path, &read);
     json_decref(metadata);
     if (status == GB_OK)
         status = gb_checkpoint_load(path, gb_trainer_params(t), GB_CHECKPOINT_RESUMED);
-    if (status != GB_OK)
-        return status;
-    t->step = (long)state.step;
-    t->unlogged_bits = state.unlogged_bits;
-    t->unlogged_norms = state.unlogged_norms;
-    t->unlogged_steps = (int)state.unlogged_steps;
-    return GB_OK;
+    if (status == GB_OK)
+        *t = read;
+    return status;
 }

@@ -10,11 +10,13 @@
 #include "base/atomic_file.h"
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/grow.h"
 #include "base/interrupt.h"
 #include "base/progress.h"
+#include "base/quantile.h"
 #include "tasks/build.h"
 #include "tasks/machine.h"
-#include "tasks/training/predictor.h"
+#include "tasks/prediction/predictor.h"
 
 enum { LOG_EVERY = 50, PICTURE_IMAGES = 8 };
 
@@ -123,16 +125,6 @@ static enum gb_status create_predictor(const struct gb_trainer *trainer,
     return status;
 }
 
-// Metrics on the test split.
-static enum gb_status score(struct gb_predictor *predictor, const struct gb_dataset splits[],
-                            json_t *metrics) {
-    json_t *per_image = json_array();
-    enum gb_status status = gb_predictor_evaluate(predictor, &splits[GB_SPLIT_TRAIN],
-                                                  &splits[GB_SPLIT_TEST], metrics, per_image);
-    json_decref(per_image);
-    return status;
-}
-
 static struct gb_predictor_options options_of(const struct gb_training_run *run) {
     return (struct gb_predictor_options){.backend = run->backend,
                                          .threads = run->threads,
@@ -170,7 +162,8 @@ static enum gb_status log_score(const struct gb_training_run *run, const struct 
     struct gb_predictor predictor;
     GB_TRY(create_predictor(trainer, &options, &predictor));
     json_t *metrics = json_object();
-    enum gb_status status = score(&predictor, splits, metrics);
+    enum gb_status status = gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
+                                                  &splits[GB_SPLIT_TEST], metrics, NULL);
     if (status == GB_OK || status == GB_CHECK_FAILED)
         status = log_metrics(log, trainer, metrics);
     json_decref(metrics);
@@ -181,31 +174,17 @@ static enum gb_status log_score(const struct gb_training_run *run, const struct 
 // ---- Training ----
 
 struct step_times {
-    float *seconds;
-    long count, capacity;
+    double *seconds;
+    int count;
 };
 
 static enum gb_status add_time(struct step_times *times, double seconds) {
-    if (times->count == times->capacity) {
-        const long capacity = times->capacity ? 2 * times->capacity : 1024;
-        float *grown = realloc(times->seconds, (size_t)capacity * sizeof *grown);
-        if (!grown)
-            return gb_no_memory("cannot train", "times of steps");
-        times->seconds = grown;
-        times->capacity = capacity;
-    }
-    times->seconds[times->count++] = (float)seconds;
+    double *grown = gb_grow(times->seconds, (size_t)times->count, sizeof *grown);
+    if (!grown)
+        return gb_no_memory("cannot train", "times of steps");
+    times->seconds = grown;
+    times->seconds[times->count++] = seconds;
     return GB_OK;
-}
-
-static int by_value(const void *a, const void *b) {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(float *values, long count) {
-    qsort(values, (size_t)count, sizeof *values, by_value);
-    return count % 2 ? values[count / 2] : ((double)values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
 static enum gb_status save(const struct gb_training_run *run, const struct gb_trainer *trainer) {
@@ -345,7 +324,8 @@ static enum gb_status finish(const struct gb_training_run *run, const struct gb_
     fflush(stdout);
     GB_TRY(create_predictor(trainer, &options, &predictor));
     json_t *metrics = json_object();
-    enum gb_status status = score(&predictor, splits, metrics);
+    enum gb_status status = gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
+                                                  &splits[GB_SPLIT_TEST], metrics, NULL);
     json_t *json = NULL;
     if (status == GB_OK) {
         json = record_of(run, trainer, step_seconds, peak_memory, machine, metrics, profile);
@@ -434,9 +414,10 @@ static enum gb_status train_and_finish(const struct gb_training_run *run,
     if (status == GB_OK && profile)
         status = gb_step_profile_json(profile, run->measure_peaks, &profiled);
     if (status == GB_OK)
-        status = finish(run, trainer, splits,
-                        times.count > 0 ? median(times.seconds, times.count) : logged_seconds,
-                        machine, profiled, record);
+        status =
+            finish(run, trainer, splits,
+                   times.count > 0 ? gb_quantile(times.seconds, times.count, 0.5) : logged_seconds,
+                   machine, profiled, record);
     json_decref(profiled);
     free(times.seconds);
     return status;

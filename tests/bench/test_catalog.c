@@ -343,7 +343,7 @@ GB_TEST(test_papers_models) {
                                                .y_w = shapes.y.w,
                                                .y_c = shapes.y.c};
         union gb_model_config config = {0};
-        assert_int_equal(model->configure(&shape, &config), GB_OK);
+        assert_int_equal(gb_task_configure(model, &shape, &config), GB_OK);
         for (int i = 0; i < m->kind->table->count; i++) {
             const struct gb_config_field *field = &m->kind->table->fields[i];
             if (gb_config_number(m->config, field) != gb_config_number(&config, field))

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tasks/training/predictor.h"
+#include "tasks/prediction/predictor.h"
 #include "tasks/training/reduced_run.h"
 #include "tasks/training/trainer.h"
 

@@ -5,23 +5,9 @@
 #     sh tests/tasks/test_cli.sh GLOWBENCH
 set -eu
 
-glowbench=$1
-folder=$(mktemp -d)
-trap 'rm -r "$folder"' EXIT
-failures=0
-unset GB_BACKEND GB_CONV_ALGORITHM
-
-complain() {
-    echo "FAILED: $*"
-    cat "$folder/out" "$folder/err"
-    failures=$((failures + 1))
-}
-
-# run ARGUMENT...: leaves the exit code in $code, the output in out and err.
-run() {
-    code=0
-    "$glowbench" "$@" >"$folder/out" 2>"$folder/err" || code=$?
-}
+. "$(dirname "$0")/../support/script.sh"
+folder=$directory
+unset GB_CONV_ALGORITHM
 
 # fails CODE MESSAGE ARGUMENT...: exit code CODE, exactly one line on stderr, which is MESSAGE, and
 # nothing on stdout.
@@ -37,12 +23,7 @@ fails() {
 
 # works PATTERN ARGUMENT...: exit code 0, PATTERN (grep's) in the output, nothing on stderr.
 works() {
-    pattern=$1
-    shift
-    run "$@"
-    [ "$code" -eq 0 ] || complain "exit code $code: $*"
-    grep -q -e "$pattern" "$folder/out" || complain "no '$pattern': $*"
-    [ ! -s "$folder/err" ] || complain "errors: $*"
+    gives 0 "$@"
 }
 
 works '^usage: glowbench COMMAND' --help
@@ -263,10 +244,7 @@ refuses() {
 refuses_like() {
     pattern=$1
     shift
-    run "$@"
-    [ "$code" -eq 2 ] || complain "exit code $code: $*"
-    [ "$(wc -l <"$folder/err")" -eq 1 ] || complain "not one line of error: $*"
-    grep -q "^glowbench: $pattern" "$folder/err" || complain "no '$pattern': $*"
+    gives 2 "^glowbench: $pattern" "$@"
     [ ! -e "$folder/new" ] || complain "leaves something: $*"
 }
 
@@ -438,4 +416,4 @@ refuses 'bad value: --dequant: "no" is not one of uniform|none' \
 litter=$(find "$folder" -name '*.tmp')
 [ -z "$litter" ] || complain "temporary files: $litter"
 
-[ $failures -eq 0 ] || exit 1
+finish

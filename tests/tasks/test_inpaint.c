@@ -285,7 +285,7 @@ static size_t parameters_of(const char *name) {
     struct gb_model *model;
     assert_ok(gb_backend_find(NULL, &backend));
     assert_ok(gb_task_model_find(&gb_inpaint, name, &found));
-    assert_ok(found->configure(&shape, &config));
+    assert_ok(gb_task_configure(found, &shape, &config));
     assert_ok(gb_model_create(found->kind, &config, &use, backend, &model));
     const size_t count = gb_params_elements(&model->params);
     gb_model_free(model);

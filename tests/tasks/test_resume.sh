@@ -6,18 +6,7 @@
 #     sh tests/tasks/test_resume.sh GLOWBENCH
 set -eu
 
-glowbench=$1
-folder=$(mktemp -d)
-trap 'rm -r "$folder"' EXIT
-cd "$folder"
-failures=0
-unset GB_BACKEND
-
-complain() {
-    echo "FAILED: $*"
-    cat out err
-    failures=$((failures + 1))
-}
+. "$(dirname "$0")/../support/script.sh"
 
 every=7
 set -- --size 16 --levels 2 --steps 1 --n-c 8 --n-w 16 --coupling-channels 16 --samples 1 \
@@ -128,4 +117,4 @@ how=$(sed -n 's/.*; rerun to start this task over, or resume it with: glowbench 
     complain "going on with the main job"
 grep -q 'resuming at step [0-9]' out || complain "no word of the main job's resumption"
 
-[ $failures -eq 0 ] || exit 1
+finish

@@ -9,7 +9,7 @@
 #include "tasks/data/sr_files.h"
 #include "tasks/images/resize.h"
 #include "tasks/metrics/super_resolution.h"
-#include "tasks/training/predictor.h"
+#include "tasks/prediction/predictor.h"
 #include "tests/support/fixture.h"
 #include "tests/support/real_data.h"
 #include "tests/support/test.h"
@@ -692,7 +692,7 @@ GB_TEST(factored_follows_the_flow) {
     union gb_model_config config;
     assert_ok(gb_task_find("sr", &task));
     assert_ok(gb_task_model_find(task, "factored", &model));
-    assert_ok(model->configure(&shape, &config));
+    assert_ok(gb_task_configure(model, &shape, &config));
     assert_int_equal(config.factored.rrdb_blocks, 16);
     assert_int_equal(config.factored.growth, 56); // 55 in the paper
 }

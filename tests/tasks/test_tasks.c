@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "tasks/images/image.h"
-#include "tasks/training/predictor.h"
+#include "tasks/prediction/predictor.h"
 #include "tasks/training/reduced_run.h"
 #include "tests/support/fixture.h"
 #include "tests/support/test.h"
@@ -104,17 +104,6 @@ static struct gb_predictor_options options_of(enum gb_prediction prediction) {
 
 // ---- Gradient ascent ----
 
-// Bits per dimension of a target in itself.
-static double bits_of(const struct gb_predictor *predictor, const struct gb_tensor *x,
-                      const struct gb_tensor *target) {
-    double log_likelihood;
-    struct gb_model *model = gb_untrained_model(predictor, 5);
-    assert_ok(predictor->kind->condition(model, x));
-    assert_ok(predictor->kind->forward(model, target, NULL, &log_likelihood, NULL));
-    gb_model_free(model);
-    return gb_bits_per_dimension(log_likelihood, gb_elements(target));
-}
-
 // By two steps of this rate from where ascent starts.
 static double bits_of_ascent(const struct gb_run_config *run, const struct gb_example *example,
                              float rate) {
@@ -128,7 +117,7 @@ static double bits_of_ascent(const struct gb_run_config *run, const struct gb_ex
     answer.data = malloc(gb_elements(&answer) * sizeof(float));
     assert_non_null(answer.data);
     assert_ok(gb_predictor_predict(&predictor, &example->x, "example", 0, &answer));
-    const double bits = bits_of(&predictor, &example->x, &answer);
+    const double bits = gb_untrained_bits(&predictor, 5, &example->x, &answer);
     free(answer.data);
     gb_predictor_free(&predictor);
     return bits;

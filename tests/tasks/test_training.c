@@ -9,18 +9,19 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/minmax.h"
 #include "flows/files/checkpoint.h"
 #include "flows/files/metadata.h"
 #include "tasks/metrics/metrics.h"
+#include "tasks/prediction/predictor.h"
 #include "tasks/synthetic/synthetic_horses.h"
-#include "tasks/training/predictor.h"
 #include "tasks/training/trainer.h"
 #include "tests/kernels/check.h"
 #include "tests/support/fixture.h"
 #include "tests/support/test.h"
 #include "tests/tasks/untrained.h"
 
-enum { SIZE = 16, TRAIN = 5, TEST = 11, STEPS = 10 };
+enum { SIZE = 16, TRAIN = 5, TEST = 11, STEPS = 10, MOST_STEPS = 30 };
 
 static struct gb_dataset splits[GB_SPLITS];
 
@@ -35,8 +36,7 @@ static int load_data(void **state) {
 
 static int free_data(void **state) {
     (void)state;
-    for (int i = 0; i < GB_SPLITS; i++)
-        gb_dataset_free(&splits[i]);
+    free_splits(splits);
     return 0;
 }
 
@@ -49,7 +49,7 @@ static struct gb_run_config tiny_run(int batch) {
                                 .iterations = STEPS,
                                 .learning_rate = 1e-3f,
                                 .seed = 3};
-    assert_ok(horses->models->configure(&splits[GB_SPLIT_TRAIN].shape, &run.config));
+    assert_ok(gb_task_configure(horses->models, &splits[GB_SPLIT_TRAIN].shape, &run.config));
     run.config.cglow.levels = 2;
     run.config.cglow.steps = 1;
     run.config.cglow.n_c = 8;
@@ -82,21 +82,22 @@ static const struct gb_backend *best_backend(void) {
 
 // ---- Training ----
 
-static void start_run(struct gb_trainer *trainer, const struct gb_run_config *run,
-                      const struct gb_backend *backend, int threads) {
+static void start(struct gb_trainer *trainer, const struct gb_run_config *run,
+                  const struct gb_backend *backend, int threads) {
     const struct gb_trainer_options options = {.backend = backend, .threads = threads};
     assert_ok(gb_trainer_create(trainer, run, &options, &splits[GB_SPLIT_TRAIN]));
-}
-
-static void start(struct gb_trainer *trainer, int batch, const struct gb_backend *backend,
-                  int threads) {
-    const struct gb_run_config run = tiny_run(batch);
-    start_run(trainer, &run, backend, threads);
 }
 
 static void train(struct gb_trainer *trainer, int steps, double *bits) {
     for (int i = 0; i < steps; i++)
         assert_ok(gb_trainer_step(trainer, &bits[i]));
+}
+
+// A trainer after `steps` steps on one thread of the best backend.
+static void train_run(struct gb_trainer *trainer, const struct gb_run_config *run, int steps,
+                      double *bits) {
+    start(trainer, run, best_backend(), 1);
+    train(trainer, steps, bits);
 }
 
 static void assert_same_state(struct gb_trainer *a, struct gb_trainer *b) {
@@ -114,32 +115,10 @@ static void assert_same_state(struct gb_trainer *a, struct gb_trainer *b) {
     assert_int_equal(a->unlogged_steps, b->unlogged_steps);
 }
 
-static void check_threads(const struct gb_backend *backend) {
-    for (int batch = first_batch(backend); batch <= last_batch(backend); batch++) {
-        struct gb_trainer one;
-        double expected[STEPS];
-        start(&one, batch, backend, 1);
-        train(&one, STEPS, expected);
-        for (int threads = 2; threads <= 3; threads++) {
-            struct gb_trainer several;
-            double bits[STEPS];
-            start(&several, batch, backend, threads);
-            train(&several, STEPS, bits);
-            assert_memory_equal(bits, expected, sizeof bits);
-            assert_same_state(&several, &one);
-            gb_trainer_free(&several);
-        }
-        gb_trainer_free(&one);
-    }
-}
-
-GB_TEST(test_threads_change_no_bit) {
-    on_backends_of_same_bits(check_threads);
-}
-
 static void train_ten_steps(const struct gb_backend *backend, int threads, double bits[STEPS]) {
+    const struct gb_run_config run = tiny_run(2);
     struct gb_trainer trainer;
-    start(&trainer, 2, backend, threads);
+    start(&trainer, &run, backend, threads);
     train(&trainer, STEPS, bits);
     gb_trainer_free(&trainer);
 }
@@ -169,26 +148,29 @@ static void assert_same_file(const char *a, const char *b) {
     free(other_bytes);
 }
 
-// Saves halfway, in the middle of an epoch, and resumes as the file says, on other thread counts.
+// Saves halfway, in the middle of an epoch, and resumes as the file says: on two threads without a
+// stop, on one and then three with it.
 static void check_resumed(const struct gb_run_config *run, const struct gb_backend *backend) {
     struct gb_trainer whole, first, second;
     struct gb_run_config read;
     struct gb_run_origin origin;
-    double expected[STEPS], bits[STEPS];
-    start_run(&whole, run, backend, 2);
-    train(&whole, STEPS, expected);
-    start_run(&first, run, backend, 1);
-    train(&first, STEPS / 2, bits);
+    double expected[MOST_STEPS], bits[MOST_STEPS];
+    const int steps = run->iterations, half = steps / 2;
+    start(&whole, run, backend, 2);
+    train(&whole, steps, expected);
+    start(&first, run, backend, 1);
+    train(&first, half, bits);
     assert_ok(gb_trainer_save(&first, gb_fixture_path("half"), "synthetic"));
     gb_trainer_free(&first);
     assert_ok(gb_run_config_read(gb_fixture_path("half"), &read, &origin));
-    assert_int_equal(read.accumulate, run->accumulate);
-    assert_true(read.clip_norm == run->clip_norm);
-    start_run(&second, &read, backend, 3);
+    for (int i = 0; i < GB_RUN_FIELDS; i++)
+        assert_true(gb_run_number(&read, &gb_run_fields[i]) ==
+                    gb_run_number(run, &gb_run_fields[i]));
+    start(&second, &read, backend, 3);
     assert_ok(gb_trainer_load(&second, gb_fixture_path("half")));
-    assert_int_equal(second.step, STEPS / 2);
-    train(&second, STEPS - STEPS / 2, bits + STEPS / 2);
-    assert_memory_equal(bits, expected, sizeof bits);
+    assert_int_equal(second.step, half);
+    train(&second, steps - half, bits + half);
+    assert_memory_equal(bits, expected, (size_t)steps * sizeof *bits);
     assert_same_state(&second, &whole);
     assert_ok(gb_trainer_save(&whole, gb_fixture_path("whole"), "synthetic"));
     assert_ok(gb_trainer_save(&second, gb_fixture_path("resumed"), "synthetic"));
@@ -197,14 +179,19 @@ static void check_resumed(const struct gb_run_config *run, const struct gb_backe
     gb_trainer_free(&second);
 }
 
+// Also with gradients that are summed over minibatches and clipped.
 static void check_resumption(const struct gb_backend *backend) {
     for (int batch = first_batch(backend); batch <= last_batch(backend); batch++) {
         const struct gb_run_config run = tiny_run(batch);
         check_resumed(&run, backend);
     }
+    struct gb_run_config summed = tiny_run(1);
+    summed.accumulate = 3;
+    summed.clip_norm = 0.5f;
+    check_resumed(&summed, backend);
 }
 
-GB_FIXTURE_TEST(test_resumption_changes_no_bit) {
+GB_FIXTURE_TEST(test_resumption_and_threads_change_no_bit) {
     on_backends_of_same_bits(check_resumption);
 }
 
@@ -215,7 +202,7 @@ GB_FIXTURE_TEST(test_checkpoints_record_their_memory) {
     struct gb_run_origin origin;
     struct gb_trainer trainer;
     run.reversible = true;
-    start_run(&trainer, &run, best_backend(), 1);
+    start(&trainer, &run, best_backend(), 1);
     assert_ok(gb_trainer_save(&trainer, path, "synthetic"));
     assert_ok(gb_run_config_read(path, &read, &origin));
     assert_true(read.reversible);
@@ -235,11 +222,11 @@ GB_FIXTURE_TEST(test_checkpoints_record_their_memory) {
 // The sum of the losses that are not logged yet is saved as the bits of a double.
 GB_FIXTURE_TEST(test_refuses_a_sum_that_is_not_finite) {
     const char *path = gb_fixture_path("checkpoint");
+    const struct gb_run_config run = tiny_run(2);
     struct gb_trainer trainer;
     json_t *metadata = NULL;
     double bits[1];
-    start(&trainer, 2, best_backend(), 1);
-    train(&trainer, 1, bits);
+    train_run(&trainer, &run, 1, bits);
     assert_ok(gb_trainer_save(&trainer, path, "synthetic"));
     assert_ok(gb_checkpoint_metadata(path, &metadata));
     assert_ok(gb_metadata_set_integer(metadata, "unlogged_bits", 0x7ff8000000000000));
@@ -249,43 +236,30 @@ GB_FIXTURE_TEST(test_refuses_a_sum_that_is_not_finite) {
     gb_trainer_free(&trainer);
 }
 
-// What test_resumption_changes_no_bit would miss if moments did not count.
-GB_FIXTURE_TEST(test_moments_matter) {
-    struct gb_trainer whole, without;
-    double bits[STEPS], other;
-    start(&whole, 2, best_backend(), 1);
-    train(&whole, STEPS / 2, bits);
-    assert_ok(gb_trainer_save(&whole, gb_fixture_path("half"), "synthetic"));
-    start(&without, 2, best_backend(), 1);
-    assert_ok(gb_trainer_load(&without, gb_fixture_path("half")));
-    struct gb_params *params = gb_trainer_params(&without);
-    memset(params->moment1, 0, params->bytes);
-    train(&whole, 1, bits);
-    train(&without, 1, &other);
-    assert_memory_equal(bits, &other, sizeof other);
-    assert_memory_not_equal(gb_trainer_params(&whole)->value, params->value, params->bytes);
-    gb_trainer_free(&whole);
-    gb_trainer_free(&without);
-}
-
-static void start_averaged(struct gb_trainer *trainer) {
+static struct gb_run_config averaged_run(void) {
     struct gb_run_config run = tiny_run(1);
     run.ema_decay = 0.95f;
-    start_run(trainer, &run, best_backend(), 1);
+    run.iterations = MOST_STEPS;
+    return run;
+}
+
+GB_FIXTURE_TEST(test_average_is_resumed) {
+    const struct gb_run_config run = averaged_run();
+    check_resumed(&run, best_backend());
 }
 
 // The average as trainer.h and params.h say, from the values after every tenth step, in double.
 GB_TEST(test_average_follows_the_parameters) {
     enum { UPDATES = 4 };
+    const struct gb_run_config run = averaged_run();
     struct gb_trainer trainer;
     double bits[10], decay = 1;
-    start_averaged(&trainer);
+    train_run(&trainer, &run, 9, bits);
     const struct gb_params *params = gb_trainer_params(&trainer);
     double *expected = calloc(params->size, sizeof *expected);
     assert_non_null(expected);
     for (int i = 0; i < 10; i++)
         decay *= 0.95;
-    train(&trainer, 9, bits);
     assert_memory_equal(params->average, params->value, params->bytes);
     for (size_t i = 0; i < params->size; i++)
         expected[i] = (double)params->value[i];
@@ -305,51 +279,23 @@ GB_TEST(test_average_follows_the_parameters) {
     gb_trainer_free(&trainer);
 }
 
-// Trains for `steps` steps and saves; the configuration is read back.
-static void save_averaged(struct gb_trainer *trainer, int steps, const char *path,
-                          struct gb_run_config *run) {
-    struct gb_run_origin origin;
-    double bits[15];
-    start_averaged(trainer);
-    train(trainer, steps, bits);
-    assert_ok(gb_trainer_save(trainer, path, "synthetic"));
-    assert_ok(gb_run_config_read(path, run, &origin));
-}
-
-GB_FIXTURE_TEST(test_average_is_resumed) {
-    const char *path = gb_fixture_path("averaged");
-    struct gb_trainer whole, resumed;
-    struct gb_run_config run;
-    double bits[10];
-    save_averaged(&whole, 15, path, &run);
-    assert_true(run.ema_decay == 0.95f);
-    start_averaged(&resumed);
-    assert_ok(gb_trainer_load(&resumed, path));
-    assert_same_state(&resumed, &whole);
-    train(&whole, 10, bits);
-    train(&resumed, 10, bits);
-    assert_same_state(&resumed, &whole);
-    gb_trainer_free(&whole);
-    gb_trainer_free(&resumed);
-}
-
 // ---- Gradients that are stored ----
 
-static void start_stored(struct gb_trainer *trainer, int accumulate, float clip_norm,
-                         const struct gb_backend *backend, int threads) {
+static struct gb_run_config stored_run(int accumulate, float clip_norm) {
     struct gb_run_config run = tiny_run(1);
     run.accumulate = accumulate;
     run.clip_norm = clip_norm;
-    start_run(trainer, &run, backend, threads);
+    return run;
 }
 
 // A norm that no gradient reaches: stored and applied, with the bits of the fused update.
 static void check_stored(const struct gb_backend *backend) {
+    const struct gb_run_config plain = tiny_run(1), unclipped = stored_run(1, 1e9f);
     struct gb_trainer fused, stored;
     double expected[STEPS], bits[STEPS];
-    start(&fused, 1, backend, 1);
+    start(&fused, &plain, backend, 1);
     train(&fused, STEPS, expected);
-    start_stored(&stored, 1, 1e9f, backend, 2);
+    start(&stored, &unclipped, backend, 2);
     train(&stored, STEPS, bits);
     assert_memory_equal(bits, expected, sizeof bits);
     assert_same_state(&stored, &fused);
@@ -362,66 +308,53 @@ GB_TEST(test_stored_gradients_change_no_bit) {
     on_backends_of_same_bits(check_stored);
 }
 
-// Summed over minibatches and clipped.
-static void check_accumulation(const struct gb_backend *backend) {
-    struct gb_run_config run = tiny_run(1);
-    run.accumulate = 3;
-    run.clip_norm = 0.5f;
-    check_resumed(&run, backend);
-}
-
-GB_FIXTURE_TEST(test_accumulation_is_resumed) {
-    on_backends_of_same_bits(check_accumulation);
-}
-
 // A step's bits per dimension are the mean over its minibatches, which are consecutive.
 GB_TEST(test_accumulation_and_clipping_matter) {
-    struct gb_trainer plain, frozen, clipped, summed;
-    double bits[4][2];
-    start_stored(&plain, 1, 0, best_backend(), 1);
-    start_stored(&frozen, 1, 0, best_backend(), 1);
-    start_stored(&clipped, 1, 1e-3f, best_backend(), 1);
-    start_stored(&summed, 2, 0, best_backend(), 1);
-    frozen.run.learning_rate = 0;
-    struct gb_trainer *const trainers[] = {&plain, &frozen, &clipped, &summed};
-    for (int i = 0; i < 4; i++)
-        train(trainers[i], 2, bits[i]);
-    assert_true(bits[2][0] == bits[0][0] && bits[2][1] != bits[0][1]);
-    assert_true(bits[3][0] == (bits[1][0] + bits[1][1]) / 2);
-    assert_true(clipped.unlogged_norms > 2e-3); // before clipping
-    for (int i = 1; i < 4; i++)
-        assert_memory_not_equal(gb_trainer_params(trainers[i])->value,
-                                gb_trainer_params(&plain)->value, gb_trainer_params(&plain)->bytes);
-    for (int i = 0; i < 4; i++)
-        gb_trainer_free(trainers[i]);
+    enum { PLAIN, FROZEN, CLIPPED, SUMMED, RUNS };
+    struct gb_run_config runs[RUNS] = {tiny_run(1), tiny_run(1), stored_run(1, 1e-3f),
+                                       stored_run(2, 0)};
+    struct gb_trainer trainers[RUNS];
+    double bits[RUNS][2];
+    runs[FROZEN].learning_rate = 0;
+    for (int i = 0; i < RUNS; i++)
+        train_run(&trainers[i], &runs[i], 2, bits[i]);
+    assert_true(bits[CLIPPED][0] == bits[PLAIN][0] && bits[CLIPPED][1] != bits[PLAIN][1]);
+    assert_true(bits[SUMMED][0] == (bits[FROZEN][0] + bits[FROZEN][1]) / 2);
+    assert_true(trainers[CLIPPED].unlogged_norms > 2e-3); // before clipping
+    const struct gb_params *plain = gb_trainer_params(&trainers[PLAIN]);
+    for (int i = FROZEN; i < RUNS; i++)
+        assert_memory_not_equal(gb_trainer_params(&trainers[i])->value, plain->value, plain->bytes);
+    for (int i = 0; i < RUNS; i++)
+        gb_trainer_free(&trainers[i]);
 }
 
 GB_TEST(test_seed_matters) {
     struct gb_trainer a, b;
     double bits, other;
     struct gb_run_config run = tiny_run(2);
-    start_run(&a, &run, best_backend(), 1);
+    train_run(&a, &run, 1, &bits);
     run.seed++;
-    start_run(&b, &run, best_backend(), 1);
-    train(&a, 1, &bits);
-    train(&b, 1, &other);
+    train_run(&b, &run, 1, &other);
     assert_memory_not_equal(&bits, &other, sizeof bits);
     gb_trainer_free(&a);
     gb_trainer_free(&b);
 }
 
 GB_FIXTURE_TEST(test_load_refuses_other_examples) {
+    const struct gb_run_config run = tiny_run(2);
+    struct gb_dataset *set = &splits[GB_SPLIT_TRAIN];
+    float *pixel = gb_at(&gb_dataset_held(set)->y, TRAIN - 1, 3, 4);
+    const uint64_t hash = set->hash;
     struct gb_trainer trainer;
-    start(&trainer, 2, best_backend(), 1);
+    start(&trainer, &run, best_backend(), 1);
     assert_ok(gb_trainer_save(&trainer, gb_fixture_path("start"), "synthetic"));
-    uint64_t hash = splits[GB_SPLIT_TRAIN].hash;
-    *gb_at(&gb_dataset_held(&splits[GB_SPLIT_TRAIN])->y, TRAIN - 1, 3, 4) += 0.5f;
-    splits[GB_SPLIT_TRAIN].hash = gb_examples_hash(gb_dataset_held(&splits[GB_SPLIT_TRAIN]));
+    *pixel += 0.5f;
+    set->hash = gb_examples_hash(gb_dataset_held(set));
     assert_error(gb_trainer_load(&trainer, gb_fixture_path("start")), GB_BAD_INPUT,
                  "other training data");
-    *gb_at(&gb_dataset_held(&splits[GB_SPLIT_TRAIN])->y, TRAIN - 1, 3, 4) -= 0.5f;
-    splits[GB_SPLIT_TRAIN].hash = gb_examples_hash(gb_dataset_held(&splits[GB_SPLIT_TRAIN]));
-    assert_int_equal(splits[GB_SPLIT_TRAIN].hash, hash);
+    *pixel -= 0.5f;
+    set->hash = gb_examples_hash(gb_dataset_held(set));
+    assert_int_equal(set->hash, hash);
     assert_ok(gb_trainer_load(&trainer, gb_fixture_path("start")));
     gb_trainer_free(&trainer);
 }
@@ -459,9 +392,10 @@ static int example_in_batch(const struct gb_trainer *trainer, const struct gb_ba
 GB_TEST(test_every_example_once_an_epoch) {
     enum { EPOCHS = 6, PLACES = EPOCHS * TRAIN };
     for (int batch = 1; batch <= 3; batch++) {
+        const struct gb_run_config run = tiny_run(batch);
         struct gb_trainer trainer;
         int order[PLACES];
-        start(&trainer, batch, best_backend(), 1);
+        start(&trainer, &run, best_backend(), 1);
         for (int step = 0; step < PLACES / batch; step++) {
             const struct gb_batch *taken;
             assert_ok(gb_loader_take(trainer.loader, step, &taken));
@@ -481,24 +415,31 @@ GB_TEST(test_every_example_once_an_epoch) {
     }
 }
 
-// A set whose examples take longer to fill than their steps take.
-static int slow_fills;
-static enum gb_status fill_slowly(const struct gb_dataset *set, int index,
-                                  const struct gb_random_key *key,
-                                  const struct gb_example *example) {
+// The training set, whose fills are counted and can take longer than a step.
+static atomic_int fills;
+static long fill_nanoseconds;
+static enum gb_status fill_and_count(const struct gb_dataset *set, int index,
+                                     const struct gb_random_key *key,
+                                     const struct gb_example *example) {
     (void)set;
-    const struct timespec pause = {.tv_nsec = 2000000};
+    const struct timespec pause = {.tv_nsec = fill_nanoseconds};
     nanosleep(&pause, NULL);
-    slow_fills++;
+    fills++;
     return splits[GB_SPLIT_TRAIN].fill(&splits[GB_SPLIT_TRAIN], index, key, example);
+}
+
+static struct gb_dataset counted_set(long nanoseconds) {
+    struct gb_dataset set = splits[GB_SPLIT_TRAIN];
+    set.fill = fill_and_count;
+    fills = 0;
+    fill_nanoseconds = nanoseconds;
+    return set;
 }
 
 // A step that is waited for while it is being made is made once.
 GB_TEST(test_slow_examples_are_filled_once) {
     enum { TAKEN = 40 };
-    struct gb_dataset slow = splits[GB_SPLIT_TRAIN];
-    slow.fill = fill_slowly;
-    slow_fills = 0;
+    const struct gb_dataset slow = counted_set(2000000);
     const struct gb_run_config run = tiny_run(1);
     struct gb_loader *loader;
     const struct gb_batch *taken;
@@ -506,42 +447,31 @@ GB_TEST(test_slow_examples_are_filled_once) {
     for (int step = 0; step < TAKEN; step++)
         assert_ok(gb_loader_take(loader, step, &taken));
     gb_loader_free(loader);
-    assert_in_range(slow_fills, TAKEN, TAKEN + 1);
-}
-
-static atomic_int fills_begun;
-static enum gb_status fill_and_count(const struct gb_dataset *set, int index,
-                                     const struct gb_random_key *key,
-                                     const struct gb_example *example) {
-    (void)set;
-    fills_begun++;
-    return splits[GB_SPLIT_TRAIN].fill(&splits[GB_SPLIT_TRAIN], index, key, example);
+    assert_in_range(fills, TAKEN, TAKEN + 1);
 }
 
 // While a step is used the next is begun, and none beyond it.
 GB_TEST(test_the_next_step_is_made_ahead) {
     enum { BATCH = 2, MOST_MILLISECONDS = 10000 };
-    struct gb_dataset counted = splits[GB_SPLIT_TRAIN];
-    counted.fill = fill_and_count;
-    fills_begun = 0;
+    const struct gb_dataset counted = counted_set(0);
     const struct gb_run_config run = tiny_run(BATCH);
     const struct timespec pause = {.tv_nsec = 1000000};
     struct gb_loader *loader;
     const struct gb_batch *taken;
     assert_ok(gb_loader_create(&run, best_backend(), &counted, &loader));
     assert_ok(gb_loader_take(loader, 0, &taken));
-    for (int i = 0; i < MOST_MILLISECONDS && fills_begun < 2 * BATCH; i++)
+    for (int i = 0; i < MOST_MILLISECONDS && fills < 2 * BATCH; i++)
         nanosleep(&pause, NULL);
-    assert_int_equal(fills_begun, 2 * BATCH);
+    assert_int_equal(fills, 2 * BATCH);
     gb_loader_free(loader);
-    assert_int_equal(fills_begun, 2 * BATCH);
+    assert_int_equal(fills, 2 * BATCH);
 }
 
 GB_TEST(test_divergence_is_reported) {
+    const struct gb_run_config run = tiny_run(2);
     struct gb_trainer trainer;
     double bits[STEPS];
-    start(&trainer, 2, best_backend(), 1);
-    train(&trainer, 1, bits);
+    train_run(&trainer, &run, 1, bits);
     struct gb_params *params = gb_trainer_params(&trainer);
     size_t bytes = params->bytes;
     for (size_t i = 0; i < params->size; i++)
@@ -562,10 +492,11 @@ static enum gb_status library_failed(void) {
 }
 
 GB_TEST(test_a_failing_library_ends_training) {
+    const struct gb_run_config run = tiny_run(2);
     struct gb_backend failing = *best_backend();
     struct gb_trainer trainer;
     double bits;
-    start(&trainer, 2, &failing, 1);
+    start(&trainer, &run, &failing, 1);
     train(&trainer, 1, &bits);
     failing.check = library_failed;
     assert_int_equal(gb_trainer_step(&trainer, &bits), GB_UNSUPPORTED);
@@ -576,18 +507,16 @@ GB_TEST(test_a_failing_library_ends_training) {
 
 // ---- Prediction ----
 
-static void predictor_of(struct gb_predictor *predictor, struct gb_predictor_options options) {
+// A predictor of untrained parameters; options that are not given are the best backend, one thread,
+// seed 1 and temperature 1.
+static void make(struct gb_predictor *predictor, struct gb_predictor_options options) {
     const struct gb_run_config run = tiny_run(1);
+    options.backend = options.backend ? options.backend : best_backend();
+    options.threads = gb_max_int(1, options.threads);
     options.temperature = 1;
+    options.seed = 1;
     assert_ok(gb_predictor_create(predictor, &run, &options));
     gb_load_untrained(predictor, 5);
-}
-
-static void plain_predictor(struct gb_predictor *predictor, const struct gb_backend *backend,
-                            int threads, int samples) {
-    const struct gb_predictor_options options = {
-        .backend = backend, .threads = threads, .samples = samples, .seed = 1};
-    predictor_of(predictor, options);
 }
 
 static enum gb_status bits_of(struct gb_predictor *predictor, const struct gb_dataset *set,
@@ -597,9 +526,11 @@ static enum gb_status bits_of(struct gb_predictor *predictor, const struct gb_da
 
 GB_FIXTURE_TEST(test_average_is_what_predicts) {
     const char *path = gb_fixture_path("averaged");
+    const struct gb_run_config run = averaged_run();
     struct gb_trainer trainer;
-    struct gb_run_config run;
-    save_averaged(&trainer, 10, path, &run);
+    double bits[10];
+    train_run(&trainer, &run, 10, bits);
+    assert_ok(gb_trainer_save(&trainer, path, "synthetic"));
     struct gb_predictor of_trainer, of_file;
     const struct gb_predictor_options options = {
         .backend = best_backend(), .threads = 1, .samples = 1, .temperature = 1};
@@ -622,18 +553,16 @@ GB_FIXTURE_TEST(test_average_is_what_predicts) {
     gb_trainer_free(&trainer);
 }
 
-static enum gb_status draw(struct gb_predictor *predictor, const struct gb_dataset *set,
-                           int index) {
+static enum gb_status condition(struct gb_predictor *predictor, const struct gb_dataset *set,
+                                int index) {
     struct gb_tensor x = gb_images(&gb_dataset_held(set)->x, index, 1);
-    GB_TRY(gb_predictor_condition(predictor, &x, set->names[index]));
-    gb_predictor_sample(predictor, index, 0, 1);
-    return GB_OK;
+    return gb_predictor_condition(predictor, &x, set->names[index]);
 }
 
 // The predictor's samples for an example, one after the other.
 static void draw_all(struct gb_predictor *predictor, const struct gb_dataset *set, int index,
                      float *samples) {
-    assert_ok(draw(predictor, set, index));
+    assert_ok(condition(predictor, set, index));
     for (int m = 0; m < predictor->samples; m++) {
         const struct gb_tensor sample = gb_predictor_sample(predictor, index, m, 1);
         memcpy(samples + m * sample.image, sample.data, (size_t)sample.image * sizeof *samples);
@@ -654,7 +583,7 @@ GB_TEST(test_failures_name_the_image) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     struct gb_predictor predictor;
     double bits[TEST];
-    plain_predictor(&predictor, best_backend(), 1, 1);
+    make(&predictor, (struct gb_predictor_options){.samples = 1});
     const int bad = TEST - 1;
     float *pixel = gb_at(&gb_dataset_held(test)->y, bad, 3, 4), value = *pixel;
     *pixel = NAN;
@@ -667,7 +596,7 @@ GB_TEST(test_failures_name_the_image) {
         params->value[i] = NAN;
     assert_ok(gb_predictor_load(&predictor, params));
     gb_model_free(model);
-    assert_int_equal(draw(&predictor, test, 3), GB_CHECK_FAILED);
+    assert_int_equal(condition(&predictor, test, 3), GB_CHECK_FAILED);
     assert_message("cannot draw: ", test->names[3]);
     gb_predictor_free(&predictor);
 }
@@ -682,12 +611,11 @@ GB_TEST(test_other_sizes_are_refused) {
     assert_ok(gb_synthetic_horses_load(7, 2 * SIZE, 1, 1, 1, larger));
     assert_int_equal(gb_trainer_create(&trainer, &run, &options, &larger[GB_SPLIT_TRAIN]),
                      GB_BAD_INPUT);
-    plain_predictor(&predictor, best_backend(), 1, 1);
+    make(&predictor, (struct gb_predictor_options){.samples = 1});
     assert_int_equal(bits_of(&predictor, &larger[GB_SPLIT_TEST], bits), GB_BAD_INPUT);
-    assert_int_equal(draw(&predictor, &larger[GB_SPLIT_TEST], 0), GB_BAD_INPUT);
+    assert_int_equal(condition(&predictor, &larger[GB_SPLIT_TEST], 0), GB_BAD_INPUT);
     gb_predictor_free(&predictor);
-    for (int i = 0; i < GB_SPLITS; i++)
-        gb_dataset_free(&larger[i]);
+    free_splits(larger);
 }
 
 // Samples share no noise, of which there are 2^32 numbers an example.
@@ -701,52 +629,35 @@ GB_TEST(test_too_many_samples_are_refused) {
 
 enum { MANY = 5 };
 
-// The first samples of many are the samples of few, and the average is their mean.
+// The first samples of many are the samples of few, and the prediction is their mean.
 static void check_average(const struct gb_backend *backend) {
+    enum { INDEX = 3, IMAGE = SIZE * SIZE * 3 };
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
-    struct gb_predictor many;
-    plain_predictor(&many, backend, 2, MANY);
-    const int index = 3;
-    enum { IMAGE = SIZE * SIZE * 3 };
-    float samples_of_many[MANY * IMAGE], fewer[MANY * IMAGE], picture[SIZE * SIZE];
-    draw_all(&many, test, index, samples_of_many);
-    for (int samples = 1; samples < MANY; samples++) {
-        struct gb_predictor few;
-        plain_predictor(&few, backend, 1, samples);
-        draw_all(&few, test, index, fewer);
-        assert_memory_equal(fewer, samples_of_many, (size_t)samples * IMAGE * sizeof(float));
-        gb_predictor_free(&few);
-    }
-    assert_memory_not_equal(samples_of_many, samples_of_many + IMAGE, IMAGE * sizeof(float));
-
+    float samples_of_many[MANY * IMAGE], samples[MANY * IMAGE], picture[SIZE * SIZE];
     const struct gb_tensor answer = gb_dense(picture, 1, SIZE, SIZE, 1);
-    predict(&many, test, index, &answer);
-    for (size_t pixel = 0; pixel < SIZE * SIZE; pixel++) {
-        double sum = 0;
-        for (size_t m = 0; m < MANY; m++)
-            for (size_t copy = 0; copy < 3; copy++)
-                sum += (double)samples_of_many[m * IMAGE + pixel * 3 + copy];
-        assert_float_equal(picture[pixel], sum / (3 * MANY) + 0.5, 1e-5);
+    for (int count = MANY; count > 0; count--) {
+        struct gb_predictor predictor;
+        make(&predictor, (struct gb_predictor_options){
+                             .backend = backend, .threads = count % 2 + 1, .samples = count});
+        draw_all(&predictor, test, INDEX, samples);
+        if (count == MANY)
+            memcpy(samples_of_many, samples, sizeof samples);
+        assert_memory_equal(samples, samples_of_many, (size_t)count * IMAGE * sizeof *samples);
+        predict(&predictor, test, INDEX, &answer);
+        for (size_t pixel = 0; pixel < SIZE * SIZE; pixel++) {
+            double sum = 0;
+            for (int m = 0; m < count; m++)
+                for (size_t copy = 0; copy < 3; copy++)
+                    sum += (double)samples[(size_t)m * IMAGE + pixel * 3 + copy];
+            assert_float_equal(picture[pixel], sum / (3 * count) + 0.5, 1e-5);
+        }
+        gb_predictor_free(&predictor);
     }
-    gb_predictor_free(&many);
+    assert_memory_not_equal(samples_of_many, samples_of_many + IMAGE, IMAGE * sizeof *samples);
 }
 
 GB_TEST(test_average_is_the_mean_of_samples) {
     on_backends_of_same_bits(check_average);
-}
-
-GB_TEST(test_average_of_one) {
-    struct gb_predictor one;
-    plain_predictor(&one, best_backend(), 1, 1);
-    assert_ok(draw(&one, &splits[GB_SPLIT_TEST], 0));
-    float revealed[SIZE * SIZE], picture[SIZE * SIZE];
-    const struct gb_tensor expected = gb_dense(revealed, 1, SIZE, SIZE, 1);
-    const struct gb_tensor answer = gb_dense(picture, 1, SIZE, SIZE, 1);
-    const struct gb_tensor sample = gb_predictor_sample(&one, 0, 0, 1);
-    horses->to_image(NULL, &sample, &expected);
-    predict(&one, &splits[GB_SPLIT_TEST], 0, &answer);
-    assert_memory_equal(picture, revealed, sizeof picture);
-    gb_predictor_free(&one);
 }
 
 // Samples 2i and 2i + 1 are a pair, and no two pairs are alike, whoever draws them together.
@@ -755,14 +666,11 @@ GB_TEST(test_samples_come_in_pairs) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     const struct gb_tensor x = gb_images(&gb_dataset_held(test)->x, 0, 1);
     struct gb_predictor together, alone;
-    struct gb_predictor_options options = {
-        .backend = best_backend(), .threads = 1, .samples = SAMPLES, .seed = 1};
-    predictor_of(&together, options);
-    options.samples = 1;
-    predictor_of(&alone, options);
+    make(&together, (struct gb_predictor_options){.samples = SAMPLES});
+    make(&alone, (struct gb_predictor_options){.samples = 1});
     float samples[SAMPLES * IMAGE], tops[SAMPLES][TOP];
     draw_all(&together, test, 0, samples);
-    assert_ok(draw(&alone, test, 0));
+    assert_ok(condition(&alone, test, 0));
     struct gb_model *model = gb_untrained_model(&together, 5);
     assert_ok(gb_cglow_model.condition(model, &x));
     for (int m = 0; m < SAMPLES; m++) {
@@ -790,10 +698,10 @@ GB_TEST(test_samples_come_in_pairs) {
 
 GB_TEST(test_examples_have_their_own_samples) {
     struct gb_predictor predictor;
-    plain_predictor(&predictor, best_backend(), 1, 2);
+    make(&predictor, (struct gb_predictor_options){.samples = 2});
     // Of the same input, so that nothing but the latents can differ.
     float values[SIZE * SIZE * 3];
-    assert_ok(draw(&predictor, &splits[GB_SPLIT_TEST], 0));
+    assert_ok(condition(&predictor, &splits[GB_SPLIT_TEST], 0));
     const struct gb_tensor first = gb_predictor_sample(&predictor, 0, 0, 1);
     memcpy(values, first.data, sizeof values);
     const struct gb_tensor other = gb_predictor_sample(&predictor, 1, 0, 1);
@@ -810,7 +718,7 @@ static void check_batches(const struct gb_backend *backend) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     struct gb_predictor predictor;
     double all[TEST], some[CHOSEN];
-    plain_predictor(&predictor, backend, 2, 1);
+    make(&predictor, (struct gb_predictor_options){.backend = backend, .threads = 2, .samples = 1});
     assert_ok(bits_of(&predictor, test, all));
     for (int count = 1; count <= CHOSEN; count++) {
         struct gb_examples set;
@@ -832,44 +740,26 @@ GB_TEST(test_likelihood_is_of_the_example_alone) {
 GB_TEST(test_dequantisation) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
     struct gb_predictor plain, noisy;
-    struct gb_predictor_options options = {
-        .backend = best_backend(), .threads = 1, .samples = 1, .seed = 1};
-    double bits[TEST], noisy_bits[TEST], again[TEST], log_likelihood;
-    predictor_of(&plain, options);
-    options.dequantise = true;
-    predictor_of(&noisy, options);
+    double bits[TEST], noisy_bits[TEST], again[TEST];
+    make(&plain, (struct gb_predictor_options){.samples = 1});
+    make(&noisy, (struct gb_predictor_options){.samples = 1, .dequantise = true});
     assert_ok(bits_of(&plain, test, bits));
     assert_ok(bits_of(&noisy, test, noisy_bits));
     assert_ok(bits_of(&noisy, test, again));
     assert_memory_equal(noisy_bits, again, sizeof again);
 
-    struct gb_model *model = gb_untrained_model(&plain, 5);
     float values[SIZE * SIZE * 3];
     const struct gb_tensor target = gb_dense(values, 1, SIZE, SIZE, 3);
     for (int i = 0; i < TEST; i++) {
         struct gb_tensor x = gb_images(&gb_dataset_held(test)->x, i, 1),
                          y = gb_images(&gb_dataset_held(test)->y, i, 1);
         horses->target(&x, &y, &target);
-        assert_ok(gb_cglow_model.condition(model, &x));
-        assert_ok(gb_cglow_model.forward(model, &target, NULL, &log_likelihood, NULL));
-        double expected = gb_bits_per_dimension(log_likelihood, SIZE * SIZE * 3);
+        const double expected = gb_untrained_bits(&plain, 5, &x, &target);
         assert_memory_equal(&bits[i], &expected, sizeof expected);
         assert_true(noisy_bits[i] != bits[i]);
     }
-    gb_model_free(model);
     gb_predictor_free(&plain);
     gb_predictor_free(&noisy);
-}
-
-// The log-likelihood of a target, in bits per dimension.
-static double bits_of_target(const struct gb_predictor *predictor, const struct gb_tensor *x,
-                             const struct gb_tensor *target) {
-    double log_likelihood;
-    struct gb_model *model = gb_untrained_model(predictor, 5);
-    assert_ok(gb_cglow_model.condition(model, x));
-    assert_ok(gb_cglow_model.forward(model, target, NULL, &log_likelihood, NULL));
-    gb_model_free(model);
-    return gb_bits_per_dimension(log_likelihood, SIZE * SIZE * 3);
 }
 
 // Ascent finds a likelier target than the one that it starts from, by steps of about the length
@@ -882,18 +772,15 @@ static void check_ascent(const struct gb_backend *backend) {
     for (int from_mean = 0; from_mean < 2; from_mean++)
         for (int longer = 0; longer < 2; longer++) {
             struct gb_predictor predictor;
-            predictor_of(&predictor,
-                         (struct gb_predictor_options){.backend = backend,
-                                                       .threads = 1,
-                                                       .samples = 2,
-                                                       .seed = 1,
-                                                       .prediction = GB_PREDICT_GRADIENT,
-                                                       .ascent = {.from_mean = from_mean,
-                                                                  .steps = longer ? 8 : 1,
-                                                                  .rate = longer ? 0.01f : 0}});
+            make(&predictor, (struct gb_predictor_options){.backend = backend,
+                                                           .samples = 2,
+                                                           .prediction = GB_PREDICT_GRADIENT,
+                                                           .ascent = {.from_mean = from_mean,
+                                                                      .steps = longer ? 8 : 1,
+                                                                      .rate = longer ? 0.01f : 0}});
             const struct gb_tensor answer = gb_dense(values[longer], 1, SIZE, SIZE, 3);
             assert_ok(gb_predictor_predict(&predictor, &x, test->names[2], 2, &answer));
-            bits[from_mean][longer] = bits_of_target(&predictor, &x, &answer);
+            bits[from_mean][longer] = gb_untrained_bits(&predictor, 5, &x, &answer);
             gb_predictor_free(&predictor);
             for (int i = 0; longer && i < SIZE * SIZE * 3; i++)
                 assert_true(fabsf(values[1][i] - values[0][i]) <= 8 * 0.032f);
@@ -907,53 +794,44 @@ GB_TEST(test_ascent_climbs) {
     on_backends_of_same_bits(check_ascent);
 }
 
-// Of `images` test examples; 0: all.
-static enum gb_status try_to_evaluate(const struct gb_backend *backend, int threads, int images,
-                                      json_t **metrics, json_t **per_image) {
-    struct gb_predictor predictor;
-    *metrics = json_object();
-    *per_image = json_array();
-    predictor_of(&predictor, (struct gb_predictor_options){.backend = backend,
-                                                           .threads = threads,
-                                                           .samples = 3,
-                                                           .seed = 1,
-                                                           .dequantise = true,
-                                                           .scored = images});
-    enum gb_status status = gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
-                                                  &splits[GB_SPLIT_TEST], *metrics, *per_image);
-    gb_predictor_free(&predictor);
-    return status;
-}
+static const struct gb_predictor_options scoring = {.samples = 3, .dequantise = true};
 
-static void evaluate(const struct gb_backend *backend, int threads, int images, json_t **metrics,
-                     json_t **per_image) {
-    assert_ok(try_to_evaluate(backend, threads, images, metrics, per_image));
+static void score(struct gb_predictor_options options, struct scores *scores) {
+    struct gb_predictor predictor;
+    make(&predictor, options);
+    evaluate(&predictor, splits, scores);
+    gb_predictor_free(&predictor);
 }
 
 GB_TEST(test_a_failing_library_has_no_score) {
-    json_t *metrics, *per_image;
     struct gb_backend failing = *best_backend();
+    struct gb_predictor predictor;
     failing.check = library_failed;
-    assert_int_equal(try_to_evaluate(&failing, 1, 1, &metrics, &per_image), GB_UNSUPPORTED);
+    make(&predictor, (struct gb_predictor_options){.backend = &failing, .samples = 1, .scored = 1});
+    json_t *metrics = json_object();
+    assert_int_equal(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN],
+                                           &splits[GB_SPLIT_TEST], metrics, NULL),
+                     GB_UNSUPPORTED);
     assert_string_equal(gb_error_message(), "cannot run: a primitive: broken");
     json_decref(metrics);
-    json_decref(per_image);
+    gb_predictor_free(&predictor);
 }
 
 static void check_evaluation(const struct gb_backend *backend) {
-    json_t *metrics[2], *per_image[2];
+    struct gb_predictor_options options = scoring;
+    struct scores scores[2];
+    options.backend = backend;
     for (int i = 0; i < 2; i++) {
-        evaluate(backend, i + 1, 0, &metrics[i], &per_image[i]);
-        assert_true(json_real_value(json_object_get(metrics[i], "seconds_per_prediction")) > 0);
-        assert_int_equal(json_object_del(metrics[i], "seconds_per_prediction"), 0);
-        assert_int_equal(json_object_del(metrics[i], "images_per_second"), 0);
+        options.threads = i + 1;
+        score(options, &scores[i]);
+        assert_true(metric(scores[i].metrics, "seconds_per_prediction") > 0);
+        json_object_del(scores[i].metrics, "seconds_per_prediction");
+        json_object_del(scores[i].metrics, "images_per_second");
     }
-    assert_true(json_equal(metrics[0], metrics[1]));
-    assert_true(json_equal(per_image[0], per_image[1]));
-    for (int i = 0; i < 2; i++) {
-        json_decref(metrics[i]);
-        json_decref(per_image[i]);
-    }
+    assert_true(json_equal(scores[0].metrics, scores[1].metrics));
+    assert_true(json_equal(scores[0].per_image, scores[1].per_image));
+    free_scores(&scores[0]);
+    free_scores(&scores[1]);
 }
 
 GB_TEST(test_threads_change_no_score) {
@@ -963,67 +841,64 @@ GB_TEST(test_threads_change_no_score) {
 // Few examples, spread over the set, get the answers that they get among all.
 GB_TEST(test_a_subset_is_scored_as_in_the_full_set) {
     enum { FEW = 3 };
-    json_t *all_metrics, *all, *few_metrics, *few;
-    evaluate(best_backend(), 1, 0, &all_metrics, &all);
-    evaluate(best_backend(), 1, FEW, &few_metrics, &few);
-    assert_int_equal(json_array_size(few), FEW);
+    struct gb_predictor_options options = scoring;
+    struct scores all, few;
+    score(options, &all);
+    options.scored = FEW;
+    score(options, &few);
+    assert_int_equal(json_array_size(few.per_image), FEW);
     for (size_t i = 0; i < FEW; i++) {
-        const json_t *row = json_array_get(few, i), *same = json_array_get(all, i * TEST / FEW);
+        const json_t *row = json_array_get(few.per_image, i),
+                     *same = json_array_get(all.per_image, i * TEST / FEW);
         const char *const shared[] = {"name", "foreground_iou"};
         for (int j = 0; j < 2; j++)
             assert_true(
                 json_equal(json_object_get(row, shared[j]), json_object_get(same, shared[j])));
     }
-    json_t *const made[] = {all_metrics, all, few_metrics, few};
-    for (int i = 0; i < 4; i++)
-        json_decref(made[i]);
+    free_scores(&all);
+    free_scores(&few);
 }
 
 GB_TEST(test_scores_are_of_the_predictions) {
     const struct gb_dataset *test = &splits[GB_SPLIT_TEST];
-    json_t *metrics, *per_image;
-    evaluate(best_backend(), 1, 0, &metrics, &per_image);
-    assert_int_equal(json_array_size(per_image), TEST);
-
+    struct scores scores;
     struct gb_predictor predictor;
-    predictor_of(
-        &predictor,
-        (struct gb_predictor_options){
-            .backend = best_backend(), .threads = 1, .samples = 3, .seed = 1, .dequantise = true});
-    double bits[TEST], sum = 0, iou[TEST];
+    make(&predictor, scoring);
+    evaluate(&predictor, splits, &scores);
+    assert_int_equal(json_array_size(scores.per_image), TEST);
+
+    double bits[TEST], mean = 0, iou[TEST];
     float masks[TEST * SIZE * SIZE];
     const struct gb_tensor answers = gb_dense(masks, TEST, SIZE, SIZE, 1);
-    struct gb_mask_scores scores;
+    struct gb_mask_scores of_masks;
     assert_ok(bits_of(&predictor, test, bits));
     for (int i = 0; i < TEST; i++) {
         struct gb_tensor answer = gb_images(&answers, i, 1);
         predict(&predictor, test, i, &answer);
         horses->postprocess(NULL, &answer, &answer);
-        sum += bits[i];
+        mean += bits[i];
     }
-    gb_score_masks(&gb_dataset_held(test)->y, &answers, &scores, iou);
-    double mean = sum / TEST;
+    mean /= TEST;
+    gb_score_masks(&gb_dataset_held(test)->y, &answers, &of_masks, iou);
     const struct {
         const char *name;
         double value;
     } expected[] = {{"bits_per_dimension", mean},
                     {"bits_per_dimension_published", mean + 1},
-                    {"foreground_iou", scores.foreground_iou},
-                    {"mean_iou", scores.mean_iou},
-                    {"iou_batch10", scores.iou_batch10},
-                    {"pixel_accuracy", scores.pixel_accuracy}};
+                    {"foreground_iou", of_masks.foreground_iou},
+                    {"mean_iou", of_masks.mean_iou},
+                    {"iou_batch10", of_masks.iou_batch10},
+                    {"pixel_accuracy", of_masks.pixel_accuracy}};
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
-        assert_true(json_real_value(json_object_get(metrics, expected[i].name)) ==
-                    expected[i].value);
+        assert_true(metric(scores.metrics, expected[i].name) == expected[i].value);
     for (int i = 0; i < TEST; i++) {
-        const json_t *row = json_array_get(per_image, (size_t)i);
+        const json_t *row = json_array_get(scores.per_image, (size_t)i);
         assert_string_equal(json_string_value(json_object_get(row, "name")), test->names[i]);
-        assert_true(json_real_value(json_object_get(row, "bits_per_dimension")) == bits[i]);
-        assert_true(json_real_value(json_object_get(row, "foreground_iou")) == iou[i]);
+        assert_true(metric(row, "bits_per_dimension") == bits[i]);
+        assert_true(metric(row, "foreground_iou") == iou[i]);
     }
     gb_predictor_free(&predictor);
-    json_decref(metrics);
-    json_decref(per_image);
+    free_scores(&scores);
 }
 
 // ---- Learning ----
@@ -1065,8 +940,7 @@ GB_TEST(test_training_learns) {
     print_message("bits per dimension: %.3f, after %d steps %.3f\n", before, LEARNING_STEPS, after);
     assert_true(after < before - 0.7);
     gb_trainer_free(&trainer);
-    for (int i = 0; i < GB_SPLITS; i++)
-        gb_dataset_free(&many[i]);
+    free_splits(many);
 }
 
 GB_TEST_GROUP(load_data, free_data)

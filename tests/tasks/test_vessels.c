@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "tasks/metrics/precision_recall.h"
+#include "tasks/prediction/predictor.h"
 #include "tasks/synthetic/fundus.h"
-#include "tasks/training/predictor.h"
 #include "tests/support/fixture.h"
 #include "tests/support/test.h"
 #include "tests/tasks/loading.h"
@@ -27,8 +27,7 @@ static int load_data(void **state) {
 
 static int free_data(void **state) {
     (void)state;
-    for (int i = 0; i < GB_SPLITS; i++)
-        gb_dataset_free(&splits[i]);
+    free_splits(splits);
     return 0;
 }
 
@@ -111,15 +110,12 @@ static void check_photographs(const json_t *per_image, const json_t *metrics) {
 GB_TEST(measures_every_model) {
     for (const struct gb_task_model *model = vessels->models; model->name; model++) {
         struct gb_predictor predictor;
-        json_t *metrics = json_object(), *per_image = json_array();
+        struct scores scores;
         make_predictor(model->name, &predictor);
-        if (gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], &splits[GB_SPLIT_TEST],
-                                  metrics, per_image) != GB_OK)
-            fail_msg("%s: %s", model->name, gb_error_message());
-        check_metrics(metrics, predictor.kind->uniform_noise ? 255 : SAMPLES);
-        check_photographs(per_image, metrics);
-        json_decref(metrics);
-        json_decref(per_image);
+        evaluate(&predictor, splits, &scores);
+        check_metrics(scores.metrics, predictor.kind->uniform_noise ? 255 : SAMPLES);
+        check_photographs(scores.per_image, scores.metrics);
+        free_scores(&scores);
         gb_predictor_free(&predictor);
     }
 }
@@ -128,19 +124,18 @@ GB_TEST(measures_every_model) {
 GB_TEST(measures_what_ascent_finds) {
     for (int prediction = 0; prediction < GB_PREDICTIONS; prediction++) {
         struct gb_predictor predictor;
-        json_t *metrics = json_object(), *per_image = json_array(), *point;
+        struct scores scores;
+        const json_t *point;
         make_predictor_by((enum gb_prediction)prediction, "cnf-uniform", &predictor);
-        assert_ok(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], &splits[GB_SPLIT_TEST],
-                                        metrics, per_image));
-        check_metrics(metrics, SAMPLES);
-        check_photographs(per_image, metrics);
+        evaluate(&predictor, splits, &scores);
+        check_metrics(scores.metrics, SAMPLES);
+        check_photographs(scores.per_image, scores.metrics);
         size_t i, best = 0;
-        json_array_foreach(json_object_get(metrics, "curve"), i, point) {
-            best += metric(point, "f_score") == metric(metrics, "f_score");
+        json_array_foreach(json_object_get(scores.metrics, "curve"), i, point) {
+            best += metric(point, "f_score") == metric(scores.metrics, "f_score");
         }
         assert_true((best == SAMPLES) == (prediction == GB_PREDICT_GRADIENT));
-        json_decref(metrics);
-        json_decref(per_image);
+        free_scores(&scores);
         gb_predictor_free(&predictor);
     }
 }
@@ -152,14 +147,12 @@ GB_TEST(scores_the_probability_at_any_temperature) {
     double f_scores[3];
     for (int i = 0; i < 3; i++) {
         struct gb_predictor predictor;
-        json_t *metrics = json_object(), *per_image = json_array();
+        struct scores scores;
         make_predictor("factored", &predictor);
         predictor.options.temperature = temperatures[i];
-        assert_ok(gb_predictor_evaluate(&predictor, &splits[GB_SPLIT_TRAIN], &splits[GB_SPLIT_TEST],
-                                        metrics, per_image));
-        f_scores[i] = metric(metrics, "f_score");
-        json_decref(metrics);
-        json_decref(per_image);
+        evaluate(&predictor, splits, &scores);
+        f_scores[i] = metric(scores.metrics, "f_score");
+        free_scores(&scores);
         gb_predictor_free(&predictor);
     }
     assert_true(f_scores[0] == f_scores[2] && f_scores[1] == f_scores[2]);
@@ -185,26 +178,22 @@ GB_TEST(pads_for_deep_models) {
     assert_int_equal(gb_model_multiple(&gb_cnf_model, &run.config), source.multiple);
     assert_ok(gb_predictor_create(&predictor, &run, &options));
     gb_load_untrained(&predictor, 5);
-    json_t *metrics = json_object(), *per_image = json_array();
-    assert_ok(gb_predictor_evaluate(&predictor, &deep[GB_SPLIT_TRAIN], &deep[GB_SPLIT_TEST],
-                                    metrics, per_image));
-    assert_true(metric(metrics, "dimensions") == DEEP * DEEP);
-    json_decref(metrics);
-    json_decref(per_image);
+    struct scores scores;
+    evaluate(&predictor, deep, &scores);
+    assert_true(metric(scores.metrics, "dimensions") == DEEP * DEEP);
+    free_scores(&scores);
     gb_predictor_free(&predictor);
-    for (int i = 0; i < GB_SPLITS; i++)
-        gb_dataset_free(&deep[i]);
+    free_splits(deep);
 }
 
 GB_TEST(refuses_to_score_windows) {
     struct gb_predictor predictor;
     const struct gb_dataset *train = &splits[GB_SPLIT_TRAIN];
-    json_t *metrics = json_object(), *per_image = json_array();
+    json_t *metrics = json_object();
     make_predictor("cnf", &predictor);
-    assert_error(gb_predictor_evaluate(&predictor, train, train, metrics, per_image), GB_BAD_INPUT,
+    assert_error(gb_predictor_evaluate(&predictor, train, train, metrics, NULL), GB_BAD_INPUT,
                  "full images");
     json_decref(metrics);
-    json_decref(per_image);
     gb_predictor_free(&predictor);
 }
 

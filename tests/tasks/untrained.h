@@ -3,8 +3,9 @@
 #ifndef GB_UNTRAINED_H
 #define GB_UNTRAINED_H
 
-#include "tasks/training/predictor.h"
+#include "tasks/prediction/predictor.h"
 #include "tests/support/test.h"
+#include "tests/tasks/loading.h"
 
 // The predictor's model for one target, on one thread; to be freed by its kind.
 static inline struct gb_model *gb_untrained_model(const struct gb_predictor *predictor,
@@ -21,6 +22,35 @@ static inline void gb_load_untrained(struct gb_predictor *predictor, uint64_t se
     struct gb_model *model = gb_untrained_model(predictor, seed);
     assert_ok(gb_predictor_load(predictor, &model->params));
     gb_model_free(model);
+}
+
+// Bits per dimension of one target in itself, by these parameters.
+static inline double gb_untrained_bits(const struct gb_predictor *predictor, uint64_t seed,
+                                       const struct gb_tensor *x, const struct gb_tensor *target) {
+    double log_likelihood;
+    struct gb_model *model = gb_untrained_model(predictor, seed);
+    assert_ok(predictor->kind->condition(model, x));
+    assert_ok(predictor->kind->forward(model, target, NULL, &log_likelihood, NULL));
+    gb_model_free(model);
+    return gb_bits_per_dimension(log_likelihood, gb_elements(target));
+}
+
+struct scores {
+    json_t *metrics, *per_image;
+};
+
+// Scores the test split.
+static inline void evaluate(struct gb_predictor *predictor, const struct gb_dataset splits[],
+                            struct scores *scores) {
+    *scores = (struct scores){json_object(), json_array()};
+    if (gb_predictor_evaluate(predictor, &splits[GB_SPLIT_TRAIN], &splits[GB_SPLIT_TEST],
+                              scores->metrics, scores->per_image) != GB_OK)
+        fail_msg("%s: %s", predictor->kind->title, gb_error_message());
+}
+
+static inline void free_scores(struct scores *scores) {
+    json_decref(scores->metrics);
+    json_decref(scores->per_image);
 }
 
 #endif

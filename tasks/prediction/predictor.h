@@ -5,7 +5,7 @@
 #define GB_PREDICTOR_H
 
 #include "tasks/images/picture.h"
-#include "tasks/training/run_config.h"
+#include "tasks/run_config.h"
 
 enum gb_prediction {
     GB_PREDICT_MEAN,     // the mean of samples (c-Glow paper, Equation 4)
@@ -88,7 +88,7 @@ enum gb_status gb_predictor_predict(struct gb_predictor *predictor, const struct
                                     const char *name, int index,
                                     const struct gb_tensor *prediction);
 
-// Scores a split into `metrics` and `per_image` (an empty array): bits per dimension ("loss" for
+// Scores a split into `metrics` and `per_image` (an empty array, or NULL): bits per dimension ("loss" for
 // point estimates), the task's metrics, seconds_per_prediction, images_per_second; or by the task's
 // protocol. `train` is for the trivial baselines. Also fails as gb_backend_check.
 enum gb_status gb_predictor_evaluate(struct gb_predictor *predictor, const struct gb_dataset *train,
@@ -113,6 +113,9 @@ struct gb_example_picture {
                                int index, const struct gb_example *example,
                                const struct gb_tensor *target, const struct gb_tensor cells[]);
 };
+// Gives each column `rows` images of its shape, zeroed, in one block, which the caller frees.
+enum gb_status gb_columns_allocate(struct gb_picture_column columns[], int count, int rows,
+                                   float **values);
 // Samples per row: up to four, none for point estimates.
 int gb_shown_samples(const struct gb_predictor *predictor);
 // Draws examples spread over a set of the predictor's shape.

@@ -21,6 +21,31 @@ struct gb_run_config {
     bool reversible;
 };
 
+// Its numbers, as options and files name them.
+struct gb_run_field {
+    const char *key, *option; // "learning_rate", "--lr"; NULL: it may change when a run is resumed
+    size_t offset;            // of a float if `real`, else of an int
+    bool real, optional;      // older checkpoints lack optional ones, which were `min` then
+    double min, max;
+};
+enum { GB_RUN_FIELDS = 7 };
+extern const struct gb_run_field gb_run_fields[GB_RUN_FIELDS];
+
+static inline double gb_run_number(const struct gb_run_config *run,
+                                   const struct gb_run_field *field) {
+    const void *number = (const char *)run + field->offset;
+    return field->real ? (double)*(const float *)number : *(const int *)number;
+}
+
+static inline void gb_run_set(struct gb_run_config *run, const struct gb_run_field *field,
+                              double value) {
+    void *number = (char *)run + field->offset;
+    if (field->real)
+        *(float *)number = (float)value;
+    else
+        *(int *)number = (int)value;
+}
+
 // "stored" or "reversible".
 const char *gb_run_memory(const struct gb_run_config *run);
 
@@ -49,7 +74,7 @@ struct gb_run_origin {
 };
 
 // Reads a checkpoint's configuration, step and backend. Older checkpoints without "memory" stored
-// their activations; those without a decay, accumulation or clipping have none. GB_BAD_INPUT.
+// their activations. GB_BAD_INPUT.
 enum gb_status gb_run_config_read(const char *path, struct gb_run_config *run,
                                   struct gb_run_origin *origin);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "tasks/training/predictor.h"
+#include "tasks/prediction/predictor.h"
 
 #include <assert.h>
 #include <math.h>

@@ -4,15 +4,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/minmax.h"
 #include "tasks/images/picture.h"
 #include "tasks/metrics/record.h"
-#include "tasks/training/predictor.h"
+#include "tasks/prediction/predictor.h"
 
 enum { PICTURE_SAMPLES = 4 };
-
-static const char *name_of(const struct gb_dataset *set, int index) {
-    return set->names[index] ? set->names[index] : "";
-}
 
 // ---- Scores ----
 
@@ -103,46 +100,47 @@ static void free_buffers(struct buffers *buffers) {
     free(buffers->predicted.data);
 }
 
+static enum gb_status evaluate_by_scores(struct gb_predictor *p, const struct gb_dataset *train,
+                                         const struct gb_dataset *test, json_t *metrics,
+                                         json_t *per_image) {
+    struct buffers buffers = {0};
+    enum gb_status status = create_buffers(p, test, &buffers);
+    if (status == GB_OK)
+        status = evaluate(p, train, test, &buffers, metrics, per_image);
+    free_buffers(&buffers);
+    return status;
+}
+
 enum gb_status gb_predictor_evaluate(struct gb_predictor *p, const struct gb_dataset *train,
                                      const struct gb_dataset *test, json_t *metrics,
                                      json_t *per_image) {
-    struct buffers buffers = {0};
-    enum gb_status status;
-    if (p->task->evaluate)
-        status = p->task->evaluate(p, train, test, metrics, per_image);
-    else if ((status = create_buffers(p, test, &buffers)) == GB_OK)
-        status = evaluate(p, train, test, &buffers, metrics, per_image);
-    free_buffers(&buffers);
+    json_t *rows = per_image ? json_incref(per_image) : json_array();
+    enum gb_status status =
+        (p->task->evaluate ? p->task->evaluate : evaluate_by_scores)(p, train, test, metrics, rows);
+    json_decref(rows);
     return status == GB_OK ? gb_backend_check(p->options.backend) : status;
 }
 
 // ---- Pictures ----
 
-// The contact sheet: for each row one image of every column.
-struct sheet {
-    struct gb_picture_column columns[GB_MAX_COLUMNS];
-    int column_count;
-    float *values;
-};
-
-static enum gb_status create_sheet(int rows, struct sheet *sheet) {
+enum gb_status gb_columns_allocate(struct gb_picture_column columns[], int count, int rows,
+                                   float **values) {
     size_t floats = 0;
-    for (int i = 0; i < sheet->column_count; i++) {
-        struct gb_tensor *images = &sheet->columns[i].images;
-        images->n = rows;
-        floats += gb_elements(images);
+    for (int i = 0; i < count; i++) {
+        columns[i].images.n = rows;
+        floats += gb_elements(&columns[i].images);
     }
-    float *next = sheet->values = calloc(floats, sizeof *next);
-    for (int i = 0; next && i < sheet->column_count; i++) {
-        sheet->columns[i].images.data = next;
-        next += gb_elements(&sheet->columns[i].images);
+    float *next = *values = calloc(floats, sizeof *next);
+    for (int i = 0; next && i < count; i++) {
+        columns[i].images.data = next;
+        next += gb_elements(&columns[i].images);
     }
     return next ? GB_OK : gb_no_memory("cannot draw", "picture");
 }
 
 static enum gb_status draw_row(struct gb_predictor *p, const struct gb_example_picture *picture,
                                const struct gb_dataset *set, int index, int row,
-                               const struct sheet *sheet) {
+                               const struct gb_picture *sheet) {
     const struct gb_random_key key = {.seed = p->options.seed, .sample = (uint32_t)index};
     struct gb_tensor cells[GB_MAX_COLUMNS], target = p->target;
     struct gb_examples one;
@@ -160,33 +158,28 @@ static enum gb_status draw_row(struct gb_predictor *p, const struct gb_example_p
     return status;
 }
 
-static enum gb_status draw_sheet(struct gb_predictor *p, const struct gb_example_picture *picture,
-                                 const struct gb_dataset *set, const struct gb_selection *shown,
-                                 struct sheet *sheet, const char *path) {
-    GB_TRY(create_sheet(shown->count, sheet));
-    for (int row = 0; row < shown->count; row++)
-        GB_TRY(draw_row(p, picture, set, shown->indices[row], row, sheet));
-    GB_TRY(gb_backend_check(p->options.backend));
-    const struct gb_picture all = {.title = p->task->summary,
-                                   .columns = sheet->columns,
-                                   .column_count = sheet->column_count,
-                                   .row_count = shown->count,
-                                   .row_captions = (const char *const *)shown->names};
-    return gb_picture_write(path, &all);
-}
-
 enum gb_status gb_draw_examples(struct gb_predictor *p, const struct gb_example_picture *picture,
                                 const struct gb_dataset *set, int images, const char *path) {
-    struct sheet sheet = {0};
+    struct gb_picture_column columns[GB_MAX_COLUMNS];
     struct gb_selection shown;
+    float *values = NULL;
     GB_TRY(gb_task_check_shape(p->kind, &p->config, &set->shape));
-    sheet.column_count = picture->columns(p, &set->shape, sheet.columns);
-    const int most = gb_picture_max_rows(sheet.columns, sheet.column_count);
-    if (images > most)
-        images = most > 0 ? most : 1;
-    GB_TRY(gb_dataset_select(set, images, &shown));
-    enum gb_status status = draw_sheet(p, picture, set, &shown, &sheet, path);
-    free(sheet.values);
+    const int count = picture->columns(p, &set->shape, columns);
+    const int most = gb_max_int(1, gb_picture_max_rows(columns, count));
+    GB_TRY(gb_dataset_select(set, gb_min_int(images, most), &shown));
+    const struct gb_picture sheet = {.title = p->task->summary,
+                                     .columns = columns,
+                                     .column_count = count,
+                                     .row_count = shown.count,
+                                     .row_captions = (const char *const *)shown.names};
+    enum gb_status status = gb_columns_allocate(columns, count, shown.count, &values);
+    for (int row = 0; status == GB_OK && row < shown.count; row++)
+        status = draw_row(p, picture, set, shown.indices[row], row, &sheet);
+    if (status == GB_OK)
+        status = gb_backend_check(p->options.backend);
+    if (status == GB_OK)
+        status = gb_picture_write(path, &sheet);
+    free(values);
     gb_selection_free(&shown);
     return status;
 }
@@ -223,7 +216,7 @@ static enum gb_status fill_row(struct gb_predictor *p, const struct gb_dataset *
                                const struct gb_example *example, const struct gb_tensor *target,
                                const struct gb_tensor cells[]) {
     const struct gb_task *task = p->task;
-    const char *name = name_of(set, index);
+    const char *name = set->names[index];
     const struct gb_tensor input = gb_channels(&example->x, 0, cells[INPUT].c);
     const int samples = gb_shown_samples(p);
     gb_copy_values(&input, &cells[INPUT]);
