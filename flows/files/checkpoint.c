@@ -186,10 +186,9 @@ static enum gb_status check_block(const struct gb_safetensors *file, const struc
 
 static enum gb_status check_known(const struct gb_safetensors *file, const bool *known) {
     for (size_t i = 0; i < file->count; i++) {
-        char printable[GB_PRINTABLE];
         if (!known[i])
-            return gb_fail(GB_BAD_INPUT, loading, file->path, "tensor '%s' is not of this model",
-                           gb_printable(file->list[i].name, printable));
+            return gb_fail(GB_BAD_INPUT, loading, file->path, "tensor '%.96s' is not of this model",
+                           file->list[i].name);
     }
     return GB_OK;
 }

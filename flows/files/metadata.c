@@ -37,10 +37,9 @@ enum gb_status gb_metadata_integer(const json_t *metadata, const char *path, con
     const char *text;
     GB_TRY(gb_metadata_string(metadata, path, key, &text));
     if (!parse_decimal(text, value) || *value < low || *value > high) {
-        char printable[GB_PRINTABLE];
         return gb_fail(GB_BAD_INPUT, reading, path,
-                       "'%s' is '%s', not an integer from %" PRIu64 " to %" PRIu64, key,
-                       gb_printable(text, printable), low, high);
+                       "'%s' is '%.96s', not an integer from %" PRIu64 " to %" PRIu64, key, text,
+                       low, high);
     }
     return GB_OK;
 }

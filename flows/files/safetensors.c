@@ -35,21 +35,8 @@ static const struct {
     [GB_ELEMENT_I64] = {"I64", 8},
 };
 
-const char *gb_printable(const char *text, char buffer[static GB_PRINTABLE]) {
-    size_t length = strnlen(text, GB_PRINTABLE);
-    size_t kept = length < GB_PRINTABLE ? length : GB_PRINTABLE - 4;
-    for (size_t i = 0; i < kept; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        buffer[i] = byte < ' ' || byte == 0x7f ? '?' : text[i];
-    }
-    strcpy(buffer + kept, length < GB_PRINTABLE ? "" : "...");
-    return buffer;
-}
-
 static enum gb_status bad_tensor(const char *path, const char *name, const char *why) {
-    char printable[GB_PRINTABLE];
-    return gb_fail(GB_BAD_INPUT, reading, path, "tensor '%s': %s", gb_printable(name, printable),
-                   why);
+    return gb_fail(GB_BAD_INPUT, reading, path, "tensor '%.96s': %s", name, why);
 }
 
 static enum gb_status map_file(struct gb_safetensors *file) {
@@ -95,9 +82,8 @@ static enum gb_status parse_header(struct gb_safetensors *file, size_t *data_off
     json_error_t error;
     file->header = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &error);
     if (!file->header) {
-        char printable[GB_PRINTABLE];
         return gb_fail(GB_BAD_INPUT, reading, file->path, "header, byte %d: %s", error.position,
-                       gb_printable(error.text, printable));
+                       error.text);
     }
     *data_offset = LENGTH_BYTES + (size_t)length;
     return GB_OK;
@@ -109,10 +95,9 @@ static enum gb_status check_metadata(const struct gb_safetensors *file, json_t *
     const char *key;
     json_t *value;
     json_object_foreach(metadata, key, value) {
-        char printable[GB_PRINTABLE];
         if (!json_is_string(value))
-            return gb_fail(GB_BAD_INPUT, reading, file->path, "%s: '%s' is not a string",
-                           metadata_name, gb_printable(key, printable));
+            return gb_fail(GB_BAD_INPUT, reading, file->path, "%s: '%.96s' is not a string",
+                           metadata_name, key);
     }
     return GB_OK;
 }

@@ -49,11 +49,6 @@ const json_t *gb_safetensors_metadata(const struct gb_safetensors *file);
 // Copies all elements, rounded to float.
 void gb_stored_floats(const struct gb_stored_tensor *tensor, float *elements);
 
-// Copies a text from a file for use in a message: control characters become '?', what is too long
-// ends in "...".
-enum { GB_PRINTABLE = 96 };
-const char *gb_printable(const char *text, char buffer[static GB_PRINTABLE]);
-
 // What a file to be written holds, in order. Names are UTF-8 and distinct.
 struct gb_tensor_entry {
     char name[128];

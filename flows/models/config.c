@@ -43,13 +43,12 @@ enum gb_status gb_config_to_metadata(const void *config, const struct gb_config_
 static enum gb_status read_choice(const json_t *metadata, const char *path,
                                   const struct gb_config_field *field, int *value) {
     const char *text;
-    char printable[GB_PRINTABLE];
     GB_TRY(gb_metadata_string(metadata, path, field->key, &text));
     for (*value = 0; *value <= field->max; ++*value)
         if (strcmp(text, field->names[*value]) == 0)
             return GB_OK;
-    return gb_fail(GB_BAD_INPUT, reading, path, "'%s' is '%s', an unknown value", field->key,
-                   gb_printable(text, printable));
+    return gb_fail(GB_BAD_INPUT, reading, path, "'%s' is '%.96s', an unknown value", field->key,
+                   text);
 }
 
 static enum gb_status read_number(const json_t *metadata, const char *path,
@@ -64,12 +63,11 @@ static enum gb_status read_number(const json_t *metadata, const char *path,
 enum gb_status gb_config_from_metadata(const json_t *metadata, const char *path,
                                        const struct gb_config_table *table, void *config) {
     const char *found;
-    char printable[GB_PRINTABLE];
     int values[GB_MAX_FIELDS];
     GB_TRY(gb_metadata_string(metadata, path, "model", &found));
     if (strcmp(found, table->model) != 0)
-        return gb_fail(GB_BAD_INPUT, reading, path, "'model' is '%s', not '%s'",
-                       gb_printable(found, printable), table->model);
+        return gb_fail(GB_BAD_INPUT, reading, path, "'model' is '%.96s', not '%s'", found,
+                       table->model);
     for (int i = 0; i < table->count; i++) {
         const struct gb_config_field *field = &table->fields[i];
         GB_TRY(field->names ? read_choice(metadata, path, field, &values[i])

@@ -56,7 +56,7 @@ struct family {
 
 struct errors {
     double bits, z, inverse, gradient;
-    char worst_gradient[GB_PRINTABLE];
+    char worst_gradient[128];
 };
 
 // ---- Tensors of the file ----
@@ -173,7 +173,7 @@ static enum gb_status compare_images(struct oracle *oracle, const char *name,
 static void note_gradient(struct errors *errors, const char *name, double error) {
     if (error > errors->gradient || (isnan(error) && !isnan(errors->gradient))) {
         errors->gradient = error;
-        gb_printable(name, errors->worst_gradient);
+        snprintf(errors->worst_gradient, sizeof errors->worst_gradient, "%s", name);
     }
 }
 
@@ -466,14 +466,12 @@ static const struct family families[] = {{.kind = &gb_cglow_model,
 static enum gb_status read_configuration(struct oracle *oracle) {
     const char *path = oracle->file.path, *model;
     const json_t *metadata = gb_safetensors_metadata(&oracle->file);
-    char printable[GB_PRINTABLE];
     GB_TRY(gb_metadata_string(metadata, path, "model", &model));
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
         if (strcmp(model, gb_model_name(families[i].kind)) == 0)
             oracle->family = &families[i];
     if (!oracle->family)
-        return gb_fail(GB_UNSUPPORTED, checking, path, "model '%s' is not supported",
-                       gb_printable(model, printable));
+        return gb_fail(GB_UNSUPPORTED, checking, path, "model '%s' is not supported", model);
     const struct number common[] = {{"bins", &oracle->bins}, {"batch", &oracle->batch}};
     GB_TRY(read_numbers(oracle, common, sizeof common / sizeof *common));
     return oracle->family->read(oracle);
@@ -490,11 +488,9 @@ static bool is_idle(const struct oracle *oracle, const char *name) {
 static enum gb_status check_all_used(const struct oracle *oracle) {
     for (size_t i = 0; i < oracle->file.count; i++) {
         const char *name = oracle->file.list[i].name;
-        char printable[GB_PRINTABLE];
         if (!oracle->used[i] && !is_idle(oracle, name))
             return gb_fail(GB_CHECK_FAILED, checking, oracle->file.path,
-                           "tensor '%s' has no counterpart in the model",
-                           gb_printable(name, printable));
+                           "tensor '%s' has no counterpart in the model", name);
     }
     return GB_OK;
 }
