@@ -6,17 +6,21 @@
 // The cost of an element in floats of a streaming loop.
 enum { COST = 16 };
 
-static size_t cost_of(enum gb_coupling_form form) {
-    return form == GB_COUPLING_ADDITIVE ? 1 : COST;
-}
+// Rows do not go through gb_map_row, with which backward takes 5 % longer and inverse 3 %.
+struct coupling {
+    enum gb_coupling_form form;
+    const struct gb_tensor *in, *raw, *out;
+    float *row_log_det; // forward
+    // Backward: `in` is u, and `out` is dv.
+    const struct gb_tensor *du, *d_raw;
+    const float *d_log_det;
+};
 
-// The operands of all directions: `in`, raw_t, and except for the additive form raw_s.
-static struct gb_map map_of(enum gb_coupling_form form, const struct gb_tensor *in,
-                            const struct gb_tensor *raw, const struct gb_tensor *out) {
-    struct gb_map map = {.form = form, .in = {*in, gb_channels(raw, 0, in->c)}, .out = {*out}};
-    if (form != GB_COUPLING_ADDITIVE)
-        map.in[2] = gb_channels(raw, in->c, in->c);
-    return map;
+GB_INLINE struct gb_tensor shifts_of(const struct coupling *k, const struct gb_tensor *raw) {
+    return gb_channels(raw, 0, k->in->c);
+}
+GB_INLINE struct gb_tensor scales_of(const struct coupling *k, const struct gb_tensor *raw) {
+    return gb_channels(raw, k->in->c, k->in->c);
 }
 
 // Shift and scale; tanh_s is set in the sigmoid form alone.
@@ -36,37 +40,118 @@ GB_INLINE struct affine affine_of(enum gb_coupling_form form, gb_v raw_t, gb_v r
     return m;
 }
 
+struct pieces {
+    struct gb_dense_piece raw_t, raw_s, value, du;
+};
+
+GB_INLINE void gather_pieces(const struct coupling *k, enum gb_coupling_form form,
+                             const struct gb_piece *p, struct pieces *pieces) {
+    const struct gb_tensor raw_t = shifts_of(k, k->raw);
+    gb_gather(&raw_t, p, &pieces->raw_t);
+    if (form != GB_COUPLING_ADDITIVE) {
+        const struct gb_tensor raw_s = scales_of(k, k->raw);
+        gb_gather(&raw_s, p, &pieces->raw_s);
+    }
+    gb_gather(k->in, p, &pieces->value);
+}
+
+GB_INLINE struct affine affine_at(enum gb_coupling_form form, const struct pieces *pieces, int i) {
+    const gb_v none = {0};
+    return affine_of(form, gb_v_load(pieces->raw_t.at + i),
+                     form == GB_COUPLING_ADDITIVE ? none : gb_v_load(pieces->raw_s.at + i));
+}
+
 // Rows are compiled once for each form.
-GB_INLINE void map_row(const struct gb_map *map, int n, int y, struct gb_map_shape affine,
-                       struct gb_map_shape additive, gb_map_fn function) {
-    switch ((enum gb_coupling_form)map->form) {
-    case GB_COUPLING_SIGMOID:
-        affine.form = GB_COUPLING_SIGMOID;
-        gb_map_row(map, n, y, affine, function);
-        break;
-    case GB_COUPLING_SOFTPLUS:
-        affine.form = GB_COUPLING_SOFTPLUS;
-        gb_map_row(map, n, y, affine, function);
-        break;
-    case GB_COUPLING_ADDITIVE:
-        additive.form = GB_COUPLING_ADDITIVE;
-        gb_map_row(map, n, y, additive, function);
-        break;
+
+GB_INLINE void forward_row(enum gb_coupling_form form, const struct coupling *k, int n, int y) {
+    struct pieces pieces;
+    gb_v log_det = {0};
+    for (struct gb_piece p = gb_first_piece(k->in, n, y); p.pixels; p = gb_next_piece(k->in, p)) {
+        gather_pieces(k, form, &p, &pieces);
+        const int count = p.pixels * p.channels;
+        for (int i = 0; i < count; i += GB_LANES) {
+            struct affine m = affine_at(form, &pieces, i);
+            gb_v v = gb_v_load(pieces.value.at + i);
+            gb_v u = form == GB_COUPLING_SIGMOID ? (v + m.shift) * m.scale : v * m.scale + m.shift;
+            gb_v_store(pieces.value.at + i, u);
+            if (form != GB_COUPLING_ADDITIVE)
+                log_det += gb_v_keep(gb_v_log(m.scale), gb_min_int(count - i, GB_LANES));
+        }
+        gb_scatter(k->out, &p, &pieces.value);
+    }
+    if (form != GB_COUPLING_ADDITIVE)
+        k->row_log_det[n * k->in->h + y] = gb_v_sum(log_det);
+}
+
+GB_INLINE void inverse_row(enum gb_coupling_form form, const struct coupling *k, int n, int y) {
+    struct pieces pieces;
+    for (struct gb_piece p = gb_first_piece(k->in, n, y); p.pixels; p = gb_next_piece(k->in, p)) {
+        gather_pieces(k, form, &p, &pieces);
+        for (int i = 0; i < p.pixels * p.channels; i += GB_LANES) {
+            struct affine m = affine_at(form, &pieces, i);
+            gb_v u = gb_v_load(pieces.value.at + i);
+            gb_v v = form == GB_COUPLING_SIGMOID ? u / m.scale - m.shift : (u - m.shift) / m.scale;
+            gb_v_store(pieces.value.at + i, v);
+        }
+        gb_scatter(k->out, &p, &pieces.value);
     }
 }
 
-GB_INLINE gb_v forward(struct gb_map_context context, gb_v *v) {
-    const struct affine m = affine_of(context.form, v[1], v[2]);
-    if (context.form == GB_COUPLING_SIGMOID)
-        v[0] = (v[0] + m.shift) * m.scale;
-    else
-        v[0] = v[0] * m.scale + m.shift;
-    return gb_v_log(m.scale);
+GB_INLINE void backward_row(enum gb_coupling_form form, const struct coupling *k, int n, int y) {
+    struct pieces pieces;
+    for (struct gb_piece p = gb_first_piece(k->in, n, y); p.pixels; p = gb_next_piece(k->in, p)) {
+        gather_pieces(k, form, &p, &pieces);
+        gb_gather(k->du, &p, &pieces.du);
+        for (int i = 0; i < p.pixels * p.channels; i += GB_LANES) {
+            struct affine m = affine_at(form, &pieces, i);
+            gb_v u = gb_v_load(pieces.value.at + i);
+            gb_v d_u = gb_v_load(pieces.du.at + i), d_v = d_u * m.scale;
+            gb_v_store(pieces.du.at + i, d_v);
+            if (form == GB_COUPLING_SIGMOID) {
+                gb_v d_scale_input = (d_u * u + k->d_log_det[n]) * (1.0f - m.scale);
+                gb_v_store(pieces.raw_t.at + i, d_v * (1.0f - m.shift * m.shift));
+                gb_v_store(pieces.raw_s.at + i, d_scale_input * (1.0f - m.tanh_s * m.tanh_s));
+            } else {
+                gb_v_store(pieces.raw_t.at + i, d_u);
+            }
+            if (form == GB_COUPLING_SOFTPLUS) {
+                gb_v slope = gb_v_sigmoid(gb_v_load(pieces.raw_s.at + i)) / m.scale;
+                gb_v d_log_scale = d_u * (u - m.shift) + k->d_log_det[n];
+                gb_v_store(pieces.raw_s.at + i, d_log_scale * slope);
+            }
+        }
+        gb_scatter(k->out, &p, &pieces.du);
+        const struct gb_tensor d_raw_t = shifts_of(k, k->d_raw);
+        gb_scatter(&d_raw_t, &p, &pieces.raw_t);
+        if (form != GB_COUPLING_ADDITIVE) {
+            const struct gb_tensor d_raw_s = scales_of(k, k->d_raw);
+            gb_scatter(&d_raw_s, &p, &pieces.raw_s);
+        }
+    }
 }
 
-static void forward_row(const void *map, int n, int y) {
-    map_row(map, n, y, (struct gb_map_shape){.in = 3, .out = 1, .sums = true},
-            (struct gb_map_shape){.in = 2, .out = 1}, forward);
+// The function for gb_for_rows.
+#define FOR_EVERY_FORM(row)                                                                        \
+    static void any_##row(const void *argument, int n, int y) {                                    \
+        const struct coupling *k = argument;                                                       \
+        switch (k->form) {                                                                         \
+        case GB_COUPLING_SIGMOID:                                                                  \
+            row(GB_COUPLING_SIGMOID, k, n, y);                                                     \
+            break;                                                                                 \
+        case GB_COUPLING_SOFTPLUS:                                                                 \
+            row(GB_COUPLING_SOFTPLUS, k, n, y);                                                    \
+            break;                                                                                 \
+        case GB_COUPLING_ADDITIVE:                                                                 \
+            row(GB_COUPLING_ADDITIVE, k, n, y);                                                    \
+            break;                                                                                 \
+        }                                                                                          \
+    }
+FOR_EVERY_FORM(forward_row)
+FOR_EVERY_FORM(inverse_row)
+FOR_EVERY_FORM(backward_row)
+
+static size_t cost_of(enum gb_coupling_form form) {
+    return form == GB_COUPLING_ADDITIVE ? 1 : COST;
 }
 
 void GB_NAME(gb_coupling_forward_f32)(const struct gb_exec *exec, enum gb_coupling_form form,
@@ -74,55 +159,19 @@ void GB_NAME(gb_coupling_forward_f32)(const struct gb_exec *exec, enum gb_coupli
                                       const struct gb_tensor *u, double *log_det) {
     assert(gb_same_shape(v, u) && raw->c == gb_coupling_raw_channels(form, v->c));
     assert(exec->scratch_bytes >= gb_coupling_scratch_bytes(v));
-    struct gb_map map = map_of(form, v, raw, u);
-    map.row_sums = exec->scratch;
-    gb_for_rows(exec, v, cost_of(form), forward_row, &map);
+    struct coupling coupling = {
+        .form = form, .in = v, .raw = raw, .out = u, .row_log_det = exec->scratch};
+    gb_for_rows(exec, v, cost_of(form), any_forward_row, &coupling);
     if (form != GB_COUPLING_ADDITIVE)
         gb_add_row_sums(exec->scratch, v, log_det);
-}
-
-GB_INLINE gb_v inverse(struct gb_map_context context, gb_v *v) {
-    const struct affine m = affine_of(context.form, v[1], v[2]);
-    if (context.form == GB_COUPLING_SIGMOID)
-        return v[0] = v[0] / m.scale - m.shift;
-    return v[0] = (v[0] - m.shift) / m.scale;
-}
-
-static void inverse_row(const void *map, int n, int y) {
-    map_row(map, n, y, (struct gb_map_shape){.in = 3, .out = 1},
-            (struct gb_map_shape){.in = 2, .out = 1}, inverse);
 }
 
 void GB_NAME(gb_coupling_inverse_f32)(const struct gb_exec *exec, enum gb_coupling_form form,
                                       const struct gb_tensor *u, const struct gb_tensor *raw,
                                       const struct gb_tensor *v) {
     assert(gb_same_shape(v, u) && raw->c == gb_coupling_raw_channels(form, v->c));
-    const struct gb_map map = map_of(form, u, raw, v);
-    gb_for_rows(exec, u, cost_of(form), inverse_row, &map);
-}
-
-// du to dv, raw_t and raw_s to their gradients, u.
-GB_INLINE gb_v backward(struct gb_map_context context, gb_v *v) {
-    const struct affine m = affine_of(context.form, v[1], v[2]);
-    const gb_v du = v[0], raw_s = v[2], u = v[3];
-    v[0] = du * m.scale;
-    v[1] = du;
-    if (context.form == GB_COUPLING_SIGMOID) {
-        // d scale = (du * u + d_log_det) / scale, times sigmoid' = scale * (1 - scale).
-        gb_v d_scale_input = (du * u + context.d_sum) * (1.0f - m.scale);
-        v[1] = v[0] * (1.0f - m.shift * m.shift);
-        v[2] = d_scale_input * (1.0f - m.tanh_s * m.tanh_s);
-    } else if (context.form == GB_COUPLING_SOFTPLUS) {
-        // d log(scale), times softplus' = sigmoid, over the scale.
-        gb_v slope = gb_v_sigmoid(raw_s) / m.scale;
-        v[2] = (du * (u - m.shift) + context.d_sum) * slope;
-    }
-    return v[0];
-}
-
-static void backward_row(const void *map, int n, int y) {
-    map_row(map, n, y, (struct gb_map_shape){.in = 4, .out = 3},
-            (struct gb_map_shape){.in = 1, .out = 2}, backward);
+    struct coupling coupling = {.form = form, .in = u, .raw = raw, .out = v};
+    gb_for_rows(exec, u, cost_of(form), any_inverse_row, &coupling);
 }
 
 void GB_NAME(gb_coupling_backward_f32)(const struct gb_exec *exec, enum gb_coupling_form form,
@@ -131,11 +180,12 @@ void GB_NAME(gb_coupling_backward_f32)(const struct gb_exec *exec, enum gb_coupl
                                        const struct gb_tensor *dv, const struct gb_tensor *d_raw) {
     assert(gb_same_shape(u, du) && gb_same_shape(u, dv));
     assert(raw->c == gb_coupling_raw_channels(form, u->c) && gb_same_shape(raw, d_raw));
-    struct gb_map map = map_of(form, du, raw, dv);
-    map.in[3] = *u;
-    map.out[1] = gb_channels(d_raw, 0, u->c);
-    if (form != GB_COUPLING_ADDITIVE)
-        map.out[2] = gb_channels(d_raw, u->c, u->c);
-    map.d_sums = d_log_det;
-    gb_for_rows(exec, u, cost_of(form), backward_row, &map);
+    struct coupling coupling = {.form = form,
+                                .in = u,
+                                .raw = raw,
+                                .out = dv,
+                                .du = du,
+                                .d_raw = d_raw,
+                                .d_log_det = d_log_det};
+    gb_for_rows(exec, u, cost_of(form), any_backward_row, &coupling);
 }
