@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/files.h"
+#include "base/minmax.h"
 #include "tasks/data/hash.h"
 #include "tasks/data/lists.h"
 #include "tasks/data/randomness.h"
@@ -34,16 +35,13 @@ void gb_hide_block(const struct gb_example *example) {
 
 // What a split is read from.
 struct faces {
-    char root[GB_PATH]; // the directory of images
-    char **names;       // the data set's own are for people
-    int count;
+    char root[GB_PATH];   // the directory of images
+    struct gb_list names; // the data set's own are for people
 };
 
 static void free_faces(void *source) {
     struct faces *faces = source;
-    for (int i = 0; i < faces->count; i++)
-        free(faces->names[i]);
-    free(faces->names);
+    gb_list_free(&faces->names);
     free(faces);
 }
 
@@ -53,7 +51,7 @@ static enum gb_status fill(const struct gb_dataset *set, int index, const struct
     const struct faces *faces = set->source;
     char path[GB_PATH];
     struct gb_image image;
-    GB_TRY(gb_path_join(faces->root, faces->names[index], path));
+    GB_TRY(gb_path_join(faces->root, faces->names.names[index], path));
     GB_TRY(gb_image_read(path, 3, &image));
     const struct gb_tensor *x = &example->x;
     const int side = image.w < image.h ? image.w : image.h;
@@ -79,9 +77,7 @@ static enum gb_status list_person(const char *root, const char *person, struct g
     char directory[GB_PATH];
     struct gb_list images;
     GB_TRY(gb_path_join(root, person, directory));
-    if (!gb_is_directory(directory))
-        return GB_OK;
-    GB_TRY(gb_list_directory(directory, ".jpg", &images));
+    GB_TRY(gb_list_entries(directory, ".jpg", &images));
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < images.count; i++)
         status = gb_list_add(all, gb_format("%s/%s", person, images.names[i]), directory);
@@ -92,11 +88,13 @@ static enum gb_status list_person(const char *root, const char *person, struct g
 static enum gb_status list_persons(const char *root, struct gb_list *all) {
     struct gb_list persons;
     *all = (struct gb_list){0};
-    GB_TRY(gb_list_directory(root, "", &persons));
+    GB_TRY(gb_list_subdirectories(root, &persons));
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < persons.count; i++)
         status = list_person(root, persons.names[i], all);
     gb_list_free(&persons);
+    if (status == GB_OK && all->count == 0)
+        status = gb_fail(GB_BAD_INPUT, cannot_read, root, "holds no PERSON/*.jpg");
     if (status != GB_OK)
         gb_list_free(all);
     return status;
@@ -120,33 +118,26 @@ static enum gb_status list_images(const char *directory, char root[static GB_PAT
 
 // ---- Splits ----
 
-// Indices among all images; each array holds up to all.
-struct split {
-    int *indices[GB_SPLITS];
-    int counts[GB_SPLITS];
-};
-
-// Moves randomly chosen test images among indices[0..count) to the front: at most a quarter of
-// `of`.
-static void draw_test(int *indices, int count, int of, int *drawn) {
+// Moves randomly chosen test images among indices[0..count) to the front, at most a quarter of `of`,
+// and returns how many.
+static int draw_test(int *indices, int count, int of) {
     const struct gb_random_key key = {.seed = GB_ALIGNED_FACES_SEED, .purpose = GB_RANDOM_SPLIT};
-    const int quarter = of / 4;
-    *drawn = quarter < GB_ALIGNED_FACES_TEST ? quarter : GB_ALIGNED_FACES_TEST;
-    *drawn = *drawn < count ? *drawn : count;
+    const int drawn = gb_min_int(gb_min_int(of / 4, GB_ALIGNED_FACES_TEST), count);
     gb_shuffle(&key, indices, count);
-    gb_indices_sort(indices, *drawn);
+    gb_indices_sort(indices, drawn);
+    return drawn;
 }
 
 // The first of a shuffle test, the others train.
-static void split_all(int count, struct split *split) {
-    int *all = split->indices[GB_SPLIT_TEST];
+static void split_all(int count, struct gb_list_split *split) {
+    int *train = split->indices[GB_SPLIT_TRAIN], *all = split->indices[GB_SPLIT_TEST];
     for (int i = 0; i < count; i++)
         all[i] = i;
-    draw_test(all, count, count, &split->counts[GB_SPLIT_TEST]);
-    split->counts[GB_SPLIT_TRAIN] = count - split->counts[GB_SPLIT_TEST];
-    for (int i = 0; i < split->counts[GB_SPLIT_TRAIN]; i++)
-        split->indices[GB_SPLIT_TRAIN][i] = all[split->counts[GB_SPLIT_TEST] + i];
-    gb_indices_sort(split->indices[GB_SPLIT_TRAIN], split->counts[GB_SPLIT_TRAIN]);
+    const int test = draw_test(all, count, count);
+    memcpy(train, all + test, (size_t)(count - test) * sizeof *train);
+    gb_indices_sort(train, count - test);
+    split->count[GB_SPLIT_TEST] = test;
+    split->count[GB_SPLIT_TRAIN] = count - test;
 }
 
 // "000001.jpg 0" to "000001.jpg" in place, and the 0.
@@ -164,9 +155,10 @@ static enum gb_status take_part(const struct gb_list *list, int index, const cha
     return GB_OK;
 }
 
+// `parts`: what each line says; `indices`: what it names.
 static enum gb_status split_list(const struct gb_list *list, const char *path, const char *root,
                                  const struct gb_list *all, bool *taken, int *parts, int *indices,
-                                 struct split *split) {
+                                 struct gb_list_split *split) {
     for (int i = 0; i < list->count; i++)
         GB_TRY(take_part(list, i, path, &parts[i]));
     GB_TRY(gb_list_indices(list, path, all, root, taken, indices));
@@ -174,33 +166,30 @@ static enum gb_status split_list(const struct gb_list *list, const char *path, c
     for (int i = 0; i < list->count; i++)
         if (parts[i] != VALIDATION) {
             const enum gb_split to = parts[i] == TEST ? GB_SPLIT_TEST : GB_SPLIT_TRAIN;
-            split->indices[to][split->counts[to]++] = indices[i];
+            split->indices[to][split->count[to]++] = indices[i];
         }
-    const int train = split->counts[GB_SPLIT_TRAIN], test = split->counts[GB_SPLIT_TEST];
+    const int train = split->count[GB_SPLIT_TRAIN], test = split->count[GB_SPLIT_TEST];
     if (train == 0 || test == 0)
         return gb_fail(GB_BAD_INPUT, cannot_read, path,
-                       "names %d images for training and %d for "
-                       "testing",
-                       train, test);
-    draw_test(split->indices[GB_SPLIT_TEST], test, train + test, &split->counts[GB_SPLIT_TEST]);
+                       "names %d images for training and %d for testing", train, test);
+    split->count[GB_SPLIT_TEST] = draw_test(split->indices[GB_SPLIT_TEST], test, train + test);
     return GB_OK;
 }
 
 static enum gb_status split_by_list(const char *directory, const char *root,
-                                    const struct gb_list *all, struct split *split) {
+                                    const struct gb_list *all, struct gb_list_split *split) {
     char path[GB_PATH];
     struct gb_list list;
     GB_TRY(gb_path_join(directory, "list_eval_partition.txt", path));
     GB_TRY(gb_list_read(path, &list));
     bool *taken = calloc((size_t)all->count, sizeof *taken);
-    int *parts = calloc((size_t)list.count, sizeof *parts),
-        *indices = calloc((size_t)list.count, sizeof *indices);
+    int *numbers = calloc(2 * (size_t)list.count, sizeof *numbers);
     const enum gb_status status =
-        taken && parts && indices ? split_list(&list, path, root, all, taken, parts, indices, split)
-                                  : gb_no_memory(cannot_read, path);
+        taken && numbers
+            ? split_list(&list, path, root, all, taken, numbers, numbers + list.count, split)
+            : gb_no_memory(cannot_read, path);
     free(taken);
-    free(parts);
-    free(indices);
+    free(numbers);
     gb_list_free(&list);
     return status;
 }
@@ -213,30 +202,16 @@ static enum gb_status hash_set(struct gb_dataset *set) {
     set->hash = gb_examples_hash(&first);
     gb_examples_free(&first);
     const struct faces *faces = set->source;
-    for (int i = 0; i < faces->count; i++) {
+    for (int i = 0; i < set->count; i++) {
+        const char *name = faces->names.names[i];
         char path[GB_PATH];
         struct stat file;
-        GB_TRY(gb_path_join(faces->root, faces->names[i], path));
+        GB_TRY(gb_path_join(faces->root, name, path));
         if (stat(path, &file) != 0)
             return gb_fail(GB_BAD_INPUT, cannot_read, path, "%s", strerror(errno));
         const int64_t size = file.st_size;
-        set->hash = gb_hash_bytes(set->hash, faces->names[i], strlen(faces->names[i]) + 1);
+        set->hash = gb_hash_bytes(set->hash, name, strlen(name) + 1);
         set->hash = gb_hash_bytes(set->hash, &size, sizeof size);
-    }
-    return GB_OK;
-}
-
-static enum gb_status copy_names(const char *root, const struct gb_list *all, const int *indices,
-                                 int count, struct faces *faces) {
-    memcpy(faces->root, root, sizeof faces->root);
-    faces->names = calloc((size_t)count, sizeof *faces->names);
-    if (!faces->names)
-        return gb_no_memory(cannot_read, root);
-    faces->count = count;
-    for (int i = 0; i < count; i++) {
-        faces->names[i] = strdup(all->names[indices[i]]);
-        if (!faces->names[i])
-            return gb_no_memory(cannot_read, root);
     }
     return GB_OK;
 }
@@ -244,6 +219,9 @@ static enum gb_status copy_names(const char *root, const struct gb_list *all, co
 static enum gb_status make_set(int size, const char *root, const struct gb_list *all,
                                const int *indices, int count, struct gb_dataset *set) {
     const struct gb_example_shape shape = gb_hidden_block_shape(size);
+    if (count == 0)
+        return gb_fail(GB_BAD_INPUT, cannot_read, root, "%d images are too few to split",
+                       all->count);
     GB_TRY(gb_dataset_create(set, count, &shape));
     struct faces *faces = calloc(1, sizeof *faces);
     if (!faces)
@@ -251,25 +229,25 @@ static enum gb_status make_set(int size, const char *root, const struct gb_list 
     set->source = faces;
     set->free_source = free_faces;
     set->fill = fill;
-    GB_TRY(copy_names(root, all, indices, count, faces));
-    for (int i = 0; i < count; i++)
-        GB_TRY(gb_dataset_name(set, i, faces->names[i]));
+    memcpy(faces->root, root, sizeof faces->root);
+    for (int i = 0; i < count; i++) {
+        const char *name = all->names[indices[i]];
+        GB_TRY(gb_list_add(&faces->names, strdup(name), root));
+        GB_TRY(gb_dataset_name(set, i, name));
+    }
     return hash_set(set);
 }
 
 static enum gb_status make_splits(const struct gb_source *source, const char *root,
-                                  const struct gb_list *all, struct split *split,
+                                  const struct gb_list *all, struct gb_list_split *split,
                                   struct gb_dataset splits[]) {
+    GB_TRY(gb_list_split_create(split, all->count));
     if (source->split_directory)
         GB_TRY(split_by_list(source->split_directory, root, all, split));
     else
         split_all(all->count, split);
-    for (int s = 0; s < GB_SPLITS; s++) {
-        if (split->counts[s] == 0)
-            return gb_fail(GB_BAD_INPUT, cannot_read, root, "%d images are too few to split",
-                           all->count);
-        GB_TRY(make_set(source->size, root, all, split->indices[s], split->counts[s], &splits[s]));
-    }
+    for (int s = 0; s < GB_SPLITS; s++)
+        GB_TRY(make_set(source->size, root, all, split->indices[s], split->count[s], &splits[s]));
     return GB_OK;
 }
 
@@ -278,14 +256,9 @@ enum gb_status gb_aligned_faces_load(const struct gb_source *source, struct gb_d
     char root[GB_PATH];
     struct gb_list all;
     GB_TRY(list_images(source->directory, root, &all));
-    struct split split = {0};
-    for (int s = 0; s < GB_SPLITS; s++)
-        split.indices[s] = calloc((size_t)all.count, sizeof *split.indices[s]);
-    enum gb_status status = split.indices[GB_SPLIT_TRAIN] && split.indices[GB_SPLIT_TEST]
-                                ? make_splits(source, root, &all, &split, splits)
-                                : gb_no_memory(cannot_read, source->directory);
-    for (int s = 0; s < GB_SPLITS; s++)
-        free(split.indices[s]);
+    struct gb_list_split split = {0};
+    const enum gb_status status = make_splits(source, root, &all, &split, splits);
+    gb_list_split_free(&split);
     gb_list_free(&all);
     return gb_splits_keep(splits, status);
 }

@@ -72,12 +72,6 @@ struct record {
 };
 static const char magic[8] = "gbdepth1";
 
-static uint64_t hash_number(uint64_t hash, double number) {
-    uint64_t bits;
-    memcpy(&bits, &number, sizeof bits);
-    return gb_hash_word(hash, bits);
-}
-
 // A missing file hashes as zeros; reading it reports the error.
 static enum gb_status hash_file(const struct gb_scenes *scenes, int frame, const char *ending,
                                 uint64_t *hash) {
@@ -103,26 +97,13 @@ static const struct gb_tsdf_options volume_options = {
     .max_bytes = (size_t)1 << 30,
 };
 
-static enum gb_status make_key(const struct gb_scenes *scenes, const struct gb_scenes_split *split,
+static enum gb_status make_key(const struct gb_scenes *scenes, const struct gb_list_split *split,
                                int h, int w, uint64_t *key) {
-    const struct gb_camera *camera = &scenes->camera;
-    const struct gb_tsdf_options *options = &volume_options;
-    const double numbers[] = {PREPARATION,
-                              GB_DEPTH_FUSED,
-                              h,
-                              w,
-                              camera->fx,
-                              camera->fy,
-                              camera->cx,
-                              camera->cy,
-                              options->voxel,
-                              options->truncation,
-                              options->nearest,
-                              options->farthest,
-                              options->min_weight};
-    uint64_t hash = GB_HASH_BASIS;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        hash = hash_number(hash, numbers[i]);
+    const int sizes[] = {PREPARATION, GB_DEPTH_FUSED, h, w};
+    uint64_t hash = gb_hash_bytes(GB_HASH_BASIS, sizes, sizeof sizes);
+    // Neither has padding.
+    hash = gb_hash_bytes(hash, &scenes->camera, sizeof scenes->camera);
+    hash = gb_hash_bytes(hash, &volume_options, sizeof volume_options);
     for (int frame = 0; frame < scenes->frames.count; frame++) {
         const char *name = scenes->frames.names[frame];
         hash = gb_hash_bytes(hash, name, strlen(name) + 1);
@@ -132,7 +113,7 @@ static enum gb_status make_key(const struct gb_scenes *scenes, const struct gb_s
     for (int which = 0; which < GB_SPLITS; which++) {
         hash = gb_hash_word(hash, (uint64_t)split->count[which]);
         for (int i = 0; i < split->count[which]; i++)
-            hash = gb_hash_word(hash, (uint64_t)split->frames[which][i]);
+            hash = gb_hash_word(hash, (uint64_t)split->indices[which][i]);
     }
     *key = hash;
     return GB_OK;
@@ -309,7 +290,7 @@ static int by_frame(const void *a, const void *b) {
     return ((const struct job *)a)->frame - ((const struct job *)b)->frame;
 }
 
-static enum gb_status create_jobs(struct preparation *p, const struct gb_scenes_split *split) {
+static enum gb_status create_jobs(struct preparation *p, const struct gb_list_split *split) {
     const size_t count = (size_t)(split->count[GB_SPLIT_TRAIN] + split->count[GB_SPLIT_TEST]);
     p->jobs = calloc(count, sizeof *p->jobs);
     p->poses = calloc((size_t)p->scenes->frames.count, sizeof *p->poses);
@@ -318,7 +299,7 @@ static enum gb_status create_jobs(struct preparation *p, const struct gb_scenes_
     for (int which = 0; which < GB_SPLITS; which++)
         for (int i = 0; i < split->count[which]; i++)
             p->jobs[p->job_count++] =
-                (struct job){split->frames[which][i], i, (enum gb_split)which};
+                (struct job){split->indices[which][i], i, (enum gb_split)which};
     qsort(p->jobs, count, sizeof *p->jobs, by_frame);
     return GB_OK;
 }
@@ -339,7 +320,7 @@ static enum gb_status make_scenes(struct preparation *p) {
     return GB_OK;
 }
 
-static enum gb_status prepare(const struct gb_scenes *scenes, const struct gb_scenes_split *split,
+static enum gb_status prepare(const struct gb_scenes *scenes, const struct gb_list_split *split,
                               int threads, struct gb_depth_maps splits[]) {
     struct preparation p = {.scenes = scenes, .splits = splits, .threads = threads};
     enum gb_status status = create_jobs(&p, split);
@@ -352,16 +333,15 @@ static enum gb_status prepare(const struct gb_scenes *scenes, const struct gb_sc
 
 // ---- loading ----
 
-static enum gb_status create_maps(const struct gb_scenes *scenes,
-                                  const struct gb_scenes_split *split, int h, int w,
-                                  struct gb_depth_maps splits[]) {
+static enum gb_status create_maps(const struct gb_scenes *scenes, const struct gb_list_split *split,
+                                  int h, int w, struct gb_depth_maps splits[]) {
     const int train = split->count[GB_SPLIT_TRAIN], test = split->count[GB_SPLIT_TEST];
     GB_TRY(gb_depth_maps_create(&splits[GB_SPLIT_TRAIN], train, GB_SCENES_H, GB_SCENES_W));
     GB_TRY(gb_depth_maps_create(&splits[GB_SPLIT_TEST], test, h, w));
     for (int which = 0; which < GB_SPLITS; which++)
         for (int i = 0; i < split->count[which]; i++)
             GB_TRY(gb_depth_maps_name(&splits[which], i,
-                                      scenes->frames.names[split->frames[which][i]]));
+                                      scenes->frames.names[split->indices[which][i]]));
     return GB_OK;
 }
 
@@ -371,7 +351,7 @@ static void warn_of_cache(void) {
 }
 
 static enum gb_status find_or_prepare(const struct gb_scenes *scenes,
-                                      const struct gb_scenes_split *split, int threads,
+                                      const struct gb_list_split *split, int threads,
                                       struct gb_depth_maps splits[]) {
     const struct gb_depth_maps *test = &splits[GB_SPLIT_TEST];
     uint64_t key;
@@ -392,12 +372,12 @@ static enum gb_status find_or_prepare(const struct gb_scenes *scenes,
 
 static enum gb_status load(const struct gb_scenes *scenes, const struct gb_source *source, int h,
                            int w, struct gb_depth_maps splits[]) {
-    struct gb_scenes_split split;
+    struct gb_list_split split;
     GB_TRY(gb_scenes_split(scenes, source, &split));
     enum gb_status status = create_maps(scenes, &split, h, w, splits);
     if (status == GB_OK)
         status = find_or_prepare(scenes, &split, source->threads, splits);
-    gb_scenes_split_free(&split);
+    gb_list_split_free(&split);
     return status;
 }
 

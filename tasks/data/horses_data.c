@@ -15,75 +15,56 @@
 // The brightest channel of rgb/horse318.jpg is 2, that of the next darkest image 235.
 enum { BLACK = 15 };
 
-static const char *const list_names[GB_SPLITS] = {"horses_train.txt", "horses_test.txt"};
+static const char cannot_read[] = "cannot read horses";
 
 struct horses {
     const struct gb_source *source;
     char rgb[GB_PATH];    // the directory of images
-    struct gb_list names; // of all images, in byte order
-    int count;            // of the images wanted: all, or those of both lists
-    int *indices;         // of the images wanted, in `names`
+    struct gb_list names; // of all images, in byte order; the others are by index in these
+    bool *wanted;         // all images, or those of both lists
     bool *black;
     struct gb_examples examples;
-    int *chosen[GB_SPLITS]; // a split's, by index among the images wanted
-    int split_count[GB_SPLITS];
+    struct gb_list_split split;
 };
 
 static void horses_free(struct horses *horses) {
     gb_list_free(&horses->names);
-    free(horses->indices);
+    free(horses->wanted);
     free(horses->black);
     gb_examples_free(&horses->examples);
-    for (int split = 0; split < GB_SPLITS; split++)
-        free(horses->chosen[split]);
+    gb_list_split_free(&horses->split);
 }
 
 // ---- Which images ----
 
 static enum gb_status find_names(struct horses *horses) {
+    static const char *const lists[GB_SPLITS] = {"horses_train.txt", "horses_test.txt"};
+    const char *directory = horses->source->directory,
+               *split_directory = horses->source->split_directory;
     char masks_directory[GB_PATH];
     struct gb_list masks;
     // Masks are found by name later; this only refuses a directory without any.
-    GB_TRY(gb_path_join(horses->source->directory, "figure_ground", masks_directory));
+    GB_TRY(gb_path_join(directory, "figure_ground", masks_directory));
     GB_TRY(gb_list_directory(masks_directory, ".jpg", &masks));
     gb_list_free(&masks);
-    GB_TRY(gb_path_join(horses->source->directory, "rgb", horses->rgb));
+    GB_TRY(gb_path_join(directory, "rgb", horses->rgb));
     GB_TRY(gb_list_directory(horses->rgb, ".jpg", &horses->names));
-    size_t count = (size_t)horses->names.count;
-    horses->indices = calloc(count, sizeof *horses->indices);
-    horses->black = calloc(count, sizeof *horses->black);
-    bool complete = horses->indices && horses->black;
-    for (int split = 0; split < GB_SPLITS; split++) {
-        horses->chosen[split] = calloc(count, sizeof *horses->chosen[split]);
-        complete &= horses->chosen[split] != NULL;
-    }
-    return complete ? GB_OK : gb_no_memory("cannot read horses", horses->source->directory);
-}
-
-// No name is taken twice, so that all fit.
-static enum gb_status want_lists(struct horses *horses) {
-    bool *taken = calloc((size_t)horses->names.count, sizeof *taken);
-    enum gb_status status =
-        taken ? GB_OK : gb_no_memory("cannot read horses", horses->source->directory);
-    for (int split = 0; status == GB_OK && split < GB_SPLITS; split++) {
-        char path[GB_PATH];
-        int *indices = NULL, count = 0;
-        status = gb_path_join(horses->source->split_directory, list_names[split], path);
-        if (status == GB_OK)
-            status = gb_list_choose(path, &horses->names, horses->rgb, taken, &indices, &count);
-        for (int i = 0; status == GB_OK && i < count; i++) {
-            horses->indices[horses->count] = indices[i];
-            horses->chosen[split][horses->split_count[split]++] = horses->count++;
-        }
-        free(indices);
-    }
-    free(taken);
-    return status;
-}
-
-static void want_all(struct horses *horses) {
-    for (int i = 0; i < horses->names.count; i++)
-        horses->indices[horses->count++] = i;
+    const int count = horses->names.count;
+    horses->wanted = calloc((size_t)count, sizeof *horses->wanted);
+    horses->black = calloc((size_t)count, sizeof *horses->black);
+    if (!horses->wanted || !horses->black)
+        return gb_no_memory(cannot_read, directory);
+    struct gb_list_split *split = &horses->split;
+    if (split_directory)
+        GB_TRY(gb_list_split_read(split_directory, lists, &horses->names, horses->rgb, split));
+    else
+        GB_TRY(gb_list_split_create(split, count));
+    for (int i = 0; i < count; i++)
+        horses->wanted[i] = !split_directory;
+    for (int side = 0; side < GB_SPLITS; side++)
+        for (int i = 0; i < split->count[side]; i++)
+            horses->wanted[split->indices[side][i]] = true;
+    return GB_OK;
 }
 
 // ---- Reading ----
@@ -101,7 +82,7 @@ static enum gb_status check_aspect(const struct gb_image *image, const struct gb
     double ratio = (double)image->w * mask->h / ((double)image->h * mask->w);
     if (fabs(ratio - 1.0) <= 0.02)
         return GB_OK;
-    return gb_fail(GB_BAD_INPUT, "cannot read horses", mask_path,
+    return gb_fail(GB_BAD_INPUT, cannot_read, mask_path,
                    "%d x %d pixels are not the shape of its image, %d x %d", mask->w, mask->h,
                    image->w, image->h);
 }
@@ -117,12 +98,13 @@ static enum gb_status resize_pair(const struct gb_image *image, const struct gb_
     return GB_OK;
 }
 
-// Example `index` of those wanted.
 static enum gb_status read_pair(const struct gb_dataset *set, int index,
                                 const struct gb_random_key *key, const struct gb_example *example) {
     (void)key;
     struct horses *horses = set->source;
-    const char *name = horses->names.names[horses->indices[index]];
+    if (!horses->wanted[index])
+        return GB_OK;
+    const char *name = horses->names.names[index];
     char image_path[GB_PATH], mask_path[GB_PATH];
     struct gb_image image = {0}, mask = {0};
     GB_TRY(gb_path_join(horses->rgb, name, image_path));
@@ -148,47 +130,38 @@ static struct gb_example_shape shape_of(const struct gb_source *source) {
 }
 
 static enum gb_status read_pairs(struct horses *horses) {
-    const struct gb_dataset wanted = {.count = horses->count,
-                                      .shape = shape_of(horses->source),
-                                      .source = horses,
-                                      .fill = read_pair};
-    return gb_dataset_gather(&wanted, NULL, wanted.count, 0, horses->source->threads,
+    const struct gb_dataset pairs = {
+        .shape = shape_of(horses->source), .source = horses, .fill = read_pair};
+    return gb_dataset_gather(&pairs, NULL, horses->names.count, 0, horses->source->threads,
                              &horses->examples);
 }
 
 // ---- Splits ----
 
-static enum gb_status split_by_seed(struct horses *horses) {
-    int *order = calloc((size_t)horses->count, sizeof *order);
-    if (!order)
-        return gb_no_memory("cannot read horses", horses->source->directory);
-    int usable = 0;
-    for (int i = 0; i < horses->count; i++)
+static void split_by_seed(struct horses *horses) {
+    const struct gb_random_key key = {.seed = GB_HORSES_SPLIT_SEED, .purpose = GB_RANDOM_SPLIT};
+    struct gb_list_split *split = &horses->split;
+    int *order = split->indices[GB_SPLIT_TRAIN], usable = 0;
+    for (int i = 0; i < horses->names.count; i++)
         if (!horses->black[i])
             order[usable++] = i;
-    const struct gb_random_key key = {.seed = GB_HORSES_SPLIT_SEED, .purpose = GB_RANDOM_SPLIT};
     gb_shuffle(&key, order, usable);
-    int train = usable >= 300 ? GB_HORSES_TRAIN : usable - usable / 3;
-    horses->split_count[GB_SPLIT_TRAIN] = train;
-    horses->split_count[GB_SPLIT_TEST] = usable - train;
-    for (int split = 0, first = 0; split < GB_SPLITS; split++) {
-        int count = horses->split_count[split];
-        memcpy(horses->chosen[split], order + first, (size_t)count * sizeof *order);
-        gb_indices_sort(horses->chosen[split], count);
-        first += count;
-    }
-    free(order);
-    return GB_OK;
+    const int train = usable >= 300 ? GB_HORSES_TRAIN : usable - usable / 3;
+    split->count[GB_SPLIT_TRAIN] = train;
+    split->count[GB_SPLIT_TEST] = usable - train;
+    memcpy(split->indices[GB_SPLIT_TEST], order + train, (size_t)(usable - train) * sizeof *order);
+    for (int side = 0; side < GB_SPLITS; side++)
+        gb_indices_sort(split->indices[side], split->count[side]);
 }
 
 static enum gb_status hand_over(struct horses *horses, enum gb_split split,
                                 struct gb_dataset *set) {
-    int *chosen = horses->chosen[split], count = 0;
-    for (int i = 0; i < horses->split_count[split]; i++)
+    int *chosen = horses->split.indices[split], count = 0;
+    for (int i = 0; i < horses->split.count[split]; i++)
         if (!horses->black[chosen[i]])
             chosen[count++] = chosen[i];
     if (count == 0)
-        return gb_fail(GB_BAD_INPUT, "cannot read horses", horses->source->directory,
+        return gb_fail(GB_BAD_INPUT, cannot_read, horses->source->directory,
                        "no usable image is left for the %s split", gb_split_name(split));
     const struct gb_example_shape shape = shape_of(horses->source);
     struct gb_examples examples;
@@ -197,19 +170,15 @@ static enum gb_status hand_over(struct horses *horses, enum gb_split split,
     enum gb_status status = gb_dataset_hold(set, &examples);
     gb_examples_free(&examples);
     for (int i = 0; status == GB_OK && i < count; i++)
-        status = gb_dataset_name(set, i, horses->names.names[horses->indices[chosen[i]]]);
+        status = gb_dataset_name(set, i, horses->names.names[chosen[i]]);
     return status;
 }
 
 static enum gb_status load(struct horses *horses, struct gb_dataset splits[]) {
     GB_TRY(find_names(horses));
-    if (horses->source->split_directory)
-        GB_TRY(want_lists(horses));
-    else
-        want_all(horses);
     GB_TRY(read_pairs(horses));
     if (!horses->source->split_directory)
-        GB_TRY(split_by_seed(horses));
+        split_by_seed(horses);
     for (int split = 0; split < GB_SPLITS; split++)
         GB_TRY(hand_over(horses, (enum gb_split)split, &splits[split]));
     return GB_OK;

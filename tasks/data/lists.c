@@ -10,7 +10,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/files.h"
 #include "base/grow.h"
+
+static const char cannot_read[] = "cannot read list", cannot_list[] = "cannot read directory";
 
 enum gb_status gb_list_add(struct gb_list *list, char *name, const char *where) {
     char **names = name ? gb_grow(list->names, (size_t)list->count, sizeof *names) : NULL;
@@ -55,7 +58,7 @@ static enum gb_status read_lines(FILE *stream, const char *path, struct gb_list 
             status = add_line(list, name, number, path);
     }
     if (status == GB_OK && !feof(stream)) // a directory opens, but does not read
-        status = gb_fail(GB_BAD_INPUT, "cannot read list", path, "%s", strerror(errno));
+        status = gb_fail(GB_BAD_INPUT, cannot_read, path, "%s", strerror(errno));
     free(line);
     return status;
 }
@@ -64,11 +67,11 @@ enum gb_status gb_list_read(const char *path, struct gb_list *list) {
     *list = (struct gb_list){0};
     FILE *stream = fopen(path, "r");
     if (!stream)
-        return gb_fail(GB_BAD_INPUT, "cannot read list", path, "%s", strerror(errno));
+        return gb_fail(GB_BAD_INPUT, cannot_read, path, "%s", strerror(errno));
     enum gb_status status = read_lines(stream, path, list);
     fclose(stream);
     if (status == GB_OK && list->count == 0)
-        status = gb_fail(GB_BAD_INPUT, "cannot read list", path, "is empty");
+        status = gb_fail(GB_BAD_INPUT, cannot_read, path, "is empty");
     if (status != GB_OK)
         gb_list_free(list);
     return status;
@@ -90,24 +93,17 @@ void gb_list_sort(struct gb_list *list) {
 static enum gb_status read_entries(DIR *stream, const char *directory, const char *suffix,
                                    struct gb_list *list) {
     const struct dirent *entry;
-    while (errno = 0, (entry = readdir(stream))) {
-        if (entry->d_name[0] == '.' || !ends_with(entry->d_name, suffix))
-            continue;
-        GB_TRY(gb_list_add(list, strdup(entry->d_name), directory));
-    }
-    if (errno)
-        return gb_fail(GB_BAD_INPUT, "cannot read directory", directory, "%s", strerror(errno));
-    if (list->count == 0)
-        return gb_fail(GB_BAD_INPUT, "cannot read directory", directory, "holds no %s%sfile",
-                       suffix, *suffix ? " " : "");
-    return GB_OK;
+    while (errno = 0, (entry = readdir(stream)))
+        if (entry->d_name[0] != '.' && ends_with(entry->d_name, suffix))
+            GB_TRY(gb_list_add(list, strdup(entry->d_name), directory));
+    return errno ? gb_fail(GB_BAD_INPUT, cannot_list, directory, "%s", strerror(errno)) : GB_OK;
 }
 
-enum gb_status gb_list_directory(const char *directory, const char *suffix, struct gb_list *list) {
+enum gb_status gb_list_entries(const char *directory, const char *suffix, struct gb_list *list) {
     *list = (struct gb_list){0};
     DIR *stream = opendir(directory);
     if (!stream)
-        return gb_fail(GB_BAD_INPUT, "cannot read directory", directory, "%s", strerror(errno));
+        return gb_fail(GB_BAD_INPUT, cannot_list, directory, "%s", strerror(errno));
     const enum gb_status status = read_entries(stream, directory, suffix, list);
     closedir(stream);
     if (status == GB_OK)
@@ -115,6 +111,28 @@ enum gb_status gb_list_directory(const char *directory, const char *suffix, stru
     else
         gb_list_free(list);
     return status;
+}
+
+enum gb_status gb_list_subdirectories(const char *directory, struct gb_list *list) {
+    GB_TRY(gb_list_entries(directory, "", list));
+    const int count = list->count;
+    list->count = 0;
+    for (int i = 0; i < count; i++) {
+        char path[GB_PATH];
+        if (gb_path_join(directory, list->names[i], path) == GB_OK && gb_is_directory(path))
+            list->names[list->count++] = list->names[i];
+        else
+            free(list->names[i]);
+    }
+    return GB_OK;
+}
+
+enum gb_status gb_list_directory(const char *directory, const char *suffix, struct gb_list *list) {
+    GB_TRY(gb_list_entries(directory, suffix, list));
+    if (list->count > 0)
+        return GB_OK;
+    return gb_fail(GB_BAD_INPUT, cannot_list, directory, "holds no %s%sfile", suffix,
+                   *suffix ? " " : "");
 }
 
 void gb_list_free(struct gb_list *list) {
@@ -137,30 +155,15 @@ enum gb_status gb_list_indices(const struct gb_list *list, const char *path,
     for (int i = 0; i < list->count; i++) {
         indices[i] = gb_list_find(sorted, list->names[i]);
         if (indices[i] < 0)
-            return gb_fail(GB_BAD_INPUT, "cannot read list", path, "line %d: %s has no %s",
-                           list->lines[i], directory, list->names[i]);
+            return gb_fail(GB_BAD_INPUT, cannot_read, path, "line %d: %s has no %s", list->lines[i],
+                           directory, list->names[i]);
         if (taken[indices[i]])
-            return gb_fail(GB_BAD_INPUT, "cannot read list", path,
+            return gb_fail(GB_BAD_INPUT, cannot_read, path,
                            "line %d: %s is named twice, here or in a list before", list->lines[i],
                            list->names[i]);
         taken[indices[i]] = true;
     }
     return GB_OK;
-}
-
-enum gb_status gb_list_choose(const char *path, const struct gb_list *sorted, const char *directory,
-                              bool *taken, int **indices, int *count) {
-    struct gb_list list;
-    *indices = NULL;
-    *count = 0;
-    GB_TRY(gb_list_read(path, &list));
-    *indices = calloc((size_t)list.count, sizeof **indices);
-    enum gb_status status = *indices
-                                ? gb_list_indices(&list, path, sorted, directory, taken, *indices)
-                                : gb_no_memory("cannot read list", path);
-    *count = list.count;
-    gb_list_free(&list);
-    return status;
 }
 
 static int by_number(const void *a, const void *b) {
@@ -169,4 +172,48 @@ static int by_number(const void *a, const void *b) {
 
 void gb_indices_sort(int *indices, int count) {
     qsort(indices, (size_t)count, sizeof *indices, by_number);
+}
+
+enum gb_status gb_list_split_create(struct gb_list_split *split, int most) {
+    *split = (struct gb_list_split){0};
+    for (int side = 0; side < GB_SPLITS; side++)
+        if (!(split->indices[side] = calloc((size_t)most + 1, sizeof(int))))
+            return gb_no_memory("cannot split", gb_split_name((enum gb_split)side));
+    return GB_OK;
+}
+
+void gb_list_split_free(struct gb_list_split *split) {
+    for (int side = 0; side < GB_SPLITS; side++)
+        free(split->indices[side]);
+    *split = (struct gb_list_split){0};
+}
+
+static enum gb_status read_side(const char *path, const struct gb_list *sorted,
+                                const char *directory, bool *taken, int *indices, int *count) {
+    struct gb_list list;
+    GB_TRY(gb_list_read(path, &list));
+    *count = list.count;
+    const enum gb_status status = gb_list_indices(&list, path, sorted, directory, taken, indices);
+    gb_list_free(&list);
+    return status;
+}
+
+enum gb_status gb_list_split_read(const char *lists_directory, const char *const lists[GB_SPLITS],
+                                  const struct gb_list *sorted, const char *directory,
+                                  struct gb_list_split *split) {
+    bool *taken = calloc((size_t)sorted->count + 1, sizeof *taken);
+    enum gb_status status = gb_list_split_create(split, sorted->count);
+    if (status == GB_OK && !taken)
+        status = gb_no_memory(cannot_read, lists_directory);
+    for (int side = 0; status == GB_OK && side < GB_SPLITS; side++) {
+        char path[GB_PATH];
+        if (!lists[side])
+            continue;
+        status = gb_path_join(lists_directory, lists[side], path);
+        if (status == GB_OK)
+            status = read_side(path, sorted, directory, taken, split->indices[side],
+                               &split->count[side]);
+    }
+    free(taken);
+    return status;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/status.h"
+#include "tasks/data/dataset.h"
 
 struct gb_list {
     int count;
@@ -18,8 +19,12 @@ struct gb_list {
 enum gb_status gb_list_read(const char *path, struct gb_list *list);
 
 // Lists the entries of a directory whose names end with `suffix` (".jpg", ".depth.png"; case is
-// ignored), in byte order, without hidden ones. GB_BAD_INPUT where the directory cannot be read or
-// has none. On failure *list holds nothing.
+// ignored), in byte order, without hidden ones; there may be none. GB_BAD_INPUT where the directory
+// cannot be read. On failure *list holds nothing.
+enum gb_status gb_list_entries(const char *directory, const char *suffix, struct gb_list *list);
+// The same for the directories in it.
+enum gb_status gb_list_subdirectories(const char *directory, struct gb_list *list);
+// gb_list_entries, and GB_BAD_INPUT where there are none.
 enum gb_status gb_list_directory(const char *directory, const char *suffix, struct gb_list *list);
 
 void gb_list_free(struct gb_list *list);
@@ -34,16 +39,28 @@ void gb_list_sort(struct gb_list *list);
 // The index of `name` in a list in byte order; -1 if it is missing.
 int gb_list_find(const struct gb_list *sorted, const char *name);
 
-// Reads the list file at `path` and finds each of its names in `sorted`, the names that `directory`
-// holds: their indices, in the file's order, which the caller frees. `taken`, one flag per name of
-// `sorted` and all false before the first of several lists, marks them. GB_BAD_INPUT with the line
-// for a name that is missing and for one that is already taken, by this list or an earlier one.
-enum gb_status gb_list_choose(const char *path, const struct gb_list *sorted, const char *directory,
-                              bool *taken, int **indices, int *count);
-// The same for a list that is already read from `path`, into indices[0..list->count).
+// Finds each name of a list read from `path` in `sorted`, the names that `directory` holds:
+// indices[0..list->count). `taken`, one flag per name of `sorted` and all false before the first of
+// several lists, marks them. GB_BAD_INPUT with the line for a name that is missing and for one that
+// is already taken, by this list or an earlier one.
 enum gb_status gb_list_indices(const struct gb_list *list, const char *path,
                                const struct gb_list *sorted, const char *directory, bool *taken,
                                int *indices);
+
+// Which names of a list each split has, by index.
+struct gb_list_split {
+    int *indices[GB_SPLITS];
+    int count[GB_SPLITS];
+};
+
+// Room for `most` indices a split. GB_OUT_OF_MEMORY; free it all the same.
+enum gb_status gb_list_split_create(struct gb_list_split *split, int most);
+void gb_list_split_free(struct gb_list_split *split);
+// Reads the lists LISTS[split] (NULL: none) in `lists_directory`, in their order. Fails as
+// gb_list_read and gb_list_indices do; free it all the same.
+enum gb_status gb_list_split_read(const char *lists_directory, const char *const lists[GB_SPLITS],
+                                  const struct gb_list *sorted, const char *directory,
+                                  struct gb_list_split *split);
 
 // Ascending.
 void gb_indices_sort(int *indices, int count);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tasks/data/scenes_data.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -59,94 +58,72 @@ static enum gb_status read_camera(const char *directory, struct gb_camera *camer
 
 // ---- frames ----
 
-// GB_BAD_INPUT where a file of the sequence's directory is a pose and its depth map is not there.
-static enum gb_status check_pose(const char *directory, const char *file,
-                                 const struct gb_list *depths) {
-    const size_t length = strlen(file), ending = strlen(pose_ending);
-    if (length < ending || strcmp(file + length - ending, pose_ending) != 0)
-        return GB_OK;
-    char *depth = gb_format("%.*s%s", (int)(length - ending), file, depth_ending);
-    if (!depth)
-        return gb_no_memory(cannot_read, directory);
-    const enum gb_status status =
-        gb_list_find(depths, depth) >= 0
-            ? GB_OK
-            : gb_fail(GB_BAD_INPUT, cannot_read, directory, "%s has no %s next to it", file, depth);
-    free(depth);
-    return status;
+// The length of a file's name without its ending.
+static int stem(const char *name, const char *ending) {
+    return (int)(strlen(name) - strlen(ending));
 }
 
+// A pose without its depth map would shift the split.
 static enum gb_status check_poses(const char *directory, const struct gb_list *depths) {
-    struct gb_list files;
-    GB_TRY(gb_list_directory(directory, "", &files));
+    struct gb_list poses;
+    GB_TRY(gb_list_entries(directory, pose_ending, &poses));
     enum gb_status status = GB_OK;
-    for (int i = 0; status == GB_OK && i < files.count; i++)
-        status = check_pose(directory, files.names[i], depths);
-    gb_list_free(&files);
+    for (int i = 0; status == GB_OK && i < poses.count; i++) {
+        const char *pose = poses.names[i];
+        char *depth = gb_format("%.*s%s", stem(pose, pose_ending), pose, depth_ending);
+        if (!depth)
+            status = gb_no_memory(cannot_read, directory);
+        else if (gb_list_find(depths, depth) < 0)
+            status = gb_fail(GB_BAD_INPUT, cannot_read, directory, "%s has no %s next to it", pose,
+                             depth);
+        free(depth);
+    }
+    gb_list_free(&poses);
     return status;
 }
 
-// Adds the frames of DIR/SEQUENCE.
-static enum gb_status add_sequence(struct gb_scenes *scenes, const char *sequence) {
+// Adds the frames of DIR/SCENE/SEQUENCE.
+static enum gb_status add_sequence(struct gb_list *frames, const char *root, const char *scene,
+                                   const char *sequence) {
     char directory[GB_PATH];
     struct gb_list held;
-    GB_TRY(gb_path_join(scenes->directory, sequence, directory));
+    GB_TRY(gb_path_format(directory, "%s/%s/%s", root, scene, sequence));
     GB_TRY(gb_list_directory(directory, depth_ending, &held));
-    struct gb_list *frames = &scenes->frames;
     enum gb_status status = check_poses(directory, &held);
-    for (int i = 0; status == GB_OK && i < held.count; i++) {
-        int length = (int)(strlen(held.names[i]) - strlen(depth_ending));
-        status =
-            gb_list_add(frames, gb_format("%s/%.*s", sequence, length, held.names[i]), directory);
-    }
+    for (int i = 0; status == GB_OK && i < held.count; i++)
+        status = gb_list_add(frames,
+                             gb_format("%s/%s/%.*s", scene, sequence,
+                                       stem(held.names[i], depth_ending), held.names[i]),
+                             directory);
     gb_list_free(&held);
     return status;
 }
 
-static int is_visible(const struct dirent *entry) {
-    return entry->d_name[0] != '.';
-}
-
-static int is_sequence(const struct dirent *entry) {
-    return strncmp(entry->d_name, "seq-", 4) == 0;
-}
-
-// Calls `add` with the paths, relative to DIR, of the directories in DIR/`within` ("": DIR itself).
-static enum gb_status for_directories(struct gb_scenes *scenes, const char *within,
-                                      int (*filter)(const struct dirent *),
-                                      enum gb_status (*add)(struct gb_scenes *, const char *)) {
-    char directory[GB_PATH], name[GB_PATH], path[GB_PATH];
-    struct dirent **entries;
-    GB_TRY(gb_path_join(scenes->directory, within, directory));
-    const int count = scandir(directory, &entries, filter, NULL);
-    if (count < 0)
-        return gb_fail(GB_BAD_INPUT, cannot_read, directory, "%s", strerror(errno));
+static enum gb_status add_scene(struct gb_list *frames, const char *root, const char *scene) {
+    char directory[GB_PATH];
+    struct gb_list sequences;
+    GB_TRY(gb_path_join(root, scene, directory));
+    GB_TRY(gb_list_subdirectories(directory, &sequences));
     enum gb_status status = GB_OK;
-    for (int i = 0; i < count; i++) {
-        if (status == GB_OK)
-            status = *within ? gb_path_join(within, entries[i]->d_name, name)
-                             : gb_path_join(".", entries[i]->d_name, name);
-        const char *relative = *within ? name : name + strlen("./");
-        if (status == GB_OK)
-            status = gb_path_join(scenes->directory, relative, path);
-        if (status == GB_OK && gb_is_directory(path))
-            status = add(scenes, relative);
-        free(entries[i]);
-    }
-    free(entries);
+    for (int i = 0; status == GB_OK && i < sequences.count; i++)
+        if (strncmp(sequences.names[i], "seq-", 4) == 0)
+            status = add_sequence(frames, root, scene, sequences.names[i]);
+    gb_list_free(&sequences);
     return status;
 }
 
-static enum gb_status add_scene(struct gb_scenes *scenes, const char *scene) {
-    return for_directories(scenes, scene, is_sequence, add_sequence);
-}
-
-static enum gb_status find_frames(struct gb_scenes *scenes) {
-    GB_TRY(for_directories(scenes, "", is_visible, add_scene));
-    if (scenes->frames.count == 0)
-        return gb_fail(GB_BAD_INPUT, cannot_read, scenes->directory,
-                       "it holds no SCENE/seq-NN/frame-NNNNNN%s", depth_ending);
-    gb_list_sort(&scenes->frames);
+static enum gb_status find_frames(const char *root, struct gb_list *frames) {
+    struct gb_list scenes;
+    GB_TRY(gb_list_subdirectories(root, &scenes));
+    enum gb_status status = GB_OK;
+    for (int i = 0; status == GB_OK && i < scenes.count; i++)
+        status = add_scene(frames, root, scenes.names[i]);
+    gb_list_free(&scenes);
+    GB_TRY(status);
+    if (frames->count == 0)
+        return gb_fail(GB_BAD_INPUT, cannot_read, root, "it holds no SCENE/seq-NN/frame-NNNNNN%s",
+                       depth_ending);
+    gb_list_sort(frames);
     return GB_OK;
 }
 
@@ -155,7 +132,7 @@ enum gb_status gb_scenes_open(const char *directory, struct gb_scenes *scenes) {
     enum gb_status status = scenes->directory ? read_camera(directory, &scenes->camera)
                                               : gb_no_memory(cannot_read, directory);
     if (status == GB_OK)
-        status = find_frames(scenes);
+        status = find_frames(directory, &scenes->frames);
     if (status != GB_OK)
         gb_scenes_free(scenes);
     return status;
@@ -235,12 +212,6 @@ int gb_scenes_scene_end(const struct gb_scenes *scenes, int frame) {
     return end;
 }
 
-static enum gb_status take_split(struct gb_scenes_split *split, enum gb_split which, int count) {
-    split->frames[which] = calloc((size_t)count, sizeof *split->frames[which]);
-    split->count[which] = count;
-    return split->frames[which] ? GB_OK : gb_no_memory(cannot_read, gb_split_name(which));
-}
-
 // The frames [begin, end) of the scene; empty where it is not there.
 struct range {
     int begin, end;
@@ -265,17 +236,17 @@ static void assign(struct range range, enum gb_split which, enum gb_split *sides
 
 // Up to `most` evenly spaced frames of a side.
 static enum gb_status take_evenly(const struct gb_scenes *scenes, const enum gb_split *sides,
-                                  enum gb_split which, int most, struct gb_scenes_split *split) {
-    int held = 0;
+                                  enum gb_split which, int most, struct gb_list_split *split) {
+    int held = 0, taken = 0;
     for (int frame = 0; frame < scenes->frames.count; frame++)
         held += sides[frame] == which;
     if (held == 0)
         return gb_fail(GB_BAD_INPUT, cannot_read, scenes->directory, "no scene is left to %s",
                        gb_split_name(which));
-    GB_TRY(take_split(split, which, gb_min_int(held, most)));
-    for (int frame = 0, place = 0, taken = 0; taken < split->count[which]; frame++)
-        if (sides[frame] == which && place++ == (int64_t)taken * held / split->count[which])
-            split->frames[which][taken++] = frame;
+    const int count = split->count[which] = gb_min_int(held, most);
+    for (int frame = 0, place = 0; taken < count; frame++)
+        if (sides[frame] == which && place++ == (int64_t)taken * held / count)
+            split->indices[which][taken++] = frame;
     return GB_OK;
 }
 
@@ -301,7 +272,7 @@ static enum gb_status assign_scenes(const struct gb_scenes *scenes, const char *
 
 static enum gb_status split_by_scenes(const struct gb_scenes *scenes,
                                       const struct gb_scene_choice *choice, enum gb_split *sides,
-                                      struct gb_scenes_split *split) {
+                                      struct gb_list_split *split) {
     const char *train = choice->scenes[GB_SPLIT_TRAIN], *test = choice->scenes[GB_SPLIT_TEST];
     const int published[GB_SPLITS] = {GB_SCENES_TRAIN, GB_SCENES_TEST};
     GB_TRY(assign_scenes(scenes, train ? train : GB_SCENES_TRAIN_SCENE, GB_SPLIT_TRAIN, sides));
@@ -319,7 +290,7 @@ static enum gb_status split_by_scenes(const struct gb_scenes *scenes,
 
 static enum gb_status split_row(const struct gb_scenes *scenes,
                                 const struct gb_scene_choice *choice, enum gb_split *sides,
-                                struct gb_scenes_split *split) {
+                                struct gb_list_split *split) {
     const int count = scenes->frames.count, scale = gb_min_int(count, GB_SCENES_ROW);
     const int train = scale * GB_SCENES_TRAIN / GB_SCENES_ROW,
               gap = scale * GB_SCENES_GAP / GB_SCENES_ROW;
@@ -342,7 +313,8 @@ static bool has_chess_and_others(const struct gb_scenes *scenes) {
 
 static enum gb_status split_by_rule(const struct gb_scenes *scenes,
                                     const struct gb_scene_choice *choice,
-                                    struct gb_scenes_split *split) {
+                                    struct gb_list_split *split) {
+    GB_TRY(gb_list_split_create(split, scenes->frames.count));
     enum gb_split *sides = calloc((size_t)scenes->frames.count, sizeof *sides);
     if (!sides)
         return gb_no_memory(cannot_read, scenes->directory);
@@ -355,35 +327,14 @@ static enum gb_status split_by_rule(const struct gb_scenes *scenes,
     return status;
 }
 
-static enum gb_status split_as_listed(const struct gb_scenes *scenes, const char *directory,
-                                      struct gb_scenes_split *split) {
-    static const char *const names[GB_SPLITS] = {"depth_train.txt", "depth_test.txt"};
-    bool *taken = calloc((size_t)scenes->frames.count, sizeof *taken);
-    enum gb_status status = taken ? GB_OK : gb_no_memory(cannot_read, directory);
-    for (int which = 0; status == GB_OK && which < GB_SPLITS; which++) {
-        char path[GB_PATH];
-        status = gb_path_join(directory, names[which], path);
-        if (status == GB_OK)
-            status = gb_list_choose(path, &scenes->frames, scenes->directory, taken,
-                                    &split->frames[which], &split->count[which]);
-    }
-    free(taken);
-    return status;
-}
-
 enum gb_status gb_scenes_split(const struct gb_scenes *scenes, const struct gb_source *source,
-                               struct gb_scenes_split *split) {
-    *split = (struct gb_scenes_split){0};
+                               struct gb_list_split *split) {
+    static const char *const lists[GB_SPLITS] = {"depth_train.txt", "depth_test.txt"};
     enum gb_status status = source->split_directory
-                                ? split_as_listed(scenes, source->split_directory, split)
+                                ? gb_list_split_read(source->split_directory, lists,
+                                                     &scenes->frames, scenes->directory, split)
                                 : split_by_rule(scenes, &source->choice, split);
     if (status != GB_OK)
-        gb_scenes_split_free(split);
+        gb_list_split_free(split);
     return status;
-}
-
-void gb_scenes_split_free(struct gb_scenes_split *split) {
-    for (int which = 0; which < GB_SPLITS; which++)
-        free(split->frames[which]);
-    *split = (struct gb_scenes_split){0};
 }

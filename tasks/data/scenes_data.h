@@ -51,19 +51,13 @@ enum { GB_SCENES_TRAIN = 200, GB_SCENES_TEST = 5500 };
 // in proportion, more leave more to the test.
 enum { GB_SCENES_GAP = 20, GB_SCENES_ROW = 303 };
 
-struct gb_scenes_split {
-    int *frames[GB_SPLITS]; // in order
-    int count[GB_SPLITS];
-};
-
-// Splits by the lists depth_train.txt and depth_test.txt of source->split_directory (one
+// Splits the frames by the lists depth_train.txt and depth_test.txt of source->split_directory (one
 // "SCENE/seq-NN/frame-NNNNNN" per line), by source->choice, or as above. Chosen scenes are used
 // completely; the defaults are Chess for training and all others for testing, with evenly spaced
 // frames up to the number chosen (default: the paper's; in one sequence: all). GB_BAD_INPUT for bad
 // lists (tasks/data/lists.h), a scene that is missing or named twice (only lists can split a
 // scene), a side without a scene, and fewer than 2 frames.
 enum gb_status gb_scenes_split(const struct gb_scenes *scenes, const struct gb_source *source,
-                               struct gb_scenes_split *split);
-void gb_scenes_split_free(struct gb_scenes_split *split);
+                               struct gb_list_split *split);
 
 #endif

@@ -6,7 +6,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/grow.h"
 #include "kernels/parallel.h"
+
+static const char cannot_fuse[] = "cannot fuse depth maps";
 
 // Voxels of a block's side, and of a block.
 enum { SIDE = 8, VOXELS = SIDE * SIDE * SIDE };
@@ -24,7 +27,7 @@ struct gb_tsdf {
     int size[3];         // of the space, in blocks
     uint32_t *directory; // by position: 1 + the index of its block, 0: none
     struct block **blocks;
-    size_t count, capacity;
+    size_t count;
     const char *where;
 };
 
@@ -57,7 +60,7 @@ static enum gb_status measure_space(struct gb_tsdf *volume, const struct gb_pose
         double blocks = ceil((high - low + 2 * margin) / block);
         entries *= blocks;
         if (entries * sizeof *volume->directory > (double)options->max_bytes / 2)
-            return gb_fail(GB_BAD_INPUT, "cannot fuse depth maps", volume->where,
+            return gb_fail(GB_BAD_INPUT, cannot_fuse, volume->where,
                            "the cameras are %.3g m apart, too far for one room", high - low);
         volume->corner[axis] = low - margin;
         volume->size[axis] = (int)blocks;
@@ -72,13 +75,13 @@ enum gb_status gb_tsdf_create(const struct gb_tsdf_options *options, const struc
     struct gb_tsdf *made = calloc(1, sizeof *made);
     *volume = NULL;
     if (!made)
-        return gb_no_memory("cannot fuse depth maps", where);
+        return gb_no_memory(cannot_fuse, where);
     made->options = *options;
     made->where = where;
     enum gb_status status = measure_space(made, poses, pose_count);
     if (status == GB_OK) {
         made->directory = calloc(places(made), sizeof *made->directory);
-        status = made->directory ? GB_OK : gb_no_memory("cannot fuse depth maps", made->where);
+        status = made->directory ? GB_OK : gb_no_memory(cannot_fuse, made->where);
     }
     if (status == GB_OK)
         *volume = made;
@@ -100,23 +103,20 @@ void gb_tsdf_free(struct gb_tsdf *volume) {
 // ---- fusing ----
 
 static enum gb_status allocate_block(struct gb_tsdf *volume, int x, int y, int z, uint32_t *entry) {
-    if (volume->count == volume->capacity) {
-        size_t capacity = volume->capacity ? 2 * volume->capacity : 1024;
-        struct block **blocks = realloc(volume->blocks, capacity * sizeof *blocks);
-        if (!blocks)
-            return gb_no_memory("cannot fuse depth maps", volume->where);
-        volume->blocks = blocks;
-        volume->capacity = capacity;
-    }
     if (gb_tsdf_bytes(volume) + sizeof(struct block) > volume->options.max_bytes)
-        return gb_fail(GB_BAD_INPUT, "cannot fuse depth maps", volume->where,
+        return gb_fail(GB_BAD_INPUT, cannot_fuse, volume->where,
                        "the surfaces fill more than %zu MB; do the poses belong to the frames?",
                        volume->options.max_bytes >> 20);
+    struct block **blocks = gb_grow(volume->blocks, volume->count, sizeof *blocks);
+    if (blocks)
+        volume->blocks = blocks;
     struct block *block = calloc(1, sizeof *block);
-    if (!block)
-        return gb_no_memory("cannot fuse depth maps", volume->where);
+    if (!blocks || !block) {
+        free(block);
+        return gb_no_memory(cannot_fuse, volume->where);
+    }
     block->x = x, block->y = y, block->z = z;
-    volume->blocks[volume->count++] = block;
+    blocks[volume->count++] = block;
     *entry = (uint32_t)volume->count;
     return GB_OK;
 }
@@ -528,7 +528,7 @@ enum gb_status gb_tsdf_render(const struct gb_tsdf *volume, const struct gb_came
     struct tiles tiles = {(camera->w + TILE - 1) / TILE, (camera->h + TILE - 1) / TILE, NULL};
     tiles.start = malloc((size_t)tiles.across * (size_t)tiles.down * sizeof *tiles.start);
     if (!tiles.start)
-        return gb_no_memory("cannot fuse depth maps", volume->where);
+        return gb_no_memory(cannot_fuse, volume->where);
     find_starts(volume, camera, pose, &tiles);
     render_rows(volume, camera, pose, &tiles, depth);
     free(tiles.start);

@@ -157,7 +157,7 @@ struct directory {
     const char *path;
     bool drive;            // else CHASE_DB1
     struct gb_list names;  // of the images, in byte order
-    enum gb_split *splits; // of each, as published
+    enum gb_split *halves; // where each is, as published
 };
 
 // Paths of an image's files; "" for those that the data set does not have.
@@ -175,7 +175,7 @@ static enum gb_status find_files(const struct directory *directory, int index,
         GB_TRY(gb_path_format(files->vessels, "%s/%.*s_1stHO.png", path, stem, name));
         return gb_path_format(files->second, "%s/%.*s_2ndHO.png", path, stem, name);
     }
-    const bool test = directory->splits[index] == GB_SPLIT_TEST;
+    const bool test = directory->halves[index] == GB_SPLIT_TEST;
     const char *half = test ? "test" : "training";
     GB_TRY(gb_path_format(files->image, "%s/%s/images/%s", path, half, name));
     GB_TRY(gb_path_format(files->vessels, "%s/%s/1st_manual/%.*s_manual1.gif", path, half, number,
@@ -186,16 +186,16 @@ static enum gb_status find_files(const struct directory *directory, int index,
                 : GB_OK;
 }
 
-static enum gb_status create_splits(struct directory *directory) {
-    directory->splits = calloc((size_t)directory->names.count, sizeof *directory->splits);
-    return directory->splits ? GB_OK : gb_no_memory(what, directory->path);
+static enum gb_status create_halves(struct directory *directory) {
+    directory->halves = calloc((size_t)directory->names.count, sizeof *directory->halves);
+    return directory->halves ? GB_OK : gb_no_memory(what, directory->path);
 }
 
 // Image_NN[LR].jpg; subjects up to 10 train.
 static enum gb_status find_chase(struct directory *directory) {
     enum { LAST_TO_TRAIN = 10 };
     GB_TRY(gb_list_directory(directory->path, ".jpg", &directory->names));
-    GB_TRY(create_splits(directory));
+    GB_TRY(create_halves(directory));
     for (int i = 0; i < directory->names.count; i++) {
         const char *name = directory->names.names[i];
         char tens, ones, eye;
@@ -206,7 +206,7 @@ static enum gb_status find_chase(struct directory *directory) {
             return gb_fail(GB_BAD_INPUT, what, directory->path,
                            "%s is not named like Image_01L.jpg", name);
         const int subject = 10 * (tens - '0') + (ones - '0');
-        directory->splits[i] = subject <= LAST_TO_TRAIN ? GB_SPLIT_TRAIN : GB_SPLIT_TEST;
+        directory->halves[i] = subject <= LAST_TO_TRAIN ? GB_SPLIT_TRAIN : GB_SPLIT_TEST;
     }
     return GB_OK;
 }
@@ -224,51 +224,26 @@ static enum gb_status find_drive(struct directory *directory) {
         status = gb_list_add(&directory->names, strdup(tests.names[i]), test);
     gb_list_sort(&directory->names);
     if (status == GB_OK)
-        status = create_splits(directory);
+        status = create_halves(directory);
     for (int i = 0; status == GB_OK && i < directory->names.count; i++)
-        directory->splits[i] =
+        directory->halves[i] =
             gb_list_find(&tests, directory->names.names[i]) >= 0 ? GB_SPLIT_TEST : GB_SPLIT_TRAIN;
     gb_list_free(&tests);
     return status;
 }
 
-// ---- Splits ----
-
-// The images of a split, by index in the directory's names.
-struct choice {
-    int count, *indices;
-};
-
-static enum gb_status choose_by_rule(const struct directory *directory, struct choice choices[]) {
-    for (int split = 0; split < GB_SPLITS; split++) {
-        struct choice *choice = &choices[split];
-        choice->indices = calloc((size_t)directory->names.count, sizeof *choice->indices);
-        if (!choice->indices)
-            return gb_no_memory(what, directory->path);
-        for (int i = 0; i < directory->names.count; i++)
-            if (directory->splits[i] == (enum gb_split)split)
-                choice->indices[choice->count++] = i;
-        if (choice->count == 0)
+static enum gb_status split_by_halves(const struct directory *directory,
+                                      struct gb_list_split *split) {
+    GB_TRY(gb_list_split_create(split, directory->names.count));
+    for (int i = 0; i < directory->names.count; i++) {
+        const enum gb_split half = directory->halves[i];
+        split->indices[half][split->count[half]++] = i;
+    }
+    for (int half = 0; half < GB_SPLITS; half++)
+        if (split->count[half] == 0)
             return gb_fail(GB_BAD_INPUT, what, directory->path, "no image is left for the %s split",
-                           gb_split_name((enum gb_split)split));
-    }
+                           gb_split_name((enum gb_split)half));
     return GB_OK;
-}
-
-static enum gb_status choose_by_lists(const struct directory *directory,
-                                      const char *split_directory, struct choice choices[]) {
-    bool *taken = calloc((size_t)directory->names.count, sizeof *taken);
-    enum gb_status status = taken ? GB_OK : gb_no_memory(what, split_directory);
-    for (int split = 0; status == GB_OK && split < GB_SPLITS; split++) {
-        char path[GB_PATH];
-        status = gb_path_format(path, "%s/vessels_%s.txt", split_directory,
-                                gb_split_name((enum gb_split)split));
-        if (status == GB_OK)
-            status = gb_list_choose(path, &directory->names, directory->path, taken,
-                                    &choices[split].indices, &choices[split].count);
-    }
-    free(taken);
-    return status;
 }
 
 // ---- Reading ----
@@ -305,7 +280,8 @@ static enum gb_status find_field(const struct gb_image *image, const char *path,
 
 struct reading {
     const struct directory *directory;
-    const struct choice *choice;
+    const int *indices; // of the split's images
+    int count;
     struct gb_vessel_image *images;
 };
 
@@ -313,7 +289,7 @@ static enum gb_status read_one(void *argument, int index) {
     const struct reading *reading = argument;
     struct gb_vessel_image *image = &reading->images[index];
     struct files files;
-    GB_TRY(find_files(reading->directory, reading->choice->indices[index], &files));
+    GB_TRY(find_files(reading->directory, reading->indices[index], &files));
     GB_TRY(gb_image_read(files.image, 3, &image->image));
     GB_TRY(read_mask(files.vessels, &image->image, &image->vessels));
     if (*files.second)
@@ -330,12 +306,12 @@ static enum gb_status read_one(void *argument, int index) {
 
 static enum gb_status check_sizes(const struct reading *reading) {
     const struct gb_image *first = &reading->images[0].image;
-    for (int i = 0; i < reading->choice->count; i++) {
+    for (int i = 0; i < reading->count; i++) {
         const struct gb_image *image = &reading->images[i].image;
         if (image->w == first->w && image->h == first->h)
             continue;
         struct files files;
-        GB_TRY(find_files(reading->directory, reading->choice->indices[i], &files));
+        GB_TRY(find_files(reading->directory, reading->indices[i], &files));
         return gb_fail(GB_BAD_INPUT, what, files.image,
                        "%d x %d pixels, but images before it have %d x %d", image->w, image->h,
                        first->w, first->h);
@@ -343,12 +319,13 @@ static enum gb_status check_sizes(const struct reading *reading) {
     return GB_OK;
 }
 
-static enum gb_status read_split(const struct directory *directory, const struct choice *choice,
-                                 enum gb_split split, const struct gb_source *source,
-                                 struct gb_dataset *set) {
-    const int count = choice->count;
+static enum gb_status read_split(const struct directory *directory,
+                                 const struct gb_list_split *split, enum gb_split side,
+                                 const struct gb_source *source, struct gb_dataset *set) {
+    const int count = split->count[side];
     struct reading reading = {.directory = directory,
-                              .choice = choice,
+                              .indices = split->indices[side],
+                              .count = count,
                               .images = calloc((size_t)count, sizeof *reading.images)};
     if (!reading.images)
         return gb_no_memory(what, directory->path);
@@ -359,34 +336,34 @@ static enum gb_status read_split(const struct directory *directory, const struct
         gb_vessel_images_free(reading.images, count);
         return status;
     }
-    GB_TRY(gb_vessels_hold(reading.images, count, split, source, set));
+    GB_TRY(gb_vessels_hold(reading.images, count, side, source, set));
     for (int i = 0; i < count; i++)
-        GB_TRY(gb_dataset_name(set, i, directory->names.names[choice->indices[i]]));
+        GB_TRY(gb_dataset_name(set, i, directory->names.names[reading.indices[i]]));
     return GB_OK;
 }
 
-static enum gb_status load(struct directory *directory, struct choice choices[],
+static enum gb_status load(struct directory *directory, struct gb_list_split *split,
                            const struct gb_source *source, struct gb_dataset splits[]) {
+    static const char *const lists[GB_SPLITS] = {"vessels_train.txt", "vessels_test.txt"};
     char training[GB_PATH];
     GB_TRY(gb_path_join(directory->path, "training", training));
     directory->drive = access(training, F_OK) == 0;
     GB_TRY(directory->drive ? find_drive(directory) : find_chase(directory));
-    GB_TRY(source->split_directory ? choose_by_lists(directory, source->split_directory, choices)
-                                   : choose_by_rule(directory, choices));
-    for (int split = 0; split < GB_SPLITS; split++)
-        GB_TRY(
-            read_split(directory, &choices[split], (enum gb_split)split, source, &splits[split]));
+    GB_TRY(source->split_directory ? gb_list_split_read(source->split_directory, lists,
+                                                        &directory->names, directory->path, split)
+                                   : split_by_halves(directory, split));
+    for (int side = 0; side < GB_SPLITS; side++)
+        GB_TRY(read_split(directory, split, (enum gb_split)side, source, &splits[side]));
     return GB_OK;
 }
 
 enum gb_status gb_vessels_load(const struct gb_source *source, struct gb_dataset splits[]) {
     struct directory directory = {.path = source->directory};
-    struct choice choices[GB_SPLITS] = {0};
+    struct gb_list_split split = {0};
     gb_splits_clear(splits);
-    const enum gb_status status = load(&directory, choices, source, splits);
-    for (int split = 0; split < GB_SPLITS; split++)
-        free(choices[split].indices);
+    const enum gb_status status = load(&directory, &split, source, splits);
+    gb_list_split_free(&split);
     gb_list_free(&directory.names);
-    free(directory.splits);
+    free(directory.halves);
     return gb_splits_keep(splits, status);
 }

@@ -10,10 +10,10 @@ static void read_scene(const char *directory) {
         return;
     struct gb_pose pose;
     gb_scenes_read_pose(&scenes, 0, &pose);
-    struct gb_scenes_split split;
+    struct gb_list_split split;
     if (gb_scenes_split(&scenes, &(struct gb_source){.split_directory = directory}, &split) ==
         GB_OK)
-        gb_scenes_split_free(&split);
+        gb_list_split_free(&split);
     gb_scenes_free(&scenes);
 }
 

@@ -37,6 +37,39 @@ static inline void assert_not_loaded(enum gb_status status, const struct gb_data
     assert_message(where, reason);
 }
 
+// Example `index` of a set as a key draws it, the only one of these; gb_examples_free.
+static inline struct gb_examples take_example(const struct gb_dataset *set, int index,
+                                              uint64_t seed, uint32_t step) {
+    const struct gb_example_shape shape = gb_dataset_shape(set, index);
+    const struct gb_random_key key = {.seed = seed, .step = step, .sample = (uint32_t)index};
+    struct gb_examples examples;
+    assert_ok(gb_examples_create(&examples, 1, &shape));
+    const struct gb_example example = gb_example_at(&examples, 0);
+    assert_ok(set->fill(set, index, &key, &example));
+    return examples;
+}
+
+static inline bool same_values(const struct gb_tensor *a, const struct gb_tensor *b) {
+    return memcmp(a->data, b->data, gb_elements(a) * sizeof(float)) == 0;
+}
+
+// What a score or an evaluation leaves; a score is given an object for each of `images`.
+struct report {
+    json_t *metrics, *per_image;
+};
+
+static inline struct report new_report(int images) {
+    const struct report report = {json_object(), json_array()};
+    for (int i = 0; i < images; i++)
+        json_array_append_new(report.per_image, json_object());
+    return report;
+}
+
+static inline void free_report(const struct report *report) {
+    json_decref(report->metrics);
+    json_decref(report->per_image);
+}
+
 static inline double metric(const json_t *metrics, const char *name) {
     const json_t *value = json_object_get(metrics, name);
     if (!json_is_number(value))

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #define _GNU_SOURCE // setenv
-#include <dirent.h>
 #include <math.h>
 #include <png.h>
 #include <stdio.h>
@@ -133,12 +132,10 @@ TEST(keeps_what_it_made) {
     assert_int_equal(gb_fixture_entries("cache/glowbench"), 1);
     const uint64_t train = gb_depth_maps_hash(&splits[0]), test = gb_depth_maps_hash(&splits[1]);
     // The second start takes the file: without poses nothing could be made.
-    struct dirent **entries;
-    assert_int_equal(scandir(gb_fixture_path("cache/glowbench"), &entries, NULL, alphasort), 3);
-    const char *name = gb_fixture_name("cache/glowbench/%s", entries[2]->d_name);
-    for (int i = 0; i < 3; i++)
-        free(entries[i]);
-    free(entries);
+    struct gb_list cached;
+    assert_ok(gb_list_directory(gb_fixture_path("cache/glowbench"), ".maps", &cached));
+    const char *name = gb_fixture_name("cache/glowbench/%s", cached.names[0]);
+    gb_list_free(&cached);
     assert_ok(load(NULL, SIZE, WIDE, again));
     assert_true(gb_depth_maps_hash(&again[0]) == train && gb_depth_maps_hash(&again[1]) == test);
     free_maps(again);
@@ -182,29 +179,41 @@ static void write_frames(const char *scene, int count) {
 }
 
 static enum gb_status split_as(const struct gb_scene_choice *choice, struct gb_scenes *scenes,
-                               struct gb_scenes_split *split) {
+                               struct gb_list_split *split) {
     const struct gb_source source = {.choice = *choice};
     assert_ok(gb_scenes_open(gb_fixture_path(""), scenes));
     return gb_scenes_split(scenes, &source, split);
 }
 
-static void free_split(struct gb_scenes *scenes, struct gb_scenes_split *split) {
-    gb_scenes_split_free(split);
-    gb_scenes_free(scenes);
+// Frames of each split, as "chess 3, fire 1"; they ascend.
+static void assert_frames(const struct gb_scenes *scenes, const struct gb_list_split *split,
+                          enum gb_split side, const char *expected) {
+    char found[256] = "";
+    for (int i = 0, count = 0; i < split->count[side]; i++) {
+        const int frame = split->indices[side][i];
+        assert_true(i == 0 || frame > split->indices[side][i - 1]);
+        const char *name = scenes->frames.names[frame];
+        const int end = gb_scenes_scene_end(scenes, frame);
+        count++;
+        if (i + 1 < split->count[side] && split->indices[side][i + 1] < end)
+            continue;
+        const size_t used = strlen(found);
+        snprintf(found + used, sizeof found - used, "%s%.*s %d", used ? ", " : "",
+                 (int)strcspn(name, "/"), name, count);
+        count = 0;
+    }
+    assert_string_equal(found, expected);
 }
 
-// How many frames of a split are of a scene; frames ascend.
-static int frames_of(const struct gb_scenes *scenes, const struct gb_scenes_split *split,
-                     enum gb_split which, const char *scene) {
-    int count = 0;
-    for (int i = 0; i < split->count[which]; i++) {
-        const int frame = split->frames[which][i];
-        const char *name = scenes->frames.names[frame];
-        const size_t length = strlen(scene);
-        count += strncmp(name, scene, length) == 0 && name[length] == '/';
-        assert_true(i == 0 || frame > split->frames[which][i - 1]);
-    }
-    return count;
+static void assert_split(const struct gb_scene_choice *choice, const char *train,
+                         const char *test) {
+    struct gb_scenes scenes;
+    struct gb_list_split split;
+    assert_ok(split_as(choice, &scenes, &split));
+    assert_frames(&scenes, &split, GB_SPLIT_TRAIN, train);
+    assert_frames(&scenes, &split, GB_SPLIT_TEST, test);
+    gb_list_split_free(&split);
+    gb_scenes_free(&scenes);
 }
 
 static const struct gb_scene_choice no_choice;
@@ -214,51 +223,32 @@ TEST(splits_the_full_set_by_scenes) {
     write_frames("chess", 250);
     for (int i = 0; i < 5; i++)
         write_frames(others[i], 3);
-    struct gb_scenes scenes;
-    struct gb_scenes_split split;
-    assert_ok(split_as(&no_choice, &scenes, &split));
-    assert_int_equal(split.count[GB_SPLIT_TRAIN], GB_SCENES_TRAIN);
-    assert_int_equal(split.count[GB_SPLIT_TEST], 5 * 3 + FRAMES);
-    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "chess"), GB_SCENES_TRAIN);
-    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "chess"), 0);
-    assert_int_equal(gb_scenes_scene_end(&scenes, 0), 250);
-    free_split(&scenes, &split);
+    assert_split(&no_choice, "chess 200",
+                 "fire 3, heads 3, office 3, pumpkin 3, redkitchen 4, stairs 3");
 }
 
 TEST(splits_what_is_there_of_the_set) {
-    struct gb_scenes scenes;
-    struct gb_scenes_split split;
     write_frames("chess", 5);
-    assert_ok(split_as(&no_choice, &scenes, &split));
-    assert_int_equal(split.count[GB_SPLIT_TRAIN], 5);
-    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "chess"), 5);
-    assert_int_equal(split.count[GB_SPLIT_TEST], FRAMES);
-    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "redkitchen"), FRAMES);
-    free_split(&scenes, &split);
+    assert_split(&no_choice, "chess 5", "redkitchen 4");
     // Chess by itself is a row.
     rename(gb_fixture_path("redkitchen"), gb_fixture_path(".redkitchen"));
-    assert_ok(split_as(&no_choice, &scenes, &split));
-    assert_int_equal(split.count[GB_SPLIT_TRAIN], 3);
-    assert_int_equal(split.count[GB_SPLIT_TEST], 2);
-    free_split(&scenes, &split);
+    assert_split(&no_choice, "chess 3", "chess 2");
 }
 
 TEST(splits_a_sequence_with_a_gap) {
     write_frames("redkitchen2", GB_SCENES_ROW - FRAMES);
+    assert_split(&no_choice, "redkitchen 4, redkitchen2 196", "redkitchen2 83");
     struct gb_scenes scenes;
-    struct gb_scenes_split split;
-    assert_ok(split_as(&no_choice, &scenes, &split));
-    assert_int_equal(split.count[GB_SPLIT_TRAIN], 200);
-    assert_int_equal(split.count[GB_SPLIT_TEST], 83);
-    assert_int_equal(split.frames[GB_SPLIT_TEST][0], 220);
-    free_split(&scenes, &split);
+    struct gb_list_split split;
     const struct gb_scene_choice few = {.frames = {10, 2}};
     assert_ok(split_as(&few, &scenes, &split));
     assert_int_equal(split.count[GB_SPLIT_TRAIN], 10);
-    assert_int_equal(split.frames[GB_SPLIT_TRAIN][9], 180);
+    assert_int_equal(split.indices[GB_SPLIT_TRAIN][9], 180);
     assert_int_equal(split.count[GB_SPLIT_TEST], 2);
-    assert_int_equal(split.frames[GB_SPLIT_TEST][1], 220 + 41);
-    free_split(&scenes, &split);
+    assert_int_equal(split.indices[GB_SPLIT_TEST][0], 220);
+    assert_int_equal(split.indices[GB_SPLIT_TEST][1], 220 + 41);
+    gb_list_split_free(&split);
+    gb_scenes_free(&scenes);
 }
 
 static void write_four_scenes(void) {
@@ -268,31 +258,15 @@ static void write_four_scenes(void) {
 }
 
 TEST(splits_by_chosen_scenes) {
-    struct gb_scenes scenes;
-    struct gb_scenes_split split;
     write_four_scenes();
     const struct gb_scene_choice both = {.scenes = {"fire,chess", "redkitchen"}, .frames = {3, 7}};
-    assert_ok(split_as(&both, &scenes, &split));
-    assert_int_equal(split.count[GB_SPLIT_TRAIN], 3); // places 0, 3 and 6 of 9
-    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "chess"), 2);
-    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "fire"), 1);
-    assert_int_equal(split.count[GB_SPLIT_TEST], FRAMES);
-    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "redkitchen"), FRAMES);
-    free_split(&scenes, &split);
+    assert_split(&both, "chess 2, fire 1", "redkitchen 4"); // places 0, 3 and 6 of 9
     // All others test.
     const struct gb_scene_choice train = {.scenes = {"heads", NULL}};
-    assert_ok(split_as(&train, &scenes, &split));
-    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "heads"), 3);
-    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "chess"), 6);
-    assert_int_equal(split.count[GB_SPLIT_TEST], 6 + 3 + FRAMES);
-    free_split(&scenes, &split);
+    assert_split(&train, "heads 3", "chess 6, fire 3, redkitchen 4");
     // Chess trains; Heads is on neither side.
     const struct gb_scene_choice test = {.scenes = {NULL, "redkitchen,fire"}, .frames = {2, 0}};
-    assert_ok(split_as(&test, &scenes, &split));
-    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TRAIN, "chess"), 2);
-    assert_int_equal(split.count[GB_SPLIT_TEST], 3 + FRAMES);
-    assert_int_equal(frames_of(&scenes, &split, GB_SPLIT_TEST, "heads"), 0);
-    free_split(&scenes, &split);
+    assert_split(&test, "chess 2", "fire 3, redkitchen 4");
 }
 
 TEST(refuses_scenes_that_cannot_be_split) {
@@ -311,9 +285,9 @@ TEST(refuses_scenes_that_cannot_be_split) {
     write_four_scenes();
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct gb_scenes scenes;
-        struct gb_scenes_split split;
+        struct gb_list_split split;
         assert_error(split_as(&wrong[i].choice, &scenes, &split), GB_BAD_INPUT, wrong[i].reason);
-        assert_null(split.frames[GB_SPLIT_TRAIN]);
+        assert_null(split.indices[GB_SPLIT_TRAIN]);
         gb_scenes_free(&scenes);
     }
 }
@@ -375,30 +349,22 @@ TEST(reports_what_is_wrong_with_a_depth_map) {
     write_depth(2, GB_SCENES_W, GB_SCENES_H, 16, wall);
     gb_fixture_truncate("redkitchen/seq-01/frame-000002.depth.png", 900);
     assert_bad(NULL, "frame-000002.depth.png", "truncated");
-    gb_fixture_truncate("redkitchen/seq-01/frame-000002.depth.png", 0);
-    assert_bad(NULL, "frame-000002.depth.png", "empty");
 }
 
 TEST(reports_what_is_wrong_with_a_pose) {
-    static const char *const wrong[] = {
-        "1 0 0 0\n0 1 0 0\n0 0 1 0\n",
-        "1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n7\n",
-        "1 0 0 nan\n0 1 0 0\n0 0 1 0\n0 0 0 1\n",
-        "one 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n",
-        "",
+    static const char *const wrong[][2] = {
+        {"1 0 0 0\n0 1 0 0\n0 0 1 0\n", "16 finite numbers"},
+        {"1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n7\n", "16 finite numbers"},
+        {"1 0 0 nan\n0 1 0 0\n0 0 1 0\n0 0 0 1\n", "16 finite numbers"},
+        {"one 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n", "16 finite numbers"},
+        {"", "16 finite numbers"},
+        {"2 0 0 0\n0 2 0 0\n0 0 2 0\n0 0 0 1\n", "rigid"},
+        {"1 0 0 0\n0 1 0 0\n0 0 -1 0\n0 0 0 1\n", "rigid"},
+        {"1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 1 1\n", "rigid"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        write_pose(1, wrong[i]);
-        assert_bad(NULL, "frame-000001.pose.txt", "16 finite numbers");
-    }
-    static const char *const not_rigid[] = {
-        "2 0 0 0\n0 2 0 0\n0 0 2 0\n0 0 0 1\n",
-        "1 0 0 0\n0 1 0 0\n0 0 -1 0\n0 0 0 1\n",
-        "1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 1 1\n",
-    };
-    for (size_t i = 0; i < sizeof not_rigid / sizeof *not_rigid; i++) {
-        write_pose(1, not_rigid[i]);
-        assert_bad(NULL, "frame-000001.pose.txt", "rigid");
+        write_pose(1, wrong[i][0]);
+        assert_bad(NULL, "frame-000001.pose.txt", wrong[i][1]);
     }
     write_pose(1, "1 0 0 1e6\n0 1 0 0\n0 0 1 0\n0 0 0 1\n");
     assert_bad(NULL, "redkitchen", "apart");
@@ -410,26 +376,26 @@ TEST(reports_what_is_wrong_with_a_pose) {
 }
 
 TEST(reports_what_is_wrong_with_intrinsics) {
+    static const char *const wrong[][2] = {
+        {"585 0 320\n0 585 240\n0 0\n", "9 finite numbers"},
+        {"-585 0 320\n0 585 240\n0 0 1\n", "not the intrinsics"},
+        {"585 0 2320\n0 585 240\n0 0 1\n", "not the intrinsics"},
+        // A line of sight that no number holds, a step between lines that no int does.
+        {"1e-300 0 320\n0 585 240\n0 0 1\n", "not the intrinsics"},
+        {"585 0 320\n0 1e300 240\n0 0 1\n", "not the intrinsics"},
+    };
     gb_fixture_directory("cache/glowbench");
-    gb_fixture_text("camera-intrinsics.txt", "585 0 320\n0 585 240\n0 0\n");
-    assert_bad(NULL, "camera-intrinsics.txt", "9 finite numbers");
-    gb_fixture_text("camera-intrinsics.txt", "-585 0 320\n0 585 240\n0 0 1\n");
-    assert_bad(NULL, "camera-intrinsics.txt", "not the intrinsics");
-    gb_fixture_text("camera-intrinsics.txt", "585 0 2320\n0 585 240\n0 0 1\n");
-    assert_bad(NULL, "camera-intrinsics.txt", "not the intrinsics");
-    // A line of sight that no number holds, a step between lines that no int does.
-    gb_fixture_text("camera-intrinsics.txt", "1e-300 0 320\n0 585 240\n0 0 1\n");
-    assert_bad(NULL, "camera-intrinsics.txt", "not the intrinsics");
-    gb_fixture_text("camera-intrinsics.txt", "585 0 320\n0 1e300 240\n0 0 1\n");
-    assert_bad(NULL, "camera-intrinsics.txt", "not the intrinsics");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        gb_fixture_text("camera-intrinsics.txt", wrong[i][0]);
+        assert_bad(NULL, "camera-intrinsics.txt", wrong[i][1]);
+    }
 }
 
+// Others as tests/tasks/test_lists.c.
 TEST(reports_what_is_wrong_with_a_list) {
     gb_fixture_directory("cache/glowbench");
     gb_fixture_text("lists/depth_train.txt", "redkitchen/seq-01/frame-000002\n");
     assert_bad("lists", "depth_test.txt", "No such file");
-    gb_fixture_text("lists/depth_test.txt", "redkitchen/seq-01/frame-000009\n");
-    assert_bad("lists", "frame-000009", "line 1");
     gb_fixture_text("lists/depth_test.txt", "redkitchen/seq-01/frame-000002\n");
     assert_bad("lists", "frame-000002", "twice");
 }
@@ -512,24 +478,18 @@ TEST(masks_what_is_not_measured) {
 GB_TEST(crops_by_key_while_training) {
     const struct gb_task *task;
     struct gb_dataset splits[GB_SPLITS];
-    struct gb_examples one, other, again;
     load_task(NULL, 24, splits, &task);
     assert_int_equal(splits[0].shape.x_h, 24);
     assert_int_equal(splits[0].shape.x_w, 32);
-    const size_t bytes = 24 * 32 * 3 * sizeof(float);
-    assert_ok(gb_dataset_gather(&splits[0], NULL, 1, 1, 1, &one));
-    assert_ok(gb_dataset_gather(&splits[0], NULL, 1, 2, 1, &other));
-    assert_ok(gb_dataset_gather(&splits[0], NULL, 1, 1, 1, &again));
-    assert_memory_not_equal(one.x.data, other.x.data, bytes);
-    assert_memory_equal(one.x.data, again.x.data, bytes);
-    gb_examples_free(&one);
-    gb_examples_free(&other);
-    gb_examples_free(&again);
-    assert_ok(gb_dataset_gather(&splits[1], NULL, 1, 1, 1, &one));
-    assert_ok(gb_dataset_gather(&splits[1], NULL, 1, 2, 1, &other));
-    assert_memory_equal(one.x.data, other.x.data, bytes);
-    gb_examples_free(&one);
-    gb_examples_free(&other);
+    struct gb_examples drawn[] = {
+        take_example(&splits[0], 0, 1, 0), take_example(&splits[0], 0, 2, 0),
+        take_example(&splits[0], 0, 1, 0), take_example(&splits[1], 0, 1, 0),
+        take_example(&splits[1], 0, 2, 0)};
+    assert_false(same_values(&drawn[0].x, &drawn[1].x));
+    assert_true(same_values(&drawn[0].x, &drawn[2].x));
+    assert_true(same_values(&drawn[3].x, &drawn[4].x));
+    for (size_t i = 0; i < sizeof drawn / sizeof *drawn; i++)
+        gb_examples_free(&drawn[i]);
     free_splits(splits);
 }
 
@@ -550,26 +510,24 @@ GB_TEST(scores_valid_pixels) {
                                          .predicted = &answers,
                                          .threads = 1};
     for (int right = 0; right < 2; right++) {
-        json_t *metrics = json_object(), *per_image = json_array();
-        for (int i = 0; i < count; i++)
-            json_array_append_new(per_image, json_object());
+        const struct report report = new_report(count);
         if (right)
             task->target(&examples.x, &examples.y, &predicted);
         task->to_image(&examples.x, &predicted, &answers);
         task->postprocess(&examples.x, &answers, &answers);
-        assert_ok(task->score(&given, metrics, per_image));
-        const double psnr = metric(metrics, "psnr"), raw = metric(metrics, "raw_psnr");
+        assert_ok(task->score(&given, report.metrics, report.per_image));
+        const double psnr = metric(report.metrics, "psnr"),
+                     raw = metric(report.metrics, "raw_psnr"),
+                     smoothed = metric(report.metrics, "smoothed_psnr");
         assert_true(raw > 45 && raw < 55);
-        const double smoothed = metric(metrics, "smoothed_psnr");
         assert_true(smoothed > raw);
-        assert_true(metric(metrics, "trivial_psnr") == smoothed);
+        assert_true(metric(report.metrics, "trivial_psnr") == smoothed);
         if (right)
             assert_true(psnr > 99);
         else
             assert_float_equal(psnr, smoothed, 1e-6);
-        assert_non_null(json_object_get(json_array_get(per_image, 3), "raw_psnr"));
-        json_decref(metrics);
-        json_decref(per_image);
+        assert_non_null(json_object_get(json_array_get(report.per_image, 3), "raw_psnr"));
+        free_report(&report);
     }
     free(predicted.data);
     free(answers.data);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -102,10 +101,9 @@ static int setup(void **state) {
     int failed = gb_fixture_setup(state);
     const char *const names[] = {"train/8.jpg", "train/12.jpg", "test/100.jpg",
                                  "val/9.jpg",   "val/80.jpg",   "val/10.jpg"};
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 6; i++)
         gb_fixture_jpeg(gb_fixture_name("images/%s", names[i]), i % 2 ? 20 : 16, i % 2 ? 16 : 20, 3,
                         photograph);
-    }
     gb_fixture_text("images/val/Thumbs.db", "not one of them");
     gb_fixture_text("lists/bsd68.txt", "9.jpg\r\n\n10.jpg");
     return failed;
@@ -172,27 +170,18 @@ static void assert_bad(bool listed, int min_side, const char *where, const char 
     assert_message(where, reason);
 }
 
-TEST(reports_what_is_wrong_with_a_list) {
+TEST(reports_what_is_wrong) {
     gb_fixture_text("lists/bsd68.txt", "9.jpg\n12.jpg\n"); // in train
     assert_bad(true, SIDE, "bsd68.txt", "line 2");
-    gb_fixture_text("lists/bsd68.txt", "9.jpg\n10.jpg\n9.jpg\n");
-    assert_bad(true, SIDE, "bsd68.txt", "twice");
-    gb_fixture_text("lists/bsd68.txt", "\n");
-    assert_bad(true, SIDE, "bsd68.txt", "is empty");
     unlink(gb_fixture_path("lists/bsd68.txt"));
     assert_bad(true, SIDE, "bsd68.txt", "No such file");
-}
-
-TEST(reports_what_is_wrong_with_an_image) {
-    assert_bad(true, SIDE + 1, "images/train/12.jpg", "17 at least");
+    assert_bad(false, SIDE + 1, "images/train/12.jpg", "17 at least");
     gb_fixture_truncate("images/test/100.jpg", 300);
-    assert_bad(true, SIDE, "images/test/100.jpg", "truncated");
-    gb_fixture_text("images/test/100.jpg", "text");
-    assert_bad(true, SIDE, "images/test/100.jpg", "not an image");
+    assert_bad(false, SIDE, "images/test/100.jpg", "truncated");
     unlink(gb_fixture_path("images/test/100.jpg"));
-    assert_bad(true, SIDE, "images/test", "holds no .jpg file");
+    assert_bad(false, SIDE, "images/test", "holds no .jpg file");
     rmdir(gb_fixture_path("images/test"));
-    assert_bad(true, SIDE, "images/test", "No such file");
+    assert_bad(false, SIDE, "images/test", "No such file");
 }
 
 GB_TEST(reads_the_published_data) {

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <stdio.h>
-#include <string.h>
-
 #include "tasks/data/lists.h"
 #include "tests/support/fixture.h"
 #include "tests/support/test.h"
-#include "tests/tasks/loading.h"
 
 GB_FIXTURE_TEST(reads_a_name_a_line) {
     gb_fixture_text("list.txt",
@@ -24,14 +20,12 @@ GB_FIXTURE_TEST(reads_a_name_a_line) {
 
 GB_FIXTURE_TEST(refuses_empty_lists) {
     struct gb_list list;
-    assert_int_equal(gb_list_read(gb_fixture_path("nowhere.txt"), &list), GB_BAD_INPUT);
-    assert_message("nowhere.txt", "No such file");
     gb_fixture_text("blank.txt", "\n \r\n");
-    assert_int_equal(gb_list_read(gb_fixture_path("blank.txt"), &list), GB_BAD_INPUT);
-    assert_message("blank.txt", "is empty");
+    assert_error(gb_list_read(gb_fixture_path("blank.txt"), &list), GB_BAD_INPUT,
+                 "blank.txt: is empty");
     gb_fixture_directory("folder");
-    assert_int_equal(gb_list_read(gb_fixture_path("folder"), &list), GB_BAD_INPUT);
-    assert_message("folder", "Is a directory");
+    assert_error(gb_list_read(gb_fixture_path("folder"), &list), GB_BAD_INPUT,
+                 "folder: Is a directory");
     assert_null(list.names);
 }
 
@@ -50,27 +44,62 @@ GB_FIXTURE_TEST(lists_a_directory_in_byte_order) {
     assert_int_equal(gb_list_find(&list, "a.JPG"), 1);
     assert_int_equal(gb_list_find(&list, "a.jpg"), -1);
     gb_list_free(&list);
-    assert_int_equal(gb_list_directory(gb_fixture_path("folder"), ".ppm", &list), GB_BAD_INPUT);
-    assert_message("folder", "holds no .ppm file");
-    assert_int_equal(gb_list_directory(gb_fixture_path("nowhere"), ".ppm", &list), GB_BAD_INPUT);
-    assert_message("nowhere", "No such file");
+    assert_error(gb_list_directory(gb_fixture_path("folder"), ".ppm", &list), GB_BAD_INPUT,
+                 "folder: holds no .ppm file");
+    assert_error(gb_list_directory(gb_fixture_path("nowhere"), ".ppm", &list), GB_BAD_INPUT,
+                 "nowhere: No such file");
 }
 
-GB_TEST(finds_each_name_once) {
-    char *held[] = {"a", "b", "c", "d"}, *train[] = {"d", "b"}, *test[] = {"c", "d", "e"};
-    int lines[] = {2, 3, 5}, places[3];
+static enum gb_status split_by(const char *train, const char *test, struct gb_list_split *split) {
+    static const char *const lists[GB_SPLITS] = {"train.txt", "test.txt"};
+    char *held[] = {"a", "b", "c", "d"};
     const struct gb_list sorted = {.count = 4, .names = held};
-    const struct gb_list first = {.count = 2, .names = train, .lines = lines};
-    const struct gb_list second = {.count = 3, .names = test, .lines = lines};
-    bool taken[4] = {0};
-    assert_ok(gb_list_indices(&first, "train.txt", &sorted, "images", taken, places));
-    assert_int_equal(places[0], 3);
-    assert_int_equal(places[1], 1);
-    assert_int_equal(gb_list_indices(&second, "test.txt", &sorted, "images", taken, places),
-                     GB_BAD_INPUT);
-    assert_message("test.txt", "line 3: d is named twice");
-    memset(taken, 0, sizeof taken);
-    assert_int_equal(gb_list_indices(&second, "test.txt", &sorted, "images", taken, places),
-                     GB_BAD_INPUT);
-    assert_message("test.txt", "line 5: images has no e");
+    gb_fixture_text("lists/train.txt", train);
+    if (test)
+        gb_fixture_text("lists/test.txt", test);
+    return gb_list_split_read(gb_fixture_path("lists"), lists, &sorted, "images", split);
+}
+
+// What holds of the lists of every data set.
+GB_FIXTURE_TEST(finds_each_name_once) {
+    static const struct {
+        const char *train, *test, *message;
+    } wrong[] = {
+        {"a", NULL, "test.txt: No such file"},
+        {"a", "\n\r\n", "test.txt: is empty"},
+        {"a", "d\n\nc\nd\n", "test.txt: line 4: d is named twice"},
+        {"d\r\nb", "c\nd\ne\n", "test.txt: line 2: d is named twice"},
+        {"a", "b\n\te\n", "test.txt: line 2: images has no e"},
+        {"../images/a", "b", "train.txt: line 1: images has no ../images/a"},
+        {"a\na\na\na\na\na\na\na", "b", "train.txt: line 2: a is named twice"},
+    };
+    struct gb_list_split split;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_error(split_by(wrong[i].train, wrong[i].test, &split), GB_BAD_INPUT,
+                     wrong[i].message);
+        gb_list_split_free(&split);
+    }
+    assert_ok(split_by("d\r\n\nb", "c", &split));
+    assert_int_equal(split.count[GB_SPLIT_TRAIN], 2);
+    assert_int_equal(split.indices[GB_SPLIT_TRAIN][0], 3);
+    assert_int_equal(split.indices[GB_SPLIT_TRAIN][1], 1);
+    assert_int_equal(split.count[GB_SPLIT_TEST], 1);
+    assert_int_equal(split.indices[GB_SPLIT_TEST][0], 2);
+    gb_list_split_free(&split);
+}
+
+GB_FIXTURE_TEST(lists_directories_of_a_directory) {
+    gb_fixture_text("folder/b/file", "");
+    gb_fixture_text("folder/file", "");
+    gb_fixture_directory("folder/a");
+    gb_fixture_directory("folder/.hidden");
+    struct gb_list list;
+    assert_ok(gb_list_subdirectories(gb_fixture_path("folder"), &list));
+    assert_int_equal(list.count, 2);
+    assert_string_equal(list.names[0], "a");
+    assert_string_equal(list.names[1], "b");
+    gb_list_free(&list);
+    assert_ok(gb_list_entries(gb_fixture_path("folder/a"), "", &list));
+    assert_int_equal(list.count, 0);
+    gb_list_free(&list);
 }
