@@ -81,7 +81,7 @@ static enum gb_status add_scores(const struct gb_predictions *predictions,
     struct gb_mask_scores scores;
     struct gb_trivial_scores trivial;
     gb_score_masks(truth, predictions->predicted, &scores, iou);
-    gb_mean_mask(&train->y, mean_mask);
+    gb_most_frequent(&train->y, 2, mean_mask);
     gb_score_trivial(mean_mask, truth, &trivial);
     // The better of the two trivial predictors is the one to beat.
     bool background = trivial.background.mean_iou > trivial.mean_mask.mean_iou;

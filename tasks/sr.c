@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/minmax.h"
 #include "tasks/data/sr_data.h"
 #include "tasks/images/picture.h"
@@ -24,6 +25,46 @@
 #include "tasks/metrics/super_resolution.h"
 #include "tasks/prediction/predictor.h"
 #include "tasks/recipes.h"
+#include "tasks/synthetic/natural.h"
+#include "tasks/synthetic/synthetic.h"
+
+// ---- Synthetic data ----
+
+// Images of SYNTHETIC_SIDE pixels, or of a patch if that is larger, train.
+enum { SYNTHETIC_TRAIN = 64, SYNTHETIC_SIDE = 192, SYNTHETIC_TEST = 8, SYNTHETIC_TEST_SIDE = 96 };
+
+static enum gb_status draw_images(const struct gb_source *source, struct gb_image_list lists[]) {
+    const int side = gb_max_int(source->size, SYNTHETIC_SIDE);
+    struct gb_image_list *test = &lists[GB_SPLIT_TEST];
+    GB_TRY(gb_natural_images(GB_SYNTHETIC_SEED, 0, SYNTHETIC_TRAIN, side, side, source->threads,
+                             &lists[GB_SPLIT_TRAIN]));
+    GB_TRY(gb_natural_images(GB_SYNTHETIC_SEED, GB_SYNTHETIC_TEST_FIRST, SYNTHETIC_TEST,
+                             SYNTHETIC_TEST_SIDE, SYNTHETIC_TEST_SIDE, source->threads, test));
+    for (int i = 0; i < test->count; i++) {
+        char *name = gb_format("synthetic/%s", test->names[i]);
+        if (!name)
+            return gb_no_memory("cannot generate data", "sr");
+        free(test->names[i]);
+        test->names[i] = name;
+    }
+    return GB_OK;
+}
+
+static enum gb_status load(const struct gb_source *source, struct gb_dataset splits[]) {
+    struct gb_image_list lists[GB_SPLITS] = {0};
+    gb_splits_clear(splits);
+    if (source->size % 2)
+        return gb_fail(GB_BAD_INPUT, "cannot prepare images", "size",
+                       "patches of %d pixels have no half", source->size);
+    if (source->directory)
+        return gb_sr_load(source, splits);
+    const enum gb_status status = draw_images(source, lists);
+    if (status == GB_OK)
+        return gb_sr_hold(lists, source, splits);
+    for (int split = 0; split < GB_SPLITS; split++)
+        gb_image_list_free(&lists[split]);
+    return status;
+}
 
 // ---- Models ----
 
@@ -487,7 +528,7 @@ const struct gb_task gb_sr = {
     .level_distance = 1.0f / 256,
     .models = models,
     .reduced = {.size = 32, .batch = 8, .iterations = 1600, .learning_rate = 2e-3f},
-    .load = gb_sr_load,
+    .load = load,
     .target = gb_target_copied,
     .to_image = to_image,
     .postprocess = gb_target_copied,

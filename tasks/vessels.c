@@ -18,7 +18,7 @@
 #include "base/minmax.h"
 #include "tasks/data/vessels_data.h"
 #include "tasks/images/picture.h"
-#include "tasks/images/pr_plane.h"
+#include "tasks/metrics/pr_plane.h"
 #include "tasks/metrics/precision_recall.h"
 #include "tasks/metrics/record.h"
 #include "tasks/prediction/predictor.h"

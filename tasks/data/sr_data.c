@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "base/files.h"
+#include "base/minmax.h"
 #include "kernels/parallel.h"
 #include "tasks/data/sr_files.h"
 #include "tasks/images/resize.h"
+
+static const char cannot_prepare[] = "cannot prepare images";
 
 // Images at both resolutions.
 struct pairs {
@@ -24,8 +27,9 @@ struct window {
 struct parts {
     const struct pairs *pairs;
     struct pairs own;       // zeroed where the pairs belong to another data set
+    bool random;            // a patch of each
     struct window *windows; // of crops and middles
-    int multiple;           // of padded images
+    int multiple;           // of padded images; 0: as they are
 };
 
 // ---- Examples ----
@@ -33,8 +37,8 @@ struct parts {
 // Copies a view's height and width of the image from (top, left) on; zeros beyond the image.
 static void copy_pixels(const struct gb_image *image, int top, int left,
                         const struct gb_tensor *to) {
-    const int rows = image->h - top < to->h ? image->h - top : to->h;
-    const int columns = image->w - left < to->w ? image->w - left : to->w;
+    const int rows = gb_min_int(image->h - top, to->h),
+              columns = gb_min_int(image->w - left, to->w);
     memset(to->data, 0, gb_elements(to) * sizeof(float));
     for (int i = 0; i < rows; i++) {
         const size_t first = ((size_t)(top + i) * (size_t)image->w + (size_t)left) * 3;
@@ -43,14 +47,6 @@ static void copy_pixels(const struct gb_image *image, int top, int left,
         for (int j = 0; j < columns * 3; j++)
             row[j] = (float)from[j] / 256;
     }
-}
-
-static void copy_window(const struct gb_dataset *set, const struct window *window,
-                        const struct gb_example *example) {
-    const struct parts *parts = set->source;
-    const int i = window->image_index;
-    copy_pixels(&parts->pairs->high.images[i], window->top, window->left, &example->y);
-    copy_pixels(&parts->pairs->low.images[i], window->top / 2, window->left / 2, &example->x);
 }
 
 // A uniformly random square of an image.
@@ -64,30 +60,21 @@ static struct window draw_window(const struct pairs *pairs, int image_index, int
                            .left = 2 * (int)(right * ((image->w - side) / 2 + 1))};
 }
 
-static enum gb_status fill_patch(const struct gb_dataset *set, int index,
-                                 const struct gb_random_key *key,
-                                 const struct gb_example *example) {
+static enum gb_status fill(const struct gb_dataset *set, int index, const struct gb_random_key *key,
+                           const struct gb_example *example) {
     const struct parts *parts = set->source;
-    struct gb_random_key place = *key;
-    place.purpose = GB_RANDOM_AUGMENT;
-    const struct window window = draw_window(parts->pairs, index, set->shape.y_h, &place);
-    copy_window(set, &window, example);
-    return GB_OK;
-}
-
-static enum gb_status fill_window(const struct gb_dataset *set, int index,
-                                  const struct gb_random_key *key,
-                                  const struct gb_example *example) {
-    (void)key;
-    const struct parts *parts = set->source;
-    copy_window(set, &parts->windows[index], example);
-    return GB_OK;
-}
-
-static enum gb_status fill_full(const struct gb_dataset *set, int index,
-                                const struct gb_random_key *key, const struct gb_example *example) {
-    (void)key;
-    copy_window(set, &(struct window){.image_index = index}, example);
+    struct window window = {.image_index = index};
+    if (parts->windows)
+        window = parts->windows[index];
+    if (parts->random) {
+        struct gb_random_key place = *key;
+        place.purpose = GB_RANDOM_AUGMENT;
+        window = draw_window(parts->pairs, index, set->shape.y_h, &place);
+    }
+    const struct gb_image *high = &parts->pairs->high.images[window.image_index],
+                          *low = &parts->pairs->low.images[window.image_index];
+    copy_pixels(high, window.top, window.left, &example->y);
+    copy_pixels(low, window.top / 2, window.left / 2, &example->x);
     return GB_OK;
 }
 
@@ -96,16 +83,13 @@ static struct gb_example_shape shape_for(int h, int w) {
         .x_h = h / 2, .x_w = w / 2, .x_c = 3, .y_h = h, .y_w = w, .y_c = 3};
 }
 
+// Of a full image, or of the square that it is padded to.
 static struct gb_example_shape full_shape(const struct gb_dataset *set, int index) {
     const struct parts *parts = set->source;
     const struct gb_image *image = &parts->pairs->high.images[index];
-    return shape_for(image->h, image->w);
-}
-
-static struct gb_example_shape padded_shape(const struct gb_dataset *set, int index) {
-    const struct parts *parts = set->source;
-    const struct gb_image *image = &parts->pairs->high.images[index];
-    const int longer = image->h > image->w ? image->h : image->w;
+    if (!parts->multiple)
+        return shape_for(image->h, image->w);
+    const int longer = gb_max_int(image->h, image->w);
     const int side = (int)gb_round_up((size_t)longer, (size_t)parts->multiple);
     return shape_for(side, side);
 }
@@ -118,7 +102,7 @@ static enum gb_status halve(struct gb_image *high, struct gb_image *low) {
     const int h = high->h / 2, w = high->w / 2, count = h * w * 3;
     float *values = malloc((size_t)count * sizeof *values);
     if (!values)
-        return gb_no_memory("cannot prepare images", "image");
+        return gb_no_memory(cannot_prepare, "image");
     enum gb_status status = gb_resize(high, GB_BICUBIC, h, w, values);
     if (status == GB_OK)
         status = gb_image_create(low, w, h, 3, 8, "low resolution");
@@ -167,7 +151,7 @@ static enum gb_status extend(struct gb_image_list *list, const int *sources, int
     char **names = list->names;
     for (int i = 0; i < count; i++)
         if (!(names[first + i] = gb_format("%s reduced", names[sources[i]])))
-            return gb_no_memory("cannot prepare images", names[sources[i]]);
+            return gb_no_memory(cannot_prepare, names[sources[i]]);
     return GB_OK;
 }
 
@@ -176,7 +160,7 @@ static enum gb_status add_reduced(struct gb_image_list *list, int size, int thre
     const int first = list->count;
     int *sources = calloc((size_t)first + 1, sizeof *sources), count = 0;
     if (!sources)
-        return gb_no_memory("cannot prepare images", "list");
+        return gb_no_memory(cannot_prepare, "list");
     for (int i = 0; i < first; i++)
         if (list->images[i].w >= 4 * size && list->images[i].h >= 4 * size)
             sources[count++] = i;
@@ -197,16 +181,18 @@ static void free_parts(void *source) {
     free(parts);
 }
 
-// A data set with zeroed *parts as its source.
+// A data set with parts of these pairs (NULL: of its own) as its source; the caller frees it on
+// failure.
 static enum gb_status create_set(struct gb_dataset *set, int count,
-                                 const struct gb_example_shape *shape, struct parts **parts) {
+                                 const struct gb_example_shape *shape, const struct pairs *pairs,
+                                 struct parts **parts) {
     GB_TRY(gb_dataset_create(set, count, shape));
     *parts = calloc(1, sizeof **parts);
-    if (!*parts) {
-        gb_dataset_free(set);
-        return gb_no_memory("cannot prepare images", "data set");
-    }
+    if (!*parts)
+        return gb_no_memory(cannot_prepare, "data set");
+    (*parts)->pairs = pairs ? pairs : &(*parts)->own;
     set->source = *parts;
+    set->fill = fill;
     set->free_source = free_parts;
     return GB_OK;
 }
@@ -233,30 +219,30 @@ static enum gb_status make_split(struct gb_image_list *list, enum gb_split split
     struct parts *parts;
     if (trains && source->directory)
         GB_TRY(add_reduced(list, source->size, source->threads));
-    GB_TRY(create_set(set, list->count, &shape, &parts));
+    GB_TRY(create_set(set, list->count, &shape, NULL, &parts));
     set->hash = gb_image_list_hash(list);
-    set->fill = trains ? fill_patch : fill_full;
     set->shape_of = trains ? NULL : full_shape;
-    parts->pairs = &parts->own;
-    enum gb_status status = make_pairs(list, source->threads, &parts->own);
-    if (status == GB_OK)
-        status = name_all(set, parts->own.high.names);
-    return freed_on_failure(status, set);
+    parts->random = trains;
+    GB_TRY(make_pairs(list, source->threads, &parts->own));
+    return name_all(set, parts->own.high.names);
+}
+
+enum gb_status gb_sr_hold(struct gb_image_list lists[], const struct gb_source *source,
+                          struct gb_dataset splits[]) {
+    enum gb_status status = GB_OK;
+    gb_splits_clear(splits);
+    for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
+        status = make_split(&lists[split], split, source, &splits[split]);
+    for (int split = 0; split < GB_SPLITS; split++)
+        gb_image_list_free(&lists[split]);
+    return gb_splits_keep(splits, status);
 }
 
 enum gb_status gb_sr_load(const struct gb_source *source, struct gb_dataset splits[]) {
-    struct gb_image_list list[GB_SPLITS];
+    struct gb_image_list lists[GB_SPLITS];
     gb_splits_clear(splits);
-    if (source->size % 2)
-        return gb_fail(GB_BAD_INPUT, "cannot prepare images", "size",
-                       "patches of %d pixels have no half", source->size);
-    GB_TRY(gb_sr_read(source, list));
-    enum gb_status status = GB_OK;
-    for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
-        status = make_split(&list[split], split, source, &splits[split]);
-    for (int split = 0; split < GB_SPLITS; split++)
-        gb_image_list_free(&list[split]);
-    return gb_splits_keep(splits, status);
+    GB_TRY(gb_sr_read(source, lists));
+    return gb_sr_hold(lists, source, splits);
 }
 
 static const struct pairs *pairs_of(const struct gb_dataset *set) {
@@ -269,20 +255,16 @@ static enum gb_status create_windows(const struct gb_dataset *test, int count, i
                                      struct gb_dataset *set) {
     const struct gb_example_shape shape = shape_for(side, side);
     struct parts *parts;
-    GB_TRY(create_set(set, count, &shape, &parts));
+    GB_TRY(create_set(set, count, &shape, pairs_of(test), &parts));
     set->hash = test->hash;
-    set->fill = fill_window;
-    parts->pairs = pairs_of(test);
     parts->windows = calloc((size_t)count, sizeof *parts->windows);
-    return parts->windows ? GB_OK
-                          : freed_on_failure(gb_no_memory("cannot prepare images", "windows"), set);
+    return parts->windows ? GB_OK : gb_no_memory(cannot_prepare, "windows");
 }
 
 enum gb_status gb_sr_crops(const struct gb_dataset *test, int first, int image_count, int count,
                            int side, uint64_t seed, struct gb_dataset *crops) {
-    GB_TRY(create_windows(test, count, side, crops));
+    enum gb_status status = create_windows(test, count, side, crops);
     const struct parts *parts = crops->source;
-    enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < count; i++) {
         const struct gb_random_key key = {
             .seed = seed, .purpose = GB_RANDOM_AUGMENT, .sample = (uint32_t)i};
@@ -294,24 +276,27 @@ enum gb_status gb_sr_crops(const struct gb_dataset *test, int first, int image_c
 }
 
 enum gb_status gb_sr_middles(const struct gb_dataset *test, int side, struct gb_dataset *middles) {
-    GB_TRY(create_windows(test, test->count, side, middles));
+    enum gb_status status = create_windows(test, test->count, side, middles);
     const struct parts *parts = middles->source;
-    for (int i = 0; i < test->count; i++) {
+    for (int i = 0; status == GB_OK && i < test->count; i++) {
         const struct gb_image *image = &parts->pairs->high.images[i];
         parts->windows[i] = (struct window){
             .image_index = i, .top = (image->h - side) / 4 * 2, .left = (image->w - side) / 4 * 2};
     }
-    return freed_on_failure(name_all(middles, test->names), middles);
+    if (status == GB_OK)
+        status = name_all(middles, test->names);
+    return freed_on_failure(status, middles);
 }
 
 enum gb_status gb_sr_pad(const struct gb_dataset *test, int multiple, struct gb_dataset *padded) {
     const struct gb_example_shape shape = {0};
     struct parts *parts;
-    GB_TRY(create_set(padded, test->count, &shape, &parts));
-    padded->hash = test->hash;
-    padded->fill = fill_full;
-    padded->shape_of = padded_shape;
-    parts->pairs = pairs_of(test);
-    parts->multiple = multiple;
-    return freed_on_failure(name_all(padded, test->names), padded);
+    enum gb_status status = create_set(padded, test->count, &shape, pairs_of(test), &parts);
+    if (status == GB_OK) {
+        padded->hash = test->hash;
+        padded->shape_of = full_shape;
+        parts->multiple = multiple;
+        status = name_all(padded, test->names);
+    }
+    return freed_on_failure(status, padded);
 }

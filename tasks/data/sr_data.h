@@ -12,13 +12,18 @@
 #define GB_SR_DATA_H
 
 #include "tasks/data/dataset.h"
+#include "tasks/data/image_list.h"
 
 // Loads both splits (GB_SPLITS entries) from where gb_sr_read finds them; free each with
-// gb_dataset_free. A training example is a source->size square patch at random even coordinates of
-// an image, or of the half of an image with sides of at least four patches, and the same part of
-// its low resolution; a test example a full image. Fails as gb_sr_read does, and for an odd size.
-// On failure nothing is held.
+// gb_dataset_free. A training example is a square patch of source->size pixels, which is even, at
+// random even coordinates of an image, or of the half of an image with sides of at least four
+// patches, and the same part of its low resolution; a test example a full image. Fails as
+// gb_sr_read does. On failure nothing is held.
 enum gb_status gb_sr_load(const struct gb_source *source, struct gb_dataset splits[]);
+// The same of these images, which it takes over; test images are named SET/FILE. Without
+// source->directory none train reduced.
+enum gb_status gb_sr_hold(struct gb_image_list lists[], const struct gb_source *source,
+                          struct gb_dataset splits[]);
 
 // The following are parts of a test split of gb_sr_load, which must outlive them; free them with
 // gb_dataset_free.

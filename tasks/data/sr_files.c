@@ -15,19 +15,8 @@
 #include "tasks/data/bsds_data.h"
 #include "tasks/data/lists.h"
 #include "tasks/data/npz.h"
-#include "tasks/synthetic/natural.h"
 
 static const char what[] = "cannot read images";
-
-// The generated images.
-enum {
-    SEED = 1,
-    TRAIN = 64,
-    TRAIN_SIDE = 192, // at least the patch size
-    TEST = 8,
-    TEST_SIDE = 96,
-    TEST_FIRST = 1 << 20,
-};
 
 struct reading {
     const struct gb_source *source;
@@ -315,20 +304,8 @@ static enum gb_status hold_out(struct reading *reading) {
     return status;
 }
 
-static enum gb_status draw_synthetic(struct reading *reading) {
-    const struct gb_source *source = reading->source;
-    const int side = source->size > TRAIN_SIDE ? source->size : TRAIN_SIDE;
-    struct gb_image_list test;
-    GB_TRY(gb_natural_images(SEED, 0, TRAIN, side, side, source->threads,
-                             &reading->splits[GB_SPLIT_TRAIN]));
-    GB_TRY(gb_natural_images(SEED, TEST_FIRST, TEST, TEST_SIDE, TEST_SIDE, source->threads, &test));
-    return append(reading, GB_SPLIT_TEST, &test, "synthetic/");
-}
-
 static enum gb_status read_all(struct reading *reading) {
     const char *directory = reading->source->directory;
-    if (!directory)
-        return draw_synthetic(reading);
     GB_TRY(read_roots(reading, directory));
     if (reading->splits[GB_SPLIT_TEST].count > 0)
         return GB_OK;

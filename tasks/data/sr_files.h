@@ -26,7 +26,6 @@ enum {
 //                  other; pickled batches are not read
 //   else           images of any format that gb_image_read takes, in the directory and in the directories
 //                  in it, which train
-// NULL: pictures of tasks/synthetic/natural.h, the test set "synthetic".
 //
 // Where there is no test set, every tenth that would train (or as many fewer as leave
 // GB_SR_MAX_TESTED) is the test set "held-out". There may be none that train.

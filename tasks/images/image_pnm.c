@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Read by hand: libnetpbm ends the process on a bad file, or jumps by one variable for all threads.
-#include <stdio.h>
 
 #include "tasks/images/image_decoder.h"
 

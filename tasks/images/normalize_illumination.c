@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/minmax.h"
+
 // Sums over all pixels above and to the left, (h + 1) x (w + 1), of one channel inside the field.
 struct sums {
     int w, h;
@@ -29,20 +31,12 @@ static void sum_up(const struct sums *sums, const struct gb_image *image,
     }
 }
 
-static int at_most(int value, int most) {
-    return value < most ? value : most;
-}
-
-static int at_least(int value, int least) {
-    return value > least ? value : least;
-}
-
 // The rounded mean around a pixel of the field.
 static int mean_around(const struct sums *sums, int x, int y, int radius) {
     const size_t row = (size_t)sums->w + 1;
-    size_t left = (size_t)at_least(x - radius, 0), top = (size_t)at_least(y - radius, 0);
-    size_t right = (size_t)at_most(x + radius + 1, sums->w);
-    size_t bottom = (size_t)at_most(y + radius + 1, sums->h);
+    size_t left = (size_t)gb_max_int(x - radius, 0), top = (size_t)gb_max_int(y - radius, 0);
+    size_t right = (size_t)gb_min_int(x + radius + 1, sums->w);
+    size_t bottom = (size_t)gb_min_int(y + radius + 1, sums->h);
     const uint32_t *all[] = {sums->values, sums->pixels};
     uint32_t inside[2];
     for (int i = 0; i < 2; i++)
@@ -60,7 +54,7 @@ static void level_channel(const struct sums *sums, struct gb_image *image,
             int level = GB_LEVEL_NEUTRAL;
             if (field->pixels[place])
                 level += mean_around(sums, x, y, radius) - *value;
-            *value = (unsigned char)at_most(at_least(level, 0), 255);
+            *value = (unsigned char)gb_min_int(gb_max_int(level, 0), 255);
         }
 }
 

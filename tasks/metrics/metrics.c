@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "tasks/metrics/metrics.h"
 
-void gb_confusion_add(struct gb_confusion *counts, const struct gb_tensor *truth,
-                      const struct gb_tensor *prediction) {
+struct gb_confusion gb_confusion_of(const struct gb_tensor *truth,
+                                    const struct gb_tensor *prediction, int first, int count,
+                                    int classes) {
     assert(gb_same_shape(truth, prediction) && truth->c == 1);
-    assert(counts->classes >= 2 && counts->classes <= GB_LABEL_CLASSES);
-    for (int n = 0; n < truth->n; n++)
+    assert(classes >= 2 && classes <= GB_LABEL_CLASSES);
+    struct gb_confusion counts = {.classes = classes};
+    for (int n = first; n < first + count; n++)
         for (int y = 0; y < truth->h; y++)
             for (int x = 0; x < truth->w; x++) {
-                const int is = gb_class_of(*gb_at(truth, n, y, x), counts->classes);
-                const int said = gb_class_of(*gb_at(prediction, n, y, x), counts->classes);
-                counts->pixels[is][said]++;
+                const int is = gb_class_of(*gb_at(truth, n, y, x), classes);
+                const int said = gb_class_of(*gb_at(prediction, n, y, x), classes);
+                counts.pixels[is][said]++;
             }
+    return counts;
 }
 
 double gb_class_iou(const struct gb_confusion *counts, int class) {
@@ -39,16 +42,6 @@ double gb_pixel_accuracy(const struct gb_confusion *counts) {
     return gb_count_share(right, all);
 }
 
-struct gb_confusion gb_confusion_of(const struct gb_tensor *truth,
-                                    const struct gb_tensor *prediction, int first, int count,
-                                    int classes) {
-    struct gb_tensor some_truth = gb_images(truth, first, count);
-    struct gb_tensor some_prediction = gb_images(prediction, first, count);
-    struct gb_confusion counts = {.classes = classes};
-    gb_confusion_add(&counts, &some_truth, &some_prediction);
-    return counts;
-}
-
 void gb_most_frequent(const struct gb_tensor *train, int classes, float *map) {
     assert(train->c == 1 && train->n >= 1 && classes <= GB_LABEL_CLASSES);
     for (int y = 0; y < train->h; y++)
@@ -65,12 +58,6 @@ void gb_most_frequent(const struct gb_tensor *train, int classes, float *map) {
 struct gb_tensor gb_same_map(const float *map, int n, int h, int w) {
     struct gb_tensor same = gb_dense((float *)(uintptr_t)map, n, h, w, 1);
     same.image = 0;
-    return same;
-}
-
-struct gb_tensor gb_same_class(const float *class, int n, int h, int w) {
-    struct gb_tensor same = gb_same_map(class, n, h, w);
-    same.row = same.pixel = 0;
     return same;
 }
 
@@ -96,22 +83,12 @@ void gb_score_masks(const struct gb_tensor *truth, const struct gb_tensor *predi
     }
 }
 
-void gb_mean_mask(const struct gb_tensor *train, float *mean) {
-    assert(train->c == 1 && train->n >= 1);
-    for (int y = 0; y < train->h; y++)
-        for (int x = 0; x < train->w; x++) {
-            double sum = 0.0;
-            for (int n = 0; n < train->n; n++)
-                sum += *gb_at(train, n, y, x);
-            mean[y * train->w + x] = (float)(sum / train->n);
-        }
-}
-
-void gb_score_trivial(const float *mean, const struct gb_tensor *test,
+void gb_score_trivial(const float *most, const struct gb_tensor *test,
                       struct gb_trivial_scores *scores) {
     const float nothing = 0.0f;
-    struct gb_tensor same_mask = gb_same_map(mean, test->n, test->h, test->w);
-    struct gb_tensor empty = gb_same_class(&nothing, test->n, test->h, test->w);
+    const struct gb_tensor same_mask = gb_same_map(most, test->n, test->h, test->w);
+    struct gb_tensor empty = gb_same_map(&nothing, test->n, test->h, test->w);
+    empty.row = empty.pixel = 0;
     gb_score_masks(test, &same_mask, &scores->mean_mask, NULL);
     gb_score_masks(test, &empty, &scores->background, NULL);
 }

@@ -29,9 +29,10 @@ static inline int gb_class_of(float value, int classes) {
                                             : (int)(value + 0.5f);
 }
 
-// Adds the pixels of all images to the counts.
-void gb_confusion_add(struct gb_confusion *counts, const struct gb_tensor *truth,
-                      const struct gb_tensor *prediction);
+// The counts of `count` images from `first` on.
+struct gb_confusion gb_confusion_of(const struct gb_tensor *truth,
+                                    const struct gb_tensor *prediction, int first, int count,
+                                    int classes);
 
 // Intersection over union of one class, and the mean over all; 1 for an empty union.
 double gb_class_iou(const struct gb_confusion *counts, int class);
@@ -39,18 +40,12 @@ double gb_mean_iou(const struct gb_confusion *counts);
 // The share of correct pixels; 1 if there are none.
 double gb_pixel_accuracy(const struct gb_confusion *counts);
 
-// The counts of `count` images from `first` on.
-struct gb_confusion gb_confusion_of(const struct gb_tensor *truth,
-                                    const struct gb_tensor *prediction, int first, int count,
-                                    int classes);
-
 // The most frequent class of each pixel in `train`, the upper of equals, into h*w floats: a trivial
 // baseline.
 void gb_most_frequent(const struct gb_tensor *train, int classes, float *map);
 
-// Views as a prediction for n images: of `map`, h*w floats, and of a single class everywhere.
+// A view of `map`, h*w floats, as a prediction for n images.
 struct gb_tensor gb_same_map(const float *map, int n, int h, int w);
-struct gb_tensor gb_same_class(const float *class, int n, int h, int w);
 
 // ---- binary masks ----
 
@@ -72,11 +67,8 @@ struct gb_trivial_scores {
     struct gb_mask_scores mean_mask; // foreground where at least half of the training masks have it
 };
 
-// The mean of the masks of `train` (n x h x w x 1) into h*w floats.
-void gb_mean_mask(const struct gb_tensor *train, float *mean);
-
-// Scores both on `test`; `mean` is what gb_mean_mask gave, h*w floats.
-void gb_score_trivial(const float *mean, const struct gb_tensor *test,
+// Scores both on `test`; `most` is what gb_most_frequent gave for the training masks.
+void gb_score_trivial(const float *most, const struct gb_tensor *test,
                       struct gb_trivial_scores *scores);
 
 #endif

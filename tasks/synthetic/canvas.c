@@ -8,6 +8,13 @@ struct gb_point gb_roll_point(struct gb_dice *dice, const struct gb_box *box) {
     return (struct gb_point){x, y};
 }
 
+struct gb_colour gb_mixture(struct gb_dice *dice, const struct gb_colour *kinds, int count,
+                            double share, double range) {
+    const struct gb_colour one = gb_pick(dice, kinds, count), other = gb_pick(dice, kinds, count);
+    const struct gb_colour mixed = gb_blend(one, other, gb_roll(dice, 0.0, share));
+    return gb_vary(dice, mixed, 1.0 - range, 1.0 + range);
+}
+
 void gb_put_colour(struct gb_colour colour, double noise, float pixel[static 3]) {
     pixel[0] = (float)gb_clamp(colour.r + noise, 0.0, 1.0);
     pixel[1] = (float)gb_clamp(colour.g + noise, 0.0, 1.0);

@@ -22,6 +22,12 @@ struct gb_dice {
     uint32_t next;
 };
 
+// The numbers of example `index` of `seed` that are for this purpose of the generator's.
+static inline struct gb_random_key gb_synthetic_key(uint64_t seed, uint32_t step, uint32_t index) {
+    return (struct gb_random_key){
+        .seed = seed, .purpose = GB_RANDOM_SYNTHETIC, .step = step, .sample = index};
+}
+
 // Uniform in [low, high).
 static inline double gb_roll(struct gb_dice *dice, double low, double high) {
     return low + (high - low) * (double)gb_random_uniform(&dice->key, dice->next++);
@@ -81,6 +87,16 @@ static inline struct gb_colour gb_vary(struct gb_dice *dice, struct gb_colour c,
                                        double high) {
     return gb_gain(c, gb_roll(dice, low, high));
 }
+
+// One of the kinds.
+static inline struct gb_colour gb_pick(struct gb_dice *dice, const struct gb_colour *kinds,
+                                       int count) {
+    return kinds[(int)gb_roll(dice, 0.0, count)];
+}
+
+// Two of the kinds, of the second up to `share`, brighter or darker by up to `range`.
+struct gb_colour gb_mixture(struct gb_dice *dice, const struct gb_colour *kinds, int count,
+                            double share, double range);
 
 // Adds `noise` to each channel and clips to [0, 1].
 void gb_put_colour(struct gb_colour colour, double noise, float pixel[static 3]);

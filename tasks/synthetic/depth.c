@@ -160,14 +160,14 @@ static struct vector roll_place(struct gb_dice *dice, const struct room *room) {
 }
 
 static void place_camera(struct room *room, struct gb_dice *dice) {
-    double turn_cosine, turn_sine, tilt_cosine, tilt_sine;
+    double turn_cosine, turn_sine;
     room->eye.x = gb_roll(dice, -0.8, 0.8);
     room->eye.y = -gb_roll(dice, 1.0, 1.7);
     room->eye.z = gb_roll(dice, -0.8, 0.8);
     roll_turn(dice, 1, &turn_cosine, &turn_sine);
     const double tilt = gb_roll(dice, -0.02, 0.22), norm = 1 + tilt * tilt;
-    tilt_cosine = (1 - tilt * tilt) / norm;
-    tilt_sine = 2 * tilt / norm; // looking down
+    const double tilt_cosine = (1 - tilt * tilt) / norm;
+    const double tilt_sine = 2 * tilt / norm; // looking down
     const double right[3] = {turn_cosine, 0, -turn_sine};
     const double forward[3] = {turn_sine * tilt_cosine, tilt_sine, turn_cosine * tilt_cosine};
     const double down[3] = {-turn_sine * tilt_sine, tilt_cosine, -turn_cosine * tilt_sine};
@@ -211,8 +211,7 @@ static void clear_view(struct room *room) {
 }
 
 static void build_room(struct room *room, uint64_t seed, uint32_t index) {
-    struct gb_dice dice = {
-        .key = {.seed = seed, .purpose = GB_RANDOM_SYNTHETIC, .step = STEP_ROOM, .sample = index}};
+    struct gb_dice dice = {.key = gb_synthetic_key(seed, STEP_ROOM, index)};
     *room = (struct room){.walls.cosine = 1};
     room->walls.half.x = gb_roll(&dice, 1.6, 2.8);
     room->walls.half.y = gb_roll(&dice, 1.2, 1.5);
@@ -289,24 +288,21 @@ static double measure(const struct sensor *sensor, const uint16_t *clean, int x,
 
 // Anywhere in the image, or around its middle where it is larger.
 static void place_window(struct sensor *sensor, uint64_t seed, uint32_t index) {
-    struct gb_dice dice = {
-        .key = {
-            .seed = seed, .purpose = GB_RANDOM_SYNTHETIC, .step = STEP_WINDOW, .sample = index}};
+    struct gb_dice dice = {.key = gb_synthetic_key(seed, STEP_WINDOW, index)};
     const double across = fmax(0, ACROSS - sensor->w), down = fmax(0, DOWN - sensor->h);
     sensor->left = gb_roll(&dice, -0.5, 0.5) * across - 0.5 * sensor->w;
     sensor->top = gb_roll(&dice, -0.5, 0.5) * down - 0.5 * sensor->h;
 }
 
-void gb_synthetic_depth(uint64_t seed, uint32_t index, int h, int w, uint16_t *raw,
-                        uint16_t *clean) {
-    struct gb_random_key key = {.seed = seed, .purpose = GB_RANDOM_SYNTHETIC, .sample = index};
-    struct sensor sensor = {.noise = key, .holes = key, .h = h, .w = w};
-    sensor.noise.step = STEP_NOISE;
-    sensor.holes.step = STEP_HOLES;
-    key.step = STEP_FIELD;
+static void draw(uint64_t seed, uint32_t index, int h, int w, uint16_t *raw, uint16_t *clean) {
+    const struct gb_random_key field = gb_synthetic_key(seed, STEP_FIELD, index);
+    struct sensor sensor = {.noise = gb_synthetic_key(seed, STEP_NOISE, index),
+                            .holes = gb_synthetic_key(seed, STEP_HOLES, index),
+                            .h = h,
+                            .w = w};
     build_room(&sensor.room, seed, index);
     place_window(&sensor, seed, index);
-    gb_value_noise_create(&sensor.field, &key);
+    gb_value_noise_create(&sensor.field, &field);
     const struct room *room = &sensor.room;
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {
@@ -329,8 +325,8 @@ static void draw_job(void *argument, int index, int rank) {
     const struct drawing *drawing = argument;
     const struct gb_depth_maps *maps = drawing->maps;
     const size_t first = (size_t)index * (size_t)maps->h * (size_t)maps->w;
-    gb_synthetic_depth(drawing->seed, drawing->first + (uint32_t)index, maps->h, maps->w,
-                       maps->raw + first, maps->clean + first);
+    draw(drawing->seed, drawing->first + (uint32_t)index, maps->h, maps->w, maps->raw + first,
+         maps->clean + first);
 }
 
 enum gb_status gb_synthetic_depth_maps(uint64_t seed, uint32_t first, int count, int h, int w,

@@ -18,13 +18,9 @@
 
 #include "tasks/data/depth_maps.h"
 
-// Example `index` of `seed`: h x w levels each, 0 for none (tasks/data/depth_maps.h), a window of
-// the sensor's 160 x 120 pixels. Bitwise identical on every machine.
-void gb_synthetic_depth(uint64_t seed, uint32_t index, int h, int w, uint16_t *raw,
-                        uint16_t *clean);
-
-// Examples first .. first+count-1, named "depth0000000" by index; the result does not depend on
-// `threads`. GB_OUT_OF_MEMORY.
+// Examples first .. first+count-1 of `seed`, named "depth0000000" by index: windows of h x w of the
+// sensor's 160 x 120 pixels. Bitwise identical on every machine, whatever `threads`.
+// GB_OUT_OF_MEMORY.
 enum gb_status gb_synthetic_depth_maps(uint64_t seed, uint32_t first, int count, int h, int w,
                                        int threads, struct gb_depth_maps *maps);
 

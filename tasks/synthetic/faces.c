@@ -28,18 +28,12 @@ enum { STEP_COMPOSITION, STEP_TEXTURE, STEP_SENSOR, STEPS };
 
 // ---- colours ----
 
-static struct gb_colour inv1x1_of(struct gb_dice *dice, const struct gb_colour *kinds, int count) {
-    struct gb_colour one = kinds[(int)gb_roll(dice, 0.0, count)];
-    struct gb_colour other = kinds[(int)gb_roll(dice, 0.0, count)];
-    return gb_vary(dice, gb_blend(one, other, gb_roll(dice, 0.0, 0.5)), 0.9, 1.1);
-}
-
 static struct gb_colour skin(struct gb_dice *dice) {
     static const struct gb_colour kinds[] = {
         {0.94, 0.79, 0.69}, {0.87, 0.67, 0.53}, {0.74, 0.53, 0.39},
         {0.54, 0.36, 0.25}, {0.35, 0.23, 0.17},
     };
-    return inv1x1_of(dice, kinds, sizeof kinds / sizeof *kinds);
+    return gb_mixture(dice, kinds, sizeof kinds / sizeof *kinds, 0.5, 0.1);
 }
 
 static struct gb_colour hair(struct gb_dice *dice) {
@@ -52,7 +46,7 @@ static struct gb_colour hair(struct gb_dice *dice) {
         {0.62, 0.60, 0.58}, // grey
         {0.88, 0.87, 0.85}, // white
     };
-    return inv1x1_of(dice, kinds, sizeof kinds / sizeof *kinds);
+    return gb_mixture(dice, kinds, sizeof kinds / sizeof *kinds, 0.5, 0.1);
 }
 
 // What clothes, walls and clutter are of: also what skin and hair are of.
@@ -66,7 +60,7 @@ static struct gb_colour stuff(struct gb_dice *dice) {
         return skin(dice);
     if (kind < 0.6)
         return hair(dice);
-    return inv1x1_of(dice, kinds, sizeof kinds / sizeof *kinds);
+    return gb_mixture(dice, kinds, sizeof kinds / sizeof *kinds, 0.5, 0.1);
 }
 
 // ---- the head ----
@@ -117,7 +111,7 @@ static void add_eyes_and_brows(struct gb_shape *shape, struct gb_dice *dice,
                                const struct person *person) {
     static const struct gb_colour kinds[] = {
         {0.25, 0.15, 0.08}, {0.30, 0.45, 0.62}, {0.33, 0.42, 0.25}};
-    const struct gb_colour iris = kinds[(int)gb_roll(dice, 0.0, 3.0)];
+    const struct gb_colour iris = gb_pick(dice, kinds, 3);
     const double apart = gb_roll(dice, 0.17, 0.21), open = gb_roll(dice, 0.035, 0.055);
     const double gaze = gb_roll(dice, -0.035, 0.035), lift = gb_roll(dice, 0.10, 0.14);
     const double slant = gb_roll(dice, -0.04, 0.04), thick = gb_roll(dice, 0.015, 0.035);
@@ -348,10 +342,8 @@ static float most_looks(const int looks[GB_FACE_PARTS]) {
 
 void gb_synthetic_face(uint64_t seed, uint32_t index, enum gb_face_framing framing, int size,
                        float *image, float *parts) {
-    const struct gb_random_key key = {.seed = seed,
-                                      .purpose = GB_RANDOM_SYNTHETIC,
-                                      .step = (uint32_t)framing * STEPS + STEP_COMPOSITION,
-                                      .sample = index};
+    const struct gb_random_key key =
+        gb_synthetic_key(seed, (uint32_t)framing * STEPS + STEP_COMPOSITION, index);
     struct gb_random_key sensor = key;
     sensor.step += STEP_SENSOR;
     struct scene scene;

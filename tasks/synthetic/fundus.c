@@ -81,7 +81,7 @@ static void branch(struct scene *scene, struct gb_dice *dice, struct growth *gro
 static void grow(struct scene *scene, struct gb_dice *dice, struct growth growth) {
     const double step = 0.02, thinnest = 0.0032, thin = 0.0075;
     bool overlooked = growth.radius < thin && gb_chance(dice, 0.35);
-    double prediction_stats = overlooked ? 0 : gb_roll(dice, 0.8, 1.25), wander = 0;
+    double opinion = overlooked ? 0 : gb_roll(dice, 0.8, 1.25), wander = 0;
     while (growth.radius > thinnest && distance(growth.at, middle) < field_radius &&
            scene->vessel_count < MAX_VESSELS) {
         wander = 0.7 * wander + gb_roll(dice, -0.12, 0.12);
@@ -93,7 +93,7 @@ static void grow(struct scene *scene, struct gb_dice *dice, struct growth growth
         scene->vessels[scene->vessel_count++] = (struct vessel){
             .limb = {.a = growth.at, .b = next, .radius_a = growth.radius, .radius_b = end},
             .contrast = shown,
-            .second_opinion = prediction_stats};
+            .second_opinion = opinion};
         growth.at = next;
         growth.radius = end;
         if (growth.branchings < MAX_BRANCHINGS && gb_chance(dice, 0.2))
@@ -137,10 +137,7 @@ static void add_spots(struct scene *scene, struct gb_dice *dice) {
 }
 
 static void build(struct scene *scene, uint64_t seed, uint32_t index) {
-    struct gb_dice dice = {.key = {.seed = seed,
-                                   .purpose = GB_RANDOM_SYNTHETIC,
-                                   .step = STEP_COMPOSITION,
-                                   .sample = index}};
+    struct gb_dice dice = {.key = gb_synthetic_key(seed, STEP_COMPOSITION, index)};
     double side = gb_chance(&dice, 0.5) ? 1 : -1;
     const struct gb_box disc = {0.5 + 0.25 * side - 0.04, 0.44, 0.5 + 0.25 * side + 0.04, 0.56};
     scene->disc = gb_roll_point(&dice, &disc);
@@ -156,8 +153,7 @@ static void build(struct scene *scene, uint64_t seed, uint32_t index) {
     scene->vessel_count = 0;
     grow_all(scene, &dice);
     add_spots(scene, &dice);
-    const struct gb_random_key texture = {
-        .seed = seed, .purpose = GB_RANDOM_SYNTHETIC, .step = STEP_TEXTURE, .sample = index};
+    const struct gb_random_key texture = gb_synthetic_key(seed, STEP_TEXTURE, index);
     gb_value_noise_create(&scene->noise, &texture);
 }
 
@@ -279,8 +275,7 @@ static enum gb_status draw(uint64_t seed, uint32_t index, struct scene *scene,
                            const struct raster *raster, struct gb_vessel_image *picture) {
     if (!scene || !raster->taken || !raster->seen)
         return gb_no_memory("cannot draw", "synthetic fundus");
-    const struct gb_random_key sensor = {
-        .seed = seed, .purpose = GB_RANDOM_SYNTHETIC, .step = STEP_SENSOR, .sample = index};
+    const struct gb_random_key sensor = gb_synthetic_key(seed, STEP_SENSOR, index);
     build(scene, seed, index);
     for (int i = 0; i < scene->vessel_count; i++)
         draw_vessel(raster, &scene->vessels[i]);
@@ -352,12 +347,9 @@ enum gb_status gb_fundus_load(uint64_t seed, int side, int train_count, int test
                               const struct gb_source *source, struct gb_dataset splits[]) {
     const int counts[GB_SPLITS] = {train_count, test_count};
     enum gb_status status = GB_OK;
-    for (int split = 0; split < GB_SPLITS; split++)
-        splits[split] = (struct gb_dataset){0};
+    gb_splits_clear(splits);
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
         status =
             load_split(seed, side, (enum gb_split)split, counts[split], source, &splits[split]);
-    for (int split = 0; status != GB_OK && split < GB_SPLITS; split++)
-        gb_dataset_free(&splits[split]);
-    return status;
+    return gb_splits_keep(splits, status);
 }

@@ -159,9 +159,7 @@ static struct gb_colour surface(struct gb_dice *dice) {
         {0.66, 0.22, 0.16}, // brick, petals
         {0.83, 0.68, 0.20}, // straw, petals
     };
-    enum { SURFACES = sizeof surfaces / sizeof *surfaces };
-    const struct gb_colour kind = surfaces[(int)gb_roll(dice, 0.0, SURFACES)];
-    return gb_vary(dice, kind, 0.7, 1.2);
+    return gb_vary(dice, gb_pick(dice, surfaces, sizeof surfaces / sizeof *surfaces), 0.7, 1.2);
 }
 
 static struct style roll_style(struct gb_dice *dice) {
@@ -179,8 +177,8 @@ static struct style roll_style(struct gb_dice *dice) {
 
 static void roll_surface(const struct painting *painting, const struct style *style, double size,
                          struct gb_dice *dice, struct leaf *leaf) {
-    leaf->one = style->palette[(int)gb_roll(dice, 0.0, PALETTE)];
-    leaf->other = style->palette[(int)gb_roll(dice, 0.0, PALETTE)];
+    leaf->one = gb_pick(dice, style->palette, PALETTE);
+    leaf->other = gb_pick(dice, style->palette, PALETTE);
     leaf->mixture = (float)gb_roll(dice, 0.0, 0.4);
     leaf->marbling = (float)gb_roll(dice, 0.0, 0.2);
     leaf->light = (float)gb_roll(dice, 0.6, 1.3);
@@ -327,10 +325,7 @@ enum gb_status gb_natural_draw(uint64_t seed, uint32_t index, int w, int h,
                                struct gb_image *image) {
     GB_TRY(gb_image_create(image, w, h, 3, 8, "natural picture"));
     struct painting painting = {
-        .w = w,
-        .h = h,
-        .unit = w < h ? w : h,
-        .key = {.seed = seed, .purpose = GB_RANDOM_SYNTHETIC, .sample = index}};
+        .w = w, .h = h, .unit = w < h ? w : h, .key = gb_synthetic_key(seed, 0, index)};
     const size_t pixels = (size_t)w * (size_t)h, columns = (size_t)w, lattice = columns + 16;
     float *room = calloc((TEXTURES + 3) * pixels + 6 * columns + lattice, sizeof *room);
     painting.nodes = malloc(columns * sizeof *painting.nodes);

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tasks/synthetic/synthetic_horses.h"
 
-#include <stdio.h>
-
-#include "kernels/parallel.h"
 #include "tasks/synthetic/canvas.h"
 
 // Lengths are in units of the picture's side, y points down. The animal is put together in its own
@@ -36,10 +33,7 @@ static struct gb_colour coat(struct gb_dice *dice) {
         {0.76, 0.59, 0.36}, // palomino
         {0.60, 0.42, 0.27}, // dun
     };
-    enum { COATS = sizeof coats / sizeof *coats };
-    struct gb_colour one = coats[(int)gb_roll(dice, 0.0, COATS)];
-    struct gb_colour other = coats[(int)gb_roll(dice, 0.0, COATS)];
-    return gb_vary(dice, gb_blend(one, other, gb_roll(dice, 0.0, 0.25)), 0.85, 1.15);
+    return gb_mixture(dice, coats, sizeof coats / sizeof *coats, 0.25, 0.15);
 }
 
 static struct gb_colour pasture(struct gb_dice *dice) {
@@ -52,8 +46,7 @@ static struct gb_colour pasture(struct gb_dice *dice) {
         {0.20, 0.30, 0.12}, // shade
         {0.84, 0.86, 0.90}, // snow
     };
-    enum { KINDS = sizeof kinds / sizeof *kinds };
-    return gb_vary(dice, kinds[(int)gb_roll(dice, 0.0, KINDS)], 0.8, 1.2);
+    return gb_vary(dice, gb_pick(dice, kinds, sizeof kinds / sizeof *kinds), 0.8, 1.2);
 }
 
 static struct gb_colour foliage(struct gb_dice *dice) {
@@ -226,10 +219,7 @@ static void build_clutter(struct gb_shape *shape, struct gb_dice *dice, double h
 }
 
 static void build_scene(struct scene *scene, uint64_t seed, uint32_t index) {
-    struct gb_dice dice = {.key = {.seed = seed,
-                                   .purpose = GB_RANDOM_SYNTHETIC,
-                                   .step = STEP_COMPOSITION,
-                                   .sample = index}};
+    struct gb_dice dice = {.key = gb_synthetic_key(seed, STEP_COMPOSITION, index)};
     build_horse(&scene->horse, &dice);
     place_horse(&scene->horse, &dice);
     scene->patch = coat(&dice);
@@ -250,8 +240,7 @@ static void build_scene(struct scene *scene, uint64_t seed, uint32_t index) {
     scene->side_light = gb_roll(&dice, -1.0, 1.0);
     build_clutter(&scene->clutter, &dice, scene->horizon);
 
-    const struct gb_random_key texture = {
-        .seed = seed, .purpose = GB_RANDOM_SYNTHETIC, .step = STEP_TEXTURE, .sample = index};
+    const struct gb_random_key texture = gb_synthetic_key(seed, STEP_TEXTURE, index);
     gb_value_noise_create(&scene->noise, &texture);
 }
 
@@ -300,11 +289,12 @@ static bool look(const struct scene *scene, struct gb_point p, struct gb_colour 
     return horse;
 }
 
-void gb_synthetic_horse(uint64_t seed, uint32_t index, int size, float *image, float *mask) {
+static void draw(uint64_t seed, uint32_t index, const struct gb_example *example) {
+    const int size = example->x.h;
+    float *image = example->x.data, *mask = example->y.data;
     struct scene scene;
     build_scene(&scene, seed, index);
-    const struct gb_random_key sensor = {
-        .seed = seed, .purpose = GB_RANDOM_SYNTHETIC, .step = STEP_SENSOR, .sample = index};
+    const struct gb_random_key sensor = gb_synthetic_key(seed, STEP_SENSOR, index);
     // Sixteen looks a pixel where pixels are coarse, four where they are fine.
     const int side = size <= 32 ? 4 : 2, looks = side * side;
     for (int y = 0; y < size; y++)
@@ -323,10 +313,6 @@ void gb_synthetic_horse(uint64_t seed, uint32_t index, int size, float *image, f
             gb_put_colour(gb_gain(sum, scene.light / looks), noise, image + 3 * pixel);
             mask[pixel] = 2 * covered >= looks ? 1.0f : 0.0f;
         }
-}
-
-static void draw(uint64_t seed, uint32_t index, const struct gb_example *example) {
-    gb_synthetic_horse(seed, index, example->x.h, example->x.data, example->y.data);
 }
 
 enum gb_status gb_synthetic_horses_load(uint64_t seed, int size, int train_count, int test_count,

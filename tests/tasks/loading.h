@@ -54,20 +54,20 @@ static inline bool same_values(const struct gb_tensor *a, const struct gb_tensor
 }
 
 // What a score or an evaluation leaves; a score is given an object for each of `images`.
-struct report {
+struct scores {
     json_t *metrics, *per_image;
 };
 
-static inline struct report new_report(int images) {
-    const struct report report = {json_object(), json_array()};
+static inline struct scores new_scores(int images) {
+    const struct scores scores = {json_object(), json_array()};
     for (int i = 0; i < images; i++)
-        json_array_append_new(report.per_image, json_object());
-    return report;
+        json_array_append_new(scores.per_image, json_object());
+    return scores;
 }
 
-static inline void free_report(const struct report *report) {
-    json_decref(report->metrics);
-    json_decref(report->per_image);
+static inline void free_scores(const struct scores *scores) {
+    json_decref(scores->metrics);
+    json_decref(scores->per_image);
 }
 
 static inline double metric(const json_t *metrics, const char *name) {

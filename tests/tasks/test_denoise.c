@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "tasks/task.h"
 #include "tests/support/fixture.h"
@@ -26,15 +24,6 @@ static enum gb_status load(const char *directory, const char *lists, int size,
     return denoise()->load(&source, splits);
 }
 
-// One example as a key draws it.
-static void draw(const struct gb_dataset *set, int index, uint64_t seed, uint32_t step,
-                 struct gb_examples *one) {
-    const struct gb_random_key key = {.seed = seed, .step = step, .sample = (uint32_t)index};
-    assert_ok(gb_examples_create(one, 1, &set->shape));
-    const struct gb_example example = gb_example_at(one, 0);
-    assert_ok(set->fill(set, index, &key, &example));
-}
-
 // The clean image of an example.
 static void clean(const struct gb_examples *one, struct gb_tensor *picture) {
     denoise()->to_image(&one->x, &one->y, picture);
@@ -48,8 +37,7 @@ GB_TEST(adds_the_noise_that_it_asks_for) {
     for (int split = 0; split < GB_SPLITS; split++) {
         double sum = 0.0, squares = 0.0, count = 0.0;
         for (int i = 0; i < 20; i++) {
-            struct gb_examples one;
-            draw(&splits[split], i, 1, 0, &one);
+            struct gb_examples one = take_example(&splits[split], i, 1, 0);
             static float pixels[SIZE * SIZE * 3];
             struct gb_tensor picture = gb_dense(pixels, 1, SIZE, SIZE, 3);
             clean(&one, &picture);
@@ -70,13 +58,6 @@ GB_TEST(adds_the_noise_that_it_asks_for) {
     free_splits(splits);
 }
 
-static bool same(const struct gb_tensor *a, const struct gb_tensor *b) {
-    for (size_t i = 0; i < gb_elements(a); i++)
-        if (((const float *)a->data)[i] != ((const float *)b->data)[i])
-            return false;
-    return true;
-}
-
 static bool same_picture(const struct gb_examples *a, const struct gb_examples *b) {
     double difference = 0.0;
     static float pixels[2][SIZE * SIZE * 3];
@@ -95,13 +76,12 @@ GB_TEST(depends_on_the_key_alone) {
     struct gb_dataset splits[GB_SPLITS];
     assert_ok(load(NULL, NULL, SIZE, splits));
     for (int split = 0; split < GB_SPLITS; split++) {
-        struct gb_examples first, again, later;
-        draw(&splits[split], 3, 1, 0, &first);
-        draw(&splits[split], 3, 1, 0, &again);
-        draw(&splits[split], 3, 2, 7, &later);
-        assert_true(same(&first.x, &again.x));
-        assert_true(same(&first.y, &again.y));
-        assert_false(same(&first.y, &later.y));
+        struct gb_examples first = take_example(&splits[split], 3, 1, 0),
+                           again = take_example(&splits[split], 3, 1, 0),
+                           later = take_example(&splits[split], 3, 2, 7);
+        assert_true(same_values(&first.x, &again.x));
+        assert_true(same_values(&first.y, &again.y));
+        assert_false(same_values(&first.y, &later.y));
         assert_int_equal(same_picture(&first, &later), split == GB_SPLIT_TEST);
         gb_examples_free(&first);
         gb_examples_free(&again);
@@ -116,8 +96,8 @@ GB_TEST(depends_on_the_key_alone) {
 }
 
 // Answers of `share` of the noise that there is: 1 is perfect, 0 leaves the image as it is.
-static void score(const struct gb_dataset *test, int threads, float share, json_t *metrics,
-                  json_t *per_image) {
+static struct scores score(const struct gb_dataset *test, int threads, float share) {
+    const struct scores scores = new_scores(test->count);
     const struct gb_task *task = denoise();
     struct gb_examples examples;
     assert_ok(gb_dataset_gather(test, NULL, test->count, 1, threads, &examples));
@@ -132,12 +112,11 @@ static void score(const struct gb_dataset *test, int threads, float share, json_
     gb_task_postprocess(task, &examples.x, &answer, &answer);
     const struct gb_predictions answers = {
         .test = test, .examples = &examples, .predicted = &answer, .threads = threads};
-    for (int i = 0; i < test->count; i++)
-        json_array_append_new(per_image, json_object());
-    assert_ok(task->score(&answers, metrics, per_image));
+    assert_ok(task->score(&answers, scores.metrics, scores.per_image));
     free(target.data);
     free(answer.data);
     gb_examples_free(&examples);
+    return scores;
 }
 
 GB_TEST(scores_by_psnr) {
@@ -147,18 +126,16 @@ GB_TEST(scores_by_psnr) {
     const double unclipped = -20.0 * log10(DEVIATION); // 20.17 dB; clipping helps
     double found[3];
     for (int i = 0; i < 3; i++) {
-        json_t *metrics = json_object(), *per_image = json_array();
-        score(test, 2, 0.5f * (float)i, metrics, per_image);
-        found[i] = metric(metrics, "psnr");
+        const struct scores scores = score(test, 2, 0.5f * (float)i);
+        found[i] = metric(scores.metrics, "psnr");
         double mean = 0.0;
         for (int j = 0; j < test->count; j++)
-            mean += metric(json_array_get(per_image, (size_t)j), "psnr") / test->count;
+            mean += metric(json_array_get(scores.per_image, (size_t)j), "psnr") / test->count;
         assert_float_equal(mean, found[i], 1e-9);
-        const double trivial = metric(metrics, "trivial_psnr");
+        const double trivial = metric(scores.metrics, "trivial_psnr");
         assert_true(trivial > unclipped && trivial < unclipped + 2.0);
         assert_true(i > 0 || fabs(found[i] - trivial) < 1e-9);
-        json_decref(metrics);
-        json_decref(per_image);
+        free_scores(&scores);
     }
     // Half the noise is a quarter of the error.
     assert_float_equal(found[1] - unclipped, 20.0 * log10(2.0), 1.5);
@@ -172,10 +149,9 @@ static int photograph(int x, int y, int channel) {
 
 GB_FIXTURE_TEST(refuses_images_that_are_too_small) {
     const char *const parts[] = {"images/train", "images/test", "images/val"};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         gb_fixture_jpeg(gb_fixture_name("%s/1.jpg", parts[i]), 300, i < 2 ? 256 : 255, 3,
                         photograph);
-    }
     struct gb_dataset splits[GB_SPLITS];
     assert_error(load(gb_fixture_path(""), NULL, SIZE, splits), GB_BAD_INPUT, "val/1.jpg");
     assert_null(splits[GB_SPLIT_TRAIN].source);
@@ -197,10 +173,8 @@ GB_TEST(scores_the_published_data) {
     assert_int_equal(splits[GB_SPLIT_TRAIN].count, 400);
     assert_int_equal(splits[GB_SPLIT_TEST].count, 68);
     assert_string_equal(splits[GB_SPLIT_TEST].names[0], "val/3096.jpg");
-    json_t *metrics = json_object(), *per_image = json_array();
-    score(&splits[GB_SPLIT_TEST], 2, 0.0f, metrics, per_image);
-    assert_float_equal(metric(metrics, "trivial_psnr"), 20.5, 0.3);
-    json_decref(metrics);
-    json_decref(per_image);
+    const struct scores scores = score(&splits[GB_SPLIT_TEST], 2, 0.0f);
+    assert_float_equal(metric(scores.metrics, "trivial_psnr"), 20.5, 0.3);
+    free_scores(&scores);
     free_splits(splits);
 }

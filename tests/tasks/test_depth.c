@@ -510,24 +510,24 @@ GB_TEST(scores_valid_pixels) {
                                          .predicted = &answers,
                                          .threads = 1};
     for (int right = 0; right < 2; right++) {
-        const struct report report = new_report(count);
+        const struct scores scores = new_scores(count);
         if (right)
             task->target(&examples.x, &examples.y, &predicted);
         task->to_image(&examples.x, &predicted, &answers);
         task->postprocess(&examples.x, &answers, &answers);
-        assert_ok(task->score(&given, report.metrics, report.per_image));
-        const double psnr = metric(report.metrics, "psnr"),
-                     raw = metric(report.metrics, "raw_psnr"),
-                     smoothed = metric(report.metrics, "smoothed_psnr");
+        assert_ok(task->score(&given, scores.metrics, scores.per_image));
+        const double psnr = metric(scores.metrics, "psnr"),
+                     raw = metric(scores.metrics, "raw_psnr"),
+                     smoothed = metric(scores.metrics, "smoothed_psnr");
         assert_true(raw > 45 && raw < 55);
         assert_true(smoothed > raw);
-        assert_true(metric(report.metrics, "trivial_psnr") == smoothed);
+        assert_true(metric(scores.metrics, "trivial_psnr") == smoothed);
         if (right)
             assert_true(psnr > 99);
         else
             assert_float_equal(psnr, smoothed, 1e-6);
-        assert_non_null(json_object_get(json_array_get(report.per_image, 3), "raw_psnr"));
-        free_report(&report);
+        assert_non_null(json_object_get(json_array_get(scores.per_image, 3), "raw_psnr"));
+        free_scores(&scores);
     }
     free(predicted.data);
     free(answers.data);

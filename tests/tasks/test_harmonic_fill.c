@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "tasks/metrics/harmonic_fill.h"

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Files of every format, written by the format's own library, and what becomes of bad ones.
+#define _GNU_SOURCE // memmem
 #include <png.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <tiffio.h>
 
 #include "tasks/images/image.h"
@@ -52,6 +53,29 @@ static void assert_pixels(const char *name, enum kind kind) {
     }
     gb_image_free(&image);
     gb_image_free(&grey);
+}
+
+static int ramp(int x, int y, int channel) {
+    return 3 * x + 2 * y + 30 * channel;
+}
+
+GB_FIXTURE_TEST(reads_jpeg) {
+    gb_fixture_jpeg("colour", 40, 24, 3, ramp); // the name says nothing: the content decides
+    struct gb_image image;
+    assert_ok(gb_image_read(gb_fixture_path("colour"), 3, &image));
+    assert_true(image.w == 40 && image.h == 24 && image.c == 3);
+    for (int i = 0; i < 40 * 24 * 3; i++)
+        assert_true(abs(image.pixels[i] - ramp(i / 3 % 40, i / 3 / 40, i % 3)) <= 6);
+    gb_image_free(&image);
+    assert_ok(gb_image_read(gb_fixture_path("colour"), 1, &image));
+    assert_int_equal(image.c, 1);
+    const double luma = 0.299 * ramp(5, 7, 0) + 0.587 * ramp(5, 7, 1) + 0.114 * ramp(5, 7, 2);
+    assert_float_equal(image.pixels[7 * 40 + 5], luma, 3);
+    gb_image_free(&image);
+    gb_fixture_jpeg("grey", 9, 5, 1, ramp);
+    assert_ok(gb_image_read(gb_fixture_path("grey"), 3, &image));
+    assert_int_equal(image.pixels[0], image.pixels[2]);
+    gb_image_free(&image);
 }
 
 GB_FIXTURE_TEST(reads_png) {
@@ -168,14 +192,42 @@ static void assert_no_depth(const char *name, const char *reason) {
     assert_not_read(gb_image_read_grey16(gb_fixture_path(name), &image), &image, name, reason);
 }
 
+GB_FIXTURE_TEST(reports_what_is_wrong_with_a_file) {
+    assert_unreadable("missing.jpg", "No such file");
+    gb_fixture_directory("folder.jpg");
+    assert_unreadable("folder.jpg", "is a directory");
+    assert_int_equal(mkfifo(gb_fixture_path("pipe.jpg"), 0600), 0);
+    assert_unreadable("pipe.jpg", "not a regular file");
+    static const char *const texts[][2] = {
+        {"", "empty"},
+        {"not an image at all\n", "not an image"},
+        {"P4 8 1 a", "not an image of a known format"}, // black and white alone
+        {"\xff\xd8\xff\xe0 and then nothing of sense", "JPEG"},
+        {"P2 2 1 255 1 x", "no number where one belongs"},
+        {"P2 2 1 255 1 256", "a value above the largest"},
+        {"P2 2 1 65536 1 2", "not between 1 and 65535"},
+        {"P2 2 1 0 0 0", "not between 1 and 65535"},
+        {"P5 -2 1 255 ab", "no number where one belongs"},
+        {"P5 60000 60000 255\n", "60000 x 60000 pixels are beyond the limits"},
+        {"P5 1 999999999999999999999999 255\n", "pixels are beyond the limits"},
+        {"P5 0 4 255\n", "0 x 4 pixels are beyond the limits"},
+        {"P5 16000 4000 255\nshort", "truncated"},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        gb_fixture_text("text", texts[i][0]);
+        assert_unreadable("text", texts[i][1]);
+    }
+}
+
 GB_FIXTURE_TEST(refuses_what_is_not_a_depth_map) {
     depth = 8;
+    const char *const grey = "8-bit grey where 16-bit grey is needed";
     gb_fixture_png("grey8", W, H, PNG_COLOR_TYPE_GRAY, 8, false, detail);
-    assert_no_depth("grey8", "8-bit grey where 16-bit grey is needed");
+    assert_no_depth("grey8", grey);
     gb_fixture_jpeg("jpeg", W, H, 1, detail);
-    assert_no_depth("jpeg", "8-bit grey where 16-bit grey is needed");
+    assert_no_depth("jpeg", grey);
     gb_fixture_pnm("pgm", W, H, '5', 255, detail);
-    assert_no_depth("pgm", "8-bit grey where 16-bit grey is needed");
+    assert_no_depth("pgm", grey);
     gb_fixture_gif("gif", W, H, false, detail);
     assert_no_depth("gif", "8-bit colour where 16-bit grey is needed");
     gb_fixture_tiff("tiff", W, H, PHOTOMETRIC_RGB, 3, 16, COMPRESSION_LZW, detail);
@@ -261,6 +313,16 @@ static void patch(const char *name, size_t place, const void *with, size_t size)
     free(bytes);
 }
 
+// Where a file first has these bytes.
+static size_t find_bytes(const char *name, const void *bytes, size_t size) {
+    size_t whole;
+    unsigned char *file = gb_fixture_bytes(name, &whole), *found = memmem(file, whole, bytes, size);
+    assert_non_null(found);
+    const size_t place = (size_t)(found - file);
+    free(file);
+    return place;
+}
+
 // Where the value of a tag stands in a little-endian TIFF.
 static size_t find_tag(const char *name, int tag) {
     size_t size, found = 0;
@@ -306,29 +368,14 @@ GB_FIXTURE_TEST(refuses_absurd_sizes) {
     const size_t width = find_tag("whole.tiff", TIFFTAG_IMAGEWIDTH);
     patch("whole.tiff", width, "\xff\xff", 2);
     assert_unreadable("whole.tiff", "65535 x 29 pixels are beyond the limits");
-    gb_fixture_text("pgm", "P5 60000 60000 255\n");
-    assert_unreadable("pgm", "60000 x 60000 pixels are beyond the limits");
-    gb_fixture_text("pgm", "P5 1 999999999999999999999999 255\n");
-    assert_unreadable("pgm", "pixels are beyond the limits");
-    gb_fixture_text("pgm", "P5 0 4 255\n");
-    assert_unreadable("pgm", "0 x 4 pixels are beyond the limits");
-    gb_fixture_text("pgm", "P5 16000 4000 255\nshort");
-    assert_unreadable("pgm", "truncated");
-}
-
-GB_FIXTURE_TEST(refuses_bad_pnm) {
-    gb_fixture_text("pgm", "P2 2 1 255 1 x");
-    assert_unreadable("pgm", "no number where one belongs");
-    gb_fixture_text("pgm", "P2 2 1 255 1 256");
-    assert_unreadable("pgm", "a value above the largest");
-    gb_fixture_text("pgm", "P2 2 1 65536 1 2");
-    assert_unreadable("pgm", "not between 1 and 65535");
-    gb_fixture_text("pgm", "P2 2 1 0 0 0");
-    assert_unreadable("pgm", "not between 1 and 65535");
-    gb_fixture_text("pgm", "P5 -2 1 255 ab");
-    assert_unreadable("pgm", "no number where one belongs");
-    gb_fixture_text("pbm", "P4 8 1 a"); // black and white alone
-    assert_unreadable("pbm", "not an image of a known format");
+    // A JPEG's frame header has the height, then the width.
+    const size_t sides = find_bytes("jpeg", "\xff\xc0", 2) + 5;
+    patch("jpeg", sides, "\xea\x60\0\x10", 4);
+    assert_unreadable("jpeg", "16 x 60000 pixels are beyond the limits");
+    patch("jpeg", sides, "\x3e\x80\x3e\x80", 4);
+    assert_unreadable("jpeg", "16000 x 16000 pixels are beyond the limits");
+    patch("jpeg", sides, "\x0b\xb8\x0b\xb8", 4); // allowed, but the data end long before
+    assert_unreadable("jpeg", "truncated");
 }
 
 GB_FIXTURE_TEST(refuses_what_is_not_read) {

@@ -1,107 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include <math.h>
 #include <png.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "tasks/images/image.h"
 #include "tasks/images/picture.h"
 #include "tasks/images/resize.h"
 #include "tests/support/fixture.h"
-#include "tests/support/real_data.h"
 #include "tests/support/test.h"
 
-static int ramp(int x, int y, int channel) {
-    return 3 * x + 2 * y + 30 * channel;
-}
-
-// Detail that no block can leave out, so that a cut file loses something.
 static int checks(int x, int y, int channel) {
     return (x * 37 + y * 91 + channel * 13) % 256;
-}
-
-GB_FIXTURE_TEST(reads_colour_and_grey) {
-    gb_fixture_jpeg("colour", 40, 24, 3, ramp); // the name says nothing: the content decides
-    struct gb_image image;
-    assert_ok(gb_image_read(gb_fixture_path("colour"), 3, &image));
-    assert_int_equal(image.w, 40);
-    assert_int_equal(image.h, 24);
-    assert_int_equal(image.c, 3);
-    for (int y = 0; y < 24; y++)
-        for (int x = 0; x < 40; x++)
-            for (int c = 0; c < 3; c++)
-                assert_true(abs(image.pixels[(y * 40 + x) * 3 + c] - ramp(x, y, c)) <= 6);
-    gb_image_free(&image);
-    assert_ok(gb_image_read(gb_fixture_path("colour"), 1, &image));
-    assert_int_equal(image.c, 1);
-    double luma = 0.299 * ramp(5, 7, 0) + 0.587 * ramp(5, 7, 1) + 0.114 * ramp(5, 7, 2);
-    assert_true(fabs(image.pixels[7 * 40 + 5] - luma) <= 3.0);
-    gb_image_free(&image);
-    gb_fixture_jpeg("grey", 9, 5, 1, ramp);
-    assert_ok(gb_image_read(gb_fixture_path("grey"), 3, &image));
-    assert_int_equal(image.pixels[0], image.pixels[2]);
-    gb_image_free(&image);
-}
-
-static void assert_unreadable(const char *name, const char *reason) {
-    struct gb_image image;
-    assert_int_equal(gb_image_read(gb_fixture_path(name), 3, &image), GB_BAD_INPUT);
-    assert_null(image.pixels);
-    assert_message(gb_fixture_path(name), reason);
-    assert_null(strchr(gb_error_message(), '\n'));
-}
-
-GB_FIXTURE_TEST(reports_what_is_wrong_with_a_file) {
-    assert_unreadable("missing.jpg", "No such file");
-    gb_fixture_directory("folder.jpg");
-    assert_unreadable("folder.jpg", "is a directory");
-    gb_fixture_text("empty.jpg", "");
-    assert_unreadable("empty.jpg", "empty");
-    gb_fixture_text("text.jpg", "not an image at all\n");
-    assert_unreadable("text.jpg", "not an image");
-    assert_int_equal(mkfifo(gb_fixture_path("pipe.jpg"), 0600), 0);
-    assert_unreadable("pipe.jpg", "not a regular file");
-    gb_fixture_text("junk.jpg", "\xff\xd8\xff\xe0 and then nothing of sense");
-    assert_unreadable("junk.jpg", "JPEG");
-}
-
-GB_FIXTURE_TEST(notices_a_cut_anywhere) {
-    gb_fixture_jpeg("whole.jpg", 33, 47, 3, checks);
-    size_t size = gb_fixture_size("whole.jpg");
-    for (size_t cut = size - 1; cut > 3; cut -= cut > 64 ? cut / 9 : 1) {
-        gb_fixture_jpeg("cut.jpg", 33, 47, 3, checks);
-        gb_fixture_truncate("cut.jpg", cut);
-        assert_unreadable("cut.jpg", "truncated");
-    }
-}
-
-// Finds the frame header of a baseline JPEG and sets the size that it claims.
-static void claim_size(const char *name, int w, int h) {
-    size_t size;
-    unsigned char *bytes = gb_fixture_bytes(name, &size);
-    size_t at = 2;
-    while (at + 9 < size && bytes[at + 1] != 0xc0)
-        at += 2 + (size_t)(bytes[at + 2] << 8 | bytes[at + 3]);
-    assert_true(at + 9 < size);
-    const unsigned char sides[4] = {(unsigned char)(h >> 8), (unsigned char)h,
-                                    (unsigned char)(w >> 8), (unsigned char)w};
-    memcpy(bytes + at + 5, sides, sizeof sides);
-    gb_fixture_file(name, bytes, size);
-    free(bytes);
-}
-
-GB_FIXTURE_TEST(refuses_absurd_sizes) {
-    gb_fixture_jpeg("side.jpg", 16, 16, 3, ramp);
-    claim_size("side.jpg", 16, 60000);
-    assert_unreadable("side.jpg", "beyond the limits");
-    gb_fixture_jpeg("area.jpg", 16, 16, 3, ramp);
-    claim_size("area.jpg", 16000, 16000);
-    assert_unreadable("area.jpg", "beyond the limits");
-    gb_fixture_jpeg("claim.jpg", 16, 16, 3, ramp);
-    claim_size("claim.jpg", 3000, 3000); // allowed, but the data ends long before
-    assert_unreadable("claim.jpg", "truncated");
 }
 
 // Reads a PNG with libpng's own reader; the caller frees it.
@@ -137,59 +47,30 @@ GB_FIXTURE_TEST(writes_png) {
     gb_image_free(&image);
 }
 
-static void assert_row(const unsigned char *source, int source_w, int w, const double *expected) {
-    struct gb_image image;
-    assert_ok(gb_image_create(&image, source_w, 1, 1, 8, "test"));
-    memcpy(image.pixels, source, (size_t)source_w);
-    float out[16];
-    assert_ok(gb_resize(&image, GB_BILINEAR, 1, w, out));
-    for (int x = 0; x < w; x++)
-        if (fabs(out[x] * 255.0 - expected[x]) > 1e-4)
-            fail_msg("%d of %d: %g, expected %g", x, w, out[x] * 255.0, expected[x]);
-    gb_image_free(&image);
-}
-
+// tests/kernels/test_resample.c has other sizes, axes and channels.
 GB_TEST(resizes_as_by_hand) {
-    const unsigned char row[4] = {0, 100, 200, 40};
-    assert_row(row, 4, 4, (double[]){0, 100, 200, 40});
-    // Twice as wide: centres at 0.25, 0.75, ... in source pixels; the border repeats.
-    assert_row(row, 4, 8, (double[]){0, 25, 75, 125, 175, 160, 80, 40});
-    // Half: the triangle around 1 of half-width 2 weighs the centres 0.5, 1.5, 2.5 by 3/4, 3/4,
-    // 1/4, those around 3 likewise: 2.5 and 3.5 by 3/4, 1.5 by 1/4.
-    assert_row(row, 4, 2,
-               (double[]){(0.75 * 0 + 0.75 * 100 + 0.25 * 200) / 1.75,
-                          (0.25 * 100 + 0.75 * 200 + 0.75 * 40) / 1.75});
-    // To one: half-width 4 around 2, weights 5/8, 7/8, 7/8, 5/8.
-    assert_row(row, 4, 1, (double[]){(5 * 0 + 7 * 100 + 7 * 200 + 5 * 40) / 24.0});
-    // 3 to 2: s = 1.5, centres 0.75 and 2.25.
-    assert_row(row, 3, 2,
-               (double[]){(1.25 / 1.5 * 0 + 0.75 / 1.5 * 100) / (2.0 / 1.5),
-                          (0.75 / 1.5 * 100 + 1.25 / 1.5 * 200) / (2.0 / 1.5)});
-}
-
-GB_TEST(resizes_axes_and_channels_alone) {
-    enum { W = 23, H = 17 };
-    struct gb_image image, turned;
-    assert_ok(gb_image_create(&image, W, H, 3, 8, "test"));
-    assert_ok(gb_image_create(&turned, H, W, 1, 8, "test"));
-    for (int y = 0; y < H; y++)
-        for (int x = 0; x < W; x++) {
-            image.pixels[(y * W + x) * 3 + 0] = 255;
-            image.pixels[(y * W + x) * 3 + 1] = (unsigned char)checks(x, y, 1);
-            turned.pixels[x * H + y] = (unsigned char)checks(x, y, 1);
-        }
-    float out[8 * 10 * 3], out_turned[10 * 8];
-    assert_ok(gb_resize(&image, GB_BILINEAR, 8, 10, out));
-    assert_ok(gb_resize(&turned, GB_BILINEAR, 10, 8, out_turned));
-    for (int y = 0; y < 8; y++)
-        for (int x = 0; x < 10; x++) {
-            const float *pixel = out + (y * 10 + x) * 3;
-            assert_true(pixel[0] > 1.0f - 1e-6f && pixel[0] <= 1.0f);
-            assert_true(fabsf(pixel[1] - out_turned[x * 8 + y]) < 1e-6f);
-            assert_true(pixel[2] == 0.0f);
-        }
+    static const struct {
+        int w;
+        double levels[8];
+    } rows[] = {
+        // Twice as wide: centres at 0.25, 0.75, ... in source pixels; the border repeats.
+        {8, {0, 25, 75, 125, 175, 160, 80, 40}},
+        // Half: the triangle around 1 of half-width 2 weighs the centres 0.5, 1.5, 2.5 by 3/4, 3/4,
+        // 1/4, those around 3 likewise: 2.5 and 3.5 by 3/4, 1.5 by 1/4.
+        {2,
+         {(0.75 * 0 + 0.75 * 100 + 0.25 * 200) / 1.75,
+          (0.25 * 100 + 0.75 * 200 + 0.75 * 40) / 1.75}},
+    };
+    struct gb_image image;
+    assert_ok(gb_image_create(&image, 4, 1, 1, 8, "test"));
+    memcpy(image.pixels, (const unsigned char[]){0, 100, 200, 40}, 4);
+    for (int row = 0; row < 2; row++) {
+        float out[8];
+        assert_ok(gb_resize(&image, GB_BILINEAR, 1, rows[row].w, out));
+        for (int x = 0; x < rows[row].w; x++)
+            assert_float_equal(out[x] * 255.0, rows[row].levels[x], 1e-4);
+    }
     gb_image_free(&image);
-    gb_image_free(&turned);
 }
 
 GB_TEST(resizes_all_depths_alike) {
@@ -259,52 +140,6 @@ GB_TEST(crops) {
         }
         gb_image_free(&image);
     }
-}
-
-// Halves an image and compares it with what MATLAB's imresize made of it: the largest difference in
-// grey levels.
-static double distance_from_matlab(const char *path, const char *half_path) {
-    struct gb_image image, half;
-    if (gb_image_read(path, 3, &image) != GB_OK || gb_image_read(half_path, 3, &half) != GB_OK)
-        fail_msg("%s", gb_error_message());
-    gb_image_crop(&image, 0, 0, image.w / 2 * 2, image.h / 2 * 2);
-    assert_true(half.w == image.w / 2 && half.h == image.h / 2);
-    const size_t count = (size_t)half.w * (size_t)half.h * 3;
-    float *out = malloc(count * sizeof *out);
-    assert_non_null(out);
-    assert_ok(gb_resize(&image, GB_BICUBIC, half.h, half.w, out));
-    double distance = 0;
-    for (size_t i = 0; i < count; i++)
-        distance = fmax(distance, fabs(out[i] * 255.0 - half.pixels[i]));
-    free(out);
-    gb_image_free(&image);
-    gb_image_free(&half);
-    return distance;
-}
-
-// Low-resolution images are numbered in the order of the names of those they were made from.
-GB_TEST(halves_as_matlab) {
-    const char *directory = gb_real_data("sr_sets", (const char *const[]){"sr_sets.tar", NULL});
-    if (!directory)
-        skip();
-    static const struct {
-        const char *name;
-        const char *images[15];
-    } sets[] = {{"Set5", {"baby", "bird", "butterfly", "head", "woman"}},
-                {"Set14",
-                 {"baboon", "barbara", "bridge", "coastguard", "comic", "face", "flowers",
-                  "foreman", "lenna", "man", "monarch", "pepper", "ppt3", "zebra"}}};
-    for (int set = 0; set < 2; set++)
-        for (int i = 0; sets[set].images[i]; i++) {
-            char path[4096], half_path[4096];
-            snprintf(path, sizeof path, "%s/%s/%s.png", directory, sets[set].name,
-                     sets[set].images[i]);
-            snprintf(half_path, sizeof half_path, "%s/%s_LR/image_SRF_2/img_%03d_SRF_2_LR.png",
-                     directory, sets[set].name, i + 1);
-            const double distance = distance_from_matlab(path, half_path);
-            if (distance > 1e-4)
-                fail_msg("%s: %g grey levels from %s", path, distance, half_path);
-        }
 }
 
 // One example: red and half-grey cells enlarged from 2 x 2, and text somewhere above them.

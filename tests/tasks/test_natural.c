@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "tasks/synthetic/natural.h"
 #include "tests/support/test.h"

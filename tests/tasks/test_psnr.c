@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <math.h>
-#include <stdio.h>
 
 #include "tasks/metrics/psnr.h"
 #include "tests/support/test.h"

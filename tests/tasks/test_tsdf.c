@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Volumes fused from views of planes and spheres, whose depth is known exactly.
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/status.h"
 #include "kernels/random/random.h"
 #include "tasks/data/tsdf.h"
 #include "tests/support/test.h"

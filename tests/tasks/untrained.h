@@ -35,22 +35,13 @@ static inline double gb_untrained_bits(const struct gb_predictor *predictor, uin
     return gb_bits_per_dimension(log_likelihood, gb_elements(target));
 }
 
-struct scores {
-    json_t *metrics, *per_image;
-};
-
 // Scores the test split.
 static inline void evaluate(struct gb_predictor *predictor, const struct gb_dataset splits[],
                             struct scores *scores) {
-    *scores = (struct scores){json_object(), json_array()};
+    *scores = new_scores(0);
     if (gb_predictor_evaluate(predictor, &splits[GB_SPLIT_TRAIN], &splits[GB_SPLIT_TEST],
                               scores->metrics, scores->per_image) != GB_OK)
         fail_msg("%s: %s", predictor->kind->title, gb_error_message());
-}
-
-static inline void free_scores(struct scores *scores) {
-    json_decref(scores->metrics);
-    json_decref(scores->per_image);
 }
 
 #endif

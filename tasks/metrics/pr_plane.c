@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "tasks/images/pr_plane.h"
+#include "tasks/metrics/pr_plane.h"
 
 #include <string.h>
 
