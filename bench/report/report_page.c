@@ -8,42 +8,7 @@
 #include "bench/report/plots.h"
 #include "bench/report/report.h"
 
-static const char style[] =
-    ":root{color-scheme:light dark;--page:#fff;--ink:#1b1f24;--soft:#59636e;--line:#d5dae0;"
-    "--raised:#f4f6f8;--link:#0b5cad}\n"
-    "@media (prefers-color-scheme:dark){:root{--page:#14181d;--ink:#e6eaef;--soft:#9aa5b1;"
-    "--line:#343c46;--raised:#1d232a;--link:#7db7f0}}\n"
-    "*{box-sizing:border-box}\n"
-    "body{margin:0;background:var(--page);color:var(--ink);font:16px/1.55 system-ui,sans-serif}\n"
-    "main{max-width:100rem;margin:0 auto;padding:2rem 1.25rem 4rem}\n"
-    "h1{font-size:1.9rem;margin:0 0 .5rem}h2{font-size:1.45rem;margin:3rem 0 .75rem;"
-    "padding-top:1rem;border-top:1px solid var(--line)}h3{font-size:1.1rem;margin:2rem 0 .5rem}\n"
-    "p{max-width:46rem;margin:.5rem 0}.note,figcaption{color:var(--soft);font-size:.88rem}\n"
-    "a{color:var(--link)}code{font-size:.9em}\n"
-    "dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1.25rem;margin:.75rem 0;"
-    "font-size:.92rem}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}\n"
-    ".scroll{overflow-x:auto;margin:.75rem 0}\n"
-    "table{border-collapse:collapse;font-size:.86rem;font-variant-numeric:tabular-nums}\n"
-    "th,td{padding:.2rem .55rem;text-align:right;white-space:nowrap;"
-    "border-bottom:1px solid var(--line)}\n"
-    "th{font-weight:600}th:first-child,td:first-child{text-align:left}\n"
-    "thead th{background:var(--raised)}tbody tr:hover td{background:var(--raised)}\n"
-    "thead tr:last-child th{color:var(--soft);font-weight:400}\n"
-    "td.first{border-left:1px solid var(--line)}th.first{border-left:1px solid var(--line);"
-    "text-align:left}td.best{font-weight:700}td.none{color:var(--soft);text-align:center}\n"
-    "td.failed{color:#d55e00;font-weight:700;text-align:center}tr.all td{border-top:2px solid "
-    "var(--line)}\n"
-    "i.swatch{display:inline-block;width:.75em;height:.75em;border-radius:2px;"
-    "margin-right:.4em}\n"
-    "details{margin:.75rem 0}summary{cursor:pointer;font-weight:600}\n"
-    "figure{margin:1rem 0 1.5rem}.picture{overflow-x:auto}\n"
-    "figure img{max-width:100%;height:auto;image-rendering:pixelated;background:#fff}\n"
-    // gnuplot draws black on white; here it takes the page's colours. The tooltips of its elements
-    // would be meaningless names.
-    "figure svg{max-width:100%;height:auto;pointer-events:none}"
-    "figure svg text{font-family:system-ui,sans-serif}\n"
-    "figure svg>g>rect:first-child{fill:none}"
-    "figure svg [fill=\"black\"],figure svg [fill=\"rgb(0,0,0)\"]{fill:var(--ink)}\n";
+extern const char gb_report_css[]; // report.css
 
 #define TABLE "<div class=\"scroll\"><table>\n<thead>"
 #define BODY "</thead>\n<tbody>\n"
@@ -421,7 +386,7 @@ void gb_report_page(FILE *file, const struct gb_report *report) {
             "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\n"
             "<title>glowbench report</title>\n<style>\n%s</style>\n</head>\n<body><main>\n"
             "<h1>glowbench report</h1>\n",
-            style);
+            gb_report_css);
     if (summaries->count)
         fputs("<p><b>Speed</b> is relative to the fastest backend at the same problem: 1.00 is the "
               "fastest, 0.50 takes twice as long.<br/>\n"

@@ -9,14 +9,7 @@
 #include "base/files.h"
 #include "bench/report/html.h"
 
-static const char style[] =
-    "body{max-width:80rem;margin:2rem auto;padding:0 1rem;font:16px/1.5 system-ui,sans-serif;"
-    "color:#1b1f24;background:#fff}table{border-collapse:collapse;margin:1rem 0}"
-    "td,th{padding:.2rem .6rem;border-bottom:1px solid #d5dae0;text-align:right;"
-    "font-variant-numeric:tabular-nums;white-space:nowrap}"
-    "td:first-child,td:last-child{text-align:left}td:last-child{font-size:.88em}"
-    "code{font-size:.85em}li{overflow-wrap:anywhere}"
-    ".scroll{overflow-x:auto}svg,img{max-width:100%;height:auto}img{image-rendering:pixelated}";
+extern const char gb_results_css[]; // results.css
 
 // What the lines so far have opened.
 enum block { NONE, LIST, TABLE_HEAD, TABLE_BODY };
@@ -116,7 +109,7 @@ enum gb_status gb_html_page(const char *markdown, const char *directory, FILE *f
     fprintf(file,
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"/>"
             "<title>glowbench: results</title>\n<style>%s</style></head>\n<body>\n",
-            style);
+            gb_results_css);
     for (const char *line = markdown; *line;) {
         const char *end = strchrnul(line, '\n');
         GB_TRY(put_line(file, line, end, directory, &block));
