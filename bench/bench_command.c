@@ -64,7 +64,9 @@ static enum gb_status add_thread_count(struct given *given, const char *word) {
 static enum gb_status add_models(struct given *given, const char *word) {
     char names[1024] = "";
     bool found = false;
-    for (const struct gb_model_case *m = gb_model_cases(); m->name; m++) {
+    const struct gb_model_case *m;
+    GB_TRY(gb_model_cases(&m));
+    for (; m->name; m++) {
         size_t used = strlen(names);
         snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", m->name);
         if (strncmp(m->name, word, strlen(word)) != 0)

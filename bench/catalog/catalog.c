@@ -171,14 +171,10 @@ static enum gb_status add_recording(struct entries *entries, const struct gb_mod
         return GB_OK;
     const struct gb_pass_use use = {.kind = kind, .batch = batch, .threads = 1};
     struct gb_recorded_pass pass;
-    GB_TRY(gb_model_record(model, &use, &pass));
-    const struct gb_traced *traced;
-    int count = 0;
-    enum gb_status status = GB_OK;
-    if (kinds & GB_CATALOG_KERNELS)
-        status = gb_trace_list(pass.trace, &traced, &count);
-    for (int i = 0; i < count && status == GB_OK; i++)
-        status = add_traced(entries, model, kind, &traced[i]);
+    enum gb_status status = gb_model_record(model, &use, &pass);
+    const int kernels = kinds & GB_CATALOG_KERNELS ? pass.kernel_count : 0;
+    for (int i = 0; i < kernels && status == GB_OK; i++)
+        status = add_traced(entries, model, kind, &pass.kernels[i]);
     if (status == GB_OK && kinds & GB_CATALOG_LAYERS)
         status = add_layers(entries, model, &use, &pass);
     if (status == GB_OK && kinds & (GB_CATALOG_STEPS | GB_CATALOG_SAMPLES))
@@ -353,9 +349,11 @@ enum gb_status gb_catalog_make(const struct gb_catalog_request *request,
     struct entries *entries = calloc(1, sizeof *entries);
     if (!entries)
         return no_memory();
-    entries->models = request->models ? request->models : gb_model_cases();
+    entries->models = request->models;
     catalog->memory = entries;
-    enum gb_status status = select_entries(request, entries);
+    enum gb_status status = request->models ? GB_OK : gb_model_cases(&entries->models);
+    if (status == GB_OK)
+        status = select_entries(request, entries);
     if (status == GB_OK)
         status = list(request, entries, catalog);
     if (status != GB_OK)

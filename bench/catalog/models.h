@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The models that benchmarks are made of, each at one of its task's sizes: the table from which the
-// catalogue takes kernels, layers, steps and samples.
+// The models that benchmarks are made of, as their tasks configure them, each at one of its task's
+// sizes: the catalogue takes kernels, layers, steps and samples from them.
 #ifndef GB_MODELS_H
 #define GB_MODELS_H
 
@@ -14,7 +14,7 @@ struct gb_model_case {
     int samples;        // that a prediction draws for one image
 };
 
-// The papers' models and the baselines, ended by one without a name.
-const struct gb_model_case *gb_model_cases(void);
+// The papers' models and the baselines, ended by one without a name. Not thread-safe.
+enum gb_status gb_model_cases(const struct gb_model_case **cases);
 
 #endif

@@ -10,7 +10,6 @@
 #include "bench/catalog/kernel_benchmarks.h"
 #include "flows/models/model.h"
 #include "kernels/cpu.h"
-#include "tasks/task.h"
 #include "tests/support/test.h"
 
 static int flush_denormals(void **state) {
@@ -316,43 +315,6 @@ GB_TEST(test_filters) {
     }
 }
 
-// "TASK" and "MODEL" of "MODEL-TASK-SIZE".
-static const struct gb_task_model *task_model_of(const char *name) {
-    for (const struct gb_task *const *task = gb_tasks(); *task; task++)
-        for (const struct gb_task_model *model = (*task)->models; model->name; model++) {
-            char begin[64];
-            snprintf(begin, sizeof begin, "%s-%s-", model->name, (*task)->name);
-            if (strncmp(name, begin, strlen(begin)) == 0)
-                return model;
-        }
-    return NULL;
-}
-
-// Each model of the table is one that its task trains, with the task's numbers.
-GB_TEST(test_papers_models) {
-    for (const struct gb_model_case *m = gb_model_cases(); m->name; m++) {
-        const struct gb_task_model *model = task_model_of(m->name);
-        if (!model || model->kind != m->kind)
-            fail_msg("%s: no task trains it", m->name);
-        struct gb_model_shapes shapes;
-        gb_model_shapes(m->kind, m->config, 1, &shapes);
-        const struct gb_example_shape shape = {.x_h = shapes.x.h,
-                                               .x_w = shapes.x.w,
-                                               .x_c = shapes.x.c,
-                                               .y_h = shapes.y.h,
-                                               .y_w = shapes.y.w,
-                                               .y_c = shapes.y.c};
-        union gb_model_config config = {0};
-        assert_int_equal(gb_task_configure(model, &shape, &config), GB_OK);
-        for (int i = 0; i < m->kind->table->count; i++) {
-            const struct gb_config_field *field = &m->kind->table->fields[i];
-            if (gb_config_number(m->config, field) != gb_config_number(&config, field))
-                fail_msg("%s: %s is %d, not the task's %d", m->name, field->key,
-                         gb_config_number(m->config, field), gb_config_number(&config, field));
-        }
-    }
-}
-
 // Packing pads weights: more than can be counted are refused, and never reserved as fewer.
 GB_TEST(test_sizes) {
     for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
@@ -482,16 +444,10 @@ GB_TEST(test_profiled_passes) {
     gb_catalog_free(&catalog);
 }
 
-GB_TEST(test_baselines) {
+GB_TEST(test_checks_pass) {
     check_models(tiny_baselines, NULL, GB_CATALOG_ALL, 1);
     check_models(tiny_baselines, "^(step|sample)/", GB_CATALOG_ALL, 2);
-}
-
-GB_TEST(test_checks_pass) {
     check_all(NULL, 1);
-}
-
-GB_TEST(test_checks_pass_on_threads) {
     check_all(NULL, 2);
     // Enough to be shared among threads, and more than the check takes in full.
     check_all("conv/forward/n2h32w32c64k256r3s3u1v1p1q1relu", 2);
