@@ -274,8 +274,9 @@ enum gb_status gb_pass_benchmark(const struct gb_model_case *models, const char 
     if (!parse(models, text, &named))
         return gb_fail(GB_BAD_INPUT, "unknown problem", text, "no model and batch are named so");
     struct gb_recorded_pass pass;
-    GB_TRY(gb_model_record(named.model, &named.use, &pass));
-    enum gb_status status = gb_recorded_pass_benchmark(named.model, &named.use, &pass, benchmark);
+    enum gb_status status = gb_model_record(named.model, &named.use, &pass);
+    if (status == GB_OK)
+        status = gb_recorded_pass_benchmark(named.model, &named.use, &pass, benchmark);
     gb_recorded_pass_close(&pass);
     return status;
 }

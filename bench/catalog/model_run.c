@@ -224,22 +224,14 @@ enum gb_status gb_model_record(const struct gb_model_case *model, const struct g
     alone.profiled = true;
     *pass = (struct gb_recorded_pass){0};
     GB_TRY(gb_trace_open(NULL, &pass->trace));
-    const struct gb_backend *backend = gb_trace_backend(pass->trace);
-    enum gb_status status = gb_model_run_open(model, &alone, backend, &run);
-    if (status == GB_OK) {
-        status = pass_on_small_pages(run);
-        pass->parameters = (double)gb_params_elements(&run->model->params);
-        if (status == GB_OK)
-            status = gb_profile_list(run->profile, &pass->layers, &pass->layer_count);
-        gb_model_run_close(run);
-    }
-    const struct gb_traced *list;
-    int count;
+    GB_TRY(gb_model_run_open(model, &alone, gb_trace_backend(pass->trace), &run));
+    enum gb_status status = pass_on_small_pages(run);
+    pass->parameters = (double)gb_params_elements(&run->model->params);
     if (status == GB_OK)
-        status = gb_trace_list(pass->trace, &list, &count);
-    if (status != GB_OK)
-        gb_recorded_pass_close(pass);
-    return status;
+        status = gb_profile_list(run->profile, &pass->layers, &pass->layer_count);
+    gb_model_run_close(run);
+    return status == GB_OK ? gb_trace_list(pass->trace, &pass->kernels, &pass->kernel_count)
+                           : status;
 }
 
 void gb_recorded_pass_close(struct gb_recorded_pass *pass) {

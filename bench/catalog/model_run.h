@@ -49,11 +49,13 @@ double gb_model_run_moments(const struct gb_model_run *run);
 // has.
 struct gb_recorded_pass {
     struct gb_trace *trace;
+    const struct gb_traced *kernels; // of the trace
+    int kernel_count;
     struct gb_profiled *layers; // with FLOPs; their times mean nothing
     int layer_count;
     double parameters;
 };
-// GB_OUT_OF_MEMORY, or the model's own failure; then there is nothing to close.
+// To be closed even on failure: GB_OUT_OF_MEMORY, or the model's own.
 enum gb_status gb_model_record(const struct gb_model_case *model, const struct gb_pass_use *use,
                                struct gb_recorded_pass *pass);
 void gb_recorded_pass_close(struct gb_recorded_pass *pass);

@@ -108,10 +108,9 @@ static enum gb_status judge_rows(struct session *session, const struct gb_rows r
     const struct request *request = session->request;
     GB_TRY(gb_rows_comparable(rows, request->executables, &request->allowed));
     struct gb_comparison comparison;
-    GB_TRY(gb_comparison_make(rows, &comparison));
-    enum gb_status status = GB_OK;
+    enum gb_status status = gb_comparison_make(rows, &comparison);
     const bool ends = comparison.failures > 0 || comparison.missing > 0;
-    if (pairs == 1 && !ends)
+    if (status == GB_OK && pairs == 1 && !ends)
         status = plan(session, comparison.row_count);
     const struct gb_looks *looks = &session->looks;
     *done = status == GB_OK && (ends || pairs == looks->pairs[session->look]) &&

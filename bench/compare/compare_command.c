@@ -12,9 +12,11 @@ static enum gb_status judge(const struct gb_rows rows[GB_SIDES], const struct re
                             double threshold) {
     GB_TRY(gb_rows_comparable(rows, request->paths, &request->allowed));
     struct gb_comparison comparison;
-    GB_TRY(gb_comparison_make(rows, &comparison));
-    gb_comparison_judge(&comparison, threshold);
-    enum gb_status status = gb_comparison_report(&comparison, rows, request->paths);
+    enum gb_status status = gb_comparison_make(rows, &comparison);
+    if (status == GB_OK) {
+        gb_comparison_judge(&comparison, threshold);
+        status = gb_comparison_report(&comparison, rows, request->paths);
+    }
     gb_comparison_free(&comparison);
     return status;
 }

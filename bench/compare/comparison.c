@@ -175,7 +175,8 @@ static enum gb_status allocate(struct gb_comparison *c, size_t rows) {
     return GB_OK;
 }
 
-static enum gb_status make(struct gb_comparison *c, const struct gb_rows rows[GB_SIDES]) {
+enum gb_status gb_comparison_make(const struct gb_rows rows[GB_SIDES], struct gb_comparison *c) {
+    *c = (struct gb_comparison){0};
     GB_TRY(count_launches(c, GB_BASE, &rows[GB_BASE]));
     GB_TRY(count_launches(c, GB_NEW, &rows[GB_NEW]));
     size_t count = rows[GB_BASE].count + rows[GB_NEW].count;
@@ -193,14 +194,6 @@ static enum gb_status make(struct gb_comparison *c, const struct gb_rows rows[GB
         if (is_complete(c, &c->rows[i]))
             add_to_operation(c, &c->rows[i]);
     return GB_OK;
-}
-
-enum gb_status gb_comparison_make(const struct gb_rows rows[GB_SIDES], struct gb_comparison *c) {
-    *c = (struct gb_comparison){0};
-    enum gb_status status = make(c, rows);
-    if (status != GB_OK)
-        gb_comparison_free(c);
-    return status;
 }
 
 void gb_comparison_free(struct gb_comparison *c) {

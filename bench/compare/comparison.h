@@ -75,7 +75,7 @@ struct gb_comparison {
     bool *found;
 };
 
-// Joins the rows, which must outlive the comparison. GB_BAD_INPUT if a launch has a row twice
+// Joins the rows, which must outlive the comparison; it is to be freed even on failure. GB_BAD_INPUT if a launch has a row twice
 // (control rows are averaged), if there are more than GB_SAMPLE_MAX launches, and if no row is in
 // both sets.
 enum gb_status gb_comparison_make(const struct gb_rows rows[GB_SIDES],

@@ -39,8 +39,7 @@ static enum gb_status read_inputs(const char *const *paths, int count, struct gb
         return no_memory();
     for (int i = 0; i < count; i++)
         if (gb_is_directory(paths[i])) {
-            GB_TRY(gb_training_record_read(paths[i], &report->records[report->record_count]));
-            report->record_count++;
+            GB_TRY(gb_training_record_read(paths[i], &report->records[report->record_count++]));
         } else {
             GB_TRY(read_rows(paths[i], rows));
         }

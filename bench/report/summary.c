@@ -333,8 +333,6 @@ enum gb_status gb_summaries_make(const struct gb_row *rows, size_t count,
         kept_count ? make_summaries(kept, kept_count, summaries)
                    : gb_fail(GB_BAD_INPUT, "cannot summarise", "rows", "only control rows");
     free(kept);
-    if (status != GB_OK)
-        gb_summaries_free(summaries);
     return status;
 }
 

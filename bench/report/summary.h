@@ -66,7 +66,8 @@ struct gb_summaries {
 };
 
 // Splits the rows by machine and build, and sums them up without the control rows. The rows must
-// outlive the summaries. GB_BAD_INPUT if there are only control rows.
+// outlive the summaries, which are to be freed even on failure: GB_BAD_INPUT if there are only
+// control rows.
 enum gb_status gb_summaries_make(const struct gb_row *rows, size_t count,
                                  struct gb_summaries *summaries);
 void gb_summaries_free(struct gb_summaries *summaries);

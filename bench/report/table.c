@@ -163,9 +163,7 @@ void gb_bench_table_print(FILE *file, const struct gb_row *rows, size_t count) {
     enum gb_status status = gb_summaries_make(rows, count, &summaries);
     if (status == GB_OUT_OF_MEMORY)
         fprintf(file, "\nno table: %s\n", gb_error_message());
-    if (status != GB_OK)
-        return;
-    for (int i = 0; i < summaries.count; i++)
+    for (int i = 0; i < summaries.count && status == GB_OK; i++)
         print_summary(file, &summaries.list[i]);
     gb_summaries_free(&summaries);
 }

@@ -27,8 +27,9 @@ enum gb_status gb_training_run_read(const char *directory, json_t **run) {
     return gb_fail(GB_BAD_INPUT, what, path, "not a training run's record: no string 'task'");
 }
 
-static enum gb_status read_files(const char *directory, struct gb_training_record *record) {
+enum gb_status gb_training_record_read(const char *directory, struct gb_training_record *record) {
     char path[GB_PATH];
+    *record = (struct gb_training_record){.directory = directory};
     GB_TRY(gb_training_run_read(directory, &record->run));
     GB_TRY(gb_path_join(directory, "log.jsonl", path));
     record->log = json_array();
@@ -42,14 +43,6 @@ static enum gb_status read_files(const char *directory, struct gb_training_recor
     }
     GB_TRY(gb_path_join(directory, "samples.png", path));
     return gb_png_read(what, path, &record->samples, &record->sample_bytes);
-}
-
-enum gb_status gb_training_record_read(const char *directory, struct gb_training_record *record) {
-    *record = (struct gb_training_record){.directory = directory};
-    enum gb_status status = read_files(directory, record);
-    if (status != GB_OK)
-        gb_training_record_free(record);
-    return status;
 }
 
 void gb_training_record_free(struct gb_training_record *record) {

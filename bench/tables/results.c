@@ -320,14 +320,9 @@ enum gb_status gb_results_add(struct gb_results *results, json_t *row, json_int_
 
 enum gb_status gb_results_read(const char *directory, struct gb_results *results) {
     *results = (struct gb_results){.directory = directory};
-    enum gb_status status = read_tables(results);
-    if (status == GB_OK)
-        status = read_runs(results);
-    if (status == GB_OK)
-        status = read_rows(results);
-    if (status != GB_OK)
-        gb_results_free(results);
-    return status;
+    GB_TRY(read_tables(results));
+    GB_TRY(read_runs(results));
+    return read_rows(results);
 }
 
 void gb_results_free(struct gb_results *results) {

@@ -329,12 +329,14 @@ static json_t *row_of(const struct job *job, const struct gb_training_record *re
 
 static enum gb_status add_row(struct gb_results *results, const struct job *job) {
     struct gb_training_record record;
-    GB_TRY(gb_training_record_read(job->directory, &record));
-    json_t *row = row_of(job, &record);
     json_int_t kept = 0;
-    enum gb_status status =
-        row ? gb_results_add(results, row, &kept)
-            : gb_fail(GB_BAD_INPUT, "cannot use run", job->record, "not a training run's record");
+    enum gb_status status = gb_training_record_read(job->directory, &record);
+    json_t *row = status == GB_OK ? row_of(job, &record) : NULL;
+    if (row)
+        status = gb_results_add(results, row, &kept);
+    else if (status == GB_OK)
+        status =
+            gb_fail(GB_BAD_INPUT, "cannot use run", job->record, "not a training run's record");
     if (status == GB_OK) {
         printf("%s, seed %lld: %lld of %lld steps, ", job->name, (long long)job->seed,
                (long long)gb_json_integer(row, "steps"),

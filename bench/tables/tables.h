@@ -25,8 +25,8 @@ struct gb_results {
     json_t *rows;   // an array, in the order in which they were made
 };
 
-// Reads and checks all of it; rows.jsonl may be missing. GB_BAD_INPUT with the file and the line;
-// the results are then empty. `directory` must outlive the results.
+// Reads and checks all of it; rows.jsonl may be missing. GB_BAD_INPUT with the file and the line.
+// `directory` must outlive the results, which are to be freed even on failure.
 enum gb_status gb_results_read(const char *directory, struct gb_results *results);
 void gb_results_free(struct gb_results *results);
 

@@ -39,9 +39,9 @@ static enum gb_status tables(int argc, const char **argv) {
     if (check || update)
         return gb_results_reproduced(directory, update);
     struct gb_results results;
-    GB_TRY(gb_results_read(directory, &results));
-    enum gb_status status =
-        run.name ? gb_table_run(&results, &run) : gb_pages_write(&results, html);
+    enum gb_status status = gb_results_read(directory, &results);
+    if (status == GB_OK)
+        status = run.name ? gb_table_run(&results, &run) : gb_pages_write(&results, html);
     if (status == GB_OK && readme && !run.name)
         status = gb_summary_write(&results, readme);
     gb_results_free(&results);

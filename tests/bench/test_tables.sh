@@ -62,51 +62,31 @@ has made/README.md '| ours | 0.60 ± 0.14 |  | here: `tiny`, 2 of 2 seeds, 10 to
 # Bad files change nothing.
 cp made/README.md before.md
 
-# refuses FILE WORDS: an error about the file with these words, and the page is unchanged.
+# refuses FILE EDIT WORDS: with the file edited by sed, an error about the file with these words, and
+# the page is unchanged.
 refuses() {
+    cp "made/$1" saved
+    sed "$2" saved >"made/$1"
     tables
     [ $code -eq 2 ] || complain "$1: exit code $code"
     [ "$(wc -l <err)" -eq 1 ] || complain "$1: not one line"
-    has err "$1" "$2"
+    has err made "$3"
     cmp -s before.md made/README.md || complain "$1: README.md changed"
     mv saved "made/$1"
 }
-cp made/rows.jsonl saved
-echo '{"run": "tiny"' >>made/rows.jsonl
-refuses rows.jsonl 'line 3: '
-cp made/rows.jsonl saved
-echo '{"run": "tiny", "seed": 1, "metrics": {}}' >>made/rows.jsonl
-refuses rows.jsonl 'steps'
-cp made/published.json saved
-sed 's/"0.812", null/"0.812"/' saved >made/published.json
-refuses published.json 'not one value per column'
-cp made/runs/tiny.json saved
-sed 's/"line": "ours"/"line": "nobody"/' saved >made/runs/tiny.json
-refuses runs/tiny.json 'nobody'
-cp made/runs/tiny.json saved
-sed 's/horses/cows/' saved >made/runs/tiny.json
-refuses runs/tiny.json "cows"
-cp made/runs/tiny.json saved
-: >made/runs/tiny.json
-refuses runs/tiny.json 'line 1'
-
-cp made/rows.jsonl saved
-echo '{"run": "lost", "seed": 3, "steps": 1, "metrics": {}}' >>made/rows.jsonl
-refuses rows.jsonl 'unknown run: lost'
-cp made/rows.jsonl saved
-echo '{"run": "tiny", "seed": 77, "steps": 1, "metrics": {}}' >>made/rows.jsonl
-refuses rows.jsonl '77 is not among the seeds'
+refuses rows.jsonl '$a{"run": "tiny"' 'rows.jsonl: line 3: '
+refuses rows.jsonl '$a{"run": "tiny", "seed": 1, "metrics": {}}' 'rows.jsonl: Object item not found: steps'
+refuses rows.jsonl '$a{"run": "lost", "seed": 3, "steps": 1, "metrics": {}}' 'rows.jsonl: unknown run: lost'
+refuses rows.jsonl '$a{"run": "tiny", "seed": 77, "steps": 1, "metrics": {}}' '77 is not among the seeds'
+refuses published.json 's/"0.812", null/"0.812"/' 'published.json: table t, line theirs: not one value per column'
 for member in column published measured blind; do
-    cp made/published.json saved
-    sed "s/\"$member\": \"[a-z]*\"/\"$member\": \"nothing\"/" saved >made/published.json
-    refuses published.json "table t, summary: unknown $member 'nothing'"
+    refuses published.json "s/\"$member\": \"[a-z]*\"/\"$member\": \"nothing\"/" \
+        "published.json: table t, summary: unknown $member 'nothing'"
 done
-cp made/published.json saved
-sed 's/too large//' saved >made/published.json
-tables
-[ $code -eq 2 ] && grep -qF 't, ours, large, and published.json gives no reason' err ||
-    complain "an empty cell without a reason"
-mv saved made/published.json
+refuses published.json 's/too large//' 't, ours, large, and published.json gives no reason'
+refuses runs/tiny.json 's/"line": "ours"/"line": "nobody"/' 'runs/tiny.json: published.json has no measured cell t, nobody'
+refuses runs/tiny.json 's/horses/cows/' 'runs/tiny.json: unknown task: cows'
+refuses runs/tiny.json d 'runs/tiny.json: line 1: '
 
 gives 2 'unknown run: other' tables --results made --run other
 gives 2 '77 is not among the seeds' tables --results made --run tiny --seed 77 --out runs

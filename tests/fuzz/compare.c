@@ -7,9 +7,12 @@
 static void compare(const struct gb_rows rows[GB_SIDES]) {
     static const char *const names[GB_SIDES] = {"base", "new"};
     struct gb_comparison comparison;
-    if (gb_rows_comparable(rows, names, &(struct gb_allowed){false, false}) != GB_OK ||
-        gb_comparison_make(rows, &comparison) != GB_OK)
+    if (gb_rows_comparable(rows, names, &(struct gb_allowed){false, false}) != GB_OK)
         return;
+    if (gb_comparison_make(rows, &comparison) != GB_OK) {
+        gb_comparison_free(&comparison);
+        return;
+    }
     gb_comparison_judge(&comparison, 1.03);
     gb_comparison_report(&comparison, rows, names);
     const struct gb_looks looks =
