@@ -25,7 +25,7 @@ static enum gb_status parse(const char *text, enum gb_direction *direction,
             break;
         }
     }
-    return gb_conv_parse(shape, problem);
+    return gb_problem_parse(&gb_conv_operation, shape, problem);
 }
 
 static void print_size(size_t size) { // 0: the backend does not say
@@ -40,7 +40,7 @@ static void print_choice(const struct gb_conv_choice *choice, const char *direct
     const struct gb_conv_blocks *b = &choice->blocks;
     int used = gb_threads_for(&exec, choice->work);
     size_t scratch = choice->shared_bytes + (size_t)used * choice->thread_bytes;
-    printf("%-17s %-20s", direction, *choice->algorithm ? choice->algorithm : "unknown");
+    printf("%-17s %-20s", direction, choice->name ? choice->name : "unknown");
     print_size(b->mr);
     print_size(b->nr);
     print_size(b->kc);
@@ -54,7 +54,7 @@ enum gb_status gb_print_plan(const char *text, const struct gb_backend *backend,
     struct gb_conv_problem problem;
     GB_TRY(parse(text, &wanted, &problem));
     struct gb_conv_plan plan;
-    GB_TRY(backend->conv_plan(&problem, threads, &plan));
+    GB_TRY(backend->conv_plan(backend, &problem, threads, &plan));
     printf("backend %s%s%s, %d thread%s, packed weights %zu bytes\n", backend->name,
            *backend->library ? ", " : "", backend->library, threads, threads == 1 ? "" : "s",
            sizeof(float) * plan.weight_floats);

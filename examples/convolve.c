@@ -37,7 +37,7 @@ int main(void) {
                                             .activation = GB_RELU};
     const int threads = 2;
     struct gb_conv_plan plan;
-    if (backend->conv_plan(&problem, threads, &plan) != GB_OK)
+    if (backend->conv_plan(backend, &problem, threads, &plan) != GB_OK)
         fail();
 
     // Weights come in PyTorch's order, OIHW. Here output k is (k - 1) times the sum of the 3x3

@@ -132,11 +132,11 @@ static void append_names(char *names, size_t size, const struct gb_backend *cons
 }
 
 enum gb_status gb_backend_find(const char *name, const struct gb_backend **backend) {
-    const char *from = "--backend";
+    const char *what = "unknown backend";
     char names[512] = "";
     if (!name || !*name) {
         name = getenv("GB_BACKEND");
-        from = "GB_BACKEND";
+        what = "unknown backend in GB_BACKEND";
     }
     const struct gb_backend *const *all = gb_backends(), *found;
     if (list.unknown_isa) {
@@ -151,9 +151,8 @@ enum gb_status gb_backend_find(const char *name, const struct gb_backend **backe
     if (!(found = named(all, name)) && !(found = named(list.pairs, name))) {
         append_names(names, sizeof names, all, NATIVES + VENDORS);
         const char *pair = list.pairs[0] ? list.pairs[0]->name : NULL;
-        return gb_fail(GB_UNSUPPORTED, "unknown backend", name, "%s takes one of: %s%s%s", from,
-                       names, pair ? ", or a library over one of them as in " : "",
-                       pair ? pair : "");
+        return gb_fail(GB_UNSUPPORTED, what, name, "backends: %s%s%s", names,
+                       pair ? ", or a library over one of them as in " : "", pair ? pair : "");
     }
     if (!gb_backend_supported(found))
         return gb_fail(GB_UNSUPPORTED, "cannot use backend", name, "this CPU lacks %s",

@@ -24,6 +24,13 @@ const struct gb_cpu *gb_cpu(void);
 // True if the CPU has a level, given by its offset in struct gb_cpu.
 bool gb_cpu_has(size_t level);
 
+// The levels but `any`, ended by one without a name.
+struct gb_cpu_level {
+    const char *name;
+    size_t level;
+};
+extern const struct gb_cpu_level gb_cpu_levels[];
+
 // Asks the operating system for the AMX tile registers, which Linux grants each process on request.
 // False where the CPU or the system lacks them.
 bool gb_cpu_enable_amx(void);

@@ -113,7 +113,16 @@ enum gb_status gb_problem_parse(const struct gb_operation *operation, const char
 struct gb_cost gb_problem_cost(const struct gb_operation *operation, const void *problem,
                                enum gb_direction direction) {
     assert(operation->kernels[direction].entry);
-    return operation->cost(problem, direction);
+    if (operation->cost)
+        return operation->cost(problem, direction);
+    const struct gb_element_cost *costs = operation->kernels[direction].costs;
+    const int word = operation->words ? number_at(problem, operation->word) : 0;
+    const struct gb_element_cost cost = costs[word].floats > 0 ? costs[word] : costs[0];
+    double elements = 1;
+    for (const struct gb_problem_size *size = operation->sizes; size->letter; size++)
+        if (strchr("nhwce", size->letter))
+            elements *= number_at(problem, size->offset);
+    return (struct gb_cost){cost.flops * elements, sizeof(float) * cost.floats * elements};
 }
 
 enum gb_direction gb_stored_direction(const struct gb_operation *operation,
@@ -124,10 +133,7 @@ enum gb_direction gb_stored_direction(const struct gb_operation *operation,
 }
 
 const struct gb_problem_size gb_image_problem_sizes[] = {
-    {'n', offsetof(struct gb_image_problem, n), 1, GB_SIZE_LIMIT},
-    {'h', offsetof(struct gb_image_problem, h), 1, GB_SIZE_LIMIT},
-    {'w', offsetof(struct gb_image_problem, w), 1, GB_SIZE_LIMIT},
-    {'c', offsetof(struct gb_image_problem, c), 1, GB_SIZE_LIMIT},
+    GB_IMAGE_SIZES(struct gb_image_problem),
     {0},
 };
 
@@ -147,27 +153,48 @@ const struct gb_problem_size gb_array_problem_sizes[] = {
     {0},
 };
 
+static int size_at(const struct gb_call *call, int size) {
+    return number_at(call->problem, call->operation->sizes[size].offset);
+}
+
 struct gb_dims gb_dims_image(const struct gb_call *call) {
-    const struct gb_image_problem *p = call->problem;
-    return (struct gb_dims){p->n, p->h, p->w, p->c};
+    return (struct gb_dims){size_at(call, 0), size_at(call, 1), size_at(call, 2), size_at(call, 3)};
 }
 
 struct gb_dims gb_dims_samples(const struct gb_call *call) {
-    const struct gb_image_problem *p = call->problem;
-    return (struct gb_dims){1, 1, 1, p->n};
+    return (struct gb_dims){1, 1, 1, size_at(call, 0)};
 }
 
 struct gb_dims gb_dims_channels(const struct gb_call *call) {
-    const struct gb_image_problem *p = call->problem;
-    return (struct gb_dims){1, 1, 1, p->c};
+    return (struct gb_dims){1, 1, 1, size_at(call, 3)};
 }
 
 struct gb_dims gb_dims_rows(const struct gb_call *call) {
-    const struct gb_image_problem *p = call->problem;
-    return (struct gb_dims){1, 1, p->n, p->c};
+    return (struct gb_dims){1, 1, size_at(call, 0), size_at(call, 3)};
 }
 
 struct gb_dims gb_dims_array(const struct gb_call *call) {
     const struct gb_array_problem *p = call->problem;
     return (struct gb_dims){1, 1, 1, p->count};
+}
+
+size_t gb_row_sums_scratch(const struct gb_call *call) {
+    return gb_row_sums_bytes(&call->operand[0]);
+}
+
+struct gb_expected gb_image_sum(const struct gb_call *call, int n,
+                                struct gb_term (*term)(const struct gb_call *call,
+                                                       const int at[4])) {
+    const struct gb_image_problem *p = call->problem;
+    double sum = 0, magnitude = 0, error = 0;
+    for (int at[4] = {n}; at[1] < p->h; at[1]++)
+        for (at[2] = 0; at[2] < p->w; at[2]++)
+            for (at[3] = 0; at[3] < p->c; at[3]++) {
+                const struct gb_term t = term(call, at);
+                sum += t.value;
+                magnitude += t.magnitude;
+                error += t.error;
+            }
+    const double bound = GB_ROUNDING * (error + (double)p->w * p->c * magnitude);
+    return (struct gb_expected){sum, bound, (double)p->h * p->w * p->c};
 }

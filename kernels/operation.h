@@ -144,6 +144,12 @@ static inline struct gb_expected gb_within(double value, double bound) {
     return (struct gb_expected){value, bound, 1};
 }
 
+// Of an element: FLOPs, and floats that are moved.
+struct gb_element_cost {
+    double flops, floats;
+};
+enum { GB_MAX_WORDS = 4 };
+
 struct gb_kernel {
     const char *entry;                 // its name in kernels/registry.h
     const struct gb_operand *operands; // ended by one without a name
@@ -155,6 +161,9 @@ struct gb_kernel {
     // outputs the kernel's results.
     struct gb_expected (*definition)(const struct gb_call *call, int operand, const int at[4]);
     enum gb_traffic traffic;
+    // By the value of the problem's word; where it is zero the first one holds. Not of operations with a
+    // `cost`.
+    struct gb_element_cost costs[GB_MAX_WORDS];
     // Makes filled inputs valid where gb_fill cannot; idempotent. NULL:
     // they are.
     void (*prepare)(const struct gb_call *call);
@@ -164,6 +173,15 @@ struct gb_kernel {
     bool integers, extremes; // tests run it on such numbers too
 };
 
+// A direction's kernel in a description, from what its file calls `name`: the operands NAME_operands,
+// the uniform call call_NAME and the definition define_NAME. Other members follow.
+#define GB_KERNEL(direction, kernel, name, ...)                                                    \
+    [direction] = {.entry = #kernel,                                                               \
+                   .operands = name##_operands,                                                    \
+                   .call = call_##name,                                                            \
+                   .definition = define_##name,                                                    \
+                   __VA_ARGS__}
+
 // One size in a problem's text: its letter, the int in the struct, and its limits.
 struct gb_problem_size {
     char letter;
@@ -171,6 +189,10 @@ struct gb_problem_size {
     int least, most;
 };
 enum { GB_SIZE_LIMIT = 1 << 20 }; // for counts of images, pixels or channels
+#define GB_SIZE(letter, type, member)                                                              \
+    { letter, offsetof(type, member), 1, GB_SIZE_LIMIT }
+#define GB_IMAGE_SIZES(type)                                                                       \
+    GB_SIZE('n', type, n), GB_SIZE('h', type, h), GB_SIZE('w', type, w), GB_SIZE('c', type, c)
 
 struct gb_operation {
     const char *name;
@@ -186,6 +208,7 @@ struct gb_operation {
     size_t word;
     // What the limits of the single sizes do not say. NULL: nothing.
     enum gb_status (*check)(const void *problem);
+    // NULL: each kernel's `costs`, for n*h*w*c elements, or e of an array.
     struct gb_cost (*cost)(const void *problem, enum gb_direction direction);
     // Problems at the edges of vectors, tiles and blocks, as text, for tests; ended by NULL.
     const char *const *edges;
@@ -265,23 +288,29 @@ struct gb_array_problem {
 };
 extern const struct gb_problem_size gb_array_problem_sizes[];
 
+// A list of texts for a description.
+#define GB_TEXTS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
 // Edges for problems that are an image and a word: sizes below, at and above one and two vectors of
-// channels, single pixels, and enough work to be shared among threads.
-#define GB_IMAGE_EDGES(word)                                                                       \
+// channels, single pixels, and (the last) enough work to be shared among threads.
+#define GB_SMALL_IMAGE_EDGES(word)                                                                 \
     "n1h1w1c1" word, "n2h3w5c2" word, "n1h4w4c6" word, "n3h2w7c12" word, "n1h5w3c16" word,         \
-        "n2h3w4c17" word, "n1h3w3c33" word, "n2h2w2c96" word, "n1h2w3c71" word,                    \
-        "n1h1w3c1100" word, "n2h33w40c13" word
+        "n2h3w4c17" word, "n1h3w3c33" word, "n2h2w2c96" word, "n1h2w3c71" word, "n1h1w3c1100" word
+#define GB_IMAGE_EDGES(word) GB_SMALL_IMAGE_EDGES(word), "n2h33w40c13" word
 
 // ---- For descriptions ----
 
-// Dimensions for problems that begin with a struct gb_image_problem: the image itself, a number per
-// sample, a number per channel, a row of channels per sample ([0, 0, sample, channel]); and for a
-// struct gb_array_problem.
+// Dimensions for problems whose first sizes are n, h, w and c: the image itself, a number per sample,
+// a number per channel, a row of channels per sample ([0, 0, sample, channel]); and for a struct
+// gb_array_problem.
 struct gb_dims gb_dims_image(const struct gb_call *call);
 struct gb_dims gb_dims_samples(const struct gb_call *call);
 struct gb_dims gb_dims_channels(const struct gb_call *call);
 struct gb_dims gb_dims_rows(const struct gb_call *call);
 struct gb_dims gb_dims_array(const struct gb_call *call);
+
+// Scratch of kernels that sum terms over each image of their first operand: gb_row_sums_bytes.
+size_t gb_row_sums_scratch(const struct gb_call *call);
 
 // An operand's view, or its memory; NULL where it has none.
 static inline const struct gb_tensor *gb_view(const struct gb_call *call, int operand) {
@@ -295,7 +324,7 @@ static inline double *gb_doubles(const struct gb_call *call, int operand) {
 }
 // One value of a view.
 static inline double gb_value(const struct gb_call *call, int operand, const int at[4]) {
-    return gb_at(&call->operand[operand], at[0], at[1], at[2])[at[3]];
+    return *gb_element(&call->operand[operand], at);
 }
 
 // The rounding of a float, relative: half a unit in the last place.
@@ -315,5 +344,15 @@ static inline struct gb_expected gb_sum_expected(const struct gb_call *call, str
     double rounding = call->numbers == GB_NUMBERS_INTEGERS ? 0 : (sum.terms + 8) * GB_ROUNDING;
     return (struct gb_expected){sum.value, rounding * sum.magnitude, sum.terms};
 }
+
+// The sum of a term over image n of a problem that begins with a struct gb_image_problem, where each
+// row is summed in float: besides its own error a term takes one rounding for each term of a row.
+// `error`: in roundings.
+struct gb_term {
+    double value, magnitude, error;
+};
+struct gb_expected gb_image_sum(const struct gb_call *call, int n,
+                                struct gb_term (*term)(const struct gb_call *call,
+                                                       const int at[4]));
 
 #endif

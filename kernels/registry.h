@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// All kernels and all operations, put together from the lists that each operation's header ends
-// with. X(entry, isa) is called for every entry of a backend's table, where gb_<entry>_f32__<isa>
-// is the function and gb_<entry>_fn its type; X(operation) for every operation, where
-// gb_<operation>_operation describes it (kernels/operation.h).
+// All kernels and all operations. X(entry, isa) is called for every entry of a backend's table, where
+// gb_<entry>_f32__<isa> is the function and gb_<entry>_fn its type; X(operation) for every operation,
+// where gb_<operation>_operation describes it (kernels/operation.h).
 #ifndef GB_REGISTRY_H
 #define GB_REGISTRY_H
 
@@ -13,6 +12,7 @@
 #include "kernels/conv/conv.h"
 #include "kernels/coupling/coupling.h"
 #include "kernels/dequantise/dequantise.h"
+#include "kernels/epilogue/epilogue.h"
 #include "kernels/fc/fc.h"
 #include "kernels/gaussian/gaussian.h"
 #include "kernels/instance_norm/instance_norm.h"
@@ -25,53 +25,47 @@
 #include "kernels/resample/resample.h"
 #include "kernels/squeeze/squeeze.h"
 
-// Entries that make, free or serve a plan, and entries that run.
+// clang-format off
+// Entries that make, free or serve a plan.
 #define GB_PLANS(X, isa)                                                                           \
-    GB_CONV_PLANS(X, isa)                                                                          \
-    GB_FC_PLANS(X, isa)                                                                            \
-    GB_INV1X1_PLANS(X, isa)                                                                        \
-    GB_POOL_PLANS(X, isa)                                                                          \
-    GB_RESAMPLE_PLANS(X, isa)
+    X(conv_plan, isa) X(conv_plan_free, isa) X(conv_pack, isa) X(conv_unpack, isa)                 \
+    X(fc_plan, isa) X(fc_plan_free, isa) X(fc_pack, isa) X(fc_unpack, isa)                         \
+    X(inv1x1_plan, isa) X(inv1x1_plan_free, isa)                                                   \
+    X(max_pool_plan, isa) X(max_pool_plan_free, isa)                                               \
+    X(upsample_plan, isa) X(upsample_plan_free, isa)
+// Entries that run.
 #define GB_RUNS(X, isa)                                                                            \
-    GB_CONV_KERNELS(X, isa)                                                                        \
-    GB_FC_KERNELS(X, isa)                                                                          \
-    GB_INV1X1_KERNELS(X, isa)                                                                      \
-    GB_ACTNORM_KERNELS(X, isa)                                                                     \
-    GB_COUPLING_KERNELS(X, isa)                                                                    \
-    GB_SQUEEZE_KERNELS(X, isa)                                                                     \
-    GB_POOL_KERNELS(X, isa)                                                                        \
-    GB_RESAMPLE_KERNELS(X, isa)                                                                    \
-    GB_MOMENTS_KERNELS(X, isa)                                                                     \
-    GB_INSTANCE_NORM_KERNELS(X, isa)                                                               \
-    GB_DEQUANTISE_KERNELS(X, isa)                                                                  \
-    GB_GAUSSIAN_KERNELS(X, isa)                                                                    \
-    GB_LOGISTIC_KERNELS(X, isa)                                                                    \
-    GB_BERNOULLI_KERNELS(X, isa)                                                                   \
-    GB_CATEGORICAL_KERNELS(X, isa)                                                                 \
-    GB_ADAM_KERNELS(X, isa)                                                                        \
-    GB_POINTWISE_KERNELS(X, isa)                                                                   \
-    GB_RANDOM_KERNELS(X, isa)
+    X(conv_forward, isa) X(conv_backward_data, isa) X(conv_backward_weights, isa)                  \
+    X(epilogue_backward, isa)                                                                      \
+    X(fc_forward, isa) X(fc_backward, isa)                                                         \
+    X(inv1x1_forward, isa) X(inv1x1_backward, isa)                                                 \
+    X(actnorm_forward, isa) X(actnorm_inverse, isa) X(actnorm_backward, isa)                       \
+    X(coupling_forward, isa) X(coupling_inverse, isa) X(coupling_backward, isa)                    \
+    X(squeeze, isa) X(unsqueeze, isa)                                                              \
+    X(max_pool_forward, isa) X(max_pool_backward, isa)                                             \
+    X(upsample_forward, isa) X(upsample_backward, isa) X(resample, isa)                            \
+    X(moments, isa)                                                                                \
+    X(instance_norm_forward, isa) X(instance_norm_inverse, isa) X(instance_norm_backward, isa)     \
+    X(dequantise_forward, isa) X(dequantise_inverse, isa) X(dequantise_backward, isa)              \
+    X(gaussian_forward, isa) X(gaussian_backward, isa) X(gaussian_sample, isa)                     \
+    X(logistic_forward, isa) X(logistic_backward, isa) X(logistic_sample, isa)                     \
+    X(bernoulli_forward, isa) X(bernoulli_backward, isa) X(bernoulli_mean, isa)                    \
+    X(bernoulli_sample, isa)                                                                       \
+    X(categorical_forward, isa) X(categorical_backward, isa) X(categorical_mean, isa)              \
+    X(adam, isa)                                                                                   \
+    X(add, isa) X(add_scaled, isa) X(exp, isa) X(sum_squares, isa)                                 \
+    X(random_uniform, isa) X(random_normal, isa)
 
 #define GB_KERNELS(X, isa) GB_PLANS(X, isa) GB_RUNS(X, isa)
 
 #define GB_OPERATIONS(X)                                                                           \
-    GB_CONV_OPERATIONS(X)                                                                          \
-    GB_FC_OPERATIONS(X)                                                                            \
-    GB_INV1X1_OPERATIONS(X)                                                                        \
-    GB_ACTNORM_OPERATIONS(X)                                                                       \
-    GB_COUPLING_OPERATIONS(X)                                                                      \
-    GB_SQUEEZE_OPERATIONS(X)                                                                       \
-    GB_POOL_OPERATIONS(X)                                                                          \
-    GB_RESAMPLE_OPERATIONS(X)                                                                      \
-    GB_MOMENTS_OPERATIONS(X)                                                                       \
-    GB_INSTANCE_NORM_OPERATIONS(X)                                                                 \
-    GB_DEQUANTISE_OPERATIONS(X)                                                                    \
-    GB_GAUSSIAN_OPERATIONS(X)                                                                      \
-    GB_LOGISTIC_OPERATIONS(X)                                                                      \
-    GB_BERNOULLI_OPERATIONS(X)                                                                     \
-    GB_CATEGORICAL_OPERATIONS(X)                                                                   \
-    GB_ADAM_OPERATIONS(X)                                                                          \
-    GB_POINTWISE_OPERATIONS(X)                                                                     \
-    GB_RANDOM_OPERATIONS(X)
+    X(conv) X(epilogue) X(fc) X(inv1x1) X(actnorm) X(coupling) X(squeeze) X(max_pool) X(upsample)  \
+    X(moments) X(instance_norm) X(dequantise) X(gaussian) X(logistic) X(bernoulli) X(categorical)  \
+    X(adam) X(add) X(add_scaled) X(exp) X(sum_squares) X(random_uniform) X(random_normal)
+// clang-format on
+
+#define GB_DECLARE(name) extern const struct gb_operation gb_##name##_operation;
+GB_OPERATIONS(GB_DECLARE)
+#undef GB_DECLARE
 
 #endif

@@ -81,8 +81,25 @@ static inline float *gb_at(const struct gb_tensor *t, int n, int y, int x) {
     return (float *)t->data + n * t->image + y * t->row + x * t->pixel;
 }
 
+// One value, at index [n, y, x, c].
+static inline float *gb_element(const struct gb_tensor *t, const int at[4]) {
+    return gb_at(t, at[0], at[1], at[2]) + at[3];
+}
+
+// For every index `at` of a view, in the order of memory.
+#define GB_EACH_ELEMENT(view, at)                                                                  \
+    for (int at[4] = {0}; at[0] < (view)->n; at[0]++)                                              \
+        for (at[1] = 0; at[1] < (view)->h; at[1]++)                                                \
+            for (at[2] = 0; at[2] < (view)->w; at[2]++)                                            \
+                for (at[3] = 0; at[3] < (view)->c; at[3]++)
+
 static inline size_t gb_elements(const struct gb_tensor *t) {
     return (size_t)t->n * (size_t)t->h * (size_t)t->w * (size_t)t->c;
+}
+
+// Scratch of kernels that sum terms over each image: one partial sum for each image row.
+static inline size_t gb_row_sums_bytes(const struct gb_tensor *t) {
+    return (size_t)t->n * (size_t)t->h * sizeof(float);
 }
 
 static inline bool gb_same_shape(const struct gb_tensor *a, const struct gb_tensor *b) {
@@ -102,11 +119,8 @@ static inline void gb_copy_values(const struct gb_tensor *from, const struct gb_
 static inline void gb_map_values(const struct gb_tensor *from, float (*f)(float),
                                  const struct gb_tensor *to) {
     assert(gb_same_shape(from, to));
-    for (int n = 0; n < from->n; n++)
-        for (int y = 0; y < from->h; y++)
-            for (int x = 0; x < from->w; x++)
-                for (int c = 0; c < from->c; c++)
-                    gb_at(to, n, y, x)[c] = f(gb_at(from, n, y, x)[c]);
+    GB_EACH_ELEMENT(from, at)
+        *gb_element(to, at) = f(*gb_element(from, at));
 }
 
 // True for a view of this shape whose pixels do not overlap.

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/grow.h"
+#include "kernels/natives.h"
 
 struct gb_trace {
     struct gb_backend table;
@@ -24,30 +25,40 @@ static _Thread_local double thread_flops;
 static struct gb_trace *open[GB_TRACES];
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 
+// Without an inner backend: the reference's plans, with no memory for weights and scratch.
+static enum gb_status conv_plan(const struct gb_backend *backend,
+                                const struct gb_conv_problem *problem, int threads,
+                                struct gb_conv_plan *plan) {
+    GB_TRY(gb_backend__scalar.conv_plan(backend, problem, threads, plan));
+    plan->weight_floats = plan->thread_bytes = 0;
+    return GB_OK;
+}
+
+static enum gb_status fc_plan(const struct gb_backend *backend, const struct gb_fc_problem *problem,
+                              int threads, struct gb_fc_plan *plan) {
+    GB_TRY(gb_backend__scalar.fc_plan(backend, problem, threads, plan));
+    plan->weight_floats = plan->thread_bytes = 0;
+    return GB_OK;
+}
+
 #define DECLARE(entry, isa) __typeof__(*(gb_##entry##_fn)0) gb_##entry##_f32__##isa;
 #define SET(entry, isa) table->entry = gb_##entry##_f32__##isa;
-GB_PLANS(DECLARE, dry)
 GB_RUNS(DECLARE, traced0)
 GB_RUNS(DECLARE, traced1)
 
-static void set_kernels(struct gb_backend *table, int slot) {
+static void fill_table(struct gb_trace *trace, int slot) {
+    struct gb_backend *table = &trace->table;
+    *table = trace->inner ? *trace->inner : gb_backend__scalar;
+    if (!trace->inner) {
+        table->name = "trace";
+        table->conv_plan = conv_plan;
+        table->fc_plan = fc_plan;
+    }
     if (slot == 0) {
         GB_RUNS(SET, traced0)
     } else {
         GB_RUNS(SET, traced1)
     }
-}
-
-static void fill_table(struct gb_trace *trace, int slot) {
-    struct gb_backend *table = &trace->table;
-    if (trace->inner) {
-        *table = *trace->inner;
-    } else {
-        *table = (struct gb_backend){
-            .name = "trace", .isa = "any CPU", .library = "", .lanes = 1, .same_bits = true};
-        GB_PLANS(SET, dry)
-    }
-    set_kernels(table, slot);
 }
 
 static int take_slot(struct gb_trace *trace) {

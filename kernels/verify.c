@@ -296,8 +296,8 @@ static enum gb_status check_output(const struct gb_call *call, const struct befo
         int at[4];
         place_of(view, element, at);
         struct gb_expected want = kernel->definition(&before->call, operand, at);
-        double got = view->type == GB_F64 ? ((double *)view->data)[element]
-                                          : (double)gb_at(view, at[0], at[1], at[2])[at[3]];
+        double got =
+            view->type == GB_F64 ? ((double *)view->data)[element] : (double)*gb_element(view, at);
         if (sum)
             got -= call->sum_start;
         double error = fabs(got - want.value), bound = slack * want.bound;
@@ -421,11 +421,8 @@ static enum gb_status compare_outputs(const struct gb_call *update, const struct
         int same = find_operand(gb_kernel_of(stored), operand_of(update, i)->name);
         if (operand_of(update, i)->role != GB_OUT || same < 0 || !got->data)
             continue;
-        for (size_t e = 0; e < gb_elements(got); e++) {
-            int at[4];
-            place_of(got, e, at);
-            const float *a = gb_at(got, at[0], at[1], at[2]) + at[3];
-            const float *b = gb_at(&stored->operand[same], at[0], at[1], at[2]) + at[3];
+        GB_EACH_ELEMENT(got, at) {
+            const float *a = gb_element(got, at), *b = gb_element(&stored->operand[same], at);
             if (memcmp(a, b, sizeof *a) != 0)
                 return gb_call_differs(update, operand_of(update, i)->name, at, *a, *b, 0);
         }

@@ -54,18 +54,10 @@ static void read_field(const char *path, const char *key, char separator, char *
 }
 
 static json_t *instruction_sets(void) {
-    const struct gb_cpu *cpu = gb_cpu();
-    const struct {
-        const char *name;
-        bool present;
-    } sets[] = {{"avx2", cpu->avx2},
-                {"avx512", cpu->avx512},
-                {"avx512_bf16", cpu->avx512_bf16},
-                {"amx_bf16", cpu->amx_bf16}};
     json_t *names = json_array();
-    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
-        if (sets[i].present)
-            json_array_append_new(names, json_string(sets[i].name));
+    for (const struct gb_cpu_level *level = gb_cpu_levels; level->name; level++)
+        if (gb_cpu_has(level->level))
+            json_array_append_new(names, json_string(level->name));
     return names;
 }
 

@@ -52,11 +52,8 @@ void gb_actnorm_layer_backward(struct gb_actnorm_layer *layer, const struct gb_p
                                const struct gb_tensor *v, const struct gb_tensor *dy,
                                const float *d_log_det, const struct gb_tensor *dv) {
     struct gb_actnorm_parameters parameters = parameters_of(layer, pass);
-    pass->backend->actnorm_backward(&pass->exec, v, &parameters, dy, dv, layer->d_log_scale,
-                                    layer->d_bias, 0);
-    for (int n = 0; n < v->n; n++)
-        for (int c = 0; c < layer->c; c++)
-            layer->d_log_scale[c] += (float)(v->h * v->w) * d_log_det[n];
+    pass->backend->actnorm_backward(&pass->exec, v, &parameters, dy, d_log_det, dv,
+                                    layer->d_log_scale, layer->d_bias, 0);
     gb_pass_commit_gradient(pass, layer->bias, layer->d_bias);
     gb_pass_commit_gradient(pass, layer->log_scale, layer->d_log_scale);
 }

@@ -67,11 +67,8 @@ void gb_conditional_actnorm_backward(struct gb_conditional_actnorm *layer,
                                      const struct gb_tensor *dv) {
     struct gb_actnorm_parameters parameters = parameters_of(layer);
     float *d_log_scale = layer->d_parameters.data;
-    pass->backend->actnorm_backward(&pass->exec, v, &parameters, dy, dv, d_log_scale,
+    pass->backend->actnorm_backward(&pass->exec, v, &parameters, dy, d_log_det, dv, d_log_scale,
                                     d_log_scale + layer->c, 2 * layer->c);
-    for (int n = 0; n < v->n; n++)
-        for (int c = 0; c < layer->c; c++)
-            d_log_scale[(ptrdiff_t)n * 2 * layer->c + c] += (float)(v->h * v->w) * d_log_det[n];
 }
 
 void gb_conditional_actnorm_condition_backward(struct gb_conditional_actnorm *layer,

@@ -91,7 +91,7 @@ enum gb_status gb_conditional_coupling_plan(struct gb_conditional_coupling *laye
     GB_TRY(plan_network(layer, main));
     gb_builder_end_layer(main, layer->layer);
     struct gb_tensor half = gb_dense(NULL, shape->batch, shape->h, shape->w, shape->c / 2);
-    gb_builder_need_scratch(main, gb_coupling_scratch_bytes(&half));
+    gb_builder_need_scratch(main, gb_row_sums_bytes(&half));
     return GB_OK;
 }
 

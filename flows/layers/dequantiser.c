@@ -23,8 +23,8 @@ enum gb_status gb_dequantiser_plan(struct gb_dequantiser *layer, struct gb_build
              mask.c, shape->coupling.features, s->hidden, shape->count,
              s->form == GB_COUPLING_SOFTPLUS ? "softplus" : "additive");
     snprintf(builder->prefix, sizeof builder->prefix, "dequantiser.");
-    gb_builder_need_scratch(builder, gb_dequantise_scratch_bytes(&mask));
-    gb_builder_need_scratch(builder, gb_gaussian_scratch_bytes(&squeezed));
+    gb_builder_need_scratch(builder, gb_row_sums_bytes(&mask));
+    gb_builder_need_scratch(builder, gb_row_sums_bytes(&squeezed));
     GB_TRY(gb_builder_begin_layer(builder, &timed, &layer->layer));
     struct gb_layers *layers = builder->layers;
     builder->layers = NULL; // what it consists of is not timed apart

@@ -44,7 +44,7 @@ enum gb_status gb_feature_coupling_plan(struct gb_feature_coupling *layer,
     gb_feed_forward_output(net, raw);
 
     struct gb_tensor v2 = gb_dense(NULL, shape->batch, h, w, half);
-    gb_builder_need_scratch(builder, gb_coupling_scratch_bytes(&v2));
+    gb_builder_need_scratch(builder, gb_row_sums_bytes(&v2));
     gb_builder_end_layer(builder, layer->layer);
     return gb_feed_forward_end(net);
 }

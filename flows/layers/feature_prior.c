@@ -17,7 +17,7 @@ enum gb_status gb_feature_prior_plan(struct gb_feature_prior *layer, struct gb_b
                              .floats = (size_t)n * (size_t)h * (size_t)w *
                                        (size_t)(features + kept + latent)};
     snprintf(timed.shape, sizeof timed.shape, "n%dh%dw%dc%df%d", n, h, w, latent, features + kept);
-    gb_builder_need_scratch(builder, gb_gaussian_scratch_bytes(&z));
+    gb_builder_need_scratch(builder, gb_row_sums_bytes(&z));
     GB_TRY(gb_builder_begin_layer(builder, &timed, &layer->layer));
     GB_TRY(gb_conv_layer_plan(&layer->conv, builder, &spec));
     gb_builder_end_layer(builder, layer->layer);

@@ -16,7 +16,7 @@ enum gb_status gb_split_prior_plan(struct gb_split_prior *layer, struct gb_build
     struct gb_layer timed = {
         .name = "split_prior", .minor = true, .floats = 2 * gb_elements(&latent)};
     snprintf(timed.shape, sizeof timed.shape, "n%dh%dw%dc%d", n, h, w, c);
-    gb_builder_need_scratch(builder, gb_gaussian_scratch_bytes(&latent));
+    gb_builder_need_scratch(builder, gb_row_sums_bytes(&latent));
     GB_TRY(gb_builder_begin_layer(builder, &timed, &layer->layer));
     GB_TRY(gb_conv_layer_plan(&layer->conv, builder, &spec));
     gb_builder_end_layer(builder, layer->layer);

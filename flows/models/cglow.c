@@ -122,7 +122,7 @@ static enum gb_status plan(struct gb_model *base, const void *argument) {
     }
     const struct gb_coupling_shape *top = &model->level[config->levels - 1].shape;
     struct gb_tensor latent = gb_dense(NULL, top->batch, top->h, top->w, top->c);
-    gb_builder_need_scratch(&main, gb_gaussian_scratch_bytes(&latent));
+    gb_builder_need_scratch(&main, gb_row_sums_bytes(&latent));
     base->exec.scratch_bytes = main.scratch;
     base->step_flops = job.step_flops + main.step_flops;
     model->job_scratch = gb_round_up(job.scratch, GB_CHANNEL_PAD * sizeof(float));

@@ -37,9 +37,9 @@ static enum gb_status check(const void *config) {
                        s->x_w, STRIDE);
     if (c->targets == GB_FCN_CENTRED && s->y_c > 1)
         return gb_fail(GB_BAD_INPUT, what, "y channels", "%d, but a mask around 0 has one", s->y_c);
-    if (s->y_c > GB_MOST_CLASSES)
+    if (s->y_c > GB_MAX_CLASSES)
         return gb_fail(GB_BAD_INPUT, what, "y channels", "%d classes, above %d", s->y_c,
-                       GB_MOST_CLASSES);
+                       GB_MAX_CLASSES);
     return GB_OK;
 }
 

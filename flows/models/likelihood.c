@@ -9,7 +9,7 @@ int gb_likelihood_channels(const struct gb_likelihood *likelihood, int y_channel
 
 // The same for every likelihood: a float for each row.
 size_t gb_likelihood_scratch_bytes(const struct gb_tensor *raw) {
-    return gb_gaussian_scratch_bytes(raw);
+    return gb_row_sums_bytes(raw);
 }
 
 // Leaves (y - mean) / sigma.

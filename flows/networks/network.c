@@ -178,7 +178,7 @@ struct gb_conv_layer_spec gb_conv_layer_he(const char *name, int inputs, int ker
 enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder *builder,
                                   const struct gb_conv_layer_spec *spec) {
     const struct gb_conv_problem *p = &spec->problem;
-    GB_TRY(builder->backend->conv_plan(p, builder->threads, &layer->plan));
+    GB_TRY(builder->backend->conv_plan(builder->backend, p, builder->threads, &layer->plan));
     layer->affine = spec->affine;
     layer->new_bias = layer->log_scale = -1;
     const struct gb_param weight = {.dims = 4,
@@ -291,7 +291,7 @@ void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *p
 enum gb_status gb_fc_layer_plan(struct gb_fc_layer *layer, struct gb_builder *builder,
                                 const struct gb_fc_layer_spec *spec) {
     const struct gb_fc_problem *p = &spec->problem;
-    GB_TRY(builder->backend->fc_plan(p, builder->threads, &layer->plan));
+    GB_TRY(builder->backend->fc_plan(builder->backend, p, builder->threads, &layer->plan));
     const struct gb_param weight = {.dims = 2,
                                     .shape = {p->k, (int)gb_fc_inputs(p)},
                                     .layout = GB_LAYOUT_FC,

@@ -53,12 +53,20 @@ static const struct gb_operand inverse_operands[] = {
     {0},
 };
 
-enum { BACKWARD_V = 0, BACKWARD_DY = 3, BACKWARD_DV, BACKWARD_D_LOG_SCALE, BACKWARD_D_BIAS };
+enum {
+    BACKWARD_V = 0,
+    BACKWARD_DY = 3,
+    BACKWARD_D_LOG_DET,
+    BACKWARD_DV,
+    BACKWARD_D_LOG_SCALE,
+    BACKWARD_D_BIAS
+};
 static const struct gb_operand backward_operands[] = {
     {"v", GB_IN, .dims = gb_dims_image},
     {"log_scale", GB_IN, .fill = GB_FILL_SMALL, .dims = gb_dims_rows},
     {"bias", GB_IN, .dims = gb_dims_rows},
     {"dy", GB_IN, .dims = gb_dims_image},
+    {"d_log_det", GB_IN, GB_ROW, .dims = gb_dims_samples, .optional = true},
     {"dv", GB_OUT, .dims = gb_dims_image, .in_place_of = {"dy"}},
     {"d_log_scale", GB_OUT, .dims = gb_dims_rows},
     {"d_bias", GB_OUT, .dims = gb_dims_rows},
@@ -90,10 +98,10 @@ static void call_inverse(const struct gb_call *call) {
 static void call_backward(const struct gb_call *call) {
     const struct gb_actnorm_parameters parameters = parameters_of(call);
     ptrdiff_t d_stride = is_shared(call) ? 0 : call->operand[BACKWARD_D_LOG_SCALE].pixel;
-    call->backend->actnorm_backward(call->exec, gb_view(call, BACKWARD_V), &parameters,
-                                    gb_view(call, BACKWARD_DY), gb_view(call, BACKWARD_DV),
-                                    gb_floats(call, BACKWARD_D_LOG_SCALE),
-                                    gb_floats(call, BACKWARD_D_BIAS), d_stride);
+    call->backend->actnorm_backward(
+        call->exec, gb_view(call, BACKWARD_V), &parameters, gb_view(call, BACKWARD_DY),
+        gb_floats(call, BACKWARD_D_LOG_DET), gb_view(call, BACKWARD_DV),
+        gb_floats(call, BACKWARD_D_LOG_SCALE), gb_floats(call, BACKWARD_D_BIAS), d_stride);
 }
 
 // ---- Definition ----
@@ -116,7 +124,7 @@ static struct gb_expected define_inverse(const struct gb_call *call, int operand
     return gb_within(scaled - bias, 6 * GB_ROUNDING * (fabs(scaled) + fabs(bias)));
 }
 
-// Sums: 10 roundings in a term, and one for each pixel of a row and each row.
+// Sums: 10 roundings in a term, and one for each pixel of a row, each row and each log-determinant.
 static struct gb_expected define_backward(const struct gb_call *call, int operand,
                                           const int at[4]) {
     if (operand == BACKWARD_DV) {
@@ -136,43 +144,30 @@ static struct gb_expected define_backward(const struct gb_call *call, int operan
                     gb_value(call, BACKWARD_V, pixel) + parameter(call, BIAS, n, at[3]);
                 gb_sum_add(&sum, dy, operand == BACKWARD_D_BIAS ? scale : shifted * scale);
             }
+    const float *d_log_det = gb_floats(call, BACKWARD_D_LOG_DET);
     double roundings = 10 + p->w + (double)(end - first) * p->h;
+    for (int n = first; operand == BACKWARD_D_LOG_SCALE && d_log_det && n < end; n++, roundings++)
+        gb_sum_add(&sum, d_log_det[n], (double)p->h * p->w);
     return (struct gb_expected){sum.value, roundings * GB_ROUNDING * sum.magnitude, sum.terms};
 }
 
 // ----
-
-static const char *const edges[] = {GB_IMAGE_EDGES(""), NULL};
-
-static const char *const gradients[] = {"n2h2w3c5", NULL};
 
 const struct gb_operation gb_actnorm_operation = {
     .name = "actnorm",
     .what = "actnorm",
     .kernels =
         {
-            [GB_FORWARD] = {.entry = "actnorm_forward",
-                            .operands = forward_operands,
-                            .call = call_forward,
-                            .definition = define_forward,
-                            .reference_bits = true},
-            [GB_INVERSE] = {.entry = "actnorm_inverse",
-                            .operands = inverse_operands,
-                            .call = call_inverse,
-                            .definition = define_inverse,
-                            .reference_bits = true},
-            [GB_BACKWARD] = {.entry = "actnorm_backward",
-                             .operands = backward_operands,
-                             .call = call_backward,
-                             .definition = define_backward,
-                             .reference_bits = true},
+            GB_KERNEL(GB_FORWARD, actnorm_forward, forward, .reference_bits = true),
+            GB_KERNEL(GB_INVERSE, actnorm_inverse, inverse, .reference_bits = true),
+            GB_KERNEL(GB_BACKWARD, actnorm_backward, backward, .reference_bits = true),
         },
     .problem_bytes = sizeof(struct gb_image_problem),
     .sizes = gb_image_problem_sizes,
     .check = gb_image_check,
     .cost = actnorm_cost,
-    .edges = edges,
-    .gradients = gradients,
+    .edges = GB_TEXTS(GB_IMAGE_EDGES("")),
+    .gradients = GB_TEXTS("n2h2w3c5"),
 };
 
 GB_TRACED(actnorm_forward, actnorm, GB_FORWARD, gb_image_of(v),
@@ -186,5 +181,6 @@ GB_TRACED(actnorm_inverse, actnorm, GB_INVERSE, gb_image_of(y),
 GB_TRACED(actnorm_backward, actnorm, GB_BACKWARD, gb_image_of(v),
           (const struct gb_exec *exec, const struct gb_tensor *v,
            const struct gb_actnorm_parameters *parameters, const struct gb_tensor *dy,
-           const struct gb_tensor *dv, float *d_log_scale, float *d_bias, ptrdiff_t d_stride),
-          (exec, v, parameters, dy, dv, d_log_scale, d_bias, d_stride))
+           const float *d_log_det, const struct gb_tensor *dv, float *d_log_scale, float *d_bias,
+           ptrdiff_t d_stride),
+          (exec, v, parameters, dy, d_log_det, dv, d_log_scale, d_bias, d_stride))

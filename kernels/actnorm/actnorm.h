@@ -5,8 +5,6 @@
 #define GB_ACTNORM_H
 
 #include "kernels/operation.h"
-#include "kernels/parallel.h"
-#include "kernels/tensor.h"
 
 // log_scale and bias: n rows of c floats, `stride` floats apart (0: one row serves all samples).
 // v and y: same shape, any strides; y may be the same view as v. The log-determinant of sample n is
@@ -21,15 +19,16 @@ typedef void (*gb_actnorm_forward_fn)(const struct gb_exec *exec, const struct g
 typedef void (*gb_actnorm_inverse_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
                                       const struct gb_actnorm_parameters *parameters,
                                       const struct gb_tensor *v);
-// From the input v and dy: dv = dy*exp(log_scale); d_bias = sum of dv; d_log_scale = sum of dy*y,
-// both over each sample: the pixels of an image row in order, then the rows in order (the
-// log-determinant's own gradient, h*w, is added by the caller). d_log_scale, d_bias: n rows of c
-// floats, `d_stride` apart (0 sums the samples into one row, in order), overwritten. dv may be the
-// same view as dy.
+// From the input v, dy and d_log_det[n] (the loss's gradient for each sample's log-determinant; NULL:
+// none): dv = dy*exp(log_scale); d_bias = sum of dv; d_log_scale = sum of dy*y, and then
+// h*w*d_log_det[n]. Sums are over each sample: the pixels of an image row in order, then the rows in
+// order. d_log_scale, d_bias: n rows of c floats, `d_stride` apart (0 sums the samples into one row,
+// in order), overwritten. dv may be the same view as dy.
 typedef void (*gb_actnorm_backward_fn)(const struct gb_exec *exec, const struct gb_tensor *v,
                                        const struct gb_actnorm_parameters *parameters,
-                                       const struct gb_tensor *dy, const struct gb_tensor *dv,
-                                       float *d_log_scale, float *d_bias, ptrdiff_t d_stride);
+                                       const struct gb_tensor *dy, const float *d_log_det,
+                                       const struct gb_tensor *dv, float *d_log_scale,
+                                       float *d_bias, ptrdiff_t d_stride);
 
 // h*w*sum(log_scale) of one sample, summed in double in channel order.
 double gb_actnorm_log_det(int h, int w, int c, const float *log_scale);
@@ -39,13 +38,5 @@ double gb_actnorm_log_det(int h, int w, int c, const float *log_scale);
 // 1e-6 keeps the scale finite where a channel is constant.
 void gb_actnorm_start(int c, const float *mean, const float *variance, float *log_scale,
                       float *bias);
-
-// For kernels/registry.h.
-#define GB_ACTNORM_KERNELS(X, isa)                                                                 \
-    X(actnorm_forward, isa)                                                                        \
-    X(actnorm_inverse, isa)                                                                        \
-    X(actnorm_backward, isa)
-#define GB_ACTNORM_OPERATIONS(X) X(actnorm)
-extern const struct gb_operation gb_actnorm_operation;
 
 #endif

@@ -52,6 +52,7 @@ void GB_NAME(gb_actnorm_inverse_f32)(const struct gb_exec *exec, const struct gb
 struct backward {
     const struct gb_tensor *v, *dy, *dv;
     const struct gb_actnorm_parameters *parameters;
+    const float *d_log_det;
     float *d_log_scale, *d_bias;
     ptrdiff_t d_stride;
 };
@@ -96,6 +97,8 @@ static void backward_share(void *argument, int rank, int size) {
         struct sums sums = {{0}, {0}};
         for (int image = n; image < (shared ? k->v->n : n + 1); image++)
             backward_image(k, image, c, &sums);
+        for (int image = n; k->d_log_det && image < (shared ? k->v->n : n + 1); image++)
+            sums.log_scale += (float)(k->v->h * k->v->w) * k->d_log_det[image];
         gb_store_left(k->d_log_scale + n * k->d_stride + c, sums.log_scale, k->v->c - c);
         gb_store_left(k->d_bias + n * k->d_stride + c, sums.bias, k->v->c - c);
     }
@@ -103,9 +106,10 @@ static void backward_share(void *argument, int rank, int size) {
 
 void GB_NAME(gb_actnorm_backward_f32)(const struct gb_exec *exec, const struct gb_tensor *v,
                                       const struct gb_actnorm_parameters *parameters,
-                                      const struct gb_tensor *dy, const struct gb_tensor *dv,
-                                      float *d_log_scale, float *d_bias, ptrdiff_t d_stride) {
+                                      const struct gb_tensor *dy, const float *d_log_det,
+                                      const struct gb_tensor *dv, float *d_log_scale, float *d_bias,
+                                      ptrdiff_t d_stride) {
     assert(gb_same_shape(v, dy) && gb_same_shape(v, dv));
-    struct backward backward = {v, dy, dv, parameters, d_log_scale, d_bias, d_stride};
+    struct backward backward = {v, dy, dv, parameters, d_log_det, d_log_scale, d_bias, d_stride};
     gb_parallel(gb_threads_for(exec, gb_elements(v)), backward_share, &backward);
 }

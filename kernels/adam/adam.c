@@ -20,15 +20,8 @@ struct gb_adam gb_adam_at_step(struct gb_adam adam, long step) {
     return adam;
 }
 
-// With the gradient, which is read.
-static struct gb_cost adam_cost(const void *problem, enum gb_direction direction) {
-    (void)direction;
-    double count = ((const struct gb_array_problem *)problem)->count;
-    return (struct gb_cost){GB_ADAM_FLOPS * count, (GB_ADAM_BYTES + sizeof(float)) * count};
-}
-
 enum { GRADIENT, WEIGHTS, MOMENT1, MOMENT2 };
-static const struct gb_operand operands[] = {
+static const struct gb_operand adam_operands[] = {
     {"gradient", GB_IN, GB_ROW, .dims = gb_dims_array},
     {"weights", GB_IN_OUT, GB_ROW, .dims = gb_dims_array},
     {"moment1", GB_IN_OUT, GB_ROW, .dims = gb_dims_array},
@@ -63,24 +56,15 @@ static struct gb_expected define_adam(const struct gb_call *call, int operand, c
     return gb_within(w, e * fabs(w) + rate * (8 * e * fabs(m) + m_bound) + flushed);
 }
 
-static const char *const edges[] = {"e1",  "e7",   "e8",    "e9",     "e15", "e16",
-                                    "e17", "e100", "e1000", "e32769", NULL};
-
 const struct gb_operation gb_adam_operation = {
     .name = "adam",
     .what = "Adam",
-    .kernels = {[GB_FORWARD] = {.entry = "adam",
-                                .operands = operands,
-                                .call = call_adam,
-                                .definition = define_adam,
-                                .traffic = GB_TRAFFIC_UPDATE,
-                                .reference_bits = true,
-                                .integers = true,
-                                .extremes = true}},
-    .edges = edges,
+    .kernels = {GB_KERNEL(
+        GB_FORWARD, adam, adam, .costs = {{GB_ADAM_FLOPS, GB_ADAM_BYTES / sizeof(float) + 1}},
+        .traffic = GB_TRAFFIC_UPDATE, .reference_bits = true, .integers = true, .extremes = true)},
+    .edges = GB_TEXTS("e1", "e7", "e8", "e9", "e15", "e16", "e17", "e100", "e1000", "e32769"),
     .problem_bytes = sizeof(struct gb_array_problem),
     .sizes = gb_array_problem_sizes,
-    .cost = adam_cost,
 };
 
 GB_TRACED(adam, adam, GB_FORWARD, ((struct gb_array_problem){(int)count}),

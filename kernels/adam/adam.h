@@ -3,10 +3,7 @@
 #ifndef GB_ADAM_H
 #define GB_ADAM_H
 
-#include <stddef.h>
-
 #include "kernels/operation.h"
-#include "kernels/parallel.h"
 
 struct gb_adam {
     float learning_rate, beta1, beta2, epsilon;
@@ -34,10 +31,5 @@ typedef void (*gb_adam_fn)(const struct gb_exec *exec, const struct gb_adam *ada
 
 // Per element: FLOPs, and the bytes of the weights and both moments, read and written.
 enum { GB_ADAM_FLOPS = 14, GB_ADAM_BYTES = 24 };
-
-// For kernels/registry.h.
-#define GB_ADAM_KERNELS(X, isa) X(adam, isa)
-#define GB_ADAM_OPERATIONS(X) X(adam)
-extern const struct gb_operation gb_adam_operation;
 
 #endif

@@ -50,4 +50,11 @@ GB_INLINE void gb_adam_piece(const struct gb_adam *adam, size_t count, const flo
     }
 }
 
+// The same on `count` of the target's weights from `first` on.
+GB_INLINE void gb_adam_update(const struct gb_adam_target *target, size_t first, size_t count,
+                              const float *g) {
+    gb_adam_piece(target->adam, count, g, target->weights + first, target->moment1 + first,
+                  target->moment2 + first);
+}
+
 #endif

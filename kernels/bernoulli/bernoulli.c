@@ -3,24 +3,8 @@
 
 #include "kernels/trace.h"
 
-// Normalising takes both logarithms, and a function of their difference.
-static struct gb_cost bernoulli_cost(const void *problem, enum gb_direction direction) {
-    enum { DIFFERENCE = 2 * GB_SOFTPLUS_FLOPS + 3 };
-    const struct gb_bernoulli_problem *p = problem;
-    static const struct {
-        double flops[2], floats; // of an element; flops without and with the normaliser
-    } needs[GB_DIRECTIONS] = {
-        [GB_FORWARD] = {{GB_SOFTPLUS_FLOPS + 2, DIFFERENCE + GB_SOFTPLUS_FLOPS + 1}, 2},
-        [GB_BACKWARD] = {{GB_SIGMOID_FLOPS + 2, DIFFERENCE + 3 * GB_SIGMOID_FLOPS + 5}, 3},
-        [GB_SAMPLE] = {{GB_SIGMOID_FLOPS, DIFFERENCE + GB_SIGMOID_FLOPS}, 3},
-        [GB_MEAN] = {{GB_SIGMOID_FLOPS, DIFFERENCE + GB_SIGMOID_FLOPS}, 2},
-    };
-    double floats = gb_image_floats(&p->image);
-    return (struct gb_cost){needs[direction].flops[p->normalised] * floats,
-                            sizeof(float) * needs[direction].floats * floats};
-}
-
-static const char *const kinds[] = {"", "normalised", NULL};
+// Of the logarithms of both numerators.
+enum { DIFFERENCE = 2 * GB_SOFTPLUS_FLOPS + 3 };
 
 // ---- Operands ----
 
@@ -88,10 +72,6 @@ static void call_mean(const struct gb_call *call) {
                                   gb_view(call, MEAN_MEAN));
 }
 
-static size_t forward_scratch(const struct gb_call *call) {
-    return gb_bernoulli_scratch_bytes(&call->operand[FORWARD_Y]);
-}
-
 // ---- Definition ----
 
 static double log_likelihood_of(const struct gb_bernoulli *b, bool one, double logit) {
@@ -101,24 +81,17 @@ static double log_likelihood_of(const struct gb_bernoulli *b, bool one, double l
     return b->normalised ? numerator - log(exp(log_one) + exp(log_zero)) : numerator;
 }
 
-// Twelve roundings in a term, and one for each term of a row's float sum.
+static struct gb_term term_at(const struct gb_call *call, const int at[4]) {
+    const struct gb_bernoulli b = bernoulli_of(call);
+    const double logit = gb_value(call, FORWARD_LOGITS, at);
+    const double value = log_likelihood_of(&b, gb_value(call, FORWARD_Y, at) == 1, logit);
+    const double magnitude = fabs(value) + fabs(logit) + 1;
+    return (struct gb_term){value, magnitude, 12 * magnitude};
+}
+
 static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
     (void)operand;
-    const struct gb_image_problem *p = call->problem;
-    const struct gb_bernoulli b = bernoulli_of(call);
-    double sum = 0, magnitude = 0, elements = (double)p->h * p->w * p->c;
-    for (int y = 0; y < p->h; y++)
-        for (int x = 0; x < p->w; x++)
-            for (int c = 0; c < p->c; c++) {
-                const int element[] = {at[3], y, x, c};
-                const double logit = gb_value(call, FORWARD_LOGITS, element);
-                const double value =
-                    log_likelihood_of(&b, gb_value(call, FORWARD_Y, element) == 1, logit);
-                sum += value;
-                magnitude += fabs(value) + fabs(logit);
-            }
-    double roundings = 12 + (double)p->w * p->c;
-    return (struct gb_expected){sum, roundings * GB_ROUNDING * (magnitude + elements), elements};
+    return gb_image_sum(call, at[3], term_at);
 }
 
 // If normalised, L_one = log sigmoid(a) and L_zero = log sigmoid(-a), where a(logit) is the
@@ -163,48 +136,33 @@ static struct gb_expected define_sample(const struct gb_call *call, int operand,
 
 // ----
 
-static const char *const edges[] = {GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("normalised"), NULL};
-
-static const char *const gradients[] = {"n2h3w4c2", "n2h3w4c2normalised", NULL};
-
 const struct gb_operation gb_bernoulli_operation = {
     .name = "bernoulli",
     .what = "Bernoulli",
     .kernels =
         {
-            [GB_FORWARD] = {.entry = "bernoulli_forward",
-                            .operands = forward_operands,
-                            .call = call_forward,
-                            .scratch = forward_scratch,
-                            .definition = define_forward,
-                            .traffic = GB_TRAFFIC_READ},
-            [GB_SAMPLE] = {.entry = "bernoulli_sample",
-                           .operands = sample_operands,
-                           .call = call_sample,
-                           .definition = define_sample,
-                           .traffic = GB_TRAFFIC_TRIAD,
-                           .reference_bits = true},
-            [GB_MEAN] = {.entry = "bernoulli_mean",
-                         .operands = mean_operands,
-                         .call = call_mean,
-                         .definition = define_mean,
-                         .traffic = GB_TRAFFIC_TRIAD,
-                         .reference_bits = true},
-            [GB_BACKWARD] = {.entry = "bernoulli_backward",
-                             .operands = backward_operands,
-                             .call = call_backward,
-                             .definition = define_backward,
-                             .traffic = GB_TRAFFIC_TRIAD,
-                             .reference_bits = true},
+            GB_KERNEL(
+                GB_FORWARD, bernoulli_forward, forward,
+                .costs = {{GB_SOFTPLUS_FLOPS + 2, 2}, {DIFFERENCE + GB_SOFTPLUS_FLOPS + 1, 2}},
+                .scratch = gb_row_sums_scratch, .traffic = GB_TRAFFIC_READ),
+            GB_KERNEL(GB_SAMPLE, bernoulli_sample, sample,
+                      .costs = {{GB_SIGMOID_FLOPS, 3}, {DIFFERENCE + GB_SIGMOID_FLOPS, 3}},
+                      .reference_bits = true),
+            GB_KERNEL(GB_MEAN, bernoulli_mean, mean,
+                      .costs = {{GB_SIGMOID_FLOPS, 2}, {DIFFERENCE + GB_SIGMOID_FLOPS, 2}},
+                      .reference_bits = true),
+            GB_KERNEL(
+                GB_BACKWARD, bernoulli_backward, backward,
+                .costs = {{GB_SIGMOID_FLOPS + 2, 3}, {DIFFERENCE + 3 * GB_SIGMOID_FLOPS + 5, 3}},
+                .reference_bits = true),
         },
     .problem_bytes = sizeof(struct gb_bernoulli_problem),
     .sizes = gb_image_problem_sizes,
-    .words = kinds,
+    .words = GB_TEXTS("", "normalised"),
     .word = offsetof(struct gb_bernoulli_problem, normalised),
     .check = gb_image_check,
-    .cost = bernoulli_cost,
-    .edges = edges,
-    .gradients = gradients,
+    .edges = GB_TEXTS(GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("normalised")),
+    .gradients = GB_TEXTS("n2h3w4c2", "n2h3w4c2normalised"),
 };
 
 GB_TRACED(bernoulli_forward, bernoulli, GB_FORWARD,

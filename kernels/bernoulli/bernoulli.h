@@ -9,8 +9,6 @@
 #define GB_BERNOULLI_H
 
 #include "kernels/operation.h"
-#include "kernels/parallel.h"
-#include "kernels/tensor.h"
 
 struct gb_bernoulli {
     float weight_one, weight_zero;
@@ -19,7 +17,7 @@ struct gb_bernoulli {
 
 // y and logits: n x h x w x c, any strides; y holds 0 and 1. Adds to log_likelihood[n] (natural
 // logarithms); rows are summed as in gb_coupling_forward_fn. Scratch:
-// gb_bernoulli_scratch_bytes(y).
+// gb_row_sums_bytes(y).
 typedef void (*gb_bernoulli_forward_fn)(const struct gb_exec *exec,
                                         const struct gb_bernoulli *bernoulli,
                                         const struct gb_tensor *y, const struct gb_tensor *logits,
@@ -42,25 +40,11 @@ typedef void (*gb_bernoulli_sample_fn)(const struct gb_exec *exec,
                                        const struct gb_tensor *uniform,
                                        const struct gb_tensor *logits, const struct gb_tensor *y);
 
-// One partial sum per image row.
-static inline size_t gb_bernoulli_scratch_bytes(const struct gb_tensor *y) {
-    return (size_t)y->n * (size_t)y->h * sizeof(float);
-}
-
 // The shape of y, and whether the likelihood is normalised; text "n2h64w64c1",
 // "n2h64w64c1normalised".
 struct gb_bernoulli_problem {
     struct gb_image_problem image;
     int normalised; // 0 or 1
 };
-
-// For kernels/registry.h.
-#define GB_BERNOULLI_KERNELS(X, isa)                                                               \
-    X(bernoulli_forward, isa)                                                                      \
-    X(bernoulli_backward, isa)                                                                     \
-    X(bernoulli_mean, isa)                                                                         \
-    X(bernoulli_sample, isa)
-#define GB_BERNOULLI_OPERATIONS(X) X(bernoulli)
-extern const struct gb_operation gb_bernoulli_operation;
 
 #endif

@@ -36,7 +36,7 @@ void GB_NAME(gb_bernoulli_forward_f32)(const struct gb_exec *exec, const struct 
                                        const struct gb_tensor *y, const struct gb_tensor *logits,
                                        double *log_likelihood) {
     assert(gb_same_shape(y, logits));
-    assert(exec->scratch_bytes >= gb_bernoulli_scratch_bytes(y));
+    assert(exec->scratch_bytes >= gb_row_sums_bytes(y));
     const struct gb_map map = {.in = {*logits, *y}, .argument = b, .row_sums = exec->scratch};
     gb_for_rows(exec, y, COST, forward_row, &map);
     gb_add_row_sums(exec->scratch, y, log_likelihood);

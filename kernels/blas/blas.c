@@ -66,20 +66,15 @@ static const char *library(void) {
     return text;
 }
 
-// One plan function per native backend: it passes its fallback on to the kernels.
-#define PLANS(isa)                                                                                 \
-    static const struct gb_blas_fallback over__##isa = {&gb_backend__##isa,                        \
-                                                        gb_blas_epilogue__##isa};                  \
-    static enum gb_status conv_plan__##isa(const struct gb_conv_problem *problem, int threads,     \
-                                           struct gb_conv_plan *plan) {                            \
-        return gb_blas_conv_plan(&over__##isa, problem, threads, plan);                            \
-    }                                                                                              \
-    static enum gb_status fc_plan__##isa(const struct gb_fc_problem *problem, int threads,         \
-                                         struct gb_fc_plan *plan) {                                \
-        return gb_blas_fc_plan(&over__##isa, problem, threads, plan);                              \
-    }
-GB_ISAS(PLANS)
-#undef PLANS
+const struct gb_blas_fallback *gb_blas_fallback_of(const struct gb_backend *backend) {
+#define OVER(isa) {&gb_backend__##isa, gb_blas_epilogue__##isa},
+    static const struct gb_blas_fallback fallbacks[] = {GB_ISAS(OVER)};
+#undef OVER
+    const struct gb_blas_fallback *fallback = fallbacks;
+    while (fallback->backend != backend->fallback)
+        fallback++;
+    return fallback;
+}
 
 void gb_blas_overlay(struct gb_backend *table) {
     table->name = "blas";
@@ -87,11 +82,4 @@ void gb_blas_overlay(struct gb_backend *table) {
 #define LAY(entry) table->entry = gb_blas_##entry;
     GB_BLAS_LAYERS(LAY)
 #undef LAY
-#define LAY_PLANS(isa)                                                                             \
-    if (table->fallback == &gb_backend__##isa) {                                                   \
-        table->conv_plan = conv_plan__##isa;                                                       \
-        table->fc_plan = fc_plan__##isa;                                                           \
-    }
-    GB_ISAS(LAY_PLANS)
-#undef LAY_PLANS
 }

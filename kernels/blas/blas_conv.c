@@ -9,7 +9,6 @@
 
 #include "kernels/blas/layers.h"
 #include "kernels/blas/product.h"
-#include "kernels/conv/contract.h"
 
 enum {
     // Output pixels in a block: enough to amortise the library's packing of W, repeated in each
@@ -50,11 +49,11 @@ static struct scratch_plan plan_scratch(const struct gb_conv_problem *p) {
     };
 }
 
-enum gb_status gb_blas_conv_plan(const struct gb_blas_fallback *fallback,
+enum gb_status gb_blas_conv_plan(const struct gb_backend *backend,
                                  const struct gb_conv_problem *problem, int threads,
                                  struct gb_conv_plan *plan) {
     (void)threads;
-    GB_TRY(gb_conv_check(problem));
+    GB_TRY(gb_problem_check(&gb_conv_operation, problem));
     struct scratch_plan scratch = plan_scratch(problem);
     struct gb_tensor x = gb_dense(NULL, problem->n, problem->h, problem->w, problem->c);
     *plan = (struct gb_conv_plan){
@@ -64,14 +63,16 @@ enum gb_status gb_blas_conv_plan(const struct gb_blas_fallback *fallback,
         .weight_floats = gathered_row(problem) * (size_t)problem->k,
         .shared_bytes = gb_epilogue_scratch_bytes(&x), // the fallback's, after the data gradient
         .thread_bytes = (scratch.gathered + scratch.outputs + scratch.piece) * sizeof(float),
-        .library = (void *)fallback, // only read
+        .library = (void *)gb_blas_fallback_of(backend), // only read
     };
     enum { FLOPS_PER_FLOAT = 32 }; // in the time of a float of gb_threads_for: 160 GFLOPS
     const size_t work = (size_t)(gb_conv_flops(problem) / FLOPS_PER_FLOAT);
-    plan->forward = plan->backward_weights = gb_conv_choice_named(
-        gb_conv_algorithm_names[GB_CONV_IM2COL], plan->shared_bytes, plan->thread_bytes, work);
-    plan->backward_data = gb_conv_choice_named(gb_conv_algorithm_names[GB_CONV_COL2IM],
-                                               plan->shared_bytes, plan->thread_bytes, work);
+    plan->forward = (struct gb_conv_choice){.name = gb_conv_algorithm_names[GB_CONV_IM2COL],
+                                            .shared_bytes = plan->shared_bytes,
+                                            .thread_bytes = plan->thread_bytes,
+                                            .work = work};
+    plan->backward_data = plan->backward_weights = plan->forward;
+    plan->backward_data.name = gb_conv_algorithm_names[GB_CONV_COL2IM];
     return GB_OK;
 }
 

@@ -3,7 +3,6 @@
 // h*w*c, the inputs in the order of memory. Threads divide the outputs, and for dx the inputs.
 #include "kernels/blas/layers.h"
 #include "kernels/blas/product.h"
-#include "kernels/fc/contract.h"
 
 enum {
     // Weights in a product. With a batch of 2, OpenBLAS spends more on packing its operands than on
@@ -20,17 +19,17 @@ static size_t piece_outputs(const struct gb_fc_problem *p) {
     return gb_min_size((size_t)p->k, gb_max_size(PIECE_FLOATS / gb_fc_inputs(p), 1));
 }
 
-enum gb_status gb_blas_fc_plan(const struct gb_blas_fallback *fallback,
+enum gb_status gb_blas_fc_plan(const struct gb_backend *backend,
                                const struct gb_fc_problem *problem, int threads,
                                struct gb_fc_plan *plan) {
     (void)threads;
-    GB_TRY(gb_fc_check(problem));
+    GB_TRY(gb_problem_check(&gb_fc_operation, problem));
     *plan = (struct gb_fc_plan){
         .problem = *problem,
         .weight_floats = (size_t)problem->k * gb_fc_inputs(problem),
         .thread_bytes = gb_round_up(piece_outputs(problem) * gb_fc_inputs(problem) * sizeof(float),
                                     GB_ALIGNMENT),
-        .library = (void *)fallback, // only read
+        .library = (void *)gb_blas_fallback_of(backend), // only read
     };
     return GB_OK;
 }

@@ -3,12 +3,11 @@
 // row. Threads divide the pixels, and for the matrices' gradient the rows of all matrices.
 #include "kernels/blas/layers.h"
 #include "kernels/blas/product.h"
-#include "kernels/inv1x1/contract.h"
 
 enum gb_status gb_blas_inv1x1_plan(const struct gb_image_problem *problem, int threads,
                                    struct gb_inv1x1_plan *plan) {
     (void)threads;
-    GB_TRY(gb_inv1x1_check(problem));
+    GB_TRY(gb_problem_check(&gb_inv1x1_operation, problem));
     *plan = (struct gb_inv1x1_plan){.problem = *problem};
     return GB_OK;
 }

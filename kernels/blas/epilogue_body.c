@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/blas/epilogue.h"
-#include "kernels/conv/activation.h"
+#include "kernels/epilogue/activation.h"
 
 // `lanes` floats, a vector's worth or the rest of a row.
 GB_INLINE void finish(const float *u, int at, int lanes, const struct gb_conv_epilogue *epilogue,

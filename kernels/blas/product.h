@@ -13,6 +13,7 @@ struct gb_blas_fallback {
     const struct gb_backend *backend;
     gb_blas_epilogue_fn *epilogue;
 };
+const struct gb_blas_fallback *gb_blas_fallback_of(const struct gb_backend *backend);
 
 // c (rows x columns) = a b, or += a b; a is rows x depth, stored transposed where a_transposed, and
 // b depth x columns likewise. On the calling thread alone, inside gb_blas_parallel.

@@ -16,10 +16,10 @@ static struct gb_cost categorical_cost(const void *problem, enum gb_direction di
 }
 
 static const struct gb_problem_size categorical_sizes[] = {
-    {'n', offsetof(struct gb_image_problem, n), 1, GB_SIZE_LIMIT},
-    {'h', offsetof(struct gb_image_problem, h), 1, GB_SIZE_LIMIT},
-    {'w', offsetof(struct gb_image_problem, w), 1, GB_SIZE_LIMIT},
-    {'c', offsetof(struct gb_image_problem, c), 1, GB_MOST_CLASSES},
+    GB_SIZE('n', struct gb_image_problem, n),
+    GB_SIZE('h', struct gb_image_problem, h),
+    GB_SIZE('w', struct gb_image_problem, w),
+    {'c', offsetof(struct gb_image_problem, c), 1, GB_MAX_CLASSES},
     {0},
 };
 
@@ -66,25 +66,18 @@ static void call_mean(const struct gb_call *call) {
                                     gb_view(call, MEAN_MEAN));
 }
 
-static size_t forward_scratch(const struct gb_call *call) {
-    return gb_categorical_scratch_bytes(&call->operand[FORWARD_Y]);
-}
-
 // In tests: one-hot labels in the first image row, elsewhere weights from 0 to 3.
 static void prepare(const struct gb_call *call) {
     const struct gb_tensor *y = &call->operand[FORWARD_Y];
     if (call->numbers == GB_NUMBERS_TIMED)
         return;
-    for (int n = 0; n < y->n; n++)
-        for (int i = 0; i < y->h; i++)
-            for (int j = 0; j < y->w; j++)
-                for (int c = 0; c < y->c; c++) {
-                    float *weight = gb_at(y, n, i, j) + c;
-                    if (i == 0)
-                        *weight = c == (n + j) % y->c;
-                    else if (*weight > 0)
-                        *weight = (float)(1 + c % 3);
-                }
+    GB_EACH_ELEMENT(y, at) {
+        float *weight = gb_element(y, at);
+        if (at[1] == 0)
+            *weight = at[3] == (at[0] + at[2]) % y->c;
+        else if (*weight > 0)
+            *weight = (float)(1 + at[3] % 3);
+    }
 }
 
 // ---- Definition ----
@@ -153,44 +146,24 @@ static struct gb_expected define_mean(const struct gb_call *call, int operand, c
 
 // ----
 
-static const char *const edges[] = {"n1h1w1c1",  "n2h3w5c2",  "n1h4w4c6",    "n3h2w7c12",
-                                    "n1h5w3c16", "n2h3w4c17", "n1h3w3c33",   "n2h2w2c64",
-                                    "n1h2w3c64", "n1h1w3c64", "n2h33w40c13", NULL};
-
-static const char *const gradients[] = {"n2h3w4c5", NULL};
-
 const struct gb_operation gb_categorical_operation = {
     .name = "categorical",
     .what = "categorical",
     .kernels =
         {
-            [GB_FORWARD] = {.entry = "categorical_forward",
-                            .operands = forward_operands,
-                            .call = call_forward,
-                            .scratch = forward_scratch,
-                            .definition = define_forward,
-                            .prepare = prepare,
-                            .traffic = GB_TRAFFIC_READ},
-            [GB_MEAN] = {.entry = "categorical_mean",
-                         .operands = mean_operands,
-                         .call = call_mean,
-                         .definition = define_mean,
-                         .traffic = GB_TRAFFIC_TRIAD,
-                         .reference_bits = true},
-            [GB_BACKWARD] = {.entry = "categorical_backward",
-                             .operands = backward_operands,
-                             .call = call_backward,
-                             .definition = define_backward,
-                             .prepare = prepare,
-                             .traffic = GB_TRAFFIC_TRIAD,
-                             .reference_bits = true},
+            GB_KERNEL(GB_FORWARD, categorical_forward, forward, .scratch = gb_row_sums_scratch,
+                      .prepare = prepare, .traffic = GB_TRAFFIC_READ),
+            GB_KERNEL(GB_MEAN, categorical_mean, mean, .reference_bits = true),
+            GB_KERNEL(GB_BACKWARD, categorical_backward, backward, .prepare = prepare,
+                      .reference_bits = true),
         },
     .problem_bytes = sizeof(struct gb_image_problem),
     .sizes = categorical_sizes,
     .check = gb_image_check,
     .cost = categorical_cost,
-    .edges = edges,
-    .gradients = gradients,
+    .edges = GB_TEXTS("n1h1w1c1", "n2h3w5c2", "n1h4w4c6", "n3h2w7c12", "n1h5w3c16", "n2h3w4c17",
+                      "n1h3w3c33", "n2h2w2c64", "n1h2w3c64", "n1h1w3c64", "n2h33w40c13"),
+    .gradients = GB_TEXTS("n2h3w4c5"),
 };
 
 GB_TRACED(categorical_forward, categorical, GB_FORWARD, gb_image_of(y),

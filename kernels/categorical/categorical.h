@@ -8,15 +8,13 @@
 #define GB_CATEGORICAL_H
 
 #include "kernels/operation.h"
-#include "kernels/parallel.h"
-#include "kernels/tensor.h"
 
-enum { GB_MOST_CLASSES = 64 };
+enum { GB_MAX_CLASSES = 64 };
 
-// y and logits: n x h x w x c, any strides, c from 1 to GB_MOST_CLASSES. Adds to log_likelihood[n]
+// y and logits: n x h x w x c, any strides, c from 1 to GB_MAX_CLASSES. Adds to log_likelihood[n]
 // (natural logarithms); rows are summed as in gb_coupling_forward_fn. Error of an element: y * (8 +
 // c) * 2^-24 * (1 + the largest difference of its pixel's logits). Scratch:
-// gb_categorical_scratch_bytes(y).
+// gb_row_sums_bytes(y).
 typedef void (*gb_categorical_forward_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
                                           const struct gb_tensor *logits, double *log_likelihood);
 // From d_log_likelihood[n]: d_logits, overwritten; it may be the same view as logits.
@@ -28,19 +26,6 @@ typedef void (*gb_categorical_backward_fn)(const struct gb_exec *exec, const str
 typedef void (*gb_categorical_mean_fn)(const struct gb_exec *exec, const struct gb_tensor *logits,
                                        const struct gb_tensor *mean);
 
-// One partial sum per image row.
-static inline size_t gb_categorical_scratch_bytes(const struct gb_tensor *y) {
-    return (size_t)y->n * (size_t)y->h * sizeof(float);
-}
-
 // The shape of y is a problem: struct gb_image_problem, text "n2h64w64c3".
-
-// For kernels/registry.h.
-#define GB_CATEGORICAL_KERNELS(X, isa)                                                             \
-    X(categorical_forward, isa)                                                                    \
-    X(categorical_backward, isa)                                                                   \
-    X(categorical_mean, isa)
-#define GB_CATEGORICAL_OPERATIONS(X) X(categorical)
-extern const struct gb_operation gb_categorical_operation;
 
 #endif

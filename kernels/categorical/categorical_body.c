@@ -15,12 +15,12 @@ struct categorical {
 
 // A vector of pixels, class by class, so that sums over classes are sums of vectors.
 struct pixels {
-    gb_v of[GB_MOST_CLASSES];
+    gb_v of[GB_MAX_CLASSES];
 };
 
 // Lanes from `count` on are zero.
 static void load(const struct gb_tensor *t, int n, int row, int x, int count, struct pixels *p) {
-    float lanes[GB_MOST_CLASSES][GB_LANES];
+    float lanes[GB_MAX_CLASSES][GB_LANES];
     for (int c = 0; c < t->c; c++)
         gb_v_store(lanes[c], (gb_v){0});
     for (int i = 0; i < count; i++) {
@@ -43,8 +43,8 @@ static void store(const struct gb_tensor *t, int n, int row, int x, int count,
 
 // Subtracts the largest logit, which keeps the exponentials in range.
 GB_INLINE void centre(struct pixels *logits, int classes) {
-    gb_v largest = logits->of[0];
-    for (int c = 1; c < classes; c++)
+    gb_v largest = gb_v_set(-__builtin_inff());
+    for (int c = 0; c < classes; c++)
         largest = gb_v_max(logits->of[c], largest);
     for (int c = 0; c < classes; c++)
         logits->of[c] = logits->of[c] - largest;
@@ -89,13 +89,12 @@ static void forward_row(const void *argument, int n, int row) {
 
 void GB_NAME(gb_categorical_forward_f32)(const struct gb_exec *exec, const struct gb_tensor *y,
                                          const struct gb_tensor *logits, double *log_likelihood) {
-    assert(gb_same_shape(y, logits) && y->c <= GB_MOST_CLASSES);
-    assert(exec->scratch_bytes >= gb_categorical_scratch_bytes(y));
+    assert(gb_same_shape(y, logits) && y->c <= GB_MAX_CLASSES);
+    assert(exec->scratch_bytes >= gb_row_sums_bytes(y));
     struct categorical categorical = {
         .y = y, .logits = logits, .row_log_likelihood = exec->scratch};
     gb_for_rows(exec, y, COST, forward_row, &categorical);
-    for (int row = 0; row < y->n * y->h; row++)
-        log_likelihood[row / y->h] += categorical.row_log_likelihood[row];
+    gb_add_row_sums(exec->scratch, y, log_likelihood);
 }
 
 static void backward_row(const void *argument, int n, int row) {
@@ -118,7 +117,7 @@ void GB_NAME(gb_categorical_backward_f32)(const struct gb_exec *exec, const stru
                                           const struct gb_tensor *logits,
                                           const float *d_log_likelihood,
                                           const struct gb_tensor *d_logits) {
-    assert(gb_same_shape(y, logits) && gb_same_shape(y, d_logits) && y->c <= GB_MOST_CLASSES);
+    assert(gb_same_shape(y, logits) && gb_same_shape(y, d_logits) && y->c <= GB_MAX_CLASSES);
     struct categorical categorical = {
         .y = y, .logits = logits, .d_log_likelihood = d_log_likelihood, .out = d_logits};
     gb_for_rows(exec, y, COST, backward_row, &categorical);
@@ -137,7 +136,7 @@ static void mean_row(const void *argument, int n, int row) {
 
 void GB_NAME(gb_categorical_mean_f32)(const struct gb_exec *exec, const struct gb_tensor *logits,
                                       const struct gb_tensor *mean) {
-    assert(gb_same_shape(logits, mean) && mean->c <= GB_MOST_CLASSES);
+    assert(gb_same_shape(logits, mean) && mean->c <= GB_MAX_CLASSES);
     struct categorical categorical = {.logits = logits, .out = mean};
     gb_for_rows(exec, mean, COST, mean_row, &categorical);
 }

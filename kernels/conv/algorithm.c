@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "kernels/conv/algorithm.h"
+#include "kernels/conv/native.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/conv/conv.h"
+#include "kernels/registry.h"
 
 const char *const gb_conv_algorithm_names[GB_CONV_ALGORITHMS] = {
     [GB_CONV_DIRECT] = "direct",
@@ -15,14 +15,6 @@ const char *const gb_conv_algorithm_names[GB_CONV_ALGORITHMS] = {
     [GB_CONV_DEPTH_TO_SPACE] = "depth_to_space",
     [GB_CONV_WINOGRAD] = "winograd",
 };
-
-struct gb_conv_choice gb_conv_choice_named(const char *name, size_t shared_bytes,
-                                           size_t thread_bytes, size_t work) {
-    struct gb_conv_choice choice = {
-        .shared_bytes = shared_bytes, .thread_bytes = thread_bytes, .work = work};
-    snprintf(choice.algorithm, sizeof choice.algorithm, "%s", name);
-    return choice;
-}
 
 static const enum gb_direction directions[] = {GB_FORWARD, GB_BACKWARD_DATA, GB_BACKWARD_WEIGHTS};
 enum { DIRECTIONS = sizeof directions / sizeof *directions };
@@ -141,5 +133,5 @@ const struct gb_conv_choice *gb_conv_choice_of(const struct gb_conv_plan *plan,
 
 const char *gb_conv_algorithm(const void *plan, enum gb_direction direction) {
     const struct gb_conv_choice *choice = gb_conv_choice_of(plan, direction);
-    return choice && *choice->algorithm ? choice->algorithm : NULL;
+    return choice ? choice->name : NULL;
 }

@@ -11,19 +11,11 @@
 #ifndef GB_CONV_H
 #define GB_CONV_H
 
-#include "base/status.h"
 #include "kernels/adam/adam.h"
 #include "kernels/conv/algorithm.h"
-#include "kernels/operation.h"
-#include "kernels/parallel.h"
-#include "kernels/tensor.h"
+#include "kernels/epilogue/epilogue.h"
 
-enum gb_activation { GB_IDENTITY, GB_RELU, GB_LEAKY_RELU, GB_TANH };
-extern const char *const gb_activation_names[]; // in problem texts; ended by NULL
-static const float gb_leaky_slope = 0.2f;       // below zero; the CNF paper's value
-// For definitions; leaky ReLU is rounded to float.
-double gb_activate(enum gb_activation activation, double u);
-
+// Text "n2h16w16c12k256r3s3u1v1p1q1relu".
 struct gb_conv_problem {
     int n, h, w, c; // input
     int k;          // output channels
@@ -43,15 +35,6 @@ static inline int gb_conv_out_w(const struct gb_conv_problem *p) {
 // multiply-add of a tap inside the image.
 double gb_conv_flops(const struct gb_conv_problem *p);
 
-// GB_BAD_INPUT with a message if a size is below 1 (padding: 0) or above 2^20, if the padding is not
-// smaller than the kernel or the kernel is larger than the padded image, or if input, output or
-// weights have 2^31 floats or more.
-enum gb_status gb_conv_check(const struct gb_conv_problem *p);
-
-// The problem as text, "n2h16w16c12k256r3s3u1v1p1q1relu", and back (gb_problem_print and _parse).
-void gb_conv_print(const struct gb_conv_problem *p, char text[static GB_PROBLEM_TEXT]);
-enum gb_status gb_conv_parse(const char *text, struct gb_conv_problem *p);
-
 struct gb_conv_plan {
     struct gb_conv_problem problem;
     int out_h, out_w;
@@ -60,10 +43,9 @@ struct gb_conv_plan {
     // shared + threads * thread bytes; the largest of the three run functions.
     size_t shared_bytes, thread_bytes;
     struct gb_conv_choice forward, backward_data, backward_weights;
-    struct gb_conv_native native; // of the native vector backends
-    // What a vendor library's backend keeps with the plan, such as its primitives; freed by
-    // conv_plan_free. Executions write to it, so that a plan is executed by one caller at a time (a
-    // layer has its own). Native backends: NULL.
+    // What the backend keeps with the plan, such as a vendor library's primitives; freed by
+    // conv_plan_free. A library's executions write to it, so that a plan is executed by one caller at
+    // a time (a layer has its own).
     void *library;
 };
 static inline size_t gb_conv_scratch_bytes(const struct gb_conv_plan *plan, int threads) {
@@ -104,10 +86,14 @@ struct gb_conv_input_epilogue {
 // products summed. Native kernels may take 3x3 convolutions of stride 1 by Winograd's F(2x2, 3x3)
 // tiles: there every product counts with all inputs (of the data gradient: dy) within two pixels,
 // and with the whole 3x3 filter of its channels. Small integers are exact either way.
+// `backend`: the table that the entry is in, whose fallback a vendor library's plan takes.
 // `threads`: the most that an execution (gb_exec) will have. Native kernels take fewer as well; a
 // vendor library may run on this many whatever the execution says, so a plan for a job inside
-// gb_parallel_jobs is made for 1.
-typedef enum gb_status (*gb_conv_plan_fn)(const struct gb_conv_problem *problem, int threads,
+// gb_parallel_jobs is made for 1. GB_BAD_INPUT with a message if a size is below 1 (padding: 0) or
+// above 2^20, if the padding is not smaller than the kernel or the kernel is larger than the padded
+// image, or if input, output or weights have 2^31 floats or more.
+typedef enum gb_status (*gb_conv_plan_fn)(const struct gb_backend *backend,
+                                          const struct gb_conv_problem *problem, int threads,
                                           struct gb_conv_plan *plan);
 typedef void (*gb_conv_plan_free_fn)(struct gb_conv_plan *plan);
 
@@ -140,39 +126,27 @@ typedef void (*gb_conv_backward_weights_fn)(const struct gb_conv_plan *plan,
                                             const struct gb_tensor *dy, float *d_packed,
                                             const struct gb_adam_target *update);
 
-// The epilogue's own gradient, for a layer whose successor did not fuse it: from dy, the gradient
-// of y = act(scale * (u + bias)), and y itself,
-//   du = dy * act'(y) * scale;  d_bias = sum of du;  d_log_scale = sum of dy * act'(y) * act^-1(y)
-// (d_log_scale for GB_IDENTITY and GB_RELU only, where act^-1 is y; else it is NULL). d_bias and
-// d_log_scale may be NULL and are as in gb_conv_input_epilogue; scale NULL is 1, du may be the same
-// view as dy. The sums go over chunks of GB_EPILOGUE_CHUNK pixels first. Scratch:
-// gb_epilogue_scratch_bytes.
-enum { GB_EPILOGUE_CHUNK = 64 };
-typedef void (*gb_epilogue_backward_fn)(const struct gb_exec *exec, enum gb_activation activation,
-                                        const struct gb_tensor *dy, const struct gb_tensor *y,
-                                        const float *scale, const struct gb_tensor *du,
-                                        float *d_bias, float *d_log_scale);
-size_t gb_epilogue_scratch_bytes(const struct gb_tensor *y);
+// ---- What runs assert ----
 
-// The shape of y; text "n2h16w16c256relu".
-struct gb_epilogue_problem {
-    struct gb_image_problem image;
-    enum gb_activation activation;
-};
+// x (or dx) and y (or dy) have the plan's shapes, and exec brings the plan's scratch.
+static inline bool gb_conv_operands_fit(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                                        const struct gb_tensor *x, const struct gb_tensor *y) {
+    const struct gb_conv_problem *p = &plan->problem;
+    return gb_has_shape(x, p->n, p->h, p->w, p->c) &&
+           gb_has_shape(y, p->n, plan->out_h, plan->out_w, p->k) &&
+           exec->scratch_bytes >= gb_conv_scratch_bytes(plan, exec->threads);
+}
 
-// For kernels/registry.h.
-#define GB_CONV_PLANS(X, isa)                                                                      \
-    X(conv_plan, isa)                                                                              \
-    X(conv_plan_free, isa)                                                                         \
-    X(conv_pack, isa)                                                                              \
-    X(conv_unpack, isa)
-#define GB_CONV_KERNELS(X, isa)                                                                    \
-    X(conv_forward, isa)                                                                           \
-    X(conv_backward_data, isa)                                                                     \
-    X(conv_backward_weights, isa)                                                                  \
-    X(epilogue_backward, isa)
-#define GB_CONV_OPERATIONS(X) X(conv) X(epilogue)
-extern const struct gb_operation gb_conv_operation;
-extern const struct gb_operation gb_epilogue_operation;
+// `epilogue` may be NULL.
+static inline bool gb_conv_input_epilogue_fits(const struct gb_conv_input_epilogue *epilogue,
+                                               const struct gb_tensor *dx) {
+    return !epilogue || (gb_has_shape(epilogue->x, dx->n, dx->h, dx->w, dx->c) &&
+                         (!epilogue->d_log_scale || gb_has_log_scale(epilogue->activation)));
+}
+
+// The gradient goes to one of two places.
+static inline bool gb_conv_one_target(const float *d_packed, const struct gb_adam_target *update) {
+    return !d_packed != !update;
+}
 
 #endif

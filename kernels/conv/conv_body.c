@@ -19,18 +19,18 @@
 //
 // Packed weights are B of the forward product, implicit_gemm's or col2im's, also where Winograd
 // runs.
-#include "kernels/conv/contract.h"
+#include <stdlib.h>
+
+#include "kernels/backend.h"
 #include "kernels/conv/winograd_gradient_tmpl.h"
 #include "kernels/slowdown.h"
 
 static struct gb_conv_choice choice_of(enum gb_conv_algorithm algorithm,
                                        const struct gb_conv_blocks *blocks, size_t shared,
                                        size_t per_thread, size_t work) {
-    struct gb_conv_choice choice =
-        gb_conv_choice_named(gb_conv_algorithm_names[algorithm], shared * sizeof(float),
-                             per_thread * sizeof(float), work);
-    choice.blocks = *blocks;
-    return choice;
+    return (struct gb_conv_choice){
+        gb_conv_algorithm_names[algorithm], algorithm, *blocks, shared * sizeof(float),
+        per_thread * sizeof(float),         work};
 }
 
 // The scratch of each algorithm, in the order in which the run functions divide it.
@@ -38,7 +38,7 @@ static struct gb_conv_choice forward_choice(const struct gb_conv_native *native,
                                             enum gb_conv_algorithm algorithm, size_t work) {
     const struct gb_conv_gemm *g = &native->forward;
     const struct gb_conv_winograd *w = &native->forward_tiles;
-    if (native->winograd_forward)
+    if (algorithm == GB_CONV_WINOGRAD)
         return choice_of(algorithm, &w->blocks, winograd_shared_floats(w),
                          winograd_thread_floats(w, g), work);
     return choice_of(algorithm, &g->blocks, g->c_floats + g->padded.floats,
@@ -50,7 +50,7 @@ static struct gb_conv_choice data_choice(const struct gb_conv_native *native,
     const struct gb_conv_gemm *g = &native->data;
     const struct gb_conv_winograd *w = &native->data_tiles;
     size_t partials = partial_row(g->out_c);
-    if (native->winograd_data)
+    if (algorithm == GB_CONV_WINOGRAD)
         return choice_of(algorithm, &w->blocks,
                          winograd_shared_floats(w) + winograd_partial_count(g, w) * partials,
                          winograd_thread_floats(w, &native->forward), work);
@@ -65,7 +65,7 @@ static struct gb_conv_choice weights_choice(const struct gb_conv_native *native,
     const struct gb_conv_gemm *forward = &native->forward;
     const struct gb_conv_weight_gemm *g = &native->weights;
     const struct gb_conv_winograd *w = &native->weight_tiles;
-    if (native->winograd_weights)
+    if (algorithm == GB_CONV_WINOGRAD)
         return choice_of(algorithm, &w->blocks, winograd_gradient_shared_floats(w, forward),
                          winograd_gradient_thread_floats(w, forward), work);
     return choice_of(algorithm, &g->blocks,
@@ -75,20 +75,28 @@ static struct gb_conv_choice weights_choice(const struct gb_conv_native *native,
                      work);
 }
 
-enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_conv_problem *problem, int threads,
+enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_backend *backend,
+                                         const struct gb_conv_problem *problem, int threads,
                                          struct gb_conv_plan *plan) {
     enum { FLOPS_PER_FLOAT = 32 }; // in the time of a float of gb_threads_for: 160 GFLOPS
-    (void)threads;
-    GB_TRY(gb_conv_check(problem));
+    (void)backend, (void)threads;
+    GB_TRY(gb_problem_check(&gb_conv_operation, problem));
     *plan = (struct gb_conv_plan){
         .problem = *problem, .out_h = gb_conv_out_h(problem), .out_w = gb_conv_out_w(problem)};
     enum gb_conv_algorithm chosen[GB_BACKWARD_WEIGHTS + 1];
-    GB_TRY(choose(problem, &plan->native, chosen));
+    struct gb_conv_native *native = plan->library = malloc(sizeof *native);
+    if (!native)
+        return gb_no_memory("cannot plan", "convolution");
+    enum gb_status status = choose(problem, native, chosen);
+    if (status != GB_OK) {
+        free(native);
+        return status;
+    }
     size_t work = (size_t)(gb_conv_flops(problem) / FLOPS_PER_FLOAT), shared = 0, per_thread = 0;
-    plan->forward = forward_choice(&plan->native, chosen[GB_FORWARD], work);
-    plan->backward_data = data_choice(&plan->native, chosen[GB_BACKWARD_DATA], work);
-    plan->backward_weights = weights_choice(&plan->native, chosen[GB_BACKWARD_WEIGHTS], work);
-    plan->weight_floats = gb_packed_floats(plan->native.forward.b);
+    plan->forward = forward_choice(native, chosen[GB_FORWARD], work);
+    plan->backward_data = data_choice(native, chosen[GB_BACKWARD_DATA], work);
+    plan->backward_weights = weights_choice(native, chosen[GB_BACKWARD_WEIGHTS], work);
+    plan->weight_floats = gb_packed_floats(native->forward.b);
     for (int d = 0; d <= GB_BACKWARD_WEIGHTS; d++) {
         const struct gb_conv_choice *choice = gb_conv_choice_of(plan, (enum gb_direction)d);
         shared = choice ? gb_max_size(shared, choice->shared_bytes) : shared;
@@ -100,7 +108,12 @@ enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_conv_problem *problem, 
 }
 
 void GB_NAME(gb_conv_plan_free_f32)(struct gb_conv_plan *plan) {
-    (void)plan;
+    free(plan->library);
+    plan->library = NULL;
+}
+
+static const struct gb_conv_gemm *packed_shape(const struct gb_conv_plan *plan) {
+    return &((const struct gb_conv_native *)plan->library)->forward;
 }
 
 // Where weight number `index` of an OIHW array is packed.
@@ -117,7 +130,7 @@ static size_t weight_count(const struct gb_conv_gemm *g) {
 }
 
 void GB_NAME(gb_conv_pack_f32)(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
-    const struct gb_conv_gemm *g = &plan->native.forward;
+    const struct gb_conv_gemm *g = packed_shape(plan);
     memset(packed, 0, plan->weight_floats * sizeof *packed);
     for (size_t i = 0; i < weight_count(g); i++)
         packed[packed_index(g, i)] = oihw[i];
@@ -125,7 +138,7 @@ void GB_NAME(gb_conv_pack_f32)(const struct gb_conv_plan *plan, const float *oih
 
 void GB_NAME(gb_conv_unpack_f32)(const struct gb_conv_plan *plan, const float *packed,
                                  float *oihw) {
-    const struct gb_conv_gemm *g = &plan->native.forward;
+    const struct gb_conv_gemm *g = packed_shape(plan);
     for (size_t i = 0; i < weight_count(g); i++)
         oihw[i] = packed[packed_index(g, i)];
 }
@@ -136,7 +149,7 @@ void GB_NAME(gb_conv_forward_f32)(const struct gb_conv_plan *plan, const struct 
                                   const struct gb_tensor *y) {
     assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
     double begin = gb_slowdown_begin();
-    const struct gb_conv_native *native = &plan->native;
+    const struct gb_conv_native *native = plan->library;
     struct gemm_run run = {.g = &native->forward,
                            .exec = exec,
                            .in = x,
@@ -145,7 +158,7 @@ void GB_NAME(gb_conv_forward_f32)(const struct gb_conv_plan *plan, const struct 
                            .forward = epilogue,
                            .activation = plan->problem.activation};
     int threads = gb_threads_for(exec, plan->forward.work);
-    if (native->winograd_forward)
+    if (plan->forward.algorithm == GB_CONV_WINOGRAD)
         run_winograd(&run, threads, &native->forward, &native->forward_tiles, packed);
     else
         run_gemm(&run, threads, &native->forward, packed);
@@ -158,7 +171,7 @@ void GB_NAME(gb_conv_backward_data_f32)(const struct gb_conv_plan *plan, const s
                                         const struct gb_tensor *dx) {
     assert(gb_conv_operands_fit(plan, exec, dx, dy));
     assert(gb_conv_input_epilogue_fits(epilogue, dx));
-    const struct gb_conv_native *native = &plan->native;
+    const struct gb_conv_native *native = plan->library;
     struct gemm_run run = {.g = &native->data,
                            .exec = exec,
                            .in = dy,
@@ -167,7 +180,7 @@ void GB_NAME(gb_conv_backward_data_f32)(const struct gb_conv_plan *plan, const s
                            .backward = epilogue,
                            .activation = epilogue ? epilogue->activation : GB_IDENTITY};
     int threads = gb_threads_for(exec, plan->backward_data.work);
-    if (native->winograd_data)
+    if (plan->backward_data.algorithm == GB_CONV_WINOGRAD)
         run_winograd(&run, threads, &native->forward, &native->data_tiles, packed);
     else
         run_gemm(&run, threads, &native->forward, packed);
@@ -179,7 +192,7 @@ void GB_NAME(gb_conv_backward_weights_f32)(const struct gb_conv_plan *plan,
                                            const struct gb_adam_target *update) {
     assert(gb_conv_operands_fit(plan, exec, x, dy));
     assert(gb_conv_one_target(d_packed, update));
-    const struct gb_conv_native *native = &plan->native;
+    const struct gb_conv_native *native = plan->library;
     struct weight_run run = {.w = &native->weights,
                              .forward = &native->forward,
                              .exec = exec,
@@ -189,80 +202,10 @@ void GB_NAME(gb_conv_backward_weights_f32)(const struct gb_conv_plan *plan,
                              .d_packed = d_packed,
                              .update = update};
     int threads = gb_threads_for(exec, plan->backward_weights.work);
-    if (native->winograd_weights) {
+    if (plan->backward_weights.algorithm == GB_CONV_WINOGRAD) {
         run_winograd_gradient(&run, threads, &native->weight_tiles);
         return;
     }
     run.split_sums = gb_scratch(exec, (size_t)threads * plan->thread_bytes);
     gb_parallel(threads, weight_body, &run);
-}
-
-struct epilogue_run {
-    enum gb_activation activation;
-    const struct gb_tensor *dy, *y, *du;
-    const float *scale;
-    float *d_bias, *d_log_scale, *partials;
-    size_t chunks;
-};
-
-// If du is dy already, only its sum is left to compute: a third of the traffic.
-static bool leaves_dy(const struct epilogue_run *run) {
-    return run->activation == GB_IDENTITY && !run->scale && !run->d_log_scale &&
-           run->du->data == run->dy->data;
-}
-
-GB_INLINE void epilogue_chunk(const struct epilogue_run *run, size_t chunk, bool writes) {
-    const struct gb_tensor *y = run->y;
-    size_t pixels = (size_t)y->n * (size_t)y->h * (size_t)y->w, first = chunk * GB_EPILOGUE_CHUNK;
-    size_t count = gb_min_size(pixels - first, GB_EPILOGUE_CHUNK);
-    float *partial = run->partials + chunk * partial_row(y->c);
-    for (int column = 0; column < y->c; column += GB_LANES) {
-        struct gb_pixel p = gb_pixel_at(first, y->h, y->w);
-        int lanes = lanes_from(y->c, (size_t)column);
-        gb_v scale = run->scale ? gb_v_load(run->scale + column) : gb_v_set(1.0f);
-        gb_v d_bias = {0}, d_log_scale = {0};
-        for (size_t s = 0; s < count; s++, gb_pixel_next(&p, y->h, y->w)) {
-            gb_v g = load_lanes(gb_at(run->dy, p.n, p.i, p.j) + column, lanes);
-            if (writes) {
-                gb_v value = load_lanes(gb_at(y, p.n, p.i, p.j) + column, lanes);
-                g = gb_v_activation_gradient(run->activation, g, value);
-                d_log_scale += g * value;
-                g *= scale;
-                store_lanes(gb_at(run->du, p.n, p.i, p.j) + column, g, lanes);
-            }
-            d_bias += g;
-        }
-        gb_v_store(partial + column, d_bias);
-        gb_v_store(partial + partial_row(y->c) / 2 + column, d_log_scale);
-    }
-}
-
-static void epilogue_body(void *argument, int rank, int size) {
-    const struct epilogue_run *run = argument;
-    struct gb_range chunks = gb_partition(run->chunks, rank, size);
-    bool writes = !leaves_dy(run);
-    for (size_t chunk = chunks.begin; chunk < chunks.end; chunk++)
-        writes ? epilogue_chunk(run, chunk, true) : epilogue_chunk(run, chunk, false);
-    gb_barrier(size);
-    add_partials(run->partials, run->chunks, run->y->c, run->d_bias, run->d_log_scale, rank, size);
-}
-
-void GB_NAME(gb_epilogue_backward_f32)(const struct gb_exec *exec, enum gb_activation activation,
-                                       const struct gb_tensor *dy, const struct gb_tensor *y,
-                                       const float *scale, const struct gb_tensor *du,
-                                       float *d_bias, float *d_log_scale) {
-    assert(gb_same_shape(dy, y) && gb_same_shape(du, y));
-    assert(gb_conv_gradients_fit(activation, d_log_scale));
-    assert(exec->scratch_bytes >= gb_epilogue_scratch_bytes(y));
-    size_t pixels = (size_t)y->n * (size_t)y->h * (size_t)y->w;
-    struct epilogue_run run = {.activation = activation,
-                               .dy = dy,
-                               .y = y,
-                               .du = du,
-                               .scale = scale,
-                               .d_bias = d_bias,
-                               .d_log_scale = d_log_scale,
-                               .partials = exec->scratch,
-                               .chunks = gb_ceil_div(pixels, GB_EPILOGUE_CHUNK)};
-    gb_parallel(gb_threads_for(exec, gb_elements(y)), epilogue_body, &run);
 }

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Convolution as the contract defines it, one sum at a time. Packed weights are PyTorch's OIHW.
 #include "kernels/adam/adam_inline.h"
-#include "kernels/conv/activation.h"
-#include "kernels/conv/contract.h"
+#include "kernels/epilogue/activation.h"
+#include "kernels/natives.h"
 
 static float activate(enum gb_activation activation, float u) {
     return gb_v_activate(activation, gb_v_set(u))[0];
-}
-
-static float activation_gradient(enum gb_activation activation, float g, float y) {
-    return gb_v_activation_gradient(activation, gb_v_set(g), gb_v_set(y))[0];
 }
 
 static size_t weights_per_output(const struct gb_conv_problem *p) {
@@ -27,10 +23,11 @@ static bool inside(int position, int size) {
     return position >= 0 && position < size;
 }
 
-enum gb_status gb_conv_plan_f32__scalar(const struct gb_conv_problem *problem, int threads,
+enum gb_status gb_conv_plan_f32__scalar(const struct gb_backend *backend,
+                                        const struct gb_conv_problem *problem, int threads,
                                         struct gb_conv_plan *plan) {
-    (void)threads;
-    GB_TRY(gb_conv_check(problem));
+    (void)backend, (void)threads;
+    GB_TRY(gb_problem_check(&gb_conv_operation, problem));
     *plan = (struct gb_conv_plan){
         .problem = *problem,
         .out_h = gb_conv_out_h(problem),
@@ -38,8 +35,10 @@ enum gb_status gb_conv_plan_f32__scalar(const struct gb_conv_problem *problem, i
         .weight_floats = (size_t)problem->k * weights_per_output(problem),
         .thread_bytes = gb_round_up(weights_per_output(problem) * sizeof(float), GB_ALIGNMENT),
     };
-    plan->forward = plan->backward_data = plan->backward_weights = gb_conv_choice_named(
-        gb_conv_algorithm_names[GB_CONV_DIRECT], 0, plan->thread_bytes, SIZE_MAX);
+    plan->forward = plan->backward_data = plan->backward_weights =
+        (struct gb_conv_choice){.name = gb_conv_algorithm_names[GB_CONV_DIRECT],
+                                .thread_bytes = plan->thread_bytes,
+                                .work = SIZE_MAX};
     return GB_OK;
 }
 
@@ -55,14 +54,17 @@ void gb_conv_unpack_f32__scalar(const struct gb_conv_plan *plan, const float *pa
     memcpy(oihw, packed, plan->weight_floats * sizeof *oihw);
 }
 
-struct forward_job {
+struct job {
     const struct gb_conv_plan *plan;
-    const struct gb_tensor *x, *y;
+    const struct gb_exec *exec;
+    const struct gb_tensor *x, *y; // or their gradients
     const float *weights;
     const struct gb_conv_epilogue *epilogue;
+    float *d_weights;
+    const struct gb_adam_target *update;
 };
 
-static float forward_sum(const struct forward_job *job, int n, int i, int j, int o) {
+static float forward_sum(const struct job *job, int n, int i, int j, int o) {
     const struct gb_conv_problem *p = &job->plan->problem;
     float sum = 0.0f;
     for (int a = 0; a < p->kernel_h; a++)
@@ -77,7 +79,7 @@ static float forward_sum(const struct forward_job *job, int n, int i, int j, int
 }
 
 static void forward_rows(void *argument, int rank, int size) {
-    const struct forward_job *job = argument;
+    const struct job *job = argument;
     const struct gb_conv_plan *plan = job->plan;
     const float *bias = job->epilogue->bias, *scale = job->epilogue->scale;
     struct gb_range rows = gb_partition((size_t)plan->problem.n * (size_t)plan->out_h, rank, size);
@@ -97,67 +99,11 @@ void gb_conv_forward_f32__scalar(const struct gb_conv_plan *plan, const struct g
                                  const struct gb_conv_epilogue *epilogue,
                                  const struct gb_tensor *y) {
     assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
-    struct forward_job job = {plan, x, y, packed, epilogue};
+    struct job job = {.plan = plan, .x = x, .y = y, .weights = packed, .epilogue = epilogue};
     gb_parallel(exec->threads, forward_rows, &job);
 }
 
-struct epilogue_job {
-    enum gb_activation activation;
-    const struct gb_tensor *dy, *y, *du;
-    const float *scale;
-    float *d_bias, *d_log_scale;
-};
-
-static void epilogue_channel(const struct epilogue_job *job, int o) {
-    const struct gb_tensor *y = job->y;
-    float scale = job->scale ? job->scale[o] : 1.0f, d_bias = 0.0f, d_log_scale = 0.0f;
-    for (int n = 0; n < y->n; n++)
-        for (int i = 0; i < y->h; i++)
-            for (int j = 0; j < y->w; j++) {
-                float value = gb_at(y, n, i, j)[o];
-                float g = activation_gradient(job->activation, gb_at(job->dy, n, i, j)[o], value);
-                d_bias += g * scale;
-                d_log_scale += g * value;
-                gb_at(job->du, n, i, j)[o] = g * scale;
-            }
-    if (job->d_bias)
-        job->d_bias[o] = d_bias;
-    if (job->d_log_scale)
-        job->d_log_scale[o] = d_log_scale;
-}
-
-static void epilogue_channels(void *argument, int rank, int size) {
-    const struct epilogue_job *job = argument;
-    struct gb_range channels = gb_partition((size_t)job->y->c, rank, size);
-    for (size_t o = channels.begin; o < channels.end; o++)
-        epilogue_channel(job, (int)o);
-}
-
-void gb_epilogue_backward_f32__scalar(const struct gb_exec *exec, enum gb_activation activation,
-                                      const struct gb_tensor *dy, const struct gb_tensor *y,
-                                      const float *scale, const struct gb_tensor *du, float *d_bias,
-                                      float *d_log_scale) {
-    assert(gb_same_shape(dy, y) && gb_same_shape(du, y));
-    assert(gb_conv_gradients_fit(activation, d_log_scale));
-    struct epilogue_job job = {activation, dy, y, du, scale, d_bias, d_log_scale};
-    gb_parallel(exec->threads, epilogue_channels, &job);
-    size_t c = (size_t)y->c, padding = gb_round_up(c, GB_CHANNEL_PAD) - c;
-    if (d_bias)
-        memset(d_bias + c, 0, padding * sizeof *d_bias);
-    if (d_log_scale)
-        memset(d_log_scale + c, 0, padding * sizeof *d_log_scale);
-}
-
-struct backward_job {
-    const struct gb_conv_plan *plan;
-    const struct gb_exec *exec;
-    const struct gb_tensor *x, *dx, *dy;
-    const float *weights;
-    float *d_weights;
-    const struct gb_adam_target *update;
-};
-
-static float backward_data_sum(const struct backward_job *job, int n, int row, int column, int q) {
+static float backward_data_sum(const struct job *job, int n, int row, int column, int q) {
     const struct gb_conv_plan *plan = job->plan;
     const struct gb_conv_problem *p = &plan->problem;
     float sum = 0.0f;
@@ -167,7 +113,7 @@ static float backward_data_sum(const struct backward_job *job, int n, int row, i
             if (i % p->stride_h || j % p->stride_w || !inside(i / p->stride_h, plan->out_h) ||
                 !inside(j / p->stride_w, plan->out_w))
                 continue;
-            const float *dy = gb_at(job->dy, n, i / p->stride_h, j / p->stride_w);
+            const float *dy = gb_at(job->y, n, i / p->stride_h, j / p->stride_w);
             for (int o = 0; o < p->k; o++)
                 sum += dy[o] * job->weights[weight_index(p, o, q, a, b)];
         }
@@ -175,14 +121,14 @@ static float backward_data_sum(const struct backward_job *job, int n, int row, i
 }
 
 static void backward_data_rows(void *argument, int rank, int size) {
-    const struct backward_job *job = argument;
+    const struct job *job = argument;
     const struct gb_conv_problem *p = &job->plan->problem;
     struct gb_range rows = gb_partition((size_t)p->n * (size_t)p->h, rank, size);
     for (size_t row = rows.begin; row < rows.end; row++)
         for (int j = 0; j < p->w; j++)
             for (int q = 0; q < p->c; q++) {
                 int n = (int)(row / (size_t)p->h), i = (int)(row % (size_t)p->h);
-                gb_at(job->dx, n, i, j)[q] = backward_data_sum(job, n, i, j, q);
+                gb_at(job->x, n, i, j)[q] = backward_data_sum(job, n, i, j, q);
             }
 }
 
@@ -192,15 +138,15 @@ void gb_conv_backward_data_f32__scalar(const struct gb_conv_plan *plan, const st
                                        const struct gb_tensor *dx) {
     assert(gb_conv_operands_fit(plan, exec, dx, dy));
     assert(gb_conv_input_epilogue_fits(epilogue, dx));
-    struct backward_job job = {.plan = plan, .dx = dx, .dy = dy, .weights = packed};
+    struct job job = {.plan = plan, .x = dx, .y = dy, .weights = packed};
     gb_parallel(exec->threads, backward_data_rows, &job);
     if (epilogue)
-        gb_epilogue_backward_f32__scalar(exec, epilogue->activation, dx, epilogue->x,
-                                         epilogue->scale, dx, epilogue->d_bias,
-                                         epilogue->d_log_scale);
+        gb_backend__scalar.epilogue_backward(exec, epilogue->activation, dx, epilogue->x,
+                                             epilogue->scale, dx, epilogue->d_bias,
+                                             epilogue->d_log_scale);
 }
 
-static float backward_weights_sum(const struct backward_job *job, int o, int q, int a, int b) {
+static float backward_weights_sum(const struct job *job, int o, int q, int a, int b) {
     const struct gb_conv_plan *plan = job->plan;
     const struct gb_conv_problem *p = &plan->problem;
     float sum = 0.0f;
@@ -209,13 +155,13 @@ static float backward_weights_sum(const struct backward_job *job, int o, int q, 
             for (int j = 0; j < plan->out_w; j++) {
                 int row = i * p->stride_h + a - p->pad_h, column = j * p->stride_w + b - p->pad_w;
                 if (inside(row, p->h) && inside(column, p->w))
-                    sum += gb_at(job->x, n, row, column)[q] * gb_at(job->dy, n, i, j)[o];
+                    sum += gb_at(job->x, n, row, column)[q] * gb_at(job->y, n, i, j)[o];
             }
     return sum;
 }
 
 static void backward_weights_outputs(void *argument, int rank, int size) {
-    const struct backward_job *job = argument;
+    const struct job *job = argument;
     const struct gb_conv_problem *p = &job->plan->problem;
     const struct gb_adam_target *update = job->update;
     size_t row = weights_per_output(p);
@@ -228,8 +174,7 @@ static void backward_weights_outputs(void *argument, int rank, int size) {
                 for (int b = 0; b < p->kernel_w; b++)
                     d[weight_index(p, 0, q, a, b)] = backward_weights_sum(job, (int)o, q, a, b);
         if (update)
-            gb_adam_piece(update->adam, row, d, update->weights + o * row,
-                          update->moment1 + o * row, update->moment2 + o * row);
+            gb_adam_update(update, o * row, row, d);
     }
 }
 
@@ -239,7 +184,7 @@ void gb_conv_backward_weights_f32__scalar(const struct gb_conv_plan *plan,
                                           const struct gb_adam_target *update) {
     assert(gb_conv_operands_fit(plan, exec, x, dy));
     assert(gb_conv_one_target(d_packed, update));
-    struct backward_job job = {
-        .plan = plan, .exec = exec, .x = x, .dy = dy, .d_weights = d_packed, .update = update};
+    struct job job = {
+        .plan = plan, .exec = exec, .x = x, .y = dy, .d_weights = d_packed, .update = update};
     gb_parallel(exec->threads, backward_weights_outputs, &job);
 }

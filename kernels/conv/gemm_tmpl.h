@@ -15,8 +15,8 @@
 #ifndef GB_CONV_GEMM_TMPL_H
 #define GB_CONV_GEMM_TMPL_H
 
-#include "kernels/conv/epilogue_tmpl.h"
 #include "kernels/conv/padded_input_tmpl.h"
+#include "kernels/epilogue/epilogue_tmpl.h"
 
 struct gemm_run {
     const struct gb_conv_gemm *g;

@@ -5,8 +5,8 @@
 #define GB_CONV_PLAN_TMPL_H
 
 #include "base/minmax.h"
-#include "kernels/conv/micro_kernel.h"
-#include "kernels/conv/window.h"
+#include "kernels/conv/micro_kernel_tmpl.h"
+#include "kernels/conv/window_tmpl.h"
 
 enum {
     FLOATS_ALIGNED = GB_ALIGNMENT / sizeof(float),
@@ -310,8 +310,7 @@ static enum gb_status choose(const struct gb_conv_problem *p, struct gb_conv_nat
                                  winograd | bit(GB_CONV_IMPLICIT_GEMM) |
                                      (is_strided(p) || pointwise ? 0 : bit(GB_CONV_COL2IM)),
                                  &algorithm));
-    native->winograd_forward = algorithm == GB_CONV_WINOGRAD;
-    if (!native->winograd_forward && algorithm != lowering)
+    if (algorithm != GB_CONV_WINOGRAD && algorithm != lowering)
         *forward = gemm_of(lowering = algorithm, y, p->n, p->c, p->k);
     chosen[GB_FORWARD] = algorithm;
 
@@ -326,8 +325,7 @@ static enum gb_status choose(const struct gb_conv_problem *p, struct gb_conv_nat
             (packed_for_gemm && !(pointwise && !is_strided(p)) ? bit(GB_CONV_COL2IM) : 0) |
             (taps_are_disjoint(&dx, p->c) ? bit(GB_CONV_DEPTH_TO_SPACE) : 0),
         &algorithm));
-    native->winograd_data = algorithm == GB_CONV_WINOGRAD;
-    if (!native->winograd_data && algorithm != lowering)
+    if (algorithm != GB_CONV_WINOGRAD && algorithm != lowering)
         *data = gemm_of(algorithm, dx, p->n, p->k, p->c);
     chosen[GB_BACKWARD_DATA] = algorithm;
 
@@ -337,7 +335,6 @@ static enum gb_status choose(const struct gb_conv_problem *p, struct gb_conv_nat
     algorithm = winograd_gradient_is_faster(p, &native->weight_tiles) ? GB_CONV_WINOGRAD : lowering;
     GB_TRY(gb_conv_request_apply(&request, p, GB_BACKWARD_WEIGHTS, winograd | bit(lowering),
                                  &algorithm));
-    native->winograd_weights = algorithm == GB_CONV_WINOGRAD;
     chosen[GB_BACKWARD_WEIGHTS] = algorithm;
     return gb_conv_request_finish(&request, p);
 }

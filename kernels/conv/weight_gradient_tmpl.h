@@ -256,12 +256,6 @@ static size_t list_panels(const struct weight_run *run, const struct k_split *sp
     return count;
 }
 
-static void update_slice(const struct gb_adam_target *update, size_t count, const float *gradient,
-                         size_t offset) {
-    gb_adam_piece(update->adam, count, gradient, update->weights + offset, update->moment1 + offset,
-                  update->moment2 + offset);
-}
-
 // A thread's share of the packed weights, in whole vectors.
 static struct gb_range weight_share(struct gb_packed_b b, int rank, int size) {
     struct gb_range share = gb_partition(gb_packed_floats(b) / GB_LANES, rank, size);
@@ -280,7 +274,7 @@ static void add_splits(const struct weight_run *run, int rank, int size) {
         gb_v_store(sums + i, sum);
     }
     if (run->update && share.begin < share.end)
-        update_slice(run->update, share.end - share.begin, sums + share.begin, share.begin);
+        gb_adam_update(run->update, share.begin, share.end - share.begin, sums + share.begin);
 }
 
 // Every thread copies the padded rows under splits [begin, end) for itself. Copied together, half
@@ -320,7 +314,7 @@ static void weight_body(void *argument, int rank, int size) {
         sum_panels(run, &scratch, &split, panels, count);
         for (const struct c_panel *c = panels; c < panels + count; c++) {
             if (run->update && w->k_splits == 1)
-                update_slice(run->update, c_panel_floats(run, c), c->sums, c->offset);
+                gb_adam_update(run->update, c->offset, c_panel_floats(run, c), c->sums);
             at += c->end - c->begin;
         }
     }

@@ -244,8 +244,8 @@ static void winograd_gradient_body(void *argument, int rank, int size) {
     gb_barrier(size);
     struct gb_range slice = weight_share(weights->forward->b, rank, size);
     if (slice.begin < slice.end)
-        update_slice(weights->update, slice.end - slice.begin, run->d_packed + slice.begin,
-                     slice.begin);
+        gb_adam_update(weights->update, slice.begin, slice.end - slice.begin,
+                       run->d_packed + slice.begin);
 }
 
 static void run_winograd_gradient(const struct weight_run *weights, int threads,

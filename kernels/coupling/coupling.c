@@ -3,35 +3,8 @@
 
 #include "kernels/trace.h"
 
-// One partial sum for each image row.
-size_t gb_coupling_scratch_bytes(const struct gb_tensor *v) {
-    return (size_t)v->n * (size_t)v->h * sizeof(float);
-}
-
-// An element's own input, output and raw pair; backward reads u, du and the pair, and writes dv and
-// the pair's gradient. The additive form has one raw number in place of the pair, and backward
-// hands du on to two places.
-static struct gb_cost coupling_cost(const void *problem, enum gb_direction direction) {
-    enum { SHIFT_AND_SCALE = 2 * GB_TANH_FLOPS + 1 + GB_SIGMOID_FLOPS };
-    const struct gb_coupling_problem *p = problem;
-    static const struct {
-        double flops, floats; // of an element
-    } needs[][GB_DIRECTIONS] = {
-        [GB_COUPLING_SIGMOID] = {[GB_FORWARD] = {SHIFT_AND_SCALE + 2 + GB_LOG_FLOPS + 1, 4},
-                                 [GB_INVERSE] = {SHIFT_AND_SCALE + 2, 4},
-                                 [GB_BACKWARD] = {SHIFT_AND_SCALE + 11, 7}},
-        [GB_COUPLING_SOFTPLUS] = {[GB_FORWARD] = {GB_SOFTPLUS_FLOPS + 2 + GB_LOG_FLOPS + 1, 4},
-                                  [GB_INVERSE] = {GB_SOFTPLUS_FLOPS + 2, 4},
-                                  [GB_BACKWARD] = {GB_SOFTPLUS_FLOPS + GB_SIGMOID_FLOPS + 6, 7}},
-        [GB_COUPLING_ADDITIVE] =
-            {[GB_FORWARD] = {1, 3}, [GB_INVERSE] = {1, 3}, [GB_BACKWARD] = {0, 3}},
-    };
-    double floats = gb_image_floats(&p->image);
-    return (struct gb_cost){needs[p->form][direction].flops * floats,
-                            sizeof(float) * needs[p->form][direction].floats * floats};
-}
-
-static const char *const forms[] = {"", "softplus", "additive", NULL};
+// Of both raw numbers, in the sigmoid form.
+enum { SHIFT_AND_SCALE = 2 * GB_TANH_FLOPS + 1 + GB_SIGMOID_FLOPS };
 
 // ---- Operands ----
 
@@ -97,10 +70,6 @@ static void call_backward(const struct gb_call *call) {
                                      gb_view(call, BACKWARD_DV), gb_view(call, BACKWARD_D_RAW));
 }
 
-static size_t forward_scratch(const struct gb_call *call) {
-    return gb_coupling_scratch_bytes(&call->operand[FORWARD_V]);
-}
-
 // ---- Definition ----
 
 // The map of one element, and the slopes of shift and log(scale) in the raw values.
@@ -109,9 +78,10 @@ struct map {
 };
 
 // `raw` has the same index in all directions.
-static struct map map_at(const struct gb_call *call, int n, int y, int x, int c) {
+static struct map map_at(const struct gb_call *call, const int at[4]) {
     const struct gb_coupling_problem *p = call->problem;
-    const float *raw = gb_at(&call->operand[FORWARD_RAW], n, y, x);
+    const float *raw = gb_at(&call->operand[FORWARD_RAW], at[0], at[1], at[2]);
+    const int c = at[3];
     struct map m = {.shift = raw[c], .scale = 1, .shift_slope = 1};
     if (p->form == GB_COUPLING_SIGMOID) {
         const double tanh_s = tanh(raw[p->image.c + c]);
@@ -127,26 +97,17 @@ static struct map map_at(const struct gb_call *call, int n, int y, int x, int c)
     return m;
 }
 
-// Each logarithm within 10 roundings of 1 and of itself, each row's float sum one rounding a term.
-static struct gb_expected define_log_det(const struct gb_call *call, int n) {
-    const struct gb_coupling_problem *p = call->problem;
-    double sum = 0, magnitude = 0, elements = (double)p->image.h * p->image.w * p->image.c;
-    for (int y = 0; y < p->image.h; y++)
-        for (int x = 0; x < p->image.w; x++)
-            for (int c = 0; c < p->image.c; c++) {
-                const double log_scale = log(map_at(call, n, y, x, c).scale);
-                sum += log_scale;
-                magnitude += fabs(log_scale);
-            }
-    double roundings = 10 + (double)p->image.w * p->image.c;
-    return (struct gb_expected){sum, roundings * GB_ROUNDING * (magnitude + elements), elements};
+// Each logarithm within 10 roundings of 1 and of itself.
+static struct gb_term log_scale_at(const struct gb_call *call, const int at[4]) {
+    const double value = log(map_at(call, at).scale), magnitude = 1 + fabs(value);
+    return (struct gb_term){value, magnitude, 10 * magnitude};
 }
 
 static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
     const struct gb_coupling_problem *p = call->problem;
     if (operand == FORWARD_LOG_DET)
-        return define_log_det(call, at[3]);
-    const struct map m = map_at(call, at[0], at[1], at[2], at[3]);
+        return gb_image_sum(call, at[3], log_scale_at);
+    const struct map m = map_at(call, at);
     const double v = gb_value(call, FORWARD_V, at), e = 16 * GB_ROUNDING;
     if (p->form == GB_COUPLING_SIGMOID)
         return gb_within((v + m.shift) * m.scale, e * (fabs(v) + fabs(m.shift)) * m.scale);
@@ -156,7 +117,7 @@ static struct gb_expected define_forward(const struct gb_call *call, int operand
 static struct gb_expected define_inverse(const struct gb_call *call, int operand, const int at[4]) {
     (void)operand;
     const struct gb_coupling_problem *p = call->problem;
-    const struct map m = map_at(call, at[0], at[1], at[2], at[3]);
+    const struct map m = map_at(call, at);
     const double u = gb_value(call, INVERSE_U, at), e = 16 * GB_ROUNDING;
     if (p->form == GB_COUPLING_SIGMOID)
         return gb_within(u / m.scale - m.shift, e * (fabs(u) / m.scale + fabs(m.shift)));
@@ -168,7 +129,7 @@ static struct gb_expected define_backward(const struct gb_call *call, int operan
     const struct gb_coupling_problem *p = call->problem;
     const bool raw_s = operand == BACKWARD_D_RAW && at[3] >= p->image.c;
     const int own[] = {at[0], at[1], at[2], raw_s ? at[3] - p->image.c : at[3]};
-    const struct map m = map_at(call, own[0], own[1], own[2], own[3]);
+    const struct map m = map_at(call, own);
     const double du = gb_value(call, BACKWARD_DU, own), u = gb_value(call, BACKWARD_U, own);
     const double dv = du * m.scale, d_log_det = gb_floats(call, BACKWARD_D_LOG_DET)[at[0]];
     const double e = GB_ROUNDING;
@@ -185,48 +146,37 @@ static struct gb_expected define_backward(const struct gb_call *call, int operan
 
 // ----
 
-static const char *const edges[] = {GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("softplus"),
-                                    GB_IMAGE_EDGES("additive"), NULL};
-
-static const char *const gradients[] = {"n2h2w3c3", "n2h2w3c3softplus", "n2h2w3c3additive", NULL};
-
+// Costs: an element's own input, output and raw pair; backward reads u, du and the pair, and writes dv
+// and the pair's gradient. The additive form has one raw number instead of the pair, and backward
+// passes du on to two places.
 const struct gb_operation gb_coupling_operation = {
     .name = "coupling",
     .what = "coupling",
     .kernels =
         {
-            [GB_FORWARD] = {.entry = "coupling_forward",
-                            .operands = forward_operands,
-                            .call = call_forward,
-                            .scratch = forward_scratch,
-                            .definition = define_forward,
-                            .traffic = GB_TRAFFIC_UPDATE,
-                            .timed_in_place = true,
-                            .reference_bits = true},
+            GB_KERNEL(GB_FORWARD, coupling_forward, forward,
+                      .costs = {{SHIFT_AND_SCALE + 2 + GB_LOG_FLOPS + 1, 4},
+                                {GB_SOFTPLUS_FLOPS + 2 + GB_LOG_FLOPS + 1, 4},
+                                {1, 3}},
+                      .scratch = gb_row_sums_scratch, .traffic = GB_TRAFFIC_UPDATE,
+                      .timed_in_place = true, .reference_bits = true),
             // In place, v grows from run to run, which its speed does not depend on.
-            [GB_INVERSE] = {.entry = "coupling_inverse",
-                            .operands = inverse_operands,
-                            .call = call_inverse,
-                            .definition = define_inverse,
-                            .traffic = GB_TRAFFIC_UPDATE,
-                            .timed_in_place = true,
-                            .reference_bits = true},
-            [GB_BACKWARD] = {.entry = "coupling_backward",
-                             .operands = backward_operands,
-                             .call = call_backward,
-                             .definition = define_backward,
-                             .traffic = GB_TRAFFIC_TRIAD,
-                             .timed_in_place = true,
-                             .reference_bits = true},
+            GB_KERNEL(GB_INVERSE, coupling_inverse, inverse,
+                      .costs = {{SHIFT_AND_SCALE + 2, 4}, {GB_SOFTPLUS_FLOPS + 2, 4}, {1, 3}},
+                      .traffic = GB_TRAFFIC_UPDATE, .timed_in_place = true, .reference_bits = true),
+            GB_KERNEL(GB_BACKWARD, coupling_backward, backward,
+                      .costs = {{SHIFT_AND_SCALE + 11, 7},
+                                {GB_SOFTPLUS_FLOPS + GB_SIGMOID_FLOPS + 6, 7},
+                                {0, 3}},
+                      .timed_in_place = true, .reference_bits = true),
         },
     .problem_bytes = sizeof(struct gb_coupling_problem),
     .sizes = gb_image_problem_sizes,
-    .words = forms,
+    .words = GB_TEXTS("", "softplus", "additive"),
     .word = offsetof(struct gb_coupling_problem, form),
     .check = gb_image_check,
-    .cost = coupling_cost,
-    .edges = edges,
-    .gradients = gradients,
+    .edges = GB_TEXTS(GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("softplus"), GB_IMAGE_EDGES("additive")),
+    .gradients = GB_TEXTS("n2h2w3c3", "n2h2w3c3softplus", "n2h2w3c3additive"),
 };
 
 GB_TRACED(coupling_forward, coupling, GB_FORWARD,

@@ -4,8 +4,6 @@
 #define GB_COUPLING_H
 
 #include "kernels/operation.h"
-#include "kernels/parallel.h"
-#include "kernels/tensor.h"
 
 // How the network's output is read: as c shifts raw_t and, but for the additive form, c raw scales
 // raw_s behind them (checkpoints interleave them, even = shift; packing reorders).
@@ -27,7 +25,7 @@ static inline int gb_coupling_raw_channels(enum gb_coupling_form form, int c) {
 // v and u: n x h x w x c, any strides, u may be the same view as v; raw: n x h x w x
 // gb_coupling_raw_channels. Adds a sample's sum of log(scale) to log_det[n] (doubles; NULL for the
 // additive form, where it is nothing): each image row is summed in float lanes, then the rows in
-// order in double. Scratch: gb_coupling_scratch_bytes(v).
+// order in double. Scratch: gb_row_sums_bytes(v).
 typedef void (*gb_coupling_forward_fn)(const struct gb_exec *exec, enum gb_coupling_form form,
                                        const struct gb_tensor *v, const struct gb_tensor *raw,
                                        const struct gb_tensor *u, double *log_det);
@@ -42,20 +40,11 @@ typedef void (*gb_coupling_backward_fn)(const struct gb_exec *exec, enum gb_coup
                                         const struct gb_tensor *u, const struct gb_tensor *raw,
                                         const struct gb_tensor *du, const float *d_log_det,
                                         const struct gb_tensor *dv, const struct gb_tensor *d_raw);
-size_t gb_coupling_scratch_bytes(const struct gb_tensor *v);
 
 // The shape of v, and the form; text "n2h16w16c6", "n2h16w16c6softplus", "n2h16w16c6additive".
 struct gb_coupling_problem {
     struct gb_image_problem image;
     enum gb_coupling_form form;
 };
-
-// For kernels/registry.h.
-#define GB_COUPLING_KERNELS(X, isa)                                                                \
-    X(coupling_forward, isa)                                                                       \
-    X(coupling_inverse, isa)                                                                       \
-    X(coupling_backward, isa)
-#define GB_COUPLING_OPERATIONS(X) X(coupling)
-extern const struct gb_operation gb_coupling_operation;
 
 #endif

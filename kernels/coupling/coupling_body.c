@@ -158,7 +158,7 @@ void GB_NAME(gb_coupling_forward_f32)(const struct gb_exec *exec, enum gb_coupli
                                       const struct gb_tensor *v, const struct gb_tensor *raw,
                                       const struct gb_tensor *u, double *log_det) {
     assert(gb_same_shape(v, u) && raw->c == gb_coupling_raw_channels(form, v->c));
-    assert(exec->scratch_bytes >= gb_coupling_scratch_bytes(v));
+    assert(exec->scratch_bytes >= gb_row_sums_bytes(v));
     struct coupling coupling = {
         .form = form, .in = v, .raw = raw, .out = u, .row_log_det = exec->scratch};
     gb_for_rows(exec, v, cost_of(form), any_forward_row, &coupling);

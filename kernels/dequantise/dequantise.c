@@ -3,20 +3,6 @@
 
 #include "kernels/trace.h"
 
-// Forward takes a softplus for v and one for the log-determinant, backward two sigmoids.
-static struct gb_cost dequantise_cost(const void *problem, enum gb_direction direction) {
-    static const struct {
-        double flops, floats; // of an element
-    } needs[GB_DIRECTIONS] = {
-        [GB_FORWARD] = {2 * GB_SOFTPLUS_FLOPS + 2, 3},
-        [GB_INVERSE] = {GB_LOG_ONE_MINUS_EXP_FLOPS + 2, 3},
-        [GB_BACKWARD] = {2 * GB_SIGMOID_FLOPS + 3, 4},
-    };
-    double floats = gb_image_floats(problem);
-    return (struct gb_cost){needs[direction].flops * floats,
-                            sizeof(float) * needs[direction].floats * floats};
-}
-
 // ---- Operands ----
 
 // The mask has the same index in all directions.
@@ -63,23 +49,16 @@ static void call_backward(const struct gb_call *call) {
         gb_floats(call, BACKWARD_D_LOG_DET), gb_view(call, BACKWARD_DU));
 }
 
-static size_t forward_scratch(const struct gb_call *call) {
-    return gb_dequantise_scratch_bytes(&call->operand[FORWARD_U]);
-}
-
 // Moves v to its mask's side of 1/2, away from 1/2 itself.
 static void prepare_inverse(const struct gb_call *call) {
     const struct gb_tensor *mask = gb_view(call, MASK), *view = gb_view(call, INVERSE_V);
     const float nearest = 0x1p-14f;
-    for (int n = 0; n < view->n; n++)
-        for (int y = 0; y < view->h; y++)
-            for (int x = 0; x < view->w; x++)
-                for (int c = 0; c < view->c; c++) {
-                    const bool one = gb_at(mask, n, y, x)[c] == 1;
-                    float *v = gb_at(view, n, y, x) + c, distance = fabsf(*v - 0.5f);
-                    if (distance < nearest || (*v > 0.5f) != one)
-                        *v = 0.5f + (one ? 1 : -1) * fmaxf(distance, nearest);
-                }
+    GB_EACH_ELEMENT(view, at) {
+        const bool one = *gb_element(mask, at) == 1;
+        float *v = gb_element(view, at), distance = fabsf(*v - 0.5f);
+        if (distance < nearest || (*v > 0.5f) != one)
+            *v = 0.5f + (one ? 1 : -1) * fmaxf(distance, nearest);
+    }
 }
 
 // ---- Definition ----
@@ -88,21 +67,14 @@ static double sign_at(const struct gb_call *call, const int at[4]) {
     return gb_value(call, MASK, at) == 1 ? 1 : -1;
 }
 
-// Four roundings in a term, and one for each term of a row's float sum.
-static struct gb_expected define_log_det(const struct gb_call *call, int n) {
-    const struct gb_image_problem *p = call->problem;
-    double sum = 0;
-    for (int y = 0; y < p->h; y++)
-        for (int x = 0; x < p->w; x++)
-            for (int c = 0; c < p->c; c++)
-                sum -= log1p(exp(-gb_value(call, FORWARD_U, (int[]){n, y, x, c})));
-    return (struct gb_expected){sum, (4 + (double)p->w * p->c) * GB_ROUNDING * -sum,
-                                (double)p->h * p->w * p->c};
+static struct gb_term log_slope_at(const struct gb_call *call, const int at[4]) {
+    const double magnitude = log1p(exp(-gb_value(call, FORWARD_U, at)));
+    return (struct gb_term){-magnitude, magnitude, 4 * magnitude};
 }
 
 static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
     if (operand == FORWARD_LOG_DET)
-        return define_log_det(call, at[3]);
+        return gb_image_sum(call, at[3], log_slope_at);
     double v = 0.5 + sign_at(call, at) * log1p(exp(gb_value(call, FORWARD_U, at)));
     return gb_within(v, 6 * GB_ROUNDING * (1 + fabs(v)));
 }
@@ -127,39 +99,26 @@ static struct gb_expected define_backward(const struct gb_call *call, int operan
 
 // ----
 
-static const char *const edges[] = {GB_IMAGE_EDGES(""), NULL};
-
-static const char *const gradients[] = {"n2h3w4c2", NULL};
-
+// Costs: forward takes a softplus for v and one for the log-determinant, backward two sigmoids.
 const struct gb_operation gb_dequantise_operation = {
     .name = "dequantise",
     .what = "dequantisation",
     .kernels =
         {
-            [GB_FORWARD] = {.entry = "dequantise_forward",
-                            .operands = forward_operands,
-                            .call = call_forward,
-                            .scratch = forward_scratch,
-                            .definition = define_forward,
-                            .reference_bits = true},
-            [GB_INVERSE] = {.entry = "dequantise_inverse",
-                            .operands = inverse_operands,
-                            .call = call_inverse,
-                            .definition = define_inverse,
-                            .prepare = prepare_inverse,
-                            .reference_bits = true},
-            [GB_BACKWARD] = {.entry = "dequantise_backward",
-                             .operands = backward_operands,
-                             .call = call_backward,
-                             .definition = define_backward,
-                             .reference_bits = true},
+            GB_KERNEL(GB_FORWARD, dequantise_forward, forward,
+                      .costs = {{2 * GB_SOFTPLUS_FLOPS + 2, 3}}, .scratch = gb_row_sums_scratch,
+                      .reference_bits = true),
+            GB_KERNEL(GB_INVERSE, dequantise_inverse, inverse,
+                      .costs = {{GB_LOG_ONE_MINUS_EXP_FLOPS + 2, 3}}, .prepare = prepare_inverse,
+                      .reference_bits = true),
+            GB_KERNEL(GB_BACKWARD, dequantise_backward, backward,
+                      .costs = {{2 * GB_SIGMOID_FLOPS + 3, 4}}, .reference_bits = true),
         },
     .problem_bytes = sizeof(struct gb_image_problem),
     .sizes = gb_image_problem_sizes,
     .check = gb_image_check,
-    .cost = dequantise_cost,
-    .edges = edges,
-    .gradients = gradients,
+    .edges = GB_TEXTS(GB_IMAGE_EDGES("")),
+    .gradients = GB_TEXTS("n2h3w4c2"),
 };
 
 GB_TRACED(dequantise_forward, dequantise, GB_FORWARD, gb_image_of(u),

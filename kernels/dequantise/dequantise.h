@@ -6,12 +6,10 @@
 #define GB_DEQUANTISE_H
 
 #include "kernels/operation.h"
-#include "kernels/parallel.h"
-#include "kernels/tensor.h"
 
 // y, u, v: n x h x w x c, any strides; y holds 0 and 1; v may be the same view as u. Adds a
 // sample's sum of log |dv/du| = log(sigmoid(u)) to log_det[n] (doubles), summed in the shape of
-// gb_coupling_forward_fn. Scratch: gb_dequantise_scratch_bytes(u).
+// gb_coupling_forward_fn. Scratch: gb_row_sums_bytes(u).
 typedef void (*gb_dequantise_forward_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
                                          const struct gb_tensor *u, const struct gb_tensor *v,
                                          double *log_det);
@@ -23,18 +21,5 @@ typedef void (*gb_dequantise_inverse_fn)(const struct gb_exec *exec, const struc
 typedef void (*gb_dequantise_backward_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
                                           const struct gb_tensor *u, const struct gb_tensor *dv,
                                           const float *d_log_det, const struct gb_tensor *du);
-
-// One partial sum for each image row.
-static inline size_t gb_dequantise_scratch_bytes(const struct gb_tensor *u) {
-    return (size_t)u->n * (size_t)u->h * sizeof(float);
-}
-
-// For kernels/registry.h.
-#define GB_DEQUANTISE_KERNELS(X, isa)                                                              \
-    X(dequantise_forward, isa)                                                                     \
-    X(dequantise_inverse, isa)                                                                     \
-    X(dequantise_backward, isa)
-#define GB_DEQUANTISE_OPERATIONS(X) X(dequantise)
-extern const struct gb_operation gb_dequantise_operation;
 
 #endif

@@ -26,7 +26,7 @@ void GB_NAME(gb_dequantise_forward_f32)(const struct gb_exec *exec, const struct
                                         const struct gb_tensor *u, const struct gb_tensor *v,
                                         double *log_det) {
     assert(gb_same_shape(y, u) && gb_same_shape(u, v));
-    assert(exec->scratch_bytes >= gb_dequantise_scratch_bytes(u));
+    assert(exec->scratch_bytes >= gb_row_sums_bytes(u));
     const struct gb_map map = {.in = {*u, *y}, .out = {*v}, .row_sums = exec->scratch};
     gb_for_rows(exec, u, COST, forward_row, &map);
     gb_add_row_sums(exec->scratch, u, log_det);

@@ -28,20 +28,12 @@ static struct gb_cost fc_cost(const void *problem, enum gb_direction direction) 
 }
 
 static const struct gb_problem_size fc_sizes[] = {
-    {'n', offsetof(struct gb_fc_problem, n), 1, GB_SIZE_LIMIT},
-    {'h', offsetof(struct gb_fc_problem, h), 1, GB_SIZE_LIMIT},
-    {'w', offsetof(struct gb_fc_problem, w), 1, GB_SIZE_LIMIT},
-    {'c', offsetof(struct gb_fc_problem, c), 1, GB_SIZE_LIMIT},
-    {'k', offsetof(struct gb_fc_problem, k), 1, GB_SIZE_LIMIT},
+    GB_IMAGE_SIZES(struct gb_fc_problem),
+    GB_SIZE('k', struct gb_fc_problem, k),
     {0},
 };
 
 // ---- Operands ----
-
-static struct gb_dims dims_x(const struct gb_call *call) {
-    const struct gb_fc_problem *p = call->problem;
-    return (struct gb_dims){p->n, p->h, p->w, p->c};
-}
 
 static struct gb_dims dims_y(const struct gb_call *call) {
     const struct gb_fc_problem *p = call->problem;
@@ -61,7 +53,7 @@ static struct gb_dims dims_weights(const struct gb_call *call) {
 
 enum { FORWARD_X, FORWARD_Y, FORWARD_BIAS, FORWARD_WEIGHTS };
 static const struct gb_operand forward_operands[] = {
-    {"x", GB_IN, GB_IMAGES, .dims = dims_x},
+    {"x", GB_IN, GB_IMAGES, .dims = gb_dims_image},
     {"y", GB_OUT, .dims = dims_y},
     {"bias", GB_IN, GB_CHANNELS, .dims = dims_bias, .optional = true},
     {"weights", GB_IN, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights},
@@ -70,9 +62,9 @@ static const struct gb_operand forward_operands[] = {
 
 enum { BACKWARD_X, BACKWARD_DY, BACKWARD_DX, BACKWARD_WEIGHTS, BACKWARD_GRADIENT };
 static const struct gb_operand backward_operands[] = {
-    {"x", GB_IN, GB_IMAGES, .dims = dims_x},
+    {"x", GB_IN, GB_IMAGES, .dims = gb_dims_image},
     {"dy", GB_IN, .dims = dims_y},
-    {"dx", GB_OUT, GB_IMAGES, .dims = dims_x, .optional = true},
+    {"dx", GB_OUT, GB_IMAGES, .dims = gb_dims_image, .optional = true},
     {"weights", GB_IN, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights},
     {"gradient", GB_OUT, GB_PACKED, .dims = dims_weights},
     {0},
@@ -81,9 +73,9 @@ static const struct gb_operand backward_operands[] = {
 // x, dy, dx and weights as in backward.
 enum { UPDATE_MOMENT1 = BACKWARD_WEIGHTS + 1, UPDATE_MOMENT2 };
 static const struct gb_operand update_operands[] = {
-    {"x", GB_IN, GB_IMAGES, .dims = dims_x},
+    {"x", GB_IN, GB_IMAGES, .dims = gb_dims_image},
     {"dy", GB_IN, .dims = dims_y},
-    {"dx", GB_OUT, GB_IMAGES, .dims = dims_x, .optional = true},
+    {"dx", GB_OUT, GB_IMAGES, .dims = gb_dims_image, .optional = true},
     {"weights", GB_IN_OUT, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights},
     {"moment1", GB_IN_OUT, GB_PACKED, GB_FILL_NORMAL, .dims = dims_weights},
     {"moment2", GB_IN_OUT, GB_PACKED, GB_FILL_POSITIVE, .dims = dims_weights},
@@ -91,7 +83,7 @@ static const struct gb_operand update_operands[] = {
 };
 
 static enum gb_status plan(const struct gb_call *call, int threads) {
-    return call->backend->fc_plan(call->problem, threads, call->plan);
+    return call->backend->fc_plan(call->backend, call->problem, threads, call->plan);
 }
 
 static void plan_free(const struct gb_call *call) {
@@ -157,11 +149,7 @@ static struct gb_expected define_forward(const struct gb_call *call, int operand
                            weight(call, FORWARD_WEIGHTS, at[3], c, y, x));
     if (bias)
         gb_sum_add(&sum, bias[at[3]], 1);
-    struct gb_expected expected = gb_sum_expected(call, sum);
-    expected.value = gb_activate(p->activation, expected.value);
-    // No activation is steeper than 1; tanh has roundings of its own.
-    expected.bound += p->activation == GB_TANH ? 0x1p-21 : 0;
-    return expected;
+    return gb_activated(p->activation, 1, gb_sum_expected(call, sum));
 }
 
 // dx also of an update, from the weights before it.
@@ -184,45 +172,21 @@ static struct gb_expected define_backward(const struct gb_call *call, int operan
 
 static const char *const edges[] = {
     // The shapes of the models, and one of more inputs than a block has.
-    "n2h4w4c64k128relu",
-    "n2h1w1c128k128relu",
-    "n2h1w1c128k576",
-    "n5h4w4c64k200relu",
+    "n2h4w4c64k128relu", "n2h1w1c128k128relu", "n2h1w1c128k576", "n5h4w4c64k200relu",
     "n3h1w1c257k17relu",
     // Outputs below, at and above one, two and many vectors.
-    "n1h1w1c1k1",
-    "n3h2w2c6k7relu",
-    "n5h3w1c11k8",
-    "n7h1w2c16k9relu",
-    "n2h2w1c21k16",
-    "n4h3w2c26k17relu",
-    "n6h1w1c31k33",
-    "n1h2w2c36k64relu",
-    "n3h3w1c41k79",
-    "n5h1w2c46k1100relu",
-    "n3h2w2c6k7leaky",
-    "n4h3w2c26k17tanh",
-    NULL,
-};
+    "n1h1w1c1k1", "n3h2w2c6k7relu", "n5h3w1c11k8", "n7h1w2c16k9relu", "n2h2w1c21k16",
+    "n4h3w2c26k17relu", "n6h1w1c31k33", "n1h2w2c36k64relu", "n3h3w1c41k79", "n5h1w2c46k1100relu",
+    "n3h2w2c6k7leaky", "n4h3w2c26k17tanh", NULL};
 
 const struct gb_operation gb_fc_operation = {
     .name = "fc",
     .what = "fully connected layer",
     .kernels =
         {
-            [GB_FORWARD] = {.entry = "fc_forward",
-                            .operands = forward_operands,
-                            .call = call_forward,
-                            .scratch = scratch,
-                            .definition = define_forward,
-                            .traffic = GB_TRAFFIC_READ,
-                            .integers = true},
-            [GB_BACKWARD] = {.entry = "fc_backward",
-                             .operands = backward_operands,
-                             .call = call_backward,
-                             .scratch = scratch,
-                             .definition = define_backward,
-                             .integers = true},
+            GB_KERNEL(GB_FORWARD, fc_forward, forward, .scratch = scratch,
+                      .traffic = GB_TRAFFIC_READ, .integers = true),
+            GB_KERNEL(GB_BACKWARD, fc_backward, backward, .scratch = scratch, .integers = true),
             [GB_BACKWARD_UPDATE] = {.entry = "fc_backward",
                                     .operands = update_operands,
                                     .call = call_update,
@@ -247,30 +211,7 @@ const struct gb_operation gb_fc_operation = {
     .unpack = unpack,
 };
 
-enum gb_status gb_fc_check(const struct gb_fc_problem *p) {
-    return gb_problem_check(&gb_fc_operation, p);
-}
-
 // ---- Tracing ----
-
-enum gb_status gb_fc_plan_f32__dry(const struct gb_fc_problem *problem, int threads,
-                                   struct gb_fc_plan *plan) {
-    (void)threads;
-    *plan = (struct gb_fc_plan){.problem = *problem};
-    return gb_fc_check(problem);
-}
-
-void gb_fc_plan_free_f32__dry(struct gb_fc_plan *plan) {
-    (void)plan;
-}
-
-void gb_fc_pack_f32__dry(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
-    (void)plan, (void)out_by_in, (void)packed;
-}
-
-void gb_fc_unpack_f32__dry(const struct gb_fc_plan *plan, const float *packed, float *out_by_in) {
-    (void)plan, (void)packed, (void)out_by_in;
-}
 
 // Models make matrices of outputs and invert them: outputs of traces must be regular.
 static void fill_outputs(const struct gb_tensor *y) {

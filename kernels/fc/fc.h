@@ -5,7 +5,8 @@
 #ifndef GB_FC_H
 #define GB_FC_H
 
-#include "kernels/conv/conv.h"
+#include "kernels/adam/adam.h"
+#include "kernels/epilogue/epilogue.h"
 
 struct gb_fc_problem {
     int n;       // samples
@@ -17,10 +18,6 @@ struct gb_fc_problem {
 static inline size_t gb_fc_inputs(const struct gb_fc_problem *p) {
     return (size_t)p->h * (size_t)p->w * (size_t)p->c;
 }
-
-// GB_BAD_INPUT with a message if a size is below 1 or above 2^20, or if input, output or weights
-// have 2^31 floats or more.
-enum gb_status gb_fc_check(const struct gb_fc_problem *p);
 
 struct gb_fc_plan {
     struct gb_fc_problem problem;
@@ -37,8 +34,11 @@ static inline size_t gb_fc_scratch_bytes(const struct gb_fc_plan *plan, int thre
 
 // Entries of a backend's table. x and dx: n x h x w x c, dense within an image; y and dy:
 // n x 1 x 1 x k. The rest as for convolution, error bound included. out_by_in: PyTorch's weight,
-// k rows of c*h*w. bias: gb_round_up(k, GB_CHANNEL_PAD) readable floats; NULL means 0.
-typedef enum gb_status (*gb_fc_plan_fn)(const struct gb_fc_problem *problem, int threads,
+// k rows of c*h*w. bias: gb_round_up(k, GB_CHANNEL_PAD) readable floats; NULL means 0. The plan:
+// GB_BAD_INPUT with a message if a size is below 1 or above 2^20, or if input, output or weights have
+// 2^31 floats or more.
+typedef enum gb_status (*gb_fc_plan_fn)(const struct gb_backend *backend,
+                                        const struct gb_fc_problem *problem, int threads,
                                         struct gb_fc_plan *plan);
 typedef void (*gb_fc_plan_free_fn)(struct gb_fc_plan *plan);
 typedef void (*gb_fc_pack_fn)(const struct gb_fc_plan *plan, const float *out_by_in, float *packed);
@@ -59,10 +59,21 @@ typedef void (*gb_fc_backward_fn)(const struct gb_fc_plan *plan, const struct gb
                                   float *packed, const struct gb_tensor *dx, float *d_packed,
                                   const struct gb_adam_target *update);
 
-// For kernels/registry.h.
-#define GB_FC_PLANS(X, isa) X(fc_plan, isa) X(fc_plan_free, isa) X(fc_pack, isa) X(fc_unpack, isa)
-#define GB_FC_KERNELS(X, isa) X(fc_forward, isa) X(fc_backward, isa)
-#define GB_FC_OPERATIONS(X) X(fc)
-extern const struct gb_operation gb_fc_operation;
+// ---- What runs assert ----
+
+// x (or dx) and y (or dy) have the plan's shapes, and exec brings the plan's scratch.
+static inline bool gb_fc_operands_fit(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                                      const struct gb_tensor *x, const struct gb_tensor *y) {
+    const struct gb_fc_problem *p = &plan->problem;
+    return gb_has_shape(x, p->n, p->h, p->w, p->c) && x->pixel == x->c &&
+           x->row == x->w * x->pixel && gb_has_shape(y, p->n, 1, 1, p->k) &&
+           exec->scratch_bytes >= gb_fc_scratch_bytes(plan, exec->threads);
+}
+
+// The gradient goes to one of two places; Adam updates the weights that dx is computed from.
+static inline bool gb_fc_one_target(const float *packed, const float *d_packed,
+                                    const struct gb_adam_target *update) {
+    return update ? !d_packed && packed == update->weights : d_packed != NULL;
+}
 
 #endif

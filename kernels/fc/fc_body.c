@@ -4,8 +4,8 @@
 // in x's memory order, padded to whole vectors. As a product: M are samples, N outputs, K inputs.
 #include "base/minmax.h"
 #include "kernels/adam/adam_inline.h"
-#include "kernels/conv/activation.h"
-#include "kernels/fc/contract.h"
+#include "kernels/backend.h"
+#include "kernels/epilogue/activation.h"
 #include "kernels/simd/simd.h"
 
 // The micro-kernel: samples by vectors of outputs whose sums stay in registers.
@@ -30,10 +30,11 @@ static size_t rows_per_slice(const struct gb_fc_problem *p) {
     return rows < 1 ? 1 : rows;
 }
 
-enum gb_status GB_NAME(gb_fc_plan_f32)(const struct gb_fc_problem *problem, int threads,
+enum gb_status GB_NAME(gb_fc_plan_f32)(const struct gb_backend *backend,
+                                       const struct gb_fc_problem *problem, int threads,
                                        struct gb_fc_plan *plan) {
-    (void)threads;
-    GB_TRY(gb_fc_check(problem));
+    (void)backend, (void)threads;
+    GB_TRY(gb_problem_check(&gb_fc_operation, problem));
     *plan = (struct gb_fc_plan){
         .problem = *problem,
         .weight_floats = gb_fc_inputs(problem) * row_floats(problem),
@@ -231,8 +232,7 @@ static void weight_rows(const struct run *run, size_t first, size_t end, float *
         for (size_t r = 0; r < rows; r++)
             weight_row(run, i + r, d + r * row);
         if (update)
-            gb_adam_piece(update->adam, rows * row, d, update->weights + i * row,
-                          update->moment1 + i * row, update->moment2 + i * row);
+            gb_adam_update(update, i * row, rows * row, d);
     }
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The fully connected layer as the contract defines it. Packed weights are PyTorch's.
 #include "kernels/adam/adam_inline.h"
-#include "kernels/conv/activation.h"
-#include "kernels/fc/contract.h"
+#include "kernels/backend.h"
+#include "kernels/epilogue/activation.h"
 
-enum gb_status gb_fc_plan_f32__scalar(const struct gb_fc_problem *problem, int threads,
+enum gb_status gb_fc_plan_f32__scalar(const struct gb_backend *backend,
+                                      const struct gb_fc_problem *problem, int threads,
                                       struct gb_fc_plan *plan) {
-    (void)threads;
-    GB_TRY(gb_fc_check(problem));
+    (void)backend, (void)threads;
+    GB_TRY(gb_problem_check(&gb_fc_operation, problem));
     size_t inputs = gb_fc_inputs(problem);
     *plan = (struct gb_fc_plan){
         .problem = *problem,
@@ -92,8 +93,7 @@ static void backward_weights(const struct job *job, struct gb_range outputs, flo
                 d[i] += *input_at(job->x, n, i) * gb_at(job->dy, n, 0, 0)[o];
         }
         if (update)
-            gb_adam_piece(update->adam, inputs, d, update->weights + o * inputs,
-                          update->moment1 + o * inputs, update->moment2 + o * inputs);
+            gb_adam_update(update, o * inputs, inputs, d);
     }
 }
 

@@ -3,30 +3,6 @@
 
 #include "kernels/trace.h"
 
-// One partial sum for each image row.
-size_t gb_gaussian_scratch_bytes(const struct gb_tensor *z) {
-    return (size_t)z->n * (size_t)z->h * sizeof(float);
-}
-
-// Without a prior mean and log-sigma are zero and what they take part in is not needed.
-static struct gb_cost gaussian_cost(const void *problem, enum gb_direction direction) {
-    const struct gb_gaussian_problem *p = problem;
-    static const struct {
-        double flops, floats; // of an element
-    } needs[GB_DIRECTIONS][3] = {
-        [GB_FORWARD] = {{3, 1}, {GB_EXP_FLOPS + 6, 3}, {GB_SOFTPLUS_FLOPS + GB_LOG_FLOPS + 7, 3}},
-        [GB_SAMPLE] = {{1, 2}, {GB_EXP_FLOPS + 3, 4}, {GB_SOFTPLUS_FLOPS + 3, 4}},
-        [GB_BACKWARD] = {{1, 2},
-                         {GB_EXP_FLOPS + 7, 6},
-                         {GB_SOFTPLUS_FLOPS + GB_SIGMOID_FLOPS + 10, 6}},
-    };
-    double floats = gb_image_floats(&p->image);
-    return (struct gb_cost){needs[direction][p->prior].flops * floats,
-                            sizeof(float) * needs[direction][p->prior].floats * floats};
-}
-
-static const char *const priors[] = {"", "prior", "softplus", NULL};
-
 // ---- Operands ----
 
 static struct gb_dims dims_prior(const struct gb_call *call) {
@@ -88,10 +64,6 @@ static void call_backward(const struct gb_call *call) {
                                      gb_view(call, BACKWARD_DZ), gb_view(call, BACKWARD_D_PRIOR));
 }
 
-static size_t forward_scratch(const struct gb_call *call) {
-    return gb_gaussian_scratch_bytes(&call->operand[FORWARD_Z]);
-}
-
 // ---- Definition ----
 
 // One element's prior, its standardised value, and the slope of log(sigma) in the raw value. `z`
@@ -100,14 +72,14 @@ struct element {
     double z, mean, sigma, d, slope;
 };
 
-static struct element element_at(const struct gb_call *call, int n, int y, int x, int c) {
+static struct element element_at(const struct gb_call *call, const int at[4]) {
     const struct gb_gaussian_problem *p = call->problem;
-    struct element e = {.z = gb_value(call, FORWARD_Z, (int[]){n, y, x, c}), .sigma = 1};
+    struct element e = {.z = gb_value(call, FORWARD_Z, at), .sigma = 1};
     if (p->prior != GB_PRIOR_NONE) {
-        const float *prior = gb_at(&call->operand[FORWARD_PRIOR], n, y, x);
-        const double raw = prior[p->image.c + c];
+        const float *prior = gb_at(&call->operand[FORWARD_PRIOR], at[0], at[1], at[2]);
+        const double raw = prior[p->image.c + at[3]];
         const bool is_exp = p->prior == GB_PRIOR_EXP;
-        e.mean = prior[c];
+        e.mean = prior[at[3]];
         e.sigma = is_exp ? exp(raw) : log1p(exp(raw));
         e.slope = is_exp ? 1 : 1 / (1 + exp(-raw)) / e.sigma;
     }
@@ -115,26 +87,23 @@ static struct element element_at(const struct gb_call *call, int n, int y, int x
     return e;
 }
 
-// Twelve roundings in a term, and one for each term of a row's float sum.
+static struct gb_term log_density_at(const struct gb_call *call, const int at[4]) {
+    const struct gb_gaussian_problem *p = call->problem;
+    const struct element e = element_at(call, at);
+    const double log_sigma = log(e.sigma), square = e.d * e.d;
+    const double magnitude = fabs(log_sigma) + square + (p->prior == GB_PRIOR_SOFTPLUS);
+    return (struct gb_term){-(GB_HALF_LOG_2PI + log_sigma + 0.5 * square), magnitude,
+                            12 * magnitude + 1e-12 / GB_ROUNDING};
+}
+
 static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
     (void)operand;
-    const struct gb_gaussian_problem *p = call->problem;
-    double sum = 0, magnitude = 0, elements = (double)p->image.h * p->image.w * p->image.c;
-    for (int y = 0; y < p->image.h; y++)
-        for (int x = 0; x < p->image.w; x++)
-            for (int c = 0; c < p->image.c; c++) {
-                const struct element e = element_at(call, at[3], y, x, c);
-                sum -= GB_HALF_LOG_2PI + log(e.sigma) + 0.5 * e.d * e.d;
-                magnitude += fabs(log(e.sigma)) + e.d * e.d + (p->prior == GB_PRIOR_SOFTPLUS);
-            }
-    double roundings = 12 + (double)p->image.w * p->image.c;
-    return (struct gb_expected){sum, roundings * GB_ROUNDING * magnitude + 1e-12 * elements,
-                                elements};
+    return gb_image_sum(call, at[3], log_density_at);
 }
 
 static struct gb_expected define_sample(const struct gb_call *call, int operand, const int at[4]) {
     (void)operand;
-    const struct element e = element_at(call, at[0], at[1], at[2], at[3]);
+    const struct element e = element_at(call, at);
     const double deviation = e.sigma * e.z * (double)temperature;
     return gb_within(e.mean + deviation, 8 * GB_ROUNDING * (fabs(e.mean) + fabs(deviation)));
 }
@@ -143,8 +112,8 @@ static struct gb_expected define_backward(const struct gb_call *call, int operan
                                           const int at[4]) {
     const struct gb_gaussian_problem *p = call->problem;
     const bool raw = operand == BACKWARD_D_PRIOR && at[3] >= p->image.c;
-    const struct element e =
-        element_at(call, at[0], at[1], at[2], raw ? at[3] - p->image.c : at[3]);
+    const int own[] = {at[0], at[1], at[2], raw ? at[3] - p->image.c : at[3]};
+    const struct element e = element_at(call, own);
     const double d_log = gb_floats(call, BACKWARD_D_LOG_DENSITY)[at[0]];
     if (raw)
         return gb_within(d_log * (e.d * e.d - 1) * e.slope,
@@ -155,43 +124,32 @@ static struct gb_expected define_backward(const struct gb_call *call, int operan
 
 // ----
 
-static const char *const edges[] = {GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("prior"),
-                                    GB_IMAGE_EDGES("softplus"), NULL};
-
-static const char *const gradients[] = {"n2h2w3c3", "n2h2w3c3prior", "n2h2w3c3softplus", NULL};
-
+// Costs: without a prior mean and log-sigma are zero and what they take part in is not needed.
 const struct gb_operation gb_gaussian_operation = {
     .name = "gaussian",
     .what = "Gaussian",
     .kernels =
         {
-            [GB_FORWARD] = {.entry = "gaussian_forward",
-                            .operands = forward_operands,
-                            .call = call_forward,
-                            .scratch = forward_scratch,
-                            .definition = define_forward,
-                            .traffic = GB_TRAFFIC_READ},
-            [GB_SAMPLE] = {.entry = "gaussian_sample",
-                           .operands = sample_operands,
-                           .call = call_sample,
-                           .definition = define_sample,
-                           .traffic = GB_TRAFFIC_TRIAD,
-                           .reference_bits = true},
-            [GB_BACKWARD] = {.entry = "gaussian_backward",
-                             .operands = backward_operands,
-                             .call = call_backward,
-                             .definition = define_backward,
-                             .traffic = GB_TRAFFIC_TRIAD,
-                             .reference_bits = true},
+            GB_KERNEL(
+                GB_FORWARD, gaussian_forward, forward,
+                .costs = {{3, 1}, {GB_EXP_FLOPS + 6, 3}, {GB_SOFTPLUS_FLOPS + GB_LOG_FLOPS + 7, 3}},
+                .scratch = gb_row_sums_scratch, .traffic = GB_TRAFFIC_READ),
+            GB_KERNEL(GB_SAMPLE, gaussian_sample, sample,
+                      .costs = {{1, 2}, {GB_EXP_FLOPS + 3, 4}, {GB_SOFTPLUS_FLOPS + 3, 4}},
+                      .reference_bits = true),
+            GB_KERNEL(GB_BACKWARD, gaussian_backward, backward,
+                      .costs = {{1, 2},
+                                {GB_EXP_FLOPS + 7, 6},
+                                {GB_SOFTPLUS_FLOPS + GB_SIGMOID_FLOPS + 10, 6}},
+                      .reference_bits = true),
         },
     .problem_bytes = sizeof(struct gb_gaussian_problem),
     .sizes = gb_image_problem_sizes,
-    .words = priors,
+    .words = GB_TEXTS("", "prior", "softplus"),
     .word = offsetof(struct gb_gaussian_problem, prior),
     .check = gb_image_check,
-    .cost = gaussian_cost,
-    .edges = edges,
-    .gradients = gradients,
+    .edges = GB_TEXTS(GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("prior"), GB_IMAGE_EDGES("softplus")),
+    .gradients = GB_TEXTS("n2h2w3c3", "n2h2w3c3prior", "n2h2w3c3softplus"),
 };
 
 static struct gb_gaussian_problem problem_of(enum gb_sigma_form form, const struct gb_tensor *z,

@@ -5,8 +5,6 @@
 #define GB_GAUSSIAN_H
 
 #include "kernels/operation.h"
-#include "kernels/parallel.h"
-#include "kernels/tensor.h"
 
 #define GB_HALF_LOG_2PI 0.91893853320467274178
 
@@ -18,7 +16,7 @@ enum gb_sigma_form {
 
 // z: n x h x w x c; `prior`: n x h x w x 2c, first c channels the mean, last c the raw sigma, or
 // NULL for the standard normal. Adds to log_density[n]; sums in the shape of
-// gb_coupling_forward_fn. Scratch: gb_gaussian_scratch_bytes(z).
+// gb_coupling_forward_fn. Scratch: gb_row_sums_bytes(z).
 typedef void (*gb_gaussian_forward_fn)(const struct gb_exec *exec, enum gb_sigma_form form,
                                        const struct gb_tensor *z, const struct gb_tensor *prior,
                                        double *log_density);
@@ -31,7 +29,6 @@ typedef void (*gb_gaussian_backward_fn)(const struct gb_exec *exec, enum gb_sigm
 typedef void (*gb_gaussian_sample_fn)(const struct gb_exec *exec, enum gb_sigma_form form,
                                       const struct gb_tensor *noise, const struct gb_tensor *prior,
                                       float temperature, const struct gb_tensor *z);
-size_t gb_gaussian_scratch_bytes(const struct gb_tensor *z);
 
 // The shape of z, and the prior: none, one with sigma = exp, or softplus; text "n2h4w4c48",
 // "n2h4w4c48prior", "n2h4w4c48softplus".
@@ -40,13 +37,5 @@ struct gb_gaussian_problem {
     struct gb_image_problem image;
     enum gb_prior_kind prior;
 };
-
-// For kernels/registry.h.
-#define GB_GAUSSIAN_KERNELS(X, isa)                                                                \
-    X(gaussian_forward, isa)                                                                       \
-    X(gaussian_backward, isa)                                                                      \
-    X(gaussian_sample, isa)
-#define GB_GAUSSIAN_OPERATIONS(X) X(gaussian)
-extern const struct gb_operation gb_gaussian_operation;
 
 #endif

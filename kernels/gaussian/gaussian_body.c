@@ -72,7 +72,7 @@ void GB_NAME(gb_gaussian_forward_f32)(const struct gb_exec *exec, enum gb_sigma_
                                       const struct gb_tensor *z, const struct gb_tensor *prior,
                                       double *log_density) {
     assert(!prior || prior->c == 2 * z->c);
-    assert(exec->scratch_bytes >= gb_gaussian_scratch_bytes(z));
+    assert(exec->scratch_bytes >= gb_row_sums_bytes(z));
     struct gb_map map = map_of(form, z, prior);
     map.row_sums = exec->scratch;
     gb_for_rows(exec, z, COST, forward_row, &map);

@@ -11,16 +11,6 @@ double gb_instance_norm_log_det(int h, int w, int c, const float *variance) {
     return -0.5 * h * w * sum;
 }
 
-// Backward computes u again, and sums d and d*u before it can use their means.
-static struct gb_cost instance_norm_cost(const void *problem, enum gb_direction direction) {
-    const struct gb_instance_norm_problem *p = problem;
-    double floats = gb_image_floats(&p->image);
-    return direction == GB_BACKWARD ? (struct gb_cost){9 * floats, sizeof(float) * 3 * floats}
-                                    : (struct gb_cost){2 * floats, sizeof(float) * 2 * floats};
-}
-
-static const char *const activations[] = {"", "relu", NULL};
-
 // ---- Operands ----
 
 // The moments have the same index in all directions, and so has the first image. They need not be
@@ -157,38 +147,29 @@ static struct gb_expected define_backward(const struct gb_call *call, int operan
 
 // ----
 
-static const char *const edges[] = {GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("relu"), NULL};
-
 // Backward takes the moments for functions of v, which forward's definition does not: its difference
-// quotients are in tests/kernels/test_instance_norm.c.
+// quotients are in tests/kernels/test_instance_norm.c. It computes u again, and sums d and d*u before
+// it can use their means.
 const struct gb_operation gb_instance_norm_operation = {
     .name = "instance_norm",
     .what = "instance normalisation",
     .kernels =
         {
-            [GB_FORWARD] = {.entry = "instance_norm_forward",
-                            .operands = forward_operands,
-                            .call = call_forward,
-                            .definition = define_forward,
-                            .reference_bits = true},
-            [GB_INVERSE] = {.entry = "instance_norm_inverse",
-                            .operands = inverse_operands,
-                            .call = call_inverse,
-                            .definition = define_inverse,
-                            .reference_bits = true},
-            [GB_BACKWARD] = {.entry = "instance_norm_backward",
-                             .operands = backward_operands,
-                             .call = call_backward,
-                             .scratch = backward_scratch,
-                             .definition = define_backward},
+            GB_KERNEL(GB_FORWARD, instance_norm_forward, forward, .costs = {{2, 2}},
+                      .reference_bits = true),
+            GB_KERNEL(GB_INVERSE, instance_norm_inverse, inverse, .costs = {{2, 2}},
+                      .reference_bits = true),
+            GB_KERNEL(GB_BACKWARD, instance_norm_backward, backward, .costs = {{9, 3}},
+                      .scratch = backward_scratch),
         },
     .problem_bytes = sizeof(struct gb_instance_norm_problem),
     .sizes = gb_image_problem_sizes,
-    .words = activations,
+    .words = GB_TEXTS("", "relu"),
     .word = offsetof(struct gb_instance_norm_problem, activation),
     .check = gb_image_check,
-    .cost = instance_norm_cost,
-    .edges = edges,
+    // Few pixels, since backward's definition sums over all of them for each element.
+    .edges = GB_TEXTS(GB_SMALL_IMAGE_EDGES(""), "n2h16w16c65", GB_SMALL_IMAGE_EDGES("relu"),
+                      "n2h16w16c65relu"),
 };
 
 GB_TRACED(instance_norm_forward, instance_norm, GB_FORWARD,

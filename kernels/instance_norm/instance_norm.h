@@ -8,7 +8,7 @@
 #ifndef GB_INSTANCE_NORM_H
 #define GB_INSTANCE_NORM_H
 
-#include "kernels/conv/conv.h"
+#include "kernels/epilogue/epilogue.h"
 
 #define GB_NORM_EPSILON 1e-5f
 
@@ -58,13 +58,5 @@ struct gb_instance_norm_problem {
     struct gb_image_problem image;
     enum gb_activation activation;
 };
-
-// For kernels/registry.h.
-#define GB_INSTANCE_NORM_KERNELS(X, isa)                                                           \
-    X(instance_norm_forward, isa)                                                                  \
-    X(instance_norm_inverse, isa)                                                                  \
-    X(instance_norm_backward, isa)
-#define GB_INSTANCE_NORM_OPERATIONS(X) X(instance_norm)
-extern const struct gb_operation gb_instance_norm_operation;
 
 #endif

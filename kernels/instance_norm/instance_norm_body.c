@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/backend.h"
-#include "kernels/conv/activation.h"
+#include "kernels/epilogue/activation.h"
 #include "kernels/simd/rows.h"
 
 // A vector of channels of one image.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/backend.h"
-#include "kernels/conv/activation.h"
+#include "kernels/epilogue/activation.h"
 
 // One channel of one image: u = (v - mean) * inverse.
 struct channel {

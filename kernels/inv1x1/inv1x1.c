@@ -106,60 +106,29 @@ static struct gb_expected define_backward(const struct gb_call *call, int operan
 
 // ----
 
-// Those of GB_IMAGE_EDGES whose matrices have fewer than a million entries.
-static const char *const edges[] = {
-    "n1h1w1c1",  "n2h3w5c2",  "n1h4w4c6",  "n3h2w7c12",   "n1h5w3c16", "n2h3w4c17",
-    "n1h3w3c33", "n2h2w2c96", "n1h2w3c71", "n2h33w40c13", NULL,
-};
-
-static const char *const gradients[] = {"n2h2w3c4", NULL};
-
 const struct gb_operation gb_inv1x1_operation = {
     .name = "mix", // as rows have spelt it since 0.1
     .what = "invertible 1x1 convolution",
     .kernels =
         {
-            [GB_FORWARD] = {.entry = "inv1x1_forward",
-                            .operands = forward_operands,
-                            .call = call_forward,
-                            .scratch = scratch,
-                            .definition = define_forward,
-                            .integers = true},
-            [GB_BACKWARD] = {.entry = "inv1x1_backward",
-                             .operands = backward_operands,
-                             .call = call_backward,
-                             .scratch = scratch,
-                             .definition = define_backward,
-                             .integers = true},
+            GB_KERNEL(GB_FORWARD, inv1x1_forward, forward, .scratch = scratch, .integers = true),
+            GB_KERNEL(GB_BACKWARD, inv1x1_backward, backward, .scratch = scratch, .integers = true),
         },
     .product = true,
     .problem_bytes = sizeof(struct gb_image_problem),
     .sizes = gb_image_problem_sizes,
     .check = inv1x1_check,
     .cost = inv1x1_cost,
-    .edges = edges,
-    .gradients = gradients,
+    // Those of GB_IMAGE_EDGES whose matrices have fewer than a million entries.
+    .edges = GB_TEXTS("n1h1w1c1", "n2h3w5c2", "n1h4w4c6", "n3h2w7c12", "n1h5w3c16", "n2h3w4c17",
+                      "n1h3w3c33", "n2h2w2c96", "n1h2w3c71", "n2h33w40c13"),
+    .gradients = GB_TEXTS("n2h2w3c4"),
     .plan_bytes = sizeof(struct gb_inv1x1_plan),
     .plan = plan,
     .plan_free = plan_free,
 };
 
-enum gb_status gb_inv1x1_check(const struct gb_image_problem *p) {
-    return gb_problem_check(&gb_inv1x1_operation, p);
-}
-
 // ---- Tracing ----
-
-enum gb_status gb_inv1x1_plan_f32__dry(const struct gb_image_problem *problem, int threads,
-                                       struct gb_inv1x1_plan *plan) {
-    (void)threads;
-    *plan = (struct gb_inv1x1_plan){.problem = *problem};
-    return gb_inv1x1_check(problem);
-}
-
-void gb_inv1x1_plan_free_f32__dry(struct gb_inv1x1_plan *plan) {
-    (void)plan;
-}
 
 GB_TRACED(inv1x1_forward, inv1x1, GB_FORWARD, plan->problem,
           (const struct gb_inv1x1_plan *plan, const struct gb_exec *exec, const struct gb_tensor *v,

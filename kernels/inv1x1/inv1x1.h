@@ -6,14 +6,7 @@
 #ifndef GB_INV1X1_H
 #define GB_INV1X1_H
 
-#include "base/status.h"
 #include "kernels/operation.h"
-#include "kernels/parallel.h"
-#include "kernels/tensor.h"
-
-// GB_BAD_INPUT with a message if a size is below 1 or above 2^20, or if v or the matrices have 2^31
-// floats or more.
-enum gb_status gb_inv1x1_check(const struct gb_image_problem *p);
 
 struct gb_inv1x1_plan {
     struct gb_image_problem problem; // v, with a matrix for each of its images
@@ -21,7 +14,8 @@ struct gb_inv1x1_plan {
     void *library;                   // as in struct gb_conv_plan
 };
 
-// `threads` as for a convolution's plan.
+// `threads` as for a convolution's plan. GB_BAD_INPUT with a message if a size is below 1 or above
+// 2^20, or if v or the matrices have 2^31 floats or more.
 typedef enum gb_status (*gb_inv1x1_plan_fn)(const struct gb_image_problem *problem, int threads,
                                             struct gb_inv1x1_plan *plan);
 typedef void (*gb_inv1x1_plan_free_fn)(struct gb_inv1x1_plan *plan);
@@ -48,10 +42,15 @@ enum gb_status gb_inv1x1_invert(int count, int c, const float *matrices, double 
                                 float *inverses, double *workspace);
 size_t gb_inv1x1_invert_workspace(int c);
 
-// For kernels/registry.h.
-#define GB_INV1X1_PLANS(X, isa) X(inv1x1_plan, isa) X(inv1x1_plan_free, isa)
-#define GB_INV1X1_KERNELS(X, isa) X(inv1x1_forward, isa) X(inv1x1_backward, isa)
-#define GB_INV1X1_OPERATIONS(X) X(inv1x1)
-extern const struct gb_operation gb_inv1x1_operation;
+// ---- What runs assert ----
+
+// v (or dv) and u (or du) have the plan's shape, and exec brings the plan's scratch.
+static inline bool gb_inv1x1_operands_fit(const struct gb_inv1x1_plan *plan,
+                                          const struct gb_exec *exec, const struct gb_tensor *v,
+                                          const struct gb_tensor *u) {
+    const struct gb_image_problem *p = &plan->problem;
+    return gb_has_shape(v, p->n, p->h, p->w, p->c) && gb_has_shape(u, p->n, p->h, p->w, p->c) &&
+           exec->scratch_bytes >= plan->scratch_bytes;
+}
 
 #endif

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/backend.h"
-#include "kernels/inv1x1/contract.h"
 #include "kernels/simd/rows.h"
 
 // A tile is MR pixels (or rows of the matrix gradient) by up to NR vectors, all in registers: enough
@@ -132,7 +131,7 @@ static size_t packed_row(const struct gb_image_problem *p) {
 enum gb_status GB_NAME(gb_inv1x1_plan_f32)(const struct gb_image_problem *problem, int threads,
                                            struct gb_inv1x1_plan *plan) {
     (void)threads;
-    GB_TRY(gb_inv1x1_check(problem));
+    GB_TRY(gb_problem_check(&gb_inv1x1_operation, problem));
     *plan = (struct gb_inv1x1_plan){
         .problem = *problem,
         .scratch_bytes =

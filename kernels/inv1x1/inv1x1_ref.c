@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/backend.h"
-#include "kernels/inv1x1/contract.h"
 
 enum gb_status gb_inv1x1_plan_f32__scalar(const struct gb_image_problem *problem, int threads,
                                           struct gb_inv1x1_plan *plan) {
     (void)threads;
-    GB_TRY(gb_inv1x1_check(problem));
+    GB_TRY(gb_problem_check(&gb_inv1x1_operation, problem));
     *plan = (struct gb_inv1x1_plan){.problem = *problem};
     return GB_OK;
 }

@@ -3,28 +3,14 @@
 
 #include "kernels/trace.h"
 
-// Of an inner level: its ends, a softplus each and the mass between; backward two sigmoids, and an
-// exponential and an expm1 for the width.
-static struct gb_cost logistic_cost(const void *problem, enum gb_direction direction) {
-    enum { ENDS = GB_EXP_FLOPS + 7 };
-    const struct gb_logistic_problem *p = problem;
-    static const struct {
-        double flops, floats; // of an element
-    } needs[GB_DIRECTIONS] = {
-        [GB_FORWARD] = {ENDS + 2 * GB_SOFTPLUS_FLOPS + GB_LOG_ONE_MINUS_EXP_FLOPS + 3, 3},
-        [GB_BACKWARD] = {ENDS + 2 * GB_SIGMOID_FLOPS + 2 * GB_EXP_FLOPS + 10, 5},
-        [GB_SAMPLE] = {2 * GB_LOG_FLOPS + GB_EXP_FLOPS + 10, 4},
-    };
-    double floats = gb_image_floats(&p->image);
-    return (struct gb_cost){needs[direction].flops * floats,
-                            sizeof(float) * needs[direction].floats * floats};
-}
+// Of an element's level.
+enum { ENDS = GB_EXP_FLOPS + 7 };
 
 static const struct gb_problem_size logistic_sizes[] = {
-    {'n', offsetof(struct gb_logistic_problem, image.n), 1, GB_SIZE_LIMIT},
-    {'h', offsetof(struct gb_logistic_problem, image.h), 1, GB_SIZE_LIMIT},
-    {'w', offsetof(struct gb_logistic_problem, image.w), 1, GB_SIZE_LIMIT},
-    {'c', offsetof(struct gb_logistic_problem, image.c), 1, GB_SIZE_LIMIT},
+    GB_SIZE('n', struct gb_logistic_problem, image.n),
+    GB_SIZE('h', struct gb_logistic_problem, image.h),
+    GB_SIZE('w', struct gb_logistic_problem, image.w),
+    GB_SIZE('c', struct gb_logistic_problem, image.c),
     {'l', offsetof(struct gb_logistic_problem, levels), 2, GB_SIZE_LIMIT},
     {0},
 };
@@ -86,21 +72,13 @@ static void call_backward(const struct gb_call *call) {
                                      gb_view(call, BACKWARD_D_RAW));
 }
 
-static size_t forward_scratch(const struct gb_call *call) {
-    return gb_logistic_scratch_bytes(&call->operand[X]);
-}
-
 // Moves x to levels.
 static void prepare_levels(const struct gb_call *call) {
-    const struct gb_tensor *view = gb_view(call, X);
     const float levels = (float)levels_of(call);
-    for (int n = 0; n < view->n; n++)
-        for (int i = 0; i < view->h; i++)
-            for (int j = 0; j < view->w; j++)
-                for (int c = 0; c < view->c; c++) {
-                    float *x = gb_at(view, n, i, j) + c;
-                    *x = fminf(rintf(*x * levels), levels - 1) / levels;
-                }
+    GB_EACH_ELEMENT(&call->operand[X], at) {
+        float *x = gb_element(&call->operand[X], at);
+        *x = fminf(rintf(*x * levels), levels - 1) / levels;
+    }
 }
 
 // ---- Definition ----
@@ -112,14 +90,14 @@ struct level {
     double mean, scale, distance, lower, upper, width;
 };
 
-static struct level level_at(const struct gb_call *call, int n, int i, int j, int c) {
+static struct level level_at(const struct gb_call *call, const int at[4]) {
     const struct gb_logistic_problem *p = call->problem;
-    const float *raw = gb_at(&call->operand[RAW], n, i, j);
-    const double x = gb_at(&call->operand[X], n, i, j)[c], half = 0.5 / p->levels;
+    const float *raw = gb_at(&call->operand[RAW], at[0], at[1], at[2]);
+    const double x = gb_value(call, X, at), half = 0.5 / p->levels;
     struct level l = {.first = (x < half),
                       .last = (x > 1 - 3 * half),
-                      .mean = raw[c] + 0.5,
-                      .scale = exp(raw[p->image.c + c])};
+                      .mean = raw[at[3]] + 0.5,
+                      .scale = exp(raw[p->image.c + at[3]])};
     l.distance = (x - l.mean) / l.scale;
     l.width = 2 * half / l.scale;
     l.lower = l.distance - half / l.scale;
@@ -138,22 +116,17 @@ static double log_probability(const struct level *l) {
     return log((l->last ? 1 : sigmoid(l->upper)) - (l->first ? 0 : sigmoid(l->lower)));
 }
 
-// Each element within the error that logistic.h states, each row's float sum one rounding a term.
+// Within the error that logistic.h states.
+static struct gb_term log_probability_at(const struct gb_call *call, const int at[4]) {
+    const struct level l = level_at(call, at);
+    const double value = log_probability(&l);
+    return (struct gb_term){value, fabs(value),
+                            24 * (1 + fabs(l.distance) + l.width + fabs(log(l.width)))};
+}
+
 static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
     (void)operand;
-    const struct gb_image_problem *p = call->problem;
-    double sum = 0, magnitude = 0, errors = 0;
-    for (int i = 0; i < p->h; i++)
-        for (int j = 0; j < p->w; j++)
-            for (int c = 0; c < p->c; c++) {
-                const struct level l = level_at(call, at[3], i, j, c);
-                const double value = log_probability(&l);
-                sum += value;
-                magnitude += fabs(value);
-                errors += 24 * (1 + fabs(l.distance) + l.width + fabs(log(l.width)));
-            }
-    return (struct gb_expected){sum, GB_ROUNDING * (errors + (double)p->w * p->c * magnitude),
-                                (double)p->h * p->w * p->c};
+    return gb_image_sum(call, at[3], log_probability_at);
 }
 
 // Bounds: the level's ends are off by a few roundings of distance, width and mean/scale, which
@@ -163,8 +136,8 @@ static struct gb_expected define_backward(const struct gb_call *call, int operan
     (void)operand;
     const struct gb_logistic_problem *p = call->problem;
     const bool is_scale = at[3] >= p->image.c;
-    const struct level l =
-        level_at(call, at[0], at[1], at[2], is_scale ? at[3] - p->image.c : at[3]);
+    const int own[] = {at[0], at[1], at[2], is_scale ? at[3] - p->image.c : at[3]};
+    const struct level l = level_at(call, own);
     const double d = gb_floats(call, BACKWARD_D_LOG_LIKELIHOOD)[at[0]];
     const double below = l.first ? 0 : sigmoid(l.lower), above = l.last ? 0 : sigmoid(-l.upper);
     const double ends = 8 + 4 * (fabs(l.distance) + l.width + fabs(l.mean) / l.scale);
@@ -201,41 +174,28 @@ static struct gb_expected define_sample(const struct gb_call *call, int operand,
 
 // ----
 
-static const char *const edges[] = {GB_IMAGE_EDGES("l2"), GB_IMAGE_EDGES("l3"),
-                                    GB_IMAGE_EDGES("l256"), NULL};
-
-static const char *const gradients[] = {"n2h2w3c3l2", "n2h2w3c3l3", "n2h2w3c3l256", NULL};
-
+// Costs, of an inner level: its ends, a softplus each and the mass between; backward two sigmoids, and
+// an exponential and an expm1 for the width.
 const struct gb_operation gb_logistic_operation = {
     .name = "logistic",
     .what = "logistic",
     .kernels =
         {
-            [GB_FORWARD] = {.entry = "logistic_forward",
-                            .operands = forward_operands,
-                            .call = call_forward,
-                            .scratch = forward_scratch,
-                            .definition = define_forward,
-                            .traffic = GB_TRAFFIC_READ,
-                            .prepare = prepare_levels},
-            [GB_SAMPLE] = {.entry = "logistic_sample",
-                           .operands = sample_operands,
-                           .call = call_sample,
-                           .definition = define_sample,
-                           .reference_bits = true},
-            [GB_BACKWARD] = {.entry = "logistic_backward",
-                             .operands = backward_operands,
-                             .call = call_backward,
-                             .definition = define_backward,
-                             .prepare = prepare_levels,
-                             .reference_bits = true},
+            GB_KERNEL(GB_FORWARD, logistic_forward, forward,
+                      .costs = {{ENDS + 2 * GB_SOFTPLUS_FLOPS + GB_LOG_ONE_MINUS_EXP_FLOPS + 3, 3}},
+                      .scratch = gb_row_sums_scratch, .traffic = GB_TRAFFIC_READ,
+                      .prepare = prepare_levels),
+            GB_KERNEL(GB_SAMPLE, logistic_sample, sample,
+                      .costs = {{2 * GB_LOG_FLOPS + GB_EXP_FLOPS + 10, 4}}, .reference_bits = true),
+            GB_KERNEL(GB_BACKWARD, logistic_backward, backward,
+                      .costs = {{ENDS + 2 * GB_SIGMOID_FLOPS + 2 * GB_EXP_FLOPS + 10, 5}},
+                      .prepare = prepare_levels, .reference_bits = true),
         },
     .problem_bytes = sizeof(struct gb_logistic_problem),
     .sizes = logistic_sizes,
     .check = gb_image_check,
-    .cost = logistic_cost,
-    .edges = edges,
-    .gradients = gradients,
+    .edges = GB_TEXTS(GB_IMAGE_EDGES("l2"), GB_IMAGE_EDGES("l3"), GB_IMAGE_EDGES("l256")),
+    .gradients = GB_TEXTS("n2h2w3c3l2", "n2h2w3c3l3", "n2h2w3c3l256"),
 };
 
 GB_TRACED(logistic_forward, logistic, GB_FORWARD,

@@ -7,14 +7,12 @@
 #define GB_LOGISTIC_H
 
 #include "kernels/operation.h"
-#include "kernels/parallel.h"
-#include "kernels/tensor.h"
 
 // x: n x h x w x c, the levels; `raw`: n x h x w x 2c, from a network: first c channels the mean
 // less 1/2, so that zeros mean the middle, last c the logarithm of the scale, between -70 and 70.
 // levels >= 2. Adds to log_likelihood[n] (natural logarithms); sums in the shape of
 // gb_coupling_forward_fn. Error of an element with d = (x - mean) / scale and w = 1 / (levels *
-// scale): 24 * 2^-24 * (1 + |d| + w + |log w|). Scratch: gb_logistic_scratch_bytes(x).
+// scale): 24 * 2^-24 * (1 + |d| + w + |log w|). Scratch: gb_row_sums_bytes(x).
 typedef void (*gb_logistic_forward_fn)(const struct gb_exec *exec, int levels,
                                        const struct gb_tensor *x, const struct gb_tensor *raw,
                                        double *log_likelihood);
@@ -30,23 +28,10 @@ typedef void (*gb_logistic_sample_fn)(const struct gb_exec *exec, int levels,
                                       const struct gb_tensor *uniform, const struct gb_tensor *raw,
                                       float temperature, const struct gb_tensor *x);
 
-// One partial sum for each image row.
-static inline size_t gb_logistic_scratch_bytes(const struct gb_tensor *x) {
-    return (size_t)x->n * (size_t)x->h * sizeof(float);
-}
-
 // The shape of x, and the levels; text "n2h64w64c3l256".
 struct gb_logistic_problem {
     struct gb_image_problem image;
     int levels;
 };
-
-// For kernels/registry.h.
-#define GB_LOGISTIC_KERNELS(X, isa)                                                                \
-    X(logistic_forward, isa)                                                                       \
-    X(logistic_backward, isa)                                                                      \
-    X(logistic_sample, isa)
-#define GB_LOGISTIC_OPERATIONS(X) X(logistic)
-extern const struct gb_operation gb_logistic_operation;
 
 #endif

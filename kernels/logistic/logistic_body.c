@@ -48,7 +48,7 @@ void GB_NAME(gb_logistic_forward_f32)(const struct gb_exec *exec, int levels,
                                       const struct gb_tensor *x, const struct gb_tensor *raw,
                                       double *log_likelihood) {
     assert(levels >= 2 && raw->c == 2 * x->c);
-    assert(exec->scratch_bytes >= gb_logistic_scratch_bytes(x));
+    assert(exec->scratch_bytes >= gb_row_sums_bytes(x));
     const struct gb_map map = {.in = {gb_channels(raw, 0, x->c), gb_channels(raw, x->c, x->c), *x},
                                .argument = &levels,
                                .row_sums = exec->scratch};

@@ -3,16 +3,6 @@
 
 #include "kernels/trace.h"
 
-// A sum for the mean; a difference, a square and a sum for the variance.
-static struct gb_cost moments_cost(const void *problem, enum gb_direction direction) {
-    (void)direction;
-    const struct gb_moments_problem *p = problem;
-    double floats = gb_image_floats(&p->image);
-    return (struct gb_cost){4 * floats, sizeof(float) * floats};
-}
-
-static const char *const rows[] = {"", "joint", NULL};
-
 // ---- Operands ----
 
 static struct gb_dims dims_moments(const struct gb_call *call) {
@@ -21,7 +11,7 @@ static struct gb_dims dims_moments(const struct gb_call *call) {
 }
 
 enum { V, MEAN, VARIANCE };
-static const struct gb_operand operands[] = {
+static const struct gb_operand moments_operands[] = {
     {"v", GB_IN, .dims = gb_dims_image},
     {"mean", GB_OUT, .dims = dims_moments},
     {"variance", GB_OUT, .dims = dims_moments},
@@ -67,24 +57,18 @@ static struct gb_expected define_moments(const struct gb_call *call, int operand
 
 // ----
 
-static const char *const edges[] = {GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("joint"), NULL};
-
+// Costs: a sum for the mean; a difference, a square and a sum for the variance.
 const struct gb_operation gb_moments_operation = {
     .name = "moments",
     .what = "moments",
-    .kernels = {[GB_FORWARD] = {.entry = "moments",
-                                .operands = operands,
-                                .call = call_moments,
-                                .scratch = scratch,
-                                .definition = define_moments,
-                                .traffic = GB_TRAFFIC_READ}},
+    .kernels = {GB_KERNEL(GB_FORWARD, moments, moments, .costs = {{4, 1}}, .scratch = scratch,
+                          .traffic = GB_TRAFFIC_READ)},
     .problem_bytes = sizeof(struct gb_moments_problem),
     .sizes = gb_image_problem_sizes,
-    .words = rows,
+    .words = GB_TEXTS("", "joint"),
     .word = offsetof(struct gb_moments_problem, joint),
     .check = gb_image_check,
-    .cost = moments_cost,
-    .edges = edges,
+    .edges = GB_TEXTS(GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("joint")),
 };
 
 GB_TRACED(moments, moments, GB_FORWARD, ((struct gb_moments_problem){gb_image_of(v), stride == 0}),

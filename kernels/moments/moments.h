@@ -4,8 +4,6 @@
 #define GB_MOMENTS_H
 
 #include "kernels/operation.h"
-#include "kernels/parallel.h"
-#include "kernels/tensor.h"
 
 // v: n x h x w x c, any strides. mean and variance: n rows of c floats, `stride` floats apart, one
 // for each image; stride 0: one row, of all images together (what actnorm starts from,
@@ -26,10 +24,5 @@ struct gb_moments_problem {
     struct gb_image_problem image;
     int joint; // 0 or 1
 };
-
-// For kernels/registry.h.
-#define GB_MOMENTS_KERNELS(X, isa) X(moments, isa)
-#define GB_MOMENTS_OPERATIONS(X) X(moments)
-extern const struct gb_operation gb_moments_operation;
 
 #endif

@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/onednn/onednn.h"
 
-#include <omp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/backend.h"
-#include "kernels/conv/contract.h"
-#include "kernels/fc/contract.h"
-#include "kernels/natives.h"
 #include "kernels/onednn/onednn_call.h"
 #include "kernels/onednn/onednn_inv1x1.h"
-#include "kernels/pool/contract.h"
-#include "kernels/resample/contract.h"
 
 // ---- Products: convolutions and inner products ----
 
@@ -26,21 +19,26 @@ struct product_shape {
     bool scaled; // also create a forward primitive with a scale
 };
 
+enum {
+    PACK,
+    UNPACK, // between PyTorch's order and the packed layout
+    PLAIN_FORWARD,
+    SCALED_FORWARD,
+    DATA,
+    DATA_REORDER, // packed weights into the layout that the data gradient reads
+    WEIGHTS,
+    WEIGHTS_REORDER, // the weight gradient into the packed layout
+};
+
 // What plan->library points to.
 struct product {
-    const struct gb_backend *fallback; // for Adam and the epilogues' gradients
     struct executor executor;
-    float *zero_bias;         // zeros
-    struct call pack, unpack; // between PyTorch's order and the packed layout
-    struct call forward[2];   // without and with a scale
-    // The data gradient, and packed weights into the layout that it reads.
-    struct call data, data_reorder;
-    // The weight gradient, and what it writes into the packed layout.
-    struct call weights, weights_reorder;
-    size_t packed_floats, own_bytes; // own: the larger of the gradients' layouts of weights
+    const struct gb_backend *fallback; // for Adam and the epilogues' gradients
+    size_t packed_floats, own_bytes;   // own: the larger of the gradients' layouts of weights
     // Offsets in scratch, in bytes, in this order: a copy of x at 0; a copy of y; weights in a
     // gradient's own layout; in the packed layout; the primitive's scratchpad; the fallback's part.
     size_t y_at, own_at, packed_at, scratchpad_at, rest_at;
+    float zero_bias[];
 };
 
 static dnnl_status_t append_activation(dnnl_post_ops_t operations, enum gb_activation activation) {
@@ -124,8 +122,9 @@ static dnnl_status_t make_forward(struct builder *m, bool scaled, layout_view we
     if (status == dnnl_success)
         status = describe(m, FORWARD, weights, attributes, descriptor);
     if (status == dnnl_success)
-        status = gb_onednn_call_make(&m->product->forward[scaled], *descriptor,
-                                     scaled ? scaled_forward_names : forward_names);
+        status = gb_onednn_call_make(
+            &m->product->executor.calls[scaled ? SCALED_FORWARD : PLAIN_FORWARD], *descriptor,
+            scaled ? scaled_forward_names : forward_names);
     if (attributes)
         dnnl_primitive_attr_destroy(attributes);
     return status;
@@ -151,30 +150,30 @@ static dnnl_status_t make_reorder(struct call *call, layout_view from, layout_vi
 
 static dnnl_status_t make_packing(struct builder *m) {
     layout_view plain = layout_of(&m->plain_weights);
-    DNNL_TRY(make_reorder(&m->product->pack, plain, m->packed, NULL));
-    return make_reorder(&m->product->unpack, m->packed, plain, NULL);
+    DNNL_TRY(make_reorder(&m->product->executor.calls[PACK], plain, m->packed, NULL));
+    return make_reorder(&m->product->executor.calls[UNPACK], m->packed, plain, NULL);
 }
 
 static dnnl_status_t make_data(struct builder *m) {
     struct product *p = m->product;
     DNNL_TRY(describe(m, BACKWARD_DATA, layout_of(&m->any_weights), m->attributes, &m->data));
-    DNNL_TRY(gb_onednn_call_make(&p->data, m->data, data_names));
+    DNNL_TRY(gb_onednn_call_make(&p->executor.calls[DATA], m->data, data_names));
     layout_view own = dnnl_primitive_desc_query_md(m->data, dnnl_query_weights_md, 0);
     p->own_bytes = gb_max_size(p->own_bytes, layout_bytes(own));
     return dnnl_memory_desc_equal(m->packed, own)
                ? dnnl_success
-               : make_reorder(&p->data_reorder, m->packed, own, m->attributes);
+               : make_reorder(&p->executor.calls[DATA_REORDER], m->packed, own, m->attributes);
 }
 
 static dnnl_status_t make_weights(struct builder *m) {
     struct product *p = m->product;
     DNNL_TRY(describe(m, BACKWARD_WEIGHTS, layout_of(&m->any_weights), m->attributes, &m->weights));
-    DNNL_TRY(gb_onednn_call_make(&p->weights, m->weights, weights_names));
+    DNNL_TRY(gb_onednn_call_make(&p->executor.calls[WEIGHTS], m->weights, weights_names));
     layout_view own = dnnl_primitive_desc_query_md(m->weights, dnnl_query_diff_weights_md, 0);
     p->own_bytes = gb_max_size(p->own_bytes, layout_bytes(own));
     return dnnl_memory_desc_equal(m->packed, own)
                ? dnnl_success
-               : make_reorder(&p->weights_reorder, own, m->packed, m->attributes);
+               : make_reorder(&p->executor.calls[WEIGHTS_REORDER], own, m->packed, m->attributes);
 }
 
 static dnnl_status_t make_layouts(struct builder *m) {
@@ -186,27 +185,13 @@ static dnnl_status_t make_layouts(struct builder *m) {
     return layout_make(&m->plain_weights, 4, s->weights, dnnl_oihw);
 }
 
-enum { CALLS = 8 };
-
-static void list_calls(struct product *p, struct call *calls[CALLS]) {
-    struct call *const all[CALLS] = {&p->pack,       &p->unpack,         &p->forward[0],
-                                     &p->forward[1], &p->data,           &p->data_reorder,
-                                     &p->weights,    &p->weights_reorder};
-    memcpy(calls, all, sizeof all);
-}
-
 static void divide_scratch(struct builder *m) {
     struct product *p = m->product;
-    struct call *calls[CALLS];
-    size_t scratchpad = 0;
-    list_calls(p, calls);
-    for (int i = 0; i < CALLS; i++)
-        scratchpad = gb_max_size(scratchpad, calls[i]->scratchpad_bytes);
     p->y_at = aligned(layout_bytes(layout_of(&m->x)));
     p->own_at = p->y_at + aligned(layout_bytes(layout_of(&m->y)));
     p->packed_at = p->own_at + aligned(p->own_bytes);
     p->scratchpad_at = p->packed_at + aligned(p->packed_floats * sizeof(float));
-    p->rest_at = p->scratchpad_at + aligned(scratchpad);
+    p->rest_at = p->scratchpad_at + aligned(gb_onednn_scratchpad_bytes(&p->executor));
 }
 
 static dnnl_status_t make_primitives(struct builder *m) {
@@ -222,7 +207,7 @@ static dnnl_status_t make_primitives(struct builder *m) {
     DNNL_TRY(make_weights(m));
     p->packed_floats = layout_bytes(m->packed) / sizeof(float);
     divide_scratch(m);
-    return dnnl_stream_create(&p->executor.stream, gb_onednn_engine, dnnl_stream_default_flags);
+    return dnnl_success;
 }
 
 static void builder_free(struct builder *m) {
@@ -237,44 +222,26 @@ static void builder_free(struct builder *m) {
         dnnl_primitive_attr_destroy(m->attributes);
 }
 
-static void product_free(struct product *p) {
-    if (!p)
-        return;
-    struct call *calls[CALLS];
-    list_calls(p, calls);
-    for (int i = 0; i < CALLS; i++)
-        gb_onednn_call_free(calls[i]);
-    if (p->executor.stream)
-        dnnl_stream_destroy(p->executor.stream);
-    free(p->zero_bias);
-    free(p);
-}
-
-static dnnl_status_t product_make(const struct product_shape *shape, int threads,
-                                  struct product **made) {
-    DNNL_TRY(gb_onednn_ready());
-    struct product *p = calloc(1, sizeof *p);
-    if (!p)
-        return dnnl_out_of_memory;
-    p->executor.threads = threads;
-    p->zero_bias = calloc((size_t)shape->y[1], sizeof *p->zero_bias);
-    struct builder builder = {.product = p, .shape = shape};
-    int before = gb_onednn_set_threads(threads);
-    dnnl_status_t status = p->zero_bias ? make_primitives(&builder) : dnnl_out_of_memory;
-    omp_set_num_threads(before);
+static dnnl_status_t build_product(void *library, const void *shape) {
+    struct builder builder = {.product = library, .shape = shape};
+    dnnl_status_t status = make_primitives(&builder);
     builder_free(&builder);
-    if (status != dnnl_success) {
-        product_free(p);
-        p = NULL;
-    }
-    *made = p;
     return status;
 }
 
-static void reorder(const struct product *p, const struct gb_exec *exec, const struct call *call,
+static dnnl_status_t product_make(const struct product_shape *shape, int threads, void **library) {
+    return gb_onednn_make(sizeof(struct product) + (size_t)shape->y[1] * sizeof(float), threads,
+                          build_product, shape, library);
+}
+
+static bool has_call(const struct product *p, int call) {
+    return p->executor.calls[call].primitive != NULL;
+}
+
+static void reorder(const struct product *p, const struct gb_exec *exec, int call,
                     const float *from, float *to) {
     double start = gb_onednn_reorder_start(exec);
-    RUN(call, &p->executor, gb_scratch(exec, p->scratchpad_at), from, to);
+    RUN(&p->executor, call, gb_scratch(exec, p->scratchpad_at), from, to);
     gb_onednn_reorder_end(exec, start);
 }
 
@@ -284,8 +251,8 @@ static void product_forward(const struct product *p, const struct gb_exec *exec,
     const float *bias = epilogue->bias ? epilogue->bias : p->zero_bias, *scale = epilogue->scale;
     const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
     struct gb_tensor output = gb_onednn_dense_output(y, gb_scratch(exec, p->y_at));
-    RUN(&p->forward[scale != NULL], &p->executor, gb_scratch(exec, p->scratchpad_at), input, packed,
-        bias, output.data, scale);
+    RUN(&p->executor, scale ? SCALED_FORWARD : PLAIN_FORWARD, gb_scratch(exec, p->scratchpad_at),
+        input, packed, bias, output.data, scale);
     gb_onednn_copy_out(exec, &output, y);
 }
 
@@ -294,11 +261,11 @@ static void product_data(const struct product *p, const struct gb_exec *exec,
                          const struct gb_tensor *dx) {
     const float *input = gb_onednn_dense_input(exec, dy, gb_scratch(exec, p->y_at)),
                 *weights = packed;
-    if (p->data_reorder.primitive) {
-        reorder(p, exec, &p->data_reorder, packed, gb_scratch(exec, p->own_at));
+    if (has_call(p, DATA_REORDER)) {
+        reorder(p, exec, DATA_REORDER, packed, gb_scratch(exec, p->own_at));
         weights = gb_scratch(exec, p->own_at);
     }
-    RUN(&p->data, &p->executor, gb_scratch(exec, p->scratchpad_at), input, weights, dx->data);
+    RUN(&p->executor, DATA, gb_scratch(exec, p->scratchpad_at), input, weights, dx->data);
 }
 
 static void product_weights(const struct product *p, const struct gb_exec *exec,
@@ -307,10 +274,10 @@ static void product_weights(const struct product *p, const struct gb_exec *exec,
     const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
     const float *gradient = gb_onednn_dense_input(exec, dy, gb_scratch(exec, p->y_at));
     float *packed = update ? gb_scratch(exec, p->packed_at) : d_packed;
-    float *own = p->weights_reorder.primitive ? gb_scratch(exec, p->own_at) : packed;
-    RUN(&p->weights, &p->executor, gb_scratch(exec, p->scratchpad_at), input, gradient, own);
-    if (p->weights_reorder.primitive)
-        reorder(p, exec, &p->weights_reorder, own, packed);
+    float *own = has_call(p, WEIGHTS_REORDER) ? gb_scratch(exec, p->own_at) : packed;
+    RUN(&p->executor, WEIGHTS, gb_scratch(exec, p->scratchpad_at), input, gradient, own);
+    if (has_call(p, WEIGHTS_REORDER))
+        reorder(p, exec, WEIGHTS_REORDER, own, packed);
     if (update)
         p->fallback->adam(exec, update->adam, p->packed_floats, packed, update->weights,
                           update->moment1, update->moment2);
@@ -319,18 +286,21 @@ static void product_weights(const struct product *p, const struct gb_exec *exec,
 // ---- Convolution ----
 
 // By oneDNN's name of the implementation, "jit:avx512_core".
-static struct gb_conv_choice choice_of(const struct call *call, const struct gb_conv_plan *plan) {
+static struct gb_conv_choice choice_of(const struct gb_conv_plan *plan, int call) {
+    const struct product *p = plan->library;
     const_dnnl_primitive_desc_t descriptor;
-    const char *name = "";
-    if (dnnl_primitive_get_primitive_desc(call->primitive, &descriptor) != dnnl_success ||
+    const char *name = NULL;
+    if (dnnl_primitive_get_primitive_desc(p->executor.calls[call].primitive, &descriptor) !=
+            dnnl_success ||
         dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) != dnnl_success)
-        name = "";
-    return gb_conv_choice_named(name, plan->shared_bytes, 0, SIZE_MAX);
+        name = NULL;
+    return (struct gb_conv_choice){
+        .name = name, .shared_bytes = plan->shared_bytes, .work = SIZE_MAX};
 }
 
-static enum gb_status conv_plan(const struct gb_backend *fallback, const struct gb_conv_problem *p,
+static enum gb_status conv_plan(const struct gb_backend *backend, const struct gb_conv_problem *p,
                                 int threads, struct gb_conv_plan *plan) {
-    GB_TRY(gb_conv_check(p));
+    GB_TRY(gb_problem_check(&gb_conv_operation, p));
     const int out_h = gb_conv_out_h(p), out_w = gb_conv_out_w(p);
     const struct product_shape shape = {.describe = describe_convolution,
                                         .x = {p->n, p->c, p->h, p->w},
@@ -341,12 +311,10 @@ static enum gb_status conv_plan(const struct gb_backend *fallback, const struct 
                                         .padding = {p->pad_h, p->pad_w},
                                         .activation = p->activation,
                                         .scaled = true};
-    char text[96];
-    struct product *product;
-    gb_conv_print(p, text);
-    GB_TRY(
-        gb_onednn_status(product_make(&shape, threads, &product), "cannot plan convolution", text));
-    product->fallback = fallback;
+    void *library;
+    GB_TRY(gb_onednn_planned(product_make(&shape, threads, &library), &gb_conv_operation, p));
+    struct product *product = library;
+    product->fallback = backend->fallback;
     const struct gb_tensor x = gb_dense(NULL, p->n, p->h, p->w, p->c);
     *plan = (struct gb_conv_plan){.problem = *p,
                                   .out_h = out_h,
@@ -354,25 +322,24 @@ static enum gb_status conv_plan(const struct gb_backend *fallback, const struct 
                                   .weight_floats = product->packed_floats,
                                   .shared_bytes = product->rest_at + gb_epilogue_scratch_bytes(&x),
                                   .library = product};
-    plan->forward = choice_of(&product->forward[0], plan);
-    plan->backward_data = choice_of(&product->data, plan);
-    plan->backward_weights = choice_of(&product->weights, plan);
+    plan->forward = choice_of(plan, PLAIN_FORWARD);
+    plan->backward_data = choice_of(plan, DATA);
+    plan->backward_weights = choice_of(plan, WEIGHTS);
     return GB_OK;
 }
 
 static void conv_plan_free(struct gb_conv_plan *plan) {
-    product_free(plan->library);
-    plan->library = NULL;
+    gb_onednn_free(&plan->library);
 }
 
 static void conv_pack(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
     const struct product *p = plan->library;
-    RUN(&p->pack, &p->executor, NULL, oihw, packed);
+    RUN(&p->executor, PACK, NULL, oihw, packed);
 }
 
 static void conv_unpack(const struct gb_conv_plan *plan, const float *packed, float *oihw) {
     const struct product *p = plan->library;
-    RUN(&p->unpack, &p->executor, NULL, packed, oihw);
+    RUN(&p->executor, UNPACK, NULL, packed, oihw);
 }
 
 static void conv_forward(const struct gb_conv_plan *plan, const struct gb_exec *exec,
@@ -411,21 +378,19 @@ static void conv_backward_weights(const struct gb_conv_plan *plan, const struct 
 
 // ---- Fully connected layer: an inner product ----
 
-static enum gb_status fc_plan(const struct gb_backend *fallback, const struct gb_fc_problem *p,
+static enum gb_status fc_plan(const struct gb_backend *backend, const struct gb_fc_problem *p,
                               int threads, struct gb_fc_plan *plan) {
-    GB_TRY(gb_fc_check(p));
+    GB_TRY(gb_problem_check(&gb_fc_operation, p));
     const struct product_shape shape = {.describe = describe_inner_product,
                                         .x = {p->n, p->c, p->h, p->w},
                                         .weights = {p->k, p->c, p->h, p->w},
                                         .y = {p->n, p->k},
                                         .y_dimensions = 2,
                                         .activation = p->activation};
-    char text[96];
-    struct product *product;
-    snprintf(text, sizeof text, "%d of %dx%dx%d to %d", p->n, p->h, p->w, p->c, p->k);
-    GB_TRY(gb_onednn_status(product_make(&shape, threads, &product),
-                            "cannot plan fully connected layer", text));
-    product->fallback = fallback;
+    void *library;
+    GB_TRY(gb_onednn_planned(product_make(&shape, threads, &library), &gb_fc_operation, p));
+    struct product *product = library;
+    product->fallback = backend->fallback;
     *plan = (struct gb_fc_plan){.problem = *p,
                                 .weight_floats = product->packed_floats,
                                 .shared_bytes = product->rest_at,
@@ -434,18 +399,17 @@ static enum gb_status fc_plan(const struct gb_backend *fallback, const struct gb
 }
 
 static void fc_plan_free(struct gb_fc_plan *plan) {
-    product_free(plan->library);
-    plan->library = NULL;
+    gb_onednn_free(&plan->library);
 }
 
 static void fc_pack(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
     const struct product *p = plan->library;
-    RUN(&p->pack, &p->executor, NULL, out_by_in, packed);
+    RUN(&p->executor, PACK, NULL, out_by_in, packed);
 }
 
 static void fc_unpack(const struct gb_fc_plan *plan, const float *packed, float *out_by_in) {
     const struct product *p = plan->library;
-    RUN(&p->unpack, &p->executor, NULL, packed, out_by_in);
+    RUN(&p->executor, UNPACK, NULL, packed, out_by_in);
 }
 
 static void fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
@@ -479,10 +443,11 @@ struct resize_shape {
     const int *forward_names, *backward_names;
 };
 
+enum { RESIZE_FORWARD, RESIZE_BACKWARD };
+
 // What plan->library points to.
 struct resize {
     struct executor executor;
-    struct call forward, backward;
     // Offsets in scratch, in bytes: a copy of x at 0; a copy of y; pooling's workspace, the positions
     // of the maxima; the primitive's scratchpad.
     size_t y_at, workspace_at, scratchpad_at, scratch_bytes;
@@ -510,8 +475,7 @@ static void divide_resize_scratch(struct resize_builder *m) {
     r->y_at = aligned(layout_bytes(layout_of(&m->x)));
     r->workspace_at = r->y_at + aligned(layout_bytes(layout_of(&m->y)));
     r->scratchpad_at = r->workspace_at + aligned(workspace);
-    r->scratch_bytes = r->scratchpad_at + aligned(gb_max_size(r->forward.scratchpad_bytes,
-                                                              r->backward.scratchpad_bytes));
+    r->scratch_bytes = r->scratchpad_at + aligned(gb_onednn_scratchpad_bytes(&r->executor));
 }
 
 static dnnl_status_t make_resize_primitives(struct resize_builder *m) {
@@ -529,11 +493,12 @@ static dnnl_status_t make_resize_primitives(struct resize_builder *m) {
     spec.direction = BACKWARD_DATA;
     spec.forward = m->forward;
     DNNL_TRY(s->describe(gb_onednn_engine, &spec, &m->backward));
-    DNNL_TRY(gb_onednn_call_make(&m->resize->forward, m->forward, s->forward_names));
-    DNNL_TRY(gb_onednn_call_make(&m->resize->backward, m->backward, s->backward_names));
+    DNNL_TRY(gb_onednn_call_make(&m->resize->executor.calls[RESIZE_FORWARD], m->forward,
+                                 s->forward_names));
+    DNNL_TRY(gb_onednn_call_make(&m->resize->executor.calls[RESIZE_BACKWARD], m->backward,
+                                 s->backward_names));
     divide_resize_scratch(m);
-    return dnnl_stream_create(&m->resize->executor.stream, gb_onednn_engine,
-                              dnnl_stream_default_flags);
+    return dnnl_success;
 }
 
 static void resize_builder_free(struct resize_builder *m) {
@@ -547,39 +512,43 @@ static void resize_builder_free(struct resize_builder *m) {
         dnnl_primitive_attr_destroy(m->attributes);
 }
 
-static void resize_free(struct resize *r) {
-    if (!r)
-        return;
-    gb_onednn_call_free(&r->forward);
-    gb_onednn_call_free(&r->backward);
-    if (r->executor.stream)
-        dnnl_stream_destroy(r->executor.stream);
-    free(r);
+static dnnl_status_t build_resize(void *library, const void *shape) {
+    struct resize_builder builder = {.resize = library, .shape = shape};
+    dnnl_status_t status = make_resize_primitives(&builder);
+    resize_builder_free(&builder);
+    return status;
 }
 
-static dnnl_status_t resize_make(const struct resize_shape *shape, int threads,
-                                 struct resize **made) {
-    DNNL_TRY(gb_onednn_ready());
-    struct resize *r = calloc(1, sizeof *r);
-    if (!r)
-        return dnnl_out_of_memory;
-    r->executor.threads = threads;
-    struct resize_builder builder = {.resize = r, .shape = shape};
-    int before = gb_onednn_set_threads(threads);
-    dnnl_status_t status = make_resize_primitives(&builder);
-    omp_set_num_threads(before);
-    resize_builder_free(&builder);
-    if (status != dnnl_success) {
-        resize_free(r);
-        r = NULL;
-    }
-    *made = r;
-    return status;
+static enum gb_status resize_plan(const struct resize_shape *shape, int threads,
+                                  const struct gb_operation *operation, const void *problem,
+                                  void **library) {
+    return gb_onednn_planned(
+        gb_onednn_make(sizeof(struct resize), threads, build_resize, shape, library), operation,
+        problem);
+}
+
+// Upsampling has no workspace: the last operand of a run is not used.
+static void resize_forward(const struct resize *r, const struct gb_exec *exec,
+                           const struct gb_tensor *x, const struct gb_tensor *y) {
+    const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
+    const struct gb_tensor made = gb_onednn_dense_output(y, gb_scratch(exec, r->y_at));
+    RUN(&r->executor, RESIZE_FORWARD, gb_scratch(exec, r->scratchpad_at), input, made.data,
+        gb_scratch(exec, r->workspace_at));
+    gb_onednn_copy_out(exec, &made, y);
+}
+
+static void resize_backward(const struct resize *r, const struct gb_exec *exec,
+                            const struct gb_tensor *dy, const struct gb_tensor *dx) {
+    const float *input = gb_onednn_dense_input(exec, dy, gb_scratch(exec, r->y_at));
+    const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
+    RUN(&r->executor, RESIZE_BACKWARD, gb_scratch(exec, r->scratchpad_at), input, made.data,
+        gb_scratch(exec, r->workspace_at));
+    gb_onednn_copy_out(exec, &made, dx);
 }
 
 static enum gb_status max_pool_plan(const struct gb_pool_problem *p, int threads,
                                     struct gb_pool_plan *plan) {
-    GB_TRY(gb_pool_check(p));
+    GB_TRY(gb_problem_check(&gb_max_pool_operation, p));
     const struct resize_shape shape = {
         .describe = describe_max_pooling,
         .x = {p->n, p->c, p->h, p->w},
@@ -588,30 +557,20 @@ static enum gb_status max_pool_plan(const struct gb_pool_problem *p, int threads
         .strides = {p->stride, p->stride},
         .forward_names = pool_forward_names,
         .backward_names = pool_backward_names};
-    char text[96];
-    struct resize *resize;
-    snprintf(text, sizeof text, "%d of %dx%dx%d by %d", p->n, p->h, p->w, p->c, p->kernel);
-    GB_TRY(
-        gb_onednn_status(resize_make(&shape, threads, &resize), "cannot plan max-pooling", text));
-    *plan = (struct gb_pool_plan){
-        .problem = *p, .scratch_bytes = resize->scratch_bytes, .library = resize};
+    *plan = (struct gb_pool_plan){.problem = *p};
+    GB_TRY(resize_plan(&shape, threads, &gb_max_pool_operation, p, &plan->library));
+    plan->scratch_bytes = ((const struct resize *)plan->library)->scratch_bytes;
     return GB_OK;
 }
 
 static void max_pool_plan_free(struct gb_pool_plan *plan) {
-    resize_free(plan->library);
-    plan->library = NULL;
+    gb_onednn_free(&plan->library);
 }
 
 static void max_pool_forward(const struct gb_pool_plan *plan, const struct gb_exec *exec,
                              const struct gb_tensor *x, const struct gb_tensor *y) {
     assert(gb_pool_operands_fit(plan, exec, x, y));
-    const struct resize *r = plan->library;
-    const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
-    const struct gb_tensor made = gb_onednn_dense_output(y, gb_scratch(exec, r->y_at));
-    RUN(&r->forward, &r->executor, gb_scratch(exec, r->scratchpad_at), input, made.data,
-        gb_scratch(exec, r->workspace_at));
-    gb_onednn_copy_out(exec, &made, y);
+    resize_forward(plan->library, exec, x, y);
 }
 
 // The contract requires no forward run before the gradient, so the workspace is recomputed.
@@ -620,71 +579,42 @@ static void max_pool_backward(const struct gb_pool_plan *plan, const struct gb_e
                               const struct gb_tensor *dx) {
     assert(gb_pool_operands_fit(plan, exec, x, dy) && gb_same_shape(x, dx));
     const struct resize *r = plan->library;
-    void *y = gb_scratch(exec, r->y_at), *workspace = gb_scratch(exec, r->workspace_at);
-    RUN(&r->forward, &r->executor, gb_scratch(exec, r->scratchpad_at),
-        gb_onednn_dense_input(exec, x, exec->scratch), y, workspace);
-    const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
-    RUN(&r->backward, &r->executor, gb_scratch(exec, r->scratchpad_at),
-        gb_onednn_dense_input(exec, dy, y), made.data, workspace);
-    gb_onednn_copy_out(exec, &made, dx);
+    const struct gb_tensor y = gb_dense(gb_scratch(exec, r->y_at), dy->n, dy->h, dy->w, dy->c);
+    resize_forward(r, exec, x, &y);
+    resize_backward(r, exec, dy, dx);
 }
 
 static enum gb_status upsample_plan(const struct gb_upsample_problem *p, int threads,
                                     struct gb_upsample_plan *plan) {
-    GB_TRY(gb_upsample_check(p));
+    GB_TRY(gb_problem_check(&gb_upsample_operation, p));
     const struct resize_shape shape = {.describe = describe_upsampling,
                                        .x = {p->n, p->c, p->h, p->w},
                                        .y = {p->n, p->c, p->h * p->factor, p->w * p->factor},
                                        .forward_names = upsample_forward_names,
                                        .backward_names = upsample_backward_names};
-    char text[96];
-    struct resize *resize;
-    snprintf(text, sizeof text, "%d of %dx%dx%d by %d", p->n, p->h, p->w, p->c, p->factor);
-    GB_TRY(gb_onednn_status(resize_make(&shape, threads, &resize), "cannot plan upsampling", text));
-    *plan = (struct gb_upsample_plan){
-        .problem = *p, .scratch_bytes = resize->scratch_bytes, .library = resize};
+    *plan = (struct gb_upsample_plan){.problem = *p};
+    GB_TRY(resize_plan(&shape, threads, &gb_upsample_operation, p, &plan->library));
+    plan->scratch_bytes = ((const struct resize *)plan->library)->scratch_bytes;
     return GB_OK;
 }
 
 static void upsample_plan_free(struct gb_upsample_plan *plan) {
-    resize_free(plan->library);
-    plan->library = NULL;
+    gb_onednn_free(&plan->library);
 }
 
 static void upsample_forward(const struct gb_upsample_plan *plan, const struct gb_exec *exec,
                              const struct gb_tensor *x, const struct gb_tensor *y) {
     assert(gb_upsample_operands_fit(plan, exec, x, y));
-    const struct resize *r = plan->library;
-    const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
-    const struct gb_tensor made = gb_onednn_dense_output(y, gb_scratch(exec, r->y_at));
-    RUN(&r->forward, &r->executor, gb_scratch(exec, r->scratchpad_at), input, made.data);
-    gb_onednn_copy_out(exec, &made, y);
+    resize_forward(plan->library, exec, x, y);
 }
 
 static void upsample_backward(const struct gb_upsample_plan *plan, const struct gb_exec *exec,
                               const struct gb_tensor *dy, const struct gb_tensor *dx) {
     assert(gb_upsample_operands_fit(plan, exec, dx, dy));
-    const struct resize *r = plan->library;
-    const float *input = gb_onednn_dense_input(exec, dy, gb_scratch(exec, r->y_at));
-    const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
-    RUN(&r->backward, &r->executor, gb_scratch(exec, r->scratchpad_at), input, made.data);
-    gb_onednn_copy_out(exec, &made, dx);
+    resize_backward(plan->library, exec, dy, dx);
 }
 
 // ---- The table ----
-
-// One plan function per native backend: it keeps its fallback in the plan.
-#define PLANS(isa)                                                                                 \
-    static enum gb_status conv_plan__##isa(const struct gb_conv_problem *problem, int threads,     \
-                                           struct gb_conv_plan *plan) {                            \
-        return conv_plan(&gb_backend__##isa, problem, threads, plan);                              \
-    }                                                                                              \
-    static enum gb_status fc_plan__##isa(const struct gb_fc_problem *problem, int threads,         \
-                                         struct gb_fc_plan *plan) {                                \
-        return fc_plan(&gb_backend__##isa, problem, threads, plan);                                \
-    }
-GB_ISAS(PLANS)
-#undef PLANS
 
 void gb_onednn_overlay(struct gb_backend *table) {
     static char library[64];
@@ -696,13 +626,8 @@ void gb_onednn_overlay(struct gb_backend *table) {
     table->isa = "SSE4.1";
     table->library = library;
     table->check = gb_onednn_check;
-#define LAY_PLANS(isa)                                                                             \
-    if (table->fallback == &gb_backend__##isa) {                                                   \
-        table->conv_plan = conv_plan__##isa;                                                       \
-        table->fc_plan = fc_plan__##isa;                                                           \
-    }
-    GB_ISAS(LAY_PLANS)
-#undef LAY_PLANS
+    table->conv_plan = conv_plan;
+    table->fc_plan = fc_plan;
     table->conv_plan_free = conv_plan_free;
     table->conv_pack = conv_pack;
     table->conv_unpack = conv_unpack;

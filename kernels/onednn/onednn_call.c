@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 
@@ -16,16 +18,19 @@ static void make_engine(void) {
     engine_status = dnnl_engine_create(&gb_onednn_engine, dnnl_cpu, 0);
 }
 
-dnnl_status_t gb_onednn_ready(void) {
-    pthread_once(&engine_once, make_engine);
-    return engine_status;
-}
-
-enum gb_status gb_onednn_status(dnnl_status_t status, const char *what, const char *where) {
+static enum gb_status status_of(dnnl_status_t status, const char *what, const char *where) {
     if (status == dnnl_success)
         return GB_OK;
     return gb_fail(status == dnnl_out_of_memory ? GB_OUT_OF_MEMORY : GB_UNSUPPORTED, what, where,
                    "oneDNN: %s", dnnl_status2str(status));
+}
+
+enum gb_status gb_onednn_planned(dnnl_status_t status, const struct gb_operation *operation,
+                                 const void *problem) {
+    char what[64], text[GB_PROBLEM_TEXT];
+    snprintf(what, sizeof what, "cannot plan %s", operation->what);
+    gb_problem_print(operation, problem, text);
+    return status_of(status, what, text);
 }
 
 // ---- A primitive with its operands ----
@@ -36,10 +41,50 @@ dnnl_status_t gb_onednn_attributes_make(dnnl_primitive_attr_t *attributes) {
     return dnnl_primitive_attr_set_scratchpad_mode(*attributes, dnnl_scratchpad_mode_user);
 }
 
-int gb_onednn_set_threads(int threads) {
+// Sets the number of threads that OpenMP would start and returns the former one. oneDNN divides its
+// work by that number when it creates a primitive, and for some again when it runs.
+static int set_threads(int threads) {
     int before = omp_get_max_threads();
     omp_set_num_threads(threads);
     return before;
+}
+
+dnnl_status_t gb_onednn_make(size_t bytes, int threads,
+                             dnnl_status_t (*build)(void *library, const void *shape),
+                             const void *shape, void **library) {
+    *library = NULL;
+    pthread_once(&engine_once, make_engine);
+    DNNL_TRY(engine_status);
+    struct executor *executor = *library = calloc(1, bytes);
+    if (!executor)
+        return dnnl_out_of_memory;
+    executor->threads = threads;
+    int before = set_threads(threads);
+    dnnl_status_t status = build(executor, shape);
+    if (status == dnnl_success)
+        status = dnnl_stream_create(&executor->stream, gb_onednn_engine, dnnl_stream_default_flags);
+    omp_set_num_threads(before);
+    if (status != dnnl_success)
+        gb_onednn_free(library);
+    return status;
+}
+
+static void call_free(struct call *call) {
+    for (int i = 0; i <= MAX_OPERANDS; i++)
+        if (call->arguments[i].memory)
+            dnnl_memory_destroy(call->arguments[i].memory);
+    if (call->primitive)
+        dnnl_primitive_destroy(call->primitive);
+}
+
+void gb_onednn_free(void **library) {
+    struct executor *executor = *library;
+    for (int i = 0; executor && i < MAX_CALLS; i++)
+        call_free(&executor->calls[i]);
+    if (executor && executor->stream)
+        dnnl_stream_destroy(executor->stream);
+    free(executor);
+    *library = NULL;
 }
 
 static dnnl_status_t add_argument(struct call *call, int index, int name, layout_view layout) {
@@ -64,12 +109,11 @@ dnnl_status_t gb_onednn_call_make(struct call *call, const_dnnl_primitive_desc_t
                : dnnl_success;
 }
 
-void gb_onednn_call_free(struct call *call) {
-    for (int i = 0; i <= MAX_OPERANDS; i++)
-        if (call->arguments[i].memory)
-            dnnl_memory_destroy(call->arguments[i].memory);
-    if (call->primitive)
-        dnnl_primitive_destroy(call->primitive);
+size_t gb_onednn_scratchpad_bytes(const struct executor *executor) {
+    size_t bytes = 0;
+    for (int i = 0; i < MAX_CALLS; i++)
+        bytes = gb_max_size(bytes, executor->calls[i].scratchpad_bytes);
+    return bytes;
 }
 
 // The first failure of a primitive that ran.
@@ -82,13 +126,14 @@ static void note_failure(dnnl_status_t status) {
 }
 
 enum gb_status gb_onednn_check(void) {
-    return gb_onednn_status(failure, "cannot run", "a primitive");
+    return status_of(failure, "cannot run", "a primitive");
 }
 
-void gb_onednn_call_run(const struct call *call, const struct executor *executor, void *scratchpad,
-                        const void *const *operands) {
-    int before = gb_onednn_set_threads(executor->threads),
-        count = call->operands + (call->scratchpad_bytes != 0);
+void gb_onednn_run(const struct executor *executor, int index, void *scratchpad,
+                   const void *const *operands) {
+    const struct call *call = &executor->calls[index];
+    int before = set_threads(executor->threads);
+    int count = call->operands + (call->scratchpad_bytes != 0);
     for (int i = 0; i < count; i++) {
         // oneDNN's interface lacks const; it writes outputs only.
         const void *data = i < call->operands ? operands[i] : scratchpad;

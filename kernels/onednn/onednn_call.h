@@ -6,15 +6,14 @@
 
 #include "base/minmax.h"
 #include "kernels/onednn/onednn_compat.h"
-#include "kernels/parallel.h"
-#include "kernels/tensor.h"
+#include "kernels/operation.h"
 
-// Created by gb_onednn_ready and never destroyed.
+// Created by the first gb_onednn_make and never destroyed.
 extern dnnl_engine_t gb_onednn_engine;
-dnnl_status_t gb_onednn_ready(void);
 
-// GB_OK, or a failure with oneDNN's name for it in the message.
-enum gb_status gb_onednn_status(dnnl_status_t status, const char *what, const char *where);
+// GB_OK, or a failure to plan the problem, with oneDNN's name for it in the message.
+enum gb_status gb_onednn_planned(dnnl_status_t status, const struct gb_operation *operation,
+                                 const void *problem);
 
 static inline size_t aligned(size_t bytes) {
     return gb_round_up(bytes, GB_ALIGNMENT);
@@ -26,7 +25,7 @@ static inline size_t layout_bytes(layout_view layout) {
 
 // ---- A primitive with its operands ----
 
-enum { MAX_OPERANDS = 5 };
+enum { MAX_OPERANDS = 5, MAX_CALLS = 8 };
 
 struct call {
     dnnl_primitive_t primitive; // NULL: none
@@ -35,30 +34,36 @@ struct call {
     size_t scratchpad_bytes;
 };
 
-// What runs the primitives of a plan.
+// A plan's primitives and what runs them: the first member of what plan->library points to.
 struct executor {
     int threads;
     dnnl_stream_t stream;
+    struct call calls[MAX_CALLS];
 };
+
+// Makes what a plan keeps, `bytes` that begin with an executor: zeroed, then filled in by `build`. On
+// failure *library is NULL.
+dnnl_status_t gb_onednn_make(size_t bytes, int threads,
+                             dnnl_status_t (*build)(void *library, const void *shape),
+                             const void *shape, void **library);
+// Frees it, and sets *library to NULL.
+void gb_onednn_free(void **library);
 
 // fp32 arithmetic whatever the environment says, and scratchpads provided by the caller.
 dnnl_status_t gb_onednn_attributes_make(dnnl_primitive_attr_t *attributes);
 
-// Sets the number of threads that OpenMP would start and returns the former one. oneDNN divides its
-// work by that number when it creates a primitive, and for some again when it runs.
-int gb_onednn_set_threads(int threads);
-
-// `names`: the operands' DNNL_ARG_ constants, ended by 0. A zeroed call may be freed; one that failed
-// must be.
+// `names`: the operands' DNNL_ARG_ constants, ended by 0.
 dnnl_status_t gb_onednn_call_make(struct call *call, const_dnnl_primitive_desc_t descriptor,
                                   const int *names);
-void gb_onednn_call_free(struct call *call);
 
-// `scratchpad`: call->scratchpad_bytes. The operands follow in the order of their names.
-#define RUN(call, executor, scratchpad, ...)                                                       \
-    gb_onednn_call_run(call, executor, scratchpad, (const void *const[]){__VA_ARGS__})
-void gb_onednn_call_run(const struct call *call, const struct executor *executor, void *scratchpad,
-                        const void *const *operands);
+// The largest scratchpad of all calls.
+size_t gb_onednn_scratchpad_bytes(const struct executor *executor);
+
+// Runs call number `call`. The operands follow in the order of their names.
+#define RUN(executor, call, scratchpad, ...)                                                       \
+    gb_onednn_run(executor, call, scratchpad, (const void *const[]){__VA_ARGS__})
+void gb_onednn_run(const struct executor *executor, int call, void *scratchpad,
+                   const void *const *operands);
 // For gb_backend_check.
 enum gb_status gb_onednn_check(void);
 

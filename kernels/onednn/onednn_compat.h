@@ -20,6 +20,14 @@
 typedef const_dnnl_memory_desc_t layout_view; // not owned
 #else
 typedef const dnnl_memory_desc_t *layout_view;
+// What a primitive descriptor is created from.
+union operation {
+    dnnl_convolution_desc_t convolution;
+    dnnl_inner_product_desc_t inner_product;
+    dnnl_pooling_desc_t pooling;
+    dnnl_resampling_desc_t resampling;
+    dnnl_matmul_desc_t matmul;
+};
 #endif
 
 // An owned memory descriptor of float32; a zeroed one may be freed.
@@ -37,9 +45,12 @@ struct primitive_spec {
     dnnl_dims_t window, strides, padding;
     const_dnnl_primitive_attr_t attributes;
     const_dnnl_primitive_desc_t forward; // NULL for direction FORWARD
+#if DNNL_VERSION_MAJOR < 3
+    union operation operation; // filled in by describe_fn
+#endif
 };
 
-typedef dnnl_status_t (*describe_fn)(dnnl_engine_t engine, const struct primitive_spec *s,
+typedef dnnl_status_t (*describe_fn)(dnnl_engine_t engine, struct primitive_spec *s,
                                      dnnl_primitive_desc_t *descriptor);
 
 #if DNNL_VERSION_MAJOR >= 3
@@ -64,77 +75,11 @@ static inline dnnl_status_t append_eltwise(dnnl_post_ops_t operations, dnnl_alg_
 }
 
 static const dnnl_dims_t undilated = {0};
+#define PADDING undilated, s->padding, s->padding
 
-static inline dnnl_status_t describe_convolution(dnnl_engine_t engine,
-                                                 const struct primitive_spec *s,
-                                                 dnnl_primitive_desc_t *descriptor) {
-    switch (s->direction) {
-    case BACKWARD_DATA:
-        return dnnl_convolution_backward_data_primitive_desc_create(
-            descriptor, engine, dnnl_convolution_direct, s->source, s->weights, s->destination,
-            s->strides, undilated, s->padding, s->padding, s->forward, s->attributes);
-    case BACKWARD_WEIGHTS:
-        return dnnl_convolution_backward_weights_primitive_desc_create(
-            descriptor, engine, dnnl_convolution_direct, s->source, s->weights, s->bias,
-            s->destination, s->strides, undilated, s->padding, s->padding, s->forward,
-            s->attributes);
-    case FORWARD:
-        break;
-    }
-    return dnnl_convolution_forward_primitive_desc_create(
-        descriptor, engine, dnnl_forward_training, dnnl_convolution_direct, s->source, s->weights,
-        s->bias, s->destination, s->strides, undilated, s->padding, s->padding, s->attributes);
-}
-
-static inline dnnl_status_t describe_inner_product(dnnl_engine_t engine,
-                                                   const struct primitive_spec *s,
-                                                   dnnl_primitive_desc_t *descriptor) {
-    switch (s->direction) {
-    case BACKWARD_DATA:
-        return dnnl_inner_product_backward_data_primitive_desc_create(
-            descriptor, engine, s->source, s->weights, s->destination, s->forward, s->attributes);
-    case BACKWARD_WEIGHTS:
-        return dnnl_inner_product_backward_weights_primitive_desc_create(
-            descriptor, engine, s->source, s->weights, s->bias, s->destination, s->forward,
-            s->attributes);
-    case FORWARD:
-        break;
-    }
-    return dnnl_inner_product_forward_primitive_desc_create(
-        descriptor, engine, dnnl_forward_training, s->source, s->weights, s->bias, s->destination,
-        s->attributes);
-}
-
-static inline dnnl_status_t describe_max_pooling(dnnl_engine_t engine,
-                                                 const struct primitive_spec *s,
-                                                 dnnl_primitive_desc_t *descriptor) {
-    if (s->direction == BACKWARD_DATA)
-        return dnnl_pooling_backward_primitive_desc_create(
-            descriptor, engine, dnnl_pooling_max, s->source, s->destination, s->strides, s->window,
-            undilated, s->padding, s->padding, s->forward, s->attributes);
-    return dnnl_pooling_forward_primitive_desc_create(
-        descriptor, engine, dnnl_forward_training, dnnl_pooling_max, s->source, s->destination,
-        s->strides, s->window, undilated, s->padding, s->padding, s->attributes);
-}
-
-static inline dnnl_status_t describe_upsampling(dnnl_engine_t engine,
-                                                const struct primitive_spec *s,
-                                                dnnl_primitive_desc_t *descriptor) {
-    if (s->direction == BACKWARD_DATA)
-        return dnnl_resampling_backward_primitive_desc_create(
-            descriptor, engine, dnnl_resampling_nearest, NULL, s->source, s->destination,
-            s->forward, s->attributes);
-    return dnnl_resampling_forward_primitive_desc_create(descriptor, engine, dnnl_forward_training,
-                                                         dnnl_resampling_nearest, NULL, s->source,
-                                                         s->destination, s->attributes);
-}
-
-static inline dnnl_status_t describe_matrix_product(dnnl_engine_t engine,
-                                                    const struct primitive_spec *s,
-                                                    dnnl_primitive_desc_t *descriptor) {
-    return dnnl_matmul_primitive_desc_create(descriptor, engine, s->source, s->weights, s->bias,
-                                             s->destination, s->attributes);
-}
+#define DESCRIBE(type, kind, ...)                                                                  \
+    dnnl_##kind##_primitive_desc_create(descriptor, engine, __VA_ARGS__, s->attributes)
+#define DESCRIBE_GRADIENT(type, kind, ...) DESCRIBE(type, kind, __VA_ARGS__, s->forward)
 
 #else
 
@@ -156,88 +101,75 @@ static inline dnnl_status_t append_eltwise(dnnl_post_ops_t operations, dnnl_alg_
     return dnnl_post_ops_append_eltwise(operations, 1.0f, kind, alpha, 0.0f);
 }
 
-static inline dnnl_status_t describe_convolution(dnnl_engine_t engine,
-                                                 const struct primitive_spec *s,
-                                                 dnnl_primitive_desc_t *descriptor) {
-    dnnl_convolution_desc_t operation;
-    switch (s->direction) {
-    case FORWARD:
-        DNNL_TRY(dnnl_convolution_forward_desc_init(
-            &operation, dnnl_forward_training, dnnl_convolution_direct, s->source, s->weights,
-            s->bias, s->destination, s->strides, s->padding, s->padding));
-        break;
-    case BACKWARD_DATA:
-        DNNL_TRY(dnnl_convolution_backward_data_desc_init(&operation, dnnl_convolution_direct,
-                                                          s->source, s->weights, s->destination,
-                                                          s->strides, s->padding, s->padding));
-        break;
-    case BACKWARD_WEIGHTS:
-        DNNL_TRY(dnnl_convolution_backward_weights_desc_init(
-            &operation, dnnl_convolution_direct, s->source, s->weights, s->bias, s->destination,
-            s->strides, s->padding, s->padding));
-        break;
-    }
-    return dnnl_primitive_desc_create(descriptor, &operation, s->attributes, engine, s->forward);
-}
+#define PADDING s->padding, s->padding
 
-static inline dnnl_status_t describe_inner_product(dnnl_engine_t engine,
-                                                   const struct primitive_spec *s,
-                                                   dnnl_primitive_desc_t *descriptor) {
-    dnnl_inner_product_desc_t operation;
-    switch (s->direction) {
-    case FORWARD:
-        DNNL_TRY(dnnl_inner_product_forward_desc_init(&operation, dnnl_forward_training, s->source,
-                                                      s->weights, s->bias, s->destination));
-        break;
-    case BACKWARD_DATA:
-        DNNL_TRY(dnnl_inner_product_backward_data_desc_init(&operation, s->source, s->weights,
-                                                            s->destination));
-        break;
-    case BACKWARD_WEIGHTS:
-        DNNL_TRY(dnnl_inner_product_backward_weights_desc_init(&operation, s->source, s->weights,
-                                                               s->bias, s->destination));
-        break;
-    }
-    return dnnl_primitive_desc_create(descriptor, &operation, s->attributes, engine, s->forward);
+static inline dnnl_status_t create(dnnl_engine_t engine, const struct primitive_spec *s,
+                                   dnnl_status_t operation_status,
+                                   dnnl_primitive_desc_t *descriptor) {
+    DNNL_TRY(operation_status);
+    return dnnl_primitive_desc_create(descriptor, &s->operation, s->attributes, engine, s->forward);
 }
-
-static inline dnnl_status_t describe_max_pooling(dnnl_engine_t engine,
-                                                 const struct primitive_spec *s,
-                                                 dnnl_primitive_desc_t *descriptor) {
-    dnnl_pooling_desc_t operation;
-    if (s->direction == BACKWARD_DATA)
-        DNNL_TRY(dnnl_pooling_backward_desc_init(&operation, dnnl_pooling_max, s->source,
-                                                 s->destination, s->strides, s->window, s->padding,
-                                                 s->padding));
-    else
-        DNNL_TRY(dnnl_pooling_forward_desc_init(&operation, dnnl_forward_training, dnnl_pooling_max,
-                                                s->source, s->destination, s->strides, s->window,
-                                                s->padding, s->padding));
-    return dnnl_primitive_desc_create(descriptor, &operation, s->attributes, engine, s->forward);
-}
-
-static inline dnnl_status_t describe_upsampling(dnnl_engine_t engine,
-                                                const struct primitive_spec *s,
-                                                dnnl_primitive_desc_t *descriptor) {
-    dnnl_resampling_desc_t operation;
-    if (s->direction == BACKWARD_DATA)
-        DNNL_TRY(dnnl_resampling_backward_desc_init(&operation, dnnl_resampling_nearest, NULL,
-                                                    s->source, s->destination));
-    else
-        DNNL_TRY(dnnl_resampling_forward_desc_init(&operation, dnnl_forward_training,
-                                                   dnnl_resampling_nearest, NULL, s->source,
-                                                   s->destination));
-    return dnnl_primitive_desc_create(descriptor, &operation, s->attributes, engine, s->forward);
-}
-
-static inline dnnl_status_t describe_matrix_product(dnnl_engine_t engine,
-                                                    const struct primitive_spec *s,
-                                                    dnnl_primitive_desc_t *descriptor) {
-    dnnl_matmul_desc_t operation;
-    DNNL_TRY(dnnl_matmul_desc_init(&operation, s->source, s->weights, s->bias, s->destination));
-    return dnnl_primitive_desc_create(descriptor, &operation, s->attributes, engine, s->forward);
-}
+#define DESCRIBE(type, kind, ...)                                                                  \
+    create(engine, s, dnnl_##kind##_desc_init(&s->operation.type, __VA_ARGS__), descriptor)
+#define DESCRIBE_GRADIENT DESCRIBE
 
 #endif
+
+static inline dnnl_status_t describe_convolution(dnnl_engine_t engine, struct primitive_spec *s,
+                                                 dnnl_primitive_desc_t *descriptor) {
+    switch (s->direction) {
+    case BACKWARD_DATA:
+        return DESCRIBE_GRADIENT(convolution, convolution_backward_data, dnnl_convolution_direct,
+                                 s->source, s->weights, s->destination, s->strides, PADDING);
+    case BACKWARD_WEIGHTS:
+        return DESCRIBE_GRADIENT(convolution, convolution_backward_weights, dnnl_convolution_direct,
+                                 s->source, s->weights, s->bias, s->destination, s->strides,
+                                 PADDING);
+    case FORWARD:
+        break;
+    }
+    return DESCRIBE(convolution, convolution_forward, dnnl_forward_training,
+                    dnnl_convolution_direct, s->source, s->weights, s->bias, s->destination,
+                    s->strides, PADDING);
+}
+
+static inline dnnl_status_t describe_inner_product(dnnl_engine_t engine, struct primitive_spec *s,
+                                                   dnnl_primitive_desc_t *descriptor) {
+    switch (s->direction) {
+    case BACKWARD_DATA:
+        return DESCRIBE_GRADIENT(inner_product, inner_product_backward_data, s->source, s->weights,
+                                 s->destination);
+    case BACKWARD_WEIGHTS:
+        return DESCRIBE_GRADIENT(inner_product, inner_product_backward_weights, s->source,
+                                 s->weights, s->bias, s->destination);
+    case FORWARD:
+        break;
+    }
+    return DESCRIBE(inner_product, inner_product_forward, dnnl_forward_training, s->source,
+                    s->weights, s->bias, s->destination);
+}
+
+static inline dnnl_status_t describe_max_pooling(dnnl_engine_t engine, struct primitive_spec *s,
+                                                 dnnl_primitive_desc_t *descriptor) {
+    if (s->direction == BACKWARD_DATA)
+        return DESCRIBE_GRADIENT(pooling, pooling_backward, dnnl_pooling_max, s->source,
+                                 s->destination, s->strides, s->window, PADDING);
+    return DESCRIBE(pooling, pooling_forward, dnnl_forward_training, dnnl_pooling_max, s->source,
+                    s->destination, s->strides, s->window, PADDING);
+}
+
+static inline dnnl_status_t describe_upsampling(dnnl_engine_t engine, struct primitive_spec *s,
+                                                dnnl_primitive_desc_t *descriptor) {
+    if (s->direction == BACKWARD_DATA)
+        return DESCRIBE_GRADIENT(resampling, resampling_backward, dnnl_resampling_nearest, NULL,
+                                 s->source, s->destination);
+    return DESCRIBE(resampling, resampling_forward, dnnl_forward_training, dnnl_resampling_nearest,
+                    NULL, s->source, s->destination);
+}
+
+static inline dnnl_status_t describe_matrix_product(dnnl_engine_t engine, struct primitive_spec *s,
+                                                    dnnl_primitive_desc_t *descriptor) {
+    return DESCRIBE(matmul, matmul, s->source, s->weights, s->bias, s->destination);
+}
 
 #endif

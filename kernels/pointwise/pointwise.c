@@ -3,12 +3,6 @@
 
 #include "kernels/trace.h"
 
-static struct gb_cost add_cost(const void *problem, enum gb_direction direction) {
-    (void)direction;
-    double floats = gb_image_floats(problem);
-    return (struct gb_cost){floats, sizeof(float) * 3 * floats};
-}
-
 enum { ADD_X, ADD_Y };
 static const struct gb_operand add_operands[] = {
     {"x", GB_IN, .dims = gb_dims_image},
@@ -27,34 +21,16 @@ static struct gb_expected define_add(const struct gb_call *call, int operand, co
     return gb_within(y + x, 0);
 }
 
-static const char *const image_edges[] = {GB_IMAGE_EDGES(""), NULL};
-
 const struct gb_operation gb_add_operation = {
     .name = "add",
     .what = "addition",
-    .kernels = {[GB_FORWARD] = {.entry = "add",
-                                .operands = add_operands,
-                                .call = call_add,
-                                .definition = define_add,
-                                .traffic = GB_TRAFFIC_UPDATE,
-                                .reference_bits = true,
-                                .extremes = true}},
-    .edges = image_edges,
+    .kernels = {GB_KERNEL(GB_FORWARD, add, add, .costs = {{1, 3}}, .traffic = GB_TRAFFIC_UPDATE,
+                          .reference_bits = true, .extremes = true)},
+    .edges = GB_TEXTS(GB_IMAGE_EDGES("")),
     .problem_bytes = sizeof(struct gb_image_problem),
     .sizes = gb_image_problem_sizes,
     .check = gb_image_check,
-    .cost = add_cost,
 };
-
-static struct gb_cost add_scaled_cost(const void *problem, enum gb_direction direction) {
-    (void)direction;
-    const struct gb_add_scaled_problem *p = problem;
-    double floats = gb_image_floats(&p->image);
-    return p->alone ? (struct gb_cost){floats, sizeof(float) * 2 * floats}
-                    : (struct gb_cost){2 * floats, sizeof(float) * 3 * floats};
-}
-
-static const char *const terms[] = {"", "alone", NULL};
 
 static struct gb_dims dims_x(const struct gb_call *call) {
     const struct gb_add_scaled_problem *p = call->problem;
@@ -86,32 +62,18 @@ static struct gb_expected define_add_scaled(const struct gb_call *call, int oper
         p->alone ? rrdb_factor * r : fmaf(rrdb_factor, r, (float)gb_value(call, SCALED_X, at)), 0);
 }
 
-static const char *const add_scaled_edges[] = {GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("alone"), NULL};
-
 const struct gb_operation gb_add_scaled_operation = {
     .name = "add_scaled",
     .what = "scaled addition",
-    .kernels = {[GB_FORWARD] = {.entry = "add_scaled",
-                                .operands = add_scaled_operands,
-                                .call = call_add_scaled,
-                                .definition = define_add_scaled,
-                                .traffic = GB_TRAFFIC_TRIAD,
-                                .reference_bits = true,
-                                .extremes = true}},
-    .edges = add_scaled_edges,
+    .kernels = {GB_KERNEL(GB_FORWARD, add_scaled, add_scaled, .costs = {{2, 3}, {1, 2}},
+                          .reference_bits = true, .extremes = true)},
+    .edges = GB_TEXTS(GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("alone")),
     .problem_bytes = sizeof(struct gb_add_scaled_problem),
     .sizes = gb_image_problem_sizes,
-    .words = terms,
+    .words = GB_TEXTS("", "alone"),
     .word = offsetof(struct gb_add_scaled_problem, alone),
     .check = gb_image_check,
-    .cost = add_scaled_cost,
 };
-
-static struct gb_cost exp_cost(const void *problem, enum gb_direction direction) {
-    (void)direction;
-    double count = ((const struct gb_array_problem *)problem)->count;
-    return (struct gb_cost){(1 + GB_EXP_FLOPS) * count, 2 * sizeof(float) * count};
-}
 
 enum { EXP_IN, EXP_OUT };
 static const struct gb_operand exp_operands[] = {
@@ -135,29 +97,15 @@ static struct gb_expected define_exp(const struct gb_call *call, int operand, co
     return gb_within(value, 2 * 0x1p-23 * value);
 }
 
-static const char *const exp_edges[] = {"e1",  "e7",  "e8",    "e9",     "e15", "e16",
-                                        "e17", "e33", "e1100", "e40000", NULL};
-
 const struct gb_operation gb_exp_operation = {
     .name = "exp",
     .what = "exponential",
-    .kernels = {[GB_FORWARD] = {.entry = "exp",
-                                .operands = exp_operands,
-                                .call = call_exp,
-                                .definition = define_exp,
-                                .traffic = GB_TRAFFIC_TRIAD,
-                                .reference_bits = true}},
-    .edges = exp_edges,
+    .kernels = {GB_KERNEL(GB_FORWARD, exp, exp, .costs = {{1 + GB_EXP_FLOPS, 2}},
+                          .reference_bits = true)},
+    .edges = GB_TEXTS("e1", "e7", "e8", "e9", "e15", "e16", "e17", "e33", "e1100", "e40000"),
     .problem_bytes = sizeof(struct gb_array_problem),
     .sizes = gb_array_problem_sizes,
-    .cost = exp_cost,
 };
-
-static struct gb_cost sum_squares_cost(const void *problem, enum gb_direction direction) {
-    (void)direction;
-    double count = ((const struct gb_array_problem *)problem)->count;
-    return (struct gb_cost){2 * count, sizeof(float) * count};
-}
 
 static struct gb_dims dims_one(const struct gb_call *call) {
     (void)call;
@@ -191,24 +139,15 @@ static struct gb_expected define_sum_squares(const struct gb_call *call, int ope
         p->count};
 }
 
-static const char *const sum_squares_edges[] = {"e1",    "e7",    "e255",   "e256",    "e257",
-                                                "e2047", "e2049", "e40000", "e100003", NULL};
-
 const struct gb_operation gb_sum_squares_operation = {
     .name = "sum_squares",
     .what = "sum of squares",
-    .kernels = {[GB_FORWARD] = {.entry = "sum_squares",
-                                .operands = sum_squares_operands,
-                                .call = call_sum_squares,
-                                .definition = define_sum_squares,
-                                .traffic = GB_TRAFFIC_READ,
-                                .reference_bits = true,
-                                .integers = true,
-                                .extremes = true}},
-    .edges = sum_squares_edges,
+    .kernels = {GB_KERNEL(GB_FORWARD, sum_squares, sum_squares, .costs = {{2, 1}},
+                          .traffic = GB_TRAFFIC_READ, .reference_bits = true, .integers = true,
+                          .extremes = true)},
+    .edges = GB_TEXTS("e1", "e7", "e255", "e256", "e257", "e2047", "e2049", "e40000", "e100003"),
     .problem_bytes = sizeof(struct gb_array_problem),
     .sizes = gb_array_problem_sizes,
-    .cost = sum_squares_cost,
 };
 
 GB_TRACED(add, add, GB_FORWARD, gb_image_of(x),

@@ -4,8 +4,6 @@
 #define GB_POINTWISE_H
 
 #include "kernels/operation.h"
-#include "kernels/parallel.h"
-#include "kernels/tensor.h"
 
 // y += x; views of one shape, any strides, no overlap.
 typedef void (*gb_add_fn)(const struct gb_exec *exec, const struct gb_tensor *x,
@@ -36,13 +34,5 @@ typedef void (*gb_exp_fn)(const struct gb_exec *exec, size_t count, float factor
 enum { GB_SQUARE_CHUNKS = 256, GB_SQUARE_LANES = 8 };
 typedef void (*gb_sum_squares_fn)(const struct gb_exec *exec, size_t count, const float *x,
                                   double *sum);
-
-// For kernels/registry.h.
-#define GB_POINTWISE_KERNELS(X, isa) X(add, isa) X(add_scaled, isa) X(exp, isa) X(sum_squares, isa)
-#define GB_POINTWISE_OPERATIONS(X) X(add) X(add_scaled) X(exp) X(sum_squares)
-extern const struct gb_operation gb_add_operation;
-extern const struct gb_operation gb_add_scaled_operation;
-extern const struct gb_operation gb_exp_operation;
-extern const struct gb_operation gb_sum_squares_operation;
 
 #endif

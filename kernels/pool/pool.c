@@ -20,21 +20,13 @@ static struct gb_cost pool_cost(const void *problem, enum gb_direction direction
 }
 
 static const struct gb_problem_size pool_sizes[] = {
-    {'n', offsetof(struct gb_pool_problem, n), 1, GB_SIZE_LIMIT},
-    {'h', offsetof(struct gb_pool_problem, h), 1, GB_SIZE_LIMIT},
-    {'w', offsetof(struct gb_pool_problem, w), 1, GB_SIZE_LIMIT},
-    {'c', offsetof(struct gb_pool_problem, c), 1, GB_SIZE_LIMIT},
-    {'r', offsetof(struct gb_pool_problem, kernel), 1, GB_SIZE_LIMIT},
-    {'u', offsetof(struct gb_pool_problem, stride), 1, GB_SIZE_LIMIT},
+    GB_IMAGE_SIZES(struct gb_pool_problem),
+    GB_SIZE('r', struct gb_pool_problem, kernel),
+    GB_SIZE('u', struct gb_pool_problem, stride),
     {0},
 };
 
 // ---- Operands ----
-
-static struct gb_dims dims_x(const struct gb_call *call) {
-    const struct gb_pool_problem *p = call->problem;
-    return (struct gb_dims){p->n, p->h, p->w, p->c};
-}
 
 static struct gb_dims dims_y(const struct gb_call *call) {
     const struct gb_pool_problem *p = call->problem;
@@ -43,16 +35,16 @@ static struct gb_dims dims_y(const struct gb_call *call) {
 
 enum { FORWARD_X, FORWARD_Y };
 static const struct gb_operand forward_operands[] = {
-    {"x", GB_IN, .dims = dims_x},
+    {"x", GB_IN, .dims = gb_dims_image},
     {"y", GB_OUT, .dims = dims_y},
     {0},
 };
 
 enum { BACKWARD_X, BACKWARD_DY, BACKWARD_DX };
 static const struct gb_operand backward_operands[] = {
-    {"x", GB_IN, .dims = dims_x},
+    {"x", GB_IN, .dims = gb_dims_image},
     {"dy", GB_IN, .dims = dims_y},
-    {"dx", GB_OUT, .dims = dims_x},
+    {"dx", GB_OUT, .dims = gb_dims_image},
     {0},
 };
 
@@ -80,24 +72,28 @@ static void call_backward(const struct gb_call *call) {
 
 // ---- Definition ----
 
-// The first maximum of output [n, i, j, c]'s window, in x.
-static const float *maximum(const struct gb_call *call, int n, int i, int j, int c) {
-    const struct gb_pool_problem *p = call->problem;
-    const float *best = NULL;
-    for (int a = 0; a < p->kernel; a++)
-        for (int b = 0; b < p->kernel; b++) {
-            const float *x =
-                gb_at(&call->operand[FORWARD_X], n, i * p->stride + a, j * p->stride + b) + c;
-            best = best && *x <= *best ? best : x;
-        }
-    return best;
-}
-
 static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
     (void)operand;
     const struct gb_pool_problem *p = call->problem;
-    return (struct gb_expected){.value = *maximum(call, at[0], at[1], at[2], at[3]),
-                                .terms = (double)p->kernel * p->kernel};
+    const int i = at[1] * p->stride, j = at[2] * p->stride;
+    double value = -INFINITY;
+    for (int a = 0; a < p->kernel; a++)
+        for (int b = 0; b < p->kernel; b++)
+            value = fmax(value, gb_at(&call->operand[FORWARD_X], at[0], i + a, j + b)[at[3]]);
+    return (struct gb_expected){value, 0, (double)p->kernel * p->kernel};
+}
+
+// True if x, a value of output [n, i, j, c]'s window, is its first maximum.
+static bool is_maximum(const struct gb_call *call, int n, int i, int j, int c, const float *x) {
+    const struct gb_pool_problem *p = call->problem;
+    for (int a = 0; a < p->kernel; a++)
+        for (int b = 0; b < p->kernel; b++) {
+            const float *other =
+                gb_at(&call->operand[BACKWARD_X], n, i * p->stride + a, j * p->stride + b) + c;
+            if (other < x ? *other >= *x : *other > *x)
+                return false;
+        }
+    return true;
 }
 
 // The first output along an axis whose window reaches position `at`.
@@ -117,7 +113,7 @@ static struct gb_expected define_backward(const struct gb_call *call, int operan
     double windows = 0;
     for (int i = first_window(at[1], p); i < dy->h && i * p->stride <= at[1]; i++)
         for (int j = first_window(at[2], p); j < dy->w && j * p->stride <= at[2]; j++, windows++)
-            if (maximum(call, at[0], i, j, at[3]) == x) {
+            if (is_maximum(call, at[0], i, j, at[3], x)) {
                 const float d = gb_at(dy, at[0], i, j)[at[3]];
                 in_order += d;
                 gb_sum_add(&sum, d, 1);
@@ -147,22 +143,10 @@ const struct gb_operation gb_max_pool_operation = {
     .what = "max-pooling",
     .kernels =
         {
-            [GB_FORWARD] = {.entry = "max_pool_forward",
-                            .operands = forward_operands,
-                            .call = call_forward,
-                            .scratch = scratch,
-                            .definition = define_forward,
-                            .reference_bits = true,
-                            .integers = true,
-                            .extremes = true},
-            [GB_BACKWARD] = {.entry = "max_pool_backward",
-                             .operands = backward_operands,
-                             .call = call_backward,
-                             .scratch = scratch,
-                             .definition = define_backward,
-                             .reference_bits = true,
-                             .integers = true,
-                             .extremes = true},
+            GB_KERNEL(GB_FORWARD, max_pool_forward, forward, .scratch = scratch,
+                      .reference_bits = true, .integers = true, .extremes = true),
+            GB_KERNEL(GB_BACKWARD, max_pool_backward, backward, .scratch = scratch,
+                      .reference_bits = true, .integers = true, .extremes = true),
         },
     .problem_bytes = sizeof(struct gb_pool_problem),
     .sizes = pool_sizes,
@@ -174,22 +158,7 @@ const struct gb_operation gb_max_pool_operation = {
     .plan_free = plan_free,
 };
 
-enum gb_status gb_pool_check(const struct gb_pool_problem *p) {
-    return gb_problem_check(&gb_max_pool_operation, p);
-}
-
 // ---- Tracing ----
-
-enum gb_status gb_max_pool_plan_f32__dry(const struct gb_pool_problem *problem, int threads,
-                                         struct gb_pool_plan *plan) {
-    (void)threads;
-    *plan = (struct gb_pool_plan){.problem = *problem};
-    return gb_pool_check(problem);
-}
-
-void gb_max_pool_plan_free_f32__dry(struct gb_pool_plan *plan) {
-    (void)plan;
-}
 
 GB_TRACED(max_pool_forward, max_pool, GB_FORWARD, plan->problem,
           (const struct gb_pool_plan *plan, const struct gb_exec *exec, const struct gb_tensor *x,

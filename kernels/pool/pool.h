@@ -5,10 +5,7 @@
 #ifndef GB_POOL_H
 #define GB_POOL_H
 
-#include "base/status.h"
 #include "kernels/operation.h"
-#include "kernels/parallel.h"
-#include "kernels/tensor.h"
 
 // Text "n2h64w64c32r2u2".
 struct gb_pool_problem {
@@ -20,10 +17,6 @@ static inline int gb_pool_out(int size, const struct gb_pool_problem *p) {
     return (size - p->kernel) / p->stride + 1;
 }
 
-// GB_BAD_INPUT with a message if a size is below 1 or above 2^20, the window is larger than x, or x
-// has 2^31 floats or more.
-enum gb_status gb_pool_check(const struct gb_pool_problem *p);
-
 struct gb_pool_plan {
     struct gb_pool_problem problem;
     size_t scratch_bytes; // that gb_exec must provide, for any thread count
@@ -31,7 +24,9 @@ struct gb_pool_plan {
 };
 
 // x and dx have the problem's shape; y and dy are n x gb_pool_out(h) x gb_pool_out(w) x c. Any
-// strides; outputs do not overlap inputs. `threads` as for a convolution's plan.
+// strides; outputs do not overlap inputs. `threads` as for a convolution's plan. GB_BAD_INPUT with a
+// message if a size is below 1 or above 2^20, the window is larger than x, or x has 2^31 floats or
+// more.
 typedef enum gb_status (*gb_max_pool_plan_fn)(const struct gb_pool_problem *problem, int threads,
                                               struct gb_pool_plan *plan);
 typedef void (*gb_max_pool_plan_free_fn)(struct gb_pool_plan *plan);
@@ -48,10 +43,15 @@ typedef void (*gb_max_pool_backward_fn)(const struct gb_pool_plan *plan, const s
                                         const struct gb_tensor *x, const struct gb_tensor *dy,
                                         const struct gb_tensor *dx);
 
-// For kernels/registry.h.
-#define GB_POOL_PLANS(X, isa) X(max_pool_plan, isa) X(max_pool_plan_free, isa)
-#define GB_POOL_KERNELS(X, isa) X(max_pool_forward, isa) X(max_pool_backward, isa)
-#define GB_POOL_OPERATIONS(X) X(max_pool)
-extern const struct gb_operation gb_max_pool_operation;
+// ---- What runs assert ----
+
+// x (or dx) and y (or dy) have the plan's shapes, and exec brings the plan's scratch.
+static inline bool gb_pool_operands_fit(const struct gb_pool_plan *plan, const struct gb_exec *exec,
+                                        const struct gb_tensor *x, const struct gb_tensor *y) {
+    const struct gb_pool_problem *p = &plan->problem;
+    return gb_has_shape(x, p->n, p->h, p->w, p->c) &&
+           gb_has_shape(y, p->n, gb_pool_out(p->h, p), gb_pool_out(p->w, p), p->c) &&
+           exec->scratch_bytes >= plan->scratch_bytes;
+}
 
 #endif

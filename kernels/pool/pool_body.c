@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/backend.h"
-#include "kernels/pool/contract.h"
 #include "kernels/simd/rows.h"
 
 struct pool {
@@ -12,7 +11,7 @@ struct pool {
 enum gb_status GB_NAME(gb_max_pool_plan_f32)(const struct gb_pool_problem *problem, int threads,
                                              struct gb_pool_plan *plan) {
     (void)threads;
-    GB_TRY(gb_pool_check(problem));
+    GB_TRY(gb_problem_check(&gb_max_pool_operation, problem));
     *plan = (struct gb_pool_plan){.problem = *problem};
     return GB_OK;
 }

@@ -38,7 +38,13 @@ float gb_random_normal(const struct gb_random_key *key, uint32_t element) {
     return element % 2 ? odd[0] : even[0];
 }
 
-static const struct gb_operand operands[] = {{"out", GB_OUT, GB_ROW, .dims = gb_dims_array}, {0}};
+#define OPERANDS                                                                                   \
+    {                                                                                              \
+        {"out", GB_OUT, GB_ROW, .dims = gb_dims_array}, {                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
+static const struct gb_operand uniform_operands[] = OPERANDS, normal_operands[] = OPERANDS;
 
 static struct gb_random_key key_of(const struct gb_call *call) {
     return (struct gb_random_key){.seed = call->seed, .purpose = GB_RANDOM_TEST};
@@ -68,50 +74,28 @@ static struct gb_expected define_normal(const struct gb_call *call, int operand,
     return gb_within(gb_random_normal(&key, (uint32_t)at[3]), 0);
 }
 
-static const char *const edges[] = {"e1",  "e3",  "e4",  "e5",   "e31",    "e32", "e33",
-                                    "e63", "e64", "e65", "e257", "e40001", NULL};
-
-static struct gb_cost random_uniform_cost(const void *problem, enum gb_direction direction) {
-    (void)direction;
-    double count = ((const struct gb_array_problem *)problem)->count;
-    return (struct gb_cost){3 * count, sizeof(float) * count};
-}
+#define EDGES                                                                                      \
+    GB_TEXTS("e1", "e3", "e4", "e5", "e31", "e32", "e33", "e63", "e64", "e65", "e257", "e40001")
 
 const struct gb_operation gb_random_uniform_operation = {
     .name = "random_uniform",
     .what = "uniform numbers",
-    .kernels = {[GB_FORWARD] = {.entry = "random_uniform",
-                                .operands = operands,
-                                .call = call_uniform,
-                                .definition = define_uniform,
-                                .traffic = GB_TRAFFIC_TRIAD}},
-    .edges = edges,
+    .kernels = {GB_KERNEL(GB_FORWARD, random_uniform, uniform, .costs = {{3, 1}})},
+    .edges = EDGES,
     .problem_bytes = sizeof(struct gb_array_problem),
     .sizes = gb_array_problem_sizes,
-    .cost = random_uniform_cost,
 };
 
-// Half of a pair: two uniform numbers (3 operations), a radius (logarithm, product, root), an
+// Costs, of half a pair: two uniform numbers (3 operations), a radius (logarithm, product, root), an
 // angle, two products and two by the deviation.
-static struct gb_cost random_normal_cost(const void *problem, enum gb_direction direction) {
-    (void)direction;
-    double count = ((const struct gb_array_problem *)problem)->count;
-    return (struct gb_cost){(3 + GB_LOG_FLOPS + 2 + GB_SINCOS_FLOPS + 4) / 2.0 * count,
-                            sizeof(float) * count};
-}
-
 const struct gb_operation gb_random_normal_operation = {
     .name = "random_normal",
     .what = "normal numbers",
-    .kernels = {[GB_FORWARD] = {.entry = "random_normal",
-                                .operands = operands,
-                                .call = call_normal,
-                                .definition = define_normal,
-                                .traffic = GB_TRAFFIC_TRIAD}},
-    .edges = edges,
+    .kernels = {GB_KERNEL(GB_FORWARD, random_normal, normal,
+                          .costs = {{(3 + GB_LOG_FLOPS + 2 + GB_SINCOS_FLOPS + 4) / 2.0, 1}})},
+    .edges = EDGES,
     .problem_bytes = sizeof(struct gb_array_problem),
     .sizes = gb_array_problem_sizes,
-    .cost = random_normal_cost,
 };
 
 GB_TRACED(random_uniform, random_uniform, GB_FORWARD, ((struct gb_array_problem){(int)count}),

@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #include "kernels/operation.h"
-#include "kernels/parallel.h"
 
 // What a number is for; a new purpose gets a new value, an old one is never reused.
 enum gb_purpose {
@@ -48,11 +47,5 @@ typedef void (*gb_random_uniform_fn)(const struct gb_exec *exec, const struct gb
                                      float *out);
 typedef void (*gb_random_normal_fn)(const struct gb_exec *exec, const struct gb_random_key *key,
                                     uint32_t first, size_t count, float deviation, float *out);
-
-// For kernels/registry.h.
-#define GB_RANDOM_KERNELS(X, isa) X(random_uniform, isa) X(random_normal, isa)
-#define GB_RANDOM_OPERATIONS(X) X(random_uniform) X(random_normal)
-extern const struct gb_operation gb_random_uniform_operation;
-extern const struct gb_operation gb_random_normal_operation;
 
 #endif

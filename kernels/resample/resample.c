@@ -19,20 +19,12 @@ static struct gb_cost upsample_cost(const void *problem, enum gb_direction direc
 }
 
 static const struct gb_problem_size upsample_sizes[] = {
-    {'n', offsetof(struct gb_upsample_problem, n), 1, GB_SIZE_LIMIT},
-    {'h', offsetof(struct gb_upsample_problem, h), 1, GB_SIZE_LIMIT},
-    {'w', offsetof(struct gb_upsample_problem, w), 1, GB_SIZE_LIMIT},
-    {'c', offsetof(struct gb_upsample_problem, c), 1, GB_SIZE_LIMIT},
-    {'f', offsetof(struct gb_upsample_problem, factor), 1, GB_SIZE_LIMIT},
+    GB_IMAGE_SIZES(struct gb_upsample_problem),
+    GB_SIZE('f', struct gb_upsample_problem, factor),
     {0},
 };
 
 // ---- Operands ----
-
-static struct gb_dims dims_x(const struct gb_call *call) {
-    const struct gb_upsample_problem *p = call->problem;
-    return (struct gb_dims){p->n, p->h, p->w, p->c};
-}
 
 static struct gb_dims dims_y(const struct gb_call *call) {
     const struct gb_upsample_problem *p = call->problem;
@@ -41,7 +33,7 @@ static struct gb_dims dims_y(const struct gb_call *call) {
 
 enum { FORWARD_X, FORWARD_Y };
 static const struct gb_operand forward_operands[] = {
-    {"x", GB_IN, .dims = dims_x},
+    {"x", GB_IN, .dims = gb_dims_image},
     {"y", GB_OUT, .dims = dims_y},
     {0},
 };
@@ -49,7 +41,7 @@ static const struct gb_operand forward_operands[] = {
 enum { BACKWARD_DY, BACKWARD_DX };
 static const struct gb_operand backward_operands[] = {
     {"dy", GB_IN, .dims = dims_y},
-    {"dx", GB_OUT, .dims = dims_x},
+    {"dx", GB_OUT, .dims = gb_dims_image},
     {0},
 };
 
@@ -104,46 +96,27 @@ static struct gb_expected define_backward(const struct gb_call *call, int operan
 
 // ----
 
-static const char *const edges[] = {GB_IMAGE_EDGES("f1"), GB_IMAGE_EDGES("f2"),
-                                    GB_IMAGE_EDGES("f3"), GB_IMAGE_EDGES("f4"), NULL};
-
-static const char *const gradients[] = {"n2h2w3c3f2", NULL};
-
 const struct gb_operation gb_upsample_operation = {
     .name = "upsample",
     .what = "upsampling",
     .kernels =
         {
-            [GB_FORWARD] = {.entry = "upsample_forward",
-                            .operands = forward_operands,
-                            .call = call_forward,
-                            .scratch = scratch,
-                            .definition = define_forward,
-                            .reference_bits = true,
-                            .integers = true,
-                            .extremes = true},
-            [GB_BACKWARD] = {.entry = "upsample_backward",
-                             .operands = backward_operands,
-                             .call = call_backward,
-                             .scratch = scratch,
-                             .definition = define_backward,
-                             .reference_bits = true,
-                             .integers = true},
+            GB_KERNEL(GB_FORWARD, upsample_forward, forward, .scratch = scratch,
+                      .reference_bits = true, .integers = true, .extremes = true),
+            GB_KERNEL(GB_BACKWARD, upsample_backward, backward, .scratch = scratch,
+                      .reference_bits = true, .integers = true),
         },
     .problem_bytes = sizeof(struct gb_upsample_problem),
     .sizes = upsample_sizes,
     .check = upsample_check,
     .cost = upsample_cost,
-    .edges = edges,
-    .gradients = gradients,
+    .edges = GB_TEXTS(GB_IMAGE_EDGES("f1"), GB_IMAGE_EDGES("f2"), GB_IMAGE_EDGES("f3"),
+                      GB_IMAGE_EDGES("f4")),
+    .gradients = GB_TEXTS("n2h2w3c3f2"),
     .plan_bytes = sizeof(struct gb_upsample_plan),
     .plan = plan,
     .plan_free = plan_free,
 };
-
-enum gb_status gb_upsample_check(const struct gb_upsample_problem *p) {
-    return gb_problem_check(&gb_upsample_operation, p);
-}
 
 // ---- Resampling to any size ----
 
@@ -209,41 +182,31 @@ static enum gb_status plan_axis(const struct filter *filter, struct gb_resample_
     return GB_OK;
 }
 
-static enum gb_status check_axis(int in, double out, double scale) {
-    const double LARGEST_SIZE = 1 << 20, LARGEST_SCALE = 1 << 10;
+static enum gb_status check_axis(int in, int out, double scale) {
+    const double LARGEST_SCALE = 1 << 10;
     // Written so that NaN fails.
     if (!(scale >= 1 / LARGEST_SCALE && scale <= LARGEST_SCALE))
         return gb_fail(GB_BAD_INPUT, "invalid problem size", "resampling",
                        "a scale of %g is outside 1/1024 ... 1024", scale);
-    if (in < 1 || in > LARGEST_SIZE || out < 1 || out > LARGEST_SIZE)
+    if (in < 1 || in > GB_SIZE_LIMIT || out < 1 || out > GB_SIZE_LIMIT)
         return gb_fail(GB_BAD_INPUT, "invalid problem size", "resampling",
-                       "cannot resample %d to %.0f pixels, sizes are 1 to %.0f", in, out,
-                       LARGEST_SIZE);
+                       "cannot resample %d to %d pixels, sizes are 1 to %d", in, out,
+                       GB_SIZE_LIMIT);
     return GB_OK;
-}
-
-static enum gb_status plan_both(enum gb_resample_filter filter, int h, int w, double out_h,
-                                double out_w, double scale_h, double scale_w,
-                                struct gb_resample_plan *plan) {
-    *plan = (struct gb_resample_plan){0};
-    GB_TRY(check_axis(h, out_h, scale_h));
-    GB_TRY(check_axis(w, out_w, scale_w));
-    enum gb_status status = plan_axis(&filters[filter], &plan->rows, h, (int)out_h, scale_h);
-    if (status == GB_OK)
-        status = plan_axis(&filters[filter], &plan->columns, w, (int)out_w, scale_w);
-    if (status != GB_OK)
-        gb_resample_plan_free(plan);
-    return status;
-}
-
-enum gb_status gb_resample_plan_scale(enum gb_resample_filter filter, int h, int w, double scale,
-                                      struct gb_resample_plan *plan) {
-    return plan_both(filter, h, w, ceil(h * scale), ceil(w * scale), scale, scale, plan);
 }
 
 enum gb_status gb_resample_plan_size(enum gb_resample_filter filter, int h, int w, int out_h,
                                      int out_w, struct gb_resample_plan *plan) {
-    return plan_both(filter, h, w, out_h, out_w, (double)out_h / h, (double)out_w / w, plan);
+    const double scale_h = (double)out_h / h, scale_w = (double)out_w / w;
+    *plan = (struct gb_resample_plan){0};
+    GB_TRY(check_axis(h, out_h, scale_h));
+    GB_TRY(check_axis(w, out_w, scale_w));
+    enum gb_status status = plan_axis(&filters[filter], &plan->rows, h, out_h, scale_h);
+    if (status == GB_OK)
+        status = plan_axis(&filters[filter], &plan->columns, w, out_w, scale_w);
+    if (status != GB_OK)
+        gb_resample_plan_free(plan);
+    return status;
 }
 
 void gb_resample_plan_free(struct gb_resample_plan *plan) {
@@ -255,17 +218,6 @@ void gb_resample_plan_free(struct gb_resample_plan *plan) {
 }
 
 // ---- Tracing ----
-
-enum gb_status gb_upsample_plan_f32__dry(const struct gb_upsample_problem *problem, int threads,
-                                         struct gb_upsample_plan *plan) {
-    (void)threads;
-    *plan = (struct gb_upsample_plan){.problem = *problem};
-    return gb_upsample_check(problem);
-}
-
-void gb_upsample_plan_free_f32__dry(struct gb_upsample_plan *plan) {
-    (void)plan;
-}
 
 GB_TRACED(upsample_forward, upsample, GB_FORWARD, plan->problem,
           (const struct gb_upsample_plan *plan, const struct gb_exec *exec,

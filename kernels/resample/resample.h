@@ -4,19 +4,13 @@
 #ifndef GB_RESAMPLE_H
 #define GB_RESAMPLE_H
 
-#include "base/status.h"
 #include "kernels/operation.h"
-#include "kernels/parallel.h"
-#include "kernels/tensor.h"
 
 // Text "n2h32w32c128f2".
 struct gb_upsample_problem {
     int n, h, w, c; // x
     int factor;
 };
-
-// GB_BAD_INPUT with a message if a size is below 1 or above 2^20, or if y has 2^31 floats or more.
-enum gb_status gb_upsample_check(const struct gb_upsample_problem *p);
 
 struct gb_upsample_plan {
     struct gb_upsample_problem problem;
@@ -25,7 +19,8 @@ struct gb_upsample_plan {
 };
 
 // x and dx have the problem's shape; y and dy are n x h*factor x w*factor x c. Any strides, no
-// overlap. `threads` as for a convolution's plan.
+// overlap. `threads` as for a convolution's plan. GB_BAD_INPUT with a message if a size is below 1 or
+// above 2^20, or if y has 2^31 floats or more.
 typedef enum gb_status (*gb_upsample_plan_fn)(const struct gb_upsample_problem *problem,
                                               int threads, struct gb_upsample_plan *plan);
 typedef void (*gb_upsample_plan_free_fn)(struct gb_upsample_plan *plan);
@@ -57,11 +52,9 @@ struct gb_resample_axis {
 struct gb_resample_plan {
     struct gb_resample_axis rows, columns;
 };
-// By `scale` along both axes, to ceil(h * scale) x ceil(w * scale) pixels; or to a given size, each
-// axis scaled by the quotient of its sizes. GB_BAD_INPUT with a message if a size is below 1 or above
-// 2^20 or a scale is outside [2^-10, 2^10]; GB_OUT_OF_MEMORY. The caller frees the plan.
-enum gb_status gb_resample_plan_scale(enum gb_resample_filter filter, int h, int w, double scale,
-                                      struct gb_resample_plan *plan);
+// To a given size, each axis scaled by the quotient of its sizes. GB_BAD_INPUT with a message if a
+// size is below 1 or above 2^20 or a scale is outside [2^-10, 2^10]; GB_OUT_OF_MEMORY. The caller frees
+// the plan.
 enum gb_status gb_resample_plan_size(enum gb_resample_filter filter, int h, int w, int out_h,
                                      int out_w, struct gb_resample_plan *plan);
 void gb_resample_plan_free(struct gb_resample_plan *plan);
@@ -78,11 +71,16 @@ static inline size_t gb_resample_scratch_bytes(const struct gb_tensor *x, int th
            sizeof(float);
 }
 
-// For kernels/registry.h.
-#define GB_RESAMPLE_PLANS(X, isa) X(upsample_plan, isa) X(upsample_plan_free, isa)
-#define GB_RESAMPLE_KERNELS(X, isa)                                                                \
-    X(upsample_forward, isa) X(upsample_backward, isa) X(resample, isa)
-#define GB_RESAMPLE_OPERATIONS(X) X(upsample)
-extern const struct gb_operation gb_upsample_operation;
+// ---- What runs assert ----
+
+// x (or dx) and y (or dy) have the plan's shapes, and exec brings the plan's scratch.
+static inline bool gb_upsample_operands_fit(const struct gb_upsample_plan *plan,
+                                            const struct gb_exec *exec, const struct gb_tensor *x,
+                                            const struct gb_tensor *y) {
+    const struct gb_upsample_problem *p = &plan->problem;
+    return gb_has_shape(x, p->n, p->h, p->w, p->c) &&
+           gb_has_shape(y, p->n, p->h * p->factor, p->w * p->factor, p->c) &&
+           exec->scratch_bytes >= plan->scratch_bytes;
+}
 
 #endif

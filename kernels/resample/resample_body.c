@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/backend.h"
-#include "kernels/resample/contract.h"
 #include "kernels/simd/rows.h"
 
 struct upsample {
@@ -11,7 +10,7 @@ struct upsample {
 enum gb_status GB_NAME(gb_upsample_plan_f32)(const struct gb_upsample_problem *problem, int threads,
                                              struct gb_upsample_plan *plan) {
     (void)threads;
-    GB_TRY(gb_upsample_check(problem));
+    GB_TRY(gb_problem_check(&gb_upsample_operation, problem));
     *plan = (struct gb_upsample_plan){.problem = *problem};
     return GB_OK;
 }

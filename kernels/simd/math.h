@@ -146,32 +146,4 @@ GB_INLINE void gb_v_sincos_2pi(gb_v u, gb_v *sine, gb_v *cosine) {
     *cosine = gb_vi_float_bits(gb_v_bits(gb_v_select(odd, s, c)) ^ cosine_sign);
 }
 
-#if GB_LANES == 1
-// The same functions of one float, for references and host code.
-GB_INLINE float gb_expf(float x) {
-    return gb_v_exp(gb_v_set(x))[0];
-}
-GB_INLINE float gb_logf(float x) {
-    return gb_v_log(gb_v_set(x))[0];
-}
-GB_INLINE float gb_tanhf(float x) {
-    return gb_v_tanh(gb_v_set(x))[0];
-}
-GB_INLINE float gb_sigmoidf(float x) {
-    return gb_v_sigmoid(gb_v_set(x))[0];
-}
-GB_INLINE float gb_softplusf(float x) {
-    return gb_v_softplus(gb_v_set(x))[0];
-}
-GB_INLINE float gb_softplus_inversef(float y) {
-    return gb_v_softplus_inverse(gb_v_set(y))[0];
-}
-GB_INLINE float gb_expm1f(float x) {
-    return gb_v_expm1(gb_v_set(x))[0];
-}
-GB_INLINE float gb_log_one_minus_expf(float y) {
-    return gb_v_log_one_minus_exp(gb_v_set(y))[0];
-}
-#endif
-
 #endif

@@ -11,11 +11,6 @@ static enum gb_status squeeze_check(const void *problem) {
     return gb_image_check(p);
 }
 
-static struct gb_cost squeeze_cost(const void *problem, enum gb_direction direction) {
-    (void)direction;
-    return (struct gb_cost){0, sizeof(float) * 2 * gb_image_floats(problem)};
-}
-
 // ---- Operands ----
 
 static struct gb_dims dims_deep(const struct gb_call *call) {
@@ -56,34 +51,22 @@ static struct gb_expected define_inverse(const struct gb_call *call, int operand
 
 // ----
 
-// Deep images of the sizes of GB_IMAGE_EDGES, and thus four times their channels.
-static const char *const edges[] = {"n1h2w2c1",   "n2h6w10c2",   "n1h8w8c6",    "n3h4w14c12",
-                                    "n1h10w6c16", "n2h6w8c17",   "n1h6w6c33",   "n2h4w4c96",
-                                    "n1h4w6c71",  "n1h2w6c1100", "n2h66w80c13", NULL};
-
 const struct gb_operation gb_squeeze_operation = {
     .name = "squeeze",
     .what = "squeeze",
     .kernels =
         {
-            [GB_FORWARD] = {.entry = "squeeze",
-                            .operands = forward_operands,
-                            .call = call_forward,
-                            .definition = define_forward,
-                            .reference_bits = true,
-                            .extremes = true},
-            [GB_INVERSE] = {.entry = "unsqueeze",
-                            .operands = inverse_operands,
-                            .call = call_inverse,
-                            .definition = define_inverse,
-                            .reference_bits = true,
-                            .extremes = true},
+            GB_KERNEL(GB_FORWARD, squeeze, forward, .costs = {{0, 2}}, .reference_bits = true,
+                      .extremes = true),
+            GB_KERNEL(GB_INVERSE, unsqueeze, inverse, .costs = {{0, 2}}, .reference_bits = true,
+                      .extremes = true),
         },
     .problem_bytes = sizeof(struct gb_image_problem),
     .sizes = gb_image_problem_sizes,
     .check = squeeze_check,
-    .cost = squeeze_cost,
-    .edges = edges,
+    // Deep images of the sizes of GB_IMAGE_EDGES, and thus four times their channels.
+    .edges = GB_TEXTS("n1h2w2c1", "n2h6w10c2", "n1h8w8c6", "n3h4w14c12", "n1h10w6c16", "n2h6w8c17",
+                      "n1h6w6c33", "n2h4w4c96", "n1h4w6c71", "n1h2w6c1100", "n2h66w80c13"),
 };
 
 GB_TRACED(squeeze, squeeze, GB_FORWARD, gb_image_of(wide),

@@ -5,18 +5,11 @@
 #define GB_SQUEEZE_H
 
 #include "kernels/operation.h"
-#include "kernels/parallel.h"
-#include "kernels/tensor.h"
 
 // wide: n x 2h x 2w x c; deep: n x h x w x 4c; any strides, no overlap. Copies bits.
 typedef void (*gb_squeeze_fn)(const struct gb_exec *exec, const struct gb_tensor *wide,
                               const struct gb_tensor *deep);
 typedef void (*gb_unsqueeze_fn)(const struct gb_exec *exec, const struct gb_tensor *deep,
                                 const struct gb_tensor *wide);
-
-// For kernels/registry.h.
-#define GB_SQUEEZE_KERNELS(X, isa) X(squeeze, isa) X(unsqueeze, isa)
-#define GB_SQUEEZE_OPERATIONS(X) X(squeeze)
-extern const struct gb_operation gb_squeeze_operation;
 
 #endif

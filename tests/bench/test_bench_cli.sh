@@ -96,7 +96,7 @@ grep -q "^n1h8w8c4 " out || complain "no table of all launches"
 
 # Bad options.
 fails 2 'bad value: --model: no model name starts with "foo"; models: cglow' --model cglow,foo
-fails 2 'unknown backend: nothing: --backend takes one of' --backend scalar,nothing
+fails 2 'unknown backend: nothing: backends: ' --backend scalar,nothing
 fails 2 'bad value: --threads: "0" is not in 1 .. 256' --threads 1,0
 fails 2 'bad value: --threads: "x" is not in 1 .. 256' --threads x
 fails 2 'bad value: --threads: "1,," has an empty item' --threads 1,,

@@ -62,8 +62,8 @@ static void build(struct model *model, const struct gb_backend *backend, enum va
                                          .pad_h = 1,
                                          .pad_w = 1};
     const struct gb_fc_problem fc = {.n = 2, .h = 2, .w = 3, .c = 4, .k = 6};
-    assert_ok(backend->conv_plan(&conv, 1, &model->conv));
-    assert_ok(backend->fc_plan(&fc, 1, &model->fc));
+    assert_ok(backend->conv_plan(backend, &conv, 1, &model->conv));
+    assert_ok(backend->fc_plan(backend, &fc, 1, &model->fc));
     struct gb_param weight = {.name = "conv.weight",
                               .dims = 4,
                               .shape = {k, 5, 3, 3},

@@ -20,11 +20,6 @@ __attribute__((constructor)) static void flush_denormals(void) {
 enum { GUARD_FLOATS = 64 };
 static const uint32_t guard_bits = 0x7fa0dead; // a signalling NaN
 
-const struct gb_check_shape gb_check_shapes[GB_CHECK_SHAPES] = {
-    {1, 1, 1, 1},  {2, 3, 5, 2},  {1, 4, 4, 6},  {3, 2, 7, 12},   {1, 5, 3, 16},   {2, 3, 4, 17},
-    {1, 3, 3, 33}, {2, 2, 2, 96}, {1, 2, 3, 71}, {1, 1, 3, 1100}, {2, 33, 40, 13},
-};
-
 bool gb_check_quiet = false;
 
 __attribute__((format(printf, 1, 2))) static void complain(const char *format, ...) {
@@ -109,40 +104,19 @@ struct gb_exec gb_check_exec(int threads, size_t scratch_bytes) {
         .scratch_bytes = scratch_bytes};
 }
 
-// Calls visit(argument, index, float) for each element in dense order.
-static void for_each(const struct gb_tensor *t, void (*visit)(void *, size_t, float *),
-                     void *argument) {
-    size_t index = 0;
-    for (int n = 0; n < t->n; n++)
-        for (int y = 0; y < t->h; y++)
-            for (int x = 0; x < t->w; x++)
-                for (int c = 0; c < t->c; c++)
-                    visit(argument, index++, gb_at(t, n, y, x) + c);
-}
-
-struct ownership {
-    const float *map;
-    unsigned char *owned;
-};
-
-static void mark_owned(void *argument, size_t index, float *element) {
-    (void)index;
-    struct ownership *ownership = argument;
-    ownership->owned[element - ownership->map] = 1;
-}
-
 static bool guards_intact(const struct buffer *b) {
-    struct ownership ownership = {b->map, must(calloc(b->map_floats, 1))};
-    for_each(&b->view, mark_owned, &ownership);
+    bool *owned = must(calloc(b->map_floats, sizeof *owned));
+    GB_EACH_ELEMENT(&b->view, at)
+        owned[gb_element(&b->view, at) - b->map] = true;
     size_t touched = 0;
     ptrdiff_t first = 0;
     for (size_t i = 0; i < b->map_floats; i++) {
-        if (ownership.owned[i] || memcmp(&b->map[i], &guard_bits, sizeof guard_bits) == 0)
+        if (owned[i] || memcmp(&b->map[i], &guard_bits, sizeof guard_bits) == 0)
             continue;
         if (touched++ == 0)
             first = &b->map[i] - (float *)b->view.data;
     }
-    free(ownership.owned);
+    free(owned);
     if (touched)
         complain("%s: %zu floats outside were overwritten, the first at offset %td", b->name,
                  touched, first);
@@ -177,37 +151,24 @@ uint64_t gb_check_seed(void) {
     return seed;
 }
 
-struct fill {
-    enum gb_check_fill kind;
-    struct gb_random_key key;
-};
-
-static void fill_element(void *argument, size_t index, float *element) {
+void gb_check_fill(const struct gb_tensor *t, enum gb_check_fill fill, uint32_t stream) {
     static const float odd_values[] = {0.0f,    -0.0f, 0x1p-149f, -0x1p-130f, 0x1p-126f, 1e-20f,
                                        -1e-20f, 1.0f,  -1.0f,     0.5f,       -88.0f,    1e10f,
                                        -1e10f,  1e18f, -1e18f,    100.0f};
-    const struct fill *fill = argument;
-    const uint32_t i = (uint32_t)index;
-    uint32_t words[4];
-    switch (fill->kind) {
-    case GB_CHECK_INTEGERS:
-        gb_philox(&fill->key, i, words);
-        *element = (float)(words[0] % 7) - 3;
-        break;
-    case GB_CHECK_NORMAL:
-        *element = gb_random_normal(&fill->key, i);
-        break;
-    case GB_CHECK_PATHOLOGICAL:
-        gb_philox(&fill->key, i, words);
-        *element = words[0] % 2 ? gb_random_normal(&fill->key, i) : odd_values[words[1] % 16];
-        break;
+    const struct gb_random_key key = {
+        .seed = gb_check_seed(), .purpose = GB_RANDOM_TEST, .sample = stream};
+    uint32_t index = 0, words[4];
+    GB_EACH_ELEMENT(t, at) {
+        float *element = gb_element(t, at);
+        gb_philox(&key, index, words);
+        if (fill == GB_CHECK_INTEGERS)
+            *element = (float)(words[0] % 7) - 3;
+        else if (fill == GB_CHECK_NORMAL || words[0] % 2)
+            *element = gb_random_normal(&key, index);
+        else
+            *element = odd_values[words[1] % 16];
+        index++;
     }
-}
-
-void gb_check_fill(const struct gb_tensor *t, enum gb_check_fill kind, uint32_t stream) {
-    struct fill fill = {kind,
-                        {.seed = gb_check_seed(), .purpose = GB_RANDOM_TEST, .sample = stream}};
-    for_each(t, fill_element, &fill);
 }
 
 void gb_check_fill_floats(float *data, size_t count, enum gb_check_fill kind, uint32_t stream) {
@@ -217,19 +178,11 @@ void gb_check_fill_floats(float *data, size_t count, enum gb_check_fill kind, ui
 
 // Comparisons.
 
-// Where an element of a dense order is, as "[n, y, x, c]".
-static const char *place(const struct gb_tensor *t, size_t index) {
+// "[n, y, x, c]".
+static const char *place(const int at[4]) {
     static char text[80];
-    const size_t c = (size_t)t->c, w = (size_t)t->w, h = (size_t)t->h;
-    snprintf(text, sizeof text, "[%zu, %zu, %zu, %zu]", index / c / w / h, index / c / w % h,
-             index / c % w, index % c);
+    snprintf(text, sizeof text, "[%d, %d, %d, %d]", at[0], at[1], at[2], at[3]);
     return text;
-}
-
-static float element_at(const struct gb_tensor *t, size_t index) {
-    const size_t c = (size_t)t->c, w = (size_t)t->w, h = (size_t)t->h;
-    return gb_at(t, (int)(index / c / w / h), (int)(index / c / w % h),
-                 (int)(index / c % w))[index % c];
 }
 
 bool gb_check_same_bits(const char *what, const struct gb_tensor *want,
@@ -238,25 +191,26 @@ bool gb_check_same_bits(const char *what, const struct gb_tensor *want,
         complain("%s: the shapes differ", what);
         return false;
     }
-    size_t different = 0, worst = 0;
+    size_t different = 0;
+    int worst[4];
     double worst_distance = -1;
-    for (size_t i = 0; i < gb_elements(want); i++) {
-        float a = element_at(want, i), b = element_at(got, i);
-        if (memcmp(&a, &b, sizeof a) == 0)
+    GB_EACH_ELEMENT(want, at) {
+        const float *a = gb_element(want, at), *b = gb_element(got, at);
+        if (memcmp(a, b, sizeof *a) == 0)
             continue;
-        double distance = fabs((double)a - b);
+        double distance = fabs((double)*a - *b);
         if (isnan(distance))
             distance = INFINITY;
         different++;
         if (distance > worst_distance) {
             worst_distance = distance;
-            worst = i;
+            memcpy(worst, at, sizeof worst);
         }
     }
     if (different)
         complain("%s: %zu of %zu elements differ in bits; worst at %s: want %a, got %a", what,
-                 different, gb_elements(want), place(want, worst), element_at(want, worst),
-                 element_at(got, worst));
+                 different, gb_elements(want), place(worst), *gb_element(want, worst),
+                 *gb_element(got, worst));
     return different == 0;
 }
 
@@ -268,24 +222,27 @@ bool gb_check_same_floats(const char *what, size_t count, const float *want, con
 
 bool gb_check_near(const char *what, const struct gb_tensor *got, const double *want,
                    const double *bound) {
-    size_t outside = 0, worst = 0;
+    size_t outside = 0, index = 0, worst_index = 0;
+    int worst[4];
     double worst_ratio = 0;
-    for (size_t i = 0; i < gb_elements(got); i++) {
-        double error = fabs(element_at(got, i) - want[i]);
+    GB_EACH_ELEMENT(got, at) {
+        const size_t i = index++;
+        double error = fabs(*gb_element(got, at) - want[i]);
         if (error <= bound[i])
             continue;
         double ratio = isnan(error) ? INFINITY : error / bound[i];
         outside++;
         if (ratio > worst_ratio) {
             worst_ratio = ratio;
-            worst = i;
+            worst_index = i;
+            memcpy(worst, at, sizeof worst);
         }
     }
     if (outside)
         complain(
             "%s: %zu of %zu elements are out of bounds; worst at %s: want %.9g +- %.3g, got %.9g",
-            what, outside, gb_elements(got), place(got, worst), want[worst], bound[worst],
-            element_at(got, worst));
+            what, outside, index, place(worst), want[worst_index], bound[worst_index],
+            *gb_element(got, worst));
     return outside == 0;
 }
 

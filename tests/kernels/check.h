@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What the kernels' tests share: guarded memory, fills, comparisons, and the lists to loop over.
-// The checks return false and print what they found, so that tests/kernels/test_checker.c can hold them to
+// What the kernels' tests share: guarded memory, fills, comparisons, the lists to loop over, and the
+// check of a kernel. The checks return false and print what they found, so that tests/kernels/test_checker.c can hold them to
 // account; tests wrap them in assert_true.
 #ifndef GB_CHECK_H
 #define GB_CHECK_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "kernels/backend.h"
-#include "kernels/parallel.h"
-#include "kernels/tensor.h"
 
 // Memory. Every buffer lies between guard zones; guards, gaps and the buffer itself start as a
 // signalling NaN with a recognisable payload, so that an output never written, or a value read from
@@ -77,12 +71,31 @@ const struct gb_backend *const *gb_check_backends(void);
 // The plain reference.
 const struct gb_backend *gb_check_reference(void);
 enum { GB_CHECK_MAX_THREADS = 3 };
-// Sizes below, at and above one and two vectors of channels, single pixels, and enough work to be
-// shared among threads.
-struct gb_check_shape {
-    int n, h, w, c;
-};
-enum { GB_CHECK_SHAPES = 11 };
-extern const struct gb_check_shape gb_check_shapes[GB_CHECK_SHAPES];
+
+// Kernels.
+// What a kernel's description (kernels/operation.h) promises, tested: on all layouts, numbers and
+// thread counts, in place and not, with and without optional operands,
+//   - results are within the definition's bound, outputs and scratch having been filled with NaN;
+//   - they are bitwise the same for any thread count, in place or not, where the backend promises
+//     it, and those of the scalar reference where the kernel does;
+//   - guard zones, gaps and inputs stay as they were, and nothing is read beyond the end;
+//   - the padding of channels and of packed gradients is zero.
+
+// One kernel on one backend; `text`: a problem of the operation.
+bool gb_check_kernel(const struct gb_backend *backend, const struct gb_operation *operation,
+                     enum gb_direction direction, const char *text);
+
+// All directions of the operation on all backends of this CPU.
+bool gb_check_problem(const struct gb_operation *operation, const char *text);
+
+// The same, or gb_check_gradients, with one row for all samples instead of a row per sample
+// (gb_dims_rows), which kernels take as a stride of 0.
+bool gb_check_shared_rows(const struct gb_operation *operation, const char *text,
+                          bool (*check)(const struct gb_operation *, const char *));
+
+// The definition of the backward direction against difference quotients of the forward one, in
+// double. Operands are matched by name: the gradient of v is "dv" or "d_v", on either side. Optional operands are left
+// out.
+bool gb_check_gradients(const struct gb_operation *operation, const char *text);
 
 #endif

@@ -3,7 +3,6 @@
 // the edges that the operation names: one test per operation. What is an operation's own
 // mathematics has a test of its own.
 #include "tests/kernels/check.h"
-#include "tests/kernels/kernel_check.h"
 #include "tests/support/test.h"
 
 static void test_operation(void **state) {

@@ -2,18 +2,14 @@
 #include <math.h>
 
 #include "tests/kernels/check.h"
-#include "tests/kernels/kernel_check.h"
 #include "tests/support/test.h"
 
 // Moves v to about 1000, where the square of the mean would drown the variance.
 static void move_far_from_zero(const struct gb_call *call) {
     const struct gb_tensor *v = &call->operand[0];
-    for (int n = 0; n < v->n; n++)
-        for (int y = 0; y < v->h; y++)
-            for (int x = 0; x < v->w; x++)
-                for (int c = 0; c < v->c; c++)
-                    if (gb_at(v, n, y, x)[c] < 500)
-                        gb_at(v, n, y, x)[c] += 1000;
+    GB_EACH_ELEMENT(v, at)
+        if (*gb_element(v, at) < 500)
+            *gb_element(v, at) += 1000;
 }
 
 GB_TEST(keep_their_digits_far_from_zero) {
@@ -26,9 +22,8 @@ GB_TEST(keep_their_digits_far_from_zero) {
 GB_TEST(constant_channels_have_no_variance) {
     GB_CHECK_EACH_BACKEND(backend) {
         const struct gb_tensor v = gb_check_view("v", 2, 3, 4, 5, GB_CHECK_SLICE);
-        for (int pixel = 0; pixel < 2 * 3 * 4; pixel++)
-            for (int c = 0; c < 5; c++)
-                gb_at(&v, pixel / 12, pixel / 4 % 3, pixel % 4)[c] = (float)c - 2;
+        GB_EACH_ELEMENT(&v, at)
+            *gb_element(&v, at) = (float)at[3] - 2;
         const struct gb_exec exec = gb_check_exec(1, gb_moments_scratch_bytes(&v));
         float mean[5], variance[5];
         backend->moments(&exec, &v, mean, variance, 0);

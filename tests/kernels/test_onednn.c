@@ -11,9 +11,8 @@ GB_TEST(a_failure_is_kept) {
     assert_int_equal(gb_backend_find("onednn", &onednn), GB_OK);
     assert_int_equal(gb_backend_find("scalar", &scalar), GB_OK);
     assert_int_equal(gb_backend_check(onednn), GB_OK);
-    const struct call none = {0};
-    const struct executor executor = {.threads = 1};
-    gb_onednn_call_run(&none, &executor, NULL, NULL);
+    const struct executor none = {.threads = 1};
+    gb_onednn_run(&none, 0, NULL, NULL);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(gb_backend_check(onednn), GB_UNSUPPORTED);
         assert_non_null(strstr(gb_error_message(), "cannot run: a primitive: oneDNN: "));

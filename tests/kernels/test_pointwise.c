@@ -18,14 +18,11 @@ GB_TEST(adds_across_layouts) {
                 gb_check_fill(&sum, GB_CHECK_PATHOLOGICAL, 2);
                 for (int i = 0; i < 2; i++)
                     want[i] = gb_check_view("want", N, H, W, C, GB_CHECK_DENSE);
-                for (int n = 0; n < N; n++)
-                    for (int i = 0; i < H; i++)
-                        for (int j = 0; j < W; j++)
-                            for (int c = 0; c < C; c++) {
-                                float a = gb_at(&x, n, i, j)[c], b = gb_at(&sum, n, i, j)[c];
-                                gb_at(&want[0], n, i, j)[c] = fmaf(0.2f, b, a);
-                                gb_at(&want[1], n, i, j)[c] = b + a;
-                            }
+                GB_EACH_ELEMENT(&x, at) {
+                    const float a = *gb_element(&x, at), b = *gb_element(&sum, at);
+                    *gb_element(&want[0], at) = fmaf(0.2f, b, a);
+                    *gb_element(&want[1], at) = b + a;
+                }
                 backend->add_scaled(&exec, &x, 0.2f, &sum, &scaled);
                 backend->add(&exec, &x, &sum);
                 assert_true(gb_check_same_bits("add scaled", &want[0], &scaled));

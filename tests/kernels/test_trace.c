@@ -70,7 +70,7 @@ GB_TEST(notes_plans_and_directions) {
     const struct gb_backend *backend = gb_trace_backend(trace);
     const struct gb_conv_problem problem = {1, 4, 4, 2, 3, 3, 3, 1, 1, 1, 1, GB_RELU};
     struct gb_conv_plan plan;
-    assert_int_equal(backend->conv_plan(&problem, 1, &plan), GB_OK);
+    assert_int_equal(backend->conv_plan(backend, &problem, 1, &plan), GB_OK);
     assert_true(plan.weight_floats > 0);
     struct gb_exec exec = gb_check_exec(1, gb_conv_scratch_bytes(&plan, 1));
     struct gb_tensor x = gb_check_view("x", 1, 4, 4, 2, GB_CHECK_DENSE);

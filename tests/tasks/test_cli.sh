@@ -264,9 +264,9 @@ for command in train eval sample; do
     refuses 'unknown option: --test-frames: the data of horses have no scenes' "$@" --test-frames 9
     refuses "cannot read directory: $folder/none/figure_ground: No such file or directory" "$@" \
         --data "$folder/none"
-    refuses_like 'unknown backend: nothing: --backend takes one of' "$@" --backend nothing
+    refuses_like 'unknown backend: nothing: backends: ' "$@" --backend nothing
     export GB_BACKEND=nothing
-    refuses_like 'unknown backend: nothing: GB_BACKEND takes one of' "$@"
+    refuses_like 'unknown backend in GB_BACKEND: nothing: backends: ' "$@"
     unset GB_BACKEND
 done
 
@@ -347,7 +347,7 @@ refuses "cannot change on resume: --clip-norm: $model has 0" "$@" --clip-norm 50
 refuses "cannot change on resume: --seed: $model has 0" "$@" --seed 1
 refuses "cannot change on resume: --memory: $model has stored" "$@" --memory reversible
 refuses "cannot change on resume: --init: $model has live" "$@" --init published
-refuses_like 'unknown backend: nothing: --backend takes one of' "$@" --backend nothing
+refuses_like 'unknown backend: nothing: backends: ' "$@" --backend nothing
 refuses "nothing to resume: $model: already at step 8, past --iters 7" "$@" --iters 7
 
 # A resumed run stays on its backend, whatever the environment says.

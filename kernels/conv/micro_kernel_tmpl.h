@@ -3,14 +3,14 @@
 // registers over all of the K it is given, so that every element is one chain of fused
 // multiply-adds in the order of K. NR is 1 to GB_NR vectors wide, and MR as large as the registers
 // allow: with AVX-512, 24 multiply-adds take 25 loads as 24 rows by 1 vector, 14 as 12 by 2 and 10
-// as 6 by 4.
-#ifndef GB_CONV_MICRO_KERNEL_H
-#define GB_CONV_MICRO_KERNEL_H
+// as 6 by 4. Part of conv_body.c.
+#ifndef GB_CONV_MICRO_KERNEL_TMPL_H
+#define GB_CONV_MICRO_KERNEL_TMPL_H
 
 #include <stdbool.h>
 
-#include "kernels/conv/activation.h"
-#include "kernels/conv/algorithm.h"
+#include "kernels/conv/native.h"
+#include "kernels/epilogue/activation.h"
 #include "kernels/simd/simd.h"
 
 enum {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Which input pixel a filter tap reads at an output pixel: forward, backward (the data gradient is
 // a convolution with reversed taps), and for a 1x1 kernel, where a tap reads its own pixel. Rows of
-// the im2col matrix are output pixels, its columns taps by input channels.
-#ifndef GB_CONV_WINDOW_H
-#define GB_CONV_WINDOW_H
+// the im2col matrix are output pixels, its columns taps by input channels. Part of conv_body.c.
+#ifndef GB_CONV_WINDOW_TMPL_H
+#define GB_CONV_WINDOW_TMPL_H
 
-#include "kernels/conv/conv.h"
-#include "kernels/simd/simd.h"
+#include "kernels/conv/native.h"
+#include "kernels/epilogue/epilogue_tmpl.h"
 
 GB_INLINE int gb_axis_input(const struct gb_axis *axis, int output, int tap) { // -1: zero
     int position = output * axis->stride + axis->origin + tap * axis->step;
@@ -46,25 +46,6 @@ static inline struct gb_window gb_window_pointwise(int h, int w) {
 
 GB_INLINE int gb_window_taps(const struct gb_window *w) {
     return w->rows.taps * w->columns.taps;
-}
-
-// An output pixel; gb_pixel_next walks them in memory order.
-struct gb_pixel {
-    int n, i, j;
-};
-GB_INLINE struct gb_pixel gb_pixel_at(size_t index, int h, int w) {
-    size_t row = index / (size_t)w;
-    return (struct gb_pixel){(int)(row / (size_t)h), (int)(row % (size_t)h),
-                             (int)(index % (size_t)w)};
-}
-GB_INLINE void gb_pixel_next(struct gb_pixel *p, int h, int w) {
-    if (++p->j < w)
-        return;
-    p->j = 0;
-    if (++p->i < h)
-        return;
-    p->i = 0;
-    p->n++;
 }
 
 // The outputs at which tap `tap` reads inside the input, for an axis without division.

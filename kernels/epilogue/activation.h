@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The epilogue's activation and its slope, for bodies on the vector type. Callers pass a constant
 // or branch outside their loops.
-#ifndef GB_CONV_ACTIVATION_H
-#define GB_CONV_ACTIVATION_H
+#ifndef GB_ACTIVATION_H
+#define GB_ACTIVATION_H
 
-#include "kernels/conv/conv.h"
+#include "kernels/epilogue/epilogue.h"
 #include "kernels/simd/math.h"
 #include "kernels/simd/simd.h"
 

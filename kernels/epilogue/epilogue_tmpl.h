@@ -1,11 +1,31 @@
 // SPDX-License-Identifier: MIT
 // What the epilogues share: whole and partial vectors of channels, and sums over pixels. Part of
-// conv_body.c.
-#ifndef GB_CONV_EPILOGUE_TMPL_H
-#define GB_CONV_EPILOGUE_TMPL_H
+// conv_body.c and epilogue_body.c.
+#ifndef GB_EPILOGUE_TMPL_H
+#define GB_EPILOGUE_TMPL_H
 
-#include "kernels/conv/activation.h"
-#include "kernels/conv/plan_tmpl.h"
+#include "base/minmax.h"
+#include "kernels/epilogue/activation.h"
+#include "kernels/parallel.h"
+
+// A pixel; gb_pixel_next walks them in memory order.
+struct gb_pixel {
+    int n, i, j;
+};
+GB_INLINE struct gb_pixel gb_pixel_at(size_t index, int h, int w) {
+    size_t row = index / (size_t)w;
+    return (struct gb_pixel){(int)(row / (size_t)h), (int)(row % (size_t)h),
+                             (int)(index % (size_t)w)};
+}
+GB_INLINE void gb_pixel_next(struct gb_pixel *p, int h, int w) {
+    if (++p->j < w)
+        return;
+    p->j = 0;
+    if (++p->i < h)
+        return;
+    p->i = 0;
+    p->n++;
+}
 
 GB_INLINE gb_v load_lanes(const float *p, int lanes) {
     return lanes == GB_LANES ? gb_v_load(p) : gb_v_load_part(p, lanes);
