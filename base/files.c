@@ -40,6 +40,26 @@ bool gb_is_directory(const char *path) {
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+enum gb_status gb_text_open(const char *what, const char *path, FILE **stream) {
+    enum { MARK = 3 };
+    int start[MARK], count = 0;
+    *stream = fopen(path, "r");
+    if (!*stream)
+        return gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
+    while (count < MARK && (start[count] = getc(*stream)) != EOF)
+        count++;
+    if (count >= 2 && (start[0] >= 0xfe || start[0] == 0 || start[1] == 0)) {
+        fclose(*stream);
+        *stream = NULL;
+        return gb_fail(GB_BAD_INPUT, what, path, "is UTF-16 or not text; UTF-8 is needed");
+    }
+    const bool marked = count == MARK && start[0] == 0xef && start[1] == 0xbb && start[2] == 0xbf;
+    clearerr(*stream); // an error, such as a directory's, comes again with the first read
+    while (!marked && count > 0)
+        ungetc(start[--count], *stream);
+    return GB_OK;
+}
+
 enum gb_status gb_make_directory(const char *what, const char *path) {
     char part[GB_PATH];
     GB_TRY(gb_path_join(path, "", part));
@@ -91,6 +111,22 @@ enum gb_status gb_json_write(const char *path, const json_t *json) {
     return gb_atomic_commit(&file);
 }
 
+enum gb_status gb_json_read(const char *what, const char *path, json_t **json) {
+    FILE *file;
+    json_error_t error;
+    *json = NULL;
+    GB_TRY(gb_text_open(what, path, &file));
+    errno = 0;
+    *json = json_loadf(file, JSON_REJECT_DUPLICATES, &error);
+    const bool unreadable = ferror(file); // a directory opens, but does not read
+    const int reason = errno;
+    fclose(file);
+    if (*json)
+        return GB_OK;
+    return unreadable ? gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(reason))
+                      : gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", error.line, error.text);
+}
+
 static enum gb_status read_lines(FILE *file, const char *what, const char *path, json_t *values) {
     char *line = NULL;
     size_t capacity = 0;
@@ -112,9 +148,8 @@ static enum gb_status read_lines(FILE *file, const char *what, const char *path,
 }
 
 enum gb_status gb_json_lines_read(const char *what, const char *path, json_t *values) {
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
+    FILE *file;
+    GB_TRY(gb_text_open(what, path, &file));
     enum gb_status status = read_lines(file, what, path, values);
     fclose(file);
     return status;

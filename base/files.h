@@ -22,6 +22,10 @@ char *gb_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // Whether there is a directory of this name.
 bool gb_is_directory(const char *path);
 
+// Opens a text file for reading, after its byte-order mark if it begins with one. GB_BAD_INPUT with
+// the message "`what`: PATH: ..." where it does not open or is UTF-16.
+enum gb_status gb_text_open(const char *what, const char *path, FILE **stream);
+
 // Creates a directory and its parents where missing. GB_IO_ERROR with the message "`what`: PATH:
 // ...".
 enum gb_status gb_make_directory(const char *what, const char *path);
@@ -36,6 +40,10 @@ enum gb_status gb_file_write(const char *path, const char *bytes, size_t count);
 
 // Writes indented JSON, atomically.
 enum gb_status gb_json_write(const char *path, const json_t *json);
+
+// Reads a JSON file, to be released by json_decref. GB_BAD_INPUT, "`what`: PATH: line 3: ...", where it
+// is missing, unreadable or not JSON.
+enum gb_status gb_json_read(const char *what, const char *path, json_t **json);
 
 // Appends the value on each line of a file to an array. GB_BAD_INPUT, "`what`: PATH: line 3: ...",
 // where the file is missing, unreadable or a line is not JSON.

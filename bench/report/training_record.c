@@ -16,10 +16,7 @@ enum gb_status gb_training_run_read(const char *directory, json_t **run) {
     GB_TRY(gb_path_join(directory, "run.json", path));
     if (access(path, F_OK) != 0)
         return gb_fail(GB_BAD_INPUT, what, directory, "not a training run: it has no run.json");
-    json_error_t error;
-    *run = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-    if (!*run)
-        return gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", error.line, error.text);
+    GB_TRY(gb_json_read(what, path, run));
     if (json_is_string(json_object_get(*run, "task")))
         return GB_OK;
     json_decref(*run);

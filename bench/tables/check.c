@@ -184,10 +184,7 @@ static enum gb_status check(const char *path, const json_t *committed, bool upda
 
 enum gb_status gb_expected_metrics_read(const char *path, json_t **expected) {
     static const char what[] = "cannot check";
-    json_error_t error;
-    *expected = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-    if (!*expected)
-        return gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", error.line, error.text);
+    GB_TRY(gb_json_read(what, path, expected));
     const char *backend, *task, *metric;
     json_t *tasks, *metrics, *value;
     bool valid = json_is_object(*expected);

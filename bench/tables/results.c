@@ -18,15 +18,6 @@
 
 static const char what[] = "cannot use results";
 
-static enum gb_status read_json(const char *path, json_t **json) {
-    json_error_t error;
-    *json = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-    if (*json)
-        return GB_OK;
-    return error.line > 0 ? gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", error.line, error.text)
-                          : gb_fail(GB_BAD_INPUT, what, path, "%s", error.text);
-}
-
 // GB_BAD_INPUT unless the value has the members that a format of json_unpack names.
 static enum gb_status check_members(json_t *json, const char *path, const char *format, ...) {
     json_error_t error;
@@ -109,7 +100,7 @@ static enum gb_status read_tables(struct gb_results *results) {
     json_t *published = NULL, *table;
     size_t i;
     GB_TRY(gb_path_join(results->directory, "published.json", path));
-    GB_TRY(read_json(path, &published));
+    GB_TRY(gb_json_read(what, path, &published));
     results->tables = json_incref(json_object_get(published, "tables"));
     json_decref(published);
     if (json_array_size(results->tables) == 0)
@@ -160,7 +151,7 @@ static enum gb_status read_run(struct gb_results *results, const char *directory
     char path[GB_PATH], name[GB_PATH];
     json_t *run = NULL;
     GB_TRY(gb_path_join(directory, file, path));
-    GB_TRY(read_json(path, &run));
+    GB_TRY(gb_json_read(what, path, &run));
     snprintf(name, sizeof name, "%.*s", (int)(strlen(file) - strlen(".json")), file);
     if (json_object_set_new(results->runs, name, run) != 0)
         return gb_fail(GB_BAD_INPUT, what, path, "the file name is not UTF-8");

@@ -65,9 +65,8 @@ static enum gb_status read_lines(FILE *stream, const char *path, struct gb_list 
 
 enum gb_status gb_list_read(const char *path, struct gb_list *list) {
     *list = (struct gb_list){0};
-    FILE *stream = fopen(path, "r");
-    if (!stream)
-        return gb_fail(GB_BAD_INPUT, cannot_read, path, "%s", strerror(errno));
+    FILE *stream;
+    GB_TRY(gb_text_open(cannot_read, path, &stream));
     enum gb_status status = read_lines(stream, path, list);
     fclose(stream);
     if (status == GB_OK && list->count == 0)
@@ -82,6 +81,17 @@ static bool ends_with(const char *name, const char *suffix) {
     return length >= tail && strcasecmp(name + length - tail, suffix) == 0;
 }
 
+// What file managers, archivers and file servers leave next to data.
+static bool is_foreign(const char *name) {
+    static const char *const names[] = {
+        "__MACOSX",   "@eaDir",    "#recycle",    "$RECYCLE.BIN", "System Volume Information",
+        "lost+found", "Thumbs.db", "ehthumbs.db", "desktop.ini",  "Icon\r"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return true;
+    return name[0] == '.' || ends_with(name, "~");
+}
+
 static int by_bytes(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -94,7 +104,7 @@ static enum gb_status read_entries(DIR *stream, const char *directory, const cha
                                    struct gb_list *list) {
     const struct dirent *entry;
     while (errno = 0, (entry = readdir(stream)))
-        if (entry->d_name[0] != '.' && ends_with(entry->d_name, suffix))
+        if (!is_foreign(entry->d_name) && ends_with(entry->d_name, suffix))
             GB_TRY(gb_list_add(list, strdup(entry->d_name), directory));
     return errno ? gb_fail(GB_BAD_INPUT, cannot_list, directory, "%s", strerror(errno)) : GB_OK;
 }

@@ -45,6 +45,20 @@ static bool begins(const char *text, const char *prefix) {
     return text && strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+// "(128116, 3072)"; Python 2 wrote long integers as 128116L.
+static bool parse_shape(const char *shape, unsigned long long *rows, unsigned long long *columns) {
+    unsigned long long *const sizes[] = {rows, columns};
+    for (int i = 0; i < 2; i++) {
+        int end = 0;
+        if (sscanf(shape, i == 0 ? " (%18llu%n" : " ,%18llu%n", sizes[i], &end) != 1 || end == 0)
+            return false;
+        shape += end;
+        shape += *shape == 'L';
+    }
+    shape += strspn(shape, " ,"); // a last comma is allowed
+    return *shape == ')';
+}
+
 static enum gb_status parse_dictionary(const struct member *m, const char *dictionary,
                                        struct gb_byte_matrix *matrix) {
     const char *type = find_value(dictionary, "'descr'");
@@ -58,8 +72,7 @@ static enum gb_status parse_dictionary(const struct member *m, const char *dicti
     if (!begins(order, "False"))
         return gb_fail(GB_BAD_INPUT, what, m->path, "%s is not in C order", m->name);
     unsigned long long rows, columns;
-    int end = 0;
-    if (sscanf(shape, "(%18llu , %18llu )%n", &rows, &columns, &end) != 2 || end == 0)
+    if (!parse_shape(shape, &rows, &columns))
         return gb_fail(GB_BAD_INPUT, what, m->path, "%s has the shape %.*s, not (images, values)",
                        m->name, (int)strcspn(shape, ")") + 1, shape);
     if (rows == 0 || columns == 0)

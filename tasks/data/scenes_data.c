@@ -19,9 +19,8 @@ static const char depth_ending[] = ".depth.png", pose_ending[] = ".pose.txt";
 
 // Reads exactly `count` finite numbers.
 static enum gb_status read_numbers(const char *path, int count, double *numbers) {
-    FILE *stream = fopen(path, "r");
-    if (!stream)
-        return gb_fail(GB_BAD_INPUT, cannot_read, path, "%s", strerror(errno));
+    FILE *stream;
+    GB_TRY(gb_text_open(cannot_read, path, &stream));
     int read = 0;
     while (read < count && fscanf(stream, "%lf", &numbers[read]) == 1 && isfinite(numbers[read]))
         read++;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/files.h"
 #include "tasks/images/resize.h"
 #include "tasks/metrics/metrics.h"
 
@@ -78,9 +79,8 @@ static enum gb_status read_rows(FILE *stream, const char *path,
 enum gb_status gb_superpixels_read(const char *path, int w, int h,
                                    struct gb_superpixels *superpixels) {
     *superpixels = (struct gb_superpixels){0};
-    FILE *stream = fopen(path, "r");
-    if (!stream)
-        return gb_fail(GB_BAD_INPUT, "cannot read superpixels", path, "%s", strerror(errno));
+    FILE *stream;
+    GB_TRY(gb_text_open("cannot read superpixels", path, &stream));
     enum gb_status status = create(superpixels, w, h);
     if (status == GB_OK)
         status = read_rows(stream, path, superpixels);

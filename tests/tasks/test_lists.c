@@ -18,6 +18,28 @@ GB_FIXTURE_TEST(reads_a_name_a_line) {
     gb_list_free(&list);
 }
 
+GB_FIXTURE_TEST(reads_text_of_other_systems) {
+    struct gb_list list;
+    gb_fixture_text("list.txt", "\xef\xbb\xbf"
+                                "a\r\nb\r\n");
+    assert_ok(gb_list_read(gb_fixture_path("list.txt"), &list));
+    assert_int_equal(list.count, 2);
+    assert_string_equal(list.names[0], "a");
+    gb_list_free(&list);
+    gb_fixture_file("list.txt",
+                    "\xff\xfe"
+                    "a\0\n\0",
+                    6);
+    assert_error(gb_list_read(gb_fixture_path("list.txt"), &list), GB_BAD_INPUT,
+                 "list.txt: is UTF-16");
+    gb_fixture_file("list.txt", "a\0\n\0", 4);
+    assert_error(gb_list_read(gb_fixture_path("list.txt"), &list), GB_BAD_INPUT, "is UTF-16");
+    gb_fixture_text("list.txt", "a"); // shorter than a mark
+    assert_ok(gb_list_read(gb_fixture_path("list.txt"), &list));
+    assert_string_equal(list.names[0], "a");
+    gb_list_free(&list);
+}
+
 GB_FIXTURE_TEST(refuses_empty_lists) {
     struct gb_list list;
     gb_fixture_text("blank.txt", "\n \r\n");
@@ -30,8 +52,8 @@ GB_FIXTURE_TEST(refuses_empty_lists) {
 }
 
 GB_FIXTURE_TEST(lists_a_directory_in_byte_order) {
-    const char *const files[] = {"folder/b.jpg",  "folder/a.JPG", "folder/B.jpg",
-                                 "folder/.c.jpg", "folder/jpg",   "folder/d.png"};
+    const char *const files[] = {"folder/b.jpg", "folder/a.JPG", "folder/B.jpg",   "folder/.c.jpg",
+                                 "folder/jpg",   "folder/d.png", "folder/._a.jpg", "folder/a.jpg~"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         gb_fixture_text(files[i], "");
     struct gb_list list;
@@ -93,6 +115,8 @@ GB_FIXTURE_TEST(lists_directories_of_a_directory) {
     gb_fixture_text("folder/file", "");
     gb_fixture_directory("folder/a");
     gb_fixture_directory("folder/.hidden");
+    gb_fixture_directory("folder/__MACOSX");
+    gb_fixture_directory("folder/@eaDir");
     struct gb_list list;
     assert_ok(gb_list_subdirectories(gb_fixture_path("folder"), &list));
     assert_int_equal(list.count, 2);

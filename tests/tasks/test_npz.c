@@ -33,6 +33,16 @@ GB_FIXTURE_TEST(reads_stored_and_deflated_arrays) {
         }
 }
 
+// As Python 2 wrote it.
+GB_FIXTURE_TEST(reads_long_integers) {
+    struct gb_byte_matrix matrix;
+    write_array("a.npz", "{'descr': '|u1', 'fortran_order': False, 'shape': (3L, 12L), }", 1,
+                values, VALUES, ZIP_CM_STORE);
+    assert_ok(gb_npz_read(gb_fixture_path("a.npz"), "data", &matrix));
+    assert_true(matrix.rows == ROWS && matrix.columns == COLUMNS);
+    gb_byte_matrix_free(&matrix);
+}
+
 static void assert_refused(const char *name, const char *reason) {
     struct gb_byte_matrix matrix;
     assert_int_equal(gb_npz_read(gb_fixture_path(name), "data", &matrix), GB_BAD_INPUT);
@@ -63,6 +73,7 @@ GB_FIXTURE_TEST(refuses_other_arrays) {
         {"{'descr': '|u1', 'fortran_order': True, 'shape': (3, 12), }", "not in C order"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': (36,), }", "(36,)"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4, 3), }", "(3, 4, 3)"},
+        {"{'descr': '|u1', 'fortran_order': False, 'shape': (3M, 12), }", "(3M, 12)"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': (0, 12), }", "is empty"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': (4, 12), }", "36 bytes for 4 x 12"},
         {"{'descr': '|u1', 'fortran_order': False, }", "damaged header"},
