@@ -3,6 +3,7 @@
 #ifndef GB_IMAGE_H
 #define GB_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,8 +29,8 @@ void gb_image_free(struct gb_image *image);
 
 // Reads an image file as 8 bits of `channels` (1 or 3) channels. The format is detected from the
 // content: PNG, JPEG, PGM and PPM, TIFF, GIF (kinds: tasks/images/image_decoder.h); only the first
-// image of a file. No gamma, colour profile or orientation is applied, palettes are looked up,
-// alpha is dropped. 16 bits are rounded to 8, grey is repeated, colour becomes grey with BT.601
+// image of a file. EXIF's and TIFF's orientation is applied, so that images are upright; gamma and
+// colour profiles are not. Palettes are looked up, alpha is dropped. 16 bits are rounded to 8, grey is repeated, colour becomes grey with BT.601
 // weights (0.299, 0.587, 0.114; a JPEG's Y). GB_BAD_INPUT with the file and the reason where it is
 // missing, a directory, empty, not an image, truncated, damaged or beyond the limits. On failure
 // *image holds nothing.
@@ -38,6 +39,20 @@ enum gb_status gb_image_read(const char *path, int channels, struct gb_image *im
 // Reads a 16-bit grey image, such as a depth map, without conversion. Fails as gb_image_read, and
 // for colour and 8 bits.
 enum gb_status gb_image_read_grey16(const char *path, struct gb_image *image);
+
+// The upright size of an image that gb_image_read would read, without decoding a JPEG or PNG file's
+// pixels if it is complete. Fails as gb_image_read.
+enum gb_status gb_image_probe(const char *path, int *w, int *h);
+
+// A grey image as it is stored, for masks and labels.
+struct gb_image_stored {
+    struct gb_image image; // one channel of 8 or 16 bits: grey, or places in the palette
+    bool lossy;            // values may be off
+    bool has_palette;
+    unsigned char palette[256][3];
+};
+// Colour becomes grey as by gb_image_read, unless a palette has it. Fails as gb_image_read.
+enum gb_status gb_image_read_stored(const char *path, struct gb_image_stored *stored);
 
 // Crops to the w x h pixels from (x, y) on, which must be inside.
 void gb_image_crop(struct gb_image *image, int x, int y, int w, int h);

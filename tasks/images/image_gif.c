@@ -38,15 +38,23 @@ static int find_record(GifFileType *gif, GifRecordType *type) {
     }
 }
 
-static bool look_up(const ColorMapObject *palette, const GifPixelType *row, int w,
-                    unsigned char *rgb) {
-    for (int x = 0; x < w; x++, rgb += 3) {
+static void copy_colour(const GifColorType *colour, unsigned char rgb[static 3]) {
+    rgb[0] = colour->Red;
+    rgb[1] = colour->Green;
+    rgb[2] = colour->Blue;
+}
+
+// One row of colours, or of places in the palette.
+static bool look_up(const ColorMapObject *palette, const GifPixelType *row, struct gb_image *image,
+                    int y) {
+    unsigned char *to = image->pixels + (size_t)y * (size_t)image->w * (size_t)image->c;
+    for (int x = 0; x < image->w; x++) {
         if (row[x] >= palette->ColorCount)
             return false;
-        const GifColorType *colour = &palette->Colors[row[x]];
-        rgb[0] = colour->Red;
-        rgb[1] = colour->Green;
-        rgb[2] = colour->Blue;
+        if (image->c == 3)
+            copy_colour(&palette->Colors[row[x]], to + 3 * x);
+        else
+            to[x] = row[x];
     }
     return true;
 }
@@ -61,8 +69,7 @@ static enum gb_status read_rows(GifFileType *gif, const struct gb_image_file *fi
         for (int y = first[pass]; y < image->h; y += stride) {
             if (DGifGetLine(gif, row, image->w) != GIF_OK)
                 return damaged(file, gif->Error);
-            unsigned char *rgb = image->pixels + (size_t)y * (size_t)image->w * 3;
-            if (!look_up(palette, row, image->w, rgb))
+            if (!look_up(palette, row, image, y))
                 return gb_image_damaged(file, &gb_gif_decoder, "a pixel has no colour");
         }
     }
@@ -71,7 +78,10 @@ static enum gb_status read_rows(GifFileType *gif, const struct gb_image_file *fi
 
 static enum gb_status read_image(GifFileType *gif, const struct gb_image_file *file,
                                  struct gb_image *image) {
-    GB_TRY(gb_image_create(image, gif->SWidth, gif->SHeight, 3, 8, file->path));
+    struct gb_image_traits *traits = file->traits;
+    traits->has_palette = traits->keep_places;
+    GB_TRY(gb_image_create(image, gif->SWidth, gif->SHeight, traits->has_palette ? 1 : 3, 8,
+                           file->path));
     GifRecordType type;
     if (find_record(gif, &type) != GIF_OK)
         return damaged(file, gif->Error);
@@ -85,14 +95,13 @@ static enum gb_status read_image(GifFileType *gif, const struct gb_image_file *f
     const ColorMapObject *palette = gif->Image.ColorMap ? gif->Image.ColorMap : gif->SColorMap;
     if (!palette)
         return gb_image_unusable(file, &gb_gif_decoder, "it has no palette");
+    for (int i = 0; i < palette->ColorCount; i++)
+        copy_colour(&palette->Colors[i], traits->palette[i]);
     GifPixelType *row = malloc((size_t)image->w);
     if (!row)
         return gb_no_memory("cannot read image", file->path);
-    enum gb_status status = read_rows(gif, file, palette, row, image);
+    const enum gb_status status = read_rows(gif, file, palette, row, image);
     free(row);
-    // A file cut behind its pixels is cut all the same.
-    if (status == GB_OK && find_record(gif, &type) != GIF_OK)
-        status = damaged(file, gif->Error);
     return status;
 }
 

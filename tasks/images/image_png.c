@@ -41,10 +41,13 @@ static void read_bytes(png_structp png, png_bytep to, size_t size) {
         png_error(png, "the file ends early");
 }
 
-// 8 or 16 bits in native byte order, grey or RGB. Without gamma, so that values stay the file's.
-static void choose_form(png_structp png, png_infop info) {
+// 8 or 16 bits in native byte order, grey, RGB or places in a palette. Without gamma, so that values
+// stay the file's.
+static void choose_form(png_structp png, png_infop info, bool places) {
     const png_byte type = png_get_color_type(png, info);
-    if (type == PNG_COLOR_TYPE_PALETTE)
+    if (places)
+        png_set_packing(png);
+    else if (type == PNG_COLOR_TYPE_PALETTE)
         png_set_palette_to_rgb(png);
     if (type == PNG_COLOR_TYPE_GRAY)
         png_set_expand_gray_1_2_4_to_8(png);
@@ -53,17 +56,35 @@ static void choose_form(png_structp png, png_infop info) {
         png_set_swap(png);
 }
 
+static void read_palette(png_structp png, png_infop info, struct gb_image_traits *traits) {
+    png_colorp palette;
+    int count;
+    traits->has_palette = traits->keep_places &&
+                          png_get_color_type(png, info) == PNG_COLOR_TYPE_PALETTE &&
+                          png_get_PLTE(png, info, &palette, &count);
+    for (int i = 0; traits->has_palette && i < count; i++) {
+        traits->palette[i][0] = palette[i].red;
+        traits->palette[i][1] = palette[i].green;
+        traits->palette[i][2] = palette[i].blue;
+    }
+}
+
 // Jumps to the escape on errors.
 static enum gb_status read_png(png_structp png, png_infop info, const struct gb_image_file *file,
                                struct gb_image *image) {
     png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+    png_set_option(png, PNG_MAXIMUM_INFLATE_WINDOW, PNG_OPTION_ON); // headers may claim too little
     png_read_info(png, info);
+    read_palette(png, info, file->traits);
     // gb_image_create checks the size, before png_read_update_info allocates a row.
-    const bool colour = png_get_color_type(png, info) & PNG_COLOR_MASK_COLOR;
+    const bool places = file->traits->has_palette;
+    const bool colour = !places && png_get_color_type(png, info) & PNG_COLOR_MASK_COLOR;
     GB_TRY(gb_image_create(image, (int)png_get_image_width(png, info),
                            (int)png_get_image_height(png, info), colour ? 3 : 1,
                            png_get_bit_depth(png, info) == 16 ? 16 : 8, file->path));
-    choose_form(png, info);
+    if (file->traits->header_only)
+        return GB_OK;
+    choose_form(png, info, places);
     const int passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
     const size_t stride = (size_t)image->w * (size_t)(image->c * image->bits / 8);
@@ -72,7 +93,11 @@ static enum gb_status read_png(png_structp png, png_infop info, const struct gb_
     for (int pass = 0; pass < passes; pass++)
         for (int y = 0; y < image->h; y++)
             png_read_row(png, image->pixels + (size_t)y * stride, NULL);
-    png_read_end(png, NULL); // a file cut after its pixels is damaged too
+    png_read_end(png, info); // a file cut after its pixels is damaged too
+    png_uint_32 size;
+    png_bytep exif;
+    if (png_get_eXIf_1(png, info, &size, &exif))
+        file->traits->orientation = gb_exif_orientation(exif, size);
     return GB_OK;
 }
 

@@ -50,6 +50,24 @@ static enum gb_status read_number(struct pnm *pnm, int *number) {
     return damaged(pnm, next(pnm) < 0 ? "the file ends early" : "no number where one belongs");
 }
 
+// One byte of space, or the end of a comment that follows the number at once, and the raw values
+// begin. Programs that write lines as Windows does end them with two; those belong together if the
+// values then fill the rest of the file.
+static enum gb_status end_header(struct pnm *pnm) {
+    if (next(pnm) == '#')
+        while (next(pnm) >= 0 && next(pnm) != '\n' && next(pnm) != '\r')
+            pnm->at++;
+    if (!is_space(next(pnm)))
+        return damaged(pnm, "no space ends the header");
+    const bool carriage_return = next(pnm) == '\r';
+    pnm->at++;
+    const size_t values = (size_t)pnm->w * (size_t)pnm->h * (size_t)pnm->c,
+                 bytes = pnm->largest > UINT8_MAX ? 2 * values : values;
+    if (carriage_return && next(pnm) == '\n' && pnm->file->size - pnm->at > bytes)
+        pnm->at++;
+    return GB_OK;
+}
+
 static enum gb_status read_header(struct pnm *pnm) {
     const int kind = pnm->file->bytes[1];
     pnm->at = 2;
@@ -60,11 +78,7 @@ static enum gb_status read_header(struct pnm *pnm) {
     GB_TRY(read_number(pnm, &pnm->largest));
     if (pnm->largest < 1 || pnm->largest > UINT16_MAX)
         return damaged(pnm, "its largest value is not between 1 and 65535");
-    // One byte of space, and the raw values begin.
-    if (!is_space(next(pnm)))
-        return damaged(pnm, "no space ends the header");
-    pnm->at++;
-    return GB_OK;
+    return end_header(pnm);
 }
 
 static enum gb_status read_value(struct pnm *pnm, int *value) {

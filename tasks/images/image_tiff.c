@@ -78,6 +78,8 @@ struct form {
     uint16_t bits, samples; // of a pixel, alpha included
     uint16_t photometric;
     const uint16_t *palette[3]; // PHOTOMETRIC_PALETTE
+    int palette_shift;          // of its entries to 8 bits
+    bool places;                // pixels are places in it
 };
 
 static enum gb_status unusable(const struct tiff_source *source, const char *why) {
@@ -90,7 +92,22 @@ static enum gb_status damaged(const struct tiff_source *source, const char *why)
 }
 
 static int channels_of(const struct form *form) {
-    return form->photometric == PHOTOMETRIC_RGB || form->photometric == PHOTOMETRIC_PALETTE ? 3 : 1;
+    const bool looked_up = form->photometric == PHOTOMETRIC_PALETTE && !form->places;
+    return form->photometric == PHOTOMETRIC_RGB || looked_up ? 3 : 1;
+}
+
+// 8 bits stand in the upper half of an entry, and mostly in the lower one again; some programs write
+// them as they are, as libtiff's own tools allow for.
+static void take_palette(struct form *form, struct gb_image_traits *traits) {
+    form->palette_shift = 0;
+    for (int i = 0; i < 256; i++)
+        for (int c = 0; c < 3; c++)
+            if (form->palette[c][i] > UINT8_MAX)
+                form->palette_shift = 8;
+    for (int i = 0; i < 256; i++)
+        for (int c = 0; c < 3; c++)
+            traits->palette[i][c] = (unsigned char)(form->palette[c][i] >> form->palette_shift);
+    traits->has_palette = form->places = traits->keep_places;
 }
 
 // Samples of a pixel that carry its colour.
@@ -100,7 +117,7 @@ static int colour_samples(const struct form *form) {
 
 static enum gb_status read_form(TIFF *tiff, const struct tiff_source *source, struct form *form) {
     uint32_t w = 0, h = 0;
-    uint16_t kind, planes, extra, *extras;
+    uint16_t kind, planes, extra, orientation, *extras;
     uint16_t *palette[3];
     if (!TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &w) ||
         !TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &h) ||
@@ -114,6 +131,8 @@ static enum gb_status read_form(TIFF *tiff, const struct tiff_source *source, st
     TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLEFORMAT, &kind);
     TIFFGetFieldDefaulted(tiff, TIFFTAG_PLANARCONFIG, &planes);
     TIFFGetFieldDefaulted(tiff, TIFFTAG_EXTRASAMPLES, &extra, &extras);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &orientation);
+    source->file->traits->orientation = orientation;
     if (TIFFIsTiled(tiff))
         return unusable(source, "it is stored in tiles");
     if (planes != PLANARCONFIG_CONTIG && form->samples > 1)
@@ -129,6 +148,7 @@ static enum gb_status read_form(TIFF *tiff, const struct tiff_source *source, st
             !TIFFGetField(tiff, TIFFTAG_COLORMAP, &palette[0], &palette[1], &palette[2]))
             return unusable(source, "its palette is missing or not of 256 colours");
         memcpy(form->palette, palette, sizeof palette);
+        take_palette(form, source->file->traits);
     }
     return GB_OK;
 }
@@ -141,9 +161,9 @@ static void unpack_row(const struct form *form, const void *row, struct gb_image
         for (int c = 0; c < image->c; c++) {
             const size_t to = first + (size_t)(x * image->c + c);
             const size_t pixel = (size_t)x * form->samples;
-            if (form->photometric == PHOTOMETRIC_PALETTE)
-                // 8 bits stand in the upper half, and mostly in the lower one again.
-                image->pixels[to] = (unsigned char)(form->palette[c][row8[pixel]] >> 8);
+            if (form->photometric == PHOTOMETRIC_PALETTE && !form->places)
+                image->pixels[to] =
+                    (unsigned char)(form->palette[c][row8[pixel]] >> form->palette_shift);
             else if (image->bits == 8)
                 image->pixels[to] = row8[pixel + (size_t)c];
             else
@@ -162,7 +182,7 @@ static void invert(struct gb_image *image) {
 
 static enum gb_status read_tiff(TIFF *tiff, const struct tiff_source *source,
                                 struct gb_image *image) {
-    struct form form;
+    struct form form = {0};
     GB_TRY(read_form(tiff, source, &form));
     GB_TRY(
         gb_image_create(image, form.w, form.h, channels_of(&form), form.bits, source->file->path));
@@ -182,8 +202,11 @@ static enum gb_status read_tiff(TIFF *tiff, const struct tiff_source *source,
 }
 
 static bool recognises(const struct gb_image_file *file) {
-    return file->size >= 4 &&
-           (memcmp(file->bytes, "II*\0", 4) == 0 || memcmp(file->bytes, "MM\0*", 4) == 0);
+    static const char *const starts[] = {"II*\0", "MM\0*", "II+\0", "MM\0+"}; // + is BigTIFF
+    for (int i = 0; i < 4; i++)
+        if (file->size >= 4 && memcmp(file->bytes, starts[i], 4) == 0)
+            return true;
+    return false;
 }
 
 static enum gb_status decode(const struct gb_image_file *file, int channels,
