@@ -2,6 +2,9 @@
 #include "tasks/data/dataset.h"
 
 #include <assert.h>
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +13,19 @@
 #include "tasks/data/hash.h"
 
 static const char what[] = "cannot load data";
+
+void gb_source_note(const struct gb_source *source, const char *format, ...) {
+    char line[GB_MESSAGE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    for (char *c = line; *c; c++)
+        if (iscntrl((unsigned char)*c))
+            *c = '?';
+    if (source->note)
+        source->note(line);
+}
 
 // ---- Data sets ----
 

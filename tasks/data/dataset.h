@@ -4,6 +4,7 @@
 #ifndef GB_DATASET_H
 #define GB_DATASET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -26,7 +27,15 @@ struct gb_source {
     int size;                      // of an example, as the task defines it
     int multiple; // what the model needs heights and widths to be, for tasks that pad; 0: anything
     int threads;
+    bool uniform_masks; // a split's masks may be all background or all foreground
+    // Receives lines about the data that the user should know; NULL: nobody.
+    void (*note)(const char *line);
+    struct gb_progress *progress; // shows long checks; NULL: nothing does
 };
+
+// Gives source->note a line formatted as by printf; '?' stands for control characters.
+void gb_source_note(const struct gb_source *source, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 // Heights, widths and channels of an example.
 struct gb_example_shape {

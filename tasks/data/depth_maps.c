@@ -345,14 +345,11 @@ static enum gb_status create_maps(const struct gb_scenes *scenes, const struct g
     return GB_OK;
 }
 
-static void warn_of_cache(void) {
-    fprintf(stderr, "glowbench: %s: depth maps are not cached and will be regenerated\n",
-            gb_error_message());
-}
-
 static enum gb_status find_or_prepare(const struct gb_scenes *scenes,
-                                      const struct gb_list_split *split, int threads,
+                                      const struct gb_list_split *split,
+                                      const struct gb_source *source,
                                       struct gb_depth_maps splits[]) {
+    static const char warning[] = "%s: depth maps are not cached and will be regenerated";
     const struct gb_depth_maps *test = &splits[GB_SPLIT_TEST];
     uint64_t key;
     char name[64], path[GB_PATH];
@@ -363,10 +360,10 @@ static enum gb_status find_or_prepare(const struct gb_scenes *scenes,
         return GB_OK;
     const bool can_write = has_directory && gb_atomic_probe(path) == GB_OK;
     if (!can_write)
-        warn_of_cache();
-    GB_TRY(prepare(scenes, split, threads, splits));
+        gb_source_note(source, warning, gb_error_message());
+    GB_TRY(prepare(scenes, split, source->threads, splits));
     if (can_write && write_cache(path, key, splits) != GB_OK)
-        warn_of_cache();
+        gb_source_note(source, warning, gb_error_message());
     return GB_OK;
 }
 
@@ -376,7 +373,7 @@ static enum gb_status load(const struct gb_scenes *scenes, const struct gb_sourc
     GB_TRY(gb_scenes_split(scenes, source, &split));
     enum gb_status status = create_maps(scenes, &split, h, w, splits);
     if (status == GB_OK)
-        status = find_or_prepare(scenes, &split, source->threads, splits);
+        status = find_or_prepare(scenes, &split, source, splits);
     gb_list_split_free(&split);
     return status;
 }

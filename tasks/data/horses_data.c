@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "tasks/data/lists.h"
+#include "tasks/data/masks.h"
 #include "tasks/data/randomness.h"
 #include "tasks/images/image.h"
 #include "tasks/images/resize.h"
@@ -22,6 +23,7 @@ struct horses {
     char rgb[GB_PATH];    // the directory of images
     struct gb_list names; // of all images, in byte order; the others are by index in these
     bool *wanted;         // all images, or those of both lists
+    struct gb_mask_rule rule;
     bool *black;
     struct gb_examples examples;
     struct gb_list_split split;
@@ -77,14 +79,25 @@ static bool is_black(const struct gb_image *image) {
     return true;
 }
 
+// "" for a horse that is not wanted.
+static enum gb_status mask_path(const void *context, int index, char path[static GB_PATH]) {
+    const struct horses *horses = context;
+    path[0] = 0;
+    if (!horses->wanted[index])
+        return GB_OK;
+    return gb_path_format(path, "%s/figure_ground/%s", horses->source->directory,
+                          horses->names.names[index]);
+}
+
 static enum gb_status check_aspect(const struct gb_image *image, const struct gb_image *mask,
-                                   const char *mask_path) {
-    double ratio = (double)image->w * mask->h / ((double)image->h * mask->w);
+                                   const char *path) {
+    const double ratio = (double)image->w * mask->h / ((double)image->h * mask->w);
+    const double turned = (double)image->w * mask->w / ((double)image->h * mask->h);
     if (fabs(ratio - 1.0) <= 0.02)
         return GB_OK;
-    return gb_fail(GB_BAD_INPUT, cannot_read, mask_path,
-                   "%d x %d pixels are not the shape of its image, %d x %d", mask->w, mask->h,
-                   image->w, image->h);
+    return gb_fail(GB_BAD_INPUT, cannot_read, path,
+                   "%d x %d pixels are not the shape of its image, %d x %d%s", mask->w, mask->h,
+                   image->w, image->h, fabs(turned - 1.0) <= 0.02 ? GB_MASK_TURNED : "");
 }
 
 static enum gb_status resize_pair(const struct gb_image *image, const struct gb_image *mask,
@@ -105,15 +118,15 @@ static enum gb_status read_pair(const struct gb_dataset *set, int index,
     if (!horses->wanted[index])
         return GB_OK;
     const char *name = horses->names.names[index];
-    char image_path[GB_PATH], mask_path[GB_PATH];
+    char of_image[GB_PATH], of_mask[GB_PATH];
     struct gb_image image = {0}, mask = {0};
-    GB_TRY(gb_path_join(horses->rgb, name, image_path));
-    GB_TRY(gb_path_format(mask_path, "%s/figure_ground/%s", horses->source->directory, name));
-    enum gb_status status = gb_image_read(image_path, 3, &image);
+    GB_TRY(gb_path_join(horses->rgb, name, of_image));
+    GB_TRY(mask_path(horses, index, of_mask));
+    enum gb_status status = gb_image_read(of_image, 3, &image);
     if (status == GB_OK)
-        status = gb_image_read(mask_path, 1, &mask);
+        status = gb_mask_read(of_mask, &horses->rule, &mask);
     if (status == GB_OK)
-        status = check_aspect(&image, &mask, mask_path);
+        status = check_aspect(&image, &mask, of_mask);
     if (status == GB_OK)
         status = resize_pair(&image, &mask, example);
     if (status == GB_OK)
@@ -130,6 +143,8 @@ static struct gb_example_shape shape_of(const struct gb_source *source) {
 }
 
 static enum gb_status read_pairs(struct horses *horses) {
+    const struct gb_mask_files masks = {"figure_ground", horses->names.count, mask_path, horses};
+    GB_TRY(gb_mask_survey(&masks, horses->source, &horses->rule));
     const struct gb_dataset pairs = {
         .shape = shape_of(horses->source), .source = horses, .fill = read_pair};
     return gb_dataset_gather(&pairs, NULL, horses->names.count, 0, horses->source->threads,
@@ -167,7 +182,14 @@ static enum gb_status hand_over(struct horses *horses, enum gb_split split,
     struct gb_examples examples;
     GB_TRY(gb_dataset_create(set, count, &shape));
     GB_TRY(gb_examples_select(&horses->examples, chosen, count, &examples));
-    enum gb_status status = gb_dataset_hold(set, &examples);
+    const float *y = examples.y.data;
+    uint64_t foreground = 0;
+    for (size_t i = 0; i < gb_elements(&examples.y); i++)
+        foreground += y[i] > 0;
+    enum gb_status status =
+        gb_mask_check("figure_ground", split, horses->source, foreground, gb_elements(&examples.y));
+    if (status == GB_OK)
+        status = gb_dataset_hold(set, &examples);
     gb_examples_free(&examples);
     for (int i = 0; status == GB_OK && i < count; i++)
         status = gb_dataset_name(set, i, horses->names.names[chosen[i]]);

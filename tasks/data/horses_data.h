@@ -16,11 +16,11 @@ enum { GB_HORSES_SPLIT_SEED = 1, GB_HORSES_TRAIN = 200 };
 // gb_dataset_free. source->split_directory holds horses_train.txt and horses_test.txt, one file
 // name per line. Examples are in the order of their list, or in byte order.
 // - Images and masks differ in size: each is resized on its own (tasks/images/resize.h), the mask
-//   as grey and then thresholded: 1 above 127 of 255.
+//   as grey (tasks/data/masks.h) and then thresholded: 1 above 127 of 255.
 // - Black images (no channel above 15 of 255: rgb/horse318.jpg) are left out even if listed.
 // GB_BAD_INPUT with the file and the reason: a directory missing or empty, an image or mask missing
 // or damaged, aspect ratios that differ by more than 2 %, a list missing, empty, or with an unknown
-// or repeated name, an empty split. On failure nothing is held.
+// or repeated name, an empty split or one of uniform masks. On failure nothing is held.
 enum gb_status gb_horses_load(const struct gb_source *source, struct gb_dataset splits[]);
 
 #endif

@@ -11,6 +11,7 @@
 #include "kernels/parallel.h"
 #include "tasks/data/hash.h"
 #include "tasks/data/lists.h"
+#include "tasks/data/masks.h"
 #include "tasks/images/normalize_illumination.h"
 #include "tasks/images/warp.h"
 
@@ -153,37 +154,45 @@ const struct gb_vessel_image *gb_vessels_image(const struct gb_dataset *set, int
 
 // ---- The data set's files ----
 
+// An image and its masks.
+enum file { IMAGE, VESSELS, SECOND, FIELD, FILES };
+static const char *const kinds[FILES] = {"images", "the first observer", "the second observer",
+                                         "the fields of view"};
+
 struct directory {
     const char *path;
     bool drive;            // else CHASE_DB1
     struct gb_list names;  // of the images, in byte order
     enum gb_split *halves; // where each is, as published
+    bool has_second;       // DRIVE's test/2nd_manual
+    struct gb_mask_rule rules[FILES];
 };
 
-// Paths of an image's files; "" for those that the data set does not have.
+// Their paths; "" for those that the data set does not have.
 struct files {
-    char image[GB_PATH], vessels[GB_PATH], second[GB_PATH], field[GB_PATH];
+    char paths[FILES][GB_PATH];
 };
 
 static enum gb_status find_files(const struct directory *directory, int index,
                                  struct files *files) {
     const char *path = directory->path, *name = directory->names.names[index];
     const int stem = (int)(strrchr(name, '.') - name), number = (int)strcspn(name, "_");
-    files->second[0] = files->field[0] = '\0';
+    files->paths[SECOND][0] = files->paths[FIELD][0] = '\0';
     if (!directory->drive) {
-        GB_TRY(gb_path_format(files->image, "%s/%s", path, name));
-        GB_TRY(gb_path_format(files->vessels, "%s/%.*s_1stHO.png", path, stem, name));
-        return gb_path_format(files->second, "%s/%.*s_2ndHO.png", path, stem, name);
+        GB_TRY(gb_path_format(files->paths[IMAGE], "%s/%s", path, name));
+        GB_TRY(gb_path_format(files->paths[VESSELS], "%s/%.*s_1stHO.png", path, stem, name));
+        return gb_path_format(files->paths[SECOND], "%s/%.*s_2ndHO.png", path, stem, name);
     }
     const bool test = directory->halves[index] == GB_SPLIT_TEST;
     const char *half = test ? "test" : "training";
-    GB_TRY(gb_path_format(files->image, "%s/%s/images/%s", path, half, name));
-    GB_TRY(gb_path_format(files->vessels, "%s/%s/1st_manual/%.*s_manual1.gif", path, half, number,
-                          name));
-    GB_TRY(gb_path_format(files->field, "%s/%s/mask/%.*s_mask.gif", path, half, stem, name));
-    return test ? gb_path_format(files->second, "%s/%s/2nd_manual/%.*s_manual2.gif", path, half,
-                                 number, name)
-                : GB_OK;
+    GB_TRY(gb_path_format(files->paths[IMAGE], "%s/%s/images/%s", path, half, name));
+    GB_TRY(gb_path_format(files->paths[VESSELS], "%s/%s/1st_manual/%.*s_manual1.gif", path, half,
+                          number, name));
+    GB_TRY(gb_path_format(files->paths[FIELD], "%s/%s/mask/%.*s_mask.gif", path, half, stem, name));
+    return test && directory->has_second
+               ? gb_path_format(files->paths[SECOND], "%s/%s/2nd_manual/%.*s_manual2.gif", path,
+                                half, number, name)
+               : GB_OK;
 }
 
 static enum gb_status create_halves(struct directory *directory) {
@@ -211,15 +220,21 @@ static enum gb_status find_chase(struct directory *directory) {
     return GB_OK;
 }
 
-// NN_training.tif in training/images and NN_test.tif in test/images.
+static bool has(const struct directory *directory, const char *name) {
+    char path[GB_PATH];
+    return gb_path_join(directory->path, name, path) == GB_OK && gb_is_directory(path);
+}
+
+// NN_training.tif in training/images and NN_test.tif in test/images. The second may be missing, for
+// lists of the first.
 static enum gb_status find_drive(struct directory *directory) {
     char training[GB_PATH], test[GB_PATH];
-    struct gb_list tests;
+    struct gb_list tests = {0};
     GB_TRY(gb_path_join(directory->path, "training/images", training));
     GB_TRY(gb_path_join(directory->path, "test/images", test));
     GB_TRY(gb_list_directory(training, ".tif", &directory->names));
-    GB_TRY(gb_list_directory(test, ".tif", &tests));
-    enum gb_status status = GB_OK;
+    enum gb_status status =
+        has(directory, "test") ? gb_list_directory(test, ".tif", &tests) : GB_OK;
     for (int i = 0; status == GB_OK && i < tests.count; i++)
         status = gb_list_add(&directory->names, strdup(tests.names[i]), test);
     gb_list_sort(&directory->names);
@@ -228,8 +243,24 @@ static enum gb_status find_drive(struct directory *directory) {
     for (int i = 0; status == GB_OK && i < directory->names.count; i++)
         directory->halves[i] =
             gb_list_find(&tests, directory->names.names[i]) >= 0 ? GB_SPLIT_TEST : GB_SPLIT_TRAIN;
+    directory->has_second = has(directory, "test/2nd_manual");
     gb_list_free(&tests);
     return status;
+}
+
+// DRIVE is given out today without the truth of its test images.
+static enum gb_status check_truth(const struct directory *directory,
+                                  const struct gb_list_split *split) {
+    bool needed = false;
+    for (int side = 0; side < GB_SPLITS; side++)
+        for (int i = 0; i < split->count[side]; i++)
+            needed |= directory->halves[split->indices[side][i]] == GB_SPLIT_TEST;
+    if (!directory->drive || !needed || has(directory, "test/1st_manual"))
+        return GB_OK;
+    return gb_fail(GB_BAD_INPUT, what, directory->path,
+                   "has no test/1st_manual: DRIVE is given out without the truth of its test "
+                   "images; --split-dir with lists vessels_train.txt and vessels_test.txt can "
+                   "split the 20 images of training/images instead");
 }
 
 static enum gb_status split_by_halves(const struct directory *directory,
@@ -248,13 +279,14 @@ static enum gb_status split_by_halves(const struct directory *directory,
 
 // ---- Reading ----
 
-static enum gb_status read_mask(const char *path, const struct gb_image *image,
-                                struct gb_image *mask) {
+static enum gb_status read_mask(const char *path, const struct gb_mask_rule *rule,
+                                const struct gb_image *image, struct gb_image *mask) {
     enum { HALF = 127 };
-    GB_TRY(gb_image_read(path, 1, mask));
+    GB_TRY(gb_mask_read(path, rule, mask));
     if (mask->w != image->w || mask->h != image->h)
-        return gb_fail(GB_BAD_INPUT, what, path, "%d x %d pixels, but its image has %d x %d",
-                       mask->w, mask->h, image->w, image->h);
+        return gb_fail(GB_BAD_INPUT, what, path, "%d x %d pixels, but its image has %d x %d%s",
+                       mask->w, mask->h, image->w, image->h,
+                       mask->w == image->h && mask->h == image->w ? GB_MASK_TURNED : "");
     const size_t count = (size_t)mask->w * (size_t)mask->h;
     for (size_t i = 0; i < count; i++)
         mask->pixels[i] = mask->pixels[i] > HALF ? 255 : 0;
@@ -290,18 +322,62 @@ static enum gb_status read_one(void *argument, int index) {
     struct gb_vessel_image *image = &reading->images[index];
     struct files files;
     GB_TRY(find_files(reading->directory, reading->indices[index], &files));
-    GB_TRY(gb_image_read(files.image, 3, &image->image));
-    GB_TRY(read_mask(files.vessels, &image->image, &image->vessels));
-    if (*files.second)
-        GB_TRY(read_mask(files.second, &image->image, &image->second));
-    if (*files.field)
-        GB_TRY(read_mask(files.field, &image->image, &image->field));
-    else
-        GB_TRY(find_field(&image->image, files.image, &image->field));
+    GB_TRY(gb_image_read(files.paths[IMAGE], 3, &image->image));
+    struct gb_image *masks[FILES] = {NULL, &image->vessels, &image->second, &image->field};
+    for (int file = VESSELS; file < FILES; file++)
+        if (*files.paths[file])
+            GB_TRY(read_mask(files.paths[file], &reading->directory->rules[file], &image->image,
+                             masks[file]));
+    const char *field = files.paths[*files.paths[FIELD] ? FIELD : IMAGE];
+    if (!image->field.pixels)
+        GB_TRY(find_field(&image->image, field, &image->field));
     if (!memchr(image->field.pixels, 255, (size_t)image->field.w * (size_t)image->field.h))
-        return gb_fail(GB_BAD_INPUT, what, *files.field ? files.field : files.image,
-                       "the field of view is empty");
+        return gb_fail(GB_BAD_INPUT, what, field, "the field of view is empty");
     return GB_OK;
+}
+
+// The masks of one kind, of both splits.
+struct masks {
+    const struct directory *directory;
+    const struct gb_list_split *split;
+    enum file file;
+};
+
+static enum gb_status mask_path(const void *context, int index, char path[static GB_PATH]) {
+    const struct masks *masks = context;
+    const int train = masks->split->count[GB_SPLIT_TRAIN];
+    const int image = index < train ? masks->split->indices[GB_SPLIT_TRAIN][index]
+                                    : masks->split->indices[GB_SPLIT_TEST][index - train];
+    struct files files;
+    GB_TRY(find_files(masks->directory, image, &files));
+    memcpy(path, files.paths[masks->file], GB_PATH);
+    return GB_OK;
+}
+
+static enum gb_status survey_masks(struct directory *directory, const struct gb_list_split *split,
+                                   const struct gb_source *source) {
+    for (int file = VESSELS; file < FILES; file++) {
+        const struct masks masks = {directory, split, (enum file)file};
+        const struct gb_mask_files files = {
+            kinds[file], split->count[GB_SPLIT_TRAIN] + split->count[GB_SPLIT_TEST], mask_path,
+            &masks};
+        GB_TRY(gb_mask_survey(&files, source, &directory->rules[file]));
+    }
+    return GB_OK;
+}
+
+// Of the vessels inside the field.
+static enum gb_status check_masks(const struct reading *reading, enum gb_split side,
+                                  const struct gb_source *source) {
+    uint64_t foreground = 0, pixels = 0;
+    for (int i = 0; i < reading->count; i++) {
+        const struct gb_vessel_image *image = &reading->images[i];
+        for (int p = 0; p < image->field.w * image->field.h; p++) {
+            pixels += image->field.pixels[p] != 0;
+            foreground += image->field.pixels[p] && image->vessels.pixels[p];
+        }
+    }
+    return gb_mask_check(kinds[VESSELS], side, source, foreground, pixels);
 }
 
 static enum gb_status check_sizes(const struct reading *reading) {
@@ -312,7 +388,7 @@ static enum gb_status check_sizes(const struct reading *reading) {
             continue;
         struct files files;
         GB_TRY(find_files(reading->directory, reading->indices[i], &files));
-        return gb_fail(GB_BAD_INPUT, what, files.image,
+        return gb_fail(GB_BAD_INPUT, what, files.paths[IMAGE],
                        "%d x %d pixels, but images before it have %d x %d", image->w, image->h,
                        first->w, first->h);
     }
@@ -332,6 +408,8 @@ static enum gb_status read_split(const struct directory *directory,
     enum gb_status status = gb_parallel_tries(source->threads, count, read_one, &reading);
     if (status == GB_OK)
         status = check_sizes(&reading);
+    if (status == GB_OK)
+        status = check_masks(&reading, side, source);
     if (status != GB_OK) {
         gb_vessel_images_free(reading.images, count);
         return status;
@@ -352,6 +430,8 @@ static enum gb_status load(struct directory *directory, struct gb_list_split *sp
     GB_TRY(source->split_directory ? gb_list_split_read(source->split_directory, lists,
                                                         &directory->names, directory->path, split)
                                    : split_by_halves(directory, split));
+    GB_TRY(check_truth(directory, split));
+    GB_TRY(survey_masks(directory, split, source));
     for (int side = 0; side < GB_SPLITS; side++)
         GB_TRY(read_split(directory, split, (enum gb_split)side, source, &splits[side]));
     return GB_OK;

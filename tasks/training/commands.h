@@ -19,4 +19,7 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
 // above this one, so the program sets it. NULL: profiles have no shares of peak.
 extern gb_measure_peaks_fn *gb_train_measure_peaks;
 
+// Prints a line about the data: a source's `note`.
+void gb_print_note(const char *line);
+
 #endif

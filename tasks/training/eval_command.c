@@ -7,6 +7,7 @@
 #include "base/atomic_file.h"
 #include "base/files.h"
 #include "base/options.h"
+#include "base/progress.h"
 #include "tasks/machine.h"
 #include "tasks/metrics/record.h"
 #include "tasks/prediction/predictor.h"
@@ -43,6 +44,8 @@ static enum gb_status parse(const struct gb_command *command, const struct gb_op
                          "the data set as published (default: generated data)"),
         gb_option_string("split-dir", "DIR", &r->source.split_directory,
                          "lists of the split (default: the task's rule)"),
+        gb_option_flag("allow-uniform-masks", &r->source.uniform_masks,
+                       "use masks without any foreground or background"),
         gb_option_choice("split", "test|train", &r->split, "which examples"),
         gb_option_int("samples", "M", &r->options.samples, 1, 1000,
                       "samples averaged by a prediction (default: the paper's)"),
@@ -132,6 +135,7 @@ static enum gb_status create_predictor(struct model *model, const char *checkpoi
 static enum gb_status load_into(const struct request *request, const struct gb_backend *backend,
                                 struct loaded *loaded) {
     const struct gb_run_config *run = &loaded->model.run;
+    struct gb_progress progress;
     struct gb_source source = request->source;
     struct gb_predictor_options options = request->options;
     options.backend = backend;
@@ -145,6 +149,8 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
     source.size = run->size;
     source.multiple = gb_model_multiple(run->model->kind, &run->config);
     source.threads = options.threads;
+    source.note = gb_print_note;
+    source.progress = &progress;
     GB_TRY(gb_scene_options_check(run->task, &source));
     GB_TRY(create_predictor(&loaded->model, request->checkpoint, &options));
     if (request->baseline)

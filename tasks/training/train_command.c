@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/interrupt.h"
 #include "base/json.h"
+#include "base/progress.h"
 #include "tasks/machine.h"
 #include "tasks/metrics/record.h"
 #include "tasks/training/commands.h"
@@ -28,11 +29,16 @@ struct given {
     struct gb_training_run run; // without its configuration, backend and time limit
     int flow_growth;
     float minutes;
+    bool uniform_masks;
     struct gb_scene_choice choice;
     struct gb_model_options of_model;
 };
 
 gb_measure_peaks_fn *gb_train_measure_peaks;
+
+void gb_print_note(const char *line) {
+    printf("%s\n", line);
+}
 
 static const char resuming[] = "cannot change on resume";
 
@@ -219,13 +225,17 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
         GB_TRY(gb_backend_find(given->backend, &run->backend));
     }
     GB_TRY(gb_training_run_check(run));
+    struct gb_progress progress;
     const struct gb_source source = {
         .directory = run->data_directory,
         .split_directory = run->split_directory,
         .choice = given->choice,
         .size = run->config.size,
         .multiple = gb_model_multiple(run->config.model->kind, &run->config.config),
-        .threads = run->threads};
+        .threads = run->threads,
+        .uniform_masks = given->uniform_masks,
+        .note = gb_print_note,
+        .progress = &progress};
     GB_TRY(gb_scene_options_check(task, &source));
     struct gb_dataset splits[GB_SPLITS] = {0};
     enum gb_status status = task->load(&source, splits);
@@ -281,6 +291,8 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
                          "the data set as published (default: generated data)"),
         gb_option_string("split-dir", "DIR", &given.run.split_directory,
                          "lists of the split (default: the task's rule)"),
+        gb_option_flag("allow-uniform-masks", &given.uniform_masks,
+                       "use masks without any foreground or background"),
         gb_option_int("size", "S", &given.set.size, GB_MIN_SIZE, GB_MAX_SIZE,
                       "image size in pixels (default: the smallest published one)"),
         gb_option_string("model", "M", &given.model,

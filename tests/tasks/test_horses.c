@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <png.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,6 +72,36 @@ TEST(loads_what_the_lists_name) {
     free_splits(splits);
 }
 
+static void assert_bad(const char *lists, const char *where, const char *reason) {
+    struct gb_dataset splits[GB_SPLITS];
+    assert_not_loaded(load_lists(lists, splits), splits, where, reason);
+}
+
+static int foreground_one(int x, int y, int channel) {
+    return left_half(x, y, channel) / 255;
+}
+
+static int nothing(int x, int y, int channel) {
+    (void)x, (void)y, (void)channel;
+    return 0;
+}
+
+TEST(takes_masks_of_any_two_values) {
+    struct gb_dataset splits[GB_SPLITS], ones[GB_SPLITS];
+    assert_ok(load_lists("lists", splits));
+    for (int i = 1; i <= HORSES; i++)
+        gb_fixture_png(gb_fixture_name("figure_ground/horse%d.jpg", i), 40, 30, PNG_COLOR_TYPE_GRAY,
+                       8, false, foreground_one);
+    assert_ok(load_lists("lists", ones));
+    for (int split = 0; split < GB_SPLITS; split++)
+        assert_true(
+            same_values(&gb_dataset_held(&splits[split])->y, &gb_dataset_held(&ones[split])->y));
+    free_splits(splits);
+    free_splits(ones);
+    gb_fixture_png("figure_ground/horse3.jpg", 40, 30, PNG_COLOR_TYPE_GRAY, 8, false, nothing);
+    assert_bad("lists", "figure_ground", "the masks of the test split are all background");
+}
+
 TEST(splits_by_seed_and_leaves_black_out) {
     struct gb_dataset splits[GB_SPLITS], again[GB_SPLITS];
     assert_ok(load_lists(NULL, splits));
@@ -93,11 +124,6 @@ TEST(splits_by_seed_and_leaves_black_out) {
     free_splits(splits);
 }
 
-static void assert_bad(const char *lists, const char *where, const char *reason) {
-    struct gb_dataset splits[GB_SPLITS];
-    assert_not_loaded(load_lists(lists, splits), splits, where, reason);
-}
-
 // Others as tests/tasks/test_lists.c.
 TEST(reports_what_is_wrong_with_a_list) {
     assert_bad("nowhere", "horses_train.txt", "No such file");
@@ -110,6 +136,8 @@ TEST(reports_what_is_wrong_with_a_list) {
 TEST(reports_what_is_wrong_with_a_pair) {
     gb_fixture_jpeg("figure_ground/horse5.jpg", 40, 31, 1, left_half);
     assert_bad("lists", "figure_ground/horse5.jpg", "not the shape");
+    gb_fixture_jpeg("figure_ground/horse5.jpg", 30, 40, 1, left_half);
+    assert_bad("lists", "figure_ground/horse5.jpg", "rotated by 90 degrees");
     unlink(gb_fixture_path("figure_ground/horse5.jpg"));
     assert_bad("lists", "figure_ground/horse5.jpg", "No such file");
     write_pair("horse5.jpg", photograph);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <math.h>
 #include <png.h>
+#include <stdio.h>
 #include <tiff.h>
 #include <unistd.h>
 
@@ -144,6 +145,22 @@ DRIVE(loads_drive) {
     free_splits(splits);
 }
 
+// Masks of 0 and 1.
+static int first_one(int x, int y, int channel) {
+    return first_column(x, y, channel) / 255;
+}
+
+CHASE(takes_masks_of_any_two_values) {
+    struct gb_dataset splits[GB_SPLITS];
+    static const char *const stems[] = {"Image_02L", "Image_10R", "Image_11L"};
+    for (int i = 0; i < 3; i++)
+        gb_fixture_png(gb_fixture_name("%s_1stHO.png", stems[i]), W, H, PNG_COLOR_TYPE_GRAY, 8,
+                       false, first_one);
+    assert_ok(load(NULL, 16, splits));
+    assert_whole(&splits[GB_SPLIT_TEST], lit);
+    free_splits(splits);
+}
+
 CHASE(takes_lists) {
     struct gb_dataset splits[GB_SPLITS];
     gb_fixture_text("lists/vessels_train.txt", "Image_11L.jpg\r\n");
@@ -224,6 +241,18 @@ DRIVE(reports_what_is_wrong_with_drive) {
     write_drive("training", 22, false);
     unlink(gb_fixture_path("test/2nd_manual/01_manual2.gif"));
     assert_bad(NULL, "01_manual2.gif", "No such file");
+    write_drive("test", 1, true);
+    rename(gb_fixture_path("test/1st_manual"), gb_fixture_path("elsewhere"));
+    assert_bad(NULL, gb_fixture_path(""), "has no test/1st_manual: DRIVE is given out without");
+    // Lists of the training images do without the test images.
+    struct gb_dataset splits[GB_SPLITS];
+    rename(gb_fixture_path("test"), gb_fixture_path("no_test"));
+    gb_fixture_text("lists/vessels_train.txt", "21_training.tif\n");
+    gb_fixture_text("lists/vessels_test.txt", "22_training.tif\n");
+    assert_ok(load("lists", 16, splits));
+    assert_string_equal(splits[GB_SPLIT_TEST].names[0], "22_training.tif");
+    free_splits(splits);
+    rename(gb_fixture_path("no_test"), gb_fixture_path("test"));
     unlink(gb_fixture_path("test/images/01_test.tif"));
     assert_bad(NULL, "test/images", ".tif");
 }

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+#include "tasks/data/masks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/parallel.h"
+
+static const char cannot_read[] = "cannot read masks";
+
+enum { HALF = 127 };
+
+// ---- Values of one mask ----
+
+static uint16_t value_at(const struct gb_image *image, size_t i) {
+    return image->bits == 16 ? image->pixels16[i] : image->pixels[i];
+}
+
+static int luma(const unsigned char rgb[3]) {
+    return (299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2] + 500) / 1000;
+}
+
+// Replaces places in a palette by greys where these are what the mask means: greys of any number, or
+// one bright colour and one dark. Of others the order in the palette counts, as for the classes of
+// PASCAL VOC, where 1 is a dark red.
+static void look_up_greys(struct gb_image_stored *stored) {
+    const size_t pixels = (size_t)stored->image.w * (size_t)stored->image.h;
+    unsigned char *place = stored->image.pixels;
+    bool used[256] = {false}, grey = true;
+    int count = 0, bright = 0;
+    for (size_t i = 0; i < pixels; i++)
+        used[place[i]] = true;
+    for (int i = 0; i < 256; i++)
+        if (used[i]) {
+            const unsigned char *rgb = stored->palette[i];
+            grey = grey && rgb[0] == rgb[1] && rgb[0] == rgb[2];
+            bright += luma(rgb) > HALF;
+            count++;
+        }
+    const bool one_each = count <= 2 && bright == 1;
+    for (size_t i = 0; (grey || one_each) && i < pixels; i++) {
+        const int level = luma(stored->palette[place[i]]);
+        place[i] = (unsigned char)(grey ? level : level > HALF ? 255 : 0);
+    }
+}
+
+// A mask's values; those that are black and white alone are 0 and 255 for any number of bits.
+static enum gb_status read_values(const char *path, struct gb_image_stored *stored) {
+    GB_TRY(gb_image_read_stored(path, stored));
+    struct gb_image *image = &stored->image;
+    if (stored->has_palette)
+        look_up_greys(stored);
+    bool plain = image->bits == 16;
+    const size_t pixels = (size_t)image->w * (size_t)image->h;
+    for (size_t i = 0; plain && i < pixels; i++)
+        plain = image->pixels16[i] == 0 || image->pixels16[i] == UINT16_MAX;
+    for (size_t i = 0; plain && i < pixels; i++)
+        image->pixels16[i] = image->pixels16[i] ? UINT8_MAX : 0;
+    return GB_OK;
+}
+
+// ---- Survey ----
+
+// The different values of masks.
+struct census {
+    bool lossy, palette;
+    unsigned char seen[(UINT16_MAX + 1) / 8];
+};
+
+struct survey {
+    const struct gb_mask_files *files;
+    struct census *censuses; // by mask
+};
+
+static void count_values(const struct gb_image_stored *stored, struct census *census) {
+    const size_t pixels = (size_t)stored->image.w * (size_t)stored->image.h;
+    census->lossy |= stored->lossy;
+    census->palette |= stored->has_palette;
+    for (size_t i = 0; i < pixels; i++) {
+        const uint16_t value = value_at(&stored->image, i);
+        census->seen[value / 8] |= (unsigned char)(1 << value % 8);
+    }
+}
+
+static enum gb_status survey_one(void *argument, int index) {
+    const struct survey *survey = argument;
+    struct gb_image_stored stored;
+    char path[GB_PATH];
+    GB_TRY(survey->files->path_of(survey->files->context, index, path));
+    if (!*path)
+        return GB_OK;
+    GB_TRY(read_values(path, &stored));
+    count_values(&stored, &survey->censuses[index]);
+    gb_image_free(&stored.image);
+    return GB_OK;
+}
+
+// "0, 1, 2" and, after a dozen, "..., 255".
+static void list_values(const uint16_t *values, int count, char text[static 128]) {
+    enum { SHOWN = 12 };
+    size_t used = 0;
+    for (int i = 0; i < count; i++)
+        if (i < SHOWN - 1 || i == count - 1)
+            used += (size_t)snprintf(text + used, 128 - used, "%s%s%u", i ? ", " : "",
+                                     i == count - 1 && count > SHOWN ? "..., " : "", values[i]);
+}
+
+static bool is_blurred(const uint16_t *values, int count, bool lossy) {
+    const int needed = lossy ? 1 : 3;
+    int dark = 0, bright = 0;
+    if (!lossy && count <= GB_MASK_CLASSES)
+        return false;
+    const bool deep = values[count - 1] > UINT8_MAX;
+    for (int i = 0; i < count; i++) {
+        const int level = deep ? values[i] / 257 : values[i];
+        dark += level <= HALF / 2;
+        bright += level > UINT8_MAX - HALF / 2;
+    }
+    return dark >= needed && bright >= needed;
+}
+
+static enum gb_status decide(const struct gb_mask_files *files, const struct gb_source *source,
+                             const struct census *census, uint16_t *values,
+                             struct gb_mask_rule *rule) {
+    int count = 0;
+    for (int value = 0; value <= UINT16_MAX; value++)
+        if (census->seen[value / 8] >> value % 8 & 1)
+            values[count++] = (uint16_t)value;
+    *rule = (struct gb_mask_rule){.foreground = UINT8_MAX};
+    const char *what = census->palette ? "places in the palette" : "values";
+    if (count == 2) {
+        rule->foreground = values[1];
+        if (values[0] != 0 || values[1] != UINT8_MAX)
+            gb_source_note(source, "%s: the masks have the %s %u and %u; %u is taken as foreground",
+                           files->kind, what, values[0], values[1], values[1]);
+        return GB_OK;
+    }
+    rule->grey = count > 2;
+    if (count == 1 && values[0] != 0) // checked later for what it is
+        rule->foreground = values[0];
+    if (count <= 1 || is_blurred(values, count, census->lossy))
+        return GB_OK;
+    char text[128];
+    list_values(values, count, text);
+    return gb_fail(GB_BAD_INPUT, cannot_read, files->kind,
+                   "the masks have %d %s, %s, and which of them are foreground is unknown; write "
+                   "foreground as 255 and background as 0",
+                   count, what, text);
+}
+
+static void join(struct census *all, const struct census *one) {
+    all->lossy |= one->lossy;
+    all->palette |= one->palette;
+    for (size_t i = 0; i < sizeof all->seen; i++)
+        all->seen[i] |= one->seen[i];
+}
+
+enum gb_status gb_mask_survey(const struct gb_mask_files *files, const struct gb_source *source,
+                              struct gb_mask_rule *rule) {
+    struct survey survey = {files, calloc((size_t)files->count + 1, sizeof *survey.censuses)};
+    uint16_t *values = malloc((UINT16_MAX + 1) * sizeof *values);
+    enum gb_status status =
+        survey.censuses && values
+            ? gb_parallel_tries(source->threads, files->count, survey_one, &survey)
+            : gb_no_memory(cannot_read, files->kind);
+    if (status == GB_OK) {
+        struct census *all = &survey.censuses[files->count];
+        for (int i = 0; i < files->count; i++)
+            join(all, &survey.censuses[i]);
+        status = decide(files, source, all, values, rule);
+    }
+    free(survey.censuses);
+    free(values);
+    return status;
+}
+
+// ---- Reading ----
+
+enum gb_status gb_mask_read(const char *path, const struct gb_mask_rule *rule,
+                            struct gb_image *mask) {
+    struct gb_image_stored stored;
+    if (rule->grey)
+        return gb_image_read(path, 1, mask);
+    *mask = (struct gb_image){0};
+    GB_TRY(read_values(path, &stored));
+    const enum gb_status status = gb_image_create(mask, stored.image.w, stored.image.h, 1, 8, path);
+    const size_t pixels = (size_t)stored.image.w * (size_t)stored.image.h;
+    for (size_t i = 0; status == GB_OK && i < pixels; i++)
+        mask->pixels[i] = value_at(&stored.image, i) == rule->foreground ? 255 : 0;
+    gb_image_free(&stored.image);
+    return status;
+}
+
+enum gb_status gb_mask_check(const char *kind, enum gb_split split, const struct gb_source *source,
+                             uint64_t foreground, uint64_t pixels) {
+    if (source->uniform_masks || (foreground > 0 && foreground < pixels))
+        return GB_OK;
+    return gb_fail(GB_BAD_INPUT, cannot_read, kind,
+                   "the masks of the %s split are all %s; --allow-uniform-masks uses them",
+                   gb_split_name(split), foreground ? "foreground" : "background");
+}
