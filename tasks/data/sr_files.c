@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#define _GNU_SOURCE // strchrnul
+#define _GNU_SOURCE // strcasestr
 #include "tasks/data/sr_files.h"
 
 #include <limits.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/files.h"
 #include "tasks/data/bsds_data.h"
@@ -18,10 +18,95 @@
 
 static const char what[] = "cannot read images";
 
+enum { DEEPEST = 6 }; // levels of directories that are searched
+
 struct reading {
     const struct gb_source *source;
     struct gb_image_list *splits; // so far
+    struct gb_list visited;       // directories, by their full paths
+    bool read_again;              // one of them was met again
 };
+
+// ---- Names ----
+
+// Test sets by the names that directories have for them; the first is theirs in results. Images of
+// a directory are read in this order.
+static const struct {
+    const char *names[4];
+} test_sets[] = {{{"Set5"}},
+                 {{"Set14"}},
+                 {{"BSD100", "BSDS100", "B100"}},
+                 {{"Urban100"}},
+                 {{"Manga109"}},
+                 {{"General100"}},
+                 {{"DIV2K", "DIV2K_valid_HR", "DIV2K_valid"}}};
+enum { TEST_SETS = sizeof test_sets / sizeof *test_sets };
+
+// The set that a directory of this name is; NULL where it is none.
+static const char *test_set_named(const char *name) {
+    for (int i = 0; i < TEST_SETS; i++)
+        for (int j = 0; test_sets[i].names[j]; j++)
+            if (strcasecmp(name, test_sets[i].names[j]) == 0)
+                return test_sets[i].names[0];
+    return NULL;
+}
+
+static bool begins(const char *name, const char *start) {
+    return strncasecmp(name, start, strlen(start)) == 0;
+}
+
+static bool ends(const char *name, const char *end) {
+    const size_t length = strlen(name), tail = strlen(end);
+    return length >= tail && strcasecmp(name + length - tail, end) == 0;
+}
+
+// Directories of low resolutions: Set5_LR, LR_bicubic, DIV2K_train_LR_x8, LRbicx4, X2,
+// image_SRF_3. What these hold for a factor of 2 is computed from the high resolutions.
+static bool is_low_resolution(const char *name) {
+    const bool factor = (name[0] == 'x' || name[0] == 'X') && name[1] >= '2' && name[1] <= '8';
+    const bool other_factor = begins(name, "image_SRF_") && strcmp(name + 10, "2") != 0;
+    return strcasecmp(name, "LR") == 0 || begins(name, "LR_") || begins(name, "LRbic") ||
+           ends(name, "_LR") || strcasestr(name, "_LR_") || (factor && !name[2]) || other_factor;
+}
+
+// Which directory of a test set has its high resolutions, the smaller the better.
+static int rank_of(const char *name) {
+    static const char *const best[] = {"HR", "original", "GT", "GTmod12", "image_SRF_2"};
+    int rank = 0;
+    while (rank < 5 && strcasecmp(name, best[rank]) != 0)
+        rank++;
+    return rank;
+}
+
+static bool has_ending(const char *name, const char *const endings[], size_t count) {
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < count; i++)
+        if (strcasecmp(dot, endings[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool is_image(const char *name) {
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".ppm", ".pgm",
+                                          ".pnm", ".tif", ".tiff", ".gif"};
+    return has_ending(name, endings, sizeof endings / sizeof *endings);
+}
+
+// Images that are not read.
+static bool is_other_image(const char *name) {
+    static const char *const endings[] = {".bmp", ".webp", ".heic", ".heif", ".avif", ".jp2",
+                                          ".jxl", ".tga",  ".psd",  ".dng",  ".exr",  ".hdr",
+                                          ".jpe", ".jfif", ".mat",  ".npy",  ".h5"};
+    return has_ending(name, endings, sizeof endings / sizeof *endings);
+}
+
+// baby_LR.png, img_001_SRF_2_LR.png.
+static bool is_low_image(const char *name) {
+    const char *dot = strrchr(name, '.');
+    return dot && dot - name >= 3 && strncasecmp(dot - 3, "_LR", 3) == 0;
+}
+
+// ---- Lists of images ----
 
 // Moves an image; its name gets the prefix.
 static enum gb_status move(struct gb_image_list *from, int i, const char *prefix,
@@ -59,91 +144,60 @@ static enum gb_status append(struct reading *reading, enum gb_split split,
     return status;
 }
 
-// ---- Directories of images ----
-
-static bool exists(const char *path) {
-    struct stat status;
-    return stat(path, &status) == 0;
-}
-
-static bool is_image(const char *name) {
-    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".ppm", ".pgm",
-                                          ".pnm", ".tif", ".tiff", ".gif"};
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-        if (strcasecmp(dot, endings[i]) == 0)
-            return true;
-    return false;
-}
-
 // Training images may be held out for testing.
 static int min_side(const struct reading *reading, enum gb_split split) {
     const int patch = split == GB_SPLIT_TRAIN ? reading->source->size : 0;
     return patch > GB_SR_LEAST_SIDE ? patch : GB_SR_LEAST_SIDE;
 }
 
-static enum gb_status read_names(struct reading *reading, enum gb_split split,
-                                 const char *directory, char *const *names, int count,
-                                 const char *prefix) {
+// The images of a directory; those of low resolution and of unknown formats are noted.
+static enum gb_status list_images(const struct reading *reading, const char *directory,
+                                  struct gb_list *images) {
+    int low = 0, other = 0, count = 0;
+    GB_TRY(gb_list_entries(directory, "", images));
+    for (int i = 0; i < images->count; i++) {
+        char *name = images->names[i];
+        const bool image = is_image(name);
+        low += image && is_low_image(name);
+        other += is_other_image(name);
+        if (image && !is_low_image(name))
+            images->names[count++] = name;
+        else
+            free(name);
+    }
+    images->count = count;
+    if (low > 0)
+        gb_source_note(reading->source, "%s: low resolutions left out, since they are computed: %d",
+                       directory, low);
+    if (other > 0)
+        gb_source_note(reading->source, "%s: images of other formats left out: %d", directory,
+                       other);
+    return GB_OK;
+}
+
+// Reads the images in a directory, if there are any: of a test set, or to train.
+static enum gb_status read_images(struct reading *reading, const char *set, const char *directory,
+                                  const char *prefix, int *count) {
+    const enum gb_split split = set ? GB_SPLIT_TEST : GB_SPLIT_TRAIN;
+    struct gb_list names;
     struct gb_image_list more;
-    GB_TRY(gb_image_list_read(directory, names, count, min_side(reading, split),
-                              reading->source->threads, &more));
-    return append(reading, split, &more, prefix);
-}
-
-// Reads the images among the entries of a directory, if there are any.
-static enum gb_status read_entries(struct reading *reading, enum gb_split split,
-                                   const char *directory, const struct gb_list *entries,
-                                   const char *prefix) {
-    char **names = calloc((size_t)entries->count, sizeof *names);
-    if (!names)
-        return gb_no_memory(what, directory);
-    int count = 0;
-    for (int i = 0; i < entries->count; i++)
-        if (is_image(entries->names[i]))
-            names[count++] = entries->names[i];
-    const enum gb_status status =
-        count ? read_names(reading, split, directory, names, count, prefix) : GB_OK;
-    free(names);
-    return status;
-}
-
-static enum gb_status read_images(struct reading *reading, enum gb_split split,
-                                  const char *directory, const char *prefix) {
-    struct gb_list entries;
-    GB_TRY(gb_list_directory(directory, "", &entries));
-    const enum gb_status status = read_entries(reading, split, directory, &entries, prefix);
-    gb_list_free(&entries);
+    GB_TRY(list_images(reading, directory, &names));
+    *count = names.count;
+    enum gb_status status = GB_OK;
+    if (names.count > 0) {
+        status = gb_image_list_read(directory, names.names, names.count, min_side(reading, split),
+                                    reading->source->threads, &more);
+        if (status == GB_OK)
+            status = append(reading, split, &more, prefix);
+    }
+    gb_list_free(&names);
     return status;
 }
 
 // ---- Published layouts ----
 
-// Called for a directory, or for each of its directories.
-typedef enum gb_status (*visit_fn)(struct reading *reading, const char *directory,
-                                   const char *name);
-
-static enum gb_status visit_directories(struct reading *reading, const char *directory,
-                                        visit_fn visit) {
-    struct gb_list entries;
-    GB_TRY(gb_list_directory(directory, "", &entries));
-    enum gb_status status = GB_OK;
-    for (int i = 0; status == GB_OK && i < entries.count; i++) {
-        char path[GB_PATH];
-        status = gb_path_join(directory, entries.names[i], path);
-        if (status == GB_OK && gb_is_directory(path))
-            status = visit(reading, path, entries.names[i]);
-    }
-    gb_list_free(&entries);
-    return status;
-}
-
 static enum gb_status read_bsds500(struct reading *reading, const char *directory) {
     static const char *const prefixes[GB_SPLITS] = {"", "BSD100/"};
-    char train[GB_PATH];
-    GB_TRY(gb_path_join(directory, "images/train", train));
-    if (!gb_is_directory(train))
-        return GB_OK;
     struct gb_source source = *reading->source;
     source.directory = directory;
     struct gb_image_list more[GB_SPLITS];
@@ -157,16 +211,53 @@ static enum gb_status read_bsds500(struct reading *reading, const char *director
     return status;
 }
 
-static enum gb_status read_test_sets(struct reading *reading, const char *directory) {
-    static const char *const sets[] = {"Set5", "Set14", "BSD100"};
-    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
-        char path[GB_PATH], prefix[16];
-        GB_TRY(gb_path_join(directory, sets[i], path));
-        snprintf(prefix, sizeof prefix, "%s/", sets[i]);
-        if (gb_is_directory(path))
-            GB_TRY(read_images(reading, GB_SPLIT_TEST, path, prefix));
+// A directory may be given and lie in another one that is given.
+static enum gb_status visit(struct reading *reading, const char *directory, bool *again) {
+    char *path = realpath(directory, NULL);
+    *again = false;
+    if (!path) // reading it reports why
+        return GB_OK;
+    for (int i = 0; i < reading->visited.count; i++)
+        *again = *again || strcmp(reading->visited.names[i], path) == 0;
+    if (*again)
+        gb_source_note(reading->source, "%s: is read once", directory);
+    reading->read_again |= *again;
+    return gb_list_add(&reading->visited, path, directory);
+}
+
+// A test set: its images, or those of the directory in it that has the high resolutions.
+static enum gb_status read_test_set(struct reading *reading, const char *directory,
+                                    const char *set) {
+    char prefix[32], path[GB_PATH];
+    int images, best = -1;
+    bool again;
+    GB_TRY(visit(reading, directory, &again));
+    if (again)
+        return GB_OK;
+    struct gb_list directories;
+    snprintf(prefix, sizeof prefix, "%s/", set);
+    GB_TRY(read_images(reading, set, directory, prefix, &images));
+    GB_TRY(gb_list_subdirectories(directory, &directories));
+    for (int i = 0; images == 0 && i < directories.count; i++)
+        if (!is_low_resolution(directories.names[i]) &&
+            (best < 0 || rank_of(directories.names[i]) < rank_of(directories.names[best])))
+            best = i;
+    enum gb_status status = GB_OK;
+    for (int i = 0; status == GB_OK && i < directories.count; i++) {
+        status = gb_path_join(directory, directories.names[i], path);
+        if (status == GB_OK && i == best)
+            status = read_images(reading, set, path, prefix, &images);
+        else if (status == GB_OK)
+            gb_source_note(reading->source, "%s: left out: %s", path,
+                           is_low_resolution(directories.names[i])
+                               ? "low resolutions are computed"
+                               : "the test set's images are elsewhere");
     }
-    return GB_OK;
+    gb_list_free(&directories);
+    if (status == GB_OK && images == 0)
+        status =
+            gb_fail(GB_BAD_INPUT, what, directory, "is named as a test set and holds no images");
+    return status;
 }
 
 // An image stored as three planes.
@@ -227,42 +318,90 @@ static enum gb_status read_imagenet(struct reading *reading, const char *directo
         snprintf(name, sizeof name, "train_data_batch_%d.npz", batch);
         snprintf(prefix, sizeof prefix, "batch %d/", batch);
         GB_TRY(gb_path_join(directory, name, path));
-        if (exists(path))
+        if (access(path, F_OK) == 0)
             GB_TRY(read_archive(reading, GB_SPLIT_TRAIN, path, prefix));
     }
     GB_TRY(gb_path_join(directory, "val_data.npz", path));
-    return exists(path) ? read_archive(reading, GB_SPLIT_TEST, path, "ImageNet/") : GB_OK;
-}
-
-static enum gb_status read_layouts(struct reading *reading, const char *directory,
-                                   const char *name) {
-    (void)name;
-    GB_TRY(read_bsds500(reading, directory));
-    GB_TRY(read_test_sets(reading, directory));
-    return read_imagenet(reading, directory);
-}
-
-static enum gb_status read_to_train(struct reading *reading, const char *directory,
-                                    const char *name) {
-    char prefix[GB_PATH];
-    snprintf(prefix, sizeof prefix, "%s/", name);
-    return read_images(reading, GB_SPLIT_TRAIN, directory, prefix);
+    return access(path, F_OK) == 0 ? read_archive(reading, GB_SPLIT_TEST, path, "ImageNet/")
+                                   : GB_OK;
 }
 
 static int count_all(const struct reading *reading) {
     return reading->splits[GB_SPLIT_TRAIN].count + reading->splits[GB_SPLIT_TEST].count;
 }
 
+static enum gb_status read_directory(struct reading *reading, const char *directory,
+                                     const char *prefix, int depth);
+
+// The test sets among the directories, in their order, then the others.
+static enum gb_status read_directories(struct reading *reading, const char *directory,
+                                       const struct gb_list *names, const char *prefix,
+                                       bool bsds500, int depth) {
+    char path[GB_PATH], longer[GB_PATH];
+    for (int set = 0; set <= TEST_SETS; set++)
+        for (int i = 0; i < names->count; i++) {
+            const char *name = names->names[i], *found = test_set_named(name);
+            if (set < TEST_SETS ? found != test_sets[set].names[0] : found != NULL)
+                continue;
+            GB_TRY(gb_path_join(directory, name, path));
+            GB_TRY(gb_path_format(longer, "%s%s/", prefix, name));
+            if (found)
+                GB_TRY(read_test_set(reading, path, found));
+            else if (is_low_resolution(name))
+                gb_source_note(reading->source, "%s: left out: low resolutions are computed", path);
+            else if (!bsds500 || strcmp(name, "images") != 0)
+                GB_TRY(read_directory(reading, path, longer, depth + 1));
+        }
+    return GB_OK;
+}
+
+// All that a directory and those in it hold.
+static enum gb_status read_directory(struct reading *reading, const char *directory,
+                                     const char *prefix, int depth) {
+    char train[GB_PATH];
+    int images;
+    bool again;
+    GB_TRY(visit(reading, directory, &again));
+    if (again)
+        return GB_OK;
+    if (depth == DEEPEST) {
+        gb_source_note(reading->source, "%s: left out: too many directories above it", directory);
+        return GB_OK;
+    }
+    GB_TRY(gb_path_join(directory, "images/train", train));
+    const bool bsds500 = gb_is_directory(train);
+    if (bsds500)
+        GB_TRY(read_bsds500(reading, directory));
+    GB_TRY(read_imagenet(reading, directory));
+    GB_TRY(read_images(reading, NULL, directory, prefix, &images));
+    struct gb_list names;
+    GB_TRY(gb_list_subdirectories(directory, &names));
+    const enum gb_status status =
+        read_directories(reading, directory, &names, prefix, bsds500, depth);
+    gb_list_free(&names);
+    return status;
+}
+
+// The last name of a path, which may be "." or end with slashes; the caller frees it.
+static char *last_name(const char *path) {
+    char *full = realpath(path, NULL);
+    const char *slash = full ? strrchr(full, '/') : NULL;
+    char *name = strdup(slash ? slash + 1 : path);
+    free(full);
+    return name;
+}
+
 static enum gb_status read_root(struct reading *reading, const char *root) {
     const int before = count_all(reading);
-    GB_TRY(read_layouts(reading, root, ""));
-    if (count_all(reading) == before)
-        GB_TRY(visit_directories(reading, root, read_layouts));
-    if (count_all(reading) == before) {
-        GB_TRY(read_images(reading, GB_SPLIT_TRAIN, root, ""));
-        GB_TRY(visit_directories(reading, root, read_to_train));
-    }
-    if (count_all(reading) == before)
+    char *name = last_name(root);
+    if (!name)
+        return gb_no_memory(what, root);
+    const char *set = gb_is_directory(root) ? test_set_named(name) : NULL;
+    const enum gb_status status =
+        set ? read_test_set(reading, root, set) : read_directory(reading, root, "", 0);
+    free(name);
+    GB_TRY(status);
+    if (count_all(reading) == 0 || (count_all(reading) == before && !reading->read_again))
         return gb_fail(GB_BAD_INPUT, what, root, "holds no images");
     return GB_OK;
 }
@@ -304,21 +443,79 @@ static enum gb_status hold_out(struct reading *reading) {
     return status;
 }
 
+// The hash and the place of an image.
+struct fingerprint {
+    uint64_t hash;
+    int split, index;
+};
+
+static int by_hash(const void *a, const void *b) {
+    const struct fingerprint *one = a, *other = b;
+    return one->hash != other->hash ? (one->hash > other->hash) - (one->hash < other->hash)
+                                    : one->split - other->split;
+}
+
+// Refuses an image that trains and tests. What archives hold is as their publisher split it.
+static enum gb_status check_apart(const struct reading *reading) {
+    struct fingerprint *all = calloc((size_t)count_all(reading), sizeof *all);
+    int count = 0;
+    if (!all)
+        return gb_no_memory(what, reading->source->directory);
+    for (int split = 0; split < GB_SPLITS; split++)
+        for (int i = 0; i < reading->splits[split].count; i++) {
+            const struct gb_image_list one = {.count = 1,
+                                              .images = &reading->splits[split].images[i]};
+            if (is_image(reading->splits[split].names[i]))
+                all[count++] = (struct fingerprint){gb_image_list_hash(&one), split, i};
+        }
+    qsort(all, (size_t)count, sizeof *all, by_hash);
+    enum gb_status status = GB_OK;
+    for (int i = 1; status == GB_OK && i < count; i++)
+        if (all[i].hash == all[i - 1].hash && all[i].split != all[i - 1].split)
+            status = gb_fail(GB_BAD_INPUT, what, reading->source->directory,
+                             "%s, which trains, is the test image %s",
+                             reading->splits[GB_SPLIT_TRAIN].names[all[i - 1].index],
+                             reading->splits[GB_SPLIT_TEST].names[all[i].index]);
+    free(all);
+    return status;
+}
+
+// "training images: 12; test images: Set5 (5), Set14 (14)".
+static void note_splits(const struct reading *reading) {
+    const struct gb_image_list *test = &reading->splits[GB_SPLIT_TEST];
+    char sets[GB_MESSAGE / 2] = "";
+    for (int i = 0, first = 0; i < test->count; i++) {
+        const char *name = test->names[i];
+        const size_t length = strcspn(name, "/") + 1, used = strlen(sets);
+        if (i + 1 < test->count && strncmp(test->names[i + 1], name, length) == 0)
+            continue;
+        snprintf(sets + used, sizeof sets - used, "%s%.*s (%d)", used ? ", " : "", (int)length - 1,
+                 name, i + 1 - first);
+        first = i + 1;
+    }
+    gb_source_note(reading->source, "training images: %d; test images: %s",
+                   reading->splits[GB_SPLIT_TRAIN].count, sets);
+}
+
 static enum gb_status read_all(struct reading *reading) {
     const char *directory = reading->source->directory;
     GB_TRY(read_roots(reading, directory));
-    if (reading->splits[GB_SPLIT_TEST].count > 0)
-        return GB_OK;
-    if (reading->splits[GB_SPLIT_TRAIN].count < 2)
-        return gb_fail(GB_BAD_INPUT, what, directory, "one image cannot both train and test");
-    return hold_out(reading);
+    if (reading->splits[GB_SPLIT_TEST].count == 0) {
+        if (reading->splits[GB_SPLIT_TRAIN].count < 2)
+            return gb_fail(GB_BAD_INPUT, what, directory, "one image cannot both train and test");
+        GB_TRY(hold_out(reading));
+    }
+    GB_TRY(check_apart(reading));
+    note_splits(reading);
+    return GB_OK;
 }
 
 enum gb_status gb_sr_read(const struct gb_source *source, struct gb_image_list splits[]) {
-    struct reading reading = {source, splits};
+    struct reading reading = {.source = source, .splits = splits};
     for (int split = 0; split < GB_SPLITS; split++)
         splits[split] = (struct gb_image_list){0};
     const enum gb_status status = read_all(&reading);
+    gb_list_free(&reading.visited);
     for (int split = 0; status != GB_OK && split < GB_SPLITS; split++)
         gb_image_list_free(&splits[split]);
     return status;

@@ -15,25 +15,27 @@ enum {
 // Reads the images of both splits (the array has GB_SPLITS entries); free each with
 // gb_image_list_free. Those that test are named SET/FILE, and those of a set stand together.
 //
-// source->directory is one directory, or several with colons between. Each is, or its directories
-// are:
+// source->directory is one directory, or several with colons between; those in them are searched:
 //   BSDS500        as tasks/data/bsds_data.h reads it: images/train and images/test train, of
 //                  images/val the test set BSD100, which bsd100.txt lists, or all
-//   test sets      any of the directories Set5, Set14 and BSD100, with images
+//   test sets      directories named Set5, Set14, BSD100 (B100, BSDS100), Urban100, Manga109,
+//                  General100 or DIV2K_valid_HR in any case, with images or with a directory of the
+//                  high resolutions (HR, original, GT, GTmod12, image_SRF_2)
 //   ImageNet32/64  train_data_batch_1.npz to ..._10.npz, as many as there are, which train, and
 //                  val_data.npz, the test set ImageNet: GB_SR_MAX_TESTED of it, evenly spread. The
 //                  array `data` is of bytes, an image a row, its red, green and blue one after the
 //                  other; pickled batches are not read
-//   else           images of any format that gb_image_read takes, in the directory and in the directories
-//                  in it, which train
+//   else           images of any format that gb_image_read takes, which train
+// Low resolutions (directories named LR..., ..._LR, X2; files named ..._LR) are computed, not read.
+// source->note tells what is left out, and how many images train and test.
 //
 // Where there is no test set, every tenth that would train (or as many fewer as leave
 // GB_SR_MAX_TESTED) is the test set "held-out". There may be none that train.
 //
 // GB_BAD_INPUT with the file and the reason: a directory missing or without images, an image or an
 // archive that does not decode, an image below GB_SR_LEAST_SIDE, or below source->size where it
-// trains, rows that are no square images, a list that names a file that is
-// not there, a test set that is in two of the directories. On failure nothing is held.
+// trains, rows that are no square images, a list that names a file that is missing, a test set that
+// is in two of the directories, an image that trains and tests. On failure nothing is held.
 enum gb_status gb_sr_read(const struct gb_source *source, struct gb_image_list splits[]);
 
 #endif

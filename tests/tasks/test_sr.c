@@ -27,6 +27,10 @@ static int other(int x, int y, int channel) {
     return (7 * x + 2 * y + 90 * channel) % 256;
 }
 
+static int bird(int x, int y, int channel) {
+    return (3 * x + 7 * y + x * y / 5 + 60 * channel) % 256;
+}
+
 static int grey(int x, int y, int channel) {
     (void)channel;
     return (3 * x + 5 * y) % 256;
@@ -133,7 +137,98 @@ GB_FIXTURE_TEST(takes_a_test_set_once) {
     gb_fixture_png("sets/BSD100/4.png", 48, 32, 2, 8, false, other);
     assert_refused(joined("bsds", "sets"), NULL,
                    "the test set BSD100 is in two of its directories");
-    assert_refused(joined("sets", "sets"), NULL, "the test set Set5 is in two of its directories");
+    struct gb_dataset splits[GB_SPLITS];
+    assert_ok(load(joined("sets", "sets"), NULL, splits)); // one directory
+    assert_int_equal(splits[GB_SPLIT_TEST].count, 2);
+    free_splits(splits);
+}
+
+static char noted[2048]; // the lines of a load
+
+static void note(const char *line) {
+    const size_t used = strlen(noted);
+    snprintf(noted + used, sizeof noted - used, "%s\n", line);
+}
+
+static enum gb_status load_noted(const char *directory, struct gb_dataset splits[]) {
+    const struct gb_source source = {
+        .directory = directory, .size = SIZE, .threads = 2, .note = note};
+    noted[0] = 0;
+    return gb_sr_load(&source, splits);
+}
+
+// Sets as their publishers and the authors of EDSR, SelfExSR and BasicSR lay them out, and as users
+// name them. Each directory also holds an image to train on, low resolutions, and what other systems
+// leave.
+GB_FIXTURE_TEST(recognises_test_sets) {
+    static const struct {
+        const char *image, *root, *name, *line;
+    } layouts[] = {
+        {"Set5/a.png", "/Set5", "Set5/a.png", "training images: 0; test images: Set5 (1)"},
+        {"Set5/a.png", "/Set5/", "Set5/a.png", "training images: 0; test images: Set5 (1)"},
+        {"set5/a.png", "", "Set5/a.png", "training images: 1; test images: Set5 (1)"},
+        {"Set5/HR/a.png", "", "Set5/a.png", "training images: 1; test images: Set5 (1)"},
+        {"Set5/HR/a.png", "/Set5", "Set5/a.png", "training images: 0; test images: Set5 (1)"},
+        {"Set14/original/a.png", "", "Set14/a.png", "training images: 1; test images: Set14 (1)"},
+        {"Set14/GTmod12/a.png", "", "Set14/a.png", "training images: 1; test images: Set14 (1)"},
+        {"Set5/image_SRF_2/a_HR.png", "", "Set5/a_HR.png",
+         "training images: 1; test images: Set5 (1)"},
+        {"benchmark/B100/HR/a.png", "", "BSD100/a.png",
+         "training images: 1; test images: BSD100 (1)"},
+        {"a/b/URBAN100/a.png", "", "Urban100/a.png",
+         "training images: 1; test images: Urban100 (1)"},
+        {"DIV2K/DIV2K_valid_HR/a.png", "", "DIV2K/a.png",
+         "training images: 1; test images: DIV2K (1)"},
+    };
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
+        const char *root = gb_fixture_name("%zu", i);
+        char directory[64];
+        snprintf(directory, sizeof directory, "%.*s",
+                 (int)(strrchr(layouts[i].image, '/') - layouts[i].image), layouts[i].image);
+        gb_fixture_png(gb_fixture_name("%s/%s", root, layouts[i].image), 37, 29, 2, 8, false, bird);
+        gb_fixture_png(gb_fixture_name("%s/photos/p.png", root), 32, 32, 2, 8, false, photograph);
+        gb_fixture_png(gb_fixture_name("%s/Set5_LR/a.png", root), 18, 14, 2, 8, false, other);
+        gb_fixture_png(gb_fixture_name("%s/%s/a_LR.png", root, directory), 18, 14, 2, 8, false,
+                       other);
+        gb_fixture_text(gb_fixture_name("%s/__MACOSX/photos/._p.png", root), "AppleDouble");
+        gb_fixture_text(gb_fixture_name("%s/%s/Thumbs.db", root, directory), "");
+        gb_fixture_directory(gb_fixture_name("%s/empty", root));
+        struct gb_dataset splits[GB_SPLITS];
+        assert_ok(
+            load_noted(gb_fixture_name("%s%s", gb_fixture_path(root), layouts[i].root), splits));
+        assert_int_equal(splits[GB_SPLIT_TEST].count, 1);
+        assert_string_equal(splits[GB_SPLIT_TEST].names[0], layouts[i].name);
+        if (!strstr(noted, layouts[i].line) || !strstr(noted, "low resolutions"))
+            fail_msg("%s: %s", layouts[i].image, noted);
+        free_splits(splits);
+    }
+}
+
+// Nothing is left out without a line, and nothing both trains and tests.
+GB_FIXTURE_TEST(tells_what_it_leaves_out) {
+    gb_fixture_png("d/Set5/HR/a.png", 37, 29, 2, 8, false, bird);
+    gb_fixture_png("d/Set5/LR_bicubic/X2/ax2.png", 18, 14, 2, 8, false, bird);
+    gb_fixture_png("d/Set5/other/b.png", 37, 29, 2, 8, false, bird);
+    gb_fixture_text("d/photos/p.webp", "");
+    write_photographs("d/photos");
+    struct gb_dataset splits[GB_SPLITS];
+    assert_ok(load_noted(gb_fixture_path("d"), splits));
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 3);
+    assert_string_equal(splits[GB_SPLIT_TRAIN].names[0], "photos/a.png");
+    free_splits(splits);
+    static const char *const lines[] = {
+        "d/Set5/LR_bicubic: left out: low resolutions are computed",
+        "d/Set5/other: left out: the test set's images are elsewhere",
+        "d/photos: images of other formats left out: 1",
+        "training images: 3; test images: Set5 (1)"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        if (!strstr(noted, lines[i]))
+            fail_msg("no \"%s\" in %s", lines[i], noted);
+    gb_fixture_png("d/photos/q.png", 37, 29, 2, 8, false, bird);
+    assert_refused(gb_fixture_path("d"), NULL,
+                   "photos/q.png, which trains, is the test image Set5/a.png");
+    gb_fixture_directory("Set14");
+    assert_refused(gb_fixture_path("Set14"), NULL, "named as a test set and holds no images");
 }
 
 // ImageNet32 in small: `rows` images whose pixels tell row, plane and place.
@@ -454,9 +549,9 @@ static struct scores evaluate_tiny(const char *name, int threads, int images,
 // Trains on images of a directory, tests on two sets.
 static void load_two_sets(struct gb_dataset splits[]) {
     write_photographs("photos");
-    gb_fixture_png("Set5/a.png", 41, 33, 2, 8, false, photograph);
-    gb_fixture_png("Set14/b.png", 24, 40, 2, 8, false, other);
-    gb_fixture_png("Set14/c.png", 30, 30, 0, 8, false, grey);
+    gb_fixture_png("Set5/a.png", 41, 33, 2, 8, false, bird);
+    gb_fixture_png("Set14/b.png", 24, 40, 2, 8, false, bird);
+    gb_fixture_png("Set14/c.png", 30, 30, 0, 8, false, bird);
     assert_ok(gb_task_find("sr", &task));
     assert_ok(load(joined("photos", ""), NULL, splits));
 }
