@@ -34,7 +34,7 @@ static void draw(uint64_t seed, uint32_t index, const struct gb_example *example
 }
 
 // Images are read on demand. Test images are decoded once before training, so that a damaged one
-// does not fail a run at its end; a damaged training image is found within the first epoch.
+// does not fail a run at its end; of training images the files' headers and ends are checked.
 static enum gb_status load_faces(const struct gb_source *source, struct gb_dataset splits[]) {
     GB_TRY(gb_aligned_faces_load(source, splits));
     return gb_splits_keep(splits, gb_dataset_check(&splits[GB_SPLIT_TEST], source->threads));

@@ -10,6 +10,8 @@
 
 #include "base/files.h"
 #include "base/minmax.h"
+#include "base/progress.h"
+#include "kernels/parallel.h"
 #include "tasks/data/hash.h"
 #include "tasks/data/lists.h"
 #include "tasks/data/randomness.h"
@@ -45,6 +47,13 @@ static void free_faces(void *source) {
     free(faces);
 }
 
+static enum gb_status check_side(const char *path, int w, int h, int size) {
+    if (gb_min_int(w, h) >= size)
+        return GB_OK;
+    return gb_fail(GB_BAD_INPUT, cannot_read, path,
+                   "%d x %d pixels, and each side must have %d at least", w, h, size);
+}
+
 static enum gb_status fill(const struct gb_dataset *set, int index, const struct gb_random_key *key,
                            const struct gb_example *example) {
     (void)key;
@@ -54,12 +63,8 @@ static enum gb_status fill(const struct gb_dataset *set, int index, const struct
     GB_TRY(gb_path_join(faces->root, faces->names.names[index], path));
     GB_TRY(gb_image_read(path, 3, &image));
     const struct gb_tensor *x = &example->x;
-    const int side = image.w < image.h ? image.w : image.h;
-    enum gb_status status = GB_OK;
-    if (side < x->h)
-        status =
-            gb_fail(GB_BAD_INPUT, cannot_read, path,
-                    "%d x %d pixels, and each side must have %d at least", image.w, image.h, x->h);
+    const int side = gb_min_int(image.w, image.h);
+    enum gb_status status = check_side(path, image.w, image.h, x->h);
     if (status == GB_OK) {
         gb_image_crop(&image, (image.w - side) / 2, (image.h - side) / 2, side, side);
         status = gb_resize(&image, GB_BILINEAR, x->h, x->w, x->data);
@@ -194,6 +199,45 @@ static enum gb_status split_by_list(const char *directory, const char *root,
     return status;
 }
 
+// Some files, from one on.
+struct checking {
+    const struct gb_dataset *set;
+    int first;
+};
+
+static enum gb_status check_one(void *argument, int index) {
+    const struct checking *checking = argument;
+    const struct faces *faces = checking->set->source;
+    char path[GB_PATH];
+    int w, h;
+    GB_TRY(gb_path_join(faces->root, faces->names.names[checking->first + index], path));
+    GB_TRY(gb_image_probe(path, &w, &h));
+    return check_side(path, w, h, checking->set->shape.x_h);
+}
+
+// All files' headers, sizes and ends: a damaged one would end a run hours later.
+static enum gb_status check_files(const struct gb_source *source, const struct gb_dataset *set) {
+    enum { AT_ONCE = 1000 };
+    struct checking checking = {.set = set};
+    struct gb_progress *progress = source->progress;
+    enum gb_status status = GB_OK;
+    if (progress)
+        gb_progress_begin(progress, "checking images", 0, set->count);
+    while (status == GB_OK && checking.first < set->count) {
+        const int count = gb_min_int(set->count - checking.first, AT_ONCE);
+        status = gb_parallel_tries(source->threads, count, check_one, &checking);
+        checking.first += count;
+        if (progress && gb_progress_due(progress)) {
+            char text[64];
+            snprintf(text, sizeof text, "%d/%d", checking.first, set->count);
+            gb_progress_show(progress, (double)checking.first / set->count, text);
+        }
+    }
+    if (progress)
+        gb_progress_end(progress);
+    return status;
+}
+
 // The first image, and the names in order with the sizes of their files: all images would take
 // minutes to read.
 static enum gb_status hash_set(struct gb_dataset *set) {
@@ -216,9 +260,10 @@ static enum gb_status hash_set(struct gb_dataset *set) {
     return GB_OK;
 }
 
-static enum gb_status make_set(int size, const char *root, const struct gb_list *all,
-                               const int *indices, int count, struct gb_dataset *set) {
-    const struct gb_example_shape shape = gb_hidden_block_shape(size);
+static enum gb_status make_set(const struct gb_source *source, const char *root,
+                               const struct gb_list *all, const int *indices, int count,
+                               struct gb_dataset *set) {
+    const struct gb_example_shape shape = gb_hidden_block_shape(source->size);
     if (count == 0)
         return gb_fail(GB_BAD_INPUT, cannot_read, root, "%d images are too few to split",
                        all->count);
@@ -235,6 +280,7 @@ static enum gb_status make_set(int size, const char *root, const struct gb_list 
         GB_TRY(gb_list_add(&faces->names, strdup(name), root));
         GB_TRY(gb_dataset_name(set, i, name));
     }
+    GB_TRY(check_files(source, set));
     return hash_set(set);
 }
 
@@ -247,7 +293,7 @@ static enum gb_status make_splits(const struct gb_source *source, const char *ro
     else
         split_all(all->count, split);
     for (int s = 0; s < GB_SPLITS; s++)
-        GB_TRY(make_set(source->size, root, all, split->indices[s], split->count[s], &splits[s]));
+        GB_TRY(make_set(source, root, all, split->indices[s], split->count[s], &splits[s]));
     return GB_OK;
 }
 

@@ -168,6 +168,20 @@ GB_FIXTURE_TEST(names_a_file_that_it_cannot_use) {
     free_splits(splits);
 }
 
+GB_FIXTURE_TEST(checks_all_files_before_training) {
+    write_faces("faces");
+    struct gb_dataset splits[GB_SPLITS];
+    assert_ok(load("faces", NULL, splits));
+    const char *name = gb_fixture_name("faces/%s", splits[GB_SPLIT_TRAIN].names[4]);
+    free_splits(splits);
+    gb_fixture_jpeg(name, SIZE - 1, 400, 3, slope);
+    assert_bad("faces", NULL, name, "15 x 400 pixels");
+    gb_fixture_truncate(name, gb_fixture_size(name) - 2);
+    assert_bad("faces", NULL, name, "truncated");
+    gb_fixture_text(name, "no image");
+    assert_bad("faces", NULL, name, "not an image");
+}
+
 GB_FIXTURE_TEST(checks_test_images_before_training) {
     write_faces("faces");
     const struct gb_source source = {
