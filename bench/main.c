@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/commands.h"
 #include "bench/peaks/peaks.h"
@@ -80,10 +83,21 @@ static enum gb_status run(int argc, const char **argv) {
     return GB_OK;
 }
 
+// A standard stream that is closed at the start would become the first file opened, which would
+// then receive what is printed.
+static enum gb_status open_standard_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            return gb_fail(GB_IO_ERROR, "cannot open", "/dev/null", "%s", strerror(errno));
+    return GB_OK;
+}
+
 int main(int argc, char **argv) {
     gb_flush_denormals();
     gb_train_measure_peaks = measure_peaks;
-    enum gb_status status = run(argc, (const char **)argv);
+    enum gb_status status = open_standard_streams();
+    if (status == GB_OK)
+        status = run(argc, (const char **)argv);
     if (fflush(stdout) != 0 && status == GB_OK)
         status = gb_fail(GB_IO_ERROR, "cannot write", "standard output", "write error");
     if (status != GB_OK)

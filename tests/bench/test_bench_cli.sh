@@ -118,7 +118,8 @@ fails 2 'bad value: --launches: ' --filter "$problem" --launches 161 --json new
 # code in $code.
 stop() {
     # shellcheck disable=SC2086 # options without blanks
-    "$glowbench" bench --filter '^squeeze/forward/' $quick --json stopped --resume >out 2>err &
+    env --default-signal=INT "$glowbench" bench --filter '^squeeze/forward/' $quick --json stopped \
+        --resume >out 2>err &
     process=$!
     while ! [ -s stopped ]; do
         kill -0 $process 2>/dev/null || break

@@ -121,7 +121,7 @@ mv saved runs/tiny-3/begun.json
 # begin ARGUMENT...: resumes the run in the background, as $process, until it logs.
 begin() {
     rows=$(wc -l <runs/tiny-3/log.jsonl)
-    "$glowbench" tables --results made --run tiny --out runs "$@" >out 2>err &
+    env --default-signal=INT "$glowbench" tables --results made --run tiny --out runs "$@" >out 2>err &
     process=$!
     while kill -0 $process && [ "$(wc -l <runs/tiny-3/log.jsonl)" -le "$rows" ]; do sleep 0.1; done
 }

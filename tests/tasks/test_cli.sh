@@ -413,6 +413,18 @@ refuses 'bad value: --split: "all" is not one of test|train' \
     eval horses --checkpoint "$model" --split all
 refuses 'bad value: --dequant: "no" is not one of uniform|none' \
     eval horses --checkpoint "$model" --dequant no
+
+# Closed streams: no file that is opened becomes one of them.
+for closed in '>&-' '>&- 2>&-' '<&- >&- 2>&-' '<&-'; do
+    rm -f "$folder/scores"
+    code=0
+    eval '"$glowbench" eval horses --samples 1 --checkpoint "$model" --json "$folder/scores"' \
+        ">out 2>err $closed" || code=$?
+    [ $code -eq 0 ] || complain "exit code $code with $closed"
+    [ "$(head -c 1 "$folder/scores")$(tail -c 2 "$folder/scores")" = '{}' ] ||
+        complain "not only JSON with $closed"
+done
+
 litter=$(find "$folder" -name '*.tmp')
 [ -z "$litter" ] || complain "temporary files: $litter"
 

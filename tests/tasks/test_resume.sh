@@ -25,7 +25,8 @@ stop() {
     stopped=$3
     shift 3
     before=$(inode "$stopped/checkpoint.safetensors")
-    "$glowbench" train horses --out "$stopped" "$@" >out 2>err &
+    # A shell's background jobs ignore SIGINT.
+    env --default-signal=INT "$glowbench" train horses --out "$stopped" "$@" >out 2>err &
     process=$!
     while kill -0 $process 2>/dev/null &&
         [ "$(inode "$stopped/checkpoint.safetensors")" = "$before" ]; do
@@ -65,7 +66,7 @@ grep -q 'resuming at step [0-9]' out || complain "no word of the resumption"
 same killed
 
 stop INT 0.03 interrupted --threads 2 "$@"
-for signal in TERM INT; do
+for signal in TERM HUP XCPU INT; do
     [ $code -eq 130 ] || complain "exit code $code, not 130"
     [ "$(wc -l <err)" -eq 1 ] || complain "not one line of error"
     step=$(sed -n 's/^glowbench: stopped: interrupted: saved after step \([0-9]*\) of 700; .*/\1/p' err)
@@ -78,6 +79,21 @@ done
 grep -q '; rerun with --resume to continue$' err || complain "no word of how to go on"
 "$glowbench" train horses --out interrupted --resume "$@" >out 2>err || complain "going on"
 same interrupted
+
+# Signals that were ignored at the start stay ignored.
+(
+    trap '' HUP TERM
+    "$glowbench" train horses --out ignoring "$@" >out 2>err &
+    process=$!
+    while kill -0 $process 2>/dev/null && [ ! -s ignoring/checkpoint.safetensors ]; do
+        sleep 0.01
+    done
+    for signal in HUP TERM INT; do
+        kill -$signal $process || exit 1
+    done
+    wait $process
+) || complain "a run that ignores signals"
+same ignoring
 
 # A picture that cannot be written costs no scores.
 rm killed/run.json killed/samples.png
@@ -102,7 +118,7 @@ printf '{"step": 700, "bits' >>killed/log.jsonl
 ! grep -v '^{.*}$' killed/log.jsonl || complain "half a row in the log"
 
 # The main job, whose runs train resumes.
-"$glowbench" run --quick --out job --threads 2 >out 2>err &
+env --default-signal=INT "$glowbench" run --quick --out job --threads 2 >out 2>err &
 process=$!
 while kill -0 $process 2>/dev/null && [ ! -s job/horses/log.jsonl ]; do
     sleep 0.01
