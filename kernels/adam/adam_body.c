@@ -13,7 +13,7 @@ static void update_share(void *argument, int rank, int size) {
     const struct update *u = argument;
     struct gb_range share = gb_partition(u->count, rank, size);
     size_t first = share.begin;
-    gb_adam_piece(u->adam, share.end - first, u->gradient + first, u->weights + first,
+    gb_adam_slice(u->adam, share.end - first, u->gradient + first, u->weights + first,
                   u->moment1 + first, u->moment2 + first);
 }
 

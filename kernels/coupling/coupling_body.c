@@ -40,92 +40,92 @@ GB_INLINE struct affine affine_of(enum gb_coupling_form form, gb_v raw_t, gb_v r
     return m;
 }
 
-struct pieces {
-    struct gb_dense_piece raw_t, raw_s, value, du;
+struct blocks {
+    struct gb_dense_block raw_t, raw_s, value, du;
 };
 
-GB_INLINE void gather_pieces(const struct coupling *k, enum gb_coupling_form form,
-                             const struct gb_piece *p, struct pieces *pieces) {
+GB_INLINE void gather_blocks(const struct coupling *k, enum gb_coupling_form form,
+                             const struct gb_block *p, struct blocks *blocks) {
     const struct gb_tensor raw_t = shifts_of(k, k->raw);
-    gb_gather(&raw_t, p, &pieces->raw_t);
+    gb_gather(&raw_t, p, &blocks->raw_t);
     if (form != GB_COUPLING_ADDITIVE) {
         const struct gb_tensor raw_s = scales_of(k, k->raw);
-        gb_gather(&raw_s, p, &pieces->raw_s);
+        gb_gather(&raw_s, p, &blocks->raw_s);
     }
-    gb_gather(k->in, p, &pieces->value);
+    gb_gather(k->in, p, &blocks->value);
 }
 
-GB_INLINE struct affine affine_at(enum gb_coupling_form form, const struct pieces *pieces, int i) {
+GB_INLINE struct affine affine_at(enum gb_coupling_form form, const struct blocks *blocks, int i) {
     const gb_v none = {0};
-    return affine_of(form, gb_v_load(pieces->raw_t.at + i),
-                     form == GB_COUPLING_ADDITIVE ? none : gb_v_load(pieces->raw_s.at + i));
+    return affine_of(form, gb_v_load(blocks->raw_t.at + i),
+                     form == GB_COUPLING_ADDITIVE ? none : gb_v_load(blocks->raw_s.at + i));
 }
 
 // Rows are compiled once for each form.
 
 GB_INLINE void forward_row(enum gb_coupling_form form, const struct coupling *k, int n, int y) {
-    struct pieces pieces;
+    struct blocks blocks;
     gb_v log_det = {0};
-    for (struct gb_piece p = gb_first_piece(k->in, n, y); p.pixels; p = gb_next_piece(k->in, p)) {
-        gather_pieces(k, form, &p, &pieces);
+    for (struct gb_block p = gb_first_block(k->in, n, y); p.pixels; p = gb_next_block(k->in, p)) {
+        gather_blocks(k, form, &p, &blocks);
         const int count = p.pixels * p.channels;
         for (int i = 0; i < count; i += GB_LANES) {
-            struct affine m = affine_at(form, &pieces, i);
-            gb_v v = gb_v_load(pieces.value.at + i);
+            struct affine m = affine_at(form, &blocks, i);
+            gb_v v = gb_v_load(blocks.value.at + i);
             gb_v u = form == GB_COUPLING_SIGMOID ? (v + m.shift) * m.scale : v * m.scale + m.shift;
-            gb_v_store(pieces.value.at + i, u);
+            gb_v_store(blocks.value.at + i, u);
             if (form != GB_COUPLING_ADDITIVE)
                 log_det += gb_v_keep(gb_v_log(m.scale), gb_min_int(count - i, GB_LANES));
         }
-        gb_scatter(k->out, &p, &pieces.value);
+        gb_scatter(k->out, &p, &blocks.value);
     }
     if (form != GB_COUPLING_ADDITIVE)
         k->row_log_det[n * k->in->h + y] = gb_v_sum(log_det);
 }
 
 GB_INLINE void inverse_row(enum gb_coupling_form form, const struct coupling *k, int n, int y) {
-    struct pieces pieces;
-    for (struct gb_piece p = gb_first_piece(k->in, n, y); p.pixels; p = gb_next_piece(k->in, p)) {
-        gather_pieces(k, form, &p, &pieces);
+    struct blocks blocks;
+    for (struct gb_block p = gb_first_block(k->in, n, y); p.pixels; p = gb_next_block(k->in, p)) {
+        gather_blocks(k, form, &p, &blocks);
         for (int i = 0; i < p.pixels * p.channels; i += GB_LANES) {
-            struct affine m = affine_at(form, &pieces, i);
-            gb_v u = gb_v_load(pieces.value.at + i);
+            struct affine m = affine_at(form, &blocks, i);
+            gb_v u = gb_v_load(blocks.value.at + i);
             gb_v v = form == GB_COUPLING_SIGMOID ? u / m.scale - m.shift : (u - m.shift) / m.scale;
-            gb_v_store(pieces.value.at + i, v);
+            gb_v_store(blocks.value.at + i, v);
         }
-        gb_scatter(k->out, &p, &pieces.value);
+        gb_scatter(k->out, &p, &blocks.value);
     }
 }
 
 GB_INLINE void backward_row(enum gb_coupling_form form, const struct coupling *k, int n, int y) {
-    struct pieces pieces;
-    for (struct gb_piece p = gb_first_piece(k->in, n, y); p.pixels; p = gb_next_piece(k->in, p)) {
-        gather_pieces(k, form, &p, &pieces);
-        gb_gather(k->du, &p, &pieces.du);
+    struct blocks blocks;
+    for (struct gb_block p = gb_first_block(k->in, n, y); p.pixels; p = gb_next_block(k->in, p)) {
+        gather_blocks(k, form, &p, &blocks);
+        gb_gather(k->du, &p, &blocks.du);
         for (int i = 0; i < p.pixels * p.channels; i += GB_LANES) {
-            struct affine m = affine_at(form, &pieces, i);
-            gb_v u = gb_v_load(pieces.value.at + i);
-            gb_v d_u = gb_v_load(pieces.du.at + i), d_v = d_u * m.scale;
-            gb_v_store(pieces.du.at + i, d_v);
+            struct affine m = affine_at(form, &blocks, i);
+            gb_v u = gb_v_load(blocks.value.at + i);
+            gb_v d_u = gb_v_load(blocks.du.at + i), d_v = d_u * m.scale;
+            gb_v_store(blocks.du.at + i, d_v);
             if (form == GB_COUPLING_SIGMOID) {
                 gb_v d_scale_input = (d_u * u + k->d_log_det[n]) * (1.0f - m.scale);
-                gb_v_store(pieces.raw_t.at + i, d_v * (1.0f - m.shift * m.shift));
-                gb_v_store(pieces.raw_s.at + i, d_scale_input * (1.0f - m.tanh_s * m.tanh_s));
+                gb_v_store(blocks.raw_t.at + i, d_v * (1.0f - m.shift * m.shift));
+                gb_v_store(blocks.raw_s.at + i, d_scale_input * (1.0f - m.tanh_s * m.tanh_s));
             } else {
-                gb_v_store(pieces.raw_t.at + i, d_u);
+                gb_v_store(blocks.raw_t.at + i, d_u);
             }
             if (form == GB_COUPLING_SOFTPLUS) {
-                gb_v slope = gb_v_sigmoid(gb_v_load(pieces.raw_s.at + i)) / m.scale;
+                gb_v slope = gb_v_sigmoid(gb_v_load(blocks.raw_s.at + i)) / m.scale;
                 gb_v d_log_scale = d_u * (u - m.shift) + k->d_log_det[n];
-                gb_v_store(pieces.raw_s.at + i, d_log_scale * slope);
+                gb_v_store(blocks.raw_s.at + i, d_log_scale * slope);
             }
         }
-        gb_scatter(k->out, &p, &pieces.du);
+        gb_scatter(k->out, &p, &blocks.du);
         const struct gb_tensor d_raw_t = shifts_of(k, k->d_raw);
-        gb_scatter(&d_raw_t, &p, &pieces.raw_t);
+        gb_scatter(&d_raw_t, &p, &blocks.raw_t);
         if (form != GB_COUPLING_ADDITIVE) {
             const struct gb_tensor d_raw_s = scales_of(k, k->d_raw);
-            gb_scatter(&d_raw_s, &p, &pieces.raw_s);
+            gb_scatter(&d_raw_s, &p, &blocks.raw_s);
         }
     }
 }

@@ -44,38 +44,38 @@ GB_INLINE void gb_store_left(float *p, gb_v v, int left) {
 }
 
 // Pixels x .. x+pixels-1 of row y of image n, and their channels channel .. channel+channels-1.
-struct gb_piece {
+struct gb_block {
     int n, y, x, channel, pixels, channels;
 };
 
-enum { GB_PIECE_FLOATS = 1024 };
+enum { GB_BLOCK_FLOATS = 1024 };
 
-// A piece in dense order, pixels * channels floats, padded for the last vector.
-struct gb_dense_piece {
-    float at[GB_PIECE_FLOATS + GB_LANES] __attribute__((aligned(64)));
+// A block in dense order, pixels * channels floats, padded for the last vector.
+struct gb_dense_block {
+    float at[GB_BLOCK_FLOATS + GB_LANES] __attribute__((aligned(64)));
 };
 
-// The pieces of row y of an image of t's width and channels, in a fixed order:
-// for (struct gb_piece p = gb_first_piece(t, n, y); p.pixels; p = gb_next_piece(t, p))
-GB_INLINE struct gb_piece gb_first_piece(const struct gb_tensor *t, int n, int y) {
-    int channels = gb_min_int(t->c, GB_PIECE_FLOATS);
-    int pixels = channels ? gb_min_int(t->w, GB_PIECE_FLOATS / channels) : 0;
-    return (struct gb_piece){n, y, 0, 0, pixels, channels};
+// The blocks of row y of an image of t's width and channels, in a fixed order:
+// for (struct gb_block p = gb_first_block(t, n, y); p.pixels; p = gb_next_block(t, p))
+GB_INLINE struct gb_block gb_first_block(const struct gb_tensor *t, int n, int y) {
+    int channels = gb_min_int(t->c, GB_BLOCK_FLOATS);
+    int pixels = channels ? gb_min_int(t->w, GB_BLOCK_FLOATS / channels) : 0;
+    return (struct gb_block){n, y, 0, 0, pixels, channels};
 }
-GB_INLINE struct gb_piece gb_next_piece(const struct gb_tensor *t, struct gb_piece p) {
+GB_INLINE struct gb_block gb_next_block(const struct gb_tensor *t, struct gb_block p) {
     p.x += p.pixels;
     if (p.x == t->w) {
         p.x = 0;
         p.channel += p.channels;
-        p.channels = gb_min_int(t->c - p.channel, GB_PIECE_FLOATS);
+        p.channels = gb_min_int(t->c - p.channel, GB_BLOCK_FLOATS);
     }
-    p.pixels = p.channels ? gb_min_int(t->w - p.x, GB_PIECE_FLOATS / p.channels) : 0;
+    p.pixels = p.channels ? gb_min_int(t->w - p.x, GB_BLOCK_FLOATS / p.channels) : 0;
     return p;
 }
 
-// Copies a piece of t into the dense buffer.
-GB_INLINE void gb_gather(const struct gb_tensor *t, const struct gb_piece *p,
-                         struct gb_dense_piece *dense) {
+// Copies a block of t into the dense buffer.
+GB_INLINE void gb_gather(const struct gb_tensor *t, const struct gb_block *p,
+                         struct gb_dense_block *dense) {
     const float *from = gb_at(t, p->n, p->y, p->x) + p->channel;
     float *to = dense->at;
     for (int x = 0; x < p->pixels; x++, from += t->pixel, to += p->channels)
@@ -85,8 +85,8 @@ GB_INLINE void gb_gather(const struct gb_tensor *t, const struct gb_piece *p,
 }
 
 // Copies it back.
-GB_INLINE void gb_scatter(const struct gb_tensor *t, const struct gb_piece *p,
-                          const struct gb_dense_piece *dense) {
+GB_INLINE void gb_scatter(const struct gb_tensor *t, const struct gb_block *p,
+                          const struct gb_dense_block *dense) {
     float *to = gb_at(t, p->n, p->y, p->x) + p->channel;
     const float *from = dense->at;
     for (int x = 0; x < p->pixels; x++, to += t->pixel, from += p->channels)
@@ -130,9 +130,9 @@ GB_INLINE void gb_map_row(const struct gb_map *map, int n, int y, struct gb_map_
     const struct gb_tensor *t = &map->in[0];
     const struct gb_map_context context = {shape.form, map->argument,
                                            map->d_sums ? map->d_sums[n] : 0};
-    struct gb_dense_piece dense[GB_MAP_OPERANDS];
+    struct gb_dense_block dense[GB_MAP_OPERANDS];
     gb_v sum = {0};
-    for (struct gb_piece p = gb_first_piece(t, n, y); p.pixels; p = gb_next_piece(t, p)) {
+    for (struct gb_block p = gb_first_block(t, n, y); p.pixels; p = gb_next_block(t, p)) {
         GB_UNROLL
         for (int k = 0; k < shape.in; k++)
             gb_gather(&map->in[k], &p, &dense[k]);
