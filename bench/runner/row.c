@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "base/grow.h"
 #include "base/json.h"
 #include "base/quantile.h"
@@ -364,22 +365,24 @@ static enum gb_status read_line(const char *path, size_t number, const char *lin
     return status;
 }
 
-// All complete lines. *cut is the number of the last line if it is incomplete, else 0.
-static enum gb_status read_lines(const char *path, struct gb_rows *rows, size_t *valid_bytes,
-                                 size_t *cut) {
+// All complete lines. *cut is the number of the last line if it is incomplete, else 0. A row without a
+// newline, as editors may leave it, is complete where `open_end`.
+static enum gb_status read_lines(const char *path, bool open_end, struct gb_rows *rows,
+                                 size_t *valid_bytes, size_t *cut) {
     char *line = NULL;
     size_t size = 0;
     ssize_t length;
     enum gb_status status = GB_OK;
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return gb_fail(GB_BAD_INPUT, reading, path, "%s", strerror(errno));
+    FILE *file;
+    GB_TRY(gb_text_open(reading, path, &file));
+    const long start = ftell(file); // after a byte-order mark; -1 in a pipe
+    *valid_bytes = start > 0 ? (size_t)start : 0;
     for (size_t number = 1; status == GB_OK && !*cut && (length = getline(&line, &size, file)) > 0;
          number++) {
         if (line[length - 1] == '\n') {
             status = read_line(path, number, line, (size_t)length, rows);
             *valid_bytes += (size_t)length;
-        } else {
+        } else if (!open_end || read_line(path, number, line, (size_t)length, rows) != GB_OK) {
             *cut = number;
         }
     }
@@ -393,7 +396,7 @@ static enum gb_status read_lines(const char *path, struct gb_rows *rows, size_t 
 enum gb_status gb_rows_read(const char *path, struct gb_rows *rows) {
     size_t valid_bytes = 0, cut = 0;
     *rows = (struct gb_rows){0};
-    enum gb_status status = read_lines(path, rows, &valid_bytes, &cut);
+    enum gb_status status = read_lines(path, true, rows, &valid_bytes, &cut);
     if (status == GB_OK && cut)
         status = gb_fail(GB_BAD_INPUT, reading, path, "line %zu is cut short", cut);
     else if (status == GB_OK && rows->count == 0)
@@ -408,7 +411,7 @@ enum gb_status gb_rows_recover(const char *path, struct gb_rows *rows, size_t *v
     *rows = (struct gb_rows){0};
     if (access(path, F_OK) != 0 && errno == ENOENT)
         return GB_OK;
-    enum gb_status status = read_lines(path, rows, valid_bytes, &cut);
+    enum gb_status status = read_lines(path, false, rows, valid_bytes, &cut);
     if (status != GB_OK)
         gb_rows_free(rows);
     return status;

@@ -131,7 +131,7 @@ static enum gb_status decide(const struct gb_mask_files *files, const struct gb_
     const char *what = census->palette ? "places in the palette" : "values";
     if (count == 2) {
         rule->foreground = values[1];
-        if (values[0] != 0 || values[1] != UINT8_MAX)
+        if (values[0] > HALF || values[1] <= HALF || values[1] > UINT8_MAX)
             gb_source_note(source, "%s: the masks have the %s %u and %u; %u is taken as foreground",
                            files->kind, what, values[0], values[1], values[1]);
         return GB_OK;
@@ -147,6 +147,30 @@ static enum gb_status decide(const struct gb_mask_files *files, const struct gb_
                    "the masks have %d %s, %s, and which of them are foreground is unknown; write "
                    "foreground as 255 and background as 0",
                    count, what, text);
+}
+
+// Of masks with grey edges, one of two values that half of white does not part.
+static bool is_odd_one(const struct census *census) {
+    int dark = 0, bright = 0;
+    for (int value = 0; value <= UINT16_MAX; value++)
+        if (census->seen[value / 8] >> value % 8 & 1) {
+            dark += value <= HALF;
+            bright += value > HALF;
+        }
+    return !census->lossy && dark + bright == 2 && dark != 1;
+}
+
+static enum gb_status check_odd_ones(const struct survey *survey) {
+    const struct gb_mask_files *files = survey->files;
+    for (int i = 0; i < files->count; i++)
+        if (is_odd_one(&survey->censuses[i])) {
+            char path[GB_PATH];
+            GB_TRY(files->path_of(files->context, i, path));
+            return gb_fail(GB_BAD_INPUT, cannot_read, path,
+                           "two values, both on one side of half of white, and other masks have "
+                           "grey edges; write foreground as 255 and background as 0");
+        }
+    return GB_OK;
 }
 
 static void join(struct census *all, const struct census *one) {
@@ -169,6 +193,8 @@ enum gb_status gb_mask_survey(const struct gb_mask_files *files, const struct gb
         for (int i = 0; i < files->count; i++)
             join(all, &survey.censuses[i]);
         status = decide(files, source, all, values, rule);
+        if (status == GB_OK && rule->grey)
+            status = check_odd_ones(&survey);
     }
     free(survey.censuses);
     free(values);

@@ -26,7 +26,7 @@ struct gb_mask_rule {
 
 // Reads all masks and finds their rule:
 // - Of two different values the larger one is foreground: of grey values, or of places in a palette
-//   whose colours are not one bright and one dark. Unless they are black and white, source->note
+//   whose colours are not one bright and one dark. Unless half of white parts them, source->note
 //   tells what was taken.
 // - More than GB_MASK_CLASSES values on both sides of half of white, or a JPEG's, are blurred edges.
 // GB_BAD_INPUT with the values found where they may be classes or anything else, and as

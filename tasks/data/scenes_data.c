@@ -87,7 +87,7 @@ static enum gb_status add_sequence(struct gb_list *frames, const char *root, con
     char directory[GB_PATH];
     struct gb_list held;
     GB_TRY(gb_path_format(directory, "%s/%s/%s", root, scene, sequence));
-    GB_TRY(gb_list_directory(directory, depth_ending, &held));
+    GB_TRY(gb_list_entries(directory, depth_ending, &held));
     enum gb_status status = check_poses(directory, &held);
     for (int i = 0; status == GB_OK && i < held.count; i++)
         status = gb_list_add(frames,

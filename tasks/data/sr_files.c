@@ -2,6 +2,7 @@
 #define _GNU_SOURCE // strcasestr
 #include "tasks/data/sr_files.h"
 
+#include <ctype.h>
 #include <limits.h>
 #include <math.h>
 #include <stdbool.h>
@@ -29,25 +30,31 @@ struct reading {
 
 // ---- Names ----
 
-// Test sets by the names that directories have for them; the first is theirs in results. Images of
-// a directory are read in this order.
+// Test sets, and what directories of theirs are named, in small letters and digits alone, maybe with
+// "hr" at the end. Those in a directory are read in this order.
 static const struct {
-    const char *names[4];
-} test_sets[] = {{{"Set5"}},
-                 {{"Set14"}},
-                 {{"BSD100", "BSDS100", "B100"}},
-                 {{"Urban100"}},
-                 {{"Manga109"}},
-                 {{"General100"}},
-                 {{"DIV2K", "DIV2K_valid_HR", "DIV2K_valid"}}};
+    const char *set, *names[3];
+} test_sets[] = {{"Set5", {"set5"}},
+                 {"Set14", {"set14"}},
+                 {"BSD100", {"bsd100", "bsds100", "b100"}},
+                 {"Urban100", {"urban100"}},
+                 {"Manga109", {"manga109"}},
+                 {"DIV2K", {"div2kvalid", "div2kval"}}};
 enum { TEST_SETS = sizeof test_sets / sizeof *test_sets };
 
 // The set that a directory of this name is; NULL where it is none.
 static const char *test_set_named(const char *name) {
+    char plain[32] = "";
+    size_t length = 0;
+    for (; *name && length < sizeof plain - 1; name++)
+        if (isalnum((unsigned char)*name))
+            plain[length++] = (char)tolower((unsigned char)*name);
+    if (length > 2 && strcmp(plain + length - 2, "hr") == 0)
+        plain[length - 2] = '\0';
     for (int i = 0; i < TEST_SETS; i++)
-        for (int j = 0; test_sets[i].names[j]; j++)
-            if (strcasecmp(name, test_sets[i].names[j]) == 0)
-                return test_sets[i].names[0];
+        for (int j = 0; j < 3 && test_sets[i].names[j]; j++)
+            if (strcmp(plain, test_sets[i].names[j]) == 0)
+                return test_sets[i].set;
     return NULL;
 }
 
@@ -341,7 +348,7 @@ static enum gb_status read_directories(struct reading *reading, const char *dire
     for (int set = 0; set <= TEST_SETS; set++)
         for (int i = 0; i < names->count; i++) {
             const char *name = names->names[i], *found = test_set_named(name);
-            if (set < TEST_SETS ? found != test_sets[set].names[0] : found != NULL)
+            if (set < TEST_SETS ? found != test_sets[set].set : found != NULL)
                 continue;
             GB_TRY(gb_path_join(directory, name, path));
             GB_TRY(gb_path_format(longer, "%s%s/", prefix, name));
@@ -382,11 +389,20 @@ static enum gb_status read_directory(struct reading *reading, const char *direct
     return status;
 }
 
-// The last name of a path, which may be "." or end with slashes; the caller frees it.
+// The last name of a path, which may be a link, or end with slashes or dots; the caller frees it.
 static char *last_name(const char *path) {
-    char *full = realpath(path, NULL);
-    const char *slash = full ? strrchr(full, '/') : NULL;
-    char *name = strdup(slash ? slash + 1 : path);
+    char *full = NULL;
+    size_t end = strlen(path), begin;
+    while (end > 0 && path[end - 1] == '/')
+        end--;
+    for (begin = end; begin > 0 && path[begin - 1] != '/';)
+        begin--;
+    if (end - begin == strspn(path + begin, ".") && (full = realpath(path, NULL))) {
+        path = full;
+        end = strlen(full);
+        begin = (size_t)(strrchr(full, '/') - full) + 1;
+    }
+    char *name = strndup(path + begin, end - begin);
     free(full);
     return name;
 }

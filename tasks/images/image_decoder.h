@@ -45,7 +45,8 @@ extern const struct gb_image_decoder gb_png_decoder;
 // PGM and PPM, plain (P2, P3) and raw (P5, P6). Scaled to the full range of 8 bits where the
 // largest value is below 256, of 16 bits elsewhere.
 extern const struct gb_image_decoder gb_pnm_decoder;
-// And BigTIFF. 8 or 16 bits; grey, palette and RGB, in strips of any compression that libtiff has.
+// And BigTIFF. 8 or 16 bits, also 1, 2 or 4 of grey and palette; RGB; in strips of any compression
+// that libtiff has.
 extern const struct gb_image_decoder gb_tiff_decoder;
 // Its image must fill the screen that the file declares. What follows the pixels is not read.
 extern const struct gb_image_decoder gb_gif_decoder;

@@ -15,6 +15,7 @@ struct jpeg_errors {
     struct jpeg_error_mgr manager; // first, so that the decoder's pointer is ours
     jmp_buf escape;
     bool damaged;
+    bool single_scan; // and it has begun
     char message[JMSG_LENGTH_MAX];
 };
 
@@ -24,14 +25,17 @@ static void escape(j_common_ptr common) {
     longjmp(errors->escape, 1);
 }
 
-// Pixels are the same with and without what these warn of, as cameras and editors write it.
-static bool is_harmless(int code) {
+// Pixels are the same with and without what these warn of, as cameras and editors write it. A file of
+// one scan that ends without its marker is complete unless another warning says what is missing.
+static bool is_harmless(j_common_ptr common) {
+    const int code = common->err->msg_code;
     return code == JWRN_EXTRANEOUS_DATA || code == JWRN_JFIF_MAJOR || code == JWRN_NOT_SEQUENTIAL ||
-           code == JWRN_ADOBE_XFORM || code == JWRN_BOGUS_ICC || code == JWRN_TOO_MUCH_DATA;
+           code == JWRN_ADOBE_XFORM || code == JWRN_BOGUS_ICC || code == JWRN_TOO_MUCH_DATA ||
+           (code == JWRN_JPEG_EOF && ((struct jpeg_errors *)common->err)->single_scan);
 }
 
 static void warn(j_common_ptr common, int level) {
-    if (level < 0 && !is_harmless(common->err->msg_code)) {
+    if (level < 0 && !is_harmless(common)) {
         ((struct jpeg_errors *)common->err)->damaged = true;
         escape(common);
     }
@@ -89,6 +93,7 @@ static enum gb_status read_jpeg(struct jpeg_decompress_struct *decoder,
     if (file->traits->header_only)
         return GB_OK;
     jpeg_start_decompress(decoder);
+    ((struct jpeg_errors *)decoder->err)->single_scan = !jpeg_has_multiple_scans(decoder);
     // The decoder frees it.
     JSAMPARRAY room =
         decoder->mem->alloc_sarray((j_common_ptr)decoder, JPOOL_IMAGE, 4 * decoder->image_width, 1);

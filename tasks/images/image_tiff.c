@@ -6,6 +6,7 @@
 
 #include <tiffio.h>
 
+#include "base/minmax.h"
 #include "tasks/images/image_decoder.h"
 
 struct tiff_source {
@@ -99,12 +100,13 @@ static int channels_of(const struct form *form) {
 // 8 bits stand in the upper half of an entry, and mostly in the lower one again; some programs write
 // them as they are, as libtiff's own tools allow for.
 static void take_palette(struct form *form, struct gb_image_traits *traits) {
+    const int colours = 1 << form->bits;
     form->palette_shift = 0;
-    for (int i = 0; i < 256; i++)
+    for (int i = 0; i < colours; i++)
         for (int c = 0; c < 3; c++)
             if (form->palette[c][i] > UINT8_MAX)
                 form->palette_shift = 8;
-    for (int i = 0; i < 256; i++)
+    for (int i = 0; i < colours; i++)
         for (int c = 0; c < 3; c++)
             traits->palette[i][c] = (unsigned char)(form->palette[c][i] >> form->palette_shift);
     traits->has_palette = form->places = traits->keep_places;
@@ -137,37 +139,47 @@ static enum gb_status read_form(TIFF *tiff, const struct tiff_source *source, st
         return unusable(source, "it is stored in tiles");
     if (planes != PLANARCONFIG_CONTIG && form->samples > 1)
         return unusable(source, "its channels are stored apart");
-    if (kind != SAMPLEFORMAT_UINT || (form->bits != 8 && form->bits != 16))
-        return unusable(source, "its channels are not whole numbers of 8 or 16 bits");
+    const bool small =
+        form->samples == 1 && (form->bits == 1 || form->bits == 2 || form->bits == 4);
+    if (kind != SAMPLEFORMAT_UINT || (form->bits != 8 && form->bits != 16 && !small))
+        return unusable(source, "its channels are not integers of 1, 2, 4, 8 or 16 bits");
     if (form->photometric > PHOTOMETRIC_PALETTE)
         return unusable(source, "its colours are neither grey nor RGB nor a palette's");
     if (form->samples != colour_samples(form) + extra || extra > 1)
         return unusable(source, "it has a wrong number of channels");
     if (form->photometric == PHOTOMETRIC_PALETTE) {
-        if (form->bits != 8 ||
+        if (form->bits > 8 ||
             !TIFFGetField(tiff, TIFFTAG_COLORMAP, &palette[0], &palette[1], &palette[2]))
-            return unusable(source, "its palette is missing or not of 256 colours");
+            return unusable(source, "its palette is missing or of more than 256 colours");
         memcpy(form->palette, palette, sizeof palette);
         take_palette(form, source->file->traits);
     }
     return GB_OK;
 }
 
+// A sample of up to 8 bits; smaller ones share a byte, the first in the upper bits.
+static unsigned sample_at(const struct form *form, const unsigned char *row, size_t sample) {
+    const size_t bit = sample * form->bits;
+    return (unsigned)row[bit / 8] >> (8 - form->bits - bit % 8) & ((1u << form->bits) - 1);
+}
+
 static void unpack_row(const struct form *form, const void *row, struct gb_image *image, int y) {
-    const unsigned char *row8 = row;
     const uint16_t *row16 = row;
+    const bool palette = form->photometric == PHOTOMETRIC_PALETTE;
+    const unsigned scale = form->places ? 1 : 255 / ((1u << gb_min_int(form->bits, 8)) - 1);
     const size_t first = (size_t)y * (size_t)image->w * (size_t)image->c;
     for (int x = 0; x < image->w; x++)
         for (int c = 0; c < image->c; c++) {
             const size_t to = first + (size_t)(x * image->c + c);
             const size_t pixel = (size_t)x * form->samples;
-            if (form->photometric == PHOTOMETRIC_PALETTE && !form->places)
-                image->pixels[to] =
-                    (unsigned char)(form->palette[c][row8[pixel]] >> form->palette_shift);
+            const size_t sample = pixel + (size_t)c;
+            if (palette && !form->places)
+                image->pixels[to] = (unsigned char)(form->palette[c][sample_at(form, row, pixel)] >>
+                                                    form->palette_shift);
             else if (image->bits == 8)
-                image->pixels[to] = row8[pixel + (size_t)c];
+                image->pixels[to] = (unsigned char)(scale * sample_at(form, row, sample));
             else
-                image->pixels16[to] = row16[pixel + (size_t)c];
+                image->pixels16[to] = row16[sample];
         }
 }
 
@@ -184,8 +196,8 @@ static enum gb_status read_tiff(TIFF *tiff, const struct tiff_source *source,
                                 struct gb_image *image) {
     struct form form = {0};
     GB_TRY(read_form(tiff, source, &form));
-    GB_TRY(
-        gb_image_create(image, form.w, form.h, channels_of(&form), form.bits, source->file->path));
+    GB_TRY(gb_image_create(image, form.w, form.h, channels_of(&form), gb_max_int(form.bits, 8),
+                           source->file->path));
     void *row = malloc((size_t)TIFFScanlineSize(tiff) + 1);
     if (!row)
         return gb_no_memory("cannot read image", source->file->path);

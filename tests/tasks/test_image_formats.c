@@ -261,9 +261,10 @@ GB_FIXTURE_TEST(notices_a_cut_anywhere) {
     for (int i = 0; i < SAMPLES; i++) {
         size_t size;
         unsigned char *bytes = gb_fixture_bytes(sample_names[i], &size);
-        // The last byte of a plain file is a space, and the one before it a digit; a GIF's trailer is
-        // not needed.
+        // The last byte of a plain file is a space, and the one before it a digit; a GIF's trailer and
+        // a JPEG's end marker are not needed.
         const size_t spare = strcmp(sample_names[i], "plain.pgm") == 0 ? 2
+                             : strcmp(sample_names[i], "jpeg") == 0    ? 2
                              : strstr(sample_names[i], "gif")          ? 1
                                                                        : 0;
         for (size_t cut = size - 1 - spare; cut >= 8; cut -= cut > 200 ? cut / 23 : 1) {
@@ -426,6 +427,16 @@ GB_FIXTURE_TEST(reads_jpeg_with_harmless_oddities) {
     insert("jpeg", (long)gb_fixture_size("jpeg"), stray, sizeof stray);
     assert_same_image("jpeg", &image);
     gb_image_free(&image);
+    // Without its end marker.
+    gb_fixture_jpeg("jpeg", W, H, 3, detail);
+    image = read_colour("jpeg");
+    gb_fixture_truncate("jpeg", gb_fixture_size("jpeg") - 2);
+    assert_same_image("jpeg", &image);
+    gb_image_free(&image);
+    // Of several scans the last ones may be missing.
+    gb_fixture_progressive_jpeg("scans", W, H, 20, detail);
+    gb_fixture_truncate("scans", gb_fixture_size("scans") - 2);
+    assert_unreadable("scans", "truncated or damaged JPEG");
 }
 
 static int inks(int x, int y, int channel) {
@@ -526,6 +537,28 @@ GB_FIXTURE_TEST(reads_tiff_as_other_programs_write_it) {
     TIFFClose(tiff);
     assert_pixels("tiff", PALETTE);
 
+    // 1, 2 and 4 bits.
+    for (depth = 1; depth <= 4; depth *= 2)
+        for (int white = 0; white < 2; white++) {
+            TIFF *small = TIFFOpen(gb_fixture_path("small"), "w");
+            assert_non_null(small);
+            TIFFSetField(small, TIFFTAG_IMAGEWIDTH, W);
+            TIFFSetField(small, TIFFTAG_IMAGELENGTH, H);
+            TIFFSetField(small, TIFFTAG_BITSPERSAMPLE, depth);
+            TIFFSetField(small, TIFFTAG_PHOTOMETRIC,
+                         white ? PHOTOMETRIC_MINISWHITE : PHOTOMETRIC_MINISBLACK);
+            for (int y = 0; y < H; y++) {
+                unsigned char row[W] = {0};
+                for (int x = 0; x < W; x++) {
+                    const int value = white ? negative(x, y, 0) : detail(x, y, 0);
+                    row[x * depth / 8] |= (unsigned char)(value << (8 - depth - x * depth % 8));
+                }
+                assert_int_equal(TIFFWriteScanline(small, row, (uint32_t)y, 0), 1);
+            }
+            TIFFClose(small);
+            assert_pixels("small", GREY);
+        }
+    depth = 8;
     TIFF *big = TIFFOpen(gb_fixture_path("big"), "w8");
     assert_non_null(big);
     TIFFSetField(big, TIFFTAG_IMAGEWIDTH, W);
@@ -652,8 +685,8 @@ GB_FIXTURE_TEST(refuses_what_is_not_read) {
     assert_unreadable("five.tiff", "unusable TIFF: it has a wrong number of channels");
     gb_fixture_tiff("lab.tiff", W, H, PHOTOMETRIC_CIELAB, 3, 8, COMPRESSION_LZW, detail);
     assert_unreadable("lab.tiff", "neither grey nor RGB nor a palette's");
-    gb_fixture_tiff("half.tiff", W, H, PHOTOMETRIC_MINISBLACK, 1, 4, COMPRESSION_NONE, detail);
-    assert_unreadable("half.tiff", "not whole numbers of 8 or 16 bits");
+    gb_fixture_tiff("half.tiff", W, H, PHOTOMETRIC_MINISBLACK, 1, 32, COMPRESSION_NONE, detail);
+    assert_unreadable("half.tiff", "not integers of 1, 2, 4, 8 or 16 bits");
     gb_fixture_gif("part.gif", W, H, false, detail);
     patch("part.gif", 6, "\x26", 1); // a screen one pixel wider
     assert_unreadable("part.gif", "does not fill its screen");

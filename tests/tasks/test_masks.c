@@ -59,14 +59,14 @@ GB_FIXTURE_TEST(takes_the_larger_of_two_values) {
     static const struct {
         enum format format;
         int values[2];
-        const char *note; // "" where they are black and white
+        const char *note; // "" where half of white parts them
     } masks[] = {
         {GREY, {0, 255}, ""},
         {GREY16, {0, 65535}, ""},
         {PALETTE, {0, 20}, ""},
         {GIF, {0, 20}, ""},
         {GREY, {0, 1}, "masks: the masks have the values 0 and 1; 1 is taken as foreground"},
-        {GREY, {0, 128}, "0 and 128; 128"},
+        {GREY, {40, 220}, ""},
         {GREY, {254, 255}, "254 and 255; 255"},
         {GREY16, {0, 1}, "0 and 1; 1"},
         {GREY16, {0, 255}, ""},
@@ -161,6 +161,12 @@ GB_FIXTURE_TEST(takes_blurred_edges_as_grey) {
         assert_in_range(mask.pixels[W / 2 - 1], 60, 190);
         gb_image_free(&mask);
     }
+    static const char *const mixed[] = {"mask", "ones"};
+    static const int ones[] = {0, 1};
+    values = ones, count = 2;
+    write_mask("ones", GREY);
+    assert_error(survey(mixed, 2, &rule), GB_BAD_INPUT, "ones: two values, both on one side");
+    values = levels, count = W;
     for (int i = 0; i < W; i++)
         levels[i] = i == W - 1 ? 255 : i; // classes, and a void
     write_mask("mask", GREY);

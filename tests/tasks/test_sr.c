@@ -177,6 +177,7 @@ GB_FIXTURE_TEST(recognises_test_sets) {
          "training images: 1; test images: BSD100 (1)"},
         {"a/b/URBAN100/a.png", "", "Urban100/a.png",
          "training images: 1; test images: Urban100 (1)"},
+        {"Set5_HR/a.png", "", "Set5/a.png", "training images: 1; test images: Set5 (1)"},
         {"DIV2K/DIV2K_valid_HR/a.png", "", "DIV2K/a.png",
          "training images: 1; test images: DIV2K (1)"},
     };
