@@ -11,6 +11,7 @@
 #include "flows/models/model.h"
 #include "kernels/cpu.h"
 #include "tests/support/test.h"
+#include "tests/support/tiny_models.h"
 
 static int flush_denormals(void **state) {
     (void)state;
@@ -20,39 +21,14 @@ static int flush_denormals(void **state) {
 
 GB_TEST_GROUP(flush_denormals, NULL)
 
-// Two levels of one step: c = 8 at 8x8, 16 at 4x4.
-static const struct gb_cglow_config tiny_config = {.sizes = {16, 16, 3, 16, 16, 2},
-                                                   .levels = 2,
-                                                   .steps = 1,
-                                                   .n_c = 4,
-                                                   .n_w = 6,
-                                                   .coupling_channels = 12,
-                                                   .feature_channels = 5,
-                                                   .init = GB_CGLOW_LIVE};
 static const struct gb_model_case tiny[] = {
-    {"cglow-tiny-16", &gb_cglow_model, &tiny_config, .batch = 2, .samples = 3}, {0}};
+    {"cglow-tiny-16", &gb_cglow_model, &gb_tiny_cglow, .batch = 2, .samples = 3}, {0}};
 
-static const struct gb_cnf_config tiny_patch = {.kind = GB_CNF_SUPER_RESOLUTION,
-                                                .sizes = {4, 8, 3, 8, 16, 3},
-                                                .levels = 2,
-                                                .steps = 2,
-                                                .condition_channels = 6,
-                                                .coupling_channels = 7,
-                                                .rrdb_blocks = 1,
-                                                .growth = 4};
-static const struct gb_cnf_config tiny_mask = {.kind = GB_CNF_SEGMENTATION,
-                                               .sizes = {16, 8, 3, 16, 8, 1},
-                                               .levels = 2,
-                                               .steps = 1,
-                                               .condition_channels = 6,
-                                               .coupling_channels = 7,
-                                               .dequantiser_steps = 2};
 static const struct gb_model_case tiny_cnf[] = {
-    {"cnf-patch-8", &gb_cnf_model, &tiny_patch, .batch = 2, .samples = 3},
-    {"cnf-mask-16", &gb_cnf_model, &tiny_mask, .batch = 2, .samples = 3},
+    {"cnf-patch-8", &gb_cnf_model, &gb_tiny_patch, .batch = 2, .samples = 3},
+    {"cnf-mask-16", &gb_cnf_model, &gb_tiny_mask, .batch = 2, .samples = 3},
     {0}};
 
-static const struct gb_dncnn_config tiny_dncnn = {{8, 8, 3, 8, 8, 3}, 4, 5};
 static const struct gb_ffn_config tiny_ffn = {{16, 16, 3, 8, 8, 3}, 2, 4};
 static const struct gb_fcn_config tiny_fcn = {{32, 32, 3, 32, 32, 3}, GB_FCN_ZERO_ONE, 2};
 static const struct gb_fcn_config tiny_masks = {{32, 32, 3, 32, 32, 1}, GB_FCN_CENTRED, 2};
@@ -68,7 +44,7 @@ static const struct gb_factored_config tiny_labels = {{16, 8, 3, 16, 8, 1},
                                                       .levels = 2,
                                                       .ones_percent = 90};
 static const struct gb_model_case tiny_baselines[] = {
-    {"dncnn-8", &gb_dncnn_model, &tiny_dncnn, .batch = 2, .samples = 1},
+    {"dncnn-8", &gb_dncnn_model, &gb_tiny_dncnn, .batch = 2, .samples = 1},
     {"ffn-16", &gb_ffn_model, &tiny_ffn, .batch = 2, .samples = 1},
     {"fcn-32", &gb_fcn_model, &tiny_fcn, .batch = 2, .samples = 1},
     {"fcn-masks-32", &gb_fcn_model, &tiny_masks, .batch = 2, .samples = 3},

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What the tests of flows/ share: batches of images held both as floats in a strided view and as
-// doubles in PyTorch's order, and float models that hold the parameters of the double reference.
+// doubles in PyTorch's order, small models of every kind, and float models that hold the parameters
+// of a reference in double precision.
 #ifndef FLOW_CHECK_H
 #define FLOW_CHECK_H
 
 #include "flows/models/model.h"
-#include "tests/flows/reference_cglow.h"
+#include "tests/flows/reference.h"
 #include "tests/support/test.h"
 
 // A batch of images. The values are floats, so that both forms hold the same. Memory of the view
@@ -41,23 +42,15 @@ double flow_relative_error(size_t count, const double *actual, const double *exp
 // Fails, naming `what`, unless |actual - expected| <= bound; NaN fails.
 void flow_check_close(const char *what, double actual, double expected, double bound);
 
-// Fails unless the status is `expected` and a message says why.
-void flow_check_refused(enum gb_status status, enum gb_status expected);
-// Fails unless a model of this kind refuses each of `count` configurations of `size` bytes.
-void flow_check_bad_configs(const struct gb_model_kind *kind, const void *configs, size_t size,
-                            int count);
 // Fails unless the c x c matrix is orthogonal.
 void flow_check_rotation(int c, const double *matrix);
 
 double flow_dot(size_t count, const double *a, const double *b);
 
-// Gives a float parameter the values of the reference's.
-void flow_import_param(struct gb_params *params, int index, const struct reference_param *from);
-// Gives the float parameters the reference's values; fails unless both have the same names and
-// shapes.
-void flow_import(struct gb_params *params, const struct reference_cglow *reference);
-// The values of the float parameters into the reference's.
-void flow_export(const struct gb_params *params, struct reference_cglow *reference);
+// Gives a float parameter `value`, in PyTorch's order.
+void flow_import_param(struct gb_params *params, int index, const double *value);
+// Gives float parameters the reference's values.
+void flow_import(struct gb_params *params, const struct reference *reference);
 // One parameter out of a block, as doubles; test_free them.
 double *flow_export_block(const struct gb_params *params, int index, const float *block);
 
@@ -80,25 +73,52 @@ typedef double flow_loss(const void *scene);
 struct flow_probe flow_probe_new(const char *name, int place, double *tensor, size_t count,
                                  bool element, flow_loss *loss, const void *scene, uint64_t *state);
 
-// What models train on: noise is the dequantiser's, or NULL.
-struct flow_batch {
-    const struct gb_tensor *x, *y, *noise;
+// ---- Models and what they are run on ----
+
+// What kind of numbers a model's targets are.
+enum flow_targets { FLOW_REAL, FLOW_LEVELS, FLOW_MASK, FLOW_LABELS };
+
+struct flow_case {
+    const char *name;
+    int batch; // at most FLOW_MOST_IMAGES
+    const struct gb_model_kind *kind;
+    union gb_model_config config;
+    enum flow_targets targets;
+    bool reversible; // in training
 };
-// Of the log-likelihoods in training steps, for up to 3 images.
-extern const float flow_d_log_likelihood[3];
-void flow_forward(struct gb_model *model, const struct flow_batch *batch, double *log_likelihood,
-                  struct gb_latents *latents);
-void flow_train_step(struct gb_model *model, const struct flow_batch *batch,
-                     const struct gb_adam *adam, double *log_likelihood);
+// The kind `gb_model_model` and its configuration.
+#define FLOW_CASE(model, ...) .kind = &gb_##model##_model, .config.model = {__VA_ARGS__}
+enum { FLOW_MOST_IMAGES = 3 };
+
+// Small models of every kind, ended by one without a name.
+extern const struct flow_case flow_models[];
+
+// A batch for a case: normal x, targets of its kind, and the dequantiser's noise.
+struct flow_scene {
+    const struct flow_case *of;
+    struct flow_images x, y, noise;
+    bool noisy; // the model dequantises
+};
+struct flow_scene flow_scene_new(const struct flow_case *of, enum flow_gaps gaps, uint64_t state);
+void flow_scene_free(struct flow_scene *scene);
+
+// A model of the scene's configuration and batch, unless `use` says otherwise; the values of its
+// parameters are zero.
+struct gb_model *flow_model_new(const struct flow_scene *scene, struct gb_model_use use,
+                                const struct gb_backend *backend);
+
+// Of the log-likelihoods in training steps, for each image.
+extern const float flow_d_log_likelihood[FLOW_MOST_IMAGES];
+void flow_forward(const struct flow_scene *scene, struct gb_model *model,
+                  double log_likelihood[static FLOW_MOST_IMAGES], struct gb_latents *latents);
+// The gradient is stored where `adam` is NULL.
+void flow_train_step(const struct flow_scene *scene, struct gb_model *model,
+                     const struct gb_adam *adam);
 // Adam at a step, with the elements of gradients clipped.
 struct gb_adam flow_adam(long step, float clip);
 
 // Fails where parameters or their moments are not bitwise identical.
 void flow_check_same_state(const struct gb_params *a, const struct gb_params *b);
-// Trains models for 10 steps, fails unless their likelihoods and states are bitwise identical, and
-// frees them.
-void flow_check_same_training(struct gb_model *models[], int count, const struct flow_batch *batch,
-                              float clip);
 
 // The backends that this CPU runs, one after the other: NULL to begin, NULL at the end.
 const struct gb_backend *flow_next_backend(const struct gb_backend *backend);

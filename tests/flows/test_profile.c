@@ -8,31 +8,7 @@
 #include "flows/models/model.h"
 #include "kernels/trace.h"
 #include "tests/flows/flow_check.h"
-
-static const struct gb_cglow_config cglow = {.sizes = {16, 16, 3, 16, 16, 2},
-                                             .levels = 2,
-                                             .steps = 3,
-                                             .n_c = 4,
-                                             .n_w = 6,
-                                             .coupling_channels = 12,
-                                             .feature_channels = 5,
-                                             .init = GB_CGLOW_LIVE};
-static const struct gb_cnf_config cnf_patch = {.kind = GB_CNF_SUPER_RESOLUTION,
-                                               .sizes = {4, 8, 3, 8, 16, 3},
-                                               .levels = 2,
-                                               .steps = 2,
-                                               .condition_channels = 6,
-                                               .coupling_channels = 7,
-                                               .rrdb_blocks = 1,
-                                               .growth = 4};
-static const struct gb_cnf_config cnf_mask = {.kind = GB_CNF_SEGMENTATION,
-                                              .sizes = {16, 8, 3, 16, 8, 1},
-                                              .levels = 2,
-                                              .steps = 1,
-                                              .condition_channels = 6,
-                                              .coupling_channels = 7,
-                                              .dequantiser_steps = 2};
-static const struct gb_dncnn_config dncnn = {{8, 8, 3, 8, 8, 3}, 4, 5};
+#include "tests/support/tiny_models.h"
 
 enum { BATCH = 2, THREADS = 2 };
 
@@ -102,10 +78,10 @@ GB_TEST(changes_nothing) {
     const struct {
         const struct gb_model_kind *kind;
         const void *config;
-    } models[] = {{&gb_cglow_model, &cglow},
-                  {&gb_cnf_model, &cnf_patch},
-                  {&gb_cnf_model, &cnf_mask},
-                  {&gb_dncnn_model, &dncnn}};
+    } models[] = {{&gb_cglow_model, &gb_tiny_cglow},
+                  {&gb_cnf_model, &gb_tiny_patch},
+                  {&gb_cnf_model, &gb_tiny_mask},
+                  {&gb_dncnn_model, &gb_tiny_dncnn}};
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         struct step plain = make_step(models[i].kind, models[i].config, false);
         struct step profiled = make_step(models[i].kind, models[i].config, true);
@@ -145,7 +121,9 @@ static void check_flops(const struct step *step, const struct gb_profiled *list,
 }
 
 GB_TEST(times_the_layers_of_cglow) {
-    struct step step = make_step(&gb_cglow_model, &cglow, true);
+    struct gb_cglow_config three_steps = gb_tiny_cglow;
+    three_steps.steps = 3;
+    struct step step = make_step(&gb_cglow_model, &three_steps, true);
     struct gb_profiled *list;
     int count;
     assert_ok(gb_profile_list(step.profile, &list, &count));
@@ -186,7 +164,7 @@ GB_TEST(times_the_layers_of_cglow) {
 }
 
 GB_TEST(nests_the_couplings_of_cnf) {
-    struct step step = make_step(&gb_cnf_model, &cnf_patch, true);
+    struct step step = make_step(&gb_cnf_model, &gb_tiny_patch, true);
     struct gb_profiled *list;
     int count;
     assert_ok(gb_profile_list(step.profile, &list, &count));
@@ -203,7 +181,7 @@ GB_TEST(nests_the_couplings_of_cnf) {
     free(list);
     free_step(&step);
     // The dequantiser's steps are its own.
-    step = make_step(&gb_cnf_model, &cnf_mask, true);
+    step = make_step(&gb_cnf_model, &gb_tiny_mask, true);
     assert_ok(gb_profile_list(step.profile, &list, &count));
     check_flops(&step, list, count, "feature_coupling");
     const struct gb_profiled *dequantiser =

@@ -14,20 +14,11 @@
 #include "tests/support/test.h"
 
 static const char name[] = "file.safetensors";
-static char path[4096];
-
-static int setup(void **state) {
-    const int failed = gb_fixture_setup(state);
-    snprintf(path, sizeof path, "%s", gb_fixture_path(name));
-    return failed;
+static const char *path(void) {
+    return gb_fixture_path(name);
 }
 
-// Fails where another file was left behind.
-static int teardown(void **state) {
-    unlink(path);
-    const int left = gb_fixture_entries("");
-    return gb_fixture_teardown(state) || left;
-}
+GB_TEST_GROUP(gb_fixture_setup, gb_fixture_teardown_one_file)
 
 // A file with this header and `data` zero bytes behind it.
 static void write_header(const char *header, size_t data) {
@@ -42,9 +33,9 @@ static void write_header(const char *header, size_t data) {
 
 static void assert_refused(const char *why) {
     struct gb_safetensors file;
-    assert_int_equal(gb_safetensors_open(&file, path), GB_BAD_INPUT);
+    assert_int_equal(gb_safetensors_open(&file, path()), GB_BAD_INPUT);
     const char *message = gb_error_message();
-    if (!strstr(message, path) || !strstr(message, why) || strpbrk(message, "\n\r\033"))
+    if (!strstr(message, path()) || !strstr(message, why) || strpbrk(message, "\n\r\033"))
         fail_msg("expected '%s' in: %s", why, message);
 }
 
@@ -71,9 +62,9 @@ static enum gb_status write_sample(const char *where) {
 }
 
 GB_TEST(what_is_written_is_read) {
-    assert_ok(write_sample(path));
+    assert_ok(write_sample(path()));
     struct gb_safetensors file;
-    assert_ok(gb_safetensors_open(&file, path));
+    assert_ok(gb_safetensors_open(&file, path()));
     assert_int_equal(file.count, SAMPLE_ENTRIES);
     for (size_t i = 1; i < file.count; i++)
         assert_true(strcmp(file.list[i - 1].name, file.list[i].name) < 0);
@@ -100,9 +91,9 @@ GB_TEST(what_is_written_is_read) {
 
 GB_TEST(the_same_content_gives_the_same_bytes) {
     size_t first_count, second_count;
-    assert_ok(write_sample(path));
+    assert_ok(write_sample(path()));
     char *first = gb_fixture_bytes(name, &first_count);
-    assert_ok(write_sample(path));
+    assert_ok(write_sample(path()));
     char *second = gb_fixture_bytes(name, &second_count);
     assert_int_equal(first_count, second_count);
     assert_memory_equal(first, second, first_count);
@@ -124,7 +115,7 @@ GB_TEST(other_types_are_rounded_to_float) {
     memcpy(content.data + 16, &(const double){0.1}, 8);
     gb_fixture_file(name, &content, sizeof content);
     struct gb_safetensors file;
-    assert_ok(gb_safetensors_open(&file, path));
+    assert_ok(gb_safetensors_open(&file, path()));
     float values[2];
     gb_stored_floats(gb_safetensors_find(&file, "i"), values);
     assert_true(values[0] == -3 && values[1] == 1 << 20);
@@ -137,7 +128,7 @@ GB_TEST(other_types_are_rounded_to_float) {
 GB_TEST(no_tensors_are_a_file_too) {
     struct gb_safetensors file;
     write_header("{}", 0);
-    assert_ok(gb_safetensors_open(&file, path));
+    assert_ok(gb_safetensors_open(&file, path()));
     assert_int_equal(file.count, 0);
     assert_null(gb_safetensors_find(&file, ""));
     gb_safetensors_close(&file);
@@ -223,7 +214,7 @@ GB_TEST(foreign_files_are_refused) {
 
 // No prefix of a good file is one.
 GB_TEST(truncation_is_noticed_everywhere) {
-    assert_ok(write_sample(path));
+    assert_ok(write_sample(path()));
     size_t count;
     char *bytes = gb_fixture_bytes(name, &count);
     for (size_t kept = 0; kept < count; kept++) {
@@ -235,7 +226,7 @@ GB_TEST(truncation_is_noticed_everywhere) {
 
 // Whatever stands in the header, the reader returns; what it accepts lies inside the file.
 GB_TEST(flipped_bytes_never_crash_the_reader) {
-    assert_ok(write_sample(path));
+    assert_ok(write_sample(path()));
     size_t count;
     char *good = gb_fixture_bytes(name, &count), *bytes = malloc(count);
     uint64_t length;
@@ -254,7 +245,7 @@ GB_TEST(flipped_bytes_never_crash_the_reader) {
         }
         gb_fixture_file(name, bytes, count);
         struct gb_safetensors file;
-        if (gb_safetensors_open(&file, path) != GB_OK)
+        if (gb_safetensors_open(&file, path()) != GB_OK)
             continue;
         accepted++;
         for (size_t i = 0; i < file.count; i++) {
@@ -271,7 +262,7 @@ GB_TEST(flipped_bytes_never_crash_the_reader) {
 
 GB_TEST(a_failed_write_leaves_no_file) {
     gb_fixture_file(name, "old", 3);
-    const char *below_a_file = gb_fixture_name("%s/x.safetensors", path);
+    const char *below_a_file = gb_fixture_name("%s/x.safetensors", path());
     assert_error(write_sample(below_a_file), GB_IO_ERROR, below_a_file);
     assert_int_equal(write_sample(gb_fixture_path("")), GB_BAD_INPUT);
 
@@ -282,21 +273,19 @@ GB_TEST(a_failed_write_leaves_no_file) {
     small.rlim_cur = 100;
     void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &small);
-    enum gb_status status = write_sample(path);
+    enum gb_status status = write_sample(path());
     setrlimit(RLIMIT_FSIZE, &limit);
     signal(SIGXFSZ, handler);
-    assert_error(status, GB_IO_ERROR, path);
+    assert_error(status, GB_IO_ERROR, path());
     size_t count;
     char *bytes = gb_fixture_bytes(name, &count);
     assert_int_equal(count, 3);
     free(bytes);
 
     struct gb_safetensors_writer writer;
-    assert_ok(gb_safetensors_begin(&writer, path, sample_entries, SAMPLE_ENTRIES, NULL));
+    assert_ok(gb_safetensors_begin(&writer, path(), sample_entries, SAMPLE_ENTRIES, NULL));
     gb_safetensors_append(&writer, sample_values);
     gb_safetensors_abort(&writer);
     free(gb_fixture_bytes(name, &count));
     assert_int_equal(count, 3);
 }
-
-GB_TEST_GROUP(setup, teardown)

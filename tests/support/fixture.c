@@ -17,6 +17,8 @@
 #include <png.h>
 #include <tiffio.h>
 
+#include "tasks/data/hash.h"
+
 enum { PATH_SIZE = 4096 };
 static char directory[PATH_SIZE];
 
@@ -37,6 +39,11 @@ int gb_fixture_teardown(void **state) {
     (void)state;
     enum { OPEN_FOLDERS = 16 };
     return nftw(directory, remove_entry, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
+}
+
+int gb_fixture_teardown_one_file(void **state) {
+    const int left = gb_fixture_entries("");
+    return gb_fixture_teardown(state) || left > 1;
 }
 
 void gb_fixture_use(const char *path) {
@@ -285,10 +292,7 @@ void gb_fixture_gif(const char *name, int w, int h, bool interlaced, gb_fixture_
 }
 
 uint64_t gb_fixture_hash(const void *bytes, size_t count) {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < count; i++)
-        hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
-    return hash;
+    return gb_hash_bytes(GB_HASH_BASIS, bytes, count);
 }
 
 size_t gb_fixture_size(const char *name) {

@@ -13,6 +13,8 @@
 // cmocka's setup and teardown.
 int gb_fixture_setup(void **state);
 int gb_fixture_teardown(void **state);
+// Fails where more than one file was left behind.
+int gb_fixture_teardown_one_file(void **state);
 
 // A test case in such a directory.
 #define GB_FIXTURE_TEST(name) GB_TEST_WITH(name, gb_fixture_setup, gb_fixture_teardown)
