@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
+#include "base/minmax.h"
+
 size_t gb_param_elements(const struct gb_param *param) {
     size_t elements = 1;
     for (int i = 0; i < param->dims; i++)
@@ -35,16 +38,11 @@ static size_t size_in_memory(const struct gb_param *param) {
 
 enum gb_status gb_params_add(struct gb_params *params, const struct gb_param *param, int *index) {
     assert(!params->value);
-    if (params->count == params->capacity) {
-        int capacity = params->capacity ? 2 * params->capacity : 256;
-        struct gb_param *list = realloc(params->list, (size_t)capacity * sizeof *list);
-        if (!list)
-            return gb_fail(GB_OUT_OF_MEMORY, "cannot build the model", param->name,
-                           "no memory for a list of %d parameters", capacity);
-        params->list = list;
-        params->capacity = capacity;
-    }
-    struct gb_param *added = &params->list[params->count];
+    struct gb_param *list = gb_grow(params->list, (size_t)params->count, sizeof *list);
+    if (!list)
+        return gb_no_memory("cannot build the model", param->name);
+    params->list = list;
+    struct gb_param *added = &list[params->count];
     *added = *param;
     added->offset = params->size;
     added->size = gb_round_up(size_in_memory(param), GB_CHANNEL_PAD);
@@ -200,6 +198,13 @@ static bool is_permuted(const struct gb_param *param) {
     return param->halves || param->last_inputs;
 }
 
+float *gb_params_largest(const struct gb_params *params) {
+    size_t largest = 1;
+    for (int i = 0; i < params->count; i++)
+        largest = gb_max_size(largest, gb_param_elements(&params->list[i]));
+    return malloc(largest * sizeof(float));
+}
+
 enum gb_status gb_params_export(const struct gb_params *params, int index, const float *block,
                                 float *elements) {
     const struct gb_param *param = &params->list[index];
@@ -352,35 +357,33 @@ static enum gb_status init_elements(const struct gb_backend *backend,
 
 enum gb_status gb_params_initialise(struct gb_params *params, uint64_t seed) {
     enum gb_status status = GB_OK;
+    float *elements = gb_params_largest(params);
+    if (!elements)
+        return gb_no_memory("cannot initialise", "parameters");
     for (int i = 0; i < params->count && status == GB_OK; i++) {
         const struct gb_param *param = &params->list[i];
         const struct gb_random_key key = {
             .seed = seed, .purpose = GB_RANDOM_INIT, .sample = (uint32_t)i};
-        size_t count = gb_param_elements(param);
-        float *elements = calloc(count, sizeof *elements);
-        if (!elements)
-            return gb_fail(GB_OUT_OF_MEMORY, "cannot initialise", param->name, "%zu floats", count);
+        memset(elements, 0, gb_param_elements(param) * sizeof *elements);
         status = init_elements(params->backend, &key, param, elements);
         if (status == GB_OK)
             status = gb_params_import(params, i, elements, params->value);
-        free(elements);
     }
+    free(elements);
     return status;
 }
 
 enum gb_status gb_params_copy(const struct gb_params *from, struct gb_params *to) {
     assert(from->count == to->count);
     enum gb_status status = GB_OK;
+    float *elements = gb_params_largest(from);
+    if (!elements)
+        return gb_no_memory("cannot copy", "parameters");
     for (int i = 0; i < from->count && status == GB_OK; i++) {
-        size_t count = gb_param_elements(&from->list[i]);
-        float *elements = malloc(count * sizeof *elements);
-        if (!elements)
-            return gb_fail(GB_OUT_OF_MEMORY, "cannot copy", from->list[i].name, "%zu floats",
-                           count);
         status = gb_params_export(from, i, gb_params_trained(from), elements);
         if (status == GB_OK)
             status = gb_params_import(to, i, elements, to->value);
-        free(elements);
     }
+    free(elements);
     return status;
 }

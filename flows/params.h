@@ -52,7 +52,7 @@ struct gb_param {
 struct gb_params {
     const struct gb_backend *backend;
     struct gb_param *list;
-    int count, capacity;
+    int count;
     size_t size, bytes; // of a block: elements, padding included, and their bytes
     float *value;
     float *gradient;          // NULL unless reserved
@@ -120,6 +120,9 @@ enum gb_status gb_params_export(const struct gb_params *params, int index, const
                                 float *elements);
 enum gb_status gb_params_import(const struct gb_params *params, int index, const float *elements,
                                 float *block);
+
+// Room for the elements of any one parameter; free() it. NULL without memory.
+float *gb_params_largest(const struct gb_params *params);
 
 // Copies what gb_params_trained returns to the values of a model of the same configuration; the
 // backends may differ. GB_OUT_OF_MEMORY.

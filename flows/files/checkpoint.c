@@ -26,14 +26,6 @@ static void name_tensor(char name[static 128], int block, const struct gb_param 
     snprintf(name, 128, "%s%s", prefixes[block], param->name);
 }
 
-static float *allocate_largest(const struct gb_params *params) {
-    size_t largest = 1;
-    for (int i = 0; i < params->count; i++)
-        if (largest < gb_param_elements(&params->list[i]))
-            largest = gb_param_elements(&params->list[i]);
-    return malloc(largest * sizeof(float));
-}
-
 static bool all_finite(const float *elements, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (!isfinite(elements[i]))
@@ -98,7 +90,7 @@ enum gb_status gb_checkpoint_save(const char *path, const struct gb_params *para
                                   const json_t *metadata) {
     size_t count;
     struct gb_tensor_entry *list = list_entries(params, &count);
-    float *elements = allocate_largest(params);
+    float *elements = gb_params_largest(params);
     json_t *versioned = json_copy((json_t *)metadata);
     enum gb_status status;
     if (!list || !elements || !versioned)
@@ -242,7 +234,7 @@ enum gb_status gb_checkpoint_load(const char *path, struct gb_params *params,
     struct gb_safetensors file;
     GB_TRY(open_checkpoint(&file, path));
     bool *known = calloc(file.count + 1, sizeof *known);
-    float *elements = allocate_largest(params);
+    float *elements = gb_params_largest(params);
     enum gb_status status;
     if (known && elements)
         status = load_blocks(&file, params, use, known, elements);

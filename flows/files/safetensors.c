@@ -250,25 +250,17 @@ const json_t *gb_safetensors_metadata(const struct gb_safetensors *file) {
 }
 
 void gb_stored_floats(const struct gb_stored_tensor *tensor, float *elements) {
-    const char *data = tensor->data;
-    switch (tensor->type) {
-    case GB_ELEMENT_F32:
-        memcpy(elements, data, tensor->elements * sizeof *elements);
-        break;
-    case GB_ELEMENT_F64:
-        for (size_t i = 0; i < tensor->elements; i++) {
-            double value;
-            memcpy(&value, data + i * sizeof value, sizeof value);
-            elements[i] = (float)value;
-        }
-        break;
-    case GB_ELEMENT_I64:
-        for (size_t i = 0; i < tensor->elements; i++) {
-            int64_t value;
-            memcpy(&value, data + i * sizeof value, sizeof value);
-            elements[i] = (float)value;
-        }
-        break;
+    if (tensor->type == GB_ELEMENT_F32) {
+        memcpy(elements, tensor->data, tensor->elements * sizeof *elements);
+        return;
+    }
+    for (size_t i = 0; i < tensor->elements; i++) {
+        union {
+            double real;
+            int64_t integer;
+        } value;
+        memcpy(&value, (const char *)tensor->data + i * sizeof value, sizeof value);
+        elements[i] = tensor->type == GB_ELEMENT_F64 ? (float)value.real : (float)value.integer;
     }
 }
 

@@ -3,10 +3,7 @@
 
 enum gb_status gb_conditional_actnorm_plan(struct gb_conditional_actnorm *layer,
                                            struct gb_builder *builder,
-                                           struct gb_conditioning_shape shape, int batch, int c,
-                                           bool live) {
-    layer->batch = batch;
-    layer->samples_per_x = batch / shape.images;
+                                           struct gb_conditioning_shape shape, int c, bool live) {
     layer->c = c;
     shape.outputs = 2 * c;
     // Zero in both variants: the layer is the identity at first.
@@ -14,31 +11,8 @@ enum gb_status gb_conditional_actnorm_plan(struct gb_conditional_actnorm *layer,
     return gb_conditioning_net_plan(&layer->net, builder, "actnorm", &shape, live, zero, zero);
 }
 
-void gb_conditional_actnorm_bind(struct gb_conditional_actnorm *layer, struct gb_arena *arena,
-                                 bool training) {
-    gb_conditioning_net_bind(&layer->net, arena);
-    layer->parameters = layer->net.hidden[GB_FC_LAYERS - 1];
-    if (layer->samples_per_x > 1)
-        layer->parameters = gb_take_tensor(arena, layer->batch, 1, 1, 2 * layer->c);
-    if (training)
-        layer->d_parameters = gb_take_tensor(arena, layer->batch, 1, 1, 2 * layer->c);
-}
-
-void gb_conditional_actnorm_free(struct gb_conditional_actnorm *layer,
-                                 const struct gb_backend *backend) {
-    gb_conditioning_net_free(&layer->net, backend);
-}
-
-void gb_conditional_actnorm_condition(struct gb_conditional_actnorm *layer,
-                                      const struct gb_pass *pass, const struct gb_tensor *x) {
-    gb_conditioning_net_forward(&layer->net, pass, x);
-    if (layer->samples_per_x > 1)
-        gb_repeat_images(pass, &layer->net.hidden[GB_FC_LAYERS - 1], layer->samples_per_x,
-                         &layer->parameters);
-}
-
 static struct gb_actnorm_parameters parameters_of(const struct gb_conditional_actnorm *layer) {
-    const float *log_scale = layer->parameters.data;
+    const float *log_scale = layer->net.output.data;
     return (struct gb_actnorm_parameters){
         .log_scale = log_scale, .bias = log_scale + layer->c, .stride = 2 * layer->c};
 }
@@ -66,14 +40,7 @@ void gb_conditional_actnorm_backward(struct gb_conditional_actnorm *layer,
                                      const struct gb_tensor *dy, const float *d_log_det,
                                      const struct gb_tensor *dv) {
     struct gb_actnorm_parameters parameters = parameters_of(layer);
-    float *d_log_scale = layer->d_parameters.data;
+    float *d_log_scale = layer->net.d_output.data;
     pass->backend->actnorm_backward(&pass->exec, v, &parameters, dy, d_log_det, dv, d_log_scale,
                                     d_log_scale + layer->c, 2 * layer->c);
-}
-
-void gb_conditional_actnorm_condition_backward(struct gb_conditional_actnorm *layer,
-                                               const struct gb_pass *pass,
-                                               const struct gb_tensor *x, float *workspace,
-                                               const struct gb_tensor *dx) {
-    gb_conditioning_net_backward(&layer->net, pass, x, &layer->d_parameters, workspace, dx);
 }

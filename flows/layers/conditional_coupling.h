@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Conditional affine coupling (paper, section 4.1 and Figure 5 right): features = CN(x) at the
 // level's resolution; (shift, scale) = NN(concat(features, v1)); u = concat(v1, (v2 + shift) *
-// scale). The layer owns one buffer `joined` with channels [features | v1 | v2], so that
-// concat(features, v1) and concat(v1, v2) are both slices of it; it works in place on v = [v1 |
-// v2].
+// scale).
 #ifndef GB_CONDITIONAL_COUPLING_H
 #define GB_CONDITIONAL_COUPLING_H
 
-#include "flows/networks/conditioning_net.h"
+#include "flows/layers/coupling_layer.h"
 
 struct gb_coupling_shape {
     int images, x_h, x_w, x_c;
@@ -16,12 +14,11 @@ struct gb_coupling_shape {
 };
 
 struct gb_conditional_coupling {
-    struct gb_feed_forward features, net;
+    struct gb_feed_forward features;
+    struct gb_coupling_layer coupling; // with c/2 features; forward and inverse are its own
     struct gb_coupling_shape shape;
-    int layer, features_layer; // for profiles
-    struct gb_tensor joined;   // batch x h x w x 3c/2
-    struct gb_tensor input, v; // slices of joined: the network's input, the flow's variables
-    struct gb_tensor d_input;
+    int features_layer;       // for profiles
+    struct gb_tensor d_input; // of the coupling's network, until the features' backward
 };
 
 // Memory that couplings of one level may share: what does not outlive a call.
@@ -46,14 +43,7 @@ void gb_conditional_coupling_free(struct gb_conditional_coupling *layer,
 void gb_conditional_coupling_condition(struct gb_conditional_coupling *layer,
                                        const struct gb_pass *pass, const struct gb_tensor *x);
 
-// layer->v becomes u, and back. forward adds to log_det[n].
-void gb_conditional_coupling_forward(struct gb_conditional_coupling *layer,
-                                     const struct gb_pass *pass, double *log_det);
-void gb_conditional_coupling_inverse(struct gb_conditional_coupling *layer,
-                                     const struct gb_pass *pass);
-
-// `d`: gradient of u, becomes that of v. After gb_conditional_coupling_forward, whose buffers it
-// reads.
+// `d`: gradient of u, becomes that of v.
 void gb_conditional_coupling_backward(struct gb_conditional_coupling *layer,
                                       const struct gb_coupling_shared *shared,
                                       const struct gb_pass *pass, const struct gb_tensor *d,

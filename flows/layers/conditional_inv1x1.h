@@ -9,10 +9,9 @@
 struct gb_conditional_inv1x1 {
     struct gb_conditioning_net net; // c*c outputs, row-major, rows = outputs of the mixing
     struct gb_inv1x1_plan plan;
-    int images, batch, samples_per_x, c;
-    int inversion;                       // for profiles
-    struct gb_tensor matrices, inverses; // batch x c*c
-    struct gb_tensor d_matrices;
+    int images, c;
+    int inversion;                   // for profiles
+    struct gb_tensor inverses;       // batch x c*c, as the network's output
     double *log_abs_det, *workspace; // images; gb_inv1x1_invert_workspace(c)
     enum gb_status status;           // of the last condition
 };
@@ -42,13 +41,10 @@ void gb_conditional_inv1x1_forward(const struct gb_conditional_inv1x1 *layer,
 void gb_conditional_inv1x1_inverse(const struct gb_conditional_inv1x1 *layer,
                                    const struct gb_pass *pass, const struct gb_tensor *u,
                                    const struct gb_tensor *v);
-// dv may not overlap du or v. The network's output gradient, that of the log-determinant (h*w*W^-T)
-// included, is kept inside.
+// dv may not overlap du or v. The gradient of the network's output, that of the log-determinant
+// (h*w*W^-T) included, is left for gb_conditioning_net_backward.
 void gb_conditional_inv1x1_backward(struct gb_conditional_inv1x1 *layer, const struct gb_pass *pass,
                                     const struct gb_tensor *v, const struct gb_tensor *du,
                                     const float *d_log_det, const struct gb_tensor *dv);
-void gb_conditional_inv1x1_condition_backward(struct gb_conditional_inv1x1 *layer,
-                                              const struct gb_pass *pass, const struct gb_tensor *x,
-                                              float *workspace, const struct gb_tensor *dx);
 
 #endif

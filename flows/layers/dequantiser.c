@@ -15,17 +15,16 @@ enum gb_status gb_dequantiser_plan(struct gb_dequantiser *layer, struct gb_build
     s->h /= 2, s->w /= 2, s->c *= SQUEEZED;
     struct gb_tensor squeezed = gb_dense(NULL, s->batch, s->h, s->w, s->c);
     s->features += s->c;
-    struct gb_layer timed = {.name = "dequantiser",
-                             .floats =
-                                 2 * gb_elements(&mask) + gb_elements(&squeezed) / (size_t)s->c *
-                                                              (size_t)shape->coupling.features};
-    snprintf(timed.shape, sizeof timed.shape, "n%dh%dw%dc%df%dk%ds%d%s", mask.n, mask.h, mask.w,
-             mask.c, shape->coupling.features, s->hidden, shape->count,
-             s->form == GB_COUPLING_SOFTPLUS ? "softplus" : "additive");
+    const int features = shape->coupling.features;
+    const struct gb_layer timed = {.name = "dequantiser",
+                                   .floats = 2 * gb_elements(&mask) +
+                                             gb_shape_floats(s->batch, s->h, s->w, features)};
     snprintf(builder->prefix, sizeof builder->prefix, "dequantiser.");
     gb_builder_need_scratch(builder, gb_row_sums_bytes(&mask));
     gb_builder_need_scratch(builder, gb_row_sums_bytes(&squeezed));
-    GB_TRY(gb_builder_begin_layer(builder, &timed, &layer->layer));
+    GB_TRY(gb_builder_begin_layer(builder, &layer->layer, &timed, "n%dh%dw%dc%df%dk%ds%d%s", mask.n,
+                                  mask.h, mask.w, mask.c, features, s->hidden, shape->count,
+                                  s->form == GB_COUPLING_SOFTPLUS ? "softplus" : "additive"));
     struct gb_layers *layers = builder->layers;
     builder->layers = NULL; // what it consists of is not timed apart
     enum gb_status status = gb_flow_steps_plan(&layer->steps, builder, &inner);
@@ -43,10 +42,6 @@ void gb_dequantiser_bind(struct gb_dequantiser *layer, struct gb_arena *arena) {
         layer->d_context = gb_take_tensor(arena, s->batch, s->h, s->w, s->features);
     layer->u = gb_take_tensor(arena, mask.n, mask.h, mask.w, mask.c);
     layer->v = gb_take_tensor(arena, mask.n, mask.h, mask.w, mask.c);
-}
-
-void gb_dequantiser_free(struct gb_dequantiser *layer, const struct gb_backend *backend) {
-    gb_flow_steps_free(&layer->steps, backend);
 }
 
 static struct gb_tensor features_part(const struct gb_dequantiser *layer,

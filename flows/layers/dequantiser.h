@@ -21,7 +21,6 @@ struct gb_dequantiser {
 enum gb_status gb_dequantiser_plan(struct gb_dequantiser *layer, struct gb_builder *builder,
                                    const struct gb_flow_steps_shape *shape);
 void gb_dequantiser_bind(struct gb_dequantiser *layer, struct gb_arena *arena);
-void gb_dequantiser_free(struct gb_dequantiser *layer, const struct gb_backend *backend);
 
 // Fills layer->v from the mask y, which must stay valid until backward, and standard normal noise
 // of its shape; subtracts log q(v | y, features) from log_likelihood[n].

@@ -3,25 +3,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 // ---- The normalisation, of either kind ----
-
-static enum gb_status plan_normalisation(const struct gb_flow_steps *steps,
-                                         struct gb_flow_step *step, struct gb_builder *builder) {
-    const struct gb_feature_coupling_shape *s = &steps->shape.coupling;
-    return steps->shape.instance_norm
-               ? gb_norm_layer_plan(&step->norm, builder, s->batch, s->h, s->w, s->c)
-               : gb_actnorm_layer_plan(&step->actnorm, builder, s->batch, s->h, s->w, s->c);
-}
-
-static void bind_normalisation(const struct gb_flow_steps *steps, struct gb_flow_step *step,
-                               struct gb_arena *arena) {
-    if (steps->shape.instance_norm)
-        gb_norm_layer_bind(&step->norm, arena, steps->shape.memory != GB_MEMORY_NONE);
-    else
-        gb_actnorm_layer_bind(&step->actnorm, arena);
-}
 
 static void normalise(const struct gb_flow_steps *steps, const struct gb_flow_step *step,
                       const struct gb_pass *pass, const struct gb_tensor *v,
@@ -53,6 +36,15 @@ static void normalise_backward(const struct gb_flow_steps *steps, struct gb_flow
 
 // ---- Building ----
 
+static enum gb_status begin_layer(struct gb_builder *builder, int *index, struct gb_layer timed,
+                                  const struct gb_flow_steps_shape *shape) {
+    const struct gb_feature_coupling_shape *s = &shape->coupling;
+    timed.floats = gb_shape_floats(s->batch, s->h, s->w, s->features + 2 * s->c);
+    return gb_builder_begin_layer(builder, index, &timed, "n%dh%dw%dc%df%dk%ds%d%s", s->batch, s->h,
+                                  s->w, s->c, s->features, s->hidden, shape->count,
+                                  s->form == GB_COUPLING_SOFTPLUS ? "softplus" : "additive");
+}
+
 enum gb_status gb_flow_steps_plan(struct gb_flow_steps *steps, struct gb_builder *builder,
                                   const struct gb_flow_steps_shape *shape) {
     const struct gb_feature_coupling_shape *s = &shape->coupling;
@@ -61,24 +53,20 @@ enum gb_status gb_flow_steps_plan(struct gb_flow_steps *steps, struct gb_builder
     steps->list = calloc((size_t)shape->count, sizeof *steps->list);
     if (!steps->list)
         return gb_no_memory("cannot build the model", "flow");
-    const size_t pixels = (size_t)s->batch * (size_t)s->h * (size_t)s->w;
-    struct gb_layer timed = {.name = "steps", .floats = pixels * (size_t)(s->features + 2 * s->c)};
-    snprintf(timed.shape, sizeof timed.shape, "n%dh%dw%dc%df%dk%ds%d%s", s->batch, s->h, s->w, s->c,
-             s->features, s->hidden, shape->count,
-             s->form == GB_COUPLING_SOFTPLUS ? "softplus" : "additive");
-    struct gb_layer condition = timed;
-    strcpy(condition.name, "condition"); // gb_flow_steps_condition
-    condition.minor = true;
-    GB_TRY(gb_builder_begin_layer(builder, &condition, &steps->condition_layer));
+    const struct gb_layer condition = {.name = "condition", .minor = true};
+    const struct gb_layer all = {.name = "steps"};
+    GB_TRY(begin_layer(builder, &steps->condition_layer, condition, shape));
     gb_builder_end_layer(builder, steps->condition_layer);
-    GB_TRY(gb_builder_begin_layer(builder, &timed, &steps->layer));
+    GB_TRY(begin_layer(builder, &steps->layer, all, shape));
     for (int k = 0; k < shape->count; k++) {
         struct gb_flow_step *step = &steps->list[k];
         int length = snprintf(at.prefix, sizeof at.prefix, "%ssteps.%d.", builder->prefix, k);
         if (length < 0 || (size_t)length >= sizeof at.prefix)
             return gb_fail(GB_BAD_INPUT, "cannot build the model", builder->prefix,
                            "the prefix of its parameters' names is too long");
-        GB_TRY(plan_normalisation(steps, step, &at));
+        GB_TRY(shape->instance_norm
+                   ? gb_norm_layer_plan(&step->norm, &at, s->batch, s->h, s->w, s->c)
+                   : gb_actnorm_layer_plan(&step->actnorm, &at, s->batch, s->h, s->w, s->c));
         GB_TRY(gb_inv1x1_layer_plan(&step->inv1x1, &at, s->batch, s->h, s->w, s->c));
         GB_TRY(gb_feature_coupling_plan(&step->coupling, &at, s, shape->memory != GB_MEMORY_NONE));
     }
@@ -97,19 +85,22 @@ void gb_flow_steps_bind(struct gb_flow_steps *steps, struct gb_arena *arena) {
         steps->d = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
         steps->d_normalised = gb_take_tensor(arena, s->batch, s->h, s->w, s->c);
     }
-    gb_feature_coupling_shared_bind(&steps->shared, arena, &steps->list[0].coupling, stored);
+    gb_feature_coupling_shared_bind(&steps->shared, arena, &steps->list[0].coupling, s, stored);
     for (int k = 0; k < steps->shape.count; k++) {
         struct gb_flow_step *step = &steps->list[k];
-        bind_normalisation(steps, step, arena);
+        if (steps->shape.instance_norm)
+            gb_norm_layer_bind(&step->norm, arena, steps->shape.memory != GB_MEMORY_NONE);
+        else
+            gb_actnorm_layer_bind(&step->actnorm, arena);
         gb_inv1x1_layer_bind(&step->inv1x1, arena);
-        gb_feature_coupling_bind(&step->coupling, arena, &steps->shared, stored);
+        gb_feature_coupling_bind(&step->coupling, arena, &steps->shared, s, stored);
     }
 }
 
 void gb_flow_steps_free(struct gb_flow_steps *steps, const struct gb_backend *backend) {
     for (int k = 0; steps->list && k < steps->shape.count; k++) {
         gb_inv1x1_layer_free(&steps->list[k].inv1x1, backend);
-        gb_feature_coupling_free(&steps->list[k].coupling, backend);
+        gb_coupling_layer_free(&steps->list[k].coupling, backend);
     }
     free(steps->list);
     steps->list = NULL;
@@ -137,8 +128,8 @@ const struct gb_tensor *gb_flow_steps_output(const struct gb_flow_steps *steps) 
 }
 
 struct gb_tensor gb_flow_steps_context(const struct gb_flow_steps *steps, int channels) {
-    const struct gb_feature_coupling *last = &steps->list[steps->shape.count - 1].coupling;
-    return gb_channels(&last->joined, 0, last->shape.features + channels);
+    const struct gb_coupling_layer *last = &steps->list[steps->shape.count - 1].coupling;
+    return gb_channels(&last->joined, 0, last->features.c + channels);
 }
 
 // What step k reads: the previous step's variables, or those that enter.
@@ -160,7 +151,7 @@ void gb_flow_steps_forward(struct gb_flow_steps *steps, const struct gb_pass *pa
         normalise(steps, step, pass, v, &steps->normalised, log_det);
         gb_inv1x1_layer_forward(&step->inv1x1, pass, &steps->normalised, &step->coupling.v,
                                 log_det);
-        gb_feature_coupling_forward(&step->coupling, pass, log_det);
+        gb_coupling_layer_forward(&step->coupling, pass, log_det);
     }
     gb_layer_end(pass->profile, &span);
 }
@@ -170,7 +161,7 @@ void gb_flow_steps_inverse(struct gb_flow_steps *steps, const struct gb_pass *pa
     gb_layer_begin(pass->profile, steps->layer, GB_INVERSE, &span);
     for (int k = steps->shape.count - 1; k >= 0; k--) {
         struct gb_flow_step *step = &steps->list[k];
-        gb_feature_coupling_inverse(&step->coupling, pass);
+        gb_coupling_layer_inverse(&step->coupling, pass);
         gb_inv1x1_layer_inverse(&step->inv1x1, pass, &step->coupling.v, &steps->normalised);
         denormalise(steps, step, pass, &steps->normalised, input_of(steps, k));
     }
@@ -185,8 +176,8 @@ void gb_flow_steps_backward(struct gb_flow_steps *steps, const struct gb_pass *p
     for (int k = steps->shape.count - 1; k >= 0; k--) {
         struct gb_flow_step *step = &steps->list[k];
         const struct gb_tensor *v = input_of(steps, k);
-        gb_feature_coupling_backward(&step->coupling, &steps->shared, pass, &steps->d, d_log_det,
-                                     d_features);
+        gb_coupling_layer_backward(&step->coupling, pass, &steps->d, d_log_det,
+                                   &steps->shared.gradients, d_features);
         // The 1x1 convolution's input is cheaper to recompute than to keep for every step.
         if (stored) {
             normalise(steps, step, pass, v, &steps->normalised, NULL);

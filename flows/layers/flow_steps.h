@@ -29,7 +29,7 @@ struct gb_flow_step {
         struct gb_norm_layer norm;
     };
     struct gb_inv1x1_layer inv1x1;
-    struct gb_feature_coupling coupling;
+    struct gb_coupling_layer coupling;
 };
 
 struct gb_flow_steps {

@@ -10,7 +10,7 @@
 #include "flows/layers/conditional_actnorm.h"
 #include "flows/layers/conditional_coupling.h"
 #include "flows/layers/conditional_inv1x1.h"
-#include "flows/layers/split_prior.h"
+#include "flows/layers/latent_prior.h"
 #include "flows/models/model.h"
 
 // One step of the flow, Figure 1.
@@ -27,7 +27,8 @@ struct level {
     struct gb_tensor normalised;      // between actnorm and 1x1 convolution
     struct gb_tensor d, d_normalised; // gradients of a step's variables, with training
     struct gb_coupling_shared shared;
-    struct gb_split_prior split; // except in the last level
+    struct gb_latent_prior split;  // except in the last level
+    struct gb_tensor d_from_split; // its contribution to the kept half, with training
 };
 
 struct gb_cglow {
@@ -63,6 +64,7 @@ static enum gb_status plan_step(struct gb_cglow *model, int l, int k, struct gb_
                                           .x_h = s->x_h,
                                           .x_w = s->x_w,
                                           .x_c = s->x_c,
+                                          .samples_per_x = s->batch / s->images,
                                           .n_c = config->n_c,
                                           .n_w = config->n_w};
     const struct gb_image_problem variables = {s->batch, s->h, s->w, s->c};
@@ -70,14 +72,13 @@ static enum gb_status plan_step(struct gb_cglow *model, int l, int k, struct gb_
     struct step *step = step_at(model, l, k);
     snprintf(job->prefix, sizeof job->prefix, "levels.%d.steps.%d.", l, k);
     memcpy(main->prefix, job->prefix, sizeof main->prefix);
-    GB_TRY(gb_conditional_actnorm_plan(&step->actnorm, job, shape, s->batch, s->c, live));
+    GB_TRY(gb_conditional_actnorm_plan(&step->actnorm, job, shape, s->c, live));
     GB_TRY(gb_conditional_inv1x1_plan(&step->inv1x1, job, main, shape, &variables, live));
-    const size_t images = (size_t)s->batch, c = (size_t)s->c;
-    struct gb_layer rotation = {.name = "rotation",
-                                .floats =
-                                    images * (2 * (size_t)s->h * (size_t)s->w * c + 2 * c + c * c)};
-    snprintf(rotation.shape, sizeof rotation.shape, "n%dh%dw%dc%d", s->batch, s->h, s->w, s->c);
-    GB_TRY(gb_builder_begin_layer(main, &rotation, &step->rotation));
+    const struct gb_layer rotation = {.name = "rotation",
+                                      .floats = 2 * gb_shape_floats(s->batch, s->h, s->w, s->c) +
+                                                gb_shape_floats(s->batch, 1, s->c + 2, s->c)};
+    GB_TRY(gb_builder_begin_layer(main, &step->rotation, &rotation, "n%dh%dw%dc%d", s->batch, s->h,
+                                  s->w, s->c));
     gb_builder_end_layer(main, step->rotation);
     return gb_conditional_coupling_plan(&step->coupling, job, main, s, live);
 }
@@ -133,7 +134,7 @@ static void bind_step(struct gb_cglow *model, struct step *step,
                       const struct gb_coupling_shared *shared) {
     struct gb_arena *arena = &model->base.arena;
     bool training = gb_model_trains(&model->base.use);
-    gb_conditional_actnorm_bind(&step->actnorm, arena, training);
+    gb_conditioning_net_bind(&step->actnorm.net, arena, training);
     gb_conditional_inv1x1_bind(&step->inv1x1, arena, training);
     gb_conditional_coupling_bind(&step->coupling, arena, shared, training);
     if (!training)
@@ -142,6 +143,13 @@ static void bind_step(struct gb_cglow *model, struct step *step,
     floats = gb_max_size(floats, gb_conditioning_net_workspace(&step->inv1x1.net));
     floats = gb_max_size(floats, step->coupling.features.workspace_floats);
     model->job_workspace = gb_max_size(model->job_workspace, floats * sizeof(float));
+}
+
+static void bind_split(struct level *level, struct gb_arena *arena, bool training) {
+    const struct gb_coupling_shape *s = &level->shape;
+    gb_latent_prior_bind(&level->split, arena, training);
+    if (training)
+        level->d_from_split = gb_take_tensor(arena, s->batch, s->h, s->w, s->c / 2);
 }
 
 static void bind(struct gb_model *base) {
@@ -162,7 +170,7 @@ static void bind(struct gb_model *base) {
         for (int k = 0; k < model->config.steps; k++)
             bind_step(model, step_at(model, l, k), &level->shared);
         if (!is_last(model, l))
-            gb_split_prior_bind(&level->split, arena, gb_model_trains(use));
+            bind_split(level, arena, gb_model_trains(use));
     }
     model->job_memory =
         gb_arena_alloc(arena, (model->job_scratch + model->job_workspace) * (size_t)use->threads);
@@ -174,12 +182,12 @@ static void bind(struct gb_model *base) {
 static void release(struct gb_model *base) {
     struct gb_cglow *model = (struct gb_cglow *)base;
     for (int i = 0; model->steps && i < step_count(model); i++) {
-        gb_conditional_actnorm_free(&model->steps[i].actnorm, base->backend);
+        gb_conditioning_net_free(&model->steps[i].actnorm.net, base->backend);
         gb_conditional_inv1x1_free(&model->steps[i].inv1x1, base->backend);
         gb_conditional_coupling_free(&model->steps[i].coupling, base->backend);
     }
     for (int l = 0; l + 1 < model->config.levels; l++)
-        gb_split_prior_free(&model->level[l].split, base->backend);
+        gb_latent_prior_free(&model->level[l].split, base->backend);
     free(model->steps);
 }
 
@@ -205,7 +213,7 @@ static void condition_job(void *argument, int index, int rank) {
     struct gb_pass pass = job_pass(model, rank, NULL, &workspace);
     switch (index % JOBS_PER_STEP) {
     case 0:
-        gb_conditional_actnorm_condition(&step->actnorm, &pass, &model->base.x);
+        gb_conditioning_net_forward(&step->actnorm.net, &pass, &model->base.x);
         break;
     case 1:
         gb_conditional_inv1x1_condition(&step->inv1x1, &pass, &model->base.x);
@@ -244,10 +252,10 @@ static void condition_backward_job(void *argument, int index, int rank) {
     const struct gb_tensor *x = &model->base.x, *dx = backward->dx;
     switch (index % JOBS_PER_STEP) {
     case 0:
-        gb_conditional_actnorm_condition_backward(&step->actnorm, &pass, x, workspace, dx);
+        gb_conditioning_net_backward(&step->actnorm.net, &pass, x, workspace, dx);
         break;
     case 1:
-        gb_conditional_inv1x1_condition_backward(&step->inv1x1, &pass, x, workspace, dx);
+        gb_conditioning_net_backward(&step->inv1x1.net, &pass, x, workspace, dx);
         break;
     default:
         gb_conditional_coupling_condition_backward(&step->coupling, &pass, x, workspace, dx);
@@ -279,12 +287,12 @@ static void condition_backward(struct gb_cglow *model, const struct gb_adam *ada
 
 // What a step's actnorm reads: the previous step's variables, or the squeezed input of the level.
 static const struct gb_tensor *step_input(const struct gb_cglow *model, int l, int k) {
-    return k == 0 ? &model->level[l].input : &step_at(model, l, k - 1)->coupling.v;
+    return k == 0 ? &model->level[l].input : &step_at(model, l, k - 1)->coupling.coupling.v;
 }
 
 // The variables that leave a level.
 static const struct gb_tensor *level_output(const struct gb_cglow *model, int l) {
-    return &step_at(model, l, model->config.steps - 1)->coupling.v;
+    return &step_at(model, l, model->config.steps - 1)->coupling.coupling.v;
 }
 
 static struct gb_tensor kept_half(const struct gb_tensor *v) {
@@ -313,16 +321,16 @@ static enum gb_status forward(struct gb_model *base, const struct gb_tensor *y,
             gb_conditional_actnorm_forward(&step->actnorm, &pass, step_input(model, l, k),
                                            &level->normalised, log_likelihood);
             gb_conditional_inv1x1_forward(&step->inv1x1, &pass, &level->normalised,
-                                          &step->coupling.v, log_likelihood);
+                                          &step->coupling.coupling.v, log_likelihood);
             gb_layer_end(pass.profile, &span);
-            gb_conditional_coupling_forward(&step->coupling, &pass, log_likelihood);
+            gb_coupling_layer_forward(&step->coupling.coupling, &pass, log_likelihood);
         }
         const struct gb_tensor *v = level_output(model, l);
         struct gb_tensor kept = kept_half(v), latent = is_last(model, l) ? *v : latent_half(v);
         if (is_last(model, l)) {
             pass.backend->gaussian_forward(&pass.exec, GB_SIGMA_EXP, &latent, NULL, log_likelihood);
         } else {
-            gb_split_prior_forward(&level->split, &pass, &kept, &latent, log_likelihood);
+            gb_latent_prior_forward(&level->split, &pass, &kept, &latent, log_likelihood);
             pass.backend->squeeze(&pass.exec, &kept, &model->level[l + 1].input);
         }
         if (latents)
@@ -350,8 +358,9 @@ static void backward(struct gb_model *base, const float *d_log_likelihood,
                                             NULL);
         } else {
             pass.backend->unsqueeze(&pass.exec, &model->level[l + 1].d, &d_kept);
-            gb_split_prior_backward(&level->split, &pass, &kept, &latent, d_log_likelihood, &d_kept,
-                                    &d_latent);
+            gb_latent_prior_backward(&level->split, &pass, &kept, &latent, d_log_likelihood,
+                                     &d_latent, &level->d_from_split);
+            pass.backend->add(&pass.exec, &level->d_from_split, &d_kept);
         }
         for (int k = model->config.steps - 1; k >= 0; k--) {
             struct step *step = step_at(model, l, k);
@@ -387,15 +396,15 @@ static void inverse(struct gb_model *base, const struct gb_latents *noise, float
         } else {
             struct gb_tensor kept = kept_half(v), latent = latent_half(v);
             pass.backend->unsqueeze(&pass.exec, &model->level[l + 1].input, &kept);
-            gb_split_prior_sample(&level->split, &pass, &kept, &noise->level[l], temperature,
-                                  &latent);
+            gb_latent_prior_sample(&level->split, &pass, &kept, &noise->level[l], temperature,
+                                   &latent);
         }
         for (int k = model->config.steps - 1; k >= 0; k--) {
             struct step *step = step_at(model, l, k);
-            gb_conditional_coupling_inverse(&step->coupling, &pass);
+            gb_coupling_layer_inverse(&step->coupling.coupling, &pass);
             struct gb_layer_span span;
             gb_layer_begin(pass.profile, step->rotation, GB_INVERSE, &span);
-            gb_conditional_inv1x1_inverse(&step->inv1x1, &pass, &step->coupling.v,
+            gb_conditional_inv1x1_inverse(&step->inv1x1, &pass, &step->coupling.coupling.v,
                                           &level->normalised);
             gb_conditional_actnorm_inverse(&step->actnorm, &pass, &level->normalised,
                                            step_input(model, l, k));
@@ -429,5 +438,4 @@ const struct gb_model_kind gb_cglow_model = {
     .forward = forward,
     .backward = backward,
     .inverse = inverse,
-    .published_name = gb_cglow_published_name,
 };

@@ -10,9 +10,6 @@
 
 enum gb_cglow_init { GB_CGLOW_LIVE, GB_CGLOW_PUBLISHED, GB_CGLOW_INITS };
 
-// "live", "published".
-extern const char *const gb_cglow_init_names[GB_CGLOW_INITS];
-
 struct gb_cglow_config {
     struct gb_image_sizes sizes;
     int levels, steps; // L, K
@@ -27,6 +24,5 @@ extern const struct gb_config_table gb_cglow_table; // of its numbers and choice
 // Parts of gb_cglow_model (model.h). A configuration is refused for a size not divisible by 2^L, a
 // level larger than x, or a count out of range.
 enum gb_status gb_cglow_check(const void *config);
-void gb_cglow_published_name(const void *config, const char *name, char published[static 96]);
 
 #endif

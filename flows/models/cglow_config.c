@@ -4,7 +4,7 @@
 #include "flows/models/cglow.h"
 #include "flows/models/latents.h"
 
-const char *const gb_cglow_init_names[GB_CGLOW_INITS] = {"live", "published"};
+static const char *const init_names[GB_CGLOW_INITS] = {"live", "published"};
 
 enum { CHANNELS = 1 << 16 };
 
@@ -21,18 +21,17 @@ static const struct gb_config_field fields[] = {
     {"feature_channels", "feature channels", FIELD(feature_channels), 1, CHANNELS,
      "width of the couplings' x path", NULL},
     {"init", "init", FIELD(init), 0, GB_CGLOW_INITS - 1, "initialisation of the parameters",
-     gb_cglow_init_names},
+     init_names},
 };
 
 const struct gb_config_table gb_cglow_table = {"cglow", fields, sizeof fields / sizeof *fields};
 
 enum gb_status gb_cglow_check(const void *config) {
-    static const char what[] = "unusable model configuration";
     const struct gb_cglow_config c = *(const struct gb_cglow_config *)config;
     GB_TRY(gb_config_check(config, &gb_cglow_table));
     GB_TRY(gb_levels_check(c.levels, c.sizes.y_h, c.sizes.y_w, c.sizes.y_c));
     if (c.sizes.y_h / 2 > c.sizes.x_h || c.sizes.y_w / 2 > c.sizes.x_w)
-        return gb_fail(GB_BAD_INPUT, what, "image size",
+        return gb_fail(GB_BAD_INPUT, gb_unusable_config, "image size",
                        "%dx%d is smaller than the first level's %dx%d", c.sizes.x_h, c.sizes.x_w,
                        c.sizes.y_h / 2, c.sizes.y_w / 2);
     return GB_OK;

@@ -7,15 +7,15 @@
 #include <string.h>
 
 #include "flows/layers/dequantiser.h"
-#include "flows/layers/feature_prior.h"
 #include "flows/layers/flow_steps.h"
+#include "flows/layers/latent_prior.h"
 #include "flows/models/model.h"
 #include "flows/networks/rrdb.h"
 #include "flows/networks/vgg.h"
 
 struct level {
     struct gb_flow_steps steps;
-    struct gb_feature_prior prior;
+    struct gb_latent_prior prior;
     struct gb_tensor d_features; // with backward
 };
 
@@ -44,17 +44,6 @@ static bool dequantises(const struct gb_cnf *model) {
 
 // ---- Building ----
 
-// Begins the layer that the network's next operations are timed as.
-static enum gb_status begin_layer(struct gb_feed_forward *net, struct gb_builder *builder,
-                                  const struct gb_layer *layer) {
-    gb_builder_end_layer(builder, net->layer);
-    return gb_builder_begin_layer(builder, layer, &net->layer);
-}
-
-static size_t floats(int n, int h, int w, int c) {
-    return (size_t)n * (size_t)h * (size_t)w * (size_t)c;
-}
-
 // Table 8's network, then a 2x2 convolution to each level from the one above.
 static enum gb_status plan_rrdb_features(struct gb_cnf *model, struct gb_builder *builder,
                                          struct gb_slice x) {
@@ -68,17 +57,17 @@ static enum gb_status plan_rrdb_features(struct gb_cnf *model, struct gb_builder
                                         .channels = channels};
     const struct gb_image_sizes *s = &config->sizes;
     const int n = net->images;
-    struct gb_layer rrdb = {
-        .name = "rrdb", .floats = floats(n, s->x_h, s->x_w, s->x_c) + floats(n, h, w, channels)};
-    snprintf(rrdb.shape, sizeof rrdb.shape, "n%dx%dy%dz%db%dg%df%d", n, s->x_h, s->x_w, s->x_c,
-             shape.blocks, shape.growth, channels);
-    struct gb_layer levels = {
-        .name = "level_features", .minor = true, .floats = 2 * floats(n, h, w, channels)};
-    snprintf(levels.shape, sizeof levels.shape, "n%dh%dw%df%dl%d", n, h, w, channels,
-             config->levels);
-    GB_TRY(begin_layer(net, builder, &rrdb));
+    const struct gb_layer rrdb = {.name = "rrdb",
+                                  .floats = gb_shape_floats(n, s->x_h, s->x_w, s->x_c) +
+                                            gb_shape_floats(n, h, w, channels)};
+    const struct gb_layer levels = {
+        .name = "level_features", .minor = true, .floats = 2 * gb_shape_floats(n, h, w, channels)};
+    GB_TRY(gb_builder_begin_layer(builder, &net->layer, &rrdb, "n%dx%dy%dz%db%dg%df%d", n, s->x_h,
+                                  s->x_w, s->x_c, shape.blocks, shape.growth, channels));
     struct gb_slice from = gb_rrdb(net, &shape, x);
-    GB_TRY(begin_layer(net, builder, &levels));
+    gb_builder_end_layer(builder, net->layer);
+    GB_TRY(gb_builder_begin_layer(builder, &net->layer, &levels, "n%dh%dw%df%dl%d", n, h, w,
+                                  channels, config->levels));
     for (int l = 0; l < config->levels; l++) {
         char name[32];
         snprintf(name, sizeof name, "features.levels.%d", l);
@@ -86,10 +75,8 @@ static enum gb_status plan_rrdb_features(struct gb_cnf *model, struct gb_builder
         spec.problem = gb_reducing_conv(0, h, w, channels, h / 2, w / 2, channels);
         spec.problem.activation = GB_IDENTITY;
         h /= 2, w /= 2;
-        struct gb_slice to = gb_feed_forward_buffer(net, h, w, channels);
-        gb_feed_forward_conv(net, spec, from, to);
-        gb_feed_forward_output(net, to);
-        from = to;
+        from = gb_feed_forward_conv(net, spec, from, channels);
+        gb_feed_forward_output(net, from);
     }
     return GB_OK;
 }
@@ -100,16 +87,14 @@ static enum gb_status plan_vgg_features(struct gb_cnf *model, struct gb_builder 
     const struct gb_cnf_config *config = &model->config;
     const struct gb_image_sizes *s = &config->sizes;
     const int n = model->features.images, l = config->levels;
-    struct gb_layer vgg = {.name = "vgg",
-                           .floats =
-                               floats(n, s->x_h, s->x_w, s->x_c) +
-                               floats(n, s->x_h >> l, s->x_w >> l, config->condition_channels)};
-    snprintf(vgg.shape, sizeof vgg.shape, "n%dx%dy%dz%dl%df%d", n, s->x_h, s->x_w, s->x_c, l,
-             config->condition_channels);
-    GB_TRY(begin_layer(&model->features, builder, &vgg));
+    const int channels = config->condition_channels;
+    const struct gb_layer vgg = {.name = "vgg",
+                                 .floats = gb_shape_floats(n, s->x_h, s->x_w, s->x_c) +
+                                           gb_shape_floats(n, s->x_h >> l, s->x_w >> l, channels)};
+    GB_TRY(gb_builder_begin_layer(builder, &model->features.layer, &vgg, "n%dx%dy%dz%dl%df%d", n,
+                                  s->x_h, s->x_w, s->x_c, l, channels));
     struct gb_slice features[GB_MAX_LEVELS + 1];
-    gb_vgg(&model->features, config->sizes.x_h, config->sizes.x_w, config->levels,
-           config->condition_channels, x, features);
+    gb_vgg(&model->features, l, channels, x, features);
     for (int level = 1; level <= l; level++)
         gb_feed_forward_output(&model->features, features[level]);
     return GB_OK;
@@ -188,7 +173,7 @@ static void bind(struct gb_model *base) {
         struct level *level = &model->level[l];
         const struct gb_tensor *features = gb_feed_forward_value(&model->features, l);
         gb_flow_steps_bind(&level->steps, arena);
-        gb_feature_prior_bind(&level->prior, arena, backward);
+        gb_latent_prior_bind(&level->prior, arena, backward);
         if (backward)
             level->d_features =
                 gb_take_tensor(arena, features->n, features->h, features->w, features->c);
@@ -202,9 +187,9 @@ static void release(struct gb_model *base) {
     gb_feed_forward_free(&model->features, base->backend);
     for (int l = 0; l < model->config.levels; l++) {
         gb_flow_steps_free(&model->level[l].steps, base->backend);
-        gb_feature_prior_free(&model->level[l].prior, base->backend);
+        gb_latent_prior_free(&model->level[l].prior, base->backend);
     }
-    gb_dequantiser_free(&model->dequantiser, base->backend);
+    gb_flow_steps_free(&model->dequantiser.steps, base->backend);
 }
 
 // ---- Conditioning: everything that depends on x alone ----
@@ -267,7 +252,7 @@ static enum gb_status run_forward(struct gb_model *base, const struct gb_tensor 
         gb_flow_steps_forward(&level->steps, &pass, start, log_likelihood);
         const struct gb_tensor *v = gb_flow_steps_output(&level->steps);
         struct gb_tensor latent = latent_of(model, l, v), input = prior_input(model, l);
-        gb_feature_prior_forward(&level->prior, &pass, &input, &latent, log_likelihood);
+        gb_latent_prior_forward(&level->prior, &pass, &input, &latent, log_likelihood);
         if (!is_last(model, l)) {
             struct gb_tensor kept = kept_half(v);
             pass.backend->squeeze(&pass.exec, &kept, &model->level[l + 1].steps.input);
@@ -305,10 +290,10 @@ static void prior_backward(struct gb_cnf *model, int l, const struct gb_pass *pa
     struct gb_tensor latent = latent_of(model, l, gb_flow_steps_output(&level->steps));
     struct gb_tensor d_latent = latent_of(model, l, &level->steps.d);
     struct gb_tensor input = prior_input(model, l);
-    struct gb_tensor d_input = gb_channels(&level->steps.shared.d_input, 0, input.c);
+    struct gb_tensor d_input = gb_channels(&level->steps.shared.gradients.d_input, 0, input.c);
     struct gb_tensor d_from_features = gb_channels(&d_input, 0, level->d_features.c);
-    gb_feature_prior_backward(&level->prior, pass, &input, &latent, d_log_likelihood, &d_latent,
-                              &d_input);
+    gb_latent_prior_backward(&level->prior, pass, &input, &latent, d_log_likelihood, &d_latent,
+                             &d_input);
     gb_copy(pass, &d_from_features, &level->d_features);
     if (is_last(model, l))
         return;
@@ -355,8 +340,8 @@ static void inverse(struct gb_model *base, const struct gb_latents *noise, float
             pass.backend->unsqueeze(&pass.exec, &model->level[l + 1].steps.input, &kept);
         }
         struct gb_tensor latent = latent_of(model, l, v), input = prior_input(model, l);
-        gb_feature_prior_sample(&level->prior, &pass, &input, &noise->level[l], temperature,
-                                &latent);
+        gb_latent_prior_sample(&level->prior, &pass, &input, &noise->level[l], temperature,
+                               &latent);
         gb_flow_steps_inverse(&level->steps, &pass);
     }
     pass.backend->unsqueeze(&pass.exec, &model->level[0].steps.input, y);
@@ -387,5 +372,4 @@ const struct gb_model_kind gb_cnf_model = {
     .forward = forward,
     .backward = backward,
     .inverse = inverse,
-    .published_name = gb_cnf_published_name,
 };

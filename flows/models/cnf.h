@@ -31,8 +31,12 @@ struct gb_cnf_config {
 
 extern const struct gb_config_table gb_cnf_table; // of its numbers and choices
 
+// GB_BAD_INPUT unless y is twice as high and wide as x and RRDBs can be built: also for the factored
+// baseline.
+enum gb_status gb_check_super_resolution(const struct gb_image_sizes *sizes, int rrdb_blocks,
+                                         int growth);
+
 // Parts of gb_cnf_model (model.h).
 enum gb_status gb_cnf_check(const void *config);
-void gb_cnf_published_name(const void *config, const char *name, char published[static 96]);
 
 #endif

@@ -26,27 +26,29 @@ static const struct gb_config_field fields[] = {
 
 const struct gb_config_table gb_cnf_table = {"cnf", fields, sizeof fields / sizeof *fields};
 
-static const char what[] = "unusable model configuration";
+enum gb_status gb_check_super_resolution(const struct gb_image_sizes *s, int rrdb_blocks,
+                                         int growth) {
+    if (s->y_h != 2 * s->x_h || s->y_w != 2 * s->x_w)
+        return gb_fail(GB_BAD_INPUT, gb_unusable_config, "target size",
+                       "%dx%d is not twice the image's %dx%d", s->y_h, s->y_w, s->x_h, s->x_w);
+    if (rrdb_blocks < 1 || growth < 1)
+        return gb_fail(GB_BAD_INPUT, gb_unusable_config, "RRDB blocks",
+                       "%d of growth %d do not make a feature network", rrdb_blocks, growth);
+    return GB_OK;
+}
 
 static enum gb_status check_super_resolution(const struct gb_cnf_config *c) {
-    if (c->sizes.y_h != 2 * c->sizes.x_h || c->sizes.y_w != 2 * c->sizes.x_w)
-        return gb_fail(GB_BAD_INPUT, what, "target size", "%dx%d is not twice the image's %dx%d",
-                       c->sizes.y_h, c->sizes.y_w, c->sizes.x_h, c->sizes.x_w);
-    if (c->rrdb_blocks < 1 || c->growth < 1)
-        return gb_fail(GB_BAD_INPUT, what, "RRDB blocks",
-                       "%d of growth %d do not make a feature network", c->rrdb_blocks, c->growth);
+    GB_TRY(gb_check_super_resolution(&c->sizes, c->rrdb_blocks, c->growth));
     if (c->dequantiser_steps > 0)
-        return gb_fail(GB_BAD_INPUT, what, "dequantiser steps",
+        return gb_fail(GB_BAD_INPUT, gb_unusable_config, "dequantiser steps",
                        "%d, but super-resolution has no dequantiser", c->dequantiser_steps);
     return GB_OK;
 }
 
 static enum gb_status check_segmentation(const struct gb_cnf_config *c) {
-    if (c->sizes.y_h != c->sizes.x_h || c->sizes.y_w != c->sizes.x_w)
-        return gb_fail(GB_BAD_INPUT, what, "target size", "%dx%d is not the image's %dx%d",
-                       c->sizes.y_h, c->sizes.y_w, c->sizes.x_h, c->sizes.x_w);
+    GB_TRY(gb_config_check_same_size(&c->sizes));
     if (c->rrdb_blocks > 0 || c->growth > 0)
-        return gb_fail(GB_BAD_INPUT, what, "RRDB blocks",
+        return gb_fail(GB_BAD_INPUT, gb_unusable_config, "RRDB blocks",
                        "%d of growth %d, but segmentation has none", c->rrdb_blocks, c->growth);
     return GB_OK;
 }

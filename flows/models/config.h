@@ -52,8 +52,12 @@ static inline void gb_config_set(void *config, const struct gb_config_field *fie
 // The field with this key, or NULL.
 const struct gb_config_field *gb_config_find(const struct gb_config_table *table, const char *key);
 
+extern const char gb_unusable_config[]; // what failed, for gb_fail
 // GB_BAD_INPUT if a number is out of range.
 enum gb_status gb_config_check(const void *config, const struct gb_config_table *table);
+
+// GB_BAD_INPUT unless y has x's height and width.
+enum gb_status gb_config_check_same_size(const struct gb_image_sizes *sizes);
 
 // The configuration as strings of a tensor file's metadata: "model" and every field, a choice by
 // its name.

@@ -23,47 +23,35 @@ static const struct gb_config_field fields[] = {
      "weight of vessels in percent (as printed: 10)", NULL},
 };
 
-const struct gb_config_table gb_factored_table = {"factored", fields,
-                                                  sizeof fields / sizeof *fields};
-
-static const char what[] = "unusable model configuration";
-
-static enum gb_status check_super_resolution(const struct gb_factored_config *c) {
-    const struct gb_image_sizes *s = &c->sizes;
-    if (s->y_h != 2 * s->x_h || s->y_w != 2 * s->x_w)
-        return gb_fail(GB_BAD_INPUT, what, "target size", "%dx%d is not twice the image's %dx%d",
-                       s->y_h, s->y_w, s->x_h, s->x_w);
-    if (c->rrdb_blocks < 1 || c->growth < 1)
-        return gb_fail(GB_BAD_INPUT, what, "RRDB blocks",
-                       "%d of growth %d do not make a feature network", c->rrdb_blocks, c->growth);
-    return GB_OK;
-}
+static const struct gb_config_table table = {"factored", fields, sizeof fields / sizeof *fields};
 
 static enum gb_status check_segmentation(const struct gb_factored_config *c) {
     const struct gb_image_sizes *s = &c->sizes;
     int multiple = 1 << c->levels;
-    GB_TRY(gb_regression_check_same_size(s));
+    GB_TRY(gb_config_check_same_size(s));
     if (c->levels < 1 || s->y_h % multiple || s->y_w % multiple)
-        return gb_fail(GB_BAD_INPUT, what, "levels", "%dx%d cannot be halved %d times", s->y_h,
-                       s->y_w, c->levels);
+        return gb_fail(GB_BAD_INPUT, gb_unusable_config, "levels",
+                       "%dx%d cannot be halved %d times", s->y_h, s->y_w, c->levels);
     if (c->ones_percent < 1)
-        return gb_fail(GB_BAD_INPUT, what, "weight of ones", "%d %% is below 1 %%",
+        return gb_fail(GB_BAD_INPUT, gb_unusable_config, "weight of ones", "%d %% is below 1 %%",
                        c->ones_percent);
     return GB_OK;
 }
 
 static enum gb_status check(const void *config) {
     const struct gb_factored_config *c = config;
-    GB_TRY(gb_config_check(config, &gb_factored_table));
-    return c->kind == GB_CNF_SUPER_RESOLUTION ? check_super_resolution(c) : check_segmentation(c);
+    GB_TRY(gb_config_check(config, &table));
+    return c->kind == GB_CNF_SUPER_RESOLUTION
+               ? gb_check_super_resolution(&c->sizes, c->rrdb_blocks, c->growth)
+               : check_segmentation(c);
 }
 
 // ---- The networks ----
 
-static void conv(struct gb_feed_forward *net, const char *name, enum gb_activation activation,
-                 struct gb_slice from, struct gb_slice to) {
-    gb_feed_forward_conv(net, gb_conv_layer_default(name, from.count, KERNEL, activation), from,
-                         to);
+// A convolution without activation to the parameters of the distributions.
+static struct gb_slice head(struct gb_feed_forward *net, struct gb_slice from, int channels) {
+    return gb_feed_forward_conv(net, gb_conv_layer_default("head", from.count, KERNEL, GB_IDENTITY),
+                                from, channels);
 }
 
 static struct gb_slice super_resolution(const struct gb_factored_config *c,
@@ -74,43 +62,36 @@ static struct gb_slice super_resolution(const struct gb_factored_config *c,
                                         .blocks = c->rrdb_blocks,
                                         .growth = c->growth,
                                         .channels = c->channels};
-    struct gb_slice features = gb_rrdb(net, &shape, x);
-    struct gb_slice raw = gb_feed_forward_buffer(net, s->y_h, s->y_w, 2 * s->y_c);
-    conv(net, "head", GB_IDENTITY, features, raw);
-    return raw;
+    return head(net, gb_rrdb(net, &shape, x), 2 * s->y_c);
 }
 
 // Doubles the size `level` times; the last time into `to`.
-static void enlarge(struct gb_feed_forward *net, const struct gb_image_sizes *s, int level,
-                    struct gb_slice from, struct gb_slice to) {
-    for (int l = level - 1; l > 0; l--) {
-        struct gb_slice twice = gb_feed_forward_buffer(net, s->y_h >> l, s->y_w >> l, from.count);
-        gb_feed_forward_upsample(net, from, twice);
-        from = twice;
-    }
-    gb_feed_forward_upsample(net, from, to);
+static void enlarge(struct gb_feed_forward *net, int level, struct gb_slice from,
+                    struct gb_slice to) {
+    for (int l = level - 1; l > 0; l--)
+        from = gb_feed_forward_upsample(net, from);
+    gb_feed_forward_upsample_into(net, from, to);
 }
 
 static struct gb_slice segmentation(const struct gb_factored_config *c, struct gb_feed_forward *net,
                                     struct gb_slice x) {
     const struct gb_image_sizes *s = &c->sizes;
     struct gb_slice features[GB_MAX_LEVELS + 1];
-    gb_vgg(net, s->y_h, s->y_w, c->levels, c->channels, x, features);
+    gb_vgg(net, c->levels, c->channels, x, features);
     struct gb_slice joined =
         gb_feed_forward_buffer(net, s->y_h, s->y_w, (c->levels + 1) * SIDE_CHANNELS);
     for (int l = 0; l <= c->levels; l++) {
         char name[32];
         snprintf(name, sizeof name, "sides.%d", l);
         struct gb_slice full = gb_subslice(joined, l * SIDE_CHANNELS, SIDE_CHANNELS);
-        struct gb_slice side =
-            l ? gb_feed_forward_buffer(net, s->y_h >> l, s->y_w >> l, SIDE_CHANNELS) : full;
-        conv(net, name, GB_RELU, features[l], side);
+        const struct gb_conv_layer_spec side =
+            gb_conv_layer_default(name, features[l].count, KERNEL, GB_RELU);
         if (l)
-            enlarge(net, s, l, side, full);
+            enlarge(net, l, gb_feed_forward_conv(net, side, features[l], SIDE_CHANNELS), full);
+        else
+            gb_feed_forward_conv_into(net, side, features[l], full);
     }
-    struct gb_slice logits = gb_feed_forward_buffer(net, s->y_h, s->y_w, s->y_c);
-    conv(net, "head", GB_IDENTITY, joined, logits);
-    return logits;
+    return head(net, joined, s->y_c);
 }
 
 static struct gb_slice network(const void *config, struct gb_feed_forward *net, struct gb_slice x) {
@@ -129,16 +110,11 @@ static struct gb_likelihood likelihood(const void *config, bool training) {
     return (struct gb_likelihood){.form = GB_LIKELIHOOD_BERNOULLI, .bernoulli = bernoulli};
 }
 
-static const struct gb_regression_form form = {
-    .network = network,
-    .likelihood = likelihood,
-};
-
 const struct gb_model_kind gb_factored_model = {
     .title = "factored",
-    .table = &gb_factored_table,
+    .table = &table,
     .uniform_noise = true,
-    .form = &form,
+    .form = &(const struct gb_regression_form){network, likelihood, NULL},
     .check = check,
     GB_REGRESSION_FUNCTIONS,
 };

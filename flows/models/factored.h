@@ -23,8 +23,6 @@ struct gb_factored_config {
     int ones_percent; // of segmentation: the weight of ones; that of zeros is the rest of 100
 };
 
-extern const struct gb_config_table gb_factored_table;
-
 // Numbers of parameters: of the baseline, and of the flow that it was matched to (0: it was not).
 struct gb_factored_parameters {
     size_t flow, baseline;

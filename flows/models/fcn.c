@@ -23,39 +23,23 @@ static const struct gb_config_field fields[] = {
      "channels of the first block (VGG-16: 64)", NULL},
 };
 
-const struct gb_config_table gb_fcn_table = {"fcn", fields, sizeof fields / sizeof *fields};
-
-static const char what[] = "unusable model configuration";
+static const struct gb_config_table table = {"fcn", fields, sizeof fields / sizeof *fields};
 
 static enum gb_status check(const void *config) {
     const struct gb_fcn_config *c = config;
     const struct gb_image_sizes *s = &c->sizes;
-    GB_TRY(gb_config_check(config, &gb_fcn_table));
-    GB_TRY(gb_regression_check_same_size(s));
+    GB_TRY(gb_config_check(config, &table));
+    GB_TRY(gb_config_check_same_size(s));
     if (s->x_h % STRIDE || s->x_w % STRIDE)
-        return gb_fail(GB_BAD_INPUT, what, "image size", "%dx%d is not divisible by %d", s->x_h,
-                       s->x_w, STRIDE);
+        return gb_fail(GB_BAD_INPUT, gb_unusable_config, "image size",
+                       "%dx%d is not divisible by %d", s->x_h, s->x_w, STRIDE);
     if (c->targets == GB_FCN_CENTRED && s->y_c > 1)
-        return gb_fail(GB_BAD_INPUT, what, "y channels", "%d, but a mask around 0 has one", s->y_c);
+        return gb_fail(GB_BAD_INPUT, gb_unusable_config, "y channels",
+                       "%d, but a mask around 0 has one", s->y_c);
     if (s->y_c > GB_MAX_CLASSES)
-        return gb_fail(GB_BAD_INPUT, what, "y channels", "%d classes, above %d", s->y_c,
-                       GB_MAX_CLASSES);
+        return gb_fail(GB_BAD_INPUT, gb_unusable_config, "y channels", "%d classes, above %d",
+                       s->y_c, GB_MAX_CLASSES);
     return GB_OK;
-}
-
-// A buffer at 1 / 2^halvings of the size.
-static struct gb_slice buffer(const struct gb_fcn_config *c, struct gb_feed_forward *net,
-                              int halvings, int channels) {
-    return gb_feed_forward_buffer(net, c->sizes.x_h >> halvings, c->sizes.x_w >> halvings,
-                                  channels);
-}
-
-static struct gb_slice conv(const struct gb_fcn_config *c, struct gb_feed_forward *net,
-                            struct gb_conv_layer_spec spec, int halvings, struct gb_slice from,
-                            int channels) {
-    struct gb_slice to = buffer(c, net, halvings, channels);
-    gb_feed_forward_conv(net, spec, from, to);
-    return to;
 }
 
 // Block b, numbered from 0, and its pooling.
@@ -64,12 +48,10 @@ static struct gb_slice block(const struct gb_fcn_config *c, struct gb_feed_forwa
     for (int i = 0; i < blocks[b].convolutions; i++) {
         char name[32];
         snprintf(name, sizeof name, "blocks.%d.%d", b, i);
-        at = conv(c, net, gb_conv_layer_he(name, at.count, KERNEL), b, at,
-                  c->width * blocks[b].channels);
+        at = gb_feed_forward_conv(net, gb_conv_layer_he(name, at.count, KERNEL), at,
+                                  c->width * blocks[b].channels);
     }
-    struct gb_slice pooled = buffer(c, net, b + 1, at.count);
-    gb_feed_forward_pool(net, at, pooled);
-    return pooled;
+    return gb_feed_forward_pool(net, at);
 }
 
 // Scores of the classes; they start as zeros.
@@ -79,20 +61,17 @@ static struct gb_slice scores(const struct gb_fcn_config *c, struct gb_feed_forw
     snprintf(name, sizeof name, "scores.%d", halvings - FIRST_SCORED);
     struct gb_conv_layer_spec spec = gb_conv_layer_default(name, features.count, 1, GB_IDENTITY);
     spec.weight_init = spec.bias_init = (struct gb_init){0};
-    return conv(c, net, spec, halvings, features, c->sizes.y_c);
+    return gb_feed_forward_conv(net, spec, features, c->sizes.y_c);
 }
 
 // To twice the size, from 1 / 2^halvings of the full one.
-static struct gb_slice enlarge(const struct gb_fcn_config *c, struct gb_feed_forward *net,
-                               int halvings, struct gb_slice from) {
+static struct gb_slice enlarge(struct gb_feed_forward *net, int halvings, struct gb_slice from) {
     char name[32];
     snprintf(name, sizeof name, "enlarge.%d", halvings - 1);
     struct gb_conv_layer_spec spec = gb_conv_layer_default(name, from.count, KERNEL, GB_IDENTITY);
     spec.weight_init = (struct gb_init){GB_INIT_BILINEAR, 0};
     spec.bias_init = (struct gb_init){0};
-    struct gb_slice twice = buffer(c, net, halvings - 1, from.count);
-    gb_feed_forward_upsample(net, from, twice);
-    return conv(c, net, spec, halvings - 1, twice, from.count);
+    return gb_feed_forward_conv(net, spec, gb_feed_forward_upsample(net, from), from.count);
 }
 
 static struct gb_slice network(const void *config, struct gb_feed_forward *net, struct gb_slice x) {
@@ -102,18 +81,17 @@ static struct gb_slice network(const void *config, struct gb_feed_forward *net, 
     for (int b = 0; b < BLOCKS; b++)
         features[b + 1] = block(c, net, b, features[b]);
     int channels = c->width * TOP_CHANNELS;
-    struct gb_slice wide =
-        conv(c, net, gb_conv_layer_he("top.0", features[BLOCKS].count, TOP_KERNEL), BLOCKS,
-             features[BLOCKS], channels);
-    struct gb_slice top =
-        conv(c, net, gb_conv_layer_he("top.1", channels, 1), BLOCKS, wide, channels);
-    struct gb_slice at = scores(c, net, BLOCKS, top);
+    struct gb_slice at = features[BLOCKS];
+    at = gb_feed_forward_conv(net, gb_conv_layer_he("top.0", at.count, TOP_KERNEL), at, channels);
+    at = gb_feed_forward_conv(net, gb_conv_layer_he("top.1", channels, 1), at, channels);
+    at = scores(c, net, BLOCKS, at);
     for (int halvings = BLOCKS; halvings > 0; halvings--) {
-        at = enlarge(c, net, halvings, at);
+        at = enlarge(net, halvings, at);
         if (halvings <= FIRST_SCORED)
             continue;
         struct gb_slice finer = scores(c, net, halvings - 1, features[halvings - 1]);
-        struct gb_slice sum = buffer(c, net, halvings - 1, at.count);
+        struct gb_slice sum = gb_feed_forward_buffer(net, c->sizes.x_h >> (halvings - 1),
+                                                     c->sizes.x_w >> (halvings - 1), at.count);
         gb_feed_forward_residual(net, finer, 1, at, sum);
         at = sum;
     }
@@ -133,17 +111,11 @@ static float zero(const void *config) {
     return c->targets == GB_FCN_CENTRED ? -0.5f : 0;
 }
 
-static const struct gb_regression_form form = {
-    .network = network,
-    .likelihood = likelihood,
-    .zero = zero,
-};
-
 const struct gb_model_kind gb_fcn_model = {
     .title = "FCN-8s",
-    .table = &gb_fcn_table,
+    .table = &table,
     .point_estimate = true,
-    .form = &form,
+    .form = &(const struct gb_regression_form){network, likelihood, zero},
     .check = check,
     GB_REGRESSION_FUNCTIONS,
 };

@@ -27,6 +27,4 @@ struct gb_fcn_config {
     int width; // channels of the first block; the others' follow as in VGG-16
 };
 
-extern const struct gb_config_table gb_fcn_table;
-
 #endif

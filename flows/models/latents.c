@@ -3,14 +3,15 @@
 
 #include <math.h>
 
+#include "flows/models/config.h"
+
 enum gb_status gb_levels_check(int levels, int y_h, int y_w, int y_c) {
-    static const char what[] = "unusable model configuration";
     int last_channels = y_c << (levels + 1), multiple = 1 << levels;
     if (last_channels > GB_MAX_MATRIX)
-        return gb_fail(GB_BAD_INPUT, what, "y channels", "%d make %d at the last level, above %d",
-                       y_c, last_channels, GB_MAX_MATRIX);
+        return gb_fail(GB_BAD_INPUT, gb_unusable_config, "y channels",
+                       "%d make %d at the last level, above %d", y_c, last_channels, GB_MAX_MATRIX);
     if (y_h % multiple || y_w % multiple)
-        return gb_fail(GB_BAD_INPUT, what, "target size",
+        return gb_fail(GB_BAD_INPUT, gb_unusable_config, "target size",
                        "%dx%d is not divisible by 2^levels = %d on both axes", y_h, y_w, multiple);
     return GB_OK;
 }

@@ -101,9 +101,6 @@ int gb_model_multiple(const struct gb_model_kind *kind, const void *config) {
 enum gb_status gb_model_resize(const struct gb_model_kind *kind, void *config, int x_h, int x_w,
                                int y_h, int y_w) {
     struct gb_image_sizes *sizes = config;
-    sizes->x_h = x_h;
-    sizes->x_w = x_w;
-    sizes->y_h = y_h;
-    sizes->y_w = y_w;
+    *sizes = (struct gb_image_sizes){x_h, x_w, sizes->x_c, y_h, y_w, sizes->y_c};
     return kind->check(config);
 }

@@ -13,7 +13,6 @@
 #include "flows/models/ffn.h"
 #include "flows/models/latents.h"
 #include "flows/models/srcnn.h"
-#include "flows/models/use.h"
 #include "flows/networks/network.h"
 #include "flows/params.h"
 
@@ -52,6 +51,23 @@ GB_BEGINS_WITH_SIZES(gb_srcnn_config);
 GB_BEGINS_WITH_SIZES(gb_ffn_config);
 GB_BEGINS_WITH_SIZES(gb_fcn_config);
 #undef GB_BEGINS_WITH_SIZES
+
+// What a model is built to do: memory is planned for it.
+struct gb_model_use {
+    int batch;         // targets per pass
+    int samples_per_x; // targets that share one conditioning image: batch = images * samples_per_x
+    int threads;
+    bool training;  // backward is a step of training: Adam's moments are reserved, running
+                    // statistics move; needs samples_per_x == 1
+    bool gradients; // backward may store gradients instead of applying Adam: reserves their block
+    bool input_gradient; // backward may be asked for dx; slow, for tests
+    bool reversible;     // of CNF: backward computes the flow's activations again, by the inverse
+};
+
+// Whether there is a backward.
+static inline bool gb_model_trains(const struct gb_model_use *use) {
+    return use->training || use->gradients;
+}
 
 struct gb_model_kind;
 
@@ -124,10 +140,6 @@ struct gb_model_kind {
     // the noise before priors scale and shift it. Of a model that dequantises, y > 0.5 is the mask.
     void (*inverse)(struct gb_model *model, const struct gb_latents *noise, float temperature,
                     const struct gb_tensor *y);
-
-    // The module path of the parameter `name` in the authors' code, or an empty string. NULL if no
-    // weights were published.
-    void (*published_name)(const void *config, const char *name, char published[static 96]);
 };
 
 extern const struct gb_model_kind gb_cglow_model, gb_cnf_model, gb_factored_model, gb_dncnn_model,

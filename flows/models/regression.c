@@ -2,7 +2,6 @@
 #include "flows/models/regression.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 static bool has_own_zero(const struct gb_regression *model) {
     return model->zero < 0 || model->zero > 0;
@@ -30,14 +29,13 @@ enum gb_status gb_regression_plan(struct gb_model *base, const void *config) {
     struct gb_slice x =
         gb_feed_forward_begin(&model->net, &builder, wanted(&base->use),
                               base->use.batch / base->use.samples_per_x, s->x_h, s->x_w, s->x_c);
-    const size_t x_floats = (size_t)s->x_h * (size_t)s->x_w * (size_t)s->x_c;
-    const size_t y_floats = (size_t)s->y_h * (size_t)s->y_w * (size_t)s->y_c;
-    struct gb_layer timed = {.name = "feed_forward",
-                             .minor = true,
-                             .floats = (size_t)model->net.images * (x_floats + y_floats)};
-    snprintf(timed.shape, sizeof timed.shape, "n%dx%dy%dz%d", model->net.images, s->x_h, s->x_w,
-             s->x_c);
-    GB_TRY(gb_builder_begin_layer(&builder, &timed, &model->net.layer));
+    const int n = model->net.images;
+    const struct gb_layer timed = {.name = "feed_forward",
+                                   .minor = true,
+                                   .floats = gb_shape_floats(n, s->x_h, s->x_w, s->x_c) +
+                                             gb_shape_floats(n, s->y_h, s->y_w, s->y_c)};
+    GB_TRY(gb_builder_begin_layer(&builder, &model->net.layer, &timed, "n%dx%dy%dz%d", n, s->x_h,
+                                  s->x_w, s->x_c));
     struct gb_slice raw = form->network(config, &model->net, x);
     assert(raw.count == gb_likelihood_channels(&model->likelihood, s->y_c));
     gb_feed_forward_output(&model->net, raw);
@@ -79,14 +77,6 @@ void gb_regression_release(struct gb_model *base) {
 struct gb_likelihood gb_image_error(const void *config, bool training) {
     (void)config, (void)training;
     return (struct gb_likelihood){.form = GB_LIKELIHOOD_GAUSSIAN, .sigma = 0.1f};
-}
-
-enum gb_status gb_regression_check_same_size(const struct gb_image_sizes *sizes) {
-    if (sizes->x_h == sizes->y_h && sizes->x_w == sizes->y_w)
-        return GB_OK;
-    return gb_fail(GB_BAD_INPUT, "unusable model configuration", "target size",
-                   "%dx%d is not the image's %dx%d", sizes->y_h, sizes->y_w, sizes->x_h,
-                   sizes->x_w);
 }
 
 enum gb_dequantisation gb_regression_dequantisation(const void *config) {

@@ -38,9 +38,6 @@ struct gb_regression {
 // A `likelihood`: squared error of images in [0, 1], as a Gaussian of sigma 0.1.
 struct gb_likelihood gb_image_error(const void *config, bool training);
 
-// GB_BAD_INPUT unless y has x's height and width.
-enum gb_status gb_regression_check_same_size(const struct gb_image_sizes *sizes);
-
 // condition runs the network, forward evaluates the likelihood, inverse makes the prediction. There
 // is no dy, and y has no latents.
 enum gb_dequantisation gb_regression_dequantisation(const void *config);

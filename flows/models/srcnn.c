@@ -15,14 +15,14 @@ static const struct gb_config_field fields[] = {
      "channels that they are mapped to", NULL},
 };
 
-const struct gb_config_table gb_srcnn_table = {"srcnn", fields, sizeof fields / sizeof *fields};
+static const struct gb_config_table table = {"srcnn", fields, sizeof fields / sizeof *fields};
 
 static enum gb_status check(const void *config) {
     const struct gb_srcnn_config *c = config;
     const struct gb_image_sizes *s = &c->sizes;
-    GB_TRY(gb_config_check(config, &gb_srcnn_table));
+    GB_TRY(gb_config_check(config, &table));
     if (s->y_h % s->x_h || s->y_w % s->x_w)
-        return gb_fail(GB_BAD_INPUT, "unusable model configuration", "target size",
+        return gb_fail(GB_BAD_INPUT, gb_unusable_config, "target size",
                        "%dx%d is not an integer multiple of the image's %dx%d", s->y_h, s->y_w,
                        s->x_h, s->x_w);
     return GB_OK;
@@ -31,31 +31,21 @@ static enum gb_status check(const void *config) {
 static struct gb_slice network(const void *config, struct gb_feed_forward *net, struct gb_slice x) {
     const struct gb_srcnn_config *c = config;
     const struct gb_image_sizes *s = &c->sizes;
-    struct gb_slice bicubic = gb_feed_forward_buffer(net, s->y_h, s->y_w, s->x_c);
-    struct gb_slice patches = gb_feed_forward_buffer(net, s->y_h, s->y_w, c->patch_channels);
-    struct gb_slice mapped = gb_feed_forward_buffer(net, s->y_h, s->y_w, c->mapping_channels);
-    struct gb_slice y = gb_feed_forward_buffer(net, s->y_h, s->y_w, s->y_c);
-    gb_feed_forward_bicubic(net, x, bicubic);
-    gb_feed_forward_conv(net, gb_conv_layer_he("patches", s->x_c, PATCH_KERNEL), bicubic, patches);
-    gb_feed_forward_conv(net, gb_conv_layer_he("mapping", c->patch_channels, MAPPING_KERNEL),
-                         patches, mapped);
-    gb_feed_forward_conv(net,
-                         gb_conv_layer_default("reconstruction", c->mapping_channels,
-                                               RECONSTRUCTION_KERNEL, GB_IDENTITY),
-                         mapped, y);
-    return y;
+    struct gb_slice at = gb_feed_forward_bicubic(net, x, s->y_h, s->y_w);
+    at = gb_feed_forward_conv(net, gb_conv_layer_he("patches", at.count, PATCH_KERNEL), at,
+                              c->patch_channels);
+    at = gb_feed_forward_conv(net, gb_conv_layer_he("mapping", at.count, MAPPING_KERNEL), at,
+                              c->mapping_channels);
+    return gb_feed_forward_conv(
+        net, gb_conv_layer_default("reconstruction", at.count, RECONSTRUCTION_KERNEL, GB_IDENTITY),
+        at, s->y_c);
 }
-
-static const struct gb_regression_form form = {
-    .network = network,
-    .likelihood = gb_image_error,
-};
 
 const struct gb_model_kind gb_srcnn_model = {
     .title = "SRCNN",
-    .table = &gb_srcnn_table,
+    .table = &table,
     .point_estimate = true,
-    .form = &form,
+    .form = &(const struct gb_regression_form){network, gb_image_error, NULL},
     .check = check,
     GB_REGRESSION_FUNCTIONS,
 };

@@ -4,22 +4,18 @@
 // convolutions extract patches (9x9), map them (1x1) and reconstruct the target (5x5), trained on
 // squared error.
 //
-// All channels of y are predicted together, RGB as the other models see it: the paper finds that to
-// do about as well as luma alone. Convolutions are padded with zeros, so that all of y has an
-// answer; the paper's are not, and its borders have none. Weights start as He et al. start those of
-// ReLU networks, with which Adam learns in thousands of steps rather than the paper's 10^8
-// backpropagations.
+// RGB is predicted together, which the paper finds about as good as luma alone. Unlike the paper's,
+// convolutions are padded with zeros, so that y's borders are predicted too, and weights have He's
+// initialisation, with which Adam learns in thousands of steps rather than 10^8 backpropagations.
 #ifndef GB_SRCNN_H
 #define GB_SRCNN_H
 
 #include "flows/models/config.h"
 
 struct gb_srcnn_config {
-    struct gb_image_sizes sizes; // y a whole multiple of x's height and width
+    struct gb_image_sizes sizes; // y an integer multiple of x's height and width
     int patch_channels;          // 64 in the paper
     int mapping_channels;        // 32
 };
-
-extern const struct gb_config_table gb_srcnn_table;
 
 #endif

@@ -21,9 +21,7 @@ static enum gb_status plan_convolutions(struct gb_conditioning_net *net, struct 
         else
             spec.bias_init = gb_init_default(gb_conv_fan_in(&spec.problem));
         h /= 2, w /= 2;
-        struct gb_slice to = gb_feed_forward_buffer(&net->conv, h, w, shape->n_c);
-        gb_feed_forward_conv(&net->conv, spec, at, to);
-        at = to;
+        at = gb_feed_forward_conv(&net->conv, spec, at, shape->n_c);
     }
     gb_feed_forward_output(&net->conv, at);
     return gb_feed_forward_end(&net->conv);
@@ -33,14 +31,14 @@ enum gb_status gb_conditioning_net_plan(struct gb_conditioning_net *net, struct 
                                         const char *name, const struct gb_conditioning_shape *shape,
                                         bool live, struct gb_init last_weight,
                                         struct gb_init last_bias) {
-    struct gb_layer timed = {.name = "network",
-                             .floats =
-                                 (size_t)shape->images *
-                                 ((size_t)shape->x_h * (size_t)shape->x_w * (size_t)shape->x_c +
-                                  (size_t)shape->outputs)};
-    snprintf(timed.shape, sizeof timed.shape, "n%dx%dy%dz%dd%de%do%d", shape->images, shape->x_h,
-             shape->x_w, shape->x_c, shape->n_c, shape->n_w, shape->outputs);
-    GB_TRY(gb_builder_begin_layer(builder, &timed, &net->layer));
+    const struct gb_layer timed = {
+        .name = "network",
+        .floats = gb_shape_floats(shape->images, shape->x_h, shape->x_w, shape->x_c) +
+                  gb_shape_floats(shape->images, 1, 1, shape->outputs)};
+    GB_TRY(gb_builder_begin_layer(builder, &net->layer, &timed, "n%dx%dy%dz%dd%de%do%d",
+                                  shape->images, shape->x_h, shape->x_w, shape->x_c, shape->n_c,
+                                  shape->n_w, shape->outputs));
+    net->samples_per_x = shape->samples_per_x;
     GB_TRY(plan_convolutions(net, builder, name, shape, live));
     struct gb_fc_problem problem = {.n = shape->images,
                                     .h = shape->x_h / 2 / 2 / 2,
@@ -69,13 +67,19 @@ enum gb_status gb_conditioning_net_plan(struct gb_conditioning_net *net, struct 
     return GB_OK;
 }
 
-void gb_conditioning_net_bind(struct gb_conditioning_net *net, struct gb_arena *arena) {
+void gb_conditioning_net_bind(struct gb_conditioning_net *net, struct gb_arena *arena,
+                              bool training) {
     gb_feed_forward_bind(&net->conv, arena, gb_arena_floats(arena, net->conv.value_floats));
     for (int i = 0; i < GB_FC_LAYERS; i++) {
         const struct gb_fc_problem *p = &net->fc[i].plan.problem;
         gb_fc_layer_bind(&net->fc[i], arena);
         net->hidden[i] = gb_take_tensor(arena, p->n, 1, 1, p->k);
     }
+    const struct gb_tensor *last = &net->hidden[GB_FC_LAYERS - 1];
+    const int batch = last->n * net->samples_per_x;
+    net->output = net->samples_per_x > 1 ? gb_take_tensor(arena, batch, 1, 1, last->c) : *last;
+    if (training)
+        net->d_output = gb_take_tensor(arena, batch, 1, 1, last->c);
 }
 
 void gb_conditioning_net_free(struct gb_conditioning_net *net, const struct gb_backend *backend) {
@@ -94,6 +98,8 @@ void gb_conditioning_net_forward(struct gb_conditioning_net *net, const struct g
                             i == 0 ? gb_feed_forward_value(&net->conv, 0) : &net->hidden[i - 1],
                             &net->hidden[i]);
     gb_layer_end(pass->profile, &span);
+    if (net->samples_per_x > 1)
+        gb_repeat_images(pass, &net->hidden[GB_FC_LAYERS - 1], net->samples_per_x, &net->output);
 }
 
 size_t gb_conditioning_net_workspace(const struct gb_conditioning_net *net) {
@@ -106,9 +112,9 @@ size_t gb_conditioning_net_workspace(const struct gb_conditioning_net *net) {
 }
 
 void gb_conditioning_net_backward(struct gb_conditioning_net *net, const struct gb_pass *pass,
-                                  const struct gb_tensor *x, const struct gb_tensor *dy,
-                                  float *workspace, const struct gb_tensor *dx) {
-    struct gb_tensor d_out = *dy;
+                                  const struct gb_tensor *x, float *workspace,
+                                  const struct gb_tensor *dx) {
+    struct gb_tensor d_out = net->d_output;
     struct gb_layer_span span;
     gb_layer_begin(pass->profile, net->layer, GB_BACKWARD, &span);
     for (int i = GB_FC_LAYERS - 1; i >= 0; i--) {

@@ -15,10 +15,15 @@ struct gb_conditioning_net {
     struct gb_feed_forward conv;
     struct gb_fc_layer fc[GB_FC_LAYERS];
     struct gb_tensor hidden[GB_FC_LAYERS]; // outputs of the FC layers, images x 1 x 1 x width
+    int samples_per_x;
+    // The last of them, repeated for the samples of one x; and its gradient, with training, which the
+    // layer that it conditions leaves there.
+    struct gb_tensor output, d_output;
 };
 
 struct gb_conditioning_shape {
     int images, x_h, x_w, x_c; // x_h, x_w >= 8
+    int samples_per_x;
     int n_c, n_w, outputs;
 };
 
@@ -28,18 +33,18 @@ enum gb_status gb_conditioning_net_plan(struct gb_conditioning_net *net, struct 
                                         const char *name, const struct gb_conditioning_shape *shape,
                                         bool live, struct gb_init last_weight,
                                         struct gb_init last_bias);
-void gb_conditioning_net_bind(struct gb_conditioning_net *net, struct gb_arena *arena);
+void gb_conditioning_net_bind(struct gb_conditioning_net *net, struct gb_arena *arena,
+                              bool training);
 void gb_conditioning_net_free(struct gb_conditioning_net *net, const struct gb_backend *backend);
 
-// x to hidden[2].
+// x to the output; one job.
 void gb_conditioning_net_forward(struct gb_conditioning_net *net, const struct gb_pass *pass,
                                  const struct gb_tensor *x);
 
-// dy, the gradient of hidden[2], is overwritten. dx may be NULL. `workspace` holds
-// gb_conditioning_net_workspace floats.
+// Spends d_output; one job. dx may be NULL. `workspace` holds gb_conditioning_net_workspace floats.
 void gb_conditioning_net_backward(struct gb_conditioning_net *net, const struct gb_pass *pass,
-                                  const struct gb_tensor *x, const struct gb_tensor *dy,
-                                  float *workspace, const struct gb_tensor *dx);
+                                  const struct gb_tensor *x, float *workspace,
+                                  const struct gb_tensor *dx);
 size_t gb_conditioning_net_workspace(const struct gb_conditioning_net *net);
 
 #endif

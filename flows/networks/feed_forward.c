@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
+#include "base/minmax.h"
+
 enum kind { CONV, NORM, POOL, UPSAMPLE, BICUBIC, RESIDUAL };
 
 // How a reader's accumulation enters a slice's gradient: it is the first for the last `fresh`
@@ -45,6 +48,7 @@ struct gb_feed_forward_buffer {
     bool trained; // it depends on parameters, so backward needs its gradient
     struct gb_tensor value;
     size_t value_offset, gradient_offset; // in values, in backward's workspace
+    int known; // while planning: channels whose gradient has contributions so far
 };
 
 enum { INPUT, NOT_AN_OUTPUT = -1 };
@@ -61,26 +65,15 @@ static void fail(struct gb_feed_forward *net, enum gb_status status) {
         net->status = status;
 }
 
-// Makes room for one more element in a list.
-static void *grow(struct gb_feed_forward *net, void *list, int count, int *capacity, size_t size) {
-    if (count < *capacity)
-        return list;
-    int larger = *capacity ? 2 * *capacity : 16;
-    void *grown = realloc(list, (size_t)larger * size);
-    if (!grown) {
-        fail(net, gb_no_memory("cannot build the model", "network"));
-        return list;
-    }
-    *capacity = larger;
-    return grown;
-}
-
 struct gb_slice gb_feed_forward_buffer(struct gb_feed_forward *net, int h, int w, int c) {
-    net->buffers =
-        grow(net, net->buffers, net->buffer_count, &net->buffer_capacity, sizeof *net->buffers);
-    if (net->status != GB_OK)
+    struct gb_feed_forward_buffer *buffers =
+        gb_grow(net->buffers, (size_t)net->buffer_count, sizeof *buffers);
+    if (!buffers) {
+        fail(net, gb_no_memory("cannot build the model", "network"));
         return (struct gb_slice){INPUT, 0, c};
-    net->buffers[net->buffer_count] =
+    }
+    net->buffers = buffers;
+    buffers[net->buffer_count] =
         (struct gb_feed_forward_buffer){.h = h, .w = w, .c = c, .output = NOT_AN_OUTPUT};
     return (struct gb_slice){net->buffer_count++, 0, c};
 }
@@ -98,12 +91,15 @@ struct gb_slice gb_feed_forward_begin(struct gb_feed_forward *net, struct gb_bui
 // NULL after a failure.
 static struct gb_feed_forward_operation *append(struct gb_feed_forward *net, enum kind kind,
                                                 struct gb_slice from, struct gb_slice to) {
-    net->operations = grow(net, net->operations, net->operation_count, &net->operation_capacity,
-                           sizeof *net->operations);
     if (net->status != GB_OK)
         return NULL;
     struct gb_feed_forward_operation *operation = calloc(1, sizeof *operation);
-    if (!operation) {
+    struct gb_feed_forward_operation **operations =
+        gb_grow(net->operations, (size_t)net->operation_count, sizeof *operations);
+    if (operations)
+        net->operations = operations;
+    if (!operation || !operations) {
+        free(operation);
         fail(net, gb_no_memory("cannot build the model", "network"));
         return NULL;
     }
@@ -119,8 +115,8 @@ static void mark_trained(struct gb_feed_forward *net, struct gb_slice from, stru
     net->buffers[to.buffer].trained |= net->buffers[from.buffer].trained;
 }
 
-void gb_feed_forward_conv(struct gb_feed_forward *net, struct gb_conv_layer_spec spec,
-                          struct gb_slice from, struct gb_slice to) {
+void gb_feed_forward_conv_into(struct gb_feed_forward *net, struct gb_conv_layer_spec spec,
+                               struct gb_slice from, struct gb_slice to) {
     struct gb_feed_forward_operation *operation = append(net, CONV, from, to);
     if (!operation)
         return;
@@ -137,23 +133,47 @@ void gb_feed_forward_conv(struct gb_feed_forward *net, struct gb_conv_layer_spec
     out->trained = true;
 }
 
-void gb_feed_forward_norm(struct gb_feed_forward *net, enum gb_activation activation,
-                          struct gb_slice from, struct gb_slice to) {
+struct gb_slice gb_feed_forward_conv(struct gb_feed_forward *net, struct gb_conv_layer_spec spec,
+                                     struct gb_slice from, int channels) {
+    if (net->status != GB_OK)
+        return (struct gb_slice){INPUT, 0, channels};
+    spec.problem.h = net->buffers[from.buffer].h;
+    spec.problem.w = net->buffers[from.buffer].w;
+    struct gb_slice to = gb_feed_forward_buffer(net, gb_conv_out_h(&spec.problem),
+                                                gb_conv_out_w(&spec.problem), channels);
+    gb_feed_forward_conv_into(net, spec, from, to);
+    return to;
+}
+
+// A buffer of the channels of `from`, `factor` / `divisor` times as high and wide.
+static struct gb_slice resized(struct gb_feed_forward *net, struct gb_slice from, int factor,
+                               int divisor) {
+    if (net->status != GB_OK)
+        return from;
+    const int h = net->buffers[from.buffer].h, w = net->buffers[from.buffer].w;
+    return gb_feed_forward_buffer(net, h * factor / divisor, w * factor / divisor, from.count);
+}
+
+struct gb_slice gb_feed_forward_norm(struct gb_feed_forward *net, enum gb_activation activation,
+                                     struct gb_slice from) {
+    struct gb_slice to = resized(net, from, 1, 1);
     struct gb_feed_forward_operation *operation = append(net, NORM, from, to);
     if (!operation)
-        return;
+        return to;
     operation->norm.activation = activation;
     struct gb_tensor v = shape_of(net, from.buffer);
     v.c = from.count;
     gb_builder_need_scratch(net->builder, gb_moments_scratch_bytes(&v));
     gb_builder_need_scratch(net->builder, gb_instance_norm_scratch_bytes(&v));
     mark_trained(net, from, to);
+    return to;
 }
 
-void gb_feed_forward_pool(struct gb_feed_forward *net, struct gb_slice from, struct gb_slice to) {
+struct gb_slice gb_feed_forward_pool(struct gb_feed_forward *net, struct gb_slice from) {
+    struct gb_slice to = resized(net, from, 1, 2);
     struct gb_feed_forward_operation *operation = append(net, POOL, from, to);
     if (!operation)
-        return;
+        return to;
     const struct gb_feed_forward_buffer *in = &net->buffers[from.buffer];
     const struct gb_pool_problem problem = {
         .n = net->images, .h = in->h, .w = in->w, .c = from.count, .kernel = 2, .stride = 2};
@@ -161,10 +181,11 @@ void gb_feed_forward_pool(struct gb_feed_forward *net, struct gb_slice from, str
     fail(net, builder->backend->max_pool_plan(&problem, builder->threads, &operation->pool));
     gb_builder_need_scratch(builder, operation->pool.scratch_bytes);
     mark_trained(net, from, to);
+    return to;
 }
 
-void gb_feed_forward_upsample(struct gb_feed_forward *net, struct gb_slice from,
-                              struct gb_slice to) {
+void gb_feed_forward_upsample_into(struct gb_feed_forward *net, struct gb_slice from,
+                                   struct gb_slice to) {
     struct gb_feed_forward_operation *operation = append(net, UPSAMPLE, from, to);
     if (!operation)
         return;
@@ -177,17 +198,24 @@ void gb_feed_forward_upsample(struct gb_feed_forward *net, struct gb_slice from,
     mark_trained(net, from, to);
 }
 
-void gb_feed_forward_bicubic(struct gb_feed_forward *net, struct gb_slice from,
-                             struct gb_slice to) {
+struct gb_slice gb_feed_forward_upsample(struct gb_feed_forward *net, struct gb_slice from) {
+    struct gb_slice to = resized(net, from, 2, 1);
+    gb_feed_forward_upsample_into(net, from, to);
+    return to;
+}
+
+struct gb_slice gb_feed_forward_bicubic(struct gb_feed_forward *net, struct gb_slice from, int h,
+                                        int w) {
+    struct gb_slice to = gb_feed_forward_buffer(net, h, w, from.count);
     struct gb_feed_forward_operation *operation = append(net, BICUBIC, from, to);
     if (!operation)
-        return;
+        return to;
     const struct gb_feed_forward_buffer *in = &net->buffers[from.buffer];
-    const struct gb_feed_forward_buffer *out = &net->buffers[to.buffer];
-    assert(!in->trained && out->h % in->h == 0 && out->w % in->w == 0);
-    fail(net, gb_resample_plan_size(GB_BICUBIC, in->h, in->w, out->h, out->w, &operation->enlarge));
+    assert(!in->trained && h % in->h == 0 && w % in->w == 0);
+    fail(net, gb_resample_plan_size(GB_BICUBIC, in->h, in->w, h, w, &operation->enlarge));
     struct gb_tensor x = shape_of(net, from.buffer);
     gb_builder_need_scratch(net->builder, gb_resample_scratch_bytes(&x, net->builder->threads));
+    return to;
 }
 
 void gb_feed_forward_residual(struct gb_feed_forward *net, struct gb_slice x, float factor,
@@ -238,10 +266,10 @@ static struct gb_feed_forward_operation *only_producer(const struct gb_feed_forw
     return readers == 1 && net->buffers[slice.buffer].output == NOT_AN_OUTPUT ? producer : NULL;
 }
 
-// A reader of `slice` contributes to its gradient; *known: channels that have contributions so far.
-static struct accumulation accumulate_from(struct gb_feed_forward *net, struct gb_slice slice,
-                                           int *known) {
-    int end = slice.first + slice.count, fresh = end > *known ? end - *known : 0;
+// A reader of `slice` contributes to its gradient.
+static struct accumulation accumulate_from(struct gb_feed_forward *net, struct gb_slice slice) {
+    int *known = &net->buffers[slice.buffer].known;
+    int fresh = gb_max_int(slice.first + slice.count - *known, 0);
     assert(slice.first <= *known);
     struct accumulation accumulation = {.adds = fresh < slice.count, .fresh = fresh};
     *known += fresh;
@@ -249,22 +277,21 @@ static struct accumulation accumulate_from(struct gb_feed_forward *net, struct g
         struct gb_tensor share = shape_of(net, slice.buffer);
         share.c = slice.count;
         size_t floats = gb_round_up(gb_elements(&share), GB_CHANNEL_PAD);
-        net->partial = net->partial > floats ? net->partial : floats;
+        net->partial = gb_max_size(net->partial, floats);
     }
     return accumulation;
 }
 
-// `known`: zeros, one for each buffer.
-static void plan_accumulation(struct gb_feed_forward *net, int *known) {
+static void plan_accumulation(struct gb_feed_forward *net) {
     for (int i = 0; i < net->output_count; i++)
-        known[net->outputs[i].buffer] = net->outputs[i].count;
+        net->buffers[net->outputs[i].buffer].known = net->outputs[i].count;
     for (int i = net->operation_count - 1; i >= 0; i--) {
         struct gb_feed_forward_operation *operation = net->operations[i];
-        assert(known[operation->to.buffer] >= operation->to.first + operation->to.count);
-        operation->d_from = accumulate_from(net, operation->from, &known[operation->from.buffer]);
+        assert(net->buffers[operation->to.buffer].known >=
+               operation->to.first + operation->to.count);
+        operation->d_from = accumulate_from(net, operation->from);
         if (operation->kind == RESIDUAL)
-            operation->d_skip =
-                accumulate_from(net, operation->skip, &known[operation->skip.buffer]);
+            operation->d_skip = accumulate_from(net, operation->skip);
         if (operation->kind != CONV || operation->d_from.adds)
             continue;
         struct gb_feed_forward_operation *producer = only_producer(net, operation->from);
@@ -342,7 +369,7 @@ static size_t pack(const struct gb_feed_forward *net, const struct span *spans, 
             int s = choose_slot(slots, slot_count, floats, time);
             if (s == slot_count)
                 slots[slot_count++] = (struct slot){0};
-            slots[s].floats = slots[s].floats > floats ? slots[s].floats : floats;
+            slots[s].floats = gb_max_size(slots[s].floats, floats);
             slots[s].busy = spans[b].end;
             at[b] = (size_t)s;
         }
@@ -358,56 +385,46 @@ static size_t pack(const struct gb_feed_forward *net, const struct span *spans, 
     return floats;
 }
 
-struct packing {
-    int *known;
-    struct span *spans;
-    struct slot *slots;
-    size_t *at;
-};
-
-static void plan_memory(struct gb_feed_forward *net, const struct packing *packing) {
+static void plan_memory(struct gb_feed_forward *net, struct span *spans, struct slot *slots,
+                        size_t *at) {
     int last = net->operation_count - 1;
     for (int b = 0; b < net->buffer_count; b++) {
         struct uses uses = uses_of(net, b);
-        packing->spans[b] = (struct span){uses.first_write, uses.kept ? last : uses.last_read};
+        spans[b] = (struct span){uses.first_write, uses.kept ? last : uses.last_read};
     }
-    net->value_floats = pack(net, packing->spans, packing->slots, packing->at);
+    net->value_floats = pack(net, spans, slots, at);
     for (int b = 0; b < net->buffer_count; b++)
-        net->buffers[b].value_offset = packing->at[b];
+        net->buffers[b].value_offset = at[b];
     if (!net->gradients)
         return;
+    plan_accumulation(net);
     // Backward, operation i runs at time last - i. Gradients of outputs are the caller's.
     for (int b = 0; b < net->buffer_count; b++) {
         struct uses uses = uses_of(net, b);
-        packing->spans[b] = (struct span){last - uses.last_read, last - uses.first_write};
+        spans[b] = (struct span){last - uses.last_read, last - uses.first_write};
         if (net->buffers[b].output != NOT_AN_OUTPUT)
-            packing->spans[b] = (struct span){0, -1};
+            spans[b] = (struct span){0, -1};
     }
-    net->workspace_floats = net->partial + pack(net, packing->spans, packing->slots, packing->at);
+    net->workspace_floats = net->partial + pack(net, spans, slots, at);
     for (int b = 0; b < net->buffer_count; b++)
-        net->buffers[b].gradient_offset = net->partial + packing->at[b];
+        net->buffers[b].gradient_offset = net->partial + at[b];
 }
 
 enum gb_status gb_feed_forward_end(struct gb_feed_forward *net) {
     net->builder = NULL;
     if (net->status != GB_OK)
         return net->status;
-    size_t buffers = (size_t)net->buffer_count;
-    struct packing packing = {.known = calloc(buffers, sizeof *packing.known),
-                              .spans = calloc(buffers, sizeof *packing.spans),
-                              .slots = calloc(buffers, sizeof *packing.slots),
-                              .at = calloc(buffers, sizeof *packing.at)};
-    if (packing.known && packing.spans && packing.slots && packing.at) {
-        if (net->gradients)
-            plan_accumulation(net, packing.known);
-        plan_memory(net, &packing);
-    } else {
+    const size_t buffers = (size_t)net->buffer_count;
+    struct span *spans = calloc(buffers, sizeof *spans);
+    struct slot *slots = calloc(buffers, sizeof *slots);
+    size_t *at = calloc(buffers, sizeof *at);
+    if (spans && slots && at)
+        plan_memory(net, spans, slots, at);
+    else
         fail(net, gb_no_memory("cannot build the model", "network"));
-    }
-    free(packing.known);
-    free(packing.spans);
-    free(packing.slots);
-    free(packing.at);
+    free(spans);
+    free(slots);
+    free(at);
     return net->status;
 }
 

@@ -40,7 +40,7 @@ struct gb_feed_forward {
     enum gb_status status;
     int images;
     enum gb_gradients gradients; // of backward, which decides what values are kept
-    int buffer_count, operation_count, output_count, buffer_capacity, operation_capacity;
+    int buffer_count, operation_count, output_count;
     struct gb_feed_forward_buffer *buffers; // the first is the input
     struct gb_feed_forward_operation **operations;
     struct gb_slice outputs[GB_MAX_OUTPUTS];
@@ -60,21 +60,27 @@ struct gb_slice gb_feed_forward_buffer(struct gb_feed_forward *net, int h, int w
 // backward, the channels of a buffer before a slice that an operation reads must be read by a later
 // operation.
 //
-// The spec's problem gives kernel, stride, padding and activation; sizes, channels and `first`
-// follow from the slices.
-void gb_feed_forward_conv(struct gb_feed_forward *net, struct gb_conv_layer_spec spec,
-                          struct gb_slice from, struct gb_slice to);
+// Functions that return a slice write into a new buffer.
+//
+// The spec's problem gives kernel, stride, padding and activation; sizes and `first` follow from the
+// slices.
+struct gb_slice gb_feed_forward_conv(struct gb_feed_forward *net, struct gb_conv_layer_spec spec,
+                                     struct gb_slice from, int channels);
+void gb_feed_forward_conv_into(struct gb_feed_forward *net, struct gb_conv_layer_spec spec,
+                               struct gb_slice from, struct gb_slice to);
 // Instance normalisation by each image's own moments.
-void gb_feed_forward_norm(struct gb_feed_forward *net, enum gb_activation activation,
-                          struct gb_slice from, struct gb_slice to);
+struct gb_slice gb_feed_forward_norm(struct gb_feed_forward *net, enum gb_activation activation,
+                                     struct gb_slice from);
 // The largest of 2 x 2 pixels.
-void gb_feed_forward_pool(struct gb_feed_forward *net, struct gb_slice from, struct gb_slice to);
+struct gb_slice gb_feed_forward_pool(struct gb_feed_forward *net, struct gb_slice from);
 // Nearest neighbour, twice the size.
-void gb_feed_forward_upsample(struct gb_feed_forward *net, struct gb_slice from,
-                              struct gb_slice to);
-// Bicubic upsampling by any integer factor (kernels/resample). Has no backward: only for a network's
-// input that is data.
-void gb_feed_forward_bicubic(struct gb_feed_forward *net, struct gb_slice from, struct gb_slice to);
+struct gb_slice gb_feed_forward_upsample(struct gb_feed_forward *net, struct gb_slice from);
+void gb_feed_forward_upsample_into(struct gb_feed_forward *net, struct gb_slice from,
+                                   struct gb_slice to);
+// Bicubic upsampling to h x w, integer multiples (kernels/resample). Has no backward: only for a
+// network's input that is data.
+struct gb_slice gb_feed_forward_bicubic(struct gb_feed_forward *net, struct gb_slice from, int h,
+                                        int w);
 // to = x + factor * r.
 void gb_feed_forward_residual(struct gb_feed_forward *net, struct gb_slice x, float factor,
                               struct gb_slice r, struct gb_slice to);

@@ -2,6 +2,7 @@
 #include "flows/networks/network.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -77,8 +78,8 @@ static float *take_channels(struct gb_arena *arena, int channels) {
     return gb_arena_floats(arena, gb_round_up((size_t)channels, GB_CHANNEL_PAD));
 }
 
-enum gb_status gb_builder_begin_layer(struct gb_builder *builder, const struct gb_layer *layer,
-                                      int *index) {
+enum gb_status gb_builder_begin_layer(struct gb_builder *builder, int *index,
+                                      const struct gb_layer *layer, const char *shape, ...) {
     struct gb_layers *layers = builder->layers;
     *index = 0;
     if (!layers)
@@ -87,9 +88,14 @@ enum gb_status gb_builder_begin_layer(struct gb_builder *builder, const struct g
     if (!list)
         return gb_no_memory("cannot build the model", "list of layers");
     layers->list = list;
-    list[layers->count] = *layer;
-    list[layers->count].job = builder->job;
-    list[layers->count].parameters = gb_params_elements(builder->params); // before it
+    struct gb_layer *added = &list[layers->count];
+    *added = *layer;
+    va_list arguments;
+    va_start(arguments, shape);
+    vsnprintf(added->shape, sizeof added->shape, shape, arguments);
+    va_end(arguments);
+    added->job = builder->job;
+    added->parameters = gb_params_elements(builder->params); // before it
     *index = ++layers->count;
     return GB_OK;
 }

@@ -39,11 +39,12 @@ struct gb_pass {
     struct gb_profile *profile; // NULL: layers are not timed
 };
 
-// Lists a layer (its name, shape, floats and minor are set; `job` and parameters follow), whose
+// Lists a layer (its name, floats and minor are set; the shape follows as printf formats it), whose
 // parameters are those declared until gb_builder_end_layer. *index is for gb_layer_begin; 0 where
 // layers are not listed. GB_OUT_OF_MEMORY.
-enum gb_status gb_builder_begin_layer(struct gb_builder *builder, const struct gb_layer *layer,
-                                      int *index);
+enum gb_status gb_builder_begin_layer(struct gb_builder *builder, int *index,
+                                      const struct gb_layer *layer, const char *shape, ...)
+    __attribute__((format(printf, 4, 5)));
 void gb_builder_end_layer(struct gb_builder *builder, int index);
 
 // Declares a parameter with the builder's prefix before its name. Fails as a plan does.
@@ -68,6 +69,11 @@ static inline void gb_builder_need_scratch(struct gb_builder *builder, size_t by
 enum gb_status gb_builder_plan_inv1x1(struct gb_builder *builder,
                                       const struct gb_image_problem *variables,
                                       struct gb_inv1x1_plan *plan);
+
+// Elements of n images of h x w x c.
+static inline size_t gb_shape_floats(int n, int h, int w, int c) {
+    return (size_t)n * (size_t)h * (size_t)w * (size_t)c;
+}
 
 // A dense tensor from the arena; data is NULL while planning.
 struct gb_tensor gb_take_tensor(struct gb_arena *arena, int n, int h, int w, int c);

@@ -10,12 +10,6 @@ static const float residual_scale = 0.2f;
 // times as large; the defaults of the other layers bring that back to about 1.
 static const float dense_scale = 0.1f;
 
-static void conv(struct gb_feed_forward *net, const char *name, enum gb_activation activation,
-                 struct gb_slice from, struct gb_slice to) {
-    gb_feed_forward_conv(net, gb_conv_layer_default(name, from.count, KERNEL, activation), from,
-                         to);
-}
-
 // `joined` begins with the block's input; the convolutions write their outputs after it, so that
 // each reads everything before it as one slice. to = input + 0.2 * the last one.
 static void dense_block(struct gb_feed_forward *net, const struct gb_rrdb_shape *shape,
@@ -31,8 +25,8 @@ static void dense_block(struct gb_feed_forward *net, const struct gb_rrdb_shape 
         spec.weight_init = gb_init_he(gb_conv_fan_in(&spec.problem));
         spec.weight_init.scale *= dense_scale;
         spec.bias_init = (struct gb_init){0};
-        gb_feed_forward_conv(net, spec, gb_subslice(joined, 0, before),
-                             last ? residual : gb_subslice(joined, before, shape->growth));
+        gb_feed_forward_conv_into(net, spec, gb_subslice(joined, 0, before),
+                                  last ? residual : gb_subslice(joined, before, shape->growth));
     }
     gb_feed_forward_residual(net, gb_subslice(joined, 0, shape->channels), residual_scale, residual,
                              to);
@@ -67,7 +61,8 @@ struct gb_slice gb_rrdb(struct gb_feed_forward *net, const struct gb_rrdb_shape 
     int h = shape->h, w = shape->w, channels = shape->channels;
     struct gb_slice joined = joined_buffer(net, shape);
     struct gb_slice shallow = gb_subslice(joined, 0, channels);
-    conv(net, "features.first", GB_IDENTITY, x, shallow);
+    gb_feed_forward_conv_into(
+        net, gb_conv_layer_default("features.first", x.count, KERNEL, GB_IDENTITY), x, shallow);
     for (int i = 0; i < shape->blocks; i++) {
         bool last = i == shape->blocks - 1;
         struct gb_slice next =
@@ -75,13 +70,12 @@ struct gb_slice gb_rrdb(struct gb_feed_forward *net, const struct gb_rrdb_shape 
         rrdb(net, shape, i, joined, gb_subslice(next, 0, channels));
         joined = next;
     }
-    struct gb_slice trunk = gb_feed_forward_buffer(net, h, w, channels);
+    struct gb_slice trunk = gb_feed_forward_conv(
+        net, gb_conv_layer_default("features.trunk", channels, KERNEL, GB_IDENTITY), joined,
+        channels);
     struct gb_slice deep = gb_feed_forward_buffer(net, h, w, channels);
-    struct gb_slice wide = gb_feed_forward_buffer(net, 2 * h, 2 * w, channels);
-    struct gb_slice features = gb_feed_forward_buffer(net, 2 * h, 2 * w, channels);
-    conv(net, "features.trunk", GB_IDENTITY, joined, trunk);
     gb_feed_forward_residual(net, shallow, 1, trunk, deep);
-    gb_feed_forward_upsample(net, deep, wide);
-    conv(net, "features.up", GB_LEAKY_RELU, wide, features);
-    return features;
+    return gb_feed_forward_conv(
+        net, gb_conv_layer_default("features.up", channels, KERNEL, GB_LEAKY_RELU),
+        gb_feed_forward_upsample(net, deep), channels);
 }
