@@ -12,6 +12,7 @@
 #include "base/interrupt.h"
 #include "base/options.h"
 #include "base/progress.h"
+#include "bench/child.h"
 #include "bench/commands.h"
 #include "bench/compare/comparison.h"
 #include "bench/runner/launches.h"
@@ -176,11 +177,8 @@ static enum gb_status run_in_directory(const struct request *request) {
             return gb_fail(GB_IO_ERROR, what, request->directory, "%s", strerror(errno));
         return run_in(request, request->directory);
     }
-    const char *parent = getenv("TMPDIR");
     char directory[GB_PATH];
-    GB_TRY(gb_path_join(parent && *parent ? parent : "/tmp", "glowbench-ab-XXXXXX", directory));
-    if (!mkdtemp(directory))
-        return gb_fail(GB_IO_ERROR, what, directory, "%s", strerror(errno));
+    GB_TRY(gb_temporary_directory(what, "set TMPDIR or --out", directory));
     enum gb_status status = run_in(request, directory);
     if (rmdir(directory) != 0 && status == GB_OK)
         return gb_fail(GB_IO_ERROR, "cannot remove", directory, "%s", strerror(errno));

@@ -10,18 +10,38 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "bench/child.h"
 
 extern char **environ;
 
 static const char what[] = "cannot draw", program[] = "gnuplot";
+static const char *const passed[] = {"PATH",           "LD_LIBRARY_PATH", "HOME",
+                                     "TMPDIR",         "XDG_CACHE_HOME",  "FONTCONFIG_FILE",
+                                     "FONTCONFIG_PATH"};
+enum { VARIABLES = sizeof passed / sizeof *passed };
 
 static enum gb_status system_failure(int error) {
     return gb_fail(GB_IO_ERROR, what, program, "%s", strerror(error));
 }
 
-// The standard streams of gnuplot, as unnamed temporary files: nothing is left behind, and no pipe
-// can fill up while the other end waits.
+// The standard streams of gnuplot.
 enum { IN, OUT, ERRORS, STREAMS };
+
+// What gnuplot gets of the environment, so that GNUTERM, GNUPLOT_LIB and the like change no picture:
+// what it needs to start, and to find fonts.
+static void choose_variables(char *variables[static VARIABLES + 2]) {
+    static char locale[] = "LC_ALL=C.UTF-8";
+    int count = 0;
+    for (char **each = environ; *each; each++)
+        for (int i = 0; i < VARIABLES; i++) {
+            const size_t length = strlen(passed[i]);
+            if (strncmp(*each, passed[i], length) == 0 && (*each)[length] == '=' &&
+                count < VARIABLES)
+                variables[count++] = *each;
+        }
+    variables[count++] = locale;
+    variables[count] = NULL;
+}
 
 static enum gb_status spawn(FILE *const streams[static STREAMS], int *exit_status) {
     posix_spawn_file_actions_t actions;
@@ -32,9 +52,11 @@ static enum gb_status spawn(FILE *const streams[static STREAMS], int *exit_statu
         error = posix_spawn_file_actions_adddup2(&actions, fileno(streams[i]), i);
     // Without the user's own gnuplot settings.
     char *arguments[] = {(char *)program, "--default-settings", "-", NULL};
+    char *variables[VARIABLES + 2];
+    choose_variables(variables);
     pid_t process = 0;
     if (!error)
-        error = posix_spawnp(&process, program, &actions, NULL, arguments, environ);
+        error = posix_spawnp(&process, program, &actions, NULL, arguments, variables);
     posix_spawn_file_actions_destroy(&actions);
     if (error == ENOENT)
         return gb_fail(GB_UNSUPPORTED, what, program, "not installed: package gnuplot-nox");
@@ -72,7 +94,7 @@ static enum gb_status run_on(FILE *const streams[static STREAMS], const char *te
 static enum gb_status run(const char *terminal, const char *script, char **bytes, size_t *count) {
     FILE *streams[STREAMS];
     int open = 0;
-    while (open < STREAMS && (streams[open] = tmpfile()))
+    while (open < STREAMS && (streams[open] = gb_scratch_file()))
         open++;
     enum gb_status status =
         open == STREAMS ? run_on(streams, terminal, script, bytes, count) : system_failure(errno);

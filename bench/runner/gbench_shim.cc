@@ -114,8 +114,6 @@ void run(const gb_gbench *list, int count, int repetitions, gb_gbench_report *re
         auto *registered = benchmark::RegisterBenchmark(
             timed.name, [&timed](benchmark::State &state) { repeat(state, timed); });
         registered->Iterations(timed.iterations)->Repetitions(repetitions)->MeasureProcessCPUTime();
-        // Overrides an environment variable that asks for aggregates only, without times.
-        registered->ReportAggregatesOnly(false);
         if (timed.run_seconds)
             registered->UseManualTime();
         else

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/interrupt.h"
+#include "bench/child.h"
 
 extern char **environ;
 
@@ -70,9 +71,10 @@ enum gb_status gb_launch(const char *executable, const char *const *arguments, b
         words[count++] = *arguments;
     if (*arguments)
         return gb_fail(GB_BAD_INPUT, what, name, "more than %d arguments", MAX_ARGUMENTS - 2);
-    FILE *errors = tmpfile();
+    FILE *errors = gb_scratch_file();
     if (!errors)
-        return gb_fail(GB_IO_ERROR, what, name, "cannot make a temporary file");
+        return gb_fail(GB_IO_ERROR, what, name, "cannot make a temporary file: %s",
+                       strerror(errno));
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, fileno(errors), STDERR_FILENO);

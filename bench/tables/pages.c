@@ -74,6 +74,8 @@ static void measure(const struct gb_results *results, const json_t *use, int dec
                  run);
     else if (count == 0)
         snprintf(cell->why, sizeof cell->why, "%s has no %s", run, metric);
+    else if (fabs(first + mean) + squares > 1e15)
+        snprintf(cell->why, sizeof cell->why, "%s has an impossible %s", run, metric);
     else if (!differ)
         snprintf(cell->text, sizeof cell->text, "%.*f", decimals, first);
     else
@@ -237,13 +239,16 @@ static void put_runs(FILE *page, const struct gb_results *results, const char *t
         if (!gb_run_cell(json_object_get(results->runs, run), table, NULL, NULL))
             continue;
         put_list_head(page, "Runs:", &any);
-        char duration[32];
+        const double milliseconds = 1e3 * gb_json_number(row, "step_seconds_median");
+        char duration[32], each[32] = "unknown time";
         gb_duration_text(gb_json_number(row, "training_seconds"), duration);
+        if (milliseconds >= 0 && milliseconds < 1e12)
+            snprintf(each, sizeof each, "%.0f ms", milliseconds);
         fprintf(page, "- `%s`", run);
-        put(page, ", seed %lld: %lld steps in %s, %.0f ms each; %s, threads: %lld",
+        put(page, ", seed %lld: %lld steps in %s, %s each; %s, threads: %lld",
             (long long)gb_json_integer(row, "seed"), (long long)gb_json_integer(row, "steps"),
-            duration, 1e3 * gb_json_number(row, "step_seconds_median"),
-            gb_json_text(row, "backend"), (long long)gb_json_integer(row, "threads"));
+            duration, each, gb_json_text(row, "backend"),
+            (long long)gb_json_integer(row, "threads"));
         put(page, "; %s, cores: %lld, %s, %s; commit %s, %s: ", gb_json_text(machine, "cpu"),
             (long long)gb_json_integer(machine, "cores"), gb_json_text(machine, "system"),
             gb_json_text(machine, "compiler"), gb_json_text(row, "commit"),

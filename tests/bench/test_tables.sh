@@ -59,6 +59,18 @@ echo "{\"run\": \"tiny\", \"seed\": 4, \"steps\": 50000, $row, \"metrics\": {\"m
 tables
 has made/README.md '| ours | 0.60 ± 0.14 |  | here: `tiny`, 2 of 2 seeds, 10 to 50000 of the paper'"'"'s 50000 steps |'
 
+# Impossible figures of a row are not shown as if they were measured.
+cp made/README.md before.md
+cp made/rows.jsonl saved
+sed 's/"mean_iou": 0.7/"mean_iou": -1e308/; s/"task"/"training_seconds": 1e308, "step_seconds_median": -1e308, &/' \
+    saved >made/rows.jsonl
+tables
+[ $code -eq 0 ] || complain "impossible figures: exit code $code"
+has made/README.md '| ours |  |' 'ours, small: tiny has an impossible mean_iou' 'steps in unknown, unknown time each'
+mv saved made/rows.jsonl
+tables
+cmp -s before.md made/README.md || complain "the page depends on more than the rows"
+
 # Bad files change nothing.
 cp made/README.md before.md
 
