@@ -1,34 +1,33 @@
 // SPDX-License-Identifier: MIT
-// Google Benchmark takes its options from the environment when it is loaded: BENCHMARK_OUT,
-// BENCHMARK_FILTER, BENCHMARK_PERF_COUNTERS and others would end `bench`, or change what it does.
-// They are removed before that, by a function that runs before any library's.
-#if defined(__GLIBC__) || defined(__linux__)
+// Variables that reach into libraries and must not: Google Benchmark takes its options from
+// BENCHMARK_OUT, BENCHMARK_FILTER and others when it is loaded, which would end `bench` or change what
+// it does; with POSIXLY_CORRECT popt takes no option after the first operand. They are removed by a
+// function that runs before any library's.
+#if defined(__linux__)
 
-#if defined(__has_attribute)
-#if __has_attribute(no_sanitize)
-#define UNCHECKED __attribute__((no_sanitize("address", "thread", "undefined")))
-#endif
-#endif
-#if !defined(UNCHECKED)
-#define UNCHECKED
-#endif
+static const char *const removed[] = {"BENCHMARK_", "POSIXLY_CORRECT="};
+enum { REMOVED = sizeof removed / sizeof *removed };
 
-// No function of a library may be called yet.
-UNCHECKED static void remove_options(int argc, char **argv, char **variables) {
-    static const char prefix[] = "BENCHMARK_";
+// No function of a library may be called yet, a sanitizer's neither.
+__attribute__((no_sanitize("address", "thread", "undefined"))) static void
+remove_variables(int argc, char **argv, char **variables) {
     (void)argc, (void)argv;
     char **kept = variables;
     for (; *variables; variables++) {
-        int same = 0;
-        while (prefix[same] && (*variables)[same] == prefix[same])
-            same++;
-        if (prefix[same])
+        int keep = 1;
+        for (int i = 0; i < REMOVED; i++) {
+            int same = 0;
+            while (removed[i][same] && (*variables)[same] == removed[i][same])
+                same++;
+            keep &= removed[i][same] != '\0';
+        }
+        if (keep)
             *kept++ = *variables;
     }
     *kept = 0;
 }
 
 __attribute__((section(".preinit_array"),
-               used)) static void (*const first)(int, char **, char **) = remove_options;
+               used)) static void (*const first)(int, char **, char **) = remove_variables;
 
 #endif

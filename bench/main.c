@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,7 @@ static enum gb_status open_standard_streams(void) {
 
 int main(int argc, char **argv) {
     gb_flush_denormals();
+    signal(SIGXFSZ, SIG_IGN); // a file beyond the limit of sizes is a failed write
     gb_train_measure_peaks = measure_peaks;
     enum gb_status status = open_standard_streams();
     if (status == GB_OK)
