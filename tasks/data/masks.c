@@ -21,16 +21,16 @@ static int luma(const unsigned char rgb[3]) {
     return (299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2] + 500) / 1000;
 }
 
-// Replaces places in a palette by greys where these are what the mask means: greys of any number, or
+// Replaces palette indices by greys where these are what the mask means: greys of any number, or
 // one bright colour and one dark. Of others the order in the palette counts, as for the classes of
 // PASCAL VOC, where 1 is a dark red.
 static void look_up_greys(struct gb_image_stored *stored) {
     const size_t pixels = (size_t)stored->image.w * (size_t)stored->image.h;
-    unsigned char *place = stored->image.pixels;
+    unsigned char *pixel = stored->image.pixels;
     bool used[256] = {false}, grey = true;
     int count = 0, bright = 0;
     for (size_t i = 0; i < pixels; i++)
-        used[place[i]] = true;
+        used[pixel[i]] = true;
     for (int i = 0; i < 256; i++)
         if (used[i]) {
             const unsigned char *rgb = stored->palette[i];
@@ -40,8 +40,8 @@ static void look_up_greys(struct gb_image_stored *stored) {
         }
     const bool one_each = count <= 2 && bright == 1;
     for (size_t i = 0; (grey || one_each) && i < pixels; i++) {
-        const int level = luma(stored->palette[place[i]]);
-        place[i] = (unsigned char)(grey ? level : level > HALF ? 255 : 0);
+        const int level = luma(stored->palette[pixel[i]]);
+        pixel[i] = (unsigned char)(grey ? level : level > HALF ? 255 : 0);
     }
 }
 
@@ -128,11 +128,11 @@ static enum gb_status decide(const struct gb_mask_files *files, const struct gb_
         if (census->seen[value / 8] >> value % 8 & 1)
             values[count++] = (uint16_t)value;
     *rule = (struct gb_mask_rule){.foreground = UINT8_MAX};
-    const char *what = census->palette ? "places in the palette" : "values";
+    const char *what = census->palette ? "palette indices" : "values";
     if (count == 2) {
         rule->foreground = values[1];
         if (values[0] > HALF || values[1] <= HALF || values[1] > UINT8_MAX)
-            gb_source_note(source, "%s: the masks have the %s %u and %u; %u is taken as foreground",
+            gb_source_note(source, "%s: the masks' %s are %u and %u; %u is taken as foreground",
                            files->kind, what, values[0], values[1], values[1]);
         return GB_OK;
     }

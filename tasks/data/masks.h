@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Masks of foreground and background as different programs write them: 0 and 255, 0 and 1, places in
-// a palette, grey with blurred edges (JPEG). What their values mean is decided once for all masks of
+// Masks of foreground and background as different programs write them: 0 and 255, 0 and 1,
+// palette indices, grey with blurred edges (JPEG). What their values mean is decided once for all masks of
 // a kind.
 #ifndef GB_MASKS_H
 #define GB_MASKS_H
@@ -25,7 +25,7 @@ struct gb_mask_rule {
 };
 
 // Reads all masks and finds their rule:
-// - Of two different values the larger one is foreground: of grey values, or of places in a palette
+// - Of two different values the larger one is foreground: of grey values, or of palette indices
 //   whose colours are not one bright and one dark. Unless half of white parts them, source->note
 //   tells what was taken.
 // - More than GB_MASK_CLASSES values on both sides of half of white, or a JPEG's, are blurred edges.

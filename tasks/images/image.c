@@ -300,7 +300,7 @@ enum gb_status gb_image_read_grey16(const char *path, struct gb_image *image) {
 }
 
 enum gb_status gb_image_read_stored(const char *path, struct gb_image_stored *stored) {
-    struct gb_image_traits traits = {.keep_places = true};
+    struct gb_image_traits traits = {.keep_indices = true};
     *stored = (struct gb_image_stored){0};
     GB_TRY(read_image(path, 1, &traits, &stored->image));
     stored->lossy = traits.lossy;

@@ -46,7 +46,7 @@ enum gb_status gb_image_probe(const char *path, int *w, int *h);
 
 // A grey image as it is stored, for masks and labels.
 struct gb_image_stored {
-    struct gb_image image; // one channel of 8 or 16 bits: grey, or places in the palette
+    struct gb_image image; // one channel of 8 or 16 bits: grey, or palette indices
     bool lossy;            // values may be off
     bool has_palette;
     unsigned char palette[256][3];

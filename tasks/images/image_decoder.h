@@ -10,11 +10,11 @@
 
 // What a file says besides its pixels.
 struct gb_image_traits {
-    bool keep_places; // set by the caller: pixels of a palette are places in it
-    bool header_only; // set by the caller: pixels may stay black
-    int orientation;  // EXIF's and TIFF's, 1 to 8; anything else is 1
+    bool keep_indices; // set by the caller: pixels of a palette are its indices
+    bool header_only;  // set by the caller: pixels may stay black
+    int orientation;   // EXIF's and TIFF's, 1 to 8; anything else is 1
     bool lossy;
-    bool has_palette; // places were kept
+    bool has_palette; // indices were kept
     unsigned char palette[256][3];
 };
 

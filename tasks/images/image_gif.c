@@ -44,7 +44,7 @@ static void copy_colour(const GifColorType *colour, unsigned char rgb[static 3])
     rgb[2] = colour->Blue;
 }
 
-// One row of colours, or of places in the palette.
+// One row of colours, or of palette indices.
 static bool look_up(const ColorMapObject *palette, const GifPixelType *row, struct gb_image *image,
                     int y) {
     unsigned char *to = image->pixels + (size_t)y * (size_t)image->w * (size_t)image->c;
@@ -79,7 +79,7 @@ static enum gb_status read_rows(GifFileType *gif, const struct gb_image_file *fi
 static enum gb_status read_image(GifFileType *gif, const struct gb_image_file *file,
                                  struct gb_image *image) {
     struct gb_image_traits *traits = file->traits;
-    traits->has_palette = traits->keep_places;
+    traits->has_palette = traits->keep_indices;
     GB_TRY(gb_image_create(image, gif->SWidth, gif->SHeight, traits->has_palette ? 1 : 3, 8,
                            file->path));
     GifRecordType type;

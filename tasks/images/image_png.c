@@ -41,11 +41,11 @@ static void read_bytes(png_structp png, png_bytep to, size_t size) {
         png_error(png, "the file ends early");
 }
 
-// 8 or 16 bits in native byte order, grey, RGB or places in a palette. Without gamma, so that values
+// 8 or 16 bits in native byte order, grey, RGB or palette indices. Without gamma, so that values
 // stay the file's.
-static void choose_form(png_structp png, png_infop info, bool places) {
+static void choose_form(png_structp png, png_infop info, bool indices) {
     const png_byte type = png_get_color_type(png, info);
-    if (places)
+    if (indices)
         png_set_packing(png);
     else if (type == PNG_COLOR_TYPE_PALETTE)
         png_set_palette_to_rgb(png);
@@ -56,10 +56,18 @@ static void choose_form(png_structp png, png_infop info, bool places) {
         png_set_swap(png);
 }
 
+// EXIF may precede the pixels or follow them.
+static void read_orientation(png_structp png, png_infop info, struct gb_image_traits *traits) {
+    png_uint_32 size;
+    png_bytep exif;
+    if (png_get_eXIf_1(png, info, &size, &exif))
+        traits->orientation = gb_exif_orientation(exif, size);
+}
+
 static void read_palette(png_structp png, png_infop info, struct gb_image_traits *traits) {
     png_colorp palette;
     int count;
-    traits->has_palette = traits->keep_places &&
+    traits->has_palette = traits->keep_indices &&
                           png_get_color_type(png, info) == PNG_COLOR_TYPE_PALETTE &&
                           png_get_PLTE(png, info, &palette, &count);
     for (int i = 0; traits->has_palette && i < count; i++) {
@@ -77,14 +85,15 @@ static enum gb_status read_png(png_structp png, png_infop info, const struct gb_
     png_read_info(png, info);
     read_palette(png, info, file->traits);
     // gb_image_create checks the size, before png_read_update_info allocates a row.
-    const bool places = file->traits->has_palette;
-    const bool colour = !places && png_get_color_type(png, info) & PNG_COLOR_MASK_COLOR;
+    const bool indices = file->traits->has_palette;
+    const bool colour = !indices && png_get_color_type(png, info) & PNG_COLOR_MASK_COLOR;
     GB_TRY(gb_image_create(image, (int)png_get_image_width(png, info),
                            (int)png_get_image_height(png, info), colour ? 3 : 1,
                            png_get_bit_depth(png, info) == 16 ? 16 : 8, file->path));
+    read_orientation(png, info, file->traits);
     if (file->traits->header_only)
         return GB_OK;
-    choose_form(png, info, places);
+    choose_form(png, info, indices);
     const int passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
     const size_t stride = (size_t)image->w * (size_t)(image->c * image->bits / 8);
@@ -94,10 +103,7 @@ static enum gb_status read_png(png_structp png, png_infop info, const struct gb_
         for (int y = 0; y < image->h; y++)
             png_read_row(png, image->pixels + (size_t)y * stride, NULL);
     png_read_end(png, info); // a file cut after its pixels is damaged too
-    png_uint_32 size;
-    png_bytep exif;
-    if (png_get_eXIf_1(png, info, &size, &exif))
-        file->traits->orientation = gb_exif_orientation(exif, size);
+    read_orientation(png, info, file->traits);
     return GB_OK;
 }
 

@@ -27,7 +27,7 @@ static int keep_error(TIFF *tiff, void *user, const char *module, const char *fo
 }
 
 // Warnings are about tags that are not needed, with one exception: where a file's end cuts a tag
-// off, libtiff guesses, and takes the places in a palette for grey.
+// off, libtiff guesses, and takes palette indices for grey.
 static int judge_warning(TIFF *tiff, void *user, const char *module, const char *format,
                          va_list arguments) {
     return strstr(format, "IO error") ? keep_error(tiff, user, module, format, arguments) : 1;
@@ -80,7 +80,7 @@ struct form {
     uint16_t photometric;
     const uint16_t *palette[3]; // PHOTOMETRIC_PALETTE
     int palette_shift;          // of its entries to 8 bits
-    bool places;                // pixels are places in it
+    bool indices;               // pixels are indices into it
 };
 
 static enum gb_status unusable(const struct tiff_source *source, const char *why) {
@@ -93,7 +93,7 @@ static enum gb_status damaged(const struct tiff_source *source, const char *why)
 }
 
 static int channels_of(const struct form *form) {
-    const bool looked_up = form->photometric == PHOTOMETRIC_PALETTE && !form->places;
+    const bool looked_up = form->photometric == PHOTOMETRIC_PALETTE && !form->indices;
     return form->photometric == PHOTOMETRIC_RGB || looked_up ? 3 : 1;
 }
 
@@ -109,7 +109,7 @@ static void take_palette(struct form *form, struct gb_image_traits *traits) {
     for (int i = 0; i < colours; i++)
         for (int c = 0; c < 3; c++)
             traits->palette[i][c] = (unsigned char)(form->palette[c][i] >> form->palette_shift);
-    traits->has_palette = form->places = traits->keep_places;
+    traits->has_palette = form->indices = traits->keep_indices;
 }
 
 // Samples of a pixel that carry its colour.
@@ -166,14 +166,14 @@ static unsigned sample_at(const struct form *form, const unsigned char *row, siz
 static void unpack_row(const struct form *form, const void *row, struct gb_image *image, int y) {
     const uint16_t *row16 = row;
     const bool palette = form->photometric == PHOTOMETRIC_PALETTE;
-    const unsigned scale = form->places ? 1 : 255 / ((1u << gb_min_int(form->bits, 8)) - 1);
+    const unsigned scale = form->indices ? 1 : 255 / ((1u << gb_min_int(form->bits, 8)) - 1);
     const size_t first = (size_t)y * (size_t)image->w * (size_t)image->c;
     for (int x = 0; x < image->w; x++)
         for (int c = 0; c < image->c; c++) {
             const size_t to = first + (size_t)(x * image->c + c);
             const size_t pixel = (size_t)x * form->samples;
             const size_t sample = pixel + (size_t)c;
-            if (palette && !form->places)
+            if (palette && !form->indices)
                 image->pixels[to] = (unsigned char)(form->palette[c][sample_at(form, row, pixel)] >>
                                                     form->palette_shift);
             else if (image->bits == 8)

@@ -461,18 +461,45 @@ GB_FIXTURE_TEST(reads_cmyk) {
     gb_image_free(&grey);
 }
 
-// EXIF in a JPEG file, of either byte order.
-static void set_orientation(const char *name, int orientation, bool big) {
-    unsigned char exif[] = "\xff\xe1\0\x22"
-                           "Exif\0\0"
-                           "II*\0\x8\0\0\0\1\0"
-                           "\x12\1\3\0\1\0\0\0\0\0\0\0\0\0\0";
-    const unsigned char swapped[] = "MM\0*\0\0\0\x8\0\1"
-                                    "\1\x12\0\3\0\0\0\1\0\0\0\0\0\0\0";
-    if (big)
-        memcpy(exif + 10, swapped, sizeof swapped - 1);
-    exif[10 + 18 + big] = (unsigned char)orientation;
-    insert(name, 2, exif, 36);
+// CRC-32 of a PNG chunk.
+static uint32_t crc_of(const unsigned char *bytes, size_t size) {
+    uint32_t crc = UINT32_MAX;
+    for (size_t i = 0; i < size; i++) {
+        crc ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+    }
+    return ~crc;
+}
+
+static void put_big(uint32_t value, unsigned char bytes[static 4]) {
+    for (int i = 0; i < 4; i++)
+        bytes[i] = (unsigned char)(value >> (24 - 8 * i));
+}
+
+// EXIF of either byte order with an orientation.
+enum { EXIF = 26 };
+static void make_exif(int orientation, bool big, unsigned char exif[static EXIF]) {
+    static const char *const blocks[] = {"II*\0\x8\0\0\0\1\0\x12\1\3\0\1\0\0\0\0\0\0\0\0\0\0",
+                                         "MM\0*\0\0\0\x8\0\1\1\x12\0\3\0\0\0\1\0\0\0\0\0\0\0"};
+    memcpy(exif, blocks[big], EXIF);
+    exif[18 + big] = (unsigned char)orientation;
+}
+
+static void set_jpeg_orientation(const char *name, int orientation, bool big) {
+    unsigned char marker[10 + EXIF] = "\xff\xe1\0\x22"
+                                      "Exif\0"; // with its length
+    make_exif(orientation, big, marker + 10);
+    insert(name, 2, marker, sizeof marker);
+}
+
+// In a chunk before the pixels or after them.
+static void set_png_orientation(const char *name, int orientation, bool after) {
+    unsigned char chunk[12 + EXIF] = "\0\0\0\x1a"
+                                     "eXIf";
+    make_exif(orientation, false, chunk + 8);
+    put_big(crc_of(chunk + 4, 4 + EXIF), chunk + 8 + EXIF);
+    insert(name, after ? -12 : (long)find_bytes(name, "IDAT", 4) - 4, chunk, sizeof chunk);
 }
 
 static void set_tiff_tag(const char *name, uint32_t tag, int value) {
@@ -491,26 +518,41 @@ static void stored_at(int orientation, int w, int h, int x, int y, int *column, 
     *row = places[orientation - 1][1];
 }
 
+enum stored { JPEG, JPEG_BIG, PNG, PNG_AFTER, TIFF_TAG, STORED };
+
+static void write_stored(enum stored format, int orientation) {
+    if (format == TIFF_TAG)
+        gb_fixture_tiff("image", W, H, PHOTOMETRIC_RGB, 3, 8, COMPRESSION_LZW, detail);
+    else if (format == PNG || format == PNG_AFTER)
+        gb_fixture_png("image", W, H, PNG_COLOR_TYPE_RGB, 8, false, detail);
+    else
+        gb_fixture_jpeg("image", W, H, 3, detail);
+    if (orientation < 0)
+        return;
+    if (format == TIFF_TAG)
+        set_tiff_tag("image", TIFFTAG_ORIENTATION, orientation);
+    else if (format == PNG || format == PNG_AFTER)
+        set_png_orientation("image", orientation, format == PNG_AFTER);
+    else
+        set_jpeg_orientation("image", orientation, format == JPEG_BIG);
+}
+
 GB_FIXTURE_TEST(turns_images_upright) {
     depth = 8;
-    for (int format = 0; format < 3; format++)
+    for (int format = 0; format < STORED; format++)
         for (int orientation = 0; orientation <= 9; orientation++) {
             const bool known = orientation >= 1 && orientation <= 8;
-            if (format == 2 && !known) // libtiff writes no others
+            if (format == TIFF_TAG && !known) // libtiff writes no others
                 continue;
-            if (format == 2)
-                gb_fixture_tiff("image", W, H, PHOTOMETRIC_RGB, 3, 8, COMPRESSION_LZW, detail);
-            else
-                gb_fixture_jpeg("image", W, H, 3, detail);
+            write_stored((enum stored)format, -1);
             struct gb_image stored = read_colour("image"), upright;
-            if (format == 2)
-                set_tiff_tag("image", TIFFTAG_ORIENTATION, orientation);
-            else
-                set_orientation("image", orientation, format == 1);
+            write_stored((enum stored)format, orientation);
             upright = read_colour("image");
             int w, h, column, row;
-            assert_ok(gb_image_probe(gb_fixture_path("image"), &w, &h));
-            assert_true(w == upright.w && h == upright.h);
+            if (format != PNG_AFTER) { // what follows the pixels is not looked for
+                assert_ok(gb_image_probe(gb_fixture_path("image"), &w, &h));
+                assert_true(w == upright.w && h == upright.h);
+            }
             assert_int_equal(upright.w, known && orientation >= 5 ? H : W);
             for (int i = 0; i < W * H; i++) {
                 stored_at(known ? orientation : 1, W, H, i % upright.w, i / upright.w, &column,
@@ -615,14 +657,7 @@ GB_FIXTURE_TEST(reads_png_of_a_small_window) {
     memcpy(bytes + data, header, sizeof header);
     const size_t length = (size_t)bytes[data - 8] << 24 | (size_t)bytes[data - 7] << 16 |
                           (size_t)bytes[data - 6] << 8 | bytes[data - 5];
-    uint32_t crc = UINT32_MAX;
-    for (size_t i = data - 4; i < data + length; i++) {
-        crc ^= bytes[i];
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
-    }
-    for (int i = 0; i < 4; i++)
-        bytes[data + length + (size_t)i] = (unsigned char)(~crc >> (24 - 8 * i));
+    put_big(crc_of(bytes + data - 4, length + 4), bytes + data + length);
     gb_fixture_file("png", bytes, size);
     free(bytes);
     assert_same_image("png", &image);

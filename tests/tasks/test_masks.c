@@ -65,15 +65,15 @@ GB_FIXTURE_TEST(takes_the_larger_of_two_values) {
         {GREY16, {0, 65535}, ""},
         {PALETTE, {0, 20}, ""},
         {GIF, {0, 20}, ""},
-        {GREY, {0, 1}, "masks: the masks have the values 0 and 1; 1 is taken as foreground"},
+        {GREY, {0, 1}, "masks: the masks' values are 0 and 1; 1 is taken as foreground"},
         {GREY, {40, 220}, ""},
         {GREY, {254, 255}, "254 and 255; 255"},
         {GREY16, {0, 1}, "0 and 1; 1"},
         {GREY16, {0, 255}, ""},
         {COLOUR, {0, 60}, "0 and 60; 60"},
-        {PALETTE, {0, 1}, "the places in the palette 0 and 1; 1"},
-        {GIF, {0, 1}, "the places in the palette 0 and 1; 1"},
-        {TIFF, {0, 1}, "the places in the palette 0 and 1; 1"},
+        {PALETTE, {0, 1}, "palette indices are 0 and 1; 1"},
+        {GIF, {0, 1}, "palette indices are 0 and 1; 1"},
+        {TIFF, {0, 1}, "palette indices are 0 and 1; 1"},
     };
     static const char *const names[] = {"mask", ""};
     for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
@@ -123,8 +123,8 @@ GB_FIXTURE_TEST(refuses_what_is_ambiguous) {
         {GREY, 3, {0, 1, 2}, "masks: the masks have 3 values, 0, 1, 2, and which"},
         {GREY, 3, {0, 1, 255}, "3 values, 0, 1, 255"},
         {GREY, 3, {0, 128, 255}, "3 values, 0, 128, 255"},
-        {PALETTE, 3, {0, 1, 15}, "3 places in the palette, 0, 1, 15"},
-        {GIF, 4, {0, 1, 15, 255}, "4 places in the palette, 0, 1, 15, 255"},
+        {PALETTE, 3, {0, 1, 15}, "3 palette indices, 0, 1, 15"},
+        {GIF, 4, {0, 1, 15, 255}, "4 palette indices, 0, 1, 15, 255"},
         {GREY16, 3, {0, 1, 1000}, "3 values, 0, 1, 1000"},
         {JPEG, 4, {0, 40, 80, 20}, "which of them are foreground is unknown"},
     };
