@@ -40,24 +40,41 @@ bool gb_is_directory(const char *path) {
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+// Where text begins, after its byte-order mark if it has one; -1 where it is UTF-16 or not text.
+static int text_start(const char *bytes, size_t count) {
+    const unsigned char *start = (const unsigned char *)bytes;
+    if (count >= 2 && (start[0] >= 0xfe || start[0] == 0 || start[1] == 0))
+        return -1;
+    return count >= 3 && memcmp(start, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
+static enum gb_status not_text(const char *what, const char *path) {
+    return gb_fail(GB_BAD_INPUT, what, path, "is UTF-16 or not text; UTF-8 is needed");
+}
+
 enum gb_status gb_text_open(const char *what, const char *path, FILE **stream) {
-    enum { MARK = 3 };
-    int start[MARK], count = 0;
+    char start[3];
+    int count = 0, next;
     *stream = fopen(path, "r");
     if (!*stream)
         return gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
-    while (count < MARK && (start[count] = getc(*stream)) != EOF)
-        count++;
-    if (count >= 2 && (start[0] >= 0xfe || start[0] == 0 || start[1] == 0)) {
+    while (count < 3 && (next = getc(*stream)) != EOF)
+        start[count++] = (char)next;
+    const int begin = text_start(start, (size_t)count);
+    if (begin < 0) {
         fclose(*stream);
         *stream = NULL;
-        return gb_fail(GB_BAD_INPUT, what, path, "is UTF-16 or not text; UTF-8 is needed");
+        return not_text(what, path);
     }
-    const bool marked = count == MARK && start[0] == 0xef && start[1] == 0xbb && start[2] == 0xbf;
     clearerr(*stream); // an error, such as a directory's, comes again with the first read
-    while (!marked && count > 0)
-        ungetc(start[--count], *stream);
+    while (count > begin)
+        ungetc((unsigned char)start[--count], *stream);
     return GB_OK;
+}
+
+bool gb_is_missing(const char *path) {
+    struct stat status;
+    return stat(path, &status) != 0 && errno == ENOENT;
 }
 
 enum gb_status gb_make_directory(const char *what, const char *path) {
@@ -74,22 +91,89 @@ enum gb_status gb_make_directory(const char *what, const char *path) {
 
 enum gb_status gb_stream_read(const char *what, const char *where, FILE *stream, char **bytes,
                               size_t *count) {
-    *bytes = NULL;
-    const long size = fseek(stream, 0, SEEK_END) == 0 ? ftell(stream) : -1;
-    if (size < 0 || fseek(stream, 0, SEEK_SET) != 0)
-        return gb_fail(GB_IO_ERROR, what, where, "%s", strerror(errno));
-    char *content = malloc((size_t)size + 1);
-    if (!content)
-        return gb_no_memory(what, where);
-    *count = fread(content, 1, (size_t)size, stream);
-    if (*count < (size_t)size) {
-        free(content);
-        return gb_fail(GB_IO_ERROR, what, where, "%s",
-                       ferror(stream) ? strerror(errno) : "it became shorter");
+    size_t capacity = 1 << 16, used = 0;
+    char *all = malloc(capacity);
+    rewind(stream); // fails on a pipe, which is at its start
+    while (all && !feof(stream) && !ferror(stream)) {
+        used += fread(all + used, 1, capacity - 1 - used, stream);
+        if (used + 1 < capacity)
+            continue;
+        char *grown = realloc(all, capacity *= 2);
+        if (!grown)
+            free(all);
+        all = grown;
     }
-    content[*count] = '\0';
-    *bytes = content;
+    *bytes = NULL;
+    if (!all)
+        return gb_no_memory(what, where);
+    if (ferror(stream)) {
+        const int error = errno;
+        free(all);
+        return gb_fail(error == EISDIR ? GB_BAD_INPUT : GB_IO_ERROR, what, where, "%s",
+                       strerror(error));
+    }
+    all[used] = '\0';
+    *bytes = all;
+    *count = used;
     return GB_OK;
+}
+
+enum gb_status gb_file_read(const char *what, const char *path, char **bytes, size_t *size) {
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
+    const enum gb_status status = gb_stream_read(what, path, file, bytes, size);
+    fclose(file);
+    return status;
+}
+
+enum gb_status gb_json_read(const char *what, const char *path, json_t **json) {
+    json_error_t error;
+    char *bytes;
+    size_t size;
+    *json = NULL;
+    GB_TRY(gb_file_read(what, path, &bytes, &size));
+    const int begin = text_start(bytes, size);
+    if (begin >= 0)
+        *json = json_loadb(bytes + begin, size - (size_t)begin, JSON_REJECT_DUPLICATES, &error);
+    free(bytes);
+    if (begin < 0)
+        return not_text(what, path);
+    return *json ? GB_OK : gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", error.line, error.text);
+}
+
+enum gb_status gb_json_read_if_there(const char *what, const char *path, json_t **json) {
+    *json = NULL;
+    return gb_is_missing(path) ? GB_OK : gb_json_read(what, path, json);
+}
+
+static enum gb_status add_lines(char *lines, const char *end, const char *what, const char *path,
+                                json_t *values) {
+    for (int number = 1; lines < end; number++) {
+        json_error_t error;
+        const size_t left = (size_t)(end - lines);
+        const char *newline = memchr(lines, '\n', left);
+        const size_t length = newline ? (size_t)(newline - lines) : left;
+        json_t *value = json_loadb(lines, length, JSON_REJECT_DUPLICATES, &error);
+        if (!value)
+            return gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", number, error.text);
+        if (json_array_append_new(values, value) != 0)
+            return gb_no_memory(what, path);
+        lines += length + 1;
+    }
+    return GB_OK;
+}
+
+enum gb_status gb_json_lines_read(const char *what, const char *path, json_t *values) {
+    char *bytes;
+    size_t size;
+    GB_TRY(gb_file_read(what, path, &bytes, &size));
+    const int begin = text_start(bytes, size);
+    const enum gb_status status = begin < 0
+                                      ? not_text(what, path)
+                                      : add_lines(bytes + begin, bytes + size, what, path, values);
+    free(bytes);
+    return status;
 }
 
 enum gb_status gb_file_write(const char *path, const char *bytes, size_t count) {
@@ -109,48 +193,4 @@ enum gb_status gb_json_write(const char *path, const json_t *json) {
     }
     fputc('\n', file.stream);
     return gb_atomic_commit(&file);
-}
-
-enum gb_status gb_json_read(const char *what, const char *path, json_t **json) {
-    FILE *file;
-    json_error_t error;
-    *json = NULL;
-    GB_TRY(gb_text_open(what, path, &file));
-    errno = 0;
-    *json = json_loadf(file, JSON_REJECT_DUPLICATES, &error);
-    const bool unreadable = ferror(file); // a directory opens, but does not read
-    const int reason = errno;
-    fclose(file);
-    if (*json)
-        return GB_OK;
-    return unreadable ? gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(reason))
-                      : gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", error.line, error.text);
-}
-
-static enum gb_status read_lines(FILE *file, const char *what, const char *path, json_t *values) {
-    char *line = NULL;
-    size_t capacity = 0;
-    ssize_t length;
-    enum gb_status status = GB_OK;
-    for (int number = 1; status == GB_OK && (length = getline(&line, &capacity, file)) > 0;
-         number++) {
-        json_error_t error;
-        json_t *value = json_loadb(line, (size_t)length, JSON_REJECT_DUPLICATES, &error);
-        if (!value)
-            status = gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", number, error.text);
-        else if (json_array_append_new(values, value) != 0)
-            status = gb_no_memory(what, path);
-    }
-    if (status == GB_OK && !feof(file)) // a directory opens, but does not read
-        status = gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
-    free(line);
-    return status;
-}
-
-enum gb_status gb_json_lines_read(const char *what, const char *path, json_t *values) {
-    FILE *file;
-    GB_TRY(gb_text_open(what, path, &file));
-    enum gb_status status = read_lines(file, what, path, values);
-    fclose(file);
-    return status;
 }

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Signals that end a process as requests, so that a long job can save before it stops: SIGINT,
-// SIGTERM, SIGHUP and SIGXCPU.
+// Signals that would end the process as requests, so that a long job can save before it stops:
+// SIGINT, SIGTERM, SIGHUP, SIGXCPU, SIGUSR1, SIGUSR2 and SIGPIPE.
 #ifndef GB_INTERRUPT_H
 #define GB_INTERRUPT_H
 
 #include <stdbool.h>
 
-// From now on a signal is a request; a second one of its kind ends the process, except SIGXCPU,
-// which the kernel repeats every second. A signal that is ignored, as under nohup and in a shell's
-// background jobs, stays so.
+// From now on such a signal is a request, unless it was ignored; a second SIGINT, SIGTERM, SIGHUP,
+// SIGUSR1 or SIGUSR2 ends the process.
 void gb_interrupt_watch(void);
 
 bool gb_interrupt_asked(void);

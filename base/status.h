@@ -15,7 +15,7 @@ enum gb_status {
     GB_INTERRUPTED,    // the user asked to stop; the state was saved
 };
 
-enum { GB_MESSAGE = 1024 }; // bytes of one at most
+enum { GB_MESSAGE = 12288 }; // bytes of one at most: two long paths and what is wrong with them
 
 // Leaves the message "WHAT: WHERE: WHY" for the calling thread and returns `status`, so that
 // `return gb_fail(...)` is one statement. `what` names the action, `where` the file, field or
