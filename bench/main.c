@@ -94,7 +94,6 @@ static enum gb_status open_standard_streams(void) {
 }
 
 int main(int argc, char **argv) {
-    signal(SIGXFSZ, SIG_IGN); // a file beyond the limit on sizes is a failed write
     gb_flush_denormals();
     signal(SIGXFSZ, SIG_IGN); // a file beyond the limit of sizes is a failed write
     gb_train_measure_peaks = measure_peaks;

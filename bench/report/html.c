@@ -2,7 +2,6 @@
 #define _GNU_SOURCE // memmem
 #include "bench/report/html.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -99,18 +98,20 @@ void gb_html_png(FILE *file, const char *description, const char *png, size_t co
 // `magic` must be found in the first `within` bytes.
 static enum gb_status read_picture(const char *what, const char *path, const char *kind,
                                    const char *magic, size_t within, char **bytes, size_t *count) {
+    char *content;
+    size_t size;
     *bytes = NULL;
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return errno == ENOENT ? GB_OK : gb_fail(GB_BAD_INPUT, what, path, "%s", strerror(errno));
-    enum gb_status status = gb_stream_read(what, path, file, bytes, count);
-    fclose(file);
-    GB_TRY(status);
-    if (memmem(*bytes, gb_min_size(*count, within), magic, strlen(magic)))
+    *count = 0;
+    if (gb_is_missing(path))
         return GB_OK;
-    free(*bytes);
-    *bytes = NULL;
-    return gb_fail(GB_BAD_INPUT, what, path, "not %s", kind);
+    GB_TRY(gb_file_read(what, path, &content, &size));
+    if (!memmem(content, gb_min_size(size, within), magic, strlen(magic))) {
+        free(content);
+        return gb_fail(GB_BAD_INPUT, what, path, "not %s", kind);
+    }
+    *bytes = content;
+    *count = size;
+    return GB_OK;
 }
 
 enum gb_status gb_png_read(const char *what, const char *path, char **bytes, size_t *count) {

@@ -4,11 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/atomic_file.h"
+#include "base/files.h"
 #include "tasks/machine.h"
 
 static const char what[] = "cannot start a sweep";
@@ -46,16 +47,28 @@ static enum gb_status refused(const char *path) {
     return gb_fail(GB_IO_ERROR, what, path, "%s", strerror(errno));
 }
 
+// Two sweeps in one file would mix their lines, and --resume would take one's rows for the other's.
+static enum gb_status lock(struct gb_journal *journal) {
+    char *file = realpath(journal->path, NULL), *path = file ? gb_format("%s.lock", file) : NULL;
+    enum gb_status status = path ? gb_lock_take(&journal->lock, path, what, journal->path)
+                                 : gb_no_memory(what, journal->path);
+    free(path);
+    free(file);
+    return status;
+}
+
 static enum gb_status open_file(struct gb_journal *journal, bool resume) {
+    struct stat file;
+    GB_TRY(gb_stream_open(journal->path, &journal->file));
+    if (journal->file)
+        return resume ? gb_fail(GB_BAD_INPUT, "cannot resume", journal->path,
+                                "it is not a regular file")
+                      : GB_OK;
     journal->created = access(journal->path, F_OK) != 0;
     journal->file = fopen(journal->path, "a");
-    struct stat file;
     if (!journal->file)
         return refused(journal->path);
-    // Two sweeps in one file would mix their lines, and --resume would take one's rows for the
-    // other's. File systems without locks do without.
-    if (flock(fileno(journal->file), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        return gb_fail(GB_BAD_INPUT, what, journal->path, "another process is writing it");
+    GB_TRY(lock(journal));
     if (fstat(fileno(journal->file), &file) != 0)
         return refused(journal->path);
     if (file.st_size > 0 && !resume)
@@ -109,8 +122,12 @@ enum gb_status gb_journal_add(struct gb_journal *journal, struct gb_row *row) {
 void gb_journal_close(struct gb_journal *journal) {
     if (journal->file)
         fclose(journal->file); // every row was flushed
-    if (journal->file && journal->created && journal->rows.count == 0)
-        unlink(journal->path);
+    char *created =
+        journal->created && journal->rows.count == 0 ? realpath(journal->path, NULL) : NULL;
+    if (created && journal->lock.path) // else it is another process's
+        unlink(created);               // what a link points to, not the link
+    free(created);
+    gb_lock_release(&journal->lock);
     gb_rows_free(&journal->rows);
     json_decref(journal->machine);
     json_decref(journal->build);

@@ -7,20 +7,23 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/lock.h"
 #include "bench/runner/row.h"
 
 struct gb_journal {
     const char *path; // NULL: the rows are kept in memory only
     FILE *file;
+    struct gb_lock lock;
     bool created;            // by this journal
     struct gb_rows rows;     // of the file, in its order
     bool dropped;            // the file's last line was incomplete and has been removed
     json_t *machine, *build; // of new rows (struct gb_row)
 };
 
-// Opens `path`, whose text must outlive the journal, and locks it. Without `resume` it must be absent
-// or empty; with it, its rows must come from this machine and build. GB_BAD_INPUT if it has rows and
-// `resume` is not set, if they are damaged, or if another process has the file open as a journal;
+// Opens `path`, whose text must outlive the journal, and locks it by PATH.lock. Without `resume` it
+// must be absent or empty; with it, its rows must come from this machine and build. GB_BAD_INPUT if
+// it has rows and `resume` is not set, if they are damaged, if another process has the file open as a
+// journal (the message names it), or if `resume` is set for what is not a regular file;
 // GB_NOT_COMPARABLE if they come from another machine or build; GB_IO_ERROR if it cannot be opened.
 // On failure there is nothing to close.
 enum gb_status gb_journal_open(struct gb_journal *journal, const char *path, bool resume);

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <math.h>
 #include <stddef.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/files.h"
@@ -169,11 +171,18 @@ enum gb_status gb_row_write(FILE *file, const char *path, const struct gb_row *r
     json_decref(object);
     if (!line)
         return gb_no_memory(what, path);
-    int result = fprintf(file, "%s\n", line);
+    struct stat before;
+    const bool regular = fstat(fileno(file), &before) == 0 && S_ISREG(before.st_mode);
+    const bool written = fprintf(file, "%s\n", line) > 0 && fflush(file) == 0;
+    const int error = errno;
     free(line);
-    if (result < 0 || fflush(file) != 0)
-        return gb_fail(GB_IO_ERROR, what, path, "%s", strerror(errno));
-    return GB_OK;
+    if (written)
+        return GB_OK;
+    // Neither half a row now nor a second one when the file is closed.
+    __fpurge(file);
+    if (regular && ftruncate(fileno(file), before.st_size) != 0)
+        return gb_fail(GB_IO_ERROR, what, path, "%s; its last line is incomplete", strerror(error));
+    return gb_fail(GB_IO_ERROR, what, path, "%s", strerror(error));
 }
 
 // ---- Reading ----
@@ -355,8 +364,13 @@ static enum gb_status read_line(const char *path, size_t number, const char *lin
     if (!object)
         return gb_fail(GB_BAD_INPUT, reading, path, "line %zu: %s", number, error.text);
     struct gb_row row = {0};
+    const json_int_t schema = gb_json_integer(object, "schema");
     const char *key = take_row(&row, object);
     json_decref(object);
+    if (schema > 0 && schema != GB_ROW_SCHEMA)
+        return gb_fail(GB_BAD_INPUT, reading, path,
+                       "line %zu is of version %lld ('schema'), this program reads version %d",
+                       number, (long long)schema, GB_ROW_SCHEMA);
     enum gb_status status = key ? gb_fail(GB_BAD_INPUT, reading, path,
                                           "line %zu: '%s' is missing or invalid", number, key)
                                 : gb_rows_add(rows, &row);

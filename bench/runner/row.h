@@ -70,7 +70,8 @@ static inline bool gb_row_is_control(const struct gb_row *row) {
 // of peak; NAN if there are no times. GB_OUT_OF_MEMORY.
 enum gb_status gb_row_evaluate(struct gb_row *row);
 
-// Appends the row's line to `file` and flushes it. GB_IO_ERROR naming `path` on a write error.
+// Appends the row's line to `file` and flushes it. GB_IO_ERROR naming `path` on a write error;
+// a regular file is then as it was.
 enum gb_status gb_row_write(FILE *file, const char *path, const struct gb_row *row);
 
 void gb_row_free(struct gb_row *row);

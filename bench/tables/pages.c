@@ -462,37 +462,27 @@ enum gb_status gb_pages_write(const struct gb_results *results, const char *html
     return status;
 }
 
-// Copies a page with a new summary; false if a mark is missing.
-static bool splice(const struct gb_results *results, FILE *from, FILE *to) {
-    bool begun = false, ended = false;
-    char *line = NULL;
-    size_t capacity = 0;
-    while (getline(&line, &capacity, from) > 0) {
-        ended |= begun && strcmp(line, "<!-- end -->\n") == 0;
-        if (!begun || ended)
-            fputs(line, to);
-        if (!begun && strcmp(line, "<!-- glowbench tables -->\n") == 0) {
-            begun = true;
-            fputc('\n', to);
-            put_summary(to, results);
-        }
-    }
-    free(line);
-    return ended;
-}
-
 enum gb_status gb_summary_write(const struct gb_results *results, const char *path) {
+    static const char begin[] = "\n<!-- glowbench tables -->\n", end[] = "\n<!-- end -->\n";
     struct gb_atomic_file file = {0};
-    FILE *from = fopen(path, "r");
-    if (!from)
-        return gb_fail(GB_BAD_INPUT, "cannot read", path, "%s", strerror(errno));
-    enum gb_status status = gb_atomic_open(&file, path);
-    if (status == GB_OK && splice(results, from, file.stream))
+    char *page;
+    size_t size;
+    GB_TRY(gb_file_read("cannot read", path, &page, &size));
+    const bool first = strncmp(page, begin + 1, strlen(begin + 1)) == 0;
+    const char *mark = first ? page : strstr(page, begin);
+    const char *summary = mark ? mark + strlen(begin) - first : NULL;
+    const char *rest = summary ? strstr(summary - 1, end) : NULL;
+    enum gb_status status =
+        rest ? gb_atomic_open(&file, path)
+             : gb_fail(GB_BAD_INPUT, "cannot write the summary", path,
+                       "no line <!-- glowbench tables --> followed by <!-- end -->");
+    if (status == GB_OK) {
+        fwrite(page, 1, (size_t)(summary - page), file.stream);
+        fputc('\n', file.stream);
+        put_summary(file.stream, results);
+        fputs(rest + 1, file.stream);
         status = gb_atomic_commit(&file);
-    else if (status == GB_OK)
-        status = gb_fail(GB_BAD_INPUT, "cannot write the summary", path,
-                         "no line <!-- glowbench tables --> followed by <!-- end -->");
-    gb_atomic_abort(&file);
-    fclose(from);
+    }
+    free(page);
     return status;
 }

@@ -2,17 +2,16 @@
 #include "bench/tables/tables.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/atomic_file.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "tasks/data/lists.h"
 #include "tasks/task.h"
 
@@ -244,7 +243,7 @@ static enum gb_status read_rows(struct gb_results *results) {
     json_decref(results->rows);
     results->rows = json_array();
     GB_TRY(gb_path_join(results->directory, "rows.jsonl", path));
-    if (access(path, F_OK) != 0)
+    if (gb_is_missing(path))
         return GB_OK;
     GB_TRY(gb_json_lines_read(what, path, results->rows));
     size_t i;
@@ -295,15 +294,12 @@ static enum gb_status add_row(struct gb_results *results, json_t *row, json_int_
 }
 
 enum gb_status gb_results_add(struct gb_results *results, json_t *row, json_int_t *kept) {
-    const int directory = open(results->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0 || flock(directory, LOCK_EX) != 0) {
-        const int error = errno;
-        if (directory >= 0)
-            close(directory);
-        return gb_fail(GB_IO_ERROR, "cannot lock", results->directory, "%s", strerror(error));
-    }
+    char path[GB_PATH];
+    struct gb_lock lock;
+    GB_TRY(gb_path_join(results->directory, "rows.jsonl.lock", path));
+    GB_TRY(gb_lock_wait(&lock, path));
     const enum gb_status status = add_row(results, row, kept);
-    close(directory);
+    gb_lock_release(&lock);
     return status;
 }
 

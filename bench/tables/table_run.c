@@ -18,14 +18,15 @@
 
 enum { MAX_ARGUMENTS = 64, CURVE_POINTS = 200 };
 
-static const char resume_hint[] = "rerun to resume";
+static const char resuming[] = "cannot resume run", resume_hint[] = "rerun to resume";
 
 // A run with one seed, and its files.
 struct job {
     const char *name;
     const json_t *config;
     json_int_t seed;
-    char directory[GB_PATH], record[GB_PATH], begun[GB_PATH], checkpoint[GB_PATH];
+    char directory[GB_PATH], record[GB_PATH], begun[GB_PATH], checkpoint[GB_PATH], picture[GB_PATH];
+    json_t *commits; // of the builds that trained it, once check_begun was called
 };
 
 static enum gb_status job_of(const struct gb_results *results, const struct gb_table_run *run,
@@ -37,16 +38,19 @@ static enum gb_status job_of(const struct gb_results *results, const struct gb_t
     GB_TRY(gb_path_join(run->out, name, job->directory));
     GB_TRY(gb_path_join(job->directory, "run.json", job->record));
     GB_TRY(gb_path_join(job->directory, "begun.json", job->begun));
+    GB_TRY(gb_path_join(job->directory, "samples.png", job->picture));
     return gb_path_join(job->directory, "checkpoint.safetensors", job->checkpoint);
 }
 
-static bool is_finished(const struct job *job) {
-    json_t *record = json_load_file(job->record, 0, NULL);
+// Its scores and its picture are written, as far as the run goes.
+static enum gb_status check_finished(const struct job *job, bool *finished) {
+    json_t *record;
+    GB_TRY(gb_json_read_if_there(resuming, job->record, &record));
     const json_t *options = json_object_get(job->config, "options");
-    const bool finished =
-        record && gb_json_integer(record, "steps") >= gb_json_integer(options, "iters");
+    *finished = record && gb_json_integer(record, "steps") >= gb_json_integer(options, "iters") &&
+                !gb_is_missing(job->picture);
     json_decref(record);
-    return finished;
+    return GB_OK;
 }
 
 // With the seed that was given; else with the first that is not finished, or the last.
@@ -62,8 +66,10 @@ static enum gb_status choose_job(const struct gb_results *results, const struct 
     size_t i;
     json_t *seed;
     json_array_foreach(seeds, i, seed) {
+        bool finished;
         GB_TRY(job_of(results, run, json_integer_value(seed), job));
-        if (!is_finished(job))
+        GB_TRY(check_finished(job, &finished));
+        if (!finished)
             break;
     }
     return GB_OK;
@@ -84,32 +90,29 @@ static json_t *settings_of(const struct job *job) {
 
 // A directory is resumed only with the options that it was begun with, since its row claims those
 // of runs/NAME.json. If it is to be trained, this build's commit is added to the file.
-static enum gb_status check_begun(const struct job *job, bool trains) {
-    json_t *settings = settings_of(job);
-    if (!settings)
-        return gb_no_memory("cannot resume run", job->directory);
+static enum gb_status check_begun(struct job *job, bool trains) {
+    json_t *settings = settings_of(job), *before = NULL;
     const bool begun = access(job->checkpoint, F_OK) == 0 || access(job->record, F_OK) == 0;
-    json_t *before = begun ? json_load_file(job->begun, 0, NULL) : NULL;
-    json_t *commits = json_incref(json_object_get(before, "commits"));
+    enum gb_status status = settings ? GB_OK : gb_no_memory(resuming, job->directory);
+    if (status == GB_OK && begun)
+        status = gb_json_read_if_there(resuming, job->begun, &before);
+    json_t *commits = json_object_get(before, "commits");
+    job->commits = commits ? json_incref(commits) : json_array();
     json_object_del(before, "commits");
-    enum gb_status status = GB_OK;
-    if (!begun)
+    if (status == GB_OK && !begun)
         status = gb_make_directory("cannot make the output directory", job->directory);
-    else if (!json_equal(before, settings))
-        status = gb_fail(GB_BAD_INPUT, "cannot resume run", job->directory,
+    else if (status == GB_OK && !json_equal(before, settings))
+        status = gb_fail(GB_BAD_INPUT, resuming, job->directory,
                          "it was begun with other options than those of runs/%s.json: remove it, "
                          "or give another --out",
                          job->name);
-    if (!commits)
-        commits = json_array();
-    const json_t *last = json_array_get(commits, json_array_size(commits) - 1);
+    const json_t *last = json_array_get(job->commits, json_array_size(job->commits) - 1);
     const char *last_commit = json_string_value(last);
     if (status == GB_OK && trains && (!last_commit || strcmp(last_commit, gb_build.commit) != 0)) {
-        json_array_append_new(commits, json_string(gb_build.commit));
-        json_object_set(settings, "commits", commits);
+        json_array_append_new(job->commits, json_string(gb_build.commit));
+        json_object_set(settings, "commits", job->commits);
         status = gb_json_write(job->begun, settings);
     }
-    json_decref(commits);
     json_decref(before);
     json_decref(settings);
     return status;
@@ -220,15 +223,14 @@ static json_t *command_of(const struct job *job, json_int_t steps) {
 
 // The commits of begun.json, "a, b"; without them the record's own.
 static json_t *commit_of(const struct job *job, const char *own) {
-    json_t *begun = json_load_file(job->begun, 0, NULL), *commit;
+    json_t *commit;
     char text[GB_PATH] = "";
     size_t i, used = 0;
-    json_array_foreach(json_object_get(begun, "commits"), i, commit) {
+    json_array_foreach(job->commits, i, commit) {
         if (used < sizeof text)
             used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : "",
                                      json_string_value(commit));
     }
-    json_decref(begun);
     return json_string(used ? text : own);
 }
 
@@ -353,21 +355,30 @@ static enum gb_status add_row(struct gb_results *results, const struct job *job)
     return status;
 }
 
-enum gb_status gb_table_run(struct gb_results *results, const struct gb_table_run *run) {
-    struct job job;
-    GB_TRY(choose_job(results, run, &job));
-    if (*gb_json_text(job.config, "data") && !run->data)
-        return gb_fail(GB_BAD_INPUT, "missing option", "--data", "%s needs %s", job.name,
-                       gb_json_text(job.config, "data"));
-    const bool trains = !is_finished(&job);
-    GB_TRY(check_begun(&job, trains));
-    if (trains) {
-        unlink(job.record); // of fewer steps
-        GB_TRY(train(&job, run));
-        if (access(job.record, F_OK) != 0) {
-            printf("%s, seed %lld: unfinished, no row added\n", job.name, (long long)job.seed);
+static enum gb_status make_run(struct gb_results *results, const struct gb_table_run *run,
+                               struct job *job) {
+    bool finished;
+    if (*gb_json_text(job->config, "data") && !run->data)
+        return gb_fail(GB_BAD_INPUT, "missing option", "--data", "%s needs %s", job->name,
+                       gb_json_text(job->config, "data"));
+    GB_TRY(check_finished(job, &finished));
+    GB_TRY(check_begun(job, !finished));
+    if (!finished) {
+        GB_TRY(train(job, run));
+        GB_TRY(check_finished(job, &finished));
+        if (!finished && !run->score_unfinished) {
+            printf("%s, seed %lld: unfinished, no row added\n", job->name, (long long)job->seed);
             return GB_OK;
         }
     }
-    return add_row(results, &job);
+    return add_row(results, job);
+}
+
+enum gb_status gb_table_run(struct gb_results *results, const struct gb_table_run *run) {
+    struct job job = {0};
+    enum gb_status status = choose_job(results, run, &job);
+    if (status == GB_OK)
+        status = make_run(results, run, &job);
+    json_decref(job.commits);
+    return status;
 }

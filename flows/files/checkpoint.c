@@ -110,8 +110,12 @@ enum gb_status gb_checkpoint_save(const char *path, const struct gb_params *para
 static enum gb_status open_checkpoint(struct gb_safetensors *file, const char *path) {
     GB_TRY(gb_safetensors_open(file, path));
     uint64_t version;
-    enum gb_status status = gb_metadata_integer(gb_safetensors_metadata(file), path, version_key,
-                                                VERSION, VERSION, &version);
+    enum gb_status status = gb_metadata_integer(gb_safetensors_metadata(file), path, version_key, 0,
+                                                UINT64_MAX, &version);
+    if (status == GB_OK && version != VERSION)
+        status = gb_fail(GB_BAD_INPUT, "cannot read checkpoint", path,
+                         "its format is version %ju, this program reads version %d",
+                         (uintmax_t)version, VERSION);
     if (status != GB_OK)
         gb_safetensors_close(file);
     return status;

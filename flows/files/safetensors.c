@@ -65,10 +65,33 @@ static enum gb_status map_file(struct gb_safetensors *file) {
     return result;
 }
 
+// What the file is by its first bytes, where it is another format that weights come in; else NULL.
+static const char *other_format(const char *bytes) {
+    static const struct {
+        const char *magic;
+        size_t size;
+        const char *name;
+    } formats[] = {{"PK\3\4", 4, "a zip archive, as PyTorch's .pt"},
+                   {"\x80\2", 2, "a Python pickle, as an old PyTorch's .pt"},
+                   {"\x89HDF\r\n", 6, "an HDF5 file, as Keras's .h5"},
+                   {"\x93NUMPY", 6, "a NumPy array"},
+                   {"GGUF", 4, "a GGUF file"},
+                   {"\x1f\x8b", 2, "compressed by gzip"}};
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (memcmp(bytes, formats[i].magic, formats[i].size) == 0)
+            return formats[i].name;
+    return NULL;
+}
+
 static enum gb_status parse_header(struct gb_safetensors *file, size_t *data_offset) {
     uint64_t length;
     memcpy(&length, file->mapping, sizeof length);
     const char *text = (const char *)file->mapping + LENGTH_BYTES;
+    const char *other =
+        file->bytes == LENGTH_BYTES || *text != '{' ? other_format(file->mapping) : NULL;
+    if (other)
+        return gb_fail(GB_BAD_INPUT, reading, file->path, "is not a safetensors file but %s",
+                       other);
     if (length > HEADER_LIMIT)
         return gb_fail(GB_BAD_INPUT, reading, file->path,
                        "is not a safetensors file: a header of %" PRIu64 " bytes", length);

@@ -31,19 +31,20 @@ static bool build_is_known(void) {
     return !strchr(gb_build.commit, '+') && strcmp(gb_build.commit, "unknown") != 0;
 }
 
-static json_t *finished_record(const struct gb_training_run *run) {
+// The record of a finished run of this build and configuration; NULL where there is none.
+static enum gb_status finished_record(const struct gb_training_run *run, json_t **record) {
     char path[GB_PATH];
-    if (gb_path_join(run->out, "run.json", path) != GB_OK)
-        return NULL;
-    json_t *record = json_load_file(path, 0, NULL), *config = gb_run_config_json(&run->config);
-    bool same = gb_json_is(record, "commit", gb_build.commit) &&
-                gb_json_is(record, "backend", run->backend->name) && build_is_known() &&
-                json_equal(json_object_get(record, "config"), config);
+    GB_TRY(gb_path_join(run->out, "run.json", path));
+    GB_TRY(gb_json_read_if_there("cannot start a run", path, record));
+    json_t *config = gb_run_config_json(&run->config);
+    if (!gb_json_is(*record, "commit", gb_build.commit) ||
+        !gb_json_is(*record, "backend", run->backend->name) || !build_is_known() ||
+        !json_equal(json_object_get(*record, "config"), config)) {
+        json_decref(*record);
+        *record = NULL;
+    }
     json_decref(config);
-    if (same)
-        return record;
-    json_decref(record);
-    return NULL;
+    return GB_OK;
 }
 
 static enum gb_status train(const struct gb_reduced_job *job, const struct gb_backend *backend,
@@ -63,7 +64,7 @@ static enum gb_status train(const struct gb_reduced_job *job, const struct gb_ba
                                   .replace = true,
                                   .checkpoint_every = 1000,
                                   .samples = SAMPLES};
-    *record = finished_record(&run);
+    GB_TRY(finished_record(&run, record));
     if (*record)
         printf("%s: already trained (%s)\n", task->name, directory);
     else

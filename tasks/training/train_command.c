@@ -174,20 +174,29 @@ static enum gb_status agree(const struct given *given, const char *checkpoint,
     return GB_OK;
 }
 
+static enum gb_status nothing_to_resume(const char *out, const char *checkpoint) {
+    char record[GB_PATH];
+    const char *why = strerror(errno);
+    GB_TRY(gb_path_join(out, "run.json", record));
+    return gb_fail(GB_BAD_INPUT, "nothing to resume", checkpoint, "%s; %s", why,
+                   access(record, F_OK) == 0
+                       ? "only the run's record is left: start over in another --out"
+                       : "start without --resume");
+}
+
 // The checkpoint's configuration, of which only --iters may change.
 static enum gb_status configure_resumed(const struct given *given, const struct gb_task *task,
-                                        const char *checkpoint, struct gb_run_config *config,
-                                        const struct gb_backend **backend) {
+                                        const char *checkpoint, struct gb_training_run *run) {
+    struct gb_run_config *config = &run->config;
     struct gb_run_origin origin;
     if (access(checkpoint, F_OK) != 0)
-        return gb_fail(GB_BAD_INPUT, "nothing to resume", checkpoint, "%s; start without --resume",
-                       strerror(errno));
+        return nothing_to_resume(run->out, checkpoint);
     GB_TRY(gb_run_config_read(checkpoint, config, &origin));
     if (config->task != task)
         return gb_fail(GB_BAD_INPUT, resuming, "TASK", "%s is a run of %s", checkpoint,
                        config->task->name);
     GB_TRY(agree(given, checkpoint, config));
-    GB_TRY(resumed_backend(given, checkpoint, origin.backend, backend));
+    GB_TRY(resumed_backend(given, checkpoint, origin.backend, &run->backend));
     if (given->set.iterations >= 0)
         config->iterations = given->set.iterations;
     if (origin.step > config->iterations)
@@ -214,7 +223,7 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
     GB_TRY(gb_path_join(run->out, "checkpoint.safetensors", checkpoint));
     GB_TRY(gb_task_model_find(task, given->model, &model));
     if (run->resume) {
-        GB_TRY(configure_resumed(given, task, checkpoint, &run->config, &run->backend));
+        GB_TRY(configure_resumed(given, task, checkpoint, run));
     } else {
         GB_TRY(check_model(given, model));
         // Enough for the sizes that the data must have; the rest follows from the data.
@@ -224,7 +233,6 @@ static enum gb_status load_and_run(const struct given *given, const struct gb_ta
         run->config.size = given->set.size ? given->set.size : task->default_size;
         GB_TRY(gb_backend_find(given->backend, &run->backend));
     }
-    GB_TRY(gb_training_run_check(run));
     struct gb_progress progress;
     const struct gb_source source = {
         .directory = run->data_directory,
@@ -259,7 +267,9 @@ static enum gb_status start(const struct given *given) {
     GB_TRY(gb_path_join("out", task->name, out));
     run.out = run.out ? run.out : out;
     json_t *record = NULL;
+    GB_TRY(gb_training_run_check(&run));
     enum gb_status status = load_and_run(given, task, &run, &record);
+    gb_lock_release(&run.lock);
     if (status == GB_INTERRUPTED && !gb_interrupt_asked()) { // at --time-limit
         printf("%s\n", gb_error_message());
         return GB_OK;
@@ -328,6 +338,9 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
             "kernels (default: a resumed run's, $GB_BACKEND, or the best for this CPU)"),
         gb_option_string("out", "DIR", &given.run.out, "output directory (default: out/TASK)"),
         gb_option_flag("resume", &given.run.resume, "resume from the checkpoint in --out"),
+        gb_option_flag("accept-changed-data", &given.run.accept_changed_data,
+                       "resume although training data changed, as after a file's repair; the "
+                       "record says at which step"),
         gb_option_int("checkpoint-every", "N", &given.run.checkpoint_every, 1, INT_MAX,
                       "checkpoint every N steps, and at least every five minutes"),
         gb_option_float("time-limit", "MINUTES", &given.minutes, GB_MIN_TIME_LIMIT, 1e6f,

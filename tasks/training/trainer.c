@@ -42,9 +42,14 @@ static enum gb_status build(struct gb_trainer *t, const struct gb_trainer_option
 enum gb_status gb_trainer_create(struct gb_trainer *t, const struct gb_run_config *run,
                                  const struct gb_trainer_options *options,
                                  const struct gb_dataset *train) {
-    *t = (struct gb_trainer){
-        .run = *run, .backend = options->backend, .train = train, .threads = options->threads};
-    enum gb_status status = build(t, options);
+    *t = (struct gb_trainer){.run = *run,
+                             .backend = options->backend,
+                             .train = train,
+                             .threads = options->threads,
+                             .accept_changed_data = options->accept_changed_data,
+                             .data_changes = json_array()};
+    enum gb_status status =
+        t->data_changes ? build(t, options) : gb_no_memory("cannot train", run->task->name);
     if (status != GB_OK)
         gb_trainer_free(t);
     return status;
@@ -55,6 +60,7 @@ void gb_trainer_free(struct gb_trainer *t) {
     gb_model_free(t->model);
     free(t->log_likelihood);
     free(t->d_log_likelihood);
+    json_decref(t->data_changes);
     *t = (struct gb_trainer){0};
 }
 
@@ -172,6 +178,34 @@ static uint64_t double_bits(double value) {
     return bits;
 }
 
+// As the text of a JSON array; nothing if there are none.
+static enum gb_status set_data_changes(const struct gb_trainer *t, json_t *metadata) {
+    if (json_array_size(t->data_changes) == 0)
+        return GB_OK;
+    char *text = json_dumps(t->data_changes, 0);
+    enum gb_status status = text ? gb_metadata_set_string(metadata, "data_changes", text)
+                                 : gb_no_memory("cannot save checkpoint", t->run.task->name);
+    free(text);
+    return status;
+}
+
+static enum gb_status read_data_changes(const json_t *metadata, const char *path, json_t *changes) {
+    const char *text;
+    if (!json_object_get(metadata, "data_changes"))
+        return GB_OK;
+    GB_TRY(gb_metadata_string(metadata, path, "data_changes", &text));
+    json_t *read = json_loads(text, 0, NULL), *step;
+    size_t i;
+    bool valid = json_is_array(read) && json_array_clear(changes) == 0;
+    json_array_foreach(read, i, step) {
+        valid = valid && json_is_integer(step) && json_array_append(changes, step) == 0;
+    }
+    json_decref(read);
+    return valid ? GB_OK
+                 : gb_fail(GB_BAD_INPUT, "cannot read metadata", path,
+                           "'data_changes' is not an array of steps");
+}
+
 static enum gb_status fill_metadata(const struct gb_trainer *t, const char *data,
                                     json_t *metadata) {
     GB_TRY(gb_run_config_to_metadata(&t->run, metadata));
@@ -181,6 +215,7 @@ static enum gb_status fill_metadata(const struct gb_trainer *t, const char *data
     GB_TRY(gb_metadata_set_integer(metadata, "unlogged_bits", double_bits(t->unlogged_bits)));
     GB_TRY(gb_metadata_set_integer(metadata, "unlogged_norms", double_bits(t->unlogged_norms)));
     GB_TRY(gb_metadata_set_integer(metadata, "unlogged_steps", (uint64_t)t->unlogged_steps));
+    GB_TRY(set_data_changes(t, metadata));
     return gb_metadata_set_integer(metadata, "step", (uint64_t)t->step);
 }
 
@@ -211,10 +246,16 @@ static enum gb_status read_state(const json_t *metadata, const char *path, struc
     const char *data;
     GB_TRY(gb_metadata_string(metadata, path, "data", &data));
     GB_TRY(gb_metadata_integer(metadata, path, "data_hash", 0, UINT64_MAX, &hash));
-    if (hash != t->train->hash)
+    if (hash != t->train->hash && !t->accept_changed_data)
         return gb_fail(GB_BAD_INPUT, "cannot resume with other training data", path,
-                       "it was trained on other examples, of %s", data);
+                       "it was trained on other examples, of %s; if files were repaired, add "
+                       "--accept-changed-data",
+                       data);
     GB_TRY(gb_metadata_integer(metadata, path, "step", 0, INT_MAX, &step));
+    GB_TRY(read_data_changes(metadata, path, t->data_changes));
+    if (hash != t->train->hash &&
+        json_array_append_new(t->data_changes, json_integer((json_int_t)step)) != 0)
+        return gb_no_memory("cannot resume", path);
     GB_TRY(read_double(metadata, path, "unlogged_bits", &t->unlogged_bits));
     t->unlogged_norms = 0;
     if (gb_run_stores_gradient(&t->run))

@@ -22,12 +22,15 @@ struct gb_trainer {
     // writes the same rows.
     double unlogged_bits, unlogged_norms;
     int unlogged_steps;
+    bool accept_changed_data;
+    json_t *data_changes; // steps after which the run was resumed with changed data
 };
 
 struct gb_trainer_options {
     const struct gb_backend *backend;
     const struct gb_backend *model_backend; // that the model calls; NULL: `backend`
     int threads;
+    bool accept_changed_data; // gb_trainer_load notes the step, instead of failing
 };
 
 // Builds the model and initialises its parameters from the seed. GB_BAD_INPUT where the model's
@@ -54,8 +57,8 @@ enum gb_status gb_trainer_step(struct gb_trainer *trainer, double *bits_per_dime
 // the training set. `data` says where the data came from.
 enum gb_status gb_trainer_save(const struct gb_trainer *trainer, const char *path,
                                const char *data);
-// Continues from a checkpoint of the trainer's configuration. GB_BAD_INPUT for another model or
-// other training examples.
+// Continues from a checkpoint of the trainer's configuration. GB_BAD_INPUT for another model, and for
+// other training examples unless changed data are accepted.
 enum gb_status gb_trainer_load(struct gb_trainer *trainer, const char *path);
 
 #endif

@@ -198,6 +198,22 @@ static enum gb_status stopped(const struct gb_training_run *run, long step) {
                    run->config.iterations, run->resume_hint);
 }
 
+// Before the first of a step's minibatches nothing has changed: what was trained is saved, and can be
+// continued once the data are repaired.
+static enum gb_status step_failed(const struct gb_training_run *run,
+                                  const struct gb_trainer *trainer, enum gb_status status) {
+    char why[GB_MESSAGE];
+    const bool of_data = status == GB_BAD_INPUT || status == GB_IO_ERROR;
+    if (!of_data || trainer->step == 0 || run->config.accumulate > 1)
+        return status;
+    snprintf(why, sizeof why, "%s", gb_error_message());
+    GB_TRY(save(run, trainer));
+    return gb_fail(status, "stopped", run->out,
+                   "saved after step %ld of %d: %s; once that is repaired, rerun with --resume "
+                   "--accept-changed-data",
+                   trainer->step, run->config.iterations, why);
+}
+
 // The most work that a crash may cost.
 static const double checkpoint_seconds = 300;
 
@@ -211,7 +227,9 @@ static enum gb_status make_steps(const struct gb_training_run *run, struct gb_tr
     struct log_window window = {0};
     while (trainer->step < last) {
         double start = gb_seconds(), bits;
-        GB_TRY(gb_trainer_step(trainer, &bits));
+        const enum gb_status status = gb_trainer_step(trainer, &bits);
+        if (status != GB_OK)
+            return step_failed(run, trainer, status);
         double seconds = gb_seconds() - start;
         GB_TRY(add_time(times, seconds));
         if (profile)
@@ -305,6 +323,8 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
         failed |= json_object_set_new(record, entries[i].key, entries[i].value);
     if (profile)
         failed |= json_object_set(record, "profile", profile);
+    if (json_array_size(trainer->data_changes) > 0)
+        failed |= json_object_set(record, "data_changes", trainer->data_changes);
     if (!failed)
         return record;
     json_decref(record);
@@ -345,31 +365,62 @@ static enum gb_status finish(const struct gb_training_run *run, const struct gb_
 // ---- The run ----
 
 // A run's files, except its log.
-static const char *const results[] = {"checkpoint.safetensors", "run.json", "samples.png"};
-enum { RESULTS = sizeof results / sizeof *results };
+enum { CHECKPOINT, RECORD, PICTURE, RESULTS };
+static const char *const results[RESULTS] = {"checkpoint.safetensors", "run.json", "samples.png"};
 
-enum gb_status gb_training_run_check(const struct gb_training_run *run) {
+static enum gb_status check_results(const struct gb_training_run *run) {
+    static const char what[] = "cannot start a run";
+    char paths[RESULTS][GB_PATH];
+    bool exists[RESULTS];
     if (run->resume || run->replace)
         return GB_OK;
     for (int i = 0; i < RESULTS; i++) {
-        char path[GB_PATH];
-        GB_TRY(gb_path_join(run->out, results[i], path));
-        if (access(path, F_OK) == 0)
-            return gb_fail(
-                GB_BAD_INPUT, "cannot start a run", path,
-                "it belongs to an earlier run: continue it with --resume, or use another --out");
+        GB_TRY(gb_path_join(run->out, results[i], paths[i]));
+        exists[i] = access(paths[i], F_OK) == 0;
     }
+    if (exists[CHECKPOINT])
+        return gb_fail(
+            GB_BAD_INPUT, what, paths[CHECKPOINT],
+            "it belongs to an earlier run: continue it with --resume, or use another --out");
+    for (int i = 0; i < RESULTS; i++)
+        if (exists[i])
+            return gb_fail(GB_BAD_INPUT, what, paths[i],
+                           "it belongs to an earlier run, whose checkpoint is missing: move it "
+                           "away, or use another --out");
     return GB_OK;
 }
 
-// Creates the directory, and removes the files of a run to be replaced.
-static enum gb_status clear_out(const struct gb_training_run *run) {
+static enum gb_status lock_out(struct gb_training_run *run) {
+    char path[GB_PATH];
+    if (run->lock.path || !gb_is_directory(run->out))
+        return GB_OK;
+    GB_TRY(gb_path_join(run->out, ".lock", path));
+    return gb_lock_take(&run->lock, path, "cannot start a run", run->out);
+}
+
+enum gb_status gb_training_run_check(struct gb_training_run *run) {
+    GB_TRY(lock_out(run));
+    const enum gb_status status = check_results(run);
+    if (status != GB_OK)
+        gb_lock_release(&run->lock);
+    return status;
+}
+
+// Creates the directory, and removes the files of a run to be replaced, and those that a killed
+// process was writing.
+static enum gb_status clear_out(struct gb_training_run *run) {
+    char path[GB_PATH];
     GB_TRY(gb_make_directory("cannot create the output directory", run->out));
-    for (int i = 0; run->replace && i < RESULTS; i++) {
-        char path[GB_PATH];
+    GB_TRY(lock_out(run));
+    GB_TRY(check_results(run)); // while the data were loaded
+    for (int i = 0; i < RESULTS; i++) {
         GB_TRY(gb_path_join(run->out, results[i], path));
-        unlink(path);
+        gb_atomic_sweep(path);
+        if (run->replace)
+            unlink(path);
     }
+    GB_TRY(gb_path_join(run->out, "log.jsonl", path));
+    gb_atomic_sweep(path);
     return GB_OK;
 }
 
@@ -390,15 +441,14 @@ static void announce(const struct gb_training_run *run, const struct gb_trainer 
     fflush(stdout);
 }
 
-static enum gb_status train_and_finish(const struct gb_training_run *run,
-                                       struct gb_trainer *trainer, const struct gb_dataset splits[],
-                                       json_t *machine, struct gb_step_profile *profile,
-                                       json_t **record) {
+static enum gb_status train_and_finish(struct gb_training_run *run, struct gb_trainer *trainer,
+                                       const struct gb_dataset splits[], json_t *machine,
+                                       struct gb_step_profile *profile, json_t **record) {
     char checkpoint[GB_PATH];
     GB_TRY(gb_path_join(run->out, "checkpoint.safetensors", checkpoint));
+    GB_TRY(clear_out(run));
     if (run->resume)
         GB_TRY(gb_trainer_load(trainer, checkpoint));
-    GB_TRY(clear_out(run));
     announce(run, trainer, splits);
     struct run_log log;
     struct step_times times = {0};
@@ -423,18 +473,21 @@ static enum gb_status train_and_finish(const struct gb_training_run *run,
     return status;
 }
 
-enum gb_status gb_training_run(const struct gb_training_run *run, const struct gb_dataset splits[],
+enum gb_status gb_training_run(struct gb_training_run *run, const struct gb_dataset splits[],
                                json_t **record) {
-    struct gb_trainer_options options = {.backend = run->backend, .threads = run->threads};
+    struct gb_trainer_options options = {.backend = run->backend,
+                                         .threads = run->threads,
+                                         .accept_changed_data = run->accept_changed_data};
     struct gb_step_profile profile = {0};
     struct gb_trainer trainer = {0};
-    GB_TRY(run->config.model->kind->check(&run->config.config));
-    GB_TRY(gb_training_run_check(run));
     // Whatever can fail should fail before the training.
-    json_t *machine;
-    GB_TRY(gb_machine_json(&machine));
-    enum gb_status status = GB_OK;
-    if (run->profile) {
+    json_t *machine = NULL;
+    enum gb_status status = run->config.model->kind->check(&run->config.config);
+    if (status == GB_OK)
+        status = gb_training_run_check(run);
+    if (status == GB_OK)
+        status = gb_machine_json(&machine);
+    if (status == GB_OK && run->profile) {
         status = gb_step_profile_open(&profile, run->backend);
         options.model_backend = profile.trace ? gb_trace_backend(profile.trace) : NULL;
     }
@@ -446,5 +499,6 @@ enum gb_status gb_training_run(const struct gb_training_run *run, const struct g
     json_decref(machine);
     gb_trainer_free(&trainer);
     gb_step_profile_close(&profile);
+    gb_lock_release(&run->lock);
     return status;
 }

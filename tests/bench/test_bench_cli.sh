@@ -68,8 +68,9 @@ works "$@" --json one --resume
 cmp -s one before || complain "a finished sweep was not left alone"
 works --filter "$other" --json one --resume "$@" --filter "$other"
 code=0
-flock one "$glowbench" bench "$@" --json one --resume >out 2>err || code=$?
-[ "$code" -eq 2 ] && grep -q 'one: another process is writing it$' err || complain "a locked file was used"
+flock one.lock "$glowbench" bench "$@" --json one --resume >out 2>err || code=$?
+[ "$code" -eq 2 ] && grep -q 'one: in use by another process$' err || complain "a locked file was used"
+rm -f one.lock
 rows one 4
 rows one 2 squeeze
 
@@ -117,6 +118,7 @@ fails 2 'bad value: --launches: ' --filter "$problem" --launches 161 --json new
 # stop SIGNAL: starts a sweep of many rows, sends the signal once there is a row, and leaves the exit
 # code in $code.
 stop() {
+    # A script's background jobs ignore SIGINT.
     # shellcheck disable=SC2086 # options without blanks
     env --default-signal=INT "$glowbench" bench --filter '^squeeze/forward/' $quick --json stopped \
         --resume >out 2>err &
