@@ -7,13 +7,12 @@ struct gb_confusion gb_confusion_of(const struct gb_tensor *truth,
     assert(gb_same_shape(truth, prediction) && truth->c == 1);
     assert(classes >= 2 && classes <= GB_LABEL_CLASSES);
     struct gb_confusion counts = {.classes = classes};
-    for (int n = first; n < first + count; n++)
-        for (int y = 0; y < truth->h; y++)
-            for (int x = 0; x < truth->w; x++) {
-                const int is = gb_class_of(*gb_at(truth, n, y, x), classes);
-                const int said = gb_class_of(*gb_at(prediction, n, y, x), classes);
-                counts.pixels[is][said]++;
-            }
+    const struct gb_tensor some = gb_images(truth, first, count);
+    GB_EACH_ELEMENT(&some, at) {
+        const int is = gb_class_of(*gb_element(&some, at), classes);
+        const float said = *gb_at(prediction, first + at[0], at[1], at[2]);
+        counts.pixels[is][gb_class_of(said, classes)]++;
+    }
     return counts;
 }
 

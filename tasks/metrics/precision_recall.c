@@ -12,8 +12,8 @@ struct gb_pr_point gb_pr_point_of(const struct gb_detections *counts) {
                                 .f_score = gb_count_share(2 * right, 2 * right + wrong + missed)};
 }
 
-static bool is_inside(const struct gb_tensor *mask, int n, int y, int x) {
-    return !mask || *gb_at(mask, n, y, x) >= 0.5f;
+static bool is_inside(const struct gb_tensor *mask, const int at[4]) {
+    return !mask || *gb_element(mask, at) >= 0.5f;
 }
 
 void gb_detections_add(struct gb_detections *counts, const struct gb_tensor *truth,
@@ -21,11 +21,9 @@ void gb_detections_add(struct gb_detections *counts, const struct gb_tensor *tru
     assert(gb_same_shape(truth, answer) && truth->c == 1);
     assert(!mask || gb_same_shape(truth, mask));
     uint64_t pixels[2][2] = {{0}}; // by truth, by answer
-    for (int n = 0; n < truth->n; n++)
-        for (int y = 0; y < truth->h; y++)
-            for (int x = 0; x < truth->w; x++)
-                if (is_inside(mask, n, y, x))
-                    pixels[*gb_at(truth, n, y, x) >= 0.5f][*gb_at(answer, n, y, x) >= 0.5f]++;
+    GB_EACH_ELEMENT(truth, at)
+        if (is_inside(mask, at))
+            pixels[*gb_element(truth, at) >= 0.5f][*gb_element(answer, at) >= 0.5f]++;
     counts->right += pixels[1][1];
     counts->wrong += pixels[0][1];
     counts->missed += pixels[1][0];
@@ -53,15 +51,13 @@ void gb_soft_counts_add(struct gb_soft_counts *counts, const struct gb_tensor *t
     assert(gb_same_shape(truth, soft) && truth->c == 1);
     assert(!mask || gb_same_shape(truth, mask));
     const double top = counts->levels - 1;
-    for (int n = 0; n < truth->n; n++)
-        for (int y = 0; y < truth->h; y++)
-            for (int x = 0; x < truth->w; x++) {
-                if (!is_inside(mask, n, y, x))
-                    continue;
-                double level = *gb_at(soft, n, y, x) * top + 0.5;
-                size_t place = (size_t)(level < 0 ? 0 : level > top ? top : level);
-                (*gb_at(truth, n, y, x) >= 0.5f ? counts->ones : counts->zeros)[place]++;
-            }
+    GB_EACH_ELEMENT(truth, at) {
+        if (!is_inside(mask, at))
+            continue;
+        const double level = *gb_element(soft, at) * top + 0.5;
+        const size_t place = (size_t)(level < 0 ? 0 : level > top ? top : level);
+        (*gb_element(truth, at) >= 0.5f ? counts->ones : counts->zeros)[place]++;
+    }
 }
 
 void gb_pr_curve(const struct gb_soft_counts *counts, struct gb_pr_point *points) {

@@ -9,17 +9,13 @@ double gb_psnr(const struct gb_tensor *truth, const struct gb_tensor *answer,
     assert(gb_same_shape(truth, answer));
     assert(!mask || gb_has_shape(mask, truth->n, truth->h, truth->w, 1));
     double sum = 0.0, count = 0.0;
-    for (int n = 0; n < truth->n; n++)
-        for (int y = 0; y < truth->h; y++)
-            for (int x = 0; x < truth->w; x++) {
-                if (mask && *gb_at(mask, n, y, x) == 0.0f)
-                    continue;
-                for (int c = 0; c < truth->c; c++) {
-                    double error = gb_at(truth, n, y, x)[c] - (double)gb_at(answer, n, y, x)[c];
-                    sum += error * error;
-                }
-                count += truth->c;
-            }
+    GB_EACH_ELEMENT(truth, at) {
+        if (mask && *gb_at(mask, at[0], at[1], at[2]) == 0.0f)
+            continue;
+        const double error = *gb_element(truth, at) - (double)*gb_element(answer, at);
+        sum += error * error;
+        count++;
+    }
     const double psnr = 10.0 * log10(peak * peak * count / sum);
     return psnr > GB_PSNR_MAX ? GB_PSNR_MAX : psnr;
 }
@@ -92,23 +88,17 @@ enum gb_status gb_ssim(const struct gb_tensor *truth, const struct gb_tensor *an
 
 void gb_luma(const struct gb_tensor *rgb, const struct gb_tensor *luma) {
     assert(rgb->c == 3 && gb_has_shape(luma, rgb->n, rgb->h, rgb->w, 1));
-    for (int n = 0; n < rgb->n; n++)
-        for (int y = 0; y < rgb->h; y++)
-            for (int x = 0; x < rgb->w; x++) {
-                const float *p = gb_at(rgb, n, y, x);
-                const double level = 16.0 + 65.481 * p[0] + 128.553 * p[1] + 24.966 * p[2];
-                *gb_at(luma, n, y, x) = (float)(level / 255.0);
-            }
+    GB_EACH_ELEMENT(luma, at) {
+        const float *p = gb_at(rgb, at[0], at[1], at[2]);
+        const double level = 16.0 + 65.481 * p[0] + 128.553 * p[1] + 24.966 * p[2];
+        *gb_element(luma, at) = (float)(level / 255.0);
+    }
+}
+
+static float clip(float value) {
+    return fminf(fmaxf(value, 0.0f), 1.0f);
 }
 
 void gb_clip(const struct gb_tensor *images, const struct gb_tensor *clipped) {
-    assert(gb_same_shape(images, clipped));
-    for (int n = 0; n < images->n; n++)
-        for (int y = 0; y < images->h; y++)
-            for (int x = 0; x < images->w; x++) {
-                const float *from = gb_at(images, n, y, x);
-                float *to = gb_at(clipped, n, y, x);
-                for (int c = 0; c < images->c; c++)
-                    to[c] = fminf(fmaxf(from[c], 0.0f), 1.0f);
-            }
+    gb_map_values(images, clip, clipped);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tasks/synthetic/fundus.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -320,9 +321,7 @@ static enum gb_status draw_one(void *argument, int index) {
 
 static enum gb_status load_split(uint64_t seed, int side, enum gb_split split, int count,
                                  const struct gb_source *source, struct gb_dataset *set) {
-    if (count < 1 || count > GB_SYNTHETIC_TEST_FIRST)
-        return gb_fail(GB_BAD_INPUT, "cannot draw", gb_split_name(split),
-                       "%d pictures are out of range", count);
+    assert(count >= 1 && count <= GB_SYNTHETIC_TEST_FIRST);
     struct drawing drawing = {.seed = seed,
                               .first = split == GB_SPLIT_TEST ? GB_SYNTHETIC_TEST_FIRST : 0,
                               .side = side,

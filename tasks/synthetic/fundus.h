@@ -24,7 +24,7 @@ enum gb_status gb_fundus_draw(uint64_t seed, uint32_t index, int size,
 
 // Both splits (GB_SPLITS entries) with these counts (1 to 2^20) of images of `side` pixels, as
 // examples of windows (gb_vessels_hold), named "fundus0000000" by index; the result does not depend
-// on source->threads. GB_BAD_INPUT, GB_OUT_OF_MEMORY.
+// on source->threads. GB_OUT_OF_MEMORY.
 enum gb_status gb_fundus_load(uint64_t seed, int side, int train_count, int test_count,
                               const struct gb_source *source, struct gb_dataset splits[]);
 

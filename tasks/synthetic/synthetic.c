@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tasks/synthetic/synthetic.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -41,13 +42,9 @@ enum gb_status gb_synthetic_load(const struct gb_synthetic *synthetic, uint64_t 
     const uint32_t first[GB_SPLITS] = {0, GB_SYNTHETIC_TEST_FIRST};
     enum gb_status status = GB_OK;
     gb_splits_clear(splits);
-    for (int split = 0; split < GB_SPLITS; split++) {
-        int count = synthetic->counts[split];
-        if (count < 1 || count > GB_SYNTHETIC_TEST_FIRST)
-            status = gb_fail(GB_BAD_INPUT, "cannot generate data", synthetic->name,
-                             "%d %s examples are out of range", count, gb_split_name(split));
-    }
     for (int split = 0; status == GB_OK && split < GB_SPLITS; split++) {
+        assert(synthetic->counts[split] >= 1 &&
+               synthetic->counts[split] <= GB_SYNTHETIC_TEST_FIRST);
         const struct drawing drawing = {*synthetic, seed, first[split]};
         status = draw_split(&drawing, synthetic->counts[split], threads, &splits[split]);
     }

@@ -21,7 +21,7 @@ struct gb_synthetic {
 };
 
 // Both splits (GB_SPLITS entries) in memory, named "synthetic0000000" by index; the result does not
-// depend on `threads`. GB_BAD_INPUT, GB_OUT_OF_MEMORY.
+// depend on `threads`. GB_OUT_OF_MEMORY.
 enum gb_status gb_synthetic_load(const struct gb_synthetic *synthetic, uint64_t seed, int threads,
                                  struct gb_dataset splits[]);
 

@@ -26,21 +26,16 @@ static struct gb_tensor block_of(const struct gb_tensor *images, int top, int le
 
 static void continues(float (*function)(int, int, int, int), int top, int left, int h, int w) {
     const struct gb_tensor images = gb_dense(pixels, N, H, W, C);
-    for (int n = 0; n < N; n++)
-        for (int y = 0; y < H; y++)
-            for (int x = 0; x < W; x++)
-                for (int c = 0; c < C; c++) {
-                    const int inside = y >= top && y < top + h && x >= left && x < left + w;
-                    gb_at(&images, n, y, x)[c] = inside ? NAN : function(n, y, x, c);
-                }
+    GB_EACH_ELEMENT(&images, at) {
+        const int y = at[1], x = at[2];
+        const bool inside = y >= top && y < top + h && x >= left && x < left + w;
+        *gb_element(&images, at) = inside ? NAN : function(at[0], y, x, at[3]);
+    }
     const struct gb_tensor block = block_of(&images, top, left, h, w);
     gb_harmonic_fill(&images, top, left, &block);
-    for (int n = 0; n < N; n++)
-        for (int y = 0; y < H; y++)
-            for (int x = 0; x < W; x++)
-                for (int c = 0; c < C; c++)
-                    assert_float_equal(gb_at(&images, n, y, x)[c], function(n, y, x, c),
-                                       10 * GB_HARMONIC_TOLERANCE);
+    GB_EACH_ELEMENT(&images, at)
+        assert_float_equal(*gb_element(&images, at), function(at[0], at[1], at[2], at[3]),
+                           10 * GB_HARMONIC_TOLERANCE);
 }
 
 GB_TEST(continues_harmonic_functions) {
@@ -61,13 +56,12 @@ GB_TEST(leaves_other_channels_alone) {
     const struct gb_tensor middle = gb_channels(&wide, 1, 1);
     const struct gb_tensor block = block_of(&middle, 2, 3, 4, 5);
     gb_harmonic_fill(&middle, 2, 3, &block);
-    for (int y = 0; y < 10; y++)
-        for (int x = 0; x < 10; x++)
-            for (int c = 0; c < C; c++) {
-                const int filled = c == 1 && y >= 2 && y < 6 && x >= 3 && x < 8;
-                const float now = gb_at(&wide, 0, y, x)[c], then = before[(y * 10 + x) * C + c];
-                assert_true(filled ? now > 0.0f && now < 6.0f : now == then);
-            }
+    GB_EACH_ELEMENT(&wide, at) {
+        const int y = at[1], x = at[2], c = at[3];
+        const bool filled = c == 1 && y >= 2 && y < 6 && x >= 3 && x < 8;
+        const float now = *gb_element(&wide, at), then = before[(y * 10 + x) * C + c];
+        assert_true(filled ? now > 0.0f && now < 6.0f : now == then);
+    }
 }
 
 // A block of its own gets the values that one in place gets, and the images stand.

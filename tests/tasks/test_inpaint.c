@@ -44,21 +44,20 @@ GB_FIXTURE_TEST(hides_the_block_in_the_middle) {
     assert_ok(gb_dataset_gather(train, NULL, train->count, 0, 2, &e));
     assert_true(gb_has_shape(&e.x, 7, SIZE, SIZE, 3));
     assert_true(gb_has_shape(&e.y, 7, SIZE / 2, SIZE / 2, 3));
-    for (int y = 0; y < SIZE; y++)
-        for (int x = 0; x < SIZE; x++)
-            for (int c = 0; c < 3; c++) {
-                const int hidden = y >= 4 && y < 12 && x >= 4 && x < 12;
-                const float *value = gb_at(&e.x, 3, y, x), *block = gb_at(&e.y, 3, y - 4, x - 4);
-                if (hidden)
-                    assert_true(value[c] == 0.0f);
-                // The square begins at row 4; a pixel is 2.5 wide.
-                const float level = 255.0f * (hidden ? block : value)[c];
-                assert_float_equal(level,
-                                   20.0f + 2.0f * (2.5f * (float)x + 0.75f) +
-                                       (2.5f * (float)y + 0.75f + 4.0f) + 10.0f * (float)c,
-                                   2.5f);
-                assert_float_equal(level, rintf(level), 1e-4f);
-            }
+    const struct gb_example third = gb_example_at(&e, 3);
+    GB_EACH_ELEMENT(&third.x, at) {
+        const int y = at[1], x = at[2], c = at[3];
+        const bool hidden = y >= 4 && y < 12 && x >= 4 && x < 12;
+        const float value = *gb_element(&third.x, at);
+        assert_true(!hidden || value == 0.0f);
+        // The square begins at row 4; a pixel is 2.5 wide.
+        const float level = 255.0f * (hidden ? gb_at(&third.y, 0, y - 4, x - 4)[c] : value);
+        assert_float_equal(level,
+                           20.0f + 2.0f * (2.5f * (float)x + 0.75f) +
+                               (2.5f * (float)y + 0.75f + 4.0f) + 10.0f * (float)c,
+                           2.5f);
+        assert_float_equal(level, rintf(level), 1e-4f);
+    }
     gb_examples_free(&e);
     free_splits(splits);
 }

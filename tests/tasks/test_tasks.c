@@ -102,6 +102,24 @@ static struct gb_predictor_options options_of(enum gb_prediction prediction) {
     return options;
 }
 
+// Generated sets depend on the size alone, and their splits differ. Their names and examples go by
+// index: the tests of each have the bits of one.
+GB_TEST(generates_data_with_any_number_of_threads) {
+    for (const struct gb_task *const *task = gb_tasks(); *task; task++) {
+        struct gb_dataset splits[GB_SPLITS], again[GB_SPLITS];
+        const struct gb_source source = {.size = SIZE, .threads = 1};
+        load(*task, splits);
+        assert_ok((*task)->load(&source, again));
+        for (int split = 0; split < GB_SPLITS; split++) {
+            assert_true(splits[split].hash == again[split].hash);
+            assert_string_equal(splits[split].names[1], again[split].names[1]);
+        }
+        assert_true(splits[GB_SPLIT_TRAIN].hash != splits[GB_SPLIT_TEST].hash);
+        free_splits(splits);
+        free_splits(again);
+    }
+}
+
 // ---- Gradient ascent ----
 
 // By two steps of this rate from where ascent starts.

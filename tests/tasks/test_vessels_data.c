@@ -325,25 +325,6 @@ GB_TEST(generates_the_same_bits_everywhere) {
     gb_vessel_image_clear(&picture);
 }
 
-GB_TEST(generates_images_by_index_alone) {
-    const struct gb_source source = {.size = 32, .threads = 1}, wide = {.size = 32, .threads = 2};
-    struct gb_dataset one[GB_SPLITS], two[GB_SPLITS];
-    assert_ok(gb_fundus_load(7, 48, 3, 2, &source, one));
-    assert_ok(gb_fundus_load(7, 48, 5, 3, &wide, two));
-    assert_int_equal(hash(&gb_vessels_image(&one[0], 2)->image),
-                     hash(&gb_vessels_image(&two[0], 2)->image));
-    assert_int_equal(hash(&gb_vessels_image(&one[1], 1)->vessels),
-                     hash(&gb_vessels_image(&two[1], 1)->vessels));
-    assert_int_not_equal(hash(&gb_vessels_image(&one[0], 1)->image),
-                         hash(&gb_vessels_image(&one[1], 1)->image));
-    assert_string_equal(one[0].names[2], "fundus0000002");
-    assert_int_not_equal(one[0].hash, two[0].hash);
-    free_splits(one);
-    free_splits(two);
-    assert_int_equal(gb_fundus_load(7, 48, 0, 2, &source, one), GB_BAD_INPUT);
-    assert_int_equal(gb_fundus_load(7, 48, 2, -1, &source, one), GB_BAD_INPUT);
-}
-
 // The best F-score of a threshold on the green channel: vessels are what is darker, or brighter,
 // than it.
 static double best_threshold(const struct gb_vessel_image *pictures, int count, bool darker) {

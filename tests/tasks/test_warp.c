@@ -36,13 +36,11 @@ GB_TEST(copies_windows) {
     const struct gb_affine_map identity = {.xx = 1, .yy = 1};
     struct gb_affine_map map = gb_affine_anchor(identity, 0, 0, 14, 6);
     gb_warp(&image, &map, &out);
-    for (int y = 0; y < 12; y++)
-        for (int x = 0; x < 10; x++)
-            for (int c = 0; c < 3; c++) {
-                bool inside = x + 14 < 20 && y + 6 < 15;
-                float expected = inside ? (float)(plane(x + 14, y + 6, c) / 255.0) : 0;
-                assert_true(gb_at(&out, 0, y, x)[c] == expected);
-            }
+    GB_EACH_ELEMENT(&out, at) {
+        const int x = at[2] + 14, y = at[1] + 6;
+        const float expected = x < 20 && y < 15 ? (float)(plane(x, y, at[3]) / 255.0) : 0;
+        assert_true(*gb_element(&out, at) == expected);
+    }
     gb_image_free(&image);
 }
 
