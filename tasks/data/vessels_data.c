@@ -71,10 +71,9 @@ static struct gb_affine_map map_of(const struct windows *windows, int index,
 
 static void blank_outside(const struct gb_tensor *field, const struct gb_tensor *x) {
     const float neutral = GB_LEVEL_NEUTRAL / 255.0f;
-    for (int i = 0; i < x->h; i++)
-        for (int j = 0; j < x->w; j++)
-            for (int c = 0; c < x->c && *gb_at(field, 0, i, j) == 0; c++)
-                gb_at(x, 0, i, j)[c] = neutral;
+    GB_EACH_ELEMENT(x, at)
+        if (*gb_at(field, 0, at[1], at[2]) == 0)
+            *gb_element(x, at) = neutral;
 }
 
 static enum gb_status fill(const struct gb_dataset *set, int index, const struct gb_random_key *key,

@@ -89,7 +89,6 @@ void gb_warp_mask(const struct gb_image *mask, const struct gb_affine_map *map,
                   const struct gb_tensor *out) {
     assert(mask->c == 1);
     gb_warp(mask, map, out);
-    for (int i = 0; i < out->h; i++)
-        for (int j = 0; j < out->w; j++)
-            *gb_at(out, 0, i, j) = *gb_at(out, 0, i, j) >= 0.5f;
+    GB_EACH_ELEMENT(out, at)
+        *gb_element(out, at) = *gb_element(out, at) >= 0.5f;
 }

@@ -14,22 +14,18 @@ static enum gb_status no_memory(const struct gb_tensor *t) {
 }
 
 static bool is_grey(const struct gb_tensor *image) {
-    for (int i = 0; i < image->h; i++)
-        for (int j = 0; j < image->w; j++) {
-            const float *pixel = gb_at(image, 0, i, j);
-            if (pixel[0] != pixel[1] || pixel[0] != pixel[2])
-                return false;
-        }
+    GB_EACH_ELEMENT(image, at)
+        if (*gb_element(image, at) != *gb_at(image, 0, at[1], at[2]))
+            return false;
     return true;
 }
 
 // Colours within the border, from [0, 255/256] to [0, 1].
 static void scale_inside(const struct gb_tensor *image, const struct gb_tensor *inside) {
-    for (int i = 0; i < inside->h; i++)
-        for (int j = 0; j < inside->w; j++)
-            for (int c = 0; c < 3; c++)
-                gb_at(inside, 0, i, j)[c] =
-                    gb_at(image, 0, i + GB_SR_BORDER, j + GB_SR_BORDER)[c] * (256.0f / 255.0f);
+    GB_EACH_ELEMENT(inside, at) {
+        const float *pixel = gb_at(image, 0, at[1] + GB_SR_BORDER, at[2] + GB_SR_BORDER);
+        *gb_element(inside, at) = pixel[at[3]] * (256.0f / 255.0f);
+    }
     gb_clip(inside, inside);
 }
 
@@ -72,10 +68,8 @@ enum gb_status gb_sr_bicubic(const struct gb_tensor *low, const struct gb_tensor
     struct gb_image image;
     GB_TRY(gb_image_create(&image, low->w, low->h, low->c, 8, "low resolution"));
     unsigned char *to = image.pixels;
-    for (int i = 0; i < low->h; i++)
-        for (int j = 0; j < low->w; j++)
-            for (int c = 0; c < low->c; c++)
-                *to++ = (unsigned char)lrintf(gb_at(low, 0, i, j)[c] * 256);
+    GB_EACH_ELEMENT(low, at)
+        *to++ = (unsigned char)lrintf(*gb_element(low, at) * 256);
     const enum gb_status status = gb_resize(&image, GB_BICUBIC, high->h, high->w, high->data);
     gb_image_free(&image);
     GB_TRY(status);

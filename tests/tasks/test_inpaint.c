@@ -237,10 +237,8 @@ GB_TEST(scores_next_to_two_fills) {
     float wrong[2 * SIZE / 2 * SIZE / 2 * 3];
     for (int i = 0; i < 2; i++) {
         const struct gb_example e = gb_example_at(&examples, i);
-        for (int y = 0; y < SIZE; y++)
-            for (int x = 0; x < SIZE; x++)
-                for (int c = 0; c < 3; c++)
-                    gb_at(&e.x, 0, y, x)[c] = i ? 0.4f : (float)(10 * x + 4 * y + 5 * c) / 255.0f;
+        GB_EACH_ELEMENT(&e.x, at)
+            *gb_element(&e.x, at) = i ? 0.4f : (float)(10 * at[2] + 4 * at[1] + 5 * at[3]) / 255.0f;
         gb_hide_block(&e);
     }
     const struct gb_tensor answers = gb_dense(wrong, 2, SIZE / 2, SIZE / 2, 3);
