@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 // Where temporary files may go, in the order of trials; ended by NULL.
-static const char *const *places(void) {
-    static const char *const usual[] = {"/tmp", "/var/tmp", ".", NULL};
-    static const char *set[2];
-    set[0] = getenv("TMPDIR");
-    return set[0] && *set[0] ? set : usual;
+struct places {
+    const char *list[4];
+};
+
+static struct places find_places(void) {
+    const char *set = getenv("TMPDIR");
+    return set && *set ? (struct places){{set}} : (struct places){{"/tmp", "/var/tmp", "."}};
 }
 
 static int open_unnamed(void) {
@@ -22,7 +24,8 @@ static int open_unnamed(void) {
     return memfd_create("glowbench", MFD_CLOEXEC);
 #else
     int file = -1;
-    for (const char *const *place = places(); *place && file < 0; place++) {
+    const struct places places = find_places();
+    for (const char *const *place = places.list; *place && file < 0; place++) {
         char path[GB_PATH];
         if (gb_path_join(*place, "glowbench-XXXXXX", path) == GB_OK)
             file = mkostemp(path, O_CLOEXEC);
@@ -44,11 +47,12 @@ FILE *gb_scratch_file(void) {
 enum gb_status gb_temporary_directory(const char *what, const char *hint,
                                       char path[static GB_PATH]) {
     int error = 0;
-    for (const char *const *place = places(); *place; place++) {
+    const struct places places = find_places();
+    for (const char *const *place = places.list; *place; place++) {
         GB_TRY(gb_path_join(*place, "glowbench-XXXXXX", path));
         if (mkdtemp(path))
             return GB_OK;
         error = error ? error : errno; // of the first
     }
-    return gb_fail(GB_IO_ERROR, what, places()[0], "%s; %s", strerror(error), hint);
+    return gb_fail(GB_IO_ERROR, what, places.list[0], "%s; %s", strerror(error), hint);
 }
