@@ -85,7 +85,8 @@ double gb_trace_thread_flops(void);
                      exec->threads);                                                               \
     }
 
-// An entry that is not noted, because no training step and no sample runs it.
+// An entry that is not noted, because no operation describes it: recordings of models lack it, and
+// profiles of kernels count its time as "other".
 #define GB_UNTRACED(entry, parameters, arguments)                                                  \
     GB_UNTRACED_AS(0, entry, parameters, arguments)                                                \
     GB_UNTRACED_AS(1, entry, parameters, arguments)

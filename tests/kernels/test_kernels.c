@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every kernel of every operation, as its description promises (tests/kernels/kernel_check.h), at
-// the edges that the operation names: one test per operation. What is an operation's own
+// Every kernel of every operation, as its description promises (tests/kernels/check.h), at the
+// edges that the operation names: one test per operation. What is an operation's own
 // mathematics has a test of its own.
 #include "tests/kernels/check.h"
 #include "tests/support/test.h"
