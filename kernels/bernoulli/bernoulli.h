@@ -16,25 +16,26 @@ struct gb_bernoulli {
 };
 
 // y and logits: n x h x w x c, any strides; y holds 0 and 1. Adds to log_likelihood[n] (natural
-// logarithms); rows are summed as in gb_coupling_forward_fn. Scratch:
-// gb_row_sums_bytes(y).
+// logarithms); rows are summed as in gb_coupling_forward_fn. Scratch: gb_row_sums_bytes(y). Error
+// bound, with e = 2^-24: (12 + w*c)*e * sum of (|log L| + |logit| + 1).
 typedef void (*gb_bernoulli_forward_fn)(const struct gb_exec *exec,
                                         const struct gb_bernoulli *bernoulli,
                                         const struct gb_tensor *y, const struct gb_tensor *logits,
                                         double *log_likelihood);
-// From d_log_likelihood[n]: d_logits, overwritten; it may be the same view as logits.
+// From d_log_likelihood[n]: d_logits, overwritten; it may be the same view as logits. Error bound:
+// 16*e*(1 + |logit|)*|d_logit|.
 typedef void (*gb_bernoulli_backward_fn)(const struct gb_exec *exec,
                                          const struct gb_bernoulli *bernoulli,
                                          const struct gb_tensor *y, const struct gb_tensor *logits,
                                          const float *d_log_likelihood,
                                          const struct gb_tensor *d_logits);
 // The probability of a one: p, or if normalised that of the distribution above. The output may be
-// the same view as logits.
+// the same view as logits. Error bound: 16*e*(1 + |log(mean)|)*mean.
 typedef void (*gb_bernoulli_mean_fn)(const struct gb_exec *exec,
                                      const struct gb_bernoulli *bernoulli,
                                      const struct gb_tensor *logits, const struct gb_tensor *mean);
-// 1 where a uniform number of [0, 1) is below the mean, else 0. y may be the same view as
-// uniform.
+// 1 where a uniform number of [0, 1) is below the mean, else 0; either, within the mean's error of
+// it. y may be the same view as uniform.
 typedef void (*gb_bernoulli_sample_fn)(const struct gb_exec *exec,
                                        const struct gb_bernoulli *bernoulli,
                                        const struct gb_tensor *uniform,

@@ -8,6 +8,7 @@
 #include "kernels/adam/adam.h"
 #include "kernels/epilogue/epilogue.h"
 
+// Text "n2h1w1c128k64relu".
 struct gb_fc_problem {
     int n;       // samples
     int h, w, c; // input; a plain vector has h = w = 1

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Squeeze by 2: output channel c*4 + dy*2 + dx of pixel (i, j) is input channel c of pixel (2i+dy,
-// 2j+dx). Unsqueeze is its inverse, and each is the other's gradient.
+// 2j+dx) (Dinh, Sohl-Dickstein and Bengio 2017, "Density estimation using Real NVP", section 3.6).
+// Unsqueeze is its inverse, and each is the other's gradient.
 #ifndef GB_SQUEEZE_H
 #define GB_SQUEEZE_H
 
