@@ -65,8 +65,7 @@ enum gb_status gb_blas_conv_plan(const struct gb_backend *backend,
         .thread_bytes = (scratch.gathered + scratch.outputs + scratch.piece) * sizeof(float),
         .library = (void *)gb_blas_fallback_of(backend), // only read
     };
-    enum { FLOPS_PER_FLOAT = 32 }; // in the time of a float of gb_threads_for: 160 GFLOPS
-    const size_t work = (size_t)(gb_conv_flops(problem) / FLOPS_PER_FLOAT);
+    const size_t work = gb_conv_work(problem);
     plan->forward = (struct gb_conv_choice){.name = gb_conv_algorithm_names[GB_CONV_IM2COL],
                                             .shared_bytes = plan->shared_bytes,
                                             .thread_bytes = plan->thread_bytes,

@@ -35,6 +35,12 @@ static inline int gb_conv_out_w(const struct gb_conv_problem *p) {
 // multiply-add of a tap inside the image.
 double gb_conv_flops(const struct gb_conv_problem *p);
 
+// Work of one pass as gb_threads_for counts it: 32 operations in the time of a float, 160 GFLOPS.
+static inline size_t gb_conv_work(const struct gb_conv_problem *p) {
+    enum { FLOPS_PER_FLOAT = 32 };
+    return (size_t)(gb_conv_flops(p) / FLOPS_PER_FLOAT);
+}
+
 struct gb_conv_plan {
     struct gb_conv_problem problem;
     int out_h, out_w;

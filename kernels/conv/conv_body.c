@@ -78,7 +78,6 @@ static struct gb_conv_choice weights_choice(const struct gb_conv_native *native,
 enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_backend *backend,
                                          const struct gb_conv_problem *problem, int threads,
                                          struct gb_conv_plan *plan) {
-    enum { FLOPS_PER_FLOAT = 32 }; // in the time of a float of gb_threads_for: 160 GFLOPS
     (void)backend, (void)threads;
     GB_TRY(gb_problem_check(&gb_conv_operation, problem));
     *plan = (struct gb_conv_plan){
@@ -92,7 +91,7 @@ enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_backend *backend,
         free(native);
         return status;
     }
-    size_t work = (size_t)(gb_conv_flops(problem) / FLOPS_PER_FLOAT), shared = 0, per_thread = 0;
+    size_t work = gb_conv_work(problem), shared = 0, per_thread = 0;
     plan->forward = forward_choice(native, chosen[GB_FORWARD], work);
     plan->backward_data = data_choice(native, chosen[GB_BACKWARD_DATA], work);
     plan->backward_weights = weights_choice(native, chosen[GB_BACKWARD_WEIGHTS], work);
