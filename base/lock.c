@@ -49,8 +49,10 @@ static int lock_file(const char *path, int operation, int *descriptor) {
         if (error == 0 && !removed)
             return 0;
         close(*descriptor);
-        if (error != 0 && error != EINTR)
-            return error;
+        if (error == 0 || error == EINTR)
+            continue;
+        unlink(path); // there are no locks
+        return error;
     }
 }
 

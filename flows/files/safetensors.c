@@ -95,13 +95,13 @@ static enum gb_status parse_header(struct gb_safetensors *file, size_t *data_off
     if (length > HEADER_LIMIT)
         return gb_fail(GB_BAD_INPUT, reading, file->path,
                        "is not a safetensors file: a header of %" PRIu64 " bytes", length);
+    if (length == 0 || (file->bytes > LENGTH_BYTES && *text != '{'))
+        return gb_fail(GB_BAD_INPUT, reading, file->path,
+                       "is not a safetensors file: the header is not a JSON object");
     if (length > file->bytes - LENGTH_BYTES)
         return gb_fail(GB_BAD_INPUT, reading, file->path,
                        "is truncated: a header of %" PRIu64 " bytes in a file of %zu", length,
                        file->bytes);
-    if (length == 0 || text[0] != '{')
-        return gb_fail(GB_BAD_INPUT, reading, file->path,
-                       "is not a safetensors file: the header is not a JSON object");
     json_error_t error;
     file->header = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &error);
     if (!file->header) {

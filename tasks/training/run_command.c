@@ -33,13 +33,14 @@ static bool build_is_known(void) {
 
 // The record of a finished run of this build and configuration; NULL where there is none.
 static enum gb_status finished_record(const struct gb_training_run *run, json_t **record) {
-    char path[GB_PATH];
+    char path[GB_PATH], picture[GB_PATH];
     GB_TRY(gb_path_join(run->out, "run.json", path));
+    GB_TRY(gb_path_join(run->out, "samples.png", picture));
     GB_TRY(gb_json_read_if_there("cannot start a run", path, record));
     json_t *config = gb_run_config_json(&run->config);
     if (!gb_json_is(*record, "commit", gb_build.commit) ||
         !gb_json_is(*record, "backend", run->backend->name) || !build_is_known() ||
-        !json_equal(json_object_get(*record, "config"), config)) {
+        gb_is_missing(picture) || !json_equal(json_object_get(*record, "config"), config)) {
         json_decref(*record);
         *record = NULL;
     }

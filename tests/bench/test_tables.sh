@@ -163,6 +163,16 @@ grep -q '"scores": \[{"step": 1000, "mean_iou": [0-9.]*, .*{"step": 4000, "mean_
 cmp runs/tiny-3/checkpoint.safetensors whole/checkpoint.safetensors || complain "not bitwise identical to an uninterrupted run"
 tables --run tiny --seed 3 --out runs
 grep -q "$resumed\\|ms/step" out && complain "a finished run was trained again"
+# A picture that could not be written is drawn the next time; a record that cannot be read stays.
+rm runs/tiny-3/samples.png
+tables --run tiny --seed 3 --out runs
+[ $code -eq 0 ] && [ -s runs/tiny-3/samples.png ] || complain "no picture of a finished run"
+mv runs/tiny-3/run.json record
+mkdir runs/tiny-3/run.json
+tables --run tiny --seed 3 --out runs
+[ $code -eq 2 ] && grep -q 'run.json: Is a directory$' err || complain "a record that cannot be read"
+rmdir runs/tiny-3/run.json
+mv record runs/tiny-3/run.json
 cp made/rows.jsonl saved
 tables --run tiny --seed 3 --out trial --time-limit 0.001 --score-unfinished --threads 1
 [ $code -eq 0 ] && grep -q 'not added: .* more steps (4000)' out && cmp saved made/rows.jsonl || complain "a trial took the row"

@@ -203,6 +203,20 @@ GB_TEST(foreign_files_are_refused) {
     assert_refused("is not a safetensors file: a header of");
     gb_fixture_file(name, &long_enough, sizeof long_enough);
     assert_refused("is truncated");
+    static const struct {
+        const char *bytes, *what;
+    } formats[] = {{"PK\3\4\24\0\0\0archive/data.pkl", "a zip archive, as PyTorch's .pt"},
+                   {"\x80\2\x8a\nl\xfc\x9c\x46\xf9 j", "a Python pickle"},
+                   {"\x89HDF\r\n\x1a\n\0\0\0\0", "an HDF5 file"},
+                   {"\x93NUMPY\1\0\x76\0{'descr'", "a NumPy array"},
+                   {"GGUF\3\0\0\0\1\0\0\0", "a GGUF file"},
+                   {"\x1f\x8b\10\0\0\0\0\0\0\3", "compressed by gzip"},
+                   {"\1\0\0\0\0\0\0\0text", "the header is not a JSON object"}};
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        gb_fixture_file(name, formats[i].bytes, 12);
+        assert_refused("is not a safetensors file");
+        assert_refused(formats[i].what);
+    }
 
     struct gb_safetensors file;
     assert_error(gb_safetensors_open(&file, gb_fixture_path("")), GB_BAD_INPUT,
