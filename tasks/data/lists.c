@@ -97,7 +97,8 @@ static int by_bytes(const void *a, const void *b) {
 }
 
 void gb_list_sort(struct gb_list *list) {
-    qsort(list->names, (size_t)list->count, sizeof *list->names, by_bytes);
+    if (list->count > 0)
+        qsort(list->names, (size_t)list->count, sizeof *list->names, by_bytes);
 }
 
 static enum gb_status read_entries(DIR *stream, const char *directory, const char *suffix,

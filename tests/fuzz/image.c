@@ -13,4 +13,9 @@ void gb_fuzz_image(const uint8_t *bytes, size_t size) {
             gb_image_free(&image);
     if (gb_image_read_grey16(path, &image) == GB_OK)
         gb_image_free(&image);
+    struct gb_image_stored stored;
+    if (gb_image_read_stored(path, &stored) == GB_OK)
+        gb_image_free(&stored.image);
+    int w, h;
+    gb_image_probe(path, &w, &h);
 }

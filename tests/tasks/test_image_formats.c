@@ -720,8 +720,8 @@ GB_FIXTURE_TEST(refuses_what_is_not_read) {
     assert_unreadable("five.tiff", "unusable TIFF: it has a wrong number of channels");
     gb_fixture_tiff("lab.tiff", W, H, PHOTOMETRIC_CIELAB, 3, 8, COMPRESSION_LZW, detail);
     assert_unreadable("lab.tiff", "neither grey nor RGB nor a palette's");
-    gb_fixture_tiff("half.tiff", W, H, PHOTOMETRIC_MINISBLACK, 1, 32, COMPRESSION_NONE, detail);
-    assert_unreadable("half.tiff", "not integers of 1, 2, 4, 8 or 16 bits");
+    gb_fixture_tiff("twelve.tiff", W, H, PHOTOMETRIC_MINISBLACK, 1, 12, COMPRESSION_NONE, detail);
+    assert_unreadable("twelve.tiff", "not integers of 1, 2, 4, 8 or 16 bits");
     gb_fixture_gif("part.gif", W, H, false, detail);
     patch("part.gif", 6, "\x26", 1); // a screen one pixel wider
     assert_unreadable("part.gif", "does not fill its screen");
