@@ -23,6 +23,9 @@ built() {
     done
 }
 
+echo "== ERRORS.md"
+sh cmake/errors.sh --check || failed=1
+
 if command -v clang-tidy >/dev/null; then
     echo "== clang-tidy"
     cmake --preset release >/dev/null
