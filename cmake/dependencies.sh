@@ -54,6 +54,7 @@ for part; do
         need libcmocka-dev pkg-config --exists cmocka
         builds_with clang -fopenmp || useful="clang libomp-dev"
         builds_with clang -fsanitize=fuzzer-no-link,address || useful="$useful libclang-rt-dev"
+        command -v strace >/dev/null || useful="$useful strace"
         command -v clang-tidy >/dev/null || useful="$useful clang-tidy"
         command -v clang-format >/dev/null || useful="$useful clang-format"
         ;;
