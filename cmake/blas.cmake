@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The library of the blas backend, as the target gb_blas; if the library is missing there is no
 # target and no such backend. GB_BLAS_VENDOR is OpenBLAS, BLIS, or another name that FindBLAS accepts
-# as BLA_VENDOR (Intel10_64lp is MKL) of a library that runs on OpenMP or serially, as those two do.
+# as BLA_VENDOR (Intel10_64_dyn is MKL) of a library that runs on OpenMP or serially, as those two do.
 #
 # Debian's /usr/lib/*/libblas.so is the library with the highest priority among the alternatives, so
 # OpenBLAS and BLIS are found by name in their own directories. OpenBLAS must be its OpenMP flavour:
@@ -34,6 +34,11 @@ else()
 endif()
 find_path(${gb_blas_include} NAMES mkl_cblas.h cblas.h PATH_SUFFIXES ${gb_blas_directories})
 mark_as_advanced(${gb_blas_library} ${gb_blas_include})
+list(LENGTH ${gb_blas_library} gb_blas_libraries)
+if(gb_blas_libraries GREATER 1)
+    message(STATUS "Backend blas: not built, ${GB_BLAS_VENDOR} is several libraries; MKL in one is Intel10_64_dyn")
+    return()
+endif()
 if(NOT ${gb_blas_library} OR NOT ${gb_blas_include})
     message(STATUS "Backend blas: not built, ${GB_BLAS_VENDOR} or its C header is missing")
     return()
@@ -59,6 +64,5 @@ endif()
 message(STATUS "Backend blas: ${GB_BLAS_VENDOR}, ${${gb_blas_library}}")
 add_library(gb_blas INTERFACE)
 target_include_directories(gb_blas SYSTEM INTERFACE ${${gb_blas_include}})
-target_link_libraries(gb_blas INTERFACE ${${gb_blas_library}})
 target_compile_definitions(gb_blas INTERFACE GB_BLAS ${gb_blas_definition}
                                              GB_BLAS_HEADER=<${gb_blas_header}>)

@@ -35,7 +35,7 @@ function(gb_install_package)
     endforeach()
 
     # gb_options brings these to a build; users of an installed copy link them, but do not compile
-    # with OpenMP's flags. Vendor libraries are linked where this build found them.
+    # with OpenMP's flags. Vendor libraries are loaded at run time.
     set(threads $<LINK_ONLY:Threads::Threads>)
     set(pc_libs -pthread)
     if(NOT GB_PTHREADS)
@@ -43,11 +43,9 @@ function(gb_install_package)
         list(PREPEND pc_libs ${OpenMP_C_FLAGS})
     endif()
     target_link_libraries(gb_base INTERFACE "$<INSTALL_INTERFACE:${threads}>")
-    get_target_property(vendors gb_kernels GB_VENDOR_LIBRARIES)
-    if(vendors)
-        target_link_libraries(gb_kernels INTERFACE "$<INSTALL_INTERFACE:${vendors}>")
-        list(PREPEND pc_libs ${vendors})
-    endif()
+    foreach(library IN LISTS CMAKE_DL_LIBS)
+        list(APPEND pc_libs -l${library})
+    endforeach()
     list(JOIN pc_libs " " pc_libs)
 
     install(TARGETS glowbench RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

@@ -104,6 +104,10 @@ const struct gb_backend *gb_backend_other(const struct gb_backend *backend) {
     return native[NATIVES - 1];
 }
 
+enum gb_status gb_backend_load(const struct gb_backend *backend) {
+    return backend->load ? backend->load() : GB_OK;
+}
+
 enum gb_status gb_backend_check(const struct gb_backend *backend) {
     return backend->check ? backend->check() : GB_OK;
 }
@@ -157,6 +161,7 @@ enum gb_status gb_backend_find(const char *name, const struct gb_backend **backe
     if (!gb_backend_supported(found))
         return gb_fail(GB_UNSUPPORTED, "cannot use backend", name, "this CPU lacks %s",
                        found->fallback ? found->fallback->isa : found->isa);
+    GB_TRY(gb_backend_load(found));
     *backend = found;
     return GB_OK;
 }

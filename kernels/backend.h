@@ -12,10 +12,11 @@ struct gb_backend {
     const char *name;
     const char *isa;     // CPU features required, for messages
     size_t cpu_level;    // the same for gb_cpu_has
-    const char *library; // a vendor library's name and version as found at run time; "" native
-    int lanes;           // floats per vector
-    unsigned precisions; // of packed operands: 1 << enum gb_type for each that it offers
-    bool same_bits;      // for any number of threads
+    const char *library; // a vendor library's name and version, "" until it is loaded; "" native
+    enum gb_status (*load)(void); // for gb_backend_load; NULL native
+    int lanes;                    // floats per vector
+    unsigned precisions;          // of packed operands: 1 << enum gb_type for each that it offers
+    bool same_bits;               // for any number of threads
     const struct gb_backend *fallback; // of the entries that a vendor library lacks; NULL native
     enum gb_status (*check)(void);     // for gb_backend_check; NULL where no kernel can fail
 
@@ -40,6 +41,10 @@ const struct gb_backend *const *gb_backend_pairs(void);
 
 // True if this CPU and operating system run it.
 bool gb_backend_supported(const struct gb_backend *backend);
+
+// Loads the backend's vendor library, once. gb_backend_find does, and so do plans. GB_UNSUPPORTED or
+// GB_OUT_OF_MEMORY with a message that names the library.
+enum gb_status gb_backend_load(const struct gb_backend *backend);
 
 // The best native backend of this CPU that shares no kernel with this one, to compare it with: of
 // another instruction set; scalar where there is no other.

@@ -134,7 +134,7 @@ static enum gb_status check_task(const struct gb_task *task, const json_t *commi
     for (const struct gb_backend *const *b = gb_backends(); *b && status == GB_OK; b++) {
         const char *name = (*b)->name;
         // Native backends alone: the results of others depend on a library's version.
-        if (!(*b)->same_bits || *(*b)->library || !gb_backend_supported(*b))
+        if (!(*b)->same_bits || (*b)->fallback || !gb_backend_supported(*b))
             continue;
         const json_t *own = json_object_get(committed, name);
         const json_t *other = json_object_get(committed, "scalar");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/blas/blas.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include <omp.h>
@@ -14,6 +15,32 @@
 #include "kernels/blas/layers.h"
 #include "kernels/blas/product.h"
 #include "kernels/natives.h"
+#include "kernels/vendor.h"
+
+#if defined(GB_BLAS_IS_OPENBLAS)
+#define TITLE "OpenBLAS"
+#define FUNCTIONS(X)                                                                               \
+    X(sgemm, cblas_sgemm) X(get_config, openblas_get_config) X(get_parallel, openblas_get_parallel)
+#elif defined(GB_BLAS_IS_BLIS)
+#define TITLE "BLIS"
+#define FUNCTIONS(X)                                                                               \
+    X(sgemm_ex, bli_sgemm_ex)                                                                      \
+    X(rntm_set_num_threads, bli_rntm_set_num_threads)                                              \
+    X(get_version, bli_info_get_version_str)                                                       \
+    X(arch_string, bli_arch_string)                                                                \
+    X(arch_query_id, bli_arch_query_id)
+#else
+#define TITLE GB_BLAS_NAME
+#define FUNCTIONS(X) X(sgemm, cblas_sgemm)
+#endif
+
+// The library's functions, filled once by `load`, and its name and version.
+static struct {
+#define MEMBER(name, function) __typeof__(function) *name;
+    FUNCTIONS(MEMBER)
+#undef MEMBER
+} functions;
+static char version[160];
 
 #if defined(GB_BLAS_IS_BLIS)
 // Through BLIS's own interface, since it does not ask OpenMP for the number of threads, and since
@@ -21,19 +48,20 @@
 void gb_blas_multiply(int rows, int columns, int depth, struct gb_matrix a, bool a_transposed,
                       struct gb_matrix b, bool b_transposed, bool add, struct gb_matrix c) {
     rntm_t how = BLIS_RNTM_INITIALIZER;
-    bli_rntm_set_num_threads(1, &how);
+    functions.rntm_set_num_threads(1, &how);
     bli_rntm_disable_l3_sup(&how);
     float one = 1.0f, kept = add ? 1.0f : 0.0f;
-    bli_sgemm_ex(a_transposed ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE,
-                 b_transposed ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE, rows, columns, depth, &one,
-                 a.data, a.pitch, 1, b.data, b.pitch, 1, &kept, c.data, c.pitch, 1, NULL, &how);
+    functions.sgemm_ex(a_transposed ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE,
+                       b_transposed ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE, rows, columns, depth,
+                       &one, a.data, a.pitch, 1, b.data, b.pitch, 1, &kept, c.data, c.pitch, 1,
+                       NULL, &how);
 }
 #else
 void gb_blas_multiply(int rows, int columns, int depth, struct gb_matrix a, bool a_transposed,
                       struct gb_matrix b, bool b_transposed, bool add, struct gb_matrix c) {
-    cblas_sgemm(CblasRowMajor, a_transposed ? CblasTrans : CblasNoTrans,
-                b_transposed ? CblasTrans : CblasNoTrans, rows, columns, depth, 1.0f, a.data,
-                (int)a.pitch, b.data, (int)b.pitch, add ? 1.0f : 0.0f, c.data, (int)c.pitch);
+    functions.sgemm(CblasRowMajor, a_transposed ? CblasTrans : CblasNoTrans,
+                    b_transposed ? CblasTrans : CblasNoTrans, rows, columns, depth, 1.0f, a.data,
+                    (int)a.pitch, b.data, (int)b.pitch, add ? 1.0f : 0.0f, c.data, (int)c.pitch);
 }
 #endif
 
@@ -52,20 +80,6 @@ void gb_blas_update(const struct gb_blas_fallback *fallback, const struct gb_ada
                             target->moment1 + first, target->moment2 + first);
 }
 
-// Name and version as found at run time.
-static const char *library(void) {
-    static char text[160];
-#if defined(GB_BLAS_IS_OPENBLAS)
-    snprintf(text, sizeof text, "%s", openblas_get_config());
-#elif defined(GB_BLAS_IS_BLIS)
-    snprintf(text, sizeof text, "BLIS %s %s", bli_info_get_version_str(),
-             bli_arch_string(bli_arch_query_id()));
-#else
-    snprintf(text, sizeof text, "%s, version unknown", GB_BLAS_NAME);
-#endif
-    return text;
-}
-
 const struct gb_blas_fallback *gb_blas_fallback_of(const struct gb_backend *backend) {
 #define OVER(isa) {&gb_backend__##isa, gb_blas_epilogue__##isa},
     static const struct gb_blas_fallback fallbacks[] = {GB_ISAS(OVER)};
@@ -76,9 +90,59 @@ const struct gb_blas_fallback *gb_blas_fallback_of(const struct gb_backend *back
     return fallback;
 }
 
+// ---- Loading ----
+
+static enum gb_status load(void) {
+#define ENTRY(name, function) {#function, (void **)&functions.name},
+    static const struct gb_vendor_function list[] = {FUNCTIONS(ENTRY)};
+#undef ENTRY
+    static const struct gb_vendor_library library = {TITLE, GB_BLAS_FILE, GB_BLAS_PATH, list,
+                                                     sizeof list / sizeof *list};
+    GB_TRY(gb_vendor_load(&library));
+#if defined(GB_BLAS_IS_OPENBLAS)
+    if (functions.get_parallel() != OPENBLAS_OPENMP)
+        return gb_fail(GB_UNSUPPORTED, "cannot load library", TITLE,
+                       "%s does not run on OpenMP (Debian: libopenblas0-openmp)", GB_BLAS_FILE);
+    snprintf(version, sizeof version, "%s", functions.get_config());
+#elif defined(GB_BLAS_IS_BLIS)
+    snprintf(version, sizeof version, "BLIS %s %s", functions.get_version(),
+             functions.arch_string(functions.arch_query_id()));
+#else
+    snprintf(version, sizeof version, "%s, version unknown", GB_BLAS_NAME);
+#endif
+    return GB_OK;
+}
+
+// OpenBLAS asks for its buffers again and again where there is no address space for them: one when
+// it is loaded, one for each thread.
+static enum gb_status need_room(int buffers) {
+#if defined(GB_BLAS_IS_OPENBLAS)
+    enum { LIBRARY = 64 << 20, BUFFER = 256 << 20 };
+    return gb_vendor_room(TITLE, LIBRARY + (size_t)buffers * BUFFER);
+#else
+    (void)buffers;
+    return GB_OK;
+#endif
+}
+
+enum gb_status gb_blas_load(int threads) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    enum gb_status status = *version ? GB_OK : need_room(1);
+    if (status == GB_OK && !*version)
+        status = load();
+    pthread_mutex_unlock(&lock);
+    return status == GB_OK && threads > 0 ? need_room(threads) : status;
+}
+
+static enum gb_status load_library(void) {
+    return gb_blas_load(0);
+}
+
 void gb_blas_overlay(struct gb_backend *table) {
     table->name = "blas";
-    table->library = library();
+    table->library = version;
+    table->load = load_library;
 #define LAY(entry) table->entry = gb_blas_##entry;
     GB_BLAS_LAYERS(LAY)
 #undef LAY

@@ -52,7 +52,7 @@ static struct scratch_plan plan_scratch(const struct gb_conv_problem *p) {
 enum gb_status gb_blas_conv_plan(const struct gb_backend *backend,
                                  const struct gb_conv_problem *problem, int threads,
                                  struct gb_conv_plan *plan) {
-    (void)threads;
+    GB_TRY(gb_blas_load(threads));
     GB_TRY(gb_problem_check(&gb_conv_operation, problem));
     struct scratch_plan scratch = plan_scratch(problem);
     struct gb_tensor x = gb_dense(NULL, problem->n, problem->h, problem->w, problem->c);

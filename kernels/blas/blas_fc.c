@@ -22,7 +22,7 @@ static size_t piece_outputs(const struct gb_fc_problem *p) {
 enum gb_status gb_blas_fc_plan(const struct gb_backend *backend,
                                const struct gb_fc_problem *problem, int threads,
                                struct gb_fc_plan *plan) {
-    (void)threads;
+    GB_TRY(gb_blas_load(threads));
     GB_TRY(gb_problem_check(&gb_fc_operation, problem));
     *plan = (struct gb_fc_plan){
         .problem = *problem,

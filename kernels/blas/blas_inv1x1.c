@@ -6,7 +6,7 @@
 
 enum gb_status gb_blas_inv1x1_plan(const struct gb_image_problem *problem, int threads,
                                    struct gb_inv1x1_plan *plan) {
-    (void)threads;
+    GB_TRY(gb_blas_load(threads));
     GB_TRY(gb_problem_check(&gb_inv1x1_operation, problem));
     *plan = (struct gb_inv1x1_plan){.problem = *problem};
     return GB_OK;

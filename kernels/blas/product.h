@@ -33,4 +33,8 @@ static inline size_t gb_blas_pieces(size_t count, size_t largest, int size) {
     return gb_round_up((count + largest - 1) / largest, (size_t)size);
 }
 
+// Loads the library, once; its kernels will run on this many threads. GB_UNSUPPORTED,
+// GB_OUT_OF_MEMORY.
+enum gb_status gb_blas_load(int threads);
+
 #endif

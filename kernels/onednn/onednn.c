@@ -59,7 +59,7 @@ static dnnl_status_t append_scale(dnnl_post_ops_t operations, dnnl_dim_t channel
     struct layout scale = {0};
     DNNL_TRY(layout_make(&scale, 4, (dnnl_dims_t){1, channels, 1, 1}, dnnl_nchw));
     dnnl_status_t status =
-        dnnl_post_ops_append_binary(operations, dnnl_binary_mul, layout_of(&scale));
+        gb_dnnl.post_ops_append_binary(operations, dnnl_binary_mul, layout_of(&scale));
     layout_free(&scale);
     return status;
 }
@@ -67,13 +67,13 @@ static dnnl_status_t append_scale(dnnl_post_ops_t operations, dnnl_dim_t channel
 static dnnl_status_t set_epilogue(dnnl_primitive_attr_t attributes,
                                   const struct product_shape *shape, bool scaled) {
     dnnl_post_ops_t operations;
-    DNNL_TRY(dnnl_post_ops_create(&operations));
+    DNNL_TRY(gb_dnnl.post_ops_create(&operations));
     dnnl_status_t status = scaled ? append_scale(operations, shape->y[1]) : dnnl_success;
     if (status == dnnl_success)
         status = append_activation(operations, shape->activation);
     if (status == dnnl_success)
-        status = dnnl_primitive_attr_set_post_ops(attributes, operations);
-    dnnl_post_ops_destroy(operations);
+        status = gb_dnnl.primitive_attr_set_post_ops(attributes, operations);
+    gb_dnnl.post_ops_destroy(operations);
     return status;
 }
 
@@ -126,7 +126,7 @@ static dnnl_status_t make_forward(struct builder *m, bool scaled, layout_view we
             &m->product->executor.calls[scaled ? SCALED_FORWARD : PLAIN_FORWARD], *descriptor,
             scaled ? scaled_forward_names : forward_names);
     if (attributes)
-        dnnl_primitive_attr_destroy(attributes);
+        gb_dnnl.primitive_attr_destroy(attributes);
     return status;
 }
 
@@ -134,17 +134,17 @@ static dnnl_status_t make_scaled_forward(struct builder *m) {
     dnnl_primitive_desc_t descriptor = NULL;
     dnnl_status_t status = make_forward(m, true, m->packed, &descriptor);
     if (descriptor)
-        dnnl_primitive_desc_destroy(descriptor);
+        gb_dnnl.primitive_desc_destroy(descriptor);
     return status;
 }
 
 static dnnl_status_t make_reorder(struct call *call, layout_view from, layout_view to,
                                   const_dnnl_primitive_attr_t attributes) {
     dnnl_primitive_desc_t descriptor;
-    DNNL_TRY(dnnl_reorder_primitive_desc_create(&descriptor, from, gb_onednn_engine, to,
-                                                gb_onednn_engine, attributes));
+    DNNL_TRY(gb_dnnl.reorder_primitive_desc_create(&descriptor, from, gb_onednn_engine, to,
+                                                   gb_onednn_engine, attributes));
     dnnl_status_t status = gb_onednn_call_make(call, descriptor, reorder_names);
-    dnnl_primitive_desc_destroy(descriptor);
+    gb_dnnl.primitive_desc_destroy(descriptor);
     return status;
 }
 
@@ -158,9 +158,9 @@ static dnnl_status_t make_data(struct builder *m) {
     struct product *p = m->product;
     DNNL_TRY(describe(m, BACKWARD_DATA, layout_of(&m->any_weights), m->attributes, &m->data));
     DNNL_TRY(gb_onednn_call_make(&p->executor.calls[DATA], m->data, data_names));
-    layout_view own = dnnl_primitive_desc_query_md(m->data, dnnl_query_weights_md, 0);
+    layout_view own = gb_dnnl.primitive_desc_query_md(m->data, dnnl_query_weights_md, 0);
     p->own_bytes = gb_max_size(p->own_bytes, layout_bytes(own));
-    return dnnl_memory_desc_equal(m->packed, own)
+    return gb_dnnl.memory_desc_equal(m->packed, own)
                ? dnnl_success
                : make_reorder(&p->executor.calls[DATA_REORDER], m->packed, own, m->attributes);
 }
@@ -169,9 +169,9 @@ static dnnl_status_t make_weights(struct builder *m) {
     struct product *p = m->product;
     DNNL_TRY(describe(m, BACKWARD_WEIGHTS, layout_of(&m->any_weights), m->attributes, &m->weights));
     DNNL_TRY(gb_onednn_call_make(&p->executor.calls[WEIGHTS], m->weights, weights_names));
-    layout_view own = dnnl_primitive_desc_query_md(m->weights, dnnl_query_diff_weights_md, 0);
+    layout_view own = gb_dnnl.primitive_desc_query_md(m->weights, dnnl_query_diff_weights_md, 0);
     p->own_bytes = gb_max_size(p->own_bytes, layout_bytes(own));
-    return dnnl_memory_desc_equal(m->packed, own)
+    return gb_dnnl.memory_desc_equal(m->packed, own)
                ? dnnl_success
                : make_reorder(&p->executor.calls[WEIGHTS_REORDER], own, m->packed, m->attributes);
 }
@@ -199,7 +199,7 @@ static dnnl_status_t make_primitives(struct builder *m) {
     DNNL_TRY(make_layouts(m));
     DNNL_TRY(gb_onednn_attributes_make(&m->attributes));
     DNNL_TRY(make_forward(m, false, layout_of(&m->any_weights), &m->forward));
-    m->packed = dnnl_primitive_desc_query_md(m->forward, dnnl_query_weights_md, 0);
+    m->packed = gb_dnnl.primitive_desc_query_md(m->forward, dnnl_query_weights_md, 0);
     if (m->shape->scaled)
         DNNL_TRY(make_scaled_forward(m));
     DNNL_TRY(make_packing(m));
@@ -217,9 +217,9 @@ static void builder_free(struct builder *m) {
     dnnl_primitive_desc_t descriptors[] = {m->forward, m->data, m->weights};
     for (size_t i = 0; i < sizeof descriptors / sizeof *descriptors; i++)
         if (descriptors[i])
-            dnnl_primitive_desc_destroy(descriptors[i]);
+            gb_dnnl.primitive_desc_destroy(descriptors[i]);
     if (m->attributes)
-        dnnl_primitive_attr_destroy(m->attributes);
+        gb_dnnl.primitive_attr_destroy(m->attributes);
 }
 
 static dnnl_status_t build_product(void *library, const void *shape) {
@@ -290,9 +290,10 @@ static struct gb_conv_choice choice_of(const struct gb_conv_plan *plan, int call
     const struct product *p = plan->library;
     const_dnnl_primitive_desc_t descriptor;
     const char *name = NULL;
-    if (dnnl_primitive_get_primitive_desc(p->executor.calls[call].primitive, &descriptor) !=
+    if (gb_dnnl.primitive_get_primitive_desc(p->executor.calls[call].primitive, &descriptor) !=
             dnnl_success ||
-        dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) != dnnl_success)
+        gb_dnnl.primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) !=
+            dnnl_success)
         name = NULL;
     return (struct gb_conv_choice){
         .name = name, .shared_bytes = plan->shared_bytes, .work = SIZE_MAX};
@@ -300,6 +301,7 @@ static struct gb_conv_choice choice_of(const struct gb_conv_plan *plan, int call
 
 static enum gb_status conv_plan(const struct gb_backend *backend, const struct gb_conv_problem *p,
                                 int threads, struct gb_conv_plan *plan) {
+    GB_TRY(gb_onednn_load());
     GB_TRY(gb_problem_check(&gb_conv_operation, p));
     const int out_h = gb_conv_out_h(p), out_w = gb_conv_out_w(p);
     const struct product_shape shape = {.describe = describe_convolution,
@@ -380,6 +382,7 @@ static void conv_backward_weights(const struct gb_conv_plan *plan, const struct 
 
 static enum gb_status fc_plan(const struct gb_backend *backend, const struct gb_fc_problem *p,
                               int threads, struct gb_fc_plan *plan) {
+    GB_TRY(gb_onednn_load());
     GB_TRY(gb_problem_check(&gb_fc_operation, p));
     const struct product_shape shape = {.describe = describe_inner_product,
                                         .x = {p->n, p->c, p->h, p->w},
@@ -470,8 +473,8 @@ struct resize_builder {
 
 static void divide_resize_scratch(struct resize_builder *m) {
     struct resize *r = m->resize;
-    size_t workspace = dnnl_memory_desc_get_size(
-        dnnl_primitive_desc_query_md(m->forward, dnnl_query_workspace_md, 0));
+    size_t workspace = gb_dnnl.memory_desc_get_size(
+        gb_dnnl.primitive_desc_query_md(m->forward, dnnl_query_workspace_md, 0));
     r->y_at = aligned(layout_bytes(layout_of(&m->x)));
     r->workspace_at = r->y_at + aligned(layout_bytes(layout_of(&m->y)));
     r->scratchpad_at = r->workspace_at + aligned(workspace);
@@ -505,11 +508,11 @@ static void resize_builder_free(struct resize_builder *m) {
     layout_free(&m->x);
     layout_free(&m->y);
     if (m->forward)
-        dnnl_primitive_desc_destroy(m->forward);
+        gb_dnnl.primitive_desc_destroy(m->forward);
     if (m->backward)
-        dnnl_primitive_desc_destroy(m->backward);
+        gb_dnnl.primitive_desc_destroy(m->backward);
     if (m->attributes)
-        dnnl_primitive_attr_destroy(m->attributes);
+        gb_dnnl.primitive_attr_destroy(m->attributes);
 }
 
 static dnnl_status_t build_resize(void *library, const void *shape) {
@@ -548,6 +551,7 @@ static void resize_backward(const struct resize *r, const struct gb_exec *exec,
 
 static enum gb_status max_pool_plan(const struct gb_pool_problem *p, int threads,
                                     struct gb_pool_plan *plan) {
+    GB_TRY(gb_onednn_load());
     GB_TRY(gb_problem_check(&gb_max_pool_operation, p));
     const struct resize_shape shape = {
         .describe = describe_max_pooling,
@@ -586,6 +590,7 @@ static void max_pool_backward(const struct gb_pool_plan *plan, const struct gb_e
 
 static enum gb_status upsample_plan(const struct gb_upsample_problem *p, int threads,
                                     struct gb_upsample_plan *plan) {
+    GB_TRY(gb_onednn_load());
     GB_TRY(gb_problem_check(&gb_upsample_operation, p));
     const struct resize_shape shape = {.describe = describe_upsampling,
                                        .x = {p->n, p->c, p->h, p->w},
@@ -617,14 +622,10 @@ static void upsample_backward(const struct gb_upsample_plan *plan, const struct 
 // ---- The table ----
 
 void gb_onednn_overlay(struct gb_backend *table) {
-    static char library[64];
-    const dnnl_version_t *version = dnnl_version();
-    const bool openmp = DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP;
-    snprintf(library, sizeof library, "oneDNN %d.%d.%d%s", version->major, version->minor,
-             version->patch, openmp ? "" : ", its own number of threads");
     table->name = "onednn";
     table->isa = "SSE4.1";
-    table->library = library;
+    table->library = gb_onednn_name;
+    table->load = gb_onednn_load;
     table->check = gb_onednn_check;
     table->conv_plan = conv_plan;
     table->fc_plan = fc_plan;

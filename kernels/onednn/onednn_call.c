@@ -15,14 +15,14 @@ static dnnl_status_t engine_status;
 static pthread_once_t engine_once = PTHREAD_ONCE_INIT;
 
 static void make_engine(void) {
-    engine_status = dnnl_engine_create(&gb_onednn_engine, dnnl_cpu, 0);
+    engine_status = gb_dnnl.engine_create(&gb_onednn_engine, dnnl_cpu, 0);
 }
 
 static enum gb_status status_of(dnnl_status_t status, const char *what, const char *where) {
     if (status == dnnl_success)
         return GB_OK;
     return gb_fail(status == dnnl_out_of_memory ? GB_OUT_OF_MEMORY : GB_UNSUPPORTED, what, where,
-                   "oneDNN: %s", dnnl_status2str(status));
+                   "oneDNN: %s", gb_dnnl.status2str(status));
 }
 
 enum gb_status gb_onednn_planned(dnnl_status_t status, const struct gb_operation *operation,
@@ -36,9 +36,9 @@ enum gb_status gb_onednn_planned(dnnl_status_t status, const struct gb_operation
 // ---- A primitive with its operands ----
 
 dnnl_status_t gb_onednn_attributes_make(dnnl_primitive_attr_t *attributes) {
-    DNNL_TRY(dnnl_primitive_attr_create(attributes));
-    DNNL_TRY(dnnl_primitive_attr_set_fpmath_mode(*attributes, dnnl_fpmath_mode_strict));
-    return dnnl_primitive_attr_set_scratchpad_mode(*attributes, dnnl_scratchpad_mode_user);
+    DNNL_TRY(gb_dnnl.primitive_attr_create(attributes));
+    DNNL_TRY(gb_dnnl.primitive_attr_set_fpmath_mode(*attributes, dnnl_fpmath_mode_strict));
+    return gb_dnnl.primitive_attr_set_scratchpad_mode(*attributes, dnnl_scratchpad_mode_user);
 }
 
 // Sets the number of threads that OpenMP would start and returns the former one. oneDNN divides its
@@ -62,7 +62,8 @@ dnnl_status_t gb_onednn_make(size_t bytes, int threads,
     int before = set_threads(threads);
     dnnl_status_t status = build(executor, shape);
     if (status == dnnl_success)
-        status = dnnl_stream_create(&executor->stream, gb_onednn_engine, dnnl_stream_default_flags);
+        status =
+            gb_dnnl.stream_create(&executor->stream, gb_onednn_engine, dnnl_stream_default_flags);
     omp_set_num_threads(before);
     if (status != dnnl_success)
         gb_onednn_free(library);
@@ -72,9 +73,9 @@ dnnl_status_t gb_onednn_make(size_t bytes, int threads,
 static void call_free(struct call *call) {
     for (int i = 0; i <= MAX_OPERANDS; i++)
         if (call->arguments[i].memory)
-            dnnl_memory_destroy(call->arguments[i].memory);
+            gb_dnnl.memory_destroy(call->arguments[i].memory);
     if (call->primitive)
-        dnnl_primitive_destroy(call->primitive);
+        gb_dnnl.primitive_destroy(call->primitive);
 }
 
 void gb_onednn_free(void **library) {
@@ -82,27 +83,28 @@ void gb_onednn_free(void **library) {
     for (int i = 0; executor && i < MAX_CALLS; i++)
         call_free(&executor->calls[i]);
     if (executor && executor->stream)
-        dnnl_stream_destroy(executor->stream);
+        gb_dnnl.stream_destroy(executor->stream);
     free(executor);
     *library = NULL;
 }
 
 static dnnl_status_t add_argument(struct call *call, int index, int name, layout_view layout) {
     call->arguments[index].arg = name;
-    return dnnl_memory_create(&call->arguments[index].memory, layout, gb_onednn_engine,
-                              DNNL_MEMORY_NONE);
+    return gb_dnnl.memory_create(&call->arguments[index].memory, layout, gb_onednn_engine,
+                                 DNNL_MEMORY_NONE);
 }
 
 dnnl_status_t gb_onednn_call_make(struct call *call, const_dnnl_primitive_desc_t descriptor,
                                   const int *names) {
-    DNNL_TRY(dnnl_primitive_create(&call->primitive, descriptor));
+    DNNL_TRY(gb_dnnl.primitive_create(&call->primitive, descriptor));
     for (; names[call->operands]; call->operands++) {
         int name = names[call->operands];
-        DNNL_TRY(
-            add_argument(call, call->operands, name,
-                         dnnl_primitive_desc_query_md(descriptor, dnnl_query_exec_arg_md, name)));
+        DNNL_TRY(add_argument(
+            call, call->operands, name,
+            gb_dnnl.primitive_desc_query_md(descriptor, dnnl_query_exec_arg_md, name)));
     }
-    layout_view scratchpad = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
+    layout_view scratchpad =
+        gb_dnnl.primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
     call->scratchpad_bytes = layout_bytes(scratchpad);
     return call->scratchpad_bytes
                ? add_argument(call, call->operands, DNNL_ARG_SCRATCHPAD, scratchpad)
@@ -137,11 +139,12 @@ void gb_onednn_run(const struct executor *executor, int index, void *scratchpad,
     for (int i = 0; i < count; i++) {
         // oneDNN's interface lacks const; it writes outputs only.
         const void *data = i < call->operands ? operands[i] : scratchpad;
-        dnnl_memory_set_data_handle(call->arguments[i].memory, (void *)(uintptr_t)data);
+        gb_dnnl.memory_set_data_handle(call->arguments[i].memory, (void *)(uintptr_t)data);
     }
     gb_flush_denormals();
-    note_failure(dnnl_primitive_execute(call->primitive, executor->stream, count, call->arguments));
-    note_failure(dnnl_stream_wait(executor->stream));
+    note_failure(
+        gb_dnnl.primitive_execute(call->primitive, executor->stream, count, call->arguments));
+    note_failure(gb_dnnl.stream_wait(executor->stream));
     omp_set_num_threads(before);
 }
 

@@ -20,7 +20,7 @@ static inline size_t aligned(size_t bytes) {
 }
 
 static inline size_t layout_bytes(layout_view layout) {
-    return dnnl_memory_desc_get_size(layout);
+    return gb_dnnl.memory_desc_get_size(layout);
 }
 
 // ---- A primitive with its operands ----

@@ -5,8 +5,7 @@
 #ifndef GB_ONEDNN_COMPAT_H
 #define GB_ONEDNN_COMPAT_H
 
-#include <dnnl.h>
-#include <dnnl_debug.h>
+#include "kernels/onednn/onednn_library.h"
 
 // Passes a failure of the library up.
 #define DNNL_TRY(expression)                                                                       \
@@ -57,7 +56,8 @@ typedef dnnl_status_t (*describe_fn)(dnnl_engine_t engine, struct primitive_spec
 
 static inline dnnl_status_t layout_make(struct layout *layout, int dimensions,
                                         const dnnl_dims_t sizes, dnnl_format_tag_t tag) {
-    return dnnl_memory_desc_create_with_tag(&layout->descriptor, dimensions, sizes, dnnl_f32, tag);
+    return gb_dnnl.memory_desc_create_with_tag(&layout->descriptor, dimensions, sizes, dnnl_f32,
+                                               tag);
 }
 
 static inline layout_view layout_of(const struct layout *layout) {
@@ -66,26 +66,26 @@ static inline layout_view layout_of(const struct layout *layout) {
 
 static inline void layout_free(struct layout *layout) {
     if (layout->descriptor)
-        dnnl_memory_desc_destroy(layout->descriptor);
+        gb_dnnl.memory_desc_destroy(layout->descriptor);
 }
 
 static inline dnnl_status_t append_eltwise(dnnl_post_ops_t operations, dnnl_alg_kind_t kind,
                                            float alpha) {
-    return dnnl_post_ops_append_eltwise(operations, kind, alpha, 0.0f);
+    return gb_dnnl.post_ops_append_eltwise(operations, kind, alpha, 0.0f);
 }
 
 static const dnnl_dims_t undilated = {0};
 #define PADDING undilated, s->padding, s->padding
 
 #define DESCRIBE(type, kind, ...)                                                                  \
-    dnnl_##kind##_primitive_desc_create(descriptor, engine, __VA_ARGS__, s->attributes)
+    gb_dnnl.kind##_primitive_desc_create(descriptor, engine, __VA_ARGS__, s->attributes)
 #define DESCRIBE_GRADIENT(type, kind, ...) DESCRIBE(type, kind, __VA_ARGS__, s->forward)
 
 #else
 
 static inline dnnl_status_t layout_make(struct layout *layout, int dimensions,
                                         const dnnl_dims_t sizes, dnnl_format_tag_t tag) {
-    return dnnl_memory_desc_init_by_tag(&layout->descriptor, dimensions, sizes, dnnl_f32, tag);
+    return gb_dnnl.memory_desc_init_by_tag(&layout->descriptor, dimensions, sizes, dnnl_f32, tag);
 }
 
 static inline layout_view layout_of(const struct layout *layout) {
@@ -98,7 +98,7 @@ static inline void layout_free(struct layout *layout) {
 
 static inline dnnl_status_t append_eltwise(dnnl_post_ops_t operations, dnnl_alg_kind_t kind,
                                            float alpha) {
-    return dnnl_post_ops_append_eltwise(operations, 1.0f, kind, alpha, 0.0f);
+    return gb_dnnl.post_ops_append_eltwise(operations, 1.0f, kind, alpha, 0.0f);
 }
 
 #define PADDING s->padding, s->padding
@@ -107,10 +107,11 @@ static inline dnnl_status_t create(dnnl_engine_t engine, const struct primitive_
                                    dnnl_status_t operation_status,
                                    dnnl_primitive_desc_t *descriptor) {
     DNNL_TRY(operation_status);
-    return dnnl_primitive_desc_create(descriptor, &s->operation, s->attributes, engine, s->forward);
+    return gb_dnnl.primitive_desc_create(descriptor, &s->operation, s->attributes, engine,
+                                         s->forward);
 }
 #define DESCRIBE(type, kind, ...)                                                                  \
-    create(engine, s, dnnl_##kind##_desc_init(&s->operation.type, __VA_ARGS__), descriptor)
+    create(engine, s, gb_dnnl.kind##_desc_init(&s->operation.type, __VA_ARGS__), descriptor)
 #define DESCRIBE_GRADIENT DESCRIBE
 
 #endif

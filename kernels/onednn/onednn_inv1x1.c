@@ -40,7 +40,7 @@ static dnnl_status_t make_call(struct call *call, const struct layout layouts[OP
     dnnl_primitive_desc_t descriptor;
     DNNL_TRY(describe_matrix_product(gb_onednn_engine, &spec, &descriptor));
     dnnl_status_t status = gb_onednn_call_make(call, descriptor, product_names);
-    dnnl_primitive_desc_destroy(descriptor);
+    gb_dnnl.primitive_desc_destroy(descriptor);
     return status;
 }
 
@@ -84,13 +84,14 @@ static dnnl_status_t build(void *library, const void *problem) {
     if (status == dnnl_success)
         status = make_products(library, problem, attributes);
     if (attributes)
-        dnnl_primitive_attr_destroy(attributes);
+        gb_dnnl.primitive_attr_destroy(attributes);
     divide_scratch(library, problem);
     return status;
 }
 
 enum gb_status gb_onednn_inv1x1_plan(const struct gb_image_problem *p, int threads,
                                      struct gb_inv1x1_plan *plan) {
+    GB_TRY(gb_onednn_load());
     GB_TRY(gb_problem_check(&gb_inv1x1_operation, p));
     *plan = (struct gb_inv1x1_plan){.problem = *p};
     GB_TRY(

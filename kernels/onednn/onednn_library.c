@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/onednn/onednn_library.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "kernels/vendor.h"
+
+struct gb_dnnl gb_dnnl;
+char gb_onednn_name[64];
+
+static enum gb_status status;
+static char message[GB_MESSAGE];
+
+static enum gb_status load(void) {
+#define ENTRY(name) {"dnnl_" #name, (void **)&gb_dnnl.name},
+    static const struct gb_vendor_function functions[] = {GB_DNNL_FUNCTIONS(ENTRY)};
+#undef ENTRY
+    static const struct gb_vendor_library library = {
+        "oneDNN", GB_ONEDNN_FILE, GB_ONEDNN_PATH, functions, sizeof functions / sizeof *functions};
+    GB_TRY(gb_vendor_load(&library));
+    const dnnl_version_t *version = gb_dnnl.version();
+    if (version->major != DNNL_VERSION_MAJOR)
+        return gb_fail(GB_UNSUPPORTED, "cannot load library", "oneDNN",
+                       "%s is version %d, but this build is for version %d", GB_ONEDNN_FILE,
+                       version->major, DNNL_VERSION_MAJOR);
+    const bool openmp = DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP;
+    snprintf(gb_onednn_name, sizeof gb_onednn_name, "oneDNN %d.%d.%d%s", version->major,
+             version->minor, version->patch, openmp ? "" : ", its own number of threads");
+    return GB_OK;
+}
+
+static void load_once(void) {
+    status = load();
+    if (status != GB_OK)
+        snprintf(message, sizeof message, "%s", gb_error_message());
+}
+
+enum gb_status gb_onednn_load(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, load_once);
+    return status == GB_OK ? GB_OK : gb_fail_again(status, message);
+}
