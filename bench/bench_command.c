@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/atomic_file.h"
+#include "base/minmax.h"
 #include "base/options.h"
 #include "bench/catalog/catalog.h"
 #include "bench/commands.h"
@@ -14,7 +15,7 @@
 #include "tasks/build.h"
 #include "tasks/machine.h"
 
-enum { MAX_THREADS = 256, MAX_BACKENDS = 16, MAX_MODELS = 64, DEFAULT_REPETITIONS = 9 };
+enum { MAX_BACKENDS = 16, MAX_MODELS = 64, DEFAULT_REPETITIONS = 9 };
 
 // The options, and what they select.
 struct given {
@@ -47,9 +48,9 @@ static enum gb_status add_backend(struct given *given, const char *name) {
 static enum gb_status add_thread_count(struct given *given, const char *word) {
     char *end;
     long threads = strtol(word, &end, 10);
-    if (*end || threads < 1 || threads > MAX_THREADS)
+    if (*end || threads < 1 || threads > GB_MAX_THREADS)
         return gb_fail(GB_BAD_INPUT, "bad value", "--threads", "\"%s\" is not in 1 .. %d", word,
-                       MAX_THREADS);
+                       GB_MAX_THREADS);
     for (int i = 0; i < given->thread_count; i++)
         if (given->chosen_threads[i] == threads)
             return GB_OK;
@@ -126,16 +127,25 @@ static enum gb_status choose(struct given *given) {
             GB_TRY(each_word(lists[i].option, lists[i].list, given, lists[i].add));
     // Not the scalar reference, which would take hours.
     for (const struct gb_backend *const *b = gb_backends(); *b && !given->backends; b++)
-        if (gb_backend_supported(*b) && strcmp((*b)->name, "scalar") != 0)
-            GB_TRY(add_backend(given, (*b)->name));
+        if (gb_backend_supported(*b) && strcmp((*b)->name, "scalar") != 0) {
+            if (gb_backend_load(*b) == GB_OK)
+                GB_TRY(add_backend(given, (*b)->name));
+            else
+                fprintf(stderr, "glowbench: backend %s is left out: %s\n", (*b)->name,
+                        gb_error_message());
+        }
     if (given->backend_count == 0)
         GB_TRY(add_backend(given, "scalar"));
     if (!given->kinds)
         given->chosen_kinds = GB_CATALOG_ALL;
+    int most = 0;
+    for (int i = 0; i < given->thread_count; i++)
+        most = gb_max_int(most, given->chosen_threads[i]);
+    GB_TRY(gb_machine_choose_threads(&most));
     if (!given->threads) {
         given->chosen_threads[0] = 1;
-        given->chosen_threads[1] = gb_machine_threads();
-        given->thread_count = given->chosen_threads[1] > 1 ? 2 : 1;
+        given->chosen_threads[1] = most;
+        given->thread_count = most > 1 ? 2 : 1;
     }
     return GB_OK;
 }

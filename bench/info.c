@@ -239,6 +239,11 @@ static enum gb_status info(int argc, const char **argv) {
     if (request.plan)
         return gb_print_plan(request.plan, backend,
                              request.threads ? request.threads : gb_machine_threads());
+    int threads = 0;
+    GB_TRY(gb_machine_choose_threads(&threads));
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++)
+        if (gb_backend_load(*b) != GB_OK) // its version stays unknown
+            fprintf(stderr, "glowbench: backend %s: %s\n", (*b)->name, gb_error_message());
     json_t *machine;
     GB_TRY(gb_machine_json(&machine));
     enum gb_status status = add_cpus(machine);

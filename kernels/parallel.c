@@ -2,10 +2,16 @@
 #include "kernels/parallel.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #if defined(GB_PTHREADS)
 // ThreadSanitizer does not see libgomp's synchronisation; its build runs the same bodies on plain
@@ -105,6 +111,54 @@ void gb_barrier(int size) {
     }
 }
 #endif
+
+static void note_size(void *argument, int rank, int size) {
+    if (rank == 0)
+        *(int *)argument = size;
+}
+
+// In the child, which may be ended by OpenMP's runtime, with a message of its own.
+static void try_threads(int threads, int *granted) {
+    enum { PATIENCE = 60 }; // seconds
+    dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+    alarm(PATIENCE);
+    gb_parallel(threads, note_size, granted);
+    _exit(0);
+}
+
+enum gb_status gb_parallel_check(int threads) {
+    static const char what[] = "cannot start threads";
+    static int known = 1; // granted before; a child of a process that has run threads could not try
+    char number[16];
+    snprintf(number, sizeof number, "%d", threads);
+#if !defined(GB_PTHREADS)
+    omp_set_dynamic(0); // OMP_DYNAMIC grants fewer on a busy machine
+#endif
+    if (threads <= known)
+        return GB_OK;
+    int *granted =
+        mmap(NULL, sizeof *granted, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (granted == MAP_FAILED)
+        return gb_no_memory(what, number);
+    const pid_t child = fork();
+    if (child == 0)
+        try_threads(threads, granted);
+    const int error = errno;
+    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
+        ;
+    const int found = *granted;
+    munmap(granted, sizeof *granted);
+    if (child < 0)
+        return gb_fail(GB_UNSUPPORTED, what, number, "%s", strerror(error));
+    if (found == 0)
+        return gb_fail(GB_UNSUPPORTED, what, number,
+                       "the system refuses them (see ulimit -u and -v, OMP_STACKSIZE)");
+    if (found != threads)
+        return gb_fail(GB_UNSUPPORTED, what, number, "only %d granted (see OMP_THREAD_LIMIT)",
+                       found);
+    known = threads;
+    return GB_OK;
+}
 
 struct job_list {
     void (*job)(void *argument, int index, int rank);

@@ -33,6 +33,11 @@ typedef void (*gb_parallel_body)(void *argument, int rank, int size);
 // denormals to zero (gb_flush_denormals), the calling thread, which is rank 0, after the return too.
 void gb_parallel(int threads, gb_parallel_body body, void *argument);
 
+// GB_UNSUPPORTED unless the system grants this many threads, which then run: to be asked before the
+// first gb_parallel. OpenMP's runtime ends a process that it cannot start threads for, so a child
+// process tries.
+enum gb_status gb_parallel_check(int threads);
+
 // Waits for the other ranks that run the same body; `size` as the body received it.
 void gb_barrier(int size);
 

@@ -16,17 +16,31 @@
 #include <omp.h>
 #endif
 
+#include "base/minmax.h"
 #include "base/utf8.h"
 #include "kernels/backend.h"
 #include "kernels/cpu.h"
+#include "kernels/parallel.h"
 #include "tasks/build.h"
 
 int gb_machine_threads(void) {
+    const char *asked = getenv("OMP_NUM_THREADS");
 #if defined(GB_PTHREADS)
-    return (int)sysconf(_SC_NPROCESSORS_ONLN);
+    int threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
 #else
-    return omp_get_max_threads();
+    int threads = omp_get_max_threads();
+    if (!asked || !*asked)
+        threads = gb_min_int(threads, omp_get_thread_limit());
 #endif
+    return asked && *asked ? threads : gb_min_int(threads, GB_MAX_THREADS);
+}
+
+enum gb_status gb_machine_choose_threads(int *threads) {
+    *threads = *threads ? *threads : gb_machine_threads();
+    if (*threads > GB_MAX_THREADS)
+        return gb_fail(GB_BAD_INPUT, "bad value", "OMP_NUM_THREADS", "%d is not in 1 .. %d",
+                       *threads, GB_MAX_THREADS);
+    return gb_parallel_check(*threads);
 }
 
 // The value of the first line of `path` that begins with `key`: what follows the separator, without

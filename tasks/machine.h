@@ -11,6 +11,11 @@
 // may use; all CPUs in a build on POSIX threads (for ThreadSanitizer).
 int gb_machine_threads(void);
 
+// *threads, or the default where it is 0, if the system grants that many; to be asked before the first
+// threads start. GB_BAD_INPUT, GB_UNSUPPORTED.
+enum { GB_MAX_THREADS = 256 };
+enum gb_status gb_machine_choose_threads(int *threads);
+
 // A new JSON object, the caller's to json_decref; NULL where it fails:
 //   cpu        model, microcode ("" unknown), instruction_sets, packages, cores, cpus, numa_nodes
 //   caches     one object a level: level, bytes (each), instances, cpus (that share one)

@@ -61,7 +61,7 @@ static enum gb_status parse(const struct gb_command *command, const struct gb_op
                         "learning rate of the ascent"),
         gb_option_seed("seed", "N", &r->options.seed,
                        "random seed of latents and dequantisation noise"),
-        gb_option_int("threads", "T", &r->options.threads, 1, 256,
+        gb_option_int("threads", "T", &r->options.threads, 1, GB_MAX_THREADS,
                       "threads; they do not change results (default: OMP_NUM_THREADS, or all "
                       "CPUs)"),
         gb_option_string("backend", "B", &r->backend,
@@ -139,7 +139,7 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
     struct gb_source source = request->source;
     struct gb_predictor_options options = request->options;
     options.backend = backend;
-    options.threads = options.threads ? options.threads : gb_machine_threads();
+    GB_TRY(gb_machine_choose_threads(&options.threads));
     options.samples = options.samples ? options.samples : gb_task_samples(run->task);
     options.temperature = options.temperature >= 0 ? options.temperature : 1;
     options.dequantise = strcmp(request->dequantise, "none") != 0;

@@ -110,9 +110,15 @@ static enum gb_status check(const struct gb_reduced_job *job, int threads) {
     double expected[CHECK_STEPS];
     GB_TRY(gb_backend_find("scalar", &reference));
     GB_TRY(few_steps(job, reference, threads, expected));
-    for (const struct gb_backend *const *b = gb_backends(); *b; b++)
-        if (*b != reference && gb_backend_supported(*b))
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++) {
+        if (*b == reference || !gb_backend_supported(*b))
+            continue;
+        if (gb_backend_load(*b) == GB_OK)
             GB_TRY(check_backend(job, *b, threads, expected));
+        else
+            fprintf(stderr, "glowbench: backend %s is not checked: %s\n", (*b)->name,
+                    gb_error_message());
+    }
     return GB_OK;
 }
 
@@ -184,7 +190,7 @@ static enum gb_status run(int argc, const char **argv) {
         gb_option_string("out", "DIR", &out, "output directory (default: out/run, or out/quick)"),
         gb_option_string("backend", "B", &backend_name,
                          "backend that trains (default: the best for this CPU)"),
-        gb_option_int("threads", "T", &threads, 1, 256, "threads (default: all CPUs)"),
+        gb_option_int("threads", "T", &threads, 1, GB_MAX_THREADS, "threads (default: all CPUs)"),
         {0},
     };
     GB_TRY(gb_options_parse(&gb_run_command, options, argc, argv, &helped));
@@ -192,14 +198,15 @@ static enum gb_status run(int argc, const char **argv) {
         return GB_OK;
     const struct gb_backend *backend;
     GB_TRY(gb_backend_find(backend_name, &backend));
+    GB_TRY(gb_machine_choose_threads(&threads));
     size_t count = 0;
     while (gb_tasks()[count])
         count++;
     json_t **records = calloc(count, sizeof(json_t *));
     if (!records)
         return gb_no_memory("cannot run", "tasks");
-    enum gb_status status = run_all(backend, threads ? threads : gb_machine_threads(), quick,
-                                    out ? out : (quick ? "out/quick" : "out/run"), records);
+    enum gb_status status =
+        run_all(backend, threads, quick, out ? out : (quick ? "out/quick" : "out/run"), records);
     for (size_t i = 0; i < count; i++)
         json_decref(records[i]);
     free(records);

@@ -260,7 +260,7 @@ static enum gb_status start(const struct given *given) {
     char out[GB_PATH];
     GB_TRY(gb_task_find(given->task, &task));
     run.samples = run.samples ? run.samples : gb_task_samples(task);
-    run.threads = run.threads ? run.threads : gb_machine_threads();
+    GB_TRY(gb_machine_choose_threads(&run.threads));
     run.time_limit = given->minutes > 0 ? 60.0 * given->minutes : 0;
     if (run.split_directory && !run.data_directory)
         return gb_fail(GB_BAD_INPUT, "missing option", "--data", "required by --split-dir");
@@ -330,7 +330,7 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
         gb_option_choice("memory", "stored|reversible", &given.memory,
                          "store a flow's activations, or recompute them in the backward pass "
                          "(default: stored)"),
-        gb_option_int("threads", "T", &given.run.threads, 1, 256,
+        gb_option_int("threads", "T", &given.run.threads, 1, GB_MAX_THREADS,
                       "threads; they do not change results (default: OMP_NUM_THREADS, or all "
                       "CPUs)"),
         gb_option_string(

@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Threads that the system does not grant, and little address space: one clear line and exit code 2, or
+# the command runs; never OpenMP's own exit, and nothing spins in a library's loader.
+. "$(dirname "$0")/../support/script.sh"
+export OMP_WAIT_POLICY=passive
+unset OMP_NUM_THREADS OMP_THREAD_LIMIT OMP_DYNAMIC OMP_STACKSIZE
+train="train horses --size 16 --iters 1 --batch 2 --out"
+
+# with VARIABLE=VALUE... -- CODE PATTERN ARGUMENT...
+with() {
+    variables=
+    while [ "$1" != -- ]; do
+        variables="$variables $1"
+        shift
+    done
+    shift
+    # shellcheck disable=SC2086 # a list
+    (export $variables && gives "$@" && exit $failures) || failures=$((failures + 1))
+}
+
+# shellcheck disable=SC2086 # arguments
+{
+    for number in 257 300 100000; do
+        with OMP_NUM_THREADS=$number -- 2 "OMP_NUM_THREADS: $number is not in 1 .. 256" $train a
+        with OMP_NUM_THREADS=$number -- 2 "OMP_NUM_THREADS: $number is not" bench --list
+        with OMP_NUM_THREADS=$number -- 2 "OMP_NUM_THREADS: $number is not" info
+    done
+    with OMP_NUM_THREADS=4 OMP_THREAD_LIMIT=2 -- 2 'threads: 4: only 2 granted' $train b
+    with OMP_THREAD_LIMIT=2 -- 2 'threads: 3: only 2 granted' $train b --threads 3
+    with OMP_THREAD_LIMIT=2 -- 2 'threads: 8: only 2 granted' bench --list --threads 1,8,2
+    with OMP_THREAD_LIMIT=1 -- 0 ', 1 thread' $train c
+    with OMP_NUM_THREADS=3 OMP_DYNAMIC=true -- 0 ', 3 threads' $train d
+    [ ! -e a ] && [ ! -e b ] || complain "a refused run left files"
+}
+
+(
+    ulimit -v 300000
+    gives 0 '^glowbench ' --version
+    gives 0 '^backends:' list
+    run info
+    [ "$code" -eq 0 ] || complain "info exits with $code"
+    if grep -q '^  blas ' out || "$glowbench" list | grep -q '^  blas '; then
+        # shellcheck disable=SC2086 # arguments
+        gives 2 'cannot load library: OpenBLAS: .* address space' $train e --backend blas
+    fi
+    exit $failures
+) || failures=$((failures + 1))
+
+finish
