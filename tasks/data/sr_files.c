@@ -262,8 +262,7 @@ static enum gb_status read_test_set(struct reading *reading, const char *directo
     }
     gb_list_free(&directories);
     if (status == GB_OK && images == 0)
-        status =
-            gb_fail(GB_BAD_INPUT, what, directory, "is named as a test set and holds no images");
+        gb_source_note(reading->source, "%s: holds no images", directory);
     return status;
 }
 

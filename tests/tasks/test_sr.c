@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tasks/data/sr_data.h"
 #include "tasks/data/sr_files.h"
@@ -228,8 +229,12 @@ GB_FIXTURE_TEST(tells_what_it_leaves_out) {
     gb_fixture_png("d/photos/q.png", 37, 29, 2, 8, false, bird);
     assert_refused(gb_fixture_path("d"), NULL,
                    "photos/q.png, which trains, is the test image Set5/a.png");
-    gb_fixture_directory("Set14");
-    assert_refused(gb_fixture_path("Set14"), NULL, "named as a test set and holds no images");
+    unlink(gb_fixture_path("d/photos/q.png"));
+    gb_fixture_directory("d/Set14");
+    assert_ok(load_noted(gb_fixture_path("d"), splits));
+    assert_non_null(strstr(noted, "d/Set14: holds no images"));
+    free_splits(splits);
+    assert_refused(gb_fixture_path("d/Set14"), NULL, "holds no images");
 }
 
 // ImageNet32 in small: `rows` images whose pixels tell row, plane and place.
