@@ -182,6 +182,54 @@ struct gb_kernel {
                    .definition = define_##name,                                                    \
                    __VA_ARGS__}
 
+// A definition define_NAME begins with GB_DEFINITION(NAME).
+#define GB_DEFINITION(name)                                                                        \
+    static struct gb_expected define_##name(const struct gb_call *call,                            \
+                                            __attribute__((unused)) int operand, const int at[4])
+// call_NAME, which runs an entry of the call's backend with these arguments.
+#define GB_CALL(name, entry, ...)                                                                  \
+    static void call_##name(const struct gb_call *call) {                                          \
+        call->backend->entry(__VA_ARGS__);                                                         \
+    }
+
+// plan, plan_free and scratch, by the entries ENTRY_plan and ENTRY_plan_free.
+#define GB_PLAN_FUNCTIONS(entry, type)                                                             \
+    static enum gb_status plan(const struct gb_call *call, int threads) {                          \
+        return call->backend->entry##_plan(call->problem, threads, call->plan);                    \
+    }                                                                                              \
+    static void plan_free(const struct gb_call *call) {                                            \
+        call->backend->entry##_plan_free(call->plan);                                              \
+    }                                                                                              \
+    static size_t scratch(const struct gb_call *call) {                                            \
+        return ((const type *)call->plan)->scratch_bytes;                                          \
+    }
+// The same of layers with packed weights, their packing, and a plan's problem with another activation.
+#define GB_PACKED_PLAN_FUNCTIONS(entry)                                                            \
+    static enum gb_status plan(const struct gb_call *call, int threads) {                          \
+        return call->backend->entry##_plan(call->backend, call->problem, threads, call->plan);     \
+    }                                                                                              \
+    static void plan_free(const struct gb_call *call) {                                            \
+        call->backend->entry##_plan_free(call->plan);                                              \
+    }                                                                                              \
+    static size_t scratch(const struct gb_call *call) {                                            \
+        return gb_##entry##_scratch_bytes(call->plan, call->exec->threads);                        \
+    }                                                                                              \
+    static size_t packed_floats(const struct gb_call *call) {                                      \
+        return ((const struct gb_##entry##_plan *)call->plan)->weight_floats;                      \
+    }                                                                                              \
+    static void pack(const struct gb_call *call, const float *weights, float *packed) {            \
+        call->backend->entry##_pack(call->plan, weights, packed);                                  \
+    }                                                                                              \
+    static void unpack(const struct gb_call *call, const float *packed, float *weights) {          \
+        call->backend->entry##_unpack(call->plan, packed, weights);                                \
+    }                                                                                              \
+    static struct gb_##entry##_problem with_activation(const struct gb_##entry##_plan *plan,       \
+                                                       enum gb_activation activation) {            \
+        struct gb_##entry##_problem problem = plan->problem;                                       \
+        problem.activation = activation;                                                           \
+        return problem;                                                                            \
+    }
+
 // One size in a problem's text: its letter, the int in the struct, and its limits.
 struct gb_problem_size {
     char letter;

@@ -35,15 +35,8 @@ static inline size_t gb_round_up(size_t value, size_t multiple) {
 
 // A dense view of n*h*w*c floats.
 static inline struct gb_tensor gb_dense(float *data, int n, int h, int w, int c) {
-    return (struct gb_tensor){.data = data,
-                              .type = GB_F32,
-                              .n = n,
-                              .h = h,
-                              .w = w,
-                              .c = c,
-                              .image = (ptrdiff_t)h * w * c,
-                              .row = (ptrdiff_t)w * c,
-                              .pixel = c};
+    const ptrdiff_t row = (ptrdiff_t)w * c;
+    return (struct gb_tensor){data, GB_F32, n, h, w, c, h * row, row, c};
 }
 
 // Channels [first, first + count) of a view.

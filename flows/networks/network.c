@@ -33,33 +33,16 @@ void gb_repeat_images(const struct gb_pass *pass, const struct gb_tensor *images
 
 struct gb_conv_problem gb_reducing_conv(int n, int in_h, int in_w, int in_c, int out_h, int out_w,
                                         int out_c) {
-    int stride_h = in_h / out_h, stride_w = in_w / out_w;
-    return (struct gb_conv_problem){.n = n,
-                                    .h = in_h,
-                                    .w = in_w,
-                                    .c = in_c,
-                                    .k = out_c,
-                                    .kernel_h = in_h - (out_h - 1) * stride_h,
-                                    .kernel_w = in_w - (out_w - 1) * stride_w,
-                                    .stride_h = stride_h,
-                                    .stride_w = stride_w,
-                                    .activation = GB_RELU};
+    const int stride_h = in_h / out_h, stride_w = in_w / out_w;
+    const int kernel_h = in_h - (out_h - 1) * stride_h, kernel_w = in_w - (out_w - 1) * stride_w;
+    return (struct gb_conv_problem){n,        in_h,     in_w,     in_c, out_c, kernel_h,
+                                    kernel_w, stride_h, stride_w, 0,    0,     GB_RELU};
 }
 
 struct gb_conv_problem gb_same_size_conv(int n, int h, int w, int c, int k, int kernel,
                                          enum gb_activation activation) {
-    return (struct gb_conv_problem){.n = n,
-                                    .h = h,
-                                    .w = w,
-                                    .c = c,
-                                    .k = k,
-                                    .kernel_h = kernel,
-                                    .kernel_w = kernel,
-                                    .stride_h = 1,
-                                    .stride_w = 1,
-                                    .pad_h = kernel / 2,
-                                    .pad_w = kernel / 2,
-                                    .activation = activation};
+    const int pad = kernel / 2;
+    return (struct gb_conv_problem){n, h, w, c, k, kernel, kernel, 1, 1, pad, pad, activation};
 }
 
 size_t gb_conv_fan_in(const struct gb_conv_problem *p) {

@@ -110,23 +110,20 @@ static double parameter(const struct gb_call *call, int operand, int n, int c) {
     return gb_value(call, operand, (int[]){0, 0, is_shared(call) ? 0 : n, c});
 }
 
-static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(forward) {
     double scale = exp(parameter(call, LOG_SCALE, at[0], at[3]));
     double y = (gb_value(call, FORWARD_V, at) + parameter(call, BIAS, at[0], at[3])) * scale;
     return gb_within(y, 6 * GB_ROUNDING * fabs(y));
 }
 
-static struct gb_expected define_inverse(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(inverse) {
     double bias = parameter(call, BIAS, at[0], at[3]);
     double scaled = gb_value(call, INVERSE_Y, at) * exp(-parameter(call, LOG_SCALE, at[0], at[3]));
     return gb_within(scaled - bias, 6 * GB_ROUNDING * (fabs(scaled) + fabs(bias)));
 }
 
 // Sums: 10 roundings in a term, and one for each pixel of a row, each row and each log-determinant.
-static struct gb_expected define_backward(const struct gb_call *call, int operand,
-                                          const int at[4]) {
+GB_DEFINITION(backward) {
     if (operand == BACKWARD_DV) {
         double dv = gb_value(call, BACKWARD_DY, at) * exp(parameter(call, LOG_SCALE, at[0], at[3]));
         return gb_within(dv, 6 * GB_ROUNDING * fabs(dv));

@@ -37,7 +37,7 @@ static void call_adam(const struct gb_call *call) {
 }
 
 // Subnormal numbers are flushed to zero, wherever they come up.
-static struct gb_expected define_adam(const struct gb_call *call, int operand, const int at[4]) {
+GB_DEFINITION(adam) {
     const double e = GB_ROUNDING, flushed = 2 * 0x1p-126;
     const struct gb_adam *adam = call->adam;
     const double beta1 = adam->beta1, beta2 = adam->beta2;

@@ -1,29 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/bernoulli/bernoulli.h"
 
+#include "kernels/labels_operands.h"
 #include "kernels/trace.h"
 
 // Of the logarithms of both numerators.
 enum { DIFFERENCE = 2 * GB_SOFTPLUS_FLOPS + 3 };
 
 // ---- Operands ----
-
-enum { FORWARD_Y, FORWARD_LOGITS, FORWARD_LOG_LIKELIHOOD };
-static const struct gb_operand forward_operands[] = {
-    {"y", GB_IN, .fill = GB_FILL_MASK, .dims = gb_dims_image},
-    {"logits", GB_IN, .fill = GB_FILL_LOGITS, .dims = gb_dims_image},
-    {"log_likelihood", GB_SUM, .dims = gb_dims_samples},
-    {0},
-};
-
-enum { BACKWARD_Y, BACKWARD_LOGITS, BACKWARD_D_LOG_LIKELIHOOD, BACKWARD_D_LOGITS };
-static const struct gb_operand backward_operands[] = {
-    {"y", GB_IN, .fill = GB_FILL_MASK, .dims = gb_dims_image},
-    {"logits", GB_IN, .fill = GB_FILL_LOGITS, .dims = gb_dims_image},
-    {"d_log_likelihood", GB_IN, GB_ROW, .dims = gb_dims_samples},
-    {"d_logits", GB_OUT, .dims = gb_dims_image, .in_place_of = {"logits"}},
-    {0},
-};
 
 enum { SAMPLE_UNIFORM, SAMPLE_LOGITS, SAMPLE_Y };
 static const struct gb_operand sample_operands[] = {
@@ -33,44 +17,21 @@ static const struct gb_operand sample_operands[] = {
     {0},
 };
 
-enum { MEAN_LOGITS, MEAN_MEAN };
-static const struct gb_operand mean_operands[] = {
-    {"logits", GB_IN, .fill = GB_FILL_LOGITS, .dims = gb_dims_image},
-    {"mean", GB_OUT, .dims = gb_dims_image, .in_place_of = {"logits"}},
-    {0},
-};
-
 // With the weights of the vessel task.
-static struct gb_bernoulli bernoulli_of(const struct gb_call *call) {
-    const struct gb_bernoulli_problem *p = call->problem;
-    return (struct gb_bernoulli){.weight_one = 0.9f, .weight_zero = 0.1f, p->normalised};
+static const struct gb_bernoulli *bernoulli_of(const struct gb_call *call) {
+    static const struct gb_bernoulli forms[] = {{0.9f, 0.1f, false}, {0.9f, 0.1f, true}};
+    return &forms[((const struct gb_bernoulli_problem *)call->problem)->normalised];
 }
 
-static void call_forward(const struct gb_call *call) {
-    const struct gb_bernoulli bernoulli = bernoulli_of(call);
-    call->backend->bernoulli_forward(call->exec, &bernoulli, gb_view(call, FORWARD_Y),
-                                     gb_view(call, FORWARD_LOGITS),
-                                     gb_doubles(call, FORWARD_LOG_LIKELIHOOD));
-}
-
-static void call_backward(const struct gb_call *call) {
-    const struct gb_bernoulli bernoulli = bernoulli_of(call);
-    call->backend->bernoulli_backward(
-        call->exec, &bernoulli, gb_view(call, BACKWARD_Y), gb_view(call, BACKWARD_LOGITS),
-        gb_floats(call, BACKWARD_D_LOG_LIKELIHOOD), gb_view(call, BACKWARD_D_LOGITS));
-}
-
-static void call_sample(const struct gb_call *call) {
-    const struct gb_bernoulli bernoulli = bernoulli_of(call);
-    call->backend->bernoulli_sample(call->exec, &bernoulli, gb_view(call, SAMPLE_UNIFORM),
-                                    gb_view(call, SAMPLE_LOGITS), gb_view(call, SAMPLE_Y));
-}
-
-static void call_mean(const struct gb_call *call) {
-    const struct gb_bernoulli bernoulli = bernoulli_of(call);
-    call->backend->bernoulli_mean(call->exec, &bernoulli, gb_view(call, MEAN_LOGITS),
-                                  gb_view(call, MEAN_MEAN));
-}
+GB_CALL(forward, bernoulli_forward, call->exec, bernoulli_of(call), gb_view(call, FORWARD_Y),
+        gb_view(call, FORWARD_LOGITS), gb_doubles(call, FORWARD_LOG_LIKELIHOOD))
+GB_CALL(backward, bernoulli_backward, call->exec, bernoulli_of(call), gb_view(call, BACKWARD_Y),
+        gb_view(call, BACKWARD_LOGITS), gb_floats(call, BACKWARD_D_LOG_LIKELIHOOD),
+        gb_view(call, BACKWARD_D_LOGITS))
+GB_CALL(sample, bernoulli_sample, call->exec, bernoulli_of(call), gb_view(call, SAMPLE_UNIFORM),
+        gb_view(call, SAMPLE_LOGITS), gb_view(call, SAMPLE_Y))
+GB_CALL(mean, bernoulli_mean, call->exec, bernoulli_of(call), gb_view(call, MEAN_LOGITS),
+        gb_view(call, MEAN_MEAN))
 
 // ---- Definition ----
 
@@ -82,31 +43,28 @@ static double log_likelihood_of(const struct gb_bernoulli *b, bool one, double l
 }
 
 static struct gb_term term_at(const struct gb_call *call, const int at[4]) {
-    const struct gb_bernoulli b = bernoulli_of(call);
+    const struct gb_bernoulli *b = bernoulli_of(call);
     const double logit = gb_value(call, FORWARD_LOGITS, at);
-    const double value = log_likelihood_of(&b, gb_value(call, FORWARD_Y, at) == 1, logit);
+    const double value = log_likelihood_of(b, gb_value(call, FORWARD_Y, at) == 1, logit);
     const double magnitude = fabs(value) + fabs(logit) + 1;
     return (struct gb_term){value, magnitude, 12 * magnitude};
 }
 
-static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(forward) {
     return gb_image_sum(call, at[3], term_at);
 }
 
 // If normalised, L_one = log sigmoid(a) and L_zero = log sigmoid(-a), where a(logit) is the
 // difference of the numerators.
-static struct gb_expected define_backward(const struct gb_call *call, int operand,
-                                          const int at[4]) {
-    (void)operand;
-    const struct gb_bernoulli b = bernoulli_of(call);
+GB_DEFINITION(backward) {
+    const struct gb_bernoulli *b = bernoulli_of(call);
     const bool one = gb_value(call, BACKWARD_Y, at) == 1;
     const double logit = gb_value(call, BACKWARD_LOGITS, at);
-    const double slope_one = b.weight_one / (1 + exp(logit));
-    const double slope_zero = b.weight_zero / (1 + exp(-logit));
+    const double slope_one = b->weight_one / (1 + exp(logit));
+    const double slope_zero = b->weight_zero / (1 + exp(-logit));
     double slope = one ? slope_one : -slope_zero;
-    if (b.normalised) {
-        const double other = exp(log_likelihood_of(&b, !one, logit));
+    if (b->normalised) {
+        const double other = exp(log_likelihood_of(b, !one, logit));
         slope = (one ? 1 : -1) * (slope_one + slope_zero) * other;
     }
     const double value = gb_floats(call, BACKWARD_D_LOG_LIKELIHOOD)[at[0]] * slope;
@@ -114,21 +72,19 @@ static struct gb_expected define_backward(const struct gb_call *call, int operan
 }
 
 static struct gb_expected mean_at(const struct gb_call *call, int logits, const int at[4]) {
-    const struct gb_bernoulli b = bernoulli_of(call);
+    const struct gb_bernoulli *b = bernoulli_of(call);
     const double logit = gb_value(call, logits, at);
     const double mean =
-        b.normalised ? exp(log_likelihood_of(&b, true, logit)) : 1 / (1 + exp(-logit));
+        b->normalised ? exp(log_likelihood_of(b, true, logit)) : 1 / (1 + exp(-logit));
     return gb_within(mean, 16 * GB_ROUNDING * (1 + fabs(log(mean))) * mean);
 }
 
-static struct gb_expected define_mean(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(mean) {
     return mean_at(call, MEAN_LOGITS, at);
 }
 
 // Either result is right where the uniform number is within the error of the mean.
-static struct gb_expected define_sample(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(sample) {
     const struct gb_expected mean = mean_at(call, SAMPLE_LOGITS, at);
     const double uniform = gb_value(call, SAMPLE_UNIFORM, at);
     return gb_within(uniform < mean.value, fabs(uniform - mean.value) <= mean.bound);

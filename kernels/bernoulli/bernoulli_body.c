@@ -28,9 +28,7 @@ GB_INLINE gb_v forward(struct gb_map_context context, gb_v *v) {
     return b->normalised ? (gb_v)-gb_v_softplus(other - numerator) : numerator;
 }
 
-static void forward_row(const void *map, int n, int row) {
-    gb_map_row(map, n, row, (struct gb_map_shape){.in = 2, .sums = true}, forward);
-}
+GB_MAP_ROW(gb_map_row, forward, .in = 2, .sums = true)
 
 void GB_NAME(gb_bernoulli_forward_f32)(const struct gb_exec *exec, const struct gb_bernoulli *b,
                                        const struct gb_tensor *y, const struct gb_tensor *logits,
@@ -57,9 +55,7 @@ GB_INLINE gb_v backward(struct gb_map_context context, gb_v *v) {
     return v[0];
 }
 
-static void backward_row(const void *map, int n, int row) {
-    gb_map_row(map, n, row, (struct gb_map_shape){.in = 2, .out = 1}, backward);
-}
+GB_MAP_ROW(gb_map_row, backward, .in = 2, .out = 1)
 
 void GB_NAME(gb_bernoulli_backward_f32)(const struct gb_exec *exec, const struct gb_bernoulli *b,
                                         const struct gb_tensor *y, const struct gb_tensor *logits,
@@ -81,9 +77,7 @@ GB_INLINE gb_v mean(struct gb_map_context context, gb_v *v) {
     return v[0] = gb_v_sigmoid(v[0]);
 }
 
-static void mean_row(const void *map, int n, int row) {
-    gb_map_row(map, n, row, (struct gb_map_shape){.in = 1, .out = 1}, mean);
-}
+GB_MAP_ROW(gb_map_row, mean, .in = 1, .out = 1)
 
 void GB_NAME(gb_bernoulli_mean_f32)(const struct gb_exec *exec, const struct gb_bernoulli *b,
                                     const struct gb_tensor *logits, const struct gb_tensor *mean) {
@@ -98,9 +92,7 @@ GB_INLINE gb_v sample(struct gb_map_context context, gb_v *v) {
     return v[0] = gb_v_select(is_one, gb_v_set(1.0f), gb_v_set(0.0f));
 }
 
-static void sample_row(const void *map, int n, int row) {
-    gb_map_row(map, n, row, (struct gb_map_shape){.in = 2, .out = 1}, sample);
-}
+GB_MAP_ROW(gb_map_row, sample, .in = 2, .out = 1)
 
 void GB_NAME(gb_bernoulli_sample_f32)(const struct gb_exec *exec, const struct gb_bernoulli *b,
                                       const struct gb_tensor *uniform,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/categorical/categorical.h"
 
+#include "kernels/labels_operands.h"
 #include "kernels/trace.h"
 
 // An exponential per class and, forward, a logarithm per pixel; the mean divides.
@@ -23,48 +24,12 @@ static const struct gb_problem_size categorical_sizes[] = {
     {0},
 };
 
-// ---- Operands ----
-
-enum { FORWARD_Y, FORWARD_LOGITS, FORWARD_LOG_LIKELIHOOD };
-static const struct gb_operand forward_operands[] = {
-    {"y", GB_IN, .fill = GB_FILL_MASK, .dims = gb_dims_image},
-    {"logits", GB_IN, .fill = GB_FILL_LOGITS, .dims = gb_dims_image},
-    {"log_likelihood", GB_SUM, .dims = gb_dims_samples},
-    {0},
-};
-
-enum { BACKWARD_Y, BACKWARD_LOGITS, BACKWARD_D_LOG_LIKELIHOOD, BACKWARD_D_LOGITS };
-static const struct gb_operand backward_operands[] = {
-    {"y", GB_IN, .fill = GB_FILL_MASK, .dims = gb_dims_image},
-    {"logits", GB_IN, .fill = GB_FILL_LOGITS, .dims = gb_dims_image},
-    {"d_log_likelihood", GB_IN, GB_ROW, .dims = gb_dims_samples},
-    {"d_logits", GB_OUT, .dims = gb_dims_image, .in_place_of = {"logits"}},
-    {0},
-};
-
-enum { MEAN_LOGITS, MEAN_MEAN };
-static const struct gb_operand mean_operands[] = {
-    {"logits", GB_IN, .fill = GB_FILL_LOGITS, .dims = gb_dims_image},
-    {"mean", GB_OUT, .dims = gb_dims_image, .in_place_of = {"logits"}},
-    {0},
-};
-
-static void call_forward(const struct gb_call *call) {
-    call->backend->categorical_forward(call->exec, gb_view(call, FORWARD_Y),
-                                       gb_view(call, FORWARD_LOGITS),
-                                       gb_doubles(call, FORWARD_LOG_LIKELIHOOD));
-}
-
-static void call_backward(const struct gb_call *call) {
-    call->backend->categorical_backward(
-        call->exec, gb_view(call, BACKWARD_Y), gb_view(call, BACKWARD_LOGITS),
-        gb_floats(call, BACKWARD_D_LOG_LIKELIHOOD), gb_view(call, BACKWARD_D_LOGITS));
-}
-
-static void call_mean(const struct gb_call *call) {
-    call->backend->categorical_mean(call->exec, gb_view(call, MEAN_LOGITS),
-                                    gb_view(call, MEAN_MEAN));
-}
+GB_CALL(forward, categorical_forward, call->exec, gb_view(call, FORWARD_Y),
+        gb_view(call, FORWARD_LOGITS), gb_doubles(call, FORWARD_LOG_LIKELIHOOD))
+GB_CALL(backward, categorical_backward, call->exec, gb_view(call, BACKWARD_Y),
+        gb_view(call, BACKWARD_LOGITS), gb_floats(call, BACKWARD_D_LOG_LIKELIHOOD),
+        gb_view(call, BACKWARD_D_LOGITS))
+GB_CALL(mean, categorical_mean, call->exec, gb_view(call, MEAN_LOGITS), gb_view(call, MEAN_MEAN))
 
 // In tests: one-hot labels in the first image row, elsewhere weights from 0 to 3.
 static void prepare(const struct gb_call *call) {
@@ -99,8 +64,7 @@ static struct softmax softmax_of(const float *logits, int classes) {
     return (struct softmax){max + log(sum), 1 + max - min};
 }
 
-static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(forward) {
     const struct gb_image_problem *p = call->problem;
     double sum = 0, magnitude = 0;
     for (int i = 0; i < p->h; i++)
@@ -119,9 +83,7 @@ static struct gb_expected define_forward(const struct gb_call *call, int operand
                                 (double)p->h * p->w * p->c};
 }
 
-static struct gb_expected define_backward(const struct gb_call *call, int operand,
-                                          const int at[4]) {
-    (void)operand;
+GB_DEFINITION(backward) {
     const int classes = call->operand[BACKWARD_Y].c;
     const float *y = gb_at(&call->operand[BACKWARD_Y], at[0], at[1], at[2]);
     const float *logits = gb_at(&call->operand[BACKWARD_LOGITS], at[0], at[1], at[2]);
@@ -135,8 +97,7 @@ static struct gb_expected define_backward(const struct gb_call *call, int operan
                                 (8 + classes) * GB_ROUNDING * magnitude, 2.0 * classes};
 }
 
-static struct gb_expected define_mean(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(mean) {
     const int classes = call->operand[MEAN_LOGITS].c;
     const float *logits = gb_at(&call->operand[MEAN_LOGITS], at[0], at[1], at[2]);
     const struct softmax s = softmax_of(logits, classes);

@@ -140,29 +140,7 @@ static const struct gb_operand update_operands[] = {
     {0},
 };
 
-static enum gb_status plan(const struct gb_call *call, int threads) {
-    return call->backend->conv_plan(call->backend, call->problem, threads, call->plan);
-}
-
-static void plan_free(const struct gb_call *call) {
-    call->backend->conv_plan_free(call->plan);
-}
-
-static size_t packed_floats(const struct gb_call *call) {
-    return ((const struct gb_conv_plan *)call->plan)->weight_floats;
-}
-
-static void pack(const struct gb_call *call, const float *weights, float *packed) {
-    call->backend->conv_pack(call->plan, weights, packed);
-}
-
-static void unpack(const struct gb_call *call, const float *packed, float *weights) {
-    call->backend->conv_unpack(call->plan, packed, weights);
-}
-
-static size_t scratch(const struct gb_call *call) {
-    return gb_conv_scratch_bytes(call->plan, call->exec->threads);
-}
+GB_PACKED_PLAN_FUNCTIONS(conv)
 
 static void call_forward(const struct gb_call *call) {
     const struct gb_conv_epilogue epilogue = {gb_floats(call, FORWARD_BIAS),
@@ -182,12 +160,8 @@ static void call_data(const struct gb_call *call) {
                                       gb_view(call, DATA_DX));
 }
 
-static void call_weights(const struct gb_call *call) {
-    call->backend->conv_backward_weights(call->plan, call->exec, gb_view(call, WEIGHTS_X),
-                                         gb_view(call, WEIGHTS_DY),
-                                         gb_floats(call, WEIGHTS_GRADIENT), NULL);
-}
-
+GB_CALL(weights, conv_backward_weights, call->plan, call->exec, gb_view(call, WEIGHTS_X),
+        gb_view(call, WEIGHTS_DY), gb_floats(call, WEIGHTS_GRADIENT), NULL)
 static void call_update(const struct gb_call *call) {
     const struct gb_adam_target target = {call->adam, gb_floats(call, UPDATE_WEIGHTS),
                                           gb_floats(call, UPDATE_MOMENT1),
@@ -208,8 +182,7 @@ static bool inside(int at, int size) {
     return at >= 0 && at < size;
 }
 
-static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(forward) {
     const struct gb_conv_problem *p = call->problem;
     const struct gb_tensor *x = gb_view(call, FORWARD_X);
     const int o = at[3];
@@ -237,7 +210,7 @@ static int reader(int at, int a, int pad, int stride, int out_size) {
                : -1;
 }
 
-static struct gb_expected define_data(const struct gb_call *call, int operand, const int at[4]) {
+GB_DEFINITION(data) {
     const struct gb_conv_problem *p = call->problem;
     const double scale = gb_channel(call, DATA_SCALE, at[3], 1);
     if (operand != DATA_DX)
@@ -260,8 +233,7 @@ static struct gb_expected define_data(const struct gb_call *call, int operand, c
                : dx;
 }
 
-static struct gb_expected define_weights(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(weights) {
     const struct gb_conv_problem *p = call->problem;
     const struct gb_tensor *x = gb_view(call, WEIGHTS_X), *dy = gb_view(call, WEIGHTS_DY);
     const int o = at[0], q = at[1], a = at[2], b = at[3];
@@ -335,13 +307,6 @@ const struct gb_operation gb_conv_operation = {
 };
 
 // ---- Tracing ----
-
-static struct gb_conv_problem with_activation(const struct gb_conv_plan *plan,
-                                              enum gb_activation activation) {
-    struct gb_conv_problem problem = plan->problem;
-    problem.activation = activation;
-    return problem;
-}
 
 GB_TRACED(conv_forward, conv, GB_FORWARD, plan->problem,
           (const struct gb_conv_plan *plan, const struct gb_exec *exec, const struct gb_tensor *x,

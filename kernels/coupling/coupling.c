@@ -49,26 +49,18 @@ static const struct gb_operand backward_operands[] = {
     {0},
 };
 
-static void call_forward(const struct gb_call *call) {
-    const struct gb_coupling_problem *p = call->problem;
-    call->backend->coupling_forward(call->exec, p->form, gb_view(call, FORWARD_V),
-                                    gb_view(call, FORWARD_RAW), gb_view(call, FORWARD_U),
-                                    gb_doubles(call, FORWARD_LOG_DET));
+static enum gb_coupling_form form_of(const struct gb_call *call) {
+    return ((const struct gb_coupling_problem *)call->problem)->form;
 }
 
-static void call_inverse(const struct gb_call *call) {
-    const struct gb_coupling_problem *p = call->problem;
-    call->backend->coupling_inverse(call->exec, p->form, gb_view(call, INVERSE_U),
-                                    gb_view(call, INVERSE_RAW), gb_view(call, INVERSE_V));
-}
-
-static void call_backward(const struct gb_call *call) {
-    const struct gb_coupling_problem *p = call->problem;
-    call->backend->coupling_backward(call->exec, p->form, gb_view(call, BACKWARD_U),
-                                     gb_view(call, BACKWARD_RAW), gb_view(call, BACKWARD_DU),
-                                     gb_floats(call, BACKWARD_D_LOG_DET),
-                                     gb_view(call, BACKWARD_DV), gb_view(call, BACKWARD_D_RAW));
-}
+GB_CALL(forward, coupling_forward, call->exec, form_of(call), gb_view(call, FORWARD_V),
+        gb_view(call, FORWARD_RAW), gb_view(call, FORWARD_U), gb_doubles(call, FORWARD_LOG_DET))
+GB_CALL(inverse, coupling_inverse, call->exec, form_of(call), gb_view(call, INVERSE_U),
+        gb_view(call, INVERSE_RAW), gb_view(call, INVERSE_V))
+GB_CALL(backward, coupling_backward, call->exec, form_of(call), gb_view(call, BACKWARD_U),
+        gb_view(call, BACKWARD_RAW), gb_view(call, BACKWARD_DU),
+        gb_floats(call, BACKWARD_D_LOG_DET), gb_view(call, BACKWARD_DV),
+        gb_view(call, BACKWARD_D_RAW))
 
 // ---- Definition ----
 
@@ -103,7 +95,7 @@ static struct gb_term log_scale_at(const struct gb_call *call, const int at[4]) 
     return (struct gb_term){value, magnitude, 10 * magnitude};
 }
 
-static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
+GB_DEFINITION(forward) {
     const struct gb_coupling_problem *p = call->problem;
     if (operand == FORWARD_LOG_DET)
         return gb_image_sum(call, at[3], log_scale_at);
@@ -114,8 +106,7 @@ static struct gb_expected define_forward(const struct gb_call *call, int operand
     return gb_within(v * m.scale + m.shift, e * (fabs(v) * m.scale + fabs(m.shift)));
 }
 
-static struct gb_expected define_inverse(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(inverse) {
     const struct gb_coupling_problem *p = call->problem;
     const struct map m = map_at(call, at);
     const double u = gb_value(call, INVERSE_U, at), e = 16 * GB_ROUNDING;
@@ -124,8 +115,7 @@ static struct gb_expected define_inverse(const struct gb_call *call, int operand
     return gb_within((u - m.shift) / m.scale, e * (fabs(u) + fabs(m.shift)) / m.scale);
 }
 
-static struct gb_expected define_backward(const struct gb_call *call, int operand,
-                                          const int at[4]) {
+GB_DEFINITION(backward) {
     const struct gb_coupling_problem *p = call->problem;
     const bool raw_s = operand == BACKWARD_D_RAW && at[3] >= p->image.c;
     const int own[] = {at[0], at[1], at[2], raw_s ? at[3] - p->image.c : at[3]};

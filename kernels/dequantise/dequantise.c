@@ -33,21 +33,12 @@ static const struct gb_operand backward_operands[] = {
     {0},
 };
 
-static void call_forward(const struct gb_call *call) {
-    call->backend->dequantise_forward(call->exec, gb_view(call, MASK), gb_view(call, FORWARD_U),
-                                      gb_view(call, FORWARD_V), gb_doubles(call, FORWARD_LOG_DET));
-}
-
-static void call_inverse(const struct gb_call *call) {
-    call->backend->dequantise_inverse(call->exec, gb_view(call, MASK), gb_view(call, INVERSE_V),
-                                      gb_view(call, INVERSE_U));
-}
-
-static void call_backward(const struct gb_call *call) {
-    call->backend->dequantise_backward(
-        call->exec, gb_view(call, MASK), gb_view(call, BACKWARD_U), gb_view(call, BACKWARD_DV),
-        gb_floats(call, BACKWARD_D_LOG_DET), gb_view(call, BACKWARD_DU));
-}
+GB_CALL(forward, dequantise_forward, call->exec, gb_view(call, MASK), gb_view(call, FORWARD_U),
+        gb_view(call, FORWARD_V), gb_doubles(call, FORWARD_LOG_DET))
+GB_CALL(inverse, dequantise_inverse, call->exec, gb_view(call, MASK), gb_view(call, INVERSE_V),
+        gb_view(call, INVERSE_U))
+GB_CALL(backward, dequantise_backward, call->exec, gb_view(call, MASK), gb_view(call, BACKWARD_U),
+        gb_view(call, BACKWARD_DV), gb_floats(call, BACKWARD_D_LOG_DET), gb_view(call, BACKWARD_DU))
 
 // Moves v to its mask's side of 1/2, away from 1/2 itself.
 static void prepare_inverse(const struct gb_call *call) {
@@ -72,7 +63,7 @@ static struct gb_term log_slope_at(const struct gb_call *call, const int at[4]) 
     return (struct gb_term){-magnitude, magnitude, 4 * magnitude};
 }
 
-static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
+GB_DEFINITION(forward) {
     if (operand == FORWARD_LOG_DET)
         return gb_image_sum(call, at[3], log_slope_at);
     double v = 0.5 + sign_at(call, at) * log1p(exp(gb_value(call, FORWARD_U, at)));
@@ -80,16 +71,13 @@ static struct gb_expected define_forward(const struct gb_call *call, int operand
 }
 
 // A rounding of v is one of u over the slope.
-static struct gb_expected define_inverse(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(inverse) {
     const double v = gb_value(call, INVERSE_V, at), distance = sign_at(call, at) * (v - 0.5);
     const double u = log(expm1(distance)), slope = -expm1(-distance);
     return gb_within(u, 4 * GB_ROUNDING * ((1 + fabs(v)) / slope + fabs(u)));
 }
 
-static struct gb_expected define_backward(const struct gb_call *call, int operand,
-                                          const int at[4]) {
-    (void)operand;
+GB_DEFINITION(backward) {
     const double slope = 1 / (1 + exp(-gb_value(call, BACKWARD_U, at)));
     const double through_v = sign_at(call, at) * gb_value(call, BACKWARD_DV, at) * slope;
     const double through_log_det = gb_floats(call, BACKWARD_D_LOG_DET)[at[0]] * (1 - slope);

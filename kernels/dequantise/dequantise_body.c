@@ -18,9 +18,7 @@ GB_INLINE gb_v forward(struct gb_map_context context, gb_v *v) {
     return -gb_v_softplus(-u);
 }
 
-static void forward_row(const void *map, int n, int row) {
-    gb_map_row(map, n, row, (struct gb_map_shape){.in = 2, .out = 1, .sums = true}, forward);
-}
+GB_MAP_ROW(gb_map_row, forward, .in = 2, .out = 1, .sums = true)
 
 void GB_NAME(gb_dequantise_forward_f32)(const struct gb_exec *exec, const struct gb_tensor *y,
                                         const struct gb_tensor *u, const struct gb_tensor *v,
@@ -38,9 +36,7 @@ GB_INLINE gb_v inverse(struct gb_map_context context, gb_v *v) {
     return v[0] = gb_v_softplus_inverse(sign_of(v[1]) * (v[0] - 0.5f));
 }
 
-static void inverse_row(const void *map, int n, int row) {
-    gb_map_row(map, n, row, (struct gb_map_shape){.in = 2, .out = 1}, inverse);
-}
+GB_MAP_ROW(gb_map_row, inverse, .in = 2, .out = 1)
 
 void GB_NAME(gb_dequantise_inverse_f32)(const struct gb_exec *exec, const struct gb_tensor *y,
                                         const struct gb_tensor *v, const struct gb_tensor *u) {
@@ -55,9 +51,7 @@ GB_INLINE gb_v backward(struct gb_map_context context, gb_v *v) {
     return v[0] = d_softplus * gb_v_sigmoid(v[2]) + context.d_sum * gb_v_sigmoid(-v[2]);
 }
 
-static void backward_row(const void *map, int n, int row) {
-    gb_map_row(map, n, row, (struct gb_map_shape){.in = 3, .out = 1}, backward);
-}
+GB_MAP_ROW(gb_map_row, backward, .in = 3, .out = 1)
 
 void GB_NAME(gb_dequantise_backward_f32)(const struct gb_exec *exec, const struct gb_tensor *y,
                                          const struct gb_tensor *u, const struct gb_tensor *dv,

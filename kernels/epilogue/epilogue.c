@@ -108,8 +108,7 @@ static size_t epilogue_scratch(const struct gb_call *call) {
     return gb_epilogue_scratch_bytes(&call->operand[Y]);
 }
 
-static struct gb_expected define_epilogue(const struct gb_call *call, int operand,
-                                          const int at[4]) {
+GB_DEFINITION(epilogue) {
     const struct gb_epilogue_problem *p = call->problem;
     const double scale = gb_channel(call, SCALE, at[3], 1);
     if (operand != DU)

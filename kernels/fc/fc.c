@@ -82,43 +82,13 @@ static const struct gb_operand update_operands[] = {
     {0},
 };
 
-static enum gb_status plan(const struct gb_call *call, int threads) {
-    return call->backend->fc_plan(call->backend, call->problem, threads, call->plan);
-}
+GB_PACKED_PLAN_FUNCTIONS(fc)
 
-static void plan_free(const struct gb_call *call) {
-    call->backend->fc_plan_free(call->plan);
-}
-
-static size_t packed_floats(const struct gb_call *call) {
-    return ((const struct gb_fc_plan *)call->plan)->weight_floats;
-}
-
-static void pack(const struct gb_call *call, const float *weights, float *packed) {
-    call->backend->fc_pack(call->plan, weights, packed);
-}
-
-static void unpack(const struct gb_call *call, const float *packed, float *weights) {
-    call->backend->fc_unpack(call->plan, packed, weights);
-}
-
-static size_t scratch(const struct gb_call *call) {
-    return gb_fc_scratch_bytes(call->plan, call->exec->threads);
-}
-
-static void call_forward(const struct gb_call *call) {
-    call->backend->fc_forward(call->plan, call->exec, gb_view(call, FORWARD_X),
-                              gb_floats(call, FORWARD_WEIGHTS), gb_floats(call, FORWARD_BIAS),
-                              gb_view(call, FORWARD_Y));
-}
-
-static void call_backward(const struct gb_call *call) {
-    call->backend->fc_backward(call->plan, call->exec, gb_view(call, BACKWARD_X),
-                               gb_view(call, BACKWARD_DY), gb_floats(call, BACKWARD_WEIGHTS),
-                               gb_view(call, BACKWARD_DX), gb_floats(call, BACKWARD_GRADIENT),
-                               NULL);
-}
-
+GB_CALL(forward, fc_forward, call->plan, call->exec, gb_view(call, FORWARD_X),
+        gb_floats(call, FORWARD_WEIGHTS), gb_floats(call, FORWARD_BIAS), gb_view(call, FORWARD_Y))
+GB_CALL(backward, fc_backward, call->plan, call->exec, gb_view(call, BACKWARD_X),
+        gb_view(call, BACKWARD_DY), gb_floats(call, BACKWARD_WEIGHTS), gb_view(call, BACKWARD_DX),
+        gb_floats(call, BACKWARD_GRADIENT), NULL)
 static void call_update(const struct gb_call *call) {
     const struct gb_adam_target target = {call->adam, gb_floats(call, BACKWARD_WEIGHTS),
                                           gb_floats(call, UPDATE_MOMENT1),
@@ -137,8 +107,7 @@ static double weight(const struct gb_call *call, int operand, int o, int c, int 
     return call->unpacked[operand][row * (size_t)p->w + (size_t)x];
 }
 
-static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(forward) {
     const struct gb_fc_problem *p = call->problem;
     const float *bias = gb_floats(call, FORWARD_BIAS);
     struct gb_sum sum = {0};
@@ -153,8 +122,7 @@ static struct gb_expected define_forward(const struct gb_call *call, int operand
 }
 
 // dx also of an update, from the weights before it.
-static struct gb_expected define_backward(const struct gb_call *call, int operand,
-                                          const int at[4]) {
+GB_DEFINITION(backward) {
     const struct gb_fc_problem *p = call->problem;
     const struct gb_tensor *x = gb_view(call, BACKWARD_X), *dy = gb_view(call, BACKWARD_DY);
     struct gb_sum sum = {0};
@@ -219,13 +187,6 @@ static void fill_outputs(const struct gb_tensor *y) {
     for (int n = 0; n < y->n; n++)
         for (int o = 0; o < y->c; o++)
             gb_at(y, n, 0, 0)[o] = gb_random_uniform(&key, (uint32_t)(n * y->c + o)) - 0.5f;
-}
-
-static struct gb_fc_problem with_activation(const struct gb_fc_plan *plan,
-                                            enum gb_activation activation) {
-    struct gb_fc_problem problem = plan->problem;
-    problem.activation = activation;
-    return problem;
 }
 
 GB_TRACED_OR(fc_forward, fc, GB_FORWARD, plan->problem,

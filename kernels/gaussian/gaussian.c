@@ -45,24 +45,13 @@ static enum gb_sigma_form form_of(const struct gb_call *call) {
 
 static const float temperature = 0.7f;
 
-static void call_forward(const struct gb_call *call) {
-    call->backend->gaussian_forward(call->exec, form_of(call), gb_view(call, FORWARD_Z),
-                                    gb_view(call, FORWARD_PRIOR),
-                                    gb_doubles(call, FORWARD_LOG_DENSITY));
-}
-
-static void call_sample(const struct gb_call *call) {
-    call->backend->gaussian_sample(call->exec, form_of(call), gb_view(call, SAMPLE_NOISE),
-                                   gb_view(call, SAMPLE_PRIOR), temperature,
-                                   gb_view(call, SAMPLE_Z));
-}
-
-static void call_backward(const struct gb_call *call) {
-    call->backend->gaussian_backward(call->exec, form_of(call), gb_view(call, BACKWARD_Z),
-                                     gb_view(call, BACKWARD_PRIOR),
-                                     gb_floats(call, BACKWARD_D_LOG_DENSITY),
-                                     gb_view(call, BACKWARD_DZ), gb_view(call, BACKWARD_D_PRIOR));
-}
+GB_CALL(forward, gaussian_forward, call->exec, form_of(call), gb_view(call, FORWARD_Z),
+        gb_view(call, FORWARD_PRIOR), gb_doubles(call, FORWARD_LOG_DENSITY))
+GB_CALL(sample, gaussian_sample, call->exec, form_of(call), gb_view(call, SAMPLE_NOISE),
+        gb_view(call, SAMPLE_PRIOR), temperature, gb_view(call, SAMPLE_Z))
+GB_CALL(backward, gaussian_backward, call->exec, form_of(call), gb_view(call, BACKWARD_Z),
+        gb_view(call, BACKWARD_PRIOR), gb_floats(call, BACKWARD_D_LOG_DENSITY),
+        gb_view(call, BACKWARD_DZ), gb_view(call, BACKWARD_D_PRIOR))
 
 // ---- Definition ----
 
@@ -96,20 +85,17 @@ static struct gb_term log_density_at(const struct gb_call *call, const int at[4]
                             12 * magnitude + 1e-12 / GB_ROUNDING};
 }
 
-static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(forward) {
     return gb_image_sum(call, at[3], log_density_at);
 }
 
-static struct gb_expected define_sample(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(sample) {
     const struct element e = element_at(call, at);
     const double deviation = e.sigma * e.z * (double)temperature;
     return gb_within(e.mean + deviation, 8 * GB_ROUNDING * (fabs(e.mean) + fabs(deviation)));
 }
 
-static struct gb_expected define_backward(const struct gb_call *call, int operand,
-                                          const int at[4]) {
+GB_DEFINITION(backward) {
     const struct gb_gaussian_problem *p = call->problem;
     const bool raw = operand == BACKWARD_D_PRIOR && at[3] >= p->image.c;
     const int own[] = {at[0], at[1], at[2], raw ? at[3] - p->image.c : at[3]};

@@ -64,9 +64,7 @@ GB_INLINE gb_v forward(struct gb_map_context context, gb_v *v) {
     return s.log + 0.5f * d * d;
 }
 
-static void forward_row(const void *map, int n, int y) {
-    map_row(map, n, y, (struct gb_map_shape){.in = 3, .sums = true}, forward);
-}
+GB_MAP_ROW(map_row, forward, .in = 3, .sums = true)
 
 void GB_NAME(gb_gaussian_forward_f32)(const struct gb_exec *exec, enum gb_sigma_form form,
                                       const struct gb_tensor *z, const struct gb_tensor *prior,
@@ -97,9 +95,7 @@ GB_INLINE gb_v backward(struct gb_map_context context, gb_v *v) {
     return v[0] = -d_mean;
 }
 
-static void backward_row(const void *map, int n, int y) {
-    map_row(map, n, y, (struct gb_map_shape){.in = 3, .out = 3}, backward);
-}
+GB_MAP_ROW(map_row, backward, .in = 3, .out = 3)
 
 void GB_NAME(gb_gaussian_backward_f32)(const struct gb_exec *exec, enum gb_sigma_form form,
                                        const struct gb_tensor *z, const struct gb_tensor *prior,
@@ -126,9 +122,7 @@ GB_INLINE gb_v sample(struct gb_map_context context, gb_v *v) {
     return v[0] = v[1] + sigma * v[0];
 }
 
-static void sample_row(const void *map, int n, int y) {
-    map_row(map, n, y, (struct gb_map_shape){.in = 3, .out = 1}, sample);
-}
+GB_MAP_ROW(map_row, sample, .in = 3, .out = 1)
 
 void GB_NAME(gb_gaussian_sample_f32)(const struct gb_exec *exec, enum gb_sigma_form form,
                                      const struct gb_tensor *noise, const struct gb_tensor *prior,

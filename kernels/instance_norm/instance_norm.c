@@ -95,15 +95,13 @@ static struct moments moments_at(const struct gb_call *call, int n, int c) {
                             sqrt(gb_value(call, VARIANCE, at) + (double)GB_NORM_EPSILON)};
 }
 
-static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(forward) {
     const struct moments m = moments_at(call, at[0], at[3]);
     const double u = (gb_value(call, FORWARD_V, at) - m.mean) / m.deviation;
     return gb_within(activation_of(call) == GB_RELU ? fmax(u, 0) : u, 8 * GB_ROUNDING * fabs(u));
 }
 
-static struct gb_expected define_inverse(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(inverse) {
     const struct moments m = moments_at(call, at[0], at[3]);
     const double scaled = gb_value(call, INVERSE_Y, at) * m.deviation;
     return gb_within(scaled + m.mean, 8 * GB_ROUNDING * (fabs(scaled) + fabs(m.mean)));
@@ -121,9 +119,7 @@ static struct element element_at(const struct gb_call *call, struct moments m, c
 }
 
 // Within the bound that instance_norm.h states.
-static struct gb_expected define_backward(const struct gb_call *call, int operand,
-                                          const int at[4]) {
-    (void)operand;
+GB_DEFINITION(backward) {
     const struct gb_image_problem *p = call->problem;
     const struct moments m = moments_at(call, at[0], at[3]);
     const double pixels = (double)p->h * p->w;

@@ -45,29 +45,13 @@ static const struct gb_operand backward_operands[] = {
     {0},
 };
 
-static enum gb_status plan(const struct gb_call *call, int threads) {
-    return call->backend->inv1x1_plan(call->problem, threads, call->plan);
-}
+GB_PLAN_FUNCTIONS(inv1x1, struct gb_inv1x1_plan)
 
-static void plan_free(const struct gb_call *call) {
-    call->backend->inv1x1_plan_free(call->plan);
-}
-
-static size_t scratch(const struct gb_call *call) {
-    return ((const struct gb_inv1x1_plan *)call->plan)->scratch_bytes;
-}
-
-static void call_forward(const struct gb_call *call) {
-    call->backend->inv1x1_forward(call->plan, call->exec, gb_view(call, FORWARD_V),
-                                  gb_floats(call, FORWARD_MATRICES), gb_view(call, FORWARD_U));
-}
-
-static void call_backward(const struct gb_call *call) {
-    call->backend->inv1x1_backward(call->plan, call->exec, gb_view(call, BACKWARD_V),
-                                   gb_floats(call, BACKWARD_MATRICES), gb_view(call, BACKWARD_DU),
-                                   gb_view(call, BACKWARD_DV),
-                                   gb_floats(call, BACKWARD_D_MATRICES));
-}
+GB_CALL(forward, inv1x1_forward, call->plan, call->exec, gb_view(call, FORWARD_V),
+        gb_floats(call, FORWARD_MATRICES), gb_view(call, FORWARD_U))
+GB_CALL(backward, inv1x1_backward, call->plan, call->exec, gb_view(call, BACKWARD_V),
+        gb_floats(call, BACKWARD_MATRICES), gb_view(call, BACKWARD_DU), gb_view(call, BACKWARD_DV),
+        gb_floats(call, BACKWARD_D_MATRICES))
 
 // ---- Definition ----
 
@@ -78,8 +62,7 @@ static struct gb_expected expected(const struct gb_call *call, struct gb_sum sum
     return (struct gb_expected){sum.value, bound, sum.terms};
 }
 
-static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(forward) {
     const struct gb_tensor *matrices = gb_view(call, FORWARD_MATRICES);
     const float *v = gb_at(gb_view(call, FORWARD_V), at[0], at[1], at[2]);
     struct gb_sum sum = {0};
@@ -88,8 +71,7 @@ static struct gb_expected define_forward(const struct gb_call *call, int operand
     return expected(call, sum);
 }
 
-static struct gb_expected define_backward(const struct gb_call *call, int operand,
-                                          const int at[4]) {
+GB_DEFINITION(backward) {
     const struct gb_tensor *v = gb_view(call, BACKWARD_V), *du = gb_view(call, BACKWARD_DU);
     const struct gb_tensor *matrices = gb_view(call, BACKWARD_MATRICES);
     struct gb_sum sum = {0};

@@ -56,21 +56,13 @@ static int levels_of(const struct gb_call *call) {
     return p->levels;
 }
 
-static void call_forward(const struct gb_call *call) {
-    call->backend->logistic_forward(call->exec, levels_of(call), gb_view(call, X),
-                                    gb_view(call, RAW), gb_doubles(call, FORWARD_LOG_LIKELIHOOD));
-}
-
-static void call_sample(const struct gb_call *call) {
-    call->backend->logistic_sample(call->exec, levels_of(call), gb_view(call, SAMPLE_UNIFORM),
-                                   gb_view(call, RAW), temperature, gb_view(call, SAMPLE_X));
-}
-
-static void call_backward(const struct gb_call *call) {
-    call->backend->logistic_backward(call->exec, levels_of(call), gb_view(call, X),
-                                     gb_view(call, RAW), gb_floats(call, BACKWARD_D_LOG_LIKELIHOOD),
-                                     gb_view(call, BACKWARD_D_RAW));
-}
+GB_CALL(forward, logistic_forward, call->exec, levels_of(call), gb_view(call, X),
+        gb_view(call, RAW), gb_doubles(call, FORWARD_LOG_LIKELIHOOD))
+GB_CALL(sample, logistic_sample, call->exec, levels_of(call), gb_view(call, SAMPLE_UNIFORM),
+        gb_view(call, RAW), temperature, gb_view(call, SAMPLE_X))
+GB_CALL(backward, logistic_backward, call->exec, levels_of(call), gb_view(call, X),
+        gb_view(call, RAW), gb_floats(call, BACKWARD_D_LOG_LIKELIHOOD),
+        gb_view(call, BACKWARD_D_RAW))
 
 // Moves x to levels.
 static void prepare_levels(const struct gb_call *call) {
@@ -124,16 +116,13 @@ static struct gb_term log_probability_at(const struct gb_call *call, const int a
                             24 * (1 + fabs(l.distance) + l.width + fabs(log(l.width)))};
 }
 
-static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(forward) {
     return gb_image_sum(call, at[3], log_probability_at);
 }
 
 // Bounds: the level's ends are off by a few roundings of distance, width and mean/scale, which
 // changes a sigmoid by at most that many times its value; subnormal sigmoids and results are flushed.
-static struct gb_expected define_backward(const struct gb_call *call, int operand,
-                                          const int at[4]) {
-    (void)operand;
+GB_DEFINITION(backward) {
     const struct gb_logistic_problem *p = call->problem;
     const bool is_scale = at[3] >= p->image.c;
     const int own[] = {at[0], at[1], at[2], is_scale ? at[3] - p->image.c : at[3]};
@@ -155,8 +144,7 @@ static struct gb_expected define_backward(const struct gb_call *call, int operan
 }
 
 // Where the roundings could move the value across the middle between two levels, either will do.
-static struct gb_expected define_sample(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(sample) {
     const struct gb_logistic_problem *p = call->problem;
     const float *raw = gb_at(&call->operand[RAW], at[0], at[1], at[2]);
     const double mean = raw[at[3]] + 0.5;

@@ -40,9 +40,7 @@ GB_INLINE gb_v forward(struct gb_map_context context, gb_v *v) {
     return inside - below - above;
 }
 
-static void forward_row(const void *map, int n, int y) {
-    gb_map_row(map, n, y, (struct gb_map_shape){.in = 3, .sums = true}, forward);
-}
+GB_MAP_ROW(gb_map_row, forward, .in = 3, .sums = true)
 
 void GB_NAME(gb_logistic_forward_f32)(const struct gb_exec *exec, int levels,
                                       const struct gb_tensor *x, const struct gb_tensor *raw,
@@ -70,9 +68,7 @@ GB_INLINE gb_v backward(struct gb_map_context context, gb_v *v) {
     return v[0];
 }
 
-static void backward_row(const void *map, int n, int y) {
-    gb_map_row(map, n, y, (struct gb_map_shape){.in = 3, .out = 2}, backward);
-}
+GB_MAP_ROW(gb_map_row, backward, .in = 3, .out = 2)
 
 void GB_NAME(gb_logistic_backward_f32)(const struct gb_exec *exec, int levels,
                                        const struct gb_tensor *x, const struct gb_tensor *raw,
@@ -102,9 +98,7 @@ GB_INLINE gb_v sample(struct gb_map_context context, gb_v *v) {
     return v[0] = gb_v_min(level, gb_v_set(k->levels - 1)) / k->levels;
 }
 
-static void sample_row(const void *map, int n, int y) {
-    gb_map_row(map, n, y, (struct gb_map_shape){.in = 3, .out = 1}, sample);
-}
+GB_MAP_ROW(gb_map_row, sample, .in = 3, .out = 1)
 
 void GB_NAME(gb_logistic_sample_f32)(const struct gb_exec *exec, int levels,
                                      const struct gb_tensor *uniform, const struct gb_tensor *raw,

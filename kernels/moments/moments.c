@@ -31,7 +31,7 @@ static size_t scratch(const struct gb_call *call) {
 // ---- Definition ----
 
 // In two passes; within the bounds that moments.h states.
-static struct gb_expected define_moments(const struct gb_call *call, int operand, const int at[4]) {
+GB_DEFINITION(moments) {
     const struct gb_moments_problem *p = call->problem;
     const int first = p->joint ? 0 : at[2], end = p->joint ? p->image.n : at[2] + 1;
     const double count = (double)(end - first) * p->image.h * p->image.w;

@@ -10,13 +10,10 @@ static const struct gb_operand add_operands[] = {
     {0},
 };
 
-static void call_add(const struct gb_call *call) {
-    call->backend->add(call->exec, gb_view(call, ADD_X), gb_view(call, ADD_Y));
-}
+GB_CALL(add, add, call->exec, gb_view(call, ADD_X), gb_view(call, ADD_Y))
 
 // Rounded once, so exact in float.
-static struct gb_expected define_add(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(add) {
     const float x = (float)gb_value(call, ADD_X, at), y = (float)gb_value(call, ADD_Y, at);
     return gb_within(y + x, 0);
 }
@@ -47,15 +44,11 @@ static const struct gb_operand add_scaled_operands[] = {
 
 static const float rrdb_factor = 0.2f;
 
-static void call_add_scaled(const struct gb_call *call) {
-    call->backend->add_scaled(call->exec, gb_view(call, SCALED_X), rrdb_factor,
-                              gb_view(call, SCALED_R), gb_view(call, SCALED_Y));
-}
+GB_CALL(add_scaled, add_scaled, call->exec, gb_view(call, SCALED_X), rrdb_factor,
+        gb_view(call, SCALED_R), gb_view(call, SCALED_Y))
 
 // Rounded once, so exact in float.
-static struct gb_expected define_add_scaled(const struct gb_call *call, int operand,
-                                            const int at[4]) {
-    (void)operand;
+GB_DEFINITION(add_scaled) {
     const struct gb_add_scaled_problem *p = call->problem;
     const float r = (float)gb_value(call, SCALED_R, at);
     return gb_within(
@@ -91,8 +84,7 @@ static void call_exp(const struct gb_call *call) {
 }
 
 // Two units in the last place, each at most 2^-23 of a normal number.
-static struct gb_expected define_exp(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(exp) {
     const double value = exp((double)(exp_factor * (float)gb_value(call, EXP_IN, at)));
     return gb_within(value, 2 * 0x1p-23 * value);
 }
@@ -126,8 +118,7 @@ static void call_sum_squares(const struct gb_call *call) {
 }
 
 // Subnormal numbers are flushed to zero.
-static struct gb_expected define_sum_squares(const struct gb_call *call, int operand,
-                                             const int at[4]) {
+GB_DEFINITION(sum_squares) {
     (void)operand, (void)at;
     const struct gb_array_problem *p = call->problem;
     const float *x = gb_floats(call, SQUARES_X);

@@ -48,32 +48,16 @@ static const struct gb_operand backward_operands[] = {
     {0},
 };
 
-static enum gb_status plan(const struct gb_call *call, int threads) {
-    return call->backend->max_pool_plan(call->problem, threads, call->plan);
-}
+GB_PLAN_FUNCTIONS(max_pool, struct gb_pool_plan)
 
-static void plan_free(const struct gb_call *call) {
-    call->backend->max_pool_plan_free(call->plan);
-}
-
-static size_t scratch(const struct gb_call *call) {
-    return ((const struct gb_pool_plan *)call->plan)->scratch_bytes;
-}
-
-static void call_forward(const struct gb_call *call) {
-    call->backend->max_pool_forward(call->plan, call->exec, gb_view(call, FORWARD_X),
-                                    gb_view(call, FORWARD_Y));
-}
-
-static void call_backward(const struct gb_call *call) {
-    call->backend->max_pool_backward(call->plan, call->exec, gb_view(call, BACKWARD_X),
-                                     gb_view(call, BACKWARD_DY), gb_view(call, BACKWARD_DX));
-}
+GB_CALL(forward, max_pool_forward, call->plan, call->exec, gb_view(call, FORWARD_X),
+        gb_view(call, FORWARD_Y))
+GB_CALL(backward, max_pool_backward, call->plan, call->exec, gb_view(call, BACKWARD_X),
+        gb_view(call, BACKWARD_DY), gb_view(call, BACKWARD_DX))
 
 // ---- Definition ----
 
-static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(forward) {
     const struct gb_pool_problem *p = call->problem;
     const int i = at[1] * p->stride, j = at[2] * p->stride;
     double value = -INFINITY;
@@ -102,9 +86,7 @@ static int first_window(int at, const struct gb_pool_problem *p) {
 }
 
 // Native kernels add gradients in the outputs' order, a vendor library in an order of its own.
-static struct gb_expected define_backward(const struct gb_call *call, int operand,
-                                          const int at[4]) {
-    (void)operand;
+GB_DEFINITION(backward) {
     const struct gb_pool_problem *p = call->problem;
     const struct gb_tensor *dy = gb_view(call, BACKWARD_DY);
     const float *x = gb_at(gb_view(call, BACKWARD_X), at[0], at[1], at[2]) + at[3];

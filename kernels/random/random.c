@@ -62,14 +62,12 @@ static void call_normal(const struct gb_call *call) {
     call->backend->random_normal(call->exec, &key, 0, (size_t)p->count, 1, gb_floats(call, 0));
 }
 
-static struct gb_expected define_uniform(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(uniform) {
     const struct gb_random_key key = key_of(call);
     return gb_within(gb_random_uniform(&key, (uint32_t)at[3]), 0);
 }
 
-static struct gb_expected define_normal(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(normal) {
     const struct gb_random_key key = key_of(call);
     return gb_within(gb_random_normal(&key, (uint32_t)at[3]), 0);
 }

@@ -45,41 +45,23 @@ static const struct gb_operand backward_operands[] = {
     {0},
 };
 
-static enum gb_status plan(const struct gb_call *call, int threads) {
-    return call->backend->upsample_plan(call->problem, threads, call->plan);
-}
+GB_PLAN_FUNCTIONS(upsample, struct gb_upsample_plan)
 
-static void plan_free(const struct gb_call *call) {
-    call->backend->upsample_plan_free(call->plan);
-}
-
-static size_t scratch(const struct gb_call *call) {
-    return ((const struct gb_upsample_plan *)call->plan)->scratch_bytes;
-}
-
-static void call_forward(const struct gb_call *call) {
-    call->backend->upsample_forward(call->plan, call->exec, gb_view(call, FORWARD_X),
-                                    gb_view(call, FORWARD_Y));
-}
-
-static void call_backward(const struct gb_call *call) {
-    call->backend->upsample_backward(call->plan, call->exec, gb_view(call, BACKWARD_DY),
-                                     gb_view(call, BACKWARD_DX));
-}
+GB_CALL(forward, upsample_forward, call->plan, call->exec, gb_view(call, FORWARD_X),
+        gb_view(call, FORWARD_Y))
+GB_CALL(backward, upsample_backward, call->plan, call->exec, gb_view(call, BACKWARD_DY),
+        gb_view(call, BACKWARD_DX))
 
 // ---- Definition ----
 
-static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(forward) {
     const int factor = ((const struct gb_upsample_problem *)call->problem)->factor;
     const int source[] = {at[0], at[1] / factor, at[2] / factor, at[3]};
     return gb_within(gb_value(call, FORWARD_X, source), 0);
 }
 
 // Native kernels add gradients in row order, a vendor library in an order of its own.
-static struct gb_expected define_backward(const struct gb_call *call, int operand,
-                                          const int at[4]) {
-    (void)operand;
+GB_DEFINITION(backward) {
     const int factor = ((const struct gb_upsample_problem *)call->problem)->factor;
     struct gb_sum sum = {0};
     float in_order = 0;

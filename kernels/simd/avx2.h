@@ -2,8 +2,6 @@
 #ifndef GB_SIMD_AVX2_H
 #define GB_SIMD_AVX2_H
 
-#include <immintrin.h>
-
 #define GB_LANES 8
 #define GB_ISA_NEEDS "AVX2 and FMA"
 #define GB_ISA_LEVEL avx2 // the member of struct gb_cpu
@@ -18,24 +16,11 @@
 // Invertible 1x1 convolution: pixels, or rows of the matrix gradient, by one or two vectors.
 #define GB_INV1X1_MR 4
 
-#include "kernels/simd/vector.h"
+#define GB_X86(name) _mm256_##name
+#define gb_x86_floats __m256
+#define gb_x86_integers __m256i
+#include "kernels/simd/x86.h"
 
-#define gb_v_fma gb_v_fma
-GB_INLINE gb_v gb_v_fma(gb_v a, gb_v b, gb_v c) {
-    return (gb_v)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
-}
-#define gb_v_max gb_v_max
-GB_INLINE gb_v gb_v_max(gb_v a, gb_v b) {
-    return (gb_v)_mm256_max_ps((__m256)a, (__m256)b);
-}
-#define gb_v_min gb_v_min
-GB_INLINE gb_v gb_v_min(gb_v a, gb_v b) {
-    return (gb_v)_mm256_min_ps((__m256)a, (__m256)b);
-}
-#define gb_v_sqrt gb_v_sqrt
-GB_INLINE gb_v gb_v_sqrt(gb_v a) {
-    return (gb_v)_mm256_sqrt_ps((__m256)a);
-}
 #define gb_v_round gb_v_round
 GB_INLINE gb_v gb_v_round(gb_v a) {
     return (gb_v)_mm256_round_ps((__m256)a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -57,24 +42,10 @@ GB_INLINE gb_v gb_v_keep(gb_v v, int count) {
     return (gb_v)((gb_vi)v & (gb_vi)gb_part_mask(count));
 }
 
-// One instruction; the compilers make three of the portable product.
-#define gb_vu64_multiply_lower(a, b) ((gb_vu64)_mm256_mul_epu32((__m256i)(a), (__m256i)(b)))
-
 #define gb_load_quads gb_load_quads
 GB_INLINE gb_v gb_load_quads(const float *p, size_t row) {
     __m256 quads = _mm256_castps128_ps256(_mm_loadu_ps(p));
     return (gb_v)_mm256_insertf128_ps(quads, _mm_loadu_ps(p + 4 * row), 1);
-}
-#define gb_transpose_quads gb_transpose_quads
-GB_INLINE void gb_transpose_quads(gb_v q[4]) {
-    __m256 low01 = _mm256_unpacklo_ps((__m256)q[0], (__m256)q[1]);
-    __m256 high01 = _mm256_unpackhi_ps((__m256)q[0], (__m256)q[1]);
-    __m256 low23 = _mm256_unpacklo_ps((__m256)q[2], (__m256)q[3]);
-    __m256 high23 = _mm256_unpackhi_ps((__m256)q[2], (__m256)q[3]);
-    q[0] = (gb_v)_mm256_shuffle_ps(low01, low23, 0x44);
-    q[1] = (gb_v)_mm256_shuffle_ps(low01, low23, 0xee);
-    q[2] = (gb_v)_mm256_shuffle_ps(high01, high23, 0x44);
-    q[3] = (gb_v)_mm256_shuffle_ps(high01, high23, 0xee);
 }
 
 #endif

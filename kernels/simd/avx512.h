@@ -2,8 +2,6 @@
 #ifndef GB_SIMD_AVX512_H
 #define GB_SIMD_AVX512_H
 
-#include <immintrin.h>
-
 #define GB_LANES 16
 #define GB_ISA_NEEDS "AVX-512 F, DQ, BW and VL"
 #define GB_ISA_LEVEL avx512 // the member of struct gb_cpu
@@ -19,24 +17,11 @@
 // Invertible 1x1 convolution: pixels, or rows of the matrix gradient, by one or two vectors.
 #define GB_INV1X1_MR 8
 
-#include "kernels/simd/vector.h"
+#define GB_X86(name) _mm512_##name
+#define gb_x86_floats __m512
+#define gb_x86_integers __m512i
+#include "kernels/simd/x86.h"
 
-#define gb_v_fma gb_v_fma
-GB_INLINE gb_v gb_v_fma(gb_v a, gb_v b, gb_v c) {
-    return (gb_v)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-}
-#define gb_v_max gb_v_max
-GB_INLINE gb_v gb_v_max(gb_v a, gb_v b) {
-    return (gb_v)_mm512_max_ps((__m512)a, (__m512)b);
-}
-#define gb_v_min gb_v_min
-GB_INLINE gb_v gb_v_min(gb_v a, gb_v b) {
-    return (gb_v)_mm512_min_ps((__m512)a, (__m512)b);
-}
-#define gb_v_sqrt gb_v_sqrt
-GB_INLINE gb_v gb_v_sqrt(gb_v a) {
-    return (gb_v)_mm512_sqrt_ps((__m512)a);
-}
 #define gb_v_round gb_v_round
 GB_INLINE gb_v gb_v_round(gb_v a) {
     return (gb_v)_mm512_roundscale_ps((__m512)a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -58,26 +43,12 @@ GB_INLINE gb_v gb_v_keep(gb_v v, int count) {
     return (gb_v)_mm512_maskz_mov_ps(gb_part_mask(count), (__m512)v);
 }
 
-// One instruction; the compilers make three of the portable product.
-#define gb_vu64_multiply_lower(a, b) ((gb_vu64)_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))
-
 #define gb_load_quads gb_load_quads
 GB_INLINE gb_v gb_load_quads(const float *p, size_t row) {
     __m512 quads = _mm512_castps128_ps512(_mm_loadu_ps(p));
     quads = _mm512_insertf32x4(quads, _mm_loadu_ps(p + 4 * row), 1);
     quads = _mm512_insertf32x4(quads, _mm_loadu_ps(p + 8 * row), 2);
     return (gb_v)_mm512_insertf32x4(quads, _mm_loadu_ps(p + 12 * row), 3);
-}
-#define gb_transpose_quads gb_transpose_quads
-GB_INLINE void gb_transpose_quads(gb_v q[4]) {
-    __m512 low01 = _mm512_unpacklo_ps((__m512)q[0], (__m512)q[1]);
-    __m512 high01 = _mm512_unpackhi_ps((__m512)q[0], (__m512)q[1]);
-    __m512 low23 = _mm512_unpacklo_ps((__m512)q[2], (__m512)q[3]);
-    __m512 high23 = _mm512_unpackhi_ps((__m512)q[2], (__m512)q[3]);
-    q[0] = (gb_v)_mm512_shuffle_ps(low01, low23, 0x44);
-    q[1] = (gb_v)_mm512_shuffle_ps(low01, low23, 0xee);
-    q[2] = (gb_v)_mm512_shuffle_ps(high01, high23, 0x44);
-    q[3] = (gb_v)_mm512_shuffle_ps(high01, high23, 0xee);
 }
 
 #endif

@@ -157,6 +157,12 @@ GB_INLINE void gb_map_row(const struct gb_map *map, int n, int y, struct gb_map_
         map->row_sums[n * t->h + y] = gb_v_sum(sum);
 }
 
+// NAME_row, for gb_for_rows, which maps a row with the function NAME; members of the shape follow.
+#define GB_MAP_ROW(map_row, name, ...)                                                             \
+    static void name##_row(const void *map, int n, int y) {                                        \
+        map_row(map, n, y, (struct gb_map_shape){__VA_ARGS__}, name);                              \
+    }
+
 // Adds the row sums of the images of t to sums[n], in order.
 static inline void gb_add_row_sums(const float *row_sums, const struct gb_tensor *t, double *sums) {
     for (int row = 0; row < t->n * t->h; row++)

@@ -26,25 +26,18 @@ enum { INVERSE_DEEP, INVERSE_WIDE };
 static const struct gb_operand inverse_operands[] = {
     {"deep", GB_IN, .dims = dims_deep}, {"wide", GB_OUT, .dims = gb_dims_image}, {0}};
 
-static void call_forward(const struct gb_call *call) {
-    call->backend->squeeze(call->exec, gb_view(call, FORWARD_WIDE), gb_view(call, FORWARD_DEEP));
-}
-
-static void call_inverse(const struct gb_call *call) {
-    call->backend->unsqueeze(call->exec, gb_view(call, INVERSE_DEEP), gb_view(call, INVERSE_WIDE));
-}
+GB_CALL(forward, squeeze, call->exec, gb_view(call, FORWARD_WIDE), gb_view(call, FORWARD_DEEP))
+GB_CALL(inverse, unsqueeze, call->exec, gb_view(call, INVERSE_DEEP), gb_view(call, INVERSE_WIDE))
 
 // ---- Definition ----
 
-static struct gb_expected define_forward(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(forward) {
     const int dy = at[3] % 4 / 2, dx = at[3] % 2;
     const int wide[] = {at[0], 2 * at[1] + dy, 2 * at[2] + dx, at[3] / 4};
     return gb_within(gb_value(call, FORWARD_WIDE, wide), 0);
 }
 
-static struct gb_expected define_inverse(const struct gb_call *call, int operand, const int at[4]) {
-    (void)operand;
+GB_DEFINITION(inverse) {
     const int deep[] = {at[0], at[1] / 2, at[2] / 2, 4 * at[3] + at[1] % 2 * 2 + at[2] % 2};
     return gb_within(gb_value(call, INVERSE_DEEP, deep), 0);
 }

@@ -33,16 +33,10 @@ static const struct gb_ffn_config tiny_ffn = {{16, 16, 3, 8, 8, 3}, 2, 4};
 static const struct gb_fcn_config tiny_fcn = {{32, 32, 3, 32, 32, 3}, GB_FCN_ZERO_ONE, 2};
 static const struct gb_fcn_config tiny_masks = {{32, 32, 3, 32, 32, 1}, GB_FCN_CENTRED, 2};
 static const struct gb_srcnn_config tiny_srcnn = {{4, 4, 3, 8, 8, 3}, 6, 5};
-static const struct gb_factored_config tiny_levels = {{4, 8, 3, 8, 16, 3},
-                                                      .kind = GB_CNF_SUPER_RESOLUTION,
-                                                      .channels = 6,
-                                                      .rrdb_blocks = 1,
-                                                      .growth = 4};
-static const struct gb_factored_config tiny_labels = {{16, 8, 3, 16, 8, 1},
-                                                      .kind = GB_CNF_SEGMENTATION,
-                                                      .channels = 6,
-                                                      .levels = 2,
-                                                      .ones_percent = 90};
+static const struct gb_factored_config tiny_levels = {
+    {4, 8, 3, 8, 16, 3}, GB_CNF_SUPER_RESOLUTION, 6, 1, 4, 0, 0};
+static const struct gb_factored_config tiny_labels = {
+    {16, 8, 3, 16, 8, 1}, GB_CNF_SEGMENTATION, 6, 0, 0, 2, 90};
 static const struct gb_model_case tiny_baselines[] = {
     {"dncnn-8", &gb_dncnn_model, &gb_tiny_dncnn, .batch = 2, .samples = 1},
     {"ffn-16", &gb_ffn_model, &tiny_ffn, .batch = 2, .samples = 1},

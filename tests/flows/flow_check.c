@@ -282,3 +282,9 @@ const struct gb_backend *flow_next_backend(const struct gb_backend *backend) {
         list++;
     return *list;
 }
+
+const struct gb_backend *flow_scalar(void) {
+    const struct gb_backend *backend;
+    assert_ok(gb_backend_find("scalar", &backend));
+    return backend;
+}

@@ -122,5 +122,6 @@ void flow_check_same_state(const struct gb_params *a, const struct gb_params *b)
 
 // The backends that this CPU runs, one after the other: NULL to begin, NULL at the end.
 const struct gb_backend *flow_next_backend(const struct gb_backend *backend);
+const struct gb_backend *flow_scalar(void);
 
 #endif

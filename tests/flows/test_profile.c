@@ -10,60 +10,34 @@
 #include "tests/flows/flow_check.h"
 #include "tests/support/tiny_models.h"
 
-enum { BATCH = 2, THREADS = 2 };
-
-static const struct gb_backend *scalar(void) {
-    const struct gb_backend *backend;
-    assert_ok(gb_backend_find("scalar", &backend));
-    return backend;
-}
+enum { BATCH = 2 };
 
 // A step of training, with the parameters that it leaves.
 struct step {
+    struct flow_scene scene;
     struct gb_model *model;
     struct gb_profile *profile; // NULL: it is not profiled
     struct gb_trace *trace;
-    float *memory;
-    double log_likelihood[BATCH];
+    double log_likelihood[FLOW_MOST_IMAGES];
 };
 
-static struct step make_step(const struct gb_model_kind *kind, const void *config, bool profiled) {
-    const struct gb_model_use use = {
-        .batch = BATCH, .samples_per_x = 1, .threads = THREADS, .training = true};
-    struct step step = {0};
-    const struct gb_backend *backend = scalar();
+static struct step make_step(const struct flow_case *of, bool profiled) {
+    const struct gb_adam adam = flow_adam(1, 1);
+    const struct gb_backend *backend = flow_scalar();
+    struct step step = {.scene = flow_scene_new(of, FLOW_DENSE, 1)};
     if (profiled) {
         assert_ok(gb_trace_open(backend, &step.trace));
         backend = gb_trace_backend(step.trace);
     }
-    assert_ok(gb_model_create(kind, config, &use, backend, &step.model));
+    step.model =
+        flow_model_new(&step.scene, (struct gb_model_use){.threads = 2, .training = true}, backend);
     if (profiled) {
         assert_ok(gb_profile_create(&step.model->layers, &step.profile));
         step.model->profile = step.profile;
     }
     assert_ok(gb_params_initialise(&step.model->params, 1));
-    struct gb_model_shapes shapes;
-    gb_model_shapes(kind, config, BATCH, &shapes);
-    const bool mask = shapes.dequantisation == GB_DEQUANTISED_BY_MODEL;
-    const size_t x = gb_elements(&shapes.x), y = gb_elements(&shapes.y);
-    step.memory = calloc(x + 2 * y, sizeof *step.memory);
-    assert_non_null(step.memory);
-    for (size_t i = 0; i < x + 2 * y; i++)
-        step.memory[i] = (float)(i * 7 % 5) / 5 - 0.4f;
-    for (size_t i = x; i < x + y && mask; i++)
-        step.memory[i] = (float)(i % 2);
-    struct gb_tensor noise = shapes.y;
-    shapes.x.data = step.memory;
-    shapes.y.data = step.memory + x;
-    noise.data = step.memory + x + y;
-    const struct gb_adam settings = {
-        .learning_rate = 1e-3f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .clip = 1};
-    const struct gb_adam adam = gb_adam_at_step(settings, 1);
-    const float d[BATCH] = {-0.5f, -0.5f};
-    assert_ok(kind->condition(step.model, &shapes.x));
-    assert_ok(
-        kind->forward(step.model, &shapes.y, mask ? &noise : NULL, step.log_likelihood, NULL));
-    kind->backward(step.model, d, &adam, NULL, NULL);
+    flow_forward(&step.scene, step.model, step.log_likelihood, NULL);
+    step.model->kind->backward(step.model, flow_d_log_likelihood, &adam, NULL, NULL);
     return step;
 }
 
@@ -71,26 +45,21 @@ static void free_step(struct step *step) {
     gb_model_free(step->model);
     gb_profile_free(step->profile);
     gb_trace_close(step->trace);
-    free(step->memory);
+    flow_scene_free(&step->scene);
 }
 
 GB_TEST(changes_nothing) {
-    const struct {
-        const struct gb_model_kind *kind;
-        const void *config;
-    } models[] = {{&gb_cglow_model, &gb_tiny_cglow},
-                  {&gb_cnf_model, &gb_tiny_patch},
-                  {&gb_cnf_model, &gb_tiny_mask},
-                  {&gb_dncnn_model, &gb_tiny_dncnn}};
-    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
-        struct step plain = make_step(models[i].kind, models[i].config, false);
-        struct step profiled = make_step(models[i].kind, models[i].config, true);
+    const struct flow_case cases[] = {
+        {"c-Glow", BATCH, &gb_cglow_model, .config.cglow = gb_tiny_cglow},
+        {"CNF", BATCH, &gb_cnf_model, .config.cnf = gb_tiny_patch},
+        {"dequantiser", BATCH, &gb_cnf_model, .config.cnf = gb_tiny_mask, .targets = FLOW_MASK},
+        {"DnCNN", BATCH, &gb_dncnn_model, .config.dncnn = gb_tiny_dncnn}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct step plain = make_step(&cases[i], false), profiled = make_step(&cases[i], true);
         const struct gb_params *a = &plain.model->params, *b = &profiled.model->params;
         assert_memory_equal(plain.log_likelihood, profiled.log_likelihood,
                             sizeof plain.log_likelihood);
-        assert_int_equal(a->bytes, b->bytes);
-        assert_memory_equal(a->value, b->value, a->bytes);
-        assert_memory_equal(a->moment1, b->moment1, a->bytes);
+        flow_check_same_state(a, b);
         free_step(&plain);
         free_step(&profiled);
     }
@@ -121,9 +90,9 @@ static void check_flops(const struct step *step, const struct gb_profiled *list,
 }
 
 GB_TEST(times_the_layers_of_cglow) {
-    struct gb_cglow_config three_steps = gb_tiny_cglow;
-    three_steps.steps = 3;
-    struct step step = make_step(&gb_cglow_model, &three_steps, true);
+    struct flow_case of = {"c-Glow", BATCH, &gb_cglow_model, .config.cglow = gb_tiny_cglow};
+    of.config.cglow.steps = 3;
+    struct step step = make_step(&of, true);
     struct gb_profiled *list;
     int count;
     assert_ok(gb_profile_list(step.profile, &list, &count));
@@ -164,7 +133,8 @@ GB_TEST(times_the_layers_of_cglow) {
 }
 
 GB_TEST(nests_the_couplings_of_cnf) {
-    struct step step = make_step(&gb_cnf_model, &gb_tiny_patch, true);
+    const struct flow_case of = {"CNF", BATCH, &gb_cnf_model, .config.cnf = gb_tiny_patch};
+    struct step step = make_step(&of, true);
     struct gb_profiled *list;
     int count;
     assert_ok(gb_profile_list(step.profile, &list, &count));
@@ -181,7 +151,9 @@ GB_TEST(nests_the_couplings_of_cnf) {
     free(list);
     free_step(&step);
     // The dequantiser's steps are its own.
-    step = make_step(&gb_cnf_model, &gb_tiny_mask, true);
+    const struct flow_case masks = {"dequantiser", BATCH, &gb_cnf_model, .config.cnf = gb_tiny_mask,
+                                    .targets = FLOW_MASK};
+    step = make_step(&masks, true);
     assert_ok(gb_profile_list(step.profile, &list, &count));
     check_flops(&step, list, count, "feature_coupling");
     const struct gb_profiled *dequantiser =

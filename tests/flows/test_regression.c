@@ -17,12 +17,6 @@ static const double difference_bound = 0.03;
 enum { BATCH = 2 };
 static const float d_log_likelihood[] = {-0.5f, -0.25f};
 
-static const struct gb_backend *scalar(void) {
-    const struct gb_backend *backend;
-    assert_ok(gb_backend_find("scalar", &backend));
-    return backend;
-}
-
 static struct gb_model *model_new(const struct flow_scene *scene, struct gb_model_use use,
                                   const struct gb_backend *backend) {
     struct gb_model *model = flow_model_new(scene, use, backend);
@@ -125,7 +119,7 @@ static void check_gradients(struct flow_scene *scene) {
     const bool takes_dx = scene->of->kind != &gb_srcnn_model; // bicubic upsampling has no backward
     const double spread = scene->of->kind == &gb_fcn_model ? 1.2 : 0.9;
     const struct gb_model_use use = {.threads = 1, .gradients = true, .input_gradient = takes_dx};
-    struct gb_model *model = model_new(scene, use, scalar());
+    struct gb_model *model = model_new(scene, use, flow_scalar());
     struct gb_params *params = &model->params;
     struct flow_images dx = flow_images_new(BATCH, scene->x.shape, FLOW_GAPS, NULL);
     start_alike(params, spread);
@@ -156,7 +150,7 @@ GB_TEST(test_gradients) {
 static void check_backends(struct flow_scene *scene) {
     struct gb_model_use use = {.threads = 2, .gradients = true};
     double expected[FLOW_MOST_IMAGES], found[FLOW_MOST_IMAGES];
-    struct gb_model *reference = model_new(scene, use, scalar());
+    struct gb_model *reference = model_new(scene, use, flow_scalar());
     const struct gb_params *of_reference = &reference->params;
     flow_forward(scene, reference, expected, NULL);
     scene->of->kind->backward(reference, d_log_likelihood, NULL, NULL, NULL);
@@ -252,7 +246,7 @@ static void check_match(const struct gb_cnf_config *flow, double bound) {
     const struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
     assert_ok(gb_model_parameters(&gb_cnf_model, flow, &wanted));
     assert_ok(gb_factored_match(flow, &config));
-    assert_ok(gb_model_create(&gb_factored_model, &config, &use, scalar(), &model));
+    assert_ok(gb_model_create(&gb_factored_model, &config, &use, flow_scalar(), &model));
     found = gb_params_elements(&model->params);
     print_message("           growth %d, %d channels: %zu parameters for %zu\n", config.growth,
                   config.channels, found, wanted);
@@ -298,8 +292,8 @@ GB_TEST(test_normaliser_of_factored) {
     struct flow_scene scene = flow_scene_new(case_named("factored, segmentation"), FLOW_GAPS, 71);
     double weighted[FLOW_MOST_IMAGES], normalised[FLOW_MOST_IMAGES];
     struct gb_model *trained =
-        model_new(&scene, (struct gb_model_use){.threads = 1, .training = true}, scalar());
-    struct gb_model *scored = model_new(&scene, (struct gb_model_use){.threads = 1}, scalar());
+        model_new(&scene, (struct gb_model_use){.threads = 1, .training = true}, flow_scalar());
+    struct gb_model *scored = model_new(&scene, (struct gb_model_use){.threads = 1}, flow_scalar());
     flow_forward(&scene, trained, weighted, NULL);
     flow_forward(&scene, scored, normalised, NULL);
     for (int n = 0; n < BATCH; n++)
@@ -313,7 +307,7 @@ GB_TEST(test_normaliser_of_factored) {
 GB_TEST(test_start_of_fcn) {
     static const int kernel[] = {1, 2, 1, 2, 4, 2, 1, 2, 1};
     struct flow_scene scene = flow_scene_new(case_named("FCN-8s of labels"), FLOW_GAPS, 71);
-    struct gb_model *model = model_new(&scene, (struct gb_model_use){.threads = 1}, scalar());
+    struct gb_model *model = model_new(&scene, (struct gb_model_use){.threads = 1}, flow_scalar());
     const struct gb_params *params = &model->params;
     int index = gb_params_find(params, "enlarge.4.weight"), classes = scene.y.shape.c;
     double *weight = flow_export_block(params, index, params->value);

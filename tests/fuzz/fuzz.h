@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tests/support/fixture.h"
+
 typedef void gb_fuzz_fn(const uint8_t *bytes, size_t size);
 gb_fuzz_fn gb_fuzz_check, gb_fuzz_checkpoint, gb_fuzz_compare, gb_fuzz_image, gb_fuzz_list,
     gb_fuzz_npz, gb_fuzz_options, gb_fuzz_problem, gb_fuzz_rows, gb_fuzz_run, gb_fuzz_safetensors,
@@ -15,14 +17,7 @@ gb_fuzz_fn gb_fuzz_check, gb_fuzz_checkpoint, gb_fuzz_compare, gb_fuzz_image, gb
 
 // ---- Files for readers ----
 
-// The path of `name` in a directory of this process, which is removed at exit; "" is the directory
-// itself. Valid for the next 7 calls.
-const char *gb_fuzz_path(const char *name);
-
-// Makes the directory `name` there, unless it is there.
-void gb_fuzz_directory(const char *name);
-
-// Writes a file there, in place of an earlier one, and returns its path.
+// Writes a file in the fixture's directory, which is removed at exit, and returns its path.
 const char *gb_fuzz_file(const char *name, const void *bytes, size_t size);
 
 // An input for a reader of several files holds them all, separated by form feeds.

@@ -52,6 +52,19 @@ static const struct target *find_target(void) {
 
 static const struct target *target;
 
+static void clean_up(void) {
+    gb_fixture_teardown(NULL);
+}
+
+// What readers print is of no interest, and slows the search down.
+__attribute__((constructor)) static void set_up(void) {
+    if (gb_fixture_setup(NULL) != 0 || !freopen("/dev/null", "w", stdout)) {
+        perror("fuzz");
+        exit(2);
+    }
+    atexit(clean_up);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     if (!target)

@@ -11,7 +11,7 @@
 
 void gb_fuzz_rows(const uint8_t *bytes, size_t size) {
     const char *path = gb_fuzz_file("rows.jsonl", bytes, size);
-    const char *again = gb_fuzz_path("again.jsonl"), *page = gb_fuzz_path("page.html");
+    const char *again = gb_fixture_path("again.jsonl"), *page = gb_fixture_path("page.html");
     struct gb_rows rows;
     size_t whole_bytes;
     if (gb_rows_recover(path, &rows, &whole_bytes) != GB_OK)

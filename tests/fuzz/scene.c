@@ -19,13 +19,11 @@ static void read_scene(const char *directory) {
 
 void gb_fuzz_scene(const uint8_t *bytes, size_t size) {
     struct gb_fuzz_input rest = {bytes, size};
-    gb_fuzz_directory("chess");
-    gb_fuzz_directory("chess/seq-01");
     gb_fuzz_file("chess/seq-01/frame-000000.depth.png", "", 0); // not decoded here
     gb_fuzz_file("chess/seq-01/frame-000001.depth.png", "", 0);
     gb_fuzz_part_file("camera-intrinsics.txt", &rest);
     gb_fuzz_part_file("chess/seq-01/frame-000000.pose.txt", &rest);
     gb_fuzz_part_file("depth_train.txt", &rest);
     gb_fuzz_part_file("depth_test.txt", &rest);
-    read_scene(gb_fuzz_path(""));
+    read_scene(gb_fixture_path(""));
 }
