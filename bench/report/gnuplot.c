@@ -120,10 +120,3 @@ enum gb_status gb_gnuplot_draw(struct gb_picture *picture, const char *script, i
         gb_picture_free(picture);
     return status;
 }
-
-void gb_picture_free(struct gb_picture *picture) {
-    free(picture->svg);
-    free(picture->png);
-    picture->svg = picture->png = NULL;
-    picture->svg_bytes = picture->png_bytes = 0;
-}

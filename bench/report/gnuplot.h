@@ -4,6 +4,7 @@
 #define GB_GNUPLOT_H
 
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "base/status.h"
 
@@ -21,6 +22,11 @@ struct gb_picture {
 enum gb_status gb_gnuplot_draw(struct gb_picture *picture, const char *script, int width,
                                int height);
 
-void gb_picture_free(struct gb_picture *picture);
+static inline void gb_picture_free(struct gb_picture *picture) {
+    free(picture->svg);
+    free(picture->png);
+    picture->svg = picture->png = NULL;
+    picture->svg_bytes = picture->png_bytes = 0;
+}
 
 #endif

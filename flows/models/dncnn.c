@@ -44,11 +44,5 @@ static struct gb_likelihood likelihood(const void *config, bool training) {
     return (struct gb_likelihood){.form = GB_LIKELIHOOD_GAUSSIAN, .sigma = 1};
 }
 
-const struct gb_model_kind gb_dncnn_model = {
-    .title = "DnCNN",
-    .table = &table,
-    .point_estimate = true,
-    .form = &(const struct gb_regression_form){network, likelihood, NULL},
-    .check = check,
-    GB_REGRESSION_FUNCTIONS,
-};
+const struct gb_model_kind gb_dncnn_model =
+    GB_REGRESSION_MODEL("DnCNN", network, likelihood, NULL, .point_estimate = true);

@@ -110,14 +110,8 @@ static struct gb_likelihood likelihood(const void *config, bool training) {
     return (struct gb_likelihood){.form = GB_LIKELIHOOD_BERNOULLI, .bernoulli = bernoulli};
 }
 
-const struct gb_model_kind gb_factored_model = {
-    .title = "factored",
-    .table = &table,
-    .uniform_noise = true,
-    .form = &(const struct gb_regression_form){network, likelihood, NULL},
-    .check = check,
-    GB_REGRESSION_FUNCTIONS,
-};
+const struct gb_model_kind gb_factored_model =
+    GB_REGRESSION_MODEL("factored", network, likelihood, NULL, .uniform_noise = true);
 
 // ---- As many parameters as a flow ----
 

@@ -111,11 +111,5 @@ static float zero(const void *config) {
     return c->targets == GB_FCN_CENTRED ? -0.5f : 0;
 }
 
-const struct gb_model_kind gb_fcn_model = {
-    .title = "FCN-8s",
-    .table = &table,
-    .point_estimate = true,
-    .form = &(const struct gb_regression_form){network, likelihood, zero},
-    .check = check,
-    GB_REGRESSION_FUNCTIONS,
-};
+const struct gb_model_kind gb_fcn_model =
+    GB_REGRESSION_MODEL("FCN-8s", network, likelihood, zero, .point_estimate = true);

@@ -76,11 +76,5 @@ static struct gb_slice network(const void *config, struct gb_feed_forward *net, 
                                 at, c->sizes.y_c);
 }
 
-const struct gb_model_kind gb_ffn_model = {
-    .title = "feed-forward network",
-    .table = &table,
-    .point_estimate = true,
-    .form = &(const struct gb_regression_form){network, gb_image_error, NULL},
-    .check = check,
-    GB_REGRESSION_FUNCTIONS,
-};
+const struct gb_model_kind gb_ffn_model = GB_REGRESSION_MODEL(
+    "feed-forward network", network, gb_image_error, NULL, .point_estimate = true);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What models that consist of one feed-forward network share: the network computes the parameters of
 // the distribution of every element of y (likelihood.h). Such a model is a description of its
-// network, gb_model_kind.form, and GB_REGRESSION_FUNCTIONS.
+// network, gb_model_kind.form: GB_REGRESSION_MODEL.
 #ifndef GB_REGRESSION_H
 #define GB_REGRESSION_H
 
@@ -55,11 +55,17 @@ void gb_regression_backward(struct gb_model *model, const float *d_log_likelihoo
 void gb_regression_inverse(struct gb_model *model, const struct gb_latents *noise,
                            float temperature, const struct gb_tensor *y);
 
-#define GB_REGRESSION_FUNCTIONS                                                                    \
-    .dequantisation = gb_regression_dequantisation, .size = sizeof(struct gb_regression),          \
-    .plan = gb_regression_plan, .bind = gb_regression_bind, .release = gb_regression_release,      \
-    .latent_shapes = gb_regression_latent_shapes, .condition = gb_regression_condition,            \
-    .forward = gb_regression_forward, .backward = gb_regression_backward,                          \
-    .inverse = gb_regression_inverse
+// A struct gb_model_kind of a file's `table` and `check`, with the functions of struct
+// gb_regression_form; members of the kind follow.
+#define GB_REGRESSION_MODEL(name, network, likelihood, zero, ...)                                  \
+    {                                                                                              \
+        .title = name, .table = &table, .check = check,                                            \
+        .form = &(const struct gb_regression_form){network, likelihood, zero},                     \
+        .dequantisation = gb_regression_dequantisation, .size = sizeof(struct gb_regression),      \
+        .plan = gb_regression_plan, .bind = gb_regression_bind, .release = gb_regression_release,  \
+        .latent_shapes = gb_regression_latent_shapes, .condition = gb_regression_condition,        \
+        .forward = gb_regression_forward, .backward = gb_regression_backward,                      \
+        .inverse = gb_regression_inverse, __VA_ARGS__                                              \
+    }
 
 #endif

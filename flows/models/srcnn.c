@@ -41,11 +41,5 @@ static struct gb_slice network(const void *config, struct gb_feed_forward *net, 
         at, s->y_c);
 }
 
-const struct gb_model_kind gb_srcnn_model = {
-    .title = "SRCNN",
-    .table = &table,
-    .point_estimate = true,
-    .form = &(const struct gb_regression_form){network, gb_image_error, NULL},
-    .check = check,
-    GB_REGRESSION_FUNCTIONS,
-};
+const struct gb_model_kind gb_srcnn_model =
+    GB_REGRESSION_MODEL("SRCNN", network, gb_image_error, NULL, .point_estimate = true);

@@ -59,15 +59,9 @@ void GB_NAME(gb_epilogue_backward_f32)(const struct gb_exec *exec, enum gb_activ
     assert(gb_same_shape(dy, y) && gb_same_shape(du, y));
     assert(!d_log_scale || gb_has_log_scale(activation));
     assert(exec->scratch_bytes >= gb_epilogue_scratch_bytes(y));
-    size_t pixels = (size_t)y->n * (size_t)y->h * (size_t)y->w;
-    struct epilogue_run run = {.activation = activation,
-                               .dy = dy,
-                               .y = y,
-                               .du = du,
-                               .scale = scale,
-                               .d_bias = d_bias,
-                               .d_log_scale = d_log_scale,
-                               .partials = exec->scratch,
-                               .chunks = gb_ceil_div(pixels, GB_EPILOGUE_CHUNK)};
+    const size_t pixels = (size_t)y->n * (size_t)y->h * (size_t)y->w;
+    const size_t chunks = gb_ceil_div(pixels, GB_EPILOGUE_CHUNK);
+    struct epilogue_run run = {activation, dy, y, du, scale, d_bias, d_log_scale, NULL, chunks};
+    run.partials = exec->scratch;
     gb_parallel(gb_threads_for(exec, gb_elements(y)), epilogue_body, &run);
 }

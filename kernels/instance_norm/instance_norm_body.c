@@ -170,13 +170,7 @@ void GB_NAME(gb_instance_norm_backward_f32)(const struct gb_exec *exec,
     assert(activation == GB_IDENTITY || activation == GB_RELU);
     assert(moments->stride >= v->c);
     assert(exec->scratch_bytes >= gb_instance_norm_scratch_bytes(v));
-    struct backward backward = {.activation = activation,
-                                .v = v,
-                                .dy = dy,
-                                .dv = dv,
-                                .moments = moments,
-                                .d_log_det = d_log_det,
-                                .rows = exec->scratch,
-                                .means = gb_scratch(exec, gb_moments_scratch_bytes(v))};
+    float *rows = exec->scratch, *means = gb_scratch(exec, gb_moments_scratch_bytes(v));
+    struct backward backward = {activation, v, dy, dv, moments, d_log_det, rows, means};
     gb_parallel(gb_threads_for(exec, 2 * gb_elements(v)), backward_share, &backward);
 }

@@ -45,7 +45,7 @@ GB_TEST(each_rank_has_a_cpu_of_its_own) {
     cpu_set_t allowed = masks_of_team(1)->of[0];
     const int teams[] = {1, all, 1, all};
     for (size_t i = 0; i < sizeof teams / sizeof *teams; i++) {
-        assert_int_equal(gb_pin_threads(teams[i], cpus), GB_OK);
+        assert_ok(gb_pin_threads(teams[i], cpus));
         const struct masks *masks = masks_of_team(teams[i]);
         cpu_set_t taken;
         CPU_ZERO(&taken);
@@ -64,8 +64,8 @@ GB_TEST(unpinning_gives_back_what_was) {
     int all = max_ranks(), cpus[MAX_CPUS];
     static struct masks before;
     before = *masks_of_team(all);
-    assert_int_equal(gb_pin_threads(1, cpus), GB_OK);
-    assert_int_equal(gb_pin_threads(all, cpus), GB_OK);
+    assert_ok(gb_pin_threads(1, cpus));
+    assert_ok(gb_pin_threads(all, cpus));
     gb_unpin_threads();
     assert_memory_equal(&before, masks_of_team(all), sizeof before);
     gb_unpin_threads();
@@ -79,7 +79,7 @@ GB_TEST(only_allowed_cpus_are_taken) {
     CPU_ZERO(&last);
     CPU_SET(highest, &last);
     sched_setaffinity(0, sizeof last, &last);
-    assert_int_equal(gb_pin_threads(1, cpus), GB_OK);
+    assert_ok(gb_pin_threads(1, cpus));
     assert_int_equal(cpus[0], highest);
     gb_unpin_threads();
     sched_setaffinity(0, sizeof before, &before);
@@ -99,7 +99,7 @@ GB_TEST(probe_finds_roofline) {
     for (int threads = 1; threads <= 2; threads++)
         for (size_t i = 0; i < sizeof working_sets / sizeof *working_sets; i++) {
             struct gb_probe probe;
-            assert_int_equal(gb_probe_open(&probe, threads, working_sets[i]), GB_OK);
+            assert_ok(gb_probe_open(&probe, threads, working_sets[i]));
             for (int run = 0; run < 6; run++) {
                 struct gb_roofline roofline = gb_probe_run(&probe, (enum gb_traffic)(run % 3));
                 assert_true(isfinite(roofline.fma_gflops) && roofline.fma_gflops > 0);

@@ -52,6 +52,7 @@ bool gb_check_near(const char *what, const struct gb_tensor *got, const double *
                    const double *bound);
 // The same for one number.
 bool gb_check_number(const char *what, double got, double want, double bound);
+#define assert_number(...) assert_true(gb_check_number(__VA_ARGS__))
 // Half a unit in the last place of float, relative: the error of one rounding.
 #define GB_CHECK_ROUNDING 0x1p-24
 // Silences the messages while a check is meant to fail.

@@ -13,8 +13,8 @@ GB_TEST(one_row_serves_all_samples) {
 }
 
 GB_TEST(log_determinant_is_the_scaled_sum) {
-    assert_true(gb_check_number(
-        "log det", gb_actnorm_log_det(3, 5, 3, (const float[]){0.5f, -2, 0.25f}), 15 * -1.25, 0));
+    assert_number("log det", gb_actnorm_log_det(3, 5, 3, (const float[]){0.5f, -2, 0.25f}),
+                  15 * -1.25, 0);
 }
 
 // Parameters from the moments of data take that data to mean 0 and variance 1.
@@ -34,8 +34,8 @@ GB_TEST(starts_from_data) {
         backend->actnorm_forward(&exec, &v, &parameters, &v);
         backend->moments(&exec, &v, mean, variance, 0);
         for (int c = 0; c < v.c; c++) {
-            assert_true(gb_check_number("mean", mean[c], 0, 1e-4));
-            assert_true(gb_check_number("variance", variance[c], 1, 1e-3));
+            assert_number("mean", mean[c], 0, 1e-4);
+            assert_number("variance", variance[c], 1, 1e-3);
         }
         gb_check_free();
     }
@@ -44,6 +44,6 @@ GB_TEST(starts_from_data) {
 GB_TEST(a_constant_channel_starts_finite) {
     float log_scale, bias;
     gb_actnorm_start(1, (const float[]){3}, (const float[]){0}, &log_scale, &bias);
-    assert_true(gb_check_number("log scale", log_scale, log(1e6), 1e-5));
+    assert_number("log scale", log_scale, log(1e6), 1e-5);
     assert_true(bias == -3);
 }

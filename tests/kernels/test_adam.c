@@ -44,8 +44,8 @@ static void step(const struct gb_backend *backend, const struct gb_adam *adam, s
 GB_TEST(bias_corrections_are_those_of_the_step) {
     const struct gb_adam adam = gb_adam_at_step(settings, 10);
     const double beta1 = adam.beta1, beta2 = adam.beta2;
-    assert_true(gb_check_number("correction 1", adam.correction1, 1 / (1 - pow(beta1, 10)), 1e-7));
-    assert_true(gb_check_number("correction 2", adam.correction2, 1 / (1 - pow(beta2, 10)), 1e-5));
+    assert_number("correction 1", adam.correction1, 1 / (1 - pow(beta1, 10)), 1e-7);
+    assert_number("correction 2", adam.correction2, 1 / (1 - pow(beta2, 10)), 1e-5);
 }
 
 // Arrays that are updated in two pieces have the bits of one call, at any alignment.
@@ -75,8 +75,8 @@ GB_TEST(clips_only_where_asked) {
     GB_CHECK_EACH_BACKEND(backend) {
         const struct arrays a = first_step(3, (const float[]){1e6f, -1e6f, NAN});
         step(backend, &adam, 0, 3, &a);
-        assert_true(gb_check_number("unclipped", a.of[MOMENT1][0], (1 - adam.beta1) * 1e6f, 0));
-        assert_true(gb_check_number("unclipped", a.of[MOMENT1][1], -(1 - adam.beta1) * 1e6f, 0));
+        assert_number("unclipped", a.of[MOMENT1][0], (1 - adam.beta1) * 1e6f, 0);
+        assert_number("unclipped", a.of[MOMENT1][1], -(1 - adam.beta1) * 1e6f, 0);
         // Clipping keeps a NaN.
         assert_true(isnan(a.of[WEIGHTS][2]));
     }
@@ -91,8 +91,8 @@ GB_TEST(takes_moments_of_zero) {
         const struct arrays a = first_step(2, (const float[]){0, 1e-25f});
         a.of[WEIGHTS][0] = a.of[WEIGHTS][1] = 0.5f;
         step(backend, &adam, 0, 2, &a);
-        assert_true(gb_check_number("no gradient", a.of[WEIGHTS][0], 0.5, 0));
-        assert_true(gb_check_number("tiny gradient", a.of[WEIGHTS][1], 0.5, 1e-7));
+        assert_number("no gradient", a.of[WEIGHTS][0], 0.5, 0);
+        assert_number("tiny gradient", a.of[WEIGHTS][1], 0.5, 1e-7);
     }
     gb_check_free();
 }

@@ -12,7 +12,7 @@
 
 static const struct gb_backend *found(const char *name) {
     const struct gb_backend *backend = NULL;
-    assert_int_equal(gb_backend_find(name, &backend), GB_OK);
+    assert_ok(gb_backend_find(name, &backend));
     return backend;
 }
 
@@ -78,8 +78,7 @@ GB_TEST(a_library_lies_over_the_named_fallback) {
             snprintf(name, sizeof name, "%s+%s", (*b)->name, (*n)->name);
             if (!gb_backend_supported(*n)) {
                 const struct gb_backend *none;
-                assert_int_equal(gb_backend_find(name, &none), GB_UNSUPPORTED);
-                assert_non_null(strstr(gb_error_message(), (*n)->isa));
+                assert_error(gb_backend_find(name, &none), GB_UNSUPPORTED, (*n)->isa);
                 continue;
             }
             const struct gb_backend *pair = found(name);
@@ -97,8 +96,7 @@ GB_TEST(an_unknown_name_is_an_error) {
     const char *names[] = {"nothing", "avx", "avx2+scalar", "onednn+", "onednn+nothing", "+avx2"};
     const struct gb_backend *backend;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        assert_int_equal(gb_backend_find(names[i], &backend), GB_UNSUPPORTED);
-        assert_non_null(strstr(gb_error_message(), "unknown backend: "));
+        assert_error(gb_backend_find(names[i], &backend), GB_UNSUPPORTED, "unknown backend: ");
         assert_non_null(strstr(gb_error_message(), names[i]));
     }
 }

@@ -35,11 +35,11 @@ GB_TEST(weights_of_one_give_cross_entropy) {
             const struct pixel pixel = pixel_at(backend, &plain, logit);
             const double p = 1 / (1 + exp(-logit)), q = 1 / (1 + exp(logit));
             const double e = 16 * GB_CHECK_ROUNDING * (1 + fabs(logit));
-            assert_true(gb_check_number("log q", pixel.log_likelihood[0], log(q), e));
-            assert_true(gb_check_number("log p", pixel.log_likelihood[1], log(p), e));
-            assert_true(gb_check_number("mean", pixel.mean[0], p, e * p));
-            assert_true(gb_check_number("gradient at 0", pixel.d_logits[0], -p, e * p));
-            assert_true(gb_check_number("gradient at 1", pixel.d_logits[1], q, e * q));
+            assert_number("log q", pixel.log_likelihood[0], log(q), e);
+            assert_number("log p", pixel.log_likelihood[1], log(p), e);
+            assert_number("mean", pixel.mean[0], p, e * p);
+            assert_number("gradient at 0", pixel.d_logits[0], -p, e * p);
+            assert_number("gradient at 1", pixel.d_logits[1], q, e * q);
         }
 }
 
@@ -52,7 +52,7 @@ GB_TEST(normalised_probabilities_sum_to_one) {
                 const struct pixel pixel = pixel_at(backend, &normalised[b], logit);
                 const double zero = exp(pixel.log_likelihood[0]);
                 const double one = exp(pixel.log_likelihood[1]);
-                assert_true(gb_check_number("sum", zero + one, 1, 1e-6));
-                assert_true(gb_check_number("mean", pixel.mean[0], one, 1e-6));
+                assert_number("sum", zero + one, 1, 1e-6);
+                assert_number("mean", pixel.mean[0], one, 1e-6);
             }
 }

@@ -59,9 +59,7 @@ GB_TEST(test_flops) {
     }
     // The largest kernel and image that there are.
     struct gb_conv_problem p;
-    assert_int_equal(
-        gb_problem_parse(&gb_conv_operation, "n1h1048576w1c1k1r1048575s1u1v1p1048574q0", &p),
-        GB_OK);
+    assert_ok(gb_problem_parse(&gb_conv_operation, "n1h1048576w1c1k1r1048575s1u1v1p1048574q0", &p));
     assert_true(gb_conv_flops(&p) == 2.0 * 1048576 * 1048575);
 }
 

@@ -70,10 +70,10 @@ GB_TEST(samples_have_their_probabilities) {
                 count[(int)(*gb_at(&x, i, 0, 0) * LEVELS)]++;
             for (int level = 0; level < LEVELS; level++) {
                 const double p = exp(log_likelihood[level]);
-                assert_true(gb_check_number("count", count[level], p * DRAWS, 2));
+                assert_number("count", count[level], p * DRAWS, 2);
                 sum += p;
             }
-            assert_true(gb_check_number("sum", sum, 1, 2e-6));
+            assert_number("sum", sum, 1, 2e-6);
             gb_check_free();
         }
 }

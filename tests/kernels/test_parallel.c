@@ -43,11 +43,11 @@ static enum gb_status attempt(void *argument, int index) {
 GB_TEST(every_index_is_tried_once) {
     for (int threads = 1; threads <= MOST_THREADS; threads++) {
         struct record record = {0};
-        assert_int_equal(gb_parallel_tries(threads, COUNT, attempt, &record), GB_OK);
+        assert_ok(gb_parallel_tries(threads, COUNT, attempt, &record));
         for (int i = 0; i < COUNT; i++)
             assert_int_equal(record.runs[i], 1);
     }
-    assert_int_equal(gb_parallel_tries(2, 0, attempt, NULL), GB_OK);
+    assert_ok(gb_parallel_tries(2, 0, attempt, NULL));
 }
 
 // On any thread, and whichever failed first.

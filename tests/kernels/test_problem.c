@@ -96,11 +96,14 @@ GB_TEST(test_malformed) {
     }
 }
 
-static struct gb_cost cost_of(const struct gb_operation *operation, const char *text,
-                              enum gb_direction direction) {
+static void check_cost(const struct gb_operation *operation, const char *text,
+                       enum gb_direction direction, double flops, double floats) {
     _Alignas(max_align_t) char problem[PROBLEM_BYTES];
-    assert_int_equal(gb_problem_parse(operation, text, problem), GB_OK);
-    return gb_problem_cost(operation, problem, direction);
+    assert_ok(gb_problem_parse(operation, text, problem));
+    const struct gb_cost cost = gb_problem_cost(operation, problem, direction);
+    if (cost.flops != flops || cost.bytes != 4 * floats)
+        fail_msg("%s/%s/%s: %.0f and %.0f", operation->name, gb_direction_name(direction), text,
+                 cost.flops, cost.bytes);
 }
 
 // The multiply-adds of products, one by one.
@@ -133,12 +136,9 @@ GB_TEST(test_products) {
         {&gb_inv1x1_operation, inv1x1, GB_FORWARD, inv1x1_flops, 120 + 18 + 120},
         {&gb_inv1x1_operation, inv1x1, GB_BACKWARD, 2 * inv1x1_flops, 120 + 120 + 18 + 120 + 18},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct gb_cost cost = cost_of(cases[i].operation, cases[i].text, cases[i].direction);
-        if (cost.flops != cases[i].flops || cost.bytes != 4 * cases[i].floats)
-            fail_msg("%s %s: %.0f and %.0f", cases[i].operation->name,
-                     gb_direction_name(cases[i].direction), cost.flops, cost.bytes);
-    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_cost(cases[i].operation, cases[i].text, cases[i].direction, cases[i].flops,
+                   cases[i].floats);
 }
 
 // What the others do with one element.
@@ -199,14 +199,10 @@ GB_TEST(test_elements) {
         char text[GB_PROBLEM_TEXT] = "e48";
         if (cases[i].word)
             snprintf(text, sizeof text, "n2h2w4c3%s", cases[i].word);
-        struct gb_cost cost = cost_of(cases[i].operation, text, cases[i].direction);
-        if (cost.flops != 48 * cases[i].flops || cost.bytes != 48 * 4 * cases[i].floats)
-            fail_msg("%s %s: %.0f and %.0f", cases[i].operation->name,
-                     gb_direction_name(cases[i].direction), cost.flops, cost.bytes);
+        check_cost(cases[i].operation, text, cases[i].direction, 48 * cases[i].flops,
+                   48 * cases[i].floats);
     }
     // Actnorm: two parameters a channel and sample, and an exponential for one of them.
-    struct gb_cost cost = cost_of(&gb_actnorm_operation, "n2h2w4c3", GB_FORWARD);
-    assert_true(cost.flops == 2 * 48 + 6 * 19 && cost.bytes == 4 * (2 * 48 + 2 * 6));
-    cost = cost_of(&gb_actnorm_operation, "n2h2w4c3", GB_BACKWARD);
-    assert_true(cost.flops == 5 * 48 + 6 * 19 && cost.bytes == 4 * (3 * 48 + 4 * 6));
+    check_cost(&gb_actnorm_operation, "n2h2w4c3", GB_FORWARD, 2 * 48 + 6 * 19, 2 * 48 + 2 * 6);
+    check_cost(&gb_actnorm_operation, "n2h2w4c3", GB_BACKWARD, 5 * 48 + 6 * 19, 3 * 48 + 4 * 6);
 }

@@ -122,15 +122,14 @@ static void has_moments(const char *what, const float *sample, const double mome
     }
     // Five standard deviations of the mean.
     for (int k = 0; k < 4; k++)
-        assert_true(gb_check_number(what, sums[k] / SAMPLES, moments[k],
-                                    5 * deviations[k] / sqrt(SAMPLES)));
+        assert_number(what, sums[k] / SAMPLES, moments[k], 5 * deviations[k] / sqrt(SAMPLES));
     double variance = moments[1] - moments[0] * moments[0];
-    assert_true(gb_check_number(what, neighbours / SAMPLES, 0, 5 * variance / sqrt(SAMPLES)));
+    assert_number(what, neighbours / SAMPLES, 0, 5 * variance / sqrt(SAMPLES));
 }
 
 GB_TEST(numbers_follow_their_distributions) {
     const struct gb_backend *backend;
-    assert_int_equal(gb_backend_find(NULL, &backend), GB_OK);
+    assert_ok(gb_backend_find(NULL, &backend));
     const struct gb_exec exec = {.threads = 1};
     const struct gb_random_key key = {.seed = 1, .purpose = GB_RANDOM_TEST};
     float *sample = malloc(SAMPLES * sizeof *sample);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <math.h>
-#include <string.h>
 
 #include "tests/kernels/check.h"
 #include "tests/support/test.h"
@@ -15,7 +14,7 @@ GB_TEST(upsampling_copies_bits) {
         float y[FACTOR * FACTOR * CHANNELS];
         const struct gb_tensor out = gb_dense(y, 1, FACTOR, FACTOR, CHANNELS);
         struct gb_upsample_plan plan;
-        assert_int_equal(backend->upsample_plan(&problem, 1, &plan), GB_OK);
+        assert_ok(backend->upsample_plan(&problem, 1, &plan));
         const struct gb_exec exec = gb_check_exec(1, plan.scratch_bytes);
         backend->upsample_forward(&plan, &exec, &in, &out);
         backend->upsample_plan_free(&plan);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Traces: calls are noted by problem, timed over an inner backend, and computed by it; from several
 // threads, and with two traces open at once.
-#include <string.h>
 
 #include "kernels/trace.h"
 #include "tests/kernels/check.h"
@@ -29,7 +28,7 @@ static struct gb_trace *new_trace(const struct gb_backend *inner) {
 static const struct gb_traced *row_of(struct gb_trace *trace) {
     const struct gb_traced *list;
     int count;
-    assert_int_equal(gb_trace_list(trace, &list, &count), GB_OK);
+    assert_ok(gb_trace_list(trace, &list, &count));
     assert_int_equal(count, 1);
     return list;
 }
@@ -70,7 +69,7 @@ GB_TEST(notes_plans_and_directions) {
     const struct gb_backend *backend = gb_trace_backend(trace);
     const struct gb_conv_problem problem = {1, 4, 4, 2, 3, 3, 3, 1, 1, 1, 1, GB_RELU};
     struct gb_conv_plan plan;
-    assert_int_equal(backend->conv_plan(backend, &problem, 1, &plan), GB_OK);
+    assert_ok(backend->conv_plan(backend, &problem, 1, &plan));
     assert_true(plan.weight_floats > 0);
     struct gb_exec exec = gb_check_exec(1, gb_conv_scratch_bytes(&plan, 1));
     struct gb_tensor x = gb_check_view("x", 1, 4, 4, 2, GB_CHECK_DENSE);
@@ -81,7 +80,7 @@ GB_TEST(notes_plans_and_directions) {
     backend->conv_plan_free(&plan);
     const struct gb_traced *list;
     int count;
-    assert_int_equal(gb_trace_list(trace, &list, &count), GB_OK);
+    assert_ok(gb_trace_list(trace, &list, &count));
     assert_int_equal(count, 2);
     assert_int_equal(list[0].direction, GB_BACKWARD_DATA);
     assert_int_equal(list[1].direction, GB_BACKWARD_WEIGHTS);
