@@ -14,8 +14,8 @@
 typedef void (*gb_dequantise_forward_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
                                          const struct gb_tensor *u, const struct gb_tensor *v,
                                          double *log_det);
-// u = log(exp(|v - 0.5|) - 1); v must be on the mask's side of 0.5. u may be the same view as v. Error
-// bound: 4*e*((1 + |v|)/(1 - exp(-|v - 0.5|)) + |u|).
+// u = log(exp(|v - 0.5|) - 1); v must be on the mask's side of 0.5. u may be the same view as v.
+// Error bound: 4*e*((1 + |v|)/(1 - exp(-|v - 0.5|)) + |u|).
 typedef void (*gb_dequantise_inverse_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
                                          const struct gb_tensor *v, const struct gb_tensor *u);
 // From the input u, dv and d_log_det[n]: du = sign(y - 0.5) * dv * sigmoid(u) +

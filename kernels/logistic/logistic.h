@@ -16,8 +16,8 @@
 typedef void (*gb_logistic_forward_fn)(const struct gb_exec *exec, int levels,
                                        const struct gb_tensor *x, const struct gb_tensor *raw,
                                        double *log_likelihood);
-// From d_log_likelihood[n]: d_raw, overwritten; it overlaps nothing, raw included. x is data and takes no
-// gradient.
+// From d_log_likelihood[n]: d_raw, overwritten; it overlaps nothing, raw included. x is data and
+// takes no gradient.
 typedef void (*gb_logistic_backward_fn)(const struct gb_exec *exec, int levels,
                                         const struct gb_tensor *x, const struct gb_tensor *raw,
                                         const float *d_log_likelihood,

@@ -150,19 +150,15 @@ static const struct layer segmentation_layers[] = {
     {0},
 };
 
-static const struct gb_param *find(const struct gb_params *params, const char *layer,
-                                   const char *leaf) {
+static void check_shape(const struct gb_params *params, const char *layer, const char *leaf,
+                        int dims, const int shape[]) {
     char name[96];
     snprintf(name, sizeof name, "%s.%s", layer, leaf);
-    for (int i = 0; i < params->count; i++)
-        if (strcmp(params->list[i].name, name) == 0)
-            return &params->list[i];
-    fail_msg("%s is missing", name);
-    return NULL;
-}
-
-static void check_shape(const struct gb_param *param, int dims, const int shape[]) {
-    print_message("           %s\n", param->name);
+    print_message("           %s\n", name);
+    const struct gb_param *param = params->list;
+    while (param < params->list + params->count && strcmp(param->name, name) != 0)
+        param++;
+    assert_true(param < params->list + params->count); // there is one of this name
     assert_int_equal(param->dims, dims);
     for (int i = 0; i < dims; i++)
         assert_int_equal(param->shape[i], shape[i]);
@@ -182,13 +178,13 @@ static void check_parameters(const struct gb_model_kind *kind, const void *confi
         while (dims < 4 && l->shape[dims])
             dims++;
         if (dims > 1) {
-            check_shape(find(&model->params, l->name, "weight"), dims, l->shape);
+            check_shape(&model->params, l->name, "weight", dims, l->shape);
             listed++;
         }
         char vectors[32], *rest = NULL;
         snprintf(vectors, sizeof vectors, "%s", l->vectors);
         for (char *leaf = strtok_r(vectors, " ", &rest); leaf; leaf = strtok_r(NULL, " ", &rest)) {
-            check_shape(find(&model->params, l->name, leaf), 1, l->shape);
+            check_shape(&model->params, l->name, leaf, 1, l->shape);
             listed++;
         }
     }
