@@ -70,24 +70,30 @@ static enum gb_status spawn(FILE *const streams[static STREAMS], int *exit_statu
 
 static enum gb_status run_on(FILE *const streams[static STREAMS], const char *terminal,
                              const char *script, char **bytes, size_t *count) {
-    if (fprintf(streams[IN], "set encoding utf8\nset terminal %s\n%s", terminal, script) < 0 ||
+    // gnuplot takes a failed read for the end of the script, so its last line says that it was run.
+    static const char end[] = "end of the script";
+    if (fprintf(streams[IN], "set encoding utf8\nset terminal %s\n%s\nprint '%s'\n", terminal,
+                script, end) < 0 ||
         fflush(streams[IN]) != 0)
         return system_failure(errno);
     rewind(streams[IN]);
     int exit_status = 0;
     GB_TRY(spawn(streams, &exit_status));
-    GB_TRY(gb_stream_read(what, program, streams[OUT], bytes, count));
-    if (exit_status == 0 && *count > 0)
-        return GB_OK;
-    // gnuplot quotes the script first, then says "line N: what is wrong".
     char *text;
-    GB_TRY(gb_stream_read(what, program, streams[ERRORS], &text, count));
-    char *line = strstr(text, "line ");
-    line = line ? line : text;
-    line[strcspn(line, "\n")] = '\0';
-    enum gb_status status =
-        gb_fail(GB_IO_ERROR, what, program, "%s", *line ? line : "exited without an error message");
+    size_t length;
+    GB_TRY(gb_stream_read(what, program, streams[ERRORS], &text, &length)); // where it prints, too
+    enum gb_status status = GB_OK;
+    if (exit_status != 0 || !strstr(text, end)) {
+        // gnuplot quotes the script first, then says "line N: what is wrong".
+        char *line = strstr(text, "line ");
+        line = line ? line : text;
+        line[strcspn(line, "\n")] = '\0';
+        status = gb_fail(GB_IO_ERROR, what, program, "%s",
+                         *line ? line : "exited before the end of its script");
+    }
     free(text);
+    if (status == GB_OK)
+        status = gb_stream_read(what, program, streams[OUT], bytes, count);
     return status;
 }
 

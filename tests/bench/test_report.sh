@@ -109,4 +109,14 @@ run report two.jsonl --html none/all.html
 PATH=$path
 [ "$code" -eq 2 ] && grep -q 'gnuplot-nox' err || complain "a missing gnuplot is not reported"
 [ -z "$(ls -A none)" ] || complain "wrote something without gnuplot"
+
+# A gnuplot that reads no script to its end, as after a failed read.
+mkdir short
+printf '#!/bin/sh\nexit 0\n' >short/gnuplot
+chmod +x short/gnuplot
+PATH=$directory/short:$path
+run report two.jsonl --html none/all.html
+PATH=$path
+[ "$code" -eq 2 ] && grep -q 'exited before the end of its script' err ||
+    complain "a script that was cut off is not reported"
 finish
