@@ -85,8 +85,8 @@ const struct gb_blas_fallback *gb_blas_fallback_of(const struct gb_backend *back
     static const struct gb_blas_fallback fallbacks[] = {GB_ISAS(OVER)};
 #undef OVER
     const struct gb_blas_fallback *fallback = fallbacks;
-    while (fallback->backend != backend->fallback)
-        fallback++;
+    for (; fallback->backend != backend->fallback; fallback++)
+        assert(fallback + 1 < fallbacks + sizeof fallbacks / sizeof *fallbacks); // it is listed
     return fallback;
 }
 

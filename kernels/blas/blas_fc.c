@@ -29,7 +29,7 @@ enum gb_status gb_blas_fc_plan(const struct gb_backend *backend,
         .weight_floats = (size_t)problem->k * gb_fc_inputs(problem),
         .thread_bytes = gb_round_up(piece_outputs(problem) * gb_fc_inputs(problem) * sizeof(float),
                                     GB_ALIGNMENT),
-        .library = (void *)gb_blas_fallback_of(backend), // only read
+        .backend_data = (void *)gb_blas_fallback_of(backend), // only read
     };
     return GB_OK;
 }
@@ -65,7 +65,7 @@ struct fc_run {
 };
 
 static const struct gb_blas_fallback *fallback_of(const struct fc_run *run) {
-    return run->plan->library;
+    return run->plan->backend_data;
 }
 
 // A view's images as rows, from float `first` of each on.

@@ -7,7 +7,7 @@
 #include "kernels/backend.h"
 #include "kernels/blas/epilogue.h"
 
-// What plan->library points to: the native table whose add, adam and epilogue_backward the layers
+// What plan->backend_data points to: the native table whose add, adam and epilogue_backward the layers
 // call, and the forward epilogue of its instruction set.
 struct gb_blas_fallback {
     const struct gb_backend *backend;

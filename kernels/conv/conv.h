@@ -49,10 +49,10 @@ struct gb_conv_plan {
     // shared + threads * thread bytes; the largest of the three run functions.
     size_t shared_bytes, thread_bytes;
     struct gb_conv_choice forward, backward_data, backward_weights;
-    // What the backend keeps with the plan, such as a vendor library's primitives; freed by
-    // conv_plan_free. A library's executions write to it, so that a plan is executed by one caller at
-    // a time (a layer has its own).
-    void *library;
+    // What the backend keeps with the plan; freed by conv_plan_free. Native backends: the sizes of
+    // their blocks, only read by runs. Vendor libraries: primitives, which executions write to, so
+    // that a plan is executed by one caller at a time (a layer has its own).
+    void *backend_data;
 };
 static inline size_t gb_conv_scratch_bytes(const struct gb_conv_plan *plan, int threads) {
     return plan->shared_bytes + (size_t)threads * plan->thread_bytes;

@@ -83,7 +83,7 @@ enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_backend *backend,
     *plan = (struct gb_conv_plan){
         .problem = *problem, .out_h = gb_conv_out_h(problem), .out_w = gb_conv_out_w(problem)};
     enum gb_conv_algorithm chosen[GB_BACKWARD_WEIGHTS + 1];
-    struct gb_conv_native *native = plan->library = malloc(sizeof *native);
+    struct gb_conv_native *native = plan->backend_data = malloc(sizeof *native);
     if (!native)
         return gb_no_memory("cannot plan", "convolution");
     enum gb_status status = choose(problem, native, chosen);
@@ -107,12 +107,12 @@ enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_backend *backend,
 }
 
 void GB_NAME(gb_conv_plan_free_f32)(struct gb_conv_plan *plan) {
-    free(plan->library);
-    plan->library = NULL;
+    free(plan->backend_data);
+    plan->backend_data = NULL;
 }
 
 static const struct gb_conv_gemm *packed_shape(const struct gb_conv_plan *plan) {
-    return &((const struct gb_conv_native *)plan->library)->forward;
+    return &((const struct gb_conv_native *)plan->backend_data)->forward;
 }
 
 // Where weight number `index` of an OIHW array is packed.
@@ -148,7 +148,7 @@ void GB_NAME(gb_conv_forward_f32)(const struct gb_conv_plan *plan, const struct 
                                   const struct gb_tensor *y) {
     assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
     double begin = gb_slowdown_begin();
-    const struct gb_conv_native *native = plan->library;
+    const struct gb_conv_native *native = plan->backend_data;
     struct gemm_run run = {.g = &native->forward,
                            .exec = exec,
                            .in = x,
@@ -170,7 +170,7 @@ void GB_NAME(gb_conv_backward_data_f32)(const struct gb_conv_plan *plan, const s
                                         const struct gb_tensor *dx) {
     assert(gb_conv_operands_fit(plan, exec, dx, dy));
     assert(gb_conv_input_epilogue_fits(epilogue, dx));
-    const struct gb_conv_native *native = plan->library;
+    const struct gb_conv_native *native = plan->backend_data;
     struct gemm_run run = {.g = &native->data,
                            .exec = exec,
                            .in = dy,
@@ -191,7 +191,7 @@ void GB_NAME(gb_conv_backward_weights_f32)(const struct gb_conv_plan *plan,
                                            const struct gb_adam_target *update) {
     assert(gb_conv_operands_fit(plan, exec, x, dy));
     assert(gb_conv_one_target(d_packed, update));
-    const struct gb_conv_native *native = plan->library;
+    const struct gb_conv_native *native = plan->backend_data;
     struct weight_run run = {.w = &native->weights,
                              .forward = &native->forward,
                              .exec = exec,

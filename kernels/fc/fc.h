@@ -25,9 +25,7 @@ struct gb_fc_plan {
     size_t weight_floats; // packed, padding included; padding holds zeros
     // Scratch that gb_exec must provide, as in struct gb_conv_plan.
     size_t shared_bytes, thread_bytes;
-    // What a vendor library's backend keeps with the plan, such as its primitives; freed by
-    // fc_plan_free. Native backends: NULL.
-    void *library;
+    void *backend_data; // as in struct gb_conv_plan; native backends: NULL
 };
 static inline size_t gb_fc_scratch_bytes(const struct gb_fc_plan *plan, int threads) {
     return plan->shared_bytes + (size_t)threads * plan->thread_bytes;

@@ -12,7 +12,7 @@
 struct gb_inv1x1_plan {
     struct gb_image_problem problem; // v, with a matrix for each of its images
     size_t scratch_bytes;            // that gb_exec must provide, for any thread count
-    void *library;                   // as in struct gb_conv_plan
+    void *backend_data;              // as in struct gb_conv_plan
 };
 
 // `threads` as for a convolution's plan. GB_BAD_INPUT with a message if a size is below 1 or above

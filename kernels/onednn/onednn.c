@@ -30,7 +30,7 @@ enum {
     WEIGHTS_REORDER, // the weight gradient into the packed layout
 };
 
-// What plan->library points to.
+// What plan->backend_data points to.
 struct product {
     struct executor executor;
     const struct gb_backend *fallback; // for Adam and the epilogues' gradients
@@ -287,7 +287,7 @@ static void product_weights(const struct product *p, const struct gb_exec *exec,
 
 // By oneDNN's name of the implementation, "jit:avx512_core".
 static struct gb_conv_choice choice_of(const struct gb_conv_plan *plan, int call) {
-    const struct product *p = plan->library;
+    const struct product *p = plan->backend_data;
     const_dnnl_primitive_desc_t descriptor;
     const char *name = NULL;
     if (gb_dnnl.primitive_get_primitive_desc(p->executor.calls[call].primitive, &descriptor) !=
@@ -323,7 +323,7 @@ static enum gb_status conv_plan(const struct gb_backend *backend, const struct g
                                   .out_w = out_w,
                                   .weight_floats = product->packed_floats,
                                   .shared_bytes = product->rest_at + gb_epilogue_scratch_bytes(&x),
-                                  .library = product};
+                                  .backend_data = product};
     plan->forward = choice_of(plan, PLAIN_FORWARD);
     plan->backward_data = choice_of(plan, DATA);
     plan->backward_weights = choice_of(plan, WEIGHTS);
@@ -331,16 +331,16 @@ static enum gb_status conv_plan(const struct gb_backend *backend, const struct g
 }
 
 static void conv_plan_free(struct gb_conv_plan *plan) {
-    gb_onednn_free(&plan->library);
+    gb_onednn_free(&plan->backend_data);
 }
 
 static void conv_pack(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
-    const struct product *p = plan->library;
+    const struct product *p = plan->backend_data;
     RUN(&p->executor, PACK, NULL, oihw, packed);
 }
 
 static void conv_unpack(const struct gb_conv_plan *plan, const float *packed, float *oihw) {
-    const struct product *p = plan->library;
+    const struct product *p = plan->backend_data;
     RUN(&p->executor, UNPACK, NULL, packed, oihw);
 }
 
@@ -348,7 +348,7 @@ static void conv_forward(const struct gb_conv_plan *plan, const struct gb_exec *
                          const struct gb_tensor *x, const float *packed,
                          const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
     assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
-    product_forward(plan->library, exec, x, packed, epilogue, y);
+    product_forward(plan->backend_data, exec, x, packed, epilogue, y);
 }
 
 static void conv_backward_data(const struct gb_conv_plan *plan, const struct gb_exec *exec,
@@ -356,7 +356,7 @@ static void conv_backward_data(const struct gb_conv_plan *plan, const struct gb_
                                const struct gb_conv_input_epilogue *e, const struct gb_tensor *dx) {
     assert(gb_conv_operands_fit(plan, exec, dx, dy));
     assert(gb_conv_input_epilogue_fits(e, dx));
-    const struct product *p = plan->library;
+    const struct product *p = plan->backend_data;
     const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
     product_data(p, exec, dy, packed, &made);
     if (!e) {
@@ -375,7 +375,7 @@ static void conv_backward_weights(const struct gb_conv_plan *plan, const struct 
                                   float *d_packed, const struct gb_adam_target *update) {
     assert(gb_conv_operands_fit(plan, exec, x, dy));
     assert(gb_conv_one_target(d_packed, update));
-    product_weights(plan->library, exec, x, dy, d_packed, update);
+    product_weights(plan->backend_data, exec, x, dy, d_packed, update);
 }
 
 // ---- Fully connected layer: an inner product ----
@@ -397,21 +397,21 @@ static enum gb_status fc_plan(const struct gb_backend *backend, const struct gb_
     *plan = (struct gb_fc_plan){.problem = *p,
                                 .weight_floats = product->packed_floats,
                                 .shared_bytes = product->rest_at,
-                                .library = product};
+                                .backend_data = product};
     return GB_OK;
 }
 
 static void fc_plan_free(struct gb_fc_plan *plan) {
-    gb_onednn_free(&plan->library);
+    gb_onednn_free(&plan->backend_data);
 }
 
 static void fc_pack(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
-    const struct product *p = plan->library;
+    const struct product *p = plan->backend_data;
     RUN(&p->executor, PACK, NULL, out_by_in, packed);
 }
 
 static void fc_unpack(const struct gb_fc_plan *plan, const float *packed, float *out_by_in) {
-    const struct product *p = plan->library;
+    const struct product *p = plan->backend_data;
     RUN(&p->executor, UNPACK, NULL, packed, out_by_in);
 }
 
@@ -419,7 +419,8 @@ static void fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *exec
                        const struct gb_tensor *x, const float *packed, const float *bias,
                        const struct gb_tensor *y) {
     assert(gb_fc_operands_fit(plan, exec, x, y));
-    product_forward(plan->library, exec, x, packed, &(struct gb_conv_epilogue){.bias = bias}, y);
+    product_forward(plan->backend_data, exec, x, packed, &(struct gb_conv_epilogue){.bias = bias},
+                    y);
 }
 
 static void fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
@@ -431,10 +432,10 @@ static void fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *exe
     assert(gb_fc_one_target(packed, d_packed, update));
     if (dx) {
         const struct gb_tensor made = gb_onednn_dense_output(dx, exec->scratch);
-        product_data(plan->library, exec, dy, packed, &made);
+        product_data(plan->backend_data, exec, dy, packed, &made);
         gb_onednn_copy_out(exec, &made, dx);
     }
-    product_weights(plan->library, exec, x, dy, d_packed, update);
+    product_weights(plan->backend_data, exec, x, dy, d_packed, update);
 }
 
 // ---- Max-pooling and upsampling ----
@@ -448,7 +449,7 @@ struct resize_shape {
 
 enum { RESIZE_FORWARD, RESIZE_BACKWARD };
 
-// What plan->library points to.
+// What plan->backend_data points to.
 struct resize {
     struct executor executor;
     // Offsets in scratch, in bytes: a copy of x at 0; a copy of y; pooling's workspace, the positions
@@ -562,19 +563,19 @@ static enum gb_status max_pool_plan(const struct gb_pool_problem *p, int threads
         .forward_names = pool_forward_names,
         .backward_names = pool_backward_names};
     *plan = (struct gb_pool_plan){.problem = *p};
-    GB_TRY(resize_plan(&shape, threads, &gb_max_pool_operation, p, &plan->library));
-    plan->scratch_bytes = ((const struct resize *)plan->library)->scratch_bytes;
+    GB_TRY(resize_plan(&shape, threads, &gb_max_pool_operation, p, &plan->backend_data));
+    plan->scratch_bytes = ((const struct resize *)plan->backend_data)->scratch_bytes;
     return GB_OK;
 }
 
 static void max_pool_plan_free(struct gb_pool_plan *plan) {
-    gb_onednn_free(&plan->library);
+    gb_onednn_free(&plan->backend_data);
 }
 
 static void max_pool_forward(const struct gb_pool_plan *plan, const struct gb_exec *exec,
                              const struct gb_tensor *x, const struct gb_tensor *y) {
     assert(gb_pool_operands_fit(plan, exec, x, y));
-    resize_forward(plan->library, exec, x, y);
+    resize_forward(plan->backend_data, exec, x, y);
 }
 
 // The contract requires no forward run before the gradient, so the workspace is recomputed.
@@ -582,7 +583,7 @@ static void max_pool_backward(const struct gb_pool_plan *plan, const struct gb_e
                               const struct gb_tensor *x, const struct gb_tensor *dy,
                               const struct gb_tensor *dx) {
     assert(gb_pool_operands_fit(plan, exec, x, dy) && gb_same_shape(x, dx));
-    const struct resize *r = plan->library;
+    const struct resize *r = plan->backend_data;
     const struct gb_tensor y = gb_dense(gb_scratch(exec, r->y_at), dy->n, dy->h, dy->w, dy->c);
     resize_forward(r, exec, x, &y);
     resize_backward(r, exec, dy, dx);
@@ -598,25 +599,25 @@ static enum gb_status upsample_plan(const struct gb_upsample_problem *p, int thr
                                        .forward_names = upsample_forward_names,
                                        .backward_names = upsample_backward_names};
     *plan = (struct gb_upsample_plan){.problem = *p};
-    GB_TRY(resize_plan(&shape, threads, &gb_upsample_operation, p, &plan->library));
-    plan->scratch_bytes = ((const struct resize *)plan->library)->scratch_bytes;
+    GB_TRY(resize_plan(&shape, threads, &gb_upsample_operation, p, &plan->backend_data));
+    plan->scratch_bytes = ((const struct resize *)plan->backend_data)->scratch_bytes;
     return GB_OK;
 }
 
 static void upsample_plan_free(struct gb_upsample_plan *plan) {
-    gb_onednn_free(&plan->library);
+    gb_onednn_free(&plan->backend_data);
 }
 
 static void upsample_forward(const struct gb_upsample_plan *plan, const struct gb_exec *exec,
                              const struct gb_tensor *x, const struct gb_tensor *y) {
     assert(gb_upsample_operands_fit(plan, exec, x, y));
-    resize_forward(plan->library, exec, x, y);
+    resize_forward(plan->backend_data, exec, x, y);
 }
 
 static void upsample_backward(const struct gb_upsample_plan *plan, const struct gb_exec *exec,
                               const struct gb_tensor *dy, const struct gb_tensor *dx) {
     assert(gb_upsample_operands_fit(plan, exec, dx, dy));
-    resize_backward(plan->library, exec, dy, dx);
+    resize_backward(plan->backend_data, exec, dy, dx);
 }
 
 // ---- The table ----

@@ -34,7 +34,7 @@ struct call {
     size_t scratchpad_bytes;
 };
 
-// A plan's primitives and what runs them: the first member of what plan->library points to.
+// A plan's primitives and what runs them: the first member of what plan->backend_data points to.
 struct executor {
     int threads;
     dnnl_stream_t stream;

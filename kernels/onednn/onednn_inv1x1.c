@@ -13,7 +13,7 @@
 
 enum { FORWARD_PRODUCT, DATA_PRODUCT, MATRICES_PRODUCT };
 
-// What plan->library points to.
+// What plan->backend_data points to.
 struct inv1x1 {
     struct executor executor;
     // Offsets in scratch, in bytes: a copy of v at 0, replaced by dv once v is read; a copy of u or
@@ -94,22 +94,22 @@ enum gb_status gb_onednn_inv1x1_plan(const struct gb_image_problem *p, int threa
     GB_TRY(gb_onednn_load());
     GB_TRY(gb_problem_check(&gb_inv1x1_operation, p));
     *plan = (struct gb_inv1x1_plan){.problem = *p};
-    GB_TRY(
-        gb_onednn_planned(gb_onednn_make(sizeof(struct inv1x1), threads, build, p, &plan->library),
-                          &gb_inv1x1_operation, p));
-    plan->scratch_bytes = ((const struct inv1x1 *)plan->library)->scratch_bytes;
+    GB_TRY(gb_onednn_planned(
+        gb_onednn_make(sizeof(struct inv1x1), threads, build, p, &plan->backend_data),
+        &gb_inv1x1_operation, p));
+    plan->scratch_bytes = ((const struct inv1x1 *)plan->backend_data)->scratch_bytes;
     return GB_OK;
 }
 
 void gb_onednn_inv1x1_plan_free(struct gb_inv1x1_plan *plan) {
-    gb_onednn_free(&plan->library);
+    gb_onednn_free(&plan->backend_data);
 }
 
 void gb_onednn_inv1x1_forward(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec,
                               const struct gb_tensor *v, const float *matrices,
                               const struct gb_tensor *u) {
     assert(gb_inv1x1_operands_fit(plan, exec, v, u));
-    const struct inv1x1 *m = plan->library;
+    const struct inv1x1 *m = plan->backend_data;
     const float *input = gb_onednn_dense_input(exec, v, exec->scratch);
     const struct gb_tensor made = gb_onednn_dense_output(u, gb_scratch(exec, m->u_at));
     RUN(&m->executor, FORWARD_PRODUCT, gb_scratch(exec, m->scratchpad_at), input, matrices,
@@ -122,7 +122,7 @@ void gb_onednn_inv1x1_backward(const struct gb_inv1x1_plan *plan, const struct g
                                const struct gb_tensor *du, const struct gb_tensor *dv,
                                float *d_matrices) {
     assert(gb_inv1x1_operands_fit(plan, exec, v, du) && gb_inv1x1_operands_fit(plan, exec, dv, du));
-    const struct inv1x1 *m = plan->library;
+    const struct inv1x1 *m = plan->backend_data;
     void *scratchpad = gb_scratch(exec, m->scratchpad_at);
     const float *input = gb_onednn_dense_input(exec, v, exec->scratch);
     const float *gradient = gb_onednn_dense_input(exec, du, gb_scratch(exec, m->u_at));

@@ -20,7 +20,7 @@ static inline int gb_pool_out(int size, const struct gb_pool_problem *p) {
 struct gb_pool_plan {
     struct gb_pool_problem problem;
     size_t scratch_bytes; // that gb_exec must provide, for any thread count
-    void *library;        // as in struct gb_conv_plan
+    void *backend_data;   // as in struct gb_conv_plan
 };
 
 // x and dx have the problem's shape; y and dy are n x gb_pool_out(h) x gb_pool_out(w) x c. Any

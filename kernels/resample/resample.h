@@ -15,7 +15,7 @@ struct gb_upsample_problem {
 struct gb_upsample_plan {
     struct gb_upsample_problem problem;
     size_t scratch_bytes; // that gb_exec must provide, for any thread count
-    void *library;        // as in struct gb_conv_plan
+    void *backend_data;   // as in struct gb_conv_plan
 };
 
 // x and dx have the problem's shape; y and dy are n x h*factor x w*factor x c. Any strides, no
