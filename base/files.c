@@ -127,6 +127,26 @@ enum gb_status gb_file_read(const char *what, const char *path, char **bytes, si
     return status;
 }
 
+// jansson cuts a string off where memory runs out, and goes on.
+static _Thread_local bool ran_out;
+
+static void *allocate(size_t bytes) {
+    void *memory = malloc(bytes);
+    ran_out = ran_out || !memory;
+    return memory;
+}
+
+json_t *gb_json_parse(const char *text, size_t length, json_error_t *error) {
+    json_set_alloc_funcs(allocate, free);
+    ran_out = false;
+    json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, error);
+    if (!ran_out)
+        return json;
+    json_decref(json);
+    snprintf(error->text, sizeof error->text, "out of memory");
+    return NULL;
+}
+
 enum gb_status gb_json_read(const char *what, const char *path, json_t **json) {
     json_error_t error;
     char *bytes;
@@ -135,7 +155,7 @@ enum gb_status gb_json_read(const char *what, const char *path, json_t **json) {
     GB_TRY(gb_file_read(what, path, &bytes, &size));
     const int begin = text_start(bytes, size);
     if (begin >= 0)
-        *json = json_loadb(bytes + begin, size - (size_t)begin, JSON_REJECT_DUPLICATES, &error);
+        *json = gb_json_parse(bytes + begin, size - (size_t)begin, &error);
     free(bytes);
     if (begin < 0)
         return not_text(what, path);
@@ -154,7 +174,7 @@ static enum gb_status add_lines(char *lines, const char *end, const char *what, 
         const size_t left = (size_t)(end - lines);
         const char *newline = memchr(lines, '\n', left);
         const size_t length = newline ? (size_t)(newline - lines) : left;
-        json_t *value = json_loadb(lines, length, JSON_REJECT_DUPLICATES, &error);
+        json_t *value = gb_json_parse(lines, length, &error);
         if (!value)
             return gb_fail(GB_BAD_INPUT, what, path, "line %d: %s", number, error.text);
         if (json_array_append_new(values, value) != 0)

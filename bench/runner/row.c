@@ -360,7 +360,7 @@ enum gb_status gb_rows_add(struct gb_rows *rows, struct gb_row *row) {
 static enum gb_status read_line(const char *path, size_t number, const char *line, size_t length,
                                 struct gb_rows *rows) {
     json_error_t error;
-    json_t *object = json_loadb(line, length, JSON_REJECT_DUPLICATES, &error);
+    json_t *object = gb_json_parse(line, length, &error);
     if (!object)
         return gb_fail(GB_BAD_INPUT, reading, path, "line %zu: %s", number, error.text);
     struct gb_row row = {0};

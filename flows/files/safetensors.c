@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "kernels/tensor.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian");
@@ -103,7 +104,7 @@ static enum gb_status parse_header(struct gb_safetensors *file, size_t *data_off
                        "is truncated: a header of %" PRIu64 " bytes in a file of %zu", length,
                        file->bytes);
     json_error_t error;
-    file->header = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &error);
+    file->header = gb_json_parse(text, (size_t)length, &error);
     if (!file->header) {
         return gb_fail(GB_BAD_INPUT, reading, file->path, "header, byte %d: %s", error.position,
                        error.text);
