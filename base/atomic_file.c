@@ -141,8 +141,8 @@ static char *next_path(const char *link) {
 }
 
 // Follows links from file->path to what is to be written, which may be missing. `descriptor`: an
-// open file of this process that stands for it, or -1; *through: it is not to be renamed. Returns an
-// error number.
+// open file of this process that stands for it, or -1; *through: it is not to be renamed. Returns
+// an error number.
 static int resolve(struct gb_atomic_file *file, int *descriptor, bool *through) {
     enum { MAX_LINKS = 40 };
     struct stat status;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A file that is complete or absent: it is written under a temporary name in the same directory,
-// synced, and renamed over its final name. The previous file stays until the rename, and the new one
-// gets its permissions and, where the system allows it, its owner. A symbolic link is followed: the
-// file that it points to is replaced. What is not a regular file (a pipe, a terminal, /dev/stdout)
-// is written as it is.
+// synced, and renamed over its final name. The previous file stays until the rename, and the new
+// one gets its permissions and, where the system allows it, its owner. A symbolic link is followed:
+// the file that it points to is replaced. What is not a regular file (a pipe, a terminal,
+// /dev/stdout) is written as it is.
 #ifndef GB_ATOMIC_FILE_H
 #define GB_ATOMIC_FILE_H
 
@@ -24,8 +24,8 @@ struct gb_atomic_file {
 enum gb_status gb_atomic_open(struct gb_atomic_file *file, const char *path);
 
 // Flushes, syncs, closes, renames and syncs the directory; any error that the stream met is
-// reported here. On failure (GB_IO_ERROR) the temporary file is gone and the file is as it was. Ends
-// the file either way.
+// reported here. On failure (GB_IO_ERROR) the temporary file is gone and the file is as it was.
+// Ends the file either way.
 enum gb_status gb_atomic_commit(struct gb_atomic_file *file);
 
 // Gives up: closes and removes the temporary file, leaving the thread's error message alone. Ends

@@ -13,8 +13,7 @@ struct gb_command {
     // argv[0] is the command's name. Results go to stdout; a failure leaves its message with
     // gb_fail and is returned, and main prints it.
     enum gb_status (*run)(int argc, const char **argv);
-    bool
-        reproducible; // it trains or predicts: environment variables that change results are refused
+    bool reproducible; // it trains or predicts: variables that change results are refused
 };
 
 #endif

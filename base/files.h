@@ -45,8 +45,8 @@ enum gb_status gb_file_write(const char *path, const char *bytes, size_t count);
 // *error, where the text is anything else or memory runs out.
 json_t *gb_json_parse(const char *text, size_t length, json_error_t *error);
 
-// Reads one JSON value, after a byte-order mark if there is one. Fails as gb_file_read, and with GB_BAD_INPUT, "`what`: PATH: line 3: ...",
-// where the file is anything else.
+// Reads one JSON value, after a byte-order mark if there is one. Fails as gb_file_read, and with
+// GB_BAD_INPUT, "`what`: PATH: line 3: ...", where the file is anything else.
 enum gb_status gb_json_read(const char *what, const char *path, json_t **json);
 // The same; *json is NULL where the file is missing.
 enum gb_status gb_json_read_if_there(const char *what, const char *path, json_t **json);

@@ -33,8 +33,8 @@ static enum gb_status held(int descriptor, const char *what, const char *where) 
                    : gb_fail(GB_BAD_INPUT, what, where, "in use by another process");
 }
 
-// An open file at `path` that this process has locked, or an error number: EWOULDBLOCK with the file
-// open where another process has, any other without.
+// An open file at `path` that this process has locked, or an error number: EWOULDBLOCK with the
+// file open where another process has, any other without.
 static int lock_file(const char *path, int operation, int *descriptor) {
     for (;;) {
         struct stat status;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Variables that reach into libraries and must not: Google Benchmark takes its options from
-// BENCHMARK_OUT, BENCHMARK_FILTER and others when it is loaded, which would end `bench` or change what
-// it does; with POSIXLY_CORRECT popt takes no option after the first operand. They are removed by a
-// function that runs before any library's.
+// BENCHMARK_OUT, BENCHMARK_FILTER and others when it is loaded, which would end `bench` or change
+// what it does; with POSIXLY_CORRECT popt takes no option after the first operand. They are removed
+// by a function that runs before any library's.
 #if defined(__linux__)
 
 static const char *const removed[] = {"BENCHMARK_", "POSIXLY_CORRECT="};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Trains a small c-Glow on arrays and draws samples. The target is an image y of 8 x 8 pixels around
-// the value of x, y = 2x + a common offset + noise for each pixel: the flow has to learn how its mean
-// depends on x, and that its pixels are correlated.
+// Trains a small c-Glow on arrays and draws samples. The target is an image y of 8 x 8 pixels
+// around the value of x, y = 2x + a common offset + noise for each pixel: the flow has to learn how
+// its mean depends on x, and that its pixels are correlated.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -28,8 +28,8 @@ struct gb_backend {
 // The backend called `name`. A vendor library's name alone takes the default native backend as its
 // fallback; "onednn+avx2" names it. NULL or "" means $GB_BACKEND if set, else the default: the best
 // native backend that this CPU supports, at or below $GB_ISA where that names one. GB_UNSUPPORTED
-// with a message where a name is unknown, not in this build, or not for this CPU; there is no silent
-// substitute.
+// with a message where a name is unknown, not in this build, or not for this CPU; there is no
+// silent substitute.
 enum gb_status gb_backend_find(const char *name, const struct gb_backend **backend);
 
 // All backends of this build, the native ones first, best first, ended by NULL, whether or not this
@@ -42,8 +42,8 @@ const struct gb_backend *const *gb_backend_pairs(void);
 // True if this CPU and operating system run it.
 bool gb_backend_supported(const struct gb_backend *backend);
 
-// Loads the backend's vendor library, once. gb_backend_find does, and so do plans. GB_UNSUPPORTED or
-// GB_OUT_OF_MEMORY with a message that names the library.
+// Loads the backend's vendor library, once. gb_backend_find does, and so do plans. GB_UNSUPPORTED
+// or GB_OUT_OF_MEMORY with a message that names the library.
 enum gb_status gb_backend_load(const struct gb_backend *backend);
 
 // The best native backend of this CPU that shares no kernel with this one, to compare it with: of

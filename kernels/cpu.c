@@ -140,6 +140,7 @@ bool gb_cpu_has(size_t level) {
     return *((const bool *)((const char *)gb_cpu() + level));
 }
 
-#define LEVEL(name) {#name, offsetof(struct gb_cpu, name)}
+#define LEVEL(name)                                                                                \
+    { #name, offsetof(struct gb_cpu, name) }
 const struct gb_cpu_level gb_cpu_levels[] = {
     LEVEL(avx2), LEVEL(avx512), LEVEL(avx512_bf16), LEVEL(amx_bf16), {NULL, 0}};

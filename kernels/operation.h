@@ -97,8 +97,8 @@ struct gb_operand {
     enum gb_role role;
     enum gb_operand_layout layout;
     enum gb_fill fill; // of GB_IN and GB_IN_OUT
-    // Its dimensions for the call's problem; c = 0: this problem does without it. Of packed weights:
-    // as PyTorch lays them out, {out, in, kernel_h, kernel_w} or {out, 1, 1, in}.
+    // Its dimensions for the call's problem; c = 0: this problem does without it. Of packed
+    // weights: as PyTorch lays them out, {out, in, kernel_h, kernel_w} or {out, 1, 1, in}.
     struct gb_dims (*dims)(const struct gb_call *call);
     // Operands, by name, that an output may share its memory with, one at a time.
     const char *in_place_of[2];
@@ -161,8 +161,8 @@ struct gb_kernel {
     // outputs the kernel's results.
     struct gb_expected (*definition)(const struct gb_call *call, int operand, const int at[4]);
     enum gb_traffic traffic;
-    // By the value of the problem's word; where it is zero the first one holds. Not of operations with a
-    // `cost`.
+    // By the value of the problem's word; where it is zero the first one holds. Not of operations
+    // with a `cost`.
     struct gb_element_cost costs[GB_MAX_WORDS];
     // Makes filled inputs valid where gb_fill cannot; idempotent. NULL:
     // they are.
@@ -173,8 +173,8 @@ struct gb_kernel {
     bool integers, extremes; // tests run it on such numbers too
 };
 
-// A direction's kernel in a description, from what its file calls `name`: the operands NAME_operands,
-// the uniform call call_NAME and the definition define_NAME. Other members follow.
+// A direction's kernel in a description, from what its file calls `name`: the operands
+// NAME_operands, the uniform call call_NAME and the definition define_NAME. Other members follow.
 #define GB_KERNEL(direction, kernel, name, ...)                                                    \
     [direction] = {.entry = #kernel,                                                               \
                    .operands = name##_operands,                                                    \
@@ -203,7 +203,8 @@ struct gb_kernel {
     static size_t scratch(const struct gb_call *call) {                                            \
         return ((const type *)call->plan)->scratch_bytes;                                          \
     }
-// The same of layers with packed weights, their packing, and a plan's problem with another activation.
+// The same of layers with packed weights, their packing, and a plan's problem with another
+// activation.
 #define GB_PACKED_PLAN_FUNCTIONS(entry)                                                            \
     static enum gb_status plan(const struct gb_call *call, int threads) {                          \
         return call->backend->entry##_plan(call->backend, call->problem, threads, call->plan);     \
@@ -348,9 +349,9 @@ extern const struct gb_problem_size gb_array_problem_sizes[];
 
 // ---- For descriptions ----
 
-// Dimensions for problems whose first sizes are n, h, w and c: the image itself, a number per sample,
-// a number per channel, a row of channels per sample ([0, 0, sample, channel]); and for a struct
-// gb_array_problem.
+// Dimensions for problems whose first sizes are n, h, w and c: the image itself, a number per
+// sample, a number per channel, a row of channels per sample ([0, 0, sample, channel]); and for a
+// struct gb_array_problem.
 struct gb_dims gb_dims_image(const struct gb_call *call);
 struct gb_dims gb_dims_samples(const struct gb_call *call);
 struct gb_dims gb_dims_channels(const struct gb_call *call);
@@ -393,9 +394,9 @@ static inline struct gb_expected gb_sum_expected(const struct gb_call *call, str
     return (struct gb_expected){sum.value, rounding * sum.magnitude, sum.terms};
 }
 
-// The sum of a term over image n of a problem that begins with a struct gb_image_problem, where each
-// row is summed in float: besides its own error a term takes one rounding for each term of a row.
-// `error`: in roundings.
+// The sum of a term over image n of a problem that begins with a struct gb_image_problem, where
+// each row is summed in float: besides its own error a term takes one rounding for each term of a
+// row. `error`: in roundings.
 struct gb_term {
     double value, magnitude, error;
 };

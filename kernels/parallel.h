@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The one place where kernels start threads. A kernel is a body that every thread runs with its rank;
-// it divides its output among the ranks so that no value depends on their number.
+// The one place where kernels start threads. A kernel is a body that every thread runs with its
+// rank; it divides its output among the ranks so that no value depends on their number.
 #ifndef GB_PARALLEL_H
 #define GB_PARALLEL_H
 
@@ -15,8 +15,8 @@ struct gb_exec {
     int threads;
     void *scratch;
     size_t scratch_bytes;
-    // NULL, or where kernels that reorder operands for a vendor library add the seconds spent on it.
-    // Native kernels pack as part of their loops and add nothing.
+    // NULL, or where kernels that reorder operands for a vendor library add the seconds spent on
+    // it. Native kernels pack as part of their loops and add nothing.
     double *reorder_seconds;
 };
 
@@ -27,10 +27,11 @@ static inline void *gb_scratch(const struct gb_exec *exec, size_t offset) {
 
 typedef void (*gb_parallel_body)(void *argument, int rank, int size);
 
-// Runs body(argument, rank, size) for rank = 0..size-1 at once and waits for all; size <= threads is
-// what the system grants. With threads == 1 the body runs on the calling thread with no parallel
+// Runs body(argument, rank, size) for rank = 0..size-1 at once and waits for all; size <= threads
+// is what the system grants. With threads == 1 the body runs on the calling thread with no parallel
 // region, so that a chain of kernels can be one job of an outer gb_parallel. Every thread flushes
-// denormals to zero (gb_flush_denormals), the calling thread, which is rank 0, after the return too.
+// denormals to zero (gb_flush_denormals), the calling thread, which is rank 0, after the return
+// too.
 void gb_parallel(int threads, gb_parallel_body body, void *argument);
 
 // GB_UNSUPPORTED unless the system grants this many threads, which then run: to be asked before the

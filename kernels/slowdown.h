@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A kernel made slower on purpose, to test whether benchmarks notice (tests/bench/noise.sh): in builds
-// configured with GB_TEST_SLOWDOWN=PERCENT, what lies between begin and end takes so much longer.
-// Such a build says so in its type. In all others both do nothing.
+// A kernel made slower on purpose, to test whether benchmarks notice (tests/bench/noise.sh): in
+// builds configured with GB_TEST_SLOWDOWN=PERCENT, what lies between begin and end takes so much
+// longer. Such a build says so in its type. In all others both do nothing.
 #ifndef GB_SLOWDOWN_H
 #define GB_SLOWDOWN_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Traces: which kernels a model runs, how often and, where they compute, for how long. A trace hands
-// out a backend. Without an inner backend its kernels compute nothing: a pass of a model then
+// Traces: which kernels a model runs, how often and, where they compute, for how long. A trace
+// hands out a backend. Without an inner backend its kernels compute nothing: a pass of a model then
 // records what the pass is made of in a fraction of a second. With one they call it and add up the
 // time: the profile of a real training step.
 //
@@ -54,12 +54,12 @@ void gb_trace_clear(struct gb_trace *trace);
 // of the trace may be running.
 enum gb_status gb_trace_list(struct gb_trace *trace, const struct gb_traced **list, int *count);
 
-// FLOPs of all calls of operations that sum products (convolutions, fully connected layers, inv1x1),
-// those of a fused Adam left out. Same conditions as gb_trace_list.
+// FLOPs of all calls of operations that sum products (convolutions, fully connected layers,
+// inv1x1), those of a fused Adam left out. Same conditions as gb_trace_list.
 double gb_trace_product_flops(const struct gb_trace *trace);
 
-// FLOPs as gb_trace_product_flops counts them, of all traced kernels that this thread has called, on
-// any trace: differences are the FLOPs of the calls in between.
+// FLOPs as gb_trace_product_flops counts them, of all traced kernels that this thread has called,
+// on any trace: differences are the FLOPs of the calls in between.
 double gb_trace_thread_flops(void);
 
 // ---- For kernels/<operation>/<operation>.c ----

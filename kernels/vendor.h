@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Loads the library of a vendor backend when it is first asked for: a program that does not use it
-// neither waits for it nor fails with it. Its functions are called through a struct of pointers, one
-// member per function.
+// neither waits for it nor fails with it. Its functions are called through a struct of pointers,
+// one member per function.
 #ifndef GB_VENDOR_H
 #define GB_VENDOR_H
 

@@ -31,12 +31,11 @@ enum gb_status gb_call_fill(const struct gb_call *call);
 
 // After one run on freshly filled operands: compares outputs and sums with the kernel's definition,
 // each element within `slack` times its bound, and the padding of rows of channels with zero. A
-// fused update is compared, bitwise, with Adam on the gradient that the same backend stores, and its
-// other outputs with those of that run; that gradient is compared with its definition.
-// Where all elements of an output would read more than `budget` elements of others, a fixed sample
-// of it is checked, evenly spread, with the last element.
-// GB_CHECK_FAILED with a message that names problem, backend, threads and the worst element;
-// GB_OUT_OF_MEMORY.
+// fused update is compared, bitwise, with Adam on the gradient that the same backend stores, and
+// its other outputs with those of that run; that gradient is compared with its definition. Where
+// all elements of an output would read more than `budget` elements of others, a fixed sample of it
+// is checked, evenly spread, with the last element. GB_CHECK_FAILED with a message that names
+// problem, backend, threads and the worst element; GB_OUT_OF_MEMORY.
 enum gb_status gb_call_check(const struct gb_call *call, double slack, double budget);
 
 // "conv/forward/n2h16w16...", and GB_CHECK_FAILED for an element ("[n, y, x, c]") of an operand.

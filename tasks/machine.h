@@ -11,8 +11,8 @@
 // may use; all CPUs in a build on POSIX threads (for ThreadSanitizer).
 int gb_machine_threads(void);
 
-// *threads, or the default where it is 0, if the system grants that many; to be asked before the first
-// threads start. GB_BAD_INPUT, GB_UNSUPPORTED.
+// *threads, or the default where it is 0, if the system grants that many; to be asked before the
+// first threads start. GB_BAD_INPUT, GB_UNSUPPORTED.
 enum { GB_MAX_THREADS = 256 };
 enum gb_status gb_machine_choose_threads(int *threads);
 

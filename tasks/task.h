@@ -29,8 +29,8 @@ struct gb_task_model {
     union gb_model_config config;
     // Makes it small for `glowbench run`; NULL: unchanged.
     void (*reduce)(union gb_model_config *config);
-    // For a factored baseline, whose configuration follows from it, else NULL: the flow whose number
-    // of parameters it matches (flows/models/factored.h).
+    // For a factored baseline, whose configuration follows from it, else NULL: the flow whose
+    // number of parameters it matches (flows/models/factored.h).
     const struct gb_task_model *flow;
     struct gb_recipe recipe;
 };

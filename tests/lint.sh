@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Checks the sources: formatting by clang-format 14 (other versions format differently), and
+# Checks the sources: formatting by clang-format 14 (other versions format differently), width, and
 # clang-tidy with the checks of .clang-tidy.
 #
 #     sh tests/lint.sh
@@ -15,6 +15,10 @@ if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
 else
     echo "== skipped: clang-format 14 is missing"
 fi
+
+# clang-format leaves comments alone.
+echo "== lines beyond 100 columns"
+! git ls-files '*.c' '*.h' '*.cc' | LC_ALL=C.UTF-8 xargs grep -nE '.{101}' || failed=1
 
 # built PATTERN...: the files that the release build compiles, thus not those for another library.
 built() {

@@ -35,12 +35,13 @@ struct gb_catalog {
 };
 
 // Each distinct problem once for every backend and thread count. A kernel that a backend lacks is
-// listed for its fallback alone, requested or not (struct gb_benchmark's borrowers). Shares: a weight
-// gradient with Adam fused ("backward_update"), as steps have it, and stored ("backward_weights",
-// for fully connected layers "backward"), as libraries offer it, count alike, so geometric means are
-// taken over one operation and direction; "inverse" and "sample" count their calls in a pass that
-// draws as many samples as a step has targets. GB_BAD_INPUT if the filter is not a regular expression
-// or selects nothing; GB_OUT_OF_MEMORY. On failure there is nothing to free.
+// listed for its fallback alone, requested or not (struct gb_benchmark's borrowers). Shares: a
+// weight gradient with Adam fused ("backward_update"), as steps have it, and stored
+// ("backward_weights", for fully connected layers "backward"), as libraries offer it, count alike,
+// so geometric means are taken over one operation and direction; "inverse" and "sample" count their
+// calls in a pass that draws as many samples as a step has targets. GB_BAD_INPUT if the filter is
+// not a regular expression or selects nothing; GB_OUT_OF_MEMORY. On failure there is nothing to
+// free.
 enum gb_status gb_catalog_make(const struct gb_catalog_request *request,
                                struct gb_catalog *catalog);
 

@@ -8,8 +8,9 @@
 //
 // The check compares outputs with the definition in double precision, within twice the kernel's own
 // error bound (it states one rounding a term; two leave room for libraries that scale in another
-// order), on a fixed sample where all elements would take more than GB_CHECK_PRODUCTS multiply-adds.
-// Where Adam is fused, weights and moments must be bitwise what Adam makes of the stored gradient.
+// order), on a fixed sample where all elements would take more than GB_CHECK_PRODUCTS
+// multiply-adds. Where Adam is fused, weights and moments must be bitwise what Adam makes of the
+// stored gradient.
 #ifndef GB_KERNEL_BENCHMARKS_H
 #define GB_KERNEL_BENCHMARKS_H
 
@@ -26,8 +27,8 @@ struct gb_kernel_description {
     struct gb_any_problem problem;
 };
 
-// Makes a benchmark of "conv/forward/n2h...", except backend, threads and shares; the caller frees its
-// description. GB_BAD_INPUT if the text is not the problem of a kernel.
+// Makes a benchmark of "conv/forward/n2h...", except backend, threads and shares; the caller frees
+// its description. GB_BAD_INPUT if the text is not the problem of a kernel.
 enum gb_status gb_kernel_benchmark(const char *text, struct gb_benchmark *benchmark);
 // The backend whose kernel runs for `backend`: itself, or its fallback if it lacks the kernel.
 const struct gb_backend *gb_kernel_owner(const struct gb_benchmark *benchmark,

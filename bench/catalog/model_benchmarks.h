@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Benchmarks of whole passes of models (bench/catalog/models.h): "step/train/cglow-horses-32b2" is
 // a training step of batch 2, "sample/inverse/cglow-horses-32s10" ten samples for one image. FLOPs
-// are those of convolutions, fully connected layers and inv1x1. Bytes are what Adam moves in a step,
-// 24 a parameter, and in a sampling pass the parameters, read once; activations are left out, as in
-// the ideal step (bench/peaks/peaks.h).
+// are those of convolutions, fully connected layers and inv1x1. Bytes are what Adam moves in a
+// step, 24 a parameter, and in a sampling pass the parameters, read once; activations are left out,
+// as in the ideal step (bench/peaks/peaks.h).
 //
 // Steps are timed at learning rate 0, so that every run does the same. Check: the scalar reference,
-// or gb_backend_other where a pass takes more than GB_CHECK_PASS_FLOPS, runs the pass too, on models
-// of their own. Log-likelihoods, before and after a step, may differ by GB_CHECK_NATS of the larger
-// of their value and the target's dimensions (each rounds a term of about a nat), the sum of the
-// magnitudes of all gradients by the share GB_CHECK_GRADIENTS, sampled elements by GB_CHECK_SAMPLE of
-// the larger of 1 and their value; of samples that are levels or labels, which rounding can turn into
-// the next, the share GB_CHECK_TURNED may be others.
+// or gb_backend_other where a pass takes more than GB_CHECK_PASS_FLOPS, runs the pass too, on
+// models of their own. Log-likelihoods, before and after a step, may differ by GB_CHECK_NATS of the
+// larger of their value and the target's dimensions (each rounds a term of about a nat), the sum of
+// the magnitudes of all gradients by the share GB_CHECK_GRADIENTS, sampled elements by
+// GB_CHECK_SAMPLE of the larger of 1 and their value; of samples that are levels or labels, which
+// rounding can turn into the next, the share GB_CHECK_TURNED may be others.
 #ifndef GB_MODEL_BENCHMARKS_H
 #define GB_MODEL_BENCHMARKS_H
 

@@ -6,9 +6,9 @@
 #include "tasks/task.h"
 
 // c-Glow with the batch and samples of its paper (sections 5.1 and A.3), for horses with the mask
-// copied to three channels, for inpainting with the quarter in the middle; CNF and its baselines with
-// smaller batches than the paper's 64, for vessels at the size of DRIVE's images padded to multiples
-// of 16; other baselines with batches of their tasks, but dncnn's 8.
+// copied to three channels, for inpainting with the quarter in the middle; CNF and its baselines
+// with smaller batches than the paper's 64, for vessels at the size of DRIVE's images padded to
+// multiples of 16; other baselines with batches of their tasks, but dncnn's 8.
 static const struct {
     const char *model, *task, *size;
     struct gb_image_sizes sizes;

@@ -5,10 +5,10 @@
 // direction, backend and thread count.
 //
 // There are two gates, each in both directions: the geometric mean of each operation, in which the
-// noise of single rows averages out, and the rows. A gate finds what is significant by the rank test
-// with Benjamini and Hochberg's correction and has changed by the threshold or more. If nothing has
-// changed, the chance that anything is found is at most 1 % (GB_FALSE_ALARMS), shared equally by the
-// four.
+// noise of single rows averages out, and the rows. A gate finds what is significant by the rank
+// test with Benjamini and Hochberg's correction and has changed by the threshold or more. If
+// nothing has changed, the chance that anything is found is at most 1 % (GB_FALSE_ALARMS), shared
+// equally by the four.
 #ifndef GB_COMPARISON_H
 #define GB_COMPARISON_H
 
@@ -75,9 +75,9 @@ struct gb_comparison {
     bool *found;
 };
 
-// Joins the rows, which must outlive the comparison; it is to be freed even on failure. GB_BAD_INPUT if a launch has a row twice
-// (control rows are averaged), if there are more than GB_SAMPLE_MAX launches, and if no row is in
-// both sets.
+// Joins the rows, which must outlive the comparison; it is to be freed even on failure.
+// GB_BAD_INPUT if a launch has a row twice (control rows are averaged), if there are more than
+// GB_SAMPLE_MAX launches, and if no row is in both sets.
 enum gb_status gb_comparison_make(const struct gb_rows rows[GB_SIDES],
                                   struct gb_comparison *comparison);
 void gb_comparison_free(struct gb_comparison *comparison);
@@ -91,15 +91,15 @@ void gb_comparison_judge(struct gb_comparison *comparison, double threshold);
 // The same for pairs, at one of the planned looks (of level GB_FALSE_ALARMS / GB_GATES). True if it
 // ends there: at the last look, with a regression, if new lacks rows of base, or if every row and
 // operation is non_inferior, which is wrong with a chance of at most GB_FALSE_ALARMS over all looks
-// (an intersection-union test, which needs no correction for the number of rows). A row that is open
-// at the last look makes the verdict inconclusive. Before looks are planned (`looks` is zero) only
-// failures and missing rows are found, and end it.
+// (an intersection-union test, which needs no correction for the number of rows). A row that is
+// open at the last look makes the verdict inconclusive. Before looks are planned (`looks` is zero)
+// only failures and missing rows are found, and end it.
 bool gb_comparison_look(struct gb_comparison *comparison, const struct gb_looks *looks, int look,
                         double threshold);
 
 // Prints which builds the rows come from, everything that was compared, and the verdict, which it
-// returns: a regression is GB_CHECK_FAILED, inconclusive GB_BAD_INPUT. `names` are the files' or the
-// executables'.
+// returns: a regression is GB_CHECK_FAILED, inconclusive GB_BAD_INPUT. `names` are the files' or
+// the executables'.
 enum gb_status gb_comparison_report(const struct gb_comparison *comparison,
                                     const struct gb_rows rows[GB_SIDES],
                                     const char *const names[GB_SIDES]);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Exact rank tests, their confidence intervals, and the correction for multiple testing. Pure
-// functions that assume nothing about the distribution of the noise. Values are logarithms of times,
-// so that a shift is the logarithm of a ratio.
-// References: Lehmann, Nonparametrics (1975), chapters 1-4; Benjamini and Hochberg (1995).
+// functions that assume nothing about the distribution of the noise. Values are logarithms of
+// times, so that a shift is the logarithm of a ratio. References: Lehmann, Nonparametrics (1975),
+// chapters 1-4; Benjamini and Hochberg (1995).
 #ifndef GB_STATISTICS_H
 #define GB_STATISTICS_H
 
@@ -21,8 +21,8 @@ struct gb_p_values {
 struct gb_p_values gb_signed_rank(const double *values, int count, double center);
 
 // Wilcoxon's rank-sum test: do both samples come from one distribution, or is `b` higher or lower
-// than `a`? Exact up to 40 values together; beyond that the normal approximation with its correction
-// for ties and continuity, which errs towards larger p-values in the far tails.
+// than `a`? Exact up to 40 values together; beyond that the normal approximation with its
+// correction for ties and continuity, which errs towards larger p-values in the far tails.
 struct gb_p_values gb_rank_sum(const double *a, int a_count, const double *b, int b_count);
 
 // The Hodges-Lehmann estimate, and the interval of the shifts that the corresponding two-sided test
@@ -39,8 +39,9 @@ struct gb_interval gb_rank_sum_interval(const double *a, int a_count, const doub
                                         double confidence);
 
 // Benjamini and Hochberg: discovered[i] is whether the p-value chances[i] is significant, with an
-// expected share of false discoveries of at most `rate`, which is also the chance of any discovery if
-// nothing is real. For independent and positively dependent tests, as of rows of the same launches.
+// expected share of false discoveries of at most `rate`, which is also the chance of any discovery
+// if nothing is real. For independent and positively dependent tests, as of rows of the same
+// launches.
 void gb_benjamini_hochberg(const double *chances, int count, double rate, bool *discovered);
 
 // The smallest p-value that gb_signed_rank can give for `count` values, and gb_rank_sum for samples
@@ -50,9 +51,9 @@ double gb_rank_sum_min_p(int a_count, int b_count);
 
 // After how many pairs a sequence is looked at: first when one of the tests alone could be
 // discovered, then at equal factors up to the last, since load that hides a change from one look
-// takes several times the pairs to see through. Each look has the same share of `level`: linear alpha
-// spending (Lan and DeMets 1983) with a union bound, so that all together have at most `level`
-// however they depend on each other.
+// takes several times the pairs to see through. Each look has the same share of `level`: linear
+// alpha spending (Lan and DeMets 1983) with a union bound, so that all together have at most
+// `level` however they depend on each other.
 enum { GB_LOOKS_MAX = 4 };
 struct gb_looks {
     int pairs[GB_LOOKS_MAX], count; // count 0: too few pairs to decide

@@ -51,8 +51,8 @@ static gb_stream_fn stream_body(enum gb_stream stream) {
 
 // ---- Memory
 
-// Arrays are two pages apart, so that no prefetch runs from one into the next, and 512 bytes, so that
-// equal positions of all arrays do not share cache sets.
+// Arrays are two pages apart, so that no prefetch runs from one into the next, and 512 bytes, so
+// that equal positions of all arrays do not share cache sets.
 enum { GAP = 2 * 1024 + 128, LARGE_PAGE = 2 << 20 };
 
 static size_t array_floats(const struct gb_meter *meter, enum gb_stream stream) {
@@ -175,8 +175,8 @@ static void next_trial(struct series *series, int size) {
     lay_out(series);
 }
 
-// Waits for all ranks, which then continue within a microsecond of each other; a barrier that sleeps
-// would leave them tens of microseconds apart.
+// Waits for all ranks, which then continue within a microsecond of each other; a barrier that
+// sleeps would leave them tens of microseconds apart.
 static void gather(struct series *series, int size) {
     size_t ticket = atomic_fetch_add(&series->arrivals, 1), ranks = (size_t)size;
     while (atomic_load(&series->arrivals) < (ticket / ranks + 1) * ranks)

@@ -8,8 +8,8 @@
 #include "base/status.h"
 #include "bench/peaks/peaks_body.h"
 
-// The instruction sets of multiply-adds that this CPU and system support, ended by NULL: fp32 first,
-// the best of those first. Scalar code is in the list only if there is nothing else.
+// The instruction sets of multiply-adds that this CPU and system support, ended by NULL: fp32
+// first, the best of those first. Scalar code is in the list only if there is nothing else.
 const struct gb_fma_body *const *gb_fma_bodies(void);
 
 extern const char *const gb_stream_names[GB_STREAMS];
@@ -37,10 +37,10 @@ struct gb_meter_job {
 enum gb_status gb_meter_open(struct gb_meter *meter, int threads, size_t working_set);
 
 // FLOPs, or bytes counted, per second by all threads together: the rate that one trial in eight
-// exceeds. Other load only slows trials down, but the very best ran at another clock: a Granite Rapids
-// was at times 12 to 20 % faster for a tenth of the trials. A trial takes one to two times
-// `trial_seconds`, from when all ranks are ready until the last is done, and continues where the one
-// before ended. At most 256 trials; fewer if other load makes them take four times as long.
+// exceeds. Other load only slows trials down, but the very best ran at another clock: a Granite
+// Rapids was at times 12 to 20 % faster for a tenth of the trials. A trial takes one to two times
+// `trial_seconds`, from when all ranks are ready until the last is done, and continues where the
+// one before ended. At most 256 trials; fewer if other load makes them take four times as long.
 double gb_meter_rate(struct gb_meter *meter, struct gb_meter_job *job, double trial_seconds,
                      int trials);
 

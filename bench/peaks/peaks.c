@@ -52,8 +52,9 @@ static double reach(const struct roofline *roofline, const struct level *level, 
     return level->bytes * fmin(level->instances, ceil(threads / cores_each));
 }
 
-// Half of L1; then the geometric mean of a level and the one below it, which exceeds the one and fits
-// in the other; in memory gb_memory_working_set. 0 if a level is no larger than the one below it.
+// Half of L1; then the geometric mean of a level and the one below it, which exceeds the one and
+// fits in the other; in memory gb_memory_working_set. 0 if a level is no larger than the one below
+// it.
 static double working_set(const struct roofline *roofline, int index, int threads) {
     const struct level none = {.instances = 1}, *level = &roofline->levels[index];
     const struct level *below = index ? level - 1 : &none;

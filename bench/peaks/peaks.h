@@ -36,9 +36,9 @@ double gb_ideal_step_seconds(const struct gb_peaks *peaks, double flops, double 
 
 // ---- A brief measurement between the repetitions of a benchmark
 
-// By enum gb_traffic: a line that is overwritten is read first, unless the kernel has read it anyway.
-// On two cores of a Granite Rapids with 31 GB/s of memory bandwidth, reading counts 31, triad 31, and
-// update, which writes as much again, 62; in L2 330, 220, 220.
+// By enum gb_traffic: a line that is overwritten is read first, unless the kernel has read it
+// anyway. On two cores of a Granite Rapids with 31 GB/s of memory bandwidth, reading counts 31,
+// triad 31, and update, which writes as much again, 62; in L2 330, 220, 220.
 struct gb_roofline {
     double fma_gflops; // fp32 multiply-adds of the best instruction set, two FLOPs each
     double gbs;
@@ -53,12 +53,12 @@ struct gb_probe {
     struct gb_meter_job fma, streams[3]; // by enum gb_traffic
 };
 
-// Prepares to measure with `threads` threads, which should be pinned, in `working_set` bytes of memory
-// divided among them, at least 24 KiB each. GB_OUT_OF_MEMORY; there is then no probe.
+// Prepares to measure with `threads` threads, which should be pinned, in `working_set` bytes of
+// memory divided among them, at least 24 KiB each. GB_OUT_OF_MEMORY; there is then no probe.
 enum gb_status gb_probe_open(struct gb_probe *probe, int threads, size_t working_set);
 
-// The current peaks for this kind of traffic: the second best of twelve trials of half a millisecond
-// each, 17 ms in all, over the working set as a benchmark's repetitions pass over it.
+// The current peaks for this kind of traffic: the second best of twelve trials of half a
+// millisecond each, 17 ms in all, over the working set as a benchmark's repetitions pass over it.
 struct gb_roofline gb_probe_run(struct gb_probe *probe, enum gb_traffic traffic);
 
 void gb_probe_close(struct gb_probe *probe);

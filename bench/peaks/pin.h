@@ -6,9 +6,9 @@
 #include "base/status.h"
 
 // Binds each of `threads` ranks (kernels/parallel.h) to one logical CPU, and stores the system's
-// numbers of these CPUs in cpus[0..threads-1]. Every rank gets its own core, in hwloc's order, which
-// keeps neighbours together; cores get a second rank only if there are more ranks than cores. Only
-// CPUs on which the threads were allowed to run before are used.
+// numbers of these CPUs in cpus[0..threads-1]. Every rank gets its own core, in hwloc's order,
+// which keeps neighbours together; cores get a second rank only if there are more ranks than cores.
+// Only CPUs on which the threads were allowed to run before are used.
 //
 // The binding holds for this thread count: a runtime may end threads when fewer are used and start
 // new ones when more are, on the caller's CPU. So pin again when the thread count changes, which

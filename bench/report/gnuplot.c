@@ -27,8 +27,8 @@ static enum gb_status system_failure(int error) {
 // The standard streams of gnuplot.
 enum { IN, OUT, ERRORS, STREAMS };
 
-// What gnuplot gets of the environment, so that GNUTERM, GNUPLOT_LIB and the like change no picture:
-// what it needs to start, and to find fonts.
+// What gnuplot gets of the environment, so that GNUTERM, GNUPLOT_LIB and the like change no
+// picture: what it needs to start, and to find fonts.
 static void choose_variables(char *variables[static VARIABLES + 2]) {
     static char locale[] = "LC_ALL=C.UTF-8";
     int count = 0;

@@ -331,7 +331,8 @@ static void put_roofline(FILE *script, const struct gb_summary *s, int setting,
     }
 }
 
-// The points of a backend, marker and filling, printed if there is a script; false if there are none.
+// The points of a backend, marker and filling, printed if there is a script; false if there are
+// none.
 static bool put_points(FILE *script, const struct gb_summary *s, int setting, int block) {
     bool any = false;
     for (int line = 0; line < s->line_count; line++) {
@@ -508,8 +509,8 @@ static bool has_figure(const struct gb_training_record *record, const char *figu
     return false;
 }
 
-// A record's data block. Its values widen the range, except the first tenth of them: a model's first
-// steps are so far off that they would flatten the rest.
+// A record's data block. Its values widen the range, except the first tenth of them: a model's
+// first steps are so far off that they would flatten the rest.
 static void put_curve(FILE *script, const struct gb_training_record *record, const char *figure,
                       int index, struct range *range) {
     const size_t count = json_array_size(record->log);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Rows of results side by side: what the table at the end of `bench` and the pages of `report` show.
-// Rows of one machine and build make one summary, in which a problem has a cell for each setting
-// (threads and cache) and column (a backend, with the version of its library). A cell is the median
-// of its launches.
+// Rows of results side by side: what the table at the end of `bench` and the pages of `report`
+// show. Rows of one machine and build make one summary, in which a problem has a cell for each
+// setting (threads and cache) and column (a backend, with the version of its library). A cell is
+// the median of its launches.
 #ifndef GB_SUMMARY_H
 #define GB_SUMMARY_H
 
@@ -97,10 +97,10 @@ unsigned gb_summary_bounds(const struct gb_summary *summary, int setting, int li
 // How often one training step of the model calls the problem.
 int gb_summary_count(const struct gb_summary *summary, int line, int model);
 
-// A column over those problems of a group that a model has. The means are geometric, weighted by the
-// calls of a training step, so a fast large call cannot make up for many slow small ones; the total
-// has what the calls cost together. There are no means over some of the problems: a backend could
-// win by failing where it is slow.
+// A column over those problems of a group that a model has. The means are geometric, weighted by
+// the calls of a training step, so a fast large call cannot make up for many slow small ones; the
+// total has what the calls cost together. There are no means over some of the problems: a backend
+// could win by failing where it is slow.
 struct gb_mean {
     int problems, measured, timed;        // measured: with a row in any column; timed: in this one
     unsigned bounds;                      // of any of them

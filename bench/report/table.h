@@ -8,9 +8,9 @@
 #include "bench/runner/row.h"
 
 // Prints, for each machine and build, thread count and cache state: every problem, backends side by
-// side, with time, share of the peak that bounds it, and speed relative to the fastest backend; then
-// for each model the means over its calls (bench/report/summary.h). Prints nothing if there are only
-// control rows, and one line without memory.
+// side, with time, share of the peak that bounds it, and speed relative to the fastest backend;
+// then for each model the means over its calls (bench/report/summary.h). Prints nothing if there
+// are only control rows, and one line without memory.
 void gb_bench_table_print(FILE *file, const struct gb_row *rows, size_t count);
 
 #endif

@@ -16,8 +16,8 @@ struct gb_training_record {
     size_t sample_bytes;
 };
 
-// `directory` must outlive the record, which is to be freed even on failure: GB_BAD_INPUT naming the
-// file, and its line, if run.json or log.jsonl is missing or damaged.
+// `directory` must outlive the record, which is to be freed even on failure: GB_BAD_INPUT naming
+// the file, and its line, if run.json or log.jsonl is missing or damaged.
 enum gb_status gb_training_record_read(const char *directory, struct gb_training_record *record);
 
 // run.json alone, to be released.

@@ -39,8 +39,9 @@ struct gb_benchmark {
     // Selected backends that fall back to this kernel: it is timed once for all of them.
     const struct gb_backend *borrowers[GB_BORROWERS];
     int borrower_count;
-    // Of a layer: the pass of a model that it is timed in, shared by the pass's layers. What follows
-    // is then NULL, and the pass has the layer's backend and threads. NULL: it is timed alone.
+    // Of a layer: the pass of a model that it is timed in, shared by the pass's layers. What
+    // follows is then NULL, and the pass has the layer's backend and threads. NULL: it is timed
+    // alone.
     const struct gb_benchmark *pass;
     void *description; // private to the producer, for setup
 
@@ -59,8 +60,8 @@ struct gb_benchmark {
     // Seconds that the last run spent reordering operands for a vendor library
     // (gb_exec.reorder_seconds). NULL: not reported.
     double (*reorder_seconds)(void *state);
-    // The algorithm that the kernel's plan chose (gb_operation.algorithm). NULL, or returns NULL, if
-    // there is no choice to report.
+    // The algorithm that the kernel's plan chose (gb_operation.algorithm). NULL, or returns NULL,
+    // if there is no choice to report.
     const char *(*algorithm)(void *state);
     // Of a pass that times its layers: forgets what it has timed, and returns the mean seconds of a
     // call of the layer with this problem since then (NAN without memory). NULL: it times none.

@@ -13,8 +13,8 @@
 
 namespace {
 
-// Initialises Google Benchmark before its first run. Random order of repetitions is only available as
-// a flag.
+// Initialises Google Benchmark before its first run. Random order of repetitions is only available
+// as a flag.
 void initialize() {
     static bool done = false;
     if (done)

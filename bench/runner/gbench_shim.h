@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Google Benchmark behind a C interface: it runs repetitions in random order, times them, and writes
-// its own JSON for its tools (compare.py). gbench_shim.cc is the only C++ of the project.
+// Google Benchmark behind a C interface: it runs repetitions in random order, times them, and
+// writes its own JSON for its tools (compare.py). gbench_shim.cc is the only C++ of the project.
 #ifndef GB_GBENCH_SHIM_H
 #define GB_GBENCH_SHIM_H
 
@@ -40,16 +40,16 @@ struct gb_gbench_report;
 enum gb_status gb_gbench_report_open(FILE *stream, const char *const *context,
                                      struct gb_gbench_report **report);
 
-// Runs `repetitions` of each, all in one random order. Not reentrant. GB_OUT_OF_MEMORY. `report` (may
-// be NULL) keeps what it needs until gb_gbench_report_keep.
+// Runs `repetitions` of each, all in one random order. Not reentrant. GB_OUT_OF_MEMORY. `report`
+// (may be NULL) keeps what it needs until gb_gbench_report_keep.
 enum gb_status gb_gbench_run(const struct gb_gbench *list, int count, int repetitions,
                              struct gb_gbench_report *report);
 
 // Writes the runs of the last gb_gbench_run, of the same list. Those with an error have no times.
 enum gb_status gb_gbench_report_keep(struct gb_gbench_report *report, const struct gb_gbench *list);
 
-// Ends the document, which is valid only then, and frees the report (may be NULL). Write errors stay
-// with the stream.
+// Ends the document, which is valid only then, and frees the report (may be NULL). Write errors
+// stay with the stream.
 void gb_gbench_report_close(struct gb_gbench_report *report);
 
 #if defined(__cplusplus)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The rows of a sweep, in memory and, as they are timed, in a file. A sweep that was interrupted, or
-// killed while it wrote, can resume in the same file.
+// The rows of a sweep, in memory and, as they are timed, in a file. A sweep that was interrupted,
+// or killed while it wrote, can resume in the same file.
 #ifndef GB_JOURNAL_H
 #define GB_JOURNAL_H
 
@@ -22,8 +22,8 @@ struct gb_journal {
 
 // Opens `path`, whose text must outlive the journal, and locks it by PATH.lock. Without `resume` it
 // must be absent or empty; with it, its rows must come from this machine and build. GB_BAD_INPUT if
-// it has rows and `resume` is not set, if they are damaged, if another process has the file open as a
-// journal (the message names it), or if `resume` is set for what is not a regular file;
+// it has rows and `resume` is not set, if they are damaged, if another process has the file open as
+// a journal (the message names it), or if `resume` is set for what is not a regular file;
 // GB_NOT_COMPARABLE if they come from another machine or build; GB_IO_ERROR if it cannot be opened.
 // On failure there is nothing to close.
 enum gb_status gb_journal_open(struct gb_journal *journal, const char *path, bool resume);

@@ -18,8 +18,8 @@
 enum gb_status gb_launch(const char *executable, const char *const *arguments, bool quiet);
 
 // `bench --launches N`: runs this executable `launches` times with the bench arguments `argv`
-// (argv[0] is "bench"), so that all add to the same file: without --launches, with `--launch I`, and
-// from the second on with --resume. Continues after a failed check and returns that in the end.
+// (argv[0] is "bench"), so that all add to the same file: without --launches, with `--launch I`,
+// and from the second on with --resume. Continues after a failed check and returns that in the end.
 enum gb_status gb_launches_run(int argc, const char **argv, int launches);
 
 #endif

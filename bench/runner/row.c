@@ -293,8 +293,8 @@ static bool take_value(struct gb_row *row, const struct field *field, json_t *va
     return false;
 }
 
-// Recomputes what follows from times, work and peaks, rather than trust the file. NULL, or the key of
-// an impossible figure, or of a median that is not that of the times to the digits of a line.
+// Recomputes what follows from times, work and peaks, rather than trust the file. NULL, or the key
+// of an impossible figure, or of a median that is not that of the times to the digits of a line.
 static const char *take_figures(struct gb_row *row) {
     const double median = row->median_seconds;
     if (!(row->flops >= 0))
@@ -379,8 +379,8 @@ static enum gb_status read_line(const char *path, size_t number, const char *lin
     return status;
 }
 
-// All complete lines. *cut is the number of the last line if it is incomplete, else 0. A row without a
-// newline, as editors may leave it, is complete where `open_end`.
+// All complete lines. *cut is the number of the last line if it is incomplete, else 0. A row
+// without a newline, as editors may leave it, is complete where `open_end`.
 static enum gb_status read_lines(const char *path, bool open_end, struct gb_rows *rows,
                                  size_t *valid_bytes, size_t *cut) {
     char *line = NULL;

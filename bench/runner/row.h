@@ -43,9 +43,9 @@ struct gb_row {
 
     double flops, bytes; // of one run (struct gb_benchmark)
     double gflops, gbs;  // by the median
-    // The machine's peaks, measured between the repetitions with as many threads: multiply-adds, and
-    // the bandwidth of the memory or cache that holds the working set. `bound` is the one at which
-    // this row takes longer; share_of_peak is that ideal time / the median.
+    // The machine's peaks, measured between the repetitions with as many threads: multiply-adds,
+    // and the bandwidth of the memory or cache that holds the working set. `bound` is the one at
+    // which this row takes longer; share_of_peak is that ideal time / the median.
     double peak_gflops, peak_gbs;
     enum gb_bound bound;
     double share_of_peak;
@@ -66,8 +66,8 @@ static inline bool gb_row_is_control(const struct gb_row *row) {
     return strcmp(row->operation, "control") == 0;
 }
 
-// Fills in what follows from seconds, flops, bytes and peaks: median, spread, rates, bound and share
-// of peak; NAN if there are no times. GB_OUT_OF_MEMORY.
+// Fills in what follows from seconds, flops, bytes and peaks: median, spread, rates, bound and
+// share of peak; NAN if there are no times. GB_OUT_OF_MEMORY.
 enum gb_status gb_row_evaluate(struct gb_row *row);
 
 // Appends the row's line to `file` and flushes it. GB_IO_ERROR naming `path` on a write error;
@@ -84,8 +84,9 @@ struct gb_rows {         // zeroed: empty
 // Moves the row to the end of the list; on GB_OUT_OF_MEMORY it stays the caller's.
 enum gb_status gb_rows_add(struct gb_rows *rows, struct gb_row *row);
 
-// Reads a file of rows, in which a resumed sweep has left a control row for each part. GB_BAD_INPUT,
-// naming the line, if one is not a row or is cut short, and if there are none; the list is then empty.
+// Reads a file of rows, in which a resumed sweep has left a control row for each part.
+// GB_BAD_INPUT, naming the line, if one is not a row or is cut short, and if there are none; the
+// list is then empty.
 enum gb_status gb_rows_read(const char *path, struct gb_rows *rows);
 
 // The same for a sweep to resume: a last line that is cut short is left out, and *valid_bytes is

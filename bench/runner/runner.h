@@ -27,9 +27,10 @@ struct gb_sweep {
 
 // Times what the journal does not have yet and adds it there, with progress on standard output and
 // pinned threads; if the system refuses that, the rows have an empty list of CPUs. GB_INTERRUPTED
-// after SIGINT or SIGTERM, once the current group is in the journal. GB_CHECK_FAILED if a row of this
-// launch, new or old, has an error. GB_UNSUPPORTED if there are fewer CPUs than threads. GB_BAD_INPUT
-// if a group has GB_GROUP_ROWS rows or more, or the list more than GB_MAX_THREAD_COUNTS thread counts.
+// after SIGINT or SIGTERM, once the current group is in the journal. GB_CHECK_FAILED if a row of
+// this launch, new or old, has an error. GB_UNSUPPORTED if there are fewer CPUs than threads.
+// GB_BAD_INPUT if a group has GB_GROUP_ROWS rows or more, or the list more than
+// GB_MAX_THREAD_COUNTS thread counts.
 enum gb_status gb_sweep_run(const struct gb_sweep *sweep, struct gb_journal *journal);
 
 #endif

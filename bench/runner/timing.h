@@ -30,7 +30,8 @@ struct gb_timing_options {
     void *progress_argument;
 };
 
-// Times rows of one thread count, whose threads must be pinned; those of a benchmark are neighbours.
+// Times rows of one thread count, whose threads must be pinned; those of a benchmark are
+// neighbours.
 //   - All are set up at once, in portions that fit in half of the machine's memory.
 //   - Each is checked. One that fails gets an error instead of times.
 //   - Each is warmed up for at least 20 ms, which also shows how many runs make a repetition of

@@ -15,8 +15,8 @@
 enum { STEPS = 2, TESTED = 2, SAMPLES = 2, CROPS = 1, MAX_THREADS = 2 };
 
 // Between instruction sets. Adam's first steps have the size of the learning rate whatever the
-// gradient's, so rounding decides the sign of those of gradients near zero. Measured between scalar,
-// avx2 and avx512: at most 1.5e-3.
+// gradient's, so rounding decides the sign of those of gradients near zero. Measured between
+// scalar, avx2 and avx512: at most 1.5e-3.
 static const double other_isa_bound = 2e-2;
 // With the same instruction set but another compiler or C library, whose logarithm may differ.
 static const double logarithm_bound = 1e-12;

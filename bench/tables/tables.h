@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// `glowbench tables`: the results directory, which has what the papers published, which runs are to be
-// made, and their figures.
+// `glowbench tables`: the results directory, which has what the papers published, which runs are to
+// be made, and their figures.
 //
 //   published.json     the papers' tables: columns, published lines, lines that are measured here
 //   runs/NAME.json     a run: what is trained, on what data, and which cells its metrics fill
@@ -81,9 +81,9 @@ enum gb_status gb_pages_write(const struct gb_results *results, const char *html
 enum gb_status gb_summary_write(const struct gb_results *results, const char *path);
 
 // Writes the Markdown of gb_pages_write as one HTML page that needs no other file: pictures, whose
-// paths are relative to `directory`, become part of it. It knows what that page has, each block on a
-// line of its own: headings, paragraphs, list items, table rows, pictures and comments; within text,
-// `code` and backslashes. GB_BAD_INPUT where a picture cannot be read.
+// paths are relative to `directory`, become part of it. It knows what that page has, each block on
+// a line of its own: headings, paragraphs, list items, table rows, pictures and comments; within
+// text, `code` and backslashes. GB_BAD_INPUT where a picture cannot be read.
 enum gb_status gb_html_page(const char *markdown, const char *directory, FILE *file);
 
 // ---- Reproduction (check.c)

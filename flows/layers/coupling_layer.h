@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The coupling of a step: v1 passes, and a network that sees the features and v1 gives the numbers by
-// which v2 is mapped. Where the features come from, and the network, is up to conditional_coupling.h
-// (c-Glow) and feature_coupling.h (CNF).
+// The coupling of a step: v1 passes, and a network that sees the features and v1 gives the numbers
+// by which v2 is mapped. Where the features come from, and the network, is up to
+// conditional_coupling.h (c-Glow) and feature_coupling.h (CNF).
 //
-// A layer works in place on one buffer with channels [features | v1 | v2], so that the network's input
-// and v = concat(v1, v2) are both slices of it.
+// A layer works in place on one buffer with channels [features | v1 | v2], so that the network's
+// input and v = concat(v1, v2) are both slices of it.
 #ifndef GB_COUPLING_LAYER_H
 #define GB_COUPLING_LAYER_H
 
@@ -36,8 +36,8 @@ struct gb_coupling_gradients {
     float *workspace;
     struct gb_tensor d_raw, d_input; // of its output, of its input
 };
-// `d`: gradient of u, becomes that of v. d_input: overwritten; its first channels are the gradient of
-// the features, which is added to d_features unless that is NULL.
+// `d`: gradient of u, becomes that of v. d_input: overwritten; its first channels are the gradient
+// of the features, which is added to d_features unless that is NULL.
 void gb_coupling_layer_backward(struct gb_coupling_layer *layer, const struct gb_pass *pass,
                                 const struct gb_tensor *d, const float *d_log_det,
                                 const struct gb_coupling_gradients *gradients,

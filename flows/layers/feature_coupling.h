@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Coupling conditioned on given features (CNF, Figure 6): GB_COUPLING_SOFTPLUS, super-resolution, has
-// the network of the paper's Table 6; GB_COUPLING_ADDITIVE, vessels, that of Table 7.
+// Coupling conditioned on given features (CNF, Figure 6): GB_COUPLING_SOFTPLUS, super-resolution,
+// has the network of the paper's Table 6; GB_COUPLING_ADDITIVE, vessels, that of Table 7.
 #ifndef GB_FEATURE_COUPLING_H
 #define GB_FEATURE_COUPLING_H
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The diagonal Gaussian of a latent that leaves the flow: one 3x3 convolution of what stays gives its
-// means and raw sigmas.
+// The diagonal Gaussian of a latent that leaves the flow: one 3x3 convolution of what stays gives
+// its means and raw sigmas.
 //
-// c-Glow's, at the split that ends a level: (mean, log sigma) = tanh(conv(kept half)), not conditioned
-// on x. CNF's (section 3.1): (mean, softplus^-1 sigma) from a convolution that is zero at first, of
-// the features and the kept half; of the features alone at the top.
+// c-Glow's, at the split that ends a level: (mean, log sigma) = tanh(conv(kept half)), not
+// conditioned on x. CNF's (section 3.1): (mean, softplus^-1 sigma) from a convolution that is zero
+// at first, of the features and the kept half; of the features alone at the top.
 #ifndef GB_LATENT_PRIOR_H
 #define GB_LATENT_PRIOR_H
 

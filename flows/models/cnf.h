@@ -31,8 +31,8 @@ struct gb_cnf_config {
 
 extern const struct gb_config_table gb_cnf_table; // of its numbers and choices
 
-// GB_BAD_INPUT unless y is twice as high and wide as x and RRDBs can be built: also for the factored
-// baseline.
+// GB_BAD_INPUT unless y is twice as high and wide as x and RRDBs can be built: also for the
+// factored baseline.
 enum gb_status gb_check_super_resolution(const struct gb_image_sizes *sizes, int rrdb_blocks,
                                          int growth);
 

@@ -3,8 +3,8 @@
 // the c-Glow paper names for denoising: 3x3 convolutions at full size from the noisy image to its
 // noise, in units of the noise's deviation. Trained on squared error, a Gaussian of sigma 1.
 //
-// Without the paper's batch normalisation, under which a batch's likelihood is not the product of its
-// images' (by an image's own moments, its noise level would be lost). Weights have He's
+// Without the paper's batch normalisation, under which a batch's likelihood is not the product of
+// its images' (by an image's own moments, its noise level would be lost). Weights have He's
 // initialisation.
 #ifndef GB_DNCNN_H
 #define GB_DNCNN_H

@@ -5,8 +5,8 @@
 // neighbours and a 3x3 convolution, until it has the target's size. Trained on squared error.
 //
 // After Pathak et al.'s "Context Encoders" (2016), with a 3x3 convolution instead of their fully
-// connected bottom of 4x4 pixels, and without their adversary. No features skip the bottom: in x the
-// target's place is empty.
+// connected bottom of 4x4 pixels, and without their adversary. No features skip the bottom: in x
+// the target's place is empty.
 #ifndef GB_FFN_H
 #define GB_FFN_H
 

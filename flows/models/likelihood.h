@@ -17,7 +17,7 @@ enum gb_likelihood_form {
 struct gb_likelihood {
     enum gb_likelihood_form form;
     float
-        sigma; // GB_LIKELIHOOD_GAUSSIAN: about the final error, as the loss of a wider one is constant
+        sigma; // GB_LIKELIHOOD_GAUSSIAN: about the final error: the loss of a wider one is constant
     int levels;                    // GB_LIKELIHOOD_LOGISTIC
     struct gb_bernoulli bernoulli; // GB_LIKELIHOOD_BERNOULLI
 };
@@ -37,8 +37,8 @@ void gb_likelihood_backward(const struct gb_likelihood *likelihood, const struct
                             const struct gb_tensor *y, const struct gb_tensor *raw,
                             const float *d_log_likelihood, const struct gb_tensor *d_raw);
 // A sample, from uniform numbers in [0, 1) of y's shape, which only a Gaussian, a categorical and a
-// Bernoulli distribution may lack. Always the mean of the first two, and of a Bernoulli distribution
-// without numbers or at temperature 0; the temperature multiplies a logistic's scale.
+// Bernoulli distribution may lack. Always the mean of the first two, and of a Bernoulli
+// distribution without numbers or at temperature 0; the temperature multiplies a logistic's scale.
 void gb_likelihood_sample(const struct gb_likelihood *likelihood, const struct gb_pass *pass,
                           const struct gb_tensor *uniform, const struct gb_tensor *raw,
                           float temperature, const struct gb_tensor *y);

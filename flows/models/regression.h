@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What models that consist of one feed-forward network share: the network computes the parameters of
-// the distribution of every element of y (likelihood.h). Such a model is a description of its
+// What models that consist of one feed-forward network share: the network computes the parameters
+// of the distribution of every element of y (likelihood.h). Such a model is a description of its
 // network, gb_model_kind.form: GB_REGRESSION_MODEL.
 #ifndef GB_REGRESSION_H
 #define GB_REGRESSION_H

@@ -16,8 +16,8 @@ struct gb_conditioning_net {
     struct gb_fc_layer fc[GB_FC_LAYERS];
     struct gb_tensor hidden[GB_FC_LAYERS]; // outputs of the FC layers, images x 1 x 1 x width
     int samples_per_x;
-    // The last of them, repeated for the samples of one x; and its gradient, with training, which the
-    // layer that it conditions leaves there.
+    // The last of them, repeated for the samples of one x; and its gradient, with training, which
+    // the layer that it conditions leaves there.
     struct gb_tensor output, d_output;
 };
 

@@ -62,8 +62,8 @@ struct gb_slice gb_feed_forward_buffer(struct gb_feed_forward *net, int h, int w
 //
 // Functions that return a slice write into a new buffer.
 //
-// The spec's problem gives kernel, stride, padding and activation; sizes and `first` follow from the
-// slices.
+// The spec's problem gives kernel, stride, padding and activation; sizes and `first` follow from
+// the slices.
 struct gb_slice gb_feed_forward_conv(struct gb_feed_forward *net, struct gb_conv_layer_spec spec,
                                      struct gb_slice from, int channels);
 void gb_feed_forward_conv_into(struct gb_feed_forward *net, struct gb_conv_layer_spec spec,
@@ -90,8 +90,8 @@ void gb_feed_forward_output(struct gb_feed_forward *net, struct gb_slice slice);
 
 enum gb_status gb_feed_forward_end(struct gb_feed_forward *net);
 
-// `values`: net->value_floats, 64-byte aligned, NULL while planning. Networks that do not run at the
-// same time may share them; forward must then be repeated before backward.
+// `values`: net->value_floats, 64-byte aligned, NULL while planning. Networks that do not run at
+// the same time may share them; forward must then be repeated before backward.
 void gb_feed_forward_bind(struct gb_feed_forward *net, struct gb_arena *arena, float *values);
 void gb_feed_forward_free(struct gb_feed_forward *net, const struct gb_backend *backend);
 

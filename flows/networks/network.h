@@ -89,8 +89,8 @@ void gb_repeat_images(const struct gb_pass *pass, const struct gb_tensor *images
 
 // ---- Shapes and initialisation of layers ----
 
-// The convolution from in_h x in_w to out_h x out_w without padding, with ReLU: stride in/out, kernel
-// in - (out - 1) * stride.
+// The convolution from in_h x in_w to out_h x out_w without padding, with ReLU: stride in/out,
+// kernel in - (out - 1) * stride.
 struct gb_conv_problem gb_reducing_conv(int n, int in_h, int in_w, int in_c, int out_h, int out_w,
                                         int out_c);
 
@@ -155,8 +155,8 @@ void gb_conv_layer_output_backward(struct gb_conv_layer *layer, const struct gb_
                                    const struct gb_tensor *du);
 
 // From du: the data gradient into dx (unless NULL), then the weights'. With `producer`, the layer
-// whose output x is, dx is the gradient of the producer's bare convolution, and the gradients of its
-// bias and log_scale are committed.
+// whose output x is, dx is the gradient of the producer's bare convolution, and the gradients of
+// its bias and log_scale are committed.
 void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *pass,
                             const struct gb_tensor *x, const struct gb_tensor *du,
                             struct gb_conv_layer *producer, const struct gb_tensor *dx);

@@ -6,8 +6,8 @@
 enum { DENSE_BLOCKS = 3, DENSE_CONVS = 5, KERNEL = 3 };
 
 static const float residual_scale = 0.2f;
-// ESRGAN initialises the dense blocks at a tenth of He's scale. Even so, 16 RRDBs make their input 18
-// times as large; the defaults of the other layers bring that back to about 1.
+// ESRGAN initialises the dense blocks at a tenth of He's scale. Even so, 16 RRDBs make their input
+// 18 times as large; the defaults of the other layers bring that back to about 1.
 static const float dense_scale = 0.1f;
 
 // `joined` begins with the block's input; the convolutions write their outputs after it, so that

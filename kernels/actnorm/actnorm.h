@@ -21,12 +21,12 @@ typedef void (*gb_actnorm_forward_fn)(const struct gb_exec *exec, const struct g
 typedef void (*gb_actnorm_inverse_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
                                       const struct gb_actnorm_parameters *parameters,
                                       const struct gb_tensor *v);
-// From the input v, dy and d_log_det[n] (the loss's gradient for each sample's log-determinant; NULL:
-// none): dv = dy*exp(log_scale); d_bias = sum of dv; d_log_scale = sum of dy*y, and then
-// h*w*d_log_det[n]. Sums are over each sample: the pixels of an image row in order, then the rows in
-// order. d_log_scale, d_bias: n rows of c floats, `d_stride` apart (0 sums the samples into one row,
-// in order), overwritten. dv may be the same view as dy. Error bounds: 6*e*|dv|, and of a sum over
-// r image rows (10 + w + r)*e * sum of |terms|, r larger by one for each d_log_det.
+// From the input v, dy and d_log_det[n] (the loss's gradient for each sample's log-determinant;
+// NULL: none): dv = dy*exp(log_scale); d_bias = sum of dv; d_log_scale = sum of dy*y, and then
+// h*w*d_log_det[n]. Sums are over each sample: the pixels of an image row in order, then the rows
+// in order. d_log_scale, d_bias: n rows of c floats, `d_stride` apart (0 sums the samples into one
+// row, in order), overwritten. dv may be the same view as dy. Error bounds: 6*e*|dv|, and of a sum
+// over r image rows (10 + w + r)*e * sum of |terms|, r larger by one for each d_log_det.
 typedef void (*gb_actnorm_backward_fn)(const struct gb_exec *exec, const struct gb_tensor *v,
                                        const struct gb_actnorm_parameters *parameters,
                                        const struct gb_tensor *dy, const float *d_log_det,

@@ -15,8 +15,8 @@ struct gb_adam {
 // that they do not depend on the libm.
 struct gb_adam gb_adam_at_step(struct gb_adam adam, long step);
 
-// What a weight-gradient kernel updates instead of storing the gradient: the packed weights and both
-// moments, all in the layout of the gradient.
+// What a weight-gradient kernel updates instead of storing the gradient: the packed weights and
+// both moments, all in the layout of the gradient.
 struct gb_adam_target {
     const struct gb_adam *adam;
     float *weights, *moment1, *moment2;

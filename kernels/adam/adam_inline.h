@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Adam's step on part of the arrays, for gb_adam itself and for the weight-gradient kernels that apply
-// it while their tile is in cache. Every operation is elementwise and exact or correctly rounded, so a
-// fused step, a separate step and the scalar reference are bitwise identical on every instruction set.
+// Adam's step on part of the arrays, for gb_adam itself and for the weight-gradient kernels that
+// apply it while their tile is in cache. Every operation is elementwise and exact or correctly
+// rounded, so a fused step, a separate step and the scalar reference are bitwise identical on every
+// instruction set.
 #ifndef GB_ADAM_INLINE_H
 #define GB_ADAM_INLINE_H
 

@@ -4,8 +4,8 @@
 // configured with (GB_BLAS_VENDOR); BLIS through its own. Everything else is the fallback's.
 //
 // The library runs serially: gb_parallel divides a kernel into blocks, and each thread gathers its
-// block, multiplies it and applies the epilogue while it is in cache. With the library's own threads
-// each block would cost three parallel regions.
+// block, multiplies it and applies the epilogue while it is in cache. With the library's own
+// threads each block would cost three parallel regions.
 //
 // Packed weights are the matrix that SGEMM takes as it is, transposed or not, in all three passes:
 // taps*c rows of k for convolution (HWIO), k rows of h*w*c for the fully connected layer.

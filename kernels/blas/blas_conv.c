@@ -12,8 +12,8 @@
 
 enum {
     // Output pixels in a block: enough to amortise the library's packing of W, repeated in each
-    // product. Complete gathered rows of fewer pixels, with as many floats in all, took 1.2 times as
-    // long (256 to 256 channels, 3x3).
+    // product. Complete gathered rows of fewer pixels, with as many floats in all, took 1.2 times
+    // as long (256 to 256 channels, 3x3).
     BLOCK_PIXELS = 1024,
     // Floats of gathered rows at a time, as many columns as fit: half of an L2 cache of 2 MiB.
     GATHERED_FLOATS = 1 << 18,
@@ -33,7 +33,8 @@ static bool is_pointwise(const struct gb_conv_problem *p) {
 }
 
 // A thread's scratch: gathered rows (or their gradient, on its way to col2im), k floats of each
-// pixel of a block (the product, or dy where it is not a matrix), and a piece of the weight gradient.
+// pixel of a block (the product, or dy where it is not a matrix), and a piece of the weight
+// gradient.
 struct scratch_plan {
     size_t gathered, outputs, piece;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// inv1x1 as SGEMM: one product per sample where its pixels are evenly spaced, otherwise one per image
-// row. Threads divide the pixels, and for the matrices' gradient the rows of all matrices.
+// inv1x1 as SGEMM: one product per sample where its pixels are evenly spaced, otherwise one per
+// image row. Threads divide the pixels, and for the matrices' gradient the rows of all matrices.
 #include "kernels/blas/layers.h"
 #include "kernels/blas/product.h"
 

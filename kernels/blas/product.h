@@ -7,8 +7,8 @@
 #include "kernels/backend.h"
 #include "kernels/blas/epilogue.h"
 
-// What plan->backend_data points to: the native table whose add, adam and epilogue_backward the layers
-// call, and the forward epilogue of its instruction set.
+// What plan->backend_data points to: the native table whose add, adam and epilogue_backward the
+// layers call, and the forward epilogue of its instruction set.
 struct gb_blas_fallback {
     const struct gb_backend *backend;
     gb_blas_epilogue_fn *epilogue;
@@ -27,8 +27,8 @@ void gb_blas_parallel(int threads, gb_parallel_body body, void *argument);
 void gb_blas_update(const struct gb_blas_fallback *fallback, const struct gb_adam_target *target,
                     size_t first, size_t count, const float *gradient);
 
-// Into how many pieces of at most `largest` items to divide `count`: a multiple of `size`, the number
-// of ranks, so some may be empty. gb_partition maps ranks to pieces and pieces to items.
+// Into how many pieces of at most `largest` items to divide `count`: a multiple of `size`, the
+// number of ranks, so some may be empty. gb_partition maps ranks to pieces and pieces to items.
 static inline size_t gb_blas_pieces(size_t count, size_t largest, int size) {
     return gb_round_up((count + largest - 1) / largest, (size_t)size);
 }

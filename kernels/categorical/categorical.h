@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Softmax likelihood of labels: with p = exp(logits) / sum(exp(logits)) over a pixel's channels, one
-// per class,
+// Softmax likelihood of labels: with p = exp(logits) / sum(exp(logits)) over a pixel's channels,
+// one per class,
 //   log L = sum over channels of y * log p,
-// which is minus the cross-entropy. y is one-hot, or any non-negative weights of the classes; a pixel
-// of zeros is ignored.
+// which is minus the cross-entropy. y is one-hot, or any non-negative weights of the classes; a
+// pixel of zeros is ignored.
 #ifndef GB_CATEGORICAL_H
 #define GB_CATEGORICAL_H
 

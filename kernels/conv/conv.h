@@ -6,8 +6,8 @@
 //                       x[n, i*stride_h + a - pad_h, j*stride_w + b - pad_w, q] * w[o, q, a, b]))
 //
 // plan() fixes the algorithms, block sizes, the layout of packed weights and the scratch size for a
-// shape, once; pack() brings PyTorch's OIHW weights into that layout; the run functions then work on
-// packed weights only, so that parameters can live in it from start to end.
+// shape, once; pack() brings PyTorch's OIHW weights into that layout; the run functions then work
+// on packed weights only, so that parameters can live in it from start to end.
 #ifndef GB_CONV_H
 #define GB_CONV_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The forward pass and the data gradient as one product, C = A * B, with what follows fused into its
-// stores. Part of conv_body.c.
+// The forward pass and the data gradient as one product, C = A * B, with what follows fused into
+// its stores. Part of conv_body.c.
 //
 // Its loops are those of BLIS, with the blocks of N outermost left out: NC is N, since B is packed
 // before, once for all of M.

@@ -102,8 +102,8 @@ struct gb_conv_winograd {
     // Floats from one element of the transform to the next, of filters, input tiles and output
     // tiles.
     size_t filter_step, input_step, output_step;
-    // Threads divide output channels and take all tiles; otherwise they divide tiles (for the weight
-    // gradient: input channels).
+    // Threads divide output channels and take all tiles; otherwise they divide tiles (for the
+    // weight gradient: input channels).
     bool divides_n;
 };
 

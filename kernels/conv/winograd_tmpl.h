@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // 3x3 convolutions of stride 1 by Winograd's minimal filtering F(2x2, 3x3) (Lavin and Gray, "Fast
-// Algorithms for Convolutional Neural Networks", 2015): tiles of 2x2 outputs, each of which takes 16
-// products of a filter and a channel instead of 36. With d the 4x4 inputs under a tile and g a
+// Algorithms for Convolutional Neural Networks", 2015): tiles of 2x2 outputs, each of which takes
+// 16 products of a filter and a channel instead of 36. With d the 4x4 inputs under a tile and g a
 // filter,
 //   y = A^T (sum over channels of (G g G^T) * (B^T d B)) A,
 // so that the sums over channels are 16 matrix products of tiles by input by output channels, one

@@ -136,9 +136,9 @@ GB_DEFINITION(backward) {
 
 // ----
 
-// Costs: an element's own input, output and raw pair; backward reads u, du and the pair, and writes dv
-// and the pair's gradient. The additive form has one raw number instead of the pair, and backward
-// passes du on to two places.
+// Costs: an element's own input, output and raw pair; backward reads u, du and the pair, and writes
+// dv and the pair's gradient. The additive form has one raw number instead of the pair, and
+// backward passes du on to two places.
 const struct gb_operation gb_coupling_operation = {
     .name = "coupling",
     .what = "coupling",

@@ -31,8 +31,8 @@ static inline int gb_coupling_raw_channels(enum gb_coupling_form form, int c) {
 typedef void (*gb_coupling_forward_fn)(const struct gb_exec *exec, enum gb_coupling_form form,
                                        const struct gb_tensor *v, const struct gb_tensor *raw,
                                        const struct gb_tensor *u, double *log_det);
-// v = u/scale - shift in the sigmoid form, otherwise (u - shift)/scale; v may be the same view as u.
-// Error bound of v: 16*e*(|u/scale| + |shift|), otherwise 16*e*(|u| + |shift|)/scale.
+// v = u/scale - shift in the sigmoid form, otherwise (u - shift)/scale; v may be the same view as
+// u. Error bound of v: 16*e*(|u/scale| + |shift|), otherwise 16*e*(|u| + |shift|)/scale.
 typedef void (*gb_coupling_inverse_fn)(const struct gb_exec *exec, enum gb_coupling_form form,
                                        const struct gb_tensor *u, const struct gb_tensor *raw,
                                        const struct gb_tensor *v);

@@ -9,8 +9,8 @@
 
 // y, u, v: n x h x w x c, any strides; y holds 0 and 1; v may be the same view as u. Adds a
 // sample's sum of log |dv/du| = log(sigmoid(u)) to log_det[n] (doubles), summed in the shape of
-// gb_coupling_forward_fn. Scratch: gb_row_sums_bytes(u). Error bounds, here and below with e = 2^-24:
-// of v 6*e*(1 + |v|), of log_det (4 + w*c)*e * sum of |log(sigmoid(u))|.
+// gb_coupling_forward_fn. Scratch: gb_row_sums_bytes(u). Error bounds, here and below with e =
+// 2^-24: of v 6*e*(1 + |v|), of log_det (4 + w*c)*e * sum of |log(sigmoid(u))|.
 typedef void (*gb_dequantise_forward_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
                                          const struct gb_tensor *u, const struct gb_tensor *v,
                                          double *log_det);

@@ -118,8 +118,9 @@ GB_DEFINITION(epilogue) {
                                gb_within(gb_value(call, DY, at), 0));
 }
 
-// Costs: reads dy and y, writes du. The slope, the scale and the sum of d_bias are as many operations as
-// the activation makes of them; d_log_scale's product and sum are wanted where there is one.
+// Costs: reads dy and y, writes du. The slope, the scale and the sum of d_bias are as many
+// operations as the activation makes of them; d_log_scale's product and sum are wanted where there
+// is one.
 const struct gb_operation gb_epilogue_operation = {
     .name = "epilogue",
     .what = "epilogue",

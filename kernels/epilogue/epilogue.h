@@ -43,8 +43,8 @@ struct gb_expected gb_activated(enum gb_activation activation, double scale,
 // The gradient of u = act^-1(x) / scale - bias from the gradient of x, as the epilogue makes it.
 struct gb_expected gb_through_epilogue(enum gb_activation activation, double scale, double x,
                                        struct gb_expected dx);
-// The epilogue's sums over all pixels of channel c, from the gradients `du` that it stored: d_bias, or
-// d_log_scale, the sum of du / scale * act^-1(x).
+// The epilogue's sums over all pixels of channel c, from the gradients `du` that it stored: d_bias,
+// or d_log_scale, the sum of du / scale * act^-1(x).
 struct gb_expected gb_epilogue_sum(const struct gb_call *call, enum gb_activation activation,
                                    const struct gb_tensor *du, const struct gb_tensor *x,
                                    double scale, bool log_scale, int c);

@@ -34,8 +34,8 @@ static inline size_t gb_fc_scratch_bytes(const struct gb_fc_plan *plan, int thre
 // Entries of a backend's table. x and dx: n x h x w x c, dense within an image; y and dy:
 // n x 1 x 1 x k. The rest as for convolution, error bound included. out_by_in: PyTorch's weight,
 // k rows of c*h*w. bias: gb_round_up(k, GB_CHANNEL_PAD) readable floats; NULL means 0. The plan:
-// GB_BAD_INPUT with a message if a size is below 1 or above 2^20, or if input, output or weights have
-// 2^31 floats or more.
+// GB_BAD_INPUT with a message if a size is below 1 or above 2^20, or if input, output or weights
+// have 2^31 floats or more.
 typedef enum gb_status (*gb_fc_plan_fn)(const struct gb_backend *backend,
                                         const struct gb_fc_problem *problem, int threads,
                                         struct gb_fc_plan *plan);
@@ -48,11 +48,11 @@ typedef void (*gb_fc_forward_fn)(const struct gb_fc_plan *plan, const struct gb_
                                  const struct gb_tensor *y);
 
 // Both gradients in one pass over the weights. dx (NULL: not computed) is overwritten; it uses the
-// weights from before an update. The weight gradient is stored in d_packed or, with `update`, applied
-// by Adam row by row while it is in cache, bitwise identical to Adam on the stored gradient; then
-// `packed` and update->weights are the same array, and d_packed is NULL. dy is the gradient before
-// bias and activation, as epilogue_backward returns it. Memory traffic with `update`: 28 bytes per
-// weight.
+// weights from before an update. The weight gradient is stored in d_packed or, with `update`,
+// applied by Adam row by row while it is in cache, bitwise identical to Adam on the stored
+// gradient; then `packed` and update->weights are the same array, and d_packed is NULL. dy is the
+// gradient before bias and activation, as epilogue_backward returns it. Memory traffic with
+// `update`: 28 bytes per weight.
 typedef void (*gb_fc_backward_fn)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
                                   const struct gb_tensor *x, const struct gb_tensor *dy,
                                   float *packed, const struct gb_tensor *dx, float *d_packed,

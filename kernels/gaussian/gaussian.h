@@ -22,10 +22,10 @@ enum gb_sigma_form {
 typedef void (*gb_gaussian_forward_fn)(const struct gb_exec *exec, enum gb_sigma_form form,
                                        const struct gb_tensor *z, const struct gb_tensor *prior,
                                        double *log_density);
-// From d_log_density[n]: dz and, with a prior, d_prior, both overwritten. They overlap nothing, z and
-// prior included. dz = -d_mean, d_mean = d_log_density*d/sigma,
-// d_raw = d_log_density*(d^2 - 1)*d(log(sigma))/d(raw). Error bounds: 12*e*|d_mean| of both; of d_raw
-// 16*e*|d_log_density|*(d^2 + 1).
+// From d_log_density[n]: dz and, with a prior, d_prior, both overwritten. They overlap nothing, z
+// and prior included. dz = -d_mean, d_mean = d_log_density*d/sigma, d_raw = d_log_density*(d^2 -
+// 1)*d(log(sigma))/d(raw). Error bounds: 12*e*|d_mean| of both; of d_raw 16*e*|d_log_density|*(d^2
+// + 1).
 typedef void (*gb_gaussian_backward_fn)(const struct gb_exec *exec, enum gb_sigma_form form,
                                         const struct gb_tensor *z, const struct gb_tensor *prior,
                                         const float *d_log_density, const struct gb_tensor *dz,

@@ -143,9 +143,9 @@ GB_DEFINITION(backward) {
 
 // ----
 
-// Backward takes the moments for functions of v, which forward's definition does not: its difference
-// quotients are in tests/kernels/test_instance_norm.c. It computes u again, and sums d and d*u before
-// it can use their means.
+// Backward takes the moments for functions of v, which forward's definition does not: its
+// difference quotients are in tests/kernels/test_instance_norm.c. It computes u again, and sums d
+// and d*u before it can use their means.
 const struct gb_operation gb_instance_norm_operation = {
     .name = "instance_norm",
     .what = "instance normalisation",

@@ -20,15 +20,15 @@ struct gb_norm_moments {
 
 // `activation`, here and below: GB_IDENTITY or GB_RELU.
 // v and y: same shape, any strides; y may be the same view as v. The log-determinant of an image,
-// before the activation, is gb_instance_norm_log_det of its row. Error bound, with e = 2^-24 here and
-// below: 8*e*|y|.
+// before the activation, is gb_instance_norm_log_det of its row. Error bound, with e = 2^-24 here
+// and below: 8*e*|y|.
 typedef void (*gb_instance_norm_forward_fn)(const struct gb_exec *exec,
                                             enum gb_activation activation,
                                             const struct gb_tensor *v,
                                             const struct gb_norm_moments *moments,
                                             const struct gb_tensor *y);
-// v = y * sqrt(variance + GB_NORM_EPSILON) + mean; of GB_IDENTITY. v may be the same view as y. Error
-// bound: 8*e*(|y * sqrt(variance + GB_NORM_EPSILON)| + |mean|).
+// v = y * sqrt(variance + GB_NORM_EPSILON) + mean; of GB_IDENTITY. v may be the same view as y.
+// Error bound: 8*e*(|y * sqrt(variance + GB_NORM_EPSILON)| + |mean|).
 typedef void (*gb_instance_norm_inverse_fn)(const struct gb_exec *exec, const struct gb_tensor *y,
                                             const struct gb_norm_moments *moments,
                                             const struct gb_tensor *v);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Invertible 1x1 convolution with a matrix per sample: u[n, i, j, :] = W[n] v[n, i, j, :], where W[n]
-// is c x c, row-major, rows = outputs (Kingma and Dhariwal 2018, "Glow", section 3.2, with one matrix
-// for all samples). To share one matrix among all samples (CNF's unconditional
-// layer), pass the batch as one tall image (gb_stack_images): the gradient is then summed over the
-// samples in order.
+// Invertible 1x1 convolution with a matrix per sample: u[n, i, j, :] = W[n] v[n, i, j, :], where
+// W[n] is c x c, row-major, rows = outputs (Kingma and Dhariwal 2018, "Glow", section 3.2, with one
+// matrix for all samples). To share one matrix among all samples (CNF's unconditional layer), pass
+// the batch as one tall image (gb_stack_images): the gradient is then summed over the samples in
+// order.
 #ifndef GB_INV1X1_H
 #define GB_INV1X1_H
 

@@ -2,8 +2,8 @@
 #include "kernels/backend.h"
 #include "kernels/simd/rows.h"
 
-// A tile is MR pixels (or rows of the matrix gradient) by up to NR vectors, all in registers: enough
-// chains to cover the latency of a multiply-add, and a divisor of the usual pixel counts.
+// A tile is MR pixels (or rows of the matrix gradient) by up to NR vectors, all in registers:
+// enough chains to cover the latency of a multiply-add, and a divisor of the usual pixel counts.
 enum { MR = GB_INV1X1_MR, NR = 2 };
 
 // Multiply-adds per float of a streaming loop.

@@ -121,7 +121,8 @@ GB_DEFINITION(forward) {
 }
 
 // Bounds: the level's ends are off by a few roundings of distance, width and mean/scale, which
-// changes a sigmoid by at most that many times its value; subnormal sigmoids and results are flushed.
+// changes a sigmoid by at most that many times its value; subnormal sigmoids and results are
+// flushed.
 GB_DEFINITION(backward) {
     const struct gb_logistic_problem *p = call->problem;
     const bool is_scale = at[3] >= p->image.c;
@@ -162,8 +163,8 @@ GB_DEFINITION(sample) {
 
 // ----
 
-// Costs, of an inner level: its ends, a softplus each and the mass between; backward two sigmoids, and
-// an exponential and an expm1 for the width.
+// Costs, of an inner level: its ends, a softplus each and the mass between; backward two sigmoids,
+// and an exponential and an expm1 for the width.
 const struct gb_operation gb_logistic_operation = {
     .name = "logistic",
     .what = "logistic",

@@ -452,8 +452,8 @@ enum { RESIZE_FORWARD, RESIZE_BACKWARD };
 // What plan->backend_data points to.
 struct resize {
     struct executor executor;
-    // Offsets in scratch, in bytes: a copy of x at 0; a copy of y; pooling's workspace, the positions
-    // of the maxima; the primitive's scratchpad.
+    // Offsets in scratch, in bytes: a copy of x at 0; a copy of y; pooling's workspace, the
+    // positions of the maxima; the primitive's scratchpad.
     size_t y_at, workspace_at, scratchpad_at, scratch_bytes;
 };
 

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 // The backend `onednn`: oneDNN's convolutions, inner products, matrix products, max-pooling and
-// nearest-neighbour resampling behind the contracts of conv.h, fc.h, inv1x1.h, pool.h and resample.h.
-// It builds against oneDNN 2.6 and 3.x.
+// nearest-neighbour resampling behind the contracts of conv.h, fc.h, inv1x1.h, pool.h and
+// resample.h. It builds against oneDNN 2.6 and 3.x.
 //
 // The plan creates the primitives for its number of threads, and they run on that many whatever the
-// execution says. Running one points its memory objects at the operands, so only one caller at a time
-// may execute a plan. Nothing is allocated: oneDNN's scratchpads are part of the execution's scratch.
+// execution says. Running one points its memory objects at the operands, so only one caller at a
+// time may execute a plan. Nothing is allocated: oneDNN's scratchpads are part of the execution's
+// scratch.
 //
 // Activations are passed as dense NHWC. oneDNN takes other strides only in its reference
-// implementation (200 times slower with 2.6 and 3.2), so other views are copied. Packed weights have
-// the layout that the forward primitive prefers; a gradient that prefers another reorders them. Both
-// count as reordering (gb_exec.reorder_seconds).
+// implementation (200 times slower with 2.6 and 3.2), so other views are copied. Packed weights
+// have the layout that the forward primitive prefers; a gradient that prefers another reorders
+// them. Both count as reordering (gb_exec.reorder_seconds).
 //
 // Bias, scale and activation are fused forward. oneDNN fuses nothing backward: the input's epilogue
 // and Adam's update follow the primitive, by the fallback's kernels.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Shared by the backend's operations: a primitive with its operands, the threads that it runs on, and
-// dense copies of views.
+// Shared by the backend's operations: a primitive with its operands, the threads that it runs on,
+// and dense copies of views.
 #ifndef GB_ONEDNN_CALL_H
 #define GB_ONEDNN_CALL_H
 
@@ -41,8 +41,8 @@ struct executor {
     struct call calls[MAX_CALLS];
 };
 
-// Makes what a plan keeps, `bytes` that begin with an executor: zeroed, then filled in by `build`. On
-// failure *library is NULL.
+// Makes what a plan keeps, `bytes` that begin with an executor: zeroed, then filled in by `build`.
+// On failure *library is NULL.
 dnnl_status_t gb_onednn_make(size_t bytes, int threads,
                              dnnl_status_t (*build)(void *library, const void *shape),
                              const void *shape, void **library);

@@ -36,8 +36,8 @@ struct layout {
 
 enum direction { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS };
 
-// The parameters of a primitive of any kind, unused ones zero. An operand whose gradient the direction
-// computes stands for that gradient. bias NULL: none.
+// The parameters of a primitive of any kind, unused ones zero. An operand whose gradient the
+// direction computes stands for that gradient. bias NULL: none.
 struct primitive_spec {
     enum direction direction;
     layout_view source, weights, bias, destination;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// oneDNN's functions that the backend calls, gb_dnnl.engine_create(...) for dnnl_engine_create. Valid
-// after gb_onednn_load.
+// oneDNN's functions that the backend calls, gb_dnnl.engine_create(...) for dnnl_engine_create.
+// Valid after gb_onednn_load.
 #ifndef GB_ONEDNN_LIBRARY_H
 #define GB_ONEDNN_LIBRARY_H
 

@@ -26,11 +26,11 @@ struct gb_add_scaled_problem {
 typedef void (*gb_exp_fn)(const struct gb_exec *exec, size_t count, float factor, const float *in,
                           float *out);
 
-// *sum = the sum of x[i]^2 over `count` floats, in double, e.g. for the norm of a gradient. The array
-// is cut into GB_SQUARE_CHUNKS parts by gb_partition; a chunk has GB_SQUARE_LANES partial sums, of
-// every GB_SQUARE_LANES-th element. The lanes of a chunk, then the chunks, are added in order. A
-// square of a float is exact in double, so the bits are the same for any thread count and on every
-// instruction set. Error: at most (count / 2048 + 265) * 2^-53 of the sum.
+// *sum = the sum of x[i]^2 over `count` floats, in double, e.g. for the norm of a gradient. The
+// array is cut into GB_SQUARE_CHUNKS parts by gb_partition; a chunk has GB_SQUARE_LANES partial
+// sums, of every GB_SQUARE_LANES-th element. The lanes of a chunk, then the chunks, are added in
+// order. A square of a float is exact in double, so the bits are the same for any thread count and
+// on every instruction set. Error: at most (count / 2048 + 265) * 2^-53 of the sum.
 enum { GB_SQUARE_CHUNKS = 256, GB_SQUARE_LANES = 8 };
 typedef void (*gb_sum_squares_fn)(const struct gb_exec *exec, size_t count, const float *x,
                                   double *sum);

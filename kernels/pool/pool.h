@@ -24,9 +24,9 @@ struct gb_pool_plan {
 };
 
 // x and dx have the problem's shape; y and dy are n x gb_pool_out(h) x gb_pool_out(w) x c. Any
-// strides; outputs do not overlap inputs. `threads` as for a convolution's plan. GB_BAD_INPUT with a
-// message if a size is below 1 or above 2^20, the window is larger than x, or x has 2^31 floats or
-// more.
+// strides; outputs do not overlap inputs. `threads` as for a convolution's plan. GB_BAD_INPUT with
+// a message if a size is below 1 or above 2^20, the window is larger than x, or x has 2^31 floats
+// or more.
 typedef enum gb_status (*gb_max_pool_plan_fn)(const struct gb_pool_problem *problem, int threads,
                                               struct gb_pool_plan *plan);
 typedef void (*gb_max_pool_plan_free_fn)(struct gb_pool_plan *plan);
@@ -35,10 +35,10 @@ typedef void (*gb_max_pool_plan_free_fn)(struct gb_pool_plan *plan);
 typedef void (*gb_max_pool_forward_fn)(const struct gb_pool_plan *plan, const struct gb_exec *exec,
                                        const struct gb_tensor *x, const struct gb_tensor *y);
 
-// The gradient of an output goes to the first maximum of its window in row order (to the last NaN if
-// there is one), as in PyTorch. The maximum is searched for again in x, which is cheaper than storing
-// its position. Overwrites dx; where windows overlap, gradients are added in the outputs' row order
-// (vendor libraries: in any order, with a convolution's error bound).
+// The gradient of an output goes to the first maximum of its window in row order (to the last NaN
+// if there is one), as in PyTorch. The maximum is searched for again in x, which is cheaper than
+// storing its position. Overwrites dx; where windows overlap, gradients are added in the outputs'
+// row order (vendor libraries: in any order, with a convolution's error bound).
 typedef void (*gb_max_pool_backward_fn)(const struct gb_pool_plan *plan, const struct gb_exec *exec,
                                         const struct gb_tensor *x, const struct gb_tensor *dy,
                                         const struct gb_tensor *dx);

@@ -84,8 +84,8 @@ const struct gb_operation gb_random_uniform_operation = {
     .sizes = gb_array_problem_sizes,
 };
 
-// Costs, of half a pair: two uniform numbers (3 operations), a radius (logarithm, product, root), an
-// angle, two products and two by the deviation.
+// Costs, of half a pair: two uniform numbers (3 operations), a radius (logarithm, product, root),
+// an angle, two products and two by the deviation.
 const struct gb_operation gb_random_normal_operation = {
     .name = "random_normal",
     .what = "normal numbers",

@@ -209,8 +209,9 @@ GB_TRACED(upsample_backward, upsample, GB_BACKWARD, plan->problem,
           (const struct gb_upsample_plan *plan, const struct gb_exec *exec,
            const struct gb_tensor *dy, const struct gb_tensor *dx),
           (plan, exec, dy, dx))
-// Not described as an operation: its problem would be a plan of two axes, and only the preparation of
-// data and SRCNN run it. tests/kernels/test_resample.c compares all backends with its definition.
+// Not described as an operation: its problem would be a plan of two axes, and only the preparation
+// of data and SRCNN run it. tests/kernels/test_resample.c compares all backends with its
+// definition.
 GB_UNTRACED(resample,
             (const struct gb_exec *exec, const struct gb_resample_plan *plan,
              const struct gb_tensor *x, const struct gb_tensor *y),

@@ -19,8 +19,8 @@ struct gb_upsample_plan {
 };
 
 // x and dx have the problem's shape; y and dy are n x h*factor x w*factor x c. Any strides, no
-// overlap. `threads` as for a convolution's plan. GB_BAD_INPUT with a message if a size is below 1 or
-// above 2^20, or if y has 2^31 floats or more.
+// overlap. `threads` as for a convolution's plan. GB_BAD_INPUT with a message if a size is below 1
+// or above 2^20, or if y has 2^31 floats or more.
 typedef enum gb_status (*gb_upsample_plan_fn)(const struct gb_upsample_problem *problem,
                                               int threads, struct gb_upsample_plan *plan);
 typedef void (*gb_upsample_plan_free_fn)(struct gb_upsample_plan *plan);
@@ -53,8 +53,8 @@ struct gb_resample_plan {
     struct gb_resample_axis rows, columns;
 };
 // To a given size, each axis scaled by the quotient of its sizes. GB_BAD_INPUT with a message if a
-// size is below 1 or above 2^20 or a scale is outside [2^-10, 2^10]; GB_OUT_OF_MEMORY. The caller frees
-// the plan.
+// size is below 1 or above 2^20 or a scale is outside [2^-10, 2^10]; GB_OUT_OF_MEMORY. The caller
+// frees the plan.
 enum gb_status gb_resample_plan_size(enum gb_resample_filter filter, int h, int w, int out_h,
                                      int out_w, struct gb_resample_plan *plan);
 void gb_resample_plan_free(struct gb_resample_plan *plan);

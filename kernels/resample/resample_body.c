@@ -67,8 +67,8 @@ struct resample {
     float *rows; // one for each thread
 };
 
-// Row i of an output image before columns are combined: as one run of floats if the input's pixels are
-// contiguous, otherwise pixel by pixel.
+// Row i of an output image before columns are combined: as one run of floats if the input's pixels
+// are contiguous, otherwise pixel by pixel.
 static void combine_rows(const struct resample *k, int n, int i, float *row) {
     const struct gb_resample_axis *axis = &k->plan->rows;
     const int *index = axis->index + (size_t)i * (size_t)axis->taps;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Elementary functions on vectors. Tensors are computed with no other exp, log or tanh, so their bits
-// do not depend on the C library. Branch-free, and the same sequence of IEEE operations at any width:
-// all instruction sets agree bitwise wherever the result is not subnormal. Stated errors are the
-// largest over all floats of the domain, in units of the last place of the result
+// Elementary functions on vectors. Tensors are computed with no other exp, log or tanh, so their
+// bits do not depend on the C library. Branch-free, and the same sequence of IEEE operations at any
+// width: all instruction sets agree bitwise wherever the result is not subnormal. Stated errors are
+// the largest over all floats of the domain, in units of the last place of the result
 // (tests/kernels/test_math.c). Polynomials are minimax fits for these intervals; NaN gives NaN.
 #ifndef GB_MATH_H
 #define GB_MATH_H
@@ -115,7 +115,8 @@ GB_INLINE gb_v gb_v_log_one_minus_exp(gb_v y) {
     return gb_v_log(-gb_v_expm1(-y));
 }
 
-// ln(e^y - 1) for y > 0, the inverse of softplus. Error 1.65 units in the last place of 1 + |result|.
+// ln(e^y - 1) for y > 0, the inverse of softplus. Error 1.65 units in the last place of 1 +
+// |result|.
 GB_INLINE gb_v gb_v_softplus_inverse(gb_v y) {
     return y + gb_v_log_one_minus_exp(y);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// How elementwise kernels traverse tensors: by image rows, each on one thread. A pixel's few channels
-// would leave most lanes empty (10 of 16 for a coupling's half of 12 channels), so kernels with
-// expensive functions copy part of a row into dense buffers and work there on full vectors.
+// How elementwise kernels traverse tensors: by image rows, each on one thread. A pixel's few
+// channels would leave most lanes empty (10 of 16 for a coupling's half of 12 channels), so kernels
+// with expensive functions copy part of a row into dense buffers and work there on full vectors.
 #ifndef GB_ROWS_H
 #define GB_ROWS_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One lane: references, elementwise bodies, and host code that shares their arithmetic. The bodies of
-// matrix products are not compiled for it, so it has no tile sizes.
+// One lane: references, elementwise bodies, and host code that shares their arithmetic. The bodies
+// of matrix products are not compiled for it, so it has no tile sizes.
 #ifndef GB_SIMD_SCALAR_H
 #define GB_SIMD_SCALAR_H
 

@@ -2,8 +2,8 @@
 #include "kernels/backend.h"
 #include "kernels/simd/rows.h"
 
-// A deep pixel is the transpose of its four wide pixels, 4 x 4 for every four channels, which 128-bit
-// vectors do with any instruction set.
+// A deep pixel is the transpose of its four wide pixels, 4 x 4 for every four channels, which
+// 128-bit vectors do with any instruction set.
 typedef float quad __attribute__((vector_size(16)));
 
 GB_INLINE quad load_quad(const float *p) {

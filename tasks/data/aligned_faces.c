@@ -123,8 +123,8 @@ static enum gb_status list_images(const char *directory, char root[static GB_PAT
 
 // ---- Splits ----
 
-// Moves randomly chosen test images among indices[0..count) to the front, at most a quarter of `of`,
-// and returns how many.
+// Moves randomly chosen test images among indices[0..count) to the front, at most a quarter of
+// `of`, and returns how many.
 static int draw_test(int *indices, int count, int of) {
     const struct gb_random_key key = {.seed = GB_ALIGNED_FACES_SEED, .purpose = GB_RANDOM_SPLIT};
     const int drawn = gb_min_int(gb_min_int(of / 4, GB_ALIGNED_FACES_TEST), count);

@@ -43,7 +43,8 @@ enum { GB_DEPTH_FUSED = 1000 };
 // training full frames of 480 x 640; for testing one fixed random h x w window per frame, of which
 // the sensor measured at least half if one of 16 tries finds it. The result is cached
 // (base/cache.h) under a hash of the frames' names, sizes and modification times, the split and all
-// parameters; a damaged file is regenerated. If the cache cannot be written, source->note says why. GB_BAD_INPUT with the file and the reason, also for a window larger than a frame. On failure
+// parameters; a damaged file is regenerated. If the cache cannot be written, source->note says why.
+// GB_BAD_INPUT with the file and the reason, also for a window larger than a frame. On failure
 // nothing is held.
 enum gb_status gb_depth_maps_load(const struct gb_source *source, int h, int w,
                                   struct gb_depth_maps splits[]);

@@ -14,15 +14,15 @@ struct gb_list {
     int *lines; // line numbers in a list file, from 1; NULL for a directory
 };
 
-// Reads a text file with one name per line, trimmed of white space; blank lines and a byte-order mark
-// are skipped. GB_BAD_INPUT where the file is missing, a directory, UTF-16 or empty. On failure *list
-// holds nothing.
+// Reads a text file with one name per line, trimmed of white space; blank lines and a byte-order
+// mark are skipped. GB_BAD_INPUT where the file is missing, a directory, UTF-16 or empty. On
+// failure *list holds nothing.
 enum gb_status gb_list_read(const char *path, struct gb_list *list);
 
 // Lists the entries of a directory whose names end with `suffix` (".jpg", ".depth.png"; case is
 // ignored), in byte order, without hidden ones and what file managers, archivers and file servers
-// leave (__MACOSX, @eaDir, Thumbs.db ...); there may be none. GB_BAD_INPUT where the directory cannot
-// be read. On failure *list holds nothing.
+// leave (__MACOSX, @eaDir, Thumbs.db ...); there may be none. GB_BAD_INPUT where the directory
+// cannot be read. On failure *list holds nothing.
 enum gb_status gb_list_entries(const char *directory, const char *suffix, struct gb_list *list);
 // The same for the directories in it.
 enum gb_status gb_list_subdirectories(const char *directory, struct gb_list *list);

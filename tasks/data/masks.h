@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Masks of foreground and background as different programs write them: 0 and 255, 0 and 1,
-// palette indices, grey with blurred edges (JPEG). What their values mean is decided once for all masks of
-// a kind.
+// palette indices, grey with blurred edges (JPEG). What their values mean is decided once for all
+// masks of a kind.
 #ifndef GB_MASKS_H
 #define GB_MASKS_H
 
@@ -28,7 +28,7 @@ struct gb_mask_rule {
 // - Of two different values the larger one is foreground: of grey values, or of palette indices
 //   whose colours are not one bright and one dark. Unless half of white parts them, source->note
 //   tells what was taken.
-// - More than GB_MASK_CLASSES values on both sides of half of white, or a JPEG's, are blurred edges.
+// - More than GB_MASK_CLASSES values on both sides of half of white, or a JPEG's: blurred edges.
 // GB_BAD_INPUT with the values found where they may be classes or anything else, and as
 // gb_image_read.
 enum { GB_MASK_CLASSES = 32 };

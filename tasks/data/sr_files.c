@@ -30,8 +30,8 @@ struct reading {
 
 // ---- Names ----
 
-// Test sets, and what directories of theirs are named, in small letters and digits alone, maybe with
-// "hr" at the end. Those in a directory are read in this order.
+// Test sets, and what directories of theirs are named, in small letters and digits alone, maybe
+// with "hr" at the end. Those in a directory are read in this order.
 static const struct {
     const char *set, *names[3];
 } test_sets[] = {{"Set5", {"set5"}},

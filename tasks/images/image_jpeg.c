@@ -25,8 +25,8 @@ static void escape(j_common_ptr common) {
     longjmp(errors->escape, 1);
 }
 
-// Pixels are the same with and without what these warn of, as cameras and editors write it. A file of
-// one scan that ends without its marker is complete unless another warning says what is missing.
+// Pixels are the same with and without what these warn of, as cameras and editors write it. A file
+// of one scan that ends without its marker is complete unless another warning says what is missing.
 static bool is_harmless(j_common_ptr common) {
     const int code = common->err->msg_code;
     return code == JWRN_EXTRANEOUS_DATA || code == JWRN_JFIF_MAJOR || code == JWRN_NOT_SEQUENTIAL ||

@@ -97,8 +97,8 @@ static int channels_of(const struct form *form) {
     return form->photometric == PHOTOMETRIC_RGB || looked_up ? 3 : 1;
 }
 
-// 8 bits stand in the upper half of an entry, and mostly in the lower one again; some programs write
-// them as they are, as libtiff's own tools allow for.
+// 8 bits stand in the upper half of an entry, and mostly in the lower one again; some programs
+// write them as they are, as libtiff's own tools allow for.
 static void take_palette(struct form *form, struct gb_image_traits *traits) {
     const int colours = 1 << form->bits;
     form->palette_shift = 0;

@@ -15,8 +15,8 @@ extern const struct gb_command gb_train_command, gb_eval_command, gb_sample_comm
 // run is interrupted.
 enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hint);
 
-// How `train --profile` measures the machine's peaks. The code for that is in bench/peaks, in a room
-// above this one, so the program sets it. NULL: profiles have no shares of peak.
+// How `train --profile` measures the machine's peaks. The code for that is in bench/peaks, in a
+// room above this one, so the program sets it. NULL: profiles have no shares of peak.
 extern gb_measure_peaks_fn *gb_train_measure_peaks;
 
 // Prints a line about the data: a source's `note`.

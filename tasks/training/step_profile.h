@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The profile of a run's training steps (`train --profile`): the time of every layer and kernel call
-// inside them, with the caches as the calls before left them.
+// The profile of a run's training steps (`train --profile`): the time of every layer and kernel
+// call inside them, with the caches as the calls before left them.
 #ifndef GB_STEP_PROFILE_H
 #define GB_STEP_PROFILE_H
 
@@ -28,8 +28,8 @@ struct gb_step_profile {
     double seconds;
 };
 
-// Between gb_step_profile_open and gb_step_profile_begin a trainer is created whose model_backend is
-// gb_trace_backend(profile->trace). On failure there is nothing to close.
+// Between gb_step_profile_open and gb_step_profile_begin a trainer is created whose model_backend
+// is gb_trace_backend(profile->trace). On failure there is nothing to close.
 enum gb_status gb_step_profile_open(struct gb_step_profile *profile,
                                     const struct gb_backend *backend);
 // `steps`: that the run has left. The first three are passed over, as far as one remains.

@@ -57,8 +57,8 @@ enum gb_status gb_trainer_step(struct gb_trainer *trainer, double *bits_per_dime
 // the training set. `data` says where the data came from.
 enum gb_status gb_trainer_save(const struct gb_trainer *trainer, const char *path,
                                const char *data);
-// Continues from a checkpoint of the trainer's configuration. GB_BAD_INPUT for another model, and for
-// other training examples unless changed data are accepted.
+// Continues from a checkpoint of the trainer's configuration. GB_BAD_INPUT for another model, and
+// for other training examples unless changed data are accepted.
 enum gb_status gb_trainer_load(struct gb_trainer *trainer, const char *path);
 
 #endif

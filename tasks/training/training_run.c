@@ -198,8 +198,8 @@ static enum gb_status stopped(const struct gb_training_run *run, long step) {
                    run->config.iterations, run->resume_hint);
 }
 
-// Before the first of a step's minibatches nothing has changed: what was trained is saved, and can be
-// continued once the data are repaired.
+// Before the first of a step's minibatches nothing has changed: what was trained is saved, and can
+// be continued once the data are repaired.
 static enum gb_status step_failed(const struct gb_training_run *run,
                                   const struct gb_trainer *trainer, enum gb_status status) {
     char why[GB_MESSAGE];
@@ -281,8 +281,8 @@ static size_t peak_memory_bytes(void) {
     return (size_t)usage.ru_maxrss * 1024;
 }
 
-// The contents of run.json, a new reference; NULL without memory. `machine`, `metrics` and `profile`
-// (NULL: none) stay the caller's.
+// The contents of run.json, a new reference; NULL without memory. `machine`, `metrics` and
+// `profile` (NULL: none) stay the caller's.
 static json_t *record_of(const struct gb_training_run *run, const struct gb_trainer *trainer,
                          double step_seconds, size_t peak_memory, json_t *machine, json_t *metrics,
                          json_t *profile) {

@@ -32,14 +32,14 @@ struct gb_training_run {
 };
 
 // Locks `out` where it exists, until gb_training_run or gb_lock_release. GB_BAD_INPUT where another
-// process trains in it, and where it holds a run and neither resume nor replace is set. To be called
-// before the data are loaded; does not read `config`.
+// process trains in it, and where it holds a run and neither resume nor replace is set. To be
+// called before the data are loaded; does not read `config`.
 enum gb_status gb_training_run_check(struct gb_training_run *run);
 
 // Trains on the task's splits. `record` (NULL: not wanted) gets the contents of run.json; the
-// caller frees it with json_decref. GB_INTERRUPTED after a signal (base/interrupt.h), and at the time limit
-// unless score_unfinished: the checkpoint is then of the last complete step, and the message says
-// so; it is saved as well where training data fail to decode.
+// caller frees it with json_decref. GB_INTERRUPTED after a signal (base/interrupt.h), and at the
+// time limit unless score_unfinished: the checkpoint is then of the last complete step, and the
+// message says so; it is saved as well where training data fail to decode.
 enum gb_status gb_training_run(struct gb_training_run *run, const struct gb_dataset splits[],
                                json_t **record);
 

@@ -208,8 +208,7 @@ GB_FIXTURE_TEST(a_journal_resumes_where_it_was_cut) {
     char *path = strdup(gb_fixture_path("journal"));
     struct gb_journal journal, second;
     assert_ok(gb_journal_open(&journal, path, false));
-    assert_error(gb_journal_open(&second, path, true), GB_BAD_INPUT,
-                 "in use by process ");
+    assert_error(gb_journal_open(&second, path, true), GB_BAD_INPUT, "in use by process ");
     add_row(&journal, "a");
     const size_t one = gb_fixture_size("journal"); // flushed
     add_row(&journal, "b");

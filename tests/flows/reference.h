@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // c-Glow and CNF in double precision, written from their definitions with plain loops
-// (reference_cglow.c, reference_cnf.c): what the tests compare the float models with. One image at a
-// time and parameters by name, both in PyTorch's order (C, H, W). Test code: running out of memory
-// aborts.
+// (reference_cglow.c, reference_cnf.c): what the tests compare the float models with. One image at
+// a time and parameters by name, both in PyTorch's order (C, H, W). Test code: running out of
+// memory aborts.
 #ifndef REFERENCE_H
 #define REFERENCE_H
 
@@ -26,7 +26,8 @@ struct reference {
     const void *config; // the caller's
     int count;
     struct reference_param *params; // in the float model's order
-    // CNF's instance norms by the image's own moments, as in training; otherwise by the stored ones.
+    // CNF's instance norms by the image's own moments, as in training; otherwise by the stored
+    // ones.
     bool own_moments;
 };
 

@@ -37,8 +37,8 @@ static struct reference_image fully_connected(const struct reference *model, con
     return out;
 }
 
-// The network of the conditional actnorm and of the conditional 1x1 convolution; its outputs are the
-// caller's to free.
+// The network of the conditional actnorm and of the conditional 1x1 convolution; its outputs are
+// the caller's to free.
 static double *conditioning_network(const struct reference *model, const char *step,
                                     const char *layer, const struct reference_image *x,
                                     int outputs) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The float c-Glow and CNF, on every backend that this CPU runs, against the double references:
-// likelihood, latents, inverse, every gradient, stored and recomputed; identical bits for any number
-// of threads and any grouping of samples; and the references against dense Jacobians.
+// likelihood, latents, inverse, every gradient, stored and recomputed; identical bits for any
+// number of threads and any grouping of samples; and the references against dense Jacobians.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -553,8 +553,8 @@ static void fill(const struct gb_params *params, int index, float value) {
         params->value[param->offset + e] = value;
 }
 
-// W = 0 has no log-determinant, and neither has NaN: that of the last step. In c-Glow it is what the
-// last layer of a network gives, its weight and bias.
+// W = 0 has no log-determinant, and neither has NaN: that of the last step. In c-Glow it is what
+// the last layer of a network gives, its weight and bias.
 static void check_singular(struct scene *scene, const struct gb_backend *backend) {
     for (int poison = 0; poison < 2; poison++) {
         struct gb_model *model = model_new(scene, (struct gb_model_use){.threads = 2}, backend);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What models of every kind promise: gradients as values (stored, summed over minibatches, clipped by
-// norm and applied, against the update that is fused into the backward pass), files, refusals.
+// What models of every kind promise: gradients as values (stored, summed over minibatches, clipped
+// by norm and applied, against the update that is fused into the backward pass), files, refusals.
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>

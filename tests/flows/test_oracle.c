@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Models against numbers that the papers' authors' code computed in double precision, where these
 // files are present (tests/support/real_data.h). A file (safetensors) describes a model in its
-// metadata and holds its weights as "param.NAME", NAME being the authors' module path, an input, and
-// what the model makes of it: likelihoods, latents, gradients, an inverse. Every backend that this CPU
-// supports is run on it.
+// metadata and holds its weights as "param.NAME", NAME being the authors' module path, an input,
+// and what the model makes of it: likelihoods, latents, gradients, an inverse. Every backend that
+// this CPU supports is run on it.
 #include <glob.h>
 #include <math.h>
 #include <stdio.h>
@@ -137,8 +137,8 @@ static void cnf_name(const union gb_model_config *config, const char *ours,
 
 // ---- Tensors of the file ----
 
-// The elements of a tensor, of which there must be `count`, all finite (a ReLU would hide a NaN), as
-// doubles; test_free them.
+// The elements of a tensor, of which there must be `count`, all finite (a ReLU would hide a NaN),
+// as doubles; test_free them.
 static double *stored(struct oracle *oracle, const char *name, size_t count) {
     const struct gb_stored_tensor *tensor = gb_safetensors_find(&oracle->file, name);
     if (!tensor || tensor->elements != count)

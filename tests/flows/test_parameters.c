@@ -17,8 +17,8 @@ struct layer {
 };
 
 // c-Glow, sections 5.1 and A.1. x: 3 channels of 18x13, halved to 9x6, 4x3, 2x1; y: 2 channels of
-// 8x4. From `in` to `out` pixels a convolution has stride in/out and the kernel that reaches the last
-// pixel.
+// 8x4. From `in` to `out` pixels a convolution has stride in/out and the kernel that reaches the
+// last pixel.
 static const struct gb_cglow_config cglow = {.sizes = {18, 13, 3, 8, 4, 2},
                                              .levels = 2,
                                              .steps = 1,

@@ -91,8 +91,9 @@ static enum reach always(const struct gb_model *model, const struct gb_param *pa
     return ALWAYS;
 }
 
-// Every step starts near the identity: log s = b = 0, W a rotation, couplings scale by sigmoid(2) and
-// do not shift. The last layers of networks start at zero; after one step gradients pass through them.
+// Every step starts near the identity: log s = b = 0, W a rotation, couplings scale by sigmoid(2)
+// and do not shift. The last layers of networks start at zero; after one step gradients pass
+// through them.
 static void check_live(const struct flow_scene *scene, struct gb_model *model) {
     const struct gb_params *params = &model->params;
     for (int i = 0; i < params->count; i++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Fuzz targets: each is one function that feeds an input to one of the project's readers. A program
-// holds them all; $GB_FUZZ_TARGET names the one that runs. With libFuzzer it searches for inputs that
-// fail (tests/fuzz.sh); with any compiler it replays files (main.c).
+// holds them all; $GB_FUZZ_TARGET names the one that runs. With libFuzzer it searches for inputs
+// that fail (tests/fuzz.sh); with any compiler it replays files (main.c).
 #ifndef GB_FUZZ_H
 #define GB_FUZZ_H
 

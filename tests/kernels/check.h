@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the kernels' tests share: guarded memory, fills, comparisons, the lists to loop over, and the
-// check of a kernel. The checks return false and print what they found, so that tests/kernels/test_checker.c can hold them to
-// account; tests wrap them in assert_true.
+// What the kernels' tests share: guarded memory, fills, comparisons, the lists to loop over, and
+// the check of a kernel. The checks return false and print what they found, so that
+// tests/kernels/test_checker.c can hold them to account; tests wrap them in assert_true.
 #ifndef GB_CHECK_H
 #define GB_CHECK_H
 
@@ -62,8 +62,8 @@ extern bool gb_check_quiet;
 // True if this CPU runs it. ThreadSanitizer's build leaves the reference out: it is several times
 // as slow there as all others together, and shares its work as simply as can be.
 bool gb_check_covers(const struct gb_backend *backend);
-// gb_backends(), followed by the vendor libraries over the second-best native backend: what they need
-// of their fallback is another's there.
+// gb_backends(), followed by the vendor libraries over the second-best native backend: what they
+// need of their fallback is another's there.
 const struct gb_backend *const *gb_check_backends(void);
 #define GB_CHECK_EACH_BACKEND(backend)                                                             \
     for (const struct gb_backend *const *backend##_at = gb_check_backends(), *backend;             \
@@ -95,8 +95,8 @@ bool gb_check_shared_rows(const struct gb_operation *operation, const char *text
                           bool (*check)(const struct gb_operation *, const char *));
 
 // The definition of the backward direction against difference quotients of the forward one, in
-// double. Operands are matched by name: the gradient of v is "dv" or "d_v", on either side. Optional operands are left
-// out.
+// double. Operands are matched by name: the gradient of v is "dv" or "d_v", on either side.
+// Optional operands are left out.
 bool gb_check_gradients(const struct gb_operation *operation, const char *text);
 
 #endif

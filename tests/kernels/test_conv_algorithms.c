@@ -47,8 +47,8 @@ static int forget_request(void **state) {
     return unsetenv("GB_CONV_ALGORITHM");
 }
 
-// Each algorithm in each direction that takes it. All of them must occur, except im2col, which follows
-// the layout of packed weights.
+// Each algorithm in each direction that takes it. All of them must occur, except im2col, which
+// follows the layout of packed weights.
 GB_TEST_WITH(test_forced_algorithms, NULL, forget_request) {
     static const enum gb_direction directions[] = {GB_FORWARD, GB_BACKWARD_DATA,
                                                    GB_BACKWARD_WEIGHTS};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What every test program includes: cmocka with the headers that its own requires, and the definition of
-// test cases. tests/support/main.c runs the test cases of a program in the order of their definition.
+// What every test program includes: cmocka with the headers that its own requires, and the
+// definition of test cases. tests/support/main.c runs the test cases of a program in the order of
+// their definition.
 #ifndef GB_TEST_H
 #define GB_TEST_H
 
@@ -13,7 +14,8 @@
 
 #include "base/status.h"
 
-// GB_TEST(name) { ... } defines a test case; GB_TEST_WITH runs setup before it and teardown after it.
+// GB_TEST(name) { ... } defines a test case; GB_TEST_WITH runs setup before it and teardown after
+// it.
 #define GB_TEST(name) GB_TEST_WITH(name, NULL, NULL)
 #define GB_TEST_WITH(name, setup, teardown)                                                        \
     static void name(void **state);                                                                \

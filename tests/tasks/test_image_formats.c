@@ -261,8 +261,8 @@ GB_FIXTURE_TEST(notices_a_cut_anywhere) {
     for (int i = 0; i < SAMPLES; i++) {
         size_t size;
         unsigned char *bytes = gb_fixture_bytes(sample_names[i], &size);
-        // The last byte of a plain file is a space, and the one before it a digit; a GIF's trailer and
-        // a JPEG's end marker are not needed.
+        // The last byte of a plain file is a space, and the one before it a digit; a GIF's trailer
+        // and a JPEG's end marker are not needed.
         const size_t spare = strcmp(sample_names[i], "plain.pgm") == 0 ? 2
                              : strcmp(sample_names[i], "jpeg") == 0    ? 2
                              : strstr(sample_names[i], "gif")          ? 1

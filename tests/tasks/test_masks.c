@@ -53,8 +53,8 @@ static void write_mask(const char *name, enum format format) {
         gb_fixture_jpeg(name, W, H, 1, column);
 }
 
-// Of two values the larger one is foreground, whatever they are. In the fixtures' palette 0 and 1 are
-// dark, 20 is bright.
+// Of two values the larger one is foreground, whatever they are. In the fixtures' palette 0 and 1
+// are dark, 20 is bright.
 GB_FIXTURE_TEST(takes_the_larger_of_two_values) {
     static const struct {
         enum format format;

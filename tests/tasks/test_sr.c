@@ -159,8 +159,8 @@ static enum gb_status load_noted(const char *directory, struct gb_dataset splits
 }
 
 // Sets as their publishers and the authors of EDSR, SelfExSR and BasicSR lay them out, and as users
-// name them. Each directory also holds an image to train on, low resolutions, and what other systems
-// leave.
+// name them. Each directory also holds an image to train on, low resolutions, and what other
+// systems leave.
 GB_FIXTURE_TEST(recognises_test_sets) {
     static const struct {
         const char *image, *root, *name, *line;
