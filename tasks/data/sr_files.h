@@ -19,8 +19,8 @@ enum {
 //   BSDS500        as tasks/data/bsds_data.h reads it: images/train and images/test train, of
 //                  images/val the test set BSD100, which bsd100.txt lists, or all
 //   test sets      directories named Set5, Set14, BSD100 (B100, BSDS100), Urban100, Manga109 or
-//                  DIV2K_valid in any case and also with _HR, with images or a directory of the high
-//                  resolutions (HR, original, GT, GTmod12, image_SRF_2)
+//                  DIV2K_valid in any case and also with _HR, with images or a directory of the
+//                  high resolutions (HR, original, GT, GTmod12, image_SRF_2)
 //   ImageNet32/64  train_data_batch_1.npz to ..._10.npz, as many as there are, which train, and
 //                  val_data.npz, the test set ImageNet: GB_SR_MAX_TESTED of it, evenly spread. The
 //                  array `data` is of bytes, an image a row, its red, green and blue one after the
