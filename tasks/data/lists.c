@@ -155,6 +155,8 @@ void gb_list_free(struct gb_list *list) {
 }
 
 int gb_list_find(const struct gb_list *sorted, const char *name) {
+    if (sorted->count == 0) // and names is NULL, which bsearch does not take
+        return -1;
     char **found =
         bsearch(&name, sorted->names, (size_t)sorted->count, sizeof *sorted->names, by_bytes);
     return found ? (int)(found - sorted->names) : -1;

@@ -86,7 +86,7 @@ struct reference *reference_new(const struct gb_model_kind *kind, const void *co
                                 uint64_t seed) {
     const struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
     const struct gb_backend *scalar;
-    struct gb_model *named; // whose parameters' names and shapes are taken
+    struct gb_model *named = NULL; // whose parameters' names and shapes are taken
     reference_require(gb_backend_find("scalar", &scalar) == GB_OK &&
                       gb_model_create(kind, config, &use, scalar, &named) == GB_OK);
     const struct gb_params *params = &named->params;

@@ -204,7 +204,7 @@ GB_TEST(foreign_files_are_refused) {
     gb_fixture_file(name, &long_enough, sizeof long_enough);
     assert_refused("is truncated");
     static const struct {
-        const char *bytes, *what;
+        const char bytes[32], *what;
     } formats[] = {{"PK\3\4\24\0\0\0archive/data.pkl", "a zip archive, as PyTorch's .pt"},
                    {"\x80\2\x8a\nl\xfc\x9c\x46\xf9 j", "a Python pickle"},
                    {"\x89HDF\r\n\x1a\n\0\0\0\0", "an HDF5 file"},
