@@ -26,18 +26,21 @@ static double gradient_bound(const struct gb_model_kind *kind) {
 }
 
 // c-Glow: height, width and channels of x and of y; levels, steps; n_c, n_w, coupling and feature
-// channels. CNF: the sizes; kind; levels, steps; condition and coupling channels; RRDB blocks and
-// their growth; steps of the dequantiser.
+// channels; start. CNF: the sizes; kind; levels, steps; condition and coupling channels; RRDB blocks
+// and their growth; steps of the dequantiser.
 static const struct flow_case cases[] = {
-    {"x larger than y", 2, FLOW_CASE(cglow, {16, 16, 3, 8, 8, 3}, 2, 2, 6, 10, 16, 8)},
-    {"halves of x are odd", 3, FLOW_CASE(cglow, {20, 12, 1, 20, 12, 1}, 2, 1, 5, 7, 24, 16)},
+    {"x larger than y", 2,
+     FLOW_CASE(cglow, {16, 16, 3, 8, 8, 3}, 2, 2, 6, 10, 16, 8, GB_CGLOW_LIVE)},
+    {"halves of x are odd", 3,
+     FLOW_CASE(cglow, {20, 12, 1, 20, 12, 1}, 2, 1, 5, 7, 24, 16, GB_CGLOW_LIVE)},
     {"odd x of five channels, three levels", 1,
-     FLOW_CASE(cglow, {17, 11, 5, 8, 8, 1}, 3, 1, 9, 33, 33, 7)},
-    {"one level, a rectangle", 2, FLOW_CASE(cglow, {8, 24, 1, 8, 24, 1}, 1, 2, 17, 19, 40, 17)},
+     FLOW_CASE(cglow, {17, 11, 5, 8, 8, 1}, 3, 1, 9, 33, 33, 7, GB_CGLOW_LIVE)},
+    {"one level, a rectangle", 2,
+     FLOW_CASE(cglow, {8, 24, 1, 8, 24, 1}, 1, 2, 17, 19, 40, 17, GB_CGLOW_LIVE)},
     {"two channels, y reaches one pixel", 3,
-     FLOW_CASE(cglow, {8, 16, 3, 4, 8, 2}, 2, 2, 3, 5, 7, 3)},
+     FLOW_CASE(cglow, {8, 16, 3, 4, 8, 2}, 2, 2, 3, 5, 7, 3, GB_CGLOW_LIVE)},
     {"matrices of 20 and 40 channels", 2,
-     FLOW_CASE(cglow, {16, 8, 2, 4, 4, 5}, 2, 1, 16, 16, 16, 16)},
+     FLOW_CASE(cglow, {16, 8, 2, 4, 4, 5}, 2, 1, 16, 16, 16, 16, GB_CGLOW_LIVE)},
     {"super-resolution", 2,
      FLOW_CASE(cnf, {4, 6, 3, 8, 12, 3}, GB_CNF_SUPER_RESOLUTION, 2, 2, 5, 7, 1, 3, 0)},
     {"one channel, two RRDBs", 3,

@@ -265,7 +265,7 @@ GB_TEST(test_fields_out_of_range) {
 GB_TEST(test_configurations_that_do_not_fit) {
     static const struct flow_case
         cglow = {.kind = &gb_cglow_model,
-                 .config.cglow = {{16, 16, 3, 16, 16, 3}, 2, 2, 4, 4, 8, 4}},
+                 .config.cglow = {{16, 16, 3, 16, 16, 3}, 2, 2, 4, 4, 8, 4, GB_CGLOW_LIVE}},
         sr = {.kind = &gb_cnf_model,
               .config.cnf = {{8, 8, 3, 16, 16, 3}, GB_CNF_SUPER_RESOLUTION, 2, 2, 4, 4, 1, 4, 0}},
         seg = {.kind = &gb_cnf_model,
@@ -294,8 +294,9 @@ GB_TEST(test_configurations_that_do_not_fit) {
     for (const struct flow_case *of = flow_models; of->name; of++)
         check_refused(of, "y_height", of->config.sizes.y_h + 1);
     // The smallest c-Glow there is: x halves three times, y once.
-    const struct flow_case least = {.kind = &gb_cglow_model,
-                                    .config.cglow = {{8, 8, 1, 2, 2, 1}, 1, 1, 1, 1, 1, 1}};
+    const struct flow_case least = {
+        .kind = &gb_cglow_model,
+        .config.cglow = {{8, 8, 1, 2, 2, 1}, 1, 1, 1, 1, 1, 1, GB_CGLOW_LIVE}};
     const struct gb_model_use use = {.batch = 1, .samples_per_x = 1, .threads = 1};
     struct gb_model *model;
     assert_ok(gb_model_create(least.kind, &least.config, &use, flow_next_backend(NULL), &model));

@@ -10,9 +10,11 @@
 
 // Wide enough that no ReLU network of c-Glow is dead by chance.
 static const struct flow_case cases[] = {
-    {"c-Glow", 2, FLOW_CASE(cglow, {16, 16, 3, 8, 8, 3}, 2, 2, 16, 64, 16, 16)},
-    {"c-Glow, odd sizes", 3, FLOW_CASE(cglow, {17, 11, 5, 8, 8, 1}, 3, 1, 16, 64, 33, 16)},
-    {"c-Glow, one level", 2, FLOW_CASE(cglow, {8, 24, 1, 8, 24, 1}, 1, 2, 16, 64, 40, 16)},
+    {"c-Glow", 2, FLOW_CASE(cglow, {16, 16, 3, 8, 8, 3}, 2, 2, 16, 64, 16, 16, GB_CGLOW_LIVE)},
+    {"c-Glow, odd sizes", 3,
+     FLOW_CASE(cglow, {17, 11, 5, 8, 8, 1}, 3, 1, 16, 64, 33, 16, GB_CGLOW_LIVE)},
+    {"c-Glow, one level", 2,
+     FLOW_CASE(cglow, {8, 24, 1, 8, 24, 1}, 1, 2, 16, 64, 40, 16, GB_CGLOW_LIVE)},
     {"CNF, super-resolution", 2,
      FLOW_CASE(cnf, {4, 6, 3, 8, 12, 3}, GB_CNF_SUPER_RESOLUTION, 2, 2, 5, 7, 1, 3, 0)},
     {"CNF, segmentation", 2,
