@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <string.h>
 
+#include "tasks/data/hash.h"
 #include "tasks/metrics/superpixels.h"
 #include "tests/support/fixture.h"
 #include "tests/support/test.h"
@@ -59,9 +60,9 @@ static struct gb_tensor draw_disc(void) {
 }
 
 static uint64_t hash(const int *values, size_t count) {
-    uint64_t hash = 0xcbf29ce484222325u; // FNV-1a
+    uint64_t hash = GB_HASH_BASIS;
     for (size_t i = 0; i < count; i++)
-        hash = (hash ^ (uint64_t)values[i]) * 0x100000001b3u;
+        hash = gb_hash_word(hash, (uint64_t)values[i]);
     return hash;
 }
 
