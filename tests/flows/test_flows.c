@@ -26,8 +26,8 @@ static double gradient_bound(const struct gb_model_kind *kind) {
 }
 
 // c-Glow: height, width and channels of x and of y; levels, steps; n_c, n_w, coupling and feature
-// channels; start. CNF: the sizes; kind; levels, steps; condition and coupling channels; RRDB blocks
-// and their growth; steps of the dequantiser.
+// channels; start. CNF: the sizes; kind; levels, steps; condition and coupling channels; RRDB
+// blocks and their growth; steps of the dequantiser.
 static const struct flow_case cases[] = {
     {"x larger than y", 2,
      FLOW_CASE(cglow, {16, 16, 3, 8, 8, 3}, 2, 2, 6, 10, 16, 8, GB_CGLOW_LIVE)},
