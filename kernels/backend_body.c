@@ -4,8 +4,8 @@
 #include "kernels/cpu.h"
 #include "kernels/simd/simd.h"
 
-#define DECLARE(entry, isa) __typeof__(*(gb_##entry##_fn)0) GB_NAME(gb_##entry##_f32);
-#define FILL(entry, isa) .entry = GB_NAME(gb_##entry##_f32),
+#define DECLARE(entry, isa) __typeof__(*(gb_##entry##_fn)0) GB_NAME(gb_##entry);
+#define FILL(entry, isa) .entry = GB_NAME(gb_##entry),
 
 GB_KERNELS(DECLARE, )
 extern const struct gb_backend GB_NAME(gb_backend);

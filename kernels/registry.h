@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // All kernels and all operations. X(entry, isa) is called for every entry of a backend's table,
-// where gb_<entry>_f32__<isa> is the function and gb_<entry>_fn its type; X(operation) for every
+// where gb_<entry>__<isa> is the function and gb_<entry>_fn its type; X(operation) for every
 // operation, where gb_<operation>_operation describes it (kernels/operation.h).
 #ifndef GB_REGISTRY_H
 #define GB_REGISTRY_H

@@ -41,8 +41,8 @@ static enum gb_status fc_plan(const struct gb_backend *backend, const struct gb_
     return GB_OK;
 }
 
-#define DECLARE(entry, isa) __typeof__(*(gb_##entry##_fn)0) gb_##entry##_f32__##isa;
-#define SET(entry, isa) table->entry = gb_##entry##_f32__##isa;
+#define DECLARE(entry, isa) __typeof__(*(gb_##entry##_fn)0) gb_##entry##__##isa;
+#define SET(entry, isa) table->entry = gb_##entry##__##isa;
 GB_RUNS(DECLARE, traced0)
 GB_RUNS(DECLARE, traced1)
 

@@ -74,7 +74,7 @@ double gb_trace_thread_flops(void);
     GB_TRACED_AS(0, entry, operation, direction, problem, parameters, arguments, dry)              \
     GB_TRACED_AS(1, entry, operation, direction, problem, parameters, arguments, dry)
 #define GB_TRACED_AS(slot, entry, operation, direction, problem, parameters, arguments, dry)       \
-    void gb_##entry##_f32__traced##slot parameters {                                               \
+    void gb_##entry##__traced##slot parameters {                                                   \
         __typeof__(problem) traced_problem = problem;                                              \
         struct gb_trace_span span = gb_trace_begin(slot);                                          \
         if (span.inner)                                                                            \
@@ -91,7 +91,7 @@ double gb_trace_thread_flops(void);
     GB_UNTRACED_AS(0, entry, parameters, arguments)                                                \
     GB_UNTRACED_AS(1, entry, parameters, arguments)
 #define GB_UNTRACED_AS(slot, entry, parameters, arguments)                                         \
-    void gb_##entry##_f32__traced##slot parameters {                                               \
+    void gb_##entry##__traced##slot parameters {                                                   \
         const struct gb_backend *inner = gb_trace_begin(slot).inner;                               \
         if (inner)                                                                                 \
             inner->entry arguments;                                                                \

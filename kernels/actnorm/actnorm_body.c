@@ -33,17 +33,17 @@ static void inverse_row(const void *apply, int n, int y) {
     apply_row(apply, n, y, true);
 }
 
-void GB_NAME(gb_actnorm_forward_f32)(const struct gb_exec *exec, const struct gb_tensor *v,
-                                     const struct gb_actnorm_parameters *parameters,
-                                     const struct gb_tensor *y) {
+void GB_NAME(gb_actnorm_forward)(const struct gb_exec *exec, const struct gb_tensor *v,
+                                 const struct gb_actnorm_parameters *parameters,
+                                 const struct gb_tensor *y) {
     assert(gb_same_shape(v, y));
     const struct apply apply = {v, y, parameters};
     gb_for_rows(exec, v, 1, forward_row, &apply);
 }
 
-void GB_NAME(gb_actnorm_inverse_f32)(const struct gb_exec *exec, const struct gb_tensor *y,
-                                     const struct gb_actnorm_parameters *parameters,
-                                     const struct gb_tensor *v) {
+void GB_NAME(gb_actnorm_inverse)(const struct gb_exec *exec, const struct gb_tensor *y,
+                                 const struct gb_actnorm_parameters *parameters,
+                                 const struct gb_tensor *v) {
     assert(gb_same_shape(v, y));
     const struct apply apply = {y, v, parameters};
     gb_for_rows(exec, y, 1, inverse_row, &apply);
@@ -104,11 +104,11 @@ static void backward_share(void *argument, int rank, int size) {
     }
 }
 
-void GB_NAME(gb_actnorm_backward_f32)(const struct gb_exec *exec, const struct gb_tensor *v,
-                                      const struct gb_actnorm_parameters *parameters,
-                                      const struct gb_tensor *dy, const float *d_log_det,
-                                      const struct gb_tensor *dv, float *d_log_scale, float *d_bias,
-                                      ptrdiff_t d_stride) {
+void GB_NAME(gb_actnorm_backward)(const struct gb_exec *exec, const struct gb_tensor *v,
+                                  const struct gb_actnorm_parameters *parameters,
+                                  const struct gb_tensor *dy, const float *d_log_det,
+                                  const struct gb_tensor *dv, float *d_log_scale, float *d_bias,
+                                  ptrdiff_t d_stride) {
     assert(gb_same_shape(v, dy) && gb_same_shape(v, dv));
     struct backward backward = {v, dy, dv, parameters, d_log_det, d_log_scale, d_bias, d_stride};
     gb_parallel(gb_threads_for(exec, gb_elements(v)), backward_share, &backward);

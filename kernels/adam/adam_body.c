@@ -17,8 +17,8 @@ static void update_share(void *argument, int rank, int size) {
                   u->moment1 + first, u->moment2 + first);
 }
 
-void GB_NAME(gb_adam_f32)(const struct gb_exec *exec, const struct gb_adam *adam, size_t count,
-                          const float *gradient, float *weights, float *moment1, float *moment2) {
+void GB_NAME(gb_adam)(const struct gb_exec *exec, const struct gb_adam *adam, size_t count,
+                      const float *gradient, float *weights, float *moment1, float *moment2) {
     struct update update = {adam, count, gradient, weights, moment1, moment2};
     gb_parallel(gb_threads_for(exec, count), update_share, &update);
 }

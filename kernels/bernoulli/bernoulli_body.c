@@ -30,9 +30,9 @@ GB_INLINE gb_v forward(struct gb_map_context context, gb_v *v) {
 
 GB_MAP_ROW(gb_map_row, forward, .in = 2, .sums = true)
 
-void GB_NAME(gb_bernoulli_forward_f32)(const struct gb_exec *exec, const struct gb_bernoulli *b,
-                                       const struct gb_tensor *y, const struct gb_tensor *logits,
-                                       double *log_likelihood) {
+void GB_NAME(gb_bernoulli_forward)(const struct gb_exec *exec, const struct gb_bernoulli *b,
+                                   const struct gb_tensor *y, const struct gb_tensor *logits,
+                                   double *log_likelihood) {
     assert(gb_same_shape(y, logits));
     assert(exec->scratch_bytes >= gb_row_sums_bytes(y));
     const struct gb_map map = {.in = {*logits, *y}, .argument = b, .row_sums = exec->scratch};
@@ -57,10 +57,10 @@ GB_INLINE gb_v backward(struct gb_map_context context, gb_v *v) {
 
 GB_MAP_ROW(gb_map_row, backward, .in = 2, .out = 1)
 
-void GB_NAME(gb_bernoulli_backward_f32)(const struct gb_exec *exec, const struct gb_bernoulli *b,
-                                        const struct gb_tensor *y, const struct gb_tensor *logits,
-                                        const float *d_log_likelihood,
-                                        const struct gb_tensor *d_logits) {
+void GB_NAME(gb_bernoulli_backward)(const struct gb_exec *exec, const struct gb_bernoulli *b,
+                                    const struct gb_tensor *y, const struct gb_tensor *logits,
+                                    const float *d_log_likelihood,
+                                    const struct gb_tensor *d_logits) {
     assert(gb_same_shape(y, logits) && gb_same_shape(y, d_logits));
     const struct gb_map map = {
         .in = {*logits, *y}, .out = {*d_logits}, .argument = b, .d_sums = d_log_likelihood};
@@ -79,8 +79,8 @@ GB_INLINE gb_v mean(struct gb_map_context context, gb_v *v) {
 
 GB_MAP_ROW(gb_map_row, mean, .in = 1, .out = 1)
 
-void GB_NAME(gb_bernoulli_mean_f32)(const struct gb_exec *exec, const struct gb_bernoulli *b,
-                                    const struct gb_tensor *logits, const struct gb_tensor *mean) {
+void GB_NAME(gb_bernoulli_mean)(const struct gb_exec *exec, const struct gb_bernoulli *b,
+                                const struct gb_tensor *logits, const struct gb_tensor *mean) {
     assert(gb_same_shape(logits, mean));
     const struct gb_map map = {.in = {*logits}, .out = {*mean}, .argument = b};
     gb_for_rows(exec, mean, COST, mean_row, &map);
@@ -94,9 +94,9 @@ GB_INLINE gb_v sample(struct gb_map_context context, gb_v *v) {
 
 GB_MAP_ROW(gb_map_row, sample, .in = 2, .out = 1)
 
-void GB_NAME(gb_bernoulli_sample_f32)(const struct gb_exec *exec, const struct gb_bernoulli *b,
-                                      const struct gb_tensor *uniform,
-                                      const struct gb_tensor *logits, const struct gb_tensor *y) {
+void GB_NAME(gb_bernoulli_sample)(const struct gb_exec *exec, const struct gb_bernoulli *b,
+                                  const struct gb_tensor *uniform, const struct gb_tensor *logits,
+                                  const struct gb_tensor *y) {
     assert(gb_same_shape(uniform, y) && gb_same_shape(logits, y));
     const struct gb_map map = {.in = {*uniform, *logits}, .out = {*y}, .argument = b};
     gb_for_rows(exec, y, COST, sample_row, &map);

@@ -265,7 +265,7 @@ static void run_blocks(void *argument, int rank, int size) {
 }
 
 void gb_blas_conv_forward(const struct gb_conv_plan *plan, const struct gb_exec *exec,
-                          const struct gb_tensor *x, const float *packed,
+                          const struct gb_tensor *x, const void *packed,
                           const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
     assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
     struct conv_run run = {.plan = plan, .exec = exec, .x = x, .y = y, .epilogue = epilogue};
@@ -386,7 +386,7 @@ static void data_images(void *argument, int rank, int size) {
 }
 
 void gb_blas_conv_backward_data(const struct gb_conv_plan *plan, const struct gb_exec *exec,
-                                const struct gb_tensor *dy, const float *packed,
+                                const struct gb_tensor *dy, const void *packed,
                                 const struct gb_conv_input_epilogue *epilogue,
                                 const struct gb_tensor *dx) {
     assert(gb_conv_operands_fit(plan, exec, dx, dy));

@@ -107,7 +107,7 @@ static int threads_for(const struct gb_fc_plan *plan, const struct gb_exec *exec
 }
 
 void gb_blas_fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
-                        const struct gb_tensor *x, const float *packed, const float *bias,
+                        const struct gb_tensor *x, const void *packed, const float *bias,
                         const struct gb_tensor *y) {
     assert(gb_fc_operands_fit(plan, exec, x, y));
     struct fc_run run = {.plan = plan, .exec = exec, .x = x, .y = y, .bias = bias};
@@ -152,7 +152,7 @@ static void backward(void *argument, int rank, int size) {
 }
 
 void gb_blas_fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
-                         const struct gb_tensor *x, const struct gb_tensor *dy, float *packed,
+                         const struct gb_tensor *x, const struct gb_tensor *dy, void *packed,
                          const struct gb_tensor *dx, float *d_packed,
                          const struct gb_adam_target *update) {
     assert(gb_fc_operands_fit(plan, exec, x, dy) &&

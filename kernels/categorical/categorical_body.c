@@ -87,8 +87,8 @@ static void forward_row(const void *argument, int n, int row) {
     k->row_log_likelihood[n * k->y->h + row] = gb_v_sum(total);
 }
 
-void GB_NAME(gb_categorical_forward_f32)(const struct gb_exec *exec, const struct gb_tensor *y,
-                                         const struct gb_tensor *logits, double *log_likelihood) {
+void GB_NAME(gb_categorical_forward)(const struct gb_exec *exec, const struct gb_tensor *y,
+                                     const struct gb_tensor *logits, double *log_likelihood) {
     assert(gb_same_shape(y, logits) && y->c <= GB_MAX_CLASSES);
     assert(exec->scratch_bytes >= gb_row_sums_bytes(y));
     struct categorical categorical = {
@@ -113,10 +113,9 @@ static void backward_row(const void *argument, int n, int row) {
     }
 }
 
-void GB_NAME(gb_categorical_backward_f32)(const struct gb_exec *exec, const struct gb_tensor *y,
-                                          const struct gb_tensor *logits,
-                                          const float *d_log_likelihood,
-                                          const struct gb_tensor *d_logits) {
+void GB_NAME(gb_categorical_backward)(const struct gb_exec *exec, const struct gb_tensor *y,
+                                      const struct gb_tensor *logits, const float *d_log_likelihood,
+                                      const struct gb_tensor *d_logits) {
     assert(gb_same_shape(y, logits) && gb_same_shape(y, d_logits) && y->c <= GB_MAX_CLASSES);
     struct categorical categorical = {
         .y = y, .logits = logits, .d_log_likelihood = d_log_likelihood, .out = d_logits};
@@ -134,8 +133,8 @@ static void mean_row(const void *argument, int n, int row) {
     }
 }
 
-void GB_NAME(gb_categorical_mean_f32)(const struct gb_exec *exec, const struct gb_tensor *logits,
-                                      const struct gb_tensor *mean) {
+void GB_NAME(gb_categorical_mean)(const struct gb_exec *exec, const struct gb_tensor *logits,
+                                  const struct gb_tensor *mean) {
     assert(gb_same_shape(logits, mean) && mean->c <= GB_MAX_CLASSES);
     struct categorical categorical = {.logits = logits, .out = mean};
     gb_for_rows(exec, mean, COST, mean_row, &categorical);

@@ -310,12 +310,12 @@ const struct gb_operation gb_conv_operation = {
 
 GB_TRACED(conv_forward, conv, GB_FORWARD, plan->problem,
           (const struct gb_conv_plan *plan, const struct gb_exec *exec, const struct gb_tensor *x,
-           const float *packed, const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y),
+           const void *packed, const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y),
           (plan, exec, x, packed, epilogue, y))
 GB_TRACED(conv_backward_data, conv, GB_BACKWARD_DATA,
           with_activation(plan, epilogue ? epilogue->activation : GB_IDENTITY),
           (const struct gb_conv_plan *plan, const struct gb_exec *exec, const struct gb_tensor *dy,
-           const float *packed, const struct gb_conv_input_epilogue *epilogue,
+           const void *packed, const struct gb_conv_input_epilogue *epilogue,
            const struct gb_tensor *dx),
           (plan, exec, dy, packed, epilogue, dx))
 GB_TRACED(conv_backward_weights, conv, update ? GB_BACKWARD_UPDATE : GB_BACKWARD_WEIGHTS,

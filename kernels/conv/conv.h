@@ -111,7 +111,7 @@ typedef void (*gb_conv_unpack_fn)(const struct gb_conv_plan *plan, const float *
 
 // `epilogue` is not NULL; its members may be. Overwrites y.
 typedef void (*gb_conv_forward_fn)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
-                                   const struct gb_tensor *x, const float *packed,
+                                   const struct gb_tensor *x, const void *packed,
                                    const struct gb_conv_epilogue *epilogue,
                                    const struct gb_tensor *y);
 
@@ -120,7 +120,7 @@ typedef void (*gb_conv_forward_fn)(const struct gb_conv_plan *plan, const struct
 // Overwrites dx.
 typedef void (*gb_conv_backward_data_fn)(const struct gb_conv_plan *plan,
                                          const struct gb_exec *exec, const struct gb_tensor *dy,
-                                         const float *packed,
+                                         const void *packed,
                                          const struct gb_conv_input_epilogue *epilogue,
                                          const struct gb_tensor *dx);
 

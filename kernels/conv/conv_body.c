@@ -75,9 +75,9 @@ static struct gb_conv_choice weights_choice(const struct gb_conv_native *native,
                      work);
 }
 
-enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_backend *backend,
-                                         const struct gb_conv_problem *problem, int threads,
-                                         struct gb_conv_plan *plan) {
+enum gb_status GB_NAME(gb_conv_plan)(const struct gb_backend *backend,
+                                     const struct gb_conv_problem *problem, int threads,
+                                     struct gb_conv_plan *plan) {
     (void)backend, (void)threads;
     GB_TRY(gb_problem_check(&gb_conv_operation, problem));
     *plan = (struct gb_conv_plan){
@@ -106,7 +106,7 @@ enum gb_status GB_NAME(gb_conv_plan_f32)(const struct gb_backend *backend,
     return GB_OK;
 }
 
-void GB_NAME(gb_conv_plan_free_f32)(struct gb_conv_plan *plan) {
+void GB_NAME(gb_conv_plan_free)(struct gb_conv_plan *plan) {
     free(plan->backend_data);
     plan->backend_data = NULL;
 }
@@ -128,24 +128,22 @@ static size_t weight_count(const struct gb_conv_gemm *g) {
     return (size_t)gb_window_taps(&g->window) * (size_t)g->in_c * (size_t)g->out_c;
 }
 
-void GB_NAME(gb_conv_pack_f32)(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
+void GB_NAME(gb_conv_pack)(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
     const struct gb_conv_gemm *g = packed_shape(plan);
     memset(packed, 0, plan->weight_floats * sizeof *packed);
     for (size_t i = 0; i < weight_count(g); i++)
         packed[packed_index(g, i)] = oihw[i];
 }
 
-void GB_NAME(gb_conv_unpack_f32)(const struct gb_conv_plan *plan, const float *packed,
-                                 float *oihw) {
+void GB_NAME(gb_conv_unpack)(const struct gb_conv_plan *plan, const float *packed, float *oihw) {
     const struct gb_conv_gemm *g = packed_shape(plan);
     for (size_t i = 0; i < weight_count(g); i++)
         oihw[i] = packed[packed_index(g, i)];
 }
 
-void GB_NAME(gb_conv_forward_f32)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
-                                  const struct gb_tensor *x, const float *packed,
-                                  const struct gb_conv_epilogue *epilogue,
-                                  const struct gb_tensor *y) {
+void GB_NAME(gb_conv_forward)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                              const struct gb_tensor *x, const void *packed,
+                              const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
     assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
     double begin = gb_slowdown_begin();
     const struct gb_conv_native *native = plan->backend_data;
@@ -164,10 +162,10 @@ void GB_NAME(gb_conv_forward_f32)(const struct gb_conv_plan *plan, const struct 
     gb_slowdown_end(begin);
 }
 
-void GB_NAME(gb_conv_backward_data_f32)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
-                                        const struct gb_tensor *dy, const float *packed,
-                                        const struct gb_conv_input_epilogue *epilogue,
-                                        const struct gb_tensor *dx) {
+void GB_NAME(gb_conv_backward_data)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                                    const struct gb_tensor *dy, const void *packed,
+                                    const struct gb_conv_input_epilogue *epilogue,
+                                    const struct gb_tensor *dx) {
     assert(gb_conv_operands_fit(plan, exec, dx, dy));
     assert(gb_conv_input_epilogue_fits(epilogue, dx));
     const struct gb_conv_native *native = plan->backend_data;
@@ -185,10 +183,9 @@ void GB_NAME(gb_conv_backward_data_f32)(const struct gb_conv_plan *plan, const s
         run_gemm(&run, threads, &native->forward, packed);
 }
 
-void GB_NAME(gb_conv_backward_weights_f32)(const struct gb_conv_plan *plan,
-                                           const struct gb_exec *exec, const struct gb_tensor *x,
-                                           const struct gb_tensor *dy, float *d_packed,
-                                           const struct gb_adam_target *update) {
+void GB_NAME(gb_conv_backward_weights)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                                       const struct gb_tensor *x, const struct gb_tensor *dy,
+                                       float *d_packed, const struct gb_adam_target *update) {
     assert(gb_conv_operands_fit(plan, exec, x, dy));
     assert(gb_conv_one_target(d_packed, update));
     const struct gb_conv_native *native = plan->backend_data;

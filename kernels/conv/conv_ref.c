@@ -23,9 +23,9 @@ static bool inside(int position, int size) {
     return position >= 0 && position < size;
 }
 
-enum gb_status gb_conv_plan_f32__scalar(const struct gb_backend *backend,
-                                        const struct gb_conv_problem *problem, int threads,
-                                        struct gb_conv_plan *plan) {
+enum gb_status gb_conv_plan__scalar(const struct gb_backend *backend,
+                                    const struct gb_conv_problem *problem, int threads,
+                                    struct gb_conv_plan *plan) {
     (void)backend, (void)threads;
     GB_TRY(gb_problem_check(&gb_conv_operation, problem));
     *plan = (struct gb_conv_plan){
@@ -42,15 +42,15 @@ enum gb_status gb_conv_plan_f32__scalar(const struct gb_backend *backend,
     return GB_OK;
 }
 
-void gb_conv_plan_free_f32__scalar(struct gb_conv_plan *plan) {
+void gb_conv_plan_free__scalar(struct gb_conv_plan *plan) {
     (void)plan;
 }
 
-void gb_conv_pack_f32__scalar(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
+void gb_conv_pack__scalar(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
     memcpy(packed, oihw, plan->weight_floats * sizeof *packed);
 }
 
-void gb_conv_unpack_f32__scalar(const struct gb_conv_plan *plan, const float *packed, float *oihw) {
+void gb_conv_unpack__scalar(const struct gb_conv_plan *plan, const float *packed, float *oihw) {
     memcpy(oihw, packed, plan->weight_floats * sizeof *oihw);
 }
 
@@ -94,10 +94,9 @@ static void forward_rows(void *argument, int rank, int size) {
     }
 }
 
-void gb_conv_forward_f32__scalar(const struct gb_conv_plan *plan, const struct gb_exec *exec,
-                                 const struct gb_tensor *x, const float *packed,
-                                 const struct gb_conv_epilogue *epilogue,
-                                 const struct gb_tensor *y) {
+void gb_conv_forward__scalar(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                             const struct gb_tensor *x, const void *packed,
+                             const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
     assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
     struct job job = {.plan = plan, .x = x, .y = y, .weights = packed, .epilogue = epilogue};
     gb_parallel(exec->threads, forward_rows, &job);
@@ -132,10 +131,10 @@ static void backward_data_rows(void *argument, int rank, int size) {
             }
 }
 
-void gb_conv_backward_data_f32__scalar(const struct gb_conv_plan *plan, const struct gb_exec *exec,
-                                       const struct gb_tensor *dy, const float *packed,
-                                       const struct gb_conv_input_epilogue *epilogue,
-                                       const struct gb_tensor *dx) {
+void gb_conv_backward_data__scalar(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                                   const struct gb_tensor *dy, const void *packed,
+                                   const struct gb_conv_input_epilogue *epilogue,
+                                   const struct gb_tensor *dx) {
     assert(gb_conv_operands_fit(plan, exec, dx, dy));
     assert(gb_conv_input_epilogue_fits(epilogue, dx));
     struct job job = {.plan = plan, .x = dx, .y = dy, .weights = packed};
@@ -178,10 +177,9 @@ static void backward_weights_outputs(void *argument, int rank, int size) {
     }
 }
 
-void gb_conv_backward_weights_f32__scalar(const struct gb_conv_plan *plan,
-                                          const struct gb_exec *exec, const struct gb_tensor *x,
-                                          const struct gb_tensor *dy, float *d_packed,
-                                          const struct gb_adam_target *update) {
+void gb_conv_backward_weights__scalar(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                                      const struct gb_tensor *x, const struct gb_tensor *dy,
+                                      float *d_packed, const struct gb_adam_target *update) {
     assert(gb_conv_operands_fit(plan, exec, x, dy));
     assert(gb_conv_one_target(d_packed, update));
     struct job job = {

@@ -154,9 +154,9 @@ static size_t cost_of(enum gb_coupling_form form) {
     return form == GB_COUPLING_ADDITIVE ? 1 : COST;
 }
 
-void GB_NAME(gb_coupling_forward_f32)(const struct gb_exec *exec, enum gb_coupling_form form,
-                                      const struct gb_tensor *v, const struct gb_tensor *raw,
-                                      const struct gb_tensor *u, double *log_det) {
+void GB_NAME(gb_coupling_forward)(const struct gb_exec *exec, enum gb_coupling_form form,
+                                  const struct gb_tensor *v, const struct gb_tensor *raw,
+                                  const struct gb_tensor *u, double *log_det) {
     assert(gb_same_shape(v, u) && raw->c == gb_coupling_raw_channels(form, v->c));
     assert(exec->scratch_bytes >= gb_row_sums_bytes(v));
     struct coupling coupling = {
@@ -166,18 +166,18 @@ void GB_NAME(gb_coupling_forward_f32)(const struct gb_exec *exec, enum gb_coupli
         gb_add_row_sums(exec->scratch, v, log_det);
 }
 
-void GB_NAME(gb_coupling_inverse_f32)(const struct gb_exec *exec, enum gb_coupling_form form,
-                                      const struct gb_tensor *u, const struct gb_tensor *raw,
-                                      const struct gb_tensor *v) {
+void GB_NAME(gb_coupling_inverse)(const struct gb_exec *exec, enum gb_coupling_form form,
+                                  const struct gb_tensor *u, const struct gb_tensor *raw,
+                                  const struct gb_tensor *v) {
     assert(gb_same_shape(v, u) && raw->c == gb_coupling_raw_channels(form, v->c));
     struct coupling coupling = {.form = form, .in = u, .raw = raw, .out = v};
     gb_for_rows(exec, u, cost_of(form), any_inverse_row, &coupling);
 }
 
-void GB_NAME(gb_coupling_backward_f32)(const struct gb_exec *exec, enum gb_coupling_form form,
-                                       const struct gb_tensor *u, const struct gb_tensor *raw,
-                                       const struct gb_tensor *du, const float *d_log_det,
-                                       const struct gb_tensor *dv, const struct gb_tensor *d_raw) {
+void GB_NAME(gb_coupling_backward)(const struct gb_exec *exec, enum gb_coupling_form form,
+                                   const struct gb_tensor *u, const struct gb_tensor *raw,
+                                   const struct gb_tensor *du, const float *d_log_det,
+                                   const struct gb_tensor *dv, const struct gb_tensor *d_raw) {
     assert(gb_same_shape(u, du) && gb_same_shape(u, dv));
     assert(raw->c == gb_coupling_raw_channels(form, u->c) && gb_same_shape(raw, d_raw));
     struct coupling coupling = {.form = form,

@@ -20,9 +20,9 @@ GB_INLINE gb_v forward(struct gb_map_context context, gb_v *v) {
 
 GB_MAP_ROW(gb_map_row, forward, .in = 2, .out = 1, .sums = true)
 
-void GB_NAME(gb_dequantise_forward_f32)(const struct gb_exec *exec, const struct gb_tensor *y,
-                                        const struct gb_tensor *u, const struct gb_tensor *v,
-                                        double *log_det) {
+void GB_NAME(gb_dequantise_forward)(const struct gb_exec *exec, const struct gb_tensor *y,
+                                    const struct gb_tensor *u, const struct gb_tensor *v,
+                                    double *log_det) {
     assert(gb_same_shape(y, u) && gb_same_shape(u, v));
     assert(exec->scratch_bytes >= gb_row_sums_bytes(u));
     const struct gb_map map = {.in = {*u, *y}, .out = {*v}, .row_sums = exec->scratch};
@@ -38,8 +38,8 @@ GB_INLINE gb_v inverse(struct gb_map_context context, gb_v *v) {
 
 GB_MAP_ROW(gb_map_row, inverse, .in = 2, .out = 1)
 
-void GB_NAME(gb_dequantise_inverse_f32)(const struct gb_exec *exec, const struct gb_tensor *y,
-                                        const struct gb_tensor *v, const struct gb_tensor *u) {
+void GB_NAME(gb_dequantise_inverse)(const struct gb_exec *exec, const struct gb_tensor *y,
+                                    const struct gb_tensor *v, const struct gb_tensor *u) {
     assert(gb_same_shape(y, u) && gb_same_shape(u, v));
     const struct gb_map map = {.in = {*v, *y}, .out = {*u}};
     gb_for_rows(exec, v, COST, inverse_row, &map);
@@ -53,9 +53,9 @@ GB_INLINE gb_v backward(struct gb_map_context context, gb_v *v) {
 
 GB_MAP_ROW(gb_map_row, backward, .in = 3, .out = 1)
 
-void GB_NAME(gb_dequantise_backward_f32)(const struct gb_exec *exec, const struct gb_tensor *y,
-                                         const struct gb_tensor *u, const struct gb_tensor *dv,
-                                         const float *d_log_det, const struct gb_tensor *du) {
+void GB_NAME(gb_dequantise_backward)(const struct gb_exec *exec, const struct gb_tensor *y,
+                                     const struct gb_tensor *u, const struct gb_tensor *dv,
+                                     const float *d_log_det, const struct gb_tensor *du) {
     assert(gb_same_shape(y, u) && gb_same_shape(u, dv) && gb_same_shape(u, du));
     const struct gb_map map = {.in = {*dv, *y, *u}, .out = {*du}, .d_sums = d_log_det};
     gb_for_rows(exec, u, COST, backward_row, &map);

@@ -52,10 +52,10 @@ static void epilogue_body(void *argument, int rank, int size) {
     add_partials(run->partials, run->chunks, run->y->c, run->d_bias, run->d_log_scale, rank, size);
 }
 
-void GB_NAME(gb_epilogue_backward_f32)(const struct gb_exec *exec, enum gb_activation activation,
-                                       const struct gb_tensor *dy, const struct gb_tensor *y,
-                                       const float *scale, const struct gb_tensor *du,
-                                       float *d_bias, float *d_log_scale) {
+void GB_NAME(gb_epilogue_backward)(const struct gb_exec *exec, enum gb_activation activation,
+                                   const struct gb_tensor *dy, const struct gb_tensor *y,
+                                   const float *scale, const struct gb_tensor *du, float *d_bias,
+                                   float *d_log_scale) {
     assert(gb_same_shape(dy, y) && gb_same_shape(du, y));
     assert(!d_log_scale || gb_has_log_scale(activation));
     assert(exec->scratch_bytes >= gb_epilogue_scratch_bytes(y));

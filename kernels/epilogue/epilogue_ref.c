@@ -35,10 +35,10 @@ static void epilogue_channels(void *argument, int rank, int size) {
         epilogue_channel(job, (int)o);
 }
 
-void gb_epilogue_backward_f32__scalar(const struct gb_exec *exec, enum gb_activation activation,
-                                      const struct gb_tensor *dy, const struct gb_tensor *y,
-                                      const float *scale, const struct gb_tensor *du, float *d_bias,
-                                      float *d_log_scale) {
+void gb_epilogue_backward__scalar(const struct gb_exec *exec, enum gb_activation activation,
+                                  const struct gb_tensor *dy, const struct gb_tensor *y,
+                                  const float *scale, const struct gb_tensor *du, float *d_bias,
+                                  float *d_log_scale) {
     assert(gb_same_shape(dy, y) && gb_same_shape(du, y));
     assert(!d_log_scale || gb_has_log_scale(activation));
     struct epilogue_job job = {activation, dy, y, du, scale, d_bias, d_log_scale};

@@ -191,11 +191,11 @@ static void fill_outputs(const struct gb_tensor *y) {
 
 GB_TRACED_OR(fc_forward, fc, GB_FORWARD, plan->problem,
              (const struct gb_fc_plan *plan, const struct gb_exec *exec, const struct gb_tensor *x,
-              const float *packed, const float *bias, const struct gb_tensor *y),
+              const void *packed, const float *bias, const struct gb_tensor *y),
              (plan, exec, x, packed, bias, y), fill_outputs(y))
 GB_TRACED(fc_backward, fc, update ? GB_BACKWARD_UPDATE : GB_BACKWARD,
           with_activation(plan, GB_IDENTITY),
           (const struct gb_fc_plan *plan, const struct gb_exec *exec, const struct gb_tensor *x,
-           const struct gb_tensor *dy, float *packed, const struct gb_tensor *dx, float *d_packed,
+           const struct gb_tensor *dy, void *packed, const struct gb_tensor *dx, float *d_packed,
            const struct gb_adam_target *update),
           (plan, exec, x, dy, packed, dx, d_packed, update))

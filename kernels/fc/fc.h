@@ -44,7 +44,7 @@ typedef void (*gb_fc_pack_fn)(const struct gb_fc_plan *plan, const float *out_by
 typedef void (*gb_fc_unpack_fn)(const struct gb_fc_plan *plan, const float *packed,
                                 float *out_by_in);
 typedef void (*gb_fc_forward_fn)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
-                                 const struct gb_tensor *x, const float *packed, const float *bias,
+                                 const struct gb_tensor *x, const void *packed, const float *bias,
                                  const struct gb_tensor *y);
 
 // Both gradients in one pass over the weights. dx (NULL: not computed) is overwritten; it uses the
@@ -55,7 +55,7 @@ typedef void (*gb_fc_forward_fn)(const struct gb_fc_plan *plan, const struct gb_
 // `update`: 28 bytes per weight.
 typedef void (*gb_fc_backward_fn)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
                                   const struct gb_tensor *x, const struct gb_tensor *dy,
-                                  float *packed, const struct gb_tensor *dx, float *d_packed,
+                                  void *packed, const struct gb_tensor *dx, float *d_packed,
                                   const struct gb_adam_target *update);
 
 // ---- What runs assert ----

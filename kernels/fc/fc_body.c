@@ -30,9 +30,9 @@ static size_t rows_per_slice(const struct gb_fc_problem *p) {
     return rows < 1 ? 1 : rows;
 }
 
-enum gb_status GB_NAME(gb_fc_plan_f32)(const struct gb_backend *backend,
-                                       const struct gb_fc_problem *problem, int threads,
-                                       struct gb_fc_plan *plan) {
+enum gb_status GB_NAME(gb_fc_plan)(const struct gb_backend *backend,
+                                   const struct gb_fc_problem *problem, int threads,
+                                   struct gb_fc_plan *plan) {
     (void)backend, (void)threads;
     GB_TRY(gb_problem_check(&gb_fc_operation, problem));
     *plan = (struct gb_fc_plan){
@@ -47,7 +47,7 @@ enum gb_status GB_NAME(gb_fc_plan_f32)(const struct gb_backend *backend,
     return GB_OK;
 }
 
-void GB_NAME(gb_fc_plan_free_f32)(struct gb_fc_plan *plan) {
+void GB_NAME(gb_fc_plan_free)(struct gb_fc_plan *plan) {
     (void)plan;
 }
 
@@ -59,15 +59,14 @@ static size_t packed_index(const struct gb_fc_problem *p, size_t index) {
     return ((row * w + column) * c + channel) * row_floats(p) + output;
 }
 
-void GB_NAME(gb_fc_pack_f32)(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
+void GB_NAME(gb_fc_pack)(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
     const struct gb_fc_problem *p = &plan->problem;
     memset(packed, 0, plan->weight_floats * sizeof *packed);
     for (size_t i = 0; i < gb_fc_inputs(p) * (size_t)p->k; i++)
         packed[packed_index(p, i)] = out_by_in[i];
 }
 
-void GB_NAME(gb_fc_unpack_f32)(const struct gb_fc_plan *plan, const float *packed,
-                               float *out_by_in) {
+void GB_NAME(gb_fc_unpack)(const struct gb_fc_plan *plan, const float *packed, float *out_by_in) {
     const struct gb_fc_problem *p = &plan->problem;
     for (size_t i = 0; i < gb_fc_inputs(p) * (size_t)p->k; i++)
         out_by_in[i] = packed[packed_index(p, i)];
@@ -152,9 +151,9 @@ static void forward_body(void *argument, int rank, int size) {
         forward_outputs(run, v * GB_LANES, 1);
 }
 
-void GB_NAME(gb_fc_forward_f32)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
-                                const struct gb_tensor *x, const float *packed, const float *bias,
-                                const struct gb_tensor *y) {
+void GB_NAME(gb_fc_forward)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                            const struct gb_tensor *x, const void *packed, const float *bias,
+                            const struct gb_tensor *y) {
     assert(gb_fc_operands_fit(plan, exec, x, y));
     struct run run = {.plan = plan,
                       .exec = exec,
@@ -251,10 +250,10 @@ static void backward_body(void *argument, int rank, int size) {
     }
 }
 
-void GB_NAME(gb_fc_backward_f32)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
-                                 const struct gb_tensor *x, const struct gb_tensor *dy,
-                                 float *packed, const struct gb_tensor *dx, float *d_packed,
-                                 const struct gb_adam_target *update) {
+void GB_NAME(gb_fc_backward)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                             const struct gb_tensor *x, const struct gb_tensor *dy, void *packed,
+                             const struct gb_tensor *dx, float *d_packed,
+                             const struct gb_adam_target *update) {
     assert(gb_fc_operands_fit(plan, exec, x, dy) &&
            (!dx || gb_fc_operands_fit(plan, exec, dx, dy)));
     assert(gb_fc_one_target(packed, d_packed, update));

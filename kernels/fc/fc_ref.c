@@ -4,9 +4,9 @@
 #include "kernels/backend.h"
 #include "kernels/epilogue/activation.h"
 
-enum gb_status gb_fc_plan_f32__scalar(const struct gb_backend *backend,
-                                      const struct gb_fc_problem *problem, int threads,
-                                      struct gb_fc_plan *plan) {
+enum gb_status gb_fc_plan__scalar(const struct gb_backend *backend,
+                                  const struct gb_fc_problem *problem, int threads,
+                                  struct gb_fc_plan *plan) {
     (void)backend, (void)threads;
     GB_TRY(gb_problem_check(&gb_fc_operation, problem));
     size_t inputs = gb_fc_inputs(problem);
@@ -18,16 +18,15 @@ enum gb_status gb_fc_plan_f32__scalar(const struct gb_backend *backend,
     return GB_OK;
 }
 
-void gb_fc_plan_free_f32__scalar(struct gb_fc_plan *plan) {
+void gb_fc_plan_free__scalar(struct gb_fc_plan *plan) {
     (void)plan;
 }
 
-void gb_fc_pack_f32__scalar(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
+void gb_fc_pack__scalar(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
     memcpy(packed, out_by_in, plan->weight_floats * sizeof *packed);
 }
 
-void gb_fc_unpack_f32__scalar(const struct gb_fc_plan *plan, const float *packed,
-                              float *out_by_in) {
+void gb_fc_unpack__scalar(const struct gb_fc_plan *plan, const float *packed, float *out_by_in) {
     memcpy(out_by_in, packed, plan->weight_floats * sizeof *out_by_in);
 }
 
@@ -61,9 +60,9 @@ static void forward_outputs(void *argument, int rank, int size) {
         }
 }
 
-void gb_fc_forward_f32__scalar(const struct gb_fc_plan *plan, const struct gb_exec *exec,
-                               const struct gb_tensor *x, const float *packed, const float *bias,
-                               const struct gb_tensor *y) {
+void gb_fc_forward__scalar(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                           const struct gb_tensor *x, const void *packed, const float *bias,
+                           const struct gb_tensor *y) {
     assert(gb_fc_operands_fit(plan, exec, x, y));
     struct job job = {.plan = plan, .x = x, .y = y, .weights = packed, .bias = bias};
     gb_parallel(exec->threads, forward_outputs, &job);
@@ -107,10 +106,10 @@ static void backward(void *argument, int rank, int size) {
                      gb_scratch(job->exec, (size_t)rank * job->plan->thread_bytes));
 }
 
-void gb_fc_backward_f32__scalar(const struct gb_fc_plan *plan, const struct gb_exec *exec,
-                                const struct gb_tensor *x, const struct gb_tensor *dy,
-                                float *packed, const struct gb_tensor *dx, float *d_packed,
-                                const struct gb_adam_target *update) {
+void gb_fc_backward__scalar(const struct gb_fc_plan *plan, const struct gb_exec *exec,
+                            const struct gb_tensor *x, const struct gb_tensor *dy, void *packed,
+                            const struct gb_tensor *dx, float *d_packed,
+                            const struct gb_adam_target *update) {
     assert(gb_fc_operands_fit(plan, exec, x, dy) &&
            (!dx || gb_fc_operands_fit(plan, exec, dx, dy)));
     assert(gb_fc_one_target(packed, d_packed, update));

@@ -66,9 +66,9 @@ GB_INLINE gb_v forward(struct gb_map_context context, gb_v *v) {
 
 GB_MAP_ROW(map_row, forward, .in = 3, .sums = true)
 
-void GB_NAME(gb_gaussian_forward_f32)(const struct gb_exec *exec, enum gb_sigma_form form,
-                                      const struct gb_tensor *z, const struct gb_tensor *prior,
-                                      double *log_density) {
+void GB_NAME(gb_gaussian_forward)(const struct gb_exec *exec, enum gb_sigma_form form,
+                                  const struct gb_tensor *z, const struct gb_tensor *prior,
+                                  double *log_density) {
     assert(!prior || prior->c == 2 * z->c);
     assert(exec->scratch_bytes >= gb_row_sums_bytes(z));
     struct gb_map map = map_of(form, z, prior);
@@ -97,10 +97,10 @@ GB_INLINE gb_v backward(struct gb_map_context context, gb_v *v) {
 
 GB_MAP_ROW(map_row, backward, .in = 3, .out = 3)
 
-void GB_NAME(gb_gaussian_backward_f32)(const struct gb_exec *exec, enum gb_sigma_form form,
-                                       const struct gb_tensor *z, const struct gb_tensor *prior,
-                                       const float *d_log_density, const struct gb_tensor *dz,
-                                       const struct gb_tensor *d_prior) {
+void GB_NAME(gb_gaussian_backward)(const struct gb_exec *exec, enum gb_sigma_form form,
+                                   const struct gb_tensor *z, const struct gb_tensor *prior,
+                                   const float *d_log_density, const struct gb_tensor *dz,
+                                   const struct gb_tensor *d_prior) {
     assert(gb_same_shape(z, dz));
     assert(!prior || (prior->c == 2 * z->c && gb_same_shape(prior, d_prior)));
     struct gb_map map = map_of(form, z, prior);
@@ -124,9 +124,9 @@ GB_INLINE gb_v sample(struct gb_map_context context, gb_v *v) {
 
 GB_MAP_ROW(map_row, sample, .in = 3, .out = 1)
 
-void GB_NAME(gb_gaussian_sample_f32)(const struct gb_exec *exec, enum gb_sigma_form form,
-                                     const struct gb_tensor *noise, const struct gb_tensor *prior,
-                                     float temperature, const struct gb_tensor *z) {
+void GB_NAME(gb_gaussian_sample)(const struct gb_exec *exec, enum gb_sigma_form form,
+                                 const struct gb_tensor *noise, const struct gb_tensor *prior,
+                                 float temperature, const struct gb_tensor *z) {
     assert(gb_same_shape(noise, z) && (!prior || prior->c == 2 * z->c));
     struct gb_map map = map_of(form, noise, prior);
     map.argument = &temperature;

@@ -51,18 +51,18 @@ static void inverse_row(const void *apply, int n, int y) {
     map_row(apply, n, y, GB_IDENTITY, true);
 }
 
-void GB_NAME(gb_instance_norm_forward_f32)(const struct gb_exec *exec,
-                                           enum gb_activation activation, const struct gb_tensor *v,
-                                           const struct gb_norm_moments *moments,
-                                           const struct gb_tensor *y) {
+void GB_NAME(gb_instance_norm_forward)(const struct gb_exec *exec, enum gb_activation activation,
+                                       const struct gb_tensor *v,
+                                       const struct gb_norm_moments *moments,
+                                       const struct gb_tensor *y) {
     assert(gb_same_shape(v, y) && (activation == GB_IDENTITY || activation == GB_RELU));
     struct apply apply = {activation, v, y, moments};
     gb_for_rows(exec, v, 1, forward_row, &apply);
 }
 
-void GB_NAME(gb_instance_norm_inverse_f32)(const struct gb_exec *exec, const struct gb_tensor *y,
-                                           const struct gb_norm_moments *moments,
-                                           const struct gb_tensor *v) {
+void GB_NAME(gb_instance_norm_inverse)(const struct gb_exec *exec, const struct gb_tensor *y,
+                                       const struct gb_norm_moments *moments,
+                                       const struct gb_tensor *v) {
     assert(gb_same_shape(v, y));
     struct apply apply = {GB_IDENTITY, y, v, moments};
     gb_for_rows(exec, y, 1, inverse_row, &apply);
@@ -160,12 +160,11 @@ static void backward_share(void *argument, int rank, int size) {
     run_rows(k, rows, true);
 }
 
-void GB_NAME(gb_instance_norm_backward_f32)(const struct gb_exec *exec,
-                                            enum gb_activation activation,
-                                            const struct gb_tensor *v,
-                                            const struct gb_norm_moments *moments,
-                                            const struct gb_tensor *dy, const float *d_log_det,
-                                            const struct gb_tensor *dv) {
+void GB_NAME(gb_instance_norm_backward)(const struct gb_exec *exec, enum gb_activation activation,
+                                        const struct gb_tensor *v,
+                                        const struct gb_norm_moments *moments,
+                                        const struct gb_tensor *dy, const float *d_log_det,
+                                        const struct gb_tensor *dv) {
     assert(gb_same_shape(v, dy) && gb_same_shape(v, dv));
     assert(activation == GB_IDENTITY || activation == GB_RELU);
     assert(moments->stride >= v->c);

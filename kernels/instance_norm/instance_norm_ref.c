@@ -12,10 +12,10 @@ static struct channel channel_of(const struct gb_norm_moments *moments, int n, i
     return (struct channel){moments->mean[n * moments->stride + c], deviation, 1 / deviation};
 }
 
-void gb_instance_norm_forward_f32__scalar(const struct gb_exec *exec, enum gb_activation activation,
-                                          const struct gb_tensor *v,
-                                          const struct gb_norm_moments *moments,
-                                          const struct gb_tensor *y) {
+void gb_instance_norm_forward__scalar(const struct gb_exec *exec, enum gb_activation activation,
+                                      const struct gb_tensor *v,
+                                      const struct gb_norm_moments *moments,
+                                      const struct gb_tensor *y) {
     (void)exec;
     assert(gb_same_shape(v, y) && (activation == GB_IDENTITY || activation == GB_RELU));
     for (int n = 0; n < v->n; n++)
@@ -29,9 +29,9 @@ void gb_instance_norm_forward_f32__scalar(const struct gb_exec *exec, enum gb_ac
         }
 }
 
-void gb_instance_norm_inverse_f32__scalar(const struct gb_exec *exec, const struct gb_tensor *y,
-                                          const struct gb_norm_moments *moments,
-                                          const struct gb_tensor *v) {
+void gb_instance_norm_inverse__scalar(const struct gb_exec *exec, const struct gb_tensor *y,
+                                      const struct gb_norm_moments *moments,
+                                      const struct gb_tensor *v) {
     (void)exec;
     assert(gb_same_shape(v, y));
     for (int n = 0; n < v->n; n++)
@@ -55,11 +55,11 @@ static struct element element_at(enum gb_activation activation, struct channel k
     return (struct element){u, gb_v_activation_gradient(activation, gb_v_set(dy), y)[0]};
 }
 
-void gb_instance_norm_backward_f32__scalar(const struct gb_exec *exec,
-                                           enum gb_activation activation, const struct gb_tensor *v,
-                                           const struct gb_norm_moments *moments,
-                                           const struct gb_tensor *dy, const float *d_log_det,
-                                           const struct gb_tensor *dv) {
+void gb_instance_norm_backward__scalar(const struct gb_exec *exec, enum gb_activation activation,
+                                       const struct gb_tensor *v,
+                                       const struct gb_norm_moments *moments,
+                                       const struct gb_tensor *dy, const float *d_log_det,
+                                       const struct gb_tensor *dv) {
     (void)exec;
     assert(gb_same_shape(v, dy) && gb_same_shape(v, dv));
     assert(moments->stride >= v->c);

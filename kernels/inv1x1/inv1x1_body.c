@@ -128,8 +128,8 @@ static size_t packed_row(const struct gb_image_problem *p) {
     return gb_round_up((size_t)p->c, GB_CHANNEL_PAD);
 }
 
-enum gb_status GB_NAME(gb_inv1x1_plan_f32)(const struct gb_image_problem *problem, int threads,
-                                           struct gb_inv1x1_plan *plan) {
+enum gb_status GB_NAME(gb_inv1x1_plan)(const struct gb_image_problem *problem, int threads,
+                                       struct gb_inv1x1_plan *plan) {
     (void)threads;
     GB_TRY(gb_problem_check(&gb_inv1x1_operation, problem));
     *plan = (struct gb_inv1x1_plan){
@@ -140,7 +140,7 @@ enum gb_status GB_NAME(gb_inv1x1_plan_f32)(const struct gb_image_problem *proble
     return GB_OK;
 }
 
-void GB_NAME(gb_inv1x1_plan_free_f32)(struct gb_inv1x1_plan *plan) {
+void GB_NAME(gb_inv1x1_plan_free)(struct gb_inv1x1_plan *plan) {
     (void)plan;
 }
 
@@ -151,18 +151,18 @@ static void run(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec, s
     gb_parallel(gb_threads_for(exec, multiply_adds / PER_FLOAT), inv1x1_share, m);
 }
 
-void GB_NAME(gb_inv1x1_forward_f32)(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec,
-                                    const struct gb_tensor *v, const float *matrices,
-                                    const struct gb_tensor *u) {
+void GB_NAME(gb_inv1x1_forward)(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec,
+                                const struct gb_tensor *v, const float *matrices,
+                                const struct gb_tensor *u) {
     assert(gb_inv1x1_operands_fit(plan, exec, v, u));
     struct inv1x1 inv1x1 = {.in = v, .out = u, .matrices = matrices};
     run(plan, exec, &inv1x1);
 }
 
-void GB_NAME(gb_inv1x1_backward_f32)(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec,
-                                     const struct gb_tensor *v, const float *matrices,
-                                     const struct gb_tensor *du, const struct gb_tensor *dv,
-                                     float *d_matrices) {
+void GB_NAME(gb_inv1x1_backward)(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec,
+                                 const struct gb_tensor *v, const float *matrices,
+                                 const struct gb_tensor *du, const struct gb_tensor *dv,
+                                 float *d_matrices) {
     assert(gb_inv1x1_operands_fit(plan, exec, v, du) && gb_inv1x1_operands_fit(plan, exec, dv, du));
     struct inv1x1 inv1x1 = {.in = du,
                             .out = dv,

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/backend.h"
 
-enum gb_status gb_inv1x1_plan_f32__scalar(const struct gb_image_problem *problem, int threads,
-                                          struct gb_inv1x1_plan *plan) {
+enum gb_status gb_inv1x1_plan__scalar(const struct gb_image_problem *problem, int threads,
+                                      struct gb_inv1x1_plan *plan) {
     (void)threads;
     GB_TRY(gb_problem_check(&gb_inv1x1_operation, problem));
     *plan = (struct gb_inv1x1_plan){.problem = *problem};
     return GB_OK;
 }
 
-void gb_inv1x1_plan_free_f32__scalar(struct gb_inv1x1_plan *plan) {
+void gb_inv1x1_plan_free__scalar(struct gb_inv1x1_plan *plan) {
     (void)plan;
 }
 
-void gb_inv1x1_forward_f32__scalar(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec,
-                                   const struct gb_tensor *v, const float *matrices,
-                                   const struct gb_tensor *u) {
+void gb_inv1x1_forward__scalar(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec,
+                               const struct gb_tensor *v, const float *matrices,
+                               const struct gb_tensor *u) {
     assert(gb_inv1x1_operands_fit(plan, exec, v, u));
     (void)plan, (void)exec;
     for (int n = 0; n < v->n; n++) {
@@ -31,10 +31,10 @@ void gb_inv1x1_forward_f32__scalar(const struct gb_inv1x1_plan *plan, const stru
     }
 }
 
-void gb_inv1x1_backward_f32__scalar(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec,
-                                    const struct gb_tensor *v, const float *matrices,
-                                    const struct gb_tensor *du, const struct gb_tensor *dv,
-                                    float *d_matrices) {
+void gb_inv1x1_backward__scalar(const struct gb_inv1x1_plan *plan, const struct gb_exec *exec,
+                                const struct gb_tensor *v, const float *matrices,
+                                const struct gb_tensor *du, const struct gb_tensor *dv,
+                                float *d_matrices) {
     assert(gb_inv1x1_operands_fit(plan, exec, v, du) && gb_inv1x1_operands_fit(plan, exec, dv, du));
     (void)plan, (void)exec;
     for (int n = 0; n < v->n; n++) {

@@ -42,9 +42,8 @@ GB_INLINE gb_v forward(struct gb_map_context context, gb_v *v) {
 
 GB_MAP_ROW(gb_map_row, forward, .in = 3, .sums = true)
 
-void GB_NAME(gb_logistic_forward_f32)(const struct gb_exec *exec, int levels,
-                                      const struct gb_tensor *x, const struct gb_tensor *raw,
-                                      double *log_likelihood) {
+void GB_NAME(gb_logistic_forward)(const struct gb_exec *exec, int levels, const struct gb_tensor *x,
+                                  const struct gb_tensor *raw, double *log_likelihood) {
     assert(levels >= 2 && raw->c == 2 * x->c);
     assert(exec->scratch_bytes >= gb_row_sums_bytes(x));
     const struct gb_map map = {.in = {gb_channels(raw, 0, x->c), gb_channels(raw, x->c, x->c), *x},
@@ -70,10 +69,9 @@ GB_INLINE gb_v backward(struct gb_map_context context, gb_v *v) {
 
 GB_MAP_ROW(gb_map_row, backward, .in = 3, .out = 2)
 
-void GB_NAME(gb_logistic_backward_f32)(const struct gb_exec *exec, int levels,
-                                       const struct gb_tensor *x, const struct gb_tensor *raw,
-                                       const float *d_log_likelihood,
-                                       const struct gb_tensor *d_raw) {
+void GB_NAME(gb_logistic_backward)(const struct gb_exec *exec, int levels,
+                                   const struct gb_tensor *x, const struct gb_tensor *raw,
+                                   const float *d_log_likelihood, const struct gb_tensor *d_raw) {
     assert(levels >= 2 && raw->c == 2 * x->c && gb_same_shape(raw, d_raw));
     const struct gb_map map = {.in = {gb_channels(raw, 0, x->c), gb_channels(raw, x->c, x->c), *x},
                                .out = {gb_channels(d_raw, 0, x->c), gb_channels(d_raw, x->c, x->c)},
@@ -100,9 +98,9 @@ GB_INLINE gb_v sample(struct gb_map_context context, gb_v *v) {
 
 GB_MAP_ROW(gb_map_row, sample, .in = 3, .out = 1)
 
-void GB_NAME(gb_logistic_sample_f32)(const struct gb_exec *exec, int levels,
-                                     const struct gb_tensor *uniform, const struct gb_tensor *raw,
-                                     float temperature, const struct gb_tensor *x) {
+void GB_NAME(gb_logistic_sample)(const struct gb_exec *exec, int levels,
+                                 const struct gb_tensor *uniform, const struct gb_tensor *raw,
+                                 float temperature, const struct gb_tensor *x) {
     assert(levels >= 2 && gb_same_shape(uniform, x) && raw->c == 2 * x->c);
     const struct sampling sampling = {(float)levels, temperature};
     const struct gb_map map = {

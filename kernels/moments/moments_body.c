@@ -61,8 +61,8 @@ static void moments_share(void *argument, int rank, int size) {
     }
 }
 
-void GB_NAME(gb_moments_f32)(const struct gb_exec *exec, const struct gb_tensor *v, float *mean,
-                             float *variance, ptrdiff_t stride) {
+void GB_NAME(gb_moments)(const struct gb_exec *exec, const struct gb_tensor *v, float *mean,
+                         float *variance, ptrdiff_t stride) {
     assert(exec->scratch_bytes >= gb_moments_scratch_bytes(v));
     assert(stride == 0 || stride >= v->c);
     struct moments moments = {v, exec->scratch, mean, variance, stride};

@@ -20,8 +20,8 @@ static void moments_of(const struct gb_tensor *v, int first, int end, int c, flo
     *variance = (float)(squares / count);
 }
 
-void gb_moments_f32__scalar(const struct gb_exec *exec, const struct gb_tensor *v, float *mean,
-                            float *variance, ptrdiff_t stride) {
+void gb_moments__scalar(const struct gb_exec *exec, const struct gb_tensor *v, float *mean,
+                        float *variance, ptrdiff_t stride) {
     (void)exec;
     for (int c = 0; c < v->c; c++)
         if (stride == 0)

@@ -246,7 +246,7 @@ static void reorder(const struct product *p, const struct gb_exec *exec, int cal
 }
 
 static void product_forward(const struct product *p, const struct gb_exec *exec,
-                            const struct gb_tensor *x, const float *packed,
+                            const struct gb_tensor *x, const void *packed,
                             const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
     const float *bias = epilogue->bias ? epilogue->bias : p->zero_bias, *scale = epilogue->scale;
     const float *input = gb_onednn_dense_input(exec, x, exec->scratch);
@@ -257,7 +257,7 @@ static void product_forward(const struct product *p, const struct gb_exec *exec,
 }
 
 static void product_data(const struct product *p, const struct gb_exec *exec,
-                         const struct gb_tensor *dy, const float *packed,
+                         const struct gb_tensor *dy, const void *packed,
                          const struct gb_tensor *dx) {
     const float *input = gb_onednn_dense_input(exec, dy, gb_scratch(exec, p->y_at)),
                 *weights = packed;
@@ -345,14 +345,14 @@ static void conv_unpack(const struct gb_conv_plan *plan, const float *packed, fl
 }
 
 static void conv_forward(const struct gb_conv_plan *plan, const struct gb_exec *exec,
-                         const struct gb_tensor *x, const float *packed,
+                         const struct gb_tensor *x, const void *packed,
                          const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
     assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
     product_forward(plan->backend_data, exec, x, packed, epilogue, y);
 }
 
 static void conv_backward_data(const struct gb_conv_plan *plan, const struct gb_exec *exec,
-                               const struct gb_tensor *dy, const float *packed,
+                               const struct gb_tensor *dy, const void *packed,
                                const struct gb_conv_input_epilogue *e, const struct gb_tensor *dx) {
     assert(gb_conv_operands_fit(plan, exec, dx, dy));
     assert(gb_conv_input_epilogue_fits(e, dx));
@@ -416,7 +416,7 @@ static void fc_unpack(const struct gb_fc_plan *plan, const float *packed, float 
 }
 
 static void fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
-                       const struct gb_tensor *x, const float *packed, const float *bias,
+                       const struct gb_tensor *x, const void *packed, const float *bias,
                        const struct gb_tensor *y) {
     assert(gb_fc_operands_fit(plan, exec, x, y));
     product_forward(plan->backend_data, exec, x, packed, &(struct gb_conv_epilogue){.bias = bias},
@@ -424,7 +424,7 @@ static void fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *exec
 }
 
 static void fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
-                        const struct gb_tensor *x, const struct gb_tensor *dy, float *packed,
+                        const struct gb_tensor *x, const struct gb_tensor *dy, void *packed,
                         const struct gb_tensor *dx, float *d_packed,
                         const struct gb_adam_target *update) {
     assert(gb_fc_operands_fit(plan, exec, x, dy) &&

@@ -31,8 +31,8 @@ static void add_row(const void *argument, int n, int i) {
     }
 }
 
-void GB_NAME(gb_add_f32)(const struct gb_exec *exec, const struct gb_tensor *x,
-                         const struct gb_tensor *y) {
+void GB_NAME(gb_add)(const struct gb_exec *exec, const struct gb_tensor *x,
+                     const struct gb_tensor *y) {
     assert(gb_same_shape(x, y));
     struct add add = {x, y};
     gb_for_rows(exec, y, 1, add_row, &add);
@@ -59,8 +59,8 @@ static void add_scaled_row(const void *argument, int n, int i) {
     }
 }
 
-void GB_NAME(gb_add_scaled_f32)(const struct gb_exec *exec, const struct gb_tensor *x, float factor,
-                                const struct gb_tensor *r, const struct gb_tensor *y) {
+void GB_NAME(gb_add_scaled)(const struct gb_exec *exec, const struct gb_tensor *x, float factor,
+                            const struct gb_tensor *r, const struct gb_tensor *y) {
     assert(gb_same_shape(r, y) && (!x || gb_same_shape(x, y)));
     struct add_scaled add = {x, r, y, factor};
     gb_for_rows(exec, y, 1, add_scaled_row, &add);
@@ -84,8 +84,8 @@ static void exp_share(void *argument, int rank, int size) {
     }
 }
 
-void GB_NAME(gb_exp_f32)(const struct gb_exec *exec, size_t count, float factor, const float *in,
-                         float *out) {
+void GB_NAME(gb_exp)(const struct gb_exec *exec, size_t count, float factor, const float *in,
+                     float *out) {
     struct exponential exponential = {count, factor, in, out};
     gb_parallel(gb_threads_for(exec, 2 * count), exp_share, &exponential);
 }
@@ -120,8 +120,8 @@ static void squares_share(void *argument, int rank, int size) {
     }
 }
 
-void GB_NAME(gb_sum_squares_f32)(const struct gb_exec *exec, size_t count, const float *x,
-                                 double *sum) {
+void GB_NAME(gb_sum_squares)(const struct gb_exec *exec, size_t count, const float *x,
+                             double *sum) {
     struct squares squares = {.count = count, .x = x};
     gb_parallel(gb_threads_for(exec, count), squares_share, &squares);
     *sum = 0;

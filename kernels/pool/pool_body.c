@@ -8,15 +8,15 @@ struct pool {
     const struct gb_tensor *dx; // backward, where y is dy
 };
 
-enum gb_status GB_NAME(gb_max_pool_plan_f32)(const struct gb_pool_problem *problem, int threads,
-                                             struct gb_pool_plan *plan) {
+enum gb_status GB_NAME(gb_max_pool_plan)(const struct gb_pool_problem *problem, int threads,
+                                         struct gb_pool_plan *plan) {
     (void)threads;
     GB_TRY(gb_problem_check(&gb_max_pool_operation, problem));
     *plan = (struct gb_pool_plan){.problem = *problem};
     return GB_OK;
 }
 
-void GB_NAME(gb_max_pool_plan_free_f32)(struct gb_pool_plan *plan) {
+void GB_NAME(gb_max_pool_plan_free)(struct gb_pool_plan *plan) {
     (void)plan;
 }
 
@@ -47,8 +47,8 @@ static void forward_row(const void *argument, int n, int i) {
             gb_store_left(gb_at(k->y, n, i, j) + c, maximum_of(k, n, i, j, c, left).value, left);
 }
 
-void GB_NAME(gb_max_pool_forward_f32)(const struct gb_pool_plan *plan, const struct gb_exec *exec,
-                                      const struct gb_tensor *x, const struct gb_tensor *y) {
+void GB_NAME(gb_max_pool_forward)(const struct gb_pool_plan *plan, const struct gb_exec *exec,
+                                  const struct gb_tensor *x, const struct gb_tensor *y) {
     assert(gb_pool_operands_fit(plan, exec, x, y));
     struct pool pool = {plan->problem, x, y, NULL};
     const size_t window = (size_t)plan->problem.kernel * (size_t)plan->problem.kernel;
@@ -103,9 +103,9 @@ static void backward_share(void *argument, int rank, int size) {
     }
 }
 
-void GB_NAME(gb_max_pool_backward_f32)(const struct gb_pool_plan *plan, const struct gb_exec *exec,
-                                       const struct gb_tensor *x, const struct gb_tensor *dy,
-                                       const struct gb_tensor *dx) {
+void GB_NAME(gb_max_pool_backward)(const struct gb_pool_plan *plan, const struct gb_exec *exec,
+                                   const struct gb_tensor *x, const struct gb_tensor *dy,
+                                   const struct gb_tensor *dx) {
     assert(gb_pool_operands_fit(plan, exec, x, dy) && gb_same_shape(x, dx));
     struct pool pool = {plan->problem, x, dy, dx};
     gb_parallel(gb_threads_for(exec, 2 * gb_elements(x)), backward_share, &pool);

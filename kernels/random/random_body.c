@@ -118,17 +118,16 @@ static void normal_share(void *argument, int rank, int size) {
     fill_share(argument, rank, size, normal_group);
 }
 
-void GB_NAME(gb_random_uniform_f32)(const struct gb_exec *exec, const struct gb_random_key *key,
-                                    uint32_t first, size_t count, float low, float high,
-                                    float *out) {
+void GB_NAME(gb_random_uniform)(const struct gb_exec *exec, const struct gb_random_key *key,
+                                uint32_t first, size_t count, float low, float high, float *out) {
     assert(low <= high);
     struct fill fill = {
         .key = key, .first = first, .count = count, .low = low, .range = high - low, .out = out};
     gb_parallel(gb_threads_for(exec, 3 * count), uniform_share, &fill);
 }
 
-void GB_NAME(gb_random_normal_f32)(const struct gb_exec *exec, const struct gb_random_key *key,
-                                   uint32_t first, size_t count, float deviation, float *out) {
+void GB_NAME(gb_random_normal)(const struct gb_exec *exec, const struct gb_random_key *key,
+                               uint32_t first, size_t count, float deviation, float *out) {
     struct fill fill = {
         .key = key, .first = first, .count = count, .deviation = deviation, .out = out};
     gb_parallel(gb_threads_for(exec, 5 * count), normal_share, &fill);

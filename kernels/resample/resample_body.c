@@ -7,15 +7,15 @@ struct upsample {
     const struct gb_tensor *narrow, *wide;
 };
 
-enum gb_status GB_NAME(gb_upsample_plan_f32)(const struct gb_upsample_problem *problem, int threads,
-                                             struct gb_upsample_plan *plan) {
+enum gb_status GB_NAME(gb_upsample_plan)(const struct gb_upsample_problem *problem, int threads,
+                                         struct gb_upsample_plan *plan) {
     (void)threads;
     GB_TRY(gb_problem_check(&gb_upsample_operation, problem));
     *plan = (struct gb_upsample_plan){.problem = *problem};
     return GB_OK;
 }
 
-void GB_NAME(gb_upsample_plan_free_f32)(struct gb_upsample_plan *plan) {
+void GB_NAME(gb_upsample_plan_free)(struct gb_upsample_plan *plan) {
     (void)plan;
 }
 
@@ -29,9 +29,8 @@ static void forward_row(const void *argument, int n, int i) {
     }
 }
 
-void GB_NAME(gb_upsample_forward_f32)(const struct gb_upsample_plan *plan,
-                                      const struct gb_exec *exec, const struct gb_tensor *x,
-                                      const struct gb_tensor *y) {
+void GB_NAME(gb_upsample_forward)(const struct gb_upsample_plan *plan, const struct gb_exec *exec,
+                                  const struct gb_tensor *x, const struct gb_tensor *y) {
     assert(gb_upsample_operands_fit(plan, exec, x, y));
     struct upsample upsample = {plan->problem.factor, x, y};
     gb_for_rows(exec, y, 1, forward_row, &upsample);
@@ -52,9 +51,8 @@ static void backward_row(const void *argument, int n, int i) {
     }
 }
 
-void GB_NAME(gb_upsample_backward_f32)(const struct gb_upsample_plan *plan,
-                                       const struct gb_exec *exec, const struct gb_tensor *dy,
-                                       const struct gb_tensor *dx) {
+void GB_NAME(gb_upsample_backward)(const struct gb_upsample_plan *plan, const struct gb_exec *exec,
+                                   const struct gb_tensor *dy, const struct gb_tensor *dx) {
     assert(gb_upsample_operands_fit(plan, exec, dx, dy));
     struct upsample upsample = {plan->problem.factor, dx, dy};
     gb_for_rows(exec, dx, (size_t)plan->problem.factor * (size_t)plan->problem.factor, backward_row,
@@ -113,8 +111,8 @@ static void resample_share(void *argument, int rank, int size) {
     }
 }
 
-void GB_NAME(gb_resample_f32)(const struct gb_exec *exec, const struct gb_resample_plan *plan,
-                              const struct gb_tensor *x, const struct gb_tensor *y) {
+void GB_NAME(gb_resample)(const struct gb_exec *exec, const struct gb_resample_plan *plan,
+                          const struct gb_tensor *x, const struct gb_tensor *y) {
     assert(gb_has_shape(x, x->n, plan->rows.in, plan->columns.in, x->c));
     assert(gb_has_shape(y, x->n, plan->rows.out, plan->columns.out, x->c));
     assert(exec->scratch_bytes >= gb_resample_scratch_bytes(x, exec->threads));

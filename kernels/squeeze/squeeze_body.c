@@ -66,8 +66,8 @@ static void squeeze_row(const void *argument, int n, int i) {
     }
 }
 
-void GB_NAME(gb_squeeze_f32)(const struct gb_exec *exec, const struct gb_tensor *wide,
-                             const struct gb_tensor *deep) {
+void GB_NAME(gb_squeeze)(const struct gb_exec *exec, const struct gb_tensor *wide,
+                         const struct gb_tensor *deep) {
     assert(wide->n == deep->n && wide->h == 2 * deep->h && wide->w == 2 * deep->w);
     assert(deep->c == 4 * wide->c);
     struct views views = {wide, deep};
@@ -101,8 +101,8 @@ static void unsqueeze_row(const void *argument, int n, int i) {
     }
 }
 
-void GB_NAME(gb_unsqueeze_f32)(const struct gb_exec *exec, const struct gb_tensor *deep,
-                               const struct gb_tensor *wide) {
+void GB_NAME(gb_unsqueeze)(const struct gb_exec *exec, const struct gb_tensor *deep,
+                           const struct gb_tensor *wide) {
     assert(wide->n == deep->n && wide->h == 2 * deep->h && wide->w == 2 * deep->w);
     assert(deep->c == 4 * wide->c);
     struct views views = {wide, deep};

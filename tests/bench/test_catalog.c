@@ -505,14 +505,14 @@ GB_TEST(test_every_operation) {
 static const struct gb_backend *right;
 
 static void wrong_conv_forward(const struct gb_conv_plan *plan, const struct gb_exec *exec,
-                               const struct gb_tensor *x, const float *packed,
+                               const struct gb_tensor *x, const void *packed,
                                const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
     right->conv_forward(plan, exec, x, packed, epilogue, y);
     *last_of(y) += 0.5f;
 }
 
 static void wrong_conv_backward_data(const struct gb_conv_plan *plan, const struct gb_exec *exec,
-                                     const struct gb_tensor *dy, const float *packed,
+                                     const struct gb_tensor *dy, const void *packed,
                                      const struct gb_conv_input_epilogue *epilogue,
                                      const struct gb_tensor *dx) {
     right->conv_backward_data(plan, exec, dy, packed, epilogue, dx);

@@ -210,7 +210,7 @@ static void damaged_weights(const struct gb_conv_plan *plan, const struct gb_exe
 }
 
 static void damaged_fc(const struct gb_fc_plan *plan, const struct gb_exec *exec,
-                       const struct gb_tensor *x, const struct gb_tensor *dy, float *packed,
+                       const struct gb_tensor *x, const struct gb_tensor *dy, void *packed,
                        const struct gb_tensor *dx, float *d_packed,
                        const struct gb_adam_target *update) {
     right->fc_backward(plan, exec, x, dy, packed, dx, d_packed, update);
