@@ -118,13 +118,18 @@ static enum gb_status choose(struct given *given) {
     const struct {
         const char *option, *list;
         enum gb_status (*add)(struct given *, const char *);
-    } lists[] = {{"--backend", given->backends, add_backend},
-                 {"--kind", given->kinds, add_kind},
+    } lists[] = {{"--kind", given->kinds, add_kind},
                  {"--model", given->models, add_models},
                  {"--threads", given->threads, add_thread_count}};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         if (lists[i].list)
             GB_TRY(each_word(lists[i].option, lists[i].list, given, lists[i].add));
+    int most = 0;
+    for (int i = 0; i < given->thread_count; i++)
+        most = gb_max_int(most, given->chosen_threads[i]);
+    GB_TRY(gb_machine_choose_threads(&most)); // before a vendor library starts OpenMP
+    if (given->backends)
+        GB_TRY(each_word("--backend", given->backends, given, add_backend));
     // Not the scalar reference, which would take hours.
     for (const struct gb_backend *const *b = gb_backends(); *b && !given->backends; b++)
         if (gb_backend_supported(*b) && strcmp((*b)->name, "scalar") != 0) {
@@ -138,10 +143,6 @@ static enum gb_status choose(struct given *given) {
         GB_TRY(add_backend(given, "scalar"));
     if (!given->kinds)
         given->chosen_kinds = GB_CATALOG_ALL;
-    int most = 0;
-    for (int i = 0; i < given->thread_count; i++)
-        most = gb_max_int(most, given->chosen_threads[i]);
-    GB_TRY(gb_machine_choose_threads(&most));
     if (!given->threads) {
         given->chosen_threads[0] = 1;
         given->chosen_threads[1] = most;

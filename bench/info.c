@@ -234,13 +234,13 @@ static enum gb_status info(int argc, const char **argv) {
     GB_TRY(gb_options_parse(&gb_info_command, options, argc, argv, &helped));
     if (helped)
         return GB_OK;
+    // A plan may have more threads than this machine grants.
+    int threads = request.plan && request.threads ? 1 : 0;
+    GB_TRY(gb_machine_choose_threads(&threads));
     const struct gb_backend *backend;
     GB_TRY(gb_backend_find(request.backend, &backend)); // an unknown GB_BACKEND is an error
     if (request.plan)
-        return gb_print_plan(request.plan, backend,
-                             request.threads ? request.threads : gb_machine_threads());
-    int threads = 0;
-    GB_TRY(gb_machine_choose_threads(&threads));
+        return gb_print_plan(request.plan, backend, request.threads ? request.threads : threads);
     for (const struct gb_backend *const *b = gb_backends(); *b; b++)
         if (gb_backend_load(*b) != GB_OK) // its version stays unknown
             fprintf(stderr, "glowbench: backend %s: %s\n", (*b)->name, gb_error_message());

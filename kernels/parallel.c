@@ -117,9 +117,18 @@ static void note_size(void *argument, int rank, int size) {
         *(int *)argument = size;
 }
 
-// In the child, which may be ended by OpenMP's runtime, with a message of its own.
+// OMP_DYNAMIC grants fewer on a busy machine.
+static void refuse_fewer(void) {
+#if !defined(GB_PTHREADS)
+    omp_set_dynamic(0);
+#endif
+}
+
+// In the child, which may be ended by OpenMP's runtime, with a message of its own. LLVM's starts
+// over there and reads its variables again.
 static void try_threads(int threads, int *granted) {
     enum { PATIENCE = 60 }; // seconds
+    refuse_fewer();
     dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
     alarm(PATIENCE);
     gb_parallel(threads, note_size, granted);
@@ -131,9 +140,7 @@ enum gb_status gb_parallel_check(int threads) {
     static int known = 1; // granted before; a child of a process that has run threads could not try
     char number[16];
     snprintf(number, sizeof number, "%d", threads);
-#if !defined(GB_PTHREADS)
-    omp_set_dynamic(0); // OMP_DYNAMIC grants fewer on a busy machine
-#endif
+    refuse_fewer();
     if (threads <= known)
         return GB_OK;
     int *granted =

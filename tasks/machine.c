@@ -23,23 +23,45 @@
 #include "kernels/parallel.h"
 #include "tasks/build.h"
 
+static const char variable[] = "OMP_NUM_THREADS";
+
+// The first number of OMP_NUM_THREADS, a list where regions are nested. 0: not set; -1: not a list
+// of numbers from 1 to GB_MAX_THREADS.
+static int threads_asked(const char *list) {
+    int first = 0;
+    for (char *end; list && *list; list = end + 1) {
+        const long threads = strtol(list, &end, 10);
+        if (threads < 1 || threads > GB_MAX_THREADS)
+            return -1;
+        first = first ? first : (int)threads;
+        end += strspn(end, " \t");
+        if (*end != ',')
+            return *end ? -1 : first;
+    }
+    return first;
+}
+
 int gb_machine_threads(void) {
-    const char *asked = getenv("OMP_NUM_THREADS");
+    const int asked = threads_asked(getenv(variable));
+    if (asked > 0)
+        return asked;
 #if defined(GB_PTHREADS)
-    int threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    const int threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
 #else
-    int threads = omp_get_max_threads();
-    if (!asked || !*asked)
-        threads = gb_min_int(threads, omp_get_thread_limit());
+    const int threads = gb_min_int(omp_get_num_procs(), omp_get_thread_limit());
 #endif
-    return asked && *asked ? threads : gb_min_int(threads, GB_MAX_THREADS);
+    return gb_min_int(threads, GB_MAX_THREADS);
 }
 
 enum gb_status gb_machine_choose_threads(int *threads) {
+    const char *asked = getenv(variable);
+    if (threads_asked(asked) < 0) {
+        if (!*threads)
+            return gb_fail(GB_BAD_INPUT, "bad value", variable, "\"%s\" is not in 1 .. %d", asked,
+                           GB_MAX_THREADS);
+        unsetenv(variable); // not used, but LLVM's OpenMP ends the process at some values
+    }
     *threads = *threads ? *threads : gb_machine_threads();
-    if (*threads > GB_MAX_THREADS)
-        return gb_fail(GB_BAD_INPUT, "bad value", "OMP_NUM_THREADS", "%d is not in 1 .. %d",
-                       *threads, GB_MAX_THREADS);
     return gb_parallel_check(*threads);
 }
 

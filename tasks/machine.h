@@ -7,13 +7,16 @@
 
 #include "base/status.h"
 
-// The default thread count: OMP_NUM_THREADS if set, otherwise the number of CPUs that this process
-// may use; all CPUs in a build on POSIX threads (for ThreadSanitizer).
+enum { GB_MAX_THREADS = 256 };
+
+// The default thread count: OMP_NUM_THREADS if that is a number from 1 to GB_MAX_THREADS, otherwise
+// the number of CPUs that this process may use; all CPUs in a build on POSIX threads (for
+// ThreadSanitizer).
 int gb_machine_threads(void);
 
 // *threads, or the default where it is 0, if the system grants that many; to be asked before the
-// first threads start. GB_BAD_INPUT, GB_UNSUPPORTED.
-enum { GB_MAX_THREADS = 256 };
+// first threads start and before a vendor library is loaded, which starts OpenMP. GB_BAD_INPUT where the default would be an OMP_NUM_THREADS that is not a
+// number from 1 to GB_MAX_THREADS, GB_UNSUPPORTED.
 enum gb_status gb_machine_choose_threads(int *threads);
 
 // A new JSON object, the caller's to json_decref; NULL where it fails:

@@ -139,7 +139,6 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
     struct gb_source source = request->source;
     struct gb_predictor_options options = request->options;
     options.backend = backend;
-    GB_TRY(gb_machine_choose_threads(&options.threads));
     options.samples = options.samples ? options.samples : gb_task_samples(run->task);
     options.temperature = options.temperature >= 0 ? options.temperature : 1;
     options.dequantise = strcmp(request->dequantise, "none") != 0;
@@ -158,12 +157,13 @@ static enum gb_status load_into(const struct request *request, const struct gb_b
     return run->task->load(&source, loaded->splits);
 }
 
-static enum gb_status load(const struct request *request, struct loaded *loaded) {
+static enum gb_status load(struct request *request, struct loaded *loaded) {
     const struct gb_task *task;
     const struct gb_backend *backend;
     *loaded = (struct loaded){0};
     GB_TRY(gb_task_find(request->task, &task));
     GB_TRY(check_request(request, task));
+    GB_TRY(gb_machine_choose_threads(&request->options.threads));
     GB_TRY(gb_backend_find(request->backend, &backend));
     // Output that cannot be written fails before the work.
     if (request->json)

@@ -197,8 +197,8 @@ static enum gb_status run(int argc, const char **argv) {
     if (helped)
         return GB_OK;
     const struct gb_backend *backend;
-    GB_TRY(gb_backend_find(backend_name, &backend));
     GB_TRY(gb_machine_choose_threads(&threads));
+    GB_TRY(gb_backend_find(backend_name, &backend));
     size_t count = 0;
     while (gb_tasks()[count])
         count++;

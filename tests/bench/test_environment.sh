@@ -73,7 +73,7 @@ in_environment() {
         *" $code "*) ;;
         *) complain "$name, $each: exit code $code" ;;
         esac
-        sed -i '/^libgomp: /d; /^$/d' err # what the library says by itself
+        drop_openmp_lines err
         lines=$(wc -l <err)
         [ "$lines" -le 1 ] && { [ "$lines" -eq 0 ] || grep -q '^glowbench: ' err; } ||
             complain "$name, $each: not one line"
@@ -117,11 +117,16 @@ in_environment "closed errors" 0 no_errors
 no_streams() { "$@" <&- >&- 2>&-; }
 in_environment "closed streams" "0 2" no_streams
 
+# LLVM's OpenMP has a file in /dev/shm, and ends the process where that may not grow.
+if ldd "$glowbench" | grep -q libomp; then
+    no_openmp="version list compare report tables"
+fi
 small_files() {
     ulimit -f 1
     "$@"
 }
-in_environment "files of at most 512 bytes" "0 2" small_files
+# shellcheck disable=SC2086 # a list
+in_environment "files of at most 512 bytes" "0 2" small_files ${no_openmp-}
 # With too few, Google Benchmark ends the process itself, or no library is loaded.
 for files in 6 12; do
     few_files() {
@@ -134,7 +139,7 @@ for files in 6 12; do
 done
 for setting in OMP_NUM_THREADS=0 OMP_NUM_THREADS=-1 OMP_NUM_THREADS=none \
     OMP_NUM_THREADS=99999999999999999999 OMP_THREAD_LIMIT=1 OMP_THREAD_LIMIT=0 OMP_DYNAMIC=true \
-    OMP_STACKSIZE=none OMP_PROC_BIND=none OMP_SCHEDULE=none GB_BACKEND=none GB_ISA=none; do
+    OMP_NUM_THREADS=2,none OMP_STACKSIZE=none OMP_PROC_BIND=none OMP_SCHEDULE=none GB_BACKEND=none GB_ISA=none; do
     set_variable() {
         export "${setting?}"
         "$@"

@@ -21,16 +21,20 @@ with() {
 
 # shellcheck disable=SC2086 # arguments
 {
-    for number in 257 300 100000; do
-        with OMP_NUM_THREADS=$number -- 2 "OMP_NUM_THREADS: $number is not in 1 .. 256" $train a
-        with OMP_NUM_THREADS=$number -- 2 "OMP_NUM_THREADS: $number is not" bench --list
-        with OMP_NUM_THREADS=$number -- 2 "OMP_NUM_THREADS: $number is not" info
+    for number in 0 -1 257 300 100000 99999999999999999999 none 2x 2,none; do
+        with OMP_NUM_THREADS=$number -- 2 "OMP_NUM_THREADS: \"$number\" is not in 1 .. 256" $train a
+        with OMP_NUM_THREADS=$number -- 2 "OMP_NUM_THREADS: \"$number\" is not" bench --list
+        with OMP_NUM_THREADS=$number -- 2 "OMP_NUM_THREADS: \"$number\" is not" info
+        with OMP_NUM_THREADS=$number -- 2 "OMP_NUM_THREADS: \"$number\" is not" info --plan conv/forward/n2h16w16c8k8r3s3
+        with OMP_NUM_THREADS=$number -- 0 ', 1 thread' $train "out$number" --threads 1
     done
+    with OMP_NUM_THREADS=3,2 -- 0 ', 3 threads' $train e
     with OMP_NUM_THREADS=4 OMP_THREAD_LIMIT=2 -- 2 'threads: 4: only 2 granted' $train b
     with OMP_THREAD_LIMIT=2 -- 2 'threads: 3: only 2 granted' $train b --threads 3
     with OMP_THREAD_LIMIT=2 -- 2 'threads: 8: only 2 granted' bench --list --threads 1,8,2
     with OMP_THREAD_LIMIT=1 -- 0 ', 1 thread' $train c
     with OMP_NUM_THREADS=3 OMP_DYNAMIC=true -- 0 ', 3 threads' $train d
+    with OMP_DYNAMIC=true -- 0 ', 2 threads' $train f --threads 2
     [ ! -e a ] && [ ! -e b ] || complain "a refused run left files"
 }
 
@@ -42,7 +46,7 @@ with() {
     [ "$code" -eq 0 ] || complain "info exits with $code"
     if grep -q '^  blas ' out || "$glowbench" list | grep -q '^  blas '; then
         # shellcheck disable=SC2086 # arguments
-        gives 2 'cannot load library: OpenBLAS: .* address space' $train e --backend blas
+        gives 2 'cannot load library: OpenBLAS: .* address space' $train g --backend blas
     fi
     exit $failures
 ) || failures=$((failures + 1))
