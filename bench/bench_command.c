@@ -6,23 +6,30 @@
 #include "base/atomic_file.h"
 #include "base/minmax.h"
 #include "base/options.h"
-#include "bench/catalog/catalog.h"
+#include "base/progress.h"
+#include "bench/catalog/suite.h"
 #include "bench/commands.h"
-#include "bench/compare/statistics.h"
+#include "bench/compare/comparison.h"
 #include "bench/report/table.h"
+#include "bench/runner/forecast.h"
 #include "bench/runner/launches.h"
 #include "bench/runner/runner.h"
+#include "bench/runner/timing.h"
 #include "tasks/build.h"
 #include "tasks/machine.h"
+#include "tasks/verdicts.h"
 
 enum { MAX_BACKENDS = 16, MAX_MODELS = 64, DEFAULT_REPETITIONS = 9 };
 
 // The options, and what they select.
 struct given {
     const char *filter, *kinds, *models, *backends, *threads, *cache, *json, *gbench_json;
+    const char *suite_name, *check, *budget_text;
     int repetitions, launches, launch; // launch -1: not one of several processes
-    bool resume, list;
+    bool resume, list, forecast;
 
+    const struct gb_suite *suite;                               // NULL: none
+    double budget;                                              // seconds of a launch; 0: none
     const struct gb_backend *chosen_backends[MAX_BACKENDS + 1]; // ended by NULL
     int backend_count;
     int chosen_threads[GB_MAX_THREAD_COUNTS], thread_count;
@@ -114,6 +121,29 @@ static enum gb_status each_word(const char *option, const char *list, struct giv
 
 // ---- Defaults ----
 
+// Not the scalar reference, which would take hours; in a suite, of the native backends the default.
+static bool is_default_backend(const struct given *given, const struct gb_backend *backend,
+                               const struct gb_backend *best) {
+    if (!gb_backend_supported(backend) || strcmp(backend->name, "scalar") == 0)
+        return false;
+    return !given->suite || !given->suite->best_native || backend->fallback || backend == best;
+}
+
+static enum gb_status choose_backends(struct given *given) {
+    const struct gb_backend *best;
+    GB_TRY(gb_backend_find(NULL, &best));
+    best = best->fallback ? best->fallback : best;
+    for (const struct gb_backend *const *b = gb_backends(); *b; b++)
+        if (is_default_backend(given, *b, best)) {
+            if (gb_backend_load(*b) == GB_OK)
+                GB_TRY(add_backend(given, (*b)->name));
+            else
+                fprintf(stderr, "glowbench: backend %s is left out: %s\n", (*b)->name,
+                        gb_error_message());
+        }
+    return given->backend_count == 0 ? add_backend(given, "scalar") : GB_OK;
+}
+
 static enum gb_status choose(struct given *given) {
     const struct {
         const char *option, *list;
@@ -121,6 +151,15 @@ static enum gb_status choose(struct given *given) {
     } lists[] = {{"--kind", given->kinds, add_kind},
                  {"--model", given->models, add_models},
                  {"--threads", given->threads, add_thread_count}};
+    if (given->suite_name)
+        GB_TRY(gb_suite_find(given->suite_name, &given->suite));
+    if (given->budget_text)
+        GB_TRY(gb_budget_parse("--budget", given->budget_text, &given->budget));
+    given->budget /= given->launches;
+    if (!given->repetitions)
+        given->repetitions = given->suite ? given->suite->repetitions : DEFAULT_REPETITIONS;
+    if (!given->cache)
+        given->cache = given->suite ? given->suite->cache : "both";
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         if (lists[i].list)
             GB_TRY(each_word(lists[i].option, lists[i].list, given, lists[i].add));
@@ -130,23 +169,15 @@ static enum gb_status choose(struct given *given) {
     GB_TRY(gb_machine_choose_threads(&most)); // before a vendor library starts OpenMP
     if (given->backends)
         GB_TRY(each_word("--backend", given->backends, given, add_backend));
-    // Not the scalar reference, which would take hours.
-    for (const struct gb_backend *const *b = gb_backends(); *b && !given->backends; b++)
-        if (gb_backend_supported(*b) && strcmp((*b)->name, "scalar") != 0) {
-            if (gb_backend_load(*b) == GB_OK)
-                GB_TRY(add_backend(given, (*b)->name));
-            else
-                fprintf(stderr, "glowbench: backend %s is left out: %s\n", (*b)->name,
-                        gb_error_message());
-        }
-    if (given->backend_count == 0)
-        GB_TRY(add_backend(given, "scalar"));
+    else
+        GB_TRY(choose_backends(given));
     if (!given->kinds)
         given->chosen_kinds = GB_CATALOG_ALL;
     if (!given->threads) {
-        given->chosen_threads[0] = 1;
-        given->chosen_threads[1] = most;
-        given->thread_count = most > 1 ? 2 : 1;
+        if (!given->suite || given->suite->one_thread)
+            given->chosen_threads[given->thread_count++] = 1;
+        if (given->thread_count == 0 || most > 1)
+            given->chosen_threads[given->thread_count++] = most;
     }
     return GB_OK;
 }
@@ -165,24 +196,40 @@ static enum gb_status check_combination(const struct given *given) {
 
 // ---- One sweep ----
 
-static enum gb_status sweep_into(const struct given *given, const struct gb_catalog *catalog,
-                                 struct gb_gbench_report *report) {
-    struct gb_journal journal;
-    GB_TRY(gb_journal_open(&journal, given->json, given->resume));
-    if (journal.dropped)
-        printf("%s: dropped the incomplete last line\n", given->json);
-    const struct gb_sweep sweep = {
+static struct gb_sweep sweep_of(const struct given *given, const struct gb_catalog *catalog,
+                                struct gb_verdicts *verdicts) {
+    return (struct gb_sweep){
         .list = catalog->list,
         .count = catalog->count,
         .repetitions = given->repetitions,
         .warm = strcmp(given->cache, "cold") != 0,
         .cold = strcmp(given->cache, "warm") != 0,
         .launch = given->launch < 0 ? 0 : given->launch,
-        .report = report,
+        .verdicts = verdicts,
     };
+}
+
+// NULL where every row is to be checked, or nothing can be remembered.
+static struct gb_verdicts *open_verdicts(const struct given *given, struct gb_verdicts *verdicts) {
+    *verdicts = (struct gb_verdicts){0};
+    return strcmp(given->check, "once") == 0 && gb_verdicts_open(verdicts, NULL) == GB_OK ? verdicts
+                                                                                          : NULL;
+}
+
+static enum gb_status sweep_into(const struct given *given, const struct gb_catalog *catalog,
+                                 struct gb_gbench_report *report) {
+    struct gb_journal journal;
+    struct gb_verdicts verdicts;
+    GB_TRY(gb_journal_open(&journal, given->json, given->resume));
+    if (journal.dropped)
+        printf("%s: dropped the incomplete last line\n", given->json);
+    struct gb_sweep sweep = sweep_of(given, catalog, open_verdicts(given, &verdicts));
+    sweep.report = report;
+    sweep.budget = given->launch < 0 ? given->budget : 0; // all launches time the same
     enum gb_status status = gb_sweep_run(&sweep, &journal);
     if (given->launch < 0 && journal.rows.count > 0)
         gb_bench_table_print(stdout, journal.rows.list, journal.rows.count);
+    gb_verdicts_close(&verdicts);
     gb_journal_close(&journal);
     return status;
 }
@@ -212,7 +259,29 @@ static enum gb_status sweep(const struct given *given, const struct gb_catalog *
     return status;
 }
 
-static enum gb_status run_selected(const struct given *given) {
+// ---- What is timed ----
+
+struct costs {
+    const struct given *given;
+    const struct gb_verdicts *verdicts;
+};
+
+// A row's, with its part of what the group takes. Launches must time the same rows, whatever was
+// checked before.
+static double cost_of(const struct gb_benchmark *row, void *argument) {
+    enum { PASS_LAYERS = 10 };
+    const struct costs *costs = argument;
+    const int repetitions = costs->given->repetitions;
+    const bool both = strcmp(costs->given->cache, "both") == 0;
+    const bool single = costs->given->launches == 1 && costs->given->launch < 0;
+    const bool checked = !single || gb_timing_is_checked(row, costs->verdicts);
+    const double group = gb_forecast_group(repetitions, both) / costs->given->backend_count;
+    if (row->pass)
+        return (group + gb_forecast_row(row->pass, repetitions, !checked)) / PASS_LAYERS;
+    return group + (both ? 2 : 1) * gb_forecast_row(row, repetitions, !checked);
+}
+
+static enum gb_status select_benchmarks(const struct given *given, struct gb_catalog *catalog) {
     const struct gb_catalog_request request = {
         .backends = given->chosen_backends,
         .threads = given->chosen_threads,
@@ -221,24 +290,64 @@ static enum gb_status run_selected(const struct given *given) {
         .kinds = given->chosen_kinds,
         .models = given->models ? given->chosen_models : NULL,
     };
-    struct gb_catalog catalog;
-    GB_TRY(gb_catalog_make(&request, &catalog));
-    enum gb_status status = GB_OK;
-    if (given->list) {
-        for (int i = 0; i < catalog.count; i++)
-            if (i == 0 || strcmp(catalog.list[i].problem, catalog.list[i - 1].problem) != 0)
-                puts(catalog.list[i].problem);
-    } else {
-        status = sweep(given, &catalog);
+    const struct gb_model_case *models = request.models;
+    GB_TRY(gb_catalog_make(&request, catalog));
+    enum gb_status status = models ? GB_OK : gb_model_cases(&models);
+    if (status == GB_OK && given->suite)
+        status = gb_suite_select(given->suite, models, catalog);
+    if (status == GB_OK && given->budget > 0) {
+        struct gb_verdicts verdicts;
+        struct costs costs = {given, open_verdicts(given, &verdicts)};
+        status = gb_catalog_trim(catalog, models, given->budget, cost_of, &costs);
+        gb_verdicts_close(&verdicts);
     }
-    gb_catalog_free(&catalog);
+    if (status != GB_OK)
+        gb_catalog_free(catalog);
     return status;
+}
+
+static enum gb_status forecast(const struct given *given, const struct gb_catalog *catalog,
+                               struct gb_forecast *forecast) {
+    struct gb_journal journal;
+    struct gb_verdicts verdicts;
+    GB_TRY(gb_journal_open(&journal, NULL, false));
+    const struct gb_sweep sweep = sweep_of(given, catalog, open_verdicts(given, &verdicts));
+    enum gb_status status = gb_sweep_forecast(&sweep, &journal, forecast);
+    gb_verdicts_close(&verdicts);
+    gb_journal_close(&journal);
+    return status;
+}
+
+static void print_problems(const struct gb_catalog *catalog) {
+    for (int i = 0; i < catalog->count; i++)
+        if (i == 0 || strcmp(catalog->list[i].problem, catalog->list[i - 1].problem) != 0)
+            puts(catalog->list[i].problem);
 }
 
 // ---- Several launches ----
 
-static enum gb_status launch_all(const struct given *given, int argc, const char **argv) {
-    enum gb_status status = gb_launches_run(argc, argv, given->launches);
+// What can be known of a comparison before the first launch.
+static void warn_of_launches(const struct given *given, int rows) {
+    const double level = GB_FALSE_ALARMS / GB_GATES / (rows > 0 ? rows : 1);
+    int needed = given->launches;
+    while (needed < GB_SAMPLE_MAX && gb_rank_sum_min_p(needed, needed) > level)
+        needed++;
+    if (needed > given->launches)
+        printf("%d launches are too few for compare to judge %d row%s: it takes %d.\n",
+               given->launches, rows, rows == 1 ? "" : "s", needed);
+}
+
+static enum gb_status launch_all(const struct given *given, const struct gb_forecast *once,
+                                 int argc, const char **argv) {
+    char duration[32];
+    gb_duration_text(given->launches * once->seconds, duration);
+    printf("%d launches of %d row%s, about %s\n", given->launches, once->rows,
+           once->rows == 1 ? "" : "s", duration);
+    if (!given->budget)
+        gb_forecast_warn(given->launches * once->seconds);
+    warn_of_launches(given, once->rows);
+    fflush(stdout);
+    enum gb_status status = gb_launches_run(argc, argv, given->launches, given->budget);
     if (status != GB_OK && status != GB_CHECK_FAILED)
         return status;
     struct gb_rows rows;
@@ -248,14 +357,41 @@ static enum gb_status launch_all(const struct given *given, int argc, const char
     return status;
 }
 
+static enum gb_status run_selected(const struct given *given, int argc, const char **argv) {
+    struct gb_catalog catalog;
+    struct gb_forecast expected = {0};
+    GB_TRY(select_benchmarks(given, &catalog));
+    enum gb_status status = GB_OK;
+    if (given->forecast || given->launches > 1)
+        status = forecast(given, &catalog, &expected);
+    if (status != GB_OK) {
+    } else if (given->list) {
+        print_problems(&catalog);
+    } else if (given->forecast) {
+        char duration[32];
+        gb_duration_text(given->launches * expected.seconds, duration);
+        printf("%d rows, about %.0f s (%s)\n", expected.rows, given->launches * expected.seconds,
+               duration);
+    } else if (given->launches > 1) {
+        status = launch_all(given, &expected, argc, argv);
+    } else {
+        status = sweep(given, &catalog);
+    }
+    gb_catalog_free(&catalog);
+    return status;
+}
+
 static enum gb_status bench(int argc, const char **argv) {
-    struct given given = {
-        .repetitions = DEFAULT_REPETITIONS, .launches = 1, .launch = -1, .cache = "both"};
+    struct given given = {.launches = 1, .launch = -1, .check = "once"};
     const struct gb_option options[] = {
         gb_option_string("filter", "REGEX", &given.filter,
                          "only benchmarks matching this POSIX extended regex; --list prints all"),
+        gb_option_string("suite", "NAME", &given.suite_name,
+                         "quick (3 minutes), standard (25) or full; others narrow it further"),
+        gb_option_string("budget", "TIME", &given.budget_text,
+                         "time what weighs most in a step until then: 90s, 5min, 2h"),
         gb_option_string("kind", "A,B", &given.kinds,
-                         "kernels, layers, steps, samples (default: all, about six hours)"),
+                         "kernels, layers, steps, samples (default: all)"),
         gb_option_string("model", "A,B", &given.models,
                          "models by name prefix, e.g. cglow-horses (default: all)"),
         gb_option_string("backend", "A,B", &given.backends,
@@ -263,9 +399,9 @@ static enum gb_status bench(int argc, const char **argv) {
         gb_option_string("threads", "1,2", &given.threads,
                          "thread counts (default: 1 and all CPUs)"),
         gb_option_choice("cache", "warm|cold|both", &given.cache,
-                         "cache state before each run: warm, cold or both"),
+                         "cache state before each run (default: both; of a suite: warm)"),
         gb_option_int("reps", "N", &given.repetitions, 1, 10000,
-                      "repetitions (each >= 20 ms or one call); use >= 9 for published numbers"),
+                      "repetitions, each >= 20 ms or one call (default: 9; quick: 7)"),
         gb_option_string("json", "FILE", &given.json, "write results as JSON Lines"),
         gb_option_flag("resume", &given.resume,
                        "resume a sweep: keep the results in FILE, time the rest"),
@@ -275,6 +411,9 @@ static enum gb_status bench(int argc, const char **argv) {
                       "repeat everything in N separate processes"),
         gb_option_int("launch", "I", &given.launch, 0, GB_SAMPLE_MAX - 1,
                       "number of this process, from 0; set by --launches"),
+        gb_option_choice("check", "once|always", &given.check,
+                         "check results once per build and machine, or in every launch"),
+        gb_option_flag("forecast", &given.forecast, "print the rows and the time they take"),
         gb_option_flag("list", &given.list, "print the benchmarks without timing them"),
         {0},
     };
@@ -284,8 +423,7 @@ static enum gb_status bench(int argc, const char **argv) {
         return GB_OK;
     GB_TRY(choose(&given));
     GB_TRY(check_combination(&given));
-    return given.launches > 1 && !given.list ? launch_all(&given, argc, argv)
-                                             : run_selected(&given);
+    return run_selected(&given, argc, argv);
 }
 
 const struct gb_command gb_bench_command = {

@@ -172,13 +172,6 @@ const struct gb_backend *gb_kernel_owner(const struct gb_benchmark *benchmark,
     return gb_backend_falls_back(backend, entry) ? backend->fallback : backend;
 }
 
-enum gb_status gb_reference_of(const struct gb_benchmark *benchmark,
-                               const struct gb_backend **backend, int *threads) {
-    *threads = benchmark->check_flops > 0 ? 1 : benchmark->threads;
-    *backend = gb_backend_other(benchmark->backend);
-    return benchmark->check_flops > 0 ? gb_backend_find("scalar", backend) : GB_OK;
-}
-
 void gb_kernel_place(struct gb_benchmark *benchmark, const struct gb_backend *owner) {
     benchmark->backend = owner;
     benchmark->reorder_seconds = owner->fallback ? reorder_seconds : NULL;

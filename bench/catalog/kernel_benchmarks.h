@@ -33,10 +33,6 @@ enum gb_status gb_kernel_benchmark(const char *text, struct gb_benchmark *benchm
 // The backend whose kernel runs for `backend`: itself, or its fallback if it lacks the kernel.
 const struct gb_backend *gb_kernel_owner(const struct gb_benchmark *benchmark,
                                          const struct gb_backend *backend);
-// What a layer or a pass is compared with, by its check_flops: scalar on one thread, or the other
-// native backend on as many threads as the benchmark has.
-enum gb_status gb_reference_of(const struct gb_benchmark *benchmark,
-                               const struct gb_backend **backend, int *threads);
 // Gives the benchmark the backend that owns its kernel.
 void gb_kernel_place(struct gb_benchmark *benchmark, const struct gb_backend *owner);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/catalog/kernel_benchmarks.h"
+#include "base/interrupt.h"
 
 struct description {
     const struct gb_model_case *model;
@@ -71,10 +71,14 @@ static enum gb_status setup(const struct gb_benchmark *benchmark, struct gb_aren
     return GB_OK;
 }
 
-// A pass that fails goes on failing, and the check says why.
 static void run(void *argument) {
     struct state *state = argument;
     state->status = gb_model_run_pass(state->run, 0);
+}
+
+// A pass that fails goes on failing.
+static enum gb_status failure(void *argument) {
+    return ((const struct state *)argument)->status;
 }
 
 // ---- Layers ----
@@ -150,6 +154,8 @@ struct outcome {
 static enum gb_status keep_pass(const struct gb_benchmark *benchmark, struct gb_model_run *run,
                                 int pass, struct outcome *outcome) {
     const float learning_rate = 2e-4f; // the paper's
+    if (gb_interrupt_asked())
+        return gb_fail(GB_INTERRUPTED, "interrupted", benchmark->problem, "in its check");
     GB_TRY(gb_model_run_pass(run, learning_rate));
     const double *results = gb_model_run_results(run, &outcome->count);
     size_t count = outcome->count, before = (size_t)pass * count;
@@ -195,14 +201,12 @@ static enum gb_status compare_outcomes(const struct gb_benchmark *benchmark,
 static enum gb_status check(void *argument) {
     const struct state *state = argument;
     const struct gb_benchmark *benchmark = state->benchmark;
-    const struct gb_backend *backend;
-    int threads;
     GB_TRY(state->status);
-    GB_TRY(gb_reference_of(benchmark, &backend, &threads));
     struct outcome tested = {0}, reference = {0};
     enum gb_status status = run_alone(benchmark, benchmark->backend, benchmark->threads, &tested);
     if (status == GB_OK)
-        status = run_alone(benchmark, backend, threads, &reference);
+        status = run_alone(benchmark, gb_backend_other(benchmark->backend), benchmark->threads,
+                           &reference);
     if (status == GB_OK)
         status = compare_outcomes(benchmark, &tested, &reference);
     free(tested.results);
@@ -245,12 +249,12 @@ enum gb_status gb_recorded_pass_benchmark(const struct gb_model_case *model,
     double flops = gb_trace_product_flops(pass->trace);
     *benchmark = (struct gb_benchmark){
         .flops = flops,
-        .check_flops = flops <= GB_CHECK_PASS_FLOPS ? (trains ? 2 : 1) * flops : 0,
         .bytes = (trains ? 24 : 4) * pass->parameters,
         .traffic = trains ? GB_TRAFFIC_UPDATE : GB_TRAFFIC_READ,
         .setup = setup,
         .run = run,
         .check = check,
+        .failure = failure,
         .teardown = teardown,
     };
     if (use->profiled) {

@@ -30,9 +30,8 @@ struct gb_benchmark {
     // Of one run: the operations needed, a multiply-add counting as two, and the minimum traffic:
     // each operand read once, each result written once, what is updated in place both.
     double flops, bytes;
-    // Of what a check computes with the scalar reference, on one thread. 0: a layer or a pass for
-    // which that would take too long; the reference is gb_backend_other.
-    double check_flops;
+    double check_flops; // of what a check of a kernel computes in double precision, on one thread
+
     enum gb_traffic traffic; // which kind of bandwidth bounds those bytes
     const struct gb_model_share *shares;
     int share_count;
@@ -55,8 +54,12 @@ struct gb_benchmark {
     // What is timed, on benchmark->threads threads. Every run does the same work.
     void (*run)(void *state);
     // Runs once and compares the result with the reference: GB_CHECK_FAILED with a message if it
-    // differs. Called before the first timed run and after the last. NULL: nothing to check.
+    // differs. Called before the first timed run and after the last, unless this build passed both
+    // here before. NULL: nothing to check.
     enum gb_status (*check)(void *state);
+    // What made a run fail, if one did. Called instead of the last check, for passes: their check
+    // runs models of its own, and would find the same twice. NULL: runs cannot fail.
+    enum gb_status (*failure)(void *state);
     // Seconds that the last run spent reordering operands for a vendor library
     // (gb_exec.reorder_seconds). NULL: not reported.
     double (*reorder_seconds)(void *state);

@@ -12,7 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/interrupt.h"
+#include "base/progress.h"
 #include "bench/child.h"
 
 extern char **environ;
@@ -92,31 +94,46 @@ enum gb_status gb_launch(const char *executable, const char *const *arguments, b
     return status;
 }
 
-enum gb_status gb_launches_run(int argc, const char **argv, int launches) {
-    static const char option[] = "--launches";
-    const char **words = calloc((size_t)argc + 4, sizeof *words);
+// Whether `word` is the option, alone or with its value.
+static bool is_option(const char *word, const char *option) {
+    const size_t length = strlen(option);
+    return strncmp(word, option, length) == 0 && (!word[length] || word[length] == '=');
+}
+
+enum gb_status gb_launches_run(int argc, const char **argv, int launches, double budget) {
+    const char **words = calloc((size_t)argc + 6, sizeof *words);
     if (!words)
         return gb_no_memory(what, "bench");
     bool resumes = false;
     int count = 0;
     for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], option) == 0) {
-            i++; // its value
-        } else if (strncmp(argv[i], "--launches=", sizeof option) != 0) {
+        if (is_option(argv[i], "--launches") || is_option(argv[i], "--budget")) {
+            i += !strchr(argv[i], '='); // its value
+        } else {
             resumes |= strcmp(argv[i], "--resume") == 0;
             words[count++] = argv[i];
         }
     }
-    char number[16];
+    char number[16], seconds[32];
     words[count++] = "--launch";
     words[count++] = number;
+    if (budget > 0) {
+        snprintf(seconds, sizeof seconds, "%.3f", budget);
+        words[count++] = "--budget";
+        words[count++] = seconds;
+    }
     enum gb_status result = GB_OK;
     gb_interrupt_watch();
+    const double start = gb_seconds();
     for (int i = 0; i < launches && (result == GB_OK || result == GB_CHECK_FAILED); i++) {
+        char left[32] = "";
         snprintf(number, sizeof number, "%d", i);
         if (i > 0 && !resumes)
             words[count] = "--resume";
-        printf("launch %d of %d\n", i + 1, launches);
+        if (i > 0)
+            gb_duration_text((gb_seconds() - start) / i * (launches - i), left);
+        printf("launch %d of %d%s%s%s\n", i + 1, launches, i > 0 ? ", " : "", left,
+               i > 0 ? " left" : "");
         enum gb_status status = gb_launch(GB_THIS_EXECUTABLE, words, false);
         if (status != GB_OK)
             result = status;

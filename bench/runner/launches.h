@@ -19,7 +19,8 @@ enum gb_status gb_launch(const char *executable, const char *const *arguments, b
 
 // `bench --launches N`: runs this executable `launches` times with the bench arguments `argv`
 // (argv[0] is "bench"), so that all add to the same file: without --launches, with `--launch I`,
-// and from the second on with --resume. Continues after a failed check and returns that in the end.
-enum gb_status gb_launches_run(int argc, const char **argv, int launches);
+// with `--budget` in seconds unless it is 0, and from the second on with --resume. Continues after
+// a failed check and returns that in the end.
+enum gb_status gb_launches_run(int argc, const char **argv, int launches, double budget);
 
 #endif

@@ -14,6 +14,7 @@
 #include "bench/peaks/peaks.h"
 #include "bench/peaks/pin.h"
 #include "bench/runner/control.h"
+#include "bench/runner/forecast.h"
 #include "bench/runner/timing.h"
 
 struct run {
@@ -159,23 +160,17 @@ static enum gb_status visit_groups(struct run *run,
 
 // ---- Cost ----
 
-// Estimated seconds of a row on a common CPU. Only proportions matter: the time left is scaled by
-// the time that rows really took so far.
-static double cost_of(const struct gb_benchmark *benchmark, int repetitions) {
-    const double flops = 50e9, reference_flops = 2e9, bytes = 5e9; // per second
-    const double shortest = 0.03; // of a repetition, with its preparation
-    double run = fmax(benchmark->flops / flops / benchmark->threads, benchmark->bytes / bytes);
-    double check = benchmark->check_flops / reference_flops + benchmark->bytes / bytes + 2 * run;
-    return 2 * check + (1 + repetitions) * fmax(shortest, 2 * run);
-}
-
-// The rows, the control and the probes of the peaks.
+// The rows, the control and the probes of the peaks. The time left is scaled by the time that rows
+// really took so far.
 static double cost_of_group(const struct run *run, const struct group *group) {
-    const double control_and_probes = 0.05;
-    double cost = control_and_probes * run->sweep->repetitions;
-    for (int i = 0; i < group->count; i++)
-        if (!group->rows[i].benchmark->pass)
-            cost += cost_of(group->rows[i].benchmark, run->sweep->repetitions);
+    const struct gb_sweep *sweep = run->sweep;
+    double cost = gb_forecast_group(sweep->repetitions, sweep->cold);
+    for (int i = 0; i < group->count; i++) {
+        const struct gb_benchmark *benchmark = group->rows[i].benchmark;
+        if (!benchmark->pass)
+            cost += gb_forecast_row(benchmark, sweep->repetitions,
+                                    !gb_timing_is_checked(benchmark, sweep->verdicts));
+    }
     return cost;
 }
 
@@ -185,13 +180,17 @@ static enum gb_status count_group(struct run *run, struct group *group) {
     return GB_OK;
 }
 
+// Seconds for which a cost lasts, by what was done so far.
+static double seconds_of_cost(const struct run *run, double done, double cost) {
+    return done > 0 ? cost * (gb_seconds() - run->progress.start) / done : cost;
+}
+
 static void show_progress(void *argument, double share) {
     struct run *run = argument;
     if (!gb_progress_due(&run->progress))
         return;
-    double done = run->cost_done + share * run->cost_group, left = run->cost_all - done;
-    if (done > 0)
-        left *= (gb_seconds() - run->progress.start) / done;
+    const double done = run->cost_done + share * run->cost_group;
+    const double left = seconds_of_cost(run, done, run->cost_all - done);
     char duration[32], text[GB_PROBLEM + 128];
     gb_duration_text(left, duration);
     snprintf(text, sizeof text, "%d/%d rows  %s left  %s, %d thread%s", run->rows_done,
@@ -313,6 +312,7 @@ static enum gb_status time_rows(struct run *run, struct group *group) {
         .memory_bytes = run->memory_bytes,
         .memory_probe = run->probe_open ? &run->memory_probe : NULL,
         .report = group->rows->benchmark->restart_layers ? NULL : run->sweep->report,
+        .verdicts = run->sweep->verdicts,
         .progress = show_progress,
         .progress_argument = run,
     };
@@ -326,16 +326,26 @@ static enum gb_status time_rows(struct run *run, struct group *group) {
     return add_control(run, &group->rows[group->count - 1].row);
 }
 
+static enum gb_status interrupted(const struct run *run) {
+    return gb_fail(GB_INTERRUPTED, "interrupted", run->journal->path ? run->journal->path : "bench",
+                   "after %d of %d rows%s", run->rows_done, run->rows_all,
+                   run->journal->path ? "; rerun with --resume to continue" : "");
+}
+
 static enum gb_status time_group(struct run *run, struct group *group) {
     const struct gb_benchmark *first = group->rows[0].benchmark;
     if (gb_interrupt_asked())
-        return gb_fail(GB_INTERRUPTED, "interrupted",
-                       run->journal->path ? run->journal->path : "bench", "after %d of %d rows%s",
-                       run->rows_done, run->rows_all,
-                       run->journal->path ? "; rerun with --resume to continue" : "");
+        return interrupted(run);
+    run->cost_group = cost_of_group(run, group);
+    // A group that would not fit is left out; a shorter one may follow.
+    const double needed = seconds_of_cost(run, run->cost_done, run->cost_group);
+    if (run->sweep->budget > 0 &&
+        gb_seconds() - run->progress.start + needed > run->sweep->budget && run->rows_done > 0) {
+        run->cost_all -= run->cost_group;
+        return GB_OK;
+    }
     GB_TRY(pin(run, first->threads));
     run->problem = first->problem;
-    run->cost_group = cost_of_group(run, group);
     show_progress(run, 0);
     const int kept = group->kept;
     const struct gb_benchmark control = gb_control_benchmark(first->threads);
@@ -343,6 +353,8 @@ static enum gb_status time_group(struct run *run, struct group *group) {
     enum gb_status status = time_rows(run, group);
     for (int i = 0; i < group->count; i++)
         gb_row_free(&group->rows[i].row);
+    if (status == GB_INTERRUPTED)
+        return interrupted(run);
     run->rows_done += kept;
     run->cost_done += run->cost_group;
     return status;
@@ -366,6 +378,14 @@ static enum gb_status verdict(const struct run *run) {
                    failed, first->problem, first->error);
 }
 
+enum gb_status gb_sweep_forecast(const struct gb_sweep *sweep, struct gb_journal *journal,
+                                 struct gb_forecast *forecast) {
+    struct run run = {.sweep = sweep, .journal = journal};
+    enum gb_status status = visit_groups(&run, count_group);
+    *forecast = (struct gb_forecast){run.rows_all, run.cost_all};
+    return status;
+}
+
 enum gb_status gb_sweep_run(const struct gb_sweep *sweep, struct gb_journal *journal) {
     struct run run = {.sweep = sweep,
                       .journal = journal,
@@ -376,6 +396,8 @@ enum gb_status gb_sweep_run(const struct gb_sweep *sweep, struct gb_journal *jou
     char duration[32];
     gb_duration_text(run.cost_all, duration);
     printf("%d row%s to time, about %s\n", run.rows_all, run.rows_all == 1 ? "" : "s", duration);
+    if (sweep->budget == 0)
+        gb_forecast_warn(run.cost_all);
     fflush(stdout);
     if (status == GB_OK)
         status = visit_groups(&run, time_group);
@@ -391,5 +413,8 @@ enum gb_status gb_sweep_run(const struct gb_sweep *sweep, struct gb_journal *jou
     gb_interrupt_unwatch();
     unpin(&run);
     gb_progress_end(&run.progress);
+    if (status == GB_OK && run.rows_done < run.rows_all)
+        printf("the budget was used after %d of %d rows%s\n", run.rows_done, run.rows_all,
+               journal->path ? "; --resume times the rest" : "");
     return status;
 }

@@ -11,6 +11,7 @@
 #include "bench/runner/benchmark.h"
 #include "bench/runner/gbench_shim.h"
 #include "bench/runner/journal.h"
+#include "tasks/verdicts.h"
 
 enum { GB_MAX_THREAD_COUNTS = 16 }; // in a sweep
 
@@ -23,11 +24,21 @@ struct gb_sweep {
     bool warm, cold;
     int launch;                      // of the new rows
     struct gb_gbench_report *report; // gets the new rows except layers'; may be NULL
+    struct gb_verdicts *verdicts;    // what was checked before; NULL: every row is checked
+    double budget;                   // seconds after which no group starts; 0: none
 };
+
+// What a sweep would time, and how long it takes on a common CPU.
+struct gb_forecast {
+    int rows;
+    double seconds;
+};
+enum gb_status gb_sweep_forecast(const struct gb_sweep *sweep, struct gb_journal *journal,
+                                 struct gb_forecast *forecast);
 
 // Times what the journal does not have yet and adds it there, with progress on standard output and
 // pinned threads; if the system refuses that, the rows have an empty list of CPUs. GB_INTERRUPTED
-// after SIGINT or SIGTERM, once the current group is in the journal. GB_CHECK_FAILED if a row of
+// soon after SIGINT or SIGTERM, without the group that was being timed. GB_CHECK_FAILED if a row of
 // this launch, new or old, has an error. GB_UNSUPPORTED if there are fewer CPUs than threads.
 // GB_BAD_INPUT if a group has GB_GROUP_ROWS rows or more, or the list more than
 // GB_MAX_THREAD_COUNTS thread counts.

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/interrupt.h"
 #include "base/minmax.h"
 #include "base/quantile.h"
 #include "bench/peaks/peaks.h"
@@ -24,7 +25,9 @@ static const double warms_itself = 0.25;
 struct subject {
     const struct gb_benchmark *benchmark;
     struct gb_arena arena;
-    void *state;      // NULL: not set up
+    void *state; // NULL: not set up
+    void (*run)(void *state);
+    bool checked;     // passed its checks before
     size_t footprint; // estimated bytes
     double run_seconds;
     struct gb_timing *rows;
@@ -61,6 +64,30 @@ struct session {
     double share_before, share; // of the group's work: before this portion, and in it
 };
 
+// ---- Verdicts ----
+
+struct key {
+    char text[GB_PROBLEM + 2 * GB_WORD];
+};
+
+static struct key key_of(const struct gb_benchmark *benchmark) {
+    struct key key;
+    snprintf(key.text, sizeof key.text, "%s %s %d%s", benchmark->problem,
+             benchmark->backend ? benchmark->backend->name : "none", benchmark->threads,
+             benchmark->restart_layers ? " layers" : "");
+    return key;
+}
+
+bool gb_timing_is_checked(const struct gb_benchmark *benchmark,
+                          const struct gb_verdicts *verdicts) {
+    return !benchmark->check || (verdicts && gb_verdicts_find(verdicts, key_of(benchmark).text));
+}
+
+static void keep_verdict(const struct subject *subject, struct gb_verdicts *verdicts) {
+    if (verdicts && !subject->checked)
+        gb_verdicts_add(verdicts, key_of(subject->benchmark).text, "passed");
+}
+
 // ---- Setting up ----
 
 static bool is_layer(const struct gb_timing *timing) {
@@ -92,14 +119,25 @@ static enum gb_status measure(struct subject *subject) {
 
 static enum gb_status check(const struct subject *subject) {
     const struct gb_benchmark *benchmark = subject->benchmark;
-    if (benchmark->check)
+    if (benchmark->check && !subject->checked)
         GB_TRY(benchmark->check(subject->state));
     return benchmark->backend ? gb_backend_check(benchmark->backend) : GB_OK;
 }
 
-static enum gb_status set_up_and_check(struct subject *subject) {
-    GB_TRY(gb_arena_reserve(&subject->arena, subject->benchmark->problem));
-    GB_TRY(subject->benchmark->setup(subject->benchmark, &subject->arena, &subject->state));
+static enum gb_status check_again(const struct subject *subject) {
+    const struct gb_benchmark *benchmark = subject->benchmark;
+    if (benchmark->failure)
+        return benchmark->failure(subject->state);
+    return check(subject);
+}
+
+static enum gb_status set_up_and_check(struct subject *subject,
+                                       const struct gb_timing_options *options) {
+    const struct gb_benchmark *benchmark = subject->benchmark;
+    GB_TRY(gb_arena_reserve(&subject->arena, benchmark->problem));
+    GB_TRY(benchmark->setup(benchmark, &subject->arena, &subject->state));
+    subject->run = benchmark->run;
+    subject->checked = gb_timing_is_checked(benchmark, options->verdicts);
     return check(subject);
 }
 
@@ -107,7 +145,7 @@ static enum gb_status set_up_and_check(struct subject *subject) {
 
 static double seconds_of_run(const struct subject *subject) {
     double start = gb_seconds();
-    subject->benchmark->run(subject->state);
+    subject->run(subject->state);
     return gb_seconds() - start;
 }
 
@@ -121,7 +159,7 @@ static void warm_up(struct subject *subject, double seconds) {
     subject->run_seconds = INFINITY;
     do
         subject->run_seconds = fmin(subject->run_seconds, seconds_of_run(subject));
-    while (gb_seconds() - start < seconds);
+    while (gb_seconds() - start < seconds && !gb_interrupt_asked());
 }
 
 // Runs that make a repetition, with the flushing between cold ones.
@@ -157,30 +195,41 @@ static void probe_roofline(struct session *session) {
     session->probes++;
 }
 
+static void run_nothing(void *state) {
+    (void)state;
+}
+
 static void prepare(void *argument) {
     const struct timed *timed = argument;
     struct session *session = timed->session;
+    if (gb_interrupt_asked()) { // the repetitions that are left are over at once
+        timed->subject->run = run_nothing;
+        return;
+    }
     if (session->started++ % session->timed_count == 0)
         probe_roofline(session);
     if (timed->row->cache == GB_CACHE_WARM && timed->subject->run_seconds < warms_itself)
-        timed->subject->benchmark->run(timed->subject->state);
+        timed->subject->run(timed->subject->state);
     if (timed->subject->benchmark->restart_layers)
         timed->subject->benchmark->restart_layers(timed->subject->state);
 }
 
 static void run_warm(void *argument) {
     const struct subject *subject = ((const struct timed *)argument)->subject;
-    subject->benchmark->run(subject->state);
+    subject->run(subject->state);
 }
 
 static double run_cold(void *argument) {
-    return seconds_of_cold_run(((const struct timed *)argument)->subject);
+    const struct subject *subject = ((const struct timed *)argument)->subject;
+    return gb_interrupt_asked() ? 0 : seconds_of_cold_run(subject);
 }
 
 static void finish(void *argument) {
     struct timed *timed = argument;
     const struct session *session = timed->session;
     const struct subject *subject = timed->subject;
+    if (gb_interrupt_asked())
+        return;
     if (subject->benchmark->reorder_seconds)
         timed->reorder_seconds += subject->benchmark->reorder_seconds(subject->state);
     for (int i = 0; i < subject->row_count; i++) {
@@ -269,20 +318,32 @@ static void conclude(struct session *session) {
     }
 }
 
+static enum gb_status interrupted(void) {
+    return gb_interrupt_asked() ? gb_fail(GB_INTERRUPTED, "interrupted", "bench", "in a group")
+                                : GB_OK;
+}
+
 static enum gb_status time_all(struct session *session) {
     const struct gb_timing_options *options = session->options;
     double each = fmax(min_warm_up, options->warm_up / session->timed_count);
     for (int i = 0; i < session->subject_count; i++)
         if (!failed(&session->subjects[i]))
             warm_up(&session->subjects[i], each);
+    GB_TRY(interrupted());
     for (int i = 0; i < session->timed_count; i++)
         session->gbench[i] = gbench_of(&session->timed[i], session->names[i]);
     GB_TRY(gb_gbench_run(session->gbench, session->timed_count, options->repetitions,
                          options->report));
+    GB_TRY(interrupted());
     for (int i = 0; i < session->subject_count; i++) {
         struct subject *subject = &session->subjects[i];
-        if (!failed(subject) && check(subject) != GB_OK)
+        if (failed(subject))
+            continue;
+        if (check_again(subject) != GB_OK)
             fail_rows(subject);
+        else
+            keep_verdict(subject, options->verdicts);
+        GB_TRY(interrupted());
     }
     conclude(session);
     return options->report ? gb_gbench_report_keep(options->report, session->gbench) : GB_OK;
@@ -290,10 +351,14 @@ static enum gb_status time_all(struct session *session) {
 
 static enum gb_status time_portion(struct session *session) {
     struct subject *subjects = session->subjects, *end = subjects + session->subject_count;
-    for (struct subject *s = subjects; s < end; s++)
-        if (!failed(s) && set_up_and_check(s) != GB_OK)
+    enum gb_status status = GB_OK;
+    for (struct subject *s = subjects; s < end && status == GB_OK; s++) {
+        if (!failed(s) && set_up_and_check(s, session->options) != GB_OK)
             fail_rows(s);
-    enum gb_status status = list_timed(session);
+        status = interrupted();
+    }
+    if (status == GB_OK)
+        status = list_timed(session);
     if (status == GB_OK && session->timed_count > 0) {
         // The bytes of the operands; `bytes` counts what is updated in place twice.
         const struct gb_benchmark *first = subjects->benchmark;

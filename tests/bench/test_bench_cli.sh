@@ -95,6 +95,30 @@ rows launches 2 '"launch":0'
 rows launches 1 "$problem.*\"launch\":1"
 grep -q "^n1h8w8c4 " out || complain "no table of all launches"
 
+# Forecasts, budgets and suites: what is selected, without timing it.
+works --suite quick --list
+grep -v '^\(layer\|step\|sample\)/' out | cut -d/ -f1,2 | sort >quick
+cut -d/ -f1,2 all | sort -u | diff - quick || complain "quick is not one kernel of each direction"
+for model in cglow cnf dncnn fcn ffn srcnn factored; do
+    [ "$(grep -c "^\(step/train\|sample/inverse\)/$model-" out)" -eq 2 ] ||
+        complain "not a step and a sample of $model"
+done
+cp out quick
+works --suite standard --list
+[ "$(sort quick out | uniq -d | wc -l)" -eq "$(wc -l <quick)" ] || complain "standard lacks some of quick"
+works --suite full --list --kind kernels
+diff out all || complain "full is not all"
+fails 2 'bad value: --suite: unknown suite "fast"; suites: quick, standard, full' --suite fast
+works --forecast --suite quick
+grep -q '^[0-9]* rows, about [0-9]* s (' out || complain "no forecast"
+works --forecast --kind kernels --budget 20s
+[ "$(sed 's/.*about \([0-9]*\) s.*/\1/' out)" -le 25 ] || complain "the budget is not kept: $(cat out)"
+for budget in x 5m -1 0 nan 1e9h; do
+    fails 2 'bad value: --budget: ".*" is not a time such as 90s, 5min or 2h' "--budget=$budget"
+done
+works --filter '^squeeze/forward/' $quick --budget 1s
+grep -q '^bench\|rows to time' out || complain "nothing timed"
+
 # Bad options.
 fails 2 'bad value: --model: no model name starts with "foo"; models: cglow' --model cglow,foo
 fails 2 'unknown backend: nothing: backends: ' --backend scalar,nothing

@@ -245,18 +245,61 @@ SWEEP_TEST(a_resumed_sweep_times_only_what_is_missing) {
     assert_int_equal(journal.rows.list[5].launch, 1);
 }
 
-SWEEP_TEST(an_interrupted_sweep_keeps_its_group) {
+SWEEP_TEST(an_interrupted_sweep_keeps_finished_groups) {
     const char *path = gb_fixture_path("rows");
-    a.interrupts = true;
+    b.interrupts = true;
+    const struct gb_benchmark list[] = {benchmark_of(&a, "fake/forward/1", &backend_a),
+                                        benchmark_of(&b, "fake/forward/2", &backend_a),
+                                        benchmark_of(&c, "fake/forward/3", &backend_a)};
+    reopen_journal(path, false);
+    assert_error(sweep(list, 3), GB_INTERRUPTED, "after 1 of 3 rows; rerun with --resume");
+    assert_int_equal(b.runs, 1); // it does not even finish its warm-up
+    assert_int_equal(b.teardowns, 2);
+    assert_int_equal(c.setups, 0);
+    reopen_journal(path, true);
+    assert_int_equal(journal.rows.count, 2); // with the control's
+    assert_ok(sweep(list, 3));
+    assert_int_equal(journal.rows.count, 5);
+}
+
+// A build that passed its checks here is not checked again; one that failed is.
+SWEEP_TEST(verdicts_are_remembered) {
+    struct gb_verdicts verdicts;
+    const struct gb_benchmark list[] = {benchmark_of(&a, "fake/forward/1", &backend_a),
+                                        benchmark_of(&b, "fake/forward/1", &backend_b)};
+    struct gb_sweep options = sweep_of(list, 2);
+    options.verdicts = &verdicts;
+    b.good_checks = 1;
+    for (int launch = 0; launch < 2; launch++) {
+        assert_ok(gb_verdicts_open(&verdicts, gb_fixture_path("")));
+        options.launch = launch;
+        assert_int_equal(gb_sweep_run(&options, &journal), launch ? GB_OK : GB_CHECK_FAILED);
+        gb_verdicts_close(&verdicts);
+        assert_int_equal(a.checks, 2);
+    }
+    assert_int_equal(b.checks, 4);
+    options.verdicts = NULL;
+    options.launch = 2;
+    assert_ok(gb_sweep_run(&options, &journal));
+    assert_int_equal(a.checks, 4);
+    struct gb_forecast forecast;
+    assert_ok(gb_sweep_forecast(&options, &journal, &forecast));
+    assert_int_equal(forecast.rows, 0);
+    options.launch = 3;
+    assert_ok(gb_sweep_forecast(&options, &journal, &forecast));
+    assert_int_equal(forecast.rows, 2);
+    assert_true(forecast.seconds > 0);
+}
+
+// Once time is up no group starts; the first always does.
+SWEEP_TEST(a_budget_ends_a_sweep) {
     const struct gb_benchmark list[] = {benchmark_of(&a, "fake/forward/1", &backend_a),
                                         benchmark_of(&b, "fake/forward/2", &backend_a)};
-    reopen_journal(path, false);
-    assert_error(sweep(list, 2), GB_INTERRUPTED, "after 1 of 2 rows; rerun with --resume");
+    struct gb_sweep options = sweep_of(list, 2);
+    options.budget = 0.01;
+    assert_ok(gb_sweep_run(&options, &journal));
     assert_int_equal(b.setups, 0);
-    reopen_journal(path, true);
     assert_int_equal(journal.rows.count, 2);
-    assert_ok(sweep(list, 2));
-    assert_int_equal(journal.rows.count, 4);
 }
 
 SWEEP_TEST(only_operations_have_cold_rows) {

@@ -11,6 +11,7 @@ trap 'rm -r "$directory"' EXIT
 cd "$directory"
 failures=0
 unset GB_BACKEND
+export XDG_CACHE_HOME="$directory/cache"
 
 complain() {
     echo "FAILED: $*"
