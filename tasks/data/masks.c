@@ -46,7 +46,8 @@ static void look_up_greys(struct gb_image_stored *stored) {
 }
 
 // A mask's values; those that are black and white alone are 0 and 255 for any number of bits.
-static enum gb_status read_values(const char *path, struct gb_image_stored *stored) {
+// *deep: white is 65535.
+static enum gb_status read_values(const char *path, struct gb_image_stored *stored, bool *deep) {
     GB_TRY(gb_image_read_stored(path, stored));
     struct gb_image *image = &stored->image;
     if (stored->has_palette)
@@ -57,14 +58,16 @@ static enum gb_status read_values(const char *path, struct gb_image_stored *stor
         plain = image->pixels16[i] == 0 || image->pixels16[i] == UINT16_MAX;
     for (size_t i = 0; plain && i < pixels; i++)
         image->pixels16[i] = image->pixels16[i] ? UINT8_MAX : 0;
+    *deep = image->bits == 16 && !plain;
     return GB_OK;
 }
 
 // ---- Survey ----
 
-// The different values of masks.
+// The different values of masks, and what these are in 8 bits.
 struct census {
     bool lossy, palette;
+    bool levels[UINT8_MAX + 1];
     unsigned char seen[(UINT16_MAX + 1) / 8];
 };
 
@@ -73,13 +76,14 @@ struct survey {
     struct census *censuses; // by mask
 };
 
-static void count_values(const struct gb_image_stored *stored, struct census *census) {
+static void count_values(const struct gb_image_stored *stored, bool deep, struct census *census) {
     const size_t pixels = (size_t)stored->image.w * (size_t)stored->image.h;
     census->lossy |= stored->lossy;
     census->palette |= stored->has_palette;
     for (size_t i = 0; i < pixels; i++) {
         const uint16_t value = value_at(&stored->image, i);
         census->seen[value / 8] |= (unsigned char)(1 << value % 8);
+        census->levels[deep ? (value * 255u + 32767) / 65535 : value & UINT8_MAX] = true;
     }
 }
 
@@ -90,8 +94,9 @@ static enum gb_status survey_one(void *argument, int index) {
     GB_TRY(survey->files->path_of(survey->files->context, index, path));
     if (!*path)
         return GB_OK;
-    GB_TRY(read_values(path, &stored));
-    count_values(&stored, &survey->censuses[index]);
+    bool deep;
+    GB_TRY(read_values(path, &stored, &deep));
+    count_values(&stored, deep, &survey->censuses[index]);
     gb_image_free(&stored.image);
     return GB_OK;
 }
@@ -106,16 +111,14 @@ static void list_values(const uint16_t *values, int count, char text[static 128]
                                      i == count - 1 && count > SHOWN ? "..., " : "", values[i]);
 }
 
-static bool is_blurred(const uint16_t *values, int count, bool lossy) {
-    const int needed = lossy ? 1 : 3;
+static bool is_blurred(const struct census *census, int count) {
+    const int needed = census->lossy ? 1 : 3;
     int dark = 0, bright = 0;
-    if (!lossy && count <= GB_MASK_CLASSES)
+    if (!census->lossy && count <= GB_MASK_CLASSES)
         return false;
-    const bool deep = values[count - 1] > UINT8_MAX;
-    for (int i = 0; i < count; i++) {
-        const int level = deep ? values[i] / 257 : values[i];
-        dark += level <= HALF / 2;
-        bright += level > UINT8_MAX - HALF / 2;
+    for (int level = 0; level <= UINT8_MAX; level++) {
+        dark += census->levels[level] && level <= HALF / 2;
+        bright += census->levels[level] && level > UINT8_MAX - HALF / 2;
     }
     return dark >= needed && bright >= needed;
 }
@@ -139,7 +142,7 @@ static enum gb_status decide(const struct gb_mask_files *files, const struct gb_
     rule->grey = count > 2;
     if (count == 1 && values[0] != 0) // checked later for what it is
         rule->foreground = values[0];
-    if (count <= 1 || is_blurred(values, count, census->lossy))
+    if (count <= 1 || is_blurred(census, count))
         return GB_OK;
     char text[128];
     list_values(values, count, text);
@@ -151,13 +154,15 @@ static enum gb_status decide(const struct gb_mask_files *files, const struct gb_
 
 // Of masks with grey edges, one of two values that half of white does not part.
 static bool is_odd_one(const struct census *census) {
-    int dark = 0, bright = 0;
+    int values = 0;
+    bool dark = false, bright = false;
     for (int value = 0; value <= UINT16_MAX; value++)
-        if (census->seen[value / 8] >> value % 8 & 1) {
-            dark += value <= HALF;
-            bright += value > HALF;
-        }
-    return !census->lossy && dark + bright == 2 && dark != 1;
+        values += census->seen[value / 8] >> value % 8 & 1;
+    for (int level = 0; level <= UINT8_MAX; level++) {
+        dark |= census->levels[level] && level <= HALF;
+        bright |= census->levels[level] && level > HALF;
+    }
+    return !census->lossy && values == 2 && !(dark && bright);
 }
 
 static enum gb_status check_odd_ones(const struct survey *survey) {
@@ -176,6 +181,8 @@ static enum gb_status check_odd_ones(const struct survey *survey) {
 static void join(struct census *all, const struct census *one) {
     all->lossy |= one->lossy;
     all->palette |= one->palette;
+    for (int level = 0; level <= UINT8_MAX; level++)
+        all->levels[level] |= one->levels[level];
     for (size_t i = 0; i < sizeof all->seen; i++)
         all->seen[i] |= one->seen[i];
 }
@@ -206,10 +213,11 @@ enum gb_status gb_mask_survey(const struct gb_mask_files *files, const struct gb
 enum gb_status gb_mask_read(const char *path, const struct gb_mask_rule *rule,
                             struct gb_image *mask) {
     struct gb_image_stored stored;
+    bool deep;
     if (rule->grey)
         return gb_image_read(path, 1, mask);
     *mask = (struct gb_image){0};
-    GB_TRY(read_values(path, &stored));
+    GB_TRY(read_values(path, &stored, &deep));
     const enum gb_status status = gb_image_create(mask, stored.image.w, stored.image.h, 1, 8, path);
     const size_t pixels = (size_t)stored.image.w * (size_t)stored.image.h;
     for (size_t i = 0; status == GB_OK && i < pixels; i++)

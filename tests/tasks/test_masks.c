@@ -9,7 +9,7 @@
 #include "tests/support/fixture.h"
 #include "tests/support/test.h"
 
-enum { W = 40, H = 3 };
+enum { W = 40, H = 3, HALF = 127 };
 
 // Column x of a mask has the value values[x], in turn.
 static const int *values;
@@ -166,6 +166,20 @@ GB_FIXTURE_TEST(takes_blurred_edges_as_grey) {
     values = ones, count = 2;
     write_mask("ones", GREY);
     assert_error(survey(mixed, 2, &rule), GB_BAD_INPUT, "ones: two values, both on one side");
+    static const int deep[][2] = {{0, 65535}, {10000, 60000}, {0, 255}, {40000, 60000}};
+    for (int i = 0; i < 4; i++) {
+        values = deep[i];
+        write_mask("ones", GREY16);
+        if (i >= 2) {
+            assert_error(survey(mixed, 2, &rule), GB_BAD_INPUT, "ones: two values, both on");
+            continue;
+        }
+        assert_ok(survey(mixed, 2, &rule));
+        assert_true(rule.grey);
+        assert_ok(gb_mask_read(gb_fixture_path("ones"), &rule, &mask));
+        assert_true(mask.bits == 8 && mask.pixels[0] < HALF && mask.pixels[1] > HALF);
+        gb_image_free(&mask);
+    }
     values = levels, count = W;
     for (int i = 0; i < W; i++)
         levels[i] = i == W - 1 ? 255 : i; // classes, and a void
