@@ -12,7 +12,7 @@
 #include "tasks/training/reduced_run.h"
 #include "tasks/training/trainer.h"
 
-enum { STEPS = 2, TESTED = 2, SAMPLES = 2, CROPS = 1, MAX_THREADS = 2 };
+enum { STEPS = 2, TESTED = 2, SAMPLES = 2, CROPS = 1 };
 
 // Between instruction sets. Adam's first steps have the size of the learning rate whatever the
 // gradient's, so rounding decides the sign of those of gradients near zero. Measured between
@@ -63,11 +63,13 @@ static enum gb_status measure(const struct gb_reduced_job *job, const struct gb_
     const char *name;
     if (status == GB_OK)
         status = score(job, &trainer, metrics);
-    json_object_set_new(compared, "training_bits", json_real(bits));
+    int failed = json_object_set_new(compared, "training_bits", json_real(bits));
     json_object_foreach(metrics, name, value) {
         if (json_is_number(value) && !strstr(name, "second"))
-            json_object_set(compared, name, value);
+            failed |= json_object_set(compared, name, value);
     }
+    if (status == GB_OK && failed)
+        status = gb_no_memory("cannot check", job->config.task->name);
     json_decref(metrics);
     gb_trainer_free(&trainer);
     return status;
@@ -96,14 +98,17 @@ static int differences(const json_t *metrics, const struct expected *expected, c
     return count;
 }
 
-// Runs with one thread, compared with what is expected, and with more, compared with one.
+// Runs with one thread, compared with what is expected, and with more (if max_threads is more),
+// compared with one.
 static enum gb_status check_backend(const struct gb_reduced_job *job,
-                                    const struct gb_backend *backend,
+                                    const struct gb_backend *backend, int max_threads,
                                     const struct expected *expected, json_t *found, int *count) {
     const char *task = job->config.task->name;
     json_t *former = NULL;
     enum gb_status status = GB_OK;
-    for (int threads = 1; threads <= MAX_THREADS && status == GB_OK; threads++) {
+    const int counts[] = {1, max_threads};
+    for (int i = 0; i < (max_threads > 1 ? 2 : 1) && status == GB_OK; i++) {
+        const int threads = counts[i];
         char what[96];
         snprintf(what, sizeof what, "%s, %s, %d thread%s", task, backend->name, threads,
                  threads == 1 ? "" : "s");
@@ -118,7 +123,7 @@ static enum gb_status check_backend(const struct gb_reduced_job *job,
         former = metrics;
     }
     if (status == GB_OK)
-        json_object_set(found, task, former);
+        status = json_object_set(found, task, former) ? gb_no_memory("cannot check", task) : GB_OK;
     json_decref(former);
     return status;
 }
@@ -128,9 +133,9 @@ struct outcome {
 };
 
 static enum gb_status check_task(const struct gb_task *task, const json_t *committed, bool update,
-                                 json_t *found, struct outcome *outcome) {
+                                 int threads, json_t *found, struct outcome *outcome) {
     struct gb_reduced_job job;
-    enum gb_status status = gb_reduced_open(task, MAX_THREADS, STEPS, &job);
+    enum gb_status status = gb_reduced_open(task, threads, STEPS, &job);
     for (const struct gb_backend *const *b = gb_backends(); *b && status == GB_OK; b++) {
         const char *name = (*b)->name;
         // Native backends alone: the results of others depend on a library's version.
@@ -147,10 +152,12 @@ static enum gb_status check_task(const struct gb_task *task, const json_t *commi
                 outcome->differing++;
             }
         }
-        if (!json_object_get(found, name))
-            json_object_set_new(found, name, json_object());
-        status =
-            check_backend(&job, *b, &expected, json_object_get(found, name), &outcome->differing);
+        if (!json_object_get(found, name) && json_object_set_new(found, name, json_object()) != 0) {
+            status = gb_no_memory("cannot check", name);
+            break;
+        }
+        status = check_backend(&job, *b, threads, &expected, json_object_get(found, name),
+                               &outcome->differing);
         outcome->compared++;
         printf("%-10s %-8s %s\n", task->name, name,
                status != GB_OK               ? "failed"
@@ -163,13 +170,13 @@ static enum gb_status check_task(const struct gb_task *task, const json_t *commi
     return status;
 }
 
-static enum gb_status check(const char *path, const json_t *committed, bool update) {
+static enum gb_status check(const char *path, const json_t *committed, bool update, int threads) {
     // Backends that this machine lacks keep their entries.
     json_t *found = committed ? json_deep_copy(committed) : json_object();
     struct outcome outcome = {0};
     enum gb_status status = GB_OK;
     for (const struct gb_task *const *t = gb_tasks(); *t && status == GB_OK; t++)
-        status = check_task(*t, committed, update, found, &outcome);
+        status = check_task(*t, committed, update, threads, found, &outcome);
     if (status == GB_OK && update)
         status = gb_json_write(path, found);
     json_decref(found);
@@ -204,13 +211,13 @@ enum gb_status gb_expected_metrics_read(const char *path, json_t **expected) {
     return gb_fail(GB_BAD_INPUT, what, path, "not an object of backends, their tasks and metrics");
 }
 
-enum gb_status gb_results_reproduced(const char *directory, bool update) {
+enum gb_status gb_results_reproduced(const char *directory, bool update, int threads) {
     char path[GB_PATH];
     json_t *committed = NULL;
     GB_TRY(gb_path_join(directory, "check.json", path));
     if (!update || access(path, F_OK) == 0)
         GB_TRY(gb_expected_metrics_read(path, &committed));
-    enum gb_status status = check(path, committed, update);
+    enum gb_status status = check(path, committed, update, threads);
     json_decref(committed);
     return status;
 }

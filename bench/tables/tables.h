@@ -89,11 +89,11 @@ enum gb_status gb_html_page(const char *markdown, const char *directory, FILE *f
 // ---- Reproduction (check.c)
 
 // Trains a small model of every task for a few steps on synthetic data and scores it, on every
-// native backend of this CPU, with one thread and with two, and compares its metrics with
+// native backend of this CPU, with one thread and with `threads`, and compares its metrics with
 // DIRECTORY/check.json: bitwise, except for decibels and trivial baselines, whose logarithms come
 // from the C library (1e-12). A backend that the file lacks is compared with the scalar one, within
 // a bound that is printed. `update` writes the file instead. GB_CHECK_FAILED if a metric differs.
-enum gb_status gb_results_reproduced(const char *directory, bool update);
+enum gb_status gb_results_reproduced(const char *directory, bool update, int threads);
 
 // Reads check.json: numbers by backend, task and metric. The caller's to json_decref. GB_BAD_INPUT
 // if the file is anything else.

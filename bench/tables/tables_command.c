@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <stdint.h>
 
+#include "base/minmax.h"
 #include "base/options.h"
 #include "bench/commands.h"
 #include "bench/tables/tables.h"
+#include "tasks/machine.h"
 #include "tasks/training/commands.h"
 
 static const float no_limit = -1;
@@ -27,7 +29,8 @@ static enum gb_status tables(int argc, const char **argv) {
                         "(--run) save and stop after this training time (default: no limit)"),
         gb_option_flag("score-unfinished", &run.score_unfinished,
                        "(--run) score and add a row even if the time limit stopped it"),
-        gb_option_int("threads", "T", &run.threads, 1, 256, "(--run) threads (default: all CPUs)"),
+        gb_option_int("threads", "T", &run.threads, 1, GB_MAX_THREADS,
+                      "threads (default: all CPUs; --check: up to 2)"),
         gb_option_flag("check", &check,
                        "retrain a small model of every task: are its metrics still the same?"),
         gb_option_flag("update", &update, "(--check) write RESULTS/check.json"),
@@ -36,8 +39,13 @@ static enum gb_status tables(int argc, const char **argv) {
     GB_TRY(gb_options_parse(&gb_tables_command, options, argc, argv, &helped));
     if (helped)
         return GB_OK;
-    if (check || update)
-        return gb_results_reproduced(directory, update);
+    if (check || update) {
+        enum { ENOUGH = 2 }; // to find what depends on their number
+        int threads = run.threads;
+        GB_TRY(gb_machine_choose_threads(&threads));
+        threads = run.threads ? threads : gb_min_int(threads, ENOUGH);
+        return gb_results_reproduced(directory, update, threads);
+    }
     struct gb_results results;
     enum gb_status status = gb_results_read(directory, &results);
     if (status == GB_OK)
