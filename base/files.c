@@ -144,6 +144,7 @@ json_t *gb_json_parse(const char *text, size_t length, json_error_t *error) {
         return json;
     json_decref(json);
     snprintf(error->text, sizeof error->text, "out of memory");
+    error->text[JSON_ERROR_TEXT_LENGTH - 1] = json_error_out_of_memory;
     return NULL;
 }
 

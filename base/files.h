@@ -42,7 +42,7 @@ enum gb_status gb_file_read(const char *what, const char *path, char **bytes, si
 enum gb_status gb_file_write(const char *path, const char *bytes, size_t count);
 
 // One JSON value without duplicate keys, to be released by json_decref. NULL, with the reason in
-// *error, where the text is anything else or memory runs out.
+// *error, where the text is anything else or memory runs out (json_error_code tells).
 json_t *gb_json_parse(const char *text, size_t length, json_error_t *error);
 
 // Reads one JSON value, after a byte-order mark if there is one. Fails as gb_file_read, and with

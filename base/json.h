@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Values of a JSON object by key, with defaults for missing ones.
+// Values of a JSON object by key, with defaults for missing ones; values added where memory may run
+// out.
 #ifndef GB_JSON_H
 #define GB_JSON_H
 
@@ -31,6 +32,22 @@ static inline json_int_t gb_json_integer(const json_t *object, const char *key) 
 // 0 if it is not a number.
 static inline double gb_json_number(const json_t *object, const char *key) {
     return json_number_value(json_object_get(object, key));
+}
+
+// Adds a new value, which is the array's or object's then. Where memory runs out, the value is
+// NULL or the array is already, the array is released and NULL, so that one test after the last
+// value is enough.
+static inline void gb_json_append(json_t **array, json_t *value) {
+    if (json_array_append_new(*array, value) != 0) {
+        json_decref(*array);
+        *array = NULL;
+    }
+}
+static inline void gb_json_put(json_t **object, const char *key, json_t *value) {
+    if (json_object_set_new(*object, key, value) != 0) {
+        json_decref(*object);
+        *object = NULL;
+    }
 }
 
 #endif

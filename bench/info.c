@@ -67,7 +67,7 @@ static enum gb_status add_cpus(json_t *machine) {
     json_t *list = json_array();
     if (gb_pin_threads(threads, cpus) == GB_OK)
         for (int rank = 0; rank < threads; rank++)
-            json_array_append_new(list, json_integer(cpus[rank]));
+            gb_json_append(&list, json_integer(cpus[rank]));
     gb_unpin_threads();
     free(cpus);
     if (json_object_set_new(machine, "cpus", list) != 0)
@@ -202,7 +202,8 @@ static enum gb_status report(const struct request *request, json_t *machine) {
         fflush(stdout);
         json_t *peaks;
         GB_TRY(gb_peaks_measure(machine, run.threads, &peaks));
-        json_object_set_new(machine, "peaks", peaks);
+        if (json_object_set_new(machine, "peaks", peaks) != 0)
+            return gb_no_memory("cannot describe", "this machine");
         print_peaks(peaks);
         if (request->run) {
             const struct gb_peaks at = gb_peaks_at(peaks, run.threads);

@@ -16,6 +16,7 @@
 #include <omp.h>
 #endif
 
+#include "base/json.h"
 #include "base/minmax.h"
 #include "base/utf8.h"
 #include "kernels/backend.h"
@@ -93,7 +94,7 @@ static json_t *instruction_sets(void) {
     json_t *names = json_array();
     for (const struct gb_cpu_level *level = gb_cpu_levels; level->name; level++)
         if (gb_cpu_has(level->level))
-            json_array_append_new(names, json_string(level->name));
+            gb_json_append(&names, json_string(level->name));
     return names;
 }
 
@@ -114,11 +115,10 @@ static json_t *caches_json(hwloc_topology_t topology) {
     for (int level = 0; level < 3; level++) {
         hwloc_obj_t cache = hwloc_get_obj_by_type(topology, levels[level], 0);
         if (cache)
-            json_array_append_new(caches,
-                                  json_pack("{s:i, s:I, s:i, s:i}", "level", level + 1, "bytes",
-                                            (json_int_t)cache->attr->cache.size, "instances",
-                                            hwloc_get_nbobjs_by_type(topology, levels[level]),
-                                            "cpus", hwloc_bitmap_weight(cache->cpuset)));
+            gb_json_append(&caches, json_pack("{s:i, s:I, s:i, s:i}", "level", level + 1, "bytes",
+                                              (json_int_t)cache->attr->cache.size, "instances",
+                                              hwloc_get_nbobjs_by_type(topology, levels[level]),
+                                              "cpus", hwloc_bitmap_weight(cache->cpuset)));
     }
     return caches;
 }
@@ -179,7 +179,7 @@ static json_t *borrowed_json(const struct gb_backend *backend) {
     json_t *borrowed = json_array();
 #define LIST(entry, isa)                                                                           \
     if (gb_backend_falls_back(backend, #entry))                                                    \
-        json_array_append_new(borrowed, json_string(#entry));
+        gb_json_append(&borrowed, json_string(#entry));
     GB_KERNELS(LIST, )
 #undef LIST
     return borrowed;
@@ -191,8 +191,8 @@ static json_t *backends_json(void) {
         chosen = NULL;
     json_t *backends = json_array();
     for (const struct gb_backend *const *b = gb_backends(); *b; b++)
-        json_array_append_new(
-            backends,
+        gb_json_append(
+            &backends,
             json_pack("{s:s, s:b, s:s, s:b, s:b, s:s, s:s*, s:o}", "name", (*b)->name, "supported",
                       gb_backend_supported(*b), "needs", (*b)->isa, "default", *b == chosen,
                       "same_bits", (*b)->same_bits, "library", (*b)->library, "fallback",

@@ -83,7 +83,11 @@ words_again() {
 # result COMMAND: a line for each file that the command writes, equal for equal content but for times.
 result() {
     case $1 in
-    train | resume) cksum run/checkpoint.safetensors 2>/dev/null || true ;;
+    train | resume)
+        cksum run/checkpoint.safetensors 2>/dev/null || true
+        grep -c '"same_bits"' run/run.json 2>/dev/null || true # backends
+        grep -c step run/log.jsonl 2>/dev/null || true
+        ;;
     eval) grep -v 'second\|bytes\|average\|MHz' eval.json 2>/dev/null | cksum ;;
     bench) sed 's/.*"problem":"\([^"]*\)".*"cache":"\([a-z]*\)".*}$/\1 \2/' rows.jsonl 2>/dev/null | sort || true ;;
     tables) cksum results/README.md tables.html 2>/dev/null || true ;;

@@ -73,6 +73,8 @@ size_t gb_memory_working_set(const json_t *machine) {
     return (size_t)working_set(&roofline, roofline.level_count - 1, 1);
 }
 
+static const char what[] = "cannot measure peaks";
+
 static enum gb_status measure_level(const struct level *level, double bytes, int threads,
                                     json_t *rows) {
     struct gb_meter meter;
@@ -84,11 +86,10 @@ static enum gb_status measure_level(const struct level *level, double bytes, int
         char key[16];
         snprintf(key, sizeof key, "%s_gbs", gb_stream_names[stream]);
         double rate = gb_meter_rate(&meter, &job, trial_seconds, TRIALS);
-        json_object_set_new(row, key, json_real(1e-9 * rate));
+        gb_json_put(&row, key, json_real(1e-9 * rate));
     }
     gb_meter_close(&meter);
-    json_array_append_new(rows, row);
-    return GB_OK;
+    return json_array_append_new(rows, row) ? gb_no_memory(what, level->name) : GB_OK;
 }
 
 // The thread counts to measure with, ascending.
@@ -123,20 +124,23 @@ struct gb_peaks gb_peaks_at(const json_t *report, int threads) {
 static enum gb_status measure(const struct roofline *roofline, int threads, json_t *report) {
     int *cpus = calloc((size_t)threads, sizeof *cpus);
     if (!cpus)
-        return gb_no_memory("cannot measure peaks", "threads");
+        return gb_no_memory(what, "threads");
     (void)gb_pin_threads(threads, cpus); // if it fails, threads are measured unpinned
     free(cpus);
     struct gb_meter meter;
     GB_TRY(gb_meter_open(&meter, threads, 0));
+    int failed = 0;
     for (const struct gb_fma_body *const *body = gb_fma_bodies(); *body; body++) {
         struct gb_meter_job job = {.fma = *body};
         double rate = gb_meter_rate(&meter, &job, trial_seconds, TRIALS);
-        json_array_append_new(json_object_get(report, "fma"),
-                              json_pack("{s:s, s:s, s:i, s:f}", "isa", (*body)->isa, "precision",
-                                        (*body)->precision, "threads", threads, "gflops",
-                                        1e-9 * rate));
+        failed |= json_array_append_new(json_object_get(report, "fma"),
+                                        json_pack("{s:s, s:s, s:i, s:f}", "isa", (*body)->isa,
+                                                  "precision", (*body)->precision, "threads",
+                                                  threads, "gflops", 1e-9 * rate));
     }
     gb_meter_close(&meter);
+    if (failed)
+        return gb_no_memory(what, "report");
     for (int index = 0; index < roofline->level_count; index++) {
         double bytes = working_set(roofline, index, threads);
         if (bytes > 0)
@@ -152,7 +156,7 @@ enum gb_status gb_peaks_measure(const json_t *machine, int threads, json_t **rep
     int team_count = list_teams(all, threads, teams);
     *report = json_pack("{s:i, s:[], s:[]}", "threads", all, "fma", "bandwidth");
     if (!*report)
-        return gb_no_memory("cannot measure peaks", "report");
+        return gb_no_memory(what, "report");
     enum gb_status status = GB_OK;
     for (int i = 0; i < team_count && status == GB_OK; i++)
         status = measure(&roofline, teams[i], *report);
@@ -162,10 +166,10 @@ enum gb_status gb_peaks_measure(const json_t *machine, int threads, json_t **rep
         return status;
     }
     struct gb_peaks peaks = gb_peaks_at(*report, all);
-    json_object_set_new(*report, "fma_fp32_gflops", json_real(peaks.fma_fp32_gflops));
-    json_object_set_new(*report, "triad_gbs", json_real(peaks.triad_gbs));
-    json_object_set_new(*report, "update_gbs", json_real(peaks.update_gbs));
-    return GB_OK;
+    gb_json_put(report, "fma_fp32_gflops", json_real(peaks.fma_fp32_gflops));
+    gb_json_put(report, "triad_gbs", json_real(peaks.triad_gbs));
+    gb_json_put(report, "update_gbs", json_real(peaks.update_gbs));
+    return *report ? GB_OK : gb_no_memory(what, "report");
 }
 
 double gb_ideal_step_seconds(const struct gb_peaks *peaks, double flops, double parameters) {

@@ -90,17 +90,18 @@ static enum gb_status draw_curves(struct gb_report *report) {
     json_t *figures = json_object(), *row, *value;
     const char *name;
     size_t i;
+    int failed = figures ? 0 : -1;
     for (int record = 0; record < report->record_count; record++)
         json_array_foreach(report->records[record].log, i, row) {
             json_object_foreach(row, name, value) {
                 if (json_is_number(value))
-                    json_object_set(figures, name, value);
+                    failed |= json_object_set(figures, name, value);
             }
         }
     json_object_del(figures, "step");
     json_object_del(figures, "step_seconds");
     json_object_del(figures, "images_per_second");
-    enum gb_status status = GB_OK;
+    enum gb_status status = failed ? no_memory() : GB_OK;
     int index = 0;
     json_object_foreach(figures, name, value) {
         if (status != GB_OK)

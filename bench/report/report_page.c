@@ -321,31 +321,48 @@ static bool is_of_task(const struct gb_report *report, int record, const char *t
     return strcmp(gb_json_string_or_unknown(report->records[record].run, "task"), task) == 0;
 }
 
+// A run's metrics; NULL for one of another task.
+static json_t *metrics_of(const struct gb_report *report, int record, const char *task) {
+    return is_of_task(report, record, task)
+               ? json_object_get(report->records[record].run, "metrics")
+               : NULL;
+}
+
+// Whether one of the first runs has the metric.
+static bool has_metric(const struct gb_report *report, int runs, const char *task,
+                       const char *name) {
+    for (int i = 0; i < runs; i++)
+        if (json_is_number(json_object_get(metrics_of(report, i, task), name)))
+            return true;
+    return false;
+}
+
+static void put_metric(FILE *file, const struct gb_report *report, const char *task,
+                       const char *name) {
+    gb_html(file, "<tr><td>%s</td>", name);
+    for (int i = 0; i < report->record_count; i++)
+        if (is_of_task(report, i, task))
+            put_number(file, number_of(metrics_of(report, i, task), name), 4);
+    fputs("</tr>\n", file);
+}
+
 // The runs of a task side by side, by those metrics of any that are numbers.
 static void put_metrics_table(FILE *file, const struct gb_report *report, const char *task) {
-    json_t *names = json_object(), *value;
+    json_t *value;
     const char *name;
     gb_html(file, TABLE "<tr><th>%s</th>", task);
     for (int i = 0; i < report->record_count; i++) {
         if (!is_of_task(report, i, task))
             continue;
         gb_html(file, "<th>" SWATCH "%s</th>", gb_run_colour(i), report->records[i].directory);
-        json_object_foreach(json_object_get(report->records[i].run, "metrics"), name, value) {
-            if (json_is_number(value))
-                json_object_set(names, name, value);
-        }
     }
     fputs("</tr>" BODY, file);
-    json_object_foreach(names, name, value) {
-        gb_html(file, "<tr><td>%s</td>", name);
-        for (int i = 0; i < report->record_count; i++)
-            if (is_of_task(report, i, task))
-                put_number(file,
-                           number_of(json_object_get(report->records[i].run, "metrics"), name), 4);
-        fputs("</tr>\n", file);
-    }
+    for (int i = 0; i < report->record_count; i++)
+        json_object_foreach(metrics_of(report, i, task), name, value) {
+            if (json_is_number(value) && !has_metric(report, i, task, name))
+                put_metric(file, report, task, name);
+        }
     fputs(END_TABLE, file);
-    json_decref(names);
 }
 
 static void put_records(FILE *file, const struct gb_report *report) {

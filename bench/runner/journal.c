@@ -10,6 +10,7 @@
 
 #include "base/atomic_file.h"
 #include "base/files.h"
+#include "base/json.h"
 #include "tasks/machine.h"
 
 static const char what[] = "cannot start a sweep";
@@ -21,9 +22,10 @@ static enum gb_status describe_here(struct gb_journal *journal) {
     const char *const machine_keys[] = {"cpu", "caches", "memory_bytes", "system"};
     journal->machine = json_object();
     for (size_t i = 0; i < sizeof machine_keys / sizeof *machine_keys; i++)
-        json_object_set(journal->machine, machine_keys[i], json_object_get(all, machine_keys[i]));
+        gb_json_put(&journal->machine, machine_keys[i],
+                    json_incref(json_object_get(all, machine_keys[i])));
     journal->build = json_copy(json_object_get(all, "build"));
-    json_object_set(journal->build, "libraries", json_object_get(all, "libraries"));
+    gb_json_put(&journal->build, "libraries", json_incref(json_object_get(all, "libraries")));
     json_decref(all);
     if (!journal->machine || !journal->build)
         return gb_no_memory(what, "this machine");

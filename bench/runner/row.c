@@ -125,7 +125,7 @@ static json_t *value_json(const struct gb_row *row, const struct field *field) {
     case WORDS:
         json = json_array();
         for (const char *word = at; word < (const char *)at + field->size && *word; word += GB_WORD)
-            json_array_append_new(json, json_string(word));
+            gb_json_append(&json, json_string(word));
         return json;
     case REAL:
     case MAYBE:
@@ -133,12 +133,12 @@ static json_t *value_json(const struct gb_row *row, const struct field *field) {
     case SHARES:
         json = json_object();
         for (int i = 0; i < row->share_count; i++)
-            json_object_set_new(json, row->shares[i].model, json_integer(row->shares[i].count));
+            gb_json_put(&json, row->shares[i].model, json_integer(row->shares[i].count));
         return json;
     case SECONDS:
         json = row->seconds ? json_array() : json_null();
         for (int i = 0; row->seconds && i < row->repetitions; i++)
-            json_array_append_new(json, json_real(row->seconds[i]));
+            gb_json_append(&json, json_real(row->seconds[i]));
         return json;
     case NOTE:
         if (!row->error)
@@ -152,7 +152,7 @@ static json_t *value_json(const struct gb_row *row, const struct field *field) {
     case CPUS:
         json = json_array();
         for (int i = 0; i < row->cpu_count; i++)
-            json_array_append_new(json, json_integer(row->cpus[i]));
+            gb_json_append(&json, json_integer(row->cpus[i]));
         return json;
     case OBJECT:
         return json_incref(*(json_t *const *)at);

@@ -109,9 +109,10 @@ static enum gb_status check_begun(struct job *job, bool trains) {
     const json_t *last = json_array_get(job->commits, json_array_size(job->commits) - 1);
     const char *last_commit = json_string_value(last);
     if (status == GB_OK && trains && (!last_commit || strcmp(last_commit, gb_build.commit) != 0)) {
-        json_array_append_new(job->commits, json_string(gb_build.commit));
-        json_object_set(settings, "commits", job->commits);
-        status = gb_json_write(job->begun, settings);
+        gb_json_append(&job->commits, json_string(gb_build.commit));
+        status = job->commits && json_object_set(settings, "commits", job->commits) == 0
+                     ? gb_json_write(job->begun, settings)
+                     : gb_no_memory("cannot write", job->begun);
     }
     json_decref(before);
     json_decref(settings);
@@ -240,7 +241,7 @@ static json_t *rows_with(const json_t *log, const char *figure) {
     size_t i;
     json_array_foreach(log, i, row) {
         if (json_object_get(row, figure))
-            json_array_append(rows, row);
+            gb_json_append(&rows, json_incref(row));
     }
     return rows;
 }
@@ -269,20 +270,20 @@ static json_t *curve_of(const json_t *steps) {
         const char *name = json_object_get(row, "loss") ? "loss" : "bits_per_dimension";
         sum += gb_json_number(row, name);
         if ((i + 1) % group == 0) {
-            json_array_append_new(curve,
-                                  json_pack("{s:I, s:f}", "step", gb_json_integer(row, "step"),
-                                            name, sum / (double)group));
+            gb_json_append(&curve, json_pack("{s:I, s:f}", "step", gb_json_integer(row, "step"),
+                                             name, sum / (double)group));
             sum = 0;
         }
     }
     return curve;
 }
 
-static json_t *row_of(const struct job *job, const struct gb_training_record *record) {
+static enum gb_status row_of(const struct job *job, const struct gb_training_record *record,
+                             json_t **made) {
     json_t *run = record->run;
     const struct gb_task *task;
     if (gb_task_find(gb_json_text(run, "task"), &task) != GB_OK)
-        return NULL;
+        return gb_fail(GB_BAD_INPUT, "cannot use run", job->record, "not a training run's record");
     char day[32];
     const time_t now = time(NULL);
     struct tm date;
@@ -293,52 +294,56 @@ static json_t *row_of(const struct job *job, const struct gb_training_record *re
     const char *name;
     json_object_foreach(json_object_get(run, "metrics"), name, value) {
         if (json_is_number(value)) // curves stay in the run's directory
-            json_object_set(metrics, name, value);
+            gb_json_put(&metrics, name, json_incref(value));
     }
     const struct {
         const char *key;
-        json_t *value; // NULL: left out
+        json_t *value;
+        bool copied; // left out where the record lacks it
     } members[] = {
-        {"run", json_string(job->name)},
-        {"seed", json_integer(job->seed)},
-        {"task", json_incref(json_object_get(run, "task"))},
-        {"model", json_incref(json_object_get(run, "model"))},
-        {"steps", json_integer(gb_json_integer(run, "steps"))},
-        {"iterations", json_incref(json_object_get(json_object_get(run, "config"), "iterations"))},
-        {"training_seconds", json_real(training_seconds(steps))},
-        {"step_seconds_median", json_incref(json_object_get(run, "step_seconds_median"))},
-        {"parameters", json_incref(json_object_get(run, "parameters"))},
-        {"backend", json_incref(json_object_get(run, "backend"))},
-        {"threads", json_integer(gb_json_integer(run, "threads"))},
-        {"commit", commit_of(job, gb_json_text(run, "commit"))},
-        {"day", json_string(day)},
-        {"command", command_of(job, gb_json_integer(run, "steps"))},
+        {"run", json_string(job->name), false},
+        {"seed", json_integer(job->seed), false},
+        {"task", json_incref(json_object_get(run, "task")), true},
+        {"model", json_incref(json_object_get(run, "model")), true},
+        {"steps", json_integer(gb_json_integer(run, "steps")), false},
+        {"iterations", json_incref(json_object_get(json_object_get(run, "config"), "iterations")),
+         true},
+        {"training_seconds", json_real(training_seconds(steps)), false},
+        {"step_seconds_median", json_incref(json_object_get(run, "step_seconds_median")), true},
+        {"parameters", json_incref(json_object_get(run, "parameters")), true},
+        {"backend", json_incref(json_object_get(run, "backend")), true},
+        {"threads", json_integer(gb_json_integer(run, "threads")), false},
+        {"commit", commit_of(job, gb_json_text(run, "commit")), false},
+        {"day", json_string(day), false},
+        {"command", command_of(job, gb_json_integer(run, "steps")), false},
         {"machine",
          json_pack("{s:s, s:I, s:s, s:s}", "cpu", gb_json_text(cpu, "model"), "cores",
                    gb_json_integer(cpu, "cores"), "system",
                    gb_json_text(json_object_get(machine, "system"), "distribution"), "compiler",
-                   gb_json_text(json_object_get(machine, "build"), "compiler"))},
-        {"metrics", metrics},
-        {"scores", rows_with(record->log, task->headline)},
-        {"curve", curve_of(steps)},
+                   gb_json_text(json_object_get(machine, "build"), "compiler")),
+         false},
+        {"metrics", metrics, false},
+        {"scores", rows_with(record->log, task->headline), false},
+        {"curve", curve_of(steps), false},
     };
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-        if (members[i].value)
-            json_object_set_new(row, members[i].key, members[i].value);
+        if (members[i].value || !members[i].copied)
+            gb_json_put(&row, members[i].key, members[i].value);
+    const bool complete = row && steps;
     json_decref(steps);
-    return row;
+    *made = row;
+    return complete ? GB_OK : gb_no_memory("cannot add a row", job->record);
 }
 
 static enum gb_status add_row(struct gb_results *results, const struct job *job) {
     struct gb_training_record record;
     json_int_t kept = 0;
     enum gb_status status = gb_training_record_read(job->directory, &record);
-    json_t *row = status == GB_OK ? row_of(job, &record) : NULL;
-    if (row)
+    json_t *row = NULL;
+    if (status == GB_OK)
+        status = row_of(job, &record, &row);
+    if (status == GB_OK)
         status = gb_results_add(results, row, &kept);
-    else if (status == GB_OK)
-        status =
-            gb_fail(GB_BAD_INPUT, "cannot use run", job->record, "not a training run's record");
     if (status == GB_OK) {
         printf("%s, seed %lld: %lld of %lld steps, ", job->name, (long long)job->seed,
                (long long)gb_json_integer(row, "steps"),

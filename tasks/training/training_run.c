@@ -32,8 +32,13 @@ static enum gb_status keep_rows(FILE *log, const char *path, long step, FILE *ke
     char *line = NULL;
     size_t capacity = 0;
     ssize_t length;
-    while ((length = getline(&line, &capacity, log)) > 0 && line[length - 1] == '\n') {
-        json_t *row = json_loads(line, 0, NULL);
+    enum gb_status status = GB_OK;
+    while (status == GB_OK && (length = getline(&line, &capacity, log)) > 0 &&
+           line[length - 1] == '\n') {
+        json_error_t error;
+        json_t *row = gb_json_parse(line, (size_t)length, &error); // NULL: damaged
+        if (!row && json_error_code(&error) == json_error_out_of_memory)
+            status = gb_no_memory("cannot read", path);
         json_t *logged = json_object_get(row, "step");
         if (json_is_integer(logged) && json_integer_value(logged) <= step) {
             fputs(line, kept);
@@ -43,7 +48,9 @@ static enum gb_status keep_rows(FILE *log, const char *path, long step, FILE *ke
         json_decref(row);
     }
     free(line);
-    return ferror(log) ? gb_fail(GB_IO_ERROR, "cannot read", path, "%s", strerror(errno)) : GB_OK;
+    return status == GB_OK && !feof(log) && ferror(log)
+               ? gb_fail(GB_IO_ERROR, "cannot read", path, "%s", strerror(errno))
+               : status;
 }
 
 static enum gb_status keep_log_until(const char *path, long step, double *step_seconds) {
@@ -198,13 +205,13 @@ static enum gb_status stopped(const struct gb_training_run *run, long step) {
                    run->config.iterations, run->resume_hint);
 }
 
-// Before the first of a step's minibatches nothing has changed: what was trained is saved, and can
-// be continued once the data are repaired.
+// Until a step's last minibatch is read no parameter has changed: what was trained is saved, and
+// can be continued once the data are repaired.
 static enum gb_status step_failed(const struct gb_training_run *run,
                                   const struct gb_trainer *trainer, enum gb_status status) {
     char why[GB_MESSAGE];
     const bool of_data = status == GB_BAD_INPUT || status == GB_IO_ERROR;
-    if (!of_data || trainer->step == 0 || run->config.accumulate > 1)
+    if (!of_data || trainer->step == 0)
         return status;
     snprintf(why, sizeof why, "%s", gb_error_message());
     GB_TRY(save(run, trainer));

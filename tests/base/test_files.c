@@ -5,10 +5,30 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/json.h"
 #include "tests/support/fixture.h"
 #include "tests/support/test.h"
 
 static const char what[] = "cannot read";
+
+// One test after the last value is enough.
+GB_TEST(incomplete_collections_are_released) {
+    json_t *array = json_array(), *object = json_object();
+    gb_json_append(&array, json_integer(1));
+    gb_json_put(&object, "a", json_integer(1));
+    assert_int_equal(json_array_size(array), 1);
+    assert_int_equal(gb_json_integer(object, "a"), 1);
+    json_t *kept = json_incref(array);
+    gb_json_append(&array, NULL);
+    gb_json_put(&object, "b", NULL);
+    assert_true(!array && !object);
+    assert_int_equal(kept->refcount, 1);
+    gb_json_append(&array, json_incref(kept)); // NULL stays NULL, the value is released
+    gb_json_put(&object, "b", json_incref(kept));
+    assert_true(!array && !object);
+    assert_int_equal(kept->refcount, 1);
+    json_decref(kept);
+}
 
 GB_FIXTURE_TEST(reads_whole_files) {
     static const size_t sizes[] = {0, 1, 65534, 65535, 65536, 300000};

@@ -185,29 +185,32 @@ JPEG
     echo "00000$face.jpg $((face > 6 ? 2 : 0))" >>faces/list_eval_partition.txt
 done
 # A training image is damaged while the run goes on: what was trained is saved.
-# shellcheck disable=SC2086 # options without blanks
-"$glowbench" train inpaint --data faces --split-dir faces --out painted $tiny --iters 1000000 \
-    >out 2>err &
-process=$!
-while kill -0 $process 2>/dev/null && [ ! -s painted/log.jsonl ]; do
-    sleep 0.02
-done
-face=3
-cp $faces/00000$face.jpg intact
-: >$faces/00000$face.jpg
-code=0
-wait $process || code=$?
-[ $code -eq 2 ] || complain "exit code $code with a damaged image"
-grep -q "^glowbench: stopped: painted: saved after step [0-9]* of 1000000: .*00000$face.jpg: .*rerun with \
+for accumulate in "" "--accumulate 2"; do
+    rm -rf painted
+    # shellcheck disable=SC2086 # options without blanks
+    "$glowbench" train inpaint --data faces --split-dir faces --out painted $tiny $accumulate \
+        --iters 1000000 >out 2>err &
+    process=$!
+    while kill -0 $process 2>/dev/null && [ ! -s painted/log.jsonl ]; do
+        sleep 0.02
+    done
+    face=3
+    cp $faces/00000$face.jpg intact
+    : >$faces/00000$face.jpg
+    code=0
+    wait $process || code=$?
+    [ $code -eq 2 ] || complain "exit code $code with a damaged image"
+    grep -q "^glowbench: stopped: painted: saved after step [0-9]* of 1000000: .*00000$face.jpg: .*rerun with \
 --resume --accept-changed-data$" err || complain "what was trained is not saved"
-steps=$(sed -n 's/.*saved after step \([0-9]*\) of.*/\1/p' err)
-cp intact $faces/00000$face.jpg
-printf 'x' >>$faces/00000$face.jpg # repaired, with other bytes
-gives 2 'cannot resume with other training data: .* add --accept-changed-data$' \
-    train inpaint --data faces --split-dir faces --out painted --resume
-gives 0 "resuming at step $steps$" train inpaint --data faces --split-dir faces --out painted \
-    --resume --accept-changed-data --samples 1 --iters $((steps + 1))
-tr -d ' \n' <painted/run.json | grep -q "\"data_changes\":\[$steps\]" || complain "the change is not recorded"
+    steps=$(sed -n 's/.*saved after step \([0-9]*\) of.*/\1/p' err)
+    cp intact $faces/00000$face.jpg
+    printf 'x' >>$faces/00000$face.jpg # repaired, with other bytes
+    gives 2 'cannot resume with other training data: .* add --accept-changed-data$' \
+        train inpaint --data faces --split-dir faces --out painted --resume
+    gives 0 "resuming at step $steps$" train inpaint --data faces --split-dir faces --out painted \
+        --resume --accept-changed-data --samples 1 --iters $((steps + 1))
+    tr -d ' \n' <painted/run.json | grep -q "\"data_changes\":\[$steps\]" || complain "the change is not recorded"
+done
 
 # ---- Records without checkpoints
 
