@@ -19,9 +19,10 @@ complain() {
     failures=$((failures + 1))
 }
 
-# Removes what OpenMP's runtimes (GCC's, LLVM's) say by themselves.
+# Removes what OpenMP's runtimes (GCC's, LLVM's) say by themselves. A test may have changed PATH.
+path=$PATH
 drop_openmp_lines() {
-    sed -i '/^libgomp: /d; /^OMP: /d; /^$/d' "$1"
+    PATH=$path sed -i '/^libgomp: /d; /^OMP: /d; /^$/d' "$1"
 }
 
 # run ARGUMENT...: the program; leaves the exit code in $code, the output in out and err.
