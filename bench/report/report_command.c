@@ -17,21 +17,6 @@ static enum gb_status no_memory(void) {
 
 // ---- Reading ----
 
-// Adds the rows of a file to `all`, which then owns them.
-static enum gb_status read_rows(const char *path, struct gb_rows *all) {
-    struct gb_rows rows;
-    GB_TRY(gb_rows_read(path, &rows));
-    struct gb_row *list = realloc(all->list, (all->count + rows.count) * sizeof *list);
-    if (!list) {
-        gb_rows_free(&rows);
-        return no_memory();
-    }
-    memcpy(list + all->count, rows.list, rows.count * sizeof *list);
-    *all = (struct gb_rows){list, all->count + rows.count};
-    free(rows.list);
-    return GB_OK;
-}
-
 static enum gb_status read_inputs(const char *const *paths, int count, struct gb_rows *rows,
                                   struct gb_report *report) {
     report->records = calloc((size_t)count, sizeof *report->records);
@@ -41,7 +26,7 @@ static enum gb_status read_inputs(const char *const *paths, int count, struct gb
         if (gb_is_directory(paths[i])) {
             GB_TRY(gb_training_record_read(paths[i], &report->records[report->record_count++]));
         } else {
-            GB_TRY(read_rows(paths[i], rows));
+            GB_TRY(gb_rows_add_file(rows, paths[i]));
         }
     return rows->count ? gb_summaries_make(rows->list, rows->count, &report->summaries) : GB_OK;
 }

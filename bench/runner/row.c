@@ -338,6 +338,20 @@ void gb_row_free(struct gb_row *row) {
     *row = (struct gb_row){0};
 }
 
+enum gb_status gb_rows_add_file(struct gb_rows *rows, const char *path) {
+    struct gb_rows more;
+    GB_TRY(gb_rows_read(path, &more));
+    struct gb_row *list = realloc(rows->list, (rows->count + more.count) * sizeof *list);
+    if (!list) {
+        gb_rows_free(&more);
+        return gb_no_memory("cannot read rows", path);
+    }
+    memcpy(list + rows->count, more.list, more.count * sizeof *list);
+    *rows = (struct gb_rows){list, rows->count + more.count};
+    free(more.list);
+    return GB_OK;
+}
+
 void gb_rows_free(struct gb_rows *rows) {
     for (size_t i = 0; i < rows->count; i++)
         gb_row_free(&rows->list[i]);

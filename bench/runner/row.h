@@ -93,6 +93,9 @@ enum gb_status gb_rows_read(const char *path, struct gb_rows *rows);
 // where it begins (the file's size if it is complete). A file that is absent or empty has no rows.
 enum gb_status gb_rows_recover(const char *path, struct gb_rows *rows, size_t *valid_bytes);
 
+// Adds the rows of a file, read as by gb_rows_read. On failure `rows` is as it was.
+enum gb_status gb_rows_add_file(struct gb_rows *rows, const char *path);
+
 void gb_rows_free(struct gb_rows *rows);
 
 #endif

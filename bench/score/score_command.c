@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/atomic_file.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "base/options.h"
+#include "bench/commands.h"
+#include "bench/report/figures.h"
+#include "bench/score/score.h"
+
+static const char what[] = "cannot score";
+
+// The files that are written besides the table on stdout; NULL: none.
+struct outputs {
+    const char *json, *csv, *markdown;
+};
+
+static const char *commit_of(const struct gb_summary *summary) {
+    return gb_json_string_or_unknown(summary->first->build, "commit");
+}
+
+struct interval {
+    char text[64];
+};
+
+static struct interval interval_text(const struct gb_score *score) {
+    struct interval interval = {"-"};
+    if (!isnan(score->low))
+        snprintf(interval.text, sizeof interval.text, "%s .. %s", gb_figure_number(score->low).text,
+                 gb_figure_number(score->high).text);
+    return interval;
+}
+
+// "3", or "2 of 3" where a backend lacks some.
+static struct interval problems_text(const struct gb_score *score) {
+    struct interval text;
+    if (score->timed == score->problems)
+        snprintf(text.text, sizeof text.text, "%d", score->problems);
+    else
+        snprintf(text.text, sizeof text.text, "%d of %d", score->timed, score->problems);
+    return text;
+}
+
+// ---- Tables ----
+
+static void print_table(const struct gb_summary *summary, const struct gb_scores *scores) {
+    printf("\n%s, commit %s: higher is better\n", gb_summary_machine(summary), commit_of(summary));
+    for (int i = 0; i < scores->count; i++) {
+        const struct gb_score *s = &scores->list[i];
+        if (i == 0 || s->threads != s[-1].threads) {
+            char threads[32];
+            snprintf(threads, sizeof threads, "%d thread%s", s->threads, s->threads > 1 ? "s" : "");
+            printf("\n%-18s %-9s %8s %9s %-8s %-17s %5s\n", threads, "backend", "problems", "score",
+                   "", "95 % interval", "limit");
+        }
+        printf("%-18s %-9s %8s %9s %-8s %-17s %5s%s\n", s->name, s->backend->label,
+               problems_text(s).text, gb_figure_number(s->value).text, s->unit,
+               interval_text(s).text, gb_figure_share(s->share_of_peak).text,
+               s->fallback ? "*" : "");
+    }
+}
+
+static void write_csv(FILE *file, const struct gb_summary *summary,
+                      const struct gb_scores *scores) {
+    for (int i = 0; i < scores->count; i++) {
+        const struct gb_score *s = &scores->list[i];
+        fprintf(file, "\"%s\",%s,%d,%s,\"%s\",%d,%d,%d,%s", gb_summary_machine(summary),
+                commit_of(summary), s->threads, s->name, s->backend->label, s->problems, s->timed,
+                s->samples, s->unit);
+        const double numbers[] = {s->value, s->low, s->high, s->share_of_peak};
+        for (size_t n = 0; n < sizeof numbers / sizeof *numbers; n++)
+            if (isnan(numbers[n]))
+                fputc(',', file);
+            else
+                fprintf(file, ",%.6g", numbers[n]);
+        fputc('\n', file);
+    }
+}
+
+static void write_markdown(FILE *file, const struct gb_summary *summary,
+                           const struct gb_scores *scores) {
+    fprintf(file, "%s, commit %s; higher is better.\n\n", gb_summary_machine(summary),
+            commit_of(summary));
+    fputs("| score | threads | backend | problems | value | 95 % interval | of the limit |\n"
+          "|---|---:|---|---:|---:|---:|---:|\n",
+          file);
+    for (int i = 0; i < scores->count; i++) {
+        const struct gb_score *s = &scores->list[i];
+        fprintf(file, "| %s | %d | %s%s | %s | %s %s | %s | %s |\n", s->name, s->threads,
+                s->backend->label, s->fallback ? "\\*" : "", problems_text(s).text,
+                gb_figure_number(s->value).text, s->unit, interval_text(s).text,
+                gb_figure_share(s->share_of_peak).text);
+    }
+    fputc('\n', file);
+}
+
+static json_t *number(double value) {
+    return isnan(value) ? json_null() : json_real(value);
+}
+
+static json_t *to_json(const struct gb_summary *summary, const struct gb_scores *scores) {
+    json_t *list = json_array();
+    for (int i = 0; i < scores->count; i++) {
+        const struct gb_score *s = &scores->list[i];
+        json_array_append_new(list, json_pack("{ss ss ss si si si si sb so so so so}", "name",
+                                              s->name, "unit", s->unit, "backend",
+                                              s->backend->label, "threads", s->threads, "problems",
+                                              s->problems, "timed", s->timed, "samples", s->samples,
+                                              "fallback", s->fallback, "value", number(s->value),
+                                              "low", number(s->low), "high", number(s->high),
+                                              "share_of_peak", number(s->share_of_peak)));
+    }
+    return json_pack("{sO sO so}", "machine", summary->first->machine, "build",
+                     summary->first->build, "scores", list);
+}
+
+// ---- The command ----
+
+// Of each machine and build.
+struct scored {
+    struct gb_rows rows;
+    struct gb_summaries summaries;
+    struct gb_scores *scores; // by summary
+};
+
+static enum gb_status write_text(const char *path, const char *head, const struct scored *scored,
+                                 void (*write)(FILE *, const struct gb_summary *,
+                                               const struct gb_scores *)) {
+    struct gb_atomic_file file;
+    GB_TRY(gb_atomic_open(&file, path));
+    fputs(head, file.stream);
+    for (int i = 0; i < scored->summaries.count; i++)
+        write(file.stream, &scored->summaries.list[i], &scored->scores[i]);
+    return gb_atomic_commit(&file);
+}
+
+static enum gb_status write_all(const struct outputs *outputs, const struct scored *scored) {
+    if (outputs->csv)
+        GB_TRY(write_text(outputs->csv,
+                          "machine,commit,threads,score,backend,problems,timed,samples,unit,value,"
+                          "low,high,share_of_peak\n",
+                          scored, write_csv));
+    if (outputs->markdown)
+        GB_TRY(write_text(outputs->markdown, "", scored, write_markdown));
+    if (!outputs->json)
+        return GB_OK;
+    json_t *all = json_array();
+    for (int i = 0; i < scored->summaries.count; i++)
+        json_array_append_new(all, to_json(&scored->summaries.list[i], &scored->scores[i]));
+    enum gb_status status = gb_json_write(outputs->json, all);
+    json_decref(all);
+    return status;
+}
+
+static enum gb_status make_scores(const char *const *paths, int count, struct scored *scored) {
+    for (int i = 0; i < count; i++)
+        GB_TRY(gb_rows_add_file(&scored->rows, paths[i]));
+    GB_TRY(gb_summaries_make(scored->rows.list, scored->rows.count, &scored->summaries));
+    scored->scores = calloc((size_t)scored->summaries.count, sizeof *scored->scores);
+    if (!scored->scores)
+        return gb_no_memory(what, "rows");
+    int found = 0;
+    for (int i = 0; i < scored->summaries.count; i++) {
+        GB_TRY(gb_scores_make(&scored->summaries.list[i], &scored->rows, &scored->scores[i]));
+        found += scored->scores[i].count;
+    }
+    return found ? GB_OK
+                 : gb_fail(GB_BAD_INPUT, what, paths[0],
+                           "no steps, samples, convolutions or layers; see bench --suite");
+}
+
+static void print_all(const struct scored *scored) {
+    bool fallback = false;
+    for (int i = 0; i < scored->summaries.count; i++) {
+        print_table(&scored->summaries.list[i], &scored->scores[i]);
+        for (int j = 0; j < scored->scores[i].count; j++)
+            fallback |= scored->scores[i].list[j].fallback;
+    }
+    fputs(
+        "\nfp32. limit: the score's share of what the machine's measured peaks allow; FLOPs of "
+        "the\ndefinition, so Winograd convolutions can exceed 100 %. Geometric means over the "
+        "problems;\nthe interval is over launches or, of a single launch, over its repetitions.\n",
+        stdout);
+    if (fallback)
+        fputs("*  some kernels are the native backend's, which this one lacks\n", stdout);
+}
+
+static enum gb_status score(int argc, const char **argv) {
+    struct outputs outputs = {0};
+    const char **paths = calloc((size_t)argc, sizeof *paths);
+    if (!paths)
+        return gb_no_memory(what, "rows");
+    int count = 0;
+    const struct gb_option options[] = {
+        gb_option_string("json", "FILE", &outputs.json, "write the scores as JSON"),
+        gb_option_string("csv", "FILE", &outputs.csv, "write the scores as CSV"),
+        gb_option_string("markdown", "FILE", &outputs.markdown,
+                         "write the scores as a Markdown table"),
+        gb_operand_list("ROWS", paths, &count, "results of bench --json"),
+        {0},
+    };
+    bool helped;
+    struct scored scored = {0};
+    enum gb_status status = gb_options_parse(&gb_score_command, options, argc, argv, &helped);
+    if (status == GB_OK && !helped) {
+        status = make_scores(paths, count, &scored);
+        if (status == GB_OK) {
+            print_all(&scored);
+            status = write_all(&outputs, &scored);
+        }
+    }
+    for (int i = 0; i < scored.summaries.count && scored.scores; i++)
+        free(scored.scores[i].list);
+    free(scored.scores);
+    gb_summaries_free(&scored.summaries);
+    gb_rows_free(&scored.rows);
+    free(paths);
+    return status;
+}
+
+const struct gb_command gb_score_command = {
+    "score", "Sum up benchmark results in a few figures per backend", score, false};

@@ -1,0 +1,43 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# `glowbench score` on made-up rows: figures, intervals, missing problems and formats.
+#
+#     sh tests/bench/test_score.sh GLOWBENCH
+set -eu
+. "$(dirname "$0")/../support/script.sh"
+
+# rows FILE [NAME=VALUE...]: a file of rows, of three convolutions of 2, 4 and 6 ms and a MFLOP each.
+rows() {
+    file=$1
+    shift
+    awk -f "$tests/rows.awk" "$@" >"$file"
+}
+
+rows base
+gives 0 '^convolutions  *avx2  *3  *0\.2[78] GFLOP/s  0\.2[67] \.\. 0\.2[78]  *14%$' score base --csv csv \
+    --markdown markdown --json json
+has markdown '| convolutions | 1 | avx2 | 3 | 0.2'
+has json '"name": "convolutions"' '"samples": 9'
+# value FILE: the score in a file of CSV; its interval has it.
+value() {
+    awk -F, 'NR == 2 && $11 <= $10 && $10 <= $12 { print $10 }' "$1"
+}
+before=$(value csv)
+awk -v value="$before" 'BEGIN { exit !(value > 0.2725 && value < 0.278) }' || complain "not the mean: $before"
+# The same launches with every convolution 5 % slower.
+rows slow operation=conv factor=1.05
+gives 0 '^convolutions' score slow --csv csv
+awk -v ratio="$before/$(value csv)" 'BEGIN { split(ratio, n, "/"); r = n[1] / n[2]; exit !(r > 1.0499 && r < 1.0501) }' ||
+    complain "not 5 % slower: $before, $(value csv)"
+rows failed error=3
+gives 0 '^convolutions  *avx2  *2 of 3  *- GFLOP/s  -  *-$' score failed
+rows single launches=1
+gives 0 '^convolutions  *avx2  *3  *0\.2[78] GFLOP/s  -  *14%$' score single
+rows other cpu=B
+gives 0 '^B, commit' score base other
+[ "$(grep -c '^convolutions' out)" -eq 2 ] || complain "not two machines"
+grep -v '"conv"' base >none
+gives 2 '^glowbench: cannot score: none: no steps, samples, convolutions or layers' score none
+gives 2 '^glowbench: cannot read rows: absent: No such file' score absent
+gives 2 '^glowbench: missing operand: ROWS' score
+finish
