@@ -2,14 +2,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/atomic_file.h"
 #include "base/minmax.h"
 #include "base/options.h"
 #include "base/progress.h"
 #include "bench/catalog/suite.h"
+#include "bench/child.h"
 #include "bench/commands.h"
 #include "bench/compare/comparison.h"
+#include "bench/history/store.h"
 #include "bench/report/table.h"
 #include "bench/runner/forecast.h"
 #include "bench/runner/launches.h"
@@ -23,7 +26,7 @@ enum { MAX_BACKENDS = 16, MAX_MODELS = 64, DEFAULT_REPETITIONS = 9 };
 
 // The options, and what they select.
 struct given {
-    const char *filter, *kinds, *models, *backends, *threads, *cache, *json, *gbench_json;
+    const char *filter, *kinds, *models, *backends, *threads, *cache, *json, *gbench_json, *append;
     const char *suite_name, *check, *budget_text;
     int repetitions, launches, launch; // launch -1: not one of several processes
     bool resume, list, forecast;
@@ -184,9 +187,10 @@ static enum gb_status choose(struct given *given) {
 
 static enum gb_status check_combination(const struct given *given) {
     const char *what = "missing option", *json = "--json";
+    const bool has_file = given->json || given->append;
     if (given->resume && !given->json)
         return gb_fail(GB_BAD_INPUT, what, json, "--resume needs the file to resume");
-    if (given->launches > 1 && !given->json)
+    if (given->launches > 1 && !has_file)
         return gb_fail(GB_BAD_INPUT, what, json, "--launches needs a file for all results");
     if (given->launches > 1 && given->gbench_json)
         return gb_fail(GB_BAD_INPUT, "bad combination", "--gbench-json",
@@ -381,6 +385,39 @@ static enum gb_status run_selected(const struct given *given, int argc, const ch
     return status;
 }
 
+// ---- Results that go into a history ----
+
+static enum gb_status run_and_append(const struct given *given, int argc, const char **argv) {
+    GB_TRY(gb_history_probe(given->append));
+    enum gb_status status = run_selected(given, argc, argv);
+    if (status != GB_OK && status != GB_CHECK_FAILED) // a failed check is a result
+        return status;
+    enum gb_status appended = gb_history_append(given->append, given->json);
+    return appended == GB_OK ? status : appended;
+}
+
+// Into a temporary file first, so that the history gets a complete sweep or nothing.
+static enum gb_status append_all(struct given *given, int argc, const char **argv) {
+    char directory[GB_PATH], path[GB_PATH];
+    const char **words = calloc((size_t)argc + 2, sizeof *words);
+    if (!words)
+        return gb_no_memory("cannot append", given->append);
+    enum gb_status status =
+        gb_temporary_directory("cannot append", "set TMPDIR or --json", directory);
+    if (status == GB_OK) {
+        memcpy(words, argv, (size_t)argc * sizeof *words);
+        words[argc] = "--json";
+        words[argc + 1] = given->json = path;
+        status = gb_path_join(directory, "rows.jsonl", path);
+        if (status == GB_OK)
+            status = run_and_append(given, argc + 2, words);
+        unlink(path);
+        rmdir(directory);
+    }
+    free(words);
+    return status;
+}
+
 static enum gb_status bench(int argc, const char **argv) {
     struct given given = {.launches = 1, .launch = -1, .check = "once"};
     const struct gb_option options[] = {
@@ -407,6 +444,8 @@ static enum gb_status bench(int argc, const char **argv) {
                        "resume a sweep: keep the results in FILE, time the rest"),
         gb_option_string("gbench-json", "FILE", &given.gbench_json,
                          "write new results in Google Benchmark's JSON format"),
+        gb_option_string("append", "DIR", &given.append,
+                         "add the results to a directory for glowbench history"),
         gb_option_int("launches", "N", &given.launches, 1, GB_SAMPLE_MAX,
                       "repeat everything in N separate processes"),
         gb_option_int("launch", "I", &given.launch, 0, GB_SAMPLE_MAX - 1,
@@ -423,7 +462,9 @@ static enum gb_status bench(int argc, const char **argv) {
         return GB_OK;
     GB_TRY(choose(&given));
     GB_TRY(check_combination(&given));
-    return run_selected(&given, argc, argv);
+    if (!given.append || given.launch >= 0 || given.list || given.forecast)
+        return run_selected(&given, argc, argv);
+    return given.json ? run_and_append(&given, argc, argv) : append_all(&given, argc, argv);
 }
 
 const struct gb_command gb_bench_command = {

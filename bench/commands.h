@@ -5,7 +5,8 @@
 
 #include "base/command.h"
 
-extern const struct gb_command gb_ab_command, gb_bench_command, gb_compare_command, gb_info_command,
-    gb_list_command, gb_report_command, gb_score_command, gb_tables_command;
+extern const struct gb_command gb_ab_command, gb_bench_command, gb_compare_command,
+    gb_history_command, gb_info_command, gb_list_command, gb_report_command, gb_score_command,
+    gb_tables_command;
 
 #endif

@@ -16,9 +16,10 @@
 #include "tasks/training/commands.h"
 
 static const struct gb_command *const commands[] = {
-    &gb_info_command,  &gb_list_command,    &gb_run_command,   &gb_train_command,
-    &gb_eval_command,  &gb_sample_command,  &gb_bench_command, &gb_report_command,
-    &gb_score_command, &gb_compare_command, &gb_ab_command,    &gb_tables_command,
+    &gb_info_command,   &gb_list_command,    &gb_run_command,   &gb_train_command,
+    &gb_eval_command,   &gb_sample_command,  &gb_bench_command, &gb_report_command,
+    &gb_score_command,  &gb_compare_command, &gb_ab_command,    &gb_history_command,
+    &gb_tables_command,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -2,7 +2,8 @@
 # Writes tasks/build.c.in with its values filled in to OUTPUT. It runs at every build, since a
 # commit changes without CMake noticing; the file is touched only where its content changes.
 #
-#     cmake -D SOURCE=DIR -D OUTPUT=FILE -D VERSION=... (every other name in build.c.in but COMMIT)
+#     cmake -D SOURCE=DIR -D OUTPUT=FILE -D VERSION=... (every other name in build.c.in but COMMIT
+#           and COMMIT_DATE)
 #           -P cmake/build_info.cmake
 
 function(git output)
@@ -18,8 +19,11 @@ endfunction()
 # An archive unpacked inside some other project's checkout has no commit of its own.
 git(top rev-parse --show-toplevel)
 set(COMMIT "")
+set(COMMIT_DATE "")
 if(top STREQUAL SOURCE)
     git(COMMIT rev-parse --short=12 HEAD)
+    set(ENV{TZ} UTC)
+    git(COMMIT_DATE show -s --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ HEAD)
     git(changes status --porcelain --untracked-files=no)
 endif()
 if(COMMIT STREQUAL "")

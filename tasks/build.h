@@ -7,6 +7,7 @@ struct gb_build {
     const char *version;
     const char *commit;    // of the sources, with "+changes" after it where files that git knows
                            // differed; "unknown" outside a git checkout
+    const char *commit_date; // when it was committed, UTC, "2024-05-01T12:00:00Z"; "" if unknown
     const char *type;      // CMAKE_BUILD_TYPE
     const char *compiler;  // name and version
     const char *flags;     // of every source file

@@ -147,9 +147,11 @@ static json_t *system_json(void) {
 }
 
 static json_t *build_json(void) {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "version", gb_build.version, "commit",
-                     gb_build.commit, "type", gb_build.type, "compiler", gb_build.compiler, "flags",
-                     gb_build.flags, "isa_flags", gb_build.isa_flags);
+    return json_pack("{s:s, s:s, s:s*, s:s, s:s, s:s, s:s}", "version", gb_build.version, "commit",
+                     gb_build.commit, "commit_date",
+                     *gb_build.commit_date ? gb_build.commit_date : NULL, "type", gb_build.type,
+                     "compiler", gb_build.compiler, "flags", gb_build.flags, "isa_flags",
+                     gb_build.isa_flags);
 }
 
 #define TEXT_(x) #x

@@ -26,7 +26,7 @@ enum gb_status gb_machine_choose_threads(int *threads);
 //   frequency  governor, turbo ("on", "off"); "" if the system does not report it
 //   load_average  of the last minute: other work that slows a measurement; -1 unknown
 //   system     distribution, kernel
-//   build      version, commit, type, compiler, flags, isa_flags
+//   build      version, commit, commit_date (left out if unknown), type, compiler, flags, isa_flags
 //   libraries  a version each
 //   backends   one object each: name, supported, needs, default, same_bits (for any number of
 //              threads), library (the vendor library's version, else ""), fallback (its native

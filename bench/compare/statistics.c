@@ -138,6 +138,43 @@ struct gb_p_values gb_rank_sum(const double *a, int a_count, const double *b, in
     return swapped ? tails : (struct gb_p_values){.high = tails.low, .low = tails.high};
 }
 
+enum { SMALLER_MAX = 100, INVERSIONS_MAX = 20000 }; // exact up to
+
+// The number of orders of both samples with at most `inversions` pairs in the wrong order: the sum
+// of the lowest coefficients of the Gaussian binomial coefficient, which is the product of
+// (1 - q^(large + i)) / (1 - q^i) for i up to `small`.
+static double orders_within(int small, int large, int inversions) {
+    double ways[INVERSIONS_MAX + 1];
+    for (int at = 0; at <= inversions; at++)
+        ways[at] = at == 0;
+    for (int i = 1; i <= small; i++) {
+        for (int at = inversions; at >= large + i; at--)
+            ways[at] -= ways[at - large - i];
+        for (int at = i; at <= inversions; at++)
+            ways[at] += ways[at - i];
+    }
+    double sum = 0;
+    for (int at = 0; at <= inversions; at++)
+        sum += ways[at];
+    return sum;
+}
+
+double gb_rank_sum_pairs_p(int a_count, int b_count, double ordered_pairs) {
+    const int small = a_count < b_count ? a_count : b_count;
+    const int large = a_count < b_count ? b_count : a_count;
+    const double pairs = (double)a_count * b_count, inversions = ceil(pairs - ordered_pairs);
+    if (small < 1)
+        return 1;
+    if (small > SMALLER_MAX || inversions > fmin(INVERSIONS_MAX, pairs / 2)) {
+        const double deviation = sqrt(pairs * (a_count + b_count + 1) / 12);
+        return normal_below((inversions + 0.5 - pairs / 2) / deviation);
+    }
+    double all = 1;
+    for (int i = 1; i <= small; i++)
+        all *= (double)(large + i) / i;
+    return orders_within(small, large, (int)inversions) / all;
+}
+
 double gb_signed_rank_min_p(int count) {
     return ldexp(1, -count);
 }

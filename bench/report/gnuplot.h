@@ -4,6 +4,7 @@
 #define GB_GNUPLOT_H
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/status.h"
@@ -21,6 +22,18 @@ struct gb_picture {
 // message if it fails; the picture is then empty.
 enum gb_status gb_gnuplot_draw(struct gb_picture *picture, const char *script, int width,
                                int height);
+
+// Writes a text into a script, quoted. In single quotes gnuplot takes every character literally; a
+// quote is doubled.
+static inline void gb_gnuplot_text(FILE *script, const char *text) {
+    fputc('\'', script);
+    for (; *text; text++) {
+        if (*text == '\'')
+            fputc('\'', script);
+        fputc((unsigned char)*text < ' ' ? ' ' : *text, script);
+    }
+    fputc('\'', script);
+}
 
 static inline void gb_picture_free(struct gb_picture *picture) {
     free(picture->svg);

@@ -26,20 +26,9 @@ struct grid {
 
 enum { LEGEND_TOP = 42, LEGEND_LINE = 18, LEGEND_LEFT = 14 };
 
-// In single quotes gnuplot takes every character literally; a quote is doubled.
-static void put_text(FILE *script, const char *text) {
-    fputc('\'', script);
-    for (; *text; text++) {
-        if (*text == '\'')
-            fputc('\'', script);
-        fputc((unsigned char)*text < ' ' ? ' ' : *text, script);
-    }
-    fputc('\'', script);
-}
-
 static void put_label(const struct canvas *canvas, const char *text, double x, double y, int size) {
     fprintf(canvas->script, "set label ");
-    put_text(canvas->script, text);
+    gb_gnuplot_text(canvas->script, text);
     fprintf(canvas->script, " at screen %g,%g left font ',%d'\n", x / canvas->width,
             1 - y / canvas->height, size);
 }
@@ -69,11 +58,11 @@ static enum gb_status begin(struct canvas *canvas, const struct gb_picture *pict
 static void begin_panel(const struct canvas *canvas, const char *title, const char *x_label,
                         const char *y_label) {
     fprintf(canvas->script, "set title ");
-    put_text(canvas->script, title);
+    gb_gnuplot_text(canvas->script, title);
     fprintf(canvas->script, " font ',12' offset 0,-0.6\nset xlabel ");
-    put_text(canvas->script, x_label);
+    gb_gnuplot_text(canvas->script, x_label);
     fprintf(canvas->script, " font ',10' offset 0,0.4\nset ylabel ");
-    put_text(canvas->script, y_label);
+    gb_gnuplot_text(canvas->script, y_label);
     fprintf(canvas->script, " font ',10' offset 1,0\n");
 }
 
@@ -196,7 +185,7 @@ static void put_bar_panel(const struct canvas *canvas, const struct gb_summary *
     for (int group = GB_ALL_KERNELS; group < s->group_count; group++)
         if (has_bars(s, model, group)) {
             fprintf(canvas->script, "%s", count ? ", " : "");
-            put_text(canvas->script, labelled ? group_text(s, group) : "");
+            gb_gnuplot_text(canvas->script, labelled ? group_text(s, group) : "");
             fprintf(canvas->script, " %g", count++ + 0.5);
         }
     fprintf(canvas->script, ")\n");

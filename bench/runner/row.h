@@ -58,7 +58,7 @@ struct gb_row {
     double load_average; // of the minute before the row was finished; -1 unknown
     char finished[32];   // UTC, "2024-05-01T12:00:00Z"
     json_t *machine;     // cpu, caches, memory_bytes, system, as in gb_machine_json
-    json_t *build;       // version, commit, type, compiler, flags, isa_flags, libraries
+    json_t *build;       // as in gb_machine_json, and libraries
 };
 
 // Whether it is the control's (bench/runner/control.h), which no build changes.

@@ -9,13 +9,14 @@
 # factor    of the times of row `slow`, 0 .. 5, and of all rows of `operation`, "conv" or "fc"
 # control   factor of the control's times
 # error     the row that failed its check; missing: the row that is not there
-# seed, cpu, type, commit, library
+# seed, cpu, type, commit, date (of the commit), library
 
 BEGIN {
     set["launches"] = 9; set["only"] = -1; set["seed"] = 1
     set["slow"] = -1; set["operation"] = ""; set["factor"] = 1; set["control"] = 1
     set["error"] = -1; set["missing"] = -1
     set["cpu"] = "A"; set["type"] = "Release"; set["commit"] = "1"; set["library"] = ""
+    set["date"] = ""
     for (i = 1; i < ARGC; i++) {
         split(ARGV[i], word, "=")
         if (!(word[1] in set)) {
@@ -69,6 +70,8 @@ function print_row(row, launch, seconds,    failed) {
     printf "\"reorder_seconds\":null,\"cpus\":[0],\"load_average\":0.5,"
     printf "\"finished\":\"2024-05-01T12:00:00Z\","
     printf "\"machine\":{\"cpu\":{\"model\":\"%s\"},\"caches\":[]},", set["cpu"]
-    printf "\"build\":{\"commit\":\"%s\",\"type\":\"%s\",\"compiler\":\"GNU 12\"}}\n",
-        set["commit"], set["type"]
+    if (set["date"] != "")
+        dated = "\"commit_date\":\"" set["date"] "\","
+    printf "\"build\":{\"commit\":\"%s\",%s\"type\":\"%s\",\"compiler\":\"GNU 12\"}}\n",
+        set["commit"], dated, set["type"]
 }
