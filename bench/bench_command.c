@@ -343,12 +343,14 @@ static void warn_of_launches(const struct given *given, int rows) {
 
 static enum gb_status launch_all(const struct given *given, const struct gb_forecast *once,
                                  int argc, const char **argv) {
+    const double checks = once->check_seconds;
+    const double seconds = given->launches * (once->seconds - checks) + checks;
     char duration[32];
-    gb_duration_text(given->launches * once->seconds, duration);
+    gb_duration_text(seconds, duration);
     printf("%d launches of %d row%s, about %s\n", given->launches, once->rows,
            once->rows == 1 ? "" : "s", duration);
     if (!given->budget)
-        gb_forecast_warn(given->launches * once->seconds);
+        gb_forecast_warn(seconds);
     warn_of_launches(given, once->rows);
     fflush(stdout);
     enum gb_status status = gb_launches_run(argc, argv, given->launches, given->budget);
@@ -359,6 +361,16 @@ static enum gb_status launch_all(const struct given *given, const struct gb_fore
     gb_bench_table_print(stdout, rows.list, rows.count);
     gb_rows_free(&rows);
     return status;
+}
+
+// Read by gb_forecast_read. Only a first launch has checks.
+static void print_forecast(const struct given *given, const struct gb_forecast *once) {
+    const double checks = once->check_seconds;
+    const double seconds = given->launches * (once->seconds - checks) + checks;
+    char duration[32];
+    gb_duration_text(seconds, duration);
+    printf("%d rows, about %.1f s, of which checks %.1f s (%s)\n", once->rows, seconds, checks,
+           duration);
 }
 
 static enum gb_status run_selected(const struct given *given, int argc, const char **argv) {
@@ -372,10 +384,7 @@ static enum gb_status run_selected(const struct given *given, int argc, const ch
     } else if (given->list) {
         print_problems(&catalog);
     } else if (given->forecast) {
-        char duration[32];
-        gb_duration_text(given->launches * expected.seconds, duration);
-        printf("%d rows, about %.0f s (%s)\n", expected.rows, given->launches * expected.seconds,
-               duration);
+        print_forecast(given, &expected);
     } else if (given->launches > 1) {
         status = launch_all(given, &expected, argc, argv);
     } else {

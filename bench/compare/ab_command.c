@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,38 +11,64 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/interrupt.h"
+#include "base/json.h"
+#include "base/minmax.h"
 #include "base/options.h"
 #include "base/progress.h"
 #include "bench/child.h"
 #include "bench/commands.h"
 #include "bench/compare/comparison.h"
+#include "bench/runner/forecast.h"
 #include "bench/runner/launches.h"
 #include "kernels/random/random.h"
+#include "tasks/verdicts.h"
 
 static const char *const forwarded_names[] = {"--filter",  "--kind",  "--model", "--backend",
-                                              "--threads", "--cache", "--reps"};
-enum { FORWARDED = sizeof forwarded_names / sizeof *forwarded_names };
+                                              "--threads", "--cache", "--reps",  "--suite",
+                                              "--check",   "--budget"};
+enum { FORWARDED = sizeof forwarded_names / sizeof *forwarded_names, BUDGET = FORWARDED - 1 };
 
 struct request {
-    const char *executables[GB_SIDES], *directory, *threshold_text;
+    const char *executables[GB_SIDES], *directory, *threshold_text, *budget_text;
     const char *forwarded[FORWARDED]; // values of bench's options; NULL: not given
     int max_pairs;                    // 0: as many as the benchmarks need
     uint64_t seed;
     struct gb_allowed allowed;
     double threshold;
+    uint64_t hashes[GB_SIDES]; // of the executables
+    double budget;             // seconds; 0: none
 };
 
 struct session {
     const struct request *request;
     char paths[GB_SIDES][GB_PATH]; // of the rows
-    struct gb_looks looks;         // count 0: not planned yet
-    int look;                      // the next
+    char state[GB_PATH];           // what a resumed comparison needs: save
+    uint64_t seed;
+    int first;             // pairs that are there already
+    char budget[32];       // of a launch, for bench; "": none
+    double share_of_times; // of the first pair's time, what a later one takes: it checks nothing
+    struct gb_looks looks; // count 0: not planned yet
+    int look;              // the next
     struct gb_progress progress;
 };
 
 static const char what[] = "cannot compare builds";
+static const double level = GB_FALSE_ALARMS / GB_GATES;
 
 // ---- Pairs ----
+
+// Adds the options that are passed on to bench, and a NULL.
+static void forward(const struct session *session, const char **arguments) {
+    int count = 0;
+    for (int i = 0; i < FORWARDED; i++) {
+        const char *value = i == BUDGET ? session->budget : session->request->forwarded[i];
+        if (value && *value) {
+            arguments[count++] = forwarded_names[i];
+            arguments[count++] = value;
+        }
+    }
+    arguments[count] = NULL;
+}
 
 static enum gb_status launch(const struct session *session, enum gb_side side, int pair) {
     char number[16];
@@ -51,18 +78,14 @@ static enum gb_status launch(const struct session *session, enum gb_side side, i
     int count = 5;
     if (pair > 0)
         arguments[count++] = "--resume";
-    for (int i = 0; i < FORWARDED; i++)
-        if (session->request->forwarded[i]) {
-            arguments[count++] = forwarded_names[i];
-            arguments[count++] = session->request->forwarded[i];
-        }
+    forward(session, arguments + count);
     return gb_launch(session->request->executables[side], arguments, true);
 }
 
 // Runs both builds in random order: if they are alike, the sign of each log-ratio is then a fair
 // coin, whatever the machine does meanwhile. *failed: a benchmark's check failed.
 static enum gb_status run_pair(const struct session *session, int pair, bool *failed) {
-    const struct gb_random_key key = {.seed = session->request->seed, .purpose = GB_RANDOM_PAIRS};
+    const struct gb_random_key key = {.seed = session->seed, .purpose = GB_RANDOM_PAIRS};
     const enum gb_side first = gb_random_uniform(&key, (uint32_t)pair) < 0.5f ? GB_BASE : GB_NEW;
     const enum gb_side order[GB_SIDES] = {first, first == GB_BASE ? GB_NEW : GB_BASE};
     *failed = false;
@@ -75,27 +98,126 @@ static enum gb_status run_pair(const struct session *session, int pair, bool *fa
     return GB_OK;
 }
 
+// ---- Resuming ----
+
+// What must be the same for a comparison to be resumed.
+static json_t *command_of(const struct session *session) {
+    const struct request *request = session->request;
+    json_t *command = json_array();
+    for (int i = 0; i < FORWARDED; i++) {
+        const char *value = i == BUDGET ? session->budget : request->forwarded[i];
+        json_array_append_new(command, json_string(value ? value : ""));
+    }
+    for (int side = 0; side < GB_SIDES; side++) {
+        char hash[32];
+        snprintf(hash, sizeof hash, "%016" PRIx64, request->hashes[side]);
+        json_array_append_new(command, json_string(hash));
+    }
+    return command;
+}
+
+// After a pair: how many there are, and how long the files are with them.
+static enum gb_status save(const struct session *session, int pairs) {
+    struct stat base = {0}, new = {0};
+    if (stat(session->paths[GB_BASE], &base) != 0 || stat(session->paths[GB_NEW], &new) != 0)
+        return GB_OK; // a build that wrote nothing: its rows are missed when they are read
+    json_t *state = json_pack("{so sI si sI sI}", "command", command_of(session), "seed",
+                              (json_int_t)session->seed, "pairs", pairs, "base_bytes",
+                              (json_int_t)base.st_size, "new_bytes", (json_int_t) new.st_size);
+    enum gb_status status = gb_json_write(session->state, state);
+    json_decref(state);
+    return status;
+}
+
+// Takes up a comparison that was interrupted, without the pair that it was in: a launch is one
+// process.
+static enum gb_status resume(struct session *session) {
+    json_t *state;
+    GB_TRY(gb_json_read_if_there(what, session->state, &state));
+    if (!state)
+        return GB_OK;
+    // Of the budget, the launches' part may be another now, and must stay.
+    const json_t *command = json_object_get(state, "command");
+    const char *budget = json_string_value(json_array_get(command, BUDGET));
+    snprintf(session->budget, sizeof session->budget, "%s", budget ? budget : "");
+    json_t *own = command_of(session);
+    const bool same = json_equal(own, command);
+    json_decref(own);
+    session->seed = (uint64_t)gb_json_integer(state, "seed");
+    session->first = (int)gb_json_integer(state, "pairs");
+    const off_t bytes[GB_SIDES] = {(off_t)gb_json_integer(state, "base_bytes"),
+                                   (off_t)gb_json_integer(state, "new_bytes")};
+    json_decref(state);
+    if (!same || session->first < 1 || session->first >= GB_SAMPLE_MAX)
+        return gb_fail(GB_BAD_INPUT, what, session->request->directory,
+                       "it has a comparison of other builds or benchmarks; give another --out");
+    for (enum gb_side side = GB_BASE; side < GB_SIDES; side++) {
+        struct stat file;
+        if (stat(session->paths[side], &file) != 0 || file.st_size < bytes[side] ||
+            truncate(session->paths[side], bytes[side]) != 0)
+            return gb_fail(GB_BAD_INPUT, what, session->paths[side],
+                           "rows are missing; give another --out");
+    }
+    printf("resuming after %d pair%s\n", session->first, session->first == 1 ? "" : "s");
+    return GB_OK;
+}
+
 // ---- Looks ----
 
-// After the first pair, which tells how many benchmarks there are and how long a pair takes.
-static enum gb_status plan(struct session *session, int benchmarks) {
+static double pair_seconds(const struct session *session, int pairs) {
+    const double seconds = (gb_seconds() - session->progress.start) / (pairs - session->first);
+    return pairs - session->first == 1 ? session->share_of_times * seconds : seconds;
+}
+
+static enum gb_status too_few_pairs(int pairs, const char *option, int benchmarks) {
+    return gb_fail(GB_BAD_INPUT, "bad value", option,
+                   "%d is too few: %d benchmark%s need%s at least %d", pairs, benchmarks,
+                   benchmarks == 1 ? "" : "s", benchmarks == 1 ? "s" : "",
+                   gb_min_pairs(benchmarks > 0 ? benchmarks : 1, level));
+}
+
+// After the first pair, which shows how many benchmarks there are and how long a pair takes.
+static enum gb_status plan(struct session *session, int benchmarks, int pairs) {
     const struct request *request = session->request;
-    const double level = GB_FALSE_ALARMS / GB_GATES;
     const int tests = benchmarks > 0 ? benchmarks : 1;
+    const double seconds =
+        pair_seconds(session, pairs > session->first ? pairs : session->first + 1);
     session->looks = gb_looks_plan(tests, level, request->max_pairs);
     const struct gb_looks *looks = &session->looks;
     if (looks->count == 0)
-        return gb_fail(GB_BAD_INPUT, "bad value", "--pairs",
-                       "%d is too few: %d benchmark%s need%s at least %d", request->max_pairs,
-                       benchmarks, benchmarks == 1 ? "" : "s", benchmarks == 1 ? "s" : "",
-                       gb_min_pairs(tests, level));
+        return too_few_pairs(request->max_pairs, "--pairs", benchmarks);
     char duration[32];
-    gb_duration_text((gb_seconds() - session->progress.start) * (looks->pairs[0] - 1), duration);
+    gb_duration_text(seconds * gb_max_int(looks->pairs[0] - pairs, 0), duration);
     printf("%d benchmark%s; checking after", benchmarks, benchmarks == 1 ? "" : "s");
     for (int i = 0; i < looks->count; i++)
         printf("%s %d", i ? "," : "", looks->pairs[i]);
     printf(" pairs (first in about %s); --seed %llu\n", duration,
-           (unsigned long long)request->seed);
+           (unsigned long long)session->seed);
+    fflush(stdout);
+    while (session->look < looks->count - 1 && looks->pairs[session->look] < pairs)
+        session->look++;
+    return GB_OK;
+}
+
+static bool is_time_up(const struct session *session, int pairs) {
+    const double spent = gb_seconds() - session->progress.start;
+    return session->request->budget > 0 &&
+           spent + pair_seconds(session, pairs) > session->request->budget;
+}
+
+// Once the time is up, the next look is the last, and is now: when looks are taken does not depend
+// on what the pairs show.
+static enum gb_status shorten(struct session *session, int benchmarks, int pairs) {
+    struct gb_looks *looks = &session->looks;
+    if (pairs == looks->pairs[session->look] || !is_time_up(session, pairs))
+        return GB_OK;
+    const int needed = gb_min_pairs(benchmarks > 0 ? benchmarks : 1, looks->level);
+    if (pairs < needed)
+        return gb_fail(GB_BAD_INPUT, "inconclusive", "--budget",
+                       "the time was up after %d of %d pairs%s", pairs, needed,
+                       session->request->directory ? "; rerun to resume" : "");
+    looks->pairs[session->look] = pairs;
+    looks->count = session->look + 1;
     return GB_OK;
 }
 
@@ -111,8 +233,10 @@ static enum gb_status judge_rows(struct session *session, const struct gb_rows r
     struct gb_comparison comparison;
     enum gb_status status = gb_comparison_make(rows, &comparison);
     const bool ends = comparison.failures > 0 || comparison.missing > 0;
-    if (status == GB_OK && pairs == 1 && !ends)
-        status = plan(session, comparison.row_count);
+    if (status == GB_OK && session->looks.count == 0 && !ends)
+        status = plan(session, comparison.row_count, pairs);
+    if (status == GB_OK && !ends)
+        status = shorten(session, comparison.row_count, pairs);
     const struct gb_looks *looks = &session->looks;
     *done = status == GB_OK && (ends || pairs == looks->pairs[session->look]) &&
             gb_comparison_look(&comparison, looks, session->look++, request->threshold);
@@ -133,23 +257,35 @@ static enum gb_status judge(struct session *session, int pairs, bool *done) {
     return status;
 }
 
+static void show_progress(struct session *session, int pairs) {
+    if (!gb_progress_due(&session->progress))
+        return;
+    const struct gb_looks *looks = &session->looks;
+    const double seconds = pair_seconds(session, pairs);
+    char text[128], each[32], left[32];
+    gb_duration_text(seconds, each);
+    gb_duration_text(seconds * (looks->pairs[session->look] - pairs), left);
+    snprintf(text, sizeof text, "pair %d (next check at %d, in %s), %s per pair", pairs,
+             looks->pairs[session->look], left, each);
+    gb_progress_show(&session->progress, (double)pairs / looks->pairs[looks->count - 1], text);
+}
+
 static enum gb_status run(struct session *session) {
     gb_progress_begin(&session->progress, "pairs", 0, GB_SAMPLE_MAX);
     const struct gb_looks *looks = &session->looks;
     enum gb_status status = GB_OK;
     bool done = false, failed;
-    for (int pairs = 1; status == GB_OK && !done; pairs++) {
+    if (session->first > 0)
+        status = judge(session, session->first, &done);
+    for (int pairs = session->first + 1; status == GB_OK && !done; pairs++) {
         status = run_pair(session, pairs - 1, &failed);
-        if (status == GB_OK && (pairs == 1 || failed || pairs == looks->pairs[session->look]))
+        if (status == GB_OK)
+            status = save(session, pairs);
+        if (status == GB_OK && (looks->count == 0 || failed ||
+                                pairs == looks->pairs[session->look] || is_time_up(session, pairs)))
             status = judge(session, pairs, &done);
-        if (status == GB_OK && !done && gb_progress_due(&session->progress)) {
-            char text[96], duration[32];
-            gb_duration_text((gb_seconds() - session->progress.start) / pairs, duration);
-            snprintf(text, sizeof text, "pair %d (next check at %d), %s per pair", pairs,
-                     looks->pairs[session->look], duration);
-            gb_progress_show(&session->progress, (double)pairs / looks->pairs[looks->count - 1],
-                             text);
-        }
+        if (status == GB_OK && !done)
+            show_progress(session, pairs);
     }
     end_progress(session);
     return status;
@@ -157,16 +293,96 @@ static enum gb_status run(struct session *session) {
 
 // ---- The command ----
 
+// Whether the builds can be compared, if they both say what they are.
+static enum gb_status check_builds(const struct session *session, const char *directory) {
+    const struct request *request = session->request;
+    char path[GB_PATH];
+    json_t *infos[GB_SIDES] = {0};
+    struct gb_row row[GB_SIDES] = {0};
+    struct gb_rows rows[GB_SIDES];
+    GB_TRY(gb_path_join(directory, "info.json", path));
+    bool known = true;
+    for (int side = 0; side < GB_SIDES && known; side++) {
+        const char *const arguments[] = {"info", "--json", path, NULL};
+        known = gb_launch(request->executables[side], arguments, true) == GB_OK &&
+                gb_json_read(what, path, &infos[side]) == GB_OK;
+        unlink(path);
+        row[side] =
+            (struct gb_row){.machine = infos[side], .build = json_object_get(infos[side], "build")};
+        rows[side] = (struct gb_rows){&row[side], 1};
+        known = known && row[side].build;
+    }
+    enum gb_status status =
+        known ? gb_rows_comparable(rows, request->executables, &request->allowed) : GB_OK;
+    for (int side = 0; side < GB_SIDES; side++)
+        json_decref(infos[side]);
+    return status;
+}
+
+// What the builds forecast, if both do: how long the comparison takes. With a budget, launches take
+// what lets the first look come in two thirds of it; what weighs most is kept.
+static enum gb_status forecast(struct session *session) {
+    const struct request *request = session->request;
+    const char *arguments[2 * FORWARDED + 1];
+    struct gb_forecast sides[GB_SIDES];
+    const double share = 2.0 / 3;
+    forward(session, arguments);
+    session->share_of_times = 1;
+    for (int side = 0; side < GB_SIDES; side++)
+        if (!gb_launch_forecast(request->executables[side], arguments, &sides[side]))
+            return GB_OK;
+    const struct gb_forecast *base = &sides[GB_BASE];
+    const double each = base->seconds - base->check_seconds;
+    const struct gb_looks looks = gb_looks_plan(base->rows, level, request->max_pairs);
+    if (looks.count == 0)
+        return too_few_pairs(request->max_pairs, "--pairs", base->rows);
+    session->share_of_times =
+        2 * each / (2 * each + base->check_seconds + sides[GB_NEW].check_seconds);
+    if (!*session->budget && session->first == 0 && request->budget > 0 &&
+        2 * each * looks.pairs[0] > share * request->budget) {
+        snprintf(session->budget, sizeof session->budget, "%.3f",
+                 share * request->budget / (2 * looks.pairs[0]));
+        return forecast(session);
+    }
+    char pair[32], first[32], last[32];
+    gb_duration_text(2 * each, pair);
+    gb_duration_text(2 * each * looks.pairs[0] + base->check_seconds + sides[GB_NEW].check_seconds,
+                     first);
+    gb_duration_text(2 * each * looks.pairs[looks.count - 1], last);
+    printf(
+        "%d benchmark%s, about %s per pair: first check after %d pairs, about %s; last after %d, "
+        "%s\n",
+        base->rows, base->rows == 1 ? "" : "s", pair, looks.pairs[0], first,
+        looks.pairs[looks.count - 1], last);
+    if (request->budget == 0)
+        gb_forecast_warn(2 * each * looks.pairs[0]);
+    fflush(stdout);
+    return GB_OK;
+}
+
 static enum gb_status run_in(const struct request *request, const char *directory) {
-    struct session session = {.request = request};
+    struct session session = {.request = request, .seed = request->seed};
     GB_TRY(gb_path_join(directory, "base.jsonl", session.paths[GB_BASE]));
     GB_TRY(gb_path_join(directory, "new.jsonl", session.paths[GB_NEW]));
+    GB_TRY(gb_path_join(directory, "ab.json", session.state));
     gb_interrupt_watch();
-    enum gb_status status = run(&session);
+    enum gb_status status = check_builds(&session, directory);
+    if (status == GB_OK)
+        status = resume(&session);
+    if (status == GB_OK)
+        status = forecast(&session);
+    if (status == GB_OK)
+        status = run(&session);
     gb_interrupt_unwatch();
+    const bool resumable = status == GB_INTERRUPTED && !gb_is_missing(session.state);
+    if (resumable)
+        return gb_fail(GB_INTERRUPTED, "interrupted", directory,
+                       request->directory ? "rerun to resume" : "rerun with --out %s to resume",
+                       directory);
     if (!request->directory) {
         unlink(session.paths[GB_BASE]);
         unlink(session.paths[GB_NEW]);
+        unlink(session.state);
     }
     return status;
 }
@@ -180,8 +396,10 @@ static enum gb_status run_in_directory(const struct request *request) {
     char directory[GB_PATH];
     GB_TRY(gb_temporary_directory(what, "set TMPDIR or --out", directory));
     enum gb_status status = run_in(request, directory);
-    if (rmdir(directory) != 0 && status == GB_OK)
+    if (status != GB_INTERRUPTED && rmdir(directory) != 0 && status == GB_OK)
         return gb_fail(GB_IO_ERROR, "cannot remove", directory, "%s", strerror(errno));
+    if (status == GB_INTERRUPTED)
+        rmdir(directory); // unless it has pairs
     return status;
 }
 
@@ -194,7 +412,10 @@ static enum gb_status check(struct request *request) {
                            "see glowbench ab --help");
         if (access(executable, X_OK) != 0)
             return gb_fail(GB_BAD_INPUT, "cannot run", executable, "%s", strerror(errno));
+        GB_TRY(gb_file_hash("cannot run", executable, &request->hashes[side]));
     }
+    if (request->budget_text)
+        GB_TRY(gb_budget_parse("--budget", request->budget_text, &request->budget));
     if (request->seed > INT64_MAX) {
         if (getrandom(&request->seed, sizeof request->seed, 0) != sizeof request->seed)
             return gb_fail(GB_IO_ERROR, what, "--seed", "the system has no random number");
@@ -215,12 +436,17 @@ static enum gb_status ab(int argc, const char **argv) {
         gb_option_string("threads", "1,2", &request.forwarded[4], "same as bench --threads"),
         gb_option_string("cache", "WORD", &request.forwarded[5], "same as bench --cache"),
         gb_option_string("reps", "N", &request.forwarded[6], "same as bench --reps"),
+        gb_option_string("suite", "NAME", &request.forwarded[7], "same as bench --suite"),
+        gb_option_string("check", "WORD", &request.forwarded[8], "same as bench --check"),
+        gb_option_string("budget", "TIME", &request.budget_text,
+                         "time for all: 90s, 5min, 2h; benchmarks that do not fit are left out"),
         gb_option_string("threshold", "PERCENT", &request.threshold_text,
                          "smallest change that counts"),
         gb_option_int("pairs", "N", &request.max_pairs, 1, GB_SAMPLE_MAX,
                       "maximum number of base/new pairs (default: by the number of benchmarks)"),
         gb_option_seed("seed", "N", &request.seed, "seed of the random order (default: random)"),
-        gb_option_string("out", "DIR", &request.directory, "keep the result files in DIR"),
+        gb_option_string("out", "DIR", &request.directory,
+                         "keep the results in DIR; the same command resumes there"),
         gb_option_flag("allow-other-build", &request.allowed.other_build,
                        "also compare other build types, compilers, flags and libraries"),
         {0},
@@ -230,6 +456,10 @@ static enum gb_status ab(int argc, const char **argv) {
     if (helped)
         return GB_OK;
     GB_TRY(check(&request));
+    if (request.hashes[GB_BASE] == request.hashes[GB_NEW]) {
+        printf("no regression: both files have the same bytes; nothing was timed\n");
+        return GB_OK;
+    }
     return run_in_directory(&request);
 }
 

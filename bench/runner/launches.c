@@ -64,7 +64,9 @@ static enum gb_status wait_for(pid_t child, const char *name, FILE *errors) {
     return gb_fail(status_of(WEXITSTATUS(state)), what, name, "%s", line);
 }
 
-enum gb_status gb_launch(const char *executable, const char *const *arguments, bool quiet) {
+// `output`: gets its standard output; NULL: as `quiet` says.
+static enum gb_status launch(const char *executable, const char *const *arguments, bool quiet,
+                             FILE *output) {
     enum { MAX_ARGUMENTS = 256 };
     const char *name = strcmp(executable, GB_THIS_EXECUTABLE) == 0 ? "bench" : executable;
     const char *words[MAX_ARGUMENTS] = {"glowbench"};
@@ -80,7 +82,9 @@ enum gb_status gb_launch(const char *executable, const char *const *arguments, b
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, fileno(errors), STDERR_FILENO);
-    if (quiet)
+    if (output)
+        posix_spawn_file_actions_adddup2(&actions, fileno(output), STDOUT_FILENO);
+    else if (quiet)
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     fflush(stdout); // before the launch writes to it
     pid_t child;
@@ -92,6 +96,29 @@ enum gb_status gb_launch(const char *executable, const char *const *arguments, b
     if ((status == GB_OK || status == GB_CHECK_FAILED) && gb_interrupt_asked())
         return gb_fail(GB_INTERRUPTED, "interrupted", name, "stopped by a signal");
     return status;
+}
+
+enum gb_status gb_launch(const char *executable, const char *const *arguments, bool quiet) {
+    return launch(executable, arguments, quiet, NULL);
+}
+
+bool gb_launch_forecast(const char *executable, const char *const *arguments,
+                        struct gb_forecast *forecast) {
+    enum { MAX_ARGUMENTS = 64 };
+    const char *words[MAX_ARGUMENTS] = {"bench", "--forecast"};
+    int count = 2;
+    for (; *arguments && count < MAX_ARGUMENTS - 1; arguments++)
+        words[count++] = *arguments;
+    FILE *output = gb_scratch_file();
+    if (!output)
+        return false;
+    const bool launched = launch(executable, words, true, output) == GB_OK;
+    rewind(output);
+    const bool known =
+        launched && fscanf(output, "%d rows, about %lf s, of which checks %lf s", &forecast->rows,
+                           &forecast->seconds, &forecast->check_seconds) == 3;
+    fclose(output);
+    return known;
 }
 
 // Whether `word` is the option, alone or with its value.

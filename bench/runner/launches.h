@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/status.h"
+#include "bench/runner/runner.h"
 
 // The running program, even if its file was renamed.
 #define GB_THIS_EXECUTABLE "/proc/self/exe"
@@ -16,6 +17,11 @@
 // Its standard error is not printed: a failure is returned as the status of its exit code, with its
 // first line as the reason. `quiet`: its standard output is discarded.
 enum gb_status gb_launch(const char *executable, const char *const *arguments, bool quiet);
+
+// What `executable` forecasts for a launch of `bench` with these arguments, to which --forecast is
+// added. False if it does not know that option, or fails.
+bool gb_launch_forecast(const char *executable, const char *const *arguments,
+                        struct gb_forecast *forecast);
 
 // `bench --launches N`: runs this executable `launches` times with the bench arguments `argv`
 // (argv[0] is "bench"), so that all add to the same file: without --launches, with `--launch I`,

@@ -30,8 +30,8 @@ struct run {
     int control_count;
     struct gb_progress progress;
     int rows_all, rows_done;
-    double cost_all, cost_done, cost_group; // estimated seconds
-    const char *problem;                    // being timed
+    double cost_all, cost_checks, cost_done, cost_group; // estimated seconds
+    const char *problem;                                 // being timed
 };
 
 // The rows of a problem and a thread count that the journal does not have; or those of the layers
@@ -162,20 +162,23 @@ static enum gb_status visit_groups(struct run *run,
 
 // The rows, the control and the probes of the peaks. The time left is scaled by the time that rows
 // really took so far.
-static double cost_of_group(const struct run *run, const struct group *group) {
+static double cost_of_group(const struct run *run, const struct group *group, bool with_checks) {
     const struct gb_sweep *sweep = run->sweep;
     double cost = gb_forecast_group(sweep->repetitions, sweep->cold);
     for (int i = 0; i < group->count; i++) {
         const struct gb_benchmark *benchmark = group->rows[i].benchmark;
         if (!benchmark->pass)
-            cost += gb_forecast_row(benchmark, sweep->repetitions,
-                                    !gb_timing_is_checked(benchmark, sweep->verdicts));
+            cost +=
+                gb_forecast_row(benchmark, sweep->repetitions,
+                                with_checks && !gb_timing_is_checked(benchmark, sweep->verdicts));
     }
     return cost;
 }
 
 static enum gb_status count_group(struct run *run, struct group *group) {
-    run->cost_all += cost_of_group(run, group);
+    const double cost = cost_of_group(run, group, true);
+    run->cost_all += cost;
+    run->cost_checks += cost - cost_of_group(run, group, false);
     run->rows_all += group->kept;
     return GB_OK;
 }
@@ -336,7 +339,7 @@ static enum gb_status time_group(struct run *run, struct group *group) {
     const struct gb_benchmark *first = group->rows[0].benchmark;
     if (gb_interrupt_asked())
         return interrupted(run);
-    run->cost_group = cost_of_group(run, group);
+    run->cost_group = cost_of_group(run, group, true);
     // A group that would not fit is left out; a shorter one may follow.
     const double needed = seconds_of_cost(run, run->cost_done, run->cost_group);
     if (run->sweep->budget > 0 &&
@@ -382,7 +385,7 @@ enum gb_status gb_sweep_forecast(const struct gb_sweep *sweep, struct gb_journal
                                  struct gb_forecast *forecast) {
     struct run run = {.sweep = sweep, .journal = journal};
     enum gb_status status = visit_groups(&run, count_group);
-    *forecast = (struct gb_forecast){run.rows_all, run.cost_all};
+    *forecast = (struct gb_forecast){run.rows_all, run.cost_all, run.cost_checks};
     return status;
 }
 

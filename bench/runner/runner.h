@@ -31,7 +31,7 @@ struct gb_sweep {
 // What a sweep would time, and how long it takes on a common CPU.
 struct gb_forecast {
     int rows;
-    double seconds;
+    double seconds, check_seconds; // check_seconds: the part of checks
 };
 enum gb_status gb_sweep_forecast(const struct gb_sweep *sweep, struct gb_journal *journal,
                                  struct gb_forecast *forecast);

@@ -180,6 +180,26 @@ pairs 0 '^no regression' --filter conv --reps 3 --threads 1 --cache warm --backe
 grep -c 'bench .*--launch 3 --resume --filter conv --backend avx2 --threads 1 --cache warm --reps 3$' \
     calls | grep -qx 2 || complain "not two calls of launch 3: $(cat calls)"
 pairs 2 '^glowbench: bad value: --pairs: 11 is too few: 6 benchmarks need at least 12' --pairs 11
+# The same command resumes: the pair that was cut is timed anew, the others are kept.
+rm -r kept
+touch stop
+build new 'seed=2' '$([ -e stop ] && [ ${launch-0} = 5 ] && echo 130 || echo 0)'
+pairs 130 '^glowbench: interrupted: kept: rerun to resume$' --pairs 13 --out kept
+rm stop
+: >calls
+pairs 0 '^resuming after 5 pairs$' --pairs 13 --out kept
+grep -q -e '--launch 5' calls || complain "the pair that was interrupted is not timed again"
+! grep -q -e '--launch 4' calls || complain "a finished pair is timed again"
+[ "$(wc -l <kept/new.jsonl)" -eq 91 ] || complain "not 7 rows in 13 launches"
+: >calls
+pairs 0 '^no regression' --pairs 13 --out kept
+! grep -q -e '--launch' calls || complain "a finished comparison is timed again"
+pairs 2 '^glowbench: cannot compare builds: kept: it has a comparison of other builds' --filter conv --out kept
+build new seed=3
+pairs 2 '^glowbench: cannot compare builds: kept: it has a comparison of other builds' --out kept
+build new seed=2
+[ "$(wc -l <kept/new.jsonl)" -eq 91 ] || complain "not 7 rows in 13 launches"
+gives 0 '^no regression: both files have the same bytes; nothing was timed$' ab --base ./old --new ./old
 mkdir temporary
 : >calls
 TMPDIR=$directory/temporary pairs 0 '^no regression'
