@@ -24,7 +24,7 @@ static enum gb_status describe_here(struct gb_journal *journal) {
     for (size_t i = 0; i < sizeof machine_keys / sizeof *machine_keys; i++)
         gb_json_put(&journal->machine, machine_keys[i],
                     json_incref(json_object_get(all, machine_keys[i])));
-    journal->build = json_copy(json_object_get(all, "build"));
+    journal->build = gb_json_copy(json_object_get(all, "build"));
     gb_json_put(&journal->build, "libraries", json_incref(json_object_get(all, "libraries")));
     json_decref(all);
     if (!journal->machine || !journal->build)

@@ -173,6 +173,10 @@ static enum gb_status check_task(const struct gb_task *task, const json_t *commi
 static enum gb_status check(const char *path, const json_t *committed, bool update, int threads) {
     // Backends that this machine lacks keep their entries.
     json_t *found = committed ? json_deep_copy(committed) : json_object();
+    if (!found || (committed && !json_equal(found, committed))) {
+        json_decref(found);
+        return gb_no_memory("cannot check", path);
+    }
     struct outcome outcome = {0};
     enum gb_status status = GB_OK;
     for (const struct gb_task *const *t = gb_tasks(); *t && status == GB_OK; t++)

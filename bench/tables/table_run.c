@@ -80,7 +80,7 @@ static enum gb_status choose_job(const struct gb_results *results, const struct 
 // All that determines the row's figures, except the number of steps.
 static json_t *settings_of(const struct job *job) {
     static const char *const ignored[] = {"iters", "score-every", "score-images"};
-    json_t *options = json_copy(json_object_get(job->config, "options"));
+    json_t *options = gb_json_copy(json_object_get(job->config, "options"));
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         json_object_del(options, ignored[i]);
     return json_pack("{s:O, s:o, s:O?, s:O?, s:I}", "task", json_object_get(job->config, "task"),

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "flows/files/metadata.h"
 #include "flows/files/safetensors.h"
 
@@ -91,7 +92,7 @@ enum gb_status gb_checkpoint_save(const char *path, const struct gb_params *para
     size_t count;
     struct gb_tensor_entry *list = list_entries(params, &count);
     float *elements = gb_params_largest(params);
-    json_t *versioned = json_copy((json_t *)metadata);
+    json_t *versioned = gb_json_copy(metadata);
     enum gb_status status;
     if (!list || !elements || !versioned)
         status = gb_no_memory(saving, path);

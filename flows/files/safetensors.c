@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/json.h"
 #include "kernels/tensor.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian");
@@ -311,7 +312,7 @@ static json_t *entry_fields(const struct gb_tensor_entry *entry, size_t begin) {
 static char *make_header(const struct gb_tensor_entry *list, size_t count, const json_t *metadata) {
     json_t *header = json_object();
     if (metadata)
-        json_object_set_new(header, metadata_name, json_copy((json_t *)metadata));
+        json_object_set_new(header, metadata_name, gb_json_copy(metadata));
     size_t begin = 0;
     for (size_t i = 0; i < count; i++) {
         assert(list[i].dims >= 0 && list[i].dims <= GB_SAFETENSORS_DIMS);

@@ -15,7 +15,7 @@ export XDG_CACHE_HOME="$directory/cache"
 
 complain() {
     echo "FAILED: $*"
-    cat out err
+    cat "$directory/out" "$directory/err"
     failures=$((failures + 1))
 }
 
