@@ -20,6 +20,7 @@
 #include "bench/compare/comparison.h"
 #include "bench/runner/forecast.h"
 #include "bench/runner/launches.h"
+#include "bench/verdict/verdict.h"
 #include "kernels/random/random.h"
 #include "tasks/verdicts.h"
 
@@ -34,6 +35,7 @@ struct request {
     int max_pairs;                    // 0: as many as the benchmarks need
     uint64_t seed;
     struct gb_allowed allowed;
+    struct gb_verdict_files files;
     double threshold;
     uint64_t hashes[GB_SIDES]; // of the executables
     double budget;             // seconds; 0: none
@@ -242,7 +244,10 @@ static enum gb_status judge_rows(struct session *session, const struct gb_rows r
             gb_comparison_look(&comparison, looks, session->look++, request->threshold);
     if (*done) {
         end_progress(session);
-        status = gb_comparison_report(&comparison, rows, request->executables);
+        status =
+            gb_comparison_write(&comparison, "ab", rows, request->executables, &request->files);
+        if (status == GB_OK)
+            status = gb_comparison_report(&comparison, rows, request->executables);
     }
     gb_comparison_free(&comparison);
     return status;
@@ -449,6 +454,7 @@ static enum gb_status ab(int argc, const char **argv) {
                          "keep the results in DIR; the same command resumes there"),
         gb_option_flag("allow-other-build", &request.allowed.other_build,
                        "also compare other build types, compilers, flags and libraries"),
+        GB_VERDICT_OPTIONS(request.files),
         {0},
     };
     bool helped;
@@ -456,7 +462,15 @@ static enum gb_status ab(int argc, const char **argv) {
     if (helped)
         return GB_OK;
     GB_TRY(check(&request));
+    GB_TRY(gb_verdict_probe(&request.files));
     if (request.hashes[GB_BASE] == request.hashes[GB_NEW]) {
+        struct gb_verdict_report report = {.command = "ab",
+                                           .verdict = GB_NO_REGRESSION,
+                                           .reason =
+                                               "both files have the same bytes; nothing was timed",
+                                           .context = json_object()};
+        GB_TRY(gb_verdict_write(&report, &request.files));
+        gb_verdict_free(&report);
         printf("no regression: both files have the same bytes; nothing was timed\n");
         return GB_OK;
     }

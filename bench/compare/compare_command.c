@@ -2,10 +2,12 @@
 #include "base/options.h"
 #include "bench/commands.h"
 #include "bench/compare/comparison.h"
+#include "bench/verdict/verdict.h"
 
 struct request {
     const char *paths[GB_SIDES], *threshold;
     struct gb_allowed allowed;
+    struct gb_verdict_files files;
 };
 
 static enum gb_status judge(const struct gb_rows rows[GB_SIDES], const struct request *request,
@@ -15,8 +17,10 @@ static enum gb_status judge(const struct gb_rows rows[GB_SIDES], const struct re
     enum gb_status status = gb_comparison_make(rows, &comparison);
     if (status == GB_OK) {
         gb_comparison_judge(&comparison, threshold);
-        status = gb_comparison_report(&comparison, rows, request->paths);
+        status = gb_comparison_write(&comparison, "compare", rows, request->paths, &request->files);
     }
+    if (status == GB_OK)
+        status = gb_comparison_report(&comparison, rows, request->paths);
     gb_comparison_free(&comparison);
     return status;
 }
@@ -31,6 +35,7 @@ static enum gb_status compare(int argc, const char **argv) {
                        "also compare results from different CPUs"),
         gb_option_flag("allow-other-build", &request.allowed.other_build,
                        "also compare other build types, compilers, flags and libraries"),
+        GB_VERDICT_OPTIONS(request.files),
         {0},
     };
     bool helped;
@@ -39,6 +44,7 @@ static enum gb_status compare(int argc, const char **argv) {
         return GB_OK;
     double threshold;
     GB_TRY(gb_threshold_parse(request.threshold, &threshold));
+    GB_TRY(gb_verdict_probe(&request.files));
     struct gb_rows rows[GB_SIDES];
     GB_TRY(gb_sides_read(request.paths, rows));
     enum gb_status status = judge(rows, &request, threshold);

@@ -104,6 +104,14 @@ enum gb_status gb_comparison_report(const struct gb_comparison *comparison,
                                     const struct gb_rows rows[GB_SIDES],
                                     const char *const names[GB_SIDES]);
 
+// Writes the same to files: operations, rows and what is not joined are cases. `command` is "ab" or
+// "compare". GB_IO_ERROR, GB_OUT_OF_MEMORY.
+struct gb_verdict_files; // bench/verdict/verdict.h
+enum gb_status gb_comparison_write(const struct gb_comparison *comparison, const char *command,
+                                   const struct gb_rows rows[GB_SIDES],
+                                   const char *const names[GB_SIDES],
+                                   const struct gb_verdict_files *files);
+
 // ---- Two sets of rows, and what they must have in common to be compared (comparable.c)
 
 // Reads two files. On failure there is nothing to free.

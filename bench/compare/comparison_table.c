@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/minmax.h"
 #include "bench/compare/comparison.h"
+#include "bench/verdict/verdict.h"
 
 enum { TEXT = 320 };
 
@@ -37,12 +39,13 @@ static void print_list(const char *title, const struct gb_compared *list, int co
     }
 }
 
+static const char *const reasons[] = {[GB_ONLY_IN_BASE] = "only in BASE",
+                                      [GB_ONLY_IN_NEW] = "only in NEW",
+                                      [GB_FAILS_IN_BASE] = "failed in BASE",
+                                      [GB_FAILS_IN_PART] = "failed in some launches of BASE",
+                                      [GB_FAILS_IN_NEW] = "failed in NEW"};
+
 static void print_unjoined(const struct gb_comparison *c) {
-    static const char *const reasons[] = {[GB_ONLY_IN_BASE] = "only in BASE",
-                                          [GB_ONLY_IN_NEW] = "only in NEW",
-                                          [GB_FAILS_IN_BASE] = "failed in BASE",
-                                          [GB_FAILS_IN_PART] = "failed in some launches of BASE",
-                                          [GB_FAILS_IN_NEW] = "failed in NEW"};
     if (c->unjoined_count > 0)
         printf("\nnot compared, or not completely\n");
     for (int i = 0; i < c->unjoined_count; i++) {
@@ -55,9 +58,6 @@ static void print_unjoined(const struct gb_comparison *c) {
 }
 
 static void print_comparison(const struct gb_comparison *c) {
-    static const char *const verdicts[] = {[GB_NO_REGRESSION] = "no regression",
-                                           [GB_REGRESSION] = "regression",
-                                           [GB_INCONCLUSIVE] = "inconclusive"};
     if (c->rule.pairing == GB_PAIRED)
         printf("Time ratio NEW / BASE, %d pairs, Wilcoxon signed-rank test\n",
                c->launches[GB_BASE]);
@@ -75,7 +75,7 @@ static void print_comparison(const struct gb_comparison *c) {
                operation_text);
     print_list("benchmark", c->rows, c->row_count, width, row_text);
     print_unjoined(c);
-    printf("\n%s: %s\n", verdicts[c->verdict], c->reason);
+    printf("\n%s: %s\n", gb_verdict_name(c->verdict), c->reason);
     if (c->rule.pairing == GB_UNPAIRED && c->verdict == GB_NO_REGRESSION && c->open_rows > 0)
         printf(
             "a slowdown of %.3g %% or more is not ruled out in %d of %d benchmarks; more launches "
@@ -99,4 +99,85 @@ enum gb_status gb_comparison_report(const struct gb_comparison *c,
     return c->verdict == GB_REGRESSION
                ? gb_fail(GB_CHECK_FAILED, "regression", names[GB_NEW], "%s", c->reason)
                : gb_fail(GB_BAD_INPUT, "inconclusive", names[GB_NEW], "%s", c->reason);
+}
+
+// ---- The same in files ----
+
+static void group_text(const struct gb_row *row, char text[static TEXT]) {
+    snprintf(text, TEXT, "%s/%s", row->operation, row->direction);
+}
+
+static enum gb_status add_compared(const struct gb_comparison *c, const struct gb_compared *list,
+                                   int count,
+                                   void (*text_of)(const struct gb_compared *, char[static TEXT]),
+                                   struct gb_verdict_report *report) {
+    for (int i = 0; i < count; i++) {
+        char name[TEXT], group[TEXT];
+        text_of(&list[i], name);
+        group_text(list[i].row, group);
+        // Where the control has moved, what is slower is no regression.
+        const bool failed = list[i].change == GB_SLOWER && c->verdict == GB_REGRESSION;
+        GB_TRY(gb_verdict_add(report, &(struct gb_verdict_case){.name = name,
+                                                                .group = group,
+                                                                .change = list[i].change,
+                                                                .failed = failed,
+                                                                .undecided = list[i].undecidable,
+                                                                .ratio = list[i].ratio,
+                                                                .low = list[i].low,
+                                                                .high = list[i].high}));
+    }
+    return GB_OK;
+}
+
+static enum gb_status add_unjoined(const struct gb_comparison *c,
+                                   struct gb_verdict_report *report) {
+    for (int i = 0; i < c->unjoined_count; i++) {
+        const struct gb_unjoined *unjoined = &c->unjoined[i];
+        char name[TEXT], group[TEXT], text[2 * TEXT];
+        row_text(&(struct gb_compared){.row = unjoined->row}, name);
+        group_text(unjoined->row, group);
+        snprintf(text, sizeof text, "%s%s%s", reasons[unjoined->reason],
+                 unjoined->row->error ? ": " : "",
+                 unjoined->row->error ? unjoined->row->error : "");
+        GB_TRY(gb_verdict_add(
+            report, &(struct gb_verdict_case){.name = name,
+                                              .group = group,
+                                              .failed = unjoined->reason == GB_FAILS_IN_NEW,
+                                              .undecided = unjoined->reason != GB_FAILS_IN_NEW,
+                                              .ratio = NAN,
+                                              .low = NAN,
+                                              .high = NAN,
+                                              .text = text}));
+    }
+    return GB_OK;
+}
+
+enum gb_status gb_comparison_write(const struct gb_comparison *c, const char *command,
+                                   const struct gb_rows rows[GB_SIDES],
+                                   const char *const names[GB_SIDES],
+                                   const struct gb_verdict_files *files) {
+    const json_t *machine = rows[GB_NEW].list->machine;
+    struct gb_verdict_report report = {
+        .command = command,
+        .verdict = c->verdict,
+        .reason = c->reason,
+        .context = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:f}", "machine",
+                             gb_json_string_or_unknown(json_object_get(machine, "cpu"), "model"),
+                             "base", names[GB_BASE], "base commit",
+                             gb_json_string_or_unknown(rows[GB_BASE].list->build, "commit"), "new",
+                             names[GB_NEW], "new commit",
+                             gb_json_string_or_unknown(rows[GB_NEW].list->build, "commit"),
+                             "base launches", c->launches[GB_BASE], "new launches",
+                             c->launches[GB_NEW], "threshold", c->rule.threshold)};
+    enum gb_status status = report.context ? GB_OK : gb_no_memory("cannot write", "verdict");
+    if (status == GB_OK)
+        status = add_compared(c, c->operations, c->operation_count, operation_text, &report);
+    if (status == GB_OK)
+        status = add_compared(c, c->rows, c->row_count, row_text, &report);
+    if (status == GB_OK)
+        status = add_unjoined(c, &report);
+    if (status == GB_OK)
+        status = gb_verdict_write(&report, files);
+    gb_verdict_free(&report);
+    return status;
 }

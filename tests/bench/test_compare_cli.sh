@@ -60,6 +60,25 @@ rows new seed=2
 verdict 0 '^fc/forward/n2 .* failed in some launches of BASE: it differs$' part new
 verdict 1 '^fc/forward/n2 .* failed in NEW: it differs$' new part
 
+# ---- For other programs
+rows new seed=2 slow=3 factor=1.05
+verdict 1 '^regression' base new --json v.json --summary v.md --junit v.xml
+grep -q '"verdict": "regression"' v.json || complain "JSON has no verdict"
+[ "$(grep -c '"regression": true' v.json)" -eq 1 ] || complain "not one regression in JSON"
+grep -q '^| `conv/forward/n3 .* | \*\*regression\*\* |$' v.md || complain "Markdown has no row"
+grep -q '<testsuites .* tests="9" failures="1" errors="0" skipped="0">' v.xml ||
+    complain "JUnit counts differ"
+sed 1d v.xml >body.xml
+awk -f "$tests/well_formed.awk" body.xml || complain "JUnit is not well-formed"
+rows new seed=2 error=2
+verdict 1 '^regression' base new --junit v.xml
+grep -q '<failure type="regression" message="failed in NEW: it differs"/>' v.xml ||
+    complain "JUnit has no failure"
+rows new seed=2 control=1.04
+verdict 2 '^inconclusive' base new --junit v.xml
+grep -q ' failures="0" errors="1" ' v.xml || complain "inconclusive is no error in JUnit"
+verdict 2 'none/v.json' base new --json none/v.json
+
 # ---- No verdict
 new 2 '^glowbench: inconclusive: new: the control benchmark with 1 thread .*1\.04' seed=2 control=1.04
 new 2 '^inconclusive: the control' seed=2 control=0.96 slow=3 factor=1.2
@@ -207,6 +226,8 @@ grep -q -e "--json $directory/temporary/glowbench-" calls || complain "rows are 
 [ -z "$(ls -A temporary)" ] || complain "ab left something in TMPDIR"
 TMPDIR=$directory/absent pairs 2 'absent: No such file or directory; set TMPDIR or --out$'
 build new 'seed=2 slow=3 factor=1.05'
+pairs 1 '^conv/forward/n3 .* slower$' --json v.json --junit v.xml
+grep -q '"command": "ab"' v.json || complain "ab writes no JSON"
 pairs 1 '^conv/forward/n3 .* slower$'
 pairs 1 '^glowbench: regression: ./new: '
 build new 'seed=2 slow=3 factor=0.95'
