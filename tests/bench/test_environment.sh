@@ -99,7 +99,7 @@ in_environment "other programs' settings" 0 others_settings
 [ ! -e google ] || complain "a file of Google Benchmark's"
 nowhere() {
     unset HOME TERM
-    export TMPDIR=/nonexistent XDG_CACHE_HOME=/nonexistent
+    export TMPDIR=/dev/null/none XDG_CACHE_HOME=/dev/null/none # where root cannot make it either
     "$@"
 }
 in_environment "no home, no TMPDIR" 0 nowhere

@@ -420,7 +420,7 @@ TEST(reports_what_is_wrong_with_the_directory) {
     rename(gb_fixture_path("redkitchen/seq-01"), gb_fixture_path("redkitchen/other"));
     assert_bad(NULL, gb_fixture_path(""), "holds no SCENE/seq-NN");
     assert_int_equal(load(NULL, 500, 640, splits), GB_BAD_INPUT);
-    const struct gb_source source = {.directory = "/nonexistent", .size = SIZE, .threads = 1};
+    const struct gb_source source = {.directory = "/dev/null/none", .size = SIZE, .threads = 1};
     assert_int_equal(gb_depth_maps_load(&source, SIZE, WIDE, splits), GB_BAD_INPUT);
 }
 
