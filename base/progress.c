@@ -75,7 +75,8 @@ void gb_progress_step(struct gb_progress *progress, long step, const char *name,
         return;
     double done = (double)(step - progress->first), seconds = gb_seconds() - progress->start;
     char left[32], text[160];
-    gb_duration_text(seconds / done * (double)(progress->last - step), left);
+    const double all = (double)(progress->last - progress->first);
+    gb_duration_text(seconds / done * ((1 + progress->rest) * all - done), left);
     snprintf(text, sizeof text, "%ld/%ld  %s %.4f  %.1f images/s  %s left", step, progress->last,
              name, value, done * per_step / seconds, left);
     gb_progress_show(progress, (double)step / (double)progress->last, text);

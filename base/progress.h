@@ -9,6 +9,7 @@ struct gb_progress {
     const char *label;
     long first, last; // steps: from first + 1 to last
     bool terminal;
+    double rest; // work after the loop, in multiples of the loop's: the time left includes it
     double start, shown; // seconds: when the loop began, when something was last shown
 };
 

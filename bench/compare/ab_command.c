@@ -12,7 +12,6 @@
 #include "base/files.h"
 #include "base/interrupt.h"
 #include "base/json.h"
-#include "base/minmax.h"
 #include "base/options.h"
 #include "base/progress.h"
 #include "bench/child.h"
@@ -166,9 +165,11 @@ static enum gb_status resume(struct session *session) {
 
 // ---- Looks ----
 
+// 0 before the first pair of this process.
 static double pair_seconds(const struct session *session, int pairs) {
-    const double seconds = (gb_seconds() - session->progress.start) / (pairs - session->first);
-    return pairs - session->first == 1 ? session->share_of_times * seconds : seconds;
+    const int done = pairs - session->first;
+    const double seconds = gb_seconds() - session->progress.start;
+    return done == 0 ? 0 : done == 1 ? session->share_of_times * seconds : seconds / done;
 }
 
 static enum gb_status too_few_pairs(int pairs, const char *option, int benchmarks) {
@@ -182,19 +183,19 @@ static enum gb_status too_few_pairs(int pairs, const char *option, int benchmark
 static enum gb_status plan(struct session *session, int benchmarks, int pairs) {
     const struct request *request = session->request;
     const int tests = benchmarks > 0 ? benchmarks : 1;
-    const double seconds =
-        pair_seconds(session, pairs > session->first ? pairs : session->first + 1);
+    const double seconds = pair_seconds(session, pairs);
     session->looks = gb_looks_plan(tests, level, request->max_pairs);
     const struct gb_looks *looks = &session->looks;
     if (looks->count == 0)
         return too_few_pairs(request->max_pairs, "--pairs", benchmarks);
-    char duration[32];
-    gb_duration_text(seconds * gb_max_int(looks->pairs[0] - pairs, 0), duration);
+    char duration[32], first[64] = "";
+    gb_duration_text(seconds * (looks->pairs[0] - pairs), duration);
+    if (seconds > 0)
+        snprintf(first, sizeof first, " (first in about %s)", duration);
     printf("%d benchmark%s; checking after", benchmarks, benchmarks == 1 ? "" : "s");
     for (int i = 0; i < looks->count; i++)
         printf("%s %d", i ? "," : "", looks->pairs[i]);
-    printf(" pairs (first in about %s); --seed %llu\n", duration,
-           (unsigned long long)session->seed);
+    printf(" pairs%s; --seed %llu\n", first, (unsigned long long)session->seed);
     fflush(stdout);
     while (session->look < looks->count - 1 && looks->pairs[session->look] < pairs)
         session->look++;
@@ -203,7 +204,7 @@ static enum gb_status plan(struct session *session, int benchmarks, int pairs) {
 
 static bool is_time_up(const struct session *session, int pairs) {
     const double spent = gb_seconds() - session->progress.start;
-    return session->request->budget > 0 &&
+    return session->request->budget > 0 && pairs > session->first &&
            spent + pair_seconds(session, pairs) > session->request->budget;
 }
 

@@ -105,8 +105,8 @@ enum gb_status gb_launch(const char *executable, const char *const *arguments, b
 bool gb_launch_forecast(const char *executable, const char *const *arguments,
                         struct gb_forecast *forecast) {
     enum { MAX_ARGUMENTS = 64 };
-    const char *words[MAX_ARGUMENTS] = {"bench", "--forecast"};
-    int count = 2;
+    const char *words[MAX_ARGUMENTS] = {"bench", "--forecast", "--launch", "0"};
+    int count = 4;
     for (; *arguments && count < MAX_ARGUMENTS - 1; arguments++)
         words[count++] = *arguments;
     FILE *output = gb_scratch_file();

@@ -272,7 +272,9 @@ static enum gb_status train(const struct gb_training_run *run, struct gb_trainer
                             const struct gb_dataset splits[], const struct run_log *log,
                             struct gb_step_profile *profile, struct step_times *times) {
     struct gb_progress progress;
-    gb_progress_begin(&progress, run->config.task->name, trainer->step, run->config.iterations);
+    gb_progress_begin(&progress, run->label ? run->label : run->config.task->name, trainer->step,
+                      run->config.iterations);
+    progress.rest = run->rest;
     gb_interrupt_watch();
     enum gb_status status = make_steps(run, trainer, splits, log, &progress, profile, times);
     gb_interrupt_unwatch();
@@ -347,7 +349,8 @@ static enum gb_status finish(const struct gb_training_run *run, const struct gb_
     GB_TRY(gb_path_join(run->out, "run.json", path));
     GB_TRY(gb_path_join(run->out, "samples.png", picture));
     struct gb_predictor predictor;
-    printf("%s: evaluating %d test images\n", run->config.task->name, splits[GB_SPLIT_TEST].count);
+    printf("%s: evaluating %d test images\n", run->label ? run->label : run->config.task->name,
+           splits[GB_SPLIT_TEST].count);
     fflush(stdout);
     GB_TRY(create_predictor(trainer, &options, &predictor));
     json_t *metrics = json_object();

@@ -15,8 +15,10 @@ struct gb_training_run {
     const struct gb_backend *backend;
     int threads;
     const char *out;
-    const char *resume_hint;  // printed when the run is interrupted
-    bool resume;              // from the checkpoint in `out`, whose configuration is `config`
+    const char *resume_hint; // printed when the run is interrupted
+    const char *label;       // of its progress; NULL: the task's name
+    double rest; // work after its steps, in multiples of theirs: the time left includes it
+    bool resume; // from the checkpoint in `out`, whose configuration is `config`
     bool accept_changed_data; // of a resumed run: noted in its checkpoints and record
     bool replace;             // overwrite a run in `out`
     int checkpoint_every;     // steps; at least one every five minutes
