@@ -59,8 +59,12 @@ void gb_problem_print(const struct gb_operation *operation, const void *problem,
         assert(used < GB_PROBLEM_TEXT);
     }
     if (operation->words)
+        used += (size_t)snprintf(text + used, GB_PROBLEM_TEXT - used, "%s",
+                                 operation->words[number_at(problem, operation->word)]);
+    assert(used < GB_PROBLEM_TEXT);
+    if (operation->formats)
         snprintf(text + used, GB_PROBLEM_TEXT - used, "%s",
-                 operation->words[number_at(problem, operation->word)]);
+                 operation->formats[number_at(problem, operation->format)]);
 }
 
 // Reads "<letter><number>" at *at and moves past it.
@@ -83,16 +87,24 @@ static enum gb_status parse_size(const char *text, const char **at,
     return GB_OK;
 }
 
+// The word and the format at the end.
 static enum gb_status parse_word(const struct gb_operation *operation, const char *text,
                                  const char *rest, void *problem) {
     static const char *const none[] = {"", NULL};
     const char *const *words = operation->words ? operation->words : none;
-    for (int i = 0; words[i]; i++)
-        if (strcmp(rest, words[i]) == 0) {
+    const char *const *formats = operation->formats ? operation->formats : none;
+    for (int w = 0; words[w]; w++) {
+        const size_t length = strlen(words[w]);
+        for (int f = 0; strncmp(rest, words[w], length) == 0 && formats[f]; f++) {
+            if (strcmp(rest + length, formats[f]) != 0)
+                continue;
             if (operation->words)
-                set_number(problem, operation->word, i);
+                set_number(problem, operation->word, w);
+            if (operation->formats)
+                set_number(problem, operation->format, f);
             return GB_OK;
         }
+    }
     return gb_fail(GB_BAD_INPUT, "cannot read problem", text, "%s does not end in '%s'",
                    operation->what, rest);
 }
@@ -130,6 +142,16 @@ enum gb_direction gb_stored_direction(const struct gb_operation *operation,
     if (direction != GB_BACKWARD_UPDATE)
         return direction;
     return operation->kernels[GB_BACKWARD_WEIGHTS].entry ? GB_BACKWARD_WEIGHTS : GB_BACKWARD;
+}
+
+const char *const gb_format_names[] = {"", "_bf16", "_bf16x32", "_bf16y32", "_bf16xy32", NULL};
+
+struct gb_expected gb_stored(const struct gb_call *call, int operand, struct gb_expected expected) {
+    if (call->operand[operand].type == GB_BF16) {
+        const double half_ulp = 0x1p-8; // of the significand's last bit, relative
+        expected.bound += half_ulp * (fabs(expected.value) + expected.bound) + 0x1p-126;
+    }
+    return expected;
 }
 
 const struct gb_problem_size gb_image_problem_sizes[] = {

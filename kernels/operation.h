@@ -92,6 +92,22 @@ struct gb_dims {
     int n, h, w, c;
 };
 
+// The element types of a problem that multiplies. With bf16, x and weights are rounded to bf16
+// before they are multiplied, and the gradient of an output before bias and activation is a bf16
+// tensor; x and y are bf16 tensors, or floats where the format says so.
+enum gb_format { GB_FLOATS, GB_BF16_OPERANDS, GB_BF16_X32, GB_BF16_Y32, GB_BF16_XY32 };
+extern const char *const gb_format_names[]; // "", "_bf16", "_bf16x32" ...; ended by NULL
+static inline enum gb_type gb_x_type(enum gb_format format) {
+    return format == GB_BF16_OPERANDS || format == GB_BF16_Y32 ? GB_BF16 : GB_F32;
+}
+static inline enum gb_type gb_y_type(enum gb_format format) {
+    return format == GB_BF16_OPERANDS || format == GB_BF16_X32 ? GB_BF16 : GB_F32;
+}
+// Of the operands that are multiplied.
+static inline enum gb_type gb_precision(enum gb_format format) {
+    return format == GB_FLOATS ? GB_F32 : GB_BF16;
+}
+
 struct gb_operand {
     const char *name;
     enum gb_role role;
@@ -102,8 +118,10 @@ struct gb_operand {
     struct gb_dims (*dims)(const struct gb_call *call);
     // Operands, by name, that an output may share its memory with, one at a time.
     const char *in_place_of[2];
-    bool optional;     // NULL is allowed, and tested
-    enum gb_type type; // of its elements; sums are always GB_F64
+    bool optional; // NULL is allowed, and tested
+    // Of its elements, where not GB_F32 for all problems; sums are always GB_F64. Packed weights of
+    // bf16 are split (kernels/bf16/bf16.h).
+    enum gb_type (*type)(const struct gb_call *call);
 };
 enum { GB_MAX_OPERANDS = 10 };
 
@@ -255,6 +273,9 @@ struct gb_operation {
     // NULL: no word.
     const char *const *words;
     size_t word;
+    // What may follow the word, by the value of the enum gb_format at `format`. NULL: nothing.
+    const char *const *formats;
+    size_t format;
     // What the limits of the single sizes do not say. NULL: nothing.
     enum gb_status (*check)(const void *problem);
     // NULL: each kernel's `costs`, for n*h*w*c elements, or e of an array.
@@ -297,7 +318,7 @@ enum gb_status gb_problem_check(const struct gb_operation *operation, const void
 
 // Writes a valid problem as text: letter and number for each size, then the word, e.g.
 // "n2h16w16c12k256r3s3u1v1p1q1relu".
-enum { GB_PROBLEM_TEXT = 96 };
+enum { GB_PROBLEM_TEXT = 112 };
 void gb_problem_print(const struct gb_operation *operation, const void *problem,
                       char text[static GB_PROBLEM_TEXT]);
 
@@ -373,7 +394,13 @@ static inline double *gb_doubles(const struct gb_call *call, int operand) {
 }
 // One value of a view.
 static inline double gb_value(const struct gb_call *call, int operand, const int at[4]) {
-    return *gb_element(&call->operand[operand], at);
+    return gb_get(&call->operand[operand], at[0], at[1], at[2], at[3]);
+}
+
+// Of packed weights: gb_adam_target.split.
+static inline size_t gb_operand_split(const struct gb_call *call, int operand) {
+    const struct gb_operand *o = &gb_kernel_of(call)->operands[operand];
+    return o->type && o->type(call) == GB_BF16 ? gb_elements(&call->operand[operand]) : 0;
 }
 
 // The rounding of a float, relative: half a unit in the last place.
@@ -393,6 +420,9 @@ static inline struct gb_expected gb_sum_expected(const struct gb_call *call, str
     double rounding = call->numbers == GB_NUMBERS_INTEGERS ? 0 : (sum.terms + 8) * GB_ROUNDING;
     return (struct gb_expected){sum.value, rounding * sum.magnitude, sum.terms};
 }
+
+// An expected value as it is stored in an operand: rounded, if that is bf16.
+struct gb_expected gb_stored(const struct gb_call *call, int operand, struct gb_expected expected);
 
 // The sum of a term over image n of a problem that begins with a struct gb_image_problem, where
 // each row is summed in float: besides its own error a term takes one rounding for each term of a

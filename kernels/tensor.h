@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "kernels/bf16/bf16.h"
+
 enum gb_type { GB_F32, GB_F64, GB_BF16 };
 
 static inline size_t gb_type_bytes(enum gb_type type) {
@@ -33,26 +35,35 @@ static inline size_t gb_round_up(size_t value, size_t multiple) {
     return (value + multiple - 1) / multiple * multiple;
 }
 
-// A dense view of n*h*w*c floats.
-static inline struct gb_tensor gb_dense(float *data, int n, int h, int w, int c) {
+// A dense view of n*h*w*c elements.
+static inline struct gb_tensor gb_dense_of(enum gb_type type, void *data, int n, int h, int w,
+                                           int c) {
     const ptrdiff_t row = (ptrdiff_t)w * c;
-    return (struct gb_tensor){data, GB_F32, n, h, w, c, h * row, row, c};
+    return (struct gb_tensor){data, type, n, h, w, c, h * row, row, c};
+}
+static inline struct gb_tensor gb_dense(float *data, int n, int h, int w, int c) {
+    return gb_dense_of(GB_F32, data, n, h, w, c);
+}
+
+// The memory of an element, `elements` after the first.
+static inline void *gb_advance(const struct gb_tensor *t, ptrdiff_t elements) {
+    return (char *)t->data + elements * (ptrdiff_t)gb_type_bytes(t->type);
 }
 
 // Channels [first, first + count) of a view.
 static inline struct gb_tensor gb_channels(const struct gb_tensor *t, int first, int count) {
-    assert(t->type == GB_F32 && first >= 0 && count >= 0 && first + count <= t->c);
+    assert(first >= 0 && count >= 0 && first + count <= t->c);
     struct gb_tensor slice = *t;
-    slice.data = (float *)t->data + first;
+    slice.data = gb_advance(t, first);
     slice.c = count;
     return slice;
 }
 
 // Images [first, first + count) of a view.
 static inline struct gb_tensor gb_images(const struct gb_tensor *t, int first, int count) {
-    assert(t->type == GB_F32 && first >= 0 && count >= 0 && first + count <= t->n);
+    assert(first >= 0 && count >= 0 && first + count <= t->n);
     struct gb_tensor slice = *t;
-    slice.data = (float *)t->data + first * t->image;
+    slice.data = gb_advance(t, first * t->image);
     slice.n = count;
     return slice;
 }
@@ -60,7 +71,7 @@ static inline struct gb_tensor gb_images(const struct gb_tensor *t, int first, i
 // All images of a view as one of n*h rows. They must be contiguous (image == h*row), as in a dense
 // tensor and its channel slices.
 static inline struct gb_tensor gb_stack_images(const struct gb_tensor *t) {
-    assert(t->type == GB_F32 && t->image == t->h * t->row);
+    assert(t->image == t->h * t->row);
     struct gb_tensor stacked = *t;
     stacked.n = 1;
     stacked.h = t->n * t->h;
@@ -68,10 +79,26 @@ static inline struct gb_tensor gb_stack_images(const struct gb_tensor *t) {
     return stacked;
 }
 
-// The first channel of a pixel.
+// The first channel of a pixel; floats, and bf16.
 static inline float *gb_at(const struct gb_tensor *t, int n, int y, int x) {
     assert(t->type == GB_F32);
     return (float *)t->data + n * t->image + y * t->row + x * t->pixel;
+}
+
+static inline gb_bf16 *gb_bf16_at(const struct gb_tensor *t, int n, int y, int x) {
+    assert(t->type == GB_BF16);
+    return (gb_bf16 *)t->data + n * t->image + y * t->row + x * t->pixel;
+}
+
+// One value of a view of floats or bf16.
+static inline float gb_get(const struct gb_tensor *t, int n, int y, int x, int c) {
+    return t->type == GB_BF16 ? gb_bf16_value(gb_bf16_at(t, n, y, x)[c]) : gb_at(t, n, y, x)[c];
+}
+static inline void gb_put(const struct gb_tensor *t, int n, int y, int x, int c, float value) {
+    if (t->type == GB_BF16)
+        gb_bf16_at(t, n, y, x)[c] = gb_bf16_round(value);
+    else
+        gb_at(t, n, y, x)[c] = value;
 }
 
 // One value, at index [n, y, x, c].

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/minmax.h"
 #include "kernels/backend.h"
 
 // ---- Operands ----
@@ -16,6 +17,17 @@ static const struct gb_operand *operand_of(const struct gb_call *call, int opera
 
 static struct gb_tensor view_of(float *data, struct gb_dims dims) {
     return gb_dense(data, dims.n, dims.h, dims.w, dims.c);
+}
+
+static enum gb_type type_of(const struct gb_call *call, int operand) {
+    const struct gb_operand *description = operand_of(call, operand);
+    if (description->role == GB_SUM)
+        return GB_F64;
+    return description->type ? description->type(call) : GB_F32;
+}
+
+bool gb_operand_is_split(const struct gb_call *call, int operand) {
+    return operand_of(call, operand)->layout == GB_PACKED && type_of(call, operand) == GB_BF16;
 }
 
 static size_t elements_of(struct gb_dims dims) {
@@ -30,8 +42,8 @@ void gb_call_size(struct gb_call *call) {
         if (operand_of(call, i)->layout == GB_PACKED && dims.c > 0)
             dims = (struct gb_dims){1, 1, 1, (int)call->operation->packed_floats(call)};
         call->operand[i] = view_of(NULL, dims);
-        call->operand[i].type =
-            operand_of(call, i)->role == GB_SUM ? GB_F64 : operand_of(call, i)->type;
+        if (!gb_operand_is_split(call, i))
+            call->operand[i].type = type_of(call, i);
     }
 }
 
@@ -39,6 +51,8 @@ size_t gb_operand_floats(const struct gb_call *call, int operand) {
     size_t elements = gb_elements(&call->operand[operand]);
     if (call->operand[operand].type == GB_F64)
         return elements * (sizeof(double) / sizeof(float));
+    if (call->operand[operand].type == GB_BF16)
+        return (elements + 1) / 2;
     return operand_of(call, operand)->layout == GB_CHANNELS ? gb_round_up(elements, GB_CHANNEL_PAD)
                                                             : elements;
 }
@@ -54,7 +68,10 @@ int gb_in_place_of(const struct gb_call *call, int operand, int choice) {
     const char *name = operand_of(call, operand)->in_place_of[choice];
     int input = name ? find_operand(gb_kernel_of(call), name) : -1;
     assert(!name || input >= 0);
-    return input >= 0 && gb_elements(&call->operand[input]) > 0 ? input : -1;
+    if (input >= 0 && (gb_elements(&call->operand[input]) == 0 ||
+                       call->operand[input].type != call->operand[operand].type))
+        input = -1;
+    return input;
 }
 
 // ---- Numbers ----
@@ -110,6 +127,18 @@ static void fill_run(const struct gb_call *call, enum gb_fill fill, float deviat
         floats[i] = number(call, fill, floats[i], key, (uint32_t)(first + i));
 }
 
+// The same numbers, rounded.
+static void fill_bf16(const struct gb_call *call, enum gb_fill fill, float deviation,
+                      const struct gb_random_key *key, size_t first, size_t count, gb_bf16 *to) {
+    float floats[64];
+    for (size_t i = 0; i < count; i += sizeof floats / sizeof *floats) {
+        size_t run = gb_min_size(count - i, sizeof floats / sizeof *floats);
+        fill_run(call, fill, deviation, key, first + i, run, floats);
+        for (size_t k = 0; k < run; k++)
+            to[i + k] = gb_bf16_round(floats[k]);
+    }
+}
+
 static void fill_view(const struct gb_call *call, enum gb_fill fill, uint32_t stream,
                       const struct gb_tensor *t) {
     const struct gb_random_key key = {.seed = call->seed,
@@ -124,15 +153,20 @@ static void fill_view(const struct gb_call *call, enum gb_fill fill, uint32_t st
         deviation = 8;
     if (fill == GB_FILL_WEIGHTS)
         deviation = 1 / sqrtf((float)t->h * (float)t->w * (float)t->c);
-    if (gb_is_matrix(t) && t->pixel == t->c) {
+    if (t->type == GB_F32 && gb_is_matrix(t) && t->pixel == t->c) {
         fill_run(call, fill, deviation, &key, 0, gb_elements(t), t->data);
         return;
     }
     size_t first = 0;
     for (int n = 0; n < t->n; n++)
         for (int y = 0; y < t->h; y++)
-            for (int x = 0; x < t->w; x++, first += (size_t)t->c)
-                fill_run(call, fill, deviation, &key, first, (size_t)t->c, gb_at(t, n, y, x));
+            for (int x = 0; x < t->w; x++, first += (size_t)t->c) {
+                if (t->type == GB_F32)
+                    fill_run(call, fill, deviation, &key, first, (size_t)t->c, gb_at(t, n, y, x));
+                else
+                    fill_bf16(call, fill, deviation, &key, first, (size_t)t->c,
+                              gb_bf16_at(t, n, y, x));
+            }
 }
 
 static enum gb_status new_floats(size_t count, float **floats) {
@@ -149,6 +183,21 @@ static enum gb_status make_weights(const struct gb_call *call, int operand, floa
     return GB_OK;
 }
 
+// Into the plan's layout, and into halves where that is what the problem takes.
+static enum gb_status pack_weights(const struct gb_call *call, int operand, const float *weights,
+                                   const struct gb_tensor *view) {
+    if (!gb_operand_is_split(call, operand)) {
+        call->operation->pack(call, weights, view->data);
+        return GB_OK;
+    }
+    float *packed;
+    GB_TRY(new_floats(gb_elements(view), &packed));
+    call->operation->pack(call, weights, packed);
+    gb_bf16_split_array(gb_elements(view), packed, view->data);
+    free(packed);
+    return GB_OK;
+}
+
 // The operand's numbers, in a view of its own.
 static enum gb_status fill_operand(const struct gb_call *call, int operand,
                                    const struct gb_tensor *view) {
@@ -156,9 +205,9 @@ static enum gb_status fill_operand(const struct gb_call *call, int operand,
     if (description->layout == GB_PACKED && description->fill == GB_FILL_WEIGHTS) {
         float *weights;
         GB_TRY(make_weights(call, operand, &weights));
-        call->operation->pack(call, weights, view->data);
+        enum gb_status status = pack_weights(call, operand, weights, view);
         free(weights);
-        return GB_OK;
+        return status;
     }
     fill_view(call, description->fill, (uint32_t)operand, view);
     size_t used = gb_elements(view), padded = gb_operand_floats(call, operand);
@@ -253,7 +302,8 @@ static enum gb_status restore_operand(const struct gb_call *call, int i, struct 
                is_overwritten(call, i)) {
         GB_TRY(new_floats(gb_operand_floats(call, i), owned));
         before->count++;
-        before->call.operand[i] = gb_dense(*owned, view->n, view->h, view->w, view->c);
+        before->call.operand[i] =
+            gb_dense_of(view->type, *owned, view->n, view->h, view->w, view->c);
         GB_TRY(fill_operand(call, i, &before->call.operand[i]));
     }
     return GB_OK;
@@ -296,8 +346,8 @@ static enum gb_status check_output(const struct gb_call *call, const struct befo
         int at[4];
         place_of(view, element, at);
         struct gb_expected want = kernel->definition(&before->call, operand, at);
-        double got =
-            view->type == GB_F64 ? ((double *)view->data)[element] : (double)*gb_element(view, at);
+        double got = view->type == GB_F64 ? ((double *)view->data)[element]
+                                          : (double)gb_get(view, at[0], at[1], at[2], at[3]);
         if (sum)
             got -= call->sum_start;
         double error = fabs(got - want.value), bound = slack * want.bound;
@@ -386,6 +436,24 @@ static const float *gradient_of(const struct gb_call *stored) {
     return gb_floats(stored, i);
 }
 
+// An array of floats as halves, and back.
+static enum gb_status split_in_place(size_t count, float *weights) {
+    float *copy;
+    GB_TRY(new_floats(count, &copy));
+    memcpy(copy, weights, count * sizeof *copy);
+    gb_bf16_split_array(count, copy, weights);
+    free(copy);
+    return GB_OK;
+}
+static enum gb_status join_in_place(size_t count, float *halves) {
+    float *copy;
+    GB_TRY(new_floats(count, &copy));
+    memcpy(copy, halves, count * sizeof *copy);
+    gb_bf16_join_array(count, copy, halves);
+    free(copy);
+    return GB_OK;
+}
+
 // Weights and moments after Adam, which are those operands that are packed and updated in place.
 static enum gb_status compare_update(const struct gb_call *update, const float *gradient,
                                      struct before *stored) {
@@ -402,8 +470,12 @@ static enum gb_status compare_update(const struct gb_call *update, const float *
         stored->owned[stored->count++] = want[i];
         struct gb_tensor view = gb_dense(want[i], 1, 1, 1, (int)floats);
         GB_TRY(fill_operand(update, operand[i], &view));
+        if (gb_operand_is_split(update, operand[i]))
+            GB_TRY(join_in_place(floats, want[i]));
     }
     update->backend->adam(&one, update->adam, floats, gradient, want[0], want[1], want[2]);
+    if (gb_operand_is_split(update, operand[0]))
+        GB_TRY(split_in_place(floats, want[0]));
     for (int i = 0; i < 3; i++)
         for (size_t e = 0; e < floats; e++) {
             const float *got = gb_floats(update, operand[i]) + e;
@@ -422,9 +494,11 @@ static enum gb_status compare_outputs(const struct gb_call *update, const struct
         if (operand_of(update, i)->role != GB_OUT || same < 0 || !got->data)
             continue;
         GB_EACH_ELEMENT(got, at) {
-            const float *a = gb_element(got, at), *b = gb_element(&stored->operand[same], at);
-            if (memcmp(a, b, sizeof *a) != 0)
-                return gb_call_differs(update, operand_of(update, i)->name, at, *a, *b, 0);
+            const struct gb_tensor *want = &stored->operand[same];
+            const float a = gb_get(got, at[0], at[1], at[2], at[3]);
+            const float b = gb_get(want, at[0], at[1], at[2], at[3]);
+            if (memcmp(&a, &b, sizeof a) != 0)
+                return gb_call_differs(update, operand_of(update, i)->name, at, a, b, 0);
         }
     }
     return GB_OK;

@@ -20,6 +20,9 @@ void gb_call_size(struct gb_call *call);
 // Floats that the operand's memory takes, padding included; doubles count two.
 size_t gb_operand_floats(const struct gb_call *call, int operand);
 
+// True for packed weights of bf16: halves (kernels/bf16/bf16.h), in the memory of as many floats.
+bool gb_operand_is_split(const struct gb_call *call, int operand);
+
 // The input whose memory this output may take over, by its index in in_place_of; -1: there is
 // none, or the problem does without it.
 int gb_in_place_of(const struct gb_call *call, int operand, int choice);

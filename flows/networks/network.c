@@ -35,14 +35,15 @@ struct gb_conv_problem gb_reducing_conv(int n, int in_h, int in_w, int in_c, int
                                         int out_c) {
     const int stride_h = in_h / out_h, stride_w = in_w / out_w;
     const int kernel_h = in_h - (out_h - 1) * stride_h, kernel_w = in_w - (out_w - 1) * stride_w;
-    return (struct gb_conv_problem){n,        in_h,     in_w,     in_c, out_c, kernel_h,
-                                    kernel_w, stride_h, stride_w, 0,    0,     GB_RELU};
+    return (struct gb_conv_problem){n,        in_h,     in_w, in_c, out_c,   kernel_h, kernel_w,
+                                    stride_h, stride_w, 0,    0,    GB_RELU, GB_FLOATS};
 }
 
 struct gb_conv_problem gb_same_size_conv(int n, int h, int w, int c, int k, int kernel,
                                          enum gb_activation activation) {
     const int pad = kernel / 2;
-    return (struct gb_conv_problem){n, h, w, c, k, kernel, kernel, 1, 1, pad, pad, activation};
+    return (struct gb_conv_problem){n, h, w,   c,   k,          kernel,   kernel,
+                                    1, 1, pad, pad, activation, GB_FLOATS};
 }
 
 size_t gb_conv_fan_in(const struct gb_conv_problem *p) {

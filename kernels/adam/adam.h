@@ -20,6 +20,8 @@ struct gb_adam gb_adam_at_step(struct gb_adam adam, long step);
 struct gb_adam_target {
     const struct gb_adam *adam;
     float *weights, *moment1, *moment2;
+    // Not 0: `weights` are this many split ones (kernels/bf16/bf16.h): high halves, then low.
+    size_t split;
 };
 
 // g = clamp(g); m = beta1*m + (1-beta1)*g; v = beta2*v + (1-beta2)*g*g;

@@ -51,11 +51,27 @@ GB_INLINE void gb_adam_slice(const struct gb_adam *adam, size_t count, const flo
     }
 }
 
-// The same on `count` of the target's weights from `first` on.
+// The same on `count` of the target's weights from `first` on; they may be split.
 GB_INLINE void gb_adam_update(const struct gb_adam_target *target, size_t first, size_t count,
                               const float *g) {
-    gb_adam_slice(target->adam, count, g, target->weights + first, target->moment1 + first,
-                  target->moment2 + first);
+    if (!target->split) {
+        gb_adam_slice(target->adam, count, g, target->weights + first, target->moment1 + first,
+                      target->moment2 + first);
+        return;
+    }
+    enum { BLOCK = 256 }; // joined floats stay in the first-level cache
+    float weights[BLOCK];
+    gb_bf16 *high = (gb_bf16 *)target->weights + first;
+    uint16_t *low = high + target->split;
+    for (size_t done = 0, block; done < count; done += block) {
+        block = count - done < BLOCK ? count - done : BLOCK;
+        for (size_t i = 0; i < block; i++)
+            weights[i] = gb_bf16_join(high[done + i], low[done + i]);
+        gb_adam_slice(target->adam, block, g + done, weights, target->moment1 + first + done,
+                      target->moment2 + first + done);
+        for (size_t i = 0; i < block; i++)
+            gb_bf16_split(weights[i], &high[done + i], &low[done + i]);
+    }
 }
 
 #endif

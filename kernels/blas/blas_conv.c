@@ -7,6 +7,7 @@
 // 1) and the view is a matrix, SGEMM reads or writes the view.
 #include <string.h>
 
+#include "kernels/bf16/units.h"
 #include "kernels/blas/layers.h"
 #include "kernels/blas/product.h"
 
@@ -53,6 +54,8 @@ static struct scratch_plan plan_scratch(const struct gb_conv_problem *p) {
 enum gb_status gb_blas_conv_plan(const struct gb_backend *backend,
                                  const struct gb_conv_problem *problem, int threads,
                                  struct gb_conv_plan *plan) {
+    if (problem->format != GB_FLOATS)
+        return gb_bf16_conv_plan(backend, problem, threads, plan);
     GB_TRY(gb_blas_load(threads));
     GB_TRY(gb_problem_check(&gb_conv_operation, problem));
     struct scratch_plan scratch = plan_scratch(problem);
@@ -77,6 +80,7 @@ enum gb_status gb_blas_conv_plan(const struct gb_backend *backend,
 }
 
 void gb_blas_conv_plan_free(struct gb_conv_plan *plan) {
+    GB_BF16_ROUTE(conv_plan_free, plan);
     (void)plan;
 }
 
@@ -88,11 +92,13 @@ static size_t packed_index(const struct gb_conv_problem *p, size_t index) {
 }
 
 void gb_blas_conv_pack(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
+    GB_BF16_ROUTE(conv_pack, plan, oihw, packed);
     for (size_t i = 0; i < plan->weight_floats; i++)
         packed[packed_index(&plan->problem, i)] = oihw[i];
 }
 
 void gb_blas_conv_unpack(const struct gb_conv_plan *plan, const float *packed, float *oihw) {
+    GB_BF16_ROUTE(conv_unpack, plan, packed, oihw);
     for (size_t i = 0; i < plan->weight_floats; i++)
         oihw[i] = packed[packed_index(&plan->problem, i)];
 }
@@ -267,6 +273,7 @@ static void run_blocks(void *argument, int rank, int size) {
 void gb_blas_conv_forward(const struct gb_conv_plan *plan, const struct gb_exec *exec,
                           const struct gb_tensor *x, const void *packed,
                           const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
+    GB_BF16_ROUTE(conv_forward, plan, exec, x, packed, epilogue, y);
     assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
     struct conv_run run = {.plan = plan, .exec = exec, .x = x, .y = y, .epilogue = epilogue};
     run.packed = (float *)packed; // only read
@@ -389,6 +396,7 @@ void gb_blas_conv_backward_data(const struct gb_conv_plan *plan, const struct gb
                                 const struct gb_tensor *dy, const void *packed,
                                 const struct gb_conv_input_epilogue *epilogue,
                                 const struct gb_tensor *dx) {
+    GB_BF16_ROUTE(conv_backward_data, plan, exec, dy, packed, epilogue, dx);
     assert(gb_conv_operands_fit(plan, exec, dx, dy));
     assert(gb_conv_input_epilogue_fits(epilogue, dx));
     struct conv_run run = {.plan = plan, .exec = exec, .x = dx, .y = dy};
@@ -440,6 +448,7 @@ static void weight_pieces(void *argument, int rank, int size) {
 void gb_blas_conv_backward_weights(const struct gb_conv_plan *plan, const struct gb_exec *exec,
                                    const struct gb_tensor *x, const struct gb_tensor *dy,
                                    float *d_packed, const struct gb_adam_target *update) {
+    GB_BF16_ROUTE(conv_backward_weights, plan, exec, x, dy, d_packed, update);
     assert(gb_conv_operands_fit(plan, exec, x, dy));
     assert(gb_conv_one_target(d_packed, update));
     struct conv_run run = {.plan = plan, .exec = exec, .x = x, .y = dy, .packed = d_packed};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The fully connected layer as SGEMM with n, the batch, as the small side. W is packed as k rows of
 // h*w*c, the inputs in the order of memory. Threads divide the outputs, and for dx the inputs.
+#include "kernels/bf16/units.h"
 #include "kernels/blas/layers.h"
 #include "kernels/blas/product.h"
 
@@ -22,6 +23,8 @@ static size_t piece_outputs(const struct gb_fc_problem *p) {
 enum gb_status gb_blas_fc_plan(const struct gb_backend *backend,
                                const struct gb_fc_problem *problem, int threads,
                                struct gb_fc_plan *plan) {
+    if (problem->bf16)
+        return gb_bf16_fc_plan(backend, problem, threads, plan);
     GB_TRY(gb_blas_load(threads));
     GB_TRY(gb_problem_check(&gb_fc_operation, problem));
     *plan = (struct gb_fc_plan){
@@ -35,6 +38,7 @@ enum gb_status gb_blas_fc_plan(const struct gb_backend *backend,
 }
 
 void gb_blas_fc_plan_free(struct gb_fc_plan *plan) {
+    GB_BF16_ROUTE(fc_plan_free, plan);
     (void)plan;
 }
 
@@ -46,11 +50,13 @@ static size_t packed_index(const struct gb_fc_problem *p, size_t index) {
 }
 
 void gb_blas_fc_pack(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
+    GB_BF16_ROUTE(fc_pack, plan, out_by_in, packed);
     for (size_t i = 0; i < plan->weight_floats; i++)
         packed[packed_index(&plan->problem, i)] = out_by_in[i];
 }
 
 void gb_blas_fc_unpack(const struct gb_fc_plan *plan, const float *packed, float *out_by_in) {
+    GB_BF16_ROUTE(fc_unpack, plan, packed, out_by_in);
     for (size_t i = 0; i < plan->weight_floats; i++)
         out_by_in[i] = packed[packed_index(&plan->problem, i)];
 }
@@ -109,6 +115,7 @@ static int threads_for(const struct gb_fc_plan *plan, const struct gb_exec *exec
 void gb_blas_fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
                         const struct gb_tensor *x, const void *packed, const float *bias,
                         const struct gb_tensor *y) {
+    GB_BF16_ROUTE(fc_forward, plan, exec, x, packed, bias, y);
     assert(gb_fc_operands_fit(plan, exec, x, y));
     struct fc_run run = {.plan = plan, .exec = exec, .x = x, .y = y, .bias = bias};
     run.packed = (float *)packed; // only read
@@ -155,6 +162,7 @@ void gb_blas_fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *ex
                          const struct gb_tensor *x, const struct gb_tensor *dy, void *packed,
                          const struct gb_tensor *dx, float *d_packed,
                          const struct gb_adam_target *update) {
+    GB_BF16_ROUTE(fc_backward, plan, exec, x, dy, packed, dx, d_packed, update);
     assert(gb_fc_operands_fit(plan, exec, x, dy) &&
            (!dx || gb_fc_operands_fit(plan, exec, dx, dy)));
     assert(gb_fc_one_target(packed, d_packed, update));

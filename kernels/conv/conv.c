@@ -30,9 +30,15 @@ static struct gb_cost conv_cost(const void *problem, enum gb_direction direction
     double inputs = (double)p->n * p->h * p->w * p->c;
     double outputs = (double)p->n * gb_conv_out_h(p) * gb_conv_out_w(p) * p->k;
     double weights = (double)p->k * p->c * p->kernel_h * p->kernel_w;
+    const double x = (double)gb_type_bytes(gb_x_type(p->format)) * inputs;
+    const enum gb_type y_type =
+        direction == GB_FORWARD ? gb_y_type(p->format) : gb_precision(p->format);
+    const double y = (double)gb_type_bytes(y_type) * outputs;
+    // The weights of the first two directions; a weight gradient is always stored in floats.
+    const bool reads = direction == GB_FORWARD || direction == GB_BACKWARD_DATA;
+    const double weight = reads ? (double)gb_type_bytes(gb_precision(p->format)) : sizeof(float);
     return (struct gb_cost){gb_conv_flops(p) + (update ? GB_ADAM_FLOPS * weights : 0),
-                            sizeof(float) * (inputs + outputs) +
-                                (update ? GB_ADAM_BYTES : sizeof(float)) * weights};
+                            x + y + (update ? GB_ADAM_BYTES : weight) * weights};
 }
 
 static enum gb_status conv_check(const void *problem) {
@@ -100,41 +106,55 @@ static struct gb_dims dims_log_scale(const struct gb_call *call) {
     return gb_has_log_scale(p->activation) ? dims_inputs(call) : (struct gb_dims){0};
 }
 
+static enum gb_format format_of(const struct gb_call *call) {
+    return ((const struct gb_conv_problem *)call->problem)->format;
+}
+static enum gb_type type_x(const struct gb_call *call) {
+    return gb_x_type(format_of(call));
+}
+static enum gb_type type_y(const struct gb_call *call) {
+    return gb_y_type(format_of(call));
+}
+// Of weights and dy.
+static enum gb_type type_operand(const struct gb_call *call) {
+    return gb_precision(format_of(call));
+}
+
 enum { FORWARD_X, FORWARD_Y, FORWARD_BIAS, FORWARD_SCALE, FORWARD_WEIGHTS };
 static const struct gb_operand forward_operands[] = {
-    {"x", GB_IN, .dims = gb_dims_image},
-    {"y", GB_OUT, .dims = dims_y},
+    {"x", GB_IN, .dims = gb_dims_image, .type = type_x},
+    {"y", GB_OUT, .dims = dims_y, .type = type_y},
     {"bias", GB_IN, GB_CHANNELS, .dims = dims_outputs, .optional = true},
     {"scale", GB_IN, GB_CHANNELS, GB_FILL_SCALE, .dims = dims_outputs, .optional = true},
-    {"weights", GB_IN, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights},
+    {"weights", GB_IN, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights, .type = type_operand},
     {0},
 };
 
 enum { DATA_DY, DATA_DX, DATA_X, DATA_SCALE, DATA_D_BIAS, DATA_D_LOG_SCALE, DATA_WEIGHTS };
 static const struct gb_operand data_operands[] = {
-    {"dy", GB_IN, .dims = dims_y},
-    {"dx", GB_OUT, .dims = gb_dims_image},
-    {"x", GB_IN, .dims = dims_activated, .optional = true},
+    {"dy", GB_IN, .dims = dims_y, .type = type_operand},
+    {"dx", GB_OUT, .dims = gb_dims_image, .type = type_x},
+    {"x", GB_IN, .dims = dims_activated, .optional = true, .type = type_x},
     {"scale", GB_IN, GB_CHANNELS, GB_FILL_SCALE, .dims = dims_inputs, .optional = true},
     {"d_bias", GB_OUT, GB_CHANNELS, .dims = dims_inputs, .optional = true},
     {"d_log_scale", GB_OUT, GB_CHANNELS, .dims = dims_log_scale, .optional = true},
-    {"weights", GB_IN, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights},
+    {"weights", GB_IN, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights, .type = type_operand},
     {0},
 };
 
 enum { WEIGHTS_X, WEIGHTS_DY, WEIGHTS_GRADIENT };
 static const struct gb_operand weights_operands[] = {
-    {"x", GB_IN, .dims = gb_dims_image},
-    {"dy", GB_IN, .dims = dims_y},
+    {"x", GB_IN, .dims = gb_dims_image, .type = type_x},
+    {"dy", GB_IN, .dims = dims_y, .type = type_operand},
     {"gradient", GB_OUT, GB_PACKED, .dims = dims_weights},
     {0},
 };
 
 enum { UPDATE_X, UPDATE_DY, UPDATE_WEIGHTS, UPDATE_MOMENT1, UPDATE_MOMENT2 };
 static const struct gb_operand update_operands[] = {
-    {"x", GB_IN, .dims = gb_dims_image},
-    {"dy", GB_IN, .dims = dims_y},
-    {"weights", GB_IN_OUT, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights},
+    {"x", GB_IN, .dims = gb_dims_image, .type = type_x},
+    {"dy", GB_IN, .dims = dims_y, .type = type_operand},
+    {"weights", GB_IN_OUT, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights, .type = type_operand},
     {"moment1", GB_IN_OUT, GB_PACKED, GB_FILL_NORMAL, .dims = dims_weights},
     {"moment2", GB_IN_OUT, GB_PACKED, GB_FILL_POSITIVE, .dims = dims_weights},
     {0},
@@ -163,9 +183,9 @@ static void call_data(const struct gb_call *call) {
 GB_CALL(weights, conv_backward_weights, call->plan, call->exec, gb_view(call, WEIGHTS_X),
         gb_view(call, WEIGHTS_DY), gb_floats(call, WEIGHTS_GRADIENT), NULL)
 static void call_update(const struct gb_call *call) {
-    const struct gb_adam_target target = {call->adam, gb_floats(call, UPDATE_WEIGHTS),
-                                          gb_floats(call, UPDATE_MOMENT1),
-                                          gb_floats(call, UPDATE_MOMENT2)};
+    const struct gb_adam_target target = {
+        call->adam, gb_floats(call, UPDATE_WEIGHTS), gb_floats(call, UPDATE_MOMENT1),
+        gb_floats(call, UPDATE_MOMENT2), gb_operand_split(call, UPDATE_WEIGHTS)};
     call->backend->conv_backward_weights(call->plan, call->exec, gb_view(call, UPDATE_X),
                                          gb_view(call, UPDATE_DY), NULL, &target);
 }
@@ -175,7 +195,18 @@ static void call_update(const struct gb_call *call) {
 static double weight(const struct gb_call *call, int operand, int o, int q, int a, int b) {
     const struct gb_conv_problem *p = call->problem;
     const size_t row = ((size_t)o * (size_t)p->c + (size_t)q) * (size_t)p->kernel_h + (size_t)a;
-    return call->unpacked[operand][row * (size_t)p->kernel_w + (size_t)b];
+    const float w = call->unpacked[operand][row * (size_t)p->kernel_w + (size_t)b];
+    gb_bf16 high;
+    uint16_t low;
+    gb_bf16_split(w, &high, &low);
+    return p->format == GB_FLOATS ? w : gb_bf16_value(high);
+}
+
+// A value of x, as it is multiplied.
+static double x_value(const struct gb_call *call, const struct gb_tensor *x, int n, int i, int j,
+                      int q) {
+    const float value = gb_get(x, n, i, j, q);
+    return format_of(call) == GB_FLOATS ? value : gb_bf16_value(gb_bf16_round(value));
 }
 
 static bool inside(int at, int size) {
@@ -193,13 +224,14 @@ GB_DEFINITION(forward) {
             int column = at[2] * p->stride_w + b - p->pad_w;
             if (inside(row, p->h) && inside(column, p->w))
                 for (int q = 0; q < p->c; q++)
-                    gb_sum_add(&sum, gb_at(x, at[0], row, column)[q],
+                    gb_sum_add(&sum, x_value(call, x, at[0], row, column, q),
                                weight(call, FORWARD_WEIGHTS, o, q, a, b));
         }
     if (gb_floats(call, FORWARD_BIAS))
         gb_sum_add(&sum, gb_floats(call, FORWARD_BIAS)[o], 1);
-    return gb_activated(p->activation, gb_channel(call, FORWARD_SCALE, o, 1),
-                        gb_sum_expected(call, sum));
+    return gb_stored(call, FORWARD_Y,
+                     gb_activated(p->activation, gb_channel(call, FORWARD_SCALE, o, 1),
+                                  gb_sum_expected(call, sum)));
 }
 
 // The output position along an axis that reads position `at` by tap `a`, or -1.
@@ -224,13 +256,13 @@ GB_DEFINITION(data) {
             int j = reader(at[2], b, p->pad_w, p->stride_w, gb_conv_out_w(p));
             if (i >= 0 && j >= 0)
                 for (int o = 0; o < p->k; o++)
-                    gb_sum_add(&sum, gb_at(dy, at[0], i, j)[o],
+                    gb_sum_add(&sum, gb_get(dy, at[0], i, j, o),
                                weight(call, DATA_WEIGHTS, o, at[3], a, b));
         }
     struct gb_expected dx = gb_sum_expected(call, sum);
-    return gb_view(call, DATA_X)
-               ? gb_through_epilogue(p->activation, scale, gb_value(call, DATA_X, at), dx)
-               : dx;
+    if (gb_view(call, DATA_X))
+        dx = gb_through_epilogue(p->activation, scale, gb_value(call, DATA_X, at), dx);
+    return gb_stored(call, DATA_DX, dx);
 }
 
 GB_DEFINITION(weights) {
@@ -243,7 +275,7 @@ GB_DEFINITION(weights) {
             for (int j = 0; j < dy->w; j++) {
                 int row = i * p->stride_h + a - p->pad_h, column = j * p->stride_w + b - p->pad_w;
                 if (inside(row, p->h) && inside(column, p->w))
-                    gb_sum_add(&sum, gb_at(x, n, row, column)[q], gb_at(dy, n, i, j)[o]);
+                    gb_sum_add(&sum, x_value(call, x, n, row, column, q), gb_get(dy, n, i, j, o));
             }
     return gb_sum_expected(call, sum);
 }
@@ -271,7 +303,15 @@ static const char *const conv_edges[] = {
     // Many pixels: more than one block of the weight gradient's sum; with many channels, more than
     // a library's im2col holds of a block of pixels.
     "n3h23w31c5k19r3s3u1v1p1q1", "n1h5w301c17k9r3s3u1v1p1q1relu", "n2h40w40c3k2r3s3u2v2p1q1leaky",
-    "n1h32w32c40k5r3s3u1v1p1q1", NULL};
+    "n1h32w32c40k5r3s3u1v1p1q1",
+    // bf16: odd channels, blocks of pairs that end early, every format, strides, taps that skip.
+    "n2h8w8c12k256r3s3u1v1p1q1relu_bf16x32", "n2h4w4c256k256r1s1u1v1p0q0relu_bf16",
+    "n2h8w8c256k12r3s3u1v1p1q1_bf16y32", "n2h8w8c6k6r3s3u1v1p1q1_bf16xy32",
+    "n1h16w16c64k64r2s2u2v2p0q0relu_bf16", "n1h7w13c33k37r3s3u1v1p1q1leaky_bf16",
+    "n1h32w32c16k6r4s4u4v4p0q0relu_bf16x32", "n1h9w30c48k36r3s3u1v1p2q2tanh_bf16",
+    "n2h20w12c17k24r2s2u2v2p0q0leaky_bf16y32", "n1h8w12c16k5r2s3u2v3p0q0_bf16xy32",
+    "n1h15w17c520k20r1s1u1v1p0q0_bf16", "n2h5w7c3k64r3s3u2v2p1q1relu_bf16x32",
+    "n2h16w16c96k40r3s3u1v1p1q1relu_bf16", NULL};
 
 const struct gb_operation gb_conv_operation = {
     .name = "conv",
@@ -294,6 +334,8 @@ const struct gb_operation gb_conv_operation = {
     .sizes = conv_sizes,
     .words = gb_activation_names,
     .word = offsetof(struct gb_conv_problem, activation),
+    .formats = gb_format_names,
+    .format = offsetof(struct gb_conv_problem, format),
     .check = conv_check,
     .cost = conv_cost,
     .algorithm = gb_conv_algorithm,

@@ -15,13 +15,15 @@
 #include "kernels/conv/algorithm.h"
 #include "kernels/epilogue/epilogue.h"
 
-// Text "n2h16w16c12k256r3s3u1v1p1q1relu".
+// Text "n2h16w16c12k256r3s3u1v1p1q1relu", and the format.
 struct gb_conv_problem {
     int n, h, w, c; // input
     int k;          // output channels
     int kernel_h, kernel_w, stride_h, stride_w;
     int pad_h, pad_w; // rows above and below, columns left and right
     enum gb_activation activation;
+    // x and dx, and y, have the format's types; dy is bf16 with bf16 operands, float otherwise.
+    enum gb_format format;
 };
 
 static inline int gb_conv_out_h(const struct gb_conv_problem *p) {
@@ -41,10 +43,13 @@ static inline size_t gb_conv_work(const struct gb_conv_problem *p) {
     return (size_t)(gb_conv_flops(p) / FLOPS_PER_FLOAT);
 }
 
+struct gb_bf16_unit; // kernels/bf16/units.h
+
 struct gb_conv_plan {
     struct gb_conv_problem problem;
     int out_h, out_w;
-    size_t weight_floats; // packed weights, padding included; padding lanes hold zeros
+    size_t weight_floats;            // packed weights, padding included; padding lanes hold zeros
+    const struct gb_bf16_unit *unit; // that runs the plan; NULL with float operands
     // Scratch that gb_exec must bring to a run function, when run on `threads` threads:
     // shared + threads * thread bytes; the largest of the three run functions.
     size_t shared_bytes, thread_bytes;
@@ -109,6 +114,10 @@ typedef void (*gb_conv_pack_fn)(const struct gb_conv_plan *plan, const float *oi
 typedef void (*gb_conv_unpack_fn)(const struct gb_conv_plan *plan, const float *packed,
                                   float *oihw);
 
+// Below, `packed` are weight_floats floats, or with bf16 operands as many split weights
+// (kernels/bf16/bf16.h), whose high halves are read. The error bound is then that of the rounded
+// operands; results in bf16 are rounded once more.
+
 // `epilogue` is not NULL; its members may be. Overwrites y.
 typedef void (*gb_conv_forward_fn)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
                                    const struct gb_tensor *x, const void *packed,
@@ -138,7 +147,7 @@ typedef void (*gb_conv_backward_weights_fn)(const struct gb_conv_plan *plan,
 static inline bool gb_conv_operands_fit(const struct gb_conv_plan *plan, const struct gb_exec *exec,
                                         const struct gb_tensor *x, const struct gb_tensor *y) {
     const struct gb_conv_problem *p = &plan->problem;
-    return gb_has_shape(x, p->n, p->h, p->w, p->c) &&
+    return gb_has_shape(x, p->n, p->h, p->w, p->c) && x->type == gb_x_type(p->format) &&
            gb_has_shape(y, p->n, plan->out_h, plan->out_w, p->k) &&
            exec->scratch_bytes >= gb_conv_scratch_bytes(plan, exec->threads);
 }
@@ -147,6 +156,7 @@ static inline bool gb_conv_operands_fit(const struct gb_conv_plan *plan, const s
 static inline bool gb_conv_input_epilogue_fits(const struct gb_conv_input_epilogue *epilogue,
                                                const struct gb_tensor *dx) {
     return !epilogue || (gb_has_shape(epilogue->x, dx->n, dx->h, dx->w, dx->c) &&
+                         epilogue->x->type == dx->type &&
                          (!epilogue->d_log_scale || gb_has_log_scale(epilogue->activation)));
 }
 

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 
 #include "kernels/backend.h"
+#include "kernels/bf16/units.h"
 #include "kernels/conv/winograd_gradient_tmpl.h"
 #include "kernels/slowdown.h"
 
@@ -78,7 +79,8 @@ static struct gb_conv_choice weights_choice(const struct gb_conv_native *native,
 enum gb_status GB_NAME(gb_conv_plan)(const struct gb_backend *backend,
                                      const struct gb_conv_problem *problem, int threads,
                                      struct gb_conv_plan *plan) {
-    (void)backend, (void)threads;
+    if (problem->format != GB_FLOATS)
+        return gb_bf16_conv_plan(backend, problem, threads, plan);
     GB_TRY(gb_problem_check(&gb_conv_operation, problem));
     *plan = (struct gb_conv_plan){
         .problem = *problem, .out_h = gb_conv_out_h(problem), .out_w = gb_conv_out_w(problem)};
@@ -107,6 +109,7 @@ enum gb_status GB_NAME(gb_conv_plan)(const struct gb_backend *backend,
 }
 
 void GB_NAME(gb_conv_plan_free)(struct gb_conv_plan *plan) {
+    GB_BF16_ROUTE(conv_plan_free, plan);
     free(plan->backend_data);
     plan->backend_data = NULL;
 }
@@ -129,6 +132,7 @@ static size_t weight_count(const struct gb_conv_gemm *g) {
 }
 
 void GB_NAME(gb_conv_pack)(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
+    GB_BF16_ROUTE(conv_pack, plan, oihw, packed);
     const struct gb_conv_gemm *g = packed_shape(plan);
     memset(packed, 0, plan->weight_floats * sizeof *packed);
     for (size_t i = 0; i < weight_count(g); i++)
@@ -136,6 +140,7 @@ void GB_NAME(gb_conv_pack)(const struct gb_conv_plan *plan, const float *oihw, f
 }
 
 void GB_NAME(gb_conv_unpack)(const struct gb_conv_plan *plan, const float *packed, float *oihw) {
+    GB_BF16_ROUTE(conv_unpack, plan, packed, oihw);
     const struct gb_conv_gemm *g = packed_shape(plan);
     for (size_t i = 0; i < weight_count(g); i++)
         oihw[i] = packed[packed_index(g, i)];
@@ -144,6 +149,7 @@ void GB_NAME(gb_conv_unpack)(const struct gb_conv_plan *plan, const float *packe
 void GB_NAME(gb_conv_forward)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
                               const struct gb_tensor *x, const void *packed,
                               const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
+    GB_BF16_ROUTE(conv_forward, plan, exec, x, packed, epilogue, y);
     assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
     double begin = gb_slowdown_begin();
     const struct gb_conv_native *native = plan->backend_data;
@@ -166,6 +172,7 @@ void GB_NAME(gb_conv_backward_data)(const struct gb_conv_plan *plan, const struc
                                     const struct gb_tensor *dy, const void *packed,
                                     const struct gb_conv_input_epilogue *epilogue,
                                     const struct gb_tensor *dx) {
+    GB_BF16_ROUTE(conv_backward_data, plan, exec, dy, packed, epilogue, dx);
     assert(gb_conv_operands_fit(plan, exec, dx, dy));
     assert(gb_conv_input_epilogue_fits(epilogue, dx));
     const struct gb_conv_native *native = plan->backend_data;
@@ -186,6 +193,7 @@ void GB_NAME(gb_conv_backward_data)(const struct gb_conv_plan *plan, const struc
 void GB_NAME(gb_conv_backward_weights)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
                                        const struct gb_tensor *x, const struct gb_tensor *dy,
                                        float *d_packed, const struct gb_adam_target *update) {
+    GB_BF16_ROUTE(conv_backward_weights, plan, exec, x, dy, d_packed, update);
     assert(gb_conv_operands_fit(plan, exec, x, dy));
     assert(gb_conv_one_target(d_packed, update));
     const struct gb_conv_native *native = plan->backend_data;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Convolution as the contract defines it, one sum at a time. Packed weights are PyTorch's OIHW.
 #include "kernels/adam/adam_inline.h"
+#include "kernels/bf16/units.h"
 #include "kernels/epilogue/activation.h"
 #include "kernels/natives.h"
 
@@ -26,7 +27,8 @@ static bool inside(int position, int size) {
 enum gb_status gb_conv_plan__scalar(const struct gb_backend *backend,
                                     const struct gb_conv_problem *problem, int threads,
                                     struct gb_conv_plan *plan) {
-    (void)backend, (void)threads;
+    if (problem->format != GB_FLOATS)
+        return gb_bf16_conv_plan(backend, problem, threads, plan);
     GB_TRY(gb_problem_check(&gb_conv_operation, problem));
     *plan = (struct gb_conv_plan){
         .problem = *problem,
@@ -43,14 +45,16 @@ enum gb_status gb_conv_plan__scalar(const struct gb_backend *backend,
 }
 
 void gb_conv_plan_free__scalar(struct gb_conv_plan *plan) {
-    (void)plan;
+    GB_BF16_ROUTE(conv_plan_free, plan);
 }
 
 void gb_conv_pack__scalar(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
+    GB_BF16_ROUTE(conv_pack, plan, oihw, packed);
     memcpy(packed, oihw, plan->weight_floats * sizeof *packed);
 }
 
 void gb_conv_unpack__scalar(const struct gb_conv_plan *plan, const float *packed, float *oihw) {
+    GB_BF16_ROUTE(conv_unpack, plan, packed, oihw);
     memcpy(oihw, packed, plan->weight_floats * sizeof *oihw);
 }
 
@@ -97,6 +101,7 @@ static void forward_rows(void *argument, int rank, int size) {
 void gb_conv_forward__scalar(const struct gb_conv_plan *plan, const struct gb_exec *exec,
                              const struct gb_tensor *x, const void *packed,
                              const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
+    GB_BF16_ROUTE(conv_forward, plan, exec, x, packed, epilogue, y);
     assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
     struct job job = {.plan = plan, .x = x, .y = y, .weights = packed, .epilogue = epilogue};
     gb_parallel(exec->threads, forward_rows, &job);
@@ -135,6 +140,7 @@ void gb_conv_backward_data__scalar(const struct gb_conv_plan *plan, const struct
                                    const struct gb_tensor *dy, const void *packed,
                                    const struct gb_conv_input_epilogue *epilogue,
                                    const struct gb_tensor *dx) {
+    GB_BF16_ROUTE(conv_backward_data, plan, exec, dy, packed, epilogue, dx);
     assert(gb_conv_operands_fit(plan, exec, dx, dy));
     assert(gb_conv_input_epilogue_fits(epilogue, dx));
     struct job job = {.plan = plan, .x = dx, .y = dy, .weights = packed};
@@ -180,6 +186,7 @@ static void backward_weights_outputs(void *argument, int rank, int size) {
 void gb_conv_backward_weights__scalar(const struct gb_conv_plan *plan, const struct gb_exec *exec,
                                       const struct gb_tensor *x, const struct gb_tensor *dy,
                                       float *d_packed, const struct gb_adam_target *update) {
+    GB_BF16_ROUTE(conv_backward_weights, plan, exec, x, dy, d_packed, update);
     assert(gb_conv_operands_fit(plan, exec, x, dy));
     assert(gb_conv_one_target(d_packed, update));
     struct job job = {

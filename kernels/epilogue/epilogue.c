@@ -55,9 +55,9 @@ struct gb_expected gb_epilogue_sum(const struct gb_call *call, enum gb_activatio
     for (int n = 0; n < du->n; n++)
         for (int i = 0; i < du->h; i++)
             for (int j = 0; j < du->w; j++) {
-                double stored = gb_at(du, n, i, j)[c];
+                double stored = gb_get(du, n, i, j, c);
                 if (log_scale)
-                    gb_sum_add(&sum, stored / scale, gb_at(x, n, i, j)[c]);
+                    gb_sum_add(&sum, stored / scale, gb_get(x, n, i, j, c));
                 else
                     gb_sum_add(&sum, stored, 1);
             }
@@ -67,6 +67,8 @@ struct gb_expected gb_epilogue_sum(const struct gb_call *call, enum gb_activatio
         expected.bound += 8 * GB_ROUNDING * sum.magnitude; // roundings of the factors
     if (!log_scale && activation == GB_LEAKY_RELU)
         expected.bound += more; // slopes are not integers
+    if (du->type == GB_BF16)    // the kernel's terms are not rounded
+        expected.bound += 0x1p-8 * sum.magnitude + sum.terms * 0x1p-126;
     return expected;
 }
 
@@ -86,12 +88,20 @@ static struct gb_dims dims_log_scale(const struct gb_call *call) {
     return gb_has_log_scale(p->activation) ? gb_dims_channels(call) : (struct gb_dims){0};
 }
 
+// dy is a bf16 tensor where y is, du where the layer multiplies bf16.
+static enum gb_type type_y(const struct gb_call *call) {
+    return gb_y_type(((const struct gb_epilogue_problem *)call->problem)->format);
+}
+static enum gb_type type_du(const struct gb_call *call) {
+    return gb_precision(((const struct gb_epilogue_problem *)call->problem)->format);
+}
+
 enum { DY, Y, SCALE, DU, D_BIAS, D_LOG_SCALE };
 static const struct gb_operand epilogue_operands[] = {
-    {"dy", GB_IN, .dims = gb_dims_image},
-    {"y", GB_IN, .dims = gb_dims_image},
+    {"dy", GB_IN, .dims = gb_dims_image, .type = type_y},
+    {"y", GB_IN, .dims = gb_dims_image, .type = type_y},
     {"scale", GB_IN, GB_CHANNELS, GB_FILL_SCALE, .dims = gb_dims_channels, .optional = true},
-    {"du", GB_OUT, .dims = gb_dims_image, .in_place_of = {"dy"}},
+    {"du", GB_OUT, .dims = gb_dims_image, .in_place_of = {"dy"}, .type = type_du},
     {"d_bias", GB_OUT, GB_CHANNELS, .dims = gb_dims_channels, .optional = true},
     {"d_log_scale", GB_OUT, GB_CHANNELS, .dims = dims_log_scale, .optional = true},
     {0},
@@ -114,9 +124,13 @@ GB_DEFINITION(epilogue) {
     if (operand != DU)
         return gb_epilogue_sum(call, p->activation, gb_view(call, DU), gb_view(call, Y), scale,
                                operand == D_LOG_SCALE, at[3]);
-    return gb_through_epilogue(p->activation, scale, gb_value(call, Y, at),
-                               gb_within(gb_value(call, DY, at), 0));
+    return gb_stored(call, DU,
+                     gb_through_epilogue(p->activation, scale, gb_value(call, Y, at),
+                                         gb_within(gb_value(call, DY, at), 0)));
 }
+
+// An epilogue knows of the format what concerns y.
+static const char *const epilogue_formats[] = {"", "_bf16", "_bf16x32", "_bf16y32", NULL};
 
 // Costs: reads dy and y, writes du. The slope, the scale and the sum of d_bias are as many
 // operations as the activation makes of them; d_log_scale's product and sum are wanted where there
@@ -131,13 +145,19 @@ const struct gb_operation gb_epilogue_operation = {
     .sizes = gb_image_problem_sizes,
     .words = gb_activation_names,
     .word = offsetof(struct gb_epilogue_problem, activation),
+    .formats = epilogue_formats,
+    .format = offsetof(struct gb_epilogue_problem, format),
     .check = gb_image_check,
     .edges = GB_TEXTS(GB_IMAGE_EDGES(""), GB_IMAGE_EDGES("relu"), GB_IMAGE_EDGES("leaky"),
-                      GB_IMAGE_EDGES("tanh")),
+                      GB_IMAGE_EDGES("tanh"), GB_IMAGE_EDGES("relu_bf16"),
+                      GB_IMAGE_EDGES("_bf16y32"), GB_IMAGE_EDGES("leaky_bf16y32")),
 };
 
 GB_TRACED(epilogue_backward, epilogue, GB_BACKWARD,
-          ((struct gb_epilogue_problem){gb_image_of(y), activation}),
+          ((struct gb_epilogue_problem){gb_image_of(y), activation,
+                                        y->type == GB_BF16    ? GB_BF16_OPERANDS
+                                        : du->type == GB_BF16 ? GB_BF16_Y32
+                                                              : GB_FLOATS}),
           (const struct gb_exec *exec, enum gb_activation activation, const struct gb_tensor *dy,
            const struct gb_tensor *y, const float *scale, const struct gb_tensor *du, float *d_bias,
            float *d_log_scale),

@@ -15,7 +15,8 @@ static const float gb_leaky_slope = 0.2f;       // below zero; the CNF paper's v
 //   du = dy * act'(y) * scale;  d_bias = sum of du;  d_log_scale = sum of dy * act'(y) * act^-1(y)
 // (d_log_scale for GB_IDENTITY and GB_RELU only, where act^-1 is y; else it is NULL). d_bias and
 // d_log_scale may be NULL and are as in gb_conv_input_epilogue; scale NULL is 1, du may be the same
-// view as dy. The sums go over chunks of GB_EPILOGUE_CHUNK pixels first. Scratch:
+// view as dy. All three views are floats; or du is bf16, and dy and y are both bf16 or both floats:
+// du is rounded as it is stored, the sums are of what was rounded. The sums go over chunks of GB_EPILOGUE_CHUNK pixels first. Scratch:
 // gb_epilogue_scratch_bytes.
 enum { GB_EPILOGUE_CHUNK = 64 };
 typedef void (*gb_epilogue_backward_fn)(const struct gb_exec *exec, enum gb_activation activation,
@@ -24,10 +25,12 @@ typedef void (*gb_epilogue_backward_fn)(const struct gb_exec *exec, enum gb_acti
                                         float *d_bias, float *d_log_scale);
 size_t gb_epilogue_scratch_bytes(const struct gb_tensor *y);
 
-// The shape of y; text "n2h16w16c256relu".
+// The shape of y; text "n2h16w16c256relu", and the format: GB_FLOATS, GB_BF16_OPERANDS (y is bf16)
+// or GB_BF16_Y32.
 struct gb_epilogue_problem {
     struct gb_image_problem image;
     enum gb_activation activation;
+    enum gb_format format;
 };
 
 // True where d_log_scale exists.

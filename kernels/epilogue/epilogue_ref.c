@@ -15,12 +15,12 @@ static void epilogue_channel(const struct epilogue_job *job, int o) {
     for (int n = 0; n < y->n; n++)
         for (int i = 0; i < y->h; i++)
             for (int j = 0; j < y->w; j++) {
-                float value = gb_at(y, n, i, j)[o];
+                float value = gb_get(y, n, i, j, o);
                 float g = gb_v_activation_gradient(
-                    job->activation, gb_v_set(gb_at(job->dy, n, i, j)[o]), gb_v_set(value))[0];
+                    job->activation, gb_v_set(gb_get(job->dy, n, i, j, o)), gb_v_set(value))[0];
                 d_bias += g * scale;
                 d_log_scale += g * value;
-                gb_at(job->du, n, i, j)[o] = g * scale;
+                gb_put(job->du, n, i, j, o, g * scale);
             }
     if (job->d_bias)
         job->d_bias[o] = d_bias;

@@ -51,12 +51,19 @@ static struct gb_dims dims_weights(const struct gb_call *call) {
     return (struct gb_dims){p->k, p->c, p->h, p->w};
 }
 
+static bool is_bf16(const struct gb_call *call) {
+    return ((const struct gb_fc_problem *)call->problem)->bf16;
+}
+static enum gb_type type_weights(const struct gb_call *call) {
+    return is_bf16(call) ? GB_BF16 : GB_F32;
+}
+
 enum { FORWARD_X, FORWARD_Y, FORWARD_BIAS, FORWARD_WEIGHTS };
 static const struct gb_operand forward_operands[] = {
     {"x", GB_IN, GB_IMAGES, .dims = gb_dims_image},
     {"y", GB_OUT, .dims = dims_y},
     {"bias", GB_IN, GB_CHANNELS, .dims = dims_bias, .optional = true},
-    {"weights", GB_IN, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights},
+    {"weights", GB_IN, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights, .type = type_weights},
     {0},
 };
 
@@ -65,7 +72,7 @@ static const struct gb_operand backward_operands[] = {
     {"x", GB_IN, GB_IMAGES, .dims = gb_dims_image},
     {"dy", GB_IN, .dims = dims_y},
     {"dx", GB_OUT, GB_IMAGES, .dims = gb_dims_image, .optional = true},
-    {"weights", GB_IN, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights},
+    {"weights", GB_IN, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights, .type = type_weights},
     {"gradient", GB_OUT, GB_PACKED, .dims = dims_weights},
     {0},
 };
@@ -76,7 +83,7 @@ static const struct gb_operand update_operands[] = {
     {"x", GB_IN, GB_IMAGES, .dims = gb_dims_image},
     {"dy", GB_IN, .dims = dims_y},
     {"dx", GB_OUT, GB_IMAGES, .dims = gb_dims_image, .optional = true},
-    {"weights", GB_IN_OUT, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights},
+    {"weights", GB_IN_OUT, GB_PACKED, GB_FILL_WEIGHTS, .dims = dims_weights, .type = type_weights},
     {"moment1", GB_IN_OUT, GB_PACKED, GB_FILL_NORMAL, .dims = dims_weights},
     {"moment2", GB_IN_OUT, GB_PACKED, GB_FILL_POSITIVE, .dims = dims_weights},
     {0},
@@ -90,9 +97,9 @@ GB_CALL(backward, fc_backward, call->plan, call->exec, gb_view(call, BACKWARD_X)
         gb_view(call, BACKWARD_DY), gb_floats(call, BACKWARD_WEIGHTS), gb_view(call, BACKWARD_DX),
         gb_floats(call, BACKWARD_GRADIENT), NULL)
 static void call_update(const struct gb_call *call) {
-    const struct gb_adam_target target = {call->adam, gb_floats(call, BACKWARD_WEIGHTS),
-                                          gb_floats(call, UPDATE_MOMENT1),
-                                          gb_floats(call, UPDATE_MOMENT2)};
+    const struct gb_adam_target target = {
+        call->adam, gb_floats(call, BACKWARD_WEIGHTS), gb_floats(call, UPDATE_MOMENT1),
+        gb_floats(call, UPDATE_MOMENT2), gb_operand_split(call, BACKWARD_WEIGHTS)};
     call->backend->fc_backward(call->plan, call->exec, gb_view(call, BACKWARD_X),
                                gb_view(call, BACKWARD_DY), target.weights,
                                gb_view(call, BACKWARD_DX), NULL, &target);
@@ -104,7 +111,18 @@ static void call_update(const struct gb_call *call) {
 static double weight(const struct gb_call *call, int operand, int o, int c, int y, int x) {
     const struct gb_fc_problem *p = call->problem;
     const size_t row = ((size_t)o * (size_t)p->c + (size_t)c) * (size_t)p->h + (size_t)y;
-    return call->unpacked[operand][row * (size_t)p->w + (size_t)x];
+    const float w = call->unpacked[operand][row * (size_t)p->w + (size_t)x];
+    gb_bf16 high;
+    uint16_t low;
+    gb_bf16_split(w, &high, &low);
+    return p->bf16 ? gb_bf16_value(high) : w;
+}
+
+// A value of x or dy, as it is multiplied.
+static double factor(const struct gb_call *call, const struct gb_tensor *t, int n, int y, int x,
+                     int c) {
+    const float value = gb_get(t, n, y, x, c);
+    return is_bf16(call) ? gb_bf16_value(gb_bf16_round(value)) : value;
 }
 
 GB_DEFINITION(forward) {
@@ -114,7 +132,7 @@ GB_DEFINITION(forward) {
     for (int y = 0; y < p->h; y++)
         for (int x = 0; x < p->w; x++)
             for (int c = 0; c < p->c; c++)
-                gb_sum_add(&sum, gb_at(&call->operand[FORWARD_X], at[0], y, x)[c],
+                gb_sum_add(&sum, factor(call, &call->operand[FORWARD_X], at[0], y, x, c),
                            weight(call, FORWARD_WEIGHTS, at[3], c, y, x));
     if (bias)
         gb_sum_add(&sum, bias[at[3]], 1);
@@ -128,11 +146,12 @@ GB_DEFINITION(backward) {
     struct gb_sum sum = {0};
     if (operand == BACKWARD_DX)
         for (int o = 0; o < p->k; o++)
-            gb_sum_add(&sum, gb_at(dy, at[0], 0, 0)[o],
+            gb_sum_add(&sum, factor(call, dy, at[0], 0, 0, o),
                        weight(call, BACKWARD_WEIGHTS, o, at[3], at[1], at[2]));
     else
         for (int n = 0; n < p->n; n++)
-            gb_sum_add(&sum, gb_at(x, n, at[2], at[3])[at[1]], gb_at(dy, n, 0, 0)[at[0]]);
+            gb_sum_add(&sum, factor(call, x, n, at[2], at[3], at[1]),
+                       factor(call, dy, n, 0, 0, at[0]));
     return gb_sum_expected(call, sum);
 }
 
@@ -145,7 +164,10 @@ static const char *const edges[] = {
     // Outputs below, at and above one, two and many vectors.
     "n1h1w1c1k1", "n3h2w2c6k7relu", "n5h3w1c11k8", "n7h1w2c16k9relu", "n2h2w1c21k16",
     "n4h3w2c26k17relu", "n6h1w1c31k33", "n1h2w2c36k64relu", "n3h3w1c41k79", "n5h1w2c46k1100relu",
-    "n3h2w2c6k7leaky", "n4h3w2c26k17tanh", NULL};
+    "n3h2w2c6k7leaky", "n4h3w2c26k17tanh",
+    // bf16: odd inputs, outputs and samples.
+    "n2h4w4c64k128relu_bf16", "n3h1w1c257k17relu_bf16", "n1h1w1c1k1_bf16", "n5h3w1c11k8leaky_bf16",
+    "n2h1w1c128k576_bf16", NULL};
 
 const struct gb_operation gb_fc_operation = {
     .name = "fc",
@@ -168,6 +190,8 @@ const struct gb_operation gb_fc_operation = {
     .sizes = fc_sizes,
     .words = gb_activation_names,
     .word = offsetof(struct gb_fc_problem, activation),
+    .formats = GB_TEXTS("", "_bf16"),
+    .format = offsetof(struct gb_fc_problem, bf16),
     .check = fc_check,
     .cost = fc_cost,
     .edges = edges,

@@ -8,21 +8,26 @@
 #include "kernels/adam/adam.h"
 #include "kernels/epilogue/epilogue.h"
 
-// Text "n2h1w1c128k64relu".
+// Text "n2h1w1c128k64relu"; with bf16 operands "_bf16" follows. Tensors are floats either way: x and
+// dy are small, and rounded in scratch.
 struct gb_fc_problem {
     int n;       // samples
     int h, w, c; // input; a plain vector has h = w = 1
     int k;       // outputs
     enum gb_activation activation;
+    int bf16; // not 0: bf16 operands
 };
 
 static inline size_t gb_fc_inputs(const struct gb_fc_problem *p) {
     return (size_t)p->h * (size_t)p->w * (size_t)p->c;
 }
 
+struct gb_bf16_unit; // kernels/bf16/units.h
+
 struct gb_fc_plan {
     struct gb_fc_problem problem;
-    size_t weight_floats; // packed, padding included; padding holds zeros
+    size_t weight_floats;            // packed, padding included; padding holds zeros
+    const struct gb_bf16_unit *unit; // that runs the plan; NULL with float operands
     // Scratch that gb_exec must provide, as in struct gb_conv_plan.
     size_t shared_bytes, thread_bytes;
     void *backend_data; // as in struct gb_conv_plan; native backends: NULL

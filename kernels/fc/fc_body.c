@@ -5,6 +5,7 @@
 #include "base/minmax.h"
 #include "kernels/adam/adam_inline.h"
 #include "kernels/backend.h"
+#include "kernels/bf16/units.h"
 #include "kernels/epilogue/activation.h"
 #include "kernels/simd/simd.h"
 
@@ -33,7 +34,8 @@ static size_t rows_per_slice(const struct gb_fc_problem *p) {
 enum gb_status GB_NAME(gb_fc_plan)(const struct gb_backend *backend,
                                    const struct gb_fc_problem *problem, int threads,
                                    struct gb_fc_plan *plan) {
-    (void)backend, (void)threads;
+    if (problem->bf16)
+        return gb_bf16_fc_plan(backend, problem, threads, plan);
     GB_TRY(gb_problem_check(&gb_fc_operation, problem));
     *plan = (struct gb_fc_plan){
         .problem = *problem,
@@ -48,7 +50,7 @@ enum gb_status GB_NAME(gb_fc_plan)(const struct gb_backend *backend,
 }
 
 void GB_NAME(gb_fc_plan_free)(struct gb_fc_plan *plan) {
-    (void)plan;
+    GB_BF16_ROUTE(fc_plan_free, plan);
 }
 
 // Where weight number `index` of PyTorch's array is packed.
@@ -60,6 +62,7 @@ static size_t packed_index(const struct gb_fc_problem *p, size_t index) {
 }
 
 void GB_NAME(gb_fc_pack)(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
+    GB_BF16_ROUTE(fc_pack, plan, out_by_in, packed);
     const struct gb_fc_problem *p = &plan->problem;
     memset(packed, 0, plan->weight_floats * sizeof *packed);
     for (size_t i = 0; i < gb_fc_inputs(p) * (size_t)p->k; i++)
@@ -67,6 +70,7 @@ void GB_NAME(gb_fc_pack)(const struct gb_fc_plan *plan, const float *out_by_in, 
 }
 
 void GB_NAME(gb_fc_unpack)(const struct gb_fc_plan *plan, const float *packed, float *out_by_in) {
+    GB_BF16_ROUTE(fc_unpack, plan, packed, out_by_in);
     const struct gb_fc_problem *p = &plan->problem;
     for (size_t i = 0; i < gb_fc_inputs(p) * (size_t)p->k; i++)
         out_by_in[i] = packed[packed_index(p, i)];
@@ -154,6 +158,7 @@ static void forward_body(void *argument, int rank, int size) {
 void GB_NAME(gb_fc_forward)(const struct gb_fc_plan *plan, const struct gb_exec *exec,
                             const struct gb_tensor *x, const void *packed, const float *bias,
                             const struct gb_tensor *y) {
+    GB_BF16_ROUTE(fc_forward, plan, exec, x, packed, bias, y);
     assert(gb_fc_operands_fit(plan, exec, x, y));
     struct run run = {.plan = plan,
                       .exec = exec,
@@ -254,6 +259,7 @@ void GB_NAME(gb_fc_backward)(const struct gb_fc_plan *plan, const struct gb_exec
                              const struct gb_tensor *x, const struct gb_tensor *dy, void *packed,
                              const struct gb_tensor *dx, float *d_packed,
                              const struct gb_adam_target *update) {
+    GB_BF16_ROUTE(fc_backward, plan, exec, x, dy, packed, dx, d_packed, update);
     assert(gb_fc_operands_fit(plan, exec, x, dy) &&
            (!dx || gb_fc_operands_fit(plan, exec, dx, dy)));
     assert(gb_fc_one_target(packed, d_packed, update));

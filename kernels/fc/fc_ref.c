@@ -2,12 +2,14 @@
 // The fully connected layer as the contract defines it. Packed weights are PyTorch's.
 #include "kernels/adam/adam_inline.h"
 #include "kernels/backend.h"
+#include "kernels/bf16/units.h"
 #include "kernels/epilogue/activation.h"
 
 enum gb_status gb_fc_plan__scalar(const struct gb_backend *backend,
                                   const struct gb_fc_problem *problem, int threads,
                                   struct gb_fc_plan *plan) {
-    (void)backend, (void)threads;
+    if (problem->bf16)
+        return gb_bf16_fc_plan(backend, problem, threads, plan);
     GB_TRY(gb_problem_check(&gb_fc_operation, problem));
     size_t inputs = gb_fc_inputs(problem);
     *plan = (struct gb_fc_plan){
@@ -19,14 +21,16 @@ enum gb_status gb_fc_plan__scalar(const struct gb_backend *backend,
 }
 
 void gb_fc_plan_free__scalar(struct gb_fc_plan *plan) {
-    (void)plan;
+    GB_BF16_ROUTE(fc_plan_free, plan);
 }
 
 void gb_fc_pack__scalar(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
+    GB_BF16_ROUTE(fc_pack, plan, out_by_in, packed);
     memcpy(packed, out_by_in, plan->weight_floats * sizeof *packed);
 }
 
 void gb_fc_unpack__scalar(const struct gb_fc_plan *plan, const float *packed, float *out_by_in) {
+    GB_BF16_ROUTE(fc_unpack, plan, packed, out_by_in);
     memcpy(out_by_in, packed, plan->weight_floats * sizeof *out_by_in);
 }
 
@@ -63,6 +67,7 @@ static void forward_outputs(void *argument, int rank, int size) {
 void gb_fc_forward__scalar(const struct gb_fc_plan *plan, const struct gb_exec *exec,
                            const struct gb_tensor *x, const void *packed, const float *bias,
                            const struct gb_tensor *y) {
+    GB_BF16_ROUTE(fc_forward, plan, exec, x, packed, bias, y);
     assert(gb_fc_operands_fit(plan, exec, x, y));
     struct job job = {.plan = plan, .x = x, .y = y, .weights = packed, .bias = bias};
     gb_parallel(exec->threads, forward_outputs, &job);
@@ -110,6 +115,7 @@ void gb_fc_backward__scalar(const struct gb_fc_plan *plan, const struct gb_exec 
                             const struct gb_tensor *x, const struct gb_tensor *dy, void *packed,
                             const struct gb_tensor *dx, float *d_packed,
                             const struct gb_adam_target *update) {
+    GB_BF16_ROUTE(fc_backward, plan, exec, x, dy, packed, dx, d_packed, update);
     assert(gb_fc_operands_fit(plan, exec, x, dy) &&
            (!dx || gb_fc_operands_fit(plan, exec, dx, dy)));
     assert(gb_fc_one_target(packed, d_packed, update));

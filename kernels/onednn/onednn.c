@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/backend.h"
+#include "kernels/bf16/units.h"
 #include "kernels/onednn/onednn_call.h"
 #include "kernels/onednn/onednn_inv1x1.h"
 
@@ -301,6 +302,8 @@ static struct gb_conv_choice choice_of(const struct gb_conv_plan *plan, int call
 
 static enum gb_status conv_plan(const struct gb_backend *backend, const struct gb_conv_problem *p,
                                 int threads, struct gb_conv_plan *plan) {
+    if (p->format != GB_FLOATS)
+        return gb_bf16_conv_plan(backend, p, threads, plan);
     GB_TRY(gb_onednn_load());
     GB_TRY(gb_problem_check(&gb_conv_operation, p));
     const int out_h = gb_conv_out_h(p), out_w = gb_conv_out_w(p);
@@ -331,15 +334,18 @@ static enum gb_status conv_plan(const struct gb_backend *backend, const struct g
 }
 
 static void conv_plan_free(struct gb_conv_plan *plan) {
+    GB_BF16_ROUTE(conv_plan_free, plan);
     gb_onednn_free(&plan->backend_data);
 }
 
 static void conv_pack(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
+    GB_BF16_ROUTE(conv_pack, plan, oihw, packed);
     const struct product *p = plan->backend_data;
     RUN(&p->executor, PACK, NULL, oihw, packed);
 }
 
 static void conv_unpack(const struct gb_conv_plan *plan, const float *packed, float *oihw) {
+    GB_BF16_ROUTE(conv_unpack, plan, packed, oihw);
     const struct product *p = plan->backend_data;
     RUN(&p->executor, UNPACK, NULL, packed, oihw);
 }
@@ -347,6 +353,7 @@ static void conv_unpack(const struct gb_conv_plan *plan, const float *packed, fl
 static void conv_forward(const struct gb_conv_plan *plan, const struct gb_exec *exec,
                          const struct gb_tensor *x, const void *packed,
                          const struct gb_conv_epilogue *epilogue, const struct gb_tensor *y) {
+    GB_BF16_ROUTE(conv_forward, plan, exec, x, packed, epilogue, y);
     assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
     product_forward(plan->backend_data, exec, x, packed, epilogue, y);
 }
@@ -354,6 +361,7 @@ static void conv_forward(const struct gb_conv_plan *plan, const struct gb_exec *
 static void conv_backward_data(const struct gb_conv_plan *plan, const struct gb_exec *exec,
                                const struct gb_tensor *dy, const void *packed,
                                const struct gb_conv_input_epilogue *e, const struct gb_tensor *dx) {
+    GB_BF16_ROUTE(conv_backward_data, plan, exec, dy, packed, e, dx);
     assert(gb_conv_operands_fit(plan, exec, dx, dy));
     assert(gb_conv_input_epilogue_fits(e, dx));
     const struct product *p = plan->backend_data;
@@ -373,6 +381,7 @@ static void conv_backward_data(const struct gb_conv_plan *plan, const struct gb_
 static void conv_backward_weights(const struct gb_conv_plan *plan, const struct gb_exec *exec,
                                   const struct gb_tensor *x, const struct gb_tensor *dy,
                                   float *d_packed, const struct gb_adam_target *update) {
+    GB_BF16_ROUTE(conv_backward_weights, plan, exec, x, dy, d_packed, update);
     assert(gb_conv_operands_fit(plan, exec, x, dy));
     assert(gb_conv_one_target(d_packed, update));
     product_weights(plan->backend_data, exec, x, dy, d_packed, update);
@@ -382,6 +391,8 @@ static void conv_backward_weights(const struct gb_conv_plan *plan, const struct 
 
 static enum gb_status fc_plan(const struct gb_backend *backend, const struct gb_fc_problem *p,
                               int threads, struct gb_fc_plan *plan) {
+    if (p->bf16)
+        return gb_bf16_fc_plan(backend, p, threads, plan);
     GB_TRY(gb_onednn_load());
     GB_TRY(gb_problem_check(&gb_fc_operation, p));
     const struct product_shape shape = {.describe = describe_inner_product,
@@ -402,15 +413,18 @@ static enum gb_status fc_plan(const struct gb_backend *backend, const struct gb_
 }
 
 static void fc_plan_free(struct gb_fc_plan *plan) {
+    GB_BF16_ROUTE(fc_plan_free, plan);
     gb_onednn_free(&plan->backend_data);
 }
 
 static void fc_pack(const struct gb_fc_plan *plan, const float *out_by_in, float *packed) {
+    GB_BF16_ROUTE(fc_pack, plan, out_by_in, packed);
     const struct product *p = plan->backend_data;
     RUN(&p->executor, PACK, NULL, out_by_in, packed);
 }
 
 static void fc_unpack(const struct gb_fc_plan *plan, const float *packed, float *out_by_in) {
+    GB_BF16_ROUTE(fc_unpack, plan, packed, out_by_in);
     const struct product *p = plan->backend_data;
     RUN(&p->executor, UNPACK, NULL, packed, out_by_in);
 }
@@ -418,6 +432,7 @@ static void fc_unpack(const struct gb_fc_plan *plan, const float *packed, float 
 static void fc_forward(const struct gb_fc_plan *plan, const struct gb_exec *exec,
                        const struct gb_tensor *x, const void *packed, const float *bias,
                        const struct gb_tensor *y) {
+    GB_BF16_ROUTE(fc_forward, plan, exec, x, packed, bias, y);
     assert(gb_fc_operands_fit(plan, exec, x, y));
     product_forward(plan->backend_data, exec, x, packed, &(struct gb_conv_epilogue){.bias = bias},
                     y);
@@ -427,6 +442,7 @@ static void fc_backward(const struct gb_fc_plan *plan, const struct gb_exec *exe
                         const struct gb_tensor *x, const struct gb_tensor *dy, void *packed,
                         const struct gb_tensor *dx, float *d_packed,
                         const struct gb_adam_target *update) {
+    GB_BF16_ROUTE(fc_backward, plan, exec, x, dy, packed, dx, d_packed, update);
     assert(gb_fc_operands_fit(plan, exec, x, dy) &&
            (!dx || gb_fc_operands_fit(plan, exec, dx, dy)));
     assert(gb_fc_one_target(packed, d_packed, update));

@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "kernels/bf16/bf16.h"
 #include "kernels/simd/vector.h"
 
 // ---- Arithmetic ----
@@ -94,6 +95,44 @@ GB_INLINE gb_v gb_v_keep(gb_v v, int count) {
     for (int i = 0; i < GB_LANES; i++)
         v[i] = i < count ? v[i] : 0.0f;
     return v;
+}
+#endif
+
+// ---- bf16 (kernels/bf16/bf16.h) ----
+
+// The first `count` lanes; others are zero, and their memory is not read.
+#ifndef gb_v_load_bf16
+GB_INLINE gb_v gb_v_load_bf16(const uint16_t *p, int count) {
+#if GB_LANES == 1 // GCC 12 converts vectors of one lane wrongly
+    return gb_v_set(count ? gb_bf16_value(*p) : 0.0f);
+#else
+    gb_vh halves = {0};
+    if (count == GB_LANES)
+        memcpy(&halves, p, sizeof halves);
+    else
+        memcpy(&halves, p, (size_t)count * sizeof *p);
+    return (gb_v)(__builtin_convertvector(halves, gb_vi) << 16);
+#endif
+}
+#endif
+
+// As gb_bf16_round. The memory of other lanes is not written.
+#ifndef gb_v_store_bf16
+GB_INLINE void gb_v_store_bf16(uint16_t *p, gb_v v, int count) {
+#if GB_LANES == 1
+    if (count)
+        *p = gb_bf16_round(v[0]);
+#else
+    const gb_vi bits = (gb_vi)v, magnitude = bits & 0x7fffffff;
+    gb_vi rounded = bits + 0x7fff + (bits >> 16 & 1);
+    rounded = (gb_vi)gb_v_select(magnitude > 0x7f800000, (gb_v)(bits | 0x400000), (gb_v)rounded);
+    rounded = (gb_vi)gb_v_select(magnitude < 0x00800000, (gb_v)(bits & INT32_MIN), (gb_v)rounded);
+    const gb_vh halves = __builtin_convertvector(rounded >> 16, gb_vh);
+    if (count == GB_LANES)
+        memcpy(p, &halves, sizeof halves);
+    else
+        memcpy(p, &halves, (size_t)count * sizeof *p);
+#endif
 }
 #endif
 

@@ -10,6 +10,7 @@
 
 typedef float gb_v __attribute__((vector_size(4 * GB_LANES), may_alias));
 typedef int32_t gb_vi __attribute__((vector_size(4 * GB_LANES), may_alias));
+typedef uint16_t gb_vh __attribute__((vector_size(2 * GB_LANES), may_alias)); // bf16
 
 #define GB_INLINE static inline __attribute__((always_inline, unused))
 

@@ -41,7 +41,7 @@ static void build(struct model *model, const struct gb_backend *backend, enum va
                   bool moments) {
     *model = (struct model){.params.backend = backend};
     const int k = variant == WIDER ? 12 : 10;
-    const struct gb_conv_problem conv = {2, 8, 8, 5, k, 3, 3, 1, 1, 1, 1, GB_IDENTITY};
+    const struct gb_conv_problem conv = {2, 8, 8, 5, k, 3, 3, 1, 1, 1, 1, GB_IDENTITY, GB_FLOATS};
     const struct gb_fc_problem fc = {.n = 2, .h = 2, .w = 3, .c = 4, .k = 6};
     assert_ok(backend->conv_plan(backend, &conv, 1, &model->conv));
     assert_ok(backend->fc_plan(backend, &fc, 1, &model->fc));

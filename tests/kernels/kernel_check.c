@@ -53,6 +53,22 @@ static bool complain(const struct gb_call *call, const struct variant *v, const 
 
 // ---- Memory ----
 
+// Of bf16, in the memory of floats: a slice has an even number of channels to a pixel.
+static struct gb_tensor new_bf16(const struct gb_tensor *t, const char *name,
+                                 enum gb_check_layout layout) {
+    if (layout != GB_CHECK_SLICE) {
+        const size_t floats = (gb_elements(t) + 1) / 2;
+        return gb_dense_of(GB_BF16, gb_check_floats(name, floats, layout), t->n, t->h, t->w, t->c);
+    }
+    struct gb_tensor view = gb_check_view(name, t->n, t->h, t->w, (t->c + 1) / 2, layout);
+    view.type = GB_BF16;
+    view.c = t->c;
+    view.image *= 2;
+    view.row *= 2;
+    view.pixel *= 2;
+    return view;
+}
+
 static struct gb_tensor new_operand(const struct gb_call *call, int i,
                                     enum gb_check_layout layout) {
     const struct gb_operand *o = &gb_kernel_of(call)->operands[i];
@@ -60,6 +76,8 @@ static struct gb_tensor new_operand(const struct gb_call *call, int i,
     enum gb_check_layout flush = layout == GB_CHECK_DENSE ? GB_CHECK_DENSE : GB_CHECK_FLUSH;
     if (t.type == GB_F64) {
         t.data = gb_check_doubles(o->name, gb_elements(&t));
+    } else if (t.type == GB_BF16) {
+        t = new_bf16(&t, o->name, layout);
     } else if (o->layout == GB_VIEW) {
         t = gb_check_view(o->name, t.n, t.h, t.w, t.c, layout);
     } else if (o->layout == GB_IMAGES) {
@@ -95,7 +113,8 @@ static void keep_results(const struct gb_call *call, struct results *results) {
         const struct gb_tensor *t = &call->operand[i];
         if (!t->data || o->role == GB_IN)
             continue;
-        results->bytes[i] = gb_operand_floats(call, i) * sizeof(float);
+        results->bytes[i] =
+            (t->type == GB_BF16 ? gb_elements(t) : gb_operand_floats(call, i)) * sizeof(float);
         float *to = results->data[i] = malloc(results->bytes[i]);
         if (!to)
             exit(2);
@@ -104,7 +123,7 @@ static void keep_results(const struct gb_call *call, struct results *results) {
             continue;
         }
         GB_EACH_ELEMENT(t, at)
-            *to++ = *gb_element(t, at);
+            *to++ = gb_get(t, at[0], at[1], at[2], at[3]);
     }
 }
 
@@ -139,8 +158,9 @@ static uint64_t hash_inputs(const struct gb_call *call) {
         if (!kept)
             continue;
         GB_EACH_ELEMENT(t, at) {
+            const float value = gb_get(t, at[0], at[1], at[2], at[3]);
             uint32_t bits;
-            memcpy(&bits, gb_element(t, at), sizeof bits);
+            memcpy(&bits, &value, sizeof bits);
             hash = (hash ^ bits) * 0x100000001b3u;
         }
     }

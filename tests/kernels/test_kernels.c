@@ -23,13 +23,13 @@ GB_TEST(test_bad_problems) {
         const void *problem;
     } bad[] = {
 #define FC &gb_fc_operation, &(struct gb_fc_problem)
-        {FC{0, 1, 1, 8, 8, GB_IDENTITY}},
-        {FC{1, 1, 1, 8, -8, GB_IDENTITY}},
-        {FC{1, 1, 1, MANY + 1, 8, GB_IDENTITY}},
-        {FC{1, 1 << 10, 1 << 10, 1 << 10, 2, GB_IDENTITY}}, // weights
-        {FC{1 << 11, 1 << 10, 1 << 10, 1, 1, GB_IDENTITY}}, // input
-        {FC{MANY, 1, 1, 1, 1 << 11, GB_IDENTITY}},          // output
-        {FC{MANY, MANY, MANY, MANY, MANY, GB_IDENTITY}},    // all
+        {FC{0, 1, 1, 8, 8, GB_IDENTITY, 0}},
+        {FC{1, 1, 1, 8, -8, GB_IDENTITY, 0}},
+        {FC{1, 1, 1, MANY + 1, 8, GB_IDENTITY, 0}},
+        {FC{1, 1 << 10, 1 << 10, 1 << 10, 2, GB_IDENTITY, 0}}, // weights
+        {FC{1 << 11, 1 << 10, 1 << 10, 1, 1, GB_IDENTITY, 0}}, // input
+        {FC{MANY, 1, 1, 1, 1 << 11, GB_IDENTITY, 0}},          // output
+        {FC{MANY, MANY, MANY, MANY, MANY, GB_IDENTITY, 0}},    // all
 #define INV1X1 &gb_inv1x1_operation, &(struct gb_image_problem)
         {INV1X1{0, 4, 4, 3}},
         {INV1X1{1, 4, 4, MANY + 1}},

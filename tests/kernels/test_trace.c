@@ -67,7 +67,7 @@ GB_TEST(times_the_inner_backend) {
 GB_TEST(notes_plans_and_directions) {
     struct gb_trace *trace = new_trace(gb_check_reference());
     const struct gb_backend *backend = gb_trace_backend(trace);
-    const struct gb_conv_problem problem = {1, 4, 4, 2, 3, 3, 3, 1, 1, 1, 1, GB_RELU};
+    const struct gb_conv_problem problem = {1, 4, 4, 2, 3, 3, 3, 1, 1, 1, 1, GB_RELU, GB_FLOATS};
     struct gb_conv_plan plan;
     assert_ok(backend->conv_plan(backend, &problem, 1, &plan));
     assert_true(plan.weight_floats > 0);

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#include "kernels/bf16/units.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/backend.h"
+#include "kernels/cpu.h"
+
+enum { MAX_UNITS = 4 };
+static const struct gb_bf16_unit *units[MAX_UNITS + 1];
+static pthread_once_t listed = PTHREAD_ONCE_INIT;
+
+static void list_units(void) {
+    int count = 0;
+    units[count++] = &gb_bf16_widened_pairs;
+}
+
+const struct gb_bf16_unit *const *gb_bf16_units(void) {
+    pthread_once(&listed, list_units);
+    return units;
+}
+
+enum gb_status gb_bf16_unit_of(const struct gb_backend *backend, const struct gb_bf16_unit **unit) {
+    const struct gb_backend *native = backend->fallback ? backend->fallback : backend;
+    const struct gb_bf16_unit *const *all = gb_bf16_units();
+    const char *name = getenv("GB_BF16_UNIT");
+    char names[128] = "";
+    if (native->cpu_level != offsetof(struct gb_cpu, avx512)) {
+        *unit = &gb_bf16_widened_pairs;
+        return GB_OK;
+    }
+    *unit = all[0];
+    if (!name || !*name)
+        return GB_OK;
+    for (int i = 0; all[i]; i++) {
+        const size_t used = strlen(names);
+        *unit = all[i];
+        if (strcmp(name, all[i]->name) == 0)
+            return GB_OK;
+        snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", all[i]->name);
+    }
+    return gb_fail(GB_UNSUPPORTED, "unknown unit", name, "GB_BF16_UNIT takes one of: %s", names);
+}
+
+enum gb_status gb_bf16_conv_plan(const struct gb_backend *backend,
+                                 const struct gb_conv_problem *problem, int threads,
+                                 struct gb_conv_plan *plan) {
+    const struct gb_bf16_unit *unit;
+    GB_TRY(gb_problem_check(&gb_conv_operation, problem));
+    GB_TRY(gb_bf16_unit_of(backend, &unit));
+    GB_TRY(unit->conv_plan(backend, problem, threads, plan));
+    plan->unit = unit;
+    return GB_OK;
+}
+
+enum gb_status gb_bf16_fc_plan(const struct gb_backend *backend,
+                               const struct gb_fc_problem *problem, int threads,
+                               struct gb_fc_plan *plan) {
+    const struct gb_bf16_unit *unit;
+    GB_TRY(gb_problem_check(&gb_fc_operation, problem));
+    GB_TRY(gb_bf16_unit_of(backend, &unit));
+    GB_TRY(unit->fc_plan(backend, problem, threads, plan));
+    plan->unit = unit;
+    return GB_OK;
+}
