@@ -8,17 +8,6 @@ set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 
-# By default OpenMP threads busy-wait for each other, which is best on an idle machine; where other
-# processes want the CPUs too it made runs up to ten times slower (measured). Looked up before the
-# build, which is load of our own.
-if [ -z "${OMP_WAIT_POLICY:-}" ] && [ -r /proc/loadavg ]; then
-    read -r load _ </proc/loadavg
-    if [ "${load%.*}" -ge 1 ]; then
-        echo "glowbench: other processes are running (load average $load): OMP_WAIT_POLICY=passive" >&2
-        export OMP_WAIT_POLICY=passive
-    fi
-fi
-
 sh "$root/cmake/dependencies.sh"
 mkdir -p "$root/build"
 log=$root/build/release.log

@@ -56,6 +56,10 @@ void gb_flush_denormals(void) {
     _mm_setcsr(_mm_getcsr() | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO);
 }
 
+void gb_cpu_relax(void) {
+    _mm_pause();
+}
+
 enum { LINE = 64 };
 
 // CLFLUSHOPT is ordered only by the fences around it, which makes it several times as fast.
@@ -95,6 +99,10 @@ void gb_flush_denormals(void) {
     __asm__ volatile("msr fpcr, %0" : : "r"(fpcr | FLUSH_TO_ZERO));
 }
 
+void gb_cpu_relax(void) {
+    __asm__ volatile("isb" : : : "memory"); // `yield` takes no time on most cores
+}
+
 bool gb_cpu_evict(const void *block, size_t bytes) {
     uint64_t ctr;
     __asm__ volatile("mrs %0, ctr_el0" : "=r"(ctr));
@@ -109,6 +117,8 @@ bool gb_cpu_evict(const void *block, size_t bytes) {
 static void detect(void) {}
 
 void gb_flush_denormals(void) {}
+
+void gb_cpu_relax(void) {}
 
 bool gb_cpu_evict(const void *block, size_t bytes) {
     (void)block;

@@ -8,109 +8,103 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if defined(GB_PTHREADS)
-// ThreadSanitizer does not see libgomp's synchronisation; its build runs the same bodies on plain
-// threads, which it does see.
-enum { MAX_THREADS = 256 };
-static _Thread_local pthread_barrier_t *team_barrier;
+#include "kernels/thread_pool.h"
 
-struct team {
+#if !defined(GB_PTHREADS)
+#include <omp.h>
+#endif
+
+// What runs the body that the calling thread is in.
+static _Thread_local enum { NO_TEAM, POOL, OPENMP } team;
+
+// ---- The choice ----
+
+static atomic_bool uses_openmp;
+
+void gb_parallel_use_openmp(void) {
+    uses_openmp = true;
+}
+
+// ---- Regions ----
+
+struct region {
     gb_parallel_body body;
     void *argument;
-    int size; // 0 until it is known how many threads the system granted
-    pthread_mutex_t lock;
-    pthread_cond_t known;
-    pthread_barrier_t barrier;
 };
 
-struct worker {
-    struct team *team;
-    int rank;
-    pthread_t handle;
-};
-
-static void run_rank(struct team *team, int rank) {
-    pthread_barrier_t *outer = team_barrier;
-    team_barrier = &team->barrier;
+static void run_pooled(void *argument, int rank, int size) {
+    const struct region *region = argument;
+    team = POOL;
     gb_flush_denormals();
-    team->body(team->argument, rank, team->size);
-    team_barrier = outer;
+    region->body(region->argument, rank, size);
+    team = NO_TEAM;
 }
 
-static void *work(void *argument) {
-    struct worker *worker = argument;
-    struct team *team = worker->team;
-    pthread_mutex_lock(&team->lock);
-    while (team->size == 0)
-        pthread_cond_wait(&team->known, &team->lock);
-    pthread_mutex_unlock(&team->lock);
-    if (worker->rank < team->size)
-        run_rank(team, worker->rank);
-    return NULL;
+#if defined(GB_PTHREADS)
+// ThreadSanitizer does not see libgomp's synchronisation; its build has the pool only.
+static bool run_openmp(int threads, gb_parallel_body body, void *argument) {
+    (void)threads, (void)body, (void)argument;
+    return false;
 }
 
-void gb_parallel(int threads, gb_parallel_body body, void *argument) {
-    assert(threads >= 1 && threads <= MAX_THREADS);
-    if (threads == 1) {
-        gb_flush_denormals();
-        body(argument, 0, 1);
-        return;
-    }
-    struct team team = {.body = body,
-                        .argument = argument,
-                        .lock = PTHREAD_MUTEX_INITIALIZER,
-                        .known = PTHREAD_COND_INITIALIZER};
-    struct worker workers[MAX_THREADS];
-    int granted = 1;
-    for (; granted < threads; granted++) {
-        workers[granted] = (struct worker){.team = &team, .rank = granted};
-        if (pthread_create(&workers[granted].handle, NULL, work, &workers[granted]))
-            break;
-    }
-    const bool shared = pthread_barrier_init(&team.barrier, NULL, (unsigned)granted) == 0;
-    pthread_mutex_lock(&team.lock);
-    team.size = shared ? granted : 1;
-    pthread_cond_broadcast(&team.known);
-    pthread_mutex_unlock(&team.lock);
-    run_rank(&team, 0);
-    for (int rank = 1; rank < granted; rank++)
-        pthread_join(workers[rank].handle, NULL);
-    if (shared)
-        pthread_barrier_destroy(&team.barrier);
-}
-
-void gb_barrier(int size) {
-    if (size > 1)
-        pthread_barrier_wait(team_barrier);
-}
+static void openmp_barrier(void) {}
 #else
-#include <omp.h>
+// Who binds OpenMP's threads to CPUs wants those threads; the runtime has bound the first already.
+static void read_bindings(void) {
+    static const char *const bindings[] = {"OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY",
+                                           "KMP_AFFINITY"};
+    for (size_t i = 0; i < sizeof bindings / sizeof *bindings; i++)
+        if (getenv(bindings[i]))
+            uses_openmp = true;
+}
+
+static bool run_openmp(int threads, gb_parallel_body body, void *argument) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, read_bindings);
+    if (!uses_openmp)
+        return false;
+#pragma omp parallel num_threads(threads)
+    {
+        team = OPENMP;
+        gb_flush_denormals();
+        body(argument, omp_get_thread_num(), omp_get_num_threads());
+        team = NO_TEAM;
+    }
+    return true;
+}
+
+static void openmp_barrier(void) {
+#pragma omp barrier
+}
+#endif
 
 void gb_parallel(int threads, gb_parallel_body body, void *argument) {
     assert(threads >= 1);
-    if (threads == 1) {
-        gb_flush_denormals();
-        body(argument, 0, 1);
-        return;
+    if (threads > 1 && team == NO_TEAM) {
+        struct region region = {body, argument};
+        if (run_openmp(threads, body, argument) || gb_pool_run(threads, run_pooled, &region))
+            return;
     }
-#pragma omp parallel num_threads(threads)
-    {
-        gb_flush_denormals();
-        body(argument, omp_get_thread_num(), omp_get_num_threads());
-    }
+    gb_flush_denormals();
+    body(argument, 0, 1);
 }
 
 void gb_barrier(int size) {
-    if (size > 1) {
-#pragma omp barrier
-    }
+    if (size <= 1)
+        return;
+    if (team == OPENMP)
+        openmp_barrier();
+    else
+        gb_pool_barrier(size);
 }
-#endif
+
+// ---- Whether the system grants threads ----
 
 static void note_size(void *argument, int rank, int size) {
     if (rank == 0)
@@ -166,6 +160,8 @@ enum gb_status gb_parallel_check(int threads) {
     known = threads;
     return GB_OK;
 }
+
+// ---- Jobs ----
 
 struct job_list {
     void (*job)(void *argument, int index, int rank);

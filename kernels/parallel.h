@@ -28,11 +28,18 @@ static inline void *gb_scratch(const struct gb_exec *exec, size_t offset) {
 typedef void (*gb_parallel_body)(void *argument, int rank, int size);
 
 // Runs body(argument, rank, size) for rank = 0..size-1 at once and waits for all; size <= threads
-// is what the system grants. With threads == 1 the body runs on the calling thread with no parallel
-// region, so that a chain of kernels can be one job of an outer gb_parallel. Every thread flushes
-// denormals to zero (gb_flush_denormals), the calling thread, which is rank 0, after the return
-// too.
+// is what the system grants, and 1 inside of a body and while another thread is in gb_parallel.
+// With threads == 1 the body runs on the calling thread with no parallel region, so that a chain of
+// kernels can be one job of an outer gb_parallel. Every thread flushes denormals to zero
+// (gb_flush_denormals), the calling thread, which is rank 0, after the return too.
+//
+// The threads are those of kernels/thread_pool.h, and OpenMP's after gb_parallel_use_openmp or if a
+// variable of OpenMP's binds its threads to CPUs.
 void gb_parallel(int threads, gb_parallel_body body, void *argument);
+
+// From now on gb_parallel runs OpenMP's threads: for vendor libraries, which run on them too. Two
+// sets of threads that spin would take the CPUs from each other.
+void gb_parallel_use_openmp(void);
 
 // GB_UNSUPPORTED unless the system grants this many threads, which then run: to be asked before the
 // first gb_parallel. OpenMP's runtime ends a process that it cannot start threads for, so a child

@@ -4,6 +4,8 @@
 #include <dlfcn.h>
 #include <sys/mman.h>
 
+#include "kernels/parallel.h"
+
 static const char loading[] = "cannot load library";
 
 enum gb_status gb_vendor_load(const struct gb_vendor_library *library) {
@@ -20,6 +22,7 @@ enum gb_status gb_vendor_load(const struct gb_vendor_library *library) {
             return gb_fail(GB_UNSUPPORTED, loading, library->title, "%s has no function '%s'",
                            library->file, library->functions[i].name);
     }
+    gb_parallel_use_openmp();
     return GB_OK;
 }
 
