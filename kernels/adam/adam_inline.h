@@ -51,27 +51,73 @@ GB_INLINE void gb_adam_slice(const struct gb_adam *adam, size_t count, const flo
     }
 }
 
+// GB_LANES split weights (kernels/bf16/bf16.h), joined and split again in registers.
+#if GB_LANES == 1 // GCC 12 converts vectors of one lane wrongly
+GB_INLINE gb_v gb_adam_join(const gb_bf16 *high, const uint16_t *low) {
+    return gb_v_set(gb_bf16_join(*high, *low));
+}
+GB_INLINE void gb_adam_split(gb_v weights, gb_bf16 *high, uint16_t *low) {
+    gb_bf16_split(weights[0], high, low);
+}
+#else
+GB_INLINE gb_v gb_adam_join(const gb_bf16 *high, const uint16_t *low) {
+    gb_vh h, l;
+    memcpy(&h, high, sizeof h);
+    memcpy(&l, low, sizeof l);
+    const gb_vi sign_extended = __builtin_convertvector(l, gb_vi) << 16 >> 16;
+    return (gb_v)((__builtin_convertvector(h, gb_vi) << 16) + sign_extended);
+}
+GB_INLINE void gb_adam_split(gb_v weights, gb_bf16 *high, uint16_t *low) {
+    const gb_vi bits = (gb_vi)weights;
+    const gb_vh h = __builtin_convertvector((bits + 0x8000) >> 16, gb_vh);
+    const gb_vh l = __builtin_convertvector(bits, gb_vh);
+    memcpy(high, &h, sizeof h);
+    memcpy(low, &l, sizeof l);
+}
+#endif
+
+// gb_adam_slice on split weights.
+GB_INLINE void gb_adam_split_slice(const struct gb_adam *adam, size_t count, const float *g,
+                                   gb_bf16 *high, uint16_t *low, float *m, float *v) {
+    enum { FLOATS_AHEAD = 512 };
+    size_t i = 0;
+    for (; i + GB_LANES <= count; i += GB_LANES) {
+        __builtin_prefetch(high + i + FLOATS_AHEAD, 1);
+        __builtin_prefetch(low + i + FLOATS_AHEAD, 1);
+        __builtin_prefetch(m + i + FLOATS_AHEAD, 1);
+        __builtin_prefetch(v + i + FLOATS_AHEAD, 1);
+        gb_v wi = gb_adam_join(high + i, low + i), mi = gb_v_load(m + i), vi = gb_v_load(v + i);
+        gb_adam_vector(adam, gb_v_load(g + i), &wi, &mi, &vi);
+        gb_adam_split(wi, high + i, low + i);
+        gb_v_store(m + i, mi);
+        gb_v_store(v + i, vi);
+    }
+    const int rest = (int)(count - i);
+    if (rest) {
+        gb_bf16 h[GB_LANES] = {0};
+        uint16_t l[GB_LANES] = {0};
+        memcpy(h, high + i, (size_t)rest * sizeof *h);
+        memcpy(l, low + i, (size_t)rest * sizeof *l);
+        gb_v wi = gb_adam_join(h, l), mi = gb_v_load_part(m + i, rest);
+        gb_v vi = gb_v_load_part(v + i, rest);
+        gb_adam_vector(adam, gb_v_load_part(g + i, rest), &wi, &mi, &vi);
+        gb_adam_split(wi, h, l);
+        memcpy(high + i, h, (size_t)rest * sizeof *h);
+        memcpy(low + i, l, (size_t)rest * sizeof *l);
+        gb_v_store_part(m + i, mi, rest);
+        gb_v_store_part(v + i, vi, rest);
+    }
+}
+
 // The same on `count` of the target's weights from `first` on; they may be split.
 GB_INLINE void gb_adam_update(const struct gb_adam_target *target, size_t first, size_t count,
                               const float *g) {
-    if (!target->split) {
-        gb_adam_slice(target->adam, count, g, target->weights + first, target->moment1 + first,
-                      target->moment2 + first);
-        return;
-    }
-    enum { BLOCK = 256 }; // joined floats stay in the first-level cache
-    float weights[BLOCK];
+    float *m = target->moment1 + first, *v = target->moment2 + first;
     gb_bf16 *high = (gb_bf16 *)target->weights + first;
-    uint16_t *low = high + target->split;
-    for (size_t done = 0, block; done < count; done += block) {
-        block = count - done < BLOCK ? count - done : BLOCK;
-        for (size_t i = 0; i < block; i++)
-            weights[i] = gb_bf16_join(high[done + i], low[done + i]);
-        gb_adam_slice(target->adam, block, g + done, weights, target->moment1 + first + done,
-                      target->moment2 + first + done);
-        for (size_t i = 0; i < block; i++)
-            gb_bf16_split(weights[i], &high[done + i], &low[done + i]);
-    }
+    if (target->split)
+        gb_adam_split_slice(target->adam, count, g, high, high + target->split, m, v);
+    else
+        gb_adam_slice(target->adam, count, g, target->weights + first, m, v);
 }
 
 #endif

@@ -13,8 +13,25 @@ enum { MAX_UNITS = 4 };
 static const struct gb_bf16_unit *units[MAX_UNITS + 1];
 static pthread_once_t listed = PTHREAD_ONCE_INIT;
 
+#ifdef GB_X86_DOT
+static struct gb_bf16_unit avx512_bf16; // convolutions are the reference's
+#endif
+
 static void list_units(void) {
     int count = 0;
+#ifdef GB_X86_DOT
+    if (gb_cpu()->avx512_bf16) {
+        avx512_bf16 = gb_bf16_widened_pairs;
+        avx512_bf16.name = "avx512_bf16";
+        avx512_bf16.fc_plan = gb_bf16_dot_fc_plan;
+        avx512_bf16.fc_plan_free = gb_bf16_dot_fc_plan_free;
+        avx512_bf16.fc_pack = gb_bf16_dot_fc_pack;
+        avx512_bf16.fc_unpack = gb_bf16_dot_fc_unpack;
+        avx512_bf16.fc_forward = gb_bf16_dot_fc_forward;
+        avx512_bf16.fc_backward = gb_bf16_dot_fc_backward;
+        units[count++] = &avx512_bf16;
+    }
+#endif
     units[count++] = &gb_bf16_widened_pairs;
 }
 

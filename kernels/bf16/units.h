@@ -50,6 +50,14 @@ __typeof__(*(gb_fc_unpack_fn)0) gb_bf16_widened_fc_unpack;
 __typeof__(*(gb_fc_forward_fn)0) gb_bf16_widened_fc_forward;
 __typeof__(*(gb_fc_backward_fn)0) gb_bf16_widened_fc_backward;
 
+// The fully connected layer on VDPBF16PS, for every unit of a CPU that has it (fc_dot.c).
+__typeof__(*(gb_fc_plan_fn)0) gb_bf16_dot_fc_plan;
+__typeof__(*(gb_fc_plan_free_fn)0) gb_bf16_dot_fc_plan_free;
+__typeof__(*(gb_fc_pack_fn)0) gb_bf16_dot_fc_pack;
+__typeof__(*(gb_fc_unpack_fn)0) gb_bf16_dot_fc_unpack;
+__typeof__(*(gb_fc_forward_fn)0) gb_bf16_dot_fc_forward;
+__typeof__(*(gb_fc_backward_fn)0) gb_bf16_dot_fc_backward;
+
 // All units of this build for this CPU, best first, the reference last, ended by NULL.
 const struct gb_bf16_unit *const *gb_bf16_units(void);
 
