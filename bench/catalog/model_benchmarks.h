@@ -7,11 +7,12 @@
 //
 // Steps are timed at learning rate 0, so that every run does the same. Check: gb_backend_other runs
 // the pass too, on models of their own (the scalar reference took 70 to 80 % of the time of a sweep
-// of steps; the tests compare every backend's steps with it). Log-likelihoods, before and after a step, may differ by GB_CHECK_NATS of the
-// larger of their value and the target's dimensions (each rounds a term of about a nat), the sum of
-// the magnitudes of all gradients by the share GB_CHECK_GRADIENTS, sampled elements by
-// GB_CHECK_SAMPLE of the larger of 1 and their value; of samples that are levels or labels, which
-// rounding can turn into the next, the share GB_CHECK_TURNED may be others.
+// of steps; the tests compare every backend's steps with it). Log-likelihoods, before and after a
+// step, may differ by GB_CHECK_NATS of the larger of their value and the target's dimensions (each
+// rounds a term of about a nat), the sum of the magnitudes of all gradients by the share
+// GB_CHECK_GRADIENTS, sampled elements by GB_CHECK_SAMPLE of the larger of 1 and their value; of
+// samples that are levels or labels, which rounding can turn into the next, the share
+// GB_CHECK_TURNED may be others.
 #ifndef GB_MODEL_BENCHMARKS_H
 #define GB_MODEL_BENCHMARKS_H
 

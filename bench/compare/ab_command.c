@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -351,15 +352,15 @@ static enum gb_status forecast(struct session *session) {
         return forecast(session);
     }
     char pair[32], first[32], last[32];
+    const double last_seconds = 2 * each * looks.pairs[looks.count - 1];
     gb_duration_text(2 * each, pair);
     gb_duration_text(2 * each * looks.pairs[0] + base->check_seconds + sides[GB_NEW].check_seconds,
                      first);
-    gb_duration_text(2 * each * looks.pairs[looks.count - 1], last);
-    printf(
-        "%d benchmark%s, about %s per pair: first check after %d pairs, about %s; last after %d, "
-        "%s\n",
-        base->rows, base->rows == 1 ? "" : "s", pair, looks.pairs[0], first,
-        looks.pairs[looks.count - 1], last);
+    gb_duration_text(request->budget > 0 ? fmin(request->budget, last_seconds) : last_seconds,
+                     last);
+    printf("%d benchmark%s, about %s per pair: first check after %d pairs, about %s; last after at "
+           "most %s\n",
+           base->rows, base->rows == 1 ? "" : "s", pair, looks.pairs[0], first, last);
     if (request->budget == 0)
         gb_forecast_warn(2 * each * looks.pairs[0]);
     fflush(stdout);
@@ -385,6 +386,8 @@ static enum gb_status run_in(const struct request *request, const char *director
         return gb_fail(GB_INTERRUPTED, "interrupted", directory,
                        request->directory ? "rerun to resume" : "rerun with --out %s to resume",
                        directory);
+    if (status == GB_INTERRUPTED)
+        status = gb_fail(GB_INTERRUPTED, "interrupted", "ab", "before the end of the first pair");
     if (!request->directory) {
         unlink(session.paths[GB_BASE]);
         unlink(session.paths[GB_NEW]);

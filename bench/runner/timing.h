@@ -40,12 +40,12 @@ struct gb_timing_options {
 //     20 ms. Before a cold run the benchmark's arena is flushed from the caches; before a warm
 //     repetition there is an untimed run.
 //   - The peaks are probed once for every round of as many repetitions as there are rows.
-//   - Those are checked again (passes: whether all runs succeeded); one that fails now loses its times, one that passes is added to
-//     `verdicts`.
+//   - Those are checked again (passes: whether all runs succeeded); one that fails now loses its
+//     times, one that passes is added to `verdicts`.
 // A pass's layers are timed in its runs, for as many repetitions; their peaks are those of its
 // working set.
-// GB_OUT_OF_MEMORY if the measurement itself runs out of memory; GB_INTERRUPTED, without times, soon
-// after gb_interrupt_asked.
+// GB_OUT_OF_MEMORY if the measurement itself runs out of memory; GB_INTERRUPTED, without times,
+// soon after gb_interrupt_asked.
 enum gb_status gb_time_group(struct gb_timing *list, int count,
                              const struct gb_timing_options *options);
 
