@@ -77,12 +77,19 @@ static enum gb_status fill(const struct gb_dataset *set, int index, const struct
 
 // ---- Files ----
 
-// Appends the images of a person's directory as "PERSON/NAME".
+// What a directory of faces holds.
+struct layout {
+    char root[GB_PATH]; // the directory that names start from
+    struct gb_list all; // the images
+    char *test;         // "test/" where they are in DIR/train and DIR/test, NULL otherwise
+};
+
+// Appends the images of a directory, such as a person's, as "PERSON/NAME".
 static enum gb_status list_person(const char *root, const char *person, struct gb_list *all) {
     char directory[GB_PATH];
     struct gb_list images;
     GB_TRY(gb_path_join(root, person, directory));
-    GB_TRY(gb_list_entries(directory, ".jpg", &images));
+    GB_TRY(gb_list_entries(directory, GB_IMAGE_ENDINGS, &images));
     enum gb_status status = GB_OK;
     for (int i = 0; status == GB_OK && i < images.count; i++)
         status = gb_list_add(all, gb_format("%s/%s", person, images.names[i]), directory);
@@ -105,20 +112,42 @@ static enum gb_status list_persons(const char *root, struct gb_list *all) {
     return status;
 }
 
-// The images of a directory of whichever kind, and the directory that their names start from.
-static enum gb_status list_images(const char *directory, char root[static GB_PATH],
-                                  struct gb_list *all) {
+// Images of a directory, or of the directories in it that train and test by their names.
+static enum gb_status list_plain(const char *directory, struct layout *layout) {
+    struct gb_list names, *all = &layout->all;
+    int halves[GB_SPLITS];
+    GB_TRY(gb_list_entries(directory, GB_IMAGE_ENDINGS, all));
+    if (all->count > 0)
+        return GB_OK;
+    GB_TRY(gb_list_subdirectories(directory, &names));
+    enum gb_status status = GB_OK;
+    if (gb_list_split_names(&names, halves)) {
+        layout->test = gb_format("%s/", names.names[halves[GB_SPLIT_TEST]]);
+        status = layout->test ? GB_OK : gb_no_memory(cannot_read, directory);
+        for (int split = 0; status == GB_OK && split < GB_SPLITS; split++)
+            status = list_person(directory, names.names[halves[split]], all);
+        gb_list_sort(all);
+    }
+    gb_list_free(&names);
+    if (status == GB_OK && all->count == 0)
+        return gb_list_directory(directory, GB_IMAGE_ENDINGS, all); // fails, and says why
+    return status;
+}
+
+// The images of a directory of whichever kind.
+static enum gb_status list_images(const char *directory, struct layout *layout) {
     static const char *const rooms[] = {"img_align_celeba", "Img/img_align_celeba"};
+    char *root = layout->root;
     for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
         GB_TRY(gb_path_join(directory, rooms[i], root));
         if (gb_is_directory(root))
-            return gb_list_directory(root, ".jpg", all);
+            return gb_list_directory(root, GB_IMAGE_ENDINGS, &layout->all);
     }
     GB_TRY(gb_path_join(directory, "lfw_funneled", root));
     if (gb_is_directory(root))
-        return list_persons(root, all);
+        return list_persons(root, &layout->all);
     snprintf(root, GB_PATH, "%s", directory); // shorter than the paths before
-    return gb_list_directory(root, ".jpg", all);
+    return list_plain(directory, layout);
 }
 
 // ---- Splits ----
@@ -143,6 +172,20 @@ static void split_all(int count, struct gb_list_split *split) {
     gb_indices_sort(train, count - test);
     split->count[GB_SPLIT_TEST] = test;
     split->count[GB_SPLIT_TRAIN] = count - test;
+}
+
+// The directory decides.
+static void split_halves(const struct gb_source *source, const struct layout *layout,
+                         struct gb_list_split *split) {
+    for (int i = 0; i < layout->all.count; i++) {
+        const bool tests = strncmp(layout->all.names[i], layout->test, strlen(layout->test)) == 0;
+        const enum gb_split to = tests ? GB_SPLIT_TEST : GB_SPLIT_TRAIN;
+        split->indices[to][split->count[to]++] = i;
+    }
+    const int train = split->count[GB_SPLIT_TRAIN], test = split->count[GB_SPLIT_TEST];
+    split->count[GB_SPLIT_TEST] = draw_test(split->indices[GB_SPLIT_TEST], test, 4 * test);
+    gb_source_note(source, "training images: %d; test images: %d of the %d in %s", train,
+                   split->count[GB_SPLIT_TEST], test, layout->test);
 }
 
 // "000001.jpg 0" to "000001.jpg" in place, and the 0.
@@ -284,12 +327,15 @@ static enum gb_status make_set(const struct gb_source *source, const char *root,
     return hash_set(set);
 }
 
-static enum gb_status make_splits(const struct gb_source *source, const char *root,
-                                  const struct gb_list *all, struct gb_list_split *split,
-                                  struct gb_dataset splits[]) {
+static enum gb_status make_splits(const struct gb_source *source, const struct layout *layout,
+                                  struct gb_list_split *split, struct gb_dataset splits[]) {
+    const char *root = layout->root;
+    const struct gb_list *all = &layout->all;
     GB_TRY(gb_list_split_create(split, all->count));
     if (source->split_directory)
         GB_TRY(split_by_list(source->split_directory, root, all, split));
+    else if (layout->test)
+        split_halves(source, layout, split);
     else
         split_all(all->count, split);
     for (int s = 0; s < GB_SPLITS; s++)
@@ -299,12 +345,13 @@ static enum gb_status make_splits(const struct gb_source *source, const char *ro
 
 enum gb_status gb_aligned_faces_load(const struct gb_source *source, struct gb_dataset splits[]) {
     gb_splits_clear(splits);
-    char root[GB_PATH];
-    struct gb_list all;
-    GB_TRY(list_images(source->directory, root, &all));
+    struct layout layout = {0};
     struct gb_list_split split = {0};
-    const enum gb_status status = make_splits(source, root, &all, &split, splits);
+    enum gb_status status = list_images(source->directory, &layout);
+    if (status == GB_OK)
+        status = make_splits(source, &layout, &split, splits);
     gb_list_split_free(&split);
-    gb_list_free(&all);
+    gb_list_free(&layout.all);
+    free(layout.test);
     return gb_splits_keep(splits, status);
 }

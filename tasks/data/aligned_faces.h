@@ -3,7 +3,8 @@
 //   CelebA, aligned and cropped (Liu et al. 2015): DIR/img_align_celeba/NNNNNN.jpg, or below
 //   DIR/Img as in its archive; 202,599 images of 178 x 218 pixels
 //   LFW, funneled: DIR/lfw_funneled/PERSON/PERSON_NNNN.jpg, 250 x 250
-//   any: DIR/*.jpg
+//   any: DIR/*.jpg; or DIR/train/*.jpg and DIR/test/*.jpg (or training, testing), in any case
+// Images may have any of GB_IMAGE_ENDINGS.
 #ifndef GB_ALIGNED_FACES_H
 #define GB_ALIGNED_FACES_H
 
@@ -35,7 +36,8 @@ void gb_hide_block(const struct gb_example *example);
 // Loads both splits (GB_SPLITS entries); free each with gb_dataset_free. Files are read on demand.
 // The largest central square is resized bilinearly to source->size, in [0, 1], and passed to
 // gb_hide_block. Names are paths below the directory of images, in byte order.
-// Test images are selected at random from all, so that a person may be in both splits, as in the
+// Images in DIR/test test (at most GB_ALIGNED_FACES_TEST, selected at random), those in DIR/train
+// train. Elsewhere test images are selected at random from all, so that a person may be in both splits, as in the
 // paper. With source->split_directory, its CelebA list_eval_partition.txt (file name and 0:
 // training, 1: validation, 2: testing, of different people) gives the training split and the
 // candidates for testing.

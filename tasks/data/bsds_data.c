@@ -15,7 +15,7 @@ static enum gb_status add_part(const char *images, const char *part, const char 
     struct gb_list held;
     struct gb_list_split chosen = {0};
     GB_TRY(gb_path_join(images, part, directory));
-    GB_TRY(gb_list_directory(directory, ".jpg", &held));
+    GB_TRY(gb_list_directory(directory, GB_IMAGE_ENDINGS, &held));
     int count = test ? gb_min_int(held.count, test->most) : held.count;
     enum gb_status status = GB_OK;
     if (lists_directory) {

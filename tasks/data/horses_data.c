@@ -47,10 +47,10 @@ static enum gb_status find_names(struct horses *horses) {
     struct gb_list masks;
     // Masks are found by name later; this only refuses a directory without any.
     GB_TRY(gb_path_join(directory, "figure_ground", masks_directory));
-    GB_TRY(gb_list_directory(masks_directory, ".jpg", &masks));
+    GB_TRY(gb_list_directory(masks_directory, GB_IMAGE_ENDINGS, &masks));
     gb_list_free(&masks);
     GB_TRY(gb_path_join(directory, "rgb", horses->rgb));
-    GB_TRY(gb_list_directory(horses->rgb, ".jpg", &horses->names));
+    GB_TRY(gb_list_images(horses->rgb, &horses->names));
     const int count = horses->names.count;
     horses->wanted = calloc((size_t)count, sizeof *horses->wanted);
     horses->black = calloc((size_t)count, sizeof *horses->black);
@@ -82,11 +82,17 @@ static bool is_black(const struct gb_image *image) {
 // "" for a horse that is not wanted.
 static enum gb_status mask_path(const void *context, int index, char path[static GB_PATH]) {
     const struct horses *horses = context;
+    const char *name = horses->names.names[index], *ending = strrchr(name, '.');
+    char directory[GB_PATH];
     path[0] = 0;
     if (!horses->wanted[index])
         return GB_OK;
-    return gb_path_format(path, "%s/figure_ground/%s", horses->source->directory,
-                          horses->names.names[index]);
+    GB_TRY(gb_path_join(horses->source->directory, "figure_ground", directory));
+    char *stem = strndup(name, (size_t)(ending - name));
+    const enum gb_status status =
+        stem ? gb_image_path(directory, stem, ending, path) : gb_no_memory(cannot_read, directory);
+    free(stem);
+    return status;
 }
 
 static enum gb_status check_aspect(const struct gb_image *image, const struct gb_image *mask,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The Weizmann Horse Database (Borenstein and Ullman 2002) as published: DIR/rgb/NAME.jpg and masks
-// DIR/figure_ground/NAME.jpg, 328 of each.
+// DIR/figure_ground/NAME.jpg, 328 of each; or in other formats (GB_IMAGE_ENDINGS), also masks in
+// another one than their images.
 #ifndef GB_HORSES_DATA_H
 #define GB_HORSES_DATA_H
 

@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/files.h"
 #include "base/grow.h"
+#include "tasks/images/image.h"
 
 static const char cannot_read[] = "cannot read list", cannot_list[] = "cannot read directory";
 
@@ -76,9 +78,16 @@ enum gb_status gb_list_read(const char *path, struct gb_list *list) {
     return status;
 }
 
-static bool ends_with(const char *name, const char *suffix) {
-    const size_t length = strlen(name), tail = strlen(suffix);
-    return length >= tail && strcasecmp(name + length - tail, suffix) == 0;
+bool gb_name_ends(const char *name, const char *endings) {
+    const size_t length = strlen(name);
+    for (const char *at = endings;; at++) {
+        const size_t tail = strcspn(at, " ");
+        if (length >= tail && strncasecmp(name + length - tail, at, tail) == 0)
+            return true;
+        at += tail;
+        if (!*at)
+            return false;
+    }
 }
 
 // What file managers, archivers and file servers leave next to data.
@@ -89,7 +98,7 @@ static bool is_foreign(const char *name) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcasecmp(name, names[i]) == 0)
             return true;
-    return name[0] == '.' || ends_with(name, "~");
+    return name[0] == '.' || gb_name_ends(name, "~");
 }
 
 static int by_bytes(const void *a, const void *b) {
@@ -101,21 +110,21 @@ void gb_list_sort(struct gb_list *list) {
         qsort(list->names, (size_t)list->count, sizeof *list->names, by_bytes);
 }
 
-static enum gb_status read_entries(DIR *stream, const char *directory, const char *suffix,
+static enum gb_status read_entries(DIR *stream, const char *directory, const char *endings,
                                    struct gb_list *list) {
     const struct dirent *entry;
     while (errno = 0, (entry = readdir(stream)))
-        if (!is_foreign(entry->d_name) && ends_with(entry->d_name, suffix))
+        if (!is_foreign(entry->d_name) && gb_name_ends(entry->d_name, endings))
             GB_TRY(gb_list_add(list, strdup(entry->d_name), directory));
     return errno ? gb_fail(GB_BAD_INPUT, cannot_list, directory, "%s", strerror(errno)) : GB_OK;
 }
 
-enum gb_status gb_list_entries(const char *directory, const char *suffix, struct gb_list *list) {
+enum gb_status gb_list_entries(const char *directory, const char *endings, struct gb_list *list) {
     *list = (struct gb_list){0};
     DIR *stream = opendir(directory);
     if (!stream)
         return gb_fail(GB_BAD_INPUT, cannot_list, directory, "%s", strerror(errno));
-    const enum gb_status status = read_entries(stream, directory, suffix, list);
+    const enum gb_status status = read_entries(stream, directory, endings, list);
     closedir(stream);
     if (status == GB_OK)
         gb_list_sort(list);
@@ -138,12 +147,72 @@ enum gb_status gb_list_subdirectories(const char *directory, struct gb_list *lis
     return GB_OK;
 }
 
-enum gb_status gb_list_directory(const char *directory, const char *suffix, struct gb_list *list) {
-    GB_TRY(gb_list_entries(directory, suffix, list));
+enum gb_status gb_list_directory(const char *directory, const char *endings, struct gb_list *list) {
+    GB_TRY(gb_list_entries(directory, endings, list));
     if (list->count > 0)
         return GB_OK;
-    return gb_fail(GB_BAD_INPUT, cannot_list, directory, "holds no %s%sfile", suffix,
-                   *suffix ? " " : "");
+    return gb_fail(GB_BAD_INPUT, cannot_list, directory, "holds no %s%sfile", endings,
+                   *endings ? " " : "");
+}
+
+// The length of a name without its last dot and what follows.
+static size_t stem_length(const char *name) {
+    const char *dot = strrchr(name, '.');
+    return dot ? (size_t)(dot - name) : strlen(name);
+}
+
+enum gb_status gb_list_images(const char *directory, struct gb_list *list) {
+    GB_TRY(gb_list_directory(directory, GB_IMAGE_ENDINGS, list));
+    for (int i = 0; i < list->count; i++) {
+        const char *name = list->names[i];
+        const size_t stem = stem_length(name);
+        for (int j = i + 1; j < list->count && strncmp(list->names[j], name, stem + 1) == 0; j++)
+            if (stem_length(list->names[j]) == stem) {
+                const enum gb_status status =
+                    gb_fail(GB_BAD_INPUT, cannot_list, directory,
+                            "%s and %s are named alike: remove one of them", name, list->names[j]);
+                gb_list_free(list);
+                return status;
+            }
+    }
+    return GB_OK;
+}
+
+enum gb_status gb_image_path(const char *directory, const char *stem, const char *ending,
+                             char path[static GB_PATH]) {
+    const size_t length = strlen(stem);
+    struct gb_list images;
+    GB_TRY(gb_path_format(path, "%s/%s%s", directory, stem, ending));
+    if (access(path, F_OK) == 0)
+        return GB_OK;
+    GB_TRY(gb_list_entries(directory, GB_IMAGE_ENDINGS, &images));
+    enum gb_status status = GB_OK;
+    for (int i = 0; i < images.count; i++) {
+        const char *name = images.names[i];
+        if (stem_length(name) == length && strncmp(name, stem, length) == 0) {
+            status = gb_path_join(directory, name, path);
+            break;
+        }
+    }
+    gb_list_free(&images);
+    return status;
+}
+
+bool gb_list_split_names(const struct gb_list *directories, int indices[GB_SPLITS]) {
+    static const char *const names[GB_SPLITS][2] = {
+        [GB_SPLIT_TRAIN] = {"train", "training"}, [GB_SPLIT_TEST] = {"test", "testing"}};
+    int found[GB_SPLITS] = {0};
+    for (int i = 0; i < directories->count; i++)
+        for (int split = 0; split < GB_SPLITS; split++)
+            if (strcasecmp(directories->names[i], names[split][0]) == 0 ||
+                strcasecmp(directories->names[i], names[split][1]) == 0) {
+                indices[split] = i;
+                found[split]++;
+            }
+    if (found[GB_SPLIT_TRAIN] == 1 && found[GB_SPLIT_TEST] == 1)
+        return true;
+    indices[GB_SPLIT_TRAIN] = indices[GB_SPLIT_TEST] = -1;
+    return false;
 }
 
 void gb_list_free(struct gb_list *list) {

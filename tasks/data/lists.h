@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "base/files.h"
 #include "base/status.h"
 #include "tasks/data/dataset.h"
 
@@ -19,15 +20,30 @@ struct gb_list {
 // failure *list holds nothing.
 enum gb_status gb_list_read(const char *path, struct gb_list *list);
 
-// Lists the entries of a directory whose names end with `suffix` (".jpg", ".depth.png"; case is
-// ignored), in byte order, without hidden ones and what file managers, archivers and file servers
+// Whether a name ends with one of `endings`, which blanks separate (".tif .tiff"); case is ignored.
+bool gb_name_ends(const char *name, const char *endings);
+
+// Lists the entries of a directory whose names end with one of `endings`, in byte order, without hidden ones and what file managers, archivers and file servers
 // leave (__MACOSX, @eaDir, Thumbs.db ...); there may be none. GB_BAD_INPUT where the directory
 // cannot be read. On failure *list holds nothing.
-enum gb_status gb_list_entries(const char *directory, const char *suffix, struct gb_list *list);
+enum gb_status gb_list_entries(const char *directory, const char *endings, struct gb_list *list);
 // The same for the directories in it.
 enum gb_status gb_list_subdirectories(const char *directory, struct gb_list *list);
 // gb_list_entries, and GB_BAD_INPUT where there are none.
-enum gb_status gb_list_directory(const char *directory, const char *suffix, struct gb_list *list);
+enum gb_status gb_list_directory(const char *directory, const char *endings, struct gb_list *list);
+// The same for images, of which other files are named after the part before the last dot.
+// GB_BAD_INPUT also where two differ only in what follows it.
+enum gb_status gb_list_images(const char *directory, struct gb_list *list);
+
+// The path of DIRECTORY/STEM followed by `ending`; if that is missing, of an image of the same stem
+// with another of GB_IMAGE_ENDINGS, if there is one. GB_BAD_INPUT where the directory cannot be
+// read or a path is too long.
+enum gb_status gb_image_path(const char *directory, const char *stem, const char *ending,
+                             char path[static GB_PATH]);
+
+// Which of a directory's directories train and test by their names: train or training, and test or
+// testing, in any case. False, with both -1, unless each is there once.
+bool gb_list_split_names(const struct gb_list *directories, int indices[GB_SPLITS]);
 
 void gb_list_free(struct gb_list *list);
 

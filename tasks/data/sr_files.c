@@ -85,27 +85,9 @@ static int rank_of(const char *name) {
     return rank;
 }
 
-static bool has_ending(const char *name, const char *const endings[], size_t count) {
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < count; i++)
-        if (strcasecmp(dot, endings[i]) == 0)
-            return true;
-    return false;
-}
-
-static bool is_image(const char *name) {
-    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".ppm", ".pgm",
-                                          ".pnm", ".tif", ".tiff", ".gif"};
-    return has_ending(name, endings, sizeof endings / sizeof *endings);
-}
-
-// Images that are not read.
-static bool is_other_image(const char *name) {
-    static const char *const endings[] = {".bmp", ".webp", ".heic", ".heif", ".avif", ".jp2",
-                                          ".jxl", ".tga",  ".psd",  ".dng",  ".exr",  ".hdr",
-                                          ".jpe", ".jfif", ".mat",  ".npy",  ".h5"};
-    return has_ending(name, endings, sizeof endings / sizeof *endings);
-}
+// Of images that are not read.
+static const char other_endings[] = ".bmp .webp .heic .heif .avif .jp2 .jxl .tga .psd .dng .exr "
+                                    ".hdr .jpe .jfif .mat .npy .h5";
 
 // baby_LR.png, img_001_SRF_2_LR.png.
 static bool is_low_image(const char *name) {
@@ -164,9 +146,9 @@ static enum gb_status list_images(const struct reading *reading, const char *dir
     GB_TRY(gb_list_entries(directory, "", images));
     for (int i = 0; i < images->count; i++) {
         char *name = images->names[i];
-        const bool image = is_image(name);
+        const bool image = gb_name_ends(name, GB_IMAGE_ENDINGS);
         low += image && is_low_image(name);
-        other += is_other_image(name);
+        other += gb_name_ends(name, other_endings);
         if (image && !is_low_image(name))
             images->names[count++] = name;
         else
@@ -339,11 +321,33 @@ static int count_all(const struct reading *reading) {
 static enum gb_status read_directory(struct reading *reading, const char *directory,
                                      const char *prefix, int depth);
 
+// Whether a directory has test sets in it.
+static enum gb_status has_test_sets(const char *directory, bool *has) {
+    struct gb_list names;
+    *has = false;
+    GB_TRY(gb_list_subdirectories(directory, &names));
+    for (int i = 0; i < names.count; i++)
+        *has = *has || test_set_named(names.names[i]);
+    gb_list_free(&names);
+    return GB_OK;
+}
+
+// A directory `test` next to a directory `train`: a test set, or the directory of several.
+static enum gb_status read_test(struct reading *reading, const char *directory, const char *prefix,
+                                int depth) {
+    bool sets;
+    GB_TRY(has_test_sets(directory, &sets));
+    return sets ? read_directory(reading, directory, prefix, depth)
+                : read_test_set(reading, directory, "test");
+}
+
 // The test sets among the directories, in their order, then the others.
 static enum gb_status read_directories(struct reading *reading, const char *directory,
                                        const struct gb_list *names, const char *prefix,
                                        bool bsds500, int depth) {
     char path[GB_PATH], longer[GB_PATH];
+    int halves[GB_SPLITS];
+    gb_list_split_names(names, halves);
     for (int set = 0; set <= TEST_SETS; set++)
         for (int i = 0; i < names->count; i++) {
             const char *name = names->names[i], *found = test_set_named(name);
@@ -355,6 +359,8 @@ static enum gb_status read_directories(struct reading *reading, const char *dire
                 GB_TRY(read_test_set(reading, path, found));
             else if (is_low_resolution(name))
                 gb_source_note(reading->source, "%s: left out: low resolutions are computed", path);
+            else if (i == halves[GB_SPLIT_TEST])
+                GB_TRY(read_test(reading, path, longer, depth + 1));
             else if (!bsds500 || strcmp(name, "images") != 0)
                 GB_TRY(read_directory(reading, path, longer, depth + 1));
         }
@@ -480,7 +486,7 @@ static enum gb_status check_apart(const struct reading *reading) {
         for (int i = 0; i < reading->splits[split].count; i++) {
             const struct gb_image_list one = {.count = 1,
                                               .images = &reading->splits[split].images[i]};
-            if (is_image(reading->splits[split].names[i]))
+            if (gb_name_ends(reading->splits[split].names[i], GB_IMAGE_ENDINGS))
                 all[count++] = (struct fingerprint){gb_image_list_hash(&one), split, i};
         }
     qsort(all, (size_t)count, sizeof *all, by_hash);

@@ -25,6 +25,8 @@ enum {
 //                  val_data.npz, the test set ImageNet: GB_SR_MAX_TESTED of it, evenly spread. The
 //                  array `data` is of bytes, an image a row, its red, green and blue one after the
 //                  other; pickled batches are not read
+//   train, test    next to one another (or training, testing), in any case: the test set "test", or
+//                  the directory of several of the above
 //   else           images of any format that gb_image_read takes, which train
 // Low resolutions (directories named LR..., ..._LR, X2; files named ..._LR) are computed, not read.
 // source->note tells what is left out, and how many images train and test.

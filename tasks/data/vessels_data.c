@@ -172,6 +172,19 @@ struct files {
     char paths[FILES][GB_PATH];
 };
 
+// DIRECTORY/ROOM/NAME's first letters, then `end`, as published with `ending`.
+static enum gb_status find_mask(const char *directory, const char *room, int letters,
+                                const char *name, const char *end, const char *ending,
+                                char path[static GB_PATH]) {
+    char place[GB_PATH];
+    GB_TRY(gb_path_format(place, "%s%s", directory, room));
+    char *stem = gb_format("%.*s%s", letters, name, end);
+    const enum gb_status status =
+        stem ? gb_image_path(place, stem, ending, path) : gb_no_memory(what, place);
+    free(stem);
+    return status;
+}
+
 static enum gb_status find_files(const struct directory *directory, int index,
                                  struct files *files) {
     const char *path = directory->path, *name = directory->names.names[index];
@@ -179,19 +192,18 @@ static enum gb_status find_files(const struct directory *directory, int index,
     files->paths[SECOND][0] = files->paths[FIELD][0] = '\0';
     if (!directory->drive) {
         GB_TRY(gb_path_format(files->paths[IMAGE], "%s/%s", path, name));
-        GB_TRY(gb_path_format(files->paths[VESSELS], "%s/%.*s_1stHO.png", path, stem, name));
-        return gb_path_format(files->paths[SECOND], "%s/%.*s_2ndHO.png", path, stem, name);
+        GB_TRY(find_mask(path, "", stem, name, "_1stHO", ".png", files->paths[VESSELS]));
+        return find_mask(path, "", stem, name, "_2ndHO", ".png", files->paths[SECOND]);
     }
     const bool test = directory->halves[index] == GB_SPLIT_TEST;
-    const char *half = test ? "test" : "training";
-    GB_TRY(gb_path_format(files->paths[IMAGE], "%s/%s/images/%s", path, half, name));
-    GB_TRY(gb_path_format(files->paths[VESSELS], "%s/%s/1st_manual/%.*s_manual1.gif", path, half,
-                          number, name));
-    GB_TRY(gb_path_format(files->paths[FIELD], "%s/%s/mask/%.*s_mask.gif", path, half, stem, name));
-    return test && directory->has_second
-               ? gb_path_format(files->paths[SECOND], "%s/%s/2nd_manual/%.*s_manual2.gif", path,
-                                half, number, name)
-               : GB_OK;
+    char half[GB_PATH];
+    GB_TRY(gb_path_join(path, test ? "test" : "training", half));
+    GB_TRY(gb_path_format(files->paths[IMAGE], "%s/images/%s", half, name));
+    GB_TRY(find_mask(half, "/1st_manual", number, name, "_manual1", ".gif", files->paths[VESSELS]));
+    GB_TRY(find_mask(half, "/mask", stem, name, "_mask", ".gif", files->paths[FIELD]));
+    return test && directory->has_second ? find_mask(half, "/2nd_manual", number, name, "_manual2",
+                                                     ".gif", files->paths[SECOND])
+                                         : GB_OK;
 }
 
 static enum gb_status create_halves(struct directory *directory) {
@@ -199,18 +211,34 @@ static enum gb_status create_halves(struct directory *directory) {
     return directory->halves ? GB_OK : gb_no_memory(what, directory->path);
 }
 
+static bool is_chase_mask(const char *name) {
+    const char *dot = strrchr(name, '.');
+    return dot - name > 6 &&
+           (strncmp(dot - 6, "_1stHO", 6) == 0 || strncmp(dot - 6, "_2ndHO", 6) == 0);
+}
+
 // Image_NN[LR].jpg; subjects up to 10 train.
 static enum gb_status find_chase(struct directory *directory) {
     enum { LAST_TO_TRAIN = 10 };
-    GB_TRY(gb_list_directory(directory->path, ".jpg", &directory->names));
+    struct gb_list *names = &directory->names;
+    GB_TRY(gb_list_images(directory->path, names));
+    int images = 0;
+    for (int i = 0; i < names->count; i++)
+        if (is_chase_mask(names->names[i]))
+            free(names->names[i]);
+        else
+            names->names[images++] = names->names[i];
+    names->count = images;
+    if (images == 0)
+        return gb_fail(GB_BAD_INPUT, what, directory->path, "holds no image like Image_01L.jpg");
     GB_TRY(create_halves(directory));
-    for (int i = 0; i < directory->names.count; i++) {
-        const char *name = directory->names.names[i];
+    for (int i = 0; i < images; i++) {
+        const char *name = names->names[i];
         char tens, ones, eye;
         int end = 0;
-        if (sscanf(name, "Image_%c%c%c.jpg%n", &tens, &ones, &eye, &end) != 3 || end == 0 ||
-            name[end] || !isdigit((unsigned char)tens) || !isdigit((unsigned char)ones) ||
-            (eye != 'L' && eye != 'R'))
+        if (sscanf(name, "Image_%c%c%c.%n", &tens, &ones, &eye, &end) != 3 || end == 0 ||
+            name + end - 1 != strrchr(name, '.') || !isdigit((unsigned char)tens) ||
+            !isdigit((unsigned char)ones) || (eye != 'L' && eye != 'R'))
             return gb_fail(GB_BAD_INPUT, what, directory->path,
                            "%s is not named like Image_01L.jpg", name);
         const int subject = 10 * (tens - '0') + (ones - '0');
@@ -231,9 +259,8 @@ static enum gb_status find_drive(struct directory *directory) {
     struct gb_list tests = {0};
     GB_TRY(gb_path_join(directory->path, "training/images", training));
     GB_TRY(gb_path_join(directory->path, "test/images", test));
-    GB_TRY(gb_list_directory(training, ".tif", &directory->names));
-    enum gb_status status =
-        has(directory, "test") ? gb_list_directory(test, ".tif", &tests) : GB_OK;
+    GB_TRY(gb_list_images(training, &directory->names));
+    enum gb_status status = has(directory, "test") ? gb_list_images(test, &tests) : GB_OK;
     for (int i = 0; status == GB_OK && i < tests.count; i++)
         status = gb_list_add(&directory->names, strdup(tests.names[i]), test);
     gb_list_sort(&directory->names);

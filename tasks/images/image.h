@@ -36,6 +36,9 @@ void gb_image_free(struct gb_image *image);
 // truncated, damaged or beyond the limits. On failure *image holds nothing.
 enum gb_status gb_image_read(const char *path, int channels, struct gb_image *image);
 
+// What their names end with (gb_name_ends).
+#define GB_IMAGE_ENDINGS ".png .jpg .jpeg .ppm .pgm .pbm .pnm .tif .tiff .gif"
+
 // Reads a 16-bit grey image, such as a depth map, without conversion. Fails as gb_image_read, and
 // for colour and 8 bits.
 enum gb_status gb_image_read_grey16(const char *path, struct gb_image *image);

@@ -102,6 +102,27 @@ TEST(takes_masks_of_any_two_values) {
     assert_bad("lists", "figure_ground", "the masks of the test split are all background");
 }
 
+TEST(reads_other_formats) {
+    struct gb_dataset splits[GB_SPLITS], others[GB_SPLITS];
+    assert_ok(load_lists(NULL, splits));
+    assert_int_equal(rename(gb_fixture_path("figure_ground/horse3.jpg"),
+                            gb_fixture_path("figure_ground/horse3.PNG")),
+                     0);
+    assert_int_equal(rename(gb_fixture_path("rgb/horse5.jpg"), gb_fixture_path("rgb/horse5.tif")),
+                     0); // formats go by content
+    assert_ok(load_lists(NULL, others));
+    for (int split = 0; split < GB_SPLITS; split++) {
+        const struct gb_examples *held = gb_dataset_held(&splits[split]);
+        assert_int_equal(splits[split].count, others[split].count);
+        assert_true(same_values(&held->x, &gb_dataset_held(&others[split])->x));
+        assert_true(same_values(&held->y, &gb_dataset_held(&others[split])->y));
+    }
+    free_splits(splits);
+    free_splits(others);
+    write_pair("horse5.jpg", photograph);
+    assert_bad(NULL, "rgb", "horse5.jpg and horse5.tif are named alike");
+}
+
 TEST(splits_by_seed_and_leaves_black_out) {
     struct gb_dataset splits[GB_SPLITS], again[GB_SPLITS];
     assert_ok(load_lists(NULL, splits));
@@ -151,7 +172,7 @@ TEST(reports_what_is_wrong_with_the_directory) {
             assert_bad(NULL, gb_fixture_path(""), "no usable image");
         unlink(gb_fixture_path(gb_fixture_name("rgb/horse%d.jpg", i)));
     }
-    assert_bad(NULL, "rgb", "holds no .jpg file");
+    assert_bad(NULL, "rgb", "holds no .png .jpg ");
     rename(gb_fixture_path("figure_ground"), gb_fixture_path("elsewhere"));
     assert_bad(NULL, "figure_ground", "No such file");
     rename(gb_fixture_path("elsewhere"), gb_fixture_path("figure_ground"));

@@ -179,7 +179,7 @@ TEST(reports_what_is_wrong) {
     gb_fixture_truncate("images/test/100.jpg", 300);
     assert_bad(false, SIDE, "images/test/100.jpg", "truncated");
     unlink(gb_fixture_path("images/test/100.jpg"));
-    assert_bad(false, SIDE, "images/test", "holds no .jpg file");
+    assert_bad(false, SIDE, "images/test", "holds no .png .jpg ");
     rmdir(gb_fixture_path("images/test"));
     assert_bad(false, SIDE, "images/test", "No such file");
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,6 +87,30 @@ GB_FIXTURE_TEST(knows_the_published_layouts) {
         free_splits(splits[i]);
 }
 
+static char noted[256];
+
+static void note(const char *line) {
+    snprintf(noted, sizeof noted, "%s", line);
+}
+
+GB_FIXTURE_TEST(splits_by_directories) {
+    for (int i = 0; i < 3; i++) {
+        gb_fixture_jpeg(gb_fixture_name("Train/%d.JPEG", i), 40, 48, 3, slope);
+        gb_fixture_png(gb_fixture_name("test/%d.png", i), 40, 48, 2, 8, false, slope);
+    }
+    gb_fixture_jpeg("test/readme.txt", 40, 48, 3, slope);
+    const struct gb_source source = {
+        .directory = gb_fixture_path(""), .size = SIZE, .threads = 2, .note = note};
+    struct gb_dataset splits[GB_SPLITS];
+    assert_ok(gb_aligned_faces_load(&source, splits));
+    assert_int_equal(splits[GB_SPLIT_TRAIN].count, 3);
+    assert_string_equal(splits[GB_SPLIT_TRAIN].names[0], "Train/0.JPEG");
+    assert_int_equal(splits[GB_SPLIT_TEST].count, 3);
+    assert_string_equal(splits[GB_SPLIT_TEST].names[2], "test/2.png");
+    assert_string_equal(noted, "training images: 3; test images: 3 of the 3 in test/");
+    free_splits(splits);
+}
+
 GB_FIXTURE_TEST(reads_lfw) {
     for (int i = 0; i < 4; i++)
         gb_fixture_jpeg(gb_fixture_name("lfw_funneled/P%d/P%d_0001.jpg", i, i), 30, 30, 3, slope);
@@ -136,7 +161,12 @@ GB_FIXTURE_TEST(reports_what_is_wrong_with_celebas_list) {
 
 GB_FIXTURE_TEST(reports_what_is_wrong_with_a_directory) {
     assert_bad("nowhere", NULL, "nowhere", "No such file");
-    assert_bad("", NULL, gb_fixture_path(""), "holds no .jpg file");
+    assert_bad("", NULL, gb_fixture_path(""), "holds no .png .jpg ");
+    gb_fixture_directory("halves/train");
+    gb_fixture_directory("halves/test");
+    assert_bad("halves", NULL, gb_fixture_path("halves"), "holds no .png .jpg ");
+    gb_fixture_jpeg("halves/train/a.jpg", 20, 20, 3, slope);
+    assert_bad("halves", NULL, gb_fixture_path("halves"), "1 images are too few to split");
     for (int i = 0; i < 3; i++)
         gb_fixture_jpeg(gb_fixture_name("%d.jpg", i), 20, 20, 3, slope);
     assert_bad("", NULL, gb_fixture_path(""), "3 images are too few to split");

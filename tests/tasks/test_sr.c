@@ -206,6 +206,27 @@ GB_FIXTURE_TEST(recognises_test_sets) {
     }
 }
 
+GB_FIXTURE_TEST(tests_the_directory_test) {
+    struct gb_dataset splits[GB_SPLITS];
+    gb_fixture_png("d/train/p.png", 32, 32, 2, 8, false, photograph);
+    gb_fixture_png("d/Test/HR/a.png", 37, 29, 2, 8, false, bird);
+    assert_ok(load_noted(gb_fixture_path("d"), splits));
+    assert_string_equal(splits[GB_SPLIT_TRAIN].names[0], "train/p.png");
+    assert_string_equal(splits[GB_SPLIT_TEST].names[0], "test/a.png");
+    assert_non_null(strstr(noted, "training images: 1; test images: test (1)"));
+    free_splits(splits);
+    gb_fixture_png("sets/training/p.png", 32, 32, 2, 8, false, photograph);
+    gb_fixture_png("sets/testing/Set5/a.png", 37, 29, 2, 8, false, bird);
+    assert_ok(load_noted(gb_fixture_path("sets"), splits));
+    assert_non_null(strstr(noted, "training images: 1; test images: Set5 (1)"));
+    free_splits(splits);
+    gb_fixture_png("alone/test/a.png", 37, 29, 2, 8, false, bird);
+    gb_fixture_png("alone/photos/p.png", 32, 32, 2, 8, false, photograph);
+    assert_ok(load_noted(gb_fixture_path("alone"), splits));
+    assert_non_null(strstr(noted, "training images: 1; test images: held-out (1)"));
+    free_splits(splits);
+}
+
 // Nothing is left out without a line, and nothing both trains and tests.
 GB_FIXTURE_TEST(tells_what_it_leaves_out) {
     gb_fixture_png("d/Set5/HR/a.png", 37, 29, 2, 8, false, bird);

@@ -130,6 +130,17 @@ CHASE(loads_chase) {
     free_splits(splits);
 }
 
+CHASE(reads_chase_in_other_formats) {
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(rename(gb_fixture_path("Image_11L.jpg"), gb_fixture_path("Image_11L.TIF")), 0);
+    assert_int_equal(
+        rename(gb_fixture_path("Image_11L_1stHO.png"), gb_fixture_path("Image_11L_1stHO.gif")), 0);
+    assert_ok(load(NULL, 16, splits));
+    assert_string_equal(splits[GB_SPLIT_TEST].names[0], "Image_11L.TIF");
+    assert_whole(&splits[GB_SPLIT_TEST], lit);
+    free_splits(splits);
+}
+
 static int field_of_drive(int x, int y, int channel) {
     return field_places(x, y, channel) == LIGHT;
 }
@@ -233,6 +244,20 @@ static int unlit(int x, int y, int channel) {
 CHASE(refuses_an_empty_field_of_view) {
     gb_fixture_jpeg("Image_11L.jpg", W, H, 3, unlit);
     assert_bad(NULL, "Image_11L.jpg", "field of view is empty");
+}
+
+DRIVE(reads_drive_in_other_formats) {
+    struct gb_dataset splits[GB_SPLITS];
+    assert_int_equal(rename(gb_fixture_path("test/images/01_test.tif"),
+                            gb_fixture_path("test/images/01_test.png")),
+                     0);
+    assert_int_equal(rename(gb_fixture_path("test/mask/01_test_mask.gif"),
+                            gb_fixture_path("test/mask/01_test_mask.png")),
+                     0);
+    assert_ok(load(NULL, 16, splits));
+    assert_string_equal(splits[GB_SPLIT_TEST].names[0], "01_test.png");
+    assert_whole(&splits[GB_SPLIT_TEST], field_of_drive);
+    free_splits(splits);
 }
 
 DRIVE(reports_what_is_wrong_with_drive) {
