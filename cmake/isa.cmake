@@ -14,7 +14,7 @@ endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     list(PREPEND gb_isas avx512 avx2)
 endif()
-# bf16 dot products, which bench/peaks alone measures so far: one file each.
+# bf16 dot products, for kernels/bf16 and bench/peaks.
 set(gb_dot_isas "")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     list(APPEND gb_dot_isas avx512_bf16 amx_bf16)
@@ -25,7 +25,7 @@ set(gb_isa_flags_avx2 -mavx2 -mfma)
 # 512-bit vectors are forced: Clang otherwise splits and spills them (a factor of two, measured).
 set(gb_isa_flags_avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512)
 set(gb_isa_flags_avx512_bf16 ${gb_isa_flags_avx512} -mavx512bf16)
-set(gb_isa_flags_amx_bf16 -mamx-tile -mamx-bf16)
+set(gb_isa_flags_amx_bf16 ${gb_isa_flags_avx512_bf16} -mamx-tile -mamx-bf16)
 
 # Memory blocks are aligned to cache lines, and prefetches step by them.
 set(GB_CACHE_LINE 64 CACHE STRING "Bytes of a cache line of the target: 64, or 128 for some Arm CPUs")

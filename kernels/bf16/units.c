@@ -14,23 +14,29 @@ static const struct gb_bf16_unit *units[MAX_UNITS + 1];
 static pthread_once_t listed = PTHREAD_ONCE_INIT;
 
 #ifdef GB_X86_DOT
-static struct gb_bf16_unit avx512_bf16; // convolutions are the reference's
+#define CONV(isa)                                                                                  \
+    .conv_plan = gb_bf16_conv_plan__##isa, .conv_plan_free = gb_bf16_conv_plan_free__##isa,        \
+    .conv_pack = gb_bf16_conv_pack__##isa, .conv_unpack = gb_bf16_conv_unpack__##isa,              \
+    .conv_forward = gb_bf16_conv_forward__##isa,                                                   \
+    .conv_backward_data = gb_bf16_conv_backward_data__##isa,                                       \
+    .conv_backward_weights = gb_bf16_conv_backward_weights__##isa
+#define FC                                                                                         \
+    .fc_plan = gb_bf16_dot_fc_plan, .fc_plan_free = gb_bf16_dot_fc_plan_free,                      \
+    .fc_pack = gb_bf16_dot_fc_pack, .fc_unpack = gb_bf16_dot_fc_unpack,                            \
+    .fc_forward = gb_bf16_dot_fc_forward, .fc_backward = gb_bf16_dot_fc_backward
+static const struct gb_bf16_unit avx512_bf16 = {
+    .name = "avx512_bf16", .order_of_conv = GB_PAIRS, CONV(avx512_bf16), FC};
+static const struct gb_bf16_unit amx_bf16 = {
+    .name = "amx_bf16", .order_of_conv = GB_TILES, CONV(amx_bf16), FC};
 #endif
 
 static void list_units(void) {
     int count = 0;
 #ifdef GB_X86_DOT
-    if (gb_cpu()->avx512_bf16) {
-        avx512_bf16 = gb_bf16_widened_pairs;
-        avx512_bf16.name = "avx512_bf16";
-        avx512_bf16.fc_plan = gb_bf16_dot_fc_plan;
-        avx512_bf16.fc_plan_free = gb_bf16_dot_fc_plan_free;
-        avx512_bf16.fc_pack = gb_bf16_dot_fc_pack;
-        avx512_bf16.fc_unpack = gb_bf16_dot_fc_unpack;
-        avx512_bf16.fc_forward = gb_bf16_dot_fc_forward;
-        avx512_bf16.fc_backward = gb_bf16_dot_fc_backward;
+    if (gb_cpu()->avx512_bf16 && gb_cpu_enable_amx())
+        units[count++] = &amx_bf16;
+    if (gb_cpu()->avx512_bf16)
         units[count++] = &avx512_bf16;
-    }
 #endif
     units[count++] = &gb_bf16_widened_pairs;
 }

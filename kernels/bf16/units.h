@@ -50,6 +50,18 @@ __typeof__(*(gb_fc_unpack_fn)0) gb_bf16_widened_fc_unpack;
 __typeof__(*(gb_fc_forward_fn)0) gb_bf16_widened_fc_forward;
 __typeof__(*(gb_fc_backward_fn)0) gb_bf16_widened_fc_backward;
 
+// Convolution on VDPBF16PS and on AMX tiles (conv_dot_body.c, compiled for each).
+#define GB_BF16_CONV(isa)                                                                          \
+    __typeof__(*(gb_conv_plan_fn)0) gb_bf16_conv_plan__##isa;                                      \
+    __typeof__(*(gb_conv_plan_free_fn)0) gb_bf16_conv_plan_free__##isa;                            \
+    __typeof__(*(gb_conv_pack_fn)0) gb_bf16_conv_pack__##isa;                                      \
+    __typeof__(*(gb_conv_unpack_fn)0) gb_bf16_conv_unpack__##isa;                                  \
+    __typeof__(*(gb_conv_forward_fn)0) gb_bf16_conv_forward__##isa;                                \
+    __typeof__(*(gb_conv_backward_data_fn)0) gb_bf16_conv_backward_data__##isa;                    \
+    __typeof__(*(gb_conv_backward_weights_fn)0) gb_bf16_conv_backward_weights__##isa;
+GB_BF16_CONV(avx512_bf16)
+GB_BF16_CONV(amx_bf16)
+
 // The fully connected layer on VDPBF16PS, for every unit of a CPU that has it (fc_dot.c).
 __typeof__(*(gb_fc_plan_fn)0) gb_bf16_dot_fc_plan;
 __typeof__(*(gb_fc_plan_free_fn)0) gb_bf16_dot_fc_plan_free;

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: MIT
+// The loops of both units, compiled for each with its micro-kernel:
+//
+//   for each block of MC pixels                    its input: second-level cache
+//       for each panel of NR outputs               K x NR of B: second-level cache
+//           for each span of MR pixels
+//               micro-kernel                       MR x NR sums: registers, over all of K
+//               epilogue                           from sums in the first-level cache
+//
+// K is not divided: a row of B serves MR pixels, which leaves the second-level cache time enough.
+// Threads divide all three loops as one.
+#include <stdlib.h>
+
+#include "kernels/adam/adam_inline.h"
+#include "kernels/bf16/conv_dot_operands_tmpl.h"
+#include "kernels/bf16/conv_dot_store_tmpl.h"
+#ifdef GB_HAS_TILES
+#include "kernels/bf16/multiply_tiles_tmpl.h"
+#else
+#include "kernels/bf16/multiply_vectors_tmpl.h"
+#endif
+
+// ---- The plan ----
+
+static int axis_extent(const struct gb_dot_axis *a) {
+    return a->taps && a->outputs ? (a->outputs - 1) * a->stride + a->taps : 0;
+}
+
+static struct gb_dot_product product_of(int n, int in_c, int out_c, struct gb_dot_axis rows,
+                                        struct gb_dot_axis columns) {
+    struct gb_dot_product g = {.rows = rows,
+                               .columns = columns,
+                               .n = n,
+                               .in_c = in_c,
+                               .out_c = out_c,
+                               .pixel = gb_round_up((size_t)in_c, 2)};
+    g.row_pairs = (size_t)columns.taps * g.pixel / 2;
+    g.b = gb_bf16_packed_of((size_t)rows.taps * (size_t)columns.taps, (size_t)in_c, (size_t)out_c);
+    g.copy_h = axis_extent(&rows);
+    g.copy_w = axis_extent(&columns);
+    g.copy_elements = (size_t)n * (size_t)g.copy_h * (size_t)g.copy_w * g.pixel;
+    g.mr = micro_kernel_mr(g.b.columns);
+    g.spans = gb_ceil_div((size_t)n * (size_t)rows.outputs * (size_t)columns.outputs, g.mr);
+    g.block_spans = gb_min_size(MAX_BLOCK_PIXELS / g.mr, g.spans);
+    return g;
+}
+
+static struct gb_dot_axis forward_axis(int inputs, int outputs, int taps, int stride, int pad) {
+    return (struct gb_dot_axis){.inputs = inputs,
+                                .outputs = outputs,
+                                .taps = taps,
+                                .stride = stride,
+                                .origin = -pad,
+                                .out_step = 1,
+                                .tap_step = 1};
+}
+
+// The positions of dx that leave a remainder when divided by the stride: each reads every
+// stride-th tap, from the last to the first.
+static struct gb_dot_axis data_axis(int remainder, int dx, int dy, int taps, int stride, int pad) {
+    const int first = (remainder + pad) % stride;
+    const int count = first < taps ? (taps - first - 1) / stride + 1 : 0;
+    return (struct gb_dot_axis){.inputs = dy,
+                                .outputs = (dx - remainder - 1) / stride + 1,
+                                .taps = count,
+                                .stride = 1,
+                                .origin = (remainder + pad - first) / stride - (count - 1),
+                                .out_first = remainder,
+                                .out_step = stride,
+                                .first_tap = first + (count - 1) * stride,
+                                .tap_step = -stride};
+}
+
+// Shared scratch of the data gradient: the copy of the input, transposed weights, partial sums.
+static size_t copy_bytes(const struct gb_dot_product *g) {
+    return gb_round_up(g->copy_elements * sizeof(gb_bf16), GB_ALIGNMENT);
+}
+static size_t transposed_bytes(const struct gb_dot_product *g) {
+    return gb_round_up(gb_bf16_packed_count(&g->b) * sizeof(gb_bf16), GB_ALIGNMENT);
+}
+
+static struct gb_conv_choice choice_of(const struct gb_dot_product *g, size_t shared, size_t thread,
+                                       size_t work) {
+    const size_t nr = gb_min_size(g->b.columns, GB_BF16_NR);
+    return (struct gb_conv_choice){
+        .name = GB_TEXT(GB_ISA),
+        .algorithm = GB_CONV_IMPLICIT_GEMM,
+        .blocks = {g->mr, nr, 2 * g->b.pairs, g->block_spans * g->mr, g->b.columns},
+        .shared_bytes = shared,
+        .thread_bytes = thread,
+        .work = work};
+}
+
+// Tiles take a quarter of the time or less.
+static size_t work_of(const struct gb_conv_problem *p) {
+    return MICRO_KERNEL_ORDER == GB_TILES ? gb_conv_work(p) / 4 : gb_conv_work(p);
+}
+
+enum gb_status GB_NAME(gb_bf16_conv_plan)(const struct gb_backend *backend,
+                                          const struct gb_conv_problem *p, int threads,
+                                          struct gb_conv_plan *plan) {
+    (void)backend, (void)threads;
+    const size_t products = (size_t)p->stride_h * (size_t)p->stride_w;
+    struct gb_dot_plan *dot = malloc(sizeof *dot + products * sizeof *dot->data);
+    if (!dot)
+        return gb_no_memory("cannot plan", "convolution");
+    *plan = (struct gb_conv_plan){
+        .problem = *p, .out_h = gb_conv_out_h(p), .out_w = gb_conv_out_w(p), .backend_data = dot};
+    *dot = (struct gb_dot_plan){.weights = gb_bf16_packed_weights(p)};
+    plan->weight_floats = gb_bf16_packed_count(&dot->weights);
+    dot->forward = product_of(p->n, p->c, p->k,
+                              forward_axis(p->h, plan->out_h, p->kernel_h, p->stride_h, p->pad_h),
+                              forward_axis(p->w, plan->out_w, p->kernel_w, p->stride_w, p->pad_w));
+    size_t thread = 0;
+    for (int i = 0; i < p->stride_h && i < p->h; i++)
+        for (int j = 0; j < p->stride_w && j < p->w; j++) {
+            struct gb_dot_product *g = &dot->data[dot->data_count++];
+            *g = product_of(p->n, p->k, p->c,
+                            data_axis(i, p->h, plan->out_h, p->kernel_h, p->stride_h, p->pad_h),
+                            data_axis(j, p->w, plan->out_w, p->kernel_w, p->stride_w, p->pad_w));
+            dot->copy_bytes = gb_max_size(dot->copy_bytes, copy_bytes(g));
+            dot->transposed_bytes = gb_max_size(dot->transposed_bytes, transposed_bytes(g));
+            dot->partials += g->spans;
+            thread = gb_max_size(thread, micro_kernel_scratch(g));
+        }
+    plan->forward = choice_of(&dot->forward, copy_bytes(&dot->forward),
+                              micro_kernel_scratch(&dot->forward), work_of(p));
+    plan->backward_data = choice_of(&dot->data[0],
+                                    dot->copy_bytes + dot->transposed_bytes +
+                                        dot->partials * partial_row(p->c) * sizeof(float),
+                                    thread, work_of(p));
+    plan->backward_weights = (struct gb_conv_choice){.name = "widened", .work = SIZE_MAX};
+    plan->shared_bytes = gb_round_up(
+        gb_max_size(plan->forward.shared_bytes, plan->backward_data.shared_bytes), GB_ALIGNMENT);
+    plan->thread_bytes = gb_round_up(
+        gb_max_size(plan->forward.thread_bytes, plan->backward_data.thread_bytes), GB_ALIGNMENT);
+    return GB_OK;
+}
+
+void GB_NAME(gb_bf16_conv_plan_free)(struct gb_conv_plan *plan) {
+    free(plan->backend_data);
+    plan->backend_data = NULL;
+}
+
+static size_t packed_index(const struct gb_conv_plan *plan, size_t index) {
+    const struct gb_dot_plan *dot = plan->backend_data;
+    const size_t taps = dot->weights.taps, c = (size_t)plan->problem.c;
+    return gb_bf16_packed_index(&dot->weights, index % taps, index / taps % c, index / taps / c);
+}
+static size_t weight_count(const struct gb_conv_plan *plan) {
+    const struct gb_conv_problem *p = &plan->problem;
+    return (size_t)p->k * (size_t)p->c * (size_t)p->kernel_h * (size_t)p->kernel_w;
+}
+
+void GB_NAME(gb_bf16_conv_pack)(const struct gb_conv_plan *plan, const float *oihw, float *packed) {
+    memset(packed, 0, plan->weight_floats * sizeof *packed);
+    for (size_t i = 0; i < weight_count(plan); i++)
+        packed[packed_index(plan, i)] = oihw[i];
+}
+
+void GB_NAME(gb_bf16_conv_unpack)(const struct gb_conv_plan *plan, const float *packed,
+                                  float *oihw) {
+    for (size_t i = 0; i < weight_count(plan); i++)
+        oihw[i] = packed[packed_index(plan, i)];
+}
+
+// ---- The loops ----
+
+struct run {
+    const struct gb_conv_plan *plan;
+    const struct gb_dot_plan *dot;
+    const struct gb_dot_product *products;
+    int product_count;
+    const struct gb_exec *exec;
+    const struct gb_tensor *in;
+    struct stores stores;
+    const gb_bf16 *packed;
+    gb_bf16 *copy, *transposed; // transposed NULL: `packed` is B
+};
+
+struct block {
+    size_t first, count; // spans
+    struct dot_input in;
+    struct pixel pixels[MAX_BLOCK_PIXELS];
+};
+
+static size_t pixel_count(const struct gb_dot_product *g) {
+    return (size_t)g->n * (size_t)g->rows.outputs * (size_t)g->columns.outputs;
+}
+
+static void enter_block(const struct run *run, const struct gb_dot_product *g,
+                        const struct input *input, size_t first, void *scratch,
+                        struct block *block) {
+    const struct gb_tensor *out = run->stores.out;
+    const struct gb_tensor *x = run->stores.backward ? run->stores.backward->x : NULL;
+    const int height = g->rows.outputs, width = g->columns.outputs;
+    const size_t begin = first * g->mr;
+    const size_t count = gb_min_size(pixel_count(g) - begin, g->block_spans * g->mr);
+    struct gb_pixel p = gb_pixel_at(begin, height, width);
+    block->first = first;
+    block->count = gb_ceil_div(count, g->mr);
+    block->in.row = input->row;
+    for (size_t m = 0; m < count; m++, gb_pixel_next(&p, height, width)) {
+        const int i = g->rows.out_first + p.i * g->rows.out_step;
+        const int j = g->columns.out_first + p.j * g->columns.out_step;
+        block->in.a[m] = input->data + p.n * input->image +
+                         (ptrdiff_t)p.i * g->rows.stride * input->row +
+                         (ptrdiff_t)p.j * g->columns.stride * input->pixel;
+        block->pixels[m].out = gb_advance(out, p.n * out->image + i * out->row + j * out->pixel);
+        block->pixels[m].x = x ? gb_advance(x, p.n * x->image + i * x->row + j * x->pixel) : NULL;
+    }
+    micro_kernel_enter(g, &block->in, count, scratch);
+}
+
+// A thread's share of the micro-tiles, in the order (block, panel, span).
+static void run_share(const struct run *run, const struct gb_dot_product *g,
+                      const struct input *input, size_t first_partial, int rank, int size) {
+    _Alignas(GB_ALIGNMENT) float sums[MAX_MR * GB_BF16_NR + GB_LANES];
+    struct block block;
+    const gb_bf16 *b = run->transposed ? run->transposed : run->packed;
+    const size_t panels = gb_bf16_panel_count(&g->b), block_tiles = g->block_spans * panels;
+    const size_t partial_floats = partial_row(g->out_c);
+    void *own =
+        gb_scratch(run->exec, run->plan->shared_bytes + (size_t)rank * run->plan->thread_bytes);
+    const struct gb_range share = gb_partition(g->spans * panels, rank, size);
+    if (share.begin == share.end)
+        return;
+    micro_kernel_begin(g);
+    for (size_t at = share.begin, count; at < share.end; at += count) {
+        const size_t in_block = at % block_tiles;
+        if (in_block == 0 || at == share.begin)
+            enter_block(run, g, input, at / block_tiles * g->block_spans, own, &block);
+        const size_t panel = in_block / block.count, first = in_block % block.count;
+        const size_t width = gb_bf16_panel_width(&g->b, panel);
+        const gb_bf16 *panel_b = b + gb_bf16_panel_offset(&g->b, panel);
+        count = gb_min_size(block.count - first, share.end - at);
+        for (size_t s = first; s < first + count; s++) {
+            const size_t pixel = s * g->mr, span = block.first + s;
+            const size_t rows = gb_min_size(g->mr, pixel_count(g) - span * g->mr);
+            micro_kernel(g, &block.in, pixel, rows, panel_b, width, sums);
+            store_sums(&run->stores, block.pixels + pixel, rows, panel * GB_BF16_NR, width, sums,
+                       run->stores.partials + (first_partial + span) * partial_floats);
+        }
+    }
+    micro_kernel_end();
+}
+
+static void body(void *argument, int rank, int size) {
+    const struct run *run = argument;
+    size_t partials = 0;
+    for (int i = 0; i < run->product_count; i++) {
+        const struct gb_dot_product *g = &run->products[i];
+        const struct input input = input_of(g, run->in, run->copy);
+        if (i > 0) // the scratch is still read
+            gb_barrier(size);
+        if (input.copy)
+            copy_rows(g, &input, run->in,
+                      gb_partition((size_t)g->n * (size_t)g->copy_h, rank, size));
+        if (run->transposed) {
+            const struct gb_range panels = gb_partition(gb_bf16_panel_count(&g->b), rank, size);
+            for (size_t p = panels.begin; p < panels.end; p++)
+                transpose_panel(g, &run->dot->weights, run->packed, run->plan->problem.kernel_w, p,
+                                run->transposed + gb_bf16_panel_offset(&g->b, p));
+        }
+        if (input.copy || run->transposed)
+            gb_barrier(size);
+        run_share(run, g, &input, partials, rank, size);
+        partials += g->spans;
+    }
+    if (run->stores.backward) {
+        gb_barrier(size);
+        add_partials(run->stores.partials, partials, run->stores.out->c,
+                     run->stores.backward->d_bias, run->stores.backward->d_log_scale, rank, size);
+    }
+}
+
+void GB_NAME(gb_bf16_conv_forward)(const struct gb_conv_plan *plan, const struct gb_exec *exec,
+                                   const struct gb_tensor *x, const void *packed,
+                                   const struct gb_conv_epilogue *epilogue,
+                                   const struct gb_tensor *y) {
+    assert(gb_conv_operands_fit(plan, exec, x, y) && epilogue);
+    const struct gb_dot_plan *dot = plan->backend_data;
+    struct run run = {
+        .plan = plan,
+        .dot = dot,
+        .products = &dot->forward,
+        .product_count = 1,
+        .exec = exec,
+        .in = x,
+        .stores = {.out = y, .activation = plan->problem.activation, .forward = epilogue},
+        .packed = packed,
+        .copy = gb_scratch(exec, 0)};
+    gb_parallel(gb_threads_for(exec, plan->forward.work), body, &run);
+}
+
+void GB_NAME(gb_bf16_conv_backward_data)(const struct gb_conv_plan *plan,
+                                         const struct gb_exec *exec, const struct gb_tensor *dy,
+                                         const void *packed,
+                                         const struct gb_conv_input_epilogue *epilogue,
+                                         const struct gb_tensor *dx) {
+    assert(gb_conv_operands_fit(plan, exec, dx, dy) && dy->type == GB_BF16);
+    assert(gb_conv_input_epilogue_fits(epilogue, dx));
+    const struct gb_dot_plan *dot = plan->backend_data;
+    struct run run = {
+        .plan = plan,
+        .dot = dot,
+        .products = dot->data,
+        .product_count = dot->data_count,
+        .exec = exec,
+        .in = dy,
+        .stores = {.out = dx,
+                   .activation = epilogue ? epilogue->activation : GB_IDENTITY,
+                   .backward = epilogue,
+                   .partials = gb_scratch(exec, dot->copy_bytes + dot->transposed_bytes)},
+        .packed = packed,
+        .copy = gb_scratch(exec, 0),
+        .transposed = gb_scratch(exec, dot->copy_bytes)};
+    gb_parallel(gb_threads_for(exec, plan->backward_data.work), body, &run);
+}
+
+// The reference's, through copies of the weights.
+void GB_NAME(gb_bf16_conv_backward_weights)(const struct gb_conv_plan *plan,
+                                            const struct gb_exec *exec, const struct gb_tensor *x,
+                                            const struct gb_tensor *dy, float *d_packed,
+                                            const struct gb_adam_target *update) {
+    const struct gb_bf16_unit *reference =
+        MICRO_KERNEL_ORDER == GB_TILES ? &gb_bf16_widened_tiles : &gb_bf16_widened_pairs;
+    float *oihw = malloc(weight_count(plan) * sizeof *oihw);
+    float *packed = d_packed ? d_packed : malloc(plan->weight_floats * sizeof *packed);
+    if (!oihw || !packed)
+        abort();
+    reference->conv_backward_weights(plan, exec, x, dy, oihw, NULL);
+    GB_NAME(gb_bf16_conv_pack)(plan, oihw, packed);
+    if (update) {
+        gb_adam_update(update, 0, plan->weight_floats, packed);
+        free(packed);
+    }
+    free(oihw);
+}

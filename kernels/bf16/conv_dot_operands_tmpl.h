@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// The operands of a product where they cannot be read in place: the input with its padding, in
+// bf16, and the data gradient's weights. Part of conv_dot_body.c.
+#ifndef GB_BF16_CONV_DOT_OPERANDS_TMPL_H
+#define GB_BF16_CONV_DOT_OPERANDS_TMPL_H
+
+#include "kernels/bf16/conv_dot.h"
+#include "kernels/parallel.h"
+#include "kernels/simd/simd.h"
+
+// ---- The input ----
+
+// Of the window of output (0, 0); strides in elements.
+struct input {
+    gb_bf16 *copy; // NULL: read in place
+    const gb_bf16 *data;
+    ptrdiff_t image, row, pixel;
+};
+
+static bool stays_inside(const struct gb_dot_axis *a) {
+    return a->origin >= 0 && a->origin + (a->outputs - 1) * a->stride + a->taps <= a->inputs;
+}
+
+static bool read_in_place(const struct gb_dot_product *g, const struct gb_tensor *in) {
+    return in->type == GB_BF16 && in->c % 2 == 0 && stays_inside(&g->rows) &&
+           stays_inside(&g->columns) && (g->columns.taps == 1 || in->pixel == in->c);
+}
+
+static struct input input_of(const struct gb_dot_product *g, const struct gb_tensor *in,
+                             gb_bf16 *room) {
+    if (read_in_place(g, in))
+        return (struct input){.data = gb_bf16_at(in, 0, g->rows.origin, g->columns.origin),
+                              .image = in->image,
+                              .row = in->row,
+                              .pixel = in->pixel};
+    const ptrdiff_t row = (ptrdiff_t)((size_t)g->copy_w * g->pixel);
+    return (struct input){room, room, g->copy_h * row, row, (ptrdiff_t)g->pixel};
+}
+
+// `count` values of a pixel, or of several next to each other.
+GB_INLINE void round_values(const struct gb_tensor *in, ptrdiff_t at, size_t count, gb_bf16 *to) {
+    enum { VECTOR = 2 * GB_LANES };
+    size_t i = 0;
+    if (in->type == GB_BF16) {
+        memcpy(to, (const gb_bf16 *)in->data + at, count * sizeof *to);
+        return;
+    }
+    const float *from = (const float *)in->data + at;
+    for (; i + VECTOR <= count; i += VECTOR)
+        gb_pairs_store(to + i, gb_pairs_round(gb_v_load(from + i), gb_v_load(from + i + GB_LANES)));
+    for (; i < count; i += GB_LANES) {
+        const int lanes = (int)gb_min_size(count - i, GB_LANES);
+        gb_v_store_bf16(to + i, gb_v_load_part(from + i, lanes), lanes);
+    }
+}
+
+// Fills rows of the copy, counted through all images.
+static void copy_rows(const struct gb_dot_product *g, const struct input *copy,
+                      const struct gb_tensor *in, struct gb_range rows) {
+    const size_t pixel = g->pixel, c = (size_t)in->c;
+    for (size_t row = rows.begin; row < rows.end; row++) {
+        const int n = (int)(row / (size_t)g->copy_h), h = (int)(row % (size_t)g->copy_h);
+        const int i = g->rows.origin + h;
+        gb_bf16 *to = copy->copy + n * copy->image + h * copy->row;
+        int begin = gb_max_int(-g->columns.origin, 0);
+        int end = gb_min_int(in->w - g->columns.origin, g->copy_w);
+        if (i < 0 || i >= in->h || begin >= end)
+            begin = end = 0;
+        memset(to, 0, (size_t)begin * pixel * sizeof *to);
+        memset(to + (size_t)end * pixel, 0, (size_t)(g->copy_w - end) * pixel * sizeof *to);
+        to += (size_t)begin * pixel;
+        const size_t count = (size_t)(end - begin);
+        ptrdiff_t at = n * in->image + i * in->row + (begin + g->columns.origin) * in->pixel;
+        if (pixel == c && in->pixel == in->c) {
+            round_values(in, at, count * c, to);
+            continue;
+        }
+        for (size_t j = 0; j < count; j++, at += in->pixel, to += pixel) {
+            round_values(in, at, c, to);
+            if (pixel > c)
+                to[c] = 0;
+        }
+    }
+}
+
+// ---- The data gradient's weights ----
+
+// 2*GB_LANES input channels of GB_LANES outputs, from pairs of the former to pairs of the latter.
+// `from`: rows of 32-bit pairs, of which `rows` are there.
+static void transpose_pairs(const float *from, size_t from_row, size_t rows,
+                            gb_v even[GB_LANES / 2], gb_v odd[GB_LANES / 2]) {
+    float square[GB_LANES * GB_LANES], edge[GB_LANES * GB_LANES] = {0};
+    if (rows < GB_LANES) {
+        for (size_t r = 0; r < rows; r++)
+            gb_v_store(edge + r * GB_LANES, gb_v_load(from + r * from_row));
+        from = edge;
+        from_row = GB_LANES;
+    }
+    gb_transpose(from, from_row, square, GB_LANES);
+    for (size_t o = 0; o < GB_LANES / 2; o++) {
+        const gb_vi first = gb_v_bits(gb_v_load(square + 2 * o * GB_LANES));
+        const gb_vi second = gb_v_bits(gb_v_load(square + (2 * o + 1) * GB_LANES));
+        const gb_vi lower = gb_vi_set(0xffff);
+        even[o] = gb_vi_float_bits((first & lower) | second << 16);
+        odd[o] = gb_vi_float_bits((first >> 16 & lower) | (second & ~lower));
+    }
+}
+
+// Panel number `panel` of the product's B, to `to`.
+static void transpose_panel(const struct gb_dot_product *g, const struct gb_bf16_packed *weights,
+                            const gb_bf16 *packed, int kernel_w, size_t panel, gb_bf16 *to) {
+    const size_t width = gb_bf16_panel_width(&g->b, panel), first = panel * GB_BF16_NR;
+    for (size_t tap = 0; tap < g->b.taps; tap++) {
+        const int across = g->columns.taps, a = (int)tap / across, b = (int)tap % across;
+        const size_t from_tap = (size_t)((g->rows.first_tap + a * g->rows.tap_step) * kernel_w +
+                                         g->columns.first_tap + b * g->columns.tap_step);
+        for (size_t o = 0; o < (size_t)g->in_c; o += GB_LANES) {
+            const size_t from_row = gb_bf16_panel_width(weights, o / GB_BF16_NR);
+            const size_t pairs = gb_min_size(g->b.tap_pairs - o / 2, GB_LANES / 2);
+            for (size_t q = 0; q < width; q += 2 * GB_LANES) {
+                const size_t pair = (first + q) / 2, columns = gb_min_size(width - q, 2 * GB_LANES);
+                const size_t rows = gb_min_size(weights->tap_pairs - pair, GB_LANES);
+                const gb_bf16 *from =
+                    packed + gb_bf16_packed_index(weights, from_tap, first + q, o);
+                gb_v even[GB_LANES / 2], odd[GB_LANES / 2];
+                transpose_pairs((const float *)(const void *)from, from_row, rows, even, odd);
+                for (size_t p = 0; p < pairs; p++) {
+                    float row[2 * GB_LANES];
+                    gb_v_store_interleaved(row, even[p], odd[p]);
+                    const size_t at = (tap * g->b.tap_pairs + o / 2 + p) * width + q;
+                    memcpy(to + 2 * at, row, columns * sizeof *row);
+                }
+            }
+        }
+    }
+}
+
+#endif

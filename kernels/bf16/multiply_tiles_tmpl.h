@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+// The micro-kernel on AMX tiles: 16 pixels by 16 outputs in each of four sums, over all of K in
+// blocks of 16 pairs along the filter rows. Part of conv_dot_body.c.
+#ifndef GB_BF16_MULTIPLY_TILES_TMPL_H
+#define GB_BF16_MULTIPLY_TILES_TMPL_H
+
+#include "kernels/bf16/conv_dot.h"
+#include "kernels/simd/simd.h"
+
+#define MICRO_KERNEL_ORDER GB_TILES
+
+enum { TILE_ROWS = 16, MAX_MR = 4 * TILE_ROWS, MAX_BLOCK_PIXELS = 256 };
+enum { TILE_ELEMENTS = 2 * GB_TILE_PAIRS, MAX_TILES = MAX_BLOCK_PIXELS / TILE_ROWS };
+
+// Two by two sums read an operand half as often; one column of tiles needs four rows of them to
+// hide the latency of 52 cycles.
+static size_t micro_kernel_mr(size_t columns) {
+    return columns > GB_LANES ? 2 * TILE_ROWS : MAX_MR;
+}
+
+// Where the pixels of a block read their windows; those of a tile are at equal distances, in the
+// input or gathered in scratch.
+struct dot_input {
+    const gb_bf16 *a[MAX_BLOCK_PIXELS];
+    ptrdiff_t row; // from a filter row to the next
+    struct tile_rows {
+        const gb_bf16 *a;
+        ptrdiff_t pixel, row;
+    } tiles[MAX_TILES];
+};
+
+static size_t row_elements(const struct gb_dot_product *g) {
+    return 2 * g->row_pairs;
+}
+static size_t pixel_elements(const struct gb_dot_product *g) {
+    return (size_t)g->rows.taps * row_elements(g);
+}
+
+static size_t micro_kernel_scratch(const struct gb_dot_product *g) {
+    return g->block_spans * g->mr * pixel_elements(g) * sizeof(gb_bf16);
+}
+
+// Tile registers: sums 0 to 3; whole blocks of K in 4 and 6, the rest of a filter row in 5 and 7.
+static void micro_kernel_begin(const struct gb_dot_product *g) {
+    const size_t rest = g->row_pairs % GB_TILE_PAIRS;
+    struct gb_tile_shapes shapes = {.palette = 1};
+    for (int tile = 0; tile < 8; tile++) {
+        shapes.rows[tile] = TILE_ROWS;
+        shapes.row_bytes[tile] = 2 * TILE_ELEMENTS;
+    }
+    if (rest) {
+        shapes.row_bytes[5] = (uint16_t)(2 * sizeof(gb_bf16) * rest);
+        shapes.rows[7] = (uint8_t)rest;
+    }
+    gb_tiles_configure(&shapes);
+}
+static void micro_kernel_end(void) {
+    gb_tiles_release();
+}
+
+static bool at_equal_distances(const gb_bf16 *const *a) {
+    for (int m = 2; m < TILE_ROWS; m++)
+        if (a[m] - a[m - 1] != a[1] - a[0])
+            return false;
+    return true;
+}
+
+static void micro_kernel_enter(const struct gb_dot_product *g, struct dot_input *in, size_t count,
+                               void *scratch) {
+    const size_t elements = pixel_elements(g), row = row_elements(g);
+    gb_bf16 *gathered = scratch;
+    for (size_t first = 0; first < count; first += TILE_ROWS) {
+        struct tile_rows *tile = &in->tiles[first / TILE_ROWS];
+        if (count - first >= TILE_ROWS && at_equal_distances(in->a + first)) {
+            *tile = (struct tile_rows){in->a[first], in->a[first + 1] - in->a[first], in->row};
+            continue;
+        }
+        *tile = (struct tile_rows){gathered, (ptrdiff_t)elements, (ptrdiff_t)row};
+        for (size_t m = 0; m < TILE_ROWS; m++) {
+            const gb_bf16 *a = in->a[gb_min_size(first + m, count - 1)];
+            for (int r = 0; r < g->rows.taps; r++, gathered += row)
+                memcpy(gathered, a + r * in->row, row * sizeof *gathered);
+        }
+    }
+}
+
+#define LOAD_A(t, tile) gb_tile_load(t, a[tile], (size_t)in[tile].pixel * sizeof(gb_bf16))
+#define LOAD_B(t, vector) gb_tile_load(t, b + 2 * GB_LANES * (vector), b_row)
+
+// A block of K: A and B in the tiles `a_tile` and `b_tile`. Loading B's first tile again costs
+// nothing, and leaves registers for blocks of another length.
+#define STEP(a_tile, b_tile)                                                                       \
+    do {                                                                                           \
+        LOAD_B(b_tile, 0);                                                                         \
+        LOAD_A(a_tile, 0);                                                                         \
+        gb_tile_multiply(0, a_tile, b_tile);                                                       \
+        if (tiles == 2 && vectors == 2) {                                                          \
+            LOAD_B(b_tile, 1);                                                                     \
+            gb_tile_multiply(1, a_tile, b_tile);                                                   \
+            LOAD_A(a_tile, 1);                                                                     \
+            gb_tile_multiply(3, a_tile, b_tile);                                                   \
+            LOAD_B(b_tile, 0);                                                                     \
+            gb_tile_multiply(2, a_tile, b_tile);                                                   \
+            break;                                                                                 \
+        }                                                                                          \
+        if (vectors > 1) {                                                                         \
+            LOAD_B(b_tile, 1);                                                                     \
+            gb_tile_multiply(1, a_tile, b_tile);                                                   \
+        }                                                                                          \
+        if (vectors > 2) {                                                                         \
+            LOAD_B(b_tile, 2);                                                                     \
+            gb_tile_multiply(2, a_tile, b_tile);                                                   \
+        }                                                                                          \
+        if (vectors > 3) {                                                                         \
+            LOAD_B(b_tile, 3);                                                                     \
+            gb_tile_multiply(3, a_tile, b_tile);                                                   \
+        }                                                                                          \
+        if (tiles > 1) {                                                                           \
+            LOAD_A(a_tile, 1);                                                                     \
+            gb_tile_multiply(1, a_tile, b_tile);                                                   \
+        }                                                                                          \
+        if (tiles > 2) {                                                                           \
+            LOAD_A(a_tile, 2);                                                                     \
+            gb_tile_multiply(2, a_tile, b_tile);                                                   \
+        }                                                                                          \
+        if (tiles > 3) {                                                                           \
+            LOAD_A(a_tile, 3);                                                                     \
+            gb_tile_multiply(3, a_tile, b_tile);                                                   \
+        }                                                                                          \
+    } while (0)
+
+// `tiles` of pixels by `vectors` of outputs, at most four in all; both 2, or one of them 1.
+GB_INLINE void multiply(const struct gb_dot_product *g, const struct tile_rows *in,
+                        const gb_bf16 *b, size_t width, float *sums, int tiles, int vectors) {
+    const size_t b_row = width * 2 * sizeof *b, sums_row = width * sizeof *sums;
+    gb_tile_clear(0);
+    gb_tile_clear(1);
+    gb_tile_clear(2);
+    gb_tile_clear(3);
+    for (int r = 0; r < g->rows.taps; r++) {
+        const gb_bf16 *a[4];
+        size_t pairs = g->row_pairs;
+        for (int t = 0; t < tiles; t++)
+            a[t] = in[t].a + r * in[t].row;
+        for (; pairs >= GB_TILE_PAIRS; pairs -= GB_TILE_PAIRS) {
+            STEP(4, 6);
+            b += TILE_ELEMENTS * width;
+            for (int t = 0; t < tiles; t++)
+                a[t] += TILE_ELEMENTS;
+        }
+        if (pairs) {
+            STEP(5, 7);
+            b += 2 * pairs * width;
+        }
+    }
+    const size_t down = TILE_ROWS * width;
+    gb_tile_store(0, sums, sums_row);
+    if (tiles == 2 && vectors == 2) {
+        gb_tile_store(1, sums + GB_LANES, sums_row);
+        gb_tile_store(2, sums + down, sums_row);
+        gb_tile_store(3, sums + down + GB_LANES, sums_row);
+        return;
+    }
+    const size_t next = tiles > 1 ? down : GB_LANES;
+    if (tiles * vectors > 1)
+        gb_tile_store(1, sums + next, sums_row);
+    if (tiles * vectors > 2)
+        gb_tile_store(2, sums + 2 * next, sums_row);
+    if (tiles * vectors > 3)
+        gb_tile_store(3, sums + 3 * next, sums_row);
+}
+
+#define MULTIPLY(tiles, vectors)                                                                   \
+    static void multiply_##tiles##_##vectors(const struct gb_dot_product *g,                       \
+                                             const struct tile_rows *in, const gb_bf16 *b,         \
+                                             size_t width, float *sums) {                          \
+        multiply(g, in, b, width, sums, tiles, vectors);                                           \
+    }
+MULTIPLY(1, 1)
+MULTIPLY(2, 1)
+MULTIPLY(3, 1)
+MULTIPLY(4, 1)
+MULTIPLY(2, 2)
+MULTIPLY(1, 2)
+MULTIPLY(1, 3)
+MULTIPLY(1, 4)
+
+static void micro_kernel(const struct gb_dot_product *g, const struct dot_input *in, size_t first,
+                         size_t count, const gb_bf16 *b, size_t width, float *sums) {
+    typedef void kernel(const struct gb_dot_product *, const struct tile_rows *, const gb_bf16 *,
+                        size_t, float *);
+    static kernel *const by_tiles[] = {multiply_1_1, multiply_2_1, multiply_3_1, multiply_4_1};
+    static kernel *const by_vectors[] = {multiply_1_1, multiply_1_2, multiply_1_3, multiply_1_4};
+    const struct tile_rows *tiles = &in->tiles[first / TILE_ROWS];
+    const size_t tile_count = gb_ceil_div(count, TILE_ROWS), vectors = width / GB_LANES;
+    if (tile_count == 1) {
+        by_vectors[vectors - 1](g, tiles, b, width, sums);
+        return;
+    }
+    size_t v = 0;
+    for (; tile_count == 2 && v + 2 <= vectors; v += 2)
+        multiply_2_2(g, tiles, b + 2 * GB_LANES * v, width, sums + GB_LANES * v);
+    for (; v < vectors; v++)
+        by_tiles[tile_count - 1](g, tiles, b + 2 * GB_LANES * v, width, sums + GB_LANES * v);
+}
+
+#endif

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+// The micro-kernel on VDPBF16PS: MR pixels by up to four vectors of outputs, whose sums stay in
+// registers over all of K. Part of conv_dot_body.c.
+#ifndef GB_BF16_MULTIPLY_VECTORS_TMPL_H
+#define GB_BF16_MULTIPLY_VECTORS_TMPL_H
+
+#include "kernels/bf16/conv_dot.h"
+#include "kernels/simd/simd.h"
+
+#define MICRO_KERNEL_ORDER GB_PAIRS
+
+enum { MAX_MR = 12, MAX_BLOCK_PIXELS = 192 };
+
+// At most 24 sums; a vector takes 12 broadcasts, enough to hide the latency of the additions.
+static size_t micro_kernel_mr(size_t columns) {
+    return columns >= 4 * GB_LANES ? 6 : columns > 2 * GB_LANES ? 8 : MAX_MR;
+}
+
+// Where the pixels of a block read their windows.
+struct dot_input {
+    const gb_bf16 *a[MAX_BLOCK_PIXELS];
+    ptrdiff_t row; // from a filter row to the next
+};
+
+static size_t micro_kernel_scratch(const struct gb_dot_product *g) {
+    (void)g;
+    return 0;
+}
+static void micro_kernel_begin(const struct gb_dot_product *g) {
+    (void)g;
+}
+static void micro_kernel_end(void) {}
+static void micro_kernel_enter(const struct gb_dot_product *g, struct dot_input *in, size_t count,
+                               void *scratch) {
+    (void)g, (void)in, (void)count, (void)scratch;
+}
+
+GB_INLINE void multiply(const struct gb_dot_product *g, const struct dot_input *in, size_t first,
+                        size_t count, const gb_bf16 *b, float *sums, int mr, int vectors) {
+    gb_v sum[24] = {0};
+    for (int r = 0; r < g->rows.taps; r++) {
+        const gb_bf16 *a[MAX_MR];
+        GB_UNROLL
+        for (int m = 0; m < mr; m++)
+            a[m] = in->a[first + gb_min_size((size_t)m, count - 1)] + r * in->row;
+        for (size_t p = 0; p < g->row_pairs; p++, b += 2 * GB_LANES * vectors) {
+            gb_pairs pairs[4];
+            GB_UNROLL
+            for (int v = 0; v < vectors; v++)
+                pairs[v] = gb_pairs_load(b + 2 * GB_LANES * v);
+            GB_UNROLL
+            for (int m = 0; m < mr; m++) {
+                const gb_pairs x = gb_pairs_set(a[m] + 2 * p);
+                GB_UNROLL
+                for (int v = 0; v < vectors; v++)
+                    sum[m * vectors + v] = gb_pairs_dot(sum[m * vectors + v], x, pairs[v]);
+            }
+        }
+    }
+    GB_UNROLL
+    for (int i = 0; i < mr * vectors; i++)
+        gb_v_store(sums + i * GB_LANES, sum[i]);
+}
+
+#define MULTIPLY(mr, vectors)                                                                      \
+    static void multiply_##mr##_##vectors(const struct gb_dot_product *g,                          \
+                                          const struct dot_input *in, size_t first, size_t count,  \
+                                          const gb_bf16 *b, float *sums) {                         \
+        multiply(g, in, first, count, b, sums, mr, vectors);                                       \
+    }
+MULTIPLY(2, 4)
+MULTIPLY(4, 4)
+MULTIPLY(6, 4)
+MULTIPLY(2, 3)
+MULTIPLY(4, 3)
+MULTIPLY(6, 3)
+MULTIPLY(8, 3)
+MULTIPLY(2, 2)
+MULTIPLY(4, 2)
+MULTIPLY(8, 2)
+MULTIPLY(12, 2)
+MULTIPLY(4, 1)
+MULTIPLY(8, 1)
+MULTIPLY(12, 1)
+
+// The fewest pixels of those above that hold `count`, by whole vectors of outputs.
+static void micro_kernel(const struct gb_dot_product *g, const struct dot_input *in, size_t first,
+                         size_t count, const gb_bf16 *b, size_t width, float *sums) {
+    switch (width / GB_LANES) {
+    case 4:
+        (count > 4   ? multiply_6_4
+         : count > 2 ? multiply_4_4
+                     : multiply_2_4)(g, in, first, count, b, sums);
+        break;
+    case 3:
+        (count > 6   ? multiply_8_3
+         : count > 4 ? multiply_6_3
+         : count > 2 ? multiply_4_3
+                     : multiply_2_3)(g, in, first, count, b, sums);
+        break;
+    case 2:
+        (count > 8   ? multiply_12_2
+         : count > 4 ? multiply_8_2
+         : count > 2 ? multiply_4_2
+                     : multiply_2_2)(g, in, first, count, b, sums);
+        break;
+    default:
+        (count > 8   ? multiply_12_1
+         : count > 4 ? multiply_8_1
+                     : multiply_4_1)(g, in, first, count, b, sums);
+    }
+}
+
+#endif
