@@ -11,9 +11,9 @@
 // Threads divide all three loops as one.
 #include <stdlib.h>
 
-#include "kernels/adam/adam_inline.h"
 #include "kernels/bf16/conv_dot_operands_tmpl.h"
 #include "kernels/bf16/conv_dot_store_tmpl.h"
+#include "kernels/bf16/weight_gradient.h"
 #ifdef GB_HAS_TILES
 #include "kernels/bf16/multiply_tiles_tmpl.h"
 #else
@@ -129,9 +129,10 @@ enum gb_status GB_NAME(gb_bf16_conv_plan)(const struct gb_backend *backend,
                                     dot->copy_bytes + dot->transposed_bytes +
                                         dot->partials * partial_row(p->c) * sizeof(float),
                                     thread, work_of(p));
-    plan->backward_weights = (struct gb_conv_choice){.name = "widened", .work = SIZE_MAX};
+    plan->backward_weights = GB_NAME(gb_bf16_weight_gradient)(p);
+    plan->shared_bytes = gb_max_size(plan->forward.shared_bytes, plan->backward_data.shared_bytes);
     plan->shared_bytes = gb_round_up(
-        gb_max_size(plan->forward.shared_bytes, plan->backward_data.shared_bytes), GB_ALIGNMENT);
+        gb_max_size(plan->shared_bytes, plan->backward_weights.shared_bytes), GB_ALIGNMENT);
     plan->thread_bytes = gb_round_up(
         gb_max_size(plan->forward.thread_bytes, plan->backward_data.thread_bytes), GB_ALIGNMENT);
     return GB_OK;
@@ -316,24 +317,4 @@ void GB_NAME(gb_bf16_conv_backward_data)(const struct gb_conv_plan *plan,
         .copy = gb_scratch(exec, 0),
         .transposed = gb_scratch(exec, dot->copy_bytes)};
     gb_parallel(gb_threads_for(exec, plan->backward_data.work), body, &run);
-}
-
-// The reference's, through copies of the weights.
-void GB_NAME(gb_bf16_conv_backward_weights)(const struct gb_conv_plan *plan,
-                                            const struct gb_exec *exec, const struct gb_tensor *x,
-                                            const struct gb_tensor *dy, float *d_packed,
-                                            const struct gb_adam_target *update) {
-    const struct gb_bf16_unit *reference =
-        MICRO_KERNEL_ORDER == GB_TILES ? &gb_bf16_widened_tiles : &gb_bf16_widened_pairs;
-    float *oihw = malloc(weight_count(plan) * sizeof *oihw);
-    float *packed = d_packed ? d_packed : malloc(plan->weight_floats * sizeof *packed);
-    if (!oihw || !packed)
-        abort();
-    reference->conv_backward_weights(plan, exec, x, dy, oihw, NULL);
-    GB_NAME(gb_bf16_conv_pack)(plan, oihw, packed);
-    if (update) {
-        gb_adam_update(update, 0, plan->weight_floats, packed);
-        free(packed);
-    }
-    free(oihw);
 }

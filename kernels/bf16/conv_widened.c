@@ -6,6 +6,7 @@
 #include "kernels/adam/adam_inline.h"
 #include "kernels/bf16/chain.h"
 #include "kernels/bf16/units.h"
+#include "kernels/bf16/weight_gradient.h"
 #include "kernels/epilogue/activation.h"
 #include "kernels/natives.h"
 
@@ -166,25 +167,26 @@ static void backward_data(enum gb_bf16_order order, const struct gb_conv_plan *p
                                          epilogue->d_log_scale);
 }
 
-// Output pixels along a row that one tap reads inside the image, in pairs of neighbours: (0, 1),
-// (2, 3), ...
+// Pixels of the output along a row, in pairs of neighbours: (0, 1), (2, 3), ... Blocks of tiles run
+// through the rows of a segment.
 static float backward_weights_sum(const struct job *job, int o, int q, int a, int b) {
     const struct gb_conv_plan *plan = job->plan;
     const struct gb_conv_problem *p = &plan->problem;
+    const struct gb_bf16_gradient segments = gb_bf16_gradient_of(p);
     struct gb_chain chain = gb_chain_of(job->order);
-    for (int n = 0; n < p->n; n++)
-        for (int i = 0; i < plan->out_h; i++) {
-            const int row = i * p->stride_h + a - p->pad_h;
-            if (!inside(row, p->h))
-                continue;
-            for (int j = 0; j < plan->out_w; j++) {
-                const int column = j * p->stride_w + b - p->pad_w;
-                const float x = inside(column, p->w) ? gb_get(job->x, n, row, column, q) : 0;
-                gb_chain_add(&chain, gb_bf16_round(x), gb_bf16_at(job->y, n, i, j)[o]);
-            }
-            gb_chain_pad(&chain);
-            gb_chain_close(&chain);
+    for (size_t r = 0; r < segments.rows; r++) {
+        const int n = (int)(r / segments.image), i = (int)(r % segments.image);
+        const int row = i * p->stride_h + a - p->pad_h;
+        for (int j = 0; j < plan->out_w; j++) {
+            const int column = j * p->stride_w + b - p->pad_w;
+            const bool read = inside(row, p->h) && inside(column, p->w);
+            const float x = read ? gb_get(job->x, n, row, column, q) : 0;
+            gb_chain_add(&chain, gb_bf16_round(x), gb_bf16_at(job->y, n, i, j)[o]);
         }
+        gb_chain_pad(&chain);
+        if (gb_bf16_gradient_ends(&segments, r))
+            gb_chain_close(&chain);
+    }
     return chain.sum;
 }
 

@@ -8,7 +8,9 @@
 //
 //   forward and data gradient   filter row by filter row; within a row over (tap, channel) with the
 //                               channels padded to an even number, in pairs
-//   weight gradient             image row by image row, over pixels of the output in pairs
+//   weight gradient             image row by image row, over pixels of the output in pairs, zeros
+//                               where a tap reads outside of the image; blocks of pairs run through
+//                               rows, and end with the segments of kernels/bf16/weight_gradient.h
 //   fully connected             inputs in the order of memory, outputs, or samples, in pairs
 //
 // GB_PAIRS (VDPBF16PS): for each pair fma(even, fma(odd, sum)). GB_TILES (TDPBF16PS): for each

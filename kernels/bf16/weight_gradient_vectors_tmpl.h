@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// The weight gradient's micro-kernel on VDPBF16PS: MR channels by two vectors of outputs, whose
+// sums stay in registers over all pairs of a block. Part of weight_gradient_body.c.
+#ifndef GB_BF16_WEIGHT_GRADIENT_VECTORS_TMPL_H
+#define GB_BF16_WEIGHT_GRADIENT_VECTORS_TMPL_H
+
+#include "kernels/bf16/weight_gradient.h"
+#include "kernels/simd/simd.h"
+
+enum { MR = 8, NR = 2 * GB_LANES };
+
+enum { WORK_SAVED = 1 }; // against fp32
+
+static void micro_kernel_begin(void) {}
+static void micro_kernel_end(void) {}
+
+// 16 packed pairs of a panel's channels.
+static void store_pairs(const gb_bf16 *vectors, size_t first, size_t a_pairs, gb_bf16 *to) {
+    (void)a_pairs;
+    memcpy(to + first * 2 * GB_LANES, vectors, 16 * 2 * GB_LANES * sizeof *to);
+}
+
+static const gb_bf16 *pairs_from(const gb_bf16 *panel, size_t pair) {
+    return panel + pair * 2 * GB_LANES;
+}
+
+GB_INLINE void multiply(const struct gb_gradient_operands *in, const gb_bf16 *a, const gb_bf16 *b,
+                        size_t width, float *sums, bool add, int vectors) {
+    gb_v sum[MR][2] = {0};
+    for (int m = 0; add && m < MR; m++)
+        for (int v = 0; v < vectors; v++)
+            sum[m][v] = gb_v_load(sums + (size_t)m * width + v * GB_LANES);
+    for (size_t s = 0; s < in->segments; s++) {
+        const gb_bf16 *pa = a + s * in->a_segment * 2 * GB_LANES;
+        const gb_bf16 *pb = b + s * in->b_segment * 2 * GB_LANES;
+        for (size_t p = 0; p < in->pairs; p++, pa += 2 * GB_LANES, pb += 2 * GB_LANES) {
+            const gb_pairs dy[2] = {gb_pairs_load(pb),
+                                    gb_pairs_load(pb + (size_t)(vectors - 1) * in->b_vector)};
+            GB_UNROLL
+            for (int m = 0; m < MR; m++) {
+                const gb_pairs x = gb_pairs_set(pa + 2 * m);
+                GB_UNROLL
+                for (int v = 0; v < vectors; v++)
+                    sum[m][v] = gb_pairs_dot(sum[m][v], x, dy[v]);
+            }
+        }
+    }
+    for (int m = 0; m < MR; m++)
+        for (int v = 0; v < vectors; v++)
+            gb_v_store(sums + (size_t)m * width + v * GB_LANES, sum[m][v]);
+}
+
+static void multiply_1(const struct gb_gradient_operands *in, const gb_bf16 *a, const gb_bf16 *b,
+                       size_t width, float *sums, bool add) {
+    multiply(in, a, b, width, sums, add, 1);
+}
+static void multiply_2(const struct gb_gradient_operands *in, const gb_bf16 *a, const gb_bf16 *b,
+                       size_t width, float *sums, bool add) {
+    multiply(in, a, b, width, sums, add, 2);
+}
+
+// `channels` by `width` sums, rounded up to whole micro-tiles; added to those before, or set.
+static void multiply_unit(const struct gb_gradient_operands *in, size_t channels, size_t width,
+                          float *sums, bool add) {
+    for (size_t m = 0; m < channels; m += MR) {
+        const gb_bf16 *a = in->a + m / GB_LANES * in->a_panel + m % GB_LANES * 2;
+        for (size_t o = 0; o < width; o += NR)
+            (o + NR <= width ? multiply_2 : multiply_1)(in, a, in->b + o / GB_LANES * in->b_vector,
+                                                        width, sums + m * width + o, add);
+    }
+}
+
+#endif
