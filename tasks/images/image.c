@@ -128,8 +128,6 @@ static const char *foreign_kind(const struct gb_image_file *file) {
         {0, "\xff\x4f\xff\x51", "JPEG 2000"},
         {0, "\xff\x0a", "JPEG XL"},
         {4, "JXL \r\n", "JPEG XL"},
-        {0, "P1", "PBM"},
-        {0, "P4", "PBM"},
         {0, "P7", "PAM"},
         {0, "Pf", "PFM"},
         {0, "PF", "PFM"},

@@ -6,15 +6,14 @@
 struct pnm {
     const struct gb_image_file *file;
     size_t at; // the next byte
-    bool plain;
+    bool plain, bitmap;
     int w, h, c, largest;
 };
 
 static bool recognises(const struct gb_image_file *file) {
     if (file->size < 2 || file->bytes[0] != 'P')
         return false;
-    const int kind = file->bytes[1];
-    return kind == '2' || kind == '3' || kind == '5' || kind == '6';
+    return file->bytes[1] >= '1' && file->bytes[1] <= '6';
 }
 
 static enum gb_status damaged(const struct pnm *pnm, const char *why) {
@@ -50,6 +49,11 @@ static enum gb_status read_number(struct pnm *pnm, int *number) {
     return damaged(pnm, next(pnm) < 0 ? "the file ends early" : "no number where one belongs");
 }
 
+// Of a bitmap, 8 pixels in a byte.
+static size_t row_bytes(const struct pnm *pnm) {
+    return ((size_t)pnm->w + 7) / 8;
+}
+
 // One byte of space, or the end of a comment that follows the number at once, and the raw values
 // begin. Programs that write lines as Windows does end them with two; those belong together if the
 // values then fill the rest of the file.
@@ -62,7 +66,9 @@ static enum gb_status end_header(struct pnm *pnm) {
     const bool carriage_return = next(pnm) == '\r';
     pnm->at++;
     const size_t values = (size_t)pnm->w * (size_t)pnm->h * (size_t)pnm->c,
-                 bytes = pnm->largest > UINT8_MAX ? 2 * values : values;
+                 bytes = pnm->bitmap                ? row_bytes(pnm) * (size_t)pnm->h
+                         : pnm->largest > UINT8_MAX ? 2 * values
+                                                    : values;
     if (carriage_return && next(pnm) == '\n' && pnm->file->size - pnm->at > bytes)
         pnm->at++;
     return GB_OK;
@@ -71,11 +77,14 @@ static enum gb_status end_header(struct pnm *pnm) {
 static enum gb_status read_header(struct pnm *pnm) {
     const int kind = pnm->file->bytes[1];
     pnm->at = 2;
-    pnm->plain = kind == '2' || kind == '3';
-    pnm->c = kind == '2' || kind == '5' ? 1 : 3;
+    pnm->plain = kind <= '3';
+    pnm->bitmap = kind == '1' || kind == '4';
+    pnm->c = kind == '3' || kind == '6' ? 3 : 1;
     GB_TRY(read_number(pnm, &pnm->w));
     GB_TRY(read_number(pnm, &pnm->h));
-    GB_TRY(read_number(pnm, &pnm->largest));
+    pnm->largest = 1;
+    if (!pnm->bitmap)
+        GB_TRY(read_number(pnm, &pnm->largest));
     if (pnm->largest < 1 || pnm->largest > UINT16_MAX)
         return damaged(pnm, "its largest value is not between 1 and 65535");
     return end_header(pnm);
@@ -97,6 +106,29 @@ static enum gb_status read_value(struct pnm *pnm, int *value) {
     return *value <= pnm->largest ? GB_OK : damaged(pnm, "a value above the largest");
 }
 
+// 1 is black. Plain ones need no space between digits.
+static enum gb_status read_bitmap(struct pnm *pnm, struct gb_image *image) {
+    for (int y = 0; y < pnm->h; y++)
+        for (int x = 0; x < pnm->w; x++) {
+            int black;
+            if (pnm->plain) {
+                skip_space_and_comments(pnm);
+                const int digit = next(pnm);
+                black = digit < 0 ? -1 : digit == '0' ? 0 : digit == '1' ? 1 : 2;
+                pnm->at++;
+            } else {
+                const struct pnm byte = {.file = pnm->file, .at = pnm->at + (size_t)x / 8};
+                black = next(&byte) < 0 ? -1 : next(&byte) >> (7 - x % 8) & 1;
+                pnm->at += x + 1 == pnm->w ? row_bytes(pnm) : 0;
+            }
+            if (black != 0 && black != 1)
+                return damaged(pnm,
+                               black < 0 ? "the file ends early" : "a value above the largest");
+            image->pixels[(size_t)y * (size_t)pnm->w + (size_t)x] = black ? 0 : UINT8_MAX;
+        }
+    return GB_OK;
+}
+
 static enum gb_status decode(const struct gb_image_file *file, int channels,
                              struct gb_image *image) {
     (void)channels;
@@ -105,6 +137,8 @@ static enum gb_status decode(const struct gb_image_file *file, int channels,
     const int bits = pnm.largest > UINT8_MAX ? 16 : 8;
     const unsigned full = (1u << bits) - 1, largest = (unsigned)pnm.largest;
     GB_TRY(gb_image_create(image, pnm.w, pnm.h, pnm.c, bits, file->path));
+    if (pnm.bitmap)
+        return read_bitmap(&pnm, image);
     const size_t values = (size_t)pnm.w * (size_t)pnm.h * (size_t)pnm.c;
     for (size_t i = 0; i < values; i++) {
         int value;

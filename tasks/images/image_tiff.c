@@ -81,6 +81,7 @@ struct form {
     const uint16_t *palette[3]; // PHOTOMETRIC_PALETTE
     int palette_shift;          // of its entries to 8 bits
     bool indices;               // pixels are indices into it
+    bool apart;                 // a plane for each channel
 };
 
 static enum gb_status unusable(const struct tiff_source *source, const char *why) {
@@ -135,10 +136,7 @@ static enum gb_status read_form(TIFF *tiff, const struct tiff_source *source, st
     TIFFGetFieldDefaulted(tiff, TIFFTAG_EXTRASAMPLES, &extra, &extras);
     TIFFGetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &orientation);
     source->file->traits->orientation = orientation;
-    if (TIFFIsTiled(tiff))
-        return unusable(source, "it is stored in tiles");
-    if (planes != PLANARCONFIG_CONTIG && form->samples > 1)
-        return unusable(source, "its channels are stored apart");
+    form->apart = planes != PLANARCONFIG_CONTIG && form->samples > 1;
     const bool small =
         form->samples == 1 && (form->bits == 1 || form->bits == 2 || form->bits == 4);
     if (kind != SAMPLEFORMAT_UINT || (form->bits != 8 && form->bits != 16 && !small))
@@ -163,16 +161,19 @@ static unsigned sample_at(const struct form *form, const unsigned char *row, siz
     return (unsigned)row[bit / 8] >> (8 - form->bits - bit % 8) & ((1u << form->bits) - 1);
 }
 
-static void unpack_row(const struct form *form, const void *row, struct gb_image *image, int y) {
+// Unpacks `count` pixels to (x, y); of planes that are apart, those of one.
+static void unpack_row(const struct form *form, int plane, const void *row, struct gb_image *image,
+                       int x, int y, int count) {
     const uint16_t *row16 = row;
     const bool palette = form->photometric == PHOTOMETRIC_PALETTE;
     const unsigned scale = form->indices ? 1 : 255 / ((1u << gb_min_int(form->bits, 8)) - 1);
-    const size_t first = (size_t)y * (size_t)image->w * (size_t)image->c;
-    for (int x = 0; x < image->w; x++)
-        for (int c = 0; c < image->c; c++) {
-            const size_t to = first + (size_t)(x * image->c + c);
-            const size_t pixel = (size_t)x * form->samples;
-            const size_t sample = pixel + (size_t)c;
+    const size_t first = ((size_t)y * (size_t)image->w + (size_t)x) * (size_t)image->c;
+    const bool one = form->apart && !palette;
+    for (int i = 0; i < count; i++)
+        for (int c = one ? plane : 0; c < (one ? plane + 1 : image->c); c++) {
+            const size_t to = first + (size_t)(i * image->c + c);
+            const size_t pixel = (size_t)i * (form->apart ? 1 : form->samples);
+            const size_t sample = pixel + (form->apart ? 0 : (size_t)c);
             if (palette && !form->indices)
                 image->pixels[to] = (unsigned char)(form->palette[c][sample_at(form, row, pixel)] >>
                                                     form->palette_shift);
@@ -192,25 +193,59 @@ static void invert(struct gb_image *image) {
             image->pixels16[i] = (uint16_t)~image->pixels16[i];
 }
 
+static enum gb_status read_rows(TIFF *tiff, const struct tiff_source *source,
+                                const struct form *form, int plane, struct gb_image *image) {
+    void *row = malloc((size_t)TIFFScanlineSize(tiff) + 1);
+    if (!row)
+        return gb_no_memory("cannot read image", source->file->path);
+    enum gb_status status = GB_OK;
+    for (int y = 0; status == GB_OK && y < image->h; y++)
+        if (TIFFReadScanline(tiff, row, (uint32_t)y, (uint16_t)plane) == 1)
+            unpack_row(form, plane, row, image, 0, y, image->w);
+        else
+            status = damaged(source, "its pixels cannot be read");
+    free(row);
+    return status;
+}
+
+static enum gb_status read_tiles(TIFF *tiff, const struct tiff_source *source,
+                                 const struct form *form, int plane, struct gb_image *image) {
+    enum { LARGEST = 4096 }; // side; what a hostile header may make us take
+    uint32_t w = 0, h = 0;
+    TIFFGetField(tiff, TIFFTAG_TILEWIDTH, &w);
+    TIFFGetField(tiff, TIFFTAG_TILELENGTH, &h);
+    if (w < 1 || h < 1 || w > LARGEST || h > LARGEST)
+        return unusable(source, "the sides of its tiles are not between 1 and 4096");
+    unsigned char *tile = malloc((size_t)TIFFTileSize(tiff) + 1);
+    if (!tile)
+        return gb_no_memory("cannot read image", source->file->path);
+    enum gb_status status = GB_OK;
+    for (int y = 0; y < image->h; y += (int)h)
+        for (int x = 0; status == GB_OK && x < image->w; x += (int)w) {
+            if (TIFFReadTile(tiff, tile, (uint32_t)x, (uint32_t)y, 0, (uint16_t)plane) < 0)
+                status = damaged(source, "its pixels cannot be read");
+            const int rows = gb_min_int((int)h, image->h - y);
+            for (int i = 0; status == GB_OK && i < rows; i++)
+                unpack_row(form, plane, tile + (size_t)i * (size_t)TIFFTileRowSize(tiff), image, x,
+                           y + i, gb_min_int((int)w, image->w - x));
+        }
+    free(tile);
+    return status;
+}
+
 static enum gb_status read_tiff(TIFF *tiff, const struct tiff_source *source,
                                 struct gb_image *image) {
     struct form form = {0};
     GB_TRY(read_form(tiff, source, &form));
     GB_TRY(gb_image_create(image, form.w, form.h, channels_of(&form), gb_max_int(form.bits, 8),
                            source->file->path));
-    void *row = malloc((size_t)TIFFScanlineSize(tiff) + 1);
-    if (!row)
-        return gb_no_memory("cannot read image", source->file->path);
-    enum gb_status status = GB_OK;
-    for (int y = 0; status == GB_OK && y < image->h; y++)
-        if (TIFFReadScanline(tiff, row, (uint32_t)y, 0) == 1)
-            unpack_row(&form, row, image, y);
-        else
-            status = damaged(source, "its pixels cannot be read");
-    free(row);
-    if (status == GB_OK && form.photometric == PHOTOMETRIC_MINISWHITE)
+    const int planes = form.apart ? colour_samples(&form) : 1;
+    for (int plane = 0; plane < planes; plane++)
+        GB_TRY(TIFFIsTiled(tiff) ? read_tiles(tiff, source, &form, plane, image)
+                                 : read_rows(tiff, source, &form, plane, image));
+    if (form.photometric == PHOTOMETRIC_MINISWHITE)
         invert(image);
-    return status;
+    return GB_OK;
 }
 
 static bool recognises(const struct gb_image_file *file) {

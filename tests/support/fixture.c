@@ -264,6 +264,50 @@ void gb_fixture_tiff(const char *name, int w, int h, int photometric, int sample
     free(row);
 }
 
+void gb_fixture_tiff_stored(const char *name, int w, int h, int samples, int bits, bool tiled,
+                            bool apart, gb_fixture_value value) {
+    enum { SIDE = 16 };
+    TIFF *tiff = TIFFOpen(new_file(name), "w");
+    assert_non_null(tiff);
+    TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, (uint32_t)w);
+    TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, (uint32_t)h);
+    TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, bits);
+    TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, samples);
+    TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC,
+                 samples == 3 ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK);
+    TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, apart ? PLANARCONFIG_SEPARATE : PLANARCONFIG_CONTIG);
+    TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_LZW);
+    if (tiled) {
+        TIFFSetField(tiff, TIFFTAG_TILEWIDTH, SIDE);
+        TIFFSetField(tiff, TIFFTAG_TILELENGTH, SIDE);
+    } else
+        TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, 7);
+    const int block_w = tiled ? SIDE : w, block_h = tiled ? SIDE : 1;
+    const int together = apart ? 1 : samples;
+    uint16_t *block = calloc((size_t)(block_w * block_h * together), sizeof *block);
+    assert_non_null(block);
+    for (int plane = 0; plane < samples / together; plane++)
+        for (int y = 0; y < h; y += block_h)
+            for (int x = 0; x < w; x += block_w) {
+                for (int i = 0; i < block_w * block_h * together; i++) {
+                    const int pixel = i / together, channel = apart ? plane : i % together;
+                    const int v = value(x + pixel % block_w, y + pixel / block_w, channel);
+                    if (bits == 16)
+                        block[i] = (uint16_t)v;
+                    else
+                        ((unsigned char *)block)[i] = (unsigned char)v;
+                }
+                if (tiled)
+                    assert_true(TIFFWriteTile(tiff, block, (uint32_t)x, (uint32_t)y, 0,
+                                              (uint16_t)plane) > 0);
+                else
+                    assert_int_equal(TIFFWriteScanline(tiff, block, (uint32_t)y, (uint16_t)plane),
+                                     1);
+            }
+    TIFFClose(tiff);
+    free(block);
+}
+
 void gb_fixture_gif(const char *name, int w, int h, bool interlaced, gb_fixture_value value) {
     int error;
     GifFileType *gif = EGifOpenFileName(new_file(name), false, &error);

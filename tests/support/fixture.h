@@ -51,6 +51,9 @@ void gb_fixture_pnm(const char *name, int w, int h, char kind, int largest, gb_f
 // alpha. Strips of 7 rows.
 void gb_fixture_tiff(const char *name, int w, int h, int photometric, int samples, int bits,
                      int compression, gb_fixture_value value);
+// Of grey or RGB with LZW, in tiles of 16 x 16 or strips, with a plane for each channel or without.
+void gb_fixture_tiff_stored(const char *name, int w, int h, int samples, int bits, bool tiled,
+                            bool apart, gb_fixture_value value);
 void gb_fixture_gif(const char *name, int w, int h, bool interlaced, gb_fixture_value value);
 // Where an image has a palette, values are places in this one of 256 different colours.
 int gb_fixture_palette(int place, int channel);

@@ -111,6 +111,17 @@ GB_FIXTURE_TEST(reads_pnm) {
     assert_ok(gb_image_read(gb_fixture_path("pnm"), 1, &image));
     assert_memory_equal(image.pixels, ((unsigned char[]){0, 64, 255}), 3);
     gb_image_free(&image);
+    // Of bitmaps 1 is black.
+    static const unsigned char raw[] = "P4\n10 2\n\xa0\x7f\x01\xc0";
+    gb_fixture_file("pnm", raw, sizeof raw - 1);
+    assert_ok(gb_image_read(gb_fixture_path("pnm"), 1, &image));
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(image.pixels[i], "01011111101111111000"[i] == '1' ? 255 : 0);
+    gb_image_free(&image);
+    gb_fixture_text("pnm", "P1 3 2 # digits alone\n101 0 #\n10");
+    assert_ok(gb_image_read(gb_fixture_path("pnm"), 1, &image));
+    assert_memory_equal(image.pixels, ((unsigned char[]){0, 255, 0, 255, 0, 255}), 6);
+    gb_image_free(&image);
     gb_fixture_text("pnm", "P2 2 1 1000 999 1000");
     assert_ok(gb_image_read_grey16(gb_fixture_path("pnm"), &image));
     assert_int_equal(image.pixels16[0], 65469); // 999 / 1000 of 65535, to nearest
@@ -138,6 +149,13 @@ GB_FIXTURE_TEST(reads_tiff) {
                 gb_fixture_tiff("tiff", W, H, PHOTOMETRIC_RGB, 3 + alpha, depth, compression,
                                 detail);
                 assert_pixels("tiff", COLOUR);
+            }
+    for (depth = 8; depth <= 16; depth += 8)
+        for (int stored = 1; stored < 4; stored++)
+            for (int samples = 1; samples <= 3; samples += 2) {
+                gb_fixture_tiff_stored("tiff", W, H, samples, depth, stored & 1, stored & 2,
+                                       detail);
+                assert_pixels("tiff", samples == 3 ? COLOUR : GREY);
             }
     depth = 8;
     gb_fixture_tiff("tiff", W, H, PHOTOMETRIC_PALETTE, 1, 8, COMPRESSION_LZW, detail);
@@ -201,7 +219,10 @@ GB_FIXTURE_TEST(reports_what_is_wrong_with_a_file) {
     static const char *const texts[][2] = {
         {"", "empty"},
         {"not an image at all\n", "not an image"},
-        {"P4 8 1 a", "not an image of a known format"}, // black and white alone
+        {"P7 8 1 a", "not an image of a known format"},
+        {"P4 9 2 abc", "the file ends early"},
+        {"P1 2 2 10 1", "the file ends early"},
+        {"P1 2 2 10 2 1", "a value above the largest"},
         {"\xff\xd8\xff\xe0 and then nothing of sense", "JPEG"},
         {"P2 2 1 255 1 x", "no number where one belongs"},
         {"P2 2 1 255 1 256", "a value above the largest"},
@@ -235,10 +256,10 @@ GB_FIXTURE_TEST(refuses_what_is_not_a_depth_map) {
 }
 
 // One file of each format, and two ways to store its pixels where they matter.
-enum { SAMPLES = 11 };
+enum { SAMPLES = 12 };
 static const char *const sample_names[SAMPLES] = {
-    "grey.png",  "adam7.png", "palette.png", "jpeg", "plain.pgm",     "raw.ppm",
-    "raw16.pgm", "lzw.tiff",  "whole.tiff",  "gif",  "interlaced.gif"};
+    "grey.png",  "adam7.png", "palette.png", "jpeg",       "plain.pgm", "raw.ppm",
+    "raw16.pgm", "lzw.tiff",  "tiles.tiff",  "whole.tiff", "gif",       "interlaced.gif"};
 
 static void write_samples(void) {
     depth = 8;
@@ -248,6 +269,7 @@ static void write_samples(void) {
     gb_fixture_pnm("plain.pgm", W, H, '2', 255, detail);
     gb_fixture_pnm("raw.ppm", W, H, '6', 255, detail);
     gb_fixture_tiff("lzw.tiff", W, H, PHOTOMETRIC_RGB, 3, 8, COMPRESSION_LZW, detail);
+    gb_fixture_tiff_stored("tiles.tiff", W, H, 3, 8, true, true, detail);
     gb_fixture_tiff("whole.tiff", W, H, PHOTOMETRIC_PALETTE, 1, 8, COMPRESSION_NONE, detail);
     gb_fixture_gif("gif", W, H, false, detail);
     gb_fixture_gif("interlaced.gif", W, H, true, detail);
