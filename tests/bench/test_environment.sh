@@ -137,6 +137,38 @@ for files in 6 12; do
     in_environment "$files files" "0 2" few_files \
         $(echo "$commands" | if [ $files -lt 10 ]; then sed 's/bench launches//'; else cat; fi)
 done
+
+# Root may start any number of threads, and write anywhere.
+user=
+[ "$(id -u)" -ne 0 ] || user="setpriv --reuid=65534 --regid=65534 --clear-groups"
+# shellcheck disable=SC2086 # a list
+if $user prlimit --nproc=1 test -x "$glowbench" 2>/dev/null; then
+    chmod -R a+rwX "$directory"
+    no_threads() {
+        chmod a+rwx work
+        $user prlimit --nproc=1 "$glowbench" train horses $tiny --threads 2 --iters 2 --out work/run
+    }
+    in_environment "no threads" 2 no_threads train
+    read_only() {
+        chmod a-w work
+        $user "$glowbench" eval horses --checkpoint trained/checkpoint.safetensors --samples 1 --json work/eval.json
+    }
+    in_environment "read-only directory" 2 read_only eval
+else
+    echo "skipped: ulimit -u and a read-only directory, which need setpriv for root"
+fi
+
+# A disk of 64 KB, in a mount namespace.
+if unshare -rm true 2>/dev/null; then
+    full_disk() {
+        # shellcheck disable=SC2016 # for the inner shell
+        unshare -rm sh -c 'mount -t tmpfs -o size=64k none work && head -c 60000 /dev/zero >work/filler && exec "$@"' \
+            sh "$glowbench" train horses $tiny --iters 2 --out work/run
+    }
+    in_environment "full disk" 2 full_disk train
+else
+    echo "skipped: no mount namespace for a full disk"
+fi
 for setting in OMP_NUM_THREADS=0 OMP_NUM_THREADS=-1 OMP_NUM_THREADS=none \
     OMP_NUM_THREADS=99999999999999999999 OMP_THREAD_LIMIT=1 OMP_THREAD_LIMIT=0 OMP_DYNAMIC=true \
     OMP_NUM_THREADS=2,none OMP_STACKSIZE=none OMP_PROC_BIND=none OMP_SCHEDULE=none GB_BACKEND=none GB_ISA=none; do
