@@ -126,9 +126,13 @@ static void transpose_panel(const struct gb_dot_product *g, const struct gb_bf16
                 transpose_pairs((const float *)(const void *)from, from_row, rows, even, odd);
                 for (size_t p = 0; p < pairs; p++) {
                     float row[2 * GB_LANES];
+                    gb_bf16 *at = to + 2 * ((tap * g->b.tap_pairs + o / 2 + p) * width + q);
+                    if (columns == 2 * GB_LANES) {
+                        gb_v_store_interleaved((float *)(void *)at, even[p], odd[p]);
+                        continue;
+                    }
                     gb_v_store_interleaved(row, even[p], odd[p]);
-                    const size_t at = (tap * g->b.tap_pairs + o / 2 + p) * width + q;
-                    memcpy(to + 2 * at, row, columns * sizeof *row);
+                    memcpy(at, row, GB_LANES * sizeof *row);
                 }
             }
         }
