@@ -27,6 +27,7 @@ enum { MAX_BACKENDS = 16, MAX_MODELS = 64, DEFAULT_REPETITIONS = 9 };
 // The options, and what they select.
 struct given {
     const char *filter, *kinds, *models, *backends, *threads, *cache, *json, *gbench_json, *append;
+    const char *precision;
     const char *suite_name, *check, *budget_text;
     int repetitions, launches, launch; // launch -1: not one of several processes
     bool resume, list, forecast;
@@ -292,6 +293,7 @@ static enum gb_status select_benchmarks(const struct given *given, struct gb_cat
         .thread_count = given->thread_count,
         .filter = given->filter,
         .kinds = given->chosen_kinds,
+        .precision = gb_precision_given(given->precision, GB_F32),
         .models = given->models ? given->chosen_models : NULL,
     };
     const struct gb_model_case *models = request.models;
@@ -440,6 +442,9 @@ static enum gb_status bench(int argc, const char **argv) {
                          "kernels, layers, steps, samples (default: all)"),
         gb_option_string("model", "A,B", &given.models,
                          "models by name prefix, e.g. cglow-horses (default: all)"),
+        gb_option_choice("precision", "fp32|bf16", &given.precision,
+                         "operands of the models' convolutions and fully connected layers "
+                         "(default: fp32)"),
         gb_option_string("backend", "A,B", &given.backends,
                          "backends (default: all that this CPU supports except scalar)"),
         gb_option_string("threads", "1,2", &given.threads,

@@ -44,21 +44,31 @@ enum gb_status gb_params_add(struct gb_params *params, const struct gb_param *pa
     params->list = list;
     struct gb_param *added = &list[params->count];
     *added = *param;
-    added->offset = params->size;
-    added->size = gb_round_up(size_in_memory(param), GB_CHANNEL_PAD);
-    params->size += added->size;
-    params->bytes += added->size * gb_type_bytes(param->type);
     *index = params->count++;
     return GB_OK;
+}
+
+static void place(struct gb_params *params) {
+    params->size = 0;
+    for (int i = 0; i < params->count; i++) {
+        struct gb_param *param = &params->list[i];
+        param->offset = params->size;
+        param->size = gb_round_up(size_in_memory(param), GB_CHANNEL_PAD);
+        params->size += param->size;
+    }
+    params->bytes = params->size * sizeof(float);
 }
 
 enum gb_status gb_params_reserve(struct gb_params *params, bool gradients, bool moments) {
     float **const blocks[] = {&params->value, &params->gradient, &params->moment1,
                               &params->moment2};
     const bool wanted[] = {true, gradients, moments, moments};
-    for (int i = 0; i < 4; i++)
+    place(params);
+    for (int i = 0; i < 4; i++) {
+        const bool halves = i >= 2 && params->moments == GB_BF16; // sizes are even
         if (wanted[i])
-            GB_TRY(gb_block_reserve(params->size, "parameters", blocks[i]));
+            GB_TRY(gb_block_reserve(params->size / (halves ? 2 : 1), "parameters", blocks[i]));
+    }
     return GB_OK;
 }
 
@@ -71,6 +81,42 @@ void gb_params_free(struct gb_params *params) {
     free(params->average);
     free(params->list);
     *params = (struct gb_params){0};
+}
+
+// ---- Types ----
+
+// How a block holds a parameter.
+enum form { FLOATS, SPLIT, HALVES };
+
+static enum form form_of(const struct gb_params *params, const struct gb_param *param,
+                         const float *block) {
+    const bool moments = block == params->moment1 || block == params->moment2;
+    if (moments && params->moments == GB_BF16)
+        return HALVES;
+    return param->type == GB_BF16 && block == params->value ? SPLIT : FLOATS;
+}
+
+// The parameter's packed elements as floats, and back.
+static void widen(const struct gb_param *param, enum form form, const float *block, float *floats) {
+    const gb_bf16 *halves = (const gb_bf16 *)block + param->offset;
+    if (form == SPLIT)
+        gb_bf16_join_array(param->size, block + param->offset, floats);
+    for (size_t i = 0; form == HALVES && i < param->size; i++)
+        floats[i] = gb_bf16_value(halves[i]);
+}
+static void narrow(const struct gb_param *param, enum form form, const float *floats,
+                   float *block) {
+    gb_bf16 *halves = (gb_bf16 *)block + param->offset;
+    if (form == SPLIT)
+        gb_bf16_split_array(param->size, floats, block + param->offset);
+    for (size_t i = 0; form == HALVES && i < param->size; i++)
+        halves[i] = gb_bf16_round(floats[i]);
+}
+
+// One value of a parameter, split or not.
+static inline float value_at(const struct gb_param *param, const float *value, size_t i) {
+    const gb_bf16 *high = (const gb_bf16 *)value;
+    return param->type == GB_BF16 ? gb_bf16_join(high[i], high[param->size + i]) : value[i];
 }
 
 // ---- Gradients ----
@@ -118,16 +164,34 @@ void gb_params_apply(struct gb_params *params, int threads, const struct gb_adam
                      const float *gradient) {
     const struct gb_exec exec = {.threads = threads};
     for (int first = 0, end; first < params->count; first = end) {
-        // Neighbours are updated in one call; a run ends at a statistic.
-        size_t at = params->list[first].offset, size = 0;
-        for (end = first; end < params->count && !params->list[end].statistic; end++)
+        const struct gb_param *param = &params->list[first];
+        end = first + 1;
+        if (param->statistic)
+            continue;
+        // Neighbours are updated in one call, except split ones; a run ends at a statistic.
+        size_t size = param->size;
+        for (; param->type == GB_F32 && end < params->count && !params->list[end].statistic &&
+               params->list[end].type == GB_F32;
+             end++)
             size += params->list[end].size;
-        if (size > 0)
-            params->backend->adam(&exec, adam, size, gradient + at, params->value + at,
-                                  params->moment1 + at, params->moment2 + at);
-        else
-            end++;
+        const struct gb_adam_target target = gb_params_target(params, first, adam);
+        params->backend->adam(&exec, &target, 0, size, gradient + param->offset);
     }
+}
+
+struct gb_adam_target gb_params_target(const struct gb_params *params, int index,
+                                       const struct gb_adam *adam) {
+    const struct gb_param *param = &params->list[index];
+    struct gb_adam_target target = {.adam = adam,
+                                    .weights = params->value + param->offset,
+                                    .split = param->type == GB_BF16 ? param->size : 0,
+                                    .bf16_moments = params->moments == GB_BF16,
+                                    .element = param->offset};
+    // A half as many floats; offsets are multiples of GB_CHANNEL_PAD.
+    const size_t at = param->offset / (target.bf16_moments ? 2 : 1);
+    target.moment1 = params->moment1 + at;
+    target.moment2 = params->moment2 + at;
+    return target;
 }
 
 // ---- Moving averages ----
@@ -148,18 +212,27 @@ static void average_part(void *argument, int rank, int size) {
     const struct averaging *averaging = argument;
     const struct gb_params *params = averaging->params;
     const struct gb_range part = gb_partition(params->size, rank, size);
-    const float *value = params->value, weight = averaging->weight;
-    float *average = params->average;
-    for (size_t i = part.begin; i < part.end; i++)
-        average[i] += weight * (value[i] - average[i]);
+    const float weight = averaging->weight;
+    for (int p = 0; p < params->count; p++) {
+        const struct gb_param *param = &params->list[p];
+        const float *value = params->value + param->offset;
+        float *average = params->average + param->offset;
+        const size_t begin = gb_max_size(part.begin, param->offset) - param->offset;
+        const size_t end = gb_max_size(part.end, param->offset) - param->offset;
+        for (size_t i = begin; i < gb_min_size(end, param->size); i++)
+            average[i] += weight * (value_at(param, value, i) - average[i]);
+    }
 }
 
 void gb_params_average(struct gb_params *params, int threads, float decay) {
     assert(params->average);
     struct averaging averaging = {params, 1 - decay};
-    if (decay == 0)
-        memcpy(params->average, params->value, params->bytes);
-    else
+    for (int p = 0; decay == 0 && p < params->count; p++) {
+        const struct gb_param *param = &params->list[p];
+        for (size_t i = 0; i < param->size; i++)
+            params->average[param->offset + i] = value_at(param, params->value + param->offset, i);
+    }
+    if (decay != 0)
         gb_parallel(threads, average_part, &averaging);
 }
 
@@ -208,11 +281,21 @@ float *gb_params_largest(const struct gb_params *params) {
 enum gb_status gb_params_export(const struct gb_params *params, int index, const float *block,
                                 float *elements) {
     const struct gb_param *param = &params->list[index];
+    const enum form form = form_of(params, param, block);
     const float *memory = block + param->offset;
     size_t count = gb_param_elements(param);
-    float *ordered = elements;
+    float *ordered = elements, *joined = NULL;
     if (is_permuted(param) && !(ordered = malloc(count * sizeof *ordered)))
         return gb_fail(GB_OUT_OF_MEMORY, "cannot export", param->name, "%zu floats", count);
+    if (form != FLOATS && !(joined = malloc(param->size * sizeof *joined))) {
+        if (ordered != elements)
+            free(ordered);
+        return gb_fail(GB_OUT_OF_MEMORY, "cannot export", param->name, "%zu floats", param->size);
+    }
+    if (form != FLOATS) {
+        widen(param, form, block, joined);
+        memory = joined;
+    }
     switch (param->layout) {
     case GB_LAYOUT_PLAIN:
         memcpy(ordered, memory, count * sizeof *ordered);
@@ -228,17 +311,27 @@ enum gb_status gb_params_export(const struct gb_params *params, int index, const
         copy_permuted(param, FROM_MEMORY, ordered, elements);
         free(ordered);
     }
+    free(joined);
     return GB_OK;
 }
 
 enum gb_status gb_params_import(const struct gb_params *params, int index, const float *elements,
                                 float *block) {
     const struct gb_param *param = &params->list[index];
-    float *memory = block + param->offset, *permuted = NULL;
+    float *memory = block + param->offset, *permuted = NULL, *joined = NULL;
     size_t count = gb_param_elements(param);
+    const enum form form = form_of(params, param, block);
+    if (form != FLOATS) {
+        if (!(joined = calloc(param->size, sizeof *joined)))
+            return gb_fail(GB_OUT_OF_MEMORY, "cannot import", param->name, "%zu floats",
+                           param->size);
+        memory = joined;
+    }
     if (is_permuted(param)) {
-        if (!(permuted = malloc(count * sizeof *permuted)))
+        if (!(permuted = malloc(count * sizeof *permuted))) {
+            free(joined);
             return gb_fail(GB_OUT_OF_MEMORY, "cannot import", param->name, "%zu floats", count);
+        }
         copy_permuted(param, TO_MEMORY, elements, permuted);
         elements = permuted;
     }
@@ -253,6 +346,9 @@ enum gb_status gb_params_import(const struct gb_params *params, int index, const
         params->backend->fc_pack(param->plan.fc, elements, memory);
         break;
     }
+    if (joined)
+        narrow(param, form, joined, block);
+    free(joined);
     free(permuted);
     return GB_OK;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The parameters of a model: named tensors in one aligned block, with gradients, Adam moments and
 // moving averages in blocks of the same layout. In memory a weight has its kernel's layout
-// (packed); in files and tests it has PyTorch's shape and order.
+// (packed); in files and tests it has PyTorch's shape and order, in floats.
 #ifndef GB_PARAMS_H
 #define GB_PARAMS_H
 
@@ -45,6 +45,8 @@ struct gb_param {
     int last_inputs;
     bool statistic; // a running statistic: updated by the layer, not by Adam
     struct gb_init init;
+    // GB_BF16: the values are `size` split weights (kernels/bf16/bf16.h), which take the memory of
+    // as many floats.
     enum gb_type type;
     size_t offset, size; // in every block, in elements; size includes padding (zeros)
 };
@@ -56,20 +58,30 @@ struct gb_params {
     size_t size, bytes; // of a block: elements, padding included, and their bytes
     float *value;
     float *gradient;          // NULL unless reserved
+    enum gb_type moments;     // GB_BF16: moment1 and moment2 are bf16
     float *moment1, *moment2; // NULL unless reserved
     float *sum;               // of gradients; NULL without gb_params_reserve_sum
     float *average;           // NULL without gb_params_keep_average
 };
 
+// Bytes of each block of moments.
+static inline size_t gb_params_moment_bytes(const struct gb_params *params) {
+    return params->size * gb_type_bytes(params->moments);
+}
+
 // Number of elements of a parameter (without padding), and of all that Adam updates.
 size_t gb_param_elements(const struct gb_param *param);
 size_t gb_params_elements(const struct gb_params *params);
 
-// Declares a parameter; `offset` and `size` are filled in here. Its index goes to *index. Only
-// before gb_params_reserve. GB_OUT_OF_MEMORY.
+// Adam's target for a parameter, and for the elements that follow it up to the next split one.
+struct gb_adam_target gb_params_target(const struct gb_params *params, int index,
+                                       const struct gb_adam *adam);
+
+// Declares a parameter. Its index goes to *index. Only before gb_params_reserve, for which the
+// plans of weights must be made. GB_OUT_OF_MEMORY.
 enum gb_status gb_params_add(struct gb_params *params, const struct gb_param *param, int *index);
 
-// Allocates the blocks, zeroed. GB_OUT_OF_MEMORY.
+// Gives every parameter its `offset` and `size` and allocates the blocks, zeroed. GB_OUT_OF_MEMORY.
 enum gb_status gb_params_reserve(struct gb_params *params, bool gradients, bool moments);
 void gb_params_free(struct gb_params *params);
 
@@ -115,7 +127,8 @@ const float *gb_params_trained(const struct gb_params *params);
 // ---- Import and export ----
 
 // Copies parameter `index` of `block` (any of the above) to or from PyTorch's order,
-// gb_param_elements floats. GB_OUT_OF_MEMORY where a permuted copy cannot be made.
+// gb_param_elements floats, without loss; bf16 moments are rounded on import. GB_OUT_OF_MEMORY
+// where a copy cannot be made.
 enum gb_status gb_params_export(const struct gb_params *params, int index, const float *block,
                                 float *elements);
 enum gb_status gb_params_import(const struct gb_params *params, int index, const float *elements,

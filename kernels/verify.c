@@ -473,7 +473,9 @@ static enum gb_status compare_update(const struct gb_call *update, const float *
         if (gb_operand_is_split(update, operand[i]))
             GB_TRY(join_in_place(floats, want[i]));
     }
-    update->backend->adam(&one, update->adam, floats, gradient, want[0], want[1], want[2]);
+    const struct gb_adam_target target = {
+        .adam = update->adam, .weights = want[0], .moment1 = want[1], .moment2 = want[2]};
+    update->backend->adam(&one, &target, 0, floats, gradient);
     if (gb_operand_is_split(update, operand[0]))
         GB_TRY(split_in_place(floats, want[0]));
     for (int i = 0; i < 3; i++)

@@ -37,6 +37,15 @@ const struct gb_run_field gb_run_fields[GB_RUN_FIELDS] = {
     {"iterations", NULL, AT(iterations), false, false, 0, INT_MAX},
 };
 
+const struct gb_run_type gb_run_types[GB_RUN_TYPES] = {
+    {"precision", "--precision", AT(precision)},
+    {"moments", "--moments", AT(moments)},
+};
+
+static const char *type_name(const struct gb_run_config *run, int i) {
+    return gb_precision_name(*gb_run_type((struct gb_run_config *)run, &gb_run_types[i]));
+}
+
 // A float's bits, which are read back exactly, stand under this key.
 static const char *bits_key(const struct gb_run_field *field, char key[static 64]) {
     snprintf(key, 64, "%s_bits", field->key);
@@ -90,6 +99,8 @@ enum gb_status gb_run_config_to_metadata(const struct gb_run_config *run, json_t
     for (int i = 0; i < GB_RUN_FIELDS; i++)
         GB_TRY(write_field(metadata, &gb_run_fields[i], run));
     GB_TRY(gb_metadata_set_string(metadata, "memory", gb_run_memory(run)));
+    for (int i = 0; i < GB_RUN_TYPES; i++)
+        GB_TRY(gb_metadata_set_string(metadata, gb_run_types[i].key, type_name(run, i)));
     return gb_metadata_set_integer(metadata, "seed", run->seed);
 }
 
@@ -121,6 +132,22 @@ static enum gb_status read_memory(const json_t *metadata, const char *path,
                    "its memory is '%.96s', neither stored nor reversible", memory);
 }
 
+static enum gb_status read_type(const json_t *metadata, const char *path, int i,
+                                struct gb_run_config *run) {
+    const char *key = gb_run_types[i].key, *name;
+    enum gb_type *type = gb_run_type(run, &gb_run_types[i]);
+    *type = GB_F32;
+    if (!json_object_get(metadata, key))
+        return GB_OK;
+    GB_TRY(gb_metadata_string(metadata, path, key, &name));
+    if (strcmp(name, gb_precision_name(GB_BF16)) == 0)
+        *type = GB_BF16;
+    if (strcmp(name, gb_precision_name(*type)) == 0)
+        return GB_OK;
+    return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", path,
+                   "its %s is '%.96s', neither fp32 nor bf16", key, name);
+}
+
 static const struct gb_backend *find_backend(const char *name) {
     for (const struct gb_backend *const *b = gb_backends(); *b; b++)
         if (strcmp((*b)->name, name) == 0)
@@ -137,6 +164,8 @@ static enum gb_status read_run(const json_t *metadata, const char *path, struct 
         GB_TRY(read_field(metadata, path, &gb_run_fields[i], run));
     GB_TRY(gb_metadata_integer(metadata, path, "seed", 0, INT64_MAX, &run->seed));
     GB_TRY(read_memory(metadata, path, run));
+    for (int i = 0; i < GB_RUN_TYPES; i++)
+        GB_TRY(read_type(metadata, path, i, run));
     GB_TRY(gb_metadata_string(metadata, path, "backend", &backend));
     GB_TRY(gb_metadata_integer(metadata, path, "step", 0, INT_MAX, &step));
     *origin = (struct gb_run_origin){.step = (long)step, .backend = find_backend(backend)};
@@ -163,6 +192,8 @@ json_t *gb_run_config_json(const struct gb_run_config *run) {
                                       gb_run_fields[i].real ? json_real(number)
                                                             : json_integer((json_int_t)number));
     }
+    for (int i = 0; i < GB_RUN_TYPES; i++)
+        failed |= json_object_set_new(json, gb_run_types[i].key, json_string(type_name(run, i)));
     if (!failed && gb_config_to_json(&run->config, run->model->kind->table, json) == 0)
         return json;
     json_decref(json);

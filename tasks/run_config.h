@@ -19,6 +19,7 @@ struct gb_run_config {
     // Activations are recomputed by the flow's inverse in the backward pass instead of stored,
     // where the model can; gradients then round differently.
     bool reversible;
+    enum gb_type precision, moments; // gb_model_use
 };
 
 // Its numbers, as options and files name them.
@@ -44,6 +45,19 @@ static inline void gb_run_set(struct gb_run_config *run, const struct gb_run_fie
         *(float *)number = (float)value;
     else
         *(int *)number = (int)value;
+}
+
+// Its types, as options and files name them: "fp32" or "bf16". Older checkpoints lack them, which
+// were fp32.
+struct gb_run_type {
+    const char *key, *option; // "precision", "--precision"
+    size_t offset;
+};
+enum { GB_RUN_TYPES = 2 };
+extern const struct gb_run_type gb_run_types[GB_RUN_TYPES];
+
+static inline enum gb_type *gb_run_type(struct gb_run_config *run, const struct gb_run_type *type) {
+    return (enum gb_type *)((char *)run + type->offset);
 }
 
 // "stored" or "reversible".

@@ -23,6 +23,7 @@ struct entries {
     struct entry *list;
     int count;
     const struct gb_model_case *models;
+    enum gb_type precision;       // of them
     struct gb_benchmark **passes; // that layers in the list are timed in
     int pass_count;
 };
@@ -158,7 +159,7 @@ static enum gb_status add_pass(struct entries *entries, const struct gb_model_ca
                                const struct gb_pass_use *use, const struct gb_recorded_pass *pass) {
     char text[GB_PROBLEM];
     struct entry *entry;
-    gb_pass_print(model, use->kind, use->batch, text);
+    gb_pass_print(model, use, text);
     GB_TRY(add(entries, model, use->kind == GB_PASS_TRAIN ? GB_CATALOG_STEPS : GB_CATALOG_SAMPLES,
                text, 1, &entry));
     return gb_recorded_pass_benchmark(model, use, pass, &entry->benchmark);
@@ -169,7 +170,8 @@ static enum gb_status add_recording(struct entries *entries, const struct gb_mod
                                     enum gb_pass_kind kind, int batch, unsigned kinds) {
     if (!kinds)
         return GB_OK;
-    const struct gb_pass_use use = {.kind = kind, .batch = batch, .threads = 1};
+    const struct gb_pass_use use = {
+        .kind = kind, .batch = batch, .threads = 1, .precision = entries->precision};
     struct gb_recorded_pass pass;
     enum gb_status status = gb_model_record(model, &use, &pass);
     const int kernels = kinds & GB_CATALOG_KERNELS ? pass.kernel_count : 0;
@@ -220,6 +222,12 @@ static enum gb_catalog_kind kind_of(const char *text) {
         if (strncmp(text, words[i].begin, strlen(words[i].begin)) == 0)
             return words[i].kind;
     return GB_CATALOG_KERNELS;
+}
+
+static bool ends_in_bf16(const char *filter) {
+    static const char suffix[] = "_bf16";
+    const size_t length = filter ? strlen(filter) : 0;
+    return length >= strlen(suffix) && strcmp(filter + length - strlen(suffix), suffix) == 0;
 }
 
 static void remove_entry(struct entries *entries, int i) {
@@ -350,6 +358,7 @@ enum gb_status gb_catalog_make(const struct gb_catalog_request *request,
     if (!entries)
         return no_memory();
     entries->models = request->models;
+    entries->precision = ends_in_bf16(request->filter) ? GB_BF16 : request->precision;
     catalog->memory = entries;
     enum gb_status status = request->models ? GB_OK : gb_model_cases(&entries->models);
     if (status == GB_OK)

@@ -24,7 +24,8 @@ struct gb_catalog_request {
     // POSIX extended regular expression that is searched for in the problems of the models. NULL:
     // all of these.
     const char *filter;
-    unsigned kinds; // enum gb_catalog_kind, or-ed; they do not bind a whole text
+    enum gb_type precision; // of the models; bf16, too, where `filter` ends in "_bf16"
+    unsigned kinds;         // enum gb_catalog_kind, or-ed; they do not bind a whole text
     const struct gb_model_case *models; // ended by one without a name; NULL: gb_model_cases()
 };
 

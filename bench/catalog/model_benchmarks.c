@@ -35,11 +35,12 @@ static const struct description *description_of(const struct gb_benchmark *bench
 // ---- Life ----
 
 static enum gb_status open_filled(const struct gb_benchmark *benchmark,
-                                  const struct gb_backend *backend, int threads,
+                                  const struct gb_backend *backend, enum gb_type precision,
                                   struct gb_model_run **run) {
     const struct description *description = description_of(benchmark);
     struct gb_pass_use use = description->use;
-    use.threads = threads;
+    use.threads = benchmark->threads;
+    use.precision = precision;
     GB_TRY(gb_model_run_open(description->model, &use, backend, run));
     enum gb_status status = gb_model_run_fill(*run);
     if (status != GB_OK)
@@ -60,9 +61,10 @@ static enum gb_status setup(const struct gb_benchmark *benchmark, struct gb_aren
     if (!state)
         return gb_no_memory("cannot set up", benchmark->problem);
     state->benchmark = benchmark;
-    enum gb_status status =
-        arena->base ? open_filled(benchmark, benchmark->backend, benchmark->threads, &state->run)
-                    : GB_OK;
+    enum gb_status status = arena->base
+                                ? open_filled(benchmark, benchmark->backend,
+                                              description_of(benchmark)->use.precision, &state->run)
+                                : GB_OK;
     if (status != GB_OK) {
         free(state);
         return status;
@@ -123,15 +125,19 @@ static enum gb_status compare(const struct gb_benchmark *benchmark, const char *
     const struct description *description = description_of(benchmark);
     const struct gb_model_case *model = description->model;
     bool trains = description->use.kind == GB_PASS_TRAIN;
+    const bool bf16 = description->use.precision == GB_BF16;
+    const double nats = bf16 ? GB_CHECK_NATS_BF16 : GB_CHECK_NATS;
+    const double sample = bf16 ? GB_CHECK_SAMPLE_BF16 : GB_CHECK_SAMPLE;
     struct gb_model_shapes shapes;
     gb_model_shapes(model->kind, model->config, 1, &shapes);
     const double dimensions = (double)gb_elements(&shapes.y);
     // Samples from uniform numbers are levels or labels.
-    size_t left =
-        !trains && model->kind->uniform_noise ? (size_t)(GB_CHECK_TURNED * (double)count) : 0;
+    size_t left = !trains && (model->kind->uniform_noise || bf16)
+                      ? (size_t)(GB_CHECK_TURNED * (double)count)
+                      : 0;
     for (size_t i = 0; i < count; i++) {
-        double bound = trains ? GB_CHECK_NATS * fmax(dimensions, fabs(want[i]))
-                              : GB_CHECK_SAMPLE * fmax(1, fabs(want[i]));
+        double bound =
+            trains ? nats * fmax(dimensions, fabs(want[i])) : sample * fmax(1, fabs(want[i]));
         if (fabs(got[i] - want[i]) <= bound)
             continue;
         if (left-- == 0)
@@ -168,10 +174,10 @@ static enum gb_status keep_pass(const struct gb_benchmark *benchmark, struct gb_
 }
 
 static enum gb_status run_alone(const struct gb_benchmark *benchmark,
-                                const struct gb_backend *backend, int threads,
+                                const struct gb_backend *backend, enum gb_type precision,
                                 struct outcome *outcome) {
     struct gb_model_run *run;
-    GB_TRY(open_filled(benchmark, backend, threads, &run));
+    GB_TRY(open_filled(benchmark, backend, precision, &run));
     enum gb_status status = keep_pass(benchmark, run, 0, outcome);
     if (status == GB_OK && description_of(benchmark)->use.kind == GB_PASS_TRAIN) {
         outcome->moments = gb_model_run_moments(run);
@@ -184,7 +190,8 @@ static enum gb_status run_alone(const struct gb_benchmark *benchmark,
 static enum gb_status compare_outcomes(const struct gb_benchmark *benchmark,
                                        const struct outcome *got, const struct outcome *want) {
     const size_t count = got->count;
-    const double bound = GB_CHECK_GRADIENTS * want->moments;
+    const bool bf16 = description_of(benchmark)->use.precision == GB_BF16;
+    const double bound = (bf16 ? GB_CHECK_GRADIENTS_BF16 : GB_CHECK_GRADIENTS) * want->moments;
     GB_TRY(compare(benchmark, "at first", count, got->results, want->results));
     if (description_of(benchmark)->use.kind != GB_PASS_TRAIN)
         return GB_OK;
@@ -203,10 +210,13 @@ static enum gb_status check(void *argument) {
     const struct gb_benchmark *benchmark = state->benchmark;
     GB_TRY(state->status);
     struct outcome tested = {0}, reference = {0};
-    enum gb_status status = run_alone(benchmark, benchmark->backend, benchmark->threads, &tested);
+    const enum gb_type precision = description_of(benchmark)->use.precision;
+    // Another backend would widen bf16 operands one by one.
+    const struct gb_backend *other =
+        precision == GB_BF16 ? benchmark->backend : gb_backend_other(benchmark->backend);
+    enum gb_status status = run_alone(benchmark, benchmark->backend, precision, &tested);
     if (status == GB_OK)
-        status = run_alone(benchmark, gb_backend_other(benchmark->backend), benchmark->threads,
-                           &reference);
+        status = run_alone(benchmark, other, GB_F32, &reference);
     if (status == GB_OK)
         status = compare_outcomes(benchmark, &tested, &reference);
     free(tested.results);
@@ -216,15 +226,23 @@ static enum gb_status check(void *argument) {
 
 // ---- From text ----
 
-void gb_pass_print(const struct gb_model_case *model, enum gb_pass_kind kind, int batch,
+static const char bf16_suffix[] = "_bf16";
+
+void gb_pass_print(const struct gb_model_case *model, const struct gb_pass_use *use,
                    char text[static GB_PROBLEM]) {
-    snprintf(text, GB_PROBLEM, "%s/%s/%s%c%d", kinds[kind].operation, kinds[kind].direction,
-             model->name, kinds[kind].letter, batch);
+    snprintf(text, GB_PROBLEM, "%s/%s/%s%c%d%s", kinds[use->kind].operation,
+             kinds[use->kind].direction, model->name, kinds[use->kind].letter, use->batch,
+             use->precision == GB_BF16 ? bf16_suffix : "");
 }
 
 // A name and the batch, of the model and kind that print as this text.
 static bool parse(const struct gb_model_case *models, const char *text, struct description *d) {
     size_t length = strlen(text), digits = 0;
+    const size_t suffix = strlen(bf16_suffix);
+    if (length > suffix && strcmp(text + length - suffix, bf16_suffix) == 0) {
+        d->use.precision = GB_BF16;
+        length -= suffix;
+    }
     while (digits < length && text[length - digits - 1] >= '0' && text[length - digits - 1] <= '9')
         digits++;
     if (digits < 1 || digits > 4)
@@ -234,7 +252,7 @@ static bool parse(const struct gb_model_case *models, const char *text, struct d
         for (int kind = GB_PASS_TRAIN; kind <= GB_PASS_SAMPLE; kind++) {
             char printed[GB_PROBLEM];
             d->use.kind = (enum gb_pass_kind)kind;
-            gb_pass_print(d->model, d->use.kind, d->use.batch, printed);
+            gb_pass_print(d->model, &d->use, printed);
             if (d->use.batch >= 1 && strcmp(printed, text) == 0)
                 return true;
         }
@@ -261,7 +279,7 @@ enum gb_status gb_recorded_pass_benchmark(const struct gb_model_case *model,
         benchmark->restart_layers = restart_layers;
         benchmark->layer_seconds = layer_seconds;
     }
-    gb_pass_print(model, use->kind, use->batch, benchmark->problem);
+    gb_pass_print(model, use, benchmark->problem);
     strcpy(benchmark->operation, kinds[use->kind].operation);
     strcpy(benchmark->direction, kinds[use->kind].direction);
     struct description *kept = malloc(sizeof *kept);

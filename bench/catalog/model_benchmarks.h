@@ -24,8 +24,15 @@
 #define GB_CHECK_SAMPLE 1e-3
 #define GB_CHECK_TURNED 1e-2
 
-// The text of a model's pass.
-void gb_pass_print(const struct gb_model_case *model, enum gb_pass_kind kind, int batch,
+// In bf16 the reference is the same model in fp32: rounding weights and activations moves
+// likelihoods by this many nats per dimension (0.02 bits), the sum of gradients' magnitudes, and
+// samples, of which a few elements differ by more.
+#define GB_CHECK_NATS_BF16 0.0139
+#define GB_CHECK_GRADIENTS_BF16 0.05
+#define GB_CHECK_SAMPLE_BF16 0.25
+
+// The text of a model's pass: "step/train/cglow-horses-64b2", in bf16 with "_bf16" after it.
+void gb_pass_print(const struct gb_model_case *model, const struct gb_pass_use *use,
                    char text[static GB_PROBLEM]);
 
 // As gb_kernel_benchmark, for a pass of one of `models`.

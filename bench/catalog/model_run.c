@@ -87,7 +87,8 @@ static enum gb_status build(struct gb_model_run *run, const void *config,
     const struct gb_model_use use = {.batch = run->use.batch,
                                      .samples_per_x = trains ? 1 : run->use.batch,
                                      .threads = run->use.threads,
-                                     .training = trains};
+                                     .training = trains,
+                                     .precision = run->use.precision};
     GB_TRY(gb_model_create(run->kind, config, &use, backend, &run->model));
     if (run->use.profiled)
         GB_TRY(gb_profile_create(&run->model->layers, &run->profile));

@@ -18,7 +18,8 @@ struct gb_pass_use {
     enum gb_pass_kind kind;
     int batch; // targets
     int threads;
-    bool profiled; // its layers are timed: gb_model_run_profile
+    enum gb_type precision; // of the model (gb_model_use)
+    bool profiled;          // its layers are timed: gb_model_run_profile
 };
 
 struct gb_model_run;

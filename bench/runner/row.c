@@ -56,6 +56,7 @@ static const struct field fields[] = {
     {MEMBER("operation", TEXT, operation), NULL, 0},
     {MEMBER("direction", TEXT, direction), NULL, 0},
     {MEMBER("algorithm", OPTION, algorithm), NULL, 0},
+    {MEMBER("precision", OPTION, precision), NULL, 0},
     {MEMBER("mixes", SHARES, shares), NULL, 0},
     {MEMBER("backend", TEXT, backend), NULL, 0},
     {MEMBER("library", TEXT, library), NULL, 0},

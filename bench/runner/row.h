@@ -28,6 +28,7 @@ enum gb_bound { GB_BOUND_COMPUTE, GB_BOUND_MEMORY };
 struct gb_row {
     char problem[GB_PROBLEM], operation[GB_WORD], direction[GB_WORD]; // struct gb_benchmark
     char algorithm[GB_ALGORITHM]; // that its plan chose; "" if there is no choice
+    char precision[GB_WORD];      // of multiplied operands: "fp32", "bf16"; "" in older rows
     struct gb_model_share *shares;
     int share_count;
     char backend[GB_WORD];                 // "none" for the control row

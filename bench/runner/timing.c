@@ -314,6 +314,7 @@ static void conclude(struct session *session) {
         const char *algorithm =
             benchmark->algorithm ? benchmark->algorithm(timed->subject->state) : NULL;
         snprintf(row->algorithm, sizeof row->algorithm, "%s", algorithm ? algorithm : "");
+        strcpy(row->precision, strstr(row->problem, "_bf16") ? "bf16" : "fp32");
         session->gbench[i].error = row->error;
     }
 }

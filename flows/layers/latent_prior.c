@@ -48,8 +48,11 @@ void gb_latent_prior_bind(struct gb_latent_prior *layer, struct gb_arena *arena,
     const struct gb_conv_problem *p = &layer->conv.plan.problem;
     gb_conv_layer_bind(&layer->conv, arena);
     layer->prior = gb_take_tensor(arena, p->n, p->h, p->w, p->k);
-    if (training)
-        layer->d_prior = gb_take_tensor(arena, p->n, p->h, p->w, p->k);
+    if (!training)
+        return;
+    layer->d_prior = layer->du = gb_take_tensor(arena, p->n, p->h, p->w, p->k);
+    if (gb_conv_layer_du_type(&layer->conv) == GB_BF16)
+        layer->du = gb_take_tensor_of(arena, GB_BF16, p->n, p->h, p->w, p->k);
 }
 
 void gb_latent_prior_free(struct gb_latent_prior *layer, const struct gb_backend *backend) {
@@ -85,8 +88,7 @@ void gb_latent_prior_backward(struct gb_latent_prior *layer, const struct gb_pas
     gb_layer_begin(pass->profile, layer->layer, GB_BACKWARD, &span);
     pass->backend->gaussian_backward(&pass->exec, layer->sigma, latent, &layer->prior,
                                      d_log_density, d_latent, &layer->d_prior);
-    gb_conv_layer_output_backward(&layer->conv, pass, &layer->d_prior, &layer->prior,
-                                  &layer->d_prior);
-    gb_conv_layer_backward(&layer->conv, pass, input, &layer->d_prior, NULL, d_input);
+    gb_conv_layer_output_backward(&layer->conv, pass, &layer->d_prior, &layer->prior, &layer->du);
+    gb_conv_layer_backward(&layer->conv, pass, input, &layer->du, NULL, d_input);
     gb_layer_end(pass->profile, &span);
 }

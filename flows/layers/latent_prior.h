@@ -16,6 +16,7 @@ struct gb_latent_prior {
     struct gb_conv_layer conv;
     struct gb_tensor prior;   // n x h x w x 2 * latent: means, then raw sigmas
     struct gb_tensor d_prior; // with training
+    struct gb_tensor du;      // of the bare convolution: d_prior itself, or in bf16
 };
 
 // c-Glow's, of a variable of c channels, c even: the input is the kept half. Parameters under

@@ -93,6 +93,7 @@ static enum gb_status plan(struct gb_model *base, const void *argument) {
         return gb_no_memory("cannot build the model", "c-Glow");
     struct gb_builder job = {.backend = base->backend,
                              .params = &base->params,
+                             .precision = base->use.precision,
                              .threads = 1,
                              .job = true,
                              .layers = &base->layers};

@@ -136,6 +136,7 @@ static enum gb_status plan(struct gb_model *base, const void *argument) {
     bool segments = config->kind == GB_CNF_SEGMENTATION;
     struct gb_builder builder = {.backend = base->backend,
                                  .params = &base->params,
+                                 .precision = base->use.precision,
                                  .threads = base->use.threads,
                                  .layers = &base->layers};
     const struct gb_flow_steps_shape shape = {

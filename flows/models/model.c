@@ -21,6 +21,7 @@ static enum gb_status plan(const struct gb_model_kind *kind, const void *config,
     model->kind = kind;
     model->use = *use;
     model->backend = model->params.backend = backend;
+    model->params.moments = use->moments;
     model->exec.threads = use->threads;
     return kind->plan(model, config);
 }

@@ -52,6 +52,15 @@ GB_BEGINS_WITH_SIZES(gb_ffn_config);
 GB_BEGINS_WITH_SIZES(gb_fcn_config);
 #undef GB_BEGINS_WITH_SIZES
 
+// "fp32" or "bf16".
+static inline const char *gb_precision_name(enum gb_type type) {
+    return type == GB_BF16 ? "bf16" : "fp32";
+}
+// The type of this name; the other one where it is NULL.
+static inline enum gb_type gb_precision_given(const char *name, enum gb_type otherwise) {
+    return !name ? otherwise : strcmp(name, "bf16") == 0 ? GB_BF16 : GB_F32;
+}
+
 // What a model is built to do: memory is planned for it.
 struct gb_model_use {
     int batch;         // targets per pass
@@ -61,7 +70,11 @@ struct gb_model_use {
                     // statistics move; needs samples_per_x == 1
     bool gradients; // backward may store gradients instead of applying Adam: reserves their block
     bool input_gradient; // backward may be asked for dx; slow, for tests
-    bool reversible;     // of CNF: backward computes the flow's activations again, by the inverse
+    // Of what convolutions and fully connected layers multiply, GB_F32 or GB_BF16; the flow itself,
+    // likelihoods, sums and master weights are floats.
+    enum gb_type precision;
+    enum gb_type moments; // of Adam: GB_F32 or GB_BF16 (gb_adam_target.bf16_moments)
+    bool reversible;      // of CNF: backward computes the flow's activations again, by the inverse
 };
 
 // Whether there is a backward.

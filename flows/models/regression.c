@@ -24,6 +24,7 @@ enum gb_status gb_regression_plan(struct gb_model *base, const void *config) {
     model->zero = form->zero ? form->zero(config) : 0;
     struct gb_builder builder = {.backend = base->backend,
                                  .params = &base->params,
+                                 .precision = base->use.precision,
                                  .threads = base->use.threads,
                                  .layers = &base->layers};
     struct gb_slice x =

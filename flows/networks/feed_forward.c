@@ -44,8 +44,9 @@ struct gb_feed_forward_operation {
 
 struct gb_feed_forward_buffer {
     int h, w, c;
-    int output;   // its index, or NOT_AN_OUTPUT
-    bool trained; // it depends on parameters, so backward needs its gradient
+    enum gb_type type; // of values and gradients
+    int output;        // its index, or NOT_AN_OUTPUT
+    bool trained;      // it depends on parameters, so backward needs its gradient
     struct gb_tensor value;
     size_t value_offset, gradient_offset; // in values, in backward's workspace
     int known; // while planning: channels whose gradient has contributions so far
@@ -55,7 +56,7 @@ enum { INPUT, NOT_AN_OUTPUT = -1 };
 
 static struct gb_tensor shape_of(const struct gb_feed_forward *net, int buffer) {
     const struct gb_feed_forward_buffer *b = &net->buffers[buffer];
-    return gb_dense(NULL, net->images, b->h, b->w, b->c);
+    return gb_dense_of(b->type, NULL, net->images, b->h, b->w, b->c);
 }
 
 // ---- Describing ----
@@ -129,7 +130,7 @@ void gb_feed_forward_conv_into(struct gb_feed_forward *net, struct gb_conv_layer
     spec.problem.k = to.count;
     spec.first = !in->trained;
     assert(gb_conv_out_h(&spec.problem) == out->h && gb_conv_out_w(&spec.problem) == out->w);
-    fail(net, gb_conv_layer_plan(&operation->conv.layer, net->builder, &spec));
+    fail(net, gb_conv_layer_declare(&operation->conv.layer, net->builder, &spec));
     out->trained = true;
 }
 
@@ -237,6 +238,44 @@ void gb_feed_forward_output(struct gb_feed_forward *net, struct gb_slice slice) 
     net->outputs[net->output_count++] = slice;
 }
 
+// ---- Planning: types ----
+
+// Values that are rounded when they are read are rounded as they are written instead, which halves
+// their memory: results are the same.
+static bool is_bf16(const struct gb_feed_forward *net, int buffer) {
+    int readers = 0;
+    for (int i = 0; i < net->operation_count; i++) {
+        const struct gb_feed_forward_operation *operation = net->operations[i];
+        const bool takes = operation->from.buffer == buffer;
+        const bool skips = operation->kind == RESIDUAL && operation->skip.buffer == buffer;
+        if (operation->kind != CONV && (takes || skips || operation->to.buffer == buffer))
+            return false;
+        if (takes && operation->from.count != net->buffers[buffer].c)
+            return false;
+        readers += takes;
+    }
+    return readers == 1 && buffer != INPUT && net->buffers[buffer].output == NOT_AN_OUTPUT;
+}
+
+static void plan_types(struct gb_feed_forward *net) {
+    const bool rounds = net->builder->precision == GB_BF16;
+    for (int b = 0; b < net->buffer_count; b++)
+        net->buffers[b].type = rounds && is_bf16(net, b) ? GB_BF16 : GB_F32;
+    for (int i = 0; i < net->operation_count && net->status == GB_OK; i++) {
+        struct gb_feed_forward_operation *operation = net->operations[i];
+        if (operation->kind != CONV)
+            continue;
+        const bool x = net->buffers[operation->from.buffer].type == GB_BF16;
+        const bool y = net->buffers[operation->to.buffer].type == GB_BF16;
+        const enum gb_format format = !rounds  ? GB_FLOATS
+                                      : x && y ? GB_BF16_OPERANDS
+                                      : x      ? GB_BF16_Y32
+                                      : y      ? GB_BF16_X32
+                                               : GB_BF16_XY32;
+        fail(net, gb_conv_layer_plan_format(&operation->conv.layer, net->builder, format));
+    }
+}
+
 // ---- Planning: accumulation of gradients ----
 
 static bool same_slice(struct gb_slice a, struct gb_slice b) {
@@ -276,7 +315,7 @@ static struct accumulation accumulate_from(struct gb_feed_forward *net, struct g
     if (accumulation.adds) {
         struct gb_tensor share = shape_of(net, slice.buffer);
         share.c = slice.count;
-        size_t floats = gb_round_up(gb_elements(&share), GB_CHANNEL_PAD);
+        size_t floats = gb_tensor_floats(&share);
         net->partial = gb_max_size(net->partial, floats);
     }
     return accumulation;
@@ -295,7 +334,9 @@ static void plan_accumulation(struct gb_feed_forward *net) {
         if (operation->kind != CONV || operation->d_from.adds)
             continue;
         struct gb_feed_forward_operation *producer = only_producer(net, operation->from);
-        if (producer) {
+        const enum gb_type dx = net->buffers[operation->from.buffer].type;
+        // The data gradient must come out as the producer takes it.
+        if (producer && dx == gb_conv_layer_du_type(&producer->conv.layer)) {
             operation->conv.producer = &producer->conv.layer;
             producer->conv.fused = true;
         }
@@ -365,7 +406,7 @@ static size_t pack(const struct gb_feed_forward *net, const struct span *spans, 
             if (spans[b].begin != time || spans[b].end < time)
                 continue;
             struct gb_tensor shape = shape_of(net, b);
-            size_t floats = gb_round_up(gb_elements(&shape), GB_CHANNEL_PAD);
+            size_t floats = gb_tensor_floats(&shape);
             int s = choose_slot(slots, slot_count, floats, time);
             if (s == slot_count)
                 slots[slot_count++] = (struct slot){0};
@@ -383,6 +424,21 @@ static size_t pack(const struct gb_feed_forward *net, const struct span *spans, 
         if (spans[b].end >= spans[b].begin)
             at[b] = slots[at[b]].floats;
     return floats;
+}
+
+// Memory for the gradients of float outputs that bf16 convolutions take.
+static void plan_rounding(struct gb_feed_forward *net) {
+    for (int i = 0; i < net->operation_count; i++) {
+        const struct gb_feed_forward_operation *operation = net->operations[i];
+        if (operation->kind != CONV || operation->conv.fused)
+            continue;
+        const struct gb_feed_forward_buffer *out = &net->buffers[operation->to.buffer];
+        const enum gb_type type = gb_conv_layer_du_type(&operation->conv.layer);
+        const struct gb_tensor du =
+            gb_dense_of(type, NULL, net->images, out->h, out->w, operation->to.count);
+        if (type != out->type)
+            net->du = gb_max_size(net->du, gb_tensor_floats(&du));
+    }
 }
 
 static void plan_memory(struct gb_feed_forward *net, struct span *spans, struct slot *slots,
@@ -405,12 +461,15 @@ static void plan_memory(struct gb_feed_forward *net, struct span *spans, struct 
         if (net->buffers[b].output != NOT_AN_OUTPUT)
             spans[b] = (struct span){0, -1};
     }
-    net->workspace_floats = net->partial + pack(net, spans, slots, at);
+    plan_rounding(net);
+    const size_t first = net->partial + net->du;
+    net->workspace_floats = first + pack(net, spans, slots, at);
     for (int b = 0; b < net->buffer_count; b++)
-        net->buffers[b].gradient_offset = net->partial + at[b];
+        net->buffers[b].gradient_offset = first + at[b];
 }
 
 enum gb_status gb_feed_forward_end(struct gb_feed_forward *net) {
+    plan_types(net);
     net->builder = NULL;
     if (net->status != GB_OK)
         return net->status;
@@ -605,16 +664,21 @@ static void conv_backward(const struct gradients *gradients,
                           const struct gb_tensor *dy) {
     const struct gb_pass *pass = gradients->pass;
     struct gb_conv_layer *layer = &operation->conv.layer;
+    struct gb_tensor du = *dy;
     if (!operation->conv.fused) {
         struct gb_tensor y = value_at(gradients->net, gradients->x, operation->to);
-        gb_conv_layer_output_backward(layer, pass, dy, &y, dy);
+        if (du.type != gb_conv_layer_du_type(layer))
+            du = gb_dense_of(gb_conv_layer_du_type(layer),
+                             gradients->workspace + gradients->net->partial, dy->n, dy->h, dy->w,
+                             dy->c);
+        gb_conv_layer_output_backward(layer, pass, dy, &y, &du);
     }
     if (!wants_gradient(gradients, operation->from)) {
-        gb_conv_layer_backward(layer, pass, from, dy, NULL, NULL);
+        gb_conv_layer_backward(layer, pass, from, &du, NULL, NULL);
         return;
     }
     struct gb_tensor share = share_of(gradients, operation->from, &operation->d_from);
-    gb_conv_layer_backward(layer, pass, from, dy, operation->conv.producer, &share);
+    gb_conv_layer_backward(layer, pass, from, &du, operation->conv.producer, &share);
     accumulate_share(gradients, operation->from, &operation->d_from, &share);
 }
 

@@ -4,6 +4,9 @@
 // that several write, so neither costs a copy. Values and gradients that are never needed at the
 // same time share memory.
 //
+// With bf16 precision, values that convolutions alone write and a single one reads are bf16, as are
+// their gradients; what other operations touch, the input and the outputs are floats.
+//
 // Life cycle: begin, operations in the order in which they run, outputs, end (together the "plan"
 // of the other layers); then bind, forward, backward, free. `end` reports what failed since
 // `begin`.
@@ -48,6 +51,7 @@ struct gb_feed_forward {
     size_t workspace_floats; // of backward's gradients
     int layer;               // that the operations added from now on are timed as; 0: none
     size_t partial;          // of it, for one contribution to a gradient that has several
+    size_t du;               // of it, after `partial`: for a gradient that is rounded to bf16
 };
 
 // The input, images x h x w x c.

@@ -14,6 +14,13 @@ struct gb_tensor gb_take_tensor(struct gb_arena *arena, int n, int h, int w, int
     return tensor;
 }
 
+struct gb_tensor gb_take_tensor_of(struct gb_arena *arena, enum gb_type type, int n, int h, int w,
+                                   int c) {
+    struct gb_tensor tensor = gb_dense_of(type, NULL, n, h, w, c);
+    tensor.data = gb_arena_floats(arena, gb_tensor_floats(&tensor));
+    return tensor;
+}
+
 void gb_copy(const struct gb_pass *pass, const struct gb_tensor *from, const struct gb_tensor *to) {
     pass->backend->add_scaled(&pass->exec, NULL, 1, from, to);
 }
@@ -76,8 +83,10 @@ enum gb_status gb_builder_begin_layer(struct gb_builder *builder, int *index,
     *added = *layer;
     va_list arguments;
     va_start(arguments, shape);
-    vsnprintf(added->shape, sizeof added->shape, shape, arguments);
+    int used = vsnprintf(added->shape, sizeof added->shape, shape, arguments);
     va_end(arguments);
+    if (builder->precision == GB_BF16 && used >= 0 && (size_t)used < sizeof added->shape)
+        snprintf(added->shape + used, sizeof added->shape - (size_t)used, "_bf16");
     added->job = builder->job;
     added->parameters = gb_params_elements(builder->params); // before it
     *index = ++layers->count;
@@ -117,15 +126,6 @@ static enum gb_status add_param(struct gb_builder *builder, const char *layer, c
     return gb_builder_add_param(builder, name, param, index);
 }
 
-// Adam's target for a parameter's blocks.
-static struct gb_adam_target target_of(const struct gb_pass *pass, int index) {
-    size_t offset = pass->params->list[index].offset;
-    return (struct gb_adam_target){.adam = pass->adam,
-                                   .weights = pass->params->value + offset,
-                                   .moment1 = pass->params->moment1 + offset,
-                                   .moment2 = pass->params->moment2 + offset};
-}
-
 static float *gradient_of(const struct gb_pass *pass, int index) {
     return pass->adam ? NULL : pass->params->gradient + pass->params->list[index].offset;
 }
@@ -139,9 +139,8 @@ void gb_pass_commit_gradient(const struct gb_pass *pass, int index, const float 
         return;
     }
     const struct gb_exec alone = {.threads = 1};
-    struct gb_adam_target target = target_of(pass, index);
-    pass->backend->adam(&alone, pass->adam, count, gradient, target.weights, target.moment1,
-                        target.moment2);
+    const struct gb_adam_target target = gb_params_target(pass->params, index, pass->adam);
+    pass->backend->adam(&alone, &target, 0, count, gradient);
 }
 
 // ---- Convolution layer ----
@@ -165,10 +164,10 @@ struct gb_conv_layer_spec gb_conv_layer_he(const char *name, int inputs, int ker
     return spec;
 }
 
-enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder *builder,
-                                  const struct gb_conv_layer_spec *spec) {
+enum gb_status gb_conv_layer_declare(struct gb_conv_layer *layer, struct gb_builder *builder,
+                                     const struct gb_conv_layer_spec *spec) {
     const struct gb_conv_problem *p = &spec->problem;
-    GB_TRY(builder->backend->conv_plan(builder->backend, p, builder->threads, &layer->plan));
+    layer->plan.problem = *p;
     layer->affine = spec->affine;
     layer->new_bias = layer->log_scale = -1;
     const struct gb_param weight = {.dims = 4,
@@ -177,7 +176,8 @@ enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder
                                     .plan.conv = &layer->plan,
                                     .halves = spec->halves,
                                     .last_inputs = spec->last_inputs,
-                                    .init = spec->weight_init};
+                                    .init = spec->weight_init,
+                                    .type = builder->precision};
     const struct gb_param channels = {
         .dims = 1, .shape = {p->k}, .halves = spec->halves, .init = spec->bias_init};
     GB_TRY(add_param(builder, spec->name, "weight", weight, &layer->weight));
@@ -186,12 +186,27 @@ enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder
         GB_TRY(add_param(builder, spec->name, "new_bias", channels, &layer->new_bias));
     if (spec->affine != GB_AFFINE_BIAS)
         GB_TRY(add_param(builder, spec->name, "log_scale", channels, &layer->log_scale));
-
-    struct gb_tensor y = gb_dense(NULL, p->n, layer->plan.out_h, layer->plan.out_w, p->k);
-    gb_builder_need_scratch(builder, gb_conv_scratch_bytes(&layer->plan, builder->threads));
-    gb_builder_need_scratch(builder, gb_epilogue_scratch_bytes(&y));
     builder->step_flops += gb_conv_flops(p) * (spec->first ? 2 : 3);
     return GB_OK;
+}
+
+enum gb_status gb_conv_layer_plan_format(struct gb_conv_layer *layer, struct gb_builder *builder,
+                                         enum gb_format format) {
+    struct gb_conv_problem problem = layer->plan.problem;
+    problem.format = format;
+    assert(gb_precision(format) == builder->precision);
+    GB_TRY(builder->backend->conv_plan(builder->backend, &problem, builder->threads, &layer->plan));
+    struct gb_tensor y = gb_dense(NULL, problem.n, layer->plan.out_h, layer->plan.out_w, problem.k);
+    gb_builder_need_scratch(builder, gb_conv_scratch_bytes(&layer->plan, builder->threads));
+    gb_builder_need_scratch(builder, gb_epilogue_scratch_bytes(&y));
+    return GB_OK;
+}
+
+enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder *builder,
+                                  const struct gb_conv_layer_spec *spec) {
+    GB_TRY(gb_conv_layer_declare(layer, builder, spec));
+    return gb_conv_layer_plan_format(layer, builder,
+                                     builder->precision == GB_BF16 ? GB_BF16_XY32 : GB_FLOATS);
 }
 
 void gb_conv_layer_bind(struct gb_conv_layer *layer, struct gb_arena *arena) {
@@ -270,7 +285,7 @@ void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *p
     }
     struct gb_adam_target target;
     if (pass->adam)
-        target = target_of(pass, layer->weight);
+        target = gb_params_target(pass->params, layer->weight, pass->adam);
     pass->backend->conv_backward_weights(&layer->plan, &pass->exec, x, du,
                                          gradient_of(pass, layer->weight),
                                          pass->adam ? &target : NULL);
@@ -280,13 +295,16 @@ void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *p
 
 enum gb_status gb_fc_layer_plan(struct gb_fc_layer *layer, struct gb_builder *builder,
                                 const struct gb_fc_layer_spec *spec) {
-    const struct gb_fc_problem *p = &spec->problem;
+    struct gb_fc_problem problem = spec->problem;
+    const struct gb_fc_problem *p = &problem;
+    problem.bf16 = builder->precision == GB_BF16;
     GB_TRY(builder->backend->fc_plan(builder->backend, p, builder->threads, &layer->plan));
     const struct gb_param weight = {.dims = 2,
                                     .shape = {p->k, (int)gb_fc_inputs(p)},
                                     .layout = GB_LAYOUT_FC,
                                     .plan.fc = &layer->plan,
-                                    .init = spec->weight_init};
+                                    .init = spec->weight_init,
+                                    .type = builder->precision};
     const struct gb_param bias = {.dims = 1, .shape = {p->k}, .init = spec->bias_init};
     GB_TRY(add_param(builder, spec->name, "weight", weight, &layer->weight));
     GB_TRY(add_param(builder, spec->name, "bias", bias, &layer->bias));
@@ -319,7 +337,7 @@ void gb_fc_layer_backward(const struct gb_fc_layer *layer, const struct gb_pass 
     gb_pass_commit_gradient(pass, layer->bias, layer->d_bias);
     struct gb_adam_target target;
     if (pass->adam)
-        target = target_of(pass, layer->weight);
+        target = gb_params_target(pass->params, layer->weight, pass->adam);
     pass->backend->fc_backward(&layer->plan, &pass->exec, x, dy, gb_pass_value(pass, layer->weight),
                                dx, gradient_of(pass, layer->weight), pass->adam ? &target : NULL);
 }

@@ -19,6 +19,8 @@
 struct gb_builder {
     const struct gb_backend *backend;
     struct gb_params *params;
+    // Of what convolutions and fully connected layers multiply: GB_F32 or GB_BF16.
+    enum gb_type precision;
     int threads;              // that the kernels of this part will run on
     size_t scratch;           // the maximum that any of them needs, in bytes
     double step_flops;        // needed operations of a training step, so far
@@ -75,8 +77,16 @@ static inline size_t gb_shape_floats(int n, int h, int w, int c) {
     return (size_t)n * (size_t)h * (size_t)w * (size_t)c;
 }
 
+// Floats of memory that a dense tensor takes, up to where the next may begin.
+static inline size_t gb_tensor_floats(const struct gb_tensor *t) {
+    return gb_round_up(gb_elements(t) * gb_type_bytes(t->type), GB_CHANNEL_PAD * sizeof(float)) /
+           sizeof(float);
+}
+
 // A dense tensor from the arena; data is NULL while planning.
 struct gb_tensor gb_take_tensor(struct gb_arena *arena, int n, int h, int w, int c);
+struct gb_tensor gb_take_tensor_of(struct gb_arena *arena, enum gb_type type, int n, int h, int w,
+                                   int c);
 
 // Copies a view, on the pass's threads.
 void gb_copy(const struct gb_pass *pass, const struct gb_tensor *from, const struct gb_tensor *to);
@@ -139,24 +149,37 @@ struct gb_conv_layer_spec gb_conv_layer_default(const char *name, int inputs, in
 // The same with ReLU and He's initialisation.
 struct gb_conv_layer_spec gb_conv_layer_he(const char *name, int inputs, int kernel);
 
+// With bf16, x and y are floats; the spec's own format does not count.
 enum gb_status gb_conv_layer_plan(struct gb_conv_layer *layer, struct gb_builder *builder,
                                   const struct gb_conv_layer_spec *spec);
+// The same in two steps, for networks that know the types of x and y only once they are complete:
+// the parameters, then the plan with a format of the builder's precision.
+enum gb_status gb_conv_layer_declare(struct gb_conv_layer *layer, struct gb_builder *builder,
+                                     const struct gb_conv_layer_spec *spec);
+enum gb_status gb_conv_layer_plan_format(struct gb_conv_layer *layer, struct gb_builder *builder,
+                                         enum gb_format format);
 void gb_conv_layer_bind(struct gb_conv_layer *layer, struct gb_arena *arena);
 void gb_conv_layer_free(struct gb_conv_layer *layer, const struct gb_backend *backend);
 
-// x and y as the spec's problem has them, of any strides; they do not overlap.
+// The type of the gradient of the bare convolution.
+static inline enum gb_type gb_conv_layer_du_type(const struct gb_conv_layer *layer) {
+    return gb_precision(layer->plan.problem.format);
+}
+
+// x and y as the plan's problem has them, of any strides; they do not overlap.
 void gb_conv_layer_forward(struct gb_conv_layer *layer, const struct gb_pass *pass,
                            const struct gb_tensor *x, const struct gb_tensor *y);
 
-// From dy, the gradient of the layer's output y, to du, that of its bare convolution; du may be dy.
-// Commits the gradients of bias and log_scale.
+// From dy, the gradient of the layer's output y, to du, that of its bare convolution, of
+// gb_conv_layer_du_type; du may be dy if that has this type. Commits the gradients of bias and
+// log_scale.
 void gb_conv_layer_output_backward(struct gb_conv_layer *layer, const struct gb_pass *pass,
                                    const struct gb_tensor *dy, const struct gb_tensor *y,
                                    const struct gb_tensor *du);
 
 // From du: the data gradient into dx (unless NULL), then the weights'. With `producer`, the layer
-// whose output x is, dx is the gradient of the producer's bare convolution, and the gradients of
-// its bias and log_scale are committed.
+// whose output x is, dx is the gradient of the producer's bare convolution (of its du's type), and
+// the gradients of its bias and log_scale are committed.
 void gb_conv_layer_backward(struct gb_conv_layer *layer, const struct gb_pass *pass,
                             const struct gb_tensor *x, const struct gb_tensor *du,
                             struct gb_conv_layer *producer, const struct gb_tensor *dx);

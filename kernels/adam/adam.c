@@ -17,6 +17,7 @@ struct gb_adam gb_adam_at_step(struct gb_adam adam, long step) {
     assert(step >= 1);
     adam.correction1 = (float)(1 / (1 - power(adam.beta1, step)));
     adam.correction2 = (float)(1 / (1 - power(adam.beta2, step)));
+    adam.step = (uint32_t)step;
     return adam;
 }
 
@@ -31,9 +32,11 @@ static const struct gb_operand adam_operands[] = {
 
 static void call_adam(const struct gb_call *call) {
     const struct gb_array_problem *p = call->problem;
-    call->backend->adam(call->exec, call->adam, (size_t)p->count, gb_floats(call, GRADIENT),
-                        gb_floats(call, WEIGHTS), gb_floats(call, MOMENT1),
-                        gb_floats(call, MOMENT2));
+    const struct gb_adam_target target = {.adam = call->adam,
+                                          .weights = gb_floats(call, WEIGHTS),
+                                          .moment1 = gb_floats(call, MOMENT1),
+                                          .moment2 = gb_floats(call, MOMENT2)};
+    call->backend->adam(call->exec, &target, 0, (size_t)p->count, gb_floats(call, GRADIENT));
 }
 
 // Subnormal numbers are flushed to zero, wherever they come up.
@@ -68,6 +71,6 @@ const struct gb_operation gb_adam_operation = {
 };
 
 GB_TRACED(adam, adam, GB_FORWARD, ((struct gb_array_problem){(int)count}),
-          (const struct gb_exec *exec, const struct gb_adam *adam, size_t count,
-           const float *gradient, float *weights, float *moment1, float *moment2),
-          (exec, adam, count, gradient, weights, moment1, moment2))
+          (const struct gb_exec *exec, const struct gb_adam_target *target, size_t first,
+           size_t count, const float *gradient),
+          (exec, target, first, count, gradient))

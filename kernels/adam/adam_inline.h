@@ -7,6 +7,7 @@
 #define GB_ADAM_INLINE_H
 
 #include "kernels/adam/adam.h"
+#include "kernels/random/philox_inline.h"
 #include "kernels/simd/simd.h"
 
 // The order of operations is part of the contract:
@@ -109,15 +110,67 @@ GB_INLINE void gb_adam_split_slice(const struct gb_adam *adam, size_t count, con
     }
 }
 
-// The same on `count` of the target's weights from `first` on; they may be split.
-GB_INLINE void gb_adam_update(const struct gb_adam_target *target, size_t first, size_t count,
-                              const float *g) {
-    float *m = target->moment1 + first, *v = target->moment2 + first;
+// gb_adam_slice on the target's weights from `first` on, which may be split.
+GB_INLINE void gb_adam_weights(const struct gb_adam_target *target, size_t first, size_t count,
+                               const float *g, float *m, float *v) {
     gb_bf16 *high = (gb_bf16 *)target->weights + first;
     if (target->split)
         gb_adam_split_slice(target->adam, count, g, high, high + target->split, m, v);
     else
         gb_adam_slice(target->adam, count, g, target->weights + first, m, v);
+}
+
+enum { GB_ADAM_BLOCK = 256 }; // floats that stay in the first-level cache
+
+// Rounds up where the bits that are cut off, plus `random`, carry.
+GB_INLINE gb_bf16 gb_adam_round(float moment, uint32_t random) {
+    uint32_t bits;
+    memcpy(&bits, &moment, sizeof bits);
+    const uint32_t magnitude = bits & 0x7fffffffu, sign = bits & 0x80000000u;
+    uint32_t rounded = bits + random;
+    rounded = magnitude < 0x00800000u ? sign : rounded;
+    rounded = magnitude >= 0x7f800000u ? bits : rounded;
+    rounded = magnitude > 0x7f800000u ? bits | 0x400000u : rounded;
+    return (gb_bf16)(rounded >> 16);
+}
+
+// A block of bf16 moments as floats, and back.
+GB_INLINE void gb_adam_widen(const gb_bf16 *from, size_t count, float *to) {
+    for (size_t i = 0; i < count; i++)
+        to[i] = gb_bf16_value(from[i]);
+}
+GB_INLINE void gb_adam_narrow(const struct gb_adam_target *target, size_t first, size_t count,
+                              const float *m, const float *v) {
+    const struct gb_random_key key = {
+        .seed = target->adam->seed, .purpose = GB_RANDOM_ROUNDING, .step = target->adam->step};
+    gb_bf16 *moment1 = (gb_bf16 *)target->moment1 + first;
+    gb_bf16 *moment2 = (gb_bf16 *)target->moment2 + first;
+    const uint32_t element = (uint32_t)(target->element + first);
+    uint32_t words[4 + GB_ADAM_BLOCK + GB_PHILOX_GROUP];
+    for (uint32_t at = 0; at < element % 4 + count; at += GB_PHILOX_GROUP)
+        gb_philox_words(&key, element / 4 + at / 4, words + at);
+    const uint32_t *random = words + element % 4;
+    for (size_t i = 0; i < count; i++)
+        moment1[i] = gb_adam_round(m[i], random[i] & 0xffff);
+    for (size_t i = 0; i < count; i++)
+        moment2[i] = gb_adam_round(v[i], random[i] >> 16);
+}
+
+// The same on `count` of the target's elements from `first` on; moments may be bf16.
+GB_INLINE void gb_adam_update(const struct gb_adam_target *target, size_t first, size_t count,
+                              const float *g) {
+    if (!target->bf16_moments) {
+        gb_adam_weights(target, first, count, g, target->moment1 + first, target->moment2 + first);
+        return;
+    }
+    float m[GB_ADAM_BLOCK], v[GB_ADAM_BLOCK];
+    for (size_t at = first, block; at < first + count; at += block, g += block) {
+        block = first + count - at < GB_ADAM_BLOCK ? first + count - at : GB_ADAM_BLOCK;
+        gb_adam_widen((const gb_bf16 *)target->moment1 + at, block, m);
+        gb_adam_widen((const gb_bf16 *)target->moment2 + at, block, v);
+        gb_adam_weights(target, at, block, g, m, v);
+        gb_adam_narrow(target, at, block, m, v);
+    }
 }
 
 #endif

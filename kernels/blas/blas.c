@@ -76,8 +76,7 @@ void gb_blas_parallel(int threads, gb_parallel_body body, void *argument) {
 void gb_blas_update(const struct gb_blas_fallback *fallback, const struct gb_adam_target *target,
                     size_t first, size_t count, const float *gradient) {
     const struct gb_exec alone = {.threads = 1};
-    fallback->backend->adam(&alone, target->adam, count, gradient, target->weights + first,
-                            target->moment1 + first, target->moment2 + first);
+    fallback->backend->adam(&alone, target, first, count, gradient);
 }
 
 const struct gb_blas_fallback *gb_blas_fallback_of(const struct gb_backend *backend) {

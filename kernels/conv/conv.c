@@ -183,9 +183,11 @@ static void call_data(const struct gb_call *call) {
 GB_CALL(weights, conv_backward_weights, call->plan, call->exec, gb_view(call, WEIGHTS_X),
         gb_view(call, WEIGHTS_DY), gb_floats(call, WEIGHTS_GRADIENT), NULL)
 static void call_update(const struct gb_call *call) {
-    const struct gb_adam_target target = {
-        call->adam, gb_floats(call, UPDATE_WEIGHTS), gb_floats(call, UPDATE_MOMENT1),
-        gb_floats(call, UPDATE_MOMENT2), gb_operand_split(call, UPDATE_WEIGHTS)};
+    const struct gb_adam_target target = {.adam = call->adam,
+                                          .weights = gb_floats(call, UPDATE_WEIGHTS),
+                                          .moment1 = gb_floats(call, UPDATE_MOMENT1),
+                                          .moment2 = gb_floats(call, UPDATE_MOMENT2),
+                                          .split = gb_operand_split(call, UPDATE_WEIGHTS)};
     call->backend->conv_backward_weights(call->plan, call->exec, gb_view(call, UPDATE_X),
                                          gb_view(call, UPDATE_DY), NULL, &target);
 }

@@ -97,9 +97,11 @@ GB_CALL(backward, fc_backward, call->plan, call->exec, gb_view(call, BACKWARD_X)
         gb_view(call, BACKWARD_DY), gb_floats(call, BACKWARD_WEIGHTS), gb_view(call, BACKWARD_DX),
         gb_floats(call, BACKWARD_GRADIENT), NULL)
 static void call_update(const struct gb_call *call) {
-    const struct gb_adam_target target = {
-        call->adam, gb_floats(call, BACKWARD_WEIGHTS), gb_floats(call, UPDATE_MOMENT1),
-        gb_floats(call, UPDATE_MOMENT2), gb_operand_split(call, BACKWARD_WEIGHTS)};
+    const struct gb_adam_target target = {.adam = call->adam,
+                                          .weights = gb_floats(call, BACKWARD_WEIGHTS),
+                                          .moment1 = gb_floats(call, UPDATE_MOMENT1),
+                                          .moment2 = gb_floats(call, UPDATE_MOMENT2),
+                                          .split = gb_operand_split(call, BACKWARD_WEIGHTS)};
     call->backend->fc_backward(call->plan, call->exec, gb_view(call, BACKWARD_X),
                                gb_view(call, BACKWARD_DY), target.weights,
                                gb_view(call, BACKWARD_DX), NULL, &target);

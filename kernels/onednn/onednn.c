@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernels/onednn/onednn.h"
+#include "kernels/bf16/units.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -280,8 +281,7 @@ static void product_weights(const struct product *p, const struct gb_exec *exec,
     if (has_call(p, WEIGHTS_REORDER))
         reorder(p, exec, WEIGHTS_REORDER, own, packed);
     if (update)
-        p->fallback->adam(exec, update->adam, p->packed_floats, packed, update->weights,
-                          update->moment1, update->moment2);
+        p->fallback->adam(exec, update, 0, p->packed_floats, packed);
 }
 
 // ---- Convolution ----

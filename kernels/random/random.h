@@ -21,6 +21,7 @@ enum gb_purpose {
     GB_RANDOM_AUGMENT = 8,
     GB_RANDOM_PAIRS = 9,       // order of two builds in a pair of launches; element = pair
     GB_RANDOM_CORRUPTION = 10, // corruption of a task's inputs
+    GB_RANDOM_ROUNDING = 11,   // of bf16 moments; element = place in the parameters' blocks
     GB_RANDOM_TEST = 99,
 };
 

@@ -68,8 +68,11 @@ static void bind(struct gb_predictor *p, const struct gb_model_shapes *one) {
 }
 
 static enum gb_status build_ascent_model(struct gb_predictor *p) {
-    const struct gb_model_use use = {
-        .batch = 1, .samples_per_x = 1, .threads = p->options.threads, .gradients = true};
+    const struct gb_model_use use = {.batch = 1,
+                                     .samples_per_x = 1,
+                                     .threads = p->options.threads,
+                                     .gradients = true,
+                                     .precision = p->precision};
     if (p->task->one_sample)
         return gb_fail(GB_BAD_INPUT, "cannot predict", "--predict gradient",
                        "%s scores single samples, not a prediction", p->task->name);
@@ -100,11 +103,14 @@ static enum gb_status build(struct gb_predictor *p) {
     state->dequantisation = one.dequantisation;
     state->scored_at_once = at_once(SCORED_AT_ONCE, &one.y, SCORED_FLOATS);
     state->drawn_at_once = at_once(p->samples, &one.y, DRAWN_FLOATS);
-    const struct gb_model_use score = {
-        .batch = state->scored_at_once, .samples_per_x = 1, .threads = p->options.threads};
+    const struct gb_model_use score = {.batch = state->scored_at_once,
+                                       .samples_per_x = 1,
+                                       .threads = p->options.threads,
+                                       .precision = p->precision};
     const struct gb_model_use sample = {.batch = state->drawn_at_once,
                                         .samples_per_x = state->drawn_at_once,
-                                        .threads = p->options.threads};
+                                        .threads = p->options.threads,
+                                        .precision = p->precision};
     GB_TRY(gb_model_create(p->kind, &p->config, &score, p->options.backend, &state->scorer));
     GB_TRY(gb_model_create(p->kind, &p->config, &sample, p->options.backend, &state->sampler));
     if (p->options.prediction == GB_PREDICT_GRADIENT)
@@ -122,6 +128,7 @@ enum gb_status gb_predictor_create(struct gb_predictor *p, const struct gb_run_c
         .task = run->task,
         .kind = kind,
         .config = run->config,
+        .precision = run->precision,
         .options = *options,
         .samples = kind->point_estimate || run->task->one_sample ? 1 : options->samples};
     enum gb_status status = build(p);
@@ -342,9 +349,11 @@ static enum gb_status gradient_ascent(struct gb_predictor *p, const struct gb_te
         p->kind->backward(p->state->ascent_model, &d_log_likelihood, NULL, NULL,
                           &p->state->d_ascended);
         const struct gb_adam adam = gb_adam_at_step(rule, step);
-        p->options.backend->adam(&exec, &adam, count, p->state->d_ascended.data,
-                                 p->state->ascended.data, p->state->moments[0].data,
-                                 p->state->moments[1].data);
+        const struct gb_adam_target target = {.adam = &adam,
+                                              .weights = p->state->ascended.data,
+                                              .moment1 = p->state->moments[0].data,
+                                              .moment2 = p->state->moments[1].data};
+        p->options.backend->adam(&exec, &target, 0, count, p->state->d_ascended.data);
     }
     return status == GB_OK ? GB_OK : gb_fail_within(status, "cannot predict", name);
 }

@@ -39,6 +39,7 @@ struct gb_predictor {
     const struct gb_task *task;
     const struct gb_model_kind *kind;
     union gb_model_config config;
+    enum gb_type precision; // of the models
     struct gb_predictor_options options;
     int samples; // per input: options.samples; 1 where model or task have one prediction
     struct gb_tensor target; // the shape of one target, without data

@@ -18,8 +18,8 @@
 enum { DEFAULT_IMAGES = 8 };
 
 struct request {
-    const char *task, *checkpoint, *split, *backend, *dequantise, *json, *picture, *prediction,
-        *ascent_start, *figure_directory, *baseline;
+    const char *task, *checkpoint, *split, *backend, *precision, *dequantise, *json, *picture,
+        *prediction, *ascent_start, *figure_directory, *baseline;
     int images;
     struct gb_source source;
     struct gb_predictor_options options; // 0 and a negative temperature: not given
@@ -66,6 +66,9 @@ static enum gb_status parse(const struct gb_command *command, const struct gb_op
                       "CPUs)"),
         gb_option_string("backend", "B", &r->backend,
                          "kernels (default: $GB_BACKEND, or the best for this CPU)"),
+        gb_option_choice("precision", "fp32|bf16", &r->precision,
+                         "operands of convolutions and fully connected layers (default: the "
+                         "checkpoint's)"),
     };
     enum { SHARED = sizeof shared / sizeof *shared, MAX_OWN = 8 };
     struct gb_option options[SHARED + GB_SCENE_OPTIONS + MAX_OWN + 1] = {0};
@@ -116,10 +119,11 @@ static enum gb_status check_request(const struct request *request, const struct 
     return GB_OK;
 }
 
-static enum gb_status read_run(const char *checkpoint, const struct gb_task *task,
-                               struct gb_run_config *run) {
+static enum gb_status read_run(const struct request *request, const char *checkpoint,
+                               const struct gb_task *task, struct gb_run_config *run) {
     struct gb_run_origin origin;
     GB_TRY(gb_run_config_read(checkpoint, run, &origin));
+    run->precision = gb_precision_given(request->precision, run->precision);
     if (run->task != task)
         return gb_fail(GB_BAD_INPUT, "cannot use checkpoint", checkpoint,
                        "it is a model of %s, not of %s", run->task->name, task->name);
@@ -170,9 +174,9 @@ static enum gb_status load(struct request *request, struct loaded *loaded) {
         GB_TRY(gb_atomic_probe(request->json));
     if (request->picture)
         GB_TRY(gb_atomic_probe(request->picture));
-    GB_TRY(read_run(request->checkpoint, task, &loaded->model.run));
+    GB_TRY(read_run(request, request->checkpoint, task, &loaded->model.run));
     if (request->baseline)
-        GB_TRY(read_run(request->baseline, task, &loaded->baseline.run));
+        GB_TRY(read_run(request, request->baseline, task, &loaded->baseline.run));
     if (request->figure_directory)
         GB_TRY(gb_make_directory("cannot draw", request->figure_directory));
     if (request->json)
@@ -212,6 +216,7 @@ static enum gb_status write_result(const struct request *request, const struct l
         {"ascent_rate", json_real((double)options->ascent.rate)},
         {"seed", json_integer((json_int_t)options->seed)},
         {"backend", json_string(options->backend->name)},
+        {"precision", json_string(gb_precision_name(loaded->model.run.precision))},
         {"threads", json_integer(options->threads)},
     };
     json_t *eval = json_object();

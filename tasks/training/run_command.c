@@ -34,6 +34,7 @@ static const char what[] = "cannot start a run";
 struct job {
     const struct gb_backend *backend;
     int threads, tasks;
+    enum gb_type precision; // of the training; checks are in fp32
     bool quick;
     const char *out;
     uint64_t build; // the hash of this executable
@@ -142,6 +143,7 @@ static enum gb_status train_task(const struct job *job, int index) {
     struct gb_reduced_job reduced;
     const int iterations = task->reduced.iterations / (job->quick ? QUICK_SHARE : 1);
     enum gb_status status = gb_reduced_open(task, job->threads, iterations, &reduced);
+    reduced.config.precision = job->precision;
     if (status == GB_OK)
         status = train(job, &reduced, index, &job->records[index]);
     gb_reduced_close(&reduced);
@@ -329,7 +331,7 @@ static enum gb_status run_all(struct job *job) {
 }
 
 static enum gb_status run(int argc, const char **argv) {
-    const char *backend_name = NULL;
+    const char *backend_name = NULL, *precision = NULL;
     struct job job = {0};
     bool helped;
     const struct gb_option options[] = {
@@ -340,6 +342,9 @@ static enum gb_status run(int argc, const char **argv) {
                          "output directory (default: out/run, or out/quick)"),
         gb_option_string("backend", "B", &backend_name,
                          "backend that trains (default: the best for this CPU)"),
+        gb_option_choice("precision", "fp32|bf16", &precision,
+                         "operands of convolutions and fully connected layers in training; the "
+                         "checks are in fp32 (default: fp32)"),
         gb_option_int("threads", "T", &job.threads, 1, GB_MAX_THREADS,
                       "threads (default: all CPUs)"),
         {0},
@@ -349,6 +354,7 @@ static enum gb_status run(int argc, const char **argv) {
         return GB_OK;
     if (!job.out)
         job.out = job.quick ? "out/quick" : "out/run";
+    job.precision = gb_precision_given(precision, GB_F32);
     GB_TRY(gb_machine_choose_threads(&job.threads));
     GB_TRY(gb_backend_find(backend_name, &job.backend));
     GB_TRY(gb_file_hash(what, "/proc/self/exe", &job.build));

@@ -24,7 +24,7 @@ static const uint64_t unset_seed = UINT64_MAX;
 
 // The options; NULL, and numbers below their range: not given.
 struct given {
-    const char *task, *model, *backend, *memory;
+    const char *task, *model, *backend, *memory, *types[GB_RUN_TYPES];
     struct gb_run_config set;
     struct gb_training_run run; // without its configuration, backend and time limit
     int flow_growth;
@@ -122,6 +122,8 @@ static enum gb_status configure(const struct given *given, const struct gb_task_
             gb_run_set(config, &gb_run_fields[i], gb_run_number(&given->set, &gb_run_fields[i]));
     config->seed = given->set.seed == unset_seed ? 0 : given->set.seed;
     config->reversible = given->memory && strcmp(given->memory, "reversible") == 0;
+    for (int i = 0; i < GB_RUN_TYPES; i++)
+        *gb_run_type(config, &gb_run_types[i]) = gb_precision_given(given->types[i], GB_F32);
     const int copies = given->set.config.sizes.y_c;
     if (copies && !config->task->copies)
         return gb_fail(GB_BAD_INPUT, "unknown option", "--mask-copies",
@@ -171,6 +173,12 @@ static enum gb_status agree(const struct given *given, const char *checkpoint,
     if (given->memory && strcmp(given->memory, gb_run_memory(config)) != 0)
         return gb_fail(GB_BAD_INPUT, resuming, "--memory", "%s has %s", checkpoint,
                        gb_run_memory(config));
+    for (int i = 0; i < GB_RUN_TYPES; i++) {
+        const enum gb_type has = *gb_run_type((struct gb_run_config *)config, &gb_run_types[i]);
+        if (gb_precision_given(given->types[i], has) != has)
+            return gb_fail(GB_BAD_INPUT, resuming, gb_run_types[i].option, "%s has %s", checkpoint,
+                           gb_precision_name(has));
+    }
     return GB_OK;
 }
 
@@ -330,6 +338,11 @@ enum gb_status gb_train_argv(int argc, const char **argv, const char *resume_hin
         gb_option_choice("memory", "stored|reversible", &given.memory,
                          "store a flow's activations, or recompute them in the backward pass "
                          "(default: stored)"),
+        gb_option_choice("precision", "fp32|bf16", &given.types[0],
+                         "operands of convolutions and fully connected layers; sums, the flow and "
+                         "the checkpoint are fp32 (default: fp32)"),
+        gb_option_choice("moments", "fp32|bf16", &given.types[1],
+                         "Adam's moments; bf16 ones are rounded stochastically (default: fp32)"),
         gb_option_int("threads", "T", &given.run.threads, 1, GB_MAX_THREADS,
                       "threads; they do not change results (default: OMP_NUM_THREADS, or all "
                       "CPUs)"),

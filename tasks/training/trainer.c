@@ -19,7 +19,9 @@ static enum gb_status build(struct gb_trainer *t, const struct gb_trainer_option
                                      .threads = options->threads,
                                      .training = true,
                                      .gradients = gb_run_stores_gradient(run),
-                                     .reversible = run->reversible};
+                                     .reversible = run->reversible,
+                                     .precision = run->precision,
+                                     .moments = run->moments};
     struct gb_model_shapes shapes;
     assert(run->accumulate >= 1);
     gb_model_shapes(kind, &run->config, run->batch, &shapes);
@@ -93,6 +95,7 @@ static struct gb_adam adam_of(const struct gb_trainer *t) {
     struct gb_adam adam = recipe->adam;
     long halvings = recipe->halve_every ? t->step / recipe->halve_every : 0;
     adam.learning_rate = ldexpf(t->run.learning_rate, (int)-halvings);
+    adam.seed = t->run.seed;
     return gb_adam_at_step(adam, t->step + 1);
 }
 

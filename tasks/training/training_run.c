@@ -104,15 +104,16 @@ static enum gb_status log_row(const struct run_log *log, struct gb_trainer *trai
                               struct log_window *window) {
     double images = (double)window->steps * trainer->run.batch * trainer->run.accumulate;
     char norm[64] = "";
+    const char *precision = trainer->run.precision == GB_BF16 ? ", \"precision\": \"bf16\"" : "";
     if (gb_run_stores_gradient(&trainer->run))
         snprintf(norm, sizeof norm, ", \"gradient_norm\": %.17g",
                  trainer->unlogged_norms / trainer->unlogged_steps);
     int written = fprintf(log->stream,
                           "{\"step\": %ld, \"%s\": %.17g%s, \"step_seconds\": %.6f, "
-                          "\"images_per_second\": %.3f}\n",
+                          "\"images_per_second\": %.3f%s}\n",
                           trainer->step, gb_model_loss_name(trainer->run.model->kind),
                           trainer->unlogged_bits / trainer->unlogged_steps, norm,
-                          window->seconds / window->steps, images / window->seconds);
+                          window->seconds / window->steps, images / window->seconds, precision);
     trainer->unlogged_bits = trainer->unlogged_norms = 0;
     trainer->unlogged_steps = 0;
     *window = (struct log_window){0};
@@ -299,11 +300,11 @@ static json_t *record_of(const struct gb_training_run *run, const struct gb_trai
     const struct gb_params *params = gb_trainer_params(trainer);
     const json_int_t block = (json_int_t)params->bytes;
     const double speed = step_seconds > 0 ? config->batch * config->accumulate / step_seconds : 0;
-    json_t *memory = json_pack("{s:I, s:I, s:I, s:I, s:I}", "parameters_bytes", block,
-                               "moments_bytes", 2 * block, "gradients_bytes",
-                               (params->gradient ? block : 0) + (params->sum ? block : 0),
-                               "averages_bytes", params->average ? block : 0, "activations_bytes",
-                               (json_int_t)trainer->model->arena.bytes);
+    json_t *memory = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I}", "parameters_bytes", block, "moments_bytes",
+        (json_int_t)(2 * gb_params_moment_bytes(params)), "gradients_bytes",
+        (params->gradient ? block : 0) + (params->sum ? block : 0), "averages_bytes",
+        params->average ? block : 0, "activations_bytes", (json_int_t)trainer->model->arena.bytes);
     const struct {
         const char *key;
         json_t *value;
@@ -439,13 +440,14 @@ static void announce(const struct gb_training_run *run, const struct gb_trainer 
     const struct gb_run_config *config = &run->config;
     struct gb_model_shapes one;
     gb_model_shapes(config->model->kind, &config->config, 1, &one);
-    printf("%s: %d training and %d test images (%s), %dx%d, %s (%s) with %.2f M parameters, %s, "
+    printf("%s: %d training and %d test images (%s), %dx%d, %s (%s) with %.2f M parameters, %s%s, "
            "%d thread%s\n",
            config->task->name, splits[GB_SPLIT_TRAIN].count, splits[GB_SPLIT_TEST].count,
            run->data_directory ? run->data_directory : "generated", one.y.h, one.y.w,
            config->model->kind->title, config->model->name,
            1e-6 * (double)gb_params_elements(gb_trainer_params(trainer)), run->backend->name,
-           run->threads, run->threads == 1 ? "" : "s");
+           config->precision == GB_BF16 ? " in bf16" : "", run->threads,
+           run->threads == 1 ? "" : "s");
     if (trainer->step > 0)
         printf("%s: resuming at step %ld\n", config->task->name, trainer->step);
     fflush(stdout);

@@ -413,6 +413,58 @@ GB_TEST(test_profiled_passes) {
     gb_catalog_free(&catalog);
 }
 
+// ---- bf16 ----
+
+// The formats of a model's problems, and a pass that is named by its text alone.
+GB_TEST(test_bf16) {
+    static const struct count counts[] = {
+        // Floats enter and leave a chain of convolutions; what a fully connected layer, the flow or
+        // a density reads are floats.
+        {"conv/forward/n2h16w16c3k4r2s2u2v2p0q0relu_bf16x32", 4},
+        {"conv/forward/n2h8w8c4k4r2s2u2v2p0q0relu_bf16", 4},
+        {"conv/forward/n2h4w4c4k4r2s2u2v2p0q0relu_bf16y32", 4},
+        {"fc/forward/n2h2w2c4k6relu_bf16", 4},
+        {"conv/forward/n2h8w8c8k12r3s3u1v1p1q1relu_bf16x32", 1},
+        {"conv/forward/n2h8w8c12k12r1s1u1v1p0q0relu_bf16", 1},
+        {"conv/forward/n2h8w8c12k8r3s3u1v1p1q1_bf16y32", 1},
+        {"conv/forward/n2h8w8c4k8r3s3u1v1p1q1tanh_bf16xy32", 1},
+        {"conv/backward_data/n2h8w8c12k8r3s3u1v1p1q1relu_bf16y32", 1},
+        {"conv/backward_update/n2h8w8c12k12r1s1u1v1p0q0_bf16", 1},
+        {"epilogue/backward/n2h8w8c8_bf16y32", 1},
+        {"step/train/cglow-tiny-16b2_bf16", 1},
+        {"step/train/cglow-tiny-16b2", 0},
+        // What is not multiplied is as in fp32.
+        {"conv/forward/n2h8w8c8k12r3s3u1v1p1q1relu", 0},
+        {"squeeze/forward/n2h16w16c3", 0},
+    };
+    const struct gb_backend *best;
+    assert_ok(gb_backend_find(NULL, &best));
+    best = best->fallback ? best->fallback : best;
+    const struct gb_backend *const backends[] = {best, NULL};
+    const int threads[] = {2};
+    struct gb_catalog_request request = {.backends = backends,
+                                         .threads = threads,
+                                         .thread_count = 1,
+                                         .precision = GB_BF16,
+                                         .kinds = GB_CATALOG_ALL,
+                                         .models = tiny};
+    struct gb_catalog catalog;
+    assert_ok(gb_catalog_make(&request, &catalog));
+    check_counts(&catalog, counts, sizeof counts / sizeof *counts);
+    gb_catalog_free(&catalog);
+    request.precision = GB_F32;
+    const char *const filters[] = {"step/train/cglow-tiny-16b2_bf16",
+                                   "sample/inverse/cglow-tiny-16s3_bf16"};
+    for (int i = 0; i < 2; i++) {
+        request.filter = filters[i];
+        assert_ok(gb_catalog_make(&request, &catalog));
+        assert_int_equal(catalog.count, 1);
+        assert_string_equal(catalog.list->problem, filters[i]);
+        assert_ok(check_benchmark(catalog.list));
+        gb_catalog_free(&catalog);
+    }
+}
+
 GB_TEST(test_checks_pass) {
     check_models(tiny_baselines, NULL, GB_CATALOG_ALL, 1);
     check_models(tiny_baselines, "^(step|sample)/", GB_CATALOG_ALL, 2);

@@ -262,16 +262,17 @@ struct gb_adam flow_adam(long step, float clip) {
 void flow_check_same_state(const struct gb_params *a, const struct gb_params *b) {
     assert_int_equal(a->size, b->size);
     for (int i = 0; i < a->count; i++) {
-        const size_t at = a->list[i].offset, bytes = a->list[i].size * sizeof(float);
-        if (memcmp(a->value + at, b->value + at, bytes) != 0 ||
-            memcmp(a->moment1 + at, b->moment1 + at, bytes) != 0 ||
-            memcmp(a->moment2 + at, b->moment2 + at, bytes) != 0)
+        const size_t type = gb_type_bytes(a->moments), size = a->list[i].size;
+        const size_t at = a->list[i].offset, moments = at * type / sizeof(float);
+        if (memcmp(a->value + at, b->value + at, size * sizeof(float)) != 0 ||
+            memcmp(a->moment1 + moments, b->moment1 + moments, size * type) != 0 ||
+            memcmp(a->moment2 + moments, b->moment2 + moments, size * type) != 0)
             fail_msg("%s: other bits", a->list[i].name);
     }
     // And what lies between them.
     assert_memory_equal(a->value, b->value, a->bytes);
-    assert_memory_equal(a->moment1, b->moment1, a->bytes);
-    assert_memory_equal(a->moment2, b->moment2, a->bytes);
+    assert_memory_equal(a->moment1, b->moment1, gb_params_moment_bytes(a));
+    assert_memory_equal(a->moment2, b->moment2, gb_params_moment_bytes(a));
 }
 
 const struct gb_backend *flow_next_backend(const struct gb_backend *backend) {

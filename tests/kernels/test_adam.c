@@ -37,8 +37,11 @@ static struct arrays first_step(size_t count, const float *gradients) {
 static void step(const struct gb_backend *backend, const struct gb_adam *adam, size_t first,
                  size_t count, const struct arrays *a) {
     const struct gb_exec exec = {.threads = 1};
-    backend->adam(&exec, adam, count, a->of[GRADIENT] + first, a->of[WEIGHTS] + first,
-                  a->of[MOMENT1] + first, a->of[MOMENT2] + first);
+    const struct gb_adam_target target = {.adam = adam,
+                                          .weights = a->of[WEIGHTS],
+                                          .moment1 = a->of[MOMENT1],
+                                          .moment2 = a->of[MOMENT2]};
+    backend->adam(&exec, &target, first, count, a->of[GRADIENT] + first);
 }
 
 GB_TEST(bias_corrections_are_those_of_the_step) {
@@ -66,6 +69,82 @@ GB_TEST(bits_do_not_depend_on_the_position) {
         assert_true(gb_check_guards());
         gb_check_free();
     }
+}
+
+// Split weights come out as the float ones, whole and in pieces, at any alignment.
+GB_TEST(split_weights_have_the_bits_of_floats) {
+    static const size_t counts[] = {1, 7, 16, 17, 100, 255, 257, 32769};
+    const struct gb_adam adam = gb_adam_at_step(settings, 3);
+    for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+        const size_t count = counts[c], cut = count / 3;
+        GB_CHECK_EACH_BACKEND(backend) {
+            const struct gb_exec exec = {.threads = 2};
+            const struct arrays want = make_arrays(count, GB_CHECK_PATHOLOGICAL);
+            const struct arrays a = make_arrays(count, GB_CHECK_PATHOLOGICAL);
+            float *halves = gb_check_floats("halves", count, GB_CHECK_FLUSH);
+            gb_bf16_split_array(count, a.of[WEIGHTS], halves);
+            const struct gb_adam_target target = {.adam = &adam,
+                                                  .weights = halves,
+                                                  .moment1 = a.of[MOMENT1],
+                                                  .moment2 = a.of[MOMENT2],
+                                                  .split = count};
+            step(backend, &adam, 0, count, &want);
+            backend->adam(&exec, &target, 0, cut, a.of[GRADIENT]);
+            backend->adam(&exec, &target, cut, count - cut, a.of[GRADIENT] + cut);
+            gb_bf16_join_array(count, halves, a.of[WEIGHTS]);
+            for (int i = 0; i < ARRAYS; i++)
+                assert_true(gb_check_same_floats(names[i], count, want.of[i], a.of[i]));
+        }
+        assert_true(gb_check_guards());
+        gb_check_free();
+    }
+}
+
+// bf16 moments: one of the two neighbours of the float moment, by the element's own random number,
+// so that pieces and backends agree, and with its mean.
+GB_TEST(bf16_moments_are_rounded_without_bias) {
+    enum { COUNT = 40001, FIRST = 5 };
+    struct gb_adam adam = gb_adam_at_step(settings, 3);
+    adam.seed = 11;
+    gb_bf16 *reference = NULL;
+    GB_CHECK_EACH_BACKEND(backend) {
+        const struct gb_exec exec = {.threads = 2};
+        const struct arrays want = make_arrays(COUNT, GB_CHECK_NORMAL);
+        const struct arrays a = make_arrays(COUNT, GB_CHECK_NORMAL);
+        gb_bf16 *halves[2];
+        double error = 0, spacing = 0;
+        for (int m = 0; m < 2; m++) {
+            halves[m] = (gb_bf16 *)gb_check_floats("halves", COUNT, GB_CHECK_FLUSH);
+            for (size_t i = 0; i < COUNT; i++) {
+                halves[m][i] = gb_bf16_round(want.of[MOMENT1 + m][i]);
+                want.of[MOMENT1 + m][i] = gb_bf16_value(halves[m][i]);
+            }
+        }
+        const struct gb_adam_target target = {.adam = &adam,
+                                              .weights = a.of[WEIGHTS],
+                                              .moment1 = (float *)halves[0],
+                                              .moment2 = (float *)halves[1],
+                                              .bf16_moments = true,
+                                              .element = 3};
+        step(backend, &adam, 0, COUNT, &want);
+        backend->adam(&exec, &target, 0, FIRST, a.of[GRADIENT]);
+        backend->adam(&exec, &target, FIRST, COUNT - FIRST, a.of[GRADIENT] + FIRST);
+        assert_true(gb_check_same_floats("weights", COUNT, want.of[WEIGHTS], a.of[WEIGHTS]));
+        for (int m = 0; m < 2; m++)
+            for (size_t i = 0; i < COUNT; i++) {
+                const float exact = want.of[MOMENT1 + m][i], got = gb_bf16_value(halves[m][i]);
+                assert_true(fabsf(got - exact) <= 0x1p-7f * fabsf(exact));
+                error += (double)(got - exact);
+                spacing += (double)fabsf(exact) * 0x1p-8;
+            }
+        assert_true(fabs(error) < 0.02 * spacing); // about four standard deviations
+        if (reference)
+            assert_memory_equal(reference, halves[0], COUNT * sizeof *reference);
+        else
+            reference = halves[0];
+    }
+    assert_true(gb_check_guards());
+    gb_check_free();
 }
 
 GB_TEST(clips_only_where_asked) {

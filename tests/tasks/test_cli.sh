@@ -346,9 +346,25 @@ refuses "cannot change on resume: --accumulate: $model has 1" "$@" --accumulate 
 refuses "cannot change on resume: --clip-norm: $model has 0" "$@" --clip-norm 50
 refuses "cannot change on resume: --seed: $model has 0" "$@" --seed 1
 refuses "cannot change on resume: --memory: $model has stored" "$@" --memory reversible
+refuses "cannot change on resume: --precision: $model has fp32" "$@" --precision bf16
+refuses "cannot change on resume: --moments: $model has fp32" "$@" --moments bf16
 refuses "cannot change on resume: --init: $model has live" "$@" --init published
 refuses_like 'unknown backend: nothing: backends: ' "$@" --backend nothing
 refuses "nothing to resume: $model: already at step 8, past --iters 7" "$@" --iters 7
+
+# bf16 is recorded, resumed, and used at either precision.
+narrow=$folder/narrow
+# shellcheck disable=SC2086 # options without blanks
+works ' in bf16, ' train horses $tiny --iters 1 --precision bf16 --moments bf16 --out "$narrow"
+works ' in bf16, ' train horses --resume --iters 2 --samples 1 --out "$narrow"
+grep -q '"precision": "bf16"' "$narrow/run.json" || complain "no precision in run.json"
+grep -q '"moments": "bf16"' "$narrow/run.json" || complain "no moments in run.json"
+grep -q '"precision": "bf16"' "$narrow/log.jsonl" || complain "no precision in log.jsonl"
+for precision in fp32 bf16; do
+    works bits_per_dimension eval horses --checkpoint "$narrow/checkpoint.safetensors" --samples 1 \
+        --precision $precision --json "$folder/eval.json"
+    grep -q "\"precision\": \"$precision\"" "$folder/eval.json" || complain "no $precision"
+done
 
 # A resumed run stays on its backend, whatever the environment says.
 scalar=$folder/scalar

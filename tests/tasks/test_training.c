@@ -106,8 +106,8 @@ static void assert_same_state(struct gb_trainer *a, struct gb_trainer *b) {
     assert_int_equal(a->step, b->step);
     assert_int_equal(p->size, q->size);
     assert_memory_equal(p->value, q->value, bytes);
-    assert_memory_equal(p->moment1, q->moment1, bytes);
-    assert_memory_equal(p->moment2, q->moment2, bytes);
+    assert_memory_equal(p->moment1, q->moment1, gb_params_moment_bytes(p));
+    assert_memory_equal(p->moment2, q->moment2, gb_params_moment_bytes(p));
     assert_true(!p->average == !q->average);
     if (p->average)
         assert_memory_equal(p->average, q->average, bytes);
@@ -166,6 +166,8 @@ static void check_resumed(const struct gb_run_config *run, const struct gb_backe
     for (int i = 0; i < GB_RUN_FIELDS; i++)
         assert_true(gb_run_number(&read, &gb_run_fields[i]) ==
                     gb_run_number(run, &gb_run_fields[i]));
+    assert_int_equal(read.precision, run->precision);
+    assert_int_equal(read.moments, run->moments);
     start(&second, &read, backend, 3);
     assert_ok(gb_trainer_load(&second, gb_fixture_path("half")));
     assert_int_equal(second.step, half);
@@ -193,6 +195,51 @@ static void check_resumption(const struct gb_backend *backend) {
 
 GB_FIXTURE_TEST(test_resumption_and_threads_change_no_bit) {
     on_backends_of_same_bits(check_resumption);
+}
+
+// The widened reference is slow: the backend that has the CPU's instructions must do.
+GB_FIXTURE_TEST(test_bf16_is_resumed) {
+    struct gb_run_config run = tiny_run(2);
+    run.precision = GB_BF16;
+    check_resumed(&run, best_backend());
+    run.ema_decay = 0.95f;
+    run.accumulate = 2;
+    run.clip_norm = 0.5f;
+    check_resumed(&run, best_backend());
+}
+
+GB_FIXTURE_TEST(test_bf16_moments_are_resumed) {
+    struct gb_run_config run = tiny_run(2);
+    run.moments = GB_BF16;
+    check_resumed(&run, best_backend());
+    run.precision = GB_BF16;
+    run.accumulate = 2;
+    check_resumed(&run, best_backend());
+}
+
+// A checkpoint that does not tell its precision is of fp32.
+GB_FIXTURE_TEST(test_checkpoints_record_their_precision) {
+    const char *path = gb_fixture_path("checkpoint");
+    struct gb_run_config run = tiny_run(2), read;
+    struct gb_run_origin origin;
+    struct gb_trainer trainer;
+    run.precision = GB_BF16;
+    start(&trainer, &run, best_backend(), 1);
+    assert_ok(gb_trainer_save(&trainer, path, "synthetic"));
+    assert_ok(gb_run_config_read(path, &read, &origin));
+    assert_int_equal(read.precision, GB_BF16);
+    json_t *metadata = NULL;
+    assert_ok(gb_checkpoint_metadata(path, &metadata));
+    assert_int_equal(json_object_set_new(metadata, "precision", json_string("fp8")), 0);
+    assert_ok(gb_checkpoint_save(path, gb_trainer_params(&trainer), metadata));
+    assert_error(gb_run_config_read(path, &read, &origin), GB_BAD_INPUT,
+                 "its precision is 'fp8', neither fp32 nor bf16");
+    assert_int_equal(json_object_del(metadata, "precision"), 0);
+    assert_ok(gb_checkpoint_save(path, gb_trainer_params(&trainer), metadata));
+    assert_ok(gb_run_config_read(path, &read, &origin));
+    assert_int_equal(read.precision, GB_F32);
+    json_decref(metadata);
+    gb_trainer_free(&trainer);
 }
 
 // Which activations are kept decides bits. Checkpoints that do not tell have all stored.
