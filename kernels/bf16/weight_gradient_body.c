@@ -117,54 +117,51 @@ static struct x_row x_row_at(const struct run *run, const struct k_block *block,
     return (struct x_row){(int)(r / g->k.image), row, row >= 0 && row < p->h};
 }
 
-// Two pixels of a row of x, at columns `first` and `second`, as pairs of 16 channels.
-static gb_pairs x_pairs(const struct run *run, struct x_row row, int first, int second,
-                        int channel) {
-    const struct gb_tensor *x = run->x;
-    const int lanes = x->c - channel < GB_LANES ? x->c - channel : GB_LANES;
-    const bool has_first = row.inside && first >= 0 && first < x->w;
-    const bool has_second = row.inside && second >= 0 && second < x->w;
-    gb_v v[2] = {{0}};
-    if (x->type == GB_BF16) {
-        if (has_first)
-            v[0] = gb_v_load_bf16(gb_bf16_at(x, row.n, row.row, first) + channel, lanes);
-        if (has_second)
-            v[1] = gb_v_load_bf16(gb_bf16_at(x, row.n, row.row, second) + channel, lanes);
-        return (gb_v_bits(v[0]) >> 16 & 0xffff) | gb_v_bits(v[1]);
-    }
-    if (has_first)
-        v[0] = gb_v_load_part(gb_at(x, row.n, row.row, first) + channel, lanes);
-    if (has_second)
-        v[1] = gb_v_load_part(gb_at(x, row.n, row.row, second) + channel, lanes);
-    return gb_pairs_interleave(gb_pairs_round(v[0], v[1]));
+// Two pixels as pairs of channels; NULL is a zero.
+GB_INLINE gb_pairs pair_bf16(const gb_bf16 *first, const gb_bf16 *second, int lanes) {
+    const gb_vi zero = {0};
+    const gb_vi low = first ? gb_v_bits(gb_v_load_bf16(first, lanes)) : zero;
+    const gb_vi high = second ? gb_v_bits(gb_v_load_bf16(second, lanes)) : zero;
+    return (low >> 16 & 0xffff) | high;
+}
+GB_INLINE gb_pairs pair_floats(const float *first, const float *second, int lanes) {
+    const gb_v zero = {0};
+    return gb_pairs_interleave(gb_pairs_round(first ? gb_v_load_part(first, lanes) : zero,
+                                              second ? gb_v_load_part(second, lanes) : zero));
 }
 
 // ROUND pairs of a panel's filter column, from pair `first` on; beyond the end they are zeros.
-static void pack_a_round(const struct run *run, const struct k_block *block, size_t panel, int b,
-                         size_t first, gb_bf16 *to) {
+GB_INLINE void pack_a_round(const struct run *run, const struct k_block *block, size_t panel, int b,
+                            size_t first, enum gb_type type, gb_bf16 *to) {
     const struct gradient *g = &run->g;
+    const struct gb_tensor *x = run->x;
     const struct gb_conv_problem *p = &run->plan->problem;
-    const size_t rows = packed_rows(g, block->rows);
-    const gb_pairs zero = {0};
+    const size_t rows = packed_rows(g, block->rows), bytes = gb_type_bytes(type);
+    const int channel = (int)panel * GB_LANES;
+    const int lanes = x->c - channel < GB_LANES ? x->c - channel : GB_LANES;
+    const int pairs = (int)g->k.pairs, out_w = run->plan->out_w;
     size_t packed = first / g->k.pairs;
     int pair = (int)(first % g->k.pairs);
-    gb_bf16 vectors[ROUND * GB_LANES * 2];
-    struct x_row row = {0};
-    for (int i = 0; i < ROUND; i++) {
-        gb_pairs pairs = zero;
-        if (packed < rows && (i == 0 || pair == 0))
-            row = x_row_at(run, block, packed);
-        if (packed < rows) {
-            const int column = 2 * pair * p->stride_w + b - p->pad_w;
-            const bool odd_end = 2 * pair + 1 >= run->plan->out_w;
-            pairs = x_pairs(run, row, column, odd_end ? -1 : column + p->stride_w,
-                            (int)panel * GB_LANES);
-        }
-        gb_pairs_store(vectors + i * GB_LANES * 2, pairs);
-        if (++pair == (int)g->k.pairs) {
+    _Alignas(GB_ALIGNMENT) gb_bf16 vectors[ROUND * GB_LANES * 2];
+    const char *row = NULL; // of x, from the panel's channels on
+    for (int i = 0; i < ROUND; i++, pair++) {
+        if (pair == pairs) {
             pair = 0;
             packed++;
         }
+        if (i == 0 || pair == 0) {
+            const struct x_row at =
+                packed < rows ? x_row_at(run, block, packed) : (struct x_row){0};
+            row = at.inside ? gb_advance(x, at.n * x->image + at.row * x->row + channel) : NULL;
+        }
+        const int column = 2 * pair * p->stride_w + b - p->pad_w, next = column + p->stride_w;
+        const bool has_first = row && column >= 0 && column < p->w;
+        const bool has_second = row && next >= 0 && next < p->w && 2 * pair + 1 < out_w;
+        const void *from = has_first ? row + column * x->pixel * (ptrdiff_t)bytes : NULL;
+        const void *second = has_second ? row + next * x->pixel * (ptrdiff_t)bytes : NULL;
+        gb_pairs_store(vectors + i * GB_LANES * 2, type == GB_BF16
+                                                       ? pair_bf16(from, second, lanes)
+                                                       : pair_floats(from, second, lanes));
     }
     store_pairs(vectors, first, g->a_pairs, to);
 }
@@ -178,13 +175,9 @@ static void pack_b(const struct run *run, const struct k_block *block, size_t ve
     for (size_t r = 0; r < block->rows; r++) {
         const int n = (int)((block->first + r) / g->k.image);
         const int i = (int)((block->first + r) % g->k.image);
-        for (int j = 0; j < dy->w; j += 2, to += GB_LANES * 2) {
-            const gb_vi first = gb_v_bits(gb_v_load_bf16(gb_bf16_at(dy, n, i, j) + channel, lanes));
-            gb_vi second = {0};
-            if (j + 1 < dy->w)
-                second = gb_v_bits(gb_v_load_bf16(gb_bf16_at(dy, n, i, j + 1) + channel, lanes));
-            gb_pairs_store(to, (first >> 16 & 0xffff) | second);
-        }
+        const gb_bf16 *from = gb_bf16_at(dy, n, i, 0) + channel;
+        for (int j = 0; j < dy->w; j += 2, to += GB_LANES * 2, from += 2 * dy->pixel)
+            gb_pairs_store(to, pair_bf16(from, j + 1 < dy->w ? from + dy->pixel : NULL, lanes));
         if (gb_bf16_gradient_ends(&g->k, block->first + r)) {
             const size_t rows = r % g->k.segment_rows + 1;
             const size_t zeros = gb_round_up(rows * g->k.pairs, ROUND) - rows * g->k.pairs;
@@ -202,9 +195,14 @@ static void pack(const struct run *run, const struct k_block *block, int rank, i
                  columns = g->channel_panels * g->kernel_w;
     const struct gb_range a = gb_partition(columns * rounds, rank, size);
     for (size_t at = a.begin; at < a.end; at++) {
-        const size_t column = at / rounds;
-        pack_a_round(run, block, column / g->kernel_w, (int)(column % g->kernel_w),
-                     at % rounds * ROUND, run->a + column * g->a_pairs * GB_LANES * 2);
+        const size_t column = at / rounds, panel = column / g->kernel_w,
+                     first = at % rounds * ROUND;
+        const int b_column = (int)(column % g->kernel_w);
+        gb_bf16 *to = run->a + column * g->a_pairs * GB_LANES * 2;
+        if (run->x->type == GB_BF16)
+            pack_a_round(run, block, panel, b_column, first, GB_BF16, to);
+        else
+            pack_a_round(run, block, panel, b_column, first, GB_F32, to);
     }
     const struct gb_range b = gb_partition(g->vectors, rank, size);
     for (size_t v = b.begin; v < b.end; v++)
