@@ -32,9 +32,9 @@ static inline gb_bf16 gb_bf16_round(float value) {
 // ---- Split weights ----
 
 // A float weight as two halves in two arrays: `high` is the bf16 nearest to it (ties away from
-// zero), which kernels multiply by, and `low` the bits that join with it to the float again, without
-// loss: bits = (high << 16) + (signed) low. An array of `count` weights takes the same memory as
-// floats: all high halves, then all low ones.
+// zero), which kernels multiply by, and `low` the bits that join with it to the float again,
+// without loss: bits = (high << 16) + (signed) low. An array of `count` weights takes the same
+// memory as floats: all high halves, then all low ones.
 static inline void gb_bf16_split(float weight, gb_bf16 *high, uint16_t *low) {
     uint32_t bits;
     memcpy(&bits, &weight, sizeof bits);

@@ -82,6 +82,7 @@ static void micro_kernel_enter(const struct gb_dot_product *g, struct dot_input 
                 memcpy(gathered, a + r * in->row, row * sizeof *gathered);
         }
     }
+    gb_tiles_written();
 }
 
 #define LOAD_A(t, tile) gb_tile_load(t, a[tile], (size_t)in[tile].pixel * sizeof(gb_bf16))

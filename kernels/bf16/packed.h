@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The layout of packed weights that the units avx512_bf16 and amx_bf16 share: B, K x N, where N are
 // output channels and K is (tap, input channel), with each tap's channels padded to an even number.
-// Columns are in panels of GB_BF16_NR, the last panel as wide as whole vectors need; a panel has its
-// pairs of neighbouring steps of K row after row:
+// Columns are in panels of GB_BF16_NR, the last panel as wide as whole vectors need; a panel has
+// its pairs of neighbouring steps of K row after row:
 //
 //   element (k, column) is at [panel][k / 2][column in the panel][k % 2]
 //

@@ -20,6 +20,8 @@ struct gb_tile_shapes {
 #define gb_tile_clear(tile) _tile_zero(tile)
 #define gb_tile_load(tile, p, step) _tile_loadd(tile, p, step)
 #define gb_tile_store(tile, p, step) _tile_stored(tile, p, step)
+// Before the loads of what C code has written: the compilers do not know that tiles read memory.
+#define gb_tiles_written() __asm__ volatile("" ::: "memory")
 #define gb_tile_multiply(sum, a, b) _tile_dpbf16ps(sum, a, b)
 
 #endif
