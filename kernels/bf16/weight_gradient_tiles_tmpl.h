@@ -95,6 +95,7 @@ MULTIPLY(2, 2)
 // `channels` by `width` sums, rounded up to whole tiles; added to those before, or set.
 static void multiply_unit(const struct gb_gradient_operands *in, size_t channels, size_t width,
                           float *sums, bool add) {
+    gb_tiles_written();
     for (size_t m = 0; m < channels; m += MR)
         for (size_t o = 0; o < width; o += NR) {
             const gb_bf16 *a = in->a + m / TILE * in->a_panel;
